@@ -1,0 +1,34 @@
+import { type Reason, type Refusal, type RefusalDetails, type Retry, refusals } from './refusals.ts';
+
+/** Base of every error that Holdfast raises on purpose; match it by `code` (design.md, Errors). */
+export class HoldfastError extends Error {
+  readonly code: Reason;
+  readonly retry: Retry;
+  readonly details: RefusalDetails;
+
+  constructor(code: Reason, details: RefusalDetails = {}, message?: string) {
+    super(message ?? `${code}: ${refusals[code].says}`);
+    this.name = new.target.name;
+    this.code = code;
+    this.retry = refusals[code].retry;
+    this.details = details;
+  }
+}
+
+/** The server, or the core on its behalf, said no. Server code throws it to say no. */
+export class RejectedError extends HoldfastError {
+  static from(refusal: Refusal): RejectedError {
+    return refusal.code === 'conflict' || refusal.code === 'exists'
+      ? new ConflictError(refusal.code, refusal.details)
+      : new RejectedError(refusal.code, refusal.details);
+  }
+}
+
+/** Somebody else's write came first: the guard of a write did not hold. */
+export class ConflictError extends RejectedError {
+  /** The revision that is there now; null where nothing is. */
+  get currentRevision(): number | null {
+    const revision = this.details['current_revision'];
+    return typeof revision === 'number' ? revision : null;
+  }
+}

@@ -1,0 +1,41 @@
+/** A JSON value as it travels on every surface (stores.md §3). */
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+
+/** A JSON object with string keys; safe for any key when written through {@link setOwn}. */
+export type JsonObject = { readonly [key: string]: Json };
+
+/** An object that is neither null nor an array. */
+export function isObject(value: unknown): value is { readonly [key: string]: unknown } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Sets an own property whatever its name, `__proto__` included. */
+export function setOwn(target: { [key: string]: Json }, key: string, value: Json): void {
+  if (key === '__proto__') {
+    Object.defineProperty(target, key, {
+      value,
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
+  } else {
+    target[key] = value;
+  }
+}
+
+/** Deep equality by value; the order of object keys does not count (stores.md §3.1.7). */
+export function jsonEquals(a: Json, b: Json): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a)) return Array.isArray(b) && arraysEqual(a, b);
+  return isObject(a) && isObject(b) && objectsEqual(a, b);
+}
+
+function arraysEqual(a: readonly Json[], b: readonly Json[]): boolean {
+  return a.length === b.length && a.every((item, index) => jsonEquals(item, b[index] ?? null));
+}
+
+function objectsEqual(a: JsonObject, b: JsonObject): boolean {
+  const keys = Object.keys(a);
+  if (keys.length !== Object.keys(b).length) return false;
+  return keys.every((key) => Object.hasOwn(b, key) && jsonEquals(a[key] ?? null, b[key] ?? null));
+}

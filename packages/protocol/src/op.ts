@@ -1,0 +1,131 @@
+import type { DeviceId, EpochMs, OpId, Path, Seq } from './brand.ts';
+import type { Json, JsonObject } from './json.ts';
+
+/** The ten op names of the log (stores.md §4.2). */
+export const opNames = [
+  'set',
+  'delete',
+  'merge',
+  'increment',
+  'add',
+  'remove',
+  'put_file',
+  'lease',
+  'renew',
+  'release',
+] as const;
+
+/** A name of {@link opNames}. */
+export type OpName = (typeof opNames)[number];
+
+/** The type of a leaf (stores.md §3.1). A read of a non-empty map reports `map` too. */
+export type LeafType =
+  | 'null'
+  | 'boolean'
+  | 'string'
+  | 'integer'
+  | 'float'
+  | 'list'
+  | 'map'
+  | 'decimal'
+  | 'datetime'
+  | 'bigint'
+  | 'bytes'
+  | 'file'
+  | 'lease'
+  | 'counter'
+  | 'set';
+
+/** What is stored at one path. */
+export type Leaf = { readonly value: Json; readonly type: LeafType; readonly revision: Seq };
+
+/** A leaf with its path. */
+export type Entry = Leaf & { readonly path: Path };
+
+/** The value of a leaf of type `lease` (stores.md §3.1, §5.2). `expires_at` is epoch milliseconds. */
+export type LeaseValue = {
+  readonly _type: 'lease';
+  readonly holder: string | null;
+  readonly token: number;
+  readonly expires_at: EpochMs;
+};
+
+/** One record of a store's log: a fact (stores.md §1.2.2). `value` is the result, `arg` what was asked where it differs. */
+export type Op = {
+  readonly seq: Seq;
+  readonly op: OpName;
+  readonly path: Path;
+  readonly value: Json;
+  readonly arg: Json;
+  readonly deviceId: DeviceId;
+  readonly clientOpId: OpId;
+  /** The last seq of the commit, for every op of a commit of several ops; else null. */
+  readonly tx: Seq | null;
+  readonly at: EpochMs;
+  /** The subject on whose behalf it was written; null for none. */
+  readonly principal: string | null;
+};
+
+/** A write holds only if `key` holds a live lease with `token` (stores.md §5.1.3). */
+export type Fence = { readonly key: Path; readonly token: number };
+
+type Fenced = { readonly fence?: Fence };
+
+/** One write as a client asks for it, parsed and checked (stores.md §4.2, §5). */
+export type Write =
+  | ({
+      readonly op: 'set';
+      readonly path: Path;
+      readonly value: Json;
+      readonly ifMatch?: Seq;
+      readonly ifAbsent?: true;
+    } & Fenced)
+  | ({ readonly op: 'delete'; readonly path: Path; readonly ifMatch?: Seq } & Fenced)
+  | ({ readonly op: 'merge'; readonly path: Path; readonly value: JsonObject } & Fenced)
+  | ({ readonly op: 'increment'; readonly path: Path; readonly value: number } & Fenced)
+  | ({ readonly op: 'add' | 'remove'; readonly path: Path; readonly value: Json } & Fenced)
+  | {
+      readonly op: 'lease';
+      readonly path: Path;
+      readonly ttlMs: number;
+      readonly holder: string | null;
+    }
+  | {
+      readonly op: 'renew';
+      readonly path: Path;
+      readonly token: number;
+      readonly ttlMs: number;
+    }
+  | { readonly op: 'release'; readonly path: Path; readonly token: number };
+
+/** A condition on the state before a transaction (stores.md §10.5). */
+export type Precondition =
+  | { readonly kind: 'if_match'; readonly path: Path; readonly revision: Seq }
+  | { readonly kind: 'if_absent'; readonly path: Path }
+  | { readonly kind: 'exists'; readonly path: Path }
+  | { readonly kind: 'equals'; readonly path: Path; readonly value: Json }
+  | { readonly kind: 'fence'; readonly fence: Fence };
+
+/** Several writes, all or nothing (stores.md §10.5). */
+export type Transaction = {
+  readonly op: 'transact';
+  readonly ops: readonly Write[];
+  readonly preconditions: readonly Precondition[];
+};
+
+/** What a client may ask of a store in one push. */
+export type Request = Write | Transaction;
+
+/** What one write of a request came to: its seq, and for lease and renew the lease. */
+export type WriteResult = {
+  readonly store_seq: Seq;
+  readonly token?: number;
+  readonly expires_at?: EpochMs;
+  readonly holder?: string | null;
+};
+
+/** The ok response to a `write` or `transact` (stores.md §7.5, §10.5.3). */
+export type WriteReply =
+  | WriteResult
+  | { readonly released: false }
+  | { readonly store_seq: Seq; readonly first_seq: Seq; readonly results: readonly WriteResult[] };

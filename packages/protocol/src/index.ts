@@ -1,0 +1,30 @@
+export type { DeviceId, EpochMs, Glob, MonotonicMs, OpId, Path, Seq, StoreName } from './brand.ts';
+export { ConflictError, HoldfastError, RejectedError } from './errors.ts';
+export { isObject, type Json, jsonEquals, type JsonObject, setOwn } from './json.ts';
+export { defaultLimits, type Limits } from './limits.ts';
+export {
+  type Entry,
+  type Fence,
+  type Leaf,
+  type LeafType,
+  type LeaseValue,
+  type Op,
+  type OpName,
+  opNames,
+  type Precondition,
+  type Request,
+  type Transaction,
+  type Write,
+  type WriteReply,
+  type WriteResult,
+} from './op.ts';
+export {
+  isReason,
+  isRefusal,
+  type Reason,
+  Refusal,
+  type RefusalDetails,
+  refusals,
+  refuse,
+  type Retry,
+} from './refusals.ts';

@@ -1,0 +1,138 @@
+import type {
+  DeviceId,
+  EpochMs,
+  Leaf,
+  Entry,
+  MonotonicMs,
+  Op,
+  OpId,
+  Path,
+  Refusal,
+  Request,
+  Seq,
+  WriteReply,
+} from '@holdfast/protocol';
+
+/** An op as the log keeps it: with the leaves whose old value vanished by it (stores.md §1.2.2). */
+export type LoggedOp = Op & { readonly removed: readonly Entry[] };
+
+/** What makes a repeat of a request recognisable, and its first answer repeatable (stores.md §6.2). */
+export type Answer = {
+  readonly deviceId: DeviceId;
+  readonly opId: OpId;
+  /** Hash of what was asked; a repeat with another fingerprint is refused. */
+  readonly fingerprint: number;
+  readonly seq: Seq;
+  readonly at: EpochMs;
+  /** The full reply; null stands for `{ store_seq: seq }`. */
+  readonly reply: WriteReply | null;
+};
+
+/** What one append stores, all or nothing. */
+export type Batch = {
+  /** Dense seqs from the expected head + 1. */
+  readonly ops: readonly LoggedOp[];
+  /** The net change of the leaves: the last state of each path, null where it is gone. */
+  readonly entries: readonly (readonly [Path, Leaf | null])[];
+  /** Revisions of maps that exceed those of the leaves below them; null where the map is gone. */
+  readonly maps: readonly (readonly [Path, Seq | null])[];
+  readonly answers: readonly Answer[];
+};
+
+/** When an input happened, on both clocks. */
+export type Instant = {
+  /** Monotonic: deadlines and the life of leases. */
+  readonly now: MonotonicMs;
+  /** The storage's wall clock: `inserted_at`, `expires_at`. */
+  readonly wall: EpochMs;
+};
+
+/** One push of a channel, authorised but not yet deduplicated (stores.md §7.7). */
+export type Submission = {
+  /** Names the submission in the reply; unique for the life of the authority. */
+  readonly ticket: number;
+  /** The channel it came by; a new number at every join. */
+  readonly channel: number;
+  /** Whether the channel blocks after a transient refusal (stores.md §10.6): capver 4 does. */
+  readonly blocks: boolean;
+  /** Lifts the block of the channel. */
+  readonly unblock: boolean;
+  readonly dialect: 3 | 4;
+  readonly deviceId: DeviceId;
+  readonly opId: OpId;
+  readonly fingerprint: number;
+  readonly principal: string | null;
+  /** The parsed request, or why it does not parse: told only after the checks that come before. */
+  readonly request: Request | Refusal;
+  /** The verdict of the rate limiter, judged after deduplication; null lets it pass. */
+  readonly rate: Refusal | null;
+  /** An administrator's forced delete passes live leases (stores.md §5.2.3). */
+  readonly forced?: boolean;
+};
+
+export type AuthorityInput = Instant &
+  (
+    | { readonly type: 'submit'; readonly submission: Submission }
+    /** The host's tick: decide what has collected. Ignored while a batch is on its way. */
+    | { readonly type: 'flush' }
+    /** Deadlines are looked at. */
+    | { readonly type: 'tick' }
+    /** The answer to `lookup`: dedupe records found, and the highest counter of each client asked for. */
+    | {
+        readonly type: 'answered';
+        readonly answers: readonly Answer[];
+        readonly highs: ReadonlyMap<string, number>;
+      }
+    | { readonly type: 'stored'; readonly batch: number }
+    /** Another node appended first; the log must be followed. */
+    | { readonly type: 'behind'; readonly batch: number }
+    /** The storage cannot tell whether it stored. */
+    | { readonly type: 'unknown'; readonly batch: number }
+    /** Nothing was stored, and why is the operator's business. */
+    | { readonly type: 'failed'; readonly batch: number }
+    /** The answer to `read`: the ops after the committed head, complete up to the head of the log. */
+    | { readonly type: 'followed'; readonly ops: readonly LoggedOp[] }
+    /** `lookup` or `read` failed; it is asked again later. */
+    | { readonly type: 'unreadable' }
+    /** A hint that the log has grown beyond what is known. */
+    | { readonly type: 'grew'; readonly head: Seq }
+    | { readonly type: 'archived'; readonly archived: boolean }
+    /** The channel is gone: its block is forgotten; its queued requests stay. */
+    | { readonly type: 'left'; readonly channel: number }
+    /** No more submissions; `drained` follows when everything is answered. */
+    | { readonly type: 'drain' }
+  );
+
+export type AuthorityEffect =
+  /** Read dedupe records of these ids and the highest counters of these clients; answer with `answered`. */
+  | {
+      readonly type: 'lookup';
+      readonly ids: readonly { readonly deviceId: DeviceId; readonly opId: OpId }[];
+      readonly clients: readonly string[];
+    }
+  /** Compare-and-append; answer with `stored`, `behind`, `unknown` or `failed`. */
+  | {
+      readonly type: 'append';
+      readonly batch: number;
+      readonly expected: Seq;
+      readonly content: Batch;
+    }
+  /** Read the log after this seq to its head; answer with `followed`. */
+  | { readonly type: 'read'; readonly after: Seq }
+  /** Facts, in seq order, no commit split: durable and to be delivered before the replies that follow. */
+  | { readonly type: 'committed'; readonly ops: readonly LoggedOp[] }
+  | { readonly type: 'reply'; readonly ticket: number; readonly answer: WriteReply | Refusal }
+  /** Work has collected: send `flush` at the end of this tick. */
+  | { readonly type: 'collect' }
+  /** Send `tick` at this monotonic time; replaces the former one. */
+  | { readonly type: 'wake'; readonly at: MonotonicMs }
+  | { readonly type: 'drained' };
+
+/** Plain data about an authority, for logs, the console and checkers. */
+export type AuthorityDescription = {
+  readonly head: Seq;
+  readonly phase: 'idle' | 'looking' | 'appending' | 'following' | 'settling';
+  readonly queued: number;
+  readonly leaves: number;
+  readonly blocked: number;
+};

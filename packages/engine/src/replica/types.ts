@@ -1,0 +1,157 @@
+import type {
+  Entry,
+  EpochMs,
+  Glob,
+  Json,
+  LeafType,
+  MonotonicMs,
+  OpId,
+  OpName,
+  Path,
+  Refusal,
+  Request,
+  Seq,
+  WriteReply,
+} from '@holdfast/protocol';
+
+/** Where one of this client's own requests stands (stores.md §18 C1, C7). */
+export type PendingState =
+  /** Not sent on this connection. */
+  | { readonly state: 'queued' }
+  | { readonly state: 'sent'; readonly at: MonotonicMs }
+  /** Refused for now; sent again at the given time. */
+  | { readonly state: 'waiting'; readonly until: MonotonicMs; readonly refusal: Refusal }
+  /** Answered ok; its effect is kept until the replica has caught up to `seq`. */
+  | { readonly state: 'answered'; readonly seq: Seq };
+
+/** One unanswered request of this client, as the outbox lists it. */
+export type PendingRequest = {
+  readonly opId: OpId;
+  readonly request: Request;
+  readonly status: PendingState;
+  readonly attempts: number;
+  readonly createdAt: EpochMs;
+  readonly firstSentAt: EpochMs | null;
+};
+
+/** The final outcome of one request (C1). */
+export type Outcome =
+  | {
+      readonly status: 'committed';
+      readonly reply: WriteReply;
+      /** Seqs of foreign ops on its paths that were ordered between making and committing it. */
+      readonly rebasedOver: readonly Seq[];
+    }
+  | { readonly status: 'refused'; readonly refusal: Refusal };
+
+/** Which changes a subscription sees (C13). */
+export type WatchMode = 'all' | 'committed' | 'optimistic';
+
+/** How much of a stream a subscription wants when it cannot or need not see everything. */
+export type Delivery =
+  | { readonly policy: 'every' }
+  /** Only the newest value of each path that has not been delivered yet. */
+  | { readonly policy: 'latest' }
+  /** At most one delivery round per interval, newest value of each path. */
+  | { readonly policy: 'sample'; readonly intervalMs: number };
+
+export type WatchOptions = {
+  readonly mode: WatchMode;
+  readonly includeCurrent: boolean;
+  /** Events that may wait before the subscription is dropped (C14). */
+  readonly maxQueue: number;
+  readonly delivery: Delivery;
+};
+
+/** One change as a subscriber sees it. */
+export type WatchEvent = {
+  readonly path: Path;
+  /** undefined: nothing is at the path now. */
+  readonly value: Json | undefined;
+  readonly previous: Json | undefined;
+  readonly type: LeafType | undefined;
+  /** The op that changed it; `present` for what includeCurrent delivers, `resync` for a difference found by a resync, `refused` for an own write that was taken back. */
+  readonly op: OpName | 'present' | 'resync' | 'refused';
+  /** null until committed. */
+  readonly seq: Seq | null;
+  readonly own: boolean;
+  /** Events of this path that were merged into this one since the last delivery; absent where none were. */
+  readonly conflated?: number;
+};
+
+/** A replica's status for people and consoles (C24). */
+export type ReplicaStatus = {
+  readonly phase: 'idle' | 'joining' | 'catching_up' | 'live' | 'refused' | 'closed';
+  readonly seq: Seq;
+  readonly pending: number;
+  /** Caught up and nothing pending. */
+  readonly synced: boolean;
+  readonly incarnation: string | null;
+  readonly error: Refusal | null;
+};
+
+/** What a cache keeps of a replica, and gives back at start. Never an optimistic value. */
+export type ReplicaImage = {
+  readonly seq: Seq;
+  readonly incarnation: string | null;
+  readonly scope: string | null;
+  readonly patterns: readonly Glob[];
+  readonly entries: readonly Entry[];
+  readonly maps: readonly (readonly [Path, Seq])[];
+  readonly outbox: readonly PendingRequest[];
+};
+
+export type ReplicaInput = { readonly now: MonotonicMs; readonly wall: EpochMs } & (
+  /** What the session says of the topic. */
+  | { readonly type: 'joined'; readonly response: unknown }
+  | { readonly type: 'refused'; readonly refusal: Refusal }
+  | { readonly type: 'lost' }
+  | { readonly type: 'message'; readonly event: string; readonly payload: unknown }
+  | {
+      readonly type: 'reply';
+      readonly id: string;
+      readonly status: 'ok' | 'error';
+      readonly response: unknown;
+    }
+  /** An own request. Optimistic ones are shown at once; a local refusal comes back as `settled` in the same step. */
+  | {
+      readonly type: 'request';
+      readonly opId: OpId;
+      readonly request: Request;
+      /** Sent, but not shown before it is committed (leases; writes with patterns `[]`). */
+      readonly blind?: boolean;
+    }
+  /** Withdraw a request that was never sent, or whose last answer was a refusal (C7). */
+  | { readonly type: 'cancel'; readonly opId: OpId }
+  /** Send a waiting request now. */
+  | { readonly type: 'retry'; readonly opId: OpId }
+  /** A round of delivery to the subscribers is due: the driver calls it once per turn. */
+  | { readonly type: 'deliver' }
+  | { readonly type: 'tick' }
+  | { readonly type: 'close' }
+);
+
+export type ReplicaEffect =
+  /** Push to the server on the store's topic; `id` is the op id. */
+  | {
+      readonly type: 'push';
+      readonly id: string;
+      readonly event: string;
+      readonly payload: object;
+    }
+  /** Leave and join again: a gap, a malformed frame (C9). */
+  | { readonly type: 'rejoin' }
+  | { readonly type: 'settled'; readonly opId: OpId; readonly outcome: Outcome }
+  /** Events for one subscription, in order; call its callback, isolated. */
+  | {
+      readonly type: 'notify';
+      readonly subscription: number;
+      readonly events: readonly WatchEvent[];
+    }
+  /** The queue of a subscription overflowed: it is gone; its resync callback is called once (C14). */
+  | { readonly type: 'dropped'; readonly subscription: number }
+  /** Something waits for `deliver`. */
+  | { readonly type: 'deliverable' }
+  | { readonly type: 'status'; readonly status: ReplicaStatus }
+  /** Send `tick` at this time; replaces the former one; null: never. */
+  | { readonly type: 'wake'; readonly at: MonotonicMs | null };

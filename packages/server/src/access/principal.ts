@@ -1,0 +1,49 @@
+import type { EpochMs } from '@holdfast/protocol';
+
+/** Every scope there is (stores.md §11.1.3), sorted. */
+export const scopes = [
+  'admin',
+  'audit:read',
+  'entries:read',
+  'entries:write',
+  'files:read',
+  'files:write',
+  'stores:clone',
+  'stores:create',
+  'stores:delete',
+  'stores:read',
+  'tokens:read',
+  'tokens:write',
+  'webhooks:read',
+  'webhooks:write',
+] as const;
+
+/** A name of {@link scopes}. */
+export type Scope = (typeof scopes)[number];
+
+/** Which stores of its orgs a principal may use (stores.md §11.1.5). */
+export type StoreAccess =
+  | { readonly mode: 'all' }
+  | { readonly mode: 'selected'; readonly storeIds: readonly string[] };
+
+/** Who speaks: what an authenticator makes of a token (stores.md §11.1.1). */
+export type Principal = {
+  /** null: anonymous. */
+  readonly subject: string | null;
+  readonly orgs: readonly string[];
+  readonly scopes: ReadonlySet<Scope>;
+  readonly storeAccess: StoreAccess;
+  readonly expiresAt: EpochMs | null;
+  /** The id of an issued token; null for principals of other sources. */
+  readonly tokenId: string | null;
+};
+
+/** What an authenticator sees of a connection or request. The token is a secret: never log it. */
+export type Credentials = {
+  readonly token: string | null;
+  readonly params: URLSearchParams;
+  readonly headers: { readonly [name: string]: string | undefined };
+};
+
+/** Maps credentials to a principal, or refuses with null. It may be asked again at any time (stores.md §11.3). */
+export type Authenticate = (credentials: Credentials) => Promise<Principal | null>;

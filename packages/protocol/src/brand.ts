@@ -24,3 +24,20 @@ export type OpId = string;
 
 /** A client installation, 1…128 bytes (stores.md §7.1.2). */
 export type DeviceId = string;
+
+/* oxlint-disable typescript/no-unsafe-type-assertion -- the one place where brands are given */
+
+/** Brands a rendered path that comes from a trusted place, such as our own storage; `toPath` checks others. */
+export function asPath(rendered: string): Path {
+  return rendered as Path;
+}
+
+/** Brands a rendered glob that comes from a trusted place; `parseGlob` checks others. */
+export function asGlob(rendered: string): Glob {
+  return rendered as Glob;
+}
+
+/** Brands a store name that comes from a trusted place; `parseStoreName` checks others. */
+export function asStoreName(text: string): StoreName {
+  return text as StoreName;
+}

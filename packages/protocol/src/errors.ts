@@ -1,4 +1,10 @@
-import { type Reason, type Refusal, type RefusalDetails, type Retry, refusals } from './refusals.ts';
+import {
+  type Reason,
+  type Refusal,
+  type RefusalDetails,
+  type Retry,
+  refusals,
+} from './refusals.ts';
 
 /** Base of every error that Holdfast raises on purpose; match it by `code` (design.md, Errors). */
 export class HoldfastError extends Error {

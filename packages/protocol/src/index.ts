@@ -1,5 +1,17 @@
+export { asGlob, asPath, asStoreName } from './brand.ts';
 export type { DeviceId, EpochMs, Glob, MonotonicMs, OpId, Path, Seq, StoreName } from './brand.ts';
 export { ConflictError, HoldfastError, RejectedError } from './errors.ts';
+export { isBase64 } from './envelope.ts';
+export {
+  contains,
+  containsScope,
+  covers,
+  literalPrefix,
+  matches,
+  parseGlob,
+  type Part,
+  type Pattern,
+} from './glob.ts';
 export { isObject, type Json, jsonEquals, type JsonObject, setOwn } from './json.ts';
 export { defaultLimits, type Limits } from './limits.ts';
 export {
@@ -28,3 +40,21 @@ export {
   refuse,
   type Retry,
 } from './refusals.ts';
+export {
+  childPath,
+  comparePaths,
+  escapeSegment,
+  isAncestor,
+  isReservedPath,
+  parentOf,
+  parsePath,
+  type PathLimits,
+  readPath,
+  renderPath,
+  type Segments,
+  segmentsOf,
+  toPath,
+} from './path.ts';
+export { parseStoreName } from './store-name.ts';
+export { utf8Length } from './utf8.ts';
+export { checkValue, flatten, isPlainObject, typeOfValue, type ValueLimits } from './value.ts';

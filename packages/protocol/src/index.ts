@@ -1,7 +1,26 @@
 export { asGlob, asPath, asStoreName } from './brand.ts';
 export type { DeviceId, EpochMs, Glob, MonotonicMs, OpId, Path, Seq, StoreName } from './brand.ts';
+export { type Codec, DecodeError, unreadable } from './codec/codec.ts';
+export { jsonCodec } from './codec/json.ts';
 export { ConflictError, HoldfastError, RejectedError } from './errors.ts';
 export { isBase64 } from './envelope.ts';
+export {
+  type Address,
+  type BadFrame,
+  closeFrame,
+  errorFrame,
+  type Frame,
+  frameTuple,
+  heartbeatFrame,
+  isBadFrame,
+  pushFrame,
+  readFrame,
+  readRefusal,
+  readReply,
+  refusalFrame,
+  type Reply,
+  replyFrame,
+} from './frames/channel.ts';
 export {
   contains,
   containsScope,

@@ -10,7 +10,7 @@ export function isObject(value: unknown): value is { readonly [key: string]: unk
 }
 
 /** Sets an own property whatever its name, `__proto__` included. */
-export function setOwn(target: { [key: string]: Json }, key: string, value: Json): void {
+export function setOwn<T>(target: { [key: string]: T }, key: string, value: T): void {
   if (key === '__proto__') {
     Object.defineProperty(target, key, {
       value,

@@ -81,6 +81,11 @@ const finals = {
   closed: [null, 'It is closed.'],
   cancelled: [null, 'The request was cancelled or discarded before it was answered.'],
   option_mismatch: [null, 'It is open with other options.'],
+  unknown_reason: [
+    null,
+    'The server refused for a reason that this version does not know.',
+    'reason',
+  ],
   registry_disposed: [null, 'The registry is disposed.'],
   load_aborted: [null, 'The load was aborted because nobody needed it.'],
   'unmatched topic': [null, 'The topic is not joined.'],

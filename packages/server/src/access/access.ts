@@ -1,0 +1,93 @@
+import { type EpochMs, type Refusal, refuse } from '@holdfast/protocol';
+
+import type { StoreRow } from '../storage/port.ts';
+import type { Authenticate, Credentials, Principal, Scope, StoreAccess } from './principal.ts';
+import type { TokenAuthority } from './tokens.ts';
+
+/** What {@link Access} is made of. */
+export type AccessConfig = {
+  /** The user's own authenticator; it is asked first. */
+  readonly authenticate?: Authenticate;
+  readonly tokens: TokenAuthority;
+  readonly now: () => EpochMs;
+};
+
+/** The server's one authenticator (stores.md §11.1.1): the user's own, then the tokens issued here. */
+export class Access {
+  readonly #config: AccessConfig;
+
+  constructor(config: AccessConfig) {
+    this.#config = config;
+  }
+
+  /** Who this is; null if nobody known, or no longer. Rejects only if an authenticator fails. */
+  async authenticate(credentials: Credentials): Promise<Principal | null> {
+    const { authenticate, tokens, now } = this.#config;
+    const principal =
+      (await authenticate?.(credentials)) ?? (await tokens.authenticate(credentials));
+    return principal === null || hasExpired(principal, now()) ? null : principal;
+  }
+
+  /**
+   * Whether open sockets of these credentials go on (stores.md §11.3). `changed`: other grants than before, which
+   * a later expiry alone is not.
+   */
+  async recheck(
+    credentials: Credentials,
+    principal: Principal,
+  ): Promise<'valid' | 'invalid' | 'changed'> {
+    const fresh = await this.authenticate(credentials);
+    if (fresh === null) return 'invalid';
+    return sameGrants(fresh, principal) ? 'valid' : 'changed';
+  }
+}
+
+function hasExpired({ expiresAt }: Principal, now: EpochMs): boolean {
+  return expiresAt !== null && expiresAt <= now;
+}
+
+/** Whether two principals may do the same; a later expiry alone changes nothing. */
+export function sameGrants(a: Principal, b: Principal): boolean {
+  return (
+    a.subject === b.subject &&
+    a.tokenId === b.tokenId &&
+    sameMembers(new Set(a.orgs), new Set(b.orgs)) &&
+    sameMembers(a.scopes, b.scopes) &&
+    a.storeAccess.mode === b.storeAccess.mode &&
+    sameMembers(new Set(storeIdsOf(a.storeAccess)), new Set(storeIdsOf(b.storeAccess)))
+  );
+}
+
+function sameMembers<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): boolean {
+  return a.size === b.size && [...a].every((member) => b.has(member));
+}
+
+/** The explicit store ids; none for `all` (stores.md §7.4.4). */
+export function storeIdsOf(access: StoreAccess): readonly string[] {
+  return access.mode === 'all' ? [] : access.storeIds;
+}
+
+/** Whether the store exists for this principal; another org's is like an unknown one (stores.md §11.1.5). */
+export function seesStore(principal: Principal, store: Pick<StoreRow, 'name'>): boolean {
+  return principal.orgs.includes(orgOf(store.name));
+}
+
+/** Whether the principal may use the store: its org, and `all` or explicitly selected (stores.md §11.1.5). */
+export function mayUseStore(principal: Principal, store: Pick<StoreRow, 'id' | 'name'>): boolean {
+  const { storeAccess } = principal;
+  return (
+    seesStore(principal, store) &&
+    (storeAccess.mode === 'all' || storeAccess.storeIds.includes(store.id))
+  );
+}
+
+/** Why the principal may not do what needs this scope; null if it may. */
+export function refuseScope(principal: Principal, scope: Scope): Refusal | null {
+  if (principal.scopes.has(scope)) return null;
+  return refuse('missing_scope', { scope, message: `This needs the scope ${scope}.` });
+}
+
+/** The org of `org/name`. */
+export function orgOf(name: string): string {
+  return name.slice(0, name.indexOf('/'));
+}

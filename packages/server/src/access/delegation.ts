@@ -1,0 +1,71 @@
+import { type EpochMs, type Refusal, refuse } from '@holdfast/protocol';
+
+import type { TokenRow } from '../storage/port.ts';
+import { refuseScope } from './access.ts';
+import { type Principal, type Scope, scopes, type StoreAccess } from './principal.ts';
+
+/** What a new token is to be able to do. */
+export type Grants = {
+  readonly scopes: readonly Scope[];
+  readonly storeAccess: StoreAccess;
+  readonly expiresAt: EpochMs | null;
+};
+
+/** Why a bearer may not hand out these grants: nobody gives what it does not have (stores.md §11.1.6). */
+export function refuseDelegation(bearer: Principal, grants: Grants): Refusal | null {
+  for (const scope of grants.scopes) {
+    const missing = refuseScope(bearer, scope);
+    if (missing !== null) return missing;
+  }
+  if (!coversStores(bearer.storeAccess, grants.storeAccess)) {
+    return refuse('store_not_allowed', { message: 'This token may not use all of these stores.' });
+  }
+  return null;
+}
+
+/** Whether the new token ends no later than its bearer. */
+export function outlives(bearer: Principal, { expiresAt }: Grants): boolean {
+  return bearer.expiresAt !== null && (expiresAt === null || expiresAt > bearer.expiresAt);
+}
+
+/** Whether the bearer may list and revoke this token: it lies within its own stores (stores.md §11.1.6). */
+export function seesToken(
+  bearer: Principal,
+  token: Pick<TokenRow, 'org' | 'storeAccess'>,
+): boolean {
+  return bearer.orgs.includes(token.org) && coversStores(bearer.storeAccess, token.storeAccess);
+}
+
+function coversStores(own: StoreAccess, other: StoreAccess): boolean {
+  if (own.mode === 'all') return true;
+  return other.mode === 'selected' && other.storeIds.every((id) => own.storeIds.includes(id));
+}
+
+const legacyRead: readonly Scope[] = [
+  'audit:read',
+  'entries:read',
+  'files:read',
+  'stores:read',
+  'webhooks:read',
+];
+const legacyWrite: readonly Scope[] = [
+  'entries:write',
+  'files:write',
+  'stores:clone',
+  'tokens:read',
+  'tokens:write',
+  'webhooks:write',
+];
+
+/** The scopes that the flags of older clients stand for (stores.md §11.1.3). */
+export function legacyScopes(flags: {
+  readonly read: boolean;
+  readonly write: boolean;
+}): readonly Scope[] {
+  return [...(flags.read ? legacyRead : []), ...(flags.write ? legacyWrite : [])].toSorted();
+}
+
+/** Whether the text is one of {@link scopes}. */
+export function isScope(text: unknown): text is Scope {
+  return scopes.some((scope) => scope === text);
+}

@@ -1,0 +1,28 @@
+export {
+  Access,
+  type AccessConfig,
+  mayUseStore,
+  orgOf,
+  refuseScope,
+  seesStore,
+  storeIdsOf,
+} from './access.ts';
+export {
+  type Grants,
+  isScope,
+  legacyScopes,
+  outlives,
+  refuseDelegation,
+  seesToken,
+} from './delegation.ts';
+export { allowsOrigin, isListed, type OriginHeaders } from './origin.ts';
+export {
+  type Authenticate,
+  type Credentials,
+  type Principal,
+  type Scope,
+  scopes,
+  type StoreAccess,
+} from './principal.ts';
+export { redact, redactedLog } from './redact.ts';
+export { type IssuedToken, TokenAuthority, type TokenRequest } from './tokens.ts';

@@ -1,0 +1,110 @@
+import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
+
+import type { EpochMs } from '@holdfast/protocol';
+
+import type { Storage, TokenRow } from '../storage/port.ts';
+import {
+  type Credentials,
+  type Principal,
+  type Scope,
+  scopes,
+  type StoreAccess,
+} from './principal.ts';
+
+/** A token to be. Whether its creator may give so much away is judged before (see `refuseDelegation`). */
+export type TokenRequest = {
+  readonly name: string;
+  readonly org: string;
+  readonly scopes: readonly Scope[];
+  readonly storeAccess: StoreAccess;
+  readonly expiresAt: EpochMs | null;
+  /** The subject of the creator; null for the operator. */
+  readonly createdBy: string | null;
+};
+
+/** A new token: the only time that the token itself is known (stores.md §11.1.2). */
+export type IssuedToken = { readonly row: TokenRow; readonly rawToken: string };
+
+const shape = /^hf_tok_[A-Za-z0-9_-]{43}$/;
+
+/** Issues tokens, knows them again, and takes them back (stores.md §11.1.2). */
+export class TokenAuthority {
+  readonly #tokens: Storage['tokens'];
+  readonly #clock: { now(): EpochMs };
+
+  constructor(storage: Pick<Storage, 'tokens'>, clock: { now(): EpochMs }) {
+    this.#tokens = storage.tokens;
+    this.#clock = clock;
+  }
+
+  async issue(request: TokenRequest): Promise<IssuedToken> {
+    const rawToken = `hf_tok_${randomBytes(32).toString('base64url')}`;
+    const row: TokenRow = {
+      id: randomUUID(),
+      hash: digest(rawToken).toString('hex'),
+      last4: rawToken.slice(-4),
+      name: request.name,
+      org: request.org,
+      creator: request.createdBy,
+      scopes: request.scopes.toSorted(),
+      storeAccess: request.storeAccess,
+      pathRules: null,
+      insertedAt: this.#clock.now(),
+      expiresAt: request.expiresAt,
+      revokedAt: null,
+      lastUsedAt: null,
+    };
+    if (!(await this.#tokens.create(row))) throw new Error('A drawn token id exists already.');
+    return { row, rawToken };
+  }
+
+  /** The principal of an issued token; null for any other, and for those revoked or expired. */
+  async authenticate({ token }: Pick<Credentials, 'token'>): Promise<Principal | null> {
+    if (token === null || !shape.test(token)) return null;
+    const hash = digest(token);
+    const row = await this.#tokens.find(hash.toString('hex'));
+    if (row === null || !timingSafeEqual(hash, Buffer.from(row.hash, 'hex'))) return null;
+    const now = this.#clock.now();
+    if (!isLive(row, now)) return null;
+    await this.#tokens.touch(row.id, now);
+    return principalOf(row);
+  }
+
+  /** The tokens of an org that are not revoked, oldest first. */
+  async list(org: string): Promise<readonly TokenRow[]> {
+    const rows = await this.#tokens.list(org);
+    return rows.filter((row) => row.revokedAt === null);
+  }
+
+  /** The token of this id; null if there is none, or it is revoked. */
+  async get(id: string): Promise<TokenRow | null> {
+    const row = await this.#tokens.get(id);
+    return row?.revokedAt === null ? row : null;
+  }
+
+  /** From now on nobody gets in with it. False if there is no such token. */
+  async revoke(id: string): Promise<boolean> {
+    return this.#tokens.revoke(id, this.#clock.now());
+  }
+}
+
+function digest(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}
+
+/** A token with path rules stays shut: a principal without rules would see what they hide. */
+function isLive(row: TokenRow, now: EpochMs): boolean {
+  const expired = row.expiresAt !== null && row.expiresAt <= now;
+  return row.revokedAt === null && !expired && row.pathRules === null;
+}
+
+function principalOf(row: TokenRow): Principal {
+  return {
+    subject: `token:${row.id}`,
+    orgs: [row.org],
+    scopes: new Set(scopes.filter((scope) => row.scopes.includes(scope))),
+    storeAccess: row.storeAccess,
+    expiresAt: row.expiresAt,
+    tokenId: row.id,
+  };
+}

@@ -1,0 +1,54 @@
+import { isObject, refuse } from '@holdfast/protocol';
+
+import { Problem, refused } from './errors.ts';
+
+/** The JSON object in a request's body, of which never more than `max` bytes are held (stores.md §12.1.1). */
+export async function readObject(
+  request: Request,
+  max: number,
+): Promise<{ readonly [key: string]: unknown }> {
+  if (!/^application\/json\s*(;|$)/i.test(request.headers.get('content-type') ?? '')) {
+    throw new Problem(415, 'unsupported_media_type', { detail: 'Send application/json.' });
+  }
+  const text = decode(await readBytes(request, max));
+  if (text.trim() === '') throw new Problem(400, 'empty_body');
+  const value = parse(text);
+  if (!isObject(value)) throw malformed('The body must be a JSON object.');
+  return value;
+}
+
+async function readBytes(request: Request, max: number): Promise<Uint8Array> {
+  if (Number(request.headers.get('content-length') ?? 0) > max) throw tooLarge(max);
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of request.body ?? []) {
+    size += piece.byteLength;
+    if (size > max) throw tooLarge(max);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces, size);
+}
+
+function tooLarge(limit: number): Problem {
+  return refused(refuse('body_too_large', { limit }));
+}
+
+function malformed(detail: string): Problem {
+  return refused(refuse('invalid_payload', { detail }));
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw malformed('The body is not UTF-8.');
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw malformed('The body is not JSON.');
+  }
+}

@@ -1,0 +1,55 @@
+import type { EpochMs, Limits, Seq } from '@holdfast/protocol';
+
+import type { Access, TokenAuthority } from '../access/index.ts';
+import type { Storage } from '../storage/port.ts';
+
+/** The figures of a store's `status` (stores.md §7.5); instants are RFC 3339. */
+export type StoreFigures = {
+  readonly current_seq: Seq;
+  readonly entry_count: number;
+  readonly op_count: number;
+  readonly db_size_bytes: number;
+  readonly file_storage_bytes: number;
+  readonly latest_snapshot_seq: Seq | null;
+  readonly latest_snapshot_at: string | null;
+  readonly incarnation: string;
+  readonly oldest_seq: Seq;
+  /** At most 10, newest first. */
+  readonly recent_ops: readonly {
+    readonly store_seq: Seq;
+    readonly op: string;
+    readonly path: string;
+    readonly inserted_at: string;
+  }[];
+};
+
+/** Whether the server can do its work now (stores.md §19.2). */
+export type Readiness = {
+  readonly ok: boolean;
+  readonly checks: { readonly [part: string]: string };
+};
+
+/** What the HTTP surface needs of the rest of the server. */
+export type HttpDeps = {
+  readonly storage: Pick<Storage, 'stores'>;
+  readonly access: Access;
+  readonly tokens: TokenAuthority;
+  /** Not ok while draining. */
+  readonly ready: () => Readiness | Promise<Readiness>;
+  readonly now: () => EpochMs;
+  /** Draws a UUID. */
+  readonly newId: () => string;
+  readonly newIncarnation: () => string;
+  /** Closes the store's channels; the store is archived by then, and purged only after it resolves. */
+  readonly onStoreArchived: (id: string) => void | Promise<void>;
+  /** Closes the token's sockets. */
+  readonly onTokenRevoked: (id: string) => void | Promise<void>;
+  /** Logs what failed inside; the answer carries only the id. */
+  readonly onFailure: (error: unknown, errorId: string) => void;
+  readonly limits: Pick<Limits, 'max_json_body'>;
+  /** Browser origins, other than the server's own, whose pages may read answers (stores.md §7.1.4). */
+  readonly origins: readonly string[];
+  /** Where the built console lies, if anywhere. */
+  readonly consoleDirectory?: string;
+  readonly statusOf: (storeId: string) => Promise<StoreFigures>;
+};

@@ -1,0 +1,76 @@
+import { Hono } from 'hono';
+import { cors } from 'hono/cors';
+
+import { isListed } from '../access/index.ts';
+import { routeConsole } from './console.ts';
+import type { HttpDeps } from './deps.ts';
+import { answerProblem, notFound, Problem } from './errors.ts';
+import { routeHealth } from './health.ts';
+import { routeStores } from './stores.ts';
+import { routeTokens } from './tokens.ts';
+import { routeWhoami } from './whoami.ts';
+
+const requestId = /^[\x21-\x7e]{1,128}$/;
+const corsHeaders = {
+  allowMethods: ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'],
+  allowHeaders: [
+    'Authorization',
+    'Content-Type',
+    'Idempotency-Key',
+    'If-Match',
+    'If-None-Match',
+    'X-Request-Id',
+  ],
+  exposeHeaders: ['ETag', 'Retry-After', 'X-Request-Id'],
+  maxAge: 600,
+};
+
+/** The HTTP surface of a server, as one fetch handler (stores.md §15). */
+export function createHttp(deps: HttpDeps): Hono {
+  const app = new Hono();
+  app.use(async (c, next) => {
+    const asked = c.req.header('x-request-id') ?? '';
+    await next();
+    c.res.headers.set('X-Request-Id', requestId.test(asked) ? asked : deps.newId());
+    harden(c.res.headers);
+  });
+  app.use('/api/*', async (c, next) => {
+    await next();
+    markPrivate(c.res.headers);
+  });
+  app.use(
+    '/api/*',
+    cors({ ...corsHeaders, origin: (origin) => (isListed(deps.origins, origin) ? origin : null) }),
+  );
+  routeHealth(app, deps);
+  routeWhoami(app, deps);
+  routeStores(app, deps);
+  routeTokens(app, deps);
+  app.all('/api/*', () => answerProblem(notFound()));
+  routeConsole(app, deps.consoleDirectory);
+  app.notFound(() => answerProblem(notFound()));
+  app.onError((error) => answerProblem(error instanceof Problem ? error : conceal(error, deps)));
+  return app;
+}
+
+/** What failed inside goes to the log; the caller gets the id to find it by (stores.md §8). */
+function conceal(error: unknown, deps: HttpDeps): Problem {
+  const errorId = deps.newId();
+  deps.onFailure(error, errorId);
+  return new Problem(500, 'internal_error', { error_id: errorId });
+}
+
+/** Answers differ by token, and no cache may give one's to another (stores.md §15.1.5). */
+function markPrivate(headers: Headers): void {
+  headers.set('Cache-Control', 'private, no-cache');
+  headers.append('Vary', 'Authorization');
+}
+
+function harden(headers: Headers): void {
+  headers.set('X-Content-Type-Options', 'nosniff');
+  headers.set('Referrer-Policy', 'no-referrer');
+  if (!headers.has('Content-Security-Policy')) {
+    headers.set('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
+  }
+  if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store');
+}

@@ -1,0 +1,2 @@
+export type { HttpDeps, Readiness, StoreFigures } from './deps.ts';
+export { createHttp } from './http.ts';

@@ -1,0 +1,182 @@
+import { type EpochMs, parseStoreName, refuse, type StoreName } from '@holdfast/protocol';
+import type { Context, Hono } from 'hono';
+
+import { mayUseStore, type Principal } from '../access/index.ts';
+import type { StoreRow } from '../storage/port.ts';
+import { readObject } from './body.ts';
+import type { HttpDeps, StoreFigures } from './deps.ts';
+import { notFound, Problem, refused } from './errors.ts';
+import { identify, needScope } from './identify.ts';
+import { readTime, writeTime } from './time.ts';
+import { describeGrants } from './whoami.ts';
+
+const PAGE = 500;
+const TTL_MS_MAX = 100 * 365 * 86_400_000;
+
+/** Stores: list, create, look at, archive, purge (stores.md §15.2). */
+export function routeStores(app: Hono, deps: HttpDeps): void {
+  app.get('/api/stores', async (c) => {
+    const principal = await identify(deps, c);
+    needScope(principal, 'stores:read');
+    const rows = await storesOf(deps, principal);
+    const now = deps.now();
+    return c.json({
+      org: principal.orgs[0] ?? null,
+      stores: rows.map((row) => describeStore(row, now)),
+    });
+  });
+  app.post('/api/stores', async (c) => {
+    const principal = await identify(deps, c);
+    needScope(principal, 'stores:create');
+    const wanted = readStore(await readObject(c.req.raw, deps.limits.max_json_body), {
+      principal,
+      now: deps.now(),
+    });
+    const row = await deps.storage.stores.create({
+      id: deps.newId(),
+      incarnation: deps.newIncarnation(),
+      ...wanted,
+    });
+    if (row === null) throw new Problem(422, 'name_taken');
+    return c.json({ store: describeStore(row, deps.now()) }, 201);
+  });
+  app.get('/api/stores/:org/:store', async (c) => {
+    const principal = await identify(deps, c);
+    const row = await storeOf(deps, c, principal);
+    needScope(principal, 'stores:read');
+    const figures = readable(await deps.statusOf(row.id), principal);
+    return c.json({
+      ...figures,
+      ...describeStore(row, deps.now()),
+      ...describeGrants(principal),
+      permissions: permissionsOf(principal.scopes),
+    });
+  });
+  app.delete('/api/stores/:org/:store', async (c) => {
+    const principal = await identify(deps, c);
+    const row = await storeOf(deps, c, principal);
+    needScope(principal, 'stores:delete');
+    await deps.storage.stores.archive(row.id);
+    await deps.onStoreArchived(row.id);
+    if (c.req.query('purge') === 'true') await deps.storage.stores.purge(row.id);
+    return c.json({ ok: true });
+  });
+}
+
+/** Reading and writing of entries, as older clients ask for it (stores.md §7.4.4). */
+export function permissionsOf(scopes: ReadonlySet<string>): {
+  readonly read: boolean;
+  readonly write: boolean;
+} {
+  return { read: scopes.has('entries:read'), write: scopes.has('entries:write') };
+}
+
+/** The store that the URL names, if it exists for the principal, who may also use it: §11.1.5, in that order. */
+async function storeOf(deps: HttpDeps, c: Context, principal: Principal): Promise<StoreRow> {
+  const org = c.req.param('org') ?? '';
+  const name = parseStoreName(`${org}/${c.req.param('store') ?? ''}`);
+  // Other orgs are not even looked up, so that not the time of the answer tells either.
+  if (name === null || !principal.orgs.includes(org)) throw notFound();
+  const row = await deps.storage.stores.find(name);
+  if (row === null) throw notFound();
+  if (!mayUseStore(principal, row)) {
+    const message = 'This token may not use this store.';
+    throw refused(refuse('store_not_allowed', { message }));
+  }
+  return row;
+}
+
+async function storesOf(deps: HttpDeps, principal: Principal): Promise<readonly StoreRow[]> {
+  const { storeAccess } = principal;
+  if (storeAccess.mode === 'selected') {
+    const rows = await Promise.all(storeAccess.storeIds.map((id) => deps.storage.stores.get(id)));
+    return rows
+      .flatMap((row) => (row !== null && mayUseStore(principal, row) ? [row] : []))
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+  const lists = await Promise.all(principal.orgs.map((org) => storesIn(deps, org)));
+  return lists.flat();
+}
+
+async function storesIn(deps: HttpDeps, org: string): Promise<readonly StoreRow[]> {
+  const rows: StoreRow[] = [];
+  let page = await deps.storage.stores.list({ org, limit: PAGE });
+  rows.push(...page);
+  for (let last = page.at(-1); last !== undefined && page.length === PAGE; last = page.at(-1)) {
+    // oxlint-disable-next-line no-await-in-loop -- each page begins where the one before ended
+    page = await deps.storage.stores.list({ org, after: last.name, limit: PAGE });
+    rows.push(...page);
+  }
+  return rows;
+}
+
+function describeStore(row: StoreRow, now: EpochMs): object {
+  const expired = row.expiresAt !== null && row.expiresAt <= now;
+  return {
+    id: row.id,
+    name: row.name.slice(row.name.indexOf('/') + 1),
+    full_name: row.name,
+    status: expired ? 'archived' : row.status,
+    inserted_at: writeTime(row.insertedAt),
+    expires_at: writeTime(row.expiresAt),
+    incarnation: row.incarnation,
+  };
+}
+
+/** The figures as far as the principal may read: who reads no entries learns nothing of them (stores.md §7.5). */
+function readable(figures: StoreFigures, principal: Principal): StoreFigures {
+  return principal.scopes.has('entries:read')
+    ? figures
+    : { ...figures, entry_count: 0, op_count: 0, recent_ops: [] };
+}
+
+type WantedStore = { readonly name: StoreName; readonly expiresAt: EpochMs | null };
+
+function readStore(
+  body: { readonly [key: string]: unknown },
+  { principal, now }: { readonly principal: Principal; readonly now: EpochMs },
+): WantedStore {
+  return {
+    name: readName(body['name'], principal),
+    expiresAt: readExpiry(body['ttl_ms'] ?? null, body['expires_at'] ?? null, now),
+  };
+}
+
+/** `name` in the principal's one org, or `org/name` in one of its orgs. */
+function readName(name: unknown, { orgs }: Principal): StoreName {
+  if (typeof name !== 'string') throw invalidStore('name must be a string.');
+  const [org, ...others] = orgs;
+  if (!name.includes('/') && others.length > 0) {
+    throw invalidStore('Say org/name: you have several orgs.');
+  }
+  const full = parseStoreName(name.includes('/') ? name : `${org ?? ''}/${name}`);
+  if (full === null || !orgs.some((own) => full.startsWith(`${own}/`))) {
+    throw invalidStore(
+      'A name is 1 to 128 of a-z, 0-9, dot, underscore and hyphen, begins with a letter or digit, and lies in your org.',
+    );
+  }
+  return full;
+}
+
+function readExpiry(ttlMs: unknown, expiresAt: unknown, now: EpochMs): EpochMs | null {
+  if (ttlMs === null && expiresAt === null) return null;
+  if (ttlMs !== null && expiresAt !== null) {
+    throw invalidStore('Give ttl_ms or expires_at, not both.');
+  }
+  const at = ttlMs === null ? readTime(expiresAt) : now + readTtl(ttlMs);
+  if (at === null || at <= now) {
+    throw invalidStore('expires_at must be an instant of RFC 3339 to come.');
+  }
+  return at;
+}
+
+function readTtl(ttlMs: unknown): number {
+  if (typeof ttlMs === 'number' && Number.isInteger(ttlMs) && ttlMs > 0 && ttlMs <= TTL_MS_MAX) {
+    return ttlMs;
+  }
+  throw invalidStore(`ttl_ms must be an integer from 1 to ${TTL_MS_MAX}.`);
+}
+
+function invalidStore(detail: string): Problem {
+  return new Problem(422, 'invalid_store', { detail });
+}

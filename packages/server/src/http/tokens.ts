@@ -1,0 +1,93 @@
+import type { Hono } from 'hono';
+
+import { outlives, type Principal, refuseDelegation, seesToken } from '../access/index.ts';
+import type { TokenRow } from '../storage/port.ts';
+import { readObject } from './body.ts';
+import type { HttpDeps } from './deps.ts';
+import { notFound, Problem, refused } from './errors.ts';
+import { identify, needScope } from './identify.ts';
+import { permissionsOf } from './stores.ts';
+import { writeTime } from './time.ts';
+import { readTokenRequest } from './token-request.ts';
+
+/** Tokens: list, create, revoke, within what the bearer has itself (stores.md §11.1.6, §15.2). */
+export function routeTokens(app: Hono, deps: HttpDeps): void {
+  app.get('/api/tokens', async (c) => {
+    const bearer = await identify(deps, c);
+    needScope(bearer, 'tokens:read');
+    const lists = await Promise.all(bearer.orgs.map((org) => deps.tokens.list(org)));
+    const rows = lists.flat().filter((row) => seesToken(bearer, row));
+    const nameOf = storeNames(deps);
+    return c.json({ tokens: await Promise.all(rows.map((row) => describeToken(row, nameOf))) });
+  });
+  app.post('/api/tokens', async (c) => {
+    const bearer = await identify(deps, c);
+    needScope(bearer, 'tokens:write');
+    const body = await readObject(c.req.raw, deps.limits.max_json_body);
+    const wanted = await readTokenRequest(body, { bearer, deps });
+    judge(bearer, wanted);
+    const { row, rawToken } = await deps.tokens.issue({ ...wanted, createdBy: bearer.subject });
+    const described = await describeToken(row, storeNames(deps));
+    return c.json({ ...described, raw_token: rawToken }, 201);
+  });
+  app.delete('/api/tokens/:id', async (c) => {
+    const bearer = await identify(deps, c);
+    needScope(bearer, 'tokens:write');
+    const row = await deps.tokens.get(c.req.param('id'));
+    if (row === null || !seesToken(bearer, row)) throw notFound();
+    await deps.tokens.revoke(row.id);
+    await deps.onTokenRevoked(row.id);
+    return c.json({ ok: true });
+  });
+}
+
+function judge(bearer: Principal, wanted: Parameters<typeof refuseDelegation>[1]): void {
+  const refusal = refuseDelegation(bearer, wanted);
+  if (refusal !== null) throw refused(refusal);
+  if (outlives(bearer, wanted)) {
+    const message = 'A token may not live longer than the token that creates it.';
+    throw new Problem(403, 'forbidden', { reason: 'expiry_not_allowed', message });
+  }
+}
+
+type NameOf = (storeId: string) => Promise<string | null>;
+
+/** Names of stores by id, each looked up once. */
+function storeNames(deps: HttpDeps): NameOf {
+  const known = new Map<string, Promise<string | null>>();
+  return (id) => {
+    const name = known.get(id) ?? deps.storage.stores.get(id).then((row) => row?.name ?? null);
+    known.set(id, name);
+    return name;
+  };
+}
+
+async function describeToken(row: TokenRow, nameOf: NameOf): Promise<object> {
+  const stores = await selectedStores(row, nameOf);
+  return {
+    id: row.id,
+    name: row.name,
+    store_name:
+      row.storeAccess.mode === 'all' ? '*' : stores.map((store) => store.full_name).join(', '),
+    store_access_mode: row.storeAccess.mode,
+    stores,
+    scopes: row.scopes,
+    permissions: permissionsOf(new Set(row.scopes)),
+    path_rules: row.pathRules,
+    expires_at: writeTime(row.expiresAt),
+    last_used_at: writeTime(row.lastUsedAt),
+    inserted_at: writeTime(row.insertedAt),
+  };
+}
+
+type NamedStore = { readonly id: string; readonly name: string; readonly full_name: string };
+
+/** The stores that a token names and that are there still. */
+async function selectedStores(row: TokenRow, nameOf: NameOf): Promise<readonly NamedStore[]> {
+  const ids = row.storeAccess.mode === 'all' ? [] : row.storeAccess.storeIds;
+  const names = await Promise.all(ids.map(nameOf));
+  return ids.flatMap((id, index) => {
+    const full = names[index] ?? null;
+    return full === null ? [] : [{ id, name: full.slice(full.indexOf('/') + 1), full_name: full }];
+  });
+}

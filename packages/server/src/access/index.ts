@@ -4,6 +4,7 @@ export {
   mayUseStore,
   orgOf,
   refuseScope,
+  sameGrants,
   seesStore,
   storeIdsOf,
 } from './access.ts';

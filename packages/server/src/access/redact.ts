@@ -20,7 +20,6 @@ const bareField = new RegExp(
 );
 const prefixed = /(?:hf|dust)_tok_[\w.~%+/=-]+/gi;
 const dotted = /[\w.-]+/g;
-const jwt = /eyJ[^.]*\.[^.]*\./;
 const secretName = new RegExp(`^(?:${secretNames})$`, 'i');
 
 /**
@@ -51,9 +50,11 @@ function unescapeName(name: string): string {
   }
 }
 
+/** A JWT is at least three pieces with dots between, the first of them the base64url of `{"…`. */
 function redactJwt(word: string): string {
-  const start = word.search(jwt);
-  return start < 0 ? word : word.slice(0, start) + HIDDEN;
+  const start = word.indexOf('eyJ');
+  const dot = start < 0 ? -1 : word.indexOf('.', start);
+  return dot < 0 || !word.includes('.', dot + 1) ? word : word.slice(0, start) + HIDDEN;
 }
 
 /** Options for pino: every line passes {@link redact} as the last thing before it is written. */

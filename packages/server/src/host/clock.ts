@@ -1,0 +1,24 @@
+/** Time and timers as the host's loops use them; the platform's in production, a virtual one in simulations. */
+export type Clock = {
+  /** Monotonic milliseconds. */
+  now(): number;
+  /** Epoch milliseconds. */
+  wall(): number;
+  setTimeout(run: () => void, ms: number): unknown;
+  clearTimeout(handle: unknown): void;
+  /** Runs at the end of this turn of the event loop. */
+  setImmediate(run: () => void): void;
+};
+
+/** The platform's clock. Its timers do not keep the process alive. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wall: () => Date.now(),
+  setTimeout: (run, ms) => setTimeout(run, ms).unref(),
+  clearTimeout: (handle) => {
+    clearTimeout(handle as NodeJS.Timeout);
+  },
+  setImmediate: (run) => {
+    setImmediate(run);
+  },
+};

@@ -1,0 +1,269 @@
+import {
+  Authority,
+  type AuthorityEffect,
+  type AuthorityEvent,
+  type Batch,
+  type LoggedOp,
+  type Submission,
+} from '@holdfast/engine/authority';
+import { Tree } from '@holdfast/engine/data';
+import { HoldfastError, type Limits, type Refusal, type Seq, type WriteReply } from '@holdfast/protocol';
+import type { Bus } from '../bus/port.ts';
+import type { AppendResult, Storage, StoreRow } from '../storage/port.ts';
+import type { Clock } from './clock.ts';
+import { LogRing } from './log-ring.ts';
+
+/** Where the answer to a submission goes. */
+export type Receiver = {
+  answered(ticket: number, answer: WriteReply | Refusal): void;
+};
+
+/** Hears the facts of a store, in seq order, no commit split, before the replies that rest on them. */
+export type Follower = (ops: readonly LoggedOp[]) => void;
+
+/** What every store host needs of the server. */
+export type HostRoom = {
+  readonly storage: Storage;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  /** Something failed that nobody asked for: the operator's log. */
+  readonly report: (what: string, error: unknown) => void;
+};
+
+const READ_OPS = 1000;
+const LOAD_SLICE_MS = 20;
+
+/** One open store: runs its authority against the storage, and hands its facts to those who follow. */
+export class StoreHost {
+  readonly row: StoreRow;
+  readonly oldestSeq: Seq;
+  readonly dedupeSince: number;
+  readonly #room: HostRoom;
+  readonly #authority: Authority;
+  readonly #ring: LogRing;
+  readonly #receivers = new Map<number, Receiver>();
+  readonly #followers = new Set<Follower>();
+  #head: Seq;
+  #tickets = 0;
+  #timer: unknown = null;
+  #drained: (() => void) | null = null;
+  #unsubscribe: () => void = () => undefined;
+
+  private constructor(
+    room: HostRoom,
+    row: StoreRow,
+    opened: { head: Seq; oldestSeq: Seq; dedupeSince: number; tree: Tree },
+  ) {
+    this.#room = room;
+    this.row = row;
+    this.oldestSeq = opened.oldestSeq;
+    this.dedupeSince = opened.dedupeSince;
+    this.#head = opened.head;
+    this.#ring = new LogRing(opened.head);
+    this.#authority = new Authority({
+      head: opened.head,
+      tree: opened.tree,
+      at: this.#instant(),
+      archived: row.status === 'archived',
+      limits: room.limits,
+    });
+  }
+
+  /** Loads the entries and map revisions of a store, and nothing else. */
+  static async open(room: HostRoom, row: StoreRow): Promise<StoreHost> {
+    const meta = await room.storage.open(row.id);
+    if (meta === null) throw new HoldfastError('unauthorized');
+    const tree = Tree.empty();
+    let head = meta.head;
+    let sliceStart = room.clock.now();
+    for await (const chunk of room.storage.load(row.id)) {
+      head = chunk.seq;
+      tree.load(chunk.entries, chunk.maps);
+      if (room.clock.now() - sliceStart > LOAD_SLICE_MS) {
+        await new Promise<void>((resolve) => room.clock.setImmediate(resolve));
+        sliceStart = room.clock.now();
+      }
+    }
+    const host = new StoreHost(room, row, { ...meta, head, tree });
+    host.#unsubscribe = room.bus.subscribe(`store.${row.id}`, (bytes) => host.#hinted(bytes));
+    return host;
+  }
+
+  /** The last seq that is durable and known here. */
+  get head(): Seq {
+    return this.#head;
+  }
+
+  /** A ticket for one submission. */
+  ticket(): number {
+    this.#tickets += 1;
+    return this.#tickets;
+  }
+
+  /** Takes a request to the authority; the receiver hears the answer under the submission's ticket. */
+  submit(submission: Submission, receiver: Receiver): void {
+    this.#receivers.set(submission.ticket, receiver);
+    this.#step({ type: 'submit', submission });
+  }
+
+  /** Tells that a channel is gone, so that its block is forgotten. */
+  left(channel: number): void {
+    this.#step({ type: 'left', channel });
+  }
+
+  /** Marks the store archived, or active again. */
+  archive(archived: boolean): void {
+    this.#step({ type: 'archived', archived });
+  }
+
+  /** Hears everything that commits after this call. */
+  follow(follower: Follower): () => void {
+    this.#followers.add(follower);
+    return () => this.#followers.delete(follower);
+  }
+
+  /** A first part of the ops in (after, through]: whole commits, about a thousand ops, from memory where possible. */
+  async read(after: Seq, through: Seq): Promise<readonly LoggedOp[]> {
+    const ops = await this.#readRange(after, Math.min(through, after + READ_OPS));
+    const last = ops.at(-1);
+    if (last === undefined || last.tx === null || last.tx === last.seq) return ops;
+    return [...ops, ...(await this.#readRange(last.seq, last.tx))];
+  }
+
+  /** A root of the committed state that stays as it is. */
+  view(): { readonly tree: Tree; readonly seq: Seq } {
+    return this.#authority.view();
+  }
+
+  describe(): ReturnType<Authority['describe']> {
+    return this.#authority.describe();
+  }
+
+  /** Finishes what was accepted, then lets go of the store. */
+  async close(): Promise<void> {
+    this.#unsubscribe();
+    await new Promise<void>((resolve) => {
+      this.#drained = resolve;
+      this.#step({ type: 'drain' });
+    });
+    this.#room.clock.clearTimeout(this.#timer);
+    this.#followers.clear();
+  }
+
+  async #readRange(after: Seq, through: Seq): Promise<readonly LoggedOp[]> {
+    const recent = this.#ring.read(after, through);
+    if (recent !== null) return recent;
+    return this.#room.storage.read(this.row.id, after, { ops: through - after });
+  }
+
+  #instant(): { now: number; wall: number } {
+    return { now: this.#room.clock.now(), wall: this.#room.storage.now() };
+  }
+
+  #hinted(bytes: Uint8Array): void {
+    const head = Number(new TextDecoder().decode(bytes));
+    if (Number.isSafeInteger(head) && head > this.#head) this.#step({ type: 'grew', head });
+  }
+
+  #step(event: AuthorityEvent): void {
+    const { now, wall } = this.#instant();
+    for (const effect of this.#authority.step({ ...event, now, wall })) this.#perform(effect);
+  }
+
+  #perform(effect: AuthorityEffect): void {
+    switch (effect.type) {
+      case 'collect':
+        this.#room.clock.setImmediate(() => this.#step({ type: 'flush' }));
+        return;
+      case 'append':
+        void this.#append(effect.batch, effect.expected, effect.content);
+        return;
+      case 'committed':
+        this.#committed(effect.ops);
+        return;
+      case 'reply':
+        this.#reply(effect.ticket, effect.answer);
+        return;
+      case 'lookup':
+        void this.#lookup(effect);
+        return;
+      case 'read':
+        void this.#follow(effect.after);
+        return;
+      case 'wake':
+        this.#wake(effect.at);
+        return;
+      case 'drained':
+        this.#drained?.();
+    }
+  }
+
+  async #append(batch: number, expected: Seq, content: Batch): Promise<void> {
+    const result = await this.#stored(expected, content);
+    if (result.status === 'stored') {
+      this.#step({ type: 'stored', batch });
+      this.#room.bus.publish(`store.${this.row.id}`, new TextEncoder().encode(String(this.#head)));
+    } else {
+      if (result.status === 'failed') this.#room.report('append failed', result.message);
+      this.#step({ type: result.status, batch });
+    }
+  }
+
+  async #stored(expected: Seq, content: Batch): Promise<AppendResult> {
+    try {
+      return await this.#room.storage.append(this.row.id, expected, content);
+    } catch (error) {
+      this.#room.report('append threw', error);
+      return { status: 'unknown' };
+    }
+  }
+
+  #committed(ops: readonly LoggedOp[]): void {
+    const last = ops.at(-1);
+    if (last === undefined) return;
+    this.#ring.push(ops);
+    this.#head = last.seq;
+    for (const follower of this.#followers) follower(ops);
+  }
+
+  #reply(ticket: number, answer: WriteReply | Refusal): void {
+    const receiver = this.#receivers.get(ticket);
+    this.#receivers.delete(ticket);
+    receiver?.answered(ticket, answer);
+  }
+
+  async #lookup(effect: Extract<AuthorityEffect, { type: 'lookup' }>): Promise<void> {
+    try {
+      const found = await this.#room.storage.answers(this.row.id, effect);
+      this.#step({ type: 'answered', ...found });
+    } catch (error) {
+      this.#room.report('reading dedupe records failed', error);
+      this.#step({ type: 'unreadable' });
+    }
+  }
+
+  async #follow(after: Seq): Promise<void> {
+    try {
+      // Settles an append whose outcome is unknown, or rejects while it cannot.
+      await this.#room.storage.open(this.row.id);
+      const ops: LoggedOp[] = [];
+      for (let last = after; ;) {
+        const more = await this.#room.storage.read(this.row.id, last, { ops: READ_OPS });
+        ops.push(...more);
+        last = ops.at(-1)?.seq ?? last;
+        if (more.length < READ_OPS) break;
+      }
+      this.#step({ type: 'followed', ops });
+    } catch (error) {
+      this.#room.report('reading the log failed', error);
+      this.#step({ type: 'unreadable' });
+    }
+  }
+
+  #wake(at: number): void {
+    this.#room.clock.clearTimeout(this.#timer);
+    const delay = Math.max(0, at - this.#room.clock.now());
+    this.#timer = this.#room.clock.setTimeout(() => this.#step({ type: 'tick' }), delay);
+  }
+}

@@ -1,0 +1,63 @@
+import { Registry } from '@holdfast/engine/registry';
+import { HoldfastError } from '@holdfast/protocol';
+import type { StoreRow } from '../storage/port.ts';
+import { type HostRoom, StoreHost } from './store-host.ts';
+
+const IDLE_MS = 15 * 60_000;
+
+/** A hold on an open store; release it when the channel or request is done. */
+export type StoreHold = { readonly host: StoreHost; release(): void };
+
+/** The open stores of this process, each with one authority, kept while anyone uses it (registry.md §8.1). */
+export class Stores {
+  readonly #registry: Registry<StoreHost>;
+  readonly #storage: HostRoom['storage'];
+
+  constructor(room: HostRoom) {
+    this.#storage = room.storage;
+    this.#registry = new Registry<StoreHost>({
+      name: 'authorities',
+      load: async (key) => StoreHost.open(room, await this.#row(key)),
+      close: (host) => host.close(),
+      defaults: { ttl: IDLE_MS },
+      closeTimeout: 30_000,
+      errorTtl: 1000,
+      env: {
+        now: () => room.clock.now(),
+        setTimeout: (run, ms) => room.clock.setTimeout(run, ms),
+        clearTimeout: (handle) => room.clock.clearTimeout(handle),
+        random: Math.random,
+        dev: false,
+      },
+      onError: ({ phase, error }) => room.report(`store ${phase} failed`, error),
+    });
+  }
+
+  /** Opens the store, or joins those who hold it already. */
+  async hold(id: string): Promise<StoreHold> {
+    const lease = await this.#registry.acquire(id);
+    return { host: lease.value, release: () => lease.release() };
+  }
+
+  /** The store if it is open now. */
+  peek(id: string): StoreHost | null {
+    const state = this.#registry.peek(id);
+    return state.status === 'ready' ? state.value : null;
+  }
+
+  /** Every open store. */
+  open(): readonly StoreHost[] {
+    return this.#registry.list().flatMap(({ key }) => this.peek(key) ?? []);
+  }
+
+  /** Finishes every store's queued commits and closes it. */
+  async close(): Promise<void> {
+    await this.#registry.dispose({ timeout: 30_000 });
+  }
+
+  async #row(id: string): Promise<StoreRow> {
+    const row = await this.#storage.stores.get(id);
+    if (row === null) throw new HoldfastError('unauthorized');
+    return row;
+  }
+}

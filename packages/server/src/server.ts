@@ -1,0 +1,288 @@
+import { randomUUID } from 'node:crypto';
+import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer } from 'node:http';
+import { type AddressInfo, Socket } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import { defaultLimits, type EpochMs, type Limits, parseStoreName } from '@holdfast/protocol';
+import { Access, allowsOrigin, type Authenticate, TokenAuthority, type TokenRequest } from './access/index.ts';
+import type { Bus } from './bus/port.ts';
+import { memoryBus } from './bus/memory.ts';
+import { type Clock, systemClock } from './host/clock.ts';
+import type { HostRoom } from './host/store-host.ts';
+import { Stores } from './host/stores.ts';
+import { createHttp } from './http/index.ts';
+import { Flusher } from './socket/outbox.ts';
+import { Fanouts, type SocketRoom } from './socket/room.ts';
+import { Snapshots } from './socket/snapshots.ts';
+import { Sockets } from './socket/sockets.ts';
+import { storeFigures } from './socket/status.ts';
+import type { Storage, StoreRow } from './storage/port.ts';
+import { sqlite } from './storage/sqlite.ts';
+
+const EXPIRY_SWEEP_MS = 15_000;
+const RETRY_AFTER_MS = 1000;
+
+/** Where a server writes what operators should know. A `pino` logger fits. */
+export type ServerLog = {
+  info(details: object, message: string): void;
+  error(details: object, message: string): void;
+};
+
+/** How a server is put together. */
+export type ServerOptions = {
+  /** Directory of the SQLite files; made if it is missing. Either this or `storage`. */
+  readonly data?: string;
+  readonly storage?: Storage;
+  /** Default: in process. */
+  readonly bus?: Bus;
+  /** Maps credentials to a principal, before issued tokens are tried (stores.md §11.1). */
+  readonly authenticate?: Authenticate;
+  /** Overrides of stores.md §12.1. */
+  readonly limits?: Partial<Limits>;
+  /** Browser origins besides the server's own. */
+  readonly origins?: readonly string[];
+  /** Directory of a built web console, served at `/`. */
+  readonly console?: string;
+  /** Default: silent. */
+  readonly log?: ServerLog;
+  readonly clock?: Clock;
+};
+
+/** Where a server can be reached. */
+export type ServerAddress = { readonly host: string; readonly port: number; readonly url: string };
+
+/** A Holdfast server: stores over WebSocket, and the HTTP API around them. */
+export type Server = {
+  /** Starts to accept connections. Port 0 picks a free one; the default host is loopback. */
+  listen(at?: { readonly port?: number; readonly host?: string }): Promise<ServerAddress>;
+  readonly stores: {
+    /** Makes an active store; null if the name is taken. Throws `TypeError` for a name outside stores.md §1.1.1. */
+    create(name: string, options?: { readonly expiresAt?: EpochMs }): Promise<StoreRow | null>;
+    find(name: string): Promise<StoreRow | null>;
+    /** Refuses writes and joins from now on; the data stays. */
+    archive(id: string): Promise<boolean>;
+  };
+  readonly tokens: {
+    /** Issues a token; the raw text is told this once only. */
+    issue(request: TokenRequest): Promise<{ readonly id: string; readonly rawToken: string }>;
+    revoke(id: string): Promise<boolean>;
+  };
+  /** Plain data about what is open now. */
+  describe(): { readonly sockets: number; readonly stores: readonly object[] };
+  /** Finishes accepted commits, tells clients when to return, and lets go of everything. Idempotent. */
+  close(options?: { readonly retryAfterMs?: number }): Promise<void>;
+};
+
+const silent: ServerLog = { info: () => undefined, error: () => undefined };
+const optionNames: ReadonlySet<string> = new Set([
+  'data',
+  'storage',
+  'bus',
+  'authenticate',
+  'limits',
+  'origins',
+  'console',
+  'log',
+  'clock',
+]);
+
+/**
+ * Makes a server. Throws `TypeError` for unknown options and where neither `data` nor `storage` is given, and
+ * `StorageError` where the files cannot be opened.
+ */
+export function createServer(options: ServerOptions): Server {
+  for (const name of Object.keys(options)) {
+    if (!optionNames.has(name)) throw new TypeError(`createServer has no option "${name}".`);
+  }
+  return new HoldfastServer(options);
+}
+
+class HoldfastServer implements Server {
+  readonly #options: ServerOptions;
+  readonly #log: ServerLog;
+  readonly #clock: Clock;
+  readonly #storage: Storage;
+  readonly #openStores: Stores;
+  readonly #tokens: TokenAuthority;
+  readonly #sockets: Sockets;
+  readonly #http: HttpServer;
+  #numbers = 0;
+  #draining = false;
+  #expiryTimer: unknown = null;
+  #closing: Promise<void> | null = null;
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    this.#log = options.log ?? silent;
+    this.#clock = options.clock ?? systemClock;
+    this.#storage = openStorage(options);
+    const room = this.#hostRoom();
+    this.#openStores = new Stores(room);
+    this.#tokens = new TokenAuthority(this.#storage, { now: () => this.#clock.wall() });
+    const access = new Access({
+      tokens: this.#tokens,
+      now: () => this.#clock.wall(),
+      ...(options.authenticate && { authenticate: options.authenticate }),
+    });
+    this.#sockets = new Sockets(this.#socketRoom(room, access), (request) => this.#originAllowed(request));
+    this.#http = this.#createHttp(access);
+    this.#armExpiry();
+  }
+
+  readonly stores: Server['stores'] = {
+    create: async (name, { expiresAt = null }: { expiresAt?: EpochMs | null } = {}) => {
+      const parsed = parseStoreName(name);
+      if (parsed === null) throw new TypeError(`"${name}" is not a store name like org/name.`);
+      return this.#storage.stores.create({
+        id: randomUUID(),
+        name: parsed,
+        incarnation: randomUUID(),
+        expiresAt,
+      });
+    },
+    find: async (name) => {
+      const parsed = parseStoreName(name);
+      return parsed === null ? null : this.#storage.stores.find(parsed);
+    },
+    archive: async (id) => {
+      const archived = await this.#storage.stores.archive(id);
+      if (archived) this.#archived(id);
+      return archived;
+    },
+  };
+
+  readonly tokens: Server['tokens'] = {
+    issue: async (request) => {
+      const { row, rawToken } = await this.#tokens.issue(request);
+      return { id: row.id, rawToken };
+    },
+    revoke: async (id) => {
+      const revoked = await this.#storage.tokens.revoke(id, this.#clock.wall());
+      this.#sockets.recheckSoon();
+      return revoked;
+    },
+  };
+
+  listen({ port = 0, host = '127.0.0.1' } = {}): Promise<ServerAddress> {
+    return new Promise((resolve, reject) => {
+      this.#http.once('error', reject);
+      this.#http.listen(port, host, () => {
+        this.#http.off('error', reject);
+        const bound = (this.#http.address() as AddressInfo).port;
+        const shown = host.includes(':') ? `[${host}]` : host;
+        resolve({ host, port: bound, url: `http://${shown}:${bound}` });
+      });
+    });
+  }
+
+  describe(): { readonly sockets: number; readonly stores: readonly object[] } {
+    const stores = this.#openStores.open();
+    return {
+      sockets: this.#sockets.size,
+      stores: stores.map((host) => ({ name: host.row.name, ...host.describe() })),
+    };
+  }
+
+  close({ retryAfterMs = RETRY_AFTER_MS }: { readonly retryAfterMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(retryAfterMs);
+    return this.#closing;
+  }
+
+  async #close(retryAfterMs: number): Promise<void> {
+    this.#draining = true;
+    this.#clock.clearTimeout(this.#expiryTimer);
+    const listenerClosed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
+    this.#sockets.stopReading();
+    await this.#openStores.close();
+    this.#sockets.drain(retryAfterMs);
+    await this.#sockets.closed();
+    this.#http.closeAllConnections();
+    await listenerClosed;
+    await this.#storage.close();
+  }
+
+  #hostRoom(): HostRoom {
+    return {
+      storage: this.#storage,
+      bus: this.#options.bus ?? memoryBus(),
+      clock: this.#clock,
+      limits: { ...defaultLimits, ...this.#options.limits },
+      report: (what, error) => this.#log.error({ err: error }, what),
+    };
+  }
+
+  #socketRoom(room: HostRoom, access: Access): SocketRoom {
+    return {
+      ...room,
+      stores: this.#openStores,
+      access,
+      flusher: new Flusher(),
+      snapshots: new Snapshots(),
+      fanouts: new Fanouts(),
+      nextNumber: () => (this.#numbers += 1),
+    };
+  }
+
+  #createHttp(access: Access): HttpServer {
+    const app = createHttp({
+      storage: this.#storage,
+      access,
+      tokens: this.#tokens,
+      ready: () => this.#ready(),
+      now: () => this.#clock.wall(),
+      newId: randomUUID,
+      newIncarnation: randomUUID,
+      onStoreArchived: (id) => this.#archived(id),
+      onTokenRevoked: () => this.#sockets.recheckSoon(),
+      onFailure: (error, errorId) => this.#log.error({ err: error, errorId }, 'a request failed'),
+      limits: { ...defaultLimits, ...this.#options.limits },
+      origins: this.#options.origins ?? [],
+      statusOf: (id) => storeFigures(this.#storage, this.#openStores, id),
+      ...(this.#options.console !== undefined && { consoleDirectory: this.#options.console }),
+    });
+    const http = createHttpServer(getRequestListener(app.fetch));
+    http.on('upgrade', (request, socket, head) => {
+      if (socket instanceof Socket) this.#sockets.upgrade(request, socket, head);
+      else socket.destroy();
+    });
+    return http;
+  }
+
+  async #ready(): Promise<{ ok: boolean; checks: { [part: string]: string } }> {
+    const database = await this.#storage.stores.list({ limit: 1 }).then(
+      () => 'ok',
+      () => 'failed',
+    );
+    const ok = database === 'ok' && !this.#draining;
+    return { ok, checks: { database, pubsub: 'ok', ...(this.#draining && { server: 'draining' }) } };
+  }
+
+  #originAllowed(request: IncomingMessage): boolean {
+    const { origin, host } = request.headers;
+    return allowsOrigin(this.#options.origins ?? [], { origin, host });
+  }
+
+  #archived(id: string): void {
+    this.#openStores.peek(id)?.archive(true);
+    this.#sockets.shutStore(id);
+  }
+
+  /** Stores whose time has come are archived well within the 60 s of stores.md §1.1.3. */
+  #armExpiry(): void {
+    this.#expiryTimer = this.#clock.setTimeout(() => {
+      this.#expire().catch((error: unknown) => this.#log.error({ err: error }, 'expiry failed'));
+      this.#armExpiry();
+    }, EXPIRY_SWEEP_MS);
+  }
+
+  async #expire(): Promise<void> {
+    for (const row of await this.#storage.stores.expired(this.#clock.wall())) {
+      await this.stores.archive(row.id);
+    }
+  }
+}
+
+function openStorage({ data, storage }: ServerOptions): Storage {
+  if (storage !== undefined) return storage;
+  if (data === undefined) throw new TypeError('createServer needs `data`, a directory, or `storage`.');
+  return sqlite({ directory: data });
+}

@@ -1,0 +1,188 @@
+import type { Submission } from '@holdfast/engine/authority';
+import {
+  type Codec,
+  type DeviceId,
+  fingerprint,
+  isRefusal,
+  parseTransact,
+  parseWrite,
+  readOpId,
+  type Refusal,
+  refuse,
+  type Request,
+  type Seq,
+  type WriteReply,
+} from '@holdfast/protocol';
+import { type Principal, refuseScope } from '../access/index.ts';
+import type { Receiver, StoreHost } from '../host/store-host.ts';
+import { Delivery } from './delivery.ts';
+import type { JoinPlan } from './join.ts';
+import type { Outbox } from './outbox.ts';
+import type { SocketRoom } from './room.ts';
+import { describeStore, operationStatus } from './status.ts';
+
+/** What a channel needs of its connection. */
+export type ChannelPort = {
+  readonly outbox: Outbox;
+  answer(channel: number, slot: number, status: 'ok' | 'error', response: object): void;
+  /** Resolves when the peer has read everything sent before. */
+  confirmed(): Promise<boolean>;
+  /** Something inside failed that no input may cause: the socket closes, the operator is told. */
+  fail(what: string, error: unknown): void;
+};
+
+/** What a join settled for the life of the channel. */
+export type ChannelTerms = {
+  readonly channel: number;
+  readonly topic: string;
+  readonly dialect: 3 | 4;
+  readonly codec: Codec;
+  readonly deviceId: DeviceId;
+  readonly principal: Principal;
+  readonly host: StoreHost;
+  readonly plan: JoinPlan;
+};
+
+/** One joined store topic of one socket: its pushes go to the authority, facts come back through its delivery. */
+export class StoreChannel implements Receiver {
+  readonly #room: SocketRoom;
+  readonly #port: ChannelPort;
+  readonly #terms: ChannelTerms;
+  readonly #delivery: Delivery;
+  readonly #slots = new Map<number, number>();
+  #closed = false;
+
+  constructor(room: SocketRoom, port: ChannelPort, terms: ChannelTerms) {
+    this.#room = room;
+    this.#port = port;
+    this.#terms = terms;
+    this.#delivery = new Delivery(room, port, terms);
+  }
+
+  get storeId(): string {
+    return this.#terms.host.row.id;
+  }
+
+  /** Called right after the join reply: what is missing follows, then what happens. */
+  begin(): void {
+    this.#delivery.begin();
+  }
+
+  push(slot: number, event: string, payload: unknown): void {
+    switch (event) {
+      case 'write':
+        this.#write(slot, payload, false);
+        return;
+      case 'transact':
+        if (this.#terms.dialect === 3) break;
+        this.#write(slot, payload, true);
+        return;
+      case 'ack_seq':
+        this.#answer(slot, this.#acknowledge(payload));
+        return;
+      case 'status':
+        this.#later(slot, describeStore(this.#room.storage, this.#terms));
+        return;
+      case 'op_status':
+        if (this.#terms.dialect === 3) break;
+        this.#later(slot, operationStatus(this.#room.storage, this.#terms, payload));
+        return;
+      case 'rollback':
+      case 'put_file':
+      case 'scope':
+        // Known events whose surface comes with history, files and partial replicas.
+        break;
+    }
+    this.#answer(slot, refuse('unknown_event'));
+  }
+
+  /** The authority's answer to a submission of this channel. */
+  answered(ticket: number, answer: WriteReply | Refusal): void {
+    const slot = this.#slots.get(ticket);
+    this.#slots.delete(ticket);
+    if (slot === undefined || this.#closed) return;
+    if (isRefusal(answer)) {
+      this.#answer(slot, answer);
+      return;
+    }
+    const seq = 'store_seq' in answer ? answer.store_seq : 0;
+    this.#delivery.reach(seq, () => this.#port.answer(this.#terms.channel, slot, 'ok', answer));
+  }
+
+  /** The channel is gone: nothing is delivered after this. */
+  close(): void {
+    this.#closed = true;
+    this.#delivery.close();
+    this.#terms.host.left(this.#terms.channel);
+  }
+
+  #write(slot: number, payload: unknown, many: boolean): void {
+    const refusal = refuseScope(this.#terms.principal, 'entries:write');
+    const opId = readOpId(payload);
+    if (refusal !== null || isRefusal(opId)) {
+      this.#answer(slot, refusal ?? (opId as Refusal));
+      return;
+    }
+    const ticket = this.#terms.host.ticket();
+    this.#slots.set(ticket, slot);
+    const request = this.#parse(payload, many);
+    this.#terms.host.submit(this.#submission({ ticket, opId, payload, request }), this);
+  }
+
+  #parse(payload: unknown, many: boolean): Request | Refusal {
+    const { limits } = this.#room;
+    const { dialect } = this.#terms;
+    return many ? parseTransact(payload, { limits }) : parseWrite(payload, { dialect, limits });
+  }
+
+  #submission(push: {
+    ticket: number;
+    opId: string;
+    payload: unknown;
+    request: Request | Refusal;
+  }): Submission {
+    const { channel, dialect, deviceId, principal } = this.#terms;
+    return {
+      ticket: push.ticket,
+      channel,
+      blocks: dialect === 4,
+      unblock: dialect === 4 && unblocks(push.payload),
+      dialect,
+      deviceId,
+      opId: push.opId,
+      fingerprint: fingerprint(push.payload),
+      principal: principal.subject,
+      request: push.request,
+      rate: null,
+    };
+  }
+
+  #acknowledge(payload: unknown): object | Refusal {
+    const seq = typeof payload === 'object' && payload !== null ? Reflect.get(payload, 'seq') : null;
+    if (!Number.isSafeInteger(seq) || seq < 0) return refuse('invalid_payload', { field: 'seq' });
+    this.#delivery.acknowledged(seq as Seq);
+    return {};
+  }
+
+  #later(slot: number, work: Promise<object | Refusal>): void {
+    work.then(
+      (response) => this.#answer(slot, response),
+      (error: unknown) => {
+        const errorId = `${this.#terms.channel}-${slot}`;
+        this.#room.report(`push failed (error_id ${errorId})`, error);
+        this.#answer(slot, refuse('internal_error', { error_id: errorId }));
+      },
+    );
+  }
+
+  #answer(slot: number, response: object | Refusal): void {
+    if (this.#closed) return;
+    const { channel } = this.#terms;
+    if (isRefusal(response)) this.#port.answer(channel, slot, 'error', response.toResponse());
+    else this.#port.answer(channel, slot, 'ok', response);
+  }
+}
+
+function unblocks(payload: unknown): boolean {
+  return typeof payload === 'object' && payload !== null && Reflect.get(payload, 'unblock') === true;
+}

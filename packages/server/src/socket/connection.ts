@@ -1,0 +1,307 @@
+import { Listener, type ListenerEffect } from '@holdfast/engine/session';
+import {
+  type Codec,
+  type BadFrame,
+  decodeJson,
+  type DeviceId,
+  type Frame,
+  frameTuple,
+  isObject,
+  isRefusal,
+  type JoinRequest,
+  readFrame,
+  refuse,
+} from '@holdfast/protocol';
+import type { Socket } from 'node:net';
+import type { RawData, WebSocket } from 'ws';
+import { type Principal, sameGrants } from '../access/index.ts';
+import type { StoreHost } from '../host/store-host.ts';
+import { type ChannelPort, StoreChannel } from './channel.ts';
+import { admit, type JoinPlan, joinResponse, planJoin, readJoining } from './join.ts';
+import { Outbox } from './outbox.ts';
+import type { SocketRoom } from './room.ts';
+import type { Handshake } from './upgrade.ts';
+import { message } from './wire.ts';
+
+const PING_MS = 25_000;
+const STALLED_MS = 30_000;
+const CLOSE_GRACE_MS = 5000;
+
+/** A joined channel and what it keeps open. */
+type Joined = { readonly channel: StoreChannel; readonly release: () => void };
+
+/** One socket: bytes in, the conversation of its listener, bytes out. */
+export class Connection implements ChannelPort {
+  readonly outbox: Outbox;
+  readonly #room: SocketRoom;
+  readonly #socket: WebSocket;
+  readonly #raw: Socket;
+  readonly #handshake: Handshake;
+  readonly #codec: Codec;
+  readonly #listener: Listener;
+  readonly #channels = new Map<number, Joined>();
+  #principal: Principal;
+  #credentials: Handshake['credentials'];
+  #pongs: ((arrived: boolean) => void)[] = [];
+  #pingedAt: number;
+  #progress: { bytes: number; at: number };
+  #closingAt: number | null = null;
+  #deaf = false;
+  #closed = false;
+
+  constructor(
+    room: SocketRoom,
+    sockets: { readonly socket: WebSocket; readonly raw: Socket },
+    opening: { readonly handshake: Handshake; readonly principal: Principal },
+  ) {
+    this.#room = room;
+    this.#socket = sockets.socket;
+    this.#raw = sockets.raw;
+    this.#handshake = opening.handshake;
+    this.#codec = opening.handshake.codec;
+    this.#principal = opening.principal;
+    this.#credentials = opening.handshake.credentials;
+    this.outbox = new Outbox(sockets.raw, room.flusher, room.limits.socket_soft_bytes);
+    this.#listener = new Listener({
+      maxChannels: room.limits.max_channels_per_socket,
+      idleTimeoutMs: room.limits.idle_timeout_ms,
+      now: room.clock.now(),
+    });
+    this.#pingedAt = room.clock.now();
+    this.#progress = { bytes: 0, at: room.clock.now() };
+    this.#socket.on('message', (data, isBinary) => this.#received(data, isBinary));
+    this.#socket.on('pong', () => this.#pongs.shift()?.(true));
+    this.#socket.on('error', () => this.#gone());
+    this.#socket.on('close', () => this.#gone());
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  get principal(): Principal {
+    return this.#principal;
+  }
+
+  get credentials(): Handshake['credentials'] {
+    return this.#credentials;
+  }
+
+  answer(channel: number, slot: number, status: 'ok' | 'error', response: object): void {
+    const now = this.#room.clock.now();
+    this.#perform(this.#listener.step({ type: 'answer', now, channel, slot, status, response }));
+  }
+
+  confirmed(): Promise<boolean> {
+    if (this.#closed) return Promise.resolve(false);
+    this.outbox.flush();
+    this.#socket.ping();
+    return new Promise((resolve) => this.#pongs.push(resolve));
+  }
+
+  fail(what: string, error: unknown): void {
+    this.#room.report(what, error);
+    this.close(1011, 'internal error');
+  }
+
+  /** Shuts every channel of a store: archived, expired, or no longer allowed. */
+  shut(storeId: string): void {
+    for (const [channel, joined] of this.#channels) {
+      if (joined.channel.storeId === storeId) this.#shut(channel);
+    }
+  }
+
+  /** Ends the conversation: channels first, then the socket (stores.md §7.1.5, §11.3). */
+  end(code: number, reason: string): void {
+    this.#shutAll();
+    this.close(code, reason);
+  }
+
+  /** Pushes one frame outside any channel, such as the hint when to come back. */
+  send(frame: Frame): void {
+    this.outbox.send(message(this.#codec, frameTuple(frame)));
+  }
+
+  /** Leaves what arrives from now on unread: the client sends it again elsewhere. */
+  stopReading(): void {
+    this.#deaf = true;
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#closed || this.#closingAt !== null) return;
+    this.#closingAt = this.#room.clock.now();
+    this.outbox.flush();
+    this.#socket.close(code, reason);
+  }
+
+  /** Once a second: idle and slow peers, pings, a close that the peer does not answer. */
+  sweep(now: number): void {
+    if (this.#closingAt !== null) {
+      if (now - this.#closingAt > CLOSE_GRACE_MS) this.#socket.terminate();
+      return;
+    }
+    this.#perform(this.#listener.step({ type: 'tick', now }));
+    const bytes = this.outbox.sentBytes;
+    if (this.outbox.unsentBytes === 0 || bytes > this.#progress.bytes) this.#progress = { bytes, at: now };
+    const stalled = now - this.#progress.at > STALLED_MS;
+    if (stalled || this.outbox.unsentBytes > this.#room.limits.socket_hard_bytes) {
+      this.close(1013, 'slow consumer');
+    } else if (this.#handshake.dialect !== 3 && now - this.#pingedAt > PING_MS) {
+      this.#pingedAt = now;
+      this.#socket.ping();
+      this.#pongs.push(() => undefined);
+    }
+  }
+
+  #received(data: RawData, isBinary: boolean): void {
+    if (this.#deaf) return;
+    const bytes = data as Buffer;
+    const now = this.#room.clock.now();
+    this.#perform(this.#listener.step({ type: 'received', now, frame: this.#read(bytes, isBinary) }));
+  }
+
+  #read(bytes: Buffer, isBinary: boolean): Frame | BadFrame {
+    if (isBinary && !this.#codec.binary) return { kind: 'unreadable' };
+    let decoded: unknown;
+    try {
+      decoded = isBinary ? this.#codec.decode(bytes) : decodeJson(bytes.toString());
+    } catch {
+      return { kind: 'unreadable' };
+    }
+    const frame = readFrame(decoded);
+    const limit = this.#room.limits.max_frame_bytes;
+    if (bytes.length <= limit || ('kind' in frame && frame.kind === 'unreadable')) return frame;
+    const { joinRef, ref, topic } = frame;
+    return { kind: 'bad', joinRef, ref, topic, refusal: refuse('frame_too_large', { limit }) };
+  }
+
+  #perform(effects: readonly ListenerEffect[]): void {
+    for (const effect of effects) this.#do(effect);
+  }
+
+  #do(effect: ListenerEffect): void {
+    switch (effect.type) {
+      case 'send':
+        this.send(effect.frame);
+        return;
+      case 'push':
+        this.#channels.get(effect.channel)?.channel.push(effect.slot, effect.event, effect.payload);
+        return;
+      case 'join':
+        this.#join(effect.channel, effect.topic, effect.payload).catch((error: unknown) => {
+          this.#room.report('join failed', error);
+          this.#decline(effect.channel, { reason: 'join crashed' });
+        });
+        return;
+      case 'left':
+        this.#left(effect.channel);
+        return;
+      case 'control':
+        this.#control(effect.ref, effect.payload).catch((error: unknown) =>
+          this.fail('access_token failed', error),
+        );
+        return;
+      case 'close':
+        this.close(effect.code, effect.reason);
+    }
+  }
+
+  async #join(channel: number, topic: string, payload: unknown): Promise<void> {
+    const { dialect, deviceId } = this.#handshake;
+    if (!topic.startsWith('store:')) return this.#decline(channel, { reason: 'unmatched topic' });
+    if (dialect === null || deviceId === null) return this.#decline(channel, { reason: 'unauthorized' });
+    const row = await admit(this.#room.storage, this.#principal, topic);
+    if (isRefusal(row)) return this.#decline(channel, row.toResponse());
+    const request = readJoining(payload, dialect, this.#room.limits);
+    if (isRefusal(request)) return this.#decline(channel, request.toResponse());
+    const hold = await this.#room.stores.hold(row.id);
+    const plan = await this.#settle({ host: hold.host, dialect, deviceId }, request);
+    if (this.#closed) return hold.release();
+    const terms = {
+      channel,
+      topic,
+      dialect,
+      codec: this.#codec,
+      deviceId,
+      principal: this.#principal,
+      host: hold.host,
+      plan,
+    };
+    const joined = new StoreChannel(this.#room, this, terms);
+    this.#channels.set(channel, { channel: joined, release: () => hold.release() });
+    this.#accept(channel, joined, joinResponse(this.#room, terms));
+  }
+
+  /** What the client lacks begins right after the join reply, before the answers to pushes that waited. */
+  #accept(channel: number, joined: StoreChannel, response: object): void {
+    const now = this.#room.clock.now();
+    const [reply, ...held] = this.#listener.step({ type: 'accept', now, channel, response });
+    if (reply !== undefined) this.#do(reply);
+    joined.begin();
+    this.#perform(held);
+  }
+
+  /** Plans the join; for capver 3 the device record is durable before the reply (stores.md §9.4.3). */
+  async #settle(
+    joiner: { readonly host: StoreHost; readonly dialect: 3 | 4; readonly deviceId: DeviceId },
+    request: JoinRequest,
+  ): Promise<JoinPlan> {
+    const { host, dialect, deviceId } = joiner;
+    if (dialect === 4) return planJoin(this.#room, { host, dialect, stale: false }, request);
+    const { name, incarnation } = host.row;
+    const { devices } = this.#room.storage;
+    const record = await devices.get(name, deviceId);
+    const known = record === null || (!record.unconfirmed && record.incarnation === incarnation);
+    const stale = !known && request.lastSeq > 0;
+    const plan = planJoin(this.#room, { host, dialect, stale }, request);
+    const { scope, unconfirmed } = plan;
+    await devices.put(name, deviceId, { incarnation, scope, unconfirmed });
+    return plan;
+  }
+
+  #decline(channel: number, response: object): void {
+    const now = this.#room.clock.now();
+    this.#perform(this.#listener.step({ type: 'refuse', now, channel, response }));
+  }
+
+  #left(channel: number): void {
+    const joined = this.#channels.get(channel);
+    this.#channels.delete(channel);
+    joined?.channel.close();
+    joined?.release();
+  }
+
+  #shut(channel: number): void {
+    const now = this.#room.clock.now();
+    this.#perform(this.#listener.step({ type: 'shut', now, channel }));
+  }
+
+  #shutAll(): void {
+    for (const channel of this.#channels.keys()) this.#shut(channel);
+  }
+
+  async #control(ref: string, payload: unknown): Promise<void> {
+    const token = isObject(payload) ? payload['token'] : null;
+    const credentials = { ...this.#credentials, token: typeof token === 'string' ? token : null };
+    const principal = await this.#room.access.authenticate(credentials);
+    const now = this.#room.clock.now();
+    if (principal === null || principal.subject !== this.#principal.subject) {
+      const response = refuse('unauthorized').toResponse();
+      this.#perform(this.#listener.step({ type: 'answerControl', now, ref, status: 'error', response }));
+      return;
+    }
+    this.#credentials = credentials;
+    if (!sameGrants(principal, this.#principal)) this.#shutAll();
+    this.#principal = principal;
+    const response = { expires_at: principal.expiresAt };
+    this.#perform(this.#listener.step({ type: 'answerControl', now, ref, status: 'ok', response }));
+  }
+
+  #gone(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const pong of this.#pongs.splice(0)) pong(false);
+    for (const channel of this.#channels.keys()) this.#left(channel);
+    this.#raw.destroy();
+  }
+}

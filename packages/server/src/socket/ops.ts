@@ -1,0 +1,80 @@
+import type { LoggedOp } from '@holdfast/engine/authority';
+import { type Codec, eventPayload, opTuple, type Seq } from '@holdfast/protocol';
+import type { Audience } from './fanout.ts';
+import { frame, message } from './wire.ts';
+
+const FRAME_OPS_MAX = 1000;
+const FRAME_BYTES_MAX = 256 * 1024;
+
+/** The frames that move a channel from `cursor` over these ops, which hold whole commits (stores.md §7.6, §10.2). */
+export function encodeOps(audience: Audience, cursor: Seq, ops: readonly LoggedOp[]): Buffer {
+  const frames =
+    audience.dialect === 3
+      ? ops.map((op) =>
+          message(audience.codec, [null, null, audience.topic, 'event', eventPayload(op)]),
+        )
+      : encodeEvents(audience, cursor, ops);
+  const [only] = frames;
+  return frames.length === 1 && only !== undefined ? only : Buffer.concat(frames);
+}
+
+function encodeEvents(audience: Audience, cursor: Seq, ops: readonly LoggedOp[]): Buffer[] {
+  const frames: Buffer[] = [];
+  let from = cursor;
+  let start = 0;
+  while (start < ops.length) {
+    const end = frameEnd(ops, start);
+    const part = ops.slice(start, end);
+    const to = part.at(-1)?.seq ?? from;
+    frames.push(encodeEventsFrame(audience, { from_seq: from, to_seq: to, ops: part.map(opTuple) }));
+    from = to;
+    start = end;
+  }
+  return frames;
+}
+
+function encodeEventsFrame({ codec, topic }: Audience, payload: object): Buffer {
+  return message(codec, [null, null, topic, 'events', payload]);
+}
+
+/** The end of a frame that starts at `start`: as many commits as fit, at least one, none of them split. */
+function frameEnd(ops: readonly LoggedOp[], start: number): number {
+  let bytes = 0;
+  let end = start;
+  while (end < ops.length) {
+    const next = commitEnd(ops, end);
+    for (let at = end; at < next; at += 1) bytes += roughBytes(ops[at]);
+    if (end > start && (next - start > FRAME_OPS_MAX || bytes > FRAME_BYTES_MAX)) break;
+    end = next;
+  }
+  return end;
+}
+
+/** The index after the commit that the op at `start` belongs to. */
+function commitEnd(ops: readonly LoggedOp[], start: number): number {
+  const first = ops[start];
+  if (first === undefined || first.tx === null) return start + 1;
+  return Math.min(ops.length, start + (first.tx - first.seq) + 1);
+}
+
+function roughBytes(op: LoggedOp | undefined): number {
+  if (op === undefined) return 0;
+  const { value } = op;
+  const valueBytes =
+    typeof value === 'string'
+      ? value.length
+      : typeof value === 'object' && value !== null
+        ? JSON.stringify(value).length
+        : 8;
+  return 80 + op.path.length + valueBytes;
+}
+
+/** A frame around a payload that is JSON text already. */
+export function frameJsonPayload(topic: string, event: string, payload: string): Buffer {
+  return frame(`[null,null,${JSON.stringify(topic)},"${event}",${payload}]`);
+}
+
+/** Whether payloads of this codec can be shared as text. */
+export function isJson(codec: Codec): boolean {
+  return !codec.binary;
+}

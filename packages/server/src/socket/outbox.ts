@@ -1,0 +1,96 @@
+import type { Socket } from 'node:net';
+
+const CONCAT_BYTES_MAX = 256 * 1024;
+
+/** Writes every outbox that has something to say, once at the end of each turn of the event loop. */
+export class Flusher {
+  #dirty: Outbox[] = [];
+  #armed = false;
+
+  add(outbox: Outbox): void {
+    this.#dirty.push(outbox);
+    if (this.#armed) return;
+    this.#armed = true;
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    this.#armed = false;
+    for (const outbox of dirty) outbox.flush();
+  }
+}
+
+/** What one socket still has to send: frames of one turn leave in one write (design.md, the committed fast path). */
+export class Outbox {
+  readonly #socket: Socket;
+  readonly #flusher: Flusher;
+  readonly #softBytes: number;
+  #frames: Buffer[] = [];
+  #bytes = 0;
+  #waiters: (() => void)[] = [];
+
+  constructor(socket: Socket, flusher: Flusher, softBytes: number) {
+    this.#socket = socket;
+    this.#flusher = flusher;
+    this.#softBytes = softBytes;
+    socket.on('drain', () => this.#wake());
+    socket.on('close', () => this.#wake());
+  }
+
+  /** Bytes that were accepted here and have not left the process. */
+  get unsentBytes(): number {
+    return this.#bytes + this.#socket.writableLength;
+  }
+
+  /** Bytes that have left the process since the socket opened. */
+  get sentBytes(): number {
+    return this.#socket.bytesWritten - this.#socket.writableLength;
+  }
+
+  /** Above the soft limit live delivery stops (stores.md §9.3). */
+  get congested(): boolean {
+    return this.unsentBytes > this.#softBytes;
+  }
+
+  /** Queues whole frames. */
+  send(frames: Buffer): void {
+    if (this.#frames.length === 0) this.#flusher.add(this);
+    this.#frames.push(frames);
+    this.#bytes += frames.length;
+  }
+
+  flush(): void {
+    const frames = this.#frames;
+    if (frames.length === 0 || this.#socket.destroyed) return;
+    this.#frames = [];
+    const bytes = this.#bytes;
+    this.#bytes = 0;
+    const [first] = frames;
+    if (frames.length === 1 && first !== undefined) {
+      this.#socket.write(first);
+    } else if (bytes <= CONCAT_BYTES_MAX) {
+      this.#socket.write(Buffer.concat(frames, bytes));
+    } else {
+      this.#socket.cork();
+      for (const frame of frames) this.#socket.write(frame);
+      this.#socket.uncork();
+    }
+  }
+
+  /** Resolves when less than half of the soft limit is unsent, or the socket is gone. */
+  async drained(): Promise<void> {
+    while (!this.#socket.destroyed && this.unsentBytes > this.#softBytes / 2) {
+      this.flush();
+      if (!this.#socket.writableNeedDrain) return;
+      await new Promise<void>((resolve) => this.#waiters.push(resolve));
+    }
+  }
+
+  #wake(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const wake of waiters) wake();
+  }
+}

@@ -1,0 +1,47 @@
+import type { Limits } from '@holdfast/protocol';
+import type { Access } from '../access/index.ts';
+import type { Clock } from '../host/clock.ts';
+import type { StoreHost } from '../host/store-host.ts';
+import type { Stores } from '../host/stores.ts';
+import type { Storage } from '../storage/port.ts';
+import { Fanout } from './fanout.ts';
+import { Flusher } from './outbox.ts';
+import { Snapshots } from './snapshots.ts';
+
+/** What the sockets of one server share. */
+export type SocketRoom = {
+  readonly storage: Storage;
+  readonly stores: Stores;
+  readonly access: Access;
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly flusher: Flusher;
+  readonly snapshots: Snapshots;
+  readonly fanouts: Fanouts;
+  /** A number nobody else in this process has: channels, tickets. */
+  readonly nextNumber: () => number;
+  readonly report: (what: string, error: unknown) => void;
+};
+
+/** The fan-out of each open store, kept while a channel uses it. */
+export class Fanouts {
+  readonly #byHost = new Map<StoreHost, { fanout: Fanout; users: number }>();
+
+  hold(host: StoreHost): { readonly fanout: Fanout; release(): void } {
+    let held = this.#byHost.get(host);
+    if (held === undefined) {
+      held = { fanout: new Fanout(host), users: 0 };
+      this.#byHost.set(host, held);
+    }
+    const kept = held;
+    kept.users += 1;
+    return { fanout: kept.fanout, release: () => this.#release(host, kept) };
+  }
+
+  #release(host: StoreHost, held: { fanout: Fanout; users: number }): void {
+    held.users -= 1;
+    if (held.users > 0) return;
+    held.fanout.close();
+    this.#byHost.delete(host);
+  }
+}

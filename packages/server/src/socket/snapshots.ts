@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto';
+import type { Tree } from '@holdfast/engine/data';
+import type { Entry, Path, Seq } from '@holdfast/protocol';
+import type { StoreHost } from '../host/store-host.ts';
+
+const CHUNK_ENTRIES_MAX = 1000;
+const CHUNK_CHARS_MAX = 200 * 1024;
+const KEEP_MS = 120_000;
+
+type Chunk = {
+  readonly entries: readonly (readonly [Path, unknown, string, Seq])[];
+  readonly maps: readonly (readonly [Path, Seq])[];
+};
+
+/** One state of a store in chunks, cut when first asked for and shared by every socket that needs it (stores.md §10.3.6). */
+export class Snapshot {
+  readonly id: string = randomUUID();
+  readonly seq: Seq;
+  readonly entries: number;
+  readonly #source: Iterator<Chunk>;
+  readonly #payloads: string[] = [];
+  #done = false;
+
+  constructor(view: { readonly tree: Tree; readonly seq: Seq }) {
+    this.seq = view.seq;
+    this.entries = view.tree.size;
+    this.#source = cut(view.tree);
+  }
+
+  /** The payload of a chunk as JSON text, or null after the last one. Chunks are asked for in order. */
+  payload(index: number): string | null {
+    while (this.#payloads.length <= index && !this.#done) {
+      const { value, done } = this.#source.next();
+      if (done === true) this.#done = true;
+      else this.#payloads.push(JSON.stringify({ id: this.id, index: this.#payloads.length, ...value }));
+    }
+    return this.#payloads[index] ?? null;
+  }
+}
+
+/** The snapshots of one process that somebody may still want: the newest of each store, and those of broken-off joins. */
+export class Snapshots {
+  readonly #kept = new Map<string, { snapshot: Snapshot; storeId: string; until: number }>();
+
+  /** The state at the head, shared with whoever asked at the same head. */
+  current(host: StoreHost, now: number): Snapshot {
+    for (const { snapshot, storeId } of this.#kept.values()) {
+      if (storeId === host.row.id && snapshot.seq === host.head) return this.#keep(snapshot, storeId, now);
+    }
+    return this.#keep(new Snapshot(host.view()), host.row.id, now);
+  }
+
+  /** A snapshot that a broken-off join names, if it is still held. */
+  resume(host: StoreHost, id: string, now: number): Snapshot | null {
+    const kept = this.#kept.get(id);
+    return kept?.storeId === host.row.id ? this.#keep(kept.snapshot, kept.storeId, now) : null;
+  }
+
+  /** Forgets what nobody asked for in a while. */
+  sweep(now: number): void {
+    for (const [id, { until }] of this.#kept) if (until < now) this.#kept.delete(id);
+  }
+
+  #keep(snapshot: Snapshot, storeId: string, now: number): Snapshot {
+    this.#kept.set(snapshot.id, { snapshot, storeId, until: now + KEEP_MS });
+    return snapshot;
+  }
+}
+
+function* cut(tree: Tree): Generator<Chunk> {
+  let entries: (readonly [Path, unknown, string, Seq])[] = [];
+  let chars = 0;
+  for (const entry of tree.entries()) {
+    const size = roughChars(entry);
+    if (entries.length === CHUNK_ENTRIES_MAX || (entries.length > 0 && chars + size > CHUNK_CHARS_MAX)) {
+      yield { entries, maps: [] };
+      entries = [];
+      chars = 0;
+    }
+    entries.push([entry.path, entry.value, entry.type, entry.revision]);
+    chars += size;
+  }
+  if (entries.length > 0) yield { entries, maps: [] };
+  let maps: (readonly [Path, Seq])[] = [];
+  for (const map of tree.maps()) {
+    maps.push(map);
+    if (maps.length < CHUNK_ENTRIES_MAX) continue;
+    yield { entries: [], maps };
+    maps = [];
+  }
+  if (maps.length > 0) yield { entries: [], maps };
+}
+
+function roughChars({ path, value }: Entry): number {
+  const text = typeof value === 'string' ? value.length : 0;
+  const nested = typeof value === 'object' && value !== null ? JSON.stringify(value).length : 0;
+  return path.length + text + nested + 40;
+}

@@ -1,0 +1,170 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { type Codec, jsonCodec } from '@holdfast/protocol';
+import { messagePackCodec } from '@holdfast/protocol/codec/messagepack';
+import { WebSocketServer } from 'ws';
+import type { Principal } from '../access/index.ts';
+import { Connection } from './connection.ts';
+import type { SocketRoom } from './room.ts';
+import {
+  type Handshake,
+  type HandshakeRefusal,
+  isMount,
+  readHandshake,
+  refuseUpgrade,
+  socketOwner,
+} from './upgrade.ts';
+
+const SWEEP_MS = 1000;
+const RECHECK_SWEEPS = 2;
+const codecs: { readonly [vsn: string]: Codec } = {
+  '2.0.0': jsonCodec,
+  '3.0.0': messagePackCodec(),
+};
+
+/** Every open socket of a server: upgrades, the sweep that looks after them, their orderly end. */
+export class Sockets {
+  readonly #room: SocketRoom;
+  readonly #originAllowed: (request: IncomingMessage) => boolean;
+  readonly #server: WebSocketServer;
+  readonly #open = new Set<Connection>();
+  readonly #owned = new Map<string, number>();
+  #timer: unknown = null;
+  #sweeps = 0;
+  #draining = false;
+
+  constructor(room: SocketRoom, originAllowed: (request: IncomingMessage) => boolean) {
+    this.#room = room;
+    this.#originAllowed = originAllowed;
+    this.#server = new WebSocketServer({
+      noServer: true,
+      maxPayload: room.limits.hard_frame_bytes,
+      perMessageDeflate: false,
+      clientTracking: false,
+    });
+    this.#arm();
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Answers one upgrade request, whatever it holds. */
+  upgrade(request: IncomingMessage, raw: Socket, head: Buffer): void {
+    raw.on('error', () => raw.destroy());
+    this.#admit(request).then(
+      (admitted) => {
+        if ('error' in admitted) refuseUpgrade(raw, admitted);
+        else this.#accept(request, { raw, head }, admitted);
+      },
+      (error: unknown) => {
+        this.#room.report('an upgrade failed', error);
+        refuseUpgrade(raw, { error: 'unauthorized', detail: 'The token could not be checked.' });
+      },
+    );
+  }
+
+  /** Ends the channels of a store everywhere (stores.md §1.1.3). */
+  shutStore(storeId: string): void {
+    for (const connection of this.#open) connection.shut(storeId);
+  }
+
+  /** Looks at all tokens now instead of at the next sweep. */
+  recheckSoon(): void {
+    for (const connection of this.#open) this.#recheck(connection);
+  }
+
+  /** Takes nothing more from any socket; what was taken is still answered. */
+  stopReading(): void {
+    this.#draining = true;
+    for (const connection of this.#open) connection.stopReading();
+  }
+
+  /** Tells every client when to come back and closes (stores.md §19.3). No upgrade is answered any more. */
+  drain(retryAfterMs: number): void {
+    for (const connection of this.#open) {
+      const payload = { retry_after_ms: Math.round(retryAfterMs * (0.5 + Math.random())) };
+      connection.send({ joinRef: null, ref: null, topic: 'phoenix', event: 'retry_after', payload });
+      connection.close(1001, 'shutdown');
+    }
+  }
+
+  /** Resolves when every socket is gone; those that linger are cut after the grace of the sweep. */
+  async closed(): Promise<void> {
+    while (this.#open.size > 0) {
+      await new Promise<void>((resolve) => this.#room.clock.setTimeout(resolve, 20));
+    }
+    this.#room.clock.clearTimeout(this.#timer);
+    this.#server.close();
+  }
+
+  async #admit(
+    request: IncomingMessage,
+  ): Promise<{ handshake: Handshake; principal: Principal } | HandshakeRefusal> {
+    if (this.#draining) return { error: 'too_many_connections', detail: 'The server is shutting down.' };
+    if (!isMount(request)) return { error: 'invalid_params', detail: 'There is no socket at this path.' };
+    if (!this.#originAllowed(request)) return { error: 'unauthorized', detail: 'Origin not allowed.' };
+    const handshake = readHandshake(request, codecs);
+    if ('error' in handshake) return handshake;
+    const principal = await this.#room.access.authenticate(handshake.credentials);
+    if (principal === null) return { error: 'unauthorized', detail: 'The token is not accepted.' };
+    const owner = socketOwner(principal);
+    return (this.#owned.get(owner) ?? 0) < this.#room.limits.max_sockets_per_token
+      ? { handshake, principal }
+      : { error: 'too_many_connections', detail: 'This token has too many connections.' };
+  }
+
+  #accept(
+    request: IncomingMessage,
+    { raw, head }: { readonly raw: Socket; readonly head: Buffer },
+    opening: { readonly handshake: Handshake; readonly principal: Principal },
+  ): void {
+    this.#server.handleUpgrade(request, raw, head, (socket) => {
+      const connection = new Connection(this.#room, { socket, raw }, opening);
+      const owner = socketOwner(opening.principal);
+      this.#open.add(connection);
+      this.#count(owner, 1);
+      socket.on('close', () => {
+        this.#open.delete(connection);
+        this.#count(owner, -1);
+      });
+    });
+  }
+
+  #count(owner: string, change: 1 | -1): void {
+    const count = (this.#owned.get(owner) ?? 0) + change;
+    if (count > 0) this.#owned.set(owner, count);
+    else this.#owned.delete(owner);
+  }
+
+  #arm(): void {
+    this.#timer = this.#room.clock.setTimeout(() => {
+      this.#sweep();
+      this.#arm();
+    }, SWEEP_MS);
+  }
+
+  #sweep(): void {
+    const now = this.#room.clock.now();
+    this.#room.snapshots.sweep(now);
+    this.#sweeps += 1;
+    for (const connection of this.#open) {
+      connection.sweep(now);
+      if (this.#sweeps % RECHECK_SWEEPS === 0) this.#recheck(connection);
+    }
+  }
+
+  #recheck(connection: Connection): void {
+    this.#room.access.recheck(connection.credentials, connection.principal).then(
+      (verdict) => {
+        if (verdict === 'invalid') connection.end(4001, 'token invalid');
+        if (verdict === 'changed') connection.end(4002, 'grants changed');
+      },
+      // Who cannot be checked is not let go on (stores.md §11.3, fail closed).
+      (error: unknown) => {
+        this.#room.report('a token could not be checked', error);
+        connection.end(4001, 'token not checkable');
+      },
+    );
+  }
+}

@@ -1,0 +1,98 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Codec } from '@holdfast/protocol';
+import type { Credentials, Principal } from '../access/index.ts';
+
+const MOUNTS = ['/ws/sync/websocket', '/socket/websocket'] as const;
+const DEVICE_ID_BYTES_MAX = 128;
+const RESERVED_DEVICES = ['system:', 'http:', 'web:', 'mcp:'];
+
+/** What an upgrade request settles for the life of its socket (stores.md §7.1). */
+export type Handshake = {
+  readonly codec: Codec;
+  /** null: no `capver` was given; such a socket joins no stores. */
+  readonly dialect: 3 | 4 | null;
+  readonly deviceId: string | null;
+  readonly credentials: Credentials;
+};
+
+/** Why an upgrade is refused: HTTP 403 with this body. */
+export type HandshakeRefusal = {
+  readonly error:
+    | 'unauthorized'
+    | 'capver_unsupported'
+    | 'vsn_unsupported'
+    | 'invalid_params'
+    | 'too_many_connections';
+  readonly detail: string;
+};
+
+/** Whether this server answers WebSocket upgrades at the path. */
+export function isMount(request: IncomingMessage): boolean {
+  const { pathname } = urlOf(request);
+  return MOUNTS.some((mount) => mount === pathname);
+}
+
+/** Reads the query of an upgrade; total. */
+export function readHandshake(
+  request: IncomingMessage,
+  codecs: { readonly [vsn: string]: Codec },
+): Handshake | HandshakeRefusal {
+  const { pathname, searchParams: params } = urlOf(request);
+  const lenient = pathname === '/socket/websocket';
+  const vsn = params.get('vsn') ?? '';
+  const codec = Object.hasOwn(codecs, vsn) ? codecs[vsn] : undefined;
+  if (codec === undefined) {
+    return { error: 'vsn_unsupported', detail: 'vsn must be 2.0.0 or 3.0.0.' };
+  }
+  const capver = params.get('capver');
+  const dialect = readDialect(capver);
+  if (dialect === null && !(lenient && capver === null)) {
+    return { error: 'capver_unsupported', detail: 'capver must be an integer, 3 or greater.' };
+  }
+  const deviceId = params.get('device_id');
+  if (!(lenient && deviceId === null) && !isDeviceId(deviceId)) {
+    return { error: 'invalid_params', detail: 'device_id must be 1 to 128 bytes, no reserved prefix.' };
+  }
+  const headers: Record<string, string | undefined> = {};
+  for (const [name, value] of Object.entries(request.headers)) {
+    headers[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  const token = params.get('token') ?? bearer(request.headers.authorization);
+  return { codec, dialect, deviceId, credentials: { token, params, headers } };
+}
+
+/** Answers a refused upgrade and closes the connection. */
+export function refuseUpgrade(socket: Duplex, refusal: HandshakeRefusal): void {
+  const body = JSON.stringify(refusal);
+  socket.end(
+    `HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nConnection: close\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+/** Names whoever a limit on sockets counts for: the token where it is an issued one, else the subject. */
+export function socketOwner(principal: Principal): string {
+  return principal.tokenId ?? `subject ${principal.subject ?? ''}`;
+}
+
+function readDialect(capver: string | null): 3 | 4 | null {
+  if (capver === null || !/^[0-9]{1,9}$/.test(capver)) return null;
+  const version = Number(capver);
+  if (version < 3) return null;
+  return version === 3 ? 3 : 4;
+}
+
+function isDeviceId(text: string | null): text is string {
+  if (text === null || text === '' || Buffer.byteLength(text) > DEVICE_ID_BYTES_MAX) return false;
+  return !RESERVED_DEVICES.some((prefix) => text.startsWith(prefix));
+}
+
+function bearer(header: string | undefined): string | null {
+  const match = /^Bearer (\S+)$/i.exec(header ?? '');
+  return match?.[1] ?? null;
+}
+
+function urlOf(request: IncomingMessage): URL {
+  return new URL(request.url ?? '/', 'http://localhost');
+}

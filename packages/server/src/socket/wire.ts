@@ -1,0 +1,33 @@
+import type { Codec } from '@holdfast/protocol';
+
+const FIN_TEXT = 0x81;
+const FIN_BINARY = 0x82;
+
+/** One whole WebSocket message as bytes (RFC 6455 §5.2), made once and written to any number of sockets. */
+export function message(codec: Codec, value: unknown): Buffer {
+  return frame(codec.encode(value));
+}
+
+/** The same for text or bytes that are encoded already. */
+export function frame(data: string | Uint8Array): Buffer {
+  const length = typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength;
+  const headerBytes = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const bytes = Buffer.allocUnsafe(headerBytes + length);
+  bytes[0] = typeof data === 'string' ? FIN_TEXT : FIN_BINARY;
+  writeLength(bytes, length);
+  if (typeof data === 'string') bytes.write(data, headerBytes, 'utf8');
+  else bytes.set(data, headerBytes);
+  return bytes;
+}
+
+function writeLength(bytes: Buffer, length: number): void {
+  if (length < 126) {
+    bytes[1] = length;
+  } else if (length < 65_536) {
+    bytes[1] = 126;
+    bytes.writeUInt16BE(length, 2);
+  } else {
+    bytes[1] = 127;
+    bytes.writeBigUInt64BE(BigInt(length), 2);
+  }
+}

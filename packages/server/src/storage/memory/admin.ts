@@ -1,0 +1,158 @@
+import type { DeviceId, EpochMs, StoreName } from '@holdfast/protocol';
+import type {
+  DeviceRecord,
+  DeviceTable,
+  Retention,
+  StoreRow,
+  StoreTable,
+  TokenRow,
+  TokenTable,
+} from '../port.ts';
+
+const minuteMs = 60_000;
+
+/** What follows from a change of the table of stores. */
+export type StoreHooks = {
+  readonly created: (store: StoreRow) => void;
+  readonly purged: (id: string) => void;
+};
+
+/** The table of stores. */
+export class MemoryStores implements StoreTable {
+  readonly #now: () => EpochMs;
+  readonly #hooks: StoreHooks;
+  readonly #rows = new Map<string, StoreRow>();
+
+  constructor(now: () => EpochMs, hooks: StoreHooks) {
+    this.#now = now;
+    this.#hooks = hooks;
+  }
+
+  async create(store: Parameters<StoreTable['create']>[0]): Promise<StoreRow | null> {
+    if (this.#rows.has(store.id) || this.#named(store.name) !== null) return null;
+    const row: StoreRow = { ...store, status: 'active', insertedAt: this.#now() };
+    this.#rows.set(row.id, row);
+    this.#hooks.created(row);
+    return row;
+  }
+
+  async get(id: string): Promise<StoreRow | null> {
+    return this.#rows.get(id) ?? null;
+  }
+
+  async find(name: StoreName): Promise<StoreRow | null> {
+    return this.#named(name);
+  }
+
+  async list(page: Parameters<StoreTable['list']>[0]): Promise<readonly StoreRow[]> {
+    const prefix = page.org === undefined ? '' : `${page.org}/`;
+    return [...this.#rows.values()]
+      .filter(({ name }) => name.startsWith(prefix) && name > (page.after ?? ''))
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+      .slice(0, page.limit);
+  }
+
+  async expired(at: EpochMs): Promise<readonly StoreRow[]> {
+    return [...this.#rows.values()].filter(
+      ({ status, expiresAt }) => status === 'active' && expiresAt !== null && expiresAt <= at,
+    );
+  }
+
+  async archive(id: string): Promise<boolean> {
+    return this.#change(id, { status: 'archived' });
+  }
+
+  async setExpiry(id: string, expiresAt: EpochMs | null): Promise<boolean> {
+    return this.#change(id, { expiresAt });
+  }
+
+  async purge(id: string): Promise<boolean> {
+    this.#hooks.purged(id);
+    return this.#rows.delete(id);
+  }
+
+  #named(name: StoreName): StoreRow | null {
+    for (const row of this.#rows.values()) if (row.name === name) return row;
+    return null;
+  }
+
+  #change(id: string, change: Partial<StoreRow>): boolean {
+    const row = this.#rows.get(id);
+    if (row === undefined) return false;
+    this.#rows.set(id, { ...row, ...change });
+    return true;
+  }
+}
+
+/** The table of tokens. */
+export class MemoryTokens implements TokenTable {
+  readonly #rows = new Map<string, TokenRow>();
+
+  async create(token: TokenRow): Promise<boolean> {
+    if (this.#rows.has(token.id) || this.#hashed(token.hash) !== null) return false;
+    this.#rows.set(token.id, token);
+    return true;
+  }
+
+  async get(id: string): Promise<TokenRow | null> {
+    return this.#rows.get(id) ?? null;
+  }
+
+  async find(hash: string): Promise<TokenRow | null> {
+    return this.#hashed(hash);
+  }
+
+  async list(org: string): Promise<readonly TokenRow[]> {
+    return [...this.#rows.values()]
+      .filter((row) => row.org === org)
+      .toSorted((a, b) => a.insertedAt - b.insertedAt || (a.id < b.id ? -1 : 1));
+  }
+
+  async revoke(id: string, at: EpochMs): Promise<boolean> {
+    const row = this.#rows.get(id);
+    if (row === undefined) return false;
+    this.#rows.set(id, { ...row, revokedAt: row.revokedAt ?? at });
+    return true;
+  }
+
+  async touch(id: string, at: EpochMs): Promise<void> {
+    const row = this.#rows.get(id);
+    if (row === undefined || (row.lastUsedAt !== null && at < row.lastUsedAt + minuteMs)) return;
+    this.#rows.set(id, { ...row, lastUsedAt: at });
+  }
+
+  #hashed(hash: string): TokenRow | null {
+    for (const row of this.#rows.values()) if (row.hash === hash) return row;
+    return null;
+  }
+}
+
+/** The table of capver-3 devices. */
+export class MemoryDevices implements DeviceTable {
+  readonly #now: () => EpochMs;
+  readonly #retention: Retention;
+  /** In the order of their last use. */
+  readonly #records = new Map<
+    string,
+    { readonly record: DeviceRecord; readonly usedAt: EpochMs }
+  >();
+
+  constructor(now: () => EpochMs, retention: Retention) {
+    this.#now = now;
+    this.#retention = retention;
+  }
+
+  async get(store: StoreName, device: DeviceId): Promise<DeviceRecord | null> {
+    return this.#records.get(`${store} ${device}`)?.record ?? null;
+  }
+
+  async put(store: StoreName, device: DeviceId, record: DeviceRecord): Promise<void> {
+    const usedAt = this.#now();
+    this.#records.delete(`${store} ${device}`);
+    this.#records.set(`${store} ${device}`, { record, usedAt });
+    for (const [key, old] of this.#records) {
+      if (old.usedAt >= usedAt - this.#retention.resyncMs) break;
+      this.#records.delete(key);
+    }
+  }
+}

@@ -1,0 +1,208 @@
+import type { Answer, Batch, LoggedOp } from '@holdfast/engine/authority';
+import type { DeviceId, Entry, EpochMs, OpId, Path, Seq, StoreName } from '@holdfast/protocol';
+
+export type { Answer, Batch, LoggedOp };
+
+/** A row of the table of stores (stores.md §1.1). */
+export type StoreRow = {
+  /** A UUID, drawn by the caller. */
+  readonly id: string;
+  readonly name: StoreName;
+  readonly status: 'active' | 'archived';
+  readonly incarnation: string;
+  readonly insertedAt: EpochMs;
+  readonly expiresAt: EpochMs | null;
+};
+
+/** An issued token (stores.md §11.1.2). The token itself is never stored. */
+export type TokenRow = {
+  readonly id: string;
+  /** SHA-256 of the token, as 64 hex digits. */
+  readonly hash: string;
+  readonly last4: string;
+  readonly name: string;
+  readonly org: string;
+  /** The subject that created it; null for the operator. */
+  readonly creator: string | null;
+  readonly scopes: readonly string[];
+  readonly storeAccess:
+    | { readonly mode: 'all' }
+    | { readonly mode: 'selected'; readonly storeIds: readonly string[] };
+  /** Path rules (stores.md §11.2.1); null: unrestricted. */
+  readonly pathRules:
+    | readonly { readonly pattern: string; readonly allow: readonly string[] }[]
+    | null;
+  readonly insertedAt: EpochMs;
+  readonly expiresAt: EpochMs | null;
+  readonly revokedAt: EpochMs | null;
+  /** To the minute: see {@link TokenTable.touch}. */
+  readonly lastUsedAt: EpochMs | null;
+};
+
+/** What a capver-3 device was last told of a store (stores.md §9.4.3). */
+export type DeviceRecord = {
+  readonly incarnation: string;
+  readonly scope: string;
+  /** A snapshot was sent and not yet confirmed. */
+  readonly unconfirmed: boolean;
+};
+
+/** The newest op that removed leaves at or below a path without writing them again (stores.md §9.4.2). */
+export type ClearMarker = { readonly path: Path; readonly seq: Seq };
+
+/** Where a store stands. */
+export type StoreHead = {
+  readonly head: Seq;
+  /** The first seq whose op is retained; head + 1 if none is (stores.md §13.1.1). */
+  readonly oldestSeq: Seq;
+  /** Every client op id committed since this instant is remembered (stores.md §10.1.3). */
+  readonly dedupeSince: EpochMs;
+};
+
+/** A part of a store's state: at most 1000 rows. */
+export type LoadChunk = {
+  /** The seq that all chunks of one load show. */
+  readonly seq: Seq;
+  readonly entries: readonly Entry[];
+  readonly maps: readonly (readonly [Path, Seq])[];
+};
+
+/** How an append ended. Only `unknown` leaves a question: {@link Storage.open} settles it. */
+export type AppendResult =
+  | { readonly status: 'stored' }
+  | { readonly status: 'behind'; readonly head: Seq }
+  | { readonly status: 'unknown' }
+  | { readonly status: 'failed'; readonly message: string };
+
+/** How much one {@link Storage.read} returns at most; the first op always passes. */
+export type ReadLimit = {
+  readonly ops: number;
+  /** Of the JSON text of values, arguments and removed leaves. */
+  readonly bytes?: number;
+};
+
+/** What a driver remembers and for how long: the floors of the spec, raised at will. */
+export type Retention = {
+  /** Dedupe records stay at least as long … (stores.md §6.2) */
+  readonly answersMs: number;
+  /** … and at least the last so many of each store stay. */
+  readonly answers: number;
+  /** Clear markers and device records stay at least as long (stores.md §9.4). */
+  readonly resyncMs: number;
+};
+
+/** Why a storage cannot do its work; `reason` is a closed set, the message says what to do. */
+export class StorageError extends Error {
+  readonly reason: 'locked' | 'corrupt' | 'full' | 'newer_schema' | 'io';
+
+  constructor(reason: StorageError['reason'], message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = 'StorageError';
+    this.reason = reason;
+  }
+}
+
+/** The stores there are. Every change is durable when its promise resolves. */
+export interface StoreTable {
+  /** Adds an active, empty store; null if the name is taken, by an archived store too, or the id is. */
+  create(store: {
+    readonly id: string;
+    readonly name: StoreName;
+    readonly incarnation: string;
+    readonly expiresAt: EpochMs | null;
+  }): Promise<StoreRow | null>;
+  get(id: string): Promise<StoreRow | null>;
+  find(name: StoreName): Promise<StoreRow | null>;
+  /** In the order of their names: those of one org, or of all; after a name; at most `limit`. */
+  list(page: {
+    readonly org?: string;
+    readonly after?: StoreName;
+    readonly limit: number;
+  }): Promise<readonly StoreRow[]>;
+  /** Active stores whose `expiresAt` is not after the instant (stores.md §1.1.3). */
+  expired(at: EpochMs): Promise<readonly StoreRow[]>;
+  /** False if there is no such store; so do the two below. */
+  archive(id: string): Promise<boolean>;
+  setExpiry(id: string, expiresAt: EpochMs | null): Promise<boolean>;
+  /** Deletes the store with all it holds; its name is free at once. */
+  purge(id: string): Promise<boolean>;
+}
+
+/** The tokens issued. Every change but `touch` is durable when its promise resolves. */
+export interface TokenTable {
+  /** False if the id or the hash is there already; then nothing changes. */
+  create(token: TokenRow): Promise<boolean>;
+  get(id: string): Promise<TokenRow | null>;
+  /** By the SHA-256 of the token, in hex. Revoked and expired ones are found too. */
+  find(hash: string): Promise<TokenRow | null>;
+  /** All of one org, oldest first. */
+  list(org: string): Promise<readonly TokenRow[]>;
+  /** False if there is no such token. A second revocation keeps the time of the first. */
+  revoke(id: string, at: EpochMs): Promise<boolean>;
+  /** Notes a use; cheap to call at every use, for it writes at most once a minute. */
+  touch(id: string, at: EpochMs): Promise<void>;
+}
+
+/** What capver-3 devices know, by the name of the store, so that a store re-created under it is noticed. */
+export interface DeviceTable {
+  get(store: StoreName, device: DeviceId): Promise<DeviceRecord | null>;
+  /** Durable when it resolves. Repeating what is stored only marks it as used, and is cheap. */
+  put(store: StoreName, device: DeviceId, record: DeviceRecord): Promise<void>;
+}
+
+/**
+ * Where the logs of stores live, and what follows from them (design.md, Storage).
+ *
+ * - **Atomicity.** An append stores all of its batch or nothing, and is never seen in part.
+ * - **Durability.** What resolves as `stored` survives the death of the process; with full durability, of the machine.
+ *   What resolves as `failed` or `behind` is not stored and never will be.
+ * - **Order.** A store's seqs are dense from 1. Of several appends that expect the same head, one is stored at most.
+ *   After `stored`, every read sees it. Appends to different stores neither order nor fail each other.
+ * - **Failure.** Methods other than `append` reject with {@link StorageError}; a malformed batch is a RangeError.
+ *   A store that does not exist is null, empty, or `failed`, never an error.
+ */
+export interface Storage {
+  readonly stores: StoreTable;
+  readonly tokens: TokenTable;
+  readonly devices: DeviceTable;
+  /** Where the store stands; null if it does not exist. Settles an `unknown` append, or rejects while it cannot. */
+  open(store: string): Promise<StoreHead | null>;
+  /**
+   * The state at one seq, entries in path order (UTF-8 bytes), then map revisions in path order. At least one chunk for a
+   * store that exists. Appends go on meanwhile. The consumer ends the iteration, or holds a snapshot of the storage open.
+   */
+  load(store: string): AsyncIterable<LoadChunk>;
+  /** Compare-and-append: stores the batch if `expected` is the head. At most about 256 ops are cheap to wait for. */
+  append(store: string, expected: Seq, batch: Batch): Promise<AppendResult>;
+  /** Retained ops with a seq greater than `after`, in seq order, none left out. It may end inside a commit. */
+  read(store: string, after: Seq, limit: ReadLimit): Promise<readonly LoggedOp[]>;
+  /**
+   * The dedupe records of the ids, those there are; and for each of the clients that has committed, a counter that no
+   * committed id of it exceeds. The client of an op id `device:session:counter` is `device:session`
+   * (see {@link splitOpId}).
+   */
+  answers(store: string, asked: AnswersAsked): Promise<AnswersFound>;
+  /** Clear markers with a seq greater than `after`, in seq order, at most `limit`. */
+  markers(store: string, after: Seq, limit: number): Promise<readonly ClearMarker[]>;
+  /**
+   * Forgets ops up to `through`, oldest first, at most `limit` of them; returns the new `oldestSeq`. Entries, map
+   * revisions, dedupe records and markers stay (stores.md §13.1.3).
+   */
+  compact(store: string, through: Seq, limit: number): Promise<Seq>;
+  /** The wall clock that leases and records are stamped with. */
+  now(): EpochMs;
+  /** Finishes what was asked for, then lets go of everything. Later appends fail. */
+  close(): Promise<void>;
+}
+
+/** What {@link Storage.answers} looks up. */
+export type AnswersAsked = {
+  readonly ids: readonly { readonly deviceId: DeviceId; readonly opId: OpId }[];
+  readonly clients: readonly string[];
+};
+
+/** What {@link Storage.answers} found. */
+export type AnswersFound = {
+  readonly answers: readonly Answer[];
+  readonly highs: ReadonlyMap<string, number>;
+};

@@ -1,0 +1,223 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DeviceId, EpochMs, StoreName } from '@holdfast/protocol';
+import type {
+  DeviceRecord,
+  DeviceTable,
+  Retention,
+  StoreRow,
+  StoreTable,
+  TokenRow,
+  TokenTable,
+} from '../port.ts';
+import type { Commits } from './commits.ts';
+import type { Row, RowReader } from './rows.ts';
+import { prepareAll } from './statements.ts';
+
+/** What the admin tables work with. */
+export type Desk = {
+  readonly db: DatabaseSync;
+  readonly commits: Commits;
+  readonly rows: RowReader;
+  readonly now: () => EpochMs;
+  readonly retention: Retention;
+};
+
+const minuteMs = 60_000;
+const dayMs = 24 * 60 * minuteMs;
+const prunedDevices = 16;
+
+/** The table of stores. */
+export class SqliteStores implements StoreTable {
+  readonly #desk: Desk;
+  readonly #purged: (key: number) => void;
+  readonly #sql;
+
+  /** `purged` hears of stores whose rows are to be swept away. */
+  constructor(desk: Desk, purged: (key: number) => void) {
+    this.#desk = desk;
+    this.#purged = purged;
+    this.#sql = prepareAll(desk.db, {
+      create: `INSERT INTO stores (id, name, status, incarnation, inserted_at, expires_at)
+        VALUES (?, ?, 'active', ?, ?, ?) ON CONFLICT DO NOTHING`,
+      get: 'SELECT * FROM stores WHERE id = ?',
+      find: 'SELECT * FROM stores WHERE name = ?',
+      list: 'SELECT * FROM stores WHERE name > ? AND name >= ? AND name < ? ORDER BY name LIMIT ?',
+      expired: `SELECT * FROM stores WHERE status = 'active' AND expires_at IS NOT NULL
+        AND expires_at <= ? ORDER BY expires_at, name`,
+      archive: "UPDATE stores SET status = 'archived' WHERE id = ?",
+      setExpiry: 'UPDATE stores SET expires_at = ? WHERE id = ?',
+      drop: 'DELETE FROM stores WHERE id = ?',
+      remember: 'INSERT INTO purged (key) VALUES (?)',
+    });
+  }
+
+  async create(store: Parameters<StoreTable['create']>[0]): Promise<StoreRow | null> {
+    const { id, name, incarnation, expiresAt } = store;
+    return this.#desk.commits.enqueue(1, () => {
+      const insertedAt = this.#desk.now();
+      const { changes } = this.#sql.create.run(id, name, incarnation, insertedAt, expiresAt);
+      if (changes === 0) return null;
+      return { id, name, status: 'active', incarnation, insertedAt, expiresAt };
+    });
+  }
+
+  async get(id: string): Promise<StoreRow | null> {
+    return this.#row(this.#sql.get.get(id));
+  }
+
+  async find(name: StoreName): Promise<StoreRow | null> {
+    return this.#row(this.#sql.find.get(name));
+  }
+
+  async list(page: Parameters<StoreTable['list']>[0]): Promise<readonly StoreRow[]> {
+    // Names hold no character above `z`; `0` is the character after `/`.
+    const [from, to] = page.org === undefined ? ['', '{'] : [`${page.org}/`, `${page.org}0`];
+    const rows = this.#sql.list.all(page.after ?? '', from, to, page.limit);
+    return rows.map((row) => this.#desk.rows.store(row));
+  }
+
+  async expired(at: EpochMs): Promise<readonly StoreRow[]> {
+    return this.#sql.expired.all(at).map((row) => this.#desk.rows.store(row));
+  }
+
+  archive(id: string): Promise<boolean> {
+    return this.#desk.commits.enqueue(1, () => this.#sql.archive.run(id).changes > 0);
+  }
+
+  setExpiry(id: string, expiresAt: EpochMs | null): Promise<boolean> {
+    return this.#desk.commits.enqueue(1, () => this.#sql.setExpiry.run(expiresAt, id).changes > 0);
+  }
+
+  async purge(id: string): Promise<boolean> {
+    const key = await this.#desk.commits.enqueue(1, () => {
+      const row = this.#sql.get.get(id);
+      if (row === undefined) return null;
+      const found = this.#desk.rows.integer(row, 'key');
+      this.#sql.drop.run(id);
+      this.#sql.remember.run(found);
+      return found;
+    });
+    if (key !== null) this.#purged(key);
+    return key !== null;
+  }
+
+  #row(row: Row | undefined): StoreRow | null {
+    return row === undefined ? null : this.#desk.rows.store(row);
+  }
+}
+
+/** The table of tokens. */
+export class SqliteTokens implements TokenTable {
+  readonly #desk: Desk;
+  readonly #sql;
+
+  constructor(desk: Desk) {
+    this.#desk = desk;
+    this.#sql = prepareAll(desk.db, {
+      create: `INSERT INTO tokens (id, hash, last4, name, org, creator, scopes, store_access, path_rules,
+        inserted_at, expires_at, revoked_at, last_used_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+      get: 'SELECT * FROM tokens WHERE id = ?',
+      find: 'SELECT * FROM tokens WHERE hash = ?',
+      list: 'SELECT * FROM tokens WHERE org = ? ORDER BY inserted_at, id',
+      revoke: 'UPDATE tokens SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?',
+      touch: 'UPDATE tokens SET last_used_at = ? WHERE id = ?',
+    });
+  }
+
+  create(token: TokenRow): Promise<boolean> {
+    const { storeAccess: access, pathRules: rules } = token;
+    return this.#desk.commits.enqueue(1, () => {
+      const { changes } = this.#sql.create.run(
+        token.id,
+        token.hash,
+        token.last4,
+        token.name,
+        token.org,
+        token.creator,
+        JSON.stringify(token.scopes),
+        access.mode === 'all' ? null : JSON.stringify(access.storeIds),
+        rules && JSON.stringify(rules.map(({ pattern, allow }) => [pattern, allow])),
+        token.insertedAt,
+        token.expiresAt,
+        token.revokedAt,
+        token.lastUsedAt,
+      );
+      return changes > 0;
+    });
+  }
+
+  async get(id: string): Promise<TokenRow | null> {
+    return this.#row(this.#sql.get, id);
+  }
+
+  async find(hash: string): Promise<TokenRow | null> {
+    return this.#row(this.#sql.find, hash);
+  }
+
+  async list(org: string): Promise<readonly TokenRow[]> {
+    return this.#sql.list.all(org).map((row) => this.#desk.rows.token(row));
+  }
+
+  revoke(id: string, at: EpochMs): Promise<boolean> {
+    return this.#desk.commits.enqueue(1, () => this.#sql.revoke.run(at, id).changes > 0);
+  }
+
+  async touch(id: string, at: EpochMs): Promise<void> {
+    const token = await this.get(id);
+    if (token === null || (token.lastUsedAt !== null && at < token.lastUsedAt + minuteMs)) return;
+    await this.#desk.commits.enqueue(1, () => this.#sql.touch.run(at, id));
+  }
+
+  #row(statement: StatementSync, key: string): TokenRow | null {
+    const row = statement.get(key);
+    return row === undefined ? null : this.#desk.rows.token(row);
+  }
+}
+
+/** The table of capver-3 devices. */
+export class SqliteDevices implements DeviceTable {
+  readonly #desk: Desk;
+  readonly #sql;
+
+  constructor(desk: Desk) {
+    this.#desk = desk;
+    this.#sql = prepareAll(desk.db, {
+      get: `SELECT incarnation, scope, unconfirmed, used_at FROM devices
+        WHERE name = ? AND device_id = ?`,
+      put: `INSERT INTO devices (name, device_id, incarnation, scope, unconfirmed, used_at)
+        VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET incarnation = excluded.incarnation,
+        scope = excluded.scope, unconfirmed = excluded.unconfirmed, used_at = excluded.used_at`,
+      prune: `DELETE FROM devices WHERE (name, device_id) IN
+        (SELECT name, device_id FROM devices WHERE used_at < ? ORDER BY used_at LIMIT ?)`,
+    });
+  }
+
+  async get(store: StoreName, device: DeviceId): Promise<DeviceRecord | null> {
+    const row = this.#sql.get.get(store, device);
+    return row === undefined ? null : this.#read(row);
+  }
+
+  async put(store: StoreName, device: DeviceId, record: DeviceRecord): Promise<void> {
+    const now = this.#desk.now();
+    const row = this.#sql.get.get(store, device);
+    const { incarnation, scope, unconfirmed } = record;
+    if (row !== undefined && this.#desk.rows.integer(row, 'used_at') > now - dayMs) {
+      const old = this.#read(row);
+      const same = old.incarnation === incarnation && old.scope === scope;
+      if (same && old.unconfirmed === unconfirmed) return;
+    }
+    await this.#desk.commits.enqueue(1, () => {
+      this.#sql.put.run(store, device, incarnation, scope, unconfirmed ? 1 : 0, now);
+      this.#sql.prune.run(now - this.#desk.retention.resyncMs, prunedDevices);
+    });
+  }
+
+  #read(row: Row): DeviceRecord {
+    return {
+      incarnation: this.#desk.rows.text(row, 'incarnation'),
+      scope: this.#desk.rows.text(row, 'scope'),
+      unconfirmed: this.#desk.rows.integer(row, 'unconfirmed') === 1,
+    };
+  }
+}

@@ -1,0 +1,77 @@
+import { StorageError } from '../port.ts';
+
+/** An error at COMMIT that leaves open whether the transaction would come back after a crash. */
+export class UnknownOutcome extends StorageError {
+  constructor(file: string, cause: unknown) {
+    super(
+      'io',
+      `It is not known whether ${file} stored the last changes. Check the disk; the next read settles it.`,
+      cause,
+    );
+  }
+}
+
+// Primary result codes, https://sqlite.org/rescode.html
+const busy = 5;
+const locked = 6;
+const ioError = 10;
+const corrupt = 11;
+const full = 13;
+const notDatabase = 26;
+const ioErrorWrite = ioError | (3 << 8);
+
+/** The extended result code of an error that SQLite raised; null for any other. */
+export function resultCode(error: unknown): number | null {
+  if (!(error instanceof Error) || !('errcode' in error)) return null;
+  return typeof error.errcode === 'number' ? error.errcode : null;
+}
+
+/** A refused write left no whole commit record behind, so the transaction is gone for good. */
+export function isRefusedWrite(error: unknown): boolean {
+  const code = resultCode(error);
+  return code === full || code === ioErrorWrite;
+}
+
+/** What SQLite's error means to an operator; errors of another origin come back as they are. */
+export function toStorageError(error: unknown, file: string): unknown {
+  const code = resultCode(error);
+  if (code === null || !(error instanceof Error)) return error;
+  switch (code & 0xff) {
+    case busy:
+    case locked:
+      return new StorageError(
+        'locked',
+        `Another program is writing to ${file}, so nothing was stored. Let only one Holdfast server use it.`,
+        error,
+      );
+    case corrupt:
+    case notDatabase:
+      return corruptFile(file, error.message, error);
+    case full:
+      return new StorageError(
+        'full',
+        `There is no space left for ${file}, so nothing was stored. Free space on the disk or raise the quota; writes then work again.`,
+        error,
+      );
+    default:
+      return new StorageError(
+        'io',
+        `${file} could not be read or written (${error.message}, code ${code}). Check the disk, its space and the permissions.`,
+        error,
+      );
+  }
+}
+
+/** The file cannot be trusted. */
+export function corruptFile(file: string, detail: string, cause?: unknown): StorageError {
+  return new StorageError(
+    'corrupt',
+    `${file} is not a sound Holdfast database (${detail}). It was not changed. Move it away and restore a backup, or rescue what is left with "sqlite3 <file> .recover".`,
+    cause,
+  );
+}
+
+/** The storage was closed. */
+export function closedStorage(): StorageError {
+  return new StorageError('io', 'The storage is closed. Open it again.');
+}

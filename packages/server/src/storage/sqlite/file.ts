@@ -1,0 +1,163 @@
+import { mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { StorageError } from '../port.ts';
+import { closedStorage, corruptFile, resultCode, toStorageError } from './faults.ts';
+import { applicationId, migrate, readPragma, refuseNewer } from './schema.ts';
+
+/** How the file is opened. */
+export type FileOptions = {
+  /** Made if it is not there. One server uses it at a time. */
+  readonly directory: string;
+  /** `full` survives power loss; `process` survives the death of the process, and is faster on slow disks. */
+  readonly durability?: 'full' | 'process';
+  /** Quota of the database file; beyond it appends fail as on a full disk. */
+  readonly bytesMax?: number;
+};
+
+/** Beyond this size a check of every page would delay the start; damage is then found when it is read. */
+const checkedBytesMax = 64 * 1024 * 1024;
+const pageBytes = 4096;
+const readersMax = 8;
+const sqliteBusy = 5;
+
+/** An open database file that no other server has open. */
+export class DatabaseFile {
+  readonly name: string;
+  readonly writer: DatabaseSync;
+  readonly #lock: DatabaseSync;
+  readonly #idle: DatabaseSync[] = [];
+  readonly #waiting: Waiting[] = [];
+  #readers = 0;
+  #closed = false;
+
+  constructor(options: FileOptions) {
+    this.name = join(options.directory, 'holdfast.db');
+    makeDirectory(options.directory);
+    this.#lock = lockDirectory(options.directory, this.name);
+    try {
+      checkFile(this.name);
+      this.writer = openWriter(this.name, options);
+    } catch (error) {
+      this.#lock.close();
+      throw toStorageError(error, this.name);
+    }
+  }
+
+  /** A read-only connection; few are out at a time, so that many loads at once do not exhaust descriptors. */
+  async borrow(): Promise<DatabaseSync> {
+    if (this.#closed) throw closedStorage();
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return idle;
+    if (this.#readers === readersMax) {
+      return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    }
+    const reader = openReader(this.name);
+    this.#readers += 1;
+    return reader;
+  }
+
+  giveBack(reader: DatabaseSync): void {
+    const next = this.#waiting.shift();
+    if (this.#closed) reader.close();
+    else if (next === undefined) this.#idle.push(reader);
+    else next.resolve(reader);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const { reject } of this.#waiting.splice(0)) reject(closedStorage());
+    for (const reader of this.#idle.splice(0)) reader.close();
+    this.writer.close();
+    // Last, so that nobody else opens the file while it is being closed.
+    this.#lock.close();
+  }
+}
+
+type Waiting = {
+  readonly resolve: (reader: DatabaseSync) => void;
+  readonly reject: (error: StorageError) => void;
+};
+
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new StorageError(
+      'io',
+      `The data directory ${directory} cannot be made (${why}). Choose another or set its permissions.`,
+      error,
+    );
+  }
+}
+
+/**
+ * Excludes other servers by an exclusive transaction on a database of its own. The operating system releases it with the
+ * process, however that dies; and the data file stays open to readers.
+ */
+function lockDirectory(directory: string, file: string): DatabaseSync {
+  const name = join(directory, 'holdfast.lock');
+  let lock: DatabaseSync | null = null;
+  try {
+    lock = new DatabaseSync(name);
+    lock.exec('BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock?.close();
+    if ((resultCode(error) ?? 0) % 256 !== sqliteBusy) throw toStorageError(error, name);
+    throw new StorageError(
+      'locked',
+      `${file} is in use by another Holdfast server. Stop that server, or give this one another data directory.`,
+      error,
+    );
+  }
+}
+
+/** Looks at an existing file through a connection that cannot change it. */
+function checkFile(name: string): void {
+  const bytes = statSync(name, { throwIfNoEntry: false })?.size ?? 0;
+  if (bytes === 0) return;
+  const db = new DatabaseSync(name, { readOnly: true });
+  try {
+    const version = readPragma(db, 'user_version');
+    if (version > 0 && readPragma(db, 'application_id') === applicationId) {
+      refuseNewer(version, name);
+    } else if (db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.['n'] !== 0) {
+      throw corruptFile(name, 'it belongs to another application');
+    }
+    const check = bytes <= checkedBytesMax ? db.prepare('PRAGMA quick_check(1)').get() : undefined;
+    const verdict = check?.['quick_check'] ?? 'ok';
+    if (verdict !== 'ok') throw corruptFile(name, String(verdict));
+  } finally {
+    db.close();
+  }
+}
+
+function openWriter(name: string, { durability, bytesMax }: FileOptions): DatabaseSync {
+  const db = new DatabaseSync(name);
+  try {
+    db.exec(`
+      PRAGMA page_size = ${pageBytes};
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = ${durability === 'process' ? 'NORMAL' : 'FULL'};
+      PRAGMA cache_size = -65536;
+      PRAGMA temp_store = MEMORY;
+      PRAGMA journal_size_limit = 67108864;
+    `);
+    migrate(db, name);
+    if (bytesMax !== undefined) {
+      db.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(bytesMax / pageBytes))}`);
+    }
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function openReader(name: string): DatabaseSync {
+  const db = new DatabaseSync(name, { readOnly: true });
+  db.exec('PRAGMA cache_size = -8192');
+  return db;
+}

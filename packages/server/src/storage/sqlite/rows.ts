@@ -1,0 +1,225 @@
+import type { SQLOutputValue } from 'node:sqlite';
+import {
+  asPath,
+  asStoreName,
+  type Entry,
+  isObject,
+  type Json,
+  type LeafType,
+  type OpName,
+  opNames,
+  type Path,
+  type WriteReply,
+} from '@holdfast/protocol';
+import type { Answer, LoggedOp, StoreRow, TokenRow } from '../port.ts';
+import { corruptFile } from './faults.ts';
+
+/** A row as node:sqlite returns it. */
+export type Row = { readonly [column: string]: SQLOutputValue };
+
+/** Reads rows of one file; whatever is not as it was written is a corrupt file, never a strange value. */
+export class RowReader {
+  readonly #file: string;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  text(row: Row, column: string): string {
+    const value = row[column];
+    return typeof value === 'string' ? value : this.#damaged(column, value);
+  }
+
+  textOrNull(row: Row, column: string): string | null {
+    return row[column] === null ? null : this.text(row, column);
+  }
+
+  integer(row: Row, column: string): number {
+    const value = row[column];
+    return typeof value === 'number' && Number.isSafeInteger(value)
+      ? value
+      : this.#damaged(column, value);
+  }
+
+  integerOrNull(row: Row, column: string): number | null {
+    return row[column] === null ? null : this.integer(row, column);
+  }
+
+  path(row: Row): Path {
+    const path = this.text(row, 'path');
+    return path === '' ? this.#damaged('path', path) : asPath(path);
+  }
+
+  json(row: Row, column: string): Json {
+    const text = this.text(row, column);
+    try {
+      const value: Json = JSON.parse(text);
+      return value;
+    } catch {
+      return this.#damaged(column, text);
+    }
+  }
+
+  jsonOrNull(row: Row, column: string): Json {
+    return row[column] === null ? null : this.json(row, column);
+  }
+
+  entry(row: Row): Entry {
+    return {
+      path: this.path(row),
+      value: this.json(row, 'value'),
+      type: this.#leafType(row['type']),
+      revision: this.integer(row, 'revision'),
+    };
+  }
+
+  op(row: Row): LoggedOp {
+    return {
+      seq: this.integer(row, 'seq'),
+      op: this.#opName(row['op']),
+      path: this.path(row),
+      value: this.jsonOrNull(row, 'value'),
+      arg: this.jsonOrNull(row, 'arg'),
+      deviceId: this.text(row, 'device_id'),
+      clientOpId: this.text(row, 'client_op_id'),
+      tx: this.integerOrNull(row, 'tx'),
+      at: this.integer(row, 'at'),
+      principal: this.textOrNull(row, 'principal'),
+      removed: row['removed'] === null ? [] : this.#removed(row),
+    };
+  }
+
+  answer(row: Row): Answer {
+    const reply: unknown = this.jsonOrNull(row, 'reply');
+    if (reply !== null && !isReply(reply)) return this.#damaged('reply', row['reply']);
+    return {
+      deviceId: this.text(row, 'device_id'),
+      opId: this.text(row, 'op_id'),
+      fingerprint: this.integer(row, 'fingerprint'),
+      seq: this.integer(row, 'seq'),
+      at: this.integer(row, 'at'),
+      reply,
+    };
+  }
+
+  store(row: Row): StoreRow {
+    const status = row['status'];
+    if (status !== 'active' && status !== 'archived') return this.#damaged('status', status);
+    return {
+      id: this.text(row, 'id'),
+      name: asStoreName(this.text(row, 'name')),
+      status,
+      incarnation: this.text(row, 'incarnation'),
+      insertedAt: this.integer(row, 'inserted_at'),
+      expiresAt: this.integerOrNull(row, 'expires_at'),
+    };
+  }
+
+  token(row: Row): TokenRow {
+    return {
+      id: this.text(row, 'id'),
+      hash: this.text(row, 'hash'),
+      last4: this.text(row, 'last4'),
+      name: this.text(row, 'name'),
+      org: this.text(row, 'org'),
+      creator: this.textOrNull(row, 'creator'),
+      scopes: this.#strings(this.json(row, 'scopes'), 'scopes'),
+      storeAccess: this.#storeAccess(row),
+      pathRules: this.#pathRules(row),
+      insertedAt: this.integer(row, 'inserted_at'),
+      expiresAt: this.integerOrNull(row, 'expires_at'),
+      revokedAt: this.integerOrNull(row, 'revoked_at'),
+      lastUsedAt: this.integerOrNull(row, 'last_used_at'),
+    };
+  }
+
+  #storeAccess(row: Row): TokenRow['storeAccess'] {
+    const ids = this.jsonOrNull(row, 'store_access');
+    return ids === null
+      ? { mode: 'all' }
+      : { mode: 'selected', storeIds: this.#strings(ids, 'store_access') };
+  }
+
+  #pathRules(row: Row): TokenRow['pathRules'] {
+    const rules = this.jsonOrNull(row, 'path_rules');
+    if (rules === null) return null;
+    return this.#list(rules, 'path_rules').map((rule) => {
+      const [pattern, allow] = this.#list(rule, 'path_rules');
+      if (typeof pattern !== 'string') return this.#damaged('path_rules', row['path_rules']);
+      return { pattern, allow: this.#strings(allow ?? null, 'path_rules') };
+    });
+  }
+
+  #removed(row: Row): Entry[] {
+    return this.#list(this.json(row, 'removed'), 'removed').map((item) => {
+      const [path, value = null, type, revision] = this.#list(item, 'removed');
+      if (typeof path !== 'string' || typeof revision !== 'number') {
+        return this.#damaged('removed', row['removed']);
+      }
+      return { path: asPath(path), value, type: this.#leafType(type), revision };
+    });
+  }
+
+  #leafType(value: unknown): LeafType {
+    return isLeafType(value) ? value : this.#damaged('type', value);
+  }
+
+  #opName(value: unknown): OpName {
+    return isOpName(value) ? value : this.#damaged('op', value);
+  }
+
+  #list(value: Json, column: string): readonly Json[] {
+    return Array.isArray(value) ? value : this.#damaged(column, value);
+  }
+
+  #strings(value: Json, column: string): readonly string[] {
+    return this.#list(value, column).map((item) =>
+      typeof item === 'string' ? item : this.#damaged(column, item),
+    );
+  }
+
+  #damaged(column: string, value: unknown): never {
+    const shown = String(value).slice(0, 40);
+    throw corruptFile(this.#file, `column ${column} of a row holds "${shown}"`);
+  }
+}
+
+/** The leaves that an op removed, as the log keeps them; null for none. */
+export function removedText(op: LoggedOp): string | null {
+  if (op.removed.length === 0) return null;
+  return JSON.stringify(
+    op.removed.map(({ path, value, type, revision }) => [path, value, type, revision]),
+  );
+}
+
+const typeNames: { readonly [type in LeafType]: true } = {
+  null: true,
+  boolean: true,
+  string: true,
+  integer: true,
+  float: true,
+  list: true,
+  map: true,
+  decimal: true,
+  datetime: true,
+  bigint: true,
+  bytes: true,
+  file: true,
+  lease: true,
+  counter: true,
+  set: true,
+};
+const leafTypes: ReadonlySet<unknown> = new Set(Object.keys(typeNames));
+const opNameSet: ReadonlySet<unknown> = new Set(opNames);
+
+function isLeafType(value: unknown): value is LeafType {
+  return leafTypes.has(value);
+}
+
+function isOpName(value: unknown): value is OpName {
+  return opNameSet.has(value);
+}
+
+function isReply(value: unknown): value is WriteReply {
+  return isObject(value) && (typeof value['store_seq'] === 'number' || value['released'] === false);
+}

@@ -1,0 +1,151 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { StorageError } from '../port.ts';
+
+/** Marks the file as ours: "HFLD". */
+export const applicationId = 0x48464c44;
+
+/**
+ * How a file of each older version becomes one of the next; index 0 makes an empty file version 1. `user_version` counts
+ * them. A migration runs in one transaction, and is never changed once released.
+ *
+ * Stores have an integer key inside, never reused, that keeps rows and indexes small. Rows are clustered by their primary
+ * key (`WITHOUT ROWID`); text compares by UTF-8 bytes, which is the order of paths. JSON is kept as text.
+ */
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE stores (
+    key INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL UNIQUE,
+    status TEXT NOT NULL,
+    incarnation TEXT NOT NULL,
+    inserted_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    head INTEGER NOT NULL DEFAULT 0,
+    oldest_seq INTEGER NOT NULL DEFAULT 1,
+    answers INTEGER NOT NULL DEFAULT 0,
+    dedupe_since INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX stores_by_expiry ON stores (expires_at) WHERE status = 'active' AND expires_at IS NOT NULL;
+
+  CREATE TABLE log (
+    store INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    op TEXT NOT NULL,
+    path TEXT NOT NULL,
+    value TEXT,
+    arg TEXT,
+    device_id TEXT NOT NULL,
+    client_op_id TEXT NOT NULL,
+    tx INTEGER,
+    at INTEGER NOT NULL,
+    principal TEXT,
+    removed TEXT,
+    PRIMARY KEY (store, seq)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE entries (
+    store INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    value TEXT NOT NULL,
+    type TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    PRIMARY KEY (store, path)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE maps (
+    store INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    PRIMARY KEY (store, path)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE markers (
+    store INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (store, path)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX markers_by_seq ON markers (store, seq);
+
+  CREATE TABLE answers (
+    store INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    op_id TEXT NOT NULL,
+    device_id TEXT NOT NULL,
+    fingerprint INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    reply TEXT,
+    PRIMARY KEY (store, seq, op_id, device_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX answers_by_id ON answers (store, op_id);
+
+  CREATE TABLE highs (
+    store INTEGER NOT NULL,
+    client TEXT NOT NULL,
+    counter INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (store, client)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE devices (
+    name TEXT NOT NULL,
+    device_id TEXT NOT NULL,
+    incarnation TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    unconfirmed INTEGER NOT NULL,
+    used_at INTEGER NOT NULL,
+    PRIMARY KEY (name, device_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX devices_by_use ON devices (used_at);
+
+  CREATE TABLE tokens (
+    id TEXT PRIMARY KEY NOT NULL,
+    hash TEXT NOT NULL UNIQUE,
+    last4 TEXT NOT NULL,
+    name TEXT NOT NULL,
+    org TEXT NOT NULL,
+    creator TEXT,
+    scopes TEXT NOT NULL,
+    store_access TEXT NOT NULL,
+    path_rules TEXT,
+    inserted_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    revoked_at INTEGER,
+    last_used_at INTEGER
+  ) STRICT;
+  CREATE INDEX tokens_by_org ON tokens (org, inserted_at, id);
+
+  CREATE TABLE purged (key INTEGER PRIMARY KEY) STRICT;
+  CREATE TABLE settled (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL) STRICT;
+  INSERT INTO settled VALUES (1, 0);
+  `,
+];
+
+/** Brings the file to the version of this code; a file of a newer version is left alone. */
+export function migrate(db: DatabaseSync, file: string): void {
+  const version = readPragma(db, 'user_version');
+  refuseNewer(version, file);
+  for (const [index, sql] of migrations.entries()) {
+    if (index < version) continue;
+    db.exec(`BEGIN IMMEDIATE; ${sql}
+      PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${index + 1}; COMMIT`);
+  }
+}
+
+/** Refuses a file that newer code has written. */
+export function refuseNewer(version: number, file: string): void {
+  if (version <= migrations.length) return;
+  throw new StorageError(
+    'newer_schema',
+    `${file} has schema version ${version}; this version of Holdfast knows versions up to ${migrations.length}. ` +
+      'Nothing was changed. Start the version of Holdfast that wrote it, or a newer one.',
+  );
+}
+
+/** The value of a pragma that is one integer. */
+export function readPragma(db: DatabaseSync, name: 'user_version' | 'application_id'): number {
+  const value = db.prepare(`PRAGMA ${name}`).get()?.[name];
+  return typeof value === 'number' ? value : 0;
+}

@@ -1,0 +1,69 @@
+import type { StatementSync } from 'node:sqlite';
+import type { Desk } from './admin.ts';
+import { prepareAll } from './statements.ts';
+
+const tables = ['log', 'entries', 'maps', 'markers', 'answers', 'highs'] as const;
+const keyOf = {
+  log: 'seq',
+  entries: 'path',
+  maps: 'path',
+  markers: 'path',
+  answers: 'seq',
+  highs: 'client',
+} as const;
+const rowsPerStep = 500;
+
+/** Deletes what purged stores have left behind, a little at a time, so that no writer waits for it. */
+export class Sweep {
+  readonly #desk: Desk;
+  readonly #deletes: readonly StatementSync[];
+  readonly #sql;
+  #stopped = false;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(desk: Desk) {
+    this.#desk = desk;
+    this.#deletes = tables.map((table) =>
+      desk.db.prepare(`DELETE FROM ${table} WHERE store = ? AND ${keyOf[table]} IN
+        (SELECT ${keyOf[table]} FROM ${table} WHERE store = ? LIMIT ${rowsPerStep})`),
+    );
+    this.#sql = prepareAll(desk.db, {
+      pending: 'SELECT key FROM purged',
+      done: 'DELETE FROM purged WHERE key = ?',
+    });
+  }
+
+  /** Takes up what a former process has left. */
+  resume(): void {
+    for (const row of this.#sql.pending.all()) this.start(this.#desk.rows.integer(row, 'key'));
+  }
+
+  start(key: number): void {
+    this.#running = this.#running.then(() => this.#sweep(key));
+  }
+
+  /** Stops at the next step; the rest waits for the next start. */
+  stop(): Promise<void> {
+    this.#stopped = true;
+    return this.#running;
+  }
+
+  async #sweep(key: number): Promise<void> {
+    try {
+      // oxlint-disable-next-line no-await-in-loop -- table after table, step after step
+      for (const statement of this.#deletes) await this.#drain(statement, key);
+      if (!this.#stopped) await this.#desk.commits.enqueue(1, () => this.#sql.done.run(key));
+    } catch {
+      // A disk that refuses deletes now is tried again at the next start; the rows are invisible meanwhile.
+    }
+  }
+
+  async #drain(statement: StatementSync, key: number): Promise<void> {
+    for (let changes = 1; changes > 0 && !this.#stopped;) {
+      // oxlint-disable-next-line no-await-in-loop -- other writers get their turn between two steps
+      changes = await this.#desk.commits.enqueue(rowsPerStep, () =>
+        Number(statement.run(key, key).changes),
+      );
+    }
+  }
+}

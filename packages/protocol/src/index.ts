@@ -36,13 +36,17 @@ export { defaultLimits, type Limits } from './limits.ts';
 export {
   type Entry,
   type Fence,
+  isLeafType,
+  isOpName,
   type Leaf,
   type LeafType,
+  leafTypes,
   type LeaseValue,
   type Op,
   type OpName,
   opNames,
   type Precondition,
+  type PutFile,
   type Request,
   type Transaction,
   type Write,
@@ -77,3 +81,57 @@ export {
 export { parseStoreName } from './store-name.ts';
 export { utf8Length } from './utf8.ts';
 export { checkValue, flatten, isPlainObject, typeOfValue, type ValueLimits } from './value.ts';
+export { type ClientEvent, clientEvents, type ServerEvent, serverEvents } from './frames/events.ts';
+export {
+  joinPayload,
+  type JoinReply,
+  type JoinRequest,
+  type LegacyJoinReply,
+  readJoinReply,
+  type SnapshotReason,
+} from './frames/join.ts';
+export {
+  type EventPayload,
+  eventPayload,
+  type Events,
+  type OpTuple,
+  opTuple,
+  readEvents,
+  type WireOp,
+} from './frames/ops.ts';
+export {
+  readOpStatusReply,
+  readScopeReply,
+  readWriteReply,
+  type RollbackReply,
+  type ScopeReply,
+  type StatusReply,
+} from './frames/pushes.ts';
+export {
+  type CatchUpComplete,
+  type EntryTuple,
+  entryTuple,
+  type MapTuple,
+  readCatchUpComplete,
+  readSnapshotBegin,
+  readSnapshotChunk,
+  readSnapshotEnd,
+  type SnapshotBegin,
+  type SnapshotChunk,
+  type SnapshotEnd,
+} from './frames/snapshot.ts';
+export { type EncodedRequest, encodeRequest } from './requests/encode.ts';
+export { fingerprint } from './requests/fingerprint.ts';
+export type { Dialect, ReadOptions } from './requests/guards.ts';
+export { readJoin, readScope, type ScopeChange } from './requests/join.ts';
+export { readOpId } from './requests/op-id.ts';
+export {
+  parsePutFile,
+  readAckSeq,
+  readOpStatus,
+  readRollback,
+  type Rollback,
+} from './requests/pushes.ts';
+export { parseTransact } from './requests/transact.ts';
+export { parseWrite } from './requests/write.ts';
+export { CAPVER, CAPVER_MIN, PROTOCOL_FINGERPRINT } from './version.ts';

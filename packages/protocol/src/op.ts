@@ -18,23 +18,37 @@ export const opNames = [
 /** A name of {@link opNames}. */
 export type OpName = (typeof opNames)[number];
 
-/** The type of a leaf (stores.md §3.1). A read of a non-empty map reports `map` too. */
-export type LeafType =
-  | 'null'
-  | 'boolean'
-  | 'string'
-  | 'integer'
-  | 'float'
-  | 'list'
-  | 'map'
-  | 'decimal'
-  | 'datetime'
-  | 'bigint'
-  | 'bytes'
-  | 'file'
-  | 'lease'
-  | 'counter'
-  | 'set';
+/** Whether a decoded value is an op name. */
+export function isOpName(value: unknown): value is OpName {
+  return opNames.some((name) => name === value);
+}
+
+/** The types of leaves (stores.md §3.1). */
+export const leafTypes = [
+  'null',
+  'boolean',
+  'string',
+  'integer',
+  'float',
+  'list',
+  'map',
+  'decimal',
+  'datetime',
+  'bigint',
+  'bytes',
+  'file',
+  'lease',
+  'counter',
+  'set',
+] as const;
+
+/** The type of a leaf: one of {@link leafTypes}. A read of a non-empty map reports `map` too. */
+export type LeafType = (typeof leafTypes)[number];
+
+/** Whether a decoded value is a leaf type. */
+export function isLeafType(value: unknown): value is LeafType {
+  return leafTypes.some((type) => type === value);
+}
 
 /** What is stored at one path. */
 export type Leaf = { readonly value: Json; readonly type: LeafType; readonly revision: Seq };
@@ -71,16 +85,19 @@ export type Fence = { readonly key: Path; readonly token: number };
 
 type Fenced = { readonly fence?: Fence };
 
+/** `leafOnly`: a guard of capver 3, for which a map never matches (stores.md §5.1.1). */
+type Matched = { readonly ifMatch?: Seq; readonly leafOnly?: true };
+
 /** One write as a client asks for it, parsed and checked (stores.md §4.2, §5). */
 export type Write =
   | ({
       readonly op: 'set';
       readonly path: Path;
       readonly value: Json;
-      readonly ifMatch?: Seq;
       readonly ifAbsent?: true;
-    } & Fenced)
-  | ({ readonly op: 'delete'; readonly path: Path; readonly ifMatch?: Seq } & Fenced)
+    } & Matched &
+      Fenced)
+  | ({ readonly op: 'delete'; readonly path: Path } & Matched & Fenced)
   | ({ readonly op: 'merge'; readonly path: Path; readonly value: JsonObject } & Fenced)
   | ({ readonly op: 'increment'; readonly path: Path; readonly value: number } & Fenced)
   | ({ readonly op: 'add' | 'remove'; readonly path: Path; readonly value: Json } & Fenced)
@@ -97,6 +114,18 @@ export type Write =
       readonly ttlMs: number;
     }
   | { readonly op: 'release'; readonly path: Path; readonly token: number };
+
+/** A `put_file` as a client asks for it, parsed; the content is base64 (stores.md §7.5, §14). */
+export type PutFile = {
+  readonly op: 'put_file';
+  readonly path: Path;
+  readonly content: string;
+  readonly filename: string | null;
+  readonly contentType: string | null;
+  readonly ifMatch?: Seq;
+  readonly ifAbsent?: true;
+  readonly leafOnly?: true;
+} & Fenced;
 
 /** A condition on the state before a transaction (stores.md §10.5). */
 export type Precondition =

@@ -95,6 +95,17 @@ function findPathFault(rendered: string, limits: PathLimits): Refusal | null {
   return pathTooLong(limits);
 }
 
+const unlimited: PathLimits = {
+  max_segment_bytes: Infinity,
+  max_path_bytes: Infinity,
+  max_depth: Infinity,
+};
+
+/** Whether a decoded value is a path. The limits are the business of the server that sent it. */
+export function isWirePath(value: unknown): value is Path {
+  return typeof value === 'string' && findPathFault(value, unlimited) === null;
+}
+
 function exceedsPathBytes(rendered: string, limits: PathLimits): boolean {
   // Three bytes per unit is the most that UTF-8 takes.
   if (rendered.length * 3 <= limits.max_path_bytes) return false;

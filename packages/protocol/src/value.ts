@@ -66,6 +66,12 @@ export function checkValue(
   return check.refusal;
 }
 
+/** {@link checkValue}, with the value itself where nothing is wrong. */
+export function readValue(value: unknown, path: Path, limits: ValueLimits): Json | Refusal {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what passes the check is JSON
+  return checkValue(value, path, limits) ?? (value as Json);
+}
+
 function fail(check: Check, code: Reason, details: { readonly [field: string]: unknown }): -1 {
   check.refusal ??= refuse(code, details);
   return -1;

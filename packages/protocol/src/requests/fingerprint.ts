@@ -1,0 +1,104 @@
+import { isObject } from '../json.ts';
+import { renderPath } from '../path.ts';
+import { isStrings } from '../shape.ts';
+
+// What makes two requests the same request (stores.md §6.3). The event's own fields; the id and `unblock` are not among them.
+const writeFields = [
+  'op',
+  'value',
+  'if_match',
+  'if_absent',
+  'fence',
+  'ttl_ms',
+  'holder',
+  'token',
+  'record',
+  'name',
+  'content',
+  'filename',
+  'content_type',
+];
+const transactFields = ['ops', 'preconditions'];
+
+// Deeper than any request that is accepted, so what lies below makes no difference.
+const depthMax = 80;
+const twoTo32 = 0x1_0000_0000;
+
+/** Two 32-bit lanes, mixed independently. */
+type Lanes = { a: number; b: number };
+
+/**
+ * A 53-bit hash of what a push asks for. Equal requests have equal hashes: the order of keys, an absent field in place
+ * of null and the form of the path do not count (stores.md §6.3). Takes any payload, checked or not.
+ */
+export function fingerprint(payload: unknown): number {
+  if (!isObject(payload)) return 0;
+  const lanes: Lanes = { a: 0x2545f491, b: 0x6c62272e };
+  for (const field of Array.isArray(payload['ops']) ? transactFields : writeFields) {
+    const value = payload[field];
+    if (value === undefined || value === null) continue;
+    mixText(lanes, field);
+    mixValue(lanes, value, 0);
+  }
+  const { path, path_segments: segments } = payload;
+  mixValue(lanes, isStrings(segments) ? renderPath(segments) : (segments ?? path), 0);
+  finish(lanes);
+  return (lanes.a & 0x1f_ffff) * twoTo32 + lanes.b;
+}
+
+function mixValue(lanes: Lanes, value: unknown, depth: number): void {
+  if (typeof value === 'string') {
+    mix(lanes, 1);
+    mixText(lanes, value);
+  } else if (typeof value === 'number' || typeof value === 'boolean') {
+    mix(lanes, 2);
+    mixText(lanes, String(value));
+  } else if (Array.isArray(value)) {
+    mix(lanes, 3 + value.length * 8);
+    if (depth < depthMax) for (const item of value) mixValue(lanes, item, depth + 1);
+  } else if (isObject(value)) {
+    mixProperties(lanes, value, depth);
+  } else {
+    mix(lanes, 5);
+  }
+}
+
+// Each property is hashed by itself and the hashes are added up, so their order makes no difference.
+function mixProperties(
+  lanes: Lanes,
+  value: { readonly [key: string]: unknown },
+  depth: number,
+): void {
+  const sum: Lanes = { a: 0, b: 0 };
+  const keys = Object.keys(value);
+  for (const key of depth < depthMax ? keys : []) {
+    const property: Lanes = { a: 0x1b873593, b: 0x7f4a7c15 };
+    mixText(property, key);
+    mixValue(property, value[key], depth + 1);
+    finish(property);
+    sum.a = (sum.a + property.a) | 0;
+    sum.b = (sum.b + property.b) | 0;
+  }
+  mix(lanes, 4 + keys.length * 8);
+  mix(lanes, sum.a);
+  mix(lanes, sum.b);
+}
+
+function mixText(lanes: Lanes, text: string): void {
+  mix(lanes, text.length);
+  for (let i = 0; i < text.length; i++) mix(lanes, text.charCodeAt(i));
+}
+
+function mix(lanes: Lanes, word: number): void {
+  lanes.a = Math.imul(lanes.a ^ word, 0x9e3779b1);
+  lanes.b = Math.imul(lanes.b ^ (word + 0x7ed55d16), 0x85ebca77);
+  lanes.a ^= lanes.a >>> 15;
+  lanes.b ^= lanes.b >>> 13;
+}
+
+function finish(lanes: Lanes): void {
+  mix(lanes, lanes.b);
+  mix(lanes, lanes.a);
+  lanes.a >>>= 0;
+  lanes.b >>>= 0;
+}

@@ -1,7 +1,5 @@
 import type { Submission } from '@holdfast/engine/authority';
 import {
-  type Codec,
-  type DeviceId,
   fingerprint,
   isRefusal,
   parseTransact,
@@ -10,38 +8,14 @@ import {
   type Refusal,
   refuse,
   type Request,
-  type Seq,
   type WriteReply,
 } from '@holdfast/protocol';
-import { type Principal, refuseScope } from '../access/index.ts';
-import type { Receiver, StoreHost } from '../host/store-host.ts';
+import { refuseScope } from '../access/index.ts';
+import type { Receiver } from '../host/store-host.ts';
 import { Delivery } from './delivery.ts';
-import type { JoinPlan } from './join.ts';
-import type { Outbox } from './outbox.ts';
 import type { SocketRoom } from './room.ts';
+import type { ChannelPort, ChannelTerms } from './terms.ts';
 import { describeStore, operationStatus } from './status.ts';
-
-/** What a channel needs of its connection. */
-export type ChannelPort = {
-  readonly outbox: Outbox;
-  answer(channel: number, slot: number, status: 'ok' | 'error', response: object): void;
-  /** Resolves when the peer has read everything sent before. */
-  confirmed(): Promise<boolean>;
-  /** Something inside failed that no input may cause: the socket closes, the operator is told. */
-  fail(what: string, error: unknown): void;
-};
-
-/** What a join settled for the life of the channel. */
-export type ChannelTerms = {
-  readonly channel: number;
-  readonly topic: string;
-  readonly dialect: 3 | 4;
-  readonly codec: Codec;
-  readonly deviceId: DeviceId;
-  readonly principal: Principal;
-  readonly host: StoreHost;
-  readonly plan: JoinPlan;
-};
 
 /** One joined store topic of one socket: its pushes go to the authority, facts come back through its delivery. */
 export class StoreChannel implements Receiver {
@@ -160,7 +134,7 @@ export class StoreChannel implements Receiver {
   #acknowledge(payload: unknown): object | Refusal {
     const seq = typeof payload === 'object' && payload !== null ? Reflect.get(payload, 'seq') : null;
     if (!Number.isSafeInteger(seq) || seq < 0) return refuse('invalid_payload', { field: 'seq' });
-    this.#delivery.acknowledged(seq as Seq);
+    this.#delivery.acknowledged(seq);
     return {};
   }
 

@@ -16,10 +16,11 @@ import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
 import { type Principal, sameGrants } from '../access/index.ts';
 import type { StoreHost } from '../host/store-host.ts';
-import { type ChannelPort, StoreChannel } from './channel.ts';
-import { admit, type JoinPlan, joinResponse, planJoin, readJoining } from './join.ts';
+import { StoreChannel } from './channel.ts';
+import { admit, joinResponse, planJoin, readJoining } from './join.ts';
 import { Outbox } from './outbox.ts';
 import type { SocketRoom } from './room.ts';
+import type { ChannelPort, JoinPlan } from './terms.ts';
 import type { Handshake } from './upgrade.ts';
 import { message } from './wire.ts';
 

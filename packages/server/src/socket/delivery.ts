@@ -1,7 +1,6 @@
-import type { LoggedOp } from '@holdfast/engine/authority';
 import type { Seq } from '@holdfast/protocol';
-import type { ChannelPort, ChannelTerms } from './channel.ts';
-import type { Audience, Listener } from './fanout.ts';
+import type { Audience, ChannelPort, ChannelTerms } from './terms.ts';
+import type { Fanout, Listener } from './fanout.ts';
 import { encodeOps } from './ops.ts';
 import type { Outbox } from './outbox.ts';
 import type { SocketRoom } from './room.ts';
@@ -23,7 +22,7 @@ export class Delivery implements Listener {
   readonly #port: ChannelPort;
   readonly #terms: ChannelTerms;
   readonly #audience: Audience;
-  readonly #held: { readonly fanout: { join: JoinGroup }; release(): void };
+  readonly #held: { readonly fanout: Fanout; release(): void };
   #cursor: Seq | 'live' | 'silent';
   #waiting: { readonly seq: Seq; readonly send: () => void }[] = [];
   #leaveGroup: () => void = () => undefined;
@@ -125,5 +124,3 @@ export class Delivery implements Listener {
       .catch((error: unknown) => this.#room.report('device record not written', error));
   }
 }
-
-type JoinGroup = (audience: Audience, listener: Listener) => () => void;

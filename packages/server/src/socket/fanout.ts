@@ -1,15 +1,9 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
-import type { Codec, Seq } from '@holdfast/protocol';
+import type { Seq } from '@holdfast/protocol';
 import type { StoreHost } from '../host/store-host.ts';
 import { encodeOps } from './ops.ts';
 import type { Outbox } from './outbox.ts';
-
-/** What makes two live channels get the very same bytes. */
-export type Audience = {
-  readonly dialect: 3 | 4;
-  readonly topic: string;
-  readonly codec: Codec;
-};
+import type { Audience } from './terms.ts';
 
 /** A channel that is at the head of its store and hears what comes next. */
 export type Listener = {

@@ -7,41 +7,16 @@ import {
   readJoin,
   type Refusal,
   refuse,
-  type Seq,
 } from '@holdfast/protocol';
 import { mayUseStore, type Principal, refuseScope, seesStore, storeIdsOf } from '../access/index.ts';
-import type { Tree } from '@holdfast/engine/data';
 import type { StoreHost } from '../host/store-host.ts';
 import type { Storage, StoreRow } from '../storage/port.ts';
 import type { SocketRoom } from './room.ts';
-import type { Snapshot } from './snapshots.ts';
+import type { JoinPlan, SnapshotPlan } from './terms.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const TAIL_OPS_MIN = 1000;
 const everything: readonly Glob[] = ['**' as Glob];
-
-/** The state to send in full: in chunks (§10.3), or as the events a capver-3 client knows (§9.4). */
-export type SnapshotPlan =
-  | { readonly kind: 'chunked'; readonly source: Snapshot; readonly next: number }
-  | { readonly kind: 'legacy'; readonly tree: Tree };
-
-/** How a channel brings its client to the present (stores.md §9.2, §10.1). */
-export type JoinPlan = {
-  /** The seq at which the join cuts history into catch-up and live. */
-  readonly cut: Seq;
-  /** The client's cursor when catch-up by the log begins. */
-  readonly from: Seq;
-  readonly snapshot: SnapshotPlan | null;
-  readonly why: 'fresh' | 'incarnation' | 'scope' | 'ahead' | 'behind' | 'cheaper' | null;
-  readonly scope: string;
-  readonly patterns: readonly Glob[];
-  /** Patterns `[]`: only writes and replies. */
-  readonly silent: boolean;
-  /** A capver-3 device must confirm the snapshot (§9.4.3). */
-  readonly unconfirmed: boolean;
-  /** The client's cursor as it said it. */
-  readonly last: Seq;
-};
 
 /** Finds the store of a topic for a principal, in the order of checks of stores.md §7.4.3. */
 export async function admit(

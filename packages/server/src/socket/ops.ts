@@ -1,6 +1,6 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
 import { type Codec, eventPayload, opTuple, type Seq } from '@holdfast/protocol';
-import type { Audience } from './fanout.ts';
+import type { Audience } from './terms.ts';
 import { frame, message } from './wire.ts';
 
 const FRAME_OPS_MAX = 1000;

@@ -1,5 +1,5 @@
 import { type Entry, type OpName, segmentsOf } from '@holdfast/protocol';
-import type { ChannelPort, ChannelTerms } from './channel.ts';
+import type { ChannelPort, ChannelTerms } from './terms.ts';
 import { frameJsonPayload } from './ops.ts';
 import type { SocketRoom } from './room.ts';
 import { message } from './wire.ts';

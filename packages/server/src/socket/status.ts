@@ -3,7 +3,7 @@ import { isRefusal, readOpId, type Refusal } from '@holdfast/protocol';
 import type { StoreHost } from '../host/store-host.ts';
 import type { Stores } from '../host/stores.ts';
 import type { Storage } from '../storage/port.ts';
-import type { ChannelTerms } from './channel.ts';
+import type { ChannelTerms } from './terms.ts';
 import { permissions, storeAccess } from './join.ts';
 
 const RECENT_OPS = 10;

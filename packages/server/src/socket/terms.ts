@@ -1,0 +1,54 @@
+import type { Tree } from '@holdfast/engine/data';
+import type { Codec, DeviceId, Glob, Seq } from '@holdfast/protocol';
+import type { Principal } from '../access/index.ts';
+import type { StoreHost } from '../host/store-host.ts';
+import type { Outbox } from './outbox.ts';
+import type { Snapshot } from './snapshots.ts';
+
+/** The state to send in full: in chunks (§10.3), or as the events a capver-3 client knows (§9.4). */
+export type SnapshotPlan =
+  | { readonly kind: 'chunked'; readonly source: Snapshot; readonly next: number }
+  | { readonly kind: 'legacy'; readonly tree: Tree };
+
+/** How a channel brings its client to the present (stores.md §9.2, §10.1). */
+export type JoinPlan = {
+  /** The seq at which the join cuts history into catch-up and live. */
+  readonly cut: Seq;
+  /** The client's cursor when catch-up by the log begins. */
+  readonly from: Seq;
+  readonly snapshot: SnapshotPlan | null;
+  readonly why: 'fresh' | 'incarnation' | 'scope' | 'ahead' | 'behind' | 'cheaper' | null;
+  readonly scope: string;
+  readonly patterns: readonly Glob[];
+  /** Patterns `[]`: only writes and replies. */
+  readonly silent: boolean;
+  /** A capver-3 device must confirm the snapshot (§9.4.3). */
+  readonly unconfirmed: boolean;
+  /** The client's cursor as it said it. */
+  readonly last: Seq;
+};
+
+/** What a channel needs of its connection. */
+export type ChannelPort = {
+  readonly outbox: Outbox;
+  answer(channel: number, slot: number, status: 'ok' | 'error', response: object): void;
+  /** Resolves when the peer has read everything sent before. */
+  confirmed(): Promise<boolean>;
+  /** Something inside failed that no input may cause: the socket closes, the operator is told. */
+  fail(what: string, error: unknown): void;
+};
+
+/** What a join settled for the life of the channel. */
+export type ChannelTerms = {
+  readonly channel: number;
+  readonly topic: string;
+  readonly dialect: 3 | 4;
+  readonly codec: Codec;
+  readonly deviceId: DeviceId;
+  readonly principal: Principal;
+  readonly host: StoreHost;
+  readonly plan: JoinPlan;
+};
+
+/** What makes two live channels get the very same bytes. */
+export type Audience = Pick<ChannelTerms, 'dialect' | 'topic' | 'codec'>;

@@ -1,0 +1,32 @@
+import type { House } from './tidy.ts';
+
+/** The house rules of this repository (ARCHITECTURE.md): who may import whom. */
+export const house: House = {
+  root: 'packages',
+  scope: '@holdfast',
+  doors: {
+    protocol: [],
+    engine: ['protocol'],
+    server: ['engine', 'protocol'],
+    client: ['engine', 'protocol'],
+    cli: ['server', 'client', 'dashboard', 'protocol'],
+    dashboard: ['client'],
+  },
+  lines: [
+    { room: 'engine', folder: 'data', may: [] },
+    { room: 'engine', folder: 'registry', may: [] },
+    { room: 'engine', folder: 'session', may: [] },
+    { room: 'engine', folder: 'authority', may: ['data'] },
+    { room: 'engine', folder: 'replica', may: ['data'] },
+    { room: 'server', folder: 'storage', may: [] },
+    { room: 'server', folder: 'bus', may: [] },
+    { room: 'server', folder: 'access', may: ['storage'] },
+    { room: 'server', folder: 'http', may: ['access', 'storage'] },
+    { room: 'server', folder: 'host', may: ['storage', 'bus'] },
+    { room: 'server', folder: 'socket', may: ['access', 'host', 'storage'] },
+    { room: 'client', folder: 'link', may: [] },
+    { room: 'client', folder: 'cache', may: [] },
+  ],
+  pure: ['protocol', 'engine'],
+  portable: ['client'],
+};

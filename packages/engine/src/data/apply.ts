@@ -1,0 +1,73 @@
+import {
+  childPath,
+  flatten,
+  isPlainObject,
+  type Json,
+  type LeafType,
+  type Op,
+  type OpName,
+  type Path,
+  typeOfValue,
+} from '@holdfast/protocol';
+import type { Change, MapRow, Tree, Witness } from './tree.ts';
+
+const none: readonly MapRow[] = [];
+
+class Notes implements Witness {
+  readonly #changed: ((change: Change) => void) | undefined;
+  rows: MapRow[] | null = null;
+
+  constructor(changed: ((change: Change) => void) | undefined) {
+    this.#changed = changed;
+  }
+
+  leaf(change: Change): void {
+    this.#changed?.(change);
+  }
+
+  map(row: MapRow): void {
+    this.rows ??= [];
+    this.rows.push(row);
+  }
+}
+
+/**
+ * Applies one record of the log to a state, in place; never fails (stores.md §4.4). Reports each leaf that it wrote or
+ * removed, once, and returns how the rows of {@link Tree.maps} change by it, each path once. The values of the op become
+ * part of the tree and are frozen.
+ */
+export function apply(tree: Tree, op: Op, changed?: (change: Change) => void): readonly MapRow[] {
+  const notes = new Notes(changed);
+  const { path, value, seq } = op;
+  if (op.op === 'delete' || op.op === 'release') tree.remove(path, seq, notes);
+  else if (op.op === 'set') replace(tree, op, notes);
+  else if (op.op === 'merge') merge(tree, op, notes);
+  else tree.put(path, { value, type: typeOfOp(op.op, value), revision: seq }, notes);
+  return notes.rows ?? none;
+}
+
+/** The type of a leaf written by an op: known from op and value alone (stores.md §4.2). */
+export function typeOfOp(op: OpName, value: Json): LeafType {
+  if (op === 'increment') return 'counter';
+  if (op === 'add' || op === 'remove') return 'set';
+  if (op === 'put_file') return 'file';
+  return op === 'lease' || op === 'renew' ? 'lease' : typeOfValue(value);
+}
+
+type Replacement = { readonly path: Path; readonly value: Json; readonly seq: number };
+
+function replace(tree: Tree, { path, value, seq }: Replacement, notes: Notes): void {
+  const leaves = flatten(path, value);
+  for (const [leaf, content] of leaves) {
+    tree.put(leaf, { value: content, type: typeOfValue(content), revision: seq }, notes);
+  }
+  const isMap = leaves[0]?.[0] !== path;
+  if (isMap) tree.sweep(path, seq, notes);
+}
+
+function merge(tree: Tree, { path, value, seq }: Replacement, notes: Notes): void {
+  if (!isPlainObject(value)) return;
+  for (const [key, child] of Object.entries(value)) {
+    replace(tree, { path: childPath(path, key), value: child, seq }, notes);
+  }
+}

@@ -1,10 +1,14 @@
 import type { Submission } from '@holdfast/engine/authority';
 import {
   fingerprint,
+  isObject,
   isRefusal,
+  parsePutFile,
   parseTransact,
   parseWrite,
+  readAckSeq,
   readOpId,
+  readRollback,
   type Refusal,
   refuse,
   type Request,
@@ -63,9 +67,8 @@ export class StoreChannel implements Receiver {
         return;
       case 'rollback':
       case 'put_file':
-      case 'scope':
-        // Known events whose surface comes with history, files and partial replicas.
-        break;
+        this.#answer(slot, this.#notYet(event, payload));
+        return;
     }
     this.#answer(slot, refuse('unknown_event'));
   }
@@ -92,9 +95,13 @@ export class StoreChannel implements Receiver {
 
   #write(slot: number, payload: unknown, many: boolean): void {
     const refusal = refuseScope(this.#terms.principal, 'entries:write');
-    const opId = readOpId(payload);
-    if (refusal !== null || isRefusal(opId)) {
-      this.#answer(slot, refusal ?? (opId as Refusal));
+    const opId = isObject(payload) ? readOpId(payload) : refuse('invalid_payload', { field: 'payload' });
+    if (refusal !== null) {
+      this.#answer(slot, refusal);
+      return;
+    }
+    if (isRefusal(opId)) {
+      this.#answer(slot, opId);
       return;
     }
     const ticket = this.#terms.host.ticket();
@@ -132,10 +139,20 @@ export class StoreChannel implements Receiver {
   }
 
   #acknowledge(payload: unknown): object | Refusal {
-    const seq = typeof payload === 'object' && payload !== null ? Reflect.get(payload, 'seq') : null;
-    if (!Number.isSafeInteger(seq) || seq < 0) return refuse('invalid_payload', { field: 'seq' });
+    const seq = readAckSeq(payload);
+    if (isRefusal(seq)) return seq;
     this.#delivery.acknowledged(seq);
     return {};
+  }
+
+  /** Known events whose surface comes with history and files: bad ones are told apart already (stores.md §7.2.2). */
+  #notYet(event: 'rollback' | 'put_file', payload: unknown): Refusal {
+    const { limits } = this.#room;
+    const read =
+      event === 'rollback'
+        ? readRollback(payload, limits)
+        : parsePutFile(payload, { dialect: this.#terms.dialect, limits });
+    return isRefusal(read) ? read : refuse('unknown_event');
   }
 
   #later(slot: number, work: Promise<object | Refusal>): void {
@@ -158,5 +175,5 @@ export class StoreChannel implements Receiver {
 }
 
 function unblocks(payload: unknown): boolean {
-  return typeof payload === 'object' && payload !== null && Reflect.get(payload, 'unblock') === true;
+  return isObject(payload) && payload['unblock'] === true;
 }

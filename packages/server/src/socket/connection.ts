@@ -2,12 +2,13 @@ import { Listener, type ListenerEffect } from '@holdfast/engine/session';
 import {
   type Codec,
   type BadFrame,
-  decodeJson,
   type DeviceId,
   type Frame,
   frameTuple,
+  isBadFrame,
   isObject,
   isRefusal,
+  jsonCodec,
   type JoinRequest,
   readFrame,
   refuse,
@@ -165,13 +166,13 @@ export class Connection implements ChannelPort {
     if (isBinary && !this.#codec.binary) return { kind: 'unreadable' };
     let decoded: unknown;
     try {
-      decoded = isBinary ? this.#codec.decode(bytes) : decodeJson(bytes.toString());
+      decoded = isBinary ? this.#codec.decode(bytes) : jsonCodec.decode(bytes.toString());
     } catch {
       return { kind: 'unreadable' };
     }
     const frame = readFrame(decoded);
     const limit = this.#room.limits.max_frame_bytes;
-    if (bytes.length <= limit || ('kind' in frame && frame.kind === 'unreadable')) return frame;
+    if (bytes.length <= limit || (isBadFrame(frame) && frame.kind === 'unreadable')) return frame;
     const { joinRef, ref, topic } = frame;
     return { kind: 'bad', joinRef, ref, topic, refusal: refuse('frame_too_large', { limit }) };
   }

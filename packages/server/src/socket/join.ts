@@ -1,4 +1,5 @@
 import {
+  asGlob,
   type Glob,
   isRefusal,
   type JoinRequest,
@@ -16,7 +17,7 @@ import type { JoinPlan, SnapshotPlan } from './terms.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const TAIL_OPS_MIN = 1000;
-const everything: readonly Glob[] = ['**' as Glob];
+const everything: readonly Glob[] = [asGlob('**')];
 
 /** Finds the store of a topic for a principal, in the order of checks of stores.md §7.4.3. */
 export async function admit(

@@ -1,5 +1,5 @@
 import { clientOf } from '@holdfast/engine/authority';
-import { isRefusal, readOpId, type Refusal } from '@holdfast/protocol';
+import { isRefusal, readOpStatus, type Refusal } from '@holdfast/protocol';
 import type { StoreHost } from '../host/store-host.ts';
 import type { Stores } from '../host/stores.ts';
 import type { Storage } from '../storage/port.ts';
@@ -47,7 +47,7 @@ async function figures(storage: Storage, host: StoreHost) {
     entry_count: host.describe().leaves,
     op_count: host.head - oldestSeq + 1,
     file_storage_bytes: 0,
-    db_size_bytes: await storage.size(),
+    db_size_bytes: 0,
     latest_snapshot_seq: oldestSeq === 1 ? null : oldestSeq - 1,
     latest_snapshot_at: null,
     recent_ops: recent.toReversed().map((op) => ({
@@ -67,7 +67,7 @@ export async function operationStatus(
   terms: ChannelTerms,
   payload: unknown,
 ): Promise<object | Refusal> {
-  const opId = readOpId(payload);
+  const opId = readOpStatus(payload);
   if (isRefusal(opId)) return opId;
   const { deviceId, host } = terms;
   const client = clientOf(deviceId, opId)?.client;

@@ -2,6 +2,7 @@ import type {
   DeviceId,
   EpochMs,
   Leaf,
+  Limits,
   Entry,
   MonotonicMs,
   Op,
@@ -12,6 +13,7 @@ import type {
   Seq,
   WriteReply,
 } from '@holdfast/protocol';
+import type { FileWrite, Tree } from '../data/index.ts';
 
 /** An op as the log keeps it: with the leaves whose old value vanished by it (stores.md §1.2.2). */
 export type LoggedOp = Op & { readonly removed: readonly Entry[] };
@@ -47,6 +49,20 @@ export type Instant = {
   readonly wall: EpochMs;
 };
 
+/** What an authority begins with. */
+export type AuthorityConfig = {
+  readonly head: Seq;
+  /** The state at `head`; the authority's own from now on. */
+  readonly tree: Tree;
+  readonly at: Instant;
+  readonly archived: boolean;
+  readonly limits: Limits;
+  /** Requests per append. */
+  readonly batchMax?: number;
+  /** Other nodes may write the store too: what is refused for the state's sake is first confirmed against the log. */
+  readonly shared?: boolean;
+};
+
 /** One push of a channel, authorised but not yet deduplicated (stores.md §7.7). */
 export type Submission = {
   /** Names the submission in the reply; unique for the life of the authority. */
@@ -63,45 +79,47 @@ export type Submission = {
   readonly fingerprint: number;
   readonly principal: string | null;
   /** The parsed request, or why it does not parse: told only after the checks that come before. */
-  readonly request: Request | Refusal;
+  readonly request: Request | FileWrite | Refusal;
   /** The verdict of the rate limiter, judged after deduplication; null lets it pass. */
   readonly rate: Refusal | null;
   /** An administrator's forced delete passes live leases (stores.md §5.2.3). */
   readonly forced?: boolean;
 };
 
-export type AuthorityInput = Instant &
-  (
-    | { readonly type: 'submit'; readonly submission: Submission }
-    /** The host's tick: decide what has collected. Ignored while a batch is on its way. */
-    | { readonly type: 'flush' }
-    /** Deadlines are looked at. */
-    | { readonly type: 'tick' }
-    /** The answer to `lookup`: dedupe records found, and the highest counter of each client asked for. */
-    | {
-        readonly type: 'answered';
-        readonly answers: readonly Answer[];
-        readonly highs: ReadonlyMap<string, number>;
-      }
-    | { readonly type: 'stored'; readonly batch: number }
-    /** Another node appended first; the log must be followed. */
-    | { readonly type: 'behind'; readonly batch: number }
-    /** The storage cannot tell whether it stored. */
-    | { readonly type: 'unknown'; readonly batch: number }
-    /** Nothing was stored, and why is the operator's business. */
-    | { readonly type: 'failed'; readonly batch: number }
-    /** The answer to `read`: the ops after the committed head, complete up to the head of the log. */
-    | { readonly type: 'followed'; readonly ops: readonly LoggedOp[] }
-    /** `lookup` or `read` failed; it is asked again later. */
-    | { readonly type: 'unreadable' }
-    /** A hint that the log has grown beyond what is known. */
-    | { readonly type: 'grew'; readonly head: Seq }
-    | { readonly type: 'archived'; readonly archived: boolean }
-    /** The channel is gone: its block is forgotten; its queued requests stay. */
-    | { readonly type: 'left'; readonly channel: number }
-    /** No more submissions; `drained` follows when everything is answered. */
-    | { readonly type: 'drain' }
-  );
+/** What can happen to an authority. */
+export type AuthorityEvent =
+  | { readonly type: 'submit'; readonly submission: Submission }
+  /** The host's tick: decide what has collected. Ignored while a batch is on its way. */
+  | { readonly type: 'flush' }
+  /** Deadlines are looked at. */
+  | { readonly type: 'tick' }
+  /** The answer to `lookup`: dedupe records found, and the highest counter of each client asked for. */
+  | {
+      readonly type: 'answered';
+      readonly answers: readonly Answer[];
+      readonly highs: ReadonlyMap<string, number>;
+    }
+  | { readonly type: 'stored'; readonly batch: number }
+  /** Another node appended first; the log must be followed. */
+  | { readonly type: 'behind'; readonly batch: number }
+  /** The storage cannot tell whether it stored. */
+  | { readonly type: 'unknown'; readonly batch: number }
+  /** Nothing was stored, and why is the operator's business. */
+  | { readonly type: 'failed'; readonly batch: number }
+  /** The answer to `read`: the ops after the committed head, complete up to the head of the log. */
+  | { readonly type: 'followed'; readonly ops: readonly LoggedOp[] }
+  /** `lookup` or `read` failed; it is asked again later. */
+  | { readonly type: 'unreadable' }
+  /** A hint that the log has grown beyond what is known. */
+  | { readonly type: 'grew'; readonly head: Seq }
+  | { readonly type: 'archived'; readonly archived: boolean }
+  /** The channel is gone: its block is forgotten; its queued requests stay. */
+  | { readonly type: 'left'; readonly channel: number }
+  /** No more submissions; `drained` follows when everything is answered. */
+  | { readonly type: 'drain' };
+
+/** An event, and when it happened. */
+export type AuthorityInput = Instant & AuthorityEvent;
 
 export type AuthorityEffect =
   /** Read dedupe records of these ids and the highest counters of these clients; answer with `answered`. */
@@ -117,7 +135,12 @@ export type AuthorityEffect =
       readonly expected: Seq;
       readonly content: Batch;
     }
-  /** Read the log after this seq to its head; answer with `followed`. */
+  /** A bug, for the operator's log; the request got `internal_error` with this id. */
+  | { readonly type: 'fault'; readonly errorId: string; readonly error: unknown }
+  /**
+   * Read the log after this seq to its head; answer with `followed`. After an `unknown` the read settles it: what it
+   * does not show will never be stored.
+   */
   | { readonly type: 'read'; readonly after: Seq }
   /** Facts, in seq order, no commit split: durable and to be delivered before the replies that follow. */
   | { readonly type: 'committed'; readonly ops: readonly LoggedOp[] }
@@ -131,7 +154,14 @@ export type AuthorityEffect =
 /** Plain data about an authority, for logs, the console and checkers. */
 export type AuthorityDescription = {
   readonly head: Seq;
-  readonly phase: 'idle' | 'looking' | 'appending' | 'following' | 'settling';
+  readonly phase:
+    | 'idle'
+    | 'resting'
+    | 'looking'
+    | 'appending'
+    | 'confirming'
+    | 'following'
+    | 'settling';
   readonly queued: number;
   readonly leaves: number;
   readonly blocked: number;

@@ -1,0 +1,393 @@
+import {
+  isRefusal,
+  type Leaf,
+  type Limits,
+  type MonotonicMs,
+  type Path,
+  type Seq,
+} from '@holdfast/protocol';
+import { apply, type Tree } from '../data/index.ts';
+import { Clients, raise } from './clients.ts';
+import { Draft } from './draft.ts';
+import { Leases } from './leases.ts';
+import { ask, hand } from './lookup.ts';
+import { Pending } from './pending.ts';
+import { dueOf, idle, isTold, type Phase, type Told } from './phase.ts';
+import { overloaded, refuseAll, takeBack, takeTurn, unavailable } from './turn.ts';
+import type {
+  AuthorityConfig,
+  AuthorityDescription,
+  AuthorityEffect,
+  AuthorityEvent,
+  AuthorityInput,
+  Instant,
+  LoggedOp,
+  Submission,
+} from './types.ts';
+import type { Outcome, Work } from './work.ts';
+
+/*
+ * The single writer of one store: requests come in, are decided in order of arrival, stored in batches, and answered.
+ *
+ *              flush                    answered                 stored
+ *      idle ─────────────▶ looking ─────────────▶ appending ─────────────▶ idle
+ *       │ ▲  all ids new: ────────────────────────▶ │  │ │
+ *       │ │                                  behind │  │ │ failed: refused, idle
+ *  grew │ └──────────────── following ◀─────────────┘  │
+ *       └──────────────────▶  followed: again          │ unknown
+ *                                settling ◀────────────┘
+ *                                followed: again
+ *
+ *  A lookup that fails leads to `resting`, a read that fails is made again; `confirming` is an append of nothing where
+ *  other nodes write too. "Again" puts the batch back to the front of the queue, takes its turns back, and decides anew.
+ *
+ * A1  The committed tree is the fold of the log up to `head`; it changes only by ops that are durable.
+ * A2  One conversation with the storage at a time. A late or repeated answer changes nothing.
+ * A3  What rests on a batch, refusals too, is answered only in the step that hears `stored`, after `committed`.
+ * A4  `committed` names each seq once, in order, without a gap.
+ * A5  Each ticket is answered once; those of one channel in order of arrival, as long as the queue has room.
+ * A6  A request is decided as new only if no op of it was in the log at the head that its batch expects.
+ * A7  A request whose op may be in the log is not refused before the log was read.
+ * A8  Between a refusal that the client will retry and its `unblock`, nothing of a blocking channel is decided.
+ */
+
+/** Ops and leaves per append, more only for one request. */
+const batchSizeMax = 20_000;
+const unknownMax = 3;
+const backOffMinMs = 50;
+const backOffMaxMs = 2000;
+
+/** One store's single writer (design.md, The way of a write). */
+export class Authority {
+  #phase: Phase = idle;
+  #tree: Tree;
+  #head: Seq;
+  /** The log is said to reach this far. */
+  #hint: Seq;
+  #archived: boolean;
+  readonly #limits: Limits;
+  readonly #batchMax: number;
+  readonly #shared: boolean;
+  readonly #pending: Pending;
+  readonly #clients = new Clients();
+  readonly #leases: Leases;
+  #batches = 0;
+  #unknowns = 0;
+  #backOffMs = backOffMinMs;
+  #collecting = false;
+  #drain: 'no' | 'asked' | 'done' = 'no';
+  #effects: AuthorityEffect[] = [];
+  #stepping = false;
+
+  constructor(config: AuthorityConfig) {
+    this.#tree = config.tree;
+    this.#head = config.head;
+    this.#hint = config.head;
+    this.#archived = config.archived;
+    this.#limits = config.limits;
+    this.#pending = new Pending(config.limits);
+    this.#batchMax = config.batchMax ?? 256;
+    this.#shared = config.shared ?? false;
+    this.#leases = new Leases(config.at);
+  }
+
+  /** Takes in what happened and returns what to do about it, in this order. Never called from within itself. */
+  step(input: AuthorityInput): readonly AuthorityEffect[] {
+    assert(!this.#stepping, 'step is not re-entered');
+    this.#stepping = true;
+    this.#effects = [];
+    this.#hear(input, input);
+    if (this.#drain === 'asked' && this.#isDone()) {
+      this.#drain = 'done';
+      this.#effects.push({ type: 'drained' });
+    }
+    this.#stepping = false;
+    return this.#effects;
+  }
+
+  /** The committed state, as a tree that stays as it is. */
+  view(): { readonly tree: Tree; readonly seq: Seq } {
+    return { tree: this.#tree.fork(), seq: this.#head };
+  }
+
+  /** What is committed at a path: a leaf, or an assembled map (stores.md §1.3.1). */
+  read(path: Path): Leaf | undefined {
+    return this.#tree.read(path);
+  }
+
+  describe(): AuthorityDescription {
+    return {
+      head: this.#head,
+      phase: this.#phase.kind,
+      queued: this.#pending.length,
+      leaves: this.#tree.size,
+      blocked: this.#pending.blocked,
+    };
+  }
+
+  #hear(event: AuthorityEvent, at: Instant): void {
+    if (event.type === 'submit') this.#admit(event.submission, at);
+    else if (isTold(event)) this.#hearStorage(event, at);
+    else this.#hearHost(event, at);
+  }
+
+  #hearHost(event: Exclude<AuthorityEvent, Told | { type: 'submit' }>, at: Instant): void {
+    switch (event.type) {
+      case 'flush':
+        this.#collecting = false;
+        if (this.#phase.kind === 'idle') this.#begin(at);
+        break;
+      case 'tick':
+        this.#wake(at);
+        break;
+      case 'grew':
+        this.#hint = Math.max(this.#hint, event.head);
+        if (this.#phase.kind === 'idle') this.#rest();
+        break;
+      case 'archived':
+        this.#archived = event.archived;
+        break;
+      case 'left':
+        this.#pending.left(event.channel);
+        break;
+      case 'drain':
+        if (this.#drain === 'no') this.#drain = 'asked';
+    }
+  }
+
+  #hearStorage(event: Told, at: Instant): void {
+    const phase = this.#phase;
+    if (event.type === 'followed') this.#hearLog(event.ops, at);
+    else if (event.type === 'unreadable') this.#backOff(phase, at);
+    else if (event.type === 'answered') {
+      if (phase.kind === 'looking') this.#learn(phase, event, at);
+    } else if (phase.kind === 'appending' && phase.batch === event.batch) {
+      if (event.type === 'stored') this.#commit(phase.draft);
+      else this.#drop(phase.draft, event.type, at);
+    }
+  }
+
+  #admit(submission: Submission, at: Instant): void {
+    const refusal = this.#drain === 'no' ? this.#pending.admit(submission, at) : unavailable();
+    if (refusal !== null) this.#reply(submission, refusal);
+    else if (this.#phase.kind === 'idle') this.#collect();
+  }
+
+  /** Removes from the queue what has waited too long; only while no turn is out that might be taken back. */
+  #expire(at: Instant): void {
+    const judge = refuseAll(overloaded());
+    for (let work = this.#pending.takeExpired(at); work !== null;) {
+      this.#answer(work, takeTurn(work, at.now, judge));
+      work = this.#pending.takeExpired(at);
+    }
+  }
+
+  #refuse(works: readonly Work[], at: Instant): void {
+    const judge = refuseAll(unavailable());
+    for (const work of works) this.#answer(work, takeTurn(work, at.now, judge));
+  }
+
+  #answer(work: Work, outcome: Outcome): void {
+    this.#pending.close(work);
+    this.#reply(work.submission, outcome);
+  }
+
+  #reply({ ticket }: Submission, answer: Outcome): void {
+    this.#effects.push({ type: 'reply', ticket, answer });
+  }
+
+  /** Takes a batch off the queue. */
+  #begin(at: Instant): void {
+    this.#expire(at);
+    const works = this.#pending.take(this.#batchMax);
+    if (works.length === 0) return this.#rest();
+    const asked = ask(works, this.#clients);
+    if (asked === null) return this.#decide(works, at);
+    this.#phase = { kind: 'looking', works, clients: asked.clients };
+    this.#effects.push({ type: 'lookup', ids: asked.ids, clients: [...asked.clients] });
+  }
+
+  #learn(
+    phase: Phase & { kind: 'looking' },
+    found: Told & { type: 'answered' },
+    at: Instant,
+  ): void {
+    this.#backOffMs = backOffMinMs;
+    this.#clients.learn(phase.clients, found.highs);
+    const newest = found.answers.reduce((seq, answer) => Math.max(seq, answer.seq), 0);
+    if (newest > this.#head) {
+      // Its event comes first (stores.md §7.6.3).
+      this.#pending.putBack(phase.works);
+      this.#follow();
+    } else {
+      hand(phase.works, found.answers);
+      this.#decide(phase.works, at);
+    }
+  }
+
+  #decide(works: readonly Work[], at: Instant): void {
+    const draft = new Draft({
+      tree: this.#tree,
+      head: this.#head,
+      at,
+      archived: this.#archived,
+      leases: this.#leases,
+      limits: this.#limits,
+    });
+    for (const work of works) {
+      if (draft.size >= batchSizeMax) break;
+      takeTurn(work, at.now, draft);
+      draft.works.push(work);
+    }
+    this.#pending.putBack(works.slice(draft.works.length));
+    for (const fault of draft.faults) this.#effects.push({ type: 'fault', ...fault });
+    if (draft.ops.length > 0) return this.#append(draft);
+    if (!this.#shared || !draft.leansOnState) return this.#finish(draft);
+    this.#phase = { kind: 'confirming', draft };
+    this.#read();
+  }
+
+  #append(draft: Draft): void {
+    this.#batches++;
+    this.#phase = { kind: 'appending', draft, batch: this.#batches };
+    this.#effects.push({
+      type: 'append',
+      batch: this.#batches,
+      expected: this.#head,
+      content: draft.content(),
+    });
+  }
+
+  #commit(draft: Draft): void {
+    this.#tree = draft.tree;
+    this.#head = draft.head;
+    this.#unknowns = 0;
+    for (const op of draft.ops) this.#leases.follow(op, draft.at);
+    for (const { client, counter, outcome } of draft.works) {
+      if (client !== null && !isRefusal(outcome)) raise(client, counter);
+    }
+    this.#effects.push({ type: 'committed', ops: draft.ops });
+    this.#finish(draft);
+  }
+
+  #finish(draft: Draft): void {
+    for (const work of draft.works) if (work.outcome !== null) this.#answer(work, work.outcome);
+    this.#rest();
+  }
+
+  #drop({ works }: Draft, why: 'behind' | 'unknown' | 'failed', at: Instant): void {
+    takeBack(works);
+    if (why === 'failed') {
+      this.#refuse(works, at);
+      this.#rest();
+    } else if (why === 'unknown') {
+      this.#unknowns++;
+      this.#phase = { kind: 'settling', works, again: null };
+      this.#read();
+    } else {
+      this.#pending.putBack(works);
+      this.#follow();
+    }
+  }
+
+  /** Nothing is on its way. */
+  #rest(): void {
+    this.#phase = idle;
+    if (this.#hint > this.#head) this.#follow();
+    else if (this.#pending.length > 0) this.#collect();
+  }
+
+  #collect(): void {
+    if (this.#collecting) return;
+    this.#collecting = true;
+    this.#effects.push({ type: 'collect' });
+  }
+
+  #follow(): void {
+    this.#phase = { kind: 'following', again: null };
+    this.#read();
+  }
+
+  #read(): void {
+    this.#effects.push({ type: 'read', after: this.#head });
+  }
+
+  #hearLog(ops: readonly LoggedOp[], at: Instant): void {
+    const phase = this.#phase;
+    if (phase.kind === 'confirming') {
+      if (ops.every(({ seq }) => seq <= this.#head)) return this.#finish(phase.draft);
+      takeBack(phase.draft.works);
+      this.#pending.putBack(phase.draft.works);
+    } else if (phase.kind !== 'following' && phase.kind !== 'settling') return;
+    this.#backOffMs = backOffMinMs;
+    this.#advance(ops, at);
+    if (phase.kind === 'settling') this.#returnSuspects(phase.works, at);
+    this.#phase = idle;
+    if (this.#pending.length > 0) this.#begin(at);
+  }
+
+  /** Takes in what is in the log: facts, whoever wrote them. */
+  #advance(ops: readonly LoggedOp[], at: Instant): void {
+    const fresh = ops.filter(({ seq }) => seq > this.#head);
+    for (const op of fresh) {
+      assert(op.seq === this.#head + 1, 'A4: the log is read without a gap');
+      apply(this.#tree, op);
+      this.#head = op.seq;
+      this.#leases.follow(op, at);
+      this.#clients.follow(op.clientOpId);
+      this.#pending.land(op);
+    }
+    this.#hint = this.#head;
+    if (fresh.length > 0) this.#effects.push({ type: 'committed', ops: fresh });
+  }
+
+  /** What was perhaps stored is decided again, unless that has been tried too often: now it is known not to be. */
+  #returnSuspects(works: readonly Work[], at: Instant): void {
+    const landed = works.some((work) => work.landed);
+    if (landed || this.#unknowns < unknownMax) this.#pending.putBack(works);
+    else this.#refuse(works, at);
+    if (landed || this.#unknowns >= unknownMax) this.#unknowns = 0;
+  }
+
+  #backOff(phase: Phase, { now }: Instant): void {
+    if (dueOf(phase) !== null) return;
+    const again = now + this.#backOffMs;
+    if (phase.kind === 'following' || phase.kind === 'settling') this.#phase = { ...phase, again };
+    else if (phase.kind === 'looking') this.#setAside(phase.works, again);
+    else if (phase.kind === 'confirming') {
+      takeBack(phase.draft.works);
+      this.#setAside(phase.draft.works, again);
+    } else return;
+    this.#backOffMs = Math.min(2 * this.#backOffMs, backOffMaxMs);
+    this.#effects.push({ type: 'wake', at: again });
+  }
+
+  #setAside(works: readonly Work[], until: MonotonicMs): void {
+    this.#pending.putBack(works);
+    this.#phase = { kind: 'resting', until };
+  }
+
+  #wake(at: Instant): void {
+    const phase = this.#phase;
+    if (phase.kind === 'following' || phase.kind === 'resting') this.#expire(at);
+    const due = dueOf(phase);
+    if (due === null) return;
+    if (due > at.now) this.#effects.push({ type: 'wake', at: due });
+    else if (phase.kind === 'settling') {
+      this.#phase = { ...phase, again: null };
+      this.#read();
+    } else if (phase.kind === 'resting') this.#begin(at);
+    else this.#follow();
+  }
+
+  #isDone(): boolean {
+    const { kind } = this.#phase;
+    const waits = kind === 'idle' || kind === 'resting' || kind === 'following';
+    return waits && this.#pending.length === 0;
+  }
+}
+
+/** A violated invariant is a bug: the machine stops here. */
+function assert(holds: boolean, invariant: string): asserts holds {
+  if (!holds) throw new Error(`Authority: ${invariant}.`);
+}

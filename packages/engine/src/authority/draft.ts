@@ -1,0 +1,197 @@
+import {
+  apply,
+  type Change,
+  decide,
+  type DecideContext,
+  type Decision,
+  decideTransaction,
+  type Intent,
+  type Tree,
+} from '../data/index.ts';
+import {
+  type Entry,
+  isRefusal,
+  type Leaf,
+  type LeaseValue,
+  type Limits,
+  type Op,
+  type Path,
+  Refusal,
+  refuse,
+  type Seq,
+  type Transaction,
+  type WriteReply,
+} from '@holdfast/protocol';
+import type { Leases } from './leases.ts';
+import type { Judge } from './turn.ts';
+import type { Answer, Batch, Instant, LoggedOp, Submission } from './types.ts';
+import type { Outcome, Work } from './work.ts';
+
+/** What a draft begins with. */
+export type DraftBase = {
+  readonly tree: Tree;
+  readonly head: Seq;
+  readonly at: Instant;
+  readonly archived: boolean;
+  readonly leases: Leases;
+  readonly limits: Limits;
+};
+
+/** Something that should not have happened while a request was decided. */
+export type Fault = { readonly errorId: string; readonly error: unknown };
+
+type Context = { -readonly [Field in keyof DecideContext]: DecideContext[Field] };
+
+const nothingRemoved: readonly Entry[] = [];
+
+/**
+ * A batch while it is decided: each request on the result of those before it, at one instant, on a tree of its own. The
+ * committed tree must not change meanwhile.
+ */
+export class Draft implements Judge {
+  readonly works: Work[] = [];
+  readonly ops: LoggedOp[] = [];
+  readonly faults: Fault[] = [];
+  /** Something was refused, or came to nothing, because of the state. */
+  leansOnState = false;
+  readonly #base: DraftBase;
+  #tree: Tree;
+  readonly #answers: Answer[] = [];
+  readonly #entries = new Map<Path, Leaf | null>();
+  readonly #maps = new Map<Path, Seq | null>();
+  readonly #context: Context;
+  #removed: Entry[] | null = null;
+
+  constructor(base: DraftBase) {
+    this.#base = base;
+    this.#tree = base.tree.draft();
+    this.#context = {
+      head: base.head,
+      deviceId: '',
+      opId: '',
+      principal: null,
+      at: base.at.wall,
+      live: (_path: Path, lease: LeaseValue) => this.#isLive(lease),
+      limits: base.limits,
+      dialect: 4,
+      forced: false,
+    };
+  }
+
+  get at(): Instant {
+    return this.#base.at;
+  }
+
+  get head(): Seq {
+    return this.#base.head + this.ops.length;
+  }
+
+  get tree(): Tree {
+    return this.#tree;
+  }
+
+  /** How much it would store. */
+  get size(): number {
+    return this.ops.length + this.#entries.size;
+  }
+
+  content(): Batch {
+    return {
+      ops: this.ops,
+      entries: [...this.#entries],
+      maps: [...this.#maps],
+      answers: this.#answers,
+    };
+  }
+
+  /** The checks from the rate limiter's on, in the order of stores.md §7.7. */
+  judge(work: Work): Outcome {
+    if (work.verdict !== null) return work.verdict;
+    const { request } = work.submission;
+    if (isRefusal(request) && request.code === 'invalid op') return request;
+    if (this.#base.archived) return refuse('store_archived');
+    if (isRefusal(request)) return request;
+    const mark = this.ops.length;
+    try {
+      return this.#decide(request, work.submission);
+    } catch (error) {
+      const errorId = `${this.#base.head}.${work.submission.ticket}`;
+      this.faults.push({ errorId, error });
+      this.#restore(mark);
+      return refuse('internal_error', { error_id: errorId });
+    }
+  }
+
+  #decide(request: Intent | Transaction, submission: Submission): Outcome {
+    const context = this.#contextOf(submission);
+    const decision =
+      request.op === 'transact'
+        ? decideTransaction(this.#tree, request, context)
+        : decide(this.#tree, request, context);
+    if (decision instanceof Refusal || decision.ops.length === 0) {
+      this.leansOnState = true;
+      return decision instanceof Refusal ? decision : decision.result;
+    }
+    this.#take(decision, submission);
+    return decision.result;
+  }
+
+  #contextOf(submission: Submission): DecideContext {
+    const context = this.#context;
+    context.head = this.head;
+    context.deviceId = submission.deviceId;
+    context.opId = submission.opId;
+    context.principal = submission.principal;
+    context.dialect = submission.dialect;
+    context.forced = submission.forced ?? false;
+    return context;
+  }
+
+  #take({ ops, result }: Decision, { deviceId, opId, fingerprint }: Submission): void {
+    for (const op of ops) {
+      this.#removed = null;
+      this.#apply(op);
+      this.ops.push(this.#logged(op));
+    }
+    const seq = this.head;
+    const reply = isPlain(result) ? null : result;
+    this.#answers.push({ deviceId, opId, fingerprint, seq, at: this.at.wall, reply });
+  }
+
+  #logged(op: Op): LoggedOp {
+    const { seq, path, value, arg, deviceId, clientOpId, tx, at, principal } = op;
+    const removed = this.#removed ?? nothingRemoved;
+    return { seq, op: op.op, path, value, arg, deviceId, clientOpId, tx, at, principal, removed };
+  }
+
+  #apply(op: Op): void {
+    const maps = apply(this.#tree, op, this.#note);
+    for (const [path, revision] of maps) this.#maps.set(path, revision);
+  }
+
+  readonly #note = ({ path, before, after }: Change): void => {
+    this.#entries.set(path, after ?? null);
+    if (before === undefined) return;
+    const { value, type, revision } = before;
+    this.#removed ??= [];
+    this.#removed.push({ path, value, type, revision });
+  };
+
+  /** Gets rid of what a request that failed midway may have done. */
+  #restore(mark: number): void {
+    this.ops.length = mark;
+    this.#entries.clear();
+    this.#maps.clear();
+    this.#tree = this.#base.tree.draft();
+    for (const op of this.ops) this.#apply(op);
+  }
+
+  /** What this draft acquired or renewed lives, as it is all decided at one instant. */
+  #isLive(lease: LeaseValue): boolean {
+    return lease.token > this.#base.head || this.#base.leases.isLive(lease, this.at.now);
+  }
+}
+
+function isPlain(reply: WriteReply): boolean {
+  return !('token' in reply || 'results' in reply);
+}

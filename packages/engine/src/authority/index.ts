@@ -1,0 +1,14 @@
+export { Authority } from './authority.ts';
+export { clientOf } from './clients.ts';
+export type {
+  Answer,
+  AuthorityConfig,
+  AuthorityDescription,
+  AuthorityEffect,
+  AuthorityEvent,
+  AuthorityInput,
+  Batch,
+  Instant,
+  LoggedOp,
+  Submission,
+} from './types.ts';

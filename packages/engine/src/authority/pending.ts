@@ -1,0 +1,90 @@
+import type { Limits, Refusal } from '@holdfast/protocol';
+import { Channels } from './channels.ts';
+import { Queue } from './queue.ts';
+import { overloaded, turnAway } from './turn.ts';
+import type { Instant, LoggedOp, Submission } from './types.ts';
+import { keyOf, Work } from './work.ts';
+
+/** The requests without an answer: those that wait for their turn, and those whose batch is on its way. */
+export class Pending {
+  readonly #limits: Limits;
+  readonly #queue = new Queue();
+  readonly #channels = new Channels();
+  /** The newest of each key. */
+  readonly #open = new Map<string, Work>();
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  /** How many wait for their turn. */
+  get length(): number {
+    return this.#queue.length;
+  }
+
+  /** Blocked channels. */
+  get blocked(): number {
+    return this.#channels.blocked;
+  }
+
+  /** Puts a request into the queue, or says why not. */
+  admit(submission: Submission, { now }: Instant): Refusal | null {
+    const channel = this.#channels.of(submission);
+    if (submission.unblock) channel.barred = null;
+    const max = this.#limits.write_queue;
+    const excess = this.#queue.length - max;
+    // To refuse it in its turn keeps the order of answers, at the price of a place in the queue.
+    if (excess >= (channel.open === 0 ? 0 : max)) {
+      const refusal = turnAway(submission, channel);
+      this.#channels.rest(channel, submission);
+      return refusal;
+    }
+    const key = keyOf(submission);
+    const original = this.#open.get(key) ?? null;
+    const verdict = excess >= 0 ? overloaded() : submission.rate;
+    const deadline = now + this.#limits.write_queue_ms;
+    const work = new Work(submission, { channel, key, deadline, verdict, original });
+    channel.open++;
+    this.#open.set(key, work);
+    this.#queue.push(work);
+    return null;
+  }
+
+  /** Takes up to so many off the queue. */
+  take(max: number): readonly Work[] {
+    return this.#queue.take(max);
+  }
+
+  /** Takes the next one if it has waited too long and is not known to be committed. */
+  takeExpired({ now }: Instant): Work | null {
+    const work = this.#queue.first;
+    if (work === undefined || work.landed || work.deadline > now) return null;
+    this.#queue.take(1);
+    return work;
+  }
+
+  /** Puts back to the front what was taken. */
+  putBack(works: readonly Work[]): void {
+    if (works.length > 0) this.#queue.putBack(works);
+  }
+
+  /** The request has its answer. */
+  close(work: Work): void {
+    const { channel, key, submission } = work;
+    work.original = null;
+    if (this.#open.get(key) === work) this.#open.delete(key);
+    channel.open--;
+    this.#channels.rest(channel, submission);
+  }
+
+  /** Notes which requests an op of the log answers. */
+  land({ deviceId, clientOpId }: LoggedOp): void {
+    if (this.#open.size === 0) return;
+    let work = this.#open.get(keyOf({ deviceId, opId: clientOpId })) ?? null;
+    for (; work !== null; work = work.original) work.landed = true;
+  }
+
+  left(channel: number): void {
+    this.#channels.left(channel);
+  }
+}

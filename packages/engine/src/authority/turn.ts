@@ -1,0 +1,91 @@
+import { isRefusal, type MonotonicMs, type OpId, type Refusal, refuse } from '@holdfast/protocol';
+import type { Submission } from './types.ts';
+import type { Channel, Outcome, Work } from './work.ts';
+
+const retryMs = 1000;
+
+/** Decides what is neither a repeat nor blocked. */
+export type Judge = { judge(work: Work): Outcome };
+
+/** Refuses all. */
+export function refuseAll(refusal: Refusal): Judge {
+  return { judge: () => refusal };
+}
+
+/** The store has too much to do. */
+export function overloaded(): Refusal {
+  return refuse('overloaded', { retry_after_ms: retryMs });
+}
+
+/** The store cannot take it now. */
+export function unavailable(): Refusal {
+  return refuse('unavailable', { retry_after_ms: retryMs });
+}
+
+/** An earlier request of the channel must come first (stores.md §10.6). */
+function blocked(opId: OpId, afterMs: number = retryMs): Refusal {
+  return refuse('blocked', { client_op_id: opId, retry_after_ms: Math.max(1, afterMs) });
+}
+
+/** Refuses at the door, without a turn; what comes later on a channel that blocks waits until this one has passed. */
+export function turnAway({ blocks, unblock, opId }: Submission, channel: Channel): Refusal {
+  if (!blocks) return overloaded();
+  const first = channel.block?.opId ?? channel.barred;
+  if (first !== null && !unblock) return blocked(first);
+  channel.barred = opId;
+  return overloaded();
+}
+
+/**
+ * Gives a request its turn: the checks up to the rate limiter's, in the order of stores.md §7.7, then the judge's. It
+ * changes the work and its channel, and nothing that {@link takeBack} does not undo.
+ */
+export function takeTurn(work: Work, now: MonotonicMs, judge: Judge): Outcome {
+  const { channel, submission } = work;
+  work.before = channel.block;
+  if (submission.unblock) channel.block = null;
+  const outcome = repeated(work) ?? barrier(work, now) ?? judge.judge(work);
+  work.outcome = outcome;
+  if (submission.blocks && channel.block === null && isRefusal(outcome) && passes(outcome)) {
+    channel.block = { opId: work.barred ?? submission.opId, until: now + retryAfter(outcome) };
+  }
+  return outcome;
+}
+
+/** Undoes turns: they are taken again, or their requests refused. */
+export function takeBack(works: readonly Work[]): void {
+  for (let i = works.length - 1; i >= 0; i--) {
+    const work = works[i];
+    if (work === undefined) continue;
+    work.channel.block = work.before;
+    work.outcome = null;
+  }
+}
+
+/** The answer of a repeat (stores.md §6.3); null for a request that has not been answered for good. */
+function repeated({ submission, original, record }: Work): Outcome | null {
+  const { fingerprint } = submission;
+  const first = original?.outcome ?? null;
+  if (original !== null && first !== null && !(isRefusal(first) && passes(first))) {
+    return original.submission.fingerprint === fingerprint ? first : refuse('duplicate_op_id');
+  }
+  if (record === null) return null;
+  if (record.fingerprint !== fingerprint) return refuse('duplicate_op_id');
+  return record.reply ?? { store_seq: record.seq };
+}
+
+function barrier({ channel, submission, barred }: Work, now: MonotonicMs): Refusal | null {
+  if (!submission.blocks) return null;
+  if (channel.block !== null) return blocked(channel.block.opId, channel.block.until - now);
+  return barred === null ? null : blocked(barred);
+}
+
+/** Whether the same request may yet succeed, so that those after it must wait for it (stores.md §10.6). */
+function passes(refusal: Refusal): boolean {
+  return refusal.retry === 'later' || refusal.code === 'internal_error';
+}
+
+function retryAfter({ details }: Refusal): number {
+  const after = details['retry_after_ms'];
+  return typeof after === 'number' ? after : retryMs;
+}

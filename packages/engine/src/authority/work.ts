@@ -1,0 +1,62 @@
+import type { MonotonicMs, OpId, Refusal, WriteReply } from '@holdfast/protocol';
+import type { Client } from './clients.ts';
+import type { Answer, Submission } from './types.ts';
+
+/** What a request came to. */
+export type Outcome = WriteReply | Refusal;
+
+/** Why a channel is blocked, and when the first refused may pass (stores.md §10.6). */
+export type Block = { readonly opId: OpId; readonly until: MonotonicMs };
+
+/** What an authority knows of a channel. */
+export type Channel = {
+  readonly id: number;
+  /** In force for the request whose turn it is. */
+  block: Block | null;
+  /** The first that was turned away at the door, where turns do not count; those that come after it are refused. */
+  barred: OpId | null;
+  /** The client that spoke last. */
+  client: Client | null;
+  /** Requests of the channel without an answer. */
+  open: number;
+};
+
+/** A submission on its way to its answer. */
+export class Work {
+  readonly submission: Submission;
+  readonly channel: Channel;
+  /** Names the request among the open ones. */
+  readonly key: string;
+  readonly deadline: MonotonicMs;
+  /** Refuses it unless it is a repeat: the verdict of the rate limiter, or that there is too much to do. */
+  readonly verdict: Refusal | null;
+  readonly barred: OpId | null;
+  /** The same request, sent just before and open when this one came. */
+  original: Work | null;
+  client: Client | null = null;
+  counter = 0;
+  /** The dedupe record that a lookup found. */
+  record: Answer | null = null;
+  /** Its op came by the log: it must not be refused any more. */
+  landed = false;
+  /** The channel's block before its turn, should the turn be taken back. */
+  before: Block | null = null;
+  outcome: Outcome | null = null;
+
+  constructor(submission: Submission, place: Place) {
+    this.submission = submission;
+    this.channel = place.channel;
+    this.key = place.key;
+    this.deadline = place.deadline;
+    this.verdict = place.verdict;
+    this.barred = place.channel.barred;
+    this.original = place.original;
+  }
+}
+
+type Place = Pick<Work, 'channel' | 'key' | 'deadline' | 'verdict' | 'original'>;
+
+/** Names a request among all of a store: ids are unique per device (stores.md §6.2). */
+export function keyOf({ deviceId, opId }: Pick<Submission, 'deviceId' | 'opId'>): string {
+  return `${deviceId}\n${opId}`;
+}

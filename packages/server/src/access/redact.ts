@@ -7,9 +7,9 @@ const secretNames =
 const bearer = /\b((?:Bearer|Basic)(?:\s|%20|\+)+)[^\s"'\\,;&#]+/gi;
 /** `"token":"…"`, and `"token","…"` as lists of pairs have it. */
 const quotedField = new RegExp(`("(?:${secretNames})"\\s*[:,]\\s*")(?:[^"\\\\]|\\\\[^])*`, 'gi');
-/** The same where JSON sits inside a string, its quotes escaped. */
+/** The same where JSON sits inside a string, its quotes escaped; it ends before the backslashes of the next quote. */
 const escapedField = new RegExp(
-  `((\\\\{1,8})"(?:${secretNames})\\2"\\s*[:,]\\s*\\2")(?:(?!\\\\{1,8}")[^"])*`,
+  `((\\\\{1,8})"(?:${secretNames})\\2"\\s*[:,]\\s*\\2")(?:[^"\\\\]|\\\\+(?!["\\\\]))*`,
   'gi',
 );
 const queryField = /([?&])([^?=&#\s"'\\]+)=[^&#\s"'\\]*/g;

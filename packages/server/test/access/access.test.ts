@@ -1,0 +1,195 @@
+import { createHash } from 'node:crypto';
+
+import { describe, expect, test } from 'vitest';
+
+import {
+  Access,
+  type Authenticate,
+  type Credentials,
+  mayUseStore,
+  type Principal,
+  refuseScope,
+  TokenAuthority,
+} from '../../src/access/index.ts';
+import { memory } from '../../src/storage/index.ts';
+import type { TokenRow } from '../../src/storage/port.ts';
+
+const HOUR = 3_600_000;
+
+function setUp(authenticate?: Authenticate) {
+  const clock = { at: 1_000_000, now: () => clock.at };
+  const storage = memory({ now: clock.now });
+  const tokens = new TokenAuthority(storage, clock);
+  const access = new Access({ tokens, now: clock.now, ...(authenticate ? { authenticate } : {}) });
+  const issue = (expiresAt: number | null = null) =>
+    tokens.issue({
+      name: 'test',
+      org: 'acme',
+      scopes: ['entries:write', 'entries:read'],
+      storeAccess: { mode: 'all' },
+      expiresAt,
+      createdBy: 'ann',
+    });
+  return { clock, storage, tokens, access, issue };
+}
+
+function credentials(token: string | null): Credentials {
+  return { token, params: new URLSearchParams(), headers: {} };
+}
+
+const ann: Principal = {
+  subject: 'ann',
+  orgs: ['acme'],
+  scopes: new Set(['entries:read']),
+  storeAccess: { mode: 'all' },
+  expiresAt: null,
+  tokenId: null,
+};
+
+describe('tokens', () => {
+  test('S10 an issued token is known again; nothing that is stored contains it', async () => {
+    const { access, issue, storage } = setUp();
+    const { row, rawToken } = await issue();
+    expect(rawToken).toMatch(/^hf_tok_[A-Za-z0-9_-]{43}$/);
+    expect(await access.authenticate(credentials(rawToken))).toEqual({
+      subject: `token:${row.id}`,
+      orgs: ['acme'],
+      scopes: new Set(['entries:read', 'entries:write']),
+      storeAccess: { mode: 'all' },
+      expiresAt: null,
+      tokenId: row.id,
+    });
+    const stored = await storage.tokens.list('acme');
+    expect(stored).toMatchObject([{ creator: 'ann', last4: rawToken.slice(-4), org: 'acme' }]);
+    expect(JSON.stringify(stored)).not.toContain(rawToken.slice(7, -4));
+  });
+
+  test('S10 imported tokens and JWTs are what the configured authenticator makes of them', async () => {
+    const known = new Map([
+      ['dust_tok_abc', ann],
+      ['eyJhbGciOi.eyJzdWIi.c2ln', { ...ann, subject: 'bob' }],
+    ]);
+    const { access, issue } = setUp(({ token }) => Promise.resolve(known.get(token ?? '') ?? null));
+    expect(await access.authenticate(credentials('dust_tok_abc'))).toMatchObject({
+      subject: 'ann',
+    });
+    expect(await access.authenticate(credentials('eyJhbGciOi.eyJzdWIi.c2ln'))).toMatchObject({
+      subject: 'bob',
+    });
+    expect(await access.authenticate(credentials('dust_tok_abd'))).toBeNull();
+    const { rawToken, row } = await issue();
+    expect(await access.authenticate(credentials(rawToken))).toMatchObject({ tokenId: row.id });
+  });
+
+  test('S10 an imported token is nobody where no authenticator accepts it', async () => {
+    const { access } = setUp();
+    const strangers = [null, '', 'dust_tok_abc', 'a.b.c', `hf_tok_${'x'.repeat(43)}`];
+    const found = await Promise.all(
+      strangers.map((token) => access.authenticate(credentials(token))),
+    );
+    expect(found).toEqual(strangers.map(() => null));
+  });
+
+  test('two tokens are never the same', async () => {
+    const { issue } = setUp();
+    const issued = await Promise.all(Array.from({ length: 100 }, () => issue()));
+    expect(new Set(issued.map(({ rawToken }) => rawToken)).size).toBe(100);
+  });
+
+  test('a use is noted', async () => {
+    const { access, issue, storage, clock } = setUp();
+    const { row, rawToken } = await issue();
+    clock.at += HOUR;
+    await access.authenticate(credentials(rawToken));
+    expect(await storage.tokens.get(row.id)).toMatchObject({ lastUsedAt: clock.at });
+  });
+
+  test('a token with path rules stays shut while rules are not kept', async () => {
+    const { access, issue, storage } = setUp();
+    const { row, rawToken } = await issue();
+    const pathRules: TokenRow['pathRules'] = [{ pattern: 'posts/**', allow: ['read'] }];
+    const twin = `hf_tok_${'t'.repeat(43)}`;
+    const hash = createHash('sha256').update(twin).digest('hex');
+    await storage.tokens.create({ ...row, id: 'twin', hash, pathRules });
+    expect(await access.authenticate(credentials(twin))).toBeNull();
+    expect(await access.authenticate(credentials(rawToken))).not.toBeNull();
+  });
+});
+
+describe('open sockets are checked again', () => {
+  test('S101 a token that is revoked or expires is invalid at the next look', async () => {
+    const { access, tokens, issue, clock } = setUp();
+    const brief = await issue(clock.at + HOUR);
+    const other = await issue();
+    const check = async ({ rawToken, row }: typeof brief) =>
+      access.recheck(credentials(rawToken), {
+        ...ann,
+        subject: `token:${row.id}`,
+        tokenId: row.id,
+        scopes: new Set(['entries:read', 'entries:write']),
+      });
+    expect([await check(brief), await check(other)]).toEqual(['valid', 'valid']);
+    await tokens.revoke(other.row.id);
+    expect([await check(brief), await check(other)]).toEqual(['valid', 'invalid']);
+    clock.at += HOUR;
+    expect(await check(brief)).toBe('invalid');
+  });
+
+  test('S101 a principal whose expiry passes is invalid, whoever vouched for it', async () => {
+    const { access, clock } = setUp(() => Promise.resolve({ ...ann, expiresAt: 2_000_000 }));
+    expect(await access.recheck(credentials('x'), ann)).toBe('valid');
+    clock.at = 2_000_000;
+    expect(await access.recheck(credentials('x'), ann)).toBe('invalid');
+  });
+
+  test.each<[string, Partial<Principal>]>([
+    ['fewer scopes', { scopes: new Set() }],
+    ['other scopes', { scopes: new Set(['entries:write']) }],
+    ['another subject', { subject: 'bob' }],
+    ['another org', { orgs: ['globex'] }],
+    ['selected stores', { storeAccess: { mode: 'selected', storeIds: ['1'] } }],
+  ])('S101 grants that changed to %s are noticed', async (_, change) => {
+    let now = ann;
+    const { access } = setUp(() => Promise.resolve(now));
+    expect(await access.recheck(credentials('x'), ann)).toBe('valid');
+    now = { ...ann, ...change };
+    expect(await access.recheck(credentials('x'), ann)).toBe('changed');
+  });
+
+  test('an expiry that only moves on, and another order, are no change', async () => {
+    const before = { ...ann, storeAccess: { mode: 'selected', storeIds: ['1', '2'] } } as const;
+    const { access } = setUp(() =>
+      Promise.resolve({
+        ...ann,
+        expiresAt: 9_000_000,
+        storeAccess: { mode: 'selected', storeIds: ['2', '1'] },
+      }),
+    );
+    expect(await access.recheck(credentials('x'), before)).toBe('valid');
+  });
+});
+
+describe('what a principal may', () => {
+  const store = { id: '1', name: 'acme/blog' } as Parameters<typeof mayUseStore>[1];
+
+  test('a store is open to its org, all of it or where it is selected', () => {
+    const selected = (...storeIds: string[]) =>
+      ({ ...ann, storeAccess: { mode: 'selected', storeIds } }) as const;
+    expect(mayUseStore(ann, store)).toBe(true);
+    expect(mayUseStore(selected('2', '1'), store)).toBe(true);
+    expect(mayUseStore(selected('2'), store)).toBe(false);
+    expect(mayUseStore({ ...ann, orgs: ['acm', 'acme2'] }, store)).toBe(false);
+    expect(mayUseStore({ ...selected('1'), orgs: ['globex'] }, store)).toBe(false);
+  });
+
+  test('a scope that is missing is named', () => {
+    expect(refuseScope(ann, 'entries:read')).toBeNull();
+    expect(refuseScope(ann, 'entries:write')?.toResponse()).toMatchObject({
+      reason: 'missing_scope',
+      scope: 'entries:write',
+      message: expect.stringContaining('entries:write'),
+    });
+    const admin = { ...ann, scopes: new Set(['admin'] as const) };
+    expect(refuseScope(admin, 'entries:read')).not.toBeNull();
+  });
+});

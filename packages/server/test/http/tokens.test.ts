@@ -1,0 +1,264 @@
+import { describe, expect, test } from 'vitest';
+
+import { type Scope, scopes } from '../../src/access/index.ts';
+import { type Ask, dawn, World } from './world.ts';
+
+const list = async (ask: Ask) => (await ask('GET', '/api/tokens')).json['tokens'];
+const create = (ask: Ask, body: object) => ask('POST', '/api/tokens', { name: 'new', ...body });
+
+describe('tokens over HTTP', () => {
+  test('S10 a token that is issued works at once, and is told only once', async () => {
+    const world = new World();
+    const { ask } = await world.token();
+    const { status, json } = await create(ask, { scopes: ['stores:read', 'entries:read'] });
+    expect(status).toBe(201);
+    const raw = String(json['raw_token']);
+    expect(raw).toMatch(/^hf_tok_[A-Za-z0-9_-]{43}$/);
+    expect((await world.as(raw)('GET', '/api/whoami')).json).toEqual({
+      subject: `token:${String(json['id'])}`,
+      org: 'acme',
+      scopes: ['entries:read', 'stores:read'],
+      store_access: { mode: 'all', store_ids: [] },
+      path_rules: null,
+      expires_at: null,
+    });
+    expect(JSON.stringify((await ask('GET', '/api/tokens')).json)).not.toContain(raw);
+  });
+
+  test('a listed token has every key, whatever it is', async () => {
+    const world = new World();
+    const blog = await world.store('acme/blog');
+    const { ask, id } = await world.token({
+      scopes: ['tokens:read', 'tokens:write', 'entries:read'],
+    });
+    world.clock.at += 1000;
+    const created = await create(ask, {
+      scopes: ['entries:read'],
+      store_name: 'blog',
+      expires_at: '2026-02-01T01:00:00+01:00',
+    });
+    const listed = await list(ask);
+    expect(listed).toEqual([
+      {
+        id,
+        name: 'test',
+        store_name: '*',
+        store_access_mode: 'all',
+        stores: [],
+        scopes: ['entries:read', 'tokens:read', 'tokens:write'],
+        permissions: { read: true, write: false },
+        path_rules: null,
+        expires_at: null,
+        last_used_at: '2026-01-01T00:00:01.000Z',
+        inserted_at: '2026-01-01T00:00:00.000Z',
+      },
+      {
+        id: created.json['id'],
+        name: 'new',
+        store_name: 'acme/blog',
+        store_access_mode: 'selected',
+        stores: [{ id: blog.id, name: 'blog', full_name: 'acme/blog' }],
+        scopes: ['entries:read'],
+        permissions: { read: true, write: false },
+        path_rules: null,
+        expires_at: '2026-02-01T00:00:00.000Z',
+        last_used_at: null,
+        inserted_at: '2026-01-01T00:00:01.000Z',
+      },
+    ]);
+  });
+
+  test('S101 the legacy flags stand for their scopes', async () => {
+    const world = new World();
+    const { ask } = await world.token();
+    const read = ['audit:read', 'entries:read', 'files:read', 'stores:read', 'webhooks:read'];
+    const write = [
+      'entries:write',
+      'files:write',
+      'stores:clone',
+      'tokens:read',
+      'tokens:write',
+      'webhooks:write',
+    ];
+    expect((await create(ask, { read: true })).json['scopes']).toEqual(read);
+    expect((await create(ask, { write: true })).json['scopes']).toEqual(write);
+    const both = await create(ask, { read: true, write: true });
+    expect(both.json['scopes']).toEqual([...read, ...write].toSorted());
+    expect(both.json['permissions']).toEqual({ read: true, write: true });
+  });
+
+  test.each<[Scope, string, object?]>([
+    ['stores:read', 'GET /api/stores'],
+    ['stores:create', 'POST /api/stores', { name: 'new' }],
+    ['stores:read', 'GET /api/stores/acme/blog'],
+    ['stores:delete', 'DELETE /api/stores/acme/blog'],
+    ['tokens:read', 'GET /api/tokens'],
+    ['tokens:write', 'POST /api/tokens', { name: 'new', read: true }],
+    ['tokens:write', 'DELETE /api/tokens/none'],
+  ])('S101 the scope %s is needed for %s, which says so', async (scope, route, body) => {
+    const [method = '', path = ''] = route.split(' ');
+    const world = new World();
+    await world.store('acme/blog');
+    const { ask } = await world.token({ scopes: scopes.filter((each) => each !== scope) });
+    const { status, json } = await ask(method, path, body);
+    expect(status).toBe(403);
+    expect(json).toMatchObject({ error: 'forbidden', reason: 'missing_scope', scope });
+    expect(json['message']).toContain(scope);
+    expect(world.archived).toEqual([]);
+  });
+
+  test('S101 a selected token reaches its stores, sees no others, and is told so before its scopes are', async () => {
+    const world = new World();
+    const blog = await world.store('acme/blog');
+    await world.store('acme/shop');
+    const storeAccess = { mode: 'selected', storeIds: [blog.id] } as const;
+    const { ask } = await world.token({ storeAccess, scopes: ['stores:read'] });
+    expect((await ask('GET', '/api/stores')).json['stores']).toMatchObject([{ name: 'blog' }]);
+    expect((await ask('GET', '/api/stores/acme/blog')).status).toBe(200);
+    const shop = await ask('DELETE', '/api/stores/acme/shop');
+    expect(shop.status).toBe(403);
+    expect(shop.json).toMatchObject({ error: 'forbidden', reason: 'store_not_allowed' });
+    expect((await ask('GET', '/api/stores/acme/none')).status).toBe(404);
+  });
+
+  test.each<[string, object]>([
+    ['missing_scope', { scopes: ['entries:write'] }],
+    ['missing_scope', { scopes: ['entries:read', 'admin'] }],
+    ['missing_scope', { read: true, scopes: null }],
+    ['store_not_allowed', { store_access_mode: 'all' }],
+    ['store_not_allowed', { store_name: '*' }],
+    ['store_not_allowed', { store_name: 'shop' }],
+    ['store_not_allowed', { store_names: ['blog', 'acme/shop'] }],
+    ['expiry_not_allowed', { expires_at: null }],
+    ['expiry_not_allowed', { expires_at: '2026-01-01T01:00:00.001Z' }],
+  ])('S101 nobody hands out what it does not have: %s for %j', async (reason, body) => {
+    const world = new World();
+    const blog = await world.store('acme/blog');
+    await world.store('acme/shop');
+    const { ask } = await world.token({
+      scopes: ['tokens:read', 'tokens:write', 'entries:read'],
+      storeAccess: { mode: 'selected', storeIds: [blog.id] },
+      expiresAt: dawn + 3_600_000,
+    });
+    const { status, json } = await create(ask, { scopes: ['entries:read'], ...body });
+    expect(status).toBe(403);
+    expect(json).toMatchObject({ error: 'forbidden', reason });
+    expect(await list(ask)).toHaveLength(1);
+  });
+
+  test('S101 what a new token leaves open is as its bearer has it, never more', async () => {
+    const world = new World();
+    const blog = await world.store('acme/blog');
+    const { ask } = await world.token({
+      storeAccess: { mode: 'selected', storeIds: [blog.id] },
+      expiresAt: dawn + 1000,
+    });
+    const { status, json } = await create(ask, { read: true });
+    expect(status).toBe(201);
+    expect(json).toMatchObject({
+      store_access_mode: 'selected',
+      stores: [{ id: blog.id }],
+      expires_at: '2026-01-01T00:00:01.000Z',
+    });
+  });
+
+  test('S101 tokens outside the stores of the bearer are neither listed nor revoked', async () => {
+    const world = new World();
+    const blog = await world.store('acme/blog');
+    const shop = await world.store('acme/shop');
+    const mine = await world.token({ storeAccess: { mode: 'selected', storeIds: [blog.id] } });
+    world.clock.at += 1;
+    const both = await world.token({
+      storeAccess: { mode: 'selected', storeIds: [blog.id, shop.id] },
+    });
+    world.clock.at += 1;
+    const all = await world.token();
+    expect(await list(mine.ask)).toMatchObject([{ id: mine.id }]);
+    expect(await list(both.ask)).toMatchObject([{ id: mine.id }, { id: both.id }]);
+    expect(await list(all.ask)).toMatchObject([{ id: mine.id }, { id: both.id }, { id: all.id }]);
+    expect((await mine.ask('DELETE', `/api/tokens/${both.id}`)).status).toBe(404);
+    expect((await mine.ask('DELETE', `/api/tokens/${all.id}`)).status).toBe(404);
+    expect((await both.ask('DELETE', `/api/tokens/${mine.id}`)).json).toEqual({ ok: true });
+    expect(world.revoked).toEqual([mine.id]);
+  });
+
+  test('S101 a revoked token gets 401 from the next request on', async () => {
+    const world = new World();
+    const admin = await world.token();
+    const other = await world.token();
+    expect((await other.ask('GET', '/api/whoami')).status).toBe(200);
+    expect((await admin.ask('DELETE', `/api/tokens/${other.id}`)).json).toEqual({ ok: true });
+    expect(world.revoked).toEqual([other.id]);
+    const refused = await other.ask('GET', '/api/whoami');
+    expect(refused.status).toBe(401);
+    expect(refused.json).toEqual({ error: 'unauthorized' });
+    expect(refused.headers.get('www-authenticate')).toBe('Bearer');
+    expect((await admin.ask('DELETE', `/api/tokens/${other.id}`)).status).toBe(404);
+    expect(await list(admin.ask)).toHaveLength(1);
+  });
+
+  test('S101 a token works until the millisecond before it expires', async () => {
+    const world = new World();
+    const { ask } = await world.token({ expiresAt: dawn + 1000 });
+    world.clock.at = dawn + 999;
+    expect((await ask('GET', '/api/whoami')).json['expires_at']).toBe('2026-01-01T00:00:01.000Z');
+    world.clock.at = dawn + 1000;
+    expect((await ask('GET', '/api/whoami')).status).toBe(401);
+  });
+
+  test.each<[string, object]>([
+    ['name', { name: '' }],
+    ['name', { name: 'x'.repeat(129) }],
+    ['name', { name: null }],
+    ['scopes', {}],
+    ['scopes', { scopes: [] }],
+    ['scopes', { scopes: ['entries:delete'] }],
+    ['scopes', { scopes: 'entries:read' }],
+    ['scopes', { scopes: ['entries:read'], read: true }],
+    ['read', { read: 'yes' }],
+    ['path_rules', { read: true, path_rules: [] }],
+    ['expires_at', { read: true, expires_at: '2025-01-01T00:00:00Z' }],
+    ['expires_at', { read: true, expires_at: 1_800_000_000_000 }],
+    ['store_access_mode', { read: true, store_access_mode: 'some' }],
+    ['store_access_mode', { read: true, store_access_mode: 'all', store_name: 'blog' }],
+    ['store_access_mode', { read: true, store_access_mode: 'selected', store_name: '*' }],
+    ['store_ids', { read: true, store_access_mode: 'selected' }],
+    ['store_ids', { read: true, store_ids: [] }],
+    ['store_ids', { read: true, store_ids: 'x' }],
+    ['store_ids', { read: true, store_ids: Array.from({ length: 1001 }, () => 'x') }],
+    ['store_names', { read: true, store_ids: ['x'], store_names: ['blog'] }],
+    ['store_names', { read: true, store_names: [7] }],
+    ['store_name', { read: true, store_name: 'none' }],
+  ])('a token with a bad %s is refused: %j', async (field, body) => {
+    const world = new World({ limits: { max_json_body: 65_536 } });
+    await world.store('acme/blog');
+    const { ask } = await world.token();
+    const { status, json } = await create(ask, body);
+    expect([status, json['error'], json['field']]).toEqual([422, 'invalid_payload', field]);
+  });
+
+  test('a principal of several orgs says which one a store is of', async () => {
+    const world = new World({
+      authenticate: () =>
+        Promise.resolve({
+          subject: 'ann',
+          orgs: ['acme', 'globex'],
+          scopes: new Set(scopes),
+          storeAccess: { mode: 'all' as const },
+          expiresAt: null,
+          tokenId: null,
+        }),
+    });
+    await world.store('acme/blog');
+    await world.store('globex/plans');
+    const ask = world.as('anything');
+    const { stores } = (await ask('GET', '/api/stores')).json;
+    expect(stores).toMatchObject([{ full_name: 'acme/blog' }, { full_name: 'globex/plans' }]);
+    expect((await ask('POST', '/api/stores', { name: 'new' })).status).toBe(422);
+    expect((await ask('POST', '/api/stores', { name: 'globex/new' })).status).toBe(201);
+    expect((await create(ask, { read: true, store_name: 'globex/plans' })).status).toBe(201);
+    expect((await create(ask, { read: true, store_access_mode: 'all' })).status).toBe(422);
+    const mixed = await create(ask, { read: true, store_names: ['acme/blog', 'globex/plans'] });
+    expect(mixed.status).toBe(422);
+  });
+});

@@ -1,0 +1,141 @@
+import type { StoreName } from '@holdfast/protocol';
+import { parseStoreName } from '@holdfast/protocol';
+import type { Hono } from 'hono';
+
+import {
+  Access,
+  type Authenticate,
+  type Scope,
+  scopes,
+  type StoreAccess,
+  TokenAuthority,
+} from '../../src/access/index.ts';
+import { createHttp, type HttpDeps, type StoreFigures } from '../../src/http/index.ts';
+import { memory } from '../../src/storage/index.ts';
+import type { Storage, StoreRow } from '../../src/storage/port.ts';
+
+/** When the virtual clock begins. */
+export const dawn: number = Date.parse('2026-01-01T00:00:00Z');
+
+const figures: StoreFigures = {
+  current_seq: 7,
+  entry_count: 3,
+  op_count: 7,
+  db_size_bytes: 4096,
+  file_storage_bytes: 0,
+  latest_snapshot_seq: null,
+  latest_snapshot_at: null,
+  incarnation: 'figures',
+  oldest_seq: 1,
+  recent_ops: [
+    { store_seq: 7, op: 'set', path: 'secret/plan', inserted_at: '2026-01-01T00:00:00.000Z' },
+  ],
+};
+
+/** A request of one token holder. `body` is sent as JSON. */
+export type Ask = (
+  method: string,
+  path: string,
+  body?: unknown,
+) => Promise<{
+  readonly status: number;
+  readonly headers: Headers;
+  readonly json: { readonly [key: string]: unknown };
+}>;
+
+/** A server's HTTP surface over memory storage, with a clock that the test turns. */
+export class World {
+  readonly clock: { at: number; now(): number } = {
+    at: dawn,
+    now() {
+      return this.at;
+    },
+  };
+  readonly storage: Storage = memory({ now: () => this.clock.at });
+  readonly tokens: TokenAuthority = new TokenAuthority(this.storage, this.clock);
+  readonly access: Access;
+  readonly app: Hono;
+  readonly archived: string[] = [];
+  readonly revoked: string[] = [];
+  readonly failures: unknown[] = [];
+  #ids = 0;
+
+  constructor(changes: Partial<HttpDeps> & { readonly authenticate?: Authenticate } = {}) {
+    const { authenticate, ...deps } = changes;
+    this.access = new Access({
+      tokens: this.tokens,
+      now: () => this.clock.at,
+      ...(authenticate === undefined ? {} : { authenticate }),
+    });
+    this.app = createHttp({
+      storage: this.storage,
+      access: this.access,
+      tokens: this.tokens,
+      ready: () => ({ ok: true, checks: { database: 'ok', pubsub: 'ok' } }),
+      now: () => this.clock.at,
+      newId: () => this.newId(),
+      newIncarnation: () => `incarnation-${this.newId()}`,
+      onStoreArchived: (id) => void this.archived.push(id),
+      onTokenRevoked: (id) => void this.revoked.push(id),
+      onFailure: (error) => void this.failures.push(error),
+      limits: { max_json_body: 2048 },
+      origins: ['https://app.example'],
+      statusOf: () => Promise.resolve(figures),
+      ...deps,
+    });
+  }
+
+  newId(): string {
+    this.#ids += 1;
+    return `00000000-0000-4000-8000-${String(this.#ids).padStart(12, '0')}`;
+  }
+
+  async store(name: string, expiresAt: number | null = null): Promise<StoreRow> {
+    const row = await this.storage.stores.create({
+      id: this.newId(),
+      name: storeName(name),
+      incarnation: this.newId(),
+      expiresAt,
+    });
+    if (row === null) throw new Error(`${name} exists already`);
+    return row;
+  }
+
+  /** Issues a token: of acme, for everything, unless said. */
+  async token(
+    grants: {
+      readonly org?: string;
+      readonly scopes?: readonly Scope[];
+      readonly storeAccess?: StoreAccess;
+      readonly expiresAt?: number;
+    } = {},
+  ): Promise<{ readonly id: string; readonly raw: string; readonly ask: Ask }> {
+    const { row, rawToken } = await this.tokens.issue({
+      name: 'test',
+      org: grants.org ?? 'acme',
+      scopes: grants.scopes ?? scopes,
+      storeAccess: grants.storeAccess ?? { mode: 'all' },
+      expiresAt: grants.expiresAt ?? null,
+      createdBy: null,
+    });
+    return { id: row.id, raw: rawToken, ask: this.as(rawToken) };
+  }
+
+  /** Asks with this token; null: with none. */
+  as(token: string | null): Ask {
+    return async (method, path, body) => {
+      const headers = new Headers();
+      if (token !== null) headers.set('Authorization', `Bearer ${token}`);
+      if (body !== undefined) headers.set('Content-Type', 'application/json');
+      const init = body === undefined ? {} : { body: JSON.stringify(body) };
+      const response = await this.app.request(path, { method, headers, ...init });
+      return { status: response.status, headers: response.headers, json: await response.json() };
+    };
+  }
+}
+
+function storeName(text: string): StoreName {
+  const name = parseStoreName(text);
+  if (name === null) throw new Error(`${text} is not a store name`);
+  return name;
+}

@@ -23,7 +23,7 @@ export function refuseDelegation(bearer: Principal, grants: Grants): Refusal | n
   return null;
 }
 
-/** Whether the new token ends no later than its bearer. */
+/** Whether the new token would live longer than its bearer: that too is more than it has. */
 export function outlives(bearer: Principal, { expiresAt }: Grants): boolean {
   return bearer.expiresAt !== null && (expiresAt === null || expiresAt > bearer.expiresAt);
 }

@@ -1,8 +1,9 @@
+// oxlint-disable no-await-in-loop -- time passes step by step
 import { HoldfastError } from '@holdfast/protocol';
 import { Registry } from '@holdfast/engine/registry';
 import { describe, expect, test } from 'vitest';
 import { VirtualClock, settle } from '../virtual-clock.ts';
-import { Rig, type Thing, thrownBy } from './rig.ts';
+import { Rig, errorOf, type Thing, thrownBy } from './rig.ts';
 
 /** Things that can close themselves. */
 function selfClosing(): { rig: Rig; die: Map<Thing, (error?: unknown) => void> } {
@@ -143,7 +144,7 @@ describe('eviction', () => {
     expect(rig.registry.list().map(({ key }) => key)).toEqual(['held', 'provisional', 'new']);
     expect(rig.closed).toMatchObject([{ thing: { key: 'old' }, reason: 'capacity' }]);
     await rig.clock.advance(5000);
-    rig.registry.get('new');
+    void rig.registry.get('new');
     await rig.registry.get('newer');
     await rig.clock.advance(0);
     expect(rig.registry.list().map(({ key }) => key)).toEqual(['held', 'new', 'newer']);
@@ -194,15 +195,15 @@ describe('eviction', () => {
 describe('dispose', () => {
   test('G43 during a load rejects its promise, aborts it and closes its late value', async () => {
     const rig = new Rig({ takes: 100 });
-    const waiting = rig.errorOf(rig.registry.get('a'));
-    const lease = rig.errorOf(rig.registry.acquire('a'));
+    const waiting = errorOf(rig.registry.get('a'));
+    const lease = errorOf(rig.registry.acquire('a'));
     const states: string[] = [];
     rig.registry.subscribe('a', ({ status }) => states.push(status));
     const disposed = rig.registry.dispose();
     expect(rig.registry.dispose()).toBe(disposed);
     await disposed;
-    for (const error of [await waiting, await lease])
-      expect(error).toMatchObject({ code: 'registry_disposed' });
+    const refusal = { code: 'registry_disposed' };
+    expect([await waiting, await lease]).toMatchObject([refusal, refusal]);
     expect([rig.aborted, states, rig.events.at(-1)?.type]).toEqual([['a'], ['closed'], 'disposed']);
     await rig.clock.advance(100);
     expect(rig.closed).toEqual([{ thing: { key: 'a', number: 1 }, reason: 'dispose' }]);
@@ -215,7 +216,7 @@ describe('dispose', () => {
     const lease = await rig.registry.acquire('a');
     await rig.registry.dispose();
     expect(lease.signal.aborted).toBe(true);
-    const { registry, errorOf } = rig;
+    const { registry } = rig;
     const errors = [
       thrownBy(() => registry.get('a')),
       thrownBy(() => registry.retain('a')),

@@ -60,17 +60,41 @@ describe('listeners', () => {
     await rig.registry.dispose();
     release();
     expect(rig.types('a')).toEqual([
-      ...['added', 'loading', 'held', 'ready', 'released', 'held', 'released'],
-      ...['unused', 'closing', 'closed', 'removed'],
+      'added',
+      'loading',
+      'held',
+      'ready',
+      'released',
+      'held',
+      'released',
+      'unused',
+      'closing',
+      'closed',
+      'removed',
     ]);
     expect(rig.types('b')).toEqual([
-      ...['added', 'loading', 'held', 'ready', 'released', 'held'],
-      ...['closing', 'closed', 'removed'],
+      'added',
+      'loading',
+      'held',
+      'ready',
+      'released',
+      'held',
+      'closing',
+      'closed',
+      'removed',
     ]);
     expect(rig.events.at(-1)).toEqual({ at: 50, key: '', generation: 0, type: 'disposed' });
     expect(rig.registry.stats()).toEqual({
-      ...{ entries: 0, ready: 0, held: 0, loads: 2, hits: 2, failures: 0 },
-      ...{ retries: 0, closes: 2, evictions: 0, listenerErrors: 0 },
+      entries: 0,
+      ready: 0,
+      held: 0,
+      loads: 2,
+      hits: 2,
+      failures: 0,
+      retries: 0,
+      closes: 2,
+      evictions: 0,
+      listenerErrors: 0,
     });
     expect(rig.registry.list()).toEqual([]);
   });

@@ -1,8 +1,9 @@
+// oxlint-disable no-await-in-loop -- time passes step by step
 import type { Lease, Release } from '@holdfast/engine/registry';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { VirtualClock, settle } from '../virtual-clock.ts';
-import { Rig, type Thing } from './rig.ts';
+import { Rig, errorOf, type Thing } from './rig.ts';
 
 const keys = ['a', 'b', 'c', 'd', 'e', 'f'];
 
@@ -59,20 +60,18 @@ class Model {
     this.clock = new VirtualClock({ seed });
     this.rig = new Rig(
       {
-        ...{
-          ttl: 20,
-          errorTtl: 30,
-          provisionalMs: 15,
-          loadTimeout: 40,
-          closeTimeout: 25,
-          maxEntries: 4,
-        },
+        ttl: 20,
+        errorTtl: 30,
+        provisionalMs: 15,
+        loadTimeout: 40,
+        closeTimeout: 25,
+        maxEntries: 4,
         retry: { attempts: 2, baseMs: 5, capMs: 10, isTransient: (error) => error === 'transient' },
         abortUnused: seed % 2 === 0 ? 'ttl' : 'immediate',
         busy: () => this.chance(10),
         load: async (key, _, { generation, attempt }) => {
-          if (attempt === 1)
-            this.note(!this.generations.has(generation), `two loads of generation ${generation}`);
+          const again = attempt === 1 && this.generations.has(generation);
+          this.note(!again, `two loads of generation ${generation}`);
           this.generations.add(generation);
           if (this.chance(60)) await this.clock.wait(this.upTo(60));
           if (this.chance(20)) throw this.chance(50) ? 'transient' : new Error('permanent');
@@ -127,7 +126,7 @@ class Model {
           key,
           this.rig.registry.subscribe(key, () => undefined),
         ),
-      () => void this.rig.errorOf(this.rig.registry.preload(key, { ttl: this.upTo(40) })),
+      () => void errorOf(this.rig.registry.preload(key, { ttl: this.upTo(40) })),
       () => void this.rig.registry.evict(key, { force: this.chance(30) }),
       () => void this.rig.registry.reset(this.chance(80) ? key : undefined),
       () => this.release(),
@@ -169,15 +168,17 @@ class Model {
   acquire(key: string): void {
     const controller = new AbortController();
     const lease = this.rig.registry.acquire(key, { ttl: this.upTo(40), signal: controller.signal });
-    lease.then(
-      (mine) => {
-        // It may have died on the way here; then it says so.
-        if (!mine.signal.aborted) this.handedOut(mine.value);
-        this.leases.add(mine);
-      },
-      () => undefined,
-    );
+    void this.take(lease);
     if (this.chance(20)) void this.clock.wait(this.upTo(20)).then(() => controller.abort());
+  }
+
+  async take(promise: Promise<Lease<Thing>>): Promise<void> {
+    const error = await errorOf(promise);
+    if (error !== undefined) return;
+    const lease = await promise;
+    // It may have died on the way here; then it says so.
+    if (!lease.signal.aborted) this.handedOut(lease.value);
+    this.leases.add(lease);
   }
 
   release(): void {

@@ -79,16 +79,16 @@ export class Rig {
   types(key: string): string[] {
     return this.events.filter((event) => event.key === key).map((event) => event.type);
   }
+}
 
-  /** The outcome of a promise that must be settled by now or soon. */
-  async errorOf(promise: unknown): Promise<unknown> {
-    try {
-      await promise;
-    } catch (error) {
-      return error;
-    }
-    return undefined;
+/** What a promise that is settled by now or soon rejects with. */
+export async function errorOf(promise: unknown): Promise<unknown> {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
   }
+  return undefined;
 }
 
 /** What a call throws. */

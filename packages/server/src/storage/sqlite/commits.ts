@@ -2,6 +2,8 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { DatabaseFile } from './file.ts';
 import { closedStorage, isRefusedWrite, toStorageError, UnknownOutcome } from './faults.ts';
 
+type Writable = Pick<DatabaseFile, 'name' | 'writer'>;
+
 type Job = {
   /** How many rows it is about to write, roughly. */
   readonly weight: number;
@@ -23,7 +25,7 @@ const groupWeightMax = 1024;
  *    their outcome is unknown, and {@link settle} rejects.
  */
 export class Commits {
-  readonly #file: DatabaseFile;
+  readonly #file: Writable;
   readonly #db: DatabaseSync;
   readonly #bumpSettled: StatementSync;
   readonly #begin: StatementSync;
@@ -32,7 +34,7 @@ export class Commits {
   #closed = false;
   #settled = true;
 
-  constructor(file: DatabaseFile) {
+  constructor(file: Writable) {
     this.#file = file;
     this.#db = file.writer;
     this.#begin = this.#db.prepare('BEGIN IMMEDIATE');

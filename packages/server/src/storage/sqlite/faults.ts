@@ -18,6 +18,8 @@ const ioError = 10;
 const corrupt = 11;
 const full = 13;
 const notDatabase = 26;
+/** No permission, no memory, read-only, I/O error, cannot open. */
+const weather: ReadonlySet<number> = new Set([3, 7, 8, ioError, 14]);
 const ioErrorWrite = ioError | (3 << 8);
 
 /** The extended result code of an error that SQLite raised; null for any other. */
@@ -36,30 +38,21 @@ export function isRefusedWrite(error: unknown): boolean {
 export function toStorageError(error: unknown, file: string): unknown {
   const code = resultCode(error);
   if (code === null || !(error instanceof Error)) return error;
-  switch (code & 0xff) {
-    case busy:
-    case locked:
-      return new StorageError(
-        'locked',
-        `Another program is writing to ${file}, so nothing was stored. Let only one Holdfast server use it.`,
-        error,
-      );
-    case corrupt:
-    case notDatabase:
-      return corruptFile(file, error.message, error);
-    case full:
-      return new StorageError(
-        'full',
-        `There is no space left for ${file}, so nothing was stored. Free space on the disk or raise the quota; writes then work again.`,
-        error,
-      );
-    default:
-      return new StorageError(
-        'io',
-        `${file} could not be read or written (${error.message}, code ${code}). Check the disk, its space and the permissions.`,
-        error,
-      );
+  const primary = code & 0xff;
+  if (primary === corrupt || primary === notDatabase)
+    return corruptFile(file, error.message, error);
+  if (primary === busy || primary === locked) {
+    const message = `Another program is writing to ${file}, so nothing was stored. Let only one Holdfast server use it.`;
+    return new StorageError('locked', message, error);
   }
+  if (primary === full) {
+    const message = `There is no space left for ${file}, so nothing was stored. Free space on the disk or raise the quota; writes then work again.`;
+    return new StorageError('full', message, error);
+  }
+  // Anything else is a constraint or a statement of ours: a bug, not the weather.
+  if (!weather.has(primary)) return error;
+  const message = `${file} could not be read or written (${error.message}, code ${code}). Check the disk, its space and the permissions.`;
+  return new StorageError('io', message, error);
 }
 
 /** The file cannot be trusted. */

@@ -108,7 +108,7 @@ export const migrations: readonly string[] = [
     org TEXT NOT NULL,
     creator TEXT,
     scopes TEXT NOT NULL,
-    store_access TEXT NOT NULL,
+    store_access TEXT,
     path_rules TEXT,
     inserted_at INTEGER NOT NULL,
     expires_at INTEGER,

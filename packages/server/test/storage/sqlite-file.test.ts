@@ -1,0 +1,171 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { asStoreName } from '@holdfast/protocol';
+import { StorageError } from '@holdfast/server/storage';
+import { sqlite, type SqliteOptions } from '@holdfast/server/storage/sqlite';
+import { answer, batchOf, op, opsAfter } from '../../src/storage/conformance/subject.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'holdfast-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+let count = 0;
+let directory = '';
+let file = '';
+beforeEach(() => {
+  directory = join(root, `case ${String((count += 1))}`);
+  file = join(directory, 'holdfast.db');
+});
+
+async function fill(ops: number): Promise<void> {
+  const storage = sqlite({ directory });
+  const store = { id: 's', name: asStoreName('acme/app'), incarnation: 'i', expiresAt: null };
+  await storage.stores.create(store);
+  const batch = batchOf(opsAfter(0, ops), { answers: [answer(1)] });
+  expect(await storage.append('s', 0, batch)).toEqual({ status: 'stored' });
+  await storage.close();
+}
+
+function edit(sql: string): void {
+  const db = new DatabaseSync(file);
+  db.exec(sql);
+  db.close();
+}
+
+function errorOf(run: () => unknown): StorageError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof StorageError) return error;
+    throw error;
+  }
+  throw new Error('It did not throw.');
+}
+
+const opening = (options: Partial<SqliteOptions> = {}): StorageError =>
+  errorOf(() => sqlite({ directory, ...options }));
+
+const corrupt = (text: string): object => ({
+  reason: 'corrupt',
+  message: expect.stringContaining(text),
+});
+
+/** Rows of the log, and purged stores that are still to be swept away. */
+function remains(): unknown {
+  const db = new DatabaseSync(file, { readOnly: true });
+  const sql = 'SELECT (SELECT count(*) FROM log) + (SELECT count(*) FROM purged) AS n';
+  const n = db.prepare(sql).get()?.['n'];
+  db.close();
+  return n;
+}
+
+describe('the file of the SQLite driver', () => {
+  it('is refused to a second opener in the same process, and free again after close', async () => {
+    const storage = sqlite({ directory });
+    expect(opening()).toMatchObject({ reason: 'locked', message: expect.stringContaining(file) });
+    await storage.close();
+    await sqlite({ directory }).close();
+  });
+
+  it('is reported as corrupt and left alone if it is not a database', () => {
+    mkdirSync(directory);
+    const bytes = 'This is a letter and no database. '.repeat(500);
+    writeFileSync(file, bytes);
+    const error = opening();
+    expect(error.reason).toBe('corrupt');
+    expect(error.message).toMatch(/not a sound Holdfast database.*restore a backup/);
+    expect(readFileSync(file, 'utf8')).toBe(bytes);
+  });
+
+  it('is reported as corrupt and left alone if pages are damaged or missing', async () => {
+    await fill(2000);
+    const bytes = readFileSync(file);
+    bytes.fill(0x5a, 8192, 40_000);
+    writeFileSync(file, bytes);
+    expect(opening().reason).toBe('corrupt');
+    expect(readFileSync(file).equals(bytes)).toBe(true);
+    truncateSync(file, 50_000);
+    expect(opening().reason).toBe('corrupt');
+  });
+
+  it('is left alone if another application wrote it', () => {
+    mkdirSync(directory);
+    edit('CREATE TABLE photos (id INTEGER PRIMARY KEY)');
+    const bytes = readFileSync(file);
+    expect(opening()).toMatchObject({
+      reason: 'corrupt',
+      message: expect.stringContaining('another application'),
+    });
+    expect(readFileSync(file).equals(bytes)).toBe(true);
+  });
+
+  it('is refused if newer code wrote it', async () => {
+    await fill(1);
+    edit('PRAGMA user_version = 999');
+    const error = opening();
+    expect(error.reason).toBe('newer_schema');
+    expect(error.message).toMatch(/schema version 999.*Nothing was changed.*newer/);
+  });
+
+  it('is an error that names the directory if that cannot be made', () => {
+    writeFileSync(join(root, 'in the way'), '');
+    const error = opening({ directory: join(root, 'in the way', 'data') });
+    expect(error.reason).toBe('io');
+    expect(error.message).toContain('in the way/data');
+  });
+
+  it('is a clear error, not a strange value, where a row is damaged', async () => {
+    await fill(3);
+    edit(`UPDATE entries SET value = '{"cut' WHERE path = 'items/2'; UPDATE log SET op = 'dance' WHERE seq = 2;
+      UPDATE answers SET reply = '[]'`);
+    const storage = sqlite({ directory });
+    const load = async (): Promise<void> => {
+      for await (const { seq } of storage.load('s')) expect(seq).toBe(3);
+    };
+    await expect(load()).rejects.toMatchObject(corrupt('column value of a row holds "{"cut"'));
+    await expect(storage.read('s', 0, { ops: 9 })).rejects.toMatchObject(corrupt('dance'));
+    const asked = { ids: [answer(1)], clients: [] };
+    await expect(storage.answers('s', asked)).rejects.toMatchObject(corrupt('reply'));
+    expect(await storage.read('s', 2, { ops: 9 })).toHaveLength(1);
+    await storage.close();
+  });
+
+  it('fails appends beyond its quota with nothing stored, and takes them when that is raised', async () => {
+    await fill(1);
+    const storage = sqlite({ directory, bytesMax: 200_000 });
+    const big = batchOf(opsAfter(1, 2000), { answers: [answer(2)] });
+    const result = await storage.append('s', 1, big);
+    expect(result).toMatchObject({
+      status: 'failed',
+      message: expect.stringMatching(/no space left .* raise/),
+    });
+    expect((await storage.open('s'))?.head).toBe(1);
+    expect((await storage.answers('s', { ids: [answer(2)], clients: [] })).answers).toEqual([]);
+    expect(await storage.append('s', 1, batchOf([op(2)]))).toEqual({ status: 'stored' });
+    await storage.close();
+    const roomy = sqlite({ directory });
+    const rest = batchOf(opsAfter(2, 2000));
+    expect(await roomy.append('s', 2, rest)).toEqual({ status: 'stored' });
+    await roomy.close();
+  });
+
+  it('goes on with sweeping a purged store after a restart', async () => {
+    await fill(5000);
+    const first = sqlite({ directory });
+    const purged = first.stores.purge('s');
+    await first.close();
+    expect(await purged).toBe(true);
+    const second = sqlite({ directory });
+    await expect.poll(remains).toBe(0);
+    await second.close();
+  });
+
+  it('keeps less than the spec demands for nobody', () => {
+    const below = { answers: 99_999, answersMs: 3_600_000, resyncMs: 0 };
+    for (const [name, value] of Object.entries(below)) {
+      expect(() => sqlite({ directory, retention: { [name]: value } })).toThrow(RangeError);
+    }
+  });
+});

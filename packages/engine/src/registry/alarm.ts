@@ -23,9 +23,8 @@ export class Alarm {
   set(at: number): void {
     if (at === Infinity || !this.#armed) return this.clear();
     const now = this.#env.now();
-    // An earlier timer is left alone: moving it at each use would cost more than one idle ring. What is due
-    // already is always armed anew, so that it happens in a macrotask later than this call.
-    if (this.#handle !== undefined && at > now && this.#due <= at) return;
+    // An earlier timer is left alone: moving it at each use would cost more than one idle ring.
+    if (this.#handle !== undefined && this.#due <= at) return;
     this.clear();
     const delayMs = Math.min(Math.max(at - now, 0), delayMsMax);
     this.#due = now + delayMs;

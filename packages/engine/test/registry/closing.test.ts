@@ -152,6 +152,16 @@ describe('eviction', () => {
     expect(rig.registry.stats().evictions).toBe(2);
   });
 
+  test('G46 whoever has just got a value can still hold it, though room is needed', async () => {
+    const rig = new Rig({ maxEntries: 1 });
+    const value = await rig.registry.get('a');
+    void rig.registry.get('b');
+    expect(rig.registry.get('a')).toBe(value);
+    rig.registry.retain('a');
+    await rig.clock.advance(0);
+    expect([rig.at('a'), rig.at('b')]).toEqual([1, undefined]);
+  });
+
   test('G46 when all are held nothing is closed and overCapacity is told', async () => {
     const rig = new Rig({ maxEntries: 2 });
     const releases = ['a', 'b', 'c'].map((key) => rig.registry.retain(key));

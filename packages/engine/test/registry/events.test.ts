@@ -135,6 +135,17 @@ describe('listeners', () => {
     expect(heard).toEqual(['loading', 'ready', 'closing', 'closed']);
   });
 
+  test('a listener that is added while others are being told hears only what happens later', async () => {
+    const rig = new Rig();
+    const heard: string[] = [];
+    rig.registry.subscribe(({ type }) => {
+      if (type === 'loading') rig.registry.subscribe((event) => heard.push(event.type));
+    });
+    await rig.registry.get('a');
+    expect(rig.types('a')).toEqual(['added', 'loading', 'held', 'ready', 'released']);
+    expect(heard).toEqual(['ready', 'released']);
+  });
+
   test('G63 every release may be called twice', async () => {
     const rig = new Rig();
     const heard: string[] = [];

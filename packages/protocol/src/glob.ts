@@ -62,8 +62,10 @@ export function contains(outer: Pattern, inner: Pattern): boolean {
 export function containsScope(outer: Pattern, inner: Pattern): boolean {
   if (contains(outer, inner)) return true;
   const fixed = fixedLength(outer);
+  if (fixed === outer.parts.length) return false;
+  // Everything has a first segment, so as a scope pattern `*/**` is as wide as `**`.
+  if (fixed === 1 && outer.parts[0]?.kind === 'one') return true;
   return (
-    fixed < outer.parts.length &&
     inner.parts.length === fixed &&
     fixedLength(inner) === fixed &&
     containsFixed(outer, inner, fixed)

@@ -87,8 +87,9 @@ test('S27 path_segments wins over path, even where path is bad', () => {
   expect(codeOf(readPath({ path: 'a', path_segments: [] }))).toBe('empty_path');
 });
 
+const reserved = (path: string): boolean => isReservedPath(asPath(path));
+
 test('S27 the reserved paths are _dust:last_seq alone and _hf:schema with all below', () => {
-  const reserved = (path: string): boolean => isReservedPath(asPath(path));
   expect(['_dust:last_seq', '_hf:schema', '_hf:schema/user'].map(reserved)).toEqual([
     true,
     true,

@@ -96,9 +96,15 @@ function mix(lanes: Lanes, word: number): void {
   lanes.b ^= lanes.b >>> 13;
 }
 
+// Each lane takes the other in, one after the other, so that nothing is lost.
 function finish(lanes: Lanes): void {
-  mix(lanes, lanes.b);
-  mix(lanes, lanes.a);
-  lanes.a >>>= 0;
-  lanes.b >>>= 0;
+  lanes.a = spread(lanes.a ^ (lanes.b >>> 5));
+  lanes.b = spread(lanes.b ^ (lanes.a >>> 5));
+}
+
+/** Lets each bit of a word reach all others (the finalizer of MurmurHash3). */
+function spread(word: number): number {
+  const first = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
+  const second = Math.imul(first ^ (first >>> 13), 0xc2b2ae35);
+  return (second ^ (second >>> 16)) >>> 0;
 }

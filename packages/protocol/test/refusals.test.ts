@@ -1,0 +1,64 @@
+import {
+  ConflictError,
+  HoldfastError,
+  isReason,
+  isRefusal,
+  RejectedError,
+  refusals,
+  refuse,
+} from '@holdfast/protocol';
+import { expect, test } from 'vitest';
+
+const by = (retry: string): string[] =>
+  Object.entries(refusals)
+    .filter(([, row]) => row.retry === retry)
+    .map(([reason]) => reason)
+    .toSorted();
+
+test('exactly the transient reasons are retried later, and only unauthorized after a new token', () => {
+  expect(by('later')).toEqual(['blocked', 'overloaded', 'rate_limited', 'timeout', 'unavailable']);
+  expect(by('after_auth')).toEqual(['unauthorized']);
+});
+
+test('every reason says what happened in a sentence, and has a status that HTTP knows', () => {
+  for (const row of Object.values(refusals)) {
+    expect(row.says).toMatch(/^[A-Z*_a-z].*\.$/);
+    expect(row.http === null || (row.http >= 400 && row.http < 600)).toBe(true);
+  }
+});
+
+test('every retryable reason of HTTP says when to come back', () => {
+  for (const row of Object.values(refusals)) {
+    const timed = row.retry === 'later' && row.http !== null;
+    expect(row.fields.includes('retry_after_ms')).toBe(timed);
+  }
+});
+
+test('a refusal becomes the response of an error reply, whatever its details claim', () => {
+  const refusal = refuse('conflict', { current_revision: 3, reason: 'x' }).with({ op_index: 1 });
+  expect(refusal.toResponse()).toEqual({ reason: 'conflict', current_revision: 3, op_index: 1 });
+  expect(isRefusal(refusal)).toBe(true);
+  expect(isRefusal({ code: 'conflict', details: {} })).toBe(false);
+});
+
+test('a reason is a key of the table, never one of its prototype', () => {
+  expect(isReason('invalid op')).toBe(true);
+  expect(isReason('constructor')).toBe(false);
+  expect(isReason('__proto__')).toBe(false);
+});
+
+test('conflict and exists become a ConflictError that carries the current revision', () => {
+  const error = RejectedError.from(refuse('exists', { current_revision: 12 }));
+  expect(error).toBeInstanceOf(ConflictError);
+  expect(error).toBeInstanceOf(HoldfastError);
+  expect(error).toMatchObject({
+    code: 'exists',
+    retry: 'never',
+    currentRevision: 12,
+    name: 'ConflictError',
+  });
+  expect(RejectedError.from(refuse('conflict', { current_revision: null }))).toMatchObject({
+    currentRevision: null,
+  });
+  expect(RejectedError.from(refuse('held'))).not.toBeInstanceOf(ConflictError);
+});

@@ -1,5 +1,5 @@
 export { memory, type MemoryOptions } from './memory.ts';
-export { splitOpId } from './batch.ts';
+export { checkBatch, clears, retentionOf, splitOpId } from './batch.ts';
 export {
   type Answer,
   type AnswersAsked,

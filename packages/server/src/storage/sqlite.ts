@@ -19,7 +19,7 @@ import {
 import { SqliteDevices, SqliteStores, SqliteTokens } from './sqlite/admin.ts';
 import { Appender } from './sqlite/appender.ts';
 import { Commits } from './sqlite/commits.ts';
-import { closedStorage, toStorageError, UnknownOutcome } from './sqlite/faults.ts';
+import { toStorageError, UnknownOutcome } from './sqlite/faults.ts';
 import { DatabaseFile, type FileOptions } from './sqlite/file.ts';
 import { type Row, RowReader } from './sqlite/rows.ts';
 import { prepareAll, prepareReads, type Reads } from './sqlite/statements.ts';
@@ -84,7 +84,7 @@ class SqliteStorage implements Storage {
   }
 
   async open(store: string): Promise<StoreHead | null> {
-    return this.#reading(() => {
+    return this.#commits.read(() => {
       const place = this.#place(store);
       if (place === null) return null;
       return {
@@ -121,7 +121,7 @@ class SqliteStorage implements Storage {
   }
 
   async read(store: string, after: Seq, limit: ReadLimit): Promise<readonly LoggedOp[]> {
-    return this.#reading(() => {
+    return this.#commits.read(() => {
       const place = this.#place(store);
       if (place === null) return [];
       const ops: LoggedOp[] = [];
@@ -136,7 +136,7 @@ class SqliteStorage implements Storage {
   }
 
   async answers(store: string, { ids, clients }: AnswersAsked): Promise<AnswersFound> {
-    return this.#reading(() => {
+    return this.#commits.read(() => {
       const answers: Answer[] = [];
       const highs = new Map<string, number>();
       const place = this.#place(store);
@@ -154,7 +154,7 @@ class SqliteStorage implements Storage {
   }
 
   async markers(store: string, after: Seq, limit: number): Promise<readonly ClearMarker[]> {
-    return this.#reading(() => {
+    return this.#commits.read(() => {
       const place = this.#place(store);
       if (place === null) return [];
       const rows = this.#reads.markers.all(this.#key(place), after, limit);
@@ -188,17 +188,6 @@ class SqliteStorage implements Storage {
     this.#commits.close();
     await swept;
     this.#file.close();
-  }
-
-  /** A read that errors of SQLite leave as storage errors, and that an unsettled append forbids. */
-  #reading<T>(read: () => T): T {
-    if (this.#closed !== null) throw closedStorage();
-    try {
-      this.#commits.settle();
-      return read();
-    } catch (error) {
-      throw toStorageError(error, this.#file.name);
-    }
   }
 
   #place(store: string): Row | null {

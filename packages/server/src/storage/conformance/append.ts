@@ -174,6 +174,7 @@ export const appendCases: readonly Case[] = [
       assert.deepEqual(await asked, { status: 'stored' });
       assert.equal((await storage.append(id, 3, batchOf([op(4)]))).status, 'failed');
       await assert.rejects(storage.open(id), { name: 'StorageError' });
+      await assert.rejects(storage.read(id, 0, all), { name: 'StorageError' });
       const again = await reopened(subject, clock);
       assert.deepEqual(await again.read(id, 0, all), opsAfter(0, 3));
       await again.close();

@@ -1,4 +1,4 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { DeviceId, EpochMs, StoreName } from '@holdfast/protocol';
 import type {
   DeviceRecord,
@@ -10,7 +10,7 @@ import type {
   TokenTable,
 } from '../port.ts';
 import type { Commits } from './commits.ts';
-import type { Row, RowReader } from './rows.ts';
+import type { RowReader } from './rows.ts';
 import { prepareAll } from './statements.ts';
 
 /** What the admin tables work with. */
@@ -62,22 +62,21 @@ export class SqliteStores implements StoreTable {
   }
 
   async get(id: string): Promise<StoreRow | null> {
-    return this.#row(this.#sql.get.get(id));
+    return this.#row(this.#sql.get, id);
   }
 
   async find(name: StoreName): Promise<StoreRow | null> {
-    return this.#row(this.#sql.find.get(name));
+    return this.#row(this.#sql.find, name);
   }
 
   async list(page: Parameters<StoreTable['list']>[0]): Promise<readonly StoreRow[]> {
     // Names hold no character above `z`; `0` is the character after `/`.
     const [from, to] = page.org === undefined ? ['', '{'] : [`${page.org}/`, `${page.org}0`];
-    const rows = this.#sql.list.all(page.after ?? '', from, to, page.limit);
-    return rows.map((row) => this.#desk.rows.store(row));
+    return this.#rows(this.#sql.list, page.after ?? '', from, to, page.limit);
   }
 
   async expired(at: EpochMs): Promise<readonly StoreRow[]> {
-    return this.#sql.expired.all(at).map((row) => this.#desk.rows.store(row));
+    return this.#rows(this.#sql.expired, at);
   }
 
   archive(id: string): Promise<boolean> {
@@ -101,8 +100,13 @@ export class SqliteStores implements StoreTable {
     return key !== null;
   }
 
-  #row(row: Row | undefined): StoreRow | null {
-    return row === undefined ? null : this.#desk.rows.store(row);
+  #row(statement: StatementSync, key: string): StoreRow | null {
+    return this.#rows(statement, key)[0] ?? null;
+  }
+
+  #rows(statement: StatementSync, ...args: SQLInputValue[]): StoreRow[] {
+    const { commits, rows } = this.#desk;
+    return commits.read(() => statement.all(...args).map((row) => rows.store(row)));
   }
 }
 
@@ -156,7 +160,7 @@ export class SqliteTokens implements TokenTable {
   }
 
   async list(org: string): Promise<readonly TokenRow[]> {
-    return this.#sql.list.all(org).map((row) => this.#desk.rows.token(row));
+    return this.#rows(this.#sql.list, org);
   }
 
   revoke(id: string, at: EpochMs): Promise<boolean> {
@@ -170,8 +174,12 @@ export class SqliteTokens implements TokenTable {
   }
 
   #row(statement: StatementSync, key: string): TokenRow | null {
-    const row = statement.get(key);
-    return row === undefined ? null : this.#desk.rows.token(row);
+    return this.#rows(statement, key)[0] ?? null;
+  }
+
+  #rows(statement: StatementSync, key: string): TokenRow[] {
+    const { commits, rows } = this.#desk;
+    return commits.read(() => statement.all(key).map((row) => rows.token(row)));
   }
 }
 
@@ -194,16 +202,15 @@ export class SqliteDevices implements DeviceTable {
   }
 
   async get(store: StoreName, device: DeviceId): Promise<DeviceRecord | null> {
-    const row = this.#sql.get.get(store, device);
-    return row === undefined ? null : this.#read(row);
+    return this.#find(store, device)?.record ?? null;
   }
 
   async put(store: StoreName, device: DeviceId, record: DeviceRecord): Promise<void> {
     const now = this.#desk.now();
-    const row = this.#sql.get.get(store, device);
     const { incarnation, scope, unconfirmed } = record;
-    if (row !== undefined && this.#desk.rows.integer(row, 'used_at') > now - dayMs) {
-      const old = this.#read(row);
+    const found = this.#find(store, device);
+    if (found !== null && found.usedAt > now - dayMs) {
+      const old = found.record;
       const same = old.incarnation === incarnation && old.scope === scope;
       if (same && old.unconfirmed === unconfirmed) return;
     }
@@ -213,11 +220,20 @@ export class SqliteDevices implements DeviceTable {
     });
   }
 
-  #read(row: Row): DeviceRecord {
-    return {
-      incarnation: this.#desk.rows.text(row, 'incarnation'),
-      scope: this.#desk.rows.text(row, 'scope'),
-      unconfirmed: this.#desk.rows.integer(row, 'unconfirmed') === 1,
-    };
+  #find(
+    store: StoreName,
+    device: DeviceId,
+  ): { readonly record: DeviceRecord; readonly usedAt: EpochMs } | null {
+    const { commits, rows } = this.#desk;
+    return commits.read(() => {
+      const row = this.#sql.get.get(store, device);
+      if (row === undefined) return null;
+      const record = {
+        incarnation: rows.text(row, 'incarnation'),
+        scope: rows.text(row, 'scope'),
+        unconfirmed: rows.integer(row, 'unconfirmed') === 1,
+      };
+      return { record, usedAt: rows.integer(row, 'used_at') };
+    });
   }
 }

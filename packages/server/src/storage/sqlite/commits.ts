@@ -22,7 +22,7 @@ const groupWeightMax = 1024;
  * 2. A job that fails undoes itself alone (a savepoint); a failed transaction fails all of its jobs.
  * 3. A failed COMMIT may have written a commit record that was not synced: a crash could bring it back. So another
  *    transaction, which overwrites that record, has to succeed before the jobs are told that they failed. Until one has,
- *    their outcome is unknown, and {@link settle} rejects.
+ *    their outcome is unknown, and {@link read} throws.
  */
 export class Commits {
   readonly #file: Writable;
@@ -58,9 +58,15 @@ export class Commits {
     });
   }
 
-  /** Rejects while the outcome of an earlier transaction is unknown. */
-  settle(): void {
+  /** Reads what is committed; throws while the outcome of an earlier transaction is unknown. */
+  read<T>(run: () => T): T {
+    if (this.#closed) throw closedStorage();
     if (!this.#settled) this.#transact([]);
+    try {
+      return run();
+    } catch (error) {
+      throw toStorageError(error, this.#file.name);
+    }
   }
 
   /** Commits what is queued; nothing is taken afterwards. */

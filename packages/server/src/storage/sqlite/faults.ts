@@ -39,8 +39,9 @@ export function toStorageError(error: unknown, file: string): unknown {
   const code = resultCode(error);
   if (code === null || !(error instanceof Error)) return error;
   const primary = code & 0xff;
-  if (primary === corrupt || primary === notDatabase)
+  if (primary === corrupt || primary === notDatabase) {
     return corruptFile(file, error.message, error);
+  }
   if (primary === busy || primary === locked) {
     const message = `Another program is writing to ${file}, so nothing was stored. Let only one Holdfast server use it.`;
     return new StorageError('locked', message, error);

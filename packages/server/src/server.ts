@@ -1,9 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer } from 'node:http';
-import { type AddressInfo, Socket } from 'node:net';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type Server as HttpServer,
+} from 'node:http';
+import { Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { defaultLimits, type EpochMs, type Limits, parseStoreName } from '@holdfast/protocol';
-import { Access, allowsOrigin, type Authenticate, TokenAuthority, type TokenRequest } from './access/index.ts';
+import {
+  Access,
+  allowsOrigin,
+  type Authenticate,
+  TokenAuthority,
+  type TokenRequest,
+} from './access/index.ts';
 import type { Bus } from './bus/port.ts';
 import { memoryBus } from './bus/memory.ts';
 import { type Clock, systemClock } from './host/clock.ts';
@@ -123,7 +133,9 @@ class HoldfastServer implements Server {
       now: () => this.#clock.wall(),
       ...(options.authenticate && { authenticate: options.authenticate }),
     });
-    this.#sockets = new Sockets(this.#socketRoom(room, access), (request) => this.#originAllowed(request));
+    this.#sockets = new Sockets(this.#socketRoom(room, access), (request) =>
+      this.#originAllowed(request),
+    );
     this.#http = this.#createHttp(access);
     this.#armExpiry();
   }
@@ -167,7 +179,8 @@ class HoldfastServer implements Server {
       this.#http.once('error', reject);
       this.#http.listen(port, host, () => {
         this.#http.off('error', reject);
-        const bound = (this.#http.address() as AddressInfo).port;
+        const address = this.#http.address();
+        const bound = typeof address === 'object' && address !== null ? address.port : port;
         const shown = host.includes(':') ? `[${host}]` : host;
         resolve({ host, port: bound, url: `http://${shown}:${bound}` });
       });
@@ -178,7 +191,7 @@ class HoldfastServer implements Server {
     const stores = this.#openStores.open();
     return {
       sockets: this.#sockets.size,
-      stores: stores.map((host) => ({ name: host.row.name, ...host.describe() })),
+      stores: stores.map((host) => Object.assign({ name: host.row.name }, host.describe())),
     };
   }
 
@@ -239,7 +252,8 @@ class HoldfastServer implements Server {
       statusOf: (id) => storeFigures(this.#storage, this.#openStores, id),
       ...(this.#options.console !== undefined && { consoleDirectory: this.#options.console }),
     });
-    const http = createHttpServer(getRequestListener(app.fetch));
+    const listener = getRequestListener(app.fetch);
+    const http = createHttpServer((request, response) => void listener(request, response));
     http.on('upgrade', (request, socket, head) => {
       if (socket instanceof Socket) this.#sockets.upgrade(request, socket, head);
       else socket.destroy();
@@ -253,7 +267,10 @@ class HoldfastServer implements Server {
       () => 'failed',
     );
     const ok = database === 'ok' && !this.#draining;
-    return { ok, checks: { database, pubsub: 'ok', ...(this.#draining && { server: 'draining' }) } };
+    return {
+      ok,
+      checks: { database, pubsub: 'ok', ...(this.#draining && { server: 'draining' }) },
+    };
   }
 
   #originAllowed(request: IncomingMessage): boolean {
@@ -283,6 +300,8 @@ class HoldfastServer implements Server {
 
 function openStorage({ data, storage }: ServerOptions): Storage {
   if (storage !== undefined) return storage;
-  if (data === undefined) throw new TypeError('createServer needs `data`, a directory, or `storage`.');
+  if (data === undefined) {
+    throw new TypeError('createServer needs `data`, a directory, or `storage`.');
+  }
   return sqlite({ directory: data });
 }

@@ -14,9 +14,10 @@ export type Clock = {
 export const systemClock: Clock = {
   now: () => performance.now(),
   wall: () => Date.now(),
-  setTimeout: (run, ms) => setTimeout(run, ms).unref(),
+  // A number names a timer as well as the object does, and asks for no cast to clear it.
+  setTimeout: (run, ms) => Number(setTimeout(run, ms).unref()),
   clearTimeout: (handle) => {
-    clearTimeout(handle as NodeJS.Timeout);
+    if (typeof handle === 'number') clearTimeout(handle);
   },
   setImmediate: (run) => {
     setImmediate(run);

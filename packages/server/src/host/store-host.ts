@@ -7,7 +7,13 @@ import {
   type Submission,
 } from '@holdfast/engine/authority';
 import { Tree } from '@holdfast/engine/data';
-import { HoldfastError, type Limits, type Refusal, type Seq, type WriteReply } from '@holdfast/protocol';
+import {
+  HoldfastError,
+  type Limits,
+  type Refusal,
+  type Seq,
+  type WriteReply,
+} from '@holdfast/protocol';
 import type { Bus } from '../bus/port.ts';
 import type { AppendResult, Storage, StoreRow } from '../storage/port.ts';
 import type { Clock } from './clock.ts';
@@ -193,6 +199,9 @@ export class StoreHost {
         return;
       case 'wake':
         this.#wake(effect.at);
+        return;
+      case 'fault':
+        this.#room.report(`deciding a request failed (error_id ${effect.errorId})`, effect.error);
         return;
       case 'drained':
         this.#drained?.();

@@ -82,8 +82,9 @@ export class StoreChannel implements Receiver {
       this.#answer(slot, answer);
       return;
     }
+    const { channel } = this.#terms;
     const seq = 'store_seq' in answer ? answer.store_seq : 0;
-    this.#delivery.reach(seq, () => this.#port.answer(this.#terms.channel, slot, 'ok', answer));
+    this.#delivery.reach(seq, () => this.#port.answer({ channel, slot }, 'ok', answer));
   }
 
   /** The channel is gone: nothing is delivered after this. */
@@ -95,7 +96,9 @@ export class StoreChannel implements Receiver {
 
   #write(slot: number, payload: unknown, many: boolean): void {
     const refusal = refuseScope(this.#terms.principal, 'entries:write');
-    const opId = isObject(payload) ? readOpId(payload) : refuse('invalid_payload', { field: 'payload' });
+    const opId = isObject(payload)
+      ? readOpId(payload)
+      : refuse('invalid_payload', { field: 'payload' });
     if (refusal !== null) {
       this.#answer(slot, refusal);
       return;
@@ -169,8 +172,8 @@ export class StoreChannel implements Receiver {
   #answer(slot: number, response: object | Refusal): void {
     if (this.#closed) return;
     const { channel } = this.#terms;
-    if (isRefusal(response)) this.#port.answer(channel, slot, 'error', response.toResponse());
-    else this.#port.answer(channel, slot, 'ok', response);
+    if (isRefusal(response)) this.#port.answer({ channel, slot }, 'error', response.toResponse());
+    else this.#port.answer({ channel, slot }, 'ok', response);
   }
 }
 

@@ -21,7 +21,7 @@ import { StoreChannel } from './channel.ts';
 import { admit, joinResponse, planJoin, readJoining } from './join.ts';
 import { Outbox } from './outbox.ts';
 import type { SocketRoom } from './room.ts';
-import type { ChannelPort, JoinPlan } from './terms.ts';
+import type { ChannelPort, JoinPlan, PushAddress } from './terms.ts';
 import type { Handshake } from './upgrade.ts';
 import { message } from './wire.ts';
 
@@ -89,7 +89,7 @@ export class Connection implements ChannelPort {
     return this.#credentials;
   }
 
-  answer(channel: number, slot: number, status: 'ok' | 'error', response: object): void {
+  answer({ channel, slot }: PushAddress, status: 'ok' | 'error', response: object): void {
     const now = this.#room.clock.now();
     this.#perform(this.#listener.step({ type: 'answer', now, channel, slot, status, response }));
   }
@@ -144,7 +144,9 @@ export class Connection implements ChannelPort {
     }
     this.#perform(this.#listener.step({ type: 'tick', now }));
     const bytes = this.outbox.sentBytes;
-    if (this.outbox.unsentBytes === 0 || bytes > this.#progress.bytes) this.#progress = { bytes, at: now };
+    if (this.outbox.unsentBytes === 0 || bytes > this.#progress.bytes) {
+      this.#progress = { bytes, at: now };
+    }
     const stalled = now - this.#progress.at > STALLED_MS;
     if (stalled || this.outbox.unsentBytes > this.#room.limits.socket_hard_bytes) {
       this.close(1013, 'slow consumer');
@@ -157,9 +159,11 @@ export class Connection implements ChannelPort {
 
   #received(data: RawData, isBinary: boolean): void {
     if (this.#deaf) return;
-    const bytes = data as Buffer;
+    const bytes = bytesOf(data);
     const now = this.#room.clock.now();
-    this.#perform(this.#listener.step({ type: 'received', now, frame: this.#read(bytes, isBinary) }));
+    this.#perform(
+      this.#listener.step({ type: 'received', now, frame: this.#read(bytes, isBinary) }),
+    );
   }
 
   #read(bytes: Buffer, isBinary: boolean): Frame | BadFrame {
@@ -211,7 +215,9 @@ export class Connection implements ChannelPort {
   async #join(channel: number, topic: string, payload: unknown): Promise<void> {
     const { dialect, deviceId } = this.#handshake;
     if (!topic.startsWith('store:')) return this.#decline(channel, { reason: 'unmatched topic' });
-    if (dialect === null || deviceId === null) return this.#decline(channel, { reason: 'unauthorized' });
+    if (dialect === null || deviceId === null) {
+      return this.#decline(channel, { reason: 'unauthorized' });
+    }
     const row = await admit(this.#room.storage, this.#principal, topic);
     if (isRefusal(row)) return this.#decline(channel, row.toResponse());
     const request = readJoining(payload, dialect, this.#room.limits);
@@ -289,7 +295,9 @@ export class Connection implements ChannelPort {
     const now = this.#room.clock.now();
     if (principal === null || principal.subject !== this.#principal.subject) {
       const response = refuse('unauthorized').toResponse();
-      this.#perform(this.#listener.step({ type: 'answerControl', now, ref, status: 'error', response }));
+      this.#perform(
+        this.#listener.step({ type: 'answerControl', now, ref, status: 'error', response }),
+      );
       return;
     }
     this.#credentials = credentials;
@@ -306,4 +314,9 @@ export class Connection implements ChannelPort {
     for (const channel of this.#channels.keys()) this.#left(channel);
     this.#raw.destroy();
   }
+}
+
+function bytesOf(data: RawData): Buffer {
+  if (Buffer.isBuffer(data)) return data;
+  return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
 }

@@ -77,8 +77,12 @@ export class Delivery implements Listener {
       await this.#sendOps(this.#cursor, plan.cut);
     }
     if (this.#closed) return;
-    this.outbox.send(message(codec, [null, null, topic, 'catch_up_complete', { through_seq: plan.cut }]));
-    if (plan.unconfirmed) void this.#port.confirmed().then((yes) => (yes ? this.#confirmed() : null));
+    this.outbox.send(
+      message(codec, [null, null, topic, 'catch_up_complete', { through_seq: plan.cut }]),
+    );
+    if (plan.unconfirmed) {
+      void this.#port.confirmed().then((yes) => (yes ? this.#confirmed() : null));
+    }
     await this.#goLive();
   }
 

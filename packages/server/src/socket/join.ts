@@ -9,7 +9,13 @@ import {
   type Refusal,
   refuse,
 } from '@holdfast/protocol';
-import { mayUseStore, type Principal, refuseScope, seesStore, storeIdsOf } from '../access/index.ts';
+import {
+  mayUseStore,
+  type Principal,
+  refuseScope,
+  seesStore,
+  storeIdsOf,
+} from '../access/index.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import type { Storage, StoreRow } from '../storage/port.ts';
 import type { SocketRoom } from './room.ts';
@@ -42,7 +48,6 @@ async function findStore(storage: Storage, ref: string): Promise<StoreRow | null
   return name === null ? null : storage.stores.find(name);
 }
 
-
 /** Reads a join payload; partial replicas are not served yet, so patterns are all or none. */
 export function readJoining(
   payload: unknown,
@@ -50,7 +55,9 @@ export function readJoining(
   limits: Limits,
 ): JoinRequest | Refusal {
   const request = readJoin(payload, dialect, limits);
-  if (isRefusal(request) || request.patterns === null || request.patterns.length === 0) return request;
+  if (isRefusal(request) || request.patterns === null || request.patterns.length === 0) {
+    return request;
+  }
   const whole = request.patterns.length === 1 && request.patterns[0] === '**';
   return whole ? request : refuse('invalid_payload', { field: 'patterns' });
 }
@@ -89,7 +96,9 @@ function resumable(
   request: JoinRequest,
 ): Pick<JoinPlan, 'cut' | 'snapshot'> | null {
   const { snapshot, incarnation } = request;
-  if (snapshot === null || (incarnation ?? host.row.incarnation) !== host.row.incarnation) return null;
+  if (snapshot === null || (incarnation ?? host.row.incarnation) !== host.row.incarnation) {
+    return null;
+  }
   const source = room.snapshots.resume(host, snapshot.id, room.clock.now());
   if (source === null) return null;
   return { cut: source.seq, snapshot: { kind: 'chunked', source, next: snapshot.next } };
@@ -100,17 +109,20 @@ function reason(
   request: JoinRequest,
   scope: string,
 ): JoinPlan['why'] {
-  const head = host.head;
-  const last = request.lastSeq;
-  if (dialect === 4 && last === 0 && head > 0) return 'fresh';
-  if (stale || (request.incarnation !== null && request.incarnation !== host.row.incarnation)) {
-    return 'incarnation';
-  }
+  const { lastSeq: last, incarnation } = request;
+  if (dialect === 4 && last === 0 && host.head > 0) return 'fresh';
+  const foreign = incarnation !== null && incarnation !== host.row.incarnation;
+  if (stale || foreign) return 'incarnation';
   if (request.scope !== null && last > 0 && request.scope !== scope) return 'scope';
+  return distance(host, last);
+}
+
+/** Whether the log can bring a cursor to the head, and more cheaply than a snapshot (stores.md §9.2). */
+function distance(host: StoreHost, last: number): JoinPlan['why'] {
+  const { head } = host;
   if (last > head) return 'ahead';
   if (last < head && last + 1 < host.oldestSeq) return 'behind';
-  const leaves = host.describe().leaves;
-  return head - last > Math.max(TAIL_OPS_MIN, 2 * leaves) ? 'cheaper' : null;
+  return head - last > Math.max(TAIL_OPS_MIN, 2 * host.describe().leaves) ? 'cheaper' : null;
 }
 
 type JoinTerms = {
@@ -150,7 +162,10 @@ export function joinResponse(
 }
 
 /** What a principal may do in a store. */
-export function permissions(principal: Principal): { readonly read: boolean; readonly write: boolean } {
+export function permissions(principal: Principal): {
+  readonly read: boolean;
+  readonly write: boolean;
+} {
   return {
     read: principal.scopes.has('entries:read'),
     write: principal.scopes.has('entries:write'),

@@ -26,7 +26,9 @@ function encodeEvents(audience: Audience, cursor: Seq, ops: readonly LoggedOp[])
     const end = frameEnd(ops, start);
     const part = ops.slice(start, end);
     const to = part.at(-1)?.seq ?? from;
-    frames.push(encodeEventsFrame(audience, { from_seq: from, to_seq: to, ops: part.map(opTuple) }));
+    frames.push(
+      encodeEventsFrame(audience, { from_seq: from, to_seq: to, ops: part.map(opTuple) }),
+    );
     from = to;
     start = end;
   }

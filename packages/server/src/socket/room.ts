@@ -5,8 +5,8 @@ import type { StoreHost } from '../host/store-host.ts';
 import type { Stores } from '../host/stores.ts';
 import type { Storage } from '../storage/port.ts';
 import { Fanout } from './fanout.ts';
-import { Flusher } from './outbox.ts';
-import { Snapshots } from './snapshots.ts';
+import type { Flusher } from './outbox.ts';
+import type { Snapshots } from './snapshots.ts';
 
 /** What the sockets of one server share. */
 export type SocketRoom = {

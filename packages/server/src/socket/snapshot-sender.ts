@@ -23,9 +23,9 @@ export async function sendSnapshot(
   const { id, seq, entries } = source;
   push('snapshot_begin', { id, seq, incarnation: host.row.incarnation, entries, within: null });
   let index = next;
-  for (let text = source.payload(index); text !== null && !stopped(); text = source.payload(index)) {
-    if (codec.binary) push('snapshot_chunk', JSON.parse(text) as object);
-    else port.outbox.send(frameJsonPayload(topic, 'snapshot_chunk', text));
+  for (let part = source.chunk(index); part !== null && !stopped(); part = source.chunk(index)) {
+    if (codec.binary) push('snapshot_chunk', part.payload);
+    else port.outbox.send(frameJsonPayload(topic, 'snapshot_chunk', part.json()));
     index += 1;
     await nextTurn(room, port);
   }
@@ -43,7 +43,8 @@ export async function sendLegacySnapshot(
   };
   if (plan.snapshot?.kind !== 'legacy') return;
   const { tree } = plan.snapshot;
-  const markers = plan.last > 0 ? await room.storage.markers(host.row.id, plan.last, MARKERS_MAX) : [];
+  const markers =
+    plan.last > 0 ? await room.storage.markers(host.row.id, plan.last, MARKERS_MAX) : [];
   const events: LegacyEvent[] = markers
     .filter((marker) => marker.seq <= plan.cut)
     .map((marker) => ({ seq: marker.seq, entry: null, path: marker.path }));
@@ -52,12 +53,18 @@ export async function sendLegacySnapshot(
   events.sort((a, b) => a.seq - b.seq);
   push('snapshot', { snapshot_seq: 0, entries: {} });
   for (let start = 0; start < events.length && !stopped(); start += EVENTS_PER_TURN) {
-    for (const event of events.slice(start, start + EVENTS_PER_TURN)) push('event', legacyEvent(event));
+    for (const event of events.slice(start, start + EVENTS_PER_TURN)) {
+      push('event', legacyEvent(event));
+    }
     await nextTurn(room, port);
   }
 }
 
-type LegacyEvent = { readonly seq: number; readonly path: Entry['path']; readonly entry: Entry | null };
+type LegacyEvent = {
+  readonly seq: number;
+  readonly path: Entry['path'];
+  readonly entry: Entry | null;
+};
 
 function legacyEvent({ seq, path, entry }: LegacyEvent): object {
   return {

@@ -18,7 +18,7 @@ export class Snapshot {
   readonly seq: Seq;
   readonly entries: number;
   readonly #source: Iterator<Chunk>;
-  readonly #payloads: string[] = [];
+  readonly #chunks: Encoded[] = [];
   #done = false;
 
   constructor(view: { readonly tree: Tree; readonly seq: Seq }) {
@@ -27,15 +27,22 @@ export class Snapshot {
     this.#source = cut(view.tree);
   }
 
-  /** The payload of a chunk as JSON text, or null after the last one. Chunks are asked for in order. */
-  payload(index: number): string | null {
-    while (this.#payloads.length <= index && !this.#done) {
+  /** A chunk's payload and the same as JSON text, or null after the last one. Chunks are asked for in order. */
+  chunk(index: number): Encoded | null {
+    while (this.#chunks.length <= index && !this.#done) {
       const { value, done } = this.#source.next();
       if (done === true) this.#done = true;
-      else this.#payloads.push(JSON.stringify({ id: this.id, index: this.#payloads.length, ...value }));
+      else this.#chunks.push(encoded({ id: this.id, index: this.#chunks.length, ...value }));
     }
-    return this.#payloads[index] ?? null;
+    return this.#chunks[index] ?? null;
   }
+}
+
+type Encoded = { readonly payload: object; readonly json: () => string };
+
+function encoded(payload: object): Encoded {
+  let text: string | null = null;
+  return { payload, json: () => (text ??= JSON.stringify(payload)) };
 }
 
 /** The snapshots of one process that somebody may still want: the newest of each store, and those of broken-off joins. */
@@ -45,7 +52,9 @@ export class Snapshots {
   /** The state at the head, shared with whoever asked at the same head. */
   current(host: StoreHost, now: number): Snapshot {
     for (const { snapshot, storeId } of this.#kept.values()) {
-      if (storeId === host.row.id && snapshot.seq === host.head) return this.#keep(snapshot, storeId, now);
+      if (storeId === host.row.id && snapshot.seq === host.head) {
+        return this.#keep(snapshot, storeId, now);
+      }
     }
     return this.#keep(new Snapshot(host.view()), host.row.id, now);
   }
@@ -72,7 +81,10 @@ function* cut(tree: Tree): Generator<Chunk> {
   let chars = 0;
   for (const entry of tree.entries()) {
     const size = roughChars(entry);
-    if (entries.length === CHUNK_ENTRIES_MAX || (entries.length > 0 && chars + size > CHUNK_CHARS_MAX)) {
+    if (
+      entries.length === CHUNK_ENTRIES_MAX ||
+      (entries.length > 0 && chars + size > CHUNK_CHARS_MAX)
+    ) {
       yield { entries, maps: [] };
       entries = [];
       chars = 0;

@@ -84,7 +84,13 @@ export class Sockets {
   drain(retryAfterMs: number): void {
     for (const connection of this.#open) {
       const payload = { retry_after_ms: Math.round(retryAfterMs * (0.5 + Math.random())) };
-      connection.send({ joinRef: null, ref: null, topic: 'phoenix', event: 'retry_after', payload });
+      connection.send({
+        joinRef: null,
+        ref: null,
+        topic: 'phoenix',
+        event: 'retry_after',
+        payload,
+      });
       connection.close(1001, 'shutdown');
     }
   }
@@ -101,9 +107,15 @@ export class Sockets {
   async #admit(
     request: IncomingMessage,
   ): Promise<{ handshake: Handshake; principal: Principal } | HandshakeRefusal> {
-    if (this.#draining) return { error: 'too_many_connections', detail: 'The server is shutting down.' };
-    if (!isMount(request)) return { error: 'invalid_params', detail: 'There is no socket at this path.' };
-    if (!this.#originAllowed(request)) return { error: 'unauthorized', detail: 'Origin not allowed.' };
+    if (this.#draining) {
+      return { error: 'too_many_connections', detail: 'The server is shutting down.' };
+    }
+    if (!isMount(request)) {
+      return { error: 'invalid_params', detail: 'There is no socket at this path.' };
+    }
+    if (!this.#originAllowed(request)) {
+      return { error: 'unauthorized', detail: 'Origin not allowed.' };
+    }
     const handshake = readHandshake(request, codecs);
     if ('error' in handshake) return handshake;
     const principal = await this.#room.access.authenticate(handshake.credentials);

@@ -1,4 +1,3 @@
-import { clientOf } from '@holdfast/engine/authority';
 import { isRefusal, readOpStatus, type Refusal } from '@holdfast/protocol';
 import type { StoreHost } from '../host/store-host.ts';
 import type { Stores } from '../host/stores.ts';
@@ -70,10 +69,9 @@ export async function operationStatus(
   const opId = readOpStatus(payload);
   if (isRefusal(opId)) return opId;
   const { deviceId, host } = terms;
-  const client = clientOf(deviceId, opId)?.client;
   const found = await storage.answers(host.row.id, {
     ids: [{ deviceId, opId }],
-    clients: client === undefined ? [] : [client],
+    clients: [],
   });
   const [answer] = found.answers;
   if (answer === undefined) return { state: 'unknown' };

@@ -28,10 +28,13 @@ export type JoinPlan = {
   readonly last: Seq;
 };
 
+/** Which push of which channel an answer is for. */
+export type PushAddress = { readonly channel: number; readonly slot: number };
+
 /** What a channel needs of its connection. */
 export type ChannelPort = {
   readonly outbox: Outbox;
-  answer(channel: number, slot: number, status: 'ok' | 'error', response: object): void;
+  answer(to: PushAddress, status: 'ok' | 'error', response: object): void;
   /** Resolves when the peer has read everything sent before. */
   confirmed(): Promise<boolean>;
   /** Something inside failed that no input may cause: the socket closes, the operator is told. */

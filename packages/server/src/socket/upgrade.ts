@@ -39,27 +39,41 @@ export function readHandshake(
   codecs: { readonly [vsn: string]: Codec },
 ): Handshake | HandshakeRefusal {
   const { pathname, searchParams: params } = urlOf(request);
-  const lenient = pathname === '/socket/websocket';
   const vsn = params.get('vsn') ?? '';
   const codec = Object.hasOwn(codecs, vsn) ? codecs[vsn] : undefined;
   if (codec === undefined) {
     return { error: 'vsn_unsupported', detail: 'vsn must be 2.0.0 or 3.0.0.' };
   }
+  const speaker = readSpeaker(params, pathname === '/socket/websocket');
+  if ('error' in speaker) return speaker;
+  const token = params.get('token') ?? bearer(request.headers.authorization);
+  return { codec, ...speaker, credentials: { token, params, headers: headersOf(request) } };
+}
+
+/** Who speaks, and which dialect; at the lenient mount either may be left out. */
+function readSpeaker(
+  params: URLSearchParams,
+  lenient: boolean,
+): Pick<Handshake, 'dialect' | 'deviceId'> | HandshakeRefusal {
   const capver = params.get('capver');
   const dialect = readDialect(capver);
   if (dialect === null && !(lenient && capver === null)) {
     return { error: 'capver_unsupported', detail: 'capver must be an integer, 3 or greater.' };
   }
   const deviceId = params.get('device_id');
-  if (!(lenient && deviceId === null) && !isDeviceId(deviceId)) {
-    return { error: 'invalid_params', detail: 'device_id must be 1 to 128 bytes, no reserved prefix.' };
-  }
+  if (isDeviceId(deviceId) || (lenient && deviceId === null)) return { dialect, deviceId };
+  return {
+    error: 'invalid_params',
+    detail: 'device_id must be 1 to 128 bytes, no reserved prefix.',
+  };
+}
+
+function headersOf(request: IncomingMessage): Credentials['headers'] {
   const headers: Record<string, string | undefined> = {};
   for (const [name, value] of Object.entries(request.headers)) {
     headers[name] = Array.isArray(value) ? value.join(', ') : value;
   }
-  const token = params.get('token') ?? bearer(request.headers.authorization);
-  return { codec, dialect, deviceId, credentials: { token, params, headers } };
+  return headers;
 }
 
 /** Answers a refused upgrade and closes the connection. */

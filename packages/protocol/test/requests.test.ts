@@ -56,7 +56,7 @@ test('each op is read with what it takes', () => {
   });
 });
 
-test('S25 a set without a value sets null', () => {
+test('a set without a value sets null', () => {
   expect(now({ op: 'set', path: 'a' })).toEqual({ op: 'set', path: 'a', value: null });
 });
 

@@ -7,7 +7,6 @@ import {
   isRefusal,
   type Json,
   type Leaf,
-  type LeaseValue,
   type Op,
   type Path,
   renderPath,
@@ -24,7 +23,7 @@ import {
 } from '@holdfast/engine/data';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ancestors, isBelow, judge, judgeGuards, Model, type Verdict } from './model.ts';
+import { ancestors, isBelow, judge, judgeGuards, leaseAt, Model, type Verdict } from './model.ts';
 
 const nasty = [
   'a',
@@ -79,14 +78,12 @@ class History {
   }
 
   run(steps: readonly Step[]): void {
-    for (let i = 0; i < steps.length; i++) {
-      const next = steps[i];
-      if (next === undefined) return;
+    const rest = [...steps];
+    for (let next = rest.shift(); next !== undefined; next = rest.shift()) {
       this.#at += 10;
       if (next.kind === 23) this.#keep(next.guard % 2 === 0);
-      else if (next.kind >= 20)
-        i += this.#transact(steps.slice(i + 1, i + 1 + (next.value % 4) + 1));
-      else this.#write(this.request(next));
+      else if (next.kind < 20) this.#write(this.request(next));
+      else this.#transact(rest.splice(0, 1 + (next.value % 4)));
       this.#checkReads(next);
     }
   }
@@ -98,18 +95,19 @@ class History {
   request(from: Step): Write {
     const path = this.path(from.path);
     const value = this.#value(from.value);
-    const token = (this.model.leaves.get(path)?.value as LeaseValue | null)?.token ?? 1;
+    const fence = this.#fence(from);
     if (from.kind < 6) return { op: 'set', path, value, ...this.#guards(from, path) };
     if (from.kind < 9) return { op: 'delete', path, ...this.#match(from, path) };
-    if (from.kind < 12)
-      return { op: 'merge', path, value: this.#mapValue(from.value), ...this.#fence(from) };
-    if (from.kind < 14)
-      return { op: 'increment', path, value: from.value - 4, ...this.#fence(from) };
-    if (from.kind < 16) return { op: 'add', path, value: value ?? 1, ...this.#fence(from) };
-    if (from.kind === 16) return { op: 'remove', path, value: value ?? 1 };
-    if (from.kind === 17) return { op: 'lease', path, ttlMs: 25, holder: null };
-    if (from.kind === 18) return { op: 'renew', path, ttlMs: 25, token };
-    return { op: 'release', path, token };
+    if (from.kind < 12) return { op: 'merge', path, value: this.#mapValue(from.value), ...fence };
+    if (from.kind < 14) return { op: 'increment', path, value: from.value - 4, ...fence };
+    if (from.kind < 16) return { op: 'add', path, value: value ?? 1, ...fence };
+    return from.kind === 16 ? { op: 'remove', path, value: value ?? 1 } : this.#lease(from, path);
+  }
+
+  #lease({ kind }: Step, path: Path): Write {
+    const token = leaseAt(this.model, path)?.token ?? 1;
+    if (kind === 17) return { op: 'lease', path, ttlMs: 25, holder: null };
+    return kind === 18 ? { op: 'renew', path, ttlMs: 25, token } : { op: 'release', path, token };
   }
 
   #value(number: number): Json {
@@ -149,10 +147,13 @@ class History {
   }
 
   #fence(from: Step): { readonly fence?: Fence } {
-    const leases = [...this.model.leaves].filter(([, leaf]) => leaf.type === 'lease');
-    const [key, leaf] = leases[from.value % Math.max(1, leases.length)] ?? [];
-    if (key === undefined || leaf === undefined || from.guard > 2) return {};
-    return { fence: { key, token: (leaf.value as LeaseValue).token + (from.guard === 2 ? 1 : 0) } };
+    const leases = [...this.model.leaves.keys()].flatMap((key) => {
+      const lease = leaseAt(this.model, key);
+      return lease === undefined ? [] : [{ key, token: lease.token }];
+    });
+    const fence = leases[from.value % Math.max(1, leases.length)];
+    if (fence === undefined || from.guard > 2) return {};
+    return { fence: from.guard === 2 ? { ...fence, token: fence.token + 1 } : fence };
   }
 
   #context(): DecideContext {
@@ -175,9 +176,9 @@ class History {
     else this.#commit(decision.ops, verdict);
   }
 
-  #transact(steps: readonly Step[]): number {
+  #transact(steps: readonly Step[]): void {
     const ops = steps.filter(({ kind }) => kind < 20).map((each) => this.request(each));
-    if (ops.length === 0) return 0;
+    if (ops.length === 0) return;
     const verdict = this.#judgeAll(ops);
     const before = JSON.stringify([...this.tree.entries()]);
     const decision = decideTransaction(
@@ -192,7 +193,6 @@ class History {
       expect(decision.results.length).toBe(ops.length);
       this.#commit(decision.ops, verdict);
     }
-    return steps.length;
   }
 
   /** The ops of all, or the reason and index of the first refusal. */

@@ -1,3 +1,4 @@
+import { isLease } from '@holdfast/engine/data';
 import {
   asPath,
   type Fence,
@@ -6,7 +7,6 @@ import {
   jsonEquals,
   type Leaf,
   type LeafType,
-  type LeaseValue,
   type Op,
   type Path,
   setOwn,
@@ -36,7 +36,9 @@ export class Model {
     return this.leaves.get(path)?.revision ?? this.maps.get(path);
   }
 
-  read(path: Path): Leaf | undefined {
+  read(
+    path: Path,
+  ): { readonly value: Json; readonly type: string; readonly revision: number } | undefined {
     const revision = this.maps.get(path);
     if (revision === undefined) return this.leaves.get(path);
     const value: { [key: string]: Json } = {};
@@ -61,20 +63,8 @@ export class Model {
 
   /** stores.md §4.4; `exact`: a replica that touches only the exact path, unless a map is set (§4.3.4). */
   apply(op: Op, exact = false): void {
-    const gone: Path[] = [];
-    const written: [Path, Json][] = [];
-    const isMap = op.op === 'set' && isPlainObject(op.value);
-    if (op.op === 'delete' || op.op === 'release' || isMap || (op.op === 'set' && !exact)) {
-      gone.push(...this.under(op.path));
-    }
-    if (op.op === 'merge') {
-      for (const [key, value] of Object.entries(op.value ?? {})) {
-        const path = asPath(`${op.path}/${escape(key)}`);
-        gone.push(...this.under(path));
-        written.push(...leavesOf(path, value));
-      }
-    } else if (op.op === 'set') written.push(...leavesOf(op.path, op.value));
-    else if (op.op !== 'delete' && op.op !== 'release') written.push([op.path, op.value]);
+    const gone = this.#removedBy(op, exact);
+    const written = writtenBy(op);
     for (const path of gone) this.leaves.delete(path);
     for (const [path, value] of written) {
       this.leaves.set(path, { value, type: typeBy(op.op, value), revision: op.seq });
@@ -82,10 +72,24 @@ export class Model {
     this.#touch([...gone, ...written.map(([path]) => path)], op.seq);
   }
 
+  #removedBy({ op, path, value }: Op, exact: boolean): Path[] {
+    if (op === 'delete' || op === 'release') return this.under(path);
+    if (op === 'set') return exact && !isPlainObject(value) ? [] : this.under(path);
+    const keys = op === 'merge' ? Object.keys(value ?? {}) : [];
+    return keys.flatMap((key) => this.under(`${path}/${escape(key)}`));
+  }
+
   #touch(changed: readonly Path[], seq: number): void {
     for (const path of changed.flatMap(ancestors)) this.maps.set(path, seq);
     for (const path of this.maps.keys()) if (!this.hasBelow(path)) this.maps.delete(path);
   }
+}
+
+function writtenBy({ op, path, value }: Op): [Path, Json][] {
+  if (op === 'delete' || op === 'release') return [];
+  const isEmptyMerge = op === 'merge' && Object.keys(value ?? {}).length === 0;
+  if (isEmptyMerge) return [];
+  return op === 'merge' || op === 'set' ? leavesOf(path, value) : [[path, value]];
 }
 
 export function ancestors(path: string): Path[] {
@@ -140,29 +144,51 @@ export function judgeGuards(model: Model, write: Write, at: number): string | nu
 /** stores.md §4.2, §4.3 and §5.2, without the guards. */
 export function judge(model: Model, write: Write, now: Situation): Verdict {
   const { op, path } = write;
-  const lease = leaseAt(model, path);
-  if (op === 'release') return lease?.token === write.token ? [[op, path, null]] : null;
-  const live = lease !== undefined && now.at < lease.expires_at;
-  if (op === 'renew' && !(live && lease.token === write.token)) return 'not_held';
-  if (op === 'lease' && !lease && model.under(path).length > 0) return 'occupied';
-  if (op === 'lease' && live) return 'held';
-  const implied = impliedBy(model, write);
-  const own = 'fence' in write && write.fence ? [...now.fences, write.fence] : now.fences;
-  const struck = [...implied, ...(op === 'lease' || op === 'renew' ? [] : targetsOf(write))];
-  for (const leaf of struck.flatMap((target) => model.under(target))) {
-    const other = leaseAt(model, leaf);
-    if (!other || now.at >= other.expires_at) continue;
-    if (!own.some(({ key, token }) => key === leaf && token === other.token)) return 'held';
+  if (op === 'lease' || op === 'renew' || op === 'release') {
+    const reason = judgeLease(model, write, now.at);
+    if (reason !== '') return reason;
   }
-  const value = resultOf(model, write, now.head + implied.length + 1, now.at);
+  const implied = impliedBy(model, write);
+  if (isProtected(model, { write, implied }, now)) return 'held';
+  const value = resultOf(model, write, { seq: now.head + implied.length + 1, at: now.at });
   if (value === undefined) return 'type_mismatch';
   const deletes = implied.map((target) => ['delete', target, null] as const);
   return [...deletes, [op, path, value]];
 }
 
-function leaseAt(model: Model, path: Path): LeaseValue | undefined {
-  const leaf = model.leaves.get(path);
-  return leaf?.type === 'lease' ? (leaf.value as LeaseValue) : undefined;
+type LeaseWrite = Extract<Write, { readonly op: 'lease' | 'renew' | 'release' }>;
+
+/** The table of stores.md §5.2; '' lets pass. */
+function judgeLease(model: Model, write: LeaseWrite, at: number): string | null {
+  const { op, path } = write;
+  const lease = leaseAt(model, path);
+  const live = lease !== undefined && at < lease.expires_at;
+  if (op === 'release') return lease?.token === write.token ? '' : null;
+  if (op === 'renew') return live && lease.token === write.token ? '' : 'not_held';
+  if (live) return 'held';
+  return lease === undefined && model.under(path).length > 0 ? 'occupied' : '';
+}
+
+type Struck = { readonly write: Write; readonly implied: readonly Path[] };
+
+/** stores.md §5.2.3. */
+function isProtected(model: Model, { write, implied }: Struck, now: Situation): boolean {
+  const isLeaseOp = ['lease', 'renew', 'release'].includes(write.op);
+  const own = 'fence' in write && write.fence ? [...now.fences, write.fence] : now.fences;
+  const targets = [...implied, ...(isLeaseOp ? [] : targetsOf(write))];
+  return targets
+    .flatMap((target) => model.under(target))
+    .some((path) => {
+      const lease = leaseAt(model, path);
+      if (lease === undefined || now.at >= lease.expires_at) return false;
+      return !own.some(({ key, token }) => key === path && token === lease.token);
+    });
+}
+
+/** The lease at a path. */
+export function leaseAt(model: Model, path: Path) {
+  const value = model.leaves.get(path)?.value ?? null;
+  return isLease(value) ? value : undefined;
 }
 
 function targetsOf(write: Write): Path[] {
@@ -195,7 +221,10 @@ function writtenBelow(write: Write, target: Path): Path[] {
     : [];
 }
 
-function resultOf(model: Model, write: Write, seq: number, at: number): Json | undefined {
+type Moment = { readonly seq: number; readonly at: number };
+
+/** The value of the op; undefined where the types do not fit. */
+function resultOf(model: Model, write: Write, { seq, at }: Moment) {
   const current = model.leaves.get(write.path);
   switch (write.op) {
     case 'set':
@@ -207,19 +236,23 @@ function resultOf(model: Model, write: Write, seq: number, at: number): Json | u
       return isNumber ? Number(current.value) + write.value : undefined;
     }
     case 'add':
-    case 'remove': {
-      if (!current && write.op === 'remove' && model.hasBelow(write.path)) return undefined;
-      const list = current ? current.value : [];
-      if (!Array.isArray(list)) return undefined;
-      return write.op === 'add' ? addTo(list, write.value) : removeFrom(list, write.value);
-    }
+    case 'remove':
+      return membersOf(model, write);
     case 'lease':
       return { _type: 'lease', holder: write.holder, token: seq, expires_at: at + write.ttlMs };
     case 'renew':
-      return { ...(current?.value as LeaseValue), expires_at: at + write.ttlMs };
+      return { ...leaseAt(model, write.path), expires_at: at + write.ttlMs };
     default:
       return null;
   }
+}
+
+function membersOf(model: Model, write: Extract<Write, { readonly op: 'add' | 'remove' }>) {
+  const { op, path, value } = write;
+  if (op === 'remove' && model.hasBelow(path)) return undefined;
+  const list = model.leaves.get(path)?.value ?? (model.leaves.has(path) ? null : []);
+  if (!Array.isArray(list)) return undefined;
+  return op === 'add' ? addTo(list, value) : removeFrom(list, value);
 }
 
 function addTo(list: readonly Json[], member: Json): Json[] {

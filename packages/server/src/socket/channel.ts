@@ -28,6 +28,7 @@ export class StoreChannel implements Receiver {
   readonly #terms: ChannelTerms;
   readonly #delivery: Delivery;
   readonly #slots = new Map<number, number>();
+  readonly #questions: { readonly after: number; readonly ask: () => void }[] = [];
   #closed = false;
 
   constructor(room: SocketRoom, port: ChannelPort, terms: ChannelTerms) {
@@ -59,11 +60,11 @@ export class StoreChannel implements Receiver {
         this.#answer(slot, this.#acknowledge(payload));
         return;
       case 'status':
-        this.#later(slot, describeStore(this.#room.storage, this.#terms));
+        this.#ask(slot, () => describeStore(this.#room.storage, this.#terms));
         return;
       case 'op_status':
         if (this.#terms.dialect === 3) break;
-        this.#later(slot, operationStatus(this.#room.storage, this.#terms, payload));
+        this.#ask(slot, () => operationStatus(this.#room.storage, this.#terms, payload));
         return;
       case 'rollback':
       case 'put_file':
@@ -78,6 +79,13 @@ export class StoreChannel implements Receiver {
     const slot = this.#slots.get(ticket);
     this.#slots.delete(ticket);
     if (slot === undefined || this.#closed) return;
+    this.#tell(slot, answer);
+    while (this.#questions[0] !== undefined && this.#questions[0].after <= ticket) {
+      this.#questions.shift()?.ask();
+    }
+  }
+
+  #tell(slot: number, answer: WriteReply | Refusal): void {
     if (isRefusal(answer)) {
       this.#answer(slot, answer);
       return;
@@ -158,7 +166,14 @@ export class StoreChannel implements Receiver {
     return isRefusal(read) ? read : refuse('unknown_event');
   }
 
-  #later(slot: number, work: Promise<object | Refusal>): void {
+  /** Answers a question about the store once the writes pushed before it are answered (stores.md §7.5). */
+  #ask(slot: number, question: () => Promise<object | Refusal>): void {
+    const last = [...this.#slots.keys()].at(-1);
+    if (last === undefined) this.#settle(slot, question());
+    else this.#questions.push({ after: last, ask: () => this.#settle(slot, question()) });
+  }
+
+  #settle(slot: number, work: Promise<object | Refusal>): void {
     work.then(
       (response) => this.#answer(slot, response),
       (error: unknown) => {

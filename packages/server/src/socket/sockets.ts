@@ -32,6 +32,7 @@ export class Sockets {
   #timer: unknown = null;
   #sweeps = 0;
   #draining = false;
+  #emptied: () => void = () => undefined;
 
   constructor(room: SocketRoom, originAllowed: (request: IncomingMessage) => boolean) {
     this.#room = room;
@@ -97,9 +98,7 @@ export class Sockets {
 
   /** Resolves when every socket is gone; those that linger are cut after the grace of the sweep. */
   async closed(): Promise<void> {
-    while (this.#open.size > 0) {
-      await new Promise<void>((resolve) => this.#room.clock.setTimeout(resolve, 20));
-    }
+    if (this.#open.size > 0) await new Promise<void>((resolve) => (this.#emptied = resolve));
     this.#room.clock.clearTimeout(this.#timer);
     this.#server.close();
   }
@@ -139,6 +138,7 @@ export class Sockets {
       socket.on('close', () => {
         this.#open.delete(connection);
         this.#count(owner, -1);
+        if (this.#open.size === 0) this.#emptied();
       });
     });
   }

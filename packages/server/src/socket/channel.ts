@@ -29,6 +29,7 @@ export class StoreChannel implements Receiver {
   readonly #delivery: Delivery;
   readonly #slots = new Map<number, number>();
   readonly #questions: { readonly after: number; readonly ask: () => void }[] = [];
+  #lastTicket = 0;
   #closed = false;
 
   constructor(room: SocketRoom, port: ChannelPort, terms: ChannelTerms) {
@@ -117,6 +118,7 @@ export class StoreChannel implements Receiver {
     }
     const ticket = this.#terms.host.ticket();
     this.#slots.set(ticket, slot);
+    this.#lastTicket = ticket;
     const request = this.#parse(payload, many);
     this.#terms.host.submit(this.#submission({ ticket, opId, payload, request }), this);
   }
@@ -168,9 +170,9 @@ export class StoreChannel implements Receiver {
 
   /** Answers a question about the store once the writes pushed before it are answered (stores.md §7.5). */
   #ask(slot: number, question: () => Promise<object | Refusal>): void {
-    const last = [...this.#slots.keys()].at(-1);
-    if (last === undefined) this.#settle(slot, question());
-    else this.#questions.push({ after: last, ask: () => this.#settle(slot, question()) });
+    if (this.#slots.size === 0) this.#settle(slot, question());
+    else
+      this.#questions.push({ after: this.#lastTicket, ask: () => this.#settle(slot, question()) });
   }
 
   #settle(slot: number, work: Promise<object | Refusal>): void {

@@ -108,8 +108,7 @@ export class Editor<V> {
       const child = this.#own(item(node.nodes, at));
       node.nodes[at] = child;
       this.#delete(child, key);
-      const isJoinable = child.keys.length < sparse && node.nodes.length > 1;
-      if (isJoinable) this.#join(node, Math.max(0, at - 1));
+      if (child.keys.length < sparse) this.#thin(node, at);
       return;
     }
     const at = lowerBound(node.keys, key);
@@ -118,14 +117,24 @@ export class Editor<V> {
     node.values = node.values.toSpliced(at, 1);
   }
 
-  /** Makes one node of two neighbours that fit into one. */
-  #join(parent: Branch<V>, at: number): void {
-    const left = item(parent.nodes, at);
-    const right = item(parent.nodes, at + 1);
-    if (left.keys.length + right.keys.length > width) return;
-    const joined = this.#joined(left, right, item(parent.keys, at + 1));
-    parent.nodes = parent.nodes.toSpliced(at, 2, joined);
+  /** Takes out a child that is empty, or joins a sparse one with a neighbour that has room. */
+  #thin(parent: Branch<V>, at: number): void {
+    if (item(parent.nodes, at).keys.length === 0) {
+      parent.nodes = parent.nodes.toSpliced(at, 1);
+      parent.keys = parent.keys.toSpliced(at, 1);
+    } else if (!this.#join(parent, at - 1)) this.#join(parent, at);
+  }
+
+  /** Makes one node of two neighbours, if there are two and they fit into one. */
+  #join(parent: Branch<V>, at: number): boolean {
+    const left = parent.nodes[at];
+    const right = parent.nodes[at + 1];
+    const between = parent.keys[at + 1];
+    if (left === undefined || right === undefined || between === undefined) return false;
+    if (left.keys.length + right.keys.length > width) return false;
+    parent.nodes = parent.nodes.toSpliced(at, 2, this.#joined(left, right, between));
     parent.keys = parent.keys.toSpliced(at + 1, 1);
+    return true;
   }
 
   #joined(left: Ordered<V>, right: Ordered<V>, between: string): Ordered<V> {

@@ -81,7 +81,7 @@ class History {
     const rest = [...steps];
     for (let next = rest.shift(); next !== undefined; next = rest.shift()) {
       this.#at += 10;
-      if (next.kind === 23) this.#keep(next.guard % 2 === 0);
+      if (next.kind >= 22) this.#keep(next.guard % 2 === 0);
       else if (next.kind < 20) this.#write(this.request(next));
       else this.#transact(rest.splice(0, 1 + (next.value % 4)));
       this.#checkReads(next);

@@ -110,7 +110,8 @@ describe('A map of many leaves', () => {
       const tree = filled(paths);
       for (const [index, path] of order.entries()) {
         tree.remove(path, 4000 + index);
-        if (index % 500 === 0) expect(pathsOf(tree)).toHaveLength(2999 - index);
+        if (index % 100 === 0 || index > 2900) expect(pathsOf(tree)).toHaveLength(2999 - index);
+        expect(tree.leaf(path)).toBeUndefined();
       }
       expect([tree.size, tree.read(at('m')), tree.maps()]).toEqual([0, undefined, []]);
       tree.put(at('m/1'), leaf(1, 9000));
@@ -192,6 +193,18 @@ describe('Forks and drafts', () => {
       undefined,
     ]);
     expect([tree, fork, third].map(({ size }) => size)).toEqual([2, 2, 0]);
+  });
+
+  test('both know the map revisions that no leaf has', () => {
+    const tree = filled(['a/x', 'a/y']);
+    tree.remove(at('a/y'), 3);
+    const fork = tree.fork();
+    tree.put(at('a/z'), leaf(1, 4));
+    fork.put(at('b'), leaf(1, 4));
+    const rows: MapRow[] = [];
+    fork.put(at('a/z'), leaf(1, 5), { leaf: () => undefined, map: (row) => rows.push(row) });
+    expect(rows).toEqual([['a', null]]);
+    expect([tree.maps(), fork.maps()]).toEqual([[], []]);
   });
 
   test('leave the tree they are drawn from as it was', () => {

@@ -1,11 +1,4 @@
-import {
-  isRefusal,
-  type Leaf,
-  type Limits,
-  type MonotonicMs,
-  type Path,
-  type Seq,
-} from '@holdfast/protocol';
+import { isRefusal, type Leaf, type Limits, type Path, type Seq } from '@holdfast/protocol';
 import { apply, type Tree } from '../data/index.ts';
 import { Clients, raise } from './clients.ts';
 import { Draft } from './draft.ts';
@@ -162,8 +155,10 @@ export class Authority {
     else if (event.type === 'answered') {
       if (phase.kind === 'looking') this.#learn(phase, event, at);
     } else if (phase.kind === 'appending' && phase.batch === event.batch) {
-      if (event.type === 'stored') this.#commit(phase.draft);
-      else this.#drop(phase.draft, event.type, at);
+      if (event.type === 'stored') {
+        this.#commit(phase.draft);
+        this.#rest();
+      } else this.#drop(phase.draft, event.type, at);
     }
   }
 
@@ -182,7 +177,8 @@ export class Authority {
     }
   }
 
-  #refuse(works: readonly Work[], at: Instant): void {
+  #refuse({ works }: Draft, at: Instant): void {
+    takeBack(works);
     const judge = refuseAll(unavailable());
     for (const work of works) this.#answer(work, takeTurn(work, at.now, judge));
   }
@@ -242,9 +238,13 @@ export class Authority {
     this.#pending.putBack(works.slice(draft.works.length));
     for (const fault of draft.faults) this.#effects.push({ type: 'fault', ...fault });
     if (draft.ops.length > 0) return this.#append(draft);
-    if (!this.#shared || !draft.leansOnState) return this.#finish(draft);
-    this.#phase = { kind: 'confirming', draft };
-    this.#read();
+    if (this.#shared && draft.leansOnState) {
+      this.#phase = { kind: 'confirming', draft };
+      this.#read();
+    } else {
+      this.#finish(draft);
+      this.#rest();
+    }
   }
 
   #append(draft: Draft): void {
@@ -270,22 +270,20 @@ export class Authority {
     this.#finish(draft);
   }
 
-  #finish(draft: Draft): void {
-    for (const work of draft.works) if (work.outcome !== null) this.#answer(work, work.outcome);
-    this.#rest();
+  #finish({ works }: Draft): void {
+    for (const work of works) if (work.outcome !== null) this.#answer(work, work.outcome);
   }
 
-  #drop({ works }: Draft, why: 'behind' | 'unknown' | 'failed', at: Instant): void {
-    takeBack(works);
-    if (why === 'failed') {
-      this.#refuse(works, at);
-      this.#rest();
-    } else if (why === 'unknown') {
+  #drop(draft: Draft, why: 'behind' | 'unknown' | 'failed', at: Instant): void {
+    if (why === 'unknown') {
       this.#unknowns++;
-      this.#phase = { kind: 'settling', works, again: null };
+      this.#phase = { kind: 'settling', draft, again: null };
       this.#read();
+    } else if (why === 'failed') {
+      this.#refuse(draft, at);
+      this.#rest();
     } else {
-      this.#pending.putBack(works);
+      this.#retry(draft);
       this.#follow();
     }
   }
@@ -314,16 +312,31 @@ export class Authority {
 
   #hearLog(ops: readonly LoggedOp[], at: Instant): void {
     const phase = this.#phase;
-    if (phase.kind === 'confirming') {
-      if (ops.every(({ seq }) => seq <= this.#head)) return this.#finish(phase.draft);
-      takeBack(phase.draft.works);
-      this.#pending.putBack(phase.draft.works);
-    } else if (phase.kind !== 'following' && phase.kind !== 'settling') return;
+    const fresh = ops.filter(({ seq }) => seq > this.#head);
+    if (phase.kind === 'settling') this.#settle(phase.draft, fresh, at);
+    else if (phase.kind === 'confirming' && fresh.length === 0) this.#finish(phase.draft);
+    else if (phase.kind === 'confirming') this.#retry(phase.draft);
+    else if (phase.kind !== 'following') return;
     this.#backOffMs = backOffMinMs;
     this.#advance(ops, at);
-    if (phase.kind === 'settling') this.#returnSuspects(phase.works, at);
     this.#phase = idle;
     if (this.#pending.length > 0) this.#begin(at);
+  }
+
+  /** What was perhaps stored is decided again, unless that has been tried too often: now it is known not to be. */
+  #settle(draft: Draft, fresh: readonly LoggedOp[], at: Instant): void {
+    // Refusals of a batch stand or fall with it: decided anew, one could come after what it came before.
+    if (draft.isIn(fresh)) this.#commit(draft);
+    else if (this.#unknowns < unknownMax || fresh.length > 0) this.#retry(draft);
+    else {
+      this.#unknowns = 0;
+      this.#refuse(draft, at);
+    }
+  }
+
+  #retry({ works }: Draft): void {
+    takeBack(works);
+    this.#pending.putBack(works);
   }
 
   /** Takes in what is in the log: facts, whoever wrote them. */
@@ -341,30 +354,18 @@ export class Authority {
     if (fresh.length > 0) this.#effects.push({ type: 'committed', ops: fresh });
   }
 
-  /** What was perhaps stored is decided again, unless that has been tried too often: now it is known not to be. */
-  #returnSuspects(works: readonly Work[], at: Instant): void {
-    const landed = works.some((work) => work.landed);
-    if (landed || this.#unknowns < unknownMax) this.#pending.putBack(works);
-    else this.#refuse(works, at);
-    if (landed || this.#unknowns >= unknownMax) this.#unknowns = 0;
-  }
-
   #backOff(phase: Phase, { now }: Instant): void {
     if (dueOf(phase) !== null) return;
     const again = now + this.#backOffMs;
     if (phase.kind === 'following' || phase.kind === 'settling') this.#phase = { ...phase, again };
-    else if (phase.kind === 'looking') this.#setAside(phase.works, again);
-    else if (phase.kind === 'confirming') {
-      takeBack(phase.draft.works);
-      this.#setAside(phase.draft.works, again);
-    } else return;
+    else {
+      if (phase.kind === 'looking') this.#pending.putBack(phase.works);
+      else if (phase.kind === 'confirming') this.#retry(phase.draft);
+      else return;
+      this.#phase = { kind: 'resting', until: again };
+    }
     this.#backOffMs = Math.min(2 * this.#backOffMs, backOffMaxMs);
     this.#effects.push({ type: 'wake', at: again });
-  }
-
-  #setAside(works: readonly Work[], until: MonotonicMs): void {
-    this.#pending.putBack(works);
-    this.#phase = { kind: 'resting', until };
   }
 
   #wake(at: Instant): void {

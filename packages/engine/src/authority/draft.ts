@@ -11,6 +11,7 @@ import {
 import {
   type Entry,
   isRefusal,
+  jsonEquals,
   type Leaf,
   type LeaseValue,
   type Limits,
@@ -93,6 +94,11 @@ export class Draft implements Judge {
   /** How much it would store. */
   get size(): number {
     return this.ops.length + this.#entries.size;
+  }
+
+  /** Whether the log went on with just what the draft would store. */
+  isIn(log: readonly LoggedOp[]): boolean {
+    return this.ops.every((op, index) => isSame(op, log[index]));
   }
 
   content(): Batch {
@@ -194,4 +200,17 @@ export class Draft implements Judge {
 
 function isPlain(reply: WriteReply): boolean {
   return !('token' in reply || 'results' in reply);
+}
+
+function isSame(mine: Op, found: Op | undefined): boolean {
+  return (
+    found !== undefined &&
+    mine.seq === found.seq &&
+    mine.deviceId === found.deviceId &&
+    mine.clientOpId === found.clientOpId &&
+    mine.op === found.op &&
+    mine.path === found.path &&
+    mine.tx === found.tx &&
+    jsonEquals(mine.value, found.value)
+  );
 }

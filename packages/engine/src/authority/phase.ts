@@ -18,12 +18,8 @@ export type Phase =
   | { readonly kind: 'confirming'; readonly draft: Draft }
   /** A read of the log is on its way, or comes again at that time. */
   | { readonly kind: 'following'; readonly again: MonotonicMs | null }
-  /** The same, with requests that are perhaps stored. */
-  | {
-      readonly kind: 'settling';
-      readonly works: readonly Work[];
-      readonly again: MonotonicMs | null;
-    };
+  /** The same, with a draft that is perhaps stored. */
+  | { readonly kind: 'settling'; readonly draft: Draft; readonly again: MonotonicMs | null };
 
 /** Nothing is on its way. */
 export const idle: Phase = { kind: 'idle' };

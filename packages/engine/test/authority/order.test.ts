@@ -1,0 +1,177 @@
+import { defaultLimits, refuse } from '@holdfast/protocol';
+import { describe, expect, test } from 'vitest';
+import { Desk, increment, reasonOf, set } from './desk.ts';
+
+const rate = refuse('rate_limited', { retry_after_ms: 300 });
+const id = (counter: number) => ({ opId: `d1:s1:${counter}` });
+
+describe('a channel that blocks', () => {
+  test('S67 refuses all that follows a transient refusal, until the first comes again', () => {
+    const desk = new Desk();
+    const write = (counter: number, more = {}) =>
+      desk.submit(set('a', counter), { ...id(counter), ...more });
+    const first = Array.from({ length: 10 }, (_, i) => write(i + 1, i === 2 ? { rate } : {}));
+    desk.flush();
+    expect(first.map((ticket) => reasonOf(desk.reply(ticket)))).toEqual([
+      null,
+      null,
+      'rate_limited',
+      ...Array.from({ length: 7 }, () => 'blocked'),
+    ]);
+    expect(desk.reply(10)).toMatchObject({
+      details: { client_op_id: 'd1:s1:3', retry_after_ms: 300 },
+    });
+    expect(desk.authority.describe().blocked).toBe(1);
+    desk.now += 100;
+    expect(desk.ask(set('a', 11), id(11))).toMatchObject({
+      code: 'blocked',
+      details: { retry_after_ms: 200 },
+    });
+    for (let i = 3; i <= 10; i++) write(i, { unblock: i === 3 });
+    desk.flush();
+    expect(desk.committed.map(({ value }) => value)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(desk.authority.describe().blocked).toBe(0);
+  });
+
+  test('S67 refuses what is already in the queue, too', () => {
+    const desk = new Desk({ batchMax: 1 });
+    const tickets = [1, 2, 3].map((i) =>
+      desk.submit(increment('n'), { ...id(i), rate: i === 1 ? rate : null }),
+    );
+    desk.flush();
+    expect(tickets.map((ticket) => reasonOf(desk.reply(ticket)))).toEqual([
+      'rate_limited',
+      'blocked',
+      'blocked',
+    ]);
+  });
+
+  test('does not stand in the way of others, nor of a new join', () => {
+    const desk = new Desk();
+    desk.ask(increment('n'), { ...id(1), rate });
+    expect(desk.ask(increment('n'), { channel: 2, opId: 'd2:s:1' })).toEqual({ store_seq: 1 });
+    desk.run({ type: 'left', channel: 1 });
+    expect(desk.authority.describe().blocked).toBe(0);
+    expect(desk.ask(increment('n'), { ...id(1), channel: 3 })).toEqual({ store_seq: 2 });
+  });
+
+  test('stays blocked for what it has in the queue when it leaves', () => {
+    const desk = new Desk({ batchMax: 1 });
+    desk.weather = ({ type }) => (type === 'lookup' ? 'late' : null);
+    desk.submit(increment('n'), { ...id(1), rate });
+    const second = desk.submit(increment('n'), id(2));
+    desk.flush();
+    desk.step({ type: 'left', channel: 1 });
+    desk.weather = () => null;
+    desk.run({ type: 'answered', answers: [], highs: new Map() });
+    expect(reasonOf(desk.reply(second))).toBe('blocked');
+  });
+
+  test('does not block after a refusal for good', () => {
+    const desk = new Desk();
+    desk.ask(set('a', 1), id(1));
+    expect(reasonOf(desk.ask(set('a', 1, { ifAbsent: true }), id(2)))).toBe('exists');
+    expect(desk.ask(increment('n'), id(3))).toEqual({ store_seq: 2 });
+  });
+
+  test('is blocked by no refusal on capver 3', () => {
+    const desk = new Desk();
+    desk.ask(increment('n'), { ...id(1), rate, blocks: false });
+    expect(desk.ask(increment('n'), { ...id(2), blocks: false })).toEqual({ store_seq: 1 });
+  });
+});
+
+describe('a queue', () => {
+  const limits = { ...defaultLimits, write_queue: 3 };
+
+  test('at its limit takes the last request, and turns the next away at once', () => {
+    const desk = new Desk({ limits });
+    for (let i = 1; i <= 3; i++) desk.submit(increment('n'), { channel: i, opId: `d:${i}:1` });
+    expect(desk.answered).toEqual([]);
+    const excess = desk.submit(increment('n'), { channel: 4, opId: 'd:4:1' });
+    expect(desk.reply(excess)).toMatchObject({
+      code: 'overloaded',
+      details: { retry_after_ms: 1000 },
+    });
+    desk.flush();
+    expect(desk.value('n')).toBe(3);
+  });
+
+  test('refuses in turn what exceeds it, at once what exceeds it twice, and lets nothing overtake', () => {
+    const desk = new Desk({ limits });
+    for (let i = 1; i <= 9; i++) desk.submit(increment('n'), id(i));
+    // Room for as many again, to be refused in their turn; beyond that at once.
+    expect(desk.answered).toEqual([7, 8, 9]);
+    desk.flush();
+    expect(desk.answered).toEqual([7, 8, 9, 1, 2, 3, 4, 5, 6]);
+    const reasons = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((ticket) => reasonOf(desk.reply(ticket)));
+    expect(reasons.slice(0, 4)).toEqual([null, null, null, 'overloaded']);
+    expect(new Set(reasons.slice(4))).toEqual(new Set(['blocked', 'overloaded']));
+    expect(reasonOf(desk.ask(increment('n'), id(10)))).toBe('blocked');
+    expect(desk.ask(increment('n'), { ...id(4), unblock: true })).toEqual({ store_seq: 4 });
+    expect(desk.ask(increment('n'), id(5))).toEqual({ store_seq: 5 });
+  });
+
+  test('refuses on a channel what comes after one turned away, though there is room again', () => {
+    const desk = new Desk({ limits });
+    for (let i = 1; i <= 3; i++) desk.submit(increment('n'), { channel: i, opId: `d:${i}:1` });
+    desk.submit(increment('n'), { channel: 4, opId: 'd:4:1' });
+    desk.flush();
+    const next = { channel: 4, opId: 'd:4:2' };
+    expect(desk.ask(increment('n'), next)).toMatchObject({
+      code: 'blocked',
+      details: { client_op_id: 'd:4:1' },
+    });
+    desk.ask(increment('n'), { channel: 4, opId: 'd:4:1', unblock: true });
+    expect(desk.ask(increment('n'), next)).toEqual({ store_seq: 5 });
+  });
+
+  test('S68 gives up what has waited too long, and never applies it; sent again it applies once', () => {
+    const desk = new Desk();
+    desk.weather = ({ type }) => (type === 'append' ? 'late' : null);
+    desk.submit(increment('n'), id(1));
+    desk.flush();
+    const waiting = desk.submit(increment('n', 10), id(2));
+    desk.now += 5000;
+    desk.weather = () => null;
+    desk.run({ type: 'behind', batch: 1 });
+    expect(reasonOf(desk.reply(1))).toBe('overloaded');
+    expect(reasonOf(desk.reply(waiting))).toBe('blocked');
+    expect(desk.log.head).toBe(0);
+    desk.ask(increment('n'), { ...id(1), unblock: true });
+    desk.ask(increment('n', 10), id(2));
+    expect(desk.value('n')).toBe(11);
+  });
+
+  test('S68 lets pass what waits one millisecond less', () => {
+    const desk = new Desk();
+    const ticket = desk.submit(increment('n'), id(1));
+    desk.now += 4999;
+    desk.flush();
+    expect(desk.reply(ticket)).toEqual({ store_seq: 1 });
+    const late = desk.submit(increment('n'), id(2));
+    desk.now += 5000;
+    desk.flush();
+    expect(reasonOf(desk.reply(late))).toBe('overloaded');
+  });
+});
+
+describe('a drain', () => {
+  test('finishes what was accepted, refuses the rest, and then says so', () => {
+    const desk = new Desk();
+    const accepted = desk.submit(increment('n'), id(1));
+    desk.step({ type: 'drain' });
+    const refused = desk.submit(increment('n'), id(2));
+    expect(reasonOf(desk.reply(refused))).toBe('unavailable');
+    expect(desk.effects.at(-1)?.type).toBe('reply');
+    desk.flush();
+    expect(desk.reply(accepted)).toEqual({ store_seq: 1 });
+    expect(desk.effects.at(-1)).toEqual({ type: 'drained' });
+    desk.run({ type: 'drain' });
+    expect(desk.effects.filter(({ type }) => type === 'drained')).toHaveLength(1);
+  });
+
+  test('of an authority without work is done at once', () => {
+    expect(new Desk().step({ type: 'drain' })).toEqual([{ type: 'drained' }]);
+  });
+});

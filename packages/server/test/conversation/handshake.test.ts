@@ -78,8 +78,9 @@ test('S3 control frames are exactly those of Phoenix', async () => {
   const reply = await peer.ask(topic, 'write', set('a', 1, 'x'));
   expect(Object.keys(reply.response)).not.toEqual([]);
   for (const [joinRef, ref, , event] of peer.heard) {
-    if (event === 'events' || event === 'catch_up_complete')
+    if (event === 'events' || event === 'catch_up_complete') {
       expect([joinRef, ref]).toEqual([null, null]);
+    }
   }
   const joins = peer.heard.filter(([joinRef, ref]) => ref !== null && ref === joinRef);
   expect(joins).toHaveLength(1);

@@ -65,10 +65,7 @@ export class Clients {
 
   /** Takes in what a lookup told. */
   learn(names: Iterable<string>, highs: ReadonlyMap<string, number>): void {
-    for (const name of names) {
-      const client = this.meet(name);
-      client.high = Math.max(client.high ?? -1, highs.get(name) ?? -1);
-    }
+    for (const name of names) this.meet(name).high = highs.get(name) ?? -1;
   }
 
   /** Takes in a committed id that came by the log. */

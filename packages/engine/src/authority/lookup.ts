@@ -16,7 +16,6 @@ export type Asked = {
 export function ask(works: readonly Work[], clients: Clients): Asked | null {
   let asked: Asked | null = null;
   for (const work of works) {
-    work.record = null;
     identify(work, clients);
     const { client, counter, submission } = work;
     if (client !== null && client.high !== null && counter > client.high) continue;

@@ -172,6 +172,17 @@ describe('a batch', () => {
     expect(desk.value('n')).toBe(7);
   });
 
+  test('ends with the request that makes it too large', () => {
+    const desk = new Desk();
+    const leaves = Object.fromEntries(Array.from({ length: 7000 }, (_, i) => [`k${i}`, i]));
+    for (let i = 0; i < 4; i++) desk.submit(set(`m${i}`, leaves));
+    desk.flush();
+    const sizes = desk.effects.flatMap((each) =>
+      each.type === 'append' ? [each.content.entries.length] : [],
+    );
+    expect(sizes).toEqual([21_000, 7000]);
+  });
+
   test('is asked for once, however much collects', () => {
     const desk = new Desk();
     for (let i = 0; i < 5; i++) desk.submit(increment('n'));

@@ -112,6 +112,18 @@ describe('a lease', () => {
     expect(desk.ask(lease('l'))).toMatchObject({ token: 2 });
   });
 
+  test('S50 lives as long as it was asked for after a step of the wall clock, too', () => {
+    for (const step of [hour, -hour]) {
+      const desk = new Desk();
+      desk.wall += step;
+      desk.ask(lease('l', 60_000));
+      desk.now += 59_999;
+      expect(reasonOf(desk.ask(lease('l')))).toBe('held');
+      desk.now += 1;
+      expect(desk.ask(lease('l'))).toMatchObject({ token: 2 });
+    }
+  });
+
   test('S50 outlives a restart, and then too a step of the wall clock', () => {
     const before = new Desk();
     before.ask(lease('l', 60_000));
@@ -126,6 +138,8 @@ describe('a lease', () => {
   test('S50 that another node gave lives here until its wall time', () => {
     const here = new Desk();
     const there = new Desk({}, here.log);
+    here.wall += hour;
+    there.wall += hour;
     there.ask(lease('l', 60_000));
     here.run({ type: 'grew', head: 1 });
     here.wall += hour;

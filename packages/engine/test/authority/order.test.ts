@@ -118,10 +118,12 @@ describe('a queue', () => {
     desk.submit(increment('n'), { channel: 4, opId: 'd:4:1' });
     desk.flush();
     const next = { channel: 4, opId: 'd:4:2' };
-    expect(desk.ask(increment('n'), next)).toMatchObject({
-      code: 'blocked',
-      details: { client_op_id: 'd:4:1' },
-    });
+    for (const submission of [next, { ...next, opId: 'd:4:3' }]) {
+      expect(desk.ask(increment('n'), submission)).toMatchObject({
+        code: 'blocked',
+        details: { client_op_id: 'd:4:1' },
+      });
+    }
     desk.ask(increment('n'), { channel: 4, opId: 'd:4:1', unblock: true });
     expect(desk.ask(increment('n'), next)).toEqual({ store_seq: 5 });
   });

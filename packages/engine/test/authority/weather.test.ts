@@ -1,6 +1,7 @@
 import type { AuthorityEvent } from '@holdfast/engine/authority';
+import { refuse } from '@holdfast/protocol';
 import { describe, expect, test } from 'vitest';
-import { Desk, increment, reasonOf, release, set } from './desk.ts';
+import { Desk, increment, lease, reasonOf, release, set } from './desk.ts';
 
 const id = (counter: number) => ({ opId: `d1:s1:${counter}` });
 
@@ -33,6 +34,22 @@ describe('an append', () => {
     troubled(desk, 'unknown', 'unknown');
     expect(desk.ask(increment('n'), id(1))).toEqual({ store_seq: 1 });
     expect(desk.value('n')).toBe(1);
+  });
+
+  test('S69 whose outcome was unknown keeps its refusals when it is found', () => {
+    const desk = new Desk();
+    desk.ask(lease('l', 100), id(1));
+    troubled(desk, 'stored and unknown');
+    const held = desk.submit(lease('l', 100), id(2));
+    const next = desk.submit(increment('n'), id(3));
+    desk.weather = ((weather) => (effect) => {
+      if (effect.type === 'read') desk.now += 100;
+      return weather(effect);
+    })(desk.weather);
+    desk.flush();
+    expect(reasonOf(desk.reply(held))).toBe('held');
+    expect(desk.reply(next)).toEqual({ store_seq: 2 });
+    expect(desk.log.head).toBe(2);
   });
 
   test('S69 whose outcome stays unknown is given up when the log shows that it is not there', () => {
@@ -120,6 +137,31 @@ describe('with another node', () => {
     expect(here.ask(increment('n'), id(2))).toEqual({ store_seq: 2 });
     expect(here.value('n')).toBe(2);
     expect(here.committed.map(({ seq }) => seq)).toEqual([1, 2]);
+  });
+
+  test('S62 a request that it has committed is not given up, however long it waited here', () => {
+    const here = new Desk();
+    const there = new Desk({}, here.log);
+    here.weather = ({ type }) => (type === 'append' ? 'late' : null);
+    const ticket = here.submit(increment('n'), id(1));
+    here.flush();
+    there.ask(increment('n'), id(1));
+    here.weather = () => null;
+    here.now += 60_000;
+    here.run({ type: 'behind', batch: 1 });
+    expect(here.reply(ticket)).toEqual({ store_seq: 1 });
+  });
+
+  test('S67 a batch that came too late leaves no block behind when it is decided again', () => {
+    const here = new Desk();
+    const there = new Desk({}, here.log);
+    const rate = refuse('rate_limited', { retry_after_ms: 10 });
+    here.submit(increment('n'), id(1));
+    here.submit(increment('n'), { ...id(2), rate });
+    there.ask(increment('n'), { opId: 'd2:s:1' });
+    here.flush();
+    expect(here.reply(1)).toEqual({ store_seq: 2 });
+    expect(reasonOf(here.reply(2))).toBe('rate_limited');
   });
 
   test('S62 the event of a repeat comes before its answer', () => {

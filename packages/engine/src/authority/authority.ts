@@ -29,14 +29,15 @@ import type { Outcome, Work } from './work.ts';
  *  grew │ └──────────────── following ◀─────────────┘  │
  *       └──────────────────▶  followed: again          │ unknown
  *                                settling ◀────────────┘
- *                                followed: again
+ *                                followed: found, idle; not found, again
  *
  *  A lookup that fails leads to `resting`, a read that fails is made again; `confirming` is an append of nothing where
  *  other nodes write too. "Again" puts the batch back to the front of the queue, takes its turns back, and decides anew.
  *
  * A1  The committed tree is the fold of the log up to `head`; it changes only by ops that are durable.
  * A2  One conversation with the storage at a time. A late or repeated answer changes nothing.
- * A3  What rests on a batch, refusals too, is answered only in the step that hears `stored`, after `committed`.
+ * A3  What rests on a batch, refusals too, is answered only in the step that hears `stored` or finds it in the log,
+ *     after `committed`.
  * A4  `committed` names each seq once, in order, without a gap.
  * A5  Each ticket is answered once; those of one channel in order of arrival, as long as the queue has room.
  * A6  A request is decided as new only if no op of it was in the log at the head that its batch expects.

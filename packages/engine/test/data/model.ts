@@ -242,7 +242,8 @@ function resultOf(model: Model, write: Write, { seq, at }: Moment) {
       return { _type: 'lease', holder: write.holder, token: seq, expires_at: at + write.ttlMs };
     case 'renew':
       return { ...leaseAt(model, write.path), expires_at: at + write.ttlMs };
-    default:
+    case 'delete':
+    case 'release':
       return null;
   }
 }

@@ -3,6 +3,7 @@ import type {
   EpochMs,
   Glob,
   Json,
+  Leaf,
   LeafType,
   MonotonicMs,
   OpId,
@@ -31,7 +32,12 @@ export type PendingRequest = {
   readonly status: PendingState;
   readonly attempts: number;
   readonly createdAt: EpochMs;
+  /** When it was first sent, or was about to be; a definite refusal starts this anew. */
   readonly firstSentAt: EpochMs | null;
+  /** Its place among the requests of the replica; they are sent in this order. */
+  readonly order: number;
+  /** Sent, but not shown before it is committed. */
+  readonly blind: boolean;
 };
 
 /** The final outcome of one request (C1). */
@@ -96,40 +102,57 @@ export type ReplicaImage = {
   readonly incarnation: string | null;
   readonly scope: string | null;
   readonly patterns: readonly Glob[];
-  readonly entries: readonly Entry[];
-  readonly maps: readonly (readonly [Path, Seq])[];
+  readonly entries: Iterable<Entry>;
+  readonly maps: Iterable<readonly [Path, Seq]>;
   readonly outbox: readonly PendingRequest[];
 };
 
-export type ReplicaInput = { readonly now: MonotonicMs; readonly wall: EpochMs } & (
+/** What a cache has to store, all or nothing (stores.md §10.2.3, §18 C2). */
+export type ReplicaChange = {
+  readonly seq: Seq;
+  readonly incarnation: string | null;
+  readonly scope: string | null;
+  /** Entries and maps are the whole state, not the difference to what is stored. */
+  readonly replaces: boolean;
+  /** null: gone. May be read in pieces, at any later time. */
+  readonly entries: Iterable<readonly [Path, Leaf | null]>;
+  readonly maps: Iterable<readonly [Path, Seq | null]>;
+  /** null: it has left the outbox. */
+  readonly requests: readonly (readonly [OpId, PendingRequest | null])[];
+};
+
+export type ReplicaInput = { readonly now: MonotonicMs; readonly wall: EpochMs } &
   /** What the session says of the topic. */
-  | { readonly type: 'joined'; readonly response: unknown }
-  | { readonly type: 'refused'; readonly refusal: Refusal }
-  | { readonly type: 'lost' }
-  | { readonly type: 'message'; readonly event: string; readonly payload: unknown }
-  | {
-      readonly type: 'reply';
-      readonly id: string;
-      readonly status: 'ok' | 'error';
-      readonly response: unknown;
-    }
-  /** An own request. Optimistic ones are shown at once; a local refusal comes back as `settled` in the same step. */
-  | {
-      readonly type: 'request';
-      readonly opId: OpId;
-      readonly request: Request;
-      /** Sent, but not shown before it is committed (leases; writes with patterns `[]`). */
-      readonly blind?: boolean;
-    }
-  /** Withdraw a request that was never sent, or whose last answer was a refusal (C7). */
-  | { readonly type: 'cancel'; readonly opId: OpId }
-  /** Send a waiting request now. */
-  | { readonly type: 'retry'; readonly opId: OpId }
-  /** A round of delivery to the subscribers is due: the driver calls it once per turn. */
-  | { readonly type: 'deliver' }
-  | { readonly type: 'tick' }
-  | { readonly type: 'close' }
-);
+  (
+    | { readonly type: 'joined'; readonly response: unknown }
+    | { readonly type: 'refused'; readonly refusal: Refusal }
+    | { readonly type: 'lost' }
+    | { readonly type: 'message'; readonly event: string; readonly payload: unknown }
+    | {
+        readonly type: 'reply';
+        readonly id: string;
+        readonly status: 'ok' | 'error';
+        readonly response: unknown;
+      }
+    /** An own request. Optimistic ones are shown at once; a local refusal comes back as `settled` in the same step. */
+    | {
+        readonly type: 'request';
+        readonly opId: OpId;
+        readonly request: Request;
+        /** Sent, but not shown before it is committed (leases; writes with patterns `[]`). */
+        readonly blind?: boolean;
+      }
+    /** Withdraw a request that was never sent, or whose last answer was a refusal (C7). */
+    | { readonly type: 'cancel'; readonly opId: OpId }
+    /** Send a waiting request now. */
+    | { readonly type: 'retry'; readonly opId: OpId }
+    /** The cache has stored a batch, and everything before it. */
+    | { readonly type: 'persisted'; readonly batch: number }
+    /** A round of delivery to the subscribers is due: the driver calls it once per turn. */
+    | { readonly type: 'deliver' }
+    | { readonly type: 'tick' }
+    | { readonly type: 'close' }
+  );
 
 export type ReplicaEffect =
   /** Push to the server on the store's topic; `id` is the op id. */
@@ -141,6 +164,8 @@ export type ReplicaEffect =
     }
   /** Leave and join again: a gap, a malformed frame (C9). */
   | { readonly type: 'rejoin' }
+  /** Store this, then say `persisted`; one batch at a time. Only for a durable replica. */
+  | { readonly type: 'persist'; readonly batch: number; readonly change: ReplicaChange }
   | { readonly type: 'settled'; readonly opId: OpId; readonly outcome: Outcome }
   /** Events for one subscription, in order; call its callback, isolated. */
   | {
@@ -155,3 +180,13 @@ export type ReplicaEffect =
   | { readonly type: 'status'; readonly status: ReplicaStatus }
   /** Send `tick` at this time; replaces the former one; null: never. */
   | { readonly type: 'wake'; readonly at: MonotonicMs | null };
+
+/** Plain data about a replica, for logs, the console and checkers. */
+export type ReplicaDescription = ReplicaStatus & {
+  readonly leaves: number;
+  readonly inFlight: number;
+  readonly blocked: boolean;
+  readonly subscriptions: number;
+  /** Chunks of a snapshot collected so far; null: none is being collected. */
+  readonly collected: number | null;
+};

@@ -1,0 +1,81 @@
+import {
+  jsonEquals,
+  type Json,
+  type Leaf,
+  type OpName,
+  type Path,
+  type Seq,
+} from '@holdfast/protocol';
+import { apply, type Change, type MapRow, type Tree } from '../data/index.ts';
+import type { WatchMode } from './types.ts';
+
+/** Which modes of subscription hear of something: a set of bits. */
+export type Audience = number;
+
+/** The bit of each mode. */
+export const modeBits: { readonly [Mode in WatchMode]: Audience } = {
+  all: 1,
+  committed: 2,
+  optimistic: 4,
+};
+
+/** One op, committed or own, as subscribers hear of it: what it did to the leaves (stores.md §18 C11). */
+export type Act = {
+  readonly path: Path;
+  readonly op: OpName | 'refused';
+  readonly seq: Seq | null;
+  readonly own: boolean;
+  readonly audience: Audience;
+  /** What was at the path before. */
+  readonly previous: Json | undefined;
+  readonly changes: readonly Change[];
+};
+
+/** Says who did something, and who shall hear of it. */
+export type Stamp = {
+  readonly own: boolean;
+  readonly committed: boolean;
+  readonly audience: Audience;
+};
+
+/** Where a path is subscribed to; where it is not, nobody needs to know what was there. */
+export type Hears = (path: Path) => boolean;
+
+type OpToApply = Parameters<typeof apply>[1];
+
+/** Applies ops to a tree, and tells what each did. */
+export class Applier {
+  readonly #hears: Hears;
+  readonly #rows: ((rows: readonly MapRow[]) => void) | null;
+
+  constructor(hears: Hears, rows: ((rows: readonly MapRow[]) => void) | null = null) {
+    this.#hears = hears;
+    this.#rows = rows;
+  }
+
+  apply(tree: Tree, ops: readonly OpToApply[], stamp: Stamp): readonly Act[] {
+    return ops.map((op) => this.#applyOne(tree, op, stamp));
+  }
+
+  #applyOne(tree: Tree, op: OpToApply, { own, committed, audience }: Stamp): Act {
+    const { path } = op;
+    const previous = this.previous(tree, path);
+    const changes: Change[] = [];
+    const rows = apply(tree, op, (change) => changes.push(change));
+    this.#rows?.(rows);
+    return { path, op: op.op, seq: committed ? op.seq : null, own, audience, previous, changes };
+  }
+
+  /** What is at a path, as far as somebody wants to know; a map is assembled only then. */
+  previous(tree: Tree, path: Path): Json | undefined {
+    const leaf = tree.leaf(path);
+    if (leaf !== undefined) return leaf.value;
+    return this.#hears(path) ? tree.read(path)?.value : undefined;
+  }
+}
+
+/** Whether two leaves look the same to a reader; revisions are not looked at. */
+export function looksEqual(a: Leaf | undefined, b: Leaf | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.type === b.type && jsonEquals(a.value, b.value);
+}

@@ -1,0 +1,386 @@
+import {
+  covers,
+  type DeviceId,
+  isRefusal,
+  jsonEquals,
+  type Op,
+  type OpId,
+  type Path,
+  type Pattern,
+  type Refusal,
+  refuse,
+  type Request,
+  segmentsOf,
+  type Seq,
+  type ValueLimits,
+} from '@holdfast/protocol';
+import {
+  type Change,
+  decide,
+  type DecideContext,
+  decideTransaction,
+  touches,
+  type Tree,
+} from '../data/index.ts';
+import { type Act, Applier, type Hears, looksEqual, modeBits, type Stamp } from './act.ts';
+import { type Commit } from './commits.ts';
+import { withJudgeableGuards, withoutGuards } from './guards.ts';
+import type { Ledger } from './ledger.ts';
+import { rangeOf } from './listing.ts';
+import { ancestorsOf, overlaps, pathsOf, TouchedPaths } from './touched.ts';
+
+/** An own request as the view shows it. */
+type Shown = {
+  readonly request: Request;
+  readonly touched: readonly Path[];
+  /** As decided on the view, at revisions of its own; empty where it cannot be decided there now. */
+  ops: readonly Op[];
+  /** The leaves it changed. */
+  leaves: readonly Path[];
+  /** Collects the seqs of foreign ops that came before it on its paths. */
+  readonly rebasedOver: Seq[];
+};
+
+/** An own request, and where to note what it is rebased over. */
+export type Intention = {
+  readonly opId: OpId;
+  readonly request: Request;
+  readonly rebasedOver: Seq[];
+};
+
+/** What a commit did at once: to the committed state, and to a view that is not the same tree. {@link Fold.refold} may add to it. */
+export type Landing = { readonly committed: readonly Act[]; readonly view: readonly Act[] };
+
+/** Both states of a replica at one moment. */
+export type Sight = { readonly committed: Tree; readonly view: Tree };
+
+export type FoldConfig = {
+  readonly deviceId: DeviceId;
+  readonly hears: Hears;
+  readonly ledger: Ledger | null;
+};
+
+// Steps of revisions between two seqs: an own, uncommitted op stands after all that is committed and before all that will be.
+const step = 2 ** -20;
+
+/**
+ * What a replica shows: `view = committed + own unanswered requests` (design.md, The replica).
+ *
+ * 1. Without shown requests, view and committed are one tree.
+ * 2. Revisions in the view that are no integers are of own, unanswered requests; they exceed the cursor by less than 1.
+ * 3. An op at none of the paths that shown requests touch changes both trees alike.
+ * 4. After `refold`, the view is what deciding the shown requests on the committed state, in order, gives.
+ */
+export class Fold {
+  readonly #config: FoldConfig;
+  readonly #applier: Applier;
+  readonly #committer: Applier;
+  #committed: Tree;
+  #view: Tree;
+  #cursor: Seq;
+  #steps = 0;
+  readonly #shown = new Map<OpId, Shown>();
+  readonly #touched = new TouchedPaths();
+  #stale: { readonly acts: Act[]; readonly leaves: Set<Path> } | null = null;
+  limits: ValueLimits;
+
+  constructor(config: FoldConfig, start: { tree: Tree; cursor: Seq; limits: ValueLimits }) {
+    const { ledger, hears } = config;
+    this.#config = config;
+    this.#applier = new Applier(hears);
+    this.#committer = new Applier(hears, ledger && ((rows) => ledger.maps(rows)));
+    this.#committed = start.tree;
+    this.#view = start.tree;
+    this.#cursor = start.cursor;
+    this.limits = start.limits;
+  }
+
+  get committed(): Tree {
+    return this.#committed;
+  }
+
+  get view(): Tree {
+    return this.#view;
+  }
+
+  get cursor(): Seq {
+    return this.#cursor;
+  }
+
+  get isStale(): boolean {
+    return this.#stale !== null;
+  }
+
+  /** Whether an own, unanswered request bears on the path. */
+  touches(path: Path): boolean {
+    return this.#touched.touches(path);
+  }
+
+  /** The leaves that own, unanswered requests changed. */
+  *pendingLeaves(): Generator<Path, void, undefined> {
+    for (const { leaves } of this.#shown.values()) yield* leaves;
+  }
+
+  advance(cursor: Seq): void {
+    if (cursor <= this.#cursor) return;
+    this.#cursor = cursor;
+    this.#steps = 0;
+    this.#config.ledger?.touch();
+  }
+
+  /** Shows a new request, or refuses it where it cannot hold (stores.md §18 C8). */
+  show({ opId, request, rebasedOver }: Intention): readonly Act[] | Refusal {
+    const knowledge = { tree: this.#view, touches: (path: Path) => this.touches(path) };
+    const ops = this.#decide(opId, withJudgeableGuards(request, knowledge));
+    if (isRefusal(ops)) return ops;
+    if (this.#view === this.#committed) this.#view = this.#committed.fork();
+    const shown: Shown = { request, touched: touches(request), ops, leaves: [], rebasedOver };
+    this.#shown.set(opId, shown);
+    this.#touched.add(shown.touched);
+    const audience = modeBits.all | modeBits.optimistic;
+    return this.#showOps(shown, { own: true, committed: false, audience });
+  }
+
+  /** Takes over a request of a former life; {@link refold} shows it as far as it can be. */
+  adopt({ opId, request, rebasedOver }: Intention): void {
+    const touched = touches(request);
+    const shown: Shown = { request, touched, ops: [], leaves: [], rebasedOver };
+    this.#shown.set(opId, shown);
+    this.#touched.add(shown.touched);
+    this.#stale ??= { acts: [], leaves: new Set() };
+  }
+
+  /** Stops showing a request: it was refused, or committed by other means than its echo. */
+  withdraw(opId: OpId, why: { readonly refused: true } | { readonly seq: Seq }): void {
+    const shown = this.#forget(opId);
+    if (shown === undefined) return;
+    const { acts } = this.#spoil(shown.leaves);
+    const [seq, audience] =
+      'seq' in why ? [why.seq, modeBits.all] : [null, modeBits.all | modeBits.optimistic];
+    for (const { path, op: name } of shown.ops) {
+      const op = 'seq' in why ? name : 'refused';
+      acts.push({ path, op, seq, own: true, audience, previous: undefined, changes: [] });
+    }
+  }
+
+  /** Applies a commit, `own` where it carries the id of a request of ours. The cursor is the caller's to advance. */
+  land(commit: Commit, own: OpId | null): Landing {
+    const shown = own === null ? undefined : this.#shown.get(own);
+    if (own !== null && shown !== undefined) {
+      const echo = this.#stale === null && this.#matchEcho(shown, { commit, own });
+      if (echo) return { committed: this.#confirm(shown, { commit, own }), view: [] };
+      this.#forget(own);
+    }
+    const stamp = { own: own !== null, committed: true, audience: modeBits.committed };
+    const touching = commit.ops.filter((op) => pathsOf(op).some((path) => this.touches(path)));
+    if (shown !== undefined || touching.length > 0) {
+      const committed = this.#commit(commit.ops, stamp);
+      this.#rebase(committed, shown?.leaves ?? []);
+      if (own === null) this.#noteRebase(touching);
+      return { committed, view: [] };
+    }
+    if (this.#view === this.#committed) {
+      const audience = modeBits.all | modeBits.committed;
+      return { committed: this.#commit(commit.ops, { ...stamp, audience }), view: [] };
+    }
+    const committed = this.#commit(commit.ops, stamp);
+    const audience = modeBits.all;
+    return { committed, view: this.#applier.apply(this.#view, commit.ops, { ...stamp, audience }) };
+  }
+
+  /** Computes the view anew after what changed under it, and tells how it differs from what was shown. */
+  refold(): readonly Act[] {
+    const stale = this.#stale;
+    if (stale === null) return [];
+    const before = this.#view;
+    for (const shown of this.#shown.values()) add(stale.leaves, shown.leaves);
+    this.#rebuild();
+    for (const shown of this.#shown.values()) add(stale.leaves, shown.leaves);
+    const changes: Change[] = [];
+    for (const path of stale.leaves) {
+      const change = { path, before: before.leaf(path), after: this.#view.leaf(path) };
+      if (!looksEqual(change.before, change.after)) changes.push(change);
+    }
+    return changes.length === 0 ? [] : this.#attribute(stale.acts, changes, before);
+  }
+
+  /** Puts a snapshot in place of the committed state. */
+  replace(tree: Tree, seq: Seq): { readonly before: Sight; readonly after: Sight } {
+    const before = { committed: this.#committed, view: this.#view };
+    this.#committed = tree;
+    this.#cursor = seq;
+    this.#rebuild();
+    const committed = this.#committed.fork();
+    const view = this.#view === this.#committed ? committed : this.#view.fork();
+    return { before, after: { committed, view } };
+  }
+
+  /** The committed state, with a part of it replaced by a snapshot of that part (stores.md §10.3.1). */
+  patched(part: Tree, within: readonly Pattern[]): Tree {
+    const tree = this.#committed.fork();
+    for (const pattern of within) {
+      for (const { path } of this.#committed.entries(rangeOf(pattern))) {
+        const isGone = part.leaf(path) === undefined && covers(pattern, segmentsOf(path));
+        if (isGone) tree.remove(path, 0);
+      }
+    }
+    tree.load(part.entries(), part.maps());
+    return tree;
+  }
+
+  #commit(ops: readonly Op[], stamp: Stamp): readonly Act[] {
+    const acts = this.#committer.apply(this.#committed, ops, stamp);
+    this.#config.ledger?.acts(acts);
+    return acts;
+  }
+
+  #forget(opId: OpId): Shown | undefined {
+    const shown = this.#shown.get(opId);
+    if (shown === undefined) return undefined;
+    this.#shown.delete(opId);
+    this.#touched.delete(shown.touched);
+    return shown;
+  }
+
+  // Only the first request shown is known to stand on nothing but what is committed.
+  #matchEcho(shown: Shown, { commit, own }: { commit: Commit; own: OpId }): boolean {
+    const first = this.#shown.keys().next().value;
+    if (first !== own || shown.ops.length !== commit.ops.length) return false;
+    return commit.ops.every((op, index) => {
+      const mine = shown.ops[index];
+      return mine?.op === op.op && mine.path === op.path && jsonEquals(mine.value, op.value);
+    });
+  }
+
+  /**
+   * The echo is what was shown: the view keeps its values, and only what still stands as this request left it gets its
+   * revision. The values of the echo are given up for those shown, so that readers see the same objects.
+   */
+  #confirm(shown: Shown, { commit, own }: { commit: Commit; own: OpId }): readonly Act[] {
+    this.#forget(own);
+    const seqs = new Map<Seq, Seq>();
+    const ops = commit.ops.map((op, index) => {
+      const mine = shown.ops[index] ?? op;
+      seqs.set(mine.seq, op.seq);
+      return { ...op, value: mine.value };
+    });
+    const acts = this.#commit(ops, { own: true, committed: true, audience: modeBits.committed });
+    for (const path of shown.leaves) {
+      const leaf = this.#view.leaf(path);
+      const revision = leaf && seqs.get(leaf.revision);
+      if (leaf !== undefined && revision !== undefined) this.#view.put(path, { ...leaf, revision });
+    }
+    for (const { path } of ops) this.#reviseMaps(path);
+    if (this.#shown.size === 0) this.#committed = this.#view;
+    return acts;
+  }
+
+  /** Gives the maps above a path, in the view, the revisions they have by now. */
+  #reviseMaps(path: Path): void {
+    for (const map of ancestorsOf(path)) {
+      const revision = this.#committed.mapRevision(map);
+      const shown = this.#view.mapRevision(map);
+      if (revision === undefined || shown === undefined || revision <= shown) continue;
+      this.#view.load([], [[map, revision]]);
+    }
+  }
+
+  #spoil(leaves: Iterable<Path>): { readonly acts: Act[]; readonly leaves: Set<Path> } {
+    this.#stale ??= { acts: [], leaves: new Set() };
+    add(this.#stale.leaves, leaves);
+    return this.#stale;
+  }
+
+  #rebase(acts: readonly Act[], leaves: readonly Path[]): void {
+    const stale = this.#spoil(leaves);
+    for (const act of acts) {
+      for (const { path } of act.changes) stale.leaves.add(path);
+      stale.acts.push({ ...act, audience: modeBits.all });
+    }
+  }
+
+  #noteRebase(ops: readonly Op[]): void {
+    for (const op of ops) {
+      const paths = pathsOf(op);
+      for (const { touched, rebasedOver } of this.#shown.values()) {
+        const isMet = touched.some((mine) => paths.some((path) => overlaps(mine, path)));
+        if (isMet) rebasedOver.push(op.seq);
+      }
+    }
+  }
+
+  #rebuild(): void {
+    this.#stale = null;
+    this.#steps = 0;
+    this.#view = this.#shown.size === 0 ? this.#committed : this.#committed.fork();
+    const stamp = { own: true, committed: false, audience: 0 };
+    for (const [opId, shown] of this.#shown) {
+      const ops = this.#decide(opId, withoutGuards(shown.request));
+      // What cannot be decided here and now shows nothing until the server has answered.
+      shown.ops = isRefusal(ops) ? [] : ops;
+      this.#showOps(shown, stamp);
+    }
+  }
+
+  #showOps(shown: Shown, stamp: Stamp): readonly Act[] {
+    const acts = this.#applier.apply(this.#view, shown.ops, stamp);
+    shown.leaves = acts.flatMap(({ changes }) => changes.map(({ path }) => path));
+    return acts;
+  }
+
+  #decide(opId: OpId, request: Request): readonly Op[] | Refusal {
+    const context: DecideContext = {
+      head: this.#cursor + 1,
+      deviceId: this.#config.deviceId,
+      opId,
+      principal: null,
+      at: 0,
+      // Only the authority knows; a write that a lease forbids is shown until it says so.
+      live: () => false,
+      limits: this.limits,
+    };
+    const decision =
+      request.op === 'transact'
+        ? decideTransaction(this.#view, request, context)
+        : decide(this.#view, request, context);
+    if (isRefusal(decision)) return decision;
+    if (this.#steps + decision.ops.length >= 1 / step) return refuse('overloaded');
+    return decision.ops.map((op) => this.#unsettled(op));
+  }
+
+  /** An op of our own as it stands in the view: at the next revision between two seqs. */
+  #unsettled(op: Op): Op {
+    this.#steps++;
+    return { ...op, seq: this.#cursor + this.#steps * step };
+  }
+
+  /** Says by which op each difference came about: the ops of the stale acts, and for the rest a change of our own. */
+  #attribute(stale: readonly Act[], changes: readonly Change[], before: Tree): readonly Act[] {
+    const byPath = new Map<Path, { act: Act; changes: Change[] }>();
+    for (const act of stale) {
+      byPath.delete(act.path);
+      byPath.set(act.path, { act, changes: [] });
+    }
+    const strays: Act[] = [];
+    for (const change of changes) {
+      const { path, after } = change;
+      const above = [path, ...ancestorsOf(path)].flatMap((each) => byPath.get(each) ?? []);
+      for (const each of above) each.changes.push(change);
+      if (above.length > 0) continue;
+      const op = after === undefined ? 'delete' : 'set';
+      const previous = change.before?.value;
+      const audience = modeBits.all;
+      strays.push({ path, op, seq: null, own: true, audience, previous, changes: [change] });
+    }
+    const acts: Act[] = [];
+    for (const { act, changes: caused } of byPath.values()) {
+      const previous = this.#applier.previous(before, act.path);
+      if (caused.length > 0) acts.push({ ...act, previous, changes: caused });
+    }
+    return [...acts, ...strays];
+  }
+}
+
+function add(set: Set<Path>, paths: Iterable<Path>): void {
+  for (const path of paths) set.add(path);
+}

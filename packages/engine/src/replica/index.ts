@@ -1,0 +1,18 @@
+export type { Listing, ListPage, ListQuery, ShownEntry } from './listing.ts';
+export type { ReplicaConfig } from './parts.ts';
+export { Replica } from './replica.ts';
+export type {
+  Delivery,
+  Outcome,
+  PendingRequest,
+  PendingState,
+  ReplicaChange,
+  ReplicaDescription,
+  ReplicaEffect,
+  ReplicaImage,
+  ReplicaInput,
+  ReplicaStatus,
+  WatchEvent,
+  WatchMode,
+  WatchOptions,
+} from './types.ts';

@@ -1,0 +1,91 @@
+import {
+  type Json,
+  type LeafType,
+  literalPrefix,
+  matches,
+  type Path,
+  type Pattern,
+  renderPath,
+  segmentsOf,
+  type Seq,
+} from '@holdfast/protocol';
+import type { Range, Tree } from '../data/index.ts';
+
+/** What a replica shows at a path (stores.md §18 C10). */
+export type ShownEntry = {
+  readonly path: Path;
+  readonly value: Json;
+  readonly type: LeafType;
+  /** That of the committed state, 0 where nothing is committed there. */
+  readonly revision: Seq;
+  /** Whether an unanswered request of our own has a part in it. */
+  readonly pending: boolean;
+};
+
+/** Which leaves to list: those a pattern matches, or those between two paths. */
+export type ListQuery =
+  | { readonly pattern: Pattern }
+  | { readonly from?: string; readonly to?: string };
+
+/** One page of a listing (stores.md §15.2.1). */
+export type ListPage = {
+  /** At most so many; all where absent. */
+  readonly limit?: number;
+  /** The last path of the page before. */
+  readonly after?: Path;
+  readonly order?: 'asc' | 'desc';
+};
+
+/** A page; `next` is null iff nothing follows. */
+export type Listing = { readonly items: readonly ShownEntry[]; readonly next: Path | null };
+
+/** Both states of a replica, and where its own requests bear on them. */
+export type Sighted = {
+  readonly committed: Tree;
+  readonly view: Tree;
+  touches(path: Path): boolean;
+};
+
+/** What is shown at a path. What is pending has the revision that is committed there (stores.md §18 C10). */
+export function show(sighted: Sighted, path: Path): ShownEntry | undefined {
+  const { committed, view } = sighted;
+  const shown = view.read(path);
+  if (shown === undefined) return undefined;
+  const { value, type, revision } = shown;
+  const isMap = view.leaf(path) === undefined;
+  const pending =
+    view !== committed && (isMap ? sighted.touches(path) : !Number.isInteger(revision));
+  if (!pending) return { path, value, type, revision, pending };
+  const known = committed.leaf(path)?.revision ?? committed.mapRevision(path) ?? 0;
+  return { path, value, type, revision: known, pending };
+}
+
+/** Lists a page of the leaves that are shown. */
+export function list(sighted: Sighted, query: ListQuery, page: ListPage): Listing {
+  const limit = page.limit ?? Infinity;
+  const pattern = 'pattern' in query ? query.pattern : null;
+  const items: ShownEntry[] = [];
+  for (const { path } of sighted.view.entries(pageRange(query, page))) {
+    if (pattern !== null && !matches(pattern, segmentsOf(path))) continue;
+    if (items.length >= limit) return { items, next: items.at(-1)?.path ?? null };
+    const entry = show(sighted, path);
+    if (entry !== undefined) items.push(entry);
+  }
+  return { items, next: null };
+}
+
+/** The narrowest range that holds all a pattern matches or covers. */
+export function rangeOf(pattern: Pattern): Range {
+  const prefix = literalPrefix(pattern);
+  return prefix.length === 0 ? {} : { under: renderPath(prefix) };
+}
+
+function pageRange(query: ListQuery, { after, order = 'asc' }: ListPage): Range {
+  const range = 'pattern' in query ? rangeOf(query.pattern) : bounds(query);
+  if (after === undefined) return { ...range, order };
+  return order === 'asc' ? { ...range, order, after } : { ...range, order, before: after };
+}
+
+function bounds({ from, to }: { readonly from?: string; readonly to?: string }): Range {
+  return { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { before: to }) };
+}

@@ -1,0 +1,391 @@
+import {
+  isRefusal,
+  type Leaf,
+  type Limits,
+  matches,
+  type MonotonicMs,
+  type Path,
+  type Pattern,
+  readJoinReply,
+  type Refusal,
+  segmentsOf,
+} from '@holdfast/protocol';
+import { Tree } from '../data/index.ts';
+import { Fold } from './fold.ts';
+import { Following } from './following.ts';
+import { isAboutLeases } from './guards.ts';
+import { Ledger } from './ledger.ts';
+import {
+  list,
+  type Listing,
+  type ListPage,
+  type ListQuery,
+  show,
+  type ShownEntry,
+} from './listing.ts';
+import type { Parts, ReplicaConfig } from './parts.ts';
+import { Requests } from './requests.ts';
+import { Subscriptions } from './subscriptions.ts';
+import type {
+  PendingRequest,
+  ReplicaDescription,
+  ReplicaEffect,
+  ReplicaImage,
+  ReplicaInput,
+  ReplicaStatus,
+  WatchEvent,
+  WatchOptions,
+} from './types.ts';
+
+/** What the session says of the topic. */
+type ChannelInput = Input<'joined' | 'refused' | 'lost' | 'message' | 'reply'>;
+
+type Input<Type extends ReplicaInput['type']> = Extract<ReplicaInput, { readonly type: Type }>;
+
+/**
+ * A client's replica of one store: the committed state, its own unanswered requests, and what they make together
+ * (design.md, The replica; stores.md §18).
+ *
+ *     idle ──joined──▶ catching_up ──catch_up_complete──▶ live
+ *                        ▲      │ lost, gap, bad frame     │
+ *                 joined │      ▼                          │
+ *                        └── joining ◀─────────────────────┘      refused: until joined · closed: for ever
+ *
+ * 1. After every step the view is the committed state with the own unanswered requests decided on it, in order.
+ * 2. Subscribers hear of every difference between what was shown and what is, and of nothing else.
+ * 3. What an earlier generation of the channel says is not heard: the session drops it.
+ */
+export class Replica {
+  readonly #parts: Parts;
+  readonly #requests: Requests;
+  readonly #following: Following;
+  #phase: 'idle' | 'joining' | 'joined' | 'refused' | 'closed' = 'idle';
+  #error: Refusal | null = null;
+  #effects: ReplicaEffect[] = [];
+  #told: ReplicaStatus;
+  #wakeAt: MonotonicMs | null = null;
+  #isSignalled = false;
+
+  constructor(config: ReplicaConfig) {
+    const { image, limits, deviceId } = config;
+    const subscriptions = new Subscriptions();
+    const ledger = config.durable === true ? new Ledger() : null;
+    const hears = (path: Path): boolean => subscriptions.hears(path);
+    const start = { tree: treeOf(config), cursor: image?.seq ?? 0, limits };
+    this.#parts = {
+      config,
+      fold: new Fold({ deviceId, hears, ledger }, start),
+      subscriptions,
+      ledger,
+      emit: (effect) => this.#effects.push(effect),
+    };
+    this.#requests = new Requests(this.#parts);
+    this.#following = new Following(this.#parts, this.#requests);
+    this.#told = this.status();
+  }
+
+  /** Takes one input; tells what is to be done about it. */
+  step(input: ReplicaInput): readonly ReplicaEffect[] {
+    this.#effects = [];
+    if (this.#phase === 'closed') this.#takeLate(input);
+    else if (isOfChannel(input)) this.#hear(input);
+    else this.#take(input);
+    this.#conclude(input);
+    return this.#effects;
+  }
+
+  /** The payload of the next join (stores.md §10.1). */
+  joinPayload(): object {
+    return this.#following.joinPayload();
+  }
+
+  /** What is shown at a path; the value is frozen, and the same object until it changes (stores.md §18 C10). */
+  read(path: Path): Leaf | undefined {
+    return show(this.#parts.fold, path);
+  }
+
+  /** As {@link read}, with its path, and whether an own unanswered request has a part in it. */
+  entry(path: Path): ShownEntry | undefined {
+    return show(this.#parts.fold, path);
+  }
+
+  /** A page of the leaves that are shown. */
+  entries(query: ListQuery, page: ListPage = {}): Listing {
+    return list(this.#parts.fold, query, page);
+  }
+
+  /**
+   * Registers a subscription, and names it. Its events, those of `includeCurrent` first, go out with rounds of `deliver`;
+   * the caller sees to the first of them.
+   */
+  subscribe(pattern: Pattern, options: WatchOptions): number {
+    const { fold, subscriptions } = this.#parts;
+    const feed = subscriptions.subscribe(pattern, options);
+    if (!options.includeCurrent) return feed.id;
+    if (options.mode === 'optimistic') {
+      subscriptions.prime(feed, this.#pendingEvents(pattern));
+      return feed.id;
+    }
+    const tree = options.mode === 'all' ? fold.view : fold.committed;
+    const states = { before: Tree.empty(), after: tree.fork(), seq: fold.cursor };
+    subscriptions.compare({ ...states, op: 'present' }, (each) => each === feed);
+    return feed.id;
+  }
+
+  unsubscribe(subscription: number): void {
+    this.#parts.subscriptions.unsubscribe(subscription);
+  }
+
+  /** The own unanswered requests, in order. */
+  outbox(): readonly PendingRequest[] {
+    return this.#requests.list();
+  }
+
+  status(): ReplicaStatus {
+    const pending = this.#requests.outbox.size;
+    const phase = this.#shownPhase();
+    return {
+      phase,
+      seq: this.#parts.fold.cursor,
+      pending,
+      synced: phase === 'live' && pending === 0,
+      incarnation: this.#following.incarnation,
+      error: this.#error,
+    };
+  }
+
+  /** What a cache should hold as of now; its entries may be read at any later time. */
+  image(): ReplicaImage {
+    const { config, fold } = this.#parts;
+    const tree = fold.committed.fork();
+    return {
+      seq: fold.cursor,
+      incarnation: this.#following.incarnation,
+      scope: this.#following.scope,
+      patterns: config.patterns,
+      entries: tree.entries(),
+      maps: tree.maps(),
+      outbox: this.outbox().filter(({ request }) => !isAboutLeases(request)),
+    };
+  }
+
+  describe(): ReplicaDescription {
+    const { outbox } = this.#requests;
+    return {
+      ...this.status(),
+      leaves: this.#parts.fold.committed.size,
+      inFlight: outbox.inFlight,
+      blocked: outbox.isBlocked,
+      subscriptions: this.#parts.subscriptions.size,
+      collected: this.#following.collected,
+    };
+  }
+
+  #hear(input: ChannelInput): void {
+    switch (input.type) {
+      case 'joined':
+        return this.#onJoined(input);
+      case 'refused':
+        return this.#becomeRefused(input.refusal);
+      case 'lost':
+        return this.#becomeJoining();
+      case 'message':
+        return this.#onMessage(input);
+      case 'reply':
+        return this.#requests.reply(input);
+    }
+  }
+
+  #take(input: Exclude<ReplicaInput, ChannelInput>): void {
+    switch (input.type) {
+      case 'request':
+        return this.#requests.ask(input);
+      case 'cancel':
+        return this.#requests.cancel(input.opId);
+      case 'retry':
+        return this.#requests.outbox.hasten(input.opId, input.now);
+      case 'persisted':
+        return this.#requests.persisted(input.batch);
+      case 'deliver':
+        return this.#deliver(input.now);
+      case 'tick':
+        return this.#onTick(input.now);
+      case 'close':
+        return this.#becomeClosed();
+    }
+  }
+
+  #takeLate(input: ReplicaInput): void {
+    if (input.type === 'request') this.#requests.refuseClosed(input.opId);
+    if (input.type === 'persisted') this.#requests.persisted(input.batch);
+  }
+
+  #onJoined({ response, now, wall }: Input<'joined'>): void {
+    const reply = readJoinReply(response);
+    if (isRefusal(reply)) {
+      this.#becomeRefused(reply);
+      return;
+    }
+    const { config, fold } = this.#parts;
+    const limits = limitsOf(config.limits, reply.limits);
+    this.#requests.limits = limits;
+    fold.limits = limits;
+    this.#phase = 'joined';
+    this.#error = null;
+    const { incarnation } = this.#following;
+    this.#following.joined(reply);
+    this.#requests.joined(reply, { incarnation, now, wall });
+  }
+
+  #onMessage({ event, payload }: Input<'message'>): void {
+    if (this.#phase !== 'joined') return;
+    const heard = this.#following.hear(event, payload);
+    if (heard === 'taken') return;
+    if (heard !== 'gap') {
+      this.#error = heard;
+      this.#following.spoil();
+    }
+    this.#rejoin();
+  }
+
+  #onTick(now: MonotonicMs): void {
+    this.#wakeAt = null;
+    if (this.#phase === 'joined' && this.#requests.outbox.isStuck(now)) this.#rejoin();
+  }
+
+  #rejoin(): void {
+    this.#parts.emit({ type: 'rejoin' });
+    this.#becomeJoining();
+  }
+
+  #becomeJoining(): void {
+    this.#phase = 'joining';
+    this.#requests.lost();
+    this.#following.lost();
+  }
+
+  #becomeRefused(refusal: Refusal): void {
+    this.#becomeJoining();
+    this.#phase = 'refused';
+    this.#error = refusal;
+  }
+
+  #becomeClosed(): void {
+    this.#phase = 'closed';
+    this.#requests.close();
+    this.#parts.subscriptions.clear();
+  }
+
+  #deliver(now: MonotonicMs): void {
+    this.#isSignalled = false;
+    for (const { subscription, events } of this.#parts.subscriptions.deliver(now)) {
+      this.#parts.emit({ type: 'notify', subscription, events });
+    }
+  }
+
+  /** Brings everything in line with what a step did. */
+  #conclude({ now, wall }: ReplicaInput): void {
+    const { fold, subscriptions, emit } = this.#parts;
+    subscriptions.announce(fold.refold(), fold.view);
+    for (const push of this.#requests.outbox.send({ now, wall })) emit(push);
+    this.#persist();
+    for (const subscription of subscriptions.takeDropped()) emit({ type: 'dropped', subscription });
+    if (!this.#isSignalled && subscriptions.isDeliverable(now)) {
+      this.#isSignalled = true;
+      emit({ type: 'deliverable' });
+    }
+    const status = this.status();
+    if (differs(status, this.#told)) {
+      this.#told = status;
+      emit({ type: 'status', status });
+    }
+    this.#wake(now);
+  }
+
+  #persist(): void {
+    const { fold, ledger, emit } = this.#parts;
+    const { incarnation, scope } = this.#following;
+    const books = { seq: fold.cursor, incarnation, scope, committed: fold.committed };
+    const next = ledger?.take(books) ?? null;
+    if (next !== null) emit({ type: 'persist', ...next });
+  }
+
+  // A wake that comes too early does no harm, so that only earlier ones are worth an effect.
+  #wake(now: MonotonicMs): void {
+    const send = this.#requests.outbox.nextWake() ?? Infinity;
+    const due = this.#parts.subscriptions.nextDue(now) ?? Infinity;
+    const at = Math.min(send, due);
+    if (at >= (this.#wakeAt ?? Infinity)) return;
+    this.#wakeAt = at;
+    this.#parts.emit({ type: 'wake', at });
+  }
+
+  #shownPhase(): ReplicaStatus['phase'] {
+    if (this.#phase !== 'joined') return this.#phase;
+    return this.#following.isCaughtUp ? 'live' : 'catching_up';
+  }
+
+  #pendingEvents(pattern: Pattern): readonly WatchEvent[] {
+    const { fold } = this.#parts;
+    const events = new Map<Path, WatchEvent>();
+    for (const path of fold.pendingLeaves()) {
+      const leaf = fold.view.leaf(path);
+      if (leaf === undefined || !matches(pattern, segmentsOf(path))) continue;
+      const { value, type } = leaf;
+      events.set(path, {
+        path,
+        value,
+        previous: undefined,
+        type,
+        op: 'present',
+        seq: null,
+        own: true,
+      });
+    }
+    return [...events.values()];
+  }
+}
+
+const channelInputs: ReadonlySet<string> = new Set([
+  'joined',
+  'refused',
+  'lost',
+  'message',
+  'reply',
+]);
+
+function isOfChannel(input: ReplicaInput): input is ChannelInput {
+  return channelInputs.has(input.type);
+}
+
+function treeOf({ image, loaded }: ReplicaConfig): Tree {
+  if (loaded !== undefined) return loaded;
+  const tree = Tree.empty();
+  if (image !== undefined) tree.load(image.entries, image.maps);
+  return tree;
+}
+
+/** The limits to go by: those that the server told, where it told any. */
+function limitsOf(ours: Limits, theirs: { readonly [name: string]: number }): Limits {
+  const told = (name: keyof Limits): number => theirs[name] ?? ours[name];
+  return {
+    ...ours,
+    max_frame_bytes: told('max_frame_bytes'),
+    max_value_bytes: told('max_value_bytes'),
+    max_leaves_per_write: told('max_leaves_per_write'),
+    max_depth: told('max_depth'),
+    max_segment_bytes: told('max_segment_bytes'),
+    max_path_bytes: told('max_path_bytes'),
+    max_tx_ops: told('max_tx_ops'),
+  };
+}
+
+function differs(a: ReplicaStatus, b: ReplicaStatus): boolean {
+  return (
+    a.phase !== b.phase ||
+    a.seq !== b.seq ||
+    a.pending !== b.pending ||
+    a.incarnation !== b.incarnation ||
+    a.error !== b.error
+  );
+}

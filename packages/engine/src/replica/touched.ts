@@ -1,0 +1,59 @@
+import { childPath, isObject, type Op, type Path } from '@holdfast/protocol';
+
+/**
+ * A set of paths, counted, that says whether a path is one of them, above one or below one, at a cost that follows the
+ * depth of the path and not the size of the set (stores.md §18 C4).
+ */
+export class TouchedPaths {
+  readonly #at = new Map<string, number>();
+  readonly #above = new Map<string, number>();
+
+  add(paths: readonly Path[]): void {
+    for (const path of paths) {
+      count(this.#at, path, 1);
+      for (const ancestor of ancestorsOf(path)) count(this.#above, ancestor, 1);
+    }
+  }
+
+  delete(paths: readonly Path[]): void {
+    for (const path of paths) {
+      count(this.#at, path, -1);
+      for (const ancestor of ancestorsOf(path)) count(this.#above, ancestor, -1);
+    }
+  }
+
+  touches(path: Path): boolean {
+    if (this.#at.size === 0) return false;
+    if (this.#at.has(path) || this.#above.has(path)) return true;
+    return ancestorsOf(path).some((ancestor) => this.#at.has(ancestor));
+  }
+}
+
+function count(counts: Map<string, number>, key: string, by: 1 | -1): void {
+  const next = (counts.get(key) ?? 0) + by;
+  if (next === 0) counts.delete(key);
+  else counts.set(key, next);
+}
+
+/** The strict ancestors of a path, nearest last. */
+export function ancestorsOf(path: Path): Path[] {
+  const ancestors: Path[] = [];
+  for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what stands before a '/' of a path is a path
+    ancestors.push(path.slice(0, end) as Path);
+  }
+  return ancestors;
+}
+
+/** The paths at and below which an op of the log changed something. */
+export function pathsOf(op: Pick<Op, 'op' | 'path' | 'value'>): readonly Path[] {
+  const { path, value } = op;
+  if (op.op !== 'merge' || !isObject(value)) return [path];
+  return Object.keys(value).map((key) => childPath(path, key));
+}
+
+/** Whether one of two paths is the other, or above it. */
+export function overlaps(a: string, b: string): boolean {
+  if (a.length === b.length) return a === b;
+  return a.length < b.length ? b.startsWith(`${a}/`) : a.startsWith(`${b}/`);
+}

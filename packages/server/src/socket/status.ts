@@ -46,7 +46,7 @@ async function figures(storage: Storage, host: StoreHost) {
     entry_count: host.describe().leaves,
     op_count: host.head - oldestSeq + 1,
     file_storage_bytes: 0,
-    db_size_bytes: 0,
+    db_size_bytes: await storage.size(),
     latest_snapshot_seq: oldestSeq === 1 ? null : oldestSeq - 1,
     latest_snapshot_at: null,
     recent_ops: recent.toReversed().map((op) => ({

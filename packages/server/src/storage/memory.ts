@@ -79,6 +79,10 @@ class MemoryStorage implements Storage {
     return { head: shelf.head, oldestSeq: shelf.oldestSeq, dedupeSince: shelf.dedupeSince };
   }
 
+  async size(): Promise<number> {
+    return 0;
+  }
+
   async *load(store: string): AsyncIterable<LoadChunk> {
     const shelf = this.#find(store);
     if (shelf === undefined) return;

@@ -189,6 +189,8 @@ export interface Storage {
    * revisions, dedupe records and markers stay (stores.md §13.1.3).
    */
   compact(store: string, through: Seq, limit: number): Promise<Seq>;
+  /** Bytes that all of the storage takes on its medium; 0 where it has none. */
+  size(): Promise<number>;
   /** The wall clock that leases and records are stamped with. */
   now(): EpochMs;
   /** Finishes what was asked for, then lets go of everything. Later appends fail. */

@@ -178,6 +178,13 @@ class SqliteStorage implements Storage {
     });
   }
 
+  async size(): Promise<number> {
+    return this.#commits.read(() => {
+      const row = this.#reads.size.get();
+      return row === undefined ? 0 : this.#rows.integer(row, 'bytes');
+    });
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;

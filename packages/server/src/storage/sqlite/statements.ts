@@ -35,6 +35,7 @@ const writes = {
 export type Reads = Readonly<Record<keyof typeof reads, StatementSync>>;
 
 const reads = {
+  size: 'SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()',
   findPlace: 'SELECT key, head, oldest_seq, dedupe_since FROM stores WHERE id = ?',
   entries: `SELECT path, value, type, revision FROM entries WHERE store = ? AND path > ?
     ORDER BY path LIMIT ?`,

@@ -281,6 +281,7 @@ export class Dialer {
   }
 
   #tick(): void {
+    this.#turn.woken();
     this.#rescheduled = true;
     const { now } = this.#turn;
     switch (this.#phase.is) {

@@ -92,7 +92,7 @@ export class Listener {
     const channels = [...this.#channels.values()].map((channel) => ({
       channel: channel.id,
       topic: channel.topic,
-      state: channel.held === null ? (channel.leaving ? 'leaving' : 'open') : ('deciding' as const),
+      state: stateOf(channel),
       unanswered: channel.answers.size,
     }));
     return { closed: this.#closed, heardAt: this.#heardAt, channels };
@@ -326,6 +326,11 @@ function isJoin({ joinRef, ref }: Held): boolean {
 // Of another life of the channel, or answerable only by what would pass for the join's reply (stores.md §7.3).
 function isForeign({ joinRef, ref }: Held, channel: Channel): boolean {
   return (joinRef !== null && joinRef !== channel.joinRef) || ref === channel.joinRef;
+}
+
+function stateOf({ held, leaving }: Channel): 'deciding' | 'open' | 'leaving' {
+  if (held !== null) return 'deciding';
+  return leaving ? 'leaving' : 'open';
 }
 
 function kindOf(topic: string): string {

@@ -110,8 +110,8 @@ export class Topics {
     this.#leaveState(topic);
     const isFirst = topic.backoff.failures === 0;
     const waitMs = topic.backoff.failed();
-    this.#wait(topic, isFirst ? 0 : waitMs);
-    this.#joinDue(topic);
+    if (isFirst) this.#join(topic);
+    else this.#wait(topic, waitMs);
   }
 
   push(input: Extract<DialerInput, { type: 'push' }>): void {

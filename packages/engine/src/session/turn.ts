@@ -33,6 +33,11 @@ export class Turn {
     if (this.#due === null || at < this.#due) this.#due = at;
   }
 
+  /** The wake announced has come, perhaps a little early: what is due next is announced anew. */
+  woken(): void {
+    this.#announced = null;
+  }
+
   /** Forgets what was due; who still has something due reminds again. */
   forget(): void {
     this.#due = null;

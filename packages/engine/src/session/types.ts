@@ -24,7 +24,7 @@ export type DialerInput = { readonly now: MonotonicMs } & (
   | { readonly type: 'leave'; readonly topic: string }
   /** Leave and join again under a new generation: a gap, a malformed frame. */
   | { readonly type: 'rejoin'; readonly topic: string }
-  /** A push on a joined topic. `id` is the caller's and comes back with the reply. */
+  /** A push on a joined topic, or on `phoenix` (`access_token`). `id` is the caller's and comes back with the reply. */
   | {
       readonly type: 'push';
       readonly topic: string;
@@ -124,6 +124,7 @@ export type ListenerEffect =
       readonly event: string;
       readonly payload: unknown;
     }
-  /** The channel is gone (left, replaced, shut): nothing more may be sent to it. */
+  /** The channel is gone (left, replaced, shut): nothing more may be sent to it. Said again where a gone one is accepted. */
   | { readonly type: 'left'; readonly channel: number }
+  /** The conversation is over, all its channels included: no effect follows. */
   | { readonly type: 'close'; readonly code: number; readonly reason: string };

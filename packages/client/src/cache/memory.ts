@@ -1,0 +1,67 @@
+import type { Entry, Leaf, OpId, Path, Seq, StoreName } from '@holdfast/protocol';
+import type { PendingRequest } from '@holdfast/engine/replica';
+import type { Cache, CacheChange, CachedStore } from './port.ts';
+
+/**
+ * A cache in memory: it ends with the process. Two clients one after the other may share it, which is a restart with a
+ * durable cache in all but name.
+ */
+export function memoryCache(): Cache {
+  const shelves = new Map<StoreName, Shelf>();
+  return {
+    load: (store) => shelves.get(store)?.image() ?? null,
+    commit(store, change) {
+      let shelf = shelves.get(store);
+      if (shelf === undefined) {
+        shelf = new Shelf();
+        shelves.set(store, shelf);
+      }
+      shelf.commit(change);
+    },
+    clear(store) {
+      shelves.delete(store);
+    },
+  };
+}
+
+/** What is kept of one store. */
+class Shelf {
+  readonly #entries = new Map<Path, Leaf>();
+  readonly #maps = new Map<Path, Seq>();
+  readonly #requests = new Map<OpId, PendingRequest>();
+  #seq: Seq = 0;
+  #incarnation: string | null = null;
+  #scope: string | null = null;
+
+  commit(change: CacheChange): void {
+    if (change.replaces) {
+      this.#entries.clear();
+      this.#maps.clear();
+    }
+    for (const [path, leaf] of change.entries) put(this.#entries, path, leaf);
+    for (const [path, revision] of change.maps) put(this.#maps, path, revision);
+    for (const [opId, request] of change.requests) put(this.#requests, opId, request);
+    this.#seq = change.seq;
+    this.#incarnation = change.incarnation;
+    this.#scope = change.scope;
+  }
+
+  image(): CachedStore {
+    const entries: Entry[] = [];
+    for (const [path, leaf] of this.#entries) entries.push({ path, ...leaf });
+    return {
+      seq: this.#seq,
+      incarnation: this.#incarnation,
+      scope: this.#scope,
+      patterns: [],
+      entries,
+      maps: [...this.#maps],
+      outbox: [...this.#requests.values()].toSorted((a, b) => a.order - b.order),
+    };
+  }
+}
+
+function put<K, V>(map: Map<K, V>, key: K, value: V | null): void {
+  if (value === null) map.delete(key);
+  else map.set(key, value);
+}

@@ -1,0 +1,396 @@
+import {
+  asGlob,
+  defaultLimits,
+  HoldfastError,
+  type Json,
+  type OpId,
+  type Path,
+  type Refusal,
+  refuse,
+  RejectedError,
+} from '@holdfast/protocol';
+import {
+  type Listing,
+  type ListPage,
+  type ListQuery,
+  type Outcome,
+  type PendingRequest,
+  Replica,
+  type ReplicaEffect,
+  type ReplicaImage,
+  type ReplicaInput,
+  type ShownEntry,
+} from '@holdfast/engine/replica';
+import type { Cache } from './cache/port.ts';
+import { Asks } from './asks.ts';
+import { Calls } from './calls.ts';
+import { call, type Cell } from './cell.ts';
+import type { Settings } from './options.ts';
+import { WriteReceipt } from './receipt.ts';
+import type { Slot } from './slot.ts';
+import type { Subscription } from './subscription.ts';
+import { Timer } from './timer.ts';
+import type { ConnectionStatus, Speaker, Uplink } from './uplink.ts';
+import { Waiting } from './waiting.ts';
+
+/** What the stores of a client share. */
+export type Room = {
+  readonly settings: Settings;
+  readonly uplink: Uplink;
+  readonly connection: Cell<ConnectionStatus>;
+};
+
+type Wish = ReplicaInput extends infer Input
+  ? Input extends ReplicaInput
+    ? Omit<Input, 'now' | 'wall'>
+    : never
+  : never;
+
+/** A store that is open: does what its replica says. The value of the registry's entry (registry.md §8.1). */
+export class OpenStore implements Speaker {
+  /** It replicates nothing, and only writes. */
+  readonly isWriteOnly: boolean;
+  readonly #room: Room;
+  readonly #slot: Slot;
+  readonly #replica: Replica;
+  readonly #timer: Timer;
+  readonly #receipts = new Map<OpId, WriteReceipt>();
+  readonly #subscriptions = new Map<number, Subscription>();
+  readonly #asks = new Asks();
+  readonly #calls: Calls;
+  readonly #waiting: Waiting;
+  #cache: Cache | null;
+  #effects: ReplicaEffect[] = [];
+  #isPerforming = false;
+  #delivery: 'none' | 'due' | 'running' = 'none';
+  #isClosed = false;
+
+  constructor(
+    room: Room,
+    slot: Slot,
+    how: { readonly isWriteOnly: boolean; readonly image: ReplicaImage | null },
+  ) {
+    const { settings } = room;
+    const { isWriteOnly, image } = how;
+    this.#room = room;
+    this.#slot = slot;
+    this.isWriteOnly = isWriteOnly;
+    this.#cache = settings.cache;
+    this.#calls = new Calls(settings.report);
+    this.#replica = new Replica({
+      topic: slot.topic,
+      patterns: isWriteOnly ? [] : [asGlob('**')],
+      deviceId: settings.deviceId,
+      limits: defaultLimits,
+      random: () => settings.env.random(),
+      durable: settings.cache !== null,
+      ...(image !== null && { image }),
+    });
+    this.#waiting = new Waiting(image !== null && image.seq > 0);
+    this.#timer = new Timer(settings.env, () => this.#step({ type: 'tick' }));
+    slot.open = this;
+    slot.outboxChanged();
+    this.#showStatus();
+    room.uplink.join(slot.topic, this);
+  }
+
+  // ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get(path: Path): Json | undefined {
+    return this.#replica.read(path)?.value;
+  }
+
+  entry(path: Path): ShownEntry | undefined {
+    return this.#replica.entry(path);
+  }
+
+  list(query: ListQuery, page: ListPage): Listing {
+    return this.#replica.entries(query, page);
+  }
+
+  pending(): readonly PendingRequest[] {
+    return this.#replica.outbox();
+  }
+
+  /** Whether there is work that must not be lost (registry.md §5.5). */
+  get isBusy(): boolean {
+    return this.#replica.status().pending > 0;
+  }
+
+  get ready(): Promise<void> {
+    return this.#waiting.ready();
+  }
+
+  /** Resolves when the store is joined, or when it turns out that it cannot be for now. */
+  reached(): Promise<void> {
+    return this.#waiting.reached();
+  }
+
+  /** Resolves when nothing is pending. */
+  settled(): Promise<void> {
+    return this.#waiting.settled();
+  }
+
+  describe(): object {
+    return { name: this.#slot.name, ...this.#replica.describe() };
+  }
+
+  // ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  request(receipt: WriteReceipt): void {
+    const { opId, request } = receipt;
+    if (request === null) return;
+    this.#receipts.set(opId, receipt);
+    this.#step({ type: 'request', opId, request });
+  }
+
+  /** Refuses what is no request at all. */
+  refuse(receipt: WriteReceipt, refusal: Refusal): void {
+    this.#receipts.set(receipt.opId, receipt);
+    this.#settle(receipt.opId, { status: 'refused', refusal });
+  }
+
+  cancel(opId: OpId): void {
+    this.#step({ type: 'cancel', opId });
+  }
+
+  retry(opId: OpId): void {
+    this.#step({ type: 'retry', opId });
+  }
+
+  stateOf(opId: OpId): PendingRequest['status']['state'] | null {
+    return this.pending().find((each) => each.opId === opId)?.status.state ?? null;
+  }
+
+  /** Asks the server something about the store, over the same channel as everything else. */
+  ask(event: string, payload: object): Promise<unknown> {
+    const { phase } = this.#replica.status();
+    if (phase !== 'live' && phase !== 'catching_up') {
+      return Promise.reject(new HoldfastError('unavailable'));
+    }
+    return this.#asks.ask((id) => this.#room.uplink.push(this.#slot.topic, { id, event, payload }));
+  }
+
+  // ── watching ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  subscribe(subscription: Subscription): () => void {
+    const id = this.#replica.subscribe(subscription.pattern, subscription.options);
+    this.#subscriptions.set(id, subscription);
+    this.#deliverSoon();
+    return () => {
+      subscription.isLive = false;
+      if (this.#subscriptions.delete(id)) this.#replica.unsubscribe(id);
+    };
+  }
+
+  // ── what the uplink says ─────────────────────────────────────────────────────────────────────────────────────────
+
+  joinPayload(): object {
+    return this.#replica.joinPayload();
+  }
+
+  joined(response: unknown): void {
+    this.#step({ type: 'joined', response });
+  }
+
+  refused(refusal: Refusal): void {
+    this.#step({ type: 'refused', refusal });
+  }
+
+  lost(): void {
+    this.#asks.lost();
+    this.#step({ type: 'lost' });
+  }
+
+  message(event: string, payload: unknown): void {
+    this.#step({ type: 'message', event, payload });
+  }
+
+  reply(id: string, status: 'ok' | 'error', response: unknown): void {
+    const isTaken = this.#asks.answer(id, status, response);
+    if (!isTaken) this.#step({ type: 'reply', id, status, response });
+  }
+
+  connection(): void {
+    this.#showStatus();
+  }
+
+  /** Leaves the topic; what was accepted is in the cache, or its receipt says that it is not. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#room.uplink.leave(this.#slot.topic);
+    this.lost();
+    const subscriptions = [...this.#subscriptions.values()];
+    this.#subscriptions.clear();
+    this.#step({ type: 'close' });
+    this.#isClosed = true;
+    this.#timer.set(null);
+    for (const [opId] of this.#receipts) {
+      // The cache has it, and the next client sends it.
+      this.#settle(opId, { status: 'refused', refusal: refuse('closed', { kept: true }) });
+    }
+    for (const subscription of subscriptions) call(() => subscription.closed(), this.#report);
+    this.#waiting.close();
+    this.#slot.open = null;
+    this.#slot.outboxChanged();
+  }
+
+  // ── the loop ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** One input with all that it causes; the application's callbacks come after the last of it. */
+  #step(wish: Wish): void {
+    if (this.#isClosed) return;
+    const { env } = this.#room.settings;
+    for (const effect of this.#replica.step({ ...wish, now: env.now(), wall: env.wall() })) {
+      this.#effects.push(effect);
+    }
+    if (wish.type !== 'deliver') this.#slot.outboxChanged();
+    if (this.#isPerforming) return;
+    this.#isPerforming = true;
+    for (let at = 0; at < this.#effects.length; at++) {
+      const effect = this.#effects[at];
+      if (effect !== undefined) this.#perform(effect);
+    }
+    this.#effects = [];
+    this.#isPerforming = false;
+    this.#calls.run();
+  }
+
+  #perform(effect: ReplicaEffect): void {
+    switch (effect.type) {
+      case 'push':
+        this.#room.uplink.push(this.#slot.topic, effect);
+        break;
+      case 'rejoin':
+        this.#room.uplink.rejoin(this.#slot.topic);
+        break;
+      case 'persist':
+        this.#persist(effect);
+        break;
+      case 'settled':
+        this.#settle(effect.opId, effect.outcome);
+        break;
+      case 'notify':
+        this.#notify(effect);
+        break;
+      case 'dropped':
+        this.#drop(effect.subscription);
+        break;
+      case 'deliverable':
+        this.#deliverSoon();
+        break;
+      case 'status':
+        this.#showStatus();
+        break;
+      case 'wake':
+        this.#timer.set(effect.at);
+        break;
+    }
+  }
+
+  #settle(opId: OpId, outcome: Outcome): void {
+    const { settings } = this.#room;
+    const receipt = this.#receipts.get(opId) ?? this.#unknownReceipt(opId);
+    this.#receipts.delete(opId);
+    receipt.settle(outcome);
+    const { outcome: told } = receipt;
+    if (told?.status !== 'refused' || told.details['kept'] === true) return;
+    const { error } = told;
+    // The caller may read `committed` of what was refused at once.
+    settings.env.setTimeout(() => {
+      if (receipt.isAwaited) return;
+      const request = receipt.request === null ? {} : { request: receipt.request };
+      const rejection = { store: this.#slot.name, opId, error, ...request };
+      call(() => settings.onRejected(rejection), this.#report);
+    }, 0);
+  }
+
+  /** Of a write made before a restart, or with a receipt that was let go of. */
+  #unknownReceipt(opId: OpId): WriteReceipt {
+    return new WriteReceipt({ opId, request: null }, this);
+  }
+
+  #persist({ batch, change }: Extract<ReplicaEffect, { readonly type: 'persist' }>): void {
+    const stored = (): void => {
+      for (const [opId, request] of change.requests) {
+        if (request !== null && this.#cache !== null) this.#receipts.get(opId)?.stored();
+      }
+      this.#step({ type: 'persisted', batch });
+    };
+    const failed = (error: unknown): void => {
+      // Without it the client goes on in memory, having said so once (registry.md §11, Storage).
+      if (this.#cache !== null) this.#report(error);
+      this.#cache = null;
+      stored();
+    };
+    try {
+      const result = this.#cache?.commit(this.#slot.name, change);
+      if (result instanceof Promise) result.then(stored, failed);
+      else stored();
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  #notify({ subscription: id, events }: Extract<ReplicaEffect, { type: 'notify' }>): void {
+    const subscription = this.#subscriptions.get(id);
+    if (subscription === undefined) return;
+    for (const event of events) {
+      this.#calls.add(() => (subscription.isLive ? subscription.event(event) : undefined));
+    }
+  }
+
+  #drop(id: number): void {
+    const subscription = this.#subscriptions.get(id);
+    this.#subscriptions.delete(id);
+    if (subscription === undefined) return;
+    this.#calls.add(() => {
+      if (!subscription.isLive) return undefined;
+      subscription.isLive = false;
+      return subscription.dropped();
+    });
+  }
+
+  /**
+   * A round of delivery after what runs now. What a round brings about waits for a task of its own, so that neither a
+   * long listing nor a subscriber that writes holds up the event loop (stores.md §18 C21).
+   */
+  #deliverSoon(): void {
+    if (this.#delivery === 'due') return;
+    const isInRound = this.#delivery === 'running';
+    this.#delivery = 'due';
+    const deliver = (): void => this.#deliver();
+    if (isInRound) this.#room.settings.env.setTimeout(deliver, 0);
+    else queueMicrotask(deliver);
+  }
+
+  #deliver(): void {
+    this.#delivery = 'running';
+    this.#step({ type: 'deliver' });
+    if (this.#delivery === 'running') this.#delivery = 'none';
+  }
+
+  #showStatus(): void {
+    const { connection, error: lineError } = this.#room.connection.get();
+    const { phase, seq, pending, synced, incarnation, error } = this.#replica.status();
+    const known = this.#slot.status.get();
+    const why = error === null ? lineError : errorOf(error, known.error);
+    this.#slot.status.set({
+      connection,
+      seq,
+      pending,
+      synced: synced && connection === 'connected',
+      incarnation,
+      ...(why !== undefined && { error: why }),
+    });
+    this.#waiting.update({ phase, pending, connection, error: why ?? null });
+  }
+
+  readonly #report = (error: unknown): void => this.#room.settings.report(error);
+}
+
+/** The same error for the same refusal, so that what has not changed does not seem to. */
+function errorOf(refusal: Refusal, known: HoldfastError | undefined): HoldfastError {
+  const isSame = known?.code === refusal.code && known.details === refusal.details;
+  return isSame ? known : RejectedError.from(refusal);
+}

@@ -1,0 +1,165 @@
+import { type Codec, HoldfastError, jsonCodec, utf8Length } from '@holdfast/protocol';
+import type { Cache } from './cache/port.ts';
+import { type Report } from './cell.ts';
+import { type ClientEnv, platformEnv } from './env.ts';
+import type { Link } from './link/port.ts';
+import { type WebSocketClass, webSocketLink } from './link/websocket.ts';
+import type { RejectedWrite } from './receipt.ts';
+
+/** A token, or what gives one: asked at every connect, and once more after the server refused one (stores.md §18 C18). */
+export type TokenSource = string | (() => string | Promise<string>);
+
+/** How a client is made. */
+export type ClientOptions = {
+  /** Where the server is, such as `wss://example.org`; a path is kept in front of the server's own. */
+  readonly url: string;
+  readonly token: TokenSource;
+  /** Names this installation, at most 64 bytes; by default what the browser keeps for it, else drawn at random. */
+  readonly deviceId?: string;
+  /** A WebSocket class, where the platform has none (Node before 22). */
+  readonly webSocket?: WebSocketClass;
+  /** Default: JSON. */
+  readonly codec?: Codec;
+  /** Default: WebSockets. */
+  readonly link?: Link;
+  /** Keeps entries and unanswered writes; default: nothing is kept. */
+  readonly cache?: Cache;
+  /** Parts of the platform to replace. */
+  readonly env?: Partial<ClientEnv>;
+  /** Hears of each write that was refused and whose receipt nobody has awaited. */
+  readonly onRejected?: (rejection: RejectedWrite) => void;
+  /** Hears of failures that have no caller: callbacks that throw, token sources that fail. Default: reported to the platform. */
+  readonly onError?: (error: unknown) => void;
+};
+
+/** {@link ClientOptions}, checked, with every default. */
+export type Settings = {
+  readonly endpoint: string;
+  readonly whoami: string;
+  readonly token: TokenSource;
+  readonly deviceId: string;
+  readonly codec: Codec;
+  readonly link: Link;
+  readonly cache: Cache | null;
+  readonly env: ClientEnv;
+  readonly onRejected: (rejection: RejectedWrite) => void;
+  readonly report: Report;
+};
+
+const kinds: { readonly [Name in keyof Required<ClientOptions>]: readonly string[] } = {
+  url: ['string'],
+  token: ['string', 'function'],
+  deviceId: ['string'],
+  webSocket: ['function'],
+  codec: ['object'],
+  link: ['object'],
+  cache: ['object'],
+  env: ['object'],
+  onRejected: ['function'],
+  onError: ['function'],
+};
+
+/** Throws a `TypeError` that names what is wrong with an options object (stores.md §18 C21). */
+export function checkOptions(
+  of: string,
+  options: unknown,
+  allowed: { readonly [name: string]: readonly string[] },
+): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`${of} needs an object of options, not ${String(options)}.`);
+  }
+  for (const [name, value] of Object.entries(options)) {
+    const types = Object.hasOwn(allowed, name) ? allowed[name] : undefined;
+    if (types === undefined) {
+      const names = Object.keys(allowed).join(', ');
+      throw new TypeError(`${of} has no option "${name}". It has: ${names}.`);
+    }
+    const type = value === null ? 'null' : typeof value;
+    if (value !== undefined && !types.includes(type)) {
+      throw new TypeError(`${of}: "${name}" must be a ${types.join(' or ')}, not ${type}.`);
+    }
+  }
+}
+
+/** Checks the options of `createClient` and fills in the defaults. */
+export function settingsOf(options: ClientOptions): Settings {
+  checkOptions('createClient', options, kinds);
+  const { url, token, codec = jsonCodec, link, webSocket } = options;
+  if (url === undefined) throw new TypeError('createClient needs a "url".');
+  if (token === undefined) throw new TypeError('createClient needs a "token".');
+  if (link !== undefined && webSocket !== undefined) {
+    throw new TypeError('createClient: "webSocket" has no use beside "link".');
+  }
+  const env: ClientEnv = { ...platformEnv, ...options.env };
+  const report = reporter(options.onError);
+  return {
+    ...endpointsOf(url),
+    token,
+    deviceId: deviceIdOf(options.deviceId, env),
+    codec,
+    link: link ?? webSocketLink(webSocket === undefined ? {} : { webSocket }),
+    cache: options.cache ?? null,
+    env,
+    onRejected: options.onRejected ?? (() => undefined),
+    report,
+  };
+}
+
+const deviceBytesMax = 64;
+
+function deviceIdOf(given: string | undefined, env: ClientEnv): string {
+  if (given === undefined) return env.deviceId();
+  const bytes = utf8Length(given);
+  const isReserved = /^(system|http|web|mcp):/.test(given);
+  if (bytes >= 1 && bytes <= deviceBytesMax && !isReserved) return given;
+  throw new TypeError(
+    `createClient: "deviceId" must have 1 to ${deviceBytesMax} bytes and not begin with system:, http:, web: or mcp:.`,
+  );
+}
+
+const socketPath = '/ws/sync/websocket';
+const secureOf = new Map([
+  ['wss:', true],
+  ['https:', true],
+  ['ws:', false],
+  ['http:', false],
+]);
+
+function endpointsOf(text: string): { readonly endpoint: string; readonly whoami: string } {
+  const { protocol, host, pathname, search, hash } = URL.canParse(text) ? new URL(text) : noUrl;
+  const isSecure = secureOf.get(protocol);
+  if (isSecure === undefined || search !== '' || hash !== '') {
+    throw new TypeError(
+      `createClient: "url" must be like wss://example.org, without a query, not "${text}".`,
+    );
+  }
+  const base = pathname.replace(/\/+$/, '').replace(/\/(ws\/sync|socket)\/websocket$/, '');
+  return {
+    endpoint: `${isSecure ? 'wss' : 'ws'}://${host}${base}${socketPath}`,
+    whoami: `${isSecure ? 'https' : 'http'}://${host}${base}/api/whoami`,
+  };
+}
+
+const noUrl = { protocol: '', host: '', pathname: '', search: '', hash: '' };
+
+/** A reporter that cannot fail, and never ends the process by a rejection. */
+function reporter(onError: ((error: unknown) => void) | undefined): Report {
+  return (error) => {
+    try {
+      if (onError !== undefined) onError(error);
+      else warn(error);
+    } catch (failure) {
+      warn(failure);
+    }
+  };
+}
+
+function warn(error: unknown): void {
+  // oxlint-disable-next-line no-console -- nobody asked to hear of it, and it must not vanish
+  console.error('holdfast:', error);
+}
+
+/** The error of a client or handle that is closed (registry.md §8.1). */
+export function closedError(what: string): HoldfastError {
+  return new HoldfastError('closed', {}, `closed: this ${what} is closed.`);
+}

@@ -1,0 +1,206 @@
+import {
+  type EpochMs,
+  type HoldfastError,
+  type OpId,
+  type Path,
+  type Refusal,
+  RejectedError,
+  type Request,
+  type Seq,
+  type WriteReply,
+  type WriteResult,
+} from '@holdfast/protocol';
+import type { Outcome, PendingState } from '@holdfast/engine/replica';
+
+/** What a committed write came to. */
+export type Commit = {
+  /** The seq of its last op. */
+  readonly seq: Seq;
+  /** Seqs of others' ops on its paths that were ordered between making and committing it. */
+  readonly rebasedOver: readonly Seq[];
+  /** One for each op of a transaction, in order. */
+  readonly results?: readonly WriteResult[];
+  /** Of a lease. */
+  readonly lease?: {
+    readonly token: number;
+    readonly expiresAt: EpochMs;
+    readonly holder: string | null;
+  };
+  /** False for a release that found nothing to release. */
+  readonly released?: false;
+};
+
+/** How a write ended: committed, or refused with the reason, where it lies, and what the rule says of itself. */
+export type WriteOutcome =
+  | ({ readonly status: 'committed' } & Commit)
+  | {
+      readonly status: 'refused';
+      readonly reason: RejectedError['code'];
+      /** The path that was refused. */
+      readonly path: Path | null;
+      /** The fields of the rule that was broken, such as `limit` or `current_revision`. */
+      readonly details: HoldfastError['details'];
+      readonly error: RejectedError;
+    };
+
+/** Where a write stands. */
+export type WriteState = PendingState['state'] | 'committed' | 'refused';
+
+/** A write that has been made: shown already, decided later (design.md, Public API). */
+export interface Receipt {
+  readonly opId: OpId;
+  readonly state: WriteState;
+  /** How it ended; null until then. */
+  readonly outcome: WriteOutcome | null;
+  /** Resolves when a restart of this client loses nothing: it is in the cache, or committed. */
+  readonly durable: Promise<void>;
+  /** Resolves when the server has committed it, rejects when it never will. Made when first read. */
+  readonly committed: Promise<Commit>;
+  /** Takes it back, if it is certain not to be committed; says whether it was. */
+  cancel(): boolean;
+}
+
+/** A write that was refused and whose receipt nobody has awaited. */
+export type RejectedWrite = {
+  readonly store: string;
+  readonly opId: OpId;
+  /** Absent where it was made before a restart. */
+  readonly request?: Request;
+  readonly error: RejectedError;
+};
+
+/** What a receipt asks of the store that its write is in. */
+export type ReceiptDesk = {
+  stateOf(opId: OpId): PendingState['state'] | null;
+  cancel(opId: OpId): void;
+};
+
+/** A promise made when it is first asked for. Nobody is made to handle it. */
+class Lazy<T> {
+  #promise: Promise<T> | null = null;
+  #resolve: (value: T) => void = () => undefined;
+  #reject: (error: unknown) => void = () => undefined;
+
+  get isRead(): boolean {
+    return this.#promise !== null;
+  }
+
+  get(settleNow: (lazy: Lazy<T>) => void): Promise<T> {
+    if (this.#promise === null) {
+      this.#promise = new Promise((resolve, reject) => {
+        this.#resolve = resolve;
+        this.#reject = reject;
+      });
+      this.#promise.catch(() => undefined);
+      settleNow(this);
+    }
+    return this.#promise;
+  }
+
+  resolve(value: T): void {
+    this.#resolve(value);
+  }
+
+  reject(error: unknown): void {
+    this.#reject(error);
+  }
+}
+
+/** The one implementation of {@link Receipt}; its owner settles it. */
+export class WriteReceipt implements Receipt {
+  readonly opId: OpId;
+  readonly request: Request | null;
+  readonly #desk: ReceiptDesk;
+  readonly #committed = new Lazy<Commit>();
+  readonly #durable = new Lazy<void>();
+  #outcome: WriteOutcome | null = null;
+  #isStored = false;
+
+  constructor(of: { opId: OpId; request: Request | null }, desk: ReceiptDesk) {
+    this.opId = of.opId;
+    this.request = of.request;
+    this.#desk = desk;
+  }
+
+  get outcome(): WriteOutcome | null {
+    return this.#outcome;
+  }
+
+  get state(): WriteState {
+    return this.#outcome?.status ?? this.#desk.stateOf(this.opId) ?? 'queued';
+  }
+
+  get committed(): Promise<Commit> {
+    return this.#committed.get((lazy) => this.#tellCommitted(lazy));
+  }
+
+  get durable(): Promise<void> {
+    return this.#durable.get((lazy) => this.#tellDurable(lazy));
+  }
+
+  /** Whether somebody waits for the outcome and will hear of a refusal. */
+  get isAwaited(): boolean {
+    return this.#committed.isRead;
+  }
+
+  cancel(): boolean {
+    if (this.#outcome === null) this.#desk.cancel(this.opId);
+    return this.#outcome?.status === 'refused' && this.#outcome.reason === 'cancelled';
+  }
+
+  /** The cache has it. */
+  stored(): void {
+    this.#isStored = true;
+    this.#tellDurable(this.#durable);
+  }
+
+  settle(outcome: Outcome): void {
+    if (this.#outcome !== null) return;
+    this.#outcome =
+      outcome.status === 'committed'
+        ? { status: 'committed', ...commitOf(outcome.reply, outcome.rebasedOver) }
+        : refusedBy(outcome.refusal, this.request);
+    this.#tellCommitted(this.#committed);
+    this.#tellDurable(this.#durable);
+  }
+
+  #tellCommitted(lazy: Lazy<Commit>): void {
+    if (this.#outcome === null) return;
+    if (this.#outcome.status === 'refused') {
+      lazy.reject(this.#outcome.error);
+      return;
+    }
+    const { status: _, ...commit } = this.#outcome;
+    lazy.resolve(commit);
+  }
+
+  #tellDurable(lazy: Lazy<void>): void {
+    if (this.#isStored || this.#outcome?.status === 'committed') lazy.resolve();
+    else if (this.#outcome?.status === 'refused') lazy.reject(this.#outcome.error);
+  }
+}
+
+function commitOf(reply: WriteReply, rebasedOver: readonly Seq[]): Commit {
+  if ('released' in reply) return { seq: 0, rebasedOver, released: false };
+  const { store_seq: seq } = reply;
+  if ('results' in reply) return { seq, rebasedOver, results: reply.results };
+  const { token, expires_at: expiresAt, holder = null } = reply;
+  if (token === undefined || expiresAt === undefined) return { seq, rebasedOver };
+  return { seq, rebasedOver, lease: { token, expiresAt, holder } };
+}
+
+function refusedBy(refusal: Refusal, request: Request | null): WriteOutcome {
+  const { code: reason, details } = refusal;
+  const error = RejectedError.from(refusal);
+  return { status: 'refused', reason, path: pathOf(refusal, request), details, error };
+}
+
+/** The path that a refusal is about: its own, or that of the op it names. */
+function pathOf({ details }: Refusal, request: Request | null): Path | null {
+  const { path, op_index: index } = details;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a path in a refusal is one that was checked
+  if (typeof path === 'string') return path as Path;
+  if (request === null) return null;
+  if (request.op !== 'transact') return request.path;
+  return typeof index === 'number' ? (request.ops[index]?.path ?? null) : null;
+}

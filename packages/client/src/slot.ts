@@ -1,0 +1,102 @@
+import type { HoldfastError, OpId, Reason, Request, Seq, StoreName } from '@holdfast/protocol';
+import type { PendingRequest } from '@holdfast/engine/replica';
+import { Cell, type Report } from './cell.ts';
+import type { OpenStore } from './open-store.ts';
+import type { ReceiptDesk } from './receipt.ts';
+import type { ConnectionStatus } from './uplink.ts';
+
+/** How a store is doing, for people and consoles (stores.md §18 C24). */
+export type StoreStatus = {
+  readonly connection: ConnectionStatus['connection'];
+  /** The last seq that the replica has. */
+  readonly seq: Seq;
+  /** Own writes that are not decided yet. */
+  readonly pending: number;
+  /** Caught up, and nothing pending. */
+  readonly synced: boolean;
+  readonly incarnation: string | null;
+  /** Why the store cannot be used now. */
+  readonly error?: HoldfastError;
+};
+
+/** An own write that is not decided yet. */
+export type OutboxEntry = {
+  readonly opId: OpId;
+  readonly request: Request;
+  readonly state: PendingRequest['status']['state'];
+  /** Why it waits: what the server last said of it. */
+  readonly reason: Reason | null;
+  readonly attempts: number;
+  /** Epoch milliseconds. */
+  readonly createdAt: number;
+  readonly firstSentAt: number | null;
+};
+
+/**
+ * What a client knows of a store for as long as it lives, whether the store is open or not: the numbers of its own
+ * writes, and the signals that handles show.
+ */
+export class Slot implements ReceiptDesk {
+  readonly name: StoreName;
+  readonly key: string;
+  readonly topic: string;
+  readonly status: Cell<StoreStatus>;
+  readonly outboxChanges: Cell<null>;
+  open: OpenStore | null = null;
+  #counter = 0;
+  #outbox: readonly OutboxEntry[] | null = [];
+
+  constructor(name: StoreName, report: Report) {
+    this.name = name;
+    this.key = `store/${name}`;
+    this.topic = `store:${name}`;
+    this.status = new Cell(closedStatus, report);
+    this.outboxChanges = new Cell(null, report);
+  }
+
+  stateOf(opId: OpId): OutboxEntry['state'] | null {
+    return this.open?.stateOf(opId) ?? null;
+  }
+
+  cancel(opId: OpId): void {
+    this.open?.cancel(opId);
+  }
+
+  /** The number of the next own write: dense, so that the server need not remember each (records.md §11.2). */
+  nextNumber(): number {
+    this.#counter += 1;
+    return this.#counter;
+  }
+
+  /** The open store has changed something about its unanswered writes. */
+  outboxChanged(): void {
+    this.#outbox = null;
+    this.outboxChanges.notify();
+  }
+
+  outbox(): readonly OutboxEntry[] {
+    this.#outbox ??= Object.freeze((this.open?.pending() ?? []).map(listed));
+    return this.#outbox;
+  }
+}
+
+/** The status of a store that is not open. */
+export const closedStatus: StoreStatus = {
+  connection: 'closed',
+  seq: 0,
+  pending: 0,
+  synced: false,
+  incarnation: null,
+};
+
+function listed({
+  opId,
+  request,
+  status,
+  attempts,
+  createdAt,
+  firstSentAt,
+}: PendingRequest): OutboxEntry {
+  const reason = status.state === 'waiting' ? status.refusal.code : null;
+  return { opId, request, state: status.state, reason, attempts, createdAt, firstSentAt };
+}

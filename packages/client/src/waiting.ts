@@ -1,0 +1,105 @@
+import { HoldfastError } from '@holdfast/protocol';
+import type { ReplicaStatus } from '@holdfast/engine/replica';
+import type { ConnectionStatus } from './uplink.ts';
+
+/** What the promises of a store depend on. */
+export type Situation = {
+  readonly phase: ReplicaStatus['phase'];
+  readonly pending: number;
+  readonly connection: ConnectionStatus['connection'];
+  readonly error: HoldfastError | null;
+};
+
+type Verdict = 'yes' | 'not yet' | HoldfastError;
+
+/** The promises of a store: that it is ready, that it is reached, that all is settled. None has to be handled. */
+export class Waiting {
+  readonly #hasImage: boolean;
+  /** Since then there is something to read, whatever becomes of the connection. */
+  #wasLive = false;
+  readonly #ready = new Condition();
+  readonly #reached = new Condition();
+  readonly #settled = new Condition();
+
+  constructor(hasImage: boolean) {
+    this.#hasImage = hasImage;
+  }
+
+  ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  reached(): Promise<void> {
+    return this.#reached.promise;
+  }
+
+  settled(): Promise<void> {
+    return this.#settled.promise;
+  }
+
+  update(now: Situation): void {
+    this.#ready.set(this.#isReady(now));
+    if (now.phase === 'live') this.#wasLive = true;
+    this.#reached.set(isReached(now));
+    this.#settled.set(now.pending === 0 ? 'yes' : 'not yet');
+  }
+
+  close(): void {
+    const closed = new HoldfastError('closed');
+    for (const condition of [this.#ready, this.#reached, this.#settled]) condition.end(closed);
+  }
+
+  #isReady({ phase, connection, error }: Situation): Verdict {
+    if (phase === 'live') return 'yes';
+    if (this.#wasLive && phase !== 'refused') return 'yes';
+    if (error !== null && (phase === 'refused' || connection === 'closed')) return error;
+    return this.#hasImage && connection !== 'connected' && connection !== 'connecting'
+      ? 'yes'
+      : 'not yet';
+  }
+}
+
+function isReached({ phase, connection }: Situation): Verdict {
+  const isJoined = phase === 'live' || phase === 'catching_up' || phase === 'refused';
+  return isJoined || (connection !== 'connected' && connection !== 'connecting')
+    ? 'yes'
+    : 'not yet';
+}
+
+/** A promise of something that can become true, fail, and become open again. */
+class Condition {
+  #promise: Promise<void> | null = null;
+  #resolve: () => void = () => undefined;
+  #reject: (error: HoldfastError) => void = () => undefined;
+  #verdict: Verdict = 'not yet';
+
+  get promise(): Promise<void> {
+    if (this.#promise === null) {
+      this.#promise = new Promise((resolve, reject) => {
+        this.#resolve = resolve;
+        this.#reject = reject;
+      });
+      this.#promise.catch(() => undefined);
+      this.#tell();
+    }
+    return this.#promise;
+  }
+
+  set(verdict: Verdict): void {
+    if (verdict === this.#verdict) return;
+    // Who waits goes on waiting; who has been told asks anew.
+    if (this.#verdict !== 'not yet') this.#promise = null;
+    this.#verdict = verdict;
+    this.#tell();
+  }
+
+  end(error: HoldfastError): void {
+    if (this.#verdict === 'not yet') this.set(error);
+  }
+
+  #tell(): void {
+    if (this.#promise === null || this.#verdict === 'not yet') return;
+    if (this.#verdict === 'yes') this.#resolve();
+    else this.#reject(this.#verdict);
+  }
+}

@@ -172,7 +172,7 @@ export class StoreChannel implements Receiver {
   #ask(slot: number, question: () => Promise<object | Refusal>): void {
     if (this.#slots.size === 0) this.#settle(slot, question());
     else
-      this.#questions.push({ after: this.#lastTicket, ask: () => this.#settle(slot, question()) });
+      {this.#questions.push({ after: this.#lastTicket, ask: () => this.#settle(slot, question()) });}
   }
 
   #settle(slot: number, work: Promise<object | Refusal>): void {

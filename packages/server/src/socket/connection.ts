@@ -48,6 +48,7 @@ export class Connection implements ChannelPort {
   #pingedAt: number;
   #progress: { bytes: number; at: number };
   #closingAt: number | null = null;
+  #deciding = 0;
   #deaf = false;
   #closed = false;
 
@@ -194,10 +195,7 @@ export class Connection implements ChannelPort {
         this.#channels.get(effect.channel)?.channel.push(effect.slot, effect.event, effect.payload);
         return;
       case 'join':
-        this.#join(effect.channel, effect.topic, effect.payload).catch((error: unknown) => {
-          this.#room.report('join failed', error);
-          this.#decline(effect.channel, { reason: 'join crashed' });
-        });
+        this.#decide(effect.channel, effect.topic, effect.payload);
         return;
       case 'left':
         this.#left(effect.channel);
@@ -210,6 +208,21 @@ export class Connection implements ChannelPort {
       case 'close':
         this.close(effect.code, effect.reason);
     }
+  }
+
+  /** Joins are decided side by side, but not more of them than a socket may have channels. */
+  #decide(channel: number, topic: string, payload: unknown): void {
+    if (this.#deciding >= this.#room.limits.max_channels_per_socket) {
+      this.#decline(channel, { reason: 'too many channels joined' });
+      return;
+    }
+    this.#deciding += 1;
+    this.#join(channel, topic, payload)
+      .catch((error: unknown) => {
+        this.#room.report('join failed', error);
+        this.#decline(channel, { reason: 'join crashed' });
+      })
+      .finally(() => (this.#deciding -= 1));
   }
 
   async #join(channel: number, topic: string, payload: unknown): Promise<void> {
@@ -244,7 +257,10 @@ export class Connection implements ChannelPort {
   #accept(channel: number, joined: StoreChannel, response: object): void {
     const now = this.#room.clock.now();
     const [reply, ...held] = this.#listener.step({ type: 'accept', now, channel, response });
-    if (reply !== undefined) this.#do(reply);
+    if (reply === undefined) return;
+    this.#do(reply);
+    // The client left, or joined again, while the join was being decided.
+    if (reply.type === 'left') return;
     joined.begin();
     this.#perform(held);
   }

@@ -1,0 +1,45 @@
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { type Figure, type Result, type Round, summarise } from './figure.ts';
+import { figures } from './figures/index.ts';
+
+/** Measures every figure against its limit, alternating, and writes `bench/results.json`. */
+const { values: options } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    rounds: { type: 'string', default: '5' },
+    quick: { type: 'boolean', default: false },
+  },
+});
+const only = options.only?.split(',');
+const chosen = figures.filter(({ id }) => only === undefined || only.includes(id));
+const results: Record<string, Result> = {};
+for (const figure of chosen) {
+  const result = summarise(figure, await rounds(figure));
+  results[figure.id] = result;
+  console.log(line(figure.id, result));
+}
+if (!options.quick && only === undefined) {
+  const file = new URL('./results.json', import.meta.url);
+  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
+}
+const missed = Object.values(results).filter(({ pass }) => !pass).length;
+if (missed > 0 && !options.quick) {
+  console.error(`${missed} of ${chosen.length} goals missed`);
+  process.exitCode = 1;
+}
+
+async function rounds(figure: Figure): Promise<Round[]> {
+  const done: Round[] = [];
+  const count = options.quick ? 1 : Number(options.rounds);
+  for (let round = 1; round <= count; round += 1) {
+    if (process.stderr.isTTY) process.stderr.write(`\r${figure.id}: round ${round} of ${count}\r`);
+    done.push(await figure.measure(options.quick));
+  }
+  return done;
+}
+
+function line(id: string, { ours, limit, unit, ratio, goal, pass }: Result): string {
+  const cells = [id.padEnd(20), `${ours}`.padStart(9), `${limit}`.padStart(9), unit.padEnd(12)];
+  return `${cells.join('  ')}  ${`${ratio}`.padStart(7)}  ${goal.padEnd(8)}  ${pass ? 'ok' : 'MISSED'}`;
+}

@@ -163,6 +163,15 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
     return new Lease({ key, ttl, held }, this.#leases);
   }
 
+  /**
+   * A lease acquired elsewhere, by its key and token. Nothing is asked: `renew` tells whether it is still held, and until
+   * then its `expiresAt` is 0 and its holder null.
+   */
+  leaseOf({ key, token }: Fencing): Lease {
+    const held = { token, expiresAt: 0, holder: null };
+    return new Lease({ key: this.#place(key), ttl: 30_000, held }, this.#leases);
+  }
+
   /** Calls back for each change of a leaf, or of a path, that a pattern matches; returns how to stop. */
   on(pattern: string, callback: (event: WatchEvent) => unknown, options: OnOptions = {}): Release {
     if (typeof callback !== 'function') throw new TypeError('on needs a callback.');

@@ -35,7 +35,7 @@ import {
   watchOptionsOf,
   watchTypes,
 } from './watch.ts';
-import { type FenceOptions, type PathInput, Writes } from './writes.ts';
+import { type FenceOptions, type Fencing, type PathInput, Writes } from './writes.ts';
 
 /** What a handle needs of its client. */
 export type Hold = {

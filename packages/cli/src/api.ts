@@ -1,0 +1,90 @@
+import { isObject, isReason, refusals } from '@holdfast/protocol';
+import { type Endpoint, unreachable } from './endpoint.ts';
+import { outcomeOf } from './exit-codes.ts';
+import { Failure, hintFor } from './failure.ts';
+
+/** The fields of an answer. */
+export type Answer = { readonly [field: string]: unknown };
+
+type Call = {
+  readonly method?: 'GET' | 'POST' | 'DELETE';
+  readonly body?: object;
+};
+
+/** Asks the HTTP API of a server (stores.md §15); anything but success is a {@link Failure}. */
+export async function callApi(endpoint: Endpoint, path: string, call: Call = {}): Promise<Answer> {
+  const { method = 'GET', body } = call;
+  const response = await send(endpoint, path, {
+    method,
+    headers: {
+      authorization: `Bearer ${endpoint.token}`,
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  const answer = await readAnswer(response, endpoint);
+  if (!response.ok) throw refusalOf(response.status, answer);
+  return answer;
+}
+
+async function send(endpoint: Endpoint, path: string, init: RequestInit): Promise<Response> {
+  const signal = AbortSignal.timeout(endpoint.timeoutMs);
+  try {
+    return await fetch(`${endpoint.url}${path}`, { ...init, signal });
+  } catch (error) {
+    throw unreachable(endpoint, reasonOf(error));
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === 'TimeoutError') return 'it took too long';
+  const { cause } = error;
+  if (cause instanceof Error && 'code' in cause) {
+    return cause.code === 'ECONNREFUSED' ? 'nothing listens there' : String(cause.code);
+  }
+  return cause instanceof Error ? cause.message : error.message;
+}
+
+async function readAnswer(response: Response, endpoint: Endpoint): Promise<Answer> {
+  const text = await response.text();
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isObject(value)) return value;
+  } catch {
+    // Told below, together with JSON that is no object.
+  }
+  throw new Failure('refused', `${endpoint.url} answers, but not as a Holdfast server.`, {
+    code: 'not_holdfast',
+    hint: 'Check --url or HOLDFAST_URL.',
+  });
+}
+
+function refusalOf(status: number, answer: Answer): Failure {
+  const { error, reason, detail, message, ...details } = answer;
+  const code = textIn([reason, error]) ?? String(status);
+  const says = textIn([message, detail]) ?? sentence(code);
+  const hint = hintFor(code);
+  return new Failure(outcomeOfAnswer(status, code), `${code}: ${says}`, {
+    code,
+    details,
+    ...(hint !== undefined && { hint }),
+  });
+}
+
+function textIn(values: readonly unknown[]): string | undefined {
+  return values.find((each) => typeof each === 'string');
+}
+
+function outcomeOfAnswer(status: number, code: string): ReturnType<typeof outcomeOf> {
+  if (status === 404) return 'not_found';
+  if (status === 401 || status === 403) return 'denied';
+  return status === 422 && code === 'name_taken' ? 'exists' : outcomeOf(code);
+}
+
+function sentence(code: string): string {
+  if (isReason(code)) return refusals[code].says;
+  if (code === 'not_found') return 'There is no such thing, or this token may not know of it.';
+  if (code === 'name_taken') return 'A store has this name already, maybe an archived one.';
+  return 'The server refused.';
+}

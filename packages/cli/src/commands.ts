@@ -1,0 +1,74 @@
+import type { Command } from './command.ts';
+
+/** A command of the table: told in one line, loaded only when it is run. */
+export type Entry = { readonly summary: string; readonly load: () => Promise<Command> };
+
+type Section = { readonly title: string; readonly entries: { readonly [name: string]: Entry } };
+
+function entry(summary: string, load: () => Promise<{ readonly default: Command }>): Entry {
+  return { summary, load: async () => (await load()).default };
+}
+
+/** Every command, in the order of the overview. */
+export const sections: readonly Section[] = [
+  {
+    title: 'Servers',
+    entries: {
+      dev: entry(
+        'Start a server for development on this computer',
+        () => import('./commands/dev.ts'),
+      ),
+      serve: entry('Start a server that others may reach', () => import('./commands/serve.ts')),
+    },
+  },
+  {
+    title: 'Reading',
+    entries: {
+      get: entry('Show what is at a path', () => import('./commands/get.ts')),
+      entries: entry('List entries by pattern', () => import('./commands/entries.ts')),
+      range: entry('List entries between two paths', () => import('./commands/range.ts')),
+      watch: entry('Follow changes as they happen', () => import('./commands/watch.ts')),
+      status: entry('Show the figures of a store', () => import('./commands/status.ts')),
+    },
+  },
+  {
+    title: 'Writing',
+    entries: {
+      put: entry('Write a value', () => import('./commands/put.ts')),
+      merge: entry('Write some members of a map', () => import('./commands/merge.ts')),
+      delete: entry('Remove a path and all below it', () => import('./commands/delete.ts')),
+      increment: entry('Add to a number', () => import('./commands/increment.ts')),
+      add: entry('Add a member to a set', () => import('./commands/add.ts')),
+      remove: entry('Remove a member from a set', () => import('./commands/remove.ts')),
+      transact: entry('Do several writes, all or nothing', () => import('./commands/transact.ts')),
+    },
+  },
+  {
+    title: 'Leases',
+    entries: {
+      lease: entry('Acquire a lease', () => import('./commands/lease.ts')),
+      renew: entry('Extend a lease', () => import('./commands/renew.ts')),
+      release: entry('Give a lease back', () => import('./commands/release.ts')),
+    },
+  },
+  {
+    title: 'Administration',
+    entries: {
+      stores: entry('List the stores', () => import('./commands/stores.ts')),
+      'stores create': entry('Make a store', () => import('./commands/stores-create.ts')),
+      'stores archive': entry(
+        'Close a store; its data stays',
+        () => import('./commands/stores-archive.ts'),
+      ),
+      'stores purge': entry('Delete a store for good', () => import('./commands/stores-purge.ts')),
+      tokens: entry('List the tokens', () => import('./commands/tokens.ts')),
+      'tokens create': entry('Make a token', () => import('./commands/tokens-create.ts')),
+      'tokens revoke': entry('Take a token back', () => import('./commands/tokens-revoke.ts')),
+    },
+  },
+];
+
+/** Every command by its name, which may be two words. */
+export const commands: ReadonlyMap<string, Entry> = new Map(
+  sections.flatMap(({ entries }) => Object.entries(entries)),
+);

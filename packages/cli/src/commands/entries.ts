@@ -1,0 +1,53 @@
+import { command } from '../command.ts';
+import { connectionArgs, endpointOf } from '../endpoint.ts';
+import { misuse } from '../failure.ts';
+import { pageArgs, readPage, showEntries, showNext } from '../reading.ts';
+import { withStore } from '../session.ts';
+import { readStoreName, storeArg } from '../store-name.ts';
+
+export default command({
+  summary: 'List the entries that match a pattern, in path order.',
+  args: {
+    store: storeArg,
+    pattern: {
+      type: 'positional',
+      default: '**',
+      description: '* is any one segment, ** at the end any number of them',
+    },
+    ...pageArgs,
+    select: {
+      type: 'string',
+      valueHint: 'entries|keys|prefixes',
+      default: 'entries',
+      description: 'Entries, only their paths, or the paths of the next level',
+    },
+    ...connectionArgs,
+  },
+  examples: [
+    "holdfast entries demo/main 'users/*/name'",
+    "holdfast entries demo/main 'countries/**' --select prefixes --limit 20",
+  ],
+  async run(args, { output, terminal }) {
+    const name = readStoreName(args.store);
+    const page = readPage(args);
+    const { select } = args;
+    if (select !== 'entries' && select !== 'keys' && select !== 'prefixes') {
+      throw misuse(`--select is entries, keys or prefixes, not "${select}".`);
+    }
+    const endpoint = endpointOf(args, terminal);
+    if (select === 'entries') {
+      const list = await withStore(endpoint, { name }, async (store) =>
+        store.entries(args.pattern, page),
+      );
+      return showEntries(output, list);
+    }
+    const { items, next } = await withStore(endpoint, { name }, async (store) =>
+      store.entries(args.pattern, { ...page, select }),
+    );
+    output.table(
+      items.map((path) => ({ path })),
+      [{ title: 'PATH', cell: ({ path }) => path }],
+    );
+    showNext(output, next);
+  },
+});

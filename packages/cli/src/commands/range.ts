@@ -1,0 +1,25 @@
+import { command } from '../command.ts';
+import { connectionArgs, endpointOf } from '../endpoint.ts';
+import { pageArgs, readPage, showEntries } from '../reading.ts';
+import { withStore } from '../session.ts';
+import { readStoreName, storeArg } from '../store-name.ts';
+
+export default command({
+  summary: 'List the entries from one path on, up to another, which is left out.',
+  args: {
+    store: storeArg,
+    from: { type: 'positional', description: 'The first path' },
+    to: { type: 'positional', description: 'The path after the last' },
+    ...pageArgs,
+    ...connectionArgs,
+  },
+  examples: ['holdfast range demo/main log/2026-01 log/2026-02'],
+  async run(args, { output, terminal }) {
+    const name = readStoreName(args.store);
+    const page = readPage(args);
+    const list = await withStore(endpointOf(args, terminal), { name }, async (store) =>
+      store.range(args.from, args.to, page),
+    );
+    showEntries(output, list);
+  },
+});

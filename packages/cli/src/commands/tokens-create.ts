@@ -1,0 +1,165 @@
+import type { Scope } from '@holdfast/server';
+import type { Storage } from '@holdfast/server/storage';
+import { callApi } from '../api.ts';
+import { command } from '../command.ts';
+import { connectionArgs, endpointOf } from '../endpoint.ts';
+import { Failure, misuse } from '../failure.ts';
+import { textOf } from '../fields.ts';
+import { dataArg, withStorage } from '../offline.ts';
+import { printable } from '../output.ts';
+import { readStoreName } from '../store-name.ts';
+import { readDuration, readList } from '../values.ts';
+
+type Wanted = {
+  readonly name: string;
+  readonly org: string | null;
+  readonly stores: readonly string[];
+  readonly scopes: readonly Scope[];
+  readonly expiresAt: number | null;
+};
+
+export default command({
+  summary: 'Make a token. Its text is shown this once only.',
+  args: {
+    name: { type: 'string', valueHint: 'NAME', default: 'cli', description: 'What it is for' },
+    store: {
+      type: 'string',
+      valueHint: 'STORES',
+      description: 'The stores it opens, as org/name,org/name',
+    },
+    org: {
+      type: 'string',
+      valueHint: 'ORG',
+      description: 'With --data: open all stores of this org',
+    },
+    scopes: {
+      type: 'string',
+      valueHint: 'SCOPES',
+      default: 'write',
+      description: 'read, write, all, or a list such as entries:read,stores:read',
+    },
+    expires: {
+      type: 'string',
+      valueHint: 'DURATION',
+      description: 'Valid for so long, such as 30d',
+    },
+    data: dataArg,
+    ...connectionArgs,
+  },
+  examples: [
+    'holdfast tokens create --name ci --store acme/app --scopes read --expires 30d',
+    'holdfast tokens create --data ./data --org acme --scopes all   # the first one',
+  ],
+  async run(args, { output, terminal }) {
+    const wanted: Wanted = {
+      name: args.name,
+      org: args.org ?? null,
+      stores: readList(args.store ?? '').map(readStoreName),
+      scopes: await readScopes(args.scopes),
+      expiresAt:
+        args.expires === undefined ? null : Date.now() + readDuration(args.expires, '--expires'),
+    };
+    const { id, token } =
+      args.data === undefined
+        ? await createOnline(wanted, (body) =>
+            callApi(endpointOf(args, terminal), '/api/tokens', { method: 'POST', body }),
+          )
+        : await createOffline(wanted, args.data);
+    output.record({ id, name: wanted.name, token, scopes: wanted.scopes }, (paint) =>
+      [
+        `${paint.green('✓')} ${printable(wanted.name)} (${id})`,
+        '',
+        `  ${paint.bold(token)}`,
+        '',
+        paint.dim('Keep it now: it is not shown again. Use it as --token or HOLDFAST_TOKEN.'),
+      ].join('\n'),
+    );
+  },
+});
+
+type Made = { readonly id: string; readonly token: string };
+
+async function createOnline(
+  wanted: Wanted,
+  post: (body: object) => Promise<{ readonly [field: string]: unknown }>,
+): Promise<Made> {
+  if (wanted.org !== null) throw misuse('--org goes with --data only.', 'Name stores by --store.');
+  const { name, stores, scopes, expiresAt } = wanted;
+  const made = await post({
+    name,
+    scopes,
+    ...(stores.length > 0 ? { store_names: stores } : { store_access_mode: 'all' }),
+    ...(expiresAt !== null && { expires_at: new Date(expiresAt).toISOString() }),
+  });
+  return { id: textOf(made['id']), token: textOf(made['raw_token']) };
+}
+
+async function createOffline(wanted: Wanted, data: string): Promise<Made> {
+  const { createServer } = await import('@holdfast/server');
+  return withStorage(data, { create: true }, async (storage) => {
+    const reach = await reachOf(wanted, storage);
+    const server = createServer({ storage });
+    try {
+      const { name, scopes, expiresAt } = wanted;
+      const { id, rawToken } = await server.tokens.issue({
+        name,
+        scopes,
+        expiresAt,
+        createdBy: null,
+        ...reach,
+      });
+      return { id, token: rawToken };
+    } finally {
+      await server.close();
+    }
+  });
+}
+
+type Reach = {
+  readonly org: string;
+  readonly storeAccess: { mode: 'all' } | { mode: 'selected'; storeIds: string[] };
+};
+
+async function reachOf({ org, stores }: Wanted, storage: Storage): Promise<Reach> {
+  const orgs = new Set(stores.map((name) => name.slice(0, name.indexOf('/'))));
+  if (org !== null) orgs.add(org);
+  const [only, ...others] = orgs;
+  if (only === undefined) {
+    throw misuse(
+      'Which stores does it open?',
+      'Give --store org/name, or --org ORG for all stores of an org.',
+    );
+  }
+  if (others.length > 0) throw misuse('A token opens the stores of one org only.');
+  readStoreName(`${only}/any`);
+  if (stores.length === 0) return { org: only, storeAccess: { mode: 'all' } };
+  const storeIds = await Promise.all(stores.map((name) => idOf(name, storage)));
+  return { org: only, storeAccess: { mode: 'selected', storeIds } };
+}
+
+async function idOf(name: string, storage: Storage): Promise<string> {
+  const row = await storage.stores.find(readStoreName(name));
+  if (row !== null) return row.id;
+  throw new Failure('not_found', `There is no store ${name}.`, {
+    hint: '--org opens all stores of an org, those to come included.',
+  });
+}
+
+const presets: { readonly [name: string]: readonly string[] } = {
+  read: ['entries:read', 'files:read', 'stores:read'],
+  write: ['entries:read', 'entries:write', 'files:read', 'files:write', 'stores:read'],
+};
+
+async function readScopes(text: string): Promise<readonly Scope[]> {
+  const { scopes } = await import('@holdfast/server');
+  if (text === 'all') return scopes;
+  const names = (Object.hasOwn(presets, text) ? presets[text] : undefined) ?? readList(text);
+  const unknown = names.find((name) => !scopes.some((scope) => scope === name));
+  if (unknown === undefined && names.length > 0) {
+    return scopes.filter((scope) => names.includes(scope));
+  }
+  throw misuse(
+    `--scopes: there is no scope "${unknown ?? text}".`,
+    `There are read, write, all, and these: ${scopes.join(', ')}.`,
+  );
+}

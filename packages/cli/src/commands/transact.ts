@@ -1,0 +1,56 @@
+import { readFile } from 'node:fs/promises';
+import { command } from '../command.ts';
+import { connectionArgs, endpointOf } from '../endpoint.ts';
+import { misuse } from '../failure.ts';
+import { commitOnce } from '../session.ts';
+import { readStoreName, storeArg } from '../store-name.ts';
+import { readInput, type Terminal } from '../terminal.ts';
+import { readTransaction } from '../transaction.ts';
+import { readJson } from '../values.ts';
+import { readFence } from '../writing.ts';
+
+export default command({
+  summary: 'Do several writes, all or nothing.',
+  args: {
+    store: storeArg,
+    file: {
+      type: 'positional',
+      default: '-',
+      description:
+        'A file with a JSON array of ops, or an object {"ops":[…],"preconditions":[…]}; - is standard input',
+    },
+    fence: { type: 'string', valueHint: 'KEY:TOKEN', description: 'Only while this lease is held' },
+    ...connectionArgs,
+  },
+  examples: [
+    `echo '[{"op":"put","path":"a","value":1},{"op":"increment","path":"n","value":2}]' | holdfast transact demo/main`,
+    `echo '{"ops":[{"op":"delete","path":"a"}],"preconditions":[{"path":"a","equals":1}]}' | holdfast transact demo/main`,
+  ],
+  async run(args, { output, terminal }) {
+    const text = await readSource(args.file, terminal);
+    const collect = readTransaction(readJson(text, '"holdfast help transact" shows examples.'));
+    const { fence } = readFence(args.fence);
+    const name = readStoreName(args.store);
+    const commit = await commitOnce(endpointOf(args, terminal), name, (store) =>
+      store.transact((tx) => {
+        if (fence !== undefined) tx.fence(fence);
+        collect(tx);
+      }),
+    );
+    const seqs = (commit.results ?? []).map((result) => result.store_seq);
+    output.record(
+      { op: 'transact', seq: commit.seq, ops: seqs.length, seqs },
+      (paint) => `${paint.green('✓')} ${seqs.length} ops ${paint.dim(`seq ${commit.seq}`)}`,
+    );
+  },
+});
+
+async function readSource(file: string, terminal: Terminal): Promise<string> {
+  if (file === '-') return readInput(terminal);
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw misuse(`The file cannot be read (${why}).`);
+  }
+}

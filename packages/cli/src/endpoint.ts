@@ -1,0 +1,85 @@
+import type { ArgsDef } from 'citty';
+import { Failure, misuse } from './failure.ts';
+import type { Terminal } from './terminal.ts';
+import { readDuration } from './values.ts';
+
+/** The options by which a command finds its server. */
+export const connectionArgs = {
+  url: {
+    type: 'string',
+    valueHint: 'URL',
+    description: 'Where the server is (HOLDFAST_URL; default http://127.0.0.1:4400)',
+  },
+  token: {
+    type: 'string',
+    valueHint: 'TOKEN',
+    description: 'What opens it (HOLDFAST_TOKEN; default "dev" on this computer)',
+  },
+  timeout: {
+    type: 'string',
+    valueHint: 'DURATION',
+    default: '10s',
+    description: 'How long to wait for an answer',
+  },
+} as const satisfies ArgsDef;
+
+/** A server, and the token to use there. */
+export type Endpoint = {
+  /** `http:` or `https:`, without a slash at the end. */
+  readonly url: string;
+  readonly token: string;
+  readonly timeoutMs: number;
+};
+
+type ConnectionArgs = {
+  readonly url: string | undefined;
+  readonly token: string | undefined;
+  readonly timeout: string;
+};
+
+const defaultUrl = 'http://127.0.0.1:4400';
+const loopback = new Set(['127.0.0.1', 'localhost', '[::1]']);
+
+/** The endpoint that options and environment name, options first. */
+export function endpointOf(args: ConnectionArgs, { env }: Terminal): Endpoint {
+  const url = readUrl(args.url ?? nonEmpty(env['HOLDFAST_URL']) ?? defaultUrl);
+  const token = args.token ?? nonEmpty(env['HOLDFAST_TOKEN']) ?? defaultToken(url);
+  if (token === null) {
+    throw misuse(`${url.host} needs a token.`, 'Give --token, or set HOLDFAST_TOKEN.');
+  }
+  return {
+    url: `${url.origin}${url.pathname.replace(/\/+$/, '')}`,
+    token,
+    timeoutMs: readDuration(args.timeout, '--timeout'),
+  };
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}
+
+/** `holdfast dev` opens itself to this computer, and to this token. */
+function defaultToken(url: URL): string | null {
+  return loopback.has(url.hostname) ? 'dev' : null;
+}
+
+function readUrl(text: string): URL {
+  const http = text.replace(/^ws(?=s?:\/\/)/, 'http');
+  const url = URL.canParse(http) ? new URL(http) : null;
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw misuse(
+      `"${text}" is not the URL of a server.`,
+      'It looks like https://sync.example.org.',
+    );
+  }
+  url.pathname = url.pathname.replace(/\/(ws\/sync|socket)(\/websocket)?\/*$/, '');
+  return url;
+}
+
+/** The failure of a server that does not answer. */
+export function unreachable(endpoint: Endpoint, why: string): Failure {
+  return new Failure('offline', `No answer from ${endpoint.url}: ${why}.`, {
+    code: 'unavailable',
+    hint: 'Is the server running there? "npx holdfast dev" starts one; --url or HOLDFAST_URL names another.',
+  });
+}

@@ -1,0 +1,87 @@
+import type { Reason } from '@holdfast/protocol';
+
+/** What a run of the command came to: the names of the exit codes. */
+export type Outcome =
+  | 'ok'
+  | 'unexpected'
+  | 'usage'
+  | 'conflict'
+  | 'exists'
+  | 'held'
+  | 'denied'
+  | 'offline'
+  | 'refused'
+  | 'not_found'
+  | 'interrupted';
+
+type Row = { readonly exit: number; readonly says: string; readonly reasons: readonly Reason[] };
+
+/** The one table of exit codes; `holdfast help exit-codes` and the README are made from it. */
+export const exitCodes: { readonly [outcome in Outcome]: Row } = {
+  ok: { exit: 0, says: 'Done.', reasons: [] },
+  unexpected: {
+    exit: 1,
+    says: 'Something failed that should not have.',
+    reasons: ['internal_error'],
+  },
+  usage: {
+    exit: 2,
+    says: 'It cannot run as it was called: a wrong option or value, or a port or data directory in use.',
+    reasons: [],
+  },
+  conflict: {
+    exit: 3,
+    says: 'Somebody else changed it first (--if-match, preconditions).',
+    reasons: ['conflict'],
+  },
+  exists: { exit: 4, says: 'There is something already (--if-absent).', reasons: ['exists'] },
+  held: {
+    exit: 5,
+    says: 'A lease stands in the way, or is no longer held.',
+    reasons: ['held', 'not_held', 'fenced', 'occupied'],
+  },
+  denied: {
+    exit: 6,
+    says: 'The token is not accepted here, or may not do this.',
+    reasons: [
+      'unauthorized',
+      'store_not_allowed',
+      'missing_scope',
+      'path_not_allowed',
+      'presence_not_allowed',
+    ],
+  },
+  offline: {
+    exit: 7,
+    says: 'No server answered in time, or it is too busy now. The same command may work later.',
+    reasons: ['timeout', 'unavailable', 'overloaded', 'rate_limited', 'blocked'],
+  },
+  refused: {
+    exit: 8,
+    says: 'The server refused for any other reason; `code` names it.',
+    reasons: [],
+  },
+  not_found: { exit: 9, says: 'There is no such entry, store or token.', reasons: [] },
+  interrupted: { exit: 130, says: 'Ctrl-C was pressed twice.', reasons: [] },
+};
+
+const outcomes = new Map<string, Outcome>(
+  (['conflict', 'exists', 'held', 'denied', 'offline', 'unexpected'] as const).flatMap((outcome) =>
+    exitCodes[outcome].reasons.map((reason) => [reason, outcome] as const),
+  ),
+);
+
+/** What a refusal's reason (stores.md §8) means for the exit code. */
+export function outcomeOf(reason: string): Outcome {
+  return outcomes.get(reason) ?? 'refused';
+}
+
+/** The table of exit codes for people, as Markdown. */
+export function exitCodeTable(): string {
+  const rows = Object.entries(exitCodes).map(([name, { exit, says, reasons }]) => {
+    const list =
+      reasons.length > 0 ? ` Reasons: ${reasons.map((each) => `\`${each}\``).join(', ')}.` : '';
+    return `| ${exit} | ${name} | ${says}${list} |`;
+  });
+  return ['| exit code | name | meaning |', '|---|---|---|', ...rows].join('\n');
+}

@@ -1,0 +1,111 @@
+import { readFileSync } from 'node:fs';
+import { stripVTControlCharacters } from 'node:util';
+import { asksForJson, type Command } from './command.ts';
+import { commands, type Entry, sections } from './commands.ts';
+import { exitCodes, exitCodeTable } from './exit-codes.ts';
+import { failureOf, misuse } from './failure.ts';
+import { Output } from './output.ts';
+import { processTerminal, type Terminal } from './terminal.ts';
+
+/** Runs one command line and returns its exit code. Whatever goes wrong is told on standard error. */
+export async function run(
+  rawArgs: readonly string[],
+  terminal: Terminal = processTerminal(),
+): Promise<number> {
+  const output = new Output(terminal, { json: asksForJson(rawArgs) });
+  try {
+    await dispatch(rawArgs, { output, terminal });
+    return exitCodes.ok.exit;
+  } catch (error) {
+    const failure = failureOf(error);
+    output.failure(failure);
+    if ((terminal.env['HOLDFAST_DEBUG'] ?? '') !== '' && error instanceof Error) {
+      terminal.stderr.write(`${error.stack ?? ''}\n`);
+    }
+    return exitCodes[failure.outcome].exit;
+  }
+}
+
+type Around = { readonly output: Output; readonly terminal: Terminal };
+
+async function dispatch(rawArgs: readonly string[], around: Around): Promise<void> {
+  const { output, terminal } = around;
+  const [first, ...rest] = rawArgs;
+  if (first === '--version' || first === '-v') return output.text(version());
+  if (first === undefined || first === '--help' || first === '-h') return output.text(overview());
+  if (first === 'help') return help(rest, around);
+  const { name, command, args } = await find(rawArgs);
+  if (asksForHelp(args)) return output.text(await usageOf(name, command, output));
+  await command.run(args, terminal);
+}
+
+async function help(topic: readonly string[], { output }: Around): Promise<void> {
+  if (topic.length === 0) return output.text(overview());
+  if (topic[0] === 'exit-codes') return output.text(exitCodeTable());
+  const { name, command } = await find(topic);
+  return output.text(await usageOf(name, command, output));
+}
+
+async function usageOf(name: string, command: Command, output: Output): Promise<string> {
+  const text = await command.usage(name);
+  return output.paint.isColorSupported ? text : stripVTControlCharacters(text);
+}
+
+type Found = { readonly name: string; readonly command: Command; readonly args: readonly string[] };
+
+async function find(rawArgs: readonly string[]): Promise<Found> {
+  const [first = '', second = ''] = rawArgs;
+  const pair = commands.get(`${first} ${second}`);
+  const entry = pair ?? commands.get(first);
+  if (entry === undefined) throw unknownCommand(first, second);
+  const words = pair === undefined ? 1 : 2;
+  return {
+    name: rawArgs.slice(0, words).join(' '),
+    command: await entry.load(),
+    args: rawArgs.slice(words),
+  };
+}
+
+function unknownCommand(first: string, second: string): Error {
+  const members = [...commands.keys()].filter((name) => name.startsWith(`${first} `));
+  if (members.length > 0) {
+    return misuse(
+      `There is no command "${`${first} ${second}`.trim()}".`,
+      `There are: ${members.join(', ')}.`,
+    );
+  }
+  const near = [...commands.keys()].find((name) => name.startsWith(first.slice(0, 3)));
+  const hint = near === undefined ? '' : `Did you mean "${near}"? `;
+  return misuse(`There is no command "${first}".`, `${hint}"holdfast help" lists them all.`);
+}
+
+function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  const options = end < 0 ? args : args.slice(0, end);
+  return options.includes('--help') || options.includes('-h');
+}
+
+function overview(): string {
+  const width = Math.max(...[...commands.keys()].map((name) => name.length));
+  const line = ([name, { summary }]: readonly [string, Entry]): string =>
+    `  ${name.padEnd(width)}  ${summary}`;
+  const lists = sections.map(
+    ({ title, entries }) => `${title}\n${Object.entries(entries).map(line).join('\n')}`,
+  );
+  return [
+    `holdfast ${version()}: live state between servers, browsers and agents`,
+    'Usage: holdfast COMMAND [ARGUMENTS] [OPTIONS]',
+    ...lists,
+    [
+      'More',
+      `  ${'help COMMAND'.padEnd(width)}  Arguments, options and examples of a command`,
+      `  ${'help exit-codes'.padEnd(width)}  What the exit codes mean`,
+    ].join('\n'),
+    'Commands find their server by --url and --token, or HOLDFAST_URL and HOLDFAST_TOKEN.',
+  ].join('\n\n');
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return /"version": "([^"]+)"/.exec(text)?.[1] ?? 'unknown';
+}

@@ -1,0 +1,113 @@
+import picocolors from 'picocolors';
+import type { Failure } from './failure.ts';
+import { exitCodes } from './exit-codes.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Colours, or functions that leave the text as it is. */
+export type Paint = ReturnType<typeof picocolors.createColors>;
+
+/** A column of a table: its title and how to show a row in it. */
+export type Column<Row> = {
+  readonly title: string;
+  readonly cell: (row: Row) => string;
+  readonly align?: 'left' | 'right';
+};
+
+/** Results for people on a terminal, or as JSON lines for programs. Errors and progress go to standard error. */
+export class Output {
+  /** JSON lines, because it was asked for or because nobody is watching. */
+  readonly json: boolean;
+  readonly paint: Paint;
+  readonly #terminal: Terminal;
+
+  constructor(terminal: Terminal, options: { readonly json: boolean }) {
+    this.#terminal = terminal;
+    this.json = options.json || terminal.stdout.isTTY !== true;
+    this.paint = picocolors.createColors(!this.json && wantsColor(terminal));
+  }
+
+  /** One result: a JSON line, or what `show` makes of it. */
+  record(record: object, show: (paint: Paint) => string): void {
+    this.text(this.json ? JSON.stringify(record) : show(this.paint));
+  }
+
+  /** Many results: a JSON line each, or a table. */
+  table<Row extends object>(rows: readonly Row[], columns: readonly Column<Row>[]): void {
+    if (this.json) for (const row of rows) this.text(JSON.stringify(row));
+    else if (rows.length > 0) this.text(layOut(rows, columns, this.paint));
+  }
+
+  /** Lines as they are. */
+  text(text: string): void {
+    this.#terminal.stdout.write(`${text}\n`);
+  }
+
+  /** Something beside the results, to standard error. */
+  aside(record: object, show: (paint: Paint) => string): void {
+    this.#terminal.stderr.write(`${this.json ? JSON.stringify(record) : show(this.paint)}\n`);
+  }
+
+  /** Something for people only, beside the results. */
+  note(text: string): void {
+    if (!this.json) this.#terminal.stderr.write(`${text}\n`);
+  }
+
+  /** What went wrong and what to do. */
+  failure(failure: Failure): void {
+    const { code, message, hint, details, outcome } = failure;
+    if (this.json) {
+      const error = { code, message, hint, exit_code: exitCodes[outcome].exit, ...details };
+      this.#terminal.stderr.write(`${JSON.stringify({ error })}\n`);
+      return;
+    }
+    const { stderr } = this.#terminal;
+    stderr.write(`${this.paint.red(this.paint.bold('error'))} ${printable(message)}\n`);
+    if (hint !== null) stderr.write(`${this.paint.dim('  →')} ${hint}\n`);
+  }
+}
+
+function wantsColor({ env, stdout }: Terminal): boolean {
+  if ((env['NO_COLOR'] ?? '') !== '') return false;
+  return (env['FORCE_COLOR'] ?? '') !== '' || (stdout.isTTY === true && env['TERM'] !== 'dumb');
+}
+
+// Escape sequences in data could command the terminal; marks of direction could reorder what is shown.
+// oxlint-disable-next-line no-control-regex -- these are what must not reach a terminal
+const unprintable = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** Text from outside, with what a terminal would obey made visible. */
+export function printable(text: string): string {
+  return text.replaceAll(
+    unprintable,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** A value on one line. */
+export function shortValue(value: unknown, columns = 60): string {
+  const text = printable(JSON.stringify(value) ?? 'null');
+  return text.length > columns ? `${text.slice(0, columns - 1)}…` : text;
+}
+
+/** A value on as many lines as it takes; only its own line breaks are kept. */
+export function longValue(value: unknown): string {
+  const text = JSON.stringify(value, null, 2) ?? 'null';
+  return text.split('\n').map(printable).join('\n');
+}
+
+function layOut<Row>(rows: readonly Row[], columns: readonly Column<Row>[], paint: Paint): string {
+  const cells = rows.map((row) => columns.map((column) => printable(column.cell(row))));
+  const widths = columns.map(({ title }, index) =>
+    cells.reduce((most, line) => Math.max(most, line[index]?.length ?? 0), title.length),
+  );
+  const titles = columns.map(({ title }) => title);
+  const lines = [titles, ...cells].map((line) => {
+    const padded = line.map((cell, index) => {
+      const width = widths[index] ?? 0;
+      return columns[index]?.align === 'right' ? cell.padStart(width) : cell.padEnd(width);
+    });
+    return padded.join('  ').trimEnd();
+  });
+  const [head = '', ...body] = lines;
+  return [paint.dim(head), ...body].join('\n');
+}

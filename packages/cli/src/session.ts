@@ -1,0 +1,60 @@
+import { createClient, type Receipt, type Store } from '@holdfast/client';
+import type { StoreName } from '@holdfast/protocol';
+import { callApi } from './api.ts';
+import type { Endpoint } from './endpoint.ts';
+import { Failure } from './failure.ts';
+
+/** Waits for a promise, but not for ever. */
+export type Within = <T>(promise: Promise<T>, what: string) => Promise<T>;
+
+/**
+ * Opens a store for as long as `use` runs. A question over HTTP comes first: it tells an address where nobody listens
+ * and a token that is not accepted apart, at once, where a client would go on trying (stores.md §15.4).
+ */
+export async function withStore<T>(
+  endpoint: Endpoint,
+  of: { readonly name: StoreName; readonly scope?: readonly [] },
+  use: (store: Store, within: Within) => Promise<T>,
+): Promise<T> {
+  await callApi(endpoint, '/api/whoami');
+  const client = createClient({ url: endpoint.url, token: endpoint.token });
+  const within: Within = (promise, what) => deadline(promise, { endpoint, what });
+  try {
+    const store = client.store(of.name, of.scope === undefined ? {} : { scope: of.scope });
+    await within(store.ready, `${of.name} did not open`);
+    return await use(store, within);
+  } finally {
+    await client.close();
+  }
+}
+
+/** Writes once: nothing of the store is downloaded for it (stores.md §18 C23). */
+export async function commitOnce(
+  endpoint: Endpoint,
+  name: StoreName,
+  write: (store: Store) => Receipt,
+): Promise<Awaited<Receipt['committed']>> {
+  return withStore(endpoint, { name, scope: [] }, (store, within) =>
+    within(write(store).committed, 'the write was not answered, and may or may not be committed'),
+  );
+}
+
+async function deadline<T>(
+  promise: Promise<T>,
+  { endpoint, what }: { readonly endpoint: Endpoint; readonly what: string },
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const hint =
+        'Look with "holdfast get" and "holdfast status", or wait longer with --timeout 60s.';
+      const message = `Within ${endpoint.timeoutMs} ms, ${what}.`;
+      reject(new Failure('offline', message, { code: 'timeout', hint }));
+    }, endpoint.timeoutMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,5 +1,12 @@
 import type { Figure } from '../figure.ts';
 import { commit } from './commit.ts';
+import { fanoutSingle, fanoutStream } from './fanout.ts';
 
 /** Every figure, in the order in which they are measured. */
-export const figures: readonly Figure[] = [commit];
+export const figures: readonly Figure[] = [
+  commit,
+  fanoutSingle(200),
+  fanoutSingle(1000),
+  fanoutStream(200),
+  fanoutStream(1000),
+];

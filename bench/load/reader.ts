@@ -1,12 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 
+const LARGE_BYTES = 50_000;
+
 /**
  * A WebSocket peer that only counts what it receives, so that a thousand of them cost the load process little. Frames
  * are told apart by their length alone.
  */
 export class Reader {
   messages = 0;
+  /** Frames of 50,000 bytes or more: they end a stream. */
+  large = 0;
   readonly #socket: Socket;
   readonly #heard: () => void;
   #rest: Buffer = Buffer.alloc(0);
@@ -78,6 +82,7 @@ export class Reader {
         break;
       }
       this.messages += 1;
+      if (size >= LARGE_BYTES) this.large += 1;
       at += size;
     }
     if (this.#rest.length === 0) this.#skip = Math.max(0, at - bytes.length);

@@ -41,13 +41,21 @@ export class Writer {
   }
 
   /** Sends one write of a leaf that is one of a few hundred. */
-  write(): void {
+  write(value: string = this.#value): void {
     this.#sent += 1;
     const path = `${this.#device}/p${this.#sent % 500}`;
     this.#socket.send(
-      `["1","w${this.#sent}","${topic}","write",{"op":"set","path":"${path}","value":"${this.#value}",` +
+      `["1","w${this.#sent}","${topic}","write",{"op":"set","path":"${path}","value":"${value}",` +
         `"client_op_id":"${this.#device}:s:${this.#sent}"}]`,
     );
+  }
+
+  /** Writes an object and waits for the answer. */
+  put(path: string, value: object): Promise<void> {
+    this.#sent += 1;
+    const payload = { op: 'set', path, value, client_op_id: `${this.#device}:s:${this.#sent}` };
+    this.#socket.send(JSON.stringify(['1', `w${this.#sent}`, topic, 'write', payload]));
+    return new Promise((resolve) => (this.onAcknowledged = resolve));
   }
 
   close(): void {

@@ -1,0 +1,135 @@
+import { WebSocket } from 'ws';
+import type { Figure } from '../figure.ts';
+import { Audience } from '../load/audience.ts';
+import { topic, Writer } from '../load/writers.ts';
+import { start } from '../servers/process.ts';
+
+const VALUE = 'v'.repeat(200);
+const LAST = 'z'.repeat(60_000);
+const WINDOW = 256;
+
+/** One event at a time: the next is written when every subscriber has the one before. */
+export function fanoutSingle(subscribers: number): Figure {
+  return {
+    id: `fanout-single-${subscribers}`,
+    unit: 'deliveries/s',
+    against: 'a bare ws server that calls ws.send(buffer) for each subscriber',
+    goal: { ratio: 0.8, at: 'least' },
+    measure: async (quick) => {
+      const seconds = quick ? 0.3 : 2;
+      const ours = await withStore(subscribers, (side) => oneByOne(side, seconds));
+      const limit = await withBare(subscribers, (side) => oneByOne(side, seconds));
+      return { ours, limit };
+    },
+  };
+}
+
+/** A stream: up to 256 events on their way. */
+export function fanoutStream(subscribers: number): Figure {
+  return {
+    id: `fanout-stream-${subscribers}`,
+    unit: 'deliveries/s',
+    against: 'a bare ws server that calls ws.send(buffer) for each subscriber',
+    goal: { ratio: 3, at: 'least' },
+    measure: async (quick) => {
+      const seconds = quick ? 0.3 : 2;
+      const ours = await withStore(subscribers, (side) => stream(side, seconds));
+      const limit = await withBare(subscribers, (side) => stream(side, seconds));
+      return { ours, limit };
+    },
+  };
+}
+
+/** What differs between us and the bare server. */
+type Side = {
+  readonly audience: Audience;
+  readonly publish: (value: string) => void;
+  /** Calls back whenever one more event is known to have gone through. */
+  readonly onProgress: (progressed: () => void) => void;
+};
+
+async function withStore(count: number, run: (side: Side) => Promise<number>): Promise<number> {
+  const server = await start('holdfast');
+  const audience = await Audience.ofStore(server.port, count);
+  const writer = await Writer.open(server.port, 'w', VALUE.length);
+  const rate = await run({
+    audience,
+    publish: (value) => writer.write(value),
+    onProgress: (progressed) => (writer.onAcknowledged = progressed),
+  });
+  writer.close();
+  audience.close();
+  await server.stop();
+  return rate;
+}
+
+async function withBare(count: number, run: (side: Side) => Promise<number>): Promise<number> {
+  const server = await start('bare');
+  const audience = await Audience.ofBare(server.port, count);
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}/writer`);
+  const echo = new WebSocket(`ws://127.0.0.1:${server.port}/reader`);
+  await Promise.all([opened(socket), opened(echo)]);
+  let seq = 0;
+  const rate = await run({
+    audience,
+    // The bytes that our server sends for the same event.
+    publish: (value) => {
+      seq += 1;
+      const op = `[${seq},"set","w/p${seq % 500}","${value}","w","w:s:${seq}"]`;
+      socket.send(
+        `[null,null,"${topic}","events",{"from_seq":${seq - 1},"to_seq":${seq},"ops":[${op}]}]`,
+      );
+    },
+    onProgress: (progressed) => {
+      echo.removeAllListeners('message');
+      echo.on('message', progressed);
+    },
+  });
+  socket.terminate();
+  echo.terminate();
+  audience.close();
+  await server.stop();
+  return rate;
+}
+
+async function oneByOne({ audience, publish }: Side, seconds: number): Promise<number> {
+  const before = audience.readers.map((reader) => reader.messages);
+  const base = Math.max(...before);
+  let events = 0;
+  const startedAt = performance.now();
+  while (performance.now() - startedAt < seconds * 1000) {
+    events += 1;
+    publish(VALUE);
+    const heard = base + events;
+    await audience.until((reader) => reader.messages >= heard);
+  }
+  return (events * audience.readers.length) / ((performance.now() - startedAt) / 1000);
+}
+
+async function stream({ audience, publish, onProgress }: Side, seconds: number): Promise<number> {
+  let sent = 0;
+  let through = 0;
+  const startedAt = performance.now();
+  await new Promise<void>((resolve) => {
+    const more = (): void => {
+      sent += 1;
+      publish(VALUE);
+    };
+    onProgress(() => {
+      through += 1;
+      if (performance.now() - startedAt < seconds * 1000) more();
+      else if (through === sent) resolve();
+    });
+    for (let first = 0; first < WINDOW; first += 1) more();
+  });
+  publish(LAST);
+  await audience.until((reader) => reader.large >= 1);
+  return (sent * audience.readers.length) / ((performance.now() - startedAt) / 1000);
+}
+
+function opened(socket: WebSocket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('open', () => resolve());
+    socket.once('error', reject);
+  });
+}

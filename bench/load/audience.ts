@@ -1,0 +1,50 @@
+import { Reader } from './reader.ts';
+import { mount, topic } from './writers.ts';
+
+/** Many readers, and a way to wait until all of them have heard enough. */
+export class Audience {
+  readonly readers: Reader[] = [];
+  #check: () => void = () => undefined;
+
+  /** Joins readers to a store of ours. */
+  static async ofStore(port: number, count: number): Promise<Audience> {
+    const audience = new Audience();
+    for (let index = 0; index < count; index += 1) {
+      const reader = await Reader.open(port, mount(`r${index}`), () => audience.#check());
+      reader.send(`["1","1","${topic}","phx_join",{"last_store_seq":0}]`);
+      audience.readers.push(reader);
+    }
+    // The join reply and `catch_up_complete`.
+    await audience.until((reader) => reader.messages >= 2);
+    return audience;
+  }
+
+  /** Readers of the bare server. */
+  static async ofBare(port: number, count: number): Promise<Audience> {
+    const audience = new Audience();
+    for (let index = 0; index < count; index += 1) {
+      audience.readers.push(await Reader.open(port, '/reader', () => audience.#check()));
+    }
+    return audience;
+  }
+
+  /** Resolves when the condition holds for every reader; each is asked again only while it does not. */
+  until(holds: (reader: Reader) => boolean): Promise<void> {
+    let next = 0;
+    return new Promise((resolve) => {
+      this.#check = () => {
+        for (; next < this.readers.length; next += 1) {
+          const reader = this.readers[next];
+          if (reader !== undefined && !holds(reader)) return;
+        }
+        this.#check = () => undefined;
+        resolve();
+      };
+      this.#check();
+    });
+  }
+
+  close(): void {
+    for (const reader of this.readers) reader.close();
+  }
+}

@@ -1,0 +1,231 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { WatchEvent } from '@holdfast/client';
+import { Valve } from './valve.ts';
+import { openWorld, type World } from './world.ts';
+
+let world: World;
+
+beforeEach(async () => {
+  world = await openWorld();
+});
+
+afterEach(async () => {
+  await world[Symbol.asyncDispose]();
+});
+
+describe('subscriptions', () => {
+  it('S75 each mode hears what it is for, and all hears of an own write once', async () => {
+    const [store, other] = await Promise.all([world.store(), world.store()]);
+    const heard: { [mode: string]: unknown[] } = {};
+    for (const mode of ['all', 'committed', 'optimistic'] as const) {
+      const list: unknown[] = (heard[mode] = []);
+      store.on('k', ({ value, seq, own }) => list.push([value, seq, own]), { mode });
+    }
+    await store.put('k', 'mine').committed;
+    await other.put('k', 'theirs').committed;
+    await expect.poll(() => heard['committed']?.length).toBe(2);
+    expect(heard).toEqual({
+      all: [
+        ['mine', null, true],
+        ['theirs', 2, false],
+      ],
+      committed: [
+        ['mine', 1, true],
+        ['theirs', 2, false],
+      ],
+      optimistic: [['mine', null, true]],
+    });
+  });
+
+  it('S75 G58 a subscriber that throws is reported and harms nobody', async () => {
+    const store = await world.store();
+    const failure = new Error('mine');
+    const seen: unknown[] = [];
+    store.on('**', () => {
+      throw failure;
+    });
+    store.on('**', async () => {
+      throw failure;
+    });
+    store.on('**', ({ value }) => seen.push(value));
+    await store.put('k', 1).committed;
+    await store.put('k', 2).committed;
+    expect(seen).toEqual([1, 2]);
+    expect(world.errors).toEqual([failure, failure, failure, failure]);
+  });
+
+  it('S75 a pattern or an option that is wrong throws at registration', async () => {
+    const store = await world.store();
+    const off = (): void => undefined;
+    expect(() => store.on('a/**/b', off)).toThrow(
+      expect.objectContaining({ code: 'invalid_pattern' }),
+    );
+    expect(() => store.watch('')).toThrow(expect.objectContaining({ code: 'invalid_pattern' }));
+    expect(() => store.on('**', off, { mode: 'some' as never })).toThrow(TypeError);
+    expect(() => store.on('**', off, { maxQeue: 1 } as never)).toThrow(/no option "maxQeue"/);
+    expect(() => store.on('**', off, { maxQueue: 0 })).toThrow(RangeError);
+    expect(() => store.on('**', off, { delivery: { everyMs: -1 } })).toThrow(TypeError);
+  });
+
+  it('S76 what is there comes once each, all of it, and before anything live', async () => {
+    const writer = await world.store();
+    const posts = Object.fromEntries(Array.from({ length: 5000 }, (_, n) => [`p${n}`, n]));
+    await writer.put('posts', posts).committed;
+    const store = await world.store();
+    const events: WatchEvent[] = [];
+    store.on('posts/*', (event) => events.push(event), { includeCurrent: true });
+    store.put('posts/p17', 'new');
+    await expect.poll(() => events.length).toBe(5001);
+    expect(new Set(events.slice(0, 5000).map(({ path }) => path)).size).toBe(5000);
+    expect(events.slice(0, 5000).every(({ op }) => op === 'present')).toBe(true);
+    expect(events.at(-1)).toMatchObject({ path: 'posts/p17', value: 'new', op: 'set' });
+  });
+
+  it('S76 the first sync replays nothing, and a write of a map reaches who watches a leaf below', async () => {
+    const writer = await world.store();
+    await writer.put('posts/old', 1).committed;
+    const store = world.client().store('acme/app');
+    const events: WatchEvent[] = [];
+    store.on('posts/hello', (event) => events.push(event));
+    store.on('posts/old', (event) => events.push(event));
+    await store.ready;
+    await store.put('posts', { hello: 'Hi', old: 1 }).committed;
+    expect(events.map(({ path, value }) => [path, value])).toEqual([['posts/hello', 'Hi']]);
+  });
+
+  it('S77 a queue beyond its maximum ends its subscription, once, and nobody else’s', async () => {
+    const store = await world.store();
+    let [dropped, heard, others]: [number, number, number] = [0, 0, 0];
+    let written: Promise<unknown> | null = null;
+    const onResync = (): void => {
+      dropped += 1;
+      expect(store.get('k/1')).toBe(1);
+      written = store.put('after', true).committed;
+    };
+    store.on('**', () => (heard += 1), { maxQueue: 3, onResync });
+    store.on('**', () => (others += 1));
+    for (let n = 0; n < 10; n++) store.put(`k/${n}`, n);
+    await store.settled();
+    await written;
+    expect([dropped, heard, others]).toEqual([1, 0, 11]);
+  });
+
+  it('G60 a subscriber that is removed by another is not called again, not in this round either', async () => {
+    const store = await world.store();
+    const calls: string[] = [];
+    store.on('k', () => {
+      calls.push('A');
+      releaseB();
+    });
+    const releaseB = store.on('k', () => calls.push('B'));
+    await store.put('k', 1).committed;
+    await store.put('k', 2).committed;
+    expect(calls).toEqual(['A', 'A']);
+  });
+
+  it('G61 a write inside a subscriber reaches every subscriber as a change of its own, in order', async () => {
+    const store = await world.store();
+    const seen: unknown[][] = [[], []];
+    store.on('k', ({ value }) => {
+      seen[0]?.push(value);
+      if (value === 1) store.put('k', 2);
+    });
+    store.on('k', ({ value }) => seen[1]?.push(value));
+    store.put('k', 1);
+    await expect.poll(() => seen).toEqual([
+      [1, 2],
+      [1, 2],
+    ]);
+  });
+
+  it('G63 a release can be called twice, and another subscription of the same callback stays', async () => {
+    const store = await world.store();
+    let calls = 0;
+    const callback = (): void => {
+      calls += 1;
+    };
+    const release = store.on('k', callback);
+    store.on('k', callback);
+    release();
+    release();
+    await store.put('k', 1).committed;
+    expect(calls).toBe(1);
+  });
+
+  it('G64 a transaction is told as one change per path, after the whole of it', async () => {
+    const store = await world.store();
+    const seen: unknown[] = [];
+    store.on('n', ({ value }) => seen.push([value, store.get('m')]));
+    store.transact((tx) => {
+      tx.increment('n');
+      tx.increment('n');
+      tx.put('m', 'done');
+    });
+    await store.settled();
+    expect(seen).toEqual([[2, 'done']]);
+  });
+
+  it('latest delivers the newest value of each path, and says how many it stands for', async () => {
+    const store = await world.store();
+    const seen: unknown[] = [];
+    store.on('k', ({ value, conflated }) => seen.push([value, conflated]), { delivery: 'latest' });
+    for (let n = 1; n <= 5; n++) store.put('k', n);
+    await store.settled();
+    expect(seen).toEqual([[5, 4]]);
+  });
+});
+
+describe('watch', () => {
+  it('iterates over the changes, and lets go of its subscription when the loop ends', async () => {
+    const [store, other] = await Promise.all([world.store(), world.store()]);
+    const seen: unknown[] = [];
+    const done = (async () => {
+      for await (const { value } of store.watch('k', { includeCurrent: true })) {
+        seen.push(value);
+        if (value === 3) break;
+      }
+    })();
+    for (let n = 1; n <= 3; n++) await other.put('k', n).committed;
+    await done;
+    expect(seen).toEqual([1, 2, 3]);
+    await other.put('k', 4).committed;
+    expect(seen).toEqual([1, 2, 3]);
+  });
+
+  it('ends with an error when its consumer falls behind, after what was kept', async () => {
+    const store = await world.store();
+    const events = store.watch('**', { maxQueue: 2 })[Symbol.asyncIterator]();
+    for (let n = 0; n < 3; n++) await store.put('k', n).committed;
+    for (let n = 0; n < 3; n++) expect(await events.next()).toMatchObject({ value: { value: n } });
+    await expect(events.next()).rejects.toMatchObject({ code: 'limit_exceeded' });
+    expect(await events.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('ends with the reason of its signal, and with `closed` when the client closes', async () => {
+    const store = await world.store();
+    const controller = new AbortController();
+    const aborted = store.watch('**', { signal: controller.signal })[Symbol.asyncIterator]().next();
+    const closing = world.client();
+    const other = closing.store('acme/app');
+    const closed = other.watch('**')[Symbol.asyncIterator]().next();
+    controller.abort(new Error('enough'));
+    await expect(aborted).rejects.toThrow('enough');
+    await closing.close();
+    await expect(closed).rejects.toMatchObject({ code: 'closed' });
+  });
+
+  it('a resync yields the differences only', async () => {
+    const valve = new Valve();
+    const [store, other] = await Promise.all([world.store({ link: valve }), world.store()]);
+    await other.put('k', 1).committed;
+    await expect.poll(() => store.get('k')).toBe(1);
+    const seen: unknown[] = [];
+    store.on('**', ({ path, value }) => seen.push([path, value]));
+    valve.cut();
+    await other.put('k', 1).committed;
+    await other.put('j', 2).committed;
+    await expect.poll(() => store.get('j')).toBe(2);
+    await expect.poll(() => seen.length).toBeGreaterThan(0);
+    expect(seen).toContainEqual(['j', 2]);
+  });
+});

@@ -1,0 +1,66 @@
+import { createServer, type Server } from '@holdfast/server';
+import { memory } from '@holdfast/server/storage/memory';
+import { type Client, type ClientOptions, createClient, type Store } from '@holdfast/client';
+
+/** A server with one store, and clients of it; all of it ends with the test. */
+export type World = AsyncDisposable & {
+  readonly server: Server;
+  readonly url: string;
+  readonly token: string;
+  createStore(name: string): Promise<void>;
+  issue(scopes: readonly string[]): Promise<{ readonly id: string; readonly rawToken: string }>;
+  client(options?: Partial<ClientOptions>): Client;
+  /** A store that is ready, of a client of its own. */
+  store(options?: Partial<ClientOptions>): Promise<Store>;
+  /** What was reported, by any client. */
+  readonly errors: unknown[];
+};
+
+/** Opens a world; the store is `acme/app`. */
+export async function openWorld(): Promise<World> {
+  const server = createServer({ storage: memory() });
+  const { url } = await server.listen();
+  await server.stores.create('acme/app');
+  const issue: World['issue'] = (scopes) =>
+    server.tokens.issue({
+      name: 'test',
+      org: 'acme',
+      scopes: scopes as never,
+      storeAccess: { mode: 'all' },
+      expiresAt: null,
+      createdBy: null,
+    });
+  const { rawToken: token } = await issue(['entries:read', 'entries:write']);
+  const clients: Client[] = [];
+  const errors: unknown[] = [];
+  const client: World['client'] = (options = {}) => {
+    const made = createClient({
+      url,
+      token,
+      onError: (error) => errors.push(error),
+      ...options,
+    });
+    clients.push(made);
+    return made;
+  };
+  return {
+    server,
+    url,
+    token,
+    errors,
+    issue,
+    client,
+    async createStore(name) {
+      await server.stores.create(name);
+    },
+    async store(options) {
+      const store = client(options).store('acme/app');
+      await store.ready;
+      return store;
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(clients.map((each) => each.close()));
+      await server.close({ retryAfterMs: 0 });
+    },
+  };
+}

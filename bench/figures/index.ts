@@ -1,6 +1,10 @@
 import type { Figure } from '../figure.ts';
 import { commit } from './commit.ts';
 import { fanoutSingle, fanoutStream } from './fanout.ts';
+import { join, joinBlock, open } from './join.ts';
+import { latency } from './latency.ts';
+import { memory } from './memory.ts';
+import { replica } from './replica.ts';
 
 /** Every figure, in the order in which they are measured. */
 export const figures: readonly Figure[] = [
@@ -9,4 +13,10 @@ export const figures: readonly Figure[] = [
   fanoutSingle(1000),
   fanoutStream(200),
   fanoutStream(1000),
+  join,
+  joinBlock,
+  replica,
+  latency,
+  memory,
+  open,
 ];

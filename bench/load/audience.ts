@@ -7,7 +7,7 @@ export class Audience {
   #check: () => void = () => undefined;
 
   /** Joins readers to a store of ours. */
-  static async ofStore(port: number, count: number): Promise<Audience> {
+  static async ofStore(this: void, port: number, count: number): Promise<Audience> {
     const audience = new Audience();
     for (let index = 0; index < count; index += 1) {
       const reader = await Reader.open(port, mount(`r${index}`), () => audience.#check());
@@ -20,7 +20,7 @@ export class Audience {
   }
 
   /** Readers of the bare server. */
-  static async ofBare(port: number, count: number): Promise<Audience> {
+  static async ofBare(this: void, port: number, count: number): Promise<Audience> {
     const audience = new Audience();
     for (let index = 0; index < count; index += 1) {
       audience.readers.push(await Reader.open(port, '/reader', () => audience.#check()));

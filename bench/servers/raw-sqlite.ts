@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { sqlite } from '@holdfast/server/storage/sqlite';
 import { parseStoreName } from '@holdfast/protocol';
+import { median } from '../figure.ts';
 import { settings } from './answers.ts';
 
 /*
@@ -12,7 +13,7 @@ import { settings } from './answers.ts';
  */
 const BATCH = 256;
 const CLIENTS = 16;
-const { seconds, valueBytes } = settings();
+const { seconds, valueBytes, count } = settings();
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-raw-'));
 const storage = sqlite({ directory });
 const name = parseStoreName('bench/main');
@@ -36,6 +37,7 @@ let seq = 0;
 
 process.on('message', (question) => {
   if (question === 'rate') process.send?.(rate(Number(seconds) * 1000));
+  if (question === 'single') process.send?.(single(Number(count)));
   if (question === 'stop') {
     db.close();
     rmSync(directory, { recursive: true, force: true });
@@ -50,6 +52,21 @@ function rate(ms: number): number {
   const startedAt = performance.now();
   run(ms);
   return (seq - before) / ((performance.now() - startedAt) / 1000);
+}
+
+/** The median time of a commit of one write, in milliseconds. */
+function single(times: number): number {
+  const took: number[] = [];
+  for (let index = 0; index < times; index += 1) {
+    const startedAt = performance.now();
+    db.exec('BEGIN IMMEDIATE');
+    write();
+    high.run('d0:s', seq, seq);
+    head.run(seq, 1);
+    db.exec('COMMIT');
+    took.push(performance.now() - startedAt);
+  }
+  return median(took);
 }
 
 function run(ms: number): void {

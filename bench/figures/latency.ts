@@ -1,0 +1,64 @@
+import { createClient } from '@holdfast/client';
+import { WebSocket } from 'ws';
+import { type Figure, median } from '../figure.ts';
+import { start } from '../servers/process.ts';
+
+/** From a write to the callback of another client, against an echo of a bare ws server and one durable commit. */
+export const latency: Figure = {
+  id: 'latency',
+  unit: 'ms, p50',
+  against: 'a bare ws echo and one raw commit, synchronous FULL',
+  goal: { ratio: 2, at: 'most' },
+  measure: async (quick) => {
+    const count = quick ? 20 : 500;
+    return {
+      ours: await writeToCallback(count),
+      limit: (await echo(count)) + (await rawCommit(count)),
+    };
+  },
+};
+
+async function writeToCallback(count: number): Promise<number> {
+  const server = await start('holdfast');
+  const connect = () => createClient({ url: `ws://127.0.0.1:${server.port}`, token: 'bench' });
+  const [writer, reader] = [connect(), connect()];
+  const [written, watched] = [writer.store('bench/main'), reader.store('bench/main')];
+  await Promise.all([written.ready, watched.ready]);
+  let arrived: () => void = () => undefined;
+  watched.on('ping', () => arrived(), { mode: 'committed' });
+  const times: number[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const heard = new Promise<void>((resolve) => (arrived = resolve));
+    const startedAt = performance.now();
+    written.put('ping', `${index}`.padEnd(200, '.'));
+    await heard;
+    times.push(performance.now() - startedAt);
+  }
+  await Promise.all([writer.close(), reader.close()]);
+  await server.stop();
+  return median(times);
+}
+
+async function echo(count: number): Promise<number> {
+  const server = await start('bare');
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}/echo`);
+  await new Promise<void>((resolve) => socket.once('open', () => resolve()));
+  const times: number[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const heard = new Promise<void>((resolve) => socket.once('message', () => resolve()));
+    const startedAt = performance.now();
+    socket.send('.'.repeat(330));
+    await heard;
+    times.push(performance.now() - startedAt);
+  }
+  socket.terminate();
+  await server.stop();
+  return median(times);
+}
+
+async function rawCommit(count: number): Promise<number> {
+  const raw = await start('raw-sqlite', { valueBytes: 200, count });
+  const ms = await raw.ask('single');
+  await raw.stop();
+  return ms;
+}

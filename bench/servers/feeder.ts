@@ -1,0 +1,75 @@
+import { WebSocketServer } from 'ws';
+import { defaultLimits } from '@holdfast/protocol';
+import { topic } from '../load/writers.ts';
+import { serve } from './answers.ts';
+
+/* Speaks as our server would while others write 10,000 leaves a second: frames of 50 ops, 200 times a second. */
+const OPS_PER_FRAME = 50;
+const FRAMES_PER_SECOND = 200;
+const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false });
+server.on('connection', (socket) => {
+  let timer: NodeJS.Timeout | undefined;
+  socket.on('message', (data: Buffer) => {
+    const [joinRef, ref, to, event] = JSON.parse(data.toString()) as readonly string[];
+    const reply = (response: object): void => {
+      const status = 'ok';
+      socket.send(JSON.stringify([joinRef, ref, to, 'phx_reply', { status, response }]));
+    };
+    if (event === 'phx_join') {
+      reply(joinReply());
+      socket.send(JSON.stringify([null, null, topic, 'catch_up_complete', { through_seq: 0 }]));
+      timer = feed((text) => socket.send(text));
+    } else {
+      reply({});
+    }
+  });
+  socket.on('close', () => clearInterval(timer));
+});
+server.on('listening', () => {
+  const address = server.address();
+  if (typeof address === 'string' || address === null) throw new Error('no port');
+  serve(address.port, async () => {
+    for (const socket of server.clients) socket.terminate();
+    server.close();
+  });
+});
+
+function feed(send: (text: string) => void): NodeJS.Timeout {
+  const startedAt = performance.now();
+  let frames = 0;
+  return setInterval(() => {
+    const due = ((performance.now() - startedAt) / 1000) * FRAMES_PER_SECOND;
+    for (; frames < due; frames += 1) send(frame(frames * OPS_PER_FRAME));
+  }, 1);
+}
+
+function frame(from: number): string {
+  const ops = Array.from({ length: OPS_PER_FRAME }, (_, index) => {
+    const seq = from + index + 1;
+    const path = `rooms/${seq % 2000}/items/${seq % 7}`;
+    return [seq, 'set', path, `value ${seq}`.padEnd(60, '.'), 'feeder', `feeder:s:${seq}`];
+  });
+  const payload = { from_seq: from, to_seq: from + OPS_PER_FRAME, ops };
+  return JSON.stringify([null, null, topic, 'events', payload]);
+}
+
+function joinReply(): object {
+  return {
+    store_seq: 0,
+    capver: 4,
+    capver_min: 3,
+    permissions: { read: true, write: true },
+    scopes: ['entries:read', 'entries:write'],
+    store_access: { mode: 'all', store_ids: [] },
+    incarnation: 'feeder',
+    scope: 'all',
+    patterns: ['**'],
+    sync: 'tail',
+    why: null,
+    oldest_seq: 1,
+    dedupe_since: 0,
+    server_time: 0,
+    expires_at: null,
+    limits: defaultLimits,
+  };
+}

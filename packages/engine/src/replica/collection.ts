@@ -54,8 +54,9 @@ export class Collection {
   }
 
   add({ id, index, entries, maps }: SnapshotChunk): Refusal | null {
-    const isNext = id === this.id && index === this.#next;
-    if (!isNext) return refuse('invalid_payload', { field: 'index' });
+    if (id !== this.id || index > this.#next) return refuse('invalid_payload', { field: 'index' });
+    // A server that begins the same snapshot anew sends again what is here.
+    if (index < this.#next) return null;
     for (const [path, value, type, revision] of entries) {
       this.tree.put(path, { value, type, revision });
     }

@@ -12,13 +12,15 @@ export class Feed {
   readonly pattern: Pattern;
   readonly options: WatchOptions;
   readonly audience: Audience;
-  /** Comparisons this feed waits for: what comes after them is held back. */
-  comparisons = 0;
   /** No round of delivery before this time. */
   due: MonotonicMs = -Infinity;
   /** Goes out first: what comparisons found, and what was there before them. */
   #first: WatchEvent[] = [];
   #list: WatchEvent[] = [];
+  /** Comparisons that are not finished: what comes after them is held back. */
+  #comparisons = 0;
+  /** What happened between two comparisons. */
+  readonly #between: (readonly WatchEvent[])[] = [];
   readonly #latest = new Map<Path, WatchEvent>();
 
   constructor(id: number, pattern: Pattern, options: WatchOptions) {
@@ -34,7 +36,11 @@ export class Feed {
   }
 
   get hasSomething(): boolean {
-    return this.#first.length > 0 || (this.comparisons === 0 && this.#waiting > 0);
+    return this.#first.length > 0 || (this.#comparisons === 0 && this.#waiting > 0);
+  }
+
+  get isHeld(): boolean {
+    return this.#comparisons > 0;
   }
 
   get #waiting(): number {
@@ -59,12 +65,17 @@ export class Feed {
     this.#first.push(event);
   }
 
-  /** What waits goes out before what comparisons are about to find. */
+  /** What happened before a comparison goes out before what it is about to find. */
   beginComparison(): void {
-    if (this.comparisons === 0) {
-      for (const event of this.#takeWaiting()) this.#first.push(event);
-    }
-    this.comparisons++;
+    const waiting = this.#takeWaiting();
+    if (this.#comparisons === 0) this.#send(waiting);
+    else this.#between.push(waiting);
+    this.#comparisons++;
+  }
+
+  endComparison(): void {
+    this.#comparisons--;
+    this.#send(this.#between.shift() ?? []);
   }
 
   take(now: MonotonicMs): readonly WatchEvent[] {
@@ -72,7 +83,11 @@ export class Feed {
     if (delivery.policy === 'sample') this.due = now + delivery.intervalMs;
     const first = this.#first;
     this.#first = [];
-    return this.comparisons > 0 ? first : [...first, ...this.#takeWaiting()];
+    return this.#comparisons > 0 ? first : [...first, ...this.#takeWaiting()];
+  }
+
+  #send(events: readonly WatchEvent[]): void {
+    for (const event of events) this.#first.push(event);
   }
 
   #takeWaiting(): readonly WatchEvent[] {

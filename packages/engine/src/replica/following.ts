@@ -182,7 +182,7 @@ export class Following {
   #onCaughtUp(payload: unknown): Refusal | null {
     const complete = readCatchUpComplete(payload);
     if (isRefusal(complete)) return complete;
-    if (!this.#isBlind) this.#advance(complete.through_seq);
+    // Frames alone move the cursor (§10.2): one that passes over ops out of scope may still be on its way.
     this.isCaughtUp = true;
     this.#isFresh = false;
     return null;

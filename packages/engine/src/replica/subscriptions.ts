@@ -137,7 +137,7 @@ export class Subscriptions {
     for (const feed of this.#dirty) {
       if (now < feed.due) continue;
       if (feed.hasSomething) batches.push({ subscription: feed.id, events: feed.take(now) });
-      if (feed.comparisons === 0) this.#dirty.delete(feed);
+      if (!feed.isHeld) this.#dirty.delete(feed);
     }
     return batches;
   }
@@ -210,7 +210,7 @@ export class Subscriptions {
       left--;
       if (step.done === true) {
         this.#jobs.shift();
-        for (const feed of job.feeds) feed.comparisons--;
+        for (const feed of job.feeds) feed.endComparison();
       } else if (step.value !== null) {
         const event = differenceEvent(step.value, job.difference);
         job.matcher.match(step.value.path, (feed) => {

@@ -108,6 +108,15 @@ test.each([0, 15, 16, 65535, 65536])('lists and maps of %d items survive Message
   expect(overWire(packed, map)).toEqual(map);
 });
 
+test('a MessagePack frame is whole wherever the room for it runs out', () => {
+  for (let filler = 4000; filler < 4200; filler += 1) {
+    const value = ['x'.repeat(filler), null, [true, { a: 1 }], -1, 'é', 300];
+    // A codec of its own: the room it has made once stays.
+    const codec = messagePackCodec();
+    expect(codec.decode(codec.encode(value))).toEqual(value);
+  }
+});
+
 test('a property that is undefined is absent, as in JSON', () => {
   expect(overWire(packed, { a: undefined, b: 1 })).toEqual({ b: 1 });
 });

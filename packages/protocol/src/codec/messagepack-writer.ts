@@ -123,7 +123,9 @@ export class MessagePackWriter {
   }
 
   #byte(byte: number): void {
-    this.#bytes[this.#reserve(1)] = byte;
+    // Room first: it may move the bytes elsewhere.
+    const at = this.#reserve(1);
+    this.#bytes[at] = byte;
   }
 
   #sized(head: number, size: 1 | 2 | 4, value: number): void {

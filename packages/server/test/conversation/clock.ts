@@ -1,0 +1,45 @@
+import type { Clock } from '@holdfast/server';
+
+type Timer = { readonly due: number; readonly run: () => void };
+
+/** Time that moves only when a test says so; turns of the event loop are real. */
+export class VirtualClock implements Clock {
+  readonly #timers = new Set<Timer>();
+  readonly #epoch = Date.UTC(2026, 0, 1);
+  #now = 0;
+
+  readonly now = (): number => this.#now;
+
+  readonly wall = (): number => this.#epoch + this.#now;
+
+  setTimeout(run: () => void, ms: number): unknown {
+    const timer = { due: this.#now + ms, run };
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  clearTimeout(handle: unknown): void {
+    for (const timer of this.#timers) if (timer === handle) this.#timers.delete(timer);
+  }
+
+  setImmediate(run: () => void): void {
+    setImmediate(run);
+  }
+
+  /** Lets so much time pass: what falls due runs in order, each in a turn of its own. */
+  async pass(ms: number): Promise<void> {
+    const until = this.#now + ms;
+    for (let timer = this.#next(until); timer !== undefined; timer = this.#next(until)) {
+      this.#now = Math.max(this.#now, timer.due);
+      this.#timers.delete(timer);
+      timer.run();
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    this.#now = until;
+  }
+
+  #next(until: number): Timer | undefined {
+    const due = [...this.#timers].filter((timer) => timer.due <= until);
+    return due.toSorted((a, b) => a.due - b.due)[0];
+  }
+}

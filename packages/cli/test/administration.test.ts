@@ -1,0 +1,94 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { cli, type Ran, type Running, start, temporaryDirectory } from './harness.ts';
+
+let server: Running;
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+
+beforeAll(async () => {
+  directory = await temporaryDirectory();
+  server = await start('dev', ['--data', directory.path]);
+}, 30_000);
+
+afterAll(async () => {
+  await server.stop();
+  await directory.remove();
+});
+
+const as = (token: string, ...args: string[]): Promise<Ran> =>
+  cli(args, { env: { HOLDFAST_URL: server.url, HOLDFAST_TOKEN: token } });
+
+const slow = { timeout: 60_000 };
+
+test('stores are made, listed, archived and purged', slow, async () => {
+  expect(await as('dev', 'stores', 'create', 'demo/two', '--ttl', '1h')).toMatchObject({ code: 0 });
+  const taken = await as('dev', 'stores', 'create', 'demo/two');
+  expect(taken).toMatchObject({ code: 4, error: { code: 'name_taken' } });
+  const listed = (await as('dev', 'stores')).rows;
+  expect(listed.map((row) => row['name'])).toEqual(['demo/main', 'demo/two']);
+  expect(listed[1]?.['expires']).toMatch(/^\d{4}-/);
+  expect(await as('dev', 'stores', 'archive', 'demo/two')).toMatchObject({ code: 0 });
+  expect((await as('dev', 'put', 'demo/two', 'a', '1')).code).toBe(6);
+  const careful = await as('dev', 'stores', 'purge', 'demo/two');
+  expect(careful).toMatchObject({ code: 2 });
+  expect(careful.error['hint']).toContain('--yes');
+  expect(await as('dev', 'stores', 'purge', 'demo/two', '--yes')).toMatchObject({ code: 0 });
+  expect((await as('dev', 'stores')).rows).toHaveLength(1);
+  expect(await as('dev', 'stores', 'archive', 'demo/two')).toMatchObject({ code: 9 });
+  expect(await as('dev', 'stores', 'create', 'Not A Name')).toMatchObject({ code: 2 });
+});
+
+test('tokens open what they were made for, until they are revoked', slow, async () => {
+  const made = await as(
+    'dev',
+    'tokens',
+    'create',
+    '--name',
+    'reader',
+    '--store',
+    'demo/main',
+    '--scopes',
+    'read',
+    '--expires',
+    '1h',
+  );
+  expect(made.code).toBe(0);
+  const { id, token } = made.rows[0] as { id: string; token: string };
+  expect((await as('dev', 'tokens')).rows).toMatchObject([
+    {
+      id,
+      name: 'reader',
+      stores: 'demo/main',
+      scopes: ['entries:read', 'files:read', 'stores:read'],
+    },
+  ]);
+  expect((await as(token, 'entries', 'demo/main')).code).toBe(0);
+  expect(await as(token, 'put', 'demo/main', 'a', '1')).toMatchObject({
+    code: 6,
+    error: { code: 'missing_scope', details: { scope: 'entries:write' } },
+  });
+  expect(await as(token, 'tokens')).toMatchObject({ code: 6 });
+  expect(await as('dev', 'tokens', 'revoke', id)).toMatchObject({ code: 0 });
+  expect(await as('dev', 'tokens', 'revoke', id)).toMatchObject({ code: 9 });
+  expect(await as(token, 'entries', 'demo/main')).toMatchObject({
+    code: 6,
+    error: { code: 'unauthorized' },
+  });
+});
+
+test('a scope that does not exist is told with those that do', slow, async () => {
+  const wrong = await as('dev', 'tokens', 'create', '--scopes', 'entries:rite');
+  expect(wrong).toMatchObject({ code: 2 });
+  expect(wrong.error['hint']).toContain('entries:write');
+});
+
+test('an address that is no Holdfast server is told apart', slow, async () => {
+  const other = createServer((_, response) => response.end('<h1>Hello</h1>'));
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  const { port } = other.address() as AddressInfo;
+  const wrong = await cli(['stores', '--url', `http://127.0.0.1:${port}`]);
+  expect(wrong).toMatchObject({ code: 8, error: { code: 'not_holdfast' } });
+  expect(wrong.error['hint']).toContain('--url');
+  other.close();
+});

@@ -1,0 +1,219 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import {
+  cli,
+  linesOf,
+  type Ran,
+  type Running,
+  start,
+  temporaryDirectory,
+  until,
+} from './harness.ts';
+
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+const running: Running[] = [];
+
+beforeEach(async () => {
+  directory = await temporaryDirectory();
+});
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((server) => server.stop('SIGKILL')));
+  await directory.remove();
+});
+
+async function launch(command: 'dev' | 'serve', ...args: string[]): Promise<Running> {
+  const server = await start(command, ['--data', directory.path, ...args]);
+  running.push(server);
+  return server;
+}
+
+const at = (server: Running, ...args: string[]): Promise<Ran> =>
+  cli(args, { env: { HOLDFAST_URL: server.url } });
+
+const slow = { timeout: 60_000 };
+
+test('dev prints one JSON line and opens demo/main to the token dev', slow, async () => {
+  const server = await launch('dev');
+  expect(server.ready).toEqual({
+    url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
+    ws: expect.stringMatching(/^ws:\/\/127\.0\.0\.1:\d+\/ws\/sync\/websocket$/),
+    token: 'dev',
+    store: 'demo/main',
+  });
+  const who = await fetch(`${server.url}/api/whoami`, { headers: { authorization: 'Bearer dev' } });
+  expect(await who.json()).toMatchObject({
+    subject: 'dev',
+    org: 'demo',
+    store_access: { mode: 'all' },
+  });
+  expect((await fetch(`${server.url}/api/whoami`)).status).toBe(401);
+  expect((await at(server, 'stores')).rows).toMatchObject([
+    { name: 'demo/main', status: 'active' },
+  ]);
+});
+
+test.runIf(process.platform === 'linux')(
+  'dev listens on 127.0.0.1 and on nothing else',
+  slow,
+  async () => {
+    const server = await launch('dev');
+    const socket = connect({ host: '127.0.0.2', port: Number(new URL(server.url).port) });
+    const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
+    expect(error.code).toBe('ECONNREFUSED');
+  },
+);
+
+test('Ctrl-C stops dev, leaves no process, and a restart has the data', slow, async () => {
+  const server = await launch('dev');
+  const { pid } = server.child;
+  expect(await at(server, 'put', 'demo/main', 'kept', '"yes"')).toMatchObject({ code: 0 });
+  expect(await server.stop('SIGINT')).toBe(0);
+  expect(() => process.kill(Number(pid), 0)).toThrow('ESRCH');
+  const again = await launch('dev');
+  expect((await at(again, 'get', 'demo/main', 'kept')).rows).toMatchObject([
+    { value: 'yes', revision: 1 },
+  ]);
+  expect(await again.stop('SIGTERM')).toBe(0);
+});
+
+test('what was acknowledged survives SIGKILL', slow, async () => {
+  const server = await launch('dev');
+  await at(server, 'put', 'demo/main', 'kept', '1');
+  await server.stop('SIGKILL');
+  const again = await launch('dev');
+  expect((await at(again, 'get', 'demo/main', 'kept')).rows).toMatchObject([{ value: 1 }]);
+});
+
+test('a port that is taken is told with what to do', slow, async () => {
+  const server = await launch('dev');
+  const { port } = new URL(server.url);
+  const second = await cli([
+    'dev',
+    '--port',
+    port,
+    '--data',
+    join(directory.path, 'other'),
+    '--json',
+  ]);
+  expect(second).toMatchObject({ code: 2, stdout: '' });
+  expect(second.error['message']).toContain(port);
+  expect(second.error['hint']).toContain('--port');
+});
+
+test('a data directory in use is told with what to do', slow, async () => {
+  await launch('dev');
+  const second = await cli(['dev', '--port', '0', '--data', directory.path, '--json']);
+  expect(second).toMatchObject({ code: 2, error: { code: 'locked' } });
+  expect(second.error['message']).toContain('in use');
+});
+
+test('a second Ctrl-C ends the process at once', slow, async () => {
+  const module = fileURLToPath(new URL('../src/interrupt.ts', import.meta.url));
+  const script = `
+    const { aborted, interruption } = await import(${JSON.stringify(module)});
+    const { signal } = interruption();
+    setInterval(() => {}, 1000);
+    console.log('up');
+    await aborted(signal);
+    console.log('stopping');`;
+  const child = spawn(process.execPath, [
+    '--conditions=source',
+    '--input-type=module',
+    '-e',
+    script,
+  ]);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const closed = once(child, 'close');
+  expect(await lines.next()).toMatchObject({ value: 'up' });
+  child.kill('SIGINT');
+  expect(await lines.next()).toMatchObject({ value: 'stopping' });
+  child.kill('SIGINT');
+  expect(await closed).toEqual([130, null]);
+});
+
+const countries = (server: Running): Promise<Ran> =>
+  at(server, 'get', 'demo/main', 'about/sample/state', '--raw');
+
+test(
+  '--sample imports thousands of leaves with progress, once, and goes on after an interruption',
+  slow,
+  async () => {
+    const server = await launch('dev', '--sample');
+    const progress = (of: Running): unknown[] =>
+      linesOf(of.stderr()).filter((row) => 'progress' in row);
+    await until(() => progress(server).length > 3);
+    await server.stop('SIGKILL');
+    const again = await launch('dev', '--sample');
+    await until(async () => (await countries(again)).stdout === 'imported\n');
+    const [{ entry_count: leaves, current_seq: seq } = {}] = (
+      await at(again, 'status', 'demo/main')
+    ).rows;
+    expect(leaves).toBeGreaterThan(4000);
+    expect((await at(again, 'get', 'demo/main', 'countries/PT/name')).rows).toMatchObject([
+      { value: 'Portugal' },
+    ]);
+    await at(again, 'delete', 'demo/main', 'countries/PT');
+    await again.stop();
+    const third = await launch('dev', '--sample');
+    expect((await at(third, 'get', 'demo/main', 'countries/PT')).code).toBe(9);
+    expect(progress(third)).toEqual([]);
+    expect((await at(third, 'status', 'demo/main')).rows).toMatchObject([
+      { current_seq: Number(seq) + 1 },
+    ]);
+  },
+);
+
+test('serve knows no token dev; its first token is made while it is stopped', slow, async () => {
+  const server = await launch('serve');
+  expect(server.ready).toMatchObject({ url: server.url, data: directory.path });
+  await until(() => server.stderr().includes('holdfast tokens create'));
+  expect((await at(server, 'stores')).code).toBe(6);
+  const busy = await cli([
+    'tokens',
+    'create',
+    '--data',
+    directory.path,
+    '--org',
+    'acme',
+    '--scopes',
+    'all',
+  ]);
+  expect(busy).toMatchObject({ code: 2, error: { code: 'locked' } });
+  expect(await server.stop('SIGTERM')).toBe(0);
+
+  const first = await cli([
+    'tokens',
+    'create',
+    '--data',
+    directory.path,
+    '--org',
+    'acme',
+    '--scopes',
+    'all',
+  ]);
+  const token = String(first.rows[0]?.['token']);
+  expect(token).toMatch(/^hf_tok_/);
+  const again = await launch('serve');
+  const env = { HOLDFAST_URL: again.url, HOLDFAST_TOKEN: token };
+  expect(await cli(['stores', 'create', 'acme/app'], { env })).toMatchObject({ code: 0 });
+  expect(await cli(['put', 'acme/app', 'a', '1'], { env })).toMatchObject({ code: 0 });
+  await again.stop();
+  expect((await cli(['tokens', '--data', directory.path])).rows).toMatchObject([
+    { stores: 'acme/*', id: first.rows[0]?.['id'] },
+  ]);
+  const revoked = await cli([
+    'tokens',
+    'revoke',
+    String(first.rows[0]?.['id']),
+    '--data',
+    directory.path,
+  ]);
+  expect(revoked.code).toBe(0);
+  expect((await cli(['tokens', '--data', directory.path])).rows).toEqual([]);
+});

@@ -1,0 +1,74 @@
+import { stripVTControlCharacters } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { cli, linesOf, onTerminal, type Running, start, temporaryDirectory } from './harness.ts';
+
+let server: Running;
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+
+beforeAll(async () => {
+  directory = await temporaryDirectory();
+  server = await start('dev', ['--data', directory.path]);
+  const values = { plain: 'text', evil: '\u001b[2J\u009b\u202e', n: 1 };
+  const put = await cli(['put', 'demo/main', 't', JSON.stringify(values), '--url', server.url]);
+  expect(put.code).toBe(0);
+}, 30_000);
+
+afterAll(async () => {
+  await server.stop();
+  await directory.remove();
+});
+
+const shown = (...args: string[]): ReturnType<typeof onTerminal> =>
+  onTerminal(args, { env: { HOLDFAST_URL: server.url } });
+
+test('a terminal gets tables and colours, a pipe gets JSON lines', async () => {
+  const table = await shown('entries', 'demo/main', 't/*');
+  const [head, ...rows] = stripVTControlCharacters(table.stdout).trimEnd().split('\n');
+  expect(table.stdout).not.toBe(stripVTControlCharacters(table.stdout));
+  expect(head).toMatch(/^PATH +VALUE +TYPE +REVISION$/);
+  expect(rows[1]).toMatch(/^t\/n +1 +integer +\d+$/);
+  const piped = await onTerminal(['entries', 'demo/main', 't/*'], {
+    env: { HOLDFAST_URL: server.url },
+    isTTY: false,
+  });
+  expect(linesOf(piped.stdout)).toHaveLength(3);
+  const forced = await shown('entries', 'demo/main', 't/*', '--json');
+  expect(forced.stdout).toBe(piped.stdout);
+});
+
+test('NO_COLOR turns colours off', async () => {
+  const env = { HOLDFAST_URL: server.url, NO_COLOR: '1' };
+  const { stdout } = await onTerminal(['get', 'demo/main', 't/n'], { env });
+  expect(stdout).toBe(stripVTControlCharacters(stdout));
+  expect(stdout).toMatch(/^t\/n {2}integer {2}revision \d+\n1\n$/);
+});
+
+test('data cannot command the terminal', async () => {
+  const outputs = await Promise.all([
+    shown('get', 'demo/main', 't'),
+    shown('entries', 'demo/main', 't/*'),
+    shown('watch', 'demo/main', 't/*', '--current', '--count', '3'),
+    shown('get', 'demo/main', 'no\u001b[2Jthing'),
+  ]);
+  for (const { stdout, stderr } of outputs) {
+    expect(stdout + stderr).not.toMatch(/\u001b\[2J|\u009b|\u202e/);
+  }
+  expect(outputs[0].stdout).toContain('\\u001b[2J');
+});
+
+test('results and failures are told in words', async () => {
+  const put = await shown('put', 'demo/main', 'w', '1');
+  expect(stripVTControlCharacters(put.stdout)).toMatch(/^✓ put w seq \d+\n$/);
+  const stale = await shown('put', 'demo/main', 'w', '2', '--if-match', '1');
+  expect(stale.code).toBe(3);
+  expect(stale.stdout).toBe('');
+  expect(stripVTControlCharacters(stale.stderr)).toMatch(
+    /^error conflict: .+\n {2}→ .+holdfast get/,
+  );
+  const lease = await shown('lease', 'demo/main', 'l');
+  expect(stripVTControlCharacters(lease.stdout)).toMatch(/--fence 'l:\d+'/);
+  const status = await shown('status', 'demo/main');
+  expect(stripVTControlCharacters(status.stdout)).toMatch(/^sequence +\d+$/m);
+  const stores = await shown('stores');
+  expect(stripVTControlCharacters(stores.stdout)).toMatch(/^demo\/main +active +/m);
+});

@@ -371,10 +371,11 @@ export class OpenStore implements Speaker {
   }
 
   #showStatus(): void {
-    const { connection, error: lineError } = this.#room.connection.get();
+    const line = this.#room.connection.get();
+    const { connection } = line;
     const { phase, seq, pending, synced, incarnation, error } = this.#replica.status();
     const known = this.#slot.status.get();
-    const why = error === null ? lineError : errorOf(error, known.error);
+    const why = error === null ? line.error : errorOf(error, known.error);
     this.#slot.status.set({
       connection,
       seq,
@@ -383,7 +384,7 @@ export class OpenStore implements Speaker {
       incarnation,
       ...(why !== undefined && { error: why }),
     });
-    this.#waiting.update({ phase, pending, connection, error: why ?? null });
+    this.#waiting.update({ phase, pending, line, error: why ?? null });
   }
 
   readonly #report = (error: unknown): void => this.#room.settings.report(error);

@@ -6,7 +6,7 @@ import type { ConnectionStatus } from './uplink.ts';
 export type Situation = {
   readonly phase: ReplicaStatus['phase'];
   readonly pending: number;
-  readonly connection: ConnectionStatus['connection'];
+  readonly line: ConnectionStatus;
   readonly error: HoldfastError | null;
 };
 
@@ -49,21 +49,22 @@ export class Waiting {
     for (const condition of [this.#ready, this.#reached, this.#settled]) condition.end(closed);
   }
 
-  #isReady({ phase, connection, error }: Situation): Verdict {
+  #isReady({ phase, line, error }: Situation): Verdict {
     if (phase === 'live') return 'yes';
     if (this.#wasLive && phase !== 'refused') return 'yes';
-    if (error !== null && (phase === 'refused' || connection === 'closed')) return error;
-    return this.#hasImage && connection !== 'connected' && connection !== 'connecting'
-      ? 'yes'
-      : 'not yet';
+    if (error !== null && (phase === 'refused' || line.connection === 'closed')) return error;
+    return this.#hasImage && !isPromising(line) ? 'yes' : 'not yet';
   }
 }
 
-function isReached({ phase, connection }: Situation): Verdict {
+/** Whether there is a connection, or may be one at any moment. */
+function isPromising({ connection, attempts }: ConnectionStatus): boolean {
+  return connection === 'connected' || (connection === 'connecting' && attempts === 0);
+}
+
+function isReached({ phase, line }: Situation): Verdict {
   const isJoined = phase === 'live' || phase === 'catching_up' || phase === 'refused';
-  return isJoined || (connection !== 'connected' && connection !== 'connecting')
-    ? 'yes'
-    : 'not yet';
+  return isJoined || !isPromising(line) ? 'yes' : 'not yet';
 }
 
 /** A promise of something that can become true, fail, and become open again. */

@@ -26,7 +26,10 @@ export class Valve implements Link {
     });
     this.#up = { connection, events };
     this.#heldIn = null;
-    return { send: (data) => this.#send(data, connection), close: (code) => connection.close(code) };
+    return {
+      send: (data) => this.#send(data, connection),
+      close: (code) => connection.close(code),
+    };
   }
 
   /** Nothing reaches the server until {@link letOut}. */

@@ -132,10 +132,12 @@ describe('subscriptions', () => {
     });
     store.on('k', ({ value }) => seen[1]?.push(value));
     store.put('k', 1);
-    await expect.poll(() => seen).toEqual([
-      [1, 2],
-      [1, 2],
-    ]);
+    await expect
+      .poll(() => seen)
+      .toEqual([
+        [1, 2],
+        [1, 2],
+      ]);
   });
 
   it('G63 a release can be called twice, and another subscription of the same callback stays', async () => {

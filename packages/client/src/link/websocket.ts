@@ -1,3 +1,4 @@
+import { forgetNodeSocket, onNodeSocket } from './node-sockets.ts';
 import type { Link, LinkConnection, LinkEvents } from './port.ts';
 
 type SocketEvent = { readonly data?: unknown; readonly code?: number };
@@ -8,6 +9,8 @@ export interface WebSocketLike {
   readonly readyState: number;
   send(data: string | Uint8Array<ArrayBuffer>): void;
   close(code?: number): void;
+  /** Ends it without waiting for the peer, where the class can. */
+  terminate?(): void;
   addEventListener(
     type: 'open' | 'message' | 'close' | 'error',
     listener: (event: SocketEvent) => void,
@@ -23,7 +26,7 @@ export type WebSocketClass = new (url: string) => WebSocketLike;
  */
 export function webSocketLink(options: { readonly webSocket?: WebSocketClass } = {}): Link {
   const webSocket = options.webSocket ?? platformClass();
-  return { open: (url, events) => new SocketConnection(new webSocket(url), events) };
+  return { open: (url, events) => new SocketConnection({ url, webSocket }, events) };
 }
 
 function platformClass(): WebSocketClass {
@@ -37,9 +40,17 @@ const OPEN = 1;
 class SocketConnection implements LinkConnection {
   readonly #socket: WebSocketLike;
   readonly #events: LinkEvents;
+  readonly #url: string;
   #isOver = false;
+  #unref: (() => void) | null = null;
 
-  constructor(socket: WebSocketLike, events: LinkEvents) {
+  constructor(
+    { url, webSocket }: { readonly url: string; readonly webSocket: WebSocketClass },
+    events: LinkEvents,
+  ) {
+    this.#url = url;
+    onNodeSocket(url, this.#found);
+    const socket = new webSocket(url);
     this.#socket = socket;
     this.#events = events;
     socket.binaryType = 'arraybuffer';
@@ -60,11 +71,18 @@ class SocketConnection implements LinkConnection {
   close(code: number = 1000): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    forgetNodeSocket(this.#url, this.#found);
     // Platforms let a client give no codes but these.
     this.#socket.close(code >= 3000 && code <= 4999 ? code : 1000);
     // The peer may never answer, so nobody waits for it.
+    this.#socket.terminate?.();
+    this.#unref?.();
     queueMicrotask(() => this.#events.closed(code));
   }
+
+  readonly #found = (socket: { unref(): unknown }): void => {
+    this.#unref = () => socket.unref();
+  };
 
   #receive(data: unknown): void {
     if (this.#isOver) return;
@@ -75,6 +93,7 @@ class SocketConnection implements LinkConnection {
   #end(code: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    forgetNodeSocket(this.#url, this.#found);
     this.#events.closed(code);
   }
 }

@@ -1,0 +1,276 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer as createTcpServer, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createClient, type WatchEvent } from '@holdfast/client';
+import { messagePack } from '@holdfast/client/codec/messagepack';
+import { Valve } from './valve.ts';
+import { openWorld, type World } from './world.ts';
+
+let world: World;
+
+beforeEach(async () => {
+  world = await openWorld();
+});
+
+afterEach(async () => {
+  await world[Symbol.asyncDispose]();
+});
+
+/** A clock on which twenty seconds pass in one. */
+const hurried = {
+  now: () => performance.now() * 20,
+  setTimeout: (fn: () => void, ms: number) => setTimeout(fn, ms / 20),
+};
+
+/** A server that upgrades and then says nothing more, not even that it closes. */
+async function halfOpenServer(): Promise<{ readonly url: string; close(): void }> {
+  const sockets: Socket[] = [];
+  const server = createTcpServer((socket) => {
+    sockets.push(socket);
+    socket.on('error', () => undefined);
+    socket.once('data', (data: Buffer) => {
+      const key = /sec-websocket-key: (.*)\r/i.exec(data.toString())?.[1] ?? '';
+      const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+      const accept = createHash('sha1').update(`${key}${guid}`).digest('base64');
+      socket.write(
+        `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+      );
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : 0;
+  return {
+    url: `ws://127.0.0.1:${port}`,
+    close() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+/** How long a program lives on that closes its client, in ms. */
+async function lifeAfterClose(url: string, token: string): Promise<number> {
+  const program = fileURLToPath(new URL('leave.ts', import.meta.url));
+  const child = spawn(process.execPath, ['--conditions=source', program, url, token], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let said = '';
+  child.stdout.setEncoding('utf8');
+  child.stdout.on('data', (text: string) => {
+    if (said === '') child.stdin.write('close');
+    said += text;
+  });
+  const [code] = await once(child, 'close');
+  expect(code).toBe(0);
+  return Number(/exited ([\d.]+)/.exec(said)?.[1]);
+}
+
+describe('the connection of a client', () => {
+  it('S78 a channel that fails is joined again, and writes made meanwhile are committed', async () => {
+    const valve = new Valve();
+    const store = await world.store({ link: valve, env: { random: () => 0.01 } });
+    const joinRef = /^\["(\d+)"/.exec(valve.sent.join('\n').match(/.*phx_join.*/)?.[0] ?? '')?.[1];
+    valve.forge(
+      JSON.stringify([
+        joinRef,
+        joinRef,
+        'store:acme/app',
+        'phx_error',
+        { reason: 'channel_crash' },
+      ]),
+    );
+    const write = store.put('k', 1);
+    expect(write.state).toBe('queued');
+    expect(await write.committed).toMatchObject({ seq: 1 });
+    expect(valve.opened).toBe(1);
+  });
+
+  it('S78 G53 a token is asked for at every connect, once more when refused, and then it is reported once', async () => {
+    const { rawToken, id } = await world.issue(['entries:read', 'entries:write']);
+    const valve = new Valve();
+    let asked = 0;
+    const client = world.client({
+      link: valve,
+      token: async () => {
+        asked += 1;
+        return rawToken;
+      },
+      env: { random: () => 0.01 },
+    });
+    const store = client.store('acme/app');
+    await store.ready;
+    expect(asked).toBe(1);
+    valve.cut();
+    await store.put('k', 1).committed;
+    expect(asked).toBe(2);
+    await world.server.tokens.revoke(id);
+    await expect.poll(() => client.status.get().connection, { timeout: 5000 }).toBe('closed');
+    expect(client.status.get().error).toMatchObject({ code: 'unauthorized' });
+    expect(world.errors).toEqual([client.status.get().error]);
+    const before = asked;
+    expect(before).toBeLessThanOrEqual(4);
+    expect(store.get('k')).toBe(1);
+    const waiting = store.put('k', 2);
+    expect(waiting.state).toBe('queued');
+    await expect(store.opStatus('x')).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  it('S78 a half-open socket is noticed within 40 s', async () => {
+    const valve = new Valve();
+    const client = world.client({ link: valve, env: hurried });
+    await client.store('acme/app').ready;
+    const start = hurried.now();
+    valve.holdIn();
+    await expect
+      .poll(() => client.status.get().connection, { interval: 5, timeout: 4000 })
+      .not.toBe('connected');
+    // Ours are 40 s to the tick; the rest is what the machine takes, twenty times over.
+    expect(hurried.now() - start).toBeLessThan(43_000);
+  });
+
+  it('S78 close() lets the process exit within 100 ms, with a server that answers and one that does not', async () => {
+    expect(await lifeAfterClose(world.url, world.token)).toBeLessThan(100);
+    const dumb = await halfOpenServer();
+    try {
+      expect(await lifeAfterClose(dumb.url, 'any')).toBeLessThan(100);
+    } finally {
+      dumb.close();
+    }
+  }, 20_000);
+
+  it('S79 MessagePack works over the platform’s WebSocket: put, get, watch, snapshot', async () => {
+    const valve = new Valve();
+    const writer = await world.store({ codec: messagePack() });
+    await writer.put('posts', { a: 1.5, b: ['x', null, true], c: { d: -1 } }).committed;
+    const store = await world.store({ codec: messagePack(), link: valve });
+    expect(store.get('posts')).toEqual({ a: 1.5, b: ['x', null, true], c: { d: -1 } });
+    const events: WatchEvent[] = [];
+    store.on('posts/*', (event) => events.push(event));
+    await writer.put('posts/a', 2).committed;
+    await expect.poll(() => events).toMatchObject([{ path: 'posts/a', value: 2, previous: 1.5 }]);
+    expect(valve.received.every((data) => typeof data !== 'string')).toBe(true);
+  });
+
+  it('S65 a write whose reply is lost with the socket is told with its original seq', async () => {
+    const valve = new Valve();
+    const [store, other] = await Promise.all([
+      world.store({ link: valve, env: { random: () => 0.01 } }),
+      world.store(),
+    ]);
+    valve.holdIn();
+    const write = store.increment('n');
+    await expect.poll(() => other.get('n')).toBe(1);
+    valve.cut();
+    await other.put('later', true).committed;
+    expect(await write.committed).toMatchObject({ seq: 1 });
+    expect(store.get('n')).toBe(1);
+    expect(valve.opened).toBe(2);
+  });
+
+  it('S63 a write that is sent twice counts once', async () => {
+    const valve = new Valve();
+    const store = await world.store({ link: valve });
+    valve.copies = 2;
+    for (let n = 0; n < 20; n++) store.increment('n');
+    await store.settled();
+    const other = await world.store();
+    expect(other.get('n')).toBe(20);
+    expect(store.status.get().seq).toBe(20);
+  });
+
+  it('S69 the server says what became of a write, also one of another session of the device', async () => {
+    const deviceId = 'one-device';
+    const store = await world.store({ deviceId });
+    const { opId, committed } = store.put('k', 1);
+    const { seq } = await committed;
+    const later = await world.store({ deviceId });
+    expect(await later.opStatus(opId)).toEqual({ state: 'committed', seq });
+    expect(await later.opStatus('foreign')).toEqual({ state: 'unknown' });
+  });
+
+  it('G54 a client that is closed does not disturb another one on the same store', async () => {
+    const closing = world.client();
+    const store = await world.store();
+    await closing.store('acme/app').ready;
+    await closing.close();
+    expect(await store.put('k', 1).committed).toMatchObject({ seq: 1 });
+  });
+
+  it('one socket serves all stores, and says so when it is closed', async () => {
+    await world.createStore('acme/other');
+    const valve = new Valve();
+    const client = world.client({ link: valve });
+    const [app, other] = [client.store('acme/app'), client.store('acme/other')];
+    await Promise.all([app.ready, other.ready]);
+    await Promise.all([app.put('k', 1).committed, other.put('k', 2).committed]);
+    expect(valve.opened).toBe(1);
+    const states: string[] = [];
+    client.status.subscribe(() => states.push(client.status.get().connection));
+    await client.close();
+    expect(client.status.get()).toEqual({ connection: 'closed', attempts: 0 });
+    expect(states).toEqual(['closed']);
+  });
+
+  it('a token source that fails is reported and asked again, and is not taken for a refusal', async () => {
+    let fails = 2;
+    const client = world.client({
+      token: async () => {
+        fails -= 1;
+        if (fails >= 0) throw new Error('no network');
+        return world.token;
+      },
+      env: { random: () => 0.01 },
+    });
+    await client.store('acme/app').ready;
+    expect(world.errors).toHaveLength(2);
+  });
+
+  it('a write-only handle downloads nothing of a large store', async () => {
+    const writer = await world.store();
+    for (let n = 0; n < 20; n++) {
+      const leaves = Object.fromEntries(Array.from({ length: 500 }, (_, m) => [`leaf${m}`, n * m]));
+      writer.put(`big/${n}`, leaves);
+    }
+    await writer.settled();
+    const valve = new Valve();
+    const store = world.client({ link: valve }).store('acme/app', { scope: [] });
+    expect(await store.put('k', 1).committed).toMatchObject({ seq: 21 });
+    expect(valve.bytesReceived).toBeLessThan(10_000);
+    expect(() => store.get('k')).toThrow(expect.objectContaining({ code: 'out_of_scope' }));
+    expect(() => store.on('**', () => undefined)).toThrow(
+      expect.objectContaining({ code: 'out_of_scope' }),
+    );
+  });
+});
+
+describe('the options of a client', () => {
+  const url = 'ws://127.0.0.1:1';
+
+  it('are checked, and an unknown one is an error that lists the known', () => {
+    const make =
+      (options: object): (() => unknown) =>
+      () =>
+        createClient({ url, token: 't', ...options } as never);
+    expect(make({ heartbeat: 1 })).toThrow(/no option "heartbeat". It has: url, token/);
+    expect(make({ url: 'ftp://x' })).toThrow(TypeError);
+    expect(make({ url: 'ws://x/?token=1' })).toThrow(TypeError);
+    expect(make({ url: undefined })).toThrow(/needs a "url"/);
+    expect(make({ token: undefined })).toThrow(/needs a "token"/);
+    expect(make({ token: 7 })).toThrow(/"token" must be a string or function/);
+    expect(make({ deviceId: 'http:x' })).toThrow(/deviceId/);
+    expect(make({ deviceId: 'x'.repeat(65) })).toThrow(/deviceId/);
+    expect(make({ link: new Valve(), webSocket: WebSocket })).toThrow(/no use beside "link"/);
+  });
+
+  it('a store’s name and scope are checked too', () => {
+    const client = world.client();
+    expect(() => client.store('Acme/App')).toThrow(/not a store name/);
+    expect(() => client.store('acme/app', { scope: ['posts/**'] })).toThrow(/"scope"/);
+    expect(() => client.store('acme/app', { scop: [] } as never)).toThrow(/no option "scop"/);
+  });
+});

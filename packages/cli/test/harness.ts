@@ -43,6 +43,8 @@ export async function cli(
   return { code, stdout, stderr, rows: linesOf(stdout), error: errorIn(stderr) };
 }
 
+async function* nothing(): AsyncGenerator<string> {}
+
 /** Runs a command in this process on a pretended terminal. */
 export async function onTerminal(
   args: readonly string[],
@@ -55,8 +57,12 @@ export async function onTerminal(
       written[name] += piece;
     },
   });
-  const stdin = (async function* empty(): AsyncGenerator<string> {})();
-  const code = await run(args, { env, stdin, stdout: stream('stdout'), stderr: stream('stderr') });
+  const code = await run(args, {
+    env,
+    stdin: nothing(),
+    stdout: stream('stdout'),
+    stderr: stream('stderr'),
+  });
   return { code, ...written };
 }
 

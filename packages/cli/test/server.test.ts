@@ -137,7 +137,10 @@ test('a second Ctrl-C ends the process at once', slow, async () => {
   expect(await closed).toEqual([130, null]);
 });
 
-const countries = (server: Running): Promise<Ran> =>
+const progress = (of: Running): unknown[] =>
+  linesOf(of.stderr()).filter((row) => 'progress' in row);
+
+const imported = (server: Running): Promise<Ran> =>
   at(server, 'get', 'demo/main', 'about/sample/state', '--raw');
 
 test(
@@ -145,12 +148,10 @@ test(
   slow,
   async () => {
     const server = await launch('dev', '--sample');
-    const progress = (of: Running): unknown[] =>
-      linesOf(of.stderr()).filter((row) => 'progress' in row);
     await until(() => progress(server).length > 3);
     await server.stop('SIGKILL');
     const again = await launch('dev', '--sample');
-    await until(async () => (await countries(again)).stdout === 'imported\n');
+    await until(async () => (await imported(again)).stdout === 'imported\n');
     const [{ entry_count: leaves, current_seq: seq } = {}] = (
       await at(again, 'status', 'demo/main')
     ).rows;

@@ -111,16 +111,16 @@ async function stream({ audience, publish, onProgress }: Side, seconds: number):
   let through = 0;
   const startedAt = performance.now();
   await new Promise<void>((resolve) => {
-    const more = (): void => {
-      sent += 1;
-      publish(VALUE);
-    };
     onProgress(() => {
       through += 1;
-      if (performance.now() - startedAt < seconds * 1000) more();
-      else if (through === sent) resolve();
+      if (performance.now() - startedAt < seconds * 1000) {
+        sent += 1;
+        publish(VALUE);
+      } else if (through === sent) {
+        resolve();
+      }
     });
-    for (let first = 0; first < WINDOW; first += 1) more();
+    for (; sent < WINDOW; sent += 1) publish(VALUE);
   });
   publish(LAST);
   await audience.until((reader) => reader.large >= 1);

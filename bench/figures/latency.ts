@@ -24,11 +24,11 @@ async function writeToCallback(count: number): Promise<number> {
   const [writer, reader] = [connect(), connect()];
   const [written, watched] = [writer.store('bench/main'), reader.store('bench/main')];
   await Promise.all([written.ready, watched.ready]);
-  let arrived: () => void = () => undefined;
-  watched.on('ping', () => arrived(), { mode: 'committed' });
+  const waiting: (() => void)[] = [];
+  watched.on('ping', () => waiting.shift()?.(), { mode: 'committed' });
   const times: number[] = [];
   for (let index = 0; index < count; index += 1) {
-    const heard = new Promise<void>((resolve) => (arrived = resolve));
+    const heard = new Promise<void>((resolve) => waiting.push(resolve));
     const startedAt = performance.now();
     written.put('ping', `${index}`.padEnd(200, '.'));
     await heard;

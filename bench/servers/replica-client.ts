@@ -13,8 +13,9 @@ for (let room = 0; room < PATTERNS; room += 1) {
 await store.ready;
 
 process.on('message', (question) => {
-  if (question === 'percent')
-    {void measure(Number(seconds) * 1000).then((percent) => process.send?.(percent));}
+  if (question === 'percent') {
+    void measure(Number(seconds) * 1000).then((percent) => process.send?.(percent));
+  }
   if (question === 'stop') void client.close().then(() => process.exit(0));
 });
 process.send?.(0);

@@ -47,8 +47,10 @@ export type LeafType = (typeof leafTypes)[number];
 
 /** Whether a decoded value is a leaf type. */
 export function isLeafType(value: unknown): value is LeafType {
-  return leafTypes.some((type) => type === value);
+  return knownTypes.has(value);
 }
+
+const knownTypes: ReadonlySet<unknown> = new Set(leafTypes);
 
 /** What is stored at one path. */
 export type Leaf = { readonly value: Json; readonly type: LeafType; readonly revision: Seq };

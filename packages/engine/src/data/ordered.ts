@@ -44,6 +44,27 @@ export class Editor<V> {
     return new Page<V>(this, [], []);
   }
 
+  /** The map of keys that are in order, each once; the arrays are its own from now on. */
+  build(keys: readonly string[], values: V[]): Ordered<V> {
+    if (keys.length <= width) return new Page<V>(this, keys, values);
+    let nodes: Ordered<V>[] = [];
+    for (let at = 0; at < keys.length; at += width) {
+      const end = at + width;
+      nodes.push(new Page<V>(this, keys.slice(at, end), values.slice(at, end)));
+    }
+    let least = everyWidth(keys);
+    while (nodes.length > 1) {
+      const branches: Ordered<V>[] = [];
+      for (let at = 0; at < nodes.length; at += width) {
+        const end = at + width;
+        branches.push(new Branch<V>(this, least.slice(at, end), nodes.slice(at, end)));
+      }
+      nodes = branches;
+      least = everyWidth(least);
+    }
+    return item(nodes, 0);
+  }
+
   /** Inserts or replaces; returns the root to use from now on. */
   put(root: Ordered<V>, key: string, value: V): Ordered<V> {
     const node = this.#own(root);
@@ -189,6 +210,13 @@ export function slotOf(keys: readonly string[], key: string): number {
     else high = middle;
   }
   return low - 1;
+}
+
+/** The least keys of nodes of full width. */
+function everyWidth(keys: readonly string[]): string[] {
+  const least: string[] = [];
+  for (let at = 0; at < keys.length; at += width) least.push(item(keys, at));
+  return least;
 }
 
 function item<T>(list: readonly T[], at: number): T {

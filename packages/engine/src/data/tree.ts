@@ -43,6 +43,11 @@ export class Tree {
     return new Tree(editor, new MapNode(editor, editor.empty()));
   }
 
+  /** The tree of a root that nobody else holds; for {@link Loader}. */
+  static of(editor: Editor<Child>, root: MapNode): Tree {
+    return new Tree(editor, root);
+  }
+
   /** A second tree with the same content; either may change without the other seeing it. */
   fork(): Tree {
     this.#editor = new Editor();

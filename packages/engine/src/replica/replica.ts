@@ -10,7 +10,7 @@ import {
   type Refusal,
   segmentsOf,
 } from '@holdfast/protocol';
-import { Loader, type Tree } from '../data/index.ts';
+import { Loader, Tree } from '../data/index.ts';
 import { Fold } from './fold.ts';
 import { Following } from './following.ts';
 import { isAboutLeases } from './guards.ts';
@@ -361,7 +361,10 @@ function isOfChannel(input: ReplicaInput): input is ChannelInput {
 function treeOf({ image, loaded }: ReplicaConfig): Tree {
   if (loaded !== undefined) return loaded;
   const loader = new Loader();
-  for (const entry of image?.entries ?? []) loader.add(entry.path, entry);
+  for (const entry of image?.entries ?? []) {
+    const { path, value, type, revision } = entry;
+    loader.add(path, { value, type, revision });
+  }
   loader.addMaps(image?.maps ?? []);
   return loader.finish();
 }

@@ -85,9 +85,14 @@ function isEntryTuples(value: unknown): value is readonly EntryTuple[] {
 }
 
 function isEntryTuple(tuple: unknown): tuple is EntryTuple {
-  if (!Array.isArray(tuple)) return false;
-  const [path, value, type, revision]: readonly unknown[] = tuple;
-  return isWirePath(path) && isJson(value) && isLeafType(type) && isCount(revision);
+  // By index: there are as many of these as leaves.
+  return (
+    Array.isArray(tuple) &&
+    isWirePath(tuple[0]) &&
+    isJson(tuple[1]) &&
+    isLeafType(tuple[2]) &&
+    isCount(tuple[3])
+  );
 }
 
 function isMapTuples(value: unknown): value is readonly MapTuple[] {

@@ -6,7 +6,7 @@ import {
   type LoggedOp,
   type Submission,
 } from '@holdfast/engine/authority';
-import { Tree } from '@holdfast/engine/data';
+import { Loader, type Tree } from '@holdfast/engine/data';
 import {
   HoldfastError,
   type Limits,
@@ -80,18 +80,21 @@ export class StoreHost {
   static async open(room: HostRoom, row: StoreRow): Promise<StoreHost> {
     const meta = await room.storage.open(row.id);
     if (meta === null) throw new HoldfastError('unauthorized');
-    const tree = Tree.empty();
+    const loader = new Loader();
     let head = meta.head;
     let sliceStart = room.clock.now();
     for await (const chunk of room.storage.load(row.id)) {
       head = chunk.seq;
-      tree.load(chunk.entries, chunk.maps);
+      for (const { path, value, type, revision } of chunk.entries) {
+        loader.add(path, { value, type, revision });
+      }
+      loader.addMaps(chunk.maps);
       if (room.clock.now() - sliceStart > LOAD_SLICE_MS) {
         await new Promise<void>((resolve) => room.clock.setImmediate(resolve));
         sliceStart = room.clock.now();
       }
     }
-    const host = new StoreHost(room, row, { ...meta, head, tree });
+    const host = new StoreHost(room, row, { ...meta, head, tree: loader.finish() });
     host.#unsubscribe = room.bus.subscribe(`store.${row.id}`, (bytes) => host.#hinted(bytes));
     return host;
   }

@@ -27,7 +27,7 @@ import { Calls } from './calls.ts';
 import { call, type Cell } from './cell.ts';
 import type { Settings } from './options.ts';
 import { WriteReceipt } from './receipt.ts';
-import type { Slot } from './slot.ts';
+import type { Slot, Tenant } from './slot.ts';
 import type { Subscription } from './subscription.ts';
 import { Timer } from './timer.ts';
 import type { ConnectionStatus, Speaker, Uplink } from './uplink.ts';
@@ -47,7 +47,7 @@ type Wish = ReplicaInput extends infer Input
   : never;
 
 /** A store that is open: does what its replica says. The value of the registry's entry (registry.md §8.1). */
-export class OpenStore implements Speaker {
+export class OpenStore implements Speaker, Tenant {
   /** It replicates nothing, and only writes. */
   readonly isWriteOnly: boolean;
   readonly #room: Room;

@@ -1,7 +1,6 @@
 import type { HoldfastError, OpId, Reason, Request, Seq, StoreName } from '@holdfast/protocol';
 import type { PendingRequest } from '@holdfast/engine/replica';
 import { Cell, type Report } from './cell.ts';
-import type { OpenStore } from './open-store.ts';
 import type { ReceiptDesk } from './receipt.ts';
 import type { ConnectionStatus } from './uplink.ts';
 
@@ -32,6 +31,15 @@ export type OutboxEntry = {
   readonly firstSentAt: number | null;
 };
 
+/** The open store in a slot, as those see it who cannot wait for it. */
+export interface Tenant extends ReceiptDesk {
+  readonly isWriteOnly: boolean;
+  readonly isBusy: boolean;
+  pending(): readonly PendingRequest[];
+  retry(opId: OpId): void;
+  describe(): object;
+}
+
 /**
  * What a client knows of a store for as long as it lives, whether the store is open or not: the numbers of its own
  * writes, and the signals that handles show.
@@ -42,7 +50,7 @@ export class Slot implements ReceiptDesk {
   readonly topic: string;
   readonly status: Cell<StoreStatus>;
   readonly outboxChanges: Cell<null>;
-  open: OpenStore | null = null;
+  open: Tenant | null = null;
   #counter = 0;
   #outbox: readonly OutboxEntry[] | null = [];
 

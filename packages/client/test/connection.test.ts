@@ -248,14 +248,14 @@ describe('the connection of a client', () => {
   });
 });
 
-describe('the options of a client', () => {
-  const url = 'ws://127.0.0.1:1';
+/** Makes a client with these options, when it is called. */
+const make =
+  (options: object): (() => unknown) =>
+  () =>
+    createClient({ url: 'ws://127.0.0.1:1', token: 't', ...options });
 
+describe('the options of a client', () => {
   it('are checked, and an unknown one is an error that lists the known', () => {
-    const make =
-      (options: object): (() => unknown) =>
-      () =>
-        createClient({ url, token: 't', ...options } as never);
     expect(make({ heartbeat: 1 })).toThrow(/no option "heartbeat". It has: url, token/);
     expect(make({ url: 'ftp://x' })).toThrow(TypeError);
     expect(make({ url: 'ws://x/?token=1' })).toThrow(TypeError);

@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { createClient } from '@holdfast/client';
 
 // A program that uses a client, closes it when it is told to, and then has nothing left to do.
@@ -9,7 +10,7 @@ store.put('k', 1);
 process.stdin.once('data', () => {
   process.stdin.destroy();
   const start = performance.now();
-  process.once('exit', () => console.log(`exited ${performance.now() - start}`));
+  process.once('exit', () => writeSync(1, `exited ${performance.now() - start}\n`));
   void client.close();
 });
-console.log('started');
+writeSync(1, 'started\n');

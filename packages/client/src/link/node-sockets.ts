@@ -1,6 +1,7 @@
 import { isObject } from '@holdfast/protocol';
 
 type Channel = { subscribe(hear: (message: unknown) => void): void };
+type NodeProcess = { getBuiltinModule?(name: string): unknown };
 type Unrefable = { unref(): unknown };
 
 const waiting = new Map<string, ((socket: Unrefable) => void)[]>();
@@ -27,10 +28,8 @@ export function forgetNodeSocket(url: string, found: (socket: Unrefable) => void
 
 function listen(): boolean {
   if (isListening) return true;
-  const { process } = globalThis as {
-    readonly process?: { getBuiltinModule?(name: string): unknown };
-  };
-  const diagnostics = process?.getBuiltinModule?.('node:diagnostics_channel');
+  const platform: { readonly process?: NodeProcess } = globalThis;
+  const diagnostics = platform.process?.getBuiltinModule?.('node:diagnostics_channel');
   if (!isDiagnostics(diagnostics)) return false;
   diagnostics.channel('undici:client:sendHeaders').subscribe(hear);
   isListening = true;

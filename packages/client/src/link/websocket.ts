@@ -1,7 +1,7 @@
 import { forgetNodeSocket, onNodeSocket } from './node-sockets.ts';
 import type { Link, LinkConnection, LinkEvents } from './port.ts';
 
-type SocketEvent = { readonly data?: unknown; readonly code?: number };
+type SocketEvent = { readonly type: string; readonly data?: unknown; readonly code?: number };
 
 /** What a WebSocket of any platform can do, as far as a link needs it. */
 export interface WebSocketLike {

@@ -296,6 +296,8 @@ export class OpenStore implements Speaker, Tenant {
     const { outcome: told } = receipt;
     if (told?.status !== 'refused' || told.details['kept'] === true) return;
     const { error } = told;
+    // Who took it back knows.
+    if (error.code === 'cancelled') return;
     // The caller may read `committed` of what was refused at once.
     settings.env.setTimeout(() => {
       if (receipt.isAwaited) return;

@@ -296,9 +296,14 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
     return open instanceof Promise ? undefined : read(open);
   }
 
-  async #later(wait: (open: OpenStore) => Promise<void>): Promise<void> {
-    this.#assertOpen();
-    await wait(await this.#hold.open());
+  #later(wait: (open: OpenStore) => Promise<void>): Promise<void> {
+    const promise = (async () => {
+      this.#assertOpen();
+      await wait(await this.#hold.open());
+    })();
+    // Who does not wait for it need not handle its rejection; the status tells, too.
+    promise.catch(() => undefined);
+    return promise;
   }
 
   #place(path: PathInput): Path {

@@ -33,18 +33,20 @@ export type WatcherOptions = SubscribeOptions & {
   readonly signal?: AbortSignal;
 };
 
-const types = {
+type OptionTypes = { readonly [name: string]: readonly string[] };
+
+const types: OptionTypes = {
   mode: ['string'],
   includeCurrent: ['boolean'],
   maxQueue: ['number'],
   delivery: ['string', 'object'],
-} as const;
+};
 
 /** What `on` may be told. */
-export const onTypes = { ...types, onResync: ['function'] } as const;
+export const onTypes: OptionTypes = { ...types, onResync: ['function'] };
 
 /** What `watch` may be told. */
-export const watchTypes = { ...types, signal: ['object'] } as const;
+export const watchTypes: OptionTypes = { ...types, signal: ['object'] };
 
 const maxQueueDefault = 1000;
 
@@ -61,7 +63,7 @@ export function patternOf(text: string): Pattern {
 export function watchOptionsOf(
   of: string,
   options: SubscribeOptions,
-  allowed: { readonly [name: string]: readonly string[] },
+  allowed: OptionTypes,
 ): WatchOptions {
   checkOptions(of, options, allowed);
   const { mode = 'all', includeCurrent = false, maxQueue = maxQueueDefault } = options;

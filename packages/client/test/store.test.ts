@@ -13,6 +13,8 @@ import { openWorld, type World } from './world.ts';
 
 let world: World;
 
+const later: () => unknown = async () => undefined;
+
 beforeEach(async () => {
   world = await openWorld();
 });
@@ -154,7 +156,6 @@ describe('writes', () => {
       tx.delete('b');
     }).committed;
     expect(store.entries().items.map(({ path }) => path)).toEqual(['a']);
-    const later: () => unknown = async () => undefined;
     expect(() => store.transact(later)).toThrow(TypeError);
     const failure = new Error('mine');
     const failing = (): unknown =>

@@ -1,7 +1,7 @@
 import { isObject } from '@holdfast/protocol';
 
 type Channel = { subscribe(hear: (message: unknown) => void): void };
-type NodeProcess = { getBuiltinModule?(name: string): unknown };
+type NodeProcess = { getBuiltinModule(name: string): unknown };
 type Unrefable = { unref(): unknown };
 
 const waiting = new Map<string, ((socket: Unrefable) => void)[]>();
@@ -28,8 +28,9 @@ export function forgetNodeSocket(url: string, found: (socket: Unrefable) => void
 
 function listen(): boolean {
   if (isListening) return true;
-  const platform: { readonly process?: NodeProcess } = globalThis;
-  const diagnostics = platform.process?.getBuiltinModule?.('node:diagnostics_channel');
+  const process: unknown = Reflect.get(globalThis, 'process');
+  if (!isNodeProcess(process)) return false;
+  const diagnostics = process.getBuiltinModule('node:diagnostics_channel');
   if (!isDiagnostics(diagnostics)) return false;
   diagnostics.channel('undici:client:sendHeaders').subscribe(hear);
   isListening = true;
@@ -50,6 +51,10 @@ function hear(message: unknown): void {
 
 function keyOf({ protocol, host, pathname, search }: URL): string {
   return `${protocol.replace('ws', 'http')}//${host}${pathname}${search}`;
+}
+
+function isNodeProcess(process: unknown): process is NodeProcess {
+  return isObject(process) && typeof process['getBuiltinModule'] === 'function';
 }
 
 function isDiagnostics(module: unknown): module is { channel(name: string): Channel } {

@@ -14,7 +14,14 @@ export class Channels {
   of({ channel: id }: Submission): Channel {
     const known = this.#known.get(id);
     if (known !== undefined) return known;
-    const channel: Channel = { id, block: null, barred: null, client: null, open: 0 };
+    const channel: Channel = {
+      id,
+      block: null,
+      barred: null,
+      crowded: null,
+      client: null,
+      open: 0,
+    };
     this.#known.set(id, channel);
     return channel;
   }

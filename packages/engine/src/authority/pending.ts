@@ -30,7 +30,7 @@ export class Pending {
   /** Puts a request into the queue, or says why not. */
   admit(submission: Submission, { now }: Instant): Refusal | null {
     const channel = this.#channels.of(submission);
-    if (submission.unblock) channel.barred = null;
+    if (submission.unblock) channel.barred = channel.crowded = null;
     const max = this.#limits.write_queue;
     const excess = this.#queue.length - max;
     // To refuse it in its turn keeps the order of answers, at the price of a place in the queue.
@@ -44,6 +44,7 @@ export class Pending {
     const verdict = excess >= 0 ? overloaded() : submission.rate;
     const deadline = now + this.#limits.write_queue_ms;
     const work = new Work(submission, { channel, key, deadline, verdict, original });
+    if (excess >= 0) channel.crowded ??= submission.opId;
     channel.open++;
     this.#open.set(key, work);
     this.#queue.push(work);
@@ -73,6 +74,7 @@ export class Pending {
     const { channel, key, submission } = work;
     work.original = null;
     if (this.#open.get(key) === work) this.#open.delete(key);
+    if (channel.crowded === submission.opId) channel.crowded = null;
     channel.open--;
     this.#channels.rest(channel, submission);
   }

@@ -30,10 +30,13 @@ function blocked(opId: OpId, afterMs: number = retryMs): Refusal {
 /** Refuses at the door, without a turn; what comes later on a channel that blocks waits until this one has passed. */
 export function turnAway({ blocks, unblock, opId }: Submission, channel: Channel): Refusal {
   if (!blocks) return overloaded();
-  const first = channel.block?.opId ?? channel.barred;
-  if (first !== null && !unblock) return blocked(first);
-  channel.barred = opId;
-  return overloaded();
+  const first = channel.block?.opId ?? channel.barred ?? channel.crowded;
+  if (first === null || unblock) {
+    channel.barred = opId;
+    return overloaded();
+  }
+  if (channel.block === null) channel.barred = first;
+  return blocked(first);
 }
 
 /**

@@ -15,6 +15,8 @@ export type Channel = {
   block: Block | null;
   /** The first that was turned away at the door, where turns do not count; those that come after it are refused. */
   barred: OpId | null;
+  /** The first in the queue that found it full and waits to be refused in its turn. */
+  crowded: OpId | null;
   /** The client that spoke last. */
   client: Client | null;
   /** Requests of the channel without an answer. */

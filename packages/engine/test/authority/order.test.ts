@@ -106,7 +106,10 @@ describe('a queue', () => {
     expect(desk.answered).toEqual([7, 8, 9, 1, 2, 3, 4, 5, 6]);
     const reasons = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((ticket) => reasonOf(desk.reply(ticket)));
     expect(reasons.slice(0, 4)).toEqual([null, null, null, 'overloaded']);
-    expect(new Set(reasons.slice(4))).toEqual(new Set(['blocked', 'overloaded']));
+    expect(new Set(reasons.slice(4))).toEqual(new Set(['blocked']));
+    for (const ticket of [5, 7, 9]) {
+      expect(desk.reply(ticket)).toMatchObject({ details: { client_op_id: id(4).opId } });
+    }
     expect(reasonOf(desk.ask(increment('n'), id(10)))).toBe('blocked');
     expect(desk.ask(increment('n'), { ...id(4), unblock: true })).toEqual({ store_seq: 4 });
     expect(desk.ask(increment('n'), id(5))).toEqual({ store_seq: 5 });

@@ -60,6 +60,13 @@ export type ServerOptions = {
 /** Where a server can be reached. */
 export type ServerAddress = { readonly host: string; readonly port: number; readonly url: string };
 
+/** What a server has open. */
+export type ServerDescription = {
+  readonly sockets: number;
+  readonly unsentBytes: number;
+  readonly stores: readonly object[];
+};
+
 /** A Holdfast server: stores over WebSocket, and the HTTP API around them. */
 export type Server = {
   /** Starts to accept connections. Port 0 picks a free one; the default host is loopback. */
@@ -76,8 +83,8 @@ export type Server = {
     issue(request: TokenRequest): Promise<{ readonly id: string; readonly rawToken: string }>;
     revoke(id: string): Promise<boolean>;
   };
-  /** Plain data about what is open now. */
-  describe(): { readonly sockets: number; readonly stores: readonly object[] };
+  /** Plain data about what is open now, and what of it has not left for the sockets yet. */
+  describe(): ServerDescription;
   /** Finishes accepted commits, tells clients when to return, and lets go of everything. Idempotent. */
   close(options?: { readonly retryAfterMs?: number }): Promise<void>;
 };
@@ -157,7 +164,7 @@ class HoldfastServer implements Server {
     },
     archive: async (id) => {
       const archived = await this.#storage.stores.archive(id);
-      if (archived) this.#archived(id);
+      if (archived) await this.#archived(id);
       return archived;
     },
   };
@@ -187,10 +194,11 @@ class HoldfastServer implements Server {
     });
   }
 
-  describe(): { readonly sockets: number; readonly stores: readonly object[] } {
+  describe(): ServerDescription {
     const stores = this.#openStores.open();
     return {
       sockets: this.#sockets.size,
+      unsentBytes: this.#sockets.unsentBytes,
       stores: stores.map((host) => Object.assign({ name: host.row.name }, host.describe())),
     };
   }
@@ -203,14 +211,20 @@ class HoldfastServer implements Server {
   async #close(retryAfterMs: number): Promise<void> {
     this.#draining = true;
     this.#clock.clearTimeout(this.#expiryTimer);
-    const listenerClosed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
     this.#sockets.stopReading();
     await this.#openStores.close();
     this.#sockets.drain(retryAfterMs);
     await this.#sockets.closed();
-    this.#http.closeAllConnections();
-    await listenerClosed;
+    await this.#stopListening();
     await this.#storage.close();
+  }
+
+  /** Last, so that those who ask whether the server is ready hear that it drains (stores.md §19.2). */
+  #stopListening(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#http.close(() => resolve());
+      this.#http.closeAllConnections();
+    });
   }
 
   #hostRoom(): HostRoom {
@@ -241,6 +255,7 @@ class HoldfastServer implements Server {
       access,
       tokens: this.#tokens,
       ready: () => this.#ready(),
+      draining: () => this.#draining,
       now: () => this.#clock.wall(),
       newId: randomUUID,
       newIncarnation: randomUUID,
@@ -278,8 +293,8 @@ class HoldfastServer implements Server {
     return allowsOrigin(this.#options.origins ?? [], { origin, host });
   }
 
-  #archived(id: string): void {
-    this.#openStores.peek(id)?.archive(true);
+  async #archived(id: string): Promise<void> {
+    await this.#openStores.archive(id);
     this.#sockets.shutStore(id);
   }
 

@@ -2,6 +2,7 @@ import { type EpochMs, type Refusal, refuse } from '@holdfast/protocol';
 
 import type { StoreRow } from '../storage/port.ts';
 import type { Authenticate, Credentials, Principal, Scope, StoreAccess } from './principal.ts';
+import { redact } from './redact.ts';
 import type { TokenAuthority } from './tokens.ts';
 
 /** What {@link Access} is made of. */
@@ -22,10 +23,17 @@ export class Access {
 
   /** Who this is; null if nobody known, or no longer. Rejects only if an authenticator fails. */
   async authenticate(credentials: Credentials): Promise<Principal | null> {
-    const { authenticate, tokens, now } = this.#config;
-    const principal =
-      (await authenticate?.(credentials)) ?? (await tokens.authenticate(credentials));
+    const { tokens, now } = this.#config;
+    const principal = (await this.#ask(credentials)) ?? (await tokens.authenticate(credentials));
     return principal === null || hasExpired(principal, now()) ? null : principal;
+  }
+
+  async #ask(credentials: Credentials): Promise<Principal | null> {
+    try {
+      return (await this.#config.authenticate?.(credentials)) ?? null;
+    } catch (error) {
+      throw withoutToken(error, credentials.token);
+    }
   }
 
   /**
@@ -40,6 +48,23 @@ export class Access {
     if (fresh === null) return 'invalid';
     return sameGrants(fresh, principal) ? 'valid' : 'changed';
   }
+}
+
+/** What is known of a failure, without the token: it ends up in logs (stores.md §7.1.3). */
+function withoutToken(failure: unknown, token: string | null): Error {
+  const { message, stack = message } =
+    failure instanceof Error ? failure : new Error(String(failure));
+  const error = new Error(conceal(message, token));
+  error.stack = conceal(stack, token);
+  return error;
+}
+
+function conceal(text: string, token: string | null): string {
+  let rest = redact(text);
+  for (const secret of [token ?? '', encodeURIComponent(token ?? '')]) {
+    if (secret !== '') rest = rest.replaceAll(secret, '[redacted]');
+  }
+  return rest;
 }
 
 function hasExpired({ expiresAt }: Principal, now: EpochMs): boolean {

@@ -45,6 +45,16 @@ export class Stores {
     return state.status === 'ready' ? state.value : null;
   }
 
+  /** Tells the store that it is archived, also one that is just being opened. */
+  async archive(id: string): Promise<void> {
+    const { status } = this.#registry.peek(id);
+    // Whoever opens it later reads that it is archived.
+    if (status !== 'loading' && status !== 'ready') return;
+    const hold = await this.hold(id);
+    hold.host.archive(true);
+    hold.release();
+  }
+
   /** Every open store. */
   open(): readonly StoreHost[] {
     return this.#registry.list().flatMap(({ key }) => this.peek(key) ?? []);

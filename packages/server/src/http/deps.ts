@@ -36,6 +36,8 @@ export type HttpDeps = {
   readonly tokens: TokenAuthority;
   /** Not ok while draining. */
   readonly ready: () => Readiness | Promise<Readiness>;
+  /** Whether the server takes nothing new any more (stores.md §19.3). */
+  readonly draining?: () => boolean;
   readonly now: () => EpochMs;
   /** Draws a UUID. */
   readonly newId: () => string;

@@ -1,15 +1,17 @@
+import { refuse } from '@holdfast/protocol';
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
 
 import { isListed } from '../access/index.ts';
 import { routeConsole } from './console.ts';
 import type { HttpDeps } from './deps.ts';
-import { answerProblem, notFound, Problem } from './errors.ts';
+import { answerProblem, notFound, Problem, refused } from './errors.ts';
 import { routeHealth } from './health.ts';
 import { routeStores } from './stores.ts';
 import { routeTokens } from './tokens.ts';
 import { routeWhoami } from './whoami.ts';
 
+const drained = refuse('unavailable', { retry_after_ms: 1000 });
 const requestId = /^[\x21-\x7e]{1,128}$/;
 const corsHeaders = {
   allowMethods: ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'],
@@ -42,6 +44,10 @@ export function createHttp(deps: HttpDeps): Hono {
     '/api/*',
     cors({ ...corsHeaders, origin: (origin) => (isListed(deps.origins, origin) ? origin : null) }),
   );
+  app.use('/api/*', async (_c, next) => {
+    if (deps.draining?.() === true) return answerProblem(refused(drained));
+    return next();
+  });
   routeHealth(app, deps);
   routeWhoami(app, deps);
   routeStores(app, deps);

@@ -15,6 +15,8 @@ export type Knock = {
   readonly capver?: string | null;
   readonly vsn?: string | null;
   readonly headers?: { readonly [name: string]: string };
+  /** Whether pings are answered; they are unless this is false. */
+  readonly pongs?: boolean;
 };
 
 /** A bare peer at frame level: sends what it is told and keeps what it hears, in order. */
@@ -25,6 +27,7 @@ export class Peer {
   readonly #inbox: WireFrame[] = [];
   readonly #heard: WireFrame[] = [];
   #waiting: (() => void)[] = [];
+  #heardBytes = 0;
   #refs = 0;
   #joinRef: string | null = null;
   #closed: { readonly code: number } | null = null;
@@ -35,6 +38,7 @@ export class Peer {
     this.#codec = codec;
     socket.on('message', (data: Buffer, isBinary: boolean) => {
       if (isBinary !== codec.binary) throw new Error('a frame came in the wrong format');
+      this.#heardBytes += data.length;
       const frame = codec.decode(isBinary ? data : data.toString()) as WireFrame;
       this.#inbox.push(frame);
       this.#heard.push(frame);
@@ -51,7 +55,10 @@ export class Peer {
   static connect(url: string, knock: Knock = {}): Promise<Peer> {
     const codec = knock.vsn === '3.0.0' ? messagePackCodec() : jsonCodec;
     const device = knock.device ?? 'd1';
-    const socket = new WebSocket(knockUrl(url, knock), { headers: { ...knock.headers } });
+    const socket = new WebSocket(knockUrl(url, knock), {
+      headers: { ...knock.headers },
+      autoPong: knock.pongs ?? true,
+    });
     return new Promise((resolve, reject) => {
       const peer = new Peer(socket, codec, device);
       socket.on('open', () => resolve(peer));
@@ -67,6 +74,11 @@ export class Peer {
   /** Everything heard since the socket opened. */
   get heard(): readonly WireFrame[] {
     return this.#heard;
+  }
+
+  /** The size of all of it on the wire, but for a few bytes of framing each. */
+  get heardBytes(): number {
+    return this.#heardBytes;
   }
 
   get joinRef(): string | null {

@@ -1,6 +1,6 @@
 import type { Storage } from '@holdfast/server/storage';
 
-/** A storage whose appends can be made to wait, as on a disk that has much to do. */
+/** A storage whose appends and device records can be made to wait, as on a disk that has much to do. */
 export class SlowDisk {
   readonly storage: Storage;
   #held: (() => void)[] | null = null;
@@ -10,7 +10,13 @@ export class SlowDisk {
     this.storage = {
       stores: disk.stores,
       tokens: disk.tokens,
-      devices: disk.devices,
+      devices: {
+        get: (store, device) => disk.devices.get(store, device),
+        put: async (store, device, record) => {
+          await this.#turn();
+          return disk.devices.put(store, device, record);
+        },
+      },
       open: (store) => disk.open(store),
       load: (store) => disk.load(store),
       append: async (store, expected, batch) => {
@@ -27,19 +33,19 @@ export class SlowDisk {
     };
   }
 
-  /** From now on appends wait. */
+  /** From now on what is to be written waits. */
   hold(): void {
     this.#held ??= [];
   }
 
-  /** Resolves when an append waits. */
+  /** Resolves when something waits. */
   async reached(): Promise<void> {
     while (this.#held?.length === 0) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
   }
 
-  /** Lets all appends go on. */
+  /** Lets everything go on. */
   release(): void {
     const held = this.#held ?? [];
     this.#held = null;

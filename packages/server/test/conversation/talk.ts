@@ -38,6 +38,13 @@ export function write(peer: Peer, op: string, path: string, more: object = {}): 
   return peer.ask(topic, 'write', ask(op, path, more));
 }
 
+/** Resolves when everything that the peer has sent has reached the server: it has answered something sent after it. */
+export async function arrived(peer: Peer): Promise<void> {
+  const ref = peer.ref();
+  peer.send([null, ref, 'phoenix', 'heartbeat', {}]);
+  await peer.reply(ref);
+}
+
 /** A `set` that must succeed; returns its seq. */
 export async function put(peer: Peer, path: string, value: unknown): Promise<number> {
   return seqOf(await write(peer, 'set', path, { value }));

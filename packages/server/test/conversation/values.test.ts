@@ -194,8 +194,8 @@ function expected(value: unknown): unknown {
   );
 }
 
-function wellFormed(text: string): string {
-  return Buffer.from(text).toString();
+function wellFormed(half: string): string {
+  return Buffer.from(half).toString();
 }
 
 const valueReasons = new Set<unknown>(

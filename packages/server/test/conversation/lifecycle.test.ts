@@ -1,0 +1,185 @@
+import { Agent, get } from 'node:http';
+import { memory } from '@holdfast/server/storage/memory';
+import { expect, test } from 'vitest';
+import { VirtualClock } from './clock.ts';
+import type { Peer, WireFrame } from './peer.ts';
+import { SlowDisk } from './slow-disk.ts';
+import { arrived, dialects, put, reasonOf, write } from './talk.ts';
+import { set, topic, world } from './world.ts';
+
+function closeOf(peer: Peer): Promise<WireFrame> {
+  return peer.until(([, , , event]) => event === 'phx_close');
+}
+
+test.each(dialects)(
+  'S110 on %s archiving a store closes its channels, and none can be joined again',
+  async (_n, knock) => {
+    const { server, joined, storeId } = await world();
+    const [peer, other] = [await joined(knock), await joined({ ...knock, device: 'd2' })];
+    await put(peer, 'a', 1);
+    await server.stores.archive(storeId);
+    for (const each of [peer, other]) {
+      expect(await closeOf(each)).toEqual([each.joinRef, each.joinRef, topic, 'phx_close', {}]);
+      expect(reasonOf(await write(each, 'set', 'a', { value: 2 }))).toBe('unmatched topic');
+    }
+    for (const ref of ['demo/main', storeId]) {
+      expect(reasonOf(await peer.join(`store:${ref}`))).toBe('unauthorized');
+    }
+    await server.stores.create('demo/next');
+    expect((await peer.join('store:demo/next')).status).toBe('ok');
+  },
+);
+
+test('S110 archived over HTTP, a store closes its channels', async () => {
+  const { joined, url } = await world();
+  const peer = await joined();
+  const headers = { authorization: 'Bearer dev' };
+  const { status } = await fetch(`${url}/api/stores/demo/main`, { method: 'DELETE', headers });
+  expect(status).toBe(200);
+  expect(await closeOf(peer)).toEqual([peer.joinRef, peer.joinRef, topic, 'phx_close', {}]);
+  expect(reasonOf(await peer.join(topic))).toBe('unauthorized');
+});
+
+test('S110 writes that were waiting when the store was archived are not applied', async () => {
+  const disk = new SlowDisk(memory());
+  const { server, joined, storeId } = await world({ storage: disk.storage });
+  const peer = await joined();
+  disk.hold();
+  peer.push(topic, 'write', set('a', 1, 'on-its-way'));
+  await disk.reached();
+  peer.push(topic, 'write', set('b', 1, 'waiting'));
+  await arrived(peer);
+  await server.stores.archive(storeId);
+  disk.release();
+  await closeOf(peer);
+  await server.close();
+  expect((await disk.storage.open(storeId).catch(() => null))?.head ?? 1).toBe(1);
+});
+
+test('S110 a join under way when the store is archived does not get in', async () => {
+  const disk = new SlowDisk(memory());
+  const { server, connect, storeId } = await world({ storage: disk.storage });
+  const peer = await connect({ capver: '3' });
+  disk.hold();
+  peer.send(['1', '1', topic, 'phx_join', { last_store_seq: 0 }]);
+  await disk.reached();
+  await server.stores.archive(storeId);
+  disk.release();
+  expect((await peer.reply('1')).response).toEqual({ reason: 'unauthorized' });
+  expect(reasonOf(await write(peer, 'set', 'a', { value: 1 }))).toBe('unmatched topic');
+});
+
+test('S110 a store whose time has come is archived within 60 s', async () => {
+  const clock = new VirtualClock();
+  const { server, joined, connect } = await world({ clock, storage: memory({ now: clock.wall }) });
+  const expiresAt = clock.wall() + 100_000;
+  const brief = await server.stores.create('demo/brief', { expiresAt });
+  const other = await joined({ device: 'd2' });
+  const peer = await connect();
+  const topicOfBrief = 'store:demo/brief';
+  expect((await peer.join(topicOfBrief)).status).toBe('ok');
+  const joinRef = peer.joinRef;
+  const { response } = await peer.ask(topicOfBrief, 'status', {});
+  expect(response['expires_at']).toBe(new Date(expiresAt).toISOString());
+  const alive = async (ms: number): Promise<void> => {
+    await clock.pass(ms);
+    await Promise.all([arrived(peer), arrived(other)]);
+  };
+  await alive(50_000);
+  await alive(49_000);
+  expect((await peer.ask(topicOfBrief, 'write', set('a', 1, 'x'))).status).toBe('ok');
+  await alive(31_000);
+  await alive(30_000);
+  const closed = peer.heard.findLast(([, , , event]) => event === 'phx_close');
+  expect(closed).toEqual([joinRef, joinRef, topicOfBrief, 'phx_close', {}]);
+  expect((await server.stores.find('demo/brief'))?.status).toBe('archived');
+  for (const ref of ['demo/brief', brief?.id]) {
+    expect(reasonOf(await peer.join(`store:${ref}`))).toBe('unauthorized');
+  }
+  expect(await put(other, 'a', 1)).toBe(1);
+});
+
+test('S111 healthz says that the process lives, readyz that it can work', async () => {
+  const { url } = await world();
+  const health = await fetch(`${url}/healthz`);
+  expect([health.status, await health.json()]).toEqual([200, { status: 'ok' }]);
+  const ready = await fetch(`${url}/readyz`);
+  expect(ready.status).toBe(200);
+  expect(await ready.json()).toMatchObject({ checks: { database: 'ok', pubsub: 'ok' } });
+});
+
+test('S111 readyz is 503 while the server drains, for those who connect then too', async () => {
+  const disk = new SlowDisk(memory());
+  const { server, joined, url } = await world({ storage: disk.storage });
+  const peer = await joined();
+  disk.hold();
+  const ref = peer.push(topic, 'write', set('a', 1, 'x'));
+  await disk.reached();
+  const closed = server.close();
+  expect(await statusOf(`${url}/readyz`)).toBe(503);
+  expect(await statusOf(`${url}/healthz`)).toBe(200);
+  disk.release();
+  expect((await peer.reply(ref)).response).toEqual({ store_seq: 1 });
+  await closed;
+  await expect(statusOf(`${url}/healthz`)).rejects.toThrow();
+});
+
+/** Asks on a connection of its own. */
+function statusOf(url: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    get(url, { agent: new Agent() }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    }).on('error', reject);
+  });
+}
+
+test.each(dialects)(
+  'S111 on %s a drain answers what it has taken, says when to return, and closes with 1001',
+  async (_n, knock) => {
+    const disk = new SlowDisk(memory());
+    const { server, joined, connect } = await world({ storage: disk.storage });
+    const [peer, other] = [await joined(knock), await joined({ ...knock, device: 'd2' })];
+    disk.hold();
+    const refs = ['on its way', 'waiting', 'last'].map((id) =>
+      peer.push(topic, 'write', set(id, 1, id)),
+    );
+    await disk.reached();
+    await arrived(peer);
+    const closed = server.close({ retryAfterMs: 500 });
+    await expect(connect({ ...knock, device: 'd3' })).rejects.toThrow();
+    disk.release();
+    const replies = [];
+    for (const ref of refs) replies.push((await peer.reply(ref)).response);
+    expect(replies).toEqual([{ store_seq: 1 }, { store_seq: 2 }, { store_seq: 3 }]);
+    for (const each of [peer, other]) {
+      const [, , , , payload] = await each.until(([, , , event]) => event === 'retry_after');
+      expect(payload['retry_after_ms']).toBeGreaterThanOrEqual(250);
+      expect(payload['retry_after_ms']).toBeLessThanOrEqual(750);
+      expect(await each.closed()).toBe(1001);
+    }
+    expect(
+      other.heard.filter(([, , , event]) => event === 'event' || event === 'events'),
+    ).not.toEqual([]);
+    await closed;
+  },
+);
+
+test('S111 an HTTP request that comes while the server drains is told to come back', async () => {
+  const disk = new SlowDisk(memory());
+  const { server, joined, url } = await world({ storage: disk.storage });
+  const peer = await joined();
+  disk.hold();
+  peer.push(topic, 'write', set('a', 1, 'x'));
+  await disk.reached();
+  const closed = server.close();
+  const headers = { authorization: 'Bearer dev' };
+  const response = await fetch(`${url}/api/stores`, { headers });
+  expect([response.status, await response.json()]).toEqual([
+    503,
+    expect.objectContaining({ error: 'unavailable' }),
+  ]);
+  expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
+  disk.release();
+  await closed;
+});

@@ -1,6 +1,10 @@
 import { Agent, get } from 'node:http';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { memory } from '@holdfast/server/storage/memory';
-import { expect, test } from 'vitest';
+import { sqlite } from '@holdfast/server/storage/sqlite';
+import { expect, onTestFinished, test } from 'vitest';
 import { VirtualClock } from './clock.ts';
 import type { Peer, WireFrame } from './peer.ts';
 import { SlowDisk } from './slow-disk.ts';
@@ -52,8 +56,9 @@ test('S110 writes that were waiting when the store was archived are not applied'
   await server.stores.archive(storeId);
   disk.release();
   await closeOf(peer);
-  await server.close();
-  expect((await disk.storage.open(storeId).catch(() => null))?.head ?? 1).toBe(1);
+  const store = (): object | undefined => server.describe().stores[0];
+  await expect.poll(store).toMatchObject({ phase: 'idle', queued: 0 });
+  expect(store()).toMatchObject({ head: 1 });
 });
 
 test('S110 a join under way when the store is archived does not get in', async () => {
@@ -164,6 +169,47 @@ test.each(dialects)(
     await closed;
   },
 );
+
+test('S111 a drain amid pipelined writes loses none that was answered, and answers all that it stored', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'holdfast-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const { server, joined, storeId } = await world({ storage: sqlite({ directory }) });
+  const peers = await Promise.all([1, 2, 3].map((i) => joined({ device: `d${i}` })));
+  for (let i = 0; i < 300; i += 1) {
+    for (const peer of peers) peer.push(topic, 'write', set(`${peer.device}/${i}`, i, `op-${i}`));
+  }
+  await peers[0]?.until(([, , , event]) => event === 'phx_reply');
+  await server.close();
+  const answered = new Set<number>();
+  for (const peer of peers) {
+    expect(await peer.closed()).toBe(1001);
+    for (const [joinRef, ref, , event, { response }] of peer.heard) {
+      if (event !== 'phx_reply' || ref === joinRef) continue;
+      answered.add((response as { store_seq: number }).store_seq);
+    }
+  }
+  const storage = sqlite({ directory });
+  const stored = (await storage.read(storeId, 0, { ops: 10_000 })).map(({ seq }) => seq);
+  await storage.close();
+  expect(stored.length).toBeGreaterThan(0);
+  expect([...answered].toSorted((a, b) => a - b)).toEqual(stored);
+});
+
+test('a socket that is silent for 60 s is closed, one that is not stays open', async () => {
+  const clock = new VirtualClock();
+  const { joined } = await world({ clock, storage: memory({ now: clock.wall }) });
+  const [silent, other] = [await joined(), await joined({ device: 'd2' })];
+  for (let i = 0; i < 2; i += 1) {
+    await clock.pass(29_000);
+    await arrived(other);
+  }
+  expect(await put(silent, 'a', 1)).toBe(1);
+  for (let i = 0; i < 3; i += 1) {
+    await clock.pass(21_000);
+    await arrived(other);
+  }
+  expect(await silent.closed()).toBe(1001);
+});
 
 test('S111 an HTTP request that comes while the server drains is told to come back', async () => {
   const disk = new SlowDisk(memory());

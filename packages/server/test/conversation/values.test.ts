@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Peer } from './peer.ts';
 import { assemble, legacyStateOf, LegacyReplica, stateOf } from './replica.ts';
-import { ask, hear, logOf, put, tongues, write } from './talk.ts';
+import { ask, hear, logOf, opsIn, put, tongues, write } from './talk.ts';
 import { topic, world } from './world.ts';
 
 const typed: readonly (readonly [string, string])[] = [
@@ -30,7 +30,9 @@ test.each(tongues)(
     const values = typed.map(([type, text]) => envelope(type, text));
     for (const [i, value] of values.entries()) await put(peer, `v/${i}`, value);
     expect((await hear(other, values.length)).map((op) => op.value)).toEqual(values);
-    expect((await logOf(home)).map((op) => op.value)).toEqual(values);
+    const late = await home.connect({ ...knock, device: 'd3' });
+    await late.join(topic, { last_store_seq: 1 });
+    expect(opsIn(await late.caughtUp()).map((op) => op.value)).toEqual(values.slice(1));
     const { leaves } = await stateOf(home, { vsn: knock.vsn ?? null });
     expect([...leaves.values()].map(({ value, type }) => [value, type])).toEqual(
       values.map((value, i) => [value, typed[i]?.[0]]),
@@ -238,6 +240,7 @@ test('S31 arbitrary JSON that is accepted comes back the same by every way and i
     ]);
     ways.push([`an old snapshot, ${vsn}`, await legacyStateOf(home, { vsn })]);
   }
+  for (const peer of peers) expect((await peer.ask(topic, 'status', {})).status).toBe('ok');
   for (const [way, leaves] of ways) {
     for (const [path, value] of accepted) {
       const found = assemble(leaves, path);

@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { build } from 'vite';
+
+/** What an application pays for the client: bundles entries as it would, and holds them against `size-budgets.json`. */
+const entries: { readonly [name: string]: string } = {
+  client: `
+    import { createClient } from '@holdfast/client';
+    export const open = (url, token) => createClient({ url, token }).store('acme/app');`,
+  'client with MessagePack': `
+    import { createClient } from '@holdfast/client';
+    import { messagePack } from '@holdfast/client/codec/messagepack';
+    export const open = (url, token) => createClient({ url, token, codec: messagePack() }).store('acme/app');`,
+};
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a file of this repository
+const budgets = JSON.parse(readFileSync('size-budgets.json', 'utf8')) as {
+  readonly [name: string]: number;
+};
+
+const sizes: { readonly name: string; readonly minified: number; readonly gzipped: number }[] = [];
+for (const [name, source] of Object.entries(entries)) {
+  const code = await bundle(source);
+  sizes.push({ name, minified: Buffer.byteLength(code), gzipped: gzipSync(code).byteLength });
+}
+console.log(row(['bundle', 'minified', 'gzipped', 'budget', '']));
+for (const { name, minified, gzipped } of sizes) {
+  const budget = budgets[name] ?? 0;
+  const verdict = gzipped <= budget ? 'ok' : 'OVER BUDGET';
+  console.log(row([name, bytes(minified), bytes(gzipped), bytes(budget), verdict]));
+  if (gzipped > budget) process.exitCode = 1;
+}
+const [plain, packed] = sizes;
+if (plain !== undefined && packed !== undefined) {
+  const [minified, gzipped] = [packed.minified - plain.minified, packed.gzipped - plain.gzipped];
+  console.log(row(['MessagePack adds', bytes(minified), bytes(gzipped), '', '']));
+}
+
+async function bundle(source: string): Promise<string> {
+  // A file that exists in the mind of the bundler only.
+  const id = resolve('size-entry.js');
+  const result = await build({
+    configFile: false,
+    logLevel: 'error',
+    plugins: [
+      {
+        name: 'entry',
+        enforce: 'pre',
+        resolveId: (asked) => (asked === id ? id : null),
+        load: (asked) => (asked === id ? source : null),
+      },
+    ],
+    resolve: { conditions: ['source'] },
+    build: {
+      write: false,
+      minify: true,
+      target: 'es2022',
+      rollupOptions: { output: { minify: true } },
+      lib: { entry: id, formats: ['es'] },
+    },
+  });
+  const [output] = Array.isArray(result) ? result : [result];
+  if (output === undefined || !('output' in output)) throw new Error('nothing was bundled');
+  return output.output.map((part) => (part.type === 'chunk' ? part.code : '')).join('\n');
+}
+
+function bytes(count: number): string {
+  return `${(count / 1000).toFixed(1)} kB`;
+}
+
+function row([name = '', ...cells]: readonly string[]): string {
+  return [name.padEnd(26), ...cells.map((cell) => cell.padStart(11))].join('').trimEnd();
+}

@@ -11,12 +11,30 @@ export function interruption(): { readonly signal: AbortSignal; readonly stop: (
     controller.abort();
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  const leaveParent = watchParent(() => controller.abort());
   return {
     signal: controller.signal,
     stop: () => {
       process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+      leaveParent();
     },
   };
+}
+
+const parentCheckMs = 250;
+
+/**
+ * npm and npx run commands through a shell that dies by a signal without passing it on. Under them the end of the parent
+ * is the signal; otherwise whoever stops `npm start` would leave a server behind.
+ */
+function watchParent(onGone: () => void): () => void {
+  if (process.env['npm_lifecycle_event'] === undefined) return () => undefined;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid !== parent) onGone();
+  }, parentCheckMs);
+  timer.unref();
+  return () => clearInterval(timer);
 }
 
 /** Resolves when the signal is aborted. */

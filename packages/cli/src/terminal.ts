@@ -15,11 +15,23 @@ export type Terminal = {
 
 /** The terminal of this process. A reader that goes away, as `head` does, ends the command in silence. */
 export function processTerminal(): Terminal {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
-  });
+  process.stdout.on(
+    'error',
+    onBrokenPipe(() => process.exit(0)),
+  );
+  // Nobody hears of progress and errors any more; the work goes on, and a server closes in order.
+  process.stderr.on(
+    'error',
+    onBrokenPipe(() => undefined),
+  );
   return { env: process.env, stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
+}
+
+function onBrokenPipe(act: () => void): (error: NodeJS.ErrnoException) => void {
+  return (error) => {
+    if (error.code !== 'EPIPE') throw error;
+    act();
+  };
 }
 
 /** All of standard input as text. */

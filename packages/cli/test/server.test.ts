@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
+  bin,
   cli,
   linesOf,
   type Ran,
@@ -112,6 +113,24 @@ test('a data directory in use is told with what to do', slow, async () => {
   expect(second).toMatchObject({ code: 2, error: { code: 'locked' } });
   expect(second.error['message']).toContain('in use');
 });
+
+test.runIf(process.platform !== 'win32')(
+  'under npm, whose shell passes no signals on, dev ends with its parent',
+  slow,
+  async () => {
+    const dev = [process.execPath, bin, 'dev', '--port', '0', '--data', directory.path, '--json'];
+    const shell = spawn('sh', ['-c', '"$@"; true', 'sh', ...dev], {
+      env: { PATH: process.env['PATH'], npm_lifecycle_event: 'start' },
+    });
+    const closed = once(shell, 'close');
+    const [line] = (await once(createInterface({ input: shell.stdout }), 'line')) as [string];
+    const { url } = JSON.parse(line) as { url: string };
+    shell.kill('SIGTERM');
+    // The pipes close when the last process that holds them is gone.
+    await closed;
+    await expect(fetch(url)).rejects.toThrow('fetch failed');
+  },
+);
 
 test('a second Ctrl-C ends the process at once', slow, async () => {
   const module = fileURLToPath(new URL('../src/interrupt.ts', import.meta.url));

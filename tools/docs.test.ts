@@ -71,6 +71,7 @@ test('acceptance numbers are read where a name begins with them, promises where 
     `test(${quote}${number}12 ${number}13 one thing', …)`,
     `it.each(all)(${quote}G7: %s (${promise}4, ${promise}5)')`,
     `run('x', '${number}99 no'); // ${number}1`,
+    `test.skip(${quote}${number}14 not today', …)`,
   ];
   expect([...citationsOf(text.join('\n'))]).toEqual(['S12', 'S13', 'G7', 'P4', 'P5']);
 });

@@ -3,7 +3,7 @@ import { acceptancePage } from './acceptance.ts';
 import { readProofs } from './citations.ts';
 import { replayConversations } from './conversations.ts';
 import { promisesOf, proofList } from './guarantees.ts';
-import { fill, readPage } from './pages.ts';
+import { essence, fill, readPage } from './pages.ts';
 import { figureTable, limitTable, refusalTable } from './tables.ts';
 
 /** Every page with generated parts, as it should be now. */
@@ -22,7 +22,7 @@ export async function freshPages(): Promise<ReadonlyMap<string, string>> {
 // `npm run docs`
 if (import.meta.main) {
   for (const [file, text] of await freshPages()) {
-    if (existsSync(file) && readPage(file).text === text) continue;
+    if (existsSync(file) && essence(readPage(file).text) === essence(text)) continue;
     writeFileSync(file, text);
     console.log(`wrote ${file}`);
   }

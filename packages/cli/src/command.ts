@@ -30,10 +30,10 @@ export type Command = {
 /** Every command takes this. */
 export const commonArgs = {
   json: { type: 'boolean', description: 'JSON lines, also on a terminal (the default when piped)' },
-} as const satisfies ArgsDef;
+} as const;
 
 /** Makes a command. Unknown options, missing values and surplus arguments are refused before `run`. */
-export function command<const Definitions extends ArgsDef>(definition: {
+export function defineCommand<const Definitions extends ArgsDef>(definition: {
   readonly summary: string;
   readonly args: Definitions;
   readonly examples?: readonly string[];

@@ -5,8 +5,8 @@ export type Entry = { readonly summary: string; readonly load: () => Promise<Com
 
 type Section = { readonly title: string; readonly entries: { readonly [name: string]: Entry } };
 
-function entry(summary: string, load: () => Promise<{ readonly default: Command }>): Entry {
-  return { summary, load: async () => (await load()).default };
+function entry(summary: string, load: () => Promise<{ readonly command: Command }>): Entry {
+  return { summary, load: async () => (await load()).command };
 }
 
 /** Every command, in the order of the overview. */

@@ -1,4 +1,3 @@
-import type { ArgsDef } from 'citty';
 import { Failure, misuse } from './failure.ts';
 import type { Terminal } from './terminal.ts';
 import { readDuration } from './values.ts';
@@ -21,7 +20,7 @@ export const connectionArgs = {
     default: '10s',
     description: 'How long to wait for an answer',
   },
-} as const satisfies ArgsDef;
+} as const;
 
 /** A server, and the token to use there. */
 export type Endpoint = {

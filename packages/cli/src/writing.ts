@@ -1,6 +1,6 @@
 import type { Receipt, Store } from '@holdfast/client';
 import { type Surroundings } from './command.ts';
-import { connectionArgs, endpointOf } from './endpoint.ts';
+import { endpointOf } from './endpoint.ts';
 import { misuse } from './failure.ts';
 import { printable } from './output.ts';
 import { commitOnce } from './session.ts';
@@ -13,14 +13,13 @@ export const pathArg = {
   description: 'The path, such as users/ann (in a segment, ~1 is a slash and ~0 a tilde)',
 } as const;
 
-/** What every write to one path takes besides its value. */
-export const writeArgs = {
+/** The fence that every write takes. */
+export const fenceArg = {
   fence: {
     type: 'string',
     valueHint: 'KEY:TOKEN',
     description: 'Only while this lease is held',
   },
-  ...connectionArgs,
 } as const;
 
 /** The guard of `put` and `delete`. */

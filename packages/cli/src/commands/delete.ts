@@ -1,10 +1,11 @@
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
+import { connectionArgs } from '../endpoint.ts';
 import { storeArg } from '../store-name.ts';
-import { commitWrite, matchArg, pathArg, readFence, readMatch, writeArgs } from '../writing.ts';
+import { commitWrite, matchArg, pathArg, readFence, readMatch, fenceArg } from '../writing.ts';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'Remove what is at a path and all below it.',
-  args: { store: storeArg, path: pathArg, ...matchArg, ...writeArgs },
+  args: { store: storeArg, path: pathArg, ...matchArg, ...fenceArg, ...connectionArgs },
   examples: [
     'holdfast delete demo/main users/ann',
     'holdfast delete demo/main users/ann --if-match 17',

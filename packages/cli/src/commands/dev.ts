@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { type Authenticate, createServer, type Server, scopes } from '@holdfast/server';
 import type { Storage } from '@holdfast/server/storage';
 import { sqlite } from '@holdfast/server/storage/sqlite';
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
 import { orgsOf } from '../offline.ts';
 import type { Output } from '../output.ts';
 import { consoleDirectory, listen, portArg, runUntilStopped, serverLog } from '../running.ts';
@@ -13,7 +13,7 @@ import { readStoreName } from '../store-name.ts';
 const devToken = 'dev';
 const devStore = 'demo/main';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'Start a server for development: on this computer only, opened by the token "dev".',
   args: {
     port: portArg,

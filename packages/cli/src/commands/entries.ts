@@ -1,11 +1,11 @@
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { misuse } from '../failure.ts';
 import { pageArgs, readPage, showEntries, showNext } from '../reading.ts';
 import { withStore } from '../session.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'List the entries that match a pattern, in path order.',
   args: {
     store: storeArg,

@@ -1,4 +1,4 @@
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { Failure } from '../failure.ts';
 import { longValue, printable } from '../output.ts';
@@ -6,7 +6,7 @@ import { withStore } from '../session.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 import { pathArg } from '../writing.ts';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'Show what is at a path: a leaf, or a map with all below it.',
   args: {
     store: storeArg,

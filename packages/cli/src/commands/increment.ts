@@ -1,15 +1,17 @@
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
 import { misuse } from '../failure.ts';
+import { connectionArgs } from '../endpoint.ts';
 import { storeArg } from '../store-name.ts';
-import { commitWrite, pathArg, readFence, writeArgs } from '../writing.ts';
+import { commitWrite, pathArg, readFence, fenceArg } from '../writing.ts';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'Add to a number; nothing counts as 0. Concurrent increments add up.',
   args: {
     store: storeArg,
     path: pathArg,
     by: { type: 'positional', default: '1', description: 'How much; may be negative' },
-    ...writeArgs,
+    ...fenceArg,
+    ...connectionArgs,
   },
   examples: ['holdfast increment demo/main visits', 'holdfast increment demo/main stock/apples -3'],
   async run(args, around) {

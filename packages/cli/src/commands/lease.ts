@@ -1,4 +1,4 @@
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { ttlArg } from '../leasing.ts';
 import { showLease } from '../leasing.ts';
@@ -7,7 +7,7 @@ import { readStoreName, storeArg } from '../store-name.ts';
 import { readDuration } from '../values.ts';
 import { pathArg } from '../writing.ts';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'Acquire a lease; its token fences writes (--fence KEY:TOKEN).',
   args: {
     store: storeArg,

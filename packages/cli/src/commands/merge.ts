@@ -1,17 +1,19 @@
 import { isPlainObject } from '@holdfast/protocol';
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
 import { misuse } from '../failure.ts';
+import { connectionArgs } from '../endpoint.ts';
 import { storeArg } from '../store-name.ts';
 import { readValue } from '../values.ts';
-import { commitWrite, pathArg, readFence, writeArgs } from '../writing.ts';
+import { commitWrite, pathArg, readFence, fenceArg } from '../writing.ts';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'Write some members of a map; its other members stay.',
   args: {
     store: storeArg,
     path: pathArg,
     value: { type: 'positional', description: 'A JSON object, or - to read standard input' },
-    ...writeArgs,
+    ...fenceArg,
+    ...connectionArgs,
   },
   examples: [`holdfast merge demo/main users/ann '{"age":32}'`],
   async run(args, around) {

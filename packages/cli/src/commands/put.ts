@@ -1,9 +1,10 @@
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
+import { connectionArgs } from '../endpoint.ts';
 import { storeArg } from '../store-name.ts';
 import { readValue, valueArgs } from '../values.ts';
-import { commitWrite, matchArg, pathArg, readFence, readMatch, writeArgs } from '../writing.ts';
+import { commitWrite, matchArg, pathArg, readFence, readMatch, fenceArg } from '../writing.ts';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'Write a value in place of whatever is at the path and below it.',
   args: {
     store: storeArg,
@@ -12,7 +13,8 @@ export default command({
     ...valueArgs,
     ...matchArg,
     'if-absent': { type: 'boolean', description: 'Only if nothing is there' },
-    ...writeArgs,
+    ...fenceArg,
+    ...connectionArgs,
   },
   examples: [
     `holdfast put demo/main users/ann '{"name":"Ann","age":31}'`,

@@ -1,10 +1,10 @@
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { pageArgs, readPage, showEntries } from '../reading.ts';
 import { withStore } from '../session.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'List the entries from one path on, up to another, which is left out.',
   args: {
     store: storeArg,

@@ -1,4 +1,4 @@
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { Failure, hintFor } from '../failure.ts';
 import { leaseTokenArg } from '../leasing.ts';
@@ -8,7 +8,7 @@ import { readStoreName, storeArg } from '../store-name.ts';
 import { readInteger } from '../values.ts';
 import { pathArg } from '../writing.ts';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'Give a lease back before it expires.',
   args: { store: storeArg, path: pathArg, 'lease-token': leaseTokenArg, ...connectionArgs },
   examples: ['holdfast release demo/main jobs/nightly 42'],

@@ -1,16 +1,18 @@
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
+import { connectionArgs } from '../endpoint.ts';
 import { storeArg } from '../store-name.ts';
 import { readValue, valueArgs } from '../values.ts';
-import { commitWrite, pathArg, readFence, writeArgs } from '../writing.ts';
+import { commitWrite, pathArg, readFence, fenceArg } from '../writing.ts';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'Remove a member from a set.',
   args: {
     store: storeArg,
     path: pathArg,
     value: { type: 'positional', description: 'The member: JSON, or - to read standard input' },
     ...valueArgs,
-    ...writeArgs,
+    ...fenceArg,
+    ...connectionArgs,
   },
   examples: ['holdfast remove demo/main users/ann/tags admin --string'],
   async run(args, around) {

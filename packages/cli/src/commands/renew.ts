@@ -1,4 +1,4 @@
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { leaseTokenArg, showLease, ttlArg } from '../leasing.ts';
 import { withStore } from '../session.ts';
@@ -6,7 +6,7 @@ import { readStoreName, storeArg } from '../store-name.ts';
 import { readDuration, readInteger } from '../values.ts';
 import { pathArg } from '../writing.ts';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'Extend a lease from now on; not_held if it was lost.',
   args: {
     store: storeArg,

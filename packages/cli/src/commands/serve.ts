@@ -1,12 +1,12 @@
 import { createServer } from '@holdfast/server';
 import { sqlite } from '@holdfast/server/storage/sqlite';
 import type { Storage } from '@holdfast/server/storage';
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
 import { orgsOf } from '../offline.ts';
 import { consoleDirectory, listen, portArg, runUntilStopped, serverLog } from '../running.ts';
 import { readList } from '../values.ts';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'Start a server that others may reach. Everybody needs a token.',
   args: {
     host: {

@@ -1,11 +1,11 @@
 import { callApi } from '../api.ts';
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { listOf, textOf } from '../fields.ts';
 import { printable } from '../output.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'Show the figures of a store: entries, sequence, size, the latest writes.',
   args: { store: storeArg, ...connectionArgs },
   examples: ['holdfast status demo/main'],

@@ -1,9 +1,9 @@
 import { callApi } from '../api.ts';
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'Close a store: nobody joins or writes it any more, and its data stays.',
   args: { store: storeArg, ...connectionArgs },
   examples: ['holdfast stores archive acme/app'],

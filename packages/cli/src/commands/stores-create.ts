@@ -1,10 +1,10 @@
 import { callApi } from '../api.ts';
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 import { readDuration } from '../values.ts';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'Make a store.',
   args: {
     store: storeArg,

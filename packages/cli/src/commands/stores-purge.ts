@@ -1,10 +1,10 @@
 import { callApi } from '../api.ts';
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { misuse } from '../failure.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'Delete a store with all it holds, for good.',
   args: {
     store: storeArg,

@@ -1,9 +1,9 @@
 import { callApi } from '../api.ts';
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { listOf, textOf } from '../fields.ts';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'List the stores that the token may use.',
   args: connectionArgs,
   examples: ['holdfast stores', 'holdfast stores --json | jq -r .name'],

@@ -1,7 +1,7 @@
 import type { Scope } from '@holdfast/server';
 import type { Storage } from '@holdfast/server/storage';
 import { callApi } from '../api.ts';
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { Failure, misuse } from '../failure.ts';
 import { textOf } from '../fields.ts';
@@ -18,7 +18,7 @@ type Wanted = {
   readonly expiresAt: number | null;
 };
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'Make a token. Its text is shown this once only.',
   args: {
     name: { type: 'string', valueHint: 'NAME', default: 'cli', description: 'What it is for' },

@@ -1,11 +1,11 @@
 import { callApi } from '../api.ts';
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { Failure } from '../failure.ts';
 import { dataArg, withStorage } from '../offline.ts';
 import { printable } from '../output.ts';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'Take a token back: who uses it is out within seconds.',
   args: {
     id: { type: 'positional', description: 'The id that "holdfast tokens" shows' },

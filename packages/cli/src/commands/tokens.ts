@@ -1,6 +1,6 @@
 import type { TokenRow } from '@holdfast/server/storage';
 import { callApi } from '../api.ts';
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { listOf, textOf } from '../fields.ts';
 import { dataArg, orgsOf, withStorage } from '../offline.ts';
@@ -15,7 +15,7 @@ type Shown = {
   readonly last_used: string | null;
 };
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'List the tokens that are not revoked.',
   args: {
     data: dataArg,

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { command } from '../command.ts';
+import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { misuse } from '../failure.ts';
 import { commitOnce } from '../session.ts';
@@ -7,9 +7,9 @@ import { readStoreName, storeArg } from '../store-name.ts';
 import { readInput, type Terminal } from '../terminal.ts';
 import { readTransaction } from '../transaction.ts';
 import { readJson } from '../values.ts';
-import { readFence } from '../writing.ts';
+import { fenceArg, readFence } from '../writing.ts';
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'Do several writes, all or nothing.',
   args: {
     store: storeArg,
@@ -19,7 +19,7 @@ export default command({
       description:
         'A file with a JSON array of ops, or an object {"ops":[…],"preconditions":[…]}; - is standard input',
     },
-    fence: { type: 'string', valueHint: 'KEY:TOKEN', description: 'Only while this lease is held' },
+    ...fenceArg,
     ...connectionArgs,
   },
   examples: [

@@ -1,5 +1,5 @@
 import type { Store } from '@holdfast/client';
-import { command, type Surroundings } from '../command.ts';
+import { type Command, defineCommand, type Surroundings } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { interruption } from '../interrupt.ts';
 import { printable, shortValue } from '../output.ts';
@@ -10,7 +10,7 @@ import { readInteger, readOptional } from '../values.ts';
 /** What may wait while the reader of a pipe is slow; beyond it the command ends rather than leave something out. */
 const queueMax = 100_000;
 
-export default command({
+export const command: Command = defineCommand({
   summary: 'Follow changes as they happen, until Ctrl-C.',
   args: {
     store: storeArg,

@@ -4,16 +4,16 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { sqlite } from '@holdfast/server/storage/sqlite';
 import { parseStoreName } from '@holdfast/protocol';
-import { median } from '../figure.ts';
+import { type WebSocket, WebSocketServer } from 'ws';
 import { settings } from './answers.ts';
 
 /*
  * The limit of the figure `commit`: the rows that the server writes for a `set`, in transactions of 256, by the same
- * library into the same tables, with nothing around it.
+ * library into the same tables, with nothing around it. And of `latency`: an echo that commits such rows first.
  */
 const BATCH = 256;
 const CLIENTS = 16;
-const { seconds, valueBytes, count } = settings();
+const { seconds, valueBytes } = settings();
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-raw-'));
 const storage = sqlite({ directory });
 const name = parseStoreName('bench/main');
@@ -37,14 +37,20 @@ let seq = 0;
 
 process.on('message', (question) => {
   if (question === 'rate') process.send?.(rate(Number(seconds) * 1000));
-  if (question === 'single') process.send?.(single(Number(count)));
   if (question === 'stop') {
     db.close();
     rmSync(directory, { recursive: true, force: true });
     process.exit(0);
   }
 });
-process.send?.(0);
+const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false });
+server.on('connection', (socket) => {
+  socket.on('message', (data: Buffer) => echo(socket, data));
+});
+server.on('listening', () => {
+  const address = server.address();
+  process.send?.(typeof address === 'object' && address !== null ? address.port : 0);
+});
 
 function rate(ms: number): number {
   run(300);
@@ -54,19 +60,14 @@ function rate(ms: number): number {
   return (seq - before) / ((performance.now() - startedAt) / 1000);
 }
 
-/** The median time of a commit of one write, in milliseconds. */
-function single(times: number): number {
-  const took: number[] = [];
-  for (let index = 0; index < times; index += 1) {
-    const startedAt = performance.now();
-    db.exec('BEGIN IMMEDIATE');
-    write();
-    high.run('d0:s', seq, seq);
-    head.run(seq, 1);
-    db.exec('COMMIT');
-    took.push(performance.now() - startedAt);
-  }
-  return median(took);
+/** Makes the message durable, then sends it back. */
+function echo(socket: WebSocket, data: Buffer): void {
+  db.exec('BEGIN IMMEDIATE');
+  write();
+  high.run('d0:s', seq, seq);
+  head.run(seq, 1);
+  db.exec('COMMIT');
+  socket.send(data, { binary: false });
 }
 
 function run(ms: number): void {

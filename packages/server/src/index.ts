@@ -12,6 +12,7 @@ export {
   createServer,
   type Server,
   type ServerAddress,
+  type ServerDescription,
   type ServerLog,
   type ServerOptions,
 } from './server.ts';

@@ -38,6 +38,7 @@ export type HostRoom = {
 };
 
 const READ_OPS = 1000;
+const READ_BYTES = 1024 * 1024;
 const LOAD_SLICE_MS = 20;
 
 /** One open store: runs its authority against the storage, and hands its facts to those who follow. */
@@ -53,6 +54,7 @@ export class StoreHost {
   #head: Seq;
   #tickets = 0;
   #timer: unknown = null;
+  #archived: boolean;
   #drained: (() => void) | null = null;
   #unsubscribe: () => void = () => undefined;
 
@@ -63,6 +65,7 @@ export class StoreHost {
   ) {
     this.#room = room;
     this.row = row;
+    this.#archived = row.status === 'archived';
     this.oldestSeq = opened.oldestSeq;
     this.dedupeSince = opened.dedupeSince;
     this.#head = opened.head;
@@ -71,7 +74,7 @@ export class StoreHost {
       head: opened.head,
       tree: opened.tree,
       at: this.#instant(),
-      archived: row.status === 'archived',
+      archived: this.#archived,
       limits: room.limits,
     });
   }
@@ -121,8 +124,14 @@ export class StoreHost {
     this.#step({ type: 'left', channel });
   }
 
+  /** Whether the store refuses writes. */
+  get archived(): boolean {
+    return this.#archived;
+  }
+
   /** Marks the store archived, or active again. */
   archive(archived: boolean): void {
+    this.#archived = archived;
     this.#step({ type: 'archived', archived });
   }
 
@@ -132,9 +141,9 @@ export class StoreHost {
     return () => this.#followers.delete(follower);
   }
 
-  /** A first part of the ops in (after, through]: whole commits, about a thousand ops, from memory where possible. */
+  /** A first part of the ops in (after, through]: whole commits, about a thousand ops or a mebibyte from disk, more of them from memory. */
   async read(after: Seq, through: Seq): Promise<readonly LoggedOp[]> {
-    const ops = await this.#readRange(after, Math.min(through, after + READ_OPS));
+    const ops = await this.#readRange(after, Math.min(through, after + READ_OPS), READ_BYTES);
     const last = ops.at(-1);
     if (last === undefined || last.tx === null || last.tx === last.seq) return ops;
     return [...ops, ...(await this.#readRange(last.seq, last.tx))];
@@ -160,10 +169,10 @@ export class StoreHost {
     this.#followers.clear();
   }
 
-  async #readRange(after: Seq, through: Seq): Promise<readonly LoggedOp[]> {
+  async #readRange(after: Seq, through: Seq, bytes = Infinity): Promise<readonly LoggedOp[]> {
     const recent = this.#ring.read(after, through);
     if (recent !== null) return recent;
-    return this.#room.storage.read(this.row.id, after, { ops: through - after });
+    return this.#room.storage.read(this.row.id, after, { ops: through - after, bytes });
   }
 
   #instant(): { now: number; wall: number } {

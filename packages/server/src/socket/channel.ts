@@ -3,23 +3,31 @@ import {
   fingerprint,
   isObject,
   isRefusal,
+  type OpId,
   parsePutFile,
   parseTransact,
   parseWrite,
+  type Path,
   readAckSeq,
   readOpId,
   readRollback,
   type Refusal,
   refuse,
   type Request,
+  type Seq,
   type WriteReply,
 } from '@holdfast/protocol';
 import { refuseScope } from '../access/index.ts';
 import type { Receiver } from '../host/store-host.ts';
 import { Delivery } from './delivery.ts';
+import { stateEvent } from './legacy.ts';
 import type { SocketRoom } from './room.ts';
 import type { ChannelPort, ChannelTerms } from './terms.ts';
 import { describeStore, operationStatus } from './status.ts';
+import { message } from './wire.ts';
+
+/** A write without an answer: where the answer goes, and the path if the peer clears its write at an event. */
+type Pushed = { readonly slot: number; readonly opId: OpId; readonly path: Path | null };
 
 /** One joined store topic of one socket: its pushes go to the authority, facts come back through its delivery. */
 export class StoreChannel implements Receiver {
@@ -27,7 +35,7 @@ export class StoreChannel implements Receiver {
   readonly #port: ChannelPort;
   readonly #terms: ChannelTerms;
   readonly #delivery: Delivery;
-  readonly #slots = new Map<number, number>();
+  readonly #pushed = new Map<number, Pushed>();
   readonly #questions: { readonly after: number; readonly ask: () => void }[] = [];
   #lastTicket = 0;
   #closed = false;
@@ -77,23 +85,40 @@ export class StoreChannel implements Receiver {
 
   /** The authority's answer to a submission of this channel. */
   answered(ticket: number, answer: WriteReply | Refusal): void {
-    const slot = this.#slots.get(ticket);
-    this.#slots.delete(ticket);
-    if (slot === undefined || this.#closed) return;
-    this.#tell(slot, answer);
+    const pushed = this.#pushed.get(ticket);
+    this.#pushed.delete(ticket);
+    if (pushed === undefined || this.#closed) return;
+    this.#tell(pushed, answer);
     while (this.#questions[0] !== undefined && this.#questions[0].after <= ticket) {
       this.#questions.shift()?.ask();
     }
   }
 
-  #tell(slot: number, answer: WriteReply | Refusal): void {
-    if (isRefusal(answer)) {
-      this.#answer(slot, answer);
+  #tell(pushed: Pushed, answer: WriteReply | Refusal): void {
+    const { channel } = this.#terms;
+    const { slot, path } = pushed;
+    const send = (): void => this.#port.answer({ channel, slot }, 'ok', answer);
+    if (isRefusal(answer)) this.#answer(slot, answer);
+    else if (!('store_seq' in answer)) send();
+    else if (path === null || !this.#delivery.hasSkipped(answer.store_seq)) {
+      this.#delivery.reach(answer.store_seq, send);
+    } else {
+      this.#echo({ ...pushed, path, seq: answer.store_seq }, send);
+    }
+  }
+
+  /** The peer waits for the event of an op that a snapshot swallowed: it gets the state instead (stores.md §6.6). */
+  #echo(op: Pushed & { readonly path: Path; readonly seq: Seq }, send: () => void): void {
+    const { host, topic, codec, deviceId } = this.#terms;
+    const state = host.view().tree.read(op.path) ?? { cleared: op.seq };
+    const event = stateEvent(op.path, state, { deviceId, clientOpId: op.opId });
+    // Not before all older events, or the peer would take its cursor past them.
+    if (!this.#delivery.hasReached(event.store_seq)) {
+      this.#delivery.reach(event.store_seq, () => this.#echo(op, send));
       return;
     }
-    const { channel } = this.#terms;
-    const seq = 'store_seq' in answer ? answer.store_seq : 0;
-    this.#delivery.reach(seq, () => this.#port.answer({ channel, slot }, 'ok', answer));
+    this.#port.outbox.send(message(codec, [null, null, topic, 'event', event]));
+    send();
   }
 
   /** The channel is gone: nothing is delivered after this. */
@@ -117,9 +142,10 @@ export class StoreChannel implements Receiver {
       return;
     }
     const ticket = this.#terms.host.ticket();
-    this.#slots.set(ticket, slot);
-    this.#lastTicket = ticket;
     const request = this.#parse(payload, many);
+    const hears = this.#terms.dialect === 3 && !isRefusal(request) && 'path' in request;
+    this.#pushed.set(ticket, { slot, opId, path: hears ? request.path : null });
+    this.#lastTicket = ticket;
     this.#terms.host.submit(this.#submission({ ticket, opId, payload, request }), this);
   }
 
@@ -170,9 +196,10 @@ export class StoreChannel implements Receiver {
 
   /** Answers a question about the store once the writes pushed before it are answered (stores.md §7.5). */
   #ask(slot: number, question: () => Promise<object | Refusal>): void {
-    if (this.#slots.size === 0) this.#settle(slot, question());
-    else
-      {this.#questions.push({ after: this.#lastTicket, ask: () => this.#settle(slot, question()) });}
+    if (this.#pushed.size === 0) this.#settle(slot, question());
+    else {
+      this.#questions.push({ after: this.#lastTicket, ask: () => this.#settle(slot, question()) });
+    }
   }
 
   #settle(slot: number, work: Promise<object | Refusal>): void {

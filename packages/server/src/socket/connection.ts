@@ -20,6 +20,7 @@ import type { StoreHost } from '../host/store-host.ts';
 import { StoreChannel } from './channel.ts';
 import { admit, joinResponse, planJoin, readJoining } from './join.ts';
 import { Outbox } from './outbox.ts';
+import { Pings } from './pings.ts';
 import type { SocketRoom } from './room.ts';
 import type { ChannelPort, JoinPlan, PushAddress } from './terms.ts';
 import type { Handshake } from './upgrade.ts';
@@ -41,10 +42,10 @@ export class Connection implements ChannelPort {
   readonly #handshake: Handshake;
   readonly #codec: Codec;
   readonly #listener: Listener;
+  readonly #pings: Pings;
   readonly #channels = new Map<number, Joined>();
   #principal: Principal;
   #credentials: Handshake['credentials'];
-  #pongs: ((arrived: boolean) => void)[] = [];
   #pingedAt: number;
   #progress: { bytes: number; at: number };
   #closingAt: number | null = null;
@@ -70,11 +71,11 @@ export class Connection implements ChannelPort {
       idleTimeoutMs: room.limits.idle_timeout_ms,
       now: room.clock.now(),
     });
+    this.#pings = new Pings(sockets.socket);
     this.#pingedAt = room.clock.now();
     this.#progress = { bytes: 0, at: room.clock.now() };
     this.#socket.on('message', (data, isBinary) => this.#received(data, isBinary));
-    this.#socket.on('pong', () => this.#pongs.shift()?.(true));
-    this.#socket.on('error', () => this.#gone());
+    this.#socket.on('error', () => this.#failed());
     this.#socket.on('close', () => this.#gone());
   }
 
@@ -98,8 +99,7 @@ export class Connection implements ChannelPort {
   confirmed(): Promise<boolean> {
     if (this.#closed) return Promise.resolve(false);
     this.outbox.flush();
-    this.#socket.ping();
-    return new Promise((resolve) => this.#pongs.push(resolve));
+    return this.#pings.ping();
   }
 
   fail(what: string, error: unknown): void {
@@ -123,6 +123,11 @@ export class Connection implements ChannelPort {
   /** Pushes one frame outside any channel, such as the hint when to come back. */
   send(frame: Frame): void {
     this.outbox.send(message(this.#codec, frameTuple(frame)));
+    if (this.#isOverfull) this.close(1013, 'slow consumer');
+  }
+
+  get #isOverfull(): boolean {
+    return this.outbox.unsentBytes > this.#room.limits.socket_hard_bytes;
   }
 
   /** Leaves what arrives from now on unread: the client sends it again elsewhere. */
@@ -133,7 +138,8 @@ export class Connection implements ChannelPort {
   close(code: number, reason: string): void {
     if (this.#closed || this.#closingAt !== null) return;
     this.#closingAt = this.#room.clock.now();
-    this.outbox.flush();
+    this.#deaf = true;
+    this.outbox.end();
     this.#socket.close(code, reason);
   }
 
@@ -149,12 +155,11 @@ export class Connection implements ChannelPort {
       this.#progress = { bytes, at: now };
     }
     const stalled = now - this.#progress.at > STALLED_MS;
-    if (stalled || this.outbox.unsentBytes > this.#room.limits.socket_hard_bytes) {
+    if (stalled || this.#isOverfull) {
       this.close(1013, 'slow consumer');
     } else if (this.#handshake.dialect !== 3 && now - this.#pingedAt > PING_MS) {
       this.#pingedAt = now;
-      this.#socket.ping();
-      this.#pongs.push(() => undefined);
+      void this.#pings.ping();
     }
   }
 
@@ -231,20 +236,31 @@ export class Connection implements ChannelPort {
     if (dialect === null || deviceId === null) {
       return this.#decline(channel, { reason: 'unauthorized' });
     }
-    const row = await admit(this.#room.storage, this.#principal, topic);
+    const principal = this.#principal;
+    const row = await admit(this.#room.storage, principal, topic);
     if (isRefusal(row)) return this.#decline(channel, row.toResponse());
     const request = readJoining(payload, dialect, this.#room.limits);
     if (isRefusal(request)) return this.#decline(channel, request.toResponse());
     const hold = await this.#room.stores.hold(row.id);
-    const plan = await this.#settle({ host: hold.host, dialect, deviceId }, request);
-    if (this.#closed) return hold.release();
+    const plan = await this.#settle({ host: hold.host, dialect, deviceId }, request).catch(
+      (error: unknown) => {
+        hold.release();
+        throw error;
+      },
+    );
+    if (this.#closed || this.#deaf) return hold.release();
+    if (principal !== this.#principal || hold.host.archived) {
+      // What the join was admitted by has changed meanwhile.
+      hold.release();
+      return this.#join(channel, topic, payload);
+    }
     const terms = {
       channel,
       topic,
       dialect,
       codec: this.#codec,
       deviceId,
-      principal: this.#principal,
+      principal,
       host: hold.host,
       plan,
     };
@@ -323,10 +339,17 @@ export class Connection implements ChannelPort {
     this.#perform(this.#listener.step({ type: 'answerControl', now, ref, status: 'ok', response }));
   }
 
+  /** The peer broke the rules of WebSocket, or the line did: the socket says so, closes, and is cut if that takes long. */
+  #failed(): void {
+    this.#deaf = true;
+    this.#closingAt ??= this.#room.clock.now();
+    for (const channel of this.#channels.keys()) this.#left(channel);
+  }
+
   #gone(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const pong of this.#pongs.splice(0)) pong(false);
+    this.#pings.end();
     for (const channel of this.#channels.keys()) this.#left(channel);
     this.#raw.destroy();
   }

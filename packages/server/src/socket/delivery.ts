@@ -1,10 +1,11 @@
 import type { Seq } from '@holdfast/protocol';
 import type { Audience, ChannelPort, ChannelTerms } from './terms.ts';
 import type { Fanout, Listener } from './fanout.ts';
-import { encodeOps } from './ops.ts';
+import { encodeOps, firstFrame } from './ops.ts';
 import type { Outbox } from './outbox.ts';
 import type { SocketRoom } from './room.ts';
 import { sendLegacySnapshot, sendSnapshot } from './snapshot-sender.ts';
+import { nextTurn } from './turn.ts';
 import { message } from './wire.ts';
 
 /*
@@ -44,8 +45,19 @@ export class Delivery implements Listener {
 
   /** Runs `send` once the events up to `seq` have been sent. */
   reach(seq: Seq, send: () => void): void {
-    if (typeof this.#cursor === 'number' && seq > this.#cursor) this.#waiting.push({ seq, send });
-    else send();
+    if (this.hasReached(seq)) send();
+    else this.#waiting.push({ seq, send });
+  }
+
+  /** Whether the events up to `seq` have been sent. */
+  hasReached(seq: Seq): boolean {
+    return typeof this.#cursor === 'string' || seq <= this.#cursor;
+  }
+
+  /** Whether the op of a seq reached this channel as part of a state, not as itself (stores.md §6.6). */
+  hasSkipped(seq: Seq): boolean {
+    const { cut, from, snapshot } = this.#terms.plan;
+    return seq <= cut && (snapshot !== null || seq <= from);
   }
 
   /** The peer says that it has everything up to `seq`. */
@@ -74,7 +86,7 @@ export class Delivery implements Listener {
       this.#advance(plan.cut);
     }
     while (typeof this.#cursor === 'number' && this.#cursor < plan.cut && !this.#closed) {
-      await this.#sendOps(this.#cursor, plan.cut);
+      await this.#sendOps(() => plan.cut);
     }
     if (this.#closed) return;
     this.outbox.send(
@@ -90,7 +102,7 @@ export class Delivery implements Listener {
     while (!this.#closed && typeof this.#cursor === 'number') {
       if (this.outbox.congested) await this.outbox.drained();
       else if (this.#cursor === this.#terms.host.head) this.#join();
-      else await this.#sendOps(this.#cursor, this.#terms.host.head);
+      else await this.#sendOps(() => this.#terms.host.head);
     }
   }
 
@@ -100,13 +112,15 @@ export class Delivery implements Listener {
     for (const { send } of this.#waiting.splice(0)) send();
   }
 
-  /** Sends a part of (cursor, through] from the log: whole commits, a frame's worth or so. */
-  async #sendOps(cursor: Seq, through: Seq): Promise<void> {
-    if (this.outbox.congested) await this.outbox.drained();
-    const ops = await this.#terms.host.read(cursor, through);
+  /** Sends a part of (cursor, through] from the log: whole commits, a frame's worth, in a turn of its own. */
+  async #sendOps(through: () => Seq): Promise<void> {
+    await nextTurn(this.#room.clock, this.outbox);
+    const cursor = this.#cursor;
+    if (this.#closed || typeof cursor !== 'number') return;
+    const ops = firstFrame(await this.#terms.host.read(cursor, through()));
     if (this.#closed) return;
     const last = ops.at(-1);
-    if (last === undefined) throw new Error(`the log has no op after ${cursor}, head ${through}`);
+    if (last === undefined) throw new Error(`the log has no op after ${cursor}`);
     this.outbox.send(encodeOps(this.#audience, cursor, ops));
     this.#advance(last.seq);
   }

@@ -99,7 +99,7 @@ function resumable(
   if (snapshot === null || (incarnation ?? host.row.incarnation) !== host.row.incarnation) {
     return null;
   }
-  const source = room.snapshots.resume(host, snapshot.id, room.clock.now());
+  const source = room.snapshots.resume(host, snapshot, room.clock.now());
   if (source === null) return null;
   return { cut: source.seq, snapshot: { kind: 'chunked', source, next: snapshot.next } };
 }

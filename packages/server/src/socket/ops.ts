@@ -39,6 +39,12 @@ function encodeEventsFrame({ codec, topic }: Audience, payload: object): Buffer 
   return message(codec, [null, null, topic, 'events', payload]);
 }
 
+/** The first of these ops, as many as one frame holds. */
+export function firstFrame(ops: readonly LoggedOp[]): readonly LoggedOp[] {
+  const end = frameEnd(ops, 0);
+  return end === ops.length ? ops : ops.slice(0, end);
+}
+
 /** The end of a frame that starts at `start`: as many commits as fit, at least one, none of them split. */
 function frameEnd(ops: readonly LoggedOp[], start: number): number {
   let bytes = 0;

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 
 const CONCAT_BYTES_MAX = 256 * 1024;
+const nothing = Buffer.alloc(0);
 
 /** Writes every outbox that has something to say, once at the end of each turn of the event loop. */
 export class Flusher {
@@ -11,7 +12,7 @@ export class Flusher {
     this.#dirty.push(outbox);
     if (this.#armed) return;
     this.#armed = true;
-    setImmediate(() => this.#flush());
+    process.nextTick(() => this.#flush());
   }
 
   #flush(): void {
@@ -29,14 +30,12 @@ export class Outbox {
   readonly #softBytes: number;
   #frames: Buffer[] = [];
   #bytes = 0;
-  #waiters: (() => void)[] = [];
+  #ended = false;
 
   constructor(socket: Socket, flusher: Flusher, softBytes: number) {
     this.#socket = socket;
     this.#flusher = flusher;
     this.#softBytes = softBytes;
-    socket.on('drain', () => this.#wake());
-    socket.on('close', () => this.#wake());
   }
 
   /** Bytes that were accepted here and have not left the process. */
@@ -54,8 +53,15 @@ export class Outbox {
     return this.unsentBytes > this.#softBytes;
   }
 
+  /** Sends what is queued; what comes later is dropped, for nothing may follow a close. */
+  end(): void {
+    this.flush();
+    this.#ended = true;
+  }
+
   /** Queues whole frames. */
   send(frames: Buffer): void {
+    if (this.#ended) return;
     if (this.#frames.length === 0) this.#flusher.add(this);
     this.#frames.push(frames);
     this.#bytes += frames.length;
@@ -83,14 +89,8 @@ export class Outbox {
   async drained(): Promise<void> {
     while (!this.#socket.destroyed && this.unsentBytes > this.#softBytes / 2) {
       this.flush();
-      if (!this.#socket.writableNeedDrain) return;
-      await new Promise<void>((resolve) => this.#waiters.push(resolve));
+      // `drain` is not told below the socket's own mark; a write of nothing is done when all before it has left.
+      await new Promise<void>((resolve) => this.#socket.write(nothing, () => resolve()));
     }
-  }
-
-  #wake(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const wake of waiters) wake();
   }
 }

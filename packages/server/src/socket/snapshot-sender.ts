@@ -1,11 +1,13 @@
-import { type Entry, type OpName, segmentsOf } from '@holdfast/protocol';
-import type { ChannelPort, ChannelTerms } from './terms.ts';
+import type { Entry, Path, Seq } from '@holdfast/protocol';
+import { stateEvent } from './legacy.ts';
+import type { ChannelPort, ChannelTerms, JoinPlan } from './terms.ts';
 import { frameJsonPayload } from './ops.ts';
 import type { SocketRoom } from './room.ts';
+import { nextTurn } from './turn.ts';
 import { message } from './wire.ts';
 
 const EVENTS_PER_TURN = 500;
-const MARKERS_MAX = 10_000;
+const MARKERS_PER_READ = 1000;
 
 type Sending = ChannelTerms & { readonly stopped: () => boolean };
 
@@ -27,9 +29,9 @@ export async function sendSnapshot(
     if (codec.binary) push('snapshot_chunk', part.payload);
     else port.outbox.send(frameJsonPayload(topic, 'snapshot_chunk', part.json()));
     index += 1;
-    await nextTurn(room, port);
+    await nextTurn(room.clock, port.outbox);
   }
-  push('snapshot_end', { id, seq, chunks: index, entries });
+  if (!stopped()) push('snapshot_end', { id, seq, chunks: index, entries });
 }
 
 /** Sends the state as the events a capver-3 client knows (stores.md §9.4). */
@@ -43,49 +45,37 @@ export async function sendLegacySnapshot(
   };
   if (plan.snapshot?.kind !== 'legacy') return;
   const { tree } = plan.snapshot;
-  const markers =
-    plan.last > 0 ? await room.storage.markers(host.row.id, plan.last, MARKERS_MAX) : [];
-  const events: LegacyEvent[] = markers
-    .filter((marker) => marker.seq <= plan.cut)
-    .map((marker) => ({ seq: marker.seq, entry: null, path: marker.path }));
-  for (const entry of tree.entries()) events.push({ seq: entry.revision, entry, path: entry.path });
-  // Stable: within a seq the markers come first, then the leaves in path order.
-  events.sort((a, b) => a.seq - b.seq);
+  const facts: Fact[] = plan.last > 0 ? await clearings(room, host.row.id, plan) : [];
+  for (const entry of tree.entries()) facts.push({ seq: entry.revision, path: entry.path, entry });
+  // Stable: within a seq what was cleared comes first, then the leaves in path order.
+  facts.sort((a, b) => a.seq - b.seq);
+  if (stopped()) return;
   push('snapshot', { snapshot_seq: 0, entries: {} });
-  for (let start = 0; start < events.length && !stopped(); start += EVENTS_PER_TURN) {
-    for (const event of events.slice(start, start + EVENTS_PER_TURN)) {
-      push('event', legacyEvent(event));
-    }
-    await nextTurn(room, port);
+  for (let start = 0; start < facts.length && !stopped(); start += EVENTS_PER_TURN) {
+    for (const fact of facts.slice(start, start + EVENTS_PER_TURN)) push('event', eventOf(fact));
+    await nextTurn(room.clock, port.outbox);
   }
 }
 
-type LegacyEvent = {
-  readonly seq: number;
-  readonly path: Entry['path'];
-  readonly entry: Entry | null;
-};
+/** A leaf, or that a path was cleared. */
+type Fact = { readonly seq: Seq; readonly path: Path; readonly entry: Entry | null };
 
-function legacyEvent({ seq, path, entry }: LegacyEvent): object {
-  return {
-    store_seq: seq,
-    op: entry === null ? 'delete' : legacyOp(entry),
-    path,
-    path_segments: segmentsOf(path),
-    value: entry?.value ?? null,
-    device_id: 'system:snapshot',
-    client_op_id: `snapshot:${seq}:${path}`,
-  };
+/** What was cleared since the client was last here (stores.md §9.4.2). */
+async function clearings(
+  { storage }: SocketRoom,
+  store: string,
+  { last, cut }: Pick<JoinPlan, 'last' | 'cut'>,
+): Promise<Fact[]> {
+  const facts: Fact[] = [];
+  for (let after = last; after < cut;) {
+    const markers = await storage.markers(store, after, MARKERS_PER_READ);
+    for (const { path, seq } of markers) if (seq <= cut) facts.push({ seq, path, entry: null });
+    after = markers.length < MARKERS_PER_READ ? cut : (markers.at(-1)?.seq ?? cut);
+  }
+  return facts;
 }
 
-function legacyOp({ type }: Entry): OpName {
-  if (type === 'counter') return 'increment';
-  if (type === 'set') return 'add';
-  if (type === 'file') return 'put_file';
-  return type === 'lease' ? 'lease' : 'set';
-}
-
-async function nextTurn(room: SocketRoom, port: ChannelPort): Promise<void> {
-  if (port.outbox.congested) await port.outbox.drained();
-  else await new Promise<void>((resolve) => room.clock.setImmediate(resolve));
+function eventOf({ seq, path, entry }: Fact): object {
+  const origin = { deviceId: 'system:snapshot', clientOpId: `snapshot:${seq}:${path}` };
+  return stateEvent(path, entry ?? { cleared: seq }, origin);
 }

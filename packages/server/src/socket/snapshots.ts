@@ -27,6 +27,11 @@ export class Snapshot {
     this.#source = cut(view.tree);
   }
 
+  /** How many chunks have been asked for, so that a peer may have them. */
+  get cut(): number {
+    return this.#chunks.length;
+  }
+
   /** A chunk's payload and the same as JSON text, or null after the last one. Chunks are asked for in order. */
   chunk(index: number): Encoded | null {
     while (this.#chunks.length <= index && !this.#done) {
@@ -60,9 +65,14 @@ export class Snapshots {
   }
 
   /** A snapshot that a broken-off join names, if it is still held. */
-  resume(host: StoreHost, id: string, now: number): Snapshot | null {
+  resume(
+    host: StoreHost,
+    { id, next }: { id: string; next: number },
+    now: number,
+  ): Snapshot | null {
     const kept = this.#kept.get(id);
-    return kept?.storeId === host.row.id ? this.#keep(kept.snapshot, kept.storeId, now) : null;
+    if (kept?.storeId !== host.row.id || next > kept.snapshot.cut) return null;
+    return this.#keep(kept.snapshot, kept.storeId, now);
   }
 
   /** Forgets what nobody asked for in a while. */

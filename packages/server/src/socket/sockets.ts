@@ -50,6 +50,13 @@ export class Sockets {
     return this.#open.size;
   }
 
+  /** What all sockets together still have to send. */
+  get unsentBytes(): number {
+    let bytes = 0;
+    for (const { outbox } of this.#open) bytes += outbox.unsentBytes;
+    return bytes;
+  }
+
   /** Answers one upgrade request, whatever it holds. */
   upgrade(request: IncomingMessage, raw: Socket, head: Buffer): void {
     raw.on('error', () => raw.destroy());

@@ -34,9 +34,26 @@ export async function storeFigures(
   }
 }
 
-type StoreFigures = Awaited<ReturnType<typeof figures>>;
+/** The figures of `status` that do not depend on who asks. */
+export type StoreFigures = {
+  readonly current_seq: number;
+  readonly entry_count: number;
+  readonly op_count: number;
+  readonly file_storage_bytes: number;
+  readonly db_size_bytes: number;
+  readonly latest_snapshot_seq: number | null;
+  readonly latest_snapshot_at: string | null;
+  readonly recent_ops: readonly {
+    readonly store_seq: number;
+    readonly op: string;
+    readonly path: string;
+    readonly inserted_at: string;
+  }[];
+  readonly incarnation: string;
+  readonly oldest_seq: number;
+};
 
-async function figures(storage: Storage, host: StoreHost) {
+async function figures(storage: Storage, host: StoreHost): Promise<StoreFigures> {
   const head = await storage.open(host.row.id);
   const oldestSeq = head?.oldestSeq ?? 1;
   const after = Math.max(0, host.head - RECENT_OPS);

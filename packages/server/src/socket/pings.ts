@@ -1,0 +1,40 @@
+import type { WebSocket } from 'ws';
+
+/** The pings of one socket that wait for their pong. Each has a payload of its own, so that no other pong passes for it. */
+export class Pings {
+  readonly #socket: WebSocket;
+  /** By number, ascending. */
+  readonly #waiting = new Map<number, (arrived: boolean) => void>();
+  #last = 0;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.on('pong', (payload: Buffer) => this.#arrived(payload));
+  }
+
+  /** Resolves when the peer has read everything sent before; with false when it never will. */
+  ping(): Promise<boolean> {
+    this.#last += 1;
+    const number = this.#last;
+    const pong = new Promise<boolean>((resolve) => this.#waiting.set(number, resolve));
+    this.#socket.ping(String(number));
+    return pong;
+  }
+
+  /** The socket is gone. */
+  end(): void {
+    for (const resolve of this.#waiting.values()) resolve(false);
+    this.#waiting.clear();
+  }
+
+  /** A peer may answer only the latest of several pings (RFC 6455 §5.5.3): it has read the earlier ones too. */
+  #arrived(payload: Buffer): void {
+    const answered = Number(payload.toString());
+    if (!this.#waiting.has(answered)) return;
+    for (const [number, resolve] of this.#waiting) {
+      if (number > answered) break;
+      this.#waiting.delete(number);
+      resolve(true);
+    }
+  }
+}

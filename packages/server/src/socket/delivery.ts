@@ -1,7 +1,7 @@
 import type { Seq } from '@holdfast/protocol';
 import type { Audience, ChannelPort, ChannelTerms } from './terms.ts';
 import type { Fanout, Listener } from './fanout.ts';
-import { encodeOps, firstFrame } from './ops.ts';
+import { encodePart, partsOf } from './ops.ts';
 import type { Outbox } from './outbox.ts';
 import type { SocketRoom } from './room.ts';
 import { sendLegacySnapshot, sendSnapshot } from './snapshot-sender.ts';
@@ -117,11 +117,12 @@ export class Delivery implements Listener {
     await nextTurn(this.#room.clock, this.outbox);
     const cursor = this.#cursor;
     if (this.#closed || typeof cursor !== 'number') return;
-    const ops = firstFrame(await this.#terms.host.read(cursor, through()));
+    const ops = await this.#terms.host.read(cursor, through());
     if (this.#closed) return;
-    const last = ops.at(-1);
-    if (last === undefined) throw new Error(`the log has no op after ${cursor}`);
-    this.outbox.send(encodeOps(this.#audience, cursor, ops));
+    const [part] = partsOf(ops);
+    const last = part?.at(-1);
+    if (part === undefined || last === undefined) throw new Error(`no op follows ${cursor}`);
+    this.outbox.send(encodePart(this.#audience, cursor, part));
     this.#advance(last.seq);
   }
 

@@ -1,7 +1,7 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
 import type { Seq } from '@holdfast/protocol';
 import type { StoreHost } from '../host/store-host.ts';
-import { encodeOps } from './ops.ts';
+import { encodePart, partsOf } from './ops.ts';
 import type { Outbox } from './outbox.ts';
 import type { Audience } from './terms.ts';
 
@@ -22,13 +22,21 @@ class Group {
   }
 
   deliver(cursor: Seq, ops: readonly LoggedOp[]): void {
-    const bytes = encodeOps(this.#audience, cursor, ops);
+    let from = cursor;
+    for (const part of partsOf(ops)) {
+      if (this.listeners.size === 0) return;
+      this.#send(from, encodePart(this.#audience, from, part));
+      from = part.at(-1)?.seq ?? from;
+    }
+  }
+
+  #send(cursor: Seq, bytes: Buffer): void {
     for (const listener of this.listeners) {
-      if (listener.outbox.congested) {
+      if (listener.outbox.takesMore()) {
+        listener.outbox.send(bytes);
+      } else {
         this.listeners.delete(listener);
         listener.lag(cursor);
-      } else {
-        listener.outbox.send(bytes);
       }
     }
   }

@@ -6,43 +6,26 @@ import { frame, message } from './wire.ts';
 const FRAME_OPS_MAX = 1000;
 const FRAME_BYTES_MAX = 256 * 1024;
 
-/** The frames that move a channel from `cursor` over these ops, which hold whole commits (stores.md §7.6, §10.2). */
-export function encodeOps(audience: Audience, cursor: Seq, ops: readonly LoggedOp[]): Buffer {
-  const frames =
-    audience.dialect === 3
-      ? ops.map((op) =>
-          message(audience.codec, [null, null, audience.topic, 'event', eventPayload(op)]),
-        )
-      : encodeEvents(audience, cursor, ops);
-  const [only] = frames;
-  return frames.length === 1 && only !== undefined ? only : Buffer.concat(frames);
-}
-
-function encodeEvents(audience: Audience, cursor: Seq, ops: readonly LoggedOp[]): Buffer[] {
-  const frames: Buffer[] = [];
-  let from = cursor;
-  let start = 0;
-  while (start < ops.length) {
+/** Parts of these ops, whole commits each, as much as one frame holds (stores.md §10.2.2). */
+export function* partsOf(ops: readonly LoggedOp[]): Generator<readonly LoggedOp[]> {
+  for (let start = 0; start < ops.length;) {
     const end = frameEnd(ops, start);
-    const part = ops.slice(start, end);
-    const to = part.at(-1)?.seq ?? from;
-    frames.push(
-      encodeEventsFrame(audience, { from_seq: from, to_seq: to, ops: part.map(opTuple) }),
-    );
-    from = to;
+    yield start === 0 && end === ops.length ? ops : ops.slice(start, end);
     start = end;
   }
-  return frames;
 }
 
-function encodeEventsFrame({ codec, topic }: Audience, payload: object): Buffer {
-  return message(codec, [null, null, topic, 'events', payload]);
-}
-
-/** The first of these ops, as many as one frame holds. */
-export function firstFrame(ops: readonly LoggedOp[]): readonly LoggedOp[] {
-  const end = frameEnd(ops, 0);
-  return end === ops.length ? ops : ops.slice(0, end);
+/** The bytes that move a channel from `cursor` over one part (stores.md §7.6, §10.2). */
+export function encodePart(audience: Audience, cursor: Seq, part: readonly LoggedOp[]): Buffer {
+  const { codec, topic, dialect } = audience;
+  if (dialect === 4) {
+    const to = part.at(-1)?.seq ?? cursor;
+    const payload = { from_seq: cursor, to_seq: to, ops: part.map(opTuple) };
+    return message(codec, [null, null, topic, 'events', payload]);
+  }
+  const frames = part.map((op) => message(codec, [null, null, topic, 'event', eventPayload(op)]));
+  const [only] = frames;
+  return frames.length === 1 && only !== undefined ? only : Buffer.concat(frames);
 }
 
 /** The end of a frame that starts at `start`: as many commits as fit, at least one, none of them split. */

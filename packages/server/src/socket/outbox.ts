@@ -53,6 +53,12 @@ export class Outbox {
     return this.unsentBytes > this.#softBytes;
   }
 
+  /** Whether live ops may be sent: what only waits for the end of the turn leaves first. */
+  takesMore(): boolean {
+    if (this.congested) this.flush();
+    return !this.congested;
+  }
+
   /** Sends what is queued; what comes later is dropped, for nothing may follow a close. */
   end(): void {
     this.flush();

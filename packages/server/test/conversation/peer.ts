@@ -171,6 +171,11 @@ export class Peer {
     this.#socket.resume();
   }
 
+  /** Sends a pong that nobody asked for. */
+  pong(payload: string): void {
+    this.#socket.pong(payload);
+  }
+
   /** Cuts the connection without a word. */
   cut(): void {
     this.#socket.terminate();

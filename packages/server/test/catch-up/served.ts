@@ -1,0 +1,70 @@
+// A server process of its own; the tests start it, see `child.ts`.
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { Batch } from '@holdfast/engine/authority';
+import { asPath, type Entry } from '@holdfast/protocol';
+import { createServer } from '@holdfast/server';
+import { memory } from '@holdfast/server/storage/memory';
+import { scopes } from '@holdfast/server';
+
+const [, , mode = '', argument = ''] = process.argv;
+const BATCH = 1000;
+
+/** A storage with one store of so many leaves. */
+async function filled(count: number) {
+  const storage = memory();
+  const id = '00000000-0000-4000-8000-000000000000';
+  const name = 'demo/main' as never;
+  await storage.stores.create({ id, name, incarnation: 'i', expiresAt: null });
+  for (let head = 0; head < count; head += BATCH) {
+    await storage.append(id, head, batchAfter(head));
+  }
+  return storage;
+}
+
+function batchAfter(head: number): Batch {
+  const leaves = Array.from({ length: BATCH }, (_, at): Entry => {
+    const seq = head + at + 1;
+    const path = asPath(`countries/${seq % 100}/cities/${seq}`);
+    return { path, value: `city number ${seq}`, type: 'string', revision: seq };
+  });
+  const ops = leaves.map(({ path, value, revision }) => ({
+    seq: revision,
+    op: 'set' as const,
+    path,
+    value,
+    arg: null,
+    deviceId: 'filler',
+    clientOpId: `fill-${revision}`,
+    tx: null,
+    at: Date.now(),
+    principal: null,
+    removed: [],
+  }));
+  const entries = leaves.map(({ path, ...leaf }) => [path, leaf] as const);
+  return { ops, entries, maps: [], answers: [] };
+}
+
+const server = createServer({
+  ...(mode === 'memory' ? { storage: await filled(Number(argument)) } : { data: argument }),
+  authenticate: async ({ token }) =>
+    token === 'dev'
+      ? {
+          subject: 'dev',
+          orgs: ['demo'],
+          scopes: new Set(scopes),
+          storeAccess: { mode: 'all' },
+          expiresAt: null,
+          tokenId: null,
+        }
+      : null,
+});
+const { url } = await server.listen();
+await server.stores.create('demo/main');
+const blocks = monitorEventLoopDelay({ resolution: 1 });
+blocks.enable();
+process.on('message', () => {
+  process.send?.({ blockMs: blocks.max / 1e6 });
+  blocks.reset();
+});
+process.on('disconnect', () => process.exit(1));
+process.send?.({ url });

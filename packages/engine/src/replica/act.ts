@@ -53,13 +53,18 @@ export class Applier {
     this.#rows = rows;
   }
 
+  /** Of several ops none sees what another left as its `previous`: nobody was shown a state amid a commit. */
   apply(tree: Tree, ops: readonly OpToApply[], stamp: Stamp): readonly Act[] {
-    return ops.map((op) => this.#applyOne(tree, op, stamp));
+    const before = ops.map(({ path }) => this.previous(tree, path));
+    return ops.map((op, index) => this.#applyOne(tree, op, { ...stamp, previous: before[index] }));
   }
 
-  #applyOne(tree: Tree, op: OpToApply, { own, committed, audience }: Stamp): Act {
+  #applyOne(
+    tree: Tree,
+    op: OpToApply,
+    { own, committed, audience, previous }: Stamp & Pick<Act, 'previous'>,
+  ): Act {
     const { path } = op;
-    const previous = this.previous(tree, path);
     const changes: Change[] = [];
     const rows = apply(tree, op, (change) => changes.push(change));
     this.#rows?.(rows);

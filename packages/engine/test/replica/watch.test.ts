@@ -129,6 +129,20 @@ test('S76 an op above fires for each watched leaf that it changed or removed, an
   expect(desk.heard.get(3)?.map(({ op, seq }) => [op, seq])).toEqual([['set', 2]]);
 });
 
+test('S76 previous is from before the commit, whatever its ops do to one another', () => {
+  const desk = new Desk().live();
+  desk.events([[1, 'set', 'doc', { a: { x: 1 }, b: 2 }]]);
+  desk.watch('**', { mode: 'committed' });
+  desk.events([
+    [2, 'delete', 'doc/a', null, 'x', 'y#1', 3],
+    [3, 'merge', 'doc', { a: 5 }, 'x', 'y', 3],
+  ]);
+  expect(desk.deliver().map(brief)).toEqual([
+    ['doc/a', 5, { x: 1 }, 'set', 2],
+    ['doc', { a: 5, b: 2 }, { a: { x: 1 }, b: 2 }, 'merge', 3],
+  ]);
+});
+
 test('S77 a queue over its maximum drops that subscription once, and no other', () => {
   const desk = new Desk().live();
   const small = desk.watch('k', { maxQueue: 3 });

@@ -24,7 +24,7 @@ export function unavailable(): Refusal {
 
 /** An earlier request of the channel must come first (stores.md §10.6). */
 function blocked(opId: OpId, afterMs: number = retryMs): Refusal {
-  return refuse('blocked', { client_op_id: opId, retry_after_ms: Math.max(1, afterMs) });
+  return refuse('blocked', { client_op_id: opId, retry_after_ms: Math.max(1, Math.ceil(afterMs)) });
 }
 
 /** Refuses at the door, without a turn; what comes later on a channel that blocks waits until this one has passed. */

@@ -35,6 +35,8 @@ export class StoreChannel implements Receiver {
   readonly #port: ChannelPort;
   readonly #terms: ChannelTerms;
   readonly #delivery: Delivery;
+  /** Names the channel to its authority, which other sockets' channels speak to as well. */
+  readonly #number: number;
   readonly #pushed = new Map<number, Pushed>();
   readonly #questions: { readonly after: number; readonly ask: () => void }[] = [];
   #lastTicket = 0;
@@ -45,6 +47,7 @@ export class StoreChannel implements Receiver {
     this.#port = port;
     this.#terms = terms;
     this.#delivery = new Delivery(room, port, terms);
+    this.#number = room.nextNumber();
   }
 
   get storeId(): string {
@@ -125,7 +128,7 @@ export class StoreChannel implements Receiver {
   close(): void {
     this.#closed = true;
     this.#delivery.close();
-    this.#terms.host.left(this.#terms.channel);
+    this.#terms.host.left(this.#number);
   }
 
   #write(slot: number, payload: unknown, many: boolean): void {
@@ -161,10 +164,10 @@ export class StoreChannel implements Receiver {
     payload: unknown;
     request: Request | Refusal;
   }): Submission {
-    const { channel, dialect, deviceId, principal } = this.#terms;
+    const { dialect, deviceId, principal } = this.#terms;
     return {
       ticket: push.ticket,
-      channel,
+      channel: this.#number,
       blocks: dialect === 4,
       unblock: dialect === 4 && unblocks(push.payload),
       dialect,
@@ -206,7 +209,7 @@ export class StoreChannel implements Receiver {
     work.then(
       (response) => this.#answer(slot, response),
       (error: unknown) => {
-        const errorId = `${this.#terms.channel}-${slot}`;
+        const errorId = `${this.#number}-${slot}`;
         this.#room.report(`push failed (error_id ${errorId})`, error);
         this.#answer(slot, refuse('internal_error', { error_id: errorId }));
       },

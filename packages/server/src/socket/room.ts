@@ -18,7 +18,7 @@ export type SocketRoom = {
   readonly flusher: Flusher;
   readonly snapshots: Snapshots;
   readonly fanouts: Fanouts;
-  /** A number nobody else in this process has: channels, tickets. */
+  /** A number that nobody else of this server has. */
   readonly nextNumber: () => number;
   readonly report: (what: string, error: unknown) => void;
 };

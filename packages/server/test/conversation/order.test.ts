@@ -8,6 +8,7 @@ import { arrived, logOf, put, reasonOf } from './talk.ts';
 import { set, topic, world } from './world.ts';
 
 const tenth = 10;
+const wholeMs = expect.toSatisfy((value: unknown) => Number.isInteger(value));
 
 /** Ten pipelined writes of which the queue takes two: the third finds it full. */
 async function flood(
@@ -41,13 +42,13 @@ test('S67 when the third of ten pipelined writes is refused for now, the rest is
   ]);
   expect(replies[2]?.response).toEqual({
     reason: 'overloaded',
-    retry_after_ms: expect.any(Number),
+    retry_after_ms: wholeMs,
   });
   for (const { response } of replies.slice(3)) {
     expect(response).toEqual({
       reason: 'blocked',
       client_op_id: 'op-3',
-      retry_after_ms: expect.any(Number),
+      retry_after_ms: wholeMs,
     });
   }
   // A later write does not get past the block, a repeat of a committed one does.
@@ -70,6 +71,14 @@ test('S67 a rejoin lifts the block', async () => {
   await peer.join(topic, { last_store_seq: 3 });
   await peer.caughtUp();
   expect((await peer.ask(topic, 'write', payload(3))).response).toEqual({ store_seq: 4 });
+});
+
+test('S67 a block holds for its own channel alone: the first channel of another socket goes on, and cannot lift it', async () => {
+  const { peer, home } = await flood('4');
+  const other = await home.joined({ device: 'other' });
+  expect(await put(other, 'free', 1)).toBeGreaterThan(1);
+  await other.ask(topic, 'phx_leave', {});
+  expect(reasonOf(await peer.ask(topic, 'write', payload(10)))).toBe('blocked');
 });
 
 test('S67 another channel is not blocked, nor is capver 3', async () => {

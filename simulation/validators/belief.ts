@@ -5,6 +5,8 @@ import type { Json, Path } from '@holdfast/protocol';
 /** The state as a subscriber knows it, who has only its events. */
 export class Belief {
   readonly #tree: Tree;
+  /** Stands for a seq: later than any of the state it began with. */
+  #turn = 2 ** 40;
 
   constructor(start: Tree = Tree.empty()) {
     this.#tree = start.fork();
@@ -12,7 +14,8 @@ export class Belief {
 
   hear({ path, value }: Pick<WatchEvent, 'path' | 'value'>): void {
     const op = value === undefined ? 'delete' : 'set';
-    apply(this.#tree, { ...blank, op, path, value: value ?? null });
+    this.#turn += 1;
+    apply(this.#tree, { ...blank, seq: this.#turn, op, path, value: value ?? null });
   }
 
   read(path: Path): Json | undefined {
@@ -20,7 +23,9 @@ export class Belief {
   }
 
   fork(): Belief {
-    return new Belief(this.#tree);
+    const fork = new Belief(this.#tree);
+    fork.#turn = this.#turn;
+    return fork;
   }
 
   leaves(): readonly (readonly [Path, Json])[] {
@@ -29,7 +34,6 @@ export class Belief {
 }
 
 const blank = {
-  seq: 1,
   arg: null,
   deviceId: '',
   clientOpId: '',

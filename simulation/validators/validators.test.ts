@@ -47,6 +47,10 @@ function swapped(a: number, b: number): (events: WatchEvent[]) => WatchEvent[] {
     events.map((event, at) => (at === a ? events[b] : at === b ? events[a] : event) ?? event);
 }
 
+function gap(events: WatchEvent[]): WatchEvent[] {
+  return events.toSpliced(8, 4);
+}
+
 function authorsSwapped(a: number, b: number): (ops: readonly Op[]) => readonly Op[] {
   const nameAt = new Map([
     [a, truth.at(b)?.clientOpId],
@@ -117,7 +121,6 @@ describe('the validators', () => {
   });
 
   it('see a gap that no marker excuses, and accept one that a resync explains', () => {
-    const gap = (events: WatchEvent[]): WatchEvent[] => events.toSpliced(8, 4);
     expect(misheard(gap)).toContain('gapless');
     const excused = broken((bob) => ({
       ...bob,

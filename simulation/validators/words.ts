@@ -164,10 +164,10 @@ export function previous({ watch, truth }: Judged): Problem[] {
     const tx = isLive(event) ? (truth.at(event.seq)?.tx ?? null) : null;
     if (tx !== commit) before = tx === null ? belief : belief.fork();
     commit = tx;
-    // In a commit two paths may lie in one another: each is told from before the commit, or as the other left it.
-    const known = [belief.read(event.path), before.read(event.path)];
-    if (!known.some((value) => isSame(value, event.previous))) {
-      const told = `${show(event.previous)} instead of ${show(known[0])}`;
+    // In a commit two paths may lie in one another; nobody was shown a state amid a commit.
+    const known = before.read(event.path);
+    if (!isSame(known, event.previous)) {
+      const told = `${show(event.previous)} instead of ${show(known)}`;
       problems.push(problem('previous', watch, `${event.path} at ${event.seq}: ${told}`));
     }
     belief.hear(event);

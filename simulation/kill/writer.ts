@@ -1,0 +1,80 @@
+import type { Receipt } from '@holdfast/client';
+import { RejectedError } from '@holdfast/client';
+import type { Dice } from '../dice.ts';
+import type { ClientHistory, MadeWrite } from '../validators/history.ts';
+import { openSite, type Site } from './site.ts';
+
+const pendingMax = 20;
+
+/** Writes whenever it is told to, to places of its own and to places it shares, and remembers every receipt. */
+export class Writer {
+  readonly name: string;
+  readonly site: Site;
+  readonly #dice: Dice;
+  readonly #receipts: Receipt[] = [];
+  #count = 0;
+
+  constructor(name: string, of: { readonly port: number; readonly dice: Dice; errors: unknown[] }) {
+    this.name = name;
+    this.#dice = of.dice;
+    this.site = openSite(name, of.port, of.errors);
+  }
+
+  /** One write, unless too many wait already. */
+  write(): void {
+    const { store } = this.site;
+    if (store.status.get().pending >= pendingMax) return;
+    this.#count += 1;
+    this.#receipts.push(this.#make());
+  }
+
+  /** Every write is decided. */
+  async settled(): Promise<void> {
+    await this.site.store.settled();
+  }
+
+  history(): ClientHistory {
+    return {
+      client: this.name,
+      made: this.#receipts.map(madeOf),
+      watches: [],
+      bookmarks: [],
+      resumes: this.site.resumes,
+      resyncs: [],
+    };
+  }
+
+  #make(): Receipt {
+    const { store } = this.site;
+    const roll = this.#dice.below(100);
+    const value = `${this.name} ${this.#count}`;
+    if (roll < 40) return store.put(`own/${this.name}/${this.#dice.below(5)}`, value);
+    if (roll < 55) return store.put(`n/${this.#dice.below(4)}`, this.#count);
+    if (roll < 70) return store.increment('total');
+    if (roll < 75) return store.delete(`own/${this.name}/${this.#dice.below(5)}`);
+    if (roll < 80) return store.merge('doc', { [this.name]: { at: this.#count }, last: value });
+    const pair = `pair/${this.#dice.below(3)}`;
+    if (roll < 90) {
+      return store.transact((tx) => {
+        tx.put(`${pair}/left`, value);
+        tx.put(`${pair}/right`, value);
+        tx.increment('pairs');
+      });
+    }
+    const revision = store.entry('race')?.revision;
+    return revision === undefined || this.#dice.chance(0.1)
+      ? store.put('race', value)
+      : store.put('race', value, { ifMatch: Math.floor(revision) });
+  }
+}
+
+function madeOf({ opId, outcome }: Receipt): MadeWrite {
+  if (outcome === null) return { opId, outcome: 'unknown' };
+  if (outcome.status === 'refused') return { opId, outcome: { refused: outcome.reason } };
+  return { opId, outcome: { committed: outcome.seq } };
+}
+
+/** Whether an error is no more than a refusal. */
+export function isRejection(error: unknown): boolean {
+  return error instanceof RejectedError;
+}

@@ -1,0 +1,33 @@
+// A server with its store in an SQLite file, in a process that tests may end without notice. Arguments: data directory, port.
+import { createServer, scopes } from '@holdfast/server';
+
+const [, , data = '', port = '0'] = process.argv;
+
+const server = createServer({
+  data,
+  authenticate: async ({ token }) =>
+    token === 'dev'
+      ? {
+          subject: 'dev',
+          orgs: ['acme'],
+          scopes: new Set(scopes),
+          storeAccess: { mode: 'all' },
+          expiresAt: null,
+          tokenId: null,
+        }
+      : null,
+  log: {
+    info: () => undefined,
+    error: (details, message) => process.stderr.write(`${message}: ${told(details)}\n`),
+  },
+});
+await server.stores.create('acme/app');
+const address = await server.listen({ port: Number(port) });
+process.send?.({ port: address.port });
+process.on('message', () => process.send?.({ rss: process.memoryUsage().rss }));
+process.on('disconnect', () => process.exit());
+
+function told(details: object): string {
+  const error = 'err' in details ? details.err : details;
+  return error instanceof Error ? (error.stack ?? error.message) : JSON.stringify(error);
+}

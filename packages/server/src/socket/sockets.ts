@@ -17,6 +17,10 @@ import {
 
 const SWEEP_MS = 1000;
 const RECHECK_SWEEPS = 2;
+const shuttingDown: HandshakeRefusal = {
+  error: 'too_many_connections',
+  detail: 'The server is shutting down.',
+};
 const codecs: { readonly [vsn: string]: Codec } = {
   '2.0.0': jsonCodec,
   '3.0.0': messagePackCodec(),
@@ -62,8 +66,13 @@ export class Sockets {
     raw.on('error', () => raw.destroy());
     this.#admit(request).then(
       (admitted) => {
-        if ('error' in admitted) refuseUpgrade(raw, admitted);
-        else this.#accept(request, { raw, head }, admitted);
+        if ('error' in admitted) {
+          refuseUpgrade(raw, admitted);
+          return;
+        }
+        const refusal = this.#refusal(admitted.principal);
+        if (refusal === null) this.#accept(request, { raw, head }, admitted);
+        else refuseUpgrade(raw, refusal);
       },
       (error: unknown) => {
         this.#room.report('an upgrade failed', error);
@@ -113,9 +122,7 @@ export class Sockets {
   async #admit(
     request: IncomingMessage,
   ): Promise<{ handshake: Handshake; principal: Principal } | HandshakeRefusal> {
-    if (this.#draining) {
-      return { error: 'too_many_connections', detail: 'The server is shutting down.' };
-    }
+    if (this.#draining) return shuttingDown;
     if (!isMount(request)) {
       return { error: 'invalid_params', detail: 'There is no socket at this path.' };
     }
@@ -126,10 +133,15 @@ export class Sockets {
     if ('error' in handshake) return handshake;
     const principal = await this.#room.access.authenticate(handshake.credentials);
     if (principal === null) return { error: 'unauthorized', detail: 'The token is not accepted.' };
-    const owner = socketOwner(principal);
-    return (this.#owned.get(owner) ?? 0) < this.#room.limits.max_sockets_per_token
-      ? { handshake, principal }
-      : { error: 'too_many_connections', detail: 'This token has too many connections.' };
+    return { handshake, principal };
+  }
+
+  /** Judged in the turn that accepts: the server may have begun to drain, or others got in, while the token was checked. */
+  #refusal(principal: Principal): HandshakeRefusal | null {
+    if (this.#draining) return shuttingDown;
+    const sockets = this.#owned.get(socketOwner(principal)) ?? 0;
+    if (sockets < this.#room.limits.max_sockets_per_token) return null;
+    return { error: 'too_many_connections', detail: 'This token has too many connections.' };
   }
 
   #accept(

@@ -107,6 +107,8 @@ function bearer(header: string | undefined): string | null {
   return match?.[1] ?? null;
 }
 
-function urlOf(request: IncomingMessage): URL {
-  return new URL(request.url ?? '/', 'http://localhost');
+/** What cannot be read, such as `//`, is the root: an error would carry the URL, and with it the token, into a log. */
+function urlOf({ url = '/' }: IncomingMessage): URL {
+  const base = 'http://localhost';
+  return new URL(URL.canParse(url, base) ? url : '/', base);
 }

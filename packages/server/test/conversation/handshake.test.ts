@@ -1,6 +1,9 @@
+import { createConnection } from 'node:net';
+import { text as textOf } from 'node:stream/consumers';
+import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 import { type Knock, UpgradeRefused } from './peer.ts';
-import { set, topic, world } from './world.ts';
+import { everything, set, topic, world } from './world.ts';
 
 test.each(['/ws/sync/websocket', '/socket/websocket'])(
   'S1 at %s vsn 2.0.0 speaks text and vsn 3.0.0 MessagePack',
@@ -107,4 +110,80 @@ test('S4 a join of an empty store at 0 is answered in full, then catch-up comple
     why: null,
     patterns: ['**'],
   });
+});
+
+/** Sends an upgrade request of this target as it is, and returns the whole answer. */
+async function knockAt(url: string, target: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const socket = createConnection({ host: hostname, port: Number(port) });
+  socket.write(
+    `GET ${target} HTTP/1.1\r\nHost: ${hostname}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+  );
+  return textOf(socket);
+}
+
+test.each(['//?token=s3cret', 'http://[?token=s3cret', '/nowhere?token=s3cret'])(
+  'S10 an upgrade at %s is refused as one without a socket, and its token reaches no log',
+  async (target) => {
+    const lines: string[] = [];
+    const note = (details: object, message: string): void => {
+      lines.push(message, inspect(details, { depth: 20 }));
+    };
+    const { url } = await world({ log: { info: note, error: note } });
+    const answer = await knockAt(url, target);
+    expect(answer).toMatch(/^HTTP\/1\.1 403 /);
+    expect(answer).toContain('"invalid_params"');
+    expect(lines.filter((line) => line.includes('s3cret'))).toEqual([]);
+  },
+);
+
+/** An authenticator that takes its time: whoever knocks waits until `answer` is called. */
+function slowly(): { authenticate: () => Promise<typeof everything>; answer: () => void } {
+  const waiting: (() => void)[] = [];
+  return {
+    authenticate: async () => {
+      await new Promise<void>((resolve) => waiting.push(resolve));
+      return everything;
+    },
+    answer: () => {
+      for (const go of waiting.splice(0)) go();
+    },
+  };
+}
+
+test('S111 who was being authenticated when the server began to drain is not let in, and does not hold up its end', async () => {
+  const { authenticate, answer } = slowly();
+  let asked = 0;
+  const { server, connect } = await world({
+    authenticate: () => {
+      asked += 1;
+      return authenticate();
+    },
+  });
+  const knock = connect().catch((cause: unknown) => cause);
+  await expect.poll(() => asked).toBe(1);
+  const closed = server.close();
+  answer();
+  expect(await knock).toMatchObject({ status: 403, body: { error: 'too_many_connections' } });
+  await closed;
+});
+
+test('S29 sockets that are authenticated in the same turn count as well', async () => {
+  const { authenticate, answer } = slowly();
+  let asked = 0;
+  const { server, connect } = await world({
+    limits: { max_sockets_per_token: 2 },
+    authenticate: () => {
+      asked += 1;
+      return authenticate();
+    },
+  });
+  const knocks = [1, 2, 3, 4].map((i) => connect({ device: `d${i}` }));
+  const settled = Promise.allSettled(knocks);
+  await expect.poll(() => asked).toBe(4);
+  answer();
+  const opened = (await settled).filter(({ status }) => status === 'fulfilled');
+  expect(opened).toHaveLength(2);
+  expect(server.describe().sockets).toBe(2);
 });

@@ -1,3 +1,4 @@
+import type { Tree } from '@holdfast/engine/data';
 import type { Entry, Path, Seq } from '@holdfast/protocol';
 import { stateEvent } from './legacy.ts';
 import type { ChannelPort, ChannelTerms, JoinPlan } from './terms.ts';
@@ -7,6 +8,7 @@ import { nextTurn } from './turn.ts';
 import { message } from './wire.ts';
 
 const EVENTS_PER_TURN = 500;
+const RUN_LEAVES = 10_000;
 const MARKERS_PER_READ = 1000;
 
 type Sending = ChannelTerms & { readonly stopped: () => boolean };
@@ -45,15 +47,20 @@ export async function sendLegacySnapshot(
   };
   if (plan.snapshot?.kind !== 'legacy') return;
   const { tree } = plan.snapshot;
-  const facts: Fact[] = plan.last > 0 ? await clearings(room, host.row.id, plan) : [];
-  for (const entry of tree.entries()) facts.push({ seq: entry.revision, path: entry.path, entry });
-  // Stable: within a seq what was cleared comes first, then the leaves in path order.
-  facts.sort((a, b) => a.seq - b.seq);
-  if (stopped()) return;
-  push('snapshot', { snapshot_seq: 0, entries: {} });
-  for (let start = 0; start < facts.length && !stopped(); start += EVENTS_PER_TURN) {
-    for (const fact of facts.slice(start, start + EVENTS_PER_TURN)) push('event', eventOf(fact));
+  const runs: (readonly Fact[])[] = plan.last > 0 ? [await clearings(room, host.row.id, plan)] : [];
+  for (const run of sortedRuns(tree)) {
+    runs.push(run);
     await nextTurn(room.clock, port.outbox);
+    if (stopped()) return;
+  }
+  push('snapshot', { snapshot_seq: 0, entries: {} });
+  let sent = 0;
+  for (const fact of merged(runs)) {
+    push('event', eventOf(fact));
+    sent += 1;
+    if (sent % EVENTS_PER_TURN > 0) continue;
+    await nextTurn(room.clock, port.outbox);
+    if (stopped()) return;
   }
 }
 
@@ -73,6 +80,40 @@ async function clearings(
     after = markers.length < MARKERS_PER_READ ? cut : (markers.at(-1)?.seq ?? cut);
   }
   return facts;
+}
+
+/** The leaves in runs, each by seq and within a seq by path; one sort of all would block the event loop. */
+function* sortedRuns(tree: Tree): Generator<readonly Fact[]> {
+  let run: Fact[] = [];
+  for (const entry of tree.entries()) {
+    run.push({ seq: entry.revision, path: entry.path, entry });
+    if (run.length < RUN_LEAVES) continue;
+    yield run.toSorted(bySeq);
+    run = [];
+  }
+  yield run.toSorted(bySeq);
+}
+
+/** All facts by seq; within a seq those of earlier runs first: what was cleared, then the leaves in path order. */
+function* merged(runs: readonly (readonly Fact[])[]): Generator<Fact> {
+  const places = runs.map(() => 0);
+  for (;;) {
+    let least: Fact | undefined;
+    let from = 0;
+    for (const [at, run] of runs.entries()) {
+      const next = run[places[at] ?? 0];
+      if (next === undefined || (least !== undefined && next.seq >= least.seq)) continue;
+      least = next;
+      from = at;
+    }
+    if (least === undefined) return;
+    places[from] = (places[from] ?? 0) + 1;
+    yield least;
+  }
+}
+
+function bySeq(a: Fact, b: Fact): number {
+  return a.seq - b.seq;
 }
 
 function eventOf({ seq, path, entry }: Fact): object {

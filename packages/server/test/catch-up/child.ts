@@ -1,18 +1,19 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { type Knock, Peer } from '../conversation/peer.ts';
 
 /** A server in a process of its own. */
 export type Child = {
   readonly url: string;
+  connect(knock?: Knock): Promise<Peer>;
   /** The longest that its event loop was blocked since this was last asked, in milliseconds. */
   block(): Promise<number>;
   /** Ends the process at once, as a crash would. */
   kill(): Promise<void>;
 };
 
-/** Starts a server process over a data directory, or over a store in memory with so many leaves. */
+/** Starts a server process, for the caller to kill, over a data directory, or over a store in memory with so many leaves. */
 export async function startServer(over: { data: string } | { leaves: number }): Promise<Child> {
   const how = 'data' in over ? ['sqlite', over.data] : ['memory', String(over.leaves)];
   const child = fork(join(import.meta.dirname, 'served.ts'), how, {
@@ -23,10 +24,10 @@ export async function startServer(over: { data: string } | { leaves: number }): 
     child.kill('SIGKILL');
     await once(child, 'exit');
   };
-  onTestFinished(kill);
-  const { url } = await told(child);
+  const url = String((await told(child))['url']);
   return {
-    url: String(url),
+    url,
+    connect: (knock) => Peer.connect(url, knock),
     block: async () => {
       child.send('block');
       return Number((await told(child))['blockMs']);
@@ -36,6 +37,9 @@ export async function startServer(over: { data: string } | { leaves: number }): 
 }
 
 async function told(child: ChildProcess): Promise<{ readonly [fact: string]: unknown }> {
-  const [message]: readonly unknown[] = await once(child, 'message');
+  const gone = once(child, 'exit').then(() =>
+    Promise.reject(new Error('the server process ended')),
+  );
+  const [message]: readonly unknown[] = await Promise.race([once(child, 'message'), gone]);
   return typeof message === 'object' && message !== null ? { ...message } : {};
 }

@@ -4,11 +4,14 @@ import { ask, put, seqOf } from '../conversation/talk.ts';
 import { topic, type World } from '../conversation/world.ts';
 import { type Held, NewReader, type Reader } from './readers.ts';
 
+/** Where there is a server to connect to. */
+export type Place = Pick<World, 'connect'>;
+
 /** How a reader rides along: by which socket, on which topic, and after how many frames it is cut off. */
 export type Ride = { readonly knock?: Knock; readonly topic?: string; readonly frames?: number };
 
 /** Joins where the reader stands; its peer's next frame is the join's reply. */
-export async function board(world: World, reader: Reader, how: Ride = {}): Promise<Peer> {
+export async function board(world: Place, reader: Reader, how: Ride = {}): Promise<Peer> {
   const peer = await world.connect(how.knock);
   const ref = peer.ref();
   peer.send([ref, ref, how.topic ?? topic, 'phx_join', reader.joining()]);
@@ -19,7 +22,7 @@ export async function board(world: World, reader: Reader, how: Ride = {}): Promi
  * Joins and takes frames until catch-up is complete, or the socket is cut after so many of them: nothing after that
  * reaches the reader, and no ping that follows is answered. Returns the frames.
  */
-export async function ride(world: World, reader: Reader, how: Ride = {}): Promise<WireFrame[]> {
+export async function ride(world: Place, reader: Reader, how: Ride = {}): Promise<WireFrame[]> {
   const { frames = Infinity } = how;
   const knock = { ...how.knock, pongs: frames === Infinity };
   const peer = await board(world, reader, { ...how, knock });
@@ -39,7 +42,7 @@ export async function followTo(peer: Peer, reader: Reader, seq: number): Promise
 }
 
 /** A peer that only writes: the store is not sent to it. */
-export async function writerOf({ connect }: World): Promise<Peer> {
+export async function writerOf({ connect }: Place): Promise<Peer> {
   const writer = await connect({ device: 'writer' });
   await writer.join(topic, { last_store_seq: 0, patterns: [] });
   return writer;
@@ -60,14 +63,14 @@ export async function flood(
 }
 
 /** What the server holds, as a reader learns it that never was here before. */
-export async function heldByServer(world: World): Promise<Held> {
+export async function heldByServer(world: Place): Promise<Held> {
   const reader = new NewReader();
   await ride(world, reader, { knock: { device: 'newcomer' } });
   return reader.held();
 }
 
 /** Expects a reader to hold what the server holds, also after one more write. */
-export async function expectEqual(world: World, reader: Reader, how: Ride): Promise<void> {
+export async function expectEqual(world: Place, reader: Reader, how: Ride): Promise<void> {
   const peer = await board(world, reader, how);
   const writer = await world.connect({ device: 'last-writer' });
   await writer.join(topic, { last_store_seq: 0, patterns: [] });

@@ -1,19 +1,19 @@
 // A server process of its own; the tests start it, see `child.ts`.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Batch } from '@holdfast/engine/authority';
-import { asPath, type Entry } from '@holdfast/protocol';
-import { createServer } from '@holdfast/server';
+import { asPath, asStoreName, type Entry } from '@holdfast/protocol';
+import { createServer, scopes } from '@holdfast/server';
+import type { Storage } from '@holdfast/server/storage';
 import { memory } from '@holdfast/server/storage/memory';
-import { scopes } from '@holdfast/server';
 
 const [, , mode = '', argument = ''] = process.argv;
 const BATCH = 1000;
 
 /** A storage with one store of so many leaves. */
-async function filled(count: number) {
+async function filled(count: number): Promise<Storage> {
   const storage = memory();
   const id = '00000000-0000-4000-8000-000000000000';
-  const name = 'demo/main' as never;
+  const name = asStoreName('demo/main');
   await storage.stores.create({ id, name, incarnation: 'i', expiresAt: null });
   for (let head = 0; head < count; head += BATCH) {
     await storage.append(id, head, batchAfter(head));

@@ -134,7 +134,11 @@ class HoldfastServer implements Server {
     this.#storage = openStorage(options);
     const room = this.#hostRoom();
     this.#openStores = new Stores(room);
-    this.#tokens = new TokenAuthority(this.#storage, { now: () => this.#clock.wall() });
+    this.#tokens = new TokenAuthority(
+      this.#storage,
+      { now: () => this.#clock.wall() },
+      room.report,
+    );
     const access = new Access({
       tokens: this.#tokens,
       now: () => this.#clock.wall(),

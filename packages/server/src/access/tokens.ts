@@ -25,16 +25,25 @@ export type TokenRequest = {
 /** A new token: the only time that the token itself is known (stores.md §11.1.2). */
 export type IssuedToken = { readonly row: TokenRow; readonly rawToken: string };
 
+/** Tells the operator of something that failed and that nobody waits for. */
+type Report = (what: string, error: unknown) => void;
+
 const shape = /^hf_tok_[A-Za-z0-9_-]{43}$/;
 
 /** Issues tokens, knows them again, and takes them back (stores.md §11.1.2). */
 export class TokenAuthority {
   readonly #tokens: Storage['tokens'];
   readonly #clock: { now(): EpochMs };
+  readonly #report: Report;
 
-  constructor(storage: Pick<Storage, 'tokens'>, clock: { now(): EpochMs }) {
+  constructor(
+    storage: Pick<Storage, 'tokens'>,
+    clock: { now(): EpochMs },
+    report: Report = () => undefined,
+  ) {
     this.#tokens = storage.tokens;
     this.#clock = clock;
+    this.#report = report;
   }
 
   async issue(request: TokenRequest): Promise<IssuedToken> {
@@ -66,8 +75,17 @@ export class TokenAuthority {
     if (row === null || !timingSafeEqual(hash, Buffer.from(row.hash, 'hex'))) return null;
     const now = this.#clock.now();
     if (!isLive(row, now)) return null;
-    await this.#tokens.touch(row.id, now);
+    await this.#touch(row.id, now);
     return principalOf(row);
+  }
+
+  /** A disk that takes no more notes must not lock out those whose tokens it still knows. */
+  async #touch(id: string, now: EpochMs): Promise<void> {
+    try {
+      await this.#tokens.touch(id, now);
+    } catch (error) {
+      this.#report('the use of a token was not noted', error);
+    }
   }
 
   /** The tokens of an org that are not revoked, oldest first. */

@@ -17,6 +17,7 @@ import {
 
 const SWEEP_MS = 1000;
 const RECHECK_SWEEPS = 2;
+const RECHECK_MS_MAX = 1500;
 const shuttingDown: HandshakeRefusal = {
   error: 'too_many_connections',
   detail: 'The server is shutting down.',
@@ -33,6 +34,8 @@ export class Sockets {
   readonly #server: WebSocketServer;
   readonly #open = new Set<Connection>();
   readonly #owned = new Map<string, number>();
+  /** Tokens that are being looked at, and since when. */
+  readonly #checking = new Map<Connection, number>();
   #timer: unknown = null;
   #sweeps = 0;
   #draining = false;
@@ -156,6 +159,7 @@ export class Sockets {
       this.#count(owner, 1);
       socket.on('close', () => {
         this.#open.delete(connection);
+        this.#checking.delete(connection);
         this.#count(owner, -1);
         if (this.#open.size === 0) this.#emptied();
       });
@@ -181,21 +185,45 @@ export class Sockets {
     this.#sweeps += 1;
     for (const connection of this.#open) {
       connection.sweep(now);
-      if (this.#sweeps % RECHECK_SWEEPS === 0) this.#recheck(connection);
+      if (this.#sweeps % RECHECK_SWEEPS === 0) this.#recheckInTurn(connection, now);
+    }
+  }
+
+  /** One check at a time; one without an end counts as failed, or whoever is revoked would stay (stores.md §11.3). */
+  #recheckInTurn(connection: Connection, now: number): void {
+    const since = this.#checking.get(connection);
+    if (since === undefined) {
+      this.#recheck(connection);
+    } else if (now - since > RECHECK_MS_MAX) {
+      this.#room.report('a token could not be checked', new Error('the authenticator is too slow'));
+      connection.end(4002, 'token not checkable');
     }
   }
 
   #recheck(connection: Connection): void {
-    this.#room.access.recheck(connection.credentials, connection.principal).then(
-      (verdict) => {
-        if (verdict === 'invalid') connection.end(4001, 'token invalid');
-        if (verdict === 'changed') connection.end(4002, 'grants changed');
-      },
-      // Who cannot be checked is not let go on (stores.md §11.3, fail closed).
-      (error: unknown) => {
-        this.#room.report('a token could not be checked', error);
-        connection.end(4001, 'token not checkable');
-      },
-    );
+    const { credentials } = connection;
+    const since = this.#room.clock.now();
+    if (!this.#checking.has(connection)) this.#checking.set(connection, since);
+    void this.#verdict(connection).then((verdict) => {
+      if (this.#checking.get(connection) === since) this.#checking.delete(connection);
+      // Another token is in force by now, and was looked at when it came.
+      if (connection.credentials !== credentials) return;
+      if (verdict === 'invalid') connection.end(4001, 'token invalid');
+      if (verdict === 'changed') connection.end(4002, 'grants changed');
+      if (verdict === 'unknown') connection.end(4002, 'token not checkable');
+    });
+  }
+
+  /** Who cannot be checked is not let go on (§11.3, fail closed), but may knock again: the token is not known to be bad. */
+  async #verdict({
+    credentials,
+    principal,
+  }: Connection): Promise<'valid' | 'invalid' | 'changed' | 'unknown'> {
+    try {
+      return await this.#room.access.recheck(credentials, principal);
+    } catch (error) {
+      this.#room.report('a token could not be checked', error);
+      return 'unknown';
+    }
   }
 }

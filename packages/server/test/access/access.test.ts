@@ -104,6 +104,24 @@ describe('tokens', () => {
     expect(await storage.tokens.get(row.id)).toMatchObject({ lastUsedAt: clock.at });
   });
 
+  test('a use that cannot be noted keeps nobody out, and the operator hears of it', async () => {
+    const { clock, issue, storage } = setUp();
+    const { rawToken } = await issue();
+    const full = new Error('the disk is full');
+    const heard: unknown[] = [];
+    const { create, get, find, list, revoke } = storage.tokens;
+    const touch = (): Promise<void> => Promise.reject(full);
+    const table = { create, get, find, list, revoke, touch };
+    for (const [name, method] of Object.entries(table)) {
+      if (name !== 'touch') Object.assign(table, { [name]: method.bind(storage.tokens) });
+    }
+    const tokens = new TokenAuthority({ tokens: table }, clock, (_what, error) =>
+      heard.push(error),
+    );
+    expect(await tokens.authenticate(credentials(rawToken))).toMatchObject({ orgs: ['acme'] });
+    expect(heard).toEqual([full]);
+  });
+
   test('a token with path rules stays shut while rules are not kept', async () => {
     const { access, issue, storage } = setUp();
     const { row, rawToken } = await issue();

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import type { Principal, TokenRequest } from '@holdfast/server';
+import type { Authenticate, Principal, TokenRequest } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, test } from 'vitest';
 import { VirtualClock } from './clock.ts';
@@ -277,7 +277,7 @@ test.each(narrowings)(
   },
 );
 
-test('S101 a principal that the authenticator no longer knows, or cannot check, is closed with 4001', async () => {
+test('S101 a principal that the authenticator no longer knows is closed with 4001, one that it cannot check with 4002, for its token may be good', async () => {
   const { known, authenticate } = registry();
   const clock = new VirtualClock();
   known['gone'] = {};
@@ -297,7 +297,52 @@ test('S101 a principal that the authenticator no longer knows, or cannot check, 
   failing = true;
   await clock.pass(5000);
   expect(await gone.closed()).toBe(4001);
-  expect(await unsure.closed()).toBe(4001);
+  expect(await unsure.closed()).toBe(4002);
+});
+
+/** An authenticator that leaves the checks of a token without an answer, once told to, until `answer` is called. */
+function hesitant(known: { readonly [token: string]: Partial<Principal> }) {
+  const waiting: (() => void)[] = [];
+  const state = { hesitates: false, asked: 0 };
+  const authenticate: Authenticate = async (credentials) => {
+    if (state.hesitates && credentials.token === 'old') {
+      state.asked += 1;
+      await new Promise<void>((resolve) => waiting.push(resolve));
+    }
+    return principals(known)(credentials);
+  };
+  const answer = (): void => {
+    for (const go of waiting.splice(0)) go();
+  };
+  return { state, authenticate, answer };
+}
+
+test('S101 an authenticator that does not answer is asked once at a time, and counts as failed within 5 s', async () => {
+  const clock = new VirtualClock();
+  const { state, authenticate } = hesitant({ old: {} });
+  const { joined } = await world({ authenticate, clock, storage: memory({ now: clock.wall }) });
+  const peer = await joined({ token: 'old' });
+  state.hesitates = true;
+  await clock.pass(5000);
+  expect(await peer.closed()).toBe(4002);
+  expect(state.asked).toBe(1);
+});
+
+test('S86 a check of the old token that ends after the new one is in force does not close the socket', async () => {
+  const clock = new VirtualClock();
+  const known: { [token: string]: Partial<Principal> } = { old: { subject: 'ann' } };
+  known['new'] = { subject: 'ann' };
+  const { state, authenticate, answer } = hesitant(known);
+  const { joined } = await world({ authenticate, clock, storage: memory({ now: clock.wall }) });
+  const peer = await joined({ token: 'old' });
+  state.hesitates = true;
+  while (state.asked === 0) await clock.pass(1000);
+  peer.send([null, 'renew', 'phoenix', 'access_token', { token: 'new' }]);
+  expect((await peer.reply('renew')).status).toBe('ok');
+  delete known['old'];
+  answer();
+  await clock.pass(10_000);
+  expect(await put(peer, 'a', 1)).toBe(1);
 });
 
 test.each(dialects)(

@@ -67,7 +67,7 @@ class StoreClient implements Client {
       name: 'stores',
       load: (key, { isWriteOnly }) =>
         this.#load(this.#slot(asStoreName(key.slice('store/'.length))), isWriteOnly),
-      close: (open) => open.close(),
+      close: (open, { signal }) => open.close(signal),
       busy: (open) => open.isBusy,
       identity: ({ isWriteOnly }) => isWriteOnly,
       onMismatch: 'replace',
@@ -84,8 +84,10 @@ class StoreClient implements Client {
     if (parsed === null) throw new TypeError(`"${name}" is not a store name like org/name.`);
     const isWriteOnly = isEmptyScope(options);
     const slot = this.#slot(parsed);
-    const retain = (): Release =>
-      this.#stores.retain(slot.key, this.#optionsFor(slot, isWriteOnly));
+    const retain = (): Release => {
+      this.#assertOpen();
+      return this.#stores.retain(slot.key, this.#optionsFor(slot, isWriteOnly));
+    };
     const release = retain();
     const letGo = releaseOnce(() => {
       this.#forgotten.unregister(letGo);

@@ -21,10 +21,10 @@ import {
   type ReplicaInput,
   type ShownEntry,
 } from '@holdfast/engine/replica';
-import type { Cache } from './cache/port.ts';
 import { Asks } from './asks.ts';
 import { Calls } from './calls.ts';
 import { call, type Cell } from './cell.ts';
+import { Keeper } from './keeper.ts';
 import type { Settings } from './options.ts';
 import { WriteReceipt } from './receipt.ts';
 import type { Slot, Tenant } from './slot.ts';
@@ -59,7 +59,7 @@ export class OpenStore implements Speaker, Tenant {
   readonly #asks = new Asks();
   readonly #calls: Calls;
   readonly #waiting: Waiting;
-  #cache: Cache | null;
+  readonly #keeper: Keeper;
   #effects: ReplicaEffect[] = [];
   #isPerforming = false;
   #delivery: 'none' | 'due' | 'running' = 'none';
@@ -75,7 +75,7 @@ export class OpenStore implements Speaker, Tenant {
     this.#room = room;
     this.#slot = slot;
     this.isWriteOnly = isWriteOnly;
-    this.#cache = settings.cache;
+    this.#keeper = new Keeper(slot.name, settings.cache, settings.report);
     this.#calls = new Calls(settings.report);
     this.#replica = new Replica({
       topic: slot.topic,
@@ -215,9 +215,9 @@ export class OpenStore implements Speaker, Tenant {
     this.#showStatus();
   }
 
-  /** Leaves the topic; what was accepted is in the cache, or its receipt says that it is not. */
-  close(): void {
-    if (this.#isClosed) return;
+  /** Leaves the topic at once; resolves when what was accepted is in the cache (registry.md §8.2). */
+  close(signal: AbortSignal): void | Promise<void> {
+    if (this.#isClosed) return undefined;
     this.#room.uplink.leave(this.#slot.topic);
     this.lost();
     const subscriptions = [...this.#subscriptions.values()];
@@ -225,26 +225,34 @@ export class OpenStore implements Speaker, Tenant {
     this.#step({ type: 'close' });
     this.#isClosed = true;
     this.#timer.set(null);
-    for (const [opId] of this.#receipts) {
-      // The cache has it, and the next client sends it.
-      this.#settle(opId, { status: 'refused', refusal: refuse('closed', { kept: true }) });
-    }
     for (const subscription of subscriptions) call(() => subscription.closed(), this.#report);
     this.#waiting.close();
-    this.#slot.open = null;
-    this.#slot.outboxChanged();
+    this.#slot.closed();
+    const drained = this.#keeper.drained(signal);
+    return drained === null ? this.#end() : drained.then(() => this.#end());
+  }
+
+  /** The cache has what is left, and the next client sends it; or nobody has. */
+  #end(): void {
+    const kept = this.#keeper.isKeeping ? refuse('closed', { kept: true }) : null;
+    for (const { opId, attempts, status } of this.pending()) {
+      if (!this.#receipts.has(opId)) continue;
+      const isUncertain = attempts > 0 && status.state !== 'waiting';
+      const refusal = kept ?? refuse(isUncertain ? 'outcome_unknown' : 'closed');
+      this.#settle(opId, { status: 'refused', refusal });
+    }
   }
 
   // ── the loop ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** One input with all that it causes; the application's callbacks come after the last of it. */
   #step(wish: Wish): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed && wish.type !== 'persisted') return;
     const { env } = this.#room.settings;
     for (const effect of this.#replica.step({ ...wish, now: env.now(), wall: env.wall() })) {
       this.#effects.push(effect);
     }
-    if (wish.type !== 'deliver') this.#slot.outboxChanged();
+    if (wish.type !== 'deliver' && !this.#isClosed) this.#slot.outboxChanged();
     if (this.#isPerforming) return;
     this.#isPerforming = true;
     for (let at = 0; at < this.#effects.length; at++) {
@@ -313,25 +321,12 @@ export class OpenStore implements Speaker, Tenant {
   }
 
   #persist({ batch, change }: Extract<ReplicaEffect, { readonly type: 'persist' }>): void {
-    const stored = (): void => {
+    this.#keeper.keep(change, () => {
       for (const [opId, request] of change.requests) {
-        if (request !== null && this.#cache !== null) this.#receipts.get(opId)?.stored();
+        if (request !== null && this.#keeper.isKeeping) this.#receipts.get(opId)?.stored();
       }
       this.#step({ type: 'persisted', batch });
-    };
-    const failed = (error: unknown): void => {
-      // Without it the client goes on in memory, having said so once (registry.md §11, Storage).
-      if (this.#cache !== null) this.#report(error);
-      this.#cache = null;
-      stored();
-    };
-    try {
-      const result = this.#cache?.commit(this.#slot.name, change);
-      if (result instanceof Promise) result.then(stored, failed);
-      else stored();
-    } catch (error) {
-      failed(error);
-    }
+    });
   }
 
   #notify({ subscription: id, events }: Extract<ReplicaEffect, { type: 'notify' }>): void {

@@ -62,6 +62,13 @@ export class Slot implements ReceiptDesk {
     this.outboxChanges = new Cell(null, report);
   }
 
+  /** The open store has been closed: what it showed is of the past. */
+  closed(): void {
+    this.open = null;
+    this.status.set({ ...this.status.get(), connection: 'closed', synced: false });
+    this.outboxChanged();
+  }
+
   stateOf(opId: OpId): OutboxEntry['state'] | null {
     return this.open?.stateOf(opId) ?? null;
   }

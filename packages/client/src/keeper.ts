@@ -1,0 +1,60 @@
+import type { StoreName } from '@holdfast/protocol';
+import type { Cache, CacheChange } from './cache/port.ts';
+import type { Report } from './cell.ts';
+
+/**
+ * Gives the cache what a replica wants stored. Without a cache, and once it has failed, nothing is kept and everything
+ * goes on in memory; a failure is reported once (registry.md §11, Storage).
+ */
+export class Keeper {
+  readonly #store: StoreName;
+  readonly #report: Report;
+  #cache: Cache | null;
+  #isStoring = false;
+  #drained: () => void = () => undefined;
+
+  constructor(store: StoreName, cache: Cache | null, report: Report) {
+    this.#store = store;
+    this.#cache = cache;
+    this.#report = report;
+  }
+
+  /** Whether what was stored is there for the next client. */
+  get isKeeping(): boolean {
+    return this.#cache !== null;
+  }
+
+  /** Calls `then` when the change is stored, or cannot be. It may ask for the next one to be stored. */
+  keep(change: CacheChange, then: () => void): void {
+    this.#isStoring = true;
+    const stored = (): void => {
+      this.#isStoring = false;
+      then();
+      if (!this.#isStoring) this.#drained();
+    };
+    const failed = (error: unknown): void => {
+      if (this.#cache !== null) this.#report(error);
+      this.#cache = null;
+      stored();
+    };
+    try {
+      const result = this.#cache?.commit(this.#store, change);
+      if (result instanceof Promise) result.then(stored, failed);
+      else stored();
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  /** Resolves when nothing is on its way to the cache, or when `signal` says to wait no longer; null: nothing is. */
+  drained(signal: AbortSignal): Promise<void> | null {
+    if (!this.#isStoring) return null;
+    return new Promise((resolve) => {
+      this.#drained = resolve;
+      signal.addEventListener('abort', () => {
+        this.#cache = null;
+        resolve();
+      });
+    });
+  }
+}

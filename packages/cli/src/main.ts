@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { stripVTControlCharacters } from 'node:util';
+import { explainErrors } from '@holdfast/protocol';
 import { asksForJson, type Command } from './command.ts';
 import { commands, type Entry, sections } from './commands.ts';
 import { exitCodes, exitCodeText } from './exit-codes.ts';
@@ -12,6 +13,7 @@ export async function run(
   rawArgs: readonly string[],
   terminal: Terminal = processTerminal(),
 ): Promise<number> {
+  explainErrors();
   const output = new Output(terminal, { json: asksForJson(rawArgs) });
   try {
     await dispatch(rawArgs, { output, terminal });

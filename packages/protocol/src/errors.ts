@@ -3,8 +3,22 @@ import {
   type Refusal,
   type RefusalDetails,
   type Retry,
-  refusals,
+  retryAfter,
 } from './refusals.ts';
+
+type Wording = (code: Reason, details: RefusalDetails) => string;
+
+let word: Wording = (code, details) => {
+  const told = Object.entries(details)
+    .filter(([, value]) => typeof value === 'string' || typeof value === 'number')
+    .map(([name, value]) => `${name} ${String(value)}`);
+  return told.length === 0 ? code : `${code}: ${told.join(', ')}`;
+};
+
+/** Sets how errors made from now on say what happened, where whoever makes them does not. */
+export function wordErrors(wording: Wording): void {
+  word = wording;
+}
 
 /** Base of every error that Holdfast raises on purpose; match it by `code` (design.md, Errors). */
 export class HoldfastError extends Error {
@@ -13,10 +27,10 @@ export class HoldfastError extends Error {
   readonly details: RefusalDetails;
 
   constructor(code: Reason, details: RefusalDetails = {}, message?: string) {
-    super(message ?? `${code}: ${refusals[code].says}`);
+    super(message ?? word(code, details));
     this.name = new.target.name;
     this.code = code;
-    this.retry = refusals[code].retry;
+    this.retry = retryAfter(code);
     this.details = details;
   }
 }

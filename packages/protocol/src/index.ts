@@ -53,13 +53,13 @@ export {
   type WriteReply,
   type WriteResult,
 } from './op.ts';
+export { explainErrors, refusals } from './refusal-table.ts';
 export {
   isReason,
   isRefusal,
   type Reason,
   Refusal,
   type RefusalDetails,
-  refusals,
   refuse,
   type Retry,
 } from './refusals.ts';

@@ -1,144 +1,98 @@
 /** What a client does after a refusal: give up on the request, try it again later, or get a new token first. */
 export type Retry = 'never' | 'later' | 'after_auth';
 
-type Row = {
-  readonly retry: Retry;
-  /** HTTP status, or null where the reason never travels over HTTP. */
-  readonly http: number | null;
-  /** Extra fields that an error reply carries beside `reason`. */
-  readonly fields: readonly string[];
-  /** What happened and what to do, for people. */
-  readonly says: string;
-};
+const finals = [
+  'unauthorized',
+  'store_not_allowed',
+  'missing_scope',
+  'path_not_allowed',
+  'presence_not_allowed',
+  'invalid op',
+  'unknown_event',
+  'invalid_payload',
+  'invalid_seq',
+  'missing_path',
+  'empty_path',
+  'empty_segment',
+  'invalid_escape',
+  'not_a_string',
+  'not_a_list',
+  'invalid_path',
+  'invalid_segment',
+  'reserved_path',
+  'segment_too_long',
+  'path_too_long',
+  'too_deep',
+  'too_many_leaves',
+  'too_many_ops',
+  'too_many_patterns',
+  'invalid_pattern',
+  'wildcard_many_not_tail',
+  'merge_requires_map_value',
+  'increment_requires_number_value',
+  'add_requires_value',
+  'remove_requires_value',
+  'invalid_value',
+  'invalid_typed_value',
+  'reserved_type',
+  'number_out_of_range',
+  'frame_too_large',
+  'value_too_large',
+  'file_too_large',
+  'body_too_large',
+  'invalid_precondition',
+  'if_match_multi_leaf',
+  'if_absent_multi_leaf',
+  'if_match_unsupported_op',
+  'if_absent_unsupported_op',
+  'conflict',
+  'exists',
+  'type_mismatch',
+  'held',
+  'occupied',
+  'not_held',
+  'fenced',
+  'invalid_ttl',
+  'invalid_lease_op',
+  'invalid_base64',
+  'unknown_file',
+  'limit_exceeded',
+  'store_archived',
+  'beyond_retention',
+  'no_ops',
+  'duplicate_op_id',
+  'out_of_scope',
+  'stale_incarnation',
+  'outcome_unknown',
+  'closed',
+  'cancelled',
+  'option_mismatch',
+  'unknown_reason',
+  'registry_disposed',
+  'load_aborted',
+  'unmatched topic',
+  'join crashed',
+  'too many channels joined',
+  'internal_error',
+] as const;
 
-// One row: the HTTP status (null where the reason never travels over HTTP), what happened and what to do, extra fields.
-const finals = {
-  unauthorized: [
-    401,
-    'The token is not accepted here, or the store is not open to it. Sign in again.',
-  ],
-  store_not_allowed: [403, 'This token may not use this store.', 'message'],
-  missing_scope: [403, 'This token lacks a scope that the request needs.', 'scope', 'message'],
-  path_not_allowed: [403, 'The path rules of this token do not allow this.', 'path', 'message'],
-  presence_not_allowed: [403, 'This token may not take part in presence.', 'message'],
-  'invalid op': [400, 'There is no such op.'],
-  unknown_event: [400, 'There is no such event on this topic.'],
-  invalid_payload: [400, 'A field of the payload is missing or of the wrong type.', 'field'],
-  invalid_seq: [400, 'The sequence number is not one of this store.'],
-  missing_path: [400, 'The request names no path.'],
-  empty_path: [400, 'A path needs at least one segment.'],
-  empty_segment: [400, 'A path may not have an empty segment.'],
-  invalid_escape: [400, 'In a path, ~ must be followed by 0 or 1.'],
-  not_a_string: [400, 'A segment of a path must be a string.'],
-  not_a_list: [400, 'path_segments must be a list.'],
-  invalid_path: [400, 'A path must be a string.'],
-  invalid_segment: [400, 'A segment holds U+0000 or an unpaired surrogate.'],
-  reserved_path: [400, 'This path is reserved.'],
-  segment_too_long: [400, 'A segment of the path is too long.', 'limit'],
-  path_too_long: [400, 'The path is too long.', 'limit'],
-  too_deep: [400, 'The path or the value is nested too deep.', 'limit'],
-  too_many_leaves: [400, 'One write may not touch so many leaves.', 'limit'],
-  too_many_ops: [400, 'One request may not hold so many ops.', 'limit'],
-  too_many_patterns: [400, 'One channel may not hold so many patterns.', 'limit'],
-  invalid_pattern: [400, 'The pattern is not valid.', 'pattern', 'error'],
-  wildcard_many_not_tail: [400, '** may stand only at the end of a pattern.'],
-  merge_requires_map_value: [422, 'merge needs an object.'],
-  increment_requires_number_value: [422, 'increment needs a number.'],
-  add_requires_value: [422, 'add needs a value that is not null.'],
-  remove_requires_value: [422, 'remove needs a value that is not null.'],
-  invalid_value: [422, 'The value is not plain JSON.', 'path'],
-  invalid_typed_value: [422, 'The content of a typed value is not valid.', 'path'],
-  reserved_type: [422, 'This _type is reserved.', 'path'],
-  number_out_of_range: [422, 'The number is beyond 2^53-1; use a bigint or decimal.', 'path'],
-  frame_too_large: [413, 'The frame is too large.', 'limit'],
-  value_too_large: [413, 'The value is too large; larger data belongs in a file.', 'limit'],
-  file_too_large: [413, 'The file is too large.', 'limit'],
-  body_too_large: [413, 'The body is too large.', 'limit'],
-  invalid_precondition: [400, 'A guard is malformed.'],
-  if_match_multi_leaf: [400, 'if_match needs a single leaf here.'],
-  if_absent_multi_leaf: [400, 'if_absent needs a single leaf here.'],
-  if_match_unsupported_op: [400, 'This op takes no if_match.', 'op'],
-  if_absent_unsupported_op: [400, 'This op takes no if_absent.', 'op'],
-  conflict: [412, 'Somebody else changed it first.', 'current_revision'],
-  exists: [412, 'There is something at this path already.', 'current_revision'],
-  type_mismatch: [409, 'What is stored there has another type.', 'type'],
-  held: [409, 'Somebody else holds the lease.', 'holder', 'expires_at'],
-  occupied: [409, 'There is something other than a lease at this path.'],
-  not_held: [409, 'The lease is not held with this token.'],
-  fenced: [409, 'The lease that fences this write is no longer held.'],
-  invalid_ttl: [400, 'ttl_ms must be an integer from 1 to 86400000.'],
-  invalid_lease_op: [400, 'token must be an integer, holder a string of at most 256 bytes.'],
-  invalid_base64: [400, 'The content is not canonical base64.'],
-  unknown_file: [422, 'This store holds no file with that hash.', 'hash'],
-  limit_exceeded: [402, 'A quota is used up.', 'dimension', 'current', 'limit'],
-  store_archived: [409, 'The store is archived.'],
-  beyond_retention: [409, 'The history does not reach back that far.', 'oldest_seq'],
-  no_ops: [409, 'The store has no history.'],
-  duplicate_op_id: [409, 'This client_op_id was used for another request.'],
-  out_of_scope: [null, 'This is outside the part of the store that is replicated here.'],
-  stale_incarnation: [null, 'The store was replaced; the guard refers to the old one.'],
-  outcome_unknown: [null, 'The request is too old to be sent again safely; check and decide.'],
-  closed: [null, 'It is closed.'],
-  cancelled: [null, 'The request was cancelled or discarded before it was answered.'],
-  option_mismatch: [null, 'It is open with other options.'],
-  unknown_reason: [
-    null,
-    'The server refused for a reason that this version does not know.',
-    'reason',
-  ],
-  registry_disposed: [null, 'The registry is disposed.'],
-  load_aborted: [null, 'The load was aborted because nobody needed it.'],
-  'unmatched topic': [null, 'The topic is not joined.'],
-  'join crashed': [null, 'The join failed inside the server.'],
-  'too many channels joined': [null, 'The connection has too many channels.'],
-  internal_error: [
-    500,
-    'Something failed inside the server; error_id finds it in the log.',
-    'error_id',
-  ],
-} as const;
+/** Reasons that pass: the same request may succeed later, and clients retry it. */
+const transients = ['rate_limited', 'blocked', 'overloaded', 'unavailable', 'timeout'] as const;
 
-// Reasons that pass: the same request may succeed later, and clients retry it.
-const transients = {
-  rate_limited: [429, 'Too many requests; wait and send it again.'],
-  blocked: [
-    429,
-    'An earlier request of this channel was refused and must be retried first.',
-    'client_op_id',
-  ],
-  overloaded: [503, 'The store has too much to do; wait and send it again.'],
-  unavailable: [503, 'The store cannot be reached now; wait and send it again.'],
-  timeout: [null, 'There was no answer in time.'],
-} as const;
+/** The `reason` of an error reply; `refusals` is the table of them. */
+export type Reason = (typeof finals)[number] | (typeof transients)[number];
 
-/** The `reason` of an error reply: a key of {@link refusals}. */
-export type Reason = keyof typeof finals | keyof typeof transients;
-
-function toRow(reason: string, spec: readonly [number | null, string, ...string[]]): Row {
-  const [http, says, ...fields] = spec;
-  if (!Object.hasOwn(transients, reason)) {
-    return { retry: reason === 'unauthorized' ? 'after_auth' : 'never', http, fields, says };
-  }
-  return {
-    retry: 'later',
-    http,
-    fields: http === null ? fields : [...fields, 'retry_after_ms'],
-    says,
-  };
-}
-
-/** The one closed table of refusals (stores.md §8). Docs, metrics and tests are made from it. */
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys are those of the two tables
-export const refusals = Object.fromEntries(
-  Object.entries({ ...finals, ...transients }).map(([reason, spec]) => [
-    reason,
-    toRow(reason, spec),
-  ]),
-) as { readonly [reason in Reason]: Row };
+const known: ReadonlySet<string> = /* @__PURE__ */ new Set([...finals, ...transients]);
 
 /** Whether the text is a reason of the table. */
 export function isReason(text: string): text is Reason {
-  return Object.hasOwn(refusals, text);
+  return known.has(text);
+}
+
+/** What to do after a refusal for this reason. */
+export function retryAfter(code: Reason): Retry {
+  if (code === 'unauthorized') return 'after_auth';
+  return transients.some((transient) => transient === code) ? 'later' : 'never';
 }
 
 /** Extra fields of a refusal by their wire names, such as `limit` or `current_revision`. */
@@ -155,7 +109,7 @@ export class Refusal {
   }
 
   get retry(): Retry {
-    return refusals[this.code].retry;
+    return retryAfter(this.code);
   }
 
   /** The same refusal with more fields, such as `op_index`. */

@@ -61,6 +61,7 @@ export class OpenStore implements Speaker, Tenant {
   readonly #waiting: Waiting;
   readonly #keeper: Keeper;
   #effects: ReplicaEffect[] = [];
+  #outboxVersion = 0;
   #isPerforming = false;
   #delivery: 'none' | 'due' | 'running' = 'none';
   #isClosed = false;
@@ -121,7 +122,7 @@ export class OpenStore implements Speaker, Tenant {
     return this.#waiting.ready();
   }
 
-  /** Resolves when the store is joined, or when it turns out that it cannot be for now. */
+  /** Resolves when the store is joined, or cannot be for now; rejects when the server refuses it. */
   reached(): Promise<void> {
     return this.#waiting.reached();
   }
@@ -252,7 +253,9 @@ export class OpenStore implements Speaker, Tenant {
     for (const effect of this.#replica.step({ ...wish, now: env.now(), wall: env.wall() })) {
       this.#effects.push(effect);
     }
-    if (wish.type !== 'deliver' && !this.#isClosed) this.#slot.outboxChanged();
+    const { outboxVersion } = this.#replica;
+    if (outboxVersion !== this.#outboxVersion && !this.#isClosed) this.#slot.outboxChanged();
+    this.#outboxVersion = outboxVersion;
     if (this.#isPerforming) return;
     this.#isPerforming = true;
     for (let at = 0; at < this.#effects.length; at++) {

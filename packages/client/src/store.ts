@@ -175,12 +175,16 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
   /** Calls back for each change of a leaf, or of a path, that a pattern matches; returns how to stop. */
   on(pattern: string, callback: (event: WatchEvent) => unknown, options: OnOptions = {}): Release {
     if (typeof callback !== 'function') throw new TypeError('on needs a callback.');
-    const { onResync } = options;
+    const watchOptions = watchOptionsOf('on', options, onTypes);
+    // Without it the overflow is an error like any other that nobody handles.
+    const dropped = (): never => {
+      throw overflow(watchOptions.maxQueue);
+    };
     return this.#subscribe({
       pattern: patternOf(pattern),
-      options: watchOptionsOf('on', options, onTypes),
+      options: watchOptions,
       event: callback,
-      dropped: () => onResync?.(),
+      dropped: options.onResync ?? dropped,
       closed: () => undefined,
       isLive: true,
     });

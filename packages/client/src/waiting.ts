@@ -62,8 +62,9 @@ function isPromising({ connection, attempts }: ConnectionStatus): boolean {
   return connection === 'connected' || (connection === 'connecting' && attempts === 0);
 }
 
-function isReached({ phase, line }: Situation): Verdict {
-  const isJoined = phase === 'live' || phase === 'catching_up' || phase === 'refused';
+function isReached({ phase, line, error }: Situation): Verdict {
+  if (phase === 'refused' && line.connection === 'connected' && error !== null) return error;
+  const isJoined = phase === 'live' || phase === 'catching_up';
   return isJoined || !isPromising(line) ? 'yes' : 'not yet';
 }
 

@@ -23,7 +23,7 @@ export type SubscribeOptions = {
 
 /** Options of `on`. */
 export type OnOptions = SubscribeOptions & {
-  /** Called once when the subscription ended because its queue overflowed; read anew and subscribe again. */
+  /** Called once when the subscription ended because its queue overflowed; read anew and subscribe again. Absent: reported as an error. */
   readonly onResync?: () => unknown;
 };
 
@@ -189,6 +189,6 @@ export function overflow(limit: number): HoldfastError {
   return new HoldfastError(
     'limit_exceeded',
     { dimension: 'watch_queue', limit },
-    `limit_exceeded: more than ${limit} events waited, so the watch ended; read anew and watch again.`,
+    `limit_exceeded: more than ${limit} events waited, so the subscription ended; read anew and subscribe again.`,
   );
 }

@@ -99,7 +99,8 @@ export abstract class Writes<R, G extends Guards> {
     const at = toPath(path);
     if (isRefusal(at)) return this.emit(at.with({ path }));
     const write = make(at);
-    return this.emit(isRefusal(write) ? write : guarded(write, guards));
+    const request = isRefusal(write) ? write : guarded(write, guards);
+    return this.emit(isRefusal(request) ? request.with({ path: at }) : request);
   }
 }
 

@@ -111,6 +111,8 @@ describe('handles', () => {
     void store.ready;
     await expect(store.ready).rejects.toMatchObject({ code: 'unauthorized' });
     expect(store.status.get().error).toMatchObject({ code: 'unauthorized' });
+    await expect(store.lease('job')).rejects.toMatchObject({ code: 'unauthorized' });
+    await expect(store.opStatus('x')).rejects.toMatchObject({ code: 'unauthorized' });
   });
 
   it('the whole store and nothing of it cannot be open at once, in the one order that would download it late', async () => {

@@ -47,7 +47,8 @@ describe('writes', () => {
       [store.put('n', { deep: Number.NaN }), 'number_out_of_range', 'n/deep'],
       [store.put('f', (() => 1) as never), 'invalid_value', 'f'],
       [store.put('d', new Date('nonsense')), 'invalid_typed_value', 'd'],
-      [store.merge('m', [] as never), 'merge_requires_map_value', null],
+      [store.merge('m', [] as never), 'merge_requires_map_value', 'm'],
+      [store.put('k', 1, { fence: { key: '', token: 1 } }), 'invalid_precondition', 'k'],
       [store.add('s', null), 'add_requires_value', 's'],
       [store.put('k', 1, { ifMatch: 0.5 }), 'invalid_precondition', 'k'],
     ] as const;
@@ -129,6 +130,21 @@ describe('writes', () => {
     await store.settled();
     expect(store.outbox.list()).toEqual([]);
     expect(changes).toBeGreaterThan(1);
+  });
+
+  it('the outbox is the same list, and tells of nothing, while only others write', async () => {
+    const [store, other] = await Promise.all([world.store(), world.store()]);
+    let changes = 0;
+    store.outbox.subscribe(() => (changes += 1));
+    const before = store.outbox.list();
+    await other.put('k', 1).committed;
+    await expect.poll(() => store.get('k')).toBe(1);
+    expect(store.outbox.list()).toBe(before);
+    expect(changes).toBe(0);
+    const write = store.put('k', 2);
+    expect(store.outbox.list()).toMatchObject([{ opId: write.opId, state: 'sent' }]);
+    await write.committed;
+    expect([store.outbox.list(), changes > 0]).toEqual([[], true]);
   });
 
   it('a transaction is all or nothing, and its conditions are on the state before it', async () => {

@@ -113,6 +113,14 @@ describe('subscriptions', () => {
     expect([dropped, heard, others]).toEqual([1, 0, 11]);
   });
 
+  it('S77 an overflow that nobody has asked to hear of is reported', async () => {
+    const store = await world.store();
+    store.on('**', off, { maxQueue: 3 });
+    for (let n = 0; n < 10; n++) store.put(`k/${n}`, n);
+    await store.settled();
+    expect(world.errors).toMatchObject([{ code: 'limit_exceeded', details: { limit: 3 } }]);
+  });
+
   it('G60 a subscriber that is removed by another is not called again, not in this round either', async () => {
     const store = await world.store();
     const calls: string[] = [];

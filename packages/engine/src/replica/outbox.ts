@@ -53,6 +53,7 @@ export class Outbox {
   #unsent = 0;
   #isJoined = false;
   #isBlocked = false;
+  #version = 0;
 
   constructor(random: () => number) {
     this.#random = random;
@@ -60,6 +61,11 @@ export class Outbox {
 
   get size(): number {
     return this.#queue.size;
+  }
+
+  /** Grows with each change of what {@link all} gives. */
+  get version(): number {
+    return this.#version;
   }
 
   get inFlight(): number {
@@ -86,12 +92,13 @@ export class Outbox {
   add(pending: Pending): void {
     this.#queue.set(pending.opId, pending);
     this.#unsent++;
+    this.#version++;
   }
 
   remove(opId: OpId): void {
     const pending = this.#queue.get(opId);
     if (pending !== undefined && isUnsent(pending)) this.#unsent--;
-    this.#queue.delete(opId);
+    if (this.#queue.delete(opId)) this.#version++;
     this.#answered.delete(opId);
   }
 
@@ -187,7 +194,7 @@ export class Outbox {
   /** Lets a request that waits be sent now. */
   hasten(opId: OpId, now: MonotonicMs): void {
     const pending = this.#queue.get(opId);
-    if (pending?.status.state === 'waiting') pending.status = { ...pending.status, until: now };
+    if (pending?.status.state === 'waiting') this.#move(pending, { ...pending.status, until: now });
   }
 
   /** Whether an answer is overdue. */
@@ -206,6 +213,7 @@ export class Outbox {
   }
 
   #move(pending: Pending, status: PendingState): void {
+    this.#version++;
     if (isUnsent(pending)) this.#unsent--;
     pending.status = status;
     if (isUnsent(pending)) this.#unsent++;

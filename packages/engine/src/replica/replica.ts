@@ -141,6 +141,11 @@ export class Replica {
     return this.#requests.list();
   }
 
+  /** Grows with each change of {@link outbox}. */
+  get outboxVersion(): number {
+    return this.#requests.outbox.version;
+  }
+
   status(): ReplicaStatus {
     const pending = this.#requests.outbox.size;
     const phase = this.#shownPhase();

@@ -2,15 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { asStoreName, type Json, type Op, type Path } from '@holdfast/protocol';
-import { sqlite } from '@holdfast/server/storage/sqlite';
-import { Child, storeName } from '../child.ts';
+import type { Json, Path } from '@holdfast/protocol';
+import { Child } from '../child.ts';
 import { Dice } from '../dice.ts';
 import type { Problem } from '../validators/history.ts';
 import { judge } from '../validators/judge.ts';
 import { type Traffic, trafficOf } from '../validators/traffic.ts';
 import { leavesOf as leavesOfTree, Truth } from '../validators/truth.ts';
 import { firstDifference } from '../validators/words.ts';
+import { contentOf } from './content.ts';
 import { leavesOf, Reader } from './reader.ts';
 import type { Site } from './site.ts';
 import { isRejection, Writer } from './writer.ts';
@@ -120,8 +120,8 @@ class Ordeal {
   }
 
   #writeSome(): void {
-    for (let count = this.#dice.below(4); count > 0; count--)
-      this.#dice.pick(this.#writers).write();
+    const count = this.#dice.below(4);
+    for (let i = 0; i < count; i++) this.#dice.pick(this.#writers).write();
   }
 
   async #restart(): Promise<void> {
@@ -183,34 +183,6 @@ class Ordeal {
 
   #sites(): readonly Site[] {
     return [...this.#writers, ...this.#readers, ...this.#visitors].map(({ site }) => site);
-  }
-}
-
-/** The log and the entries, as the storage reads them. */
-async function contentOf(directory: string): Promise<{
-  readonly ops: readonly Op[];
-  readonly entries: readonly (readonly [Path, Json])[];
-}> {
-  const storage = sqlite({ directory });
-  try {
-    const store = await storage.stores.find(asStoreName(storeName));
-    if (store === null) throw new Error('the store is gone');
-    const ops: Op[] = [];
-    for (
-      let more: readonly Op[] = [], isFirst = true;
-      isFirst || more.length > 0;
-      isFirst = false
-    ) {
-      more = await storage.read(store.id, ops.length, { ops: 10_000 });
-      for (const op of more) ops.push(op);
-    }
-    const entries: (readonly [Path, Json])[] = [];
-    for await (const chunk of storage.load(store.id)) {
-      for (const { path, value } of chunk.entries) entries.push([path, value]);
-    }
-    return { ops, entries };
-  } finally {
-    await storage.close();
   }
 }
 

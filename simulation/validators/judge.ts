@@ -13,7 +13,7 @@ import {
   resumable,
   unique,
 } from './words.ts';
-import { dense, inOrder, once, whole } from './writes.ts';
+import { dense, inOrder, known, once, whole } from './writes.ts';
 
 const ofWatches: readonly ((judged: Judged) => Problem[])[] = [
   ordered,
@@ -27,13 +27,18 @@ const ofWatches: readonly ((judged: Judged) => Problem[])[] = [
   conflated,
 ];
 
-/** Holds the histories of all clients against the log. */
-export function judge(histories: readonly ClientHistory[], truth: Truth): Problem[] {
+/** Holds the histories of all clients against the log. `strangers`: others write there too, and are not judged. */
+export function judge(
+  histories: readonly ClientHistory[],
+  truth: Truth,
+  { strangers = false }: { readonly strangers?: boolean } = {},
+): Problem[] {
   return [
     ...dense(truth),
     ...whole(truth),
-    ...inOrder(truth),
+    ...inOrder(histories, truth),
     ...once(histories, truth),
+    ...(strangers ? [] : known(histories, truth)),
     ...histories.flatMap((client) => [
       ...bookmarkable(client, truth),
       ...client.watches.flatMap((watch) =>

@@ -154,6 +154,7 @@ describe('the validators', () => {
       (ops) => ops.map((op) => (op.clientOpId === 'bob:s:2' ? { ...op, clientOpId: 'x' } : op)),
     );
     expect(lost).toContain('once');
+    expect(lost).toContain('known');
     const doubled = broken(
       (bob) => bob,
       (ops) => ops.map((op) => (op.seq === 10 ? { ...op, clientOpId: 'bob:s:2' } : op)),

@@ -175,15 +175,15 @@ export function previous({ watch, truth }: Judged): Problem[] {
   return problems;
 }
 
-/** Where seqs are missing, a marker says so; judged from what the subscriber has, without the log. */
-export function gapless({ watch, client }: Judged): Problem[] {
+/** Where seqs are missing, a marker says so, or the commit had a later op at that path (C11). */
+export function gapless({ watch, client, truth }: Judged): Problem[] {
   if (watch.pattern !== '**' || watch.mode !== 'committed' || watch.policy !== 'every') return [];
   const problems: Problem[] = [];
   let last = watch.from;
   for (const event of watch.events) {
     if (!isLive(event)) continue;
     for (let seq = last + 1; seq < event.seq; seq++) {
-      if (isIn(client.resyncs, seq)) continue;
+      if (isIn(client.resyncs, seq) || isOverwritten(seq, truth)) continue;
       problems.push(problem('gapless', watch, `nothing of seq ${seq}, and nothing that says so`));
     }
     last = Math.max(last, event.seq);
@@ -231,6 +231,14 @@ function isOneRun(
   return events
     .slice(Math.min(...places), Math.max(...places))
     .every((event) => isLive(event) && event.seq >= first && event.seq <= last);
+}
+
+function isOverwritten(seq: Seq, truth: Truth): boolean {
+  const op = truth.at(seq);
+  for (let later = seq + 1; later <= (op?.tx ?? 0); later++) {
+    if (truth.at(later)?.path === op?.path) return true;
+  }
+  return false;
 }
 
 function lastOfEachPath(ops: readonly Op[]): readonly Op[] {

@@ -21,25 +21,29 @@ export function once(histories: readonly ClientHistory[], truth: Truth): Problem
       problems.push({ word: 'once', text: `${told}, and is ${seqs.at(-1) ?? 'not in the log'}` });
     }
   }
-  for (const opId of truth.ids()) {
-    const implied = opId.indexOf('#');
-    if (implied < 0 && !made.has(opId)) {
-      problems.push({ word: 'once', text: `nobody made ${opId}` });
-    }
-    if (commitsOf(truth, opId).size > 1) {
-      problems.push({ word: 'once', text: `${opId} was committed more than once` });
-    }
+  for (const opId of made.keys()) {
+    if (commitsOf(truth, opId).size <= 1) continue;
+    problems.push({ word: 'once', text: `${opId} was committed more than once` });
   }
   return problems;
 }
 
+/** Nothing is in the log that nobody wrote. */
+export function known(histories: readonly ClientHistory[], truth: Truth): Problem[] {
+  const made = new Set(histories.flatMap((each) => each.made).map(({ opId }) => opId));
+  return [...truth.ids()]
+    .filter((opId) => !opId.includes('#') && !made.has(opId))
+    .map((opId) => ({ word: 'known', text: `nobody made ${opId}` }));
+}
+
 /** A client's writes are committed in the order in which it made them (C2). */
-export function inOrder(truth: Truth): Problem[] {
+export function inOrder(histories: readonly ClientHistory[], truth: Truth): Problem[] {
+  const made = new Set(histories.flatMap((each) => each.made).map(({ opId }) => opId));
   const last = new Map<string, { readonly counter: number; readonly opId: OpId }>();
   const problems: Problem[] = [];
   for (const { clientOpId: opId } of truth.ops) {
     const id = clientOf(opId);
-    if (id === null) continue;
+    if (id === null || !made.has(opId)) continue;
     const before = last.get(id.client);
     if (before !== undefined && id.counter < before.counter) {
       problems.push({ word: 'inOrder', text: `${opId} after ${before.opId}` });

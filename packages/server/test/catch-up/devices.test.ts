@@ -195,3 +195,20 @@ test('S62 a repeat whose event came with the tail, or on capver 4, is answered w
     expect(again.heard).toHaveLength(before + 1);
   }
 });
+
+test('S62 the echo of a repeat that is sent along with the join comes after all of the snapshot', async () => {
+  const { here } = await unconfirmed();
+  const frame = { op: 'set', path: 'k/3', value: 'mine', client_op_id: 'mine' };
+  const first = await here.joined(knock, { last_store_seq: 0 });
+  const seq = seqOf(await first.ask(topic, 'write', frame));
+  first.cut();
+  const last = await flood(await writerOf(here), 1500, (n) => `more/${n}`);
+  const again = await here.connect(knock);
+  const ref = again.ref();
+  again.send([ref, ref, topic, 'phx_join', { last_store_seq: last + 1 }]);
+  again.send([ref, 'repeat', topic, 'write', frame]);
+  expect(seqOf(await again.reply('repeat'))).toBe(seq);
+  const events = again.heard.filter(([, , , event]) => event === 'event');
+  expect(events).toHaveLength(1511);
+  expect(events.at(-1)?.[4]).toMatchObject({ client_op_id: 'mine', value: 'mine', store_seq: seq });
+});

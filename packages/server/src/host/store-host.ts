@@ -8,6 +8,7 @@ import {
 } from '@holdfast/engine/authority';
 import { Loader, type Tree } from '@holdfast/engine/data';
 import {
+  type EpochMs,
   HoldfastError,
   type Limits,
   type Refusal,
@@ -44,14 +45,14 @@ const LOAD_SLICE_MS = 20;
 /** One open store: runs its authority against the storage, and hands its facts to those who follow. */
 export class StoreHost {
   readonly row: StoreRow;
-  readonly oldestSeq: Seq;
-  readonly dedupeSince: number;
   readonly #room: HostRoom;
   readonly #authority: Authority;
   readonly #ring: LogRing;
   readonly #receivers = new Map<number, Receiver>();
   readonly #followers = new Set<Follower>();
   #head: Seq;
+  #oldestSeq: Seq;
+  #dedupeSince: EpochMs;
   #tickets = 0;
   #timer: unknown = null;
   #archived: boolean;
@@ -61,13 +62,13 @@ export class StoreHost {
   private constructor(
     room: HostRoom,
     row: StoreRow,
-    opened: { head: Seq; oldestSeq: Seq; dedupeSince: number; tree: Tree },
+    opened: { head: Seq; oldestSeq: Seq; dedupeSince: EpochMs; tree: Tree },
   ) {
     this.#room = room;
     this.row = row;
     this.#archived = row.status === 'archived';
-    this.oldestSeq = opened.oldestSeq;
-    this.dedupeSince = opened.dedupeSince;
+    this.#oldestSeq = opened.oldestSeq;
+    this.#dedupeSince = opened.dedupeSince;
     this.#head = opened.head;
     this.#ring = new LogRing(opened.head);
     this.#authority = new Authority({
@@ -105,6 +106,24 @@ export class StoreHost {
   /** The last seq that is durable and known here. */
   get head(): Seq {
     return this.#head;
+  }
+
+  /** The first seq that the log retained at the last {@link refresh}. */
+  get oldestSeq(): Seq {
+    return this.#oldestSeq;
+  }
+
+  /** Since when every committed op id was remembered at the last {@link refresh}. */
+  get dedupeSince(): EpochMs {
+    return this.#dedupeSince;
+  }
+
+  /** Looks how far back log and dedupe records reach by now; what was true at the opening sends repeats that nobody knows. */
+  async refresh(): Promise<void> {
+    const now = await this.#room.storage.open(this.row.id);
+    if (now === null) return;
+    this.#oldestSeq = now.oldestSeq;
+    this.#dedupeSince = now.dedupeSince;
   }
 
   /** A ticket for one submission. */

@@ -287,6 +287,7 @@ export class Connection implements ChannelPort {
     request: JoinRequest,
   ): Promise<JoinPlan> {
     const { host, dialect, deviceId } = joiner;
+    await host.refresh();
     if (dialect === 4) return planJoin(this.#room, { host, dialect, stale: false }, request);
     const { name, incarnation } = host.row;
     const { devices } = this.#room.storage;

@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { asPath } from '@holdfast/protocol';
+import type { Batch } from '@holdfast/server/storage';
 import { memory } from '@holdfast/server/storage/memory';
 import { sqlite } from '@holdfast/server/storage/sqlite';
 import { expect, onTestFinished, test } from 'vitest';
@@ -179,4 +181,36 @@ test('S69 op_status asked right behind its write knows the write', async () => {
   peer.push(topic, 'write', set('a', 1, 'mine'));
   const { response } = await peer.ask(topic, 'op_status', { client_op_id: 'mine' });
   expect(response).toEqual({ state: 'committed', store_seq: 1 });
+});
+
+/** A thousand commits of two days ago, with their dedupe records. */
+function oldBatch(after: number): Batch {
+  const at = Date.now() - 48 * 3_600_000;
+  const deviceId = 'd0';
+  const numbers = Array.from({ length: 1000 }, (_, i) => after + i + 1);
+  const path = asPath('old');
+  return {
+    ops: numbers.map((seq) => {
+      const origin = { at, deviceId, clientOpId: `old-${seq}`, principal: null };
+      return { seq, op: 'set', path, value: seq, arg: null, tx: null, removed: [], ...origin };
+    }),
+    entries: [],
+    maps: [],
+    answers: numbers.map((seq) => {
+      return { deviceId, opId: `old-${seq}`, fingerprint: 0, seq, at, reply: null };
+    }),
+  };
+}
+
+test('S69 a join tells since when ids are remembered now, not when the store was opened', async () => {
+  const storage = memory();
+  const { storeId, connect } = await world({ storage });
+  const before = await (await connect()).join(topic);
+  expect(before.response['dedupe_since']).toBe(0);
+  for (let head = 0; head < 101_000; head += 1000) {
+    await storage.append(storeId, head, oldBatch(head));
+  }
+  const { response } = await (await connect({ device: 'd2' })).join(topic);
+  expect(response['dedupe_since']).toBe((await storage.open(storeId))?.dedupeSince);
+  expect(response['dedupe_since']).toBeGreaterThan(0);
 });

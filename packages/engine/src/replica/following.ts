@@ -28,6 +28,8 @@ type Replacement = { readonly tree: Tree; readonly seq: Seq; readonly incarnatio
  *
  * 1. The cursor grows with each frame and goes back only by a snapshot.
  * 2. No message leaves part of a commit behind, nor part of a snapshot.
+ * 3. A snapshot is not shown while it may hold an own request that is still shown on top: the channel then waits for the
+ *    answer, which is on its way.
  */
 export class Following {
   readonly #parts: Parts;
@@ -35,6 +37,8 @@ export class Following {
   #incarnation: string | null;
   #scope: string | null;
   #collection: Collection | null = null;
+  /** The end of a snapshot and what came after it, while they wait. */
+  #held: (readonly [event: string, payload: unknown])[] | null = null;
   /** The scope that the snapshot to come is of. */
   #nextScope: string | null = null;
   /** Never synced, and not from a cache: the first sync is no news. */
@@ -93,6 +97,7 @@ export class Following {
 
   lost(): void {
     this.isCaughtUp = false;
+    this.#held = null;
     // Only the snapshot of a join can be resumed.
     if (this.#collection !== null && this.#collection.within !== null) this.#collection = null;
   }
@@ -104,6 +109,30 @@ export class Following {
   }
 
   hear(event: string, payload: unknown): Heard {
+    if (event === 'snapshot_end' && this.#requests.mayCountTwice) this.#held ??= [];
+    if (this.#held === null) return this.#take(event, payload);
+    this.#held.push([event, payload]);
+    return 'taken';
+  }
+
+  /** An own request is answered: what waited for it is heard. */
+  resume(): Heard {
+    const held = this.#held;
+    if (held === null || this.#requests.mayCountTwice) return 'taken';
+    this.#held = null;
+    for (const [event, payload] of held) {
+      const heard = this.#take(event, payload);
+      if (heard !== 'taken') return heard;
+    }
+    return 'taken';
+  }
+
+  /** Replicates nothing, only writes. */
+  get #isBlind(): boolean {
+    return this.#parts.config.patterns.length === 0;
+  }
+
+  #take(event: string, payload: unknown): Heard {
     switch (event) {
       case 'events':
         return this.#onEvents(payload);
@@ -118,11 +147,6 @@ export class Following {
       default:
         return 'taken';
     }
-  }
-
-  /** Replicates nothing, only writes. */
-  get #isBlind(): boolean {
-    return this.#parts.config.patterns.length === 0;
   }
 
   #onEvents(payload: unknown): Heard {

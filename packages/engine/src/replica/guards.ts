@@ -20,6 +20,12 @@ export function isAboutLeases(request: Request): boolean {
   return request.op === 'lease' || request.op === 'renew' || request.op === 'release';
 }
 
+/** Whether a request that is applied twice may do more than one that is applied once. */
+export function addsUp(request: Request): boolean {
+  if (request.op === 'transact') return request.ops.some(addsUp);
+  return request.op === 'increment' || request.op === 'remove';
+}
+
 /** What a client knows that bears on guards: its view, and which paths its own unanswered requests touch. */
 export type Knowledge = { readonly tree: Tree; readonly touches: (path: Path) => boolean };
 

@@ -118,6 +118,9 @@ export class Outbox {
   joined(): void {
     this.#isJoined = true;
     this.#isBlocked = false;
+    for (const pending of this.#queue.values()) {
+      pending.isUncertain = pending.attempts > 0 && !pending.isRefused;
+    }
   }
 
   /** The channel is gone: everything that was on its way is to be sent again. Returns what was committed for certain. */
@@ -166,6 +169,7 @@ export class Outbox {
     this.#isBlocked = true;
     if (pending.failures > failuresMax) return 'final';
     pending.isRefused = true;
+    pending.isUncertain = false;
     pending.firstSentAt = wall;
     const until = now + this.#waitMs(pending, refusal);
     const isBehind = this.#isBehind(pending, refusal);

@@ -1,5 +1,5 @@
 import type { DeviceId, Glob, Limits } from '@holdfast/protocol';
-import type { Tree } from '../data/index.ts';
+import { Loader, type Tree } from '../data/index.ts';
 import type { Fold } from './fold.ts';
 import type { Ledger } from './ledger.ts';
 import type { Subscriptions } from './subscriptions.ts';
@@ -30,3 +30,15 @@ export type Parts = {
   readonly ledger: Ledger | null;
   readonly emit: (effect: ReplicaEffect) => void;
 };
+
+/** The committed state that a replica begins with. */
+export function treeOf({ image, loaded }: ReplicaConfig): Tree {
+  if (loaded !== undefined) return loaded;
+  const loader = new Loader();
+  for (const entry of image?.entries ?? []) {
+    const { path, value, type, revision } = entry;
+    loader.add(path, { value, type, revision });
+  }
+  loader.addMaps(image?.maps ?? []);
+  return loader.finish();
+}

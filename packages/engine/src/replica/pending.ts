@@ -31,6 +31,8 @@ export type Pending = {
   failures: number;
   /** Its last answer was a refusal: it is certain not to be committed. */
   isRefused: boolean;
+  /** It was sent before the present channel, and what became of it is not known. */
+  isUncertain: boolean;
   /** The caller has been told that it is committed. */
   isSettled: boolean;
   /** The cache knows that it is about to be sent. */
@@ -70,6 +72,7 @@ export function pendingOf(known: PendingRequest): Pending {
     firstSentAt,
     failures: 0,
     isRefused: false,
+    isUncertain: false,
     isSettled: false,
     isSaved: false,
     rebasedOver: [],

@@ -10,9 +10,9 @@ import {
   type Refusal,
   segmentsOf,
 } from '@holdfast/protocol';
-import { Loader, Tree } from '../data/index.ts';
+import { Tree } from '../data/index.ts';
 import { Fold } from './fold.ts';
-import { Following } from './following.ts';
+import { Following, type Heard } from './following.ts';
 import { isAboutLeases } from './guards.ts';
 import { Ledger } from './ledger.ts';
 import {
@@ -23,7 +23,7 @@ import {
   show,
   type ShownEntry,
 } from './listing.ts';
-import type { Parts, ReplicaConfig } from './parts.ts';
+import { type Parts, type ReplicaConfig, treeOf } from './parts.ts';
 import { Requests } from './requests.ts';
 import { Subscriptions } from './subscriptions.ts';
 import type {
@@ -197,7 +197,8 @@ export class Replica {
       case 'message':
         return this.#onMessage(input);
       case 'reply':
-        return this.#requests.reply(input);
+        this.#requests.reply(input);
+        return this.#heed(this.#following.resume());
     }
   }
 
@@ -243,8 +244,10 @@ export class Replica {
   }
 
   #onMessage({ event, payload }: Input<'message'>): void {
-    if (this.#phase !== 'joined') return;
-    const heard = this.#following.hear(event, payload);
+    if (this.#phase === 'joined') this.#heed(this.#following.hear(event, payload));
+  }
+
+  #heed(heard: Heard): void {
     if (heard === 'taken') return;
     if (heard !== 'gap') {
       this.#error = heard;
@@ -361,17 +364,6 @@ const channelInputs: ReadonlySet<string> = new Set([
 
 function isOfChannel(input: ReplicaInput): input is ChannelInput {
   return channelInputs.has(input.type);
-}
-
-function treeOf({ image, loaded }: ReplicaConfig): Tree {
-  if (loaded !== undefined) return loaded;
-  const loader = new Loader();
-  for (const entry of image?.entries ?? []) {
-    const { path, value, type, revision } = entry;
-    loader.add(path, { value, type, revision });
-  }
-  loader.addMaps(image?.maps ?? []);
-  return loader.finish();
 }
 
 /** The limits to go by: those that the server told, where it told any. */

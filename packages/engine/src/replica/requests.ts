@@ -10,7 +10,7 @@ import {
   type WriteReply,
 } from '@holdfast/protocol';
 import { type Commit, impliedReply, seqOf } from './commits.ts';
-import { isAboutLeases, isGuarded } from './guards.ts';
+import { addsUp, isAboutLeases, isGuarded } from './guards.ts';
 import { type Moment, Outbox } from './outbox.ts';
 import type { Parts } from './parts.ts';
 import { checkRequest, listed, type Pending, pendingOf, type RequestLimits } from './pending.ts';
@@ -53,6 +53,14 @@ export class Requests {
 
   list(): readonly PendingRequest[] {
     return [...this.outbox.all()].map(listed);
+  }
+
+  /** Whether a snapshot that comes now may hold a request that would be shown on top of it once more. */
+  get mayCountTwice(): boolean {
+    for (const { request, blind, status, isUncertain } of this.outbox.all()) {
+      if (isUncertain && !blind && status.state !== 'answered' && addsUp(request)) return true;
+    }
+    return false;
   }
 
   /** Takes a request on, or settles it at once (C8). */

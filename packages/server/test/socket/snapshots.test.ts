@@ -1,0 +1,83 @@
+import { asPath, asStoreName, defaultLimits } from '@holdfast/protocol';
+import { expect, test } from 'vitest';
+
+import { memoryBus } from '../../src/bus/memory.ts';
+import { systemClock } from '../../src/host/clock.ts';
+import { StoreHost } from '../../src/host/store-host.ts';
+import { type Snapshot, Snapshots } from '../../src/socket/snapshots.ts';
+import { memory } from '../../src/storage/memory.ts';
+
+function report(what: string, error: unknown): void {
+  throw new Error(what, { cause: error });
+}
+
+async function openHost(): Promise<StoreHost> {
+  const storage = memory();
+  const row = await storage.stores.create({
+    id: '00000000-0000-4000-8000-000000000000',
+    name: asStoreName('demo/main'),
+    incarnation: 'i',
+    expiresAt: null,
+  });
+  if (row === null) throw new Error('no store');
+  const room = { storage, bus: memoryBus(), clock: systemClock, limits: defaultLimits, report };
+  return StoreHost.open(room, row);
+}
+
+/** Sets a leaf and resolves when that is answered. */
+async function put(host: StoreHost, path: string, value: string): Promise<void> {
+  const ticket = host.ticket();
+  await new Promise<void>((resolve) => {
+    host.submit(
+      {
+        ticket,
+        channel: 1,
+        blocks: false,
+        unblock: false,
+        dialect: 4,
+        deviceId: 'd',
+        opId: `op-${ticket}`,
+        fingerprint: ticket,
+        principal: null,
+        rate: null,
+        request: { op: 'set', path: asPath(path), value },
+      },
+      { answered: () => resolve() },
+    );
+  });
+}
+
+test('of snapshots that are too much to keep, those wanted longest ago are let go', async () => {
+  const host = await openHost();
+  const text = 'x'.repeat(1000);
+  const snapshots = new Snapshots(4500);
+  const cut: Snapshot[] = [];
+  for (let i = 0; i < 3; i += 1) {
+    await put(host, 'a', `${text}${i}`);
+    const snapshot = snapshots.current(host, 0);
+    expect(snapshot.chunk(0)).not.toBeNull();
+    cut.push(snapshot);
+  }
+  const resumes = (of: Snapshot | undefined): boolean =>
+    of !== undefined && snapshots.resume(host, { id: of.id, next: 1 }, 0) === of;
+  expect(cut.map(resumes)).toEqual([true, true, true]);
+  expect(snapshots.current(host, 0)).toBe(cut[2]);
+  // The first is wanted again, so the second has waited longest when room is needed.
+  expect(resumes(cut[0])).toBe(true);
+  await put(host, 'b', text);
+  snapshots.current(host, 0).chunk(0);
+  snapshots.sweep(0);
+  expect(cut.map(resumes)).toEqual([true, false, true]);
+});
+
+test('a snapshot larger than all that may be kept can still be resumed while it is the newest', async () => {
+  const host = await openHost();
+  await put(host, 'a', 'x'.repeat(5000));
+  const snapshots = new Snapshots(100);
+  const only = snapshots.current(host, 0);
+  only.chunk(0);
+  snapshots.sweep(0);
+  expect(snapshots.resume(host, { id: only.id, next: 1 }, 0)).toBe(only);
+  snapshots.sweep(121_000);
+  expect(snapshots.resume(host, { id: only.id, next: 1 }, 0)).toBeNull();
+});

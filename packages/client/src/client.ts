@@ -164,7 +164,7 @@ class StoreClient implements Client {
   #slot(name: StoreName): Slot {
     let slot = this.#slots.get(name);
     if (slot === undefined) {
-      slot = new Slot(name, this.#settings.report);
+      slot = new Slot(name, this.#settings);
       this.#slots.set(name, slot);
     }
     return slot;

@@ -145,12 +145,6 @@ export class OpenStore implements Speaker, Tenant {
     this.#step({ type: 'request', opId, request });
   }
 
-  /** Refuses what is no request at all. */
-  refuse(receipt: WriteReceipt, refusal: Refusal): void {
-    this.#receipts.set(receipt.opId, receipt);
-    this.#settle(receipt.opId, { status: 'refused', refusal });
-  }
-
   cancel(opId: OpId): void {
     this.#step({ type: 'cancel', opId });
   }
@@ -300,22 +294,9 @@ export class OpenStore implements Speaker, Tenant {
   }
 
   #settle(opId: OpId, outcome: Outcome): void {
-    const { settings } = this.#room;
     const receipt = this.#receipts.get(opId) ?? this.#unknownReceipt(opId);
     this.#receipts.delete(opId);
-    receipt.settle(outcome);
-    const { outcome: told } = receipt;
-    if (told?.status !== 'refused' || told.details['kept'] === true) return;
-    const { error } = told;
-    // Who took it back knows.
-    if (error.code === 'cancelled') return;
-    // The caller may read `committed` of what was refused at once.
-    settings.env.setTimeout(() => {
-      if (receipt.isAwaited) return;
-      const request = receipt.request === null ? {} : { request: receipt.request };
-      const rejection = { store: this.#slot.name, opId, error, ...request };
-      call(() => settings.onRejected(rejection), this.#report);
-    }, 0);
+    this.#slot.settle(receipt, outcome);
   }
 
   /** Of a write made before a restart, or with a receipt that was let go of. */

@@ -1,7 +1,8 @@
 import type { HoldfastError, OpId, Reason, Request, Seq, StoreName } from '@holdfast/protocol';
-import type { PendingRequest } from '@holdfast/engine/replica';
-import { Cell, type Report } from './cell.ts';
-import type { ReceiptDesk } from './receipt.ts';
+import type { Outcome, PendingRequest } from '@holdfast/engine/replica';
+import { call, Cell } from './cell.ts';
+import type { Settings } from './options.ts';
+import type { ReceiptDesk, WriteReceipt } from './receipt.ts';
 import type { ConnectionStatus } from './uplink.ts';
 
 /** How a store is doing, for people and consoles (stores.md §18 C24). */
@@ -51,10 +52,13 @@ export class Slot implements ReceiptDesk {
   readonly status: Cell<StoreStatus>;
   readonly outboxChanges: Cell<null>;
   open: Tenant | null = null;
+  readonly #settings: Settings;
   #counter = 0;
   #outbox: readonly OutboxEntry[] | null = [];
 
-  constructor(name: StoreName, report: Report) {
+  constructor(name: StoreName, settings: Settings) {
+    const { report } = settings;
+    this.#settings = settings;
     this.name = name;
     this.key = `store/${name}`;
     this.topic = `store:${name}`;
@@ -75,6 +79,23 @@ export class Slot implements ReceiptDesk {
 
   cancel(opId: OpId): void {
     this.open?.cancel(opId);
+  }
+
+  /** Tells how a write ended: its receipt, and `onRejected` where nobody waits for that. */
+  settle(receipt: WriteReceipt, outcome: Outcome): void {
+    receipt.settle(outcome);
+    const { opId, outcome: told } = receipt;
+    if (told?.status !== 'refused' || told.details['kept'] === true) return;
+    const { error } = told;
+    // Who took it back knows.
+    if (error.code === 'cancelled') return;
+    const { env, onRejected, report } = this.#settings;
+    // The caller may read `committed` of what was refused at once.
+    env.setTimeout(() => {
+      if (receipt.isAwaited) return;
+      const request = receipt.request === null ? {} : { request: receipt.request };
+      call(() => onRejected({ store: this.name, opId, error, ...request }), report);
+    }, 0);
   }
 
   /** The number of the next own write: dense, so that the server need not remember each (records.md §11.2). */

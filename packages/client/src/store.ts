@@ -263,16 +263,16 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
     const { slot } = this.#hold;
     const opId = this.#hold.nextOpId();
     const receipt = new WriteReceipt({ opId, request: isRefusal(request) ? null : request }, slot);
-    const ask = (open: OpenStore): void => {
-      if (isRefusal(request)) open.refuse(receipt, request);
-      else open.request(receipt);
-    };
+    const fail = (refusal: Refusal): void => slot.settle(receipt, { status: 'refused', refusal });
     const open = this.#hold.open();
-    if (!(open instanceof Promise)) ask(open);
+    if (isRefusal(request)) fail(request);
+    else if (!(open instanceof Promise)) open.request(receipt);
     else {
-      open.then(ask, () => {
-        receipt.settle({ status: 'refused', refusal: refuse('unavailable') });
-      });
+      const failed = (error: unknown): void => {
+        const isClosed = error instanceof HoldfastError && error.code === 'registry_disposed';
+        fail(refuse(isClosed ? 'closed' : 'unavailable'));
+      };
+      open.then((store) => store.request(receipt), failed);
     }
     return receipt;
   }

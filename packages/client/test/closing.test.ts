@@ -86,6 +86,19 @@ describe('a client that is closed', () => {
     expect((await world.store()).get('b')).toBe(2);
   });
 
+  it('C20 tells what became of writes that its cache has not even been opened for', async () => {
+    const rejected: RejectedWrite[] = [];
+    const cache: Cache = { ...memoryCache(), load: () => new Promise(() => undefined) };
+    const onRejected = (rejection: RejectedWrite): number => rejected.push(rejection);
+    const client = world.client({ cache, onRejected });
+    const store = client.store('acme/app');
+    const write = store.put('a', 1);
+    expect(store.get('a')).toBeUndefined();
+    await client.close();
+    expect(write.outcome).toMatchObject({ status: 'refused', reason: 'closed', path: 'a' });
+    await expect.poll(() => rejected.map(({ opId }) => opId)).toEqual([write.opId]);
+  });
+
   it('C20 promises nothing that a failed cache does not hold', async () => {
     const [cache, rejected]: [SlowCache, RejectedWrite[]] = [new SlowCache(), []];
     const onRejected = (rejection: RejectedWrite): number => rejected.push(rejection);

@@ -1,12 +1,12 @@
 import { releaseOnce } from './release.ts';
-import type { EntryState, Env, RegistryEvent, RegistryEventDetail, Release } from './types.ts';
+import type { EntryState, RegistryEvent, RegistryEventDetail, Release } from './types.ts';
 
-type Listener<E> = { readonly since: number; readonly hear: (event: E) => void };
-type News<T> = {
-  readonly number: number;
+/** An event, with the state of its entry where that has changed. */
+export interface News<T> {
   readonly event: RegistryEvent;
   readonly state: EntryState<T> | undefined;
-};
+}
+type Listener<T> = { readonly since: number; readonly hear: (news: News<T>) => void };
 
 /** Whose transition it is. */
 export interface Subject {
@@ -19,16 +19,18 @@ export interface Subject {
  * for the outermost run to end; what a listener causes waits for everybody to have heard what came before.
  */
 export class Announcer<T> {
-  readonly #env: Env;
+  readonly #now: () => number;
   readonly #failed: (error: unknown, key: string) => void;
-  readonly #listeners = new Set<Listener<RegistryEvent>>();
-  readonly #keyed = new Map<string, Set<Listener<EntryState<T>>>>();
-  #news: News<T>[] = [];
+  /** By key; those under undefined hear of all. */
+  readonly #listeners = new Map<string | undefined, Set<Listener<T>>>();
+  readonly #news: News<T>[] = [];
+  /** How many were told. */
   #told = 0;
+  #heard = 0;
   #depth = 0;
 
-  constructor(env: Env, failed: (error: unknown, key: string) => void) {
-    this.#env = env;
+  constructor(now: () => number, failed: (error: unknown, key: string) => void) {
+    this.#now = now;
     this.#failed = failed;
   }
 
@@ -45,56 +47,43 @@ export class Announcer<T> {
   tell(subject: Subject, detail: RegistryEventDetail, state?: EntryState<T>): void {
     const { key, generation } = subject;
     this.#told += 1;
-    const event: RegistryEvent = { at: this.#env.now(), key, generation, ...detail };
-    this.#news.push({ number: this.#told, event, state });
+    this.#news.push({ event: { at: this.#now(), key, generation, ...detail }, state });
   }
 
-  listen(hear: (event: RegistryEvent) => void): Release {
+  /** Calls back for what happens from now on, to one key or to any. */
+  listen(key: string | undefined, hear: (news: News<T>) => void): Release {
     const listener = { since: this.#told, hear };
-    this.#listeners.add(listener);
-    return releaseOnce(() => this.#listeners.delete(listener));
-  }
-
-  listenTo(key: string, hear: (state: EntryState<T>) => void): Release {
-    const listener = { since: this.#told, hear };
-    const listeners = this.#keyed.get(key) ?? new Set();
-    this.#keyed.set(key, listeners.add(listener));
+    const listeners = this.#listeners.get(key) ?? new Set();
+    this.#listeners.set(key, listeners.add(listener));
     return releaseOnce(() => {
       listeners.delete(listener);
-      if (listeners.size === 0 && this.#keyed.get(key) === listeners) this.#keyed.delete(key);
+      if (listeners.size === 0 && this.#listeners.get(key) === listeners) {
+        this.#listeners.delete(key);
+      }
     });
   }
 
   /** Forgets every listener. */
   close(): void {
     this.#listeners.clear();
-    this.#keyed.clear();
   }
 
   #deliver(): void {
-    for (let batch = this.#news; batch.length > 0; batch = this.#news) {
-      this.#news = [];
-      for (const news of batch) this.#deliverOne(news);
+    for (let news = this.#news.shift(); news !== undefined; news = this.#news.shift()) {
+      this.#heard += 1;
+      for (const key of [news.event.key, undefined]) this.#tellAll(key, news);
     }
   }
 
-  #deliverOne({ number, event, state }: News<T>): void {
-    const say = <E>(listeners: Iterable<Listener<E>>, what: E): void => {
-      // A set may shrink and grow while it is walked: who left is not reached, who came later has a later number.
-      for (const listener of listeners) {
-        if (listener.since < number) this.#sayTo(() => listener.hear(what), event.key);
+  #tellAll(key: string | undefined, news: News<T>): void {
+    // A set may shrink and grow while it is walked: who left is not reached, who came later is not concerned.
+    for (const { since, hear } of this.#listeners.get(key) ?? []) {
+      if (since >= this.#heard) continue;
+      try {
+        hear(news);
+      } catch (error) {
+        this.#failed(error, news.event.key);
       }
-    };
-    const keyed = this.#keyed.get(event.key);
-    if (state !== undefined && keyed !== undefined) say(keyed, state);
-    say(this.#listeners, event);
-  }
-
-  #sayTo(hear: () => void, key: string): void {
-    try {
-      hear();
-    } catch (error) {
-      this.#failed(error, key);
     }
   }
 }

@@ -1,22 +1,45 @@
 /** A promise with its handles. Its rejection counts as handled: whoever ignores it causes no alarm (registry.md §4.1). */
-export class Deferred<T> {
+export interface Deferred<T> {
   readonly promise: Promise<T>;
-  #resolve: (value: T) => void = () => undefined;
-  #reject: (error: unknown) => void = () => undefined;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+}
 
-  constructor() {
-    this.promise = new Promise<T>((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    this.promise.catch(() => undefined);
-  }
+/** Makes a promise with its handles. */
+export function deferred<T>(): Deferred<T> {
+  let resolve: Deferred<T>['resolve'] = ignore;
+  let reject: Deferred<T>['reject'] = ignore;
+  const promise = new Promise<T>((...handles) => {
+    [resolve, reject] = handles;
+  });
+  promise.catch(ignore);
+  return { promise, resolve, reject };
+}
 
-  resolve(value: T): void {
-    this.#resolve(value);
-  }
+const ignore = (): void => undefined;
 
-  reject(error: unknown): void {
-    this.#reject(error);
+/** Has something done that may take its time, and tells how it ended: at once where it ended at once. */
+export function conduct<R>(
+  deed: () => R | PromiseLike<R>,
+  arrived: (result: R) => void,
+  failed: (error: unknown) => void,
+): void {
+  let result: R | PromiseLike<R>;
+  try {
+    result = deed();
+  } catch (error) {
+    failed(error);
+    return;
   }
+  if (isThenable(result)) result.then(arrived, failed);
+  else arrived(result);
+}
+
+function isThenable<R>(result: R | PromiseLike<R>): result is PromiseLike<R> {
+  return (
+    typeof result === 'object' &&
+    result !== null &&
+    'then' in result &&
+    typeof result.then === 'function'
+  );
 }

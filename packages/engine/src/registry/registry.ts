@@ -1,19 +1,14 @@
 import { HoldfastError } from '@holdfast/protocol';
 import { Alarm } from './alarm.ts';
-import { Announcer } from './announcer.ts';
-import { type Call, callOf, checkKey } from './call.ts';
-import { Closings } from './closings.ts';
-import { Crowd } from './crowd.ts';
-import { Deferred } from './deferred.ts';
+import { type Deferred, deferred } from './deferred.ts';
 import { Entry } from './entry.ts';
-import type { Keeper, Tally } from './keeper.ts';
-import { openLease } from './lease.ts';
 import { releaseOnce } from './release.ts';
-import { type Settings, checkedTtl, settingsOf } from './settings.ts';
-import { stopWatchingUnreachable, watchUnreachable } from './unreachable.ts';
+import { Room } from './room.ts';
+import { checkedTtl, checkKey, settingsOf } from './settings.ts';
 import type {
   EntryInfo,
   EntryState,
+  Env,
   GetOptions,
   HoldOptions,
   Lease,
@@ -25,43 +20,27 @@ import type {
 
 const disposeTimeoutMs = 10_000;
 
+const lost = /* @__PURE__ */ new FinalizationRegistry<{ name: string; env: Env }>(({ name, env }) =>
+  env.warn?.(`${name}: a registry was dropped without dispose, its values open`),
+);
+
 /**
  * Maps string keys to expensive values: loads each once however many use it, keeps it while anyone needs it and a
  * while longer, closes it, and tells everyone what happens (registry.md).
  */
 export class Registry<T, O extends object = object> implements AsyncDisposable {
-  readonly #settings: Settings<T, O>;
-  readonly #announcer: Announcer<T>;
-  readonly #closings: Closings<T, O>;
-  readonly #keeper: Keeper<T, O>;
-  readonly #crowd: Crowd<T, O>;
+  readonly #room: Room<T, O>;
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry<T, O>>();
-  readonly #warned = new Set<string>();
-  readonly #tally: Tally = {
-    loads: 0,
-    hits: 0,
-    failures: 0,
-    retries: 0,
-    evictions: 0,
-    listenerErrors: 0,
-  };
-  #generations = 0;
   #disposing: Deferred<void> | undefined;
 
   constructor(config: RegistryConfig<T, O>) {
-    const settings = settingsOf(config);
-    this.#settings = settings;
-    this.#announcer = new Announcer(settings.env, (error, key) => {
-      this.#tally.listenerErrors += 1;
-      settings.report({ phase: 'listener', key, error });
-    });
-    this.#closings = new Closings(settings);
-    this.#crowd = new Crowd(settings, this.#announcer, this.#entries);
-    this.#keeper = this.#makeKeeper();
-    watchUnreachable(this, { name: config.name, env: config.env });
-    config.signal?.addEventListener('abort', this.#disposeBySignal);
-    if (config.signal?.aborted === true) this.#disposeBySignal();
+    const { name, env, signal } = config;
+    this.#room = new Room(settingsOf(config), this.#entries);
+    // A developer hears of a registry that is dropped undisposed; it is never closed by that (registry.md §7).
+    if (env.dev) lost.register(this, { name, env }, this);
+    signal?.addEventListener('abort', this.#disposeBySignal);
+    if (signal?.aborted === true) this.#disposeBySignal();
   }
 
   /** The value itself once it is loaded, until then the one promise of it (registry.md §4.1). */
@@ -70,12 +49,26 @@ export class Registry<T, O extends object = object> implements AsyncDisposable {
     return this.#entry(key).get(call);
   }
 
-  /** Waits for the value and holds it until the lease is released (registry.md §4.2). */
-  acquire(key: string, options: Partial<O> & HoldOptions = {}): Promise<Lease<T>> {
-    return openLease(() => {
-      const call = this.#read(key, options);
-      return { entry: this.#entry(key), call };
-    });
+  /** Waits for the value and holds it until the lease is released; rejects holding nothing (registry.md §4.2). */
+  async acquire(key: string, options: Partial<O> & HoldOptions = {}): Promise<Lease<T>> {
+    const call = this.#read(key, options);
+    const { signal } = call;
+    if (signal?.aborted === true) throw abortError();
+    const entry = this.#entry(key);
+    const hold = entry.enter(call);
+    // Between the answer and its arrival the value may have been closed; what is closed is never handed out (§2.3).
+    const admit = async (): Promise<Lease<T>> => {
+      await unlessAborted(entry.demand(call), signal);
+      return entry.leaseOn(hold) ?? admit();
+    };
+    try {
+      const lease = await admit();
+      if (!hold.isLive) throw abortError();
+      return lease;
+    } catch (error) {
+      hold.end();
+      throw error;
+    }
   }
 
   /** Holds the entry and has it loaded, without waiting; never throws for a failed load (registry.md §4.3). */
@@ -98,13 +91,13 @@ export class Registry<T, O extends object = object> implements AsyncDisposable {
 
   /** The state of an entry, untouched by looking (registry.md §1). */
   peek(key: string): EntryState<T> {
-    checkKey(this.#settings, key);
+    checkKey(this.#room.settings, key);
     return this.#entries.get(key)?.state ?? { status: 'idle', generation: 0 };
   }
 
   /** Clears the error, or ends the live value, of one key, or the errors of all; loads anew what is held (§6.3). */
   async reset(key?: string): Promise<void> {
-    if (key !== undefined) checkKey(this.#settings, key);
+    if (key !== undefined) checkKey(this.#room.settings, key);
     this.#assertLive();
     const entries = [...this.#entries.values()].filter((entry) =>
       key === undefined ? entry.state.status === 'failed' : entry.key === key,
@@ -114,7 +107,7 @@ export class Registry<T, O extends object = object> implements AsyncDisposable {
 
   /** Closes an entry that nobody uses, or with `force` any; false if nothing was closed (registry.md §5.8). */
   async evict(key: string, options: { force?: boolean } = {}): Promise<boolean> {
-    checkKey(this.#settings, key);
+    checkKey(this.#room.settings, key);
     this.#assertLive();
     const evicted = this.#entries.get(key)?.evict(options.force ?? false) ?? false;
     if (typeof evicted === 'boolean') return evicted;
@@ -132,10 +125,9 @@ export class Registry<T, O extends object = object> implements AsyncDisposable {
     const entries = [...this.#entries.values()];
     return {
       entries: entries.length,
-      ready: entries.filter((entry) => entry.state.status === 'ready').length,
-      held: entries.filter((entry) => entry.tenure.held).length,
-      closes: this.#closings.closes,
-      ...this.#tally,
+      ready: entries.filter(({ state }) => state.status === 'ready').length,
+      held: entries.filter(({ isHeld }) => isHeld).length,
+      ...this.#room.tally,
     };
   }
 
@@ -149,22 +141,25 @@ export class Registry<T, O extends object = object> implements AsyncDisposable {
   ): Release {
     if (typeof first !== 'function') return this.#subscribeTo(first, hear, options);
     this.#assertLive();
-    return this.#announcer.listen(first);
+    return this.#room.announcer.listen(undefined, ({ event }) => first(event));
   }
 
   /** Closes every value and ends every use; afterwards the registry serves nobody (registry.md §7). */
   dispose(options: { timeout?: number } = {}): Promise<void> {
     if (this.#disposing !== undefined) return this.#disposing.promise;
-    const { env, timers } = this.#settings;
-    this.#disposing = new Deferred<void>();
-    this.#settings.config.signal?.removeEventListener('abort', this.#disposeBySignal);
-    stopWatchingUnreachable(this);
-    this.#crowd.close();
-    this.#announcer.run(() => {
+    const { announcer, closings, settings } = this.#room;
+    const { env, timers, signal } = settings;
+    this.#disposing = deferred<void>();
+    signal?.removeEventListener('abort', this.#disposeBySignal);
+    lost.unregister(this);
+    this.#room.dispose();
+    announcer.run(() => {
       for (const entry of Array.from(this.#entries.values())) entry.dispose();
     });
-    const alarm = new Alarm(env, timers, () => this.#closings.giveUpAll());
-    if (!this.#closings.idle) alarm.set(env.now() + (options.timeout ?? disposeTimeoutMs));
+    const alarm = new Alarm(env, timers, () => {
+      for (const closing of closings) closing.giveUp();
+    });
+    if (closings.size > 0) alarm.set(env.now() + (options.timeout ?? disposeTimeoutMs));
     void this.#conclude(alarm);
     return this.#disposing.promise;
   }
@@ -177,67 +172,30 @@ export class Registry<T, O extends object = object> implements AsyncDisposable {
     void this.dispose();
   };
 
-  #makeKeeper(): Keeper<T, O> {
-    const isDisposed = (): boolean => this.#disposing !== undefined;
-    return {
-      settings: this.#settings,
-      announcer: this.#announcer,
-      closings: this.#closings,
-      tally: this.#tally,
-      get disposed() {
-        return isDisposed();
-      },
-      nextGeneration: () => {
-        this.#generations += 1;
-        return this.#generations;
-      },
-      firstMismatch: (key) => !this.#warned.has(key) && this.#warned.add(key).has(key),
-      used: (key, entry) => {
-        const known = this.#entries.get(key);
-        if (known !== entry || known === undefined) return;
-        this.#entries.delete(key);
-        this.#entries.set(key, known);
-      },
-      vacated: () => this.#crowd.check(),
-      removed: (key, entry) => {
-        const known = this.#entries.get(key);
-        if (known === undefined || known !== entry) return;
-        this.#entries.delete(key);
-        this.#announcer.tell({ key, generation: known.state.generation }, { type: 'removed' });
-      },
-    };
-  }
-
-  #read(key: string, options: Partial<O> & GetOptions): Call<O> {
-    checkKey(this.#settings, key);
-    const call = callOf(this.#settings, options);
+  #read<Options extends HoldOptions>(key: string, options: Options): Options & { ttl: number } {
+    const { settings } = this.#room;
+    checkKey(settings, key);
+    const ttl = checkedTtl(options.ttl ?? settings.ttl);
     this.#assertLive();
-    return call;
+    return { ...options, ttl };
   }
 
   /** The entry, which is there before anything is awaited (registry.md §2.1). */
   #entry(key: string): Entry<T, O> {
     const known = this.#entries.get(key);
     if (known !== undefined) return known;
-    this.#crowd.enter(key);
-    const entry = new Entry(key, this.#keeper);
-    this.#entries.set(key, entry);
-    this.#announcer.tell({ key, generation: 0 }, { type: 'added' });
+    const entry = new Entry(key, this.#room);
+    this.#room.enter(entry);
     return entry;
   }
 
-  #subscribeTo(
-    key: string,
-    listener: (state: EntryState<T>) => void,
-    options: HoldOptions,
-  ): Release {
-    checkKey(this.#settings, key);
-    const ttl = checkedTtl(options.ttl ?? this.#settings.ttl);
-    this.#assertLive();
-    const { signal } = options;
+  #subscribeTo(key: string, hear: (state: EntryState<T>) => void, options: HoldOptions): Release {
+    const { signal, ttl } = this.#read(key, options);
     if (signal?.aborted === true) return releaseOnce(() => undefined);
-    const stopHearing = this.#announcer.listenTo(key, listener);
-    const hold = this.#entry(key).hold({ ttl, signal: undefined });
+    const stopHearing = this.#room.announcer.listen(key, ({ state }) => {
+      if (state !== undefined) hear(state);
+    });
+    const hold = this.#entry(key).hold({ ttl });
     const release = releaseOnce(() => {
       signal?.removeEventListener('abort', release);
       stopHearing();
@@ -249,17 +207,30 @@ export class Registry<T, O extends object = object> implements AsyncDisposable {
 
   #assertLive(): void {
     if (this.#disposing === undefined) return;
-    throw new HoldfastError('registry_disposed', { registry: this.#settings.config.name });
+    throw new HoldfastError('registry_disposed', { registry: this.#room.settings.name });
   }
 
   async #conclude(alarm: Alarm): Promise<void> {
-    await this.#closings.drained();
+    const { announcer } = this.#room;
+    await this.#room.drained();
     alarm.clear();
-    this.#announcer.run(() => {
-      this.#announcer.tell({ key: '', generation: 0 }, { type: 'disposed' });
-    });
-    this.#announcer.close();
-    this.#warned.clear();
+    announcer.run(() => announcer.tell({ key: '', generation: 0 }, { type: 'disposed' }));
+    announcer.close();
     this.#disposing?.resolve();
   }
+}
+
+/** The error of a use that its own signal ended. */
+function abortError(): Error {
+  return Object.assign(new Error('the use was aborted by its signal'), { name: 'AbortError' });
+}
+
+/** Waits for the answer; rejects at once when the signal fires. */
+function unlessAborted(answer: unknown, signal: AbortSignal | undefined): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(abortError());
+    const settled = (): void => signal?.removeEventListener('abort', abort);
+    signal?.addEventListener('abort', abort);
+    Promise.resolve(answer).finally(settled).then(resolve, reject);
+  });
 }

@@ -39,21 +39,26 @@ export type ServerLog = {
 
 /** How a server is put together. */
 export type ServerOptions = {
-  /** Directory of the SQLite files; made if it is missing. Either this or `storage`. */
+  /** Directory of the SQLite files; made if it is missing. Either this or `storage`, which wins. */
   readonly data?: string;
+  /** Where everything is kept; the server closes it when it closes. */
   readonly storage?: Storage;
   /** Default: in process. */
   readonly bus?: Bus;
-  /** Maps credentials to a principal, before issued tokens are tried (stores.md §11.1). */
+  /**
+   * Maps credentials to a principal, or null; issued tokens are tried after it (stores.md §11.1). It is asked at every
+   * upgrade and request, and again for each open socket every 2 s: whom it does not answer about in time has to reconnect.
+   */
   readonly authenticate?: Authenticate;
-  /** Overrides of stores.md §12.1. */
+  /** Overrides of `defaultLimits` (stores.md §12.1): bytes, milliseconds and counts, positive integers. */
   readonly limits?: Partial<Limits>;
-  /** Browser origins besides the server's own. */
+  /** Browser origins besides the server's own, such as `https://app.example`; `*` admits all. Default: none. */
   readonly origins?: readonly string[];
   /** Directory of a built web console, served at `/`. */
   readonly console?: string;
   /** Default: silent. */
   readonly log?: ServerLog;
+  /** Time and timers; for tests. Default: the system's. */
   readonly clock?: Clock;
 };
 
@@ -69,23 +74,31 @@ export type ServerDescription = {
 
 /** A Holdfast server: stores over WebSocket, and the HTTP API around them. */
 export type Server = {
-  /** Starts to accept connections. Port 0 picks a free one; the default host is loopback. */
+  /**
+   * Starts to accept connections. Port 0, the default, picks a free one; the default host is loopback. Rejects with the
+   * system's error where the port is taken, or the server listens already.
+   */
   listen(at?: { readonly port?: number; readonly host?: string }): Promise<ServerAddress>;
   readonly stores: {
     /** Makes an active store; null if the name is taken. Throws `TypeError` for a name outside stores.md §1.1.1. */
     create(name: string, options?: { readonly expiresAt?: EpochMs }): Promise<StoreRow | null>;
+    /** The store of this name, archived ones too; null if there is none. */
     find(name: string): Promise<StoreRow | null>;
-    /** Refuses writes and joins from now on; the data stays. */
+    /** Closes the store's channels and refuses writes and joins from now on; the data stays. False: no such store. */
     archive(id: string): Promise<boolean>;
   };
   readonly tokens: {
     /** Issues a token; the raw text is told this once only. */
     issue(request: TokenRequest): Promise<{ readonly id: string; readonly rawToken: string }>;
+    /** Nobody gets in with it from now on; its sockets are closed at once (stores.md §11.3). False: no such token. */
     revoke(id: string): Promise<boolean>;
   };
   /** Plain data about what is open now, and what of it has not left for the sockets yet. */
   describe(): ServerDescription;
-  /** Finishes accepted commits, tells clients when to return, and lets go of everything. Idempotent. */
+  /**
+   * Finishes accepted commits, tells clients to return after about `retryAfterMs` (default 1000), and lets go of
+   * everything, the storage included. Idempotent; afterwards the server cannot be used again.
+   */
   close(options?: { readonly retryAfterMs?: number }): Promise<void>;
 };
 
@@ -103,8 +116,9 @@ const optionNames: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Makes a server. Throws `TypeError` for unknown options and where neither `data` nor `storage` is given, and
- * `StorageError` where the files cannot be opened.
+ * Makes a server; it accepts nobody before `listen`. Throws `TypeError` for unknown options and limits and where neither
+ * `data` nor `storage` is given, `RangeError` for a limit that is no positive integer, and `StorageError` where the files
+ * cannot be opened.
  */
 export function createServer(options: ServerOptions): Server {
   for (const name of Object.keys(options)) {
@@ -117,6 +131,7 @@ class HoldfastServer implements Server {
   readonly #options: ServerOptions;
   readonly #log: ServerLog;
   readonly #clock: Clock;
+  readonly #limits: Limits;
   readonly #storage: Storage;
   readonly #openStores: Stores;
   readonly #tokens: TokenAuthority;
@@ -131,6 +146,8 @@ class HoldfastServer implements Server {
     this.#options = options;
     this.#log = options.log ?? silent;
     this.#clock = options.clock ?? systemClock;
+    this.#limits = limitsOf(options.limits);
+    // Last of what may throw: from here on there is something to close.
     this.#storage = openStorage(options);
     const room = this.#hostRoom();
     this.#openStores = new Stores(room);
@@ -190,6 +207,8 @@ class HoldfastServer implements Server {
       this.#http.once('error', reject);
       this.#http.listen(port, host, () => {
         this.#http.off('error', reject);
+        // Without a listener an error of the accepting socket would end the process.
+        this.#http.on('error', (error) => this.#log.error({ err: error }, 'listening failed'));
         const address = this.#http.address();
         const bound = typeof address === 'object' && address !== null ? address.port : port;
         const shown = host.includes(':') ? `[${host}]` : host;
@@ -236,7 +255,7 @@ class HoldfastServer implements Server {
       storage: this.#storage,
       bus: this.#options.bus ?? memoryBus(),
       clock: this.#clock,
-      limits: { ...defaultLimits, ...this.#options.limits },
+      limits: this.#limits,
       report: (what, error) => this.#log.error({ err: error }, what),
     };
   }
@@ -266,12 +285,13 @@ class HoldfastServer implements Server {
       onStoreArchived: (id) => this.#archived(id),
       onTokenRevoked: () => this.#sockets.recheckSoon(),
       onFailure: (error, errorId) => this.#log.error({ err: error, errorId }, 'a request failed'),
-      limits: { ...defaultLimits, ...this.#options.limits },
+      limits: this.#limits,
       origins: this.#options.origins ?? [],
       statusOf: (id) => storeFigures(this.#storage, this.#openStores, id),
       ...(this.#options.console !== undefined && { consoleDirectory: this.#options.console }),
     });
-    const listener = getRequestListener(app.fetch);
+    // The process is not ours alone: its `Request` and `Response` stay what they are.
+    const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
     const http = createHttpServer((request, response) => void listener(request, response));
     http.on('upgrade', (request, socket, head) => {
       if (socket instanceof Socket) this.#sockets.upgrade(request, socket, head);
@@ -317,10 +337,20 @@ class HoldfastServer implements Server {
   }
 }
 
-function openStorage({ data, storage }: ServerOptions): Storage {
+/** The limits in force; a name or a number that would limit nothing is an error of the caller. */
+function limitsOf(overrides: Partial<Limits> = {}): Limits {
+  for (const [name, limit] of Object.entries(overrides)) {
+    if (!Object.hasOwn(defaultLimits, name)) throw new TypeError(`There is no limit "${name}".`);
+    if (Number.isSafeInteger(limit) && limit > 0) continue;
+    throw new RangeError(`The limit "${name}" is ${limit}; it must be a positive integer.`);
+  }
+  return { ...defaultLimits, ...overrides };
+}
+
+function openStorage({ data, storage, clock }: ServerOptions): Storage {
   if (storage !== undefined) return storage;
   if (data === undefined) {
     throw new TypeError('createServer needs `data`, a directory, or `storage`.');
   }
-  return sqlite({ directory: data });
+  return sqlite({ directory: data, ...(clock && { now: () => clock.wall() }) });
 }

@@ -28,11 +28,13 @@ export type StoreAccess =
 
 /** Who speaks: what an authenticator makes of a token (stores.md §11.1.1). */
 export type Principal = {
-  /** null: anonymous. */
+  /** Names the user or token, the same at every check; null: anonymous. */
   readonly subject: string | null;
+  /** The orgs whose stores exist for it. */
   readonly orgs: readonly string[];
   readonly scopes: ReadonlySet<Scope>;
   readonly storeAccess: StoreAccess;
+  /** Milliseconds since 1970, from when on it counts as unknown; null: never. */
   readonly expiresAt: EpochMs | null;
   /** The id of an issued token; null for principals of other sources. */
   readonly tokenId: string | null;
@@ -40,10 +42,16 @@ export type Principal = {
 
 /** What an authenticator sees of a connection or request. The token is a secret: never log it. */
 export type Credentials = {
+  /** Of the `token` query parameter of an upgrade, or the `Authorization: Bearer` header; null: none was given. */
   readonly token: string | null;
+  /** The query of the request. */
   readonly params: URLSearchParams;
+  /** By lower-case name. */
   readonly headers: { readonly [name: string]: string | undefined };
 };
 
-/** Maps credentials to a principal, or refuses with null. It may be asked again at any time (stores.md §11.3). */
+/**
+ * Maps credentials to a principal, or refuses with null. It may be asked again at any time (stores.md §11.3). If it
+ * rejects, nobody gets in, and open sockets have to reconnect; its error is logged without the token.
+ */
 export type Authenticate = (credentials: Credentials) => Promise<Principal | null>;

@@ -13,10 +13,13 @@ import {
 
 /** A token to be. Whether its creator may give so much away is judged before (see `refuseDelegation`). */
 export type TokenRequest = {
+  /** For people; need not be unique. */
   readonly name: string;
+  /** The one org whose stores it is for. */
   readonly org: string;
   readonly scopes: readonly Scope[];
   readonly storeAccess: StoreAccess;
+  /** Milliseconds since 1970; null: never. */
   readonly expiresAt: EpochMs | null;
   /** The subject of the creator; null for the operator. */
   readonly createdBy: string | null;

@@ -49,6 +49,8 @@ export class Outbox {
   /** Answered ok; their effect is still shown. */
   readonly #answered = new Map<OpId, Seq>();
   readonly #random: () => number;
+  /** Requests in flight at once for now: half as many after each refusal that blocks, one more with each ok. */
+  #window = inFlightMax;
   /** How many are queued or waiting, so that a step where none is costs nothing per request. */
   #unsent = 0;
   #isJoined = false;
@@ -110,6 +112,11 @@ export class Outbox {
     this.#answered.set(opId, seq);
   }
 
+  /** The server takes requests: a few more of them at once may do. */
+  accepted(): void {
+    this.#window = Math.min(inFlightMax, this.#window + 1);
+  }
+
   /** The answered requests that a replica at this cursor has caught up with, and their seqs. */
   caughtUp(cursor: Seq): readonly (readonly [OpId, Seq])[] {
     return this.#answered.size === 0 ? [] : [...this.#answered].filter(([, seq]) => seq <= cursor);
@@ -166,6 +173,7 @@ export class Outbox {
     const isFailure = refusal.code === 'internal_error';
     pending.failures = isFailure ? pending.failures + 1 : 0;
     if (refusal.retry !== 'later' && !isFailure) return 'final';
+    if (!this.#isBlocked) this.#window = Math.max(1, this.#window >> 1);
     this.#isBlocked = true;
     if (pending.failures > failuresMax) return 'final';
     pending.isRefused = true;
@@ -239,7 +247,7 @@ export class Outbox {
 
   #maySend({ status, isSaved }: Pending, now: MonotonicMs): boolean {
     if (status.state === 'waiting' && status.until > now) return false;
-    return isSaved && this.#inFlight.size < inFlightMax;
+    return isSaved && this.#inFlight.size < this.#window;
   }
 
   #push({ opId, request }: Pending): Push {

@@ -100,6 +100,7 @@ export class Requests {
     if (answered === null) return;
     const { pending, echo } = answered;
     if (status === 'ok') {
+      this.outbox.accepted();
       const reply = readWriteReply(response);
       if (!isRefusal(reply)) this.#commit(pending, reply);
       else if (echo !== null) this.#settle(pending, echo);

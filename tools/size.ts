@@ -50,7 +50,7 @@ async function bundle(source: string): Promise<string> {
         load: (asked) => (asked === id ? source : null),
       },
     ],
-    resolve: { conditions: ['source'] },
+    resolve: { conditions: ['source', 'browser'] },
     build: {
       write: false,
       minify: true,

@@ -1,4 +1,4 @@
-import { forgetNodeSocket, onNodeSocket } from './node-sockets.ts';
+import { forgetNodeSocket, onNodeSocket } from '#node-sockets';
 import type { Link, LinkConnection, LinkEvents } from './port.ts';
 
 type SocketEvent = { readonly type: string; readonly data?: unknown; readonly code?: number };

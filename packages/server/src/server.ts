@@ -257,7 +257,17 @@ class HoldfastServer implements Server {
       clock: this.#clock,
       limits: this.#limits,
       report: (what, error) => this.#log.error({ err: error }, what),
+      stopped: ({ id }) => this.#stopped(id),
     };
+  }
+
+  /** Its clients join again, and get the store as it was stored. */
+  #stopped(id: string): void {
+    this.#sockets.shutStore(id);
+    if (this.#draining) return;
+    this.#openStores
+      .reopen(id)
+      .catch((error: unknown) => this.#log.error({ err: error }, 'a store was not reopened'));
   }
 
   #socketRoom(room: HostRoom, access: Access): SocketRoom {

@@ -36,6 +36,8 @@ export type HostRoom = {
   readonly limits: Limits;
   /** Something failed that nobody asked for: the operator's log. */
   readonly report: (what: string, error: unknown) => void;
+  /** A host stopped for a bug: its channels are to be closed, and the store opened afresh. */
+  readonly stopped: (store: StoreRow) => void;
 };
 
 const READ_OPS = 1000;
@@ -56,6 +58,7 @@ export class StoreHost {
   #tickets = 0;
   #timer: unknown = null;
   #archived: boolean;
+  #stopped = false;
   #drained: (() => void) | null = null;
   #unsubscribe: () => void = () => undefined;
 
@@ -148,6 +151,11 @@ export class StoreHost {
     return this.#archived;
   }
 
+  /** Whether a bug ended this host; it answers nothing any more. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
   /** Marks the store archived, or active again. */
   archive(archived: boolean): void {
     this.#archived = archived;
@@ -182,7 +190,8 @@ export class StoreHost {
     this.#unsubscribe();
     await new Promise<void>((resolve) => {
       this.#drained = resolve;
-      this.#step({ type: 'drain' });
+      if (this.#stopped) resolve();
+      else this.#step({ type: 'drain' });
     });
     this.#room.clock.clearTimeout(this.#timer);
     this.#followers.clear();
@@ -204,8 +213,25 @@ export class StoreHost {
   }
 
   #step(event: AuthorityEvent): void {
+    if (this.#stopped) return;
     const { now, wall } = this.#instant();
-    for (const effect of this.#authority.step({ ...event, now, wall })) this.#perform(effect);
+    try {
+      for (const effect of this.#authority.step({ ...event, now, wall })) this.#perform(effect);
+    } catch (error) {
+      this.#stop(error);
+    }
+  }
+
+  /** A bug. What is in memory is not trusted any more; the process and its other stores go on. */
+  #stop(error: unknown): void {
+    this.#stopped = true;
+    const state = JSON.stringify(this.#authority.describe());
+    this.#room.report(`store ${this.row.name} stopped at ${state}`, error);
+    this.#followers.clear();
+    this.#receivers.clear();
+    this.#drained?.();
+    // Not amid the work of whoever asked.
+    this.#room.clock.setImmediate(() => this.#room.stopped(this.row));
   }
 
   #perform(effect: AuthorityEffect): void {

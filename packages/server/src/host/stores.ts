@@ -55,6 +55,11 @@ export class Stores {
     hold.release();
   }
 
+  /** Lets go of a store whose host has stopped, whoever holds it; the next to ask opens it afresh. */
+  async reopen(id: string): Promise<void> {
+    await this.#registry.evict(id, { force: true });
+  }
+
   /** Every open store. */
   open(): readonly StoreHost[] {
     return this.#registry.list().flatMap(({ key }) => this.peek(key) ?? []);

@@ -249,6 +249,10 @@ export class Connection implements ChannelPort {
       },
     );
     if (this.#closed || this.#deaf) return hold.release();
+    if (hold.host.stopped) {
+      hold.release();
+      throw new Error('The store stopped while it was being joined.');
+    }
     if (principal !== this.#principal || hold.host.archived) {
       // What the join was admitted by has changed meanwhile.
       hold.release();

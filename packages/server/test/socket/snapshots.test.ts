@@ -20,7 +20,9 @@ async function openHost(): Promise<StoreHost> {
     expiresAt: null,
   });
   if (row === null) throw new Error('no store');
-  const room = { storage, bus: memoryBus(), clock: systemClock, limits: defaultLimits, report };
+  const limits = defaultLimits;
+  const stopped = report.bind(null, 'stopped');
+  const room = { storage, bus: memoryBus(), clock: systemClock, limits, report, stopped };
   return StoreHost.open(room, row);
 }
 

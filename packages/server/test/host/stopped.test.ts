@@ -1,0 +1,100 @@
+import type { LoggedOp } from '@holdfast/engine/authority';
+import { asPath } from '@holdfast/protocol';
+import type { Storage } from '@holdfast/server/storage';
+import { memory } from '@holdfast/server/storage/memory';
+import { expect, test } from 'vitest';
+
+import { SlowDisk } from '../conversation/slow-disk.ts';
+import { put } from '../conversation/talk.ts';
+import { set, topic, world } from '../conversation/world.ts';
+
+/** A storage that once says that others have written, and then shows a log with a gap: what no authority can follow. */
+function lyingOnce(disk: Storage): { storage: Storage; lie: () => void } {
+  let lies = 0;
+  const lost: LoggedOp = {
+    seq: 9,
+    op: 'set',
+    path: asPath('lost'),
+    value: 1,
+    arg: null,
+    deviceId: 'd9',
+    clientOpId: 'lost',
+    tx: null,
+    at: 0,
+    principal: null,
+    removed: [],
+  };
+  const storage: Storage = {
+    stores: disk.stores,
+    tokens: disk.tokens,
+    devices: disk.devices,
+    open: (store) => disk.open(store),
+    load: (store) => disk.load(store),
+    append: async (store, expected, batch) => {
+      if (lies === 0) return disk.append(store, expected, batch);
+      return { status: 'behind', head: 9 };
+    },
+    read: async (store, after, limit) => {
+      if (lies === 0) return disk.read(store, after, limit);
+      lies -= 1;
+      return [lost];
+    },
+    answers: (store, asked) => disk.answers(store, asked),
+    markers: (store, after, limit) => disk.markers(store, after, limit),
+    compact: (store, through, limit) => disk.compact(store, through, limit),
+    size: () => disk.size(),
+    now: () => disk.now(),
+    close: () => disk.close(),
+  };
+  return { storage, lie: () => (lies = 1) };
+}
+
+test('an invariant that breaks stops its store alone: channels close, the operator hears why, and a rejoin finds what is stored', async () => {
+  const { storage, lie } = lyingOnce(memory());
+  const heard: string[] = [];
+  const log = { info: () => undefined, error: (_: object, what: string) => heard.push(what) };
+  const { server, connect, joined } = await world({ storage, log });
+  await server.stores.create('demo/other');
+  const [peer, neighbour] = [await joined(), await connect({ device: 'd2' })];
+  await neighbour.join('store:demo/other');
+  expect(await put(peer, 'a', 1)).toBe(1);
+  lie();
+  peer.push(topic, 'write', set('b', 2, 'in vain'));
+  const closed = await peer.until(([, , , event]) => event === 'phx_close');
+  expect(closed).toEqual([peer.joinRef, peer.joinRef, topic, 'phx_close', {}]);
+  expect(heard).toEqual([expect.stringContaining('store demo/main stopped at {"head":1')]);
+  const { response } = await peer.join(topic, { last_store_seq: 1 });
+  expect(response['store_seq']).toBe(1);
+  expect((await peer.ask(topic, 'write', set('b', 2, 'in vain'))).response).toEqual({
+    store_seq: 2,
+  });
+  const other = await neighbour.ask('store:demo/other', 'write', set('a', 1, 'x'));
+  expect(other.response).toEqual({ store_seq: 1 });
+});
+
+test('a join under way while its store stops is refused, not left on a store that answers nothing', async () => {
+  const disk = new SlowDisk(memory());
+  const { storage, lie } = lyingOnce(disk.storage);
+  const { connect, joined } = await world({ storage });
+  const [peer, other] = [await joined(), await connect({ device: 'd2', capver: '3' })];
+  disk.hold();
+  const joining = other.join(topic);
+  await disk.reached();
+  lie();
+  peer.push(topic, 'write', set('b', 2, 'in vain'));
+  await peer.until(([, , , event]) => event === 'phx_close');
+  disk.release();
+  expect(await joining).toEqual({ status: 'error', response: { reason: 'join crashed' } });
+  expect((await other.join(topic)).status).toBe('ok');
+});
+
+test('a server closes though one of its stores has stopped', async () => {
+  const { storage, lie } = lyingOnce(memory());
+  const { server, joined } = await world({ storage });
+  const peer = await joined();
+  lie();
+  peer.push(topic, 'write', set('b', 2, 'in vain'));
+  await peer.until(([, , , event]) => event === 'phx_close');
+  await server.close();
+  expect(await peer.closed()).toBe(1001);
+});

@@ -37,9 +37,18 @@ export async function startServer(over: { data: string } | { leaves: number }): 
 }
 
 async function told(child: ChildProcess): Promise<{ readonly [fact: string]: unknown }> {
-  const gone = once(child, 'exit').then(() =>
-    Promise.reject(new Error('the server process ended')),
-  );
-  const [message]: readonly unknown[] = await Promise.race([once(child, 'message'), gone]);
-  return typeof message === 'object' && message !== null ? { ...message } : {};
+  const heard = new AbortController();
+  const { signal } = heard;
+  try {
+    const gone = once(child, 'exit', { signal }).then(() => {
+      throw new Error('the server process ended');
+    });
+    const [message]: readonly unknown[] = await Promise.race([
+      once(child, 'message', { signal }),
+      gone,
+    ]);
+    return typeof message === 'object' && message !== null ? { ...message } : {};
+  } finally {
+    heard.abort();
+  }
 }

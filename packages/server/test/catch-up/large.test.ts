@@ -7,8 +7,9 @@ import { NewReader, OldReader, readerFor } from './readers.ts';
 import { board, followTo, ride, writerOf } from './ride.ts';
 
 const LEAVES = 200_000;
-// A shared machine may take the processor away for a while; the benchmark states the figure.
+// A shared machine may take the processor away for a while: hence the room, and another try. The benchmark states the figure.
 const BLOCK_MS_MAX = 200;
+const RETRIES = 2;
 const modern = tongues.filter(([, { capver }]) => capver === '4');
 const SECONDS = 1000;
 
@@ -23,6 +24,7 @@ describe('a store of 200 000 leaves', () => {
 
   test.each(modern)(
     'S82 on %s its snapshot comes whole in chunks of one state, and the event loop is never blocked for long',
+    { timeout: 30 * SECONDS, retry: RETRIES },
     async (_name, knock) => {
       const reader = new NewReader();
       await server.block();
@@ -35,7 +37,6 @@ describe('a store of 200 000 leaves', () => {
       expect(frames.at(-2)?.[3]).toBe('snapshot_end');
       expect(frames.at(-1)?.[4]).toEqual({ through_seq: reader.cursor });
     },
-    30 * SECONDS,
   );
 
   test.each(modern)(
@@ -96,6 +97,7 @@ describe('a store of 200 000 leaves', () => {
 
   test.each(tongues)(
     'S82 on %s several readers are sent the whole store at once, and the event loop is never blocked for long',
+    { timeout: 60 * SECONDS, retry: RETRIES },
     async (_name, knock) => {
       await server.block();
       const readers = [1, 2, 3].map(() => readerFor(knock));
@@ -109,11 +111,11 @@ describe('a store of 200 000 leaves', () => {
         expect(reader.held().rows.length).toBeGreaterThanOrEqual(LEAVES);
       }
     },
-    60 * SECONDS,
   );
 
   test.each(tongues.filter(([, { capver }]) => capver === '3'))(
     'S82 on %s the events that stand for a snapshot leave the event loop free too',
+    { timeout: 30 * SECONDS, retry: RETRIES },
     async (_name, knock) => {
       const cache = new DustCache();
       // Ahead of the store, it starts over.
@@ -125,7 +127,6 @@ describe('a store of 200 000 leaves', () => {
       expect(frames[1]?.[3]).toBe('snapshot');
       expect(reader.held().rows.length).toBeGreaterThanOrEqual(LEAVES);
     },
-    30 * SECONDS,
   );
 
   test('S114 a one-shot writer that joins with no patterns is sent less than 10 KB', async () => {

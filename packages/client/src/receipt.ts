@@ -10,6 +10,7 @@ import {
   type WriteReply,
   type WriteResult,
 } from '@holdfast/protocol';
+import { type Deferred, deferred } from '@holdfast/engine/registry';
 import type { Outcome, PendingState } from '@holdfast/engine/replica';
 
 /** What a committed write came to. */
@@ -75,44 +76,14 @@ export type ReceiptDesk = {
   cancel(opId: OpId): void;
 };
 
-/** A promise made when it is first asked for. Nobody is made to handle it. */
-class Lazy<T> {
-  #promise: Promise<T> | null = null;
-  #resolve: (value: T) => void = () => undefined;
-  #reject: (error: unknown) => void = () => undefined;
-
-  get isRead(): boolean {
-    return this.#promise !== null;
-  }
-
-  get(settleNow: (lazy: Lazy<T>) => void): Promise<T> {
-    if (this.#promise === null) {
-      this.#promise = new Promise((resolve, reject) => {
-        this.#resolve = resolve;
-        this.#reject = reject;
-      });
-      this.#promise.catch(() => undefined);
-      settleNow(this);
-    }
-    return this.#promise;
-  }
-
-  resolve(value: T): void {
-    this.#resolve(value);
-  }
-
-  reject(error: unknown): void {
-    this.#reject(error);
-  }
-}
-
 /** The one implementation of {@link Receipt}; its owner settles it. */
 export class WriteReceipt implements Receipt {
   readonly opId: OpId;
   readonly request: Request | null;
   readonly #desk: ReceiptDesk;
-  readonly #committed = new Lazy<Commit>();
-  readonly #durable = new Lazy<void>();
+  // Promises are made when they are first asked for: most are not.
+  #committed: Deferred<Commit> | null = null;
+  #durable: Deferred<void> | null = null;
   #outcome: WriteOutcome | null = null;
   #isStored = false;
 
@@ -131,16 +102,20 @@ export class WriteReceipt implements Receipt {
   }
 
   get committed(): Promise<Commit> {
-    return this.#committed.get((lazy) => this.#tellCommitted(lazy));
+    this.#committed ??= deferred<Commit>();
+    this.#tell();
+    return this.#committed.promise;
   }
 
   get durable(): Promise<void> {
-    return this.#durable.get((lazy) => this.#tellDurable(lazy));
+    this.#durable ??= deferred<void>();
+    this.#tell();
+    return this.#durable.promise;
   }
 
   /** Whether somebody waits for the outcome and will hear of a refusal. */
   get isAwaited(): boolean {
-    return this.#committed.isRead;
+    return this.#committed !== null;
   }
 
   cancel(): boolean {
@@ -151,7 +126,7 @@ export class WriteReceipt implements Receipt {
   /** The cache has it. */
   stored(): void {
     this.#isStored = true;
-    this.#tellDurable(this.#durable);
+    this.#tell();
   }
 
   settle(outcome: Outcome): void {
@@ -160,23 +135,22 @@ export class WriteReceipt implements Receipt {
       outcome.status === 'committed'
         ? { status: 'committed', ...commitOf(outcome.reply, outcome.rebasedOver) }
         : refusedBy(outcome.refusal, this.request);
-    this.#tellCommitted(this.#committed);
-    this.#tellDurable(this.#durable);
+    this.#tell();
   }
 
-  #tellCommitted(lazy: Lazy<Commit>): void {
-    if (this.#outcome === null) return;
-    if (this.#outcome.status === 'refused') {
-      lazy.reject(this.#outcome.error);
+  /** Tells those who wait; to tell them again changes nothing. */
+  #tell(): void {
+    const outcome = this.#outcome;
+    if (this.#isStored) this.#durable?.resolve();
+    if (outcome === null) return;
+    if (outcome.status === 'refused') {
+      this.#committed?.reject(outcome.error);
+      this.#durable?.reject(outcome.error);
       return;
     }
-    const { status: _, ...commit } = this.#outcome;
-    lazy.resolve(commit);
-  }
-
-  #tellDurable(lazy: Lazy<void>): void {
-    if (this.#isStored || this.#outcome?.status === 'committed') lazy.resolve();
-    else if (this.#outcome?.status === 'refused') lazy.reject(this.#outcome.error);
+    const { status: _, ...commit } = outcome;
+    this.#committed?.resolve(commit);
+    this.#durable?.resolve();
   }
 }
 

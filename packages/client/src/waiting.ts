@@ -1,4 +1,5 @@
 import { HoldfastError } from '@holdfast/protocol';
+import { type Deferred, deferred } from '@holdfast/engine/registry';
 import type { ReplicaStatus } from '@holdfast/engine/replica';
 import type { ConnectionStatus } from './uplink.ts';
 
@@ -70,27 +71,19 @@ function isReached({ phase, line, error }: Situation): Verdict {
 
 /** A promise of something that can become true, fail, and become open again. */
 class Condition {
-  #promise: Promise<void> | null = null;
-  #resolve: () => void = () => undefined;
-  #reject: (error: HoldfastError) => void = () => undefined;
+  #deferred: Deferred<void> | null = null;
   #verdict: Verdict = 'not yet';
 
   get promise(): Promise<void> {
-    if (this.#promise === null) {
-      this.#promise = new Promise((resolve, reject) => {
-        this.#resolve = resolve;
-        this.#reject = reject;
-      });
-      this.#promise.catch(() => undefined);
-      this.#tell();
-    }
-    return this.#promise;
+    this.#deferred ??= deferred<void>();
+    this.#tell();
+    return this.#deferred.promise;
   }
 
   set(verdict: Verdict): void {
     if (verdict === this.#verdict) return;
     // Who waits goes on waiting; who has been told asks anew.
-    if (this.#verdict !== 'not yet') this.#promise = null;
+    if (this.#verdict !== 'not yet') this.#deferred = null;
     this.#verdict = verdict;
     this.#tell();
   }
@@ -100,8 +93,7 @@ class Condition {
   }
 
   #tell(): void {
-    if (this.#promise === null || this.#verdict === 'not yet') return;
-    if (this.#verdict === 'yes') this.#resolve();
-    else this.#reject(this.#verdict);
+    if (this.#verdict === 'yes') this.#deferred?.resolve();
+    else if (this.#verdict !== 'not yet') this.#deferred?.reject(this.#verdict);
   }
 }

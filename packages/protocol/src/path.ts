@@ -1,7 +1,7 @@
 import { asPath, type Path } from './brand.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { isRefusal, type Refusal, refuse } from './refusals.ts';
-import { isPair } from './utf8.ts';
+import { isPair, utf8Length } from './utf8.ts';
 
 /** The unescaped segments of a path, at least one, each non-empty (stores.md §2.1.1). */
 export type Segments = readonly string[];
@@ -88,8 +88,11 @@ function findPathFault(rendered: string, limits: PathLimits): Refusal | null {
     const end = scanSegment(rendered, start, limits.max_segment_bytes);
     if (typeof end !== 'number') return end;
     if (end > limits.max_path_bytes) break;
-    if (end === rendered.length && exceedsPathBytes(rendered, limits)) break;
-    if (end === rendered.length) return null;
+    if (end === rendered.length) {
+      // Three bytes per unit is the most that UTF-8 takes.
+      const mayExceed = rendered.length * 3 > limits.max_path_bytes;
+      return mayExceed && utf8Length(rendered) > limits.max_path_bytes ? pathTooLong(limits) : null;
+    }
     start = end + 1;
   }
   return pathTooLong(limits);
@@ -104,14 +107,6 @@ const unlimited: PathLimits = {
 /** Whether a decoded value is a path. The limits are the business of the server that sent it. */
 export function isWirePath(value: unknown): value is Path {
   return typeof value === 'string' && findPathFault(value, unlimited) === null;
-}
-
-function exceedsPathBytes(rendered: string, limits: PathLimits): boolean {
-  // Three bytes per unit is the most that UTF-8 takes.
-  if (rendered.length * 3 <= limits.max_path_bytes) return false;
-  let bytes = 0;
-  for (let i = 0; i < rendered.length; i++) bytes += unitBytes(rendered.charCodeAt(i));
-  return bytes > limits.max_path_bytes;
 }
 
 /** Index just behind a segment of a rendered path, or what is wrong with the segment. */
@@ -169,10 +164,7 @@ export function checkSegment(segment: string, limits: PathLimits): number | Refu
   if (segment.length > limits.max_segment_bytes) return segmentTooLong(limits);
   const rendered = escapeSegment(segment);
   const end = scanSegment(rendered, 0, limits.max_segment_bytes);
-  if (typeof end !== 'number') return end;
-  let bytes = 0;
-  for (let i = 0; i < rendered.length; i++) bytes += unitBytes(rendered.charCodeAt(i));
-  return bytes;
+  return typeof end === 'number' ? utf8Length(rendered) : end;
 }
 
 /** The path of a child; the segment is escaped but not checked. */

@@ -1,3 +1,4 @@
+export { type Deferred, deferred } from './deferred.ts';
 export { Registry } from './registry.ts';
 export { type Signal, observe } from './signal.ts';
 export { releaseOnce } from './release.ts';

@@ -154,7 +154,7 @@ export class OpenStore implements Speaker, Tenant {
   }
 
   stateOf(opId: OpId): PendingRequest['status']['state'] | null {
-    return this.pending().find((each) => each.opId === opId)?.status.state ?? null;
+    return this.#replica.stateOf(opId);
   }
 
   /** Asks the server something about the store, over the same channel as everything else. */

@@ -87,6 +87,13 @@ export class Outbox {
     return this.#queue.has(opId) || this.#echoed.has(opId);
   }
 
+  /** Where a request stands; one that is seen as committed is as good as answered. */
+  stateOf(opId: OpId): PendingState['state'] | null {
+    const pending = this.#queue.get(opId);
+    if (pending !== undefined) return pending.status.state;
+    return this.#echoed.has(opId) ? 'answered' : null;
+  }
+
   all(): Iterable<Pending> {
     return this.#queue.values();
   }

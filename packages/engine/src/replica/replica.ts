@@ -4,6 +4,7 @@ import {
   type Limits,
   matches,
   type MonotonicMs,
+  type OpId,
   type Path,
   type Pattern,
   readJoinReply,
@@ -28,6 +29,7 @@ import { Requests } from './requests.ts';
 import { Subscriptions } from './subscriptions.ts';
 import type {
   PendingRequest,
+  PendingState,
   ReplicaDescription,
   ReplicaEffect,
   ReplicaImage,
@@ -139,6 +141,11 @@ export class Replica {
   /** The own unanswered requests, in order. */
   outbox(): readonly PendingRequest[] {
     return this.#requests.list();
+  }
+
+  /** Where an own request stands that has no outcome yet; null for any other. */
+  stateOf(opId: OpId): PendingState['state'] | null {
+    return this.#requests.outbox.stateOf(opId);
   }
 
   /** Grows with each change of {@link outbox}. */

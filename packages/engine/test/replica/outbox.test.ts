@@ -42,6 +42,7 @@ test('S65 a write whose reply was lost settles with its seq: by its echo, or by 
   seen.set('a', 'k', 1);
   seen.events([[1, 'set', 'k', 1, 'me', 'a']]);
   expect(seen.outcome('a')).toBeUndefined();
+  expect([seen.replica.stateOf('a'), seen.replica.stateOf('b')]).toEqual(['answered', null]);
   seen.step({ type: 'lost' });
   expect(seen.outcome('a')).toEqual({
     status: 'committed',

@@ -1,0 +1,90 @@
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
+import { expect } from 'vitest';
+
+/** A console in a browser, as a person sees it. */
+export class ConsolePage {
+  readonly page: Page;
+  /** What the browser complained of: broken scripts, blocked resources. */
+  readonly complaints: string[] = [];
+
+  private constructor(page: Page) {
+    this.page = page;
+    page.on('pageerror', (error) => this.complaints.push(error.message));
+    page.on('console', (message) => {
+      const isNetwork =
+        message.text().includes('ERR_CONNECTION') || message.text().includes('WebSocket');
+      if (message.type() === 'error' && !isNetwork) this.complaints.push(message.text());
+    });
+  }
+
+  /** Opens a console in a browser profile of its own. */
+  static async open(
+    browser: Browser,
+    url: string,
+    options: BrowserContextOptions = {},
+  ): Promise<ConsolePage> {
+    const context = await browser.newContext({
+      viewport: { width: 1280, height: 800 },
+      ...options,
+    });
+    const opened = new ConsolePage(await context.newPage());
+    await opened.page.goto(url);
+    await opened.hasState('connected');
+    await opened.tree.waitFor();
+    return opened;
+  }
+
+  get tree(): Locator {
+    return this.page.getByRole('tree');
+  }
+
+  get value(): Locator {
+    return this.page.locator('#value');
+  }
+
+  get log(): Locator {
+    return this.page.getByRole('log');
+  }
+
+  line(path: string): Locator {
+    return this.page.locator(`[role=treeitem][data-path="${path}"]`);
+  }
+
+  figure(name: 'connection' | 'outbox' | 'state' | 'type' | 'revision' | 'pending'): Locator {
+    return this.page.getByTestId(name);
+  }
+
+  /** Waits until the connection is said to be so. */
+  async hasState(state: 'connected' | 'reconnecting'): Promise<void> {
+    await this.page.locator(`.pill[data-state=${state}]`).waitFor({ timeout: 20_000 });
+  }
+
+  /** Opens the maps above a path, and selects it. */
+  async pick(path: string): Promise<void> {
+    const segments = path.split('/');
+    for (let depth = 1; depth < segments.length; depth++) {
+      const map = this.line(segments.slice(0, depth).join('/'));
+      await map.waitFor();
+      if ((await map.getAttribute('aria-expanded')) === 'false') await map.click();
+    }
+    await this.line(path).click();
+  }
+
+  /** Edits and saves a value as a person with a mouse does. */
+  async edit(path: string, text: string): Promise<void> {
+    await this.pick(path);
+    await this.value.fill(text);
+    await this.page.getByRole('button', { name: 'Save', exact: true }).click();
+  }
+
+  /** Waits until the line of a leaf shows a value. */
+  async shows(path: string, value: string): Promise<void> {
+    await expect
+      .poll(() => this.line(path).locator('.value').textContent(), { timeout: 20_000 })
+      .toBe(value);
+  }
+
+  async close(): Promise<void> {
+    await this.page.context().close();
+  }
+}

@@ -1,0 +1,248 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createClient, type Transaction } from '@holdfast/client';
+import type { Browser } from 'playwright-core';
+import { build } from 'vite';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hasChromium, launchChromium } from './browser.ts';
+import { ConsolePage } from './console-page.ts';
+import { ServerProcess } from './server-process.ts';
+
+const isWanted = hasChromium || process.env['CI'] === 'true';
+const pictures =
+  process.env['CONSOLE_PICTURES'] ?? mkdtempSync(join(tmpdir(), 'holdfast-pictures-'));
+const server = new ServerProcess();
+let browser: Browser;
+
+/** Commits something from outside of any page. */
+async function write(name: string, collect: (tx: Transaction) => void): Promise<void> {
+  const client = createClient({ url: server.url.replace('http', 'ws'), token: 'dev' });
+  await client.store(name, { scope: [] }).transact(collect).committed;
+  await client.close();
+}
+
+async function fill(): Promise<void> {
+  await write('demo/main', (tx) => {
+    tx.put('settings/theme', 'dark');
+    tx.put('settings/pageSize', 50);
+    tx.put('users/7/name', 'Ada Lovelace');
+    tx.put('users/7/email', 'ada@example.org');
+    tx.put('users/7/isAdmin', true);
+    tx.put('users/8/name', 'Grace Hopper');
+    tx.put('users/8/tags', ['navy', 'compilers']);
+    tx.increment('visits', 41);
+  });
+}
+
+async function fillLarge(): Promise<void> {
+  const headers = { authorization: 'Bearer dev', 'content-type': 'application/json' };
+  const body = JSON.stringify({ name: 'demo/sensors' });
+  await fetch(`${server.url}/api/stores`, { method: 'POST', headers, body });
+  for (let start = 0; start < 100_000; start += 1000) {
+    const names = Array.from(
+      { length: 1000 },
+      (_, at) => `s${String(start + at).padStart(5, '0')}`,
+    );
+    await write('demo/sensors', (tx) =>
+      tx.merge('sensors', Object.fromEntries(names.map((name, at) => [name, start + at]))),
+    );
+  }
+}
+
+describe.runIf(isWanted)('the console in Chromium', { timeout: 60_000 }, () => {
+  beforeAll(async () => {
+    await build({ root: fileURLToPath(new URL('..', import.meta.url)), logLevel: 'error' });
+    [browser] = await Promise.all([launchChromium(), server.start()]);
+    await fill();
+  }, 60_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await server.remove();
+  });
+
+  test('two pages stay in step', async () => {
+    const mine = await ConsolePage.open(browser, server.consoleUrl);
+    const theirs = await ConsolePage.open(browser, server.consoleUrl);
+    await mine.pick('settings/theme');
+    await theirs.pick('settings/theme');
+    await mine.edit('settings/theme', '"light"');
+    await mine.shows('settings/theme', '"light"');
+    await theirs.shows('settings/theme', '"light"');
+    await expect.poll(() => theirs.value.inputValue()).toBe('"light"');
+    await theirs.edit('settings/pageSize', '75');
+    await mine.shows('settings/pageSize', '75');
+    await expect.poll(() => mine.log.textContent()).toContain('settings/pageSize75');
+    expect([...mine.complaints, ...theirs.complaints]).toEqual([]);
+    await Promise.all([mine.close(), theirs.close()]);
+  });
+
+  test('what is added and deleted on one page comes and goes on the other', async () => {
+    const mine = await ConsolePage.open(browser, server.consoleUrl);
+    const theirs = await ConsolePage.open(browser, server.consoleUrl);
+    await theirs.line('users').click();
+    await mine.page.getByRole('button', { name: 'Add', exact: true }).click();
+    const dialog = mine.page.getByRole('dialog');
+    await dialog.getByLabel('Path').fill('users/9/name');
+    await dialog.getByLabel('Value').fill('"Barbara Liskov"');
+    await mine.page.keyboard.press('Enter');
+    await mine.shows('users/9/name', '"Barbara Liskov"');
+    await theirs.line('users/9').waitFor();
+    await mine.pick('users/9/name');
+    await mine.tree.press('Delete');
+    await dialog.getByRole('button', { name: 'Delete' }).click();
+    await theirs.line('users/9').waitFor({ state: 'detached' });
+    expect([...mine.complaints, ...theirs.complaints]).toEqual([]);
+    await Promise.all([mine.close(), theirs.close()]);
+  });
+
+  test('a server that is killed and started again is survived, and edits made meanwhile arrive', async () => {
+    const mine = await ConsolePage.open(browser, server.consoleUrl);
+    const theirs = await ConsolePage.open(browser, server.consoleUrl);
+    await theirs.pick('users/7/name');
+    await server.kill();
+    await mine.hasState('reconnecting');
+    await mine.edit('users/7/name', '"Ada King"');
+    await mine.shows('users/7/name', '"Ada King"');
+    await mine.edit('users/7/name', '"Countess of Lovelace"');
+    await expect.poll(() => mine.figure('outbox').textContent()).toBe('1 pending');
+    expect(await mine.figure('state').textContent()).toBe('pending');
+    await server.start();
+    await mine.hasState('connected');
+    await theirs.shows('users/7/name', '"Countess of Lovelace"');
+    await expect.poll(() => mine.figure('outbox').textContent()).toBe('everything is committed');
+    await expect.poll(() => mine.figure('state').textContent()).toBe('committed');
+    expect([...mine.complaints, ...theirs.complaints]).toEqual([]);
+    await Promise.all([mine.close(), theirs.close()]);
+  });
+
+  test('a save never overwrites what nobody has seen: both values are shown, and one is chosen', async () => {
+    const mine = await ConsolePage.open(browser, server.consoleUrl);
+    const theirs = await ConsolePage.open(browser, server.consoleUrl);
+    await mine.pick('users/8/name');
+    await mine.value.fill('"Amazing Grace"');
+    await theirs.edit('users/8/name', '"Rear Admiral Hopper"');
+    const conflict = mine.page.getByRole('region', { name: 'Conflict' });
+    await conflict.waitFor();
+    expect(await conflict.textContent()).toContain('"Rear Admiral Hopper"');
+    expect(await conflict.textContent()).toContain('"Amazing Grace"');
+    await mine.page.getByRole('button', { name: 'Save mine over it' }).click();
+    await theirs.shows('users/8/name', '"Amazing Grace"');
+    expect([...mine.complaints, ...theirs.complaints]).toEqual([]);
+    await Promise.all([mine.close(), theirs.close()]);
+  });
+
+  test('a value is found, edited and saved without a mouse', async () => {
+    const mine = await ConsolePage.open(browser, server.consoleUrl);
+    const { keyboard } = mine.page;
+    await mine.line('settings').waitFor();
+    await keyboard.press('Tab');
+    await keyboard.press('Enter');
+    await keyboard.press('ArrowRight');
+    await keyboard.press('ArrowRight');
+    expect(await mine.line('settings/pageSize').getAttribute('aria-selected')).toBe('true');
+    await keyboard.press('Enter');
+    await expect.poll(() => focusedId(mine)).toBe('value');
+    await keyboard.press('Control+a');
+    await keyboard.type('90');
+    await keyboard.press('Escape');
+    await expect.poll(() => focusedId(mine)).toBe('tree');
+    expect(await mine.line('settings/pageSize').locator('.value').textContent()).not.toBe('90');
+    await keyboard.press('Enter');
+    await expect.poll(() => focusedId(mine)).toBe('value');
+    await keyboard.press('Control+a');
+    await keyboard.type('91');
+    await keyboard.press('Enter');
+    await mine.shows('settings/pageSize', '91');
+    await expect.poll(() => focusedId(mine)).toBe('tree');
+    expect(mine.complaints).toEqual([]);
+    await mine.close();
+  });
+
+  test('a filter lists the paths that match', async () => {
+    const mine = await ConsolePage.open(browser, server.consoleUrl);
+    await mine.page.keyboard.press('/');
+    await mine.page.keyboard.type('users/*/name');
+    await mine.line('users/8/name').waitFor();
+    expect(await mine.page.getByRole('treeitem').count()).toBe(2);
+    await mine.page.keyboard.press('Escape');
+    await mine.line('settings').waitFor();
+    await mine.close();
+  });
+
+  test('a store of 100,000 leaves is browsed with few lines drawn, and its log pauses', async () => {
+    await fillLarge();
+    const mine = await ConsolePage.open(browser, `${server.url}/#token=dev&store=demo/sensors`);
+    await mine.line('sensors').click();
+    await mine.line('sensors/s00000').waitFor();
+    await mine.tree.press('End');
+    const last = mine.line('sensors/s99999');
+    await last.waitFor();
+    expect(await last.getAttribute('aria-setsize')).toBe('100000');
+    expect(await mine.page.getByRole('treeitem').count()).toBeLessThan(100);
+    await write('demo/sensors', (tx) => {
+      for (let at = 0; at < 200; at++) tx.put(`fresh/n${at}`, at);
+    });
+    await expect.poll(() => mine.log.textContent()).toContain('fresh/n199');
+    await mine.log.evaluate((element) => element.scrollTo(0, 0));
+    await mine.page.getByText('paused, 0 new').waitFor();
+    await write('demo/sensors', (tx) => tx.put('sensors/s99999', 'changed'));
+    await mine.page.getByText('paused, 1 new').waitFor();
+    await mine.shows('sensors/s99999', '"changed"');
+    await mine.page.getByRole('button', { name: 'Resume' }).click();
+    await expect.poll(() => mine.log.textContent()).toContain('"changed"');
+    expect(mine.complaints).toEqual([]);
+    await mine.close();
+  });
+
+  test('a phone has everything without scrolling sideways', async () => {
+    const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+    const mine = await ConsolePage.open(browser, server.consoleUrl, phone);
+    for (const panel of ['value', 'outbox', 'log', 'tree']) {
+      await mine.page.getByRole('button', { name: panel, exact: true }).click();
+      expect(await overflow(mine)).toBe(0);
+    }
+    await mine.pick('users/8/tags');
+    await mine.page.screenshot({ path: join(pictures, 'phone-tree.png') });
+    await mine.page.getByRole('button', { name: 'value', exact: true }).click();
+    await mine.value.waitFor();
+    expect(await overflow(mine)).toBe(0);
+    await mine.page.screenshot({ path: join(pictures, 'phone-value.png') });
+    await mine.close();
+  });
+
+  test.each(['light', 'dark'] as const)('the %s scheme follows the system', async (colorScheme) => {
+    const mine = await ConsolePage.open(browser, server.consoleUrl, { colorScheme });
+    await mine.pick('users/8/name');
+    await mine.edit('settings/theme', `"the ${colorScheme} one"`);
+    await mine.shows('settings/theme', `"the ${colorScheme} one"`);
+    const ground = await mine.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const brightness = Math.max(...(ground.match(/\d+/g) ?? []).map(Number));
+    expect(brightness > 128).toBe(colorScheme === 'light');
+    await mine.page.screenshot({ path: join(pictures, `${colorScheme}.png`) });
+    await mine.close();
+  });
+
+  test('the token leaves the address, and a page without one asks for it', async () => {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    await page.goto(server.url);
+    await page.getByLabel('Token').fill('dev');
+    await page.keyboard.press('Enter');
+    await page.locator('.pill[data-state=connected]').waitFor();
+    const mine = await ConsolePage.open(browser, server.consoleUrl);
+    expect(mine.page.url()).not.toContain('token');
+    await Promise.all([context.close(), mine.close()]);
+  });
+});
+
+function focusedId({ page }: ConsolePage): Promise<string | undefined> {
+  return page.evaluate(() => document.activeElement?.id);
+}
+
+/** By how many pixels the page is wider than the screen. */
+function overflow({ page }: ConsolePage): Promise<number> {
+  return page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+}

@@ -1,0 +1,56 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const command = fileURLToPath(new URL('../../cli/bin/holdfast.js', import.meta.url));
+
+/** A real `holdfast dev` in a process of its own: it can be killed, and started again on the same port and data. */
+export class ServerProcess {
+  readonly #data = mkdtempSync(join(tmpdir(), 'holdfast-dashboard-'));
+  #child: ChildProcess | null = null;
+  #url = '';
+
+  get url(): string {
+    return this.#url;
+  }
+
+  /** The console, signed in, looking at a store. */
+  get consoleUrl(): string {
+    return `${this.#url}/#token=dev`;
+  }
+
+  /** Resolves when it says that it is ready. */
+  async start(): Promise<void> {
+    const port = this.#url === '' ? '0' : new URL(this.#url).port;
+    const args = [command, 'dev', '--json', '--port', port, '--data', this.#data];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = child;
+    const said: string[] = [];
+    child.stderr.on('data', (text: Buffer) => said.push(text.toString()));
+    for await (const line of createInterface(child.stdout)) {
+      const { url } = JSON.parse(line) as { readonly url: string };
+      this.#url = url;
+      return;
+    }
+    throw new Error(`holdfast dev ended before it was ready: ${said.join('')}`);
+  }
+
+  /** Ends it as a power failure would. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (child === null) return;
+    this.#child = null;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  async remove(): Promise<void> {
+    await this.kill();
+    rmSync(this.#data, { recursive: true, force: true });
+  }
+}

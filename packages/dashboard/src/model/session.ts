@@ -1,0 +1,115 @@
+import { type Client, createClient } from '@holdfast/client';
+import { explain } from './edits.ts';
+import { Cell, type Readable } from './signal.ts';
+import { Workspace } from './workspace.ts';
+
+/** A store as the server lists it. */
+export type ListedStore = { readonly name: string; readonly isArchived: boolean };
+
+/** The stores that may be picked. */
+export type StoreList =
+  | { readonly state: 'loading' }
+  | { readonly state: 'listed'; readonly stores: readonly ListedStore[] }
+  | { readonly state: 'failed'; readonly why: 'unauthorized' | 'forbidden' | 'unreachable' };
+
+/** Something to tell, once; `id` tells two with the same words apart. */
+export type Notice = { readonly id: number; readonly text: string };
+
+const LIST_RETRY_MS = 2000;
+
+/** Somebody who is signed in: the client, the stores, and the one that is looked at. */
+export class Session {
+  readonly client: Client;
+  readonly #token: string;
+  readonly #stores = new Cell<StoreList>({ state: 'loading' });
+  readonly #workspace = new Cell<Workspace | null>(null);
+  readonly #notice = new Cell<Notice | null>(null);
+  readonly #ended = new AbortController();
+
+  constructor(token: string) {
+    this.#token = token;
+    const { protocol, host } = location;
+    this.client = createClient({
+      url: `${protocol === 'https:' ? 'wss' : 'ws'}://${host}`,
+      token,
+      onRejected: ({ error }) => this.tell(`A write was refused. ${explain(error)}`),
+      onError: (error) => this.tell(explain(error)),
+    });
+    void this.#list();
+  }
+
+  get isClosed(): boolean {
+    return this.#ended.signal.aborted;
+  }
+
+  get stores(): Readable<StoreList> {
+    return this.#stores;
+  }
+
+  get workspace(): Readable<Workspace | null> {
+    return this.#workspace;
+  }
+
+  get notice(): Readable<Notice | null> {
+    return this.#notice;
+  }
+
+  tell(text: string): void {
+    this.#notice.set({ id: (this.#notice.get()?.id ?? 0) + 1, text });
+  }
+
+  open(name: string): void {
+    if (this.#workspace.get()?.store.name === name) return;
+    this.#workspace.get()?.close();
+    this.#workspace.set(new Workspace(this.client, name));
+    history.replaceState(null, '', `#store=${encodeURIComponent(name).replaceAll('%2F', '/')}`);
+  }
+
+  close(): void {
+    this.#ended.abort();
+    this.#workspace.get()?.close();
+    void this.client.close();
+  }
+
+  async #list(): Promise<void> {
+    const { signal } = this.#ended;
+    try {
+      const headers = { authorization: `Bearer ${this.#token}` };
+      const response = await fetch('/api/stores', { headers, signal });
+      if (response.ok) this.#show(readStores(await response.json()));
+      else this.#fail(response.status);
+    } catch {
+      this.#fail(0);
+    }
+  }
+
+  /** Opens what the address names, or else the first. */
+  #show(stores: readonly ListedStore[]): void {
+    this.#stores.set({ state: 'listed', stores });
+    const wanted = new URLSearchParams(location.hash.slice(1)).get('store');
+    const store = stores.find(({ name }) => name === wanted) ?? stores[0];
+    if (store !== undefined && this.#workspace.get() === null) this.open(store.name);
+  }
+
+  #fail(status: number): void {
+    const { signal } = this.#ended;
+    if (signal.aborted) return;
+    if (status === 401 || status === 403) {
+      this.#stores.set({ state: 'failed', why: status === 401 ? 'unauthorized' : 'forbidden' });
+      return;
+    }
+    this.#stores.set({ state: 'failed', why: 'unreachable' });
+    const again = setTimeout(() => void this.#list(), LIST_RETRY_MS);
+    signal.addEventListener('abort', () => clearTimeout(again), { once: true });
+  }
+}
+
+function readStores(body: unknown): readonly ListedStore[] {
+  if (typeof body !== 'object' || body === null || !('stores' in body)) return [];
+  const rows: readonly unknown[] = Array.isArray(body.stores) ? body.stores : [];
+  return rows.flatMap((row) => {
+    if (typeof row !== 'object' || row === null || !('full_name' in row)) return [];
+    const isArchived = 'status' in row && row.status === 'archived';
+    return typeof row.full_name === 'string' ? [{ name: row.full_name, isArchived }] : [];
+  });
+}

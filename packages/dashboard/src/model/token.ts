@@ -1,0 +1,20 @@
+const KEY = 'holdfast:token';
+
+/** The token that this tab was opened with, or was given before; it does not stay in the address. */
+export function takeToken(): string | null {
+  const given = new URLSearchParams(location.hash.slice(1)).get('token');
+  if (given === null) return sessionStorage.getItem(KEY);
+  history.replaceState(null, '', location.pathname + location.search);
+  keepToken(given);
+  return given;
+}
+
+/** Keeps a token for as long as the tab lives. */
+export function keepToken(token: string): void {
+  sessionStorage.setItem(KEY, token);
+}
+
+/** Forgets the token of this tab. */
+export function dropToken(): void {
+  sessionStorage.removeItem(KEY);
+}

@@ -1,0 +1,32 @@
+import { type ReactNode, useState } from 'react';
+import { Session } from '../model/session.ts';
+import { dropToken, keepToken } from '../model/token.ts';
+import { ConsolePage } from './console-page.tsx';
+import { SignIn } from './sign-in.tsx';
+
+/** The whole page: signed in or not. */
+export function App({ firstToken }: { readonly firstToken: string | null }): ReactNode {
+  const [session, setSession] = useState(() => openSession(firstToken));
+
+  const signIn = (token: string): void => {
+    keepToken(token);
+    setSession(openSession(token));
+  };
+  const signOut = (): void => {
+    session?.close();
+    dropToken();
+    setSession(null);
+  };
+  if (session === null) return <SignIn onToken={signIn} />;
+  return <ConsolePage session={session} onSignOut={signOut} />;
+}
+
+// One session per page, however often a component is made: React makes some twice to find faults.
+let opened: { readonly token: string; readonly session: Session } | null = null;
+
+function openSession(token: string | null): Session | null {
+  if (token === null) return null;
+  const isOpen = opened?.token === token && !opened.session.isClosed;
+  if (!isOpen) opened = { token, session: new Session(token) };
+  return opened?.session ?? null;
+}

@@ -1,0 +1,100 @@
+import { type ReactNode, useDeferredValue, useEffect, useRef, useState } from 'react';
+import type { Search } from '../model/search.ts';
+import type { Workspace } from '../model/workspace.ts';
+import { focusTree, isTyping } from './keyboard.ts';
+import { useSignal } from './signals.ts';
+import { Tree } from './tree.tsx';
+import type { TreeCommands } from './use-tree-keys.ts';
+
+type Props = { readonly workspace: Workspace; readonly commands: TreeCommands };
+
+/** The tree of a store, and the filter above it. */
+export function TreePanel({ workspace, commands }: Props): ReactNode {
+  const search = useSignal(workspace.search);
+  return (
+    <section className="panel panel-tree" aria-label="Tree">
+      <div className="bar">
+        <Filter workspace={workspace} />
+        <button type="button" onClick={commands.add}>
+          Add
+        </button>
+      </div>
+      {search === null ? (
+        <WholeTree workspace={workspace} commands={commands} />
+      ) : (
+        <MatchingTree workspace={workspace} commands={commands} search={search} />
+      )}
+    </section>
+  );
+}
+
+function WholeTree({ workspace, commands }: Props): ReactNode {
+  const { rows } = useSignal(workspace.outline.view);
+  const isReady = useSignal(workspace.isReady);
+  const problem = useSignal(workspace.problem);
+  if (problem !== null) return <p className="empty">{problem}</p>;
+  return (
+    <>
+      <Tree workspace={workspace} rows={rows} isFlat={false} commands={commands} />
+      {rows.length === 0 && (
+        <p className="empty over" role="status">
+          {isReady ? 'This store is empty. Add the first value.' : 'Loading…'}
+        </p>
+      )}
+    </>
+  );
+}
+
+type MatchingProps = Props & { readonly search: Search };
+
+function MatchingTree({ workspace, commands, search }: MatchingProps): ReactNode {
+  const { rows, hasMore, error } = useSignal(search.matches);
+  useSignal(workspace.outline.view);
+  const count = rows.length.toLocaleString('en');
+  return (
+    <>
+      <p className="count" role="status">
+        {error ?? (hasMore ? `The first ${count} leaves that match` : `${count} leaves match`)}
+      </p>
+      <Tree workspace={workspace} rows={rows} isFlat commands={commands} />
+    </>
+  );
+}
+
+function Filter({ workspace }: { readonly workspace: Workspace }): ReactNode {
+  const [text, setText] = useState('');
+  const field = useRef<HTMLInputElement>(null);
+  const search = useSignal(workspace.search);
+  const wanted = useDeferredValue(text);
+  useEffect(() => workspace.find(wanted), [workspace, wanted]);
+  useEffect(() => {
+    if (search === null) setText('');
+  }, [search]);
+  useEffect(() => {
+    const listener = (event: KeyboardEvent): void => {
+      if (event.key !== '/' || isTyping(event.target)) return;
+      event.preventDefault();
+      field.current?.focus();
+    };
+    addEventListener('keydown', listener);
+    return () => removeEventListener('keydown', listener);
+  }, []);
+  return (
+    <input
+      ref={field}
+      type="search"
+      className="filter"
+      aria-label="Filter by path"
+      placeholder="Filter by path: users/*/name"
+      spellCheck={false}
+      autoCapitalize="off"
+      autoComplete="off"
+      value={text}
+      onChange={({ target }) => setText(target.value)}
+      onKeyDown={(event) => {
+        if (event.key === 'Escape') setText('');
+        if (event.key === 'ArrowDown') focusTree();
+      }}
+    />
+  );
+}

@@ -2,9 +2,12 @@ const KEY = 'holdfast:token';
 
 /** The token that this tab was opened with, or was given before; it does not stay in the address. */
 export function takeToken(): string | null {
-  const given = new URLSearchParams(location.hash.slice(1)).get('token');
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  const given = fragment.get('token');
   if (given === null) return sessionStorage.getItem(KEY);
-  history.replaceState(null, '', location.pathname + location.search);
+  fragment.delete('token');
+  const rest = fragment.size === 0 ? '' : `#${fragment.toString()}`;
+  history.replaceState(null, '', location.pathname + location.search + rest);
   keepToken(given);
   return given;
 }

@@ -77,7 +77,7 @@ async function measured(...args: string[]): Promise<{ ran: Ran; bytes: number }>
 const kilobytes = 10_000;
 
 test(
-  'S114 a one-shot write to a store of 100 000 leaves transfers less than 10 KB',
+  'S114 a one-shot write to a store of 100 000 leaves transfers less than 10 KB (P36)',
   { timeout: 60_000 },
   async () => {
     const status = await cli(['status', 'demo/main', '--url', server.url]);

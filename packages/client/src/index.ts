@@ -18,5 +18,5 @@ export type { OnOptions, SubscribeOptions, WatcherOptions } from './watch.ts';
 export type { AbsentOptions, FenceOptions, Fencing, MatchOptions, PathInput } from './writes.ts';
 export { observe, type Release, type Signal } from '@holdfast/engine/registry';
 export type { ShownEntry as StoreEntry, WatchEvent, WatchMode } from '@holdfast/engine/replica';
-export { ConflictError, HoldfastError, RejectedError } from '@holdfast/protocol';
+export { ConflictError, explainErrors, HoldfastError, RejectedError } from '@holdfast/protocol';
 export type { Codec, Json, JsonObject, Reason } from '@holdfast/protocol';

@@ -133,7 +133,7 @@ describe('the connection of a client', () => {
     expect(hurried.now() - start).toBeLessThan(43_000);
   });
 
-  it('S78 close() lets the process exit within 100 ms, with a server that answers and one that does not', async () => {
+  it('S78 close() lets the process exit within 100 ms, with a server that answers and one that does not (P35)', async () => {
     expect(await lifeAfterClose(world.url, world.token)).toBeLessThan(100);
     const dumb = await halfOpenServer();
     try {
@@ -156,7 +156,7 @@ describe('the connection of a client', () => {
     expect(valve.received.every((data) => typeof data !== 'string')).toBe(true);
   });
 
-  it('S65 a write whose reply is lost with the socket is told with its original seq', async () => {
+  it('S65 a write whose reply is lost with the socket is told with its original seq (P30)', async () => {
     const valve = new Valve();
     const [store, other] = await Promise.all([
       world.store({ link: valve, env: { random: () => 0.01 } }),
@@ -183,7 +183,7 @@ describe('the connection of a client', () => {
     expect(store.status.get().seq).toBe(20);
   });
 
-  it('S69 the server says what became of a write, also one of another session of the device', async () => {
+  it('S69 the server says what became of a write, also one of another session of the device (P22)', async () => {
     const deviceId = 'one-device';
     const store = await world.store({ deviceId });
     const { opId, committed } = store.put('k', 1);

@@ -64,7 +64,7 @@ describe('clients together', () => {
     expect(alive.get('report')).toBe(7);
   });
 
-  it('S54 readers that come and go amid many writers see every seq once, in order, and end equal', async () => {
+  it('S54 readers that come and go amid many writers see every seq once, in order, and end equal (P5)', async () => {
     const writers = await Promise.all(Array.from({ length: 10 }, () => world.store()));
     // A reader that has nothing yet gets a snapshot, which has no history.
     await writers[0]?.put('first', true).committed;

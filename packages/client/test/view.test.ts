@@ -34,7 +34,7 @@ function dice(seed: number): (limit: number) => number {
 }
 
 describe('the view of a client', () => {
-  it('S70 two refusals give back what was committed, step by step, with no phantom event', async () => {
+  it('S70 two refusals give back what was committed, step by step, with no phantom event (P29)', async () => {
     const valve = new Valve();
     const store = await world.store({ link: valve });
     await store.put('k', 0).committed;
@@ -79,7 +79,7 @@ describe('the view of a client', () => {
     expect(store.get('map')).toEqual({ a: 1, b: { c: 'x' } });
   });
 
-  it('S72 a foreign write does not hide an own pending one, and shows when that is refused', async () => {
+  it('S72 a foreign write does not hide an own pending one, and shows when that is refused (P28)', async () => {
     const valve = new Valve();
     const [store, other] = await Promise.all([world.store({ link: valve }), world.store()]);
     for (const fence of [dead, undefined]) {

@@ -16,7 +16,7 @@ afterEach(async () => {
 const off = (): void => undefined;
 
 describe('subscriptions', () => {
-  it('S75 each mode hears what it is for, and all hears of an own write once', async () => {
+  it('S75 each mode hears what it is for, and all hears of an own write once (P31)', async () => {
     const [store, other] = await Promise.all([world.store(), world.store()]);
     const heard: { [mode: string]: unknown[] } = {};
     for (const mode of ['all', 'committed', 'optimistic'] as const) {
@@ -68,7 +68,7 @@ describe('subscriptions', () => {
     expect(() => store.on('**', off, { delivery: { everyMs: -1 } })).toThrow(TypeError);
   });
 
-  it('S76 what is there comes once each, all of it, and before anything live', async () => {
+  it('S76 what is there comes once each, all of it, and before anything live (P33)', async () => {
     const writer = await world.store();
     const posts = Object.fromEntries(Array.from({ length: 5000 }, (_, n) => [`p${n}`, n]));
     await writer.put('posts', posts).committed;
@@ -94,7 +94,7 @@ describe('subscriptions', () => {
     expect(events.map(({ path, value }) => [path, value])).toEqual([['posts/hello', 'Hi']]);
   });
 
-  it('S77 a queue beyond its maximum ends its subscription, once, and nobody else’s', async () => {
+  it('S77 a queue beyond its maximum ends its subscription, once, and nobody else’s (P32)', async () => {
     const store = await world.store();
     let [dropped, heard, others]: [number, number, number] = [0, 0, 0];
     let written: (() => void) | null = null;

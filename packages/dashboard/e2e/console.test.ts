@@ -64,8 +64,8 @@ describe.runIf(isWanted)('the console in Chromium', { timeout: 60_000 }, () => {
   });
 
   test('two pages stay in step', async () => {
-    const mine = await ConsolePage.open(browser, server.consoleUrl);
-    const theirs = await ConsolePage.open(browser, server.consoleUrl);
+    const mine = await ConsolePage.open(browser, server.console('demo/main'));
+    const theirs = await ConsolePage.open(browser, server.console('demo/main'));
     await mine.pick('settings/theme');
     await theirs.pick('settings/theme');
     await mine.edit('settings/theme', '"light"');
@@ -80,8 +80,8 @@ describe.runIf(isWanted)('the console in Chromium', { timeout: 60_000 }, () => {
   });
 
   test('what is added and deleted on one page comes and goes on the other', async () => {
-    const mine = await ConsolePage.open(browser, server.consoleUrl);
-    const theirs = await ConsolePage.open(browser, server.consoleUrl);
+    const mine = await ConsolePage.open(browser, server.console('demo/main'));
+    const theirs = await ConsolePage.open(browser, server.console('demo/main'));
     await theirs.line('users').click();
     await mine.page.getByRole('button', { name: 'Add', exact: true }).click();
     const dialog = mine.page.getByRole('dialog');
@@ -99,8 +99,8 @@ describe.runIf(isWanted)('the console in Chromium', { timeout: 60_000 }, () => {
   });
 
   test('a server that is killed and started again is survived, and edits made meanwhile arrive', async () => {
-    const mine = await ConsolePage.open(browser, server.consoleUrl);
-    const theirs = await ConsolePage.open(browser, server.consoleUrl);
+    const mine = await ConsolePage.open(browser, server.console('demo/main'));
+    const theirs = await ConsolePage.open(browser, server.console('demo/main'));
     await theirs.pick('users/7/name');
     await server.kill();
     await mine.hasState('reconnecting');
@@ -119,8 +119,8 @@ describe.runIf(isWanted)('the console in Chromium', { timeout: 60_000 }, () => {
   });
 
   test('a save never overwrites what nobody has seen: both values are shown, and one is chosen', async () => {
-    const mine = await ConsolePage.open(browser, server.consoleUrl);
-    const theirs = await ConsolePage.open(browser, server.consoleUrl);
+    const mine = await ConsolePage.open(browser, server.console('demo/main'));
+    const theirs = await ConsolePage.open(browser, server.console('demo/main'));
     await mine.pick('users/8/name');
     await mine.value.fill('"Amazing Grace"');
     await theirs.edit('users/8/name', '"Rear Admiral Hopper"');
@@ -135,7 +135,7 @@ describe.runIf(isWanted)('the console in Chromium', { timeout: 60_000 }, () => {
   });
 
   test('a value is found, edited and saved without a mouse', async () => {
-    const mine = await ConsolePage.open(browser, server.consoleUrl);
+    const mine = await ConsolePage.open(browser, server.console('demo/main'));
     const { keyboard } = mine.page;
     await mine.line('settings').waitFor();
     await keyboard.press('Tab');
@@ -162,7 +162,7 @@ describe.runIf(isWanted)('the console in Chromium', { timeout: 60_000 }, () => {
   });
 
   test('a filter lists the paths that match', async () => {
-    const mine = await ConsolePage.open(browser, server.consoleUrl);
+    const mine = await ConsolePage.open(browser, server.console('demo/main'));
     await mine.page.keyboard.press('/');
     await mine.page.keyboard.type('users/*/name');
     await mine.line('users/8/name').waitFor();
@@ -199,7 +199,7 @@ describe.runIf(isWanted)('the console in Chromium', { timeout: 60_000 }, () => {
 
   test('a phone has everything without scrolling sideways', async () => {
     const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
-    const mine = await ConsolePage.open(browser, server.consoleUrl, phone);
+    const mine = await ConsolePage.open(browser, server.console('demo/main'), phone);
     for (const panel of ['value', 'outbox', 'log', 'tree']) {
       await mine.page.getByRole('button', { name: panel, exact: true }).click();
       expect(await overflow(mine)).toBe(0);
@@ -214,7 +214,7 @@ describe.runIf(isWanted)('the console in Chromium', { timeout: 60_000 }, () => {
   });
 
   test.each(['light', 'dark'] as const)('the %s scheme follows the system', async (colorScheme) => {
-    const mine = await ConsolePage.open(browser, server.consoleUrl, { colorScheme });
+    const mine = await ConsolePage.open(browser, server.console('demo/main'), { colorScheme });
     await mine.pick('users/8/name');
     await mine.edit('settings/theme', `"the ${colorScheme} one"`);
     await mine.shows('settings/theme', `"the ${colorScheme} one"`);
@@ -232,7 +232,7 @@ describe.runIf(isWanted)('the console in Chromium', { timeout: 60_000 }, () => {
     await page.getByLabel('Token').fill('dev');
     await page.keyboard.press('Enter');
     await page.locator('.pill[data-state=connected]').waitFor();
-    const mine = await ConsolePage.open(browser, server.consoleUrl);
+    const mine = await ConsolePage.open(browser, server.console('demo/main'));
     expect(mine.page.url()).not.toContain('token');
     await Promise.all([context.close(), mine.close()]);
   });

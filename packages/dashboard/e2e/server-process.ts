@@ -19,8 +19,8 @@ export class ServerProcess {
   }
 
   /** The console, signed in, looking at a store. */
-  get consoleUrl(): string {
-    return `${this.#url}/#token=dev`;
+  console(store: string): string {
+    return `${this.#url}/#token=dev&store=${store}`;
   }
 
   /** Resolves when it says that it is ready. */

@@ -115,7 +115,7 @@ describe('an answer', () => {
     expect(desk.log.head).toBe(1);
   });
 
-  test('S21 of a hundred clients that increment together counts every one of them', () => {
+  test('S21 of a hundred clients that increment together counts every one of them (P13)', () => {
     const desk = new Desk();
     const tickets = Array.from({ length: 100 }, (_, i) =>
       desk.submit(increment('n'), { channel: i, deviceId: `d${i}`, opId: `d${i}:s:1` }),
@@ -128,7 +128,7 @@ describe('an answer', () => {
     expect(desk.committed.map(({ value }) => value)).toEqual(tickets.map((_, i) => i + 1));
   });
 
-  test('S37 of fifty claims is yes for one', () => {
+  test('S37 of fifty claims is yes for one (P14)', () => {
     const desk = new Desk();
     const tickets = Array.from({ length: 50 }, (_, i) =>
       desk.submit(set('seat', i, { ifAbsent: true }), { channel: i, opId: `d${i}:s:1` }),

@@ -6,7 +6,7 @@ const fence = (token: number) => ({ fence: { key: asPath('l'), token } });
 const hour = 3_600_000;
 
 describe('a lease', () => {
-  test('S44 is acquired once, and again with a greater token when it has expired', () => {
+  test('S44 is acquired once, and again with a greater token when it has expired (P16)', () => {
     const desk = new Desk();
     const expires = desk.wall + 1000;
     expect(desk.ask(lease('l', 1000, 'me'))).toEqual({
@@ -61,7 +61,7 @@ describe('a lease', () => {
     expect(desk.ask(lease('l'))).toMatchObject({ token: 3 });
   });
 
-  test('S46 fences writes as long as it lives', () => {
+  test('S46 fences writes as long as it lives (P17)', () => {
     const desk = new Desk();
     const write = (token: number) => reasonOf(desk.ask(set('a', 1, fence(token))));
     desk.ask(lease('l', 1000));
@@ -87,7 +87,7 @@ describe('a lease', () => {
     expect(reasonOf(desk.reply(fenced))).toBeNull();
   });
 
-  test('S48 protects itself while it lives, except from its holder and from force', () => {
+  test('S48 protects itself while it lives, except from its holder and from force (P18)', () => {
     const desk = new Desk();
     desk.ask(lease('d/l', 1000));
     const tries = [set('d/l', 1), remove('d/l'), remove('d'), set('d', { x: 1 }), set('d/l/x', 1)];
@@ -101,7 +101,7 @@ describe('a lease', () => {
     expect(desk.ask(remove('d'))).toEqual({ store_seq: 6 });
   });
 
-  test('S50 is not expired by a step of the wall clock', () => {
+  test('S50 is not expired by a step of the wall clock (P19)', () => {
     const desk = new Desk();
     desk.ask(lease('l', 60_000));
     desk.wall += hour;

@@ -20,7 +20,7 @@ describe('a repeat', () => {
     expect(after.value('n')).toBe(1);
   });
 
-  test('S62 with other content is refused', () => {
+  test('S62 with other content is refused (P21)', () => {
     const desk = new Desk();
     desk.ask(increment('n'), id(1));
     expect(reasonOf(desk.ask(increment('n', 2), id(1)))).toBe('duplicate_op_id');
@@ -42,7 +42,7 @@ describe('a repeat', () => {
     expect(first).toMatchObject({ store_seq: 1, token: 1, holder: 'me' });
   });
 
-  test('S47 of a lease is the lease, not held', () => {
+  test('S47 of a lease is the lease, not held (P20)', () => {
     const desk = new Desk();
     const given = id(1);
     const first = desk.submit(lease('l'), given);

@@ -131,7 +131,7 @@ describe('a queue', () => {
     expect(desk.ask(increment('n'), next)).toEqual({ store_seq: 5 });
   });
 
-  test('S68 gives up what has waited too long, and never applies it; sent again it applies once', () => {
+  test('S68 gives up what has waited too long, and never applies it; sent again it applies once (P4)', () => {
     const desk = new Desk();
     desk.weather = ({ type }) => (type === 'append' ? 'late' : null);
     desk.submit(increment('n'), id(1));

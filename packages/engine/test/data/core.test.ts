@@ -43,14 +43,14 @@ describe('Ops and canonical form', () => {
     expect(store.paths).toEqual(['posts/new']);
   });
 
-  test('S14 a scalar over a map is preceded by a delete of it', () => {
+  test('S14 a scalar over a map is preceded by a delete of it (P8)', () => {
     store.set('c/foo/hits', 3);
     expect(store.set('c/foo', 0)).toEqual({ store_seq: 3 });
     expect(store.last(3)).toEqual(['set c/foo/hits', 'delete c/foo', 'set c/foo']);
     expect(store.paths).toEqual(['c/foo']);
   });
 
-  test('S15 a delete takes everything below and nothing beside, and takes a seq for nothing', () => {
+  test('S15 a delete takes everything below and nothing beside, and takes a seq for nothing (P11)', () => {
     store.set('posts/a', 1);
     store.set('posts/b/c', 2);
     store.set('posts2/x', 3);
@@ -224,7 +224,7 @@ describe('Ops and canonical form', () => {
     expect(store.get('s')).toEqual([]);
   });
 
-  test('S25 null is a value', () => {
+  test('S25 null is a value (P10)', () => {
     store.set('p', null);
     expect(store.tree.read(at('p'))).toEqual({ value: null, type: 'null', revision: 1 });
   });
@@ -244,7 +244,7 @@ describe('Ops and canonical form', () => {
     expect([store.get('q'), store.last(1)]).toEqual([{}, ['set q']]);
   });
 
-  test('S29 a set that outgrows a value, or nests too deep, is refused with the limit', () => {
+  test('S29 a set that outgrows a value, or nests too deep, is refused with the limit (P38)', () => {
     const limits = { ...defaultLimits, max_value_bytes: 10, max_depth: 3 };
     const add = (value: Json): unknown =>
       store.write({ op: 'add', path: at('s'), value }, { limits });
@@ -327,7 +327,7 @@ describe('Applying records of others', () => {
     expect([...replica]).toEqual([...store.tree.entries()].map((leaf) => [leaf.path, leaf.value]));
   });
 
-  test('S34 no record, in whatever order, leaves a leaf above another', () => {
+  test('S34 no record, in whatever order, leaves a leaf above another (P9)', () => {
     const tree = Tree.empty();
     const rest = { arg: null, deviceId: 'd', clientOpId: 'x', tx: null, at: 0, principal: null };
     apply(tree, { seq: 1, op: 'set', path: at('a/b/c'), value: 1, ...rest });

@@ -17,7 +17,7 @@ const set = (path: string, value: Json, more: object = {}): Write => ({
 });
 
 describe('Guards', () => {
-  test('S35 if_match holds for the current revision only, and tells the current one', () => {
+  test('S35 if_match holds for the current revision only, and tells the current one (P14)', () => {
     store.set('p', 1);
     expect(store.write(set('p', 2, { ifMatch: 1 }))).toEqual({ store_seq: 2 });
     const stale = store.write(set('p', 3, { ifMatch: 1 }));
@@ -67,7 +67,7 @@ describe('Guards', () => {
     expect(store.write(set('p', 1, { ifAbsent: true }))).toMatchObject({ code: 'exists' });
   });
 
-  test('S43 a removal anywhere below makes the former revision of a map conflict', () => {
+  test('S43 a removal anywhere below makes the former revision of a map conflict (P12)', () => {
     store.set('m', { a: { x: 1, y: 1 }, b: 1 });
     store.delete('m/a/x');
     const stale = store.write(set('m', { c: 1 }, { ifMatch: 1 }));

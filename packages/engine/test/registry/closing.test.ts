@@ -75,7 +75,7 @@ describe('a value that closes itself', () => {
 
 describe('eviction', () => {
   test.each(['force', 'unheld', 'dispose'])(
-    'G35 a value that was closed (%s) refuses every call, and reopened storage holds exactly the accepted writes',
+    'G35 a value that was closed (%s) refuses every call, and reopened storage holds exactly the accepted writes (P51)',
     async (how) => {
       const clock = new VirtualClock();
       const disk: string[] = [];
@@ -203,7 +203,7 @@ describe('eviction', () => {
 });
 
 describe('dispose', () => {
-  test('G43 during a load rejects its promise, aborts it and closes its late value', async () => {
+  test('G43 during a load rejects its promise, aborts it and closes its late value (P53)', async () => {
     const rig = new Rig({ takes: 100 });
     const waiting = errorOf(rig.registry.get('a'));
     const lease = errorOf(rig.registry.acquire('a'));

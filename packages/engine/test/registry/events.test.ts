@@ -13,7 +13,7 @@ describe('listeners', () => {
     expect(states).toEqual(['loading', 'ready']);
   });
 
-  test('G25 a listener that throws stops neither the others nor the load', async () => {
+  test('G25 a listener that throws stops neither the others nor the load (P52)', async () => {
     const rig = new Rig();
     const states: string[] = [];
     rig.registry.subscribe('a', () => {

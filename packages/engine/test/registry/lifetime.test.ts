@@ -15,7 +15,7 @@ describe('get', () => {
     expect(registry.get('a')).toBe(value);
   });
 
-  test('G3 two gets of a loading key answer with the identical promise and one value', async () => {
+  test('G3 two gets of a loading key answer with the identical promise and one value (P47)', async () => {
     const rig = new Rig();
     const [first, second] = [rig.registry.get('a'), rig.registry.get('a')];
     expect(first).toBe(second);
@@ -138,7 +138,7 @@ describe('time to live', () => {
     expect(rig.registry.get('a')).toBe(value);
   });
 
-  test('G21 a closed value is never served: get answers with a promise of a fresh one', async () => {
+  test('G21 a closed value is never served: get answers with a promise of a fresh one (P48)', async () => {
     const rig = new Rig({ ttl: 25 });
     const value = await rig.registry.get('a');
     await rig.clock.advance(25);
@@ -157,7 +157,7 @@ describe('time to live', () => {
     expect(await rig.registry.get('a')).not.toBe(lease.value);
   });
 
-  test('G23 the longest ttl that was seen wins', async () => {
+  test('G23 the longest ttl that was seen wins (P49)', async () => {
     const rig = new Rig();
     for (const ttl of [10, 100, 50]) await rig.registry.get('a', { ttl });
     await rig.clock.advance(99);

@@ -30,7 +30,7 @@ describe('failed loads', () => {
     expect(thrownBy(() => rig.registry.get('a'))).toBe(broken);
   });
 
-  test('G6 every later get throws the very instance that was the rejection', async () => {
+  test('G6 every later get throws the very instance that was the rejection (P50)', async () => {
     const rig = new Rig({ errors: [new Error('broken')] });
     const rejection = await errorOf(rig.registry.get('a'));
     const thrown = [1, 2, 3].map(() => thrownBy(() => rig.registry.get('a')));

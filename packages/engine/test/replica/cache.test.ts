@@ -40,7 +40,7 @@ test('C2 what was asked offline is stored as unsent, and again before it is sent
   expect(desk.takePushed()).toEqual(['a']);
 });
 
-test('S80 cursor, entries, map revisions and outbox are stored together, one batch at a time', () => {
+test('S80 cursor, entries, map revisions and outbox are stored together, one batch at a time (P3)', () => {
   const desk = new Desk({ durable: true }).live();
   desk.events([[1, 'set', 'm', { a: 1, b: 1 }]]);
   desk.events([

@@ -40,7 +40,7 @@ class PacedServer {
   }
 }
 
-test('S66 1 000 writes after an outage pass a burst of 100 in order, as fast as they may, without a storm', () => {
+test('S66 1 000 writes after an outage pass a burst of 100 in order, as fast as they may, without a storm (P7)', () => {
   const desk = new Desk({ random: () => 0.5 });
   const ids = Array.from({ length: 1000 }, (_, index) => `w${index}`);
   for (const [index, id] of ids.entries()) desk.set(id, `k${index % 7}`, index);

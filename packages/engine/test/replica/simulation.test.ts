@@ -39,17 +39,21 @@ test(
   },
 );
 
-test('S57 S84 the same holds of the state when the store goes back to a backup', unhurried, () => {
-  fc.assert(
-    fc.property(plans, (plan) => {
-      const world = new World({ ...plan, restore: 10 });
-      world.run();
-      expect(world.problems).toEqual([]);
-      checkStates(world);
-    }),
-    { numRuns: 120 },
-  );
-});
+test(
+  'S57 S84 the same holds of the state when the store goes back to a backup (P24)',
+  unhurried,
+  () => {
+    fc.assert(
+      fc.property(plans, (plan) => {
+        const world = new World({ ...plan, restore: 10 });
+        world.run();
+        expect(world.problems).toEqual([]);
+        checkStates(world);
+      }),
+      { numRuns: 120 },
+    );
+  },
+);
 
 // A refusal whose reply is lost may be another one the next time, so this is said of one channel only.
 test(

@@ -169,7 +169,7 @@ test.each([
   expect(desk.replica.status().error).toBeNull();
 });
 
-test('S82 reads show the old state until the snapshot ends, then the new one, and only differences are told', () => {
+test('S82 reads show the old state until the snapshot ends, then the new one, and only differences are told (P25)', () => {
   const desk = new Desk().live();
   desk.events([
     [1, 'set', 'a', 0],

@@ -170,7 +170,7 @@ test('one is told once that there is something to deliver, and nothing after an 
   expect(desk.effects.filter(({ type }) => type === 'deliverable')).toHaveLength(1);
 });
 
-test('`latest` hands out the newest value of each path, and says how many it stands for', () => {
+test('`latest` hands out the newest value of each path, and says how many it stands for (P34)', () => {
   const desk = new Desk().live();
   desk.watch('*', { delivery: { policy: 'latest' }, maxQueue: 2 });
   desk.events([

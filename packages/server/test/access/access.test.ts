@@ -47,7 +47,7 @@ const ann: Principal = {
 };
 
 describe('tokens', () => {
-  test('S10 an issued token is known again; nothing that is stored contains it', async () => {
+  test('S10 an issued token is known again; nothing that is stored contains it (P43)', async () => {
     const { access, issue, storage } = setUp();
     const { row, rawToken } = await issue();
     expect(rawToken).toMatch(/^hf_tok_[A-Za-z0-9_-]{43}$/);

@@ -99,7 +99,7 @@ async function writeUntilKilled(server: Child, device: string, promised: Promise
   }
 }
 
-test('S112 after a kill -9 under load every acknowledged transaction is there, none in half, and seqs are dense', async () => {
+test('S112 after a kill -9 under load every acknowledged transaction is there, none in half, and seqs are dense (P1)', async () => {
   const data = directory();
   const promised: Promised = new Map();
   for (let round = 1; round <= 3; round += 1) {

@@ -16,7 +16,7 @@ const values = 600;
 const valueBytes = 40_000;
 
 test.each(tongues)(
-  'S61 on %s a reader that stops reading costs the server no more than the limit, disturbs nobody, and catches up when it reads on',
+  'S61 on %s a reader that stops reading costs the server no more than the limit, disturbs nobody, and catches up when it reads on (P26)',
   async (_name, knock) => {
     const here = await world({ limits });
     const writer = await writerOf(here);

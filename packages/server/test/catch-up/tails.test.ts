@@ -16,7 +16,7 @@ import { NewReader, readerFor } from './readers.ts';
 import { board, expectEqual, flood, followTo, heldByServer, ride, writerOf } from './ride.ts';
 
 test.each(tongues)(
-  'S52 on %s a join at 3 of 10 is sent 4 to 10 and catch_up_complete, a join at 10 only that',
+  'S52 on %s a join at 3 of 10 is sent 4 to 10 and catch_up_complete, a join at 10 only that (P23)',
   async (_name, knock) => {
     const here = await world();
     const writer = await writerOf(here);
@@ -130,7 +130,7 @@ test('S57 the reply to a capver-4 join says why it starts over, the first cause 
 });
 
 test.each(tongues)(
-  'S59 on %s the UUID and the name of a store give the same catch-up and the same live events',
+  'S59 on %s the UUID and the name of a store give the same catch-up and the same live events (P27)',
   async (_name, knock) => {
     const here = await world();
     const writer = await writerOf(here);

@@ -180,7 +180,7 @@ test('S101 a join under way while the token is revoked does not get in', async (
 });
 
 test.each(dialects)(
-  'S101 on %s a revoked token closes its sockets with 4001 at once, and nothing is delivered after',
+  'S101 on %s a revoked token closes its sockets with 4001 at once, and nothing is delivered after (P41)',
   async (_name, knock) => {
     const { server, connect, joined } = await world();
     const { id, rawToken } = await server.tokens.issue(grant);

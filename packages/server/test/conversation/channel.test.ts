@@ -210,7 +210,7 @@ const cases = tongues.flatMap(([tongue, knock]) =>
 );
 
 test.each(cases)(
-  'S9 in $tongue $what is refused, and a valid write on the same channel succeeds',
+  'S9 in $tongue $what is refused, and a valid write on the same channel succeeds (P2)',
   async ({ knock, event, payload, refusal }) => {
     const { joined } = await world();
     const peer = await joined(knock);

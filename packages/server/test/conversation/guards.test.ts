@@ -132,7 +132,7 @@ const malformed: readonly object[] = [
 test.each(
   dialects.flatMap(([dialect, knock]) => malformed.map((more) => ({ dialect, knock, more }))),
 )(
-  'S39 on $dialect the malformed guard $more is refused, and nothing is written',
+  'S39 on $dialect the malformed guard $more is refused, and nothing is written (P15)',
   async ({ knock, more }) => {
     const home = await world();
     const peer = await home.joined(knock);

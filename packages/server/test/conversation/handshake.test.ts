@@ -36,7 +36,7 @@ test.each<[string, Knock, string]>([
   ['a device of 129 bytes', { device: 'x'.repeat(129) }, 'invalid_params'],
   ['no vsn', { vsn: null }, 'vsn_unsupported'],
   ['vsn 1.0.0', { vsn: '1.0.0' }, 'vsn_unsupported'],
-])('S2 the upgrade with %s is refused with 403 and says why', async (_what, knock, error) => {
+])('S2 the upgrade with %s is refused with 403 and says why (P40)', async (_what, knock, error) => {
   const { connect } = await world();
   const refused = await connect(knock).catch((cause: unknown) => cause);
   if (!(refused instanceof UpgradeRefused)) throw new Error('the upgrade was not refused');

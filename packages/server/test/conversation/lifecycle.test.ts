@@ -16,7 +16,7 @@ function closeOf(peer: Peer): Promise<WireFrame> {
 }
 
 test.each(dialects)(
-  'S110 on %s archiving a store closes its channels, and none can be joined again',
+  'S110 on %s archiving a store closes its channels, and none can be joined again (P44)',
   async (_n, knock) => {
     const { server, joined, storeId } = await world();
     const [peer, other] = [await joined(knock), await joined({ ...knock, device: 'd2' })];
@@ -140,7 +140,7 @@ function statusOf(url: string): Promise<number> {
 }
 
 test.each(dialects)(
-  'S111 on %s a drain answers what it has taken, says when to return, and closes with 1001',
+  'S111 on %s a drain answers what it has taken, says when to return, and closes with 1001 (P46)',
   async (_n, knock) => {
     const disk = new SlowDisk(memory());
     const { server, joined, connect } = await world({ storage: disk.storage });

@@ -16,7 +16,7 @@ import {
 import { set, topic, world } from './world.ts';
 
 test.each(tongues)(
-  'S11 in %s the event of a write reaches the writer before the reply, both with seq 1',
+  'S11 in %s the event of a write reaches the writer before the reply, both with seq 1 (P6)',
   async (_name, knock) => {
     const { joined } = await world();
     const peer = await joined(knock);
@@ -56,7 +56,7 @@ test('S11 a capver-3 event has exactly the seven fields of old', async () => {
   ]);
 });
 
-test('S12 a map set at a path becomes leaves of one revision, and the event carries it whole', async () => {
+test('S12 a map set at a path becomes leaves of one revision, and the event carries it whole (P45)', async () => {
   const home = await world();
   const [old, peer] = [await home.joined({ capver: '3', device: 'd2' }), await home.joined()];
   const value = { title: 'Hi', meta: { author: 'Ann', draft: true } };

@@ -152,18 +152,22 @@ describe('stores of other orgs', () => {
     ['POST', '/api/stores', { name: 'globex/%' }],
     ['POST', '/api/tokens', { name: 't', read: true, store_name: 'globex/%' }],
     ['POST', '/api/tokens', { name: 't', read: true, store_names: ['globex/%'] }],
-  ])('S105 %s %s %j does not tell a store of another org from none', async (method, path, body) => {
-    const world = new World();
-    const other = await world.store('globex/plans');
-    const { ask } = await world.token();
-    const about = (name: string) => ask(method, path.replace('%', name), body && fill(body, name));
-    const there = await about('plans');
-    const nowhere = await about('nothing');
-    expect(there.status).toBeGreaterThanOrEqual(400);
-    expect([there.status, there.json]).toEqual([nowhere.status, nowhere.json]);
-    expect(await world.storage.stores.get(other.id)).toEqual(other);
-    expect(world.archived).toEqual([]);
-  });
+  ])(
+    'S105 %s %s %j does not tell a store of another org from none (P42)',
+    async (method, path, body) => {
+      const world = new World();
+      const other = await world.store('globex/plans');
+      const { ask } = await world.token();
+      const about = (name: string) =>
+        ask(method, path.replace('%', name), body && fill(body, name));
+      const there = await about('plans');
+      const nowhere = await about('nothing');
+      expect(there.status).toBeGreaterThanOrEqual(400);
+      expect([there.status, there.json]).toEqual([nowhere.status, nowhere.json]);
+      expect(await world.storage.stores.get(other.id)).toEqual(other);
+      expect(world.archived).toEqual([]);
+    },
+  );
 
   test('S105 no id tells a store or token of another org from none', async () => {
     const world = new World();

@@ -194,8 +194,7 @@ export class Outbox {
 
   /** Pushes what may be sent now. */
   send({ now, wall }: Moment): readonly Push[] {
-    if (!this.#isJoined || this.#unsent === 0) return [];
-    if (this.#isBlocked && this.#inFlight.size > 0) return [];
+    if (!this.#isJoined || this.#unsent === 0 || this.#isHeldUp) return [];
     const pushes: Push[] = [];
     for (const pending of this.#queue.values()) {
       if (!isUnsent(pending)) continue;
@@ -242,14 +241,21 @@ export class Outbox {
     return this.#inFlight.values().next().value ?? null;
   }
 
-  // Only the first that is unsent can be sent next, so its time alone matters.
+  // Only the first that is unsent can be sent next, so its time alone matters; what waits for an answer or for the cache
+  // is looked at when that comes.
   #nextRetry(): MonotonicMs {
-    if (this.#unsent === 0) return Infinity;
-    for (const { status } of this.#queue.values()) {
-      if (status.state === 'waiting') return status.until;
+    if (this.#unsent === 0 || this.#isHeldUp) return Infinity;
+    for (const { status, isSaved } of this.#queue.values()) {
+      if (status.state === 'waiting') return isSaved ? status.until : Infinity;
       if (status.state === 'queued') return Infinity;
     }
     return Infinity;
+  }
+
+  /** Nothing can be sent before something is answered. */
+  get #isHeldUp(): boolean {
+    const { size } = this.#inFlight;
+    return size >= this.#window || (this.#isBlocked && size > 0);
   }
 
   #maySend({ status, isSaved }: Pending, now: MonotonicMs): boolean {

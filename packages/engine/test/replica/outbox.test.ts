@@ -223,3 +223,17 @@ test('an id is asked once, and after the end nothing is', () => {
   desk.set('c', 'k', 4);
   expect(desk.refusalOf('c')).toBe('closed');
 });
+
+test('a retry whose time has come, but which waits for the answer to another, does not wake its host over and over', () => {
+  const desk = new Desk().live();
+  desk.set('a', 'a', 1);
+  desk.set('b', 'b', 1);
+  desk.refuse('a', 'rate_limited', { retry_after_ms: 100 });
+  desk.now += 200;
+  expect(desk.step({ type: 'tick' }).filter(({ type }) => type === 'wake')).toEqual([
+    { type: 'wake', at: 1000 + 30_000 },
+  ]);
+  desk.takePushed();
+  desk.refuse('b', 'blocked', { client_op_id: 'a', retry_after_ms: 100 });
+  expect(desk.takePushed()).toEqual(['a', 'b']);
+});

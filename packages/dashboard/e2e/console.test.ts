@@ -174,7 +174,7 @@ describe.runIf(isWanted)('the console in Chromium', { timeout: 60_000 }, () => {
 
   test('a store of 100,000 leaves is browsed with few lines drawn, and its log pauses', async () => {
     await fillLarge();
-    const mine = await ConsolePage.open(browser, `${server.url}/#token=dev&store=demo/sensors`);
+    const mine = await ConsolePage.open(browser, server.console('demo/sensors'));
     await mine.line('sensors').click();
     await mine.line('sensors/s00000').waitFor();
     await mine.tree.press('End');

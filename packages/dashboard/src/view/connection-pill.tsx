@@ -17,7 +17,7 @@ export function ConnectionPill({ client }: { readonly client: Client }): ReactNo
       <span className="pill" data-state={connection} data-testid="connection">
         {label}
         {connection === 'reconnecting' && attempts > 0 && (
-          <span className="count" aria-hidden="true">
+          <span className="attempts" aria-hidden="true">
             {' '}
             · {attempts}
           </span>

@@ -52,16 +52,19 @@ export function Editor({ workspace, path, onDone }: EditorProps): ReactNode {
       <p id="value-problem" className="problem" role="status">
         {isStale ? '' : problem}
       </p>
-      {isStale && <Conflict edits={edits} draft={draft} onDone={onDone} />}
-      <div className="actions">
-        <button type="button" className="primary" disabled={draft === undefined} onClick={save}>
-          Save
-        </button>
-        <button type="button" disabled={draft === undefined} onClick={cancel}>
-          Cancel
-        </button>
-        {entry?.type === 'counter' && <CounterButtons store={store} path={path} />}
-      </div>
+      {isStale ? (
+        <Conflict edits={edits} draft={draft} onDone={onDone} />
+      ) : (
+        <div className="actions">
+          <button type="button" className="primary" disabled={draft === undefined} onClick={save}>
+            Save
+          </button>
+          <button type="button" disabled={draft === undefined} onClick={cancel}>
+            Cancel
+          </button>
+          {entry?.type === 'counter' && <CounterButtons store={store} path={path} />}
+        </div>
+      )}
     </div>
   );
 }

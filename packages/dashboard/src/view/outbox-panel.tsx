@@ -60,8 +60,9 @@ export function OutboxPanel({ session, workspace }: Props): ReactNode {
 
 function subjectOf({ request }: OutboxEntry): string {
   if (request.op === 'transact') return `${request.ops.length} ops`;
-  const value = 'value' in request ? ` = ${shortValue(request.value, 60)}` : '';
-  return request.path + value;
+  if (!('value' in request)) return request.path;
+  const sign = request.op === 'set' ? ' = ' : ' ';
+  return request.path + sign + shortValue(request.value, 60);
 }
 
 function stateOf({ state, reason, attempts }: OutboxEntry): string {

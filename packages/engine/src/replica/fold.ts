@@ -63,6 +63,13 @@ export type FoldConfig = {
 // Steps of revisions between two seqs: an own, uncommitted op stands after all that is committed and before all that will be.
 const step = 2 ** -20;
 
+/** What the next refold is to tell of: who did something, the leaves that it may concern, and where all of that is. */
+type Stale = {
+  readonly acts: Act[];
+  readonly leaves: Set<Path>;
+  readonly touched: TouchedPaths;
+};
+
 /**
  * What a replica shows: `view = committed + own unanswered requests` (design.md, The replica).
  *
@@ -81,7 +88,7 @@ export class Fold {
   #steps = 0;
   readonly #shown = new Map<OpId, Shown>();
   readonly #touched = new TouchedPaths();
-  #stale: { readonly acts: Act[]; readonly leaves: Set<Path> } | null = null;
+  #stale: Stale | null = null;
   limits: ValueLimits;
 
   constructor(config: FoldConfig, start: { tree: Tree; cursor: Seq; limits: ValueLimits }) {
@@ -147,7 +154,7 @@ export class Fold {
     const shown: Shown = { request, touched, ops: [], leaves: [], rebasedOver };
     this.#shown.set(opId, shown);
     this.#touched.add(shown.touched);
-    this.#stale ??= { acts: [], leaves: new Set() };
+    this.#spoil([]);
   }
 
   /** Stops showing a request: it was refused, or committed by other means than its echo. */
@@ -172,7 +179,7 @@ export class Fold {
       this.#forget(own);
     }
     const stamp = { own: own !== null, committed: true, audience: modeBits.committed };
-    const touching = commit.ops.filter((op) => pathsOf(op).some((path) => this.touches(path)));
+    const touching = commit.ops.filter((op) => pathsOf(op).some((path) => this.#entangles(path)));
     if (shown !== undefined || touching.length > 0) {
       const committed = this.#commit(commit.ops, stamp);
       this.#rebase(committed, shown?.leaves ?? []);
@@ -285,9 +292,15 @@ export class Fold {
     }
   }
 
-  #spoil(leaves: Iterable<Path>): { readonly acts: Act[]; readonly leaves: Set<Path> } {
-    this.#stale ??= { acts: [], leaves: new Set() };
+  /** What shows only with the next refold holds back what comes after it at the same place: a path keeps its order. */
+  #entangles(path: Path): boolean {
+    return this.touches(path) || this.#stale?.touched.touches(path) === true;
+  }
+
+  #spoil(leaves: readonly Path[]): Stale {
+    this.#stale ??= { acts: [], leaves: new Set(), touched: new TouchedPaths() };
     add(this.#stale.leaves, leaves);
+    this.#stale.touched.add(leaves);
     return this.#stale;
   }
 
@@ -296,6 +309,7 @@ export class Fold {
     for (const act of acts) {
       for (const { path } of act.changes) stale.leaves.add(path);
       stale.acts.push({ ...act, audience: modeBits.all });
+      stale.touched.add([act.path]);
     }
   }
 

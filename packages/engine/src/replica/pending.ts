@@ -68,7 +68,8 @@ export function pendingOf(known: PendingRequest): Pending {
     order,
     createdAt,
     status: { state: 'queued' },
-    attempts,
+    // A former life that was about to send it may have done so (C7).
+    attempts: firstSentAt === null ? attempts : Math.max(1, attempts),
     firstSentAt,
     failures: 0,
     isRefused: false,

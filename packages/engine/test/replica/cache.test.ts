@@ -131,3 +131,16 @@ test('a resync from a cache tells only how the store differs from it', () => {
   expect(change).toMatchObject({ seq: 9, replaces: true });
   expect([...(change?.entries ?? [])].map(([at]) => at)).toEqual(['a', 'b']);
 });
+
+test('C7 what a former life was about to send may have been sent, and cannot be cancelled', () => {
+  const former = new Desk({ durable: true }).live();
+  former.step({ type: 'persisted', batch: saved(former.effects)?.batch ?? 0 });
+  former.set('a', 'k', 1);
+  const request = saved(former.effects)?.change.requests[0]?.[1];
+  expect(request).toMatchObject({ opId: 'a', attempts: 0 });
+  const outbox = request === undefined || request === null ? [] : [request];
+  const desk = new Desk({ durable: true, image: { ...former.replica.image(), outbox } });
+  desk.step({ type: 'cancel', opId: 'a' });
+  expect(desk.outcome('a')).toBeUndefined();
+  expect(desk.outbox()).toEqual(['a queued']);
+});

@@ -143,6 +143,20 @@ test('S76 previous is from before the commit, whatever its ops do to one another
   ]);
 });
 
+test('C4 of a frame that bears on a pending write, each path is told in the order of its ops', () => {
+  const desk = new Desk().live();
+  desk.set('a', 't/x', 'mine');
+  desk.watch('**');
+  desk.events([
+    [1, 'delete', 't', null],
+    [2, 'set', 't/y', 'theirs'],
+    [3, 'set', 'u', 'theirs'],
+  ]);
+  const seqs = desk.deliver().flatMap(({ path: at, seq }) => (at.startsWith('t') ? [seq] : []));
+  expect(seqs).toEqual(seqs.toSorted((a, b) => Number(a) - Number(b)));
+  expect(seqs).toContain(2);
+});
+
 test('S77 a queue over its maximum drops that subscription once, and no other', () => {
   const desk = new Desk().live();
   const small = desk.watch('k', { maxQueue: 3 });

@@ -1,10 +1,11 @@
+import { execFile } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { createClient, type Transaction } from '@holdfast/client';
 import type { Browser } from 'playwright-core';
-import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasChromium, launchChromium } from './browser.ts';
 import { ConsolePage } from './console-page.ts';
@@ -15,6 +16,14 @@ const pictures =
   process.env['CONSOLE_PICTURES'] ?? mkdtempSync(join(tmpdir(), 'holdfast-pictures-'));
 const server = new ServerProcess();
 let browser: Browser;
+
+/** Builds what users get: in a process of its own, for in this one NODE_ENV says "test". */
+async function buildConsole(): Promise<void> {
+  const vite = fileURLToPath(new URL('bin/vite.js', import.meta.resolve('vite/package.json')));
+  const cwd = fileURLToPath(new URL('..', import.meta.url));
+  const env = { ...process.env, NODE_ENV: 'production' };
+  await promisify(execFile)(process.execPath, [vite, 'build', '--logLevel', 'error'], { cwd, env });
+}
 
 /** Commits something from outside of any page. */
 async function write(name: string, collect: (tx: Transaction) => void): Promise<void> {
@@ -53,7 +62,7 @@ async function fillLarge(): Promise<void> {
 
 describe.runIf(isWanted)('the console in Chromium', { timeout: 60_000 }, () => {
   beforeAll(async () => {
-    await build({ root: fileURLToPath(new URL('..', import.meta.url)), logLevel: 'error' });
+    await buildConsole();
     [browser] = await Promise.all([launchChromium(), server.start()]);
     await fill();
   }, 60_000);

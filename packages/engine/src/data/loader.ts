@@ -38,10 +38,8 @@ export class Loader {
       this.#late.push({ ...leaf, path });
       return;
     }
-    for (const { node } of this.#open) {
-      node.count += 1;
-      node.wrote(leaf.revision);
-    }
+    map.node.count += 1;
+    map.node.wrote(leaf.revision);
   }
 
   /** Takes the rows of maps whose revision no leaf below them has. */
@@ -89,8 +87,14 @@ export class Loader {
   #close(): MapNode {
     const map = this.#top();
     this.#open.pop();
-    map.node.children = this.#editor.build(map.keys, map.values);
-    return map.node;
+    const { node } = map;
+    node.children = this.#editor.build(map.keys, map.values);
+    const above = this.#open.at(-1)?.node;
+    if (above !== undefined) {
+      above.count += node.count;
+      above.wrote(node.revision);
+    }
+    return node;
   }
 
   #top(): OpenMap {

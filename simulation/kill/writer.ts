@@ -11,7 +11,7 @@ export class Writer {
   readonly name: string;
   readonly site: Site;
   readonly #dice: Dice;
-  readonly #receipts: Receipt[] = [];
+  readonly #receipts: { readonly receipt: Receipt; readonly isGuarded: boolean }[] = [];
   #count = 0;
 
   constructor(name: string, of: { readonly port: number; readonly dice: Dice; errors: unknown[] }) {
@@ -25,7 +25,8 @@ export class Writer {
     const { store } = this.site;
     if (store.status.get().pending >= pendingMax) return;
     this.#count += 1;
-    this.#receipts.push(this.#make());
+    const isGuarded = this.#dice.chance(0.1);
+    this.#receipts.push({ receipt: isGuarded ? this.#race() : this.#make(), isGuarded });
   }
 
   /** Every write is decided. */
@@ -36,7 +37,11 @@ export class Writer {
   history(): ClientHistory {
     return {
       client: this.name,
-      made: this.#receipts.map(madeOf),
+      made: this.#receipts.map(({ receipt, isGuarded }) => ({
+        opId: receipt.opId,
+        isGuarded,
+        outcome: outcomeOf(receipt),
+      })),
       watches: [],
       bookmarks: [],
       resumes: this.site.resumes,
@@ -61,17 +66,21 @@ export class Writer {
         tx.increment('pairs');
       });
     }
-    const revision = store.entry('race')?.revision;
-    return revision === undefined || this.#dice.chance(0.1)
-      ? store.put('race', value)
-      : store.put('race', value, { ifMatch: Math.floor(revision) });
+    return store.put('race', value);
+  }
+
+  /** A write that somebody else may have made impossible. */
+  #race(): Receipt {
+    const { store } = this.site;
+    const revision = store.entry('race')?.revision ?? 0;
+    return store.put('race', this.name, { ifMatch: Math.floor(revision) });
   }
 }
 
-function madeOf({ opId, outcome }: Receipt): MadeWrite {
-  if (outcome === null) return { opId, outcome: 'unknown' };
-  if (outcome.status === 'refused') return { opId, outcome: { refused: outcome.reason } };
-  return { opId, outcome: { committed: outcome.seq } };
+function outcomeOf({ outcome }: Receipt): MadeWrite['outcome'] {
+  if (outcome === null) return 'unknown';
+  if (outcome.status === 'refused') return { refused: outcome.reason };
+  return { committed: outcome.seq };
 }
 
 /** Whether an error is no more than a refusal. */

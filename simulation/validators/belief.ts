@@ -22,6 +22,11 @@ export class Belief {
     return this.#tree.read(path)?.value;
   }
 
+  /** As {@link read}, but nothing where there is a map. */
+  leaf(path: Path): Json | undefined {
+    return this.#tree.leaf(path)?.value;
+  }
+
   fork(): Belief {
     const fork = new Belief(this.#tree);
     fork.#turn = this.#turn;

@@ -4,6 +4,8 @@ import type { Json, OpId, Path, Seq } from '@holdfast/protocol';
 /** A write that a client made, and what it was told of it; `unknown` where it was told nothing. */
 export type MadeWrite = {
   readonly opId: OpId;
+  /** Guarded: it may be refused for good, unheard, and be taken when it is sent again. */
+  readonly isGuarded: boolean;
   readonly outcome: 'unknown' | { readonly committed: Seq } | { readonly refused: string };
 };
 
@@ -19,7 +21,7 @@ export type WatchHistory = {
   readonly includeCurrent: boolean;
   /** Nothing changes what it is told of but ops that it is told of: its events alone give the state. */
   readonly isWhole: boolean;
-  /** The cursor when it began, and where its replica was when all was delivered that had come. */
+  /** The cursor when it began, or after the first sync where that is no news; and when all was delivered that had come. */
   readonly from: Seq;
   readonly through: Seq;
   readonly events: readonly WatchEvent[];

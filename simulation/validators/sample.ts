@@ -33,11 +33,11 @@ export function sampleTruth(): Truth {
 export function sampleHistory(truth: Truth): ClientHistory {
   const made = [1, 2, 3, 4, 5].map((n) => {
     const opId = `bob:s:${n}`;
-    return { opId, outcome: { committed: truth.of(opId)[0]?.seq ?? 0 } };
+    return { opId, isGuarded: false, outcome: { committed: truth.of(opId)[0]?.seq ?? 0 } };
   });
   return {
     client: 'bob',
-    made: [...made, { opId: 'bob:s:6', outcome: { refused: 'conflict' } }],
+    made: [...made, { opId: 'bob:s:6', isGuarded: true, outcome: { refused: 'conflict' } }],
     watches: [
       watchOf(truth, '**', everyEvent(truth)),
       { ...watchOf(truth, 'n/*', conflatedEvents(truth)), policy: 'latest' },
@@ -53,7 +53,7 @@ export function sampleHistories(truth: Truth): readonly ClientHistory[] {
   const bob = sampleHistory(truth);
   const made = Array.from({ length: 10 }, (_, index) => {
     const opId = `ann:s:${index + 1}`;
-    return { opId, outcome: { committed: truth.of(opId).at(-1)?.seq ?? 0 } };
+    return { opId, isGuarded: false, outcome: { committed: truth.of(opId).at(-1)?.seq ?? 0 } };
   });
   return [bob, { ...bob, client: 'ann', made, watches: [], bookmarks: [], resumes: [] }];
 }

@@ -10,6 +10,7 @@ import {
   segmentsOf,
   type Seq,
 } from '@holdfast/protocol';
+import type { WatchEvent } from '@holdfast/engine/replica';
 import { Belief } from './belief.ts';
 import {
   type ClientHistory,
@@ -31,6 +32,8 @@ export type Judged = {
 /** Events come in the order of their commits; what was there already comes before what happens (C12). */
 export function ordered({ watch }: Judged): Problem[] {
   const problems: Problem[] = [];
+  // Where own writes are shown, what they bear on is told last of all that a frame brings (C4).
+  const isGlobal = watch.policy === 'every' && watch.mode === 'committed';
   const lastOf = new Map<Path, Seq>();
   let last = 0;
   for (const event of watch.events) {
@@ -39,8 +42,8 @@ export function ordered({ watch }: Judged): Problem[] {
         problem('ordered', watch, `what is present at ${event.path} after seq ${last}`),
       );
     }
-    if (!isLive(event)) continue;
-    const before = watch.policy === 'every' ? last : (lastOf.get(event.path) ?? 0);
+    if (!isLive(event) || isOwnView(watch, event)) continue;
+    const before = isGlobal ? last : (lastOf.get(event.path) ?? 0);
     if (event.seq < before) {
       problems.push(problem('ordered', watch, `seq ${event.seq} after ${before} (${event.path})`));
     }
@@ -55,7 +58,7 @@ export function unique({ watch }: Judged): Problem[] {
   const problems: Problem[] = [];
   const heard = new Map<Path, Seq>();
   for (const event of watch.events) {
-    if (event.seq === null || event.op === 'refused') continue;
+    if (event.seq === null || event.op === 'refused' || isOwnView(watch, event)) continue;
     const known = heard.get(event.path) ?? 0;
     if (isLive(event) && event.seq <= known) {
       problems.push(problem('unique', watch, `seq ${event.seq} again at ${event.path}`));
@@ -69,14 +72,11 @@ export function unique({ watch }: Judged): Problem[] {
 export function atomic({ watch, client, truth }: Judged): Problem[] {
   if (watch.mode !== 'committed' || watch.policy !== 'every') return [];
   const problems: Problem[] = [];
-  const places = new Map<Seq, number>();
-  watch.events.forEach((event, index) => {
-    if (isLive(event)) places.set(event.seq, index);
-  });
+  const places = placesOf(watch);
   for (const { first, last, ops } of truth.commits) {
     if (first === last || first <= watch.from || isIn(client.resyncs, first)) continue;
     const wanted = lastOfEachPath(ops.filter(({ path }) => watches(watch, path)));
-    const found = wanted.flatMap(({ seq }) => places.get(seq) ?? []);
+    const found = wanted.flatMap((op) => toldOf(op, places).slice(-1));
     if (found.length === 0) continue;
     if (found.length < wanted.length) {
       problems.push(problem('atomic', watch, `only a part of the commit ${first} to ${last}`));
@@ -91,10 +91,10 @@ export function atomic({ watch, client, truth }: Judged): Problem[] {
 export function reliable({ watch, client, truth }: Judged): Problem[] {
   const problems: Problem[] = [];
   if (watch.mode === 'committed') {
-    const heard = new Set(watch.events.filter(isLive).map(({ seq }) => seq));
-    for (const { seq } of due(watch, client.resyncs, truth)) {
-      if (watch.policy === 'every' && !heard.has(seq)) {
-        problems.push(problem('reliable', watch, `seq ${seq} is never told`));
+    const places = placesOf(watch);
+    for (const op of due(watch, client.resyncs, truth)) {
+      if (watch.policy === 'every' && toldOf(op, places).length === 0) {
+        problems.push(problem('reliable', watch, `seq ${op.seq} is never told`));
       }
     }
   }
@@ -112,15 +112,13 @@ export function reliable({ watch, client, truth }: Judged): Problem[] {
 export function resumable({ watch, client, truth }: Judged): Problem[] {
   if (watch.mode !== 'committed' || watch.policy !== 'every') return [];
   const problems: Problem[] = [];
-  const counts = new Map<Seq, number>();
-  for (const event of watch.events) {
-    if (isLive(event)) counts.set(event.seq, (counts.get(event.seq) ?? 0) + 1);
-  }
-  const wanted = new Set(due(watch, client.resyncs, truth).map(({ seq }) => seq));
+  const places = placesOf(watch);
+  const wanted = new Map(due(watch, client.resyncs, truth).map((op) => [op.seq, op]));
   for (const cursor of client.resumes) {
     for (const seq of [cursor, cursor + 1]) {
-      const times = counts.get(seq) ?? 0;
-      if (wanted.has(seq) && times !== 1) {
+      const op = wanted.get(seq);
+      const times = op === undefined ? 1 : toldOf(op, places).length;
+      if (times !== 1) {
         problems.push(
           problem('resumable', watch, `seq ${seq} ${times} times, at the seam ${cursor}`),
         );
@@ -157,23 +155,38 @@ export function filtered({ watch }: Judged): Problem[] {
 export function previous({ watch, truth }: Judged): Problem[] {
   if (!watch.isWhole || (!watch.includeCurrent && watch.mode !== 'committed')) return [];
   const belief = watch.includeCurrent ? new Belief() : new Belief(truth.stateAt(watch.from));
-  let commit: Seq | null = null;
-  let before = belief;
+  let before: readonly Belief[] = [];
+  let last: WatchEvent | null = null;
   const problems: Problem[] = [];
   for (const event of watch.events) {
-    const tx = isLive(event) ? (truth.at(event.seq)?.tx ?? null) : null;
-    if (tx !== commit) before = tx === null ? belief : belief.fork();
-    commit = tx;
+    // Where own writes are shown, several commits may be shown at once: any state of late will do.
+    if (watch.mode === 'all') before = [...before.slice(-recentMax), belief.fork()];
     // In a commit two paths may lie in one another; nobody was shown a state amid a commit.
-    const known = before.read(event.path);
-    if (!isSame(known, event.previous)) {
-      const told = `${show(event.previous)} instead of ${show(known)}`;
+    else if (last === null || !isOneCommit(last, event, truth)) before = [belief.fork()];
+    else if (event.op === 'resync') before = [...before, belief.fork()];
+    last = event;
+    if (!before.some((each) => isSame(knownOf(each, event), event.previous))) {
+      const told = `${show(event.previous)} instead of ${show(belief.read(event.path))}`;
       problems.push(problem('previous', watch, `${event.path} at ${event.seq}: ${told}`));
     }
     belief.hear(event);
   }
   return problems;
 }
+
+/** A resync tells leaf by leaf what differs. */
+function knownOf(belief: Belief, { op, path }: WatchEvent): Json | undefined {
+  return op === 'resync' ? belief.leaf(path) : belief.read(path);
+}
+
+function isOneCommit(a: WatchEvent, b: WatchEvent, truth: Truth): boolean {
+  if (a.op === 'resync' && b.op === 'resync') return true;
+  if (!isLive(a) || !isLive(b)) return false;
+  const tx = truth.at(a.seq)?.tx ?? null;
+  return tx !== null && tx === truth.at(b.seq)?.tx;
+}
+
+const recentMax = 64;
 
 /** Where seqs are missing, a marker says so, or the commit had a later op at that path (C11). */
 export function gapless({ watch, client, truth }: Judged): Problem[] {
@@ -221,6 +234,33 @@ function due(watch: WatchHistory, resyncs: readonly Span[], truth: Truth): reado
     .filter(({ first, last }) => first > watch.from && last <= watch.through)
     .filter(({ last }) => !isIn(resyncs, last))
     .flatMap(({ ops }) => lastOfEachPath(ops.filter(({ path }) => watches(watch, path))));
+}
+
+/** Where own writes are shown when made, what comes of them is not news of the log, and has its own order. */
+function isOwnView({ mode }: WatchHistory, { own }: WatchEvent): boolean {
+  return mode !== 'committed' && own;
+}
+
+/** Where in the events a change is told: by its seq and path. */
+function placesOf(watch: WatchHistory): ReadonlyMap<string, readonly number[]> {
+  const places = new Map<string, number[]>();
+  watch.events.forEach((event, index) => {
+    if (!isLive(event)) return;
+    const key = `${event.seq} ${event.path}`;
+    const same = places.get(key);
+    if (same === undefined) places.set(key, [index]);
+    else same.push(index);
+  });
+  return places;
+}
+
+/** Where an op is told: under its own seq, or that of a later op of its commit that changed the same place. */
+function toldOf(op: Op, places: ReadonlyMap<string, readonly number[]>): readonly number[] {
+  const told: number[] = [];
+  for (let { seq } = op; seq <= (op.tx ?? op.seq); seq++) {
+    told.push(...(places.get(`${seq} ${op.path}`) ?? []));
+  }
+  return told;
 }
 
 function isOneRun(

@@ -36,9 +36,10 @@ export function known(histories: readonly ClientHistory[], truth: Truth): Proble
     .map((opId) => ({ word: 'known', text: `nobody made ${opId}` }));
 }
 
-/** A client's writes are committed in the order in which it made them (C2). */
+/** A client's writes are committed in the order in which it made them (C2), those aside that others may prevent. */
 export function inOrder(histories: readonly ClientHistory[], truth: Truth): Problem[] {
-  const made = new Set(histories.flatMap((each) => each.made).map(({ opId }) => opId));
+  const sure = histories.flatMap(({ made }) => made).filter(({ isGuarded }) => !isGuarded);
+  const made = new Set(sure.map(({ opId }) => opId));
   const last = new Map<string, { readonly counter: number; readonly opId: OpId }>();
   const problems: Problem[] = [];
   for (const { clientOpId: opId } of truth.ops) {

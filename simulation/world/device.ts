@@ -1,0 +1,391 @@
+import { memoryCache } from '@holdfast/client';
+import { Dialer, type DialerEffect, type DialerInput } from '@holdfast/engine/session';
+import {
+  Replica,
+  type ReplicaEffect,
+  type ReplicaInput,
+  type ReplicaStatus,
+  type Outcome,
+} from '@holdfast/engine/replica';
+import {
+  asGlob,
+  asStoreName,
+  type Codec,
+  defaultLimits,
+  frameTuple,
+  isBadFrame,
+  isRefusal,
+  type OpId,
+  type Path,
+  readFrame,
+  readSnapshotEnd,
+  type Request,
+  type Seq,
+} from '@holdfast/protocol';
+import type { Bookmark, ClientHistory, MadeWrite, Span } from '../validators/history.ts';
+import { leavesOf, Notebook } from './notebook.ts';
+import { Outcomes } from './outcomes.ts';
+import type { Room } from './room.ts';
+import { Wire } from './wire.ts';
+
+type Wish<Input> = Input extends unknown ? Omit<Input, 'now' | 'wall'> : never;
+
+/** Where a device finds a server: takes the wire, or says that nobody is there. */
+export type Dial = (wire: Wire, codec: Codec, deviceId: string) => boolean;
+
+const store = asStoreName('acme/app');
+const topic = `store:${store}`;
+
+/**
+ * A client in all but its packaging: one dialer, one replica with a durable cache, and subscribers; it can be killed at
+ * any moment and goes on from its cache.
+ */
+export class Device {
+  readonly name: string;
+  readonly #room: Room;
+  readonly #dial: Dial;
+  readonly #codec: Codec;
+  readonly #cache = memoryCache();
+  readonly #outcomes = new Outcomes();
+  readonly #lives: ClientHistory[] = [];
+  #dialer: Dialer;
+  #replica: Replica;
+  #notebook: Notebook;
+  #life = 1;
+  #count = 0;
+  #isNewborn = true;
+  #bookmarks: Bookmark[] = [];
+  #resumes: Seq[] = [];
+  #resyncs: Span[] = [];
+  #wire: { readonly link: number; readonly wire: Wire } | null = null;
+  /** The link that the dialer waits for or has; one that opens late is not wanted. */
+  #wanted = 0;
+  #isJoined = false;
+  /** It has never had anything: its first sync is no news. */
+  #isFresh = true;
+  /** The seq of a snapshot that has arrived whole. */
+  #snapshot: Seq | null = null;
+  #slowness = 0;
+  readonly #inputs: Wish<DialerInput>[] = [];
+  #isStepping = false;
+
+  constructor(name: string, room: Room, { dial, codec }: { dial: Dial; codec: Codec }) {
+    this.name = name;
+    this.#room = room;
+    this.#dial = dial;
+    this.#codec = codec;
+    this.#dialer = this.#newDialer();
+    this.#replica = this.#newReplica();
+    this.#notebook = new Notebook(`${name}.1`, this.#replica);
+    this.#begin();
+  }
+
+  get status(): ReplicaStatus {
+    return this.#replica.status();
+  }
+
+  revision(path: Path): Seq | undefined {
+    return this.#replica.read(path)?.revision;
+  }
+
+  /** What is shown, in full. */
+  shown(): string {
+    const { entries, maps } = this.#replica.image();
+    const view = this.#replica.entries({}).items.map(({ path, value }) => [path, value]);
+    return JSON.stringify([view, [...entries], [...maps]]);
+  }
+
+  ask(request: Request): void {
+    this.#count += 1;
+    const opId = `${this.name}:s${this.#life}:${this.#count}`;
+    this.#outcomes.asked(opId, request);
+    this.#tell({ type: 'request', opId, request });
+  }
+
+  /** Takes back whatever may still be. */
+  cancel(): void {
+    for (const { opId } of this.#replica.outbox()) this.#tell({ type: 'cancel', opId });
+  }
+
+  /** The connection breaks; or goes silent, and nobody is told. */
+  cut(): void {
+    this.#wire?.wire.cut();
+  }
+
+  mute(): void {
+    this.#wire?.wire.mute();
+  }
+
+  slow(ms: number): void {
+    this.#slowness = ms;
+    if (this.#wire !== null) this.#wire.wire.slowness = ms;
+  }
+
+  network(hint: 'online' | 'offline' | 'woke'): void {
+    this.#line({ type: hint });
+  }
+
+  /** Notes what is committed here. */
+  bookmark(): void {
+    const { seq, entries } = this.#replica.image();
+    this.#bookmarks.push({ seq, entries: leavesOf(entries) });
+  }
+
+  /** The process ends, with nothing more done, and starts anew from its cache. */
+  kill(): void {
+    this.#room.note(this.name, 'is killed');
+    this.#finishLife({ isCut: true });
+    this.#wire?.wire.cut();
+    this.#wire = null;
+    this.#isJoined = false;
+    this.#snapshot = null;
+    this.#inputs.length = 0;
+    this.#outcomes.forget();
+    this.#life += 1;
+    this.#count = 0;
+    this.#isNewborn = true;
+    this.#bookmarks = [];
+    this.#resumes = [];
+    this.#resyncs = [];
+    this.#dialer = this.#newDialer();
+    this.#replica = this.#newReplica();
+    this.#notebook = new Notebook(`${this.name}.${this.#life}`, this.#replica);
+    this.#begin();
+  }
+
+  /** All that happened here, a history for each life; what came of the writes is in the last. */
+  histories(): readonly ClientHistory[] {
+    this.#finishLife({ isCut: false });
+    const made = this.#outcomes.list();
+    return [...this.#lives.slice(0, -1), Object.assign({}, this.#lives.at(-1), { made })];
+  }
+
+  /** What a subscriber to everything has been told last of each path. */
+  get believed(): Notebook['believed'] {
+    return this.#notebook.believed;
+  }
+
+  deliver(): void {
+    this.#tell({ type: 'deliver' });
+  }
+
+  #finishLife(how: { readonly isCut: boolean }): void {
+    for (let round = 0; round < 3; round++) this.deliver();
+    this.#lives.push({
+      client: `${this.name}.${this.#life}`,
+      made: [],
+      watches: this.#notebook.histories(this.status.seq, how),
+      bookmarks: this.#bookmarks,
+      resumes: this.#resumes,
+      resyncs: this.#resyncs,
+    });
+  }
+
+  #newDialer(): Dialer {
+    return new Dialer({ random: () => this.#room.dice.next(), probeable: true });
+  }
+
+  #newReplica(): Replica {
+    const image = this.#cache.load(store);
+    if (image instanceof Promise) throw new TypeError('the memory cache waits for nothing');
+    this.#isFresh = (image?.seq ?? 0) === 0;
+    return new Replica({
+      topic,
+      patterns: [asGlob('**')],
+      deviceId: this.name,
+      limits: defaultLimits,
+      random: () => this.#room.dice.next(),
+      durable: true,
+      ...(image !== null && { image }),
+    });
+  }
+
+  #begin(): void {
+    this.#line({ type: 'start' });
+    this.#line({ type: 'join', topic, payload: () => this.#joinPayload() });
+  }
+
+  #joinPayload(): object {
+    if (!this.#isNewborn) this.#resumes.push(this.status.seq);
+    this.#isNewborn = false;
+    return this.#replica.joinPayload();
+  }
+
+  /** Runs something later, unless this life is over by then. */
+  #later(ms: number, run: () => void): void {
+    const life = this.#life;
+    this.#room.agenda.later(ms, () => {
+      if (this.#life === life) run();
+    });
+  }
+
+  /** An input for the dialer; inputs are taken one after the other, each with all that it causes. */
+  #line(wish: Wish<DialerInput>): void {
+    this.#inputs.push(wish);
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+      if (next.type === 'push' && !this.#isJoined) continue;
+      const effects = this.#dialer.step({ ...next, now: this.#room.agenda.now });
+      for (const { type } of effects) {
+        if (type === 'joined') this.#isJoined = true;
+        if (type === 'lost' || type === 'refused') this.#isJoined = false;
+      }
+      for (const effect of effects) this.#performLine(effect);
+    }
+    this.#isStepping = false;
+  }
+
+  #performLine(effect: DialerEffect): void {
+    if ('topic' in effect) {
+      this.#tellOf(effect);
+      return;
+    }
+    const { agenda, delay } = this.#room;
+    switch (effect.type) {
+      case 'open':
+        this.#wanted = effect.link;
+        this.#later(delay(60), () => this.#open(effect.link));
+        return;
+      case 'close':
+        this.#wanted = 0;
+        this.#wireOf(effect.link)?.cut();
+        return;
+      case 'send':
+        this.#wireOf(effect.link)?.send('up', this.#codec.encode(frameTuple(effect.frame)));
+        return;
+      case 'probe':
+        this.#later(delay(100), () => this.#line({ type: 'probed', verdict: 'unreachable' }));
+        return;
+      case 'wake':
+        if (effect.at !== null) {
+          this.#later(effect.at - agenda.now, () => this.#line({ type: 'tick' }));
+        }
+        return;
+      case 'renew':
+        this.#room.problem('calm', `${this.name} asked for another token`);
+        return;
+      case 'connection':
+    }
+  }
+
+  #wireOf(link: number): Wire | undefined {
+    return this.#wire?.link === link ? this.#wire.wire : undefined;
+  }
+
+  #tellOf(effect: Extract<DialerEffect, { readonly topic: string }>): void {
+    if (effect.type === 'joined' || effect.type === 'lost') this.#snapshot = null;
+    if (effect.type === 'message' && effect.event === 'snapshot_end') {
+      const end = readSnapshotEnd(effect.payload);
+      if (!isRefusal(end)) this.#snapshot = end.seq;
+    }
+    this.#tell(effect);
+    const isCaughtUp = effect.type === 'message' && effect.event === 'catch_up_complete';
+    if (isCaughtUp && this.#snapshot === null) this.#isFresh = false;
+  }
+
+  #open(link: number): void {
+    if (this.#wanted !== link) return;
+    const wire = new Wire(this.#room);
+    wire.slowness = this.#slowness;
+    wire.attach('down', {
+      received: (data) => this.#receive(wire, data),
+      closed: () => this.#closed(wire),
+    });
+    if (!this.#dial(wire, this.#codec, this.name)) {
+      this.#later(this.#room.delay(50), () => this.#line({ type: 'closed', link, code: 1006 }));
+      return;
+    }
+    this.#wire = { link, wire };
+    this.#line({ type: 'opened', link });
+  }
+
+  #receive(wire: Wire, data: string | Uint8Array): void {
+    const frame = readFrame(this.#codec.decode(data));
+    if (isBadFrame(frame)) this.#room.problem('calm', `the server sent ${String(data)}`);
+    if (this.#wire?.wire === wire) this.#line({ type: 'received', link: this.#wire.link, frame });
+  }
+
+  #closed(wire: Wire): void {
+    if (this.#wire?.wire !== wire) return;
+    const { link } = this.#wire;
+    this.#wire = null;
+    this.#line({ type: 'closed', link, code: 1006 });
+  }
+
+  /** An input for the replica. */
+  #tell(wish: Wish<ReplicaInput>): void {
+    const { now } = this.#room.agenda;
+    const before = this.status.seq;
+    const effects = this.#replica.step({ ...wish, now, wall: 1_700_000_000_000 + now });
+    if (this.status.seq < before) {
+      this.#room.problem('ordered', `the cursor of ${this.name} went back to ${this.status.seq}`);
+    }
+    this.#noteResync(before);
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  /** A snapshot has taken the replica from a cursor to its own seq: at once, or when it was ready for it. */
+  #noteResync(before: Seq): void {
+    const through = this.#snapshot;
+    if (through === null || this.status.seq < through) return;
+    this.#snapshot = null;
+    if (through > before) this.#resyncs.push([before, through]);
+    if (this.#isFresh) this.#notebook.startAt(through);
+    this.#isFresh = false;
+  }
+
+  #perform(effect: ReplicaEffect): void {
+    const { agenda, delay } = this.#room;
+    switch (effect.type) {
+      case 'push':
+        this.#line({ ...effect, topic });
+        return;
+      case 'rejoin':
+        this.#line({ type: 'rejoin', topic });
+        return;
+      case 'persist':
+        this.#persist(effect);
+        return;
+      case 'settled':
+        this.#settle(effect.opId, effect.outcome);
+        return;
+      case 'notify':
+        this.#notebook.hear(effect.subscription, effect.events);
+        return;
+      case 'deliverable':
+        this.#later(delay(30), () => this.deliver());
+        return;
+      case 'wake':
+        if (effect.at === null) return;
+        this.#later(effect.at - agenda.now, () => this.#tell({ type: 'tick' }));
+        return;
+      case 'dropped':
+        this.#room.problem('reliable', `${this.name}: a subscription was dropped`);
+        return;
+      case 'status':
+    }
+  }
+
+  #persist({ batch, change }: Extract<ReplicaEffect, { type: 'persist' }>): void {
+    this.#later(this.#room.delay(20), () => {
+      const { seq } = change;
+      void this.#cache.commit(store, change);
+      for (const [opId, request] of change.requests) {
+        if (request === null) this.#outcomes.saved(opId);
+      }
+      const image = this.#cache.load(store);
+      // What a kill at this moment would leave is a whole state (S80).
+      if (image !== null && 'entries' in image && this.#room.dice.chance(0.2)) {
+        this.#bookmarks.push({ seq, entries: leavesOf(image.entries) });
+      }
+      this.#tell({ type: 'persisted', batch });
+    });
+  }
+
+  #settle(opId: OpId, outcome: Outcome): void {
+    this.#room.note(this.name, `${opId} ${outcome.status}`);
+    const wrong = this.#outcomes.told(opId, outcome);
+    if (wrong !== null) this.#room.problem('once', wrong);
+  }
+}

@@ -1,0 +1,165 @@
+import {
+  Authority,
+  type AuthorityEffect,
+  type AuthorityEvent,
+  type Batch,
+  type LoggedOp,
+  type Submission,
+} from '@holdfast/engine/authority';
+import type { Tree } from '@holdfast/engine/data';
+import { defaultLimits, type Refusal, type Seq, type WriteReply } from '@holdfast/protocol';
+import type { Log } from './log.ts';
+import type { Room } from './room.ts';
+
+type Answered = (answer: WriteReply | Refusal) => void;
+
+/** What a host does when its authority has news. */
+export type LifeEvents = { committed(ops: readonly LoggedOp[]): void };
+
+const wallStart = 1_700_000_000_000;
+
+/** One life of a server process: an authority, and the log that answers it late, badly, or not at all. */
+export class Life {
+  readonly name: string;
+  readonly #room: Room;
+  readonly #log: Log;
+  readonly #events: LifeEvents;
+  readonly #authority: Authority;
+  readonly #receivers = new Map<number, Answered>();
+  #appending: { readonly expected: Seq; readonly content: Batch } | null = null;
+  #tickets = 0;
+  #isOver = false;
+  head: Seq;
+
+  constructor(
+    name: string,
+    of: { readonly room: Room; readonly log: Log; readonly shared: boolean },
+    events: LifeEvents,
+  ) {
+    this.name = name;
+    this.#room = of.room;
+    this.#log = of.log;
+    this.#events = events;
+    this.head = of.log.head;
+    const at = this.#instant();
+    const tree = of.log.load();
+    const { shared } = of;
+    const config = { head: this.head, tree, at, archived: false, limits: defaultLimits, shared };
+    this.#authority = new Authority(config);
+  }
+
+  submit(submission: Omit<Submission, 'ticket'>, answered: Answered): void {
+    this.#tickets += 1;
+    this.#receivers.set(this.#tickets, answered);
+    this.#step({ type: 'submit', submission: { ...submission, ticket: this.#tickets } });
+  }
+
+  left(channel: number): void {
+    this.#step({ type: 'left', channel });
+  }
+
+  grew(head: Seq): void {
+    if (head > this.head) this.#step({ type: 'grew', head });
+  }
+
+  /** A part of the log that is committed and known here. */
+  read(after: Seq): readonly LoggedOp[] {
+    return this.#log.read(after).slice(0, Math.max(0, this.head - after));
+  }
+
+  view(): { readonly tree: Tree; readonly seq: Seq } {
+    return this.#authority.view();
+  }
+
+  /** It ends here; what it was just storing is stored, or not. */
+  end(): void {
+    this.#isOver = true;
+    const appending = this.#appending;
+    if (appending === null || this.#room.dice.chance(0.5)) return;
+    this.#log.append(appending.expected, appending.content);
+  }
+
+  #instant(): { now: number; wall: number } {
+    const { now } = this.#room.agenda;
+    return { now, wall: wallStart + Math.floor(now) };
+  }
+
+  #later(ms: number, run: () => void): void {
+    this.#room.agenda.later(ms, () => {
+      if (!this.#isOver) run();
+    });
+  }
+
+  #step(event: AuthorityEvent): void {
+    if (this.#isOver) return;
+    for (const effect of this.#authority.step({ ...event, ...this.#instant() })) {
+      this.#perform(effect);
+    }
+  }
+
+  #perform(effect: AuthorityEffect): void {
+    const room = this.#room;
+    switch (effect.type) {
+      case 'append':
+        this.#append(effect);
+        return;
+      case 'lookup':
+        this.#answer(() => ({ type: 'answered', ...this.#log.answers(effect) }));
+        return;
+      case 'read':
+        this.#answer(() => ({ type: 'followed', ops: this.#log.read(effect.after) }));
+        return;
+      case 'collect':
+        this.#later(room.delay(3), () => this.#step({ type: 'flush' }));
+        return;
+      case 'wake':
+        this.#later(effect.at - room.agenda.now, () => this.#step({ type: 'tick' }));
+        return;
+      case 'committed':
+        this.#committed(effect.ops);
+        return;
+      case 'reply':
+        this.#reply(effect.ticket, effect.answer);
+        return;
+      case 'fault':
+        room.problem('calm', `the authority of ${this.name} failed: ${String(effect.error)}`);
+        return;
+      case 'drained':
+    }
+  }
+
+  #committed(ops: readonly LoggedOp[]): void {
+    this.head = ops.at(-1)?.seq ?? this.head;
+    this.#events.committed(ops);
+  }
+
+  #reply(ticket: number, answer: WriteReply | Refusal): void {
+    const answered = this.#receivers.get(ticket);
+    this.#receivers.delete(ticket);
+    answered?.(answer);
+  }
+
+  #answer(answer: () => AuthorityEvent): void {
+    this.#later(this.#room.delay(15), () => {
+      this.#step(this.#room.happens('failed') ? { type: 'unreadable' } : answer());
+    });
+  }
+
+  #append({ batch, expected, content }: Extract<AuthorityEffect, { type: 'append' }>): void {
+    this.#appending = { expected, content };
+    const room = this.#room;
+    this.#later(room.delay(25), () => {
+      this.#appending = null;
+      if (room.happens('failed')) {
+        this.#later(room.delay(10), () => this.#step({ type: 'failed', batch }));
+        return;
+      }
+      const isUnknown = room.happens('unknown');
+      const isStored = !isUnknown || room.dice.chance(0.5);
+      const result = isStored ? this.#log.append(expected, content) : 'behind';
+      room.note(this.name, `append after ${expected}: ${isUnknown ? 'unknown' : result}`);
+      const type = isUnknown ? 'unknown' : result;
+      this.#later(room.delay(10), () => this.#step({ type, batch }));
+    });
+  }
+}

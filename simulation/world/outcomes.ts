@@ -1,0 +1,60 @@
+import type { Outcome } from '@holdfast/engine/replica';
+import type { OpId, Request } from '@holdfast/protocol';
+import type { MadeWrite } from '../validators/history.ts';
+
+/** What a device was told of its writes, over all its lives. */
+export class Outcomes {
+  readonly #made = new Map<OpId, MadeWrite>();
+  /** Refused, but the cache does not know yet: a kill forgets that they were. */
+  readonly #fragile = new Set<OpId>();
+
+  asked(opId: OpId, request: Request): void {
+    this.#made.set(opId, { opId, isGuarded: isGuarded(request), outcome: 'unknown' });
+  }
+
+  /** Notes an outcome; says what is wrong with it, if anything is. */
+  told(opId: OpId, outcome: Outcome): string | null {
+    const told = outcomeOf(outcome);
+    const [known, now] = [this.#made.get(opId)?.outcome, told].map((each) => JSON.stringify(each));
+    this.#note(opId, told);
+    if (outcome.status === 'refused') this.#fragile.add(opId);
+    // After a kill the same may be told again.
+    const isNew = known === '"unknown"' || known === now;
+    return isNew ? null : `${opId} had two outcomes: ${known} and ${now}`;
+  }
+
+  /** The cache knows that a write is decided. */
+  saved(opId: OpId): void {
+    this.#fragile.delete(opId);
+  }
+
+  /** The process ends, and with it what nobody else knew. */
+  forget(): void {
+    for (const opId of this.#fragile) this.#note(opId, 'unknown');
+    this.#fragile.clear();
+  }
+
+  list(): readonly MadeWrite[] {
+    return [...this.#made.values()];
+  }
+
+  #note(opId: OpId, outcome: MadeWrite['outcome']): void {
+    const made = this.#made.get(opId);
+    if (made !== undefined) this.#made.set(opId, { ...made, outcome });
+  }
+}
+
+function outcomeOf(outcome: Outcome): MadeWrite['outcome'] {
+  if (outcome.status === 'committed') {
+    const { reply } = outcome;
+    return 'released' in reply ? 'unknown' : { committed: reply.store_seq };
+  }
+  const { code } = outcome.refusal;
+  return code === 'outcome_unknown' ? 'unknown' : { refused: code };
+}
+
+/** Whether others may make a request impossible. */
+function isGuarded(request: Request): boolean {
+  if (request.op === 'transact') return request.ops.some(isGuarded);
+  return 'ifMatch' in request || 'ifAbsent' in request;
+}

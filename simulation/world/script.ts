@@ -1,0 +1,121 @@
+import { asPath, type Json, type Request, type Write } from '@holdfast/protocol';
+import { Dice } from '../dice.ts';
+
+/** Something that a person, a machine or the world does; the rest follows. */
+export type Action = { readonly at: number } & (
+  | {
+      readonly does: 'ask';
+      readonly who: number;
+      readonly request: Request;
+      /** Guarded by the revision that is shown then. */
+      readonly isGuarded: boolean;
+    }
+  | { readonly does: 'cut' | 'mute' | 'kill' | 'cancel' | 'bookmark'; readonly who: number }
+  | { readonly does: 'slow'; readonly who: number; readonly ms: number }
+  | {
+      readonly does: 'network';
+      readonly who: number;
+      readonly hint: 'online' | 'offline' | 'woke';
+    }
+  | { readonly does: 'crash'; readonly host: number }
+);
+
+export type Scene = { readonly devices: number; readonly hosts: number; readonly shared: boolean };
+
+const lengthMs = 20_000;
+
+/** What there is and who: one server or two nodes, three or four devices. */
+export function sceneOf(seed: number): Scene {
+  const dice = new Dice(seed ^ 0x5ce3e);
+  const hosts = dice.chance(0.35) ? 2 : 1;
+  return { devices: 3 + dice.below(2), hosts, shared: hosts > 1 };
+}
+
+/** What is done under a seed. */
+export function scriptOf(seed: number, { devices, hosts }: Scene): readonly Action[] {
+  const dice = new Dice(seed);
+  const count = 60 + dice.below(120);
+  // Some worlds are in a hurry, so that much happens at once.
+  const length = dice.pick([lengthMs / 10, lengthMs / 2, lengthMs]);
+  const actions = Array.from({ length: count }, () =>
+    actionOf(dice, { at: dice.below(length), who: dice.below(devices), host: dice.below(hosts) }),
+  );
+  return actions.toSorted((a, b) => a.at - b.at);
+}
+
+const hints = ['online', 'offline', 'woke'] as const;
+
+type Place = { readonly at: number; readonly who: number; readonly host: number };
+
+function actionOf(dice: Dice, { at, who, host }: Place): Action {
+  const roll = dice.below(100);
+  if (roll < 72) return { at, who, does: 'ask', ...requestOf(dice) };
+  if (roll < 78) return { at, who, does: 'cut' };
+  if (roll < 80) return { at, who, does: 'mute' };
+  if (roll < 83) return { at, who, does: 'kill' };
+  if (roll < 84) return { at, who, does: 'cancel' };
+  if (roll < 90) return { at, who, does: 'bookmark' };
+  if (roll < 93) return { at, who, does: 'slow', ms: dice.pick([0, 0, 30, 200]) };
+  if (roll < 96) return { at, who, does: 'network', hint: dice.pick(hints) };
+  return { at, host, does: 'crash' };
+}
+
+function requestOf(dice: Dice): { readonly request: Request; readonly isGuarded: boolean } {
+  const roll = dice.below(10);
+  if (roll < 2) {
+    const ops = [writeOf(dice), writeOf(dice), writeOf(dice)].slice(0, 2 + dice.below(2));
+    return { request: { op: 'transact', ops, preconditions: [] }, isGuarded: false };
+  }
+  return { request: writeOf(dice), isGuarded: roll === 2 };
+}
+
+const treePaths = ['t', 't/a', 't/b', 't/a/x', 't/a/y', 't/b/z', 's', 's/q'].map(asPath);
+
+function writeOf(dice: Dice): Write {
+  const value = dice.below(1000);
+  const leaf = asPath(`n/${dice.pick(['a', 'b', 'c'])}`);
+  const path = dice.pick(treePaths);
+  switch (dice.below(9)) {
+    case 0:
+    case 1:
+      return { op: 'increment', path: leaf, value: 1 + dice.below(3) };
+    case 2:
+      return { op: 'set', path: leaf, value };
+    case 3:
+      return { op: 'delete', path: dice.pick([leaf, path]) };
+    case 4:
+      return { op: 'set', path, value };
+    case 5:
+      return { op: 'set', path, value: treeOf(dice, value) };
+    case 6:
+      return {
+        op: 'merge',
+        path,
+        value: { [dice.pick(['a', 'b', 'q'])]: dice.pick<Json>([value, { x: value }]) },
+      };
+    case 7:
+      return {
+        op: dice.pick(['add', 'remove'] as const),
+        path: asPath('tags'),
+        value: dice.below(4),
+      };
+    default:
+      return { op: 'set', path, value, ifAbsent: true };
+  }
+}
+
+function treeOf(dice: Dice, value: number): Json {
+  return dice.pick<Json>([
+    { a: value },
+    { a: { x: value, y: 1 }, b: value },
+    { b: { z: value } },
+    {},
+    [value],
+  ]);
+}
+
+/** An action in a line. */
+export function actionText(action: Action): string {
+  const { at, does, ...rest } = action;
+  return `${at} ms: ${does} ${JSON.stringify(rest)}`;
+}

@@ -22,7 +22,7 @@ import {
   type Request,
   type Seq,
 } from '@holdfast/protocol';
-import type { Bookmark, ClientHistory, MadeWrite, Span } from '../validators/history.ts';
+import type { Bookmark, ClientHistory, Span } from '../validators/history.ts';
 import { leavesOf, Notebook } from './notebook.ts';
 import { Outcomes } from './outcomes.ts';
 import type { Room } from './room.ts';

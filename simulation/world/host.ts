@@ -59,7 +59,10 @@ class ServerProcess implements SocketOwner {
     }
     const isFresh = lastSeq === 0 && cut > 0;
     if (!isFresh && lastSeq <= cut && !this.#room.happens('snapshot')) {
-      return { cut, from: lastSeq, snapshot: null, isSilent };
+      // Nothing forbids to begin before the client's cursor: it drops what it has (C9).
+      const { dice } = this.#room;
+      const from = dice.chance(0.3) ? Math.max(0, lastSeq - dice.below(5)) : lastSeq;
+      return { cut, from, snapshot: null, isSilent };
     }
     const source = snapshotOf(`${this.life.name} ${this.#snapshots.size}`, this.life.view());
     this.#snapshots.set(source.id, source);

@@ -1,12 +1,5 @@
 import type { Replica, WatchEvent, WatchOptions } from '@holdfast/engine/replica';
-import {
-  isRefusal,
-  type Json,
-  parseGlob,
-  type Path,
-  type Request,
-  type Seq,
-} from '@holdfast/protocol';
+import { isRefusal, type Json, parseGlob, type Path, type Seq } from '@holdfast/protocol';
 import type { Bookmark, WatchHistory } from '../validators/history.ts';
 
 type Watch = Omit<WatchHistory, 'through'>;

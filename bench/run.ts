@@ -1,9 +1,9 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Figure, type Result, type Round, summarise } from './figure.ts';
 import { figures } from './figures/index.ts';
 
-/** Measures every figure against its limit, alternating, and writes `bench/results.json`. */
+/** Measures every figure against its limit, alternating, and writes `bench/results.json`. `--only a,b` measures some again. */
 const { values: options } = parseArgs({
   options: {
     only: { type: 'string' },
@@ -19,9 +19,12 @@ for (const figure of chosen) {
   results[figure.id] = result;
   console.log(line(figure.id, result));
 }
-if (!options.quick && only === undefined) {
+if (!options.quick) {
   const file = new URL('./results.json', import.meta.url);
-  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
+  // What was left out keeps the figures of its last run.
+  const kept: unknown =
+    only !== undefined && existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+  writeFileSync(file, `${JSON.stringify(Object.assign({}, kept, results), null, 2)}\n`);
 }
 const missed = Object.values(results).filter(({ pass }) => !pass).length;
 if (missed > 0 && !options.quick) {

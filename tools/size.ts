@@ -1,7 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { gzipSync } from 'node:zlib';
-import { build } from 'vite';
+import { bundle, gzippedBytes } from './bundle.ts';
 
 /**
  * What an application pays for the client: bundles entries as it would, and holds them against `size-budgets.json`. The
@@ -25,7 +23,7 @@ const limits = JSON.parse(readFileSync('size-budgets.json', 'utf8')) as {
 const sizes: { readonly name: string; readonly minified: number; readonly gzipped: number }[] = [];
 for (const [name, source] of Object.entries(entries)) {
   const code = await bundle(source);
-  const gzipped = gzipSync(code, { level: 9 }).byteLength;
+  const gzipped = gzippedBytes(code);
   sizes.push({ name, minified: Buffer.byteLength(code), gzipped });
 }
 console.log(row(['bundle', 'minified', 'gzipped', 'budget', 'ratchet']));
@@ -42,34 +40,6 @@ const [plain, packed] = sizes;
 if (plain !== undefined && packed !== undefined) {
   const [minified, gzipped] = [packed.minified - plain.minified, packed.gzipped - plain.gzipped];
   console.log(row(['MessagePack adds', bytes(minified), bytes(gzipped)]));
-}
-
-async function bundle(source: string): Promise<string> {
-  // A file that exists in the mind of the bundler only.
-  const id = resolve('size-entry.js');
-  const result = await build({
-    configFile: false,
-    logLevel: 'error',
-    plugins: [
-      {
-        name: 'entry',
-        enforce: 'pre',
-        resolveId: (asked) => (asked === id ? id : null),
-        load: (asked) => (asked === id ? source : null),
-      },
-    ],
-    resolve: { conditions: ['source', 'browser'] },
-    build: {
-      write: false,
-      minify: true,
-      target: 'es2022',
-      rollupOptions: { output: { minify: true } },
-      lib: { entry: id, formats: ['es'] },
-    },
-  });
-  const [output] = Array.isArray(result) ? result : [result];
-  if (output === undefined || !('output' in output)) throw new Error('nothing was bundled');
-  return output.output.map((part) => (part.type === 'chunk' ? part.code : '')).join('\n');
 }
 
 function bytes(count: number): string {

@@ -1,4 +1,5 @@
 import type { Figure } from '../figure.ts';
+import { bundle } from './bundle.ts';
 import { commit } from './commit.ts';
 import { fanoutSingle, fanoutStream } from './fanout.ts';
 import { join, joinBlock, open } from './join.ts';
@@ -18,5 +19,6 @@ export const figures: readonly Figure[] = [
   replica,
   latency,
   memory,
+  bundle,
   open,
 ];

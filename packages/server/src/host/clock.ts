@@ -10,6 +10,9 @@ export type Clock = {
   setImmediate(run: () => void): void;
 };
 
+/** What is to run at the end of this turn. */
+const due: (() => void)[] = [];
+
 /** The platform's clock. Its timers do not keep the process alive. */
 export const systemClock: Clock = {
   now: () => performance.now(),
@@ -19,7 +22,11 @@ export const systemClock: Clock = {
   clearTimeout: (handle) => {
     if (typeof handle === 'number') clearTimeout(handle);
   },
+  // One immediate for all, so that what they ask of the storage together is one transaction and costs no further turn.
   setImmediate: (run) => {
-    setImmediate(run);
+    if (due.push(run) > 1) return;
+    setImmediate(() => {
+      for (const next of due.splice(0)) next();
+    });
   },
 };

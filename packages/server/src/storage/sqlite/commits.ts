@@ -33,6 +33,8 @@ export class Commits {
   #queue: Job[] = [];
   #closed = false;
   #settled = true;
+  /** Whether a transaction has run in this turn of the event loop. */
+  #busy = false;
 
   constructor(file: Writable) {
     this.#file = file;
@@ -53,8 +55,8 @@ export class Commits {
         const result = job();
         return () => resolve(result);
       };
-      if (this.#queue.length === 0) setImmediate(() => this.#flush());
       this.#queue.push({ weight, run, reject });
+      if (this.#queue.length === 1) this.#schedule();
     });
   }
 
@@ -78,12 +80,22 @@ export class Commits {
   #flush(): void {
     const group = this.#takeGroup();
     if (group.length === 0) return;
+    if (!this.#busy) {
+      this.#busy = true;
+      setImmediate(() => (this.#busy = false));
+    }
     try {
       for (const tell of this.#transact(group)) tell();
     } catch (error) {
       for (const job of group) job.reject(error);
     }
-    if (this.#queue.length > 0) setImmediate(() => this.#flush());
+    if (this.#queue.length > 0) this.#schedule();
+  }
+
+  /** The first transaction of a turn follows at once; one more waits for a turn, so that sockets are read in between. */
+  #schedule(): void {
+    if (this.#busy) setImmediate(() => this.#flush());
+    else process.nextTick(() => this.#flush());
   }
 
   #takeGroup(): Job[] {

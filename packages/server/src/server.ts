@@ -17,6 +17,7 @@ import {
 import type { Bus } from './bus/port.ts';
 import { memoryBus } from './bus/memory.ts';
 import { type Clock, systemClock } from './host/clock.ts';
+import { doorTo } from './host/door.ts';
 import type { HostRoom } from './host/store-host.ts';
 import { Stores } from './host/stores.ts';
 import { createHttp } from './http/index.ts';
@@ -285,6 +286,7 @@ class HoldfastServer implements Server {
   #createHttp(access: Access): HttpServer {
     const app = createHttp({
       storage: this.#storage,
+      withStore: doorTo(this.#openStores, () => (this.#numbers += 1)),
       access,
       tokens: this.#tokens,
       ready: () => this.#ready(),

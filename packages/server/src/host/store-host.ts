@@ -23,6 +23,8 @@ import { LogRing } from './log-ring.ts';
 /** Where the answer to a submission goes. */
 export type Receiver = {
   answered(ticket: number, answer: WriteReply | Refusal): void;
+  /** The host stopped for a bug: nobody knows the outcome. Channels need not hear it, for they are closed. */
+  lost?(): void;
 };
 
 /** Hears the facts of a store, in seq order, no commit split, before the replies that rest on them. */
@@ -228,6 +230,7 @@ export class StoreHost {
     const state = JSON.stringify(this.#authority.describe());
     this.#room.report(`store ${this.row.name} stopped at ${state}`, error);
     this.#followers.clear();
+    for (const receiver of this.#receivers.values()) receiver.lost?.();
     this.#receivers.clear();
     this.#drained?.();
     // Not amid the work of whoever asked.

@@ -7,14 +7,19 @@ export async function readObject(
   request: Request,
   max: number,
 ): Promise<{ readonly [key: string]: unknown }> {
+  const value = await readJson(request, max);
+  if (!isObject(value)) throw malformed('The body must be a JSON object.');
+  return value;
+}
+
+/** The JSON value that is a request's body, within the same bounds. */
+export async function readJson(request: Request, max: number): Promise<unknown> {
   if (!/^application\/json\s*(;|$)/i.test(request.headers.get('content-type') ?? '')) {
     throw new Problem(415, 'unsupported_media_type', { detail: 'Send application/json.' });
   }
   const text = decode(await readBytes(request, max));
   if (text.trim() === '') throw new Problem(400, 'empty_body');
-  const value = parse(text);
-  if (!isObject(value)) throw malformed('The body must be a JSON object.');
-  return value;
+  return parse(text);
 }
 
 async function readBytes(request: Request, max: number): Promise<Uint8Array> {

@@ -1,7 +1,9 @@
-import type { EpochMs, Limits, Seq } from '@holdfast/protocol';
+import type { Submission } from '@holdfast/engine/authority';
+import type { Tree } from '@holdfast/engine/data';
+import type { EpochMs, Limits, Refusal, Seq, WriteReply } from '@holdfast/protocol';
 
 import type { Access, TokenAuthority } from '../access/index.ts';
-import type { Storage } from '../storage/port.ts';
+import type { Storage, StoreRow } from '../storage/port.ts';
 
 /** The figures of a store's `status` (stores.md §7.5); instants are RFC 3339. */
 export type StoreFigures = {
@@ -29,9 +31,26 @@ export type Readiness = {
   readonly checks: { readonly [part: string]: string };
 };
 
+/** A request that came by no channel. */
+export type LoneRequest = Pick<
+  Submission,
+  'deviceId' | 'opId' | 'fingerprint' | 'principal' | 'request' | 'rate' | 'forced'
+>;
+
+/** A store as one request holds it open. */
+export type OpenStore = {
+  readonly row: StoreRow;
+  /** A root of the committed state that stays as it is. */
+  view(): { readonly tree: Tree; readonly seq: Seq };
+  /** Commits the request, or tells why not; rejects where the outcome is unknown. */
+  write(request: LoneRequest): Promise<WriteReply | Refusal>;
+};
+
 /** What the HTTP surface needs of the rest of the server. */
 export type HttpDeps = {
-  readonly storage: Pick<Storage, 'stores'>;
+  readonly storage: Pick<Storage, 'stores' | 'answers'>;
+  /** Holds a store open for as long as `use` takes. */
+  readonly withStore: <T>(storeId: string, use: (store: OpenStore) => T | Promise<T>) => Promise<T>;
   readonly access: Access;
   readonly tokens: TokenAuthority;
   /** Not ok while draining. */
@@ -48,7 +67,7 @@ export type HttpDeps = {
   readonly onTokenRevoked: (id: string) => void | Promise<void>;
   /** Logs what failed inside; the answer carries only the id. */
   readonly onFailure: (error: unknown, errorId: string) => void;
-  readonly limits: Pick<Limits, 'max_json_body'>;
+  readonly limits: Limits;
   /** Browser origins, other than the server's own, whose pages may read answers (stores.md §7.1.4). */
   readonly origins: readonly string[];
   /** Where the built console lies, if anywhere. */

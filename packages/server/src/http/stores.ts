@@ -1,12 +1,13 @@
-import { type EpochMs, parseStoreName, refuse, type StoreName } from '@holdfast/protocol';
-import type { Context, Hono } from 'hono';
+import { type EpochMs, parseStoreName, type StoreName } from '@holdfast/protocol';
+import type { Hono } from 'hono';
 
 import { mayUseStore, type Principal } from '../access/index.ts';
 import type { StoreRow } from '../storage/port.ts';
 import { readObject } from './body.ts';
 import type { HttpDeps, StoreFigures } from './deps.ts';
-import { notFound, Problem, refused } from './errors.ts';
+import { Problem } from './errors.ts';
 import { identify, needScope } from './identify.ts';
+import { storeOf } from './store-of.ts';
 import { readTime, writeTime } from './time.ts';
 import { describeGrants } from './whoami.ts';
 
@@ -69,21 +70,6 @@ export function permissionsOf(scopes: ReadonlySet<string>): {
   readonly write: boolean;
 } {
   return { read: scopes.has('entries:read'), write: scopes.has('entries:write') };
-}
-
-/** The store that the URL names, if it exists for the principal, who may also use it: §11.1.5, in that order. */
-async function storeOf(deps: HttpDeps, c: Context, principal: Principal): Promise<StoreRow> {
-  const org = c.req.param('org') ?? '';
-  const name = parseStoreName(`${org}/${c.req.param('store') ?? ''}`);
-  // Other orgs are not even looked up, so that not the time of the answer tells either.
-  if (name === null || !principal.orgs.includes(org)) throw notFound();
-  const row = await deps.storage.stores.find(name);
-  if (row === null) throw notFound();
-  if (!mayUseStore(principal, row)) {
-    const message = 'This token may not use this store.';
-    throw refused(refuse('store_not_allowed', { message }));
-  }
-  return row;
 }
 
 async function storesOf(deps: HttpDeps, principal: Principal): Promise<readonly StoreRow[]> {

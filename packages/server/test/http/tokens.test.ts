@@ -1,3 +1,4 @@
+import { defaultLimits } from '@holdfast/protocol';
 import { describe, expect, test } from 'vitest';
 
 import { type Scope, scopes } from '../../src/access/index.ts';
@@ -230,7 +231,7 @@ describe('tokens over HTTP', () => {
     ['store_names', { read: true, store_names: [7] }],
     ['store_name', { read: true, store_name: 'none' }],
   ])('a token with a bad %s is refused: %j', async (field, body) => {
-    const world = new World({ limits: { max_json_body: 65_536 } });
+    const world = new World({ limits: { ...defaultLimits, max_json_body: 65_536 } });
     await world.store('acme/blog');
     const { ask } = await world.token();
     const { status, json } = await create(ask, body);

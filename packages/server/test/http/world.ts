@@ -1,5 +1,5 @@
 import type { StoreName } from '@holdfast/protocol';
-import { parseStoreName } from '@holdfast/protocol';
+import { defaultLimits, parseStoreName } from '@holdfast/protocol';
 import type { Hono } from 'hono';
 
 import {
@@ -10,6 +10,10 @@ import {
   type StoreAccess,
   TokenAuthority,
 } from '../../src/access/index.ts';
+import { memoryBus } from '../../src/bus/memory.ts';
+import { systemClock } from '../../src/host/clock.ts';
+import { doorTo } from '../../src/host/door.ts';
+import { Stores } from '../../src/host/stores.ts';
 import { createHttp, type HttpDeps, type StoreFigures } from '../../src/http/index.ts';
 import { memory } from '../../src/storage/index.ts';
 import type { Storage, StoreRow } from '../../src/storage/port.ts';
@@ -67,8 +71,18 @@ export class World {
       now: () => this.clock.at,
       ...(authenticate === undefined ? {} : { authenticate }),
     });
+    const stores = new Stores({
+      storage: this.storage,
+      bus: memoryBus(),
+      clock: systemClock,
+      limits: defaultLimits,
+      report: (_what, error) => void this.failures.push(error),
+      stopped: () => undefined,
+    });
+    let channels = 0;
     this.app = createHttp({
       storage: this.storage,
+      withStore: doorTo(stores, () => (channels += 1)),
       access: this.access,
       tokens: this.tokens,
       ready: () => ({ ok: true, checks: { database: 'ok', pubsub: 'ok' } }),
@@ -78,7 +92,7 @@ export class World {
       onStoreArchived: (id) => void this.archived.push(id),
       onTokenRevoked: (id) => void this.revoked.push(id),
       onFailure: (error) => void this.failures.push(error),
-      limits: { max_json_body: 2048 },
+      limits: { ...defaultLimits, max_json_body: 2048 },
       origins: ['https://app.example'],
       statusOf: () => Promise.resolve(figures),
       ...deps,

@@ -1,0 +1,26 @@
+import { parseStoreName, refuse } from '@holdfast/protocol';
+import type { Context } from 'hono';
+
+import { mayUseStore, type Principal } from '../access/index.ts';
+import type { StoreRow } from '../storage/port.ts';
+import type { HttpDeps } from './deps.ts';
+import { notFound, refused } from './errors.ts';
+
+/** The store that the URL names, if it exists for the principal, who may also use it: §11.1.5, in that order. */
+export async function storeOf(
+  deps: Pick<HttpDeps, 'storage'>,
+  c: Context,
+  principal: Principal,
+): Promise<StoreRow> {
+  const org = c.req.param('org') ?? '';
+  const name = parseStoreName(`${org}/${c.req.param('store') ?? ''}`);
+  // Other orgs are not even looked up, so that not the time of the answer tells either.
+  if (name === null || !principal.orgs.includes(org)) throw notFound();
+  const row = await deps.storage.stores.find(name);
+  if (row === null) throw notFound();
+  if (!mayUseStore(principal, row)) {
+    const message = 'This token may not use this store.';
+    throw refused(refuse('store_not_allowed', { message }));
+  }
+  return row;
+}

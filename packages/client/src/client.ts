@@ -76,6 +76,14 @@ class StoreClient implements Client {
       env,
       onError: ({ error }) => report(error),
     });
+    settings.tabs?.begin({
+      session: this.#session,
+      status: this.status,
+      retain: (name, isWriteOnly) => {
+        const slot = this.#slot(name);
+        return this.#stores.retain(slot.key, this.#optionsFor(slot, isWriteOnly));
+      },
+    });
   }
 
   store(name: string, options: StoreOptions = {}): Store {
@@ -138,6 +146,7 @@ class StoreClient implements Client {
   }
 
   async #close(): Promise<void> {
+    this.#settings.tabs?.close();
     const disposed = this.#stores.dispose();
     this.#uplink.close();
     this.status.set({ connection: 'closed', attempts: 0 });

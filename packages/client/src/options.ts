@@ -5,6 +5,7 @@ import { type ClientEnv, platformEnv } from './env.ts';
 import type { Link } from './link/port.ts';
 import { type WebSocketClass, webSocketLink } from './link/websocket.ts';
 import type { RejectedWrite } from './receipt.ts';
+import type { Seat } from './tabs/seat.ts';
 
 /** A token, or what gives one: asked at every connect, and once more after the server refused one (stores.md §18 C18). */
 export type TokenSource = string | (() => string | Promise<string>);
@@ -24,6 +25,8 @@ export type ClientOptions = {
   readonly link?: Link;
   /** Keeps entries and unanswered writes; default: nothing is kept. */
   readonly cache?: Cache;
+  /** Shares connection and cache with the other tabs of this origin: `tabs()` of `@holdfast/client/tabs`. */
+  readonly tabs?: (settings: Settings) => Settings;
   /** Parts of the platform to replace. */
   readonly env?: Partial<ClientEnv>;
   /** Hears of each write that was refused and whose receipt nobody has awaited. */
@@ -41,6 +44,7 @@ export type Settings = {
   readonly codec: Codec;
   readonly link: Link;
   readonly cache: Cache | null;
+  readonly tabs: Seat | null;
   readonly env: ClientEnv;
   readonly onRejected: (rejection: RejectedWrite) => void;
   readonly report: Report;
@@ -54,6 +58,7 @@ const kinds: { readonly [Name in keyof Required<ClientOptions>]: readonly string
   codec: ['object'],
   link: ['object'],
   cache: ['object'],
+  tabs: ['function'],
   env: ['object'],
   onRejected: ['function'],
   onError: ['function'],
@@ -92,17 +97,19 @@ export function settingsOf(options: ClientOptions): Settings {
   }
   const env: ClientEnv = { ...platformEnv, ...options.env };
   const report = reporter(options.onError);
-  return {
+  const settings: Settings = {
     ...endpointsOf(url),
     token,
     deviceId: deviceIdOf(options.deviceId, env),
     codec,
     link: link ?? webSocketLink(webSocket === undefined ? {} : { webSocket }),
     cache: options.cache ?? null,
+    tabs: null,
     env,
     onRejected: options.onRejected ?? (() => undefined),
     report,
   };
+  return options.tabs?.(settings) ?? settings;
 }
 
 const deviceBytesMax = 64;

@@ -77,6 +77,7 @@ export {
   type Segments,
   segmentsOf,
   toPath,
+  unescapeSegment,
 } from './path.ts';
 export { parseStoreName } from './store-name.ts';
 export { utf8Length } from './utf8.ts';

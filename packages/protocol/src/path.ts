@@ -19,7 +19,7 @@ export function escapeSegment(segment: string): string {
     : segment;
 }
 
-function unescapeSegment(segment: string): string {
+export function unescapeSegment(segment: string): string {
   return segment.includes('~') ? segment.replaceAll('~1', '/').replaceAll('~0', '~') : segment;
 }
 

@@ -1,6 +1,5 @@
 import { asPath, type Entry, jsonEquals, type Leaf, type Path, type Seq } from '@holdfast/protocol';
-import { assemble, type Child, freeze, MapNode, ownNode } from './node.ts';
-import { each, Editor, find } from './ordered.ts';
+import { assemble, type Child, freeze, MapNode, type Stamp } from './node.ts';
 import { entriesOf, entryOf, inside, type Range } from './walk.ts';
 
 /** What happened to one leaf; undefined stands for absence. */
@@ -19,6 +18,9 @@ export type Witness = { leaf(change: Change): void; map(row: MapRow): void };
 /** A map on the way to a path; `end` is where its rendered path, with its `/`, ends. */
 type Step = { readonly node: MapNode; readonly end: number };
 
+/** The maps from the root to the one that holds a path's last segment, all of them the tree's own. */
+type Way = { readonly prefix: string; readonly map: MapNode; readonly steps: readonly Step[] };
+
 /**
  * The state of a store: leaves by path (stores.md §1.2.1). Changed in place; {@link fork} gives a second tree in O(1),
  * after which each of the two copies the few small nodes on the way to what it changes.
@@ -28,35 +30,31 @@ type Step = { readonly node: MapNode; readonly end: number };
  * 3. A map's revision is that of the last op that wrote or removed a leaf below it (§1.3.2).
  */
 export class Tree {
-  #editor: Editor<Child>;
+  #stamp: Stamp = {};
   #root: MapNode;
+  /** The way of the last change: the next one is often beside it. */
+  #way: Way | null = null;
   /** Rows of maps whose leaves are still to be loaded. */
-  readonly #early = new Map<Path, Seq>();
+  readonly #early = new Map<string, Seq>();
 
-  private constructor(editor: Editor<Child>, root: MapNode) {
-    this.#editor = editor;
+  private constructor(root: MapNode) {
     this.#root = root;
   }
 
   static empty(): Tree {
-    const editor = new Editor<Child>();
-    return new Tree(editor, new MapNode(editor, editor.empty()));
-  }
-
-  /** The tree of a root that nobody else holds; for {@link Loader}. */
-  static of(editor: Editor<Child>, root: MapNode): Tree {
-    return new Tree(editor, root);
+    return new Tree(new MapNode({}, []));
   }
 
   /** A second tree with the same content; either may change without the other seeing it. */
   fork(): Tree {
-    this.#editor = new Editor();
+    this.#stamp = {};
+    this.#way = null;
     return this.draft();
   }
 
   /** A fork to try something on, for as long as this tree does not change: it costs this tree nothing afterwards. */
   draft(): Tree {
-    return new Tree(new Editor(), this.#root);
+    return new Tree(this.#root);
   }
 
   /** Number of leaves. */
@@ -65,8 +63,7 @@ export class Tree {
   }
 
   leaf(path: Path): Leaf | undefined {
-    const map = this.#mapAbove(path);
-    return map === undefined ? undefined : leafIn(map, lastOf(path));
+    return this.#mapAbove(path)?.leaf(lastOf(path));
   }
 
   /** The leaf at the path, or the assembled map: frozen, the same object until something below it changes. */
@@ -91,17 +88,12 @@ export class Tree {
     return this.#map(path)?.revision;
   }
 
-  /** The path of the leaf at a strict ancestor: there is at most one. */
+  /** The path of the leaf at a strict ancestor: there is at most one, and none where there is a map. */
   leafAbove(path: Path): Path | undefined {
-    let map: MapNode | undefined = this.#root;
-    let start = 0;
-    for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', start)) {
-      const next: MapNode | undefined = mapIn(map, path.slice(start, end + 1));
-      if (next === undefined) {
-        return leafIn(map, path.slice(start, end)) && asPath(path.slice(0, end));
-      }
-      map = next;
-      start = end + 1;
+    if (this.#mapAbove(path) !== undefined) return undefined;
+    for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) {
+      const above = asPath(path.slice(0, end));
+      if (this.leaf(above) !== undefined) return above;
     }
     return undefined;
   }
@@ -109,14 +101,11 @@ export class Tree {
   /** Leaves in path order, sought in O(log n), lazily: until the end the tree must not change; a fork of it may. */
   entries(range: Range = {}): Iterable<Entry> {
     const { under } = range;
-    const map = under === undefined ? this.#root : this.#map(under);
-    if (map !== undefined) {
-      const prefix = under === undefined ? '' : `${under}/`;
-      return entriesOf({ node: map.children, prefix }, range);
-    }
-    const leaf = under === undefined ? undefined : this.leaf(under);
-    if (under === undefined || leaf === undefined || !inside(under, range)) return [];
-    return [entryOf(under, leaf)];
+    if (under === undefined) return entriesOf(this.#root, '', range);
+    const map = this.#map(under);
+    if (map !== undefined) return entriesOf(map, `${under}/`, range);
+    const leaf = this.leaf(under);
+    return leaf !== undefined && inside(under, range) ? [entryOf(under, leaf)] : [];
   }
 
   /** Maps whose revision exceeds the greatest leaf revision below them, in path order (stores.md §10.3.1). */
@@ -126,30 +115,33 @@ export class Tree {
     return rows;
   }
 
-  /** Adds what a snapshot or a cache holds, in any number of pieces; the row of a map may come before its leaves. */
+  /**
+   * Adds what a snapshot or a cache holds, in any number of pieces, fastest in path order; the row of a map may come
+   * before its leaves. The leaves are the tree's from now on.
+   */
   load(entries: Iterable<Entry>, maps: Iterable<readonly [Path, Seq]> = []): void {
     for (const [path, revision] of maps) {
-      if (this.hasBelow(path)) this.#way(`${path}/`).at(-1)?.node.removed(revision);
+      if (this.hasBelow(path)) this.#open(`${path}/`).map.removed(revision);
       else this.#early.set(path, revision);
     }
     for (const entry of entries) this.put(entry.path, entry);
   }
 
   /** Writes one leaf at its revision, in place of whatever is in its way: a leaf above, leaves below. */
-  put(path: Path, leaf: Leaf, witness?: Witness): void {
-    const before = this.leaf(path);
-    if (before === undefined) this.#clear(path, witness);
-    const equal = before !== undefined && jsonEquals(before.value, leaf.value);
-    const { type, revision } = leaf;
-    const after: Leaf = { value: equal ? before.value : freeze(leaf.value), type, revision };
-    const way = this.#way(path);
-    for (const { node, end } of way) {
+  put(path: Path, { value, type, revision }: Leaf, witness?: Witness): void {
+    const key = lastOf(path);
+    const isNext = this.#way !== null && isIn(path, this.#way) && this.#way.map.isBelow(key);
+    const before = isNext ? undefined : this.leaf(path);
+    if (!isNext && before === undefined) this.#clear(path, witness);
+    const { map, steps } = this.#open(path);
+    const equal = before !== undefined && jsonEquals(before.value, value);
+    const after: Leaf = { value: equal ? before.value : freeze(value), type, revision };
+    for (const { node, end } of steps) {
       if (before === undefined) node.count++;
       if (!equal) node.value = null;
       if (node.wrote(revision)) witness?.map([mapPath(path, end), null]);
     }
-    const map = way.at(-1)?.node ?? this.#root;
-    map.children = this.#editor.put(map.children, lastOf(path), after);
+    map.set(key, after);
     witness?.leaf({ path, before, after });
   }
 
@@ -161,8 +153,7 @@ export class Tree {
     const target = this.leaf(path) ?? this.#map(path);
     if (target === undefined) return;
     if (witness !== undefined) bury(target, path, witness);
-    const way = this.#cut(path, target);
-    for (const { node, end } of way) {
+    for (const { node, end } of this.#cut(path, target)) {
       if (end === 0) continue;
       const isGone = node.count === 0;
       if (!isGone && node.removed(seq)) witness?.map([mapPath(path, end), seq]);
@@ -173,73 +164,78 @@ export class Tree {
   /** Removes the leaves at and below a path that no op of this seq wrote. */
   sweep(path: Path, seq: Seq, witness?: Witness): void {
     const map = this.#map(path);
-    if (map === undefined) return;
     const stale = { seq, paths: [] };
-    staleIn(map, `${path}/`, stale);
+    if (map !== undefined) staleIn(map, `${path}/`, stale);
     for (const gone of stale.paths) this.remove(gone, 0, witness);
   }
 
+  /** Removes what a leaf to come cannot stand beside. */
   #clear(path: Path, witness: Witness | undefined): void {
-    if (this.hasBelow(path)) this.remove(path, 0, witness);
-    const above = this.leafAbove(path);
-    if (above !== undefined) this.remove(above, 0, witness);
+    const inTheWay = this.hasBelow(path) ? path : this.leafAbove(path);
+    if (inTheWay !== undefined) this.remove(inTheWay, 0, witness);
   }
 
   /** Takes a child out of the tree, with the maps above it that have nothing else; returns all maps above it. */
-  #cut(path: Path, target: Child): Step[] {
+  #cut(path: Path, target: Child): readonly Step[] {
     const isMap = target instanceof MapNode;
-    const count = isMap ? target.count : 1;
-    const way = this.#way(path);
+    const { steps } = this.#open(path);
+    this.#way = null;
     let gone: string | null = lastOf(path) + (isMap ? '/' : '');
-    for (const { node, end } of way.toReversed()) {
-      if (gone !== null) node.children = this.#editor.remove(node.children, gone);
-      node.count -= count;
+    for (const { node, end } of steps.toReversed()) {
+      if (gone !== null) node.set(gone, undefined);
+      node.count -= isMap ? target.count : 1;
       node.value = null;
       gone = node.count === 0 && end > 0 ? `${lastOf(mapPath(path, end))}/` : null;
     }
-    return way;
+    return steps;
   }
 
-  /** The maps from the root to the one that holds a path's last segment, made where missing, to be changed in place. */
-  #way(path: string): Step[] {
-    const editor = this.#editor;
-    let node = ownNode(this.#root, editor);
-    this.#root = node;
-    const way: Step[] = [{ node, end: 0 }];
+  /** The way to a path, made where missing, to be changed in place. */
+  #open(path: string): Way {
+    if (this.#way !== null && isIn(path, this.#way)) return this.#way;
+    let map = this.#root.own(this.#stamp);
+    this.#root = map;
+    const steps: Step[] = [{ node: map, end: 0 }];
     let start = 0;
-    for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', start)) {
-      const key = path.slice(start, end + 1);
-      const child = mapIn(node, key);
-      const next = child ? ownNode(child, editor) : this.#newMap(path, end);
-      if (next !== child) node.children = editor.put(node.children, key, next);
-      node = next;
-      start = end + 1;
-      way.push({ node, end: start });
+    for (let end = path.indexOf('/') + 1; end > 0; end = path.indexOf('/', end) + 1) {
+      const key = path.slice(start, end);
+      const child = map.map(key);
+      const next = child?.own(this.#stamp) ?? this.#newMap(path.slice(0, end - 1));
+      if (next !== child) map.set(key, next);
+      map = next;
+      start = end;
+      steps.push({ node: map, end });
     }
-    return way;
+    this.#way = { prefix: path.slice(0, start), map, steps };
+    return this.#way;
   }
 
-  #newMap(path: string, end: number): MapNode {
-    const map = new MapNode(this.#editor, this.#editor.empty());
-    const row = this.#early.size > 0 ? mapPath(path, end + 1) : null;
-    if (row !== null) map.removed(this.#early.get(row) ?? 0);
+  #newMap(path: string): MapNode {
+    const map = new MapNode(this.#stamp, []);
+    map.removed(this.#early.get(path) ?? 0);
     return map;
   }
 
   /** The map that holds a path's last segment. */
   #mapAbove(path: string): MapNode | undefined {
+    if (this.#way !== null && isIn(path, this.#way)) return this.#way.map;
     let map: MapNode | undefined = this.#root;
     let start = 0;
-    for (let end = path.indexOf('/'); end !== -1 && map; end = path.indexOf('/', start)) {
-      map = mapIn(map, path.slice(start, end + 1));
-      start = end + 1;
+    for (let end = path.indexOf('/') + 1; end > 0 && map; end = path.indexOf('/', end) + 1) {
+      map = map.map(path.slice(start, end));
+      start = end;
     }
     return map;
   }
 
   #map(path: string): MapNode | undefined {
-    return this.#mapAbove(`${path}/`);
+    return this.#mapAbove(path)?.map(`${lastOf(path)}/`);
   }
+}
+
+/** Whether the way to a path is known: it ends in the same map. */
+function isIn(path: string, { prefix }: Way): boolean {
+  return path.lastIndexOf('/') === prefix.length - 1 && path.startsWith(prefix);
 }
 
 function lastOf(path: string): string {
@@ -251,16 +247,6 @@ function mapPath(path: string, end: number): Path {
   return asPath(path.slice(0, end - 1));
 }
 
-function mapIn(map: MapNode, key: string): MapNode | undefined {
-  const child = find(map.children, key);
-  return child instanceof MapNode ? child : undefined;
-}
-
-function leafIn(map: MapNode, key: string): Leaf | undefined {
-  const child = find(map.children, key);
-  return child instanceof MapNode ? undefined : child;
-}
-
 /** Reports all that vanishes with a leaf or a map. */
 function bury(target: Child, path: Path, witness: Witness): void {
   if (!(target instanceof MapNode)) {
@@ -268,19 +254,20 @@ function bury(target: Child, path: Path, witness: Witness): void {
     return;
   }
   if (target.hollow) witness.map([path, null]);
-  each(target.children, (child, key) => bury(child, below(`${path}/`, key), witness));
+  target.each((child, key) => bury(child, below(`${path}/`, key), witness));
 }
 
 function hollowIn(map: MapNode, prefix: string, rows: (readonly [Path, Seq])[]): void {
-  each(map.children, (child, key) => {
+  map.each((child, key) => {
     if (!(child instanceof MapNode)) return;
     if (child.hollow) rows.push([below(prefix, key), child.revision]);
     hollowIn(child, prefix + key, rows);
   });
 }
 
+/** The topmost leaves and maps below a map whose revision is not the given one. */
 function staleIn(map: MapNode, prefix: string, found: { seq: Seq; paths: Path[] }): void {
-  each(map.children, (child, key) => {
+  map.each((child, key) => {
     if (child.revision !== found.seq) found.paths.push(below(prefix, key));
     else if (child instanceof MapNode) staleIn(child, prefix + key, found);
   });

@@ -1,6 +1,5 @@
 import { asPath, comparePaths, type Entry, type Leaf, type Path } from '@holdfast/protocol';
-import { type Child, MapNode } from './node.ts';
-import { Branch, lowerBound, type Ordered, slotOf } from './ordered.ts';
+import { MapNode, type Page, pageOf, placeOf } from './node.ts';
 
 /** Which leaves to list; bounds are compared as paths are (stores.md §1.3.4) and need not be valid paths. */
 export type Range = {
@@ -15,89 +14,60 @@ export type Range = {
   readonly order?: 'asc' | 'desc';
 };
 
-/** Where a walk stands in one node. */
-type Frame = { readonly node: Ordered<Child>; readonly prefix: string; at: number };
+/** Where a walk stands in one map. */
+type Frame = {
+  readonly pages: readonly Page[];
+  readonly prefix: string;
+  slot: number;
+  /** Children of the page that it has passed. */
+  passed: number;
+};
 
-type Place = { readonly node: Ordered<Child>; readonly prefix: string };
-
-/** Walks the leaves below a map in path order, or against it, from a bound that it seeks in O(log n). */
-export class Walk {
-  readonly #frames: Frame[] = [];
-  readonly #step: 1 | -1;
-  /** The path that {@link next} has come to. */
-  path = '';
-
-  constructor(start: Place, order: 'asc' | 'desc', bound?: string) {
-    this.#step = order === 'asc' ? 1 : -1;
-    if (bound === undefined) this.#enter(start);
-    else if (bound.startsWith(start.prefix)) this.#seek(start, bound.slice(start.prefix.length));
-    else if (comparePaths(bound, start.prefix) < 0 === (order === 'asc')) this.#enter(start);
-  }
-
-  next(): Leaf | null {
-    for (;;) {
-      const frame = this.#frames.at(-1);
-      if (frame === undefined) return null;
-      const child = this.#take(frame);
-      if (child instanceof MapNode) this.#enter({ node: child.children, prefix: this.path });
-      else if (child !== null) return child;
+/**
+ * Lists the leaves of a range below a map, in path order or against it, from a bound that it seeks in O(log n). Nothing
+ * may change meanwhile: walk a fork where it might.
+ */
+export function* entriesOf(
+  root: MapNode,
+  under: string,
+  range: Range,
+): Generator<Entry, void, undefined> {
+  const step = range.order === 'desc' ? -1 : 1;
+  const bound = step > 0 ? least(range) : range.before;
+  const frames = enter(root, under, { step, bound });
+  for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
+    const { pages, prefix, slot } = frame;
+    const { keys = [], values = [] } = pages[slot] ?? {};
+    const at = step > 0 ? frame.passed : keys.length - 1 - frame.passed;
+    const child = values[at];
+    frame.passed++;
+    if (child === undefined) {
+      frame.passed = 0;
+      frame.slot += step;
+      if (pages[frame.slot] === undefined) frames.pop();
+      continue;
     }
-  }
-
-  /** The next child of a frame, or null where the frame is at its end or led to another one. */
-  #take(frame: Frame): Child | null {
-    const { node, at } = frame;
-    frame.at += this.#step;
-    if (node instanceof Branch) {
-      const inner = node.nodes[at];
-      if (inner === undefined) this.#frames.pop();
-      else this.#enter({ node: inner, prefix: frame.prefix });
-      return null;
-    }
-    const child = node.values[at];
-    const key = node.keys[at];
-    if (child === undefined || key === undefined) {
-      this.#frames.pop();
-      return null;
-    }
-    this.path = frame.prefix + key;
-    return child;
-  }
-
-  #enter({ node, prefix }: Place): void {
-    this.#frames.push({ node, prefix, at: this.#step === 1 ? 0 : node.keys.length - 1 });
-  }
-
-  // No sort key continues beyond a '/', so a map that holds part of the range is the last key below the bound.
-  #seek({ node, prefix }: Place, bound: string): void {
-    if (node instanceof Branch) {
-      const at = slotOf(node.keys, bound);
-      const inner = node.nodes[at];
-      this.#frames.push({ node, prefix, at: at + this.#step });
-      if (inner !== undefined) this.#seek({ node: inner, prefix }, bound);
-      return;
-    }
-    const at = lowerBound(node.keys, bound);
-    const key = node.keys[at - 1];
-    const edge = node.values[at - 1];
-    const cut = edge instanceof MapNode && key !== undefined && bound.startsWith(key);
-    this.#frames.push({ node, prefix, at: this.#step === 1 ? at : at - (cut ? 2 : 1) });
-    if (cut) {
-      this.#seek({ node: edge.children, prefix: prefix + key }, bound.slice(key.length));
-    }
+    const path = `${prefix}${keys[at] ?? ''}`;
+    if (child instanceof MapNode) frames.push(...enter(child, path, { step, bound }));
+    else if (inside(path, range)) yield entryOf(asPath(path), child);
+    else if (bound === undefined || comparePaths(path, bound) * step > 0) return;
   }
 }
 
-/** Lists the leaves of a range below a map. Nothing may change meanwhile: walk a fork where it might. */
-export function* entriesOf(start: Place, range: Range): Generator<Entry, void, undefined> {
-  const order = range.order ?? 'asc';
-  const walk = new Walk(start, order, order === 'asc' ? least(range) : range.before);
-  for (let leaf = walk.next(); leaf !== null; leaf = walk.next()) {
-    const { path } = walk;
-    if (path === range.after) continue;
-    if (!inside(path, range)) return;
-    yield entryOf(asPath(path), leaf);
+type Seek = { readonly step: 1 | -1; readonly bound: string | undefined };
+
+/** Begins at a map, at the bound; nothing where all of the map lies before the bound. */
+function enter({ pages }: MapNode, prefix: string, { step, bound }: Seek): Frame[] {
+  const start = { pages, prefix, slot: step > 0 ? 0 : pages.length - 1, passed: 0 };
+  if (bound === undefined) return [start];
+  if (!bound.startsWith(prefix)) {
+    return comparePaths(prefix, bound) * step > 0 ? [start] : [];
   }
+  const [key = ''] = /^[^/]*\/?/.exec(bound.slice(prefix.length)) ?? [];
+  const slot = pageOf(pages, key);
+  const { keys = [] } = pages[slot] ?? {};
+  const at = placeOf(keys, key);
+  return [{ ...start, slot, passed: step > 0 ? at : Math.max(0, keys.length - 1 - at) }];
 }
 
 /** Whether a path lies between all bounds of a range. */

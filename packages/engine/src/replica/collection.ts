@@ -9,7 +9,7 @@ import {
   type SnapshotChunk,
   type SnapshotEnd,
 } from '@holdfast/protocol';
-import { Loader, type Tree } from '../data/index.ts';
+import { Tree } from '../data/index.ts';
 
 /**
  * A snapshot while it arrives: collected aside, so that reads go on showing the old state, and complete or not used
@@ -21,7 +21,8 @@ export class Collection {
   readonly incarnation: string;
   /** The part of the store it replaces; null is all of it. */
   readonly within: readonly Pattern[] | null;
-  readonly #loader = new Loader();
+  /** The state that was collected. */
+  readonly tree: Tree = Tree.empty();
   #next = 0;
   #entries = 0;
 
@@ -58,17 +59,12 @@ export class Collection {
     // A server that begins the same snapshot anew sends again what is here.
     if (index < this.#next) return null;
     for (const [path, value, type, revision] of entries) {
-      this.#loader.add(path, { value, type, revision });
+      this.tree.put(path, { value, type, revision });
     }
-    this.#loader.addMaps(maps);
+    this.tree.load([], maps);
     this.#next++;
     this.#entries += entries.length;
     return null;
-  }
-
-  /** The state that was collected; asked for once. */
-  finish(): Tree {
-    return this.#loader.finish();
   }
 
   /** Whether all of it has come. */

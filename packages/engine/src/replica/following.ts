@@ -197,8 +197,7 @@ export class Following {
     const refusal = collection.check(end);
     if (refusal !== null) return refusal;
     this.#collection = null;
-    const { within, seq, incarnation } = collection;
-    const tree = collection.finish();
+    const { within, seq, incarnation, tree } = collection;
     const whole = within === null ? tree : this.#parts.fold.patched(tree, within);
     this.#replace({ tree: whole, seq, incarnation });
     return null;

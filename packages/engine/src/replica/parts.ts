@@ -1,5 +1,5 @@
 import type { DeviceId, Glob, Limits } from '@holdfast/protocol';
-import { Loader, type Tree } from '../data/index.ts';
+import { Tree } from '../data/index.ts';
 import type { Fold } from './fold.ts';
 import type { Ledger } from './ledger.ts';
 import type { Subscriptions } from './subscriptions.ts';
@@ -33,12 +33,7 @@ export type Parts = {
 
 /** The committed state that a replica begins with. */
 export function treeOf({ image, loaded }: ReplicaConfig): Tree {
-  if (loaded !== undefined) return loaded;
-  const loader = new Loader();
-  for (const entry of image?.entries ?? []) {
-    const { path, value, type, revision } = entry;
-    loader.add(path, { value, type, revision });
-  }
-  loader.addMaps(image?.maps ?? []);
-  return loader.finish();
+  const tree = loaded ?? Tree.empty();
+  if (loaded === undefined) tree.load(image?.entries ?? [], image?.maps ?? []);
+  return tree;
 }

@@ -6,7 +6,7 @@ import {
   type LoggedOp,
   type Submission,
 } from '@holdfast/engine/authority';
-import { Loader, type Tree } from '@holdfast/engine/data';
+import { Tree } from '@holdfast/engine/data';
 import {
   type EpochMs,
   HoldfastError,
@@ -89,21 +89,18 @@ export class StoreHost {
   static async open(room: HostRoom, row: StoreRow): Promise<StoreHost> {
     const meta = await room.storage.open(row.id);
     if (meta === null) throw new HoldfastError('unauthorized');
-    const loader = new Loader();
+    const tree = Tree.empty();
     let head = meta.head;
     let sliceStart = room.clock.now();
     for await (const chunk of room.storage.load(row.id)) {
       head = chunk.seq;
-      for (const { path, value, type, revision } of chunk.entries) {
-        loader.add(path, { value, type, revision });
-      }
-      loader.addMaps(chunk.maps);
+      tree.load(chunk.entries, chunk.maps);
       if (room.clock.now() - sliceStart > LOAD_SLICE_MS) {
         await new Promise<void>((resolve) => room.clock.setImmediate(resolve));
         sliceStart = room.clock.now();
       }
     }
-    const host = new StoreHost(room, row, { ...meta, head, tree: loader.finish() });
+    const host = new StoreHost(room, row, { ...meta, head, tree });
     host.#unsubscribe = room.bus.subscribe(`store.${row.id}`, (bytes) => host.#hinted(bytes));
     return host;
   }

@@ -1,5 +1,5 @@
-import { asPath, comparePaths, type Entry, type Leaf, renderPath } from '@holdfast/protocol';
-import { Loader, Tree } from '@holdfast/engine/data';
+import { asPath, comparePaths, type Entry, renderPath } from '@holdfast/protocol';
+import { Tree } from '@holdfast/engine/data';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
@@ -18,26 +18,24 @@ const segment = fc.constantFrom(
 const path = fc.array(segment, { minLength: 1, maxLength: 4 }).map(renderPath);
 const revision = fc.integer({ min: 1, max: 50 });
 
-test('a loader given entries in path order builds the tree that puts would build', () => {
+test('a tree loaded with entries in path order is the tree that puts would build', () => {
   fc.assert(
     fc.property(fc.array(path, { maxLength: 60 }), (paths) => {
       const plain = treeOf(paths);
-      const loader = new Loader();
-      for (const entry of plain.entries()) loader.add(entry.path, leafOf(entry));
-      loader.addMaps(plain.maps());
-      expectEqual(loader.finish(), plain);
+      const loaded = Tree.empty();
+      loaded.load(plain.entries(), plain.maps());
+      expectEqual(loaded, plain);
     }),
   );
 });
 
-test('a loader given entries in any order, leaves above leaves among them, builds what puts would build', () => {
+test('entries that come in any order, leaves above leaves among them, make a tree whose leaves are in order, none above another', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(path, revision), { maxLength: 60 }), (written) => {
-      const loader = new Loader();
+      const loaded = Tree.empty();
       for (const [at, seq] of written) {
-        loader.add(at, { value: seq, type: 'integer', revision: seq });
+        loaded.put(at, { value: seq, type: 'integer', revision: seq });
       }
-      const loaded = loader.finish();
       const paths = [...loaded.entries()].map((entry) => entry.path);
       expect(paths).toEqual(paths.toSorted(comparePaths));
       for (const each of paths) expect(loaded.leafAbove(each)).toBeUndefined();
@@ -47,18 +45,17 @@ test('a loader given entries in any order, leaves above leaves among them, build
 });
 
 test('a loaded tree takes further changes, and maps of more than one node are whole', () => {
-  const loader = new Loader();
+  const loaded = Tree.empty();
   for (let index = 0; index < 5000; index += 1) {
     const key = String(index).padStart(5, '0');
-    loader.add(asPath(`wide/${key}`), { value: index, type: 'integer', revision: 1 });
+    loaded.put(asPath(`wide/${key}`), { value: index, type: 'integer', revision: 1 });
   }
-  const tree = loader.finish();
-  const fork = tree.fork();
-  tree.put(asPath('wide/00100/x'), { value: 'x', type: 'string', revision: 2 });
-  tree.remove(asPath('wide/04999'), 3);
-  expect(tree.size).toBe(4999);
-  expect(tree.leaf(asPath('wide/00100'))).toBeUndefined();
-  expect(tree.mapRevision(asPath('wide'))).toBe(3);
+  const fork = loaded.fork();
+  loaded.put(asPath('wide/00100/x'), { value: 'x', type: 'string', revision: 2 });
+  loaded.remove(asPath('wide/04999'), 3);
+  expect(loaded.size).toBe(4999);
+  expect(loaded.leaf(asPath('wide/00100'))).toBeUndefined();
+  expect(loaded.mapRevision(asPath('wide'))).toBe(3);
   expect(fork.size).toBe(5000);
   expect([...fork.entries({ under: asPath('wide') })].at(-1)?.value).toBe(4999);
 });
@@ -70,10 +67,6 @@ function treeOf(paths: readonly Entry['path'][]): Tree {
     tree.put(at, { value: index, type: 'integer', revision: index + 1 });
   }
   return tree;
-}
-
-function leafOf({ value, type, revision: seq }: Entry): Leaf {
-  return { value, type, revision: seq };
 }
 
 function expectEqual(loaded: Tree, plain: Tree): void {

@@ -1,0 +1,158 @@
+import {
+  asGlob,
+  escapeSegment,
+  type Part,
+  type Path,
+  type Pattern,
+  type Segments,
+  segmentsOf,
+} from '@holdfast/protocol';
+
+class Knot {
+  literal: Map<string, Knot> | null = null;
+  one: Knot | null = null;
+  /** A pattern ends here. */
+  isEnd = false;
+  /** A pattern ends in `**` here. */
+  isMany = false;
+}
+
+/**
+ * Which leaves somebody may have: those that one of some scope patterns covers (stores.md §2.2.4). A question costs about
+ * the depth of the path, however many patterns there are.
+ */
+export class Scope {
+  readonly patterns: readonly Pattern[];
+  readonly #root = new Knot();
+
+  constructor(patterns: readonly Pattern[]) {
+    this.patterns = patterns;
+    for (const pattern of patterns) this.#add(pattern);
+  }
+
+  get isWhole(): boolean {
+    return this.#root.isMany || this.#root.one?.isMany === true;
+  }
+
+  get isEmpty(): boolean {
+    return this.patterns.length === 0;
+  }
+
+  /** Whether a leaf at the path is in scope. */
+  covers(path: Path): boolean {
+    return this.isWhole || covers(this.#root, segmentsOf(path), 0);
+  }
+
+  /** Whether the path and all that is or might be below it are in scope. */
+  coversSubtree(path: Path): boolean {
+    return this.isWhole || coversSubtree(this.#root, segmentsOf(path), 0);
+  }
+
+  /** Whether something at the path or below it may be in scope. */
+  reaches(path: Path): boolean {
+    return this.isWhole || reaches(this.#root, segmentsOf(path), 0);
+  }
+
+  /** Whether something may be both in scope and covered by the pattern. */
+  meets(pattern: Pattern): boolean {
+    return this.patterns.some((each) => intersection(each, pattern) !== null);
+  }
+
+  /** What is in both scopes. */
+  within(other: Scope): Scope {
+    if (other.isWhole) return this;
+    if (this.isWhole) return other;
+    const both = new Map<string, Pattern>();
+    for (const mine of this.patterns) {
+      for (const theirs of other.patterns) {
+        const shared = intersection(mine, theirs);
+        if (shared !== null) both.set(shared.source, shared);
+      }
+    }
+    return new Scope([...both.values()]);
+  }
+
+  #add({ parts }: Pattern): void {
+    let knot = this.#root;
+    for (const part of parts) {
+      if (part.kind === 'many') {
+        knot.isMany = true;
+        return;
+      }
+      knot = part.kind === 'one' ? (knot.one ??= new Knot()) : literalOf(knot, part.segment);
+    }
+    knot.isEnd = true;
+  }
+}
+
+function literalOf(knot: Knot, segment: string): Knot {
+  knot.literal ??= new Map();
+  let next = knot.literal.get(segment);
+  if (next === undefined) {
+    next = new Knot();
+    knot.literal.set(segment, next);
+  }
+  return next;
+}
+
+type Question = (knot: Knot, segments: Segments, depth: number) => boolean;
+
+function covers(knot: Knot, segments: Segments, depth: number): boolean {
+  if (knot.isMany) return true;
+  return depth === segments.length ? knot.isEnd : descends(knot, { segments, depth }, covers);
+}
+
+function coversSubtree(knot: Knot, segments: Segments, depth: number): boolean {
+  if (knot.isMany) return true;
+  return depth < segments.length && descends(knot, { segments, depth }, coversSubtree);
+}
+
+function reaches(knot: Knot, segments: Segments, depth: number): boolean {
+  if (knot.isMany) return true;
+  // A knot is made only on the way to the end of a pattern.
+  if (depth === segments.length) return knot.isEnd || knot.literal !== null || knot.one !== null;
+  return descends(knot, { segments, depth }, reaches);
+}
+
+function descends(
+  { literal, one }: Knot,
+  { segments, depth }: { readonly segments: Segments; readonly depth: number },
+  question: Question,
+): boolean {
+  const next = literal?.get(segments[depth] ?? '');
+  if (next !== undefined && question(next, segments, depth + 1)) return true;
+  return one !== null && question(one, segments, depth + 1);
+}
+
+/** The pattern of what both scope patterns cover; null where that is nothing. */
+export function intersection(a: Pattern, b: Pattern): Pattern | null {
+  const [mine, theirs] = [fixedParts(a), fixedParts(b)];
+  const isOpen = { mine: mine.length < a.parts.length, theirs: theirs.length < b.parts.length };
+  if (mine.length < theirs.length && !isOpen.mine) return null;
+  if (theirs.length < mine.length && !isOpen.theirs) return null;
+  const parts: Part[] = [];
+  for (let at = 0; at < Math.max(mine.length, theirs.length); at++) {
+    const part = meet(mine[at], theirs[at]);
+    if (part === null) return null;
+    parts.push(part);
+  }
+  if (isOpen.mine && isOpen.theirs) parts.push({ kind: 'many' });
+  return { source: asGlob(parts.map(render).join('/')), parts };
+}
+
+/** The parts before a trailing `**`. */
+function fixedParts({ parts }: Pattern): readonly Part[] {
+  return parts.at(-1)?.kind === 'many' ? parts.slice(0, -1) : parts;
+}
+
+function meet(a: Part | undefined, b: Part | undefined): Part | null {
+  if (a?.kind !== 'literal') return b ?? a ?? null;
+  if (b?.kind !== 'literal') return a;
+  return a.segment === b.segment ? a : null;
+}
+
+function render(part: Part): string {
+  if (part.kind !== 'literal') return part.kind === 'one' ? '*' : '**';
+  const { segment } = part;
+  return segment === '*' || segment === '**' ? `\\${segment}` : escapeSegment(segment);
+}

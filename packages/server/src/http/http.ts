@@ -6,6 +6,10 @@ import { isListed } from '../access/index.ts';
 import { routeConsole } from './console.ts';
 import type { HttpDeps } from './deps.ts';
 import { answerProblem, notFound, Problem, refused } from './errors.ts';
+import { Committer } from './commit.ts';
+import { routeEntries } from './entries.ts';
+import { routeEntryBatch } from './entry-batch.ts';
+import { routeEntryList } from './entry-list.ts';
 import { routeHealth } from './health.ts';
 import { routeStores } from './stores.ts';
 import { routeTokens } from './tokens.ts';
@@ -23,7 +27,7 @@ const corsHeaders = {
     'If-None-Match',
     'X-Request-Id',
   ],
-  exposeHeaders: ['ETag', 'Retry-After', 'X-Request-Id'],
+  exposeHeaders: ['ETag', 'Idempotent-Replay', 'Retry-After', 'X-Request-Id'],
   maxAge: 600,
 };
 
@@ -52,6 +56,10 @@ export function createHttp(deps: HttpDeps): Hono {
   routeWhoami(app, deps);
   routeStores(app, deps);
   routeTokens(app, deps);
+  const committer = new Committer(deps);
+  routeEntryBatch(app, deps, committer);
+  routeEntryList(app, deps);
+  routeEntries(app, deps, committer);
   app.all('/api/*', () => answerProblem(notFound()));
   routeConsole(app, deps.consoleDirectory);
   app.notFound(() => answerProblem(notFound()));

@@ -1,5 +1,5 @@
 import type { StoreName } from '@holdfast/protocol';
-import { defaultLimits, parseStoreName } from '@holdfast/protocol';
+import { defaultLimits, type Limits, parseStoreName } from '@holdfast/protocol';
 import type { Hono } from 'hono';
 
 import {
@@ -41,6 +41,7 @@ export type Ask = (
   method: string,
   path: string,
   body?: unknown,
+  headers?: { readonly [name: string]: string },
 ) => Promise<{
   readonly status: number;
   readonly headers: Headers;
@@ -59,6 +60,7 @@ export class World {
   readonly tokens: TokenAuthority = new TokenAuthority(this.storage, this.clock);
   readonly access: Access;
   readonly app: Hono;
+  readonly limits: Limits = { ...defaultLimits, max_json_body: 2048 };
   readonly archived: string[] = [];
   readonly revoked: string[] = [];
   readonly failures: unknown[] = [];
@@ -92,7 +94,7 @@ export class World {
       onStoreArchived: (id) => void this.archived.push(id),
       onTokenRevoked: (id) => void this.revoked.push(id),
       onFailure: (error) => void this.failures.push(error),
-      limits: { ...defaultLimits, max_json_body: 2048 },
+      limits: this.limits,
       origins: ['https://app.example'],
       statusOf: () => Promise.resolve(figures),
       ...deps,
@@ -137,13 +139,15 @@ export class World {
 
   /** Asks with this token; null: with none. */
   as(token: string | null): Ask {
-    return async (method, path, body) => {
-      const headers = new Headers();
+    return async (method, path, body, extra = {}) => {
+      const headers = new Headers(extra);
       if (token !== null) headers.set('Authorization', `Bearer ${token}`);
       if (body !== undefined) headers.set('Content-Type', 'application/json');
       const init = body === undefined ? {} : { body: JSON.stringify(body) };
       const response = await this.app.request(path, { method, headers, ...init });
-      return { status: response.status, headers: response.headers, json: await response.json() };
+      const text = await response.text();
+      const json = text === '' ? {} : JSON.parse(text);
+      return { status: response.status, headers: response.headers, json };
     };
   }
 }

@@ -1,0 +1,109 @@
+import {
+  fingerprint,
+  isRefusal,
+  type Refusal,
+  refuse,
+  type Request,
+  type WriteReply,
+} from '@holdfast/protocol';
+import type { Context } from 'hono';
+
+import type { Principal } from '../access/index.ts';
+import type { HttpDeps, OpenStore } from './deps.ts';
+import { Problem, refused } from './errors.ts';
+
+/** What a route wants committed. */
+export type Wanted = {
+  readonly principal: Principal;
+  readonly request: Request | Refusal;
+  /** What makes two requests the same, for the Idempotency-Key. */
+  readonly same: object;
+  readonly forced?: boolean;
+};
+
+/** The answer, and whether it is that of an earlier request with the same key. */
+export type Outcome = { readonly reply: WriteReply; readonly replayed: boolean };
+
+const keySyntax = /^[\x20-\x7e]{1,128}$/;
+
+/** Commits what HTTP requests ask for; an Idempotency-Key makes repeats harmless (stores.md §15.3). */
+export class Committer {
+  readonly #deps: HttpDeps;
+  /** Keys whose request is on its way. */
+  readonly #running = new Set<string>();
+
+  constructor(deps: HttpDeps) {
+    this.#deps = deps;
+  }
+
+  /** Throws a {@link Problem} for every refusal. */
+  async commit(c: Context, store: OpenStore, wanted: Wanted): Promise<Outcome> {
+    const key = c.req.header('idempotency-key');
+    if (key === undefined) {
+      const reply = await this.#write(store, wanted, this.#deps.newId());
+      return { reply: accepted(reply), replayed: false };
+    }
+    if (!keySyntax.test(key)) {
+      throw new Problem(400, 'invalid_params', {
+        detail: 'An Idempotency-Key has 1 to 128 printable characters.',
+      });
+    }
+    const running = `${store.row.id} ${deviceOf(wanted.principal)} ${key}`;
+    if (this.#running.has(running)) throw new Problem(409, 'idempotency_in_progress');
+    this.#running.add(running);
+    try {
+      return await this.#repeatable(store, wanted, key);
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  async #repeatable(store: OpenStore, wanted: Wanted, key: string): Promise<Outcome> {
+    const ids = [{ deviceId: deviceOf(wanted.principal), opId: key }];
+    const known = await this.#deps.storage.answers(store.row.id, { ids, clients: [] });
+    const reply = await this.#write(store, wanted, key);
+    if (isRefusal(reply) && reply.code === 'duplicate_op_id') {
+      throw new Problem(422, 'idempotency_key_reuse', {
+        detail: 'This key was used for another request; take a new one.',
+      });
+    }
+    return { reply: accepted(reply), replayed: known.answers.length > 0 };
+  }
+
+  #write(
+    store: OpenStore,
+    { principal, request, same, forced = false }: Wanted,
+    opId: string,
+  ): Promise<WriteReply | Refusal> {
+    return store.write({
+      deviceId: deviceOf(principal),
+      opId,
+      fingerprint: fingerprint(same),
+      principal: principal.subject,
+      request,
+      rate: null,
+      forced,
+    });
+  }
+}
+
+/** Where a repeat is told to be one. */
+export function markReplay(c: Context, { replayed }: Outcome): void {
+  if (replayed) c.header('Idempotent-Replay', 'true');
+}
+
+/** The seq that a commit ended at. */
+export function seqOf(reply: WriteReply): number {
+  if ('store_seq' in reply) return reply.store_seq;
+  throw refused(refuse('not_held'));
+}
+
+function accepted(reply: WriteReply | Refusal): WriteReply {
+  if (isRefusal(reply)) throw refused(reply);
+  return reply;
+}
+
+/** The device that HTTP ops carry (stores.md §15.1.4). */
+function deviceOf({ tokenId, subject }: Principal): string {
+  return tokenId === null ? `web:${subject ?? 'anonymous'}` : `http:${tokenId}`;
+}

@@ -1,0 +1,60 @@
+import { refuse, type Seq } from '@holdfast/protocol';
+import type { Context } from 'hono';
+
+import { type Problem, refused } from './errors.ts';
+
+/** What must hold of the entry for a write to pass: anything, nothing there, something there, or one of some revisions. */
+export type Condition =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'exists' }
+  | { readonly kind: 'revision'; readonly oneOf: readonly Seq[] };
+
+/** Reads `If-Match` and `If-None-Match` of a write (stores.md §15.1.3). */
+export function conditionOf(c: Context): Condition {
+  const match = c.req.header('if-match');
+  const noneMatch = c.req.header('if-none-match');
+  if (match !== undefined && noneMatch !== undefined) throw bad('Send one of the two headers.');
+  if (noneMatch !== undefined) {
+    if (noneMatch.trim() !== '*') throw bad('If-None-Match of a write takes * only.');
+    return { kind: 'absent' };
+  }
+  if (match === undefined) return { kind: 'none' };
+  if (match.trim() === '*') return { kind: 'exists' };
+  return { kind: 'revision', oneOf: readTags(match) };
+}
+
+/** Whether a reader has this revision already: the answer is 304 then. */
+export function isKnown(c: Context, revision: Seq): boolean {
+  const header = c.req.header('if-none-match')?.trim();
+  if (header === undefined) return false;
+  // A comparison for reading is weak: W/"7" names the same bytes as "7".
+  return (
+    header === '*' ||
+    header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag(revision))
+  );
+}
+
+/** A strong ETag. */
+export function etag(revision: Seq): string {
+  return `"${revision}"`;
+}
+
+// `"7"`, `7` and lists of them; weak tags are well-formed and never match.
+function readTags(header: string): readonly Seq[] {
+  const revisions: Seq[] = [];
+  for (const tag of header.split(',').map((part) => part.trim())) {
+    if (/^W\/"[^"]*"$/.test(tag)) continue;
+    const digits = /^"(\d{1,16})"$|^(\d{1,16})$/.exec(tag);
+    const revision = Number(digits?.[1] ?? digits?.[2] ?? 0);
+    if (revision === 0 || !Number.isSafeInteger(revision)) {
+      throw bad(`${tag.slice(0, 40)} is no revision.`);
+    }
+    revisions.push(revision);
+  }
+  return revisions;
+}
+
+function bad(detail: string): Problem {
+  return refused(refuse('invalid_precondition', { detail }));
+}

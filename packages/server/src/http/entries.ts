@@ -1,0 +1,158 @@
+import {
+  isRefusal,
+  parseWrite,
+  type Path,
+  type Refusal,
+  refuse,
+  type Request,
+  type Seq,
+} from '@holdfast/protocol';
+import type { Context, Hono } from 'hono';
+
+import type { Principal } from '../access/index.ts';
+import { readJson, readObject } from './body.ts';
+import { type Committer, markReplay, seqOf } from './commit.ts';
+import { type Condition, conditionOf, etag, isKnown } from './conditions.ts';
+import type { HttpDeps, OpenStore } from './deps.ts';
+import { pathOf, writablePathOf } from './entry-path.ts';
+import { notFound, refused } from './errors.ts';
+import { identify, needScope } from './identify.ts';
+import { storeOf } from './store-of.ts';
+
+/** What a route writes: the op, and what must hold for it. */
+type Asked = {
+  readonly principal: Principal;
+  readonly op: 'set' | 'delete';
+  readonly path: Path;
+  readonly value?: unknown;
+  readonly condition: Condition;
+  readonly fence?: unknown;
+  readonly forced?: boolean;
+};
+
+/** One entry at a time: read, replace, remove (stores.md §15.2). */
+export function routeEntries(app: Hono, deps: HttpDeps, committer: Committer): void {
+  const read = (c: Context): Promise<Response> => readEntry(c, deps);
+  const put = (c: Context): Promise<Response> => putEntry(c, deps, committer);
+  const remove = (c: Context): Promise<Response> => deleteEntry(c, deps, committer);
+  for (const route of ['/api/stores/:org/:store/entries/*', '/api/stores/:org/:store/entry']) {
+    app.get(route, read);
+    app.put(route, put);
+    app.delete(route, remove);
+  }
+  app.post('/api/stores/:org/:store/entries', (c) =>
+    writeFromBody(c, deps, { committer, op: 'set' }),
+  );
+  app.delete('/api/stores/:org/:store/entries', (c) =>
+    writeFromBody(c, deps, { committer, op: 'delete' }),
+  );
+}
+
+async function readEntry(c: Context, deps: HttpDeps): Promise<Response> {
+  const principal = await identify(deps, c);
+  const row = await storeOf(deps, c, principal);
+  needScope(principal, 'entries:read');
+  const path = pathOf(c, 'entries', deps.limits);
+  const found = await deps.withStore(row.id, (store) => store.view().tree.read(path));
+  if (found === undefined) throw notFound();
+  const { value, type, revision } = found;
+  c.header('ETag', etag(revision));
+  if (isKnown(c, revision)) return c.body(null, 304);
+  return c.json({ path, value, type, revision });
+}
+
+async function putEntry(c: Context, deps: HttpDeps, committer: Committer): Promise<Response> {
+  const principal = await identify(deps, c);
+  const row = await storeOf(deps, c, principal);
+  needScope(principal, 'entries:write');
+  const path = writablePathOf(c, 'entries', deps.limits);
+  const condition = conditionOf(c);
+  const value = await readJson(c.req.raw, deps.limits.max_json_body);
+  return deps.withStore(row.id, (store) =>
+    answerWrite(c, { deps, committer, store }, { principal, op: 'set', path, value, condition }),
+  );
+}
+
+async function deleteEntry(c: Context, deps: HttpDeps, committer: Committer): Promise<Response> {
+  const principal = await identify(deps, c);
+  const row = await storeOf(deps, c, principal);
+  needScope(principal, 'entries:write');
+  const path = writablePathOf(c, 'entries', deps.limits);
+  const condition = conditionOf(c);
+  const forced = c.req.query('force') === 'true';
+  if (forced) needScope(principal, 'admin');
+  return deps.withStore(row.id, (store) =>
+    answerWrite(
+      c,
+      { deps, committer, store },
+      { principal, op: 'delete', path, condition, forced },
+    ),
+  );
+}
+
+/** The same by a body, for paths that a URL cannot carry. */
+async function writeFromBody(
+  c: Context,
+  deps: HttpDeps,
+  { committer, op }: { readonly committer: Committer; readonly op: 'set' | 'delete' },
+): Promise<Response> {
+  const principal = await identify(deps, c);
+  const row = await storeOf(deps, c, principal);
+  needScope(principal, 'entries:write');
+  const body = await readObject(c.req.raw, deps.limits.max_json_body);
+  const payload = { ...body, op };
+  return deps.withStore(row.id, async (store) => {
+    const request = parseWrite(payload, { dialect: 4, limits: deps.limits });
+    const wanted = { principal, request, same: payload };
+    return answerSeq(c, await committer.commit(c, store, wanted));
+  });
+}
+
+async function answerWrite(
+  c: Context,
+  { deps, committer, store }: { deps: HttpDeps; committer: Committer; store: OpenStore },
+  asked: Asked,
+): Promise<Response> {
+  const { principal, op, path, value, forced = false } = asked;
+  const request = requestOf(asked, store, deps);
+  // What the caller said, not what it came to: a list of revisions is settled anew each time.
+  const same = {
+    op,
+    path,
+    value,
+    if_match: c.req.header('if-match'),
+    if_absent: c.req.header('if-none-match'),
+  };
+  return answerSeq(c, await committer.commit(c, store, { principal, request, same, forced }));
+}
+
+function answerSeq(c: Context, outcome: Awaited<ReturnType<Committer['commit']>>): Response {
+  const seq = seqOf(outcome.reply);
+  markReplay(c, outcome);
+  c.header('ETag', etag(seq));
+  return c.json({ revision: seq, store_seq: seq });
+}
+
+/** The request that asks for the write under its condition; both are judged together, in the commit. */
+function requestOf(asked: Asked, store: OpenStore, { limits }: HttpDeps): Request | Refusal {
+  const { op, path, value = null, condition } = asked;
+  const payload = { op, path, ...(op === 'set' && { value }), ...guardOf(condition, path, store) };
+  const write = parseWrite(payload, { dialect: 4, limits });
+  if (isRefusal(write) || condition.kind !== 'exists') return write;
+  return { op: 'transact', ops: [write], preconditions: [{ kind: 'exists', path }] };
+}
+
+function guardOf(condition: Condition, path: Path, store: OpenStore): object {
+  if (condition.kind === 'absent') return { if_absent: true };
+  if (condition.kind !== 'revision') return {};
+  const current = store.view().tree.read(path)?.revision ?? null;
+  // Of several revisions the one that stands is guarded; where none does, no later one can match either.
+  return { if_match: pick(condition.oneOf, current) };
+}
+
+function pick(oneOf: readonly Seq[], current: Seq | null): Seq {
+  if (current !== null && oneOf.includes(current)) return current;
+  const [first] = oneOf;
+  if (first === undefined) throw refused(refuse('conflict', { current_revision: current }));
+  return first;
+}

@@ -1,0 +1,112 @@
+import {
+  isObject,
+  isRefusal,
+  type Json,
+  parseTransact,
+  type Path,
+  type Refusal,
+  refuse,
+  toPath,
+  type Transaction,
+} from '@holdfast/protocol';
+import type { Tree } from '@holdfast/engine/data';
+import type { Hono } from 'hono';
+
+import { readObject } from './body.ts';
+import { type Committer, markReplay } from './commit.ts';
+import type { HttpDeps } from './deps.ts';
+import { Problem, refused } from './errors.ts';
+import { identify, needScope } from './identify.ts';
+import { storeOf } from './store-of.ts';
+
+const PATHS_MAX = 1000;
+
+type Body = { readonly [key: string]: unknown };
+
+/** Many entries at once: read by path, written all or nothing (stores.md §15.2, §10.5). */
+export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer): void {
+  app.post('/api/stores/:org/:store/entries/batch', async (c) => {
+    const principal = await identify(deps, c);
+    const row = await storeOf(deps, c, principal);
+    needScope(principal, 'entries:read');
+    const body = await readObject(c.req.raw, deps.limits.max_json_body);
+    const paths = readPaths(body['paths'], deps);
+    const subtrees = body['subtrees'] === true;
+    const tree = await deps.withStore(row.id, (store) => store.view().tree);
+    return c.json(readMany(tree, paths, subtrees));
+  });
+  app.post('/api/stores/:org/:store/entries/batch_write', async (c) => {
+    const principal = await identify(deps, c);
+    const row = await storeOf(deps, c, principal);
+    needScope(principal, 'entries:write');
+    const body = await readObject(c.req.raw, deps.limits.max_json_body);
+    const same = { ops: body['ops'], preconditions: fenceOf(body) };
+    const request = onlyPlain(parseTransact(same, { limits: deps.limits }));
+    const outcome = await deps.withStore(row.id, (store) =>
+      committer.commit(c, store, { principal, request, same }),
+    );
+    markReplay(c, outcome);
+    return c.json(batchReply(request, outcome.reply));
+  });
+  app.post('/api/stores/:org/:store/transact', async (c) => {
+    const principal = await identify(deps, c);
+    const row = await storeOf(deps, c, principal);
+    needScope(principal, 'entries:write');
+    const same = await readObject(c.req.raw, deps.limits.max_json_body);
+    const request = parseTransact(same, { limits: deps.limits });
+    const outcome = await deps.withStore(row.id, (store) =>
+      committer.commit(c, store, { principal, request, same }),
+    );
+    markReplay(c, outcome);
+    return c.json(outcome.reply);
+  });
+}
+
+function readMany(tree: Tree, paths: readonly Path[], subtrees: boolean): object {
+  // Paths are keys here, `__proto__` among them.
+  const entries: [Path, { value: Json; type: string; revision: number }][] = [];
+  const missing: Path[] = [];
+  for (const path of new Set(paths)) {
+    const found = subtrees ? tree.read(path) : tree.leaf(path);
+    if (found === undefined) missing.push(path);
+    else entries.push([path, { value: found.value, type: found.type, revision: found.revision }]);
+  }
+  return { entries: Object.fromEntries(entries), missing };
+}
+
+function readPaths(paths: unknown, { limits }: HttpDeps): readonly Path[] {
+  if (!Array.isArray(paths)) throw refused(refuse('invalid_payload', { field: 'paths' }));
+  if (paths.length > PATHS_MAX) throw refused(refuse('too_many_ops', { limit: PATHS_MAX }));
+  return paths.map((text: unknown) => {
+    const path = typeof text === 'string' ? toPath(text, limits) : refuse('invalid_path');
+    if (isRefusal(path)) throw refused(path);
+    return path;
+  });
+}
+
+/** One fence for the whole batch is a precondition like any other. */
+function fenceOf(body: Body): readonly object[] {
+  return body['fence'] === undefined || body['fence'] === null ? [] : [{ fence: body['fence'] }];
+}
+
+/** `batch_write` takes `set` and `delete` only; the rest goes by `transact`. */
+function onlyPlain(request: Transaction | Refusal): Transaction | Refusal {
+  if (isRefusal(request)) return request;
+  const other = request.ops.findIndex(({ op }) => op !== 'set' && op !== 'delete');
+  return other === -1 ? request : refuse('invalid op', { op_index: other });
+}
+
+function batchReply(request: Transaction | Refusal, reply: unknown): object {
+  if (isRefusal(request) || !isObject(reply) || !Array.isArray(reply['results'])) {
+    throw new Problem(500, 'internal_error');
+  }
+  const results: readonly unknown[] = reply['results'];
+  return {
+    store_seq: reply['store_seq'],
+    ops: request.ops.map(({ path }, index) => {
+      const result = results[index];
+      const seq = isObject(result) ? result['store_seq'] : null;
+      return { path, revision: seq, store_seq: seq };
+    }),
+  };
+}

@@ -1,0 +1,173 @@
+import {
+  comparePaths,
+  type Entry,
+  isRefusal,
+  literalPrefix,
+  matches,
+  parseGlob,
+  type Path,
+  type Pattern,
+  renderPath,
+  segmentsOf,
+} from '@holdfast/protocol';
+import type { Range, Tree } from '@holdfast/engine/data';
+import type { Context, Hono } from 'hono';
+
+import type { HttpDeps } from './deps.ts';
+import { Problem, refused } from './errors.ts';
+import { identify, needScope } from './identify.ts';
+import { storeOf } from './store-of.ts';
+
+const LIMIT_DEFAULT = 50;
+const LIMIT_MAX = 1000;
+const parameters = new Set(['pattern', 'from', 'to', 'limit', 'order', 'select', 'after']);
+
+type Order = 'asc' | 'desc';
+
+/** Which leaves a page lists, and how (stores.md §15.2.1). */
+type Query = {
+  readonly pattern: Pattern | null;
+  readonly range: Range;
+  readonly order: Order;
+  readonly limit: number;
+  readonly after: string | null;
+  readonly select: 'entries' | 'keys' | 'prefixes';
+};
+
+type Page = { readonly items: readonly unknown[]; readonly next_cursor: string | null };
+
+/** Listings: by pattern, by range, keys only, or the next segments of a folder. */
+export function routeEntryList(app: Hono, deps: HttpDeps): void {
+  app.get('/api/stores/:org/:store/entries', async (c) => {
+    const principal = await identify(deps, c);
+    const row = await storeOf(deps, c, principal);
+    needScope(principal, 'entries:read');
+    const query = readQuery(c, deps);
+    const tree = await deps.withStore(row.id, (store) => store.view().tree);
+    return c.json(
+      query.select === 'prefixes' ? listPrefixes(tree, query) : listLeaves(tree, query),
+    );
+  });
+}
+
+function listLeaves(tree: Tree, query: Query): Page {
+  const { pattern, range, order, limit, after, select } = query;
+  const items: Entry[] = [];
+  for (const entry of tree.entries({ ...behind(range, after, order), order })) {
+    if (pattern !== null && !matches(pattern, segmentsOf(entry.path))) continue;
+    // One more than asked for is there, so the cursor never leads to an empty page.
+    if (items.length >= limit) return page(items, select, items.at(-1)?.path ?? null);
+    items.push(entry);
+  }
+  return page(items, select, null);
+}
+
+/** What of a range comes after a path, in the order asked for. */
+function behind(range: Range, after: string | null, order: Order): Range {
+  if (after === null) return range;
+  if (order === 'asc') return { ...range, after };
+  const isTighter = range.before === undefined || comparePaths(after, range.before) < 0;
+  return isTighter ? { ...range, before: after } : range;
+}
+
+function page(items: readonly Entry[], select: Query['select'], next: Path | null): Page {
+  return {
+    items: select === 'keys' ? items.map(({ path }) => path) : items,
+    next_cursor: next,
+  };
+}
+
+function listPrefixes(tree: Tree, { pattern, order, limit, after }: Query): Page {
+  const base = pattern === null ? [] : literalPrefix(pattern);
+  const all = prefixesOf(tree, base).toSorted(comparePaths);
+  if (order === 'desc') all.reverse();
+  const rest = after === null ? all : all.filter((path) => isBehind(path, after, order));
+  const items = rest.slice(0, limit);
+  return { items, next_cursor: rest.length > items.length ? (items.at(-1) ?? null) : null };
+}
+
+/** Every next segment below a folder once: from each leaf the walk leaps over what shares its prefix. */
+function prefixesOf(tree: Tree, base: readonly string[]): readonly Path[] {
+  const found: Path[] = [];
+  const under = base.length === 0 ? {} : { under: renderPath(base) };
+  for (let range: Range = under; ;) {
+    const [leaf] = tree.entries(range);
+    if (leaf === undefined) return found;
+    const segments = segmentsOf(leaf.path);
+    const prefix = renderPath(segments.slice(0, base.length + 1));
+    // The folder itself is a leaf: there is nothing below it.
+    if (segments.length > base.length) found.push(prefix);
+    // '0' is the character after '/': the first path that is no descendant.
+    range = { ...under, from: segments.length > base.length + 1 ? `${prefix}0` : `${leaf.path}\0` };
+  }
+}
+
+function isBehind(path: string, after: string, order: Order): boolean {
+  const compared = comparePaths(path, after);
+  return order === 'asc' ? compared > 0 : compared < 0;
+}
+
+function readQuery(c: Context, deps: HttpDeps): Query {
+  const asked = c.req.query();
+  for (const name of Object.keys(asked)) {
+    if (!parameters.has(name)) throw invalid(`There is no parameter ${name.slice(0, 40)}.`);
+  }
+  const { pattern, from, to, after = null } = asked;
+  const byRange = from !== undefined || to !== undefined;
+  if (byRange && pattern !== undefined) {
+    throw new Problem(400, 'conflicting_params', { detail: 'Ask by pattern, or by from and to.' });
+  }
+  const select = readSelect(asked['select']);
+  const parsed = byRange ? null : readPattern(pattern ?? '**', deps);
+  if (select === 'prefixes') needFolder(parsed);
+  return {
+    pattern: parsed,
+    range: parsed === null ? bounds(from, to) : rangeOf(parsed),
+    order: readOrder(asked['order']),
+    limit: readLimit(asked['limit']),
+    after,
+    select,
+  };
+}
+
+function readPattern(pattern: string, { limits }: HttpDeps): Pattern {
+  const parsed = parseGlob(pattern, limits);
+  if (isRefusal(parsed)) throw refused(parsed);
+  return parsed;
+}
+
+function needFolder(pattern: Pattern | null): void {
+  const { parts = [] } = pattern ?? {};
+  const inner = parts.slice(0, -1);
+  if (parts.at(-1)?.kind === 'many' && inner.every(({ kind }) => kind === 'literal')) return;
+  throw new Problem(400, 'invalid_pattern_for_prefixes', { detail: 'Ask for ** or <folder>/**.' });
+}
+
+function rangeOf(pattern: Pattern): Range {
+  const prefix = literalPrefix(pattern);
+  return prefix.length === 0 ? {} : { under: renderPath(prefix) };
+}
+
+function bounds(from: string | undefined, to: string | undefined): Range {
+  return { ...(from !== undefined && { from }), ...(to !== undefined && { before: to }) };
+}
+
+function readSelect(select = 'entries'): Query['select'] {
+  if (select === 'entries' || select === 'keys' || select === 'prefixes') return select;
+  throw new Problem(400, 'unsupported_select', { detail: 'Select entries, keys or prefixes.' });
+}
+
+function readOrder(order = 'asc'): Order {
+  if (order === 'asc' || order === 'desc') return order;
+  throw invalid('order is asc or desc.');
+}
+
+function readLimit(limit = String(LIMIT_DEFAULT)): number {
+  const count = /^\d{1,4}$/.test(limit) ? Number(limit) : 0;
+  if (count >= 1 && count <= LIMIT_MAX) return count;
+  throw invalid(`limit is an integer from 1 to ${LIMIT_MAX}.`);
+}
+
+function invalid(detail: string): Problem {
+  return new Problem(400, 'invalid_params', { detail });
+}

@@ -1,0 +1,51 @@
+import {
+  isRefusal,
+  type Limits,
+  type Path,
+  type Refusal,
+  refuse,
+  isReservedPath,
+  toPath,
+} from '@holdfast/protocol';
+import type { Context } from 'hono';
+
+import { refused } from './errors.ts';
+
+/**
+ * The path a URL names, behind `…/entries/` or in `?path=` of `…/entry` (stores.md §15.1.2). URL parsers fold `.` and `..`
+ * away, which is what the second form is for.
+ */
+export function pathOf(c: Context, folder: string, limits: Limits): Path {
+  const rendered = c.req.query('path') ?? renderedBehind(new URL(c.req.url).pathname, folder);
+  const path = isRefusal(rendered) ? rendered : toPath(rendered, limits);
+  if (isRefusal(path)) throw refused(path);
+  return path;
+}
+
+/** Only writes may not touch what is reserved. */
+export function writablePathOf(c: Context, folder: string, limits: Limits): Path {
+  const path = pathOf(c, folder, limits);
+  if (isReservedPath(path)) throw refused(refuse('reserved_path'));
+  return path;
+}
+
+// Each piece is decoded once, after the split: a `%2F` is no separator, and no part of a segment either; `~1` is.
+function renderedBehind(pathname: string, folder: string): string | Refusal {
+  const start = pathname.indexOf(`/${folder}/`);
+  if (start === -1) return refuse('missing_path');
+  const pieces: string[] = [];
+  for (const raw of pathname.slice(start + folder.length + 2).split('/')) {
+    const piece = decode(raw);
+    if (piece === null || piece.includes('/')) return refuse('invalid_escape');
+    pieces.push(piece);
+  }
+  return pieces.join('/');
+}
+
+function decode(piece: string): string | null {
+  try {
+    return decodeURIComponent(piece);
+  } catch {
+    return null;
+  }
+}

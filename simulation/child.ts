@@ -4,11 +4,6 @@ import { join } from 'node:path';
 
 const script = join(import.meta.dirname, 'server-process.ts');
 
-/** The token that a {@link Child} takes. */
-export const token = 'dev';
-/** The store that a {@link Child} serves. */
-export const storeName = 'acme/app';
-
 /** A server in a process of its own, which can be killed. */
 export class Child {
   readonly #process: ChildProcess;

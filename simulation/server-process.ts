@@ -5,6 +5,7 @@ const [, , data = '', port = '0'] = process.argv;
 
 const server = createServer({
   data,
+  origins: ['*'],
   authenticate: async ({ token }) =>
     token === 'dev'
       ? {

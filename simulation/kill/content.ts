@@ -1,6 +1,6 @@
 import { asStoreName, type Json, type Op, type Path } from '@holdfast/protocol';
 import { sqlite } from '@holdfast/server/storage/sqlite';
-import { storeName } from '../child.ts';
+import { storeName } from '../place.ts';
 
 /** The log and the entries that a server has left behind, as its storage reads them. */
 export async function contentOf(directory: string): Promise<{

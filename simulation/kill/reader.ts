@@ -47,7 +47,7 @@ export class Reader {
       watches: this.#watches.map((watch) => Object.assign({}, watch, { through })),
       bookmarks: this.#bookmarks,
       resumes: this.site.resumes,
-      resyncs: [],
+      resyncs: this.site.resyncs,
     };
   }
 

@@ -2,17 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Json, Path } from '@holdfast/protocol';
 import { Child } from '../child.ts';
 import { Dice } from '../dice.ts';
 import type { Problem } from '../validators/history.ts';
-import { judge } from '../validators/judge.ts';
-import { type Traffic, trafficOf } from '../validators/traffic.ts';
-import { leavesOf as leavesOfTree, Truth } from '../validators/truth.ts';
-import { firstDifference } from '../validators/words.ts';
-import { contentOf } from './content.ts';
+import { within } from '../within.ts';
+import type { Traffic } from '../validators/traffic.ts';
 import { leavesOf, Reader } from './reader.ts';
 import type { Site } from './site.ts';
+import { verdictOf } from './verdict.ts';
 import { isRejection, Writer } from './writer.ts';
 
 /** What is to be done to a server. */
@@ -57,7 +54,6 @@ class Ordeal {
   readonly #plan: KillPlan;
   readonly #dice: Dice;
   readonly #errors: unknown[] = [];
-  readonly #problems: Problem[] = [];
   readonly #writers: Writer[] = [];
   readonly #readers: Reader[] = [];
   /** Come late, and get the state as a snapshot. */
@@ -149,52 +145,26 @@ class Ordeal {
   }
 
   async #verdict(): Promise<KillReport> {
-    const shown = this.#sites().map(({ store }) => leavesOf(store));
     const watching = [...this.#readers, ...this.#visitors];
-    const histories = [...this.#writers, ...watching].map((each) => each.history());
+    const everybody = [...this.#writers, ...watching];
+    const shown = everybody.map(({ name, site }) => [name, leavesOf(site.store)] as const);
+    const histories = everybody.map((each) => each.history());
     await this.#child.kill();
-    const { ops, entries } = await contentOf(this.#directory);
-    const truth = new Truth(ops);
-    const state = leavesOfTree(truth.stateAt(truth.head));
-    this.#compare('the stored entries', entries, state);
-    shown.forEach((leaves, index) =>
-      this.#compare(`what ${histories[index]?.client} shows`, leaves, state),
-    );
-    for (const error of this.#errors.filter((each) => !isRejection(each))) {
-      this.#problems.push({ word: 'calm', text: String(error) });
-    }
-    this.#problems.push(...watching.flatMap(({ problems }) => problems));
+    const { problems, traffic } = await verdictOf(this.#directory, { histories, shown });
+    const errors = this.#errors.filter((each) => !isRejection(each));
     return {
-      problems: [...this.#problems, ...judge(histories, truth)],
-      traffic: trafficOf(histories, truth),
+      problems: [
+        ...errors.map((error) => ({ word: 'calm', text: String(error) })),
+        ...watching.flatMap((reader) => reader.problems),
+        ...problems,
+      ],
+      traffic,
       kills: this.#plan.kills,
       killsAtStart: this.#killsAtStart,
     };
   }
 
-  #compare(
-    what: string,
-    found: readonly (readonly [Path, Json])[],
-    state: readonly (readonly [Path, Json])[],
-  ): void {
-    const wrong = firstDifference(found, state);
-    if (wrong !== null) this.#problems.push({ word: 'converged', text: `${what}: ${wrong}` });
-  }
-
   #sites(): readonly Site[] {
     return [...this.#writers, ...this.#readers, ...this.#visitors].map(({ site }) => site);
-  }
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const ended = new AbortController();
-  const late = pause(ms, null, { signal: ended.signal }).then(() => {
-    throw new Error(`not done within ${ms} ms`);
-  });
-  late.catch(() => undefined);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    ended.abort();
   }
 }

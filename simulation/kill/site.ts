@@ -1,11 +1,14 @@
-import { type Client, createClient, type Store } from '@holdfast/client';
-import { storeName, token } from '../child.ts';
+import { type Client, createClient, type Link, type Store, webSocketLink } from '@holdfast/client';
+import { isObject, jsonCodec } from '@holdfast/protocol';
+import type { Span } from '../validators/history.ts';
+import { storeName, token } from '../place.ts';
 
-/** A client with its one store, and the cursors at which it came back. */
+/** A client with its one store, the cursors at which it came back, and what a snapshot took it over. */
 export type Site = {
   readonly client: Client;
   readonly store: Store;
   readonly resumes: number[];
+  readonly resyncs: Span[];
 };
 
 /** Opens a client of the server on a port. Whatever goes wrong inside it, and is nobody's refusal, ends up in `errors`. */
@@ -14,15 +17,42 @@ export function openSite(name: string, port: number, errors: unknown[]): Site {
     url: `ws://127.0.0.1:${port}`,
     token,
     deviceId: name,
+    link: watchedLink((seq) => {
+      const before = store.status.get().seq;
+      if (before > 0 && seq > before) resyncs.push([before, seq]);
+    }),
     onError: (error) => errors.push(error),
   });
   const store = client.store(storeName);
   const resumes: number[] = [];
+  const resyncs: Span[] = [];
   let wasConnected = true;
   client.status.subscribe(() => {
     const isConnected = client.status.get().connection === 'connected';
     if (isConnected && !wasConnected) resumes.push(store.status.get().seq);
     wasConnected = isConnected;
   });
-  return { client, store, resumes };
+  return { client, store, resumes, resyncs };
+}
+
+/** The platform's sockets; tells the seq of each snapshot that has come whole. */
+function watchedLink(snapshot: (seq: number) => void): Link {
+  const link = webSocketLink();
+  return {
+    open: (url, events) =>
+      link.open(url, {
+        opened: () => events.opened(),
+        closed: (code) => events.closed(code),
+        received: (data) => {
+          if (typeof data === 'string' && data.includes('"snapshot_end"')) snapshot(seqIn(data));
+          events.received(data);
+        },
+      }),
+  };
+}
+
+function seqIn(text: string): number {
+  const frame = jsonCodec.decode(text);
+  const [, , , event, payload]: unknown[] = Array.isArray(frame) ? frame : [];
+  return event === 'snapshot_end' && isObject(payload) ? Number(payload['seq']) : 0;
 }

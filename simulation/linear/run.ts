@@ -1,6 +1,6 @@
 import { createServer, scopes, type Server } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
-import { token } from '../child.ts';
+import { token } from '../place.ts';
 import { Dice } from '../dice.ts';
 import { blindStorage, type Breakage, isOfTwo } from './broken.ts';
 import { callText, linearize } from './checker.ts';

@@ -1,0 +1,56 @@
+// What runs in the browser: the same writer and reader as elsewhere, on a page.
+import { Dice } from '../dice.ts';
+import { leavesOf, Reader } from '../kill/reader.ts';
+import { isRejection, Writer } from '../kill/writer.ts';
+import type { PageReport } from './tab.ts';
+
+const errors: unknown[] = [];
+let writer: Writer | null = null;
+let reader: Reader | null = null;
+let timer = 0;
+
+const page = {
+  async open(port: number, seed: number, everyMs: number): Promise<void> {
+    const dice = new Dice(seed);
+    reader = await Reader.open('page-reader', port, errors);
+    const made = new Writer('page-writer', { port, dice: dice.fork(), errors });
+    writer = made;
+    timer = window.setInterval(() => made.write(), everyMs);
+  },
+  connect(): void {
+    for (const site of sites()) site.client.connect();
+  },
+  stop(): void {
+    clearInterval(timer);
+  },
+  async settled(): Promise<number> {
+    await writer?.settled();
+    return page.seq();
+  },
+  seq(): number {
+    return Math.min(...sites().map(({ store }) => store.status.get().seq));
+  },
+  bookmark(): void {
+    reader?.bookmark();
+  },
+  report(): PageReport {
+    return {
+      histories: [reader, writer].flatMap((each) => each?.history() ?? []),
+      shown: sites().map(({ store }) => leavesOf(store)),
+      problems: reader?.problems ?? [],
+      errors: errors.filter((each) => !isRejection(each)).map(String),
+    };
+  },
+  async close(): Promise<void> {
+    await Promise.all(sites().map(({ client }) => client.close()));
+  },
+};
+
+function sites(): readonly Reader['site'][] {
+  return [reader, writer].flatMap((each) => (each === null ? [] : [each.site]));
+}
+
+Object.assign(window, { chaos: page });
+
+/** What a test may call on the page. */
+export type ChaosPage = typeof page;

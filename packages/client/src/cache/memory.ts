@@ -8,18 +8,29 @@ import type { Cache, CacheChange, CachedStore } from './port.ts';
  */
 export function memoryCache(): Cache {
   const shelves = new Map<StoreName, Shelf>();
+  let reigns = 0;
+  const shelfOf = (store: StoreName): Shelf => {
+    const shelf = shelves.get(store) ?? new Shelf();
+    shelves.set(store, shelf);
+    return shelf;
+  };
   return {
     load: (store) => shelves.get(store)?.image() ?? null,
-    commit(store, change) {
-      let shelf = shelves.get(store);
-      if (shelf === undefined) {
-        shelf = new Shelf();
-        shelves.set(store, shelf);
-      }
-      shelf.commit(change);
-    },
+    commit: (store, change) => shelfOf(store).commit(change),
     clear(store) {
       shelves.delete(store);
+    },
+    sharing: {
+      lead() {
+        reigns += 1;
+        return reigns;
+      },
+      commit(store, change, reign) {
+        if (reign === reigns) shelfOf(store).commit(change);
+        return reign === reigns;
+      },
+      keep: (store, requests) => shelfOf(store).keep(requests),
+      outbox: (store) => shelves.get(store)?.outbox() ?? [],
     },
   };
 }
@@ -40,10 +51,18 @@ class Shelf {
     }
     for (const [path, leaf] of change.entries) put(this.#entries, path, leaf);
     for (const [path, revision] of change.maps) put(this.#maps, path, revision);
-    for (const [opId, request] of change.requests) put(this.#requests, opId, request);
+    this.keep(change.requests);
     this.#seq = change.seq;
     this.#incarnation = change.incarnation;
     this.#scope = change.scope;
+  }
+
+  keep(requests: CacheChange['requests']): void {
+    for (const [opId, request] of requests) put(this.#requests, opId, request);
+  }
+
+  outbox(): readonly PendingRequest[] {
+    return [...this.#requests.values()].toSorted((a, b) => a.order - b.order);
   }
 
   image(): CachedStore {
@@ -56,7 +75,7 @@ class Shelf {
       patterns: [],
       entries,
       maps: [...this.#maps],
-      outbox: [...this.#requests.values()].toSorted((a, b) => a.order - b.order),
+      outbox: this.outbox(),
     };
   }
 }

@@ -1,5 +1,5 @@
 import type { StoreName } from '@holdfast/protocol';
-import type { ReplicaChange, ReplicaImage } from '@holdfast/engine/replica';
+import type { PendingRequest, ReplicaChange, ReplicaImage } from '@holdfast/engine/replica';
 
 /** What a cache gives back of a store, where it has any. */
 export type CachedStore = ReplicaImage;
@@ -21,4 +21,22 @@ export interface Cache {
   commit(store: StoreName, change: CacheChange): void | Promise<void>;
   /** Forgets a store. */
   clear(store: StoreName): void | Promise<void>;
+  /** What tabs need to use it together; absent where only one client can. */
+  readonly sharing?: CacheSharing;
+}
+
+/**
+ * How the tabs of one origin use a cache together: the leader among them keeps the state, and each keeps its own
+ * requests. What a leader of the past still wants to store is refused, whenever it comes: it is fenced by the number of
+ * its reign. Promises 1 to 3 hold for all of these and for all tabs, in the order in which the calls reach the storage.
+ */
+export interface CacheSharing {
+  /** Begins the next reign; its number is greater than any before, also after a restart. */
+  lead(): number | Promise<number>;
+  /** As `Cache.commit`; false, and nothing is stored, where another reign has begun. */
+  commit(store: StoreName, change: CacheChange, reign: number): boolean | Promise<boolean>;
+  /** Stores requests alone, whoever leads; null: it has left the outbox. */
+  keep(store: StoreName, requests: CacheChange['requests']): void | Promise<void>;
+  /** The requests of a store, in the order of their `order`, those of other tabs too. */
+  outbox(store: StoreName): readonly PendingRequest[] | Promise<readonly PendingRequest[]>;
 }

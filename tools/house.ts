@@ -18,6 +18,8 @@ export const house: House = {
     { room: 'engine', folder: 'session', may: [] },
     { room: 'engine', folder: 'authority', may: ['data'] },
     { room: 'engine', folder: 'replica', may: ['data'] },
+    { room: 'engine', folder: 'presence', may: [] },
+    { room: 'engine', folder: 'undo', may: ['data'] },
     { room: 'server', folder: 'storage', may: [] },
     { room: 'server', folder: 'bus', may: [] },
     { room: 'server', folder: 'access', may: ['storage'] },

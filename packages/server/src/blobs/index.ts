@@ -1,0 +1,9 @@
+export { isBlobHash } from './names.ts';
+export {
+  BlobError,
+  type BlobHash,
+  type Blobs,
+  type ByteRange,
+  type KeptBytes,
+  type UploadId,
+} from './port.ts';

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import S3rver from '@20minutes/s3rver';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import type { Blobs } from '@holdfast/server/blobs';
+import { blobConformance } from '@holdfast/server/blobs/conformance';
+import { s3Blobs } from '@holdfast/server/blobs/s3';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const home = mkdtempSync(join(tmpdir(), 'holdfast-s3-'));
+const server = new S3rver({
+  port: 0,
+  address: '127.0.0.1',
+  directory: home,
+  silent: true,
+  // How requests are signed is the SDK's business.
+  allowMismatchedSignatures: true,
+});
+let client: S3Client;
+let places = 0;
+let last = '';
+
+beforeAll(async () => {
+  const { port } = await server.run();
+  client = new S3Client({
+    endpoint: `http://127.0.0.1:${port}`,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' },
+    forcePathStyle: true,
+  });
+  await client.send(new CreateBucketCommand({ Bucket: 'files' }));
+});
+afterAll(async () => {
+  client.destroy();
+  await server.close();
+  rmSync(home, { recursive: true });
+});
+
+function open(prefix: string): Blobs {
+  return s3Blobs({ client, bucket: 'files', prefix });
+}
+
+function openEmpty(): Blobs {
+  places += 1;
+  last = `place ${places}/`;
+  return open(last);
+}
+
+const upload = `upload:${'d'.repeat(64)}` as const;
+
+/** Twenty million bytes, made as they are asked for. */
+async function* large(): AsyncIterable<Uint8Array> {
+  for (let piece = 0; piece < 200; piece++) yield Buffer.alloc(100_000, piece);
+}
+
+describe('blobs in a bucket that speaks S3', () => {
+  const law = blobConformance({ open: async () => openEmpty(), reopen: async () => open(last) });
+  for (const { name, run } of law) test(name, run);
+
+  test('a large blob is written in parts, and is there only if it is right', async () => {
+    const blobs = openEmpty();
+    const digest = createHash('sha256');
+    for await (const piece of large()) digest.update(piece);
+    const hash = `sha256:${digest.digest('hex')}` as const;
+    await blobs.append(upload, 0, large());
+    expect(await blobs.finish(upload, `sha256:${'0'.repeat(64)}`)).toBeNull();
+    expect(await blobs.stat(`sha256:${'0'.repeat(64)}`)).toBeNull();
+    await blobs.append(upload, 0, large());
+    expect(await blobs.finish(upload, hash)).toBe(20_000_000);
+    const found = createHash('sha256');
+    for await (const piece of (await blobs.read(hash)) ?? []) found.update(piece);
+    expect(`sha256:${found.digest('hex')}`).toBe(hash);
+  });
+
+  test('a bucket that is not there is an error that says what to check', async () => {
+    const blobs = s3Blobs({ client, bucket: 'nowhere' });
+    await expect(blobs.append(upload, 0, large())).rejects.toMatchObject({
+      reason: 'io',
+      message: expect.stringContaining('Check its address'),
+    });
+  });
+});

@@ -80,6 +80,8 @@ export type Server = {
    * system's error where the port is taken, or the server listens already.
    */
   listen(at?: { readonly port?: number; readonly host?: string }): Promise<ServerAddress>;
+  /** Serves a connection that came by another way than `listen`: a listener of yours, a simulated network. */
+  serve(connection: Socket): void;
   readonly stores: {
     /** Makes an active store; null if the name is taken. Throws `TypeError` for a name outside stores.md §1.1.1. */
     create(name: string, options?: { readonly expiresAt?: EpochMs }): Promise<StoreRow | null>;
@@ -216,6 +218,10 @@ class HoldfastServer implements Server {
         resolve({ host, port: bound, url: `http://${shown}:${bound}` });
       });
     });
+  }
+
+  serve(connection: Socket): void {
+    this.#http.emit('connection', connection);
   }
 
   describe(): ServerDescription {

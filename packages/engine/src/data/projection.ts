@@ -22,28 +22,39 @@ export function project(
   scope: Scope,
   removes: (() => boolean) | null = null,
 ): RemovingOp | null {
-  const { path, value } = op;
-  if (scope.coversSubtree(path)) return op;
-  if (!scope.reaches(path)) return null;
-  const removed = removes ?? (() => op.removed.some((entry) => scope.covers(entry.path)));
-  switch (op.op) {
-    case 'delete':
-    case 'release':
-      return scope.covers(path) || removed() ? op : null;
-    case 'merge':
-      return withValue(op, isPlainObject(value) ? membersIn(path, value, scope) : undefined);
-    case 'set':
-      if (!isPlainObject(value)) break;
-      return (
-        withValue(op, valueIn(path, value, scope)) ??
-        (removed() ? { ...op, op: 'delete', value: null } : null)
-      );
+  if (scope.coversSubtree(op.path)) return op;
+  if (!scope.reaches(op.path)) return null;
+  const removed = (): boolean => (removes ? removes() : removedIn(op, scope));
+  if (op.op === 'set' || op.op === 'merge') {
+    return stripped(op, scope) ?? (replaces(op) && removed() ? emptied(op) : null);
   }
-  return scope.covers(path) ? op : null;
+  if (scope.covers(op.path)) return op;
+  return isRemoval(op) && removed() ? op : null;
 }
 
-function withValue(op: RemovingOp, value: Json | undefined): RemovingOp | null {
-  return value === undefined ? null : { ...op, value };
+function isRemoval({ op }: Op): boolean {
+  return op === 'delete' || op === 'release';
+}
+
+function stripped(op: RemovingOp, scope: Scope): RemovingOp | null {
+  const { path, value } = op;
+  const isMerge = op.op === 'merge' && isPlainObject(value);
+  const left = isMerge ? membersIn(path, value, scope) : valueIn(path, value, scope);
+  if (left === undefined) return null;
+  return left === value ? op : { ...op, value: left };
+}
+
+/** What else a write removes, an op of its own does: only an object replaces what is at its path (stores.md §4.3.2). */
+function replaces({ op, value }: RemovingOp): boolean {
+  return op === 'set' && isPlainObject(value);
+}
+
+function emptied(op: RemovingOp): RemovingOp {
+  return { ...op, op: 'delete', value: null };
+}
+
+function removedIn({ removed }: RemovingOp, scope: Scope): boolean {
+  return removed.some(({ path }) => scope.covers(path));
 }
 
 /** What of a value that is written at a path is in scope; undefined where nothing is. */
@@ -54,7 +65,7 @@ export function valueIn(path: Path, value: Json, scope: Scope): Json | undefined
 }
 
 function membersIn(path: Path, map: JsonObject, scope: Scope): JsonObject | undefined {
-  let kept: JsonObject | undefined;
+  let kept: { [key: string]: Json } | undefined;
   for (const [key, child] of Object.entries(map)) {
     const left = valueIn(childPath(path, key), child, scope);
     if (left !== undefined) setOwn((kept ??= {}), key, left);

@@ -1,0 +1,126 @@
+import {
+  childPath,
+  type Fence,
+  type Json,
+  type Path,
+  type Refusal,
+  refuse,
+  type Transaction,
+} from '@holdfast/protocol';
+import type { Intent } from './context.ts';
+import { isMap } from './projection.ts';
+import { impliedDeletes, isLeaseOp } from './reach.ts';
+import type { Scope } from './scope.ts';
+import type { Tree } from './tree.ts';
+
+/** What the path rules of a principal let it read and write (stores.md §11.2). */
+export type PathGrants = { readonly read: Scope; readonly write: Scope };
+
+/** The state that a request is decided on, and what whoever asks may do with it. */
+type Ground = { readonly tree: Tree; readonly grants: PathGrants };
+
+/**
+ * Why path rules forbid a request (stores.md §11.2.2); null where they do not. It names a path of the request only.
+ *
+ * Judging all ops of a transaction on the state before it is exact: what is not writable before stays as it is throughout.
+ */
+export function checkRules(ground: Ground, request: Intent | Transaction): Refusal | null {
+  if (request.op !== 'transact') return checkWrite(ground, request);
+  for (const [index, condition] of request.preconditions.entries()) {
+    const isFence = condition.kind === 'fence';
+    const path = isFence ? condition.fence.key : condition.path;
+    const isOpen = isFence ? ground.grants.read.covers(path) : mayGuard(ground, path);
+    if (!isOpen) return forbidden(path).with({ precondition_index: index });
+  }
+  for (const [index, op] of request.ops.entries()) {
+    const refusal = checkWrite(ground, op);
+    if (refusal !== null) return refusal.with({ op_index: index });
+  }
+  return null;
+}
+
+/** A refusal without what it tells of a leaf that whoever asks may write but not read. */
+export function veil(
+  refusal: Refusal,
+  { tree, grants }: Ground,
+  request: Intent | Transaction,
+): Refusal {
+  if (refusal.code !== 'held' && refusal.code !== 'type_mismatch') return refusal;
+  const { op_index: index } = refusal.details;
+  const isIndexed = typeof index === 'number';
+  const op = request.op === 'transact' ? request.ops[isIndexed ? index : 0] : request;
+  if (op !== undefined && readsAll({ tree, grants }, op)) return refusal;
+  return refuse(refusal.code, isIndexed ? { op_index: index } : {});
+}
+
+function readsAll({ tree, grants: { read } }: Ground, { op, path }: Intent): boolean {
+  const above = tree.leafAbove(path);
+  if (above !== undefined && !read.covers(above)) return false;
+  return read.coversSubtree(path) || (read.covers(path) && (isLeaseOp(op) || op === 'increment'));
+}
+
+function checkWrite(ground: Ground, request: Intent): Refusal | null {
+  const { path } = request;
+  return mayGuardAll(ground, request) &&
+    mayWriteAll(ground, request) &&
+    mayRemoveAll(ground, request)
+    ? null
+    : forbidden(path);
+}
+
+function forbidden(path: Path): Refusal {
+  return refuse('path_not_allowed', {
+    path,
+    message: 'The path rules of this token do not allow this.',
+  });
+}
+
+/** Guards and fences need what they look at readable. */
+function mayGuardAll(ground: Ground, request: Intent): boolean {
+  const fence: Fence | undefined = 'fence' in request ? request.fence : undefined;
+  if (fence !== undefined && !ground.grants.read.covers(fence.key)) return false;
+  const isGuarded =
+    ('ifMatch' in request && request.ifMatch !== undefined) ||
+    ('ifAbsent' in request && request.ifAbsent);
+  if (!isGuarded) return true;
+  const isLeafOnly = 'leafOnly' in request && request.leafOnly;
+  return isLeafOnly ? ground.grants.read.covers(request.path) : mayGuard(ground, request.path);
+}
+
+function mayGuard({ tree, grants: { read } }: Ground, path: Path): boolean {
+  return tree.hasBelow(path) ? read.coversSubtree(path) : read.covers(path);
+}
+
+function mayWriteAll({ tree, grants: { write } }: Ground, request: Intent): boolean {
+  const { op, path } = request;
+  if (op === 'set') return coversValue(write, path, request.value);
+  if (op === 'delete') return tree.hasBelow(path) || write.covers(path);
+  if (op !== 'merge') return write.covers(path);
+  const members = Object.entries(request.value);
+  if (members.length === 0) return write.covers(path);
+  return members.every(([key, child]) => coversValue(write, childPath(path, key), child));
+}
+
+function coversValue(scope: Scope, path: Path, value: Json): boolean {
+  if (scope.coversSubtree(path)) return true;
+  if (!isMap(value)) return scope.covers(path);
+  return Object.entries(value).every(([key, child]) =>
+    coversValue(scope, childPath(path, key), child),
+  );
+}
+
+function mayRemoveAll({ tree, grants: { write } }: Ground, request: Intent): boolean {
+  const own =
+    request.op === 'merge'
+      ? Object.keys(request.value).map((key) => childPath(request.path, key))
+      : [request.path];
+  return [...impliedDeletes(tree, request), ...own].every((path) => coversState(write, tree, path));
+}
+
+/** Whether every leaf there is at a path and below it is in scope. */
+function coversState(scope: Scope, tree: Tree, path: Path): boolean {
+  if (scope.coversSubtree(path)) return true;
+  if (!tree.hasBelow(path)) return tree.leaf(path) === undefined || scope.covers(path);
+  for (const entry of tree.entries({ under: path })) if (!scope.covers(entry.path)) return false;
+  return true;
+}

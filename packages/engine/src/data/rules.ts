@@ -9,7 +9,7 @@ import {
 } from '@holdfast/protocol';
 import type { Intent } from './context.ts';
 import { isMap } from './projection.ts';
-import { impliedDeletes, isLeaseOp } from './reach.ts';
+import { impliedDeletes } from './reach.ts';
 import type { Scope } from './scope.ts';
 import type { Tree } from './tree.ts';
 
@@ -53,10 +53,13 @@ export function veil(
   return refuse(refusal.code, isIndexed ? { op_index: index } : {});
 }
 
+/** Refused for what is at their own path, never for what is below it. */
+const looksAtPathOnly: ReadonlySet<string> = new Set(['lease', 'renew', 'release']);
+
 function readsAll({ tree, grants: { read } }: Ground, { op, path }: Intent): boolean {
   const above = tree.leafAbove(path);
   if (above !== undefined && !read.covers(above)) return false;
-  return read.coversSubtree(path) || (read.covers(path) && (isLeaseOp(op) || op === 'increment'));
+  return read.coversSubtree(path) || (read.covers(path) && looksAtPathOnly.has(op));
 }
 
 function checkWrite(ground: Ground, request: Intent): Refusal | null {

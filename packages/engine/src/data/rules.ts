@@ -53,13 +53,9 @@ export function veil(
   return refuse(refusal.code, isIndexed ? { op_index: index } : {});
 }
 
-/** Refused for what is at their own path, never for what is below it. */
-const looksAtPathOnly: ReadonlySet<string> = new Set(['lease', 'renew', 'release']);
-
-function readsAll({ tree, grants: { read } }: Ground, { op, path }: Intent): boolean {
-  const above = tree.leafAbove(path);
-  if (above !== undefined && !read.covers(above)) return false;
-  return read.coversSubtree(path) || (read.covers(path) && looksAtPathOnly.has(op));
+function readsAll(ground: Ground, { path }: Intent): boolean {
+  const above = ground.tree.leafAbove(path);
+  return (above === undefined || ground.grants.read.covers(above)) && mayGuard(ground, path);
 }
 
 function checkWrite(ground: Ground, request: Intent): Refusal | null {

@@ -16,6 +16,7 @@ export const house: House = {
     { room: 'engine', folder: 'data', may: [] },
     { room: 'engine', folder: 'registry', may: [] },
     { room: 'engine', folder: 'session', may: [] },
+    { room: 'engine', folder: 'election', may: [] },
     { room: 'engine', folder: 'authority', may: ['data'] },
     { room: 'engine', folder: 'replica', may: ['data'] },
     { room: 'engine', folder: 'presence', may: [] },

@@ -1,0 +1,61 @@
+/** A way to say something to all tabs that listen under the same name. */
+export interface TabsChannel {
+  post(message: unknown): void;
+  close(): void;
+}
+
+/** What tabs need of the platform; tests and simulations pass their own. */
+export interface TabsPlatform {
+  /**
+   * Asks for the lock of a name, which one tab has at a time: waits for it, or with `steal` takes it. `held` comes when
+   * it is ours, `lost` when it was taken from us or will never be ours; neither after the call of what is returned, which
+   * lets go of it. A tab that ends, however, lets go of its locks.
+   */
+  lock(
+    name: string,
+    how: { readonly steal: boolean },
+    events: { held(): void; lost(): void },
+  ): () => void;
+  /** The names of all locks that somebody has. */
+  locksHeld(): Promise<ReadonlySet<string>>;
+  /** `hear` gets what others post, each message later than it was posted, those of one tab in order. */
+  channel(name: string, hear: ((message: unknown) => void) | null): TabsChannel;
+}
+
+/** The platform's locks and channels; null where it has none. */
+export function platformTabs(): TabsPlatform | null {
+  const { navigator, BroadcastChannel } = globalThis as Partial<typeof globalThis>;
+  // Only pages of secure origins have locks.
+  const locks = (navigator as Partial<Navigator> | undefined)?.locks;
+  if (locks === undefined || BroadcastChannel === undefined) return null;
+  return {
+    lock: (name, { steal }, events) => {
+      const ended = new AbortController();
+      const { signal } = ended;
+      const isOurs = new Promise<void>((resolve) =>
+        signal.addEventListener('abort', () => resolve()),
+      );
+      const hold = (): Promise<void> => {
+        if (!signal.aborted) events.held();
+        return isOurs;
+      };
+      locks.request(name, steal ? { steal } : { signal }, hold).catch(() => {
+        if (!signal.aborted) events.lost();
+      });
+      return () => ended.abort();
+    },
+    locksHeld: async () => {
+      const { held = [] } = await locks.query();
+      return new Set(held.flatMap(({ name }) => name ?? []));
+    },
+    channel: (name, hear) => {
+      const channel = new BroadcastChannel(name);
+      if (hear !== null) channel.addEventListener('message', ({ data }) => hear(data));
+      return {
+        // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel has no target
+        post: (message) => channel.postMessage(message),
+        close: () => channel.close(),
+      };
+    },
+  };
+}

@@ -6,6 +6,7 @@ import {
   type Decision,
   decideTransaction,
   type Intent,
+  leaseRules,
   type Tree,
 } from '../data/index.ts';
 import {
@@ -72,7 +73,7 @@ export class Draft implements Judge {
       opId: '',
       principal: null,
       at: base.at.wall,
-      live: (_path: Path, lease: LeaseValue) => this.#isLive(lease),
+      leases: leaseRules((_path, lease) => this.#isLive(lease)),
       limits: base.limits,
       dialect: 4,
       forced: false,

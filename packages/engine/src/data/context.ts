@@ -3,13 +3,14 @@ import type {
   EpochMs,
   Fence,
   Json,
-  LeaseValue,
   OpId,
   Path,
+  Refusal,
   Seq,
   ValueLimits,
   Write,
 } from '@holdfast/protocol';
+import type { Tree } from './tree.ts';
 
 /** All that a decision rests on beside the state and the request. */
 export type DecideContext = {
@@ -20,9 +21,11 @@ export type DecideContext = {
   readonly principal: string | null;
   /** The wall clock: `inserted_at`, and what a lease's `expires_at` is counted from. */
   readonly at: EpochMs;
-  /** Whether a lease has not expired (stores.md §5.2.2). */
-  live(path: Path, lease: LeaseValue): boolean;
   readonly limits: ValueLimits;
+  /** What leases forbid and allow; absent where only another can know, as on clients. */
+  readonly leases?: LeaseRules;
+  /** Whether a guard is judged at all, of a path and the revision that is expected there; absent: each is. */
+  readonly judges?: (path: Path, revision: Seq) => boolean;
   /** Guards of capver 3 look at leaves only (stores.md §5.1.1); absent: 4. Same as `leafOnly` of the request. */
   readonly dialect?: 3 | 4;
   /** Passes live leases (stores.md §5.2.3). */
@@ -42,3 +45,22 @@ export type FileWrite = {
 
 /** One write that the core decides. */
 export type Intent = Write | FileWrite;
+
+/** The writes that are about leases: the table of stores.md §5.2 judges them. */
+export type LeaseWrite = Extract<Write, { readonly op: 'lease' | 'renew' | 'release' }>;
+
+/** The value that a write results in, and what was asked where that differs (stores.md §1.2.2). */
+export type Outcome = { readonly value: Json; readonly arg: Json };
+
+/** What leases add to the core; {@link leaseRules} makes them (stores.md §5.1.3, §5.2). */
+export type LeaseRules = {
+  checkFence(tree: Tree, fence: Fence): Refusal | null;
+  /** What a lease op comes to at a seq and a time; null for a release that finds nothing. */
+  outcome(
+    tree: Tree,
+    write: LeaseWrite,
+    when: Pick<DecideContext, 'at'> & { readonly seq: Seq },
+  ): Outcome | Refusal | null;
+  /** Refuses to remove or overwrite, at or below a path, a live lease that does not fence the request. */
+  checkUnder(tree: Tree, path: Path, fences: readonly Fence[]): Refusal | null;
+};

@@ -1,11 +1,10 @@
 import {
   type Fence,
   isRefusal,
-  type Json,
   type Op,
+  type OpId,
   type OpName,
   type Path,
-  type OpId,
   type Refusal,
   refuse,
   type Seq,
@@ -14,10 +13,11 @@ import {
   type WriteResult,
 } from '@holdfast/protocol';
 import { apply } from './apply.ts';
-import type { DecideContext, Intent } from './context.ts';
-import { checkGuards, checkPrecondition, isLease } from './guards.ts';
-import { acquire, extend, isReleasable, members, nothing, type Outcome, total } from './outcome.ts';
-import { checkLeases, impliedDeletes, isLeaseOp } from './reach.ts';
+import type { DecideContext, Intent, Outcome } from './context.ts';
+import { checkGuards, checkPrecondition } from './guards.ts';
+import { isLease, isLeaseWrite } from './leases.ts';
+import { outcomeOf } from './outcome.ts';
+import { impliedDeletes, targets } from './reach.ts';
 import type { Tree } from './tree.ts';
 
 /** What a request comes to: the records of one commit, in order, and the reply. No ops: nothing is committed. */
@@ -105,18 +105,21 @@ class Commit {
   }
 
   write(request: Intent): Result | Refusal {
-    if (request.op === 'release' && !isReleasable(this.#tree, request)) return { released: false };
+    const { opId } = this.#context;
     const implied = impliedDeletes(this.#tree, request);
     const outcome = this.#outcome(request, this.head + implied.length + 1);
-    const refusal = this.#refusal(request, implied, outcome);
+    if (outcome === null) return { released: false };
+    // The table of §5.2 judges a lease op first; elsewhere the protection of leases comes before the type (§7.7).
+    if (isRefusal(outcome) && isLeaseWrite(request)) return outcome;
+    const refusal = this.#checkLeases(request, implied);
     if (refusal !== null) return refusal;
     if (isRefusal(outcome)) return outcome;
     for (const path of implied) {
       this.#implied++;
-      this.#record({ op: 'delete', path }, nothing, `${this.#context.opId}#${this.#implied}`);
+      this.#record({ op: 'delete', path }, nothing, `${opId}#${this.#implied}`);
     }
-    this.#record(request, outcome, this.#context.opId);
-    return { store_seq: this.head, ...leaseFields(outcome.value, request.op) };
+    this.#record(request, outcome, opId);
+    return resultOf({ seq: this.head, op: request.op, value: outcome.value });
   }
 
   /** Applies what has been decided since the last time, so that the next op sees it. */
@@ -131,34 +134,24 @@ class Commit {
     return this.#ops;
   }
 
-  // A lease op is judged by the table of §5.2 first; elsewhere the protection of leases comes before the type (§7.7).
-  #refusal(request: Intent, implied: readonly Path[], outcome: Outcome | Refusal): Refusal | null {
-    if (isLeaseOp(request.op) && isRefusal(outcome)) return outcome;
-    const own = 'fence' in request ? request.fence : undefined;
-    const fences = own === undefined ? this.#fences : [...this.#fences, own];
-    return checkLeases(request, { tree: this.#tree, context: this.#context, implied, fences });
+  #outcome(request: Intent, seq: Seq): Outcome | Refusal | null {
+    const { at, leases, limits } = this.#context;
+    if (!isLeaseWrite(request)) return outcomeOf(this.#tree, request, limits);
+    return leases?.outcome(this.#tree, request, { at, seq }) ?? null;
   }
 
-  #outcome(request: Intent, seq: Seq): Outcome | Refusal {
-    switch (request.op) {
-      case 'set':
-      case 'merge':
-      case 'put_file':
-        return { value: request.value, arg: null };
-      case 'increment':
-        return total(this.#tree, request);
-      case 'add':
-      case 'remove':
-        return members(this.#tree, request, this.#context.limits);
-      case 'lease':
-        return acquire(this.#tree, request, { ...this.#context, token: seq });
-      case 'renew':
-        return extend(this.#tree, request, this.#context);
-      case 'delete':
-      case 'release':
-        break;
+  /** Refuses to remove or overwrite a live lease that does not fence the request (stores.md §5.2.3). */
+  #checkLeases(request: Intent, implied: readonly Path[]): Refusal | null {
+    const { forced, leases } = this.#context;
+    if (leases === undefined || forced === true) return null;
+    const own = 'fence' in request && request.fence !== undefined ? [request.fence] : [];
+    const fences = [...this.#fences, ...own];
+    // What is at its own path, the table of §5.2 has judged.
+    for (const path of isLeaseWrite(request) ? implied : [...implied, ...targets(request)]) {
+      const refusal = leases.checkUnder(this.#tree, path, fences);
+      if (refusal !== null) return refusal;
     }
-    return nothing;
+    return null;
   }
 
   #record(
@@ -172,8 +165,11 @@ class Commit {
   }
 }
 
-function leaseFields(value: Json, op: OpName): Omit<WriteResult, 'store_seq'> {
-  if (!(op === 'lease' || op === 'renew') || !isLease(value)) return {};
+const nothing: Outcome = { value: null, arg: null };
+
+/** What a write that a record tells of came to, as its reply says it (stores.md §7.5). */
+export function resultOf({ seq, op, value }: Pick<Op, 'seq' | 'op' | 'value'>): WriteResult {
+  if (!isLeaseWrite({ op }) || !isLease(value)) return { store_seq: seq };
   const { token, expires_at, holder } = value;
-  return { token, expires_at, holder };
+  return { store_seq: seq, token, expires_at, holder };
 }

@@ -1,80 +1,49 @@
-import {
-  type Fence,
-  isObject,
-  type Json,
-  jsonEquals,
-  type Leaf,
-  type LeaseValue,
-  type Path,
-  type Precondition,
-  type Refusal,
-  refuse,
-  type Seq,
-} from '@holdfast/protocol';
-import type { DecideContext, Intent } from './context.ts';
+import { jsonEquals, type Path, type Precondition, type Refusal, refuse } from '@holdfast/protocol';
+import type { DecideContext, FileWrite, Intent } from './context.ts';
 import type { Tree } from './tree.ts';
 
-/** Whether a leaf's value is a lease; only the core writes such values (stores.md §3.1.3). */
-export function isLease(value: Json): value is LeaseValue {
-  return isObject(value) && value['_type'] === 'lease';
-}
-
-/** The lease that a leaf holds. */
-export function leaseOf(leaf: Leaf | undefined): LeaseValue | null {
-  return leaf !== undefined && isLease(leaf.value) ? leaf.value : null;
-}
+type Guards = Pick<Intent, 'path'> &
+  Partial<Pick<FileWrite, 'fence' | 'ifMatch' | 'ifAbsent' | 'leafOnly'>>;
 
 /** What speaks against a request before its op is looked at: fence, if_match, if_absent (stores.md §5.1). */
 export function checkGuards(tree: Tree, request: Intent, context: DecideContext): Refusal | null {
-  const { path } = request;
-  if ('fence' in request && request.fence !== undefined) {
-    const refusal = checkFence(tree, request.fence, context);
-    if (refusal !== null) return refusal;
+  const { path, fence, ifMatch, ifAbsent, leafOnly }: Guards = request;
+  const fenced = fence && context.leases?.checkFence(tree, fence);
+  if (fenced) return fenced;
+  if (ifMatch !== undefined) {
+    const isOfLeaf = leafOnly === true || context.dialect === 3;
+    if (isOfLeaf && tree.hasBelow(path)) return conflict(null);
+    return checkPrecondition(tree, { kind: 'if_match', path, revision: ifMatch }, context);
   }
-  if ('ifMatch' in request && request.ifMatch !== undefined) {
-    return context.dialect === 3 || request.leafOnly === true
-      ? expect(tree.leaf(path)?.revision, request.ifMatch)
-      : expect(revisionAt(tree, path), request.ifMatch);
-  }
-  return 'ifAbsent' in request && request.ifAbsent ? checkAbsent(tree, path) : null;
+  return ifAbsent ? checkPrecondition(tree, { kind: 'if_absent', path }, context) : null;
 }
 
 /** What speaks against a precondition of a transaction; refusals name its path (stores.md §10.5). */
 export function checkPrecondition(
   tree: Tree,
   condition: Precondition,
-  context: DecideContext,
+  { leases, judges }: DecideContext,
 ): Refusal | null {
-  if (condition.kind === 'fence') return checkFence(tree, condition.fence, context);
-  const { path } = condition;
-  const revision = revisionAt(tree, path);
-  if (condition.kind === 'if_match') return expect(revision, condition.revision);
-  if (condition.kind === 'if_absent') return checkAbsent(tree, path);
-  if (revision === undefined) return conflict(revision);
-  if (condition.kind === 'exists') return null;
-  const found = tree.read(path)?.value ?? null;
-  return jsonEquals(found, condition.value) ? null : conflict(revision);
+  if (condition.kind === 'fence') return leases?.checkFence(tree, condition.fence) ?? null;
+  const { kind, path } = condition;
+  const wanted = kind === 'if_match' ? condition.revision : 0;
+  if (judges?.(path, wanted) === false) return null;
+  const found = revisionAt(tree, path);
+  if (kind === 'if_absent') {
+    return found === null ? null : refuse('exists', { current_revision: found });
+  }
+  const holds =
+    found !== null &&
+    (kind !== 'if_match' || found === wanted) &&
+    (kind !== 'equals' || jsonEquals(tree.read(path)?.value ?? null, condition.value));
+  return holds ? null : conflict(found);
 }
 
-function checkFence(tree: Tree, { key, token }: Fence, context: DecideContext): Refusal | null {
-  const lease = leaseOf(tree.leaf(key));
-  const holds = lease !== null && lease.token === token && context.live(key, lease);
-  return holds ? null : refuse('fenced');
+function conflict(revision: number | null): Refusal {
+  return refuse('conflict', { current_revision: revision });
 }
 
-function checkAbsent(tree: Tree, path: Path): Refusal | null {
-  const revision = revisionAt(tree, path);
-  return revision === undefined ? null : refuse('exists', { current_revision: revision });
-}
-
-function expect(revision: Seq | undefined, wanted: Seq): Refusal | null {
-  return revision === wanted ? null : conflict(revision);
-}
-
-function conflict(revision: Seq | undefined): Refusal {
-  return refuse('conflict', { current_revision: revision ?? null });
-}
-
-function revisionAt(tree: Tree, path: Path): Seq | undefined {
-  return tree.leaf(path)?.revision ?? tree.mapRevision(path);
+/** The revision of the leaf or the map at a path; null where there is nothing. */
+export function revisionAt(tree: Tree, path: Path): number | null {
+  return tree.leaf(path)?.revision ?? tree.mapRevision(path) ?? null;
 }

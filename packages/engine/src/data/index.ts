@@ -1,8 +1,19 @@
 export { apply, typeOfOp } from './apply.ts';
 export type { DecideContext, FileWrite, Intent } from './context.ts';
-export { type Decision, decide, decideTransaction, type TransactionDecision } from './decide.ts';
-export { isLease } from './guards.ts';
+export {
+  type Decision,
+  decide,
+  decideTransaction,
+  resultOf,
+  type TransactionDecision,
+} from './decide.ts';
+export { revisionAt } from './guards.ts';
+export { isLease, leaseRules } from './leases.ts';
 export { Matcher } from './matcher.ts';
+export { project } from './projection.ts';
 export { touches } from './reach.ts';
+export { checkRules, type PathGrants, veil } from './rules.ts';
+export { Scope } from './scope.ts';
 export { type Change, type MapRow, Tree, type Witness } from './tree.ts';
 export type { Range } from './walk.ts';
+export { countIn, entriesIn, MapRows, readIn } from './visible.ts';

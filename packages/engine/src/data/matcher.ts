@@ -1,40 +1,37 @@
-import { type Path, type Pattern, type Segments, segmentsOf } from '@holdfast/protocol';
+import { type Path, type Pattern, segmentsOf } from '@holdfast/protocol';
 
-type Registration<T> = { readonly item: T; readonly pattern: Pattern; live: boolean };
+type Registration<T> = { readonly item: T; readonly pattern: Pattern; isLive: boolean };
 
-class Knot<T> {
-  literal: Map<string, Knot<T>> | null = null;
-  one: Knot<T> | null = null;
-  /** Patterns that end here. */
-  readonly ends = new Set<Registration<T>>();
-  /** Patterns that end in `**` here. */
-  readonly many = new Set<Registration<T>>();
+/** The key of what comes after `*`, and of what ends in `**`; literals are keys themselves. */
+const one = 1;
+const many = 2;
+type Key = string | typeof one | typeof many;
 
-  get isEmpty(): boolean {
-    const { literal, one, ends, many } = this;
-    return literal === null && one === null && ends.size === 0 && many.size === 0;
-  }
-}
+type Knot<T> = { readonly next: Map<Key, Knot<T>>; readonly ends: Set<Registration<T>> };
 
 type Hit<T> = (item: T, pattern: Pattern) => void;
 
 /** Finds, among many patterns, those that match a path, at a cost that follows the depth of the path (stores.md §12.1). */
 export class Matcher<T> {
-  readonly #root = new Knot<T>();
+  readonly #root: Knot<T> = knot();
 
   /** Registers an item under a pattern, any number of times; the returned function takes this one registration back. */
   add(pattern: Pattern, item: T): () => void {
-    const registration = { item, pattern, live: true };
-    const way = this.#wayTo(pattern);
-    const isMany = pattern.parts.at(-1)?.kind === 'many';
-    const knot = way.at(-1) ?? this.#root;
-    const list = isMany ? knot.many : knot.ends;
-    list.add(registration);
+    const registration = { item, pattern, isLive: true };
+    const keys = pattern.parts.map((part) => {
+      if (part.kind === 'literal') return part.segment;
+      return part.kind === 'one' ? one : many;
+    });
+    let end = this.#root;
+    for (const key of keys) {
+      const next = end.next.get(key) ?? knot();
+      end.next.set(key, next);
+      end = next;
+    }
+    end.ends.add(registration);
     return () => {
-      if (!registration.live) return;
-      registration.live = false;
-      list.delete(registration);
-      prune(way, pattern);
+      registration.isLive = false;
+      if (end.ends.delete(registration)) prune(this.#root, keys);
     };
   }
 
@@ -52,64 +49,40 @@ export class Matcher<T> {
   }
 
   #find(path: Path, hit: Hit<T>, isScope: boolean): void {
-    if (this.#root.isEmpty) return;
+    if (this.#root.next.size === 0) return;
     const found: Registration<T>[] = [];
-    collect(this.#root, { segments: segmentsOf(path), isScope, found }, 0);
-    for (const { live, item, pattern } of found) if (live) hit(item, pattern);
-  }
-
-  #wayTo(pattern: Pattern): Knot<T>[] {
-    let knot = this.#root;
-    const way = [knot];
-    for (const part of pattern.parts) {
-      if (part.kind === 'many') break;
-      knot = part.kind === 'one' ? (knot.one ??= new Knot()) : literalOf(knot, part.segment);
-      way.push(knot);
+    let knots = [this.#root];
+    for (const segment of segmentsOf(path)) {
+      const next: Knot<T>[] = [];
+      for (const at of knots) {
+        take(at.next.get(many), found);
+        for (const key of [segment, one] as const) {
+          const deeper = at.next.get(key);
+          if (deeper !== undefined) next.push(deeper);
+        }
+      }
+      knots = next;
     }
-    return way;
+    for (const at of knots) {
+      take(at, found);
+      if (isScope) take(at.next.get(many), found);
+    }
+    for (const { isLive, item, pattern } of found) if (isLive) hit(item, pattern);
   }
 }
 
-function literalOf<T>(knot: Knot<T>, segment: string): Knot<T> {
-  knot.literal ??= new Map();
-  let next = knot.literal.get(segment);
-  if (next === undefined) {
-    next = new Knot();
-    knot.literal.set(segment, next);
-  }
-  return next;
+function knot<T>(): Knot<T> {
+  return { next: new Map(), ends: new Set() };
 }
 
-type Search<T> = {
-  readonly segments: Segments;
-  readonly isScope: boolean;
-  readonly found: Registration<T>[];
-};
-
-function collect<T>(knot: Knot<T>, search: Search<T>, depth: number): void {
-  const { segments, isScope, found } = search;
-  const segment = segments[depth];
-  if (segment !== undefined || isScope) for (const each of knot.many) found.push(each);
-  if (segment === undefined) {
-    for (const each of knot.ends) found.push(each);
-    return;
-  }
-  const literal = knot.literal?.get(segment);
-  if (literal !== undefined) collect(literal, search, depth + 1);
-  if (knot.one !== null) collect(knot.one, search, depth + 1);
+function take<T>(from: Knot<T> | undefined, found: Registration<T>[]): void {
+  if (from !== undefined) for (const each of from.ends) found.push(each);
 }
 
-function prune<T>(way: readonly Knot<T>[], { parts }: Pattern): void {
-  for (let depth = way.length - 1; depth > 0; depth--) {
-    const parent = way[depth - 1];
-    const part = parts[depth - 1];
-    if (way[depth]?.isEmpty !== true || parent === undefined || part === undefined) return;
-    if (part.kind === 'literal') forget(parent, part.segment);
-    else parent.one = null;
-  }
-}
-
-function forget<T>(knot: Knot<T>, segment: string): void {
-  knot.literal?.delete(segment);
-  if (knot.literal?.size === 0) knot.literal = null;
+/** Takes out the knots on a way that nothing needs any more; true where the first one is such. */
+function prune<T>(from: Knot<T>, keys: readonly Key[]): boolean {
+  const [key, ...rest] = keys;
+  const next = key === undefined ? undefined : from.next.get(key);
+  if (key !== undefined && next !== undefined && prune(next, rest)) from.next.delete(key);
+  return from.next.size === 0 && from.ends.size === 0;
 }

@@ -1,5 +1,5 @@
-import type { Op, OpId, Request, Seq, WireOp, WriteReply, WriteResult } from '@holdfast/protocol';
-import { isLease } from '../data/index.ts';
+import type { Op, OpId, Request, Seq, WireOp, WriteReply } from '@holdfast/protocol';
+import { resultOf } from '../data/index.ts';
 
 /** The ops of one commit, all or none of which a replica shows (stores.md §10.2.3). */
 export type Commit = { readonly seq: Seq; readonly ops: readonly Op[] };
@@ -31,12 +31,6 @@ export function impliedReply(request: Request, opId: OpId, commit: Commit): Writ
   if (request.op !== 'transact') return results.at(-1) ?? null;
   if (results.length !== request.ops.length || first === undefined) return null;
   return { store_seq: commit.seq, first_seq: first.seq, results };
-}
-
-function resultOf({ seq, op, value }: Op): WriteResult {
-  if ((op !== 'lease' && op !== 'renew') || !isLease(value)) return { store_seq: seq };
-  const { token, expires_at, holder } = value;
-  return { store_seq: seq, token, expires_at, holder };
 }
 
 /** The seq that a replica must have reached before an answered request may leave it; 0 where nothing was committed. */

@@ -19,12 +19,12 @@ import {
   decide,
   type DecideContext,
   decideTransaction,
+  revisionAt,
   touches,
   type Tree,
 } from '../data/index.ts';
 import { type Act, Applier, type Hears, looksEqual, modeBits, type Stamp } from './act.ts';
 import { type Commit } from './commits.ts';
-import { withJudgeableGuards, withoutGuards } from './guards.ts';
 import type { Ledger } from './ledger.ts';
 import { rangeOf } from './listing.ts';
 import { ancestorsOf, overlaps, pathsOf, TouchedPaths } from './touched.ts';
@@ -59,6 +59,9 @@ export type FoldConfig = {
   readonly hears: Hears;
   readonly ledger: Ledger | null;
 };
+
+/** Which guards are judged here. */
+type Judges = NonNullable<DecideContext['judges']>;
 
 // Steps of revisions between two seqs: an own, uncommitted op stands after all that is committed and before all that will be.
 const step = 2 ** -20;
@@ -137,8 +140,7 @@ export class Fold {
 
   /** Shows a new request, or refuses it where it cannot hold (stores.md §18 C8). */
   show({ opId, request, rebasedOver }: Intention): readonly Act[] | Refusal {
-    const knowledge = { tree: this.#view, touches: (path: Path) => this.touches(path) };
-    const ops = this.#decide(opId, withJudgeableGuards(request, knowledge));
+    const ops = this.#decide(opId, request, (path, revision) => this.#isKnown(path, revision));
     if (isRefusal(ops)) return ops;
     if (this.#view === this.#committed) this.#view = this.#committed.fork();
     const shown: Shown = { request, touched: touches(request), ops, leaves: [], rebasedOver };
@@ -329,7 +331,7 @@ export class Fold {
     this.#view = this.#shown.size === 0 ? this.#committed : this.#committed.fork();
     const stamp = { own: true, committed: false, audience: 0 };
     for (const [opId, shown] of this.#shown) {
-      const ops = this.#decide(opId, withoutGuards(shown.request));
+      const ops = this.#decide(opId, shown.request, () => false);
       // What cannot be decided here and now shows nothing until the server has answered.
       shown.ops = isRefusal(ops) ? [] : ops;
       this.#showOps(shown, stamp);
@@ -342,15 +344,14 @@ export class Fold {
     return acts;
   }
 
-  #decide(opId: OpId, request: Request): readonly Op[] | Refusal {
+  #decide(opId: OpId, request: Request, judges: Judges): readonly Op[] | Refusal {
     const context: DecideContext = {
       head: this.#cursor + 1,
       deviceId: this.#config.deviceId,
       opId,
       principal: null,
       at: 0,
-      // Only the authority knows; a write that a lease forbids is shown until it says so.
-      live: () => false,
+      judges,
       limits: this.limits,
     };
     const decision =
@@ -360,6 +361,15 @@ export class Fold {
     if (isRefusal(decision)) return decision;
     if (this.#steps + decision.ops.length >= 1 / step) return refuse('overloaded');
     return decision.ops.map((op) => this.#unsettled(op));
+  }
+
+  /**
+   * Whether a guard can be judged here: own unanswered requests do not touch its path, as their revisions are not known
+   * yet, and it expects no revision that is newer than ours. Fences, and what leases forbid, only the authority knows.
+   */
+  #isKnown(path: Path, revision: Seq): boolean {
+    if (this.touches(path)) return false;
+    return revision === 0 || revision <= (revisionAt(this.#view, path) ?? 0);
   }
 
   /** An op of our own as it stands in the view: at the next revision between two seqs. */

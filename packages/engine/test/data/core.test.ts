@@ -1,5 +1,5 @@
 import { asPath, defaultLimits, isRefusal, type Json, type Path, refuse } from '@holdfast/protocol';
-import { apply, decide, touches, Tree } from '@holdfast/engine/data';
+import { apply, decide, leaseRules, touches, Tree } from '@holdfast/engine/data';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { SmallStore } from './small-store.ts';
 
@@ -291,7 +291,7 @@ describe('Ops and canonical form', () => {
       opId: 'id',
       principal: null,
       at: 1,
-      live: (): boolean => true,
+      leases: leaseRules(() => true),
       limits: defaultLimits,
     };
     const request = { op: 'put_file', path: at('f'), value } as const;

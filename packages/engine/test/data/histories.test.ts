@@ -18,6 +18,7 @@ import {
   decide,
   type DecideContext,
   decideTransaction,
+  leaseRules,
   type Range,
   Tree,
 } from '@holdfast/engine/data';
@@ -163,7 +164,7 @@ class History {
       opId: 'id',
       principal: 'p',
       at: this.#at,
-      live: (_path, lease) => this.#at < lease.expires_at,
+      leases: leaseRules((_path, lease) => this.#at < lease.expires_at),
       limits: defaultLimits,
     };
   }

@@ -4,11 +4,17 @@ import {
   isRefusal,
   type Json,
   type Op,
-  type Path,
   type Precondition,
   type Write,
 } from '@holdfast/protocol';
-import { apply, decide, type DecideContext, decideTransaction, Tree } from '@holdfast/engine/data';
+import {
+  apply,
+  decide,
+  type DecideContext,
+  decideTransaction,
+  leaseRules,
+  Tree,
+} from '@holdfast/engine/data';
 
 /** The core with a state, a log and a clock, and nothing else. */
 export class SmallStore {
@@ -91,7 +97,7 @@ export class SmallStore {
       opId: 'id',
       principal: 'someone',
       at: this.at,
-      live: (_path: Path, { expires_at }) => this.at < expires_at,
+      leases: leaseRules((_path, { expires_at }) => this.at < expires_at),
       limits: defaultLimits,
     };
   }

@@ -1,4 +1,11 @@
-import { apply, decide, type DecideContext, decideTransaction, Tree } from '@holdfast/engine/data';
+import {
+  apply,
+  decide,
+  type DecideContext,
+  decideTransaction,
+  leaseRules,
+  Tree,
+} from '@holdfast/engine/data';
 import {
   defaultLimits,
   type DeviceId,
@@ -174,7 +181,7 @@ export class ModelServer {
       opId,
       principal: null,
       at: 0,
-      live: () => false,
+      leases: leaseRules(() => false),
       limits: defaultLimits,
     };
     const decision =

@@ -1,6 +1,4 @@
-import { releaseOnce, type Release, type Signal } from '@holdfast/engine/registry';
-
-type Registration = { readonly listener: () => void };
+import { conduct, releaseOnce, type Release, type Signal } from '@holdfast/engine/registry';
 
 /** Where failures of an application's callbacks go. */
 export type Report = (error: unknown) => void;
@@ -12,7 +10,8 @@ export type Report = (error: unknown) => void;
 export class Cell<T> implements Signal<T> {
   #value: T;
   readonly #report: Report;
-  readonly #registrations = new Set<Registration>();
+  /** Wrapped, so that each registration of the same listener is one of its own. */
+  readonly #listeners = new Set<{ readonly run: () => void }>();
   #isDue = false;
 
   constructor(value: T, report: Report) {
@@ -32,33 +31,25 @@ export class Cell<T> implements Signal<T> {
 
   /** Has the listeners called, for a value that is read in another way. */
   notify(): void {
-    if (this.#isDue || this.#registrations.size === 0) return;
+    if (this.#isDue) return;
     this.#isDue = true;
-    queueMicrotask(() => this.#deliver());
+    queueMicrotask(() => {
+      this.#isDue = false;
+      // Who comes meanwhile has seen the new value; who is removed meanwhile is not called.
+      for (const listener of Array.from(this.#listeners)) {
+        if (this.#listeners.has(listener)) call(listener.run, this.#report);
+      }
+    });
   }
 
-  subscribe(listener: () => void): Release {
-    const registration = { listener };
-    this.#registrations.add(registration);
-    return releaseOnce(() => this.#registrations.delete(registration));
-  }
-
-  #deliver(): void {
-    this.#isDue = false;
-    // Who comes meanwhile has seen the new value; who is removed meanwhile is not called.
-    const registrations = new Set(this.#registrations);
-    for (const registration of registrations) {
-      if (this.#registrations.has(registration)) call(registration.listener, this.#report);
-    }
+  subscribe(run: () => void): Release {
+    const listener = { run };
+    this.#listeners.add(listener);
+    return releaseOnce(() => this.#listeners.delete(listener));
   }
 }
 
 /** Calls a callback of the application, whose failure is nobody else's (stores.md §18 C14). */
 export function call(callback: () => unknown, report: Report): void {
-  try {
-    const result = callback();
-    if (result instanceof Promise) result.catch(report);
-  } catch (error) {
-    report(error);
-  }
+  conduct(callback, () => undefined, report);
 }

@@ -1,8 +1,6 @@
-import { asStoreName, HoldfastError, parseStoreName, type StoreName } from '@holdfast/protocol';
-import { Registry, type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
-import type { CachedStore } from './cache/port.ts';
+import { HoldfastError, parseStoreName, type StoreName } from '@holdfast/protocol';
+import { Pool, type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
 import { Cell } from './cell.ts';
-import { OpenStore, type Room } from './open-store.ts';
 import {
   checkOptions,
   type ClientOptions,
@@ -10,6 +8,7 @@ import {
   type Settings,
   settingsOf,
 } from './options.ts';
+import type { Room } from './room.ts';
 import { Slot } from './slot.ts';
 import { Store } from './store.ts';
 import { type ConnectionStatus, Uplink } from './uplink.ts';
@@ -39,18 +38,13 @@ export function createClient(options: ClientOptions): Client {
   return new StoreClient(settingsOf(options));
 }
 
-type OpenOptions = { isWriteOnly: boolean };
-
 const openStoresMax = 32;
 const unusedMs = 60_000;
 
 class StoreClient implements Client {
   readonly status: Cell<ConnectionStatus>;
-  readonly #settings: Settings;
-  readonly #session: string;
-  readonly #uplink: Uplink;
   readonly #room: Room;
-  readonly #stores: Registry<OpenStore, OpenOptions>;
+  readonly #stores: Pool;
   readonly #slots = new Map<StoreName, Slot>();
   /** A handle that nobody has any more holds its store no more. */
   readonly #forgotten = new FinalizationRegistry<Release>((release) => release());
@@ -58,31 +52,18 @@ class StoreClient implements Client {
 
   constructor(settings: Settings) {
     const { env, report } = settings;
-    this.#settings = settings;
-    this.#session = env.randomId();
     this.status = new Cell<ConnectionStatus>({ connection: 'connecting', attempts: 0 }, report);
-    this.#uplink = new Uplink(settings, this.status);
-    this.#room = { settings, uplink: this.#uplink, connection: this.status };
-    this.#stores = new Registry<OpenStore, OpenOptions>({
-      name: 'stores',
-      load: (key, { isWriteOnly }) =>
-        this.#load(this.#slot(asStoreName(key.slice('store/'.length))), isWriteOnly),
-      close: (open, { signal }) => open.close(signal),
-      busy: (open) => open.isBusy,
-      identity: ({ isWriteOnly }) => isWriteOnly,
-      onMismatch: 'replace',
-      defaults: { ttl: unusedMs },
-      maxEntries: openStoresMax,
-      env,
-      onError: ({ error }) => report(error),
-    });
+    this.#room = {
+      settings,
+      session: env.randomId(),
+      uplink: new Uplink(settings, this.status),
+      connection: this.status,
+    };
+    this.#stores = new Pool({ env, ttlMs: unusedMs, max: openStoresMax, report });
     settings.tabs?.begin({
-      session: this.#session,
+      session: this.#room.session,
       status: this.status,
-      retain: (name, isWriteOnly) => {
-        const slot = this.#slot(name);
-        return this.#stores.retain(slot.key, this.#optionsFor(slot, isWriteOnly));
-      },
+      retain: (name, isWriteOnly) => this.#retain(this.#slot(name), isWriteOnly),
     });
   }
 
@@ -92,47 +73,33 @@ class StoreClient implements Client {
     if (parsed === null) throw new TypeError(`"${name}" is not a store name like org/name.`);
     const isWriteOnly = isEmptyScope(options);
     const slot = this.#slot(parsed);
-    const retain = (): Release => {
-      this.#assertOpen();
-      return this.#stores.retain(slot.key, this.#optionsFor(slot, isWriteOnly));
-    };
-    const release = retain();
+    const release = this.#retain(slot, isWriteOnly);
     const letGo = releaseOnce(() => {
       this.#forgotten.unregister(letGo);
       release();
     });
-    const store = new Store(
-      {
-        slot,
-        isWriteOnly,
-        retain,
-        open: () => {
-          this.#assertOpen();
-          return this.#stores.get(slot.key, this.#optionsFor(slot, isWriteOnly));
-        },
-        nextOpId: () => `${this.#settings.deviceId}:${this.#session}:${slot.nextNumber()}`,
-      },
-      letGo,
-    );
+    const retain = (): Release => this.#stores.hold(slot);
+    const store = new Store({ slot, isWriteOnly, retain }, letGo);
     this.#forgotten.register(store, release, letGo);
     return store;
   }
 
   connect(): void {
     this.#assertOpen();
-    this.#uplink.connect();
+    this.#room.uplink.connect();
   }
 
   inspect(): object {
-    const open = [...this.#slots.values()].flatMap(({ open: store }) => store ?? []);
+    const { settings, session, uplink } = this.#room;
+    const slots = [...this.#slots.values()];
     return {
-      device: this.#settings.deviceId,
-      session: this.#session,
+      device: settings.deviceId,
+      session,
       status: this.status.get(),
-      connection: this.#uplink.describe(),
-      registries: { stores: { list: this.#stores.list(), stats: this.#stores.stats() } },
-      stores: open.map((store) => store.describe()),
-      outbox: [...this.#slots.values()].flatMap((slot) => slot.outbox()),
+      connection: uplink.describe(),
+      registries: { stores: this.#stores.list() },
+      stores: slots.flatMap(({ opened }) => opened?.describe() ?? []),
+      outbox: slots.flatMap((slot) => slot.outbox()),
     };
   }
 
@@ -146,50 +113,32 @@ class StoreClient implements Client {
   }
 
   async #close(): Promise<void> {
-    this.#settings.tabs?.close();
+    this.#room.settings.tabs?.close();
     const disposed = this.#stores.dispose();
-    this.#uplink.close();
+    this.#room.uplink.close();
     this.status.set({ connection: 'closed', attempts: 0 });
     await disposed;
   }
 
-  #load(slot: Slot, isWriteOnly: boolean): OpenStore | Promise<OpenStore> {
-    const { cache, report } = this.#settings;
-    const open = (image: CachedStore | null): OpenStore =>
-      new OpenStore(this.#room, slot, { isWriteOnly, image });
-    // Without its cache a client goes on in memory, having said so (registry.md §11, Storage).
-    const openEmpty = (error: unknown): OpenStore => {
-      report(error);
-      return open(null);
-    };
-    try {
-      const image = cache?.load(slot.name) ?? null;
-      return image instanceof Promise ? image.then(open, openEmpty) : open(image);
-    } catch (error) {
-      return openEmpty(error);
-    }
-  }
-
   #slot(name: StoreName): Slot {
-    let slot = this.#slots.get(name);
-    if (slot === undefined) {
-      slot = new Slot(name, this.#settings);
-      this.#slots.set(name, slot);
-    }
+    const slot = this.#slots.get(name) ?? new Slot(name, this.#room);
+    this.#slots.set(name, slot);
     return slot;
   }
 
-  /** What to open a store with. One that replicates all of it serves those who only write, too. */
-  #optionsFor({ key, open }: Slot, isWriteOnly: boolean): OpenOptions {
-    if (isWriteOnly) return { isWriteOnly: open?.isWriteOnly ?? true };
-    if (open?.isWriteOnly === true && open.isBusy) {
-      throw new HoldfastError(
-        'option_mismatch',
-        { key },
-        'option_mismatch: the store is open with scope [] and has writes to send; wait for settled() and close that handle first.',
-      );
+  /** Keeps a store open. One that is open to write only is opened anew for who reads, which it must be free for. */
+  #retain(slot: Slot, isWriteOnly: boolean): Release {
+    if (slot.isWriteOnly && !isWriteOnly) {
+      if (!this.#stores.evict(slot)) {
+        throw new HoldfastError(
+          'option_mismatch',
+          { key: slot.key },
+          'option_mismatch: the store is open with scope []; settle its writes and close that handle first.',
+        );
+      }
+      slot.isWriteOnly = false;
     }
-    return { isWriteOnly };
+    return this.#stores.hold(slot);
   }
 
   #assertOpen(): void {
@@ -198,11 +147,9 @@ class StoreClient implements Client {
 }
 
 function isEmptyScope(options: StoreOptions): boolean {
-  checkOptions('store', options, { scope: ['object'] });
+  checkOptions('store', options, { scope: 'object' });
   const { scope } = options;
   if (scope === undefined) return false;
   if (Array.isArray(scope) && scope.length === 0) return true;
-  throw new TypeError(
-    'store: "scope" can only be absent, for the whole store, or [], to write only; parts of a store cannot be replicated yet.',
-  );
+  throw new TypeError('store: "scope" is absent, for the whole store, or [], to write only.');
 }

@@ -1,4 +1,5 @@
 import type { StoreName } from '@holdfast/protocol';
+import { conduct } from '@holdfast/engine/registry';
 import type { Cache, CacheChange } from './cache/port.ts';
 import type { Report } from './cell.ts';
 
@@ -24,6 +25,11 @@ export class Keeper {
     return this.#cache !== null;
   }
 
+  /** Keeps nothing from now on. */
+  giveUp(): void {
+    this.#cache = null;
+  }
+
   /** Calls `then` when the change is stored, or cannot be. It may ask for the next one to be stored. */
   keep(change: CacheChange, then: () => void): void {
     this.#isStoring = true;
@@ -32,27 +38,24 @@ export class Keeper {
       then();
       if (!this.#isStoring) this.#drained();
     };
-    const failed = (error: unknown): void => {
-      if (this.#cache !== null) this.#report(error);
-      this.#cache = null;
-      stored();
-    };
-    try {
-      const result = this.#cache?.commit(this.#store, change);
-      if (result instanceof Promise) result.then(stored, failed);
-      else stored();
-    } catch (error) {
-      failed(error);
-    }
+    conduct(
+      () => this.#cache?.commit(this.#store, change),
+      stored,
+      (error) => {
+        if (this.isKeeping) this.#report(error);
+        this.giveUp();
+        stored();
+      },
+    );
   }
 
-  /** Resolves when nothing is on its way to the cache, or when `signal` says to wait no longer; null: nothing is. */
-  drained(signal: AbortSignal): Promise<void> | null {
-    if (!this.#isStoring) return null;
+  /** Resolves when nothing is on its way to the cache, or when `signal` says to wait no longer; undefined: nothing is. */
+  drained(signal: AbortSignal): Promise<void> | undefined {
+    if (!this.#isStoring) return undefined;
     return new Promise((resolve) => {
       this.#drained = resolve;
       signal.addEventListener('abort', () => {
-        this.#cache = null;
+        this.giveUp();
         resolve();
       });
     });

@@ -1,5 +1,5 @@
-import { childPath, type Path, type Pattern, RejectedError, segmentsOf } from '@holdfast/protocol';
-import type { Listing, ListPage, ListQuery, ShownEntry } from '@holdfast/engine/replica';
+import { type Path, type Pattern, RejectedError } from '@holdfast/protocol';
+import type { ListPage, ListQuery, Replica, ShownEntry } from '@holdfast/engine/replica';
 import { checkOptions } from './options.ts';
 
 /** Which page of a listing. */
@@ -17,44 +17,33 @@ export type Page<T> = { readonly items: readonly T[]; readonly next: Path | null
 /** What a listing is of: leaves with their values, their paths alone, or the paths of the next level. */
 export type Select = 'entries' | 'keys' | 'prefixes';
 
-/** Lists a page of leaves. */
-export type List = (query: ListQuery, page: ListPage) => Listing;
+type Source = Pick<Replica, 'entries'>;
 
-const pageTypes = { limit: ['number'], after: ['string'], order: ['string'], select: ['string'] };
+const kinds = {
+  limit: 'number',
+  after: 'string',
+  order: ['asc', 'desc'],
+  select: ['entries', 'keys', 'prefixes'],
+};
+
+type Asked = ListPage & { readonly select?: Select };
 
 /** Checks the options of a listing. */
-export function pageOf(of: string, options: PageOptions & { readonly select?: Select }): ListPage {
-  checkOptions(of, options, pageTypes);
-  const { limit, after, order } = options;
-  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {
+export function pageOf(of: string, options: PageOptions & { readonly select?: Select }): Asked {
+  checkOptions(of, options, kinds);
+  const { limit = 1 } = options;
+  if (!(Number.isInteger(limit) && limit >= 1)) {
     throw new RangeError(`${of}: "limit" must be a whole number from 1.`);
   }
-  if (order !== undefined && order !== 'asc' && order !== 'desc') {
-    throw new TypeError(`${of}: "order" is asc or desc, not ${String(order)}.`);
-  }
-  return {
-    ...(limit !== undefined && { limit }),
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a bound need not be a path
-    ...(after !== undefined && { after: after as Path }),
-    ...(order !== undefined && { order }),
-  };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the bound need not be a path
+  return options as Asked;
 }
 
 /** A page of entries as the application asked for it. */
-export function select(
-  list: List,
-  of: { readonly pattern: Pattern; readonly select: Select },
-  page: ListPage,
-): Page<ShownEntry | Path> {
-  if (of.select === 'prefixes') return prefixes(list, of.pattern, page);
-  const listing = list({ pattern: of.pattern }, page);
-  if (of.select === 'entries') return listing;
-  if (of.select !== 'keys') {
-    throw new TypeError(
-      `entries: "select" is entries, keys or prefixes, not ${String(of.select)}.`,
-    );
-  }
-  return { items: listing.items.map(({ path }) => path), next: listing.next };
+export function select(source: Source, pattern: Pattern, page: Asked): Page<ShownEntry | Path> {
+  if (page.select === 'prefixes') return prefixes(source, pattern, page);
+  const { items, next } = source.entries({ pattern }, page);
+  return { items: page.select === 'keys' ? items.map(({ path }) => path) : items, next };
 }
 
 // In the order of paths everything below `a` lies from `a/` up to `a0`, the character after the slash.
@@ -67,24 +56,22 @@ const below = (path: Path): { readonly from: string; readonly to: string } => ({
  * The paths one level below the base of `<base>/**`, each once, leaves and maps alike; the cost is that of what is listed,
  * not of what lies below it (stores.md §15.2.1).
  */
-function prefixes(list: List, pattern: Pattern, page: ListPage): Page<Path> {
+function prefixes(source: Source, pattern: Pattern, page: ListPage): Page<Path> {
   const base = baseOf(pattern);
   const { limit = Infinity, after, order = 'asc' } = page;
+  const first = (query: ListQuery, skip?: Path): ShownEntry | undefined =>
+    source.entries(query, { limit: 1, order, ...(skip !== undefined && { after: skip }) }).items[0];
   const items: Path[] = [];
   let range: { from?: string; to?: string } = base === null ? {} : below(base);
   let skip = after;
   for (;;) {
     // What is below a prefix that was listed is behind us; after a leaf only the leaf itself is.
-    if (skip !== undefined && list(below(skip), { limit: 1 }).items.length > 0) {
+    if (skip !== undefined && first(below(skip)) !== undefined) {
       const { from, to } = below(skip);
       range = order === 'asc' ? { ...range, from: to } : { ...range, to: from };
       skip = undefined;
     }
-    const [entry] = list(range, {
-      limit: 1,
-      order,
-      ...(skip !== undefined && { after: skip }),
-    }).items;
+    const entry = first(range, skip);
     if (entry === undefined) return { items, next: null };
     if (items.length >= limit) return { items, next: items.at(-1) ?? null };
     skip = prefixOf(entry.path, base);
@@ -105,11 +92,7 @@ function baseOf(pattern: Pattern): Path | null {
 }
 
 function prefixOf(path: Path, base: Path | null): Path {
-  if (base !== null) {
-    const segment = segmentsOf(path)[segmentsOf(base).length];
-    return segment === undefined ? path : childPath(base, segment);
-  }
-  const end = path.indexOf('/');
+  const end = path.indexOf('/', base === null ? 0 : base.length + 1);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what stands before a '/' of a path is a path
   return end === -1 ? path : (path.slice(0, end) as Path);
 }

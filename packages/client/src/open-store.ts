@@ -2,43 +2,30 @@ import {
   asGlob,
   defaultLimits,
   HoldfastError,
-  type Json,
   type OpId,
-  type Path,
-  type Refusal,
+  readRefusal,
   refuse,
   RejectedError,
 } from '@holdfast/protocol';
 import {
-  type Listing,
-  type ListPage,
-  type ListQuery,
   type Outcome,
   type PendingRequest,
   Replica,
   type ReplicaEffect,
   type ReplicaImage,
   type ReplicaInput,
-  type ShownEntry,
+  type ReplicaStatus,
 } from '@holdfast/engine/replica';
-import { Asks } from './asks.ts';
-import { Calls } from './calls.ts';
-import { call, type Cell } from './cell.ts';
+import { alarm, conduct, type Deferred, deferred } from '@holdfast/engine/registry';
 import { Keeper } from './keeper.ts';
-import type { Settings } from './options.ts';
-import { WriteReceipt } from './receipt.ts';
-import type { Slot, Tenant } from './slot.ts';
-import type { Subscription } from './subscription.ts';
-import { Timer } from './timer.ts';
-import type { ConnectionStatus, Speaker, Uplink } from './uplink.ts';
-import { Waiting } from './waiting.ts';
+import { type ReceiptDesk, reportRefused, WriteReceipt } from './receipt.ts';
+import type { Place, Room } from './room.ts';
+import { errorOf, listed, type OutboxEntry, unread } from './status.ts';
+import { Audience, type Subscription } from './subscription.ts';
+import type { News, Speaker } from './uplink.ts';
+import { isReached, isReady, type Situation, Waiters } from './waiters.ts';
 
-/** What the stores of a client share. */
-export type Room = {
-  readonly settings: Settings;
-  readonly uplink: Uplink;
-  readonly connection: Cell<ConnectionStatus>;
-};
+type Effect<Type extends ReplicaEffect['type']> = Extract<ReplicaEffect, { readonly type: Type }>;
 
 type Wish = ReplicaInput extends infer Input
   ? Input extends ReplicaInput
@@ -46,103 +33,97 @@ type Wish = ReplicaInput extends infer Input
     : never
   : never;
 
-/** A store that is open: does what its replica says. The value of the registry's entry (registry.md §8.1). */
-export class OpenStore implements Speaker, Tenant {
-  /** It replicates nothing, and only writes. */
-  readonly isWriteOnly: boolean;
+const loadTimeoutMs = 30_000;
+
+/**
+ * A store from when it is opened until it is closed: reads the cache, then does what the replica says. It can be used
+ * at once; what is asked of it before the cache has answered is done when it has.
+ */
+export class OpenStore implements Speaker, ReceiptDesk {
   readonly #room: Room;
-  readonly #slot: Slot;
-  readonly #replica: Replica;
-  readonly #timer: Timer;
-  readonly #receipts = new Map<OpId, WriteReceipt>();
-  readonly #subscriptions = new Map<number, Subscription>();
-  readonly #asks = new Asks();
-  readonly #calls: Calls;
-  readonly #waiting: Waiting;
+  readonly #place: Place;
+  readonly #topic: string;
   readonly #keeper: Keeper;
+  readonly #receipts = new Map<OpId, WriteReceipt>();
+  readonly #audience: Audience;
+  /** Questions that are no writes: each is answered in the generation of its channel, or not at all. */
+  readonly #asks = new Map<string, Deferred<unknown>>();
+  readonly #waiters = new Waiters(() => this.#situation());
+  readonly #setAlarm: (at: number) => void;
+  #replica: Replica | null = null;
+  #early: ((replica: Replica) => void)[] = [];
   #effects: ReplicaEffect[] = [];
-  #outboxVersion = 0;
   #isPerforming = false;
   #delivery: 'none' | 'due' | 'running' = 'none';
+  #outboxVersion = 0;
+  #askCount = 0;
+  /** Once there is something to read there is, whatever becomes of the connection. */
+  #has: Situation['has'] = 'nothing';
   #isClosed = false;
 
-  constructor(
-    room: Room,
-    slot: Slot,
-    how: { readonly isWriteOnly: boolean; readonly image: ReplicaImage | null },
-  ) {
-    const { settings } = room;
-    const { isWriteOnly, image } = how;
+  /** `after` is the end of the life before, whose writes to the cache this one needs. */
+  constructor(room: Room, place: Place, after: void | Promise<void>) {
+    const { cache, env, report } = room.settings;
     this.#room = room;
-    this.#slot = slot;
-    this.isWriteOnly = isWriteOnly;
-    this.#keeper = new Keeper(slot.name, settings.cache, settings.report);
-    this.#calls = new Calls(settings.report);
-    this.#replica = new Replica({
-      topic: slot.topic,
-      patterns: isWriteOnly ? [] : [asGlob('**')],
-      deviceId: settings.deviceId,
-      limits: defaultLimits,
-      random: () => settings.env.random(),
-      durable: settings.cache !== null,
-      ...(image !== null && { image }),
-    });
-    this.#waiting = new Waiting(image !== null && image.seq > 0);
-    this.#timer = new Timer(settings.env, () => this.#step({ type: 'tick' }));
-    slot.open = this;
-    slot.outboxChanged();
-    this.#showStatus();
-    room.uplink.join(slot.topic, this);
+    this.#place = place;
+    this.#topic = `store:${place.name}`;
+    this.#keeper = new Keeper(place.name, cache, report);
+    this.#audience = new Audience(report);
+    this.#setAlarm = alarm(env, () => this.#ring());
+    this.#show();
+    if (cache === null) {
+      this.#begin(null);
+      return;
+    }
+    this.#setAlarm(env.now() + loadTimeoutMs);
+    conduct(
+      () =>
+        after instanceof Promise
+          ? after.then(() => cache.load(place.name))
+          : cache.load(place.name),
+      (image) => this.#begin(image),
+      (error) => this.#beginWithout(error),
+    );
   }
 
-  // ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  get(path: Path): Json | undefined {
-    return this.#replica.read(path)?.value;
-  }
-
-  entry(path: Path): ShownEntry | undefined {
-    return this.#replica.entry(path);
-  }
-
-  list(query: ListQuery, page: ListPage): Listing {
-    return this.#replica.entries(query, page);
-  }
-
-  pending(): readonly PendingRequest[] {
-    return this.#replica.outbox();
+  /** For reading; undefined while the cache has yet to answer. */
+  get replica(): Pick<Replica, 'read' | 'entry' | 'entries'> | undefined {
+    return this.#replica ?? undefined;
   }
 
   /** Whether there is work that must not be lost (registry.md §5.5). */
   get isBusy(): boolean {
-    return this.#replica.status().pending > 0;
+    return this.#early.length > 0 || this.#status().pending > 0;
   }
 
-  get ready(): Promise<void> {
-    return this.#waiting.ready();
+  describe(): object {
+    return { name: this.#place.name, ...this.#replica?.describe() };
+  }
+
+  outbox(): readonly OutboxEntry[] {
+    return this.#replica?.outbox().map(listed) ?? [];
+  }
+
+  /** Resolves when there is something to read; rejects when there never will be. */
+  ready(): Promise<void> {
+    return this.#waiters.until(isReady);
   }
 
   /** Resolves when the store is joined, or cannot be for now; rejects when the server refuses it. */
   reached(): Promise<void> {
-    return this.#waiting.reached();
+    return this.#waiters.until(isReached);
   }
 
   /** Resolves when nothing is pending. */
   settled(): Promise<void> {
-    return this.#waiting.settled();
+    return this.#waiters.until(({ isSettled }) => isSettled);
   }
-
-  describe(): object {
-    return { name: this.#slot.name, ...this.#replica.describe() };
-  }
-
-  // ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   request(receipt: WriteReceipt): void {
     const { opId, request } = receipt;
     if (request === null) return;
     this.#receipts.set(opId, receipt);
-    this.#step({ type: 'request', opId, request });
+    this.#when(() => this.#step({ type: 'request', opId, request }));
   }
 
   cancel(opId: OpId): void {
@@ -154,157 +135,194 @@ export class OpenStore implements Speaker, Tenant {
   }
 
   stateOf(opId: OpId): PendingRequest['status']['state'] | null {
-    return this.#replica.stateOf(opId);
+    return this.#replica?.stateOf(opId) ?? null;
   }
 
   /** Asks the server something about the store, over the same channel as everything else. */
   ask(event: string, payload: object): Promise<unknown> {
-    const { phase } = this.#replica.status();
-    if (phase !== 'live' && phase !== 'catching_up') {
-      return Promise.reject(new HoldfastError('unavailable'));
-    }
-    return this.#asks.ask((id) => this.#room.uplink.push(this.#slot.topic, { id, event, payload }));
+    const asked = deferred<unknown>();
+    // No op id of ours has two parts.
+    const id = `ask:${(this.#askCount += 1)}`;
+    const { phase } = this.#status();
+    if (phase === 'live' || phase === 'catching_up') {
+      this.#asks.set(id, asked);
+      this.#room.uplink.push(this.#topic, { id, event, payload });
+    } else asked.reject(new HoldfastError('unavailable'));
+    return asked.promise;
   }
 
-  // ── watching ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
   subscribe(subscription: Subscription): () => void {
-    const id = this.#replica.subscribe(subscription.pattern, subscription.options);
-    this.#subscriptions.set(id, subscription);
-    this.#deliverSoon();
+    let id = -1;
+    this.#when((replica) => {
+      if (!subscription.isLive) return;
+      id = replica.subscribe(subscription.pattern, subscription.options);
+      this.#audience.add(id, subscription);
+      this.#deliverSoon();
+    });
     return () => {
       subscription.isLive = false;
-      if (this.#subscriptions.delete(id)) this.#replica.unsubscribe(id);
+      if (this.#audience.remove(id)) this.#replica?.unsubscribe(id);
     };
   }
 
-  // ── what the uplink says ─────────────────────────────────────────────────────────────────────────────────────────
-
   joinPayload(): object {
-    return this.#replica.joinPayload();
+    return this.#replica?.joinPayload() ?? {};
   }
 
-  joined(response: unknown): void {
-    this.#step({ type: 'joined', response });
+  hear(news: News): void {
+    if (news.type === 'connection') {
+      this.#show();
+      return;
+    }
+    if (news.type === 'reply') {
+      const asked = this.#asks.get(news.id);
+      if (asked !== undefined) {
+        this.#asks.delete(news.id);
+        if (news.status === 'ok') asked.resolve(news.response);
+        else asked.reject(RejectedError.from(readRefusal(news.response)));
+        return;
+      }
+    }
+    if (news.type === 'lost') this.#loseAsks();
+    this.#step(news);
   }
 
-  refused(refusal: Refusal): void {
-    this.#step({ type: 'refused', refusal });
-  }
-
-  lost(): void {
-    this.#asks.lost();
-    this.#step({ type: 'lost' });
-  }
-
-  message(event: string, payload: unknown): void {
-    this.#step({ type: 'message', event, payload });
-  }
-
-  reply(id: string, status: 'ok' | 'error', response: unknown): void {
-    const isTaken = this.#asks.answer(id, status, response);
-    if (!isTaken) this.#step({ type: 'reply', id, status, response });
-  }
-
-  connection(): void {
-    this.#showStatus();
+  /** Tells how a write ended. */
+  settle(receipt: WriteReceipt, outcome: Outcome): void {
+    receipt.settle(outcome);
+    reportRefused(receipt, this.#place.name, this.#room.settings);
   }
 
   /** Leaves the topic at once; resolves when what was accepted is in the cache (registry.md §8.2). */
   close(signal: AbortSignal): void | Promise<void> {
-    if (this.#isClosed) return undefined;
-    this.#room.uplink.leave(this.#slot.topic);
-    this.lost();
-    const subscriptions = [...this.#subscriptions.values()];
-    this.#subscriptions.clear();
+    const { uplink } = this.#room;
+    if (this.#replica === null) this.#keeper.giveUp();
+    this.#begin(null);
+    uplink.leave(this.#topic);
+    this.#loseAsks();
+    this.#step({ type: 'lost' });
     this.#step({ type: 'close' });
     this.#isClosed = true;
-    this.#timer.set(null);
-    for (const subscription of subscriptions) call(() => subscription.closed(), this.#report);
-    this.#waiting.close();
-    this.#slot.closed();
-    const drained = this.#keeper.drained(signal);
-    return drained === null ? this.#end() : drained.then(() => this.#end());
+    this.#setAlarm(Infinity);
+    this.#audience.close();
+    this.#waiters.look();
+    return this.#keeper.drained(signal)?.then(() => this.#end()) ?? this.#end();
   }
 
   /** The cache has what is left, and the next client sends it; or nobody has. */
   #end(): void {
-    const kept = this.#keeper.isKeeping ? refuse('closed', { kept: true }) : null;
-    for (const { opId, attempts, status } of this.pending()) {
-      if (!this.#receipts.has(opId)) continue;
-      const isUncertain = attempts > 0 && status.state !== 'waiting';
-      const refusal = kept ?? refuse(isUncertain ? 'outcome_unknown' : 'closed');
-      this.#settle(opId, { status: 'refused', refusal });
+    const isKept = this.#keeper.isKeeping;
+    for (const { opId, attempts, status } of this.#replica?.outbox() ?? []) {
+      const receipt = this.#receipts.get(opId);
+      if (receipt === undefined) continue;
+      const isUncertain = attempts > 0 && status.state !== 'waiting' && !isKept;
+      const refusal = refuse(
+        isUncertain ? 'outcome_unknown' : 'closed',
+        isKept ? { kept: true } : {},
+      );
+      this.settle(receipt, { status: 'refused', refusal });
     }
   }
 
   // ── the loop ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Without its cache a client goes on in memory, having said so (registry.md §11, Storage). */
+  #beginWithout(error: unknown): void {
+    if (this.#replica !== null) return;
+    this.#room.settings.report(error);
+    this.#begin(null);
+  }
+
+  #begin(image: ReplicaImage | null): void {
+    if (this.#replica !== null) return;
+    const { settings, uplink } = this.#room;
+    this.#replica = new Replica({
+      topic: this.#topic,
+      patterns: this.#place.isWriteOnly ? [] : [asGlob('**')],
+      deviceId: settings.deviceId,
+      limits: defaultLimits,
+      random: () => settings.env.random(),
+      durable: this.#keeper.isKeeping,
+      ...(image !== null && { image }),
+    });
+    if (image !== null && image.seq > 0) this.#has = 'image';
+    this.#setAlarm(Infinity);
+    this.#place.outboxChanged();
+    this.#show();
+    uplink.join(this.#topic, this);
+    for (const deed of this.#early) deed(this.#replica);
+    this.#early = [];
+  }
+
+  #when(deed: (replica: Replica) => void): void {
+    if (this.#replica === null) this.#early.push(deed);
+    else deed(this.#replica);
+  }
+
+  #ring(): void {
+    if (this.#replica !== null) {
+      this.#step({ type: 'tick' });
+      return;
+    }
+    this.#keeper.giveUp();
+    this.#beginWithout(new HoldfastError('timeout', { step: 'cache' }));
+  }
+
   /** One input with all that it causes; the application's callbacks come after the last of it. */
   #step(wish: Wish): void {
-    if (this.#isClosed && wish.type !== 'persisted') return;
+    const replica = this.#replica;
+    if (replica === null || (this.#isClosed && wish.type !== 'persisted')) return;
     const { env } = this.#room.settings;
-    for (const effect of this.#replica.step({ ...wish, now: env.now(), wall: env.wall() })) {
+    for (const effect of replica.step({ ...wish, now: env.now(), wall: env.wall() })) {
       this.#effects.push(effect);
     }
-    const { outboxVersion } = this.#replica;
-    if (outboxVersion !== this.#outboxVersion && !this.#isClosed) this.#slot.outboxChanged();
-    this.#outboxVersion = outboxVersion;
+    if (replica.outboxVersion !== this.#outboxVersion) {
+      this.#outboxVersion = replica.outboxVersion;
+      this.#place.outboxChanged();
+    }
     if (this.#isPerforming) return;
     this.#isPerforming = true;
-    for (let at = 0; at < this.#effects.length; at++) {
-      const effect = this.#effects[at];
-      if (effect !== undefined) this.#perform(effect);
-    }
+    // The list grows while it is walked.
+    for (const effect of this.#effects) this.#perform(effect);
     this.#effects = [];
     this.#isPerforming = false;
-    this.#calls.run();
+    this.#audience.run();
   }
 
   #perform(effect: ReplicaEffect): void {
+    const { uplink } = this.#room;
     switch (effect.type) {
       case 'push':
-        this.#room.uplink.push(this.#slot.topic, effect);
+        uplink.push(this.#topic, effect);
         break;
       case 'rejoin':
-        this.#room.uplink.rejoin(this.#slot.topic);
+        uplink.rejoin(this.#topic);
         break;
       case 'persist':
         this.#persist(effect);
         break;
       case 'settled':
-        this.#settle(effect.opId, effect.outcome);
+        this.#settled(effect);
         break;
       case 'notify':
-        this.#notify(effect);
+        for (const event of effect.events) this.#audience.tell(effect.subscription, event);
         break;
       case 'dropped':
-        this.#drop(effect.subscription);
+        this.#audience.tell(effect.subscription, null);
         break;
       case 'deliverable':
         this.#deliverSoon();
         break;
       case 'status':
-        this.#showStatus();
+        this.#show();
         break;
       case 'wake':
-        this.#timer.set(effect.at);
+        this.#setAlarm(effect.at ?? Infinity);
         break;
     }
   }
 
-  #settle(opId: OpId, outcome: Outcome): void {
-    const receipt = this.#receipts.get(opId) ?? this.#unknownReceipt(opId);
-    this.#receipts.delete(opId);
-    this.#slot.settle(receipt, outcome);
-  }
-
-  /** Of a write made before a restart, or with a receipt that was let go of. */
-  #unknownReceipt(opId: OpId): WriteReceipt {
-    return new WriteReceipt({ opId, request: null }, this);
-  }
-
-  #persist({ batch, change }: Extract<ReplicaEffect, { readonly type: 'persist' }>): void {
+  #persist({ batch, change }: Effect<'persist'>): void {
     this.#keeper.keep(change, () => {
       for (const [opId, request] of change.requests) {
         if (request !== null && this.#keeper.isKeeping) this.#receipts.get(opId)?.stored();
@@ -313,23 +331,11 @@ export class OpenStore implements Speaker, Tenant {
     });
   }
 
-  #notify({ subscription: id, events }: Extract<ReplicaEffect, { type: 'notify' }>): void {
-    const subscription = this.#subscriptions.get(id);
-    if (subscription === undefined) return;
-    for (const event of events) {
-      this.#calls.add(() => (subscription.isLive ? subscription.event(event) : undefined));
-    }
-  }
-
-  #drop(id: number): void {
-    const subscription = this.#subscriptions.get(id);
-    this.#subscriptions.delete(id);
-    if (subscription === undefined) return;
-    this.#calls.add(() => {
-      if (!subscription.isLive) return undefined;
-      subscription.isLive = false;
-      return subscription.dropped();
-    });
+  #settled({ opId, outcome }: Effect<'settled'>): void {
+    // Of a write made before a restart there is no receipt.
+    const receipt = this.#receipts.get(opId) ?? new WriteReceipt({ opId, request: null }, this);
+    this.#receipts.delete(opId);
+    this.settle(receipt, outcome);
   }
 
   /**
@@ -338,41 +344,50 @@ export class OpenStore implements Speaker, Tenant {
    */
   #deliverSoon(): void {
     if (this.#delivery === 'due') return;
-    const isInRound = this.#delivery === 'running';
-    this.#delivery = 'due';
-    const deliver = (): void => this.#deliver();
-    if (isInRound) this.#room.settings.env.setTimeout(deliver, 0);
+    const deliver = (): void => {
+      this.#delivery = 'running';
+      this.#step({ type: 'deliver' });
+      if (this.#delivery === 'running') this.#delivery = 'none';
+    };
+    if (this.#delivery === 'running') this.#room.settings.env.setTimeout(deliver, 0);
     else queueMicrotask(deliver);
+    this.#delivery = 'due';
   }
 
-  #deliver(): void {
-    this.#delivery = 'running';
-    this.#step({ type: 'deliver' });
-    if (this.#delivery === 'running') this.#delivery = 'none';
-  }
-
-  #showStatus(): void {
+  #show(): void {
+    const { phase, synced, error: refusal, seq, pending, incarnation } = this.#status();
+    const { status } = this.#place;
     const line = this.#room.connection.get();
     const { connection } = line;
-    const { phase, seq, pending, synced, incarnation, error } = this.#replica.status();
-    const known = this.#slot.status.get();
-    const why = error === null ? line.error : errorOf(error, known.error);
-    this.#slot.status.set({
+    const error = refusal === null ? line.error : errorOf(refusal, status.get().error);
+    if (phase === 'live') this.#has = 'state';
+    status.set({
       connection,
       seq,
       pending,
       synced: synced && connection === 'connected',
       incarnation,
-      ...(why !== undefined && { error: why }),
+      ...(error !== undefined && { error }),
     });
-    this.#waiting.update({ phase, pending, line, error: why ?? null });
+    this.#waiters.look();
   }
 
-  readonly #report = (error: unknown): void => this.#room.settings.report(error);
-}
+  #situation(): Situation {
+    return {
+      phase: this.#isClosed ? 'closed' : this.#status().phase,
+      has: this.#has,
+      isSettled: !this.isBusy,
+      line: this.#room.connection.get(),
+      error: this.#place.status.get().error,
+    };
+  }
 
-/** The same error for the same refusal, so that what has not changed does not seem to. */
-function errorOf(refusal: Refusal, known: HoldfastError | undefined): HoldfastError {
-  const isSame = known?.code === refusal.code && known.details === refusal.details;
-  return isSame ? known : RejectedError.from(refusal);
+  #status(): ReplicaStatus {
+    return this.#replica?.status() ?? unread;
+  }
+
+  #loseAsks(): void {
+    for (const { reject } of this.#asks.values()) reject(new HoldfastError('unavailable'));
+    this.#asks.clear();
+  }
 }

@@ -1,14 +1,30 @@
-import { type Codec, HoldfastError, jsonCodec, utf8Length } from '@holdfast/protocol';
+import {
+  type Codec,
+  HoldfastError,
+  jsonCodec,
+  type OpId,
+  type RejectedError,
+  type Request,
+  utf8Length,
+} from '@holdfast/protocol';
 import type { Cache } from './cache/port.ts';
 import { type Report } from './cell.ts';
 import { type ClientEnv, platformEnv } from './env.ts';
 import type { Link } from './link/port.ts';
 import { type WebSocketClass, webSocketLink } from './link/websocket.ts';
-import type { RejectedWrite } from './receipt.ts';
 import type { Seat } from './tabs/seat.ts';
 
 /** A token, or what gives one: asked at every connect, and once more after the server refused one (stores.md §18 C18). */
 export type TokenSource = string | (() => string | Promise<string>);
+
+/** A write that was refused and whose receipt nobody has awaited. */
+export type RejectedWrite = {
+  readonly store: string;
+  readonly opId: OpId;
+  /** Absent where it was made before a restart. */
+  readonly request?: Request;
+  readonly error: RejectedError;
+};
 
 /** How a client is made. */
 export type ClientOptions = {
@@ -50,39 +66,42 @@ export type Settings = {
   readonly report: Report;
 };
 
-const kinds: { readonly [Name in keyof Required<ClientOptions>]: readonly string[] } = {
-  url: ['string'],
-  token: ['string', 'function'],
-  deviceId: ['string'],
-  webSocket: ['function'],
-  codec: ['object'],
-  link: ['object'],
-  cache: ['object'],
-  tabs: ['function'],
-  env: ['object'],
-  onRejected: ['function'],
-  onError: ['function'],
+const kinds: { readonly [Name in keyof Required<ClientOptions>]: string } = {
+  url: 'string',
+  token: 'string or function',
+  deviceId: 'string',
+  webSocket: 'function',
+  codec: 'object',
+  link: 'object',
+  cache: 'object',
+  tabs: 'function',
+  env: 'object',
+  onRejected: 'function',
+  onError: 'function',
 };
 
+/** What an option may be: types, or the values themselves. */
+export type OptionKinds = { readonly [name: string]: string | readonly unknown[] };
+
 /** Throws a `TypeError` that names what is wrong with an options object (stores.md §18 C21). */
-export function checkOptions(
-  of: string,
-  options: unknown,
-  allowed: { readonly [name: string]: readonly string[] },
-): void {
+export function checkOptions(of: string, options: object, kindsOf: OptionKinds): void {
   if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`${of} needs an object of options, not ${String(options)}.`);
+    throw new TypeError(`${of} needs an object of options.`);
   }
   for (const [name, value] of Object.entries(options)) {
-    const types = Object.hasOwn(allowed, name) ? allowed[name] : undefined;
-    if (types === undefined) {
-      const names = Object.keys(allowed).join(', ');
+    const kind = Object.hasOwn(kindsOf, name) ? kindsOf[name] : undefined;
+    if (kind === undefined) {
+      const names = Object.keys(kindsOf).join(', ');
       throw new TypeError(`${of} has no option "${name}". It has: ${names}.`);
     }
-    const type = value === null ? 'null' : typeof value;
-    if (value !== undefined && !types.includes(type)) {
-      throw new TypeError(`${of}: "${name}" must be a ${types.join(' or ')}, not ${type}.`);
-    }
+    if (value === undefined) continue;
+    const isFit =
+      typeof kind === 'string'
+        ? value !== null && kind.includes(typeof value)
+        : kind.includes(value);
+    if (isFit) continue;
+    const wanted = typeof kind === 'string' ? `a ${kind}` : kind.join(' or ');
+    throw new TypeError(`${of}: "${name}" must be ${wanted}, not ${String(value)}.`);
   }
 }
 
@@ -112,42 +131,25 @@ export function settingsOf(options: ClientOptions): Settings {
   return options.tabs?.(settings) ?? settings;
 }
 
-const deviceBytesMax = 64;
-
 function deviceIdOf(given: string | undefined, env: ClientEnv): string {
   if (given === undefined) return env.deviceId();
   const bytes = utf8Length(given);
-  const isReserved = /^(system|http|web|mcp):/.test(given);
-  if (bytes >= 1 && bytes <= deviceBytesMax && !isReserved) return given;
-  throw new TypeError(
-    `createClient: "deviceId" must have 1 to ${deviceBytesMax} bytes and not begin with system:, http:, web: or mcp:.`,
-  );
+  if (bytes >= 1 && bytes <= 64 && !/^(system|http|web|mcp):/.test(given)) return given;
+  throw new TypeError('createClient: "deviceId" has 1 to 64 bytes and no reserved prefix.');
 }
-
-const socketPath = '/ws/sync/websocket';
-const secureOf = new Map([
-  ['wss:', true],
-  ['https:', true],
-  ['ws:', false],
-  ['http:', false],
-]);
 
 function endpointsOf(text: string): { readonly endpoint: string; readonly whoami: string } {
-  const { protocol, host, pathname, search, hash } = URL.canParse(text) ? new URL(text) : noUrl;
-  const isSecure = secureOf.get(protocol);
-  if (isSecure === undefined || search !== '' || hash !== '') {
-    throw new TypeError(
-      `createClient: "url" must be like wss://example.org, without a query, not "${text}".`,
-    );
+  // What is secure is wss or https, what is not ws or http.
+  const [, secure, place = ''] = /^(?:ws|http)(s?):\/\/([^/?#]+[^?#]*)$/.exec(text) ?? [];
+  if (secure === undefined || !URL.canParse(text)) {
+    throw new TypeError(`createClient: "url" is like wss://example.org, not "${text}".`);
   }
-  const base = pathname.replace(/\/+$/, '').replace(/\/(ws\/sync|socket)\/websocket$/, '');
+  const base = place.replace(/(\/(ws\/sync|socket)\/websocket)?\/*$/, '');
   return {
-    endpoint: `${isSecure ? 'wss' : 'ws'}://${host}${base}${socketPath}`,
-    whoami: `${isSecure ? 'https' : 'http'}://${host}${base}/api/whoami`,
+    endpoint: `ws${secure}://${base}/ws/sync/websocket`,
+    whoami: `http${secure}://${base}/api/whoami`,
   };
 }
-
-const noUrl = { protocol: '', host: '', pathname: '', search: '', hash: '' };
 
 /** A reporter that cannot fail, and never ends the process by a rejection. */
 function reporter(onError: ((error: unknown) => void) | undefined): Report {

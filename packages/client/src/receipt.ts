@@ -7,11 +7,14 @@ import {
   RejectedError,
   type Request,
   type Seq,
+  type StoreName,
   type WriteReply,
   type WriteResult,
 } from '@holdfast/protocol';
 import { type Deferred, deferred } from '@holdfast/engine/registry';
 import type { Outcome, PendingState } from '@holdfast/engine/replica';
+import { call } from './cell.ts';
+import type { Settings } from './options.ts';
 
 /** What a committed write came to. */
 export type Commit = {
@@ -60,15 +63,6 @@ export interface Receipt {
   /** Takes it back, if it is certain not to be committed; says whether it was. */
   cancel(): boolean;
 }
-
-/** A write that was refused and whose receipt nobody has awaited. */
-export type RejectedWrite = {
-  readonly store: string;
-  readonly opId: OpId;
-  /** Absent where it was made before a restart. */
-  readonly request?: Request;
-  readonly error: RejectedError;
-};
 
 /** What a receipt asks of the store that its write is in. */
 export type ReceiptDesk = {
@@ -152,6 +146,21 @@ export class WriteReceipt implements Receipt {
     this.#committed?.resolve(commit);
     this.#durable?.resolve();
   }
+}
+
+/** Has `onRejected` told of a write that was refused, where nobody waits for its outcome. */
+export function reportRefused(receipt: WriteReceipt, store: StoreName, settings: Settings): void {
+  const { opId, request, outcome } = receipt;
+  if (outcome?.status !== 'refused' || outcome.details['kept'] === true) return;
+  const { error } = outcome;
+  // Who took it back knows.
+  if (error.code === 'cancelled') return;
+  const { env, onRejected, report } = settings;
+  // The caller may read `committed` of what was refused at once.
+  env.setTimeout(() => {
+    if (receipt.isAwaited) return;
+    call(() => onRejected({ store, opId, error, ...(request !== null && { request }) }), report);
+  }, 0);
 }
 
 function commitOf(reply: WriteReply, rebasedOver: readonly Seq[]): Commit {

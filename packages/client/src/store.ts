@@ -6,7 +6,6 @@ import {
   type Path,
   readOpStatusReply,
   type Refusal,
-  refuse,
   RejectedError,
   type Request,
   type Seq,
@@ -22,18 +21,17 @@ import type { OpenStore } from './open-store.ts';
 import { checkOptions, closedError } from './options.ts';
 import { Outbox } from './outbox.ts';
 import { type Commit, type Receipt, WriteReceipt } from './receipt.ts';
-import type { Slot, StoreStatus } from './slot.ts';
+import type { Slot } from './slot.ts';
+import type { StoreStatus } from './status.ts';
 import type { Subscription } from './subscription.ts';
 import { Transaction } from './transaction.ts';
 import {
+  iterate,
   type OnOptions,
-  onTypes,
   overflow,
   patternOf,
-  Watcher,
   type WatcherOptions,
   watchOptionsOf,
-  watchTypes,
 } from './watch.ts';
 import { type FenceOptions, type Fencing, type PathInput, Writes } from './writes.ts';
 
@@ -42,9 +40,6 @@ export type Hold = {
   readonly slot: Slot;
   /** Writes only; nothing of the store is replicated for it. */
   readonly isWriteOnly: boolean;
-  nextOpId(): OpId;
-  /** The open store; a promise where it has yet to be read from the cache. Throws when it cannot be opened. */
-  open(): OpenStore | Promise<OpenStore>;
   /** Keeps the store open. */
   retain(): Release;
 };
@@ -65,18 +60,17 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
   readonly name: StoreName;
   /** Own writes that are not decided yet. */
   readonly outbox: Outbox;
-  protected override readonly guardNames = ['ifMatch', 'ifAbsent', 'fence'] as const;
   readonly #hold: Hold;
   readonly #release: Release;
   #isClosed = false;
 
   /** Made by `client.store`. */
   constructor(hold: Hold, release: Release) {
-    super();
+    super(true);
     this.#hold = hold;
     this.#release = release;
     this.name = hold.slot.name;
-    this.outbox = new Outbox(hold.slot, () => this.#assertOpen());
+    this.outbox = new Outbox(hold.slot, () => this.#open());
   }
 
   /** How the store is doing; the same object until something changes. */
@@ -86,7 +80,7 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
 
   /** Resolves when the store is caught up, or offline with what a cache kept; rejects when the server refuses it. */
   get ready(): Promise<void> {
-    return this.#later((open) => open.ready);
+    return this.#later((open) => open.ready());
   }
 
   /** Resolves when every write made so far is decided, one way or the other. */
@@ -97,13 +91,13 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
   /** The value at a path: plain, frozen, the same object until it changes; undefined where nothing is. */
   get(path: PathInput): Json | undefined {
     const at = this.#place(path);
-    return this.#read((open) => open.get(at));
+    return this.#read()?.read(at)?.value;
   }
 
   /** The value at a path with its type, its revision, and whether an own write bears on it that is not decided. */
   entry(path: PathInput): ShownEntry | undefined {
     const at = this.#place(path);
-    return this.#read((open) => open.entry(at));
+    return this.#read()?.entry(at);
   }
 
   /** The values at some paths, in their order. */
@@ -124,15 +118,16 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
     pattern = '**',
     options: PageOptions & { readonly select?: Select } = {},
   ): Page<ShownEntry | Path> {
-    const of = { pattern: patternOf(pattern), select: options.select ?? 'entries' };
+    const parsed = patternOf(pattern);
     const page = pageOf('entries', options);
-    return this.#read((open) => select((query, at) => open.list(query, at), of, page)) ?? empty;
+    const replica = this.#read();
+    return replica === undefined ? empty : select(replica, parsed, page);
   }
 
   /** The leaves with `from <= path < to`, in path order. */
   range(from: string, to: string, options: PageOptions = {}): Page<ShownEntry> {
     const page = pageOf('range', options);
-    return this.#read((open) => open.list({ from, to }, page)) ?? empty;
+    return this.#read()?.entries({ from, to }, page) ?? empty;
   }
 
   /** Writes several things, all or nothing. The callback collects them; it must not wait for anything. */
@@ -140,9 +135,7 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
     const tx = new Transaction();
     const result: unknown = collect(tx);
     if (result instanceof Promise) {
-      throw new TypeError(
-        'transact needs a callback that does not wait: what comes later is lost.',
-      );
+      throw new TypeError('transact needs a callback that does not wait.');
     }
     return this.#request(tx.request());
   }
@@ -155,11 +148,10 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
     path: PathInput,
     options: { readonly ttl?: number; readonly holder?: string } = {},
   ): Promise<Lease> {
-    checkOptions('lease', options, { ttl: ['number'], holder: ['string'] });
+    checkOptions('lease', options, { ttl: 'number', holder: 'string' });
     const { ttl = 30_000, holder = null } = options;
     const key = this.#place(path);
-    const request: Write = { op: 'lease', path: key, ttlMs: ttl, holder };
-    const held = heldBy(await this.#command(request));
+    const held = heldBy(await this.#command({ op: 'lease', path: key, ttlMs: ttl, holder }));
     return new Lease({ key, ttl, held }, this.#leases);
   }
 
@@ -175,16 +167,16 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
   /** Calls back for each change of a leaf, or of a path, that a pattern matches; returns how to stop. */
   on(pattern: string, callback: (event: WatchEvent) => unknown, options: OnOptions = {}): Release {
     if (typeof callback !== 'function') throw new TypeError('on needs a callback.');
-    const watchOptions = watchOptionsOf('on', options, onTypes);
-    // Without it the overflow is an error like any other that nobody handles.
-    const dropped = (): never => {
-      throw overflow(watchOptions.maxQueue);
-    };
+    const watchOptions = watchOptionsOf('on', options, { onResync: 'function' });
     return this.#subscribe({
       pattern: patternOf(pattern),
       options: watchOptions,
       event: callback,
-      dropped: options.onResync ?? dropped,
+      dropped: () => {
+        // Without it the overflow is an error like any other that nobody handles.
+        if (options.onResync === undefined) throw overflow(watchOptions.maxQueue);
+        return options.onResync();
+      },
       closed: () => undefined,
       isLive: true,
     });
@@ -193,13 +185,13 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
   /** The same as an async iterable; each iteration subscribes anew, and ends with an error when it falls behind. */
   watch(pattern: string, options: WatcherOptions = {}): AsyncIterable<WatchEvent> {
     const parsed = patternOf(pattern);
-    const watchOptions = watchOptionsOf('watch', options, watchTypes);
+    const watchOptions = watchOptionsOf('watch', options, { signal: 'object' });
     const { maxQueue } = watchOptions;
     const { signal } = options;
-    this.#assertReadable();
+    this.#read();
     return {
       [Symbol.asyncIterator]: () =>
-        new Watcher({ maxQueue, signal }, ({ event, ended }) =>
+        iterate({ maxQueue, signal }, ({ event, ended }) =>
           this.#subscribe({
             pattern: parsed,
             options: watchOptions,
@@ -214,7 +206,7 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
 
   /** Asks what became of a write, also one of another session of this device. */
   async opStatus(opId: OpId): Promise<OpStatus> {
-    if (this.#hold.slot.stateOf(opId) !== null) return { state: 'pending' };
+    if (this.#hold.slot.opened?.stateOf(opId)) return { state: 'pending' };
     const open = await this.#reach();
     const reply = readOpStatusReply(await open.ask('op_status', { client_op_id: opId }));
     if (isRefusal(reply)) throw RejectedError.from(reply);
@@ -252,60 +244,34 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
   }
 
   async #reach(): Promise<OpenStore> {
-    this.#assertOpen();
-    const open = await this.#hold.open();
+    const open = this.#open();
     await open.reached();
     return open;
   }
 
   #request(request: Request | Refusal): Receipt {
-    this.#assertOpen();
-    const { slot } = this.#hold;
-    const opId = this.#hold.nextOpId();
-    const receipt = new WriteReceipt({ opId, request: isRefusal(request) ? null : request }, slot);
-    const fail = (refusal: Refusal): void => slot.settle(receipt, { status: 'refused', refusal });
-    const open = this.#hold.open();
-    if (isRefusal(request)) fail(request);
-    else if (!(open instanceof Promise)) open.request(receipt);
-    else {
-      const failed = (error: unknown): void => {
-        const isClosed = error instanceof HoldfastError && error.code === 'registry_disposed';
-        fail(refuse(isClosed ? 'closed' : 'unavailable'));
-      };
-      open.then((store) => store.request(receipt), failed);
-    }
+    const open = this.#open();
+    const isRefused = isRefusal(request);
+    const opId = this.#hold.slot.nextOpId();
+    const receipt = new WriteReceipt({ opId, request: isRefused ? null : request }, open);
+    if (isRefused) open.settle(receipt, { status: 'refused', refusal: request });
+    else open.request(receipt);
     return receipt;
   }
 
   #subscribe(subscription: Subscription): Release {
-    this.#assertReadable();
-    let leave: (() => void) | null = null;
-    const attach = (open: OpenStore): void => {
-      if (subscription.isLive) leave = open.subscribe(subscription);
-    };
+    this.#read();
     const release = this.#hold.retain();
-    const open = this.#hold.open();
-    if (!(open instanceof Promise)) attach(open);
-    else open.then(attach, () => subscription.closed());
+    const leave = this.#open().subscribe(subscription);
     return releaseOnce(() => {
-      subscription.isLive = false;
-      leave?.();
+      leave();
       release();
     });
   }
 
-  #read<T>(read: (open: OpenStore) => T): T | undefined {
-    this.#assertReadable();
-    const open = this.#hold.open();
-    return open instanceof Promise ? undefined : read(open);
-  }
-
+  /** A promise that nobody has to handle: the status tells, too. */
   #later(wait: (open: OpenStore) => Promise<void>): Promise<void> {
-    const promise = (async () => {
-      this.#assertOpen();
-      await wait(await this.#hold.open());
-    })();
-    // Who does not wait for it need not handle its rejection; the status tells, too.
+    const promise = (async () => wait(this.#open()))();
     promise.catch(() => undefined);
     return promise;
   }
@@ -316,19 +282,20 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
     return at;
   }
 
-  #assertOpen(): void {
+  #open(): OpenStore {
     if (this.#isClosed) throw closedError('store');
+    return this.#hold.slot.store;
   }
 
-  #assertReadable(): void {
-    this.#assertOpen();
-    if (this.#hold.isWriteOnly) {
-      throw new HoldfastError(
-        'out_of_scope',
-        {},
-        'out_of_scope: this handle was opened with scope [], to write only; open one without a scope to read.',
-      );
-    }
+  /** What is read from; undefined while a cache has yet to be. */
+  #read(): OpenStore['replica'] {
+    const open = this.#open();
+    if (!this.#hold.isWriteOnly) return open.replica;
+    throw new HoldfastError(
+      'out_of_scope',
+      {},
+      'out_of_scope: a handle with scope [] only writes; open one without a scope to read.',
+    );
   }
 }
 

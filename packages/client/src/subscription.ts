@@ -1,5 +1,6 @@
 import type { Pattern } from '@holdfast/protocol';
 import type { WatchEvent, WatchOptions } from '@holdfast/engine/replica';
+import { call, type Report } from './cell.ts';
 
 /** One subscription of an application, and what it is to be told. */
 export type Subscription = {
@@ -12,3 +13,50 @@ export type Subscription = {
   closed(): unknown;
   isLive: boolean;
 };
+
+/** The subscriptions of a store, by the replica's names: told one after the other, never from within one another. */
+export class Audience {
+  readonly #report: Report;
+  readonly #subscriptions = new Map<number, Subscription>();
+  #calls: (() => unknown)[] = [];
+  #isCalling = false;
+
+  constructor(report: Report) {
+    this.#report = report;
+  }
+
+  add(id: number, subscription: Subscription): void {
+    this.#subscriptions.set(id, subscription);
+  }
+
+  /** Says whether it was there. */
+  remove(id: number): boolean {
+    return this.#subscriptions.delete(id);
+  }
+
+  /** An event for one of them is called back in the next {@link run}; null: it is dropped. */
+  tell(id: number, event: WatchEvent | null): void {
+    const subscription = this.#subscriptions.get(id);
+    if (event === null) this.remove(id);
+    this.#calls.push(() => {
+      if (subscription?.isLive !== true) return undefined;
+      if (event !== null) return subscription.event(event);
+      subscription.isLive = false;
+      return subscription.dropped();
+    });
+  }
+
+  run(): void {
+    if (this.#isCalling) return;
+    this.#isCalling = true;
+    // The list grows while it is walked.
+    for (const callback of this.#calls) call(callback, this.#report);
+    this.#calls = [];
+    this.#isCalling = false;
+  }
+
+  close(): void {
+    for (const each of this.#subscriptions.values()) call(() => each.closed(), this.#report);
+    this.#subscriptions.clear();
+  }
+}

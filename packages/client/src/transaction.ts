@@ -24,10 +24,13 @@ type OpGuards = MatchOptions & AbsentOptions;
  * ones before; conditions see the state before the transaction.
  */
 export class Transaction extends Writes<void, OpGuards> {
-  protected override readonly guardNames = ['ifMatch', 'ifAbsent'] as const;
   readonly #ops: Write[] = [];
   readonly #preconditions: Precondition[] = [];
   #refusal: Refusal | null = null;
+
+  constructor() {
+    super(false);
+  }
 
   /** The path must have this revision. */
   ifMatch(path: PathInput, revision: number): void {

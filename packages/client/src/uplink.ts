@@ -5,7 +5,6 @@ import {
   frameTuple,
   type HoldfastError,
   readFrame,
-  type Refusal,
   RejectedError,
 } from '@holdfast/protocol';
 import {
@@ -14,10 +13,10 @@ import {
   type DialerInput,
   type DialerView,
 } from '@holdfast/engine/session';
+import { alarm } from '@holdfast/engine/registry';
 import { type Cell } from './cell.ts';
 import { type LinkConnection } from './link/port.ts';
 import type { Settings } from './options.ts';
-import { Timer } from './timer.ts';
 
 /** The state of a client's one connection (registry.md §11, Network). */
 export type ConnectionStatus = {
@@ -28,17 +27,16 @@ export type ConnectionStatus = {
   readonly error?: HoldfastError;
 };
 
+/** What the session says of a topic, and that the state of the connection has changed. */
+export type News =
+  | Extract<DialerEffect, { readonly topic: string }>
+  | { readonly type: 'connection' };
+
 /** Who speaks on a topic. */
 export interface Speaker {
   /** The payload of the next join. */
   joinPayload(): object;
-  joined(response: unknown): void;
-  refused(refusal: Refusal): void;
-  lost(): void;
-  message(event: string, payload: unknown): void;
-  reply(id: string, status: 'ok' | 'error', response: unknown): void;
-  /** The state of the connection has changed. */
-  connection(status: ConnectionStatus): void;
+  hear(news: News): void;
 }
 
 type Wish = DialerInput extends infer Input
@@ -55,14 +53,14 @@ export class Uplink {
   readonly #settings: Settings;
   readonly #status: Cell<ConnectionStatus>;
   readonly #dialer: Dialer;
-  readonly #timer: Timer;
+  readonly #setAlarm: (at: number) => void;
   readonly #speakers = new Map<string, Speaker>();
   /** Topics of the present generation; what is pushed on others is made again after their next join. */
   readonly #joined = new Set<string>();
   readonly #refused = new Set<string>();
   readonly #inputs: Wish[] = [];
   readonly #stopWatching: () => void;
-  #connection: { readonly link: number; readonly line: LinkConnection } | null = null;
+  #line: LinkConnection | null = null;
   #token: string | null = null;
   /** A token that was asked for out of turn, for the next connection. */
   #renewed: string | null = null;
@@ -77,9 +75,9 @@ export class Uplink {
     this.#settings = settings;
     this.#status = status;
     this.#dialer = new Dialer({ random: () => env.random(), probeable: true });
-    this.#timer = new Timer(env, () => this.#step({ type: 'tick' }));
+    this.#setAlarm = alarm(env, () => this.#step({ type: 'tick' }));
     this.#step({ type: 'start' });
-    this.#stopWatching = env.watchNetwork((hint) => this.#step({ type: hint }));
+    this.#stopWatching = env.watchNetwork((type) => this.#step({ type }));
   }
 
   /** Tries again at once, also where it was given up. */
@@ -106,7 +104,7 @@ export class Uplink {
   }
 
   push(topic: string, push: UplinkPush): void {
-    this.#step({ type: 'push', topic, ...push });
+    this.#step({ ...push, type: 'push', topic });
   }
 
   describe(): DialerView {
@@ -120,7 +118,7 @@ export class Uplink {
     this.#step({ type: 'stop' });
     this.#isClosed = true;
     this.#wanted = 0;
-    this.#timer.set(null);
+    this.#setAlarm(Infinity);
     this.#probe?.abort();
     this.#speakers.clear();
   }
@@ -135,27 +133,25 @@ export class Uplink {
       // The topic was lost by something that came before this.
       if (next.type === 'push' && !this.#joined.has(next.topic)) continue;
       const effects = this.#dialer.step({ ...next, now: this.#settings.env.now() });
-      this.#note(effects);
+      // The machine has come to the end of its step already: what it says of topics holds before it is performed.
+      for (const effect of effects) this.#note(effect);
       for (const effect of effects) this.#perform(effect);
     }
     this.#isStepping = false;
   }
 
-  /** The machine has come to the end of its step already: what it says of topics holds before it is performed. */
-  #note(effects: readonly DialerEffect[]): void {
-    for (const effect of effects) {
-      if (effect.type === 'joined') this.#joined.add(effect.topic);
-      else if (effect.type === 'lost' || effect.type === 'refused') {
-        this.#joined.delete(effect.topic);
-      }
-    }
+  #note(effect: DialerEffect): void {
+    if (effect.type === 'joined') this.#joined.add(effect.topic);
+    else if (effect.type === 'lost' || effect.type === 'refused') this.#joined.delete(effect.topic);
+    if (effect.type === 'refused') this.#refused.add(effect.topic);
   }
 
   #perform(effect: DialerEffect): void {
-    if ('topic' in effect) {
-      this.#tell(effect);
-      return;
-    }
+    if ('topic' in effect) this.#speakers.get(effect.topic)?.hear(effect);
+    else this.#act(effect);
+  }
+
+  #act(effect: Exclude<DialerEffect, { readonly topic: string }>): void {
     switch (effect.type) {
       case 'open':
         this.#wanted = effect.link;
@@ -163,11 +159,11 @@ export class Uplink {
         break;
       case 'close':
         this.#wanted = 0;
-        if (this.#connection?.link === effect.link) this.#connection.line.close(effect.code);
-        this.#connection = null;
+        this.#line?.close(effect.code);
+        this.#line = null;
         break;
       case 'send':
-        this.#send(effect.link, effect.frame);
+        this.#line?.send(this.#settings.codec.encode(frameTuple(effect.frame)));
         break;
       case 'probe':
         void this.#ask();
@@ -176,7 +172,7 @@ export class Uplink {
         void this.#renew();
         break;
       case 'wake':
-        this.#timer.set(effect.at);
+        this.#setAlarm(effect.at ?? Infinity);
         break;
       case 'connection':
         this.#report(effect);
@@ -184,36 +180,13 @@ export class Uplink {
     }
   }
 
-  #tell(effect: Extract<DialerEffect, { readonly topic: string }>): void {
-    const speaker = this.#speakers.get(effect.topic);
-    if (speaker === undefined) return;
-    switch (effect.type) {
-      case 'joined':
-        speaker.joined(effect.response);
-        break;
-      case 'refused':
-        this.#refused.add(effect.topic);
-        speaker.refused(effect.refusal);
-        break;
-      case 'lost':
-        speaker.lost();
-        break;
-      case 'message':
-        speaker.message(effect.event, effect.payload);
-        break;
-      case 'reply':
-        speaker.reply(effect.id, effect.status, effect.response);
-        break;
-    }
-  }
-
   #report(effect: Extract<DialerEffect, { readonly type: 'connection' }>): void {
     const { connection, attempts, refusal } = effect;
-    const error = refusal === null ? null : RejectedError.from(refusal);
     const before = this.#status.get().connection;
-    this.#status.set({ connection, attempts, ...(error !== null && { error }) });
-    if (error !== null) this.#settings.report(error);
-    for (const speaker of this.#speakers.values()) speaker.connection(this.#status.get());
+    const error = refusal === null ? {} : { error: RejectedError.from(refusal) };
+    this.#status.set({ connection, attempts, ...error });
+    if ('error' in error) this.#settings.report(error.error);
+    for (const speaker of this.#speakers.values()) speaker.hear({ type: 'connection' });
     if (connection === 'connected' && before !== 'connected') this.#wishAgain();
   }
 
@@ -228,43 +201,38 @@ export class Uplink {
   }
 
   async #open(link: number): Promise<void> {
+    const closed = (code: number): void => {
+      if (this.#wanted === link) this.#line = null;
+      this.#step({ type: 'closed', link, code });
+    };
     try {
       const token = this.#renewed ?? (await this.#askToken());
       if (this.#wanted !== link) return;
       this.#renewed = null;
       this.#token = token;
-      const line = this.#settings.link.open(this.#urlWith(token), {
+      this.#line = this.#settings.link.open(this.#urlWith(token), {
         opened: () => this.#step({ type: 'opened', link }),
         received: (data) => this.#step({ type: 'received', link, frame: this.#decode(data) }),
-        closed: (code) => this.#closed(link, code),
+        closed,
       });
-      this.#connection = { link, line };
     } catch (error) {
       this.#settings.report(error);
       this.#token = null;
-      this.#closed(link, 1006);
+      closed(1006);
     }
-  }
-
-  #closed(link: number, code: number): void {
-    if (this.#connection?.link === link) this.#connection = null;
-    this.#step({ type: 'closed', link, code });
   }
 
   async #askToken(): Promise<string> {
     const { token: source } = this.#settings;
     const token = typeof source === 'string' ? source : await source();
     if (typeof token === 'string' && token !== '') return token;
-    throw new TypeError('The token source gave no token: it must give a text that is not empty.');
+    throw new TypeError('The token source gave no token.');
   }
 
   async #renew(): Promise<void> {
-    if (typeof this.#settings.token === 'string') {
-      this.#step({ type: 'token', renewed: false });
-      return;
-    }
     try {
-      this.#renewed = await this.#askToken();
+      // A text has been tried already.
+      if (typeof this.#settings.token === 'function') this.#renewed = await this.#askToken();
     } catch (error) {
       this.#settings.report(error);
     }
@@ -273,33 +241,21 @@ export class Uplink {
 
   /** Asks why an upgrade was refused, which a WebSocket does not tell (stores.md §15.4). */
   async #ask(): Promise<void> {
+    const { env, whoami } = this.#settings;
     this.#probe?.abort();
     const probe = new AbortController();
     this.#probe = probe;
-    const verdict =
-      this.#token === null ? 'unreachable' : await this.#verdictOn(this.#token, probe);
-    if (this.#probe === probe) this.#step({ type: 'probed', verdict });
-  }
-
-  async #verdictOn(
-    token: string,
-    { signal }: AbortController,
-  ): Promise<'unauthorized' | 'accepted' | 'unreachable'> {
-    const { env, whoami } = this.#settings;
+    let status = 0;
     try {
-      const headers = { authorization: `Bearer ${token}` };
-      const { status } = await env.fetch(whoami, { headers, signal });
-      if (status === 401) return 'unauthorized';
-      return status === 200 ? 'accepted' : 'unreachable';
+      if (this.#token !== null) {
+        const headers = { authorization: `Bearer ${this.#token}` };
+        ({ status } = await env.fetch(whoami, { headers, signal: probe.signal }));
+      }
     } catch {
       // No answer is an answer: the network is to blame, not the token.
-      return 'unreachable';
     }
-  }
-
-  #send(link: number, frame: Frame): void {
-    if (this.#connection?.link !== link) return;
-    this.#connection.line.send(this.#settings.codec.encode(frameTuple(frame)));
+    const verdict = status === 401 ? 'unauthorized' : status === 200 ? 'accepted' : 'unreachable';
+    if (this.#probe === probe) this.#step({ type: 'probed', verdict });
   }
 
   #decode(data: string | Uint8Array): Frame | BadFrame {
@@ -320,4 +276,9 @@ export class Uplink {
     });
     return `${endpoint}?${query.toString()}`;
   }
+}
+
+/** Whether there is a connection, or may be one at any moment. */
+export function isPromising({ connection, attempts }: ConnectionStatus): boolean {
+  return connection === 'connected' || (connection === 'connecting' && attempts === 0);
 }

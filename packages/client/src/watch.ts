@@ -6,8 +6,8 @@ import {
   RejectedError,
 } from '@holdfast/protocol';
 import type { Delivery, WatchEvent, WatchMode, WatchOptions } from '@holdfast/engine/replica';
-import type { Release } from '@holdfast/engine/registry';
-import { checkOptions } from './options.ts';
+import { type Deferred, deferred, type Release } from '@holdfast/engine/registry';
+import { checkOptions, type OptionKinds } from './options.ts';
 
 /** Which events a subscription hears of, and when. */
 export type SubscribeOptions = {
@@ -33,22 +33,12 @@ export type WatcherOptions = SubscribeOptions & {
   readonly signal?: AbortSignal;
 };
 
-type OptionTypes = { readonly [name: string]: readonly string[] };
-
-const types: OptionTypes = {
-  mode: ['string'],
-  includeCurrent: ['boolean'],
-  maxQueue: ['number'],
-  delivery: ['string', 'object'],
+const kinds = {
+  mode: ['all', 'committed', 'optimistic'],
+  includeCurrent: 'boolean',
+  maxQueue: 'number',
+  delivery: 'string or object',
 };
-
-/** What `on` may be told. */
-export const onTypes: OptionTypes = { ...types, onResync: ['function'] };
-
-/** What `watch` may be told. */
-export const watchTypes: OptionTypes = { ...types, signal: ['object'] };
-
-const maxQueueDefault = 1000;
 
 /** Reads a pattern, or throws what is wrong with it (stores.md §18 C15). */
 export function patternOf(text: string): Pattern {
@@ -59,19 +49,16 @@ export function patternOf(text: string): Pattern {
   throw new RejectedError('invalid_pattern', { pattern: text, error, ...pattern.details });
 }
 
-/** Fills in the defaults of a subscription, or throws what is wrong with its options. */
+/** Fills in the defaults of a subscription, or throws what is wrong with its options; `also` are those of its kind. */
 export function watchOptionsOf(
   of: string,
   options: SubscribeOptions,
-  allowed: OptionTypes,
+  also: OptionKinds,
 ): WatchOptions {
-  checkOptions(of, options, allowed);
-  const { mode = 'all', includeCurrent = false, maxQueue = maxQueueDefault } = options;
-  if (mode !== 'all' && mode !== 'committed' && mode !== 'optimistic') {
-    throw new TypeError(`${of}: "mode" is all, committed or optimistic, not ${String(mode)}.`);
-  }
+  checkOptions(of, options, { ...kinds, ...also });
+  const { mode = 'all', includeCurrent = false, maxQueue = 1000, delivery = 'every' } = options;
   if (!(maxQueue >= 1)) throw new RangeError(`${of}: "maxQueue" must be at least 1.`);
-  return { mode, includeCurrent, maxQueue, delivery: deliveryOf(of, options.delivery ?? 'every') };
+  return { mode, includeCurrent, maxQueue, delivery: deliveryOf(of, delivery) };
 }
 
 function deliveryOf(of: string, delivery: NonNullable<SubscribeOptions['delivery']>): Delivery {
@@ -79,7 +66,7 @@ function deliveryOf(of: string, delivery: NonNullable<SubscribeOptions['delivery
   if (typeof delivery === 'object' && delivery.everyMs > 0) {
     return { policy: 'sample', intervalMs: delivery.everyMs };
   }
-  throw new TypeError(`${of}: "delivery" is every, latest or {everyMs}.`);
+  throw new TypeError(`${of}: "delivery" must be every, latest or {everyMs}.`);
 }
 
 /** How an iterator subscribes. */
@@ -90,98 +77,72 @@ export type Subscribe = (told: {
 
 type Result = IteratorResult<WatchEvent, undefined>;
 
-type Consumer = {
-  readonly resolve: (result: Result) => void;
-  readonly reject: (error: unknown) => void;
-};
-
-const done: Result = { done: true, value: undefined };
+const over: Result = { done: true, value: undefined };
 
 /** A subscription as an iterator: it holds what is not taken yet, up to the maximum, and ends with an error beyond it. */
-export class Watcher implements AsyncIterator<WatchEvent, undefined> {
-  readonly #maxQueue: number;
-  readonly #release: Release;
-  readonly #signal: AbortSignal | undefined;
-  #queue: WatchEvent[] = [];
-  #taken = 0;
+export function iterate(
+  { maxQueue, signal }: { readonly maxQueue: number; readonly signal: AbortSignal | undefined },
+  subscribe: Subscribe,
+): AsyncIterator<WatchEvent, undefined> {
+  let queue: WatchEvent[] = [];
+  let taken = 0;
   /** Queued events that count: what was there at the start does not (C12). */
-  #live = 0;
-  #waiting: Consumer[] = [];
-  #end: { readonly error: unknown } | 'returned' | null = null;
+  let live = 0;
+  let isOver = false;
+  /** Told once; after it the iteration is over. */
+  let failure: { readonly error: unknown } | null = null;
+  const waiting: Deferred<Result>[] = [];
 
-  constructor(
-    options: { readonly maxQueue: number; readonly signal?: AbortSignal | undefined },
-    subscribe: Subscribe,
-  ) {
-    this.#maxQueue = options.maxQueue;
-    this.#signal = options.signal;
-    this.#release = subscribe({
-      event: (event) => this.#push(event),
-      ended: (error) => this.#finish({ error }),
-    });
-    this.#signal?.addEventListener('abort', this.#abort);
-    if (this.#signal?.aborted === true) this.#abort();
-  }
-
-  next(): Promise<Result> {
-    const event = this.#queue[this.#taken];
-    if (event !== undefined) {
-      this.#take(event);
-      return Promise.resolve({ done: false, value: event });
-    }
-    const end = this.#end;
-    if (end === null) {
-      return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
-    }
-    // An error is told once; after it the iteration is over.
-    this.#end = 'returned';
-    return end === 'returned' ? Promise.resolve(done) : Promise.reject(end.error);
-  }
-
-  return(): Promise<Result> {
-    this.#queue = [];
-    this.#finish('returned');
-    return Promise.resolve(done);
-  }
-
-  readonly #abort = (): void => {
-    this.#queue = [];
-    this.#finish({ error: this.#signal?.reason });
+  const finish = (how: typeof failure): void => {
+    if (isOver) return;
+    isOver = true;
+    failure = how;
+    release();
+    signal?.removeEventListener('abort', abort);
+    for (const consumer of waiting) settle(consumer);
   };
+  const abort = (): void => {
+    queue = [];
+    finish({ error: signal?.reason });
+  };
+  const settle = ({ resolve, reject }: Deferred<Result>): void => {
+    if (failure === null) return resolve(over);
+    reject(failure.error);
+    failure = null;
+  };
+  const event = (value: WatchEvent): void => {
+    const consumer = waiting.shift();
+    if (consumer !== undefined) return consumer.resolve({ done: false, value });
+    queue.push(value);
+    if (value.op !== 'present') live += 1;
+    if (live > maxQueue) finish({ error: overflow(maxQueue) });
+  };
+  const release = subscribe({ event, ended: (error) => finish({ error }) });
+  signal?.addEventListener('abort', abort);
+  if (signal?.aborted === true) abort();
 
-  #take(event: WatchEvent): void {
-    this.#taken += 1;
-    if (event.op !== 'present') this.#live -= 1;
-    if (this.#taken < Math.min(this.#queue.length, 1000)) return;
-    this.#queue.splice(0, this.#taken);
-    this.#taken = 0;
-  }
-
-  #push(event: WatchEvent): void {
-    if (this.#end !== null) return;
-    const waiting = this.#waiting.shift();
-    if (waiting !== undefined) {
-      waiting.resolve({ done: false, value: event });
-      return;
-    }
-    this.#queue.push(event);
-    if (event.op !== 'present') this.#live += 1;
-    if (this.#live > this.#maxQueue) this.#finish({ error: overflow(this.#maxQueue) });
-  }
-
-  #finish(end: { readonly error: unknown } | 'returned'): void {
-    if (this.#end !== null) return;
-    this.#end = end;
-    this.#release();
-    this.#signal?.removeEventListener('abort', this.#abort);
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const { resolve, reject } of waiting) {
-      if (end === 'returned' || this.#end === 'returned') resolve(done);
-      else reject(end.error);
-      this.#end = 'returned';
-    }
-  }
+  return {
+    next() {
+      const consumer = deferred<Result>();
+      const value = queue[taken];
+      if (value !== undefined) {
+        taken += 1;
+        if (value.op !== 'present') live -= 1;
+        if (taken >= Math.min(queue.length, 1000)) {
+          queue.splice(0, taken);
+          taken = 0;
+        }
+        consumer.resolve({ done: false, value });
+      } else if (isOver) settle(consumer);
+      else waiting.push(consumer);
+      return consumer.promise;
+    },
+    return() {
+      queue = [];
+      finish(null);
+      return Promise.resolve(over);
+    },
+  };
 }
 
 /** What ends an iteration that its consumer was too slow for. */
@@ -189,6 +150,6 @@ export function overflow(limit: number): HoldfastError {
   return new HoldfastError(
     'limit_exceeded',
     { dimension: 'watch_queue', limit },
-    `limit_exceeded: more than ${limit} events waited, so the subscription ended; read anew and subscribe again.`,
+    `limit_exceeded: more than ${limit} events waited; read anew and subscribe again.`,
   );
 }

@@ -1,5 +1,4 @@
 import {
-  isObject,
   isRefusal,
   type Path,
   type Refusal,
@@ -27,93 +26,82 @@ export type MatchOptions = { readonly ifMatch?: number };
 export type AbsentOptions = { readonly ifAbsent?: boolean };
 
 type Guards = MatchOptions & AbsentOptions & FenceOptions;
-type GuardName = keyof Guards;
 
-const guardTypes: { readonly [Name in GuardName]: readonly string[] } = {
-  ifMatch: ['number'],
-  ifAbsent: ['boolean'],
-  fence: ['object'],
-};
-
-/** The writes of a store, wherever they go: `R` is what each returns. `G` are the guards that it takes. */
+/** The writes of a store, wherever they go: `R` is what each returns. `G` are the guards that all of them take. */
 export abstract class Writes<R, G extends Guards> {
-  /** Guards that ops take here; transactions are fenced as a whole. */
-  protected abstract readonly guardNames: readonly GuardName[];
+  /** Transactions are fenced as a whole. */
+  readonly #takesFence: boolean;
+
+  constructor(takesFence: boolean) {
+    this.#takesFence = takesFence;
+  }
 
   protected abstract emit(write: Write | Refusal): R;
 
   /** Puts a value in place of whatever is there, descendants included. */
   put(path: PathInput, value: Writable, options?: G & MatchOptions & AbsentOptions): R {
     if (value === undefined) throw new TypeError('put needs a value; delete removes one.');
-    const guards = this.#guards('put', options, ['ifMatch', 'ifAbsent', 'fence']);
-    return this.#write(path, guards, (at) => ({ op: 'set', path: at, value: toEnvelope(value) }));
+    return this.#write({ op: 'set', value }, path, options);
   }
 
   /** Puts each member of an object below the path; other children stay. */
   merge(path: PathInput, value: { readonly [key: string]: Writable }, options?: G): R {
-    const guards = this.#guards('merge', options, ['fence']);
-    const members = toEnvelope(value);
-    return this.#write(path, guards, (at) =>
-      isObject(members)
-        ? { op: 'merge', path: at, value: members }
-        : refuse('merge_requires_map_value'),
-    );
+    return this.#write({ op: 'merge', value }, path, options);
   }
 
   /** Removes what is at the path and below. */
   delete(path: PathInput, options?: G & MatchOptions): R {
-    const guards = this.#guards('delete', options, ['ifMatch', 'fence']);
-    return this.#write(path, guards, (at) => ({ op: 'delete', path: at }));
+    return this.#write({ op: 'delete' }, path, options);
   }
 
   /** Adds to a number; concurrent increments add up. */
   increment(path: PathInput, by: number = 1, options?: G): R {
-    const guards = this.#guards('increment', options, ['fence']);
-    return this.#write(path, guards, (at) => ({ op: 'increment', path: at, value: by }));
+    return this.#write({ op: 'increment', value: by }, path, options);
   }
 
   /** Adds a member to a set. */
   add(path: PathInput, member: Writable, options?: G): R {
-    const guards = this.#guards('add', options, ['fence']);
-    return this.#write(path, guards, (at) => ({ op: 'add', path: at, value: toEnvelope(member) }));
+    return this.#write({ op: 'add', value: member }, path, options);
   }
 
   /** Removes a member of a set. */
   remove(path: PathInput, member: Writable, options?: G): R {
-    const guards = this.#guards('remove', options, ['fence']);
-    return this.#write(path, guards, (at) => ({
-      op: 'remove',
-      path: at,
-      value: toEnvelope(member),
-    }));
+    return this.#write({ op: 'remove', value: member }, path, options);
   }
 
-  #guards(op: string, options: Guards | undefined, ofOp: readonly GuardName[]): Guards {
-    if (options === undefined) return {};
-    const names = ofOp.filter((name) => this.guardNames.includes(name));
-    checkOptions(op, options, Object.fromEntries(names.map((name) => [name, guardTypes[name]])));
-    return options;
-  }
-
-  #write(path: PathInput, guards: Guards, make: (path: Path) => Write | Refusal): R {
+  #write(wanted: Wanted, path: PathInput, guards: Guards = {}): R {
+    const { op } = wanted;
+    checkOptions(op, guards, {
+      ...(op === 'set' && { ifAbsent: 'boolean' }),
+      ...((op === 'set' || op === 'delete') && { ifMatch: 'number' }),
+      ...(this.#takesFence && { fence: 'object' }),
+    });
     const at = toPath(path);
     if (isRefusal(at)) return this.emit(at.with({ path }));
-    const write = make(at);
-    const request = isRefusal(write) ? write : guarded(write, guards);
-    return this.emit(isRefusal(request) ? request.with({ path: at }) : request);
+    const read = readGuards(guards);
+    if (isRefusal(read)) return this.emit(read.with({ path: at }));
+    const value = 'value' in wanted ? { value: toEnvelope(wanted.value) } : {};
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the check of the request looks at the value, which may be anything
+    return this.emit({ op, path: at, ...value, ...read } as Write);
   }
 }
 
-function guarded(write: Write, { ifMatch, ifAbsent, fence }: Guards): Write | Refusal {
-  const fencing = fence === undefined ? null : fenceOf(fence);
+function readGuards({ ifMatch, ifAbsent, fence }: Guards): object | Refusal {
+  const fencing = fence && fenceOf(fence);
   if (isRefusal(fencing)) return fencing;
   return {
-    ...write,
     ...(ifMatch !== undefined && { ifMatch }),
     ...(ifAbsent === true && { ifAbsent }),
-    ...(fencing !== null && { fence: fencing }),
+    ...(fencing !== undefined && { fence: fencing }),
   };
 }
+
+type Wanted =
+  | { readonly op: 'delete' }
+  | {
+      readonly op: 'set' | 'merge' | 'increment' | 'add' | 'remove';
+      readonly value: Writable;
+    };
 
 /** Reads what names a lease. */
 export function fenceOf({ key, token }: Fencing): { key: Path; token: number } | Refusal {

@@ -1,4 +1,5 @@
-export { type Deferred, deferred } from './deferred.ts';
+export { conduct, type Deferred, deferred } from './deferred.ts';
+export { alarm, type Lasting, Pool, type PoolConfig } from './pool.ts';
 export { Registry } from './registry.ts';
 export { type Signal, observe } from './signal.ts';
 export { releaseOnce } from './release.ts';

@@ -1,0 +1,21 @@
+import type { StoreName } from '@holdfast/protocol';
+import type { Cell } from './cell.ts';
+import type { Settings } from './options.ts';
+import type { StoreStatus } from './status.ts';
+import type { ConnectionStatus, Uplink } from './uplink.ts';
+
+/** What the stores of a client share. */
+export type Room = {
+  readonly settings: Settings;
+  readonly session: string;
+  readonly uplink: Uplink;
+  readonly connection: Cell<ConnectionStatus>;
+};
+
+/** Whose open store it is: what stays when it is closed. */
+export interface Place {
+  readonly name: StoreName;
+  readonly isWriteOnly: boolean;
+  readonly status: Cell<StoreStatus>;
+  outboxChanged(): void;
+}

@@ -1,0 +1,60 @@
+import { HoldfastError } from '@holdfast/protocol';
+import { deferred } from '@holdfast/engine/registry';
+import type { ReplicaStatus } from '@holdfast/engine/replica';
+import { type ConnectionStatus, isPromising } from './uplink.ts';
+
+/** What the promises of a store depend on. */
+export type Situation = {
+  readonly phase: ReplicaStatus['phase'];
+  /** There is something to read: it has been caught up before, and, in a cache, in a life before. */
+  readonly has: 'nothing' | 'image' | 'state';
+  readonly isSettled: boolean;
+  readonly line: ConnectionStatus;
+  readonly error: HoldfastError | undefined;
+};
+
+/** Whether what is waited for is so, not yet, or will not be. */
+type Verdict = boolean | HoldfastError;
+
+/** Those who wait for something to become true of a store. Nobody has to handle it when it will not. */
+export class Waiters {
+  readonly #now: () => Situation;
+  readonly #looks = new Set<() => void>();
+
+  constructor(now: () => Situation) {
+    this.#now = now;
+  }
+
+  until(judge: (now: Situation) => Verdict): Promise<void> {
+    const { promise, resolve, reject } = deferred<void>();
+    const look = (): void => {
+      const now = this.#now();
+      const verdict = judge(now) || (now.phase === 'closed' && new HoldfastError('closed'));
+      if (verdict === false) return;
+      this.#looks.delete(look);
+      if (verdict === true) resolve();
+      else reject(verdict);
+    };
+    this.#looks.add(look);
+    look();
+    return promise;
+  }
+
+  /** Something may have changed. */
+  look(): void {
+    for (const look of this.#looks) look();
+  }
+}
+
+/** Whether there is something to read; an error where there never will be. */
+export function isReady({ phase, has, line, error }: Situation): Verdict {
+  if (phase === 'live' || (has === 'state' && phase !== 'refused')) return true;
+  if (error !== undefined && (phase === 'refused' || line.connection === 'closed')) return error;
+  return has === 'image' && !isPromising(line);
+}
+
+/** Whether the store is joined, or cannot be for now; an error where the server refuses it. */
+export function isReached({ phase, line, error }: Situation): Verdict {
+  if (phase === 'refused' && line.connection === 'connected' && error !== undefined) return error;
+  return phase === 'live' || phase === 'catching_up' || !isPromising(line);
+}

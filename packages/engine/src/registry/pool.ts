@@ -1,0 +1,132 @@
+import { releaseOnce } from './release.ts';
+import type { Env, Release } from './types.ts';
+
+/** Something that is open while it is held, and a while longer. */
+export interface Lasting {
+  readonly key: string;
+  /** True while it must not be closed unasked, such as with unsaved work. */
+  readonly isBusy: boolean;
+  open(): void;
+  /** `signal` aborts when nobody waits for it any more. */
+  close(signal: AbortSignal): void | Promise<void>;
+}
+
+/** How long a pool keeps what nobody holds, and how much of it. */
+export type PoolConfig = {
+  readonly env: Pick<Env, 'now' | 'setTimeout' | 'clearTimeout'>;
+  readonly ttlMs: number;
+  /** Above so many, those go first that were let go of first. */
+  readonly max: number;
+  /** Hears of a close that failed. */
+  readonly report: (error: unknown) => void;
+};
+
+type Stay = { holds: number; until: number };
+
+const busyRecheckMs = 1000;
+const closeTimeoutMs = 10_000;
+
+/**
+ * The least of a registry (registry.md §5): counts holds, and closes what nobody has held for a while, nor needs. What it
+ * keeps is made by others and there at once; who has to load it, may fail, or is watched by many uses a `Registry`.
+ */
+export class Pool {
+  readonly #config: PoolConfig;
+  /** Those that were let go of come in that order. */
+  readonly #stays = new Map<Lasting, Stay>();
+  readonly #closings = new Set<Promise<void>>();
+  readonly #setAlarm: (at: number) => void;
+
+  constructor(config: PoolConfig) {
+    this.#config = config;
+    this.#setAlarm = alarm(config.env, () => this.#sweep());
+  }
+
+  /** Keeps a thing open, which is opened if it is not. */
+  hold(thing: Lasting): Release {
+    const { env, ttlMs } = this.#config;
+    const stay = this.#stays.get(thing) ?? { holds: 0, until: 0 };
+    stay.holds += 1;
+    if (!this.#stays.has(thing)) {
+      this.#stays.set(thing, stay);
+      thing.open();
+    }
+    // Nothing is closed from within: whoever lets go of one may take it up again.
+    this.#setAlarm(env.now());
+    return releaseOnce(() => {
+      stay.holds -= 1;
+      if (stay.holds > 0 || this.#stays.get(thing) !== stay) return;
+      stay.until = env.now() + ttlMs;
+      this.#stays.delete(thing);
+      this.#stays.set(thing, stay);
+      this.#setAlarm(env.now());
+    });
+  }
+
+  /** Closes what nobody needs before its time; says whether it is closed now. */
+  evict(thing: Lasting): boolean {
+    const stay = this.#stays.get(thing);
+    if (stay === undefined) return true;
+    const isFree = stay.holds === 0 && !thing.isBusy;
+    if (isFree) this.#close(thing);
+    return isFree;
+  }
+
+  /** Plain data about what is open. */
+  list(): readonly object[] {
+    return [...this.#stays].map(([{ key }, { holds, until }]) => ({ key, holds, until }));
+  }
+
+  /** Closes everything; resolves when all that takes its time is done, or given up. */
+  async dispose(): Promise<void> {
+    for (const thing of this.#stays.keys()) this.#close(thing);
+    this.#setAlarm(Infinity);
+    await Promise.all(this.#closings);
+  }
+
+  #sweep(): void {
+    const { env, max } = this.#config;
+    const now = env.now();
+    let next = Infinity;
+    for (const [thing, { holds, until }] of this.#stays) {
+      if (holds > 0) continue;
+      const isDue = until <= now || this.#stays.size > max;
+      if (isDue && !thing.isBusy) this.#close(thing);
+      else next = Math.min(next, isDue ? now + busyRecheckMs : until);
+    }
+    this.#setAlarm(next);
+  }
+
+  #close(thing: Lasting): void {
+    const { env, report } = this.#config;
+    this.#stays.delete(thing);
+    const patience = new AbortController();
+    const end = thing.close(patience.signal);
+    if (!(end instanceof Promise)) return;
+    const timer = env.setTimeout(() => patience.abort(), closeTimeoutMs);
+    const closing = end.catch(report).finally(() => {
+      env.clearTimeout(timer);
+      this.#closings.delete(closing);
+    });
+    this.#closings.add(closing);
+  }
+}
+
+/** The longest delay that platforms' timers keep. */
+const delayMsMax = 2 ** 31 - 1;
+
+/** A timer to be set to a time, anew at will; `Infinity` is never. It may ring early: whoever is rung looks at the clock. */
+export function alarm(env: PoolConfig['env'], ring: () => void): (at: number) => void {
+  let timer: { readonly handle: unknown } | null = null;
+  return (at) => {
+    if (timer !== null) env.clearTimeout(timer.handle);
+    timer = null;
+    if (at === Infinity) return;
+    const delayMs = Math.min(Math.max(Math.ceil(at - env.now()), 0), delayMsMax);
+    const handle = env.setTimeout(() => {
+      timer = null;
+      ring();
+    }, delayMs);
+    timer = { handle };
+  };
+}

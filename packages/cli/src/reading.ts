@@ -1,10 +1,8 @@
-import type { Store } from '@holdfast/client';
+import type { ReadEntry } from './entries.ts';
 import type { Output } from './output.ts';
 import { printable, shortValue } from './output.ts';
 import { misuse } from './failure.ts';
 import { readInteger, readOptional } from './values.ts';
-
-type Shown = NonNullable<ReturnType<Store['entry']>>;
 
 /** Which page of a listing. */
 export const pageArgs = {
@@ -41,7 +39,7 @@ export function readPage(args: {
 /** Shows a page of entries. */
 export function showEntries(
   output: Output,
-  page: { readonly items: readonly Shown[]; readonly next: string | null },
+  page: { readonly items: readonly ReadEntry[]; readonly next: string | null },
 ): void {
   const rows = page.items.map(({ path, value, type, revision }) => ({
     path,

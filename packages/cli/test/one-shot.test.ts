@@ -97,11 +97,18 @@ test(
 );
 
 test(
-  'S114 the meter sees the download of the store, when there is one',
+  'S114 a one-shot read transfers what it shows, and a whole listing is seen by the meter',
   { timeout: 60_000 },
   async () => {
-    const { ran, bytes } = await measured('get', 'demo/main', 'n');
-    expect(ran.rows).toMatchObject([{ value: 5 }]);
-    expect(bytes).toBeGreaterThan(kilobytes);
+    const one = await measured('get', 'demo/main', 'n');
+    expect(one.ran.rows).toMatchObject([{ value: 5 }]);
+    expect(one.bytes).toBeLessThan(kilobytes);
+    const page = await measured('entries', 'demo/main', '--limit', '3');
+    expect(page.ran.rows).toHaveLength(3);
+    expect(page.bytes).toBeLessThan(kilobytes);
+    const all = await measured('entries', 'demo/main', '--select', 'keys');
+    // And the counter and the lease of the test before.
+    expect(all.ran.rows).toHaveLength(leaves + 2);
+    expect(all.bytes).toBeGreaterThan(kilobytes);
   },
 );

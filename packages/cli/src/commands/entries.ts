@@ -1,8 +1,8 @@
 import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
+import { listEntries, listPaths } from '../entries.ts';
 import { misuse } from '../failure.ts';
 import { pageArgs, readPage, showEntries, showNext } from '../reading.ts';
-import { withStore } from '../session.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 
 export const command: Command = defineCommand({
@@ -35,15 +35,11 @@ export const command: Command = defineCommand({
       throw misuse(`--select is entries, keys or prefixes, not "${select}".`);
     }
     const endpoint = endpointOf(args, terminal);
+    const listing = { ...page, pattern: args.pattern };
     if (select === 'entries') {
-      const list = await withStore(endpoint, { name }, async (store) =>
-        store.entries(args.pattern, page),
-      );
-      return showEntries(output, list);
+      return showEntries(output, await listEntries(endpoint, name, listing));
     }
-    const { items, next } = await withStore(endpoint, { name }, async (store) =>
-      store.entries(args.pattern, { ...page, select }),
-    );
+    const { items, next } = await listPaths(endpoint, name, { ...listing, select });
     output.table(
       items.map((path) => ({ path })),
       [{ title: 'PATH', cell: ({ path }) => path }],

@@ -1,8 +1,8 @@
 import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
+import { readEntry } from '../entries.ts';
 import { Failure } from '../failure.ts';
 import { longValue, printable } from '../output.ts';
-import { withStore } from '../session.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 import { pathArg } from '../writing.ts';
 
@@ -17,10 +17,8 @@ export const command: Command = defineCommand({
   examples: ['holdfast get demo/main users/ann', 'holdfast get demo/main greeting --raw'],
   async run(args, { output, terminal }) {
     const name = readStoreName(args.store);
-    const entry = await withStore(endpointOf(args, terminal), { name }, async (store) =>
-      store.entry(args.path),
-    );
-    if (entry === undefined) {
+    const entry = await readEntry(endpointOf(args, terminal), name, args.path);
+    if (entry === null) {
       throw new Failure('not_found', `Nothing is at ${args.path} in ${name}.`, {
         hint: `"holdfast entries ${name}" lists what there is.`,
       });

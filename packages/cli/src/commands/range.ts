@@ -1,7 +1,7 @@
 import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
+import { listEntries } from '../entries.ts';
 import { pageArgs, readPage, showEntries } from '../reading.ts';
-import { withStore } from '../session.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 
 export const command: Command = defineCommand({
@@ -17,9 +17,8 @@ export const command: Command = defineCommand({
   async run(args, { output, terminal }) {
     const name = readStoreName(args.store);
     const page = readPage(args);
-    const list = await withStore(endpointOf(args, terminal), { name }, async (store) =>
-      store.range(args.from, args.to, page),
-    );
+    const listing = { ...page, from: args.from, to: args.to };
+    const list = await listEntries(endpointOf(args, terminal), name, listing);
     showEntries(output, list);
   },
 });

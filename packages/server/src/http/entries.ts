@@ -15,7 +15,7 @@ import { type Committer, markReplay, seqOf } from './commit.ts';
 import { type Condition, conditionOf, etag, isKnown } from './conditions.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { pathOf, writablePathOf } from './entry-path.ts';
-import { notFound, refused } from './errors.ts';
+import { Problem, refused } from './errors.ts';
 import { identify, needScope } from './identify.ts';
 import { storeOf } from './store-of.ts';
 
@@ -54,7 +54,8 @@ async function readEntry(c: Context, deps: HttpDeps): Promise<Response> {
   needScope(principal, 'entries:read');
   const path = pathOf(c, 'entries', deps.limits);
   const found = await deps.withStore(row.id, (store) => store.view().tree.read(path));
-  if (found === undefined) throw notFound();
+  // With the path, for the store is there: only the entry is not.
+  if (found === undefined) throw new Problem(404, 'not_found', { path });
   const { value, type, revision } = found;
   c.header('ETag', etag(revision));
   if (isKnown(c, revision)) return c.body(null, 304);

@@ -7,6 +7,7 @@ import {
   parseGlob,
   type Path,
   type Pattern,
+  refuse,
   renderPath,
   segmentsOf,
 } from '@holdfast/protocol';
@@ -132,7 +133,7 @@ function readQuery(c: Context, deps: HttpDeps): Query {
 
 function readPattern(pattern: string, { limits }: HttpDeps): Pattern {
   const parsed = parseGlob(pattern, limits);
-  if (isRefusal(parsed)) throw refused(parsed);
+  if (isRefusal(parsed)) throw refused(refuse('invalid_pattern', { pattern, error: parsed.code }));
   return parsed;
 }
 

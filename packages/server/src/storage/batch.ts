@@ -1,5 +1,6 @@
 import {
   type EpochMs,
+  isObject,
   isPlainObject,
   type Json,
   type JsonObject,
@@ -8,7 +9,7 @@ import {
   type Seq,
   segmentsOf,
 } from '@holdfast/protocol';
-import type { Batch, LoggedOp, Retention } from './port.ts';
+import type { Batch, FileContent, LoggedOp, Retention } from './port.ts';
 
 /** The floors of stores.md §6.2 and §9.4. */
 export const retentionFloor: Retention = {
@@ -28,6 +29,9 @@ export function retentionOf(asked: Partial<Retention> = {}): Retention {
   }
   return retention;
 }
+
+/** How long uploads count as held, and free blobs are kept (stores.md §14.3, §14.4). */
+export const fileGraceMs: number = 24 * 3_600_000;
 
 /** How many dedupe records one append may forget: more than it adds, so that a backlog shrinks. */
 export function pruneLimit(added: number): number {
@@ -92,4 +96,30 @@ function ownOf(value: JsonObject, key: string): Json | undefined {
 /** A non-empty plain object is not a leaf (stores.md §3.1.2). */
 function isMap(value: Json): boolean {
   return isPlainObject(value) && Object.keys(value).length > 0;
+}
+
+const noFiles: readonly FileContent[] = [];
+
+/** The contents that an op names, each once: in what it writes, and in what it removed (stores.md §14.3). */
+export function filesOf({ value, removed }: LoggedOp): readonly FileContent[] {
+  if (!isObject(value) && removed.length === 0) return noFiles;
+  const found = new Map<string, FileContent>();
+  collect(value, found);
+  for (const entry of removed) if (entry.type === 'file') collect(entry.value, found);
+  return [...found.values()];
+}
+
+/** What a file entry's value names; null if it is no file. */
+export function contentOf(value: Json): FileContent | null {
+  if (!isObject(value) || value['_type'] !== 'file') return null;
+  const { hash, size } = value;
+  return typeof hash === 'string' && typeof size === 'number' ? { hash, size } : null;
+}
+
+// Files are leaves: never inside an array (stores.md §3.1.3).
+function collect(value: Json, found: Map<string, FileContent>): void {
+  if (!isObject(value)) return;
+  const content = contentOf(value);
+  if (content !== null) found.set(content.hash, content);
+  else for (const child of Object.values(value)) collect(child, found);
 }

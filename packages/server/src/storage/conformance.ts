@@ -1,5 +1,6 @@
 import { appendCases } from './conformance/append.ts';
 import { dedupeCases } from './conformance/dedupe.ts';
+import { fileCases } from './conformance/files.ts';
 import { loadCases } from './conformance/load.ts';
 import type { StorageSubject } from './conformance/subject.ts';
 import { tableCases } from './conformance/tables.ts';
@@ -14,7 +15,7 @@ export type ConformanceCase = { readonly name: string; readonly run: () => Promi
  * each case a test. A driver that keeps nothing beyond its process says so in `reopen`, and is spared the cases on that.
  */
 export function storageConformance(subject: StorageSubject): readonly ConformanceCase[] {
-  return [...appendCases, ...loadCases, ...dedupeCases, ...tableCases]
+  return [...appendCases, ...loadCases, ...dedupeCases, ...tableCases, ...fileCases]
     .filter(({ reopens }) => reopens !== true || typeof subject.reopen === 'function')
     .map(({ name, run }) => ({ name, run: () => run(subject) }));
 }

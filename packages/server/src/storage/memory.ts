@@ -8,6 +8,7 @@ import {
 } from '@holdfast/protocol';
 import { checkBatch, clears, isPastDay, pruneLimit, retentionOf, splitOpId } from './batch.ts';
 import { MemoryDevices, MemoryStores, MemoryTokens } from './memory/admin.ts';
+import { MemoryFiles } from './memory/files.ts';
 import {
   type Answer,
   type AnswersAsked,
@@ -57,6 +58,7 @@ class MemoryStorage implements Storage {
   readonly stores: MemoryStores;
   readonly tokens: MemoryTokens;
   readonly devices: MemoryDevices;
+  readonly files: MemoryFiles;
   readonly now: () => EpochMs;
   readonly #retention: Retention;
   readonly #shelves = new Map<string, Shelf>();
@@ -67,10 +69,14 @@ class MemoryStorage implements Storage {
     this.now = now;
     this.stores = new MemoryStores(now, {
       created: (store: StoreRow) => this.#shelves.set(store.id, new Shelf()),
-      purged: (id: string) => this.#shelves.delete(id),
+      purged: (id: string) => {
+        this.#shelves.delete(id);
+        this.files.purged(id);
+      },
     });
     this.tokens = new MemoryTokens();
     this.devices = new MemoryDevices(now, retention);
+    this.files = new MemoryFiles(now, (id) => this.stores.get(id));
   }
 
   async open(store: string): Promise<StoreHead | null> {
@@ -108,9 +114,15 @@ class MemoryStorage implements Storage {
     const shelf = this.#shelves.get(store);
     if (shelf === undefined) return { status: 'failed', message: `There is no store ${store}.` };
     if (shelf.head !== expected) return { status: 'behind', head: shelf.head };
-    for (const op of batch.ops) shelf.log.push(op);
+    for (const op of batch.ops) {
+      shelf.log.push(op);
+      this.files.logged(store, op);
+    }
     this.#mark(shelf, batch.ops);
-    for (const [path, leaf] of batch.entries) put(shelf.entries, path, leaf);
+    for (const [path, leaf] of batch.entries) {
+      this.files.changed(store, path, { from: shelf.entries.get(path), to: leaf });
+      put(shelf.entries, path, leaf);
+    }
     for (const [path, revision] of batch.maps) put(shelf.maps, path, revision);
     for (const answer of batch.answers) remember(shelf, answer);
     this.#pruneAnswers(shelf, batch.answers.length);
@@ -159,7 +171,7 @@ class MemoryStorage implements Storage {
     if (shelf === undefined) return 1;
     const count = Math.min(through, shelf.head, shelf.oldestSeq + limit - 1) + 1 - shelf.oldestSeq;
     if (count > 0) {
-      shelf.log.splice(0, count);
+      for (const op of shelf.log.splice(0, count)) this.files.compacted(store, op);
       shelf.oldestSeq += count;
     }
     return shelf.oldestSeq;

@@ -1,5 +1,14 @@
 import type { Answer, Batch, LoggedOp } from '@holdfast/engine/authority';
-import type { DeviceId, Entry, EpochMs, OpId, Path, Seq, StoreName } from '@holdfast/protocol';
+import type {
+  DeviceId,
+  Entry,
+  EpochMs,
+  Json,
+  OpId,
+  Path,
+  Seq,
+  StoreName,
+} from '@holdfast/protocol';
 
 export type { Answer, Batch, LoggedOp };
 
@@ -150,6 +159,38 @@ export interface DeviceTable {
   put(store: StoreName, device: DeviceId, record: DeviceRecord): Promise<void>;
 }
 
+/** The content that a file names: `sha256:<hex>`, and its size in bytes. */
+export type FileContent = { readonly hash: string; readonly size: number };
+
+/** A current entry that names some content. */
+export type FilePlace = { readonly store: StoreRow; readonly path: Path; readonly value: Json };
+
+/**
+ * Which content is in use (stores.md §14). That entries and retained ops name it follows from appends and compaction, in
+ * the same transaction; uploads and what the collector of garbage finds are told here. Changes are durable when their
+ * promise resolves.
+ *
+ * A blob that nobody names passes three stages: free, since the first look that found it so; condemned, after 24 hours;
+ * absolved, when its bytes are gone. An append that names it, and `spare`, end the first; nothing ends the second.
+ */
+export interface FileTable {
+  /**
+   * Keeps content from being condemned for 24 hours more, before an entry is to name it; with a store, also notes that it
+   * was uploaded there. False, and nothing changes, if it is condemned: its bytes are about to go.
+   */
+  spare(content: FileContent, uploadedTo: string | null): Promise<boolean>;
+  /** The size of content that the store holds: by a current entry, a retained op, or an upload of the last 24 hours. */
+  held(store: string, hash: string): Promise<number | null>;
+  /** The current entries of the org's stores that name the content, in any order. */
+  places(hash: string, org: string): AsyncIterable<FilePlace>;
+  /** The bytes of the distinct contents that the store's current entries name (stores.md §12.3). */
+  usage(store: string): Promise<number>;
+  /** Looks at a blob: still named, or recently uploaded; free for less than 24 hours; or condemned, now or before. */
+  condemn(hash: string): Promise<'named' | 'free' | 'condemned'>;
+  /** A condemned blob is gone; what names it from now on must bring it. */
+  absolve(hash: string): Promise<void>;
+}
+
 /**
  * Where the logs of stores live, and what follows from them (design.md, Storage).
  *
@@ -165,6 +206,7 @@ export interface Storage {
   readonly stores: StoreTable;
   readonly tokens: TokenTable;
   readonly devices: DeviceTable;
+  readonly files: FileTable;
   /** Where the store stands; null if it does not exist. Settles an `unknown` append, or rejects while it cannot. */
   open(store: string): Promise<StoreHead | null>;
   /**

@@ -16,6 +16,7 @@ import {
   StorageError,
   type StoreHead,
 } from './port.ts';
+import { SqliteFiles } from './sqlite/files.ts';
 import { SqliteDevices, SqliteStores, SqliteTokens } from './sqlite/admin.ts';
 import { Appender } from './sqlite/appender.ts';
 import { Commits } from './sqlite/commits.ts';
@@ -53,6 +54,7 @@ class SqliteStorage implements Storage {
   readonly stores: SqliteStores;
   readonly tokens: SqliteTokens;
   readonly devices: SqliteDevices;
+  readonly files: SqliteFiles;
   readonly now: () => EpochMs;
   readonly #file: DatabaseFile;
   readonly #rows: RowReader;
@@ -73,6 +75,7 @@ class SqliteStorage implements Storage {
     this.#reads = prepareReads(db);
     this.#compaction = prepareAll(db, {
       drop: 'DELETE FROM log WHERE store = ? AND seq < ?',
+      dropFiles: 'DELETE FROM op_files WHERE store = ? AND seq < ?',
       mark: 'UPDATE stores SET oldest_seq = ? WHERE key = ?',
     });
     const desk = { db, commits: this.#commits, rows: this.#rows, ...policy };
@@ -80,6 +83,7 @@ class SqliteStorage implements Storage {
     this.stores = new SqliteStores(desk, (key) => this.#sweep.start(key));
     this.tokens = new SqliteTokens(desk);
     this.devices = new SqliteDevices(desk);
+    this.files = new SqliteFiles(desk);
     this.#sweep.resume();
   }
 
@@ -173,6 +177,7 @@ class SqliteStorage implements Storage {
       const last = Math.min(through, this.#rows.integer(place, 'head'), oldest + limit - 1);
       if (last < oldest) return oldest;
       this.#compaction.drop.run(this.#key(place), last + 1);
+      this.#compaction.dropFiles.run(this.#key(place), last + 1);
       this.#compaction.mark.run(last + 1, this.#key(place));
       return last + 1;
     });

@@ -28,6 +28,7 @@ function lyingOnce(disk: Storage): { storage: Storage; lie: () => void } {
     stores: disk.stores,
     tokens: disk.tokens,
     devices: disk.devices,
+    files: disk.files,
     open: (store) => disk.open(store),
     load: (store) => disk.load(store),
     append: async (store, expected, batch) => {

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { EpochMs, Json, Seq } from '@holdfast/protocol';
-import { checkBatch, clears, isPastDay, pruneLimit, splitOpId } from '../batch.ts';
+import { checkBatch, clears, filesOf, isPastDay, pruneLimit, splitOpId } from '../batch.ts';
 import type { Answer, AppendResult, Batch, LoggedOp, Retention } from '../port.ts';
 import { removedText, type Row, type RowReader } from './rows.ts';
 import { prepareWrites, type Writes } from './statements.ts';
@@ -54,12 +54,13 @@ export class Appender {
   #writeOps(key: number, ops: readonly LoggedOp[]): void {
     const { log } = this.#sql;
     for (const op of ops) {
+      const value = textOrNull(op.value);
       log.run(
         key,
         op.seq,
         op.op,
         op.path,
-        textOrNull(op.value),
+        value,
         textOrNull(op.arg),
         op.deviceId,
         op.clientOpId,
@@ -69,6 +70,15 @@ export class Appender {
         removedText(op),
       );
       if (op.removed.length > 0 && clears(op)) this.#writeMarker(key, op);
+      // Looking for the words costs less than looking into every value.
+      if (value?.includes(fileMark) === true || removesFile(op)) this.#writeFiles(key, op);
+    }
+  }
+
+  #writeFiles(key: number, op: LoggedOp): void {
+    for (const { hash, size } of filesOf(op)) {
+      this.#sql.opFile.run(key, op.seq, hash, size);
+      this.#sql.named.run(hash);
     }
   }
 
@@ -135,6 +145,12 @@ export class Appender {
     if (this.#rows.integer(oldest, 'at') >= cutoff) return;
     this.#sql.dropMarkers.run(key, key, pruneLimit(added), cutoff);
   }
+}
+
+const fileMark = '"_type":"file"';
+
+function removesFile({ removed }: LoggedOp): boolean {
+  return removed.some(({ type }) => type === 'file');
 }
 
 function textOrNull(value: Json | Answer['reply']): string | null {

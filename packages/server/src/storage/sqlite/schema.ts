@@ -121,6 +121,48 @@ export const migrations: readonly string[] = [
   CREATE TABLE settled (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL) STRICT;
   INSERT INTO settled VALUES (1, 0);
   `,
+  // Which content is in use. What entries name is in their own rows; ops have rows of their own, gone with them.
+  `
+  CREATE INDEX files_of_store ON entries (store, json_extract(value, '$.hash'), json_extract(value, '$.size'))
+    WHERE type = 'file';
+  CREATE INDEX files_by_hash ON entries (json_extract(value, '$.hash')) WHERE type = 'file';
+
+  CREATE TABLE op_files (
+    store INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    PRIMARY KEY (store, seq, hash)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX op_files_by_hash ON op_files (hash, store);
+
+  CREATE TABLE uploads (
+    store INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (store, hash)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX uploads_by_hash ON uploads (hash);
+  CREATE INDEX uploads_by_time ON uploads (at);
+
+  CREATE TABLE free_blobs (
+    hash TEXT PRIMARY KEY NOT NULL,
+    since INTEGER NOT NULL,
+    condemned INTEGER NOT NULL DEFAULT 0
+  ) STRICT, WITHOUT ROWID;
+
+  INSERT OR IGNORE INTO op_files (store, seq, hash, size)
+    SELECT log.store, log.seq, json_extract(node.value, '$.hash'), json_extract(node.value, '$.size')
+    FROM log, json_tree(log.value) AS node
+    WHERE instr(log.value, '"_type":"file"')
+      AND CASE WHEN node.type = 'object' THEN json_extract(node.value, '$._type') END = 'file';
+  INSERT OR IGNORE INTO op_files (store, seq, hash, size)
+    SELECT log.store, log.seq, json_extract(node.value, '$.hash'), json_extract(node.value, '$.size')
+    FROM log, json_tree(log.removed) AS node
+    WHERE instr(log.removed, '"_type":"file"')
+      AND CASE WHEN node.type = 'object' THEN json_extract(node.value, '$._type') END = 'file';
+  `,
 ];
 
 /** Brings the file to the version of this code; a file of a newer version is left alone. */

@@ -27,6 +27,8 @@ const writes = {
   dropAnswer: 'DELETE FROM answers WHERE store = ? AND seq = ? AND op_id = ? AND device_id = ?',
   high: `INSERT INTO highs (store, client, counter, seq) VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET counter = max(counter, excluded.counter), seq = excluded.seq`,
+  opFile: 'INSERT OR IGNORE INTO op_files (store, seq, hash, size) VALUES (?, ?, ?, ?)',
+  named: 'DELETE FROM free_blobs WHERE hash = ?',
   // Only if no later answer of the client is left.
   dropHigh: 'DELETE FROM highs WHERE store = ? AND client = ? AND seq <= ?',
 } as const;

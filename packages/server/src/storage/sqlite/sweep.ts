@@ -2,9 +2,20 @@ import type { StatementSync } from 'node:sqlite';
 import type { Desk } from './admin.ts';
 import { prepareAll } from './statements.ts';
 
-const tables = ['log', 'entries', 'maps', 'markers', 'answers', 'highs'] as const;
+const tables = [
+  'log',
+  'op_files',
+  'uploads',
+  'entries',
+  'maps',
+  'markers',
+  'answers',
+  'highs',
+] as const;
 const keyOf = {
   log: 'seq',
+  op_files: 'seq',
+  uploads: 'hash',
   entries: 'path',
   maps: 'path',
   markers: 'path',

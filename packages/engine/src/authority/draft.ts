@@ -1,13 +1,16 @@
 import {
   apply,
   type Change,
+  checkRules,
   decide,
   type DecideContext,
   type Decision,
   decideTransaction,
   type Intent,
   leaseRules,
+  type Scope,
   type Tree,
+  veil,
 } from '../data/index.ts';
 import {
   type Entry,
@@ -63,6 +66,8 @@ export class Draft implements Judge {
   readonly #maps = new Map<Path, Seq | null>();
   readonly #context: Context;
   #removed: Entry[] | null = null;
+  /** What the principal of the request that is taken may write, where path rules bind it. */
+  #writable: Scope | null = null;
 
   constructor(base: DraftBase) {
     this.#base = base;
@@ -130,6 +135,18 @@ export class Draft implements Judge {
   }
 
   #decide(request: Intent | Transaction, submission: Submission): Outcome {
+    const { grants } = submission;
+    const ground = grants && { tree: this.#tree, grants };
+    const forbidden = ground && checkRules(ground, request);
+    if (forbidden) {
+      this.leansOnState = true;
+      return forbidden;
+    }
+    const outcome = this.#weigh(request, submission);
+    return ground && isRefusal(outcome) ? veil(outcome, ground, request) : outcome;
+  }
+
+  #weigh(request: Intent | Transaction, submission: Submission): Outcome {
     const context = this.#contextOf(submission);
     const decision =
       request.op === 'transact'
@@ -154,7 +171,8 @@ export class Draft implements Judge {
     return context;
   }
 
-  #take({ ops, result }: Decision, { deviceId, opId, fingerprint }: Submission): void {
+  #take({ ops, result }: Decision, { deviceId, opId, fingerprint, grants }: Submission): void {
+    this.#writable = grants?.write ?? null;
     for (const op of ops) {
       this.#removed = null;
       this.#apply(op);
@@ -177,6 +195,8 @@ export class Draft implements Judge {
   }
 
   readonly #note = ({ path, before, after }: Change): void => {
+    // A bug elsewhere must not let anybody past the path rules: the request fails instead.
+    if (this.#writable?.covers(path) === false) throw new Error(`${path} is not writable.`);
     this.#entries.set(path, after ?? null);
     if (before === undefined) return;
     const { value, type, revision } = before;
@@ -189,6 +209,7 @@ export class Draft implements Judge {
     this.ops.length = mark;
     this.#entries.clear();
     this.#maps.clear();
+    this.#writable = null;
     this.#tree = this.#base.tree.draft();
     for (const op of this.ops) this.#apply(op);
   }

@@ -13,7 +13,7 @@ import type {
   Seq,
   WriteReply,
 } from '@holdfast/protocol';
-import type { FileWrite, Tree } from '../data/index.ts';
+import type { FileWrite, PathGrants, Tree } from '../data/index.ts';
 
 /** An op as the log keeps it: with the leaves whose old value vanished by it (stores.md §1.2.2). */
 export type LoggedOp = Op & { readonly removed: readonly Entry[] };
@@ -84,6 +84,8 @@ export type Submission = {
   readonly rate: Refusal | null;
   /** An administrator's forced delete passes live leases (stores.md §5.2.3). */
   readonly forced?: boolean;
+  /** What path rules let the principal read and write (stores.md §11.2); absent: everything. */
+  readonly grants?: PathGrants;
 };
 
 /** What can happen to an authority. */

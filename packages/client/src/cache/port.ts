@@ -1,26 +1,87 @@
-import type { StoreName } from '@holdfast/protocol';
+import type {
+  EpochMs,
+  Glob,
+  HoldfastError,
+  OpId,
+  Refusal,
+  Request,
+  StoreName,
+} from '@holdfast/protocol';
+import type { Tree } from '@holdfast/engine/data';
 import type { PendingRequest, ReplicaChange, ReplicaImage } from '@holdfast/engine/replica';
 
+/**
+ * A write that was accepted here and will never be committed as it is: the server refused it, its outcome cannot be known
+ * any more, or it could not be read or migrated. It is kept until somebody decides about it.
+ */
+export type DeadLetter = {
+  readonly opId: OpId;
+  /** What was asked; null where it cannot be read, and `text` is what was stored of it. */
+  readonly request: Request | null;
+  readonly text?: string;
+  readonly refusal: Refusal;
+  readonly createdAt: EpochMs;
+  readonly refusedAt: EpochMs;
+};
+
 /** What a cache gives back of a store, where it has any. */
-export type CachedStore = ReplicaImage;
+export type CachedStore = ReplicaImage & {
+  /** The entries and maps, loaded in pieces; those of the image are then empty. */
+  readonly loaded?: Tree;
+  readonly letters?: readonly DeadLetter[];
+};
 
 /** What a cache stores of a store at once. */
-export type CacheChange = ReplicaChange;
+export type CacheChange = ReplicaChange & {
+  /** What the entries are of; absent: what they were of. */
+  readonly patterns?: readonly Glob[];
+  /** null: somebody has decided about it. */
+  readonly letters?: readonly (readonly [OpId, DeadLetter | null])[];
+};
+
+/** Makes a request of a former version of the application one of the present; null where there is none. */
+export type Migrate = (request: Request, fromVersion: string | number | null) => Request | null;
+
+/** What a cache needs to know of the client that uses it. */
+export type CacheTerms = {
+  /** Whose stores they are, and of which server: what was kept under other terms is another's. */
+  readonly realm: string;
+  /** The name that this installation would have; where the application gave it, it is not to be replaced. */
+  readonly deviceId: string;
+  readonly isDeviceGiven: boolean;
+  /** The version of the application's data, which its queued requests carry. */
+  readonly schemaVersion: string | number | null;
+  readonly migrate: Migrate | null;
+  /** Hears of what had to be given up: `cache_failed` says why, and what became of the outbox. */
+  readonly report: (error: HoldfastError) => void;
+};
 
 /**
- * Keeps what a client must not lose: the committed entries of its stores, and the requests that are not answered
- * (stores.md §18 C2). Never a value that the server has not decided. A cache promises:
+ * Keeps what a client must not lose: the committed entries of its stores, the requests that are not answered, and the
+ * dead letters (stores.md §18 C2). Never a value that the server has not decided. A cache promises:
  *
  * 1. A commit is stored whole or not at all, and is stored when its promise resolves.
  * 2. Commits of one store are stored in the order of the calls.
  * 3. `load` gives what the last stored commit left, requests in the order of their `order`.
+ * 4. Where several use it, entries are stored only for the one that loaded the store last; requests and dead letters for
+ *    all.
+ * 5. What cannot be read is never taken for data: entries are then forgotten, requests become dead letters.
  */
 export interface Cache {
+  /**
+   * Begins its use by a client, before any other call; gives the name under which the installation is known to servers,
+   * the same as long as the cache is kept. Absent where nothing outlives the client.
+   */
+  open?(terms: CacheTerms): string | Promise<string>;
   /** What is stored of a store; null for nothing. */
   load(store: StoreName): CachedStore | null | Promise<CachedStore | null>;
   commit(store: StoreName, change: CacheChange): void | Promise<void>;
   /** Forgets a store. */
   clear(store: StoreName): void | Promise<void>;
+  /** The stores of which requests wait, so that they are sent though nobody opens them. */
+  waiting?(): readonly StoreName[] | Promise<readonly StoreName[]>;
+  /** Ends its use; what was committed stays. */
+  close?(): void | Promise<void>;
   /** What tabs need to use it together; absent where only one client can. */
   readonly sharing?: CacheSharing;
 }

@@ -39,5 +39,8 @@ export function answerProblem({ status, code, details }: Problem): Response {
   if (status === 401) headers.set('WWW-Authenticate', 'Bearer');
   const wait = details['retry_after_ms'];
   if (typeof wait === 'number') headers.set('Retry-After', String(Math.ceil(wait / 1000)));
-  return Response.json({ error: code, ...details }, { status, headers });
+  // `invalid_pattern` names what is wrong with the pattern `error`, which is the code's own place here.
+  const { error: detail, ...extras } = details;
+  const body = { error: code, ...(detail !== undefined && { detail }), ...extras };
+  return Response.json(body, { status, headers });
 }

@@ -38,6 +38,16 @@ declare module 'phoenix' {
     onMessage(event: string, payload: unknown, ref: string | null): unknown;
   }
 
+  /** As much of the package's presence as the tests use. */
+  export class Presence {
+    readonly state: object;
+    constructor(channel: Channel);
+    onJoin(callback: (key: string, current: unknown, joined: unknown) => void): void;
+    onLeave(callback: (key: string, current: unknown, left: unknown) => void): void;
+    onSync(callback: () => void): void;
+    list<T>(by: (key: string, presence: { metas: readonly unknown[] }) => T): T[];
+  }
+
   /** As much of the package's socket as the tests use. */
   export class Socket {
     constructor(url: string, options?: SocketOptions);

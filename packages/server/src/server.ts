@@ -18,6 +18,7 @@ import type { Bus } from './bus/port.ts';
 import { memoryBus } from './bus/memory.ts';
 import { type Clock, systemClock } from './host/clock.ts';
 import { doorTo } from './host/door.ts';
+import { PresenceTopics } from './host/presence-topics.ts';
 import type { HostRoom } from './host/store-host.ts';
 import { Stores } from './host/stores.ts';
 import { createHttp } from './http/index.ts';
@@ -137,6 +138,7 @@ class HoldfastServer implements Server {
   readonly #limits: Limits;
   readonly #storage: Storage;
   readonly #openStores: Stores;
+  readonly #presence: PresenceTopics;
   readonly #tokens: TokenAuthority;
   readonly #sockets: Sockets;
   readonly #http: HttpServer;
@@ -154,6 +156,7 @@ class HoldfastServer implements Server {
     this.#storage = openStorage(options);
     const room = this.#hostRoom();
     this.#openStores = new Stores(room);
+    this.#presence = new PresenceTopics(room);
     this.#tokens = new TokenAuthority(
       this.#storage,
       { now: () => this.#clock.wall() },
@@ -245,6 +248,7 @@ class HoldfastServer implements Server {
     await this.#openStores.close();
     this.#sockets.drain(retryAfterMs);
     await this.#sockets.closed();
+    this.#presence.close();
     await this.#stopListening();
     await this.#storage.close();
   }
@@ -285,6 +289,7 @@ class HoldfastServer implements Server {
       flusher: new Flusher(),
       snapshots: new Snapshots(),
       fanouts: new Fanouts(),
+      presence: this.#presence,
       nextNumber: () => (this.#numbers += 1),
     };
   }

@@ -316,7 +316,6 @@ export class Roster {
 
   #dueIn(now: MonotonicMs, ms: number): void {
     this.#dueAt = Math.min(this.#dueAt ?? Infinity, now + ms);
-    this.#tickBy(this.#dueAt);
   }
 
   #tell(now: MonotonicMs): void {
@@ -380,12 +379,14 @@ export class Roster {
   /** All members are looked at only when a tick has come. */
   #setAlarm(hasTicked: boolean): void {
     if (hasTicked) {
-      this.#nextAt = this.#dueAt ?? Infinity;
+      // The alarm has rung, perhaps early.
+      this.#wakeAt = Infinity;
+      this.#nextAt = Infinity;
       for (const { until, waiting, next } of this.#members.values()) {
         this.#tickBy(Math.min(until ?? Infinity, waiting === null ? Infinity : next));
       }
     }
-    this.#tickBy(Math.min(this.#beatAt, this.#others.dueAt));
+    this.#tickBy(Math.min(this.#dueAt ?? Infinity, this.#beatAt, this.#others.dueAt));
     if (this.#nextAt === this.#wakeAt) return;
     this.#wakeAt = this.#nextAt;
     this.#effects.push({ type: 'wake', at: this.#nextAt });

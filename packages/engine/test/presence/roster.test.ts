@@ -163,3 +163,17 @@ test('the thousandth meta is taken, one more is refused, an update is not (S85)'
   node.track(5001, {});
   expect(node.answers.at(-1)).toMatchObject({ type: 'tracked', member: 5001 });
 });
+
+test('an alarm that rings early is set again', () => {
+  const world = new World();
+  const node = world.node('a');
+  const watcher = node.join(1, 'ann/t1');
+  node.join(2, 'bob/t1', {});
+  node.join(3, 'eve/t1', {});
+  const due = node.wakeAt;
+  world.now = due - 1;
+  const effects = node.roster.step({ type: 'tick', now: due - 1, wall: 0 });
+  expect(effects).toEqual([{ type: 'wake', at: due }]);
+  world.pass(1);
+  expect(watcher.seen).toEqual(['bob/t1 {}', 'eve/t1 {}']);
+});

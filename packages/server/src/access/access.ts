@@ -76,6 +76,7 @@ export function sameGrants(a: Principal, b: Principal): boolean {
   return (
     a.subject === b.subject &&
     a.tokenId === b.tokenId &&
+    a.presence === b.presence &&
     sameMembers(new Set(a.orgs), new Set(b.orgs)) &&
     sameMembers(a.scopes, b.scopes) &&
     a.storeAccess.mode === b.storeAccess.mode &&

@@ -38,6 +38,8 @@ export type Principal = {
   readonly expiresAt: EpochMs | null;
   /** The id of an issued token; null for principals of other sources. */
   readonly tokenId: string | null;
+  /** Whether it may take part in presence (stores.md §10.8.1); absent: yes. */
+  readonly presence?: boolean;
 };
 
 /** What an authenticator sees of a connection or request. The token is a secret: never log it. */

@@ -21,6 +21,7 @@ import { StoreChannel } from './channel.ts';
 import { admit, joinResponse, planJoin, readJoining } from './join.ts';
 import { Outbox } from './outbox.ts';
 import { Pings } from './pings.ts';
+import { admitPresence, PresenceChannel } from './presence-channel.ts';
 import type { SocketRoom } from './room.ts';
 import type { ChannelPort, JoinPlan, PushAddress } from './terms.ts';
 import type { Handshake } from './upgrade.ts';
@@ -31,7 +32,10 @@ const STALLED_MS = 30_000;
 const CLOSE_GRACE_MS = 5000;
 
 /** A joined channel and what it keeps open. */
-type Joined = { readonly channel: StoreChannel; readonly release: () => void };
+type Joined = {
+  readonly channel: StoreChannel | PresenceChannel;
+  readonly release: () => void;
+};
 
 /** One socket: bytes in, the conversation of its listener, bytes out. */
 export class Connection implements ChannelPort {
@@ -222,7 +226,8 @@ export class Connection implements ChannelPort {
       return;
     }
     this.#deciding += 1;
-    this.#join(channel, topic, payload)
+    const isPresence = topic.startsWith('presence:') && this.#handshake.dialect !== 3;
+    (isPresence ? this.#attend(channel, topic, payload) : this.#join(channel, topic, payload))
       .catch((error: unknown) => {
         this.#room.report('join failed', error);
         this.#decline(channel, { reason: 'join crashed' });
@@ -273,8 +278,24 @@ export class Connection implements ChannelPort {
     this.#accept(channel, joined, joinResponse(this.#room, terms));
   }
 
+  async #attend(channel: number, topic: string, payload: unknown): Promise<void> {
+    const { deviceId } = this.#handshake;
+    if (deviceId === null) return this.#decline(channel, { reason: 'unauthorized' });
+    const principal = this.#principal;
+    const terms = { channel, topic, codec: this.#codec, deviceId, principal, payload };
+    const entry = await admitPresence(this.#room, terms);
+    if (this.#closed || this.#deaf) return undefined;
+    if (principal !== this.#principal) return this.#attend(channel, topic, payload);
+    if (isRefusal(entry)) return this.#decline(channel, entry.toResponse());
+    const joined = new PresenceChannel(this, terms, entry.storeId);
+    const response = joined.enter(this.#room.presence, entry);
+    if (isRefusal(response)) return this.#decline(channel, response.toResponse());
+    this.#channels.set(channel, { channel: joined, release: () => undefined });
+    return this.#accept(channel, joined, response);
+  }
+
   /** What the client lacks begins right after the join reply, before the answers to pushes that waited. */
-  #accept(channel: number, joined: StoreChannel, response: object): void {
+  #accept(channel: number, joined: Joined['channel'], response: object): void {
     const now = this.#room.clock.now();
     const [reply, ...held] = this.#listener.step({ type: 'accept', now, channel, response });
     if (reply === undefined) return;
@@ -309,10 +330,10 @@ export class Connection implements ChannelPort {
     this.#perform(this.#listener.step({ type: 'refuse', now, channel, response }));
   }
 
-  #left(channel: number): void {
+  #left(channel: number, how: 'leave' | 'lost' = 'leave'): void {
     const joined = this.#channels.get(channel);
     this.#channels.delete(channel);
-    joined?.channel.close();
+    joined?.channel.close(how);
     joined?.release();
   }
 
@@ -348,14 +369,14 @@ export class Connection implements ChannelPort {
   #failed(): void {
     this.#deaf = true;
     this.#closingAt ??= this.#room.clock.now();
-    for (const channel of this.#channels.keys()) this.#left(channel);
+    for (const channel of this.#channels.keys()) this.#left(channel, 'lost');
   }
 
   #gone(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#pings.end();
-    for (const channel of this.#channels.keys()) this.#left(channel);
+    for (const channel of this.#channels.keys()) this.#left(channel, 'lost');
     this.#raw.destroy();
   }
 }

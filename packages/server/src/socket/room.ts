@@ -1,6 +1,7 @@
 import type { Limits } from '@holdfast/protocol';
 import type { Access } from '../access/index.ts';
 import type { Clock } from '../host/clock.ts';
+import type { PresenceTopics } from '../host/presence-topics.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import type { Stores } from '../host/stores.ts';
 import type { Storage } from '../storage/port.ts';
@@ -18,6 +19,7 @@ export type SocketRoom = {
   readonly flusher: Flusher;
   readonly snapshots: Snapshots;
   readonly fanouts: Fanouts;
+  readonly presence: PresenceTopics;
   /** A number that nobody else of this server has. */
   readonly nextNumber: () => number;
   readonly report: (what: string, error: unknown) => void;

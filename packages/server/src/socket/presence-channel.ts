@@ -1,0 +1,173 @@
+import { randomUUID } from 'node:crypto';
+import {
+  type Codec,
+  type DeviceId,
+  isRefusal,
+  type JsonObject,
+  type Refusal,
+  refuse,
+  toPath,
+} from '@holdfast/protocol';
+import {
+  type PresenceDiff,
+  type PresenceJoinReply,
+  readPresenceJoin,
+  readPresenceTrack,
+  splitPresenceTopic,
+} from '@holdfast/protocol/presence';
+import type { Principal } from '../access/index.ts';
+import type { Attendance, PresenceTopics, Seat } from '../host/presence-topics.ts';
+import { admit } from './join.ts';
+import type { SocketRoom } from './room.ts';
+import type { ChannelPort } from './terms.ts';
+import { message } from './wire.ts';
+
+/** Who nobody knows goes by this key, all of them by one. */
+const anonymous = 'anonymous';
+
+/** Who wants to join a presence topic, and from where. */
+export type PresenceTerms = {
+  readonly channel: number;
+  readonly topic: string;
+  readonly codec: Codec;
+  readonly deviceId: DeviceId;
+  readonly principal: Principal;
+  readonly payload: unknown;
+};
+
+/** What a join was admitted to: the topic of a store, and how the peer is known there. */
+export type PresenceEntry = {
+  readonly storeId: string;
+  /** The topic, whichever of its names the store was called by. */
+  readonly name: string;
+  readonly peer: string;
+  readonly state: JsonObject | null;
+};
+
+/** Whether a principal may join, in the order of checks of stores.md §7.4.3, §10.8.1. */
+export async function admitPresence(
+  room: SocketRoom,
+  { topic, principal, payload }: PresenceTerms,
+): Promise<PresenceEntry | Refusal> {
+  const parts = splitPresenceTopic(topic);
+  if (parts === null) return refuse('unauthorized');
+  const row = await admit(room.storage, principal, `store:${parts.store}`);
+  if (isRefusal(row)) return row;
+  if (principal.presence === false) {
+    const says = 'This token may not take part in presence.';
+    return refuse('presence_not_allowed', { message: says });
+  }
+  const path = toPath(parts.room, room.limits);
+  if (isRefusal(path)) return path;
+  const join = readPresenceJoin(payload);
+  if (isRefusal(join)) return join;
+  const { peer, state } = join;
+  return { storeId: row.id, name: `${row.id}.${path}`, peer: peer ?? randomUUID(), state };
+}
+
+/** Frames by what they carry: one payload is encoded once for all who speak alike. */
+const frames = new WeakMap<object, Map<string, Buffer>>();
+
+/** One joined presence topic of one socket. */
+export class PresenceChannel implements Seat {
+  readonly storeId: string;
+  readonly #port: ChannelPort;
+  readonly #terms: PresenceTerms;
+  #attendance: Attendance | null = null;
+  #state: 'new' | 'live' | 'behind' | 'closed' = 'new';
+  /** It has been told that it hears diffs, but the join reply has not left yet. */
+  #isWelcome = false;
+
+  constructor(port: ChannelPort, terms: PresenceTerms, storeId: string) {
+    this.storeId = storeId;
+    this.#port = port;
+    this.#terms = terms;
+  }
+
+  /** Takes the seat; the response of the join, or why it cannot. */
+  enter(topics: PresenceTopics, { name, peer, state }: PresenceEntry): PresenceJoinReply | Refusal {
+    const { principal, deviceId } = this.#terms;
+    const key = principal.subject ?? anonymous;
+    const attendance = topics.join(name, { who: { key, peer, deviceId }, state, seat: this });
+    if (isRefusal(attendance)) return attendance;
+    this.#attendance = attendance;
+    return { key, peer };
+  }
+
+  /** Called right after the join reply. */
+  begin(): void {
+    this.#state = 'live';
+    if (this.#isWelcome) this.#sendList();
+  }
+
+  push(slot: number, event: string, payload: unknown): void {
+    if (event === 'presence_track') {
+      const state = readPresenceTrack(payload);
+      if (isRefusal(state)) this.refused(slot, state);
+      else this.#attendance?.track(slot, state);
+    } else if (event === 'presence_untrack') {
+      this.#attendance?.untrack();
+      this.#answer(slot, {});
+    } else this.refused(slot, refuse('unknown_event'));
+  }
+
+  welcome(): void {
+    this.#isWelcome = true;
+    if (this.#state === 'live') this.#sendList();
+  }
+
+  /** Who reads too slowly gets the list again instead (stores.md §10.8.5). */
+  diff(diff: PresenceDiff): void {
+    if (this.#state !== 'live') return;
+    if (this.#port.outbox.takesMore()) {
+      this.#send('presence_diff', diff);
+      return;
+    }
+    this.#state = 'behind';
+    this.#port.outbox.drained().then(
+      () => this.#catchUp(),
+      (error: unknown) => this.#port.fail('presence failed', error),
+    );
+  }
+
+  tracked(slot: number, ref: string): void {
+    this.#answer(slot, { phx_ref: ref });
+  }
+
+  refused(slot: number, refusal: Refusal): void {
+    const { channel } = this.#terms;
+    this.#port.answer({ channel, slot }, 'error', refusal.toResponse());
+  }
+
+  /** `lost`: with its socket, so that it may come back. */
+  close(how: 'leave' | 'lost'): void {
+    this.#state = 'closed';
+    this.#attendance?.end(how);
+    this.#attendance = null;
+  }
+
+  #catchUp(): void {
+    if (this.#state !== 'behind') return;
+    this.#state = 'live';
+    this.#sendList();
+  }
+
+  #sendList(): void {
+    if (this.#attendance !== null) this.#send('presence_state', this.#attendance.list());
+  }
+
+  #send(event: string, payload: object): void {
+    const { topic, codec } = this.#terms;
+    const audience = `${codec.vsn} ${event} ${topic}`;
+    const known = frames.get(payload) ?? new Map<string, Buffer>();
+    frames.set(payload, known);
+    const frame = known.get(audience) ?? message(codec, [null, null, topic, event, payload]);
+    known.set(audience, frame);
+    this.#port.outbox.send(frame);
+  }
+
+  #answer(slot: number, response: object): void {
+    const { channel } = this.#terms;
+    this.#port.answer({ channel, slot }, 'ok', response);
+  }
+}

@@ -1,0 +1,206 @@
+import { presenceLimits } from '@holdfast/protocol/presence';
+import { expect, test } from 'vitest';
+import { VirtualClock } from '../conversation/clock.ts';
+import { principals } from '../conversation/principals.ts';
+import { logOf, put, reasonOf, tongues } from '../conversation/talk.ts';
+import { topic, world } from '../conversation/world.ts';
+import { attend, heard, present, room } from './peers.ts';
+
+const fourTongues = tongues.filter(([name]) => name.includes('capver 4'));
+const people = principals({ ann: {}, bob: {} });
+
+test.each(fourTongues)(
+  'S85 in %s the list comes after the join reply, then differences; an update names what it replaces',
+  async (_name, knock) => {
+    const home = await world({ authenticate: people });
+    const ann = await home.connect({ ...knock, token: 'ann' });
+    const { reply, list } = await attend(ann, { peer: 'tab' });
+    expect(reply).toEqual({ status: 'ok', response: { key: 'ann', peer: 'tab' } });
+    expect(list).toEqual({});
+    const bob = await home.connect({ ...knock, token: 'bob', device: 'phone' });
+    await attend(bob, { peer: 'b1', state: { x: 1 } });
+    const joined = await heard(ann, 'presence_diff');
+    const meta = { device_id: 'phone', peer: 'b1', state: { x: 1 } };
+    expect(joined).toMatchObject({ joins: { bob: { metas: [meta] } }, leaves: {} });
+    const tracked = await bob.ask(room, 'presence_track', { state: { x: 2 } });
+    const update = await heard(ann, 'presence_diff');
+    expect(update).toMatchObject({
+      joins: { bob: { metas: [{ ...meta, state: { x: 2 }, ...tracked.response }] } },
+      leaves: { bob: { metas: [meta] } },
+    });
+    const [before, after] = [joined, update].map((diff) => {
+      const joins = diff['joins'] as { bob: { metas: [{ phx_ref: string }] } };
+      return joins.bob.metas[0];
+    });
+    expect(after).toHaveProperty('phx_ref_prev', before?.phx_ref);
+    expect(await bob.ask(room, 'presence_untrack', {})).toEqual({ status: 'ok', response: {} });
+    expect(await heard(ann, 'presence_diff')).toMatchObject({ joins: {}, leaves: { bob: {} } });
+    expect(present(ann.heard)).toEqual([]);
+    const shape = ann.heard.find((frame) => frame[3] === 'presence_diff')?.slice(0, 4);
+    expect(shape).toEqual([null, null, room, 'presence_diff']);
+  },
+);
+
+test('S85 two tabs are two metas of one key, and a peer that gives no name is given one', async () => {
+  const home = await world({ authenticate: people });
+  const tabs = [];
+  for (const _ of [1, 2]) {
+    const tab = await home.connect({ token: 'bob' });
+    tabs.push((await attend(tab, { state: {} })).reply.response['peer']);
+  }
+  const { list } = await attend(await home.connect({ token: 'ann' }));
+  expect(list['bob']?.metas.map(({ peer }) => peer)).toEqual(tabs);
+  expect(new Set(tabs).size).toBe(2);
+});
+
+test('S85 a payload that names another key, device or time is not believed', async () => {
+  const home = await world({ authenticate: people });
+  const bob = await home.connect({ token: 'bob', device: 'd9' });
+  const lie = { key: 'ann', device_id: 'd1', online_at: 5, phx_ref: 'mine', subject: 'ann' };
+  await attend(bob, { ...lie, peer: 'p', state: {} });
+  await bob.ask(room, 'presence_track', { ...lie, state: { again: true } });
+  const ann = await home.connect({ token: 'ann' });
+  const { list } = await attend(ann);
+  await expect.poll(() => present(ann.heard)).toEqual(['bob/p {"again":true}']);
+  expect(Object.keys(list)).toEqual(['bob']);
+  const [meta] = list['bob']?.metas ?? [];
+  expect(meta).toMatchObject({ device_id: 'd9', peer: 'p' });
+  expect(meta?.['online_at']).toBeGreaterThan(1_000_000);
+  expect(meta?.['phx_ref']).not.toBe('mine');
+});
+
+test('S85 a lost socket shows no leave for 5 s, a rejoin within them is an update, longer shows one', async () => {
+  const clock = new VirtualClock();
+  const home = await world({ authenticate: people, clock });
+  const ann = await home.connect({ token: 'ann' });
+  await attend(ann);
+  for (const again of [true, false]) {
+    const bob = await home.connect({ token: 'bob' });
+    await attend(bob, { peer: 'p', state: { first: true } });
+    await clock.pass(100);
+    await expect.poll(() => present(ann.heard)).toEqual(['bob/p {"first":true}']);
+    const sockets = home.server.describe().sockets;
+    bob.cut();
+    await expect.poll(() => home.server.describe().sockets).toBe(sockets - 1);
+    const told = ann.heard.length;
+    await clock.pass(presenceLimits.grace_ms - 100);
+    expect(ann.heard.slice(told).filter((frame) => frame[3] === 'presence_diff')).toEqual([]);
+    if (again) {
+      const back = await home.connect({ token: 'bob' });
+      await attend(back, { peer: 'p', state: { first: false } });
+      await clock.pass(100);
+      await expect.poll(() => present(ann.heard)).toEqual(['bob/p {"first":false}']);
+      expect(ann.heard.at(-1)?.[4]).toMatchObject({ leaves: { bob: {} } });
+      await back.ask(room, 'phx_leave', {});
+    }
+    await clock.pass(300);
+    await expect.poll(() => present(ann.heard)).toEqual([]);
+  }
+});
+
+test('S85 leaving is told at once, and so is a token that may no longer be used', async () => {
+  const known: { [token: string]: object } = { ann: {}, bob: {}, eve: {} };
+  const home = await world({ authenticate: (credentials) => principals(known)(credentials) });
+  const ann = await home.connect({ token: 'ann' });
+  await attend(ann);
+  const [bob, eve] = [await home.connect({ token: 'bob' }), await home.connect({ token: 'eve' })];
+  await attend(bob, { peer: 'p', state: {} });
+  await attend(eve, { peer: 'p', state: {} });
+  await expect.poll(() => present(ann.heard)).toEqual(['bob/p {}', 'eve/p {}']);
+  bob.push(room, 'phx_leave', {});
+  await expect.poll(() => present(ann.heard)).toEqual(['eve/p {}']);
+  delete known['eve'];
+  expect(await eve.closed()).toBe(4001);
+  expect(eve.heard.some((frame) => frame[2] === room && frame[3] === 'phx_close')).toBe(true);
+  // Not the 5 s of a lost socket.
+  await expect.poll(() => present(ann.heard), { timeout: 1500 }).toEqual([]);
+});
+
+test('S85 presence is granted with the store, unless the principal has it not', async () => {
+  const home = await world({
+    authenticate: principals({
+      mute: { presence: false },
+      other: { orgs: ['elsewhere'] },
+      blind: { scopes: new Set(['entries:write']) },
+      anonymous: { subject: null },
+    }),
+  });
+  const refusal = async (token: string, name = room, payload: object = {}): Promise<unknown> =>
+    (await (await home.connect({ token })).join(name, payload)).response;
+  expect(await refusal('mute')).toMatchObject({ reason: 'presence_not_allowed' });
+  expect(await refusal('other')).toEqual({ reason: 'unauthorized' });
+  expect(await refusal('blind')).toMatchObject({ reason: 'missing_scope', scope: 'entries:read' });
+  expect(await refusal('dev', 'presence:demo/none:a')).toEqual({ reason: 'unauthorized' });
+  expect(await refusal('dev', 'presence:demo/main')).toEqual({ reason: 'unauthorized' });
+  expect(await refusal('dev', 'presence:demo/main:')).toMatchObject({ reason: 'empty_path' });
+  expect(await refusal('dev', 'presence:demo/main:a//b')).toMatchObject({
+    reason: 'empty_segment',
+  });
+  expect(await refusal('dev', room, { peer: 7 })).toMatchObject({ field: 'peer' });
+  expect(await refusal('dev', room, { peer: 'x'.repeat(129) })).toMatchObject({ field: 'peer' });
+  expect(await refusal('dev', room, { state: [] })).toMatchObject({ field: 'state' });
+  expect(await refusal('anonymous')).toMatchObject({ key: 'anonymous' });
+  const old = await home.connect({ capver: '3' });
+  expect((await old.join(room, {})).response).toEqual({ reason: 'unmatched topic' });
+});
+
+/** A state of so many bytes. */
+const stateOf = (bytes: number): object => ({ a: 'x'.repeat(bytes - '{"a":""}'.length) });
+
+test('S85 4 KiB of state are taken, one byte more is refused; what is no state, too', async () => {
+  const home = await world();
+  const peer = await home.connect();
+  await attend(peer);
+  const track = (payload: object) => peer.ask(room, 'presence_track', payload);
+  expect((await track({ state: stateOf(4096) })).status).toBe('ok');
+  const tooLarge = await track({ state: stateOf(4097) });
+  expect(tooLarge).toMatchObject({ status: 'error', response: { limit: 4096 } });
+  expect(reasonOf(tooLarge)).toBe('value_too_large');
+  for (const payload of [{}, { state: null }, { state: 'x' }, { state: [1] }]) {
+    expect(reasonOf(await track(payload))).toBe('invalid_payload');
+  }
+  expect(reasonOf(await peer.ask(room, 'write', {}))).toBe('unknown_event');
+  expect((await track({ state: {} })).status).toBe('ok');
+});
+
+test('S85 nothing of it is in the log', async () => {
+  const home = await world();
+  const peer = await home.connect();
+  await attend(peer, { state: { secret: true } });
+  await peer.ask(room, 'presence_track', { state: { secret: 2 } });
+  const writer = await home.joined({ device: 'w' });
+  expect(await put(writer, 'a', 1)).toBe(1);
+  expect(await logOf(home)).toHaveLength(1);
+  expect((await writer.ask(topic, 'status', {})).response).toMatchObject({ op_count: 1 });
+});
+
+test('S85 the topics of a store close with it', async () => {
+  const home = await world();
+  const peer = await home.connect();
+  await attend(peer, { state: {} });
+  await home.server.stores.archive(home.storeId);
+  expect(await heard(peer, 'phx_close')).toEqual({});
+  expect((await peer.join(room, {})).response).toEqual({ reason: 'unauthorized' });
+});
+
+test('S85 who reads too slowly gets the list instead of the diffs, and nobody waits for it', async () => {
+  const home = await world({ limits: { socket_soft_bytes: 65_536 } });
+  const [slow, quick, actor] = [await home.connect(), await home.connect(), await home.connect()];
+  await slow.join(topic);
+  for (const each of [slow, quick]) await attend(each);
+  await attend(actor, { peer: 'actor', state: { n: 0 } });
+  await expect.poll(() => present(slow.heard)).toEqual(['dev/actor {"n":0}']);
+  slow.pause();
+  const writer = await home.joined({ device: 'w' });
+  const filler = 'x'.repeat(60_000);
+  while (home.server.describe().unsentBytes <= 65_536) await put(writer, 'filler', filler);
+  for (let n = 1; n <= 20; n++) {
+    await actor.ask(room, 'presence_track', { state: { n } });
+    await expect.poll(() => present(quick.heard)).toEqual([`dev/actor {"n":${n}}`]);
+  }
+  slow.resume();
+  await expect.poll(() => present(slow.heard)).toEqual(['dev/actor {"n":20}']);
+  const events = slow.heard.map((frame) => frame[3]).filter((name) => name.startsWith('presence'));
+  expect(events.filter((name) => name === 'presence_state').length).toBeGreaterThan(1);
+  expect(events.length).toBeLessThan(20);
+});

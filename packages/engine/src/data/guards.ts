@@ -25,18 +25,22 @@ export function checkPrecondition(
   { leases, judges }: DecideContext,
 ): Refusal | null {
   if (condition.kind === 'fence') return leases?.checkFence(tree, condition.fence) ?? null;
-  const { kind, path } = condition;
-  const wanted = kind === 'if_match' ? condition.revision : 0;
-  if (judges?.(path, wanted) === false) return null;
+  const { path } = condition;
+  if (judges?.(path, condition.kind === 'if_match' ? condition.revision : 0) === false) return null;
   const found = revisionAt(tree, path);
-  if (kind === 'if_absent') {
-    return found === null ? null : refuse('exists', { current_revision: found });
-  }
-  const holds =
-    found !== null &&
-    (kind !== 'if_match' || found === wanted) &&
-    (kind !== 'equals' || jsonEquals(tree.read(path)?.value ?? null, condition.value));
-  return holds ? null : conflict(found);
+  if (condition.kind !== 'if_absent') return holds(tree, condition, found) ? null : conflict(found);
+  return found === null ? null : refuse('exists', { current_revision: found });
+}
+
+function holds(
+  tree: Tree,
+  condition: Exclude<Precondition, { readonly kind: 'fence' | 'if_absent' }>,
+  found: number | null,
+): boolean {
+  if (found === null) return false;
+  if (condition.kind === 'if_match') return condition.revision === found;
+  if (condition.kind === 'exists') return true;
+  return jsonEquals(tree.read(condition.path)?.value ?? null, condition.value);
 }
 
 function conflict(revision: number | null): Refusal {

@@ -56,10 +56,8 @@ export class Matcher<T> {
       const next: Knot<T>[] = [];
       for (const at of knots) {
         take(at.next.get(many), found);
-        for (const key of [segment, one] as const) {
-          const deeper = at.next.get(key);
-          if (deeper !== undefined) next.push(deeper);
-        }
+        const near = [at.next.get(segment), at.next.get(one)];
+        next.push(...near.filter((each) => each !== undefined));
       }
       knots = next;
     }

@@ -143,9 +143,9 @@ export function assemble(node: MapNode): JsonObject {
   if (node.value !== null) return node.value;
   const object: { [key: string]: Json } = {};
   node.each((child, key) => {
-    if (child instanceof MapNode)
-      setOwn(object, unescapeSegment(key.slice(0, -1)), assemble(child));
-    else setOwn(object, unescapeSegment(key), child.value);
+    const isMap = child instanceof MapNode;
+    const segment = unescapeSegment(isMap ? key.slice(0, -1) : key);
+    setOwn(object, segment, isMap ? assemble(child) : child.value);
   });
   node.value = Object.freeze(object);
   return node.value;
@@ -160,30 +160,35 @@ export function freeze(value: Json): Json {
 
 /** Which page holds a key, or is the one to put it in. */
 export function pageOf(pages: readonly Page[], key: string): number {
-  return Math.max(
-    0,
-    firstAbove(pages.length, (at) => comparePaths(leastOf(pages, at), key) > 0) - 1,
-  );
+  if (pages.length < 2) return 0;
+  const at = bisect(pages, key, leastOf);
+  const page = pages[at];
+  return page !== undefined && leastOf(page) === key ? at : Math.max(0, at - 1);
 }
 
 /** Where in a page a key is, or belongs. */
 export function placeOf(keys: readonly string[], key: string): number {
-  return firstAbove(keys.length, (at) => comparePaths(keys[at] ?? '', key) >= 0);
+  return bisect(keys, key, itself);
 }
 
-function leastOf(pages: readonly Page[], at: number): string {
-  return pages[at]?.keys[0] ?? '';
+function leastOf({ keys }: Page): string {
+  return keys[0] ?? '';
 }
 
-/** The first index of which something holds that holds of all that come after it. Looks at the last one first: most come in order. */
-function firstAbove(length: number, holds: (at: number) => boolean): number {
-  if (length === 0 || !holds(length - 1)) return length;
+function itself(key: string): string {
+  return key;
+}
+
+/** The first index whose key is not below another one. Looks at the end first: most keys come in order. */
+function bisect<T>(list: readonly T[], key: string, keyOf: (item: T) => string): number {
   let low = 0;
-  let high = length - 1;
+  let high = list.length;
+  let middle = high - 1;
   while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (holds(middle)) high = middle;
-    else low = middle + 1;
+    const item = list[middle];
+    if (item !== undefined && comparePaths(keyOf(item), key) < 0) low = middle + 1;
+    else high = middle;
+    middle = (low + high) >>> 1;
   }
   return low;
 }

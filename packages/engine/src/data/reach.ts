@@ -26,8 +26,8 @@ function impliedByMerge(tree: Tree, { path, value }: Merge): readonly Path[] {
   if (entries.length === 0) return [];
   const above = tree.leafAbove(childPath(path, ''));
   if (above !== undefined) return [above];
-  const targets = entries.map(([key, child]) => [childPath(path, key), child] as const);
-  const implied = targets.filter(([target, child]) => {
+  const places = entries.map(([key, child]) => [childPath(path, key), child] as const);
+  const implied = places.filter(([target, child]) => {
     const goesDeeper = isPlainObject(child) && Object.keys(child).length > 0;
     return tree.hasBelow(target) || (goesDeeper && tree.leaf(target) !== undefined);
   });

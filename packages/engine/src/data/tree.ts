@@ -130,9 +130,7 @@ export class Tree {
   /** Writes one leaf at its revision, in place of whatever is in its way: a leaf above, leaves below. */
   put(path: Path, { value, type, revision }: Leaf, witness?: Witness): void {
     const key = lastOf(path);
-    const isNext = this.#way !== null && isIn(path, this.#way) && this.#way.map.isBelow(key);
-    const before = isNext ? undefined : this.leaf(path);
-    if (!isNext && before === undefined) this.#clear(path, witness);
+    const before = this.#isNext(path, key) ? undefined : this.#replaced(path, witness);
     const { map, steps } = this.#open(path);
     const equal = before !== undefined && jsonEquals(before.value, value);
     const after: Leaf = { value: equal ? before.value : freeze(value), type, revision };
@@ -169,10 +167,18 @@ export class Tree {
     for (const gone of stale.paths) this.remove(gone, 0, witness);
   }
 
-  /** Removes what a leaf to come cannot stand beside. */
-  #clear(path: Path, witness: Witness | undefined): void {
+  /** Whether a path comes right after all that is in the map where the last change was. */
+  #isNext(path: Path, key: string): boolean {
+    return this.#way !== null && isIn(path, this.#way) && this.#way.map.isBelow(key);
+  }
+
+  /** The leaf that one to come replaces; what it cannot stand beside is removed. */
+  #replaced(path: Path, witness: Witness | undefined): Leaf | undefined {
+    const before = this.leaf(path);
+    if (before !== undefined) return before;
     const inTheWay = this.hasBelow(path) ? path : this.leafAbove(path);
     if (inTheWay !== undefined) this.remove(inTheWay, 0, witness);
+    return undefined;
   }
 
   /** Takes a child out of the tree, with the maps above it that have nothing else; returns all maps above it. */

@@ -1,5 +1,5 @@
 import { asPath, comparePaths, type Entry, type Leaf, type Path } from '@holdfast/protocol';
-import { MapNode, type Page, pageOf, placeOf } from './node.ts';
+import { type Child, MapNode, type Page, pageOf, placeOf } from './node.ts';
 
 /** Which leaves to list; bounds are compared as paths are (stores.md §1.3.4) and need not be valid paths. */
 export type Range = {
@@ -36,22 +36,32 @@ export function* entriesOf(
   const bound = step > 0 ? least(range) : range.before;
   const frames = enter(root, under, { step, bound });
   for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
-    const { pages, prefix, slot } = frame;
-    const { keys = [], values = [] } = pages[slot] ?? {};
-    const at = step > 0 ? frame.passed : keys.length - 1 - frame.passed;
-    const child = values[at];
-    frame.passed++;
-    if (child === undefined) {
-      frame.passed = 0;
-      frame.slot += step;
-      if (pages[frame.slot] === undefined) frames.pop();
+    const next = advance(frame, step);
+    if (next === null) {
+      frames.pop();
       continue;
     }
-    const path = `${prefix}${keys[at] ?? ''}`;
+    const [path, child] = next;
     if (child instanceof MapNode) frames.push(...enter(child, path, { step, bound }));
     else if (inside(path, range)) yield entryOf(asPath(path), child);
     else if (bound === undefined || comparePaths(path, bound) * step > 0) return;
   }
+}
+
+/** The next child of a map with its path, or null at the end. */
+function advance(frame: Frame, step: 1 | -1): readonly [string, Child] | null {
+  for (let page = frame.pages[frame.slot]; page !== undefined; page = frame.pages[frame.slot]) {
+    const { keys, values } = page;
+    const at = step > 0 ? frame.passed : keys.length - 1 - frame.passed;
+    const child = values[at];
+    if (child !== undefined) {
+      frame.passed++;
+      return [`${frame.prefix}${keys[at] ?? ''}`, child];
+    }
+    frame.passed = 0;
+    frame.slot += step;
+  }
+  return null;
 }
 
 type Seek = { readonly step: 1 | -1; readonly bound: string | undefined };

@@ -39,6 +39,7 @@ export function blindStorage(disk: Storage): Storage {
   return {
     stores: disk.stores,
     tokens: disk.tokens,
+    files: disk.files,
     devices: disk.devices,
     open: (store) => disk.open(store),
     load: (store) => disk.load(store),

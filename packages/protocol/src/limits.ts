@@ -13,6 +13,7 @@ export type Limits = {
   readonly max_sockets_per_token: number;
   readonly max_patterns: number;
   readonly max_json_body: number;
+  readonly max_file_bytes: number;
   readonly write_queue: number;
   readonly write_queue_ms: number;
   readonly socket_soft_bytes: number;
@@ -34,6 +35,7 @@ export const defaultLimits: Limits = {
   max_sockets_per_token: 1000,
   max_patterns: 2000,
   max_json_body: 8 * 1024 * 1024,
+  max_file_bytes: 1024 * 1024 * 1024,
   write_queue: 10_000,
   write_queue_ms: 5000,
   socket_soft_bytes: 1024 * 1024,

@@ -153,6 +153,8 @@ export type WriteResult = {
   readonly token?: number;
   readonly expires_at?: EpochMs;
   readonly holder?: string | null;
+  /** What a `put_file` stored: `sha256:<hex>`. */
+  readonly hash?: string;
 };
 
 /** The ok response to a `write` or `transact` (stores.md §7.5, §10.5.3). */

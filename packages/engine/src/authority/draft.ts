@@ -142,6 +142,7 @@ export class Draft implements Judge {
       this.leansOnState = true;
       return forbidden;
     }
+    if (submission.files) return submission.files;
     const outcome = this.#weigh(request, submission);
     return ground && isRefusal(outcome) ? veil(outcome, ground, request) : outcome;
   }
@@ -221,7 +222,7 @@ export class Draft implements Judge {
 }
 
 function isPlain(reply: WriteReply): boolean {
-  return !('token' in reply || 'results' in reply);
+  return !('token' in reply || 'results' in reply || 'hash' in reply);
 }
 
 function isSame(mine: Op, found: Op | undefined): boolean {

@@ -82,6 +82,8 @@ export type Submission = {
   readonly request: Request | FileWrite | Refusal;
   /** The verdict of the rate limiter, judged after deduplication; null lets it pass. */
   readonly rate: Refusal | null;
+  /** The verdict on the files that the request names, `unknown_file` (stores.md §14.4); absent or null lets it pass. */
+  readonly files?: Refusal | null;
   /** An administrator's forced delete passes live leases (stores.md §5.2.3). */
   readonly forced?: boolean;
   /** What path rules let the principal read and write (stores.md §11.2); absent: everything. */

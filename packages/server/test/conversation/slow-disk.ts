@@ -10,6 +10,7 @@ export class SlowDisk {
     this.storage = {
       stores: disk.stores,
       tokens: disk.tokens,
+      files: disk.files,
       devices: {
         get: (store, device) => disk.devices.get(store, device),
         put: async (store, device, record) => {

@@ -1,0 +1,123 @@
+import { type Lasting, Pool } from '@holdfast/engine/registry';
+import { describe, expect, it } from 'vitest';
+import { VirtualClock } from '../virtual-clock.ts';
+
+/** Notes what a pool does with it. */
+class Thing implements Lasting {
+  readonly key: string;
+  readonly log: string[];
+  isBusy = false;
+  closing: () => void | Promise<void> = () => undefined;
+
+  constructor(key: string, log: string[]) {
+    this.key = key;
+    this.log = log;
+  }
+
+  open(): void {
+    this.log.push(`open ${this.key}`);
+  }
+
+  close(signal: AbortSignal): void | Promise<void> {
+    this.log.push(`close ${this.key}`);
+    signal.addEventListener('abort', () => this.log.push(`give up ${this.key}`));
+    return this.closing();
+  }
+}
+
+function rig(): {
+  readonly clock: VirtualClock;
+  readonly pool: Pool;
+  readonly log: string[];
+  readonly thing: (key: string) => Thing;
+} {
+  const [clock, log]: [VirtualClock, string[]] = [new VirtualClock(), []];
+  const report = (error: unknown): unknown => log.push(String(error));
+  const pool = new Pool({ env: clock, ttlMs: 50, max: 2, report });
+  return { clock, pool, log, thing: (key) => new Thing(key, log) };
+}
+
+describe('a pool', () => {
+  it('opens once, however many hold, and closes once, a while after the last let go', async () => {
+    const { clock, pool, log, thing } = rig();
+    const a = thing('a');
+    const [first, second] = [pool.hold(a), pool.hold(a)];
+    first();
+    first();
+    await clock.advance(1000);
+    expect(log).toEqual(['open a']);
+    second();
+    await clock.advance(49);
+    expect(log).toEqual(['open a']);
+    await clock.advance(1);
+    expect(log).toEqual(['open a', 'close a']);
+    expect(pool.list()).toEqual([]);
+    pool.hold(a);
+    expect(log).toEqual(['open a', 'close a', 'open a']);
+  });
+
+  it('keeps what is taken up again in time, and what is busy for as long as it is', async () => {
+    const { clock, pool, log, thing } = rig();
+    const a = thing('a');
+    pool.hold(a)();
+    await clock.advance(49);
+    const again = pool.hold(a);
+    await clock.advance(1000);
+    again();
+    a.isBusy = true;
+    await clock.advance(500);
+    expect(pool.evict(a)).toBe(false);
+    expect(log).toEqual(['open a']);
+    a.isBusy = false;
+    await clock.advance(1000);
+    expect(log).toEqual(['open a', 'close a']);
+  });
+
+  it('closes above its cap those first that were let go of first, and never what is held', async () => {
+    const { clock, pool, log, thing } = rig();
+    const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(thing);
+    if (a === undefined || b === undefined || c === undefined || d === undefined) throw new Error();
+    const [letB, letA] = [pool.hold(b), pool.hold(a)];
+    pool.hold(c);
+    pool.hold(d);
+    await clock.advance(0);
+    expect(log).toEqual(['open b', 'open a', 'open c', 'open d']);
+    letA();
+    letB();
+    expect(log).toHaveLength(4);
+    await clock.advance(0);
+    expect(log.slice(4)).toEqual(['close a', 'close b']);
+  });
+
+  it('closes at once what nobody needs when asked to, and says so', () => {
+    const { pool, log, thing } = rig();
+    const a = thing('a');
+    expect(pool.evict(a)).toBe(true);
+    const release = pool.hold(a);
+    expect(pool.evict(a)).toBe(false);
+    release();
+    expect(pool.evict(a)).toBe(true);
+    expect(log).toEqual(['open a', 'close a']);
+  });
+
+  it('waits for every close when it is disposed of, but not for ever', async () => {
+    const { clock, pool, log, thing } = rig();
+    const [a, b] = [thing('a'), thing('b')];
+    a.closing = () => Promise.reject(new Error('disk'));
+    b.closing = () =>
+      new Promise((resolve) => {
+        b.log.push('slow');
+        clock.setTimeout(resolve, 20_000);
+      });
+    for (const each of [a, b]) pool.hold(each);
+    const end = { hasCome: false };
+    void pool.dispose().then(() => (end.hasCome = true));
+    await clock.advance(9999);
+    expect(log.slice(2)).toEqual(['close a', 'close b', 'slow', 'Error: disk']);
+    await clock.advance(1);
+    expect(log.at(-1)).toBe('give up b');
+    expect(end.hasCome).toBe(false);
+    await clock.advance(10_000);
+    expect(end.hasCome).toBe(true);
+  });
+});

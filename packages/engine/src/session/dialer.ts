@@ -1,6 +1,6 @@
 import {
-  type BadFrame,
   type Frame,
+  heartbeatFrame,
   isBadFrame,
   isObject,
   type MonotonicMs,
@@ -8,7 +8,6 @@ import {
   refuse,
 } from '@holdfast/protocol';
 import { Backoff } from './backoff.ts';
-import { Line } from './line.ts';
 import { defaultTimes, type DialerTimes, readDirected } from './times.ts';
 import { Topics, type TopicView } from './topics.ts';
 import { Turn } from './turn.ts';
@@ -35,7 +34,7 @@ export type DialerConfig = Partial<DialerTimes> & {
 
 /** A dialer as plain data, for status, logs and consoles. */
 export type DialerView = {
-  readonly phase: Phase['is'];
+  readonly phase: Phase;
   readonly link: number;
   readonly connection: Connection;
   readonly attempts: number;
@@ -43,15 +42,11 @@ export type DialerView = {
   readonly unanswered: number;
 };
 
-type Phase =
-  | { readonly is: 'resting'; readonly refusal: Refusal | null }
-  | { readonly is: 'opening'; readonly by: MonotonicMs }
-  | { readonly is: 'open'; readonly line: Line }
-  | { readonly is: 'waiting'; readonly until: MonotonicMs }
-  | { readonly is: 'probing'; readonly by: MonotonicMs }
-  | { readonly is: 'renewing' };
+type Phase = 'resting' | 'opening' | 'open' | 'waiting' | 'probing' | 'renewing';
 
 type Report = Pick<DialerView, 'connection' | 'attempts'> & { readonly refusal: Refusal | null };
+
+type Weather<Type extends DialerInput['type']> = Extract<DialerInput, { readonly type: Type }>;
 
 const normalClosure = 1000;
 const tokenInvalid = 4001;
@@ -65,8 +60,17 @@ export class Dialer {
   readonly #turn = new Turn();
   readonly #topics: Topics;
   readonly #backoff: Backoff;
-  #phase: Phase = { is: 'resting', refusal: null };
+  #phase: Phase = 'resting';
+  /** When the phase has lasted long enough, or too long. */
+  #until: MonotonicMs = Infinity;
   #link = 0;
+  /** Of the line that is open: since when, when something was last sent and heard, and what it has to answer by. */
+  #openedAt = 0;
+  #sentAt = 0;
+  #heardAt = 0;
+  #answerBy = Infinity;
+  /** Why it rests. */
+  #refusal: Refusal | null = null;
   #reported: Report = { connection: 'closed', attempts: 0, refusal: null };
   /** The platform says that there is no network, and nothing heard since says otherwise. */
   #offline = false;
@@ -77,16 +81,20 @@ export class Dialer {
   #rescheduled = false;
 
   constructor(config: DialerConfig) {
-    this.#times = { ...defaultTimes, ...config };
+    const times = { ...defaultTimes, ...config };
+    const { random } = config;
+    this.#times = times;
     this.#probeable = config.probeable;
-    this.#backoff = new Backoff(this.#times, config.random);
-    this.#topics = new Topics(this.#turn, this.#times, config.random);
+    this.#backoff = new Backoff(times, random);
+    const send = (frame: Frame): void => this.#send(frame);
+    this.#topics = new Topics({ turn: this.#turn, times, random, send });
   }
 
   /** Takes one input and says what is to be done, in order. Throws only on a push to a topic that is not joined. */
   step(input: DialerInput): readonly DialerEffect[] {
-    this.#turn.begin(input.now);
-    this.#take(input);
+    this.#turn.now = input.now;
+    if ('topic' in input) this.#takeWish(input);
+    else this.#takeWeather(input);
     this.#report();
     if (this.#rescheduled) this.#remind();
     return this.#turn.end();
@@ -94,148 +102,129 @@ export class Dialer {
 
   describe(): DialerView {
     const { connection, attempts } = this.#reported;
-    return {
-      phase: this.#phase.is,
-      link: this.#link,
-      connection,
-      attempts,
-      ...this.#topics.describe(),
-    };
-  }
-
-  #take(input: DialerInput): void {
-    if ('topic' in input) this.#takeWish(input);
-    else this.#takeWeather(input);
+    const topics = this.#topics.describe();
+    return { phase: this.#phase, link: this.#link, connection, attempts, ...topics };
   }
 
   #takeWish(input: Extract<DialerInput, { topic: string }>): void {
     switch (input.type) {
       case 'join':
-        this.#topics.want(input.topic, input.payload);
-        break;
+        return this.#topics.want(input.topic, input.payload);
       case 'leave':
-        this.#topics.leave(input.topic);
-        break;
+        return this.#topics.leave(input.topic);
       case 'rejoin':
-        this.#topics.rejoin(input.topic);
-        break;
+        return this.#topics.rejoin(input.topic);
       case 'push':
-        this.#topics.push(input);
-        break;
+        return this.#topics.push(input);
     }
   }
 
   #takeWeather(input: Exclude<DialerInput, { topic: string }>): void {
     switch (input.type) {
       case 'start':
-        this.#start();
-        break;
+        return this.#start();
       case 'stop':
-        this.#stop();
-        break;
+        return this.#stop();
       case 'opened':
-        this.#opened(input.link);
-        break;
+        return this.#opened(input.link);
       case 'closed':
-        this.#closed(input.link, input.code);
-        break;
+        return this.#closed(input);
       case 'received':
-        this.#receive(input.link, input.frame);
-        break;
+        return this.#receive(input);
       case 'tick':
-        this.#tick();
-        break;
-      case 'online':
-      case 'woke':
-        this.#lookAgain(input.type);
-        break;
+        return this.#tick();
       case 'offline':
-        this.#goOffline();
-        break;
+        return this.#goOffline();
       case 'probed':
-        this.#probed(input.verdict);
-        break;
+        return this.#probed(input.verdict === 'unauthorized');
       case 'token':
-        this.#token(input.renewed);
-        break;
+        return this.#token(input.renewed);
+      default:
+        return this.#lookAgain(input.type === 'woke');
     }
   }
 
   #start(): void {
-    if (this.#phase.is === 'resting') this.#open();
+    if (this.#phase === 'resting') this.#open();
   }
 
   #open(): void {
     this.#link += 1;
-    this.#enter({ is: 'opening', by: this.#turn.now + this.#times.openMs });
+    this.#enter('opening', this.#times.openMs);
     this.#turn.emit({ type: 'open', link: this.#link });
   }
 
   #opened(link: number): void {
-    if (this.#phase.is !== 'opening' || link !== this.#link) return;
-    const line = new Line(this.#link, this.#turn, this.#times);
-    this.#enter({ is: 'open', line });
+    if (this.#phase !== 'opening' || link !== this.#link) return;
+    const { now } = this.#turn;
+    this.#enter('open');
+    this.#openedAt = now;
+    this.#sentAt = now;
+    this.#hear();
     this.#everOpen = true;
-    this.#offline = false;
     this.#report();
-    this.#topics.opened(line);
+    this.#topics.opened();
   }
 
-  #receive(link: number, frame: Frame | BadFrame): void {
-    if (this.#phase.is !== 'open' || link !== this.#link) return;
-    const { line } = this.#phase;
-    line.heard();
+  /** Any frame is a sign of life: the heartbeat's reply may wait behind a long snapshot. */
+  #hear(): void {
+    this.#heardAt = this.#turn.now;
+    this.#answerBy = Infinity;
     this.#offline = false;
-    if (isBadFrame(frame) && frame.kind === 'unreadable') {
-      // What was lost may have been part of any topic; they all begin anew.
-      this.#drop(line, protocolViolation);
-      return;
-    }
-    if (!isBadFrame(frame) && frame.topic === 'phoenix' && frame.event === 'retry_after') {
-      const retryAfterMs = isObject(frame.payload) ? frame.payload['retry_after_ms'] : null;
-      this.#directedMs = readDirected(retryAfterMs, this.#times);
-    }
-    this.#topics.hear(frame);
   }
 
-  #closed(link: number, code: number): void {
-    if (link !== this.#link) return;
-    const { is } = this.#phase;
-    if (this.#phase.is === 'open') this.#lost(this.#phase.line);
-    else if (is !== 'opening') return;
+  #receive({ link, frame }: Weather<'received'>): void {
+    if (this.#phase !== 'open' || link !== this.#link) return;
+    this.#hear();
+    if (!isBadFrame(frame)) {
+      if (frame.topic === 'phoenix' && frame.event === 'retry_after') this.#heed(frame);
+      this.#topics.hear(frame);
+    } else if (frame.kind === 'bad') this.#topics.hear(frame);
+    // What was lost may have been part of any topic; they all begin anew.
+    else this.#drop(protocolViolation);
+  }
+
+  /** The server is about to go, and says for how long. */
+  #heed({ payload }: Frame): void {
+    const retryAfterMs = isObject(payload) ? payload['retry_after_ms'] : null;
+    this.#directedMs = readDirected(retryAfterMs, this.#times);
+  }
+
+  #closed({ link, code }: Weather<'closed'>): void {
+    const phase = this.#phase;
+    if (link !== this.#link || (phase !== 'open' && phase !== 'opening')) return;
+    if (phase === 'open') this.#lost();
     if (code === tokenInvalid) {
       this.#unauthorized();
-    } else if (is === 'opening' && this.#probeable) {
-      this.#enter({ is: 'probing', by: this.#turn.now + this.#times.openMs });
+    } else if (phase === 'opening' && this.#probeable) {
+      this.#enter('probing', this.#times.openMs);
       this.#turn.emit({ type: 'probe' });
     } else {
       this.#retry(code === grantsChanged);
     }
   }
 
-  #probed(verdict: 'unauthorized' | 'accepted' | 'unreachable'): void {
-    if (this.#phase.is !== 'probing') return;
-    if (verdict === 'unauthorized') this.#unauthorized();
+  #probed(isUnauthorized: boolean): void {
+    if (this.#phase !== 'probing') return;
+    if (isUnauthorized) this.#unauthorized();
     else this.#retry();
   }
 
   #token(renewed: boolean): void {
-    if (this.#phase.is !== 'renewing') return;
+    if (this.#phase !== 'renewing') return;
     if (renewed) this.#open();
     else this.#rest(refuse('unauthorized'));
   }
 
-  /** Gives up a line that is open for us. */
-  #drop(line: Line, code: number): void {
-    this.#turn.emit({ type: 'close', link: line.link, code });
-    this.#lost(line);
+  /** Gives up a line that is open for us, or opening. */
+  #drop(code: number): void {
+    this.#turn.emit({ type: 'close', link: this.#link, code });
+    if (this.#phase === 'open') this.#lost();
     this.#retry();
   }
 
-  #lost(line: Line): void {
-    const livedMs = this.#turn.now - line.openedAt;
-    this.#backoff.lived(livedMs);
-    if (livedMs >= this.#times.lifeMs) this.#renewed = false;
+  #lost(): void {
+    if (this.#backoff.lived(this.#turn.now - this.#openedAt)) this.#renewed = false;
     this.#topics.lost();
   }
 
@@ -244,12 +233,8 @@ export class Dialer {
     const isFirst = this.#backoff.failures === 0;
     const waitMs = this.#backoff.failed(this.#directedMs);
     this.#directedMs = null;
-    if (atOnce && isFirst) {
-      this.#open();
-      return;
-    }
-    const offlineMs = this.#offline ? this.#times.backoffMaxMs : 0;
-    this.#enter({ is: 'waiting', until: this.#turn.now + Math.max(waitMs, offlineMs) });
+    if (atOnce && isFirst) this.#open();
+    else this.#enter('waiting', Math.max(waitMs, this.#offline ? this.#times.backoffMaxMs : 0));
   }
 
   /** The token is no good: its source is asked once; without another one it ends here (C18). */
@@ -259,12 +244,12 @@ export class Dialer {
       return;
     }
     this.#renewed = true;
-    this.#enter({ is: 'renewing' });
+    this.#enter('renewing');
     this.#turn.emit({ type: 'renew' });
   }
 
   #stop(): void {
-    if (this.#phase.is === 'open' || this.#phase.is === 'opening') {
+    if (this.#phase === 'open' || this.#phase === 'opening') {
       this.#turn.emit({ type: 'close', link: this.#link, code: normalClosure });
     }
     this.#topics.lost();
@@ -273,80 +258,88 @@ export class Dialer {
 
   /** Until `start`; topics stay wanted. */
   #rest(refusal: Refusal | null): void {
-    this.#enter({ is: 'resting', refusal });
-    this.#backoff.reset();
+    this.#enter('resting');
+    this.#refusal = refusal;
+    this.#backoff.failures = 0;
     this.#everOpen = false;
     this.#renewed = false;
     this.#directedMs = null;
   }
 
   #tick(): void {
-    this.#turn.woken();
-    this.#rescheduled = true;
     const { now } = this.#turn;
-    switch (this.#phase.is) {
-      case 'opening':
-        if (now < this.#phase.by) break;
-        this.#turn.emit({ type: 'close', link: this.#link, code: normalClosure });
-        this.#retry();
-        break;
-      case 'probing':
-        if (now >= this.#phase.by) this.#retry();
-        break;
-      case 'waiting':
-        if (now >= this.#phase.until) this.#open();
-        break;
-      case 'open':
-        if (this.#phase.line.isDead() || this.#topics.isOverdue()) {
-          this.#drop(this.#phase.line, normalClosure);
-        } else {
-          this.#topics.tick();
-          this.#phase.line.beat();
-        }
-        break;
-      case 'resting':
-      case 'renewing':
-        break;
+    // The wake that was announced has come, perhaps a little early: what is due next is announced anew.
+    this.#turn.announced = Infinity;
+    this.#rescheduled = true;
+    if (this.#phase === 'open') this.#watchLine();
+    else if (now < this.#until) return;
+    else if (this.#phase === 'waiting') this.#open();
+    else if (this.#phase === 'opening') this.#drop(normalClosure);
+    else this.#retry();
+  }
+
+  /** Ends a line that has been silent for too long, and asks a silent one for a sign of life. */
+  #watchLine(): void {
+    const { now } = this.#turn;
+    const { silenceMs, heartbeatMs, answerMs } = this.#times;
+    if (now >= Math.min(this.#heardAt + silenceMs, this.#answerBy) || this.#topics.isOverdue) {
+      this.#drop(normalClosure);
+      return;
     }
+    this.#topics.tick();
+    if (now >= this.#sentAt + heartbeatMs && this.#answerBy === Infinity) this.#probe(answerMs);
+  }
+
+  /** Asks for a sign of life. */
+  #probe(limitMs: number): void {
+    this.#answerBy = Math.min(this.#answerBy, this.#turn.now + limitMs);
+    this.#turn.remind(this.#answerBy);
+    this.#send(heartbeatFrame(this.#turn.ref()));
+  }
+
+  #send(frame: Frame): void {
+    this.#sentAt = this.#turn.now;
+    this.#turn.emit({ type: 'send', link: this.#link, frame });
   }
 
   /** There is news of the network or of the page: no waiting, and no trust in a line without a sign of life. */
-  #lookAgain(news: 'online' | 'woke'): void {
-    const doubted = news === 'woke' || this.#offline;
-    if (news === 'online') this.#offline = false;
-    if (this.#phase.is === 'waiting') this.#open();
-    else if (this.#phase.is === 'open' && doubted) this.#phase.line.probe(this.#times.doubtMs);
+  #lookAgain(hasWoken: boolean): void {
+    const doubted = hasWoken || this.#offline;
+    if (!hasWoken) this.#offline = false;
+    if (this.#phase === 'waiting') this.#open();
+    else if (this.#phase === 'open' && doubted) this.#probe(this.#times.doubtMs);
   }
 
   /** The platform may be wrong: a line that answers stays, and without one it is tried now and then. */
   #goOffline(): void {
     this.#offline = true;
-    if (this.#phase.is === 'open') {
-      this.#phase.line.probe(this.#times.doubtMs);
-    } else if (this.#phase.is === 'waiting') {
-      this.#enter({ is: 'waiting', until: this.#turn.now + this.#times.backoffMaxMs });
-    }
+    if (this.#phase === 'open') this.#probe(this.#times.doubtMs);
+    else if (this.#phase === 'waiting') this.#enter('waiting', this.#times.backoffMaxMs);
   }
 
-  #enter(phase: Phase): void {
+  #enter(phase: Phase, limitMs = Infinity): void {
     this.#phase = phase;
+    this.#until = this.#turn.now + limitMs;
+    this.#refusal = null;
     this.#rescheduled = true;
   }
 
   #remind(): void {
+    const turn = this.#turn;
     this.#rescheduled = false;
-    this.#turn.forget();
-    const phase = this.#phase;
-    if (phase.is === 'open') phase.line.remind();
-    else if (phase.is === 'waiting') this.#turn.remind(phase.until);
-    else if (phase.is === 'opening' || phase.is === 'probing') this.#turn.remind(phase.by);
+    turn.due = this.#until;
+    if (this.#phase === 'open') {
+      const { heartbeatMs, silenceMs } = this.#times;
+      turn.remind(this.#heardAt + silenceMs);
+      turn.remind(this.#answerBy === Infinity ? this.#sentAt + heartbeatMs : this.#answerBy);
+    }
     this.#topics.remind();
   }
 
   #report(): void {
     const connection = this.#connection();
     const attempts = connection === 'connected' ? 0 : this.#backoff.failures;
-    const refusal = this.#phase.is === 'resting' ? this.#phase.refusal : null;
+    const refusal = this.#refusal;
     const last = this.#reported;
     if (connection === last.connection && attempts === last.attempts && refusal === last.refusal) {
       return;
@@ -356,9 +349,9 @@ export class Dialer {
   }
 
   #connection(): Connection {
-    if (this.#phase.is === 'resting') return 'closed';
+    if (this.#phase === 'resting') return 'closed';
     if (this.#offline) return 'offline';
-    if (this.#phase.is === 'open') return 'connected';
+    if (this.#phase === 'open') return 'connected';
     return this.#everOpen ? 'reconnecting' : 'connecting';
   }
 }

@@ -3,14 +3,12 @@ import {
   type Frame,
   isBadFrame,
   isObject,
-  isRefusal,
   type MonotonicMs,
-  readReply,
+  readRefusal,
   type Refusal,
   refuse,
 } from '@holdfast/protocol';
 import { Backoff } from './backoff.ts';
-import type { Line } from './line.ts';
 import { type DialerTimes, readDirected } from './times.ts';
 import type { Turn } from './turn.ts';
 import type { DialerInput } from './types.ts';
@@ -24,24 +22,30 @@ import type { DialerInput } from './types.ts';
 // 2. `joined` and the end of that generation (`lost`, or the caller's `leave`) alternate.
 // 3. A push is answered at most once, and only in the generation it was made in.
 
-type State =
-  | { readonly is: 'out' }
-  | { readonly is: 'waiting'; readonly until: MonotonicMs }
-  | { readonly is: 'joining'; readonly joinRef: string; readonly by: MonotonicMs }
-  | { readonly is: 'joined'; readonly joinRef: string; readonly since: MonotonicMs };
-
 type Topic = {
   readonly name: string;
   readonly backoff: Backoff;
   payload: () => object;
   crashes: number;
-  state: State;
+  is: 'out' | 'waiting' | 'joining' | 'joined';
+  /** Of the last join. */
+  joinRef: string;
+  /** Waiting or joining: until then. Joined: since then. */
+  at: MonotonicMs;
 };
 
 type Unanswered = { readonly topic: string; readonly id: string; readonly by: MonotonicMs };
 
 /** A topic as plain data. */
-export type TopicView = { readonly topic: string; readonly state: State['is'] };
+export type TopicView = { readonly topic: string; readonly state: Topic['is'] };
+
+/** What topics have of the connection. */
+export type TopicsConfig = {
+  readonly turn: Turn;
+  readonly times: DialerTimes;
+  readonly random: () => number;
+  readonly send: (frame: Frame) => void;
+};
 
 /** The topic of the connection itself: joined as long as there is a socket. */
 const phoenix = 'phoenix';
@@ -49,33 +53,30 @@ const crashesMax = 3;
 
 /** The topics that a client wants, and where each of them stands on the present socket (stores.md C16, C17). */
 export class Topics {
+  readonly #config: TopicsConfig;
   readonly #turn: Turn;
-  readonly #times: DialerTimes;
-  readonly #random: () => number;
   readonly #topics = new Map<string, Topic>();
   /** Pushes by their refs, oldest first. */
   readonly #unanswered = new Map<string, Unanswered>();
-  #line: Line | null = null;
+  #isOpen = false;
 
-  constructor(turn: Turn, times: DialerTimes, random: () => number) {
-    this.#turn = turn;
-    this.#times = times;
-    this.#random = random;
+  constructor(config: TopicsConfig) {
+    this.#config = config;
+    this.#turn = config.turn;
   }
 
   /** The socket is there: what is wanted is joined. */
-  opened(line: Line): void {
-    this.#line = line;
+  opened(): void {
+    this.#isOpen = true;
     this.tick();
   }
 
   /** The socket is gone, and with it every generation and every answer. */
   lost(): void {
-    this.#line = null;
+    this.#isOpen = false;
     for (const topic of this.#topics.values()) {
-      if (topic.state.is === 'waiting') continue;
-      this.#leaveState(topic);
-      topic.state = { is: 'out' };
+      this.#endGeneration(topic);
+      if (topic.is !== 'waiting') topic.is = 'out';
     }
     const controls = [...this.#unanswered.values()];
     this.#unanswered.clear();
@@ -88,8 +89,9 @@ export class Topics {
       known.payload = payload;
       return;
     }
-    const backoff = new Backoff(this.#times, this.#random);
-    const topic: Topic = { name, backoff, payload, crashes: 0, state: { is: 'out' } };
+    const { times, random } = this.#config;
+    const backoff = new Backoff(times, random);
+    const topic: Topic = { name, backoff, payload, crashes: 0, is: 'out', joinRef: '', at: 0 };
     this.#topics.set(name, topic);
     this.#join(topic);
   }
@@ -105,48 +107,48 @@ export class Topics {
   /** Ends this generation and begins another: at once, unless that was tried shortly before. */
   rejoin(name: string): void {
     const topic = this.#topics.get(name);
-    if (topic === undefined || topic.state.is === 'out' || topic.state.is === 'waiting') return;
+    if (topic === undefined || topic.is === 'out' || topic.is === 'waiting') return;
     this.#sendLeave(topic);
-    this.#leaveState(topic);
+    this.#endGeneration(topic);
     const isFirst = topic.backoff.failures === 0;
-    const waitMs = topic.backoff.failed();
+    const waitMs = topic.backoff.failed(null);
     if (isFirst) this.#join(topic);
     else this.#wait(topic, waitMs);
   }
 
-  push(input: Extract<DialerInput, { type: 'push' }>): void {
-    const { topic, id, event, payload } = input;
-    const line = this.#line;
+  push({ topic, id, event, payload }: Extract<DialerInput, { readonly type: 'push' }>): void {
     const joinRef = topic === phoenix ? null : this.#joinRefOf(topic);
-    if (line === null) {
+    if (!this.#isOpen) {
       this.#unavailable(id);
       return;
     }
-    const ref = String(this.#turn.ref());
-    const by = this.#turn.now + this.#times.replyMs;
+    const ref = this.#turn.ref();
+    const by = this.#turn.now + this.#config.times.replyMs;
     this.#unanswered.set(ref, { topic, id, by });
     this.#turn.remind(by);
-    line.send({ joinRef, ref, topic, event, payload });
+    this.#config.send({ joinRef, ref, topic, event, payload });
   }
 
-  hear(frame: Frame | Exclude<BadFrame, { kind: 'unreadable' }>): void {
-    if (!isBadFrame(frame) && frame.event === 'phx_reply' && this.#answers(frame)) return;
+  hear(frame: Frame | Exclude<BadFrame, { readonly kind: 'unreadable' }>): void {
+    const isBad = isBadFrame(frame);
+    if (!isBad && frame.event === 'phx_reply' && this.#answers(frame)) return;
     const topic = this.#topics.get(frame.topic);
-    if (topic === undefined || !isOwn(frame, topic.state)) return;
-    if (isBadFrame(frame)) this.#abandon(topic);
+    if (topic === undefined || !isOwn(frame, topic)) return;
+    if (isBad) this.#abandon(topic);
     else this.#hearOwn(topic, frame);
   }
 
   /** Joins what is due, and gives up joins that are not answered. */
   tick(): void {
     for (const topic of this.#topics.values()) {
-      if (topic.state.is === 'joining' && topic.state.by <= this.#turn.now) this.#abandon(topic);
-      else this.#joinDue(topic);
+      const isDue = topic.at <= this.#turn.now;
+      if (topic.is === 'joining' && isDue) this.#abandon(topic);
+      else if (topic.is === 'out' || (topic.is === 'waiting' && isDue)) this.#join(topic);
     }
   }
 
   /** Whether a push has waited for too long (stores.md C7). */
-  isOverdue(): boolean {
+  get isOverdue(): boolean {
     const [oldest] = this.#unanswered.values();
     return oldest !== undefined && oldest.by <= this.#turn.now;
   }
@@ -155,77 +157,65 @@ export class Topics {
   remind(): void {
     const [oldest] = this.#unanswered.values();
     if (oldest !== undefined) this.#turn.remind(oldest.by);
-    if (this.#line === null) return;
-    for (const { state } of this.#topics.values()) {
-      if (state.is === 'waiting') this.#turn.remind(state.until);
-      if (state.is === 'joining') this.#turn.remind(state.by);
+    if (!this.#isOpen) return;
+    for (const { is, at } of this.#topics.values()) {
+      if (is === 'waiting' || is === 'joining') this.#turn.remind(at);
     }
   }
 
   describe(): { readonly topics: readonly TopicView[]; readonly unanswered: number } {
     const topics = [...this.#topics.values()];
     return {
-      topics: topics.map(({ name, state }) => ({ topic: name, state: state.is })),
+      topics: topics.map(({ name, is }) => ({ topic: name, state: is })),
       unanswered: this.#unanswered.size,
     };
   }
 
   #joinRefOf(name: string): string {
-    const state = this.#topics.get(name)?.state;
-    if (state?.is !== 'joined') throw new Error(`push on ${name}, which is not joined`);
-    return state.joinRef;
-  }
-
-  #joinDue(topic: Topic): void {
-    const { state } = topic;
-    const isDue = state.is === 'out' || (state.is === 'waiting' && state.until <= this.#turn.now);
-    if (isDue) this.#join(topic);
+    const topic = this.#topics.get(name);
+    if (topic?.is !== 'joined') throw new Error(`push on ${name}, which is not joined`);
+    return topic.joinRef;
   }
 
   #join(topic: Topic): void {
-    const line = this.#line;
-    if (line === null) return;
-    const joinRef = String(this.#turn.ref());
-    const by = this.#turn.now + this.#times.replyMs;
-    topic.state = { is: 'joining', joinRef, by };
-    this.#turn.remind(by);
+    if (!this.#isOpen) return;
+    const ref = this.#turn.ref();
+    const at = this.#turn.now + this.#config.times.replyMs;
+    Object.assign(topic, { is: 'joining', joinRef: ref, at });
+    this.#turn.remind(at);
     const payload = topic.payload();
-    line.send({ joinRef, ref: joinRef, topic: topic.name, event: 'phx_join', payload });
+    this.#config.send({ joinRef: ref, ref, topic: topic.name, event: 'phx_join', payload });
   }
 
   #hearOwn(topic: Topic, { event, ref, payload }: Frame): void {
-    const { state, name } = topic;
     if (event === 'phx_close' || event === 'phx_error') {
       this.#fail(topic);
-    } else if (state.is === 'joining') {
+    } else if (topic.is === 'joining') {
       // Whatever else comes before the reply belongs to the life before (stores.md §7.3).
-      if (event === 'phx_reply' && ref === state.joinRef) this.#joinAnswered(topic, payload);
+      if (event === 'phx_reply' && ref === topic.joinRef) this.#joinAnswered(topic, payload);
     } else if (event !== 'phx_reply') {
-      this.#turn.emit({ type: 'message', topic: name, event, payload });
+      this.#turn.emit({ type: 'message', topic: topic.name, event, payload });
     }
   }
 
   #joinAnswered(topic: Topic, payload: unknown): void {
-    const reply = readReply(payload);
-    if (isRefusal(reply)) this.#refused(topic, refuse('internal_error'));
-    else if (reply.status === 'error') this.#refused(topic, reply.refusal);
-    else this.#joined(topic, reply.response);
-  }
-
-  #joined(topic: Topic, response: unknown): void {
-    if (topic.state.is !== 'joining') return;
-    const { joinRef } = topic.state;
-    topic.crashes = 0;
-    topic.state = { is: 'joined', joinRef, since: this.#turn.now };
+    const answer = readAnswer(payload);
+    if (answer?.status !== 'ok') {
+      const refusal = answer === null ? refuse('internal_error') : readRefusal(answer.response);
+      this.#refused(topic, refusal);
+      return;
+    }
+    const { name, joinRef } = topic;
+    Object.assign(topic, { crashes: 0, is: 'joined', at: this.#turn.now });
     const generation = Number(joinRef);
-    this.#turn.emit({ type: 'joined', topic: topic.name, generation, response });
+    this.#turn.emit({ type: 'joined', topic: name, generation, response: answer.response });
   }
 
   #refused(topic: Topic, refusal: Refusal): void {
-    if (isCrash(refusal)) topic.crashes += 1;
-    const passes = refusal.retry === 'later' || (isCrash(refusal) && topic.crashes <= crashesMax);
-    if (passes) {
-      this.#fail(topic, readDirected(refusal.details['retry_after_ms'], this.#times));
+    const isCrash = refusal.code === 'join crashed' || refusal.code === 'internal_error';
+    if (isCrash) topic.crashes += 1;
+    if (refusal.retry === 'later' || (isCrash && topic.crashes <= crashesMax)) {
+      this.#fail(topic, readDirected(refusal.details['retry_after_ms'], this.#config.times));
     } else {
       this.#topics.delete(topic.name);
       this.#turn.emit({ type: 'refused', topic: topic.name, refusal });
@@ -234,19 +224,17 @@ export class Topics {
 
   /** Takes the reply to a push; false: it is not one. */
   #answers({ ref, topic, payload }: Frame): boolean {
-    const sent = ref === null ? undefined : this.#unanswered.get(ref);
-    if (ref === null || sent === undefined || sent.topic !== topic) return false;
-    this.#unanswered.delete(ref);
-    const reply = readAnswer(payload);
+    const sent = this.#unanswered.get(ref ?? '');
+    if (sent?.topic !== topic) return false;
+    this.#unanswered.delete(ref ?? '');
+    const answer = readAnswer(payload);
     const joined = this.#topics.get(topic);
-    if (reply === null) {
-      if (joined === undefined) this.#unavailable(sent.id);
-      else this.#abandon(joined);
-    } else if (joined !== undefined && isUnmatched(reply)) {
-      this.#fail(joined);
-    } else {
-      this.#turn.emit({ type: 'reply', topic, id: sent.id, ...reply });
-    }
+    const isUnmatched =
+      answer?.status === 'error' && answer.response['reason'] === 'unmatched topic';
+    if (answer === null && joined === undefined) this.#unavailable(sent.id);
+    else if (answer === null && joined !== undefined) this.#abandon(joined);
+    else if (joined !== undefined && isUnmatched) this.#fail(joined);
+    else if (answer !== null) this.#turn.emit({ type: 'reply', topic, id: sent.id, ...answer });
     return true;
   }
 
@@ -258,34 +246,32 @@ export class Topics {
 
   /** The server ended it, or it cannot go on: again, after a while (stores.md C17). */
   #fail(topic: Topic, directedMs: number | null = null): void {
-    this.#leaveState(topic);
+    this.#endGeneration(topic);
     this.#wait(topic, topic.backoff.failed(directedMs));
   }
 
   #wait(topic: Topic, waitMs: number): void {
-    const until = this.#turn.now + waitMs;
-    topic.state = { is: 'waiting', until };
-    this.#turn.remind(until);
+    topic.is = 'waiting';
+    topic.at = this.#turn.now + waitMs;
+    this.#turn.remind(topic.at);
   }
 
-  #leaveState({ name, state, backoff }: Topic): void {
-    if (state.is !== 'joined') return;
-    backoff.lived(this.#turn.now - state.since);
+  #endGeneration({ name, is, at, backoff }: Topic): void {
+    if (is !== 'joined') return;
+    backoff.lived(this.#turn.now - at);
     this.#forgetPushes(name);
     this.#turn.emit({ type: 'lost', topic: name });
   }
 
   #forgetPushes(name: string): void {
-    for (const [ref, sent] of this.#unanswered) {
-      if (sent.topic === name) this.#unanswered.delete(ref);
+    for (const [ref, { topic }] of this.#unanswered) {
+      if (topic === name) this.#unanswered.delete(ref);
     }
   }
 
-  #sendLeave({ name, state }: Topic): void {
-    if (state.is !== 'joining' && state.is !== 'joined') return;
-    const { joinRef } = state;
-    const ref = String(this.#turn.ref());
-    this.#line?.send({ joinRef, ref, topic: name, event: 'phx_leave', payload: {} });
+  #sendLeave({ name: topic, is, joinRef }: Topic): void {
+    if (is !== 'joining' && is !== 'joined') return;
+    this.#config.send({ joinRef, ref: this.#turn.ref(), topic, event: 'phx_leave', payload: {} });
   }
 
   /** A push of the connection itself has no generation to be made again in. */
@@ -295,13 +281,10 @@ export class Topics {
   }
 }
 
-function isOwn({ joinRef }: Pick<Frame, 'joinRef'>, state: State): boolean {
-  if (state.is === 'joining') return joinRef === state.joinRef;
-  return state.is === 'joined' && (joinRef === null || joinRef === state.joinRef);
-}
-
-function isCrash({ code }: Refusal): boolean {
-  return code === 'join crashed' || code === 'internal_error';
+function isOwn({ joinRef }: Pick<Frame, 'joinRef'>, topic: Topic): boolean {
+  const isNamed = joinRef === topic.joinRef;
+  if (topic.is === 'joining') return isNamed;
+  return topic.is === 'joined' && (joinRef === null || isNamed);
 }
 
 type Answer = {
@@ -314,8 +297,4 @@ function readAnswer(payload: unknown): Answer | null {
   const { status, response } = payload;
   const isAnswer = (status === 'ok' || status === 'error') && isObject(response);
   return isAnswer ? { status, response } : null;
-}
-
-function isUnmatched({ status, response }: Answer): boolean {
-  return status === 'error' && response['reason'] === 'unmatched topic';
 }

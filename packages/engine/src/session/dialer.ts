@@ -139,7 +139,8 @@ export class Dialer {
         return this.#probed(input.verdict === 'unauthorized');
       case 'token':
         return this.#token(input.renewed);
-      default:
+      case 'online':
+      case 'woke':
         return this.#lookAgain(input.type === 'woke');
     }
   }

@@ -229,12 +229,11 @@ export class Topics {
     this.#unanswered.delete(ref ?? '');
     const answer = readAnswer(payload);
     const joined = this.#topics.get(topic);
-    const isUnmatched =
-      answer?.status === 'error' && answer.response['reason'] === 'unmatched topic';
-    if (answer === null && joined === undefined) this.#unavailable(sent.id);
-    else if (answer === null && joined !== undefined) this.#abandon(joined);
-    else if (joined !== undefined && isUnmatched) this.#fail(joined);
-    else if (answer !== null) this.#turn.emit({ type: 'reply', topic, id: sent.id, ...answer });
+    if (answer === null) {
+      if (joined === undefined) this.#unavailable(sent.id);
+      else this.#abandon(joined);
+    } else if (joined !== undefined && isUnmatched(answer)) this.#fail(joined);
+    else this.#turn.emit({ type: 'reply', topic, id: sent.id, ...answer });
     return true;
   }
 
@@ -297,4 +296,8 @@ function readAnswer(payload: unknown): Answer | null {
   const { status, response } = payload;
   const isAnswer = (status === 'ok' || status === 'error') && isObject(response);
   return isAnswer ? { status, response } : null;
+}
+
+function isUnmatched({ status, response }: Answer): boolean {
+  return status === 'error' && response['reason'] === 'unmatched topic';
 }

@@ -63,7 +63,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
 
   /** `after` is the end of the life before, whose writes to the cache this one needs. */
   constructor(room: Room, place: Place, after: void | Promise<void>) {
-    const { cache, env, report } = room.settings;
+    const { cache, env, report, tabs } = room.settings;
     this.#room = room;
     this.#place = place;
     this.#topic = `store:${place.name}`;
@@ -71,6 +71,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
     this.#audience = new Audience(report);
     this.#setAlarm = alarm(env, () => this.#ring());
     this.#show();
+    tabs?.opened(this, place);
     if (cache === null) {
       this.#begin(null);
       return;
@@ -87,7 +88,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   /** For reading; undefined while the cache has yet to answer. */
-  get replica(): Pick<Replica, 'read' | 'entry' | 'entries'> | undefined {
+  get replica(): Pick<Replica, 'read' | 'entry' | 'entries' | 'image' | 'status'> | undefined {
     return this.#replica ?? undefined;
   }
 
@@ -119,11 +120,13 @@ export class OpenStore implements Speaker, ReceiptDesk {
     return this.#waiters.until(({ isSettled }) => isSettled);
   }
 
-  request(receipt: WriteReceipt): void {
+  /** One that is relayed for another tab is not shown before it is committed, and may be here already. */
+  request(receipt: WriteReceipt, isRelayed = false): void {
     const { opId, request } = receipt;
     if (request === null) return;
     this.#receipts.set(opId, receipt);
-    this.#when(() => this.#step({ type: 'request', opId, request }));
+    if (isRelayed && this.stateOf(opId) !== null) return;
+    this.#when(() => this.#step({ type: 'request', opId, request, blind: isRelayed }));
   }
 
   cancel(opId: OpId): void {
@@ -185,6 +188,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
     }
     if (news.type === 'lost') this.#loseAsks();
     this.#step(news);
+    this.#room.settings.tabs?.heard(this, news);
   }
 
   /** Tells how a write ended. */
@@ -199,8 +203,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
     if (this.#replica === null) this.#keeper.giveUp();
     this.#begin(null);
     uplink.leave(this.#topic);
-    this.#loseAsks();
-    this.#step({ type: 'lost' });
+    this.hear({ type: 'lost', topic: this.#topic });
     this.#step({ type: 'close' });
     this.#isClosed = true;
     this.#setAlarm(Infinity);

@@ -1,25 +1,44 @@
+import type { ReplicaImage, ReplicaStatus } from '@holdfast/engine/replica';
 import type { Release, Signal } from '@holdfast/engine/registry';
 import type { Refusal, StoreName } from '@holdfast/protocol';
-import type { OpenStore } from '../open-store.ts';
-import type { ConnectionStatus } from '../uplink.ts';
+import type { ReceiptDesk, WriteReceipt } from '../receipt.ts';
 
 /** What a seat asks of the client that sits on it. */
 export interface Seated {
   /** Names this client among the tabs: it is part of each of its op ids. */
   readonly session: string;
-  readonly status: Signal<ConnectionStatus>;
+  readonly status: Signal<{ readonly connection: string }>;
   /** Opens a store, or keeps it open, until it is released. Throws where it cannot be opened so. */
   retain(store: StoreName, isWriteOnly: boolean): Release;
 }
 
-/** A client's place among the tabs that share one connection; it hears what the client's stores hear. */
+/** What a seat asks of a store that is open. */
+export interface SeatedStore extends ReceiptDesk {
+  /** Undefined while the cache has yet to answer. */
+  readonly replica: { image(): ReplicaImage; status(): ReplicaStatus } | undefined;
+  /** With `isRelayed` the request of another tab, which may be in the outbox already. */
+  request(receipt: WriteReceipt, isRelayed: boolean): void;
+  /** Asks the server something on the channel of the store. */
+  ask(event: string, payload: object): Promise<unknown>;
+}
+
+/** Which store it is. */
+export type SeatedPlace = { readonly name: StoreName; readonly isWriteOnly: boolean };
+
+/** What a store hears on its channel; a seat cares for no more than these. */
+export type SeatedNews =
+  | { readonly type: 'joined'; readonly response: unknown }
+  | { readonly type: 'refused'; readonly refusal: Refusal }
+  /** The channel is gone, or the store is closed. */
+  | { readonly type: 'lost' }
+  | { readonly type: 'message'; readonly event: string; readonly payload: unknown }
+  | { readonly type: 'reply' | 'connection' };
+
+/** A client's place among the tabs that share one connection. */
 export interface Seat {
   begin(client: Seated): void;
-  opened(store: OpenStore): void;
-  joined(store: OpenStore, response: unknown): void;
-  refused(store: OpenStore, refusal: Refusal): void;
-  heard(store: OpenStore, event: string, payload: unknown): void;
-  /** The channel is gone, or the store is closed. */
-  lost(store: OpenStore): void;
+  /** A store is open: what it hears is told from now on, after it has heard it. */
+  opened(store: SeatedStore, place: SeatedPlace): void;
+  heard(store: SeatedStore, news: SeatedNews): void;
   close(): void;
 }

@@ -1,0 +1,385 @@
+import {
+  asGlob,
+  defaultLimits,
+  entryTuple,
+  type EntryTuple,
+  HoldfastError,
+  isObject,
+  isRefusal,
+  type JoinReply,
+  type JoinRequest,
+  type Limits,
+  type OpId,
+  parseTransact,
+  parseWrite,
+  readJoinReply,
+  readOpId,
+  type Refusal,
+  refuse,
+  type Request,
+  type Seq,
+  type SnapshotReason,
+} from '@holdfast/protocol';
+import type { Outcome, ReplicaImage } from '@holdfast/engine/replica';
+import { WriteReceipt } from '../receipt.ts';
+import type { SeatedNews, SeatedPlace, SeatedStore } from './seat.ts';
+
+/** How a push ends. */
+export type Answer = (status: 'ok' | 'error', response: object) => void;
+
+/** The leader's end of one joined channel of another tab. */
+export interface FollowerChannel {
+  /** Names the tab. */
+  readonly session: string;
+  accept(response: object): void;
+  refuse(refusal: Refusal): void;
+  push(message: Message): void;
+  /** Ends the channel; it is joined again, and what is unanswered is sent again. */
+  shut(): void;
+}
+
+/** One message to any number of channels of a topic, of which each tab gets the same text. */
+export type Message = { readonly event: string; readonly payload: unknown };
+
+/** What a hub needs to know of its leader. */
+export type HubPorts = {
+  wall(): number;
+  randomId(): string;
+  /** A request of another tab is in our outbox now; it keeps its own record of it in the cache. */
+  relayed(opId: OpId, session: string): void;
+};
+
+type Joining = { readonly channel: FollowerChannel; readonly request: JoinRequest };
+
+type Frame = { readonly from: Seq; readonly to: Seq; readonly message: Message };
+
+const tailOpsMax = 1000;
+const chunkEntries = 500;
+
+/**
+ * A store of the leader, as the channels of other tabs are served from it: they get what the leader's replica has, and
+ * then what it hears, when it has heard it; their requests go through its outbox.
+ *
+ * 1. A channel is served only while the leader's own is live; the frames that it gets continue at its cursor.
+ * 2. A request is answered when the leader's replica knows how it ended, after the event of it.
+ */
+export class StoreHub {
+  readonly #ports: HubPorts;
+  readonly #joining = new Set<Joining>();
+  /** With the cursor of each. */
+  readonly #channels = new Map<FollowerChannel, { seq: Seq; readonly isBlind: boolean }>();
+  readonly #asked = new Map<OpId, Answer[]>();
+  /** What came last, contiguous. */
+  #tail: Frame[] = [];
+  #store: SeatedStore | null = null;
+  #place: SeatedPlace | null = null;
+  #reply: (JoinReply & { readonly heardAt: number }) | null = null;
+
+  constructor(ports: HubPorts) {
+    this.#ports = ports;
+  }
+
+  /** The store, where it is open. */
+  get store(): SeatedStore | null {
+    return this.#store;
+  }
+
+  /** Caught up with the server, on this connection. */
+  get isLive(): boolean {
+    return this.#store?.replica?.status().phase === 'live';
+  }
+
+  /** Requests that were first sent before this may not be sent again. */
+  get dedupeSince(): number {
+    return this.#reply?.dedupe_since ?? 0;
+  }
+
+  /** Whether a request of another tab is in our outbox. */
+  isAsked(opId: OpId): boolean {
+    return this.#asked.has(opId);
+  }
+
+  opened(store: SeatedStore, place: SeatedPlace): void {
+    this.shut();
+    this.#store = store;
+    this.#place = place;
+    this.#reply = null;
+  }
+
+  heard(store: SeatedStore, news: SeatedNews): void {
+    if (store !== this.#store) return;
+    switch (news.type) {
+      case 'joined':
+        this.#joined(news.response);
+        break;
+      case 'refused':
+        for (const { channel } of this.#joining) channel.refuse(news.refusal);
+        this.#joining.clear();
+        this.shut();
+        break;
+      case 'lost':
+        this.shut();
+        break;
+      case 'message':
+        this.#hear(news);
+        this.#decide();
+        break;
+      case 'reply':
+      case 'connection':
+        break;
+    }
+  }
+
+  /** A channel wants to be joined: now, or when the leader's own is live. */
+  join(channel: FollowerChannel, request: JoinRequest): void {
+    this.#joining.add({ channel, request });
+    this.#decide();
+  }
+
+  left(channel: FollowerChannel): void {
+    this.#channels.delete(channel);
+    for (const each of this.#joining) if (each.channel === channel) this.#joining.delete(each);
+  }
+
+  /** Ends all channels. */
+  shut(): void {
+    const channels = [...this.#channels.keys()];
+    this.#channels.clear();
+    for (const channel of channels) channel.shut();
+  }
+
+  push(from: FollowerChannel, { event, payload }: Message, answer: Answer): void {
+    const message = { event, payload };
+    if (event === 'ack_seq') answer('ok', {});
+    else if (event === 'write' || event === 'transact') this.#write(from, message, answer);
+    else this.#ask(message, answer);
+  }
+
+  #joined(response: unknown): void {
+    const reply = readJoinReply(response);
+    this.#reply = isRefusal(reply) ? null : { ...reply, heardAt: this.#ports.wall() };
+  }
+
+  #hear({ event, payload }: Message): void {
+    if (event === 'events') {
+      this.#follow({ event, payload });
+    } else if (event.startsWith('snapshot_')) {
+      // The leader's state is replaced by something that no frame leads to.
+      this.#tail = [];
+      this.shut();
+    } else if (event !== 'catch_up_complete') {
+      for (const channel of this.#channels.keys()) channel.push({ event, payload });
+    }
+  }
+
+  #follow(message: Message): void {
+    const { payload } = message;
+    if (!isObject(payload)) return;
+    const { from_seq: from, to_seq: to } = payload;
+    if (typeof from !== 'number' || typeof to !== 'number') return;
+    this.#remember({ from, to, message });
+    for (const [channel, cursor] of this.#channels) {
+      if (cursor.isBlind || to <= cursor.seq) continue;
+      if (from > cursor.seq) this.#shutOne(channel);
+      else channel.push(message);
+      cursor.seq = to;
+    }
+  }
+
+  #remember(frame: Frame): void {
+    if (this.#tail.at(-1)?.to !== frame.from) this.#tail = [];
+    this.#tail.push(frame);
+    while (frame.to - (this.#tail[0]?.from ?? frame.to) > tailOpsMax) this.#tail.shift();
+  }
+
+  #decide(): void {
+    if (this.#joining.size === 0 || !this.isLive) return;
+    const reply = this.#reply;
+    const image = this.#store?.replica?.image();
+    if (reply === null || image === undefined) return;
+    for (const joining of this.#joining) this.#serve(joining, { reply, image });
+  }
+
+  #serve(joining: Joining, has: { reply: JoinReply; image: ReplicaImage }): void {
+    const isBlind = joining.request.patterns?.length === 0;
+    // It is being opened anew, with all that is in it.
+    if (this.#place?.isWriteOnly === true && !isBlind) return;
+    this.#joining.delete(joining);
+    if (isBlind) this.#beginBlind(joining.channel, { ...has, seq: has.image.seq });
+    else this.#begin(joining, has);
+  }
+
+  #beginBlind(channel: FollowerChannel, at: { reply: JoinReply; seq: Seq }): void {
+    const { seq } = at;
+    channel.accept({ ...this.#present(at.reply, seq), scope: 'none', patterns: [] });
+    this.#channels.set(channel, { seq, isBlind: true });
+    channel.push({ event: 'catch_up_complete', payload: { through_seq: seq } });
+  }
+
+  #begin({ channel, request }: Joining, has: { reply: JoinReply; image: ReplicaImage }): void {
+    const { reply, image } = has;
+    const { seq, incarnation, scope } = image;
+    const tail = this.#tailAfter(request.lastSeq, seq);
+    const why = reasonFor(request, { image, tail });
+    channel.accept({
+      ...this.#present(reply, seq),
+      incarnation,
+      scope,
+      patterns: [asGlob('**')],
+      sync: why === null ? 'tail' : 'snapshot',
+      why,
+    });
+    this.#channels.set(channel, { seq, isBlind: false });
+    if (why === null) for (const { message } of tail ?? []) channel.push(message);
+    else for (const message of snapshotOf(image, this.#ports.randomId())) channel.push(message);
+    channel.push({ event: 'catch_up_complete', payload: { through_seq: seq } });
+  }
+
+  /** The leader's own join reply, as it would be now. */
+  #present(reply: JoinReply, seq: Seq): object {
+    const passed = this.#ports.wall() - (this.#reply?.heardAt ?? 0);
+    const server_time = Math.max(0, Math.round(reply.server_time + passed));
+    return { ...reply, store_seq: seq, server_time, sync: 'tail', why: null, heardAt: undefined };
+  }
+
+  /** The frames from a cursor to the present; null where they do not reach back. */
+  #tailAfter(seq: Seq, present: Seq): readonly Frame[] | null {
+    const frames = this.#tail.filter(({ to }) => to > seq);
+    const first = frames[0]?.from ?? present;
+    const isWhole = first <= seq && (frames.at(-1)?.to ?? seq) === present;
+    return isWhole ? frames : null;
+  }
+
+  #write(from: FollowerChannel, message: Message, answer: Answer): void {
+    const { event, payload } = message;
+    const read = this.#read(event, payload);
+    if (isRefusal(read)) {
+      answer('error', read.toResponse());
+      return;
+    }
+    const { opId, request } = read;
+    const asked = this.#asked.get(opId);
+    if (asked !== undefined) {
+      asked.push(answer);
+    } else if (this.#store?.stateOf(opId) === 'answered') {
+      // Committed, which the server can tell and we cannot.
+      this.#ask(message, answer);
+    } else {
+      this.#asked.set(opId, [answer]);
+      this.#ports.relayed(opId, from.session);
+      this.#relay(opId, request, from);
+    }
+  }
+
+  #relay(opId: OpId, request: Request, from: FollowerChannel): void {
+    const store = this.#store;
+    if (store === null) return;
+    const told = (outcome: Outcome): void => {
+      const answers = this.#asked.get(opId) ?? [];
+      this.#asked.delete(opId);
+      const isLater = outcome.status === 'refused' && mayPass(outcome.refusal);
+      // What was sent after it must not come before it: the channel begins again, with this one first.
+      if (isLater) this.#shutOne(from);
+      else for (const answer of answers) tell(outcome, answer);
+    };
+    store.request(new RelayedReceipt({ opId, request }, { store, told }), true);
+  }
+
+  #shutOne(channel: FollowerChannel): void {
+    if (this.#channels.delete(channel)) channel.shut();
+  }
+
+  #read(event: string, payload: unknown): { opId: OpId; request: Request } | Refusal {
+    const opId = isObject(payload)
+      ? readOpId(payload)
+      : refuse('invalid_payload', { field: 'payload' });
+    if (isRefusal(opId)) return opId;
+    const limits: Limits = { ...defaultLimits, ...this.#reply?.limits };
+    const request =
+      event === 'write'
+        ? parseWrite(payload, { dialect: 4, limits })
+        : parseTransact(payload, { limits });
+    return isRefusal(request) ? request : { opId, request };
+  }
+
+  #ask({ event, payload }: Message, answer: Answer): void {
+    if (!isObject(payload)) {
+      answer('error', refuse('invalid_payload', { field: 'payload' }).toResponse());
+      return;
+    }
+    this.#store?.ask(event, payload).then(
+      (response) => answer('ok', isObject(response) ? response : {}),
+      (error: unknown) => {
+        const { code, details } = error instanceof HoldfastError ? error : refuse('unavailable');
+        answer('error', { ...details, reason: code });
+      },
+    );
+  }
+}
+
+/** A receipt of a request of another tab, which is told the outcome, refusals too. */
+class RelayedReceipt extends WriteReceipt {
+  readonly #told: (outcome: Outcome) => void;
+
+  constructor(
+    of: { readonly opId: OpId; readonly request: Request },
+    to: { readonly store: SeatedStore; readonly told: (outcome: Outcome) => void },
+  ) {
+    super(of, to.store);
+    this.#told = to.told;
+  }
+
+  override get isAwaited(): boolean {
+    return true;
+  }
+
+  override settle(outcome: Outcome): void {
+    super.settle(outcome);
+    this.#told(outcome);
+  }
+}
+
+function tell(outcome: Outcome, answer: Answer): void {
+  if (outcome.status === 'committed') answer('ok', outcome.reply);
+  else answer('error', outcome.refusal.toResponse());
+}
+
+/** Of the leader, not of the request: it did not get as far as the server. */
+function mayPass({ code, retry }: Refusal): boolean {
+  return retry === 'later' || code === 'closed' || code === 'cancelled';
+}
+
+/** Why a channel gets a snapshot; null: the tail does (stores.md §10.1.1). */
+function reasonFor(
+  { lastSeq, incarnation, scope }: JoinRequest,
+  has: { readonly image: ReplicaImage; readonly tail: readonly Frame[] | null },
+): SnapshotReason | null {
+  const { image, tail } = has;
+  if (lastSeq === 0 && image.seq === 0) return null;
+  if (lastSeq === 0) return 'fresh';
+  if (incarnation !== image.incarnation) return 'incarnation';
+  if (scope !== image.scope) return 'scope';
+  if (lastSeq > image.seq) return 'ahead';
+  return tail === null ? 'behind' : null;
+}
+
+/** A state as the messages that bring it (stores.md §10.3). */
+function* snapshotOf(
+  { seq, incarnation, entries, maps }: ReplicaImage,
+  id: string,
+): Iterable<Message> {
+  const tuples: EntryTuple[] = [];
+  for (const entry of entries) tuples.push(entryTuple(entry));
+  const count = tuples.length;
+  yield {
+    event: 'snapshot_begin',
+    payload: { id, seq, incarnation, entries: count, within: null },
+  };
+  let index = 0;
+  for (; index * chunkEntries < count; index++) {
+    const part = tuples.slice(index * chunkEntries, (index + 1) * chunkEntries);
+    yield { event: 'snapshot_chunk', payload: { id, index, entries: part, maps: [] } };
+  }
+  yield { event: 'snapshot_chunk', payload: { id, index, entries: [], maps: [...maps] } };
+  yield { event: 'snapshot_end', payload: { id, seq, chunks: index + 1, entries: count } };
+}

@@ -1,0 +1,280 @@
+import { Listener, type ListenerEffect, type ListenerInput } from '@holdfast/engine/session';
+import {
+  asStoreName,
+  type BadFrame,
+  type Codec,
+  defaultLimits,
+  type Frame,
+  frameTuple,
+  isRefusal,
+  type JoinRequest,
+  type MonotonicMs,
+  parseStoreName,
+  readFrame,
+  readJoin,
+  type Refusal,
+  refuse,
+  type StoreName,
+} from '@holdfast/protocol';
+import type { FollowerChannel, Message, StoreHub } from './hub.ts';
+import { Line, type LineMessage } from './line.ts';
+import { cannotServe, elsewhere } from './link.ts';
+
+/** What a relay needs. */
+export type RelayPorts = {
+  readonly codec: Codec;
+  now(): MonotonicMs;
+  post(to: string, message: LineMessage): void;
+  /** The store of a name, kept open until it is let go of; throws where it cannot be opened so. */
+  hold(
+    store: StoreName,
+    isWriteOnly: boolean,
+  ): { readonly hub: StoreHub; readonly release: () => void };
+};
+
+/** Messages that a tab may leave without a sign that they have arrived: a frozen one is let go of. */
+const waitingMax = 10_000;
+const channelsMax = 1000;
+
+/** The leader's side: the lines of the other tabs, each of them served as a server would serve a socket. */
+export class Relay {
+  readonly #ports: RelayPorts;
+  readonly #lines = new Map<string, RelayLine>();
+  /** Each message to all is encoded once. */
+  readonly #encoded = new WeakMap<object, string | Uint8Array>();
+
+  constructor(ports: RelayPorts) {
+    this.#ports = ports;
+  }
+
+  /** The tabs that have a line. */
+  get sessions(): readonly string[] {
+    return [...this.#lines.values()].map(({ session }) => session);
+  }
+
+  /** Takes what another tab says about a line; `isOpen`: new ones are taken. */
+  hear(from: string, message: LineMessage, isOpen: boolean): void {
+    const { line: id } = message;
+    const line = this.#lines.get(id);
+    if (line !== undefined) {
+      line.hear(message);
+    } else if (message.is === 'open') {
+      if (isOpen) this.#open(id, from);
+    } else if (message.is !== 'closed') {
+      // It does not know yet that the line has ended.
+      this.#ports.post(from, { line: id, is: 'closed', code: elsewhere });
+    }
+  }
+
+  /** Ends the lines of a tab that is gone. */
+  gone(session: string): void {
+    for (const line of this.#lines.values()) if (line.session === session) line.close(elsewhere);
+  }
+
+  /** Ends all lines: whoever had one looks for another way. */
+  close(): void {
+    for (const line of this.#lines.values()) line.close(elsewhere);
+  }
+
+  #open(id: string, session: string): void {
+    const line = new RelayLine({ id, session }, this.#ports, {
+      encode: (topic, message) => this.#encode(topic, message),
+      ended: () => this.#lines.delete(id),
+    });
+    this.#lines.set(id, line);
+    line.welcome();
+  }
+
+  /** A message is of one topic. */
+  #encode(topic: string, message: Message): string | Uint8Array {
+    const known = this.#encoded.get(message);
+    if (known !== undefined) return known;
+    const { event, payload } = message;
+    const frame: Frame = { joinRef: null, ref: null, topic, event, payload };
+    const data = this.#ports.codec.encode(frameTuple(frame));
+    this.#encoded.set(message, data);
+    return data;
+  }
+}
+
+type Channel = FollowerChannel & {
+  readonly hub: StoreHub;
+  readonly release: () => void;
+};
+
+type Owner = {
+  encode(topic: string, message: Message): string | Uint8Array;
+  ended(): void;
+};
+
+/** A line of another tab, and the channels that it has joined over it. */
+class RelayLine {
+  readonly session: string;
+  readonly #id: string;
+  readonly #ports: RelayPorts;
+  readonly #owner: Owner;
+  readonly #line: Line;
+  readonly #listener: Listener;
+  readonly #channels = new Map<number, Channel>();
+  #isClosed = false;
+
+  constructor(
+    of: { readonly id: string; readonly session: string },
+    ports: RelayPorts,
+    owner: Owner,
+  ) {
+    this.#id = of.id;
+    this.session = of.session;
+    this.#ports = ports;
+    this.#owner = owner;
+    this.#line = new Line(of.id, {
+      post: (message) => ports.post(of.session, message),
+      received: (data) => this.#step({ type: 'received', frame: this.#decode(data) }),
+      broken: () => this.close(elsewhere),
+    });
+    this.#listener = new Listener({
+      now: ports.now(),
+      maxChannels: channelsMax,
+      idleTimeoutMs: Infinity,
+    });
+  }
+
+  welcome(): void {
+    this.#ports.post(this.session, { line: this.#id, is: 'opened' });
+  }
+
+  hear(message: LineMessage): void {
+    if (message.is === 'open') this.welcome();
+    else if (message.is === 'closed') this.#end();
+    else this.#line.hear(message);
+    // Both ends learn in this way what was lost last.
+    if (message.is === 'beat' && !this.#isClosed) this.#line.beat();
+  }
+
+  close(code: number): void {
+    if (this.#isClosed) return;
+    this.#ports.post(this.session, { line: this.#id, is: 'closed', code });
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const id of this.#channels.keys()) this.#left(id);
+    this.#owner.ended();
+  }
+
+  #step(input: Wish): void {
+    if (this.#isClosed) return;
+    const effects = this.#listener.step({ ...input, now: this.#ports.now() });
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  #perform(effect: ListenerEffect): void {
+    switch (effect.type) {
+      case 'send':
+        this.#send(this.#ports.codec.encode(frameTuple(effect.frame)));
+        break;
+      case 'join':
+        this.#join(effect);
+        break;
+      case 'push':
+        this.#push(effect);
+        break;
+      case 'control':
+        // The connection to the server has the leader's token.
+        this.#step({
+          type: 'answerControl',
+          ref: effect.ref,
+          status: 'ok',
+          response: { expires_at: null },
+        });
+        break;
+      case 'left':
+        this.#left(effect.channel);
+        break;
+      case 'close':
+        this.close(elsewhere);
+        break;
+    }
+  }
+
+  #send(data: string | Uint8Array): void {
+    if (this.#isClosed) return;
+    this.#line.send(data);
+    if (this.#line.waiting > waitingMax) this.close(elsewhere);
+  }
+
+  #join({ channel: id, topic, payload }: Extract<ListenerEffect, { type: 'join' }>): void {
+    const name = topic.startsWith('store:') ? parseStoreName(topic.slice('store:'.length)) : null;
+    const request = readJoin(payload, 4, defaultLimits);
+    if (name === null || isRefusal(request) || !isServed(request)) {
+      this.close(cannotServe);
+      return;
+    }
+    try {
+      const held = this.#ports.hold(asStoreName(name), request.patterns?.length === 0);
+      const channel = this.#channel({ id, topic }, held);
+      this.#channels.set(id, channel);
+      held.hub.join(channel, request);
+    } catch {
+      // It is open in another way that cannot be changed now.
+      this.#refuse(id, refuse('unavailable', { retry_after_ms: 1000 }));
+    }
+  }
+
+  #channel(
+    { id, topic }: { readonly id: number; readonly topic: string },
+    held: Pick<Channel, 'hub' | 'release'>,
+  ): Channel {
+    return {
+      ...held,
+      session: this.session,
+      accept: (response) => this.#step({ type: 'accept', channel: id, response }),
+      refuse: (refusal) => this.#refuse(id, refusal),
+      push: (message) => this.#send(this.#owner.encode(topic, message)),
+      shut: () => this.#step({ type: 'shut', channel: id }),
+    };
+  }
+
+  #refuse(channel: number, refusal: Refusal): void {
+    this.#left(channel);
+    this.#step({ type: 'refuse', channel, response: refusal.toResponse() });
+  }
+
+  #push({ channel, slot, event, payload }: Extract<ListenerEffect, { type: 'push' }>): void {
+    const from = this.#channels.get(channel);
+    from?.hub.push(from, { event, payload }, (status, response) => {
+      this.#step({ type: 'answer', channel, slot, status, response });
+    });
+  }
+
+  #left(id: number): void {
+    const channel = this.#channels.get(id);
+    if (channel === undefined) return;
+    this.#channels.delete(id);
+    channel.hub.left(channel);
+    channel.release();
+  }
+
+  #decode(data: string | Uint8Array): Frame | BadFrame {
+    try {
+      return readFrame(this.#ports.codec.decode(data));
+    } catch {
+      return { kind: 'unreadable' };
+    }
+  }
+}
+
+type Wish = ListenerInput extends infer Input
+  ? Input extends ListenerInput
+    ? Omit<Input, 'now'>
+    : never
+  : never;
+
+/** The whole of a store, or nothing of it; for a part the tab has a connection of its own. */
+function isServed({ patterns }: JoinRequest): boolean {
+  return (
+    patterns === null || patterns.length === 0 || (patterns.length === 1 && patterns[0] === '**')
+  );
+}

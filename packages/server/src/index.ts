@@ -1,6 +1,7 @@
 export {
   type Authenticate,
   type Credentials,
+  type PathRule,
   type Principal,
   type Scope,
   scopes,

@@ -1,6 +1,8 @@
 import { type EpochMs, type Refusal, refuse } from '@holdfast/protocol';
 
 import type { StoreRow } from '../storage/port.ts';
+import { faultInPrincipal } from './check-principal.ts';
+import { sameRules } from './path-rules.ts';
 import type { Authenticate, Credentials, Principal, Scope, StoreAccess } from './principal.ts';
 import { redact } from './redact.ts';
 import type { TokenAuthority } from './tokens.ts';
@@ -16,6 +18,9 @@ export type AccessConfig = {
 /** The server's one authenticator (stores.md §11.1.1): the user's own, then the tokens issued here. */
 export class Access {
   readonly #config: AccessConfig;
+  /** Looks that began in this turn. */
+  readonly #looks = new Map<string, Promise<Principal | null>>();
+  readonly #keys = new WeakMap<Credentials, string>();
 
   constructor(config: AccessConfig) {
     this.#config = config;
@@ -30,7 +35,12 @@ export class Access {
 
   async #ask(credentials: Credentials): Promise<Principal | null> {
     try {
-      return (await this.#config.authenticate?.(credentials)) ?? null;
+      const principal = (await this.#config.authenticate?.(credentials)) ?? null;
+      const fault = principal === null ? null : faultInPrincipal(principal);
+      if (fault !== null) {
+        throw new TypeError(`The authenticator's answer is no principal: ${fault}`);
+      }
+      return principal;
     } catch (error) {
       throw withoutToken(error, credentials.token);
     }
@@ -44,10 +54,43 @@ export class Access {
     credentials: Credentials,
     principal: Principal,
   ): Promise<'valid' | 'invalid' | 'changed'> {
-    const fresh = await this.authenticate(credentials);
+    const fresh = await this.#look(credentials);
     if (fresh === null) return 'invalid';
     return sameGrants(fresh, principal) ? 'valid' : 'changed';
   }
+
+  /** A look at who this is now, for all who ask alike in this turn of the event loop. */
+  #look(credentials: Credentials): Promise<Principal | null> {
+    const key = this.#keyOf(credentials);
+    const begun = this.#looks.get(key);
+    if (begun !== undefined) return begun;
+    if (this.#looks.size === 0) queueMicrotask(() => this.#looks.clear());
+    const look = this.authenticate(credentials);
+    this.#looks.set(key, look);
+    return look;
+  }
+
+  /** Credentials of equal keys are answered alike: issued tokens go by nothing but themselves. */
+  #keyOf(credentials: Credentials): string {
+    if (this.#config.authenticate === undefined) return credentials.token ?? '';
+    let key = this.#keys.get(credentials);
+    if (key === undefined) {
+      key = keyOf(credentials);
+      this.#keys.set(credentials, key);
+    }
+    return key;
+  }
+}
+
+const describesConnection =
+  /^(?:sec-websocket-.*|connection|upgrade|host|origin|user-agent|accept.*|cache-control|pragma)$/;
+const describesDevice: ReadonlySet<string> = new Set(['device_id', 'capver', 'vsn']);
+
+/** All that an authenticator may go by, but for what tells one socket of the same user from another. */
+function keyOf({ token, params, headers }: Credentials): string {
+  const query = [...params].filter(([name]) => !describesDevice.has(name));
+  const said = Object.entries(headers).filter(([name]) => !describesConnection.test(name));
+  return JSON.stringify([token, query, said]);
 }
 
 /** What is known of a failure, without the token: it ends up in logs (stores.md §7.1.3). */
@@ -77,6 +120,7 @@ export function sameGrants(a: Principal, b: Principal): boolean {
     a.subject === b.subject &&
     a.tokenId === b.tokenId &&
     a.presence === b.presence &&
+    sameRules(a.pathRules ?? null, b.pathRules ?? null) &&
     sameMembers(new Set(a.orgs), new Set(b.orgs)) &&
     sameMembers(a.scopes, b.scopes) &&
     a.storeAccess.mode === b.storeAccess.mode &&

@@ -2,6 +2,7 @@ import { type EpochMs, type Refusal, refuse } from '@holdfast/protocol';
 
 import type { TokenRow } from '../storage/port.ts';
 import { refuseScope } from './access.ts';
+import { coversRules, isRules, type PathRule } from './path-rules.ts';
 import { type Principal, type Scope, scopes, type StoreAccess } from './principal.ts';
 
 /** What a new token is to be able to do. */
@@ -9,6 +10,7 @@ export type Grants = {
   readonly scopes: readonly Scope[];
   readonly storeAccess: StoreAccess;
   readonly expiresAt: EpochMs | null;
+  readonly pathRules: readonly PathRule[] | null;
 };
 
 /** Why a bearer may not hand out these grants: nobody gives what it does not have (stores.md §11.1.6). */
@@ -20,6 +22,10 @@ export function refuseDelegation(bearer: Principal, grants: Grants): Refusal | n
   if (!coversStores(bearer.storeAccess, grants.storeAccess)) {
     return refuse('store_not_allowed', { message: 'This token may not use all of these stores.' });
   }
+  if (!coversRules(bearer.pathRules ?? null, grants.pathRules)) {
+    const message = 'Each path rule must be contained in one of those of this token.';
+    return refuse('path_not_allowed', { message });
+  }
   return null;
 }
 
@@ -28,12 +34,23 @@ export function outlives(bearer: Principal, { expiresAt }: Grants): boolean {
   return bearer.expiresAt !== null && (expiresAt === null || expiresAt > bearer.expiresAt);
 }
 
-/** Whether the bearer may list and revoke this token: it lies within its own stores (stores.md §11.1.6). */
+/**
+ * Whether the bearer may list and revoke this token: it lies within its own stores (stores.md §11.1.6), and within its
+ * own path rules, for a token's rules name paths.
+ */
 export function seesToken(
   bearer: Principal,
-  token: Pick<TokenRow, 'org' | 'storeAccess'>,
+  token: Pick<TokenRow, 'org' | 'storeAccess' | 'pathRules'>,
 ): boolean {
-  return bearer.orgs.includes(token.org) && coversStores(bearer.storeAccess, token.storeAccess);
+  return (
+    bearer.orgs.includes(token.org) &&
+    coversStores(bearer.storeAccess, token.storeAccess) &&
+    seesRules(bearer, token.pathRules)
+  );
+}
+
+function seesRules({ pathRules = null }: Principal, rules: TokenRow['pathRules']): boolean {
+  return pathRules === null || (isRules(rules) && coversRules(pathRules, rules));
 }
 
 function coversStores(own: StoreAccess, other: StoreAccess): boolean {

@@ -17,6 +17,7 @@ export {
   seesToken,
 } from './delegation.ts';
 export { allowsOrigin, isListed, type OriginHeaders } from './origin.ts';
+export { faultInRules, grantsOf, isRules, type PathRule } from './path-rules.ts';
 export {
   type Authenticate,
   type Credentials,

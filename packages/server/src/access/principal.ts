@@ -1,5 +1,7 @@
 import type { EpochMs } from '@holdfast/protocol';
 
+import type { PathRule } from './path-rules.ts';
+
 /** Every scope there is (stores.md §11.1.3), sorted. */
 export const scopes = [
   'admin',
@@ -38,6 +40,8 @@ export type Principal = {
   readonly expiresAt: EpochMs | null;
   /** The id of an issued token; null for principals of other sources. */
   readonly tokenId: string | null;
+  /** What it may read and write of its stores (stores.md §11.2); null or absent: everything, `[]`: nothing. */
+  readonly pathRules?: readonly PathRule[] | null;
   /** Whether it may take part in presence (stores.md §10.8.1); absent: yes. */
   readonly presence?: boolean;
 };
@@ -53,7 +57,9 @@ export type Credentials = {
 };
 
 /**
- * Maps credentials to a principal, or refuses with null. It may be asked again at any time (stores.md §11.3). If it
- * rejects, nobody gets in, and open sockets have to reconnect; its error is logged without the token.
+ * Maps credentials to a principal, or refuses with null. It is asked again while sockets are open (stores.md §11.3), once
+ * for all whose credentials differ in nothing but `device_id`, `capver`, `vsn` and what describes the connection. If it
+ * rejects, or returns anything else, nobody gets in, and open sockets have to reconnect; its error is logged without the
+ * token.
  */
 export type Authenticate = (credentials: Credentials) => Promise<Principal | null>;

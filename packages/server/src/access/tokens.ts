@@ -3,6 +3,7 @@ import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypt
 import type { EpochMs } from '@holdfast/protocol';
 
 import type { Storage, TokenRow } from '../storage/port.ts';
+import { isRules, type PathRule } from './path-rules.ts';
 import {
   type Credentials,
   type Principal,
@@ -23,6 +24,8 @@ export type TokenRequest = {
   readonly expiresAt: EpochMs | null;
   /** The subject of the creator; null for the operator. */
   readonly createdBy: string | null;
+  /** Default: none, so that nothing is hidden. */
+  readonly pathRules?: readonly PathRule[] | null;
 };
 
 /** A new token: the only time that the token itself is known (stores.md §11.1.2). */
@@ -60,7 +63,7 @@ export class TokenAuthority {
       creator: request.createdBy,
       scopes: request.scopes.toSorted(),
       storeAccess: request.storeAccess,
-      pathRules: null,
+      pathRules: request.pathRules ?? null,
       insertedAt: this.#clock.now(),
       expiresAt: request.expiresAt,
       revokedAt: null,
@@ -113,10 +116,11 @@ function digest(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }
 
-/** A token with path rules stays shut: a principal without rules would see what they hide. */
+/** A row with rules that this version cannot read stays shut: a principal without rules would see what they hide. */
 function isLive(row: TokenRow, now: EpochMs): boolean {
   const expired = row.expiresAt !== null && row.expiresAt <= now;
-  return row.revokedAt === null && !expired && row.pathRules === null;
+  const { pathRules } = row;
+  return row.revokedAt === null && !expired && (pathRules === null || isRules(pathRules));
 }
 
 function principalOf(row: TokenRow): Principal {
@@ -127,5 +131,6 @@ function principalOf(row: TokenRow): Principal {
     storeAccess: row.storeAccess,
     expiresAt: row.expiresAt,
     tokenId: row.id,
+    ...(isRules(row.pathRules) && { pathRules: row.pathRules }),
   };
 }

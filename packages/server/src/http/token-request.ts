@@ -1,9 +1,12 @@
 import { type EpochMs, parseStoreName } from '@holdfast/protocol';
 
 import {
+  faultInRules,
+  isRules,
   isScope,
   legacyScopes,
   orgOf,
+  type PathRule,
   type Principal,
   type Scope,
   seesStore,
@@ -21,6 +24,7 @@ export type WantedToken = {
   readonly scopes: readonly Scope[];
   readonly storeAccess: StoreAccess;
   readonly expiresAt: EpochMs | null;
+  readonly pathRules: readonly PathRule[] | null;
 };
 
 type Body = { readonly [key: string]: unknown };
@@ -29,17 +33,21 @@ type Around = { readonly bearer: Principal; readonly deps: HttpDeps };
 const NAME_BYTES_MAX = 128;
 const STORES_MAX = 1000;
 
-/** Reads the body of `POST /api/tokens` (stores.md §15.2). What it leaves open, stores and expiry, is as the bearer's. */
+/** Reads the body of `POST /api/tokens` (stores.md §15.2). What it leaves open (stores, expiry, rules) is as the bearer's. */
 export async function readTokenRequest(body: Body, around: Around): Promise<WantedToken> {
   const { bearer, deps } = around;
-  // To ignore rules would issue a token that may do more than was asked for.
-  if ((body['path_rules'] ?? null) !== null) {
-    throw invalidField('path_rules', 'This server does not issue tokens with path rules.');
-  }
   const name = readName(body['name']);
   const scopes = readScopes(body);
   const expiresAt = readExpiry(body['expires_at'], { bearer, now: deps.now() });
-  return { name, scopes, expiresAt, ...(await readStores(body, around)) };
+  const pathRules = readRules(body['path_rules'], bearer);
+  return { name, scopes, expiresAt, pathRules, ...(await readStores(body, around)) };
+}
+
+function readRules(given: unknown, bearer: Principal): readonly PathRule[] | null {
+  if (given === undefined) return bearer.pathRules ?? null;
+  if (given === null) return null;
+  if (isRules(given)) return given.map(({ pattern, allow }) => ({ pattern, allow }));
+  throw invalidField('path_rules', `path_rules: ${faultInRules(given) ?? ''}`);
 }
 
 function readName(name: unknown): string {

@@ -13,7 +13,7 @@ export function routeWhoami(app: Hono, deps: HttpDeps): void {
       subject: principal.subject,
       org: principal.orgs[0] ?? null,
       ...describeGrants(principal),
-      path_rules: null,
+      path_rules: principal.pathRules ?? null,
       expires_at: writeTime(principal.expiresAt),
     });
   });

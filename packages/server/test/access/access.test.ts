@@ -33,6 +33,10 @@ function setUp(authenticate?: Authenticate) {
   return { clock, storage, tokens, access, issue };
 }
 
+function socket(token: string, query: string, headers = {}): Credentials {
+  return { token, params: new URLSearchParams(query), headers };
+}
+
 function credentials(token: string | null): Credentials {
   return { token, params: new URLSearchParams(), headers: {} };
 }
@@ -122,15 +126,39 @@ describe('tokens', () => {
     expect(heard).toEqual([full]);
   });
 
-  test('a token with path rules stays shut while rules are not kept', async () => {
-    const { access, issue, storage } = setUp();
-    const { row, rawToken } = await issue();
-    const pathRules: TokenRow['pathRules'] = [{ pattern: 'posts/**', allow: ['read'] }];
+  test('S102 a token has the path rules it was issued with, and is nobody where they cannot be read', async () => {
+    const { access, issue, storage, tokens } = setUp();
+    const { row } = await issue();
+    const pathRules = [{ pattern: 'posts/**', allow: ['read' as const] }];
+    const ruled = await tokens.issue({ ...row, createdBy: 'ann', pathRules, scopes: [] });
+    expect(await access.authenticate(credentials(ruled.rawToken))).toMatchObject({ pathRules });
     const twin = `hf_tok_${'t'.repeat(43)}`;
     const hash = createHash('sha256').update(twin).digest('hex');
-    await storage.tokens.create({ ...row, id: 'twin', hash, pathRules });
+    const unknown: TokenRow['pathRules'] = [{ pattern: 'posts/**', allow: ['fly'] }];
+    await storage.tokens.create({ ...row, id: 'twin', hash, pathRules: unknown });
     expect(await access.authenticate(credentials(twin))).toBeNull();
-    expect(await access.authenticate(credentials(rawToken))).not.toBeNull();
+  });
+});
+
+describe('a configured authenticator is code of others', () => {
+  test.each<[string, object]>([
+    ['no object', new Set()],
+    ['a list of scopes', { ...ann, scopes: ['entries:read'] }],
+    ['an unknown scope', { ...ann, scopes: new Set(['entries:fly']) }],
+    ['no orgs', { ...ann, orgs: undefined }],
+    ['an org that is no list', { ...ann, orgs: 'acme' }],
+    ['no store access', { ...ann, storeAccess: undefined }],
+    ['selected stores without ids', { ...ann, storeAccess: { mode: 'selected' } }],
+    ['an expiry that is not a time', { ...ann, expiresAt: Number.NaN }],
+    ['an expiry as text', { ...ann, expiresAt: '2030-01-01' }],
+    ['path rules that are no list', { ...ann, pathRules: { pattern: '**', allow: ['read'] } }],
+    ['a bad pattern', { ...ann, pathRules: [{ pattern: 'a/**/b', allow: ['read'] }] }],
+    ['an unknown right', { ...ann, pathRules: [{ pattern: '**', allow: ['fly'] }] }],
+  ])('S101 an answer with %s lets nobody in, and does not tell the token', async (_, answer) => {
+    const { access } = setUp(() => Promise.resolve(answer as Principal));
+    const asked = access.authenticate(credentials('eyJhbGciOi.secret.c2ln'));
+    await expect(asked).rejects.toThrow(/no principal/);
+    await expect(asked).rejects.not.toThrow(/secret/);
   });
 });
 
@@ -166,12 +194,46 @@ describe('open sockets are checked again', () => {
     ['another subject', { subject: 'bob' }],
     ['another org', { orgs: ['globex'] }],
     ['selected stores', { storeAccess: { mode: 'selected', storeIds: ['1'] } }],
+    ['path rules', { pathRules: [] }],
   ])('S101 grants that changed to %s are noticed', async (_, change) => {
     let now = ann;
     const { access } = setUp(() => Promise.resolve(now));
     expect(await access.recheck(credentials('x'), ann)).toBe('valid');
     now = { ...ann, ...change };
     expect(await access.recheck(credentials('x'), ann)).toBe('changed');
+  });
+
+  test('S101 rules that changed are noticed; their order is not', async () => {
+    const [a, b] = [
+      { pattern: 'a/**', allow: ['read', 'write'] as const },
+      { pattern: 'b/**', allow: ['read'] as const },
+    ];
+    let now: Principal = { ...ann, pathRules: [a, b] };
+    const { access } = setUp(() => Promise.resolve(now));
+    const before = now;
+    now = { ...ann, pathRules: [b, { ...a, allow: ['write', 'read'] }] };
+    expect(await access.recheck(credentials('x'), before)).toBe('valid');
+    now = { ...ann, pathRules: [a] };
+    expect(await access.recheck(credentials('x'), before)).toBe('changed');
+  });
+
+  test('S101 sockets that differ in their device only are looked at once, in one turn and no longer', async () => {
+    const asked: string[] = [];
+    const { access } = setUp(({ token, params }) => {
+      asked.push(`${token ?? ''} ${params.get('room') ?? ''}`);
+      return Promise.resolve(ann);
+    });
+    const sockets = [
+      socket('x', 'device_id=1', { 'sec-websocket-key': 'one', 'user-agent': 'a' }),
+      socket('x', 'device_id=2', { 'sec-websocket-key': 'two', 'user-agent': 'b' }),
+      socket('x', 'device_id=1&room=7'),
+      socket('y', 'device_id=1'),
+    ];
+    const look = () => Promise.all(sockets.map((each) => access.recheck(each, ann)));
+    expect(await look()).toEqual(['valid', 'valid', 'valid', 'valid']);
+    expect(asked.toSorted()).toEqual(['x ', 'x 7', 'y ']);
+    await look();
+    expect(asked).toHaveLength(6);
   });
 
   test('an expiry that only moves on, and another order, are no change', async () => {

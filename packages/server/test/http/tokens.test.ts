@@ -147,6 +147,36 @@ describe('tokens over HTTP', () => {
     expect(await list(ask)).toHaveLength(1);
   });
 
+  test('S101 path rules are kept, told, and handed on no wider than the bearer has them', async () => {
+    const world = new World();
+    const all = await world.token();
+    const rules = [{ pattern: 'posts/**', allow: ['read', 'write'] }];
+    const { json } = await create(all.ask, { scopes, path_rules: rules });
+    expect(json['path_rules']).toEqual(rules);
+    const { ask } = { ask: world.as(String(json['raw_token'])) };
+    expect((await ask('GET', '/api/whoami')).json['path_rules']).toEqual(rules);
+    const make = (given: object) => create(ask, { scopes: ['entries:read'], ...given });
+    expect((await make({})).json['path_rules']).toEqual(rules);
+    const narrow = [{ pattern: 'posts/*/title', allow: ['read'] }];
+    expect((await make({ path_rules: narrow })).json['path_rules']).toEqual(narrow);
+    expect((await make({ path_rules: [] })).json['path_rules']).toEqual([]);
+    for (const wide of [
+      null,
+      [{ pattern: '**', allow: ['read'] }],
+      [...narrow, { pattern: 'post', allow: ['read'] }],
+    ]) {
+      expect((await make({ path_rules: wide })).json).toMatchObject({
+        error: 'forbidden',
+        reason: 'path_not_allowed',
+        message: expect.any(String),
+      });
+    }
+    // The rules of other tokens name paths: who has rules sees those only that lie within them.
+    expect(await list(ask)).toHaveLength(4);
+    expect(await list(all.ask)).toHaveLength(5);
+    expect((await ask('DELETE', `/api/tokens/${all.id}`)).status).toBe(404);
+  });
+
   test('S101 what a new token leaves open is as its bearer has it, never more', async () => {
     const world = new World();
     const blog = await world.store('acme/blog');
@@ -217,7 +247,13 @@ describe('tokens over HTTP', () => {
     ['scopes', { scopes: 'entries:read' }],
     ['scopes', { scopes: ['entries:read'], read: true }],
     ['read', { read: 'yes' }],
-    ['path_rules', { read: true, path_rules: [] }],
+    ['path_rules', { read: true, path_rules: {} }],
+    ['path_rules', { read: true, path_rules: [{ pattern: 'a/**/b', allow: ['read'] }] }],
+    ['path_rules', { read: true, path_rules: [{ pattern: 'a', allow: ['fly'] }] }],
+    [
+      'path_rules',
+      { read: true, path_rules: Array.from({ length: 65 }, () => ({ pattern: 'a', allow: [] })) },
+    ],
     ['expires_at', { read: true, expires_at: '2025-01-01T00:00:00Z' }],
     ['expires_at', { read: true, expires_at: 1_800_000_000_000 }],
     ['store_access_mode', { read: true, store_access_mode: 'some' }],

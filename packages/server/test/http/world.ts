@@ -5,6 +5,7 @@ import type { Hono } from 'hono';
 import {
   Access,
   type Authenticate,
+  type PathRule,
   type Scope,
   scopes,
   type StoreAccess,
@@ -124,6 +125,7 @@ export class World {
       readonly scopes?: readonly Scope[];
       readonly storeAccess?: StoreAccess;
       readonly expiresAt?: number;
+      readonly pathRules?: readonly PathRule[];
     } = {},
   ): Promise<{ readonly id: string; readonly raw: string; readonly ask: Ask }> {
     const { row, rawToken } = await this.tokens.issue({
@@ -133,6 +135,7 @@ export class World {
       storeAccess: grants.storeAccess ?? { mode: 'all' },
       expiresAt: grants.expiresAt ?? null,
       createdBy: null,
+      pathRules: grants.pathRules ?? null,
     });
     return { id: row.id, raw: rawToken, ask: this.as(rawToken) };
   }

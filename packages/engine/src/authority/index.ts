@@ -1,5 +1,6 @@
 export { Authority } from './authority.ts';
 export { clientOf } from './clients.ts';
+export { type ExpiredLease, LeaseDeadlines } from './lease-deadlines.ts';
 export type {
   Answer,
   AuthorityConfig,

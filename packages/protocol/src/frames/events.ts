@@ -30,6 +30,7 @@ export const serverEvents = [
   'snapshot_begin',
   'snapshot_chunk',
   'snapshot_end',
+  'lease_expired',
   'presence_state',
   'presence_diff',
 ] as const;

@@ -8,6 +8,7 @@ import {
 } from '@holdfast/engine/authority';
 import { Tree } from '@holdfast/engine/data';
 import {
+  type Entry,
   type EpochMs,
   HoldfastError,
   type Limits,
@@ -18,6 +19,7 @@ import {
 import type { Bus } from '../bus/port.ts';
 import type { AppendResult, Storage, StoreRow } from '../storage/port.ts';
 import type { Clock } from './clock.ts';
+import { LeaseAlarm } from './lease-alarm.ts';
 import { LogRing } from './log-ring.ts';
 
 /** Where the answer to a submission goes. */
@@ -54,6 +56,8 @@ export class StoreHost {
   readonly #ring: LogRing;
   readonly #receivers = new Map<number, Receiver>();
   readonly #followers = new Set<Follower>();
+  /** Tells of leases that end because nobody renews them. */
+  readonly leaseAlarm: LeaseAlarm;
   #head: Seq;
   #oldestSeq: Seq;
   #dedupeSince: EpochMs;
@@ -76,6 +80,7 @@ export class StoreHost {
     this.#dedupeSince = opened.dedupeSince;
     this.#head = opened.head;
     this.#ring = new LogRing(opened.head);
+    this.leaseAlarm = new LeaseAlarm(room.clock, () => this.#instant());
     this.#authority = new Authority({
       head: opened.head,
       tree: opened.tree,
@@ -90,17 +95,20 @@ export class StoreHost {
     const meta = await room.storage.open(row.id);
     if (meta === null) throw new HoldfastError('unauthorized');
     const tree = Tree.empty();
+    const leases: Entry[] = [];
     let head = meta.head;
     let sliceStart = room.clock.now();
     for await (const chunk of room.storage.load(row.id)) {
       head = chunk.seq;
       tree.load(chunk.entries, chunk.maps);
+      leases.push(...chunk.entries.filter(({ type }) => type === 'lease'));
       if (room.clock.now() - sliceStart > LOAD_SLICE_MS) {
         await new Promise<void>((resolve) => room.clock.setImmediate(resolve));
         sliceStart = room.clock.now();
       }
     }
     const host = new StoreHost(room, row, { ...meta, head, tree });
+    host.leaseAlarm.load(leases);
     host.#unsubscribe = room.bus.subscribe(`store.${row.id}`, (bytes) => host.#hinted(bytes));
     return host;
   }
@@ -193,6 +201,7 @@ export class StoreHost {
       else this.#step({ type: 'drain' });
     });
     this.#room.clock.clearTimeout(this.#timer);
+    this.leaseAlarm.close();
     this.#followers.clear();
   }
 
@@ -289,6 +298,7 @@ export class StoreHost {
     const last = ops.at(-1);
     if (last === undefined) return;
     this.#ring.push(ops);
+    this.leaseAlarm.follow(ops);
     this.#head = last.seq;
     for (const follower of this.#followers) follower(ops);
   }

@@ -20,6 +20,7 @@ import {
 import { refuseScope } from '../access/index.ts';
 import type { Receiver } from '../host/store-host.ts';
 import { Delivery } from './delivery.ts';
+import { hearExpiry } from './lease-notices.ts';
 import { stateEvent } from './legacy.ts';
 import type { SocketRoom } from './room.ts';
 import type { ChannelPort, ChannelTerms } from './terms.ts';
@@ -40,6 +41,7 @@ export class StoreChannel implements Receiver {
   readonly #pushed = new Map<number, Pushed>();
   readonly #questions: { readonly after: number; readonly ask: () => void }[] = [];
   #lastTicket = 0;
+  #deafen: () => void = () => undefined;
   #closed = false;
 
   constructor(room: SocketRoom, port: ChannelPort, terms: ChannelTerms) {
@@ -57,6 +59,7 @@ export class StoreChannel implements Receiver {
   /** Called right after the join reply: what is missing follows, then what happens. */
   begin(): void {
     this.#delivery.begin();
+    this.#deafen = hearExpiry(this.#port, this.#terms);
   }
 
   push(slot: number, event: string, payload: unknown): void {
@@ -128,6 +131,7 @@ export class StoreChannel implements Receiver {
   close(): void {
     this.#closed = true;
     this.#delivery.close();
+    this.#deafen();
     this.#terms.host.left(this.#number);
   }
 

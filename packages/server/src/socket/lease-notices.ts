@@ -1,0 +1,25 @@
+import type { ExpiredLease } from '@holdfast/engine/authority';
+import type { ChannelPort, ChannelTerms } from './terms.ts';
+import { message } from './wire.ts';
+
+/** Frames of a notice, one for all channels that speak alike. */
+const frames = new WeakMap<ExpiredLease, Map<string, Buffer>>();
+
+/**
+ * Tells a capver-4 channel of leases that end unrenewed, so that whoever waits for one need not ask. A hint: it is no op,
+ * has no seq, and is dropped where the socket is behind.
+ */
+export function hearExpiry(port: ChannelPort, terms: ChannelTerms): () => void {
+  const { dialect, topic, codec, plan, host } = terms;
+  if (dialect === 3 || plan.silent) return () => undefined;
+  const audience = `${codec.vsn} ${topic}`;
+  return host.leaseAlarm.listen((lease) => {
+    if (port.outbox.congested) return;
+    const known = frames.get(lease) ?? new Map<string, Buffer>();
+    frames.set(lease, known);
+    const frame =
+      known.get(audience) ?? message(codec, [null, null, topic, 'lease_expired', lease]);
+    known.set(audience, frame);
+    port.outbox.send(frame);
+  });
+}

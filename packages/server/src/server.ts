@@ -146,6 +146,8 @@ class HoldfastServer implements Server {
   #draining = false;
   #expiryTimer: unknown = null;
   #closing: Promise<void> | null = null;
+  /** Ends what would go on for ever. */
+  readonly #closingSignal = new AbortController();
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -243,6 +245,7 @@ class HoldfastServer implements Server {
 
   async #close(retryAfterMs: number): Promise<void> {
     this.#draining = true;
+    this.#closingSignal.abort();
     this.#clock.clearTimeout(this.#expiryTimer);
     this.#sockets.stopReading();
     await this.#openStores.close();
@@ -297,7 +300,9 @@ class HoldfastServer implements Server {
   #createHttp(access: Access): HttpServer {
     const app = createHttp({
       storage: this.#storage,
-      withStore: doorTo(this.#openStores, () => (this.#numbers += 1)),
+      ...doorTo(this.#openStores, () => (this.#numbers += 1)),
+      clock: this.#clock,
+      closing: this.#closingSignal.signal,
       access,
       tokens: this.#tokens,
       ready: () => this.#ready(),

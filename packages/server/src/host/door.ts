@@ -10,30 +10,50 @@ type LoneRequest = Pick<
 >;
 
 /** A store as one HTTP request holds it open. */
-type OpenStore = Pick<StoreHost, 'view' | 'row'> & {
+type OpenStore = Pick<StoreHost, 'view' | 'row' | 'standing' | 'read' | 'follow'> & {
   /** Commits the request, or tells why not. */
   write(request: LoneRequest): Promise<WriteReply | Refusal>;
+  /** Lets go of the store. */
+  release(): void;
 };
 
-/** Opens a store for as long as `use` takes. */
-type StoreDoor = <T>(storeId: string, use: (store: OpenStore) => T | Promise<T>) => Promise<T>;
+/** How requests without a channel come to a store; each gets a channel number of its own. */
+export type StoreDoor = {
+  /** Holds the store open until it is released. */
+  readonly openStore: (storeId: string) => Promise<OpenStore>;
+  /** Holds it open for as long as `use` takes. */
+  readonly withStore: <T>(storeId: string, use: (store: OpenStore) => T | Promise<T>) => Promise<T>;
+};
 
-/** The door that requests without a channel come through; each gets a channel number of its own. */
+/** The door to the open stores. */
 export function doorTo(stores: Stores, nextNumber: () => number): StoreDoor {
-  return async (storeId, use) => {
+  const openStore = async (storeId: string): Promise<OpenStore> => {
     const hold = await stores.hold(storeId);
     const { host } = hold;
     const channel = nextNumber();
-    try {
-      return await use({
-        row: host.row,
-        view: () => host.view(),
-        write: (request) => submit(host, channel, request),
-      });
-    } finally {
-      host.left(channel);
-      hold.release();
-    }
+    return {
+      row: host.row,
+      view: () => host.view(),
+      standing: () => host.standing(),
+      read: (after, through) => host.read(after, through),
+      follow: (follower) => host.follow(follower),
+      write: (request) => submit(host, channel, request),
+      release: () => {
+        host.left(channel);
+        hold.release();
+      },
+    };
+  };
+  return {
+    openStore,
+    withStore: async (storeId, use) => {
+      const store = await openStore(storeId);
+      try {
+        return await use(store);
+      } finally {
+        store.release();
+      }
+    },
   };
 }
 

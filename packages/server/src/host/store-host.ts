@@ -128,6 +128,11 @@ export class StoreHost {
     return this.#dedupeSince;
   }
 
+  /** Where the store stands, as far as it is known here. */
+  standing(): { readonly head: Seq; readonly oldestSeq: Seq } {
+    return { head: this.#head, oldestSeq: this.#oldestSeq };
+  }
+
   /** Looks how far back log and dedupe records reach by now; what was true at the opening sends repeats that nobody knows. */
   async refresh(): Promise<void> {
     const now = await this.#room.storage.open(this.row.id);

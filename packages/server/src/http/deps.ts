@@ -1,4 +1,4 @@
-import type { Submission } from '@holdfast/engine/authority';
+import type { LoggedOp, Submission } from '@holdfast/engine/authority';
 import type { Tree } from '@holdfast/engine/data';
 import type { EpochMs, Limits, Refusal, Seq, WriteReply } from '@holdfast/protocol';
 
@@ -44,11 +44,20 @@ export type OpenStore = {
   view(): { readonly tree: Tree; readonly seq: Seq };
   /** Commits the request, or tells why not; rejects where the outcome is unknown. */
   write(request: LoneRequest): Promise<WriteReply | Refusal>;
+  /** The last seq, and the first that the log retains. */
+  standing(): { readonly head: Seq; readonly oldestSeq: Seq };
+  /** A first part of the ops in (after, through]: whole commits. */
+  read(after: Seq, through: Seq): Promise<readonly LoggedOp[]>;
+  /** Hears of every commit until the returned function is called. */
+  follow(follower: (ops: readonly LoggedOp[]) => void): () => void;
+  release(): void;
 };
 
 /** What the HTTP surface needs of the rest of the server. */
 export type HttpDeps = {
   readonly storage: Pick<Storage, 'stores' | 'answers'>;
+  /** Holds a store open until it is released. */
+  readonly openStore: (storeId: string) => Promise<OpenStore>;
   /** Holds a store open for as long as `use` takes. */
   readonly withStore: <T>(storeId: string, use: (store: OpenStore) => T | Promise<T>) => Promise<T>;
   readonly access: Access;
@@ -58,6 +67,14 @@ export type HttpDeps = {
   /** Whether the server takes nothing new any more (stores.md §19.3). */
   readonly draining?: () => boolean;
   readonly now: () => EpochMs;
+  /** Monotonic time and timers of what goes on for long. */
+  readonly clock: {
+    now(): number;
+    setTimeout(run: () => void, ms: number): unknown;
+    clearTimeout(handle: unknown): void;
+  };
+  /** Aborts when the server begins to drain: what streams without an end, ends. */
+  readonly closing: AbortSignal;
   /** Draws a UUID. */
   readonly newId: () => string;
   readonly newIncarnation: () => string;

@@ -13,6 +13,7 @@ import { routeEntryList } from './entry-list.ts';
 import { routeHealth } from './health.ts';
 import { routeStores } from './stores.ts';
 import { routeTokens } from './tokens.ts';
+import { routeWatch } from './watch.ts';
 import { routeWhoami } from './whoami.ts';
 
 const drained = refuse('unavailable', { retry_after_ms: 1000 });
@@ -57,6 +58,7 @@ export function createHttp(deps: HttpDeps): Hono {
   routeStores(app, deps);
   routeTokens(app, deps);
   const committer = new Committer(deps);
+  routeWatch(app, deps);
   routeEntryBatch(app, deps, committer);
   routeEntryList(app, deps);
   routeEntries(app, deps, committer);

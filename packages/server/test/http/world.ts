@@ -85,7 +85,9 @@ export class World {
     let channels = 0;
     this.app = createHttp({
       storage: this.storage,
-      withStore: doorTo(stores, () => (channels += 1)),
+      ...doorTo(stores, () => (channels += 1)),
+      clock: systemClock,
+      closing: new AbortController().signal,
       access: this.access,
       tokens: this.tokens,
       ready: () => ({ ok: true, checks: { database: 'ok', pubsub: 'ok' } }),

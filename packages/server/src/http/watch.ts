@@ -1,0 +1,179 @@
+import { type LoggedOp } from '@holdfast/engine/authority';
+import { entriesIn, project, Scope, typeOfOp } from '@holdfast/engine/data';
+import { isRefusal, parseGlob, refuse, type Seq } from '@holdfast/protocol';
+import type { Context, Hono } from 'hono';
+
+import type { HttpDeps, OpenStore } from './deps.ts';
+import { Problem, refused } from './errors.ts';
+import { EventStream } from './event-stream.ts';
+import { credentialsOf, identify, needScope } from './identify.ts';
+import { storeOf } from './store-of.ts';
+
+const RECHECK_MS = 2000;
+const PING_MS = 15_000;
+const parameters = new Set(['pattern', 'include_current', 'since', 'incarnation']);
+
+/** From where on a watcher wants to hear. */
+type Wanted = {
+  readonly scope: Scope;
+  readonly includeCurrent: boolean;
+  /** The last seq it has seen; null: from now on. */
+  readonly since: Seq | null;
+  readonly incarnation: string | null;
+};
+
+/** `GET …/watch`: the facts of a store as server-sent events (stores.md §16). */
+export function routeWatch(app: Hono, deps: HttpDeps): void {
+  app.get('/api/stores/:org/:store/watch', async (c) => {
+    const principal = await identify(deps, c);
+    const row = await storeOf(deps, c, principal);
+    needScope(principal, 'entries:read');
+    if (!acceptsEvents(c.req.header('accept'))) {
+      throw new Problem(426, 'upgrade_required', { detail: 'Accept text/event-stream.' });
+    }
+    const wanted = readWanted(c, deps);
+    const store = await deps.openStore(row.id);
+    const verdict = (): Promise<string> => deps.access.recheck(credentialsOf(c), principal);
+    const watch = new Watch(store, wanted);
+    const stream = new EventStream(deps, {
+      source: watch,
+      verdict,
+      recheckMs: RECHECK_MS,
+      pingMs: PING_MS,
+    });
+    return new Response(stream.body, {
+      headers: { 'Content-Type': 'text/event-stream; charset=utf-8', 'X-Accel-Buffering': 'no' },
+    });
+  });
+}
+
+/** Reads the log for one watcher: it is asked for the next text when the last has left. */
+class Watch {
+  readonly #store: OpenStore;
+  readonly #scope: Scope;
+  readonly #opening: Generator<string | null, void, undefined>;
+  readonly #unfollow: () => void;
+  #cursor: Seq;
+  #changed: () => void = () => undefined;
+
+  constructor(store: OpenStore, wanted: Wanted) {
+    this.#store = store;
+    this.#scope = wanted.scope;
+    const { head } = store.standing();
+    const why = whyReset(store, wanted);
+    this.#cursor = why === null ? (wanted.since ?? head) : head;
+    this.#opening = this.#open(wanted, why);
+    this.#unfollow = store.follow(() => this.#changed());
+  }
+
+  get cursor(): Seq {
+    return this.#cursor;
+  }
+
+  /** The next text to send; empty where there is nothing to tell of what was read; null where all is told. */
+  async next(): Promise<string | null> {
+    const opening = this.#opening.next();
+    if (opening.done !== true) return opening.value ?? '';
+    const { head } = this.#store.standing();
+    if (this.#cursor >= head) return null;
+    const ops = await this.#store.read(this.#cursor, head);
+    this.#cursor = ops.at(-1)?.seq ?? head;
+    return textOf(ops, this.#scope);
+  }
+
+  /** Calls back once when there is more. */
+  wake(run: () => void): void {
+    this.#changed = run;
+    if (this.#cursor < this.#store.standing().head) run();
+  }
+
+  close(): void {
+    this.#unfollow();
+    this.#store.release();
+  }
+
+  /** What comes before the log: why not, all that is there, and up to where that holds. */
+  *#open(wanted: Wanted, why: string | null): Generator<string | null, void, undefined> {
+    const { tree, seq } = this.#store.view();
+    if (why !== null) yield message('reset', { why, seq });
+    if (why !== null || (wanted.includeCurrent && wanted.since === null)) {
+      this.#cursor = seq;
+      for (const entry of entriesIn(tree, this.#scope)) {
+        yield entry === null ? null : message('present', entry);
+      }
+    }
+    const ready = { through_seq: this.#cursor, incarnation: this.#store.row.incarnation };
+    yield `id: ${this.#cursor}\n${message('ready', ready)}`;
+  }
+}
+
+/** Why the log cannot be followed from where the watcher was; null if it can. */
+function whyReset(store: OpenStore, { since, incarnation }: Wanted): string | null {
+  if (since === null) return null;
+  const { head, oldestSeq } = store.standing();
+  if (incarnation !== null && incarnation !== store.row.incarnation) return 'incarnation';
+  if (since > head) return 'ahead';
+  return since < oldestSeq - 1 ? 'behind' : null;
+}
+
+/** Only the last message of a commit has an id, so that whoever resumes never misses a part of it. */
+function textOf(ops: readonly LoggedOp[], scope: Scope): string {
+  const visible = ops.flatMap((op) => project(op, scope) ?? []);
+  return visible
+    .map((op, index) => {
+      const next = visible[index + 1];
+      const isLast = op.tx === null || next === undefined || next.tx !== op.tx;
+      return `${isLast ? `id: ${op.tx ?? op.seq}\n` : ''}${message('op', describe(op))}`;
+    })
+    .join('');
+}
+
+function describe(op: LoggedOp): object {
+  return {
+    store_seq: op.seq,
+    op: op.op,
+    path: op.path,
+    value: op.value,
+    type: typeOfOp(op.op, op.value),
+    device_id: op.deviceId,
+    client_op_id: op.clientOpId,
+    tx: op.tx,
+  };
+}
+
+function message(event: string, data: object): string {
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+function acceptsEvents(accept = '*/*'): boolean {
+  return /(^|,)\s*(\*\/\*|text\/\*|text\/event-stream)\s*(;|,|$)/i.test(accept);
+}
+
+function readWanted(c: Context, { limits }: HttpDeps): Wanted {
+  const asked = c.req.query();
+  for (const name of Object.keys(asked)) {
+    if (!parameters.has(name)) throw invalid(`There is no parameter ${name.slice(0, 40)}.`);
+  }
+  const { pattern = '**', include_current: current = 'false', incarnation = null } = asked;
+  const parsed = parseGlob(pattern, limits);
+  if (isRefusal(parsed)) throw refused(refuse('invalid_pattern', { pattern, error: parsed.code }));
+  if (current !== 'true' && current !== 'false') throw invalid('include_current is true or false.');
+  return {
+    scope: new Scope([parsed]),
+    includeCurrent: current === 'true',
+    // What the browser saw last counts more than what the page asked for at first.
+    since: readSeq(c.req.header('last-event-id') ?? asked['since']),
+    incarnation,
+  };
+}
+
+function readSeq(text: string | undefined): Seq | null {
+  if (text === undefined || text === '') return null;
+  const seq = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+  if (Number.isSafeInteger(seq)) return seq;
+  throw invalid('since and Last-Event-ID are seqs.');
+}
+
+function invalid(detail: string): Problem {
+  return new Problem(400, 'invalid_params', { detail });
+}

@@ -1,0 +1,228 @@
+import { expect, test } from 'vitest';
+
+import { VirtualClock } from '../conversation/clock.ts';
+import { World } from './world.ts';
+
+const S = '/api/stores/acme/blog';
+
+type Event = { readonly event: string; readonly id: string | null; readonly data: unknown };
+
+/** Reads one stream, event by event; `lastId` is what a browser would resume with. */
+class Reader {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #decoder = new TextDecoder();
+  #text = '';
+  lastId = '';
+  /** Every id there was, those without an event too. */
+  readonly ids: string[] = [];
+
+  constructor(response: Response) {
+    if (response.body === null) throw new Error('no stream');
+    this.#reader = response.body.getReader();
+  }
+
+  /** The next event; null at the end of the stream. Bare ids and comments only move `lastId`. */
+  async next(): Promise<Event | null> {
+    for (;;) {
+      const end = this.#text.indexOf('\n\n');
+      if (end === -1) {
+        // oxlint-disable-next-line no-await-in-loop -- piece by piece
+        const { done, value } = await this.#reader.read();
+        if (done) return null;
+        this.#text += this.#decoder.decode(value, { stream: true });
+        continue;
+      }
+      const event = this.#parse(this.#text.slice(0, end));
+      this.#text = this.#text.slice(end + 2);
+      if (event !== null) return event;
+    }
+  }
+
+  async take(count: number): Promise<readonly Event[]> {
+    const events: Event[] = [];
+    while (events.length < count) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const event = await this.next();
+      if (event === null) break;
+      events.push(event);
+    }
+    return events;
+  }
+
+  async close(): Promise<void> {
+    await this.#reader.cancel();
+  }
+
+  #parse(block: string): Event | null {
+    const fields = new Map<string, string>();
+    for (const line of block.split('\n')) {
+      const at = line.indexOf(': ');
+      if (at > 0) fields.set(line.slice(0, at), line.slice(at + 2));
+    }
+    const id = fields.get('id') ?? null;
+    if (id !== null) {
+      this.lastId = id;
+      this.ids.push(id);
+    }
+    const data = fields.get('data');
+    return data === undefined
+      ? null
+      : { event: fields.get('event') ?? 'message', id, data: JSON.parse(data) };
+  }
+}
+
+async function open(clock = new VirtualClock()) {
+  const closing = new AbortController();
+  const world = new World({ clock, closing: closing.signal });
+  await world.store('acme/blog');
+  const { id, raw, ask } = await world.token();
+  const put = (path: string, value: unknown) => ask('PUT', `${S}/entries/${path}`, value);
+  const watch = async (query = '', headers: { [name: string]: string } = {}) => {
+    const all = { Authorization: `Bearer ${raw}`, Accept: 'text/event-stream', ...headers };
+    return new Reader(await world.app.request(`${S}/watch${query}`, { headers: all }));
+  };
+  return { world, id, ask, put, watch, clock, closing };
+}
+
+const paths = (events: readonly (Event | null)[]) =>
+  events.map((event) => JSON.parse(JSON.stringify(event?.data)).path);
+
+test('S107 present, ready, then every op with its seq as the id', async () => {
+  const { put, watch } = await open();
+  await put('a', 1);
+  const reader = await watch('?include_current=true');
+  expect(await reader.take(2)).toEqual([
+    {
+      event: 'present',
+      id: null,
+      data: { path: 'a', value: 1, type: 'integer', revision: 1 },
+    },
+    { event: 'ready', id: '1', data: { through_seq: 1, incarnation: expect.any(String) } },
+  ]);
+  await put('b', { c: 'x' });
+  expect(await reader.next()).toEqual({
+    event: 'op',
+    id: '2',
+    data: {
+      store_seq: 2,
+      op: 'set',
+      path: 'b',
+      value: { c: 'x' },
+      type: 'map',
+      device_id: expect.stringMatching(/^http:/),
+      client_op_id: expect.any(String),
+      tx: null,
+    },
+  });
+  await reader.close();
+});
+
+test('S107 only the last message of a transaction has an id, and a resume by it loses and repeats nothing', async () => {
+  const { ask, put, watch } = await open();
+  const first = await watch();
+  expect((await first.next())?.event).toBe('ready');
+  await ask('POST', `${S}/transact`, {
+    ops: ['x', 'y', 'z'].map((path) => ({ op: 'set', path, value: 1 })),
+  });
+  await put('after', 1);
+  const events = await first.take(3);
+  expect(events.map(({ id }) => id)).toEqual([null, null, '3']);
+  await first.close();
+  const second = await watch('?since=0', { 'Last-Event-ID': first.lastId });
+  expect((await second.next())?.data).toMatchObject({ through_seq: 3 });
+  expect(paths([await second.next()])).toEqual(['after']);
+  await second.close();
+});
+
+test('S107 a stream cut inside a transaction is resumed before it', async () => {
+  const { ask, watch } = await open();
+  const first = await watch();
+  await first.next();
+  const ops = ['x', 'y', 'z'].map((path) => ({ op: 'set', path, value: 1 }));
+  await ask('POST', `${S}/transact`, { ops });
+  await first.take(2);
+  await first.close();
+  const second = await watch(`?since=${first.lastId}`);
+  expect(paths((await second.take(4)).slice(1))).toEqual(['x', 'y', 'z']);
+  await second.close();
+});
+
+test('S107 a pattern has scope semantics and projects what reaches into it', async () => {
+  const { ask, put, watch } = await open();
+  const reader = await watch('?pattern=a/**');
+  await reader.next();
+  await put('b', 1);
+  await put('a', { in: 1 });
+  await ask('PUT', `${S}/entries/a`, 5);
+  const [set, gone, leaf] = await reader.take(3);
+  expect(set?.data).toMatchObject({ path: 'a', value: { in: 1 }, store_seq: 2 });
+  expect(gone?.data).toMatchObject({ op: 'delete', path: 'a' });
+  expect(leaf?.data).toMatchObject({ op: 'set', path: 'a', value: 5 });
+  await reader.close();
+});
+
+test.each([
+  ['ahead', '?since=99'],
+  ['incarnation', '?since=1&incarnation=other'],
+])(
+  'S107 a resume that is impossible (%s) is a reset with all that is there',
+  async (why, query) => {
+    const { put, watch } = await open();
+    await put('a', 1);
+    const reader = await watch(query);
+    const events = await reader.take(3);
+    expect(events.map(({ event }) => event)).toEqual(['reset', 'present', 'ready']);
+    expect(events[0]?.data).toEqual({ why, seq: 1 });
+    await reader.close();
+  },
+);
+
+test('a quiet filter is told the cursor every 15 s, so that it does not fall behind', async () => {
+  const { put, watch, clock } = await open();
+  const reader = await watch('?pattern=quiet');
+  await reader.next();
+  await put('loud', 1);
+  const waiting = reader.next();
+  // The ping is a comment and a bare id: what ends the wait is the op after it.
+  for (let ms = 0; ms < 20_000; ms += 2000) {
+    // oxlint-disable-next-line no-await-in-loop -- tick by tick
+    await clock.pass(2000);
+  }
+  await put('quiet', 1);
+  expect(paths([await waiting])).toEqual(['quiet']);
+  expect(reader.ids).toEqual(['0', '1', '2']);
+  await reader.close();
+});
+
+test('S101 a revoked token ends its streams within 5 s, and nothing follows', async () => {
+  const { world, id, put, watch, clock } = await open();
+  const reader = await watch();
+  await reader.next();
+  await world.tokens.revoke(id);
+  await clock.pass(5000);
+  expect(await reader.next()).toEqual({
+    event: 'error',
+    id: null,
+    data: { reason: 'unauthorized' },
+  });
+  await put('late', 1);
+  expect(await reader.next()).toBeNull();
+});
+
+test('a server that drains ends its streams', async () => {
+  const { watch, closing } = await open();
+  const reader = await watch();
+  await reader.next();
+  closing.abort();
+  expect(await reader.next()).toBeNull();
+});
+
+test('who accepts no events is told to, and bad parameters are refused', async () => {
+  const { ask } = await open();
+  const json = await ask('GET', `${S}/watch`, undefined, { Accept: 'application/json' });
+  expect([json.status, json.json['error']]).toEqual([426, 'upgrade_required']);
+  for (const query of ['since=x', 'include_current=1', 'limit=1', 'pattern=**/a']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect((await ask('GET', `${S}/watch?${query}`)).status).toBe(400);
+  }
+});

@@ -84,6 +84,11 @@ export class StoreHub {
     return this.#store;
   }
 
+  /** What is committed of all of the store; null where that is not known here. */
+  get image(): ReplicaImage | null {
+    return this.#place?.isWriteOnly === false ? (this.#store?.replica?.image() ?? null) : null;
+  }
+
   /** Caught up with the server, on this connection. */
   get isLive(): boolean {
     return this.#store?.replica?.status().phase === 'live';

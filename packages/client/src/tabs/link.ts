@@ -35,6 +35,7 @@ export class TabLink implements Link {
   readonly #connections = new Map<string, TabConnection>();
   #route: Route = { to: 'nobody' };
   #isAlone = false;
+  #identity: string | null = null;
   #count = 0;
 
   constructor(ports: TabLinkPorts) {
@@ -43,6 +44,7 @@ export class TabLink implements Link {
 
   open(url: string, events: LinkEvents): LinkConnection {
     this.#count += 1;
+    this.#identity = identityOf(url);
     const line = `${this.#ports.id}/${this.#count}`;
     const connection = new TabConnection({ ...this.#ports, line, url }, events, {
       ended: (code) => {
@@ -65,9 +67,9 @@ export class TabLink implements Link {
     this.#connections.get(message.line)?.hear(from, message);
   }
 
-  /** With a connection of its own, whoever leads. */
-  get isAlone(): boolean {
-    return this.#isAlone;
+  /** As what this tab is known to the server: tabs that are known as another have connections of their own. */
+  get identity(): string | null {
+    return this.#identity;
   }
 
   #present(): Route {
@@ -88,6 +90,7 @@ class TabConnection implements LinkConnection {
   readonly #ended: (code: number) => void;
   #way: Way = { is: 'waiting' };
   #timer: unknown = null;
+  #isTold = false;
 
   constructor(
     ports: TabLinkPorts & { readonly line: string; readonly url: string },
@@ -171,8 +174,8 @@ class TabConnection implements LinkConnection {
 
   #beat(): void {
     const way = this.#way;
-    const { id, line, post } = this.#ports;
-    if (way.is === 'asking') post(way.leader.id, { line, is: 'open', from: id });
+    const { line, post, url } = this.#ports;
+    if (way.is === 'asking') post(way.leader.id, { line, is: 'open', as: identityOf(url) });
     else if (way.is === 'tab') way.line.beat();
     else return;
     this.#beatLater();
@@ -216,8 +219,13 @@ class TabConnection implements LinkConnection {
     this.#ended(code);
     this.#events.closed(code === cannotServe ? elsewhere : code);
   }
+}
 
-  #isTold = false;
+/** The installation and the wire format that a connection is of; a token changes. */
+function identityOf(url: string): string {
+  const { origin, pathname, searchParams } = new URL(url);
+  searchParams.delete('token');
+  return `${origin}${pathname}?${searchParams.toString()}`;
 }
 
 /** Whether a connection leads already where it should. */

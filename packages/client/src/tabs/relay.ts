@@ -52,17 +52,18 @@ export class Relay {
     return [...this.#lines.values()].map(({ session }) => session);
   }
 
-  /** Takes what another tab says about a line; `isOpen`: new ones are taken. */
-  hear(from: string, message: LineMessage, isOpen: boolean): void {
+  /** Takes what another tab says about a line; new ones are taken of tabs that are known as we are, if as anything. */
+  hear(from: string, message: LineMessage, identity: string | null): void {
     const { line: id } = message;
     const line = this.#lines.get(id);
     if (line !== undefined) {
       line.hear(message);
     } else if (message.is === 'open') {
-      if (isOpen) this.#open(id, from);
+      if (message.as === identity) this.#open(id, from);
+      else if (identity !== null) this.#deny(id, { to: from, code: cannotServe });
     } else if (message.is !== 'closed') {
       // It does not know yet that the line has ended.
-      this.#ports.post(from, { line: id, is: 'closed', code: elsewhere });
+      this.#deny(id, { to: from, code: elsewhere });
     }
   }
 
@@ -74,6 +75,10 @@ export class Relay {
   /** Ends all lines: whoever had one looks for another way. */
   close(): void {
     for (const line of this.#lines.values()) line.close(elsewhere);
+  }
+
+  #deny(line: string, { to, code }: { readonly to: string; readonly code: number }): void {
+    this.#ports.post(to, { line, is: 'closed', code });
   }
 
   #open(id: string, session: string): void {

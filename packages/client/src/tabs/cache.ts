@@ -1,0 +1,142 @@
+import type { PendingRequest, ReplicaImage } from '@holdfast/engine/replica';
+import type { Leaf, OpId, Path, StoreName } from '@holdfast/protocol';
+import type { Cache, CacheChange, CachedStore, CacheSharing } from '../cache/port.ts';
+
+/** What the cache of a tab needs to know of its tab. */
+export type TabCachePorts = {
+  readonly cache: Cache;
+  readonly sharing: CacheSharing;
+  /** Resolves when it is known whether this tab leads, or it takes too long. */
+  roleKnown(): Promise<void>;
+  /** The session of this tab, and which are alive. */
+  session(): string;
+  living(): Promise<ReadonlySet<string>>;
+  /** The committed state of a store of this tab; null where it has none to keep. */
+  image(store: StoreName): ReplicaImage | null;
+};
+
+type Requests = CacheChange['requests'];
+
+/**
+ * One tab's view of the cache that the tabs share.
+ *
+ * 1. Each tab stores its own requests, and takes over those of tabs that are gone.
+ * 2. The leader alone stores state. What it did not load or store itself in its reign it replaces as a whole, as what is
+ *    there is of another replica, at another seq.
+ * 3. One that leads no more has nothing stored but its own requests, whatever it believes.
+ */
+export class TabCache implements Cache {
+  readonly #ports: TabCachePorts;
+  /** Requests of tabs that were gone, as they were kept. */
+  readonly #inherited = new Map<OpId, PendingRequest>();
+  /** Requests that tabs that live have sent through this one. */
+  readonly #relayed = new Map<OpId, string>();
+  /** Stores whose state in the cache is this replica's. */
+  #based = new Set<StoreName>();
+  #reign: Promise<number> | null = null;
+
+  constructor(ports: TabCachePorts) {
+    this.#ports = ports;
+  }
+
+  /** This tab leads from now on. */
+  lead(): void {
+    this.#based = new Set();
+    this.#reign = (async () => this.#ports.sharing.lead())();
+    // Whoever needs it hears of its failure.
+    this.#reign.catch(() => undefined);
+  }
+
+  /** This tab does not lead any more. */
+  follow(): void {
+    this.#reign = null;
+  }
+
+  /** A request of another tab is in our outbox. */
+  relayed(opId: OpId, session: string): void {
+    this.#relayed.set(opId, session);
+  }
+
+  /** Tabs are gone: what they have left is ours. */
+  gone(session: string): void {
+    for (const [opId, of] of this.#relayed) if (of === session) this.#relayed.delete(opId);
+  }
+
+  async load(store: StoreName): Promise<CachedStore | null> {
+    await this.#ports.roleKnown();
+    const reign = this.#reign;
+    if (reign !== null) await reign;
+    const [image, alive] = await Promise.all([this.#ports.cache.load(store), this.#ports.living()]);
+    if (reign !== null && reign === this.#reign) this.#based.add(store);
+    if (image === null) return null;
+    return { ...image, outbox: image.outbox.flatMap((request) => this.#inherit(request, alive)) };
+  }
+
+  /** The requests that nobody who lives will send; they are not to be taken back any more. */
+  async orphans(store: StoreName): Promise<readonly PendingRequest[]> {
+    const { sharing } = this.#ports;
+    const session = this.#ports.session();
+    const [requests, alive] = await Promise.all([sharing.outbox(store), this.#ports.living()]);
+    return requests
+      .filter(({ opId }) => sessionOf(opId) !== session)
+      .flatMap((request) => this.#inherit(request, alive));
+  }
+
+  async commit(store: StoreName, change: CacheChange): Promise<void> {
+    const { sharing } = this.#ports;
+    const requests = change.requests.flatMap((each) => this.#mine(each));
+    const reign = this.#reign;
+    const whole = this.#whole(store, { ...change, requests });
+    if (reign !== null && whole !== null) {
+      this.#based.add(store);
+      const isStored = await sharing.commit(store, whole, await reign);
+      if (isStored) return;
+      if (reign === this.#reign) this.follow();
+    }
+    if (requests.length > 0) await sharing.keep(store, requests);
+  }
+
+  clear(store: StoreName): void | Promise<void> {
+    return this.#ports.cache.clear(store);
+  }
+
+  /** The change, or where the cache holds another replica's state all of ours; null: there is none to keep. */
+  #whole(store: StoreName, change: CacheChange): CacheChange | null {
+    const image = this.#ports.image(store);
+    if (image === null || this.#based.has(store)) return image && change;
+    const { seq, incarnation, scope, maps } = image;
+    return { ...change, seq, incarnation, scope, replaces: true, entries: rows(image), maps };
+  }
+
+  #inherit(request: PendingRequest, alive: ReadonlySet<string>): readonly PendingRequest[] {
+    const session = sessionOf(request.opId);
+    if (session === this.#ports.session()) return [request];
+    if (alive.has(session)) return [];
+    this.#inherited.set(request.opId, request);
+    return [{ ...request, attempts: Math.max(1, request.attempts) }];
+  }
+
+  /** What this tab stores of a request: its own as they are; of others, not what they know better. */
+  #mine([opId, request]: Requests[number]): Requests {
+    if (sessionOf(opId) === this.#ports.session()) return [[opId, request]];
+    const known = this.#inherited.get(opId);
+    if (request === null) {
+      const isKept = this.#relayed.delete(opId) && known === undefined;
+      this.#inherited.delete(opId);
+      return isKept ? [] : [[opId, null]];
+    }
+    if (known === undefined) return [];
+    const { order, blind } = known;
+    const firstSentAt = known.firstSentAt ?? request.firstSentAt;
+    return [[opId, { ...request, order, blind, firstSentAt }]];
+  }
+}
+
+function* rows({ entries }: ReplicaImage): Iterable<readonly [Path, Leaf]> {
+  for (const { path, value, type, revision } of entries) yield [path, { value, type, revision }];
+}
+
+/** The part of an op id, `device:session:counter`, that names the tab; empty for ids of another form. */
+function sessionOf(opId: OpId): string {
+  return opId.split(':').at(-2) ?? '';
+}

@@ -1,0 +1,375 @@
+import {
+  Candidate,
+  type CandidateEffect,
+  type CandidateInput,
+  isElectionMessage,
+  type Leader,
+} from '@holdfast/engine/election';
+import { alarm } from '@holdfast/engine/registry';
+import type { ReplicaImage } from '@holdfast/engine/replica';
+import { isObject, type StoreName } from '@holdfast/protocol';
+import type { Cache } from '../cache/port.ts';
+import type { NetworkHint } from '../env.ts';
+import type { Settings } from '../options.ts';
+import { WriteReceipt } from '../receipt.ts';
+import { TabCache } from './cache.ts';
+import { StoreHub } from './hub.ts';
+import { isLineMessage, type LineMessage } from './line.ts';
+import { type Route, TabLink } from './link.ts';
+import type { TabsChannel, TabsPlatform } from './platform.ts';
+import { Relay } from './relay.ts';
+import type { Seat, Seated, SeatedNews, SeatedPlace, SeatedStore } from './seat.ts';
+
+type Wish = CandidateInput extends infer Input
+  ? Input extends CandidateInput
+    ? Omit<Input, 'now' | 'wall'>
+    : never
+  : never;
+
+/** How long a store waits for word of who leads before it reads the cache. */
+const roleKnownMs = 250;
+/** How often a leader looks whether those that it serves still live. */
+const lookMs = 2000;
+
+/**
+ * The seat of one tab at a table where one of them leads. It brings together who leads (the candidate), where the tab's
+ * connection goes (the link), what the others get (the relay), and what is kept (the cache).
+ */
+export class TableSeat implements Seat {
+  readonly #settings: Settings;
+  readonly #platform: TabsPlatform;
+  /** Names the table: what tabs must have in common to share. */
+  readonly #table: string;
+  readonly #cache: TabCache | null;
+  readonly #relay: Relay;
+  readonly #hubs = new Map<StoreName, StoreHub>();
+  readonly #hints = new Set<(hint: NetworkHint) => void>();
+  readonly #peers = new Map<string, TabsChannel>();
+  readonly #inputs: Wish[] = [];
+  readonly #letGo: (() => void)[] = [];
+  readonly #setAlarm: (at: number) => void;
+  readonly #setLook: (at: number) => void;
+  readonly #role: Promise<void>;
+  #roleFound: () => void = () => undefined;
+  #at: Place | null = null;
+  #lock: () => void = () => undefined;
+  #isLeading = false;
+  #isStepping = false;
+
+  constructor(settings: Settings, platform: TabsPlatform, table: string) {
+    const { env, codec, cache } = settings;
+    this.#settings = settings;
+    this.#platform = platform;
+    this.#table = table;
+    this.#setAlarm = alarm(env, () => this.#step({ type: 'tick' }));
+    this.#setLook = alarm(env, () => void this.#look());
+    this.#role = new Promise((resolve) => {
+      this.#roleFound = resolve;
+    });
+    this.#cache = cache === null ? null : this.#cacheOver(cache);
+    this.#relay = new Relay({
+      codec,
+      now: () => env.now(),
+      post: (to, message) => this.#post(to, message),
+      hold: (store, isWriteOnly) => this.#hold(store, isWriteOnly),
+    });
+  }
+
+  /** The settings of a client that sits here. */
+  get settings(): Settings {
+    const { env } = this.#settings;
+    return {
+      ...this.#settings,
+      tabs: this,
+      cache: this.#cache,
+      link: { open: (url, events) => this.#open(url, events) },
+      env: {
+        ...env,
+        watchNetwork: (hear) => {
+          const stop = env.watchNetwork(hear);
+          this.#hints.add(hear);
+          return () => {
+            this.#hints.delete(hear);
+            stop();
+          };
+        },
+      },
+    };
+  }
+
+  begin(client: Seated): void {
+    const { session: id, status } = client;
+    const { env, link, report } = this.#settings;
+    const candidate = new Candidate({ id, random: () => env.random() });
+    const post = (to: string, message: LineMessage): void => this.#post(to, message);
+    const table = this.#platform.channel(this.#table, (message) => this.#hearAll(message));
+    const inbox = this.#platform.channel(this.#inbox(id), (message) => this.#hearOwn(message));
+    const alive = this.#platform.lock(this.#lockOf(id), { steal: false }, deaf);
+    this.#at = { client, id, candidate, table, link: new TabLink({ id, link, env, report, post }) };
+    const unsubscribe = status.subscribe(() => this.#lookAtStatus());
+    this.#letGo.push(
+      () => table.close(),
+      () => inbox.close(),
+      alive,
+      unsubscribe,
+    );
+    this.#step({ type: 'stand' });
+  }
+
+  opened(store: SeatedStore, place: SeatedPlace): void {
+    const hub = this.#hubs.get(place.name) ?? new StoreHub(this.#hubPorts());
+    this.#hubs.set(place.name, hub);
+    hub.opened(store, place);
+  }
+
+  heard(store: SeatedStore, news: SeatedNews): void {
+    for (const [name, hub] of this.#hubs) {
+      if (hub.store !== store) continue;
+      hub.heard(store, news);
+      const isComplete = news.type === 'message' && news.event === 'catch_up_complete';
+      if (isComplete) this.#adopt(name, hub);
+    }
+  }
+
+  close(): void {
+    // What is on its way to the cache is stored, unless another one leads by then.
+    this.#isLeading = false;
+    this.#relay.close();
+    this.#step({ type: 'withdraw' });
+    this.#at = null;
+    this.#setAlarm(Infinity);
+    this.#setLook(Infinity);
+    for (const letGo of this.#letGo) letGo();
+    for (const channel of this.#peers.values()) channel.close();
+    this.#peers.clear();
+    this.#hints.clear();
+    this.#roleFound();
+  }
+
+  // ── who leads ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Inputs are taken one after the other, each with all that it causes. */
+  #step(wish: Wish): void {
+    this.#inputs.push(wish);
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    const { env } = this.#settings;
+    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+      const effects = this.#at?.candidate.step({ ...next, now: env.now(), wall: env.wall() });
+      for (const effect of effects ?? []) this.#perform(effect);
+    }
+    this.#isStepping = false;
+  }
+
+  #perform(effect: CandidateEffect): void {
+    switch (effect.type) {
+      case 'claim':
+        this.#claim(effect);
+        break;
+      case 'release':
+        this.#lock();
+        break;
+      case 'say':
+        this.#at?.table.post(effect.message);
+        break;
+      case 'lead':
+        this.#lead();
+        break;
+      case 'follow':
+        this.#follow(effect.leader);
+        break;
+      case 'aside':
+        this.#follow(null);
+        break;
+      case 'wake':
+        this.#setAlarm(effect.at ?? Infinity);
+        break;
+    }
+  }
+
+  #claim({ claim, steal }: Extract<CandidateEffect, { type: 'claim' }>): void {
+    this.#lock();
+    this.#lock = this.#platform.lock(
+      `${this.#table}/leader`,
+      { steal },
+      {
+        held: () => this.#step({ type: 'held', claim }),
+        lost: () => this.#step({ type: 'robbed', claim }),
+      },
+    );
+  }
+
+  #lead(): void {
+    this.#isLeading = true;
+    this.#cache?.lead();
+    this.#roleFound();
+    this.#go({ to: 'server' });
+    this.#lookAtStatus();
+  }
+
+  #follow(leader: Leader | null): void {
+    if (this.#isLeading) {
+      this.#isLeading = false;
+      this.#cache?.follow();
+      this.#relay.close();
+      this.#setLook(Infinity);
+    }
+    if (leader !== null) this.#roleFound();
+    this.#go(leader === null ? { to: 'nobody' } : { to: 'tab', leader });
+  }
+
+  #go(route: Route): void {
+    this.#at?.link.route(route);
+    // What waits need wait no longer: there is a way.
+    const isWay = route.to === 'server' || (route.to === 'tab' && route.leader.isUp);
+    if (isWay) for (const hear of this.#hints) hear('online');
+  }
+
+  /** A leader without a connection serves nobody; a client that has given up neither leads nor waits for it. */
+  #lookAtStatus(): void {
+    const connection = this.#at?.client.status.get().connection;
+    if (connection === 'closed') this.#step({ type: 'withdraw' });
+    const isUp = this.#isUp;
+    this.#step({ type: 'up', isUp });
+    if (!isUp) this.#relay.close();
+  }
+
+  get #isUp(): boolean {
+    return this.#isLeading && this.#at?.client.status.get().connection === 'connected';
+  }
+
+  // ── between tabs ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #open(...call: Parameters<TabLink['open']>): ReturnType<TabLink['open']> {
+    const link = this.#at?.link;
+    if (link === undefined) throw new TypeError('The client has no seat among the tabs any more.');
+    this.#step({ type: 'stand' });
+    return link.open(...call);
+  }
+
+  #hearAll(message: unknown): void {
+    if (isElectionMessage(message)) this.#step({ type: 'heard', message });
+  }
+
+  #hearOwn(message: unknown): void {
+    if (!isObject(message)) return;
+    const { from, about } = message;
+    if (typeof from !== 'string' || !isLineMessage(about) || this.#at === null) return;
+    const { id, link } = this.#at;
+    // The tab that asks for a line names it.
+    if (about.line.startsWith(`${id}/`)) link.hear(from, about);
+    else this.#serve(from, about);
+  }
+
+  #serve(from: string, message: LineMessage): void {
+    const identity = this.#isUp ? (this.#at?.link.identity ?? null) : null;
+    this.#relay.hear(from, message, identity);
+    if (this.#relay.sessions.length === 0) return;
+    if (message.is === 'open') this.#setLook(this.#settings.env.now() + lookMs);
+  }
+
+  #post(to: string, about: LineMessage): void {
+    if (this.#at === null) return;
+    let peer = this.#peers.get(to);
+    if (peer === undefined) {
+      peer = this.#platform.channel(this.#inbox(to), null);
+      this.#peers.set(to, peer);
+    }
+    peer.post({ from: this.#at.id, about });
+  }
+
+  /** Lets go of tabs that are gone, and takes on what they have left. */
+  async #look(): Promise<void> {
+    const alive = await this.#living();
+    if (!this.#isLeading) return;
+    const gone = [...this.#peers.keys()].filter((session) => !alive.has(session));
+    for (const session of gone) {
+      this.#relay.gone(session);
+      this.#cache?.gone(session);
+      this.#peers.get(session)?.close();
+      this.#peers.delete(session);
+    }
+    if (gone.length > 0) for (const [name, hub] of this.#hubs) this.#adopt(name, hub);
+    if (this.#peers.size > 0) this.#setLook(this.#settings.env.now() + lookMs);
+  }
+
+  /** The sessions that are alive. */
+  async #living(): Promise<ReadonlySet<string>> {
+    const prefix = this.#lockOf('');
+    const held = [...(await this.#platform.locksHeld())];
+    return new Set(
+      held.flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : [])),
+    );
+  }
+
+  #lockOf(session: string): string {
+    return `${this.#table}/tab/${session}`;
+  }
+
+  #inbox(session: string): string {
+    return `${this.#table}/to/${session}`;
+  }
+
+  // ── stores ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #hubPorts(): ConstructorParameters<typeof StoreHub>[0] {
+    const { env } = this.#settings;
+    return {
+      wall: () => env.wall(),
+      randomId: () => env.randomId(),
+      relayed: (opId, session) => this.#cache?.relayed(opId, session),
+    };
+  }
+
+  #hold(store: StoreName, isWriteOnly: boolean): { hub: StoreHub; release: () => void } {
+    const release = this.#at?.client.retain(store, isWriteOnly);
+    const hub = this.#hubs.get(store);
+    if (release === undefined || hub === undefined) throw new Error('The client is closed.');
+    return { hub, release };
+  }
+
+  /** Sends what tabs that are gone have left in the outbox of a store. */
+  #adopt(name: StoreName, hub: StoreHub): void {
+    if (!this.#isLeading || this.#cache === null || !hub.isLive) return;
+    this.#cache.orphans(name).then((requests) => {
+      const { store } = hub;
+      if (!this.#isLeading || store === null || !hub.isLive) return;
+      for (const { opId, request, firstSentAt } of requests) {
+        // Too old to be sent again safely; whoever opens the store next is told.
+        const isForgotten = firstSentAt !== null && firstSentAt < hub.dedupeSince;
+        if (isForgotten || hub.isAsked(opId) || store.stateOf(opId) !== null) continue;
+        store.request(new WriteReceipt({ opId, request }, store), true);
+      }
+    }, this.#settings.report);
+  }
+
+  #cacheOver(cache: Cache): TabCache {
+    const { sharing } = cache;
+    if (sharing === undefined) throw new TypeError('tabs: this cache cannot be shared by tabs.');
+    return new TabCache({
+      cache,
+      sharing,
+      session: () => this.#at?.id ?? '',
+      living: () => this.#living(),
+      image: (store) => this.#image(store),
+      roleKnown: () => {
+        this.#settings.env.setTimeout(this.#roleFound, roleKnownMs);
+        return this.#role;
+      },
+    });
+  }
+
+  #image(name: StoreName): ReplicaImage | null {
+    return this.#hubs.get(name)?.image ?? null;
+  }
+}
+
+type Place = {
+  readonly client: Seated;
+  readonly id: string;
+  readonly candidate: Candidate;
+  readonly table: TabsChannel;
+  readonly link: TabLink;
+};
+
+const deaf = { held: () => undefined, lost: () => undefined };

@@ -55,9 +55,6 @@ export class Uplink {
   readonly #dialer: Dialer;
   readonly #setAlarm: (at: number) => void;
   readonly #speakers = new Map<string, Speaker>();
-  /** Topics of the present generation; what is pushed on others is made again after their next join. */
-  readonly #joined = new Set<string>();
-  readonly #refused = new Set<string>();
   readonly #inputs: Wish[] = [];
   readonly #stopWatching: () => void;
   #line: LinkConnection | null = null;
@@ -93,13 +90,10 @@ export class Uplink {
 
   leave(topic: string): void {
     this.#speakers.delete(topic);
-    this.#joined.delete(topic);
-    this.#refused.delete(topic);
     this.#step({ type: 'leave', topic });
   }
 
   rejoin(topic: string): void {
-    this.#joined.delete(topic);
     this.#step({ type: 'rejoin', topic });
   }
 
@@ -130,20 +124,10 @@ export class Uplink {
     if (this.#isStepping) return;
     this.#isStepping = true;
     for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-      // The topic was lost by something that came before this.
-      if (next.type === 'push' && !this.#joined.has(next.topic)) continue;
-      const effects = this.#dialer.step({ ...next, now: this.#settings.env.now() });
-      // The machine has come to the end of its step already: what it says of topics holds before it is performed.
-      for (const effect of effects) this.#note(effect);
-      for (const effect of effects) this.#perform(effect);
+      const now = this.#settings.env.now();
+      for (const effect of this.#dialer.step({ ...next, now })) this.#perform(effect);
     }
     this.#isStepping = false;
-  }
-
-  #note(effect: DialerEffect): void {
-    if (effect.type === 'joined') this.#joined.add(effect.topic);
-    else if (effect.type === 'lost' || effect.type === 'refused') this.#joined.delete(effect.topic);
-    if (effect.type === 'refused') this.#refused.add(effect.topic);
   }
 
   #perform(effect: DialerEffect): void {
@@ -182,22 +166,10 @@ export class Uplink {
 
   #report(effect: Extract<DialerEffect, { readonly type: 'connection' }>): void {
     const { connection, attempts, refusal } = effect;
-    const before = this.#status.get().connection;
-    const error = refusal === null ? {} : { error: RejectedError.from(refusal) };
-    this.#status.set({ connection, attempts, ...error });
-    if ('error' in error) this.#settings.report(error.error);
+    const error = refusal && RejectedError.from(refusal);
+    this.#status.set({ connection, attempts, ...(error !== null && { error }) });
+    if (error !== null) this.#settings.report(error);
     for (const speaker of this.#speakers.values()) speaker.hear({ type: 'connection' });
-    if (connection === 'connected' && before !== 'connected') this.#wishAgain();
-  }
-
-  /** What was refused on another connection may be granted on this one. */
-  #wishAgain(): void {
-    const topics = [...this.#refused];
-    this.#refused.clear();
-    for (const topic of topics) {
-      const speaker = this.#speakers.get(topic);
-      if (speaker !== undefined) this.join(topic, speaker);
-    }
   }
 
   async #open(link: number): Promise<void> {

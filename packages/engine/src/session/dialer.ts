@@ -90,7 +90,7 @@ export class Dialer {
     this.#topics = new Topics({ turn: this.#turn, times, random, send });
   }
 
-  /** Takes one input and says what is to be done, in order. Throws only on a push to a topic that is not joined. */
+  /** Takes one input and says what is to be done, in order. A push to a topic that is not joined is dropped. */
   step(input: DialerInput): readonly DialerEffect[] {
     this.#turn.now = input.now;
     if ('topic' in input) this.#takeWish(input);

@@ -13,10 +13,12 @@ import { type DialerTimes, readDirected } from './times.ts';
 import type { Turn } from './turn.ts';
 import type { DialerInput } from './types.ts';
 
-// One wanted topic:   out ──socket──▶ joining ──ok──▶ joined      refused for good, leave: from any state ──▶ (not wanted)
-//                      ▲               ▲    │            │
-//                 socket lost      due │    │ fails      │ fails
+// One wanted topic:   out ──socket──▶ joining ──ok──▶ joined
+//                      ▲               ▲    │  │         │
+//                 socket lost      due │    │  ╰refused  │ fails
 //                      │            waiting ◀┴───────────┘
+//
+// What is refused for good on one connection may be granted on the next.
 //
 // 1. Each join has a join ref of its own, its generation; what names another one is dropped.
 // 2. `joined` and the end of that generation (`lost`, or the caller's `leave`) alternate.
@@ -27,7 +29,7 @@ type Topic = {
   readonly backoff: Backoff;
   payload: () => object;
   crashes: number;
-  is: 'out' | 'waiting' | 'joining' | 'joined';
+  is: 'out' | 'waiting' | 'joining' | 'joined' | 'refused';
   /** Of the last join. */
   joinRef: string;
   /** Waiting or joining: until then. Joined: since then. */
@@ -84,16 +86,13 @@ export class Topics {
   }
 
   want(name: string, payload: () => object): void {
-    const known = this.#topics.get(name);
-    if (known !== undefined) {
-      known.payload = payload;
-      return;
-    }
     const { times, random } = this.#config;
     const backoff = new Backoff(times, random);
-    const topic: Topic = { name, backoff, payload, crashes: 0, is: 'out', joinRef: '', at: 0 };
+    const fresh: Topic = { name, backoff, payload, crashes: 0, is: 'out', joinRef: '', at: 0 };
+    const topic = this.#topics.get(name) ?? fresh;
     this.#topics.set(name, topic);
-    this.#join(topic);
+    topic.payload = payload;
+    if (topic.is === 'out' || topic.is === 'refused') this.#join(topic);
   }
 
   leave(name: string): void {
@@ -107,7 +106,7 @@ export class Topics {
   /** Ends this generation and begins another: at once, unless that was tried shortly before. */
   rejoin(name: string): void {
     const topic = this.#topics.get(name);
-    if (topic === undefined || topic.is === 'out' || topic.is === 'waiting') return;
+    if (topic?.is !== 'joining' && topic?.is !== 'joined') return;
     this.#sendLeave(topic);
     this.#endGeneration(topic);
     const isFirst = topic.backoff.failures === 0;
@@ -117,11 +116,12 @@ export class Topics {
   }
 
   push({ topic, id, event, payload }: Extract<DialerInput, { readonly type: 'push' }>): void {
-    const joinRef = topic === phoenix ? null : this.#joinRefOf(topic);
-    if (!this.#isOpen) {
-      this.#unavailable(id);
-      return;
-    }
+    const joined = this.#topics.get(topic);
+    const isControl = topic === phoenix;
+    if (isControl && !this.#isOpen) this.#unavailable(id);
+    // The topic was lost by something that came before this; what was to be pushed is again after the next join.
+    if (!(isControl ? this.#isOpen : joined?.is === 'joined')) return;
+    const joinRef = joined?.joinRef ?? null;
     const ref = this.#turn.ref();
     const by = this.#turn.now + this.#config.times.replyMs;
     this.#unanswered.set(ref, { topic, id, by });
@@ -171,12 +171,6 @@ export class Topics {
     };
   }
 
-  #joinRefOf(name: string): string {
-    const topic = this.#topics.get(name);
-    if (topic?.is !== 'joined') throw new Error(`push on ${name}, which is not joined`);
-    return topic.joinRef;
-  }
-
   #join(topic: Topic): void {
     if (!this.#isOpen) return;
     const ref = this.#turn.ref();
@@ -217,7 +211,7 @@ export class Topics {
     if (refusal.retry === 'later' || (isCrash && topic.crashes <= crashesMax)) {
       this.#fail(topic, readDirected(refusal.details['retry_after_ms'], this.#config.times));
     } else {
-      this.#topics.delete(topic.name);
+      topic.is = 'refused';
       this.#turn.emit({ type: 'refused', topic: topic.name, refusal });
     }
   }

@@ -2,34 +2,34 @@ import { Listener, type ListenerEffect } from '@holdfast/engine/session';
 import {
   type Codec,
   type BadFrame,
-  type DeviceId,
   type Frame,
   frameTuple,
   isBadFrame,
   isObject,
   isRefusal,
   jsonCodec,
-  type JoinRequest,
   readFrame,
   refuse,
 } from '@holdfast/protocol';
 import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
 import { type Principal, sameGrants } from '../access/index.ts';
-import type { StoreHost } from '../host/store-host.ts';
+import { StorageError } from '../storage/port.ts';
 import { StoreChannel } from './channel.ts';
-import { admit, joinResponse, planJoin, readJoining } from './join.ts';
+import { joinResponse } from './join.ts';
 import { Outbox } from './outbox.ts';
 import { Pings } from './pings.ts';
 import { admitPresence, PresenceChannel } from './presence-channel.ts';
 import type { SocketRoom } from './room.ts';
-import type { ChannelPort, JoinPlan, PushAddress } from './terms.ts';
+import { joinStore } from './store-join.ts';
+import type { ChannelPort, PushAddress } from './terms.ts';
 import type { Handshake } from './upgrade.ts';
 import { message } from './wire.ts';
 
 const PING_MS = 25_000;
 const STALLED_MS = 30_000;
 const CLOSE_GRACE_MS = 5000;
+const RETRY_MS = 1000;
 
 /** A joined channel and what it keeps open. */
 type Joined = {
@@ -185,7 +185,9 @@ export class Connection implements ChannelPort {
       return { kind: 'unreadable' };
     }
     const frame = readFrame(decoded);
-    const limit = this.#room.limits.max_frame_bytes;
+    const { max_frame_bytes, hard_frame_bytes } = this.#room.limits;
+    const isFile = !isBadFrame(frame) && frame.event === 'put_file';
+    const limit = isFile ? hard_frame_bytes : max_frame_bytes;
     if (bytes.length <= limit || (isBadFrame(frame) && frame.kind === 'unreadable')) return frame;
     const { joinRef, ref, topic } = frame;
     return { kind: 'bad', joinRef, ref, topic, refusal: refuse('frame_too_large', { limit }) };
@@ -230,9 +232,16 @@ export class Connection implements ChannelPort {
     (isPresence ? this.#attend(channel, topic, payload) : this.#join(channel, topic, payload))
       .catch((error: unknown) => {
         this.#room.report('join failed', error);
-        this.#decline(channel, { reason: 'join crashed' });
+        this.#decline(channel, this.#crashOf(error));
       })
       .finally(() => (this.#deciding -= 1));
+  }
+
+  /** A disk in trouble is no reason to give up for good; clients of capver 3 know no better word for it. */
+  #crashOf(error: unknown): object {
+    const passes = error instanceof StorageError && this.#handshake.dialect !== 3;
+    if (!passes) return { reason: 'join crashed' };
+    return refuse('unavailable', { retry_after_ms: RETRY_MS }).toResponse();
   }
 
   async #join(channel: number, topic: string, payload: unknown): Promise<void> {
@@ -242,37 +251,18 @@ export class Connection implements ChannelPort {
       return this.#decline(channel, { reason: 'unauthorized' });
     }
     const principal = this.#principal;
-    const row = await admit(this.#room.storage, principal, topic);
-    if (isRefusal(row)) return this.#decline(channel, row.toResponse());
-    const request = readJoining(payload, dialect, this.#room.limits);
-    if (isRefusal(request)) return this.#decline(channel, request.toResponse());
-    const hold = await this.#room.stores.hold(row.id);
-    const plan = await this.#settle({ host: hold.host, dialect, deviceId }, request).catch(
-      (error: unknown) => {
-        hold.release();
-        throw error;
-      },
-    );
+    const joining = { dialect, deviceId, principal };
+    const decided = await joinStore(this.#room, joining, { topic, payload });
+    if (isRefusal(decided)) return this.#decline(channel, decided.toResponse());
+    const { hold, grants, plan } = decided;
     if (this.#closed || this.#deaf) return hold.release();
-    if (hold.host.stopped) {
-      hold.release();
-      throw new Error('The store stopped while it was being joined.');
-    }
     if (principal !== this.#principal || hold.host.archived) {
       // What the join was admitted by has changed meanwhile.
       hold.release();
       return this.#join(channel, topic, payload);
     }
-    const terms = {
-      channel,
-      topic,
-      dialect,
-      codec: this.#codec,
-      deviceId,
-      principal,
-      host: hold.host,
-      plan,
-    };
+    const { host } = hold;
+    const terms = { channel, topic, codec: this.#codec, ...joining, grants, host, plan };
     const joined = new StoreChannel(this.#room, this, terms);
     this.#channels.set(channel, { channel: joined, release: () => hold.release() });
     this.#accept(channel, joined, joinResponse(this.#room, terms));
@@ -304,25 +294,6 @@ export class Connection implements ChannelPort {
     if (reply.type === 'left') return;
     joined.begin();
     this.#perform(held);
-  }
-
-  /** Plans the join; for capver 3 the device record is durable before the reply (stores.md §9.4.3). */
-  async #settle(
-    joiner: { readonly host: StoreHost; readonly dialect: 3 | 4; readonly deviceId: DeviceId },
-    request: JoinRequest,
-  ): Promise<JoinPlan> {
-    const { host, dialect, deviceId } = joiner;
-    await host.refresh();
-    if (dialect === 4) return planJoin(this.#room, { host, dialect, stale: false }, request);
-    const { name, incarnation } = host.row;
-    const { devices } = this.#room.storage;
-    const record = await devices.get(name, deviceId);
-    const known = record === null || (!record.unconfirmed && record.incarnation === incarnation);
-    const stale = !known && request.lastSeq > 0;
-    const plan = planJoin(this.#room, { host, dialect, stale }, request);
-    const { scope, unconfirmed } = plan;
-    await devices.put(name, deviceId, { incarnation, scope, unconfirmed });
-    return plan;
   }
 
   #decline(channel: number, response: object): void {

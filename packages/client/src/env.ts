@@ -44,14 +44,10 @@ export const platformEnv: ClientEnv = {
   dev: false,
 };
 
-const idBytes = 9;
-
-/** 12 characters of base64url. `crypto.randomUUID` is missing on pages without TLS; this is not. */
+/** 64 random bits. `crypto.randomUUID` is missing on pages without TLS; this is not. */
 function randomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(idBytes));
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_');
+  const words = crypto.getRandomValues(new Uint32Array(2));
+  return Array.from(words, (word) => word.toString(36).padStart(7, '0')).join('');
 }
 
 const deviceKey = 'holdfast:device';

@@ -85,43 +85,38 @@ export type OptionKinds = { readonly [name: string]: string | readonly unknown[]
 
 /** Throws a `TypeError` that names what is wrong with an options object (stores.md §18 C21). */
 export function checkOptions(of: string, options: object, kindsOf: OptionKinds): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`${of} needs an object of options.`);
-  }
+  if (typeof options !== 'object') throw new TypeError(`${of} needs an object of options.`);
   for (const [name, value] of Object.entries(options)) {
     const kind = Object.hasOwn(kindsOf, name) ? kindsOf[name] : undefined;
     if (kind === undefined) {
       const names = Object.keys(kindsOf).join(', ');
       throw new TypeError(`${of} has no option "${name}". It has: ${names}.`);
     }
-    if (value === undefined) continue;
-    const isFit =
-      typeof kind === 'string'
-        ? value !== null && kind.includes(typeof value)
-        : kind.includes(value);
-    if (isFit) continue;
-    const wanted = typeof kind === 'string' ? `a ${kind}` : kind.join(' or ');
-    throw new TypeError(`${of}: "${name}" must be ${wanted}, not ${String(value)}.`);
+    const isText = typeof kind === 'string';
+    const isFit = isText ? value !== null && kind.includes(typeof value) : kind.includes(value);
+    if (value === undefined || isFit) continue;
+    throw new TypeError(`${of}: "${name}" must be ${isText ? `a ${kind}` : kind.join(' or ')}.`);
   }
 }
 
 /** Checks the options of `createClient` and fills in the defaults. */
 export function settingsOf(options: ClientOptions): Settings {
   checkOptions('createClient', options, kinds);
-  const { url, token, codec = jsonCodec, link, webSocket } = options;
-  if (url === undefined) throw new TypeError('createClient needs a "url".');
-  if (token === undefined) throw new TypeError('createClient needs a "token".');
+  const { url, token, codec = jsonCodec, link, webSocket, onError = warn } = options;
+  for (const name of ['url', 'token'] as const) {
+    if (options[name] === undefined) throw new TypeError(`createClient needs a "${name}".`);
+  }
   if (link !== undefined && webSocket !== undefined) {
     throw new TypeError('createClient: "webSocket" has no use beside "link".');
   }
   const env: ClientEnv = { ...platformEnv, ...options.env };
-  const report = reporter(options.onError);
+  const report = reporter(onError);
   const settings: Settings = {
     ...endpointsOf(url),
     token,
     deviceId: deviceIdOf(options.deviceId, env),
     codec,
-    link: link ?? webSocketLink(webSocket === undefined ? {} : { webSocket }),
+    link: link ?? webSocketLink({ webSocket }),
     cache: options.cache ?? null,
     tabs: null,
     env,
@@ -152,11 +147,10 @@ function endpointsOf(text: string): { readonly endpoint: string; readonly whoami
 }
 
 /** A reporter that cannot fail, and never ends the process by a rejection. */
-function reporter(onError: ((error: unknown) => void) | undefined): Report {
+function reporter(onError: (error: unknown) => void): Report {
   return (error) => {
     try {
-      if (onError !== undefined) onError(error);
-      else warn(error);
+      onError(error);
     } catch (failure) {
       warn(failure);
     }

@@ -15,7 +15,7 @@ import {
 } from '@holdfast/protocol';
 import { type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
 import type { ShownEntry, WatchEvent } from '@holdfast/engine/replica';
-import { Lease, type LeaseDesk } from './lease.ts';
+import { heldBy, type Lease, makeLease } from './lease.ts';
 import { type Page, pageOf, type PageOptions, type Select, select } from './listing.ts';
 import type { OpenStore } from './open-store.ts';
 import { checkOptions, closedError } from './options.ts';
@@ -152,7 +152,7 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
     const { ttl = 30_000, holder = null } = options;
     const key = this.#place(path);
     const held = heldBy(await this.#command({ op: 'lease', path: key, ttlMs: ttl, holder }));
-    return new Lease({ key, ttl, held }, this.#leases);
+    return makeLease({ key, ttl, held }, this.#command);
   }
 
   /**
@@ -161,7 +161,7 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
    */
   leaseOf({ key, token }: Fencing): Lease {
     const held = { token, expiresAt: 0, holder: null };
-    return new Lease({ key: this.#place(key), ttl: 30_000, held }, this.#leases);
+    return makeLease({ key: this.#place(key), ttl: 30_000, held }, this.#command);
   }
 
   /** Calls back for each change of a leaf, or of a path, that a pattern matches; returns how to stop. */
@@ -228,20 +228,11 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
     return this.#request(write);
   }
 
-  readonly #leases: LeaseDesk = {
-    renew: async ({ key, token }, ttl) =>
-      heldBy(await this.#command({ op: 'renew', path: key, token, ttlMs: ttl })),
-    release: async ({ key, token }) => {
-      const commit = await this.#command({ op: 'release', path: key, token });
-      return commit.released !== false;
-    },
-  };
-
   /** A request that needs the server's answer to mean anything (stores.md §18 C1). */
-  async #command(request: Write): Promise<Commit> {
+  readonly #command = async (request: Write): Promise<Commit> => {
     await this.#reach();
     return this.#request(request).committed;
-  }
+  };
 
   async #reach(): Promise<OpenStore> {
     const open = this.#open();
@@ -297,9 +288,4 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
       'out_of_scope: a handle with scope [] only writes; open one without a scope to read.',
     );
   }
-}
-
-function heldBy({ lease }: Commit): NonNullable<Commit['lease']> {
-  if (lease === undefined) throw new HoldfastError('outcome_unknown');
-  return lease;
 }

@@ -24,9 +24,9 @@ export type WebSocketClass = new (url: string) => WebSocketLike;
  * The default link: one WebSocket per connection. Without `webSocket` the platform's class is used; where there is none
  * (Node before 22) this throws a `TypeError`.
  */
-export function webSocketLink(options: { readonly webSocket?: WebSocketClass } = {}): Link {
+export function webSocketLink(options: { readonly webSocket?: WebSocketClass | undefined } = {}): Link {
   const webSocket = options.webSocket ?? platformClass();
-  return { open: (url, events) => new SocketConnection({ url, webSocket }, events) };
+  return { open: (url, events) => connect(webSocket, url, events) };
 }
 
 function platformClass(): WebSocketClass {
@@ -37,63 +37,48 @@ function platformClass(): WebSocketClass {
 
 const OPEN = 1;
 
-class SocketConnection implements LinkConnection {
-  readonly #socket: WebSocketLike;
-  readonly #events: LinkEvents;
-  readonly #url: string;
-  #isOver = false;
-  #unref: (() => void) | null = null;
-
-  constructor(
-    { url, webSocket }: { readonly url: string; readonly webSocket: WebSocketClass },
-    events: LinkEvents,
-  ) {
-    this.#url = url;
-    onNodeSocket(url, this.#found);
-    const socket = new webSocket(url);
-    this.#socket = socket;
-    this.#events = events;
-    socket.binaryType = 'arraybuffer';
-    socket.addEventListener('open', () => {
-      if (!this.#isOver) events.opened();
-    });
-    socket.addEventListener('message', ({ data }) => this.#receive(data));
-    socket.addEventListener('close', ({ code }) => this.#end(code ?? 1006));
-    // A failed socket closes too; without a listener some platforms throw.
-    socket.addEventListener('error', () => undefined);
-  }
-
-  send(data: string | Uint8Array): void {
-    if (this.#isOver || this.#socket.readyState !== OPEN) return;
-    this.#socket.send(typeof data === 'string' ? data : new Uint8Array(data));
-  }
-
-  close(code: number = 1000): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    forgetNodeSocket(this.#url, this.#found);
-    // Platforms let a client give no codes but these.
-    this.#socket.close(code >= 3000 && code <= 4999 ? code : 1000);
-    // The peer may never answer, so nobody waits for it.
-    this.#socket.terminate?.();
-    this.#unref?.();
-    queueMicrotask(() => this.#events.closed(code));
-  }
-
-  readonly #found = (socket: { unref(): unknown }): void => {
-    this.#unref = () => socket.unref();
+function connect(webSocket: WebSocketClass, url: string, events: LinkEvents): LinkConnection {
+  let isOver = false;
+  let unref: (() => void) | null = null;
+  const found = (node: { unref(): unknown }): void => {
+    unref = () => node.unref();
   };
-
-  #receive(data: unknown): void {
-    if (this.#isOver) return;
-    if (typeof data === 'string') this.#events.received(data);
-    else if (data instanceof ArrayBuffer) this.#events.received(new Uint8Array(data));
-  }
-
-  #end(code: number): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    forgetNodeSocket(this.#url, this.#found);
-    this.#events.closed(code);
-  }
+  /** Says whether it is the first to end it. */
+  const end = (): boolean => {
+    if (isOver) return false;
+    isOver = true;
+    forgetNodeSocket(url, found);
+    return true;
+  };
+  onNodeSocket(url, found);
+  const socket = new webSocket(url);
+  socket.binaryType = 'arraybuffer';
+  socket.addEventListener('open', () => {
+    if (!isOver) events.opened();
+  });
+  socket.addEventListener('message', ({ data }) => {
+    if (isOver) return;
+    if (typeof data === 'string') events.received(data);
+    else if (data instanceof ArrayBuffer) events.received(new Uint8Array(data));
+  });
+  socket.addEventListener('close', ({ code }) => {
+    if (end()) events.closed(code ?? 1006);
+  });
+  // A failed socket closes too; without a listener some platforms throw.
+  socket.addEventListener('error', () => undefined);
+  return {
+    send(data) {
+      if (isOver || socket.readyState !== OPEN) return;
+      socket.send(typeof data === 'string' ? data : new Uint8Array(data));
+    },
+    close(code = 1000) {
+      if (!end()) return;
+      // Platforms let a client give no codes but these.
+      socket.close(code >= 3000 && code <= 4999 ? code : 1000);
+      // The peer may never answer, so nobody waits for it.
+      socket.terminate?.();
+      unref?.();
+      queueMicrotask(() => events.closed(code));
+    },
+  };
 }

@@ -23,6 +23,11 @@ export function isOpName(value: unknown): value is OpName {
   return opNames.some((name) => name === value);
 }
 
+/** Whether an op is about leases (stores.md §5.2). */
+export function isLeaseOp(op: string): op is 'lease' | 'renew' | 'release' {
+  return op === 'lease' || op === 'renew' || op === 'release';
+}
+
 /** The types of leaves (stores.md §3.1). */
 export const leafTypes = [
   'null',
@@ -50,7 +55,7 @@ export function isLeafType(value: unknown): value is LeafType {
   return knownTypes.has(value);
 }
 
-const knownTypes: ReadonlySet<unknown> = new Set(leafTypes);
+const knownTypes: ReadonlySet<unknown> = /* @__PURE__ */ new Set(leafTypes);
 
 /** What is stored at one path. */
 export type Leaf = { readonly value: Json; readonly type: LeafType; readonly revision: Seq };
@@ -157,8 +162,14 @@ export type WriteResult = {
   readonly hash?: string;
 };
 
-/** The ok response to a `write` or `transact` (stores.md §7.5, §10.5.3). */
+/** What a rollback came to: of a path, or of the store; `noop` and 0 where nothing differed (stores.md §7.5). */
+export type RollbackReply =
+  | { readonly store_seq: Seq; readonly noop: true }
+  | { readonly store_seq: Seq; readonly ops_written: number };
+
+/** The ok response to a `write`, `transact` or `rollback` (stores.md §7.5, §10.5.3). */
 export type WriteReply =
   | WriteResult
+  | RollbackReply
   | { readonly released: false }
   | { readonly store_seq: Seq; readonly first_seq: Seq; readonly results: readonly WriteResult[] };

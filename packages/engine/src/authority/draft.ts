@@ -6,8 +6,10 @@ import {
   type DecideContext,
   type Decision,
   decideTransaction,
+  decideRollback,
   type Intent,
   leaseRules,
+  type RollbackRequest,
   type Scope,
   type Tree,
   veil,
@@ -44,6 +46,8 @@ export type DraftBase = {
 
 /** Something that should not have happened while a request was decided. */
 export type Fault = { readonly errorId: string; readonly error: unknown };
+
+type Asked = Intent | Transaction | RollbackRequest;
 
 type Context = { -readonly [Field in keyof DecideContext]: DecideContext[Field] };
 
@@ -134,7 +138,7 @@ export class Draft implements Judge {
     }
   }
 
-  #decide(request: Intent | Transaction, submission: Submission): Outcome {
+  #decide(request: Asked, submission: Submission): Outcome {
     const { grants } = submission;
     const ground = grants && { tree: this.#tree, grants };
     const forbidden = ground && checkRules(ground, request);
@@ -147,12 +151,8 @@ export class Draft implements Judge {
     return ground && isRefusal(outcome) ? veil(outcome, ground, request) : outcome;
   }
 
-  #weigh(request: Intent | Transaction, submission: Submission): Outcome {
-    const context = this.#contextOf(submission);
-    const decision =
-      request.op === 'transact'
-        ? decideTransaction(this.#tree, request, context)
-        : decide(this.#tree, request, context);
+  #weigh(request: Asked, submission: Submission): Outcome {
+    const decision = decided(this.#tree, request, this.#contextOf(submission));
     if (decision instanceof Refusal || decision.ops.length === 0) {
       this.leansOnState = true;
       return decision instanceof Refusal ? decision : decision.result;
@@ -236,4 +236,10 @@ function isSame(mine: Op, found: Op | undefined): boolean {
     mine.tx === found.tx &&
     jsonEquals(mine.value, found.value)
   );
+}
+
+function decided(tree: Tree, request: Asked, context: DecideContext): Decision | Refusal {
+  if (request.op === 'transact') return decideTransaction(tree, request, context);
+  if (request.op === 'rollback') return decideRollback(tree, request, context);
+  return decide(tree, request, context);
 }

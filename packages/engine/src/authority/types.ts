@@ -13,7 +13,7 @@ import type {
   Seq,
   WriteReply,
 } from '@holdfast/protocol';
-import type { FileWrite, PathGrants, Tree } from '../data/index.ts';
+import type { FileWrite, RollbackRequest, PathGrants, Tree } from '../data/index.ts';
 
 /** An op as the log keeps it: with the leaves whose old value vanished by it (stores.md §1.2.2). */
 export type LoggedOp = Op & { readonly removed: readonly Entry[] };
@@ -79,7 +79,7 @@ export type Submission = {
   readonly fingerprint: number;
   readonly principal: string | null;
   /** The parsed request, or why it does not parse: told only after the checks that come before. */
-  readonly request: Request | FileWrite | Refusal;
+  readonly request: Request | FileWrite | RollbackRequest | Refusal;
   /** The verdict of the rate limiter, judged after deduplication; null lets it pass. */
   readonly rate: Refusal | null;
   /** The verdict on the files that the request names, `unknown_file` (stores.md §14.4); absent or null lets it pass. */

@@ -17,3 +17,5 @@ export { Scope } from './scope.ts';
 export { type Change, type MapRow, Tree, type Witness } from './tree.ts';
 export type { Range } from './walk.ts';
 export { countIn, entriesIn, MapRows, readIn } from './visible.ts';
+export { Span } from './history.ts';
+export { decideRollback, type RollbackRequest } from './rollback.ts';

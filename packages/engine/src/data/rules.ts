@@ -10,6 +10,7 @@ import {
 import type { Intent } from './context.ts';
 import { isMap } from './projection.ts';
 import { impliedDeletes } from './reach.ts';
+import type { RollbackRequest } from './rollback.ts';
 import type { Scope } from './scope.ts';
 import type { Tree } from './tree.ts';
 
@@ -24,7 +25,11 @@ type Ground = { readonly tree: Tree; readonly grants: PathGrants };
  *
  * Judging all ops of a transaction on the state before it is exact: what is not writable before stays as it is throughout.
  */
-export function checkRules(ground: Ground, request: Intent | Transaction): Refusal | null {
+export function checkRules(
+  ground: Ground,
+  request: Intent | Transaction | RollbackRequest,
+): Refusal | null {
+  if (request.op === 'rollback') return checkRollback(ground, request);
   if (request.op !== 'transact') return checkWrite(ground, request);
   for (const [index, condition] of request.preconditions.entries()) {
     const isFence = condition.kind === 'fence';
@@ -39,15 +44,24 @@ export function checkRules(ground: Ground, request: Intent | Transaction): Refus
   return null;
 }
 
+/** A part must be writable as a whole; the store is for those without rules only (stores.md §11.2.5). */
+function checkRollback({ grants }: Ground, { path }: RollbackRequest): Refusal | null {
+  if (path !== null && grants.write.coversSubtree(path) && grants.write.covers(path)) return null;
+  return path === null
+    ? refuse('path_not_allowed', { message: 'A token with path rules rolls back paths only.' })
+    : forbidden(path);
+}
+
 /** A refusal without what it tells of a leaf that whoever asks may write but not read. */
 export function veil(
   refusal: Refusal,
   { tree, grants }: Ground,
-  request: Intent | Transaction,
+  request: Intent | Transaction | RollbackRequest,
 ): Refusal {
   if (refusal.code !== 'held' && refusal.code !== 'type_mismatch') return refusal;
   const { op_index: index } = refusal.details;
   const isIndexed = typeof index === 'number';
+  if (request.op === 'rollback') return refuse(refusal.code);
   const op = request.op === 'transact' ? request.ops[isIndexed ? index : 0] : request;
   if (op !== undefined && readsAll({ tree, grants }, op)) return refusal;
   return refuse(refusal.code, isIndexed ? { op_index: index } : {});

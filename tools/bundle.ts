@@ -2,8 +2,15 @@ import { resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'vite';
 
+/** What a module costs an application: the part that is loaded with the page, and those that are loaded when asked for. */
+export type Bundle = {
+  readonly entry: string;
+  /** Parts behind a dynamic `import()`, by their names. */
+  readonly lazy: ReadonlyMap<string, string>;
+};
+
 /** Bundles and minifies a module as an application for browsers would. */
-export async function bundle(source: string): Promise<string> {
+export async function bundle(source: string): Promise<Bundle> {
   // A file that exists in the mind of the bundler only.
   const id = resolve('size-entry.js');
   const result = await build({
@@ -22,13 +29,30 @@ export async function bundle(source: string): Promise<string> {
       write: false,
       minify: true,
       target: 'es2022',
-      rollupOptions: { output: { minify: true } },
-      lib: { entry: id, formats: ['es'] },
+      modulePreload: false,
+      rollupOptions: { input: id, preserveEntrySignatures: 'strict', output: { minify: true } },
     },
   });
   const [output] = Array.isArray(result) ? result : [result];
   if (output === undefined || !('output' in output)) throw new Error('nothing was bundled');
-  return output.output.map((part) => (part.type === 'chunk' ? part.code : '')).join('\n');
+  const chunks = output.output.filter((part) => part.type === 'chunk');
+  const entry = chunks.find(({ isEntry }) => isEntry);
+  if (entry === undefined) throw new Error('nothing was bundled');
+  // What the entry imports is loaded with it, wherever the bundler put it.
+  const loaded = new Set([entry.fileName]);
+  for (const name of loaded) {
+    for (const each of chunks.find(({ fileName }) => fileName === name)?.imports ?? []) {
+      loaded.add(each);
+    }
+  }
+  const isLoaded = ({ fileName }: (typeof chunks)[number]): boolean => loaded.has(fileName);
+  return {
+    entry: chunks
+      .filter(isLoaded)
+      .map(({ code }) => code)
+      .join('\n'),
+    lazy: new Map(chunks.filter((each) => !isLoaded(each)).map(({ name, code }) => [name, code])),
+  };
 }
 
 /** What a text weighs with gzip -9. */

@@ -20,26 +20,36 @@ const limits = JSON.parse(readFileSync('size-budgets.json', 'utf8')) as {
   readonly [name: string]: { readonly budget: number; readonly ratchet: number };
 };
 
-const sizes: { readonly name: string; readonly minified: number; readonly gzipped: number }[] = [];
-for (const [name, source] of Object.entries(entries)) {
-  const code = await bundle(source);
-  const gzipped = gzippedBytes(code);
-  sizes.push({ name, minified: Buffer.byteLength(code), gzipped });
-}
+type Size = { readonly minified: number; readonly gzipped: number };
+
 console.log(row(['bundle', 'minified', 'gzipped', 'budget', 'ratchet']));
-for (const { name, minified, gzipped } of sizes) {
+const sizes: Size[] = [];
+for (const [name, source] of Object.entries(entries)) {
+  const { entry, lazy } = await bundle(source);
+  const size = sizeOf(entry);
+  sizes.push(size);
   const { budget, ratchet } = limits[name] ?? { budget: 0, ratchet: 0 };
-  console.log(row([name, ...[minified, gzipped, budget, ratchet].map(bytes)]));
-  if (gzipped > budget) console.log(`  OVER BUDGET by ${bytes(gzipped - budget)}`);
-  if (gzipped > ratchet) {
+  console.log(row([name, ...[size.minified, size.gzipped, budget, ratchet].map(bytes)]));
+  // What a page loads when it first needs it; none of it is in the figures above.
+  for (const [part, code] of lazy) {
+    const { minified, gzipped } = sizeOf(code);
+    console.log(row([`  later: ${part}`, ...[minified, gzipped].map(bytes)]));
+  }
+  if (size.gzipped > budget) console.log(`  OVER BUDGET by ${bytes(size.gzipped - budget)}`);
+  if (size.gzipped > ratchet) {
     console.log(`  GREW beyond the ratchet: make it smaller, or raise the ratchet and say why`);
     process.exitCode = 1;
   }
 }
 const [plain, packed] = sizes;
 if (plain !== undefined && packed !== undefined) {
-  const [minified, gzipped] = [packed.minified - plain.minified, packed.gzipped - plain.gzipped];
-  console.log(row(['MessagePack adds', bytes(minified), bytes(gzipped)]));
+  const { minified, gzipped } = plain;
+  const more = [packed.minified - minified, packed.gzipped - gzipped];
+  console.log(row(['MessagePack adds', ...more.map(bytes)]));
+}
+
+function sizeOf(code: string): Size {
+  return { minified: Buffer.byteLength(code), gzipped: gzippedBytes(code) };
 }
 
 function bytes(count: number): string {

@@ -1,6 +1,7 @@
 // What runs in the browser: the same writer and reader as elsewhere, on a page.
-import { Dice } from '../dice.ts';
+import { Dice } from '../src/dice.ts';
 import { leavesOf, Reader } from '../kill/reader.ts';
+import { openSite } from '../kill/site.ts';
 import { isRejection, Writer } from '../kill/writer.ts';
 import type { PageReport } from './tab.ts';
 
@@ -13,7 +14,8 @@ const page = {
   async open(port: number, seed: number, everyMs: number): Promise<void> {
     const dice = new Dice(seed);
     reader = await Reader.open('page-reader', port, errors);
-    const made = new Writer('page-writer', { port, dice: dice.fork(), errors });
+    const site = openSite('page-writer', port, errors);
+    const made = new Writer('page-writer', { site, dice: dice.fork() });
     writer = made;
     timer = window.setInterval(() => made.write(), everyMs);
   },

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import type { Dice } from '../dice.ts';
+import type { Dice } from '../src/dice.ts';
 
 /** What the network is like now. */
 export type Climate = {

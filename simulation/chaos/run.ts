@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Child } from '../child.ts';
-import { Dice } from '../dice.ts';
+import { Dice } from '../src/dice.ts';
 import { leavesOf, Reader } from '../kill/reader.ts';
-import type { Site } from '../kill/site.ts';
+import { openSite, type Site } from '../kill/site.ts';
 import { type Testimony, verdictOf } from '../kill/verdict.ts';
 import { isRejection, Writer } from '../kill/writer.ts';
 import type { Problem } from '../validators/history.ts';
@@ -101,8 +101,8 @@ class Chaos {
       this.#readers.push(await Reader.open(`reader-${i}`, port, this.#errors));
     }
     for (let i = 1; i <= writers; i++) {
-      const of = { port, dice: this.#dice.fork(), errors: this.#errors };
-      this.#writers.push(new Writer(`writer-${i}`, of));
+      const site = openSite(`writer-${i}`, port, this.#errors);
+      this.#writers.push(new Writer(`writer-${i}`, { site, dice: this.#dice.fork() }));
     }
     if (this.#plan.browser) {
       this.#tab = await Tab.open(port, this.#dice.below(2 ** 30), pageWriteEveryMs);

@@ -1,4 +1,4 @@
-import { Dice } from '../dice.ts';
+import { Dice } from '../src/dice.ts';
 import { type Climate, fairClimate } from './proxy.ts';
 
 /** Something that goes wrong at a time. */

@@ -13,7 +13,7 @@ import {
 import { messagePackCodec } from '@holdfast/protocol/codec/messagepack';
 import { WebSocket } from 'ws';
 import { storeName, token } from '../place.ts';
-import type { Dice } from '../dice.ts';
+import type { Dice } from '../src/dice.ts';
 import { Expectations } from './expectations.ts';
 import { anyTuple, type Forge } from './frames.ts';
 

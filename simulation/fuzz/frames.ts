@@ -1,5 +1,5 @@
 import { clientEvents, serverEvents } from '@holdfast/protocol';
-import type { Dice } from '../dice.ts';
+import type { Dice } from '../src/dice.ts';
 import { anyPath, anyValue, fromMembers } from './values.ts';
 
 /** A frame before it is encoded, whatever it may hold. */

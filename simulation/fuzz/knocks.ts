@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { storeName, token } from '../place.ts';
-import type { Dice } from '../dice.ts';
+import type { Dice } from '../src/dice.ts';
 
 const names = ['token', 'device_id', 'capver', 'vsn', 'x', '__proto__'];
 const values = [

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Child } from '../child.ts';
-import { Dice } from '../dice.ts';
+import { Dice } from '../src/dice.ts';
 import { contentOf } from '../kill/content.ts';
 import { leavesOf, Reader } from '../kill/reader.ts';
+import { openSite } from '../kill/site.ts';
 import { isRejection, Writer } from '../kill/writer.ts';
 import type { Problem } from '../validators/history.ts';
 import { judge } from '../validators/judge.ts';
@@ -62,7 +63,10 @@ async function attacked(
   const errors: unknown[] = [];
   const port = await child.listening();
   const reader = await Reader.open('bystander', port, errors);
-  const writer = new Writer('neighbour', { port, dice: dice.fork(), errors });
+  const writer = new Writer('neighbour', {
+    site: openSite('neighbour', port, errors),
+    dice: dice.fork(),
+  });
   await writer.site.store.ready;
   const timer = setInterval(() => writer.write(), 5);
   const attackers = manners.map(

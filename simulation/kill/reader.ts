@@ -18,9 +18,16 @@ export class Reader {
     this.site = site;
   }
 
+  /** Opens a client of its own; begins to watch when that is ready. */
   static async open(name: string, port: number, errors: unknown[]): Promise<Reader> {
-    const reader = new Reader(name, openSite(name, port, errors));
-    await reader.site.store.ready;
+    const site = openSite(name, port, errors);
+    await site.store.ready;
+    return Reader.at(name, site);
+  }
+
+  /** Watches from now on what a client shows. */
+  static at(name: string, site: Site): Reader {
+    const reader = new Reader(name, site);
     reader.#watch('**', { includeCurrent: true }, true);
     reader.#watch('**', {}, true);
     reader.#watch('pair/**', { includeCurrent: true }, true);

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Child } from '../child.ts';
-import { Dice } from '../dice.ts';
+import { Dice } from '../src/dice.ts';
 import type { Problem } from '../validators/history.ts';
 import { within } from '../within.ts';
 import type { Traffic } from '../validators/traffic.ts';
 import { leavesOf, Reader } from './reader.ts';
-import type { Site } from './site.ts';
+import { openSite, type Site } from './site.ts';
 import { verdictOf } from './verdict.ts';
 import { isRejection, Writer } from './writer.ts';
 
@@ -90,9 +90,9 @@ class Ordeal {
   }
 
   async #openSites(): Promise<void> {
-    const of = { port: this.#port, errors: this.#errors };
     for (let i = 1; i <= writers; i++) {
-      this.#writers.push(new Writer(`writer-${i}`, { ...of, dice: this.#dice.fork() }));
+      const site = openSite(`writer-${i}`, this.#port, this.#errors);
+      this.#writers.push(new Writer(`writer-${i}`, { site, dice: this.#dice.fork() }));
     }
     for (let i = 1; i <= readers; i++) {
       this.#readers.push(await Reader.open(`reader-${i}`, this.#port, this.#errors));

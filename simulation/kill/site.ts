@@ -1,5 +1,5 @@
 import { type Client, createClient, type Link, type Store, webSocketLink } from '@holdfast/client';
-import { isObject, jsonCodec } from '@holdfast/protocol';
+import { type Codec, isObject, jsonCodec } from '@holdfast/protocol';
 import type { Span } from '../validators/history.ts';
 import { storeName, token } from '../place.ts';
 
@@ -17,7 +17,7 @@ export function openSite(name: string, port: number, errors: unknown[]): Site {
     url: `ws://127.0.0.1:${port}`,
     token,
     deviceId: name,
-    link: watchedLink((seq) => {
+    link: watchedLink(webSocketLink(), (seq) => {
       const before = store.status.get().seq;
       if (before > 0 && seq > before) resyncs.push([before, seq]);
     }),
@@ -35,24 +35,29 @@ export function openSite(name: string, port: number, errors: unknown[]): Site {
   return { client, store, resumes, resyncs };
 }
 
-/** The platform's sockets; tells the seq of each snapshot that has come whole. */
-function watchedLink(snapshot: (seq: number) => void): Link {
-  const link = webSocketLink();
+/** A link that tells the seq of each snapshot that has come whole. */
+export function watchedLink(
+  link: Link,
+  snapshot: (seq: number) => void,
+  codec: Codec = jsonCodec,
+): Link {
   return {
     open: (url, events) =>
       link.open(url, {
         opened: () => events.opened(),
         closed: (code) => events.closed(code),
         received: (data) => {
-          if (typeof data === 'string' && data.includes('"snapshot_end"')) snapshot(seqIn(data));
+          if (typeof data !== 'string' || data.includes('"snapshot_end"')) {
+            const seq = seqIn(codec.decode(data));
+            if (seq > 0) snapshot(seq);
+          }
           events.received(data);
         },
       }),
   };
 }
 
-function seqIn(text: string): number {
-  const frame = jsonCodec.decode(text);
+function seqIn(frame: unknown): number {
   const [, , , event, payload]: unknown[] = Array.isArray(frame) ? frame : [];
   return event === 'snapshot_end' && isObject(payload) ? Number(payload['seq']) : 0;
 }

@@ -1,8 +1,8 @@
 import type { Receipt } from '@holdfast/client';
 import { RejectedError } from '@holdfast/client';
-import type { Dice } from '../dice.ts';
+import type { Dice } from '../src/dice.ts';
 import type { ClientHistory, MadeWrite } from '../validators/history.ts';
-import { openSite, type Site } from './site.ts';
+import type { Site } from './site.ts';
 
 const pendingMax = 20;
 
@@ -14,19 +14,19 @@ export class Writer {
   readonly #receipts: { readonly receipt: Receipt; readonly isGuarded: boolean }[] = [];
   #count = 0;
 
-  constructor(name: string, of: { readonly port: number; readonly dice: Dice; errors: unknown[] }) {
+  constructor(name: string, of: { readonly site: Site; readonly dice: Dice }) {
     this.name = name;
     this.#dice = of.dice;
-    this.site = openSite(name, of.port, of.errors);
+    this.site = of.site;
   }
 
-  /** One write, unless too many wait already. */
-  write(): void {
+  /** One write, unless too many wait already; which one, the dice decide. */
+  write(dice: Dice = this.#dice): void {
     const { store } = this.site;
     if (store.status.get().pending >= pendingMax) return;
     this.#count += 1;
-    const isGuarded = this.#dice.chance(0.1);
-    this.#receipts.push({ receipt: isGuarded ? this.#race() : this.#make(), isGuarded });
+    const isGuarded = dice.chance(0.1);
+    this.#receipts.push({ receipt: isGuarded ? this.#race() : this.#make(dice), isGuarded });
   }
 
   /** Every write is decided. */
@@ -49,16 +49,16 @@ export class Writer {
     };
   }
 
-  #make(): Receipt {
+  #make(dice: Dice): Receipt {
     const { store } = this.site;
-    const roll = this.#dice.below(100);
+    const roll = dice.below(100);
     const value = `${this.name} ${this.#count}`;
-    if (roll < 40) return store.put(`own/${this.name}/${this.#dice.below(5)}`, value);
-    if (roll < 55) return store.put(`n/${this.#dice.below(4)}`, this.#count);
+    if (roll < 40) return store.put(`own/${this.name}/${dice.below(5)}`, value);
+    if (roll < 55) return store.put(`n/${dice.below(4)}`, this.#count);
     if (roll < 70) return store.increment('total');
-    if (roll < 75) return store.delete(`own/${this.name}/${this.#dice.below(5)}`);
+    if (roll < 75) return store.delete(`own/${this.name}/${dice.below(5)}`);
     if (roll < 80) return store.merge('doc', { [this.name]: { at: this.#count }, last: value });
-    const pair = `pair/${this.#dice.below(3)}`;
+    const pair = `pair/${dice.below(3)}`;
     if (roll < 90) {
       return store.transact((tx) => {
         tx.put(`${pair}/left`, value);

@@ -1,4 +1,5 @@
 import type { Batch, Storage } from '@holdfast/server/storage';
+import { over } from '../src/over.ts';
 
 /** Ways in which a server can be broken, so that the checker is seen to notice. */
 export const breakages = [
@@ -36,26 +37,13 @@ export function misread(payload: Payload, breakage: Breakage | null): Payload {
 
 /** A storage that stores what was decided on another state than its own, as if nobody else had written. */
 export function blindStorage(disk: Storage): Storage {
-  return {
-    stores: disk.stores,
-    tokens: disk.tokens,
-    files: disk.files,
-    devices: disk.devices,
-    open: (store) => disk.open(store),
-    load: (store) => disk.load(store),
+  return over(disk, {
     async append(store, expected, batch) {
       const result = await disk.append(store, expected, batch);
       if (result.status !== 'behind') return result;
       return disk.append(store, result.head, moved(batch, result.head - expected));
     },
-    read: (store, after, limit) => disk.read(store, after, limit),
-    answers: (store, asked) => disk.answers(store, asked),
-    markers: (store, after, limit) => disk.markers(store, after, limit),
-    compact: (store, through, limit) => disk.compact(store, through, limit),
-    size: () => disk.size(),
-    now: () => disk.now(),
-    close: () => disk.close(),
-  };
+  });
 }
 
 function moved(batch: Batch, by: number): Batch {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { isObject, jsonCodec } from '@holdfast/protocol';
 import { WebSocket } from 'ws';
 import { token } from '../place.ts';
-import type { Dice } from '../dice.ts';
+import type { Dice } from '../src/dice.ts';
 import { type Breakage, misread } from './broken.ts';
 import type { Ask, Call, Told } from './model.ts';
 

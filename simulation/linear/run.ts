@@ -1,7 +1,7 @@
 import { createServer, scopes, type Server } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { token } from '../place.ts';
-import { Dice } from '../dice.ts';
+import { Dice } from '../src/dice.ts';
 import { blindStorage, type Breakage, isOfTwo } from './broken.ts';
 import { callText, linearize } from './checker.ts';
 import { LinearClient } from './client.ts';

@@ -62,3 +62,17 @@ export function busy(traffic: Traffic, minimum: Partial<Traffic>): Problem[] {
     return count >= least ? [] : [{ word: 'busy', text: `${name}: ${count} of at least ${least}` }];
   });
 }
+
+/** Of a run in which nothing happened. */
+export const noTraffic: Traffic = {
+  ops: 0,
+  commitsOfSeveral: 0,
+  writesCommitted: 0,
+  writesRefused: 0,
+  events: 0,
+  foreignEvents: 0,
+  conflations: 0,
+  resumes: 0,
+  resyncs: 0,
+  bookmarks: 0,
+};

@@ -1,5 +1,5 @@
-import type { Dice } from '../dice.ts';
-import type { Agenda } from './agenda.ts';
+import type { Dice } from '../src/dice.ts';
+import type { Agenda } from '../src/agenda.ts';
 
 /** How likely each misfortune is where it can happen, from 0 to 1. */
 export type Weather = {

@@ -1,4 +1,4 @@
-import { addTraffic, type Traffic } from '../validators/traffic.ts';
+import { addTraffic, noTraffic, type Traffic } from '../validators/traffic.ts';
 import { type Action, actionText, type Scene, sceneOf, scriptOf } from './script.ts';
 import { type Outcome, World } from './world.ts';
 
@@ -67,16 +67,3 @@ function shrunk(seed: number, scene: Scene, script: readonly Action[]): readonly
 
 /** Of a shorter script; each takes some milliseconds. */
 const triesMax = 1000;
-
-const noTraffic: Traffic = {
-  ops: 0,
-  commitsOfSeveral: 0,
-  writesCommitted: 0,
-  writesRefused: 0,
-  events: 0,
-  foreignEvents: 0,
-  conflations: 0,
-  resumes: 0,
-  resyncs: 0,
-  bookmarks: 0,
-};

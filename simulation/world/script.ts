@@ -1,5 +1,5 @@
 import { asPath, type Json, type Request, type Write } from '@holdfast/protocol';
-import { Dice } from '../dice.ts';
+import { Dice } from '../src/dice.ts';
 
 /** Something that a person, a machine or the world does; the rest follows. */
 export type Action = { readonly at: number } & (

@@ -1,13 +1,13 @@
 import { jsonCodec, type Json, type Path, type Request } from '@holdfast/protocol';
 import { messagePackCodec } from '@holdfast/protocol/codec/messagepack';
-import { Dice } from '../dice.ts';
+import { Dice } from '../src/dice.ts';
 import { Belief } from '../validators/belief.ts';
 import type { Problem } from '../validators/history.ts';
 import { judge } from '../validators/judge.ts';
 import { type Traffic, trafficOf } from '../validators/traffic.ts';
 import { Truth } from '../validators/truth.ts';
 import { firstDifference } from '../validators/words.ts';
-import { Agenda } from './agenda.ts';
+import { Agenda } from '../src/agenda.ts';
 import { Device } from './device.ts';
 import { Host } from './host.ts';
 import { Log } from './log.ts';

@@ -6,6 +6,7 @@ type Item = { readonly at: number; readonly order: number; readonly run: () => v
 export class Agenda {
   #now = 0;
   #order = 0;
+  #atOnce = 0;
   /** A binary heap, the next item first. */
   readonly #items: Item[] = [];
 
@@ -23,17 +24,26 @@ export class Agenda {
     this.#push({ at: time, order: this.#order, run });
   }
 
-  /** Lets time pass, and happen what is due. Throws where so much is due at once that somebody asks for it in vain. */
+  /** When the next is due; null where nothing is. */
+  get next(): number | null {
+    return this.#items[0]?.at ?? null;
+  }
+
+  /** Lets the next happen, and time pass until then. Throws where so much is due at once that somebody asks for it in vain. */
+  step(): void {
+    const next = this.#items[0];
+    if (next === undefined) return;
+    this.#pop();
+    this.#atOnce = next.at > this.#now ? 0 : this.#atOnce + 1;
+    if (this.#atOnce > busyMax) throw new Error(`time stands still at ${this.#now} ms`);
+    this.#now = Math.max(this.#now, next.at);
+    next.run();
+  }
+
+  /** Lets time pass, and happen what is due. */
   advance(ms: number): void {
     const until = this.#now + ms;
-    let count = 0;
-    for (let next = this.#items[0]; next !== undefined && next.at <= until; next = this.#items[0]) {
-      this.#pop();
-      count = next.at > this.#now ? 0 : count + 1;
-      if (count > busyMax) throw new Error(`time stands still at ${this.#now} ms`);
-      this.#now = next.at;
-      next.run();
-    }
+    while (this.next !== null && this.next <= until) this.step();
     this.#now = until;
   }
 

@@ -1,0 +1,78 @@
+import { expect, it, test } from 'vitest';
+import { runHosts } from './hosts/run.ts';
+import { badWeather } from './src/faults.ts';
+import { failureText, simulate, simulateSeed } from './src/simulate.ts';
+import { busy } from './validators/traffic.ts';
+
+const seeds = Number(process.env['HOST_SEEDS'] ?? 200);
+
+it(
+  'S54 S74 S80 S112 real servers and clients under seeded faults of networks, disks, clocks and processes keep every promise',
+  { timeout: 180_000 },
+  async () => {
+    const asked = process.env['SEED'];
+    const { failure, traffic, crashes } = await runHosts(
+      Number(asked ?? 1),
+      asked === undefined ? seeds : 1,
+    );
+    expect(failure === null ? null : failureText(failure)).toBeNull();
+    if (asked !== undefined) return;
+    const minimum = {
+      ops: 30 * seeds,
+      commitsOfSeveral: 3 * seeds,
+      writesCommitted: 20 * seeds,
+      writesRefused: seeds,
+      foreignEvents: 100 * seeds,
+      conflations: seeds,
+      resumes: 3 * seeds,
+      resyncs: seeds / 5,
+      bookmarks: seeds,
+    };
+    expect(busy(traffic, minimum)).toEqual([]);
+    expect(crashes).toBeGreaterThan(seeds / 2);
+  },
+);
+
+/** A program that counts wrongly wherever two devices count at once. */
+const lossy = {
+  faults: badWeather,
+  async program(world) {
+    for (let round = 0; round < 10; round++) {
+      for (const name of ['ann', 'bob']) {
+        const store = world.device(name).store('acme/app');
+        store.put('count', Number(store.get('count') ?? 0) + 1);
+      }
+      await world.sleep(500);
+    }
+  },
+  check(world) {
+    const count = world.device('ann').store('acme/app').get('count');
+    if (count !== 20) throw new Error(`counted to ${JSON.stringify(count)} instead of 20`);
+  },
+} satisfies Parameters<typeof simulate>[0];
+
+test('a program that loses what others do is found out, with a seed, and with no fault that it does not take', async () => {
+  const failure = await simulate(lossy, { from: 1, count: 20 });
+  expect(failure?.problems.join()).toContain('instead of 20');
+  expect(failure?.faults).toEqual([]);
+});
+
+test('the same seed gives the same world, to the last message', async () => {
+  const [first, again] = [await simulateSeed(lossy, 5), await simulateSeed(lossy, 5)];
+  expect(first?.transcript.length).toBeGreaterThan(1);
+  expect(again?.transcript).toEqual(first?.transcript);
+});
+
+test('the same program without its mistake holds in every world', async () => {
+  const counting = {
+    ...lossy,
+    async program(world: Parameters<typeof lossy.program>[0]) {
+      for (let round = 0; round < 10; round++) {
+        for (const name of ['ann', 'bob']) world.device(name).store('acme/app').increment('count');
+        await world.sleep(500);
+      }
+    },
+  };
+  const failure = await simulate(counting, { from: 1, count: 20 });
+  expect(failure === null ? null : failureText(failure)).toBeNull();
+});

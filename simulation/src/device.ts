@@ -1,0 +1,269 @@
+import {
+  type Cache,
+  type CacheChange,
+  type CachedStore,
+  type Client,
+  type ClientEnv,
+  type ClientOptions,
+  createClient,
+  type Link,
+  memoryCache,
+  type NetworkHint,
+  type Store,
+  type WebSocketClass,
+  webSocketLink,
+} from '@holdfast/client';
+import { asStoreName, type OpId, type StoreName } from '@holdfast/protocol';
+import { WebSocket } from 'ws';
+import { Cable } from './cable.ts';
+import { type Room, wallStart } from './room.ts';
+import type { Site } from './site.ts';
+import { Timers } from './timers.ts';
+
+/** What a client of a world may be given besides. */
+export type DeviceOptions = Partial<Omit<ClientOptions, 'url' | 'deviceId' | 'env' | 'link'>> & {
+  /** Whether it has a cache that outlives it; it has, unless this is false. */
+  readonly durable?: boolean;
+  /** Puts something between its clients and their connections. */
+  readonly wrap?: (link: Link) => Link;
+  /** Hears that a client ends amid whatever it does, and of the one that takes its place. */
+  readonly onCrash?: (how: { readonly keepsCache: boolean }) => void;
+  readonly onRestart?: (client: Client) => void;
+};
+
+type Life = { readonly client: Client; readonly timers: Timers; hint: (hint: NetworkHint) => void };
+
+/** An installation of an application: real clients one after the other, on one cache, behind one network connection. */
+export class Device {
+  readonly name: string;
+  /** What went wrong inside its clients without a caller. */
+  readonly errors: unknown[] = [];
+  readonly #room: Room;
+  readonly #site: Site;
+  readonly #options: DeviceOptions;
+  readonly #cables = new Set<Cable>();
+  readonly #stores = new Map<string, Store>();
+  #cache = memoryCache();
+  #life: Life;
+  #lives = 0;
+  #slowness = 0;
+  #wallOffset = 0;
+  #isCutOff = false;
+  #tokens = 1;
+
+  constructor(
+    name: string,
+    room: Room,
+    of: { readonly site: Site; readonly options: DeviceOptions },
+  ) {
+    this.name = name;
+    this.#room = room;
+    this.#site = of.site;
+    this.#options = of.options;
+    this.#life = this.#start();
+  }
+
+  /** The client that lives now. */
+  get client(): Client {
+    return this.#life.client;
+  }
+
+  /** A handle on a store, of the client that lives now; the same one each time. */
+  store(name: string): Store {
+    let store = this.#stores.get(name);
+    if (store === undefined) {
+      store = this.client.store(name);
+      this.#stores.set(name, store);
+    }
+    return store;
+  }
+
+  /** Writes of a store that are in the cache, and would be sent by the next client. */
+  kept(name: string): readonly OpId[] {
+    const image = this.#cache.load(asStoreName(name));
+    return image === null || image instanceof Promise ? [] : image.outbox.map(({ opId }) => opId);
+  }
+
+  /** How many clients there have been. */
+  get lives(): number {
+    return this.#lives;
+  }
+
+  /** The token that it shows. */
+  get token(): string {
+    return `${this.name}.${this.#tokens}`;
+  }
+
+  /** How many timers its client has running. */
+  get timers(): number {
+    return this.#life.timers.count;
+  }
+
+  get isAsleep(): boolean {
+    return this.#room.agenda.now < this.#life.timers.asleepUntil;
+  }
+
+  cut(): void {
+    for (const cable of this.#cables) cable.cut();
+  }
+
+  cutAmid(): void {
+    for (const cable of this.#cables) cable.cutAmid();
+  }
+
+  /** Its connections are half-open from now on. */
+  mute(): void {
+    for (const cable of this.#cables) cable.mute();
+  }
+
+  /** Whether it can reach the server at all. */
+  cutOff(isCutOff: boolean): void {
+    this.#isCutOff = isCutOff;
+    if (isCutOff) this.mute();
+  }
+
+  /** Reads a kilobyte in so many milliseconds. */
+  slow(msPerKilobyte: number): void {
+    this.#slowness = msPerKilobyte;
+    for (const cable of this.#cables) cable.slowness = msPerKilobyte;
+  }
+
+  /** A frozen tab: no timer rings, nothing arrives. */
+  sleep(ms: number): void {
+    this.#life.timers.asleepUntil = this.#room.agenda.now + ms;
+    for (const cable of this.#cables) cable.hold('down', ms);
+    this.#room.agenda.later(ms, () => this.hint('woke'));
+  }
+
+  /** Somebody sets its wall clock. */
+  jump(ms: number): void {
+    this.#wallOffset += ms;
+  }
+
+  hint(hint: NetworkHint): void {
+    this.#life.hint(hint);
+  }
+
+  /** Its token is revoked; it is given another when it asks. */
+  revoke(): void {
+    this.#site.revoke(this.token);
+    this.#tokens += 1;
+  }
+
+  /** The process ends amid whatever it does, and another starts, on what the cache has, or without it. */
+  crash({ keepsCache = true }: { readonly keepsCache?: boolean } = {}): Client {
+    this.#room.note(this.name, keepsCache ? 'crashes' : 'crashes, and loses its cache');
+    this.#options.onCrash?.({ keepsCache });
+    this.end();
+    if (!keepsCache) this.#cache = memoryCache();
+    this.#stores.clear();
+    this.#life = this.#start();
+    this.#options.onRestart?.(this.client);
+    return this.client;
+  }
+
+  /** The process ends. */
+  end(): void {
+    this.#life.timers.end();
+    this.cut();
+  }
+
+  #start(): Life {
+    this.#lives += 1;
+    const timers = new Timers(this.#room.agenda);
+    let heard = deaf;
+    const { durable = true, wrap, onCrash: _, onRestart: __, ...options } = this.#options;
+    const link = webSocketLink({ webSocket: this.#socketsOf(timers) });
+    const client = createClient({
+      token: () => this.token,
+      onError: (error) => this.errors.push(error),
+      ...(durable && { cache: this.#cacheOf(timers) }),
+      ...options,
+      url: 'ws://simulated.example',
+      deviceId: this.name,
+      link: wrap?.(link) ?? link,
+      env: this.#envOf(timers, (hear) => (heard = hear)),
+    });
+    client.status.subscribe(() => {
+      if (!timers.isOver) this.#room.note(this.name, client.status.get().connection);
+    });
+    return { client, timers, hint: (hint) => heard(hint) };
+  }
+
+  #envOf(timers: Timers, listen: (hear: (hint: NetworkHint) => void) => void): ClientEnv {
+    const { agenda, dice } = this.#room;
+    return {
+      now: () => agenda.now,
+      wall: () => wallStart + Math.floor(agenda.now) + this.#wallOffset,
+      setTimeout: timers.set,
+      clearTimeout: timers.clear,
+      random: () => dice.next(),
+      randomId: () => `s${this.#lives}`,
+      deviceId: () => this.name,
+      fetch: () => this.#probe(timers),
+      watchNetwork: (hear) => {
+        listen(hear);
+        return () => listen(deaf);
+      },
+      dev: false,
+    };
+  }
+
+  /** Whether the token is to blame, as the server says over HTTP. */
+  #probe(timers: Timers): Promise<{ status: number }> {
+    const { token } = this;
+    return new Promise((resolve, reject) => {
+      timers.set(() => {
+        if (this.#isCutOff || this.#site.server === null) reject(new Error('unreachable'));
+        else resolve({ status: this.#site.admits(token) ? 200 : 401 });
+      }, this.#room.delay(100));
+    });
+  }
+
+  /** Stores some time after it was asked to, if the process lives that long. */
+  #cacheOf(timers: Timers): Cache {
+    const cache = this.#cache;
+    return {
+      load: (store: StoreName): CachedStore | null | Promise<CachedStore | null> =>
+        cache.load(store),
+      commit: (store: StoreName, change: CacheChange): Promise<void> =>
+        new Promise((resolve) => {
+          timers.set(() => {
+            void cache.commit(store, change);
+            resolve();
+          }, 10);
+        }),
+      clear: (store: StoreName): void => void cache.clear(store),
+    };
+  }
+
+  /** The WebSockets of one process: real ones, on sockets that lead to the simulated server. */
+  #socketsOf(timers: Timers): WebSocketClass {
+    const dial = (): Cable['client'] => this.#dial(timers);
+    return class extends WebSocket {
+      constructor(url: string) {
+        super(url, { createConnection: dial, perMessageDeflate: false });
+      }
+    };
+  }
+
+  #dial(timers: Timers): Cable['client'] {
+    const cable = new Cable(this.#room, () => {
+      this.#cables.delete(cable);
+      this.#site.gone(cable);
+    });
+    cable.slowness = this.#slowness;
+    if (timers.isOver) {
+      cable.refuse();
+      return cable.client;
+    }
+    this.#cables.add(cable);
+    if (this.#isCutOff) cable.mute();
+    else this.#room.agenda.later(this.#room.delay(60), () => this.#site.accept(cable));
+    return cable.client;
+  }
+}
+
+function deaf(_hint: NetworkHint): void {
+  // Nobody listens.
+}

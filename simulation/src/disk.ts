@@ -1,0 +1,85 @@
+import {
+  type AppendResult,
+  type Batch,
+  type Storage,
+  StorageError,
+} from '@holdfast/server/storage';
+import { over } from './over.ts';
+import type { Room } from './room.ts';
+
+/** How likely a disk does each wrong where it can, from 0 to 1. */
+export type DiskFaults = {
+  /** An append is not stored, and says so; a read fails. */
+  readonly failed: number;
+  /** An append ends with nobody knowing whether it is stored. */
+  readonly unknown: number;
+};
+
+/**
+ * A storage as one server process sees it: late, and at times not at all. It ends with the process: what was being stored
+ * then is stored, or not.
+ */
+export class Disk {
+  readonly storage: Storage;
+  readonly #disk: Storage;
+  readonly #room: Room;
+  readonly #faults: () => DiskFaults;
+  readonly #appending = new Set<() => void>();
+  #isOver = false;
+
+  constructor(disk: Storage, room: Room, by: { faults: () => DiskFaults; wall: () => number }) {
+    this.#disk = disk;
+    this.#room = room;
+    this.#faults = by.faults;
+    this.storage = over(disk, {
+      open: (store) => this.#read(() => disk.open(store)),
+      append: (store, expected, batch) => this.#append(store, expected, batch),
+      read: (store, after, limit) => this.#read(() => disk.read(store, after, limit)),
+      answers: (store, asked) => this.#read(() => disk.answers(store, asked)),
+      markers: (store, after, limit) => this.#read(() => disk.markers(store, after, limit)),
+      now: by.wall,
+      close: async () => undefined,
+    });
+  }
+
+  /** The process ends. */
+  end(): void {
+    this.#isOver = true;
+    for (const finish of this.#appending) if (this.#room.dice.chance(0.5)) finish();
+    this.#appending.clear();
+  }
+
+  async #read<T>(read: () => Promise<T>): Promise<T> {
+    await this.#wait(10);
+    if (this.#room.dice.chance(this.#faults().failed)) throw new StorageError('io', 'simulated');
+    return read();
+  }
+
+  async #append(store: string, expected: number, batch: Batch): Promise<AppendResult> {
+    const keep = (): Promise<AppendResult> => this.#disk.append(store, expected, batch);
+    const finish = (): void => void keep();
+    this.#appending.add(finish);
+    await this.#wait(25);
+    this.#appending.delete(finish);
+    const { dice } = this.#room;
+    const { failed, unknown } = this.#faults();
+    if (dice.chance(failed)) return { status: 'failed', message: 'simulated' };
+    if (!dice.chance(unknown)) {
+      const result = await keep();
+      await this.#wait(5);
+      return result;
+    }
+    if (dice.chance(0.5)) await keep();
+    await this.#wait(5);
+    return { status: 'unknown' };
+  }
+
+  /** Some time; for ever where the process is gone by then. */
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#room.agenda.later(this.#room.delay(ms), () => {
+        if (!this.#isOver) resolve();
+      });
+    });
+  }
+}

@@ -1,0 +1,128 @@
+import type { ServerOptions } from '@holdfast/server';
+import { Dice } from './dice.ts';
+import { type FaultRates, scheduleOf, type TimedFault } from './faults.ts';
+import { shrink } from './shrink.ts';
+import { World } from './world.ts';
+
+/** A program and the worlds in which it is to hold. */
+export type Simulation<Step extends { readonly at: number } = never> = {
+  /** Runs an application's code against the clients of a world; ends when there is no more to do. */
+  readonly program: (world: World) => Promise<void>;
+  /** Looks at what has become of it, when the weather has cleared and everybody has everything; throws where it is wrong. */
+  readonly check?: (world: World) => void | Promise<void>;
+  /** What goes wrong, and how often in a minute; default: nothing. */
+  readonly faults?: FaultRates;
+  /** Virtual milliseconds within which things go wrong; default: 20 000. */
+  readonly lengthMs?: number;
+  /** Stores that exist; default: `acme/app`. */
+  readonly stores?: readonly string[];
+  readonly server?: Partial<ServerOptions>;
+  /** What is done besides, at its time; where something is wrong, as much of it is left out as can be. */
+  readonly script?: {
+    readonly steps: (dice: Dice) => readonly Step[];
+    readonly perform: (world: World, step: Step) => void;
+  };
+};
+
+/** Which seeds to run. */
+export type Seeds = {
+  readonly from: number;
+  readonly count: number;
+  /** Hears of each world that has ended. */
+  readonly progress?: (done: number) => void;
+};
+
+/** The first world in which a program did not hold. */
+export type Failure = {
+  readonly seed: number;
+  readonly problems: readonly string[];
+  /** As few of the faults as it takes. */
+  readonly faults: readonly TimedFault[];
+  /** As few of the steps of the script. */
+  readonly steps: readonly object[];
+  readonly transcript: readonly string[];
+};
+
+const lengthDefaultMs = 20_000;
+
+type Item<Step> = { readonly fault: TimedFault } | { readonly step: Step };
+
+/** Runs a program in the world of each seed; stops at the first in which something is wrong. */
+export async function simulate<Step extends { readonly at: number } = never>(
+  simulation: Simulation<Step>,
+  seeds: Seeds,
+): Promise<Failure | null> {
+  for (let done = 0; done < seeds.count; done++) {
+    const failure = await simulateSeed(simulation, seeds.from + done);
+    if (failure !== null) return failure;
+    seeds.progress?.(done + 1);
+  }
+  return null;
+}
+
+/** Runs a program in the world of one seed: the same again, to the last message. */
+export async function simulateSeed<Step extends { readonly at: number } = never>(
+  simulation: Simulation<Step>,
+  seed: number,
+): Promise<Failure | null> {
+  const { faults: rates = {}, lengthMs = lengthDefaultMs, script } = simulation;
+  const items: readonly Item<Step>[] = [
+    ...scheduleOf(new Dice(seed ^ 0xfa017), rates, lengthMs).map((fault) => ({ fault })),
+    ...(script?.steps(new Dice(seed ^ 0x57e95)) ?? []).map((step) => ({ step })),
+  ];
+  const first = await runWorld(simulation, seed, items);
+  if (first.problems.length === 0) return null;
+  const kind = kindOf(first.problems);
+  const fewest = await shrink(items, async (fewer) => {
+    const { problems } = await runWorld(simulation, seed, fewer);
+    return problems.length > 0 && kindOf(problems) === kind;
+  });
+  return {
+    seed,
+    faults: fewest.flatMap((item) => ('fault' in item ? [item.fault] : [])),
+    steps: fewest.flatMap((item) => ('step' in item ? [item.step] : [])),
+    ...(await runWorld(simulation, seed, fewest)),
+  };
+}
+
+/** A failure as text: how to run it again, what was wrong, what it took, what happened. */
+export function failureText({ seed, problems, faults, steps, transcript }: Failure): string {
+  return [
+    `SEED=${seed}`,
+    ...problems.slice(0, 10),
+    `${faults.length} faults and ${steps.length} steps are enough:`,
+    ...[...faults, ...steps].map((item) => JSON.stringify(item)),
+    'the transcript:',
+    ...transcript.slice(0, 300),
+  ].join('\n');
+}
+
+/** What is wrong, without when and with whom: a smaller world must fail in the same way. */
+function kindOf([first = '']: readonly string[]): string {
+  return first.replaceAll(/\d+/g, '').slice(0, 40);
+}
+
+async function runWorld<Step extends { readonly at: number }>(
+  { program, check, stores = ['acme/app'], server, script }: Simulation<Step>,
+  seed: number,
+  items: readonly Item<Step>[],
+): Promise<Pick<Failure, 'problems' | 'transcript'>> {
+  const faults = items.flatMap((item) => ('fault' in item ? [item.fault] : []));
+  const world = new World({ seed, faults, stores, ...(server !== undefined && { server }) });
+  for (const item of items) {
+    if ('step' in item) world.later(item.step.at, () => script?.perform(world, item.step));
+  }
+  try {
+    await world.run(async () => {
+      await program(world);
+      await world.rest();
+      await check?.(world);
+      await world.close();
+    });
+  } catch (error) {
+    world.problem(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  } finally {
+    world.end();
+  }
+  return { problems: world.problems, transcript: world.transcript };
+}

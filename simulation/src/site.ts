@@ -1,0 +1,162 @@
+import {
+  createServer,
+  type Principal,
+  scopes,
+  type Server,
+  type ServerOptions,
+} from '@holdfast/server';
+import type { Storage } from '@holdfast/server/storage';
+import type { Cable } from './cable.ts';
+import { Disk, type DiskFaults } from './disk.ts';
+import { type Room, wallStart } from './room.ts';
+import { Timers } from './timers.ts';
+
+/** What servers of a world are made of. */
+export type SiteOptions = {
+  readonly storage: Storage;
+  readonly faults: () => DiskFaults;
+  readonly options: Partial<ServerOptions>;
+};
+
+/** A server process from its start to its crash. */
+type Life = { readonly server: Server; readonly timers: Timers; readonly disk: Disk };
+
+/** The place where real server processes run, one after the other, on one storage that outlives them. */
+export class Site {
+  readonly #room: Room;
+  readonly #of: SiteOptions;
+  readonly #cables = new Set<Cable>();
+  readonly #revoked = new Set<string>();
+  #life: Life | null = null;
+  #wallOffset = 0;
+  #crashes = 0;
+  #hasJumped = false;
+
+  constructor(room: Room, of: SiteOptions) {
+    this.#room = room;
+    this.#of = of;
+    this.#life = this.#start();
+  }
+
+  /** The server that runs now; null while it restarts. */
+  get server(): Server | null {
+    return this.#life?.server ?? null;
+  }
+
+  /** Whether its wall clock was ever set. */
+  get hasJumped(): boolean {
+    return this.#hasJumped;
+  }
+
+  get crashes(): number {
+    return this.#crashes;
+  }
+
+  /** The wall clock of the server's machine. */
+  readonly wall = (): number => wallStart + Math.floor(this.#room.agenda.now) + this.#wallOffset;
+
+  /** Somebody sets the wall clock. */
+  jump(ms: number): void {
+    this.#wallOffset += ms;
+    this.#hasJumped = true;
+  }
+
+  /** Nobody gets in with a token any more. */
+  revoke(token: string): void {
+    this.#revoked.add(token);
+  }
+
+  /** Whether a token is good. */
+  admits(token: string | null): boolean {
+    return token !== null && token !== '' && !this.#revoked.has(token);
+  }
+
+  /** Takes a connection, or refuses it where nothing runs. */
+  accept(cable: Cable): void {
+    if (this.#life === null) {
+      cable.refuse();
+      return;
+    }
+    this.#cables.add(cable);
+    this.#life.server.serve(cable.server);
+  }
+
+  gone(cable: Cable): void {
+    this.#cables.delete(cable);
+  }
+
+  /** The process ends amid whatever it does, and another starts after a while. */
+  crash(downMs: number): void {
+    if (this.#life === null) return;
+    this.#room.note('server', 'crashes');
+    this.#crashes += 1;
+    this.end();
+    this.#room.agenda.later(downMs, () => {
+      this.#life = this.#start();
+      this.#room.note('server', 'starts');
+    });
+  }
+
+  /** The process ends amid whatever it does. */
+  end(): void {
+    this.#life?.timers.end();
+    this.#life?.disk.end();
+    this.#life = null;
+    for (const cable of this.#cables) cable.cut();
+  }
+
+  /** Closes the server as its operator would; tells how many timers it has left behind. */
+  async close(): Promise<number> {
+    const life = this.#life;
+    if (life === null) return 0;
+    await life.server.close();
+    this.#life = null;
+    return life.timers.count;
+  }
+
+  #start(): Life {
+    const { agenda } = this.#room;
+    const timers = new Timers(agenda);
+    const disk = new Disk(this.#of.storage, this.#room, {
+      faults: this.#of.faults,
+      wall: this.wall,
+    });
+    const server = createServer({
+      storage: disk.storage,
+      authenticate: async ({ token }) => (this.admits(token) ? principalOf(token) : null),
+      clock: {
+        now: () => agenda.now,
+        wall: this.wall,
+        setTimeout: timers.set,
+        clearTimeout: timers.clear,
+        setImmediate: (run) => void timers.set(run, 0),
+      },
+      log: {
+        info: () => undefined,
+        error: (details, message) => this.#complained(details, message),
+      },
+      ...this.#of.options,
+    });
+    return { server, timers, disk };
+  }
+
+  #complained(details: object, message: string): void {
+    const error = 'err' in details ? details.err : details;
+    const text = error instanceof Error ? error.message : String(error);
+    // What the disk was told to do wrong is no news.
+    if (text.includes('simulated')) this.#room.note('server', `${message}: ${text}`);
+    else this.#room.problem(`the server says: ${message}: ${text}`);
+  }
+}
+
+/** Whoever has a token may do everything in every org of the world. */
+function principalOf(token: string | null): Principal {
+  return {
+    subject: token,
+    orgs: ['acme'],
+    scopes: new Set(scopes),
+    storeAccess: { mode: 'all' },
+    expiresAt: null,
+    tokenId: null,
+  };
+}

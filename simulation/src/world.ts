@@ -1,0 +1,250 @@
+import type { Client } from '@holdfast/client';
+import { type LoggedOp, memory, type Storage } from '@holdfast/server/storage';
+import type { ServerOptions } from '@holdfast/server';
+import { asStoreName } from '@holdfast/protocol';
+import { Agenda } from './agenda.ts';
+import { Device, type DeviceOptions } from './device.ts';
+import { Dice } from './dice.ts';
+import type { DiskFaults } from './disk.ts';
+import { strike, type TimedFault } from './faults.ts';
+import type { Room } from './room.ts';
+import { Site } from './site.ts';
+
+/** How a world is made. */
+export type WorldOptions = {
+  readonly seed: number;
+  readonly faults: readonly TimedFault[];
+  /** The stores that there are. */
+  readonly stores: readonly string[];
+  readonly server?: Partial<ServerOptions>;
+  /** Virtual milliseconds after which a program that has not ended is stuck. */
+  readonly patienceMs?: number;
+};
+
+/** An op, and when it was stored, by a clock that nobody sets. */
+export type Logged = { readonly op: LoggedOp; readonly at: number };
+
+const transcriptLines = 2000;
+const patienceMs = 3_600_000;
+const restMs = 600_000;
+const noFaults: DiskFaults = { failed: 0, unknown: 0 };
+
+/** A server and clients, all real, in one process, on a network, disks and clocks that a seed decides about. */
+export class World {
+  readonly seed: number;
+  /** Chance of the program's own; it repeats under the seed. */
+  readonly dice: Dice;
+  readonly site: Site;
+  /** What the servers' storages are based on; it knows no faults. */
+  readonly storage: Storage;
+  readonly transcript: string[] = [];
+  readonly problems: string[] = [];
+  /** What the disk does wrong now. */
+  disk: DiskFaults = noFaults;
+  readonly #agenda = new Agenda();
+  readonly #room: Room;
+  readonly #devices = new Map<string, Device>();
+  readonly #options: WorldOptions;
+  readonly #logs = new Map<string, Logged[]>();
+  #isCalm = false;
+
+  constructor(options: WorldOptions) {
+    const dice = new Dice(options.seed);
+    this.seed = options.seed;
+    this.#options = options;
+    this.dice = dice.fork();
+    this.#room = this.#makeRoom(dice.fork());
+    this.storage = memory({ now: () => this.site.wall() });
+    this.#record();
+    this.site = new Site(this.#room, {
+      storage: this.storage,
+      faults: () => (this.#isCalm ? noFaults : this.disk),
+      options: options.server ?? {},
+    });
+    for (const fault of options.faults) {
+      this.#agenda.at(fault.at, () => {
+        if (this.#isCalm) return;
+        this.note('world', JSON.stringify(fault));
+        strike(this, fault);
+      });
+    }
+  }
+
+  /** Virtual milliseconds since the world began. */
+  get now(): number {
+    return this.#agenda.now;
+  }
+
+  get devices(): readonly Device[] {
+    return [...this.#devices.values()];
+  }
+
+  /** The client of a device of this name, which is made when it is first asked for. */
+  client(name: string, options: DeviceOptions = {}): Client {
+    return this.device(name, options).client;
+  }
+
+  device(name: string, options: DeviceOptions = {}): Device {
+    let device = this.#devices.get(name);
+    if (device === undefined) {
+      device = new Device(name, this.#room, { site: this.site, options });
+      this.#devices.set(name, device);
+    }
+    return device;
+  }
+
+  /** Ends a client amid whatever it does; another takes its place, with what its cache has, or without. */
+  crash(name: string, how: { readonly keepsCache?: boolean } = {}): Client {
+    return this.device(name).crash(how);
+  }
+
+  /** Forgets old history, of every store, up to a place that the seed decides. */
+  compact(): void {
+    for (const name of this.#options.stores) void this.#compact(name);
+  }
+
+  /** Runs something when so much time has passed. */
+  later(ms: number, run: () => void): void {
+    this.#agenda.later(ms, run);
+  }
+
+  /** Everything that was ever committed to a store, what has been compacted included, and when it was stored. */
+  async log(store: string): Promise<readonly Logged[]> {
+    const row = await this.storage.stores.find(asStoreName(store));
+    return this.#logs.get(row?.id ?? '') ?? [];
+  }
+
+  /** Lets virtual time pass. */
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#agenda.later(ms, resolve));
+  }
+
+  note(who: string, text: string): void {
+    if (this.transcript.length >= transcriptLines) return;
+    this.transcript.push(`${this.now.toFixed(0).padStart(7)} ${who}: ${text}`);
+  }
+
+  problem(text: string): void {
+    this.problems.push(`at ${this.now.toFixed(0)} ms: ${text}`);
+  }
+
+  /** The weather clears: nothing more goes wrong, everybody can reach the server, and looks whether it is there. */
+  calm(): void {
+    this.#isCalm = true;
+    for (const device of this.#devices.values()) {
+      device.cutOff(false);
+      device.slow(0);
+      // Half-open connections too, so that nobody waits for the dead.
+      device.cut();
+      device.client.connect();
+    }
+  }
+
+  /** Resolves when every client has sent what it had to, and has everything that there is. */
+  async rest(): Promise<void> {
+    this.calm();
+    const end = this.now + restMs;
+    for (let late = await this.#late(); late !== null; late = await this.#late()) {
+      if (this.now > end) throw new Error(`no rest: ${late}\n${await this.#describe()}`);
+      for (const { client } of this.#devices.values()) client.connect();
+      await this.sleep(1000);
+    }
+  }
+
+  /** Makes the stores, then runs a program to its end: virtual time passes while it waits. */
+  async run<T>(program: () => Promise<T>): Promise<T> {
+    const work = this.#prepare().then(program);
+    const progress = { isDone: false };
+    const finished = (): void => {
+      progress.isDone = true;
+    };
+    work.then(finished, finished);
+    const until = this.#options.patienceMs ?? patienceMs;
+    // What is due at a time is done, with all that follows from it at once, before what is due later.
+    for (await turn(); !progress.isDone; await turn()) {
+      if (this.#agenda.now > until) throw new Error(`the program has not ended after ${until} ms`);
+      this.#agenda.step();
+    }
+    return work;
+  }
+
+  /** Closes everything in order, and complains about what is left running. */
+  async close(): Promise<void> {
+    for (const device of this.#devices.values()) {
+      await device.client.close();
+      if (device.timers > 0) this.problem(`${device.name} leaves ${device.timers} timers running`);
+    }
+    const timers = await this.site.close();
+    if (timers > 0) this.problem(`the server leaves ${timers} timers running`);
+  }
+
+  /** Lets go of everything, in whatever state it is. */
+  end(): void {
+    for (const device of this.#devices.values()) device.end();
+    this.site.end();
+  }
+
+  async #prepare(): Promise<void> {
+    for (const name of this.#options.stores) await this.site.server?.stores.create(name);
+  }
+
+  async #compact(name: string): Promise<void> {
+    const row = await this.storage.stores.find(asStoreName(name));
+    const head = row === null ? null : await this.storage.open(row.id);
+    if (row === null || head === null) return;
+    const through = this.#room.dice.below(head.head + 1);
+    await this.storage.compact(row.id, through, 1_000_000);
+  }
+
+  async #late(): Promise<string | null> {
+    for (const name of this.#options.stores) {
+      const row = await this.storage.stores.find(asStoreName(name));
+      const head = row === null ? null : await this.storage.open(row.id);
+      for (const device of this.#devices.values()) {
+        const { seq, pending } = device.store(name).status.get();
+        if (seq === head?.head && pending === 0 && !device.isAsleep) continue;
+        return `${device.name} is at ${seq} of ${head?.head} in ${name}, with ${pending} pending`;
+      }
+    }
+    return null;
+  }
+
+  async #describe(): Promise<string> {
+    const logs = await Promise.all(this.#options.stores.map((name) => this.log(name)));
+    return [
+      this.site.server?.describe() ?? 'no server',
+      ...this.devices.map(({ client }) => client.inspect()),
+      ...logs.map((log) => log.slice(-3)),
+    ]
+      .map((each) => JSON.stringify(each))
+      .join('\n');
+  }
+
+  #record(): void {
+    const append = this.storage.append.bind(this.storage);
+    this.storage.append = async (store, expected, batch) => {
+      const result = await append(store, expected, batch);
+      if (result.status === 'stored') {
+        const log = this.#logs.get(store) ?? [];
+        this.#logs.set(store, log);
+        for (const op of batch.ops) log.push({ op, at: this.now });
+      }
+      return result;
+    };
+  }
+
+  #makeRoom(dice: Dice): Room {
+    return {
+      agenda: this.#agenda,
+      dice,
+      delay: (ms) => dice.next() * ms,
+      note: (who, text) => this.note(who, text),
+      problem: (text) => this.problem(text),
+    };
+  }
+}
+
+/** Everything that follows at once: callbacks, promises, what Node.js puts off to the end of a turn. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,254 @@
+import { type Cache, memoryCache } from '@holdfast/client';
+import { asStoreName, type Entry } from '@holdfast/protocol';
+import { Dice } from '../dice.ts';
+import { Agenda } from '../world/agenda.ts';
+import { Host } from '../world/host.ts';
+import { Log } from '../world/log.ts';
+import type { Room, Weather } from '../world/room.ts';
+import type { Wire } from '../world/wire.ts';
+import { Origin } from './origin.ts';
+import { type Street, Tab } from './tab.ts';
+
+/** What a run of tabs came to. */
+export type Findings = { readonly problems: readonly string[]; readonly figures: Figures };
+
+/** That something happened at all. */
+export type Figures = { writes: number; takeovers: number; inherited: number };
+
+const stepMs = 1;
+const patienceMs = 180_000;
+const tabsMax = 5;
+const storeName = asStoreName('acme/app');
+
+/** Tabs of one browser, a server, and a person who is not kind to them. */
+export class Neighbourhood {
+  readonly agenda = new Agenda();
+  readonly dice: Dice;
+  readonly log = new Log();
+  readonly tabs: Tab[] = [];
+  readonly cache: Cache = memoryCache();
+  readonly street: Street;
+  readonly problems: string[] = [];
+  readonly figures: Figures = { writes: 0, takeovers: 0, inherited: 0 };
+  readonly #weather: Weather;
+  #isCalm = false;
+  #ids = 0;
+  #lastLeader: Tab | null = null;
+
+  constructor(seed: number, weather: Partial<Weather> = {}) {
+    this.dice = new Dice(seed ^ 0x7ab5);
+    this.#weather = { ...fair, ...weather };
+    const room = this.#room();
+    const host = new Host('host', { room, log: this.log, shared: false }, () => undefined);
+    this.street = {
+      room,
+      host,
+      origin: new Origin(room),
+      cache: this.cache,
+      wires: new Set<Wire>(),
+      nextId: () => {
+        this.#ids += 1;
+        return `id${String(this.#ids).padStart(10, '0')}`;
+      },
+    };
+  }
+
+  get awake(): readonly Tab[] {
+    return this.tabs.filter(({ life, isClosing }) => life.isAwake && !isClosing);
+  }
+
+  get alive(): readonly Tab[] {
+    return this.tabs.filter(({ life }) => life.isAlive);
+  }
+
+  /** The tab with the connection, where one has it. */
+  get leader(): Tab | null {
+    return this.awake.find(({ hasWire }) => hasWire) ?? null;
+  }
+
+  open(): Tab {
+    const tab = new Tab(`tab-${this.tabs.length + 1}`, this.street);
+    this.tabs.push(tab);
+    return tab;
+  }
+
+  /** Lets time pass, with all that follows from it. */
+  async pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += stepMs) {
+      this.agenda.advance(stepMs);
+      await new Promise((resolve) => setImmediate(resolve));
+      const { leader } = this;
+      if (leader === null || leader === this.#lastLeader) continue;
+      if (this.#lastLeader !== null) this.figures.takeovers += 1;
+      this.#lastLeader = leader;
+    }
+  }
+
+  /** Passes time until it is true; says how long that took, or null if it never is. */
+  async until(isTrue: () => boolean, patience = patienceMs): Promise<number | null> {
+    for (let waited = 0; waited < patience; waited += stepMs) {
+      if (isTrue()) return waited;
+      await this.pass(stepMs);
+    }
+    return null;
+  }
+
+  write(tab: Tab): void {
+    this.figures.writes += 1;
+    const n = this.figures.writes;
+    if (this.dice.chance(0.3)) tab.write((store) => store.increment('n', 1));
+    else tab.write((store) => store.put(`w/${n}`, tab.name));
+  }
+
+  /** One thing that befalls the tabs. */
+  befall(): void {
+    const { dice } = this;
+    const roll = dice.next();
+    const { awake } = this;
+    if (awake.length === 0 || (roll < 0.08 && this.alive.length < tabsMax)) this.open();
+    else if (roll < 0.78) this.write(dice.pick(awake));
+    else if (roll < 0.82) dice.pick(awake).life.freeze();
+    else if (roll < 0.9) this.thawOne();
+    else if (roll < 0.93) dice.pick(awake).life.end();
+    else if (roll < 0.95) dice.pick(awake).close();
+    else if (roll < 0.98) dice.pick(awake).cut();
+    else if (roll < 0.985) this.street.host.crash();
+  }
+
+  thawOne(): void {
+    const frozen = this.alive.filter(({ life }) => !life.isAwake);
+    if (frozen.length > 0) this.dice.pick(frozen).life.thaw();
+  }
+
+  /** The weather clears, and everybody is awake; everything is to come to rest. */
+  async rest(): Promise<void> {
+    this.#isCalm = true;
+    for (const { life } of this.alive) life.thaw();
+    await this.pass(100);
+    if (this.alive.length === 0) this.open();
+    // What was lost on the way to a replica shows only with what comes after it, or with the next join.
+    for (const tab of this.alive) tab.cut();
+    const rested = await this.until(() => this.#isAtRest());
+    if (rested === null) this.#restless();
+    await this.pass(5000);
+    this.#judge();
+  }
+
+  #isAtRest(): boolean {
+    const isSynced = this.alive.every(({ store }) => {
+      const { synced, seq } = store.status.get();
+      return synced && seq === this.log.head;
+    });
+    return isSynced && this.street.wires.size === 1 && this.#lacking().length === 0;
+  }
+
+  #restless(): void {
+    const where = this.alive.map(({ name, hasWire, store, client }) => {
+      const { connection } = client.status.get();
+      const { seq, pending } = store.status.get();
+      return `${name}${hasWire ? '*' : ''} ${connection} at ${seq}, ${pending} pending`;
+    });
+    const lacking = this.#lacking().join(' ');
+    this.problems.push(
+      `no rest: head ${this.log.head}, ${this.street.wires.size} wires; ${where.join('; ')}; lacks ${lacking}`,
+    );
+  }
+
+  /** Writes that were safe, and are not in the log. */
+  #lacking(): readonly string[] {
+    const logged = new Set(this.log.ops.map(({ clientOpId }) => clientOpId));
+    return this.tabs
+      .flatMap(({ writes }) => writes)
+      .filter(
+        ({ isDurable, committedAt, by }) => isDurable || committedAt !== null || by.life.isAlive,
+      )
+      .flatMap(({ receipt: { opId } }) => (logged.has(opId) ? [] : [opId]));
+  }
+
+  #judge(): void {
+    this.#judgeLog();
+    this.#judgeCache();
+    const truth = JSON.stringify(
+      [...this.log.load().entries()].map(({ path, value }) => [path, value]),
+    );
+    for (const { name, writes, errors, store } of this.alive) {
+      const untold = writes.filter(({ committedAt }) => committedAt === null).length;
+      this.#expect(untold === 0, `${name} was not told of ${untold} writes`);
+      this.#expect(errors.length === 0, `${name}: ${errors.join(', ')}`);
+      const { items } = store.entries('**');
+      const shown = JSON.stringify(items.map(({ path, value }) => [path, value]));
+      this.#expect(shown === truth, `${name} shows ${shown} instead of ${truth}`);
+    }
+  }
+
+  #expect(isSo: boolean, problem: string): void {
+    if (!isSo) this.problems.push(problem);
+  }
+
+  /** Each write is there once, and those of a tab in their order. */
+  #judgeLog(): void {
+    const seen = new Set<string>();
+    const last = new Map<string, number>();
+    for (const { clientOpId } of this.log.ops) {
+      if (clientOpId.includes('#')) continue;
+      if (seen.has(clientOpId)) this.problems.push(`${clientOpId} was committed twice`);
+      seen.add(clientOpId);
+      const [, session = '', counter = ''] = clientOpId.split(':');
+      if (Number(counter) < (last.get(session) ?? 0)) {
+        this.problems.push(`${clientOpId} was committed after one that was made later`);
+      }
+      last.set(session, Number(counter));
+    }
+  }
+
+  /** What the cache has is what the log says, as of the seq that it names. */
+  #judgeCache(): void {
+    const image = this.cache.load(storeName);
+    if (image === null || image instanceof Promise) return;
+    this.#expect(image.outbox.length === 0, `${image.outbox.length} writes are left in the cache`);
+    this.#expect(image.seq === this.log.head, `the cache is at ${image.seq}`);
+    const [found, wanted] = [textOf(image.entries), textOf(this.log.load().entries())];
+    this.#expect(found === wanted, `the cache holds ${found} instead of ${wanted}`);
+  }
+
+  #room(): Room {
+    return {
+      agenda: this.agenda,
+      dice: this.dice,
+      happens: (misfortune) => !this.#isCalm && this.dice.chance(this.#weather[misfortune]),
+      delay: (ms) => this.dice.next() * ms,
+      note: () => undefined,
+      problem: (word, text) => this.problems.push(`${word}: ${text}`),
+    };
+  }
+}
+
+function textOf(entries: Iterable<Entry>): string {
+  const lines = [...entries].map(({ path, value, revision }) =>
+    JSON.stringify([path, value, revision]),
+  );
+  return lines.toSorted().join('\n');
+}
+
+const fair: Weather = { failed: 0, unknown: 0, limited: 0, lost: 0, snapshot: 0, deaf: 0 };
+
+/** A run of a seed: a minute of misfortune, then rest. */
+export async function runTabs(seed: number): Promise<Findings> {
+  const dice = new Dice(seed);
+  const some = (most: number): number => (dice.chance(0.5) ? 0 : dice.next() * most);
+  const place = new Neighbourhood(seed, {
+    failed: some(0.02),
+    limited: some(0.05),
+    lost: some(0.02),
+    snapshot: some(0.2),
+  });
+  place.open();
+  const events = 60 + dice.below(60);
+  for (let count = 0; count < events; count++) {
+    place.befall();
+    await place.pass(dice.chance(0.7) ? dice.below(40) : dice.below(1500));
+  }
+  await place.rest();
+  for (const { client } of place.alive) void client.close();
+  return { problems: place.problems, figures: place.figures };
+}

@@ -5,8 +5,8 @@ import {
   type Refusal,
   refuse,
   type Request,
-  type Seq,
 } from '@holdfast/protocol';
+import { readIn } from '@holdfast/engine/data';
 import type { Context, Hono } from 'hono';
 
 import type { Principal } from '../access/index.ts';
@@ -16,7 +16,7 @@ import { type Condition, conditionOf, etag, isKnown } from './conditions.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { pathOf, writablePathOf } from './entry-path.ts';
 import { Problem, refused } from './errors.ts';
-import { identify, needScope } from './identify.ts';
+import { identify, needScope, readable } from './identify.ts';
 import { storeOf } from './store-of.ts';
 
 /** What a route writes: the op, and what must hold for it. */
@@ -53,7 +53,9 @@ async function readEntry(c: Context, deps: HttpDeps): Promise<Response> {
   const row = await storeOf(deps, c, principal);
   needScope(principal, 'entries:read');
   const path = pathOf(c, 'entries', deps.limits);
-  const found = await deps.withStore(row.id, (store) => store.view().tree.read(path));
+  const scope = readable(principal);
+  if (!scope.reaches(path)) throw refused(refuse('path_not_allowed', { path }));
+  const found = await deps.withStore(row.id, (store) => readIn(store.view().tree, scope, path));
   // With the path, for the store is there: only the entry is not.
   if (found === undefined) throw new Problem(404, 'not_found', { path });
   const { value, type, revision } = found;
@@ -147,13 +149,9 @@ function guardOf(condition: Condition, path: Path, store: OpenStore): object {
   if (condition.kind === 'absent') return { if_absent: true };
   if (condition.kind !== 'revision') return {};
   const current = store.view().tree.read(path)?.revision ?? null;
-  // Of several revisions the one that stands is guarded; where none does, no later one can match either.
-  return { if_match: pick(condition.oneOf, current) };
-}
-
-function pick(oneOf: readonly Seq[], current: Seq | null): Seq {
-  if (current !== null && oneOf.includes(current)) return current;
-  const [first] = oneOf;
-  if (first === undefined) throw refused(refuse('conflict', { current_revision: current }));
-  return first;
+  // Of several revisions the one that stands is guarded; where none does, no later one can match either. 0 never does.
+  return {
+    if_match:
+      current !== null && condition.oneOf.includes(current) ? current : (condition.oneOf[0] ?? 0),
+  };
 }

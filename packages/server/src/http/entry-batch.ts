@@ -9,14 +9,14 @@ import {
   toPath,
   type Transaction,
 } from '@holdfast/protocol';
-import type { Tree } from '@holdfast/engine/data';
+import { readIn, type Scope, type Tree } from '@holdfast/engine/data';
 import type { Hono } from 'hono';
 
 import { readObject } from './body.ts';
 import { type Committer, markReplay } from './commit.ts';
 import type { HttpDeps } from './deps.ts';
 import { Problem, refused } from './errors.ts';
-import { identify, needScope } from './identify.ts';
+import { identify, needScope, readable } from './identify.ts';
 import { storeOf } from './store-of.ts';
 
 const PATHS_MAX = 1000;
@@ -33,7 +33,7 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
     const paths = readPaths(body['paths'], deps);
     const subtrees = body['subtrees'] === true;
     const tree = await deps.withStore(row.id, (store) => store.view().tree);
-    return c.json(readMany(tree, paths, subtrees));
+    return c.json(readMany({ tree, scope: readable(principal) }, paths, subtrees));
   });
   app.post('/api/stores/:org/:store/entries/batch_write', async (c) => {
     const principal = await identify(deps, c);
@@ -62,12 +62,17 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
   });
 }
 
-function readMany(tree: Tree, paths: readonly Path[], subtrees: boolean): object {
+function readMany(
+  { tree, scope }: { readonly tree: Tree; readonly scope: Scope },
+  paths: readonly Path[],
+  subtrees: boolean,
+): object {
   // Paths are keys here, `__proto__` among them.
   const entries: [Path, { value: Json; type: string; revision: number }][] = [];
   const missing: Path[] = [];
   for (const path of new Set(paths)) {
-    const found = subtrees ? tree.read(path) : tree.leaf(path);
+    const isLeaf = tree.leaf(path) !== undefined;
+    const found = subtrees || isLeaf ? readIn(tree, scope, path) : undefined;
     if (found === undefined) missing.push(path);
     else entries.push([path, { value: found.value, type: found.type, revision: found.revision }]);
   }

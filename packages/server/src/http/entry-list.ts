@@ -11,12 +11,12 @@ import {
   renderPath,
   segmentsOf,
 } from '@holdfast/protocol';
-import type { Range, Tree } from '@holdfast/engine/data';
+import type { Range, Scope, Tree } from '@holdfast/engine/data';
 import type { Context, Hono } from 'hono';
 
 import type { HttpDeps } from './deps.ts';
 import { Problem, refused } from './errors.ts';
-import { identify, needScope } from './identify.ts';
+import { identify, needScope, readable } from './identify.ts';
 import { storeOf } from './store-of.ts';
 
 const LIMIT_DEFAULT = 50;
@@ -35,6 +35,9 @@ type Query = {
   readonly select: 'entries' | 'keys' | 'prefixes';
 };
 
+/** A state, and what of it whoever asks may read. */
+type Seen = { readonly tree: Tree; readonly scope: Scope };
+
 type Page = { readonly items: readonly unknown[]; readonly next_cursor: string | null };
 
 /** Listings: by pattern, by range, keys only, or the next segments of a folder. */
@@ -45,17 +48,19 @@ export function routeEntryList(app: Hono, deps: HttpDeps): void {
     needScope(principal, 'entries:read');
     const query = readQuery(c, deps);
     const tree = await deps.withStore(row.id, (store) => store.view().tree);
+    const seen = { tree, scope: readable(principal) };
     return c.json(
-      query.select === 'prefixes' ? listPrefixes(tree, query) : listLeaves(tree, query),
+      query.select === 'prefixes' ? listPrefixes(seen, query) : listLeaves(seen, query),
     );
   });
 }
 
-function listLeaves(tree: Tree, query: Query): Page {
+function listLeaves({ tree, scope }: Seen, query: Query): Page {
   const { pattern, range, order, limit, after, select } = query;
   const items: Entry[] = [];
   for (const entry of tree.entries({ ...behind(range, after, order), order })) {
     if (pattern !== null && !matches(pattern, segmentsOf(entry.path))) continue;
+    if (!scope.covers(entry.path)) continue;
     // One more than asked for is there, so the cursor never leads to an empty page.
     if (items.length >= limit) return page(items, select, items.at(-1)?.path ?? null);
     items.push(entry);
@@ -78,9 +83,9 @@ function page(items: readonly Entry[], select: Query['select'], next: Path | nul
   };
 }
 
-function listPrefixes(tree: Tree, { pattern, order, limit, after }: Query): Page {
+function listPrefixes(seen: Seen, { pattern, order, limit, after }: Query): Page {
   const base = pattern === null ? [] : literalPrefix(pattern);
-  const all = prefixesOf(tree, base).toSorted(comparePaths);
+  const all = prefixesOf(seen, base).toSorted(comparePaths);
   if (order === 'desc') all.reverse();
   const rest = after === null ? all : all.filter((path) => isBehind(path, after, order));
   const items = rest.slice(0, limit);
@@ -88,7 +93,7 @@ function listPrefixes(tree: Tree, { pattern, order, limit, after }: Query): Page
 }
 
 /** Every next segment below a folder once: from each leaf the walk leaps over what shares its prefix. */
-function prefixesOf(tree: Tree, base: readonly string[]): readonly Path[] {
+function prefixesOf({ tree, scope }: Seen, base: readonly string[]): readonly Path[] {
   const found: Path[] = [];
   const under = base.length === 0 ? {} : { under: renderPath(base) };
   for (let range: Range = under; ;) {
@@ -96,10 +101,12 @@ function prefixesOf(tree: Tree, base: readonly string[]): readonly Path[] {
     if (leaf === undefined) return found;
     const segments = segmentsOf(leaf.path);
     const prefix = renderPath(segments.slice(0, base.length + 1));
+    const isHidden = !scope.covers(leaf.path);
     // The folder itself is a leaf: there is nothing below it.
-    if (segments.length > base.length) found.push(prefix);
-    // '0' is the character after '/': the first path that is no descendant.
-    range = { ...under, from: segments.length > base.length + 1 ? `${prefix}0` : `${leaf.path}\0` };
+    if (segments.length > base.length && !isHidden) found.push(prefix);
+    // '0' is the character after '/': the first path that is no descendant. Behind a hidden leaf may be a visible one.
+    const leaps = segments.length > base.length + 1 && !isHidden;
+    range = { ...under, from: leaps ? `${prefix}0` : `${leaf.path}\0` };
   }
 }
 

@@ -1,7 +1,14 @@
+import type { Scope as PathScope } from '@holdfast/engine/data';
 import { refuse } from '@holdfast/protocol';
 import type { Context } from 'hono';
 
-import { type Credentials, type Principal, refuseScope, type Scope } from '../access/index.ts';
+import {
+  type Credentials,
+  grantsOf,
+  type Principal,
+  refuseScope,
+  type Scope,
+} from '../access/index.ts';
 import type { HttpDeps } from './deps.ts';
 import { Problem, refused } from './errors.ts';
 
@@ -34,4 +41,9 @@ export function needScope(principal: Principal, scope: Scope): void {
 
 function bearerOf(header: string | undefined): string | null {
   return /^Bearer +(\S+) *$/i.exec(header ?? '')?.[1] ?? null;
+}
+
+/** The leaves that the principal may read (stores.md §11.2). */
+export function readable(principal: Principal): PathScope {
+  return grantsOf(principal.pathRules ?? null).read;
 }

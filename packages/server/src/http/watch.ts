@@ -6,7 +6,7 @@ import type { Context, Hono } from 'hono';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { Problem, refused } from './errors.ts';
 import { EventStream } from './event-stream.ts';
-import { credentialsOf, identify, needScope } from './identify.ts';
+import { credentialsOf, identify, needScope, readable } from './identify.ts';
 import { storeOf } from './store-of.ts';
 
 const RECHECK_MS = 2000;
@@ -31,7 +31,7 @@ export function routeWatch(app: Hono, deps: HttpDeps): void {
     if (!acceptsEvents(c.req.header('accept'))) {
       throw new Problem(426, 'upgrade_required', { detail: 'Accept text/event-stream.' });
     }
-    const wanted = readWanted(c, deps);
+    const wanted = readWanted(c, deps, readable(principal));
     const store = await deps.openStore(row.id);
     const verdict = (): Promise<string> => deps.access.recheck(credentialsOf(c), principal);
     const watch = new Watch(store, wanted);
@@ -149,7 +149,7 @@ function acceptsEvents(accept = '*/*'): boolean {
   return /(^|,)\s*(\*\/\*|text\/\*|text\/event-stream)\s*(;|,|$)/i.test(accept);
 }
 
-function readWanted(c: Context, { limits }: HttpDeps): Wanted {
+function readWanted(c: Context, { limits }: HttpDeps, rules: Scope): Wanted {
   const asked = c.req.query();
   for (const name of Object.keys(asked)) {
     if (!parameters.has(name)) throw invalid(`There is no parameter ${name.slice(0, 40)}.`);
@@ -159,7 +159,7 @@ function readWanted(c: Context, { limits }: HttpDeps): Wanted {
   if (isRefusal(parsed)) throw refused(refuse('invalid_pattern', { pattern, error: parsed.code }));
   if (current !== 'true' && current !== 'false') throw invalid('include_current is true or false.');
   return {
-    scope: new Scope([parsed]),
+    scope: new Scope([parsed]).within(rules),
     includeCurrent: current === 'true',
     // What the browser saw last counts more than what the page asked for at first.
     since: readSeq(c.req.header('last-event-id') ?? asked['since']),

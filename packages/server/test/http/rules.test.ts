@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest';
+
+import { World } from './world.ts';
+
+const S = '/api/stores/acme/blog';
+
+async function open() {
+  const world = new World();
+  await world.store('acme/blog');
+  const { ask } = await world.token();
+  for (const [path, value] of Object.entries({ 'mine/a': 1, 'mine/b': 2, 'theirs/a': 'hidden' })) {
+    // oxlint-disable-next-line no-await-in-loop -- seqs in this order
+    await ask('PUT', `${S}/entries/${path}`, value);
+  }
+  const bound = await world.token({
+    pathRules: [
+      { pattern: 'mine/**', allow: ['read', 'write'] },
+      { pattern: 'theirs/log', allow: ['write'] },
+    ],
+  });
+  return { all: ask, bound: bound.ask };
+}
+
+test('S102 what rules hide is refused, absent or left out, whichever way it is asked for', async () => {
+  const { bound } = await open();
+  const hidden = await bound('GET', `${S}/entries/theirs/a`);
+  expect([hidden.status, hidden.json]).toEqual([
+    403,
+    { error: 'forbidden', reason: 'path_not_allowed', path: 'theirs/a' },
+  ]);
+  expect((await bound('GET', `${S}/entries/mine/none`)).status).toBe(404);
+  expect((await bound('GET', `${S}/entries/mine`)).json).toMatchObject({ value: { a: 1, b: 2 } });
+  const texts = await Promise.all([
+    bound('GET', `${S}/entries`),
+    bound('GET', `${S}/entries?select=keys&order=desc`),
+    bound('GET', `${S}/entries?select=prefixes`),
+    bound('GET', `${S}/entries?from=a&to=zz`),
+    bound('POST', `${S}/entries/batch`, { paths: ['mine', 'mine/a'], subtrees: true }),
+  ]);
+  for (const { json } of texts) {
+    expect(JSON.stringify(json)).toContain('mine');
+    expect(JSON.stringify(json)).not.toMatch(/theirs|hidden/);
+  }
+});
+
+test('S102 writes outside the rules, and guards on what is hidden, are path_not_allowed', async () => {
+  const { all, bound } = await open();
+  const reasons = await Promise.all([
+    bound('PUT', `${S}/entries/theirs/a`, 1),
+    bound('PUT', `${S}/entries/mine`, 1, { 'If-Match': '"1"' }),
+    bound('PUT', `${S}/entries/theirs/log`, 1, { 'If-None-Match': '*' }),
+    bound('DELETE', `${S}/entries/theirs`),
+    bound('POST', `${S}/entries/batch_write`, { ops: [{ op: 'set', path: 'theirs/x', value: 1 }] }),
+  ]);
+  const allowed = reasons.map(({ json }) => json['reason'] ?? json['error']);
+  expect(allowed).toEqual([
+    'path_not_allowed',
+    'conflict',
+    'path_not_allowed',
+    'path_not_allowed',
+    'path_not_allowed',
+  ]);
+  expect((await bound('PUT', `${S}/entries/mine/a`, 5)).status).toBe(200);
+  expect((await bound('PUT', `${S}/entries/theirs/log`, 5)).status).toBe(200);
+  expect((await all('GET', `${S}/entries/theirs/a`)).json).toMatchObject({ value: 'hidden' });
+});

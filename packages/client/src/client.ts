@@ -130,11 +130,7 @@ class StoreClient implements Client {
   #retain(slot: Slot, isWriteOnly: boolean): Release {
     if (slot.isWriteOnly && !isWriteOnly) {
       if (!this.#stores.evict(slot)) {
-        throw new HoldfastError(
-          'option_mismatch',
-          { key: slot.key },
-          'option_mismatch: the store is open with scope []; settle its writes and close that handle first.',
-        );
+        throw new HoldfastError('option_mismatch', { key: slot.key, open: 'scope []' });
       }
       slot.isWriteOnly = false;
     }

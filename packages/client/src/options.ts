@@ -164,5 +164,5 @@ function warn(error: unknown): void {
 
 /** The error of a client or handle that is closed (registry.md §8.1). */
 export function closedError(what: string): HoldfastError {
-  return new HoldfastError('closed', {}, `closed: this ${what} is closed.`);
+  return new HoldfastError('closed', { what });
 }

@@ -167,6 +167,7 @@ function commitOf(reply: WriteReply, rebasedOver: readonly Seq[]): Commit {
   if ('released' in reply) return { seq: 0, rebasedOver, released: false };
   const { store_seq: seq } = reply;
   if ('results' in reply) return { seq, rebasedOver, results: reply.results };
+  if (!('token' in reply)) return { seq, rebasedOver };
   const { token, expires_at: expiresAt, holder = null } = reply;
   if (token === undefined || expiresAt === undefined) return { seq, rebasedOver };
   return { seq, rebasedOver, lease: { token, expiresAt, holder } };

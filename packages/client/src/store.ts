@@ -282,10 +282,7 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
   #read(): OpenStore['replica'] {
     const open = this.#open();
     if (!this.#hold.isWriteOnly) return open.replica;
-    throw new HoldfastError(
-      'out_of_scope',
-      {},
-      'out_of_scope: a handle with scope [] only writes; open one without a scope to read.',
-    );
+    // It only writes.
+    throw new HoldfastError('out_of_scope', { scope: '[]' });
   }
 }

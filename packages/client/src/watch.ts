@@ -147,9 +147,5 @@ export function iterate(
 
 /** What ends an iteration that its consumer was too slow for. */
 export function overflow(limit: number): HoldfastError {
-  return new HoldfastError(
-    'limit_exceeded',
-    { dimension: 'watch_queue', limit },
-    `limit_exceeded: more than ${limit} events waited; read anew and subscribe again.`,
-  );
+  return new HoldfastError('limit_exceeded', { dimension: 'watch_queue', limit });
 }

@@ -5,8 +5,9 @@ import {
   type Server as HttpServer,
 } from 'node:http';
 import { Socket } from 'node:net';
+import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
-import { defaultLimits, type EpochMs, type Limits, parseStoreName } from '@holdfast/protocol';
+import { type EpochMs, type Limits, parseStoreName } from '@holdfast/protocol';
 import {
   Access,
   allowsOrigin,
@@ -14,14 +15,19 @@ import {
   TokenAuthority,
   type TokenRequest,
 } from './access/index.ts';
+import type { Blobs } from './blobs/index.ts';
+import { diskBlobs } from './blobs/disk.ts';
+import { memoryBlobs } from './blobs/memory.ts';
 import type { Bus } from './bus/port.ts';
 import { memoryBus } from './bus/memory.ts';
+import { Files } from './files/index.ts';
 import { type Clock, systemClock } from './host/clock.ts';
 import { doorTo } from './host/door.ts';
 import { PresenceTopics } from './host/presence-topics.ts';
 import type { HostRoom } from './host/store-host.ts';
 import { Stores } from './host/stores.ts';
 import { createHttp } from './http/index.ts';
+import { limitsOf } from './limits.ts';
 import { Flusher } from './socket/outbox.ts';
 import { Fanouts, type SocketRoom } from './socket/room.ts';
 import { Snapshots } from './socket/snapshots.ts';
@@ -45,6 +51,8 @@ export type ServerOptions = {
   readonly data?: string;
   /** Where everything is kept; the server closes it when it closes. */
   readonly storage?: Storage;
+  /** Where the bytes of files are kept. Default: in the directory `files` of `data`; without `data`, in memory. */
+  readonly files?: Blobs;
   /** Default: in process. */
   readonly bus?: Bus;
   /**
@@ -110,6 +118,7 @@ const silent: ServerLog = { info: () => undefined, error: () => undefined };
 const optionNames: ReadonlySet<string> = new Set([
   'data',
   'storage',
+  'files',
   'bus',
   'authenticate',
   'limits',
@@ -138,6 +147,7 @@ class HoldfastServer implements Server {
   readonly #limits: Limits;
   readonly #storage: Storage;
   readonly #openStores: Stores;
+  readonly #files: Files;
   readonly #presence: PresenceTopics;
   readonly #tokens: TokenAuthority;
   readonly #sockets: Sockets;
@@ -159,6 +169,7 @@ class HoldfastServer implements Server {
     const room = this.#hostRoom();
     this.#openStores = new Stores(room);
     this.#presence = new PresenceTopics(room);
+    this.#files = new Files({ ...room, blobs: openBlobs(options) });
     this.#tokens = new TokenAuthority(
       this.#storage,
       { now: () => this.#clock.wall() },
@@ -174,6 +185,7 @@ class HoldfastServer implements Server {
     );
     this.#http = this.#createHttp(access);
     this.#armExpiry();
+    this.#files.collector.start();
   }
 
   readonly stores: Server['stores'] = {
@@ -252,6 +264,7 @@ class HoldfastServer implements Server {
     this.#sockets.drain(retryAfterMs);
     await this.#sockets.closed();
     this.#presence.close();
+    await this.#files.collector.stop();
     await this.#stopListening();
     await this.#storage.close();
   }
@@ -289,6 +302,7 @@ class HoldfastServer implements Server {
       ...room,
       stores: this.#openStores,
       access,
+      files: this.#files,
       flusher: new Flusher(),
       snapshots: new Snapshots(),
       fanouts: new Fanouts(),
@@ -304,6 +318,7 @@ class HoldfastServer implements Server {
       clock: this.#clock,
       closing: this.#closingSignal.signal,
       access,
+      files: this.#files,
       tokens: this.#tokens,
       ready: () => this.#ready(),
       draining: () => this.#draining,
@@ -321,6 +336,8 @@ class HoldfastServer implements Server {
     // The process is not ours alone: its `Request` and `Response` stay what they are.
     const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
     const http = createHttpServer((request, response) => void listener(request, response));
+    // A large file may take its time; bodies that stop coming are ended where they are read.
+    http.requestTimeout = 0;
     http.on('upgrade', (request, socket, head) => {
       if (socket instanceof Socket) this.#sockets.upgrade(request, socket, head);
       else socket.destroy();
@@ -365,14 +382,11 @@ class HoldfastServer implements Server {
   }
 }
 
-/** The limits in force; a name or a number that would limit nothing is an error of the caller. */
-function limitsOf(overrides: Partial<Limits> = {}): Limits {
-  for (const [name, limit] of Object.entries(overrides)) {
-    if (!Object.hasOwn(defaultLimits, name)) throw new TypeError(`There is no limit "${name}".`);
-    if (Number.isSafeInteger(limit) && limit > 0) continue;
-    throw new RangeError(`The limit "${name}" is ${limit}; it must be a positive integer.`);
-  }
-  return { ...defaultLimits, ...overrides };
+function openBlobs({ data, storage, files }: ServerOptions): Blobs {
+  if (files !== undefined) return files;
+  return data === undefined || storage !== undefined
+    ? memoryBlobs()
+    : diskBlobs({ directory: join(data, 'files') });
 }
 
 function openStorage({ data, storage, clock }: ServerOptions): Storage {

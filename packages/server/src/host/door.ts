@@ -6,7 +6,7 @@ import type { StoreHost } from './store-host.ts';
 /** A request that came by no channel: nothing blocks behind it, and nobody waits for its events. */
 type LoneRequest = Pick<
   Submission,
-  'deviceId' | 'opId' | 'fingerprint' | 'principal' | 'request' | 'rate' | 'forced'
+  'deviceId' | 'opId' | 'fingerprint' | 'principal' | 'request' | 'rate' | 'files' | 'forced' | 'grants'
 >;
 
 /** A store as one HTTP request holds it open. */

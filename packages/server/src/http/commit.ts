@@ -1,21 +1,15 @@
-import {
-  fingerprint,
-  isRefusal,
-  type Refusal,
-  refuse,
-  type Request,
-  type WriteReply,
-} from '@holdfast/protocol';
+import type { Submission } from '@holdfast/engine/authority';
+import { fingerprint, isRefusal, type Refusal, refuse, type WriteReply } from '@holdfast/protocol';
 import type { Context } from 'hono';
 
-import type { Principal } from '../access/index.ts';
+import { grantsOf, type Principal } from '../access/index.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { Problem, refused } from './errors.ts';
 
 /** What a route wants committed. */
 export type Wanted = {
   readonly principal: Principal;
-  readonly request: Request | Refusal;
+  readonly request: Submission['request'];
   /** What makes two requests the same, for the Idempotency-Key. */
   readonly same: object;
   readonly forced?: boolean;
@@ -70,11 +64,12 @@ export class Committer {
     return { reply: accepted(reply), replayed: known.answers.length > 0 };
   }
 
-  #write(
+  async #write(
     store: OpenStore,
     { principal, request, same, forced = false }: Wanted,
     opId: string,
   ): Promise<WriteReply | Refusal> {
+    const files = await this.#deps.files.judge(principal, store.row.id, request);
     return store.write({
       deviceId: deviceOf(principal),
       opId,
@@ -82,7 +77,9 @@ export class Committer {
       principal: principal.subject,
       request,
       rate: null,
+      files,
       forced,
+      ...(principal.pathRules && { grants: grantsOf(principal.pathRules) }),
     });
   }
 }

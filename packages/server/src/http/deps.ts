@@ -3,6 +3,7 @@ import type { Tree } from '@holdfast/engine/data';
 import type { EpochMs, Limits, Refusal, Seq, WriteReply } from '@holdfast/protocol';
 
 import type { Access, TokenAuthority } from '../access/index.ts';
+import type { Files } from '../files/index.ts';
 import type { Storage, StoreRow } from '../storage/port.ts';
 
 /** The figures of a store's `status` (stores.md §7.5); instants are RFC 3339. */
@@ -34,7 +35,7 @@ export type Readiness = {
 /** A request that came by no channel. */
 export type LoneRequest = Pick<
   Submission,
-  'deviceId' | 'opId' | 'fingerprint' | 'principal' | 'request' | 'rate' | 'forced'
+  'deviceId' | 'opId' | 'fingerprint' | 'principal' | 'request' | 'rate' | 'files' | 'forced' | 'grants'
 >;
 
 /** A store as one request holds it open. */
@@ -61,6 +62,7 @@ export type HttpDeps = {
   /** Holds a store open for as long as `use` takes. */
   readonly withStore: <T>(storeId: string, use: (store: OpenStore) => T | Promise<T>) => Promise<T>;
   readonly access: Access;
+  readonly files: Files;
   readonly tokens: TokenAuthority;
   /** Not ok while draining. */
   readonly ready: () => Readiness | Promise<Readiness>;

@@ -10,6 +10,7 @@ import { Committer } from './commit.ts';
 import { routeEntries } from './entries.ts';
 import { routeEntryBatch } from './entry-batch.ts';
 import { routeEntryList } from './entry-list.ts';
+import { routeFiles } from './files.ts';
 import { routeHealth } from './health.ts';
 import { routeStores } from './stores.ts';
 import { routeTokens } from './tokens.ts';
@@ -22,13 +23,28 @@ const corsHeaders = {
   allowMethods: ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'],
   allowHeaders: [
     'Authorization',
+    'Content-Disposition',
+    'Content-Range',
     'Content-Type',
+    'Holdfast-Content-Hash',
     'Idempotency-Key',
     'If-Match',
     'If-None-Match',
+    'If-Range',
+    'Range',
+    'Repr-Digest',
     'X-Request-Id',
   ],
-  exposeHeaders: ['ETag', 'Idempotent-Replay', 'Retry-After', 'X-Request-Id'],
+  exposeHeaders: [
+    'Accept-Ranges',
+    'Content-Disposition',
+    'Content-Length',
+    'Content-Range',
+    'ETag',
+    'Idempotent-Replay',
+    'Retry-After',
+    'X-Request-Id',
+  ],
   maxAge: 600,
 };
 
@@ -62,6 +78,7 @@ export function createHttp(deps: HttpDeps): Hono {
   routeEntryBatch(app, deps, committer);
   routeEntryList(app, deps);
   routeEntries(app, deps, committer);
+  routeFiles(app, deps, committer);
   app.all('/api/*', () => answerProblem(notFound()));
   routeConsole(app, deps.consoleDirectory);
   app.notFound(() => answerProblem(notFound()));

@@ -17,17 +17,25 @@ import {
   type Seq,
   type WriteReply,
 } from '@holdfast/protocol';
-import { refuseScope } from '../access/index.ts';
+import { refuseScope, type Scope } from '../access/index.ts';
 import type { Receiver } from '../host/store-host.ts';
 import { Delivery } from './delivery.ts';
 import { hearExpiry } from './lease-notices.ts';
 import { stateEvent } from './legacy.ts';
+import { digested } from './put-file.ts';
 import type { SocketRoom } from './room.ts';
 import type { ChannelPort, ChannelTerms } from './terms.ts';
 import { describeStore, operationStatus } from './status.ts';
+import { Turns } from './turns.ts';
 import { message } from './wire.ts';
 
 /** A write without an answer: where the answer goes, and the path if the peer clears its write at an event. */
+/** A write on its way to the authority. */
+type Push = Pushed & { readonly payload: unknown };
+
+/** What a push asks for, once that is known, and the verdict on the files it names. */
+type Prepared = Pick<Submission, 'request' | 'files'>;
+
 type Pushed = { readonly slot: number; readonly opId: OpId; readonly path: Path | null };
 
 /** One joined store topic of one socket: its pushes go to the authority, facts come back through its delivery. */
@@ -40,6 +48,7 @@ export class StoreChannel implements Receiver {
   readonly #number: number;
   readonly #pushed = new Map<number, Pushed>();
   readonly #questions: { readonly after: number; readonly ask: () => void }[] = [];
+  readonly #turns = new Turns();
   #lastTicket = 0;
   #deafen: () => void = () => undefined;
   #closed = false;
@@ -81,9 +90,11 @@ export class StoreChannel implements Receiver {
         if (this.#terms.dialect === 3) break;
         this.#ask(slot, () => operationStatus(this.#room.storage, this.#terms, payload));
         return;
-      case 'rollback':
       case 'put_file':
-        this.#answer(slot, this.#notYet(event, payload));
+        this.#putFile(slot, payload);
+        return;
+      case 'rollback':
+        this.#answer(slot, this.#notYet(payload));
         return;
     }
     this.#answer(slot, refuse('unknown_event'));
@@ -136,24 +147,61 @@ export class StoreChannel implements Receiver {
   }
 
   #write(slot: number, payload: unknown, many: boolean): void {
-    const refusal = refuseScope(this.#terms.principal, 'entries:write');
+    const opId = this.#admit(slot, payload, 'entries:write');
+    if (opId === null) return;
+    const { principal, host } = this.#terms;
+    const request = this.#parse(payload, many);
+    const judging = this.#room.files.judge(principal, host.row.id, request);
+    const path = !isRefusal(request) && 'path' in request ? request.path : null;
+    const prepared = judging === null ? { request } : judging.then((files) => ({ request, files }));
+    this.#push({ slot, opId, payload, path }, prepared);
+  }
+
+  /** The bytes are kept before the authority hears of them; the push waits for it in its turn (stores.md §14.2). */
+  #putFile(slot: number, payload: unknown): void {
+    const opId = this.#admit(slot, payload, 'files:write');
+    if (opId === null) return;
+    const { limits, files } = this.#room;
+    const file = parsePutFile(payload, { dialect: this.#terms.dialect, limits });
+    const isBad = isRefusal(file);
+    const taking = isBad ? file : files.take(this.#terms.host.row.id, file);
+    const prepared =
+      taking instanceof Promise ? taking.then((request) => ({ request })) : { request: taking };
+    this.#push(
+      { slot, opId, payload: digested(payload), path: isBad ? null : file.path },
+      prepared,
+    );
+  }
+
+  /** The op id of a push that the principal may make; null where it is answered already. */
+  #admit(slot: number, payload: unknown, scope: Scope): OpId | null {
+    const refusal = refuseScope(this.#terms.principal, scope);
     const opId = isObject(payload)
       ? readOpId(payload)
       : refuse('invalid_payload', { field: 'payload' });
-    if (refusal !== null) {
-      this.#answer(slot, refusal);
-      return;
-    }
-    if (isRefusal(opId)) {
-      this.#answer(slot, opId);
-      return;
-    }
-    const ticket = this.#terms.host.ticket();
-    const request = this.#parse(payload, many);
-    const hears = this.#terms.dialect === 3 && !isRefusal(request) && 'path' in request;
-    this.#pushed.set(ticket, { slot, opId, path: hears ? request.path : null });
+    if (refusal === null && !isRefusal(opId)) return opId;
+    if (refusal !== null) this.#answer(slot, refusal);
+    else if (isRefusal(opId)) this.#answer(slot, opId);
+    return null;
+  }
+
+  #push(push: Push, prepared: Prepared | Promise<Prepared>): void {
+    const { host, dialect } = this.#terms;
+    const { slot, opId, path } = push;
+    const ticket = host.ticket();
+    this.#pushed.set(ticket, { slot, opId, path: dialect === 3 ? path : null });
     this.#lastTicket = ticket;
-    this.#terms.host.submit(this.#submission({ ticket, opId, payload, request }), this);
+    const sound =
+      prepared instanceof Promise ? prepared.catch((e: unknown) => this.#fault(e)) : prepared;
+    this.#turns.take(sound, (ready) => {
+      if (!this.#closed) host.submit(this.#submission({ ...push, ...ready, ticket }), this);
+    });
+  }
+
+  #fault(error: unknown): Prepared {
+    const errorId = `${this.#number}-${this.#lastTicket}`;
+    this.#room.report(`preparing a push failed (error_id ${errorId})`, error);
+    return { request: refuse('internal_error', { error_id: errorId }) };
   }
 
   #parse(payload: unknown, many: boolean): Request | Refusal {
@@ -166,7 +214,8 @@ export class StoreChannel implements Receiver {
     ticket: number;
     opId: string;
     payload: unknown;
-    request: Request | Refusal;
+    request: Submission['request'];
+    files?: Refusal | null;
   }): Submission {
     const { dialect, deviceId, principal } = this.#terms;
     return {
@@ -181,6 +230,7 @@ export class StoreChannel implements Receiver {
       principal: principal.subject,
       request: push.request,
       rate: null,
+      files: push.files ?? null,
     };
   }
 
@@ -191,13 +241,9 @@ export class StoreChannel implements Receiver {
     return {};
   }
 
-  /** Known events whose surface comes with history and files: bad ones are told apart already (stores.md §7.2.2). */
-  #notYet(event: 'rollback' | 'put_file', payload: unknown): Refusal {
-    const { limits } = this.#room;
-    const read =
-      event === 'rollback'
-        ? readRollback(payload, limits)
-        : parsePutFile(payload, { dialect: this.#terms.dialect, limits });
+  /** A known event whose surface comes with history: a bad one is told apart already (stores.md §7.2.2). */
+  #notYet(payload: unknown): Refusal {
+    const read = readRollback(payload, this.#room.limits);
     return isRefusal(read) ? read : refuse('unknown_event');
   }
 

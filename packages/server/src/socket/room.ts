@@ -1,5 +1,6 @@
 import type { Limits } from '@holdfast/protocol';
 import type { Access } from '../access/index.ts';
+import type { Files } from '../files/index.ts';
 import type { Clock } from '../host/clock.ts';
 import type { PresenceTopics } from '../host/presence-topics.ts';
 import type { StoreHost } from '../host/store-host.ts';
@@ -14,6 +15,7 @@ export type SocketRoom = {
   readonly storage: Storage;
   readonly stores: Stores;
   readonly access: Access;
+  readonly files: Files;
   readonly limits: Limits;
   readonly clock: Clock;
   readonly flusher: Flusher;

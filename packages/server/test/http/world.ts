@@ -12,9 +12,12 @@ import {
   TokenAuthority,
 } from '../../src/access/index.ts';
 import { memoryBus } from '../../src/bus/memory.ts';
+import type { Blobs } from '../../src/blobs/index.ts';
+import { memoryBlobs } from '../../src/blobs/memory.ts';
 import { systemClock } from '../../src/host/clock.ts';
 import { doorTo } from '../../src/host/door.ts';
 import { Stores } from '../../src/host/stores.ts';
+import { Files } from '../../src/files/index.ts';
 import { createHttp, type HttpDeps, type StoreFigures } from '../../src/http/index.ts';
 import { memory } from '../../src/storage/index.ts';
 import type { Storage, StoreRow } from '../../src/storage/port.ts';
@@ -60,6 +63,8 @@ export class World {
   readonly storage: Storage = memory({ now: () => this.clock.at });
   readonly tokens: TokenAuthority = new TokenAuthority(this.storage, this.clock);
   readonly access: Access;
+  readonly blobs: Blobs = memoryBlobs({ now: () => this.clock.at });
+  readonly files: Files;
   readonly app: Hono;
   readonly limits: Limits = { ...defaultLimits, max_json_body: 2048 };
   readonly archived: string[] = [];
@@ -82,6 +87,13 @@ export class World {
       report: (_what, error) => void this.failures.push(error),
       stopped: () => undefined,
     });
+    this.files = new Files({
+      storage: this.storage,
+      blobs: this.blobs,
+      limits: this.limits,
+      clock: { ...systemClock, wall: () => this.clock.at },
+      report: (_what, error) => void this.failures.push(error),
+    });
     let channels = 0;
     this.app = createHttp({
       storage: this.storage,
@@ -89,6 +101,7 @@ export class World {
       clock: systemClock,
       closing: new AbortController().signal,
       access: this.access,
+      files: this.files,
       tokens: this.tokens,
       ready: () => ({ ok: true, checks: { database: 'ok', pubsub: 'ok' } }),
       now: () => this.clock.at,

@@ -1,0 +1,80 @@
+import { type BlobHash, isBlobHash, type KeptBytes } from '../blobs/index.ts';
+import type { FilesRoom } from './room.ts';
+
+/** How long what an upload has received is kept (stores.md §15.5.2). */
+const uploadGraceMs = 24 * 3_600_000;
+const sweepMs = 3_600_000;
+
+/**
+ * Deletes what nobody names (stores.md §14.3). A blob is condemned in the storage before its bytes are deleted, and
+ * absolved after: whoever wants to name it meanwhile is told, waits, and brings it again. So no entry ever names bytes that
+ * are gone, wherever the process dies. One process at a time collects.
+ */
+export class Collector {
+  readonly #room: FilesRoom;
+  readonly #burials = new Map<BlobHash, Promise<void>>();
+  #stopped = false;
+  #timer: unknown = null;
+  #sweep: Promise<number> | null = null;
+
+  constructor(room: FilesRoom) {
+    this.#room = room;
+  }
+
+  /** Sweeps once an hour from now on. */
+  start(): void {
+    const { clock, report } = this.#room;
+    this.#timer = clock.setTimeout(() => {
+      this.sweep().catch((error: unknown) => report('collecting files failed', error));
+      this.start();
+    }, sweepMs);
+  }
+
+  /** Looks at all blobs and uploads once; resolves with how many it deleted. A sweep that runs already is joined. */
+  sweep(): Promise<number> {
+    this.#sweep ??= this.#sweepAll().finally(() => (this.#sweep = null));
+    return this.#sweep;
+  }
+
+  /** Ends a sweep at its next step, and waits for it. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#room.clock.clearTimeout(this.#timer);
+    await this.#sweep?.catch(() => 0);
+  }
+
+  /** Deletes the bytes of a condemned blob and absolves it; also where a former process died before it could. */
+  bury(hash: BlobHash): Promise<void> {
+    const known = this.#burials.get(hash);
+    if (known !== undefined) return known;
+    const burial = this.#bury(hash).finally(() => this.#burials.delete(hash));
+    this.#burials.set(hash, burial);
+    return burial;
+  }
+
+  async #sweepAll(): Promise<number> {
+    let deleted = 0;
+    for await (const kept of this.#room.blobs.list()) {
+      if (this.#stopped) break;
+      if (await this.#look(kept)) deleted += 1;
+    }
+    return deleted;
+  }
+
+  async #look({ name, at }: KeptBytes): Promise<boolean> {
+    const { blobs, storage, clock } = this.#room;
+    if (!isBlobHash(name)) {
+      if (at > clock.wall() - uploadGraceMs) return false;
+      await blobs.delete(name);
+      return true;
+    }
+    if ((await storage.files.condemn(name)) !== 'condemned') return false;
+    await this.bury(name);
+    return true;
+  }
+
+  async #bury(hash: BlobHash): Promise<void> {
+    await this.#room.blobs.delete(hash);
+    await this.#room.storage.files.absolve(hash);
+  }
+}

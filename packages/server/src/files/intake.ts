@@ -1,0 +1,168 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { type Refusal, refuse } from '@holdfast/protocol';
+import { BlobError, type BlobHash, type UploadId } from '../blobs/index.ts';
+import type { FileContent } from '../storage/port.ts';
+import type { Collector } from './collector.ts';
+import type { FilesRoom } from './room.ts';
+
+/** Content that is kept now, and that the store may name. */
+export type KeptContent = FileContent & { readonly hash: BlobHash };
+
+/** Where an upload in pieces belongs: its pieces are nobody else's (stores.md §15.5.2). */
+export type PieceKey = {
+  readonly storeId: string;
+  readonly subject: string | null;
+  readonly hash: BlobHash;
+};
+
+/** What a piece came to: more is wanted, it does not begin where the upload stands, it is not what it was said to be, or all is there. */
+export type PieceOutcome =
+  | { readonly status: 'received'; readonly received: number }
+  | { readonly status: 'offset_mismatch'; readonly received: number }
+  | { readonly status: 'digest_mismatch' }
+  | { readonly status: 'kept'; readonly content: KeptContent };
+
+/** Content larger than files may be. */
+export class FileTooLarge extends Error {
+  readonly refusal: Refusal;
+
+  constructor(limit: number) {
+    super('The file is too large.');
+    this.name = 'FileTooLarge';
+    this.refusal = refuse('file_too_large', { limit });
+  }
+}
+
+/**
+ * Takes content in: whole, as a stream, or in pieces. What is kept is durable and noted as uploaded to the store before
+ * anything names it; nothing names it before a commit does (stores.md §14.2).
+ */
+export class Intake {
+  readonly #room: FilesRoom;
+  readonly #collector: Collector;
+
+  constructor(room: FilesRoom, collector: Collector) {
+    this.#room = room;
+    this.#collector = collector;
+  }
+
+  /** Keeps bytes that are in memory already. */
+  async keep(storeId: string, bytes: Uint8Array): Promise<KeptContent> {
+    const hash: BlobHash = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+    const content = { hash, size: bytes.byteLength };
+    await this.#note(storeId, content);
+    if ((await this.#room.blobs.stat(hash)) !== null) return content;
+    const upload = drawUpload();
+    await this.#room.blobs.append(upload, 0, once(bytes));
+    return this.#finish(upload, content);
+  }
+
+  /** Keeps a stream to its end; null, and nothing kept, if its digest is not the one that was expected. */
+  async receive(
+    storeId: string,
+    bytes: AsyncIterable<Uint8Array>,
+    expected: BlobHash | null,
+  ): Promise<KeptContent | null> {
+    const { blobs, limits } = this.#room;
+    const upload = drawUpload();
+    const digest = createHash('sha256');
+    try {
+      const size = await blobs.append(
+        upload,
+        0,
+        limited(bytes, { max: limits.max_file_bytes, note: (piece) => digest.update(piece) }),
+      );
+      const hash: BlobHash = `sha256:${digest.digest('hex')}`;
+      if (expected !== null && hash !== expected) return null;
+      await this.#note(storeId, { hash, size });
+      return await this.#finish(upload, { hash, size });
+    } finally {
+      await blobs.delete(upload).catch((error: unknown) => {
+        this.#room.report('an upload that failed was not deleted', error);
+      });
+    }
+  }
+
+  /** Goes on with an upload in pieces; without bytes, only asks how far it is. */
+  async piece(
+    key: PieceKey,
+    piece: { readonly from: number; readonly bytes: AsyncIterable<Uint8Array> } | null,
+    total: number,
+  ): Promise<PieceOutcome> {
+    const { blobs, limits, storage } = this.#room;
+    const { storeId, hash } = key;
+    if (total > limits.max_file_bytes) throw new FileTooLarge(limits.max_file_bytes);
+    const upload = uploadOf(key);
+    if (piece === null && (await storage.files.held(storeId, hash)) === total) {
+      await this.#note(storeId, { hash, size: total });
+      if ((await blobs.stat(hash)) === total) {
+        return { status: 'kept', content: { hash, size: total } };
+      }
+    }
+    const received = await this.#extend(upload, piece, total);
+    if (typeof received !== 'number') return received;
+    if (received < total) return { status: 'received', received };
+    await this.#note(storeId, { hash, size: total });
+    const size = await blobs.finish(upload, hash);
+    return size === total
+      ? { status: 'kept', content: { hash, size } }
+      : { status: 'digest_mismatch' };
+  }
+
+  async #extend(
+    upload: UploadId,
+    piece: { readonly from: number; readonly bytes: AsyncIterable<Uint8Array> } | null,
+    total: number,
+  ): Promise<number | PieceOutcome> {
+    const { blobs } = this.#room;
+    if (piece === null) return blobs.received(upload);
+    try {
+      const bytes = limited(piece.bytes, { max: total - piece.from });
+      return await blobs.append(upload, piece.from, bytes);
+    } catch (error) {
+      if (!(error instanceof BlobError) || error.reason !== 'offset') throw error;
+      return { status: 'offset_mismatch', received: await blobs.received(upload) };
+    }
+  }
+
+  /** What is condemned goes first, and then comes again. */
+  async #note(storeId: string, content: KeptContent): Promise<void> {
+    while (!(await this.#room.storage.files.spare(content, storeId))) {
+      // oxlint-disable-next-line no-await-in-loop -- until the bytes that were to go are gone
+      await this.#collector.bury(content.hash);
+    }
+  }
+
+  async #finish(upload: UploadId, content: KeptContent): Promise<KeptContent> {
+    const size = await this.#room.blobs.finish(upload, content.hash);
+    if (size === content.size) return content;
+    throw new BlobError('io', 'What was written is not what was received.');
+  }
+}
+
+function drawUpload(): UploadId {
+  return `upload:${randomBytes(32).toString('hex')}`;
+}
+
+/** Always the same for the same key, so that it is found again after a restart. */
+function uploadOf({ storeId, subject, hash }: PieceKey): UploadId {
+  const text = JSON.stringify([storeId, subject, hash]);
+  return `upload:${createHash('sha256').update(text).digest('hex')}`;
+}
+
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
+}
+
+async function* limited(
+  bytes: AsyncIterable<Uint8Array>,
+  { max, note }: { readonly max: number; readonly note?: (piece: Uint8Array) => void },
+): AsyncIterable<Uint8Array> {
+  let size = 0;
+  for await (const piece of bytes) {
+    size += piece.byteLength;
+    if (size > max) throw new FileTooLarge(max);
+    note?.(piece);
+    yield piece;
+  }
+}

@@ -1,0 +1,40 @@
+const inlineTypes = /^(image\/(?!svg)|audio\/|video\/|application\/pdf$|text\/plain$)/;
+const mediaType = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(\s*;[\x20-\x7e]*)?$/;
+
+/** The content type to answer with; what an entry says may be any text. */
+export function contentTypeOf(said: string): string {
+  return mediaType.test(said) ? said : 'application/octet-stream';
+}
+
+/** How a browser is to treat a file, and its name by RFC 6266 (stores.md §14.5). */
+export function dispositionOf(contentType: string, filename: string | null): string {
+  const type = (contentType.split(';')[0] ?? '').trim().toLowerCase();
+  const kind = inlineTypes.test(type) ? 'inline' : 'attachment';
+  if (filename === null || filename === '') return kind;
+  // Quotes and escapes are what old parsers get wrong.
+  const plain = filename.replaceAll(/[^\x20-\x7e]|["\\%]/g, '_');
+  const exact = encodeURIComponent(filename.replaceAll(/\p{Surrogate}/gu, '_')).replaceAll(
+    /['()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+  return `${kind}; filename="${plain}"; filename*=UTF-8''${exact}`;
+}
+
+/** The name that a `Content-Disposition` gives; null if it gives none. */
+export function filenameIn(header: string | undefined): string | null {
+  if (header === undefined) return null;
+  const exact = /;\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]+)/i.exec(header)?.[1];
+  const decoded = exact === undefined ? null : decode(exact);
+  if (decoded !== null) return decoded;
+  const [, quoted, bare] =
+    /;\s*filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]+))/i.exec(header) ?? [];
+  return quoted?.replaceAll(/\\(.)/g, '$1') ?? bare ?? null;
+}
+
+function decode(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
+}

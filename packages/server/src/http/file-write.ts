@@ -1,0 +1,265 @@
+import type { FileWrite } from '@holdfast/engine/data';
+import { type Path, refuse, type Seq } from '@holdfast/protocol';
+import type { Context } from 'hono';
+
+import type { Principal } from '../access/index.ts';
+import { type BlobHash, isBlobHash } from '../blobs/index.ts';
+import type { FileLabel, KeptContent, PieceOutcome } from '../files/index.ts';
+import type { StoreRow } from '../storage/port.ts';
+import { type Committer, markReplay, seqOf } from './commit.ts';
+import { type Condition, conditionOf } from './conditions.ts';
+import type { HttpDeps, OpenStore } from './deps.ts';
+import { filenameIn } from './disposition.ts';
+import { Problem, refused } from './errors.ts';
+import { fileEntry, fileTag } from './file-read.ts';
+import { type Piece, readPiece } from './ranges.ts';
+
+const stallMs = 60_000;
+const nameMax = 1024;
+const attempts = 3;
+
+/** Where a file is to be, and who says so. */
+export type Target = { readonly principal: Principal; readonly row: StoreRow; readonly path: Path };
+
+/** Takes the bytes of a file in, whole or a piece of them, and commits its entry once all are there (stores.md §15.5). */
+export async function writeFile(
+  c: Context,
+  { deps, committer }: { readonly deps: HttpDeps; readonly committer: Committer },
+  target: Target,
+): Promise<Response> {
+  const label = labelOf(c);
+  const hash = hashOf(c);
+  const piece = pieceOf(c);
+  await deps.withStore(target.row.id, (store) => checkEarly(c, store, target.path));
+  const outcome =
+    piece === null
+      ? await receive(c, deps, { target, hash })
+      : await receivePiece(c, deps, { target, hash, piece });
+  if (outcome.status === 'digest_mismatch') throw new Problem(422, 'digest_mismatch');
+  if (outcome.status === 'received') return c.json({ received: outcome.received }, 202);
+  if (outcome.status === 'offset_mismatch') {
+    throw new Problem(409, 'offset_mismatch', { received: outcome.received });
+  }
+  const { content } = outcome;
+  return deps.withStore(target.row.id, (store) =>
+    commitFile(c, { deps, committer, store }, { ...target, content, label }),
+  );
+}
+
+async function receive(
+  c: Context,
+  { files }: HttpDeps,
+  { target, hash }: { readonly target: Target; readonly hash: BlobHash | null },
+): Promise<PieceOutcome> {
+  const content = await files.intake
+    .receive(target.row.id, bodyOf(c), hash)
+    .catch((error: unknown) => fail(files, error));
+  return content === null ? { status: 'digest_mismatch' } : { status: 'kept', content };
+}
+
+async function receivePiece(
+  c: Context,
+  { files }: HttpDeps,
+  { target, hash, piece }: { target: Target; hash: BlobHash | null; piece: Piece },
+): Promise<PieceOutcome> {
+  if (hash === null) throw invalid('A Content-Range needs the header Holdfast-Content-Hash.');
+  const { range, total } = piece;
+  const key = { storeId: target.row.id, subject: target.principal.subject, hash };
+  const bytes = range && { from: range.start, bytes: bodyOf(c, range.end - range.start) };
+  return files.intake.piece(key, bytes, total).catch((error: unknown) => fail(files, error));
+}
+
+type Room = {
+  readonly deps: HttpDeps;
+  readonly committer: Committer;
+  readonly store: OpenStore;
+};
+
+type Wanted = Target & { readonly content: KeptContent; readonly label: FileLabel };
+
+async function commitFile(c: Context, room: Room, wanted: Wanted): Promise<Response> {
+  const { content, label, path, principal } = wanted;
+  const value = room.deps.files.envelope(content, label);
+  const same = {
+    op: 'put_file',
+    path,
+    content: content.hash,
+    filename: label.filename,
+    content_type: label.contentType,
+    if_match: c.req.header('if-match'),
+    if_absent: c.req.header('if-none-match'),
+  };
+  const outcome = await settle(c, { store: room.store, path }, (guard) => {
+    const request: FileWrite = { op: 'put_file', path, value, ...guard };
+    return room.committer.commit(c, room.store, { principal, request, same });
+  });
+  const seq = seqOf(outcome.reply);
+  markReplay(c, outcome);
+  c.header('ETag', fileTag(content.hash));
+  const { hash, size } = content;
+  const { contentType: content_type, filename } = label;
+  const answer = { store_seq: seq, revision: seq, hash, size, content_type, filename };
+  return c.json(answer, (await isNew(room, seq, path)) ? 201 : 200);
+}
+
+/** Deletes the entry of a file, and nothing that has taken its place meanwhile. */
+export async function deleteFile(
+  c: Context,
+  { committer, store }: Omit<Room, 'deps'>,
+  { principal, path }: Pick<Target, 'principal' | 'path'>,
+): Promise<Response> {
+  const same = { op: 'delete', path, value: 'file', if_match: c.req.header('if-match') };
+  const isFile = fileAt(store, path) !== null;
+  if (!isFile && c.req.header('idempotency-key') === undefined) throw new Problem(404, 'not_found');
+  const outcome = await settle(c, { store, path }, (guard) => {
+    // Revision 0 never matches: what is no file now may only be the repeat of a delete that was done.
+    const ifMatch = 'ifMatch' in guard ? guard.ifMatch : (fileAt(store, path)?.revision ?? 0);
+    const request = { op: 'delete', path, ifMatch } as const;
+    return committer.commit(c, store, { principal, request, same });
+  }).catch((error: unknown) => {
+    const isGone = error instanceof Problem && error.code === 'conflict' && !isFile;
+    throw isGone ? new Problem(404, 'not_found') : error;
+  });
+  markReplay(c, outcome);
+  const seq = seqOf(outcome.reply);
+  return c.json({ revision: seq, store_seq: seq });
+}
+
+type Guard = { readonly ifMatch: Seq } | { readonly ifAbsent: true } | object;
+
+/** Tries under the revision that fulfils the condition now; where that changes meanwhile, by the next one that does. */
+async function settle<T>(
+  c: Context,
+  { store, path }: { readonly store: OpenStore; readonly path: Path },
+  attempt: (guard: Guard) => Promise<T>,
+): Promise<T> {
+  for (let left = attempts; ; left--) {
+    const guard = guardOf(conditionAt(c, store, path), store, path);
+    try {
+      // oxlint-disable-next-line no-await-in-loop -- each on the result of the one before
+      return await attempt(guard);
+    } catch (error) {
+      const mayPass = error instanceof Problem && error.code === 'conflict' && left > 1;
+      if (!mayPass) throw error;
+    }
+  }
+}
+
+function guardOf(condition: Condition, store: OpenStore, path: Path): Guard {
+  if (condition.kind === 'none') return {};
+  if (condition.kind === 'absent') return { ifAbsent: true };
+  const current = store.view().tree.read(path)?.revision;
+  if (condition.kind === 'exists') return { ifMatch: current ?? 0 };
+  const stands = current !== undefined && condition.oneOf.includes(current);
+  return { ifMatch: stands ? current : (condition.oneOf[0] ?? 0) };
+}
+
+/** `If-Match` takes revisions, as everywhere, and here also the ETags that files are read with: names of content. */
+function conditionAt(c: Context, store: OpenStore, path: Path): Condition {
+  const header = c.req.header('if-match');
+  if (header?.includes('sha256:') !== true) return conditionOf(c);
+  const current = fileAt(store, path);
+  const tags = header.split(',').map((tag) => tag.trim());
+  const isCurrent = current !== null && tags.includes(fileTag(current.hash));
+  return { kind: 'revision', oneOf: isCurrent ? [current.revision] : [] };
+}
+
+/** What cannot pass is told before gigabytes are sent; the commit has the last word. */
+function checkEarly(c: Context, store: OpenStore, path: Path): void {
+  const condition = conditionAt(c, store, path);
+  // A repeat of what was done already must be answered, not judged.
+  if (c.req.header('idempotency-key') !== undefined || condition.kind === 'none') return;
+  const current = store.view().tree.read(path)?.revision ?? null;
+  if (condition.kind === 'absent') {
+    if (current !== null) throw refused(refuse('exists', { current_revision: current }));
+    return;
+  }
+  const passes =
+    current !== null && (condition.kind === 'exists' || condition.oneOf.includes(current));
+  if (!passes) throw refused(refuse('conflict', { current_revision: current }));
+}
+
+function fileAt(store: OpenStore, path: Path): { hash: string; revision: Seq } | null {
+  const leaf = store.view().tree.leaf(path);
+  const file = leaf === undefined ? null : fileEntry(leaf.value);
+  return file === null || leaf === undefined ? null : { hash: file.hash, revision: leaf.revision };
+}
+
+/** Whether the commit wrote where nothing was, by what it removed; of one long past, nobody knows. */
+async function isNew({ store }: Room, seq: Seq, path: Path): Promise<boolean> {
+  const ops = await store.read(Math.max(0, seq - 2), seq);
+  const own = ops.find((op) => op.seq === seq);
+  if (own === undefined) return false;
+  const [before] = ops;
+  const isCleared =
+    own.tx !== null && before?.tx === own.tx && before.path === path && before !== own;
+  return !isCleared && !own.removed.some((entry) => entry.path === path);
+}
+
+function labelOf(c: Context): FileLabel {
+  const filename = c.req.query('filename') ?? filenameIn(c.req.header('content-disposition'));
+  const contentType = c.req.header('content-type') ?? 'application/octet-stream';
+  if ((filename?.length ?? 0) > nameMax || contentType.length > nameMax) {
+    throw invalid('A filename and a content type have at most 1024 characters.');
+  }
+  if (/\p{Surrogate}/u.test(filename ?? '')) throw invalid('The filename is not Unicode.');
+  return { filename, contentType };
+}
+
+/** What the content is said to be, by our header or by `Repr-Digest` (RFC 9530). */
+function hashOf(c: Context): BlobHash | null {
+  const said = c.req.header('holdfast-content-hash')?.trim();
+  const digest = /(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):/.exec(c.req.header('repr-digest') ?? '');
+  const hex = Buffer.from(digest?.[1] ?? '', 'base64').toString('hex');
+  if (said === undefined) return hex === '' ? null : `sha256:${hex}`;
+  if (!isBlobHash(said)) throw invalid('Holdfast-Content-Hash is sha256: and 64 hex digits.');
+  if (hex !== '' && said !== `sha256:${hex}`) throw new Problem(422, 'digest_mismatch');
+  return said;
+}
+
+function pieceOf(c: Context): Piece | null {
+  const header = c.req.header('content-range');
+  if (header === undefined) return null;
+  const piece = readPiece(header);
+  if (piece === null) throw invalid('Content-Range is bytes <a>-<b>/<total>, or bytes */<total>.');
+  return piece;
+}
+
+/** The bytes of the body; it ends with an error where they stop coming, or are not as many as were announced. */
+async function* bodyOf(c: Context, length?: number): AsyncIterable<Uint8Array> {
+  let size = 0;
+  for await (const bytes of lively(c.req.raw.body)) {
+    size += bytes.byteLength;
+    if (length !== undefined && size > length) throw invalid('The body is longer than its range.');
+    yield bytes;
+  }
+  if (length !== undefined && size < length) throw invalid('The body is shorter than its range.');
+}
+
+async function* lively(body: ReadableStream<Uint8Array> | null): AsyncIterable<Uint8Array> {
+  if (body === null) return;
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      const timer = setTimeout(() => void reader.cancel('stalled').catch(() => undefined), stallMs);
+      // oxlint-disable-next-line no-await-in-loop -- the sender sets the pace
+      const { done, value } = await reader.read().finally(() => clearTimeout(timer));
+      if (done) return;
+      yield value;
+    }
+  } catch (error) {
+    // Whoever sent it is gone.
+    throw error instanceof Problem ? error : invalid('The body broke off.');
+  } finally {
+    reader.cancel().catch(() => undefined);
+  }
+}
+
+function fail(files: HttpDeps['files'], error: unknown): never {
+  if (error instanceof Problem) throw error;
+  throw refused(files.refusalOf(error));
+}
+
+function invalid(detail: string): Problem {
+  return new Problem(400, 'invalid_params', { detail });
+}

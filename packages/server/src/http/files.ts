@@ -1,0 +1,86 @@
+import { refuse } from '@holdfast/protocol';
+import type { Context, Hono } from 'hono';
+
+import { type FilePlaceFound, mayRead } from '../files/index.ts';
+import type { Committer } from './commit.ts';
+import type { HttpDeps } from './deps.ts';
+import { pathOf, writablePathOf } from './entry-path.ts';
+import { notFound, refused } from './errors.ts';
+import { answerFile, fileEntry } from './file-read.ts';
+import { deleteFile, writeFile } from './file-write.ts';
+import { identify, needScope } from './identify.ts';
+import { storeOf } from './store-of.ts';
+
+/** Files by their paths, and content by its hash (stores.md §15.5). */
+export function routeFiles(app: Hono, deps: HttpDeps, committer: Committer): void {
+  for (const route of ['/api/stores/:org/:store/files/*', '/api/stores/:org/:store/file']) {
+    app.get(route, (c) => readFile(c, deps));
+    app.put(route, (c) => putFile(c, deps, committer));
+    app.delete(route, (c) => removeFile(c, deps, committer));
+  }
+  app.get('/api/files/:hash', (c) => readContent(c, deps));
+}
+
+async function readFile(c: Context, deps: HttpDeps): Promise<Response> {
+  const principal = await identify(deps, c);
+  const row = await storeOf(deps, c, principal);
+  needScope(principal, 'files:read');
+  const path = pathOf(c, 'files', deps.limits);
+  if (!mayRead(principal, path)) throw forbiddenPath(path);
+  const leaf = await deps.withStore(row.id, (store) => store.view().tree.leaf(path));
+  const file = leaf === undefined ? null : fileEntry(leaf.value);
+  if (file === null) throw notFound();
+  return answerFile(c, deps.files, file);
+}
+
+async function putFile(c: Context, deps: HttpDeps, committer: Committer): Promise<Response> {
+  const principal = await identify(deps, c);
+  const row = await storeOf(deps, c, principal);
+  needScope(principal, 'files:write');
+  // Told before the bytes are sent; the commit says it again.
+  if (row.status === 'archived') throw refused(refuse('store_archived'));
+  const path = writablePathOf(c, 'files', deps.limits);
+  return writeFile(c, { deps, committer }, { principal, row, path });
+}
+
+async function removeFile(c: Context, deps: HttpDeps, committer: Committer): Promise<Response> {
+  const principal = await identify(deps, c);
+  const row = await storeOf(deps, c, principal);
+  needScope(principal, 'files:write');
+  const path = writablePathOf(c, 'files', deps.limits);
+  return deps.withStore(row.id, (store) =>
+    deleteFile(c, { committer, store }, { principal, path }),
+  );
+}
+
+/** Knowing a hash grants nothing: there must be an entry with it that the principal may read (stores.md §14.4). */
+async function readContent(c: Context, deps: HttpDeps): Promise<Response> {
+  const principal = await identify(deps, c);
+  needScope(principal, 'files:read');
+  const places = deps.files.placesOf(principal, c.req.param('hash') ?? '');
+  let denied: FilePlaceFound['denied'] = null;
+  for await (const place of places) {
+    if (!isWanted(c, place)) continue;
+    const file = fileEntry(place.value);
+    if (place.denied === null && file !== null) return answerFile(c, deps.files, file);
+    denied ??= place.denied;
+  }
+  if (denied === null) throw notFound();
+  throw denied === 'path' ? forbiddenPath(c.req.query('path') ?? '') : forbiddenStore();
+}
+
+/** `store` and `path` choose the entry that the headers come from. */
+function isWanted(c: Context, place: FilePlaceFound): boolean {
+  const { store = place.store.name, path = place.path } = c.req.query();
+  return store === place.store.name && path === place.path;
+}
+
+function forbiddenPath(path: string): ReturnType<typeof refused> {
+  const message = 'The path rules of this token do not allow this.';
+  return refused(refuse('path_not_allowed', { ...(path !== '' && { path }), message }));
+}
+
+function forbiddenStore(): ReturnType<typeof refused> {
+  const message = 'This token may not use this store.';
+  return refused(refuse('store_not_allowed', { message }));
+}

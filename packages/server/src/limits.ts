@@ -1,0 +1,11 @@
+import { defaultLimits, type Limits } from '@holdfast/protocol';
+
+/** The limits in force; a name or a number that would limit nothing is an error of the caller. */
+export function limitsOf(overrides: Partial<Limits> = {}): Limits {
+  for (const [name, limit] of Object.entries(overrides)) {
+    if (!Object.hasOwn(defaultLimits, name)) throw new TypeError(`There is no limit "${name}".`);
+    if (Number.isSafeInteger(limit) && limit > 0) continue;
+    throw new RangeError(`The limit "${name}" is ${limit}; it must be a positive integer.`);
+  }
+  return { ...defaultLimits, ...overrides };
+}

@@ -1,7 +1,7 @@
 import { type Cache, memoryCache } from '@holdfast/client';
 import { asStoreName, type Entry } from '@holdfast/protocol';
-import { Dice } from '../dice.ts';
-import { Agenda } from '../world/agenda.ts';
+import { Dice } from '../src/dice.ts';
+import { Agenda } from '../src/agenda.ts';
 import { Host } from '../world/host.ts';
 import { Log } from '../world/log.ts';
 import type { Room, Weather } from '../world/room.ts';

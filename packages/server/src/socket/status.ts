@@ -62,7 +62,7 @@ async function figures(storage: Storage, host: StoreHost): Promise<StoreFigures>
     current_seq: host.head,
     entry_count: host.describe().leaves,
     op_count: host.head - oldestSeq + 1,
-    file_storage_bytes: 0,
+    file_storage_bytes: await storage.files.usage(host.row.id),
     db_size_bytes: await storage.size(),
     latest_snapshot_seq: oldestSeq === 1 ? null : oldestSeq - 1,
     latest_snapshot_at: null,

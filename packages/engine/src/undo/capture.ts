@@ -1,0 +1,83 @@
+import {
+  childPath,
+  type Entry,
+  jsonEquals,
+  type Leaf,
+  parentOf,
+  type Path,
+  type Request,
+  type Write,
+} from '@holdfast/protocol';
+import type { LeafChange, UndoView } from './types.ts';
+
+/** The paths that a request writes; leases are no part of what is undone. */
+export function rootsOf(request: Request): readonly Path[] {
+  const writes = request.op === 'transact' ? request.ops : [request];
+  return [...new Set(writes.flatMap(targetsOf))];
+}
+
+function targetsOf(write: Write): readonly Path[] {
+  const { op, path } = write;
+  if (op === 'lease' || op === 'renew' || op === 'release') return [];
+  return op === 'merge' ? Object.keys(write.value).map((key) => childPath(path, key)) : [path];
+}
+
+/** All leaves that writes at these paths can change: there, below, and in the way above. */
+export function leavesAround(view: UndoView, roots: readonly Path[]): ReadonlyMap<Path, Leaf> {
+  const leaves = new Map<Path, Leaf>();
+  const add = (path: Path): void => {
+    const leaf = view.leaf(path);
+    if (leaf !== undefined) leaves.set(path, leaf);
+  };
+  for (const root of roots) {
+    for (const path of ancestorsOf(root)) add(path);
+    add(root);
+    for (const { path, ...leaf } of view.below(root)) leaves.set(path, leaf);
+  }
+  return leaves;
+}
+
+/** The strict ancestors of a path, the nearest first. */
+export function ancestorsOf(path: Path): readonly Path[] {
+  const ancestors: Path[] = [];
+  for (let at = parentOf(path); at !== null; at = parentOf(at)) ancestors.push(at);
+  return ancestors;
+}
+
+/** The leaves that differ. */
+export function changesBetween(
+  before: ReadonlyMap<Path, Leaf>,
+  after: ReadonlyMap<Path, Leaf>,
+): readonly LeafChange[] {
+  const paths = new Set([...before.keys(), ...after.keys()]);
+  return [...paths].flatMap((path) => {
+    const change = { path, before: before.get(path), after: after.get(path) };
+    return sameLeaf(change.before, change.after) ? [] : [change];
+  });
+}
+
+/** Whether two leaves look the same; revisions are not looked at. */
+export function sameLeaf(a: Leaf | undefined, b: Leaf | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.type === b.type && jsonEquals(a.value, b.value);
+}
+
+/** What several writes, one after the other, came to. */
+export function merged(steps: readonly (readonly LeafChange[])[]): readonly LeafChange[] {
+  const all = new Map<Path, LeafChange>();
+  for (const change of steps.flat()) {
+    const { before } = all.get(change.path) ?? change;
+    all.set(change.path, { ...change, before });
+  }
+  return [...all.values()].filter(({ before, after }) => !sameLeaf(before, after));
+}
+
+/** Whether the entries are exactly these leaves. */
+export function areExactly(entries: Iterable<Entry>, leaves: ReadonlyMap<Path, Leaf>): boolean {
+  let count = 0;
+  for (const entry of entries) {
+    count++;
+    if (!sameLeaf(leaves.get(entry.path), entry)) return false;
+  }
+  return count === leaves.size;
+}

@@ -1,0 +1,30 @@
+import type { Entry, Leaf, Path } from '@holdfast/protocol';
+
+/** What undo reads: the view of a replica at this moment. */
+export type UndoView = {
+  /** The leaf exactly at a path. */
+  leaf(path: Path): Leaf | undefined;
+  /** The leaves strictly below a path, in path order, lazily. */
+  below(path: Path): Iterable<Entry>;
+};
+
+/** What an own write did to one leaf. */
+export type LeafChange = {
+  readonly path: Path;
+  readonly before: Leaf | undefined;
+  readonly after: Leaf | undefined;
+};
+
+/**
+ * What became of an own write. `rebased`: committed, but behind writes of others at its paths, so that what was there
+ * before it is not what it was made on.
+ */
+export type Fate = 'pending' | 'committed' | 'rebased' | 'refused';
+
+/** One own write, or several that are undone together: all that changed, and where. */
+export type Step = {
+  readonly changes: readonly LeafChange[];
+  /** The paths that were written. */
+  readonly roots: readonly Path[];
+  readonly fate: () => Fate;
+};

@@ -1,6 +1,6 @@
-import type { Entry, Leaf, OpId, Path, Seq, StoreName } from '@holdfast/protocol';
+import type { Entry, Glob, Leaf, OpId, Path, Seq, StoreName } from '@holdfast/protocol';
 import type { PendingRequest } from '@holdfast/engine/replica';
-import type { Cache, CacheChange, CachedStore } from './port.ts';
+import type { Cache, CacheChange, CachedStore, DeadLetter } from './port.ts';
 
 /**
  * A cache in memory: it ends with the process. Two clients one after the other may share it, which is a restart with a
@@ -40,18 +40,24 @@ class Shelf {
   readonly #entries = new Map<Path, Leaf>();
   readonly #maps = new Map<Path, Seq>();
   readonly #requests = new Map<OpId, PendingRequest>();
+  readonly #letters = new Map<OpId, DeadLetter>();
+  #patterns: readonly Glob[] = [];
   #seq: Seq = 0;
   #incarnation: string | null = null;
   #scope: string | null = null;
 
-  commit(change: CacheChange): void {
+  commit(given: CacheChange): void {
+    // All of it or nothing: what fails to be read has changed nothing yet.
+    const change = { ...given, entries: [...given.entries], maps: [...given.maps] };
     if (change.replaces) {
       this.#entries.clear();
       this.#maps.clear();
     }
     for (const [path, leaf] of change.entries) put(this.#entries, path, leaf);
     for (const [path, revision] of change.maps) put(this.#maps, path, revision);
+    for (const [opId, letter] of change.letters ?? []) put(this.#letters, opId, letter);
     this.keep(change.requests);
+    this.#patterns = change.patterns ?? this.#patterns;
     this.#seq = change.seq;
     this.#incarnation = change.incarnation;
     this.#scope = change.scope;
@@ -72,10 +78,11 @@ class Shelf {
       seq: this.#seq,
       incarnation: this.#incarnation,
       scope: this.#scope,
-      patterns: [],
+      patterns: this.#patterns,
       entries,
       maps: [...this.#maps],
       outbox: this.outbox(),
+      letters: [...this.#letters.values()],
     };
   }
 }

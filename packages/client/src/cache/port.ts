@@ -52,6 +52,7 @@ export type CacheTerms = {
   /** The version of the application's data, which its queued requests carry. */
   readonly schemaVersion: string | number | null;
   readonly migrate: Migrate | null;
+  readonly wall: () => EpochMs;
   /** Hears of what had to be given up: `cache_failed` says why, and what became of the outbox. */
   readonly report: (error: HoldfastError) => void;
 };

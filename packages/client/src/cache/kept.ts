@@ -1,0 +1,255 @@
+import { HoldfastError, parseStoreName, type StoreName } from '@holdfast/protocol';
+import type { PendingRequest } from '@holdfast/engine/replica';
+import type { Cache, CacheChange, CachedStore, CacheSharing, CacheTerms } from './port.ts';
+import { Reading } from './reading.ts';
+import { cacheFault, faultKind, type Hand, type RowChange, type RowStore } from './rows.ts';
+import { headText, leafText, letterText, requestText, type StoredRequest } from './texts.ts';
+
+/** A storage that says nothing for so long is given up: a client that waited on would never send anything. */
+const answerMsMax = 30_000;
+
+const noTerms: CacheTerms = {
+  realm: '',
+  deviceId: '',
+  isDeviceGiven: false,
+  schemaVersion: null,
+  migrate: null,
+  wall: () => Date.now(),
+  report: () => undefined,
+};
+
+/** What is known of a store between its load and its end. */
+type Shelf = {
+  readonly pen: string;
+  /** Entries are not stored for now: there was no room for them, or what they would be added to is gone. */
+  isLean: boolean;
+};
+
+/** A cache over rows of text: what every durable driver is made of. */
+export function keptIn(rows: RowStore): Cache {
+  return new KeptCache(rows);
+}
+
+/**
+ * Says what the rows of a cache mean, and what happens when they cannot be stored or read:
+ *
+ * 1. Where there is no room, the entries go, so that there is room for the outbox.
+ * 2. What cannot be read is forgotten if the server has it, and becomes a dead letter if not.
+ * 3. Everything else fails, and the client goes on without.
+ */
+class KeptCache implements Cache {
+  readonly sharing: CacheSharing;
+  readonly #rows: RowStore;
+  readonly #shelves = new Map<StoreName, Shelf>();
+  #terms = noTerms;
+  #last: Promise<unknown> = Promise.resolve();
+  #isStuck = false;
+
+  constructor(rows: RowStore) {
+    this.#rows = rows;
+    this.sharing = {
+      lead: () => this.#turn(() => this.#lead()),
+      commit: (store, change, reign) =>
+        this.#turn(() => this.#store(store, change, { reign })).then((is) => is !== 'fenced'),
+      keep: (store, requests) => this.#turn(() => this.#keep(store, requests)),
+      outbox: (store) => this.#turn(() => this.#outbox(store)),
+    };
+  }
+
+  async open(terms: CacheTerms): Promise<string> {
+    this.#terms = terms;
+    const { deviceId, isDeviceGiven } = terms;
+    const keep = (known: string | null): string =>
+      isDeviceGiven || known === null || !/^[\w-]{8,64}$/.test(known) ? deviceId : known;
+    const device = await this.#turn(() => this.#renewing(() => this.#rows.note('device', keep)));
+    this.#terms = { ...terms, deviceId: device };
+    return device;
+  }
+
+  load(store: StoreName): Promise<CachedStore | null> {
+    return this.#turn(() => this.#renewing(() => this.#load(store)));
+  }
+
+  commit(store: StoreName, change: CacheChange): Promise<void> {
+    return this.#turn(async () => {
+      const { pen } = await this.#shelf(store);
+      await this.#store(store, change, { pen });
+    });
+  }
+
+  clear(store: StoreName): Promise<void> {
+    this.#shelves.delete(store);
+    return this.#turn(() => this.#rows.clear(this.#place(store)));
+  }
+
+  async waiting(): Promise<readonly StoreName[]> {
+    const places = await this.#turn(() => this.#rows.waiting());
+    const prefix = this.#terms.realm.length + 1;
+    return places
+      .filter((place) => place.startsWith(`${this.#terms.realm}\n`))
+      .flatMap((place) => parseStoreName(place.slice(prefix)) ?? []);
+  }
+
+  close(): Promise<void> {
+    return this.#turn(() => this.#rows.close());
+  }
+
+  /** One thing after the other, so that what is tried again is not overtaken; each within a time. */
+  #turn<T>(deed: () => Promise<T>): Promise<T> {
+    if (this.#isStuck) return Promise.reject(cacheFault('stuck'));
+    const done = this.#last.then(deed);
+    this.#last = done.catch(() => undefined);
+    return answered(done, () => {
+      this.#isStuck = true;
+      void this.#last.then(() => (this.#isStuck = false));
+    });
+  }
+
+  /** As `deed`, on new storage where the old one is damaged as a whole. */
+  async #renewing<T>(deed: () => Promise<T>): Promise<T> {
+    try {
+      return await deed();
+    } catch (error) {
+      if (faultKind(error) !== 'corrupt') throw error;
+      const old = await this.#rows.renew();
+      const cause = old === null ? error : new Error(`the damaged file is ${old}`);
+      this.#terms.report(cacheFault('corrupt', { cause }));
+      return deed();
+    }
+  }
+
+  async #load(store: StoreName): Promise<CachedStore | null> {
+    const pen = newPen();
+    const shelf: Shelf = { pen, isLean: false };
+    const reading = new Reading(this.#terms);
+    const place = this.#place(store);
+    const kinds = ['entry', 'map', 'request', 'letter'] as const;
+    const head = await this.#rows.read(place, { pen, kinds }, reading.take);
+    this.#shelves.set(store, shelf);
+    const { image, moves, faults } = reading.finish(head);
+    for (const fault of faults) this.#terms.report(fault);
+    if (reading.isCorrupt || moves.length > 0) {
+      const fresh = { head: headText(emptyHead), clears: true, rows: [] };
+      const committed = reading.isCorrupt ? fresh : null;
+      await this.#rows.write({ place, hand: { pen }, committed, own: moves });
+    }
+    return image;
+  }
+
+  async #store(store: StoreName, change: CacheChange, hand: Hand): Promise<'stored' | 'fenced'> {
+    const shelf = await this.#shelf(store);
+    if (change.replaces) shelf.isLean = false;
+    const place = this.#place(store);
+    const own = this.#own(change);
+    if (shelf.isLean) return this.#write({ place, hand, committed: null, own });
+    const { seq, incarnation, scope, patterns = [] } = change;
+    const committed = {
+      head: headText({ seq, incarnation, scope, patterns }),
+      clears: change.replaces,
+      rows: rowsOf(change),
+    };
+    try {
+      const written = await this.#rows.write({ place, hand, committed, own });
+      if (written !== 'gone') return written === 'stored' || 'pen' in hand ? 'stored' : 'fenced';
+      shelf.isLean = true;
+      this.#terms.report(cacheFault('cleared', { kept: true }));
+      return 'stored';
+    } catch (error) {
+      if (faultKind(error) !== 'full') throw error;
+      return this.#economise({ place, hand, own, shelf }, error);
+    }
+  }
+
+  /** There is no room: the server has the entries, and nobody but us the requests. */
+  async #economise(
+    of: { place: string; hand: Hand; own: readonly RowChange[]; shelf: Shelf },
+    cause: unknown,
+  ): Promise<'stored' | 'fenced'> {
+    const { place, hand, own, shelf } = of;
+    const nothing = { head: headText(emptyHead), clears: true, rows: [] };
+    const written = await this.#write({ place, hand, committed: nothing, own });
+    shelf.isLean = true;
+    this.#terms.report(cacheFault('full', { cause, kept: true }));
+    return written;
+  }
+
+  async #write(batch: Parameters<RowStore['write']>[0]): Promise<'stored' | 'fenced'> {
+    const written = await this.#rows.write(batch);
+    return written === 'fenced' && 'reign' in batch.hand ? 'fenced' : 'stored';
+  }
+
+  async #keep(store: StoreName, requests: CacheChange['requests']): Promise<void> {
+    const own = this.#own({ requests });
+    const place = this.#place(store);
+    // A pen that nobody has: what is not fenced is written all the same.
+    await this.#rows.write({ place, hand: { pen: '' }, committed: null, own });
+  }
+
+  async #outbox(store: StoreName): Promise<readonly PendingRequest[]> {
+    const reading = new Reading(this.#terms);
+    await this.#rows.read(this.#place(store), { pen: null, kinds: ['request'] }, reading.take);
+    return reading.finish(headText(emptyHead)).image?.outbox ?? [];
+  }
+
+  async #lead(): Promise<number> {
+    return Number(await this.#rows.note('reign', nextReign));
+  }
+
+  /** The shelf of a store; one that was not loaded is taken over as it is. */
+  async #shelf(store: StoreName): Promise<Shelf> {
+    const known = this.#shelves.get(store);
+    if (known !== undefined) return known;
+    const shelf: Shelf = { pen: newPen(), isLean: false };
+    await this.#rows.read(this.#place(store), { pen: shelf.pen, kinds: [] }, () => undefined);
+    this.#shelves.set(store, shelf);
+    return shelf;
+  }
+
+  #own({ requests, letters = [] }: Pick<CacheChange, 'requests' | 'letters'>): RowChange[] {
+    const { deviceId: device, schemaVersion: schema } = this.#terms;
+    const textOf = (pending: PendingRequest): string =>
+      requestText({ pending, device, schema } satisfies StoredRequest);
+    return [
+      ...requests.map(([id, pending]): RowChange => ['request', id, pending && textOf(pending)]),
+      ...letters.map(([id, letter]): RowChange => ['letter', id, letter && letterText(letter)]),
+    ];
+  }
+
+  #place(store: StoreName): string {
+    return `${this.#terms.realm}\n${store}`;
+  }
+}
+
+function nextReign(last: string | null): string {
+  const reign = Number(last ?? 0);
+  return String(Number.isSafeInteger(reign) ? reign + 1 : 1);
+}
+
+const emptyHead = { seq: 0, incarnation: null, scope: null, patterns: [] } as const;
+
+function* rowsOf({ entries, maps }: CacheChange): Generator<RowChange, void, undefined> {
+  for (const [path, leaf] of entries) yield ['entry', path, leaf && leafText(leaf)];
+  for (const [path, revision] of maps) {
+    yield ['map', path, revision === null ? null : String(revision)];
+  }
+}
+
+/** Nobody draws the same. */
+function newPen(): string {
+  return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(36)).join('');
+}
+
+/** Rejects when a storage does not answer, and says what is wrong in our words. */
+function answered<T>(asked: Promise<T>, stuck: () => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      stuck();
+      reject(cacheFault('stuck'));
+    }, answerMsMax);
+    asked.then(resolve, (cause: unknown) =>
+      reject(cause instanceof HoldfastError ? cause : cacheFault('failed', { cause })),
+    );
+    const stop = (): void => clearTimeout(timer);
+    asked.then(stop, stop);
+  });
+}

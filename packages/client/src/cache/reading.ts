@@ -1,0 +1,166 @@
+import {
+  type Glob,
+  type HoldfastError,
+  isRefusal,
+  type Refusal,
+  refuse,
+  type Request,
+} from '@holdfast/protocol';
+import { Tree } from '@holdfast/engine/data';
+import type { PendingRequest } from '@holdfast/engine/replica';
+import type { CachedStore, CacheTerms, DeadLetter } from './port.ts';
+import { cacheFault, type Row, type RowChange, type RowKind } from './rows.ts';
+import {
+  checkIntent,
+  type Head,
+  letterText,
+  Newer,
+  quarantined,
+  readEntry,
+  readHead,
+  readLetter,
+  readMap,
+  readRequest,
+  type StoredRequest,
+  Unreadable,
+} from './texts.ts';
+
+/** What was read of a store, and what is to be changed about it. */
+export type Read = {
+  readonly image: CachedStore | null;
+  /** Requests that have become letters. */
+  readonly moves: readonly RowChange[];
+  readonly faults: readonly HoldfastError[];
+};
+
+/**
+ * Reads a store's rows, page by page. Nothing is believed: a row that makes no sense is never data. Entries can be had
+ * again, so one bad row ends them all; each request stands for itself.
+ */
+export class Reading {
+  readonly #terms: CacheTerms;
+  #tree = Tree.empty();
+  #rows = 0;
+  readonly #outbox: PendingRequest[] = [];
+  readonly #letters: DeadLetter[] = [];
+  readonly #moves: RowChange[] = [];
+  readonly #faults: HoldfastError[] = [];
+  /** The entries cannot be read. */
+  isCorrupt = false;
+
+  constructor(terms: CacheTerms) {
+    this.#terms = terms;
+  }
+
+  readonly take = (kind: RowKind, rows: readonly Row[]): void => {
+    this.#rows += rows.length;
+    if (kind === 'request') rows.forEach((row) => this.#takeRequest(row));
+    else if (kind === 'letter') rows.forEach((row) => this.#takeLetter(row));
+    else if (!this.isCorrupt) this.#takeCommitted(kind, rows);
+  };
+
+  finish(text: string | null): Read {
+    const head = text === null && this.#tree.size === 0 ? nothing : this.#headOf(text ?? '');
+    if (this.isCorrupt) this.#faults.unshift(cacheFault('corrupt', { kept: true }));
+    const isEmpty = text === null && this.#rows === 0;
+    const image: CachedStore = {
+      ...(this.isCorrupt ? nothing : head),
+      entries: [],
+      maps: [],
+      loaded: this.isCorrupt ? Tree.empty() : this.#tree,
+      outbox: this.#outbox.toSorted(byOrder),
+      letters: this.#letters,
+    };
+    return { image: isEmpty ? null : image, moves: this.#moves, faults: this.#faults };
+  }
+
+  #headOf(text: string): Head {
+    try {
+      return readHead(text);
+    } catch {
+      this.isCorrupt = true;
+      return nothing;
+    }
+  }
+
+  #takeCommitted(kind: 'entry' | 'map', rows: readonly Row[]): void {
+    try {
+      if (kind === 'entry') this.#tree.load(rows.map(readEntry));
+      else this.#tree.load([], rows.map(readMap));
+    } catch {
+      this.isCorrupt = true;
+      this.#tree = Tree.empty();
+    }
+  }
+
+  #takeLetter(row: Row): void {
+    try {
+      this.#letters.push(readLetter(row));
+    } catch (error) {
+      if (error instanceof Newer) this.#leave();
+      else this.#letters.push(quarantined(row, this.#terms.wall()));
+    }
+  }
+
+  #takeRequest(row: Row): void {
+    try {
+      this.#admit(readRequest(row));
+    } catch (error) {
+      if (error instanceof Newer) {
+        this.#leave();
+        return;
+      }
+      if (!(error instanceof Unreadable)) throw error;
+      this.#faults.push(cacheFault('corrupt', { cause: error, kept: true }));
+      this.#bury(quarantined(row, this.#terms.wall()));
+    }
+  }
+
+  /** It waits for the version that wrote it. */
+  #leave(): void {
+    this.#faults.push(cacheFault('newer', { kept: true }));
+  }
+
+  #admit(stored: StoredRequest): void {
+    const { pending, device, schema } = stored;
+    // What the server may have got, it knows by the name of the device and by what was asked: neither may change.
+    if (pending.firstSentAt !== null) {
+      if (device === this.#terms.deviceId) this.#outbox.push(pending);
+      else this.#refuse(pending, refuse('outcome_unknown'));
+      return;
+    }
+    if (schema === this.#terms.schemaVersion || this.#terms.migrate === null) {
+      this.#outbox.push(pending);
+      return;
+    }
+    const request = this.#migrated(pending.request, schema);
+    if (isRefusal(request)) this.#refuse(pending, request);
+    else this.#outbox.push({ ...pending, request });
+  }
+
+  #migrated(request: Request, from: string | number | null): Request | Refusal {
+    try {
+      const migrated = this.#terms.migrate?.(request, from) ?? null;
+      return migrated === null ? refuse('schema_skew') : checkIntent(migrated);
+    } catch (cause) {
+      this.#faults.push(cacheFault('failed', { cause, kept: true }));
+      return refuse('schema_skew');
+    }
+  }
+
+  #refuse({ opId, request, createdAt }: PendingRequest, refusal: Refusal): void {
+    this.#bury({ opId, request, refusal, createdAt, refusedAt: this.#terms.wall() });
+  }
+
+  #bury(letter: DeadLetter): void {
+    this.#letters.push(letter);
+    this.#moves.push(['request', letter.opId, null], ['letter', letter.opId, letterText(letter)]);
+  }
+}
+
+const noPatterns: readonly Glob[] = [];
+const nothing: Head = { seq: 0, incarnation: null, scope: null, patterns: noPatterns };
+
+function byOrder(a: PendingRequest, b: PendingRequest): number {
+  return a.order - b.order || a.createdAt - b.createdAt || (a.opId < b.opId ? -1 : 1);
+}

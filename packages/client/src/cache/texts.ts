@@ -1,0 +1,204 @@
+import {
+  asGlob,
+  asPath,
+  defaultLimits,
+  type EpochMs,
+  encodeRequest,
+  type Glob,
+  isLeafType,
+  isObject,
+  isReason,
+  isRefusal,
+  type Json,
+  type Leaf,
+  type Limits,
+  type OpId,
+  parsePath,
+  parseTransact,
+  parseWrite,
+  type Path,
+  type Refusal,
+  refuse,
+  type Request,
+  type Seq,
+} from '@holdfast/protocol';
+import type { PendingRequest } from '@holdfast/engine/replica';
+import type { DeadLetter } from './port.ts';
+import type { Row } from './rows.ts';
+
+/** The format of all texts here. Entries of another are forgotten, requests of an older one are still read. */
+const format = 1;
+
+/** What was stored once was within the limits of its server; what is read is held to its shape alone. */
+const wide: Limits = {
+  ...defaultLimits,
+  max_value_bytes: Number.MAX_SAFE_INTEGER,
+  max_leaves_per_write: Number.MAX_SAFE_INTEGER,
+  max_depth: 1000,
+  max_segment_bytes: Number.MAX_SAFE_INTEGER,
+  max_path_bytes: Number.MAX_SAFE_INTEGER,
+  max_tx_ops: Number.MAX_SAFE_INTEGER,
+};
+
+/** Under what a store's rows stand. */
+export type Head = {
+  readonly seq: Seq;
+  readonly incarnation: string | null;
+  readonly scope: string | null;
+  readonly patterns: readonly Glob[];
+};
+
+/** A stored request, and under what circumstances it was stored. */
+export type StoredRequest = {
+  readonly pending: PendingRequest;
+  readonly device: string;
+  readonly schema: string | number | null;
+};
+
+/** A row that makes no sense. */
+export class Unreadable extends Error {}
+
+/** Of a later version of this library: not to be touched. */
+export class Newer extends Error {}
+
+export function headText(head: Head): string {
+  return JSON.stringify({ format, ...head });
+}
+
+export function readHead(text: string): Head {
+  const { format: of, seq, incarnation, scope, patterns } = object(text);
+  if (of !== format || !isSeq(seq) || !isName(incarnation) || !isName(scope)) {
+    throw new Unreadable();
+  }
+  if (!Array.isArray(patterns)) throw new Unreadable();
+  return { seq, incarnation, scope, patterns: patterns.map((each) => asGlob(string(each))) };
+}
+
+export function leafText({ value, type, revision }: Leaf): string {
+  return JSON.stringify([value, type, revision]);
+}
+
+export function readEntry([id, text]: Row): Leaf & { readonly path: Path } {
+  const row = parse(text);
+  if (!Array.isArray(row) || row.length !== 3) throw new Unreadable();
+  const [value, type, revision]: Json[] = row;
+  if (value === undefined || !isLeafType(type) || !isSeq(revision)) throw new Unreadable();
+  return { path: readPlace(id), value, type, revision };
+}
+
+export function readMap([id, text]: Row): readonly [Path, Seq] {
+  const revision = parse(text);
+  if (!isSeq(revision)) throw new Unreadable();
+  return [readPlace(id), revision];
+}
+
+export function requestText({ pending, device, schema }: StoredRequest): string {
+  const { request, order, attempts, createdAt, firstSentAt, blind } = pending;
+  const { event, payload } = encodeRequest(request);
+  const how = { order, attempts, createdAt, firstSentAt, blind, device, schema };
+  return JSON.stringify({ format, event, payload, ...how });
+}
+
+export function readRequest([id, text]: Row): StoredRequest {
+  const row = object(text);
+  const { order, attempts, createdAt, firstSentAt, blind, device, schema } = row;
+  if (!isCount(order) || !isCount(attempts) || !isTime(createdAt)) throw new Unreadable();
+  if (firstSentAt !== null && !isTime(firstSentAt)) throw new Unreadable();
+  const isNamed = schema === null || typeof schema === 'string' || typeof schema === 'number';
+  if (!isNamed || typeof blind !== 'boolean') throw new Unreadable();
+  const request = readIntent(row);
+  const status = { state: 'queued' } as const;
+  const pending = { opId: opIdOf(id), request, status, attempts, createdAt, firstSentAt };
+  return { pending: { ...pending, order, blind }, device: string(device), schema };
+}
+
+export function letterText(letter: DeadLetter): string {
+  const { request, refusal, createdAt, refusedAt, text = null } = letter;
+  const { code, details } = refusal;
+  const asked = request === null ? { text } : encodeRequest(request);
+  return JSON.stringify({ format, ...asked, code, details, createdAt, refusedAt });
+}
+
+export function readLetter([id, text]: Row): DeadLetter {
+  const row = object(text);
+  const { code, details, createdAt, refusedAt } = row;
+  if (!isTime(createdAt) || !isTime(refusedAt) || !isObject(details)) throw new Unreadable();
+  const known = string(code);
+  const refusal = isReason(known)
+    ? refuse(known, details)
+    : refuse('unknown_reason', { ...details, reason: known });
+  const about = { opId: opIdOf(id), refusal, createdAt, refusedAt };
+  if ('text' in row) return { ...about, request: null, text: string(row['text']) };
+  return { ...about, request: readIntent(row) };
+}
+
+/** What remains of a request that cannot be read. */
+export function quarantined([id, text]: Row, at: EpochMs): DeadLetter {
+  const refusal: Refusal = refuse('outbox_failed', { why: 'corrupt' });
+  return { opId: opIdOf(id), request: null, text, refusal, createdAt: at, refusedAt: at };
+}
+
+/** A request from anywhere, held to its shape (stores.md §18 C8). */
+export function checkIntent(request: Request): Request | Refusal {
+  const { event, payload } = encodeRequest(request);
+  return readPayload(event, payload);
+}
+
+function readIntent({ event, payload }: { readonly [field: string]: unknown }): Request {
+  const request = readPayload(event, payload);
+  if (isRefusal(request)) throw new Unreadable(request.code);
+  return request;
+}
+
+function readPayload(event: unknown, payload: unknown): Request | Refusal {
+  const options = { dialect: 4, limits: wide } as const;
+  return event === 'transact' ? parseTransact(payload, options) : parseWrite(payload, options);
+}
+
+function readPlace(id: string): Path {
+  if (isRefusal(parsePath(id, wide))) throw new Unreadable();
+  return asPath(id);
+}
+
+function object(text: string): { readonly [field: string]: unknown } {
+  const row = parse(text);
+  if (!isObject(row)) throw new Unreadable();
+  const { format: of } = row;
+  if (isCount(of) && of > format) throw new Newer();
+  return row;
+}
+
+function parse(text: unknown): Json {
+  try {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what JSON.parse gives is JSON
+    return JSON.parse(string(text)) as Json;
+  } catch {
+    throw new Unreadable();
+  }
+}
+
+function string(value: unknown): string {
+  if (typeof value !== 'string') throw new Unreadable();
+  return value;
+}
+
+function opIdOf(id: string): OpId {
+  if (id.length < 1 || id.length > 128) throw new Unreadable();
+  return id;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isSeq(value: unknown): value is Seq {
+  return isCount(value);
+}
+
+function isTime(value: unknown): value is EpochMs {
+  return typeof value === 'number' && Number.isFinite(value);
+}
+
+function isName(value: unknown): value is string | null {
+  return value === null || typeof value === 'string';
+}

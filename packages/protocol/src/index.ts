@@ -37,6 +37,7 @@ export {
   type Entry,
   type Fence,
   isLeafType,
+  isLeaseOp,
   isOpName,
   type Leaf,
   type LeafType,
@@ -121,6 +122,7 @@ export {
   type SnapshotChunk,
   type SnapshotEnd,
 } from './frames/snapshot.ts';
+export { ownRequest, type RequestLimits } from './requests/check.ts';
 export { type EncodedRequest, encodeRequest } from './requests/encode.ts';
 export { fingerprint } from './requests/fingerprint.ts';
 export type { Dialect, ReadOptions } from './requests/guards.ts';

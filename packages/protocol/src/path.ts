@@ -1,16 +1,13 @@
 import { asPath, type Path } from './brand.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { isRefusal, type Refusal, refuse } from './refusals.ts';
-import { isPair, utf8Length } from './utf8.ts';
+import { utf8Length } from './utf8.ts';
 
 /** The unescaped segments of a path, at least one, each non-empty (stores.md §2.1.1). */
 export type Segments = readonly string[];
 
 /** The limits that bound a path; bytes are those of the rendered form (stores.md §12.1). */
 export type PathLimits = Pick<Limits, 'max_segment_bytes' | 'max_path_bytes' | 'max_depth'>;
-
-const slash = 0x2f;
-const tilde = 0x7e;
 
 /** Escapes one segment: `~` becomes `~0`, then `/` becomes `~1` (stores.md §2.1.1). */
 export function escapeSegment(segment: string): string {
@@ -48,9 +45,12 @@ export function toPath(
   input: string | Segments,
   limits: PathLimits = defaultLimits,
 ): Path | Refusal {
-  const rendered = typeof input === 'string' ? input : renderChecked(input, limits);
-  if (isRefusal(rendered)) return rendered;
-  return findPathFault(rendered, limits) ?? asPath(rendered);
+  if (input.length === 0) return refuse('empty_path');
+  if (typeof input === 'string') return findPathFault(input, limits) ?? asPath(input);
+  if (!input.every((segment) => typeof segment === 'string')) return refuse('not_a_string');
+  // One segment too many suffices to see that there are too many.
+  const rendered = renderPath(input.slice(0, limits.max_depth + 1));
+  return findPathFault(rendered, limits) ?? rendered;
 }
 
 /** Reads the path of a payload; `path_segments` wins over `path` (stores.md §2.1.3). */
@@ -66,105 +66,42 @@ export function readPath(
   return typeof path === 'string' ? toPath(path, limits) : refuse('invalid_path');
 }
 
-function renderChecked(segments: readonly unknown[], limits: PathLimits): string | Refusal {
-  if (segments.length === 0) return refuse('empty_path');
-  const pieces: string[] = [];
-  for (const segment of segments) {
-    if (typeof segment !== 'string') return refuse('not_a_string');
-    if (segment === '') return refuse('empty_segment');
-    if (pieces.length === limits.max_depth) return refuse('too_deep', { limit: limits.max_depth });
-    if (segment.length > limits.max_segment_bytes) return segmentTooLong(limits);
-    pieces.push(escapeSegment(segment));
+/** What is wrong with a rendered path; work and memory stay within the limits. */
+function findPathFault(rendered: string, limits: PathLimits): Refusal | null {
+  const { max_depth: depthMax, max_path_bytes: bytesMax } = limits;
+  const segments = rendered.split('/', depthMax + 1);
+  for (const [depth, segment] of segments.entries()) {
+    if (depth === depthMax) return refuse('too_deep', { limit: depthMax });
+    const fault = checkSegment(segment, limits);
+    if (fault !== null) return fault;
   }
-  return pieces.join('/');
+  return utf8Length(rendered) > bytesMax ? refuse('path_too_long', { limit: bytesMax }) : null;
 }
 
-// Work and memory stay within the limits: the scan ends at the first byte beyond one.
-function findPathFault(rendered: string, limits: PathLimits): Refusal | null {
-  if (rendered === '') return refuse('empty_path');
-  let start = 0;
-  for (let depth = 1; ; depth++) {
-    if (depth > limits.max_depth) return refuse('too_deep', { limit: limits.max_depth });
-    const end = scanSegment(rendered, start, limits.max_segment_bytes);
-    if (typeof end !== 'number') return end;
-    if (end > limits.max_path_bytes) break;
-    if (end === rendered.length) {
-      // Three bytes per unit is the most that UTF-8 takes.
-      const mayExceed = rendered.length * 3 > limits.max_path_bytes;
-      return mayExceed && utf8Length(rendered) > limits.max_path_bytes ? pathTooLong(limits) : null;
-    }
-    start = end + 1;
+/** What is wrong with one rendered segment (stores.md §2.1.2). */
+export function checkSegment(segment: string, limits: PathLimits): Refusal | null {
+  const { max_segment_bytes: limit } = limits;
+  if (segment === '') return refuse('empty_segment');
+  // A unit is a byte at least.
+  if (segment.length > limit || utf8Length(segment) > limit) {
+    return refuse('segment_too_long', { limit });
   }
-  return pathTooLong(limits);
+  if (wellFormed.test(segment)) return null;
+  return refuse(/~(?![01])/.test(segment) ? 'invalid_escape' : 'invalid_segment');
 }
+
+/** No U+0000, no unpaired surrogate, and `~` only as `~0` and `~1`. */
+const wellFormed = /^([^~\0\p{Cs}]|~[01])*$/u;
 
 const unlimited: PathLimits = {
   max_segment_bytes: Infinity,
   max_path_bytes: Infinity,
-  max_depth: Infinity,
+  max_depth: 2 ** 31,
 };
 
 /** Whether a decoded value is a path. The limits are the business of the server that sent it. */
 export function isWirePath(value: unknown): value is Path {
   return typeof value === 'string' && findPathFault(value, unlimited) === null;
-}
-
-/** Index just behind a segment of a rendered path, or what is wrong with the segment. */
-function scanSegment(text: string, start: number, bytesMax: number): number | Refusal {
-  let bytes = 0;
-  let i = start;
-  for (; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit === slash) break;
-    bytes += unitBytes(unit);
-    if (bytes > bytesMax) return refuse('segment_too_long', { limit: bytesMax });
-    if (unit === 0 || unit === tilde || unit >= 0xd800) {
-      const fault = findUnitFault(text, i);
-      if (fault !== null) return fault;
-    }
-  }
-  return i === start ? refuse('empty_segment') : i;
-}
-
-function findUnitFault(text: string, at: number): Refusal | null {
-  const unit = text.charCodeAt(at);
-  if (unit === tilde) return isEscape(text.charCodeAt(at + 1)) ? null : refuse('invalid_escape');
-  return unit === 0 || isUnpaired(text, at) ? refuse('invalid_segment') : null;
-}
-
-function isEscape(unit: number): boolean {
-  return unit === 0x30 || unit === 0x31;
-}
-
-function isUnpaired(text: string, at: number): boolean {
-  const unit = text.charCodeAt(at);
-  if (unit < 0xd800 || unit > 0xdfff) return false;
-  return unit < 0xdc00
-    ? !isPair(unit, text.charCodeAt(at + 1))
-    : !isPair(text.charCodeAt(at - 1), unit);
-}
-
-// Half of a surrogate pair counts for two of its four bytes.
-function unitBytes(unit: number): number {
-  if (unit < 0x80) return 1;
-  return unit < 0x800 || (unit >= 0xd800 && unit <= 0xdfff) ? 2 : 3;
-}
-
-function segmentTooLong(limits: PathLimits): Refusal {
-  return refuse('segment_too_long', { limit: limits.max_segment_bytes });
-}
-
-function pathTooLong(limits: PathLimits): Refusal {
-  return refuse('path_too_long', { limit: limits.max_path_bytes });
-}
-
-/** Checks one key of a map that is being written: rendered bytes, or what is wrong (stores.md §2.1.3). */
-export function checkSegment(segment: string, limits: PathLimits): number | Refusal {
-  if (segment === '') return refuse('empty_segment');
-  if (segment.length > limits.max_segment_bytes) return segmentTooLong(limits);
-  const rendered = escapeSegment(segment);
-  const end = scanSegment(rendered, 0, limits.max_segment_bytes);
-  return typeof end === 'number' ? utf8Length(rendered) : end;
 }
 
 /** The path of a child; the segment is escaped but not checked. */
@@ -180,7 +117,7 @@ export function parentOf(path: Path): Path | null {
 
 /** Whether a is a strict ancestor of b (stores.md §2.1.4). */
 export function isAncestor(a: Path, b: Path): boolean {
-  return b.length > a.length && b.charCodeAt(a.length) === slash && b.startsWith(a);
+  return b.startsWith(`${a}/`);
 }
 
 /** Orders rendered paths by their UTF-8 bytes, which is the order of code points (stores.md §1.3.4). */

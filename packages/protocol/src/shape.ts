@@ -33,6 +33,11 @@ export function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
+/** An integer, such as a lease's token. */
+export function isInteger(value: unknown): value is number {
+  return Number.isSafeInteger(value);
+}
+
 export function isString(value: unknown): value is string {
   return typeof value === 'string';
 }

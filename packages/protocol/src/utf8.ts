@@ -14,6 +14,6 @@ export function utf8Length(text: string): number {
 }
 
 /** Whether two UTF-16 units are a high and a low surrogate in this order. */
-export function isPair(high: number, low: number): boolean {
+function isPair(high: number, low: number): boolean {
   return high >= 0xd800 && high < 0xdc00 && low >= 0xdc00 && low <= 0xdfff;
 }

@@ -1,4 +1,5 @@
 import {
+  isLeaseOp,
   isObject,
   type Json,
   type Leaf,
@@ -13,11 +14,6 @@ import type { Tree } from './tree.ts';
 /** Whether a leaf's value is a lease; only the core writes such values (stores.md §3.1.3). */
 export function isLease(value: Json): value is LeaseValue {
   return isObject(value) && value['_type'] === 'lease';
-}
-
-/** Whether the op is judged by the table of stores.md §5.2. */
-export function isLeaseOp(op: string): boolean {
-  return op === 'lease' || op === 'renew' || op === 'release';
 }
 
 /** Whether a write is about a lease. */

@@ -2,10 +2,12 @@ import {
   isRefusal,
   type JoinReply,
   type OpId,
+  ownRequest,
   readRefusal,
   readWriteReply,
   type Refusal,
   refuse,
+  type RequestLimits,
   type Seq,
   type WriteReply,
 } from '@holdfast/protocol';
@@ -13,7 +15,7 @@ import { type Commit, impliedReply, seqOf } from './commits.ts';
 import { addsUp, isAboutLeases, isGuarded } from './guards.ts';
 import { type Moment, Outbox } from './outbox.ts';
 import type { Parts } from './parts.ts';
-import { checkRequest, listed, type Pending, pendingOf, type RequestLimits } from './pending.ts';
+import { listed, type Pending, pendingOf } from './pending.ts';
 import type { PendingRequest, ReplicaInput } from './types.ts';
 
 /** Unanswered requests that a replica holds at most. */
@@ -160,7 +162,7 @@ export class Requests {
   #take({ opId, request, blind = false, now, wall }: Input<'request'>): Refusal | null {
     if (this.outbox.has(opId)) return refuse('duplicate_op_id');
     if (this.outbox.size >= outboxMax) return refuse('overloaded');
-    const checked = checkRequest(request, this.limits);
+    const checked = ownRequest(request, this.limits);
     if (isRefusal(checked)) return checked;
     const isLeases = isAboutLeases(checked);
     if (isLeases && !this.#isJoined) return refuse('unavailable');

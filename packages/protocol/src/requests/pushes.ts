@@ -13,7 +13,8 @@ import {
   readShape,
   type Shape,
 } from '../shape.ts';
-import { readGuards, type ReadOptions } from './guards.ts';
+import { checkGuards } from './check.ts';
+import { draftGuards, type ReadOptions } from './guards.ts';
 import { readOpId } from './op-id.ts';
 
 /** Reads a `put_file` push (stores.md §7.5); size limits of the content are those of the frame and of files. */
@@ -29,9 +30,13 @@ export function parsePutFile(
   if (isRefusal(file)) return file;
   const { content, filename, content_type: contentType } = file;
   if (!isBase64(content)) return refuse('invalid_base64');
-  const guards = readGuards(payload, options);
-  if (isRefusal(guards)) return guards;
-  return { op: 'put_file', path, content, filename, contentType, ...guards };
+  const guards = draftGuards(payload);
+  const refusal = checkGuards({ op: 'put_file', ...guards }, options.limits);
+  if (refusal !== null) return refusal;
+  const leafOnly = guards.ifMatch !== undefined && options.dialect === 3 && { leafOnly: true };
+  const draft = { op: 'put_file', path, content, filename, contentType, ...guards, ...leafOnly };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- all of it is checked
+  return draft as PutFile;
 }
 
 type Upload = {

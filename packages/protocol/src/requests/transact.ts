@@ -6,7 +6,8 @@ import { readPath } from '../path.ts';
 import { isRefusal, type Refusal, refuse } from '../refusals.ts';
 import { invalidField, isCount, isJson } from '../shape.ts';
 import type { ValueLimits } from '../value.ts';
-import { readFence } from './guards.ts';
+import { checkPrecondition } from './check.ts';
+import { draftFence } from './guards.ts';
 import { parseWrite } from './write.ts';
 
 type TransactLimits = ValueLimits & Pick<Limits, 'max_tx_ops'>;
@@ -55,8 +56,9 @@ function readPrecondition(condition: unknown, limits: ValueLimits): Precondition
   if (kinds.length !== 1 || kind === undefined) return refuse('invalid_precondition');
   const asked = condition[kind];
   if (kind === 'fence') {
-    const fence = readFence(asked, limits);
-    return isRefusal(fence) ? fence : { kind, fence };
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- checked at once
+    const fenced = { kind, fence: draftFence(asked) } as Precondition;
+    return checkPrecondition(fenced, limits) ?? fenced;
   }
   const path = readPath(condition, limits);
   return isRefusal(path) ? path : judgeAt(path, kind, asked);

@@ -1,16 +1,14 @@
 import type { Path } from '../brand.ts';
 import { isObject } from '../json.ts';
 import { isOpName, type OpName, type Write } from '../op.ts';
-import { isReservedPath, readPath } from '../path.ts';
+import { readPath } from '../path.ts';
 import { isRefusal, type Refusal, refuse } from '../refusals.ts';
-import { checkValue, isPlainObject, readValue, type ValueLimits } from '../value.ts';
-import { checkGates, type ReadOptions, readGuards } from './guards.ts';
-import { readHolder, readToken, readTtl } from './lease-args.ts';
+import { checkWrite, type WriteDraft } from './check.ts';
+import { checkLegacyGuards, draftGuards, type ReadOptions } from './guards.ts';
 
 type Payload = { readonly [field: string]: unknown };
-type LeaseOp = 'lease' | 'renew' | 'release';
-type ValueOp = Exclude<OpName, 'put_file' | LeaseOp>;
-type Target<Name> = { readonly op: Name; readonly path: Path };
+
+const ttlDefaultMs = 30_000;
 
 /** Parses a `write` from its op name on, in the order of stores.md §7.7. */
 export function parseWrite(payload: unknown, options: ReadOptions): Write | Refusal {
@@ -19,81 +17,21 @@ export function parseWrite(payload: unknown, options: ReadOptions): Write | Refu
   if (!isOpName(op) || op === 'put_file') return refuse('invalid op');
   const path = readPath(payload, options.limits);
   if (isRefusal(path)) return path;
-  if (isReservedPath(path)) return refuse('reserved_path');
-  return isLeaseOp(op)
-    ? parseLease({ op, path }, payload, options)
-    : parseValueOp({ op, path }, payload, options);
+  const draft = draftOf(op, path, payload);
+  const refusal = checkWrite(draft, options.limits) ?? checkLegacyGuards(draft, options.dialect);
+  if (refusal !== null) return refusal;
+  const leafOnly = draft.ifMatch !== undefined && options.dialect === 3 && { leafOnly: true };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what passes the check is a write
+  return { ...draft, ...leafOnly } as Write;
 }
 
-function isLeaseOp(op: OpName): op is LeaseOp {
-  return op === 'lease' || op === 'renew' || op === 'release';
-}
-
-function parseValueOp(
-  target: Target<ValueOp>,
-  payload: Payload,
-  options: ReadOptions,
-): Write | Refusal {
-  const draft = readDraft(target, payload['value'] ?? null, options.limits);
-  if (isRefusal(draft)) return draft;
-  const guards = readGuards(payload, options);
-  if (isRefusal(guards)) return guards;
-  return checkGates(guards, draft, options.dialect) ?? { ...draft, ...guards };
-}
-
-function readDraft(target: Target<ValueOp>, value: unknown, limits: ValueLimits): Write | Refusal {
-  const { op, path } = target;
-  if (op === 'delete') return { op, path };
-  if (op === 'add' || op === 'remove') return readMember({ op, path }, value, limits);
-  if (op === 'increment') return readDelta(path, value, limits);
-  if (op === 'merge' && !isObject(value)) return refuse('merge_requires_map_value');
-  const read = readValue(value, path, limits);
-  if (isRefusal(read)) return read;
-  if (op === 'set') return { op, path, value: read };
-  return isPlainObject(read) ? { op, path, value: read } : refuse('merge_requires_map_value');
-}
-
-function readDelta(path: Path, value: unknown, limits: ValueLimits): Write | Refusal {
-  if (typeof value !== 'number') return refuse('increment_requires_number_value');
-  return checkValue(value, path, limits) ?? { op: 'increment', path, value };
-}
-
-// A member is judged as it will stand, inside the leaf's array.
-function readMember(
-  target: Target<'add' | 'remove'>,
-  value: unknown,
-  limits: ValueLimits,
-): Write | Refusal {
-  const { op, path } = target;
-  if (value === null) return refuse(op === 'add' ? 'add_requires_value' : 'remove_requires_value');
-  const set = readValue([value], path, limits);
-  if (isRefusal(set)) return set;
-  const [member = null] = Array.isArray(set) ? set : [];
-  return { op, path, value: member };
-}
-
-function parseLease(
-  target: Target<LeaseOp>,
-  payload: Payload,
-  options: ReadOptions,
-): Write | Refusal {
-  const draft = readLease(target, payload);
-  if (isRefusal(draft)) return draft;
-  const guards = readGuards(payload, options);
-  if (isRefusal(guards)) return guards;
-  // Lease ops take no guard at all (stores.md §5.1).
-  if (guards.fence !== undefined) return refuse('invalid_precondition');
-  return checkGates(guards, draft, options.dialect) ?? draft;
-}
-
-function readLease(target: Target<LeaseOp>, payload: Payload): Write | Refusal {
-  const { op, path } = target;
-  const holder = op === 'lease' ? readHolder(payload['holder']) : null;
-  const token = op === 'lease' ? 0 : readToken(payload['token']);
-  const ttlMs = op === 'release' ? 0 : readTtl(payload['ttl_ms']);
-  if (isRefusal(ttlMs)) return ttlMs;
-  if (isRefusal(token)) return token;
-  if (isRefusal(holder)) return holder;
-  if (op === 'lease') return { op, path, ttlMs, holder };
-  return op === 'renew' ? { op, path, token, ttlMs } : { op, path, token };
+/** Takes from a payload what the op has fields for. */
+function draftOf(op: OpName, path: Path, payload: Payload): WriteDraft {
+  const guards = draftGuards(payload);
+  const { value = null, ttl_ms: asked, holder = null, token } = payload;
+  const ttlMs = asked ?? ttlDefaultMs;
+  if (op === 'delete') return { op, path, ...guards };
+  if (op === 'lease') return { op, path, ttlMs, holder, ...guards };
+  if (op === 'renew') return { op, path, token, ttlMs, ...guards };
+  return op === 'release' ? { op, path, token, ...guards } : { op, path, value, ...guards };
 }

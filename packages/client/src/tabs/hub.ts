@@ -199,10 +199,12 @@ export class StoreHub {
 
   #decide(): void {
     if (this.#joining.size === 0 || !this.isLive) return;
-    const reply = this.#reply;
-    const image = this.#store?.replica?.image();
-    if (reply === null || image === undefined) return;
-    for (const joining of this.#joining) this.#serve(joining, { reply, image });
+    for (const joining of this.#joining) {
+      const reply = this.#reply;
+      // One for each: it can be read once.
+      const image = this.#store?.replica?.image();
+      if (reply !== null && image !== undefined) this.#serve(joining, { reply, image });
+    }
   }
 
   #serve(joining: Joining, has: { reply: JoinReply; image: ReplicaImage }): void {

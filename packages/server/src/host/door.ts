@@ -1,18 +1,32 @@
 import type { Submission } from '@holdfast/engine/authority';
-import type { Refusal, WriteReply } from '@holdfast/protocol';
+import type { Span, Tree } from '@holdfast/engine/data';
+import type { Refusal, Seq, WriteReply } from '@holdfast/protocol';
+import { refuseSeq, spanOf, stateAt } from './history.ts';
 import type { Stores } from './stores.ts';
 import type { StoreHost } from './store-host.ts';
 
 /** A request that came by no channel: nothing blocks behind it, and nobody waits for its events. */
 type LoneRequest = Pick<
   Submission,
-  'deviceId' | 'opId' | 'fingerprint' | 'principal' | 'request' | 'rate' | 'files' | 'forced' | 'grants'
+  | 'deviceId'
+  | 'opId'
+  | 'fingerprint'
+  | 'principal'
+  | 'request'
+  | 'rate'
+  | 'files'
+  | 'forced'
+  | 'grants'
 >;
 
 /** A store as one HTTP request holds it open. */
 type OpenStore = Pick<StoreHost, 'view' | 'row' | 'standing' | 'read' | 'follow'> & {
   /** Commits the request, or tells why not. */
   write(request: LoneRequest): Promise<WriteReply | Refusal>;
+  /** The state at a seq, or why there is none. */
+  past(seq: Seq): Promise<Tree | Refusal>;
+  /** What the ops in (from, to] did. */
+  span(from: Seq, to: Seq): Promise<Span>;
   /** Lets go of the store. */
   release(): void;
 };
@@ -38,6 +52,8 @@ export function doorTo(stores: Stores, nextNumber: () => number): StoreDoor {
       read: (after, through) => host.read(after, through),
       follow: (follower) => host.follow(follower),
       write: (request) => submit(host, channel, request),
+      past: async (seq) => refuseSeq(host, seq) ?? stateAt(host, seq),
+      span: (from, to) => spanOf(host, from, to),
       release: () => {
         host.left(channel);
         hold.release();

@@ -64,12 +64,21 @@ export class Committer {
     return { reply: accepted(reply), replayed: known.answers.length > 0 };
   }
 
+  /** What a rollback restores was the store's before: a retained op names it. */
+  async #judge(
+    store: OpenStore,
+    { principal, request }: Pick<Wanted, 'principal' | 'request'>,
+  ): Promise<Refusal | null> {
+    if (isRefusal(request) || request.op === 'rollback') return null;
+    return this.#deps.files.judge(principal, store.row.id, request);
+  }
+
   async #write(
     store: OpenStore,
     { principal, request, same, forced = false }: Wanted,
     opId: string,
   ): Promise<WriteReply | Refusal> {
-    const files = await this.#deps.files.judge(principal, store.row.id, request);
+    const files = await this.#judge(store, { principal, request });
     return store.write({
       deviceId: deviceOf(principal),
       opId,

@@ -1,5 +1,5 @@
 import type { LoggedOp, Submission } from '@holdfast/engine/authority';
-import type { Tree } from '@holdfast/engine/data';
+import type { Span, Tree } from '@holdfast/engine/data';
 import type { EpochMs, Limits, Refusal, Seq, WriteReply } from '@holdfast/protocol';
 
 import type { Access, TokenAuthority } from '../access/index.ts';
@@ -35,7 +35,15 @@ export type Readiness = {
 /** A request that came by no channel. */
 export type LoneRequest = Pick<
   Submission,
-  'deviceId' | 'opId' | 'fingerprint' | 'principal' | 'request' | 'rate' | 'files' | 'forced' | 'grants'
+  | 'deviceId'
+  | 'opId'
+  | 'fingerprint'
+  | 'principal'
+  | 'request'
+  | 'rate'
+  | 'files'
+  | 'forced'
+  | 'grants'
 >;
 
 /** A store as one request holds it open. */
@@ -51,6 +59,10 @@ export type OpenStore = {
   read(after: Seq, through: Seq): Promise<readonly LoggedOp[]>;
   /** Hears of every commit until the returned function is called. */
   follow(follower: (ops: readonly LoggedOp[]) => void): () => void;
+  /** The state at a seq, or why there is none (stores.md §13.1.4). */
+  past(seq: Seq): Promise<Tree | Refusal>;
+  /** What the ops in (from, to] did. */
+  span(from: Seq, to: Seq): Promise<Span>;
   release(): void;
 };
 

@@ -6,7 +6,6 @@ import {
   refuse,
   type Request,
 } from '@holdfast/protocol';
-import { readIn } from '@holdfast/engine/data';
 import type { Context, Hono } from 'hono';
 
 import type { Principal } from '../access/index.ts';
@@ -17,6 +16,7 @@ import type { HttpDeps, OpenStore } from './deps.ts';
 import { pathOf, writablePathOf } from './entry-path.ts';
 import { Problem, refused } from './errors.ts';
 import { identify, needScope, readable } from './identify.ts';
+import { readAt } from './past.ts';
 import { storeOf } from './store-of.ts';
 
 /** What a route writes: the op, and what must hold for it. */
@@ -55,7 +55,9 @@ async function readEntry(c: Context, deps: HttpDeps): Promise<Response> {
   const path = pathOf(c, 'entries', deps.limits);
   const scope = readable(principal);
   if (!scope.reaches(path)) throw refused(refuse('path_not_allowed', { path }));
-  const found = await deps.withStore(row.id, (store) => readIn(store.view().tree, scope, path));
+  const found = await deps.withStore(row.id, (store) =>
+    readAt({ store, scope, path }, c.req.query('at_seq')),
+  );
   // With the path, for the store is there: only the entry is not.
   if (found === undefined) throw new Problem(404, 'not_found', { path });
   const { value, type, revision } = found;

@@ -15,13 +15,23 @@ import type { Range, Scope, Tree } from '@holdfast/engine/data';
 import type { Context, Hono } from 'hono';
 
 import type { HttpDeps } from './deps.ts';
-import { Problem, refused } from './errors.ts';
+import { invalidParam, Problem, refused } from './errors.ts';
 import { identify, needScope, readable } from './identify.ts';
+import { treeAt } from './past.ts';
 import { storeOf } from './store-of.ts';
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 1000;
-const parameters = new Set(['pattern', 'from', 'to', 'limit', 'order', 'select', 'after']);
+const parameters = new Set([
+  'pattern',
+  'from',
+  'to',
+  'limit',
+  'order',
+  'select',
+  'after',
+  'at_seq',
+]);
 
 type Order = 'asc' | 'desc';
 
@@ -47,7 +57,7 @@ export function routeEntryList(app: Hono, deps: HttpDeps): void {
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'entries:read');
     const query = readQuery(c, deps);
-    const tree = await deps.withStore(row.id, (store) => store.view().tree);
+    const tree = await deps.withStore(row.id, (store) => treeAt(store, c.req.query('at_seq')));
     const seen = { tree, scope: readable(principal) };
     return c.json(
       query.select === 'prefixes' ? listPrefixes(seen, query) : listLeaves(seen, query),
@@ -118,7 +128,7 @@ function isBehind(path: string, after: string, order: Order): boolean {
 function readQuery(c: Context, deps: HttpDeps): Query {
   const asked = c.req.query();
   for (const name of Object.keys(asked)) {
-    if (!parameters.has(name)) throw invalid(`There is no parameter ${name.slice(0, 40)}.`);
+    if (!parameters.has(name)) throw invalidParam(`There is no parameter ${name.slice(0, 40)}.`);
   }
   const { pattern, from, to, after = null } = asked;
   const byRange = from !== undefined || to !== undefined;
@@ -167,15 +177,11 @@ function readSelect(select = 'entries'): Query['select'] {
 
 function readOrder(order = 'asc'): Order {
   if (order === 'asc' || order === 'desc') return order;
-  throw invalid('order is asc or desc.');
+  throw invalidParam('order is asc or desc.');
 }
 
 function readLimit(limit = String(LIMIT_DEFAULT)): number {
   const count = /^\d{1,4}$/.test(limit) ? Number(limit) : 0;
   if (count >= 1 && count <= LIMIT_MAX) return count;
-  throw invalid(`limit is an integer from 1 to ${LIMIT_MAX}.`);
-}
-
-function invalid(detail: string): Problem {
-  return new Problem(400, 'invalid_params', { detail });
+  throw invalidParam(`limit is an integer from 1 to ${LIMIT_MAX}.`);
 }

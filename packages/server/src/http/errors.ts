@@ -44,3 +44,8 @@ export function answerProblem({ status, code, details }: Problem): Response {
   const body = { error: code, ...(detail !== undefined && { detail }), ...extras };
   return Response.json(body, { status, headers });
 }
+
+/** A query parameter is unknown, or its value will not do. */
+export function invalidParam(detail: string): Problem {
+  return new Problem(400, 'invalid_params', { detail });
+}

@@ -12,6 +12,7 @@ import { routeEntryBatch } from './entry-batch.ts';
 import { routeEntryList } from './entry-list.ts';
 import { routeFiles } from './files.ts';
 import { routeHealth } from './health.ts';
+import { routeHistory } from './history.ts';
 import { routeStores } from './stores.ts';
 import { routeTokens } from './tokens.ts';
 import { routeWatch } from './watch.ts';
@@ -75,6 +76,7 @@ export function createHttp(deps: HttpDeps): Hono {
   routeTokens(app, deps);
   const committer = new Committer(deps);
   routeWatch(app, deps);
+  routeHistory(app, deps, committer);
   routeEntryBatch(app, deps, committer);
   routeEntryList(app, deps);
   routeEntries(app, deps, committer);

@@ -4,7 +4,7 @@ import { isRefusal, parseGlob, refuse, type Seq } from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
 
 import type { HttpDeps, OpenStore } from './deps.ts';
-import { Problem, refused } from './errors.ts';
+import { invalidParam, Problem, refused } from './errors.ts';
 import { EventStream } from './event-stream.ts';
 import { credentialsOf, identify, needScope, readable } from './identify.ts';
 import { storeOf } from './store-of.ts';
@@ -152,12 +152,14 @@ function acceptsEvents(accept = '*/*'): boolean {
 function readWanted(c: Context, { limits }: HttpDeps, rules: Scope): Wanted {
   const asked = c.req.query();
   for (const name of Object.keys(asked)) {
-    if (!parameters.has(name)) throw invalid(`There is no parameter ${name.slice(0, 40)}.`);
+    if (!parameters.has(name)) throw invalidParam(`There is no parameter ${name.slice(0, 40)}.`);
   }
   const { pattern = '**', include_current: current = 'false', incarnation = null } = asked;
   const parsed = parseGlob(pattern, limits);
   if (isRefusal(parsed)) throw refused(refuse('invalid_pattern', { pattern, error: parsed.code }));
-  if (current !== 'true' && current !== 'false') throw invalid('include_current is true or false.');
+  if (current !== 'true' && current !== 'false') {
+    throw invalidParam('include_current is true or false.');
+  }
   return {
     scope: new Scope([parsed]).within(rules),
     includeCurrent: current === 'true',
@@ -171,9 +173,5 @@ function readSeq(text: string | undefined): Seq | null {
   if (text === undefined || text === '') return null;
   const seq = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
   if (Number.isSafeInteger(seq)) return seq;
-  throw invalid('since and Last-Event-ID are seqs.');
-}
-
-function invalid(detail: string): Problem {
-  return new Problem(400, 'invalid_params', { detail });
+  throw invalidParam('since and Last-Event-ID are seqs.');
 }

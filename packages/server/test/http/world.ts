@@ -107,7 +107,10 @@ export class World {
       now: () => this.clock.at,
       newId: () => this.newId(),
       newIncarnation: () => `incarnation-${this.newId()}`,
-      onStoreArchived: (id) => void this.archived.push(id),
+      onStoreArchived: (id) => {
+        this.archived.push(id);
+        return stores.archive(id);
+      },
       onTokenRevoked: (id) => void this.revoked.push(id),
       onFailure: (error) => void this.failures.push(error),
       limits: this.limits,

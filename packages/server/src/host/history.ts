@@ -1,0 +1,39 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { Span, type Tree } from '@holdfast/engine/data';
+import { type Refusal, refuse, type Seq } from '@holdfast/protocol';
+import type { StoreHost } from './store-host.ts';
+
+type Past = Pick<StoreHost, 'view' | 'read' | 'standing'>;
+
+/** Why there is no state at this seq to go back to (stores.md §13.3.1); null if there is. */
+export function refuseSeq(store: Past, seq: Seq): Refusal | null {
+  const { head, oldestSeq } = store.standing();
+  if (head === 0) return refuse('no_ops');
+  if (seq > head) return refuse('invalid_seq');
+  return seq < oldestSeq - 1 ? refuse('beyond_retention', { oldest_seq: oldestSeq }) : null;
+}
+
+/** What the ops in (from, to] did, read in turns of the event loop. */
+export async function spanOf(store: Past, from: Seq, to: Seq): Promise<Span> {
+  const span = new Span();
+  for (let at = from; at < to;) {
+    // oxlint-disable-next-line no-await-in-loop -- in the order of the log
+    const ops = await store.read(at, to);
+    for (const op of ops) if (op.seq <= to) span.take(op);
+    const last = ops.at(-1);
+    if (last === undefined) break;
+    at = last.seq;
+    // oxlint-disable-next-line no-await-in-loop -- others want their turn
+    await turn();
+  }
+  return span;
+}
+
+/** The state at a seq that {@link refuseSeq} lets pass, at the cost of the ops since (stores.md §13.1.4). */
+export async function stateAt(store: Past, seq: Seq): Promise<Tree> {
+  const { tree, seq: head } = store.view();
+  const past = tree.fork();
+  const span = await spanOf(store, seq, head);
+  span.rewind(past);
+  return past;
+}

@@ -1,0 +1,59 @@
+import { readIn, type Scope, type Tree } from '@holdfast/engine/data';
+import { isAncestor, isRefusal, type Leaf, type Path, type Seq } from '@holdfast/protocol';
+
+import type { OpenStore } from './deps.ts';
+import { invalidParam, refused } from './errors.ts';
+
+/** The state now, or at the seq that `at_seq` names. */
+export async function treeAt(store: OpenStore, atSeq: string | undefined): Promise<Tree> {
+  if (atSeq === undefined) return store.view().tree;
+  const past = await store.past(seqOf(atSeq, 'at_seq'));
+  if (isRefusal(past)) throw refused(past);
+  return past;
+}
+
+/** What somebody finds at a path, now or then. */
+export async function readAt(
+  { store, scope, path }: { readonly store: OpenStore; readonly scope: Scope; readonly path: Path },
+  atSeq: string | undefined,
+): Promise<Leaf | undefined> {
+  const tree = await treeAt(store, atSeq);
+  const found = readIn(tree, scope, path);
+  if (atSeq === undefined || found?.type !== 'map' || tree.leaf(path) !== undefined) return found;
+  const least = [...tree.entries({ under: path })].reduce(
+    (most, entry) => (scope.covers(entry.path) ? Math.max(most, entry.revision) : most),
+    0,
+  );
+  const isWhole = scope.coversSubtree(path);
+  const revision = isWhole
+    ? await lastRemoval(store, path, { from: least, to: Number(atSeq) })
+    : null;
+  return { ...found, revision: revision ?? least };
+}
+
+/** A map's revision is that of the last op that removed below it, where none wrote there since (stores.md §1.3.2). */
+async function lastRemoval(
+  store: OpenStore,
+  path: Path,
+  { from, to }: { readonly from: Seq; readonly to: Seq },
+): Promise<Seq | null> {
+  let last: Seq | null = null;
+  for (let at = Math.max(from, store.standing().oldestSeq - 1); at < to;) {
+    // oxlint-disable-next-line no-await-in-loop -- in the order of the log
+    const ops = await store.read(at, to);
+    for (const op of ops) {
+      if (op.seq <= to && op.removed.some((gone) => isAncestor(path, gone.path))) last = op.seq;
+    }
+    const end = ops.at(-1);
+    if (end === undefined) break;
+    at = end.seq;
+  }
+  return last;
+}
+
+/** Reads a seq of a query. */
+export function seqOf(text: string | undefined, name: string): Seq {
+  const seq = /^\d{1,16}$/.test(text ?? '') ? Number(text) : NaN;
+  if (Number.isSafeInteger(seq)) return seq;
+  throw invalidParam(`${name} must be a seq: an integer from 0 on.`);
+}

@@ -1,0 +1,103 @@
+import { expect, test } from 'vitest';
+
+import { type Ask, World } from './world.ts';
+
+const S = '/api/stores/acme/blog';
+
+async function open(): Promise<{ world: World; ask: Ask }> {
+  const world = new World();
+  await world.store('acme/blog');
+  const { ask } = await world.token();
+  return { world, ask };
+}
+
+async function write(ask: Ask, ...writes: readonly (readonly [string, unknown])[]): Promise<void> {
+  for (const [path, value] of writes) {
+    // oxlint-disable-next-line no-await-in-loop -- seqs in this order
+    await ask(value === undefined ? 'DELETE' : 'PUT', `${S}/entries/${path}`, value);
+  }
+}
+
+test('S93 reads and listings at a seq show the state that was, map revisions included', async () => {
+  const { ask } = await open();
+  await write(ask, ['m', { a: 1, b: 2 }], ['m/a', undefined], ['m/b', 3], ['m', undefined]);
+  const at = (seq: number) => ask('GET', `${S}/entries/m?at_seq=${seq}`);
+  expect((await at(1)).json).toMatchObject({ value: { a: 1, b: 2 }, revision: 1 });
+  expect((await at(2)).json).toMatchObject({ value: { b: 2 }, revision: 2 });
+  expect((await at(3)).json).toMatchObject({ value: { b: 3 }, revision: 3 });
+  expect((await at(4)).status).toBe(404);
+  const list = await ask('GET', `${S}/entries?at_seq=2`);
+  expect(list.json['items']).toEqual([{ path: 'm/b', value: 2, type: 'integer', revision: 1 }]);
+  expect((await at(9)).json).toEqual({ error: 'invalid_seq' });
+  expect((await ask('GET', `${S}/entries/m?at_seq=x`)).status).toBe(400);
+});
+
+test('S90 diff from 0 lists additions, null told from absent, and n to n is empty', async () => {
+  const { ask } = await open();
+  await write(ask, ['a', null], ['b', 'x'], ['b', undefined], ['c', 2]);
+  const diff = (query: string) => ask('GET', `${S}/diff?${query}`);
+  expect((await diff('from_seq=0')).json).toEqual({
+    from_seq: 0,
+    to_seq: 4,
+    changes: [
+      { path: 'a', before: null, after: null, before_type: null, after_type: 'null' },
+      { path: 'c', before: null, after: 2, before_type: null, after_type: 'integer' },
+    ],
+  });
+  expect((await diff('from_seq=2&to_seq=3')).json['changes']).toEqual([
+    { path: 'b', before: 'x', after: null, before_type: 'string', after_type: null },
+  ]);
+  expect((await diff('from_seq=3&to_seq=3')).json['changes']).toEqual([]);
+  for (const query of ['', 'from_seq=5', 'from_seq=3&to_seq=2', 'from_seq=-1']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect((await diff(query)).status).toBe(400);
+  }
+});
+
+test('S91 a path goes back to what it was, and a second time is a noop', async () => {
+  const { ask } = await open();
+  await write(ask, ['a', 1], ['a', 2], ['b', 3]);
+  const back = (body: object) => ask('POST', `${S}/rollback`, body);
+  expect((await back({ path: 'a', to_seq: 1 })).json).toEqual({ store_seq: 4 });
+  expect((await ask('GET', `${S}/entries/a`)).json).toMatchObject({ value: 1, revision: 4 });
+  expect((await back({ path: 'a', to_seq: 1 })).json).toEqual({ store_seq: 4, noop: true });
+  expect((await back({ path: 'a', to_seq: 0 })).json).toEqual({ store_seq: 5 });
+  expect((await ask('GET', `${S}/entries/a`)).status).toBe(404);
+  expect((await back({ path: 'a', to_seq: 99 })).json).toEqual({ error: 'invalid_seq' });
+  expect((await back({ path: 'a' })).json).toMatchObject({ error: 'invalid_payload' });
+});
+
+test('S91 a store without ops has nothing to go back to, and an archived one refuses', async () => {
+  const { ask } = await open();
+  const back = () => ask('POST', `${S}/rollback`, { to_seq: 0 });
+  expect((await back()).json).toEqual({ error: 'no_ops' });
+  await write(ask, ['a', 1]);
+  await ask('DELETE', S);
+  expect((await back()).json).toMatchObject({ error: 'store_archived' });
+});
+
+test('S92 the whole store goes back in one commit, and says how many ops that took', async () => {
+  const { ask } = await open();
+  await write(ask, ['a', { x: 1 }], ['a', 5], ['b', 1]);
+  expect((await ask('POST', `${S}/rollback`, { to_seq: 1 })).json).toEqual({
+    ops_written: 3,
+    store_seq: 7,
+  });
+  expect((await ask('GET', `${S}/entries?select=keys`)).json['items']).toEqual(['a/x']);
+});
+
+test('S102 rules hide what differs, and let only what is writable as a whole go back', async () => {
+  const { world, ask } = await open();
+  await write(ask, ['mine/a', 1], ['theirs', 2]);
+  const bound = await world.token({
+    pathRules: [{ pattern: 'mine/**', allow: ['read', 'write'] }],
+  });
+  const { json } = await bound.ask('GET', `${S}/diff?from_seq=0`);
+  expect(json['changes']).toMatchObject([{ path: 'mine/a' }]);
+  const back = (body: object) => bound.ask('POST', `${S}/rollback`, body);
+  expect((await back({ path: 'mine', to_seq: 0 })).status).toBe(200);
+  expect((await back({ path: 'theirs', to_seq: 0 })).json).toMatchObject({
+    reason: 'path_not_allowed',
+  });
+  expect((await back({ to_seq: 0 })).json).toMatchObject({ reason: 'path_not_allowed' });
+});

@@ -330,7 +330,12 @@ class HoldfastServer implements Server {
       onFailure: (error, errorId) => this.#log.error({ err: error, errorId }, 'a request failed'),
       limits: this.#limits,
       origins: this.#options.origins ?? [],
-      statusOf: (id) => storeFigures(this.#storage, this.#openStores, id),
+      statusOf: (id, principal) =>
+        storeFigures(
+          { storage: this.#storage, clock: this.#clock, stores: this.#openStores },
+          id,
+          principal,
+        ),
       ...(this.#options.console !== undefined && { consoleDirectory: this.#options.console }),
     });
     // The process is not ours alone: its `Request` and `Response` stay what they are.

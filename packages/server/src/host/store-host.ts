@@ -8,10 +8,12 @@ import {
 } from '@holdfast/engine/authority';
 import { Tree } from '@holdfast/engine/data';
 import {
+  type DeviceId,
   type Entry,
   type EpochMs,
   HoldfastError,
   type Limits,
+  type OpId,
   type Refusal,
   type Seq,
   type WriteReply,
@@ -28,6 +30,26 @@ export type Receiver = {
   /** The host stopped for a bug: nobody knows the outcome. Channels need not hear it, for they are closed. */
   lost?(): void;
 };
+
+type Asked = {
+  readonly deviceId: DeviceId;
+  readonly opId: OpId;
+  readonly receiver: Receiver;
+};
+
+/** A receiver that also tells somebody else that it was answered. */
+function followed(receiver: Receiver, done: () => void): Receiver {
+  return {
+    answered: (ticket, answer) => {
+      receiver.answered(ticket, answer);
+      done();
+    },
+    lost: () => {
+      receiver.lost?.();
+      done();
+    },
+  };
+}
 
 /** Hears the facts of a store, in seq order, no commit split, before the replies that rest on them. */
 export type Follower = (ops: readonly LoggedOp[]) => void;
@@ -54,7 +76,8 @@ export class StoreHost {
   readonly #room: HostRoom;
   readonly #authority: Authority;
   readonly #ring: LogRing;
-  readonly #receivers = new Map<number, Receiver>();
+  /** Who waits for the answer to which request, by ticket. */
+  readonly #open = new Map<number, Asked>();
   readonly #followers = new Set<Follower>();
   /** Tells of leases that end because nobody renews them. */
   readonly leaseAlarm: LeaseAlarm;
@@ -149,8 +172,23 @@ export class StoreHost {
 
   /** Takes a request to the authority; the receiver hears the answer under the submission's ticket. */
   submit(submission: Submission, receiver: Receiver): void {
-    this.#receivers.set(submission.ticket, receiver);
+    const { ticket, deviceId, opId } = submission;
+    this.#open.set(ticket, { deviceId, opId, receiver });
     this.#step({ type: 'submit', submission });
+  }
+
+  /** Resolves when no request of this id is on its way, whichever channel it came by: what it came to is stored by then. */
+  async settled(deviceId: DeviceId, opId: OpId): Promise<void> {
+    const answers: Promise<void>[] = [];
+    for (const [ticket, asked] of this.#open) {
+      if (asked.deviceId !== deviceId || asked.opId !== opId) continue;
+      answers.push(
+        new Promise((resolve) => {
+          this.#open.set(ticket, { deviceId, opId, receiver: followed(asked.receiver, resolve) });
+        }),
+      );
+    }
+    await Promise.all(answers);
   }
 
   /** Tells that a channel is gone, so that its block is forgotten. */
@@ -241,8 +279,8 @@ export class StoreHost {
     const state = JSON.stringify(this.#authority.describe());
     this.#room.report(`store ${this.row.name} stopped at ${state}`, error);
     this.#followers.clear();
-    for (const receiver of this.#receivers.values()) receiver.lost?.();
-    this.#receivers.clear();
+    for (const { receiver } of this.#open.values()) receiver.lost?.();
+    this.#open.clear();
     this.#drained?.();
     // Not amid the work of whoever asked.
     this.#room.clock.setImmediate(() => this.#room.stopped(this.row));
@@ -309,9 +347,9 @@ export class StoreHost {
   }
 
   #reply(ticket: number, answer: WriteReply | Refusal): void {
-    const receiver = this.#receivers.get(ticket);
-    this.#receivers.delete(ticket);
-    receiver?.answered(ticket, answer);
+    const asked = this.#open.get(ticket);
+    this.#open.delete(ticket);
+    asked?.receiver.answered(ticket, answer);
   }
 
   async #lookup(effect: Extract<AuthorityEffect, { type: 'lookup' }>): Promise<void> {

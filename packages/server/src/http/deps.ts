@@ -2,7 +2,7 @@ import type { LoggedOp, Submission } from '@holdfast/engine/authority';
 import type { Span, Tree } from '@holdfast/engine/data';
 import type { EpochMs, Limits, Refusal, Seq, WriteReply } from '@holdfast/protocol';
 
-import type { Access, TokenAuthority } from '../access/index.ts';
+import type { Access, Principal, TokenAuthority } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
 import type { Storage, StoreRow } from '../storage/port.ts';
 
@@ -103,5 +103,6 @@ export type HttpDeps = {
   readonly origins: readonly string[];
   /** Where the built console lies, if anywhere. */
   readonly consoleDirectory?: string;
-  readonly statusOf: (storeId: string) => Promise<StoreFigures>;
+  /** The figures of a store, as far as the principal may read. */
+  readonly statusOf: (storeId: string, principal: Principal) => Promise<StoreFigures>;
 };

@@ -45,7 +45,7 @@ export function routeStores(app: Hono, deps: HttpDeps): void {
     const principal = await identify(deps, c);
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'stores:read');
-    const figures = readable(await deps.statusOf(row.id), principal);
+    const figures = readable(await deps.statusOf(row.id, principal), principal);
     return c.json({
       ...figures,
       ...describeStore(row, deps.now()),

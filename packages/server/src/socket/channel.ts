@@ -1,4 +1,5 @@
 import type { Submission } from '@holdfast/engine/authority';
+import { readIn } from '@holdfast/engine/data';
 import {
   fingerprint,
   isObject,
@@ -11,6 +12,7 @@ import {
   readAckSeq,
   readOpId,
   readRollback,
+  readScope,
   type Refusal,
   refuse,
   type Request,
@@ -19,9 +21,11 @@ import {
 } from '@holdfast/protocol';
 import { refuseScope, type Scope } from '../access/index.ts';
 import type { Receiver } from '../host/store-host.ts';
-import { Delivery } from './delivery.ts';
+import { Delivery, type ScopeChange } from './delivery.ts';
 import { hearExpiry } from './lease-notices.ts';
 import { stateEvent } from './legacy.ts';
+import { PushOrder } from './push-order.ts';
+import { rescope } from './rescope.ts';
 import { digested } from './put-file.ts';
 import type { SocketRoom } from './room.ts';
 import type { ChannelPort, ChannelTerms } from './terms.ts';
@@ -49,6 +53,7 @@ export class StoreChannel implements Receiver {
   readonly #pushed = new Map<number, Pushed>();
   readonly #questions: { readonly after: number; readonly ask: () => void }[] = [];
   readonly #turns = new Turns();
+  readonly #order = new PushOrder();
   #lastTicket = 0;
   #deafen: () => void = () => undefined;
   #closed = false;
@@ -68,10 +73,13 @@ export class StoreChannel implements Receiver {
   /** Called right after the join reply: what is missing follows, then what happens. */
   begin(): void {
     this.#delivery.begin();
-    this.#deafen = hearExpiry(this.#port, this.#terms);
+    this.#deafen = hearExpiry(this.#port, this.#terms, (path) =>
+      this.#delivery.scope.leaves.covers(path),
+    );
   }
 
   push(slot: number, event: string, payload: unknown): void {
+    this.#order.came(slot);
     switch (event) {
       case 'write':
         this.#write(slot, payload, false);
@@ -80,11 +88,15 @@ export class StoreChannel implements Receiver {
         if (this.#terms.dialect === 3) break;
         this.#write(slot, payload, true);
         return;
+      case 'scope':
+        if (this.#terms.dialect === 3) break;
+        this.#rescope(slot, payload);
+        return;
       case 'ack_seq':
         this.#answer(slot, this.#acknowledge(payload));
         return;
       case 'status':
-        this.#ask(slot, () => describeStore(this.#room.storage, this.#terms));
+        this.#ask(slot, () => describeStore(this.#room, this.#terms));
         return;
       case 'op_status':
         if (this.#terms.dialect === 3) break;
@@ -112,9 +124,8 @@ export class StoreChannel implements Receiver {
   }
 
   #tell(pushed: Pushed, answer: WriteReply | Refusal): void {
-    const { channel } = this.#terms;
     const { slot, path } = pushed;
-    const send = (): void => this.#port.answer({ channel, slot }, 'ok', answer);
+    const send = (): void => this.#answer(slot, answer);
     if (isRefusal(answer)) this.#answer(slot, answer);
     else if (!('store_seq' in answer)) send();
     else if (path === null || !this.#delivery.hasSkipped(answer.store_seq)) {
@@ -127,7 +138,12 @@ export class StoreChannel implements Receiver {
   /** The peer waits for the event of an op that a snapshot swallowed: it gets the state instead (stores.md §6.6). */
   #echo(op: Pushed & { readonly path: Path; readonly seq: Seq }, send: () => void): void {
     const { host, topic, codec, deviceId } = this.#terms;
-    const state = host.view().tree.read(op.path) ?? { cleared: op.seq };
+    const { leaves } = this.#delivery.scope;
+    if (!leaves.reaches(op.path)) {
+      send();
+      return;
+    }
+    const state = readIn(host.view().tree, leaves, op.path) ?? { cleared: op.seq };
     const event = stateEvent(op.path, state, { deviceId, clientOpId: op.opId });
     // Not before all older events, or the peer would take its cursor past them.
     if (!this.#delivery.hasReached(event.store_seq)) {
@@ -217,7 +233,7 @@ export class StoreChannel implements Receiver {
     request: Submission['request'];
     files?: Refusal | null;
   }): Submission {
-    const { dialect, deviceId, principal } = this.#terms;
+    const { dialect, deviceId, principal, grants } = this.#terms;
     return {
       ticket: push.ticket,
       channel: this.#number,
@@ -231,6 +247,7 @@ export class StoreChannel implements Receiver {
       request: push.request,
       rate: null,
       files: push.files ?? null,
+      ...(grants && { grants }),
     };
   }
 
@@ -266,11 +283,34 @@ export class StoreChannel implements Receiver {
     );
   }
 
+  /**
+   * Changes the patterns (stores.md §10.4.4). Its answer divides what comes in the old scope from what comes in the new one,
+   * so the answers to the pushes before it come first.
+   */
+  #rescope(slot: number, payload: unknown): void {
+    const { limits } = this.#room;
+    const { grants } = this.#terms;
+    const change = readScope(payload, limits);
+    if (isRefusal(change)) {
+      this.#answer(slot, change);
+      return;
+    }
+    const make: ScopeChange = (seq, scope) => {
+      const changed = rescope(change, { scope, grants, limits });
+      const { patterns, hash } = isRefusal(changed) ? scope : changed.scope;
+      const reply = { patterns, scope: hash, seq };
+      this.#answer(slot, isRefusal(changed) ? changed : { ...reply, denied: changed.denied });
+      return isRefusal(changed) ? { scope, addition: null } : changed;
+    };
+    this.#order.whenFirst(slot, () => this.#delivery.rescope(make));
+  }
+
   #answer(slot: number, response: object | Refusal): void {
     if (this.#closed) return;
     const { channel } = this.#terms;
     if (isRefusal(response)) this.#port.answer({ channel, slot }, 'error', response.toResponse());
     else this.#port.answer({ channel, slot }, 'ok', response);
+    this.#order.answered(slot);
   }
 }
 

@@ -1,21 +1,35 @@
 import type { Seq } from '@holdfast/protocol';
-import type { Audience, ChannelPort, ChannelTerms } from './terms.ts';
-import type { Fanout, Listener } from './fanout.ts';
-import { encodePart, partsOf } from './ops.ts';
+import type { Fanout, Membership } from './fanout.ts';
+import type { Listener } from './group.ts';
+import { encodePart, partsOf, visibleOf } from './ops.ts';
 import type { Outbox } from './outbox.ts';
 import type { SocketRoom } from './room.ts';
+import type { ChannelScope } from './scope.ts';
 import { sendLegacySnapshot, sendSnapshot } from './snapshot-sender.ts';
+import type { Snapshot, SnapshotPart } from './snapshots.ts';
+import type { Audience, ChannelPort, ChannelTerms } from './terms.ts';
 import { nextTurn } from './turn.ts';
 import { message } from './wire.ts';
 
+/** Changes the scope at a seq up to which everything has been told: the new scope, and what of it the client lacks. */
+export type ScopeChange = (
+  at: Seq,
+  from: ChannelScope,
+) => { readonly scope: ChannelScope; readonly addition: SnapshotPart | null };
+
+/** In a group that hears what is new; or somewhere in the log, on the way there; or told of nothing. */
+type Place = Membership | Seq | 'silent';
+
 /*
- *            begin                    at the head               too slow
- *  waiting ────────▶ catching up ───────────────────▶ live ───────────────▶ catching up
- *                    (cursor in the log)              (cursor is the head)
+ *            begin                    at the head               too slow, a commit too large, another scope
+ *  waiting ────────▶ catching up ───────────────────▶ live ───────────────────────────────────────────────▶ catching up
+ *                    (cursor in the log)    └────────▶ silent ─────────────────another scope──────────────────┘
+ *                                        without patterns
  *
  * 1. Ops reach the socket in strictly increasing seq, each once: a channel is either in a live group or reads the log.
  * 2. The step from the log to the live group happens in one turn, when the cursor is the head.
- * 3. An answer that names a seq leaves after the events up to that seq.
+ * 3. An answer that names a seq leaves after the events up to that seq; so does the answer to a change of scope, and all
+ *    that comes before it is of the old scope, all that comes after it of the new one (stores.md §10.4.4).
  */
 export class Delivery implements Listener {
   readonly outbox: Outbox;
@@ -24,9 +38,10 @@ export class Delivery implements Listener {
   readonly #terms: ChannelTerms;
   readonly #audience: Audience;
   readonly #held: { readonly fanout: Fanout; release(): void };
-  #cursor: Seq | 'live' | 'silent';
+  #scope: ChannelScope;
+  #place: Place;
   #waiting: { readonly seq: Seq; readonly send: () => void }[] = [];
-  #leaveGroup: () => void = () => undefined;
+  readonly #changes: ScopeChange[] = [];
   #closed = false;
 
   constructor(room: SocketRoom, port: ChannelPort, terms: ChannelTerms) {
@@ -35,23 +50,32 @@ export class Delivery implements Listener {
     this.#terms = terms;
     this.outbox = port.outbox;
     this.#audience = { dialect: terms.dialect, topic: terms.topic, codec: terms.codec };
-    this.#held = room.fanouts.hold(terms.host);
-    this.#cursor = terms.plan.silent ? 'silent' : terms.plan.from;
+    this.#held = room.fanouts.hold(terms.host, room.clock);
+    this.#scope = terms.plan.scope;
+    this.#place = terms.plan.from;
+  }
+
+  /** What the client has, or is about to have. */
+  get scope(): ChannelScope {
+    return this.#scope;
   }
 
   begin(): void {
-    this.#catchUp().catch((error: unknown) => this.#port.fail('catch-up failed', error));
+    this.#run(this.#catchUp());
   }
 
   /** Runs `send` once the events up to `seq` have been sent. */
   reach(seq: Seq, send: () => void): void {
+    if (typeof this.#place === 'object' && this.#place.told() < seq) this.#place.flush();
     if (this.hasReached(seq)) send();
     else this.#waiting.push({ seq, send });
   }
 
   /** Whether the events up to `seq` have been sent. */
   hasReached(seq: Seq): boolean {
-    return typeof this.#cursor === 'string' || seq <= this.#cursor;
+    const place = this.#place;
+    if (place === 'silent') return true;
+    return seq <= (typeof place === 'number' ? place : place.told());
   }
 
   /** Whether the op of a seq reached this channel as part of a state, not as itself (stores.md §6.6). */
@@ -66,31 +90,46 @@ export class Delivery implements Listener {
   }
 
   lag(cursor: Seq): void {
-    this.#cursor = cursor;
-    this.#goLive().catch((error: unknown) => this.#port.fail('catch-up failed', error));
+    if (typeof this.#place === 'object') this.#place.leave();
+    this.#place = cursor;
+    this.#run(this.#goLive());
+  }
+
+  /** Changes the scope as soon as everything up to the head has been told; changes take effect in order. */
+  rescope(change: ScopeChange): void {
+    this.#changes.push(change);
+    const place = this.#place;
+    if (typeof place === 'number') return;
+    if (place !== 'silent') {
+      place.flush();
+      // The flush may have found the socket too slow: then the way to the head comes first.
+      if (typeof this.#place === 'number') return;
+      place.leave();
+    }
+    this.#place = this.#terms.host.head;
+    this.#run(this.#goLive());
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#waiting = [];
-    this.#leaveGroup();
+    if (typeof this.#place === 'object') this.#place.leave();
     this.#held.release();
   }
 
+  #run(work: Promise<void>): void {
+    work.catch((error: unknown) => this.#port.fail('catch-up failed', error));
+  }
+
   async #catchUp(): Promise<void> {
-    const { plan, topic, codec, dialect } = this.#terms;
-    if (plan.snapshot !== null) {
-      const sender = dialect === 4 ? sendSnapshot : sendLegacySnapshot;
-      await sender(this.#room, this.#port, { ...this.#terms, stopped: () => this.#closed });
-      this.#advance(plan.cut);
-    }
-    while (typeof this.#cursor === 'number' && this.#cursor < plan.cut && !this.#closed) {
-      await this.#sendOps(() => plan.cut);
-    }
+    const { plan, topic, codec } = this.#terms;
+    await this.#sendState();
+    while (this.#cursor < plan.cut && !this.#closed) await this.#sendOps(() => plan.cut);
     if (this.#closed) return;
+    const through = Math.max(plan.cut, this.#cursor);
     this.outbox.send(
-      message(codec, [null, null, topic, 'catch_up_complete', { through_seq: plan.cut }]),
+      message(codec, [null, null, topic, 'catch_up_complete', { through_seq: through }]),
     );
     if (plan.unconfirmed) {
       void this.#port.confirmed().then((yes) => (yes ? this.#confirmed() : null));
@@ -98,17 +137,55 @@ export class Delivery implements Listener {
     await this.#goLive();
   }
 
+  async #sendState(): Promise<void> {
+    const { plan } = this.#terms;
+    const { snapshot } = plan;
+    if (snapshot?.kind === 'chunked') return this.#sendSnapshot(snapshot.source, snapshot.next);
+    if (snapshot?.kind === 'legacy') {
+      const sending = { ...this.#terms, scope: this.#scope, stopped: () => this.#closed };
+      await sendLegacySnapshot(this.#room, this.#port, { ...sending, tree: snapshot.tree });
+      this.#advance(plan.cut);
+    } else if (this.#isSilent) {
+      this.#advance(plan.cut);
+    }
+    return undefined;
+  }
+
+  /** The seq up to which the channel has been told, on its way through the log. */
+  get #cursor(): Seq {
+    return typeof this.#place === 'number' ? this.#place : Infinity;
+  }
+
   async #goLive(): Promise<void> {
-    while (!this.#closed && typeof this.#cursor === 'number') {
+    while (!this.#closed && typeof this.#place === 'number') {
+      // Without patterns there is nothing to tell.
+      if (this.#isSilent) this.#place = this.#head;
       if (this.outbox.congested) await this.outbox.drained();
-      else if (this.#cursor === this.#terms.host.head) this.#join();
-      else await this.#sendOps(() => this.#terms.host.head);
+      else if (this.#place !== this.#terms.host.head) await this.#sendOps(() => this.#head);
+      else await this.#arrive(this.#place);
     }
   }
 
-  #join(): void {
-    this.#leaveGroup = this.#held.fanout.join(this.#audience, this);
-    this.#cursor = 'live';
+  get #isSilent(): boolean {
+    return this.#scope.patterns.length === 0;
+  }
+
+  get #head(): Seq {
+    return this.#terms.host.head;
+  }
+
+  /** Everything up to the head has been told. */
+  async #arrive(head: Seq): Promise<void> {
+    const change = this.#changes.shift();
+    if (change !== undefined) {
+      const { scope, addition } = change(head, this.#scope);
+      this.#scope = scope;
+      if (addition !== null) await this.#sendSnapshot(this.#snapshot(addition), 0);
+      return;
+    }
+    this.#place = this.#isSilent
+      ? 'silent'
+      : this.#held.fanout.join(this.#audience, this.#scope, this);
     for (const { send } of this.#waiting.splice(0)) send();
   }
 
@@ -116,19 +193,35 @@ export class Delivery implements Listener {
   async #sendOps(through: () => Seq): Promise<void> {
     await nextTurn(this.#room.clock, this.outbox);
     const cursor = this.#cursor;
-    if (this.#closed || typeof cursor !== 'number') return;
+    if (this.#closed) return;
     const ops = await this.#terms.host.read(cursor, through());
     if (this.#closed) return;
-    const [part] = partsOf(ops);
-    const last = part?.at(-1);
-    if (part === undefined || last === undefined) throw new Error(`no op follows ${cursor}`);
-    this.outbox.send(encodePart(this.#audience, cursor, part));
-    this.#advance(last.seq);
+    const to = ops.at(-1)?.seq;
+    if (to === undefined) throw new Error(`no op follows ${cursor}`);
+    const [part = { ops: [], to, isLarge: false }] = partsOf(visibleOf(ops, this.#scope), to);
+    if (part.isLarge && this.#audience.dialect === 4) {
+      await this.#sendSnapshot(this.#snapshot(this.#scope), 0);
+      return;
+    }
+    const isSaid = part.ops.length > 0 || this.#audience.dialect === 4;
+    if (isSaid) this.outbox.send(encodePart(this.#audience, cursor, part));
+    this.#advance(part.to);
+  }
+
+  #snapshot(part: SnapshotPart): Snapshot {
+    const { snapshots, clock } = this.#room;
+    return snapshots.current(this.#terms.host, part, clock.now());
+  }
+
+  /** The state takes the client to the seq that it is of, wherever it was. */
+  async #sendSnapshot(source: Snapshot, next: number): Promise<void> {
+    const sending = { ...this.#terms, scope: this.#scope, stopped: () => this.#closed };
+    await sendSnapshot(this.#room, this.#port, { ...sending, source, next });
+    if (!this.#closed) this.#advance(source.seq);
   }
 
   #advance(cursor: Seq): void {
-    if (this.#cursor === 'silent') return;
-    this.#cursor = cursor;
+    this.#place = cursor;
     while (this.#waiting[0] !== undefined && this.#waiting[0].seq <= cursor) {
       this.#waiting.shift()?.send();
     }
@@ -139,7 +232,7 @@ export class Delivery implements Listener {
     if (!plan.unconfirmed || this.#closed) return;
     const { name, incarnation } = host.row;
     this.#room.storage.devices
-      .put(name, deviceId, { incarnation, scope: plan.scope, unconfirmed: false })
+      .put(name, deviceId, { incarnation, scope: plan.scope.hash, unconfirmed: false })
       .catch((error: unknown) => this.#room.report('device record not written', error));
   }
 }

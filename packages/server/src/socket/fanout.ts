@@ -1,85 +1,154 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
-import type { Seq } from '@holdfast/protocol';
+import { Matcher, project } from '@holdfast/engine/data';
+import { flatten, isPlainObject, type Path, type Seq } from '@holdfast/protocol';
+import type { Clock } from '../host/clock.ts';
 import type { StoreHost } from '../host/store-host.ts';
-import { encodePart, partsOf } from './ops.ts';
-import type { Outbox } from './outbox.ts';
+import { Group, type Listener } from './group.ts';
+import type { ChannelScope } from './scope.ts';
 import type { Audience } from './terms.ts';
 
-/** A channel that is at the head of its store and hears what comes next. */
-export type Listener = {
-  readonly outbox: Outbox;
-  /** The socket is too slow: the channel leaves the live group with everything up to `cursor` delivered. */
-  lag(cursor: Seq): void;
+/** Well within the second that stores.md §10.2.5 leaves to tell a channel of ops that it does not get. */
+const SILENCE_MS = 500;
+/** Ops that touch more leaves are first held against every scope as a whole. */
+const NARROW_LEAVES = 32;
+
+/** A channel's place among those that hear what is new. */
+export type Membership = {
+  /** The seq up to which the channel has been told. */
+  told(): Seq;
+  /** Tells it, and all of its group, of everything up to the head. */
+  flush(): void;
+  leave(): void;
 };
 
-/** Channels of equal audience and cursor: every commit is encoded once for all of them (stores.md §10.2.0). */
-class Group {
-  readonly listeners = new Set<Listener>();
-  readonly #audience: Audience;
+/** Groups of one scope, which share what is projected for it. */
+type Filter = { readonly scope: ChannelScope; readonly groups: Set<Group>; remove(): void };
 
-  constructor(audience: Audience) {
-    this.#audience = audience;
-  }
+type Visible = Map<Filter, LoggedOp[]>;
 
-  deliver(cursor: Seq, ops: readonly LoggedOp[]): void {
-    let from = cursor;
-    for (const part of partsOf(ops)) {
-      if (this.listeners.size === 0) return;
-      this.#send(from, encodePart(this.#audience, from, part));
-      from = part.at(-1)?.seq ?? from;
-    }
-  }
-
-  #send(cursor: Seq, bytes: Buffer): void {
-    for (const listener of this.listeners) {
-      if (listener.outbox.takesMore()) {
-        listener.outbox.send(bytes);
-      } else {
-        this.listeners.delete(listener);
-        listener.lag(cursor);
-      }
-    }
-  }
-}
-
-/** Hands the facts of one store to its live channels. */
+/** Hands the facts of one store to its live channels: projected once for each scope, encoded once for each group. */
 export class Fanout {
+  readonly #clock: Clock;
   readonly #groups = new Map<string, Group>();
+  readonly #whole = new Set<Group>();
+  readonly #filters = new Map<string, Filter>();
+  readonly #matcher = new Matcher<Filter>();
   readonly #unfollow: () => void;
+  #timer: unknown = null;
   #cursor: Seq;
 
-  constructor(host: StoreHost) {
+  constructor(host: StoreHost, clock: Clock) {
+    this.#clock = clock;
     this.#cursor = host.head;
     this.#unfollow = host.follow((ops) => this.#deliver(ops));
   }
 
-  /** Adds a channel whose cursor is the head; the returned function takes it out again. */
-  join(audience: Audience, listener: Listener): () => void {
-    const key = `${audience.dialect} ${audience.codec.vsn} ${audience.topic}`;
-    let group = this.#groups.get(key);
-    if (group === undefined) {
-      group = new Group(audience);
-      this.#groups.set(key, group);
-    }
-    const { listeners } = group;
-    listeners.add(listener);
-    return () => {
-      listeners.delete(listener);
-      if (listeners.size === 0 && this.#groups.get(key)?.listeners === listeners) {
-        this.#groups.delete(key);
-      }
+  /** Adds a channel that has been told of everything up to the head. */
+  join(audience: Audience, scope: ChannelScope, listener: Listener): Membership {
+    const group = this.#groupOf(audience, scope);
+    group.advance(this.#cursor);
+    group.listeners.add(listener);
+    return {
+      told: () => group.cursor,
+      flush: () => group.advance(this.#cursor),
+      leave: () => {
+        group.listeners.delete(listener);
+        if (group.listeners.size === 0) this.#forget(group);
+      },
     };
   }
 
   close(): void {
     this.#unfollow();
+    this.#clock.clearTimeout(this.#timer);
+  }
+
+  #groupOf(audience: Audience, scope: ChannelScope): Group {
+    const key = `${scope.hash} ${audience.dialect} ${audience.codec.vsn} ${audience.topic}`;
+    const known = this.#groups.get(key);
+    if (known !== undefined) return known;
+    const group = new Group(key, audience, { hash: scope.hash, cursor: this.#cursor });
+    this.#groups.set(key, group);
+    if (scope.leaves.isWhole) this.#whole.add(group);
+    else this.#filterOf(scope).groups.add(group);
+    return group;
+  }
+
+  #filterOf(scope: ChannelScope): Filter {
+    const known = this.#filters.get(scope.hash);
+    if (known !== undefined) return known;
+    const removals: (() => void)[] = [];
+    const remove = (): void => removals.forEach((each) => each());
+    const filter: Filter = { scope, groups: new Set(), remove };
+    for (const pattern of scope.leaves.patterns) removals.push(this.#matcher.add(pattern, filter));
+    this.#filters.set(scope.hash, filter);
+    return filter;
+  }
+
+  #forget(group: Group): void {
+    if (this.#groups.get(group.key) !== group) return;
+    this.#groups.delete(group.key);
+    this.#whole.delete(group);
+    const filter = this.#filters.get(group.hash);
+    if (filter === undefined || !filter.groups.delete(group) || filter.groups.size > 0) return;
+    filter.remove();
+    this.#filters.delete(group.hash);
   }
 
   #deliver(ops: readonly LoggedOp[]): void {
-    const cursor = this.#cursor;
-    this.#cursor = ops.at(-1)?.seq ?? cursor;
-    for (const group of this.#groups.values()) {
-      if (group.listeners.size > 0) group.deliver(cursor, ops);
+    const to = ops.at(-1)?.seq ?? this.#cursor;
+    this.#cursor = to;
+    for (const group of this.#whole) group.deliver(ops, to);
+    if (this.#filters.size === 0) return;
+    for (const [{ groups }, visible] of this.#project(ops)) {
+      for (const group of groups) group.deliver(visible, to);
+    }
+    this.#timer ??= this.#clock.setTimeout(() => this.#breakSilence(), SILENCE_MS);
+  }
+
+  #breakSilence(): void {
+    this.#timer = null;
+    for (const { groups } of this.#filters.values()) {
+      for (const group of groups) group.advance(this.#cursor);
     }
   }
+
+  #project(ops: readonly LoggedOp[]): Visible {
+    const visible: Visible = new Map();
+    for (const op of ops) {
+      for (const [filter, seen] of this.#seenBy(op)) {
+        const list = visible.get(filter);
+        if (list === undefined) visible.set(filter, [seen]);
+        else list.push(seen);
+      }
+    }
+    return visible;
+  }
+
+  /** Who sees something of an op, found by the leaves it wrote and removed: who sees nothing costs nothing. */
+  *#seenBy(op: LoggedOp): Generator<readonly [Filter, LoggedOp]> {
+    const { removed } = op;
+    if (removed.length > NARROW_LEAVES && !this.#isReached(op.path)) return;
+    const concerned = new Set<Filter>();
+    const bereft = new Set<Filter>();
+    for (const path of writtenBy(op)) this.#matcher.cover(path, (each) => concerned.add(each));
+    for (const { path } of removed) this.#matcher.cover(path, (each) => bereft.add(each));
+    for (const filter of bereft) concerned.add(filter);
+    for (const filter of concerned) {
+      const seen = project(op, filter.scope.leaves, () => bereft.has(filter));
+      if (seen !== null) yield [filter, seen];
+    }
+  }
+
+  #isReached(path: Path): boolean {
+    for (const { scope } of this.#filters.values()) if (scope.leaves.reaches(path)) return true;
+    return false;
+  }
+}
+
+/** The path of an op, and of the leaves that it wrote. */
+function* writtenBy({ op, path, value }: LoggedOp): Generator<Path> {
+  yield path;
+  if ((op !== 'set' && op !== 'merge') || !isPlainObject(value)) return;
+  for (const [leaf] of flatten(path, value)) yield leaf;
 }

@@ -1,6 +1,5 @@
+import { countIn, type PathGrants, type Scope } from '@holdfast/engine/data';
 import {
-  asGlob,
-  type Glob,
   isRefusal,
   type JoinRequest,
   type Limits,
@@ -19,11 +18,13 @@ import {
 import type { StoreHost } from '../host/store-host.ts';
 import type { Storage, StoreRow } from '../storage/port.ts';
 import type { SocketRoom } from './room.ts';
+import { type ChannelScope, everything, unreadable } from './scope.ts';
 import type { JoinPlan, SnapshotPlan } from './terms.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const TAIL_OPS_MIN = 1000;
-const everything: readonly Glob[] = [asGlob('**')];
+/** Leaves out of scope that are looked at to count those in it. */
+const LOOKS_MAX = 20_000;
 
 /** Finds the store of a topic for a principal, in the order of checks of stores.md §7.4.3. */
 export async function admit(
@@ -48,86 +49,94 @@ async function findStore(storage: Storage, ref: string): Promise<StoreRow | null
   return name === null ? null : storage.stores.find(name);
 }
 
-/** Reads a join payload; partial replicas are not served yet, so patterns are all or none. */
+/** Reads a join payload; there must be something that the principal may read of what it asks for (stores.md §10.4.1). */
 export function readJoining(
   payload: unknown,
-  dialect: 3 | 4,
+  { dialect, readable }: { readonly dialect: 3 | 4; readonly readable: Scope },
   limits: Limits,
 ): JoinRequest | Refusal {
   const request = readJoin(payload, dialect, limits);
-  if (isRefusal(request) || request.patterns === null || request.patterns.length === 0) {
+  if (isRefusal(request)) return request;
+  const patterns = request.patterns ?? everything;
+  const [first] = patterns;
+  if (first === undefined || unreadable(patterns, readable).length < patterns.length) {
     return request;
   }
-  const whole = request.patterns.length === 1 && request.patterns[0] === '**';
-  return whole ? request : refuse('invalid_payload', { field: 'patterns' });
+  return refuse('path_not_allowed', {
+    path: first,
+    message: 'The path rules of this token let it read nothing of this.',
+  });
 }
 
-/** Who joins: a stale device holds another incarnation, or never confirmed a snapshot (stores.md §9.4.3). */
+/** Who joins: a stale device holds another incarnation or scope, or never confirmed a snapshot (stores.md §9.4.3). */
 export type Joiner = {
   readonly host: StoreHost;
   readonly dialect: 3 | 4;
+  readonly scope: ChannelScope;
   readonly stale: boolean;
 };
 
 /** Picks the cut and the way to it. */
 export function planJoin(room: SocketRoom, joiner: Joiner, request: JoinRequest): JoinPlan {
-  const { host, dialect } = joiner;
-  const silent = request.patterns?.length === 0;
-  const scope = silent ? 'none' : 'all';
-  const base = { scope, silent, patterns: silent ? [] : everything, last: request.lastSeq };
-  const resumed = silent ? null : resumable(room, host, request);
+  const { host, dialect, scope } = joiner;
+  const silent = scope.patterns.length === 0;
+  const base = { scope, last: request.lastSeq };
+  const resumed = silent ? null : resumable(room, joiner, request);
   if (resumed !== null) return { ...base, ...resumed, from: 0, why: 'fresh', unconfirmed: false };
   const cut = host.head;
-  const why = silent ? null : reason(joiner, request, scope);
+  const why = silent ? null : reason(joiner, request);
   if (why === null) {
     const from = Math.min(request.lastSeq, cut);
     return { ...base, cut, from, why, snapshot: null, unconfirmed: false };
   }
+  const now = room.clock.now();
   const snapshot: SnapshotPlan =
     dialect === 3
       ? { kind: 'legacy', tree: host.view().tree }
-      : { kind: 'chunked', source: room.snapshots.current(host, room.clock.now()), next: 0 };
+      : { kind: 'chunked', source: room.snapshots.current(host, scope, now), next: 0 };
   return { ...base, cut, from: 0, why, snapshot, unconfirmed: dialect === 3 };
 }
 
 function resumable(
   room: SocketRoom,
-  host: StoreHost,
+  { host, scope }: Joiner,
   request: JoinRequest,
 ): Pick<JoinPlan, 'cut' | 'snapshot'> | null {
   const { snapshot, incarnation } = request;
   if (snapshot === null || (incarnation ?? host.row.incarnation) !== host.row.incarnation) {
     return null;
   }
-  const source = room.snapshots.resume(host, snapshot, room.clock.now());
+  const source = room.snapshots.resume({ host, scope }, snapshot, room.clock.now());
   if (source === null) return null;
   return { cut: source.seq, snapshot: { kind: 'chunked', source, next: snapshot.next } };
 }
 
-function reason(
-  { host, dialect, stale }: Joiner,
-  request: JoinRequest,
-  scope: string,
-): JoinPlan['why'] {
+function reason({ host, dialect, scope, stale }: Joiner, request: JoinRequest): JoinPlan['why'] {
   const { lastSeq: last, incarnation } = request;
   if (dialect === 4 && last === 0 && host.head > 0) return 'fresh';
   const foreign = incarnation !== null && incarnation !== host.row.incarnation;
   if (stale || foreign) return 'incarnation';
-  if (request.scope !== null && last > 0 && request.scope !== scope) return 'scope';
-  return distance(host, last);
+  if (request.scope !== null && last > 0 && request.scope !== scope.hash) return 'scope';
+  return distance(host, scope, last);
 }
 
 /** Whether the log can bring a cursor to the head, and more cheaply than a snapshot (stores.md §9.2). */
-function distance(host: StoreHost, last: number): JoinPlan['why'] {
+function distance(host: StoreHost, scope: ChannelScope, last: number): JoinPlan['why'] {
   const { head } = host;
   if (last > head) return 'ahead';
   if (last < head && last + 1 < host.oldestSeq) return 'behind';
-  return head - last > Math.max(TAIL_OPS_MIN, 2 * host.describe().leaves) ? 'cheaper' : null;
+  const lacks = head - last;
+  if (lacks <= TAIL_OPS_MIN) return null;
+  const leaves = scope.leaves.isWhole
+    ? host.describe().leaves
+    : countIn(host.view().tree, scope.leaves, LOOKS_MAX);
+  return lacks > 2 * leaves ? 'cheaper' : null;
 }
 
 type JoinTerms = {
   readonly dialect: 3 | 4;
   readonly principal: Principal;
+  readonly grants: PathGrants | null;
   readonly host: StoreHost;
   readonly plan: JoinPlan;
 };
@@ -135,13 +144,13 @@ type JoinTerms = {
 /** The response of an accepted join (stores.md §7.4.4, §10.1). */
 export function joinResponse(
   room: SocketRoom,
-  { dialect, principal, host, plan }: JoinTerms,
+  { dialect, principal, grants, host, plan }: JoinTerms,
 ): object {
   const base = {
     store_seq: plan.cut,
     capver: dialect,
     capver_min: 3,
-    permissions: permissions(principal),
+    permissions: permissions(principal, grants),
     scopes: [...principal.scopes].toSorted(),
     store_access: storeAccess(principal),
   };
@@ -149,8 +158,8 @@ export function joinResponse(
   return {
     ...base,
     incarnation: host.row.incarnation,
-    scope: plan.scope,
-    patterns: plan.patterns,
+    scope: plan.scope.hash,
+    patterns: plan.scope.patterns,
     sync: plan.snapshot === null ? 'tail' : 'snapshot',
     why: plan.why,
     oldest_seq: host.oldestSeq,
@@ -161,14 +170,14 @@ export function joinResponse(
   };
 }
 
-/** What a principal may do in a store. */
-export function permissions(principal: Principal): {
-  readonly read: boolean;
-  readonly write: boolean;
-} {
+/** What a principal may do in a store, be it in a part of it. */
+export function permissions(
+  principal: Principal,
+  grants: PathGrants | null,
+): { readonly read: boolean; readonly write: boolean } {
   return {
-    read: principal.scopes.has('entries:read'),
-    write: principal.scopes.has('entries:write'),
+    read: principal.scopes.has('entries:read') && grants?.read.isEmpty !== true,
+    write: principal.scopes.has('entries:write') && grants?.write.isEmpty !== true,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { ExpiredLease } from '@holdfast/engine/authority';
+import type { Path } from '@holdfast/protocol';
 import type { ChannelPort, ChannelTerms } from './terms.ts';
 import { message } from './wire.ts';
 
@@ -6,15 +7,18 @@ import { message } from './wire.ts';
 const frames = new WeakMap<ExpiredLease, Map<string, Buffer>>();
 
 /**
- * Tells a capver-4 channel of leases that end unrenewed, so that whoever waits for one need not ask. A hint: it is no op,
+ * Tells a capver-4 channel of leases in its scope that end unrenewed, so that whoever waits for one need not ask. A hint: it is no op,
  * has no seq, and is dropped where the socket is behind.
  */
-export function hearExpiry(port: ChannelPort, terms: ChannelTerms): () => void {
-  const { dialect, topic, codec, plan, host } = terms;
-  if (dialect === 3 || plan.silent) return () => undefined;
+export function hearExpiry(
+  port: ChannelPort,
+  { dialect, topic, codec, host }: ChannelTerms,
+  isInScope: (path: Path) => boolean,
+): () => void {
+  if (dialect === 3) return () => undefined;
   const audience = `${codec.vsn} ${topic}`;
   return host.leaseAlarm.listen((lease) => {
-    if (port.outbox.congested) return;
+    if (port.outbox.congested || !isInScope(lease.path)) return;
     const known = frames.get(lease) ?? new Map<string, Buffer>();
     frames.set(lease, known);
     const frame =

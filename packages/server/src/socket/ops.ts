@@ -1,35 +1,70 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
+import { project } from '@holdfast/engine/data';
 import { type Codec, eventPayload, opTuple, type Seq } from '@holdfast/protocol';
+import type { ChannelScope } from './scope.ts';
 import type { Audience } from './terms.ts';
 import { frame, message } from './wire.ts';
 
 const FRAME_OPS_MAX = 1000;
 const FRAME_BYTES_MAX = 256 * 1024;
 
-/** Parts of these ops, whole commits each, as much as one frame holds (stores.md §10.2.2). */
-export function* partsOf(ops: readonly LoggedOp[]): Generator<readonly LoggedOp[]> {
+/** Above either, a commit reaches capver-4 channels as the state after it (stores.md §10.3.5). */
+const COMMIT_OPS_MAX = 10_000;
+const COMMIT_BYTES_MAX = 4 * 1024 * 1024;
+
+/** What one frame carries, and the seq that it takes a channel to. */
+export type Part = {
+  readonly ops: readonly LoggedOp[];
+  readonly to: Seq;
+  /** A single commit too large for a frame. */
+  readonly isLarge: boolean;
+};
+
+/**
+ * Ops of the log up to `to`, those out of scope left out, in parts: whole commits each, as much as one frame holds
+ * (stores.md §10.2.2). No parts where there are no ops.
+ */
+export function* partsOf(ops: readonly LoggedOp[], to: Seq): Generator<Part> {
   for (let start = 0; start < ops.length;) {
-    const end = frameEnd(ops, start);
-    yield start === 0 && end === ops.length ? ops : ops.slice(start, end);
+    const { end, isLarge } = frameEnd(ops, start);
+    const isLast = end === ops.length;
+    const last = ops[end - 1];
+    yield {
+      ops: start === 0 && isLast ? ops : ops.slice(start, end),
+      to: isLast ? to : (last?.tx ?? last?.seq ?? to),
+      isLarge,
+    };
     start = end;
   }
 }
 
+/** What of some ops a scope shows (stores.md §11.2.3). */
+export function visibleOf(ops: readonly LoggedOp[], { leaves }: ChannelScope): readonly LoggedOp[] {
+  if (leaves.isWhole) return ops;
+  return ops.flatMap((op) => project(op, leaves) ?? []);
+}
+
 /** The bytes that move a channel from `cursor` over one part (stores.md §7.6, §10.2). */
-export function encodePart(audience: Audience, cursor: Seq, part: readonly LoggedOp[]): Buffer {
+export function encodePart(
+  audience: Audience,
+  cursor: Seq,
+  { ops, to }: Pick<Part, 'ops' | 'to'>,
+): Buffer {
   const { codec, topic, dialect } = audience;
   if (dialect === 4) {
-    const to = part.at(-1)?.seq ?? cursor;
-    const payload = { from_seq: cursor, to_seq: to, ops: part.map(opTuple) };
+    const payload = { from_seq: cursor, to_seq: to, ops: ops.map(opTuple) };
     return message(codec, [null, null, topic, 'events', payload]);
   }
-  const frames = part.map((op) => message(codec, [null, null, topic, 'event', eventPayload(op)]));
+  const frames = ops.map((op) => message(codec, [null, null, topic, 'event', eventPayload(op)]));
   const [only] = frames;
   return frames.length === 1 && only !== undefined ? only : Buffer.concat(frames);
 }
 
 /** The end of a frame that starts at `start`: as many commits as fit, at least one, none of them split. */
-function frameEnd(ops: readonly LoggedOp[], start: number): number {
+function frameEnd(
+  ops: readonly LoggedOp[],
+  start: number,
+): { readonly end: number; readonly isLarge: boolean } {
   let bytes = 0;
   let end = start;
   while (end < ops.length) {
@@ -37,15 +72,19 @@ function frameEnd(ops: readonly LoggedOp[], start: number): number {
     for (let at = end; at < next; at += 1) bytes += roughBytes(ops[at]);
     if (end > start && (next - start > FRAME_OPS_MAX || bytes > FRAME_BYTES_MAX)) break;
     end = next;
+    const isLarge = next - start > COMMIT_OPS_MAX || bytes > COMMIT_BYTES_MAX;
+    if (isLarge) return { end, isLarge };
   }
-  return end;
+  return { end, isLarge: false };
 }
 
-/** The index after the commit that the op at `start` belongs to. */
+/** The index after the commit that the op at `start` belongs to; ops of it may be missing. */
 function commitEnd(ops: readonly LoggedOp[], start: number): number {
-  const first = ops[start];
-  if (first === undefined || first.tx === null) return start + 1;
-  return Math.min(ops.length, start + (first.tx - first.seq) + 1);
+  const tx = ops[start]?.tx ?? null;
+  let end = start + 1;
+  if (tx === null) return end;
+  while (ops[end]?.tx === tx) end += 1;
+  return end;
 }
 
 function roughBytes(op: LoggedOp | undefined): number {

@@ -31,10 +31,10 @@ export type SocketRoom = {
 export class Fanouts {
   readonly #byHost = new Map<StoreHost, { fanout: Fanout; users: number }>();
 
-  hold(host: StoreHost): { readonly fanout: Fanout; release(): void } {
+  hold(host: StoreHost, clock: Clock): { readonly fanout: Fanout; release(): void } {
     let held = this.#byHost.get(host);
     if (held === undefined) {
-      held = { fanout: new Fanout(host), users: 0 };
+      held = { fanout: new Fanout(host, clock), users: 0 };
       this.#byHost.set(host, held);
     }
     const kept = held;

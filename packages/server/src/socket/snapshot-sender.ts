@@ -1,6 +1,9 @@
-import type { Tree } from '@holdfast/engine/data';
-import type { Entry, Path, Seq } from '@holdfast/protocol';
+import { entriesIn, project, readIn, type Scope, type Tree } from '@holdfast/engine/data';
+import { type Entry, literalPrefix, type Path, segmentsOf, type Seq } from '@holdfast/protocol';
+import type { StoreHost } from '../host/store-host.ts';
 import { stateEvent } from './legacy.ts';
+import type { ChannelScope } from './scope.ts';
+import type { Snapshot } from './snapshots.ts';
 import type { ChannelPort, ChannelTerms, JoinPlan } from './terms.ts';
 import { frameJsonPayload } from './ops.ts';
 import type { SocketRoom } from './room.ts';
@@ -11,45 +14,55 @@ const EVENTS_PER_TURN = 500;
 const RUN_LEAVES = 10_000;
 const MARKERS_PER_READ = 1000;
 
-type Sending = ChannelTerms & { readonly stopped: () => boolean };
+/** Where frames go, and until when. */
+type Sending = Pick<ChannelTerms, 'topic' | 'codec' | 'host'> & {
+  readonly scope: ChannelScope;
+  readonly stopped: () => boolean;
+};
 
 /** Sends a chunked snapshot, a chunk a turn, no faster than the socket takes it (stores.md §10.3). */
 export async function sendSnapshot(
   room: SocketRoom,
   port: ChannelPort,
-  { plan, topic, codec, host, stopped }: Sending,
+  {
+    source,
+    next,
+    topic,
+    codec,
+    host,
+    stopped,
+  }: Sending & { readonly source: Snapshot; readonly next: number },
 ): Promise<void> {
-  if (plan.snapshot?.kind !== 'chunked') return;
-  const { source, next } = plan.snapshot;
   const push = (event: string, payload: object): void => {
     port.outbox.send(message(codec, [null, null, topic, event, payload]));
   };
-  const { id, seq, entries } = source;
-  push('snapshot_begin', { id, seq, incarnation: host.row.incarnation, entries, within: null });
+  const { id, seq, entries, within } = source;
+  push('snapshot_begin', { id, seq, incarnation: host.row.incarnation, entries, within });
   let index = next;
   for (let part = source.chunk(index); part !== null && !stopped(); part = source.chunk(index)) {
-    if (codec.binary) push('snapshot_chunk', part.payload);
-    else port.outbox.send(frameJsonPayload(topic, 'snapshot_chunk', part.json()));
-    index += 1;
+    if (part !== 'later') {
+      if (codec.binary) push('snapshot_chunk', part.payload);
+      else port.outbox.send(frameJsonPayload(topic, 'snapshot_chunk', part.json()));
+      index += 1;
+    }
     await nextTurn(room.clock, port.outbox);
   }
-  if (!stopped()) push('snapshot_end', { id, seq, chunks: index, entries });
+  if (!stopped()) push('snapshot_end', { id, seq, chunks: index, entries: source.count });
 }
 
 /** Sends the state as the events a capver-3 client knows (stores.md §9.4). */
 export async function sendLegacySnapshot(
   room: SocketRoom,
   port: ChannelPort,
-  { plan, topic, codec, host, stopped }: Sending,
+  { tree, plan, topic, codec, host, scope, stopped }: Sending & Legacy,
 ): Promise<void> {
   const push = (event: string, payload: object): void => {
     port.outbox.send(message(codec, [null, null, topic, event, payload]));
   };
-  if (plan.snapshot?.kind !== 'legacy') return;
-  const { tree } = plan.snapshot;
-  const runs: (readonly Fact[])[] = plan.last > 0 ? [await clearings(room, host.row.id, plan)] : [];
-  for (const run of sortedRuns(tree)) {
-    runs.push(run);
+  const cleared = plan.last > 0 ? await clearings(room, host.row.id, plan) : [];
+  const runs: (readonly Fact[])[] = [await seenClearings(room, cleared, { tree, host, scope })];
+  for (const run of sortedRuns(tree, scope)) {
+    if (run !== null) runs.push(run);
     await nextTurn(room.clock, port.outbox);
     if (stopped()) return;
   }
@@ -62,6 +75,39 @@ export async function sendLegacySnapshot(
     await nextTurn(room.clock, port.outbox);
     if (stopped()) return;
   }
+}
+
+type Legacy = { readonly tree: Tree; readonly plan: JoinPlan };
+
+/**
+ * The clear markers that a scope shows. Where a marker lies above the scope, what it removed is in the log; beyond that
+ * it is told only if its path is known anyway: named by a rule, or on the way to a leaf that is seen.
+ */
+async function seenClearings(
+  { storage }: SocketRoom,
+  facts: readonly Fact[],
+  { tree, host, scope }: { tree: Tree; host: StoreHost; scope: ChannelScope },
+): Promise<readonly Fact[]> {
+  const { leaves } = scope;
+  if (leaves.isWhole) return facts;
+  const seen: Fact[] = [];
+  for (const fact of facts) {
+    const { path, seq } = fact;
+    if (!leaves.reaches(path)) continue;
+    const isKnown = leaves.covers(path) || names(leaves, path) || readIn(tree, leaves, path);
+    const [op] = isKnown ? [] : await storage.read(host.row.id, seq - 1, { ops: 1 });
+    if (isKnown || (op?.seq === seq && project(op, leaves) !== null)) seen.push(fact);
+  }
+  return seen;
+}
+
+/** Whether a pattern spells a path out. */
+function names({ patterns }: Scope, path: Path): boolean {
+  const segments = segmentsOf(path);
+  return patterns.some((pattern) => {
+    const prefix = literalPrefix(pattern);
+    return segments.every((segment, at) => prefix[at] === segment);
+  });
 }
 
 /** A leaf, or that a path was cleared. */
@@ -83,9 +129,13 @@ async function clearings(
 }
 
 /** The leaves in runs, each by seq and within a seq by path; one sort of all would block the event loop. */
-function* sortedRuns(tree: Tree): Generator<readonly Fact[]> {
+function* sortedRuns(tree: Tree, scope: ChannelScope): Generator<readonly Fact[] | null> {
   let run: Fact[] = [];
-  for (const entry of tree.entries()) {
+  for (const entry of entriesIn(tree, scope.leaves)) {
+    if (entry === null) {
+      yield null;
+      continue;
+    }
     run.push({ seq: entry.revision, path: entry.path, entry });
     if (run.length < RUN_LEAVES) continue;
     yield run.toSorted(bySeq);

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { Tree } from '@holdfast/engine/data';
-import type { Entry, Path, Seq } from '@holdfast/protocol';
+import { entriesIn, MapRows, type Scope, type Tree } from '@holdfast/engine/data';
+import type { Entry, Glob, Path, Seq } from '@holdfast/protocol';
 import type { StoreHost } from '../host/store-host.ts';
+import type { ChannelScope } from './scope.ts';
 
 const CHUNK_ENTRIES_MAX = 1000;
 const CHUNK_CHARS_MAX = 200 * 1024;
@@ -14,20 +15,34 @@ type Chunk = {
   readonly chars: number;
 };
 
-/** One state of a store in chunks, cut when first asked for and shared by every socket that needs it (stores.md §10.3.6). */
+/** What a snapshot is of: all that is in scope, or what of that some patterns cover, to be put into a replica. */
+export type SnapshotPart = ChannelScope & { readonly isAddition?: true };
+
+/**
+ * The part of one state of a store that is in a scope, in chunks, cut when first asked for and shared by every socket that
+ * needs it (stores.md §10.3.6).
+ */
 export class Snapshot {
   readonly id: string = randomUUID();
   readonly seq: Seq;
-  readonly entries: number;
-  readonly #source: Iterator<Chunk>;
+  /** What it replaces of a replica; null: all (stores.md §10.3.1). */
+  readonly within: readonly Glob[] | null;
+  /** How many leaves there will be, where that is known before they are found. */
+  readonly entries: number | null;
+  readonly #source: Iterator<Chunk | null>;
   readonly #chunks: Encoded[] = [];
   #chars = 0;
+  #count = 0;
   #done = false;
 
-  constructor(view: { readonly tree: Tree; readonly seq: Seq }) {
+  constructor(
+    view: { readonly tree: Tree; readonly seq: Seq },
+    { patterns, leaves, isAddition }: SnapshotPart,
+  ) {
     this.seq = view.seq;
-    this.entries = view.tree.size;
-    this.#source = cut(view.tree);
+    this.within = isAddition === true ? patterns : null;
+    this.entries = leaves.isWhole ? view.tree.size : null;
+    this.#source = cut(view.tree, leaves);
   }
 
   /** About the size of the chunks that have been cut. */
@@ -40,15 +55,26 @@ export class Snapshot {
     return this.#chunks.length;
   }
 
-  /** A chunk's payload and the same as JSON text, or null after the last one. Chunks are asked for in order. */
-  chunk(index: number): Encoded | null {
+  /** How many leaves the chunks hold that have been cut. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /**
+   * A chunk's payload and the same as JSON text, or null after the last one. Chunks are asked for in order. `later`: there
+   * was much to look at and nothing found yet; ask again.
+   */
+  chunk(index: number): Encoded | 'later' | null {
     while (this.#chunks.length <= index && !this.#done) {
       const { value, done } = this.#source.next();
       if (done === true) {
         this.#done = true;
+      } else if (value === null) {
+        return 'later';
       } else {
         const { chars, ...chunk } = value;
         this.#chars += chars;
+        this.#count += chunk.entries.length;
         this.#chunks.push(encoded({ id: this.id, index: this.#chunks.length, ...chunk }));
       }
     }
@@ -63,38 +89,44 @@ function encoded(payload: object): Encoded {
   return { payload, json: () => (text ??= JSON.stringify(payload)) };
 }
 
+type Kept = { readonly snapshot: Snapshot; readonly key: string; readonly until: number };
+
+/** Names what a snapshot is of. */
+function keyOf({ row }: StoreHost, { hash, isAddition }: SnapshotPart): string {
+  return `${row.id} ${hash} ${isAddition === true ? 'addition' : ''}`;
+}
+
 /**
  * The snapshots of one process that somebody may still want: the newest of each store, and those of broken-off joins.
  * Where that is too much, those wanted longest ago go first: a join that names one of them starts over.
  */
 export class Snapshots {
   /** In the order of their last use. */
-  readonly #kept = new Map<string, { snapshot: Snapshot; storeId: string; until: number }>();
+  readonly #kept = new Map<string, Kept>();
   readonly #charsMax: number;
 
   constructor(charsMax: number = KEPT_CHARS_MAX) {
     this.#charsMax = charsMax;
   }
 
-  /** The state at the head, shared with whoever asked at the same head. */
-  current(host: StoreHost, now: number): Snapshot {
-    for (const { snapshot, storeId } of this.#kept.values()) {
-      if (storeId === host.row.id && snapshot.seq === host.head) {
-        return this.#keep(snapshot, storeId, now);
-      }
+  /** A part of the state at the head, shared with whoever asked for the same at the same head. */
+  current(host: StoreHost, part: SnapshotPart, now: number): Snapshot {
+    const key = keyOf(host, part);
+    for (const kept of this.#kept.values()) {
+      if (kept.key === key && kept.snapshot.seq === host.head) return this.#keep(kept, now);
     }
-    return this.#keep(new Snapshot(host.view()), host.row.id, now);
+    return this.#keep({ snapshot: new Snapshot(host.view(), part), key }, now);
   }
 
-  /** A snapshot that a broken-off join names, if it is still held. */
+  /** A snapshot that a broken-off join names, if it is still held, and of the same scope. */
   resume(
-    host: StoreHost,
+    { host, scope }: { readonly host: StoreHost; readonly scope: ChannelScope },
     { id, next }: { id: string; next: number },
     now: number,
   ): Snapshot | null {
     const kept = this.#kept.get(id);
-    if (kept?.storeId !== host.row.id || next > kept.snapshot.cut) return null;
-    return this.#keep(kept.snapshot, kept.storeId, now);
+    if (kept?.key !== keyOf(host, scope) || next > kept.snapshot.cut) return null;
+    return this.#keep(kept, now);
   }
 
   /** Forgets what nobody asked for in a while. */
@@ -103,9 +135,9 @@ export class Snapshots {
     this.#shed();
   }
 
-  #keep(snapshot: Snapshot, storeId: string, now: number): Snapshot {
+  #keep({ snapshot, key }: Pick<Kept, 'snapshot' | 'key'>, now: number): Snapshot {
     this.#kept.delete(snapshot.id);
-    this.#kept.set(snapshot.id, { snapshot, storeId, until: now + KEEP_MS });
+    this.#kept.set(snapshot.id, { snapshot, key, until: now + KEEP_MS });
     this.#shed();
     return snapshot;
   }
@@ -122,10 +154,16 @@ export class Snapshots {
   }
 }
 
-function* cut(tree: Tree): Generator<Chunk> {
+/** Chunks; null where much was looked at and little of it is in scope. */
+function* cut(tree: Tree, scope: Scope): Generator<Chunk | null> {
+  const rows = scope.isWhole ? null : new MapRows(tree, scope);
   let entries: (readonly [Path, unknown, string, Seq])[] = [];
   let chars = 0;
-  for (const entry of tree.entries()) {
+  for (const entry of entriesIn(tree, scope)) {
+    if (entry === null) {
+      yield null;
+      continue;
+    }
     const size = roughChars(entry);
     if (
       entries.length === CHUNK_ENTRIES_MAX ||
@@ -135,21 +173,20 @@ function* cut(tree: Tree): Generator<Chunk> {
       entries = [];
       chars = 0;
     }
+    rows?.pass(entry);
     entries.push([entry.path, entry.value, entry.type, entry.revision]);
     chars += size;
   }
   if (entries.length > 0) yield { entries, maps: [], chars };
-  let maps: (readonly [Path, Seq])[] = [];
-  chars = 0;
-  for (const map of tree.maps()) {
-    maps.push(map);
-    chars += map[0].length + 40;
-    if (maps.length < CHUNK_ENTRIES_MAX) continue;
+  yield* cutRows(rows?.finish() ?? tree.maps());
+}
+
+function* cutRows(all: readonly (readonly [Path, Seq])[]): Generator<Chunk> {
+  for (let start = 0; start < all.length; start += CHUNK_ENTRIES_MAX) {
+    const maps = all.slice(start, start + CHUNK_ENTRIES_MAX);
+    const chars = maps.reduce((sum, [path]) => sum + path.length + 40, 0);
     yield { entries: [], maps, chars };
-    maps = [];
-    chars = 0;
   }
-  if (maps.length > 0) yield { entries: [], maps, chars };
 }
 
 function roughChars({ path, value }: Entry): number {

@@ -1,37 +1,58 @@
-import { isRefusal, readOpStatus, type Refusal } from '@holdfast/protocol';
+import type { LoggedOp } from '@holdfast/engine/authority';
+import { entriesIn, project, type Scope } from '@holdfast/engine/data';
+import { type Entry, isObject, isRefusal, readOpStatus, type Refusal } from '@holdfast/protocol';
+import { grantsOf, type Principal } from '../access/index.ts';
+import type { Clock } from '../host/clock.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import type { Stores } from '../host/stores.ts';
 import type { Storage } from '../storage/port.ts';
-import type { ChannelTerms } from './terms.ts';
 import { permissions, storeAccess } from './join.ts';
+import type { SocketRoom } from './room.ts';
+import type { ChannelTerms } from './terms.ts';
 
 const RECENT_OPS = 10;
+/** How far back ops are counted one by one. */
+const OPS_COUNTED = 10_000;
+const OPS_READ = 1000;
+const LOOKS_PER_TURN = 1000;
 
 /** The response to `status` (stores.md §7.5). */
-export async function describeStore(storage: Storage, terms: ChannelTerms): Promise<object> {
-  const { host, principal } = terms;
+export async function describeStore(room: SocketRoom, terms: ChannelTerms): Promise<object> {
+  const { host, principal, grants } = terms;
   const { expiresAt } = host.row;
   return {
-    ...(await figures(storage, host)),
+    ...(await figuresFor(room, host, grants?.read ?? null)),
     expires_at: expiresAt === null ? null : new Date(expiresAt).toISOString(),
-    permissions: permissions(principal),
+    permissions: permissions(principal, grants),
     scopes: [...principal.scopes].toSorted(),
     store_access: storeAccess(principal),
   };
 }
 
-/** The figures of a store for HTTP; it is opened for them if it is not open (stores.md §15.2). */
+/** The figures of a store for HTTP, as far as the principal may read; it is opened for them if it is not open (stores.md §15.2). */
 export async function storeFigures(
-  storage: Storage,
-  stores: Stores,
+  room: FigureRoom & { readonly stores: Stores },
   id: string,
+  { pathRules = null }: Pick<Principal, 'pathRules'>,
 ): Promise<StoreFigures> {
-  const hold = await stores.hold(id);
+  const hold = await room.stores.hold(id);
   try {
-    return await figures(storage, hold.host);
+    return await figuresFor(room, hold.host, pathRules === null ? null : grantsOf(pathRules).read);
   } finally {
     hold.release();
   }
+}
+
+type FigureRoom = Pick<SocketRoom, 'storage' | 'clock'>;
+
+function figuresFor(
+  room: FigureRoom,
+  host: StoreHost,
+  readable: Scope | null,
+): Promise<StoreFigures> {
+  return readable === null || readable.isWhole
+    ? figures(room.storage, host)
+    : visibleFigures(room, host, readable);
 }
 
 /** The figures of `status` that do not depend on who asks. */
@@ -43,14 +64,16 @@ export type StoreFigures = {
   readonly db_size_bytes: number;
   readonly latest_snapshot_seq: number | null;
   readonly latest_snapshot_at: string | null;
-  readonly recent_ops: readonly {
-    readonly store_seq: number;
-    readonly op: string;
-    readonly path: string;
-    readonly inserted_at: string;
-  }[];
+  readonly recent_ops: readonly RecentOp[];
   readonly incarnation: string;
   readonly oldest_seq: number;
+};
+
+type RecentOp = {
+  readonly store_seq: number;
+  readonly op: string;
+  readonly path: string;
+  readonly inserted_at: string;
 };
 
 async function figures(storage: Storage, host: StoreHost): Promise<StoreFigures> {
@@ -66,15 +89,72 @@ async function figures(storage: Storage, host: StoreHost): Promise<StoreFigures>
     db_size_bytes: await storage.size(),
     latest_snapshot_seq: oldestSeq === 1 ? null : oldestSeq - 1,
     latest_snapshot_at: null,
-    recent_ops: recent.toReversed().map((op) => ({
-      store_seq: op.seq,
-      op: op.op,
-      path: op.path,
-      inserted_at: new Date(op.at).toISOString(),
-    })),
+    recent_ops: recent.toReversed().map(recentOp),
     incarnation: host.row.incarnation,
     oldest_seq: oldestSeq,
   };
+}
+
+/** The same for who may read a part: nothing tells of the rest. The ops are those of the last {@link OPS_COUNTED}. */
+async function visibleFigures(
+  room: FigureRoom,
+  host: StoreHost,
+  readable: Scope,
+): Promise<StoreFigures> {
+  const whole = await figures(room.storage, host);
+  const from = Math.max(host.head - OPS_COUNTED, whole.oldest_seq - 1);
+  const seen: RecentOp[] = [];
+  let count = 0;
+  for (let at = from; at < host.head;) {
+    const ops = await room.storage.read(host.row.id, at, { ops: OPS_READ });
+    for (const op of ops) {
+      if (project(op, readable) === null) continue;
+      count += 1;
+      seen.push(recentOp(op));
+      if (seen.length > RECENT_OPS) seen.shift();
+    }
+    at = ops.at(-1)?.seq ?? host.head;
+  }
+  return {
+    ...whole,
+    ...(await countSlowly(room.clock, host, readable)),
+    op_count: count,
+    db_size_bytes: 0,
+    recent_ops: seen.toReversed(),
+  };
+}
+
+async function countSlowly(
+  clock: Clock,
+  host: StoreHost,
+  readable: Scope,
+): Promise<Pick<StoreFigures, 'entry_count' | 'file_storage_bytes'>> {
+  const files = new Map<string, number>();
+  let count = 0;
+  let looks = 0;
+  for (const entry of entriesIn(host.view().tree, readable)) {
+    if (entry !== null) {
+      count += 1;
+      noteFile(entry, files);
+    }
+    looks += entry === null ? LOOKS_PER_TURN : 1;
+    if (looks < LOOKS_PER_TURN) continue;
+    looks = 0;
+    await new Promise<void>((resolve) => clock.setImmediate(resolve));
+  }
+  const bytes = [...files.values()].reduce((sum, size) => sum + size, 0);
+  return { entry_count: count, file_storage_bytes: bytes };
+}
+
+/** Each blob counts once, however many entries name it. */
+function noteFile({ type, value }: Entry, files: Map<string, number>): void {
+  if (type !== 'file' || !isObject(value)) return;
+  const { hash, size } = value;
+  if (typeof hash === 'string' && typeof size === 'number') files.set(hash, size);
+}
+
+function recentOp({ seq, op, path, at }: LoggedOp): RecentOp {
+  return { store_seq: seq, op, path, inserted_at: new Date(at).toISOString() };
 }
 
 /** The response to `op_status` (stores.md §10.7.1). */
@@ -86,6 +166,8 @@ export async function operationStatus(
   const opId = readOpStatus(payload);
   if (isRefusal(opId)) return opId;
   const { deviceId, host } = terms;
+  // It may be queued by another socket of the device: then what it comes to is the answer.
+  await host.settled(deviceId, opId);
   const found = await storage.answers(host.row.id, {
     ids: [{ deviceId, opId }],
     clients: [],

@@ -1,8 +1,9 @@
-import type { Tree } from '@holdfast/engine/data';
-import type { Codec, DeviceId, Glob, Seq } from '@holdfast/protocol';
+import type { PathGrants, Tree } from '@holdfast/engine/data';
+import type { Codec, DeviceId, Seq } from '@holdfast/protocol';
 import type { Principal } from '../access/index.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import type { Outbox } from './outbox.ts';
+import type { ChannelScope } from './scope.ts';
 import type { Snapshot } from './snapshots.ts';
 
 /** The state to send in full: in chunks (§10.3), or as the events a capver-3 client knows (§9.4). */
@@ -18,10 +19,8 @@ export type JoinPlan = {
   readonly from: Seq;
   readonly snapshot: SnapshotPlan | null;
   readonly why: 'fresh' | 'incarnation' | 'scope' | 'ahead' | 'behind' | 'cheaper' | null;
-  readonly scope: string;
-  readonly patterns: readonly Glob[];
-  /** Patterns `[]`: only writes and replies. */
-  readonly silent: boolean;
+  /** The part that the client has from the join on; without patterns it hears nothing, and has its writes answered. */
+  readonly scope: ChannelScope;
   /** A capver-3 device must confirm the snapshot (§9.4.3). */
   readonly unconfirmed: boolean;
   /** The client's cursor as it said it. */
@@ -49,6 +48,8 @@ export type ChannelTerms = {
   readonly codec: Codec;
   readonly deviceId: DeviceId;
   readonly principal: Principal;
+  /** What its path rules let it read and write; null: everything. */
+  readonly grants: PathGrants | null;
   readonly host: StoreHost;
   readonly plan: JoinPlan;
 };

@@ -1,4 +1,6 @@
-import { asPath, asStoreName, defaultLimits } from '@holdfast/protocol';
+import { grantsOf } from '../../src/access/index.ts';
+import { channelScope, everything } from '../../src/socket/scope.ts';
+import { asGlob, asPath, asStoreName, defaultLimits } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 
 import { memoryBus } from '../../src/bus/memory.ts';
@@ -49,6 +51,8 @@ async function put(host: StoreHost, path: string, value: string): Promise<void> 
   });
 }
 
+const scope = channelScope(everything, grantsOf(null).read);
+
 test('of snapshots that are too much to keep, those wanted longest ago are let go', async () => {
   const host = await openHost();
   const text = 'x'.repeat(1000);
@@ -56,18 +60,18 @@ test('of snapshots that are too much to keep, those wanted longest ago are let g
   const cut: Snapshot[] = [];
   for (let i = 0; i < 3; i += 1) {
     await put(host, 'a', `${text}${i}`);
-    const snapshot = snapshots.current(host, 0);
+    const snapshot = snapshots.current(host, scope, 0);
     expect(snapshot.chunk(0)).not.toBeNull();
     cut.push(snapshot);
   }
   const resumes = (of: Snapshot | undefined): boolean =>
-    of !== undefined && snapshots.resume(host, { id: of.id, next: 1 }, 0) === of;
+    of !== undefined && snapshots.resume({ host, scope }, { id: of.id, next: 1 }, 0) === of;
   expect(cut.map(resumes)).toEqual([true, true, true]);
-  expect(snapshots.current(host, 0)).toBe(cut[2]);
+  expect(snapshots.current(host, scope, 0)).toBe(cut[2]);
   // The first is wanted again, so the second has waited longest when room is needed.
   expect(resumes(cut[0])).toBe(true);
   await put(host, 'b', text);
-  snapshots.current(host, 0).chunk(0);
+  snapshots.current(host, scope, 0).chunk(0);
   snapshots.sweep(0);
   expect(cut.map(resumes)).toEqual([true, false, true]);
 });
@@ -76,10 +80,27 @@ test('a snapshot larger than all that may be kept can still be resumed while it 
   const host = await openHost();
   await put(host, 'a', 'x'.repeat(5000));
   const snapshots = new Snapshots(100);
-  const only = snapshots.current(host, 0);
+  const only = snapshots.current(host, scope, 0);
   only.chunk(0);
   snapshots.sweep(0);
-  expect(snapshots.resume(host, { id: only.id, next: 1 }, 0)).toBe(only);
+  expect(snapshots.resume({ host, scope }, { id: only.id, next: 1 }, 0)).toBe(only);
   snapshots.sweep(121_000);
-  expect(snapshots.resume(host, { id: only.id, next: 1 }, 0)).toBeNull();
+  expect(snapshots.resume({ host, scope }, { id: only.id, next: 1 }, 0)).toBeNull();
+});
+
+test('S83 S102 a broken-off snapshot is not resumed in another scope', async () => {
+  const host = await openHost();
+  await put(host, 'a/x', 'v');
+  await put(host, 'b/x', 'v');
+  const snapshots = new Snapshots();
+  const whole = snapshots.current(host, scope, 0);
+  whole.chunk(0);
+  const part = channelScope([asGlob('a/**')], grantsOf(null).read);
+  expect(snapshots.resume({ host, scope: part }, { id: whole.id, next: 0 }, 0)).toBeNull();
+  const mine = snapshots.current(host, part, 0);
+  expect(mine.chunk(0)).toMatchObject({ payload: { entries: [['a/x', 'v', 'string', 1]] } });
+  const addition = snapshots.current(host, { ...part, isAddition: true }, 0);
+  expect([mine.within, addition.within]).toEqual([null, ['a/**']]);
+  expect(snapshots.resume({ host, scope: part }, { id: addition.id, next: 0 }, 0)).toBeNull();
+  expect(snapshots.resume({ host, scope: part }, { id: mine.id, next: 1 }, 0)).toBe(mine);
 });

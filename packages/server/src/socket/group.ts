@@ -1,0 +1,78 @@
+import type { LoggedOp } from '@holdfast/engine/authority';
+import type { Seq } from '@holdfast/protocol';
+import { encodePart, partsOf } from './ops.ts';
+import type { Outbox } from './outbox.ts';
+import type { Audience } from './terms.ts';
+
+/** A channel that is at the head of its store and hears what comes next. */
+export type Listener = {
+  readonly outbox: Outbox;
+  /** The channel leaves the live group with everything up to `cursor` told: its socket is too slow, or the next commit too large. */
+  lag(cursor: Seq): void;
+};
+
+/** Channels of equal audience, scope and cursor: every commit is encoded once for all of them (stores.md §10.2.0). */
+export class Group {
+  readonly key: string;
+  readonly hash: string;
+  readonly listeners = new Set<Listener>();
+  readonly #audience: Audience;
+  #cursor: Seq;
+
+  constructor(
+    key: string,
+    audience: Audience,
+    { hash, cursor }: { readonly hash: string; readonly cursor: Seq },
+  ) {
+    this.key = key;
+    this.hash = hash;
+    this.#audience = audience;
+    this.#cursor = cursor;
+  }
+
+  /** The seq up to which the channels have been told. */
+  get cursor(): Seq {
+    return this.#cursor;
+  }
+
+  /** Takes the channels to a seq, by the ops that they see. */
+  deliver(visible: readonly LoggedOp[], to: Seq): void {
+    for (const part of partsOf(visible, to)) {
+      if (this.listeners.size === 0) break;
+      if (part.isLarge && this.#audience.dialect === 4) {
+        this.#dismiss();
+        break;
+      }
+      this.#send(encodePart(this.#audience, this.#cursor, part));
+      this.#cursor = part.to;
+    }
+    this.#cursor = to;
+  }
+
+  /** Tells the channels that nothing up to a seq concerns them (stores.md §10.2.5); capver 3 has no words for it. */
+  advance(to: Seq): void {
+    if (to <= this.#cursor) return;
+    if (this.#audience.dialect === 4 && this.listeners.size > 0) {
+      this.#send(encodePart(this.#audience, this.#cursor, { ops: [], to }));
+    }
+    this.#cursor = to;
+  }
+
+  #send(bytes: Buffer): void {
+    for (const listener of this.listeners) {
+      if (listener.outbox.takesMore()) {
+        listener.outbox.send(bytes);
+      } else {
+        this.listeners.delete(listener);
+        listener.lag(this.#cursor);
+      }
+    }
+  }
+
+  /** Each of them finds the commit in the log, and gets the state instead. */
+  #dismiss(): void {
+    const dismissed = [...this.listeners];
+    this.listeners.clear();
+    for (const listener of dismissed) listener.lag(this.#cursor);
+  }
+}

@@ -1,0 +1,44 @@
+import type { PathGrants } from '@holdfast/engine/data';
+import { type Glob, type Limits, type Refusal, refuse, type ScopeChange } from '@holdfast/protocol';
+import { grantsOf } from '../access/index.ts';
+import { type ChannelScope, channelScope, unreadable } from './scope.ts';
+import type { SnapshotPart } from './snapshots.ts';
+
+const everyGrant = grantsOf(null);
+
+/** The scope after a change of the patterns: what of it the client lacks, and what it may not have (stores.md §10.4.4). */
+export type Rescoped = {
+  readonly scope: ChannelScope;
+  readonly addition: SnapshotPart | null;
+  readonly denied: readonly Glob[];
+};
+
+/** Takes patterns out of a channel's set, and puts others in. One that is in both lists stays where it is. */
+export function rescope(
+  { add, remove }: ScopeChange,
+  {
+    scope,
+    grants,
+    limits,
+  }: {
+    readonly scope: ChannelScope;
+    readonly grants: PathGrants | null;
+    readonly limits: Pick<Limits, 'max_patterns'>;
+  },
+): Rescoped | Refusal {
+  const { read: readable } = grants ?? everyGrant;
+  const denied = new Set(unreadable(add, readable));
+  const had = new Set(scope.patterns);
+  const gone = new Set(remove);
+  const added = [...new Set(add)].filter((each) => !denied.has(each) && !had.has(each));
+  const kept = scope.patterns.filter((each) => !gone.has(each) || add.includes(each));
+  const patterns = [...kept, ...added];
+  if (patterns.length > limits.max_patterns) {
+    return refuse('too_many_patterns', { limit: limits.max_patterns });
+  }
+  return {
+    scope: channelScope(patterns, readable),
+    addition: added.length === 0 ? null : { ...channelScope(added, readable), isAddition: true },
+    denied: [...denied],
+  };
+}

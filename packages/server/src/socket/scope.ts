@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto';
+import { Scope } from '@holdfast/engine/data';
+import { asGlob, type Glob, isRefusal, parseGlob, type Pattern } from '@holdfast/protocol';
+
+/** The part of a store that a channel has: its patterns, and of what they cover the leaves that may be read (stores.md §10.4.1). */
+export type ChannelScope = {
+  readonly patterns: readonly Glob[];
+  /** Stands for patterns and read rules: channels and replicas of equal hashes hold the same leaves. */
+  readonly hash: string;
+  readonly leaves: Scope;
+};
+
+/** The patterns of a whole store. */
+export const everything: readonly Glob[] = [asGlob('**')];
+
+/** The scope of a channel with these patterns, whose principal may read no more than the rules allow. */
+export function channelScope(globs: readonly Glob[], readable: Scope): ChannelScope {
+  const patterns = [...new Set(globs)];
+  const asked = new Scope(patterns.map(patternOf));
+  return { patterns, hash: hashOf(asked, readable), leaves: asked.within(readable) };
+}
+
+/** What of the patterns can match nothing that may be read. */
+export function unreadable(patterns: readonly Glob[], readable: Scope): readonly Glob[] {
+  return patterns.filter((glob) => !readable.meets(patternOf(glob)));
+}
+
+/** Patterns have been read from the wire: what does not parse is a bug. */
+function patternOf(glob: Glob): Pattern {
+  const pattern = parseGlob(glob);
+  if (isRefusal(pattern)) throw new TypeError(`"${glob}" is no pattern: ${pattern.code}.`);
+  return pattern;
+}
+
+/** Without patterns nothing is held, so rules make no difference. */
+function hashOf(asked: Scope, readable: Scope): string {
+  if (asked.isEmpty) return 'none';
+  if (asked.isWhole && readable.isWhole) return 'all';
+  const text = JSON.stringify([sourcesOf(asked), sourcesOf(readable)]);
+  return createHash('sha256').update(text).digest('base64url').slice(0, 22);
+}
+
+function sourcesOf({ isWhole, patterns }: Scope): readonly string[] | null {
+  return isWhole ? null : [...new Set(patterns.map(({ source }) => source))].toSorted();
+}

@@ -1,0 +1,106 @@
+import type { PathGrants } from '@holdfast/engine/data';
+import {
+  type DeviceId,
+  HoldfastError,
+  isRefusal,
+  type JoinRequest,
+  type Refusal,
+  refuse,
+} from '@holdfast/protocol';
+import { grantsOf, type Principal } from '../access/index.ts';
+import type { StoreHold } from '../host/stores.ts';
+import { admit, planJoin, readJoining } from './join.ts';
+import type { SocketRoom } from './room.ts';
+import { channelScope, everything } from './scope.ts';
+import type { JoinPlan } from './terms.ts';
+
+const RETRY_AFTER_MS = 1000;
+const everyGrant = grantsOf(null);
+
+/** Who joins, and how it speaks. */
+export type Joining = {
+  readonly dialect: 3 | 4;
+  readonly deviceId: DeviceId;
+  readonly principal: Principal;
+};
+
+/** A join that is accepted: the store that it holds open, and the way to the present. */
+export type StoreJoin = {
+  readonly hold: StoreHold;
+  readonly grants: PathGrants | null;
+  readonly plan: JoinPlan;
+};
+
+/** Decides a join in the order of stores.md §7.4.3; the caller releases the hold. */
+export async function joinStore(
+  room: SocketRoom,
+  joining: Joining,
+  { topic, payload }: { readonly topic: string; readonly payload: unknown },
+): Promise<StoreJoin | Refusal> {
+  const { dialect, principal } = joining;
+  const row = await admit(room.storage, principal, topic);
+  if (isRefusal(row)) return row;
+  const grants = pathGrants(principal, dialect);
+  const { read: readable } = grants ?? everyGrant;
+  const request = readJoining(payload, { dialect, readable }, room.limits);
+  if (isRefusal(request)) return request;
+  const hold = await holdStore(room, row.id);
+  if (isRefusal(hold)) return hold;
+  try {
+    const plan = await settle(room, { ...joining, hold, grants: grants ?? everyGrant }, request);
+    if (!hold.host.stopped) return { hold, grants, plan };
+  } catch (error) {
+    hold.release();
+    throw error;
+  }
+  hold.release();
+  return unavailable();
+}
+
+/** On capver 3 nothing is written that may not be read (stores.md §11.2.1). */
+function pathGrants({ pathRules = null }: Principal, dialect: 3 | 4): PathGrants | null {
+  if (pathRules === null) return null;
+  const { read, write } = grantsOf(pathRules);
+  if (read.isWhole && write.isWhole) return null;
+  return { read, write: dialect === 3 ? write.within(read) : write };
+}
+
+/** A store that cannot be opened because this process lets go of its stores is open elsewhere, or here again soon. */
+async function holdStore(room: SocketRoom, id: string): Promise<StoreHold | Refusal> {
+  try {
+    return await room.stores.hold(id);
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    if (error.code === 'unauthorized') return refuse('unauthorized');
+    if (error.code === 'registry_disposed' || error.code === 'load_aborted') return unavailable();
+    throw error;
+  }
+}
+
+function unavailable(): Refusal {
+  return refuse('unavailable', { retry_after_ms: RETRY_AFTER_MS });
+}
+
+/** Plans the join; for capver 3 the device record is durable before the reply (stores.md §9.4.3). */
+async function settle(
+  room: SocketRoom,
+  joining: Joining & { readonly hold: StoreHold; readonly grants: PathGrants },
+  request: JoinRequest,
+): Promise<JoinPlan> {
+  const { dialect, deviceId, grants } = joining;
+  const { host } = joining.hold;
+  await host.refresh();
+  const scope = channelScope(request.patterns ?? everything, grants.read);
+  if (dialect === 4) return planJoin(room, { host, dialect, scope, stale: false }, request);
+  const { name, incarnation } = host.row;
+  const { devices } = room.storage;
+  const record = await devices.get(name, deviceId);
+  const known =
+    record === null ||
+    (!record.unconfirmed && record.incarnation === incarnation && record.scope === scope.hash);
+  const stale = !known && request.lastSeq > 0;
+  const plan = planJoin(room, { host, dialect, scope, stale }, request);
+  const { unconfirmed } = plan;
+  await devices.put(name, deviceId, { incarnation, scope: scope.hash, unconfirmed });
+  return plan;
+}

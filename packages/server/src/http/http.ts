@@ -13,6 +13,7 @@ import { routeEntryList } from './entry-list.ts';
 import { routeFiles } from './files.ts';
 import { routeHealth } from './health.ts';
 import { routeHistory } from './history.ts';
+import { routeLog } from './log.ts';
 import { routeStores } from './stores.ts';
 import { routeTokens } from './tokens.ts';
 import { routeWatch } from './watch.ts';
@@ -77,6 +78,7 @@ export function createHttp(deps: HttpDeps): Hono {
   const committer = new Committer(deps);
   routeWatch(app, deps);
   routeHistory(app, deps, committer);
+  routeLog(app, deps);
   routeEntryBatch(app, deps, committer);
   routeEntryList(app, deps);
   routeEntries(app, deps, committer);

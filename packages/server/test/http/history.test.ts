@@ -101,3 +101,68 @@ test('S102 rules hide what differs, and let only what is writable as a whole go 
   });
   expect((await back({ to_seq: 0 })).json).toMatchObject({ reason: 'path_not_allowed' });
 });
+
+const seqs = (json: { readonly [key: string]: unknown }) =>
+  JSON.stringify(json['ops'], ['store_seq']);
+
+test('S89 the log is told newest first, filtered by path, device, op and time, with totals', async () => {
+  const { ask } = await open();
+  await write(ask, ['users/ann', 1], ['users/ann/x', 2], ['posts/a', 3], ['users/bob', 4]);
+  const log = async (query: string) => (await ask('GET', `${S}/log?${query}`)).json;
+  expect(await log('limit=2')).toEqual({
+    ops: [
+      {
+        store_seq: 5,
+        op: 'set',
+        path: 'users/bob',
+        value: 4,
+        arg: null,
+        type: 'integer',
+        device_id: expect.stringMatching(/^http:/),
+        client_op_id: expect.any(String),
+        tx: null,
+        inserted_at: '2026-01-01T00:00:00.000Z',
+      },
+      expect.objectContaining({ store_seq: 4 }),
+    ],
+    pagination: { page: 1, limit: 2, total: 5, total_pages: 3 },
+  });
+  expect(seqs(await log('limit=2&page=3'))).toBe('[{"store_seq":1}]');
+  expect(seqs(await log('before_seq=3'))).toBe('[{"store_seq":2},{"store_seq":1}]');
+  expect(seqs(await log('path=users/*'))).toBe('[{"store_seq":5},{"store_seq":2},{"store_seq":1}]');
+  expect(await log('path=users/ann&op=delete')).toMatchObject({ pagination: { total: 1 } });
+  expect(await log('device_id=nobody')).toMatchObject({ ops: [], pagination: { total: 0 } });
+  expect(await log('since=2026-01-02T00:00:00Z')).toMatchObject({ pagination: { total: 0 } });
+  for (const query of [
+    'limit=0',
+    'op=drop',
+    'since=now',
+    'page=1&before_seq=2',
+    'path=**/a',
+    'x=1',
+  ]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect((await ask('GET', `${S}/log?${query}`)).status).toBe(400);
+  }
+});
+
+test('S89 the log of more ops than one window holds is whole, and rules leave no trace of the rest', async () => {
+  const { world, ask } = await open();
+  for (let round = 0; round < 13; round += 1) {
+    const ops = Array.from({ length: 20 }, (_, at) => ({
+      op: 'set',
+      path: `k/${at}`,
+      value: round,
+    }));
+    // oxlint-disable-next-line no-await-in-loop -- in this order
+    await ask('POST', `${S}/transact`, {
+      ops: [...ops, { op: 'set', path: 'mine', value: round }],
+    });
+  }
+  const bound = await world.token({ pathRules: [{ pattern: 'mine', allow: ['read'] }] });
+  const all = (await ask('GET', `${S}/log?limit=1000`)).json;
+  expect(all).toMatchObject({ pagination: { total: 273 } });
+  const mine = (await bound.ask('GET', `${S}/log`)).json;
+  expect(mine).toMatchObject({ pagination: { total: 13 } });
+  expect(JSON.stringify(mine)).not.toContain('k/');
+});

@@ -1,0 +1,207 @@
+import type { LoggedOp } from '@holdfast/engine/authority';
+import { project, type Scope, typeOfOp } from '@holdfast/engine/data';
+import {
+  isOpName,
+  isRefusal,
+  type Limits,
+  matches,
+  parseGlob,
+  type Pattern,
+  refuse,
+  segmentsOf,
+  type Seq,
+} from '@holdfast/protocol';
+import type { Context, Hono } from 'hono';
+
+import type { HttpDeps, OpenStore } from './deps.ts';
+import { invalidParam, refused } from './errors.ts';
+import { identify, needScope, readable } from './identify.ts';
+import { seqOf } from './past.ts';
+import { storeOf } from './store-of.ts';
+import { readTime, writeTime } from './time.ts';
+
+const WINDOW = 1000;
+const LIMIT_DEFAULT = 50;
+const LIMIT_MAX = 1000;
+const parameters = new Set([
+  'path',
+  'device_id',
+  'op',
+  'since',
+  'until',
+  'page',
+  'limit',
+  'before_seq',
+]);
+
+/** Which ops of the log, newest first (stores.md §13.2.1). */
+type Filter = {
+  readonly scope: Scope;
+  readonly pattern: Pattern | null;
+  readonly deviceId: string | null;
+  readonly op: string | null;
+  readonly since: number;
+  readonly until: number;
+};
+
+type Paging =
+  | { readonly kind: 'page'; readonly page: number; readonly limit: number }
+  | { readonly kind: 'before'; readonly seq: Seq; readonly limit: number };
+
+/** `GET …/log`: what happened, newest first. */
+export function routeLog(app: Hono, deps: HttpDeps): void {
+  app.get('/api/stores/:org/:store/log', async (c) => {
+    const principal = await identify(deps, c);
+    const row = await storeOf(deps, c, principal);
+    needScope(principal, 'audit:read');
+    const filter = readFilter(c, readable(principal), deps.limits);
+    const paging = readPaging(c);
+    return deps.withStore(row.id, async (store) =>
+      c.json(
+        paging.kind === 'page'
+          ? await pageOf(store, filter, paging)
+          : await before(store, filter, paging),
+      ),
+    );
+  });
+}
+
+async function before(
+  store: OpenStore,
+  filter: Filter,
+  { seq, limit }: Extract<Paging, { kind: 'before' }>,
+): Promise<object> {
+  const ops: object[] = [];
+  for await (const op of backwards(store, Math.min(seq - 1, store.standing().head))) {
+    const seen = show(op, filter);
+    if (seen !== null) ops.push(seen);
+    if (ops.length === limit) break;
+  }
+  return { ops };
+}
+
+async function pageOf(
+  store: OpenStore,
+  filter: Filter,
+  { page, limit }: Extract<Paging, { kind: 'page' }>,
+): Promise<object> {
+  const ops: object[] = [];
+  const skipped = (page - 1) * limit;
+  let total = 0;
+  for await (const op of backwards(store, store.standing().head)) {
+    const seen = show(op, filter);
+    if (seen === null) continue;
+    if (total >= skipped && ops.length < limit) ops.push(seen);
+    total += 1;
+  }
+  const pagination = { page, limit, total, total_pages: Math.ceil(total / limit) };
+  return { ops, pagination };
+}
+
+/** The log from a seq down to the oldest that is retained: seqs are dense, so windows of them are read from behind. */
+async function* backwards(store: OpenStore, from: Seq): AsyncGenerator<LoggedOp, void, undefined> {
+  const { oldestSeq } = store.standing();
+  for (let to = from; to >= oldestSeq;) {
+    const start = Math.max(oldestSeq - 1, to - WINDOW);
+    // oxlint-disable-next-line no-await-in-loop -- window by window
+    const ops = await readAll(store, start, to);
+    yield* ops.toReversed();
+    to = start;
+  }
+}
+
+async function readAll(store: OpenStore, after: Seq, to: Seq): Promise<readonly LoggedOp[]> {
+  const ops: LoggedOp[] = [];
+  for (let at = after; at < to;) {
+    // oxlint-disable-next-line no-await-in-loop -- large ones come in several parts
+    const part = await store.read(at, to);
+    ops.push(...part.filter(({ seq }) => seq <= to));
+    const last = part.at(-1);
+    if (last === undefined) break;
+    at = last.seq;
+  }
+  return ops;
+}
+
+/** The op as whoever asks may see it; null where the filter or their rules leave it out. */
+function show(
+  op: LoggedOp,
+  { scope, pattern, deviceId, op: name, since, until }: Filter,
+): object | null {
+  if (op.at < since || op.at > until) return null;
+  if (deviceId !== null && op.deviceId !== deviceId) return null;
+  if (name !== null && op.op !== name) return null;
+  if (pattern !== null && !matches(pattern, segmentsOf(op.path))) return null;
+  const seen = project(op, scope);
+  return seen === null ? null : describe(seen);
+}
+
+function describe(op: LoggedOp): object {
+  return {
+    store_seq: op.seq,
+    op: op.op,
+    path: op.path,
+    value: op.value,
+    arg: op.arg,
+    type: typeOfOp(op.op, op.value),
+    device_id: op.deviceId,
+    client_op_id: op.clientOpId,
+    tx: op.tx,
+    inserted_at: writeTime(op.at),
+  };
+}
+
+function readFilter(c: Context, scope: Scope, limits: Limits): Filter {
+  const asked = c.req.query();
+  for (const name of Object.keys(asked)) {
+    if (!parameters.has(name)) throw invalidParam(`There is no parameter ${name.slice(0, 40)}.`);
+  }
+  const { path, device_id: deviceId = null, op = null } = asked;
+  if (op !== null && !isOpName(op)) throw invalidParam('op is the name of an op.');
+  return {
+    scope,
+    pattern: path === undefined ? null : readPattern(path, limits),
+    deviceId,
+    op,
+    since: readInstant(asked['since'], 'since') ?? -Infinity,
+    until: readInstant(asked['until'], 'until') ?? Infinity,
+  };
+}
+
+function readPattern(pattern: string, limits: Limits): Pattern {
+  const parsed = parseGlob(pattern, limits);
+  if (isRefusal(parsed)) throw refused(refuse('invalid_pattern', { pattern, error: parsed.code }));
+  return parsed;
+}
+
+function readInstant(text: string | undefined, name: string): number | null {
+  if (text === undefined) return null;
+  const at = readTime(text);
+  if (at === null) throw invalidParam(`${name} must be an instant such as 2026-01-31T12:00:00Z.`);
+  return at;
+}
+
+function readPaging(c: Context): Paging {
+  const { page, before_seq: beforeSeq, limit: asked } = c.req.query();
+  const limit = readCount(asked, { name: 'limit', otherwise: LIMIT_DEFAULT, most: LIMIT_MAX });
+  if (beforeSeq === undefined) {
+    const most = Math.floor(Number.MAX_SAFE_INTEGER / LIMIT_MAX);
+    return { kind: 'page', page: readCount(page, { name: 'page', otherwise: 1, most }), limit };
+  }
+  if (page !== undefined) throw invalidParam('Give page or before_seq, not both.');
+  return { kind: 'before', seq: seqOf(beforeSeq, 'before_seq'), limit };
+}
+
+function readCount(
+  text: string | undefined,
+  {
+    name,
+    otherwise,
+    most,
+  }: { readonly name: string; readonly otherwise: number; readonly most: number },
+): number {
+  if (text === undefined) return otherwise;
+  const count = /^\d{1,13}$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= most) return count;
+  throw invalidParam(`${name} must be an integer from 1 to ${most}.`);
+}

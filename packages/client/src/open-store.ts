@@ -120,13 +120,15 @@ export class OpenStore implements Speaker, ReceiptDesk {
     return this.#waiters.until(({ isSettled }) => isSettled);
   }
 
-  /** One that is relayed for another tab is not shown before it is committed, and may be here already. */
-  request(receipt: WriteReceipt, isRelayed = false): void {
+  /** One of another tab is not shown before it is committed; it may be here already, with the receipt that is `found`. */
+  request(receipt: WriteReceipt, found?: (receipt: WriteReceipt | undefined) => void): void {
     const { opId, request } = receipt;
     if (request === null) return;
+    const blind = found !== undefined;
+    found?.(this.#receipts.get(opId));
     this.#receipts.set(opId, receipt);
-    if (isRelayed && this.stateOf(opId) !== null) return;
-    this.#when(() => this.#step({ type: 'request', opId, request, blind: isRelayed }));
+    if (blind && this.stateOf(opId) !== null) return;
+    this.#when(() => this.#step({ type: 'request', opId, request, blind }));
   }
 
   cancel(opId: OpId): void {

@@ -11,6 +11,8 @@ export type TabCachePorts = {
   /** The session of this tab, and which are alive. */
   session(): string;
   living(): Promise<ReadonlySet<string>>;
+  /** Kept when other tabs see that this one is alive: what it stores before would pass for that of a tab that is gone. */
+  readonly isSeen: Promise<void>;
   /** The committed state of a store of this tab; null where it has none to keep. */
   image(store: StoreName): ReplicaImage | null;
 };
@@ -87,6 +89,7 @@ export class TabCache implements Cache {
     const requests = change.requests.flatMap((each) => this.#mine(each));
     const reign = this.#reign;
     const whole = this.#whole(store, { ...change, requests });
+    await this.#ports.isSeen;
     if (reign !== null && whole !== null) {
       this.#based.add(store);
       const isStored = await sharing.commit(store, whole, await reign);

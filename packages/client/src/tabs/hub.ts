@@ -1,8 +1,6 @@
 import {
   asGlob,
   defaultLimits,
-  entryTuple,
-  type EntryTuple,
   HoldfastError,
   isObject,
   isRefusal,
@@ -21,8 +19,9 @@ import {
   type SnapshotReason,
 } from '@holdfast/protocol';
 import type { Outcome, ReplicaImage } from '@holdfast/engine/replica';
-import { WriteReceipt } from '../receipt.ts';
+import { RelayedReceipt } from './relayed-receipt.ts';
 import type { SeatedNews, SeatedPlace, SeatedStore } from './seat.ts';
+import { type Message, snapshotOf } from './snapshot.ts';
 
 /** How a push ends. */
 export type Answer = (status: 'ok' | 'error', response: object) => void;
@@ -38,9 +37,6 @@ export interface FollowerChannel {
   shut(): void;
 }
 
-/** One message to any number of channels of a topic, of which each tab gets the same text. */
-export type Message = { readonly event: string; readonly payload: unknown };
-
 /** What a hub needs to know of its leader. */
 export type HubPorts = {
   wall(): number;
@@ -54,7 +50,6 @@ type Joining = { readonly channel: FollowerChannel; readonly request: JoinReques
 type Frame = { readonly from: Seq; readonly to: Seq; readonly message: Message };
 
 const tailOpsMax = 1000;
-const chunkEntries = 500;
 
 /**
  * A store of the leader, as the channels of other tabs are served from it: they get what the leader's replica has, and
@@ -289,7 +284,8 @@ export class StoreHub {
       if (isLater) this.#shutOne(from);
       else for (const answer of answers) tell(outcome, answer);
     };
-    store.request(new RelayedReceipt({ opId, request }, { store, told }), true);
+    const receipt = new RelayedReceipt({ opId, request }, { store, told });
+    store.request(receipt, (found) => receipt.replace(found));
   }
 
   #shutOne(channel: FollowerChannel): void {
@@ -324,28 +320,6 @@ export class StoreHub {
   }
 }
 
-/** A receipt of a request of another tab, which is told the outcome, refusals too. */
-class RelayedReceipt extends WriteReceipt {
-  readonly #told: (outcome: Outcome) => void;
-
-  constructor(
-    of: { readonly opId: OpId; readonly request: Request },
-    to: { readonly store: SeatedStore; readonly told: (outcome: Outcome) => void },
-  ) {
-    super(of, to.store);
-    this.#told = to.told;
-  }
-
-  override get isAwaited(): boolean {
-    return true;
-  }
-
-  override settle(outcome: Outcome): void {
-    super.settle(outcome);
-    this.#told(outcome);
-  }
-}
-
 function tell(outcome: Outcome, answer: Answer): void {
   if (outcome.status === 'committed') answer('ok', outcome.reply);
   else answer('error', outcome.refusal.toResponse());
@@ -368,25 +342,4 @@ function reasonFor(
   if (scope !== image.scope) return 'scope';
   if (lastSeq > image.seq) return 'ahead';
   return tail === null ? 'behind' : null;
-}
-
-/** A state as the messages that bring it (stores.md §10.3). */
-function* snapshotOf(
-  { seq, incarnation, entries, maps }: ReplicaImage,
-  id: string,
-): Iterable<Message> {
-  const tuples: EntryTuple[] = [];
-  for (const entry of entries) tuples.push(entryTuple(entry));
-  const count = tuples.length;
-  yield {
-    event: 'snapshot_begin',
-    payload: { id, seq, incarnation, entries: count, within: null },
-  };
-  let index = 0;
-  for (; index * chunkEntries < count; index++) {
-    const part = tuples.slice(index * chunkEntries, (index + 1) * chunkEntries);
-    yield { event: 'snapshot_chunk', payload: { id, index, entries: part, maps: [] } };
-  }
-  yield { event: 'snapshot_chunk', payload: { id, index, entries: [], maps: [...maps] } };
-  yield { event: 'snapshot_end', payload: { id, seq, chunks: index + 1, entries: count } };
 }

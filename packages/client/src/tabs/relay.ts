@@ -16,9 +16,10 @@ import {
   refuse,
   type StoreName,
 } from '@holdfast/protocol';
-import type { FollowerChannel, Message, StoreHub } from './hub.ts';
+import type { FollowerChannel, StoreHub } from './hub.ts';
 import { Line, type LineMessage } from './line.ts';
 import { cannotServe, elsewhere } from './link.ts';
+import type { Message } from './snapshot.ts';
 
 /** What a relay needs. */
 export type RelayPorts = {

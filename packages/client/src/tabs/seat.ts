@@ -16,8 +16,8 @@ export interface Seated {
 export interface SeatedStore extends ReceiptDesk {
   /** Undefined while the cache has yet to answer. */
   readonly replica: { image(): ReplicaImage; status(): ReplicaStatus } | undefined;
-  /** With `isRelayed` the request of another tab, which may be in the outbox already. */
-  request(receipt: WriteReceipt, isRelayed: boolean): void;
+  /** Takes on a request of another tab, which may be here already, with a receipt that is replaced and `found`. */
+  request(receipt: WriteReceipt, found: (receipt: WriteReceipt | undefined) => void): void;
   /** Asks the server something on the channel of the store. */
   ask(event: string, payload: object): Promise<unknown>;
 }

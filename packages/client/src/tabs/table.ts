@@ -49,7 +49,10 @@ export class TableSeat implements Seat {
   readonly #letGo: (() => void)[] = [];
   readonly #setAlarm: (at: number) => void;
   readonly #setLook: (at: number) => void;
+  /** Kept when others can see that this tab is alive. */
+  readonly #isSeen: Promise<void>;
   readonly #role: Promise<void>;
+  #seated: () => void = () => undefined;
   #roleFound: () => void = () => undefined;
   #at: Place | null = null;
   #lock: () => void = () => undefined;
@@ -65,6 +68,9 @@ export class TableSeat implements Seat {
     this.#setLook = alarm(env, () => void this.#look());
     this.#role = new Promise((resolve) => {
       this.#roleFound = resolve;
+    });
+    this.#isSeen = new Promise((resolve) => {
+      this.#seated = resolve;
     });
     this.#cache = cache === null ? null : this.#cacheOver(cache);
     this.#relay = new Relay({
@@ -104,7 +110,11 @@ export class TableSeat implements Seat {
     const post = (to: string, message: LineMessage): void => this.#post(to, message);
     const table = this.#platform.channel(this.#table, (message) => this.#hearAll(message));
     const inbox = this.#platform.channel(this.#inbox(id), (message) => this.#hearOwn(message));
-    const alive = this.#platform.lock(this.#lockOf(id), { steal: false }, deaf);
+    const alive = this.#platform.lock(
+      this.#lockOf(id),
+      { steal: false },
+      { held: this.#seated, lost: () => undefined },
+    );
     this.#at = { client, id, candidate, table, link: new TabLink({ id, link, env, report, post }) };
     const unsubscribe = status.subscribe(() => this.#lookAtStatus());
     this.#letGo.push(
@@ -144,6 +154,7 @@ export class TableSeat implements Seat {
     this.#peers.clear();
     this.#hints.clear();
     this.#roleFound();
+    this.#seated();
   }
 
   // ── who leads ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -338,7 +349,7 @@ export class TableSeat implements Seat {
         // Too old to be sent again safely; whoever opens the store next is told.
         const isForgotten = firstSentAt !== null && firstSentAt < hub.dedupeSince;
         if (isForgotten || hub.isAsked(opId) || store.stateOf(opId) !== null) continue;
-        store.request(new WriteReceipt({ opId, request }, store), true);
+        store.request(new WriteReceipt({ opId, request }, store), () => undefined);
       }
     }, this.#settings.report);
   }
@@ -350,6 +361,7 @@ export class TableSeat implements Seat {
       cache,
       sharing,
       session: () => this.#at?.id ?? '',
+      isSeen: this.#isSeen,
       living: () => this.#living(),
       image: (store) => this.#image(store),
       roleKnown: () => {
@@ -371,5 +383,3 @@ type Place = {
   readonly table: TabsChannel;
   readonly link: TabLink;
 };
-
-const deaf = { held: () => undefined, lost: () => undefined };

@@ -217,16 +217,16 @@ export class Uplink {
     this.#probe?.abort();
     const probe = new AbortController();
     this.#probe = probe;
-    let status = 0;
+    let verdict: 'unauthorized' | 'unreachable' = 'unreachable';
     try {
       if (this.#token !== null) {
         const headers = { authorization: `Bearer ${this.#token}` };
-        ({ status } = await env.fetch(whoami, { headers, signal: probe.signal }));
+        const { status } = await env.fetch(whoami, { headers, signal: probe.signal });
+        if (status === 401) verdict = 'unauthorized';
       }
     } catch {
       // No answer is an answer: the network is to blame, not the token.
     }
-    const verdict = status === 401 ? 'unauthorized' : status === 200 ? 'accepted' : 'unreachable';
     if (this.#probe === probe) this.#step({ type: 'probed', verdict });
   }
 

@@ -8,7 +8,15 @@ import {
   refuse,
 } from '@holdfast/protocol';
 import { Backoff } from './backoff.ts';
-import { defaultTimes, type DialerTimes, readDirected } from './times.ts';
+import {
+  answerMs,
+  backoffMaxMs,
+  doubtMs,
+  heartbeatMs,
+  openMs,
+  readDirected,
+  silenceMs,
+} from './times.ts';
 import { Topics, type TopicView } from './topics.ts';
 import { Turn } from './turn.ts';
 import type { Connection, DialerEffect, DialerInput } from './types.ts';
@@ -24,8 +32,8 @@ import type { Connection, DialerEffect, DialerInput } from './types.ts';
 // 3. The token source is asked once, until a link has lived long with what it gave (stores.md C18).
 // 4. At rest nothing is due.
 
-/** What a dialer is made of: chance, whether `whoami` can be asked, and times other than the spec's. */
-export type DialerConfig = Partial<DialerTimes> & {
+/** What a dialer is made of: chance, and whether `whoami` can be asked. */
+export type DialerConfig = {
   /** A number from 0 to 1, 1 excluded. */
   readonly random: () => number;
   /** Whether the host can perform `probe`. */
@@ -55,18 +63,15 @@ const protocolViolation = 4003;
 
 /** The client's end of the one connection's conversation (stores.md §7, C16–C20). */
 export class Dialer {
-  readonly #times: DialerTimes;
   readonly #probeable: boolean;
-  readonly #turn = new Turn();
+  readonly #turn: Turn;
   readonly #topics: Topics;
-  readonly #backoff: Backoff;
+  readonly #backoff = new Backoff();
   #phase: Phase = 'resting';
   /** When the phase has lasted long enough, or too long. */
   #until: MonotonicMs = Infinity;
-  #link = 0;
-  /** Of the line that is open: since when, when something was last sent and heard, and what it has to answer by. */
+  /** Of the line that is open: since when, when something was last heard, and what it has to answer by. */
   #openedAt = 0;
-  #sentAt = 0;
   #heardAt = 0;
   #answerBy = Infinity;
   /** Why it rests. */
@@ -81,13 +86,9 @@ export class Dialer {
   #rescheduled = false;
 
   constructor(config: DialerConfig) {
-    const times = { ...defaultTimes, ...config };
-    const { random } = config;
-    this.#times = times;
     this.#probeable = config.probeable;
-    this.#backoff = new Backoff(times, random);
-    const send = (frame: Frame): void => this.#send(frame);
-    this.#topics = new Topics({ turn: this.#turn, times, random, send });
+    this.#turn = new Turn(config.random);
+    this.#topics = new Topics(this.#turn);
   }
 
   /** Takes one input and says what is to be done, in order. A push to a topic that is not joined is dropped. */
@@ -103,7 +104,7 @@ export class Dialer {
   describe(): DialerView {
     const { connection, attempts } = this.#reported;
     const topics = this.#topics.describe();
-    return { phase: this.#phase, link: this.#link, connection, attempts, ...topics };
+    return { phase: this.#phase, link: this.#turn.link, connection, attempts, ...topics };
   }
 
   #takeWish(input: Extract<DialerInput, { topic: string }>): void {
@@ -150,21 +151,21 @@ export class Dialer {
   }
 
   #open(): void {
-    this.#link += 1;
-    this.#enter('opening', this.#times.openMs);
-    this.#turn.emit({ type: 'open', link: this.#link });
+    this.#turn.link += 1;
+    this.#enter('opening', openMs);
+    this.#turn.emit({ type: 'open', link: this.#turn.link });
   }
 
   #opened(link: number): void {
-    if (this.#phase !== 'opening' || link !== this.#link) return;
+    if (this.#phase !== 'opening' || link !== this.#turn.link) return;
     const { now } = this.#turn;
     this.#enter('open');
     this.#openedAt = now;
-    this.#sentAt = now;
+    this.#turn.sentAt = now;
     this.#hear();
     this.#everOpen = true;
     this.#report();
-    this.#topics.opened();
+    this.#topics.tick();
   }
 
   /** Any frame is a sign of life: the heartbeat's reply may wait behind a long snapshot. */
@@ -175,7 +176,7 @@ export class Dialer {
   }
 
   #receive({ link, frame }: Weather<'received'>): void {
-    if (this.#phase !== 'open' || link !== this.#link) return;
+    if (this.#phase !== 'open' || link !== this.#turn.link) return;
     this.#hear();
     if (!isBadFrame(frame)) {
       if (frame.topic === 'phoenix' && frame.event === 'retry_after') this.#heed(frame);
@@ -188,17 +189,17 @@ export class Dialer {
   /** The server is about to go, and says for how long. */
   #heed({ payload }: Frame): void {
     const retryAfterMs = isObject(payload) ? payload['retry_after_ms'] : null;
-    this.#directedMs = readDirected(retryAfterMs, this.#times);
+    this.#directedMs = readDirected(retryAfterMs);
   }
 
   #closed({ link, code }: Weather<'closed'>): void {
     const phase = this.#phase;
-    if (link !== this.#link || (phase !== 'open' && phase !== 'opening')) return;
+    if (link !== this.#turn.link || (phase !== 'open' && phase !== 'opening')) return;
     if (phase === 'open') this.#lost();
     if (code === tokenInvalid) {
       this.#unauthorized();
     } else if (phase === 'opening' && this.#probeable) {
-      this.#enter('probing', this.#times.openMs);
+      this.#enter('probing', openMs);
       this.#turn.emit({ type: 'probe' });
     } else {
       this.#retry(code === grantsChanged);
@@ -219,12 +220,13 @@ export class Dialer {
 
   /** Gives up a line that is open for us, or opening. */
   #drop(code: number): void {
-    this.#turn.emit({ type: 'close', link: this.#link, code });
+    this.#turn.emit({ type: 'close', link: this.#turn.link, code });
     if (this.#phase === 'open') this.#lost();
     this.#retry();
   }
 
   #lost(): void {
+    this.#turn.isOpen = false;
     if (this.#backoff.lived(this.#turn.now - this.#openedAt)) this.#renewed = false;
     this.#topics.lost();
   }
@@ -232,10 +234,10 @@ export class Dialer {
   /** After a while; at once where there is no fault, unless that was tried shortly before. */
   #retry(atOnce = false): void {
     const isFirst = this.#backoff.failures === 0;
-    const waitMs = this.#backoff.failed(this.#directedMs);
+    const waitMs = this.#backoff.failed(this.#turn.random(), this.#directedMs);
     this.#directedMs = null;
     if (atOnce && isFirst) this.#open();
-    else this.#enter('waiting', Math.max(waitMs, this.#offline ? this.#times.backoffMaxMs : 0));
+    else this.#enter('waiting', Math.max(waitMs, this.#offline ? backoffMaxMs : 0));
   }
 
   /** The token is no good: its source is asked once; without another one it ends here (C18). */
@@ -251,7 +253,7 @@ export class Dialer {
 
   #stop(): void {
     if (this.#phase === 'open' || this.#phase === 'opening') {
-      this.#turn.emit({ type: 'close', link: this.#link, code: normalClosure });
+      this.#turn.emit({ type: 'close', link: this.#turn.link, code: normalClosure });
     }
     this.#topics.lost();
     this.#rest(null);
@@ -282,25 +284,20 @@ export class Dialer {
   /** Ends a line that has been silent for too long, and asks a silent one for a sign of life. */
   #watchLine(): void {
     const { now } = this.#turn;
-    const { silenceMs, heartbeatMs, answerMs } = this.#times;
     if (now >= Math.min(this.#heardAt + silenceMs, this.#answerBy) || this.#topics.isOverdue) {
       this.#drop(normalClosure);
       return;
     }
     this.#topics.tick();
-    if (now >= this.#sentAt + heartbeatMs && this.#answerBy === Infinity) this.#probe(answerMs);
+    const isQuiet = now >= this.#turn.sentAt + heartbeatMs;
+    if (isQuiet && this.#answerBy === Infinity) this.#probe(answerMs);
   }
 
   /** Asks for a sign of life. */
   #probe(limitMs: number): void {
     this.#answerBy = Math.min(this.#answerBy, this.#turn.now + limitMs);
     this.#turn.remind(this.#answerBy);
-    this.#send(heartbeatFrame(this.#turn.ref()));
-  }
-
-  #send(frame: Frame): void {
-    this.#sentAt = this.#turn.now;
-    this.#turn.emit({ type: 'send', link: this.#link, frame });
+    this.#turn.send(heartbeatFrame(this.#turn.ref()));
   }
 
   /** There is news of the network or of the page: no waiting, and no trust in a line without a sign of life. */
@@ -308,18 +305,19 @@ export class Dialer {
     const doubted = hasWoken || this.#offline;
     if (!hasWoken) this.#offline = false;
     if (this.#phase === 'waiting') this.#open();
-    else if (this.#phase === 'open' && doubted) this.#probe(this.#times.doubtMs);
+    else if (this.#phase === 'open' && doubted) this.#probe(doubtMs);
   }
 
   /** The platform may be wrong: a line that answers stays, and without one it is tried now and then. */
   #goOffline(): void {
     this.#offline = true;
-    if (this.#phase === 'open') this.#probe(this.#times.doubtMs);
-    else if (this.#phase === 'waiting') this.#enter('waiting', this.#times.backoffMaxMs);
+    if (this.#phase === 'open') this.#probe(doubtMs);
+    else if (this.#phase === 'waiting') this.#enter('waiting', backoffMaxMs);
   }
 
   #enter(phase: Phase, limitMs = Infinity): void {
     this.#phase = phase;
+    this.#turn.isOpen = phase === 'open';
     this.#until = this.#turn.now + limitMs;
     this.#refusal = null;
     this.#rescheduled = true;
@@ -330,9 +328,8 @@ export class Dialer {
     this.#rescheduled = false;
     turn.due = this.#until;
     if (this.#phase === 'open') {
-      const { heartbeatMs, silenceMs } = this.#times;
       turn.remind(this.#heardAt + silenceMs);
-      turn.remind(this.#answerBy === Infinity ? this.#sentAt + heartbeatMs : this.#answerBy);
+      turn.remind(this.#answerBy === Infinity ? this.#turn.sentAt + heartbeatMs : this.#answerBy);
     }
     this.#topics.remind();
   }

@@ -1,6 +1,5 @@
 export { Dialer, type DialerConfig, type DialerView } from './dialer.ts';
 export { Listener, type ListenerConfig, type ListenerView } from './listener.ts';
-export { defaultTimes, type DialerTimes } from './times.ts';
 export type {
   Connection,
   DialerEffect,

@@ -9,7 +9,7 @@ import {
   refuse,
 } from '@holdfast/protocol';
 import { Backoff } from './backoff.ts';
-import { type DialerTimes, readDirected } from './times.ts';
+import { readDirected, replyMs } from './times.ts';
 import type { Turn } from './turn.ts';
 import type { DialerInput } from './types.ts';
 
@@ -41,41 +41,23 @@ type Unanswered = { readonly topic: string; readonly id: string; readonly by: Mo
 /** A topic as plain data. */
 export type TopicView = { readonly topic: string; readonly state: Topic['is'] };
 
-/** What topics have of the connection. */
-export type TopicsConfig = {
-  readonly turn: Turn;
-  readonly times: DialerTimes;
-  readonly random: () => number;
-  readonly send: (frame: Frame) => void;
-};
-
 /** The topic of the connection itself: joined as long as there is a socket. */
 const phoenix = 'phoenix';
 const crashesMax = 3;
 
 /** The topics that a client wants, and where each of them stands on the present socket (stores.md C16, C17). */
 export class Topics {
-  readonly #config: TopicsConfig;
   readonly #turn: Turn;
   readonly #topics = new Map<string, Topic>();
   /** Pushes by their refs, oldest first. */
   readonly #unanswered = new Map<string, Unanswered>();
-  #isOpen = false;
 
-  constructor(config: TopicsConfig) {
-    this.#config = config;
-    this.#turn = config.turn;
-  }
-
-  /** The socket is there: what is wanted is joined. */
-  opened(): void {
-    this.#isOpen = true;
-    this.tick();
+  constructor(turn: Turn) {
+    this.#turn = turn;
   }
 
   /** The socket is gone, and with it every generation and every answer. */
   lost(): void {
-    this.#isOpen = false;
     for (const topic of this.#topics.values()) {
       this.#endGeneration(topic);
       if (topic.is !== 'waiting') topic.is = 'out';
@@ -86,8 +68,7 @@ export class Topics {
   }
 
   want(name: string, payload: () => object): void {
-    const { times, random } = this.#config;
-    const backoff = new Backoff(times, random);
+    const backoff = new Backoff();
     const fresh: Topic = { name, backoff, payload, crashes: 0, is: 'out', joinRef: '', at: 0 };
     const topic = this.#topics.get(name) ?? fresh;
     this.#topics.set(name, topic);
@@ -110,7 +91,7 @@ export class Topics {
     this.#sendLeave(topic);
     this.#endGeneration(topic);
     const isFirst = topic.backoff.failures === 0;
-    const waitMs = topic.backoff.failed(null);
+    const waitMs = topic.backoff.failed(this.#turn.random(), null);
     if (isFirst) this.#join(topic);
     else this.#wait(topic, waitMs);
   }
@@ -118,15 +99,15 @@ export class Topics {
   push({ topic, id, event, payload }: Extract<DialerInput, { readonly type: 'push' }>): void {
     const joined = this.#topics.get(topic);
     const isControl = topic === phoenix;
-    if (isControl && !this.#isOpen) this.#unavailable(id);
+    if (isControl && !this.#turn.isOpen) this.#unavailable(id);
     // The topic was lost by something that came before this; what was to be pushed is again after the next join.
-    if (!(isControl ? this.#isOpen : joined?.is === 'joined')) return;
+    if (!(isControl ? this.#turn.isOpen : joined?.is === 'joined')) return;
     const joinRef = joined?.joinRef ?? null;
     const ref = this.#turn.ref();
-    const by = this.#turn.now + this.#config.times.replyMs;
+    const by = this.#turn.now + replyMs;
     this.#unanswered.set(ref, { topic, id, by });
     this.#turn.remind(by);
-    this.#config.send({ joinRef, ref, topic, event, payload });
+    this.#turn.send({ joinRef, ref, topic, event, payload });
   }
 
   hear(frame: Frame | Exclude<BadFrame, { readonly kind: 'unreadable' }>): void {
@@ -138,7 +119,7 @@ export class Topics {
     else this.#hearOwn(topic, frame);
   }
 
-  /** Joins what is due, and gives up joins that are not answered. */
+  /** The socket is there: joins what is due, and gives up joins that are not answered. */
   tick(): void {
     for (const topic of this.#topics.values()) {
       const isDue = topic.at <= this.#turn.now;
@@ -157,7 +138,7 @@ export class Topics {
   remind(): void {
     const [oldest] = this.#unanswered.values();
     if (oldest !== undefined) this.#turn.remind(oldest.by);
-    if (!this.#isOpen) return;
+    if (!this.#turn.isOpen) return;
     for (const { is, at } of this.#topics.values()) {
       if (is === 'waiting' || is === 'joining') this.#turn.remind(at);
     }
@@ -172,13 +153,13 @@ export class Topics {
   }
 
   #join(topic: Topic): void {
-    if (!this.#isOpen) return;
+    if (!this.#turn.isOpen) return;
     const ref = this.#turn.ref();
-    const at = this.#turn.now + this.#config.times.replyMs;
+    const at = this.#turn.now + replyMs;
     Object.assign(topic, { is: 'joining', joinRef: ref, at });
     this.#turn.remind(at);
     const payload = topic.payload();
-    this.#config.send({ joinRef: ref, ref, topic: topic.name, event: 'phx_join', payload });
+    this.#turn.send({ joinRef: ref, ref, topic: topic.name, event: 'phx_join', payload });
   }
 
   #hearOwn(topic: Topic, { event, ref, payload }: Frame): void {
@@ -209,7 +190,7 @@ export class Topics {
     const isCrash = refusal.code === 'join crashed' || refusal.code === 'internal_error';
     if (isCrash) topic.crashes += 1;
     if (refusal.retry === 'later' || (isCrash && topic.crashes <= crashesMax)) {
-      this.#fail(topic, readDirected(refusal.details['retry_after_ms'], this.#config.times));
+      this.#fail(topic, readDirected(refusal.details['retry_after_ms']));
     } else {
       topic.is = 'refused';
       this.#turn.emit({ type: 'refused', topic: topic.name, refusal });
@@ -240,7 +221,7 @@ export class Topics {
   /** The server ended it, or it cannot go on: again, after a while (stores.md C17). */
   #fail(topic: Topic, directedMs: number | null = null): void {
     this.#endGeneration(topic);
-    this.#wait(topic, topic.backoff.failed(directedMs));
+    this.#wait(topic, topic.backoff.failed(this.#turn.random(), directedMs));
   }
 
   #wait(topic: Topic, waitMs: number): void {
@@ -264,7 +245,7 @@ export class Topics {
 
   #sendLeave({ name: topic, is, joinRef }: Topic): void {
     if (is !== 'joining' && is !== 'joined') return;
-    this.#config.send({ joinRef, ref: this.#turn.ref(), topic, event: 'phx_leave', payload: {} });
+    this.#turn.send({ joinRef, ref: this.#turn.ref(), topic, event: 'phx_leave', payload: {} });
   }
 
   /** A push of the connection itself has no generation to be made again in. */

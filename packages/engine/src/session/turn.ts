@@ -1,9 +1,16 @@
-import type { MonotonicMs } from '@holdfast/protocol';
+import type { Frame, MonotonicMs } from '@holdfast/protocol';
 import type { DialerEffect } from './types.ts';
 
-/** One step of a dialer, shared by its parts: the time it is, what was said so far, when to be woken. */
+/** What the parts of a dialer share in a step: the time, the line, what was said so far, when to be woken. */
 export class Turn {
+  readonly random: () => number;
   now: MonotonicMs = 0;
+  /** The number of the last link. */
+  link = 0;
+  /** Whether that link is open. */
+  isOpen = false;
+  /** When something was last sent over it. */
+  sentAt: MonotonicMs = 0;
   /** When something is due next. It may be early, for what has been settled since, but never late. */
   due: MonotonicMs = Infinity;
   /** The wake that was announced and has not come. */
@@ -11,8 +18,17 @@ export class Turn {
   #effects: DialerEffect[] = [];
   #ref = 0;
 
+  constructor(random: () => number) {
+    this.random = random;
+  }
+
   emit(effect: DialerEffect): void {
     this.#effects.push(effect);
+  }
+
+  send(frame: Frame): void {
+    this.sentAt = this.now;
+    this.emit({ type: 'send', link: this.link, frame });
   }
 
   /** A number never given before: refs, join refs and generations are made of it. */
@@ -27,9 +43,10 @@ export class Turn {
   }
 
   end(): readonly DialerEffect[] {
-    if (this.due !== this.announced) {
-      this.announced = this.due;
-      this.emit({ type: 'wake', at: this.due === Infinity ? null : this.due });
+    const { due } = this;
+    if (due !== this.announced) {
+      this.announced = due;
+      this.emit({ type: 'wake', at: due === Infinity ? null : due });
     }
     const effects = this.#effects;
     this.#effects = [];

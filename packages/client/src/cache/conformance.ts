@@ -58,11 +58,10 @@ const drafts: readonly Draft[] = [
     run: async ({ cache }) => same(await cache.load(app), null),
   },
   {
-    name: 'a commit is given back: cursor, incarnation, scope, patterns, entries, map revisions, requests, dead letters',
+    name: 'a commit is given back: cursor, incarnation, scope, patterns, entries, map revisions, requests',
     run: async ({ cache }) => {
       await cache.load(app);
       const request = pending('d:s:1', 1);
-      const dead = letter('d:s:0');
       await cache.commit(
         app,
         change(7, {
@@ -72,7 +71,6 @@ const drafts: readonly Draft[] = [
           ],
           maps: [['m', 6]],
           requests: [['d:s:1', request]],
-          letters: [['d:s:0', dead]],
         }),
       );
       same(shown(await cache.load(app)), {
@@ -83,7 +81,6 @@ const drafts: readonly Draft[] = [
         ],
         maps: [['m', 6]],
         outbox: [request],
-        letters: [dead],
       });
     },
   },
@@ -98,14 +95,10 @@ const drafts: readonly Draft[] = [
         ],
         maps: [['m', null]],
         requests: [['d:s:1', null]],
-        letters: [['d:s:0', null]],
       });
       await cache.commit(app, next);
-      const { entries, maps, outbox, letters } = shown(await cache.load(app));
-      same(
-        [paths(entries), maps, outbox.map(({ opId }) => opId), letters],
-        [['c', 'm/b'], [], ['d:s:2'], []],
-      );
+      const { entries, maps, outbox } = shown(await cache.load(app));
+      same([paths(entries), maps, outbox.map(({ opId }) => opId)], [['c', 'm/b'], [], ['d:s:2']]);
     },
   },
   {
@@ -206,6 +199,50 @@ const drafts: readonly Draft[] = [
     },
   },
   {
+    name: 'dead letters are listed until they are dropped or put back, and every change is told',
+    run: async ({ cache }) => {
+      const { letters } = cache;
+      if (letters === undefined) return;
+      await fill(cache);
+      let told = 0;
+      const off = letters.subscribe(app, () => (told += 1));
+      letters.put(app, letter('d:s:3'));
+      const [dead] = [letters.list(app)];
+      same(dead === letters.list(app), true);
+      same(
+        dead.map(({ opId }) => opId),
+        ['d:s:0', 'd:s:3'],
+      );
+      await letters.drop(app, 'd:s:0');
+      await letters.drop(app, 'd:s:unknown');
+      await cache.commit(app, change(8, { requests: [['d:s:3', pending('d:s:3', 9)]] }));
+      same([letters.list(app), told], [[], 3]);
+      off();
+      letters.put(app, letter('d:s:4'));
+      same([letters.list(app).length, told], [1, 3]);
+    },
+  },
+  {
+    name: 'dead letters are stored with the commit by which their requests leave, and so is what becomes of them',
+    isOfSeveral: true,
+    run: async ({ subject, cache }) => {
+      await fill(cache);
+      const stored = async (): Promise<unknown> => {
+        const reader = await subject.open();
+        const outbox = shown(await reader.load(app)).outbox.map(({ opId }) => opId);
+        return [outbox, reader.letters?.list(app)];
+      };
+      same(await stored(), [['d:s:1', 'd:s:2'], [letter('d:s:0')]]);
+      cache.letters?.put(app, letter('d:s:1'));
+      same(await stored(), [['d:s:1', 'd:s:2'], [letter('d:s:0')]]);
+      await cache.commit(app, change(8, { requests: [['d:s:1', null]] }));
+      same(await stored(), [['d:s:2'], [letter('d:s:0'), letter('d:s:1')]]);
+      await cache.letters?.drop(app, 'd:s:0');
+      await cache.commit(app, change(9, { requests: [['d:s:1', pending('d:s:1', 3)]] }));
+      same(await stored(), [['d:s:2', 'd:s:1'], []]);
+    },
+  },
+  {
     name: 'what is stored outlives the one that stored it',
     isOfSeveral: true,
     run: async ({ subject, cache }) => {
@@ -227,10 +264,11 @@ const drafts: readonly Draft[] = [
         entries: [['k', leaf('first', 9)]],
         requests: [['d:t:1', pending('d:t:1', 7)]],
       } as const;
-      await first.commit(app, change(9, { ...late, letters: [['d:t:0', letter('d:t:0')]] }));
-      const { head, entries, outbox, letters } = shown(await second.load(app));
+      first.letters?.put(app, letter('d:t:0'));
+      await first.commit(app, change(9, late));
+      const { head, entries, outbox } = shown(await second.load(app));
       same([head[0], entries.find(([path]) => path === 'k')?.[1]], [30, 'second']);
-      same([outbox.at(-1)?.opId, letters.length], ['d:t:1', 2]);
+      same([outbox.at(-1)?.opId, second.letters?.list(app).length], ['d:t:1', 2]);
     },
   },
   {

@@ -1,9 +1,17 @@
 import { HoldfastError, parseStoreName, type StoreName } from '@holdfast/protocol';
 import type { PendingRequest } from '@holdfast/engine/replica';
+import { Letters } from './letters.ts';
 import type { Cache, CacheChange, CachedStore, CacheSharing, CacheTerms } from './port.ts';
 import { Reading } from './reading.ts';
-import { cacheFault, faultKind, type Hand, type RowChange, type RowStore } from './rows.ts';
-import { headText, leafText, letterText, requestText, type StoredRequest } from './texts.ts';
+import {
+  cacheFault,
+  faultKind,
+  type Hand,
+  type RowBatch,
+  type RowChange,
+  type RowStore,
+} from './rows.ts';
+import { headText, leafText, letterText, requestText } from './texts.ts';
 
 /** A storage that says nothing for so long is given up: a client that waited on would never send anything. */
 const answerMsMax = 30_000;
@@ -39,6 +47,7 @@ export function keptIn(rows: RowStore): Cache {
  */
 class KeptCache implements Cache {
   readonly sharing: CacheSharing;
+  readonly letters: Letters;
   readonly #rows: RowStore;
   readonly #shelves = new Map<StoreName, Shelf>();
   #terms = noTerms;
@@ -47,11 +56,18 @@ class KeptCache implements Cache {
 
   constructor(rows: RowStore) {
     this.#rows = rows;
+    this.letters = new Letters((store) => this.#turn(() => this.#keep(store, [])));
     this.sharing = {
       lead: () => this.#turn(() => this.#lead()),
-      commit: (store, change, reign) =>
-        this.#turn(() => this.#store(store, change, { reign })).then((is) => is !== 'fenced'),
-      keep: (store, requests) => this.#turn(() => this.#keep(store, requests)),
+      commit: async (store, change, reign) => {
+        this.#revive(store, change.requests);
+        const written = await this.#turn(() => this.#store(store, change, { reign }));
+        return written === 'stored';
+      },
+      keep: (store, requests) => {
+        this.#revive(store, requests);
+        return this.#turn(() => this.#keep(store, requests));
+      },
       outbox: (store) => this.#turn(() => this.#outbox(store)),
     };
   }
@@ -71,6 +87,7 @@ class KeptCache implements Cache {
   }
 
   commit(store: StoreName, change: CacheChange): Promise<void> {
+    this.#revive(store, change.requests);
     return this.#turn(async () => {
       const { pen } = await this.#shelf(store);
       await this.#store(store, change, { pen });
@@ -126,7 +143,8 @@ class KeptCache implements Cache {
     const kinds = ['entry', 'map', 'request', 'letter'] as const;
     const head = await this.#rows.read(place, { pen, kinds }, reading.take);
     this.#shelves.set(store, shelf);
-    const { image, moves, faults } = reading.finish(head);
+    const { image, letters, moves, faults } = reading.finish(head);
+    this.letters.loaded(store, letters);
     for (const fault of faults) this.#terms.report(fault);
     if (reading.isCorrupt || moves.length > 0) {
       const fresh = { head: headText(emptyHead), clears: true, rows: [] };
@@ -139,25 +157,19 @@ class KeptCache implements Cache {
   async #store(store: StoreName, change: CacheChange, hand: Hand): Promise<'stored' | 'fenced'> {
     const shelf = await this.#shelf(store);
     if (change.replaces) shelf.isLean = false;
-    const place = this.#place(store);
-    const own = this.#own(change);
-    if (shelf.isLean) return this.#write({ place, hand, committed: null, own });
     const { seq, incarnation, scope, patterns = [] } = change;
-    const committed = {
-      head: headText({ seq, incarnation, scope, patterns }),
-      clears: change.replaces,
-      rows: rowsOf(change),
-    };
-    try {
-      const written = await this.#rows.write({ place, hand, committed, own });
-      if (written !== 'gone') return written === 'stored' || 'pen' in hand ? 'stored' : 'fenced';
-      shelf.isLean = true;
-      this.#terms.report(cacheFault('cleared', { kept: true }));
-      return 'stored';
-    } catch (error) {
-      if (faultKind(error) !== 'full') throw error;
-      return this.#economise({ place, hand, own, shelf }, error);
-    }
+    const head = headText({ seq, incarnation, scope, patterns });
+    const committed = { head, clears: change.replaces, rows: rowsOf(change) };
+    const batch = { place: this.#place(store), hand };
+    return this.#saving(store, change.requests, async (own) => {
+      if (shelf.isLean) return this.#write({ ...batch, committed: null, own });
+      try {
+        return await this.#write({ ...batch, committed, own }, shelf);
+      } catch (error) {
+        if (faultKind(error) !== 'full') throw error;
+        return this.#economise({ ...batch, own, shelf }, error);
+      }
+    });
   }
 
   /** There is no room: the server has the entries, and nobody but us the requests. */
@@ -173,16 +185,46 @@ class KeptCache implements Cache {
     return written;
   }
 
-  async #write(batch: Parameters<RowStore['write']>[0]): Promise<'stored' | 'fenced'> {
+  async #write(batch: RowBatch, shelf?: Shelf): Promise<'stored' | 'fenced'> {
     const written = await this.#rows.write(batch);
+    if (written === 'gone' && shelf !== undefined) {
+      shelf.isLean = true;
+      this.#terms.report(cacheFault('cleared', { kept: true }));
+    }
     return written === 'fenced' && 'reign' in batch.hand ? 'fenced' : 'stored';
   }
 
   async #keep(store: StoreName, requests: CacheChange['requests']): Promise<void> {
-    const own = this.#own({ requests });
     const place = this.#place(store);
     // A pen that nobody has: what is not fenced is written all the same.
-    await this.#rows.write({ place, hand: { pen: '' }, committed: null, own });
+    const hand = { pen: '' };
+    await this.#saving(store, requests, (own) =>
+      this.#write({ place, hand, committed: null, own }),
+    );
+  }
+
+  /** A letter that is put back leaves as its request comes. */
+  #revive(store: StoreName, requests: CacheChange['requests']): void {
+    for (const [opId, request] of requests) {
+      if (request !== null) this.letters.take(store, opId);
+    }
+  }
+
+  /** Stores requests, and with them what has become of letters. */
+  async #saving(
+    store: StoreName,
+    requests: CacheChange['requests'],
+    write: (own: readonly RowChange[]) => Promise<'stored' | 'fenced'>,
+  ): Promise<'stored' | 'fenced'> {
+    const { deviceId: device, schemaVersion: schema } = this.#terms;
+    const textOf = (pending: PendingRequest): string => requestText({ pending, device, schema });
+    const letters = this.letters.unsaved(store);
+    const written = await write([
+      ...requests.map(([id, pending]): RowChange => ['request', id, pending && textOf(pending)]),
+      ...letters.map(([id, letter]): RowChange => ['letter', id, letter && letterText(letter)]),
+    ]);
+    if (written === 'stored') this.letters.saved(store, letters);
+    return written;
   }
 
   async #outbox(store: StoreName): Promise<readonly PendingRequest[]> {
@@ -203,16 +245,6 @@ class KeptCache implements Cache {
     await this.#rows.read(this.#place(store), { pen: shelf.pen, kinds: [] }, () => undefined);
     this.#shelves.set(store, shelf);
     return shelf;
-  }
-
-  #own({ requests, letters = [] }: Pick<CacheChange, 'requests' | 'letters'>): RowChange[] {
-    const { deviceId: device, schemaVersion: schema } = this.#terms;
-    const textOf = (pending: PendingRequest): string =>
-      requestText({ pending, device, schema } satisfies StoredRequest);
-    return [
-      ...requests.map(([id, pending]): RowChange => ['request', id, pending && textOf(pending)]),
-      ...letters.map(([id, letter]): RowChange => ['letter', id, letter && letterText(letter)]),
-    ];
   }
 
   #place(store: StoreName): string {

@@ -1,6 +1,7 @@
 import type { Entry, Glob, Leaf, OpId, Path, Seq, StoreName } from '@holdfast/protocol';
 import type { PendingRequest } from '@holdfast/engine/replica';
-import type { Cache, CacheChange, CachedStore, DeadLetter } from './port.ts';
+import { Letters } from './letters.ts';
+import type { Cache, CacheChange, CachedStore } from './port.ts';
 
 /**
  * A cache in memory: it ends with the process. Two clients one after the other may share it, which is a restart with a
@@ -14,9 +15,17 @@ export function memoryCache(): Cache {
     shelves.set(store, shelf);
     return shelf;
   };
+  const letters = new Letters(() => undefined);
+  const revive = (store: StoreName, requests: CacheChange['requests']): void => {
+    for (const [opId, request] of requests) if (request !== null) letters.take(store, opId);
+  };
   return {
     load: (store) => shelves.get(store)?.image() ?? null,
-    commit: (store, change) => shelfOf(store).commit(change),
+    letters,
+    commit(store, change) {
+      revive(store, change.requests);
+      shelfOf(store).commit(change);
+    },
     clear(store) {
       shelves.delete(store);
     },
@@ -26,10 +35,14 @@ export function memoryCache(): Cache {
         return reigns;
       },
       commit(store, change, reign) {
+        revive(store, change.requests);
         if (reign === reigns) shelfOf(store).commit(change);
         return reign === reigns;
       },
-      keep: (store, requests) => shelfOf(store).keep(requests),
+      keep(store, requests) {
+        revive(store, requests);
+        shelfOf(store).keep(requests);
+      },
       outbox: (store) => shelves.get(store)?.outbox() ?? [],
     },
   };
@@ -40,7 +53,6 @@ class Shelf {
   readonly #entries = new Map<Path, Leaf>();
   readonly #maps = new Map<Path, Seq>();
   readonly #requests = new Map<OpId, PendingRequest>();
-  readonly #letters = new Map<OpId, DeadLetter>();
   #patterns: readonly Glob[] = [];
   #seq: Seq = 0;
   #incarnation: string | null = null;
@@ -55,7 +67,6 @@ class Shelf {
     }
     for (const [path, leaf] of change.entries) put(this.#entries, path, leaf);
     for (const [path, revision] of change.maps) put(this.#maps, path, revision);
-    for (const [opId, letter] of change.letters ?? []) put(this.#letters, opId, letter);
     this.keep(change.requests);
     this.#patterns = change.patterns ?? this.#patterns;
     this.#seq = change.seq;
@@ -82,7 +93,6 @@ class Shelf {
       entries,
       maps: [...this.#maps],
       outbox: this.outbox(),
-      letters: [...this.#letters.values()],
     };
   }
 }

@@ -28,15 +28,12 @@ export type DeadLetter = {
 export type CachedStore = ReplicaImage & {
   /** The entries and maps, loaded in pieces; those of the image are then empty. */
   readonly loaded?: Tree;
-  readonly letters?: readonly DeadLetter[];
 };
 
 /** What a cache stores of a store at once. */
 export type CacheChange = ReplicaChange & {
   /** What the entries are of; absent: what they were of. */
   readonly patterns?: readonly Glob[];
-  /** null: somebody has decided about it. */
-  readonly letters?: readonly (readonly [OpId, DeadLetter | null])[];
 };
 
 /** Makes a request of a former version of the application one of the present; null where there is none. */
@@ -83,8 +80,21 @@ export interface Cache {
   waiting?(): readonly StoreName[] | Promise<readonly StoreName[]>;
   /** Ends its use; what was committed stays. */
   close?(): void | Promise<void>;
+  /** Absent where nobody can keep them. */
+  readonly letters?: DeadLetters;
   /** What tabs need to use it together; absent where only one client can. */
   readonly sharing?: CacheSharing;
+}
+
+/** The dead letters of a cache; those of a store that was not loaded yet are not known. */
+export interface DeadLetters {
+  /** The same list until something changes. */
+  list(store: StoreName): readonly DeadLetter[];
+  subscribe(store: StoreName, listener: () => void): () => void;
+  /** Is stored with the next commit of the store: the one by which its request leaves the outbox. */
+  put(store: StoreName, letter: DeadLetter): void;
+  /** Forgets a letter; a request of the same id that is committed does so, too. */
+  drop(store: StoreName, opId: OpId): void | Promise<void>;
 }
 
 /**

@@ -28,6 +28,7 @@ import {
 /** What was read of a store, and what is to be changed about it. */
 export type Read = {
   readonly image: CachedStore | null;
+  readonly letters: readonly DeadLetter[];
   /** Requests that have become letters. */
   readonly moves: readonly RowChange[];
   readonly faults: readonly HoldfastError[];
@@ -69,9 +70,12 @@ export class Reading {
       maps: [],
       loaded: this.isCorrupt ? Tree.empty() : this.#tree,
       outbox: this.#outbox.toSorted(byOrder),
-      letters: this.#letters,
     };
-    return { image: isEmpty ? null : image, moves: this.#moves, faults: this.#faults };
+    // One that is pending was put back, or refused just before the end.
+    const pending = new Set(this.#outbox.map(({ opId }) => opId));
+    const dead = this.#letters.filter(({ opId }) => !pending.has(opId));
+    const read = { letters: dead, moves: this.#moves, faults: this.#faults };
+    return { ...read, image: isEmpty ? null : image };
   }
 
   #headOf(text: string): Head {

@@ -10,12 +10,11 @@ type Parts = {
   readonly entries?: Iterable<readonly [string, Leaf | null]>;
   readonly maps?: readonly (readonly [string, number | null])[];
   readonly requests?: CacheChange['requests'];
-  readonly letters?: CacheChange['letters'];
 };
 
 export function change(
   seq: number,
-  { replaces = false, entries = [], maps = [], requests = [], letters = [] }: Parts,
+  { replaces = false, entries = [], maps = [], requests = [] }: Parts,
 ): CacheChange {
   return {
     seq,
@@ -26,7 +25,6 @@ export function change(
     entries: mapped(entries),
     maps: maps.map(([path, revision]) => [asPath(path), revision] as const),
     requests,
-    letters,
   };
 }
 
@@ -39,6 +37,7 @@ function* mapped(
 /** A store with something of everything. */
 export async function fill(cache: Cache): Promise<void> {
   await cache.load(app);
+  cache.letters?.put(app, letter('d:s:0'));
   const requests = [1, 2].map((n) => [`d:s:${n}`, pending(`d:s:${n}`, n)] as const);
   await cache.commit(
     app,
@@ -49,7 +48,6 @@ export async function fill(cache: Cache): Promise<void> {
       ],
       maps: [['m', 6]],
       requests,
-      letters: [['d:s:0', letter('d:s:0')]],
     }),
   );
 }
@@ -102,13 +100,12 @@ type Shown = {
   readonly entries: readonly (readonly unknown[])[];
   readonly maps: readonly (readonly [string, number])[];
   readonly outbox: readonly PendingRequest[];
-  readonly letters: readonly DeadLetter[];
 };
 
 /** An image as plain data, entries in path order. */
 export function shown(image: CachedStore | null): Shown {
   if (image === null) throw new Error('something is stored');
-  const { seq, incarnation, scope, patterns, outbox, letters = [] } = image;
+  const { seq, incarnation, scope, patterns, outbox } = image;
   const { loaded } = image;
   const entries = loaded === undefined ? image.entries : loaded.entries();
   const maps = loaded === undefined ? image.maps : loaded.maps();
@@ -119,7 +116,6 @@ export function shown(image: CachedStore | null): Shown {
     ),
     maps: [...maps],
     outbox,
-    letters,
   };
 }
 

@@ -1,0 +1,92 @@
+import type { OpId, StoreName } from '@holdfast/protocol';
+import type { DeadLetter, DeadLetters } from './port.ts';
+
+type Box = {
+  readonly letters: Map<OpId, DeadLetter>;
+  /** What the storage does not know of yet; null: it is gone. */
+  readonly unsaved: Map<OpId, DeadLetter | null>;
+  readonly listeners: Set<() => void>;
+  list: readonly DeadLetter[] | null;
+};
+
+/** The dead letters of a cache's stores as they are now, and what of that has yet to be stored. */
+export class Letters implements DeadLetters {
+  readonly #boxes = new Map<StoreName, Box>();
+  readonly #save: (store: StoreName) => void | Promise<void>;
+
+  /** `save` stores what is unsaved of a store when nothing else is about to. */
+  constructor(save: (store: StoreName) => void | Promise<void>) {
+    this.#save = save;
+  }
+
+  list(store: StoreName): readonly DeadLetter[] {
+    const box = this.#box(store);
+    box.list ??= Object.freeze([...box.letters.values()]);
+    return box.list;
+  }
+
+  subscribe(store: StoreName, listener: () => void): () => void {
+    const { listeners } = this.#box(store);
+    const heard = (): void => listener();
+    listeners.add(heard);
+    return () => listeners.delete(heard);
+  }
+
+  put(store: StoreName, letter: DeadLetter): void {
+    const box = this.#box(store);
+    box.letters.set(letter.opId, letter);
+    box.unsaved.set(letter.opId, letter);
+    changed(box);
+  }
+
+  drop(store: StoreName, opId: OpId): void | Promise<void> {
+    if (this.take(store, opId) !== null) return this.#save(store);
+  }
+
+  /** Takes a letter out, to be stored so with what comes of it. */
+  take(store: StoreName, opId: OpId): DeadLetter | null {
+    const box = this.#box(store);
+    const letter = box.letters.get(opId);
+    if (letter === undefined) return null;
+    box.letters.delete(opId);
+    box.unsaved.set(opId, null);
+    changed(box);
+    return letter;
+  }
+
+  /** What the storage has, as it is read. */
+  loaded(store: StoreName, letters: readonly DeadLetter[]): void {
+    const box = this.#box(store);
+    for (const letter of letters) {
+      if (!box.unsaved.has(letter.opId)) box.letters.set(letter.opId, letter);
+    }
+    if (letters.length > 0) changed(box);
+  }
+
+  unsaved(store: StoreName): readonly (readonly [OpId, DeadLetter | null])[] {
+    return [...(this.#boxes.get(store)?.unsaved ?? [])];
+  }
+
+  saved(store: StoreName, letters: readonly (readonly [OpId, DeadLetter | null])[]): void {
+    const { unsaved } = this.#box(store);
+    for (const [opId, letter] of letters) {
+      if (unsaved.get(opId) === letter) unsaved.delete(opId);
+    }
+  }
+
+  #box(store: StoreName): Box {
+    const box = this.#boxes.get(store) ?? {
+      letters: new Map(),
+      unsaved: new Map(),
+      listeners: new Set(),
+      list: null,
+    };
+    this.#boxes.set(store, box);
+    return box;
+  }
+}
+
+function changed(box: Box): void {
+  box.list = null;
+  for (const listener of box.listeners) listener();
+}

@@ -1,4 +1,12 @@
-export { type Cache, type CacheChange, type CachedStore } from './cache/port.ts';
+export type {
+  Cache,
+  CacheChange,
+  CachedStore,
+  CacheTerms,
+  DeadLetter,
+  DeadLetters,
+  Migrate,
+} from './cache/port.ts';
 export { memoryCache } from './cache/memory.ts';
 export { type Client, createClient, type StoreOptions } from './client.ts';
 export { decimal, fromEnvelope, type Native, toEnvelope, type Writable } from './envelopes.ts';

@@ -115,13 +115,29 @@ export class Intake {
     total: number,
   ): Promise<number | PieceOutcome> {
     const { blobs } = this.#room;
-    if (piece === null) return blobs.received(upload);
+    if (piece === null) return this.#standing(upload);
     try {
       const bytes = limited(piece.bytes, { max: total - piece.from });
       return await blobs.append(upload, piece.from, bytes);
     } catch (error) {
       if (!(error instanceof BlobError) || error.reason !== 'offset') throw error;
       return { status: 'offset_mismatch', received: await blobs.received(upload) };
+    }
+  }
+
+  /** How far an upload is. Whoever asks goes on from there, so a request that still adds to it ends here. */
+  async #standing(upload: UploadId): Promise<number> {
+    const { blobs } = this.#room;
+    for (;;) {
+      // oxlint-disable-next-line no-await-in-loop -- until it stands still
+      const received = await blobs.received(upload);
+      if (received === 0) return 0;
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- the same
+        return await blobs.append(upload, received, nothing());
+      } catch (error) {
+        if (!(error instanceof BlobError) || error.reason !== 'offset') throw error;
+      }
     }
   }
 
@@ -148,6 +164,10 @@ function drawUpload(): UploadId {
 function uploadOf({ storeId, subject, hash }: PieceKey): UploadId {
   const text = JSON.stringify([storeId, subject, hash]);
   return `upload:${createHash('sha256').update(text).digest('hex')}`;
+}
+
+async function* nothing(): AsyncIterable<Uint8Array> {
+  // Only the turn is wanted.
 }
 
 async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {

@@ -9,7 +9,7 @@ export type Call = {
   readonly token?: string;
   readonly method?: string;
   readonly headers?: { readonly [name: string]: string };
-  readonly body?: string | Uint8Array | ReadableStream;
+  readonly body?: string | ReadableStream;
 };
 
 /** A running server, and how to ask it for files. */
@@ -36,12 +36,13 @@ export async function site(
     url,
     storeId,
     joined,
-    call: (path, { token = 'dev', method = 'GET', headers = {}, body } = {}) =>
-      fetch(`${url}${path.startsWith('/') ? path : `/api/stores/demo/main/files/${path}`}`, {
-        method,
-        headers: { authorization: `Bearer ${token}`, ...headers },
-        ...(body !== undefined && { body, duplex: 'half' }),
-      }),
+    call: (path, { token = 'dev', method = 'GET', headers = {}, body } = {}) => {
+      const address = path.startsWith('/') ? path : `/api/stores/demo/main/files/${path}`;
+      const init = { method, headers: { authorization: `Bearer ${token}`, ...headers } };
+      // A body that is a stream is sent while the answer may come already.
+      const sent = body === undefined ? init : { ...init, body, duplex: 'half' };
+      return fetch(`${url}${address}`, sent);
+    },
   };
 }
 

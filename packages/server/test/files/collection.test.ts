@@ -1,0 +1,133 @@
+import type { BlobHash } from '@holdfast/server/blobs';
+import { expect, test } from 'vitest';
+import { World } from '../http/world.ts';
+import { hashOf, pieceHeaders, told } from './site.ts';
+
+const text = 'Hello, files.';
+const hourMs = 3_600_000;
+
+/** A server's HTTP surface over virtual time, where a sweep runs each hour. */
+async function place() {
+  const world = new World();
+  const row = await world.store('acme/app');
+  const { raw } = await world.token();
+  const call = async (
+    method: string,
+    path: string,
+    rest: { body?: string; headers?: object } = {},
+  ) => {
+    const { body, headers = {} } = rest;
+    return world.app.request(`/api/stores/acme/app/${path}`, {
+      method,
+      headers: { authorization: `Bearer ${raw}`, ...headers },
+      ...(body !== undefined && { body }),
+    });
+  };
+  return {
+    world,
+    row,
+    call,
+    hours: async (count: number): Promise<void> => {
+      for (let hour = 0; hour < count; hour++) {
+        world.clock.at += hourMs;
+        await world.files.collector.sweep();
+      }
+    },
+    isThere: async (content: string): Promise<boolean> =>
+      (await world.blobs.stat(hashOf(content) as BlobHash)) !== null,
+  };
+}
+
+test('S98 a blob goes 24 hours after its last current or retained reference, not before', async () => {
+  const { world, row, call, hours, isThere } = await place();
+  await call('PUT', 'files/a', { body: text });
+  await call('PUT', 'files/keep', { body: 'kept' });
+  await call('DELETE', 'files/a');
+  await hours(100);
+  expect(await isThere(text)).toBe(true);
+  await world.storage.compact(row.id, 2, 10);
+  await hours(1);
+  await world.storage.compact(row.id, 3, 10);
+  await hours(24);
+  expect(await isThere(text)).toBe(true);
+  await hours(1);
+  expect(await isThere(text)).toBe(false);
+  expect(await isThere('kept')).toBe(true);
+  expect(await (await call('GET', 'files/keep')).text()).toBe('kept');
+});
+
+test('S98 a refused upload leaves no reference and no charge, and its blob goes', async () => {
+  const { world, row, call, hours, isThere } = await place();
+  await call('PUT', 'files/a', { body: 'first' });
+  const headers = { 'if-none-match': '*', 'idempotency-key': 'k' };
+  expect((await call('PUT', 'files/a', { body: text, headers })).status).toBe(412);
+  expect(await isThere(text)).toBe(true);
+  expect(await world.storage.files.usage(row.id)).toBe(5);
+  // For a day it counts as uploaded here, so that the next attempt needs no bytes; then it is free for a day.
+  await hours(47);
+  expect(await isThere(text)).toBe(true);
+  await hours(2);
+  expect(await isThere(text)).toBe(false);
+  expect(await isThere('first')).toBe(true);
+});
+
+test('S98 a reference added meanwhile saves the blob', async () => {
+  const { world, row, call, hours, isThere } = await place();
+  const uploaded = await told(await call('PUT', 'files/a', { body: text }));
+  await call('DELETE', 'files/a');
+  await world.storage.compact(row.id, 2, 10);
+  await hours(30);
+  expect(await isThere(text)).toBe(true);
+  const { hash, size } = uploaded[1];
+  const headers = pieceHeaders(String(hash), `*/${String(size)}`);
+  expect(await told(await call('PUT', 'files/b', { headers }))).toEqual([202, { received: 0 }]);
+  expect((await call('PUT', 'files/b', { body: text })).status).toBe(201);
+  await hours(72);
+  expect(await isThere(text)).toBe(true);
+  expect(await (await call('GET', 'files/b')).text()).toBe(text);
+});
+
+test('S99 pieces of an upload that nobody goes on with are kept for 24 hours', async () => {
+  const { call, hours } = await place();
+  const piece = async (range: string, body?: string) => {
+    const headers = pieceHeaders(hashOf(text), range);
+    return told(await call('PUT', 'files/a', { headers, ...(body !== undefined && { body }) }));
+  };
+  await piece('0-4/13', 'Hello');
+  await hours(23);
+  expect(await piece('*/13')).toEqual([202, { received: 5 }]);
+  await hours(25);
+  expect(await piece('*/13')).toEqual([202, { received: 0 }]);
+});
+
+test('content that comes while its blob is being deleted is kept, whichever is faster', async () => {
+  const { world, row, call, hours, isThere } = await place();
+  const store = row.id;
+  for (let round = 0; round < 20; round++) {
+    const content = `${text} ${round}`;
+    const path = `files/${round}`;
+    await call('PUT', path, { body: content });
+    await call('DELETE', path);
+    await world.storage.compact(store, 1000, 1000);
+    await hours(47);
+    world.clock.at += 2 * hourMs;
+    const sweep = world.files.collector.sweep();
+    for (let turn = 0; turn < round; turn++) await Promise.resolve();
+    const answer = await call('PUT', path, { body: content });
+    await sweep;
+    expect(answer.status).toBe(201);
+    expect(await isThere(content)).toBe(true);
+    expect(await (await call('GET', path)).text()).toBe(content);
+  }
+});
+
+test('a blob condemned by a process that died before it could delete it is taken in again', async () => {
+  const { world, call, isThere } = await place();
+  const hash = hashOf(text);
+  await world.storage.files.condemn(hash);
+  world.clock.at += 25 * hourMs;
+  expect(await world.storage.files.condemn(hash)).toBe('condemned');
+  expect((await call('PUT', 'files/a', { body: text })).status).toBe(201);
+  expect(await isThere(text)).toBe(true);
+  expect(await world.storage.files.condemn(hash)).toBe('named');
+});

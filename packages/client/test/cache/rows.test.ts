@@ -134,43 +134,36 @@ describe('what is read from a cache', () => {
   });
 });
 
+const renamed: Migrate = (request, from) =>
+  request.op === 'set' && from === 1 ? { ...request, path: asPath(`v2/${request.path}`) } : null;
+
+async function migrated(migrate: Migrate): Promise<{
+  readonly requests: readonly unknown[];
+  readonly letters: readonly unknown[];
+  readonly faults: readonly unknown[];
+}> {
+  using place = tampered();
+  const old = place.open();
+  await old.open?.(termsOf({ schemaVersion: 1 }));
+  await old.load(app);
+  const increment = { op: 'increment', path: asPath('n'), value: 1 } as const;
+  const requests = [pending(1, { firstSentAt: 3 }), pending(2), pending(3, { request: increment })];
+  await old.commit(app, change(5, {}, requests));
+  await old.close?.();
+  const terms = termsOf({ schemaVersion: 2, migrate });
+  const cache = place.open();
+  await cache.open?.(terms);
+  const image = await cache.load(app);
+  const letters = (cache.letters?.list(app) ?? []).map(({ opId, refusal }) => [opId, refusal.code]);
+  await cache.close?.();
+  return {
+    requests: (image?.outbox ?? []).map(({ request }) => request),
+    letters,
+    faults: terms.faults,
+  };
+}
+
 describe('requests of a former version of the application', () => {
-  const renamed: Migrate = (request, from) =>
-    request.op === 'set' && from === 1 ? { ...request, path: asPath(`v2/${request.path}`) } : null;
-
-  async function migrated(migrate: Migrate): Promise<{
-    readonly requests: readonly unknown[];
-    readonly letters: readonly unknown[];
-    readonly faults: readonly unknown[];
-  }> {
-    using place = tampered();
-    const old = place.open();
-    await old.open?.(termsOf({ schemaVersion: 1 }));
-    await old.load(app);
-    const increment = { op: 'increment', path: asPath('n'), value: 1 } as const;
-    const requests = [
-      pending(1, { firstSentAt: 3 }),
-      pending(2),
-      pending(3, { request: increment }),
-    ];
-    await old.commit(app, change(5, {}, requests));
-    await old.close?.();
-    const terms = termsOf({ schemaVersion: 2, migrate });
-    const cache = place.open();
-    await cache.open?.(terms);
-    const image = await cache.load(app);
-    const letters = (cache.letters?.list(app) ?? []).map(({ opId, refusal }) => [
-      opId,
-      refusal.code,
-    ]);
-    await cache.close?.();
-    return {
-      requests: (image?.outbox ?? []).map(({ request }) => request),
-      letters,
-      faults: terms.faults,
-    };
-  }
-
   it('R142 are migrated before they are sent; what cannot be is a dead letter, what may have been sent stays as it was', async () => {
     const { requests, letters } = await migrated(renamed);
     expect(requests).toEqual([

@@ -1,5 +1,6 @@
 import type { Figure } from '../figure.ts';
 import { bundle } from './bundle.ts';
+import { cacheCommit } from './cache-commit.ts';
 import { commit } from './commit.ts';
 import { fanoutSingle, fanoutStream } from './fanout.ts';
 import { join, joinBlock, open } from './join.ts';
@@ -20,5 +21,6 @@ export const figures: readonly Figure[] = [
   latency,
   memory,
   bundle,
+  cacheCommit,
   open,
 ];

@@ -9,12 +9,13 @@ export {
   type TokenRequest,
 } from './access/index.ts';
 export type { Clock } from './host/clock.ts';
-export {
-  createServer,
-  type Server,
-  type ServerAddress,
-  type ServerDescription,
-  type ServerLog,
-  type ServerOptions,
-} from './server.ts';
+export type { LogRetention } from './host/compactor.ts';
+export { createServer } from './server.ts';
+export type {
+  Server,
+  ServerAddress,
+  ServerDescription,
+  ServerLog,
+  ServerOptions,
+} from './server-options.ts';
 export { StorageError } from './storage/port.ts';

@@ -8,126 +8,40 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { type EpochMs, type Limits, parseStoreName } from '@holdfast/protocol';
-import {
-  Access,
-  allowsOrigin,
-  type Authenticate,
-  TokenAuthority,
-  type TokenRequest,
-} from './access/index.ts';
+import { Access, allowsOrigin, TokenAuthority } from './access/index.ts';
 import type { Blobs } from './blobs/index.ts';
 import { diskBlobs } from './blobs/disk.ts';
 import { memoryBlobs } from './blobs/memory.ts';
-import type { Bus } from './bus/port.ts';
 import { memoryBus } from './bus/memory.ts';
 import { Files } from './files/index.ts';
 import { type Clock, systemClock } from './host/clock.ts';
+import { Compactor, retentionOf } from './host/compactor.ts';
 import { doorTo } from './host/door.ts';
 import { PresenceTopics } from './host/presence-topics.ts';
 import type { HostRoom } from './host/store-host.ts';
 import { Stores } from './host/stores.ts';
 import { createHttp } from './http/index.ts';
 import { limitsOf } from './limits.ts';
+import {
+  optionNames,
+  type Server,
+  type ServerAddress,
+  type ServerDescription,
+  type ServerLog,
+  type ServerOptions,
+} from './server-options.ts';
 import { Flusher } from './socket/outbox.ts';
 import { Fanouts, type SocketRoom } from './socket/room.ts';
 import { Snapshots } from './socket/snapshots.ts';
 import { Sockets } from './socket/sockets.ts';
 import { storeFigures } from './socket/status.ts';
-import type { Storage, StoreRow } from './storage/port.ts';
+import type { Storage } from './storage/port.ts';
 import { sqlite } from './storage/sqlite.ts';
 
 const EXPIRY_SWEEP_MS = 15_000;
 const RETRY_AFTER_MS = 1000;
 
-/** Where a server writes what operators should know. A `pino` logger fits. */
-export type ServerLog = {
-  info(details: object, message: string): void;
-  error(details: object, message: string): void;
-};
-
-/** How a server is put together. */
-export type ServerOptions = {
-  /** Directory of the SQLite files; made if it is missing. Either this or `storage`, which wins. */
-  readonly data?: string;
-  /** Where everything is kept; the server closes it when it closes. */
-  readonly storage?: Storage;
-  /** Where the bytes of files are kept. Default: in the directory `files` of `data`; without `data`, in memory. */
-  readonly files?: Blobs;
-  /** Default: in process. */
-  readonly bus?: Bus;
-  /**
-   * Maps credentials to a principal, or null; issued tokens are tried after it (stores.md §11.1). It is asked at every
-   * upgrade and request, and again for each open socket every 2 s: whom it does not answer about in time has to reconnect.
-   */
-  readonly authenticate?: Authenticate;
-  /** Overrides of `defaultLimits` (stores.md §12.1): bytes, milliseconds and counts, positive integers. */
-  readonly limits?: Partial<Limits>;
-  /** Browser origins besides the server's own, such as `https://app.example`; `*` admits all. Default: none. */
-  readonly origins?: readonly string[];
-  /** Directory of a built web console, served at `/`. */
-  readonly console?: string;
-  /** Default: silent. */
-  readonly log?: ServerLog;
-  /** Time and timers; for tests. Default: the system's. */
-  readonly clock?: Clock;
-};
-
-/** Where a server can be reached. */
-export type ServerAddress = { readonly host: string; readonly port: number; readonly url: string };
-
-/** What a server has open. */
-export type ServerDescription = {
-  readonly sockets: number;
-  readonly unsentBytes: number;
-  readonly stores: readonly object[];
-};
-
-/** A Holdfast server: stores over WebSocket, and the HTTP API around them. */
-export type Server = {
-  /**
-   * Starts to accept connections. Port 0, the default, picks a free one; the default host is loopback. Rejects with the
-   * system's error where the port is taken, or the server listens already.
-   */
-  listen(at?: { readonly port?: number; readonly host?: string }): Promise<ServerAddress>;
-  /** Serves a connection that came by another way than `listen`: a listener of yours, a simulated network. */
-  serve(connection: Socket): void;
-  readonly stores: {
-    /** Makes an active store; null if the name is taken. Throws `TypeError` for a name outside stores.md §1.1.1. */
-    create(name: string, options?: { readonly expiresAt?: EpochMs }): Promise<StoreRow | null>;
-    /** The store of this name, archived ones too; null if there is none. */
-    find(name: string): Promise<StoreRow | null>;
-    /** Closes the store's channels and refuses writes and joins from now on; the data stays. False: no such store. */
-    archive(id: string): Promise<boolean>;
-  };
-  readonly tokens: {
-    /** Issues a token; the raw text is told this once only. */
-    issue(request: TokenRequest): Promise<{ readonly id: string; readonly rawToken: string }>;
-    /** Nobody gets in with it from now on; its sockets are closed at once (stores.md §11.3). False: no such token. */
-    revoke(id: string): Promise<boolean>;
-  };
-  /** Plain data about what is open now, and what of it has not left for the sockets yet. */
-  describe(): ServerDescription;
-  /**
-   * Finishes accepted commits, tells clients to return after about `retryAfterMs` (default 1000), and lets go of
-   * everything, the storage included. Idempotent; afterwards the server cannot be used again.
-   */
-  close(options?: { readonly retryAfterMs?: number }): Promise<void>;
-};
-
 const silent: ServerLog = { info: () => undefined, error: () => undefined };
-const optionNames: ReadonlySet<string> = new Set([
-  'data',
-  'storage',
-  'files',
-  'bus',
-  'authenticate',
-  'limits',
-  'origins',
-  'console',
-  'log',
-  'clock',
-]);
-
 /**
  * Makes a server; it accepts nobody before `listen`. Throws `TypeError` for unknown options and limits and where neither
  * `data` nor `storage` is given, `RangeError` for a limit that is no positive integer, and `StorageError` where the files
@@ -147,6 +61,7 @@ class HoldfastServer implements Server {
   readonly #limits: Limits;
   readonly #storage: Storage;
   readonly #openStores: Stores;
+  readonly #compactor: Compactor;
   readonly #files: Files;
   readonly #presence: PresenceTopics;
   readonly #tokens: TokenAuthority;
@@ -164,6 +79,7 @@ class HoldfastServer implements Server {
     this.#log = options.log ?? silent;
     this.#clock = options.clock ?? systemClock;
     this.#limits = limitsOf(options.limits);
+    const retention = retentionOf(options.retention);
     // Last of what may throw: from here on there is something to close.
     this.#storage = openStorage(options);
     const room = this.#hostRoom();
@@ -184,6 +100,10 @@ class HoldfastServer implements Server {
       this.#originAllowed(request),
     );
     this.#http = this.#createHttp(access);
+    this.#compactor = new Compactor(
+      { storage: this.#storage, stores: this.#openStores, clock: this.#clock, report: room.report },
+      retention,
+    );
     this.#armExpiry();
     this.#files.collector.start();
   }
@@ -259,6 +179,7 @@ class HoldfastServer implements Server {
     this.#draining = true;
     this.#closingSignal.abort();
     this.#clock.clearTimeout(this.#expiryTimer);
+    this.#compactor.stop();
     this.#sockets.stopReading();
     await this.#openStores.close();
     this.#sockets.drain(retryAfterMs);

@@ -1,0 +1,116 @@
+import type { Seq } from '@holdfast/protocol';
+import type { Storage } from '../storage/port.ts';
+import type { Clock } from './clock.ts';
+import type { Stores } from './stores.ts';
+
+/** How long ops stay in the log (stores.md §13.1.1). */
+export type LogRetention = {
+  /** An op stays at least so long; milliseconds. Default: 30 days. */
+  readonly ms: number;
+  /** And the last so many of each store stay. Default: 10,000. */
+  readonly ops: number;
+};
+
+/** What applies where nothing else is said. */
+export const defaultRetention: LogRetention = { ms: 30 * 86_400_000, ops: 10_000 };
+
+type CompactorRoom = {
+  readonly storage: Storage;
+  readonly stores: Stores;
+  readonly clock: Clock;
+  readonly report: (what: string, error: unknown) => void;
+};
+
+/** The retention in force; a figure that is no positive integer is an error of the caller. */
+export function retentionOf(overrides: Partial<LogRetention> = {}): LogRetention {
+  for (const [name, figure] of Object.entries(overrides)) {
+    if (!Object.hasOwn(defaultRetention, name)) throw new TypeError(`retention has no "${name}".`);
+    if (Number.isSafeInteger(figure) && figure > 0) continue;
+    throw new RangeError(`retention.${name} is ${figure}; it must be a positive integer.`);
+  }
+  return { ...defaultRetention, ...overrides };
+}
+
+const INTERVAL_MS = 10 * 60_000;
+/** Rows per transaction: writes wait for one such step at most (stores.md §13.1.2). */
+const STEP = 1000;
+const STORES_PER_PAGE = 100;
+
+/** Forgets the ops that are old enough, a few at a time, in the background. */
+export class Compactor {
+  readonly #room: CompactorRoom;
+  readonly #retention: LogRetention;
+  #timer: unknown = null;
+  #stopped = false;
+
+  constructor(room: CompactorRoom, retention: LogRetention) {
+    this.#room = room;
+    this.#retention = retention;
+    this.#arm();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#room.clock.clearTimeout(this.#timer);
+  }
+
+  #arm(): void {
+    this.#timer = this.#room.clock.setTimeout(() => void this.#sweep(), INTERVAL_MS);
+  }
+
+  async #sweep(): Promise<void> {
+    try {
+      await this.#all();
+    } catch (error) {
+      if (!this.#stopped) this.#room.report('compaction failed', error);
+    }
+    if (!this.#stopped) this.#arm();
+  }
+
+  async #all(): Promise<void> {
+    const { stores } = this.#room.storage;
+    let page = await stores.list({ limit: STORES_PER_PAGE });
+    while (page.length > 0 && !this.#stopped) {
+      for (const { id } of page) {
+        // oxlint-disable-next-line no-await-in-loop -- one store at a time, for the disk is everyone's
+        await this.#compact(id);
+      }
+      const last = page.at(-1);
+      if (last === undefined || page.length < STORES_PER_PAGE) return;
+      // oxlint-disable-next-line no-await-in-loop -- page by page
+      page = await stores.list({ after: last.name, limit: STORES_PER_PAGE });
+    }
+  }
+
+  async #compact(store: string): Promise<void> {
+    const { storage, stores, clock } = this.#room;
+    let forgot = false;
+    for (let through = await this.#next(store); through !== null && !this.#stopped;) {
+      // oxlint-disable-next-line no-await-in-loop -- step by step
+      await storage.compact(store, through, STEP);
+      forgot = true;
+      // oxlint-disable-next-line no-await-in-loop -- writes come first
+      await new Promise<void>((resolve) => clock.setImmediate(resolve));
+      // oxlint-disable-next-line no-await-in-loop -- step by step
+      through = await this.#next(store);
+    }
+    if (forgot) await stores.peek(store)?.refresh();
+  }
+
+  /** The last op of the next step; null where nothing is old enough. */
+  async #next(store: string): Promise<Seq | null> {
+    const { storage } = this.#room;
+    const standing = await storage.open(store);
+    if (standing === null) return null;
+    const { head, oldestSeq } = standing;
+    const most = head - this.#retention.ops;
+    if (oldestSeq > most) return null;
+    const before = storage.now() - this.#retention.ms;
+    let through: Seq | null = null;
+    for (const op of await storage.read(store, oldestSeq - 1, { ops: STEP })) {
+      if (op.at > before || op.seq > most) break;
+      through = op.seq;
+    }
+    return through;
+  }
+}

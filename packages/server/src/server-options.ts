@@ -1,0 +1,103 @@
+import type { Socket } from 'node:net';
+import type { EpochMs, Limits } from '@holdfast/protocol';
+import type { Authenticate, TokenRequest } from './access/index.ts';
+import type { Blobs } from './blobs/index.ts';
+import type { Bus } from './bus/port.ts';
+import type { Clock } from './host/clock.ts';
+import type { LogRetention } from './host/compactor.ts';
+import type { Storage, StoreRow } from './storage/port.ts';
+
+/** Where a server writes what operators should know. A `pino` logger fits. */
+export type ServerLog = {
+  info(details: object, message: string): void;
+  error(details: object, message: string): void;
+};
+
+/** How a server is put together. */
+export type ServerOptions = {
+  /** Directory of the SQLite files; made if it is missing. Either this or `storage`, which wins. */
+  readonly data?: string;
+  /** Where everything is kept; the server closes it when it closes. */
+  readonly storage?: Storage;
+  /** Where the bytes of files are kept. Default: in the directory `files` of `data`; without `data`, in memory. */
+  readonly files?: Blobs;
+  /** Default: in process. */
+  readonly bus?: Bus;
+  /**
+   * Maps credentials to a principal, or null; issued tokens are tried after it (stores.md §11.1). It is asked at every
+   * upgrade and request, and again for each open socket every 2 s: whom it does not answer about in time has to reconnect.
+   */
+  readonly authenticate?: Authenticate;
+  /** Overrides of `defaultLimits` (stores.md §12.1): bytes, milliseconds and counts, positive integers. */
+  readonly limits?: Partial<Limits>;
+  /**
+   * How long ops stay in the log, at least: `ms`, default 30 days, and the last `ops` of each store, default 10,000
+   * (stores.md §13.1).
+   */
+  readonly retention?: Partial<LogRetention>;
+  /** Browser origins besides the server's own, such as `https://app.example`; `*` admits all. Default: none. */
+  readonly origins?: readonly string[];
+  /** Directory of a built web console, served at `/`. */
+  readonly console?: string;
+  /** Default: silent. */
+  readonly log?: ServerLog;
+  /** Time and timers; for tests. Default: the system's. */
+  readonly clock?: Clock;
+};
+
+/** Where a server can be reached. */
+export type ServerAddress = { readonly host: string; readonly port: number; readonly url: string };
+
+/** What a server has open. */
+export type ServerDescription = {
+  readonly sockets: number;
+  readonly unsentBytes: number;
+  readonly stores: readonly object[];
+};
+
+/** A Holdfast server: stores over WebSocket, and the HTTP API around them. */
+export type Server = {
+  /**
+   * Starts to accept connections. Port 0, the default, picks a free one; the default host is loopback. Rejects with the
+   * system's error where the port is taken, or the server listens already.
+   */
+  listen(at?: { readonly port?: number; readonly host?: string }): Promise<ServerAddress>;
+  /** Serves a connection that came by another way than `listen`: a listener of yours, a simulated network. */
+  serve(connection: Socket): void;
+  readonly stores: {
+    /** Makes an active store; null if the name is taken. Throws `TypeError` for a name outside stores.md §1.1.1. */
+    create(name: string, options?: { readonly expiresAt?: EpochMs }): Promise<StoreRow | null>;
+    /** The store of this name, archived ones too; null if there is none. */
+    find(name: string): Promise<StoreRow | null>;
+    /** Closes the store's channels and refuses writes and joins from now on; the data stays. False: no such store. */
+    archive(id: string): Promise<boolean>;
+  };
+  readonly tokens: {
+    /** Issues a token; the raw text is told this once only. */
+    issue(request: TokenRequest): Promise<{ readonly id: string; readonly rawToken: string }>;
+    /** Nobody gets in with it from now on; its sockets are closed at once (stores.md §11.3). False: no such token. */
+    revoke(id: string): Promise<boolean>;
+  };
+  /** Plain data about what is open now, and what of it has not left for the sockets yet. */
+  describe(): ServerDescription;
+  /**
+   * Finishes accepted commits, tells clients to return after about `retryAfterMs` (default 1000), and lets go of
+   * everything, the storage included. Idempotent; afterwards the server cannot be used again.
+   */
+  close(options?: { readonly retryAfterMs?: number }): Promise<void>;
+};
+
+/** The names of {@link ServerOptions}. */
+export const optionNames: ReadonlySet<string> = new Set([
+  'data',
+  'storage',
+  'files',
+  'bus',
+  'authenticate',
+  'limits',
+  'retention',
+  'origins',
+  'console',
+  'log',
+  'clock',
+]);

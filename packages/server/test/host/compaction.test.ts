@@ -1,0 +1,64 @@
+import { memory } from '@holdfast/server/storage/memory';
+import { expect, test } from 'vitest';
+
+import { VirtualClock } from '../conversation/clock.ts';
+import { put } from '../conversation/talk.ts';
+import { topic, world } from '../conversation/world.ts';
+
+const HOUR = 3_600_000;
+
+async function aged(retention?: { ms?: number; ops?: number }) {
+  const clock = new VirtualClock();
+  const storage = memory({ now: clock.wall });
+  const here = await world({ storage, clock, ...(retention && { retention }) });
+  const standing = async () => (await storage.open(here.storeId))?.oldestSeq;
+  // A socket that was silent for an hour is closed: each round of writes comes by its own.
+  const join = () => here.joined({ device: 'writer' });
+  const write = async (count: number, value: string) => {
+    const peer = await join();
+    for (let at = 0; at < count; at += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- seqs in this order
+      await put(peer, `k/${at}`, value);
+    }
+  };
+  return { clock, here, join, standing, write };
+}
+
+test('S94 what is old enough and not among the last ops is forgotten; entries and revisions stay', async () => {
+  const { clock, here, standing, write } = await aged({ ms: HOUR, ops: 5 });
+  await write(12, 'old');
+  await clock.pass(2 * HOUR);
+  await expect.poll(standing).toBe(8);
+  const reader = await here.connect();
+  await reader.join(topic, { last_store_seq: 0 });
+  const state = JSON.stringify(await reader.caughtUp());
+  for (let at = 0; at < 12; at += 1) expect(state).toContain(`k/${at}`);
+});
+
+test('S94 younger ops stay however many there are, and the last 10,000 stay however old', async () => {
+  const young = await aged({ ms: HOUR, ops: 5 });
+  await young.write(12, 'young');
+  await young.clock.pass(HOUR / 2);
+  expect(await young.standing()).toBe(1);
+  const few = await aged({ ms: HOUR });
+  await few.write(12, 'old');
+  await few.clock.pass(2 * HOUR);
+  expect(await few.standing()).toBe(1);
+});
+
+test('S58 writes during a compaction commit, and repeats are still known after it', async () => {
+  const { clock, join, standing, write } = await aged({ ms: HOUR, ops: 5 });
+  const once = { op: 'increment', path: 'n', value: 1, client_op_id: 'once' };
+  const first = await (await join()).ask(topic, 'write', once);
+  await write(2500, 'old');
+  await clock.pass(2 * HOUR);
+  await write(3, 'new');
+  await expect.poll(standing).toBeGreaterThan(2400);
+  expect(await (await join()).ask(topic, 'write', once)).toEqual(first);
+});
+
+test('a retention that keeps nothing, or is misspelt, is an error of the caller', async () => {
+  await expect(world({ retention: { ops: 0 } })).rejects.toThrow(RangeError);
+  const misspelt: object = { days: 3 };
+  await expect(world({ retention: misspelt })).rejects.toThrow('retention has no "days"');
+});

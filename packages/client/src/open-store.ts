@@ -17,9 +17,13 @@ import {
   type ReplicaStatus,
 } from '@holdfast/engine/replica';
 import { alarm, conduct, type Deferred, deferred } from '@holdfast/engine/registry';
+import type { Cache } from './cache/port.ts';
+import { call } from './cell.ts';
 import { Keeper } from './keeper.ts';
-import { type ReceiptDesk, reportRefused, WriteReceipt } from './receipt.ts';
+import { type ReceiptDesk, WriteReceipt } from './receipt.ts';
+import { reportRefused } from './rejections.ts';
 import type { Place, Room } from './room.ts';
+import { Rounds } from './rounds.ts';
 import { errorOf, listed, type OutboxEntry, unread } from './status.ts';
 import { Audience, type Subscription } from './subscription.ts';
 import type { News, Speaker } from './uplink.ts';
@@ -50,11 +54,11 @@ export class OpenStore implements Speaker, ReceiptDesk {
   readonly #asks = new Map<string, Deferred<unknown>>();
   readonly #waiters = new Waiters(() => this.#situation());
   readonly #setAlarm: (at: number) => void;
+  readonly #rounds: Rounds;
   #replica: Replica | null = null;
   #early: ((replica: Replica) => void)[] = [];
   #effects: ReplicaEffect[] = [];
   #isPerforming = false;
-  #delivery: 'none' | 'due' | 'running' = 'none';
   #outboxVersion = 0;
   #askCount = 0;
   /** Once there is something to read there is, whatever becomes of the connection. */
@@ -70,6 +74,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
     this.#keeper = new Keeper(place.name, cache, report);
     this.#audience = new Audience(report);
     this.#setAlarm = alarm(env, () => this.#ring());
+    this.#rounds = new Rounds(env, () => this.#step({ type: 'deliver' }));
     this.#show();
     tabs?.opened(this, place);
     if (cache === null) {
@@ -77,14 +82,11 @@ export class OpenStore implements Speaker, ReceiptDesk {
       return;
     }
     this.#setAlarm(env.now() + loadTimeoutMs);
-    conduct(
-      () =>
-        after instanceof Promise
-          ? after.then(() => cache.load(place.name))
-          : cache.load(place.name),
-      (image) => this.#begin(image),
-      (error) => this.#beginWithout(error),
-    );
+    const load = (): ReturnType<Cache['load']> => cache.load(place.name);
+    const failed = (error: unknown): void => this.#beginWithout(error);
+    // What cannot be used of a cache is as good as what cannot be read.
+    const loaded = (image: ReplicaImage | null): void => call(() => this.#begin(image), failed);
+    conduct(() => (after instanceof Promise ? after.then(load) : load()), loaded, failed);
   }
 
   /** For reading; undefined while the cache has yet to answer. */
@@ -162,7 +164,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
       if (!subscription.isLive) return;
       id = replica.subscribe(subscription.pattern, subscription.options);
       this.#audience.add(id, subscription);
-      this.#deliverSoon();
+      this.#rounds.call();
     });
     return () => {
       subscription.isLive = false;
@@ -190,6 +192,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
     }
     if (news.type === 'lost') this.#loseAsks();
     this.#step(news);
+    for (const listen of this.#place.listeners) listen(news);
     this.#room.settings.tabs?.heard(this, news);
   }
 
@@ -316,7 +319,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
         this.#audience.tell(effect.subscription, null);
         break;
       case 'deliverable':
-        this.#deliverSoon();
+        this.#rounds.call();
         break;
       case 'status':
         this.#show();
@@ -341,22 +344,6 @@ export class OpenStore implements Speaker, ReceiptDesk {
     const receipt = this.#receipts.get(opId) ?? new WriteReceipt({ opId, request: null }, this);
     this.#receipts.delete(opId);
     this.settle(receipt, outcome);
-  }
-
-  /**
-   * A round of delivery after what runs now. What a round brings about waits for a task of its own, so that neither a
-   * long listing nor a subscriber that writes holds up the event loop (stores.md §18 C21).
-   */
-  #deliverSoon(): void {
-    if (this.#delivery === 'due') return;
-    const deliver = (): void => {
-      this.#delivery = 'running';
-      this.#step({ type: 'deliver' });
-      if (this.#delivery === 'running') this.#delivery = 'none';
-    };
-    if (this.#delivery === 'running') this.#room.settings.env.setTimeout(deliver, 0);
-    else queueMicrotask(deliver);
-    this.#delivery = 'due';
   }
 
   #show(): void {

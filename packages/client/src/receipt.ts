@@ -7,14 +7,11 @@ import {
   RejectedError,
   type Request,
   type Seq,
-  type StoreName,
   type WriteReply,
   type WriteResult,
 } from '@holdfast/protocol';
 import { type Deferred, deferred } from '@holdfast/engine/registry';
 import type { Outcome, PendingState } from '@holdfast/engine/replica';
-import { call } from './cell.ts';
-import type { Settings } from './options.ts';
 
 /** What a committed write came to. */
 export type Commit = {
@@ -146,21 +143,6 @@ export class WriteReceipt implements Receipt {
     this.#committed?.resolve(commit);
     this.#durable?.resolve();
   }
-}
-
-/** Has `onRejected` told of a write that was refused, where nobody waits for its outcome. */
-export function reportRefused(receipt: WriteReceipt, store: StoreName, settings: Settings): void {
-  const { opId, request, outcome } = receipt;
-  if (outcome?.status !== 'refused' || outcome.details['kept'] === true) return;
-  const { error } = outcome;
-  // Who took it back knows.
-  if (error.code === 'cancelled') return;
-  const { env, onRejected, report } = settings;
-  // The caller may read `committed` of what was refused at once.
-  env.setTimeout(() => {
-    if (receipt.isAwaited) return;
-    call(() => onRejected({ store, opId, error, ...(request !== null && { request }) }), report);
-  }, 0);
 }
 
 function commitOf(reply: WriteReply, rebasedOver: readonly Seq[]): Commit {

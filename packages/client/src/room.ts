@@ -2,7 +2,7 @@ import type { StoreName } from '@holdfast/protocol';
 import type { Cell } from './cell.ts';
 import type { Settings } from './options.ts';
 import type { StoreStatus } from './status.ts';
-import type { ConnectionStatus, Uplink } from './uplink.ts';
+import type { ConnectionStatus, News, Uplink } from './uplink.ts';
 
 /** What the stores of a client share. */
 export type Room = {
@@ -17,5 +17,7 @@ export interface Place {
   readonly name: StoreName;
   readonly isWriteOnly: boolean;
   readonly status: Cell<StoreStatus>;
+  /** Who hears what the session says of the topic, after the replica. */
+  readonly listeners: ReadonlySet<(news: News) => void>;
   outboxChanged(): void;
 }

@@ -4,6 +4,7 @@ import { Cell } from './cell.ts';
 import { OpenStore } from './open-store.ts';
 import { closedError } from './options.ts';
 import type { Room } from './room.ts';
+import type { News } from './uplink.ts';
 import { closedStatus, type OutboxEntry, type StoreStatus } from './status.ts';
 
 /**
@@ -14,9 +15,10 @@ export class Slot implements Lasting {
   readonly name: StoreName;
   readonly status: Cell<StoreStatus>;
   readonly outboxChanges: Cell<null>;
+  readonly listeners: Set<(news: News) => void> = new Set();
   /** What it is opened as: to write only, unless somebody wants more. */
   isWriteOnly = true;
-  readonly #room: Room;
+  readonly room: Room;
   #open: OpenStore | null = null;
   /** The end of the life before, whose cache may still be writing. */
   #ended: void | Promise<void> = undefined;
@@ -26,7 +28,7 @@ export class Slot implements Lasting {
   constructor(name: StoreName, room: Room) {
     const { report } = room.settings;
     this.name = name;
-    this.#room = room;
+    this.room = room;
     this.status = new Cell(closedStatus, report);
     this.outboxChanges = new Cell(null, report);
   }
@@ -51,7 +53,7 @@ export class Slot implements Lasting {
   }
 
   open(): void {
-    this.#open = new OpenStore(this.#room, this, this.#ended);
+    this.#open = new OpenStore(this.room, this, this.#ended);
   }
 
   close(signal: AbortSignal): void | Promise<void> {
@@ -65,7 +67,7 @@ export class Slot implements Lasting {
 
   /** The id of the next own write; its number is dense, so that the server need not remember each (records.md §11.2). */
   nextOpId(): OpId {
-    const { session, settings } = this.#room;
+    const { session, settings } = this.room;
     this.#counter += 1;
     return `${settings.deviceId}:${session}:${this.#counter}`;
   }

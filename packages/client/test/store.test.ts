@@ -207,6 +207,25 @@ describe('writes', () => {
     expect(other.status.get().seq).toBe(6);
   });
 
+  it('G53 a cache whose content is spoilt is reported, and the client goes on without it', async () => {
+    const spoilt = new Error('spoilt');
+    const entries = {
+      [Symbol.iterator]: (): never => {
+        throw spoilt;
+      },
+    };
+    const image = { seq: 7, incarnation: null, scope: null, patterns: [], maps: [], outbox: [] };
+    for (const wait of [true, false]) {
+      const kept = { ...image, entries };
+      const load = (): never => (wait ? Promise.resolve(kept) : kept) as never;
+      const store = world.client({ cache: { ...memoryCache(), load } }).store('acme/app');
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await store.put('k', 1).committed;
+      expect(store.get('k')).toBe(1);
+    }
+    expect(world.errors).toEqual([spoilt, spoilt]);
+  });
+
   it('G53 a cache that fails is reported once, and the client goes on in memory', async () => {
     const failure = new Error('quota');
     const cache = {

@@ -1,0 +1,227 @@
+import { expect, test } from 'vitest';
+import type { Peer, WireFrame } from '../conversation/peer.ts';
+import { principals } from '../conversation/principals.ts';
+import { ask, opsIn, put, reasonOf, seqOf, write } from '../conversation/talk.ts';
+import { topic, world } from '../conversation/world.ts';
+import { PartReplica } from './part.ts';
+
+const codecs = [
+  ['JSON', {}],
+  ['MessagePack', { vsn: '3.0.0' }],
+] as const;
+
+const mine = { last_store_seq: 0, patterns: ['tenants/1/**'] };
+
+/** The payloads of the next `events` frames, up to one that reaches a seq. */
+async function events(peer: Peer, to: number): Promise<readonly (readonly unknown[])[]> {
+  const frames: unknown[][] = [];
+  for (;;) {
+    const [, , , , payload] = await peer.until(([, , , event]) => event === 'events');
+    const ops = (payload['ops'] as unknown[][]).map(([seq, op, path, value]) => [
+      seq,
+      op,
+      path,
+      value,
+    ]);
+    frames.push([payload['from_seq'], payload['to_seq'], ops]);
+    if (Number(payload['to_seq']) >= to) return frames;
+  }
+}
+
+function kinds(frames: readonly WireFrame[]): readonly string[] {
+  return frames.map(([, , , event]) => event);
+}
+
+test.each(codecs)(
+  'S83 in %s a replica of one tenant is told of that tenant only, and of silence',
+  async (_name, knock) => {
+    const { joined, connect } = await world();
+    const writer = await joined({ device: 'w' });
+    await put(writer, 'tenants/1/name', 'one');
+    await put(writer, 'tenants/2/name', 'hush-2');
+    const peer = await connect(knock);
+    const reply = await peer.join(topic, mine);
+    expect(reply.response).toMatchObject({
+      patterns: ['tenants/1/**'],
+      sync: 'snapshot',
+      why: 'fresh',
+    });
+    const caughtUp = await peer.caughtUp();
+    expect(kinds(caughtUp)).toEqual([
+      'snapshot_begin',
+      'snapshot_chunk',
+      'snapshot_end',
+      'catch_up_complete',
+    ]);
+    expect(caughtUp[0]?.[4]).toMatchObject({ seq: 2, entries: null, within: null });
+    expect(caughtUp[1]?.[4]).toMatchObject({
+      entries: [['tenants/1/name', 'one', 'string', 1]],
+      maps: [],
+    });
+    const steps: [string, string, object, unknown[]][] = [
+      [
+        'set',
+        'tenants',
+        { value: { 1: { a: 1 }, 2: { a: 'hush' } } },
+        ['set', 'tenants', { 1: { a: 1 } }],
+      ],
+      [
+        'merge',
+        'tenants',
+        { value: { 1: { b: 2 }, 3: { c: 'hush' } } },
+        ['merge', 'tenants', { 1: { b: 2 } }],
+      ],
+      ['set', 'tenants', { value: { 2: { a: 'hush' } } }, ['delete', 'tenants', null]],
+      ['increment', 'tenants/1/n', { value: 3 }, ['increment', 'tenants/1/n', 3]],
+      ['delete', 'tenants', {}, ['delete', 'tenants', null]],
+    ];
+    let from = 2;
+    for (const [op, path, more, expected] of steps) {
+      const seq = seqOf(await write(writer, op, path, more));
+      const frames = await events(peer, seq);
+      const ops = frames.flatMap(([, , each]) => each as unknown[][]);
+      expect(ops.map((each) => each.slice(1)).at(-1)).toEqual(expected);
+      expect(frames.at(0)?.[0]).toBe(from);
+      from = Number(frames.at(-1)?.[1]);
+    }
+    const silent = await put(writer, 'tenants/2/name', 'hush');
+    expect(await events(peer, silent)).toEqual([[from, silent, []]]);
+    // Nothing of others: not a path, not a value, be it in a frame that is told for another reason.
+    expect(JSON.stringify(peer.heard)).not.toMatch(/hush|tenants\/2|tenants\/3/);
+  },
+);
+
+test('S83 the cursor advances in silence within a second of the commit', async () => {
+  const { joined } = await world();
+  const writer = await joined({ device: 'w' });
+  const peer = await joined({}, mine);
+  const seq = await put(writer, 'elsewhere', 1);
+  const before = performance.now();
+  expect(await events(peer, seq)).toEqual([[0, seq, []]]);
+  expect(performance.now() - before).toBeLessThan(1000);
+});
+
+test('S83 a reply that names a seq comes after the cursor has reached it, own writes out of scope included', async () => {
+  const { connect } = await world();
+  const peer = await connect();
+  await peer.join(topic, mine);
+  await peer.caughtUp();
+  const outside = peer.push(topic, 'write', ask('set', 'tenants/2/x', { value: 1 }));
+  const inside = peer.push(topic, 'write', ask('set', 'tenants/1/x', { value: 1 }));
+  await peer.reply(outside);
+  await peer.reply(inside);
+  const replica = new PartReplica();
+  replica.take(peer);
+  expect(replica.values).toEqual({ 'tenants/1/x': 1 });
+  expect(replica.cursor).toBe(2);
+});
+
+test('S83 a channel without patterns is told of nothing, and has its writes answered', async () => {
+  const { joined } = await world();
+  const writer = await joined({ device: 'w' });
+  const peer = await joined({}, { last_store_seq: 0, patterns: [] });
+  await put(writer, 'a', 1);
+  await put(peer, 'b', 2);
+  await put(writer, 'c', 3);
+  await put(peer, 'd', 4);
+  expect(kinds(peer.heard)).toEqual(['phx_reply', 'catch_up_complete', 'phx_reply', 'phx_reply']);
+});
+
+test('S83 a replica resumes by a tail of what it lacks; another scope, or none known, starts over', async () => {
+  const { joined, connect } = await world();
+  const writer = await joined({ device: 'w' });
+  await put(writer, 'tenants/1/a', 1);
+  const replica = new PartReplica();
+  const first = await connect({ device: 'r' });
+  await first.join(topic, mine);
+  await first.caughtUp();
+  replica.take(first);
+  first.cut();
+  await put(writer, 'tenants/2/a', 2);
+  await put(writer, 'tenants/1/a', 3);
+  await put(writer, 'tenants/2/a', 4);
+  const second = await connect({ device: 'r' });
+  const resumed = await second.join(topic, replica.join());
+  expect(resumed.response).toMatchObject({ sync: 'tail', why: null });
+  const frames = await second.caughtUp();
+  expect(opsIn(frames).map(({ seq, path }) => [seq, path])).toEqual([[3, 'tenants/1/a']]);
+  replica.follow();
+  replica.take(second);
+  expect([replica.cursor, replica.values]).toEqual([4, { 'tenants/1/a': 3 }]);
+  const third = await connect({ device: 'r' });
+  const widened = await third.join(topic, replica.join(['tenants/**']));
+  expect(widened.response).toMatchObject({ sync: 'snapshot', why: 'scope' });
+  // The order in which patterns are given makes no difference.
+  const [a, b] = await Promise.all(
+    [
+      ['a', 'b'],
+      ['b', 'a', 'b'],
+    ].map(async (patterns) => (await connect()).join(topic, { last_store_seq: 0, patterns })),
+  );
+  expect(a?.response['scope']).toBe(b?.response['scope']);
+});
+
+test('S83 many more ops than leaves in scope are cheaper as a snapshot', async () => {
+  const { joined, connect } = await world();
+  const writer = await joined({ device: 'w' });
+  await put(writer, 'tenants/1/a', 1);
+  const ops = Array.from({ length: 600 }, () => ({ op: 'increment', path: 'elsewhere', value: 1 }));
+  for (let i = 0; i < 2; i += 1) {
+    seqOf(await writer.ask(topic, 'transact', { client_op_id: `many-${i}`, ops }));
+  }
+  const peer = await connect();
+  const { scope, incarnation } = (await peer.join(topic, mine)).response;
+  const near = { ...mine, last_store_seq: 202, scope, incarnation };
+  expect((await peer.join(topic, near)).response).toMatchObject({ sync: 'tail' });
+  const far = { ...near, last_store_seq: 200 };
+  expect((await peer.join(topic, far)).response).toMatchObject({
+    sync: 'snapshot',
+    why: 'cheaper',
+  });
+});
+
+test('S83 bad patterns are refused, and too many; good ones are taken up to the limit', async () => {
+  const { connect } = await world({ limits: { max_patterns: 3 } });
+  const peer = await connect();
+  const join = async (patterns: unknown) => {
+    const { status, response } = await peer.join(topic, { last_store_seq: 0, patterns });
+    return status === 'ok' ? status : response['reason'];
+  };
+  expect(await join(['a', 'b', 'c'])).toBe('ok');
+  expect(await join(['a', 'b', 'c', 'd'])).toBe('too_many_patterns');
+  expect(await join(['a/**/b'])).toBe('invalid_pattern');
+  expect(await join('a')).toBe('invalid_payload');
+});
+
+test('S83 channels of equal scope get the very same frames', async () => {
+  const { joined } = await world();
+  const writer = await joined({ device: 'w' });
+  const [one, two] = await Promise.all([
+    joined({ device: '1' }, mine),
+    joined({ device: '2' }, mine),
+  ]);
+  for (let i = 0; i < 5; i += 1) await put(writer, `tenants/${i % 3}/x`, i);
+  const last = await put(writer, 'tenants/1/x', 'last');
+  const frames = await Promise.all([events(one, last), events(two, last)]);
+  expect(frames[0]).toEqual(frames[1]);
+});
+
+test('S102 a join of which nothing may be read is refused, on both dialects', async () => {
+  const pathRules = [{ pattern: 'tenants/1/**', allow: ['read' as const] }];
+  const { connect } = await world({
+    authenticate: principals({ one: { pathRules }, none: { pathRules: [] } }),
+  });
+  const peer = await connect({ token: 'one' });
+  const outside = await peer.join(topic, { last_store_seq: 0, patterns: ['tenants/2/**', 'x'] });
+  expect(outside.response).toEqual({
+    reason: 'path_not_allowed',
+    path: 'tenants/2/**',
+    message: expect.any(String),
+  });
+  const partly = await peer.join(topic, { last_store_seq: 0, patterns: ['tenants/*/a', 'x'] });
+  expect(partly.status).toBe('ok');
+  for (const capver of ['3', '4']) {
+    const nobody = await connect({ token: 'none', capver, device: capver });
+    expect(reasonOf(await nobody.join(topic))).toBe('path_not_allowed');
+  }
+});

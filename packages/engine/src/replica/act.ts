@@ -2,6 +2,7 @@ import {
   jsonEquals,
   type Json,
   type Leaf,
+  type Op,
   type OpName,
   type Path,
   type Seq,
@@ -29,6 +30,8 @@ export type Act = {
   /** What was at the path before. */
   readonly previous: Json | undefined;
   readonly changes: readonly Change[];
+  /** What it did to the revisions of maps. */
+  readonly rows?: readonly MapRow[];
 };
 
 /** Says who did something, and who shall hear of it. */
@@ -41,42 +44,29 @@ export type Stamp = {
 /** Where a path is subscribed to; where it is not, nobody needs to know what was there. */
 export type Hears = (path: Path) => boolean;
 
-type OpToApply = Parameters<typeof apply>[1];
-
-/** Applies ops to a tree, and tells what each did. */
-export class Applier {
-  readonly #hears: Hears;
-  readonly #rows: ((rows: readonly MapRow[]) => void) | null;
-
-  constructor(hears: Hears, rows: ((rows: readonly MapRow[]) => void) | null = null) {
-    this.#hears = hears;
-    this.#rows = rows;
-  }
-
-  /** Of several ops none sees what another left as its `previous`: nobody was shown a state amid a commit. */
-  apply(tree: Tree, ops: readonly OpToApply[], stamp: Stamp): readonly Act[] {
-    const before = ops.map(({ path }) => this.previous(tree, path));
-    return ops.map((op, index) => this.#applyOne(tree, op, { ...stamp, previous: before[index] }));
-  }
-
-  #applyOne(
-    tree: Tree,
-    op: OpToApply,
-    { own, committed, audience, previous }: Stamp & Pick<Act, 'previous'>,
-  ): Act {
-    const { path } = op;
+/**
+ * Applies ops to a tree, and tells what each did. None sees what another left as its `previous`: nobody was shown a state
+ * amid a commit.
+ */
+export function actsOf(
+  tree: Tree,
+  ops: readonly Op[],
+  { own, committed, audience, hears }: Stamp & { readonly hears: Hears },
+): readonly Act[] {
+  const before = ops.map(({ path }) => valueAt(tree, path, hears));
+  return ops.map((op, index) => {
     const changes: Change[] = [];
     const rows = apply(tree, op, (change) => changes.push(change));
-    this.#rows?.(rows);
-    return { path, op: op.op, seq: committed ? op.seq : null, own, audience, previous, changes };
-  }
+    const seq = committed ? op.seq : null;
+    return { path: op.path, op: op.op, seq, own, audience, previous: before[index], changes, rows };
+  });
+}
 
-  /** What is at a path, as far as somebody wants to know; a map is assembled only then. */
-  previous(tree: Tree, path: Path): Json | undefined {
-    const leaf = tree.leaf(path);
-    if (leaf !== undefined) return leaf.value;
-    return this.#hears(path) ? tree.read(path)?.value : undefined;
-  }
+/** What is at a path, as far as somebody wants to know; a map is assembled only then. */
+export function valueAt(tree: Tree, path: Path, hears: Hears): Json | undefined {
+  const leaf = tree.leaf(path);
+  if (leaf !== undefined) return leaf.value;
+  return hears(path) ? tree.read(path)?.value : undefined;
 }
 
 /** Whether two leaves look the same to a reader; revisions are not looked at. */

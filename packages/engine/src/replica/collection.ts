@@ -1,15 +1,18 @@
 import {
+  covers,
   isRefusal,
   parseGlob,
   type Pattern,
   type Refusal,
   refuse,
+  segmentsOf,
   type Seq,
   type SnapshotBegin,
   type SnapshotChunk,
   type SnapshotEnd,
 } from '@holdfast/protocol';
 import { Tree } from '../data/index.ts';
+import { rangeOf } from './listing.ts';
 
 /**
  * A snapshot while it arrives: collected aside, so that reads go on showing the old state, and complete or not used
@@ -65,6 +68,20 @@ export class Collection {
     this.#next++;
     this.#entries += entries.length;
     return null;
+  }
+
+  /** What it makes of the state before: all of it anew, or the part that it is of (stores.md §10.3.1). */
+  resultOn(committed: Tree): Tree {
+    if (this.within === null) return this.tree;
+    const result = committed.fork();
+    for (const pattern of this.within) {
+      for (const { path } of committed.entries(rangeOf(pattern))) {
+        const isGone = this.tree.leaf(path) === undefined && covers(pattern, segmentsOf(path));
+        if (isGone) result.remove(path, 0);
+      }
+    }
+    result.load(this.tree.entries(), this.tree.maps());
+    return result;
   }
 
   /** Whether all of it has come. */

@@ -1,16 +1,13 @@
 import {
-  covers,
   type DeviceId,
   isRefusal,
   jsonEquals,
   type Op,
   type OpId,
   type Path,
-  type Pattern,
   type Refusal,
   refuse,
   type Request,
-  segmentsOf,
   type Seq,
   type ValueLimits,
 } from '@holdfast/protocol';
@@ -23,10 +20,10 @@ import {
   touches,
   type Tree,
 } from '../data/index.ts';
-import { type Act, Applier, type Hears, looksEqual, modeBits, type Stamp } from './act.ts';
+import { type Act, actsOf, type Hears, looksEqual, modeBits, type Stamp, valueAt } from './act.ts';
 import { type Commit } from './commits.ts';
 import type { Ledger } from './ledger.ts';
-import { rangeOf } from './listing.ts';
+import type { Sight } from './subscriptions.ts';
 import { ancestorsOf, overlaps, pathsOf, TouchedPaths } from './touched.ts';
 
 /** An own request as the view shows it. */
@@ -50,9 +47,6 @@ export type Intention = {
 
 /** What a commit did at once: to the committed state, and to a view that is not the same tree. {@link Fold.refold} may add to it. */
 export type Landing = { readonly committed: readonly Act[]; readonly view: readonly Act[] };
-
-/** Both states of a replica at one moment. */
-export type Sight = { readonly committed: Tree; readonly view: Tree };
 
 export type FoldConfig = {
   readonly deviceId: DeviceId;
@@ -83,8 +77,6 @@ type Stale = {
  */
 export class Fold {
   readonly #config: FoldConfig;
-  readonly #applier: Applier;
-  readonly #committer: Applier;
   #committed: Tree;
   #view: Tree;
   #cursor: Seq;
@@ -95,10 +87,7 @@ export class Fold {
   limits: ValueLimits;
 
   constructor(config: FoldConfig, start: { tree: Tree; cursor: Seq; limits: ValueLimits }) {
-    const { ledger, hears } = config;
     this.#config = config;
-    this.#applier = new Applier(hears);
-    this.#committer = new Applier(hears, ledger && ((rows) => ledger.maps(rows)));
     this.#committed = start.tree;
     this.#view = start.tree;
     this.#cursor = start.cursor;
@@ -124,11 +113,6 @@ export class Fold {
   /** Whether an own, unanswered request bears on the path. */
   touches(path: Path): boolean {
     return this.#touched.touches(path);
-  }
-
-  /** The leaves that own, unanswered requests changed. */
-  *pendingLeaves(): Generator<Path, void, undefined> {
-    for (const { leaves } of this.#shown.values()) yield* leaves;
   }
 
   advance(cursor: Seq): void {
@@ -194,7 +178,7 @@ export class Fold {
     }
     const committed = this.#commit(commit.ops, stamp);
     const audience = modeBits.all;
-    return { committed, view: this.#applier.apply(this.#view, commit.ops, { ...stamp, audience }) };
+    return { committed, view: this.#act(this.#view, commit.ops, { ...stamp, audience }) };
   }
 
   /** Computes the view anew after what changed under it, and tells how it differs from what was shown. */
@@ -202,15 +186,20 @@ export class Fold {
     const stale = this.#stale;
     if (stale === null) return [];
     const before = this.#view;
-    for (const shown of this.#shown.values()) add(stale.leaves, shown.leaves);
+    const leaves = new Set([...stale.leaves, ...this.#leaves()]);
     this.#rebuild();
-    for (const shown of this.#shown.values()) add(stale.leaves, shown.leaves);
+    for (const path of this.#leaves()) leaves.add(path);
     const changes: Change[] = [];
-    for (const path of stale.leaves) {
+    for (const path of leaves) {
       const change = { path, before: before.leaf(path), after: this.#view.leaf(path) };
       if (!looksEqual(change.before, change.after)) changes.push(change);
     }
     return changes.length === 0 ? [] : this.#attribute(stale.acts, changes, before);
+  }
+
+  /** The leaves that own, unanswered requests changed. */
+  #leaves(): readonly Path[] {
+    return [...this.#shown.values()].flatMap(({ leaves }) => leaves);
   }
 
   /** Puts a snapshot in place of the committed state. */
@@ -219,28 +208,23 @@ export class Fold {
     this.#committed = tree;
     this.#cursor = seq;
     this.#rebuild();
-    const committed = this.#committed.fork();
-    const view = this.#view === this.#committed ? committed : this.#view.fork();
-    return { before, after: { committed, view } };
+    return { before, after: this.sight() };
   }
 
-  /** The committed state, with a part of it replaced by a snapshot of that part (stores.md §10.3.1). */
-  patched(part: Tree, within: readonly Pattern[]): Tree {
-    const tree = this.#committed.fork();
-    for (const pattern of within) {
-      for (const { path } of this.#committed.entries(rangeOf(pattern))) {
-        const isGone = part.leaf(path) === undefined && covers(pattern, segmentsOf(path));
-        if (isGone) tree.remove(path, 0);
-      }
-    }
-    tree.load(part.entries(), part.maps());
-    return tree;
+  /** Both states as they are now, whatever happens to them later. */
+  sight(): Sight {
+    const committed = this.#committed.fork();
+    return { committed, view: this.#view === this.#committed ? committed : this.#view.fork() };
   }
 
   #commit(ops: readonly Op[], stamp: Stamp): readonly Act[] {
-    const acts = this.#committer.apply(this.#committed, ops, stamp);
+    const acts = this.#act(this.#committed, ops, stamp);
     this.#config.ledger?.acts(acts);
     return acts;
+  }
+
+  #act(tree: Tree, ops: readonly Op[], stamp: Stamp): readonly Act[] {
+    return actsOf(tree, ops, { ...stamp, hears: this.#config.hears });
   }
 
   #forget(opId: OpId): Shown | undefined {
@@ -301,7 +285,7 @@ export class Fold {
 
   #spoil(leaves: readonly Path[]): Stale {
     this.#stale ??= { acts: [], leaves: new Set(), touched: new TouchedPaths() };
-    add(this.#stale.leaves, leaves);
+    for (const path of leaves) this.#stale.leaves.add(path);
     this.#stale.touched.add(leaves);
     return this.#stale;
   }
@@ -339,7 +323,7 @@ export class Fold {
   }
 
   #showOps(shown: Shown, stamp: Stamp): readonly Act[] {
-    const acts = this.#applier.apply(this.#view, shown.ops, stamp);
+    const acts = this.#act(this.#view, shown.ops, stamp);
     shown.leaves = acts.flatMap(({ changes }) => changes.map(({ path }) => path));
     return acts;
   }
@@ -398,13 +382,9 @@ export class Fold {
     }
     const acts: Act[] = [];
     for (const { act, changes: caused } of byPath.values()) {
-      const previous = this.#applier.previous(before, act.path);
+      const previous = valueAt(before, act.path, this.#config.hears);
       if (caused.length > 0) acts.push({ ...act, previous, changes: caused });
     }
     return [...acts, ...strays];
   }
-}
-
-function add(set: Set<Path>, paths: Iterable<Path>): void {
-  for (const path of paths) set.add(path);
 }

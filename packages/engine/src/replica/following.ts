@@ -12,7 +12,6 @@ import {
   type Seq,
 } from '@holdfast/protocol';
 import { Tree } from '../data/index.ts';
-import { modeBits } from './act.ts';
 import { Collection } from './collection.ts';
 import { commitsOf } from './commits.ts';
 import type { Parts } from './parts.ts';
@@ -197,9 +196,8 @@ export class Following {
     const refusal = collection.check(end);
     if (refusal !== null) return refusal;
     this.#collection = null;
-    const { within, seq, incarnation, tree } = collection;
-    const whole = within === null ? tree : this.#parts.fold.patched(tree, within);
-    this.#replace({ tree: whole, seq, incarnation });
+    const { seq, incarnation } = collection;
+    this.#replace({ tree: collection.resultOn(this.#parts.fold.committed), seq, incarnation });
     return null;
   }
 
@@ -223,17 +221,7 @@ export class Following {
     ledger?.replace();
     const isFresh = this.#isFresh;
     this.#isFresh = false;
-    const op = isFresh ? 'present' : 'resync';
-    for (const [mode, side] of [
-      ['all', 'view'],
-      ['committed', 'committed'],
-    ] as const) {
-      const states = { before: before[side], after: after[side], op, seq } as const;
-      const bit = modeBits[mode];
-      subscriptions.compare(states, ({ audience, options }) => {
-        return audience === bit && (!isFresh || options.includeCurrent);
-      });
-    }
+    subscriptions.compare({ before, after, op: isFresh ? 'present' : 'resync', seq });
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Leaf, OpId, Path, Seq } from '@holdfast/protocol';
-import type { MapRow, Tree } from '../data/index.ts';
+import type { Tree } from '../data/index.ts';
 import type { Act } from './act.ts';
 import type { PendingRequest, ReplicaChange } from './types.ts';
 
@@ -26,14 +26,11 @@ export class Ledger {
   #onItsWay: readonly OpId[] | null = null;
 
   acts(acts: readonly Act[]): void {
-    for (const { changes } of acts) {
+    for (const { changes, rows = [] } of acts) {
       for (const { path, after } of changes) this.#entries.set(path, after ?? null);
+      for (const [path, revision] of rows) this.#maps.set(path, revision);
     }
     this.#isTouched = true;
-  }
-
-  maps(rows: readonly MapRow[]): void {
-    for (const [path, revision] of rows) this.#maps.set(path, revision);
   }
 
   /** The cursor, the incarnation or the scope has changed. */

@@ -1,15 +1,12 @@
 import {
   isRefusal,
   type Leaf,
-  type Limits,
-  matches,
   type MonotonicMs,
   type OpId,
   type Path,
   type Pattern,
   readJoinReply,
   type Refusal,
-  segmentsOf,
 } from '@holdfast/protocol';
 import { Tree } from '../data/index.ts';
 import { Fold } from './fold.ts';
@@ -35,7 +32,6 @@ import type {
   ReplicaImage,
   ReplicaInput,
   ReplicaStatus,
-  WatchEvent,
   WatchOptions,
 } from './types.ts';
 
@@ -122,16 +118,10 @@ export class Replica {
    */
   subscribe(pattern: Pattern, options: WatchOptions): number {
     const { fold, subscriptions } = this.#parts;
-    const feed = subscriptions.subscribe(pattern, options);
-    if (!options.includeCurrent) return feed.id;
-    if (options.mode === 'optimistic') {
-      subscriptions.prime(feed, this.#pendingEvents(pattern));
-      return feed.id;
-    }
-    const tree = options.mode === 'all' ? fold.view : fold.committed;
-    const states = { before: Tree.empty(), after: tree.fork(), seq: fold.cursor };
-    subscriptions.compare({ ...states, op: 'present' }, (each) => each === feed);
-    return feed.id;
+    const nothing = Tree.empty();
+    const before = { committed: nothing, view: nothing };
+    const present = { before, after: fold.sight(), op: 'present', seq: fold.cursor } as const;
+    return subscriptions.subscribe(pattern, options, present);
   }
 
   unsubscribe(subscription: number): void {
@@ -240,7 +230,7 @@ export class Replica {
       return;
     }
     const { config, fold } = this.#parts;
-    const limits = limitsOf(config.limits, reply.limits);
+    const limits = { ...config.limits, ...reply.limits };
     this.#requests.limits = limits;
     fold.limits = limits;
     this.#phase = 'joined';
@@ -305,7 +295,7 @@ export class Replica {
     for (const push of this.#requests.outbox.send({ now, wall })) emit(push);
     this.#persist();
     for (const subscription of subscriptions.takeDropped()) emit({ type: 'dropped', subscription });
-    if (!this.#isSignalled && subscriptions.isDeliverable(now)) {
+    if (!this.#isSignalled && subscriptions.nextRound(now) <= now) {
       this.#isSignalled = true;
       emit({ type: 'deliverable' });
     }
@@ -328,8 +318,8 @@ export class Replica {
   // A wake that comes too early does no harm, so that only earlier ones are worth an effect.
   #wake(now: MonotonicMs): void {
     const send = this.#requests.outbox.nextWake() ?? Infinity;
-    const due = this.#parts.subscriptions.nextDue(now) ?? Infinity;
-    const at = Math.min(send, due);
+    const round = this.#parts.subscriptions.nextRound(now);
+    const at = Math.min(send, round > now ? round : Infinity);
     if (at >= (this.#wakeAt ?? Infinity)) return;
     this.#wakeAt = at;
     this.#parts.emit({ type: 'wake', at });
@@ -338,26 +328,6 @@ export class Replica {
   #shownPhase(): ReplicaStatus['phase'] {
     if (this.#phase !== 'joined') return this.#phase;
     return this.#following.isCaughtUp ? 'live' : 'catching_up';
-  }
-
-  #pendingEvents(pattern: Pattern): readonly WatchEvent[] {
-    const { fold } = this.#parts;
-    const events = new Map<Path, WatchEvent>();
-    for (const path of fold.pendingLeaves()) {
-      const leaf = fold.view.leaf(path);
-      if (leaf === undefined || !matches(pattern, segmentsOf(path))) continue;
-      const { value, type } = leaf;
-      events.set(path, {
-        path,
-        value,
-        previous: undefined,
-        type,
-        op: 'present',
-        seq: null,
-        own: true,
-      });
-    }
-    return [...events.values()];
   }
 }
 
@@ -371,21 +341,6 @@ const channelInputs: ReadonlySet<string> = new Set([
 
 function isOfChannel(input: ReplicaInput): input is ChannelInput {
   return channelInputs.has(input.type);
-}
-
-/** The limits to go by: those that the server told, where it told any. */
-function limitsOf(ours: Limits, theirs: { readonly [name: string]: number }): Limits {
-  const told = (name: keyof Limits): number => theirs[name] ?? ours[name];
-  return {
-    ...ours,
-    max_frame_bytes: told('max_frame_bytes'),
-    max_value_bytes: told('max_value_bytes'),
-    max_leaves_per_write: told('max_leaves_per_write'),
-    max_depth: told('max_depth'),
-    max_segment_bytes: told('max_segment_bytes'),
-    max_path_bytes: told('max_path_bytes'),
-    max_tx_ops: told('max_tx_ops'),
-  };
 }
 
 function differs(a: ReplicaStatus, b: ReplicaStatus): boolean {

@@ -2,76 +2,93 @@ import {
   type Json,
   jsonEquals,
   type Leaf,
-  literalPrefix,
+  matches,
   type MonotonicMs,
   type Path,
   type Pattern,
-  renderPath,
+  segmentsOf,
   type Seq,
 } from '@holdfast/protocol';
-import { type Change, Matcher, type Tree } from '../data/index.ts';
-import type { Act } from './act.ts';
-import { differences, topmost } from './comparison.ts';
-import { Feed } from './feed.ts';
+import { Matcher, type Tree } from '../data/index.ts';
+import { type Act, type Audience, looksEqual, modeBits } from './act.ts';
+import { rangeOf } from './listing.ts';
 import type { WatchEvent, WatchOptions } from './types.ts';
 
 /** Leaves that one round of delivery compares at most: some milliseconds (stores.md §18 C21). */
 const comparedMax = 5000;
 
-type Job = {
-  readonly difference: Difference;
-  readonly walk: Iterator<Change | null, void>;
-  readonly feeds: ReadonlySet<Feed>;
-  readonly matcher: Matcher<Feed>;
-};
-
 /** What goes out to one subscription in a round of delivery. */
 export type Batch = { readonly subscription: number; readonly events: readonly WatchEvent[] };
 
-/** Two states of which subscribers shall hear the differences. */
+/** Both states of a replica at one moment. */
+export type Sight = { readonly committed: Tree; readonly view: Tree };
+
+/** Two moments of which subscribers shall hear the differences; `seq` is that of the later one. */
 export type Difference = {
-  readonly before: Tree;
-  readonly after: Tree;
+  readonly before: Sight;
+  readonly after: Sight;
   readonly op: 'present' | 'resync';
-  /** The seq of the state after. */
   readonly seq: Seq;
+};
+
+/** Events that wait, by path where only the last of each path is wanted; where events are merged, the one that stays says how many. */
+type Waiting = Map<Path | number, WatchEvent>;
+
+/** One subscription, with all that goes out to it, in order: comparisons are made when it is their turn. */
+type Feed = {
+  readonly id: number;
+  readonly pattern: Pattern;
+  readonly options: WatchOptions;
+  readonly audience: Audience;
+  readonly remove: () => void;
+  readonly parts: (Waiting | Iterator<WatchEvent | null, void>)[];
+  /** No round of delivery before this time. */
+  due: MonotonicMs;
 };
 
 /** Who watches what: finds the subscriptions that an act concerns, and hands out their events in rounds (stores.md §18 C11–C15). */
 export class Subscriptions {
-  readonly #feeds = new Map<number, { readonly feed: Feed; readonly remove: () => void }>();
+  readonly #feeds = new Map<number, Feed>();
   readonly #matcher = new Matcher<Feed>();
+  /** Those for which something waits. */
   readonly #dirty = new Set<Feed>();
-  readonly #jobs: Job[] = [];
   #dropped: number[] = [];
   #count = 0;
-  /** Subscriptions that keep an interval between rounds. */
-  #sampled = 0;
 
   get size(): number {
     return this.#feeds.size;
   }
 
-  subscribe(pattern: Pattern, options: WatchOptions): Feed {
+  /** Registers a subscription and names it; what is `present` is told first, if that is wanted. */
+  subscribe(pattern: Pattern, options: WatchOptions, present: Difference): number {
     this.#count++;
-    const feed = new Feed(this.#count, pattern, options);
-    if (options.delivery.policy === 'sample') this.#sampled++;
-    this.#feeds.set(feed.id, { feed, remove: this.#matcher.add(pattern, feed) });
-    return feed;
+    const audience = modeBits[options.mode];
+    const remove = (): void => take();
+    const feed: Feed = {
+      id: this.#count,
+      pattern,
+      options,
+      audience,
+      remove,
+      parts: [],
+      due: -Infinity,
+    };
+    const take = this.#matcher.add(pattern, feed);
+    this.#feeds.set(feed.id, feed);
+    if (options.includeCurrent) this.#compare(feed, present);
+    return feed.id;
   }
 
   unsubscribe(id: number): void {
-    const entry = this.#feeds.get(id);
-    if (entry === undefined) return;
-    entry.remove();
-    if (entry.feed.options.delivery.policy === 'sample') this.#sampled--;
+    const feed = this.#feeds.get(id);
+    if (feed === undefined) return;
+    feed.remove();
     this.#feeds.delete(id);
-    this.#dirty.delete(entry.feed);
+    this.#dirty.delete(feed);
   }
 
   clear(): void {
     for (const id of this.#feeds.keys()) this.unsubscribe(id);
-    this.#jobs.length = 0;
   }
 
   /** Whether anybody watches the path itself. */
@@ -86,58 +103,49 @@ export class Subscriptions {
   /** Queues the events of one commit, or of what else happened at once; `tree` is the state after it. */
   announce(acts: readonly Act[], tree: Tree): void {
     if (this.#feeds.size === 0) return;
-    const [act] = acts;
-    if (act !== undefined && acts.length === 1 && isPlain(act)) this.#announceOne(act, tree);
-    else this.#announceMany(acts, tree);
-  }
-
-  /** Lets the subscriptions of an audience hear how two states differ, in slices, before all that happens from now on. */
-  compare(difference: Difference, wants: (feed: Feed) => boolean): void {
-    const feeds = new Set<Feed>();
-    const matcher = new Matcher<Feed>();
-    for (const { feed } of this.#feeds.values()) {
-      if (!wants(feed)) continue;
-      feeds.add(feed);
-      matcher.add(feed.pattern, feed);
-      feed.beginComparison();
-      this.#dirty.add(feed);
+    const notes = new Map<Feed, Map<Path, Note>>();
+    for (const act of acts) this.#note(act, notes);
+    for (const [feed, byPath] of notes) {
+      for (const [path, note] of byPath) {
+        const { act, previous, isLeaf } = note;
+        const now = tree.read(path);
+        if (note.isSaid || !isSame(now?.value, previous)) {
+          this.#push(feed, eventOf(act, { path, previous, now, isLeaf }));
+        }
+      }
     }
-    if (feeds.size === 0) return;
-    const under = topmost([...feeds].map(({ pattern }) => prefixOf(pattern)));
-    this.#jobs.push({ difference, walk: differences({ ...difference, under }), feeds, matcher });
   }
 
-  /** Adds events that go out before anything that happens from now on. */
-  prime(feed: Feed, events: readonly WatchEvent[]): void {
-    for (const event of events) feed.add(event);
-    this.#dirty.add(feed);
+  /** Lets subscriptions hear how two states differ, before all that happens from now on. */
+  compare(difference: Difference): void {
+    for (const feed of this.#feeds.values()) {
+      const { mode, includeCurrent } = feed.options;
+      const isNews = difference.op === 'resync' || includeCurrent;
+      if (isNews && mode !== 'optimistic') this.#compare(feed, difference);
+    }
   }
 
-  /** Whether a round of delivery would hand out anything, or get a comparison further. */
-  isDeliverable(now: MonotonicMs): boolean {
-    if (this.#jobs.length > 0) return true;
-    for (const feed of this.#dirty) if (feed.isReady(now)) return true;
-    return false;
-  }
-
-  /** When a subscription that has had its round lately may have the next one. */
-  nextDue(now: MonotonicMs): MonotonicMs | null {
-    if (this.#sampled === 0) return null;
-    let next: MonotonicMs | null = null;
-    for (const feed of this.#dirty) {
-      if (feed.due <= now || !feed.hasSomething) continue;
-      next = Math.min(feed.due, next ?? feed.due);
+  /** When there is something to hand out: now, at a later time, or never, which is Infinity. */
+  nextRound(now: MonotonicMs): MonotonicMs {
+    let next = Infinity;
+    for (const { due } of this.#dirty) {
+      if (due <= now) return now;
+      next = Math.min(next, due);
     }
     return next;
   }
 
   deliver(now: MonotonicMs): readonly Batch[] {
-    this.#compareSome();
     const batches: Batch[] = [];
+    const effort = { left: comparedMax };
     for (const feed of this.#dirty) {
-      if (now < feed.due) continue;
-      if (feed.hasSomething) batches.push({ subscription: feed.id, events: feed.take(now) });
-      if (!feed.isHeld) this.#dirty.delete(feed);
+      if (feed.due > now) continue;
+      const { id, options, parts } = feed;
+      const events = takeFrom(parts, effort);
+      if (parts.length === 0) this.#dirty.delete(feed);
+      if (events.length === 0) continue;
+      if (options.delivery.policy === 'sample') feed.due = now + options.delivery.intervalMs;
+      batches.push({ subscription: id, events });
     }
     return batches;
   }
@@ -150,79 +158,94 @@ export class Subscriptions {
     return dropped;
   }
 
+  #compare(feed: Feed, difference: Difference): void {
+    feed.parts.push(differences(feed, difference));
+    this.#dirty.add(feed);
+  }
+
+  /** Queues an event; a queue that grows beyond its maximum ends the subscription (stores.md §18 C14). */
   #push(feed: Feed, event: WatchEvent): void {
     if (!this.#feeds.has(feed.id)) return;
+    const { delivery, maxQueue } = feed.options;
+    const last = feed.parts.at(-1);
+    const waiting: Waiting = last instanceof Map ? last : new Map();
+    if (last !== waiting) feed.parts.push(waiting);
+    const key = delivery.policy === 'every' ? waiting.size : event.path;
+    const earlier = waiting.get(key);
+    waiting.delete(key);
+    waiting.set(key, earlier === undefined ? event : merge(earlier, event));
     this.#dirty.add(feed);
-    if (feed.push(event)) return;
+    if (waiting.size <= maxQueue) return;
     this.unsubscribe(feed.id);
     this.#dropped.push(feed.id);
   }
 
-  #announceOne(act: Act, tree: Tree): void {
-    let event: WatchEvent | null = null;
-    this.#matcher.match(act.path, (feed) => {
-      if ((feed.audience & act.audience) === 0) return;
-      event ??= eventOf(act, { path: act.path, previous: act.previous, now: tree.read(act.path) });
-      this.#push(feed, event);
-    });
-  }
-
-  #announceMany(acts: readonly Act[], tree: Tree): void {
-    const notes = new Map<Feed, Map<Path, Note>>();
-    for (const act of acts) this.#note(act, notes);
-    for (const [feed, byPath] of notes) {
-      for (const [path, note] of byPath) {
-        const { act, previous, isLeaf } = note;
-        const now = tree.read(path);
-        if (!note.isSaid && isSame(now?.value, previous)) continue;
-        this.#push(feed, eventOf(act, { path, previous, now, isLeaf }));
-      }
-    }
-  }
-
   /** A subscription hears of an op at its path; where it does not watch that path, of each leaf the op changed. */
   #note(act: Act, notes: Map<Feed, Map<Path, Note>>): void {
+    const { path: at, previous } = act;
     const heard = new Set<Feed>();
-    this.#matcher.match(act.path, (feed) => {
-      if ((feed.audience & act.audience) === 0) return;
-      heard.add(feed);
-      jot(notes, feed, {
-        path: act.path,
-        act,
-        previous: act.previous,
-        isLeaf: false,
-        isSaid: true,
-      });
-    });
-    for (const { path, before } of act.changes) {
-      if (path === act.path) continue;
+    const note = (path: Path, fresh: Note): void => {
       this.#matcher.match(path, (feed) => {
-        if ((feed.audience & act.audience) === 0 || heard.has(feed)) return;
-        jot(notes, feed, { path, act, previous: before?.value, isLeaf: true, isSaid: false });
+        if ((feed.audience & act.audience) === 0 || (fresh.isLeaf && heard.has(feed))) return;
+        if (!fresh.isLeaf) heard.add(feed);
+        jot(notes, feed, [path, fresh]);
       });
-    }
-  }
-
-  #compareSome(): void {
-    let left = comparedMax;
-    for (let job = this.#jobs[0]; job !== undefined && left > 0; job = this.#jobs[0]) {
-      const step = job.walk.next();
-      left--;
-      if (step.done === true) {
-        this.#jobs.shift();
-        for (const feed of job.feeds) feed.endComparison();
-      } else if (step.value !== null) {
-        const event = differenceEvent(step.value, job.difference);
-        job.matcher.match(step.value.path, (feed) => {
-          if (this.#feeds.has(feed.id)) feed.add(event);
-        });
-      }
+    };
+    note(at, { act, previous, isLeaf: false, isSaid: true });
+    for (const { path, before } of act.changes) {
+      if (path !== at) note(path, { act, previous: before?.value, isLeaf: true, isSaid: false });
     }
   }
 }
 
+/** Takes what may go out now; a comparison goes on for as long as there is effort left. */
+function takeFrom(parts: Feed['parts'], effort: { left: number }): readonly WatchEvent[] {
+  const events: WatchEvent[] = [];
+  for (let part = parts[0]; part !== undefined; part = parts[0]) {
+    const walk = part instanceof Map ? part.values() : part;
+    for (let step = walk.next(); step.done !== true; step = walk.next()) {
+      if (step.value !== null) events.push(step.value);
+      if (!(part instanceof Map)) effort.left--;
+      if (effort.left <= 0) return events;
+    }
+    parts.shift();
+  }
+  return events;
+}
+
+/** The differences of two moments that a subscription is to hear of; null for each leaf looked at without one. */
+function* differences(
+  { pattern, options }: Feed,
+  { before, after, op, seq }: Difference,
+): Generator<WatchEvent | null, void> {
+  const side = options.mode === 'committed' ? 'committed' : 'view';
+  const old = before[side];
+  const young = after[side];
+  const told = (path: Path, gone: Leaf | undefined, leaf: Leaf | undefined): WatchEvent | null => {
+    if (looksEqual(gone, leaf) || !matches(pattern, segmentsOf(path))) return null;
+    const revision = leaf?.revision ?? seq;
+    // Revisions between seqs are of own, uncommitted requests.
+    const own = !Number.isInteger(revision);
+    if (options.mode === 'optimistic' && !own) return null;
+    const { value, type } = leaf ?? { value: undefined, type: undefined };
+    return { path, value, previous: gone?.value, type, op, seq: own ? null : revision, own };
+  };
+  // What is gone comes first: it may have been in the way of what has come.
+  for (const entry of old.entries(rangeOf(pattern))) {
+    yield young.leaf(entry.path) === undefined ? told(entry.path, entry, undefined) : null;
+  }
+  for (const entry of young.entries(rangeOf(pattern))) {
+    yield told(entry.path, old.leaf(entry.path), entry);
+  }
+}
+
+/** Keeps the last event of a path, with what the subscriber saw last as its `previous`. */
+function merge(earlier: WatchEvent, later: WatchEvent): WatchEvent {
+  const conflated = (earlier.conflated ?? 0) + (later.conflated ?? 0) + 1;
+  return { ...later, previous: earlier.previous, conflated };
+}
+
 type Note = {
-  readonly path: Path;
   readonly act: Act;
   readonly previous: Json | undefined;
   /** A leaf that an op at another path changed. */
@@ -231,26 +254,17 @@ type Note = {
   readonly isSaid: boolean;
 };
 
-function jot(notes: Map<Feed, Map<Path, Note>>, feed: Feed, fresh: Note): void {
-  let byPath = notes.get(feed);
-  if (byPath === undefined) {
-    byPath = new Map();
-    notes.set(feed, byPath);
-  }
-  const earlier = byPath.get(fresh.path);
-  byPath.delete(fresh.path);
-  // Each path once, with its last value (stores.md §18 C11).
-  const merged = earlier && {
-    ...fresh,
-    previous: earlier.previous,
-    isSaid: earlier.isSaid || fresh.isSaid,
-  };
-  byPath.set(fresh.path, merged ?? fresh);
-}
-
-/** Whether an act changed nothing but the leaf at its own path. */
-function isPlain({ path, changes }: Act): boolean {
-  return changes.length === 0 || (changes.length === 1 && changes[0]?.path === path);
+/** Notes each path once, with its last value (stores.md §18 C11). */
+function jot(
+  notes: Map<Feed, Map<Path, Note>>,
+  feed: Feed,
+  [path, fresh]: readonly [Path, Note],
+): void {
+  const byPath = notes.get(feed) ?? new Map<Path, Note>();
+  notes.set(feed, byPath);
+  const { previous, isSaid } = byPath.get(path) ?? fresh;
+  byPath.delete(path);
+  byPath.set(path, { ...fresh, previous, isSaid: isSaid || fresh.isSaid });
 }
 
 type Place = {
@@ -282,17 +296,4 @@ function nameOf({ op }: Act, now: Leaf | undefined, isLeaf: boolean): WatchEvent
 
 function isSame(a: Json | undefined, b: Json | undefined): boolean {
   return a === undefined || b === undefined ? a === b : jsonEquals(a, b);
-}
-
-function differenceEvent({ path, before, after }: Change, { op, seq: at }: Difference): WatchEvent {
-  const revision = after?.revision ?? at;
-  // Revisions between seqs are of own, uncommitted requests.
-  const own = !Number.isInteger(revision);
-  const { value, type } = after ?? { value: undefined, type: undefined };
-  return { path, value, previous: before?.value, type, op, seq: own ? null : revision, own };
-}
-
-function prefixOf(pattern: Pattern): Path | null {
-  const prefix = literalPrefix(pattern);
-  return prefix.length === 0 ? null : renderPath(prefix);
 }

@@ -5,34 +5,32 @@ import { childPath, isObject, type Op, type Path } from '@holdfast/protocol';
  * depth of the path and not the size of the set (stores.md §18 C4).
  */
 export class TouchedPaths {
-  readonly #at = new Map<string, number>();
-  readonly #above = new Map<string, number>();
+  /** How often each path is in the set, and with a `/` behind it how many in the set are below it. */
+  readonly #counts = new Map<string, number>();
 
   add(paths: readonly Path[]): void {
-    for (const path of paths) {
-      count(this.#at, path, 1);
-      for (const ancestor of ancestorsOf(path)) count(this.#above, ancestor, 1);
-    }
+    this.#count(paths, 1);
   }
 
   delete(paths: readonly Path[]): void {
-    for (const path of paths) {
-      count(this.#at, path, -1);
-      for (const ancestor of ancestorsOf(path)) count(this.#above, ancestor, -1);
-    }
+    this.#count(paths, -1);
   }
 
   touches(path: Path): boolean {
-    if (this.#at.size === 0) return false;
-    if (this.#at.has(path) || this.#above.has(path)) return true;
-    return ancestorsOf(path).some((ancestor) => this.#at.has(ancestor));
+    const counts = this.#counts;
+    if (counts.size === 0) return false;
+    return [path, `${path}/`, ...ancestorsOf(path)].some((each) => counts.has(each));
   }
-}
 
-function count(counts: Map<string, number>, key: string, by: 1 | -1): void {
-  const next = (counts.get(key) ?? 0) + by;
-  if (next === 0) counts.delete(key);
-  else counts.set(key, next);
+  #count(paths: readonly Path[], by: 1 | -1): void {
+    for (const path of paths) {
+      for (const key of [path, ...ancestorsOf(path).map((each) => `${each}/`)]) {
+        const next = (this.#counts.get(key) ?? 0) + by;
+        if (next === 0) this.#counts.delete(key);
+        else this.#counts.set(key, next);
+      }
+    }
+  }
 }
 
 /** The strict ancestors of a path, nearest last. */

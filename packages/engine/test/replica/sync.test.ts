@@ -195,10 +195,10 @@ test('S82 reads show the old state until the snapshot ends, then the new one, an
     'mine',
   ]);
   expect(desk.deliver().map(brief)).toEqual([
+    ['old', undefined, 9, 'resync', 10],
     ['b', 1, 7, 'resync', 2],
     ['d', 3, undefined, 'resync', 4],
     ['e', 4, undefined, 'resync', 5],
-    ['old', undefined, 9, 'resync', 10],
   ]);
   expect(desk.heard.get(2)?.map(brief)).toContainEqual(['c', 2, undefined, 'resync', 3]);
 });

@@ -3,7 +3,7 @@ import { isObject } from '../json.ts';
 import type { Limits } from '../limits.ts';
 import { isLeaseOp, type OpName, type Precondition, type Request, type Write } from '../op.ts';
 import { isReservedPath, type PathLimits, toPath } from '../path.ts';
-import { isRefusal, type Refusal, refuse } from '../refusals.ts';
+import { isRefusal, type Reason, type Refusal, refuse } from '../refusals.ts';
 import { invalidField, isCount, isInteger, isText } from '../shape.ts';
 import { checkValue, isPlainObject, type ValueLimits } from '../value.ts';
 
@@ -34,18 +34,21 @@ export function checkWrite(draft: WriteDraft, limits: ValueLimits): Refusal | nu
 }
 
 /** The value of an op, as it will stand (stores.md §4.2). */
-function checkContent(draft: WriteDraft, limits: ValueLimits): Refusal | null {
-  const { op, path } = draft;
-  const value = draft.value ?? null;
+function checkContent({ op, path, value }: WriteDraft, limits: ValueLimits): Refusal | null {
   if (op === 'delete') return null;
-  if (op === 'add' || op === 'remove') {
-    return value === null ? refuse(`${op}_requires_value`) : checkValue([value], path, limits);
-  }
-  if (op === 'increment' && typeof value !== 'number') {
-    return refuse('increment_requires_number_value');
-  }
-  const noMap = op === 'merge' && !isPlainObject(value) ? refuse('merge_requires_map_value') : null;
-  return noMap !== null && !isObject(value) ? noMap : (checkValue(value, path, limits) ?? noMap);
+  const fault = findKindFault(op, value ?? null);
+  if (fault !== null) return refuse(fault);
+  const isMember = op === 'add' || op === 'remove';
+  const refusal = checkValue(isMember ? [value] : (value ?? null), path, limits);
+  const isEnvelope = op === 'merge' && !isPlainObject(value);
+  return refusal ?? (isEnvelope ? refuse('merge_requires_map_value') : null);
+}
+
+function findKindFault(op: OpName, value: unknown): Reason | null {
+  if (op === 'merge') return isObject(value) ? null : 'merge_requires_map_value';
+  if (op === 'add' || op === 'remove') return value === null ? `${op}_requires_value` : null;
+  const isNumber = typeof value === 'number';
+  return op === 'increment' && !isNumber ? 'increment_requires_number_value' : null;
 }
 
 /** The arguments of a lease op (stores.md §5.2.1). */

@@ -1,6 +1,7 @@
 import { HoldfastError, parseStoreName, type StoreName } from '@holdfast/protocol';
 import { Pool, type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
 import { Cell } from './cell.ts';
+import { rooms } from './doors.ts';
 import {
   checkOptions,
   type ClientOptions,
@@ -59,6 +60,7 @@ class StoreClient implements Client {
       uplink: new Uplink(settings, this.status),
       connection: this.status,
     };
+    rooms.set(this, this.#room);
     this.#stores = new Pool({ env, ttlMs: unusedMs, max: openStoresMax, report });
     settings.tabs?.begin({
       session: this.#room.session,

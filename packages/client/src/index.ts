@@ -16,6 +16,7 @@ export type { Link, LinkConnection, LinkEvents } from './link/port.ts';
 export { type WebSocketClass, type WebSocketLike, webSocketLink } from './link/websocket.ts';
 export type { Page, PageOptions, Select } from './listing.ts';
 export type { ClientOptions, RejectedWrite, TokenSource } from './options.ts';
+export type { Compute, Flight, OnceOptions } from './once.ts';
 export type { Outbox } from './outbox.ts';
 export type { Commit, Receipt, WriteOutcome, WriteState } from './receipt.ts';
 export type { OutboxEntry, StoreStatus } from './status.ts';

@@ -15,10 +15,12 @@ import {
 } from '@holdfast/protocol';
 import { type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
 import type { ShownEntry, WatchEvent } from '@holdfast/engine/replica';
+import { arounds } from './doors.ts';
 import { heldBy, type Lease, makeLease } from './lease.ts';
 import { type Page, pageOf, type PageOptions, type Select, select } from './listing.ts';
 import type { OpenStore } from './open-store.ts';
 import { checkOptions, closedError } from './options.ts';
+import type { Compute, Flight, OnceOptions } from './once.ts';
 import { Outbox } from './outbox.ts';
 import { type Commit, type Receipt, WriteReceipt } from './receipt.ts';
 import type { Slot } from './slot.ts';
@@ -142,17 +144,40 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
 
   /**
    * Takes a lease (stores.md §5.2): rejects with `held` while somebody else has it, with `unavailable` when there is no
-   * connection. `ttl` is in milliseconds (default 30 000).
+   * connection. `ttl` is in milliseconds (default 30 000). It is renewed each third of that, unless `heartbeat` is false;
+   * its signal aborts when it is lost.
    */
   async lease(
     path: PathInput,
-    options: { readonly ttl?: number; readonly holder?: string } = {},
+    options: { readonly ttl?: number; readonly holder?: string; readonly heartbeat?: boolean } = {},
   ): Promise<Lease> {
-    checkOptions('lease', options, { ttl: 'number', holder: 'string' });
-    const { ttl = 30_000, holder = null } = options;
+    checkOptions('lease', options, { ttl: 'number', holder: 'string', heartbeat: 'boolean' });
+    const { ttl = 30_000, holder = null, heartbeat = true } = options;
     const key = this.#place(path);
+    const { slot } = this.#hold;
+    // Before it is asked for: what cannot be loaded must not leave a lease behind.
+    const { beat } = await import('./heartbeat.ts');
+    const askedAt = slot.room.settings.env.now();
     const held = heldBy(await this.#command({ op: 'lease', path: key, ttlMs: ttl, holder }));
-    return makeLease({ key, ttl, held }, this.#command);
+    const lost = new AbortController();
+    const lease = makeLease({ key, ttl, held }, { command: this.#command, lost });
+    if (heartbeat) beat(lease, { ttl, askedAt, lost }, slot);
+    return lease;
+  }
+
+  /**
+   * The value at a key, computed by one of all clients (stores.md §18 C22): whoever comes while it is computed waits for
+   * it, and takes over from one who is not heard of any more. At least once, not exactly once. Where nobody can be asked,
+   * for want of a connection, it is computed here.
+   */
+  async once<T extends Json>(
+    key: PathInput,
+    compute: Compute<T>,
+    options?: OnceOptions,
+  ): Promise<Flight<T>> {
+    const { once } = await import('./once.ts');
+    const at = { store: this, slot: this.#hold.slot, key: this.#place(key) };
+    return once(at, compute, options);
   }
 
   /**
@@ -161,7 +186,8 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
    */
   leaseOf({ key, token }: Fencing): Lease {
     const held = { token, expiresAt: 0, holder: null };
-    return makeLease({ key: this.#place(key), ttl: 30_000, held }, this.#command);
+    const desk = { command: this.#command, lost: new AbortController() };
+    return makeLease({ key: this.#place(key), ttl: 30_000, held }, desk);
   }
 
   /** Calls back for each change of a leaf, or of a path, that a pattern matches; returns how to stop. */
@@ -241,6 +267,12 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
   }
 
   #request(request: Request | Refusal): Receipt {
+    const around = isRefusal(request) ? undefined : arounds.get(this);
+    if (around === undefined || isRefusal(request)) return this.#make(request);
+    return around(request, () => this.#make(request));
+  }
+
+  #make(request: Request | Refusal): Receipt {
     const open = this.#open();
     const isRefused = isRefusal(request);
     const opId = this.#hold.slot.nextOpId();

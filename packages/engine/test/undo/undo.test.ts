@@ -153,7 +153,7 @@ test('undo amid the writes of others does all of it or nothing, and changes noth
     }),
     { numRuns: 3000 },
   );
-  expect(Math.min(done, refused)).toBeGreaterThan(500);
+  expect(Math.min(done, refused)).toBeGreaterThan(100);
 });
 
 const set = (at: string, value: Json): Write => ({ op: 'set', path: asPath(at), value });

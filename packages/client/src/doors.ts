@@ -1,0 +1,12 @@
+import type { Request } from '@holdfast/protocol';
+import type { Receipt } from './receipt.ts';
+import type { Room } from './room.ts';
+
+/** Goes around each write of a handle; calls `write` once. */
+export type Around = (request: Request, write: () => Receipt) => Receipt;
+
+/** By handle: how modules that an application imports apart take part in its writes. */
+export const arounds: WeakMap<object, Around> = /* @__PURE__ */ new WeakMap();
+
+/** By client: its connection, for modules that speak on topics of their own. */
+export const rooms: WeakMap<object, Room> = /* @__PURE__ */ new WeakMap();

@@ -1,0 +1,70 @@
+import { alarm } from '@holdfast/engine/registry';
+import { HoldfastError, isObject } from '@holdfast/protocol';
+import type { Lease } from './lease.ts';
+import type { Slot } from './slot.ts';
+import type { News } from './uplink.ts';
+
+/** Sooner than this nothing is tried again. */
+const retryMs = 1000;
+
+/**
+ * Renews a lease each third of its time (stores.md §18 C22), and aborts its signal when it is lost: when the server says
+ * so, or when its time is over without an answer, by the clock here, from when it was asked for.
+ */
+export function beat(
+  lease: Lease,
+  of: { readonly ttl: number; readonly askedAt: number; readonly lost: AbortController },
+  slot: Slot,
+): void {
+  const { ttl, lost } = of;
+  const { env } = slot.room.settings;
+  let deadline = of.askedAt + ttl;
+  let isAsking = false;
+  const lose = (error: unknown): void => lost.abort(error);
+  const renew = async (): Promise<void> => {
+    isAsking = true;
+    const askedAt = env.now();
+    try {
+      await lease.renew();
+      deadline = askedAt + ttl;
+      setAlarm(Math.min(env.now() + ttl / 3, deadline));
+    } catch (error) {
+      // Nobody could be asked: until the deadline it may still be held.
+      const isWeather = error instanceof HoldfastError && error.retry === 'later';
+      if (isWeather) setAlarm(Math.min(env.now() + Math.max(ttl / 3, retryMs), deadline));
+      else lose(error);
+    } finally {
+      isAsking = false;
+    }
+  };
+  const setAlarm = alarm(env, () => {
+    if (env.now() >= deadline) lose(new HoldfastError('not_held', { path: lease.key }));
+    else if (isAsking) setAlarm(deadline);
+    else {
+      // An answer that does not come in time is none.
+      setAlarm(deadline);
+      void renew();
+    }
+  });
+  const hear = (news: News): void => {
+    const notice = noticeIn(news);
+    const isOurs = notice?.['path'] === lease.key && notice['token'] === lease.token;
+    if (isOurs) lose(new HoldfastError('not_held', { path: lease.key }));
+  };
+  const unsubscribe = slot.status.subscribe(() => {
+    if (slot.opened === null) lose(new HoldfastError('closed'));
+  });
+  lost.signal.addEventListener('abort', () => {
+    setAlarm(Infinity);
+    slot.listeners.delete(hear);
+    unsubscribe();
+  });
+  slot.listeners.add(hear);
+  setAlarm(env.now() + ttl / 3);
+}
+
+/** The lease that has ended unrenewed, if that is what the server says. */
+export function noticeIn(news: News): { readonly [field: string]: unknown } | null {
+  if (news.type !== 'message' || news.event !== 'lease_expired') return null;
+  return isObject(news.payload) ? news.payload : null;
+}

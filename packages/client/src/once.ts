@@ -1,0 +1,189 @@
+import { deferred } from '@holdfast/engine/registry';
+import { HoldfastError, type Json } from '@holdfast/protocol';
+import { noticeIn } from './heartbeat.ts';
+import type { Lease } from './lease.ts';
+import { checkOptions } from './options.ts';
+import type { Slot } from './slot.ts';
+import type { Store } from './store.ts';
+import type { News } from './uplink.ts';
+
+/** How a value was come by: it was there · computed here · awaited from another · computed here, asking nobody. */
+export type Flight<T> = {
+  readonly value: T;
+  readonly how: 'cached' | 'computed' | 'awaited' | 'uncoordinated';
+};
+
+/** What a single flight can be told. */
+export type OnceOptions = {
+  /** Milliseconds after which one who computes and is not heard of is replaced; default 30 000. */
+  readonly ttl?: number;
+  /** Milliseconds to wait for another at most; default: `ttl` and five seconds. */
+  readonly waitTimeout?: number;
+  /** Gives up: whoever waits goes on in our place. */
+  readonly signal?: AbortSignal;
+};
+
+/** Computes the value; the signal aborts when it is given up, or another has taken over. */
+export type Compute<T> = (signal: AbortSignal) => T | Promise<T>;
+
+type Outing<T> = {
+  readonly store: Store;
+  readonly slot: Slot;
+  readonly key: string;
+  /** Where the lease is that one who computes holds. */
+  readonly lock: string;
+  readonly compute: Compute<T>;
+  readonly ttl: number;
+  readonly signal: AbortSignal;
+};
+
+/** However wrong the clocks: a lease that has not been told to have ended is looked at again no sooner, and no later. */
+const lookAgainMs = { min: 500, max: 60_000 };
+
+/** Lets one of all clients compute the value at a key (stores.md §18 C22); at least once, not exactly once. */
+export async function once<T extends Json>(
+  at: { readonly store: Store; readonly slot: Slot; readonly key: string },
+  compute: Compute<T>,
+  options: OnceOptions = {},
+): Promise<Flight<T>> {
+  checkOptions('once', options, { ttl: 'number', waitTimeout: 'number', signal: 'object' });
+  const { ttl = 30_000, waitTimeout = ttl + 5000 } = options;
+  const { env } = at.slot.room.settings;
+  const signal = options.signal ?? new AbortController().signal;
+  const outing: Outing<T> = { ...at, lock: `_dust:sf/${at.key}`, compute, ttl, signal };
+  const deadline = env.now() + waitTimeout;
+  await at.slot.store.reached();
+  if (at.slot.status.get().connection === 'connected') await at.store.ready;
+  for (let how: 'cached' | 'awaited' = 'cached'; ; how = 'awaited') {
+    const found = peek<T>(outing);
+    if (found !== null) return { ...found, how };
+    signal.throwIfAborted();
+    const flight = await attempt(outing, deadline);
+    if (flight !== null) return flight;
+    if (env.now() >= deadline) throw new HoldfastError('timeout', { path: at.key });
+  }
+}
+
+/** The value at the key, if it is there: a text that holds JSON. */
+function peek<T>({ store, key }: Outing<T>): { readonly value: T } | null {
+  const text = store.get(key);
+  if (typeof text !== 'string') return null;
+  try {
+    const value: T = JSON.parse(text);
+    return { value };
+  } catch {
+    return null;
+  }
+}
+
+/** Computes it if nobody else does, else waits until there is something to look at; null: look. */
+async function attempt<T extends Json>(
+  outing: Outing<T>,
+  deadline: number,
+): Promise<Flight<T> | null> {
+  const lease = await outing.store
+    .lease(outing.lock, { ttl: outing.ttl })
+    .catch((error: unknown) => refusalOf(error));
+  if (!(lease instanceof HoldfastError)) return fly(outing, lease);
+  if (lease.code === 'unavailable') {
+    return { value: await outing.compute(outing.signal), how: 'uncoordinated' };
+  }
+  await landing(outing, { deadline, expiresAt: Number(lease.details['expires_at']) });
+  return null;
+}
+
+/** Why there is no lease: another has it, or nobody can be asked. All else is no answer to this. */
+function refusalOf(error: unknown): HoldfastError {
+  const isKnown = error instanceof HoldfastError;
+  if (isKnown && (error.code === 'held' || error.code === 'unavailable')) return error;
+  throw error;
+}
+
+async function fly<T extends Json>(outing: Outing<T>, lease: Lease): Promise<Flight<T> | null> {
+  const { compute, signal } = outing;
+  // Another may have written it between our look and our lease.
+  if (peek(outing) !== null) {
+    await lease.release();
+    return null;
+  }
+  const either = AbortSignal.any([signal, lease.signal]);
+  let value: T;
+  try {
+    value = await compute(either);
+  } catch (error) {
+    if (signal.aborted) await letGo(lease);
+    // Who fails keeps others from failing the same way at once: the lease runs out by itself.
+    else lease.stop();
+    throw error;
+  }
+  if (signal.aborted) {
+    await letGo(lease);
+    signal.throwIfAborted();
+  }
+  const text: string | undefined = JSON.stringify(value);
+  if (text === undefined) {
+    await letGo(lease);
+    throw new TypeError('once: what was computed is no JSON.');
+  }
+  const isWritten = await written(outing, { lease, text });
+  if (isWritten) return { value, how: 'computed' };
+  const isAlone = outing.slot.status.get().connection !== 'connected';
+  return isAlone ? { value, how: 'uncoordinated' } : null;
+}
+
+/** Writes the value while the lease is held; false: it was lost meanwhile. */
+async function written<T>(
+  { store, key }: Outing<T>,
+  { lease, text }: { readonly lease: Lease; readonly text: string },
+): Promise<boolean> {
+  if (lease.signal.aborted) return false;
+  const write = store.put(key, text, { fence: lease });
+  const lost = new Promise<false>((resolve) => {
+    lease.signal.addEventListener('abort', () => {
+      write.cancel();
+      resolve(false);
+    });
+  });
+  try {
+    if ((await Promise.race([write.committed, lost])) === false) return false;
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'fenced') return false;
+    lease.stop();
+    throw error;
+  }
+  await letGo(lease);
+  return true;
+}
+
+/** Released it is gone at once, and otherwise after its time. */
+async function letGo(lease: Lease): Promise<void> {
+  await lease.release().catch(() => lease.stop());
+}
+
+/** Resolves when the value has come, the lease is released or has ended, or it is time to look. */
+async function landing<T>(
+  outing: Outing<T>,
+  { deadline, expiresAt }: { readonly deadline: number; readonly expiresAt: number },
+): Promise<void> {
+  const { store, slot, key, lock, signal } = outing;
+  const { env } = slot.room.settings;
+  const { promise, resolve } = deferred<void>();
+  const done = (): void => resolve();
+  const hear = (news: News): void => {
+    if (noticeIn(news)?.['path'] === lock) done();
+  };
+  const left = Math.max(lookAgainMs.min, Math.min(expiresAt - env.wall(), lookAgainMs.max));
+  const timer = env.setTimeout(done, Math.max(0, Math.min(left, deadline - env.now())));
+  const ends = [
+    store.on(key, () => (peek(outing) === null ? undefined : done()), { includeCurrent: true }),
+    store.on(lock, ({ op }) => (op === 'release' || op === 'delete' ? done() : undefined)),
+    () => slot.listeners.delete(hear),
+    slot.status.subscribe(() => (slot.opened === null ? done() : undefined)),
+    () => env.clearTimeout(timer),
+  ];
+  slot.listeners.add(hear);
+  signal.addEventListener('abort', done);
+  await promise;
+  signal.removeEventListener('abort', done);
+  for (const end of ends) end();
+}

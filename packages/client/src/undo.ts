@@ -1,0 +1,210 @@
+import {
+  changesBetween,
+  type Direction,
+  type Fate,
+  leavesAround,
+  merged,
+  rootsOf,
+  type Step,
+  UndoHistory,
+  type UndoView,
+} from '@holdfast/engine/undo';
+import {
+  isRefusal,
+  type Path,
+  RejectedError,
+  type Transaction as TransactionRequest,
+} from '@holdfast/protocol';
+import type { Signal } from '@holdfast/engine/registry';
+import { Cell } from './cell.ts';
+import { arounds } from './doors.ts';
+import { checkOptions } from './options.ts';
+import type { Receipt } from './receipt.ts';
+import type { Store } from './store.ts';
+import type { Transaction } from './transaction.ts';
+
+/** Undo and redo of what is written through one handle of a store. */
+export interface UndoManager extends Disposable {
+  /** Whether there is something to take back, or to bring back. */
+  readonly canUndo: Signal<boolean>;
+  readonly canRedo: Signal<boolean>;
+  /**
+   * Takes the newest step back by a write of its own, shown at once; null: there is none. Throws a `ConflictError` with the
+   * `path` where somebody else has changed it since; the server decides so, too, and then its receipt rejects.
+   */
+  undo(): Receipt | null;
+  /** Brings back what was undone last. */
+  redo(): Receipt | null;
+  /** Makes one step of all that the callback writes. */
+  group<T>(write: () => T): T;
+  /** Gives up the newest step, such as one in conflict. */
+  drop(way?: 'undo' | 'redo'): void;
+  /** Forgets everything. */
+  clear(): void;
+  /** Looks at the handle's writes no more. */
+  close(): void;
+}
+
+const pageSize = 500;
+
+/** Begins to note what is written through a handle, so that it can be undone: at most `limit` steps (default 100). */
+export function undoManager(store: Store, options: { readonly limit?: number } = {}): UndoManager {
+  checkOptions('undoManager', options, { limit: 'number' });
+  const { limit = 100 } = options;
+  if (!(Number.isInteger(limit) && limit >= 1)) {
+    throw new RangeError('undoManager: "limit" must be a whole number from 1.');
+  }
+  if (arounds.has(store)) throw new TypeError('This handle has an undo manager already.');
+  return new HandleUndo(store, limit);
+}
+
+class HandleUndo implements UndoManager {
+  readonly canUndo: Cell<boolean>;
+  readonly canRedo: Cell<boolean>;
+  readonly #store: Store;
+  readonly #view: UndoView;
+  readonly #history: UndoHistory;
+  readonly #unsubscribe: () => void;
+  /** Which way the write goes that is being made; null: it is the user's own. */
+  #way: Direction | null = null;
+  /** The steps of the group that is being written. */
+  #group: Step[] | null = null;
+
+  constructor(store: Store, limit: number) {
+    this.#store = store;
+    this.#view = viewOf(store);
+    this.#history = new UndoHistory(limit);
+    this.canUndo = new Cell(false, raise);
+    this.canRedo = new Cell(false, raise);
+    arounds.set(store, (request, write) => {
+      const roots = rootsOf(request);
+      const before = leavesAround(this.#view, roots);
+      const receipt = write();
+      const changes = changesBetween(before, leavesAround(this.#view, roots));
+      this.#note({ roots, changes, fate: () => fateOf(receipt) });
+      return receipt;
+    });
+    // A write that is refused is no step any more.
+    this.#unsubscribe = store.status.subscribe(() => this.#show());
+  }
+
+  undo(): Receipt | null {
+    return this.#take('undo');
+  }
+
+  redo(): Receipt | null {
+    return this.#take('redo');
+  }
+
+  group<T>(write: () => T): T {
+    if (this.#group !== null) return write();
+    const steps: Step[] = [];
+    this.#group = steps;
+    try {
+      return write();
+    } finally {
+      this.#group = null;
+      const changes = merged(steps.map((step) => step.changes));
+      const roots = [...new Set(steps.flatMap((step) => step.roots))];
+      const fate = (): Fate => fateOfAll(steps.map((step) => step.fate()));
+      this.#note({ changes, roots, fate });
+    }
+  }
+
+  drop(way: Direction = 'undo'): void {
+    this.#history.drop(way);
+    this.#show();
+  }
+
+  clear(): void {
+    this.#history.clear();
+    this.#show();
+  }
+
+  close(): void {
+    arounds.delete(this.#store);
+    this.#unsubscribe();
+    this.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #take(way: Direction): Receipt | null {
+    const plan = this.#history.plan(way, this.#view);
+    if (isRefusal(plan)) throw RejectedError.from(plan);
+    this.#show();
+    if (plan === null) return null;
+    this.#way = way;
+    try {
+      return this.#store.transact((tx) => fill(tx, plan));
+    } finally {
+      this.#way = null;
+    }
+  }
+
+  #note(step: Step): void {
+    if (this.#way !== null) this.#history.took(this.#way, step);
+    else if (this.#group !== null) this.#group.push(step);
+    else this.#history.wrote(step);
+    this.#show();
+  }
+
+  #show(): void {
+    this.canUndo.set(this.#history.count('undo') > 0);
+    this.canRedo.set(this.#history.count('redo') > 0);
+  }
+}
+
+/** In the order of paths everything below `a` lies from `a/` up to `a0`, the character after the slash. */
+function viewOf(store: Store): UndoView {
+  return {
+    leaf: (path) => store.range(path, `${path}\0`, { limit: 1 }).items[0],
+    *below(path) {
+      for (let after: Path | null | undefined; after !== null;) {
+        const page = store.range(`${path}/`, `${path}0`, {
+          limit: pageSize,
+          ...(after !== undefined && { after }),
+        });
+        yield* page.items;
+        after = page.next;
+      }
+    },
+  };
+}
+
+function fill(tx: Transaction, { ops, preconditions }: TransactionRequest): void {
+  for (const condition of preconditions) {
+    if (condition.kind === 'equals') tx.equals(condition.path, condition.value);
+    else if (condition.kind === 'exists') tx.exists(condition.path);
+    else if (condition.kind === 'if_absent') tx.ifAbsent(condition.path);
+  }
+  for (const op of ops) {
+    if (op.op === 'set') tx.put(op.path, op.value);
+    else if (op.op === 'delete') tx.delete(op.path);
+    else if (op.op === 'increment') tx.increment(op.path, op.value);
+    else if (op.op === 'add') tx.add(op.path, op.value);
+    else if (op.op === 'remove') tx.remove(op.path, op.value);
+  }
+}
+
+/** A listener that throws does so in a task of its own: the platform tells. */
+function raise(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
+
+function fateOf({ outcome }: Receipt): Fate {
+  if (outcome === null) return 'pending';
+  if (outcome.status === 'refused') return 'refused';
+  return outcome.rebasedOver.length > 0 ? 'rebased' : 'committed';
+}
+
+/** A group of which a part was refused is not what it was. */
+function fateOfAll(fates: readonly Fate[]): Fate {
+  if (fates.every((fate) => fate === 'refused')) return 'refused';
+  if (fates.some((fate) => fate === 'rebased' || fate === 'refused')) return 'rebased';
+  return fates.includes('pending') ? 'pending' : 'committed';
+}

@@ -1,0 +1,70 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Valve } from './valve.ts';
+import { openWorld, type World } from './world.ts';
+
+let world: World;
+
+beforeEach(async () => {
+  world = await openWorld();
+});
+
+afterEach(async () => {
+  await world[Symbol.asyncDispose]();
+});
+
+describe('a lease that is held', () => {
+  it('is renewed while its holder lives, and gone with its release', async () => {
+    const [holder, other] = [await world.store(), await world.store()];
+    const lease = await holder.lease('lock', { ttl: 150 });
+    const { token, expiresAt } = lease;
+    await expect.poll(() => lease.expiresAt).toBeGreaterThan(expiresAt + 150);
+    await expect(other.lease('lock')).rejects.toMatchObject({ code: 'held' });
+    expect([lease.token, lease.signal.aborted]).toEqual([token, false]);
+    expect(await lease.release()).toBe(true);
+    expect(lease.signal.aborted).toBe(true);
+    const next = await other.lease('lock');
+    expect(next.token).toBeGreaterThan(token);
+  });
+
+  it('is not renewed without a heartbeat, nor after stop', async () => {
+    const [holder, other] = [await world.store(), await world.store()];
+    await holder.lease('a', { ttl: 100, heartbeat: false });
+    const stopped = await holder.lease('b', { ttl: 100 });
+    stopped.stop();
+    for (const path of ['a', 'b']) {
+      await expect.poll(() => other.lease(path).catch(() => null)).not.toBeNull();
+    }
+  });
+
+  it('tells who works under it that it is lost: taken away, or not renewed in time', async () => {
+    const valve = new Valve();
+    const holder = await world.store({ link: valve });
+    const taken = await holder.lease('a', { ttl: 150 });
+    await (await world.store()).delete('a', { fence: taken }).committed;
+    await expect.poll(() => taken.signal.aborted).toBe(true);
+    expect(taken.signal.reason).toMatchObject({ code: 'not_held' });
+    const cut = await holder.lease('b', { ttl: 300 });
+    const began = performance.now();
+    valve.holdOut();
+    await expect.poll(() => cut.signal.aborted).toBe(true);
+    expect(performance.now() - began).toBeLessThan(900);
+  });
+
+  it('ends with the client, and keeps no timer', async () => {
+    const client = world.client();
+    const lease = await client.store('acme/app').lease('a', { ttl: 60_000 });
+    await client.close();
+    await expect.poll(() => lease.signal.aborted).toBe(true);
+    expect(lease.signal.reason).toMatchObject({ code: 'closed' });
+  });
+
+  it('goes on over a short loss of the connection', async () => {
+    const valve = new Valve();
+    const holder = await world.store({ link: valve, env: { random: () => 0.01 } });
+    const lease = await holder.lease('a', { ttl: 3000 });
+    const { expiresAt } = lease;
+    valve.cut();
+    await expect.poll(() => lease.expiresAt, { timeout: 4000 }).toBeGreaterThan(expiresAt);
+    expect(lease.signal.aborted).toBe(false);
+  });
+});

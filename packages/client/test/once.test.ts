@@ -1,0 +1,219 @@
+import { type Client, HoldfastError, type Store } from '@holdfast/client';
+import { beforeEach, afterEach, describe, expect, it, vi } from 'vitest';
+import { DustClient } from '../../server/test/phoenix/dust-client.ts';
+import { Aborted, singleFlight } from '../../server/test/phoenix/single-flight.ts';
+import { openWorld, type World } from './world.ts';
+
+let world: World;
+
+beforeEach(async () => {
+  world = await openWorld();
+});
+
+afterEach(async () => {
+  await world[Symbol.asyncDispose]();
+});
+
+const lock = '_dust:sf/report';
+const other = async (): Promise<string> => 'from the other';
+
+/** A promise that a test settles. */
+function gate<T>(): { promise: Promise<T>; resolve(value: T): void; reject(error: unknown): void } {
+  let settle: { resolve(value: T): void; reject(error: unknown): void } | undefined;
+  const promise = new Promise<T>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  return {
+    promise,
+    resolve: (value) => settle?.resolve(value),
+    reject: (error) => settle?.reject(error),
+  };
+}
+
+/** A capver-3 client, as those in the field are. */
+async function dust(device: string): Promise<DustClient> {
+  const client = new DustClient(world.url, 'store:acme/app', { device, token: world.token });
+  await client.ready;
+  return client;
+}
+
+/** A client of ours whose death a test can bring about, and its store. */
+async function mortal(): Promise<{ client: Client; store: Store }> {
+  const client = world.client();
+  const store = client.store('acme/app');
+  await store.ready;
+  return { client, store };
+}
+
+/** Resolves when somebody waits at the lock: he was told that it is held. */
+async function isHeld(by: Store): Promise<void> {
+  await expect.poll(() => by.entry(lock)?.type).toBe('lease');
+}
+
+describe('a single flight', () => {
+  it('S51 of two clients one runs the function, the other awaits; later ones find it (P57)', async () => {
+    const stores = [await world.store(), await world.store()];
+    const run = vi.fn(async () => ({ answer: 42 }));
+    const flights = await Promise.all(stores.map((store) => store.once('report', run)));
+    expect(run).toHaveBeenCalledTimes(1);
+    expect(flights.map(({ how }) => how).toSorted()).toEqual(['awaited', 'computed']);
+    expect(flights.map(({ value }) => value)).toEqual([{ answer: 42 }, { answer: 42 }]);
+    const late = await world.store();
+    expect(await late.once('report', run)).toEqual({ how: 'cached', value: { answer: 42 } });
+    expect(late.get('report')).toBe('{"answer":42}');
+    await expect.poll(() => late.entry(lock)).toBeUndefined();
+  });
+
+  it.each([['ours'], ['capver 3']])(
+    'S51 of one client of each kind one runs the function, the other awaits: %s first (P57)',
+    async (first) => {
+      const [ours, theirs] = [await world.store(), await dust('d')];
+      const opened = gate<{ from: string }>();
+      const run = vi.fn(() => opened.promise);
+      const fly = {
+        ours: () => ours.once('report', run),
+        'capver 3': () => singleFlight(theirs, { key: 'report', ttlMs: 30_000, run }),
+      };
+      const second = first === 'ours' ? fly['capver 3'] : fly.ours;
+      const one = first === 'ours' ? fly.ours() : fly['capver 3']();
+      await expect.poll(() => run.mock.calls.length).toBe(1);
+      const two = second();
+      await isHeld(ours);
+      opened.resolve({ from: first });
+      expect([await one, await two]).toEqual([
+        { how: 'computed', value: { from: first } },
+        { how: 'awaited', value: { from: first } },
+      ]);
+      expect(run).toHaveBeenCalledTimes(1);
+      expect((await second()).how).toBe('cached');
+    },
+  );
+
+  it('S51 when the one who runs gives up, the one who waits runs (P57)', async () => {
+    const [a, b] = [await world.store(), await world.store()];
+    const giveUp = new AbortController();
+    const started = gate<null>();
+    const first = a.once(
+      'report',
+      (signal) =>
+        new Promise<string>((_resolve, reject) => {
+          started.resolve(null);
+          signal.addEventListener('abort', () => reject(new Error('given up')));
+        }),
+      { signal: giveUp.signal },
+    );
+    await started.promise;
+    const second = b.once('report', async () => 'from b');
+    await isHeld(b);
+    giveUp.abort();
+    await expect(first).rejects.toThrow('given up');
+    expect(await second).toEqual({ how: 'computed', value: 'from b' });
+  });
+
+  it.each([['ours'], ['capver 3']])(
+    'S51 when the other kind gives up, the one who waits runs: %s gives up (P57)',
+    async (first) => {
+      const [ours, theirs] = [await world.store(), await dust('d')];
+      const ended = gate<string>();
+      const run = vi.fn(() => ended.promise);
+      const giveUp = new AbortController();
+      const isOurs = first === 'ours';
+      const one = isOurs
+        ? ours.once('report', run, { signal: giveUp.signal })
+        : singleFlight(theirs, { key: 'report', ttlMs: 30_000, run });
+      await expect.poll(() => run.mock.calls.length).toBe(1);
+      const two = isOurs
+        ? singleFlight(theirs, { key: 'report', ttlMs: 30_000, run: other })
+        : ours.once('report', other);
+      if (isOurs) {
+        // It has asked for the lease, and was told that it is held.
+        await expect.poll(() => theirs.sent.length).toBe(1);
+        await expect.poll(() => theirs.pending.size).toBe(0);
+        giveUp.abort();
+      }
+      ended.reject(new Aborted());
+      await expect(one).rejects.toThrow();
+      expect(await two).toEqual({ how: 'computed', value: 'from the other' });
+    },
+  );
+
+  it('S51 one who runs and is killed is replaced after the ttl, at the word of the server; its late result is fenced off (P57)', async () => {
+    const [{ client, store: dead }, alive] = [await mortal(), await world.store()];
+    const started = gate<null>();
+    const lost = dead.once('report', () => new Promise<string>(() => started.resolve(null)), {
+      ttl: 300,
+    });
+    lost.catch(() => undefined);
+    await started.promise;
+    await isHeld(alive);
+    const fence = { key: lock, token: alive.entry(lock)?.revision ?? 0 };
+    const began = performance.now();
+    const flight = alive.once('report', async () => 'from the living', { ttl: 300 });
+    await client.close();
+    expect(await flight).toEqual({ how: 'computed', value: 'from the living' });
+    const took = performance.now() - began;
+    // Not after the wait for want of a word, which is longer.
+    expect([took > 150, took < 2000]).toEqual([true, true]);
+    const late = (await world.store()).put('report', '"late"', { fence });
+    await expect(late.committed).rejects.toMatchObject({ code: 'fenced' });
+    expect(alive.get('report')).toBe('"from the living"');
+  });
+
+  it('S51 a killed capver-3 winner is replaced after its ttl, too (P57)', async () => {
+    const [theirs, ours] = [await dust('d'), await world.store()];
+    const run = vi.fn(() => new Promise(() => undefined));
+    void singleFlight(theirs, { key: 'report', ttlMs: 200, run });
+    await expect.poll(() => run.mock.calls.length).toBe(1);
+    theirs.die();
+    expect(await ours.once('report', async () => 7)).toEqual({ how: 'computed', value: 7 });
+  });
+
+  it('S51 one who computes for longer than the ttl is not replaced while it lives (P57)', async () => {
+    const [a, b] = [await world.store(), await world.store()];
+    const ended = gate<string>();
+    const run = vi.fn(() => ended.promise);
+    const one = a.once('report', run, { ttl: 200 });
+    await expect.poll(() => run.mock.calls.length).toBe(1);
+    const two = b.once('report', async () => 'never', { ttl: 200, waitTimeout: 10_000 });
+    const token = b.entry(lock)?.value;
+    // Its lease has been renewed beyond its first time.
+    await expect.poll(() => b.entry(lock)?.value).not.toEqual(token);
+    const renewed = b.entry(lock)?.value;
+    await expect.poll(() => b.entry(lock)?.value).not.toEqual(renewed);
+    ended.resolve('slow');
+    expect([await one, await two]).toEqual([
+      { how: 'computed', value: 'slow' },
+      { how: 'awaited', value: 'slow' },
+    ]);
+  });
+
+  it('S51 who fails throws, and its lease runs out by itself; who waits too long is told so (P57)', async () => {
+    const [a, b] = [await world.store(), await world.store()];
+    const failing = a.once('report', () => Promise.reject(new Error('no luck')), { ttl: 400 });
+    await expect(failing).rejects.toThrow('no luck');
+    const impatient = b.once('report', async () => 1, { waitTimeout: 50 });
+    await expect(impatient).rejects.toMatchObject({ code: 'timeout' });
+    expect(await b.once('report', async () => 2)).toEqual({ how: 'computed', value: 2 });
+  });
+
+  it('S51 only without a connection it runs unasked, and says so; a refusal is thrown (P57)', async () => {
+    const offline = world.client({ url: 'ws://127.0.0.1:9', onError: () => undefined });
+    const store = offline.store('acme/app');
+    expect(await store.once('report', async () => 3)).toEqual({ how: 'uncoordinated', value: 3 });
+    const { rawToken } = await world.issue(['entries:read']);
+    const reader = await world.store({ token: rawToken });
+    const run = vi.fn(async () => 1);
+    await expect(reader.once('report', run)).rejects.toBeInstanceOf(HoldfastError);
+    await expect(reader.once('report', run)).rejects.toMatchObject({ code: 'missing_scope' });
+    expect(run).not.toHaveBeenCalled();
+  });
+
+  it('S51 what is at the key and is no text of JSON is as good as nothing; what is computed must be JSON (P57)', async () => {
+    const store = await world.store();
+    await store.put('report', { not: 'a text' }).committed;
+    const undefinable = store.once('report', () => undefined as never);
+    await expect(undefinable).rejects.toThrow(TypeError);
+    expect(await store.once('report', () => [1])).toEqual({ how: 'computed', value: [1] });
+    expect(store.get('report')).toBe('[1]');
+  });
+});

@@ -1,0 +1,55 @@
+import { parseStoreName } from '../store-name.ts';
+import type { StandardSchema } from './schema.ts';
+import { checkTemplate, fillTemplate, type TemplateParams } from './template.ts';
+
+/** What people are to each other on a kind of topic (records.md §16); made by {@link presence}. */
+export type PresenceDefinition<State> = {
+  readonly kind: 'presence';
+  readonly name: string;
+  readonly store: string;
+  /** A path template, such as `rooms/:id`. */
+  readonly topic: string;
+  /** The gate that states pass, both ways. */
+  readonly schema: StandardSchema<State>;
+  /** Milliseconds between two states that are sent. */
+  readonly throttle: number;
+};
+
+/** Declares a kind of presence topic. Throws a `TypeError` for what cannot be one. */
+export function presence<State>(of: {
+  readonly name: string;
+  readonly store: string;
+  readonly topic: string;
+  readonly schema: StandardSchema<State>;
+  /** Default: 50, which is also the least that the server takes over. */
+  readonly throttle?: number;
+}): PresenceDefinition<State> {
+  const { name, store, topic, schema, throttle = 50 } = of;
+  if (typeof name !== 'string' || name === '') {
+    throw new TypeError('presence: "name" must be a non-empty string.');
+  }
+  if (parseStoreName(store) === null) {
+    throw new TypeError('presence: "store" must be a store name like org/name.');
+  }
+  checkTemplate('presence: "topic"', topic);
+  if (typeof schema?.['~standard']?.validate !== 'function') {
+    throw new TypeError('presence: "schema" must be a Standard Schema.');
+  }
+  const probe: unknown = schema['~standard'].validate(undefined);
+  if (probe instanceof Promise) {
+    probe.catch(() => undefined);
+    throw new TypeError('presence: "schema" must not be asynchronous.');
+  }
+  if (!(throttle >= 0 && throttle <= 60_000)) {
+    throw new RangeError('presence: "throttle" must be milliseconds, at most a minute.');
+  }
+  return Object.freeze({ kind: 'presence', name, store, topic, schema, throttle });
+}
+
+/** The topic of a definition, as the wire knows it: `presence:<store>:<path>` (stores.md §10.8.1). */
+export function presenceTopic(
+  { store, topic }: { readonly store: string; readonly topic: string },
+  params: TemplateParams,
+): string {
+  return `presence:${store}:${fillTemplate(topic, params)}`;
+}

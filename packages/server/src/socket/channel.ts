@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Submission } from '@holdfast/engine/authority';
 import { readIn } from '@holdfast/engine/data';
 import {
@@ -16,10 +17,12 @@ import {
   type Refusal,
   refuse,
   type Request,
+  type Rollback,
   type Seq,
   type WriteReply,
 } from '@holdfast/protocol';
 import { refuseScope, type Scope } from '../access/index.ts';
+import { refuseSeq, stateAt } from '../host/history.ts';
 import type { Receiver } from '../host/store-host.ts';
 import { Delivery, type ScopeChange } from './delivery.ts';
 import { hearExpiry } from './lease-notices.ts';
@@ -106,7 +109,7 @@ export class StoreChannel implements Receiver {
         this.#putFile(slot, payload);
         return;
       case 'rollback':
-        this.#answer(slot, this.#notYet(payload));
+        this.#rollback(slot, payload);
         return;
     }
     this.#answer(slot, refuse('unknown_event'));
@@ -189,6 +192,26 @@ export class StoreChannel implements Receiver {
     );
   }
 
+  /** It names no id of its own, for a second one finds nothing to do (stores.md §6.5, §13.3.3). */
+  #rollback(slot: number, payload: unknown): void {
+    const refusal = refuseScope(this.#terms.principal, 'entries:write');
+    if (refusal !== null) {
+      this.#answer(slot, refusal);
+      return;
+    }
+    const asked = readRollback(payload, this.#room.limits);
+    const opId = `rollback:${randomUUID()}`;
+    const prepared = isRefusal(asked) ? { request: asked } : this.#restoring(asked);
+    this.#push({ slot, opId, payload: {}, path: null }, prepared);
+  }
+
+  async #restoring(asked: Rollback): Promise<Prepared> {
+    const { host } = this.#terms;
+    const refusal = refuseSeq(host, asked.toSeq);
+    if (refusal !== null) return { request: refusal };
+    return { request: { op: 'rollback', ...asked, target: await stateAt(host, asked.toSeq) } };
+  }
+
   /** The op id of a push that the principal may make; null where it is answered already. */
   #admit(slot: number, payload: unknown, scope: Scope): OpId | null {
     const refusal = refuseScope(this.#terms.principal, scope);
@@ -256,12 +279,6 @@ export class StoreChannel implements Receiver {
     if (isRefusal(seq)) return seq;
     this.#delivery.acknowledged(seq);
     return {};
-  }
-
-  /** A known event whose surface comes with history: a bad one is told apart already (stores.md §7.2.2). */
-  #notYet(payload: unknown): Refusal {
-    const read = readRollback(payload, this.#room.limits);
-    return isRefusal(read) ? read : refuse('unknown_event');
   }
 
   /** Answers a question about the store once the writes pushed before it are answered (stores.md §7.5). */

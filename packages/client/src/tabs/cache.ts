@@ -13,6 +13,8 @@ export type TabCachePorts = {
   living(): Promise<ReadonlySet<string>>;
   /** Kept when other tabs see that this one is alive: what it stores before would pass for that of a tab that is gone. */
   readonly isSeen: Promise<void>;
+  /** A commit was refused though nothing had been said of another leader. */
+  fenced(): void;
   /** The committed state of a store of this tab; null where it has none to keep. */
   image(store: StoreName): ReplicaImage | null;
 };
@@ -94,7 +96,10 @@ export class TabCache implements Cache {
       this.#based.add(store);
       const isStored = await sharing.commit(store, whole, await reign);
       if (isStored) return;
-      if (reign === this.#reign) this.follow();
+      if (reign === this.#reign) {
+        this.follow();
+        this.#ports.fenced();
+      }
     }
     if (requests.length > 0) await sharing.keep(store, requests);
   }

@@ -48,11 +48,6 @@ export class Relay {
     this.#ports = ports;
   }
 
-  /** The tabs that have a line. */
-  get sessions(): readonly string[] {
-    return [...this.#lines.values()].map(({ session }) => session);
-  }
-
   /** Takes what another tab says about a line; new ones are taken of tabs that are known as we are, if as anything. */
   hear(from: string, message: LineMessage, identity: string | null): void {
     const { line: id } = message;

@@ -7,15 +7,16 @@ import {
 } from '@holdfast/engine/election';
 import { alarm } from '@holdfast/engine/registry';
 import type { ReplicaImage } from '@holdfast/engine/replica';
-import { isObject, type StoreName } from '@holdfast/protocol';
+import type { StoreName } from '@holdfast/protocol';
 import type { Cache } from '../cache/port.ts';
 import type { NetworkHint } from '../env.ts';
 import type { Settings } from '../options.ts';
 import { WriteReceipt } from '../receipt.ts';
 import { TabCache } from './cache.ts';
 import { StoreHub } from './hub.ts';
-import { isLineMessage, type LineMessage } from './line.ts';
+import type { LineMessage } from './line.ts';
 import { type Route, TabLink } from './link.ts';
+import { Peers } from './peers.ts';
 import type { TabsChannel, TabsPlatform } from './platform.ts';
 import { Relay } from './relay.ts';
 import type { Seat, Seated, SeatedNews, SeatedPlace, SeatedStore } from './seat.ts';
@@ -30,6 +31,9 @@ type Wish = CandidateInput extends infer Input
 const roleKnownMs = 250;
 /** How often a leader looks whether those that it serves still live. */
 const lookMs = 2000;
+const lookAloneMs = 15_000;
+/** In so long one learns that one leads no more. */
+const fencedMs = 3000;
 
 /**
  * The seat of one tab at a table where one of them leads. It brings together who leads (the candidate), where the tab's
@@ -42,17 +46,13 @@ export class TableSeat implements Seat {
   readonly #table: string;
   readonly #cache: TabCache | null;
   readonly #relay: Relay;
+  readonly #peers: Peers;
   readonly #hubs = new Map<StoreName, StoreHub>();
   readonly #hints = new Set<(hint: NetworkHint) => void>();
-  readonly #peers = new Map<string, TabsChannel>();
   readonly #inputs: Wish[] = [];
-  readonly #letGo: (() => void)[] = [];
   readonly #setAlarm: (at: number) => void;
   readonly #setLook: (at: number) => void;
-  /** Kept when others can see that this tab is alive. */
-  readonly #isSeen: Promise<void>;
   readonly #role: Promise<void>;
-  #seated: () => void = () => undefined;
   #roleFound: () => void = () => undefined;
   #at: Place | null = null;
   #lock: () => void = () => undefined;
@@ -64,19 +64,17 @@ export class TableSeat implements Seat {
     this.#settings = settings;
     this.#platform = platform;
     this.#table = table;
+    this.#peers = new Peers(platform, table);
     this.#setAlarm = alarm(env, () => this.#step({ type: 'tick' }));
-    this.#setLook = alarm(env, () => void this.#look());
+    this.#setLook = alarm(env, () => this.#lookAround());
     this.#role = new Promise((resolve) => {
       this.#roleFound = resolve;
-    });
-    this.#isSeen = new Promise((resolve) => {
-      this.#seated = resolve;
     });
     this.#cache = cache === null ? null : this.#cacheOver(cache);
     this.#relay = new Relay({
       codec,
       now: () => env.now(),
-      post: (to, message) => this.#post(to, message),
+      post: (to, message) => this.#peers.post(to, message),
       hold: (store, isWriteOnly) => this.#hold(store, isWriteOnly),
     });
   }
@@ -106,23 +104,17 @@ export class TableSeat implements Seat {
   begin(client: Seated): void {
     const { session: id, status } = client;
     const { env, link, report } = this.#settings;
-    const candidate = new Candidate({ id, random: () => env.random() });
-    const post = (to: string, message: LineMessage): void => this.#post(to, message);
+    const post = (to: string, message: LineMessage): void => this.#peers.post(to, message);
     const table = this.#platform.channel(this.#table, (message) => this.#hearAll(message));
-    const inbox = this.#platform.channel(this.#inbox(id), (message) => this.#hearOwn(message));
-    const alive = this.#platform.lock(
-      this.#lockOf(id),
-      { steal: false },
-      { held: this.#seated, lost: () => undefined },
-    );
-    this.#at = { client, id, candidate, table, link: new TabLink({ id, link, env, report, post }) };
-    const unsubscribe = status.subscribe(() => this.#lookAtStatus());
-    this.#letGo.push(
-      () => table.close(),
-      () => inbox.close(),
-      alive,
-      unsubscribe,
-    );
+    this.#at = {
+      client,
+      id,
+      candidate: new Candidate({ id, random: () => env.random() }),
+      link: new TabLink({ id, link, env, report, post }),
+      table,
+      unsubscribe: status.subscribe(() => this.#lookAtStatus()),
+    };
+    this.#peers.begin(id, (from, about) => this.#hearOwn(from, about));
     this.#step({ type: 'stand' });
   }
 
@@ -146,15 +138,14 @@ export class TableSeat implements Seat {
     this.#isLeading = false;
     this.#relay.close();
     this.#step({ type: 'withdraw' });
+    this.#at?.table.close();
+    this.#at?.unsubscribe();
     this.#at = null;
     this.#setAlarm(Infinity);
     this.#setLook(Infinity);
-    for (const letGo of this.#letGo) letGo();
-    for (const channel of this.#peers.values()) channel.close();
-    this.#peers.clear();
+    this.#peers.close();
     this.#hints.clear();
     this.#roleFound();
-    this.#seated();
   }
 
   // ── who leads ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -216,6 +207,7 @@ export class TableSeat implements Seat {
     this.#roleFound();
     this.#go({ to: 'server' });
     this.#lookAtStatus();
+    this.#lookAround();
   }
 
   #follow(leader: Leader | null): void {
@@ -259,66 +251,40 @@ export class TableSeat implements Seat {
   }
 
   #hearAll(message: unknown): void {
-    if (isElectionMessage(message)) this.#step({ type: 'heard', message });
+    if (!isElectionMessage(message)) return;
+    this.#notice(message.id);
+    this.#step({ type: 'heard', message });
   }
 
-  #hearOwn(message: unknown): void {
-    if (!isObject(message)) return;
-    const { from, about } = message;
-    if (typeof from !== 'string' || !isLineMessage(about) || this.#at === null) return;
+  #hearOwn(from: string, about: LineMessage): void {
+    if (this.#at === null) return;
     const { id, link } = this.#at;
+    this.#notice(from);
     // The tab that asks for a line names it.
     if (about.line.startsWith(`${id}/`)) link.hear(from, about);
-    else this.#serve(from, about);
+    else this.#relay.hear(from, about, this.#isUp ? link.identity : null);
   }
 
-  #serve(from: string, message: LineMessage): void {
-    const identity = this.#isUp ? (this.#at?.link.identity ?? null) : null;
-    this.#relay.hear(from, message, identity);
-    if (this.#relay.sessions.length === 0) return;
-    if (message.is === 'open') this.#setLook(this.#settings.env.now() + lookMs);
+  /** Somebody else is here, of whose end a leader wants to know. */
+  #notice(session: string): void {
+    const isNews = this.#peers.notice(session);
+    if (isNews && this.#isLeading) this.#setLook(this.#settings.env.now() + lookMs);
   }
 
-  #post(to: string, about: LineMessage): void {
-    if (this.#at === null) return;
-    let peer = this.#peers.get(to);
-    if (peer === undefined) {
-      peer = this.#platform.channel(this.#inbox(to), null);
-      this.#peers.set(to, peer);
-    }
-    peer.post({ from: this.#at.id, about });
+  #lookAround(): void {
+    this.#look().catch(this.#settings.report);
   }
 
   /** Lets go of tabs that are gone, and takes on what they have left. */
   async #look(): Promise<void> {
-    const alive = await this.#living();
+    const gone = await this.#peers.missing();
     if (!this.#isLeading) return;
-    const gone = [...this.#peers.keys()].filter((session) => !alive.has(session));
     for (const session of gone) {
       this.#relay.gone(session);
       this.#cache?.gone(session);
-      this.#peers.get(session)?.close();
-      this.#peers.delete(session);
     }
     if (gone.length > 0) for (const [name, hub] of this.#hubs) this.#adopt(name, hub);
-    if (this.#peers.size > 0) this.#setLook(this.#settings.env.now() + lookMs);
-  }
-
-  /** The sessions that are alive. */
-  async #living(): Promise<ReadonlySet<string>> {
-    const prefix = this.#lockOf('');
-    const held = [...(await this.#platform.locksHeld())];
-    return new Set(
-      held.flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : [])),
-    );
-  }
-
-  #lockOf(session: string): string {
-    return `${this.#table}/tab/${session}`;
-  }
-
-  #inbox(session: string): string {
-    return `${this.#table}/to/${session}`;
+    this.#setLook(this.#settings.env.now() + (this.#peers.isAny ? lookMs : lookAloneMs));
   }
 
   // ── stores ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -360,15 +326,23 @@ export class TableSeat implements Seat {
     return new TabCache({
       cache,
       sharing,
-      session: () => this.#at?.id ?? '',
-      isSeen: this.#isSeen,
-      living: () => this.#living(),
+      session: () => this.#peers.session,
+      fenced: () => this.#fenced(),
+      isSeen: this.#peers.isSeen,
+      living: () => this.#peers.living(),
       image: (store) => this.#image(store),
       roleKnown: () => {
         this.#settings.env.setTimeout(this.#roleFound, roleKnownMs);
         return this.#role;
       },
     });
+  }
+
+  /** Another reign has begun: that of our successor, unless nobody has succeeded us, and it came late. */
+  #fenced(): void {
+    this.#settings.env.setTimeout(() => {
+      if (this.#isLeading) this.#cache?.lead();
+    }, fencedMs);
   }
 
   #image(name: StoreName): ReplicaImage | null {
@@ -380,6 +354,7 @@ type Place = {
   readonly client: Seated;
   readonly id: string;
   readonly candidate: Candidate;
-  readonly table: TabsChannel;
   readonly link: TabLink;
+  readonly table: TabsChannel;
+  readonly unsubscribe: () => void;
 };

@@ -1,0 +1,157 @@
+import { ConflictError, type Store } from '@holdfast/client';
+import { undoManager } from '@holdfast/client/undo';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Valve } from './valve.ts';
+import { openWorld, type World } from './world.ts';
+
+let world: World;
+
+beforeEach(async () => {
+  world = await openWorld();
+});
+
+afterEach(async () => {
+  await world[Symbol.asyncDispose]();
+});
+
+const all = (store: Store): unknown =>
+  Object.fromEntries(store.entries().items.map(({ path, value }) => [path, value]));
+
+describe('undo', () => {
+  it('brings back what was, at once and for everybody, and redo what came (P58)', async () => {
+    const [store, other] = [await world.store(), await world.store()];
+    const undo = undoManager(store);
+    expect([undo.canUndo.get(), undo.canRedo.get(), undo.undo(), undo.redo()]).toEqual([
+      false,
+      false,
+      null,
+      null,
+    ]);
+    await store.put('post', { title: 'A', tags: ['x'] }).committed;
+    store.merge('post', { title: 'B' });
+    store.transact((tx) => {
+      tx.increment('count', 2);
+      tx.add('set', 'm');
+      tx.delete('post/tags');
+    });
+    await store.settled();
+    const after = all(store);
+    const told: boolean[] = [];
+    undo.canUndo.subscribe(() => told.push(undo.canUndo.get()));
+    undo.undo();
+    expect(all(store)).toEqual({ 'post/title': 'B', 'post/tags': ['x'] });
+    undo.undo();
+    expect(store.get('post/title')).toBe('A');
+    undo.undo();
+    expect(all(store)).toEqual({});
+    expect([undo.canUndo.get(), undo.canRedo.get()]).toEqual([false, true]);
+    await store.settled();
+    await expect.poll(() => all(other)).toEqual({});
+    expect(told).toEqual([false]);
+    for (const _ of [1, 2, 3]) await undo.redo()?.committed;
+    expect(all(store)).toEqual(after);
+    await expect.poll(() => all(other)).toEqual(after);
+    store.put('new', 1);
+    expect(undo.canRedo.get()).toBe(false);
+  });
+
+  it('refuses by name where somebody else has changed it since, and leaves that alone (P58)', async () => {
+    const [store, other] = [await world.store(), await world.store()];
+    const undo = undoManager(store);
+    await store.put('a', 'mine').committed;
+    await other.put('a', 'theirs').committed;
+    await expect.poll(() => store.get('a')).toBe('theirs');
+    expect(() => undo.undo()).toThrow(ConflictError);
+    expect(() => undo.undo()).toThrow(
+      expect.objectContaining({ details: { path: 'a', current_revision: 2 } }),
+    );
+    undo.drop();
+    expect(undo.canUndo.get()).toBe(false);
+    expect(other.get('a')).toBe('theirs');
+  });
+
+  it('is decided by the server, too: what it refuses was not undone, and can be tried again (P58)', async () => {
+    const valve = new Valve();
+    const [store, other] = [await world.store({ link: valve }), await world.store()];
+    const undo = undoManager(store);
+    await store.put('a', 'mine').committed;
+    valve.holdIn();
+    await other.put('a', 'theirs').committed;
+    const receipt = undo.undo();
+    expect(store.get('a')).toBeUndefined();
+    expect(undo.canRedo.get()).toBe(true);
+    valve.letIn();
+    await expect(receipt?.committed).rejects.toBeInstanceOf(ConflictError);
+    expect(store.get('a')).toBe('theirs');
+    expect([undo.canUndo.get(), undo.canRedo.get()]).toEqual([true, false]);
+    expect(() => undo.undo()).toThrow(ConflictError);
+  });
+
+  it('works offline, on writes that were never sent, and all of it arrives in order (P58)', async () => {
+    const valve = new Valve();
+    const [store, other] = [await world.store({ link: valve }), await world.store()];
+    const undo = undoManager(store);
+    valve.holdOut();
+    store.put('a', 1);
+    store.put('a', 2);
+    store.put('b', 'kept');
+    undo.undo();
+    undo.undo();
+    expect(all(store)).toEqual({ a: 1 });
+    undo.redo();
+    expect(all(store)).toEqual({ a: 2 });
+    valve.letOut();
+    await store.settled();
+    await expect.poll(() => all(other)).toEqual({ a: 2 });
+  });
+
+  it('forgets a write that was refused (P58)', async () => {
+    const store = await world.store({ onRejected: () => undefined });
+    const undo = undoManager(store);
+    const receipt = store.put('a', 1, { ifMatch: 7 });
+    await expect(receipt.committed).rejects.toBeInstanceOf(ConflictError);
+    expect([undo.canUndo.get(), undo.undo()]).toEqual([false, null]);
+  });
+
+  it('takes a group as one step, writes of other handles as those of others, and no second manager (P58)', async () => {
+    const client = world.client();
+    const [store, plain] = [client.store('acme/app'), client.store('acme/app')];
+    await store.ready;
+    const undo = undoManager(store, { limit: 2 });
+    expect(() => undoManager(store)).toThrow(TypeError);
+    expect(() => undoManager(plain, { limit: 0 })).toThrow(RangeError);
+    const result = undo.group(() => {
+      store.put('x', 1);
+      store.put('y', { deep: true });
+      store.put('x', 2);
+      return 'done';
+    });
+    expect(result).toBe('done');
+    plain.put('z', 1);
+    await undo.undo()?.committed;
+    expect(all(store)).toEqual({ z: 1 });
+    await undo.redo()?.committed;
+    expect(all(store)).toEqual({ x: 2, 'y/deep': true, z: 1 });
+    plain.put('x', 3);
+    expect(() => undo.undo()).toThrow(ConflictError);
+    undo.close();
+    store.put('w', 1);
+    expect(undo.canUndo.get()).toBe(false);
+    undoManager(store).close();
+  });
+
+  it('brings back a deleted map with the types of its leaves, in one commit (P58)', async () => {
+    const store = await world.store();
+    const undo = undoManager(store);
+    store.put('m', { text: 'x', when: new Date(0), list: [1], empty: {} });
+    store.increment('m/count', 3);
+    store.add('m/tags', 'b');
+    store.add('m/tags', 'a');
+    await store.settled();
+    const types = (): unknown => store.entries('m/**').items.map(({ path, type }) => [path, type]);
+    const [before, leaves] = [all(store), types()];
+    await store.delete('m').committed;
+    await undo.undo()?.committed;
+    expect([all(store), types()]).toEqual([before, leaves]);
+  });
+});

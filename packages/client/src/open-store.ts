@@ -1,11 +1,11 @@
 import {
   asGlob,
-  defaultLimits,
   HoldfastError,
   type OpId,
   readRefusal,
   refuse,
   RejectedError,
+  requestLimits,
 } from '@holdfast/protocol';
 import {
   type Outcome,
@@ -248,7 +248,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
       topic: this.#topic,
       patterns: this.#place.isWriteOnly ? [] : [asGlob('**')],
       deviceId: settings.deviceId,
-      limits: defaultLimits,
+      limits: requestLimits,
       random: () => settings.env.random(),
       durable: this.#keeper.isKeeping,
       ...(image !== null && { image }),

@@ -1,6 +1,6 @@
 import { asGlob, type Glob } from './brand.ts';
 import { type PathLimits, type Segments, segmentsOf, toPath } from './path.ts';
-import { defaultLimits } from './limits.ts';
+import { requestLimits } from './limits.ts';
 import { isRefusal, type Refusal, refuse } from './refusals.ts';
 
 /** One segment of a pattern: a literal (unescaped), `*`, or a trailing `**` (stores.md §2.2.1). */
@@ -16,7 +16,7 @@ const one: Part = { kind: 'one' };
 const many: Part = { kind: 'many' };
 
 /** Parses a rendered glob; path errors apply (stores.md §2.2.1). */
-export function parseGlob(rendered: string, limits: PathLimits = defaultLimits): Pattern | Refusal {
+export function parseGlob(rendered: string, limits: PathLimits = requestLimits): Pattern | Refusal {
   const path = toPath(rendered, limits);
   if (isRefusal(path)) return path;
   const parts = segmentsOf(path).map(toPart);

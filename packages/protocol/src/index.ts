@@ -32,7 +32,7 @@ export {
   type Pattern,
 } from './glob.ts';
 export { isObject, type Json, jsonEquals, type JsonObject, setOwn } from './json.ts';
-export { defaultLimits, type Limits } from './limits.ts';
+export { defaultLimits, type Limits, type RequestLimits, requestLimits } from './limits.ts';
 export {
   type Entry,
   type Fence,
@@ -122,7 +122,7 @@ export {
   type SnapshotChunk,
   type SnapshotEnd,
 } from './frames/snapshot.ts';
-export { ownRequest, type RequestLimits } from './requests/check.ts';
+export { ownRequest } from './requests/check.ts';
 export { type EncodedRequest, encodeRequest } from './requests/encode.ts';
 export { fingerprint } from './requests/fingerprint.ts';
 export type { Dialect, ReadOptions } from './requests/guards.ts';
@@ -137,4 +137,7 @@ export {
 } from './requests/pushes.ts';
 export { parseTransact } from './requests/transact.ts';
 export { parseWrite } from './requests/write.ts';
+export { presence, type PresenceDefinition, presenceTopic } from './definitions/presence.ts';
+export { passSchema, type SchemaResult, type StandardSchema } from './definitions/schema.ts';
+export type { TemplateParams } from './definitions/template.ts';
 export { CAPVER, CAPVER_MIN, PROTOCOL_FINGERPRINT } from './version.ts';

@@ -1,5 +1,5 @@
 import { asPath, type Path } from './brand.ts';
-import { defaultLimits, type Limits } from './limits.ts';
+import { type Limits, requestLimits } from './limits.ts';
 import { isRefusal, type Refusal, refuse } from './refusals.ts';
 import { utf8Length } from './utf8.ts';
 
@@ -34,7 +34,7 @@ export function segmentsOf(path: Path): Segments {
 /** Parses a rendered path with every check of stores.md §2.1.2, limits included. */
 export function parsePath(
   rendered: string,
-  limits: PathLimits = defaultLimits,
+  limits: PathLimits = requestLimits,
 ): Segments | Refusal {
   const path = toPath(rendered, limits);
   return isRefusal(path) ? path : segmentsOf(path);
@@ -43,7 +43,7 @@ export function parsePath(
 /** Checks a path given in either form and returns it rendered. Reserved paths pass (see {@link isReservedPath}). */
 export function toPath(
   input: string | Segments,
-  limits: PathLimits = defaultLimits,
+  limits: PathLimits = requestLimits,
 ): Path | Refusal {
   if (input.length === 0) return refuse('empty_path');
   if (typeof input === 'string') return findPathFault(input, limits) ?? asPath(input);
@@ -56,7 +56,7 @@ export function toPath(
 /** Reads the path of a payload; `path_segments` wins over `path` (stores.md §2.1.3). */
 export function readPath(
   payload: { readonly path?: unknown; readonly path_segments?: unknown },
-  limits: PathLimits = defaultLimits,
+  limits: PathLimits = requestLimits,
 ): Path | Refusal {
   const { path, path_segments: segments } = payload;
   if (segments !== undefined && segments !== null) {

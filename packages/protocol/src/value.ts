@@ -1,7 +1,7 @@
 import type { Path } from './brand.ts';
 import { findEnvelopeFault, isTypedName, typedNameOf } from './envelope.ts';
 import { isObject, type Json, type JsonObject } from './json.ts';
-import { defaultLimits, type Limits } from './limits.ts';
+import { type Limits, requestLimits } from './limits.ts';
 import type { LeafType } from './op.ts';
 import { checkSegment, childPath, escapeSegment, type PathLimits } from './path.ts';
 import { type Reason, type Refusal, refuse } from './refusals.ts';
@@ -50,7 +50,7 @@ type Check = { readonly limits: ValueLimits; leaves: number };
 export function checkValue(
   value: unknown,
   path: Path,
-  limits: ValueLimits = defaultLimits,
+  limits: ValueLimits = requestLimits,
 ): Refusal | null {
   // Otherwise the map that holds it would read as an envelope (stores.md §3.1.4).
   const isType = path === '_type' || path.endsWith('/_type');

@@ -1,4 +1,4 @@
-import type { DeviceId, Glob, Limits } from '@holdfast/protocol';
+import type { DeviceId, Glob, RequestLimits } from '@holdfast/protocol';
 import { Tree } from '../data/index.ts';
 import type { Fold } from './fold.ts';
 import type { Ledger } from './ledger.ts';
@@ -12,7 +12,7 @@ export type ReplicaConfig = {
   /** What it replicates: `['**']` all, `[]` nothing. */
   readonly patterns: readonly Glob[];
   readonly deviceId: DeviceId;
-  readonly limits: Limits;
+  readonly limits: RequestLimits;
   readonly random: () => number;
   /** What a cache kept. */
   readonly image?: ReplicaImage;

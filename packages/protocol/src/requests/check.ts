@@ -1,14 +1,11 @@
 import type { Path } from '../brand.ts';
 import { isObject } from '../json.ts';
-import type { Limits } from '../limits.ts';
+import type { RequestLimits } from '../limits.ts';
 import { isLeaseOp, type OpName, type Precondition, type Request, type Write } from '../op.ts';
 import { isReservedPath, type PathLimits, toPath } from '../path.ts';
 import { isRefusal, type Reason, type Refusal, refuse } from '../refusals.ts';
 import { invalidField, isCount, isInteger, isText } from '../shape.ts';
 import { checkValue, isPlainObject, type ValueLimits } from '../value.ts';
-
-/** The limits that bound a request (stores.md §12.1). */
-export type RequestLimits = ValueLimits & Pick<Limits, 'max_tx_ops' | 'max_frame_bytes'>;
 
 /** What may be a {@link Write}: its op and path are ones, of the rest nothing is known. */
 export type WriteDraft = {

@@ -1,6 +1,6 @@
 import type { PendingRequest, ReplicaImage } from '@holdfast/engine/replica';
 import type { Leaf, OpId, Path, StoreName } from '@holdfast/protocol';
-import type { Cache, CacheChange, CachedStore, CacheSharing } from '../cache/port.ts';
+import type { Cache, CacheChange, CachedStore, CacheSharing, DeadLetters } from '../cache/port.ts';
 
 /** What the cache of a tab needs to know of its tab. */
 export type TabCachePorts = {
@@ -29,7 +29,7 @@ type Requests = CacheChange['requests'];
  *    there is of another replica, at another seq.
  * 3. One that leads no more has nothing stored but its own requests, whatever it believes.
  */
-export class TabCache implements Cache {
+export class TabCache {
   readonly #ports: TabCachePorts;
   /** Requests of tabs that were gone, as they were kept. */
   readonly #inherited = new Map<OpId, PendingRequest>();
@@ -41,6 +41,21 @@ export class TabCache implements Cache {
 
   constructor(ports: TabCachePorts) {
     this.#ports = ports;
+  }
+
+  /** What the client of this tab takes for its cache. */
+  get cache(): Cache {
+    const { cache } = this.#ports;
+    const { letters } = cache;
+    return {
+      ...(cache.open !== undefined && { open: (terms) => cache.open?.(terms) ?? terms.deviceId }),
+      load: (store) => this.#load(store),
+      commit: (store, change) => this.#commit(store, change),
+      clear: (store) => cache.clear(store),
+      ...(cache.waiting !== undefined && { waiting: () => cache.waiting?.() ?? [] }),
+      ...(cache.close !== undefined && { close: () => cache.close?.() }),
+      ...(letters !== undefined && { letters: this.#lettersOver(letters) }),
+    };
   }
 
   /** This tab leads from now on. */
@@ -66,7 +81,7 @@ export class TabCache implements Cache {
     for (const [opId, of] of this.#relayed) if (of === session) this.#relayed.delete(opId);
   }
 
-  async load(store: StoreName): Promise<CachedStore | null> {
+  async #load(store: StoreName): Promise<CachedStore | null> {
     await this.#ports.roleKnown();
     const reign = this.#reign;
     if (reign !== null) await reign;
@@ -86,7 +101,7 @@ export class TabCache implements Cache {
       .flatMap((request) => this.#inherit(request, alive));
   }
 
-  async commit(store: StoreName, change: CacheChange): Promise<void> {
+  async #commit(store: StoreName, change: CacheChange): Promise<void> {
     const { sharing } = this.#ports;
     const requests = change.requests.flatMap((each) => this.#mine(each));
     const reign = this.#reign;
@@ -104,16 +119,26 @@ export class TabCache implements Cache {
     if (requests.length > 0) await sharing.keep(store, requests);
   }
 
-  clear(store: StoreName): void | Promise<void> {
-    return this.#ports.cache.clear(store);
-  }
-
   /** The change, or where the cache holds another replica's state all of ours; null: there is none to keep. */
   #whole(store: StoreName, change: CacheChange): CacheChange | null {
     const image = this.#ports.image(store);
     if (image === null || this.#based.has(store)) return image && change;
     const { seq, incarnation, scope, maps } = image;
     return { ...change, seq, incarnation, scope, replaces: true, entries: rows(image), maps };
+  }
+
+  /** Who wrote it keeps the letter, if that is somebody who lives. */
+  #lettersOver(letters: DeadLetters): DeadLetters {
+    return {
+      list: (store) => letters.list(store),
+      subscribe: (store, listener) => letters.subscribe(store, listener),
+      drop: (store, opId) => letters.drop(store, opId),
+      put: (store, letter) => {
+        const { opId } = letter;
+        const isTheirs = this.#relayed.has(opId) && !this.#inherited.has(opId);
+        if (!isTheirs) letters.put(store, letter);
+      },
+    };
   }
 
   #inherit(request: PendingRequest, alive: ReadonlySet<string>): readonly PendingRequest[] {

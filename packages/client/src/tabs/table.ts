@@ -85,7 +85,7 @@ export class TableSeat implements Seat {
     return {
       ...this.#settings,
       tabs: this,
-      cache: this.#cache,
+      cache: this.#cache?.cache ?? null,
       link: { open: (url, events) => this.#open(url, events) },
       env: {
         ...env,

@@ -7,7 +7,9 @@ import { describe, it } from 'vitest';
 import { type Cache, memoryCache } from '@holdfast/client';
 import { cacheConformance, type CacheSubject } from '@holdfast/client/cache/conformance';
 import { indexedDB } from '@holdfast/client/cache/indexeddb';
+import { keptIn } from '@holdfast/client/cache';
 import { sqlite } from '@holdfast/client/cache/sqlite';
+import { Disk, MapRows } from './map-rows.ts';
 
 let count = 0;
 
@@ -32,6 +34,10 @@ const drivers: { readonly [name: string]: () => Promise<CacheSubject> } = {
   memory: async () => {
     const cache = memoryCache();
     return { ...subjectOf(() => cache), isShared: false };
+  },
+  'rows in maps': async () => {
+    const disk = new Disk();
+    return subjectOf(() => keptIn(new MapRows(disk)));
   },
   IndexedDB: async () => {
     count += 1;

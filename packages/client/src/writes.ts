@@ -69,16 +69,18 @@ export abstract class Writes<R, G extends Guards> {
     return this.#write({ op: 'remove', value: member }, path, options);
   }
 
-  #write(wanted: Wanted, path: PathInput, guards: Guards = {}): R {
+  #write(wanted: Wanted, path: PathInput, guards?: Guards): R {
     const { op } = wanted;
-    checkOptions(op, guards, {
-      ...(op === 'set' && { ifAbsent: 'boolean' }),
-      ...((op === 'set' || op === 'delete') && { ifMatch: 'number' }),
-      ...(this.#takesFence && { fence: 'object' }),
-    });
+    if (guards !== undefined) {
+      checkOptions(op, guards, {
+        ...(op === 'set' && { ifAbsent: 'boolean' }),
+        ...((op === 'set' || op === 'delete') && { ifMatch: 'number' }),
+        ...(this.#takesFence && { fence: 'object' }),
+      });
+    }
     const at = toPath(path);
     if (isRefusal(at)) return this.emit(at.with({ path }));
-    const read = readGuards(guards);
+    const read = guards === undefined ? {} : readGuards(guards);
     if (isRefusal(read)) return this.emit(read.with({ path: at }));
     const value = 'value' in wanted ? { value: toEnvelope(wanted.value) } : {};
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the check of the request looks at the value, which may be anything

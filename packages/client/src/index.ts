@@ -11,6 +11,15 @@ export { memoryCache } from './cache/memory.ts';
 export { type Client, createClient, type StoreOptions } from './client.ts';
 export { decimal, fromEnvelope, type Native, toEnvelope, type Writable } from './envelopes.ts';
 export type { ClientEnv, NetworkHint } from './env.ts';
+export type {
+  FileContent,
+  FileInfo,
+  FileProgress,
+  GetFileOptions,
+  OpenFile,
+  PutFileOptions,
+  StoredFile,
+} from './files.ts';
 export type { Lease } from './lease.ts';
 export type { Link, LinkConnection, LinkEvents } from './link/port.ts';
 export { type WebSocketClass, type WebSocketLike, webSocketLink } from './link/websocket.ts';

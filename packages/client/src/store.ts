@@ -16,6 +16,14 @@ import {
 import { type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
 import type { ShownEntry, WatchEvent } from '@holdfast/engine/replica';
 import { arounds } from './doors.ts';
+import type {
+  FileContent,
+  FilePlace,
+  GetFileOptions,
+  OpenFile,
+  PutFileOptions,
+  StoredFile,
+} from './files.ts';
 import { heldBy, type Lease, makeLease } from './lease.ts';
 import { type Page, pageOf, type PageOptions, type Select, select } from './listing.ts';
 import type { OpenStore } from './open-store.ts';
@@ -240,6 +248,27 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
     return { state: 'committed', seq: reply.store_seq };
   }
 
+  /**
+   * Writes a file, over HTTP (stores.md §15.5): nothing is shown before it is committed. What can be read twice goes on from
+   * where it broke off, and is not sent at all where the server has it.
+   */
+  async putFile(
+    path: PathInput,
+    content: FileContent,
+    options?: PutFileOptions,
+  ): Promise<StoredFile> {
+    const at = this.#fileAt(path);
+    const { putFile } = await import('./files.ts');
+    return putFile(at, content, options);
+  }
+
+  /** Opens a file, or a part of it; undefined where no file is. */
+  async getFile(path: PathInput, options?: GetFileOptions): Promise<OpenFile | undefined> {
+    const at = this.#fileAt(path);
+    const { getFile } = await import('./files.ts');
+    return getFile(at, options);
+  }
+
   /** Lets go of the store. It stays open a while for the next handle; this one can do nothing any more. */
   close(): void {
     this.#isClosed = true;
@@ -297,6 +326,12 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
     const promise = (async () => wait(this.#open()))();
     promise.catch(() => undefined);
     return promise;
+  }
+
+  #fileAt(path: PathInput): FilePlace {
+    this.#open();
+    const { room, status } = this.#hold.slot;
+    return { settings: room.settings, store: this.name, path: this.#place(path), status };
   }
 
   #place(path: PathInput): Path {

@@ -52,6 +52,15 @@ export class Committer {
     }
   }
 
+  /** Whether the request repeats one that was committed, by its key. */
+  async isRepeat(c: Context, storeId: string, principal: Principal): Promise<boolean> {
+    const opId = c.req.header('idempotency-key');
+    if (opId === undefined) return false;
+    const ids = [{ deviceId: deviceOf(principal), opId }];
+    const known = await this.#deps.storage.answers(storeId, { ids, clients: [] });
+    return known.answers.length > 0;
+  }
+
   async #repeatable(store: OpenStore, wanted: Wanted, key: string): Promise<Outcome> {
     const ids = [{ deviceId: deviceOf(wanted.principal), opId: key }];
     const known = await this.#deps.storage.answers(store.row.id, { ids, clients: [] });

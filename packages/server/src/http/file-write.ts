@@ -30,7 +30,10 @@ export async function writeFile(
   const label = labelOf(c);
   const hash = hashOf(c);
   const piece = pieceOf(c);
-  await deps.withStore(target.row.id, (store) => checkEarly(c, store, target.path));
+  // A repeat of what was done already must be answered, not judged.
+  if (!(await committer.isRepeat(c, target.row.id, target.principal))) {
+    await deps.withStore(target.row.id, (store) => checkEarly(c, store, target.path));
+  }
   const outcome =
     piece === null
       ? await receive(c, deps, { target, hash })
@@ -167,8 +170,7 @@ function conditionAt(c: Context, store: OpenStore, path: Path): Condition {
 /** What cannot pass is told before gigabytes are sent; the commit has the last word. */
 function checkEarly(c: Context, store: OpenStore, path: Path): void {
   const condition = conditionAt(c, store, path);
-  // A repeat of what was done already must be answered, not judged.
-  if (c.req.header('idempotency-key') !== undefined || condition.kind === 'none') return;
+  if (condition.kind === 'none') return;
   const current = store.view().tree.read(path)?.revision ?? null;
   if (condition.kind === 'absent') {
     if (current !== null) throw refused(refuse('exists', { current_revision: current }));

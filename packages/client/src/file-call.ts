@@ -1,0 +1,153 @@
+import {
+  HoldfastError,
+  isObject,
+  isReason,
+  isRefusal,
+  readRefusal,
+  RejectedError,
+} from '@holdfast/protocol';
+import type { Settings } from './options.ts';
+
+/** Where files of one store are asked for. */
+export type FileDesk = {
+  readonly settings: Settings;
+  /** The name of the store. */
+  readonly store: string;
+};
+
+/** A request for a file; `query` beside the path. */
+export type FileRequest = {
+  readonly method: 'GET' | 'PUT';
+  readonly path: string;
+  readonly query?: { readonly [name: string]: string };
+  readonly headers: { readonly [name: string]: string };
+  readonly body?: Blob | ReadableStream<Uint8Array>;
+  readonly signal: AbortSignal | undefined;
+};
+
+/** What an upload was answered with; the fields of stores.md §15.5. */
+export type FileAnswer = {
+  readonly status: number;
+  readonly fields: { readonly [name: string]: unknown };
+};
+
+/** The line broke, or the server asks to come again: the same request may succeed later. */
+export class TryLater extends Error {
+  readonly afterMs: number | null;
+
+  constructor(why: unknown, afterMs: number | null = null) {
+    super('try later', { cause: why });
+    this.name = 'TryLater';
+    this.afterMs = afterMs;
+  }
+}
+
+/** Sends a request with the client's token; asks for another once, where one is refused (stores.md §18 C18). */
+export async function send(desk: FileDesk, request: FileRequest): Promise<Response> {
+  const first = await sendOnce(desk, request);
+  const { token } = desk.settings;
+  const isSpent = request.body instanceof ReadableStream;
+  if (first.status !== 401 || typeof token !== 'function' || isSpent) return first;
+  first.body?.cancel().catch(() => undefined);
+  return sendOnce(desk, request);
+}
+
+async function sendOnce({ settings, store }: FileDesk, request: FileRequest): Promise<Response> {
+  const { method, path, query = {}, headers, body, signal } = request;
+  const { token: source, whoami } = settings;
+  const token = typeof source === 'string' ? source : await source();
+  const names = new URLSearchParams({ path, ...query });
+  const base = whoami.slice(0, -'/whoami'.length);
+  const init = { method, headers: { authorization: `Bearer ${token}`, ...headers }, signal };
+  // A body that is a stream is sent while the answer may come already.
+  const sent = body === undefined ? init : { ...init, body, duplex: 'half' };
+  try {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `duplex` is younger than the types
+    return await fetch(`${base}/stores/${store}/file?${names}`, sent as RequestInit);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new TryLater(error);
+  }
+}
+
+/** The fields of an answer, or the error that it is. */
+export async function answerOf(response: Response, signal?: AbortSignal): Promise<FileAnswer> {
+  const { status } = response;
+  let fields: unknown;
+  try {
+    fields = await response.json();
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new TryLater(error);
+  }
+  if (!isObject(fields)) throw new TryLater(fields);
+  if (response.ok || fields['error'] === 'offset_mismatch') return { status, fields };
+  throw errorOf(fields);
+}
+
+/** The error that a refusal over HTTP is: those of status 403 travel beside `forbidden` (stores.md §15.1.1). */
+function errorOf({
+  error,
+  reason = error,
+  ...details
+}: {
+  readonly [name: string]: unknown;
+}): Error {
+  const code = String(reason);
+  if (code === 'idempotency_in_progress') return new TryLater(code, null);
+  if (!isReason(code)) {
+    return new HoldfastError(code === 'not_found' ? 'unauthorized' : 'invalid_payload', {
+      error: code,
+    });
+  }
+  const refusal = readRefusal({ ...details, reason: code });
+  if (!isRefusal(refusal)) return new TryLater(code);
+  if (refusal.retry !== 'later') return RejectedError.from(refusal);
+  const after = refusal.details['retry_after_ms'];
+  return new TryLater(refusal, typeof after === 'number' ? after : null);
+}
+
+/** What a caller is told: why the server said no, or that it cannot be reached. */
+export function settled(error: unknown, signal: AbortSignal | undefined): unknown {
+  if (!(error instanceof TryLater)) return error;
+  signal?.throwIfAborted();
+  return new HoldfastError('unavailable', { cause: String(error.cause) });
+}
+
+const backOffMs = { first: 250, max: 10_000 };
+const failuresMax = 15;
+
+/** Waits longer from failure to failure, and in the end no more. */
+export class Patience {
+  #failures = 0;
+
+  /** Something went well. */
+  rest(): void {
+    this.#failures = 0;
+  }
+
+  /** Waits before the next attempt; throws what the caller is to be told, where there is to be none. */
+  async wait(error: unknown, signal: AbortSignal | undefined): Promise<void> {
+    if (!(error instanceof TryLater) || this.#failures >= failuresMax) {
+      throw settled(error, signal);
+    }
+    const backOff = Math.min(backOffMs.first * 2 ** this.#failures, backOffMs.max);
+    this.#failures += 1;
+    await pause(error.afterMs ?? backOff * (0.5 + Math.random() / 2), signal);
+  }
+}
+
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    }, ms);
+    if (signal?.aborted === true) stop();
+    else signal?.addEventListener('abort', stop, { once: true });
+  });
+}

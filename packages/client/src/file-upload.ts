@@ -1,0 +1,143 @@
+import { HoldfastError, RejectedError } from '@holdfast/protocol';
+import { answerOf, type FileAnswer, type FileDesk, Patience, send, settled } from './file-call.ts';
+import { hashOf } from './file-hash.ts';
+
+/** How far an upload is; `total` is null where nobody knows. */
+export type FileProgress = { readonly sent: number; readonly total: number | null };
+
+/** One upload. */
+export type Upload = {
+  readonly desk: FileDesk;
+  readonly path: string;
+  readonly filename: string | null;
+  /** Guards, the content type, and what makes repeats harmless. */
+  readonly headers: { readonly [name: string]: string };
+  readonly onProgress: (progress: FileProgress) => void;
+  readonly signal: AbortSignal | undefined;
+};
+
+const pieceBytes = { first: 256 * 1024, max: 8 * 1024 * 1024 };
+/** A piece that takes less makes the next one twice as large. */
+const shortMs = 1000;
+
+/**
+ * Sends content that can be read again: its hash first, so that what the server holds already is not sent, and what breaks
+ * off goes on from what it has received (stores.md §15.5.2).
+ */
+export async function sendBlob(upload: Upload, content: Blob): Promise<FileAnswer> {
+  for (let isRepeat = false; ; isRepeat = true) {
+    const hash = await hashOf(content, upload.signal);
+    try {
+      return await new Sending(upload, { content, hash }).run();
+    } catch (error) {
+      // What was read is not what was hashed: a file that was written meanwhile.
+      if (isRepeat || !isMismatch(error)) throw error;
+    }
+  }
+}
+
+/** Sends content that can be read once, in one go; what breaks off is lost. */
+export async function sendStream(
+  upload: Upload,
+  content: ReadableStream<Uint8Array>,
+): Promise<FileAnswer> {
+  let sent = 0;
+  const counted = content.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform(piece, controller) {
+        sent += piece.byteLength;
+        controller.enqueue(piece);
+        upload.onProgress({ sent, total: null });
+      },
+    }),
+  );
+  try {
+    return await answerOf(await send(upload.desk, requestOf(upload, { body: counted })));
+  } catch (error) {
+    throw settled(error, upload.signal);
+  }
+}
+
+class Sending {
+  readonly #upload: Upload;
+  readonly #content: Blob;
+  readonly #hash: string;
+  #pieceBytes = pieceBytes.first;
+  readonly #patience = new Patience();
+
+  constructor(upload: Upload, what: { readonly content: Blob; readonly hash: string }) {
+    this.#upload = upload;
+    this.#content = what.content;
+    this.#hash = what.hash;
+  }
+
+  async run(): Promise<FileAnswer> {
+    const total = this.#content.size;
+    // A small file is sent at once; of a larger one the server may have something.
+    let received: number | null = total > 0 && total <= this.#pieceBytes ? 0 : null;
+    for (;;) {
+      // oxlint-disable-next-line no-await-in-loop -- one piece after the other
+      const answer = await this.#attempt(received);
+      if (answer === null) received = null;
+      else if (answer.status === 200 || answer.status === 201) {
+        this.#upload.onProgress({ sent: total, total });
+        return answer;
+      } else {
+        received = Number(answer.fields['received']);
+        this.#upload.onProgress({ sent: received, total });
+      }
+    }
+  }
+
+  /** Sends the piece from there on, or asks where to begin; null: the line broke, and it is to be asked. */
+  async #attempt(from: number | null): Promise<FileAnswer | null> {
+    const { desk, signal } = this.#upload;
+    const startedAt = performance.now();
+    try {
+      const answer = await answerOf(await send(desk, this.#request(from)), signal);
+      this.#patience.rest();
+      const isShort = from !== null && performance.now() - startedAt < shortMs;
+      if (isShort) this.#pieceBytes = Math.min(2 * this.#pieceBytes, pieceBytes.max);
+      return answer;
+    } catch (error) {
+      await this.#patience.wait(error, signal);
+      this.#pieceBytes = pieceBytes.first;
+      return null;
+    }
+  }
+
+  #request(from: number | null): Parameters<typeof send>[1] {
+    const { size } = this.#content;
+    const to = from === null ? 0 : Math.min(size, from + this.#pieceBytes);
+    const range = from === null || to <= from ? '*' : `${from}-${to - 1}`;
+    const headers = {
+      'holdfast-content-hash': this.#hash,
+      'content-range': `bytes ${range}/${size}`,
+    };
+    return requestOf(this.#upload, {
+      headers,
+      ...(from !== null && to > from && { body: this.#content.slice(from, to) }),
+    });
+  }
+}
+
+function requestOf(
+  { path, filename, headers, signal }: Upload,
+  more: { readonly headers?: object; readonly body?: Blob | ReadableStream<Uint8Array> },
+): Parameters<typeof send>[1] {
+  const { body } = more;
+  return {
+    method: 'PUT',
+    path,
+    query: filename === null ? {} : { filename },
+    headers: { ...headers, ...more.headers },
+    signal,
+    ...(body !== undefined && { body }),
+  };
+}
+
+function isMismatch(error: unknown): boolean {
+  return error instanceof HoldfastError && !(error instanceof RejectedError)
+    ? error.details['error'] === 'digest_mismatch'
+    : false;
+}

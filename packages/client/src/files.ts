@@ -1,0 +1,274 @@
+import type { Signal } from '@holdfast/engine/registry';
+import { HoldfastError, type Seq } from '@holdfast/protocol';
+import { answerOf, type FileDesk, Patience, send } from './file-call.ts';
+import { piecesOf } from './file-hash.ts';
+import { type FileProgress, sendBlob, sendStream, type Upload } from './file-upload.ts';
+import { checkOptions } from './options.ts';
+import type { StoreStatus } from './status.ts';
+
+export type { FileProgress };
+
+/** What a file can be made of. What can be read again is sent only as far as the server lacks it, and goes on after a break. */
+export type FileContent =
+  | Blob
+  | Uint8Array
+  | ReadableStream<Uint8Array>
+  | AsyncIterable<Uint8Array>;
+
+/** How a file is written. */
+export type PutFileOptions = {
+  /** Default: that of a `File`, else none. */
+  readonly filename?: string;
+  /** Default: that of a `Blob`, else `application/octet-stream`. */
+  readonly contentType?: string;
+  /** Only if the entry has this revision. */
+  readonly ifMatch?: Seq;
+  /** Only if nothing is there. */
+  readonly ifAbsent?: boolean;
+  /** Hears how far it is, from the first piece on. */
+  readonly onProgress?: (progress: FileProgress) => void;
+  /** Gives up. What was received is kept for a day, and the next attempt goes on from there. */
+  readonly signal?: AbortSignal;
+};
+
+/** A file as its entry says it. */
+export type FileInfo = {
+  /** `sha256:<hex>` of the content. */
+  readonly hash: string;
+  readonly size: number;
+  readonly contentType: string;
+  readonly filename: string | null;
+};
+
+/** A file that was written, and the seq of its commit. */
+export type StoredFile = FileInfo & { readonly seq: Seq };
+
+/** How a file is read. */
+export type GetFileOptions = {
+  /** The part from `start`, up to but without `end`; default: all of it. */
+  readonly range?: { readonly start: number; readonly end?: number };
+  readonly signal?: AbortSignal;
+};
+
+/** A file that is being read; its bytes are on their way, and are to be read once. */
+export type OpenFile = FileInfo & {
+  /** Goes on by itself where the line breaks. */
+  readonly stream: ReadableStream<Uint8Array>;
+  /** All of it, in one piece. */
+  blob(): Promise<Blob>;
+};
+
+/** What files need of a handle. */
+export type FilePlace = FileDesk & {
+  readonly path: string;
+  readonly status: Signal<StoreStatus>;
+};
+
+const arrivalMs = 2000;
+const reopensMax = 5;
+
+/** Writes a file; resolves when it is committed, and read here too, where the store is connected (stores.md §15.5). */
+export async function putFile(
+  at: FilePlace,
+  content: FileContent,
+  options: PutFileOptions = {},
+): Promise<StoredFile> {
+  checkOptions('putFile', options, {
+    filename: 'string',
+    contentType: 'string',
+    ifMatch: 'number',
+    ifAbsent: 'boolean',
+    onProgress: 'function',
+    signal: 'object',
+  });
+  const upload = uploadOf(at, content, options);
+  const source = await sourceOf(content);
+  const { fields } =
+    source instanceof Blob ? await sendBlob(upload, source) : await sendStream(upload, source);
+  const seq = Number(fields['store_seq']);
+  await arrival(at, seq, options.signal);
+  const { filename } = upload;
+  const contentType = String(fields['content_type']);
+  return { seq, hash: String(fields['hash']), size: Number(fields['size']), contentType, filename };
+}
+
+/** Opens a file, or a part of it; undefined where no file is (stores.md §15.5.3). */
+export async function getFile(
+  at: FilePlace,
+  options: GetFileOptions = {},
+): Promise<OpenFile | undefined> {
+  checkOptions('getFile', options, { range: 'object', signal: 'object' });
+  const { start = 0, end } = options.range ?? {};
+  const isWhole = options.range === undefined;
+  if (end !== undefined && end <= start) throw new RangeError('getFile: the range is empty.');
+  const range = { start, end: end ?? null };
+  const response = await open(at, isWhole ? {} : { range: rangeHeader(range) }, options.signal);
+  if (response.status === 404) return undefined;
+  const info = infoOf(response);
+  const last = Math.min(end ?? info.size, info.size);
+  const body = resumable({ at, info, end: last, signal: options.signal }, { response, start });
+  return {
+    ...info,
+    stream: body,
+    blob: async () => {
+      const blob = await new Response(body).blob();
+      return blob.slice(0, blob.size, info.contentType);
+    },
+  };
+}
+
+function uploadOf(at: FilePlace, content: FileContent, options: PutFileOptions): Upload {
+  const { ifMatch, ifAbsent = false, onProgress, signal } = options;
+  const own = content instanceof Blob && 'name' in content ? String(content.name) : null;
+  const type = content instanceof Blob && content.type !== '' ? content.type : null;
+  return {
+    desk: at,
+    path: at.path,
+    filename: options.filename ?? own,
+    headers: {
+      'content-type': options.contentType ?? type ?? 'application/octet-stream',
+      // One for all pieces and attempts: a commit whose answer was lost is answered again.
+      'idempotency-key': `${at.settings.deviceId}:${at.settings.env.randomId()}`,
+      ...(ifMatch !== undefined && { 'if-match': `"${ifMatch}"` }),
+      ...(ifAbsent && { 'if-none-match': '*' }),
+    },
+    onProgress: (progress) => {
+      if (onProgress === undefined) return;
+      try {
+        onProgress(progress);
+      } catch (error) {
+        at.settings.report(error);
+      }
+    },
+    signal,
+  };
+}
+
+/** Browsers keep large blobs on disk, and most cannot send streams; elsewhere a stream is sent as it comes. */
+async function sourceOf(content: FileContent): Promise<Blob | ReadableStream<Uint8Array>> {
+  if (content instanceof Blob) return content;
+  // A copy: the caller may use its buffer again.
+  if (content instanceof Uint8Array) return new Blob([content.slice()]);
+  const stream = content instanceof ReadableStream ? content : streamOf(content);
+  const isBrowser = 'document' in globalThis || 'WorkerGlobalScope' in globalThis;
+  return isBrowser ? new Response(stream).blob() : stream;
+}
+
+function streamOf(content: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+  const iterator = content[Symbol.asyncIterator]();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await iterator.next();
+      if (done === true) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel() {
+      await iterator.return?.();
+    },
+  });
+}
+
+/** Waits until the replica has the commit, but not for long: who is not connected, or replicates nothing, never has. */
+async function arrival(
+  { status, settings }: FilePlace,
+  seq: Seq,
+  signal?: AbortSignal,
+): Promise<void> {
+  const isHere = (): boolean =>
+    status.get().seq >= seq || status.get().connection !== 'connected' || signal?.aborted === true;
+  if (isHere()) return;
+  await new Promise<void>((resolve) => {
+    const end = (): void => {
+      settings.env.clearTimeout(timer);
+      leave();
+      resolve();
+    };
+    const timer = settings.env.setTimeout(end, arrivalMs);
+    const leave = status.subscribe(() => (isHere() ? end() : undefined));
+  });
+}
+
+async function open(
+  at: FilePlace,
+  headers: { readonly [name: string]: string },
+  signal: AbortSignal | undefined,
+): Promise<Response> {
+  for (const patience = new Patience(); ;) {
+    try {
+      // oxlint-disable-next-line no-await-in-loop -- until there is an answer
+      const response = await send(at, { method: 'GET', path: at.path, headers, signal });
+      if (response.ok || response.status === 404) return response;
+      if (response.status === 416) throw new RangeError('getFile: it begins beyond the end.');
+      // oxlint-disable-next-line no-await-in-loop -- it throws why there is none
+      await answerOf(response, signal);
+    } catch (error) {
+      // oxlint-disable-next-line no-await-in-loop -- before the next attempt
+      await patience.wait(error, signal);
+    }
+  }
+}
+
+function rangeHeader({
+  start,
+  end,
+}: {
+  readonly start: number;
+  readonly end: number | null;
+}): string {
+  return `bytes=${start}-${end === null ? '' : end - 1}`;
+}
+
+function infoOf({ headers }: Response): FileInfo {
+  const whole = /\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1];
+  const name = /filename\*=UTF-8''([^;]+)/.exec(headers.get('content-disposition') ?? '')?.[1];
+  return {
+    hash: (headers.get('etag') ?? '').replaceAll('"', ''),
+    size: Number(whole ?? headers.get('content-length')),
+    contentType: headers.get('content-type') ?? 'application/octet-stream',
+    filename: name === undefined ? null : decodeURIComponent(name),
+  };
+}
+
+type Reading = {
+  readonly at: FilePlace;
+  readonly info: FileInfo;
+  readonly end: number;
+  readonly signal: AbortSignal | undefined;
+};
+
+/** The bytes of an answer, and where it breaks off those of the next one, as long as it is the same content. */
+function resumable(
+  reading: Reading,
+  first: { readonly response: Response; readonly start: number },
+): ReadableStream<Uint8Array> {
+  return streamOf(bytesOf(reading, first));
+}
+
+async function* bytesOf(
+  { at, info, end, signal }: Reading,
+  { response, start }: { readonly response: Response; readonly start: number },
+): AsyncGenerator<Uint8Array> {
+  let position = start;
+  let reached = start;
+  let body = response.body;
+  for (let left = reopensMax; position < end; left--) {
+    try {
+      for await (const bytes of body === null ? [] : piecesOf(body)) {
+        yield bytes;
+        position += bytes.byteLength;
+      }
+    } catch {
+      // It has broken off, or was given up.
+      signal?.throwIfAborted();
+    }
+    if (position >= end) return;
+    if (position > reached) left = reopensMax;
+    if (left === 0) throw new HoldfastError('unavailable', { missing: end - position });
+    reached = position;
+    const headers = { range: rangeHeader({ start: position, end }), 'if-range': `"${info.hash}"` };
+    // oxlint-disable-next-line no-await-in-loop -- what came before has broken off
+    const next = await open(at, headers, signal);
+    if (next.status !== 206) throw new HoldfastError('unavailable', { changed: true });
+    body = next.body;
+  }
+}

@@ -104,6 +104,9 @@ export class Listener {
         this.#heardAt = input.now;
         this.#receive(input.frame);
         break;
+      case 'heard':
+        this.#heardAt = input.now;
+        break;
       case 'tick':
         if (input.now - this.#heardAt >= this.#config.idleTimeoutMs) this.#close(1001, 'idle');
         break;

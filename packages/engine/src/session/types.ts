@@ -79,6 +79,8 @@ export type DialerEffect =
 /** Input of the server's end of a conversation, for one socket. */
 export type ListenerInput = { readonly now: MonotonicMs } & (
   | { readonly type: 'received'; readonly frame: Frame | BadFrame }
+  /** A sign of life that is no frame: the peer answered a ping. */
+  | { readonly type: 'heard' }
   | { readonly type: 'tick' }
   /** The host opened the channel: the join reply, and from now on its pushes are delivered. */
   | { readonly type: 'accept'; readonly channel: number; readonly response: object }

@@ -105,3 +105,12 @@ describe('a listener', () => {
     });
   });
 });
+
+test('a sign of life that is no frame keeps the socket open, and nothing else does', () => {
+  const listener = open();
+  listener.step({ now: 59_000, type: 'heard' });
+  expect(listener.step({ now: 118_999, type: 'tick' })).toEqual([]);
+  expect(listener.step({ now: 119_000, type: 'tick' })).toMatchObject([
+    { type: 'close', code: 1001 },
+  ]);
+});

@@ -42,7 +42,7 @@ export type Principal = {
   readonly tokenId: string | null;
   /** What it may read and write of its stores (stores.md §11.2); null or absent: everything, `[]`: nothing. */
   readonly pathRules?: readonly PathRule[] | null;
-  /** Whether it may take part in presence (stores.md §10.8.1); absent: yes. */
+  /** Whether it may take part in presence (stores.md §10.8.1); absent: yes, unless it has path rules. */
   readonly presence?: boolean;
 };
 

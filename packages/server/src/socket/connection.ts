@@ -4,7 +4,6 @@ import {
   type BadFrame,
   type Frame,
   frameTuple,
-  isBadFrame,
   isObject,
   isRefusal,
   jsonCodec,
@@ -16,6 +15,7 @@ import type { RawData, WebSocket } from 'ws';
 import { type Principal, sameGrants } from '../access/index.ts';
 import { StorageError } from '../storage/port.ts';
 import { StoreChannel } from './channel.ts';
+import { readHead } from './frame-head.ts';
 import { joinResponse } from './join.ts';
 import { Outbox } from './outbox.ts';
 import { Pings } from './pings.ts';
@@ -79,6 +79,8 @@ export class Connection implements ChannelPort {
     this.#pingedAt = room.clock.now();
     this.#progress = { bytes: 0, at: room.clock.now() };
     this.#socket.on('message', (data, isBinary) => this.#received(data, isBinary));
+    this.#socket.on('pong', () => this.#alive());
+    this.#socket.on('ping', () => this.#alive());
     this.#socket.on('error', () => this.#failed());
     this.#socket.on('close', () => this.#gone());
   }
@@ -167,6 +169,11 @@ export class Connection implements ChannelPort {
     }
   }
 
+  /** Who answers pings is there, be it without a word (stores.md §7.1.4). */
+  #alive(): void {
+    this.#listener.step({ type: 'heard', now: this.#room.clock.now() });
+  }
+
   #received(data: RawData, isBinary: boolean): void {
     if (this.#deaf) return;
     const bytes = bytesOf(data);
@@ -178,19 +185,20 @@ export class Connection implements ChannelPort {
 
   #read(bytes: Buffer, isBinary: boolean): Frame | BadFrame {
     if (isBinary && !this.#codec.binary) return { kind: 'unreadable' };
-    let decoded: unknown;
+    const limit = this.#room.limits.max_frame_bytes;
+    if (bytes.length > limit) {
+      // Only a file may be so large; anything else is not worth decoding.
+      const head = readHead(bytes, isBinary);
+      if (head === null) return { kind: 'unreadable' };
+      if (head.event !== 'put_file') {
+        return { kind: 'bad', ...head, refusal: refuse('frame_too_large', { limit }) };
+      }
+    }
     try {
-      decoded = isBinary ? this.#codec.decode(bytes) : jsonCodec.decode(bytes.toString());
+      return readFrame(isBinary ? this.#codec.decode(bytes) : jsonCodec.decode(bytes.toString()));
     } catch {
       return { kind: 'unreadable' };
     }
-    const frame = readFrame(decoded);
-    const { max_frame_bytes, hard_frame_bytes } = this.#room.limits;
-    const isFile = !isBadFrame(frame) && frame.event === 'put_file';
-    const limit = isFile ? hard_frame_bytes : max_frame_bytes;
-    if (bytes.length <= limit || (isBadFrame(frame) && frame.kind === 'unreadable')) return frame;
-    const { joinRef, ref, topic } = frame;
-    return { kind: 'bad', joinRef, ref, topic, refusal: refuse('frame_too_large', { limit }) };
   }
 
   #perform(effects: readonly ListenerEffect[]): void {

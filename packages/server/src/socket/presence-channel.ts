@@ -53,7 +53,8 @@ export async function admitPresence(
   if (parts === null) return refuse('unauthorized');
   const row = await admit(room.storage, principal, `store:${parts.store}`);
   if (isRefusal(row)) return row;
-  if (principal.presence === false) {
+  // Who is kept from paths would learn of others by their states.
+  if (!(principal.presence ?? (principal.pathRules ?? null) === null)) {
     const says = 'This token may not take part in presence.';
     return refuse('presence_not_allowed', { message: says });
   }

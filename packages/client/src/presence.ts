@@ -1,0 +1,372 @@
+import { alarm, releaseOnce, type Signal } from '@holdfast/engine/registry';
+import { type MirroredPeer, PresenceMirror } from '@holdfast/engine/presence';
+import {
+  type HoldfastError,
+  isObject,
+  isRefusal,
+  type JsonObject,
+  parseStoreName,
+  type PresenceDefinition,
+  presenceTopic,
+  passSchema,
+  readRefusal,
+  RejectedError,
+  type StandardSchema,
+  toPath,
+} from '@holdfast/protocol';
+import { readPresenceJoinReply } from '@holdfast/protocol/presence';
+import { Cell } from './cell.ts';
+import type { Client } from './client.ts';
+import { rooms } from './doors.ts';
+import { fromEnvelope, toEnvelope, type Writable } from './envelopes.ts';
+import { closedError } from './options.ts';
+import type { Room } from './room.ts';
+import type { News, Speaker } from './uplink.ts';
+
+/** Somebody who is there. */
+export type Peer<State> = {
+  /** The subject of its token: the same for all tabs and devices of one user. */
+  readonly key: string;
+  /** Its tab or process. */
+  readonly peer: string;
+  readonly value: State;
+  /** Whether it is this client. */
+  readonly self: boolean;
+};
+
+/** How a topic is doing. */
+export type PresenceStatus = {
+  readonly state: 'joining' | 'joined' | 'left';
+  /** Why it cannot be joined, or what was last set was not taken. */
+  readonly error?: HoldfastError;
+};
+
+/** Who is on a topic, and what this client shows there (records.md §16). */
+export interface Presence<State> extends Disposable {
+  /** Everybody who shows something, this client included, by `<key>/<peer>`; a new map at each change. */
+  readonly peers: Signal<ReadonlyMap<string, Peer<State>>>;
+  readonly status: Signal<PresenceStatus>;
+  /** Shows this to everybody; of what is set quickly the last counts. Throws a `TypeError` for what the schema refuses. */
+  set(value: State): void;
+  /** Shows nothing any more, and goes on looking. */
+  clear(): void;
+  /** Counters of what came, and of what could not be read. */
+  stats(): { readonly updates: number; readonly leaves: number; readonly parseErrors: number };
+  /** Leaves the topic; what is set afterwards is nothing to anybody. */
+  leave(): void;
+}
+
+/**
+ * Joins a presence topic (stores.md §10.8): of a definition with its parameters, or of a store and a path. It needs no
+ * store to be open. Handles of one topic share one channel, and what this client shows on it.
+ */
+export function joinPresence<State>(
+  client: Client,
+  definition: PresenceDefinition<State>,
+  params: { readonly [name: string]: string },
+): Presence<State>;
+export function joinPresence(
+  client: Client,
+  at: { readonly store: string; readonly topic: string },
+): Presence<JsonObject>;
+export function joinPresence<State>(
+  client: Client,
+  at: PresenceDefinition<State> | { readonly store: string; readonly topic: string },
+  params: { readonly [name: string]: string } = {},
+): Presence<State> | Presence<JsonObject> {
+  const room = rooms.get(client);
+  if (room === undefined) throw new TypeError('joinPresence needs a client of this package.');
+  if (client.status.get().connection === 'closed' && client.status.get().error === undefined) {
+    throw closedError('client');
+  }
+  if (!('schema' in at)) {
+    return new TopicHandle(channelOf(room, plainTopic(at)), { gate: plainGate, throttle: 50 });
+  }
+  const { schema, throttle } = at;
+  return new TopicHandle(channelOf(room, presenceTopic(at, params)), {
+    gate: gateOf(schema),
+    throttle,
+  });
+}
+
+function plainTopic({ store, topic }: { readonly store: string; readonly topic: string }): string {
+  if (parseStoreName(store) === null) {
+    throw new TypeError(`"${store}" is not a store name like org/name.`);
+  }
+  const path = toPath(topic);
+  if (isRefusal(path)) throw new TypeError(`"${topic}" is no path: ${path.code}.`);
+  return `presence:${store}:${path}`;
+}
+
+type Passed<T> = { readonly value: T } | { readonly issue: string };
+
+/** What a value becomes on the wire, and back (records.md §5). */
+type Gate<State> = {
+  readonly out: (value: State) => Passed<Writable>;
+  readonly in: (state: JsonObject) => Passed<State>;
+};
+
+const plainGate: Gate<JsonObject> = {
+  out: (value) => ({ value }),
+  in: (value) => ({ value }),
+};
+
+function gateOf<State>(schema: StandardSchema<State>): Gate<State> {
+  return {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is no JSON the server refuses
+    out: (value) => passSchema(schema, value) as Passed<State & Writable>,
+    in: (state) => passSchema(schema, fromEnvelope(state)),
+  };
+}
+
+/** The open topics of each client. */
+const open: WeakMap<Room, Map<string, PresenceChannel>> = /* @__PURE__ */ new WeakMap();
+
+function channelOf(room: Room, topic: string): PresenceChannel {
+  const topics = open.get(room) ?? new Map<string, PresenceChannel>();
+  open.set(room, topics);
+  const channel = topics.get(topic) ?? new PresenceChannel(room, topic, () => topics.delete(topic));
+  topics.set(topic, channel);
+  return channel;
+}
+
+/** One topic of one client: what it shows, and the copy of who is there. */
+class PresenceChannel implements Speaker {
+  readonly status: Cell<PresenceStatus>;
+  readonly changes: Cell<ReadonlyMap<string, MirroredPeer>>;
+  readonly room: Room;
+  readonly #topic: string;
+  readonly #ended: () => void;
+  readonly #mirror = new PresenceMirror();
+  readonly #peer: string;
+  readonly #setAlarm: (at: number) => void;
+  #key: string | null = null;
+  #own: JsonObject | null = null;
+  #isJoined = false;
+  /** What is shown differs from what the server was told. */
+  #isDue = false;
+  #nextAt = 0;
+  #pushes = 0;
+  #holds = 0;
+
+  constructor(room: Room, topic: string, ended: () => void) {
+    const { env, report, deviceId } = room.settings;
+    this.room = room;
+    this.#topic = topic;
+    this.#ended = ended;
+    this.#peer = `${deviceId}:${room.session}`;
+    this.status = new Cell<PresenceStatus>({ state: 'joining' }, report);
+    this.changes = new Cell<ReadonlyMap<string, MirroredPeer>>(this.#mirror.peers, report);
+    this.#setAlarm = alarm(env, () => this.#send());
+  }
+
+  /** Who shows something; the own state as it was set, not as it came back. */
+  get peers(): ReadonlyMap<string, MirroredPeer> {
+    return this.changes.get();
+  }
+
+  isSelf({ key, peer }: MirroredPeer): boolean {
+    return peer === this.#peer && (this.#key === null || key === this.#key);
+  }
+
+  hold(): () => void {
+    this.#holds += 1;
+    if (this.#holds === 1) this.room.uplink.join(this.#topic, this);
+    return releaseOnce(() => {
+      this.#holds -= 1;
+      if (this.#holds === 0) this.#leave();
+    });
+  }
+
+  show(state: JsonObject | null, throttle: number): void {
+    this.#own = state;
+    this.#isDue = true;
+    this.#tell();
+    const now = this.room.settings.env.now();
+    if (now >= this.#nextAt) this.#send();
+    else this.#setAlarm(this.#nextAt);
+    this.#nextAt = Math.max(this.#nextAt, now + throttle);
+  }
+
+  joinPayload(): object {
+    this.#isDue = false;
+    return { peer: this.#peer, ...(this.#own !== null && { state: this.#own }) };
+  }
+
+  hear(news: News): void {
+    switch (news.type) {
+      case 'joined':
+        this.#joined(news.response);
+        break;
+      case 'refused':
+        this.status.set({ state: 'joining', error: RejectedError.from(news.refusal) });
+        break;
+      case 'lost':
+        this.#isJoined = false;
+        this.status.set({ state: 'joining' });
+        break;
+      case 'message':
+        if (this.#mirror.take(news.event, news.payload)) this.#tell();
+        break;
+      case 'reply':
+        if (news.status === 'error') this.#refused(news.response);
+        break;
+      case 'connection':
+        if (this.room.connection.get().connection === 'closed') this.#isJoined = false;
+    }
+  }
+
+  #joined(response: unknown): void {
+    const reply = readPresenceJoinReply(response);
+    if (!isRefusal(reply)) this.#key = reply.key;
+    this.#isJoined = true;
+    this.status.set({ state: 'joined' });
+    this.#tell();
+    // What was set since the join was sent.
+    if (this.#isDue) this.#send();
+  }
+
+  #refused(response: unknown): void {
+    const error = RejectedError.from(readRefusal(response));
+    this.status.set({ ...this.status.get(), error });
+    this.room.settings.report(error);
+  }
+
+  #send(): void {
+    this.#setAlarm(Infinity);
+    if (!this.#isJoined || !this.#isDue) return;
+    this.#isDue = false;
+    const id = String((this.#pushes += 1));
+    const push =
+      this.#own === null
+        ? { id, event: 'presence_untrack', payload: {} }
+        : { id, event: 'presence_track', payload: { state: this.#own } };
+    this.room.uplink.push(this.#topic, push);
+  }
+
+  #leave(): void {
+    this.#setAlarm(Infinity);
+    this.#own = null;
+    this.#isJoined = false;
+    this.#mirror.clear();
+    this.status.set({ state: 'left' });
+    this.#tell();
+    this.#ended();
+    this.room.uplink.leave(this.#topic);
+  }
+
+  /** Own states are shown as they were set: what comes back of them is of the past. */
+  #tell(): void {
+    const peers = new Map<string, MirroredPeer>();
+    for (const [name, each] of this.#mirror.peers) {
+      if (!this.isSelf(each)) peers.set(name, each);
+    }
+    if (this.#own !== null) {
+      const [key, peer, state] = [this.#key ?? '', this.#peer, this.#own];
+      const name = `${key}/${peer}`;
+      const known = this.changes.get().get(name);
+      peers.set(name, known?.state === state ? known : { key, peer, state });
+    }
+    const before = this.changes.get();
+    const isSame =
+      peers.size === before.size && [...peers].every(([name, each]) => before.get(name) === each);
+    if (!isSame) this.changes.set(peers);
+  }
+}
+
+/** One handle: its gate on what it sets and sees. */
+class TopicHandle<State> implements Presence<State> {
+  readonly peers: Signal<ReadonlyMap<string, Peer<State>>>;
+  readonly status: Signal<PresenceStatus>;
+  readonly #channel: PresenceChannel;
+  readonly #gate: Gate<State>;
+  readonly #throttle: number;
+  readonly #release: () => void;
+  readonly #unsubscribe: () => void;
+  readonly #seen: Cell<ReadonlyMap<string, Peer<State>>>;
+  /** What was made of each peer; null: it could not be read. */
+  #made = new Map<MirroredPeer, Peer<State> | null>();
+  #updates = 0;
+  #leaves = 0;
+  #parseErrors = 0;
+  #hasLeft = false;
+
+  constructor(
+    channel: PresenceChannel,
+    { gate, throttle }: { readonly gate: Gate<State>; readonly throttle: number },
+  ) {
+    this.#channel = channel;
+    this.#gate = gate;
+    this.#throttle = throttle;
+    this.status = channel.status;
+    this.#seen = new Cell<ReadonlyMap<string, Peer<State>>>(
+      new Map(),
+      channel.room.settings.report,
+    );
+    this.peers = this.#seen;
+    this.#unsubscribe = channel.changes.subscribe(() => this.#update());
+    this.#release = channel.hold();
+    this.#update();
+  }
+
+  set(value: State): void {
+    if (this.#hasLeft) return;
+    const passed = this.#gate.out(value);
+    if ('issue' in passed) throw new TypeError(`This cannot be shown: ${passed.issue}.`);
+    const state = toEnvelope(passed.value);
+    if (!isObject(state)) throw new TypeError('This cannot be shown: it is no object.');
+    this.#channel.show(state, this.#throttle);
+    this.#update();
+  }
+
+  clear(): void {
+    if (this.#hasLeft) return;
+    this.#channel.show(null, this.#throttle);
+    this.#update();
+  }
+
+  stats(): ReturnType<Presence<State>['stats']> {
+    return { updates: this.#updates, leaves: this.#leaves, parseErrors: this.#parseErrors };
+  }
+
+  leave(): void {
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
+    this.#unsubscribe();
+    this.#release();
+    this.#seen.set(new Map());
+  }
+
+  [Symbol.dispose](): void {
+    this.leave();
+  }
+
+  #update(): void {
+    const made = new Map<MirroredPeer, Peer<State> | null>();
+    const peers = new Map<string, Peer<State>>();
+    for (const [name, each] of this.#channel.peers) {
+      const known = this.#made.get(each);
+      const peer = known === undefined ? this.#make(each) : known;
+      made.set(each, peer);
+      if (peer !== null) peers.set(name, peer);
+    }
+    this.#made = made;
+    const before = this.#seen.get();
+    for (const name of before.keys()) if (!peers.has(name)) this.#leaves++;
+    const isSame =
+      peers.size === before.size && [...peers].every(([name, each]) => before.get(name) === each);
+    if (!isSame) this.#seen.set(peers);
+  }
+
+  #make(mirrored: MirroredPeer): Peer<State> | null {
+    const { key, peer, state } = mirrored;
+    const self = this.#channel.isSelf(mirrored);
+    const passed = this.#gate.in(state);
+    if ('issue' in passed) {
+      this.#parseErrors++;
+      return null;
+    }
+    if (!self) this.#updates++;
+    return Object.freeze({ key, peer, value: passed.value, self });
+  }
+}

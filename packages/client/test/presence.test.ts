@@ -1,0 +1,171 @@
+import { presence } from '@holdfast/protocol';
+import { joinPresence, type Presence } from '@holdfast/client/presence';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Valve } from './valve.ts';
+import { openWorld, type World } from './world.ts';
+
+let world: World;
+
+beforeEach(async () => {
+  world = await openWorld();
+});
+
+afterEach(async () => {
+  await world[Symbol.asyncDispose]();
+});
+
+type Cursor = { readonly x: number; readonly at: Date };
+
+/** A schema as libraries make them: takes what has a number `x`, and an instant. */
+const schema = {
+  '~standard': {
+    version: 1 as const,
+    vendor: 'test',
+    validate: (value: unknown) => {
+      const { x, at } = (value ?? {}) as { x?: unknown; at?: unknown };
+      return typeof x === 'number' && at instanceof Date
+        ? { value: { x, at } }
+        : { issues: [{ message: 'no cursor' }] };
+    },
+  },
+};
+const Cursors = presence<Cursor>({
+  name: 'cursors',
+  store: 'acme/app',
+  topic: 'rooms/:id',
+  schema,
+});
+const at = new Date(0);
+const plain = { store: 'acme/app', topic: 'rooms/1' };
+
+const shown = <T>(room: Presence<T>): unknown[] =>
+  [...room.peers.get().values()]
+    .map(({ value, self }) => [value, self])
+    .toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+
+describe('presence', () => {
+  it('peers see each other, themselves at once, and the last that was set (S85)', async () => {
+    const [a, b] = [1, 2].map(() => joinPresence(world.client(), Cursors, { id: '1' }));
+    if (a === undefined || b === undefined) throw new Error('two');
+    a.set({ x: 1, at });
+    expect(shown(a)).toEqual([[{ x: 1, at }, true]]);
+    await expect.poll(() => shown(b)).toEqual([[{ x: 1, at }, false]]);
+    b.set({ x: 10, at });
+    b.set({ x: 11, at });
+    await expect
+      .poll(() => shown(a))
+      .toEqual([
+        [{ x: 1, at }, true],
+        [{ x: 11, at }, false],
+      ]);
+    const before = a.peers.get();
+    const own = [...before.values()].find(({ self }) => self);
+    b.set({ x: 12, at });
+    await expect.poll(() => shown(a)).toContainEqual([{ x: 12, at }, false]);
+    expect(a.peers.get()).not.toBe(before);
+    expect([...a.peers.get().values()].find(({ self }) => self)).toBe(own);
+    expect([...a.peers.get().keys()].every((name) => name.includes('/'))).toBe(true);
+  });
+
+  it('a late joiner sees everyone; who leaves is gone for the others, and sees nobody (S85)', async () => {
+    const rooms = [1, 2].map((n) => {
+      const room = joinPresence(world.client(), plain);
+      room.set({ n });
+      return room;
+    });
+    const watcher = joinPresence(world.client(), plain);
+    await expect
+      .poll(() => shown(watcher))
+      .toEqual([
+        [{ n: 1 }, false],
+        [{ n: 2 }, false],
+      ]);
+    expect(watcher.status.get()).toEqual({ state: 'joined' });
+    rooms[0]?.leave();
+    expect(rooms[0]?.peers.get().size).toBe(0);
+    rooms[0]?.set({ n: 'nothing to anybody' });
+    await expect.poll(() => shown(watcher)).toEqual([[{ n: 2 }, false]]);
+    expect(watcher.stats()).toEqual({ updates: 2, leaves: 1, parseErrors: 0 });
+    rooms[1]?.clear();
+    await expect.poll(() => shown(watcher)).toEqual([]);
+    expect(rooms[1]?.status.get()).toEqual({ state: 'joined' });
+  });
+
+  it('what the schema refuses is not set, and not seen (S85)', async () => {
+    const [good, bad] = [
+      joinPresence(world.client(), Cursors, { id: '1' }),
+      joinPresence(world.client(), plain),
+    ];
+    expect(() => good.set({ x: 'no' } as never)).toThrow(TypeError);
+    bad.set({ x: 'no cursor' });
+    await expect.poll(() => good.stats().parseErrors).toBe(1);
+    expect(shown(good)).toEqual([]);
+  });
+
+  it('of 100 sets in a moment two are sent, the last of them the last (S85)', async () => {
+    const valve = new Valve();
+    const room = joinPresence(world.client({ link: valve }), plain);
+    const watcher = joinPresence(world.client(), plain);
+    await expect.poll(() => room.status.get().state).toBe('joined');
+    for (let n = 1; n <= 100; n++) room.set({ n });
+    await expect.poll(() => shown(watcher)).toEqual([[{ n: 100 }, false]]);
+    expect(
+      valve.sent.filter((data) => String(data).includes('presence_track')).length,
+    ).toBeLessThan(3);
+  });
+
+  it('after a lost connection it shows what it showed, and others see no leave (S85)', async () => {
+    const valve = new Valve();
+    const [room, watcher] = [
+      joinPresence(world.client({ link: valve, env: { random: () => 0.01 } }), plain),
+      joinPresence(world.client(), plain),
+    ];
+    room.set({ n: 1 });
+    await expect.poll(() => shown(watcher)).toEqual([[{ n: 1 }, false]]);
+    const opened = valve.opened;
+    valve.cut();
+    room.set({ n: 2 });
+    await expect.poll(() => valve.opened).toBe(opened + 1);
+    await expect.poll(() => shown(watcher)).toEqual([[{ n: 2 }, false]]);
+    expect(watcher.stats().leaves).toBe(0);
+    expect(shown(room)).toEqual([[{ n: 2 }, true]]);
+  });
+
+  it('two handles of one client share the topic, and what it shows; the last to leave leaves it (S85)', async () => {
+    const client = world.client();
+    const [one, two] = [joinPresence(client, plain), joinPresence(client, plain)];
+    const watcher = joinPresence(world.client(), plain);
+    one.set({ n: 1 });
+    expect(shown(two)).toEqual([]);
+    await expect.poll(() => shown(two)).toEqual([[{ n: 1 }, true]]);
+    one.leave();
+    await expect.poll(() => shown(watcher)).toEqual([[{ n: 1 }, false]]);
+    two.leave();
+    await expect.poll(() => shown(watcher)).toEqual([]);
+    const again = joinPresence(client, plain);
+    again.set({ n: 2 });
+    await expect.poll(() => shown(watcher)).toEqual([[{ n: 2 }, false]]);
+  });
+
+  it('says why it cannot be joined, and what was not taken (S85)', async () => {
+    const stranger = joinPresence(world.client(), { store: 'acme/none', topic: 'a' });
+    await expect.poll(() => stranger.status.get().error?.code).toBe('unauthorized');
+    const room = joinPresence(world.client(), plain);
+    await expect.poll(() => room.status.get().state).toBe('joined');
+    room.set({ text: 'x'.repeat(5000) });
+    await expect.poll(() => room.status.get().error?.code).toBe('value_too_large');
+    expect(() => joinPresence(world.client(), { store: 'none', topic: 'a' })).toThrow(TypeError);
+    expect(() => joinPresence(world.client(), { store: 'acme/app', topic: '' })).toThrow(TypeError);
+    expect(() => joinPresence(world.client(), Cursors, {})).toThrow(TypeError);
+  });
+
+  it('opens no store, and ends with the client (S85)', async () => {
+    const client = world.client();
+    const [room, watcher] = [joinPresence(client, plain), joinPresence(world.client(), plain)];
+    room.set({ n: 1 });
+    await expect.poll(() => shown(watcher)).toEqual([[{ n: 1 }, false]]);
+    expect(client.inspect()).toMatchObject({ stores: [] });
+    await client.close();
+    expect(() => joinPresence(client, plain)).toThrow(expect.objectContaining({ code: 'closed' }));
+  });
+});

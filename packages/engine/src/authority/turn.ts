@@ -35,7 +35,8 @@ export function turnAway({ blocks, unblock, opId }: Submission, channel: Channel
     channel.barred = opId;
     return overloaded();
   }
-  if (channel.block === null) channel.barred = first;
+  // Also where a block stands: what lifts it may be in the queue already, and this one has not passed then.
+  channel.barred = first;
   return blocked(first);
 }
 

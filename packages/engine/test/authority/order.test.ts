@@ -46,6 +46,21 @@ describe('a channel that blocks', () => {
     ]);
   });
 
+  test('S67 lets nothing pass what was turned away behind a retry that was still in the queue (P7)', () => {
+    const desk = new Desk({ limits: { ...defaultLimits, write_queue: 2 } });
+    desk.ask(set('a', 1), { ...id(1), rate });
+    desk.submit(set('a', 1), { ...id(1), unblock: true });
+    for (const opId of ['d2:s:1', 'd2:s:2', 'd2:s:3']) {
+      desk.submit(increment('n'), { channel: 2, opId });
+    }
+    expect(reasonOf(desk.reply(desk.submit(set('a', 2), id(2))))).toBe('blocked');
+    desk.flush();
+    expect(desk.value('a')).toBe(1);
+    expect(reasonOf(desk.ask(set('a', 3), id(3)))).toBe('blocked');
+    expect(reasonOf(desk.ask(set('a', 2), { ...id(2), unblock: true }))).toBeNull();
+    expect(reasonOf(desk.ask(set('a', 3), id(3)))).toBeNull();
+  });
+
   test('does not stand in the way of others, nor of a new join', () => {
     const desk = new Desk();
     desk.ask(increment('n'), { ...id(1), rate });

@@ -170,7 +170,8 @@ const nothing: Outcome = { value: null, arg: null };
 
 /** What a write that a record tells of came to, as its reply says it (stores.md §7.5). */
 export function resultOf({ seq, op, value }: Pick<Op, 'seq' | 'op' | 'value'>): WriteResult {
-  if (op === 'put_file' && isObject(value)) return { store_seq: seq, hash: String(value['hash']) };
+  const hash = op === 'put_file' && isObject(value) ? value['hash'] : null;
+  if (typeof hash === 'string') return { store_seq: seq, hash };
   if (!isLeaseWrite({ op }) || !isLease(value)) return { store_seq: seq };
   const { token, expires_at, holder } = value;
   return { store_seq: seq, token, expires_at, holder };

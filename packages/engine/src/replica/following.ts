@@ -72,7 +72,10 @@ export class Following {
   joinPayload(): object {
     const { config, fold } = this.#parts;
     const isBare = this.#isSpoiled || config.patterns.length === 0;
-    const snapshot = this.#collection && { id: this.#collection.id, next: this.#collection.next };
+    const snapshot = this.#collection && {
+      id: this.#collection.begin.id,
+      next: this.#collection.next,
+    };
     return joinPayload({
       lastSeq: isBare ? 0 : fold.cursor,
       incarnation: isBare ? null : this.#incarnation,
@@ -175,7 +178,7 @@ export class Following {
   #onBegin(payload: unknown): Refusal | null {
     const begin = readSnapshotBegin(payload);
     if (isRefusal(begin)) return begin;
-    if (this.#collection?.continues(begin) === true) return null;
+    if (this.#collection?.isOf(begin) === true) return null;
     const collection = Collection.begin(begin);
     if (isRefusal(collection)) return collection;
     this.#collection = collection;
@@ -196,7 +199,7 @@ export class Following {
     const refusal = collection.check(end);
     if (refusal !== null) return refusal;
     this.#collection = null;
-    const { seq, incarnation } = collection;
+    const { seq, incarnation } = collection.begin;
     this.#replace({ tree: collection.resultOn(this.#parts.fold.committed), seq, incarnation });
     return null;
   }

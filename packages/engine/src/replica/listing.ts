@@ -9,7 +9,7 @@ import {
   segmentsOf,
   type Seq,
 } from '@holdfast/protocol';
-import type { Range, Tree } from '../data/index.ts';
+import { type Range, revisionAt, type Tree } from '../data/index.ts';
 
 /** What a replica shows at a path (stores.md §18 C10). */
 export type ShownEntry = {
@@ -56,7 +56,7 @@ export function show(sighted: Sighted, path: Path): ShownEntry | undefined {
   const pending =
     view !== committed && (isMap ? sighted.touches(path) : !Number.isInteger(revision));
   if (!pending) return { path, value, type, revision, pending };
-  const known = committed.leaf(path)?.revision ?? committed.mapRevision(path) ?? 0;
+  const known = revisionAt(committed, path) ?? 0;
   return { path, value, type, revision: known, pending };
 }
 

@@ -3,8 +3,8 @@ import { HoldfastError, type Json } from '@holdfast/protocol';
 import { noticeIn } from './heartbeat.ts';
 import type { Lease } from './lease.ts';
 import { checkOptions } from './options.ts';
+import type { Receipt } from './receipt.ts';
 import type { Slot } from './slot.ts';
-import type { Store } from './store.ts';
 import type { News } from './uplink.ts';
 
 /** How a value was come by: it was there · computed here · awaited from another · computed here, asking nobody. */
@@ -26,8 +26,21 @@ export type OnceOptions = {
 /** Computes the value; the signal aborts when it is given up, or another has taken over. */
 export type Compute<T> = (signal: AbortSignal) => T | Promise<T>;
 
+/** What a flight needs of a handle. */
+export type FlightStore = {
+  readonly ready: Promise<void>;
+  get(path: string): Json | undefined;
+  on(
+    pattern: string,
+    callback: (event: { readonly op: string }) => void,
+    options?: { readonly includeCurrent: boolean },
+  ): () => void;
+  lease(path: string, options: { readonly ttl: number }): Promise<Lease>;
+  put(path: string, value: string, options: { readonly fence: Lease }): Receipt;
+};
+
 type Outing<T> = {
-  readonly store: Store;
+  readonly store: FlightStore;
   readonly slot: Slot;
   readonly key: string;
   /** Where the lease is that one who computes holds. */
@@ -42,7 +55,7 @@ const lookAgainMs = { min: 500, max: 60_000 };
 
 /** Lets one of all clients compute the value at a key (stores.md §18 C22); at least once, not exactly once. */
 export async function once<T extends Json>(
-  at: { readonly store: Store; readonly slot: Slot; readonly key: string },
+  at: { readonly store: FlightStore; readonly slot: Slot; readonly key: string },
   compute: Compute<T>,
   options: OnceOptions = {},
 ): Promise<Flight<T>> {

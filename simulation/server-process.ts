@@ -4,6 +4,7 @@ import { createServer, scopes } from '@holdfast/server';
 const [, , data = '', port = '0'] = process.argv;
 
 const server = createServer({
+  rates: false,
   data,
   origins: ['*'],
   authenticate: async ({ token }) =>

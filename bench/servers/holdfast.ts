@@ -7,6 +7,7 @@ import { serve, settings } from './answers.ts';
 const given = settings()['data'];
 const data = typeof given === 'string' ? given : mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
 const server = createServer({
+  rates: false,
   data,
   limits: { max_sockets_per_token: 10_000, idle_timeout_ms: 600_000 },
   authenticate: async ({ token }) =>

@@ -100,6 +100,7 @@ function reportOf(of: {
 
 function serverOn(storage: ReturnType<typeof memory>): Server {
   return createServer({
+    rates: false,
     storage,
     authenticate: async (credentials) =>
       credentials.token === token

@@ -122,6 +122,7 @@ export class Site {
       wall: this.wall,
     });
     const server = createServer({
+      rates: false,
       storage: disk.storage,
       authenticate: async ({ token }) => (this.admits(token) ? principalOf(token) : null),
       clock: {

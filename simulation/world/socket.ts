@@ -235,7 +235,7 @@ export class Socket {
       principal: this.#deviceId,
       request:
         event === 'transact' ? parseTransact(payload, options) : parseWrite(payload, options),
-      rate: isLimited ? refuse('rate_limited', { retry_after_ms: 100 }) : null,
+      rate: isLimited ? () => refuse('rate_limited', { retry_after_ms: 100 }) : null,
     };
   }
 }

@@ -18,7 +18,7 @@ export type World = AsyncDisposable & {
 
 /** Opens a world; the store is `acme/app`. */
 export async function openWorld(): Promise<World> {
-  const server = createServer({ storage: memory() });
+  const server = createServer({ storage: memory(), rates: false });
   const { url } = await server.listen();
   await server.stores.create('acme/app');
   const issue: World['issue'] = (scopes) =>

@@ -3,6 +3,7 @@ export {
   type Credentials,
   type PathRule,
   type Principal,
+  type RateLimits,
   type Scope,
   scopes,
   type StoreAccess,

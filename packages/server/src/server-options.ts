@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { EpochMs, Limits } from '@holdfast/protocol';
-import type { Authenticate, TokenRequest } from './access/index.ts';
+import type { Authenticate, RateLimits, TokenRequest } from './access/index.ts';
 import type { Blobs } from './blobs/index.ts';
 import type { Bus } from './bus/port.ts';
 import type { Clock } from './host/clock.ts';
@@ -35,6 +35,11 @@ export type ServerOptions = {
    * (stores.md §13.1).
    */
   readonly retention?: Partial<LogRetention>;
+  /**
+   * How much one token may do, instead of the defaults of stores.md §12.1; `false`: as much as it likes. An authenticator
+   * may set others for a principal.
+   */
+  readonly rates?: Partial<RateLimits> | false;
   /** Browser origins besides the server's own, such as `https://app.example`; `*` admits all. Default: none. */
   readonly origins?: readonly string[];
   /** Directory of a built web console, served at `/`. */
@@ -95,6 +100,7 @@ export const optionNames: ReadonlySet<string> = new Set([
   'bus',
   'authenticate',
   'limits',
+  'rates',
   'retention',
   'origins',
   'console',

@@ -8,7 +8,7 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { type EpochMs, type Limits, parseStoreName } from '@holdfast/protocol';
-import { Access, allowsOrigin, TokenAuthority } from './access/index.ts';
+import { Access, allowsOrigin, Rates, ratesOf, TokenAuthority } from './access/index.ts';
 import type { Blobs } from './blobs/index.ts';
 import { diskBlobs } from './blobs/disk.ts';
 import { memoryBlobs } from './blobs/memory.ts';
@@ -59,6 +59,7 @@ class HoldfastServer implements Server {
   readonly #log: ServerLog;
   readonly #clock: Clock;
   readonly #limits: Limits;
+  readonly #rates: Rates;
   readonly #storage: Storage;
   readonly #openStores: Stores;
   readonly #compactor: Compactor;
@@ -80,6 +81,8 @@ class HoldfastServer implements Server {
     this.#clock = options.clock ?? systemClock;
     this.#limits = limitsOf(options.limits);
     const retention = retentionOf(options.retention);
+    const rates = options.rates === false ? null : ratesOf(options.rates);
+    this.#rates = new Rates(rates, () => this.#clock.now());
     // Last of what may throw: from here on there is something to close.
     this.#storage = openStorage(options);
     const room = this.#hostRoom();
@@ -223,6 +226,7 @@ class HoldfastServer implements Server {
       ...room,
       stores: this.#openStores,
       access,
+      rates: this.#rates,
       files: this.#files,
       flusher: new Flusher(),
       snapshots: new Snapshots(),
@@ -239,6 +243,7 @@ class HoldfastServer implements Server {
       clock: this.#clock,
       closing: this.#closingSignal.signal,
       access,
+      rates: this.#rates,
       files: this.#files,
       tokens: this.#tokens,
       ready: () => this.#ready(),

@@ -42,6 +42,7 @@ export const command: Command = defineCommand({
     const directory = consoleDirectory();
     const storage = sqlite({ directory: args.data });
     const server = createServer({
+      rates: false,
       storage,
       authenticate: devAuthenticate(storage, orgs),
       log: serverLog(terminal),

@@ -122,7 +122,8 @@ export class Draft implements Judge {
 
   /** The checks from the rate limiter's on, in the order of stores.md §7.7. */
   judge(work: Work): Outcome {
-    if (work.verdict !== null) return work.verdict;
+    const verdict = work.verdict ?? work.submission.rate?.() ?? null;
+    if (verdict !== null) return verdict;
     const { request } = work.submission;
     if (isRefusal(request) && request.code === 'invalid op') return request;
     if (this.#base.archived) return refuse('store_archived');

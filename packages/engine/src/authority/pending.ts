@@ -41,7 +41,7 @@ export class Pending {
     }
     const key = keyOf(submission);
     const original = this.#open.get(key) ?? null;
-    const verdict = excess >= 0 ? overloaded() : submission.rate;
+    const verdict = excess >= 0 ? overloaded() : null;
     const deadline = now + this.#limits.write_queue_ms;
     const work = new Work(submission, { channel, key, deadline, verdict, original });
     if (excess >= 0) channel.crowded ??= submission.opId;

@@ -80,8 +80,11 @@ export type Submission = {
   readonly principal: string | null;
   /** The parsed request, or why it does not parse: told only after the checks that come before. */
   readonly request: Request | FileWrite | RollbackRequest | Refusal;
-  /** The verdict of the rate limiter, judged after deduplication; null lets it pass. */
-  readonly rate: Refusal | null;
+  /**
+   * The verdict of the rate limiter, asked for after deduplication, so that repeats are free (stores.md §6.3); the same
+   * each time it is asked. Null lets it pass, and so does a verdict of null.
+   */
+  readonly rate: (() => Refusal | null) | null;
   /** The verdict on the files that the request names, `unknown_file` (stores.md §14.4); absent or null lets it pass. */
   readonly files?: Refusal | null;
   /** An administrator's forced delete passes live leases (stores.md §5.2.3). */

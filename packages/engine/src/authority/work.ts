@@ -30,7 +30,7 @@ export class Work {
   /** Names the request among the open ones. */
   readonly key: string;
   readonly deadline: MonotonicMs;
-  /** Refuses it unless it is a repeat: the verdict of the rate limiter, or that there is too much to do. */
+  /** Refuses it unless it is a repeat: there is too much to do. */
   readonly verdict: Refusal | null;
   readonly barred: OpId | null;
   /** The same request, sent just before and open when this one came. */

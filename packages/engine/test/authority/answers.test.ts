@@ -54,7 +54,7 @@ describe('an answer', () => {
     const desk = new Desk({ archived: true });
     const rate = refuse('rate_limited', { retry_after_ms: 20 });
     const ask = (code: 'invalid op' | 'empty_path', limited: boolean) =>
-      reasonOf(desk.ask(refuse(code), { blocks: false, rate: limited ? rate : null }));
+      reasonOf(desk.ask(refuse(code), { blocks: false, rate: limited ? () => rate : null }));
     expect(ask('invalid op', true)).toBe('rate_limited');
     expect(ask('invalid op', false)).toBe('invalid op');
     expect(ask('empty_path', false)).toBe('store_archived');

@@ -81,7 +81,7 @@ export class Client {
       fingerprint: counter,
       principal: this.id,
       request: this.#intents[counter - 1] ?? refuse('invalid op'),
-      rate: more.limited ? refuse('rate_limited', { retry_after_ms: 10 }) : null,
+      rate: more.limited ? () => refuse('rate_limited', { retry_after_ms: 10 }) : null,
     };
   }
 

@@ -93,9 +93,9 @@ describe('a repeat', () => {
     const desk = new Desk();
     const rate = refuse('rate_limited', { retry_after_ms: 10 });
     desk.ask(increment('n'), id(1));
-    expect(reasonOf(desk.ask(increment('n'), { ...id(2), rate }))).toBe('rate_limited');
+    expect(reasonOf(desk.ask(increment('n'), { ...id(2), rate: () => rate }))).toBe('rate_limited');
     desk.run({ type: 'archived', archived: true });
-    expect(desk.ask(increment('n'), { ...id(1), rate })).toEqual({ store_seq: 1 });
+    expect(desk.ask(increment('n'), { ...id(1), rate: () => rate })).toEqual({ store_seq: 1 });
     expect(reasonOf(desk.ask(increment('n'), id(3)))).toBe('blocked');
   });
 

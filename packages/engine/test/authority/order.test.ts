@@ -10,7 +10,9 @@ describe('a channel that blocks', () => {
     const desk = new Desk();
     const write = (counter: number, more = {}) =>
       desk.submit(set('a', counter), { ...id(counter), ...more });
-    const first = Array.from({ length: 10 }, (_, i) => write(i + 1, i === 2 ? { rate } : {}));
+    const first = Array.from({ length: 10 }, (_, i) =>
+      write(i + 1, i === 2 ? { rate: () => rate } : {}),
+    );
     desk.flush();
     expect(first.map((ticket) => reasonOf(desk.reply(ticket)))).toEqual([
       null,
@@ -36,7 +38,7 @@ describe('a channel that blocks', () => {
   test('S67 refuses what is already in the queue, too', () => {
     const desk = new Desk({ batchMax: 1 });
     const tickets = [1, 2, 3].map((i) =>
-      desk.submit(increment('n'), { ...id(i), rate: i === 1 ? rate : null }),
+      desk.submit(increment('n'), { ...id(i), rate: i === 1 ? () => rate : null }),
     );
     desk.flush();
     expect(tickets.map((ticket) => reasonOf(desk.reply(ticket)))).toEqual([
@@ -63,7 +65,7 @@ describe('a channel that blocks', () => {
 
   test('does not stand in the way of others, nor of a new join', () => {
     const desk = new Desk();
-    desk.ask(increment('n'), { ...id(1), rate });
+    desk.ask(increment('n'), { ...id(1), rate: () => rate });
     expect(desk.ask(increment('n'), { channel: 2, opId: 'd2:s:1' })).toEqual({ store_seq: 1 });
     desk.run({ type: 'left', channel: 1 });
     expect(desk.authority.describe().blocked).toBe(0);
@@ -73,7 +75,7 @@ describe('a channel that blocks', () => {
   test('stays blocked for what it has in the queue when it leaves', () => {
     const desk = new Desk({ batchMax: 1 });
     desk.weather = ({ type }) => (type === 'lookup' ? 'late' : null);
-    desk.submit(increment('n'), { ...id(1), rate });
+    desk.submit(increment('n'), { ...id(1), rate: () => rate });
     const second = desk.submit(increment('n'), id(2));
     desk.flush();
     desk.step({ type: 'left', channel: 1 });
@@ -91,7 +93,7 @@ describe('a channel that blocks', () => {
 
   test('is blocked by no refusal on capver 3', () => {
     const desk = new Desk();
-    desk.ask(increment('n'), { ...id(1), rate, blocks: false });
+    desk.ask(increment('n'), { ...id(1), rate: () => rate, blocks: false });
     expect(desk.ask(increment('n'), { ...id(2), blocks: false })).toEqual({ store_seq: 1 });
   });
 });

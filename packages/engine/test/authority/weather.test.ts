@@ -157,7 +157,7 @@ describe('with another node', () => {
     const there = new Desk({}, here.log);
     const rate = refuse('rate_limited', { retry_after_ms: 10 });
     here.submit(increment('n'), id(1));
-    here.submit(increment('n'), { ...id(2), rate });
+    here.submit(increment('n'), { ...id(2), rate: () => rate });
     there.ask(increment('n'), { opId: 'd2:s:1' });
     here.flush();
     expect(here.reply(1)).toEqual({ store_seq: 2 });

@@ -1,6 +1,7 @@
 import { isObject } from '@holdfast/protocol';
 import { faultInRules } from './path-rules.ts';
 import { type Principal, scopes } from './principal.ts';
+import { defaultRates } from './rates.ts';
 
 const known: ReadonlySet<unknown> = new Set(scopes);
 
@@ -24,6 +25,7 @@ const fields: readonly Field[] = [
   ['expiresAt', isInstantOrNull, 'milliseconds since 1970, or null'],
   ['tokenId', isTextOrNull, 'a string or null'],
   ['presence', isFlagOrNone, 'true or false'],
+  ['limits', isRatesOrNone, 'rates that are positive integers'],
 ];
 
 function isTextOrNull(value: unknown): boolean {
@@ -45,6 +47,17 @@ function isStoreAccess(value: unknown): boolean {
 
 function isInstantOrNull(value: unknown): boolean {
   return value === null || (typeof value === 'number' && Number.isFinite(value));
+}
+
+function isRatesOrNone(value: unknown): boolean {
+  if (value === undefined) return true;
+  return (
+    isObject(value) &&
+    Object.entries(value).every(
+      ([name, rate]) =>
+        Object.hasOwn(defaultRates, name) && Number.isSafeInteger(rate) && Number(rate) > 0,
+    )
+  );
 }
 
 function isFlagOrNone(value: unknown): boolean {

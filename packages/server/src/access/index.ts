@@ -26,5 +26,6 @@ export {
   scopes,
   type StoreAccess,
 } from './principal.ts';
+export { type Charge, type RateLimits, Rates, ratesOf, type RateStanding } from './rates.ts';
 export { redact, redactedLog } from './redact.ts';
 export { type IssuedToken, TokenAuthority, type TokenRequest } from './tokens.ts';

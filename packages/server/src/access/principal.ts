@@ -1,6 +1,7 @@
 import type { EpochMs } from '@holdfast/protocol';
 
 import type { PathRule } from './path-rules.ts';
+import type { RateLimits } from './rates.ts';
 
 /** Every scope there is (stores.md §11.1.3), sorted. */
 export const scopes = [
@@ -44,6 +45,8 @@ export type Principal = {
   readonly pathRules?: readonly PathRule[] | null;
   /** Whether it may take part in presence (stores.md §10.8.1); absent: yes, unless it has path rules. */
   readonly presence?: boolean;
+  /** Rates of its own instead of the server's (stores.md §12.1.2). */
+  readonly limits?: Partial<RateLimits>;
 };
 
 /** What an authenticator sees of a connection or request. The token is a secret: never log it. */

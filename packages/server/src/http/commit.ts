@@ -5,6 +5,7 @@ import type { Context } from 'hono';
 import { grantsOf, type Principal } from '../access/index.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { Problem, refused } from './errors.ts';
+import { tellRate } from './identify.ts';
 
 /** What a route wants committed. */
 export type Wanted = {
@@ -32,6 +33,14 @@ export class Committer {
 
   /** Throws a {@link Problem} for every refusal. */
   async commit(c: Context, store: OpenStore, wanted: Wanted): Promise<Outcome> {
+    try {
+      return await this.#commit(c, store, wanted);
+    } finally {
+      tellRate(c, this.#deps.rates.writes(wanted.principal));
+    }
+  }
+
+  async #commit(c: Context, store: OpenStore, wanted: Wanted): Promise<Outcome> {
     const key = c.req.header('idempotency-key');
     if (key === undefined) {
       const reply = await this.#write(store, wanted, this.#deps.newId());
@@ -94,7 +103,7 @@ export class Committer {
       fingerprint: fingerprint(same),
       principal: principal.subject,
       request,
-      rate: null,
+      rate: this.#deps.rates.write(principal, costOf(request)),
       files,
       forced,
       ...(principal.pathRules && { grants: grantsOf(principal.pathRules) }),
@@ -121,4 +130,9 @@ function accepted(reply: WriteReply | Refusal): WriteReply {
 /** The device that HTTP ops carry (stores.md §15.1.4). */
 function deviceOf({ tokenId, subject }: Principal): string {
   return tokenId === null ? `web:${subject ?? 'anonymous'}` : `http:${tokenId}`;
+}
+
+/** A transaction counts as so many writes (stores.md §12.2). */
+function costOf(request: Wanted['request']): number {
+  return !isRefusal(request) && request.op === 'transact' ? request.ops.length : 1;
 }

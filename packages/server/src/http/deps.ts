@@ -2,7 +2,7 @@ import type { LoggedOp, Submission } from '@holdfast/engine/authority';
 import type { Span, Tree } from '@holdfast/engine/data';
 import type { EpochMs, Limits, Refusal, Seq, WriteReply } from '@holdfast/protocol';
 
-import type { Access, Principal, TokenAuthority } from '../access/index.ts';
+import type { Access, Principal, Rates, TokenAuthority } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
 import type { Storage, StoreRow } from '../storage/port.ts';
 
@@ -74,6 +74,7 @@ export type HttpDeps = {
   /** Holds a store open for as long as `use` takes. */
   readonly withStore: <T>(storeId: string, use: (store: OpenStore) => T | Promise<T>) => Promise<T>;
   readonly access: Access;
+  readonly rates: Rates;
   readonly files: Files;
   readonly tokens: TokenAuthority;
   /** Not ok while draining. */

@@ -11,6 +11,7 @@ import { routeEntries } from './entries.ts';
 import { routeEntryBatch } from './entry-batch.ts';
 import { routeEntryList } from './entry-list.ts';
 import { routeFiles } from './files.ts';
+import { addRate } from './identify.ts';
 import { routeHealth } from './health.ts';
 import { routeHistory } from './history.ts';
 import { routeLog } from './log.ts';
@@ -45,6 +46,9 @@ const corsHeaders = {
     'ETag',
     'Idempotent-Replay',
     'Retry-After',
+    'X-RateLimit-Limit',
+    'X-RateLimit-Remaining',
+    'X-RateLimit-Reset',
     'X-Request-Id',
   ],
   maxAge: 600,
@@ -62,6 +66,7 @@ export function createHttp(deps: HttpDeps): Hono {
   app.use('/api/*', async (c, next) => {
     await next();
     markPrivate(c.res.headers);
+    addRate(c);
   });
   app.use(
     '/api/*',

@@ -3,9 +3,11 @@ import { refuse } from '@holdfast/protocol';
 import type { Context } from 'hono';
 
 import {
+  type Charge,
   type Credentials,
   grantsOf,
   type Principal,
+  type RateStanding,
   refuseScope,
   type Scope,
 } from '../access/index.ts';
@@ -21,6 +23,7 @@ export async function identify(deps: HttpDeps, c: Context): Promise<Principal> {
     throw new Problem(503, 'unavailable', { retry_after_ms: RETRY_MS });
   });
   if (principal === null) throw refused(refuse('unauthorized'));
+  if (isRead(c)) chargeRead(c, deps.rates.read(principal));
   return principal;
 }
 
@@ -46,4 +49,31 @@ function bearerOf(header: string | undefined): string | null {
 /** The leaves that the principal may read (stores.md §11.2). */
 export function readable(principal: Principal): PathScope {
   return grantsOf(principal.pathRules ?? null).read;
+}
+
+/** Reads are charged where it becomes known who asks (stores.md §12.2). */
+function isRead({ req }: Context): boolean {
+  return req.method === 'GET' || req.method === 'HEAD' || req.path.endsWith('/entries/batch');
+}
+
+function chargeRead(c: Context, { refusal, standing }: Charge): void {
+  tellRate(c, standing);
+  if (refusal !== null) throw refused(refusal);
+}
+
+/** Where the bucket stands that a request drew from: told with the answer, whatever it is. */
+const standings = new WeakMap<Request, RateStanding>();
+
+/** Notes where the bucket stands. */
+export function tellRate(c: Context, standing: RateStanding | null): void {
+  if (standing !== null) standings.set(c.req.raw, standing);
+}
+
+/** Writes what {@link tellRate} noted (stores.md §12.2). */
+export function addRate(c: Context): void {
+  const standing = standings.get(c.req.raw);
+  if (standing === undefined) return;
+  c.res.headers.set('X-RateLimit-Limit', String(standing.limit));
+  c.res.headers.set('X-RateLimit-Remaining', String(standing.remaining));
+  c.res.headers.set('X-RateLimit-Reset', String(Math.ceil(standing.resetMs / 1000)));
 }

@@ -268,7 +268,7 @@ export class StoreChannel implements Receiver {
       fingerprint: fingerprint(push.payload),
       principal: principal.subject,
       request: push.request,
-      rate: null,
+      rate: this.#room.rates.write(principal, costOf(push.request)),
       files: push.files ?? null,
       ...(grants && { grants }),
     };
@@ -333,4 +333,9 @@ export class StoreChannel implements Receiver {
 
 function unblocks(payload: unknown): boolean {
   return isObject(payload) && payload['unblock'] === true;
+}
+
+/** A transaction counts as so many writes (stores.md §10.5.4). */
+function costOf(request: Submission['request']): number {
+  return !isRefusal(request) && request.op === 'transact' ? request.ops.length : 1;
 }

@@ -1,5 +1,5 @@
 import type { Limits } from '@holdfast/protocol';
-import type { Access } from '../access/index.ts';
+import type { Access, Rates } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
 import type { Clock } from '../host/clock.ts';
 import type { PresenceTopics } from '../host/presence-topics.ts';
@@ -15,6 +15,7 @@ export type SocketRoom = {
   readonly storage: Storage;
   readonly stores: Stores;
   readonly access: Access;
+  readonly rates: Rates;
   readonly files: Files;
   readonly limits: Limits;
   readonly clock: Clock;

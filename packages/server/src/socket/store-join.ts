@@ -40,6 +40,8 @@ export async function joinStore(
   const { dialect, principal } = joining;
   const row = await admit(room.storage, principal, topic);
   if (isRefusal(row)) return row;
+  const limited = room.rates.join(principal);
+  if (limited !== null) return limited;
   const grants = pathGrants(principal, dialect);
   const { read: readable } = grants ?? everyGrant;
   const request = readJoining(payload, { dialect, readable }, room.limits);

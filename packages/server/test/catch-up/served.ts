@@ -45,6 +45,7 @@ function batchAfter(head: number): Batch {
 }
 
 const server = createServer({
+  rates: false,
   ...(mode === 'memory' ? { storage: await filled(Number(argument)) } : { data: argument }),
   authenticate: async ({ token }) =>
     token === 'dev'

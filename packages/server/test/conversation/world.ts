@@ -36,6 +36,7 @@ export const everything: Principal = {
 /** Starts a server for one test; it is closed when the test ends. */
 export async function world(options: Partial<ServerOptions> = {}): Promise<World> {
   const server = createServer({
+    rates: false,
     ...(options.data === undefined && { storage: memory() }),
     authenticate: async ({ token }) => (token === 'dev' ? everything : null),
     ...options,

@@ -61,6 +61,7 @@ const storage: Storage = {
 };
 
 const server = createServer({
+  rates: false,
   storage,
   files: stopping(diskBlobs({ directory: join(data, 'files') })),
   authenticate: async ({ token }) => (token === 'dev' ? everything : null),

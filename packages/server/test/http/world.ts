@@ -6,6 +6,8 @@ import {
   Access,
   type Authenticate,
   type PathRule,
+  type RateLimits,
+  Rates,
   type Scope,
   scopes,
   type StoreAccess,
@@ -66,14 +68,21 @@ export class World {
   readonly blobs: Blobs = memoryBlobs({ now: () => this.clock.at });
   readonly files: Files;
   readonly app: Hono;
+  readonly rates: Rates;
   readonly limits: Limits = { ...defaultLimits, max_json_body: 2048 };
   readonly archived: string[] = [];
   readonly revoked: string[] = [];
   readonly failures: unknown[] = [];
   #ids = 0;
 
-  constructor(changes: Partial<HttpDeps> & { readonly authenticate?: Authenticate } = {}) {
-    const { authenticate, ...deps } = changes;
+  constructor(
+    changes: Partial<Omit<HttpDeps, 'rates'>> & {
+      readonly authenticate?: Authenticate;
+      readonly rates?: RateLimits;
+    } = {},
+  ) {
+    const { authenticate, rates = null, ...deps } = changes;
+    this.rates = new Rates(rates, () => this.clock.at);
     this.access = new Access({
       tokens: this.tokens,
       now: () => this.clock.at,
@@ -101,6 +110,7 @@ export class World {
       clock: systemClock,
       closing: new AbortController().signal,
       access: this.access,
+      rates: this.rates,
       files: this.files,
       tokens: this.tokens,
       ready: () => ({ ok: true, checks: { database: 'ok', pubsub: 'ok' } }),

@@ -1,0 +1,84 @@
+import { expect, test } from 'vitest';
+
+import { VirtualClock } from './clock.ts';
+import { ask, dialects, reasonOf, write } from './talk.ts';
+import { everything, set, topic, world } from './world.ts';
+
+const rates = { writes_per_minute: 60, write_burst: 3, joins_per_minute: 2 };
+
+test.each(dialects)(
+  'S103 writes beyond the burst are rate_limited, repeats are free: %s',
+  async (_, knock) => {
+    const clock = new VirtualClock();
+    const here = await world({ clock, rates });
+    const peer = await here.joined(knock);
+    const first = set('a', 1, 'first');
+    expect((await peer.ask(topic, 'write', first)).status).toBe('ok');
+    await write(peer, 'set', 'a', { value: 2 });
+    await write(peer, 'set', 'a', { value: 3 });
+    const limited = await write(peer, 'set', 'a', { value: 4 });
+    expect(limited).toMatchObject({
+      status: 'error',
+      response: { reason: 'rate_limited', retry_after_ms: 1000 },
+    });
+    expect(await peer.ask(topic, 'write', first)).toMatchObject({ response: { store_seq: 1 } });
+  },
+);
+
+test('S67 of ten pipelined writes the third is limited and the rest are blocked; in order after it', async () => {
+  const clock = new VirtualClock();
+  const here = await world({ clock, rates: { ...rates, write_burst: 2 } });
+  const peer = await here.joined();
+  const payloads = Array.from({ length: 10 }, (_, at) => ask('set', 'last', { value: at }));
+  const refs = payloads.map((payload) => peer.push(topic, 'write', payload));
+  const replies = await inOrder(refs, (ref) => peer.reply(ref));
+  expect(replies.map((reply) => (reply.status === 'ok' ? 'ok' : reasonOf(reply)))).toEqual([
+    'ok',
+    'ok',
+    'rate_limited',
+    ...Array.from({ length: 7 }, () => 'blocked'),
+  ]);
+  for (const [index, payload] of payloads.slice(2).entries()) {
+    // oxlint-disable-next-line no-await-in-loop -- as a client does, after the time told
+    await clock.pass(1000);
+    const unblock = index === 0 ? { unblock: true } : {};
+    // oxlint-disable-next-line no-await-in-loop -- in order
+    const reply = await peer.ask(topic, 'write', { ...payload, ...unblock });
+    expect(reply).toMatchObject({ status: 'ok', response: { store_seq: index + 3 } });
+  }
+});
+
+test('joins beyond their rate are told when to come again', async () => {
+  const here = await world({ clock: new VirtualClock(), rates });
+  await here.joined({ device: 'a' });
+  await here.joined({ device: 'b' });
+  const third = await here.connect({ device: 'c' });
+  expect(await third.join(topic)).toMatchObject({
+    status: 'error',
+    response: { reason: 'rate_limited', retry_after_ms: 30_000 },
+  });
+});
+
+test('an authenticator gives a principal rates of its own', async () => {
+  const here = await world({
+    clock: new VirtualClock(),
+    rates,
+    authenticate: async () => ({ ...everything, limits: { write_burst: 1 } }),
+  });
+  const peer = await here.joined();
+  await write(peer, 'set', 'a', { value: 1 });
+  expect(reasonOf(await write(peer, 'set', 'a', { value: 2 }))).toBe('rate_limited');
+});
+
+test('rates that limit nothing, or are misspelt, are errors of the caller', async () => {
+  await expect(world({ rates: { write_burst: 0 } })).rejects.toThrow(RangeError);
+  const misspelt: object = { writes: 3 };
+  await expect(world({ rates: misspelt })).rejects.toThrow('no rate "writes"');
+});
+
+async function inOrder<T, R>(items: readonly T[], run: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  // oxlint-disable-next-line no-await-in-loop -- replies come in this order
+  for (const item of items) results.push(await run(item));
+  return results;
+}

@@ -40,6 +40,24 @@ export function fanoutStream(subscribers: number): Figure {
   };
 }
 
+/** A stream to partial replicas: what each group has is projected and encoded once for all of it. */
+export function fanoutFiltered(subscribers: number, groups: number): Figure {
+  const patternsOf = (index: number): readonly string[] => ['w/**', `g${index % groups}/**`];
+  return {
+    id: 'fanout-filtered',
+    unit: 'deliveries/s',
+    against: 'the same subscribers, each with the whole store',
+    goal: { ratio: 0.7, at: 'least' },
+    measure: async (quick) => {
+      const seconds = quick ? 0.3 : 2;
+      const run = (side: Side): Promise<number> => stream(side, seconds);
+      const ours = await withStore(subscribers, run, patternsOf);
+      const limit = await withStore(subscribers, run);
+      return { ours, limit };
+    },
+  };
+}
+
 /** What differs between us and the bare server. */
 type Side = {
   readonly audience: Audience;
@@ -48,9 +66,13 @@ type Side = {
   readonly onProgress: (progressed: () => void) => void;
 };
 
-async function withStore(count: number, run: (side: Side) => Promise<number>): Promise<number> {
+async function withStore(
+  count: number,
+  run: (side: Side) => Promise<number>,
+  patternsOf?: (index: number) => readonly string[],
+): Promise<number> {
   const server = await start('holdfast');
-  const audience = await Audience.ofStore(server.port, count);
+  const audience = await Audience.ofStore(server.port, count, patternsOf);
   const writer = await Writer.open(server.port, 'w', VALUE.length);
   const rate = await run({
     audience,

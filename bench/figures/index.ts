@@ -2,7 +2,7 @@ import type { Figure } from '../figure.ts';
 import { bundle } from './bundle.ts';
 import { cacheCommit } from './cache-commit.ts';
 import { commit } from './commit.ts';
-import { fanoutSingle, fanoutStream } from './fanout.ts';
+import { fanoutFiltered, fanoutSingle, fanoutStream } from './fanout.ts';
 import { join, joinBlock, open } from './join.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
@@ -15,6 +15,7 @@ export const figures: readonly Figure[] = [
   fanoutSingle(1000),
   fanoutStream(200),
   fanoutStream(1000),
+  fanoutFiltered(1000, 10),
   join,
   joinBlock,
   replica,

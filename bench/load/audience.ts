@@ -6,12 +6,18 @@ export class Audience {
   readonly readers: Reader[] = [];
   #check: () => void = () => undefined;
 
-  /** Joins readers to a store of ours. */
-  static async ofStore(this: void, port: number, count: number): Promise<Audience> {
+  /** Joins readers to a store of ours, each to the part that its patterns name; by default to all of it. */
+  static async ofStore(
+    this: void,
+    port: number,
+    count: number,
+    patternsOf: (index: number) => readonly string[] = () => ['**'],
+  ): Promise<Audience> {
     const audience = new Audience();
     for (let index = 0; index < count; index += 1) {
       const reader = await Reader.open(port, mount(`r${index}`), () => audience.#check());
-      reader.send(`["1","1","${topic}","phx_join",{"last_store_seq":0}]`);
+      const payload = { last_store_seq: 0, patterns: patternsOf(index) };
+      reader.send(JSON.stringify(['1', '1', topic, 'phx_join', payload]));
       audience.readers.push(reader);
     }
     // The join reply and `catch_up_complete`.

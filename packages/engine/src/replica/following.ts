@@ -17,8 +17,8 @@ import { commitsOf } from './commits.ts';
 import type { Parts } from './parts.ts';
 import type { Requests } from './requests.ts';
 
-/** What a message came to: `gap` where ops are missing, a refusal where it makes no sense (stores.md §18 C9). */
-export type Heard = 'taken' | 'gap' | Refusal;
+/** What speaks against a message: `gap` where ops are missing, a refusal where it makes no sense (stores.md §18 C9); null: nothing. */
+export type Heard = 'gap' | Refusal | null;
 
 type Replacement = { readonly tree: Tree; readonly seq: Seq; readonly incarnation: string };
 
@@ -114,19 +114,19 @@ export class Following {
     if (event === 'snapshot_end' && this.#requests.mayCountTwice) this.#held ??= [];
     if (this.#held === null) return this.#take(event, payload);
     this.#held.push([event, payload]);
-    return 'taken';
+    return null;
   }
 
   /** An own request is answered: what waited for it is heard. */
   resume(): Heard {
     const held = this.#held;
-    if (held === null || this.#requests.mayCountTwice) return 'taken';
+    if (held === null || this.#requests.mayCountTwice) return null;
     this.#held = null;
     for (const [event, payload] of held) {
       const heard = this.#take(event, payload);
-      if (heard !== 'taken') return heard;
+      if (heard !== null) return heard;
     }
-    return 'taken';
+    return null;
   }
 
   /** Replicates nothing, only writes. */
@@ -139,15 +139,15 @@ export class Following {
       case 'events':
         return this.#onEvents(payload);
       case 'snapshot_begin':
-        return this.#onBegin(payload) ?? 'taken';
+        return this.#onBegin(payload);
       case 'snapshot_chunk':
-        return this.#onChunk(payload) ?? 'taken';
+        return this.#onChunk(payload);
       case 'snapshot_end':
-        return this.#onEnd(payload) ?? 'taken';
+        return this.#onEnd(payload);
       case 'catch_up_complete':
-        return this.#onCaughtUp(payload) ?? 'taken';
+        return this.#onCaughtUp(payload);
       default:
-        return 'taken';
+        return null;
     }
   }
 
@@ -156,7 +156,7 @@ export class Following {
     const events = readEvents(payload);
     if (isRefusal(events)) return events;
     const { fromSeq, toSeq, ops } = events;
-    if (toSeq <= fold.cursor) return 'taken';
+    if (toSeq <= fold.cursor) return null;
     if (fromSeq > fold.cursor) return 'gap';
     for (const commit of commitsOf(ops, fold.cursor)) {
       const own = this.#requests.authorOf(commit);
@@ -166,7 +166,7 @@ export class Following {
       if (own !== null) this.#requests.landed(own, commit);
     }
     this.#advance(toSeq);
-    return 'taken';
+    return null;
   }
 
   #advance(seq: Seq): void {

@@ -217,17 +217,12 @@ export class Outbox {
 
   /** Whether an answer is overdue. */
   isStuck(now: MonotonicMs): boolean {
-    const oldest = this.#oldest();
-    return oldest !== null && now - oldest >= answerMsMax;
+    return now >= this.#overdueAt;
   }
 
-  /** When to look again: something may be sent, or an answer is overdue. */
-  nextWake(): MonotonicMs | null {
-    if (!this.#isJoined) return null;
-    const oldest = this.#oldest();
-    const overdue = oldest === null ? Infinity : oldest + answerMsMax;
-    const wake = Math.min(overdue, this.#nextRetry());
-    return wake === Infinity ? null : wake;
+  /** When to look again, as something may be sent or an answer is overdue; Infinity: never. */
+  nextWake(): MonotonicMs {
+    return this.#isJoined ? Math.min(this.#overdueAt, this.#nextRetry()) : Infinity;
   }
 
   #move(pending: Pending, status: PendingState): void {
@@ -237,8 +232,9 @@ export class Outbox {
     if (isUnsent(pending)) this.#unsent++;
   }
 
-  #oldest(): MonotonicMs | null {
-    return this.#inFlight.values().next().value ?? null;
+  /** When the answer to what was sent first will be overdue. */
+  get #overdueAt(): MonotonicMs {
+    return (this.#inFlight.values().next().value ?? Infinity) + answerMsMax;
   }
 
   // Only the first that is unsent can be sent next, so its time alone matters; what waits for an answer or for the cache

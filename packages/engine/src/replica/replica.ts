@@ -245,7 +245,7 @@ export class Replica {
   }
 
   #heed(heard: Heard): void {
-    if (heard === 'taken') return;
+    if (heard === null) return;
     if (heard !== 'gap') {
       this.#error = heard;
       this.#following.spoil();
@@ -317,7 +317,7 @@ export class Replica {
 
   // A wake that comes too early does no harm, so that only earlier ones are worth an effect.
   #wake(now: MonotonicMs): void {
-    const send = this.#requests.outbox.nextWake() ?? Infinity;
+    const send = this.#requests.outbox.nextWake();
     const round = this.#parts.subscriptions.nextRound(now);
     const at = Math.min(send, round > now ? round : Infinity);
     if (at >= (this.#wakeAt ?? Infinity)) return;
@@ -331,16 +331,8 @@ export class Replica {
   }
 }
 
-const channelInputs: ReadonlySet<string> = new Set([
-  'joined',
-  'refused',
-  'lost',
-  'message',
-  'reply',
-]);
-
 function isOfChannel(input: ReplicaInput): input is ChannelInput {
-  return channelInputs.has(input.type);
+  return ['joined', 'refused', 'lost', 'message', 'reply'].includes(input.type);
 }
 
 function differs(a: ReplicaStatus, b: ReplicaStatus): boolean {

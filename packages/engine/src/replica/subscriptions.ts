@@ -40,10 +40,11 @@ type Feed = {
   readonly pattern: Pattern;
   readonly options: WatchOptions;
   readonly audience: Audience;
-  readonly remove: () => void;
   readonly parts: (Waiting | Iterator<WatchEvent | null, void>)[];
   /** No round of delivery before this time. */
   due: MonotonicMs;
+  /** Takes it out of the matcher. */
+  remove: () => void;
 };
 
 /** Who watches what: finds the subscriptions that an act concerns, and hands out their events in rounds (stores.md §18 C11–C15). */
@@ -63,17 +64,9 @@ export class Subscriptions {
   subscribe(pattern: Pattern, options: WatchOptions, present: Difference): number {
     this.#count++;
     const audience = modeBits[options.mode];
-    const remove = (): void => take();
-    const feed: Feed = {
-      id: this.#count,
-      pattern,
-      options,
-      audience,
-      remove,
-      parts: [],
-      due: -Infinity,
-    };
-    const take = this.#matcher.add(pattern, feed);
+    const start = { parts: [], due: -Infinity, remove: () => {} };
+    const feed: Feed = { id: this.#count, pattern, options, audience, ...start };
+    feed.remove = this.#matcher.add(pattern, feed);
     this.#feeds.set(feed.id, feed);
     if (options.includeCurrent) this.#compare(feed, present);
     return feed.id;

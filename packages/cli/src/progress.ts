@@ -9,15 +9,17 @@ export class Progress {
   readonly #output: Output;
   readonly #label: string;
   readonly #total: number;
+  readonly #unit: 'things' | 'bytes';
 
   constructor(
     around: { terminal: Terminal; output: Output },
-    task: { label: string; total: number },
+    task: { label: string; total: number; unit?: 'things' | 'bytes' },
   ) {
     this.#terminal = around.terminal;
     this.#output = around.output;
     this.#label = task.label;
     this.#total = task.total;
+    this.#unit = task.unit ?? 'things';
   }
 
   show(done: number): void {
@@ -37,6 +39,22 @@ export class Progress {
     const full = Math.round(share * barColumns);
     const bar = paint.green('█'.repeat(full)) + paint.dim('░'.repeat(barColumns - full));
     const percent = `${Math.floor(share * 100)}`.padStart(3);
-    return `  ${this.#label}  ${bar} ${percent} %  ${done} of ${this.#total}`;
+    return `  ${this.#label}  ${bar} ${percent} %  ${this.#count(done)} of ${this.#count(this.#total)}`;
   }
+
+  #count(count: number): string {
+    return this.#unit === 'bytes' ? bytes(count) : String(count);
+  }
+}
+
+/** A number of bytes as people say it. */
+export function bytes(count: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let value = count;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit] ?? ''}`;
 }

@@ -61,7 +61,8 @@ export type OpenFile = FileInfo & {
 /** What files need of a handle. */
 export type FilePlace = FileDesk & {
   readonly path: string;
-  readonly status: Signal<StoreStatus>;
+  /** How the replica is doing; null where nothing is replicated. */
+  readonly status: Signal<StoreStatus> | null;
 };
 
 const arrivalMs = 2000;
@@ -174,6 +175,7 @@ async function arrival(
   seq: Seq,
   signal?: AbortSignal,
 ): Promise<void> {
+  if (status === null) return;
   const isHere = (): boolean =>
     status.get().seq >= seq || status.get().connection !== 'connected' || signal?.aborted === true;
   if (isHere()) return;

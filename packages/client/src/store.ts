@@ -330,8 +330,10 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
 
   #fileAt(path: PathInput): FilePlace {
     this.#open();
-    const { room, status } = this.#hold.slot;
-    return { settings: room.settings, store: this.name, path: this.#place(path), status };
+    const { isWriteOnly, slot } = this.#hold;
+    const status = isWriteOnly ? null : slot.status;
+    const { settings } = slot.room;
+    return { settings, store: this.name, path: this.#place(path), status };
   }
 
   #place(path: PathInput): Path {

@@ -1,0 +1,93 @@
+import { createClient, type Store } from '@holdfast/client';
+import type { StoreName } from '@holdfast/protocol';
+import { callApi } from './api.ts';
+import type { Surroundings } from './command.ts';
+import type { Endpoint } from './endpoint.ts';
+import { Failure } from './failure.ts';
+import { interruption } from './interrupt.ts';
+import { printable } from './output.ts';
+import { Progress } from './progress.ts';
+
+/** A handle to send or fetch a file with, and what ends it early. */
+export type Filing = { readonly store: Store; readonly signal: AbortSignal };
+
+/**
+ * Opens a store for its files, which go over HTTP: nothing of it is downloaded for that. The question before tells an
+ * address where nobody listens at once. Ctrl-C gives up in order, so that the same command goes on later.
+ */
+export async function withFiles<T>(
+  endpoint: Endpoint,
+  name: StoreName,
+  use: (filing: Filing) => Promise<T>,
+): Promise<T> {
+  await callApi(endpoint, '/api/whoami');
+  const { signal, stop } = interruption();
+  const client = createClient({ url: endpoint.url, token: endpoint.token });
+  try {
+    return await use({ store: client.store(name, { scope: [] }), signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new Failure('interrupted', 'It was interrupted.', {
+      hint: 'Run the same command again: it goes on where it stopped.',
+    });
+  } finally {
+    stop();
+    await client.close();
+  }
+}
+
+const steps = { terminal: 100, json: 10 };
+
+/** Shows how far a transfer is, but not for each of its pieces. */
+export function transferred(
+  around: Surroundings,
+  task: { readonly label: string; readonly total: number },
+): (done: number) => void {
+  const progress = new Progress(around, {
+    label: printable(task.label),
+    total: task.total,
+    unit: 'bytes',
+  });
+  const share = around.output.json ? steps.json : steps.terminal;
+  let shown = -1;
+  return (done) => {
+    const step = task.total === 0 ? share : Math.floor((share * done) / task.total);
+    if (step === shown) return;
+    shown = step;
+    progress.show(done);
+  };
+}
+
+const types: { readonly [ending: string]: string } = {
+  avif: 'image/avif',
+  css: 'text/css',
+  csv: 'text/csv',
+  gif: 'image/gif',
+  gz: 'application/gzip',
+  htm: 'text/html',
+  html: 'text/html',
+  jpeg: 'image/jpeg',
+  jpg: 'image/jpeg',
+  js: 'text/javascript',
+  json: 'application/json',
+  md: 'text/markdown',
+  mp3: 'audio/mpeg',
+  mp4: 'video/mp4',
+  ogg: 'audio/ogg',
+  pdf: 'application/pdf',
+  png: 'image/png',
+  svg: 'image/svg+xml',
+  txt: 'text/plain',
+  wasm: 'application/wasm',
+  wav: 'audio/wav',
+  webm: 'video/webm',
+  webp: 'image/webp',
+  xml: 'application/xml',
+  zip: 'application/zip',
+};
+
+/** The content type that a file's name suggests. */
+export function typeOfName(name: string): string {
+  const ending = name.slice(name.lastIndexOf('.') + 1).toLowerCase();
+  return Object.hasOwn(types, ending) ? (types[ending] ?? '') : 'application/octet-stream';
+}

@@ -21,15 +21,13 @@ export type ServedPage = { readonly url: string; close(): Promise<void> };
 
 /** Bundles a module as an application would, and serves it as a page. */
 export async function servePage(source: string): Promise<ServedPage> {
-  const { entry } = await bundle(source);
-  const server = createServer(({ url }, response) => {
-    const isScript = url === '/page.js';
-    response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
-    response.end(
-      isScript
-        ? entry
-        : '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>',
-    );
+  const { files } = await bundle(source);
+  const [start = ''] = files.keys();
+  const html = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="/${start}"></script>`;
+  const server = createServer(({ url = '/' }, response) => {
+    const script = files.get(url.slice(1));
+    response.setHeader('content-type', script === undefined ? 'text/html' : 'text/javascript');
+    response.end(script ?? html);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();

@@ -7,6 +7,8 @@ export type Bundle = {
   readonly entry: string;
   /** Parts behind a dynamic `import()`, by their names. */
   readonly lazy: ReadonlyMap<string, string>;
+  /** Every part as a file of its own, by its name, the one to begin with first. */
+  readonly files: ReadonlyMap<string, string>;
 };
 
 /** Bundles and minifies a module as an application for browsers would. */
@@ -51,6 +53,7 @@ export async function bundle(source: string): Promise<Bundle> {
       .filter(isLoaded)
       .map(({ code }) => code)
       .join('\n'),
+    files: new Map([entry, ...chunks].map(({ fileName, code }) => [fileName, code])),
     lazy: new Map(chunks.filter((each) => !isLoaded(each)).map(({ name, code }) => [name, code])),
   };
 }

@@ -17,20 +17,32 @@ class Knot {
   isMany = false;
 }
 
+/** Pairs of patterns that are worth to be met one by one; more are asked side by side. */
+const PAIRS_MAX = 1024;
+
 /**
  * Which leaves somebody may have: those that one of some scope patterns covers (stores.md §2.2.4). A question costs about
  * the depth of the path, however many patterns there are.
  */
 export class Scope {
+  /** They cover all that is in scope; no more than that, unless there were too many to tell. */
   readonly patterns: readonly Pattern[];
   readonly #root = new Knot();
+  /** Must cover it too. */
+  readonly #also: Scope | null;
 
-  constructor(patterns: readonly Pattern[]) {
+  constructor(patterns: readonly Pattern[], also: Scope | null = null) {
     this.patterns = patterns;
+    this.#also = also;
     for (const pattern of patterns) this.#add(pattern);
   }
 
   get isWhole(): boolean {
+    return this.#isOpen && this.#also === null;
+  }
+
+  /** The patterns alone cover everything. */
+  get #isOpen(): boolean {
     return this.#root.isMany || this.#root.one?.isMany === true;
   }
 
@@ -40,28 +52,36 @@ export class Scope {
 
   /** Whether a leaf at the path is in scope. */
   covers(path: Path): boolean {
-    return this.isWhole || covers(this.#root, segmentsOf(path), 0);
+    if (!this.#isOpen && !covers(this.#root, segmentsOf(path), 0)) return false;
+    return this.#also === null || this.#also.covers(path);
   }
 
   /** Whether the path and all that is or might be below it are in scope. */
   coversSubtree(path: Path): boolean {
-    return this.isWhole || coversSubtree(this.#root, segmentsOf(path), 0);
+    if (!this.#isOpen && !coversSubtree(this.#root, segmentsOf(path), 0)) return false;
+    return this.#also === null || this.#also.coversSubtree(path);
   }
 
   /** Whether something at the path or below it may be in scope. */
   reaches(path: Path): boolean {
-    return this.isWhole || reaches(this.#root, segmentsOf(path), 0);
+    if (!this.#isOpen && !reaches(this.#root, segmentsOf(path), 0)) return false;
+    return this.#also === null || this.#also.reaches(path);
   }
 
   /** Whether something may be both in scope and covered by the pattern. */
   meets(pattern: Pattern): boolean {
-    return this.patterns.some((each) => intersection(each, pattern) !== null);
+    if (this.isEmpty || !meets(this.#root, pattern.parts, 0)) return false;
+    return this.#also?.meets(pattern) ?? true;
   }
 
   /** What is in both scopes. */
   within(other: Scope): Scope {
     if (other.isWhole) return this;
     if (this.isWhole) return other;
+    if (this.patterns.length * other.patterns.length > PAIRS_MAX) {
+      const met = this.patterns.filter((pattern) => other.meets(pattern));
+      return new Scope(met, other);
+    }
     const both = new Map<string, Pattern>();
     for (const mine of this.patterns) {
       for (const theirs of other.patterns) {
@@ -93,6 +113,21 @@ function literalOf(knot: Knot, segment: string): Knot {
     knot.literal.set(segment, next);
   }
   return next;
+}
+
+/** Whether a pattern, from a part on, has something in common with what the trie holds below a knot. */
+function meets(knot: Knot, parts: readonly Part[], depth: number): boolean {
+  const part = parts[depth];
+  // What ends here in `**`, be it of the pattern or of the trie, has all in common that goes on.
+  if (knot.isMany || part?.kind === 'many') return true;
+  if (part === undefined) return knot.isEnd;
+  return nextOf(knot, part).some((next) => meets(next, parts, depth + 1));
+}
+
+function nextOf({ literal, one }: Knot, part: Part): readonly Knot[] {
+  const next = part.kind === 'literal' ? literal?.get(part.segment) : undefined;
+  const literals = part.kind === 'literal' ? (next ?? []) : [...(literal?.values() ?? [])];
+  return [one ?? [], literals].flat();
 }
 
 type Question = (knot: Knot, segments: Segments, depth: number) => boolean;

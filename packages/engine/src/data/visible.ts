@@ -26,7 +26,7 @@ export function* entriesIn(tree: Tree, scope: Scope): Generator<Entry | null, vo
   for (const place of placesOf(tree, scope)) {
     if ('at' in place) {
       const leaf = tree.leaf(place.at);
-      if (leaf !== undefined) yield { path: place.at, ...leaf };
+      if (leaf !== undefined && scope.covers(place.at)) yield { path: place.at, ...leaf };
     } else {
       yield* entriesUnder(tree, place.under, scope);
     }
@@ -57,10 +57,14 @@ function* entriesUnder(
 export function countIn(tree: Tree, scope: Scope, passedMax: number = Infinity): number {
   let count = 0;
   for (const place of placesOf(tree, scope)) {
-    if ('at' in place) count += tree.leaf(place.at) === undefined ? 0 : 1;
+    if ('at' in place) count += isVisible(tree, scope, place.at) ? 1 : 0;
     else count += countUnder(tree, { under: place.under, scope }, passedMax);
   }
   return count;
+}
+
+function isVisible(tree: Tree, scope: Scope, path: Path): boolean {
+  return tree.leaf(path) !== undefined && scope.covers(path);
 }
 
 function countUnder(

@@ -91,6 +91,26 @@ describe('A scope', () => {
     );
   });
 
+  test('within another is the same where there are too many patterns to meet one by one', () => {
+    const many = Array.from({ length: 1100 }, (_, i) => `z${i}`);
+    fc.assert(
+      fc.property(scopes, scopes, histories, (one, other, all) => {
+        const crowd = new Scope([...one.patterns, ...many.map(glob)]);
+        const [few, lots] = [one.within(other), crowd.within(other)];
+        const { tree, log } = history(all);
+        expect([...entriesIn(tree, lots)]).toEqual([...entriesIn(tree, few)]);
+        expect(countIn(tree, lots)).toBe(countIn(tree, few));
+        for (const { path } of log) {
+          expect(lots.covers(path)).toBe(few.covers(path));
+          expect(few.reaches(path) && !lots.reaches(path)).toBe(false);
+          expect(lots.coversSubtree(path) && !few.coversSubtree(path)).toBe(false);
+        }
+        expect(log.map((op) => project(op, lots))).toEqual(log.map((op) => project(op, few)));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
   test('meets a pattern if something may be covered by both', () => {
     const somewhere = segments.flatMap((each) => world(asPath(each)));
     fc.assert(

@@ -132,7 +132,11 @@ export class Fanout {
     const concerned = new Set<Filter>();
     const bereft = new Set<Filter>();
     for (const path of writtenBy(op)) this.#matcher.cover(path, (each) => concerned.add(each));
-    for (const { path } of removed) this.#matcher.cover(path, (each) => bereft.add(each));
+    for (const { path } of removed) {
+      this.#matcher.cover(path, (each) => {
+        if (!bereft.has(each) && each.scope.leaves.covers(path)) bereft.add(each);
+      });
+    }
     for (const filter of bereft) concerned.add(filter);
     for (const filter of concerned) {
       const seen = project(op, filter.scope.leaves, () => bereft.has(filter));

@@ -4,7 +4,7 @@ import type { Context } from 'hono';
 
 import type { Principal } from '../access/index.ts';
 import { type BlobHash, isBlobHash } from '../blobs/index.ts';
-import type { FileLabel, KeptContent, PieceOutcome } from '../files/index.ts';
+import { type FileLabel, type KeptContent, mayRead, type PieceOutcome } from '../files/index.ts';
 import type { StoreRow } from '../storage/port.ts';
 import { type Committer, markReplay, seqOf } from './commit.ts';
 import { type Condition, conditionOf } from './conditions.ts';
@@ -30,8 +30,11 @@ export async function writeFile(
   const label = labelOf(c);
   const hash = hashOf(c);
   const piece = pieceOf(c);
-  // A repeat of what was done already must be answered, not judged.
-  if (!(await committer.isRepeat(c, target.row.id, target.principal))) {
+  // A repeat of what was done already must be answered, not judged; and who may not look is told nothing here.
+  const isJudged =
+    mayRead(target.principal, target.path) &&
+    !(await committer.isRepeat(c, target.row.id, target.principal));
+  if (isJudged) {
     await deps.withStore(target.row.id, (store) => checkEarly(c, store, target.path));
   }
   const outcome =

@@ -48,6 +48,8 @@ async function removeFile(c: Context, deps: HttpDeps, committer: Committer): Pro
   const row = await storeOf(deps, c, principal);
   needScope(principal, 'files:write');
   const path = writablePathOf(c, 'files', deps.limits);
+  // Whether a file is there is for those to know who may read it.
+  if (!mayRead(principal, path)) throw forbiddenPath(path);
   return deps.withStore(row.id, (store) =>
     deleteFile(c, { committer, store }, { principal, path }),
   );

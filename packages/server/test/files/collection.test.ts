@@ -59,8 +59,11 @@ test('S98 a blob goes 24 hours after its last current or retained reference, not
 test('S98 a refused upload leaves no reference and no charge, and its blob goes', async () => {
   const { world, row, call, hours, isThere } = await place();
   await call('PUT', 'files/a', { body: 'first' });
-  const headers = { 'if-none-match': '*', 'idempotency-key': 'k' };
-  expect((await call('PUT', 'files/a', { body: text, headers })).status).toBe(412);
+  await call('POST', 'transact', {
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ ops: [{ op: 'lease', path: 'lock', ttl_ms: 60_000 }] }),
+  });
+  expect((await call('PUT', 'files/lock', { body: text })).status).toBe(409);
   expect(await isThere(text)).toBe(true);
   expect(await world.storage.files.usage(row.id)).toBe(5);
   // For a day it counts as uploaded here, so that the next attempt needs no bytes; then it is free for a day.

@@ -5,6 +5,7 @@ import { diskBlobs } from '@holdfast/server/blobs/disk';
 import { describe, expect, test } from 'vitest';
 import { directory } from '../catch-up/directory.ts';
 import { opsIn, put } from '../conversation/talk.ts';
+import { topic } from '../conversation/world.ts';
 import { hashOf, pieceHeaders, site, told } from './site.ts';
 
 const text = 'Hello, files.';
@@ -219,6 +220,49 @@ describe('uploads', () => {
       409,
       { error: 'store_archived' },
     ]);
+  });
+
+  test('S102 path rules hold for files: what may not be written or read is neither, nor told of', async () => {
+    const tokens: Parameters<typeof site>[1] = {
+      ruled: {
+        pathRules: [
+          { pattern: 'open/**', allow: ['read', 'write'] },
+          { pattern: 'drop/**', allow: ['write'] },
+        ],
+      },
+    };
+    const { call } = await site({}, tokens);
+    for (const path of ['open/a', 'drop/a', 'shut/a']) {
+      await call(path, { method: 'PUT', body: text });
+    }
+    const statusOf = async (method: string, path: string, headers = {}): Promise<number> => {
+      const body = method === 'PUT' ? { body: 'x' } : {};
+      return (await call(path, { token: 'ruled', method, headers, ...body })).status;
+    };
+    expect(await statusOf('PUT', 'open/a')).toBe(200);
+    expect(await statusOf('PUT', 'drop/a')).toBe(200);
+    expect(await statusOf('PUT', 'shut/a')).toBe(403);
+    expect(await statusOf('GET', 'open/a')).toBe(200);
+    for (const path of ['drop/a', 'drop/none', 'shut/a', 'shut/none']) {
+      expect(await statusOf('GET', path)).toBe(403);
+      expect(await statusOf('DELETE', path)).toBe(403);
+      expect(await statusOf('PUT', path, { 'if-none-match': '*' })).toBe(403);
+      expect(await statusOf('PUT', path, { 'if-match': etag })).toBe(403);
+    }
+    expect(await (await call('shut/a')).text()).toBe(text);
+  });
+
+  test('S91 a rollback brings a file back, content and all', async () => {
+    const { call, joined } = await site();
+    const peer = await joined();
+    await call('a?filename=a.txt', { method: 'PUT', body: text });
+    await call('a', { method: 'PUT', body: 'other' });
+    await call('a', { method: 'DELETE' });
+    const back = await peer.ask(topic, 'rollback', { path: 'a', to_seq: 1 });
+    expect(back.status).toBe('ok');
+    const answer = await call('a');
+    expect(await answer.text()).toBe(text);
+    expect(answer.headers.get('content-disposition')).toContain('a.txt');
   });
 
   test('a medium that fails is an answer to try again, not a bug', async () => {

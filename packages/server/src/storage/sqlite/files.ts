@@ -17,6 +17,7 @@ export class SqliteFiles implements FileTable {
     this.#desk = desk;
     this.#sql = prepareAll(desk.db, {
       key: 'SELECT key FROM stores WHERE id = ?',
+      isMarked: 'SELECT 1 FROM free_blobs WHERE hash = ?',
       isCondemned: 'SELECT 1 FROM free_blobs WHERE hash = ? AND condemned = 1',
       upload: `INSERT INTO uploads (store, hash, size, at) SELECT key, ?, ?, ? FROM stores WHERE id = ?
         ON CONFLICT DO UPDATE SET at = excluded.at`,
@@ -89,10 +90,17 @@ export class SqliteFiles implements FileTable {
     return bytes ?? 0;
   }
 
-  condemn(hash: string): Promise<'named' | 'free' | 'condemned'> {
-    const { isNamed, forget, free, condemn, isCondemned } = this.#sql;
-    return this.#desk.commits.enqueue(1, () => {
-      const now = this.#desk.now();
+  async condemn(hash: string): Promise<'named' | 'free' | 'condemned'> {
+    const { isNamed, forget, free, condemn, isCondemned, isMarked } = this.#sql;
+    const { commits, now: clock } = this.#desk;
+    // What is in use, as most is at each look, costs no write.
+    const isInUse = commits.read(
+      () =>
+        isMarked.get(hash) === undefined && isNamed.get(hash, clock() - fileGraceMs) !== undefined,
+    );
+    if (isInUse) return 'named';
+    return commits.enqueue(1, () => {
+      const now = clock();
       // What is condemned stays so: its bytes may be gone already.
       if (isCondemned.get(hash) !== undefined) return 'condemned';
       if (isNamed.get(hash, now - fileGraceMs) !== undefined) {

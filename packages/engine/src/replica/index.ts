@@ -1,5 +1,5 @@
 export type { Listing, ListPage, ListQuery, ShownEntry } from './listing.ts';
-export type { ReplicaConfig } from './parts.ts';
+export { type OutboxLimits, outboxMax, type ReplicaConfig } from './parts.ts';
 export { Replica } from './replica.ts';
 export type {
   Delivery,

@@ -53,6 +53,7 @@ export class Outbox {
   #window = inFlightMax;
   /** How many are queued or waiting, so that a step where none is costs nothing per request. */
   #unsent = 0;
+  #bytes = 0;
   #isJoined = false;
   #isBlocked = false;
   #version = 0;
@@ -63,6 +64,11 @@ export class Outbox {
 
   get size(): number {
     return this.#queue.size;
+  }
+
+  /** What all of it weighs. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Grows with each change of what {@link all} gives. */
@@ -100,15 +106,19 @@ export class Outbox {
 
   add(pending: Pending): void {
     this.#queue.set(pending.opId, pending);
+    this.#bytes += pending.bytes;
     this.#unsent++;
     this.#version++;
   }
 
   remove(opId: OpId): void {
     const pending = this.#queue.get(opId);
-    if (pending !== undefined && isUnsent(pending)) this.#unsent--;
-    if (this.#queue.delete(opId)) this.#version++;
+    if (pending === undefined) return;
+    if (isUnsent(pending)) this.#unsent--;
+    this.#bytes -= pending.bytes;
+    this.#queue.delete(opId);
     this.#answered.delete(opId);
+    this.#version++;
   }
 
   /** Keeps a request that was answered ok until the replica has come to its seq (stores.md §18 C5). */

@@ -16,11 +16,17 @@ export type ReplicaConfig = {
   readonly random: () => number;
   /** What a cache kept. */
   readonly image?: ReplicaImage;
-  /** The entries and maps of the image, loaded in pieces by the owner; the image's own are then not read. */
-  readonly loaded?: Tree;
   /** A cache stores what `persist` says, before anything that rests on it is sent (stores.md §18 C2). */
   readonly durable?: boolean;
+  /** What may wait to be answered: how many requests, and how many bytes of JSON. Default: {@link outboxMax}. */
+  readonly outboxMax?: OutboxLimits;
 };
+
+/** Limits on the unanswered requests of a store; beyond them writes are refused with `outbox_full`. */
+export type OutboxLimits = { readonly requests: number; readonly bytes: number };
+
+/** Default limits: more than a person does in weeks offline, less than browsers let us keep (records.md §11.5). */
+export const outboxMax: OutboxLimits = { requests: 10_000, bytes: 32 * 1024 * 1024 };
 
 /** What the two sides of a replica share: the one follows the store, the other sees to its own requests. */
 export type Parts = {
@@ -32,8 +38,8 @@ export type Parts = {
 };
 
 /** The committed state that a replica begins with. */
-export function treeOf({ image, loaded }: ReplicaConfig): Tree {
-  const tree = loaded ?? Tree.empty();
-  if (loaded === undefined) tree.load(image?.entries ?? [], image?.maps ?? []);
+export function treeOf({ image }: ReplicaConfig): Tree {
+  const tree = image?.loaded ?? Tree.empty();
+  if (image?.loaded === undefined) tree.load(image?.entries ?? [], image?.maps ?? []);
   return tree;
 }

@@ -1,4 +1,4 @@
-import type { EpochMs, OpId, Request, Seq } from '@holdfast/protocol';
+import { type EpochMs, type OpId, type Request, type Seq, utf8Length } from '@holdfast/protocol';
 import type { PendingRequest, PendingState } from './types.ts';
 
 /** One own request until it is answered: what the outbox knows of it. */
@@ -8,6 +8,8 @@ export type Pending = {
   readonly blind: boolean;
   readonly order: number;
   readonly createdAt: EpochMs;
+  /** What it weighs as JSON. */
+  readonly bytes: number;
   status: PendingState;
   attempts: number;
   firstSentAt: EpochMs | null;
@@ -34,6 +36,7 @@ export function pendingOf(known: PendingRequest): Pending {
     blind,
     order,
     createdAt,
+    bytes: utf8Length(JSON.stringify(request)),
     status: { state: 'queued' },
     // A former life that was about to send it may have done so (C7).
     attempts: firstSentAt === null ? attempts : Math.max(1, attempts),

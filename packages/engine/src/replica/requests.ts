@@ -14,12 +14,9 @@ import {
 import { type Commit, impliedReply, seqOf } from './commits.ts';
 import { addsUp, isAboutLeases, isGuarded } from './guards.ts';
 import { type Moment, Outbox } from './outbox.ts';
-import type { Parts } from './parts.ts';
+import { outboxMax, type Parts } from './parts.ts';
 import { listed, type Pending, pendingOf } from './pending.ts';
 import type { PendingRequest, ReplicaInput } from './types.ts';
-
-/** Unanswered requests that a replica holds at most. */
-const outboxMax = 100_000;
 
 type Input<Type extends ReplicaInput['type']> = Extract<ReplicaInput, { readonly type: Type }>;
 
@@ -161,7 +158,6 @@ export class Requests {
 
   #take({ opId, request, blind = false, now, wall }: Input<'request'>): Refusal | null {
     if (this.outbox.has(opId)) return refuse('duplicate_op_id');
-    if (this.outbox.size >= outboxMax) return refuse('overloaded');
     const checked = ownRequest(request, this.limits);
     if (isRefusal(checked)) return checked;
     const isLeases = isAboutLeases(checked);
@@ -177,13 +173,22 @@ export class Requests {
       attempts: 0,
       firstSentAt: null,
     });
-    const refusal = isBlind ? null : this.#show(pending);
+    const refusal = this.#full(pending) ?? (isBlind ? null : this.#show(pending));
     if (refusal !== null) return refusal;
     this.#order++;
     this.outbox.add(pending);
     if (this.#isJoined) this.#prepare(pending, { now, wall });
     else this.#save(pending);
     return null;
+  }
+
+  #full({ bytes }: Pending): Refusal | null {
+    const { outboxMax: max = outboxMax } = this.#parts.config;
+    const { outbox } = this;
+    const full = (dimension: keyof typeof max): Refusal =>
+      refuse('outbox_full', { dimension, limit: max[dimension] });
+    if (outbox.size >= max.requests) return full('requests');
+    return outbox.bytes + bytes > max.bytes ? full('bytes') : null;
   }
 
   #show(pending: Pending): Refusal | null {
@@ -244,7 +249,7 @@ export class Requests {
     this.outbox.remove(pending.opId);
     this.#parts.fold.withdraw(pending.opId, { refused: true });
     this.#parts.ledger?.request(pending.opId, null);
-    if (!pending.isSettled) this.#tell(pending.opId, refusal);
+    if (!pending.isSettled) this.#tell(pending.opId, refusal, listed(pending));
     pending.isSettled = true;
   }
 
@@ -256,7 +261,8 @@ export class Requests {
     this.#parts.emit({ type: 'settled', opId, outcome });
   }
 
-  #tell(opId: OpId, refusal: Refusal): void {
-    this.#parts.emit({ type: 'settled', opId, outcome: { status: 'refused', refusal } });
+  #tell(opId: OpId, refusal: Refusal, pending?: PendingRequest): void {
+    const outcome = { status: 'refused', refusal } as const;
+    this.#parts.emit({ type: 'settled', opId, outcome, ...(pending && { pending }) });
   }
 }

@@ -14,6 +14,7 @@ import type {
   Seq,
   WriteReply,
 } from '@holdfast/protocol';
+import type { Tree } from '../data/index.ts';
 
 /** Where one of this client's own requests stands (stores.md §18 C1, C7). */
 export type PendingState =
@@ -104,6 +105,8 @@ export type ReplicaImage = {
   readonly patterns: readonly Glob[];
   readonly entries: Iterable<Entry>;
   readonly maps: Iterable<readonly [Path, Seq]>;
+  /** Entries and maps, loaded in pieces; the others are then not read. */
+  readonly loaded?: Tree;
   readonly outbox: readonly PendingRequest[];
 };
 
@@ -166,7 +169,13 @@ export type ReplicaEffect =
   | { readonly type: 'rejoin' }
   /** Store this, then say `persisted`; one batch at a time. Only for a durable replica. */
   | { readonly type: 'persist'; readonly batch: number; readonly change: ReplicaChange }
-  | { readonly type: 'settled'; readonly opId: OpId; readonly outcome: Outcome }
+  | {
+      readonly type: 'settled';
+      readonly opId: OpId;
+      readonly outcome: Outcome;
+      /** What was refused, where it had been accepted. */
+      readonly pending?: PendingRequest;
+    }
   /** Events for one subscription, in order; call its callback, isolated. */
   | {
       readonly type: 'notify';

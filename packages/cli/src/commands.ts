@@ -51,6 +51,7 @@ export const sections: readonly Section[] = [
       lease: entry('Acquire a lease', () => import('./commands/lease.ts')),
       renew: entry('Extend a lease', () => import('./commands/renew.ts')),
       release: entry('Give a lease back', () => import('./commands/release.ts')),
+      once: entry('Run a program once among all', () => import('./commands/once.ts')),
     },
   },
   {

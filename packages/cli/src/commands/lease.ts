@@ -20,7 +20,9 @@ export const command: Command = defineCommand({
   async run(args, { output, terminal }) {
     const name = readStoreName(args.store);
     const ttl = readDuration(args.ttl, '--ttl');
-    const options = { ttl, ...(args.holder !== undefined && { holder: args.holder }) };
+    const holder = args.holder !== undefined && { holder: args.holder };
+    // It outlives this process.
+    const options = { ttl, heartbeat: false, ...holder };
     await withStore(endpointOf(args, terminal), { name, scope: [] }, async (store, within) => {
       const lease = await within(store.lease(args.path, options), 'the lease was not answered');
       showLease(output, lease);

@@ -1,0 +1,121 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Json } from '@holdfast/protocol';
+import { type Command, defineCommand } from '../command.ts';
+import { connectionArgs, endpointOf } from '../endpoint.ts';
+import { Failure, misuse } from '../failure.ts';
+import { interruption } from '../interrupt.ts';
+import { longValue } from '../output.ts';
+import { withStore } from '../session.ts';
+import { readStoreName, storeArg } from '../store-name.ts';
+import type { Terminal } from '../terminal.ts';
+import { readDuration, readOptional } from '../values.ts';
+
+const summary = 'Run a program once among all who ask, and show what it wrote.';
+/** A value holds so much; a program that writes more is stopped. */
+const outputBytesMax = 64 * 1024;
+
+type Program = { readonly file: string; readonly args: readonly string[] };
+
+/** Its arguments are two lists: ours, and behind `--` the program's. */
+export const command: Command = {
+  summary,
+  run(rawArgs, terminal) {
+    const end = rawArgs.indexOf('--');
+    const [file, ...args] = end < 0 ? [] : rawArgs.slice(end + 1);
+    if (file === undefined) {
+      throw misuse('"once" needs a program to run.', 'Put it behind --: once STORE KEY -- PROGRAM');
+    }
+    return running({ file, args }).run(rawArgs.slice(0, end), terminal);
+  },
+  usage: (name) => running({ file: '', args: [] }).usage(name),
+};
+
+function running(program: Program): Command {
+  return defineCommand({
+    summary,
+    args: {
+      store: storeArg,
+      key: { type: 'positional', description: 'Where the value is kept; delete it to run again' },
+      ttl: {
+        type: 'string',
+        valueHint: 'DURATION',
+        default: '30s',
+        description: 'After so long one who runs it and is not heard of is replaced',
+      },
+      wait: {
+        type: 'string',
+        valueHint: 'DURATION',
+        description: 'How long to wait for another who runs it (default: --ttl and 5s)',
+      },
+      ...connectionArgs,
+    },
+    examples: ['holdfast once demo/main reports/today --ttl 5m -- ./make-report.sh'],
+    async run(args, { output, terminal }) {
+      const name = readStoreName(args.store);
+      const ttl = readDuration(args.ttl, '--ttl');
+      const waitTimeout = readOptional(args.wait, (text) => readDuration(text, '--wait'));
+      const { signal, stop } = interruption();
+      try {
+        const flight = await withStore(endpointOf(args, terminal), { name }, (store) =>
+          store.once(args.key, (lost) => outputOf(program, { terminal, signal: lost }), {
+            ttl,
+            signal,
+            ...(waitTimeout !== undefined && { waitTimeout }),
+          }),
+        );
+        const { how, value } = flight;
+        output.record({ path: args.key, how, value }, () =>
+          typeof value === 'string' ? value : longValue(value),
+        );
+      } finally {
+        stop();
+      }
+    },
+  });
+}
+
+/** What the program writes: JSON, or text without its last line break. */
+async function outputOf(
+  { file, args }: Program,
+  { terminal, signal }: { readonly terminal: Terminal; readonly signal: AbortSignal },
+): Promise<Json> {
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const kill = (): void => void child.kill();
+  signal.addEventListener('abort', kill);
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  child.stdout.on('data', (piece: Buffer) => {
+    bytes += piece.length;
+    if (bytes > outputBytesMax) kill();
+    else pieces.push(piece);
+  });
+  child.stderr.on('data', (piece: Buffer) => terminal.stderr.write(piece.toString()));
+  try {
+    const [code]: unknown[] = await once(child, 'close');
+    if (bytes > outputBytesMax) {
+      throw new Failure('refused', `${file} wrote more than a value may hold.`, {
+        code: 'value_too_large',
+        details: { limit: outputBytesMax },
+      });
+    }
+    if (code !== 0) throw new Failure('unexpected', `${file} ended with ${String(code)}.`);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      throw misuse(`There is no program ${file}.`);
+    }
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', kill);
+  }
+  return valueOf(Buffer.concat(pieces).toString('utf8'));
+}
+
+function valueOf(text: string): Json {
+  try {
+    const value: Json = JSON.parse(text);
+    return value;
+  } catch {
+    return text.replace(/\r?\n$/, '');
+  }
+}

@@ -1,0 +1,51 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { cli, onTerminal, type Ran, type Running, start, temporaryDirectory } from './harness.ts';
+
+let server: Running;
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+
+beforeAll(async () => {
+  directory = await temporaryDirectory();
+  server = await start('dev', ['--data', directory.path]);
+}, 30_000);
+
+afterAll(async () => {
+  await server.stop();
+  await directory.remove();
+});
+
+const env = (): NodeJS.ProcessEnv => ({ HOLDFAST_URL: server.url, HOLDFAST_TOKEN: 'dev' });
+const on = (...args: string[]): Promise<Ran> => cli(args, { env: env() });
+const slow = { timeout: 60_000 };
+
+test(
+  'S51 of several who ask for it once one runs the program, and all show what it wrote',
+  slow,
+  async () => {
+    const runs = join(directory.path, 'runs');
+    const program = ['sh', '-c', `echo run >> ${runs}; sleep 0.2; echo '{"total":42}'`];
+    const ask = (): Promise<Ran> => on('once', 'demo/main', 'reports/today', '--', ...program);
+    const both = await Promise.all([ask(), ask()]);
+    expect(both.map(({ code }) => code)).toEqual([0, 0]);
+    const rows = both.map((ran) => ran.rows[0]);
+    expect(new Set(rows.map((row) => row?.['how']))).toEqual(new Set(['awaited', 'computed']));
+    for (const row of rows) expect(row?.['value']).toEqual({ total: 42 });
+    expect((await ask()).rows).toEqual([
+      { path: 'reports/today', how: 'cached', value: { total: 42 } },
+    ]);
+    expect(await readFile(runs, 'utf8')).toBe('run\n');
+  },
+);
+
+test('a program that fails, is not there, or is not given is told apart', slow, async () => {
+  const fails = await on('once', 'demo/main', 'x', '--ttl', '100ms', '--', 'sh', '-c', 'exit 3');
+  expect(fails).toMatchObject({ code: 1, error: { message: 'sh ended with 3.' } });
+  const missing = await on('once', 'demo/main', 'x', '--', 'no-such-program');
+  expect(missing).toMatchObject({ code: 2, error: { code: 'usage' } });
+  const none = await onTerminal(['once', 'demo/main', 'x'], { env: env() });
+  expect(none.code).toBe(2);
+  const text = await on('once', 'demo/main', 'y', '--', 'echo', 'plain text');
+  expect(text.rows).toMatchObject([{ how: 'computed', value: 'plain text' }]);
+});

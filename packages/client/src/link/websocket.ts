@@ -24,7 +24,9 @@ export type WebSocketClass = new (url: string) => WebSocketLike;
  * The default link: one WebSocket per connection. Without `webSocket` the platform's class is used; where there is none
  * (Node before 22) this throws a `TypeError`.
  */
-export function webSocketLink(options: { readonly webSocket?: WebSocketClass | undefined } = {}): Link {
+export function webSocketLink(
+  options: { readonly webSocket?: WebSocketClass | undefined } = {},
+): Link {
   const webSocket = options.webSocket ?? platformClass();
   return { open: (url, events) => connect(webSocket, url, events) };
 }

@@ -6,7 +6,9 @@ import {
   type DecideContext,
   type Decision,
   decideTransaction,
+  decideImport,
   decideRollback,
+  type ImportRequest,
   type Intent,
   leaseRules,
   type RollbackRequest,
@@ -47,7 +49,7 @@ export type DraftBase = {
 /** Something that should not have happened while a request was decided. */
 export type Fault = { readonly errorId: string; readonly error: unknown };
 
-type Asked = Intent | Transaction | RollbackRequest;
+type Asked = Intent | Transaction | RollbackRequest | ImportRequest;
 
 type Context = { -readonly [Field in keyof DecideContext]: DecideContext[Field] };
 
@@ -241,6 +243,7 @@ function isSame(mine: Op, found: Op | undefined): boolean {
 
 function decided(tree: Tree, request: Asked, context: DecideContext): Decision | Refusal {
   if (request.op === 'transact') return decideTransaction(tree, request, context);
+  if (request.op === 'import') return decideImport(tree, request, context);
   if (request.op === 'rollback') return decideRollback(tree, request, context);
   return decide(tree, request, context);
 }

@@ -13,7 +13,7 @@ import type {
   Seq,
   WriteReply,
 } from '@holdfast/protocol';
-import type { FileWrite, RollbackRequest, PathGrants, Tree } from '../data/index.ts';
+import type { FileWrite, ImportRequest, RollbackRequest, PathGrants, Tree } from '../data/index.ts';
 
 /** An op as the log keeps it: with the leaves whose old value vanished by it (stores.md §1.2.2). */
 export type LoggedOp = Op & { readonly removed: readonly Entry[] };
@@ -79,7 +79,7 @@ export type Submission = {
   readonly fingerprint: number;
   readonly principal: string | null;
   /** The parsed request, or why it does not parse: told only after the checks that come before. */
-  readonly request: Request | FileWrite | RollbackRequest | Refusal;
+  readonly request: Request | FileWrite | RollbackRequest | ImportRequest | Refusal;
   /**
    * The verdict of the rate limiter, asked for after deduplication, so that repeats are free (stores.md §6.3); the same
    * each time it is asked. Null lets it pass, and so does a verdict of null.

@@ -1,7 +1,6 @@
 import {
   type Leaf,
   type Op,
-  type OpName,
   parentOf,
   type Path,
   type Refusal,
@@ -11,6 +10,7 @@ import {
 import type { DecideContext } from './context.ts';
 import type { Decision } from './decide.ts';
 import { sameLeaf } from './history.ts';
+import { opThatWrites } from './import.ts';
 import type { Tree } from './tree.ts';
 import type { Range } from './walk.ts';
 
@@ -54,7 +54,7 @@ export function decideRollback(
   }
   for (const [path, leaf] of restored) {
     if (!sameLeaf(tree.leaf(path), leaf)) {
-      records.push({ op: opOf(leaf), path, value: leaf.value });
+      records.push({ op: opThatWrites(leaf), path, value: leaf.value });
     }
   }
   return decisionOf(records, { toSeq, isPath: under !== null }, context);
@@ -107,13 +107,6 @@ function highest(path: Path, { under, stays }: Kept): Path {
     top = parent;
   }
   return top;
-}
-
-/** The op that writes a leaf with its type (stores.md §4.2). */
-function opOf({ type }: Leaf): OpName {
-  if (type === 'counter') return 'increment';
-  if (type === 'set') return 'add';
-  return type === 'file' ? 'put_file' : 'set';
 }
 
 function decisionOf(

@@ -10,6 +10,7 @@ import {
 import type { Intent } from './context.ts';
 import { isMap } from './projection.ts';
 import { impliedDeletes } from './reach.ts';
+import type { ImportRequest } from './import.ts';
 import type { RollbackRequest } from './rollback.ts';
 import type { Scope } from './scope.ts';
 import type { Tree } from './tree.ts';
@@ -27,8 +28,9 @@ type Ground = { readonly tree: Tree; readonly grants: PathGrants };
  */
 export function checkRules(
   ground: Ground,
-  request: Intent | Transaction | RollbackRequest,
+  request: Intent | Transaction | RollbackRequest | ImportRequest,
 ): Refusal | null {
+  if (request.op === 'import') return unrestricted();
   if (request.op === 'rollback') return checkRollback(ground, request);
   if (request.op !== 'transact') return checkWrite(ground, request);
   for (const [index, condition] of request.preconditions.entries()) {
@@ -44,24 +46,27 @@ export function checkRules(
   return null;
 }
 
+function unrestricted(): Refusal {
+  const message = 'A token with path rules does this to paths only, not to a store.';
+  return refuse('path_not_allowed', { message });
+}
+
 /** A part must be writable as a whole; the store is for those without rules only (stores.md §11.2.5). */
 function checkRollback({ grants }: Ground, { path }: RollbackRequest): Refusal | null {
   if (path !== null && grants.write.coversSubtree(path) && grants.write.covers(path)) return null;
-  return path === null
-    ? refuse('path_not_allowed', { message: 'A token with path rules rolls back paths only.' })
-    : forbidden(path);
+  return path === null ? unrestricted() : forbidden(path);
 }
 
 /** A refusal without what it tells of a leaf that whoever asks may write but not read. */
 export function veil(
   refusal: Refusal,
   { tree, grants }: Ground,
-  request: Intent | Transaction | RollbackRequest,
+  request: Intent | Transaction | RollbackRequest | ImportRequest,
 ): Refusal {
   if (refusal.code !== 'held' && refusal.code !== 'type_mismatch') return refusal;
   const { op_index: index } = refusal.details;
   const isIndexed = typeof index === 'number';
-  if (request.op === 'rollback') return refuse(refusal.code);
+  if (request.op === 'rollback' || request.op === 'import') return refuse(refusal.code);
   const op = request.op === 'transact' ? request.ops[isIndexed ? index : 0] : request;
   if (op !== undefined && readsAll({ tree, grants }, op)) return refusal;
   return refuse(refusal.code, isIndexed ? { op_index: index } : {});

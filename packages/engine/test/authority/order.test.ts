@@ -50,7 +50,7 @@ describe('a channel that blocks', () => {
 
   test('S67 lets nothing pass what was turned away behind a retry that was still in the queue (P7)', () => {
     const desk = new Desk({ limits: { ...defaultLimits, write_queue: 2 } });
-    desk.ask(set('a', 1), { ...id(1), rate });
+    desk.ask(set('a', 1), { ...id(1), rate: () => rate });
     desk.submit(set('a', 1), { ...id(1), unblock: true });
     for (const opId of ['d2:s:1', 'd2:s:2', 'd2:s:3']) {
       desk.submit(increment('n'), { channel: 2, opId });

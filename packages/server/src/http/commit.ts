@@ -82,12 +82,12 @@ export class Committer {
     return { reply: accepted(reply), replayed: known.answers.length > 0 };
   }
 
-  /** What a rollback restores was the store's before: a retained op names it. */
+  /** What a rollback restores was the store's before: a retained op names it. An import judges its own. */
   async #judge(
     store: OpenStore,
     { principal, request }: Pick<Wanted, 'principal' | 'request'>,
   ): Promise<Refusal | null> {
-    if (isRefusal(request) || request.op === 'rollback') return null;
+    if (isRefusal(request) || request.op === 'rollback' || request.op === 'import') return null;
     return this.#deps.files.judge(principal, store.row.id, request);
   }
 

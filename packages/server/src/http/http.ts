@@ -14,6 +14,8 @@ import { routeFiles } from './files.ts';
 import { addRate } from './identify.ts';
 import { routeHealth } from './health.ts';
 import { routeHistory } from './history.ts';
+import { routeExport } from './export.ts';
+import { routeImport } from './import.ts';
 import { routeLog } from './log.ts';
 import { routeStores } from './stores.ts';
 import { routeTokens } from './tokens.ts';
@@ -84,6 +86,8 @@ export function createHttp(deps: HttpDeps): Hono {
   routeWatch(app, deps);
   routeHistory(app, deps, committer);
   routeLog(app, deps);
+  routeExport(app, deps);
+  routeImport(app, deps);
   routeEntryBatch(app, deps, committer);
   routeEntryList(app, deps);
   routeEntries(app, deps, committer);

@@ -1,0 +1,211 @@
+import type { ImportedLeaf } from '@holdfast/engine/data';
+import { fingerprint, isRefusal, type Refusal, refuse, type Seq } from '@holdfast/protocol';
+import type { Context, Hono } from 'hono';
+
+import { grantsOf, type Principal } from '../access/index.ts';
+import type { HttpDeps, OpenStore } from './deps.ts';
+import { invalidParam, Problem, refused } from './errors.ts';
+import { identify, needScope } from './identify.ts';
+import { type Line, type PathStyle, readLines } from './import-lines.ts';
+import { storeOf } from './store-of.ts';
+
+const CHUNK = 1000;
+const FAILED_TOLD = 1000;
+const LINE_MAX = 1024 * 1024;
+const RETRY_MS = 1000;
+const device = 'system:import';
+
+type Leaf = Extract<Line, { kind: 'leaf' }>;
+type Failed = { readonly line: number; readonly path: string | null; readonly reason: string };
+
+/** `POST …/import`: an export, streamed in, in commits of at most 1000 lines, or all in one (stores.md §13.4). */
+export function routeImport(app: Hono, deps: HttpDeps): void {
+  app.post('/api/stores/:org/:store/import', async (c) => {
+    const principal = await identify(deps, c);
+    const row = await storeOf(deps, c, principal);
+    needScope(principal, 'entries:write');
+    if ((principal.pathRules ?? null) !== null) throw refused(refuse('path_not_allowed'));
+    const wanted = readWanted(c);
+    const lines = readLines(bodyOf(c), {
+      limits: deps.limits,
+      headerless: wanted.headerless,
+      lineMax: LINE_MAX,
+    });
+    return deps.withStore(row.id, async (store) => {
+      const intake = new Intake({
+        deps,
+        store,
+        principal,
+        importId: wanted.importId ?? deps.newId(),
+      });
+      await (wanted.isAtomic ? intake.takeAll(lines) : intake.takeByChunks(lines));
+      const report = intake.report();
+      return c.json(report, wanted.isAtomic && !report.ok ? 422 : 200);
+    });
+  });
+}
+
+type Wanted = {
+  readonly headerless: PathStyle | null;
+  readonly isAtomic: boolean;
+  readonly importId: string | null;
+};
+
+/** One upload on its way into a store. */
+class Intake {
+  readonly #room: { deps: HttpDeps; store: OpenStore; principal: Principal; importId: string };
+  readonly #failed: Failed[] = [];
+  #failedTotal = 0;
+  #unparseable = 0;
+  #imported = 0;
+  #skipped = 0;
+  #seq: Seq;
+
+  constructor(room: { deps: HttpDeps; store: OpenStore; principal: Principal; importId: string }) {
+    this.#room = room;
+    this.#seq = room.store.standing().head;
+  }
+
+  async takeByChunks(lines: AsyncIterable<Line>): Promise<void> {
+    let chunk: Leaf[] = [];
+    for await (const line of lines) {
+      const leaf = await this.#good(line);
+      if (leaf !== null) chunk.push(leaf);
+      if (chunk.length < CHUNK) continue;
+      await this.#commitWithout(chunk);
+      chunk = [];
+    }
+    if (chunk.length > 0) await this.#commitWithout(chunk);
+  }
+
+  /** All or nothing: the first bad line leaves the store as it was, and the rest is still read to be reported. */
+  async takeAll(lines: AsyncIterable<Line>): Promise<void> {
+    const all: Leaf[] = [];
+    for await (const line of lines) {
+      const leaf = await this.#good(line);
+      if (leaf !== null) all.push(leaf);
+    }
+    if (this.#failedTotal > 0 || all.length === 0) return;
+    const { refusal, isRepeat } = await this.#commit(all);
+    if (refusal === null) this.#count(all.length, isRepeat);
+    else this.#fail(culprit(all, refusal), refusal);
+  }
+
+  report(): { readonly ok: boolean; readonly [field: string]: unknown } {
+    return {
+      ok: this.#failedTotal === 0,
+      import_id: this.#room.importId,
+      imported: this.#imported,
+      skipped: this.#skipped,
+      unparseable: this.#unparseable,
+      failed: this.#failed,
+      failed_total: this.#failedTotal,
+      store_seq: this.#seq,
+    };
+  }
+
+  /** The line if it may be written; else it is noted. */
+  async #good(line: Line): Promise<Leaf | null> {
+    if (line.kind === 'bad') {
+      if (line.reason === 'unparseable') this.#unparseable += 1;
+      this.#note(line);
+      return null;
+    }
+    if (line.leaf.type !== 'file') return line;
+    const { deps, store, principal } = this.#room;
+    const { path, value } = line.leaf;
+    const refusal = await deps.files.judge(principal, store.row.id, { op: 'set', path, value });
+    if (isRefusal(refusal)) this.#fail(line, refusal);
+    return isRefusal(refusal) ? null : line;
+  }
+
+  /** Commits a chunk, without the lines that the store refuses. */
+  async #commitWithout(chunk: readonly Leaf[]): Promise<void> {
+    for (let rest = chunk; rest.length > 0;) {
+      // oxlint-disable-next-line no-await-in-loop -- until what is left is accepted
+      const { refusal, isRepeat } = await this.#commit(rest);
+      if (refusal === null) {
+        this.#count(rest.length, isRepeat);
+        return;
+      }
+      const bad = culprit(rest, refusal);
+      this.#fail(bad, refusal);
+      rest = rest.filter((line) => line !== bad);
+    }
+  }
+
+  async #commit(lines: readonly Leaf[]): Promise<{ refusal: Refusal | null; isRepeat: boolean }> {
+    const { deps, store, principal, importId } = this.#room;
+    const leaves: readonly ImportedLeaf[] = lines.map(({ leaf }) => leaf);
+    const opId = `${importId}:${lines[0]?.line ?? 0}`;
+    const ids = [{ deviceId: device, opId }];
+    const known = await deps.storage.answers(store.row.id, { ids, clients: [] });
+    const before = store.standing().head;
+    const reply = await store.write({
+      deviceId: device,
+      opId,
+      fingerprint: fingerprint({ op: 'import', path: opId, value: leaves }),
+      principal: principal.subject,
+      request: { op: 'import', leaves },
+      rate: deps.rates.write(principal, 1),
+      files: null,
+      ...(principal.pathRules && { grants: grantsOf(principal.pathRules) }),
+    });
+    if (!isRefusal(reply)) {
+      this.#seq = Math.max(before, 'store_seq' in reply ? reply.store_seq : before);
+      return { refusal: null, isRepeat: known.answers.length > 0 };
+    }
+    // Not about a line: the whole has to wait, or is none of the store's.
+    if (reply.retry === 'later') await this.#pause(reply);
+    else if (!isAboutLine(reply)) throw refused(reply);
+    return reply.retry === 'later' ? this.#commit(lines) : { refusal: reply, isRepeat: false };
+  }
+
+  #pause({ details }: Refusal): Promise<void> {
+    const wait = Number(details['retry_after_ms'] ?? RETRY_MS);
+    return new Promise((resolve) => this.#room.deps.clock.setTimeout(resolve, wait));
+  }
+
+  #count(lines: number, isRepeat: boolean): void {
+    if (isRepeat) this.#skipped += lines;
+    else this.#imported += lines;
+  }
+
+  #fail({ line, leaf }: Leaf, refusal: Refusal): void {
+    this.#note({ line, path: leaf.path, reason: refusal.code });
+  }
+
+  #note({ line, path, reason }: Failed): void {
+    this.#failedTotal += 1;
+    if (this.#failed.length < FAILED_TOLD) this.#failed.push({ line, path, reason });
+  }
+}
+
+function isAboutLine({ details, code }: Refusal): boolean {
+  return typeof details['op_index'] === 'number' || code === 'limit_exceeded';
+}
+
+function culprit(lines: readonly Leaf[], { details }: Refusal): Leaf {
+  const index = details['op_index'];
+  const line = lines[typeof index === 'number' ? index : lines.length - 1];
+  if (line === undefined) throw new Problem(500, 'internal_error');
+  return line;
+}
+
+function readWanted(c: Context): Wanted {
+  const { headerless = null, mode = 'lines', import_id: importId = null } = c.req.query();
+  if (headerless !== null && headerless !== 'slash' && headerless !== 'dotted') {
+    throw invalidParam('headerless is slash or dotted.');
+  }
+  if (mode !== 'lines' && mode !== 'atomic') throw invalidParam('mode is lines or atomic.');
+  if (importId !== null && !/^[\x21-\x7e]{1,64}$/.test(importId)) {
+    throw invalidParam('import_id has 1 to 64 printable characters.');
+  }
+  return { headerless, isAtomic: mode === 'atomic', importId };
+}
+
+function bodyOf(c: Context): AsyncIterable<Uint8Array> {
+  const { body } = c.req.raw;
+  if (body === null) throw new Problem(400, 'empty_body');
+  return body;
+}

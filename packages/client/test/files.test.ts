@@ -161,7 +161,7 @@ describe('putFile and getFile', () => {
     expect(await store.getFile('plain')).toBeUndefined();
   });
 
-  test('S99 an upload that breaks again and again goes on from where it stands', async () => {
+  test('S99 an upload that breaks again and again goes on from where it stands (P65)', async () => {
     const between = await line();
     const store = await openStore(between.url);
     const content = noise(6_000_000);
@@ -180,7 +180,7 @@ describe('putFile and getFile', () => {
     expect(between.sent()).toBeLessThan(12_000_000);
   }, 30_000);
 
-  test('a download that breaks goes on from where it stood', async () => {
+  test('a download that breaks goes on from where it stood (P65)', async () => {
     const between = await line();
     const store = await openStore(between.url);
     const content = noise(6_000_000);

@@ -38,7 +38,7 @@ async function place() {
   };
 }
 
-test('S98 a blob goes 24 hours after its last current or retained reference, not before', async () => {
+test('S98 a blob goes 24 hours after its last current or retained reference, not before (P63)', async () => {
   const { world, row, call, hours, isThere } = await place();
   await call('PUT', 'files/a', { body: text });
   await call('PUT', 'files/keep', { body: 'kept' });
@@ -56,7 +56,7 @@ test('S98 a blob goes 24 hours after its last current or retained reference, not
   expect(await (await call('GET', 'files/keep')).text()).toBe('kept');
 });
 
-test('S98 a refused upload leaves no reference and no charge, and its blob goes', async () => {
+test('S98 a refused upload leaves no reference and no charge, and its blob goes (P62)', async () => {
   const { world, row, call, hours, isThere } = await place();
   await call('PUT', 'files/a', { body: 'first' });
   await call('POST', 'transact', {
@@ -74,7 +74,7 @@ test('S98 a refused upload leaves no reference and no charge, and its blob goes'
   expect(await isThere('first')).toBe(true);
 });
 
-test('S98 a reference added meanwhile saves the blob', async () => {
+test('S98 a reference added meanwhile saves the blob (P63)', async () => {
   const { world, row, call, hours, isThere } = await place();
   const uploaded = await told(await call('PUT', 'files/a', { body: text }));
   await call('DELETE', 'files/a');

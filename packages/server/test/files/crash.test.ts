@@ -29,7 +29,7 @@ async function killAt(data: string, moment: string, rest: object): Promise<void>
 }
 
 test.each(['received', 'noted', 'finished', 'deciding'])(
-  'S98 killed when an upload is %s, neither the entry nor the bytes can be seen, and the upload goes on',
+  'S98 killed when an upload is %s, neither the entry nor the bytes can be seen, and the upload goes on (P62)',
   async (moment) => {
     const data = directory();
     const piece = { headers: { ...headers, ...pieceHeaders(hashOf(text), '0-12/13') } };
@@ -50,7 +50,7 @@ test.each(['received', 'noted', 'finished', 'deciding'])(
 );
 
 test.each(['received', 'deciding'])(
-  'S98 killed when an upload in one is %s, it has left nothing to be seen, and can be made again',
+  'S98 killed when an upload in one is %s, it has left nothing to be seen, and can be made again (P62)',
   async (moment) => {
     const data = directory();
     await killAt(data, moment, {});
@@ -62,7 +62,7 @@ test.each(['received', 'deciding'])(
   60_000,
 );
 
-test('S98 killed when the commit is stored and not yet answered, the entry and its bytes are there', async () => {
+test('S98 killed when the commit is stored and not yet answered, the entry and its bytes are there (P62)', async () => {
   const data = directory();
   await killAt(data, 'stored', { headers: { ...headers, 'idempotency-key': 'k' } });
   const { at } = await start(data, 'none');

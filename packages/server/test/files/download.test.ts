@@ -131,7 +131,7 @@ describe('downloads', () => {
     ['audio/ogg', 'inline'],
     ['application/pdf', 'inline'],
     ['text/plain; charset=utf-8', 'inline'],
-  ])('S100 %s comes as %s, with nosniff, in a sandbox', async (contentType, disposition) => {
+  ])('S100 %s comes as %s, with nosniff, in a sandbox (P66)', async (contentType, disposition) => {
     const { call } = await withFile(contentType);
     const { headers } = await call('docs/fox');
     expect(headers.get('content-type')).toBe(contentType);
@@ -179,7 +179,7 @@ describe('downloads', () => {
     expect((await call(at)).status).toBe(404);
   });
 
-  test('S97 knowing a hash grants nothing: it takes an entry that one may read', async () => {
+  test('S97 knowing a hash grants nothing: it takes an entry that one may read (P64)', async () => {
     const tokens = {
       elsewhere: { storeAccess: { mode: 'selected', storeIds: ['x'] } },
       writer: { scopes: new Set(['files:write'] as const) },

@@ -26,7 +26,7 @@ function set(peer: Peer, path: string, value: unknown): Promise<Reply> {
 }
 
 describe('envelopes', () => {
-  test('S98 a hash that nobody brought here is unknown, in set, merge, maps and transactions', async () => {
+  test('S98 a hash that nobody brought here is unknown, in set, merge, maps and transactions (P64)', async () => {
     const { joined } = await site();
     const peer = await joined();
     const unknown = { reason: 'unknown_file', hash: hashOf(text) };
@@ -83,7 +83,7 @@ describe('envelopes', () => {
     expect(await (await call('x')).text()).toBe(text);
   });
 
-  test('S98 what another store holds may be named by who may download it there, and by nobody else', async () => {
+  test('S98 what another store holds may be named by who may download it there, and by nobody else (P64)', async () => {
     const tokens: Parameters<typeof site>[1] = {
       writes: { scopes: new Set(['entries:read', 'entries:write', 'files:write']) },
       outside: {

@@ -300,7 +300,7 @@ async function digestOf(bytes: AsyncIterable<Uint8Array>): Promise<string> {
   return `sha256:${digest.digest('hex')}`;
 }
 
-test('S99 200 MB stream through in bounded memory, broken at half and gone on with from where they stood', async () => {
+test('S99 200 MB stream through in bounded memory, broken at half and gone on with from where they stood (P65)', async () => {
   const { call } = await site({ data: directory() });
   const total = 200 * MEGABYTE;
   const half = total / 2;

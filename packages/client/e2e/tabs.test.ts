@@ -1,0 +1,144 @@
+import { createServer, type Server } from '@holdfast/server';
+import { memory } from '@holdfast/server/storage/memory';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { hasChromium, launchChromium, type ServedPage, servePage } from '../../../tools/browser.ts';
+import { Gate } from './gate.ts';
+
+const source = `
+  import { tab } from './packages/client/e2e/pages/tabs.ts';
+  globalThis.tab = tab;`;
+
+const takeoverMs = 2000;
+const writesEach = 20;
+
+function write(tab: Page, name: string): Promise<void> {
+  return tab.evaluate(`tab.write('${name}', ${writesEach})`);
+}
+
+describe.skipIf(!hasChromium)('three tabs in Chromium', { timeout: 60_000 }, () => {
+  let browser: Browser;
+  let page: ServedPage;
+  let server: Server;
+  let gate: Gate;
+  let context: BrowserContext;
+  let fragment: string;
+
+  beforeAll(async () => {
+    page = await servePage(source);
+    browser = await launchChromium();
+  }, 60_000);
+
+  afterAll(async () => {
+    await browser.close();
+    await page.close();
+  });
+
+  beforeEach(async () => {
+    server = createServer({ storage: memory(), origins: [new URL(page.url).origin] });
+    const { port } = await server.listen();
+    await server.stores.create('acme/app');
+    const { rawToken: token } = await server.tokens.issue({
+      name: 'test',
+      org: 'acme',
+      scopes: ['entries:read', 'entries:write'],
+      storeAccess: { mode: 'all' },
+      expiresAt: null,
+      createdBy: null,
+    });
+    gate = await Gate.open(port);
+    fragment = new URLSearchParams({ url: gate.url, token }).toString();
+    context = await browser.newContext();
+  });
+
+  afterEach(async () => {
+    await context.close();
+    await gate.close();
+    await server.close({ retryAfterMs: 0 });
+  });
+
+  async function open(): Promise<Page> {
+    const tab = await context.newPage();
+    await tab.goto(`${page.url}#${fragment}`);
+    await tab.waitForFunction('globalThis.tab !== undefined');
+    await tab.evaluate('tab.store.ready');
+    return tab;
+  }
+
+  async function openThree(): Promise<readonly [Page, Page, Page]> {
+    return [await open(), await open(), await open()];
+  }
+
+  /** Everything that was written is in every tab and on the server, once; over one connection. */
+  async function expectAll(tabs: readonly Page[], writers: number): Promise<void> {
+    const count = writers * writesEach;
+    for (const tab of tabs) {
+      await tab.evaluate('tab.settled()');
+      await expect.poll(() => tab.evaluate('[tab.leaves(), tab.count()]')).toEqual([count, count]);
+      expect(await tab.evaluate('tab.errors')).toEqual([]);
+    }
+    await expect.poll(() => gate.open).toBe(1);
+  }
+
+  /** How long it takes until a tab has a connection again. */
+  async function takeover(tab: Page, lost: () => Promise<void>): Promise<number> {
+    const before = gate.total;
+    const start = performance.now();
+    await lost();
+    await expect.poll(() => gate.total, { interval: 10, timeout: 20_000 }).toBeGreaterThan(before);
+    await tab.waitForFunction("tab.connection() === 'connected'", null, { polling: 20 });
+    return performance.now() - start;
+  }
+
+  it('share one connection, and each sees what the others write', async () => {
+    const tabs = await openThree();
+    await Promise.all(tabs.map((tab, index) => write(tab, `tab${index}`)));
+    await expectAll(tabs, 3);
+    expect(gate.total).toBe(1);
+  });
+
+  it('go on when the tab with the connection is closed', async () => {
+    const [first, second, third] = await openThree();
+    await write(first, 'first');
+    const tookMs = await takeover(second, async () => {
+      void write(second, 'second');
+      await first.close();
+    });
+    await write(third, 'third');
+    await expectAll([second, third], 3);
+    expect(tookMs).toBeLessThan(takeoverMs);
+  });
+
+  it('go on when the tab with the connection crashes, and send what it had stored', async () => {
+    const [first, second, third] = await openThree();
+    const devtools = await context.newCDPSession(first);
+    await write(first, 'first');
+    const tookMs = await takeover(second, async () => {
+      void write(second, 'second');
+      void devtools.send('Page.crash').catch(() => undefined);
+      await first.waitForEvent('crash');
+    });
+    await write(third, 'third');
+    await expectAll([second, third], 3);
+    expect(tookMs).toBeLessThan(takeoverMs);
+  });
+
+  it('go on when the tab with the connection is frozen, which follows when it thaws', async () => {
+    const [first, second, third] = await openThree();
+    const devtools = await context.newCDPSession(first);
+    await devtools.send('Debugger.enable');
+    await write(first, 'first');
+    const tookMs = await takeover(second, async () => {
+      // It stands still between two tasks, whatever they are: pages that hold locks are not frozen by the browser itself.
+      await devtools.send('Debugger.pause');
+      await write(second, 'second');
+    });
+    await write(third, 'third');
+    await Promise.all([second, third].map((tab) => tab.evaluate('tab.settled()')));
+    await devtools.send('Debugger.resume');
+    await expectAll([first, second, third], 3);
+    await write(first, 'late');
+    await expectAll([first, second, third], 4);
+    expect(tookMs).toBeLessThan(takeoverMs);
+  });
+});

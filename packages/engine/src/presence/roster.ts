@@ -30,6 +30,8 @@ import type {
 
 const beatMs = 10_000;
 const presencesPerPart = 50;
+/** All members are looked at no more often. */
+const scanMs = 10;
 
 type Member = {
   readonly who: Attendee;
@@ -62,8 +64,9 @@ export class Roster {
   #toldAt: MonotonicMs;
   #beatAt: MonotonicMs;
   #isAsked = false;
-  /** The next tick; what it turns out to be too early for is looked at again. */
-  #nextAt: MonotonicMs = Infinity;
+  /** When something of the members is due, and when they were looked at. */
+  #scanAt: MonotonicMs = Infinity;
+  #scannedAt: MonotonicMs = -Infinity;
   #wakeAt: MonotonicMs = Infinity;
 
   /** `node` names this node and this life of the roster: no other one ever has the name. */
@@ -188,7 +191,7 @@ export class Roster {
     const presence = this.#present(member, wall, state);
     if (now < member.next) {
       member.waiting = presence;
-      this.#tickBy(member.next);
+      this.#scanBy(member.next);
     } else {
       this.#show(member, presence, now);
       this.#hurry(now);
@@ -263,7 +266,7 @@ export class Roster {
     }
     member.until = now + presenceLimits.grace_ms;
     member.isLost = true;
-    this.#tickBy(member.until);
+    this.#scanBy(member.until);
   }
 
   #hear(message: NodeMessage, now: MonotonicMs): void {
@@ -289,18 +292,25 @@ export class Roster {
 
   #tick(now: MonotonicMs): void {
     this.#others.tick(now);
+    if (now >= this.#scanAt) this.#scan(now);
+    if (this.#beatAt > now) return;
+    this.#beatAt = now + beatMs;
+    if (this.#number > 0) {
+      this.#publish({ type: 'beat', node: this.#node, n: this.#number });
+    }
+  }
+
+  /** Does what is due of the members, and sees when the next is. */
+  #scan(now: MonotonicMs): void {
+    this.#scanAt = Infinity;
+    this.#scannedAt = now;
     for (const [id, member] of this.#members) {
       const { until, waiting, next } = member;
       if (until !== null && until <= now) this.#expire(id, member);
       else if (waiting !== null && next <= now) {
         this.#show(member, waiting, now);
         this.#hurry(now);
-      }
-    }
-    if (this.#beatAt > now) return;
-    this.#beatAt = now + beatMs;
-    if (this.#number > 0) {
-      this.#publish({ type: 'beat', node: this.#node, n: this.#number });
+      } else this.#scanBy(Math.min(until ?? Infinity, waiting === null ? Infinity : next));
     }
   }
 
@@ -372,23 +382,14 @@ export class Roster {
     if (this.#number > 0) this.#publish({ type: 'bye', node: this.#node });
   }
 
-  #tickBy(at: MonotonicMs): void {
-    this.#nextAt = Math.min(this.#nextAt, at);
+  #scanBy(at: MonotonicMs): void {
+    this.#scanAt = Math.min(this.#scanAt, Math.max(at, this.#scannedAt + scanMs));
   }
 
-  /** All members are looked at only when a tick has come. */
-  #setAlarm(hasTicked: boolean): void {
-    if (hasTicked) {
-      // The alarm has rung, perhaps early.
-      this.#wakeAt = Infinity;
-      this.#nextAt = Infinity;
-      for (const { until, waiting, next } of this.#members.values()) {
-        this.#tickBy(Math.min(until ?? Infinity, waiting === null ? Infinity : next));
-      }
-    }
-    this.#tickBy(Math.min(this.#dueAt ?? Infinity, this.#beatAt, this.#others.dueAt));
-    if (this.#nextAt === this.#wakeAt) return;
-    this.#wakeAt = this.#nextAt;
-    this.#effects.push({ type: 'wake', at: this.#nextAt });
+  #setAlarm(hasRung: boolean): void {
+    const at = Math.min(this.#dueAt ?? Infinity, this.#scanAt, this.#beatAt, this.#others.dueAt);
+    if (at === this.#wakeAt && !hasRung) return;
+    this.#wakeAt = at;
+    this.#effects.push({ type: 'wake', at });
   }
 }

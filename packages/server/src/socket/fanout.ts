@@ -45,8 +45,9 @@ export class Fanout {
 
   /** Adds a channel that has been told of everything up to the head. */
   join(audience: Audience, scope: ChannelScope, listener: Listener): Membership {
+    this.#groupOf(audience, scope).advance(this.#cursor);
+    // Another one where all members were too slow for that, and the group is gone.
     const group = this.#groupOf(audience, scope);
-    group.advance(this.#cursor);
     group.listeners.add(listener);
     return {
       told: () => group.cursor,

@@ -3,7 +3,7 @@ import { Tree } from '@holdfast/engine/data';
 import { asPath, flatten, type Json } from '@holdfast/protocol';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Peer } from '../conversation/peer.ts';
+import type { Peer, WireFrame } from '../conversation/peer.ts';
 import { principals } from '../conversation/principals.ts';
 import { LegacyReplica, stateOf } from '../conversation/replica.ts';
 import {
@@ -182,6 +182,10 @@ test.each(tongues)(
   60_000,
 );
 
+function isNotice([, , , event]: WireFrame): boolean {
+  return event === 'lease_expired';
+}
+
 /** A capver-3 client's cache, as {@link PartReplica} in its ways. */
 class OldReplica {
   readonly #cache = new LegacyReplica();
@@ -344,3 +348,30 @@ test.each(dialects)(
   },
   10_000,
 );
+
+test('S102 of leases that end, a client is told of those only that it may read and replicates', async () => {
+  const { joined } = await world({
+    authenticate: principals({ me: { pathRules: read(['mine/**', 'too/**']) } }),
+  });
+  const owner = await joined({ device: 'w' });
+  const peer = await joined({ token: 'me' }, { last_store_seq: 0, patterns: ['mine/**'] });
+  for (const path of ['theirs/l', 'too/l', 'mine/l']) {
+    await write(owner, 'lease', path, { ttl_ms: 50 });
+  }
+  for (let i = 0; i < 3; i += 1) await owner.until(isNotice);
+  const [, , , , notice] = await peer.until(isNotice);
+  expect(notice).toMatchObject({ path: 'mine/l' });
+  expect(peer.heard.filter(isNotice)).toHaveLength(1);
+  expect(JSON.stringify(peer.heard)).not.toMatch(/theirs|too\/l/);
+});
+
+test('S102 presence shows who has path rules nothing, unless it is granted', async () => {
+  const rules = { pathRules: read(['mine/**']) };
+  const { connect } = await world({
+    authenticate: principals({ me: rules, guest: { ...rules, presence: true } }),
+  });
+  const me = await connect({ token: 'me' });
+  expect(reasonOf(await me.join('presence:demo/main:room', {}))).toBe('presence_not_allowed');
+  const guest = await connect({ token: 'guest', device: 'g' });
+  expect((await guest.join('presence:demo/main:room', {})).status).toBe('ok');
+});

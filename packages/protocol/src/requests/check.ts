@@ -6,6 +6,7 @@ import { isReservedPath, type PathLimits, toPath } from '../path.ts';
 import { isRefusal, type Reason, type Refusal, refuse } from '../refusals.ts';
 import { invalidField, isCount, isInteger, isText } from '../shape.ts';
 import { checkValue, isPlainObject, type ValueLimits } from '../value.ts';
+import { utf8Length } from '../utf8.ts';
 
 /** What may be a {@link Write}: its op and path are ones, of the rest nothing is known. */
 export type WriteDraft = {
@@ -96,7 +97,7 @@ export function ownRequest(request: Request, limits: RequestLimits): Request | R
   const { max_frame_bytes: limit } = limits;
   const text = JSON.stringify(request);
   // Refs, topic and id take their part of the frame.
-  if (text.length + 512 > limit) return refuse('frame_too_large', { limit });
+  if (utf8Length(text) + 512 > limit) return refuse('frame_too_large', { limit });
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the copy of a request is one
   return JSON.parse(text) as Request;
 }

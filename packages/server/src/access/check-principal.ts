@@ -1,7 +1,7 @@
 import { isObject } from '@holdfast/protocol';
 import { faultInRules } from './path-rules.ts';
 import { type Principal, scopes } from './principal.ts';
-import { defaultRates } from './rates.ts';
+import { defaultRates } from './rate-limits.ts';
 
 const known: ReadonlySet<unknown> = new Set(scopes);
 

@@ -26,6 +26,7 @@ export {
   scopes,
   type StoreAccess,
 } from './principal.ts';
-export { type Charge, type RateLimits, Rates, ratesOf, type RateStanding } from './rates.ts';
+export { type RateLimits, ratesOf } from './rate-limits.ts';
+export { type Charge, Rates, type RateStanding } from './rates.ts';
 export { redact, redactedLog } from './redact.ts';
 export { type IssuedToken, TokenAuthority, type TokenRequest } from './tokens.ts';

@@ -1,7 +1,7 @@
 import type { EpochMs } from '@holdfast/protocol';
 
 import type { PathRule } from './path-rules.ts';
-import type { RateLimits } from './rates.ts';
+import type { RateLimits } from './rate-limits.ts';
 
 /** Every scope there is (stores.md §11.1.3), sorted. */
 export const scopes = [

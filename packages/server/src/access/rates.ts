@@ -1,33 +1,6 @@
 import { type Refusal, refuse } from '@holdfast/protocol';
 import type { Principal } from './principal.ts';
-
-/** How much one token may do (stores.md §12.1, §12.2): so many a minute, and so many at once. */
-export type RateLimits = {
-  readonly writes_per_minute: number;
-  readonly write_burst: number;
-  readonly reads_per_minute: number;
-  readonly read_burst: number;
-  readonly joins_per_minute: number;
-};
-
-/** The defaults of stores.md §12.1. */
-export const defaultRates: RateLimits = {
-  writes_per_minute: 6000,
-  write_burst: 1000,
-  reads_per_minute: 60_000,
-  read_burst: 6000,
-  joins_per_minute: 600,
-};
-
-/** The rates in force; a name or a number that limits nothing is an error of the caller. */
-export function ratesOf(overrides: Partial<RateLimits> = {}): RateLimits {
-  for (const [name, rate] of Object.entries(overrides)) {
-    if (!Object.hasOwn(defaultRates, name)) throw new TypeError(`There is no rate "${name}".`);
-    if (Number.isSafeInteger(rate) && rate > 0) continue;
-    throw new RangeError(`The rate "${name}" is ${rate}; it must be a positive integer.`);
-  }
-  return { ...defaultRates, ...overrides };
-}
+import type { RateLimits } from './rate-limits.ts';
 
 /** Where a bucket stands, as HTTP tells it. */
 export type RateStanding = {

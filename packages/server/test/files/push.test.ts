@@ -126,6 +126,13 @@ describe('put_file', () => {
     expect(await put(peer, 'c', 1)).toBe(2);
   });
 
+  test('S29 a frame of sixteen mebibytes is read, and a larger one closes the socket', async () => {
+    const { joined } = await site();
+    const peer = await joined();
+    expect(seqOf(await putFile(peer, 'a', 'x'.repeat(12_500_000)))).toBe(1);
+    await expect(putFile(peer, 'a', 'x'.repeat(12_600_000))).rejects.toThrow('1009');
+  });
+
   test('S46 it is fenced, and guarded, as other writes are', async () => {
     const { joined } = await site();
     const peer = await joined();

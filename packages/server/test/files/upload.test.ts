@@ -280,7 +280,7 @@ describe('uploads', () => {
 const MEGABYTE = 1_000_000;
 
 /** The bytes of a large file, made as they are asked for. */
-async function* large(from: number, to: number): AsyncIterable<Uint8Array> {
+async function* large(from: number, to: number): AsyncGenerator<Uint8Array> {
   for (let at = from; at < to; at += MEGABYTE) yield Buffer.alloc(MEGABYTE, (at / MEGABYTE) % 251);
 }
 
@@ -338,4 +338,17 @@ test('S99 200 MB stream through in bounded memory, broken at half and gone on wi
   clearInterval(watch);
   // Both ends run in this process; neither holds more than a part of it at a time.
   expect(peak - before).toBeLessThan(100 * MEGABYTE);
+}, 60_000);
+
+test('a large body that is not wanted is answered all the same', async () => {
+  const { call } = await site({ limits: { max_file_bytes: 100 * MEGABYTE } });
+  await call('a', { method: 'PUT', body: text });
+  const refused = async (headers: { [name: string]: string }): Promise<number> => {
+    const body = streamOf(large(0, 120 * MEGABYTE));
+    return (await call('a', { method: 'PUT', headers, body })).status;
+  };
+  expect(await refused({ 'if-none-match': '*' })).toBe(412);
+  expect(await refused(pieceHeaders(hashOf('x'), '0-1/2'))).toBe(400);
+  expect(await refused({})).toBe(413);
+  expect(await (await call('a')).text()).toBe(text);
 }, 60_000);

@@ -21,7 +21,7 @@ import { rooms } from './doors.ts';
 import { fromEnvelope, toEnvelope, type Writable } from './envelopes.ts';
 import { closedError } from './options.ts';
 import type { Room } from './room.ts';
-import type { News, Speaker } from './uplink.ts';
+import type { ConnectionStatus, News, Speaker } from './uplink.ts';
 
 /** Somebody who is there. */
 export type Peer<State> = {
@@ -146,6 +146,7 @@ class PresenceChannel implements Speaker {
   /** What is shown differs from what the server was told. */
   #isDue = false;
   #nextAt = 0;
+  #throttle = 0;
   #pushes = 0;
   #holds = 0;
 
@@ -181,11 +182,10 @@ class PresenceChannel implements Speaker {
   show(state: JsonObject | null, throttle: number): void {
     this.#own = state;
     this.#isDue = true;
+    this.#throttle = throttle;
     this.#tell();
-    const now = this.room.settings.env.now();
-    if (now >= this.#nextAt) this.#send();
+    if (this.room.settings.env.now() >= this.#nextAt) this.#send();
     else this.#setAlarm(this.#nextAt);
-    this.#nextAt = Math.max(this.#nextAt, now + throttle);
   }
 
   joinPayload(): object {
@@ -212,8 +212,15 @@ class PresenceChannel implements Speaker {
         if (news.status === 'error') this.#refused(news.response);
         break;
       case 'connection':
-        if (this.room.connection.get().connection === 'closed') this.#isJoined = false;
+        this.#connected(this.room.connection.get());
     }
+  }
+
+  /** Closed with the client it ends; given up for an error it may be tried again. */
+  #connected({ connection, error }: ConnectionStatus): void {
+    if (connection !== 'closed') return;
+    this.#isJoined = false;
+    if (error === undefined) this.#leave();
   }
 
   #joined(response: unknown): void {
@@ -236,6 +243,7 @@ class PresenceChannel implements Speaker {
     this.#setAlarm(Infinity);
     if (!this.#isJoined || !this.#isDue) return;
     this.#isDue = false;
+    this.#nextAt = this.room.settings.env.now() + this.#throttle;
     const id = String((this.#pushes += 1));
     const push =
       this.#own === null

@@ -13,6 +13,7 @@ import {
   isRefusal,
   type Path,
   RejectedError,
+  type Request,
   type Transaction as TransactionRequest,
 } from '@holdfast/protocol';
 import type { Signal } from '@holdfast/engine/registry';
@@ -76,7 +77,10 @@ class HandleUndo implements UndoManager {
     this.#history = new UndoHistory(limit);
     this.canUndo = new Cell(false, raise);
     this.canRedo = new Cell(false, raise);
+    // One that only writes cannot see what it changes.
+    store.range('a', 'a', { limit: 1 });
     arounds.set(store, (request, write) => {
+      if (isOfFlight(request)) return write();
       const roots = rootsOf(request);
       const before = leavesAround(this.#view, roots);
       const receipt = write();
@@ -155,6 +159,11 @@ class HandleUndo implements UndoManager {
     this.canUndo.set(this.#history.count('undo') > 0);
     this.canRedo.set(this.#history.count('redo') > 0);
   }
+}
+
+/** What a single flight writes is no edit of the user's. */
+function isOfFlight(request: Request): boolean {
+  return 'fence' in request && request.fence.key.startsWith('_dust:sf/');
 }
 
 /** In the order of paths everything below `a` lies from `a/` up to `a0`, the character after the slash. */

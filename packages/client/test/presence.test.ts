@@ -114,6 +114,19 @@ describe('presence', () => {
     ).toBeLessThan(3);
   });
 
+  it('what is set all the time is sent all along (S85)', async () => {
+    const valve = new Valve();
+    const room = joinPresence(world.client({ link: valve }), plain);
+    await expect.poll(() => room.status.get().state).toBe('joined');
+    const sent = (): number =>
+      valve.sent.filter((data) => String(data).includes('presence_track')).length;
+    for (let n = 0; sent() < 5; n++) {
+      room.set({ n });
+      await new Promise(setImmediate);
+    }
+    expect(sent()).toBe(5);
+  });
+
   it('after a lost connection it shows what it showed, and others see no leave (S85)', async () => {
     const valve = new Valve();
     const [room, watcher] = [
@@ -165,7 +178,9 @@ describe('presence', () => {
     room.set({ n: 1 });
     await expect.poll(() => shown(watcher)).toEqual([[{ n: 1 }, false]]);
     expect(client.inspect()).toMatchObject({ stores: [] });
+    room.set({ n: 2 });
     await client.close();
+    expect([room.status.get(), room.peers.get().size]).toEqual([{ state: 'left' }, 0]);
     expect(() => joinPresence(client, plain)).toThrow(expect.objectContaining({ code: 'closed' }));
   });
 });

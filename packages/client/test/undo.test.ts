@@ -140,6 +140,17 @@ describe('undo', () => {
     undoManager(store).close();
   });
 
+  it('is for handles that can see, and for edits: not for leases, nor what is computed once (P58)', async () => {
+    const store = await world.store();
+    const undo = undoManager(store);
+    await store.once('report', () => 1);
+    await (await store.lease('lock')).release();
+    expect([undo.canUndo.get(), store.get('report')]).toEqual([false, '1']);
+    const blind = world.client().store('acme/app', { scope: [] });
+    expect(() => undoManager(blind)).toThrow(expect.objectContaining({ code: 'out_of_scope' }));
+    expect(() => blind.put('a', 1)).not.toThrow();
+  });
+
   it('brings back a deleted map with the types of its leaves, in one commit (P58)', async () => {
     const store = await world.store();
     const undo = undoManager(store);

@@ -27,8 +27,40 @@ export async function callApi(endpoint: Endpoint, path: string, call: Call = {})
   return answer;
 }
 
-async function send(endpoint: Endpoint, path: string, init: RequestInit): Promise<Response> {
-  const signal = AbortSignal.timeout(endpoint.timeoutMs);
+/** What goes one way or the other as a stream; only the wait for an answer has an end (stores.md §15.2). */
+export type Transfer = {
+  readonly method?: 'GET' | 'POST';
+  readonly type?: string;
+  readonly body?: ReadableStream<Uint8Array>;
+  readonly signal: AbortSignal;
+  /** A status beside success whose body is the answer. */
+  readonly alsoFine?: number;
+};
+
+/** Asks for an answer that streams, or sends a body that does; anything but success is a {@link Failure}. */
+export async function openApi(
+  endpoint: Endpoint,
+  path: string,
+  { method = 'GET', type, body, signal, alsoFine }: Transfer,
+): Promise<Response> {
+  const response = await send(endpoint, path, {
+    method,
+    signal,
+    headers: {
+      authorization: `Bearer ${endpoint.token}`,
+      ...(type !== undefined && { 'content-type': type }),
+    },
+    ...(body !== undefined && { body, duplex: 'half' }),
+  });
+  if (response.ok || response.status === alsoFine) return response;
+  throw refusalOf(response.status, await readAnswer(response, endpoint));
+}
+
+async function send(
+  endpoint: Endpoint,
+  path: string,
+  { signal = AbortSignal.timeout(endpoint.timeoutMs), ...init }: RequestInit,
+): Promise<Response> {
   try {
     return await fetch(`${endpoint.url}${path}`, { ...init, signal });
   } catch (error) {

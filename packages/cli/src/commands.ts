@@ -46,6 +46,17 @@ export const sections: readonly Section[] = [
     },
   },
   {
+    title: 'History',
+    entries: {
+      log: entry('Show what happened', () => import('./commands/log.ts')),
+      diff: entry('Show what differs between two seqs', () => import('./commands/diff.ts')),
+      at: entry('List entries as they were', () => import('./commands/at.ts')),
+      rollback: entry('Go back to what was', () => import('./commands/rollback.ts')),
+      export: entry('Write a store to a file', () => import('./commands/export.ts')),
+      import: entry('Write a file into a store', () => import('./commands/import.ts')),
+    },
+  },
+  {
     title: 'Leases',
     entries: {
       lease: entry('Acquire a lease', () => import('./commands/lease.ts')),

@@ -19,6 +19,8 @@ export type Listing = {
   readonly limit?: number;
   readonly after?: string;
   readonly order: 'asc' | 'desc';
+  /** As it was at this seq. */
+  readonly atSeq?: number;
 };
 
 const PAGE = 1000;
@@ -68,13 +70,14 @@ type Raw = { readonly items: readonly unknown[]; readonly next: string | null };
 async function listAll(
   endpoint: Endpoint,
   name: StoreName,
-  { limit = Infinity, ...listing }: Listing & { readonly select: string },
+  { limit = Infinity, atSeq, ...listing }: Listing & { readonly select: string },
 ): Promise<Raw> {
   const items: unknown[] = [];
   let after = listing.after ?? null;
   for (;;) {
     const query = queryOf({
       ...listing,
+      at_seq: atSeq,
       after,
 
       limit: Math.min(PAGE, limit - items.length),
@@ -91,7 +94,8 @@ function pageOf(answer: Answer): readonly unknown[] {
   return Array.isArray(answer['items']) ? answer['items'] : [];
 }
 
-function queryOf(asked: { readonly [name: string]: unknown }): string {
+/** A query string of what is given. */
+export function queryOf(asked: { readonly [name: string]: unknown }): string {
   const given = Object.entries(asked).filter(([, value]) => value !== undefined && value !== null);
   return new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
 }

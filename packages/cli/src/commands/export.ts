@@ -1,0 +1,114 @@
+import { createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { openApi } from '../api.ts';
+import { type Command, defineCommand, type Surroundings } from '../command.ts';
+import { connectionArgs, endpointOf } from '../endpoint.ts';
+import { interruption } from '../interrupt.ts';
+import { printable } from '../output.ts';
+import { bytes, Progress } from '../progress.ts';
+import { readStoreName, storeArg } from '../store-name.ts';
+
+const newline = 10;
+const shownEach = 1000;
+
+export const command: Command = defineCommand({
+  summary: 'Write the entries of a store, as they are now, to a file of JSON lines.',
+  args: {
+    store: storeArg,
+    file: { type: 'positional', default: '-', description: 'The file, or - for standard output' },
+    ...connectionArgs,
+  },
+  examples: [
+    'holdfast export demo/main backup.jsonl',
+    'holdfast export demo/main | gzip > backup.jsonl.gz',
+  ],
+  async run(args, around) {
+    const { output, terminal } = around;
+    const name = readStoreName(args.store);
+    const { signal, stop } = interruption();
+    try {
+      const url = `/api/stores/${name}/export`;
+      const { body } = await openApi(endpointOf(args, terminal), url, { signal });
+      const tally = new Tally(name, around);
+      const source = Readable.from(tally.through(body ?? []));
+      if (args.file === '-') {
+        await pipeline(source, process.stdout, { end: false, signal });
+        return;
+      }
+      await save(source, args.file, signal);
+      const { entries, size } = tally;
+      output.record(
+        { store: name, file: args.file, entries, size },
+        (paint) =>
+          `${paint.green('✓')} ${entries} entries of ${name} in ${printable(args.file)} ${paint.dim(bytes(size))}`,
+      );
+    } finally {
+      stop();
+    }
+  },
+});
+
+/** What is there is replaced only by an export that is whole. */
+async function save(source: Readable, file: string, signal: AbortSignal): Promise<void> {
+  const part = `${file}.part`;
+  try {
+    await pipeline(source, createWriteStream(part), { signal });
+    await rename(part, file);
+  } catch (error) {
+    await rm(part, { force: true });
+    throw error;
+  }
+}
+
+/** Counts what goes by; the first line says how much there will be. */
+class Tally {
+  readonly #store: string;
+  readonly #around: Surroundings;
+  #progress: Progress | null = null;
+  #header = '';
+  #lines = 0;
+  #shown = 0;
+  size = 0;
+
+  constructor(store: string, around: Surroundings) {
+    this.#store = store;
+    this.#around = around;
+  }
+
+  get entries(): number {
+    return Math.max(0, this.#lines - 1);
+  }
+
+  async *through(
+    pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  ): AsyncGenerator<Uint8Array> {
+    for await (const piece of pieces) {
+      this.#count(piece);
+      yield piece;
+    }
+    this.#progress?.show(this.entries);
+  }
+
+  #count(piece: Uint8Array): void {
+    this.size += piece.length;
+    if (this.#progress === null) this.#read(new TextDecoder().decode(piece));
+    for (const byte of piece) if (byte === newline) this.#lines += 1;
+    if (this.entries - this.#shown < shownEach) return;
+    this.#shown = this.entries;
+    this.#progress?.show(this.entries);
+  }
+
+  #read(text: string): void {
+    this.#header += text;
+    const end = this.#header.indexOf('\n');
+    if (end === -1) return;
+    const header: unknown = JSON.parse(this.#header.slice(0, end));
+    const total = Object(header)['entry_count'];
+    this.#progress = new Progress(this.#around, {
+      label: this.#store,
+      total: typeof total === 'number' ? total : 0,
+    });
+  }
+}

@@ -1,0 +1,117 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { openApi } from '../api.ts';
+import { type Command, defineCommand, type Surroundings } from '../command.ts';
+import { connectionArgs, endpointOf } from '../endpoint.ts';
+import { queryOf } from '../entries.ts';
+import { Failure, misuse } from '../failure.ts';
+import { listOf, textOf } from '../fields.ts';
+import { interruption } from '../interrupt.ts';
+import { printable } from '../output.ts';
+import { Progress } from '../progress.ts';
+import { readStoreName, storeArg } from '../store-name.ts';
+import type { Terminal } from '../terminal.ts';
+
+export const command: Command = defineCommand({
+  summary: 'Write the lines of an export into a store.',
+  args: {
+    store: storeArg,
+    file: { type: 'positional', description: 'The file of JSON lines, or - for standard input' },
+    atomic: { type: 'boolean', description: 'All lines in one commit, or none' },
+    id: {
+      type: 'string',
+      valueHint: 'ID',
+      description: 'Run again with the same ID, it goes on where it stopped (for 24 hours)',
+    },
+    headerless: {
+      type: 'string',
+      valueHint: 'slash|dotted',
+      description: 'The file has no header; how its paths are written',
+    },
+    ...connectionArgs,
+  },
+  examples: [
+    'holdfast import demo/main backup.jsonl --id restore-1',
+    'gunzip -c backup.jsonl.gz | holdfast import demo/main - --atomic',
+  ],
+  async run(args, around) {
+    const { output, terminal } = around;
+    const name = readStoreName(args.store);
+    const query = queryOf({
+      import_id: args.id,
+      headerless: args.headerless,
+      mode: args.atomic ? 'atomic' : 'lines',
+    });
+    const { signal, stop } = interruption();
+    try {
+      const response = await openApi(
+        endpointOf(args, terminal),
+        `/api/stores/${name}/import?${query}`,
+        {
+          method: 'POST',
+          type: 'application/x-ndjson',
+          body: await bodyOf(args.file, around),
+          signal,
+          alsoFine: 422,
+        },
+      );
+      const report: unknown = await response.json();
+      const { imported, skipped, failed, failed_total: total } = Object(report);
+      output.record(
+        Object(report),
+        (paint) =>
+          `${paint.green('✓')} ${imported} imported${skipped > 0 ? `, ${skipped} were there already` : ''}`,
+      );
+      for (const { line, path, reason } of listOf(failed)) {
+        output.note(
+          `  line ${String(line)}: ${reason === null ? '' : textOf(reason)} ${path === null ? '' : printable(textOf(path))}`,
+        );
+      }
+      if (total > 0) {
+        throw new Failure('refused', `${total} lines were not imported.`, { code: 'lines_failed' });
+      }
+    } finally {
+      stop();
+    }
+  },
+});
+
+async function bodyOf(file: string, around: Surroundings): Promise<ReadableStream<Uint8Array>> {
+  if (file === '-') return streamOf(bytesOf(around.terminal.stdin));
+  const found = await stat(file).catch(() => null);
+  if (found?.isFile() !== true) {
+    throw misuse(
+      `There is no file ${file}.`,
+      'Give the path of an export, or - for standard input.',
+    );
+  }
+  const progress = new Progress(around, { label: file, total: found.size, unit: 'bytes' });
+  return streamOf(counted(createReadStream(file), progress));
+}
+
+async function* counted(
+  pieces: AsyncIterable<Uint8Array>,
+  progress: Progress,
+): AsyncGenerator<Uint8Array> {
+  let done = 0;
+  for await (const piece of pieces) {
+    yield piece;
+    done += piece.length;
+    progress.show(done);
+  }
+}
+
+async function* bytesOf(input: Terminal['stdin']): AsyncGenerator<Uint8Array> {
+  for await (const piece of input) yield typeof piece === 'string' ? Buffer.from(piece) : piece;
+}
+
+function streamOf(pieces: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    pull: async (controller) => {
+      const { done, value } = await pieces.next();
+      if (done === true) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: async () => void (await pieces.return(undefined)),
+  });
+}

@@ -1,4 +1,4 @@
-import type { StoreName } from '@holdfast/protocol';
+import { HoldfastError, type StoreName } from '@holdfast/protocol';
 import { conduct } from '@holdfast/engine/registry';
 import type { Cache, CacheChange } from './cache/port.ts';
 import type { Report } from './cell.ts';
@@ -12,6 +12,8 @@ export class Keeper {
   readonly #report: Report;
   #cache: Cache | null;
   #isStoring = false;
+  /** Why it keeps nothing any more. */
+  fault: HoldfastError | undefined;
   #drained: () => void = () => undefined;
 
   constructor(store: StoreName, cache: Cache | null, report: Report) {
@@ -25,8 +27,10 @@ export class Keeper {
     return this.#cache !== null;
   }
 
-  /** Keeps nothing from now on. */
-  giveUp(): void {
+  /** Keeps nothing from now on, because of an error. */
+  giveUp(error?: unknown): void {
+    if (error !== undefined && this.isKeeping) this.#report(error);
+    if (error instanceof HoldfastError) this.fault ??= error;
     this.#cache = null;
   }
 
@@ -42,8 +46,7 @@ export class Keeper {
       () => this.#cache?.commit(this.#store, change),
       stored,
       (error) => {
-        if (this.isKeeping) this.#report(error);
-        this.giveUp();
+        this.giveUp(error);
         stored();
       },
     );

@@ -21,7 +21,7 @@ import type { Cache } from './cache/port.ts';
 import { call } from './cell.ts';
 import { Keeper } from './keeper.ts';
 import { type ReceiptDesk, WriteReceipt } from './receipt.ts';
-import { reportRefused } from './rejections.ts';
+import { bury, reportRefused } from './rejections.ts';
 import type { Place, Room } from './room.ts';
 import { Rounds } from './rounds.ts';
 import { errorOf, listed, type OutboxEntry, unread } from './status.ts';
@@ -129,6 +129,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
     const blind = found !== undefined;
     found?.(this.#receipts.get(opId));
     this.#receipts.set(opId, receipt);
+    if (this.#keeper.fault !== undefined) receipt.stored(false);
     if (blind && this.stateOf(opId) !== null) return;
     this.#when(() => this.#step({ type: 'request', opId, request, blind }));
   }
@@ -237,7 +238,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
   /** Without its cache a client goes on in memory, having said so (registry.md §11, Storage). */
   #beginWithout(error: unknown): void {
     if (this.#replica !== null) return;
-    this.#room.settings.report(error);
+    this.#keeper.giveUp(error);
     this.#begin(null);
   }
 
@@ -251,6 +252,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
       limits: requestLimits,
       random: () => settings.env.random(),
       durable: this.#keeper.isKeeping,
+      outboxMax: settings.outboxMax,
       ...(image !== null && { image }),
     });
     if (image !== null && image.seq > 0) this.#has = 'image';
@@ -272,7 +274,6 @@ export class OpenStore implements Speaker, ReceiptDesk {
       this.#step({ type: 'tick' });
       return;
     }
-    this.#keeper.giveUp();
     this.#beginWithout(new HoldfastError('timeout', { step: 'cache' }));
   }
 
@@ -332,17 +333,22 @@ export class OpenStore implements Speaker, ReceiptDesk {
 
   #persist({ batch, change }: Effect<'persist'>): void {
     this.#keeper.keep(change, () => {
+      const { isKeeping } = this.#keeper;
       for (const [opId, request] of change.requests) {
-        if (request !== null && this.#keeper.isKeeping) this.#receipts.get(opId)?.stored();
+        if (request !== null) this.#receipts.get(opId)?.stored(isKeeping);
       }
+      if (!isKeeping) this.#show();
       this.#step({ type: 'persisted', batch });
     });
   }
 
-  #settled({ opId, outcome }: Effect<'settled'>): void {
+  #settled({ opId, outcome, pending }: Effect<'settled'>): void {
     // Of a write made before a restart there is no receipt.
     const receipt = this.#receipts.get(opId) ?? new WriteReceipt({ opId, request: null }, this);
     this.#receipts.delete(opId);
+    if (pending !== undefined && outcome.status === 'refused' && !receipt.isAwaited) {
+      bury(pending, outcome.refusal, { name: this.#place.name, ...this.#room.settings });
+    }
     this.settle(receipt, outcome);
   }
 
@@ -351,7 +357,8 @@ export class OpenStore implements Speaker, ReceiptDesk {
     const { status } = this.#place;
     const line = this.#room.connection.get();
     const { connection } = line;
-    const error = refusal === null ? line.error : errorOf(refusal, status.get().error);
+    const known = status.get().error;
+    const error = refusal === null ? (line.error ?? this.#keeper.fault) : errorOf(refusal, known);
     if (phase === 'live') this.#has = 'state';
     status.set({
       connection,
@@ -359,6 +366,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
       pending,
       synced: synced && connection === 'connected',
       incarnation,
+      durable: this.#keeper.isKeeping,
       ...(error !== undefined && { error }),
     });
     this.#waiters.look();

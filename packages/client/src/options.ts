@@ -7,7 +7,8 @@ import {
   type Request,
   utf8Length,
 } from '@holdfast/protocol';
-import type { Cache } from './cache/port.ts';
+import { type OutboxLimits, outboxMax } from '@holdfast/engine/replica';
+import type { Cache, Migrate } from './cache/port.ts';
 import { type Report } from './cell.ts';
 import { type ClientEnv, platformEnv } from './env.ts';
 import type { Link } from './link/port.ts';
@@ -41,6 +42,14 @@ export type ClientOptions = {
   readonly link?: Link;
   /** Keeps entries and unanswered writes; default: nothing is kept. */
   readonly cache?: Cache;
+  /** Whose stores they are: what a cache keeps for one principal is nothing to another. */
+  readonly principal?: string;
+  /** Limits on the unanswered writes of a store; beyond them writes are refused with `outbox_full`. */
+  readonly outboxMax?: Partial<OutboxLimits>;
+  /** The version of the application's data, which queued writes carry. */
+  readonly schemaVersion?: string | number;
+  /** Makes a queued write of another version one of the present; null: it becomes a dead letter. */
+  readonly migrate?: Migrate;
   /** Shares connection and cache with the other tabs of this origin: `tabs()` of `@holdfast/client/tabs`. */
   readonly tabs?: (settings: Settings) => Settings;
   /** Parts of the platform to replace. */
@@ -56,10 +65,14 @@ export type Settings = {
   readonly endpoint: string;
   readonly whoami: string;
   readonly token: TokenSource;
-  readonly deviceId: string;
+  /** Drawn at first; the one that the cache has kept from when it is {@link Settings.identified}. */
+  deviceId: string;
+  /** Comes before the first connection; null: nothing is to be waited for. */
+  identified: Promise<void> | null;
   readonly codec: Codec;
   readonly link: Link;
   readonly cache: Cache | null;
+  readonly outboxMax: OutboxLimits;
   readonly tabs: Seat | null;
   readonly env: ClientEnv;
   readonly onRejected: (rejection: RejectedWrite) => void;
@@ -74,6 +87,10 @@ const kinds: { readonly [Name in keyof Required<ClientOptions>]: string } = {
   codec: 'object',
   link: 'object',
   cache: 'object',
+  principal: 'string',
+  outboxMax: 'object',
+  schemaVersion: 'string or number',
+  migrate: 'function',
   tabs: 'function',
   env: 'object',
   onRejected: 'function',
@@ -115,15 +132,35 @@ export function settingsOf(options: ClientOptions): Settings {
     ...endpointsOf(url),
     token,
     deviceId: deviceIdOf(options.deviceId, env),
+    identified: null,
     codec,
     link: link ?? webSocketLink({ webSocket }),
     cache: options.cache ?? null,
+    outboxMax: { ...outboxMax, ...options.outboxMax },
     tabs: null,
     env,
     onRejected: options.onRejected ?? (() => undefined),
     report,
   };
-  return options.tabs?.(settings) ?? settings;
+  const whole = options.tabs?.(settings) ?? settings;
+  whole.identified = identify(whole, options);
+  return whole;
+}
+
+/** Tells the cache whom it serves, and takes the name that it knows this installation by. */
+function identify(settings: Settings, options: ClientOptions): Promise<void> | null {
+  const { principal = '', schemaVersion = null, migrate = null, deviceId: given } = options;
+  const { cache, deviceId, endpoint, env, report } = settings;
+  const isDeviceGiven = given !== undefined;
+  const realm = `${endpoint} ${principal}`;
+  const wall = (): number => env.wall();
+  const who = { realm, deviceId, isDeviceGiven };
+  if (cache?.open === undefined) return null;
+  return (async () => {
+    const terms = { ...who, schemaVersion, migrate, wall, report };
+    settings.deviceId = (await cache.open?.(terms)) ?? deviceId;
+    // A cache that cannot be opened says so to each store that asks it.
+  })().catch(() => undefined);
 }
 
 function deviceIdOf(given: string | undefined, env: ClientEnv): string {

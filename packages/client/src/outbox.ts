@@ -1,8 +1,12 @@
-import type { OpId } from '@holdfast/protocol';
-import type { Release } from '@holdfast/engine/registry';
+import type { OpId, Request } from '@holdfast/protocol';
+import { type Release, releaseOnce } from '@holdfast/engine/registry';
+import type { DeadLetter, DeadLetters } from './cache/port.ts';
 import type { OpenStore } from './open-store.ts';
+import { type Receipt, WriteReceipt } from './receipt.ts';
 import type { Slot } from './slot.ts';
 import type { OutboxEntry } from './status.ts';
+
+const none: readonly DeadLetter[] = Object.freeze([]);
 
 /** The own writes of a store that are not decided yet, in the order in which they are sent (stores.md §18 C2–C7). */
 export class Outbox {
@@ -20,27 +24,65 @@ export class Outbox {
     return this.#slot.outbox();
   }
 
-  /** Calls back after the list has changed. */
+  /**
+   * Writes that were accepted here and refused for good, or whose outcome cannot be known, while nobody waited for their
+   * receipt: kept in the cache until they are retried or discarded. The same list until something changes.
+   */
+  deadLetters(): readonly DeadLetter[] {
+    return this.#letters?.list(this.#slot.name) ?? none;
+  }
+
+  /** Calls back after one of the lists has changed. */
   subscribe(listener: () => void): Release {
     this.#open();
-    return this.#slot.outboxChanges.subscribe(listener);
+    const writes = this.#slot.outboxChanges.subscribe(listener);
+    const letters = this.#letters?.subscribe(this.#slot.name, listener);
+    return releaseOnce(() => {
+      writes();
+      letters?.();
+    });
   }
 
-  /** Sends a waiting write now instead of later. */
-  retry(opId: OpId): void {
-    this.#open().retry(opId);
+  /**
+   * Sends a waiting write now instead of later; or makes a dead letter a write again, edited if another request is given,
+   * under its own id, so that the server tells if it was committed after all. Its receipt; null where there is no letter.
+   */
+  retry(opId: OpId, edited?: Request): Receipt | null {
+    const open = this.#open();
+    open.retry(opId);
+    const request = edited ?? this.#letter(opId)?.request ?? null;
+    if (request === null || this.#letter(opId) === undefined) return null;
+    const receipt = new WriteReceipt({ opId, request }, open);
+    open.request(receipt);
+    return receipt;
   }
 
-  /** Takes a write back that is certain not to be committed: never sent, or last refused. Says whether it did. */
+  /**
+   * Takes a write back that is certain not to be committed: never sent, or last refused; or forgets a dead letter. Says
+   * whether it did.
+   */
   discard(opId: OpId): boolean {
     const open = this.#open();
+    if (this.#letter(opId) !== undefined) {
+      const { name, room } = this.#slot;
+      Promise.resolve(this.#letters?.drop(name, opId)).catch(room.settings.report);
+      return true;
+    }
     const isThere = open.stateOf(opId) !== null;
     open.cancel(opId);
     return isThere && open.stateOf(opId) === null;
   }
 
-  /** The list as plain JSON, for a report or to be kept by hand. */
+  /** Both lists as plain JSON, for a report or to be kept by hand. */
   export(): string {
-    return JSON.stringify(this.list());
+    return JSON.stringify({ writes: this.list(), deadLetters: this.deadLetters() });
+  }
+
+  get #letters(): DeadLetters | undefined {
+    return this.#slot.room.settings.cache?.letters;
+  }
+
+  #letter(opId: OpId): DeadLetter | undefined {
+    return this.deadLetters().find((letter) => letter.opId === opId);
   }
 }

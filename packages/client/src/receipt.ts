@@ -1,6 +1,6 @@
 import {
   type EpochMs,
-  type HoldfastError,
+  HoldfastError,
   type OpId,
   type Path,
   type Refusal,
@@ -53,7 +53,7 @@ export interface Receipt {
   readonly state: WriteState;
   /** How it ended; null until then. */
   readonly outcome: WriteOutcome | null;
-  /** Resolves when a restart of this client loses nothing: it is in the cache, or committed. */
+  /** Resolves when a restart of this client loses nothing: it is in the cache, or committed. Rejects with `outbox_failed` where the cache failed. */
   readonly durable: Promise<void>;
   /** Resolves when the server has committed it, rejects when it never will. Made when first read. */
   readonly committed: Promise<Commit>;
@@ -77,6 +77,7 @@ export class WriteReceipt implements Receipt {
   #durable: Deferred<void> | null = null;
   #outcome: WriteOutcome | null = null;
   #isStored = false;
+  #isUnstorable = false;
 
   constructor(of: { opId: OpId; request: Request | null }, desk: ReceiptDesk) {
     this.opId = of.opId;
@@ -114,9 +115,10 @@ export class WriteReceipt implements Receipt {
     return this.#outcome?.status === 'refused' && this.#outcome.reason === 'cancelled';
   }
 
-  /** The cache has it. */
-  stored(): void {
-    this.#isStored = true;
+  /** The cache has it, or cannot have it. */
+  stored(isStored: boolean): void {
+    this.#isStored ||= isStored;
+    this.#isUnstorable = !this.#isStored;
     this.#tell();
   }
 
@@ -133,7 +135,10 @@ export class WriteReceipt implements Receipt {
   #tell(): void {
     const outcome = this.#outcome;
     if (this.#isStored) this.#durable?.resolve();
-    if (outcome === null) return;
+    if (outcome === null) {
+      if (this.#isUnstorable) this.#durable?.reject(new HoldfastError('outbox_failed'));
+      return;
+    }
     if (outcome.status === 'refused') {
       this.#committed?.reject(outcome.error);
       this.#durable?.reject(outcome.error);

@@ -1,4 +1,5 @@
-import type { StoreName } from '@holdfast/protocol';
+import type { Refusal, StoreName } from '@holdfast/protocol';
+import type { PendingRequest } from '@holdfast/engine/replica';
 import { call } from './cell.ts';
 import type { Settings } from './options.ts';
 import type { WriteReceipt } from './receipt.ts';
@@ -16,4 +17,15 @@ export function reportRefused(receipt: WriteReceipt, store: StoreName, settings:
     if (receipt.isAwaited) return;
     call(() => onRejected({ store, opId, error, ...(request !== null && { request }) }), report);
   }, 0);
+}
+
+/** Keeps what was accepted and will not be, and whose receipt nobody has awaited, until somebody decides about it. */
+export function bury(
+  { opId, request, createdAt }: PendingRequest,
+  refusal: Refusal,
+  { name, cache, env }: { readonly name: StoreName } & Pick<Settings, 'cache' | 'env'>,
+): void {
+  // Who took it back knows; one that is closed goes on in the next life.
+  if (refusal.code === 'cancelled' || refusal.code === 'closed') return;
+  cache?.letters?.put(name, { opId, request, refusal, createdAt, refusedAt: env.wall() });
 }

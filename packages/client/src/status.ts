@@ -20,6 +20,8 @@ export type StoreStatus = {
   /** Caught up, and nothing pending. */
   readonly synced: boolean;
   readonly incarnation: string | null;
+  /** Whether what is written here survives a restart: a cache keeps it. */
+  readonly durable: boolean;
   /** Why the store cannot be used now. */
   readonly error?: HoldfastError;
 };
@@ -40,7 +42,7 @@ export type OutboxEntry = {
 const nothing = { seq: 0, pending: 0, synced: false, incarnation: null };
 
 /** The status of a store that is not open. */
-export const closedStatus: StoreStatus = { connection: 'closed', ...nothing };
+export const closedStatus: StoreStatus = { connection: 'closed', ...nothing, durable: false };
 
 /** The status of a replica that has yet to be read from the cache. */
 export const unread: ReplicaStatus = { phase: 'idle', ...nothing, error: null };

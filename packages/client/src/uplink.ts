@@ -195,7 +195,8 @@ export class Uplink {
   }
 
   async #askToken(): Promise<string> {
-    const { token: source } = this.#settings;
+    const { token: source, identified } = this.#settings;
+    await identified;
     const token = typeof source === 'string' ? source : await source();
     if (typeof token === 'string' && token !== '') return token;
     throw new TypeError('The token source gave no token.');

@@ -123,7 +123,7 @@ describe('writes', () => {
     const [entry] = store.outbox.list();
     expect(entry).toMatchObject({ opId: write.opId, state: 'queued', reason: null, attempts: 0 });
     expect(store.outbox.list()).toBe(store.outbox.list());
-    expect(JSON.parse(store.outbox.export())).toHaveLength(2);
+    expect(JSON.parse(store.outbox.export())).toMatchObject({ writes: [{}, {}], deadLetters: [] });
     expect(store.outbox.discard(other.opId)).toBe(true);
     expect(store.outbox.discard(other.opId)).toBe(false);
     valve.letOut();
@@ -237,7 +237,7 @@ describe('writes', () => {
     await store.put('k', 1).committed;
     await store.put('k', 2).committed;
     expect(store.get('k')).toBe(2);
-    expect(world.errors).toEqual([failure, failure]);
+    expect(world.errors).toEqual([failure]);
   });
 });
 

@@ -24,9 +24,9 @@ export class RelayedReceipt extends WriteReceipt {
     return this.#replaced?.isAwaited ?? true;
   }
 
-  override stored(): void {
-    super.stored();
-    this.#replaced?.stored();
+  override stored(isStored: boolean): void {
+    super.stored(isStored);
+    this.#replaced?.stored(isStored);
   }
 
   override settle(outcome: Outcome): void {

@@ -1,18 +1,24 @@
 import { alarm } from '@holdfast/engine/registry';
 import { HoldfastError, isObject } from '@holdfast/protocol';
-import type { Lease } from './lease.ts';
 import type { Slot } from './slot.ts';
 import type { News } from './uplink.ts';
 
 /** Sooner than this nothing is tried again. */
 const retryMs = 1000;
 
+/** What beats, and for what: as much of a lease as that takes. */
+type Beating = {
+  readonly key: string;
+  readonly token: number;
+  renew(): Promise<void>;
+};
+
 /**
  * Renews a lease each third of its time (stores.md §18 C22), and aborts its signal when it is lost: when the server says
  * so, or when its time is over without an answer, by the clock here, from when it was asked for.
  */
 export function beat(
-  lease: Lease,
+  lease: Beating,
   of: { readonly ttl: number; readonly askedAt: number; readonly lost: AbortController },
   slot: Slot,
 ): void {

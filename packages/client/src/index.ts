@@ -20,7 +20,7 @@ export type {
   PutFileOptions,
   StoredFile,
 } from './files.ts';
-export type { Lease } from './lease.ts';
+export type { Lease, LeaseOptions } from './lease.ts';
 export type { Link, LinkConnection, LinkEvents } from './link/port.ts';
 export { type WebSocketClass, type WebSocketLike, webSocketLink } from './link/websocket.ts';
 export type { Page, PageOptions, Select } from './listing.ts';

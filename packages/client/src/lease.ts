@@ -1,5 +1,8 @@
 import { type EpochMs, HoldfastError, type Path, type Write } from '@holdfast/protocol';
+import { beat } from './heartbeat.ts';
+import { checkOptions } from './options.ts';
 import type { Commit } from './receipt.ts';
+import type { Slot } from './slot.ts';
 
 /**
  * A lease that is held (stores.md §5.2), and renewed while this process lives. Pass it to writes as `fence`: they are
@@ -24,22 +27,54 @@ export interface Lease extends AsyncDisposable {
 
 type Held = NonNullable<Commit['lease']>;
 
-/** The lease that was granted by a commit. */
-export function heldBy({ lease }: Commit): Held {
+/** How a lease is taken. */
+export type LeaseOptions = {
+  /** Milliseconds it is held for unless it is renewed; default 30 000. */
+  readonly ttl?: number;
+  /** Who holds it, for others to see. */
+  readonly holder?: string;
+  /** Whether it is renewed while this process lives; default: it is. */
+  readonly heartbeat?: boolean;
+};
+
+/** What leases need of the store they are of; `command` asks the server. */
+export type LeaseDesk = {
+  readonly slot: Slot;
+  readonly command: (request: Write) => Promise<Commit>;
+};
+
+/** Takes a lease, and keeps it (stores.md §5.2, §18 C22). */
+export async function acquire(desk: LeaseDesk, key: Path, options: LeaseOptions): Promise<Lease> {
+  checkOptions('lease', options, { ttl: 'number', holder: 'string', heartbeat: 'boolean' });
+  const { ttl = 30_000, holder = null, heartbeat = true } = options;
+  const { slot, command } = desk;
+  const askedAt = slot.room.settings.env.now();
+  const held = heldBy(await command({ op: 'lease', path: key, ttlMs: ttl, holder }));
+  const lost = new AbortController();
+  const lease = makeLease(desk, { key, ttl, held }, lost);
+  if (heartbeat) beat(lease, { ttl, askedAt, lost }, slot);
+  return lease;
+}
+
+/** A lease that was taken elsewhere. */
+export function leaseOf(
+  desk: LeaseDesk,
+  { key, token }: { readonly key: Path; readonly token: number },
+): Lease {
+  const held = { token, expiresAt: 0, holder: null };
+  return makeLease(desk, { key, ttl: 30_000, held }, new AbortController());
+}
+
+function heldBy({ lease }: Commit): Held {
   if (lease === undefined) throw new HoldfastError('outcome_unknown');
   return lease;
 }
 
-/** What a lease does by: `command` asks the server, `lost` tells who works under it. */
-export type LeaseDesk = {
-  readonly command: (request: Write) => Promise<Commit>;
-  readonly lost: AbortController;
-};
-
-/** Makes the handle of a lease. */
-export function makeLease(
+/** `lost` tells who works under it. */
+function makeLease(
+  { command }: LeaseDesk,
   { key, ttl, held }: { readonly key: Path; readonly ttl: number; readonly held: Held },
-  { command, lost }: LeaseDesk,
+  lost: AbortController,
 ): Lease {
   const { token, holder } = held;
   let { expiresAt } = held;

@@ -24,13 +24,13 @@ import type {
   PutFileOptions,
   StoredFile,
 } from './files.ts';
-import { heldBy, type Lease, makeLease } from './lease.ts';
+import type { Lease, LeaseDesk, LeaseOptions } from './lease.ts';
 import { type Page, pageOf, type PageOptions, type Select, select } from './listing.ts';
 import type { OpenStore } from './open-store.ts';
-import { checkOptions, closedError } from './options.ts';
+import { closedError } from './options.ts';
 import type { Compute, Flight, OnceOptions } from './once.ts';
 import { Outbox } from './outbox.ts';
-import { type Commit, type Receipt, WriteReceipt } from './receipt.ts';
+import { type Receipt, WriteReceipt } from './receipt.ts';
 import type { Slot } from './slot.ts';
 import type { StoreStatus } from './status.ts';
 import type { Subscription } from './subscription.ts';
@@ -155,22 +155,9 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
    * connection. `ttl` is in milliseconds (default 30 000). It is renewed each third of that, unless `heartbeat` is false;
    * its signal aborts when it is lost.
    */
-  async lease(
-    path: PathInput,
-    options: { readonly ttl?: number; readonly holder?: string; readonly heartbeat?: boolean } = {},
-  ): Promise<Lease> {
-    checkOptions('lease', options, { ttl: 'number', holder: 'string', heartbeat: 'boolean' });
-    const { ttl = 30_000, holder = null, heartbeat = true } = options;
-    const key = this.#place(path);
-    const { slot } = this.#hold;
-    // Before it is asked for: what cannot be loaded must not leave a lease behind.
-    const { beat } = await import('./heartbeat.ts');
-    const askedAt = slot.room.settings.env.now();
-    const held = heldBy(await this.#command({ op: 'lease', path: key, ttlMs: ttl, holder }));
-    const lost = new AbortController();
-    const lease = makeLease({ key, ttl, held }, { command: this.#command, lost });
-    if (heartbeat) beat(lease, { ttl, askedAt, lost }, slot);
-    return lease;
+  async lease(path: PathInput, options: LeaseOptions = {}): Promise<Lease> {
+    const { acquire } = await import('./lease.ts');
+    return acquire(this.#leases, this.#place(path), options);
   }
 
   /**
@@ -192,10 +179,9 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
    * A lease acquired elsewhere, by its key and token. Nothing is asked: `renew` tells whether it is still held, and until
    * then its `expiresAt` is 0 and its holder null.
    */
-  leaseOf({ key, token }: Fencing): Lease {
-    const held = { token, expiresAt: 0, holder: null };
-    const desk = { command: this.#command, lost: new AbortController() };
-    return makeLease({ key: this.#place(key), ttl: 30_000, held }, desk);
+  async leaseOf({ key, token }: Fencing): Promise<Lease> {
+    const { leaseOf } = await import('./lease.ts');
+    return leaseOf(this.#leases, { key: this.#place(key), token });
   }
 
   /** Calls back for each change of a leaf, or of a path, that a pattern matches; returns how to stop. */
@@ -283,11 +269,16 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
     return this.#request(write);
   }
 
-  /** A request that needs the server's answer to mean anything (stores.md §18 C1). */
-  readonly #command = async (request: Write): Promise<Commit> => {
-    await this.#reach();
-    return this.#request(request).committed;
-  };
+  /** What leases are asked for by: their requests need the server's answer to mean anything (stores.md §18 C1). */
+  get #leases(): LeaseDesk {
+    return {
+      slot: this.#hold.slot,
+      command: async (request) => {
+        await this.#reach();
+        return this.#request(request).committed;
+      },
+    };
+  }
 
   async #reach(): Promise<OpenStore> {
     const open = this.#open();

@@ -20,7 +20,10 @@ export const command: Command = defineCommand({
       endpointOf(args, terminal),
       { name, scope: [] },
       (store, within) =>
-        within(store.leaseOf({ key: path, token }).release(), 'the lease was not answered'),
+        within(
+          store.leaseOf({ key: path, token }).then((lease) => lease.release()),
+          'the lease was not answered',
+        ),
     );
     if (!released) {
       const hint = hintFor('not_held');

@@ -21,7 +21,7 @@ export const command: Command = defineCommand({
     const token = readInteger(args['lease-token'], 'LEASE-TOKEN');
     const ttl = readDuration(args.ttl, '--ttl');
     await withStore(endpointOf(args, terminal), { name, scope: [] }, async (store, within) => {
-      const lease = store.leaseOf({ key: args.path, token });
+      const lease = await store.leaseOf({ key: args.path, token });
       await within(lease.renew({ ttl }), 'the lease was not answered');
       showLease(output, lease);
     });

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Quotas } from '@holdfast/engine/authority';
 import type { EpochMs, Limits } from '@holdfast/protocol';
 import type { Authenticate, RateLimits, TokenRequest } from './access/index.ts';
 import type { Blobs } from './blobs/index.ts';
@@ -30,6 +31,11 @@ export type ServerOptions = {
   readonly authenticate?: Authenticate;
   /** Overrides of `defaultLimits` (stores.md §12.1): bytes, milliseconds and counts, positive integers. */
   readonly limits?: Partial<Limits>;
+  /**
+   * How much each store may hold (stores.md §12.3): `keys`, its leaves; `file_storage`, the bytes of the distinct contents
+   * that its files name. Default: any amount.
+   */
+  readonly quotas?: Quotas;
   /**
    * How long ops stay in the log, at least: `ms`, default 30 days, and the last `ops` of each store, default 10,000
    * (stores.md §13.1).
@@ -100,6 +106,7 @@ export const optionNames: ReadonlySet<string> = new Set([
   'bus',
   'authenticate',
   'limits',
+  'quotas',
   'rates',
   'retention',
   'origins',

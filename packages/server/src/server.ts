@@ -21,7 +21,7 @@ import { PresenceTopics } from './host/presence-topics.ts';
 import type { HostRoom } from './host/store-host.ts';
 import { Stores } from './host/stores.ts';
 import { createHttp } from './http/index.ts';
-import { limitsOf } from './limits.ts';
+import { limitsOf, quotasOf } from './limits.ts';
 import {
   optionNames,
   type Server,
@@ -59,6 +59,7 @@ class HoldfastServer implements Server {
   readonly #log: ServerLog;
   readonly #clock: Clock;
   readonly #limits: Limits;
+  readonly #quotas: ReturnType<typeof quotasOf>;
   readonly #rates: Rates;
   readonly #storage: Storage;
   readonly #openStores: Stores;
@@ -80,6 +81,7 @@ class HoldfastServer implements Server {
     this.#log = options.log ?? silent;
     this.#clock = options.clock ?? systemClock;
     this.#limits = limitsOf(options.limits);
+    this.#quotas = quotasOf(options.quotas);
     const retention = retentionOf(options.retention);
     const rates = options.rates === false ? null : ratesOf(options.rates);
     this.#rates = new Rates(rates, () => this.#clock.now());
@@ -207,6 +209,7 @@ class HoldfastServer implements Server {
       bus: this.#options.bus ?? memoryBus(),
       clock: this.#clock,
       limits: this.#limits,
+      ...this.#quotas,
       report: (what, error) => this.#log.error({ err: error }, what),
       stopped: ({ id }) => this.#stopped(id),
     };

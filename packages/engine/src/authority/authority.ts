@@ -5,6 +5,7 @@ import { Draft } from './draft.ts';
 import { Leases } from './leases.ts';
 import { ask, hand } from './lookup.ts';
 import { Pending } from './pending.ts';
+import { Quota } from './quota.ts';
 import { dueOf, idle, isTold, type Phase, type Told } from './phase.ts';
 import { overloaded, refuseAll, takeBack, takeTurn, unavailable } from './turn.ts';
 import type {
@@ -65,6 +66,7 @@ export class Authority {
   readonly #pending: Pending;
   readonly #clients = new Clients();
   readonly #leases: Leases;
+  readonly #quota: Quota | null;
   #batches = 0;
   #unknowns = 0;
   #backOffMs = backOffMinMs;
@@ -83,6 +85,7 @@ export class Authority {
     this.#batchMax = config.batchMax ?? 256;
     this.#shared = config.shared ?? false;
     this.#leases = new Leases(config.at);
+    this.#quota = Quota.of(config.quotas, config.tree);
   }
 
   /** Takes in what happened and returns what to do about it, in this order. Never called from within itself. */
@@ -230,6 +233,7 @@ export class Authority {
       archived: this.#archived,
       leases: this.#leases,
       limits: this.#limits,
+      quota: this.#quota,
     });
     for (const work of works) {
       if (draft.size >= batchSizeMax) break;
@@ -261,6 +265,7 @@ export class Authority {
 
   #commit(draft: Draft): void {
     this.#tree = draft.tree;
+    this.#quota?.absorb(draft.quota);
     this.#head = draft.head;
     this.#unknowns = 0;
     for (const op of draft.ops) this.#leases.follow(op, draft.at);
@@ -345,7 +350,7 @@ export class Authority {
     const fresh = ops.filter(({ seq }) => seq > this.#head);
     for (const op of fresh) {
       assert(op.seq === this.#head + 1, 'A4: the log is read without a gap');
-      apply(this.#tree, op);
+      apply(this.#tree, op, this.#quota?.note);
       this.#head = op.seq;
       this.#leases.follow(op, at);
       this.#clients.follow(op.clientOpId);

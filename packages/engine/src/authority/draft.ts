@@ -32,6 +32,7 @@ import {
   type WriteReply,
 } from '@holdfast/protocol';
 import type { Leases } from './leases.ts';
+import type { Quota } from './quota.ts';
 import type { Judge } from './turn.ts';
 import type { Answer, Batch, Instant, LoggedOp, Submission } from './types.ts';
 import type { Outcome, Work } from './work.ts';
@@ -44,6 +45,7 @@ export type DraftBase = {
   readonly archived: boolean;
   readonly leases: Leases;
   readonly limits: Limits;
+  readonly quota: Quota | null;
 };
 
 /** Something that should not have happened while a request was decided. */
@@ -72,12 +74,14 @@ export class Draft implements Judge {
   readonly #maps = new Map<Path, Seq | null>();
   readonly #context: Context;
   #removed: Entry[] | null = null;
+  #quota: Quota | null;
   /** What the principal of the request that is taken may write, where path rules bind it. */
   #writable: Scope | null = null;
 
   constructor(base: DraftBase) {
     this.#base = base;
     this.#tree = base.tree.draft();
+    this.#quota = base.quota?.fork() ?? null;
     this.#context = {
       head: base.head,
       deviceId: '',
@@ -101,6 +105,11 @@ export class Draft implements Judge {
 
   get tree(): Tree {
     return this.#tree;
+  }
+
+  /** How much of the quotas is used with what it would store. */
+  get quota(): Quota | null {
+    return this.#quota;
   }
 
   /** How much it would store. */
@@ -160,6 +169,11 @@ export class Draft implements Judge {
       this.leansOnState = true;
       return decision instanceof Refusal ? decision : decision.result;
     }
+    const excess = this.#quota?.judge(this.#tree, decision.ops) ?? null;
+    if (excess !== null) {
+      this.leansOnState = true;
+      return excess;
+    }
     this.#take(decision, submission);
     return decision.result;
   }
@@ -198,9 +212,11 @@ export class Draft implements Judge {
     for (const [path, revision] of maps) this.#maps.set(path, revision);
   }
 
-  readonly #note = ({ path, before, after }: Change): void => {
+  readonly #note = (change: Change): void => {
+    const { path, before, after } = change;
     // A bug elsewhere must not let anybody past the path rules: the request fails instead.
     if (this.#writable?.covers(path) === false) throw new Error(`${path} is not writable.`);
+    this.#quota?.note(change);
     this.#entries.set(path, after ?? null);
     if (before === undefined) return;
     const { value, type, revision } = before;
@@ -215,6 +231,7 @@ export class Draft implements Judge {
     this.#maps.clear();
     this.#writable = null;
     this.#tree = this.#base.tree.draft();
+    this.#quota = this.#base.quota?.fork() ?? null;
     for (const op of this.ops) this.#apply(op);
   }
 

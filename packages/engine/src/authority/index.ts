@@ -1,6 +1,7 @@
 export { Authority } from './authority.ts';
 export { clientOf } from './clients.ts';
 export { type ExpiredLease, LeaseDeadlines } from './lease-deadlines.ts';
+export type { Quotas } from './quota.ts';
 export type {
   Answer,
   AuthorityConfig,

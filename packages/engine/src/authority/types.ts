@@ -14,6 +14,7 @@ import type {
   WriteReply,
 } from '@holdfast/protocol';
 import type { FileWrite, ImportRequest, RollbackRequest, PathGrants, Tree } from '../data/index.ts';
+import type { Quotas } from './quota.ts';
 
 /** An op as the log keeps it: with the leaves whose old value vanished by it (stores.md §1.2.2). */
 export type LoggedOp = Op & { readonly removed: readonly Entry[] };
@@ -57,6 +58,7 @@ export type AuthorityConfig = {
   readonly at: Instant;
   readonly archived: boolean;
   readonly limits: Limits;
+  readonly quotas?: Quotas;
   /** Requests per append. */
   readonly batchMax?: number;
   /** Other nodes may write the store too: what is refused for the state's sake is first confirmed against the log. */

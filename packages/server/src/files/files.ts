@@ -56,6 +56,25 @@ export class Files {
     return named.length === 0 ? null : this.#judgeAll(principal, storeId, named);
   }
 
+  /** Why content that is yet to come has no place; the commit judges it again (stores.md §14.2). */
+  async refuseSpace(
+    storeId: string,
+    coming: { readonly hash: string | null; readonly size: number; readonly replaced: number },
+  ): Promise<Refusal | null> {
+    const limit = this.#room.quotas?.file_storage;
+    if (limit === undefined) return null;
+    const { files } = this.#room.storage;
+    const current = await files.usage(storeId);
+    if (current - coming.replaced + coming.size <= limit) return null;
+    // What is held already may cost nothing; and of what has no name yet nobody knows whether it is.
+    const mayBeHeld =
+      coming.hash === null
+        ? coming.size <= limit
+        : (await files.held(storeId, coming.hash)) !== null;
+    if (mayBeHeld) return null;
+    return refuse('limit_exceeded', { dimension: 'file_storage', current, limit });
+  }
+
   /** Keeps what a `put_file` push brought, and says what is to be written for it; or why not (stores.md §7.5). */
   async take(storeId: string, file: PutFile): Promise<FileWrite | Refusal> {
     const { content, filename, contentType, op, path, ...guards } = file;

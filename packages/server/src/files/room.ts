@@ -1,3 +1,4 @@
+import type { Quotas } from '@holdfast/engine/authority';
 import type { EpochMs, Limits } from '@holdfast/protocol';
 import type { Blobs } from '../blobs/index.ts';
 import type { Storage } from '../storage/port.ts';
@@ -15,6 +16,7 @@ export type FilesRoom = {
   readonly blobs: Blobs;
   readonly storage: Pick<Storage, 'files'>;
   readonly limits: Pick<Limits, 'max_file_bytes'>;
+  readonly quotas?: Quotas;
   readonly clock: FileClock;
   /** Something failed that nobody asked for: the operator's log. */
   readonly report: (what: string, error: unknown) => void;

@@ -4,6 +4,7 @@ import {
   type AuthorityEvent,
   type Batch,
   type LoggedOp,
+  type Quotas,
   type Submission,
 } from '@holdfast/engine/authority';
 import { Tree } from '@holdfast/engine/data';
@@ -60,6 +61,7 @@ export type HostRoom = {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly limits: Limits;
+  readonly quotas?: Quotas;
   /** Something failed that nobody asked for: the operator's log. */
   readonly report: (what: string, error: unknown) => void;
   /** A host stopped for a bug: its channels are to be closed, and the store opened afresh. */
@@ -110,6 +112,7 @@ export class StoreHost {
       at: this.#instant(),
       archived: this.#archived,
       limits: room.limits,
+      ...(room.quotas && { quotas: room.quotas }),
     });
   }
 

@@ -37,6 +37,7 @@ export async function writeFile(
   if (isJudged) {
     await deps.withStore(target.row.id, (store) => checkEarly(c, store, target.path));
   }
+  await checkSpace(c, deps, { target, hash, total: piece?.total ?? null });
   const outcome =
     piece === null
       ? await receive(c, deps, { target, hash })
@@ -50,6 +51,24 @@ export async function writeFile(
   return deps.withStore(target.row.id, (store) =>
     commitFile(c, { deps, committer, store }, { ...target, content, label }),
   );
+}
+
+/** As far as the length is known before; what is replaced makes room. */
+async function checkSpace(
+  c: Context,
+  deps: HttpDeps,
+  coming: {
+    readonly target: Target;
+    readonly hash: BlobHash | null;
+    readonly total: number | null;
+  },
+): Promise<void> {
+  const { target, hash, total } = coming;
+  const { id } = target.row;
+  const size = total ?? Number(c.req.header('content-length') ?? 0);
+  const replaced = await deps.withStore(id, (store) => fileAt(store, target.path)?.size ?? 0);
+  const refusal = await deps.files.refuseSpace(id, { hash, size, replaced });
+  if (refusal !== null) throw refused(refusal);
 }
 
 async function receive(
@@ -184,10 +203,14 @@ function checkEarly(c: Context, store: OpenStore, path: Path): void {
   if (!passes) throw refused(refuse('conflict', { current_revision: current }));
 }
 
-function fileAt(store: OpenStore, path: Path): { hash: string; revision: Seq } | null {
+function fileAt(
+  store: OpenStore,
+  path: Path,
+): { readonly hash: string; readonly size: number; readonly revision: Seq } | null {
   const leaf = store.view().tree.leaf(path);
   const file = leaf === undefined ? null : fileEntry(leaf.value);
-  return file === null || leaf === undefined ? null : { hash: file.hash, revision: leaf.revision };
+  if (file === null || leaf === undefined) return null;
+  return { hash: file.hash, size: file.size, revision: leaf.revision };
 }
 
 /** Whether the commit wrote where nothing was, by what it removed; of one long past, nobody knows. */

@@ -27,17 +27,21 @@ export function beat(
   let deadline = of.askedAt + ttl;
   let isAsking = false;
   const lose = (error: unknown): void => lost.abort(error);
+  // An answer that comes when it is lost, or its client closed, starts nothing anew.
+  const rearm = (at: number): void => {
+    if (!lost.signal.aborted) setAlarm(Math.min(at, deadline));
+  };
   const renew = async (): Promise<void> => {
     isAsking = true;
     const askedAt = env.now();
     try {
       await lease.renew();
       deadline = askedAt + ttl;
-      setAlarm(Math.min(env.now() + ttl / 3, deadline));
+      rearm(env.now() + ttl / 3);
     } catch (error) {
       // Nobody could be asked: until the deadline it may still be held.
       const isWeather = error instanceof HoldfastError && error.retry === 'later';
-      if (isWeather) setAlarm(Math.min(env.now() + Math.max(ttl / 3, retryMs), deadline));
+      if (isWeather) rearm(env.now() + Math.max(ttl / 3, retryMs));
       else lose(error);
     } finally {
       isAsking = false;

@@ -4,9 +4,9 @@ import { createServer, scopes } from '@holdfast/server';
 const [, , data = '', port = '0'] = process.argv;
 
 const server = createServer({
-  rates: false,
   data,
   origins: ['*'],
+  rates: false,
   authenticate: async ({ token }) =>
     token === 'dev'
       ? {

@@ -100,8 +100,8 @@ function reportOf(of: {
 
 function serverOn(storage: ReturnType<typeof memory>): Server {
   return createServer({
-    rates: false,
     storage,
+    rates: false,
     authenticate: async (credentials) =>
       credentials.token === token
         ? {

@@ -122,8 +122,8 @@ export class Site {
       wall: this.wall,
     });
     const server = createServer({
-      rates: false,
       storage: disk.storage,
+      rates: false,
       authenticate: async ({ token }) => (this.admits(token) ? principalOf(token) : null),
       clock: {
         now: () => agenda.now,

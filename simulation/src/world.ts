@@ -27,6 +27,8 @@ export type Logged = { readonly op: LoggedOp; readonly at: number };
 const transcriptLines = 2000;
 const patienceMs = 3_600_000;
 const restMs = 600_000;
+/** A client that is closed lets a process end within this time (stores.md S78). */
+const closeMs = 100;
 const noFaults: DiskFaults = { failed: 0, unknown: 0 };
 
 /** A server and clients, all real, in one process, on a network, disks and clocks that a seed decides about. */
@@ -170,8 +172,10 @@ export class World {
 
   /** Closes everything in order, and complains about what is left running. */
   async close(): Promise<void> {
+    for (const device of this.#devices.values()) await device.client.close();
+    // What was due at once may still ring.
+    await this.sleep(closeMs);
     for (const device of this.#devices.values()) {
-      await device.client.close();
       if (device.timers > 0) this.problem(`${device.name} leaves ${device.timers} timers running`);
     }
     const timers = await this.site.close();

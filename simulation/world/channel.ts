@@ -129,9 +129,10 @@ export class Channel {
     const from = this.#cursor;
     const to = ops.at(-1)?.seq ?? from;
     this.#cursor = to;
-    if (!this.#room.happens('lost')) {
-      this.#port.push('events', { from_seq: from, to_seq: to, ops: ops.map(opTuple) });
-    }
+    const told = this.#room.isSpoiled?.('a host sends another value') ? ops.map(misquoted) : ops;
+    const payload = { from_seq: from, to_seq: to, ops: told.map(opTuple) };
+    if (!this.#room.happens('lost')) this.#port.push('events', payload);
+    if (this.#room.strikes?.('doubled') === true) this.#port.push('events', payload);
     this.#release();
   }
 
@@ -159,6 +160,10 @@ export class Channel {
     this.#waiting = waiting.filter(({ seq }) => !this.#isLive && seq > this.#cursor);
     for (const { seq, send } of waiting) if (this.#isLive || seq <= this.#cursor) send();
   }
+}
+
+function misquoted(op: LoggedOp): LoggedOp {
+  return op.op === 'set' ? { ...op, value: 'something else' } : op;
 }
 
 const emptySnapshot: Snapshot = { id: '', seq: 0, entries: 0, chunks: [] };

@@ -1,17 +1,14 @@
-import { memoryCache } from '@holdfast/client';
 import { Dialer, type DialerEffect, type DialerInput } from '@holdfast/engine/session';
-import {
+import type {
+  Outcome,
   Replica,
-  type ReplicaEffect,
-  type ReplicaInput,
-  type ReplicaStatus,
-  type Outcome,
+  ReplicaEffect,
+  ReplicaInput,
+  ReplicaStatus,
 } from '@holdfast/engine/replica';
 import {
-  asGlob,
   asStoreName,
   type Codec,
-  defaultLimits,
   frameTuple,
   isBadFrame,
   isRefusal,
@@ -22,10 +19,13 @@ import {
   type Request,
   type Seq,
 } from '@holdfast/protocol';
-import type { Bookmark, ClientHistory, Span } from '../validators/history.ts';
+import type { ClientHistory } from '../validators/history.ts';
+import { newDiary } from './diary.ts';
 import { leavesOf, Notebook } from './notebook.ts';
 import { Outcomes } from './outcomes.ts';
 import type { Room } from './room.ts';
+import { Vault } from './vault.ts';
+import { inFull, replicaOf, unfolded } from './view.ts';
 import { Wire } from './wire.ts';
 
 type Wish<Input> = Input extends unknown ? Omit<Input, 'now' | 'wall'> : never;
@@ -35,6 +35,7 @@ export type Dial = (wire: Wire, codec: Codec, deviceId: string) => boolean;
 
 const store = asStoreName('acme/app');
 const topic = `store:${store}`;
+const foldChance = 0.05;
 
 /**
  * A client in all but its packaging: one dialer, one replica with a durable cache, and subscribers; it can be killed at
@@ -45,38 +46,36 @@ export class Device {
   readonly #room: Room;
   readonly #dial: Dial;
   readonly #codec: Codec;
-  readonly #cache = memoryCache();
-  readonly #outcomes = new Outcomes();
+  readonly vault: Vault;
+  /** What it was told of its writes, and what its cache must not lose. */
+  readonly outcomes = new Outcomes();
   readonly #lives: ClientHistory[] = [];
   #dialer: Dialer;
   #replica: Replica;
   #notebook: Notebook;
   #life = 1;
   #count = 0;
-  #isNewborn = true;
-  #bookmarks: Bookmark[] = [];
-  #resumes: Seq[] = [];
-  #resyncs: Span[] = [];
+  #diary = newDiary();
   #wire: { readonly link: number; readonly wire: Wire } | null = null;
   /** The link that the dialer waits for or has; one that opens late is not wanted. */
   #wanted = 0;
-  #isJoined = false;
   /** It has never had anything: its first sync is no news. */
   #isFresh = true;
-  /** The seq of a snapshot that has arrived whole. */
-  #snapshot: Seq | null = null;
   #slowness = 0;
   readonly #inputs: Wish<DialerInput>[] = [];
   #isStepping = false;
+  #wallOffset = 0;
+  #cutOffUntil = 0;
 
   constructor(name: string, room: Room, { dial, codec }: { dial: Dial; codec: Codec }) {
     this.name = name;
     this.#room = room;
     this.#dial = dial;
     this.#codec = codec;
+    this.vault = new Vault(room, store);
     this.#dialer = this.#newDialer();
     this.#replica = this.#newReplica();
-    this.#notebook = new Notebook(`${name}.1`, this.#replica);
+    this.#notebook = new Notebook(`${name}.1`, this.#replica, room);
     this.#begin();
   }
 
@@ -90,15 +89,13 @@ export class Device {
 
   /** What is shown, in full. */
   shown(): string {
-    const { entries, maps } = this.#replica.image();
-    const view = this.#replica.entries({}).items.map(({ path, value }) => [path, value]);
-    return JSON.stringify([view, [...entries], [...maps]]);
+    return inFull(this.#replica);
   }
 
   ask(request: Request): void {
     this.#count += 1;
     const opId = `${this.name}:s${this.#life}:${this.#count}`;
-    this.#outcomes.asked(opId, request);
+    this.outcomes.asked(opId, request);
     this.#tell({ type: 'request', opId, request });
   }
 
@@ -128,35 +125,32 @@ export class Device {
   /** Notes what is committed here. */
   bookmark(): void {
     const { seq, entries } = this.#replica.image();
-    this.#bookmarks.push({ seq, entries: leavesOf(entries) });
+    this.#diary.bookmarks.push({ seq, entries: leavesOf(entries) });
   }
 
   /** The process ends, with nothing more done, and starts anew from its cache. */
-  kill(): void {
-    this.#room.note(this.name, 'is killed');
+  kill({ keepsCache = true }: { readonly keepsCache?: boolean } = {}): void {
+    this.#room.note(this.name, keepsCache ? 'is killed' : 'is killed, and loses its cache');
+    if (keepsCache) this.vault.close();
+    else this.vault.lose();
     this.#finishLife({ isCut: true });
     this.#wire?.wire.cut();
     this.#wire = null;
-    this.#isJoined = false;
-    this.#snapshot = null;
     this.#inputs.length = 0;
-    this.#outcomes.forget();
+    this.outcomes.forget();
     this.#life += 1;
     this.#count = 0;
-    this.#isNewborn = true;
-    this.#bookmarks = [];
-    this.#resumes = [];
-    this.#resyncs = [];
+    this.#diary = newDiary();
     this.#dialer = this.#newDialer();
     this.#replica = this.#newReplica();
-    this.#notebook = new Notebook(`${this.name}.${this.#life}`, this.#replica);
+    this.#notebook = new Notebook(`${this.name}.${this.#life}`, this.#replica, this.#room);
     this.#begin();
   }
 
   /** All that happened here, a history for each life; what came of the writes is in the last. */
   histories(): readonly ClientHistory[] {
     this.#finishLife({ isCut: false });
-    const made = this.#outcomes.list();
+    const made = this.outcomes.list();
     return [...this.#lives.slice(0, -1), Object.assign({}, this.#lives.at(-1), { made })];
   }
 
@@ -165,19 +159,31 @@ export class Device {
     return this.#notebook.believed;
   }
 
+  /** Somebody sets its wall clock. */
+  jump(ms: number): void {
+    this.#wallOffset += ms;
+  }
+
+  /** It reaches nobody for a while, and nobody tells it. */
+  partition(ms: number): void {
+    this.#cutOffUntil = this.#room.agenda.now + ms;
+    this.mute();
+  }
+
   deliver(): void {
     this.#tell({ type: 'deliver' });
   }
 
   #finishLife(how: { readonly isCut: boolean }): void {
     for (let round = 0; round < 3; round++) this.deliver();
+    const { bookmarks, resumes, resyncs } = this.#diary;
     this.#lives.push({
       client: `${this.name}.${this.#life}`,
       made: [],
       watches: this.#notebook.histories(this.status.seq, how),
-      bookmarks: this.#bookmarks,
-      resumes: this.#resumes,
-      resyncs: this.#resyncs,
+      bookmarks,
+      resumes,
+      resyncs,
     });
   }
 
@@ -186,18 +192,9 @@ export class Device {
   }
 
   #newReplica(): Replica {
-    const image = this.#cache.load(store);
-    if (image instanceof Promise) throw new TypeError('the memory cache waits for nothing');
+    const image = this.vault.load();
     this.#isFresh = (image?.seq ?? 0) === 0;
-    return new Replica({
-      topic,
-      patterns: [asGlob('**')],
-      deviceId: this.name,
-      limits: defaultLimits,
-      random: () => this.#room.dice.next(),
-      durable: true,
-      ...(image !== null && { image }),
-    });
+    return replicaOf({ topic, deviceId: this.name, image }, this.#room);
   }
 
   #begin(): void {
@@ -206,8 +203,11 @@ export class Device {
   }
 
   #joinPayload(): object {
-    if (!this.#isNewborn) this.#resumes.push(this.status.seq);
-    this.#isNewborn = false;
+    if (!this.#diary.isNewborn) {
+      this.#diary.resumes.push(this.status.seq);
+      this.#notebook.resumed();
+    }
+    this.#diary.isNewborn = false;
     return this.#replica.joinPayload();
   }
 
@@ -225,11 +225,11 @@ export class Device {
     if (this.#isStepping) return;
     this.#isStepping = true;
     for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-      if (next.type === 'push' && !this.#isJoined) continue;
+      if (next.type === 'push' && !this.#diary.isJoined) continue;
       const effects = this.#dialer.step({ ...next, now: this.#room.agenda.now });
       for (const { type } of effects) {
-        if (type === 'joined') this.#isJoined = true;
-        if (type === 'lost' || type === 'refused') this.#isJoined = false;
+        if (type === 'joined') this.#diary.isJoined = true;
+        if (type === 'lost' || type === 'refused') this.#diary.isJoined = false;
       }
       for (const effect of effects) this.#performLine(effect);
     }
@@ -274,14 +274,14 @@ export class Device {
   }
 
   #tellOf(effect: Extract<DialerEffect, { readonly topic: string }>): void {
-    if (effect.type === 'joined' || effect.type === 'lost') this.#snapshot = null;
+    if (effect.type === 'joined' || effect.type === 'lost') this.#diary.snapshot = null;
     if (effect.type === 'message' && effect.event === 'snapshot_end') {
       const end = readSnapshotEnd(effect.payload);
-      if (!isRefusal(end)) this.#snapshot = end.seq;
+      if (!isRefusal(end)) this.#diary.snapshot = end.seq;
     }
     this.#tell(effect);
     const isCaughtUp = effect.type === 'message' && effect.event === 'catch_up_complete';
-    if (isCaughtUp && this.#snapshot === null) this.#isFresh = false;
+    if (isCaughtUp && this.#diary.snapshot === null) this.#isFresh = false;
   }
 
   #open(link: number): void {
@@ -292,7 +292,8 @@ export class Device {
       received: (data) => this.#receive(wire, data),
       closed: () => this.#closed(wire),
     });
-    if (!this.#dial(wire, this.#codec, this.name)) {
+    const isCutOff = this.#room.agenda.now < this.#cutOffUntil;
+    if (isCutOff || !this.#dial(wire, this.#codec, this.name)) {
       this.#later(this.#room.delay(50), () => this.#line({ type: 'closed', link, code: 1006 }));
       return;
     }
@@ -317,20 +318,28 @@ export class Device {
   #tell(wish: Wish<ReplicaInput>): void {
     const { now } = this.#room.agenda;
     const before = this.status.seq;
-    const effects = this.#replica.step({ ...wish, now, wall: 1_700_000_000_000 + now });
+    const effects = this.#replica.step({
+      ...wish,
+      now,
+      wall: 1_700_000_000_000 + now + this.#wallOffset,
+    });
     if (this.status.seq < before) {
       this.#room.problem('ordered', `the cursor of ${this.name} went back to ${this.status.seq}`);
     }
     this.#noteResync(before);
     for (const effect of effects) this.#perform(effect);
+    if (this.#room.dice.chance(foldChance)) {
+      const wrong = unfolded(this.#replica, { topic, deviceId: this.name }, this.#room);
+      if (wrong !== null) this.#room.problem('folded', wrong);
+    }
   }
 
   /** A snapshot has taken the replica from a cursor to its own seq: at once, or when it was ready for it. */
   #noteResync(before: Seq): void {
-    const through = this.#snapshot;
+    const through = this.#diary.snapshot;
     if (through === null || this.status.seq < through) return;
-    this.#snapshot = null;
-    if (through > before) this.#resyncs.push([before, through]);
+    this.#diary.snapshot = null;
+    if (through > before) this.#diary.resyncs.push([before, through]);
     if (this.#isFresh) this.#notebook.startAt(through);
     this.#isFresh = false;
   }
@@ -370,14 +379,14 @@ export class Device {
   #persist({ batch, change }: Extract<ReplicaEffect, { type: 'persist' }>): void {
     this.#later(this.#room.delay(20), () => {
       const { seq } = change;
-      void this.#cache.commit(store, change);
+      this.vault.commit(change);
       for (const [opId, request] of change.requests) {
-        if (request === null) this.#outcomes.saved(opId);
+        if (request === null) this.outcomes.saved(opId);
       }
-      const image = this.#cache.load(store);
+      const image = this.vault.load();
       // What a kill at this moment would leave is a whole state (S80).
-      if (image !== null && 'entries' in image && this.#room.dice.chance(0.2)) {
-        this.#bookmarks.push({ seq, entries: leavesOf(image.entries) });
+      if (image !== null && this.#room.dice.chance(0.2)) {
+        this.#diary.bookmarks.push({ seq, entries: leavesOf(image.entries) });
       }
       this.#tell({ type: 'persisted', batch });
     });
@@ -385,7 +394,7 @@ export class Device {
 
   #settle(opId: OpId, outcome: Outcome): void {
     this.#room.note(this.name, `${opId} ${outcome.status}`);
-    const wrong = this.#outcomes.told(opId, outcome);
+    const wrong = this.outcomes.told(opId, outcome);
     if (wrong !== null) this.#room.problem('once', wrong);
   }
 }

@@ -20,7 +20,7 @@ class ServerProcess implements SocketOwner {
   constructor(
     name: string,
     of: { readonly room: Room; readonly log: Log; readonly shared: boolean },
-    hint: (head: Seq) => void,
+    { hint, crash }: { hint: (head: Seq) => void; crash: () => void },
   ) {
     this.#room = of.room;
     this.#hint = hint;
@@ -31,6 +31,7 @@ class ServerProcess implements SocketOwner {
         }
         this.#hint(this.life.head);
       },
+      died: crash,
     });
   }
 
@@ -83,6 +84,7 @@ export class Host {
   readonly #hint: (head: Seq) => void;
   #process: ServerProcess | null;
   #lives = 1;
+  #wallOffset = 0;
 
   constructor(
     name: string,
@@ -100,6 +102,17 @@ export class Host {
     return this.#process;
   }
 
+  /** Somebody sets its wall clock. */
+  jump(ms: number): void {
+    this.#wallOffset += ms;
+    this.#process?.life.jump(ms);
+  }
+
+  /** How often its processes have ended. */
+  get crashes(): number {
+    return this.#lives - 1;
+  }
+
   crash(): void {
     if (this.#process === null) return;
     this.#of.room.note(this.#name, 'crashes');
@@ -112,6 +125,11 @@ export class Host {
   }
 
   #start(): ServerProcess {
-    return new ServerProcess(`${this.#name}.${this.#lives}`, this.#of, this.#hint);
+    const process = new ServerProcess(`${this.#name}.${this.#lives}`, this.#of, {
+      hint: this.#hint,
+      crash: () => this.crash(),
+    });
+    process.life.jump(this.#wallOffset);
+    return process;
   }
 }

@@ -1,5 +1,6 @@
 import {
   Authority,
+  type AuthorityConfig,
   type AuthorityEffect,
   type AuthorityEvent,
   type Batch,
@@ -7,14 +8,32 @@ import {
   type Submission,
 } from '@holdfast/engine/authority';
 import type { Tree } from '@holdfast/engine/data';
-import { defaultLimits, type Refusal, type Seq, type WriteReply } from '@holdfast/protocol';
+import {
+  defaultLimits,
+  isRefusal,
+  type Refusal,
+  type Seq,
+  type WriteReply,
+} from '@holdfast/protocol';
 import type { Log } from './log.ts';
 import type { Room } from './room.ts';
 
 type Answered = (answer: WriteReply | Refusal) => void;
 
 /** What a host does when its authority has news. */
-export type LifeEvents = { committed(ops: readonly LoggedOp[]): void };
+export type LifeEvents = {
+  committed(ops: readonly LoggedOp[]): void;
+  /** It ends amid a step. */
+  died(): void;
+};
+
+/** Requests that a host lets wait. */
+const writeQueue = 4;
+const batchMax = 6;
+/** Those that are refused in their turn wait, too, and those of a batch that is put back. */
+const queuedMax = 2 * writeQueue + batchMax;
+
+type Asked = Exclude<Submission['request'], Refusal>;
 
 const wallStart = 1_700_000_000_000;
 
@@ -29,6 +48,7 @@ export class Life {
   #appending: { readonly expected: Seq; readonly content: Batch } | null = null;
   #tickets = 0;
   #isOver = false;
+  #wallOffset = 0;
   head: Seq;
 
   constructor(
@@ -45,13 +65,25 @@ export class Life {
     const tree = of.log.load();
     const { shared } = of;
     const config = { head: this.head, tree, at, archived: false, limits: defaultLimits, shared };
-    this.#authority = new Authority(config);
+    this.#authority = new Authority({ ...config, ...narrowness(of.room) });
   }
 
   submit(submission: Omit<Submission, 'ticket'>, answered: Answered): void {
     this.#tickets += 1;
     this.#receivers.set(this.#tickets, answered);
-    this.#step({ type: 'submit', submission: { ...submission, ticket: this.#tickets } });
+    const { request } = submission;
+    this.#step({
+      type: 'submit',
+      submission: {
+        ...submission,
+        ticket: this.#tickets,
+        request: isRefusal(request) ? request : this.#misread(request),
+      },
+    });
+    const { queued } = this.#authority.describe();
+    if (this.#room.strikes !== undefined && queued > queuedMax) {
+      this.#room.problem('bounded', `${this.name} lets ${queued} requests wait`);
+    }
   }
 
   left(channel: number): void {
@@ -79,9 +111,23 @@ export class Life {
     this.#log.append(appending.expected, appending.content);
   }
 
+  /** Somebody sets its wall clock. */
+  jump(ms: number): void {
+    this.#wallOffset += ms;
+  }
+
+  #misread(request: Asked): Asked {
+    const { isSpoiled } = this.#room;
+    if ('fence' in request && isSpoiled?.('a host ignores fences')) {
+      const { fence: _, ...rest } = request;
+      return rest;
+    }
+    return request;
+  }
+
   #instant(): { now: number; wall: number } {
     const { now } = this.#room.agenda;
-    return { now, wall: wallStart + Math.floor(now) };
+    return { now, wall: wallStart + Math.floor(now) + this.#wallOffset };
   }
 
   #later(ms: number, run: () => void): void {
@@ -93,7 +139,9 @@ export class Life {
   #step(event: AuthorityEvent): void {
     if (this.#isOver) return;
     for (const effect of this.#authority.step({ ...event, ...this.#instant() })) {
+      if (this.#isOver) return;
       this.#perform(effect);
+      if (this.#room.strikes?.('died') === true) this.#events.died();
     }
   }
 
@@ -162,4 +210,11 @@ export class Life {
       this.#later(room.delay(10), () => this.#step({ type, batch }));
     });
   }
+}
+
+/** Hosts of worlds with hardship have little room, so that it is used up. */
+function narrowness({ strikes, isSpoiled }: Room): Partial<AuthorityConfig> {
+  if (strikes === undefined) return {};
+  const queue = isSpoiled?.('a host takes any number of requests') === true ? 1000 : writeQueue;
+  return { limits: { ...defaultLimits, write_queue: queue }, batchMax };
 }

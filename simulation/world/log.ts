@@ -1,6 +1,7 @@
 import { type Answer, type Batch, clientOf, type LoggedOp } from '@holdfast/engine/authority';
 import { Tree } from '@holdfast/engine/data';
 import type { Leaf, Path, Seq } from '@holdfast/protocol';
+import { type Room, type Spoils, spoilsOf } from './room.ts';
 
 type Asked = {
   readonly ids: readonly { readonly deviceId: string; readonly opId: string }[];
@@ -10,10 +11,17 @@ type Asked = {
 /** The storage of a world: a log, the entries that follow from it, and the dedupe records; any number of hosts share it. */
 export class Log {
   readonly ops: LoggedOp[] = [];
+  /** When each was stored, by a clock that nobody sets. */
+  readonly times: number[] = [];
+  readonly #room: Room | null;
   readonly #answers = new Map<string, Answer>();
   readonly #highs = new Map<string, number>();
   readonly #entries = new Map<Path, Leaf>();
   readonly #maps = new Map<Path, Seq>();
+
+  constructor(room: Room | null = null) {
+    this.#room = room;
+  }
 
   get head(): Seq {
     return this.ops.length;
@@ -21,16 +29,33 @@ export class Log {
 
   append(expected: Seq, batch: Batch): 'stored' | 'behind' {
     if (expected !== this.head) return 'behind';
-    for (const op of batch.ops) this.ops.push(op);
-    for (const [path, leaf] of batch.entries) put(this.#entries, path, leaf);
+    const isSpoiled = spoilsOf(this.#room);
+    if (isSpoiled('the log forgets a commit')) return 'stored';
+    for (const op of spoiled(batch.ops, isSpoiled)) {
+      this.ops.push(op);
+      this.times.push(this.#room?.agenda.now ?? 0);
+    }
+    for (const [path, leaf] of batch.entries) {
+      if (!isSpoiled('the log forgets entries')) put(this.#entries, path, leaf);
+    }
     for (const [path, revision] of batch.maps) put(this.#maps, path, revision);
-    for (const answer of batch.answers) {
+    this.#remember(batch.answers, isSpoiled);
+    return 'stored';
+  }
+
+  #remember(answers: readonly Answer[], isSpoiled: Spoils): void {
+    for (const answer of answers) {
+      if (isSpoiled('the log forgets answers')) continue;
       this.#answers.set(keyOf(answer), answer);
       const id = clientOf(answer.opId);
       if (id === null) continue;
       this.#highs.set(id.client, Math.max(id.counter, this.#highs.get(id.client) ?? 0));
     }
-    return 'stored';
+  }
+
+  /** In the end, one is missing. */
+  lose(): void {
+    this.ops.splice(this.ops.length >> 1, 1);
   }
 
   read(after: Seq): readonly LoggedOp[] {
@@ -56,6 +81,24 @@ export class Log {
     tree.load([], this.#maps);
     return tree;
   }
+}
+
+/** What a log keeps that is not as it should be. */
+function spoiled(ops: readonly LoggedOp[], isSpoiled: Spoils): readonly LoggedOp[] {
+  const [first] = ops;
+  if (first === undefined) return ops;
+  const { length } = ops;
+  if (isSpoiled('the log keeps a commit twice')) {
+    return [
+      ...ops,
+      ...ops.map((op) => ({ ...op, seq: op.seq + length, tx: op.tx && op.tx + length })),
+    ];
+  }
+  if (length > 1 && isSpoiled('the log tears a commit')) return [first];
+  if (isSpoiled('the log invents an op')) {
+    return ops.map((op) => ({ ...op, clientOpId: `nobody:s1:${op.seq}` }));
+  }
+  return ops;
 }
 
 function keyOf({ deviceId, opId }: { readonly deviceId: string; readonly opId: string }): string {

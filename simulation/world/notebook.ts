@@ -1,8 +1,16 @@
 import type { Replica, WatchEvent, WatchOptions } from '@holdfast/engine/replica';
-import { isRefusal, type Json, parseGlob, type Path, type Seq } from '@holdfast/protocol';
+import { asPath, isRefusal, type Json, parseGlob, type Path, type Seq } from '@holdfast/protocol';
 import type { Bookmark, WatchHistory } from '../validators/history.ts';
+import { type Room, type Spoils, spoilsOf } from './room.ts';
 
 type Watch = Omit<WatchHistory, 'through'>;
+
+type Watched = {
+  watch: Watch;
+  readonly events: WatchEvent[];
+  late: WatchEvent[];
+  isAtSeam: boolean;
+};
 
 const watches: readonly (readonly [string, Partial<WatchOptions>, boolean])[] = [
   ['**', { mode: 'committed', includeCurrent: true }, true],
@@ -21,22 +29,36 @@ const watches: readonly (readonly [string, Partial<WatchOptions>, boolean])[] = 
 /** What the subscriptions of one life of a replica are told. */
 export class Notebook {
   readonly #replica: Replica;
-  readonly #watches = new Map<number, { readonly watch: Watch; readonly events: WatchEvent[] }>();
+  readonly #room: Room;
+  readonly #watches = new Map<number, Watched>();
 
-  constructor(name: string, replica: Replica) {
+  constructor(name: string, replica: Replica, room: Room) {
     this.#replica = replica;
+    this.#room = room;
     for (const [glob, options, isWhole] of watches) this.#watch(name, glob, options, isWhole);
   }
 
   hear(subscription: number, events: readonly WatchEvent[]): void {
-    this.#watches.get(subscription)?.events.push(...events);
+    const watched = this.#watches.get(subscription);
+    if (watched === undefined) return;
+    const heard = misheard(events, this.#room, watched.isAtSeam);
+    watched.isAtSeam = false;
+    watched.events.push(...heard, ...watched.late);
+    watched.late = [];
+    const isLate = spoilsOf(this.#room)('a subscriber is told late');
+    if (isLate) watched.late = watched.events.splice(-1);
+  }
+
+  /** The connection was lost, and is back. */
+  resumed(): void {
+    for (const watched of this.#watches.values()) watched.isAtSeam = true;
   }
 
   /** The first sync is no news: what was not asked for with `includeCurrent` begins after it (C11). */
   startAt(seq: Seq): void {
-    for (const [id, { watch, events }] of this.#watches) {
-      if (watch.includeCurrent) continue;
-      this.#watches.set(id, { watch: { ...watch, from: seq }, events });
+    for (const watched of this.#watches.values()) {
+      const { watch } = watched;
+      if (!watch.includeCurrent) watched.watch = { ...watch, from: seq };
     }
   }
 
@@ -76,8 +98,33 @@ export class Notebook {
       from: this.#replica.status().seq,
       events,
     };
-    this.#watches.set(id, { watch, events });
+    this.#watches.set(id, { watch, events, late: [], isAtSeam: false });
   }
+}
+
+/** What is told in a spoiled world. */
+function misheard(
+  events: readonly WatchEvent[],
+  room: Room,
+  isAtSeam: boolean,
+): readonly WatchEvent[] {
+  const isSpoiled = spoilsOf(room);
+  const [first] = events;
+  if (first === undefined) return events;
+  if (isAtSeam && isSpoiled('a subscriber is told nothing at a seam')) return events.slice(1);
+  if (isSpoiled('a subscriber is told less')) return events.slice(0, -1);
+  if (isSpoiled('a subscriber is told of a gap by nobody')) return events.slice(1);
+  if (isSpoiled('a subscriber is told twice')) return [...events, first];
+  if (isSpoiled('a subscriber is told half a transaction')) {
+    return events.filter((_, index) => index % 2 === 0);
+  }
+  return [{ ...first, ...mistaken(isSpoiled) }, ...events.slice(1)];
+}
+
+function mistaken(isSpoiled: Spoils): Partial<WatchEvent> {
+  if (isSpoiled('a subscriber is told of other paths')) return { path: asPath('elsewhere') };
+  if (isSpoiled('a subscriber is told another previous value')) return { previous: 'another' };
+  return isSpoiled('a subscriber is told another count') ? { conflated: 7 } : {};
 }
 
 /** Entries as a bookmark has them. */

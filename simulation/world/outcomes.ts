@@ -7,6 +7,12 @@ export class Outcomes {
   readonly #made = new Map<OpId, MadeWrite>();
   /** Refused, but the cache does not know yet: a kill forgets that they were. */
   readonly #fragile = new Set<OpId>();
+  #token = 0;
+
+  /** The token of the last lease that was granted. */
+  get token(): number {
+    return this.#token;
+  }
 
   asked(opId: OpId, request: Request): void {
     this.#made.set(opId, { opId, isGuarded: isGuarded(request), outcome: 'unknown' });
@@ -18,6 +24,7 @@ export class Outcomes {
     const [known, now] = [this.#made.get(opId)?.outcome, told].map((each) => JSON.stringify(each));
     this.#note(opId, told);
     if (outcome.status === 'refused') this.#fragile.add(opId);
+    else if ('token' in outcome.reply) this.#token = outcome.reply.token ?? 0;
     // After a kill the same may be told again.
     const isNew = known === '"unknown"' || known === now;
     return isNew ? null : `${opId} had two outcomes: ${known} and ${now}`;
@@ -32,6 +39,12 @@ export class Outcomes {
   forget(): void {
     for (const opId of this.#fragile) this.#note(opId, 'unknown');
     this.#fragile.clear();
+  }
+
+  /** Whether somebody was told that it is refused. */
+  isRefused(opId: OpId): boolean {
+    const outcome = this.#made.get(opId)?.outcome ?? 'unknown';
+    return outcome !== 'unknown' && 'refused' in outcome;
   }
 
   list(): readonly MadeWrite[] {
@@ -54,7 +67,8 @@ function outcomeOf(outcome: Outcome): MadeWrite['outcome'] {
 }
 
 /** Whether others may make a request impossible. */
-function isGuarded(request: Request): boolean {
+export function isGuarded(request: Request): boolean {
   if (request.op === 'transact') return request.ops.some(isGuarded);
-  return 'ifMatch' in request || 'ifAbsent' in request;
+  const isLease = request.op === 'lease' || request.op === 'renew' || request.op === 'release';
+  return isLease || 'ifMatch' in request || 'ifAbsent' in request || 'fence' in request;
 }

@@ -1,16 +1,22 @@
 import { addTraffic, noTraffic, type Traffic } from '../validators/traffic.ts';
+import type { Mutant } from './mutants.ts';
 import { type Action, actionText, type Scene, sceneOf, scriptOf } from './script.ts';
 import { type Outcome, World } from './world.ts';
 
-/** Runs the world of a seed. */
-export function runSeed(seed: number): Outcome {
+/** Runs the world of a seed, spoiled in some way where a mutant is named. */
+export function runSeed(seed: number, mutant: Mutant | null = null): Outcome {
   const scene = sceneOf(seed);
-  return runScript(seed, scene, scriptOf(seed, scene));
+  return runScript(seed, scene, scriptOf(seed, scene), mutant);
 }
 
-function runScript(seed: number, scene: Scene, script: readonly Action[]): Outcome {
+function runScript(
+  seed: number,
+  scene: Scene,
+  script: readonly Action[],
+  mutant: Mutant | null = null,
+): Outcome {
   try {
-    return new World(seed, scene).run(script);
+    return new World(seed, scene, mutant).run(script);
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { problems: [{ word: 'calm', text }], traffic: noTraffic, transcript: [] };

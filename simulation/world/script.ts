@@ -1,5 +1,6 @@
 import { asPath, type Json, type Request, type Write } from '@holdfast/protocol';
 import { Dice } from '../src/dice.ts';
+import { guardedBy, guardedPrefix } from '../validators/leases.ts';
 
 /** Something that a person, a machine or the world does; the rest follows. */
 export type Action = { readonly at: number } & (
@@ -11,7 +12,10 @@ export type Action = { readonly at: number } & (
       readonly isGuarded: boolean;
     }
   | { readonly does: 'cut' | 'mute' | 'kill' | 'cancel' | 'bookmark'; readonly who: number }
-  | { readonly does: 'slow'; readonly who: number; readonly ms: number }
+  | { readonly does: 'slow' | 'partition' | 'jump'; readonly who: number; readonly ms: number }
+  | { readonly does: 'forget'; readonly who: number }
+  | Leasing
+  | { readonly does: 'set clock'; readonly host: number; readonly ms: number }
   | {
       readonly does: 'network';
       readonly who: number;
@@ -43,21 +47,42 @@ export function scriptOf(seed: number, { devices, hosts }: Scene): readonly Acti
   return actions.toSorted((a, b) => a.at - b.at);
 }
 
+const leasings = ['lease', 'lease', 'renew', 'release', 'fenced', 'fenced'] as const;
+const hourMs = 3_600_000;
 const hints = ['online', 'offline', 'woke'] as const;
 
 type Place = { readonly at: number; readonly who: number; readonly host: number };
 
-function actionOf(dice: Dice, { at, who, host }: Place): Action {
-  const roll = dice.below(100);
-  if (roll < 72) return { at, who, does: 'ask', ...requestOf(dice) };
-  if (roll < 78) return { at, who, does: 'cut' };
-  if (roll < 80) return { at, who, does: 'mute' };
-  if (roll < 83) return { at, who, does: 'kill' };
-  if (roll < 84) return { at, who, does: 'cancel' };
-  if (roll < 90) return { at, who, does: 'bookmark' };
-  if (roll < 93) return { at, who, does: 'slow', ms: dice.pick([0, 0, 30, 200]) };
-  if (roll < 96) return { at, who, does: 'network', hint: dice.pick(hints) };
-  return { at, host, does: 'crash' };
+type Maker = (dice: Dice, place: Place) => Action;
+
+/** What is done, and how often in a hundred. */
+const makers: readonly (readonly [number, Maker])[] = [
+  [62, (dice, { at, who }) => ({ at, who, does: 'ask', ...requestOf(dice) })],
+  [10, (dice, { at, who }) => ({ at, who, does: dice.pick(leasings), ms: 1 + dice.below(3000) })],
+  [6, (_dice, { at, who }) => ({ at, who, does: 'cut' })],
+  [2, (_dice, { at, who }) => ({ at, who, does: 'mute' })],
+  [3, (dice, { at, who }) => ({ at, who, does: dice.chance(0.25) ? 'forget' : 'kill' })],
+  [1, (_dice, { at, who }) => ({ at, who, does: 'cancel' })],
+  [6, (_dice, { at, who }) => ({ at, who, does: 'bookmark' })],
+  [3, (dice, { at, who }) => ({ at, who, does: 'slow', ms: dice.pick([0, 0, 30, 200]) })],
+  [3, (dice, { at, who }) => ({ at, who, does: 'network', hint: dice.pick(hints) })],
+  [1, (dice, { at, who }) => ({ at, who, does: 'partition', ms: dice.below(5000) })],
+  [1, (dice, place) => clockOf(dice, place)],
+  [2, (_dice, { at, host }) => ({ at, host, does: 'crash' })],
+];
+
+function actionOf(dice: Dice, place: Place): Action {
+  let roll = dice.below(100);
+  for (const [share, make] of makers) {
+    if (roll < share) return make(dice, place);
+    roll -= share;
+  }
+  throw new RangeError('the shares are less than a hundred');
+}
+
+function clockOf(dice: Dice, { at, who, host }: Place): Action {
+  const ms = dice.below(2 * hourMs) - hourMs;
+  return dice.chance(0.5) ? { at, who, does: 'jump', ms } : { at, host, does: 'set clock', ms };
 }
 
 function requestOf(dice: Dice): { readonly request: Request; readonly isGuarded: boolean } {
@@ -118,4 +143,35 @@ function treeOf(dice: Dice, value: number): Json {
 export function actionText(action: Action): string {
   const { at, does, ...rest } = action;
   return `${at} ms: ${does} ${JSON.stringify(rest)}`;
+}
+
+type Leasing = {
+  readonly does: 'lease' | 'renew' | 'release' | 'fenced';
+  readonly who: number;
+  readonly ms: number;
+};
+
+/** Whether an action has to do with the one lease that all want. */
+export function isLeasing(action: Action): action is Action & Leasing {
+  return leasings.some((does) => does === action.does);
+}
+
+/** The request for an action on the lease, by who holds, or held, it with a token. */
+export function leasing(does: Leasing['does'], token: number, ttlMs: number): Request {
+  const path = asPath(guardedBy);
+  switch (does) {
+    case 'lease':
+      return { op: 'lease', path, ttlMs, holder: null };
+    case 'renew':
+      return { op: 'renew', path, token, ttlMs };
+    case 'release':
+      return { op: 'release', path, token };
+    case 'fenced':
+      return {
+        op: 'set',
+        path: asPath(`${guardedPrefix}${ttlMs % 3}`),
+        value: token,
+        fence: { key: path, token },
+      };
+  }
 }

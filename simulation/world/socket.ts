@@ -107,7 +107,8 @@ export class Socket {
   }
 
   #send(frame: Frame): void {
-    this.#wire.send('down', this.#codec.encode(frameTuple(frame)));
+    const isNonsense = this.#room.isSpoiled?.('a host speaks nonsense');
+    this.#wire.send('down', this.#codec.encode(isNonsense ? ['nonsense'] : frameTuple(frame)));
   }
 
   #perform(effect: ListenerEffect): void {
@@ -194,11 +195,14 @@ export class Socket {
       this.#answer({ channel, slot }, submission);
       return;
     }
-    this.#server.life.submit(submission, (answer) => {
-      const answered = (): void => this.#answer({ channel, slot }, answer);
-      if (isRefusal(answer) || !('store_seq' in answer)) answered();
-      else this.#channels.get(channel)?.reach(answer.store_seq, answered);
-    });
+    const submit = (): void =>
+      this.#server.life.submit(submission, (answer) => {
+        const answered = (): void => this.#answer({ channel, slot }, answer);
+        if (isRefusal(answer) || !('store_seq' in answer)) answered();
+        else this.#channels.get(channel)?.reach(answer.store_seq, answered);
+      });
+    if (this.#room.isSpoiled?.('a push overtakes another')) this.#room.agenda.later(100, submit);
+    else submit();
   }
 
   /** Answers get ready in any order; the listener sends them in that of the pushes. */

@@ -1,9 +1,10 @@
-import { jsonCodec, type Json, type Path, type Request } from '@holdfast/protocol';
+import { jsonCodec, type Json, type Path, type Request, type Seq } from '@holdfast/protocol';
 import { messagePackCodec } from '@holdfast/protocol/codec/messagepack';
 import { Dice } from '../src/dice.ts';
 import { Belief } from '../validators/belief.ts';
 import type { Problem } from '../validators/history.ts';
 import { judge } from '../validators/judge.ts';
+import { exclusive } from '../validators/leases.ts';
 import { type Traffic, trafficOf } from '../validators/traffic.ts';
 import { Truth } from '../validators/truth.ts';
 import { firstDifference } from '../validators/words.ts';
@@ -11,8 +12,9 @@ import { Agenda } from '../src/agenda.ts';
 import { Device } from './device.ts';
 import { Host } from './host.ts';
 import { Log } from './log.ts';
-import type { Room, Weather } from './room.ts';
-import { type Action, actionText, type Scene } from './script.ts';
+import type { Mutant } from './mutants.ts';
+import type { Hardship, Room, Weather } from './room.ts';
+import { type Action, actionText, isLeasing, leasing, type Scene } from './script.ts';
 
 /** What happened in a world. */
 export type Outcome = {
@@ -23,25 +25,32 @@ export type Outcome = {
 
 const noteLinesMax = 2000;
 const patienceMs = 600_000;
+const spoiledPatienceMs = 20_000;
 const restStepMs = 1000;
 
 /** One run: devices, hosts, the wires between them and the log behind them; a seed and a script tell all of it. */
 export class World {
   readonly #agenda = new Agenda();
   readonly #dice: Dice;
-  readonly #weather: Weather;
-  readonly #log = new Log();
+  readonly #weather: Weather & Hardship;
+  readonly #log: Log;
   readonly #hosts: readonly Host[];
   readonly #devices: readonly Device[];
   readonly #problems: Problem[] = [];
   readonly #transcript: string[] = [];
   readonly #room: Room;
+  readonly #mutant: Mutant | null;
   #isCalm = false;
+  #hasJumped = false;
+  /** How often more it is spoiled: a world that is spoiled for good comes to no end. */
+  #spoils = 5;
 
-  constructor(seed: number, scene: Scene) {
+  constructor(seed: number, scene: Scene, mutant: Mutant | null = null) {
     this.#dice = new Dice(seed ^ 0x0dd5);
     this.#weather = weatherOf(this.#dice);
+    this.#mutant = mutant;
     this.#room = this.#makeRoom();
+    this.#log = new Log(this.#room);
     const { devices, hosts, shared } = scene;
     const of = { room: this.#room, log: this.#log, shared };
     this.#hosts = Array.from(
@@ -55,10 +64,12 @@ export class World {
     for (const action of script) this.#agenda.later(action.at, () => this.#act(action));
     this.#agenda.advance((script.at(-1)?.at ?? 0) + 100);
     this.#rest();
+    if (this.#mutant === 'the log loses an op in the end') this.#log.lose();
     const truth = new Truth(this.#log.ops);
     const histories = this.#devices.flatMap((device) => device.histories());
     this.#compare(truth);
-    this.#problems.push(...judge(histories, truth));
+    this.#problems.push(...judge(histories, truth), ...exclusive(truth, this.#clock()));
+    this.#findKept(truth);
     return {
       problems: this.#problems,
       traffic: trafficOf(histories, truth),
@@ -73,12 +84,20 @@ export class World {
       agenda,
       dice,
       happens: (misfortune) => !this.#isCalm && dice.chance(this.#weather[misfortune]),
+      strikes: (hardship) => !this.#isCalm && dice.chance(this.#weather[hardship]),
+      isSpoiled: (mutant) => this.#isSpoiled(mutant),
       delay: (ms) => dice.next() * ms,
       note: (who, text) => this.#note(who, text),
       problem: (word, text) => {
         this.#problems.push({ word, text: `at ${agenda.now.toFixed(0)} ms: ${text}` });
       },
     };
+  }
+
+  #isSpoiled(mutant: Mutant): boolean {
+    if (mutant !== this.#mutant || this.#spoils === 0 || !this.#dice.chance(0.3)) return false;
+    this.#spoils -= 1;
+    return true;
   }
 
   #makeDevice(index: number): Device {
@@ -108,29 +127,37 @@ export class World {
 
   #act(action: Action): void {
     this.#note('world', actionText(action));
-    if (action.does === 'crash') this.#hosts[action.host]?.crash();
-    else this.#actOn(action);
+    if ('host' in action) {
+      this.#actOnHost(action);
+      return;
+    }
+    const device = this.#devices[action.who];
+    if (device !== undefined) this.#actOn(device, action);
   }
 
-  #actOn(action: Exclude<Action, { readonly does: 'crash' }>): void {
-    const device = this.#devices[action.who];
-    if (device === undefined) return;
-    switch (action.does) {
-      case 'ask':
-        device.ask(action.isGuarded ? guarded(action.request, device) : action.request);
-        return;
-      case 'slow':
-        device.slow(action.ms);
-        return;
-      case 'network':
-        device.network(action.hint);
-        return;
-      case 'cut':
-      case 'mute':
-      case 'kill':
-      case 'cancel':
-      case 'bookmark':
-        device[action.does]();
+  #actOnHost(action: Extract<Action, { readonly host: number }>): void {
+    const host = this.#hosts[action.host];
+    if (action.does === 'crash') {
+      host?.crash();
+      return;
+    }
+    this.#hasJumped = true;
+    host?.jump(action.ms);
+  }
+
+  #actOn(device: Device, action: Extract<Action, { readonly who: number }>): void {
+    if (action.does === 'ask') {
+      device.ask(action.isGuarded ? guarded(action.request, device) : action.request);
+    } else if (isLeasing(action)) {
+      device.ask(leasing(action.does, device.outcomes.token, action.ms));
+    } else if ('ms' in action) {
+      device[action.does](action.ms);
+    } else if (action.does === 'network') {
+      device.network(action.hint);
+    } else if (action.does === 'forget') {
+      device.kill({ keepsCache: false });
+    } else {
+      device[action.does]();
     }
   }
 
@@ -143,7 +170,8 @@ export class World {
       // What was lost shows only with what comes after it, or with the next join.
       device.cut();
     }
-    for (let waited = 0; waited < patienceMs; waited += restStepMs) {
+    const patience = this.#mutant === null ? patienceMs : spoiledPatienceMs;
+    for (let waited = 0; waited < patience; waited += restStepMs) {
       this.#agenda.advance(restStepMs);
       if (this.#isAtRest()) break;
       this.#hint(null, this.#log.head);
@@ -153,6 +181,25 @@ export class World {
       this.#room.problem('converged', `no rest, head ${this.#log.head}: ${where.join(', ')}`);
     }
     this.#agenda.advance(restStepMs);
+  }
+
+  /** When ops were stored; null where a host may have started with another wall clock than the one before. */
+  #clock(): ((seq: Seq) => number) | null {
+    const haveCrashed = this.#hosts.some(({ crashes }) => crashes > 0);
+    // Two nodes with clocks of their own do not agree when a lease ends.
+    if (this.#hasJumped && (haveCrashed || this.#hosts.length > 1)) return null;
+    return (seq) => this.#log.times[seq - 1] ?? 0;
+  }
+
+  /** What a cache has kept through the end of a process is committed some time. */
+  #findKept(truth: Truth): void {
+    for (const { name, vault, outcomes } of this.#devices) {
+      for (const opId of vault.kept) {
+        // Refused is refused to somebody's face.
+        if (truth.of(opId).length > 0 || outcomes.isRefused(opId)) continue;
+        this.#room.problem('kept', `${name} had ${opId} in its cache, and it is nowhere`);
+      }
+    }
   }
 
   #isAtRest(): boolean {
@@ -186,7 +233,7 @@ export class World {
   }
 }
 
-function weatherOf(dice: Dice): Weather {
+function weatherOf(dice: Dice): Weather & Hardship {
   const some = (most: number): number => (dice.chance(0.5) ? 0 : dice.next() * most);
   return {
     failed: some(0.1),
@@ -195,6 +242,8 @@ function weatherOf(dice: Dice): Weather {
     lost: some(0.05),
     snapshot: some(0.4),
     deaf: some(0.5),
+    doubled: some(0.1),
+    died: some(0.003),
   };
 }
 

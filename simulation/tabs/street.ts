@@ -27,7 +27,7 @@ export class Neighbourhood {
   readonly dice: Dice;
   readonly log = new Log();
   readonly tabs: Tab[] = [];
-  readonly cache: Cache = memoryCache();
+  readonly cache: Cache;
   readonly street: Street;
   readonly problems: string[] = [];
   readonly figures: Figures = { writes: 0, takeovers: 0, behind: 0 };
@@ -36,8 +36,9 @@ export class Neighbourhood {
   #ids = 0;
   #lastLeader: Tab | null = null;
 
-  constructor(seed: number, weather: Partial<Weather> = {}) {
+  constructor(seed: number, weather: Partial<Weather> = {}, cache: Cache = memoryCache()) {
     this.dice = new Dice(seed ^ 0x7ab5);
+    this.cache = cache;
     this.#weather = { ...fair, ...weather };
     const room = this.#room();
     const host = new Host('host', { room, log: this.log, shared: false }, () => undefined);
@@ -45,7 +46,8 @@ export class Neighbourhood {
       room,
       host,
       origin: new Origin(room),
-      cache: this.cache,
+      cache,
+      cacheMs: this.dice.chance(0.5) ? 5 : 200,
       wires: new Set<Wire>(),
       nextId: () => {
         this.#ids += 1;
@@ -238,15 +240,16 @@ function textOf(entries: Iterable<Entry>): string {
 const fair: Weather = { failed: 0, unknown: 0, limited: 0, lost: 0, snapshot: 0, deaf: 0 };
 
 /** A run of a seed: a minute of misfortune, then rest. */
-export async function runTabs(seed: number): Promise<Findings> {
+export async function runTabs(seed: number, cache: Cache = memoryCache()): Promise<Findings> {
   const dice = new Dice(seed);
   const some = (most: number): number => (dice.chance(0.5) ? 0 : dice.next() * most);
-  const place = new Neighbourhood(seed, {
+  const weather = {
     failed: some(0.02),
     limited: some(0.05),
     lost: some(0.02),
     snapshot: some(0.2),
-  });
+  };
+  const place = new Neighbourhood(seed, weather, cache);
   place.open();
   const events = 60 + dice.below(60);
   for (let count = 0; count < events; count++) {

@@ -24,6 +24,8 @@ export type Street = {
   readonly origin: Origin;
   readonly host: Host;
   readonly cache: Cache;
+  /** How long it takes to do what it is asked. */
+  readonly cacheMs: number;
   /** The wires that are open between tabs and the server. */
   readonly wires: Set<Wire>;
   readonly nextId: () => string;
@@ -184,13 +186,13 @@ export class Tab {
 
   /** The cache as this tab reaches it: late, in order, and no more once it is gone. */
   #cache(): Cache {
-    const { cache, room } = this.#street;
+    const { cache, cacheMs, room } = this.#street;
     const { sharing } = cache;
     if (sharing === undefined) throw new Error('the cache cannot be shared');
     let busyUntil = 0;
     const late = <T>(deed: () => T | Promise<T>): Promise<T> =>
       new Promise((resolve, reject) => {
-        busyUntil = Math.max(busyUntil, room.agenda.now + room.delay(6));
+        busyUntil = Math.max(busyUntil, room.agenda.now + room.delay(cacheMs));
         room.agenda.at(busyUntil, () => {
           if (!this.life.isAlive) return;
           Promise.resolve(deed()).then(

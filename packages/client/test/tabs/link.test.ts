@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest';
+import { linkConformance } from '@holdfast/client/link/conformance';
+import { Line, type LineMessage } from '../../src/tabs/line.ts';
+import { cannotServe, type Route, TabLink } from '../../src/tabs/link.ts';
+import { Queue, QueuePeer } from '../link/peers.ts';
+
+const url = 'ws://server/ws/sync/websocket?token=a&device_id=browser';
+const leader = { id: 'leader', epoch: 1, isUp: true };
+const toLeader: Route = { to: 'tab', leader };
+
+/** A tab's link, and the tab that leads; what they post arrives a microtask later. */
+function openTable(heard: (message: LineMessage) => void): {
+  readonly link: TabLink;
+  readonly toTab: (message: LineMessage) => void;
+} {
+  const link = new TabLink({
+    id: 'tab',
+    link: {
+      open: () => {
+        throw new Error('there is no way to the server');
+      },
+    },
+    env: { setTimeout: () => null, clearTimeout: () => undefined },
+    post: (_to, message) => queueMicrotask(() => heard(message)),
+    report: () => undefined,
+  });
+  return { link, toTab: (message) => queueMicrotask(() => link.hear('leader', message)) };
+}
+
+function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('the link to the tab that leads keeps the law of links', () => {
+  const cases = linkConformance(async () => {
+    const peers = new Queue<QueuePeer>();
+    const lines = new Map<string, { readonly line: Line; readonly peer: QueuePeer }>();
+    const open = (id: string): void => {
+      const line: Line = new Line(id, {
+        post: (message) => table.toTab(message),
+        received: (data) => lines.get(id)?.peer.deliver(data),
+        broken: () => undefined,
+      });
+      const peer = new QueuePeer({
+        send: (data) => line.send(data),
+        close: (code) => {
+          table.toTab({ line: id, is: 'closed', code });
+          peer.ended();
+        },
+      });
+      lines.set(id, { line, peer });
+      table.toTab({ line: id, is: 'opened' });
+      peers.put(peer);
+    };
+    const table = openTable((message) => {
+      if (message.is === 'open') open(message.line);
+      else if (message.is === 'closed') lines.get(message.line)?.peer.ended();
+      else lines.get(message.line)?.line.hear(message);
+    });
+    table.link.route(toLeader);
+    return {
+      link: table.link,
+      url,
+      accept: () => peers.take(),
+      refuseAll: () => table.link.route({ to: 'server' }),
+      carriesBytes: true,
+      text: (n) => `text ${n}`,
+      end: async () => undefined,
+    };
+  });
+  for (const { name, run } of cases) it(name, run);
+});
+
+describe('a connection through another tab', () => {
+  type Told = string | number;
+
+  function connect(): {
+    readonly told: Told[];
+    readonly asked: LineMessage[];
+    readonly table: ReturnType<typeof openTable>;
+  } {
+    const told: Told[] = [];
+    const asked: LineMessage[] = [];
+    const table = openTable((message) => asked.push(message));
+    table.link.open(url, {
+      opened: () => told.push('opened'),
+      received: (data) => told.push(String(data)),
+      closed: (code) => told.push(code),
+    });
+    return { told, asked, table };
+  }
+
+  it('waits for a leader that is up, and asks it without the token', async () => {
+    const { told, asked, table } = connect();
+    table.link.route({ to: 'tab', leader: { ...leader, isUp: false } });
+    await settle();
+    expect([told, asked]).toEqual([[], []]);
+    table.link.route(toLeader);
+    await settle();
+    const as = 'ws://server/ws/sync/websocket?device_id=browser';
+    expect(asked).toEqual([{ line: 'tab/1', is: 'open', as }]);
+  });
+
+  it('ends where a message was lost, so that what comes after it is not taken for the next', async () => {
+    const { told, table } = connect();
+    table.link.route(toLeader);
+    await settle();
+    table.toTab({ line: 'tab/1', is: 'opened' });
+    table.toTab({ line: 'tab/1', is: 'data', n: 1, data: 'one' });
+    table.toTab({ line: 'tab/1', is: 'data', n: 1, data: 'one' });
+    table.toTab({ line: 'tab/1', is: 'data', n: 3, data: 'three' });
+    await settle();
+    expect(told).toEqual(['opened', 'one', 4002]);
+  });
+
+  it('ends where the last message was lost, once the leader tells how far it has come', async () => {
+    const { told, table } = connect();
+    table.link.route(toLeader);
+    await settle();
+    table.toTab({ line: 'tab/1', is: 'opened' });
+    table.toTab({ line: 'tab/1', is: 'beat', sent: 1, received: 0 });
+    await settle();
+    expect(told).toEqual(['opened', 4002]);
+  });
+
+  it('ends when another tab leads, and does not hear the former leader any more', async () => {
+    const { told, table } = connect();
+    table.link.route(toLeader);
+    await settle();
+    table.toTab({ line: 'tab/1', is: 'opened' });
+    await settle();
+    table.link.route({ to: 'tab', leader: { id: 'other', epoch: 2, isUp: true } });
+    table.toTab({ line: 'tab/1', is: 'data', n: 1, data: 'late' });
+    await settle();
+    expect(told).toEqual(['opened', 4002]);
+  });
+
+  it('goes its own way where the leader cannot serve it', async () => {
+    const { told, table } = connect();
+    table.link.route(toLeader);
+    await settle();
+    table.toTab({ line: 'tab/1', is: 'closed', code: cannotServe });
+    await settle();
+    expect(told).toEqual([4002]);
+    const again: Told[] = [];
+    table.link.open(url, {
+      opened: () => again.push('opened'),
+      received: () => undefined,
+      closed: (code) => again.push(code),
+    });
+    await settle();
+    // To the server, which cannot be reached here.
+    expect(again).toEqual([1006]);
+  });
+});

@@ -1,0 +1,156 @@
+import { type Client, type ClientOptions, memoryCache, type Store } from '@holdfast/client';
+import { tabs } from '@holdfast/client/tabs';
+import { describe, expect, test } from 'vitest';
+import { Valve } from '../valve.ts';
+import { openWorld, type World } from '../world.ts';
+
+type Tab = { readonly client: Client; readonly store: Store; readonly valve: Valve };
+
+let profiles = 0;
+
+/** The tabs of one browser: they share a device, a cache, and who sits in front of them. */
+class Profile {
+  readonly #world: World;
+  readonly #cache = memoryCache();
+  readonly name: string;
+
+  constructor(world: World) {
+    profiles += 1;
+    this.#world = world;
+    this.name = `user-${profiles}`;
+  }
+
+  async open(options: Partial<ClientOptions> = {}): Promise<Tab> {
+    const valve = new Valve();
+    const client = this.#world.client({
+      tabs: tabs({ name: this.name }),
+      cache: this.#cache,
+      deviceId: 'browser',
+      link: valve,
+      ...options,
+    });
+    const store = client.store('acme/app');
+    await store.ready;
+    return { client, store, valve };
+  }
+}
+
+function opened(...all: readonly Tab[]): readonly number[] {
+  return all.map(({ valve }) => valve.opened);
+}
+
+describe('tabs', () => {
+  test('share one connection, and see what each of them writes', async () => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    const [a, b, c] = [await profile.open(), await profile.open(), await profile.open()];
+    await b.store.put('x', 1).committed;
+    await a.store.put('y', 2).committed;
+    await expect.poll(() => [c.store.get('x'), c.store.get('y')]).toEqual([1, 2]);
+    expect(opened(a, b, c)).toEqual([1, 0, 0]);
+    expect(world.errors).toEqual([]);
+  });
+
+  test('are told of their own writes as if each had a connection of its own', async () => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    const [a, b] = [await profile.open(), await profile.open()];
+    await a.store.put('x', 1).committed;
+    await expect.poll(() => b.store.get('x')).toBe(1);
+    const { seq } = await b.store.transact((tx) => {
+      tx.increment('n', 2);
+      tx.put('y', 'b');
+    }).committed;
+    expect(seq).toBe(3);
+    const claim = b.store.put('x', 2, { ifAbsent: true });
+    await expect(claim.committed).rejects.toMatchObject({ code: 'exists' });
+    const lease = await b.store.lease('job', { ttl: 5000 });
+    await expect(a.store.lease('job', { ttl: 5000 })).rejects.toMatchObject({ code: 'held' });
+    expect(await lease.release()).toBe(true);
+    expect(b.store.get('x')).toBe(1);
+    expect(opened(a, b)).toEqual([1, 0]);
+  });
+
+  test('bring what was there before to a tab that comes later, and to one that only writes', async () => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    const a = await profile.open();
+    for (let n = 0; n < 1200; n++) a.store.put(`many/${n}`, n);
+    await a.store.settled();
+    const b = await profile.open({ cache: memoryCache() });
+    expect(b.store.entries('many/**').items).toHaveLength(1200);
+    const client = world.client({
+      tabs: tabs({ name: profile.name }),
+      deviceId: 'browser',
+      link: b.valve,
+    });
+    await client.store('acme/app', { scope: [] }).put('from/c', 1).committed;
+    await expect.poll(() => a.store.get('from/c')).toBe(1);
+    expect(opened(a, b)).toEqual([1, 0]);
+  });
+
+  test('go on under the next of them when the first is closed, and nothing is lost', async () => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    const [a, b, c] = [await profile.open(), await profile.open(), await profile.open()];
+    a.valve.holdOut();
+    const writes = [a, b, c].map(({ store }) => store.increment('n', 1));
+    await Promise.all(writes.map(({ durable }) => durable));
+    await a.client.close();
+    await Promise.all(writes.slice(1).map(({ committed }) => committed));
+    await expect.poll(() => [b.store.get('n'), c.store.get('n')]).toEqual([3, 3]);
+    expect(opened(a, b, c).reduce((sum, count) => sum + count)).toBe(2);
+  });
+
+  test('leave what a closed tab has stored to the one that leads', async () => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    const [a, b] = [await profile.open(), await profile.open()];
+    a.valve.holdOut();
+    await b.store.put('left/behind', 1).durable;
+    await b.client.close();
+    a.valve.cut();
+    await expect.poll(() => a.store.get('left/behind'), { timeout: 5000 }).toBe(1);
+  });
+
+  test('of two people share nothing', async () => {
+    await using world = await openWorld();
+    const a = await new Profile(world).open();
+    const b = await new Profile(world).open();
+    expect(opened(a, b)).toEqual([1, 1]);
+  });
+
+  test('that are another device to the server have a connection of their own', async () => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    const a = await profile.open();
+    const b = await profile.open({ deviceId: 'other', cache: memoryCache() });
+    await b.store.put('x', 1).committed;
+    await expect.poll(() => a.store.get('x')).toBe(1);
+    expect(opened(a, b)).toEqual([1, 1]);
+  });
+
+  test('have a connection each where there are no locks', async () => {
+    await using world = await openWorld();
+    const found = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+    Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true });
+    try {
+      const profile = new Profile(world);
+      const [a, b] = [await profile.open(), await profile.open()];
+      await b.store.put('x', 1).committed;
+      await expect.poll(() => a.store.get('x')).toBe(1);
+      expect(opened(a, b)).toEqual([1, 1]);
+    } finally {
+      if (found !== undefined) Object.defineProperty(globalThis, 'navigator', found);
+    }
+  });
+
+  test('need a name, and a cache that can be shared', async () => {
+    await using world = await openWorld();
+    // @ts-expect-error -- whose they are must be said
+    expect(() => tabs({})).toThrow(/"name"/);
+    const { sharing: _, ...cache } = memoryCache();
+    const open = (): Client => world.client({ cache, tabs: tabs({ name: 'ada' }) });
+    expect(open).toThrow(/cannot be shared/);
+  });
+});

@@ -1,5 +1,6 @@
 import {
   asGlob,
+  type Glob,
   HoldfastError,
   type OpId,
   readRefusal,
@@ -247,7 +248,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
     const { settings, uplink } = this.#room;
     this.#replica = new Replica({
       topic: this.#topic,
-      patterns: this.#place.isWriteOnly ? [] : [asGlob('**')],
+      patterns: this.#patterns,
       deviceId: settings.deviceId,
       limits: requestLimits,
       random: () => settings.env.random(),
@@ -255,13 +256,19 @@ export class OpenStore implements Speaker, ReceiptDesk {
       outboxMax: settings.outboxMax,
       ...(image !== null && { image }),
     });
-    if (image !== null && image.seq > 0) this.#has = 'image';
+    // What was synced once is something to read, though it be empty.
+    const isOfSome = typeof image?.incarnation === 'string' && image.patterns.length > 0;
+    if (isOfSome) this.#has = 'image';
     this.#setAlarm(Infinity);
     this.#place.outboxChanged();
     this.#show();
     uplink.join(this.#topic, this);
     for (const deed of this.#early) deed(this.#replica);
     this.#early = [];
+  }
+
+  get #patterns(): readonly Glob[] {
+    return this.#place.isWriteOnly ? [] : [asGlob('**')];
   }
 
   #when(deed: (replica: Replica) => void): void {
@@ -332,7 +339,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   #persist({ batch, change }: Effect<'persist'>): void {
-    this.#keeper.keep(change, () => {
+    this.#keeper.keep({ ...change, patterns: this.#patterns }, () => {
       const { isKeeping } = this.#keeper;
       for (const [opId, request] of change.requests) {
         if (request !== null) this.#receipts.get(opId)?.stored(isKeeping);

@@ -20,7 +20,7 @@ function unfenced(): Cache {
 
 describe('tabs of one origin', () => {
   it(
-    'commit each write once and in order and rest with one connection, however they freeze, crash, close and lose messages (P1, P20)',
+    'commit each write once and in order and rest with one connection, however they freeze, crash, close and lose messages (P20, P68, P69)',
     { timeout: 120_000 },
     async () => {
       const asked = process.env['SEED'];
@@ -42,7 +42,7 @@ describe('tabs of one origin', () => {
   );
 
   it(
-    'are seen to fail where the cache lets a former leader write',
+    'are seen to fail where the cache lets a former leader write (P69)',
     { timeout: 60_000 },
     async () => {
       let found: readonly string[] = [];
@@ -55,15 +55,15 @@ describe('tabs of one origin', () => {
 
   for (const [what, end] of [
     [
-      'are connected again within 2 s when the leader closes',
+      'are connected again within 2 s when the leader closes (P67)',
       (place: Neighbourhood) => place.leader?.close(),
     ],
     [
-      'are connected again within 2 s when the leader crashes',
+      'are connected again within 2 s when the leader crashes (P67)',
       (place: Neighbourhood) => place.leader?.life.end(),
     ],
     [
-      'G71 are connected again within 2 s when the leader freezes',
+      'G71 are connected again within 2 s when the leader freezes (P67)',
       (place: Neighbourhood) => place.leader?.life.freeze(),
     ],
   ] as const) {

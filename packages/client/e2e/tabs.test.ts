@@ -97,7 +97,7 @@ describe.skipIf(!hasChromium)('three tabs in Chromium', { timeout: 60_000 }, () 
     expect(gate.total).toBe(1);
   });
 
-  it('go on when the tab with the connection is closed', async () => {
+  it('go on when the tab with the connection is closed (P67)', async () => {
     const [first, second, third] = await openThree();
     await write(first, 'first');
     const tookMs = await takeover(second, async () => {
@@ -109,7 +109,7 @@ describe.skipIf(!hasChromium)('three tabs in Chromium', { timeout: 60_000 }, () 
     expect(tookMs).toBeLessThan(takeoverMs);
   });
 
-  it('go on when the tab with the connection crashes, and send what it had stored', async () => {
+  it('go on when the tab with the connection crashes, and send what it had stored (P67, P68)', async () => {
     const [first, second, third] = await openThree();
     const devtools = await context.newCDPSession(first);
     await write(first, 'first');
@@ -123,7 +123,7 @@ describe.skipIf(!hasChromium)('three tabs in Chromium', { timeout: 60_000 }, () 
     expect(tookMs).toBeLessThan(takeoverMs);
   });
 
-  it('go on when the tab with the connection is frozen, which follows when it thaws', async () => {
+  it('go on when the tab with the connection is frozen, which follows when it thaws (P67, P68)', async () => {
     const [first, second, third] = await openThree();
     const devtools = await context.newCDPSession(first);
     await devtools.send('Debugger.enable');

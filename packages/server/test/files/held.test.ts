@@ -83,6 +83,26 @@ describe('envelopes', () => {
     expect(await (await call('x')).text()).toBe(text);
   });
 
+  test('S98 an import of a file that nobody brought is refused line by line, one that is held is not', async () => {
+    const { call } = await site();
+    await call('a', { method: 'PUT', body: text });
+    const lines = [
+      { _header: true, path_schema_version: 3 },
+      { path: 'x', value: envelope('foreign'), type: 'file' },
+      { path: 'y', value: envelope(text), type: 'file' },
+    ];
+    const answer = await call('/api/stores/demo/main/import', {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-ndjson' },
+      body: lines.map((line) => JSON.stringify(line)).join('\n'),
+    });
+    const [, result] = await told(answer);
+    expect(result).toMatchObject({ ok: false, imported: 1 });
+    expect(JSON.stringify(result['failed'])).toContain('unknown_file');
+    expect(await (await call('y')).text()).toBe(text);
+    expect((await call('x')).status).toBe(404);
+  });
+
   test('S98 what another store holds may be named by who may download it there, and by nobody else (P64)', async () => {
     const tokens: Parameters<typeof site>[1] = {
       writes: { scopes: new Set(['entries:read', 'entries:write', 'files:write']) },

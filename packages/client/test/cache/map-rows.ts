@@ -14,23 +14,27 @@ type Place = {
   readonly rows: { readonly [Kind in RowKind]: Map<string, string> };
 };
 
+const stateKinds = ['entry', 'map'] as const;
+
 /** What a storage in memory holds; it outlives the caches over it, as a disk does. */
 export class Disk {
   readonly notes = new Map<string, string>();
   readonly places = new Map<string, Place>();
 }
 
-/** Comes before each change of the storage; what throws is a failure of it, what never resolves a crash. */
-export type BeforeWrite = () => Promise<void>;
+/** Comes before and after each write, which is not made where `before` says so. */
+export type Watchers = { before(): 'write' | 'skip'; after(): void };
+
+const nobody: Watchers = { before: () => 'write', after: () => undefined };
 
 /** The smallest driver there is: rows in maps. */
 export class MapRows implements RowStore {
   readonly #disk: Disk;
-  readonly #beforeWrite: BeforeWrite;
+  readonly #watchers: Watchers;
 
-  constructor(disk: Disk, beforeWrite: BeforeWrite = async () => undefined) {
+  constructor(disk: Disk, watchers: Watchers = nobody) {
     this.#disk = disk;
-    this.#beforeWrite = beforeWrite;
+    this.#watchers = watchers;
   }
 
   async read(
@@ -45,22 +49,20 @@ export class MapRows implements RowStore {
   }
 
   async write(batch: RowBatch): Promise<Written> {
-    await this.#beforeWrite();
-    const known = this.#disk.places.get(batch.place);
-    const reign = Number(this.#disk.notes.get('reign') ?? 0);
-    const standing = { isNew: known === undefined, pen: known?.pen ?? '', reign };
-    const { written, own, committed } = judge(batch, standing);
+    if (this.#watchers.before() === 'skip') return 'stored';
+    const isNew = !this.#disk.places.has(batch.place);
     const place = this.#place(batch.place);
+    const reign = Number(this.#disk.notes.get('reign') ?? 0);
+    const { written, own, committed } = judge(batch, { isNew, pen: place.pen, reign });
+    // All of them are there before any is written.
     const rows = [...own, ...(committed?.rows ?? [])];
-    if (committed?.clears === true) {
-      place.rows.entry.clear();
-      place.rows.map.clear();
-    }
+    if (committed?.clears === true) for (const kind of stateKinds) place.rows[kind].clear();
     place.head = committed?.head ?? place.head;
     for (const [kind, id, text] of rows) {
       if (text === null) place.rows[kind].delete(id);
       else place.rows[kind].set(id, text);
     }
+    this.#watchers.after();
     return written;
   }
 

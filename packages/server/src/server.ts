@@ -22,6 +22,7 @@ import type { HostRoom } from './host/store-host.ts';
 import { Stores } from './host/stores.ts';
 import { createHttp } from './http/index.ts';
 import { limitsOf, quotasOf } from './limits.ts';
+import { version } from './version.ts';
 import {
   optionNames,
   type Server,
@@ -249,6 +250,7 @@ class HoldfastServer implements Server {
       rates: this.#rates,
       files: this.#files,
       tokens: this.#tokens,
+      version,
       ready: () => this.#ready(),
       draining: () => this.#draining,
       now: () => this.#clock.wall(),

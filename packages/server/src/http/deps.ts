@@ -77,6 +77,8 @@ export type HttpDeps = {
   readonly rates: Rates;
   readonly files: Files;
   readonly tokens: TokenAuthority;
+  /** Of this server, as its package names it. */
+  readonly version: string;
   /** Not ok while draining. */
   readonly ready: () => Readiness | Promise<Readiness>;
   /** Whether the server takes nothing new any more (stores.md §19.3). */

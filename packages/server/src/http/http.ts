@@ -14,6 +14,7 @@ import { routeFiles } from './files.ts';
 import { addRate } from './identify.ts';
 import { routeHealth } from './health.ts';
 import { routeHistory } from './history.ts';
+import { routeOpenApi } from './openapi/index.ts';
 import { routeExport } from './export.ts';
 import { routeImport } from './import.ts';
 import { routeLog } from './log.ts';
@@ -79,6 +80,7 @@ export function createHttp(deps: HttpDeps): Hono {
     return next();
   });
   routeHealth(app, deps);
+  routeOpenApi(app, deps.version);
   routeWhoami(app, deps);
   routeStores(app, deps);
   routeTokens(app, deps);

@@ -113,6 +113,7 @@ export class World {
       rates: this.rates,
       files: this.files,
       tokens: this.tokens,
+      version: '0.0.0',
       ready: () => ({ ok: true, checks: { database: 'ok', pubsub: 'ok' } }),
       now: () => this.clock.at,
       newId: () => this.newId(),

@@ -1,0 +1,102 @@
+import { body, json, ok, type Operation, storePath, text } from './operation.ts';
+import { list, object, ref } from './schemas.ts';
+
+/** Of admin. */
+export const adminOperations: readonly Operation[] = [
+  {
+    method: 'get',
+    path: '/api/whoami',
+    id: 'whoami',
+    summary: 'Who the token is, and what it may do.',
+    answers: ok('You.', ref('Whoami')),
+  },
+  {
+    method: 'get',
+    path: '/api/stores',
+    id: 'listStores',
+    summary: 'The stores that the token may use.',
+    scope: 'stores:read',
+    answers: ok(
+      'Stores.',
+      object({ org: { type: ['string', 'null'] }, stores: list(ref('Store')) }),
+    ),
+  },
+  {
+    method: 'post',
+    path: '/api/stores',
+    id: 'createStore',
+    summary: 'Make a store.',
+    scope: 'stores:create',
+    body: body(ref('NewStore')),
+    answers: { 201: { says: 'Made.', type: json, schema: object({ store: ref('Store') }) } },
+    errors: [400, 402, 413, 415, 422],
+  },
+  {
+    method: 'get',
+    path: storePath,
+    id: 'readStore',
+    summary: 'A store and its figures.',
+    scope: 'stores:read',
+    answers: ok('The store.', ref('StoreStatus')),
+  },
+  {
+    method: 'delete',
+    path: storePath,
+    id: 'archiveStore',
+    summary: 'Archive a store; with `purge=true` delete it for good.',
+    scope: 'stores:delete',
+    query: { purge: { type: 'boolean', default: false } },
+    answers: ok('Done.', ref('Ok')),
+  },
+  {
+    method: 'get',
+    path: '/api/tokens',
+    id: 'listTokens',
+    summary: 'The tokens that this one may see.',
+    scope: 'tokens:read',
+    answers: ok('Tokens.', object({ tokens: list(ref('Token')) })),
+  },
+  {
+    method: 'post',
+    path: '/api/tokens',
+    id: 'createToken',
+    summary: 'Make a token that may do no more than this one; it is shown once.',
+    scope: 'tokens:write',
+    body: body(ref('NewToken')),
+    answers: {
+      201: {
+        says: 'Made.',
+        type: json,
+        schema: { allOf: [ref('Token'), object({ raw_token: text })] },
+      },
+    },
+    errors: [400, 413, 415, 422],
+  },
+  {
+    method: 'delete',
+    path: '/api/tokens/{id}',
+    id: 'revokeToken',
+    summary: 'Take a token back; its sockets close within 5 s.',
+    scope: 'tokens:write',
+    answers: ok('Revoked.', ref('Ok')),
+  },
+  {
+    method: 'get',
+    path: '/healthz',
+    id: 'health',
+    summary: 'The process lives.',
+    scope: null,
+    answers: ok('It does.', ref('Health')),
+  },
+  {
+    method: 'get',
+    path: '/readyz',
+    id: 'readiness',
+    summary: 'Whether to send it work.',
+    scope: null,
+    answers: {
+      ...ok('Yes.', ref('Readiness')),
+      503: { says: 'Not now, and why.', type: json, schema: ref('Readiness') },
+    },
+  },
+];

@@ -1,0 +1,91 @@
+import {
+  body,
+  count,
+  json,
+  limit,
+  ok,
+  once,
+  type Operation,
+  storePath,
+  text,
+  writeErrors,
+} from './operation.ts';
+import { ref } from './schemas.ts';
+
+/** Of history. */
+export const historyOperations: readonly Operation[] = [
+  {
+    method: 'get',
+    path: `${storePath}/log`,
+    id: 'readLog',
+    summary: 'What happened, newest first.',
+    scope: 'audit:read',
+    query: {
+      path: text,
+      device_id: text,
+      op: text,
+      since: { type: 'string', format: 'date-time' },
+      until: { type: 'string', format: 'date-time' },
+      page: { type: 'integer', minimum: 1, default: 1 },
+      limit,
+      before_seq: count,
+    },
+    answers: ok('Ops; with totals unless asked by before_seq.', ref('Log')),
+    errors: [400],
+  },
+  {
+    method: 'get',
+    path: `${storePath}/diff`,
+    id: 'diff',
+    summary: 'What differs between two seqs, leaf by leaf.',
+    scope: 'entries:read',
+    query: { from_seq: count, to_seq: count },
+    answers: ok('The changes.', ref('Diff')),
+    errors: [400, 409],
+  },
+  {
+    method: 'post',
+    path: `${storePath}/rollback`,
+    id: 'rollback',
+    summary: 'Go back to what was at a seq, by new writes, in one commit.',
+    scope: 'entries:write',
+    headers: [once],
+    body: body(ref('Rollback')),
+    answers: ok('As it was.', ref('RolledBack')),
+    errors: writeErrors,
+  },
+  {
+    method: 'get',
+    path: `${storePath}/export`,
+    id: 'export',
+    summary: 'The entries of one moment as JSON lines.',
+    scope: 'entries:read',
+    query: { format: { enum: ['jsonl'], default: 'jsonl' } },
+    answers: {
+      200: { says: 'A header, then a line per leaf.', type: 'application/x-ndjson', schema: text },
+    },
+    errors: [400],
+  },
+  {
+    method: 'post',
+    path: `${storePath}/import`,
+    id: 'import',
+    summary: 'Write the lines of an export.',
+    scope: 'entries:write',
+    query: {
+      mode: { enum: ['lines', 'atomic'], default: 'lines' },
+      headerless: { enum: ['slash', 'dotted'] },
+      import_id: text,
+    },
+    body: { type: 'application/x-ndjson', schema: text },
+    answers: {
+      ...ok('How it went.', ref('Imported')),
+      422: {
+        says: 'An atomic import with bad lines: nothing was written.',
+        type: json,
+        schema: ref('Imported'),
+      },
+    },
+    errors: [400, 402, 409, 503],
+  },
+];

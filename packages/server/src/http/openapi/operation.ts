@@ -1,0 +1,61 @@
+import type { Schema } from './schemas.ts';
+
+/** One operation of the API: the source of its documentation. */
+export type Operation = {
+  readonly method: 'get' | 'put' | 'post' | 'delete';
+  /** With `{name}` for parameters. */
+  readonly path: string;
+  readonly id: string;
+  readonly summary: string;
+  /** What the token must allow; absent: any token. `null`: no token at all. */
+  readonly scope?: string | null;
+  readonly query?: { readonly [name: string]: Schema };
+  readonly headers?: readonly string[];
+  readonly body?: { readonly type: string; readonly schema: Schema };
+  readonly answers: { readonly [status: string]: Answer };
+  /** The statuses of refusals beside 401, 403, 404 and 429. */
+  readonly errors?: readonly number[];
+};
+
+type Answer = { readonly says: string; readonly type?: string; readonly schema?: Schema };
+
+/** The type of JSON. */
+export const json: string = 'application/json';
+/** A JSON body. */
+export const body = (schema: Schema): { type: string; schema: Schema } => ({ type: json, schema });
+/** The answer of success. */
+export const ok = (says: string, schema: Schema): { readonly 200: Answer } => ({
+  200: { says, type: json, schema },
+});
+/** Any text. */
+export const text: Schema = { type: 'string' };
+/** A count or a seq. */
+export const count: Schema = { type: 'integer', minimum: 0 };
+/** Rows of a page. */
+export const limit: Schema = { type: 'integer', minimum: 1, maximum: 1000, default: 50 };
+/** The headers of conditional writes. */
+export const conditions: readonly string[] = ['If-Match', 'If-None-Match'];
+/** The header that makes repeats harmless. */
+export const once: string = 'Idempotency-Key';
+/** What writes may be refused with. */
+export const writeErrors: readonly number[] = [400, 402, 409, 412, 413, 415, 422, 503];
+/** A store. */
+export const storePath: string = '/api/stores/{org}/{store}';
+
+/** One entry or file is named by the end of the URL, or by `?path=`, which carries what URLs cannot. */
+export function byPath(
+  folder: 'entries' | 'files',
+  operation: Omit<Operation, 'path'>,
+): readonly Operation[] {
+  const one = folder === 'entries' ? 'entry' : 'file';
+  const { query = {} } = operation;
+  return [
+    { ...operation, path: `${storePath}/${folder}/{path}` },
+    {
+      ...operation,
+      path: `${storePath}/${one}`,
+      id: `${operation.id}ByQuery`,
+      query: { path: text, ...query },
+    },
+  ];
+}

@@ -1,0 +1,116 @@
+import { Validator } from '@seriousme/openapi-schema-validator';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+import { openApiDocument, operations } from '../../src/http/openapi/document.ts';
+import { World } from './world.ts';
+
+const document = openApiDocument('1.0.0');
+
+test('S111 the document is valid OpenAPI 3.1, by somebody else’s judgement', async () => {
+  const { valid, errors } = await new Validator().validate(JSON.stringify(document));
+  expect(errors ?? []).toEqual([]);
+  expect(valid).toBe(true);
+});
+
+test('S111 every route is in the document, and everything in the document is a route', () => {
+  const { app } = new World();
+  const served = app.routes
+    .filter(({ method, path }) => method !== 'ALL' && !path.endsWith('/api/*') && path !== '*')
+    .filter(({ path }) => !['/openapi.json', '/api-docs', '/*'].includes(path))
+    .map(({ method, path }) => {
+      const named = path.replaceAll(/:(\w+)/g, '{$1}').replace(/\/\*$/, '/{path}');
+      return `${method.toLowerCase()} ${named}`;
+    });
+  const described = operations.map(({ method, path }) => `${method} ${path}`);
+  expect(described.toSorted(compare)).toEqual([...new Set(served)].toSorted(compare));
+});
+
+test('the document and the page are served, and the page may load nothing from elsewhere', async () => {
+  const { app } = new World();
+  const served = await app.request('/openapi.json');
+  expect(await served.json()).toMatchObject({ openapi: '3.1.0', info: { version: '0.0.0' } });
+  const page = await app.request('/api-docs');
+  expect(await page.text()).toContain('openapi.json');
+  expect(page.headers.get('content-security-policy')).toMatch(/default-src 'none'.*sha256-/);
+});
+
+const junk = fc.oneof(
+  fc.string(),
+  fc.constantFrom(
+    '',
+    '..',
+    '%00',
+    '%zz',
+    '__proto__',
+    'a/b',
+    '**',
+    '-1',
+    '9'.repeat(30),
+    '\u{1F600}',
+  ),
+);
+const asked = fc.record({
+  operation: fc.constantFrom(...operations),
+  org: fc.oneof({ weight: 4, arbitrary: fc.constant('acme') }, junk),
+  store: fc.oneof({ weight: 4, arbitrary: fc.constant('blog') }, junk),
+  rest: junk,
+  query: fc.array(junk, { maxLength: 3 }),
+  header: fc.string({ unit: 'grapheme-ascii', maxLength: 40 }),
+  body: fc.oneof(
+    fc.json(),
+    junk,
+    fc.constant(
+      '{"path":"a","value":1,"ops":[{"op":"set","path":"a","value":1}],"to_seq":0,"paths":["a"],"name":"new"}',
+    ),
+  ),
+});
+
+test(
+  'S111 whatever is asked of any route, the answer is one that the document names',
+  { timeout: 120_000 },
+  async () => {
+    const world = new World();
+    await world.store('acme/blog');
+    const { raw } = await world.token();
+    await fc.assert(
+      fc.asyncProperty(asked, async ({ operation, org, store, rest, query, header, body }) => {
+        if (operation.id === 'watch') return;
+        const path = operation.path
+          .replace('{org}', encodeURIComponent(org))
+          .replace('{store}', encodeURIComponent(store))
+          .replace(/\{\w+\}/, encodeURIComponent(rest));
+        const names = Object.keys(operation.query ?? {});
+        const search = new URLSearchParams(
+          query.map((value, at) => [names[at] ?? 'surplus', value]),
+        );
+        const headers = new Headers({ Authorization: `Bearer ${raw}` });
+        for (const name of operation.headers ?? []) headers.set(name, header);
+        if (operation.body) headers.set('Content-Type', operation.body.type);
+        const answer = await world.app.request(`${path}?${search}`, {
+          method: operation.method.toUpperCase(),
+          headers,
+          ...(operation.body && { body }),
+        });
+        const text = await answer.text();
+        const named = [
+          ...Object.keys(operation.answers),
+          ...(operation.errors ?? []).map(String),
+          '401',
+          '403',
+          '404',
+          '429',
+        ];
+        expect(named, `${operation.id} ${path}?${search} ${text.slice(0, 200)}`).toContain(
+          String(answer.status),
+        );
+        expect(world.failures).toEqual([]);
+      }),
+      { numRuns: 1500 },
+    );
+  },
+);
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : 1;
+}

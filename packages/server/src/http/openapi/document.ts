@@ -36,7 +36,7 @@ const parameterSchemas: { readonly [name: string]: Schema } = {
 };
 
 /** The OpenAPI 3.1 document of a server (stores.md §15.2.2). */
-export function openApiDocument(version: string): object {
+export function openApiDocument(version: string): { readonly [field: string]: unknown } {
   const paths: { [path: string]: { [method: string]: object } } = {};
   for (const operation of operations) {
     (paths[operation.path] ??= {})[operation.method] = describe(operation);

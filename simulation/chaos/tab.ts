@@ -34,13 +34,13 @@ export class Tab {
 
   static async open(port: number, seed: number, everyMs: number): Promise<Tab> {
     const entry = JSON.stringify(new URL('page.ts', import.meta.url).pathname);
-    const code = await bundle(`import ${entry};`);
-    const server = createServer(({ url }, response) => {
-      const isScript = url === '/page.js';
-      response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
-      response.end(
-        isScript ? code : '<!doctype html><script type="module" src="/page.js"></script>',
-      );
+    const { files } = await bundle(`import ${entry};`);
+    const [first = ''] = files.keys();
+    const html = `<!doctype html><script type="module" src="/${first}"></script>`;
+    const server = createServer(({ url = '' }, response) => {
+      const code = files.get(url.slice(1));
+      response.setHeader('content-type', code === undefined ? 'text/html' : 'text/javascript');
+      response.end(code ?? html);
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');

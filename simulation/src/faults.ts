@@ -1,6 +1,7 @@
 import type { Device } from './device.ts';
 import type { Dice } from './dice.ts';
-import type { World } from './world.ts';
+import type { DiskFaults } from './disk.ts';
+import type { Site } from './site.ts';
 
 /** Something that goes wrong in a world. */
 export type Fault =
@@ -28,7 +29,7 @@ export type TimedFault = Fault & { readonly at: number };
 const hourMs = 3_600_000;
 
 /** The names of all faults. */
-export const faultKinds = [
+export const faultKinds: readonly Fault['does'][] = [
   'cut',
   'cutAmid',
   'mute',
@@ -43,7 +44,7 @@ export const faultKinds = [
   'jumpServer',
   'failDisk',
   'compact',
-] as const satisfies readonly Fault['does'][];
+];
 
 /** The faults of a world: how many of each are to be expected in a minute. */
 export type FaultRates = { readonly [kind in Fault['does']]?: number };
@@ -104,8 +105,19 @@ const makers: { readonly [does in Fault['does']]: Maker } = {
 type DeviceFault = Extract<Fault, { readonly who: number }>;
 type ServerFault = Exclude<Fault, DeviceFault>;
 
+/** What faults happen to. */
+export type Stage = {
+  readonly devices: readonly Device[];
+  readonly site: Site;
+  /** What the disk does wrong now. */
+  disk: DiskFaults;
+  crash(name: string, how: { readonly keepsCache: boolean }): unknown;
+  compact(): void;
+  later(ms: number, run: () => void): void;
+};
+
 /** Lets a fault happen. */
-export function strike(world: World, fault: Fault): void {
+export function strike(world: Stage, fault: Fault): void {
   if (!('who' in fault)) {
     strikeServer(world, fault);
     return;
@@ -115,7 +127,7 @@ export function strike(world: World, fault: Fault): void {
   if (device !== undefined) strikeDevice(world, device, fault);
 }
 
-function strikeDevice(world: World, device: Device, fault: DeviceFault): void {
+function strikeDevice(world: Stage, device: Device, fault: DeviceFault): void {
   if (!('ms' in fault)) {
     if (fault.does !== 'crash' && fault.does !== 'forget') device[fault.does]();
     else world.crash(device.name, { keepsCache: fault.does === 'crash' });
@@ -127,7 +139,7 @@ function strikeDevice(world: World, device: Device, fault: DeviceFault): void {
   }
 }
 
-function strikeServer(world: World, fault: ServerFault): void {
+function strikeServer(world: Stage, fault: ServerFault): void {
   switch (fault.does) {
     case 'crashServer':
       world.site.crash(fault.ms);

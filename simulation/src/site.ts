@@ -16,6 +16,8 @@ export type SiteOptions = {
   readonly storage: Storage;
   readonly faults: () => DiskFaults;
   readonly options: Partial<ServerOptions>;
+  /** Whose stores everybody may use. */
+  readonly orgs: readonly string[];
 };
 
 /** A server process from its start to its crash. */
@@ -124,7 +126,8 @@ export class Site {
     const server = createServer({
       storage: disk.storage,
       rates: false,
-      authenticate: async ({ token }) => (this.admits(token) ? principalOf(token) : null),
+      authenticate: async ({ token }) =>
+        this.admits(token) ? principalOf(token, this.#of.orgs) : null,
       clock: {
         now: () => agenda.now,
         wall: this.wall,
@@ -151,10 +154,10 @@ export class Site {
 }
 
 /** Whoever has a token may do everything in every org of the world. */
-function principalOf(token: string | null): Principal {
+function principalOf(token: string | null, orgs: readonly string[]): Principal {
   return {
     subject: token,
-    orgs: ['acme'],
+    orgs,
     scopes: new Set(scopes),
     storeAccess: { mode: 'all' },
     expiresAt: null,

@@ -62,6 +62,7 @@ export class World {
       storage: this.storage,
       faults: () => (this.#isCalm ? noFaults : this.disk),
       options: options.server ?? {},
+      orgs: options.stores.map((name) => name.slice(0, name.indexOf('/'))),
     });
     for (const fault of options.faults) {
       this.#agenda.at(fault.at, () => {

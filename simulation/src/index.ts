@@ -1,0 +1,14 @@
+export type { Device, DeviceOptions } from './device.ts';
+export { Dice } from './dice.ts';
+export type { DiskFaults } from './disk.ts';
+export { badWeather, type Fault, faultKinds, type FaultRates, type TimedFault } from './faults.ts';
+export {
+  type Failure,
+  failureText,
+  type Seeds,
+  simulate,
+  simulateSeed,
+  type Simulation,
+} from './simulate.ts';
+export type { Site } from './site.ts';
+export type { Logged, World } from './world.ts';

@@ -67,6 +67,7 @@ class StoreClient implements Client {
       status: this.status,
       retain: (name, isWriteOnly) => this.#retain(this.#slot(name), isWriteOnly),
     });
+    void this.#sendLeft();
   }
 
   store(name: string, options: StoreOptions = {}): Store {
@@ -120,6 +121,22 @@ class StoreClient implements Client {
     this.#room.uplink.close();
     this.status.set({ connection: 'closed', attempts: 0 });
     await disposed;
+  }
+
+  /** What a former life has left is sent, though nobody opens its store. */
+  async #sendLeft(): Promise<void> {
+    const { cache, identified } = this.#room.settings;
+    try {
+      await identified;
+      for (const name of (await cache?.waiting?.()) ?? []) {
+        if (this.#closing !== null) return;
+        const slot = this.#slot(name);
+        const release = this.#retain(slot, false);
+        slot.store.settled().then(release, release);
+      }
+    } catch {
+      // A cache that cannot be used says so to each store that asks it.
+    }
   }
 
   #slot(name: StoreName): Slot {

@@ -1,0 +1,249 @@
+import { asPath } from '@holdfast/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { keptIn } from '@holdfast/client/cache';
+import { type ClientOptions, memoryCache, type RejectedWrite, type Store } from '@holdfast/client';
+import { sqlite } from '@holdfast/client/cache/sqlite';
+import { scratch } from './cache/desk.ts';
+import { Disk, MapRows } from './cache/map-rows.ts';
+import { Valve } from './valve.ts';
+import { openWorld, type World } from './world.ts';
+
+let world: World;
+
+beforeEach(async () => {
+  world = await openWorld();
+});
+
+afterEach(async () => {
+  await world[Symbol.asyncDispose]();
+});
+
+const nowhere = 'ws://127.0.0.1:1';
+const fence = { key: 'nobody/holds', token: 1 };
+
+/** A store with a dead letter: the server refused a write, and nobody waited for its receipt. */
+async function withLetter(
+  options: Partial<ClientOptions> = {},
+): Promise<{ readonly store: Store; readonly opId: string }> {
+  const store = await world.store({ cache: memoryCache(), ...options });
+  const { opId } = store.put('k', 1, { fence });
+  await store.settled();
+  return { store, opId };
+}
+
+describe('dead letters', () => {
+  it('are writes that were refused for good while nobody waited for them', async () => {
+    const told: RejectedWrite[] = [];
+    const { store, opId } = await withLetter({ onRejected: (each) => told.push(each) });
+    await expect(store.put('k', 2, { fence }).committed).rejects.toMatchObject({ code: 'fenced' });
+    expect(() => store.put('', 3)).not.toThrow();
+    const [letter, ...others] = store.outbox.deadLetters();
+    expect(letter).toMatchObject({ opId, request: { op: 'set', path: 'k', value: 1 } });
+    expect([letter?.refusal.code, others, store.outbox.list()]).toEqual(['fenced', [], []]);
+    expect(store.outbox.deadLetters()).toBe(store.outbox.deadLetters());
+    await expect.poll(() => told.map((each) => each.opId)).toContain(opId);
+  });
+
+  it('are written again as they were, or edited, under their own ids', async () => {
+    const { store, opId } = await withLetter();
+    const again = store.outbox.retry(opId);
+    await expect(again?.committed).rejects.toMatchObject({ code: 'fenced' });
+    expect(store.outbox.deadLetters()).toEqual([]);
+    const { opId: second } = store.put('k', 1, { fence });
+    await store.settled();
+    let heard = 0;
+    store.outbox.subscribe(() => (heard += 1));
+    const edited = store.outbox.retry(second, { op: 'set', path: asPath('k'), value: 5 });
+    expect([edited?.opId, store.get('k')]).toEqual([second, 5]);
+    expect(await edited?.committed).toMatchObject({ seq: 1 });
+    expect([store.outbox.deadLetters(), heard > 0]).toEqual([[], true]);
+    expect(store.outbox.retry('unknown')).toBeNull();
+  });
+
+  it('are forgotten when they are discarded, and exported with what is pending', async () => {
+    const { store, opId } = await withLetter();
+    expect(JSON.parse(store.outbox.export())).toMatchObject({
+      writes: [],
+      deadLetters: [{ opId, refusal: { code: 'fenced' } }],
+    });
+    expect([store.outbox.discard(opId), store.outbox.discard(opId)]).toEqual([true, false]);
+    expect(store.outbox.deadLetters()).toEqual([]);
+  });
+
+  it('outlive their client', async () => {
+    const disk = new Disk();
+    const open = (): Partial<ClientOptions> => ({ cache: keptIn(new MapRows(disk)) });
+    const { store, opId } = await withLetter(open());
+    const discarded = store.put('other', 1, { fence });
+    await store.settled();
+    store.outbox.discard(discarded.opId);
+    await world.store(open());
+    const later = await world.store(open());
+    expect(later.outbox.deadLetters()).toMatchObject([{ opId, request: { value: 1 } }]);
+  });
+
+  it('S69 are made of writes whose outcome cannot be known any more, and are not sent', async () => {
+    const disk = new Disk();
+    const valve = new Valve();
+    const first = await world.store({
+      cache: keptIn(new MapRows(disk)),
+      deviceId: 'laptop-1',
+      link: valve,
+    });
+    valve.holdOut();
+    const write = first.put('k', 1);
+    await write.durable;
+    // Another installation cannot have it recognised as the same.
+    const store = await world.store({
+      cache: keptIn(new MapRows(disk)),
+      deviceId: 'laptop-2',
+    });
+    await store.settled();
+    expect(store.outbox.deadLetters()).toMatchObject([
+      { opId: write.opId, refusal: { code: 'outcome_unknown' } },
+    ]);
+    expect([store.get('k'), await store.opStatus(write.opId)]).toEqual([
+      undefined,
+      { state: 'unknown' },
+    ]);
+  });
+});
+
+describe('an outbox', () => {
+  it('refuses what goes beyond its limits, and says which', async () => {
+    const client = world.client({ url: nowhere, outboxMax: { requests: 2 } });
+    const store = client.store('acme/app');
+    store.put('a', 1);
+    store.put('b', 2);
+    const third = store.put('c', 3);
+    expect(third.outcome).toMatchObject({
+      status: 'refused',
+      reason: 'outbox_full',
+      details: { dimension: 'requests', limit: 2 },
+    });
+    expect([store.get('b'), store.get('c')]).toEqual([2, undefined]);
+  });
+
+  it('is sent by the next client though nobody opens its store', async () => {
+    const disk = new Disk();
+    const offline = world.client({
+      url: world.url,
+      cache: keptIn(new MapRows(disk)),
+      link: held(),
+    });
+    await offline.store('acme/app').put('k', 1).durable;
+    await offline.close();
+    world.client({ cache: keptIn(new MapRows(disk)) });
+    const reader = await world.store();
+    await expect.poll(() => reader.get('k')).toBe(1);
+  });
+
+  it('S66 of 1,000 writes made offline is committed whole, in order', async () => {
+    const cache = memoryCache();
+    const offline = world.client({ cache, deviceId: 'laptop-1', link: held() });
+    const before = offline.store('acme/app');
+    for (let n = 0; n < 1000; n++) before.put(`k/${n}`, n);
+    await before.put('last', true).durable;
+    await offline.close();
+    const store = world.client({ cache, deviceId: 'laptop-1' }).store('acme/app');
+    await store.settled();
+    const reader = await world.store();
+    const revisions = Array.from({ length: 1000 }, (_, n) => reader.entry(`k/${n}`)?.revision);
+    expect(revisions).toEqual(revisions.toSorted((a, b) => Number(a) - Number(b)));
+    expect([reader.get('last'), reader.status.get().seq]).toEqual([true, 1001]);
+  });
+
+  it('of a former version of the application is migrated before it is sent', async () => {
+    const disk = new Disk();
+    const old = world.client({ cache: keptIn(new MapRows(disk)), schemaVersion: 1, link: held() });
+    await old.store('acme/app').put('colour', 'red').durable;
+    await old.close();
+    const store = await world.store({
+      cache: keptIn(new MapRows(disk)),
+      schemaVersion: 2,
+      migrate: (request, from) =>
+        from === 1 && request.op === 'set' ? { ...request, path: asPath('color') } : null,
+    });
+    await store.settled();
+    expect([store.get('color'), store.get('colour')]).toEqual(['red', undefined]);
+  });
+
+  it('of one principal is nothing to another', async () => {
+    const disk = new Disk();
+    const options = { cache: keptIn(new MapRows(disk)), principal: 'anna', link: held() };
+    const anna = world.client(options);
+    await anna.store('acme/app').put('k', 1).durable;
+    await anna.close();
+    const bob = await world.store({ cache: keptIn(new MapRows(disk)), principal: 'bob' });
+    await bob.settled();
+    expect([bob.get('k'), bob.outbox.list()]).toEqual([undefined, []]);
+    const again = await world.store({ cache: keptIn(new MapRows(disk)), principal: 'anna' });
+    await again.settled();
+    expect(bob.get('k')).toBe(1);
+  });
+});
+
+describe('a client with a cache', () => {
+  it('S65 is the same installation after a restart, so that nothing it sent twice counts twice', async () => {
+    using place = scratch();
+    const file = place.file('cache.db');
+    const valve = new Valve();
+    const first = world.client({ cache: sqlite(file), link: valve, env: { random: () => 0.01 } });
+    const store = first.store('acme/app');
+    await store.ready;
+    valve.holdIn();
+    const write = store.increment('n');
+    await write.durable;
+    const reader = await world.store();
+    await expect.poll(() => reader.get('n')).toBe(1);
+    await first.close();
+    const later = world.client({ cache: sqlite(file) });
+    await later.store('acme/app').settled();
+    await reader.put('end', true).committed;
+    expect(reader.get('n')).toBe(1);
+    const { device } = later.inspect() as { device: string };
+    expect(write.opId.startsWith(`${device}:`)).toBe(true);
+    await later.close();
+  });
+
+  it('G53 whose cache fails says so in its status and by each receipt, and goes on in memory', async () => {
+    const rows = new MapRows(new Disk());
+    const full = Object.assign(new Error('no room'), { name: 'QuotaExceededError' });
+    let fails = false;
+    const { write } = MapRows.prototype;
+    rows.write = (batch) => (fails ? Promise.reject(full) : write.call(rows, batch));
+    const store = await world.store({ cache: keptIn(rows) });
+    await store.put('k', 1).durable;
+    expect(store.status.get()).toMatchObject({ durable: true });
+    fails = true;
+    const lost = store.put('k', 2);
+    await expect(lost.durable).rejects.toMatchObject({ code: 'outbox_failed' });
+    expect(await lost.committed).toMatchObject({ seq: 2 });
+    expect(store.status.get()).toMatchObject({ durable: false, error: { code: 'cache_failed' } });
+    await expect(store.put('k', 3).durable).rejects.toMatchObject({ code: 'outbox_failed' });
+    expect(world.errors).toHaveLength(1);
+  });
+
+  it('is ready offline with what it had, though that was empty', async () => {
+    const disk = new Disk();
+    const first = world.client({ cache: keptIn(new MapRows(disk)) });
+    await first.store('acme/app').ready;
+    await expect.poll(() => [...disk.places.values()][0]?.head ?? '').toContain('incarnation":"');
+    await first.close();
+    await world.createStore('acme/unused');
+    const offline = world.client({
+      cache: keptIn(new MapRows(disk)),
+      env: { watchNetwork: (hear) => (hear('offline'), () => undefined) },
+    });
+    const store = offline.store('acme/app');
+    await store.ready;
+    expect(store.status.get()).toMatchObject({ connection: 'offline', seq: 0 });
+  });
+});
+
+/** A link over which nothing reaches the server. */
+function held(): Valve {
+  const valve = new Valve();
+  valve.holdOut();
+  return valve;
+}

@@ -1,46 +1,21 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
-import S3rver from '@20minutes/s3rver';
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import type { Blobs } from '@holdfast/server/blobs';
 import { blobConformance } from '@holdfast/server/blobs/conformance';
 import { s3Blobs } from '@holdfast/server/blobs/s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type BucketServer, startBucket } from './bucket.ts';
 
-const home = mkdtempSync(join(tmpdir(), 'holdfast-s3-'));
-const server = new S3rver({
-  port: 0,
-  address: '127.0.0.1',
-  directory: home,
-  silent: true,
-  // How requests are signed is the SDK's business.
-  allowMismatchedSignatures: true,
-});
-let client: S3Client;
+let bucket: BucketServer;
 let places = 0;
 let last = '';
 
 beforeAll(async () => {
-  const { port } = await server.run();
-  client = new S3Client({
-    endpoint: `http://127.0.0.1:${port}`,
-    region: 'us-east-1',
-    credentials: { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' },
-    forcePathStyle: true,
-  });
-  await client.send(new CreateBucketCommand({ Bucket: 'files' }));
+  bucket = await startBucket();
 });
-afterAll(async () => {
-  client.destroy();
-  await server.close();
-  rmSync(home, { recursive: true });
-});
+afterAll(() => bucket.close());
 
 function open(prefix: string): Blobs {
-  return s3Blobs({ client, bucket: 'files', prefix });
+  return s3Blobs({ client: bucket.client, bucket: 'files', prefix });
 }
 
 function openEmpty(): Blobs {
@@ -76,7 +51,7 @@ describe('blobs in a bucket that speaks S3', () => {
   });
 
   test('a bucket that is not there is an error that says what to check', async () => {
-    const blobs = s3Blobs({ client, bucket: 'nowhere' });
+    const blobs = s3Blobs({ client: bucket.client, bucket: 'nowhere' });
     await expect(blobs.append(upload, 0, large())).rejects.toMatchObject({
       reason: 'io',
       message: expect.stringContaining('Check its address'),

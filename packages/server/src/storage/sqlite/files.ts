@@ -20,7 +20,7 @@ export class SqliteFiles implements FileTable {
       isMarked: 'SELECT 1 FROM free_blobs WHERE hash = ?',
       isCondemned: 'SELECT 1 FROM free_blobs WHERE hash = ? AND condemned = 1',
       upload: `INSERT INTO uploads (store, hash, size, at) SELECT key, ?, ?, ? FROM stores WHERE id = ?
-        ON CONFLICT DO UPDATE SET at = excluded.at`,
+        ON CONFLICT DO UPDATE SET size = excluded.size, at = excluded.at`,
       prune: `DELETE FROM uploads WHERE (store, hash) IN
         (SELECT store, hash FROM uploads WHERE at <= ? ORDER BY at LIMIT ${prunedUploads})`,
       byEntry: `SELECT json_extract(value, '$.size') AS size FROM entries

@@ -41,7 +41,7 @@ test('every promise and number that a test cites exists', () => {
 
 test('every TypeScript block of README, guide and package pages compiles', async () => {
   const pages = readPages().filter(({ file }) =>
-    /^(README\.md|docs\/guide\/|packages\/)/.test(file),
+    /^(README\.md|docs\/guide\/|packages\/|simulation\/)/.test(file),
   );
   expect(pages.length).toBeGreaterThan(4);
   expect(await compileSnippets(pages)).toBe('');

@@ -35,3 +35,13 @@ export const house: House = {
   pure: ['protocol', 'engine'],
   portable: ['client'],
 };
+
+/** The package that stands beside the house, with the tests that need all of it. */
+export const annex: House = {
+  root: '.',
+  scope: '@holdfast',
+  doors: { simulation: ['client', 'server', 'protocol'] },
+  lines: [],
+  pure: [],
+  portable: [],
+};

@@ -7,7 +7,7 @@ import { busy } from './validators/traffic.ts';
 const seeds = Number(process.env['HOST_SEEDS'] ?? 200);
 
 it(
-  'S54 S74 S80 S112 real servers and clients under seeded faults of networks, disks, clocks and processes keep every promise',
+  'S54 S74 S80 S112 real servers and clients under seeded faults of networks, disks, clocks and processes keep every promise (P16, P17, P35, P41)',
   { timeout: 180_000 },
   async () => {
     const asked = process.env['SEED'];

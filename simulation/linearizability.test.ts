@@ -8,7 +8,7 @@ const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const histories = 600;
 
 it(
-  'S35 S37 S44 S46 eight clients that race for a register, a claim and a lock are answered as if one came after the other',
+  'S35 S37 S44 S46 eight clients that race for a register, a claim and a lock are answered as if one came after the other (P14)',
   { timeout: 60_000 },
   async () => {
     const { failure, calls, answers } = await runLinear({ histories, seed });

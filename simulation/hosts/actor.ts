@@ -139,9 +139,17 @@ export class Actor {
 
   #watch(): void {
     const site = this.#site;
-    site.store.ready.then(
+    const { store } = site;
+    const attach = (): void => {
+      const { seq, synced } = store.status.get();
+      // The first sync is no news: who has nothing yet begins after it (C11).
+      if (this.#site !== site || this.#reader !== null || (seq === 0 && !synced)) return;
+      this.#reader = Reader.at(this.device.name, site);
+    };
+    store.ready.then(
       () => {
-        if (this.#site === site) this.#reader = Reader.at(this.device.name, site);
+        attach();
+        store.status.subscribe(attach);
       },
       () => undefined,
     );

@@ -121,6 +121,7 @@ class StoreClient implements Client {
     this.#room.uplink.close();
     this.status.set({ connection: 'closed', attempts: 0 });
     await disposed;
+    await this.#room.settings.cache?.close?.();
   }
 
   /** What a former life has left is sent, though nobody opens its store. */

@@ -52,6 +52,8 @@ class KeptCache implements Cache {
   readonly #shelves = new Map<StoreName, Shelf>();
   #terms = noTerms;
   #last: Promise<unknown> = Promise.resolve();
+  /** How many go on or wait. */
+  #turns = 0;
   #isStuck = false;
 
   constructor(rows: RowStore) {
@@ -107,15 +109,23 @@ class KeptCache implements Cache {
       .flatMap((place) => parseStoreName(place.slice(prefix)) ?? []);
   }
 
-  close(): Promise<void> {
-    return this.#turn(() => this.#rows.close());
+  /** What is still going on is not waited for: the storage is closed when that has ended. */
+  close(): void | Promise<void> {
+    const closing = this.#turn(() => this.#rows.close());
+    if (this.#turns === 1) return closing;
+    closing.catch(() => undefined);
   }
 
   /** One thing after the other, so that what is tried again is not overtaken; each within a time. */
   #turn<T>(deed: () => Promise<T>): Promise<T> {
     if (this.#isStuck) return Promise.reject(cacheFault('stuck'));
+    this.#turns += 1;
     const done = this.#last.then(deed);
-    this.#last = done.catch(() => undefined);
+    this.#last = done
+      .catch(() => undefined)
+      .then(() => {
+        this.#turns -= 1;
+      });
     return answered(done, () => {
       this.#isStuck = true;
       void this.#last.then(() => (this.#isStuck = false));

@@ -6,6 +6,7 @@ import { fanoutFiltered, fanoutSingle, fanoutStream } from './fanout.ts';
 import { join, joinBlock, open } from './join.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
+import { openOffline } from './open-offline.ts';
 import { replica } from './replica.ts';
 
 /** Every figure, in the order in which they are measured. */
@@ -23,5 +24,6 @@ export const figures: readonly Figure[] = [
   memory,
   bundle,
   cacheCommit,
+  openOffline,
   open,
 ];

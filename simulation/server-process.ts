@@ -1,23 +1,30 @@
 // A server with its store in an SQLite file, in a process that tests may end without notice. Arguments: data directory, port.
-import { createServer, scopes } from '@holdfast/server';
+import { createServer, type Principal, scopes } from '@holdfast/server';
 
 const [, , data = '', port = '0'] = process.argv;
+
+const everything: Principal = {
+  subject: 'dev',
+  orgs: ['acme'],
+  scopes: new Set(scopes),
+  storeAccess: { mode: 'all' },
+  expiresAt: null,
+  tokenId: null,
+};
+const pathRules: Principal['pathRules'] = [
+  { pattern: '**', allow: ['read'] },
+  { pattern: 'fuzz/**', allow: ['write'] },
+  { pattern: 'probe/**', allow: ['write'] },
+];
 
 const server = createServer({
   data,
   origins: ['*'],
   rates: false,
-  authenticate: async ({ token }) =>
-    token === 'dev'
-      ? {
-          subject: 'dev',
-          orgs: ['acme'],
-          scopes: new Set(scopes),
-          storeAccess: { mode: 'all' },
-          expiresAt: null,
-          tokenId: null,
-        }
-      : null,
+  authenticate: async ({ token }) => {
+    if (token === 'dev') return everything;
+    return token === 'fuzz' ? { ...everything, subject: 'fuzz', pathRules } : null;
+  },
   log: {
     info: () => undefined,
     error: (details, message) => process.stderr.write(`${message}: ${told(details)}\n`),

@@ -12,7 +12,7 @@ import {
 } from '@holdfast/protocol';
 import { messagePackCodec } from '@holdfast/protocol/codec/messagepack';
 import { WebSocket } from 'ws';
-import { storeName, token } from '../place.ts';
+import { storeName, strangerToken as token } from '../place.ts';
 import type { Dice } from '../src/dice.ts';
 import { Expectations } from './expectations.ts';
 import { anyTuple, type Forge } from './frames.ts';

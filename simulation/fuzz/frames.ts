@@ -1,3 +1,4 @@
+import { strangerToken } from '../place.ts';
 import { clientEvents, serverEvents } from '@holdfast/protocol';
 import type { Dice } from '../src/dice.ts';
 import { anyPath, anyValue, fromMembers } from './values.ts';
@@ -29,7 +30,7 @@ const topics = [
   'store:00000000-0000-4000-8000-000000000000',
 ];
 
-const tokens = ['dev', 'dev', 'x', 7];
+const tokens = [strangerToken, strangerToken, 'x', 7];
 
 /** A frame: mostly one that makes sense, often bent. */
 export function anyTuple(forge: Forge): Tuple {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { storeName, token } from '../place.ts';
+import { storeName, strangerToken as token } from '../place.ts';
 import type { Dice } from '../src/dice.ts';
 
 const names = ['token', 'device_id', 'capver', 'vsn', 'x', '__proto__'];

@@ -3,8 +3,9 @@ import { HoldfastError, type Seq } from '@holdfast/protocol';
 import { answerOf, type FileDesk, Patience, send } from './file-call.ts';
 import { piecesOf } from './file-hash.ts';
 import { type FileProgress, sendBlob, sendStream, type Upload } from './file-upload.ts';
-import { checkOptions } from './options.ts';
+import { checkOptions, closedError } from './options.ts';
 import type { StoreStatus } from './status.ts';
+import type { ConnectionStatus } from './uplink.ts';
 
 export type { FileProgress };
 
@@ -63,6 +64,7 @@ export type FilePlace = FileDesk & {
   readonly path: string;
   /** How the replica is doing; null where nothing is replicated. */
   readonly status: Signal<StoreStatus> | null;
+  readonly connection: Signal<ConnectionStatus>;
 };
 
 const arrivalMs = 2000;
@@ -82,15 +84,19 @@ export async function putFile(
     onProgress: 'function',
     signal: 'object',
   });
-  const upload = uploadOf(at, content, options);
-  const source = await sourceOf(content);
-  const { fields } =
-    source instanceof Blob ? await sendBlob(upload, source) : await sendStream(upload, source);
-  const seq = Number(fields['store_seq']);
-  await arrival(at, seq, options.signal);
-  const { filename } = upload;
-  const contentType = String(fields['content_type']);
-  return { seq, hash: String(fields['hash']), size: Number(fields['size']), contentType, filename };
+  const { signal, letGo } = whileOpen(at, options.signal);
+  try {
+    const upload = uploadOf(at, content, { ...options, signal });
+    const source = await sourceOf(content);
+    const { fields } =
+      source instanceof Blob ? await sendBlob(upload, source) : await sendStream(upload, source);
+    const seq = Number(fields['store_seq']);
+    await arrival(at, seq, signal);
+    const [hash, contentType] = [String(fields['hash']), String(fields['content_type'])];
+    return { seq, hash, size: Number(fields['size']), contentType, filename: upload.filename };
+  } finally {
+    letGo();
+  }
 }
 
 /** Opens a file, or a part of it; undefined where no file is (stores.md §15.5.3). */
@@ -103,11 +109,21 @@ export async function getFile(
   const isWhole = options.range === undefined;
   if (end !== undefined && end <= start) throw new RangeError('getFile: the range is empty.');
   const range = { start, end: end ?? null };
-  const response = await open(at, isWhole ? {} : { range: rangeHeader(range) }, options.signal);
-  if (response.status === 404) return undefined;
+  const { signal, letGo } = whileOpen(at, options.signal);
+  const response = await open(at, isWhole ? {} : { range: rangeHeader(range) }, signal).catch(
+    (error: unknown) => {
+      letGo();
+      throw error;
+    },
+  );
+  if (response.status === 404) {
+    letGo();
+    await response.body?.cancel();
+    return undefined;
+  }
   const info = infoOf(response);
   const last = Math.min(end ?? info.size, info.size);
-  const body = resumable({ at, info, end: last, signal: options.signal }, { response, start });
+  const body = streamOf(bytesOf({ at, info, end: last, signal, letGo }, { response, start }));
   return {
     ...info,
     stream: body,
@@ -116,6 +132,19 @@ export async function getFile(
       return blob.slice(0, blob.size, info.contentType);
     },
   };
+}
+
+/** Aborts when the caller gives up, or the client is closed: nothing goes on behind it (P35). */
+function whileOpen(
+  { connection }: FilePlace,
+  given: AbortSignal | undefined,
+): { readonly signal: AbortSignal; readonly letGo: () => void } {
+  const closed = new AbortController();
+  const letGo = connection.subscribe(() => {
+    if (connection.get().connection === 'closed') closed.abort(closedError('client'));
+  });
+  const signal = given === undefined ? closed.signal : AbortSignal.any([given, closed.signal]);
+  return { signal, letGo };
 }
 
 function uploadOf(at: FilePlace, content: FileContent, options: PutFileOptions): Upload {
@@ -235,18 +264,23 @@ type Reading = {
   readonly at: FilePlace;
   readonly info: FileInfo;
   readonly end: number;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: AbortSignal;
+  readonly letGo: () => void;
 };
 
 /** The bytes of an answer, and where it breaks off those of the next one, as long as it is the same content. */
-function resumable(
+async function* bytesOf(
   reading: Reading,
-  first: { readonly response: Response; readonly start: number },
-): ReadableStream<Uint8Array> {
-  return streamOf(bytesOf(reading, first));
+  { response, start }: { readonly response: Response; readonly start: number },
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* resumed(reading, { response, start });
+  } finally {
+    reading.letGo();
+  }
 }
 
-async function* bytesOf(
+async function* resumed(
   { at, info, end, signal }: Reading,
   { response, start }: { readonly response: Response; readonly start: number },
 ): AsyncGenerator<Uint8Array> {
@@ -261,7 +295,7 @@ async function* bytesOf(
       }
     } catch {
       // It has broken off, or was given up.
-      signal?.throwIfAborted();
+      signal.throwIfAborted();
     }
     if (position >= end) return;
     if (position > reached) left = reopensMax;

@@ -323,8 +323,8 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
     this.#open();
     const { isWriteOnly, slot } = this.#hold;
     const status = isWriteOnly ? null : slot.status;
-    const { settings } = slot.room;
-    return { settings, store: this.name, path: this.#place(path), status };
+    const { settings, connection } = slot.room;
+    return { settings, connection, store: this.name, path: this.#place(path), status };
   }
 
   #place(path: PathInput): Path {

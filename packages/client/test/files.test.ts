@@ -218,6 +218,21 @@ describe('putFile and getFile', () => {
     expect(between.sent() - sent).toBeLessThan(2_100_000);
   });
 
+  test('S78 a client that is closed sends and fetches nothing any more (P35)', async () => {
+    const between = await line();
+    const client = world.client({ token, url: between.url });
+    const store = client.store('acme/app');
+    await store.ready;
+    const content = new Blob([noise(3_000_000)]);
+    const upload = store.putFile('a', content, {
+      onProgress: ({ sent }) => (sent > 1_000_000 ? void client.close() : undefined),
+    });
+    await expect(upload).rejects.toMatchObject({ code: 'closed' });
+    const sent = between.sent();
+    await expect(store.putFile('a', content)).rejects.toMatchObject({ code: 'closed' });
+    expect(between.sent() - sent).toBeLessThan(1000);
+  });
+
   test('what cannot pass is told before the bytes are sent', async () => {
     const between = await line();
     const store = await openStore(between.url);

@@ -1,6 +1,6 @@
 import type { PendingRequest, ReplicaImage } from '@holdfast/engine/replica';
 import type { Leaf, OpId, Path, StoreName } from '@holdfast/protocol';
-import type { Cache, CacheChange, CachedStore, CacheSharing, DeadLetters } from '../cache/port.ts';
+import type { Cache, CacheChange, CachedStore, CacheSharing } from '../cache/port.ts';
 
 /** What the cache of a tab needs to know of its tab. */
 export type TabCachePorts = {
@@ -54,7 +54,7 @@ export class TabCache {
       clear: (store) => cache.clear(store),
       ...(cache.waiting !== undefined && { waiting: () => cache.waiting?.() ?? [] }),
       ...(cache.close !== undefined && { close: () => cache.close?.() }),
-      ...(letters !== undefined && { letters: this.#lettersOver(letters) }),
+      ...(letters !== undefined && { letters }),
     };
   }
 
@@ -125,20 +125,6 @@ export class TabCache {
     if (image === null || this.#based.has(store)) return image && change;
     const { seq, incarnation, scope, maps } = image;
     return { ...change, seq, incarnation, scope, replaces: true, entries: rows(image), maps };
-  }
-
-  /** Who wrote it keeps the letter, if that is somebody who lives. */
-  #lettersOver(letters: DeadLetters): DeadLetters {
-    return {
-      list: (store) => letters.list(store),
-      subscribe: (store, listener) => letters.subscribe(store, listener),
-      drop: (store, opId) => letters.drop(store, opId),
-      put: (store, letter) => {
-        const { opId } = letter;
-        const isTheirs = this.#relayed.has(opId) && !this.#inherited.has(opId);
-        if (!isTheirs) letters.put(store, letter);
-      },
-    };
   }
 
   #inherit(request: PendingRequest, alive: ReadonlySet<string>): readonly PendingRequest[] {

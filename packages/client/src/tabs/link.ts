@@ -25,6 +25,8 @@ export const cannotServe = 4100;
 export const elsewhere = 4002;
 const lost = 1006;
 const beatMs = 500;
+/** To find out who leads, or that nobody does, takes less. */
+const patienceMs = 5000;
 
 /**
  * A tab's link: leads to the server where the tab is the leader, else to the leader. When that changes, connections end
@@ -54,6 +56,7 @@ export class TabLink implements Link {
     });
     this.#connections.set(line, connection);
     queueMicrotask(() => connection.route(this.#present()));
+    if (this.#route.to === 'nobody') this.#ports.env.setTimeout(() => this.#despair(), patienceMs);
     return connection;
   }
 
@@ -70,6 +73,12 @@ export class TabLink implements Link {
   /** As what this tab is known to the server: tabs that are known as another have connections of their own. */
   get identity(): string | null {
     return this.#identity;
+  }
+
+  /** Nobody leads, nor can we: better a connection of our own than none, until somebody does. */
+  #despair(): void {
+    if (this.#route.to !== 'nobody' || this.#connections.size === 0) return;
+    for (const connection of this.#connections.values()) connection.route({ to: 'server' });
   }
 
   #present(): Route {

@@ -47,7 +47,8 @@ export class Peers {
     const alive = this.#platform.lock(
       this.#lock(session),
       { steal: false },
-      { held: this.#seen, lost: () => undefined },
+      // Without locks nobody can be seen, and nobody inherits.
+      { held: this.#seen, lost: this.#seen },
     );
     this.#letGo = [alive, () => inbox.close()];
   }

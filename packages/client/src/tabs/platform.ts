@@ -22,12 +22,20 @@ export interface TabsPlatform {
   channel(name: string, hear: ((message: unknown) => void) | null): TabsChannel;
 }
 
+const refusedMs = 1000;
+
 /** The platform's locks and channels; null where it has none. */
 export function platformTabs(): TabsPlatform | null {
   const { navigator, BroadcastChannel } = globalThis as Partial<typeof globalThis>;
   // Only pages of secure origins have locks.
   const locks = (navigator as Partial<Navigator> | undefined)?.locks;
   if (locks === undefined || BroadcastChannel === undefined) return null;
+  try {
+    new BroadcastChannel('').close();
+  } catch {
+    // A page without an origin of its own, such as a sandboxed frame.
+    return null;
+  }
   return {
     lock: (name, { steal }, events) => {
       const ended = new AbortController();
@@ -39,8 +47,14 @@ export function platformTabs(): TabsPlatform | null {
         if (!signal.aborted) events.held();
         return isOurs;
       };
-      locks.request(name, steal ? { steal } : { signal }, hold).catch(() => {
+      const lost = (): void => {
         if (!signal.aborted) events.lost();
+      };
+      locks.request(name, steal ? { steal } : { signal }, hold).catch((error: unknown) => {
+        const isRobbed = error instanceof DOMException && error.name === 'AbortError';
+        // Where locks are refused whoever wants one asks again, but not at once.
+        if (isRobbed) lost();
+        else setTimeout(lost, refusedMs);
       });
       return () => ended.abort();
     },

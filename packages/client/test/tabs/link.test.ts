@@ -8,6 +8,8 @@ const url = 'ws://server/ws/sync/websocket?token=a&device_id=browser';
 const leader = { id: 'leader', epoch: 1, isUp: true };
 const toLeader: Route = { to: 'tab', leader };
 
+let timers: (() => void)[] = [];
+
 /** A tab's link, and the tab that leads; what they post arrives a microtask later. */
 function openTable(heard: (message: LineMessage) => void): {
   readonly link: TabLink;
@@ -20,7 +22,7 @@ function openTable(heard: (message: LineMessage) => void): {
         throw new Error('there is no way to the server');
       },
     },
-    env: { setTimeout: () => null, clearTimeout: () => undefined },
+    env: { setTimeout: (run) => timers.push(run), clearTimeout: () => undefined },
     post: (_to, message) => queueMicrotask(() => heard(message)),
     report: () => undefined,
   });
@@ -133,6 +135,17 @@ describe('a connection through another tab', () => {
     table.toTab({ line: 'tab/1', is: 'data', n: 1, data: 'late' });
     await settle();
     expect(told).toEqual(['opened', 4002]);
+  });
+
+  it('goes its own way where nobody leads for long', async () => {
+    timers = [];
+    const { told } = connect();
+    await settle();
+    expect(told).toEqual([]);
+    for (const run of timers) run();
+    await settle();
+    // To the server, which cannot be reached here.
+    expect(told).toEqual([1006]);
   });
 
   it('goes its own way where the leader cannot serve it', async () => {

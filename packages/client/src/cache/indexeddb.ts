@@ -61,7 +61,9 @@ type Transaction = IDBPTransaction<Schema, StoreNames<Schema>[], 'readwrite'>;
 
 const version = 1;
 const openMsMax = 5000;
-const pageRows = 1000;
+/** What is written, and read, before others have their turn. */
+const writePageRows = 1000;
+const readPageRows = 2000;
 const kinds: readonly RowKind[] = ['entry', 'map', 'request', 'letter'];
 
 /** Rows in IndexedDB: an object store per kind, keys of short prefixes and ids, a transaction per call. */
@@ -260,15 +262,15 @@ async function readPages(
   let range = rangeOf(n);
   for (;;) {
     const [keys, texts] = await Promise.all([
-      store.getAllKeys(range, pageRows),
-      store.getAll(range, pageRows),
+      store.getAllKeys(range, readPageRows),
+      store.getAll(range, readPageRows),
     ]);
     take(
       kind,
       keys.map((key, at) => [key.slice(start), texts[at] ?? '']),
     );
     const last = keys.at(-1);
-    if (last === undefined || keys.length < pageRows) return;
+    if (last === undefined || keys.length < readPageRows) return;
     range = rangeOf(n, last);
   }
 }
@@ -295,7 +297,7 @@ async function putInPages(tx: Transaction, n: string, rows: Iterable<RowChange>)
     const store = stores.get(kind);
     if (store !== undefined) putRow(store, `${n}!${id}`, text);
     count += 1;
-    if (count % pageRows === 0) await tx.objectStore('places').count();
+    if (count % writePageRows === 0) await tx.objectStore('places').count();
   }
 }
 

@@ -3,6 +3,7 @@ import { runHosts } from './hosts/run.ts';
 import { badWeather } from './src/faults.ts';
 import { failureText, simulate, simulateSeed } from './src/simulate.ts';
 import { busy } from './validators/traffic.ts';
+import { leavesOf, Truth } from './validators/truth.ts';
 
 const seeds = Number(process.env['HOST_SEEDS'] ?? 200);
 
@@ -30,6 +31,38 @@ it(
     };
     expect(busy(traffic, minimum)).toEqual([]);
     expect(crashes).toBeGreaterThan(seeds / 2);
+  },
+);
+
+test(
+  'S57 a store that is made anew under its name leaves nobody with anything of the old one (P24)',
+  { timeout: 60_000 },
+  async () => {
+    const failure = await simulate(
+      {
+        faults: { ...badWeather, crash: 6 },
+        async program(world) {
+          for (let round = 0; round < 20; round++) {
+            for (const name of ['ann', 'bob', 'cleo']) {
+              world.device(name).store('acme/app').put(`${name}/${round}`, round);
+            }
+            if (round === 10) world.recreate('acme/app', world.dice.below(3000));
+            await world.sleep(500);
+          }
+        },
+        async check(world) {
+          const truth = new Truth((await world.log('acme/app')).map(({ op }) => op));
+          const wanted = leavesOf(truth.stateAt(truth.head));
+          for (const device of world.devices) {
+            const { items } = device.store('acme/app').entries('**', { limit: 1000 });
+            expect(items.map(({ path, value }) => [path, value])).toEqual(wanted);
+            expect(device.store('acme/app').status.get().incarnation).toBe('anew-1');
+          }
+        },
+      },
+      { from: 1, count: 40 },
+    );
+    expect(failure === null ? null : failureText(failure)).toBeNull();
   },
 );
 

@@ -49,6 +49,7 @@ export class World {
   readonly #options: WorldOptions;
   readonly #logs = new Map<string, Logged[]>();
   #isCalm = false;
+  #recreated = 0;
 
   constructor(options: WorldOptions) {
     const dice = new Dice(options.seed);
@@ -104,6 +105,14 @@ export class World {
   /** Forgets old history, of every store, up to a place that the seed decides. */
   compact(): void {
     for (const name of this.#options.stores) void this.#compact(name);
+  }
+
+  /** A store is deleted, while the server is down, and another made under its name: all that was in it is gone. */
+  recreate(name: string, downMs: number): void {
+    this.note('world', `${name} is made anew`);
+    this.site.crash(downMs);
+    this.#recreated += 1;
+    void this.#recreate(name, `anew-${this.#recreated}`);
   }
 
   /** Runs something when so much time has passed. */
@@ -191,6 +200,13 @@ export class World {
 
   async #prepare(): Promise<void> {
     for (const name of this.#options.stores) await this.site.server?.stores.create(name);
+  }
+
+  async #recreate(name: string, id: string): Promise<void> {
+    const { stores } = this.storage;
+    const row = await stores.find(asStoreName(name));
+    if (row !== null) await stores.purge(row.id);
+    await stores.create({ id, name: asStoreName(name), incarnation: id, expiresAt: null });
   }
 
   async #compact(name: string): Promise<void> {

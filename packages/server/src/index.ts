@@ -19,4 +19,5 @@ export type {
   ServerLog,
   ServerOptions,
 } from './server-options.ts';
+export type { WebhookOptions } from './webhooks/index.ts';
 export { StorageError } from './storage/port.ts';

@@ -7,6 +7,7 @@ import type { Bus } from './bus/port.ts';
 import type { Clock } from './host/clock.ts';
 import type { LogRetention } from './host/compactor.ts';
 import type { Storage, StoreRow } from './storage/port.ts';
+import type { WebhookOptions } from './webhooks/index.ts';
 
 /** Where a server writes what operators should know. A `pino` logger fits. */
 export type ServerLog = {
@@ -46,6 +47,11 @@ export type ServerOptions = {
    * may set others for a principal.
    */
   readonly rates?: Partial<RateLimits> | false;
+  /**
+   * Where webhooks may go besides public addresses by https (stores.md §17): `allow` names hosts, addresses and ranges of
+   * your own network, `http: true` lets plain http pass.
+   */
+  readonly webhooks?: WebhookOptions;
   /** Browser origins besides the server's own, such as `https://app.example`; `*` admits all. Default: none. */
   readonly origins?: readonly string[];
   /** Directory of a built web console, served at `/`. */
@@ -109,6 +115,7 @@ export const optionNames: ReadonlySet<string> = new Set([
   'quotas',
   'rates',
   'retention',
+  'webhooks',
   'origins',
   'console',
   'log',

@@ -38,6 +38,7 @@ import { Sockets } from './socket/sockets.ts';
 import { storeFigures } from './socket/status.ts';
 import type { Storage } from './storage/port.ts';
 import { sqlite } from './storage/sqlite.ts';
+import { Webhooks } from './webhooks/index.ts';
 
 const EXPIRY_SWEEP_MS = 15_000;
 const RETRY_AFTER_MS = 1000;
@@ -66,6 +67,7 @@ class HoldfastServer implements Server {
   readonly #openStores: Stores;
   readonly #compactor: Compactor;
   readonly #files: Files;
+  readonly #webhooks: Webhooks;
   readonly #presence: PresenceTopics;
   readonly #tokens: TokenAuthority;
   readonly #sockets: Sockets;
@@ -92,6 +94,7 @@ class HoldfastServer implements Server {
     this.#openStores = new Stores(room);
     this.#presence = new PresenceTopics(room);
     this.#files = new Files({ ...room, blobs: openBlobs(options) });
+    this.#webhooks = new Webhooks({ ...room, newId: randomUUID }, options.webhooks);
     this.#tokens = new TokenAuthority(
       this.#storage,
       { now: () => this.#clock.wall() },
@@ -112,6 +115,7 @@ class HoldfastServer implements Server {
     );
     this.#armExpiry();
     this.#files.collector.start();
+    this.#webhooks.start();
   }
 
   readonly stores: Server['stores'] = {
@@ -191,7 +195,7 @@ class HoldfastServer implements Server {
     this.#sockets.drain(retryAfterMs);
     await this.#sockets.closed();
     this.#presence.close();
-    await this.#files.collector.stop();
+    await Promise.all([this.#files.collector.stop(), this.#webhooks.stop()]);
     await this.#stopListening();
     await this.#storage.close();
   }
@@ -249,6 +253,7 @@ class HoldfastServer implements Server {
       access,
       rates: this.#rates,
       files: this.#files,
+      webhooks: this.#webhooks,
       tokens: this.#tokens,
       version,
       ready: () => this.#ready(),

@@ -18,7 +18,7 @@ const bareField = new RegExp(
   `\\b((?:${secretNames})\\s*[:=]\\s*)(?![\\s"'\\\\[])[^\\s"'\\\\,;&#]+`,
   'gi',
 );
-const prefixed = /(?:hf|dust)_tok_[\w.~%+/=-]+/gi;
+const prefixed = /(?:(?:hf|dust)_tok_|whsec_)[\w.~%+/=-]+/gi;
 const dotted = /[\w.-]+/g;
 const secretName = new RegExp(`^(?:${secretNames})$`, 'i');
 

@@ -35,6 +35,8 @@ const INTERVAL_MS = 10 * 60_000;
 /** Rows per transaction: writes wait for one such step at most (stores.md §13.1.2). */
 const STEP = 1000;
 const STORES_PER_PAGE = 100;
+/** How much longer an op stays for webhooks that have not come so far. */
+const WEBHOOK_GRACE_MS = 7 * 86_400_000;
 
 /** Forgets the ops that are old enough, a few at a time, in the background. */
 export class Compactor {
@@ -106,11 +108,20 @@ export class Compactor {
     const most = head - this.#retention.ops;
     if (oldestSeq > most) return null;
     const before = storage.now() - this.#retention.ms;
+    const told = await this.#told(store);
     let through: Seq | null = null;
     for (const op of await storage.read(store, oldestSeq - 1, { ops: STEP })) {
       if (op.at > before || op.seq > most) break;
+      if (op.seq > told && op.at > before - WEBHOOK_GRACE_MS) break;
       through = op.seq;
     }
     return through;
+  }
+
+  /** How far every active webhook of the store has come. */
+  async #told(store: string): Promise<Seq> {
+    const webhooks = await this.#room.storage.webhooks.list({ store });
+    const active = webhooks.filter(({ inactiveReason }) => inactiveReason === null);
+    return Math.min(Infinity, ...active.map(({ cursor }) => cursor));
   }
 }

@@ -5,6 +5,7 @@ import type { EpochMs, Limits, Refusal, Seq, WriteReply } from '@holdfast/protoc
 import type { Access, Principal, Rates, TokenAuthority } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
 import type { Storage, StoreRow } from '../storage/port.ts';
+import type { Webhooks } from '../webhooks/index.ts';
 
 /** The figures of a store's `status` (stores.md §7.5); instants are RFC 3339. */
 export type StoreFigures = {
@@ -76,6 +77,7 @@ export type HttpDeps = {
   readonly access: Access;
   readonly rates: Rates;
   readonly files: Files;
+  readonly webhooks: Webhooks;
   readonly tokens: TokenAuthority;
   /** Of this server, as its package names it. */
   readonly version: string;

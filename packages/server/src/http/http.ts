@@ -21,6 +21,7 @@ import { routeLog } from './log.ts';
 import { routeStores } from './stores.ts';
 import { routeTokens } from './tokens.ts';
 import { routeWatch } from './watch.ts';
+import { routeWebhooks } from './webhooks.ts';
 import { routeWhoami } from './whoami.ts';
 
 const drained = refuse('unavailable', { retry_after_ms: 1000 });
@@ -94,6 +95,7 @@ export function createHttp(deps: HttpDeps): Hono {
   routeEntryList(app, deps);
   routeEntries(app, deps, committer);
   routeFiles(app, deps, committer);
+  routeWebhooks(app, deps);
   app.all('/api/*', () => answerProblem(notFound()));
   routeConsole(app, deps.consoleDirectory);
   app.notFound(() => answerProblem(notFound()));

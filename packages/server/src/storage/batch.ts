@@ -33,6 +33,12 @@ export function retentionOf(asked: Partial<Retention> = {}): Retention {
 /** How long uploads count as held, and free blobs are kept (stores.md §14.3, §14.4). */
 export const fileGraceMs: number = 24 * 3_600_000;
 
+/** How long attempts to deliver are listed (stores.md §17.5), … */
+export const deliveryMs: number = 7 * 24 * 3_600_000;
+
+/** … and how many of a webhook at most: more are never asked for (stores.md §15.2). */
+export const deliveriesMax = 100;
+
 /** How many dedupe records one append may forget: more than it adds, so that a backlog shrinks. */
 export function pruneLimit(added: number): number {
   return 16 + 2 * added;

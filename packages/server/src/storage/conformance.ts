@@ -4,6 +4,7 @@ import { fileCases } from './conformance/files.ts';
 import { loadCases } from './conformance/load.ts';
 import type { StorageSubject } from './conformance/subject.ts';
 import { tableCases } from './conformance/tables.ts';
+import { webhookCases } from './conformance/webhooks.ts';
 
 export type { StorageSubject } from './conformance/subject.ts';
 
@@ -15,7 +16,14 @@ export type ConformanceCase = { readonly name: string; readonly run: () => Promi
  * each case a test. A driver that keeps nothing beyond its process says so in `reopen`, and is spared the cases on that.
  */
 export function storageConformance(subject: StorageSubject): readonly ConformanceCase[] {
-  return [...appendCases, ...loadCases, ...dedupeCases, ...tableCases, ...fileCases]
+  return [
+    ...appendCases,
+    ...loadCases,
+    ...dedupeCases,
+    ...tableCases,
+    ...fileCases,
+    ...webhookCases,
+  ]
     .filter(({ reopens }) => reopens !== true || typeof subject.reopen === 'function')
     .map(({ name, run }) => ({ name, run: () => run(subject) }));
 }

@@ -7,6 +7,7 @@ export {
   type AppendResult,
   type Batch,
   type ClearMarker,
+  type Delivery,
   type DeviceRecord,
   type DeviceTable,
   type FileContent,
@@ -23,4 +24,7 @@ export {
   type StoreTable,
   type TokenRow,
   type TokenTable,
+  type WebhookRow,
+  type WebhookStanding,
+  type WebhookTable,
 } from './port.ts';

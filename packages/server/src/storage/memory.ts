@@ -9,6 +9,7 @@ import {
 import { checkBatch, clears, isPastDay, pruneLimit, retentionOf, splitOpId } from './batch.ts';
 import { MemoryDevices, MemoryStores, MemoryTokens } from './memory/admin.ts';
 import { MemoryFiles } from './memory/files.ts';
+import { MemoryWebhooks } from './memory/webhooks.ts';
 import {
   type Answer,
   type AnswersAsked,
@@ -59,6 +60,7 @@ class MemoryStorage implements Storage {
   readonly tokens: MemoryTokens;
   readonly devices: MemoryDevices;
   readonly files: MemoryFiles;
+  readonly webhooks: MemoryWebhooks;
   readonly now: () => EpochMs;
   readonly #retention: Retention;
   readonly #shelves = new Map<string, Shelf>();
@@ -72,11 +74,13 @@ class MemoryStorage implements Storage {
       purged: (id: string) => {
         this.#shelves.delete(id);
         this.files.purged(id);
+        this.webhooks.purged(id);
       },
     });
     this.tokens = new MemoryTokens();
     this.devices = new MemoryDevices(now, retention);
     this.files = new MemoryFiles(now, (id) => this.stores.get(id));
+    this.webhooks = new MemoryWebhooks(now, (id) => this.#shelves.get(id)?.head ?? null);
   }
 
   async open(store: string): Promise<StoreHead | null> {

@@ -191,6 +191,64 @@ export interface FileTable {
   absolve(hash: string): Promise<void>;
 }
 
+/** A webhook of a store (stores.md §17), and how far it has come. */
+export type WebhookRow = {
+  /** A UUID, drawn by the caller. */
+  readonly id: string;
+  /** The id of the store. */
+  readonly store: string;
+  readonly url: string;
+  /** What deliveries are signed with; kept, for it is needed for each of them. */
+  readonly secret: string;
+  /** Scope patterns. */
+  readonly patterns: readonly string[];
+  /** The names of the ops that are told; null: all. */
+  readonly ops: readonly string[] | null;
+  readonly insertedAt: EpochMs;
+} & WebhookStanding;
+
+/** How far a webhook has come. */
+export type WebhookStanding = {
+  /** The last seq that was delivered, or did not match. */
+  readonly cursor: Seq;
+  /** Why nothing is delivered any more; null: it is active. */
+  readonly inactiveReason: string | null;
+  /** Failed attempts in a row. */
+  readonly failures: number;
+  /** When the next attempt is due after a failed one. */
+  readonly retryAt: EpochMs | null;
+};
+
+/** One attempt to deliver. */
+export type Delivery = {
+  /** The same for every attempt to deliver the same. */
+  readonly id: string;
+  readonly seq: Seq;
+  /** Null where there was no answer. */
+  readonly statusCode: number | null;
+  readonly responseMs: number;
+  readonly error: string | null;
+  readonly at: EpochMs;
+};
+
+/** The webhooks of all stores. Changes are durable when their promise resolves; what a store had goes with it. */
+export interface WebhookTable {
+  /** Adds an active webhook whose cursor is the store's head; null if the store has `most` already, or is not there. */
+  create(
+    webhook: Omit<WebhookRow, keyof WebhookStanding>,
+    most: number,
+  ): Promise<WebhookRow | null>;
+  get(id: string): Promise<WebhookRow | null>;
+  /** Those of one store, or the active ones of all; oldest first. */
+  list(of: { readonly store: string } | 'active'): Promise<readonly WebhookRow[]>;
+  /** False if there is no such webhook; so does the next. */
+  remove(id: string): Promise<boolean>;
+  /** Notes how far it has come, and the attempt that brought it there, together. */
+  note(id: string, standing: WebhookStanding, delivery: Delivery | null): Promise<boolean>;
+  /** The attempts of the last 7 days, newest first, at most `limit`, and never more than the last 100. */
+  deliveries(id: string, limit: number): Promise<readonly Delivery[]>;
+}
+
 /**
  * Where the logs of stores live, and what follows from them (design.md, Storage).
  *
@@ -207,6 +265,7 @@ export interface Storage {
   readonly tokens: TokenTable;
   readonly devices: DeviceTable;
   readonly files: FileTable;
+  readonly webhooks: WebhookTable;
   /** Where the store stands; null if it does not exist. Settles an `unknown` append, or rejects while it cannot. */
   open(store: string): Promise<StoreHead | null>;
   /**

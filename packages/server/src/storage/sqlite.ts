@@ -25,6 +25,7 @@ import { DatabaseFile, type FileOptions } from './sqlite/file.ts';
 import { type Row, RowReader } from './sqlite/rows.ts';
 import { prepareAll, prepareReads, type Reads } from './sqlite/statements.ts';
 import { Sweep } from './sqlite/sweep.ts';
+import { SqliteWebhooks } from './sqlite/webhooks.ts';
 
 /** How to keep stores in an SQLite file. */
 export type SqliteOptions = FileOptions & {
@@ -55,6 +56,7 @@ class SqliteStorage implements Storage {
   readonly tokens: SqliteTokens;
   readonly devices: SqliteDevices;
   readonly files: SqliteFiles;
+  readonly webhooks: SqliteWebhooks;
   readonly now: () => EpochMs;
   readonly #file: DatabaseFile;
   readonly #rows: RowReader;
@@ -84,6 +86,7 @@ class SqliteStorage implements Storage {
     this.tokens = new SqliteTokens(desk);
     this.devices = new SqliteDevices(desk);
     this.files = new SqliteFiles(desk);
+    this.webhooks = new SqliteWebhooks(desk);
     this.#sweep.resume();
   }
 

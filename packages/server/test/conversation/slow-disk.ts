@@ -11,6 +11,7 @@ export class SlowDisk {
       stores: disk.stores,
       tokens: disk.tokens,
       files: disk.files,
+      webhooks: disk.webhooks,
       devices: {
         get: (store, device) => disk.devices.get(store, device),
         put: async (store, device, record) => {

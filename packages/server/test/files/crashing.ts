@@ -43,6 +43,7 @@ const storage: Storage = {
   tokens: disk.tokens,
   devices: disk.devices,
   files: disk.files,
+  webhooks: disk.webhooks,
   open: (store) => disk.open(store),
   load: (store) => disk.load(store),
   append: async (store, expected, batch) => {

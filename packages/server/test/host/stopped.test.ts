@@ -29,6 +29,7 @@ function lyingOnce(disk: Storage): { storage: Storage; lie: () => void } {
     tokens: disk.tokens,
     devices: disk.devices,
     files: disk.files,
+    webhooks: disk.webhooks,
     open: (store) => disk.open(store),
     load: (store) => disk.load(store),
     append: async (store, expected, batch) => {

@@ -23,6 +23,7 @@ import { Files } from '../../src/files/index.ts';
 import { createHttp, type HttpDeps, type StoreFigures } from '../../src/http/index.ts';
 import { memory } from '../../src/storage/index.ts';
 import type { Storage, StoreRow } from '../../src/storage/port.ts';
+import { Webhooks } from '../../src/webhooks/index.ts';
 
 /** When the virtual clock begins. */
 export const dawn: number = Date.parse('2026-01-01T00:00:00Z');
@@ -112,6 +113,14 @@ export class World {
       access: this.access,
       rates: this.rates,
       files: this.files,
+      webhooks: new Webhooks({
+        storage: this.storage,
+        bus: memoryBus(),
+        clock: systemClock,
+        limits: this.limits,
+        newId: () => this.newId(),
+        report: (_what, error) => void this.failures.push(error),
+      }),
       tokens: this.tokens,
       version: '0.0.0',
       ready: () => ({ ok: true, checks: { database: 'ok', pubsub: 'ok' } }),

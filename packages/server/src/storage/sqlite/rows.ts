@@ -11,7 +11,7 @@ import {
   type Path,
   type WriteReply,
 } from '@holdfast/protocol';
-import type { Answer, LoggedOp, StoreRow, TokenRow } from '../port.ts';
+import type { Answer, Delivery, LoggedOp, StoreRow, TokenRow, WebhookRow } from '../port.ts';
 import { corruptFile } from './faults.ts';
 
 /** A row as node:sqlite returns it. */
@@ -130,6 +130,34 @@ export class RowReader {
       expiresAt: this.integerOrNull(row, 'expires_at'),
       revokedAt: this.integerOrNull(row, 'revoked_at'),
       lastUsedAt: this.integerOrNull(row, 'last_used_at'),
+    };
+  }
+
+  webhook(row: Row): WebhookRow {
+    const ops = this.jsonOrNull(row, 'ops');
+    return {
+      id: this.text(row, 'id'),
+      store: this.text(row, 'store_id'),
+      url: this.text(row, 'url'),
+      secret: this.text(row, 'secret'),
+      patterns: this.#strings(this.json(row, 'patterns'), 'patterns'),
+      ops: ops === null ? null : this.#strings(ops, 'ops'),
+      insertedAt: this.integer(row, 'inserted_at'),
+      cursor: this.integer(row, 'cursor'),
+      inactiveReason: this.textOrNull(row, 'inactive_reason'),
+      failures: this.integer(row, 'failures'),
+      retryAt: this.integerOrNull(row, 'retry_at'),
+    };
+  }
+
+  delivery(row: Row): Delivery {
+    return {
+      id: this.text(row, 'id'),
+      seq: this.integer(row, 'seq'),
+      statusCode: this.integerOrNull(row, 'status_code'),
+      responseMs: this.integer(row, 'response_ms'),
+      error: this.textOrNull(row, 'error'),
+      at: this.integer(row, 'at'),
     };
   }
 

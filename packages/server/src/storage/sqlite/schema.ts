@@ -163,6 +163,36 @@ export const migrations: readonly string[] = [
     WHERE instr(log.removed, '"_type":"file"')
       AND CASE WHEN node.type = 'object' THEN json_extract(node.value, '$._type') END = 'file';
   `,
+  // Webhooks, how far each has come, and its attempts to deliver.
+  `
+  CREATE TABLE webhooks (
+    key INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    store INTEGER NOT NULL,
+    url TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    patterns TEXT NOT NULL,
+    ops TEXT,
+    inserted_at INTEGER NOT NULL,
+    cursor INTEGER NOT NULL,
+    inactive_reason TEXT,
+    failures INTEGER NOT NULL DEFAULT 0,
+    retry_at INTEGER
+  ) STRICT;
+  CREATE INDEX webhooks_of_store ON webhooks (store);
+
+  CREATE TABLE deliveries (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    webhook INTEGER NOT NULL REFERENCES webhooks (key) ON DELETE CASCADE,
+    id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    status_code INTEGER,
+    response_ms INTEGER NOT NULL,
+    error TEXT,
+    at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX deliveries_of_webhook ON deliveries (webhook, number);
+  `,
 ];
 
 /** Brings the file to the version of this code; a file of a newer version is left alone. */

@@ -11,6 +11,7 @@ const tables = [
   'markers',
   'answers',
   'highs',
+  'webhooks',
 ] as const;
 const keyOf = {
   log: 'seq',
@@ -21,6 +22,7 @@ const keyOf = {
   markers: 'path',
   answers: 'seq',
   highs: 'client',
+  webhooks: 'key',
 } as const;
 const rowsPerStep = 500;
 

@@ -1,0 +1,189 @@
+import {
+  containsScope,
+  isOpName,
+  isRefusal,
+  type Limits,
+  parseGlob,
+  type Pattern,
+  refuse,
+} from '@holdfast/protocol';
+import type { Context, Hono } from 'hono';
+
+import type { Principal, Scope } from '../access/index.ts';
+import type { StoreRow, WebhookRow } from '../storage/port.ts';
+import { PATTERNS_MAX, WEBHOOKS_MAX } from '../webhooks/index.ts';
+import { readObject } from './body.ts';
+import type { HttpDeps } from './deps.ts';
+import { invalidField, invalidParam, notFound, refused } from './errors.ts';
+import { identify, needScope, readable } from './identify.ts';
+import { storeOf } from './store-of.ts';
+import { writeTime } from './time.ts';
+
+const DELIVERIES_MAX = 100;
+const DELIVERIES_DEFAULT = 50;
+const fields = new Set(['url', 'patterns', 'ops']);
+
+type Body = { readonly [key: string]: unknown };
+
+/** Webhooks of a store: made, listed, tried, removed (stores.md §15.2, §17). */
+export function routeWebhooks(app: Hono, deps: HttpDeps): void {
+  app.get('/api/stores/:org/:store/webhooks', async (c) => {
+    const { principal, store } = await enter(c, deps, 'webhooks:read');
+    const rows = await deps.webhooks.list(store.id);
+    return c.json({ webhooks: rows.filter((row) => sees({ principal, row }, deps)).map(describe) });
+  });
+  app.post('/api/stores/:org/:store/webhooks', (c) => create(c, deps));
+  app.delete('/api/stores/:org/:store/webhooks/:id', async (c) => {
+    const { row } = await find(c, deps, 'webhooks:write');
+    await deps.webhooks.remove(row.id);
+    return c.json({ ok: true });
+  });
+  app.post('/api/stores/:org/:store/webhooks/:id/ping', async (c) => {
+    const { row, store } = await find(c, deps, 'webhooks:write');
+    const { statusCode, responseMs, error } = await deps.webhooks.ping(row, store);
+    const told = { status_code: statusCode, response_ms: responseMs };
+    return error === null
+      ? c.json({ ok: true, ...told })
+      : c.json({ ok: false, error, ...told }, 502);
+  });
+  app.get('/api/stores/:org/:store/webhooks/:id/deliveries', async (c) => {
+    const { row } = await find(c, deps, 'webhooks:read');
+    const deliveries = await deps.webhooks.deliveries(row.id, limitOf(c));
+    return c.json({
+      deliveries: deliveries.map(({ id, seq, statusCode, responseMs, error, at }) => ({
+        id,
+        store_seq: seq,
+        status_code: statusCode,
+        response_ms: responseMs,
+        error,
+        attempted_at: writeTime(at),
+      })),
+    });
+  });
+}
+
+type Entered = { readonly principal: Principal; readonly store: StoreRow };
+
+async function enter(c: Context, deps: HttpDeps, scope: Scope): Promise<Entered> {
+  const principal = await identify(deps, c);
+  const store = await storeOf(deps, c, principal);
+  needScope(principal, scope);
+  return { principal, store };
+}
+
+async function find(
+  c: Context,
+  deps: HttpDeps,
+  scope: Scope,
+): Promise<Entered & { readonly row: WebhookRow }> {
+  const { principal, store } = await enter(c, deps, scope);
+  const rows = await deps.webhooks.list(store.id);
+  const row = rows.find(({ id }) => id === c.req.param('id'));
+  if (row === undefined || !sees({ principal, row }, deps)) throw notFound();
+  return { principal, store, row };
+}
+
+async function create(c: Context, deps: HttpDeps): Promise<Response> {
+  const { principal, store } = await enter(c, deps, 'webhooks:write');
+  if (store.status === 'archived') throw refused(refuse('store_archived'));
+  const body = await readObject(c.req.raw, deps.limits.max_json_body);
+  const strange = Object.keys(body).find((name) => !fields.has(name));
+  if (strange !== undefined) throw invalidField(strange.slice(0, 40), 'There is no such field.');
+  const row = await deps.webhooks.create(store, {
+    url: readUrl(body, deps),
+    patterns: readPatterns(body, { principal, limits: deps.limits }),
+    ops: readOps(body),
+  });
+  if (row === null) throw tooMany();
+  return c.json({ ...describe(row), secret: row.secret }, 201);
+}
+
+function tooMany(): ReturnType<typeof refused> {
+  return refused(
+    refuse('limit_exceeded', {
+      dimension: 'webhooks',
+      current: WEBHOOKS_MAX,
+      limit: WEBHOOKS_MAX,
+    }),
+  );
+}
+
+function readUrl({ url }: Body, { webhooks }: HttpDeps): string {
+  if (typeof url !== 'string') throw invalidField('url', 'url is a text.');
+  const fault = webhooks.faultInUrl(url);
+  if (fault !== null) throw invalidField('url', fault);
+  return new URL(url).href;
+}
+
+/** Each must lie within what its creator may read (stores.md §11.2.5). */
+function readPatterns(
+  { patterns: given }: Body,
+  { principal, limits }: { readonly principal: Principal; readonly limits: Limits },
+): readonly string[] {
+  const texts = given ?? ['**'];
+  if (!isTexts(texts) || texts.length === 0) {
+    throw invalidField('patterns', 'patterns is a list of one or more patterns.');
+  }
+  if (texts.length > PATTERNS_MAX) {
+    throw refused(refuse('too_many_patterns', { limit: PATTERNS_MAX }));
+  }
+  for (const text of texts) {
+    if (isWithin(principal, readPattern(text, limits))) continue;
+    const message = 'Each pattern must lie within what you may read; without any, all is meant.';
+    throw refused(refuse('path_not_allowed', { path: text, message }));
+  }
+  return texts;
+}
+
+function readPattern(text: string, limits: Limits): Pattern {
+  const pattern = parseGlob(text, limits);
+  if (!isRefusal(pattern)) return pattern;
+  throw refused(refuse('invalid_pattern', { pattern: text, error: pattern.code }));
+}
+
+function readOps({ ops = null }: Body): readonly string[] | null {
+  if (ops === null) return null;
+  if (isTexts(ops) && ops.length > 0 && ops.every(isOpName)) return ops;
+  throw invalidField('ops', 'ops is a list of names of ops.');
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string');
+}
+
+function isWithin(principal: Principal, pattern: Pattern): boolean {
+  const scope = readable(principal);
+  return scope.isWhole || scope.patterns.some((own) => containsScope(own, pattern));
+}
+
+/** Patterns name paths: a webhook is seen by those who may read them all. */
+function sees(
+  { principal, row }: { readonly principal: Principal; readonly row: WebhookRow },
+  { limits }: HttpDeps,
+): boolean {
+  return row.patterns.every((text) => {
+    const pattern = parseGlob(text, limits);
+    return !isRefusal(pattern) && isWithin(principal, pattern);
+  });
+}
+
+function describe(row: WebhookRow): object {
+  return {
+    id: row.id,
+    url: row.url,
+    patterns: row.patterns,
+    ops: row.ops,
+    active: row.inactiveReason === null,
+    failure_count: row.failures,
+    last_delivered_seq: row.cursor,
+    inactive_reason: row.inactiveReason,
+    inserted_at: writeTime(row.insertedAt),
+  };
+}
+
+function limitOf(c: Context): number {
+  const text = c.req.query('limit') ?? String(DELIVERIES_DEFAULT);
+  const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  if (limit >= 1 && limit <= DELIVERIES_MAX) return limit;
+  throw invalidParam(`limit is an integer from 1 to ${DELIVERIES_MAX}.`);
+}

@@ -1,0 +1,194 @@
+import type { Limits, Seq, StoreName } from '@holdfast/protocol';
+
+import type { Delivery, Storage, WebhookRow, WebhookStanding } from '../storage/port.ts';
+import { type Filter, filterOf, gap, type Message } from './message.ts';
+import type { Answered } from './post.ts';
+import { deliveryId } from './signature.ts';
+
+/** Waits before the second attempt and so on; after the fifth nothing is tried any more (stores.md §17.4). */
+const RETRIES_MS = [60_000, 300_000, 1_800_000, 7_200_000];
+/** A lost hint costs so much time at most; and so late is noted how far a webhook has come that nothing matched. */
+const POLL_MS = 60_000;
+/** After trouble with the storage. */
+const REST_MS = 5000;
+const READ = { ops: 256, bytes: 1024 * 1024 };
+
+/** What a courier needs of the server. */
+export type CourierRoom = {
+  readonly storage: Pick<Storage, 'read' | 'open' | 'webhooks' | 'now'>;
+  readonly clock: {
+    setTimeout(run: () => void, ms: number): unknown;
+    clearTimeout(handle: unknown): void;
+    setImmediate(run: () => void): void;
+  };
+  readonly send: (webhook: WebhookRow, body: object, id: string) => Promise<Answered>;
+  readonly limits: Limits;
+  readonly report: (what: string, error: unknown) => void;
+};
+
+/**
+ * Brings one webhook what it wants to hear (stores.md §17).
+ *
+ *     reading ── a match ──▶ sending ── 2xx ──▶ reading
+ *        ▲  └── the end of the log ──▶ asleep      │ failed
+ *        └──────── its time has come ◀── waiting ◀─┴── the fifth in a row ──▶ ended
+ *
+ * 1. In the order of seqs, one at a time: the next is looked for when the one before has been noted.
+ * 2. What was answered with 2xx is not sent again: the cursor moves before anything else is done.
+ * 3. Nothing is remembered but what is noted: what is to be retried is read from the log again.
+ */
+export class Courier {
+  readonly #room: CourierRoom;
+  readonly #store: StoreName;
+  readonly #filter: Filter;
+  #row: WebhookRow;
+  /** The cursor that is stored. */
+  #noted: Seq;
+  #isOver = false;
+  /** The log has grown since it was read. */
+  #hasMore = false;
+  /** Ends the sleep that goes on now; null where none does. */
+  #waken: ((why: 'hint' | 'time' | 'stop') => void) | null = null;
+  /** Resolves when nothing is under way any more. */
+  readonly ended: Promise<void>;
+
+  constructor(room: CourierRoom, row: WebhookRow, store: StoreName) {
+    this.#room = room;
+    this.#row = row;
+    this.#store = store;
+    this.#noted = row.cursor;
+    this.#filter = filterOf(row, store, room.limits);
+    this.ended = this.#run();
+  }
+
+  /** How far it has come. */
+  get standing(): WebhookStanding {
+    const { cursor, inactiveReason, failures, retryAt } = this.#row;
+    return { cursor, inactiveReason, failures, retryAt };
+  }
+
+  /** The log has grown, perhaps. */
+  hint(): void {
+    this.#hasMore = true;
+    this.#waken?.('hint');
+  }
+
+  /** Ends when what is being sent is answered. */
+  stop(): void {
+    this.#isOver = true;
+    this.#waken?.('stop');
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isOver) {
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- one at a time
+        await this.#step();
+      } catch (error) {
+        this.#room.report('a webhook has to wait for the storage', error);
+        // oxlint-disable-next-line no-await-in-loop -- one at a time
+        await this.#sleep(REST_MS, false);
+      }
+    }
+    await this.#save().catch((error: unknown) =>
+      this.#room.report('how far a webhook has come was not noted', error),
+    );
+  }
+
+  async #step(): Promise<void> {
+    const { retryAt } = this.#row;
+    const wait = retryAt === null ? 0 : retryAt - this.#room.storage.now();
+    if (wait > 0) {
+      await this.#sleep(wait, false);
+      return;
+    }
+    const message = await this.#next();
+    if (this.#isOver) return;
+    if (message !== null) await this.#deliver(message);
+    else if ((await this.#sleep(POLL_MS, true)) === 'time') await this.#save();
+  }
+
+  /** The next to be delivered; null at the end of the log. What does not match is passed in silence. */
+  async #next(): Promise<Message | null> {
+    const { storage, clock } = this.#room;
+    for (;;) {
+      this.#hasMore = false;
+      const { cursor } = this.#row;
+      // oxlint-disable-next-line no-await-in-loop -- part by part
+      const ops = await storage.read(this.#row.store, cursor, READ);
+      const first = ops[0]?.seq ?? (await this.#oldest());
+      if (first > cursor + 1) return gap(this.#store, cursor + 1, first - 1);
+      if (ops.length === 0 || this.#isOver) return null;
+      for (const op of ops) {
+        const message = this.#filter(op);
+        if (message !== null) return message;
+        this.#row = { ...this.#row, cursor: op.seq };
+      }
+      // oxlint-disable-next-line no-await-in-loop -- others want their turn
+      await new Promise<void>((resolve) => clock.setImmediate(resolve));
+    }
+  }
+
+  /** The first seq that the log retains, or would. */
+  async #oldest(): Promise<Seq> {
+    const standing = await this.#room.storage.open(this.#row.store);
+    if (standing === null) this.#isOver = true;
+    return standing?.oldestSeq ?? 0;
+  }
+
+  async #deliver({ seq, body }: Message): Promise<void> {
+    const id = deliveryId(this.#row.id, String(seq));
+    const at = this.#room.storage.now();
+    const answered = await this.#room.send(this.#row, body, id);
+    const standing = answered.error === null ? delivered(seq) : this.#failed(answered.error);
+    this.#row = { ...this.#row, ...standing };
+    await this.#note({ id, seq, at, ...answered });
+    if (standing.inactiveReason !== null) this.#isOver = true;
+  }
+
+  #failed(error: string): WebhookStanding {
+    const { cursor, failures: before } = this.#row;
+    const failures = before + 1;
+    const wait = RETRIES_MS[before];
+    return {
+      cursor,
+      failures,
+      retryAt: wait === undefined ? null : this.#room.storage.now() + wait,
+      inactiveReason:
+        wait === undefined ? `${failures} attempts failed in a row; the last: ${error}` : null,
+    };
+  }
+
+  /** Notes a cursor that has moved in silence. */
+  async #save(): Promise<void> {
+    if (this.#row.cursor !== this.#noted) await this.#note(null);
+  }
+
+  async #note(delivery: Delivery | null): Promise<void> {
+    const { standing } = this;
+    const isThere = await this.#room.storage.webhooks.note(this.#row.id, standing, delivery);
+    if (isThere) this.#noted = standing.cursor;
+    else this.#isOver = true;
+  }
+
+  /** Sleeps for a time, or until it is stopped, or hears of more. */
+  async #sleep(ms: number, untilMore: boolean): Promise<'hint' | 'time' | 'stop'> {
+    if (this.#isOver) return 'stop';
+    if (untilMore && this.#hasMore) return 'hint';
+    const { clock } = this.#room;
+    const why = await new Promise<'hint' | 'time' | 'stop'>((resolve) => {
+      const timer = clock.setTimeout(() => resolve('time'), ms);
+      this.#waken = (reason) => {
+        if (reason === 'hint' && !untilMore) return;
+        clock.clearTimeout(timer);
+        resolve(reason);
+      };
+    });
+    this.#waken = null;
+    return why;
+  }
+}
+
+function delivered(cursor: Seq): WebhookStanding {
+  return { cursor, failures: 0, retryAt: null, inactiveReason: null };
+}

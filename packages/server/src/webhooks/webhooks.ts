@@ -1,0 +1,173 @@
+import { isIP } from 'node:net';
+
+import type { Bus } from '../bus/port.ts';
+import type { Delivery, Storage, StoreRow, WebhookRow } from '../storage/port.ts';
+import { Allowed } from './address.ts';
+import { Courier, type CourierRoom } from './courier.ts';
+import { type Answered, hostOf, post, type PostClock } from './post.ts';
+import { newSecret, signatureOf } from './signature.ts';
+
+/** Where webhooks may go besides public addresses by https (stores.md §17.1, §17.6). */
+export type WebhookOptions = {
+  /** Host names, addresses and ranges such as `10.1.0.0/16` of your own network that may be reached. */
+  readonly allow?: readonly string[];
+  /** Whether plain http is taken too. */
+  readonly http?: boolean;
+};
+
+type WebhooksRoom = Omit<CourierRoom, 'send' | 'storage'> & {
+  readonly storage: Storage;
+  readonly bus: Pick<Bus, 'subscribe'>;
+  readonly clock: CourierRoom['clock'] & PostClock;
+  readonly newId: () => string;
+};
+
+/** Webhooks of one store (stores.md §12.1). */
+export const WEBHOOKS_MAX = 20;
+/** Patterns of one webhook (stores.md §12.1). */
+export const PATTERNS_MAX = 64;
+const URL_MAX = 2048;
+
+type Running = { readonly courier: Courier; readonly unsubscribe: () => void };
+
+/** The webhooks of a server: one courier for each that is active (stores.md §17). */
+export class Webhooks {
+  readonly #room: WebhooksRoom;
+  readonly #allowed: Allowed;
+  readonly #takesHttp: boolean;
+  readonly #running = new Map<string, Running>();
+  readonly #ending = new Set<Promise<void>>();
+  #isOver = false;
+
+  /** Throws `TypeError` for what cannot be allowed. */
+  constructor(room: WebhooksRoom, { allow = [], http = false }: WebhookOptions = {}) {
+    this.#room = room;
+    this.#allowed = new Allowed(allow);
+    this.#takesHttp = http;
+  }
+
+  /** Goes on with what former processes have left. */
+  start(): void {
+    this.#resume().catch((error: unknown) =>
+      this.#room.report('webhooks could not be started', error),
+    );
+  }
+
+  /** Ends when every attempt under way is answered and noted. */
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    for (const id of this.#running.keys()) this.#end(id);
+    await Promise.all(this.#ending);
+  }
+
+  /** Why nothing can be sent to this URL, in words; null if it can. What a name resolves to is looked at later. */
+  faultInUrl(text: string): string | null {
+    const url = URL.canParse(text) ? new URL(text) : null;
+    if (url === null || text.length > URL_MAX) {
+      return `url is a URL of at most ${URL_MAX} characters.`;
+    }
+    if (url.protocol !== 'https:' && !(this.#takesHttp && url.protocol === 'http:')) {
+      return this.#takesHttp ? 'url begins with https:// or http://.' : 'url begins with https://.';
+    }
+    if (url.username !== '' || url.password !== '') return 'url carries no user and no password.';
+    const host = hostOf(url);
+    return isIP(host) === 0 || this.#allowed.permits(host, host)
+      ? null
+      : 'url leads to an address that is not a public one.';
+  }
+
+  /** Adds a webhook that begins now; null if the store has as many as it may have. */
+  async create(
+    store: StoreRow,
+    wanted: Pick<WebhookRow, 'url' | 'patterns' | 'ops'>,
+  ): Promise<WebhookRow | null> {
+    const { storage, newId } = this.#room;
+    const row = await storage.webhooks.create(
+      { id: newId(), store: store.id, secret: newSecret(), insertedAt: storage.now(), ...wanted },
+      WEBHOOKS_MAX,
+    );
+    if (row !== null) this.#begin(row, store);
+    return row;
+  }
+
+  /** Those of a store, oldest first, as far as they have come. */
+  async list(store: string): Promise<readonly WebhookRow[]> {
+    const rows = await this.#room.storage.webhooks.list({ store });
+    return rows.map((row) => Object.assign({}, row, this.#running.get(row.id)?.courier.standing));
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#room.storage.webhooks.remove(id);
+    this.#end(id);
+  }
+
+  /** Sends a ping; one that is answered with 2xx makes an inactive webhook active again, from its cursor on (stores.md §17.4). */
+  async ping(row: WebhookRow, store: StoreRow): Promise<Answered> {
+    const { storage, newId } = this.#room;
+    const timestamp = new Date(storage.now()).toISOString();
+    const answered = await this.#send(
+      row,
+      { event: 'ping', store: store.name, timestamp },
+      newId(),
+    );
+    if (answered.error === null) await this.#reactivate(row.id, store);
+    return answered;
+  }
+
+  deliveries(id: string, limit: number): Promise<readonly Delivery[]> {
+    return this.#room.storage.webhooks.deliveries(id, limit);
+  }
+
+  async #resume(): Promise<void> {
+    const { storage } = this.#room;
+    for (const row of await storage.webhooks.list('active')) {
+      // oxlint-disable-next-line no-await-in-loop -- not all at once
+      const store = await storage.stores.get(row.store);
+      if (store !== null) this.#begin(row, store);
+    }
+  }
+
+  async #reactivate(id: string, store: StoreRow): Promise<void> {
+    const { webhooks } = this.#room.storage;
+    const row = await webhooks.get(id);
+    if (row === null || row.inactiveReason === null) return;
+    const standing = { cursor: row.cursor, inactiveReason: null, failures: 0, retryAt: null };
+    if (await webhooks.note(id, standing, null)) this.#begin({ ...row, ...standing }, store);
+  }
+
+  #begin(row: WebhookRow, store: StoreRow): void {
+    const former = this.#running.get(row.id)?.courier;
+    // One that has just given up is about to end.
+    if (this.#isOver || (former !== undefined && former.standing.inactiveReason === null)) return;
+    this.#end(row.id);
+    const { storage, bus, clock, limits, report } = this.#room;
+    const send: CourierRoom['send'] = (to, body, id) => this.#send(to, body, id);
+    const courier = new Courier({ storage, clock, limits, report, send }, row, store.name);
+    const unsubscribe = bus.subscribe(`store.${store.id}`, () => courier.hint());
+    this.#running.set(row.id, { courier, unsubscribe });
+    const ended = courier.ended.then(() => {
+      this.#ending.delete(ended);
+      if (this.#running.get(row.id)?.courier === courier) this.#end(row.id);
+    });
+    this.#ending.add(ended);
+  }
+
+  #end(id: string): void {
+    const running = this.#running.get(id);
+    this.#running.delete(id);
+    running?.unsubscribe();
+    running?.courier.stop();
+  }
+
+  #send(webhook: WebhookRow, content: object, id: string): Promise<Answered> {
+    const { clock, storage } = this.#room;
+    const body = JSON.stringify(content);
+    const headers = {
+      'Content-Type': 'application/json',
+      'User-Agent': 'Holdfast',
+      'Holdfast-Delivery': id,
+      ...signatureOf(webhook.secret, body, storage.now()),
+    };
+    return post(new URL(webhook.url), { body, headers }, { allowed: this.#allowed, clock });
+  }
+}

@@ -97,7 +97,9 @@ function pageOf(answer: Answer): readonly unknown[] {
 /** A query string of what is given. */
 export function queryOf(asked: { readonly [name: string]: unknown }): string {
   const given = Object.entries(asked).filter(([, value]) => value !== undefined && value !== null);
-  return new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+  return new URLSearchParams(
+    given.map(([name, value]): [string, string] => [name, String(value)]),
+  ).toString();
 }
 
 function entryOf(entry: { readonly [field: string]: unknown }): ReadEntry {

@@ -15,7 +15,7 @@ export type Listener = {
 export class Group {
   readonly key: string;
   readonly hash: string;
-  readonly listeners = new Set<Listener>();
+  readonly listeners: Set<Listener> = new Set();
   readonly #audience: Audience;
   #cursor: Seq;
 

@@ -4,7 +4,8 @@ import { refusals, scopes as names } from './names.ts';
 export type Schema = { readonly [keyword: string]: unknown };
 
 /** A reference to one of {@link schemas}. */
-export function ref(name: keyof typeof schemas): Schema {
+export function ref(name: string): Schema {
+  if (!Object.hasOwn(schemas, name)) throw new TypeError(`There is no schema ${name}.`);
   return { $ref: `#/components/schemas/${name}` };
 }
 
@@ -67,7 +68,7 @@ const leafType: Schema = {
 };
 
 /** The schemas that operations share; the TypeScript types are those of the code that answers. */
-export const schemas = {
+export const schemas: { readonly [name: string]: Schema } = {
   Error: object(
     {
       error: {
@@ -307,4 +308,4 @@ export const schemas = {
   Ok: object({ ok: { const: true } }),
   Health: object({ status: text }),
   Readiness: object({ status: text, checks: { type: 'object', additionalProperties: text } }),
-} as const satisfies { readonly [name: string]: Schema };
+};

@@ -1,0 +1,117 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { isObject } from '@holdfast/protocol';
+
+// Valid both as TypeScript and as JavaScript.
+const source = `import { createClient } from '@holdfast/client';
+import { createServer } from '@holdfast/server';
+import { memory } from '@holdfast/server/storage/memory';
+
+const server = createServer({ storage: memory() });
+const { url } = await server.listen();
+await server.stores.create('acme/app');
+const { rawToken } = await server.tokens.issue({
+  name: 'app',
+  org: 'acme',
+  scopes: ['entries:read', 'entries:write'],
+  storeAccess: { mode: 'all' },
+  expiresAt: null,
+  createdBy: null,
+});
+const client = createClient({ url, token: rawToken });
+const store = client.store('acme/app');
+await store.ready;
+await store.put('greeting', 'hello').committed;
+console.log('the store says ' + JSON.stringify(store.get('greeting')));
+await client.close();
+await server.close();
+`;
+
+/*
+ * Packs every package as it would be published, installs the packs in an empty project, and uses them there: the types
+ * resolve, a server and a client speak, the command runs, and nothing came along that only this repository needs. Run
+ * `npm run build` first.
+ */
+const packages = ['protocol', 'engine', 'client', 'server', 'dashboard', 'cli'];
+const ours = manifest('package.json');
+const work = mkdtempSync(join(tmpdir(), 'holdfast-packed-'));
+try {
+  const packs = packages.map(pack);
+  const app = join(work, 'app');
+  mkdirSync(app);
+  install(app, packs);
+  refuseStrangers(app);
+  checkTypes(app);
+  console.log(run(app, process.execPath, ['app.mjs']).trim());
+  const help = run(app, process.execPath, ['node_modules/@holdfast/cli/bin/holdfast.js', '--help']);
+  if (!help.includes('holdfast')) throw new Error(`the command says: ${help}`);
+  console.log('types resolve, the server and the client speak, the command runs');
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
+
+function pack(name: string): string {
+  const told = run(resolve('packages', name), 'npm', [
+    'pack',
+    '--silent',
+    '--pack-destination',
+    work,
+  ]);
+  return join(work, told.trim().split('\n').at(-1) ?? '');
+}
+
+function install(app: string, packs: readonly string[]): void {
+  writeFileSync(join(app, 'package.json'), JSON.stringify({ type: 'module', private: true }));
+  writeFileSync(join(app, 'app.ts'), source);
+  writeFileSync(join(app, 'app.mjs'), source);
+  const compiler = `typescript@${String(ours['typescript'])}`;
+  const types = `@types/node@${String(ours['@types/node'])}`;
+  const quiet = ['--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline', '--silent'];
+  run(app, 'npm', ['install', ...quiet, ...packs, compiler, types]);
+}
+
+/** What only tests and builds of this repository need is nobody else's to download. */
+function refuseStrangers(app: string): void {
+  const installed = readdirSync(join(app, 'node_modules'));
+  const wanted = new Set(['typescript', '@types']);
+  const leaked = Object.keys(ours)
+    .map((name) => name.split('/')[0] ?? name)
+    .filter((name) => installed.includes(name) && !wanted.has(name));
+  if (leaked.length > 0) throw new Error(`installed with the packages: ${leaked.join(', ')}`);
+}
+
+function checkTypes(app: string): void {
+  const options = [
+    '--noEmit',
+    '--strict',
+    '--target',
+    'es2022',
+    '--module',
+    'nodenext',
+    '--types',
+    'node',
+  ];
+  run(app, join(app, 'node_modules/.bin/tsc'), [...options, 'app.ts']);
+}
+
+function run(cwd: string, command: string, args: readonly string[]): string {
+  try {
+    return execFileSync(command, args, {
+      cwd,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  } catch (error) {
+    const told = isObject(error) ? `${String(error['stdout'])}${String(error['stderr'])}` : '';
+    throw new Error(`${command} ${args.join(' ')} failed:\n${told}`, { cause: error });
+  }
+}
+
+/** The development dependencies of this repository. */
+function manifest(file: string): { readonly [name: string]: unknown } {
+  const parsed: unknown = JSON.parse(readFileSync(file, 'utf8'));
+  const development = isObject(parsed) ? parsed['devDependencies'] : null;
+  return isObject(development) ? development : {};
+}

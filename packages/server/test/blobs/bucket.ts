@@ -19,6 +19,7 @@ export async function startBucket(): Promise<BucketServer> {
     // How requests are signed is the SDK's business.
     allowMismatchedSignatures: true,
   });
+  server.logger.silent = true;
   const { port } = await server.run();
   const client = new S3Client({
     endpoint: `http://127.0.0.1:${port}`,

@@ -8,6 +8,8 @@ declare module '@20minutes/s3rver' {
       readonly silent: boolean;
       readonly allowMismatchedSignatures: boolean;
     });
+    /** Its log, by winston. */
+    readonly logger: { silent: boolean };
     run(): Promise<{ readonly port: number }>;
     close(): Promise<void>;
   }

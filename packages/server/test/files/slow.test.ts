@@ -66,4 +66,4 @@ test('S99 who downloads and does not read makes the server read no further, and 
   socket.destroy();
   await until(ended);
   expect(read()).toBeLessThan(20 * MEGABYTE);
-});
+}, 60_000);

@@ -122,12 +122,13 @@ export class StoreHub {
         break;
       case 'message':
         this.#hear(news);
-        this.#decide();
         break;
       case 'reply':
       case 'connection':
         break;
     }
+    // A reply, too, may be what the replica has waited for.
+    this.#decide();
   }
 
   /** A channel wants to be joined: now, or when the leader's own is live. */

@@ -48,6 +48,8 @@ export class TableSeat implements Seat {
   readonly #relay: Relay;
   readonly #peers: Peers;
   readonly #hubs = new Map<StoreName, StoreHub>();
+  /** Stores of which we know what others have left, since they were joined. */
+  readonly #live = new Set<StoreName>();
   readonly #hints = new Set<(hint: NetworkHint) => void>();
   readonly #inputs: Wish[] = [];
   readonly #setAlarm: (at: number) => void;
@@ -128,8 +130,9 @@ export class TableSeat implements Seat {
     for (const [name, hub] of this.#hubs) {
       if (hub.store !== store) continue;
       hub.heard(store, news);
-      const isComplete = news.type === 'message' && news.event === 'catch_up_complete';
-      if (isComplete) this.#adopt(name, hub);
+      const wasLive = this.#live.has(name);
+      if (!hub.isLive) this.#live.delete(name);
+      else if (!wasLive) this.#adopt(name, hub);
     }
   }
 
@@ -308,6 +311,7 @@ export class TableSeat implements Seat {
   /** Sends what tabs that are gone have left in the outbox of a store. */
   #adopt(name: StoreName, hub: StoreHub): void {
     if (!this.#isLeading || this.#cache === null || !hub.isLive) return;
+    this.#live.add(name);
     this.#cache.orphans(name).then((requests) => {
       const { store } = hub;
       if (!this.#isLeading || store === null || !hub.isLive) return;

@@ -64,8 +64,8 @@ class Chaos {
   readonly #readers: Reader[] = [];
   readonly #faults: { [kind: string]: number } = {};
   readonly #timers: NodeJS.Timeout[] = [];
-  /** What is going on and ends by itself: a frozen tab, a server that restarts. */
-  #pending: Promise<unknown> = Promise.resolve();
+  /** What is going on and ends by itself: a server that restarts, a tab that is frozen. */
+  readonly #pending = { server: Promise.resolve(), tab: Promise.resolve() };
   #tab: Tab | null = null;
   #proxy: FaultyProxy | null = null;
   #child: Child;
@@ -138,11 +138,11 @@ class Chaos {
         this.#timers.push(setTimeout(() => (proxy.climate = fairClimate), fault.ms));
         return;
       case 'kill':
-        this.#after(() => this.#restart(fault.ms));
+        this.#after('server', () => this.#restart(fault.ms));
         return;
       case 'freeze':
       case 'offline':
-        this.#after(async () => this.#tab?.[fault.does](fault.ms));
+        this.#after('tab', async () => this.#tab?.[fault.does](fault.ms));
         return;
       case 'bookmark':
         for (const reader of this.#readers) reader.bookmark();
@@ -150,8 +150,8 @@ class Chaos {
   }
 
   /** One after the other: a server is not killed while it is being started. */
-  #after(run: () => Promise<unknown>): void {
-    this.#pending = this.#pending.then(run);
+  #after(who: 'server' | 'tab', run: () => Promise<void>): void {
+    this.#pending[who] = this.#pending[who].then(run);
   }
 
   async #restart(pauseMs: number): Promise<void> {
@@ -167,7 +167,7 @@ class Chaos {
 
   /** The weather clears: everything is answered, and every replica is where the last write is. */
   async #rest(proxy: FaultyProxy): Promise<void> {
-    await this.#pending;
+    await Promise.all([this.#pending.server, this.#pending.tab]);
     for (const timer of this.#timers) clearInterval(timer);
     proxy.climate = fairClimate;
     // Half-open ones among them, so that nobody waits for the dead.

@@ -58,6 +58,10 @@ export type ServerOptions = {
   readonly console?: string;
   /** Default: silent. */
   readonly log?: ServerLog;
+  /** Commits that take longer are told to the log. Default: 1000; `false`: none. */
+  readonly slowCommitMs?: number | false;
+  /** Whether `/metrics` answers (stores.md §19.2); it tells of no store and no token. Default: yes. */
+  readonly metrics?: boolean;
   /** Time and timers; for tests. Default: the system's. */
   readonly clock?: Clock;
 };
@@ -120,4 +124,6 @@ export const optionNames: ReadonlySet<string> = new Set([
   'console',
   'log',
   'clock',
+  'slowCommitMs',
+  'metrics',
 ]);

@@ -20,7 +20,9 @@ import { doorTo } from './host/door.ts';
 import { PresenceTopics } from './host/presence-topics.ts';
 import type { HostRoom } from './host/store-host.ts';
 import { Stores } from './host/stores.ts';
+import { addGauges, figuresOf, type Parts } from './gauges.ts';
 import { createHttp } from './http/index.ts';
+import { measuredBlobs, Meters, meterProcess } from './metrics/index.ts';
 import { limitsOf, quotasOf } from './limits.ts';
 import { version } from './version.ts';
 import {
@@ -42,6 +44,7 @@ import { Webhooks } from './webhooks/index.ts';
 
 const EXPIRY_SWEEP_MS = 15_000;
 const RETRY_AFTER_MS = 1000;
+const SLOW_COMMIT_MS = 1000;
 
 const silent: ServerLog = { info: () => undefined, error: () => undefined };
 /**
@@ -72,6 +75,9 @@ class HoldfastServer implements Server {
   readonly #tokens: TokenAuthority;
   readonly #sockets: Sockets;
   readonly #http: HttpServer;
+  readonly #meters = new Meters();
+  readonly #unmeter: () => void;
+  readonly #since: number;
   #numbers = 0;
   #draining = false;
   #expiryTimer: unknown = null;
@@ -83,6 +89,7 @@ class HoldfastServer implements Server {
     this.#options = options;
     this.#log = options.log ?? silent;
     this.#clock = options.clock ?? systemClock;
+    this.#since = this.#clock.now();
     this.#limits = limitsOf(options.limits);
     this.#quotas = quotasOf(options.quotas);
     const retention = retentionOf(options.retention);
@@ -90,10 +97,11 @@ class HoldfastServer implements Server {
     this.#rates = new Rates(rates, () => this.#clock.now());
     // Last of what may throw: from here on there is something to close.
     this.#storage = openStorage(options);
+    this.#unmeter = meterProcess(this.#meters);
     const room = this.#hostRoom();
     this.#openStores = new Stores(room);
     this.#presence = new PresenceTopics(room);
-    this.#files = new Files({ ...room, blobs: openBlobs(options) });
+    this.#files = new Files({ ...room, blobs: measuredBlobs(openBlobs(options), this.#meters) });
     this.#webhooks = new Webhooks({ ...room, newId: randomUUID }, options.webhooks);
     this.#tokens = new TokenAuthority(
       this.#storage,
@@ -108,11 +116,9 @@ class HoldfastServer implements Server {
     this.#sockets = new Sockets(this.#socketRoom(room, access), (request) =>
       this.#originAllowed(request),
     );
+    addGauges(this.#parts(), version);
     this.#http = this.#createHttp(access);
-    this.#compactor = new Compactor(
-      { storage: this.#storage, stores: this.#openStores, clock: this.#clock, report: room.report },
-      retention,
-    );
+    this.#compactor = new Compactor({ ...room, stores: this.#openStores }, retention);
     this.#armExpiry();
     this.#files.collector.start();
     this.#webhooks.start();
@@ -188,6 +194,7 @@ class HoldfastServer implements Server {
   async #close(retryAfterMs: number): Promise<void> {
     this.#draining = true;
     this.#closingSignal.abort();
+    this.#unmeter();
     this.#clock.clearTimeout(this.#expiryTimer);
     this.#compactor.stop();
     this.#sockets.stopReading();
@@ -215,7 +222,12 @@ class HoldfastServer implements Server {
       clock: this.#clock,
       limits: this.#limits,
       ...this.#quotas,
-      report: (what, error) => this.#log.error({ err: error }, what),
+      meters: this.#meters,
+      slow: slowLog(this.#options.slowCommitMs, this.#log),
+      report: (what, error) => {
+        this.#meters.errors.add();
+        this.#log.error({ err: error }, what);
+      },
       stopped: ({ id }) => this.#stopped(id),
     };
   }
@@ -236,7 +248,7 @@ class HoldfastServer implements Server {
       access,
       rates: this.#rates,
       files: this.#files,
-      flusher: new Flusher(),
+      flusher: new Flusher(this.#meters, () => this.#clock.now()),
       snapshots: new Snapshots(),
       fanouts: new Fanouts(),
       presence: this.#presence,
@@ -265,6 +277,9 @@ class HoldfastServer implements Server {
       onTokenRevoked: () => this.#sockets.recheckSoon(),
       onFailure: (error, errorId) => this.#log.error({ err: error, errorId }, 'a request failed'),
       limits: this.#limits,
+      meters: this.#meters,
+      tellsMetrics: this.#options.metrics ?? true,
+      figures: () => figuresOf(this.#parts(), this.#since),
       origins: this.#options.origins ?? [],
       statusOf: (id, principal) =>
         storeFigures(
@@ -284,6 +299,16 @@ class HoldfastServer implements Server {
       else socket.destroy();
     });
     return http;
+  }
+
+  #parts(): Parts {
+    return {
+      stores: this.#openStores,
+      sockets: this.#sockets,
+      presence: this.#presence,
+      meters: this.#meters,
+      clock: this.#clock,
+    };
   }
 
   async #ready(): Promise<{ ok: boolean; checks: { [part: string]: string } }> {
@@ -321,6 +346,13 @@ class HoldfastServer implements Server {
       await this.stores.archive(row.id);
     }
   }
+}
+
+function slowLog(
+  ms: ServerOptions['slowCommitMs'] = SLOW_COMMIT_MS,
+  log: ServerLog,
+): HostRoom['slow'] {
+  return ms === false ? null : { ms, tell: (commit) => log.info(commit, 'slow commit') };
 }
 
 function openBlobs({ data, storage, files }: ServerOptions): Blobs {

@@ -1,4 +1,5 @@
 import type { Seq } from '@holdfast/protocol';
+import type { Meters } from '../metrics/index.ts';
 import type { Storage } from '../storage/port.ts';
 import type { Clock } from './clock.ts';
 import type { Stores } from './stores.ts';
@@ -18,6 +19,7 @@ type CompactorRoom = {
   readonly storage: Storage;
   readonly stores: Stores;
   readonly clock: Clock;
+  readonly meters: Meters;
   readonly report: (what: string, error: unknown) => void;
 };
 
@@ -44,6 +46,8 @@ export class Compactor {
   readonly #retention: LogRetention;
   #timer: unknown = null;
   #stopped = false;
+  /** The first op that the store in hand retained at the last look. */
+  #oldest: Seq = 0;
 
   constructor(room: CompactorRoom, retention: LogRetention) {
     this.#room = room;
@@ -85,11 +89,14 @@ export class Compactor {
   }
 
   async #compact(store: string): Promise<void> {
-    const { storage, stores, clock } = this.#room;
+    const { storage, stores, clock, meters } = this.#room;
     let forgot = false;
     for (let through = await this.#next(store); through !== null && !this.#stopped;) {
+      const since = clock.now();
       // oxlint-disable-next-line no-await-in-loop -- step by step
-      await storage.compact(store, through, STEP);
+      const oldest = await storage.compact(store, through, STEP);
+      meters.compactionTime.observeMs(clock.now() - since);
+      meters.compactedOps.add(oldest - this.#oldest);
       forgot = true;
       // oxlint-disable-next-line no-await-in-loop -- writes come first
       await new Promise<void>((resolve) => clock.setImmediate(resolve));
@@ -105,6 +112,7 @@ export class Compactor {
     const standing = await storage.open(store);
     if (standing === null) return null;
     const { head, oldestSeq } = standing;
+    this.#oldest = oldestSeq;
     const most = head - this.#retention.ops;
     if (oldestSeq > most) return null;
     const before = storage.now() - this.#retention.ms;

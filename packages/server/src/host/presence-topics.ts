@@ -67,6 +67,13 @@ export class PresenceTopics {
     return topic.join(arrival);
   }
 
+  /** How many topics are open here, and how many members of this node they have. */
+  counts(): { readonly topics: number; readonly members: number } {
+    let members = 0;
+    for (const topic of this.#topics.values()) members += topic.size;
+    return { topics: this.#topics.size, members };
+  }
+
   /** This node goes; who is here has a while to come back by another one. */
   close(): void {
     for (const topic of this.#topics.values()) topic.close();
@@ -103,6 +110,10 @@ class Topic {
     this.#roster = new Roster({ node, now: room.clock.now() });
     this.#leaveBus = room.bus.subscribe(this.#name, (bytes) => this.#hear(bytes));
     this.#publish(this.#roster.hello());
+  }
+
+  get size(): number {
+    return this.#seats.size;
   }
 
   join({ who, state, seat }: Arrival): Attendance | Refusal {

@@ -15,42 +15,15 @@ import {
   HoldfastError,
   type Limits,
   type OpId,
-  type Refusal,
   type Seq,
-  type WriteReply,
 } from '@holdfast/protocol';
 import type { Bus } from '../bus/port.ts';
 import type { AppendResult, Storage, StoreRow } from '../storage/port.ts';
+import { CommitTimes, type Meters } from '../metrics/index.ts';
 import type { Clock } from './clock.ts';
 import { LeaseAlarm } from './lease-alarm.ts';
 import { LogRing } from './log-ring.ts';
-
-/** Where the answer to a submission goes. */
-export type Receiver = {
-  answered(ticket: number, answer: WriteReply | Refusal): void;
-  /** The host stopped for a bug: nobody knows the outcome. Channels need not hear it, for they are closed. */
-  lost?(): void;
-};
-
-type Asked = {
-  readonly deviceId: DeviceId;
-  readonly opId: OpId;
-  readonly receiver: Receiver;
-};
-
-/** A receiver that also tells somebody else that it was answered. */
-function followed(receiver: Receiver, done: () => void): Receiver {
-  return {
-    answered: (ticket, answer) => {
-      receiver.answered(ticket, answer);
-      done();
-    },
-    lost: () => {
-      receiver.lost?.();
-      done();
-    },
-  };
-}
+import { OpenRequests, type Receiver, type RequestNotes } from './requests.ts';
 
 /** Hears the facts of a store, in seq order, no commit split, before the replies that rest on them. */
 export type Follower = (ops: readonly LoggedOp[]) => void;
@@ -62,6 +35,9 @@ export type HostRoom = {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly quotas?: Quotas;
+  readonly meters: Meters;
+  /** Who hears of slow commits, if anybody. */
+  readonly slow: RequestNotes['slow'];
   /** Something failed that nobody asked for: the operator's log. */
   readonly report: (what: string, error: unknown) => void;
   /** A host stopped for a bug: its channels are to be closed, and the store opened afresh. */
@@ -78,8 +54,8 @@ export class StoreHost {
   readonly #room: HostRoom;
   readonly #authority: Authority;
   readonly #ring: LogRing;
-  /** Who waits for the answer to which request, by ticket. */
-  readonly #open = new Map<number, Asked>();
+  readonly #requests: OpenRequests;
+  readonly #times = new CommitTimes();
   readonly #followers = new Set<Follower>();
   /** Tells of leases that end because nobody renews them. */
   readonly leaseAlarm: LeaseAlarm;
@@ -105,6 +81,8 @@ export class StoreHost {
     this.#dedupeSince = opened.dedupeSince;
     this.#head = opened.head;
     this.#ring = new LogRing(opened.head);
+    const { meters, slow, clock } = room;
+    this.#requests = new OpenRequests({ store: row.name, now: () => clock.now(), meters, slow });
     this.leaseAlarm = new LeaseAlarm(room.clock, () => this.#instant());
     this.#authority = new Authority({
       head: opened.head,
@@ -175,23 +153,13 @@ export class StoreHost {
 
   /** Takes a request to the authority; the receiver hears the answer under the submission's ticket. */
   submit(submission: Submission, receiver: Receiver): void {
-    const { ticket, deviceId, opId } = submission;
-    this.#open.set(ticket, { deviceId, opId, receiver });
+    this.#requests.add(submission, receiver, this.#head);
     this.#step({ type: 'submit', submission });
   }
 
   /** Resolves when no request of this id is on its way, whichever channel it came by: what it came to is stored by then. */
-  async settled(deviceId: DeviceId, opId: OpId): Promise<void> {
-    const answers: Promise<void>[] = [];
-    for (const [ticket, asked] of this.#open) {
-      if (asked.deviceId !== deviceId || asked.opId !== opId) continue;
-      answers.push(
-        new Promise((resolve) => {
-          this.#open.set(ticket, { deviceId, opId, receiver: followed(asked.receiver, resolve) });
-        }),
-      );
-    }
-    await Promise.all(answers);
+  settled(deviceId: DeviceId, opId: OpId): Promise<void> {
+    return this.#requests.settled(deviceId, opId);
   }
 
   /** Tells that a channel is gone, so that its block is forgotten. */
@@ -213,6 +181,11 @@ export class StoreHost {
   archive(archived: boolean): void {
     this.#archived = archived;
     this.#step({ type: 'archived', archived });
+  }
+
+  /** When the commit of a recent seq was stored, as monotonic milliseconds; null for older ones. */
+  storedAt(seq: Seq): number | null {
+    return this.#times.at(seq);
   }
 
   /** Hears everything that commits after this call. */
@@ -282,8 +255,7 @@ export class StoreHost {
     const state = JSON.stringify(this.#authority.describe());
     this.#room.report(`store ${this.row.name} stopped at ${state}`, error);
     this.#followers.clear();
-    for (const { receiver } of this.#open.values()) receiver.lost?.();
-    this.#open.clear();
+    this.#requests.lose();
     this.#drained?.();
     // Not amid the work of whoever asked.
     this.#room.clock.setImmediate(() => this.#room.stopped(this.row));
@@ -301,7 +273,7 @@ export class StoreHost {
         this.#committed(effect.ops);
         return;
       case 'reply':
-        this.#reply(effect.ticket, effect.answer);
+        this.#requests.answer(effect.ticket, effect.answer);
         return;
       case 'lookup':
         void this.#lookup(effect);
@@ -321,7 +293,10 @@ export class StoreHost {
   }
 
   async #append(batch: number, expected: Seq, content: Batch): Promise<void> {
+    const { meters, clock } = this.#room;
+    const since = clock.now();
     const result = await this.#stored(expected, content);
+    meters.appendTime.observeMs(clock.now() - since);
     if (result.status === 'stored') {
       this.#step({ type: 'stored', batch });
       this.#room.bus.publish(`store.${this.row.id}`, new TextEncoder().encode(String(this.#head)));
@@ -346,13 +321,18 @@ export class StoreHost {
     this.#ring.push(ops);
     this.leaseAlarm.follow(ops);
     this.#head = last.seq;
+    this.#times.stored(last.seq, this.#room.clock.now());
+    this.#count(ops);
     for (const follower of this.#followers) follower(ops);
   }
 
-  #reply(ticket: number, answer: WriteReply | Refusal): void {
-    const asked = this.#open.get(ticket);
-    this.#open.delete(ticket);
-    asked?.receiver.answered(ticket, answer);
+  #count(ops: readonly LoggedOp[]): void {
+    const { commits, ops: counts } = this.#room.meters;
+    for (const { op, tx, seq } of ops) {
+      counts.add(op);
+      // A commit of several ops is named by the last of them.
+      if (tx === null || tx === seq) commits.add();
+    }
   }
 
   async #lookup(effect: Extract<AuthorityEffect, { type: 'lookup' }>): Promise<void> {

@@ -4,6 +4,7 @@ import type { EpochMs, Limits, Refusal, Seq, WriteReply } from '@holdfast/protoc
 
 import type { Access, Principal, Rates, TokenAuthority } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
+import type { Meters } from '../metrics/index.ts';
 import type { Storage, StoreRow } from '../storage/port.ts';
 import type { Webhooks } from '../webhooks/index.ts';
 
@@ -31,6 +32,27 @@ export type StoreFigures = {
 export type Readiness = {
   readonly ok: boolean;
   readonly checks: { readonly [part: string]: string };
+};
+
+/** What a server has open, for its administrators. */
+export type ServerFigures = {
+  readonly uptime_ms: number;
+  readonly sockets: number;
+  readonly channels: { readonly store: number; readonly presence: number };
+  readonly unsent_bytes: number;
+  readonly lag_ops: number;
+  readonly commits: number;
+  readonly stores: readonly StoreGauges[];
+};
+
+/** An open store, as its authority stands. */
+export type StoreGauges = {
+  readonly row: StoreRow;
+  readonly head: Seq;
+  readonly leaves: number;
+  readonly queued: number;
+  readonly blocked: number;
+  readonly phase: string;
 };
 
 /** A request that came by no channel. */
@@ -108,6 +130,11 @@ export type HttpDeps = {
   readonly origins: readonly string[];
   /** Where the built console lies, if anywhere. */
   readonly consoleDirectory?: string;
+  readonly meters: Meters;
+  /** Whether `/metrics` answers. Default: yes. */
+  readonly tellsMetrics?: boolean;
+  /** What is open now. */
+  readonly figures: () => ServerFigures;
   /** The figures of a store, as far as the principal may read. */
   readonly statusOf: (storeId: string, principal: Principal) => Promise<StoreFigures>;
 };

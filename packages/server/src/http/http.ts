@@ -14,6 +14,7 @@ import { routeFiles } from './files.ts';
 import { addRate } from './identify.ts';
 import { routeHealth } from './health.ts';
 import { routeHistory } from './history.ts';
+import { measureRequests, routeMetrics } from './metrics.ts';
 import { routeOpenApi } from './openapi/index.ts';
 import { routeExport } from './export.ts';
 import { routeImport } from './import.ts';
@@ -61,6 +62,7 @@ const corsHeaders = {
 /** The HTTP surface of a server, as one fetch handler (stores.md §15). */
 export function createHttp(deps: HttpDeps): Hono {
   const app = new Hono();
+  app.use(measureRequests(deps.meters, deps.clock));
   app.use(async (c, next) => {
     const asked = c.req.header('x-request-id') ?? '';
     await next();
@@ -81,6 +83,7 @@ export function createHttp(deps: HttpDeps): Hono {
     return next();
   });
   routeHealth(app, deps);
+  routeMetrics(app, deps);
   routeOpenApi(app, deps.version);
   routeWhoami(app, deps);
   routeStores(app, deps);
@@ -99,8 +102,18 @@ export function createHttp(deps: HttpDeps): Hono {
   app.all('/api/*', () => answerProblem(notFound()));
   routeConsole(app, deps.consoleDirectory);
   app.notFound(() => answerProblem(notFound()));
-  app.onError((error) => answerProblem(error instanceof Problem ? error : conceal(error, deps)));
+  app.onError((error) => {
+    const problem = error instanceof Problem ? error : conceal(error, deps);
+    deps.meters.refusals.add(reasonOf(problem), 'http');
+    return answerProblem(problem);
+  });
   return app;
+}
+
+/** What is forbidden has a reason of its own. */
+function reasonOf({ code, details }: Problem): string {
+  const { reason } = details;
+  return typeof reason === 'string' ? reason : code;
 }
 
 /** What failed inside goes to the log; the caller gets the id to find it by (stores.md §8). */

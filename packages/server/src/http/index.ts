@@ -1,2 +1,2 @@
-export type { HttpDeps, Readiness, StoreFigures } from './deps.ts';
+export type { HttpDeps, Readiness, ServerFigures, StoreFigures } from './deps.ts';
 export { createHttp } from './http.ts';

@@ -23,7 +23,7 @@ import {
 } from '@holdfast/protocol';
 import { refuseScope, type Scope } from '../access/index.ts';
 import { refuseSeq, stateAt } from '../host/history.ts';
-import type { Receiver } from '../host/store-host.ts';
+import type { Receiver } from '../host/requests.ts';
 import { Delivery, type ScopeChange } from './delivery.ts';
 import { hearExpiry } from './lease-notices.ts';
 import { stateEvent } from './legacy.ts';
@@ -71,6 +71,11 @@ export class StoreChannel implements Receiver {
 
   get storeId(): string {
     return this.#terms.host.row.id;
+  }
+
+  /** How many ops of its store it has yet to be told of, while it is on its way through the log. */
+  get behind(): number {
+    return this.#delivery.behind;
   }
 
   /** Called right after the join reply: what is missing follows, then what happens. */
@@ -278,7 +283,16 @@ export class StoreChannel implements Receiver {
     const seq = readAckSeq(payload);
     if (isRefusal(seq)) return seq;
     this.#delivery.acknowledged(seq);
+    this.#noteDelivery(seq);
     return {};
+  }
+
+  /** Of what was committed while the channel was joined: how long ago that was. */
+  #noteDelivery(seq: Seq): void {
+    const { host, plan } = this.#terms;
+    const storedAt = seq > plan.cut ? host.storedAt(seq) : null;
+    if (storedAt === null) return;
+    this.#room.meters.deliveryTime.observeMs(this.#room.clock.now() - storedAt);
   }
 
   /** Answers a question about the store once the writes pushed before it are answered (stores.md §7.5). */
@@ -325,8 +339,10 @@ export class StoreChannel implements Receiver {
   #answer(slot: number, response: object | Refusal): void {
     if (this.#closed) return;
     const { channel } = this.#terms;
-    if (isRefusal(response)) this.#port.answer({ channel, slot }, 'error', response.toResponse());
-    else this.#port.answer({ channel, slot }, 'ok', response);
+    if (isRefusal(response)) {
+      this.#room.meters.refusals.add(response.code, 'push');
+      this.#port.answer({ channel, slot }, 'error', response.toResponse());
+    } else this.#port.answer({ channel, slot }, 'ok', response);
     this.#order.answered(slot);
   }
 }

@@ -16,7 +16,7 @@ import { type Principal, sameGrants } from '../access/index.ts';
 import { StorageError } from '../storage/port.ts';
 import { StoreChannel } from './channel.ts';
 import { readHead } from './frame-head.ts';
-import { joinResponse } from './join.ts';
+import { catchUpOf, joinResponse } from './join.ts';
 import { Outbox } from './outbox.ts';
 import { Pings } from './pings.ts';
 import { admitPresence, PresenceChannel } from './presence-channel.ts';
@@ -87,6 +87,18 @@ export class Connection implements ChannelPort {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** What it has joined, and how many ops its channels have yet to be told of. */
+  standing(): { readonly stores: number; readonly presence: number; readonly behind: number } {
+    let behind = 0;
+    let stores = 0;
+    for (const { channel } of this.#channels.values()) {
+      if (!(channel instanceof StoreChannel)) continue;
+      stores += 1;
+      behind += channel.behind;
+    }
+    return { stores, presence: this.#channels.size - stores, behind };
   }
 
   get principal(): Principal {
@@ -177,6 +189,7 @@ export class Connection implements ChannelPort {
   #received(data: RawData, isBinary: boolean): void {
     if (this.#deaf) return;
     const bytes = bytesOf(data);
+    this.#room.meters.receivedFrames.add();
     const now = this.#room.clock.now();
     this.#perform(
       this.#listener.step({ type: 'received', now, frame: this.#read(bytes, isBinary) }),
@@ -270,6 +283,7 @@ export class Connection implements ChannelPort {
       return this.#join(channel, topic, payload);
     }
     const { host } = hold;
+    this.#room.meters.catchUps.add(...catchUpOf(plan));
     const terms = { channel, topic, codec: this.#codec, ...joining, grants, host, plan };
     const joined = new StoreChannel(this.#room, this, terms);
     this.#channels.set(channel, { channel: joined, release: () => hold.release() });
@@ -305,6 +319,9 @@ export class Connection implements ChannelPort {
   }
 
   #decline(channel: number, response: object): void {
+    if ('reason' in response && typeof response.reason === 'string') {
+      this.#room.meters.refusals.add(response.reason, 'join');
+    }
     const now = this.#room.clock.now();
     this.#perform(this.#listener.step({ type: 'refuse', now, channel, response }));
   }

@@ -50,7 +50,7 @@ export class Delivery implements Listener {
     this.#terms = terms;
     this.outbox = port.outbox;
     this.#audience = { dialect: terms.dialect, topic: terms.topic, codec: terms.codec };
-    this.#held = room.fanouts.hold(terms.host, room.clock);
+    this.#held = room.fanouts.hold(terms.host, room);
     this.#scope = terms.plan.scope;
     this.#place = terms.plan.from;
   }
@@ -58,6 +58,11 @@ export class Delivery implements Listener {
   /** What the client has, or is about to have. */
   get scope(): ChannelScope {
     return this.#scope;
+  }
+
+  /** How many ops lie between the channel's place in the log and the head. */
+  get behind(): number {
+    return typeof this.#place === 'number' ? this.#head - this.#place : 0;
   }
 
   begin(): void {
@@ -92,6 +97,7 @@ export class Delivery implements Listener {
   lag(cursor: Seq): void {
     if (typeof this.#place === 'object') this.#place.leave();
     this.#place = cursor;
+    this.#room.meters.lagging.add();
     this.#run(this.#goLive());
   }
 

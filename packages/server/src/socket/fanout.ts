@@ -4,6 +4,7 @@ import { flatten, isPlainObject, type Path, type Seq } from '@holdfast/protocol'
 import type { Clock } from '../host/clock.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import { Group, type Listener } from './group.ts';
+import type { Flusher } from './outbox.ts';
 import type { ChannelScope } from './scope.ts';
 import type { Audience } from './terms.ts';
 
@@ -29,6 +30,7 @@ type Visible = Map<Filter, LoggedOp[]>;
 /** Hands the facts of one store to its live channels: projected once for each scope, encoded once for each group. */
 export class Fanout {
   readonly #clock: Clock;
+  readonly #flusher: Flusher;
   readonly #groups = new Map<string, Group>();
   readonly #whole = new Set<Group>();
   readonly #filters = new Map<string, Filter>();
@@ -37,8 +39,12 @@ export class Fanout {
   #timer: unknown = null;
   #cursor: Seq;
 
-  constructor(host: StoreHost, clock: Clock) {
+  constructor(
+    host: StoreHost,
+    { clock, flusher }: { readonly clock: Clock; readonly flusher: Flusher },
+  ) {
     this.#clock = clock;
+    this.#flusher = flusher;
     this.#cursor = host.head;
     this.#unfollow = host.follow((ops) => this.#deliver(ops));
   }
@@ -99,6 +105,7 @@ export class Fanout {
   #deliver(ops: readonly LoggedOp[]): void {
     const to = ops.at(-1)?.seq ?? this.#cursor;
     this.#cursor = to;
+    this.#flusher.delivering(this.#clock.now());
     for (const group of this.#whole) group.deliver(ops, to);
     if (this.#filters.size === 0) return;
     for (const [{ groups }, visible] of this.#project(ops)) {

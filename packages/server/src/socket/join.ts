@@ -97,6 +97,13 @@ export function planJoin(room: SocketRoom, joiner: Joiner, request: JoinRequest)
   return { ...base, cut, from: 0, why, snapshot, unconfirmed: dialect === 3 };
 }
 
+/** The way to the present and why it is not the log, as the figures count them. */
+export function catchUpOf({ snapshot, why, from, cut }: JoinPlan): readonly [string, string] {
+  if (snapshot === null) return [from < cut ? 'tail' : 'none', 'none'];
+  const isResumed = snapshot.kind === 'chunked' && snapshot.next > 0;
+  return [isResumed ? 'resumed' : 'snapshot', why ?? 'none'];
+}
+
 function resumable(
   room: SocketRoom,
   { host, scope }: Joiner,

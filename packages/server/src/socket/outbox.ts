@@ -1,15 +1,40 @@
 import type { Socket } from 'node:net';
+import type { Meters } from '../metrics/index.ts';
 
 const CONCAT_BYTES_MAX = 256 * 1024;
 const nothing = Buffer.alloc(0);
 
 /** Writes every outbox that has something to say, once at the end of each turn of the event loop. */
 export class Flusher {
+  readonly #meters: Meters;
+  readonly #now: () => number;
   #dirty: Outbox[] = [];
   #armed = false;
+  /** Since when events of a commit are on their way in this turn. */
+  #since: number | null = null;
+
+  /** `now`: monotonic milliseconds. */
+  constructor(meters: Meters, now: () => number) {
+    this.#meters = meters;
+    this.#now = now;
+  }
 
   add(outbox: Outbox): void {
     this.#dirty.push(outbox);
+    this.#arm();
+  }
+
+  /** Events of a commit that is just stored are being handed out. */
+  delivering(now: number): void {
+    this.#since ??= now;
+    this.#arm();
+  }
+
+  sent(bytes: number): void {
+    this.#meters.sentBytes.add(bytes);
+  }
+
+  #arm(): void {
     if (this.#armed) return;
     this.#armed = true;
     process.nextTick(() => this.#flush());
@@ -20,6 +45,9 @@ export class Flusher {
     this.#dirty = [];
     this.#armed = false;
     for (const outbox of dirty) outbox.flush();
+    if (this.#since === null) return;
+    this.#meters.fanoutTime.observeMs(this.#now() - this.#since);
+    this.#since = null;
   }
 }
 
@@ -79,6 +107,7 @@ export class Outbox {
     this.#frames = [];
     const bytes = this.#bytes;
     this.#bytes = 0;
+    this.#flusher.sent(bytes);
     const [first] = frames;
     if (frames.length === 1 && first !== undefined) {
       this.#socket.write(first);

@@ -2,6 +2,7 @@ import type { Limits } from '@holdfast/protocol';
 import type { Access, Rates } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
 import type { Clock } from '../host/clock.ts';
+import type { Meters } from '../metrics/index.ts';
 import type { PresenceTopics } from '../host/presence-topics.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import type { Stores } from '../host/stores.ts';
@@ -19,6 +20,7 @@ export type SocketRoom = {
   readonly files: Files;
   readonly limits: Limits;
   readonly clock: Clock;
+  readonly meters: Meters;
   readonly flusher: Flusher;
   readonly snapshots: Snapshots;
   readonly fanouts: Fanouts;
@@ -32,10 +34,13 @@ export type SocketRoom = {
 export class Fanouts {
   readonly #byHost = new Map<StoreHost, { fanout: Fanout; users: number }>();
 
-  hold(host: StoreHost, clock: Clock): { readonly fanout: Fanout; release(): void } {
+  hold(
+    host: StoreHost,
+    room: Pick<SocketRoom, 'clock' | 'flusher'>,
+  ): { readonly fanout: Fanout; release(): void } {
     let held = this.#byHost.get(host);
     if (held === undefined) {
-      held = { fanout: new Fanout(host, clock), users: 0 };
+      held = { fanout: new Fanout(host, room), users: 0 };
       this.#byHost.set(host, held);
     }
     const kept = held;

@@ -64,21 +64,31 @@ export class Sockets {
     return bytes;
   }
 
+  /** What all sockets together have joined. */
+  channels(): { readonly store: number; readonly presence: number } {
+    let store = 0;
+    let presence = 0;
+    for (const connection of this.#open) {
+      const standing = connection.standing();
+      store += standing.stores;
+      presence += standing.presence;
+    }
+    return { store, presence };
+  }
+
   /** Answers one upgrade request, whatever it holds. */
   upgrade(request: IncomingMessage, raw: Socket, head: Buffer): void {
     raw.on('error', () => raw.destroy());
     this.#admit(request).then(
       (admitted) => {
-        if ('error' in admitted) {
-          refuseUpgrade(raw, admitted);
-          return;
-        }
-        const refusal = this.#refusal(admitted.principal);
-        if (refusal === null) this.#accept(request, { raw, head }, admitted);
-        else refuseUpgrade(raw, refusal);
+        const refusal = 'error' in admitted ? admitted : this.#refusal(admitted.principal);
+        this.#room.meters.upgrades.add(refusal?.error ?? 'accepted');
+        if (refusal !== null) refuseUpgrade(raw, refusal);
+        else if (!('error' in admitted)) this.#accept(request, { raw, head }, admitted);
       },
       (error: unknown) => {
         this.#room.report('an upgrade failed', error);
+        this.#room.meters.upgrades.add('unchecked');
         refuseUpgrade(raw, { error: 'unauthorized', detail: 'The token could not be checked.' });
       },
     );
@@ -183,10 +193,13 @@ export class Sockets {
     const now = this.#room.clock.now();
     this.#room.snapshots.sweep(now);
     this.#sweeps += 1;
+    let behind = 0;
     for (const connection of this.#open) {
       connection.sweep(now);
+      behind += connection.standing().behind;
       if (this.#sweeps % RECHECK_SWEEPS === 0) this.#recheckInTurn(connection, now);
     }
+    this.#room.meters.lag.sample(now, behind);
   }
 
   /** One check at a time; one without an end counts as failed, or whoever is revoked would stay (stores.md §11.3). */

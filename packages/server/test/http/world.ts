@@ -21,6 +21,7 @@ import { doorTo } from '../../src/host/door.ts';
 import { Stores } from '../../src/host/stores.ts';
 import { Files } from '../../src/files/index.ts';
 import { createHttp, type HttpDeps, type StoreFigures } from '../../src/http/index.ts';
+import { Meters } from '../../src/metrics/index.ts';
 import { memory } from '../../src/storage/index.ts';
 import type { Storage, StoreRow } from '../../src/storage/port.ts';
 import { Webhooks } from '../../src/webhooks/index.ts';
@@ -70,6 +71,7 @@ export class World {
   readonly files: Files;
   readonly app: Hono;
   readonly rates: Rates;
+  readonly meters: Meters = new Meters();
   readonly limits: Limits = { ...defaultLimits, max_json_body: 2048 };
   readonly archived: string[] = [];
   readonly revoked: string[] = [];
@@ -94,6 +96,8 @@ export class World {
       bus: memoryBus(),
       clock: systemClock,
       limits: defaultLimits,
+      meters: this.meters,
+      slow: null,
       report: (_what, error) => void this.failures.push(error),
       stopped: () => undefined,
     });
@@ -123,6 +127,16 @@ export class World {
       }),
       tokens: this.tokens,
       version: '0.0.0',
+      meters: this.meters,
+      figures: () => ({
+        uptime_ms: 1,
+        sockets: 0,
+        channels: { store: 0, presence: 0 },
+        unsent_bytes: 0,
+        lag_ops: 0,
+        commits: 0,
+        stores: [],
+      }),
       ready: () => ({ ok: true, checks: { database: 'ok', pubsub: 'ok' } }),
       now: () => this.clock.at,
       newId: () => this.newId(),

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { memoryBus } from '../../src/bus/memory.ts';
 import { systemClock } from '../../src/host/clock.ts';
 import { StoreHost } from '../../src/host/store-host.ts';
+import { Meters } from '../../src/metrics/index.ts';
 import { type Snapshot, Snapshots } from '../../src/socket/snapshots.ts';
 import { memory } from '../../src/storage/memory.ts';
 
@@ -24,7 +25,8 @@ async function openHost(): Promise<StoreHost> {
   if (row === null) throw new Error('no store');
   const limits = defaultLimits;
   const stopped = report.bind(null, 'stopped');
-  const room = { storage, bus: memoryBus(), clock: systemClock, limits, report, stopped };
+  const base = { storage, bus: memoryBus(), clock: systemClock, limits, report, stopped };
+  const room = { ...base, meters: new Meters(), slow: null };
   return StoreHost.open(room, row);
 }
 

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { memoryBus } from '../../src/bus/memory.ts';
 import { Compactor } from '../../src/host/compactor.ts';
 import { Stores } from '../../src/host/stores.ts';
+import { Meters } from '../../src/metrics/index.ts';
 import { VirtualClock } from '../conversation/clock.ts';
 
 const HOUR = 3_600_000;
@@ -16,9 +17,10 @@ async function stuck() {
   const storage = memory({ now: clock.wall });
   const failures: unknown[] = [];
   const report = (_what: string, error: unknown): void => void failures.push(error);
-  const room = { storage, bus: memoryBus(), clock, limits: defaultLimits, report };
-  const stores = new Stores({ ...room, stopped: () => undefined });
-  const compactor = new Compactor({ storage, stores, clock, report }, { ms: HOUR, ops: 1 });
+  const meters = new Meters();
+  const room = { storage, bus: memoryBus(), clock, limits: defaultLimits, meters, report };
+  const stores = new Stores({ ...room, slow: null, stopped: () => undefined });
+  const compactor = new Compactor({ ...room, stores }, { ms: HOUR, ops: 1 });
   const name = asStoreName('demo/main');
   await storage.stores.create({ id: 's', name, incarnation: 'i', expiresAt: null });
   const url = 'https://example.org/';

@@ -82,6 +82,23 @@ export const adminOperations: readonly Operation[] = [
   },
   {
     method: 'get',
+    path: '/api/server',
+    id: 'readServer',
+    summary:
+      'What the server has open: sockets, channels, queues, and the stores that the token may see.',
+    scope: 'admin',
+    answers: ok('The figures.', ref('ServerFigures')),
+  },
+  {
+    method: 'get',
+    path: '/metrics',
+    id: 'metrics',
+    summary: 'Figures for Prometheus, in its text format.',
+    scope: null,
+    answers: { 200: { says: 'The figures.', type: 'text/plain', schema: text } },
+  },
+  {
+    method: 'get',
     path: '/healthz',
     id: 'health',
     summary: 'The process lives.',

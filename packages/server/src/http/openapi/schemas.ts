@@ -306,6 +306,27 @@ export const schemas: { readonly [name: string]: Schema } = {
     ],
   ),
   Ok: object({ ok: { const: true } }),
+  ServerFigures: object({
+    version: text,
+    ready: { type: 'boolean' },
+    checks: { type: 'object', additionalProperties: text },
+    uptime_ms: seq,
+    sockets: seq,
+    channels: object({ store: seq, presence: seq }),
+    unsent_bytes: seq,
+    lag_ops: seq,
+    commits: seq,
+    stores: list(
+      object({
+        name: text,
+        head: seq,
+        leaves: seq,
+        queued: seq,
+        blocked: seq,
+        phase: text,
+      }),
+    ),
+  }),
   Health: object({ status: text }),
   Readiness: object({ status: text, checks: { type: 'object', additionalProperties: text } }),
 };

@@ -1,0 +1,118 @@
+import type { Submission } from '@holdfast/engine/authority';
+import {
+  type DeviceId,
+  isRefusal,
+  type OpId,
+  type Refusal,
+  type Seq,
+  type StoreName,
+  type WriteReply,
+} from '@holdfast/protocol';
+import type { Meters } from '../metrics/index.ts';
+
+/** Where the answer to a submission goes. */
+export type Receiver = {
+  answered(ticket: number, answer: WriteReply | Refusal): void;
+  /** The host stopped for a bug: nobody knows the outcome. Channels need not hear it, for they are closed. */
+  lost?(): void;
+};
+
+/** A commit that took longer than the operator wants. */
+export type SlowCommit = {
+  readonly store: StoreName;
+  readonly ms: number;
+  readonly seq: Seq;
+  readonly device_id: DeviceId;
+  readonly client_op_id: OpId;
+};
+
+/** What is noted of the requests of one store. */
+export type RequestNotes = {
+  readonly store: StoreName;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly meters: Meters;
+  /** Hears of commits slower than `ms`. */
+  readonly slow: { readonly ms: number; tell(commit: SlowCommit): void } | null;
+};
+
+type Asked = {
+  readonly deviceId: DeviceId;
+  readonly opId: OpId;
+  readonly receiver: Receiver;
+  readonly at: number;
+  /** The head when it came: an answer that names no later seq is that of an earlier request. */
+  readonly head: Seq;
+};
+
+/** A receiver that also tells somebody else that it was answered. */
+function followed(receiver: Receiver, done: () => void): Receiver {
+  return {
+    answered: (ticket, answer) => {
+      receiver.answered(ticket, answer);
+      done();
+    },
+    lost: () => {
+      receiver.lost?.();
+      done();
+    },
+  };
+}
+
+/** The requests of one store that wait for their answers, and who waits. */
+export class OpenRequests {
+  readonly #notes: RequestNotes;
+  readonly #open = new Map<number, Asked>();
+
+  constructor(notes: RequestNotes) {
+    this.#notes = notes;
+  }
+
+  add({ ticket, deviceId, opId }: Submission, receiver: Receiver, head: Seq): void {
+    const at = this.#notes.now();
+    this.#open.set(ticket, { deviceId, opId, receiver, at, head });
+  }
+
+  answer(ticket: number, answer: WriteReply | Refusal): void {
+    const asked = this.#open.get(ticket);
+    if (asked === undefined) return;
+    this.#open.delete(ticket);
+    this.#note(asked, answer);
+    asked.receiver.answered(ticket, answer);
+  }
+
+  /** Resolves when no request of this id is open. */
+  async settled(deviceId: DeviceId, opId: OpId): Promise<void> {
+    const answers: Promise<void>[] = [];
+    for (const [ticket, asked] of this.#open) {
+      if (asked.deviceId !== deviceId || asked.opId !== opId) continue;
+      answers.push(
+        new Promise((resolve) => {
+          this.#open.set(ticket, { ...asked, receiver: followed(asked.receiver, resolve) });
+        }),
+      );
+    }
+    await Promise.all(answers);
+  }
+
+  /** The host stopped: nobody will answer. */
+  lose(): void {
+    for (const { receiver } of this.#open.values()) receiver.lost?.();
+    this.#open.clear();
+  }
+
+  #note(asked: Asked, answer: WriteReply | Refusal): void {
+    const { meters, now, slow, store } = this.#notes;
+    if (isRefusal(answer) || !('store_seq' in answer)) return;
+    if (answer.store_seq <= asked.head) {
+      meters.dedupeHits.add();
+      return;
+    }
+    const ms = now() - asked.at;
+    meters.commitTime.observeMs(ms);
+    if (slow === null || ms < slow.ms) return;
+    meters.slowCommits.add();
+    const { deviceId, opId } = asked;
+    slow.tell({ store, ms, seq: answer.store_seq, device_id: deviceId, client_op_id: opId });
+  }
+}

@@ -1,0 +1,54 @@
+import type { Hono, MiddlewareHandler } from 'hono';
+import { matchedRoutes } from 'hono/route';
+
+import { seesStore } from '../access/index.ts';
+import { metricsText, metricsType, type Meters } from '../metrics/index.ts';
+import type { HttpDeps } from './deps.ts';
+import { answerProblem, notFound } from './errors.ts';
+import { identify, needScope } from './identify.ts';
+
+/** `/metrics` for Prometheus, unless it is turned off; `/api/server` for administrators (stores.md §19.2). */
+export function routeMetrics(app: Hono, deps: HttpDeps): void {
+  app.get('/metrics', () =>
+    deps.tellsMetrics === false
+      ? answerProblem(notFound())
+      : new Response(metricsText(deps.meters.families()), {
+          headers: { 'Content-Type': metricsType },
+        }),
+  );
+  app.get('/api/server', async (c) => {
+    const principal = await identify(deps, c);
+    needScope(principal, 'admin');
+    const { stores, ...figures } = deps.figures();
+    const seen = stores.filter(({ row }) => seesStore(principal, row));
+    const { ok, checks } = await deps.ready();
+    return c.json({
+      version: deps.version,
+      ready: ok,
+      checks,
+      ...figures,
+      stores: seen.map(({ row, ...gauges }) => Object.assign({ name: row.name }, gauges)),
+    });
+  });
+}
+
+/** Counts every request, by its route: paths name stores. */
+export function measureRequests(
+  meters: Meters,
+  clock: { readonly now: () => number },
+): MiddlewareHandler {
+  return async (c, next) => {
+    const since = clock.now();
+    await next();
+    const route = matchedRoutes(c).find(({ method, path }) => method !== 'ALL' && path !== '/*');
+    meters.requests.add(knownMethod(c.req.method), route?.path ?? 'other', String(c.res.status));
+    meters.requestTime.observeMs(clock.now() - since);
+  };
+}
+
+const methods = new Set(['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'OPTIONS']);
+
+/** Anybody may invent methods; a label for each would have no end. */
+function knownMethod(method: string): string {
+  return methods.has(method) ? method : 'other';
+}

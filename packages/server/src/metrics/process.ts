@@ -1,0 +1,77 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { Meters } from './meters.ts';
+
+const RESOLUTION_MS = 10;
+const NS_PER_SECOND = 1e9;
+
+/**
+ * Adds what the process tells of itself. The lag of the event loop is measured from the first scrape on, and told for the
+ * time since the scrape before: who never asks pays nothing. Returns how to end that.
+ */
+export function meterProcess(meters: Meters): () => void {
+  const lag = new LoopLag();
+  meters.gauge('holdfast_event_loop_lag_seconds', 'Lag of the event loop since the last scrape.', {
+    read: () => lag.read(),
+    label: 'quantile',
+  });
+  meters.gauge('process_resident_memory_bytes', 'Resident memory size.', {
+    read: () => process.memoryUsage.rss(),
+  });
+  meters.gauge('holdfast_memory_bytes', 'Memory of the JavaScript engine.', { read: heap });
+  meters.gauge('process_cpu_seconds_total', 'User and system CPU time spent.', {
+    read: cpuSeconds,
+    kind: 'counter',
+  });
+  meters.gauge('process_start_time_seconds', 'Start of the process, as Unix time.', {
+    read: () => performance.timeOrigin / 1000,
+  });
+  return () => lag.end();
+}
+
+class LoopLag {
+  #delays: ReturnType<typeof monitorEventLoopDelay> | null = null;
+  #ended = false;
+
+  read(): { readonly [quantile: string]: number } | null {
+    if (this.#ended) return null;
+    if (this.#delays === null) {
+      this.#delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+      this.#delays.enable();
+      return null;
+    }
+    const delays = this.#delays;
+    if (delays.count === 0) return null;
+    const lag = {
+      '0.5': secondsOf(delays.percentile(50)),
+      '0.99': secondsOf(delays.percentile(99)),
+      '1': secondsOf(delays.max),
+    };
+    delays.reset();
+    return lag;
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#delays?.disable();
+  }
+}
+
+/** What is measured is the time between two timers; what is beyond their period is lag. */
+function secondsOf(ns: number): number {
+  return Math.max(0, ns / NS_PER_SECOND - RESOLUTION_MS / 1000);
+}
+
+function heap(): { readonly [kind: string]: number } {
+  const { heapTotal, heapUsed, external, arrayBuffers } = process.memoryUsage();
+  return {
+    heap_total: heapTotal,
+    heap_used: heapUsed,
+    external,
+    array_buffers: arrayBuffers,
+  };
+}
+
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}

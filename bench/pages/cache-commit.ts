@@ -29,6 +29,7 @@ async function commitAll(name: string, batches: number, size: number): Promise<v
       seq: batch + 1,
       incarnation: 'first',
       scope: 'whole',
+      patterns: [],
       replaces: false,
       entries: leavesOf(batch, size),
       maps: [],

@@ -1,24 +1,13 @@
-import { HoldfastError, parseStoreName, type StoreName } from '@holdfast/protocol';
+import { asGlob, type Glob, parseStoreName, type StoreName } from '@holdfast/protocol';
 import { Pool, type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
 import { Cell } from './cell.ts';
 import { rooms } from './doors.ts';
-import {
-  checkOptions,
-  type ClientOptions,
-  closedError,
-  type Settings,
-  settingsOf,
-} from './options.ts';
+import { type ClientOptions, closedError, type Settings, settingsOf } from './options.ts';
+import { Part, type StoreOptions } from './part.ts';
 import type { Room } from './room.ts';
-import { Slot } from './slot.ts';
+import { Slot, unusedMs } from './slot.ts';
 import { Store } from './store.ts';
 import { type ConnectionStatus, Uplink } from './uplink.ts';
-
-/** How a store is opened. */
-export type StoreOptions = {
-  /** Absent: the whole store. `[]`: nothing of it; such a handle only writes, and downloads nothing. */
-  readonly scope?: readonly string[];
-};
 
 /** A client: one connection, and any number of stores over it. */
 export interface Client extends AsyncDisposable {
@@ -40,7 +29,6 @@ export function createClient(options: ClientOptions): Client {
 }
 
 const openStoresMax = 32;
-const unusedMs = 60_000;
 
 class StoreClient implements Client {
   readonly status: Cell<ConnectionStatus>;
@@ -65,7 +53,8 @@ class StoreClient implements Client {
     settings.tabs?.begin({
       session: this.#room.session,
       status: this.status,
-      retain: (name, isWriteOnly) => this.#retain(this.#slot(name), isWriteOnly),
+      retain: (name, isWriteOnly) =>
+        this.#retain(this.#slot(name), isWriteOnly ? [] : [asGlob('**')]),
     });
     void this.#sendLeft();
   }
@@ -74,15 +63,15 @@ class StoreClient implements Client {
     this.#assertOpen();
     const parsed = parseStoreName(name);
     if (parsed === null) throw new TypeError(`"${name}" is not a store name like org/name.`);
-    const isWriteOnly = isEmptyScope(options);
+    const part = new Part(options);
     const slot = this.#slot(parsed);
-    const release = this.#retain(slot, isWriteOnly);
+    const retain = (): Release => this.#retain(slot, part.globs);
+    const release = retain();
     const letGo = releaseOnce(() => {
       this.#forgotten.unregister(letGo);
       release();
     });
-    const retain = (): Release => this.#stores.hold(slot);
-    const store = new Store({ slot, isWriteOnly, retain }, letGo);
+    const store = new Store({ slot, part, retain }, letGo);
     this.#forgotten.register(store, release, letGo);
     return store;
   }
@@ -132,7 +121,7 @@ class StoreClient implements Client {
       for (const name of (await cache?.waiting?.()) ?? []) {
         if (this.#closing !== null) return;
         const slot = this.#slot(name);
-        const release = this.#retain(slot, false);
+        const release = this.#retain(slot, []);
         slot.store.settled().then(release, release);
       }
     } catch {
@@ -146,26 +135,17 @@ class StoreClient implements Client {
     return slot;
   }
 
-  /** Keeps a store open. One that is open to write only is opened anew for who reads, which it must be free for. */
-  #retain(slot: Slot, isWriteOnly: boolean): Release {
-    if (slot.isWriteOnly && !isWriteOnly) {
-      if (!this.#stores.evict(slot)) {
-        throw new HoldfastError('option_mismatch', { key: slot.key, open: 'scope []' });
-      }
-      slot.isWriteOnly = false;
-    }
-    return this.#stores.hold(slot);
+  /** Keeps a store open, and a part of it here. */
+  #retain(slot: Slot, globs: readonly Glob[]): Release {
+    const forget = slot.want(globs);
+    const release = this.#stores.hold(slot);
+    return releaseOnce(() => {
+      release();
+      forget();
+    });
   }
 
   #assertOpen(): void {
     if (this.#closing !== null) throw closedError('client');
   }
-}
-
-function isEmptyScope(options: StoreOptions): boolean {
-  checkOptions('store', options, { scope: 'object' });
-  const { scope } = options;
-  if (scope === undefined) return false;
-  if (Array.isArray(scope) && scope.length === 0) return true;
-  throw new TypeError('store: "scope" is absent, for the whole store, or [], to write only.');
 }

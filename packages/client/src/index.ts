@@ -8,7 +8,7 @@ export type {
   Migrate,
 } from './cache/port.ts';
 export { memoryCache } from './cache/memory.ts';
-export { type Client, createClient, type StoreOptions } from './client.ts';
+export { type Client, createClient } from './client.ts';
 export { decimal, fromEnvelope, type Native, toEnvelope, type Writable } from './envelopes.ts';
 export type { ClientEnv, NetworkHint } from './env.ts';
 export type {
@@ -24,16 +24,24 @@ export type { Lease, LeaseOptions } from './lease.ts';
 export type { Link, LinkConnection, LinkEvents } from './link/port.ts';
 export { type WebSocketClass, type WebSocketLike, webSocketLink } from './link/websocket.ts';
 export type { Page, PageOptions, Select } from './listing.ts';
-export type { ClientOptions, RejectedWrite, TokenSource } from './options.ts';
+export type { ClientOptions, RejectedWrite, Revocation, TokenSource } from './options.ts';
 export type { Compute, Flight, OnceOptions } from './once.ts';
 export type { Outbox } from './outbox.ts';
+export type { StoreOptions } from './part.ts';
 export type { Commit, Receipt, WriteOutcome, WriteState } from './receipt.ts';
 export type { OutboxEntry, StoreStatus } from './status.ts';
 export type { OpStatus, Store } from './store.ts';
 export type { Transaction } from './transaction.ts';
 export type { ConnectionStatus } from './uplink.ts';
 export type { OnOptions, SubscribeOptions, WatcherOptions } from './watch.ts';
-export type { AbsentOptions, FenceOptions, Fencing, MatchOptions, PathInput } from './writes.ts';
+export type {
+  AbsentOptions,
+  BlindOptions,
+  FenceOptions,
+  Fencing,
+  MatchOptions,
+  PathInput,
+} from './writes.ts';
 export { observe, type Release, type Signal } from '@holdfast/engine/registry';
 export type { ShownEntry as StoreEntry, WatchEvent, WatchMode } from '@holdfast/engine/replica';
 export { ConflictError, explainErrors, HoldfastError, RejectedError } from '@holdfast/protocol';

@@ -1,13 +1,4 @@
-import {
-  asGlob,
-  type Glob,
-  HoldfastError,
-  type OpId,
-  readRefusal,
-  refuse,
-  RejectedError,
-  requestLimits,
-} from '@holdfast/protocol';
+import { HoldfastError, type OpId, refuse, RejectedError, requestLimits } from '@holdfast/protocol';
 import {
   type Outcome,
   type PendingRequest,
@@ -17,12 +8,14 @@ import {
   type ReplicaInput,
   type ReplicaStatus,
 } from '@holdfast/engine/replica';
-import { alarm, conduct, type Deferred, deferred } from '@holdfast/engine/registry';
+import { alarm, conduct } from '@holdfast/engine/registry';
 import type { Cache } from './cache/port.ts';
 import { call } from './cell.ts';
 import { Keeper } from './keeper.ts';
 import { type ReceiptDesk, WriteReceipt } from './receipt.ts';
-import { bury, reportRefused } from './rejections.ts';
+import { bury, reportRefused, tellRevoked } from './rejections.ts';
+import type { Part } from './part.ts';
+import { Questions } from './questions.ts';
 import type { Place, Room } from './room.ts';
 import { Rounds } from './rounds.ts';
 import { errorOf, listed, type OutboxEntry, unread } from './status.ts';
@@ -51,8 +44,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
   readonly #keeper: Keeper;
   readonly #receipts = new Map<OpId, WriteReceipt>();
   readonly #audience: Audience;
-  /** Questions that are no writes: each is answered in the generation of its channel, or not at all. */
-  readonly #asks = new Map<string, Deferred<unknown>>();
+  readonly #questions = new Questions();
   readonly #waiters = new Waiters(() => this.#situation());
   readonly #setAlarm: (at: number) => void;
   readonly #rounds: Rounds;
@@ -61,7 +53,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
   #effects: ReplicaEffect[] = [];
   #isPerforming = false;
   #outboxVersion = 0;
-  #askCount = 0;
+  #isWishing = false;
   /** Once there is something to read there is, whatever becomes of the connection. */
   #has: Situation['has'] = 'nothing';
   #isClosed = false;
@@ -77,7 +69,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
     this.#setAlarm = alarm(env, () => this.#ring());
     this.#rounds = new Rounds(env, () => this.#step({ type: 'deliver' }));
     this.#show();
-    tabs?.opened(this, place);
+    tabs?.opened(this, place.name);
     if (cache === null) {
       this.#begin(null);
       return;
@@ -108,9 +100,25 @@ export class OpenStore implements Speaker, ReceiptDesk {
     return this.#replica?.outbox().map(listed) ?? [];
   }
 
-  /** Resolves when there is something to read; rejects when there never will be. */
-  ready(): Promise<void> {
-    return this.#waiters.until(isReady);
+  /** Resolves when there is something to read of a part; rejects when there never will be. */
+  ready(part: Part): Promise<void> {
+    return this.#waiters.until((now) => {
+      const { held, denied } = this.#status();
+      const isReadable = isReady(now);
+      if (isReadable !== true || part.isIn(held)) return isReadable;
+      return part.meets(denied) && new RejectedError('path_not_allowed', { patterns: denied });
+    });
+  }
+
+  /** Somebody wants another part of the store: once for all who do in this turn (stores.md §10.4.6). */
+  wish(): void {
+    if (this.#isWishing) return;
+    this.#isWishing = true;
+    queueMicrotask(() => {
+      this.#isWishing = false;
+      this.#step({ type: 'want', patterns: this.#place.wanted });
+      this.#waiters.look();
+    });
   }
 
   /** Resolves when the store is joined, or cannot be for now; rejects when the server refuses it. */
@@ -123,15 +131,18 @@ export class OpenStore implements Speaker, ReceiptDesk {
     return this.#waiters.until(({ isSettled }) => isSettled);
   }
 
-  /** One of another tab is not shown before it is committed; it may be here already, with the receipt that is `found`. */
-  request(receipt: WriteReceipt, found?: (receipt: WriteReceipt | undefined) => void): void {
+  /** One of another tab is blind, and may be here already, with the receipt that is `found`. */
+  request(
+    receipt: WriteReceipt,
+    blind: boolean,
+    found?: (receipt: WriteReceipt | undefined) => void,
+  ): void {
     const { opId, request } = receipt;
     if (request === null) return;
-    const blind = found !== undefined;
     found?.(this.#receipts.get(opId));
     this.#receipts.set(opId, receipt);
     if (this.#keeper.fault !== undefined) receipt.stored(false);
-    if (blind && this.stateOf(opId) !== null) return;
+    if (found !== undefined && this.stateOf(opId) !== null) return;
     this.#when(() => this.#step({ type: 'request', opId, request, blind }));
   }
 
@@ -149,15 +160,11 @@ export class OpenStore implements Speaker, ReceiptDesk {
 
   /** Asks the server something about the store, over the same channel as everything else. */
   ask(event: string, payload: object): Promise<unknown> {
-    const asked = deferred<unknown>();
-    // No op id of ours has two parts.
-    const id = `ask:${(this.#askCount += 1)}`;
     const { phase } = this.#status();
-    if (phase === 'live' || phase === 'catching_up') {
-      this.#asks.set(id, asked);
-      this.#room.uplink.push(this.#topic, { id, event, payload });
-    } else asked.reject(new HoldfastError('unavailable'));
-    return asked.promise;
+    const isJoined = phase === 'live' || phase === 'catching_up';
+    if (!isJoined) return Promise.reject(new HoldfastError('unavailable'));
+    const { uplink } = this.#room;
+    return this.#questions.ask((id) => uplink.push(this.#topic, { id, event, payload }));
   }
 
   subscribe(subscription: Subscription): () => void {
@@ -183,16 +190,8 @@ export class OpenStore implements Speaker, ReceiptDesk {
       this.#show();
       return;
     }
-    if (news.type === 'reply') {
-      const asked = this.#asks.get(news.id);
-      if (asked !== undefined) {
-        this.#asks.delete(news.id);
-        if (news.status === 'ok') asked.resolve(news.response);
-        else asked.reject(RejectedError.from(readRefusal(news.response)));
-        return;
-      }
-    }
-    if (news.type === 'lost') this.#loseAsks();
+    if (news.type === 'reply' && this.#questions.answered(news)) return;
+    if (news.type === 'lost') this.#questions.lost();
     this.#step(news);
     for (const listen of this.#place.listeners) listen(news);
     this.#room.settings.tabs?.heard(this, news);
@@ -246,9 +245,11 @@ export class OpenStore implements Speaker, ReceiptDesk {
   #begin(image: ReplicaImage | null): void {
     if (this.#replica !== null) return;
     const { settings, uplink } = this.#room;
+    // What was there is wanted for as long as if somebody had just let go of it.
+    this.#place.want(image?.patterns ?? [])();
     this.#replica = new Replica({
       topic: this.#topic,
-      patterns: this.#patterns,
+      patterns: this.#place.wanted,
       deviceId: settings.deviceId,
       limits: requestLimits,
       random: () => settings.env.random(),
@@ -265,10 +266,6 @@ export class OpenStore implements Speaker, ReceiptDesk {
     uplink.join(this.#topic, this);
     for (const deed of this.#early) deed(this.#replica);
     this.#early = [];
-  }
-
-  get #patterns(): readonly Glob[] {
-    return this.#place.isWriteOnly ? [] : [asGlob('**')];
   }
 
   #when(deed: (replica: Replica) => void): void {
@@ -313,6 +310,8 @@ export class OpenStore implements Speaker, ReceiptDesk {
         break;
       case 'rejoin':
         uplink.rejoin(this.#topic);
+        // What was refused is not joined: it is wanted again.
+        uplink.join(this.#topic, this);
         break;
       case 'persist':
         this.#persist(effect);
@@ -321,13 +320,16 @@ export class OpenStore implements Speaker, ReceiptDesk {
         this.#settled(effect);
         break;
       case 'notify':
-        for (const event of effect.events) this.#audience.tell(effect.subscription, event);
+        this.#audience.hear(effect);
         break;
       case 'dropped':
         this.#audience.tell(effect.subscription, null);
         break;
       case 'deliverable':
         this.#rounds.call();
+        break;
+      case 'revoked':
+        tellRevoked(effect, this.#place.name, this.#room.settings);
         break;
       case 'status':
         this.#show();
@@ -339,7 +341,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   #persist({ batch, change }: Effect<'persist'>): void {
-    this.#keeper.keep({ ...change, patterns: this.#patterns }, () => {
+    this.#keeper.keep(change, () => {
       const { isKeeping } = this.#keeper;
       for (const [opId, request] of change.requests) {
         if (request !== null) this.#receipts.get(opId)?.stored(isKeeping);
@@ -391,10 +393,5 @@ export class OpenStore implements Speaker, ReceiptDesk {
 
   #status(): ReplicaStatus {
     return this.#replica?.status() ?? unread;
-  }
-
-  #loseAsks(): void {
-    for (const { reject } of this.#asks.values()) reject(new HoldfastError('unavailable'));
-    this.#asks.clear();
   }
 }

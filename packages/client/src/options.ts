@@ -27,6 +27,15 @@ export type RejectedWrite = {
   readonly error: RejectedError;
 };
 
+/** Something that a client had of a store and may no longer read: it is gone, from the cache too. */
+export type Revocation = {
+  readonly store: string;
+  /** What of the store was here. */
+  readonly patterns: readonly string[];
+  /** Why none of it may be read; null where a part of it still may. */
+  readonly error: RejectedError | null;
+};
+
 /** How a client is made. */
 export type ClientOptions = {
   /** Where the server is, such as `wss://example.org`; a path is kept in front of the server's own. */
@@ -56,6 +65,8 @@ export type ClientOptions = {
   readonly env?: Partial<ClientEnv>;
   /** Hears of each write that was refused and whose receipt nobody has awaited. */
   readonly onRejected?: (rejection: RejectedWrite) => void;
+  /** Hears that rights were lost. */
+  readonly onRevoked?: (revocation: Revocation) => void;
   /** Hears of failures that have no caller: callbacks that throw, token sources that fail. Default: reported to the platform. */
   readonly onError?: (error: unknown) => void;
 };
@@ -76,6 +87,7 @@ export type Settings = {
   readonly tabs: Seat | null;
   readonly env: ClientEnv;
   readonly onRejected: (rejection: RejectedWrite) => void;
+  readonly onRevoked: ((revocation: Revocation) => void) | undefined;
   readonly report: Report;
 };
 
@@ -94,6 +106,7 @@ const kinds: { readonly [Name in keyof Required<ClientOptions>]: string } = {
   tabs: 'function',
   env: 'object',
   onRejected: 'function',
+  onRevoked: 'function',
   onError: 'function',
 };
 
@@ -140,6 +153,7 @@ export function settingsOf(options: ClientOptions): Settings {
     tabs: null,
     env,
     onRejected: options.onRejected ?? (() => undefined),
+    onRevoked: options.onRevoked,
     report,
   };
   const whole = options.tabs?.(settings) ?? settings;

@@ -53,7 +53,7 @@ export class Outbox {
     const request = edited ?? this.#letter(opId)?.request ?? null;
     if (request === null || this.#letter(opId) === undefined) return null;
     const receipt = new WriteReceipt({ opId, request }, open);
-    open.request(receipt);
+    open.request(receipt, false);
     return receipt;
   }
 

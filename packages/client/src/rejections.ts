@@ -1,5 +1,5 @@
-import type { Refusal, StoreName } from '@holdfast/protocol';
-import type { PendingRequest } from '@holdfast/engine/replica';
+import { type Refusal, RejectedError, type StoreName } from '@holdfast/protocol';
+import type { PendingRequest, ReplicaEffect } from '@holdfast/engine/replica';
 import { call } from './cell.ts';
 import type { Settings } from './options.ts';
 import type { WriteReceipt } from './receipt.ts';
@@ -17,6 +17,16 @@ export function reportRefused(receipt: WriteReceipt, store: StoreName, settings:
     if (receipt.isAwaited) return;
     call(() => onRejected({ store, opId, error, ...(request !== null && { request }) }), report);
   }, 0);
+}
+
+/** Has `onRevoked` told that something may no longer be read, and is gone. */
+export function tellRevoked(
+  { patterns, refusal }: Extract<ReplicaEffect, { readonly type: 'revoked' }>,
+  store: StoreName,
+  { onRevoked, report }: Settings,
+): void {
+  const error = refusal && RejectedError.from(refusal);
+  call(() => onRevoked?.({ store, patterns, error }), report);
 }
 
 /** Keeps what was accepted and will not be, and whose receipt nobody has awaited, until somebody decides about it. */

@@ -1,4 +1,5 @@
-import type { StoreName } from '@holdfast/protocol';
+import type { Glob, StoreName } from '@holdfast/protocol';
+import type { Release } from '@holdfast/engine/registry';
 import type { Cell } from './cell.ts';
 import type { Settings } from './options.ts';
 import type { StoreStatus } from './status.ts';
@@ -15,9 +16,12 @@ export type Room = {
 /** Whose open store it is: what stays when it is closed. */
 export interface Place {
   readonly name: StoreName;
-  readonly isWriteOnly: boolean;
+  /** What is wanted of it. */
+  readonly wanted: readonly Glob[];
   readonly status: Cell<StoreStatus>;
   /** Who hears what the session says of the topic, after the replica. */
   readonly listeners: ReadonlySet<(news: News) => void>;
   outboxChanged(): void;
+  /** Wants a part of it, until a while after it is released. */
+  want(globs: readonly Glob[]): Release;
 }

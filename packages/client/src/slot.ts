@@ -1,11 +1,14 @@
-import type { Lasting } from '@holdfast/engine/registry';
-import type { OpId, StoreName } from '@holdfast/protocol';
+import { type Lasting, Pool, type Release, releaseOnce } from '@holdfast/engine/registry';
+import type { Glob, OpId, StoreName } from '@holdfast/protocol';
 import { Cell } from './cell.ts';
 import { OpenStore } from './open-store.ts';
 import { closedError } from './options.ts';
 import type { Room } from './room.ts';
 import type { News } from './uplink.ts';
 import { closedStatus, type OutboxEntry, type StoreStatus } from './status.ts';
+
+/** How long a store stays open, and a part of it here, that nobody holds. */
+export const unusedMs = 60_000;
 
 /**
  * What a client knows of a store for as long as it lives, whether the store is open or not: the numbers of its own
@@ -16,9 +19,10 @@ export class Slot implements Lasting {
   readonly status: Cell<StoreStatus>;
   readonly outboxChanges: Cell<null>;
   readonly listeners: Set<(news: News) => void> = new Set();
-  /** What it is opened as: to write only, unless somebody wants more. */
-  isWriteOnly = true;
   readonly room: Room;
+  readonly #wishes = new Map<Glob, Lasting>();
+  /** Wishes of handles, and of those that are gone for a while yet (registry.md §8.1). */
+  readonly #held: Pool;
   #open: OpenStore | null = null;
   /** The end of the life before, whose cache may still be writing. */
   #ended: void | Promise<void> = undefined;
@@ -26,7 +30,8 @@ export class Slot implements Lasting {
   #outbox: readonly OutboxEntry[] | null = [];
 
   constructor(name: StoreName, room: Room) {
-    const { report } = room.settings;
+    const { env, report } = room.settings;
+    this.#held = new Pool({ env, ttlMs: unusedMs, max: Infinity, report });
     this.name = name;
     this.room = room;
     this.status = new Cell(closedStatus, report);
@@ -48,6 +53,10 @@ export class Slot implements Lasting {
     return this.#open;
   }
 
+  get wanted(): readonly Glob[] {
+    return [...this.#wishes.keys()];
+  }
+
   get isBusy(): boolean {
     return this.#open?.isBusy === true;
   }
@@ -59,10 +68,30 @@ export class Slot implements Lasting {
   close(signal: AbortSignal): void | Promise<void> {
     this.#ended = this.#open?.close(signal);
     this.#open = null;
-    this.isWriteOnly = true;
+    void this.#held.dispose();
     this.status.set({ ...this.status.get(), connection: 'closed', synced: false });
     this.outboxChanged();
     return this.#ended;
+  }
+
+  want(globs: readonly Glob[]): Release {
+    const releases = globs.map((glob) => this.#held.hold(this.#wish(glob)));
+    return releaseOnce(() => {
+      for (const release of releases) release();
+    });
+  }
+
+  #wish(key: Glob): Lasting {
+    const open = (): void => {
+      this.#wishes.set(key, wish);
+      this.#open?.wish();
+    };
+    const close = (): void => {
+      this.#wishes.delete(key);
+      this.#open?.wish();
+    };
+    const wish: Lasting = this.#wishes.get(key) ?? { key, isBusy: false, open, close };
+    return wish;
   }
 
   /** The id of the next own write; its number is dense, so that the server need not remember each (records.md §11.2). */

@@ -45,7 +45,13 @@ const nothing = { seq: 0, pending: 0, synced: false, incarnation: null };
 export const closedStatus: StoreStatus = { connection: 'closed', ...nothing, durable: false };
 
 /** The status of a replica that has yet to be read from the cache. */
-export const unread: ReplicaStatus = { phase: 'idle', ...nothing, error: null };
+export const unread: ReplicaStatus = {
+  phase: 'idle',
+  ...nothing,
+  error: null,
+  held: [],
+  denied: [],
+};
 
 /** The error of a refusal: the same for the same, so that what has not changed does not seem to. */
 export function errorOf(refusal: Refusal, known: HoldfastError | undefined): HoldfastError {

@@ -1,6 +1,5 @@
 import {
   isRefusal,
-  HoldfastError,
   type Json,
   type OpId,
   type Path,
@@ -27,30 +26,30 @@ import type {
 import type { Lease, LeaseDesk, LeaseOptions } from './lease.ts';
 import { type Page, pageOf, type PageOptions, type Select, select } from './listing.ts';
 import type { OpenStore } from './open-store.ts';
-import { closedError } from './options.ts';
+import { checkOptions, closedError } from './options.ts';
 import type { Compute, Flight, OnceOptions } from './once.ts';
 import { Outbox } from './outbox.ts';
 import { type Receipt, WriteReceipt } from './receipt.ts';
+import type { Part } from './part.ts';
 import type { Slot } from './slot.ts';
 import type { StoreStatus } from './status.ts';
 import type { Subscription } from './subscription.ts';
 import { Transaction } from './transaction.ts';
+import { iterate, type OnOptions, overflow, type WatcherOptions, watchOptionsOf } from './watch.ts';
 import {
-  iterate,
-  type OnOptions,
-  overflow,
-  patternOf,
-  type WatcherOptions,
-  watchOptionsOf,
-} from './watch.ts';
-import { type FenceOptions, type Fencing, type PathInput, Writes } from './writes.ts';
+  type BlindOptions,
+  type FenceOptions,
+  type Fencing,
+  type PathInput,
+  Writes,
+} from './writes.ts';
 
 /** What a handle needs of its client. */
 export type Hold = {
   readonly slot: Slot;
-  /** Writes only; nothing of the store is replicated for it. */
-  readonly isWriteOnly: boolean;
-  /** Keeps the store open. */
+  /** What the handle is of. */
+  readonly part: Part;
+  /** Keeps the store open, and the part here. */
   retain(): Release;
 };
 
@@ -66,7 +65,7 @@ const empty: Page<never> = { items: [], next: null };
  * Reads and writes are of this moment, on what is committed with the own writes on top; nothing here waits for the
  * server, except where it returns a promise.
  */
-export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
+export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implements Disposable {
   readonly name: StoreName;
   /** Own writes that are not decided yet. */
   readonly outbox: Outbox;
@@ -90,7 +89,7 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
 
   /** Resolves when the store is caught up, or offline with what a cache kept; rejects when the server refuses it. */
   get ready(): Promise<void> {
-    return this.#later((open) => open.ready());
+    return this.#later((open) => open.ready(this.#hold.part));
   }
 
   /** Resolves when every write made so far is decided, one way or the other. */
@@ -100,14 +99,14 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
 
   /** The value at a path: plain, frozen, the same object until it changes; undefined where nothing is. */
   get(path: PathInput): Json | undefined {
-    const at = this.#place(path);
-    return this.#read()?.read(at)?.value;
+    return this.entry(path)?.value;
   }
 
   /** The value at a path with its type, its revision, and whether an own write bears on it that is not decided. */
   entry(path: PathInput): ShownEntry | undefined {
     const at = this.#place(path);
-    return this.#read()?.entry(at);
+    const entry = this.#open().replica?.entry(at);
+    return this.#hold.part.readsLeaf(at) && entry?.type === 'map' ? undefined : entry;
   }
 
   /** The values at some paths, in their order. */
@@ -128,26 +127,28 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
     pattern = '**',
     options: PageOptions & { readonly select?: Select } = {},
   ): Page<ShownEntry | Path> {
-    const parsed = patternOf(pattern);
+    const parsed = this.#hold.part.pattern(pattern);
     const page = pageOf('entries', options);
-    const replica = this.#read();
+    const { replica } = this.#open();
     return replica === undefined ? empty : select(replica, parsed, page);
   }
 
   /** The leaves with `from <= path < to`, in path order. */
   range(from: string, to: string, options: PageOptions = {}): Page<ShownEntry> {
     const page = pageOf('range', options);
-    return this.#read()?.entries({ from, to }, page) ?? empty;
+    this.#hold.part.checkRange(from, to);
+    return this.#open().replica?.entries({ from, to }, page) ?? empty;
   }
 
   /** Writes several things, all or nothing. The callback collects them; it must not wait for anything. */
-  transact(collect: (tx: Transaction) => void): Receipt {
+  transact(collect: (tx: Transaction) => void, options: BlindOptions = {}): Receipt {
+    checkOptions('transact', options, { blind: 'boolean' });
     const tx = new Transaction();
     const result: unknown = collect(tx);
     if (result instanceof Promise) {
       throw new TypeError('transact needs a callback that does not wait.');
     }
-    return this.#request(tx.request());
+    return this.#request(tx.request(), options.blind);
   }
 
   /**
@@ -189,7 +190,7 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
     if (typeof callback !== 'function') throw new TypeError('on needs a callback.');
     const watchOptions = watchOptionsOf('on', options, { onResync: 'function' });
     return this.#subscribe({
-      pattern: patternOf(pattern),
+      pattern: this.#hold.part.pattern(pattern),
       options: watchOptions,
       event: callback,
       dropped: () => {
@@ -204,11 +205,11 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
 
   /** The same as an async iterable; each iteration subscribes anew, and ends with an error when it falls behind. */
   watch(pattern: string, options: WatcherOptions = {}): AsyncIterable<WatchEvent> {
-    const parsed = patternOf(pattern);
+    const parsed = this.#hold.part.pattern(pattern);
     const watchOptions = watchOptionsOf('watch', options, { signal: 'object' });
     const { maxQueue } = watchOptions;
     const { signal } = options;
-    this.#read();
+    this.#open();
     return {
       [Symbol.asyncIterator]: () =>
         iterate({ maxQueue, signal }, ({ event, ended }) =>
@@ -265,8 +266,8 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
     this.close();
   }
 
-  protected override emit(write: Write | Refusal): Receipt {
-    return this.#request(write);
+  protected override emit(write: Write | Refusal, isBlind: boolean): Receipt {
+    return this.#request(write, isBlind);
   }
 
   /** What leases are asked for by: their requests need the server's answer to mean anything (stores.md §18 C1). */
@@ -286,26 +287,28 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
     return open;
   }
 
-  #request(request: Request | Refusal): Receipt {
+  #request(wanted: Request | Refusal, isBlind = false): Receipt {
+    const refusal = isBlind || isRefusal(wanted) ? null : this.#hold.part.refuse(wanted);
+    const request = refusal ?? wanted;
     const around = isRefusal(request) ? undefined : arounds.get(this);
-    if (around === undefined || isRefusal(request)) return this.#make(request);
-    return around(request, () => this.#make(request));
+    if (around === undefined || isRefusal(request)) return this.#make(request, isBlind);
+    return around(request, () => this.#make(request, isBlind));
   }
 
-  #make(request: Request | Refusal): Receipt {
+  #make(request: Request | Refusal, isBlind: boolean): Receipt {
     const open = this.#open();
     const isRefused = isRefusal(request);
     const opId = this.#hold.slot.nextOpId();
     const receipt = new WriteReceipt({ opId, request: isRefused ? null : request }, open);
     if (isRefused) open.settle(receipt, { status: 'refused', refusal: request });
-    else open.request(receipt);
+    else open.request(receipt, isBlind);
     return receipt;
   }
 
   #subscribe(subscription: Subscription): Release {
-    this.#read();
+    const open = this.#open();
     const release = this.#hold.retain();
-    const leave = this.#open().subscribe(subscription);
+    const leave = open.subscribe(subscription);
     return releaseOnce(() => {
       leave();
       release();
@@ -321,8 +324,8 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
 
   #fileAt(path: PathInput): FilePlace {
     this.#open();
-    const { isWriteOnly, slot } = this.#hold;
-    const status = isWriteOnly ? null : slot.status;
+    const { part, slot } = this.#hold;
+    const status = part.globs.length === 0 ? null : slot.status;
     const { settings, connection } = slot.room;
     return { settings, connection, store: this.name, path: this.#place(path), status };
   }
@@ -336,13 +339,5 @@ export class Store extends Writes<Receipt, FenceOptions> implements Disposable {
   #open(): OpenStore {
     if (this.#isClosed) throw closedError('store');
     return this.#hold.slot.store;
-  }
-
-  /** What is read from; undefined while a cache has yet to be. */
-  #read(): OpenStore['replica'] {
-    const open = this.#open();
-    if (!this.#hold.isWriteOnly) return open.replica;
-    // It only writes.
-    throw new HoldfastError('out_of_scope', { scope: '[]' });
   }
 }

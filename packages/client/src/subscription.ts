@@ -34,6 +34,10 @@ export class Audience {
     return this.#subscriptions.delete(id);
   }
 
+  hear(news: { readonly subscription: number; readonly events: readonly WatchEvent[] }): void {
+    for (const event of news.events) this.tell(news.subscription, event);
+  }
+
   /** An event for one of them is called back in the next {@link run}; null: it is dropped. */
   tell(id: number, event: WatchEvent | null): void {
     const subscription = this.#subscriptions.get(id);

@@ -25,7 +25,10 @@ export type MatchOptions = { readonly ifMatch?: number };
 /** There must be nothing at the path when the write is committed. */
 export type AbsentOptions = { readonly ifAbsent?: boolean };
 
-type Guards = MatchOptions & AbsentOptions & FenceOptions;
+/** Sent, and not shown before it is committed: for what is outside of the handle's scope (stores.md §10.4.3). */
+export type BlindOptions = { readonly blind?: boolean };
+
+type Guards = MatchOptions & AbsentOptions & FenceOptions & BlindOptions;
 
 /** The writes of a store, wherever they go: `R` is what each returns. `G` are the guards that all of them take. */
 export abstract class Writes<R, G extends Guards> {
@@ -36,7 +39,7 @@ export abstract class Writes<R, G extends Guards> {
     this.#takesFence = takesFence;
   }
 
-  protected abstract emit(write: Write | Refusal): R;
+  protected abstract emit(write: Write | Refusal, isBlind: boolean): R;
 
   /** Puts a value in place of whatever is there, descendants included. */
   put(path: PathInput, value: Writable, options?: G & MatchOptions & AbsentOptions): R {
@@ -75,16 +78,17 @@ export abstract class Writes<R, G extends Guards> {
       checkOptions(op, guards, {
         ...(op === 'set' && { ifAbsent: 'boolean' }),
         ...((op === 'set' || op === 'delete') && { ifMatch: 'number' }),
-        ...(this.#takesFence && { fence: 'object' }),
+        ...(this.#takesFence && { fence: 'object', blind: 'boolean' }),
       });
     }
     const at = toPath(path);
-    if (isRefusal(at)) return this.emit(at.with({ path }));
+    const isBlind = guards?.blind === true;
+    if (isRefusal(at)) return this.emit(at.with({ path }), isBlind);
     const read = guards === undefined ? {} : readGuards(guards);
-    if (isRefusal(read)) return this.emit(read.with({ path: at }));
+    if (isRefusal(read)) return this.emit(read.with({ path: at }), isBlind);
     const value = 'value' in wanted ? { value: toEnvelope(wanted.value) } : {};
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the check of the request looks at the value, which may be anything
-    return this.emit({ op, path: at, ...value, ...read } as Write);
+    return this.emit({ op, path: at, ...value, ...read } as Write, isBlind);
   }
 }
 

@@ -1,4 +1,4 @@
-import { createServer, type Server } from '@holdfast/server';
+import { type Authenticate, createServer, type Server } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { type Client, type ClientOptions, createClient, type Store } from '@holdfast/client';
 
@@ -17,8 +17,9 @@ export type World = AsyncDisposable & {
 };
 
 /** Opens a world; the store is `acme/app`. */
-export async function openWorld(): Promise<World> {
-  const server = createServer({ storage: memory(), rates: false });
+export async function openWorld(authenticate?: Authenticate): Promise<World> {
+  const own = { storage: memory(), rates: false } as const;
+  const server = createServer({ ...own, ...(authenticate && { authenticate }) });
   const { url } = await server.listen();
   await server.stores.create('acme/app');
   const issue: World['issue'] = (scopes) =>

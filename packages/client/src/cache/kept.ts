@@ -167,7 +167,7 @@ class KeptCache implements Cache {
   async #store(store: StoreName, change: CacheChange, hand: Hand): Promise<'stored' | 'fenced'> {
     const shelf = await this.#shelf(store);
     if (change.replaces) shelf.isLean = false;
-    const { seq, incarnation, scope, patterns = [] } = change;
+    const { seq, incarnation, scope, patterns } = change;
     const head = headText({ seq, incarnation, scope, patterns });
     const committed = { head, clears: change.replaces, rows: rowsOf(change) };
     const batch = { place: this.#place(store), hand };

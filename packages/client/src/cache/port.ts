@@ -1,12 +1,4 @@
-import type {
-  EpochMs,
-  Glob,
-  HoldfastError,
-  OpId,
-  Refusal,
-  Request,
-  StoreName,
-} from '@holdfast/protocol';
+import type { EpochMs, HoldfastError, OpId, Refusal, Request, StoreName } from '@holdfast/protocol';
 import type { Tree } from '@holdfast/engine/data';
 import type { PendingRequest, ReplicaChange, ReplicaImage } from '@holdfast/engine/replica';
 
@@ -31,10 +23,7 @@ export type CachedStore = ReplicaImage & {
 };
 
 /** What a cache stores of a store at once. */
-export type CacheChange = ReplicaChange & {
-  /** What the entries are of; absent: what they were of. */
-  readonly patterns?: readonly Glob[];
-};
+export type CacheChange = ReplicaChange;
 
 /** Makes a request of a former version of the application one of the present; null where there is none. */
 export type Migrate = (request: Request, fromVersion: string | number | null) => Request | null;

@@ -123,8 +123,9 @@ export class TabCache {
   #whole(store: StoreName, change: CacheChange): CacheChange | null {
     const image = this.#ports.image(store);
     if (image === null || this.#based.has(store)) return image && change;
-    const { seq, incarnation, scope, maps } = image;
-    return { ...change, seq, incarnation, scope, replaces: true, entries: rows(image), maps };
+    const { seq, incarnation, scope, patterns, maps } = image;
+    const head = { seq, incarnation, scope, patterns };
+    return { ...change, ...head, replaces: true, entries: rows(image), maps };
   }
 
   #inherit(request: PendingRequest, alive: ReadonlySet<string>): readonly PendingRequest[] {

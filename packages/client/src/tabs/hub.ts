@@ -20,7 +20,7 @@ import {
 } from '@holdfast/protocol';
 import type { Outcome, ReplicaImage } from '@holdfast/engine/replica';
 import { RelayedReceipt } from './relayed-receipt.ts';
-import type { SeatedNews, SeatedPlace, SeatedStore } from './seat.ts';
+import type { SeatedNews, SeatedStore } from './seat.ts';
 import { type Message, snapshotOf } from './snapshot.ts';
 
 /** How a push ends. */
@@ -50,6 +50,7 @@ type Joining = { readonly channel: FollowerChannel; readonly request: JoinReques
 type Frame = { readonly from: Seq; readonly to: Seq; readonly message: Message };
 
 const tailOpsMax = 1000;
+const whole = asGlob('**');
 
 /**
  * A store of the leader, as the channels of other tabs are served from it: they get what the leader's replica has, and
@@ -67,7 +68,8 @@ export class StoreHub {
   /** What came last, contiguous. */
   #tail: Frame[] = [];
   #store: SeatedStore | null = null;
-  #place: SeatedPlace | null = null;
+  /** The server does not let the store be read. */
+  #refusal: Refusal | null = null;
   #reply: (JoinReply & { readonly heardAt: number }) | null = null;
 
   constructor(ports: HubPorts) {
@@ -81,7 +83,8 @@ export class StoreHub {
 
   /** What is committed of all of the store; null where that is not known here. */
   get image(): ReplicaImage | null {
-    return this.#place?.isWriteOnly === false ? (this.#store?.replica?.image() ?? null) : null;
+    const image = this.#store?.replica?.image();
+    return image !== undefined && image.patterns.length > 0 ? image : null;
   }
 
   /** Caught up with the server, on this connection. */
@@ -99,10 +102,10 @@ export class StoreHub {
     return this.#asked.has(opId);
   }
 
-  opened(store: SeatedStore, place: SeatedPlace): void {
+  opened(store: SeatedStore): void {
     this.shut();
     this.#store = store;
-    this.#place = place;
+    this.#refusal = null;
     this.#reply = null;
   }
 
@@ -113,6 +116,7 @@ export class StoreHub {
         this.#joined(news.response);
         break;
       case 'refused':
+        this.#refusal = news.refusal;
         for (const { channel } of this.#joining) channel.refuse(news.refusal);
         this.#joining.clear();
         this.shut();
@@ -133,6 +137,10 @@ export class StoreHub {
 
   /** A channel wants to be joined: now, or when the leader's own is live. */
   join(channel: FollowerChannel, request: JoinRequest): void {
+    if (this.#refusal !== null) {
+      channel.refuse(this.#refusal);
+      return;
+    }
     this.#joining.add({ channel, request });
     this.#decide();
   }
@@ -158,6 +166,7 @@ export class StoreHub {
 
   #joined(response: unknown): void {
     const reply = readJoinReply(response);
+    this.#refusal = null;
     this.#reply = isRefusal(reply) ? null : { ...reply, heardAt: this.#ports.wall() };
   }
 
@@ -205,8 +214,8 @@ export class StoreHub {
 
   #serve(joining: Joining, has: { reply: JoinReply; image: ReplicaImage }): void {
     const isBlind = joining.request.patterns?.length === 0;
-    // It is being opened anew, with all that is in it.
-    if (this.#place?.isWriteOnly === true && !isBlind) return;
+    // All of it is on its way here.
+    if (!isBlind && has.image.patterns[0] !== whole) return;
     this.#joining.delete(joining);
     if (isBlind) this.#beginBlind(joining.channel, { ...has, seq: has.image.seq });
     else this.#begin(joining, has);
@@ -228,7 +237,7 @@ export class StoreHub {
       ...this.#present(reply, seq),
       incarnation,
       scope,
-      patterns: [asGlob('**')],
+      patterns: [whole],
       sync: why === null ? 'tail' : 'snapshot',
       why,
     });
@@ -286,7 +295,7 @@ export class StoreHub {
       else for (const answer of answers) tell(outcome, answer);
     };
     const receipt = new RelayedReceipt({ opId, request }, { store, told });
-    store.request(receipt, (found) => receipt.replace(found));
+    store.request(receipt, true, (found) => receipt.replace(found));
   }
 
   #shutOne(channel: FollowerChannel): void {

@@ -244,6 +244,10 @@ class RelayLine {
   }
 
   #push({ channel, slot, event, payload }: Extract<ListenerEffect, { type: 'push' }>): void {
+    if (event === 'scope') {
+      this.close(cannotServe);
+      return;
+    }
     const from = this.#channels.get(channel);
     from?.hub.push(from, { event, payload }, (status, response) => {
       this.#step({ type: 'answer', channel, slot, status, response });

@@ -17,13 +17,14 @@ export interface SeatedStore extends ReceiptDesk {
   /** Undefined while the cache has yet to answer. */
   readonly replica: { image(): ReplicaImage; status(): ReplicaStatus } | undefined;
   /** Takes on a request of another tab, which may be here already, with a receipt that is replaced and `found`. */
-  request(receipt: WriteReceipt, found: (receipt: WriteReceipt | undefined) => void): void;
+  request(
+    receipt: WriteReceipt,
+    blind: true,
+    found: (receipt: WriteReceipt | undefined) => void,
+  ): void;
   /** Asks the server something on the channel of the store. */
   ask(event: string, payload: object): Promise<unknown>;
 }
-
-/** Which store it is. */
-export type SeatedPlace = { readonly name: StoreName; readonly isWriteOnly: boolean };
 
 /** What a store hears on its channel; a seat cares for no more than these. */
 export type SeatedNews =
@@ -38,7 +39,7 @@ export type SeatedNews =
 export interface Seat {
   begin(client: Seated): void;
   /** A store is open: what it hears is told from now on, after it has heard it. */
-  opened(store: SeatedStore, place: SeatedPlace): void;
+  opened(store: SeatedStore, name: StoreName): void;
   heard(store: SeatedStore, news: SeatedNews): void;
   close(): void;
 }

@@ -19,7 +19,7 @@ import { type Route, TabLink } from './link.ts';
 import { Peers } from './peers.ts';
 import type { TabsChannel, TabsPlatform } from './platform.ts';
 import { Relay } from './relay.ts';
-import type { Seat, Seated, SeatedNews, SeatedPlace, SeatedStore } from './seat.ts';
+import type { Seat, Seated, SeatedNews, SeatedStore } from './seat.ts';
 
 type Wish = CandidateInput extends infer Input
   ? Input extends CandidateInput
@@ -120,10 +120,10 @@ export class TableSeat implements Seat {
     this.#step({ type: 'stand' });
   }
 
-  opened(store: SeatedStore, place: SeatedPlace): void {
-    const hub = this.#hubs.get(place.name) ?? new StoreHub(this.#hubPorts());
-    this.#hubs.set(place.name, hub);
-    hub.opened(store, place);
+  opened(store: SeatedStore, name: StoreName): void {
+    const hub = this.#hubs.get(name) ?? new StoreHub(this.#hubPorts());
+    this.#hubs.set(name, hub);
+    hub.opened(store);
   }
 
   heard(store: SeatedStore, news: SeatedNews): void {
@@ -319,7 +319,7 @@ export class TableSeat implements Seat {
         // Too old to be sent again safely; whoever opens the store next is told.
         const isForgotten = firstSentAt !== null && firstSentAt < hub.dedupeSince;
         if (isForgotten || hub.isAsked(opId) || store.stateOf(opId) !== null) continue;
-        store.request(new WriteReceipt({ opId, request }, store), () => undefined);
+        store.request(new WriteReceipt({ opId, request }, store), true, () => undefined);
       }
     }, this.#settings.report);
   }

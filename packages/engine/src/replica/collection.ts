@@ -2,6 +2,7 @@ import {
   covers,
   isRefusal,
   parseGlob,
+  type Path,
   type Pattern,
   type Refusal,
   refuse,
@@ -10,7 +11,7 @@ import {
   type SnapshotChunk,
   type SnapshotEnd,
 } from '@holdfast/protocol';
-import { Tree } from '../data/index.ts';
+import { Tree, type Witness } from '../data/index.ts';
 import { rangeOf } from './listing.ts';
 
 /**
@@ -64,17 +65,31 @@ export class Collection {
   }
 
   /** What it makes of the state before: all of it anew, or the part that it is of (stores.md §10.3.1). */
-  resultOn(committed: Tree): Tree {
+  resultOn(committed: Tree, witness?: Witness): Tree {
     const tree = this.#tree;
     if (this.within === null) return tree;
-    const result = committed.fork();
-    for (const pattern of this.within) {
-      for (const { path } of committed.entries(rangeOf(pattern))) {
-        const isGone = tree.leaf(path) === undefined && covers(pattern, segmentsOf(path));
-        if (isGone) result.remove(path, 0);
-      }
-    }
-    result.load(tree.entries(), tree.maps());
+    const stays = (path: Path): boolean => tree.leaf(path) !== undefined;
+    const result = cleared(committed, { of: this.within, stays }, witness);
+    for (const entry of tree.entries()) result.put(entry.path, entry, witness);
+    const maps = tree.maps();
+    for (const row of maps) witness?.map(row);
+    result.load([], maps);
     return result;
   }
+}
+
+/** A state without what some patterns cover, except for what stays. */
+export function cleared(
+  state: Tree,
+  part: { readonly of: readonly Pattern[]; stays(path: Path): boolean },
+  witness?: Witness,
+): Tree {
+  const result = state.fork();
+  for (const pattern of part.of) {
+    for (const { path } of state.entries(rangeOf(pattern))) {
+      const isGone = covers(pattern, segmentsOf(path)) && !part.stays(path);
+      if (isGone) result.remove(path, 0, witness);
+    }
+  }
+  return result;
 }

@@ -1,26 +1,43 @@
 import {
+  asGlob,
+  covers,
+  type Glob,
   isRefusal,
   type JoinReply,
   joinPayload,
+  parseGlob,
+  type Path,
+  type Pattern,
   readCatchUpComplete,
   readEvents,
+  readScopeReply,
   readSnapshotBegin,
   readSnapshotChunk,
   readSnapshotEnd,
   type Refusal,
   refuse,
+  segmentsOf,
   type Seq,
 } from '@holdfast/protocol';
 import { Tree } from '../data/index.ts';
-import { Collection } from './collection.ts';
+import { cleared, Collection } from './collection.ts';
 import { commitsOf } from './commits.ts';
+import { type Held, type ScopeAsk, without } from './extent.ts';
 import type { Parts } from './parts.ts';
 import type { Requests } from './requests.ts';
 
 /** What speaks against a message: `gap` where ops are missing, a refusal where it makes no sense (stores.md §18 C9); null: nothing. */
 export type Heard = 'gap' | Refusal | null;
 
-type Replacement = { readonly tree: Tree; readonly seq: Seq; readonly incarnation: string };
+type Replacement = {
+  readonly tree: Tree;
+  readonly seq: Seq;
+  readonly incarnation: string | null;
+  /** Nothing but what these cover has changed. */
+  readonly within?: readonly Pattern[] | null;
+  /** What subscribers are told; absent: what there was before says whether it is news. */
+  readonly op?: 'present' | 'resync';
+};
 
 /**
  * Follows the log of a store: join replies, tails, snapshots, live events (stores.md §9, §10.1–10.4).
@@ -34,12 +51,17 @@ export class Following {
   readonly #parts: Parts;
   readonly #requests: Requests;
   #incarnation: string | null;
-  #scope: string | null;
   #collection: Collection | null = null;
   /** The end of a snapshot and what came after it, while they wait. */
   #held: (readonly [event: string, payload: unknown])[] | null = null;
-  /** The scope that the snapshot to come is of. */
-  #nextScope: string | null = null;
+  /** What is held when the snapshot to come has come; null: no other than now. */
+  #coming: Held | null = null;
+  /** The last join asked for nothing to read. */
+  #isModest = false;
+  /** The last join was refused for what it wanted to read: the next one wants nothing at first. */
+  #isShy = false;
+  /** Why the join is answered with a snapshot. */
+  #why: JoinReply['why'] = null;
   /** Never synced, and not from a cache: the first sync is no news. */
   #isFresh: boolean;
   /** What we have is not to be built upon. */
@@ -52,16 +74,11 @@ export class Following {
     this.#parts = parts;
     this.#requests = requests;
     this.#incarnation = image?.incarnation ?? null;
-    this.#scope = image?.scope ?? null;
     this.#isFresh = image === undefined || image.seq === 0;
   }
 
   get incarnation(): string | null {
     return this.#incarnation;
-  }
-
-  get scope(): string | null {
-    return this.#scope;
   }
 
   /** Chunks of a snapshot collected so far. */
@@ -70,8 +87,12 @@ export class Following {
   }
 
   joinPayload(): object {
-    const { config, fold } = this.#parts;
-    const isBare = this.#isSpoiled || config.patterns.length === 0;
+    const { extent, fold } = this.#parts;
+    const isBare = this.#isBare;
+    // What there is goes on as it was built; everything else is asked for when that is done (stores.md §10.4.6).
+    const wanted = this.#isShy ? [] : extent.wanted;
+    const patterns = isBare ? wanted : extent.held;
+    this.#isModest = patterns.length === 0;
     const snapshot = this.#collection && {
       id: this.#collection.begin.id,
       next: this.#collection.next,
@@ -79,26 +100,56 @@ export class Following {
     return joinPayload({
       lastSeq: isBare ? 0 : fold.cursor,
       incarnation: isBare ? null : this.#incarnation,
-      scope: isBare ? null : this.#scope,
-      patterns: config.patterns,
+      scope: isBare ? null : extent.scope,
+      patterns,
       snapshot,
     });
   }
 
   joined(reply: JoinReply): void {
-    this.isCaughtUp = this.#isBlind;
-    this.#nextScope = reply.scope;
+    const { extent, fold, ledger } = this.#parts;
+    const patterns = reply.patterns ?? whole;
+    const isSilent = patterns.length === 0;
+    const held = { patterns, scope: reply.scope };
+    this.isCaughtUp = isSilent;
+    this.#isShy = false;
+    this.#why = reply.why;
+    this.#coming = held;
+    extent.joined();
     if (reply.sync === 'snapshot') return;
     this.#collection = null;
     // There is nothing to send, so what we had is of another time.
-    if (this.#isSpoiled) this.#replace({ ...reply, tree: Tree.empty(), seq: 0 });
+    const isStale = this.#isBare && !isSilent && fold.cursor > 0;
+    if (this.#isSpoiled || isStale) this.#replace({ ...reply, tree: Tree.empty(), seq: 0 });
     this.#incarnation = reply.incarnation;
-    this.#scope = reply.scope;
-    this.#parts.ledger?.touch();
+    this.#coming = null;
+    extent.hold(held);
+    ledger?.touch();
+  }
+
+  /** The join was refused: what may not be read is forgotten; says whether another join may do better. */
+  refused(refusal: Refusal): boolean {
+    const { extent } = this.#parts;
+    const { held } = extent;
+    if (held.length > 0) {
+      this.#coming = { patterns: [], scope: null };
+      this.#requests.caughtUp(Infinity);
+      this.#replace({ tree: Tree.empty(), seq: 0, incarnation: null });
+      this.#parts.emit({ type: 'revoked', patterns: held, refusal });
+    }
+    // Who may read nothing may write.
+    this.#isShy = refusal.code === 'path_not_allowed';
+    return this.#isShy && !this.#isModest;
+  }
+
+  /** The next change of the scope to ask for (stores.md §10.4.6). */
+  ask(): ScopeAsk | null {
+    return this.isCaughtUp ? this.#parts.extent.ask() : null;
   }
 
   lost(): void {
     this.isCaughtUp = false;
+    this.#coming = null;
     this.#held = null;
     // Only the snapshot of a join can be resumed.
     if (this.#collection !== null && this.#collection.within !== null) this.#collection = null;
@@ -129,9 +180,10 @@ export class Following {
     return null;
   }
 
-  /** Replicates nothing, only writes. */
-  get #isBlind(): boolean {
-    return this.#parts.config.patterns.length === 0;
+  /** There is nothing that a join could go on with. */
+  get #isBare(): boolean {
+    const { extent, fold } = this.#parts;
+    return this.#isSpoiled || extent.held.length === 0 || fold.cursor === 0;
   }
 
   #take(event: string, payload: unknown): Heard {
@@ -146,6 +198,9 @@ export class Following {
         return this.#onEnd(payload);
       case 'catch_up_complete':
         return this.#onCaughtUp(payload);
+      // No event has this name: it is the answer to a change of the scope, in its place among the events.
+      case rescoped:
+        return this.#onRescoped(payload);
       default:
         return null;
     }
@@ -182,6 +237,8 @@ export class Following {
     const collection = Collection.begin(begin);
     if (isRefusal(collection)) return collection;
     this.#collection = collection;
+    // What is on its way to the server may be in it.
+    if (this.isCaughtUp) this.#requests.doubt();
     return null;
   }
 
@@ -191,7 +248,7 @@ export class Following {
     return this.#collection === null ? misplaced : this.#collection.add(chunk);
   }
 
-  #onEnd(payload: unknown): Refusal | null {
+  #onEnd(payload: unknown): Heard {
     const end = readSnapshotEnd(payload);
     if (isRefusal(end)) return end;
     const collection = this.#collection;
@@ -199,9 +256,47 @@ export class Following {
     const refusal = collection.check(end);
     if (refusal !== null) return refusal;
     this.#collection = null;
+    const { extent, fold, ledger } = this.#parts;
+    const { within } = collection;
     const { seq, incarnation } = collection.begin;
-    this.#replace({ tree: collection.resultOn(this.#parts.fold.committed), seq, incarnation });
+    if (within !== null && extent.held.length > 0 && seq !== fold.cursor) return 'gap';
+    const tree = collection.resultOn(fold.committed, ledger?.witness);
+    const asked = this.#coming === null ? 'resync' : 'present';
+    this.#replace({ tree, seq, incarnation, within, ...(within !== null && { op: asked }) });
     return null;
+  }
+
+  /** With the reply goes what has left the scope; what is new comes with the snapshot that follows (stores.md §10.4.4). */
+  #onRescoped(payload: unknown): Heard {
+    const reply = readScopeReply(payload);
+    if (isRefusal(reply)) return reply;
+    const { extent, fold, ledger } = this.#parts;
+    const { scope, seq, denied } = reply;
+    const patterns = reply.patterns ?? whole;
+    const { held } = extent;
+    if (held.length > 0 && seq !== fold.cursor) return 'gap';
+    extent.deny(denied, refuse('path_not_allowed', { patterns: denied }));
+    this.#coming = { patterns, scope };
+    if (without(patterns, held).length > 0) return null;
+    const gone = without(held, patterns);
+    if (gone.length > 0) {
+      const kept = parsed(patterns);
+      const stays = (path: Path): boolean =>
+        kept.some((pattern) => covers(pattern, segmentsOf(path)));
+      const within = parsed(gone);
+      const tree = cleared(fold.committed, { of: within, stays }, ledger?.witness);
+      this.#replace({ tree, seq: fold.cursor, incarnation: this.#incarnation, within });
+    } else this.#settle();
+    if (extent.isSilent) this.#requests.caughtUp(seq);
+    return null;
+  }
+
+  /** The committed state is what was to come. */
+  #settle(): void {
+    const { extent, ledger } = this.#parts;
+    if (this.#coming !== null) extent.hold(this.#coming);
+    this.#coming = null;
+    ledger?.touch();
   }
 
   #onCaughtUp(payload: unknown): Refusal | null {
@@ -214,18 +309,37 @@ export class Following {
   }
 
   /** Swaps the committed state, and lets subscribers hear only what differs (stores.md §10.3.2). */
-  #replace({ tree, seq, incarnation }: Replacement): void {
-    const { fold, ledger, subscriptions } = this.#parts;
+  #replace({ tree, seq, incarnation, within = null, op }: Replacement): void {
+    const { extent, fold, ledger, subscriptions, emit } = this.#parts;
     this.#requests.caughtUp(seq);
     const { before, after } = fold.replace(tree, seq);
     this.#incarnation = incarnation;
-    this.#scope = this.#nextScope;
     this.#isSpoiled = false;
-    ledger?.replace();
-    const isFresh = this.#isFresh;
+    if (within === null) ledger?.replace();
+    const news = this.#isFresh ? 'present' : 'resync';
     this.#isFresh = false;
-    subscriptions.compare({ before, after, op: isFresh ? 'present' : 'resync', seq });
+    subscriptions.compare({ before, after, op: op ?? news, seq, within });
+    if (this.#why === 'scope' && hasLost(before.committed, after.committed)) {
+      emit({ type: 'revoked', patterns: extent.held, refusal: null });
+    }
+    this.#why = null;
+    this.#settle();
   }
+}
+
+/** What the answer to a change of the scope is heard as. */
+export const rescoped = 'phx_reply';
+
+const whole = [asGlob('**')];
+
+function hasLost(before: Tree, after: Tree): boolean {
+  for (const { path } of before.entries()) if (after.leaf(path) === undefined) return true;
+  return false;
+}
+
+function parsed(globs: readonly Glob[]): readonly Pattern[] {
+  const patterns = globs.map((glob) => parseGlob(glob));
+  return patterns.filter((each): each is Pattern => !isRefusal(each));
 }
 
 const misplaced = refuse('invalid_payload', { field: 'id' });

@@ -1,5 +1,5 @@
-import type { Leaf, OpId, Path, Seq } from '@holdfast/protocol';
-import type { Tree } from '../data/index.ts';
+import type { Glob, Leaf, OpId, Path, Seq } from '@holdfast/protocol';
+import type { Tree, Witness } from '../data/index.ts';
 import type { Act } from './act.ts';
 import type { PendingRequest, ReplicaChange } from './types.ts';
 
@@ -8,6 +8,7 @@ export type Books = {
   readonly seq: Seq;
   readonly incarnation: string | null;
   readonly scope: string | null;
+  readonly patterns: readonly Glob[];
   /** The committed state, where all of it has changed; it is forked before it is given away. */
   readonly committed: Tree;
 };
@@ -24,6 +25,12 @@ export class Ledger {
   #isTouched = false;
   #batch = 0;
   #onItsWay: readonly OpId[] | null = null;
+
+  /** Sees what changes of the committed state otherwise than by ops. */
+  readonly witness: Witness = {
+    leaf: ({ path, after }) => void this.#entries.set(path, after ?? null),
+    map: ([path, revision]) => void this.#maps.set(path, revision),
+  };
 
   acts(acts: readonly Act[]): void {
     for (const { changes, rows = [] } of acts) {

@@ -1,5 +1,6 @@
 import type { DeviceId, Glob, RequestLimits } from '@holdfast/protocol';
 import { Tree } from '../data/index.ts';
+import type { Extent } from './extent.ts';
 import type { Fold } from './fold.ts';
 import type { Ledger } from './ledger.ts';
 import type { Subscriptions } from './subscriptions.ts';
@@ -9,7 +10,7 @@ import type { ReplicaEffect, ReplicaImage } from './types.ts';
 export type ReplicaConfig = {
   /** The store's topic, for logs. */
   readonly topic: string;
-  /** What it replicates: `['**']` all, `[]` nothing. */
+  /** What it is to replicate, until it is told `want`: `['**']` all, `[]` nothing. */
   readonly patterns: readonly Glob[];
   readonly deviceId: DeviceId;
   readonly limits: RequestLimits;
@@ -31,6 +32,7 @@ export const outboxMax: OutboxLimits = { requests: 10_000, bytes: 32 * 1024 * 10
 /** What the two sides of a replica share: the one follows the store, the other sees to its own requests. */
 export type Parts = {
   readonly config: ReplicaConfig;
+  readonly extent: Extent;
   readonly fold: Fold;
   readonly subscriptions: Subscriptions;
   readonly ledger: Ledger | null;

@@ -6,11 +6,13 @@ import {
   type Path,
   type Pattern,
   readJoinReply,
+  readRefusal,
   type Refusal,
 } from '@holdfast/protocol';
 import { Tree } from '../data/index.ts';
+import { Extent } from './extent.ts';
 import { Fold } from './fold.ts';
-import { Following, type Heard } from './following.ts';
+import { Following, type Heard, rescoped } from './following.ts';
 import { isAboutLeases } from './guards.ts';
 import { Ledger } from './ledger.ts';
 import {
@@ -72,6 +74,10 @@ export class Replica {
     const start = { tree: treeOf(config), cursor: image?.seq ?? 0, limits };
     this.#parts = {
       config,
+      extent: new Extent(
+        { patterns: image?.patterns ?? [], scope: image?.scope ?? null },
+        config.patterns,
+      ),
       fold: new Fold({ deviceId, hears, ledger }, start),
       subscriptions,
       ledger,
@@ -146,25 +152,28 @@ export class Replica {
   status(): ReplicaStatus {
     const pending = this.#requests.outbox.size;
     const phase = this.#shownPhase();
+    const { held, denied, refusal } = this.#parts.extent;
     return {
       phase,
       seq: this.#parts.fold.cursor,
       pending,
       synced: phase === 'live' && pending === 0,
       incarnation: this.#following.incarnation,
-      error: this.#error,
+      error: this.#error ?? refusal,
+      held,
+      denied,
     };
   }
 
   /** What a cache should hold as of now; its entries may be read at any later time. */
   image(): ReplicaImage {
-    const { config, fold } = this.#parts;
+    const { extent, fold } = this.#parts;
     const tree = fold.committed.fork();
     return {
       seq: fold.cursor,
       incarnation: this.#following.incarnation,
-      scope: this.#following.scope,
-      patterns: config.patterns,
+      scope: extent.scope,
+      patterns: extent.held,
       entries: tree.entries(),
       maps: tree.maps(),
       outbox: this.outbox().filter(({ request }) => !isAboutLeases(request)),
@@ -194,6 +203,7 @@ export class Replica {
       case 'message':
         return this.#onMessage(input);
       case 'reply':
+        if (input.id === scopeId) return this.#onRescoped(input);
         this.#requests.reply(input);
         return this.#heed(this.#following.resume());
     }
@@ -207,6 +217,8 @@ export class Replica {
         return this.#requests.cancel(input.opId);
       case 'retry':
         return this.#requests.outbox.hasten(input.opId, input.now);
+      case 'want':
+        return this.#parts.extent.want(input.patterns);
       case 'persisted':
         return this.#requests.persisted(input.batch);
       case 'deliver':
@@ -244,6 +256,13 @@ export class Replica {
     if (this.#phase === 'joined') this.#heed(this.#following.hear(event, payload));
   }
 
+  #onRescoped({ status, response }: Input<'reply'>): void {
+    if (status === 'ok') return this.#heed(this.#following.hear(rescoped, response));
+    const refusal = readRefusal(response);
+    if (refusal.retry === 'later') return this.#heed('gap');
+    return this.#parts.extent.refused(refusal);
+  }
+
   #heed(heard: Heard): void {
     if (heard === null) return;
     if (heard !== 'gap') {
@@ -273,6 +292,9 @@ export class Replica {
     this.#becomeJoining();
     this.#phase = 'refused';
     this.#error = refusal;
+    if (!rights.has(refusal.code)) return;
+    if (this.#following.refused(refusal)) this.#rejoin();
+    else if (refusal.retry === 'never') this.#requests.refuseAll(refusal);
   }
 
   #becomeClosed(): void {
@@ -293,6 +315,8 @@ export class Replica {
     const { fold, subscriptions, emit } = this.#parts;
     subscriptions.announce(fold.refold(), fold.view);
     for (const push of this.#requests.outbox.send({ now, wall })) emit(push);
+    const payload = this.#phase === 'joined' ? this.#following.ask() : null;
+    if (payload !== null) emit({ type: 'push', id: scopeId, event: 'scope', payload });
     this.#persist();
     for (const subscription of subscriptions.takeDropped()) emit({ type: 'dropped', subscription });
     if (!this.#isSignalled && subscriptions.nextRound(now) <= now) {
@@ -308,9 +332,10 @@ export class Replica {
   }
 
   #persist(): void {
-    const { fold, ledger, emit } = this.#parts;
-    const { incarnation, scope } = this.#following;
-    const books = { seq: fold.cursor, incarnation, scope, committed: fold.committed };
+    const { extent, fold, ledger, emit } = this.#parts;
+    const { incarnation } = this.#following;
+    const { scope, held: patterns } = extent;
+    const books = { seq: fold.cursor, incarnation, scope, patterns, committed: fold.committed };
     const next = ledger?.take(books) ?? null;
     if (next !== null) emit({ type: 'persist', ...next });
   }
@@ -331,6 +356,17 @@ export class Replica {
   }
 }
 
+/** Names the one `scope` push that is on its way; no op id is like it. */
+const scopeId = 'scope';
+
+/** Refusals of a join by which what was readable may be so no more (stores.md §11.3). */
+const rights: ReadonlySet<string> = new Set([
+  'unauthorized',
+  'store_not_allowed',
+  'missing_scope',
+  'path_not_allowed',
+]);
+
 function isOfChannel(input: ReplicaInput): input is ChannelInput {
   return ['joined', 'refused', 'lost', 'message', 'reply'].includes(input.type);
 }
@@ -341,6 +377,8 @@ function differs(a: ReplicaStatus, b: ReplicaStatus): boolean {
     a.seq !== b.seq ||
     a.pending !== b.pending ||
     a.incarnation !== b.incarnation ||
-    a.error !== b.error
+    a.error !== b.error ||
+    a.held !== b.held ||
+    a.denied !== b.denied
   );
 }

@@ -62,6 +62,18 @@ export class Requests {
     return false;
   }
 
+  /** What comes may hold any request that is on its way. */
+  doubt(): void {
+    for (const pending of this.outbox.all()) {
+      if (pending.status.state === 'sent') pending.isUncertain = true;
+    }
+  }
+
+  /** None of them may be made any more. */
+  refuseAll(refusal: Refusal): void {
+    for (const pending of this.outbox.all()) this.#fail(pending, refusal);
+  }
+
   /** Takes a request on, or settles it at once (C8). */
   ask(input: Input<'request'>): void {
     const refusal = this.#take(input);
@@ -162,7 +174,7 @@ export class Requests {
     if (isRefusal(checked)) return checked;
     const isLeases = isAboutLeases(checked);
     if (isLeases && !this.#isJoined) return refuse('unavailable');
-    const isBlind = blind || isLeases || this.#parts.config.patterns.length === 0;
+    const isBlind = blind || isLeases || this.#parts.extent.wanted.length === 0;
     const pending = pendingOf({
       opId,
       request: checked,
@@ -231,9 +243,9 @@ export class Requests {
 
   #commit(pending: Pending, reply: WriteReply): void {
     this.#settle(pending, reply);
-    const { config, fold } = this.#parts;
+    const { extent, fold } = this.#parts;
     const seq = seqOf(reply);
-    if (config.patterns.length === 0 || fold.cursor >= seq) this.#leave(pending.opId, seq);
+    if (extent.isSilent || fold.cursor >= seq) this.#leave(pending.opId, seq);
     else this.outbox.keep(pending, seq);
   }
 

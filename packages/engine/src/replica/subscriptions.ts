@@ -9,7 +9,7 @@ import {
   segmentsOf,
   type Seq,
 } from '@holdfast/protocol';
-import { Matcher, type Tree } from '../data/index.ts';
+import { Matcher, type Range, type Tree } from '../data/index.ts';
 import { type Act, type Audience, looksEqual, modeBits } from './act.ts';
 import { rangeOf } from './listing.ts';
 import type { WatchEvent, WatchOptions } from './types.ts';
@@ -29,6 +29,8 @@ export type Difference = {
   readonly after: Sight;
   readonly op: 'present' | 'resync';
   readonly seq: Seq;
+  /** They differ in what these cover only; null or absent: anywhere. */
+  readonly within?: readonly Pattern[] | null;
 };
 
 /** Events that wait, by path where only the last of each path is wanted; where events are merged, the one that stays says how many. */
@@ -114,7 +116,8 @@ export class Subscriptions {
     for (const feed of this.#feeds.values()) {
       const { mode, includeCurrent } = feed.options;
       const isNews = difference.op === 'resync' || includeCurrent;
-      if (isNews && mode !== 'optimistic') this.#compare(feed, difference);
+      const places = placesOf(feed.pattern, difference);
+      if (isNews && mode !== 'optimistic' && places.length > 0) this.#compare(feed, difference);
     }
   }
 
@@ -209,8 +212,9 @@ function takeFrom(parts: Feed['parts'], effort: { left: number }): readonly Watc
 /** The differences of two moments that a subscription is to hear of; null for each leaf looked at without one. */
 function* differences(
   { pattern, options }: Feed,
-  { before, after, op, seq }: Difference,
+  difference: Difference,
 ): Generator<WatchEvent | null, void> {
+  const { before, after, op, seq } = difference;
   const side = options.mode === 'committed' ? 'committed' : 'view';
   const old = before[side];
   const young = after[side];
@@ -223,13 +227,35 @@ function* differences(
     const { value, type } = leaf ?? { value: undefined, type: undefined };
     return { path, value, previous: gone?.value, type, op, seq: own ? null : revision, own };
   };
+  const places = placesOf(pattern, difference);
   // What is gone comes first: it may have been in the way of what has come.
-  for (const entry of old.entries(rangeOf(pattern))) {
-    yield young.leaf(entry.path) === undefined ? told(entry.path, entry, undefined) : null;
+  for (const range of places) {
+    for (const entry of old.entries(range)) {
+      yield young.leaf(entry.path) === undefined ? told(entry.path, entry, undefined) : null;
+    }
   }
-  for (const entry of young.entries(rangeOf(pattern))) {
-    yield told(entry.path, old.leaf(entry.path), entry);
+  for (const range of places) {
+    for (const entry of young.entries(range)) {
+      yield told(entry.path, old.leaf(entry.path), entry);
+    }
   }
+}
+
+/** Where a subscription has to look for differences: in ranges that do not overlap. */
+function placesOf(pattern: Pattern, { within }: Difference): readonly Range[] {
+  const own = rangeOf(pattern);
+  const ranges = within?.map(rangeOf) ?? [own];
+  if (ranges.some((range) => isIn(own, range))) return [own];
+  const inside = ranges.filter((range) => isIn(range, own));
+  return inside.filter((range, at) =>
+    inside.every(
+      (other, index) => index === at || !isIn(range, other) || (isIn(other, range) && at < index),
+    ),
+  );
+}
+
+function isIn({ under: inner }: Range, { under: outer }: Range): boolean {
+  return outer === undefined || inner === outer || inner?.startsWith(`${outer}/`) === true;
 }
 
 /** Keeps the last event of a path, with what the subscriber saw last as its `previous`. */

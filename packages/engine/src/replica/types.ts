@@ -95,6 +95,10 @@ export type ReplicaStatus = {
   readonly synced: boolean;
   readonly incarnation: string | null;
   readonly error: Refusal | null;
+  /** The part of the store that the replica has. */
+  readonly held: readonly Glob[];
+  /** What is wanted of it and cannot be had. */
+  readonly denied: readonly Glob[];
 };
 
 /** What a cache keeps of a replica, and gives back at start. Never an optimistic value. */
@@ -115,6 +119,8 @@ export type ReplicaChange = {
   readonly seq: Seq;
   readonly incarnation: string | null;
   readonly scope: string | null;
+  /** What the entries are of. */
+  readonly patterns: readonly Glob[];
   /** Entries and maps are the whole state, not the difference to what is stored. */
   readonly replaces: boolean;
   /** null: gone. May be read in pieces, at any later time. */
@@ -149,6 +155,8 @@ export type ReplicaInput = { readonly now: MonotonicMs; readonly wall: EpochMs }
     | { readonly type: 'cancel'; readonly opId: OpId }
     /** Send a waiting request now. */
     | { readonly type: 'retry'; readonly opId: OpId }
+    /** What the replica is to be of from now on: the union of all wishes (stores.md §10.4.6). */
+    | { readonly type: 'want'; readonly patterns: readonly Glob[] }
     /** The cache has stored a batch, and everything before it. */
     | { readonly type: 'persisted'; readonly batch: number }
     /** A round of delivery to the subscribers is due: the driver calls it once per turn. */
@@ -184,6 +192,13 @@ export type ReplicaEffect =
     }
   /** The queue of a subscription overflowed: it is gone; its resync callback is called once (C14). */
   | { readonly type: 'dropped'; readonly subscription: number }
+  /** Of what the replica had of these patterns, all or some may no longer be read: it is gone (stores.md §11.3). */
+  | {
+      readonly type: 'revoked';
+      readonly patterns: readonly Glob[];
+      /** Why; null where only a part of it is gone. */
+      readonly refusal: Refusal | null;
+    }
   /** Something waits for `deliver`. */
   | { readonly type: 'deliverable' }
   | { readonly type: 'status'; readonly status: ReplicaStatus }

@@ -201,7 +201,7 @@ test('a lost channel ends lease requests that were not sent, and keeps those tha
 test('with patterns [] a request leaves at its ok', () => {
   const desk = new Desk({ patterns: [] });
   expect(desk.replica.joinPayload()).toMatchObject({ last_store_seq: 0, patterns: [] });
-  desk.join({ store_seq: 40 });
+  desk.join({ store_seq: 40, patterns: [] });
   expect(desk.replica.status().phase).toBe('live');
   desk.set('a', 'k', 1);
   expect(desk.value('k')).toBeUndefined();

@@ -1,0 +1,126 @@
+import {
+  containsScope,
+  covers,
+  type Glob,
+  isLeaseOp,
+  isPlainObject,
+  isRefusal,
+  parseGlob,
+  type Path,
+  type Pattern,
+  type Refusal,
+  refuse,
+  RejectedError,
+  type Request,
+  segmentsOf,
+  type Write,
+} from '@holdfast/protocol';
+import { checkOptions } from './options.ts';
+import { patternOf } from './watch.ts';
+
+/** How a store is opened. */
+export type StoreOptions = {
+  /**
+   * The patterns of the part that the handle is of. Absent: the whole store. `[]`: nothing of it; such a handle only
+   * writes, and downloads nothing.
+   */
+  readonly scope?: readonly string[];
+};
+
+/** The part of a store that a handle is of; what else the client has of the store is not there for it (stores.md §10.4). */
+export class Part {
+  readonly globs: readonly Glob[];
+  readonly #patterns: readonly Pattern[];
+  readonly #isWhole: boolean;
+
+  constructor(options: StoreOptions) {
+    checkOptions('store', options, { scope: 'object' });
+    const { scope = ['**'] } = options;
+    if (!Array.isArray(scope)) throw new TypeError('store: "scope" is a list of patterns.');
+    this.#patterns = scope.map(patternOf);
+    this.globs = [...new Set(this.#patterns.map(({ source }) => source))];
+    this.#isWhole = scope.includes('**');
+  }
+
+  /** Whether all of it is in what these cover. */
+  isIn(globs: readonly Glob[]): boolean {
+    return this.#patterns.every((each) => isAmong(each, globs));
+  }
+
+  /** Whether some of it is. */
+  meets(globs: readonly Glob[]): boolean {
+    return this.#patterns.some((each) => isAmong(each, globs));
+  }
+
+  /** Whether what is read at a path is but the leaf there. Throws where nothing may be read. */
+  readsLeaf(path: Path): boolean {
+    if (this.#holdsTree(path)) return false;
+    if (this.#holds(path)) return true;
+    throw new RejectedError('out_of_scope', { path, scope: this.globs });
+  }
+
+  /** Reads a pattern; throws where it is not contained in the part. */
+  pattern(text: string): Pattern {
+    const pattern = patternOf(text);
+    if (this.#patterns.some((each) => containsScope(each, pattern))) return pattern;
+    throw new RejectedError('out_of_scope', { pattern: text, scope: this.globs });
+  }
+
+  /** Throws where not all that is between two bounds is in the part. */
+  checkRange(from: string, to: string): void {
+    const holds = ({ parts, source }: Pattern): boolean => {
+      const base = source.slice(0, -2);
+      const isTree = source === `${base}**` && parts.every(({ kind }) => kind !== 'one');
+      // In the order of paths everything below `a` lies from `a/` up to `a0`, the character after the slash.
+      const isIn = to.startsWith(base) || to === `${base.slice(0, -1)}0`;
+      return isTree && from.startsWith(base) && isIn;
+    };
+    if (this.#isWhole || this.#patterns.some(holds)) return;
+    throw new RejectedError('out_of_scope', { from, to, scope: this.globs });
+  }
+
+  /** Why a request cannot be shown before it is committed: it is about what is not known here; null where it can be. */
+  refuse(request: Request): Refusal | null {
+    // Who only writes is shown nothing.
+    if (this.#isWhole || this.globs.length === 0) return null;
+    if (request.op !== 'transact') return this.#check(request);
+    const conditions = request.preconditions.flatMap((each) =>
+      each.kind === 'fence' || this.#holds(each.path) ? [] : this.#outside(each.path),
+    );
+    return request.ops.map((op) => this.#check(op)).find(isRefusal) ?? conditions[0] ?? null;
+  }
+
+  #check(write: Write): Refusal | null {
+    const { op, path } = write;
+    if (isLeaseOp(op)) return null;
+    const isMap = op === 'set' && isPlainObject(write.value);
+    const isTree = isMap || op === 'delete' || op === 'merge';
+    const isKnown = isTree ? this.#holdsTree(path) : this.#holds(path);
+    return isKnown ? null : this.#outside(path);
+  }
+
+  #outside(path: Path): Refusal {
+    return refuse('out_of_scope', { path, scope: this.globs });
+  }
+
+  #holds(path: Path): boolean {
+    return this.#isWhole || this.#patterns.some((each) => covers(each, segmentsOf(path)));
+  }
+
+  #holdsTree(path: Path): boolean {
+    if (this.#isWhole) return true;
+    const parts = segmentsOf(path).map((segment) => ({ kind: 'literal', segment }) as const);
+    const tree: Pattern = { ...whole, parts: [...parts, ...whole.parts] };
+    return this.#patterns.some((each) => containsScope(each, tree));
+  }
+}
+
+const whole = patternOf('**');
+
+function isAmong(pattern: Pattern, globs: readonly Glob[]): boolean {
+  const contains = (glob: Glob): boolean => {
+    const other = parseGlob(glob);
+    return !isRefusal(other) && containsScope(other, pattern);
+  };
+  return globs.includes(pattern.source) || globs.some(contains);
+}

@@ -1,0 +1,160 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { memoryCache, type RejectedWrite, type Revocation, type Store } from '@holdfast/client';
+import type { Principal } from '@holdfast/server';
+import { asStoreName } from '@holdfast/protocol';
+import { Valve } from './valve.ts';
+import { openWorld, type World } from './world.ts';
+
+const full: Principal = {
+  subject: 'u',
+  orgs: ['acme'],
+  scopes: new Set(['entries:read', 'entries:write']),
+  storeAccess: { mode: 'all' },
+  pathRules: null,
+  expiresAt: null,
+  tokenId: null,
+};
+const name = asStoreName('acme/app');
+
+let world: World;
+let writer: Store;
+/** What the token `me` may do now. */
+let grants: Partial<Principal> | null;
+
+beforeEach(async () => {
+  grants = {};
+  world = await openWorld(async ({ token }) => {
+    if (token === 'all') return full;
+    return token === 'me' && grants !== null ? { ...full, subject: 'me', ...grants } : null;
+  });
+  writer = await world.store({ token: 'all' });
+  await writer.transact((tx) => {
+    tx.put('mine/a', 1);
+    tx.put('theirs/b', 2);
+  }).committed;
+});
+
+afterEach(async () => {
+  await world[Symbol.asyncDispose]();
+});
+
+function readable(...patterns: string[]): Partial<Principal> {
+  return { pathRules: patterns.map((pattern) => ({ pattern, allow: ['read', 'write'] })) };
+}
+
+function subject(scope?: readonly string[]) {
+  const cache = memoryCache();
+  const revoked: Revocation[] = [];
+  const rejected: RejectedWrite[] = [];
+  const valve = new Valve();
+  const client = world.client({
+    token: 'me',
+    cache,
+    link: valve,
+    onRevoked: (each) => revoked.push(each),
+    onRejected: (each) => rejected.push(each),
+  });
+  const store = client.store('acme/app', scope === undefined ? {} : { scope });
+  return { cache, revoked, rejected, valve, client, store };
+}
+
+async function kept(cache: ReturnType<typeof memoryCache>): Promise<readonly string[]> {
+  const image = await cache.load(name);
+  return [...(image?.entries ?? [])].map(({ path }) => path);
+}
+
+const within5s = { timeout: 5000 };
+
+describe('rights that are lost', () => {
+  it('S101 S102 what may no longer be read leaves what is shown, and the cache, within 5 s of a narrower rule', async () => {
+    const { cache, revoked, store } = subject();
+    await store.ready;
+    expect(store.get('theirs/b')).toBe(2);
+    const seen: unknown[] = [];
+    store.on('**', ({ path, value }) => seen.push([path, value]));
+    grants = readable('mine/**');
+    await expect.poll(() => store.get('theirs/b'), within5s).toBeUndefined();
+    expect(store.get('mine/a')).toBe(1);
+    await expect.poll(() => seen).toEqual([['theirs/b', undefined]]);
+    expect(revoked).toEqual([{ store: 'acme/app', patterns: ['**'], error: null }]);
+    expect(await kept(cache)).toEqual(['mine/a']);
+    await writer.put('theirs/b', 'secret').committed;
+    await store.put('mine/a', 3).committed;
+    expect(store.get('theirs')).toBeUndefined();
+    // What is granted again comes back.
+    grants = {};
+    await expect.poll(() => store.get('theirs/b'), within5s).toBe('secret');
+    expect(revoked).toHaveLength(1);
+  });
+
+  it('S101 a store that is refused altogether is gone, and the writes that wait for it are refused', async () => {
+    const { cache, revoked, rejected, store, valve } = subject();
+    await store.ready;
+    valve.holdOut();
+    store.put('mine/a', 9);
+    grants = { storeAccess: { mode: 'selected', storeIds: ['x'] } };
+    valve.cut();
+    await expect.poll(() => store.status.get().error?.code, within5s).toBe('store_not_allowed');
+    expect(store.entries().items).toEqual([]);
+    expect(await kept(cache)).toEqual([]);
+    expect(revoked).toMatchObject([{ patterns: ['**'], error: { code: 'store_not_allowed' } }]);
+    await expect.poll(() => rejected).toMatchObject([{ error: { code: 'store_not_allowed' } }]);
+    await expect(store.ready).rejects.toMatchObject({ code: 'store_not_allowed' });
+    expect(store.status.get().pending).toBe(0);
+  });
+
+  it('S102 of several parts those that may no longer be read are gone, and the others go on', async () => {
+    const { client, revoked, store } = subject(['mine/**']);
+    await store.ready;
+    const theirs = client.store('acme/app', { scope: ['theirs/**'] });
+    await theirs.ready;
+    expect(theirs.get('theirs/b')).toBe(2);
+    grants = readable('mine/**');
+    await expect.poll(() => theirs.get('theirs/b'), within5s).toBeUndefined();
+    expect(store.get('mine/a')).toBe(1);
+    expect(revoked).toHaveLength(1);
+  });
+
+  it('S102 who may read nothing may still write; what may not be made is refused', async () => {
+    const { revoked, store, valve } = subject(['theirs/**']);
+    await store.ready;
+    valve.holdOut();
+    const lost = store.put('theirs/b', 7);
+    const blind = store.put('mine/new', 8, { blind: true });
+    const sure = expect(lost.committed).rejects.toMatchObject({ code: 'path_not_allowed' });
+    grants = readable('mine/**');
+    valve.cut();
+    await sure;
+    await blind.committed;
+    expect(store.get('theirs/b')).toBeUndefined();
+    expect(writer.get('theirs/b')).toBe(2);
+    expect(revoked).toMatchObject([
+      { patterns: ['theirs/**'], error: { code: 'path_not_allowed' } },
+    ]);
+    await expect(store.ready).rejects.toMatchObject({ code: 'path_not_allowed' });
+    expect(store.status.get().error).toMatchObject({ code: 'path_not_allowed' });
+    grants = {};
+    await expect.poll(() => store.get('theirs/b'), within5s).toBe(2);
+    await store.ready;
+  });
+
+  it('S102 a part of which nothing may be read is refused, and no other one', async () => {
+    grants = readable('mine/**');
+    const { client, store, revoked } = subject(['mine/**']);
+    await store.ready;
+    const theirs = client.store('acme/app', { scope: ['theirs/**'] });
+    await expect(theirs.ready).rejects.toMatchObject({ code: 'path_not_allowed' });
+    expect(store.status.get().error).toBeUndefined();
+    expect(revoked).toEqual([]);
+  });
+
+  it('S78 a token that is invalid ends the client; nothing is known of what it might read, so the cache stays', async () => {
+    const { cache, revoked, store } = subject();
+    await store.ready;
+    grants = null;
+    await expect.poll(() => store.status.get().connection, within5s).toBe('closed');
+    expect(store.get('theirs/b')).toBe(2);
+    expect(await kept(cache)).toHaveLength(2);
+    expect(revoked).toEqual([]);
+  });
+});

@@ -86,9 +86,11 @@ test('Ctrl-C stops dev, leaves no process, and a restart has the data', slow, as
 test('what was acknowledged survives SIGKILL', slow, async () => {
   const server = await launch('dev');
   await at(server, 'put', 'demo/main', 'kept', '1');
+  await at(server, 'put-file', 'demo/main', 'file', fileURLToPath(import.meta.url));
   await server.stop('SIGKILL');
   const again = await launch('dev');
   expect((await at(again, 'get', 'demo/main', 'kept')).rows).toMatchObject([{ value: 1 }]);
+  expect((await at(again, 'get-file', 'demo/main', 'file', '-')).code).toBe(0);
 });
 
 test('a port that is taken is told with what to do', slow, async () => {

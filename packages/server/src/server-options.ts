@@ -17,7 +17,7 @@ export type ServerLog = {
 
 /** How a server is put together. */
 export type ServerOptions = {
-  /** Directory of the SQLite files; made if it is missing. Either this or `storage`, which wins. */
+  /** Directory of the SQLite files and of `files`; made if it is missing. Where `storage` is given, only of `files`. */
   readonly data?: string;
   /** Where everything is kept; the server closes it when it closes. */
   readonly storage?: Storage;

@@ -355,11 +355,9 @@ function slowLog(
   return ms === false ? null : { ms, tell: (commit) => log.info(commit, 'slow commit') };
 }
 
-function openBlobs({ data, storage, files }: ServerOptions): Blobs {
+function openBlobs({ data, files }: ServerOptions): Blobs {
   if (files !== undefined) return files;
-  return data === undefined || storage !== undefined
-    ? memoryBlobs()
-    : diskBlobs({ directory: join(data, 'files') });
+  return data === undefined ? memoryBlobs() : diskBlobs({ directory: join(data, 'files') });
 }
 
 function openStorage({ data, storage, clock }: ServerOptions): Storage {

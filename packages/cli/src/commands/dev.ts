@@ -43,6 +43,7 @@ export const command: Command = defineCommand({
     const storage = sqlite({ directory: args.data });
     const server = createServer({
       rates: false,
+      data: args.data,
       storage,
       authenticate: devAuthenticate(storage, orgs),
       log: serverLog(terminal),

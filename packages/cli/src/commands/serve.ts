@@ -37,6 +37,7 @@ export const command: Command = defineCommand({
     const directory = consoleDirectory();
     const storage = sqlite({ directory: args.data });
     const server = createServer({
+      data: args.data,
       storage,
       origins: readList(args.origin ?? ''),
       log: serverLog(terminal),

@@ -1,5 +1,6 @@
 export {
   type Authenticate,
+  cookieOf,
   type Credentials,
   type PathRule,
   type Principal,

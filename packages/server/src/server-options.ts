@@ -54,6 +54,11 @@ export type ServerOptions = {
   readonly webhooks?: WebhookOptions;
   /** Browser origins besides the server's own, such as `https://app.example`; `*` admits all. Default: none. */
   readonly origins?: readonly string[];
+  /**
+   * How long a client may take until its request's headers are there; default 20,000. Bodies are ended where they stop
+   * coming, whatever this says.
+   */
+  readonly headersTimeoutMs?: number;
   /** Directory of a built web console, served at `/`. */
   readonly console?: string;
   /** Default: silent. */
@@ -121,6 +126,7 @@ export const optionNames: ReadonlySet<string> = new Set([
   'retention',
   'webhooks',
   'origins',
+  'headersTimeoutMs',
   'console',
   'log',
   'clock',

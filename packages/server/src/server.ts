@@ -45,6 +45,7 @@ import { Webhooks } from './webhooks/index.ts';
 const EXPIRY_SWEEP_MS = 15_000;
 const RETRY_AFTER_MS = 1000;
 const SLOW_COMMIT_MS = 1000;
+const HEADERS_TIMEOUT_MS = 20_000;
 
 const silent: ServerLog = { info: () => undefined, error: () => undefined };
 /**
@@ -291,9 +292,16 @@ class HoldfastServer implements Server {
     });
     // The process is not ours alone: its `Request` and `Response` stay what they are.
     const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
-    const http = createHttpServer((request, response) => void listener(request, response));
-    // A large file may take its time; bodies that stop coming are ended where they are read.
-    http.requestTimeout = 0;
+    const headersTimeout = this.#options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS;
+    const http = createHttpServer(
+      {
+        headersTimeout,
+        connectionsCheckingInterval: Math.ceil(headersTimeout / 4),
+        // A large file may take its time; bodies that stop coming are ended where they are read.
+        requestTimeout: 0,
+      },
+      (request, response) => void listener(request, response),
+    );
     http.on('upgrade', (request, socket, head) => {
       if (socket instanceof Socket) this.#sockets.upgrade(request, socket, head);
       else socket.destroy();

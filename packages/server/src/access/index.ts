@@ -8,6 +8,7 @@ export {
   seesStore,
   storeIdsOf,
 } from './access.ts';
+export { cookieOf } from './cookies.ts';
 export {
   type Grants,
   isScope,

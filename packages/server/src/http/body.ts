@@ -1,6 +1,7 @@
 import { isObject, refuse } from '@holdfast/protocol';
 
 import { Problem, refused } from './errors.ts';
+import { forWhole, lively } from './lively.ts';
 
 /** The JSON object in a request's body, of which never more than `max` bytes are held (stores.md §12.1.1). */
 export async function readObject(
@@ -26,7 +27,7 @@ async function readBytes(request: Request, max: number): Promise<Uint8Array> {
   if (Number(request.headers.get('content-length') ?? 0) > max) throw tooLarge(max);
   const pieces: Uint8Array[] = [];
   let size = 0;
-  for await (const piece of request.body ?? []) {
+  for await (const piece of lively(request.body, forWhole)) {
     size += piece.byteLength;
     if (size > max) throw tooLarge(max);
     pieces.push(piece);

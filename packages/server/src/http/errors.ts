@@ -37,6 +37,8 @@ export function invalidField(field: string, detail: string): Problem {
 export function answerProblem({ status, code, details }: Problem): Response {
   const headers = new Headers();
   if (status === 401) headers.set('WWW-Authenticate', 'Bearer');
+  // The rest of the body may never come.
+  if (status === 408) headers.set('Connection', 'close');
   const wait = details['retry_after_ms'];
   if (typeof wait === 'number') headers.set('Retry-After', String(Math.ceil(wait / 1000)));
   // `invalid_pattern` names what is wrong with the pattern `error`, which is the code's own place here.

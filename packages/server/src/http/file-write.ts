@@ -12,9 +12,9 @@ import type { HttpDeps, OpenStore } from './deps.ts';
 import { filenameIn } from './disposition.ts';
 import { Problem, refused } from './errors.ts';
 import { fileEntry, fileTag } from './file-read.ts';
+import { forStreams, lively } from './lively.ts';
 import { type Piece, readPiece } from './ranges.ts';
 
-const stallMs = 60_000;
 const nameMax = 1024;
 const attempts = 3;
 
@@ -256,31 +256,12 @@ function pieceOf(c: Context): Piece | null {
 /** The bytes of the body; it ends with an error where they stop coming, or are not as many as were announced. */
 async function* bodyOf(c: Context, length?: number): AsyncIterable<Uint8Array> {
   let size = 0;
-  for await (const bytes of lively(c.req.raw.body)) {
+  for await (const bytes of lively(c.req.raw.body, forStreams)) {
     size += bytes.byteLength;
     if (length !== undefined && size > length) throw invalid('The body is longer than its range.');
     yield bytes;
   }
   if (length !== undefined && size < length) throw invalid('The body is shorter than its range.');
-}
-
-async function* lively(body: ReadableStream<Uint8Array> | null): AsyncIterable<Uint8Array> {
-  if (body === null) return;
-  const reader = body.getReader();
-  try {
-    for (;;) {
-      const timer = setTimeout(() => void reader.cancel('stalled').catch(() => undefined), stallMs);
-      // oxlint-disable-next-line no-await-in-loop -- the sender sets the pace
-      const { done, value } = await reader.read().finally(() => clearTimeout(timer));
-      if (done) return;
-      yield value;
-    }
-  } catch (error) {
-    // Whoever sent it is gone.
-    throw error instanceof Problem ? error : invalid('The body broke off.');
-  } finally {
-    reader.cancel().catch(() => undefined);
-  }
 }
 
 function fail(files: HttpDeps['files'], error: unknown): never {

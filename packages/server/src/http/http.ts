@@ -3,7 +3,9 @@ import { Hono } from 'hono';
 import { cors } from 'hono/cors';
 
 import { isListed } from '../access/index.ts';
+import { compressJson } from './compress.ts';
 import { routeConsole } from './console.ts';
+import { refuseCrossSite } from './cross-site.ts';
 import type { HttpDeps } from './deps.ts';
 import { answerProblem, notFound, Problem, refused } from './errors.ts';
 import { Committer } from './commit.ts';
@@ -78,6 +80,7 @@ export function createHttp(deps: HttpDeps): Hono {
     '/api/*',
     cors({ ...corsHeaders, origin: (origin) => (isListed(deps.origins, origin) ? origin : null) }),
   );
+  app.use('/api/*', compressJson(), refuseCrossSite(deps.origins));
   app.use('/api/*', async (_c, next) => {
     if (deps.draining?.() === true) return answerProblem(refused(drained));
     return next();

@@ -7,6 +7,7 @@ import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam, Problem, refused } from './errors.ts';
 import { identify, needScope } from './identify.ts';
 import { type Line, type PathStyle, readLines } from './import-lines.ts';
+import { forStreams, lively } from './lively.ts';
 import { storeOf } from './store-of.ts';
 
 const CHUNK = 1000;
@@ -207,5 +208,5 @@ function readWanted(c: Context): Wanted {
 function bodyOf(c: Context): AsyncIterable<Uint8Array> {
   const { body } = c.req.raw;
   if (body === null) throw new Problem(400, 'empty_body');
-  return body;
+  return lively(body, forStreams);
 }

@@ -19,6 +19,7 @@ const errorNames: { readonly [status: number]: string } = {
   402: 'A quota is used up.',
   403: 'The token may not do this; `reason` says why.',
   404: 'There is no such thing, or the token may not know of it.',
+  408: 'The body did not come in time.',
   409: 'The state of the store forbids it.',
   412: 'A condition does not hold.',
   413: 'It is too large.',
@@ -99,7 +100,7 @@ function headersOf({ headers = [] }: Operation): readonly object[] {
   return headers.map((name) => ({ name, in: 'header', schema: { type: 'string' } }));
 }
 
-function responsesOf({ answers, errors = [], scope }: Operation): object {
+function responsesOf({ answers, errors = [], scope, body }: Operation): object {
   const told = Object.entries(answers).map(([status, { says, type, schema }]) => [
     status,
     {
@@ -108,7 +109,7 @@ function responsesOf({ answers, errors = [], scope }: Operation): object {
     },
   ]);
   const usual = scope === null ? [] : [401, 403, 404, 429];
-  const refused = [...usual, ...errors]
+  const refused = [...usual, ...(body ? [408] : []), ...errors]
     .filter((status) => answers[String(status)] === undefined)
     .map((status) => [
       String(status),

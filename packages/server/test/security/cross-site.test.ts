@@ -1,0 +1,110 @@
+import { cookieOf } from '@holdfast/server';
+import { expect, test } from 'vitest';
+import { everything, topic, type World, world } from '../conversation/world.ts';
+
+const session = 'sid=s3cret';
+const evil = 'https://evil.example';
+const app = 'https://app.example';
+
+/** A server whose users are known by a cookie; pages of `app` may connect. */
+function cookieWorld(): Promise<World> {
+  return world({
+    origins: [app],
+    authenticate: async (credentials) =>
+      cookieOf(credentials, 'sid') === 's3cret' ? everything : null,
+  });
+}
+
+test('cross-site WebSocket hijack: a strange page cannot open a socket with the cookies of its visitor', async () => {
+  const { connect } = await cookieWorld();
+  const origins = [evil, 'null', 'http://app.example', `${app}.evil.example`, 'file://', ''];
+  for (const origin of origins) {
+    const headers = { cookie: session, origin };
+    await expect(connect({ token: null, headers }), origin).rejects.toThrow('unauthorized');
+  }
+});
+
+test('a session cookie opens a socket from a listed origin and from the own one, at either mount', async () => {
+  const { connect, url } = await cookieWorld();
+  for (const mount of ['/ws/sync/websocket', '/socket/websocket']) {
+    for (const origin of [app, url]) {
+      const peer = await connect({ mount, token: null, headers: { cookie: session, origin } });
+      expect((await peer.join(topic)).status).toBe('ok');
+    }
+  }
+  const headers = { cookie: 'sid=other', origin: app };
+  await expect(connect({ token: null, headers })).rejects.toThrow('unauthorized');
+});
+
+test('a session that ends, ends its sockets', async () => {
+  let ended = false;
+  const { connect } = await world({
+    authenticate: async (credentials) =>
+      !ended && cookieOf(credentials, 'sid') === 's3cret' ? everything : null,
+  });
+  const peer = await connect({ token: null, headers: { cookie: session } });
+  ended = true;
+  expect(await peer.closed()).toBe(4001);
+});
+
+test('cross-site request forgery: what a strange page sends with the cookies of its visitor writes nothing', async () => {
+  const { url, server } = await cookieWorld();
+  const forged: [string, string, string][] = [
+    ['POST', '/api/stores/demo/main/import?headerless=slash', 'text/plain'],
+    ['POST', '/api/stores/demo/main/entries', 'text/plain'],
+    ['POST', '/api/stores/demo/main/transact', 'application/json'],
+    ['PUT', '/api/stores/demo/main/entries/a', 'application/json'],
+    ['PUT', '/api/stores/demo/main/files/a', 'text/plain'],
+    ['DELETE', '/api/stores/demo/main?purge=true', 'text/plain'],
+    ['POST', '/api/tokens', 'application/json'],
+  ];
+  for (const [method, path, type] of forged) {
+    for (const origin of [evil, 'null']) {
+      const headers = { cookie: session, origin, 'content-type': type };
+      const body = '{"path":"a","value":1}';
+      const answer = await fetch(`${url}${path}`, { method, headers, body });
+      expect(answer.status, `${method} ${path}`).toBe(403);
+      expect(await answer.json()).toMatchObject({ reason: 'origin_not_allowed' });
+    }
+  }
+  expect(await server.stores.find('demo/main')).toMatchObject({ status: 'active' });
+});
+
+test('a session cookie writes over HTTP from a listed origin, from the own one, and from no page at all', async () => {
+  const { url } = await cookieWorld();
+  for (const from of [{ origin: app }, { origin: url }, {}]) {
+    const headers = { cookie: session, 'content-type': 'application/json', ...from };
+    const at = `${url}/api/stores/demo/main/entries/a`;
+    expect((await fetch(at, { method: 'PUT', headers, body: '1' })).status).toBe(200);
+  }
+});
+
+test('a bearer is no cookie: whoever has it may send it from anywhere', async () => {
+  const { url } = await world();
+  const headers = { authorization: 'Bearer dev', origin: evil, 'content-type': 'application/json' };
+  const at = `${url}/api/stores/demo/main/entries/a`;
+  const answer = await fetch(at, { method: 'PUT', headers, body: '1' });
+  expect(answer.status).toBe(200);
+  expect(answer.headers.get('access-control-allow-origin')).toBeNull();
+});
+
+test('no page may read what its visitor’s cookies open: no answer allows credentials', async () => {
+  const { url } = await cookieWorld();
+  for (const origin of [evil, app]) {
+    const answer = await fetch(`${url}/api/whoami`, { headers: { cookie: session, origin } });
+    expect(answer.headers.get('access-control-allow-credentials')).toBeNull();
+  }
+});
+
+function of(cookie: string | undefined): string | null {
+  return cookieOf({ headers: { cookie } }, 'sid');
+}
+
+test('a cookie is found by its whole name, and one that came twice does not count', () => {
+  expect(of('sid=a')).toBe('a');
+  expect(of('x=1; sid=a=b ;y=2')).toBe('a=b');
+  expect(of('xsid=a; sid2=b; SID=c; sid')).toBeNull();
+  expect(of('sid=a; sid=b')).toBeNull();
+  expect(of(undefined)).toBeNull();
+  expect(of('')).toBeNull();
+});

@@ -1,0 +1,107 @@
+import { defaultLimits } from '@holdfast/protocol';
+import { expect, test, vi } from 'vitest';
+import { world } from '../conversation/world.ts';
+import { World } from '../http/world.ts';
+import { Raw } from './raw.ts';
+
+test('slowloris: a connection whose headers do not come is closed, whatever it says now and then', async () => {
+  const { url } = await world({ headersTimeoutMs: 200 });
+  const [mute, dripping] = await Promise.all([Raw.open(url), Raw.open(url)]);
+  dripping.say('GET /healthz HTTP/1.1\r\nHost: a\r\n');
+  const drip = setInterval(() => dripping.say('X-A: b\r\n'), 20);
+  const said = await dripping.closed();
+  clearInterval(drip);
+  expect(said).toContain('408');
+  await mute.closed();
+  expect((await fetch(`${url}/healthz`)).status).toBe(200);
+});
+
+test('slowloris: an upgrade whose headers do not come is closed', async () => {
+  const { url } = await world({ headersTimeoutMs: 200 });
+  const raw = await Raw.open(url);
+  raw.say('GET /ws/sync/websocket?token=dev HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n');
+  expect(await raw.closed()).toContain('408');
+});
+
+test('headers without end are refused', async () => {
+  const { url } = await world();
+  const raw = await Raw.open(url);
+  raw.say(`GET /healthz HTTP/1.1\r\nHost: a\r\n${`X-A: ${'a'.repeat(1000)}\r\n`.repeat(100)}`);
+  expect(await raw.closed()).toContain('431');
+});
+
+type Stalled = { readonly answer: Promise<Response>; send(text: string): void };
+
+/** A request whose body is given piece by piece, and never ends. */
+async function stalled(method: string, path: string, type: string): Promise<Stalled> {
+  const home = new World({ limits: defaultLimits });
+  await home.store('acme/blog');
+  const { raw } = await home.token();
+  const pieces = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = pieces.writable.getWriter();
+  const headers = { authorization: `Bearer ${raw}`, 'content-type': type };
+  const init = { method, body: pieces.readable, headers, duplex: 'half' };
+  return {
+    answer: Promise.resolve(home.app.request(path, init)),
+    send: (text) => {
+      writer.write(new TextEncoder().encode(text)).catch(() => undefined);
+    },
+  };
+}
+
+test.each([
+  ['PUT', '/api/stores/acme/blog/entries/a', 'application/json'],
+  ['POST', '/api/stores/acme/blog/transact', 'application/json'],
+  ['POST', '/api/stores', 'application/json'],
+  ['POST', '/api/stores/acme/blog/import?headerless=slash', 'application/x-ndjson'],
+  ['PUT', '/api/stores/acme/blog/files/a', 'text/plain'],
+])('slowloris: the body of %s %s that stops coming is answered 408', async (method, path, type) => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  try {
+    const { answer, send } = await stalled(method, path, type);
+    send('{"path"');
+    await vi.advanceTimersByTimeAsync(29_999);
+    send(':"a",');
+    await vi.advanceTimersByTimeAsync(60_001);
+    const { status, headers } = await answer;
+    expect([status, headers.get('connection')]).toEqual([408, 'close']);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('slowloris: a body of JSON that comes byte by byte has two minutes for all of it', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  try {
+    const path = '/api/stores/acme/blog/entries/a';
+    const { answer, send } = await stalled('PUT', path, 'application/json');
+    for (let second = 0; second < 120; second += 10) {
+      send(' ');
+      await vi.advanceTimersByTimeAsync(10_000);
+    }
+    expect((await answer).status).toBe(408);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('an upload that stops halfway leaves no file behind', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  try {
+    const home = new World({ limits: defaultLimits });
+    await home.store('acme/blog');
+    const { raw, ask } = await home.token();
+    const body = new ReadableStream({
+      start: (controller) => controller.enqueue(new TextEncoder().encode('half of')),
+    });
+    const headers = { authorization: `Bearer ${raw}`, 'content-type': 'text/plain' };
+    const path = '/api/stores/acme/blog/files/report';
+    const init = { method: 'PUT', body, headers, duplex: 'half' };
+    const answer = home.app.request(path, init);
+    await vi.advanceTimersByTimeAsync(60_001);
+    expect((await answer).status).toBe(408);
+    expect((await ask('GET', path)).status).toBe(404);
+  } finally {
+    vi.useRealTimers();
+  }
+});

@@ -52,6 +52,10 @@ export const sections: readonly Section[] = [
       diff: entry('Show what differs between two seqs', () => import('./commands/diff.ts')),
       at: entry('List entries as they were', () => import('./commands/at.ts')),
       rollback: entry('Go back to what was', () => import('./commands/rollback.ts')),
+      clone: entry(
+        'Make another store that begins as this one is',
+        () => import('./commands/clone.ts'),
+      ),
       export: entry('Write a store to a file', () => import('./commands/export.ts')),
       import: entry('Write a file into a store', () => import('./commands/import.ts')),
     },

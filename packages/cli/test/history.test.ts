@@ -94,3 +94,11 @@ test('bad lines are told, and an atomic import of them writes nothing', slow, as
   expect(some).toMatchObject({ code: 8, rows: [{ imported: 1, failed_total: 1 }] });
   expect(await on('import', 'demo/bad', join(directory.path, 'none'))).toMatchObject({ code: 2 });
 });
+
+test('clone makes another store that begins as the first is', slow, async () => {
+  await written('demo/original');
+  const { rows } = await on('clone', 'demo/original', 'twin');
+  expect(rows).toMatchObject([{ name: 'demo/twin', source: 'demo/original', store_seq: 4 }]);
+  expect((await on('get', 'demo/twin', 'b/c')).rows).toMatchObject([{ value: 'x', revision: 3 }]);
+  expect((await on('clone', 'demo/original', 'twin')).error).toMatchObject({ code: 'name_taken' });
+});

@@ -11,11 +11,15 @@ export function limitsOf(overrides: Partial<Limits> = {}): Limits {
   return { ...defaultLimits, ...overrides };
 }
 
+/** How much may be kept: in each store, and how many `stores` an org may have (stores.md §12.3). */
+export type ServerQuotas = Quotas & { readonly stores?: number };
+
+const quotaNames: ReadonlySet<string> = new Set(['keys', 'file_storage', 'stores']);
+
 /** The quotas in force; a name or a number that would limit nothing is an error of the caller. */
-export function quotasOf(quotas: Quotas = {}): { readonly quotas?: Quotas } {
+export function quotasOf(quotas: ServerQuotas = {}): { readonly quotas?: ServerQuotas } {
   for (const [name, quota] of Object.entries(quotas)) {
-    const isKnown = name === 'keys' || name === 'file_storage';
-    if (!isKnown) throw new TypeError(`There is no quota "${name}".`);
+    if (!quotaNames.has(name)) throw new TypeError(`There is no quota "${name}".`);
     if (Number.isSafeInteger(quota) && quota >= 0) continue;
     throw new RangeError(`The quota "${name}" is ${quota}; it must be a non-negative integer.`);
   }

@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
-import type { Quotas } from '@holdfast/engine/authority';
 import type { EpochMs, Limits } from '@holdfast/protocol';
 import type { Authenticate, RateLimits, TokenRequest } from './access/index.ts';
 import type { Blobs } from './blobs/index.ts';
 import type { Bus } from './bus/port.ts';
 import type { Clock } from './host/clock.ts';
 import type { LogRetention } from './host/compactor.ts';
+import type { ServerQuotas } from './limits.ts';
 import type { Storage, StoreRow } from './storage/port.ts';
 import type { WebhookOptions } from './webhooks/index.ts';
 
@@ -34,9 +34,9 @@ export type ServerOptions = {
   readonly limits?: Partial<Limits>;
   /**
    * How much each store may hold (stores.md §12.3): `keys`, its leaves; `file_storage`, the bytes of the distinct contents
-   * that its files name. Default: any amount.
+   * that its files name; and how many `stores` an org may have by HTTP, archived ones included. Default: any amount.
    */
-  readonly quotas?: Quotas;
+  readonly quotas?: ServerQuotas;
   /**
    * How long ops stay in the log, at least: `ms`, default 30 days, and the last `ops` of each store, default 10,000
    * (stores.md §13.1).

@@ -281,6 +281,9 @@ class HoldfastServer implements Server {
       meters: this.#meters,
       tellsMetrics: this.#options.metrics ?? true,
       figures: () => figuresOf(this.#parts(), this.#since),
+      ...(this.#quotas.quotas?.stores !== undefined && {
+        storesMax: this.#quotas.quotas.stores,
+      }),
       origins: this.#options.origins ?? [],
       statusOf: (id, principal) =>
         storeFigures(

@@ -126,6 +126,8 @@ export type HttpDeps = {
   /** Logs what failed inside; the answer carries only the id. */
   readonly onFailure: (error: unknown, errorId: string) => void;
   readonly limits: Limits;
+  /** How many stores an org may have (stores.md §12.3). Default: any number. */
+  readonly storesMax?: number;
   /** Browser origins, other than the server's own, whose pages may read answers (stores.md §7.1.4). */
   readonly origins: readonly string[];
   /** Where the built console lies, if anywhere. */

@@ -8,6 +8,7 @@ import { routeConsole } from './console.ts';
 import { refuseCrossSite } from './cross-site.ts';
 import type { HttpDeps } from './deps.ts';
 import { answerProblem, notFound, Problem, refused } from './errors.ts';
+import { routeClone } from './clone.ts';
 import { Committer } from './commit.ts';
 import { routeEntries } from './entries.ts';
 import { routeEntryBatch } from './entry-batch.ts';
@@ -97,6 +98,7 @@ export function createHttp(deps: HttpDeps): Hono {
   routeLog(app, deps);
   routeExport(app, deps);
   routeImport(app, deps);
+  routeClone(app, deps);
   routeEntryBatch(app, deps, committer);
   routeEntryList(app, deps);
   routeEntries(app, deps, committer);

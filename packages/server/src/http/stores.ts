@@ -1,11 +1,11 @@
-import { type EpochMs, parseStoreName, type StoreName } from '@holdfast/protocol';
+import { type EpochMs, parseStoreName, refuse, type StoreName } from '@holdfast/protocol';
 import type { Hono } from 'hono';
 
 import { mayUseStore, type Principal } from '../access/index.ts';
-import type { StoreRow } from '../storage/port.ts';
+import type { NewStore, StoreRow } from '../storage/port.ts';
 import { readObject } from './body.ts';
 import type { HttpDeps, StoreFigures } from './deps.ts';
-import { Problem } from './errors.ts';
+import { Problem, refused } from './errors.ts';
 import { identify, needScope } from './identify.ts';
 import { storeOf } from './store-of.ts';
 import { readTime, writeTime } from './time.ts';
@@ -33,12 +33,8 @@ export function routeStores(app: Hono, deps: HttpDeps): void {
       principal,
       now: deps.now(),
     });
-    const row = await deps.storage.stores.create({
-      id: deps.newId(),
-      incarnation: deps.newIncarnation(),
-      ...wanted,
-    });
-    if (row === null) throw new Problem(422, 'name_taken');
+    const row = await deps.storage.stores.create(newStore(deps, wanted));
+    if (row === null) throw await refusedStore(deps, wanted.name);
     return c.json({ store: describeStore(row, deps.now()) }, 201);
   });
   app.get('/api/stores/:org/:store', async (c) => {
@@ -62,6 +58,28 @@ export function routeStores(app: Hono, deps: HttpDeps): void {
     if (c.req.query('purge') === 'true') await deps.storage.stores.purge(row.id);
     return c.json({ ok: true });
   });
+}
+
+/** A store to be made, within the quota (stores.md §12.3). */
+export function newStore(
+  { newId, newIncarnation, storesMax }: HttpDeps,
+  wanted: { readonly name: StoreName; readonly expiresAt: EpochMs | null },
+): NewStore {
+  return {
+    id: newId(),
+    incarnation: newIncarnation(),
+    ...wanted,
+    ...(storesMax !== undefined && { most: storesMax }),
+  };
+}
+
+/** Why a store of this name was not made. */
+export async function refusedStore(deps: HttpDeps, name: StoreName): Promise<Problem> {
+  const { storage, storesMax } = deps;
+  const isTaken = (await storage.stores.find(name)) !== null;
+  if (isTaken || storesMax === undefined) return new Problem(422, 'name_taken');
+  const { length: current } = await storesIn(deps, name.slice(0, name.indexOf('/')));
+  return refused(refuse('limit_exceeded', { dimension: 'stores', current, limit: storesMax }));
 }
 
 /** Reading and writing of entries, as older clients ask for it (stores.md §7.4.4). */
@@ -163,6 +181,7 @@ function readTtl(ttlMs: unknown): number {
   throw invalidStore(`ttl_ms must be an integer from 1 to ${TTL_MS_MAX}.`);
 }
 
-function invalidStore(detail: string): Problem {
+/** The store that is asked for cannot be. */
+export function invalidStore(detail: string): Problem {
   return new Problem(422, 'invalid_store', { detail });
 }

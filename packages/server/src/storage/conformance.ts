@@ -2,6 +2,7 @@ import { appendCases } from './conformance/append.ts';
 import { dedupeCases } from './conformance/dedupe.ts';
 import { fileCases } from './conformance/files.ts';
 import { loadCases } from './conformance/load.ts';
+import { seedCases } from './conformance/seed.ts';
 import type { StorageSubject } from './conformance/subject.ts';
 import { tableCases } from './conformance/tables.ts';
 import { webhookCases } from './conformance/webhooks.ts';
@@ -21,6 +22,7 @@ export function storageConformance(subject: StorageSubject): readonly Conformanc
     ...loadCases,
     ...dedupeCases,
     ...tableCases,
+    ...seedCases,
     ...fileCases,
     ...webhookCases,
   ]

@@ -20,6 +20,7 @@ export {
   type Storage,
   StorageError,
   type StoreHead,
+  type NewStore,
   type StoreRow,
   type StoreTable,
   type TokenRow,

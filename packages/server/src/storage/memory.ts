@@ -70,7 +70,7 @@ class MemoryStorage implements Storage {
     this.#retention = retention;
     this.now = now;
     this.stores = new MemoryStores(now, {
-      created: (store: StoreRow) => this.#shelves.set(store.id, new Shelf()),
+      created: (store: StoreRow, state: readonly LoadChunk[]) => this.#stock(store.id, state),
       purged: (id: string) => {
         this.#shelves.delete(id);
         this.files.purged(id);
@@ -183,6 +183,21 @@ class MemoryStorage implements Storage {
 
   async close(): Promise<void> {
     this.#closed = true;
+  }
+
+  /** A shelf for a new store, with what is in it from the beginning. */
+  #stock(store: string, state: readonly LoadChunk[]): void {
+    const shelf = new Shelf();
+    for (const { seq, entries, maps } of state) {
+      shelf.head = seq;
+      shelf.oldestSeq = seq + 1;
+      for (const { path, ...leaf } of entries) {
+        this.files.changed(store, path, { from: undefined, to: leaf });
+        shelf.entries.set(path, leaf);
+      }
+      for (const [path, revision] of maps) shelf.maps.set(path, revision);
+    }
+    this.#shelves.set(store, shelf);
   }
 
   #find(store: string): Shelf | undefined {

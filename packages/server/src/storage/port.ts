@@ -111,15 +111,26 @@ export class StorageError extends Error {
   }
 }
 
+/** A store to be made. */
+export type NewStore = {
+  readonly id: string;
+  readonly name: StoreName;
+  readonly incarnation: string;
+  readonly expiresAt: EpochMs | null;
+  /** How many stores its org may then have, archived ones included; any number if absent (stores.md §12.3). */
+  readonly most?: number;
+};
+
 /** The stores there are. Every change is durable when its promise resolves. */
 export interface StoreTable {
-  /** Adds an active, empty store; null if the name is taken, by an archived store too, or the id is. */
-  create(store: {
-    readonly id: string;
-    readonly name: StoreName;
-    readonly incarnation: string;
-    readonly expiresAt: EpochMs | null;
-  }): Promise<StoreRow | null>;
+  /** Adds an active, empty store; null if the name is taken, by an archived store too, or the id is, or the org is full. */
+  create(store: NewStore): Promise<StoreRow | null>;
+  /**
+   * Adds an active store that begins with a state: its head is the seq of the chunks, its log is empty, and content that
+   * its entries name is in use. All or nothing, and not seen before it is whole; null as for `create`, and then the chunks
+   * may be left unread. Rejects with what the chunks reject with.
+   */
+  seed(store: NewStore, chunks: AsyncIterable<LoadChunk>): Promise<StoreRow | null>;
   get(id: string): Promise<StoreRow | null>;
   find(name: StoreName): Promise<StoreRow | null>;
   /** In the order of their names: those of one org, or of all; after a name; at most `limit`. */

@@ -88,4 +88,14 @@ export const historyOperations: readonly Operation[] = [
     },
     errors: [400, 402, 409, 503],
   },
+  {
+    method: 'post',
+    path: `${storePath}/clone`,
+    id: 'clone',
+    summary: 'Make another store of the org that begins as this one is now.',
+    scope: 'stores:clone',
+    body: body(ref('NewClone')),
+    answers: { 201: { says: 'Made.', type: json, schema: ref('Cloned') } },
+    errors: [400, 402, 413, 415, 422, 503],
+  },
 ];

@@ -121,6 +121,17 @@ export const schemas: { readonly [name: string]: Schema } = {
     ...grants,
   }),
   NewStore: object({ name: text, ttl_ms: integer, expires_at: instant }, ['ttl_ms', 'expires_at']),
+  NewClone: object({ name: text }),
+  Cloned: object({
+    ok: { const: true },
+    store: object({
+      id: text,
+      name: text,
+      full_name: text,
+      incarnation: text,
+      store_seq: seq,
+    }),
+  }),
   Entry: object({ path, value, type: leafType, revision: seq }),
   Written: object({ revision: seq, store_seq: seq }),
   Page: object({

@@ -2,6 +2,8 @@ import type { DeviceId, EpochMs, StoreName } from '@holdfast/protocol';
 import type {
   DeviceRecord,
   DeviceTable,
+  LoadChunk,
+  NewStore,
   Retention,
   StoreRow,
   StoreTable,
@@ -13,7 +15,7 @@ const minuteMs = 60_000;
 
 /** What follows from a change of the table of stores. */
 export type StoreHooks = {
-  readonly created: (store: StoreRow) => void;
+  readonly created: (store: StoreRow, state: readonly LoadChunk[]) => void;
   readonly purged: (id: string) => void;
 };
 
@@ -28,12 +30,14 @@ export class MemoryStores implements StoreTable {
     this.#hooks = hooks;
   }
 
-  async create(store: Parameters<StoreTable['create']>[0]): Promise<StoreRow | null> {
-    if (this.#rows.has(store.id) || this.#named(store.name) !== null) return null;
-    const row: StoreRow = { ...store, status: 'active', insertedAt: this.#now() };
-    this.#rows.set(row.id, row);
-    this.#hooks.created(row);
-    return row;
+  async create(store: NewStore): Promise<StoreRow | null> {
+    return this.#add(store, []);
+  }
+
+  async seed(store: NewStore, chunks: AsyncIterable<LoadChunk>): Promise<StoreRow | null> {
+    const state: LoadChunk[] = [];
+    for await (const chunk of chunks) state.push(chunk);
+    return this.#add(store, state);
   }
 
   async get(id: string): Promise<StoreRow | null> {
@@ -69,6 +73,21 @@ export class MemoryStores implements StoreTable {
   async purge(id: string): Promise<boolean> {
     this.#hooks.purged(id);
     return this.#rows.delete(id);
+  }
+
+  #add({ most, ...store }: NewStore, state: readonly LoadChunk[]): StoreRow | null {
+    if (this.#rows.has(store.id) || this.#named(store.name) !== null) return null;
+    if (most !== undefined && this.#countLike(store.name) >= most) return null;
+    const row: StoreRow = { ...store, status: 'active', insertedAt: this.#now() };
+    this.#rows.set(row.id, row);
+    this.#hooks.created(row, state);
+    return row;
+  }
+
+  /** How many stores the org of this name has. */
+  #countLike(name: StoreName): number {
+    const prefix = name.slice(0, name.indexOf('/') + 1);
+    return [...this.#rows.values()].filter((row) => row.name.startsWith(prefix)).length;
   }
 
   #named(name: StoreName): StoreRow | null {

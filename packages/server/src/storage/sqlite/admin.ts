@@ -3,6 +3,8 @@ import type { DeviceId, EpochMs, StoreName } from '@holdfast/protocol';
 import type {
   DeviceRecord,
   DeviceTable,
+  LoadChunk,
+  NewStore,
   Retention,
   StoreRow,
   StoreTable,
@@ -10,6 +12,7 @@ import type {
   TokenTable,
 } from '../port.ts';
 import type { Commits } from './commits.ts';
+import { Seeder } from './seeder.ts';
 import type { RowReader } from './rows.ts';
 import { prepareAll } from './statements.ts';
 
@@ -30,15 +33,18 @@ const prunedDevices = 16;
 export class SqliteStores implements StoreTable {
   readonly #desk: Desk;
   readonly #purged: (key: number) => void;
+  readonly #seeder: Seeder;
   readonly #sql;
 
   /** `purged` hears of stores whose rows are to be swept away. */
   constructor(desk: Desk, purged: (key: number) => void) {
     this.#desk = desk;
     this.#purged = purged;
+    this.#seeder = new Seeder(desk, purged);
     this.#sql = prepareAll(desk.db, {
       create: `INSERT INTO stores (id, name, status, incarnation, inserted_at, expires_at)
         VALUES (?, ?, 'active', ?, ?, ?) ON CONFLICT DO NOTHING`,
+      count: 'SELECT count(*) AS count FROM stores WHERE name >= ? AND name < ?',
       get: 'SELECT * FROM stores WHERE id = ?',
       find: 'SELECT * FROM stores WHERE name = ?',
       list: 'SELECT * FROM stores WHERE name > ? AND name >= ? AND name < ? ORDER BY name LIMIT ?',
@@ -51,14 +57,12 @@ export class SqliteStores implements StoreTable {
     });
   }
 
-  async create(store: Parameters<StoreTable['create']>[0]): Promise<StoreRow | null> {
-    const { id, name, incarnation, expiresAt } = store;
-    return this.#desk.commits.enqueue(1, () => {
-      const insertedAt = this.#desk.now();
-      const { changes } = this.#sql.create.run(id, name, incarnation, insertedAt, expiresAt);
-      if (changes === 0) return null;
-      return { id, name, status: 'active', incarnation, insertedAt, expiresAt };
-    });
+  create(store: NewStore): Promise<StoreRow | null> {
+    return this.#desk.commits.enqueue(1, () => this.#create(store));
+  }
+
+  seed(store: NewStore, chunks: AsyncIterable<LoadChunk>): Promise<StoreRow | null> {
+    return this.#seeder.seed(chunks, () => this.#create(store));
   }
 
   async get(id: string): Promise<StoreRow | null> {
@@ -98,6 +102,20 @@ export class SqliteStores implements StoreTable {
     });
     if (key !== null) this.#purged(key);
     return key !== null;
+  }
+
+  /** Inside a transaction. */
+  #create({ id, name, incarnation, expiresAt, most }: NewStore): StoreRow | null {
+    const insertedAt = this.#desk.now();
+    if (most !== undefined && this.#countIn(name.slice(0, name.indexOf('/'))) >= most) return null;
+    const { changes } = this.#sql.create.run(id, name, incarnation, insertedAt, expiresAt);
+    if (changes === 0) return null;
+    return { id, name, status: 'active', incarnation, insertedAt, expiresAt };
+  }
+
+  #countIn(org: string): number {
+    const row = this.#sql.count.get(`${org}/`, `${org}0`);
+    return row === undefined ? 0 : this.#desk.rows.integer(row, 'count');
   }
 
   #row(statement: StatementSync, key: string): StoreRow | null {

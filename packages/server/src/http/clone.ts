@@ -1,0 +1,84 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Tree } from '@holdfast/engine/data';
+import {
+  type Entry,
+  parseStoreName,
+  type Path,
+  refuse,
+  type Seq,
+  type StoreName,
+} from '@holdfast/protocol';
+import type { Hono } from 'hono';
+
+import type { LoadChunk, StoreRow } from '../storage/port.ts';
+import { readObject } from './body.ts';
+import type { HttpDeps } from './deps.ts';
+import { refused } from './errors.ts';
+import { identify, needScope } from './identify.ts';
+import { storeOf } from './store-of.ts';
+import { invalidStore, newStore, refusedStore } from './stores.ts';
+
+const CHUNK_ROWS = 500;
+
+/** `POST …/clone`: another store of the org that begins as this one is now, leases aside (stores.md §13.4.4). */
+export function routeClone(app: Hono, deps: HttpDeps): void {
+  app.post('/api/stores/:org/:store/clone', async (c) => {
+    const principal = await identify(deps, c);
+    const source = await storeOf(deps, c, principal);
+    needScope(principal, 'stores:clone');
+    if ((principal.pathRules ?? null) !== null) throw refused(refuse('path_not_allowed'));
+    const body = await readObject(c.req.raw, deps.limits.max_json_body);
+    const name = readName(body['name'], source);
+    const { tree, seq } = await deps.withStore(source.id, (store) => store.view());
+    const wanted = newStore(deps, { name, expiresAt: null });
+    const row = await deps.storage.stores.seed(wanted, stateOf(tree, seq));
+    if (row === null) throw await refusedStore(deps, name);
+    const store = {
+      id: row.id,
+      name: row.name.slice(row.name.indexOf('/') + 1),
+      full_name: row.name,
+      incarnation: row.incarnation,
+      store_seq: seq,
+    };
+    return c.json({ ok: true, store }, 201);
+  });
+}
+
+/** The tree stays as it is while it is read: later writes copy what they change. */
+async function* stateOf(tree: Tree, seq: Seq): AsyncGenerator<LoadChunk, void, undefined> {
+  const leases: Path[] = [];
+  let entries: Entry[] = [];
+  let passed = 0;
+  for (const entry of tree.entries()) {
+    if (entry.type === 'lease') leases.push(entry.path);
+    else entries.push(entry);
+    passed += 1;
+    if (passed % CHUNK_ROWS > 0) continue;
+    yield { seq, entries, maps: [] };
+    entries = [];
+    await turn();
+  }
+  yield { seq, entries, maps: [] };
+  const maps = mapsWithout(tree, leases);
+  for (let at = 0; at < maps.length; at += CHUNK_ROWS) {
+    yield { seq, entries: [], maps: maps.slice(at, at + CHUNK_ROWS) };
+  }
+}
+
+/** Maps keep their revisions; those that held nothing but leases are gone. */
+function mapsWithout(tree: Tree, leases: readonly Path[]): readonly (readonly [Path, Seq])[] {
+  const rest = tree.fork();
+  for (const path of leases) rest.remove(path, 0);
+  return rest.maps();
+}
+
+/** `name` in the org of the source, or `org/name` with that org. */
+function readName(name: unknown, source: StoreRow): StoreName {
+  const org = source.name.slice(0, source.name.indexOf('/') + 1);
+  const full = typeof name !== 'string' || name.includes('/') ? name : `${org}${name}`;
+  const parsed = typeof full === 'string' ? parseStoreName(full) : null;
+  if (parsed?.startsWith(org) === true) return parsed;
+  throw invalidStore(
+    'name is 1 to 128 of a-z, 0-9, dot, underscore and hyphen, begins with a letter or digit, and lies in the org of the source.',
+  );
+}

@@ -8,6 +8,7 @@ export {
   seesStore,
   storeIdsOf,
 } from './access.ts';
+export { type Act, AuditLog } from './audit.ts';
 export { cookieOf } from './cookies.ts';
 export {
   type Grants,

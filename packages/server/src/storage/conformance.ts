@@ -1,4 +1,5 @@
 import { appendCases } from './conformance/append.ts';
+import { auditCases } from './conformance/audit.ts';
 import { dedupeCases } from './conformance/dedupe.ts';
 import { fileCases } from './conformance/files.ts';
 import { loadCases } from './conformance/load.ts';
@@ -25,6 +26,7 @@ export function storageConformance(subject: StorageSubject): readonly Conformanc
     ...seedCases,
     ...fileCases,
     ...webhookCases,
+    ...auditCases,
   ]
     .filter(({ reopens }) => reopens !== true || typeof subject.reopen === 'function')
     .map(({ name, run }) => ({ name, run: () => run(subject) }));

@@ -7,6 +7,7 @@ import {
   type Seq,
 } from '@holdfast/protocol';
 import { checkBatch, clears, isPastDay, pruneLimit, retentionOf, splitOpId } from './batch.ts';
+import { MemoryAudit } from './memory/audit.ts';
 import { MemoryDevices, MemoryStores, MemoryTokens } from './memory/admin.ts';
 import { MemoryFiles } from './memory/files.ts';
 import { MemoryWebhooks } from './memory/webhooks.ts';
@@ -61,6 +62,7 @@ class MemoryStorage implements Storage {
   readonly devices: MemoryDevices;
   readonly files: MemoryFiles;
   readonly webhooks: MemoryWebhooks;
+  readonly audit: MemoryAudit = new MemoryAudit();
   readonly now: () => EpochMs;
   readonly #retention: Retention;
   readonly #shelves = new Map<string, Shelf>();

@@ -242,6 +242,36 @@ export type Delivery = {
   readonly at: EpochMs;
 };
 
+/** An administrative act, by whom and on what. Nothing secret is in it. */
+export type AuditAct = {
+  readonly at: EpochMs;
+  readonly org: string;
+  /** Such as `token.revoked`. */
+  readonly act: string;
+  /** The subject of the principal; null: the operator, or the server itself. */
+  readonly actor: string | null;
+  /** The store it was done to, by id and by name, for it may be purged since. */
+  readonly store: { readonly id: string; readonly name: string } | null;
+  /** What in it, or beside it: the id of a token or webhook, or a path. */
+  readonly target: string | null;
+  readonly details: { readonly [name: string]: string | number | boolean | null };
+};
+
+/** An act that is kept. */
+export type AuditRow = AuditAct & { readonly number: number };
+
+/** What administrators did, of all stores and orgs; it outlives what it tells of, and is kept for 400 days at least. */
+export interface AuditTable {
+  /** Durable when it resolves. Numbers grow. */
+  note(act: AuditAct): Promise<void>;
+  /** Those of one org, newest first: before a number, if one is given; at most `limit`. */
+  list(page: {
+    readonly org: string;
+    readonly before?: number;
+    readonly limit: number;
+  }): Promise<readonly AuditRow[]>;
+}
+
 /** The webhooks of all stores. Changes are durable when their promise resolves; what a store had goes with it. */
 export interface WebhookTable {
   /** Adds an active webhook whose cursor is the store's head; null if the store has `most` already, or is not there. */
@@ -277,6 +307,7 @@ export interface Storage {
   readonly devices: DeviceTable;
   readonly files: FileTable;
   readonly webhooks: WebhookTable;
+  readonly audit: AuditTable;
   /** Where the store stands; null if it does not exist. Settles an `unknown` append, or rejects while it cannot. */
   open(store: string): Promise<StoreHead | null>;
   /**

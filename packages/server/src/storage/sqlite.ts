@@ -18,6 +18,7 @@ import {
 } from './port.ts';
 import { SqliteFiles } from './sqlite/files.ts';
 import { SqliteDevices, SqliteStores, SqliteTokens } from './sqlite/admin.ts';
+import { SqliteAudit } from './sqlite/audit.ts';
 import { Appender } from './sqlite/appender.ts';
 import { Commits } from './sqlite/commits.ts';
 import { toStorageError, UnknownOutcome } from './sqlite/faults.ts';
@@ -57,6 +58,7 @@ class SqliteStorage implements Storage {
   readonly devices: SqliteDevices;
   readonly files: SqliteFiles;
   readonly webhooks: SqliteWebhooks;
+  readonly audit: SqliteAudit;
   readonly now: () => EpochMs;
   readonly #file: DatabaseFile;
   readonly #rows: RowReader;
@@ -87,6 +89,7 @@ class SqliteStorage implements Storage {
     this.devices = new SqliteDevices(desk);
     this.files = new SqliteFiles(desk);
     this.webhooks = new SqliteWebhooks(desk);
+    this.audit = new SqliteAudit(desk);
     this.#sweep.resume();
   }
 

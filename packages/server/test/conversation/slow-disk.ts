@@ -12,6 +12,7 @@ export class SlowDisk {
       tokens: disk.tokens,
       files: disk.files,
       webhooks: disk.webhooks,
+      audit: disk.audit,
       devices: {
         get: (store, device) => disk.devices.get(store, device),
         put: async (store, device, record) => {

@@ -44,6 +44,7 @@ const storage: Storage = {
   devices: disk.devices,
   files: disk.files,
   webhooks: disk.webhooks,
+  audit: disk.audit,
   open: (store) => disk.open(store),
   load: (store) => disk.load(store),
   append: async (store, expected, batch) => {

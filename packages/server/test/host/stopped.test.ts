@@ -30,6 +30,7 @@ function lyingOnce(disk: Storage): { storage: Storage; lie: () => void } {
     devices: disk.devices,
     files: disk.files,
     webhooks: disk.webhooks,
+    audit: disk.audit,
     open: (store) => disk.open(store),
     load: (store) => disk.load(store),
     append: async (store, expected, batch) => {

@@ -11,7 +11,15 @@ import {
   type Path,
   type WriteReply,
 } from '@holdfast/protocol';
-import type { Answer, Delivery, LoggedOp, StoreRow, TokenRow, WebhookRow } from '../port.ts';
+import type {
+  Answer,
+  AuditRow,
+  Delivery,
+  LoggedOp,
+  StoreRow,
+  TokenRow,
+  WebhookRow,
+} from '../port.ts';
 import { corruptFile } from './faults.ts';
 
 /** A row as node:sqlite returns it. */
@@ -133,6 +141,11 @@ export class RowReader {
     };
   }
 
+  facts(row: Row, column: string): AuditRow['details'] {
+    const facts = this.json(row, column);
+    return isFacts(facts) ? facts : this.#damaged(column, row[column]);
+  }
+
   webhook(row: Row): WebhookRow {
     const ops = this.jsonOrNull(row, 'ops');
     return {
@@ -250,4 +263,11 @@ function isOpName(value: unknown): value is OpName {
 
 function isReply(value: unknown): value is WriteReply {
   return isObject(value) && (typeof value['store_seq'] === 'number' || value['released'] === false);
+}
+
+function isFacts(value: Json): value is AuditRow['details'] {
+  return (
+    isObject(value) &&
+    Object.values(value).every((each) => typeof each !== 'object' || each === null)
+  );
 }

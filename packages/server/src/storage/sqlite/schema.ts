@@ -193,6 +193,21 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX deliveries_of_webhook ON deliveries (webhook, number);
   `,
+  // What administrators did; it names stores by themselves, for it outlives them.
+  `
+  CREATE TABLE audit (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    org TEXT NOT NULL,
+    act TEXT NOT NULL,
+    actor TEXT,
+    store_id TEXT,
+    store_name TEXT,
+    target TEXT,
+    details TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX audit_of_org ON audit (org, number);
+  `,
 ];
 
 /** Brings the file to the version of this code; a file of a newer version is left alone. */

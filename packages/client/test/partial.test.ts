@@ -40,7 +40,7 @@ async function open(client: Client, ...scope: string[]): Promise<Store> {
 }
 
 describe('a handle on a part', () => {
-  it('S83 has what is in its patterns, and no frame holds anything else', async () => {
+  it('S83 has what is in its patterns, and no frame holds anything else (P59)', async () => {
     await writer.transact((tx) => {
       tx.put('tenants/1/name', 'one');
       tx.put('tenants/2/name', 'secret-two');
@@ -59,7 +59,7 @@ describe('a handle on a part', () => {
     expect(heard(valve)).not.toMatch(/secret|tenants\/2/);
   });
 
-  it('S83 reads, listings and watchers outside of it are refused as `out_of_scope`', async () => {
+  it('S83 reads, listings and watchers outside of it are refused as `out_of_scope` (P74)', async () => {
     await writer.put('a/x', { deep: 1 }).committed;
     const store = await open(world.client(), 'a/**', 'b/leaf', 'c/*');
     expect(store.get('a')).toEqual({ x: { deep: 1 } });
@@ -173,7 +173,7 @@ describe('handles of one store', () => {
     expect(pushes(valve, 'scope')).toEqual([{ add: ['b/**', 'c/**', 'd/**'] }]);
   });
 
-  it('S83 a part that is added under writes arrives once, with nothing missing or twice', async () => {
+  it('S83 a part that is added under writes arrives once, with nothing missing or twice (P60)', async () => {
     const client = world.client();
     const a = await open(client, 'a/**');
     await writer.put('b/n', 0).committed;

@@ -66,7 +66,7 @@ async function kept(cache: ReturnType<typeof memoryCache>): Promise<readonly str
 const within5s = { timeout: 5000 };
 
 describe('rights that are lost', () => {
-  it('S101 S102 what may no longer be read leaves what is shown, and the cache, within 5 s of a narrower rule', async () => {
+  it('S101 S102 what may no longer be read leaves what is shown, and the cache, within 5 s of a narrower rule (P76)', async () => {
     const { cache, revoked, store } = subject();
     await store.ready;
     expect(store.get('theirs/b')).toBe(2);
@@ -87,7 +87,7 @@ describe('rights that are lost', () => {
     expect(revoked).toHaveLength(1);
   });
 
-  it('S101 a store that is refused altogether is gone, and the writes that wait for it are refused', async () => {
+  it('S101 a store that is refused altogether is gone, and the writes that wait for it are refused (P76)', async () => {
     const { cache, revoked, rejected, store, valve } = subject();
     await store.ready;
     valve.holdOut();

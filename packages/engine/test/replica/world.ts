@@ -34,7 +34,7 @@ export type Plan = {
 };
 
 /** What a subscriber believes, from its events alone. */
-class Belief {
+export class Belief {
   readonly leaves = new Map<Path, Json>();
   readonly last = new Map<Path, Json | undefined>();
   readonly events: WatchEvent[] = [];
@@ -380,7 +380,7 @@ export class World {
   }
 }
 
-function diceOf(seed: number): Dice {
+export function diceOf(seed: number): Dice {
   let state = seed | 0;
   const next = (): number => {
     state = (state + 0x6d2b79f5) | 0;

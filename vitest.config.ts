@@ -10,6 +10,10 @@ export default defineConfig({
       'simulation/**/*.test.ts',
       'tools/**/*.test.ts',
     ],
+    // The parser of the MCP client has a condition `source` too, and TypeScript there that only Vite takes.
+    server: {
+      deps: { inline: [/@modelcontextprotocol\/sdk\/dist\/esm\/client/, /eventsource-parser/] },
+    },
     reporters: ['default', './tools/tally.ts'],
   },
 });

@@ -5,7 +5,7 @@ import type { Context } from 'hono';
 import { grantsOf, type Principal } from '../access/index.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { Problem, refused } from './errors.ts';
-import { tellRate } from './identify.ts';
+import { deviceOf, tellRate } from './identify.ts';
 
 /** What a route wants committed. */
 export type Wanted = {
@@ -18,6 +18,8 @@ export type Wanted = {
 
 /** The answer, and whether it is that of an earlier request with the same key. */
 export type Outcome = { readonly reply: WriteReply; readonly replayed: boolean };
+
+type RequestId = { readonly deviceId: string; readonly opId: string };
 
 const keySyntax = /^[\x20-\x7e]{1,128}$/;
 
@@ -42,8 +44,9 @@ export class Committer {
 
   async #commit(c: Context, store: OpenStore, wanted: Wanted): Promise<Outcome> {
     const key = c.req.header('idempotency-key');
+    const deviceId = deviceOf(c, wanted.principal);
     if (key === undefined) {
-      const reply = await this.#write(store, wanted, this.#deps.newId());
+      const reply = await this.#write(store, wanted, { deviceId, opId: this.#deps.newId() });
       return { reply: accepted(reply), replayed: false };
     }
     if (!keySyntax.test(key)) {
@@ -51,11 +54,11 @@ export class Committer {
         detail: 'An Idempotency-Key has 1 to 128 printable characters.',
       });
     }
-    const running = `${store.row.id} ${deviceOf(wanted.principal)} ${key}`;
+    const running = `${store.row.id} ${deviceId} ${key}`;
     if (this.#running.has(running)) throw new Problem(409, 'idempotency_in_progress');
     this.#running.add(running);
     try {
-      return await this.#repeatable(store, wanted, key);
+      return await this.#repeatable(store, wanted, { deviceId, opId: key });
     } finally {
       this.#running.delete(running);
     }
@@ -65,15 +68,14 @@ export class Committer {
   async isRepeat(c: Context, storeId: string, principal: Principal): Promise<boolean> {
     const opId = c.req.header('idempotency-key');
     if (opId === undefined) return false;
-    const ids = [{ deviceId: deviceOf(principal), opId }];
+    const ids = [{ deviceId: deviceOf(c, principal), opId }];
     const known = await this.#deps.storage.answers(storeId, { ids, clients: [] });
     return known.answers.length > 0;
   }
 
-  async #repeatable(store: OpenStore, wanted: Wanted, key: string): Promise<Outcome> {
-    const ids = [{ deviceId: deviceOf(wanted.principal), opId: key }];
-    const known = await this.#deps.storage.answers(store.row.id, { ids, clients: [] });
-    const reply = await this.#write(store, wanted, key);
+  async #repeatable(store: OpenStore, wanted: Wanted, id: RequestId): Promise<Outcome> {
+    const known = await this.#deps.storage.answers(store.row.id, { ids: [id], clients: [] });
+    const reply = await this.#write(store, wanted, id);
     if (isRefusal(reply) && reply.code === 'duplicate_op_id') {
       throw new Problem(422, 'idempotency_key_reuse', {
         detail: 'This key was used for another request; take a new one.',
@@ -94,12 +96,11 @@ export class Committer {
   async #write(
     store: OpenStore,
     { principal, request, same, forced = false }: Wanted,
-    opId: string,
+    id: RequestId,
   ): Promise<WriteReply | Refusal> {
     const files = await this.#judge(store, { principal, request });
     return store.write({
-      deviceId: deviceOf(principal),
-      opId,
+      ...id,
       fingerprint: fingerprint(same),
       principal: principal.subject,
       request,
@@ -125,11 +126,6 @@ export function seqOf(reply: WriteReply): number {
 function accepted(reply: WriteReply | Refusal): WriteReply {
   if (isRefusal(reply)) throw refused(reply);
   return reply;
-}
-
-/** The device that HTTP ops carry (stores.md §15.1.4). */
-function deviceOf({ tokenId, subject }: Principal): string {
-  return tokenId === null ? `web:${subject ?? 'anonymous'}` : `http:${tokenId}`;
 }
 
 /** A transaction counts as so many writes (stores.md §12.2). */

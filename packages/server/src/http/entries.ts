@@ -35,17 +35,18 @@ export function routeEntries(app: Hono, deps: HttpDeps, committer: Committer): v
   const read = (c: Context): Promise<Response> => readEntry(c, deps);
   const put = (c: Context): Promise<Response> => putEntry(c, deps, committer);
   const remove = (c: Context): Promise<Response> => deleteEntry(c, deps, committer);
-  for (const route of ['/api/stores/:org/:store/entries/*', '/api/stores/:org/:store/entry']) {
-    app.get(route, read);
-    app.put(route, put);
-    app.delete(route, remove);
-  }
+  // First, for `entries/*` would take `entries` too.
   app.post('/api/stores/:org/:store/entries', (c) =>
     writeFromBody(c, deps, { committer, op: 'set' }),
   );
   app.delete('/api/stores/:org/:store/entries', (c) =>
     writeFromBody(c, deps, { committer, op: 'delete' }),
   );
+  for (const route of ['/api/stores/:org/:store/entries/*', '/api/stores/:org/:store/entry']) {
+    app.get(route, read);
+    app.put(route, put);
+    app.delete(route, remove);
+  }
 }
 
 async function readEntry(c: Context, deps: HttpDeps): Promise<Response> {

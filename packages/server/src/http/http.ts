@@ -22,6 +22,7 @@ import { routeOpenApi } from './openapi/index.ts';
 import { routeExport } from './export.ts';
 import { routeImport } from './import.ts';
 import { routeLog } from './log.ts';
+import { routeMcp } from './mcp/route.ts';
 import { routeStores } from './stores.ts';
 import { routeTokens } from './tokens.ts';
 import { routeWatch } from './watch.ts';
@@ -42,6 +43,8 @@ const corsHeaders = {
     'If-Match',
     'If-None-Match',
     'If-Range',
+    'Mcp-Protocol-Version',
+    'Mcp-Session-Id',
     'Range',
     'Repr-Digest',
     'X-Request-Id',
@@ -72,20 +75,7 @@ export function createHttp(deps: HttpDeps): Hono {
     c.res.headers.set('X-Request-Id', requestId.test(asked) ? asked : deps.newId());
     harden(c.res.headers);
   });
-  app.use('/api/*', async (c, next) => {
-    await next();
-    markPrivate(c.res.headers);
-    addRate(c);
-  });
-  app.use(
-    '/api/*',
-    cors({ ...corsHeaders, origin: (origin) => (isListed(deps.origins, origin) ? origin : null) }),
-  );
-  app.use('/api/*', compressJson(), refuseCrossSite(deps.origins));
-  app.use('/api/*', async (_c, next) => {
-    if (deps.draining?.() === true) return answerProblem(refused(drained));
-    return next();
-  });
+  for (const surface of ['/api/*', '/mcp']) guard(app, deps, surface);
   routeHealth(app, deps);
   routeMetrics(app, deps);
   routeOpenApi(app, deps.version);
@@ -104,6 +94,7 @@ export function createHttp(deps: HttpDeps): Hono {
   routeEntries(app, deps, committer);
   routeFiles(app, deps, committer);
   routeWebhooks(app, deps);
+  routeMcp(app, deps);
   app.all('/api/*', () => answerProblem(notFound()));
   routeConsole(app, deps.consoleDirectory);
   app.notFound(() => answerProblem(notFound()));
@@ -119,6 +110,24 @@ export function createHttp(deps: HttpDeps): Hono {
 function reasonOf({ code, details }: Problem): string {
   const { reason } = details;
   return typeof reason === 'string' ? reason : code;
+}
+
+/** What holds for all that asks who is there: answers are private, other origins are told what they may read, and nothing begins while draining. */
+function guard(app: Hono, deps: HttpDeps, surface: string): void {
+  app.use(surface, async (c, next) => {
+    await next();
+    markPrivate(c.res.headers);
+    addRate(c);
+  });
+  app.use(
+    surface,
+    cors({ ...corsHeaders, origin: (origin) => (isListed(deps.origins, origin) ? origin : null) }),
+  );
+  app.use(surface, compressJson(), refuseCrossSite(deps.origins));
+  app.use(surface, async (_c, next) => {
+    if (deps.draining?.() === true) return answerProblem(refused(drained));
+    return next();
+  });
 }
 
 /** What failed inside goes to the log; the caller gets the id to find it by (stores.md §8). */

@@ -16,19 +16,50 @@ import { Problem, refused } from './errors.ts';
 
 const RETRY_MS = 1000;
 
+/** Somebody for whom the server asks itself: an agent's tools go by the routes (stores.md §19.1). */
+export type Caller = {
+  readonly principal: Principal;
+  readonly credentials: Credentials;
+  /** The device of what it writes. */
+  readonly deviceId: string;
+};
+
+/** By the requests that were made for them; those of strangers are never among them. */
+const callers = new WeakMap<Request, Caller>();
+
+/** Marks a request as one that the server makes for somebody it has identified. */
+export function vouch(request: Request, caller: Caller): Request {
+  callers.set(request, caller);
+  return request;
+}
+
 /** Who asks; checked afresh at each request (stores.md §11.3). */
 export async function identify(deps: HttpDeps, c: Context): Promise<Principal> {
+  const principal = callers.get(c.req.raw)?.principal ?? (await authenticate(deps, c));
+  if (isRead(c)) chargeRead(c, deps.rates.read(principal));
+  return principal;
+}
+
+async function authenticate(deps: HttpDeps, c: Context): Promise<Principal> {
   const principal = await deps.access.authenticate(credentialsOf(c)).catch((error: unknown) => {
     deps.onFailure(error, deps.newId());
     throw new Problem(503, 'unavailable', { retry_after_ms: RETRY_MS });
   });
   if (principal === null) throw refused(refuse('unauthorized'));
-  if (isRead(c)) chargeRead(c, deps.rates.read(principal));
   return principal;
+}
+
+/** The device that HTTP ops carry (stores.md §15.1.4). */
+export function deviceOf(c: Context, { tokenId, subject }: Principal): string {
+  const known = callers.get(c.req.raw)?.deviceId;
+  if (known !== undefined) return known;
+  return tokenId === null ? `web:${subject ?? 'anonymous'}` : `http:${tokenId}`;
 }
 
 /** What a request says of who asks. */
 export function credentialsOf(c: Context): Credentials {
+  const known = callers.get(c.req.raw)?.credentials;
+  if (known !== undefined) return known;
   return {
     token: bearerOf(c.req.header('authorization')),
     params: new URL(c.req.url).searchParams,

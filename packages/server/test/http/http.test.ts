@@ -29,7 +29,6 @@ describe('every answer', () => {
     ['PATCH', '/api/stores'],
     ['GET', '/nothing'],
     ['POST', '/'],
-    ['GET', '/openapi.json'],
   ])('%s %s is unknown, and says so in JSON', async (method, path) => {
     const world = new World();
     const { ask } = await world.token();

@@ -4,6 +4,7 @@ import { fileOperations } from './files.ts';
 import { historyOperations } from './history.ts';
 import type { Operation } from './operation.ts';
 import { ref, type Schema, schemas } from './schemas.ts';
+import { webhookOperations } from './webhooks.ts';
 
 /** Every operation of the HTTP API. */
 export const operations: readonly Operation[] = [
@@ -11,6 +12,7 @@ export const operations: readonly Operation[] = [
   ...historyOperations,
   ...fileOperations,
   ...adminOperations,
+  ...webhookOperations,
 ];
 
 const errorNames: { readonly [status: number]: string } = {

@@ -316,6 +316,38 @@ export const schemas: { readonly [name: string]: Schema } = {
       'expires_at',
     ],
   ),
+  Webhook: object({
+    id: text,
+    url: text,
+    patterns: list(text),
+    ops: { type: ['array', 'null'], items: text },
+    active: { type: 'boolean' },
+    failure_count: integer,
+    last_delivered_seq: seq,
+    inactive_reason: textOrNull,
+    inserted_at: instant,
+  }),
+  NewWebhook: object(
+    { url: text, patterns: list(text, { minItems: 1, maxItems: 64 }), ops: list(text) },
+    ['patterns', 'ops'],
+  ),
+  Pinged: object(
+    {
+      ok: { type: 'boolean' },
+      status_code: { type: ['integer', 'null'] },
+      response_ms: integer,
+      error: text,
+    },
+    ['error'],
+  ),
+  Delivery: object({
+    id: text,
+    store_seq: seq,
+    status_code: { type: ['integer', 'null'] },
+    response_ms: integer,
+    error: textOrNull,
+    attempted_at: instant,
+  }),
   Ok: object({ ok: { const: true } }),
   ServerFigures: object({
     version: text,

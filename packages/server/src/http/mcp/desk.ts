@@ -1,0 +1,75 @@
+import { isObject, parseStoreName } from '@holdfast/protocol';
+
+import { type Caller, vouch } from '../identify.ts';
+import { notFound, Problem } from '../errors.ts';
+import type { Told } from './fields.ts';
+
+/** An answer of a route. */
+export type JsonAnswer = { readonly [field: string]: unknown };
+
+type Asked = {
+  readonly query?: { readonly [name: string]: unknown };
+  readonly json?: object;
+  readonly body?: BodyInit;
+  readonly headers?: { readonly [name: string]: string };
+};
+
+/** Where the tools of one agent do their work: the routes of this server, asked in its name (stores.md §19.1). */
+export class Desk {
+  readonly #fetch: (request: Request) => Response | Promise<Response>;
+  readonly #caller: Caller;
+  /** Ends when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+
+  constructor(
+    fetch: (request: Request) => Response | Promise<Response>,
+    caller: Caller,
+    signal: AbortSignal,
+  ) {
+    this.#fetch = fetch;
+    this.#caller = caller;
+    this.signal = signal;
+  }
+
+  /** Asks a route, and takes its JSON; throws the {@link Problem} that it answers with. */
+  async ask(method: string, path: string, asked: Asked = {}): Promise<JsonAnswer> {
+    const response = await this.fetch(method, path, asked);
+    const answer: unknown = await response.json();
+    if (!isObject(answer)) throw new Problem(500, 'internal_error');
+    return answer;
+  }
+
+  /** The same, for answers that are no JSON. */
+  async fetch(method: string, path: string, asked: Asked = {}): Promise<Response> {
+    const { query = {}, json, body = json && JSON.stringify(json), headers } = asked;
+    const url = new URL(path, 'http://holdfast.invalid');
+    for (const [name, value] of Object.entries(query)) {
+      if (typeof value === 'string' || typeof value === 'number') {
+        url.searchParams.set(name, String(value));
+      }
+    }
+    const request = new Request(url, {
+      method,
+      headers: { ...(json && { 'Content-Type': 'application/json' }), ...headers },
+      ...(body !== undefined && { body }),
+    });
+    const response = await this.#fetch(vouch(request, this.#caller));
+    if (response.ok) return response;
+    throw await problemOf(response);
+  }
+}
+
+/** The routes of the store that a tool is told, such as `acme/blog`. */
+export function storePath({ store }: Told): string {
+  const name = typeof store === 'string' ? parseStoreName(store) : null;
+  if (name === null) throw notFound();
+  return `/api/stores/${name}`;
+}
+
+async function problemOf(response: Response): Promise<Problem> {
+  const text = await response.text();
+  const answer: unknown = text.startsWith('{') ? JSON.parse(text) : {};
+  const { error, ...details } = isObject(answer) ? answer : {};
+  const code = typeof error === 'string' ? error : 'internal_error';
+  return new Problem(response.status, code, details);
+}

@@ -1,0 +1,72 @@
+import { isObject, refuse } from '@holdfast/protocol';
+
+import { refused } from '../errors.ts';
+
+/** What a tool is told, by name; `any` is judged by the route that it goes to. */
+export type Field = {
+  readonly type: 'text' | 'integer' | 'flag' | 'any';
+  readonly says: string;
+  readonly optional?: true;
+  /** Of an integer. */
+  readonly most?: number;
+};
+
+/** The fields of a tool. */
+export type Fields = { readonly [name: string]: Field };
+
+/** What a tool was told: only what it has fields for, of their types. */
+export type Told = { readonly [name: string]: unknown };
+
+const jsonTypes = { text: 'string', integer: 'integer', flag: 'boolean' } as const;
+
+/** The fields as JSON Schema. */
+export function schemaOf(fields: Fields): {
+  type: 'object';
+  properties: { [name: string]: object };
+  required: string[];
+  additionalProperties: false;
+} {
+  const entries = Object.entries(fields);
+  return {
+    type: 'object',
+    properties: Object.fromEntries(
+      entries.map(([name, { type, says, most }]) => [
+        name,
+        {
+          ...(type !== 'any' && { type: jsonTypes[type] }),
+          ...(most !== undefined && { minimum: 0, maximum: most }),
+          description: says,
+        },
+      ]),
+    ),
+    required: entries.filter(([, { optional }]) => optional !== true).map(([name]) => name),
+    additionalProperties: false,
+  };
+}
+
+/** Reads what a tool is told; throws the refusal where it is not understood. */
+export function readTold(fields: Fields, told: unknown): Told {
+  if (!isObject(told)) throw refused(refuse('invalid_payload', { field: 'arguments' }));
+  for (const name of Object.keys(told)) {
+    if (!Object.hasOwn(fields, name)) throw misunderstood(name.slice(0, 40));
+  }
+  const read: { [name: string]: unknown } = {};
+  for (const [name, field] of Object.entries(fields)) {
+    const value = told[name] ?? undefined;
+    // A value to be written may be null.
+    if (field.type === 'any' && Object.hasOwn(told, name)) read[name] = told[name];
+    else if (value !== undefined && fits(field, value)) read[name] = value;
+    else if (value !== undefined || field.optional !== true) throw misunderstood(name);
+  }
+  return read;
+}
+
+function misunderstood(field: string): ReturnType<typeof refused> {
+  return refused(refuse('invalid_payload', { field }));
+}
+
+function fits({ type, most = Number.MAX_SAFE_INTEGER }: Field, value: unknown): boolean {
+  if (type === 'text') return typeof value === 'string';
+  if (type === 'flag') return typeof value === 'boolean';
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most;
+}

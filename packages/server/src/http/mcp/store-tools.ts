@@ -1,0 +1,150 @@
+import { isObject, refuse } from '@holdfast/protocol';
+
+import { refused } from '../errors.ts';
+import { type Desk, type JsonAnswer, storePath } from './desk.ts';
+import type { Field, Told } from './fields.ts';
+import { once, path, repeatable, store, type Tool, without } from './tool.ts';
+
+const TRANSFER_BYTES = 1024 * 1024;
+const PAGE = 1000;
+const seq: Field = { type: 'integer', says: 'A seq of the store.' };
+
+/** The status of the store; which one need be said only where there are several. */
+async function status(told: Told, desk: Desk): Promise<JsonAnswer> {
+  if (told['store'] !== undefined) return desk.ask('GET', storePath(told));
+  const { stores } = await desk.ask('GET', '/api/stores');
+  const all: readonly unknown[] = Array.isArray(stores) ? stores : [];
+  const [only] = all;
+  if (all.length !== 1 || !isObject(only)) {
+    const message = 'Say which store: there is not just one that you may use.';
+    throw refused(refuse('invalid_payload', { field: 'store', message }));
+  }
+  return desk.ask('GET', storePath({ store: only['full_name'] }));
+}
+
+/** A page of an export, each with its header, so that it can be imported as it is. */
+async function exportPage(told: Told, desk: Desk): Promise<JsonAnswer> {
+  const query = { pattern: '**', limit: PAGE, after: told['after'] };
+  const { items, next_cursor: next } = await desk.ask('GET', `${storePath(told)}/entries`, {
+    query,
+  });
+  let payload = await headerOf(told, desk);
+  let last: unknown = null;
+  for (const item of Array.isArray(items) ? items : []) {
+    const line = isObject(item) && item['type'] !== 'lease' ? `${JSON.stringify(item)}\n` : '';
+    const isFull = Buffer.byteLength(payload) + Buffer.byteLength(line) > TRANSFER_BYTES;
+    if (isFull && last !== null) return { payload, next_after: last };
+    payload += line;
+    last = isObject(item) ? item['path'] : null;
+  }
+  return { payload, next_after: next ?? null };
+}
+
+/** The first line of an export; the rest is not made. */
+async function headerOf(told: Told, desk: Desk): Promise<string> {
+  const { body } = await desk.fetch('GET', `${storePath(told)}/export`);
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const piece of body ?? []) {
+    text += decoder.decode(piece, { stream: true });
+    if (text.includes('\n')) break;
+  }
+  return text.slice(0, text.indexOf('\n') + 1);
+}
+
+function importPayload(told: Told, desk: Desk): Promise<JsonAnswer> {
+  const body = String(told['payload']);
+  if (Buffer.byteLength(body) > TRANSFER_BYTES) {
+    throw refused(refuse('body_too_large', { limit: TRANSFER_BYTES }));
+  }
+  return desk.ask('POST', `${storePath(told)}/import`, {
+    body,
+    headers: { 'Content-Type': 'application/x-ndjson' },
+  });
+}
+
+/** Whole stores: what there is, what was, and the way back. */
+export const storeTools: readonly Tool[] = [
+  {
+    name: 'holdfast_stores',
+    says: 'Lists the stores that you may use.',
+    reads: true,
+    fields: {},
+    run: (_told, desk) => desk.ask('GET', '/api/stores'),
+  },
+  {
+    name: 'holdfast_status',
+    says: 'Says how a store stands: its last seq, how many entries it has, what happened last, and what you may do.',
+    reads: true,
+    fields: { store: { ...store, optional: true } },
+    run: status,
+  },
+  {
+    name: 'holdfast_create_store',
+    says: 'Creates an empty store.',
+    fields: {
+      org: { type: 'text', says: 'The org it belongs to.' },
+      name: { type: 'text', says: 'Its name within the org.' },
+    },
+    run: ({ org, name }, desk) =>
+      desk.ask('POST', '/api/stores', { json: { name: `${String(org)}/${String(name)}` } }),
+  },
+  {
+    name: 'holdfast_log',
+    says: 'Lists what happened in a store, newest first.',
+    reads: true,
+    fields: {
+      store,
+      path: { type: 'text', says: 'Only at paths that match this pattern.', optional: true },
+      device_id: { type: 'text', says: 'Only by this device.', optional: true },
+      op: { type: 'text', says: 'Only ops of this name.', optional: true },
+      since: { type: 'text', says: 'Only from this instant on, by RFC 3339.', optional: true },
+      limit: { type: 'integer', says: '1 to 200; 50 if left out.', optional: true, most: 200 },
+    },
+    run: (told, desk) =>
+      desk.ask('GET', `${storePath(told)}/log`, { query: without(told, 'store') }),
+  },
+  {
+    name: 'holdfast_diff',
+    says: 'Says what differs between two seqs, entry by entry.',
+    reads: true,
+    fields: {
+      store,
+      from_seq: { ...seq, says: 'What came after this seq …' },
+      to_seq: { ...seq, says: '… up to this one; to the last if left out.', optional: true },
+    },
+    run: (told, desk) =>
+      desk.ask('GET', `${storePath(told)}/diff`, { query: without(told, 'store') }),
+  },
+  {
+    name: 'holdfast_rollback',
+    says: 'Brings back what was at a seq, at a path or in the whole store, by new ops.',
+    fields: {
+      store,
+      path: { ...path, says: 'What to bring back; the whole store if left out.', optional: true },
+      to_seq: seq,
+      ...repeatable,
+    },
+    run: (told, desk) =>
+      desk.ask('POST', `${storePath(told)}/rollback`, {
+        json: without(told, 'store', 'op_id'),
+        headers: once(told),
+      }),
+  },
+  {
+    name: 'holdfast_export',
+    says: 'Exports entries as JSON lines, at most 1 MiB at a time; go on with next_after until it is null.',
+    reads: true,
+    fields: {
+      store,
+      after: { type: 'text', says: 'The next_after of the page before.', optional: true },
+    },
+    run: exportPage,
+  },
+  {
+    name: 'holdfast_import',
+    says: 'Imports JSON lines such as holdfast_export gives, at most 1 MiB at a time, each with its header line.',
+    fields: { store, payload: { type: 'text', says: 'The JSON lines.' } },
+    run: importPayload,
+  },
+];

@@ -1,0 +1,117 @@
+import { refuse } from '@holdfast/protocol';
+
+import type { HttpDeps } from '../deps.ts';
+import { Problem, refused } from '../errors.ts';
+import { type Desk, type JsonAnswer, storePath } from './desk.ts';
+import type { Told } from './fields.ts';
+import { store, type Tool } from './tool.ts';
+
+const TIMEOUT_MAX = 60_000;
+const TIMEOUT_DEFAULT = 30_000;
+
+/** One event of a stream (stores.md §16). */
+type Event = { readonly name: string; readonly id: number | null; readonly data: string };
+
+/** What a watcher has heard so far. */
+type Heard = { readonly ops: unknown[]; seq: number | null };
+
+/** Waits for the next that happens; the stream of `watch` ends as soon as it has told of something. */
+async function watchOnce(told: Told, desk: Desk, deps: HttpDeps): Promise<JsonAnswer> {
+  const { pattern, since, timeout_ms: timeout } = told;
+  const response = await desk.fetch('GET', `${storePath(told)}/watch`, {
+    query: { pattern, since },
+  });
+  const reader = response.body?.getReader();
+  if (reader === undefined) throw new Problem(500, 'internal_error');
+  const heard: Heard = { ops: [], seq: null };
+  let timedOut = false;
+  const stop = (): void => void reader.cancel().catch(() => undefined);
+  const timer = deps.clock.setTimeout(
+    () => {
+      timedOut = true;
+      stop();
+    },
+    Number(timeout ?? TIMEOUT_DEFAULT),
+  );
+  desk.signal.addEventListener('abort', stop, { once: true });
+  try {
+    for await (const events of eventsIn(reader)) if (takes(heard, events)) break;
+  } finally {
+    deps.clock.clearTimeout(timer);
+    desk.signal.removeEventListener('abort', stop);
+    stop();
+  }
+  // The stream ended by itself: the server drains.
+  if (heard.ops.length === 0 && !timedOut) {
+    throw refused(refuse('unavailable', { retry_after_ms: 1000 }));
+  }
+  return { ops: heard.ops, seq: heard.seq, timed_out: heard.ops.length === 0 };
+}
+
+/** Takes events in; true when ops have come, and no transaction is open. */
+function takes(heard: Heard, events: readonly Event[]): boolean {
+  let isWhole = false;
+  for (const { name, id, data } of events) {
+    if (name === 'reset') throw refused(resetOf(data));
+    if (name === 'error') throw refused(refuse('unauthorized'));
+    if (name === 'op') heard.ops.push(JSON.parse(data));
+    heard.seq = id ?? heard.seq;
+    isWhole = id !== null;
+  }
+  return heard.ops.length > 0 && isWhole;
+}
+
+function resetOf(data: string): ReturnType<typeof refuse> {
+  return data.includes('"behind"') ? refuse('beyond_retention') : refuse('invalid_seq');
+}
+
+async function* eventsIn(reader: ReadableStreamDefaultReader<Uint8Array>): AsyncGenerator<Event[]> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for (;;) {
+    // oxlint-disable-next-line no-await-in-loop -- as they come
+    const { done, value } = await reader.read();
+    if (done) return;
+    text += decoder.decode(value, { stream: true });
+    const end = text.lastIndexOf('\n\n');
+    if (end < 0) continue;
+    yield text.slice(0, end).split('\n\n').map(eventOf);
+    text = text.slice(end + 2);
+  }
+}
+
+function eventOf(block: string): Event {
+  const fields = new Map(
+    block.split('\n').map((line) => {
+      const colon = line.indexOf(': ');
+      return [line.slice(0, colon), line.slice(colon + 2)] as const;
+    }),
+  );
+  const id = fields.get('id');
+  return {
+    name: fields.get('event') ?? '',
+    id: id === undefined ? null : Number(id),
+    data: fields.get('data') ?? '',
+  };
+}
+
+/** Waiting for changes. */
+export function watchTool(deps: HttpDeps): Tool {
+  return {
+    name: 'holdfast_watch_once',
+    says: 'Waits until something matches the pattern, and tells what happened. Go on with since = the seq of the answer.',
+    reads: true,
+    fields: {
+      store,
+      pattern: { type: 'text', says: 'Such as tasks/**.' },
+      since: { type: 'integer', says: 'Tell at once what came after this seq.', optional: true },
+      timeout_ms: {
+        type: 'integer',
+        says: 'How long to wait, at most 60000; 30000 if left out.',
+        optional: true,
+        most: TIMEOUT_MAX,
+      },
+    },
+    run: (told, desk) => watchOnce(told, desk, deps),
+  };
+}

@@ -105,8 +105,10 @@ export class OpenStore implements Speaker, ReceiptDesk {
     return this.#waiters.until((now) => {
       const { held, denied } = this.#status();
       const isReadable = isReady(now);
-      if (isReadable !== true || part.isIn(held)) return isReadable;
-      return part.meets(denied) && new RejectedError('path_not_allowed', { patterns: denied });
+      const lacks = part.beyond(held).length;
+      if (isReadable !== true || lacks === 0) return isReadable;
+      const isDenied = part.beyond([...held, ...denied]).length < lacks;
+      return isDenied && new RejectedError('path_not_allowed', { patterns: denied });
     });
   }
 

@@ -5,7 +5,6 @@ import {
   isLeaseOp,
   isPlainObject,
   isRefusal,
-  parseGlob,
   type Path,
   type Pattern,
   type Refusal,
@@ -42,14 +41,10 @@ export class Part {
     this.#isWhole = scope.includes('**');
   }
 
-  /** Whether all of it is in what these cover. */
-  isIn(globs: readonly Glob[]): boolean {
-    return this.#patterns.every((each) => isAmong(each, globs));
-  }
-
-  /** Whether some of it is. */
-  meets(globs: readonly Glob[]): boolean {
-    return this.#patterns.some((each) => isAmong(each, globs));
+  /** What of it is not in what these cover. */
+  beyond(globs: readonly Glob[]): readonly Pattern[] {
+    const held = globs.map(patternOf);
+    return this.#patterns.filter((each) => !held.some((other) => containsScope(other, each)));
   }
 
   /** Whether what is read at a path is but the leaf there. Throws where nothing may be read. */
@@ -68,12 +63,11 @@ export class Part {
 
   /** Throws where not all that is between two bounds is in the part. */
   checkRange(from: string, to: string): void {
-    const holds = ({ parts, source }: Pattern): boolean => {
+    const holds = ({ source }: Pattern): boolean => {
       const base = source.slice(0, -2);
-      const isTree = source === `${base}**` && parts.every(({ kind }) => kind !== 'one');
       // In the order of paths everything below `a` lies from `a/` up to `a0`, the character after the slash.
       const isIn = to.startsWith(base) || to === `${base.slice(0, -1)}0`;
-      return isTree && from.startsWith(base) && isIn;
+      return source === `${base}**` && !base.includes('*') && from.startsWith(base) && isIn;
     };
     if (this.#isWhole || this.#patterns.some(holds)) return;
     throw new RejectedError('out_of_scope', { from, to, scope: this.globs });
@@ -116,11 +110,3 @@ export class Part {
 }
 
 const whole = patternOf('**');
-
-function isAmong(pattern: Pattern, globs: readonly Glob[]): boolean {
-  const contains = (glob: Glob): boolean => {
-    const other = parseGlob(glob);
-    return !isRefusal(other) && containsScope(other, pattern);
-  };
-  return globs.includes(pattern.source) || globs.some(contains);
-}

@@ -63,15 +63,6 @@ export class Pool {
     });
   }
 
-  /** Closes what nobody needs before its time; says whether it is closed now. */
-  evict(thing: Lasting): boolean {
-    const stay = this.#stays.get(thing);
-    if (stay === undefined) return true;
-    const isFree = stay.holds === 0 && !thing.isBusy;
-    if (isFree) this.#close(thing);
-    return isFree;
-  }
-
   /** Plain data about what is open. */
   list(): readonly object[] {
     return [...this.#stays].map(([{ key }, { holds, until }]) => ({ key, holds, until }));

@@ -66,7 +66,6 @@ describe('a pool', () => {
     again();
     a.isBusy = true;
     await clock.advance(500);
-    expect(pool.evict(a)).toBe(false);
     expect(log).toEqual(['open a']);
     a.isBusy = false;
     await clock.advance(1000);
@@ -87,17 +86,6 @@ describe('a pool', () => {
     expect(log).toHaveLength(4);
     await clock.advance(0);
     expect(log.slice(4)).toEqual(['close a', 'close b']);
-  });
-
-  it('closes at once what nobody needs when asked to, and says so', () => {
-    const { pool, log, thing } = rig();
-    const a = thing('a');
-    expect(pool.evict(a)).toBe(true);
-    const release = pool.hold(a);
-    expect(pool.evict(a)).toBe(false);
-    release();
-    expect(pool.evict(a)).toBe(true);
-    expect(log).toEqual(['open a', 'close a']);
   });
 
   it('waits for every close when it is disposed of, but not for ever', async () => {

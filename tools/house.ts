@@ -24,6 +24,7 @@ export const house: House = {
     { room: 'server', folder: 'storage', may: [] },
     { room: 'server', folder: 'bus', may: [] },
     { room: 'server', folder: 'blobs', may: [] },
+    { room: 'server', folder: 'config', may: ['', 'access', 'blobs', 'host', 'webhooks'] },
     { room: 'server', folder: 'metrics', may: ['blobs'] },
     { room: 'server', folder: 'files', may: ['access', 'blobs', 'storage'] },
     { room: 'server', folder: 'webhooks', may: ['bus', 'storage'] },

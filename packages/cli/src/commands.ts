@@ -19,6 +19,7 @@ export const sections: readonly Section[] = [
         () => import('./commands/dev.ts'),
       ),
       serve: entry('Start a server that others may reach', () => import('./commands/serve.ts')),
+      config: entry('Show the settings of serve', () => import('./commands/config.ts')),
     },
   },
   {

@@ -1,6 +1,12 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Server, ServerAddress, ServerLog } from '@holdfast/server';
+import {
+  jsonLog,
+  type LogLevel,
+  type Server,
+  type ServerAddress,
+  type ServerLog,
+} from '@holdfast/server';
 import { misuse } from './failure.ts';
 import { aborted, interruption } from './interrupt.ts';
 import type { Output } from './output.ts';
@@ -17,12 +23,17 @@ export const portArg = {
 
 const portMax = 65_535;
 
+/** The port that `--port` names. */
+export function readPort(text: string): number {
+  return readInteger(text, '--port', { max: portMax });
+}
+
 /** Starts to listen; a port that is taken is the caller's to change. */
 export async function listen(
   server: Server,
-  at: { readonly port: string; readonly host: string },
+  at: { readonly port: number; readonly host: string },
 ): Promise<ServerAddress> {
-  const port = readInteger(at.port, '--port', { max: portMax });
+  const { port } = at;
   try {
     return await server.listen({ port, host: at.host });
   } catch (error) {
@@ -77,24 +88,7 @@ export function consoleDirectory(): string | null {
   }
 }
 
-/** Writes what operators should know to standard error, as JSON lines. Debug details only where they are asked for. */
-export function serverLog(terminal: Terminal): ServerLog {
-  const write = (level: 'info' | 'error', details: object, message: string): void => {
-    const line = { time: new Date().toISOString(), level, message, ...plain(details) };
-    terminal.stderr.write(`${JSON.stringify(line)}\n`);
-  };
-  return {
-    info: (details, message) => write('info', details, message),
-    error: (details, message) => write('error', details, message),
-  };
-}
-
-/** Errors do not survive `JSON.stringify` by themselves. */
-function plain(details: object): object {
-  return Object.fromEntries(
-    Object.entries(details).map(([key, value]: [string, unknown]) => [
-      key,
-      value instanceof Error ? (value.stack ?? value.message) : value,
-    ]),
-  );
+/** Writes what operators should know to standard error, as JSON lines. */
+export function serverLog(terminal: Terminal, level: LogLevel = 'info'): ServerLog {
+  return jsonLog((line) => void terminal.stderr.write(line), level);
 }

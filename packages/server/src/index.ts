@@ -10,8 +10,10 @@ export {
   type StoreAccess,
   type TokenRequest,
 } from './access/index.ts';
+export { type Config, defineConfig, type S3Config } from './config/config.ts';
 export type { Clock } from './host/clock.ts';
 export type { LogRetention } from './host/compactor.ts';
+export { jsonLog, type LogLevel } from './json-log.ts';
 export { createServer } from './server.ts';
 export type {
   Server,

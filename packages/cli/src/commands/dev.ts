@@ -5,7 +5,14 @@ import { sqlite } from '@holdfast/server/storage/sqlite';
 import { type Command, defineCommand } from '../command.ts';
 import { orgsOf } from '../offline.ts';
 import type { Output } from '../output.ts';
-import { consoleDirectory, listen, portArg, runUntilStopped, serverLog } from '../running.ts';
+import {
+  consoleDirectory,
+  listen,
+  portArg,
+  readPort,
+  runUntilStopped,
+  serverLog,
+} from '../running.ts';
 import { importSample } from '../sample/import.ts';
 import { readList } from '../values.ts';
 import { readStoreName } from '../store-name.ts';
@@ -49,7 +56,7 @@ export const command: Command = defineCommand({
       log: serverLog(terminal),
       ...(directory !== null && { console: directory }),
     });
-    const { url } = await listen(server, { port: args.port, host: '127.0.0.1' });
+    const { url } = await listen(server, { port: readPort(args.port), host: '127.0.0.1' });
     await runUntilStopped(server, output, async (signal) => {
       await ensureStore(server);
       announce(output, { url, data: resolve(args.data) });

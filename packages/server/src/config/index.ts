@@ -1,0 +1,11 @@
+export { type Config, defineConfig, type S3Config } from './config.ts';
+export { levelOf, type ListenAt, listenAt, optionsOf } from './options.ts';
+export {
+  ConfigError,
+  Effective,
+  type Origin,
+  type Resolved,
+  resolveConfig,
+  type Sources,
+} from './resolve.ts';
+export { type Setting, settings, variableOf } from './settings.ts';

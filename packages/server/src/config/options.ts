@@ -1,0 +1,81 @@
+import type { LogLevel } from '../json-log.ts';
+import type { ServerOptions } from '../server-options.ts';
+import type { Blobs } from '../blobs/index.ts';
+import { diskBlobs } from '../blobs/disk.ts';
+import type { Value } from './kinds.ts';
+import type { Effective } from './resolve.ts';
+
+/** Where a server is to listen. */
+export type ListenAt = { readonly host: string; readonly port: number };
+
+/** Where the settings say to listen. */
+export function listenAt(effective: Effective): ListenAt {
+  return { host: String(effective.get('host')), port: Number(effective.get('port')) };
+}
+
+/** The least that the settings want logged. */
+export function levelOf(effective: Effective): LogLevel {
+  const level = effective.get('log.level');
+  return level === 'error' || level === 'silent' ? level : 'info';
+}
+
+/** The options of the server that the settings describe; whoever asks adds the log and the console. */
+export async function optionsOf(effective: Effective): Promise<ServerOptions> {
+  const { enabled = true, ...rates } = effective.group('rates');
+  const slow = effective.get('slowCommitMs');
+  const files = await filesOf(effective);
+  const { allow } = effective.group('webhooks');
+  return {
+    data: String(effective.get('data')),
+    origins: textsOf(effective.get('origins')),
+    metrics: effective.get('metrics') === true,
+    slowCommitMs: typeof slow === 'number' ? slow : false,
+    retention: numbersOf(effective.group('retention')),
+    quotas: numbersOf(effective.group('quotas')),
+    limits: numbersOf(effective.group('limits')),
+    rates: enabled === true && numbersOf(rates),
+    webhooks: { allow: textsOf(allow ?? null), http: effective.get('webhooks.http') === true },
+    ...(files !== null && { files }),
+    ...(effective.authenticate !== null && { authenticate: effective.authenticate }),
+  };
+}
+
+async function filesOf(effective: Effective): Promise<Blobs | null> {
+  const directory = effective.get('files.directory');
+  if (typeof directory === 'string') return diskBlobs({ directory });
+  const bucket = effective.get('files.s3.bucket');
+  if (typeof bucket !== 'string') return null;
+  // The SDK is large, and few need it.
+  const { S3Client } = await import('@aws-sdk/client-s3');
+  const { s3Blobs } = await import('../blobs/s3.ts');
+  const s3 = textsIn(effective.group('files.s3'));
+  const { region, endpoint, prefix, accessKeyId, secretAccessKey } = s3;
+  const client = new S3Client({
+    forcePathStyle: effective.get('files.s3.pathStyle') === true,
+    ...(region !== undefined && { region }),
+    ...(endpoint !== undefined && { endpoint }),
+    ...(accessKeyId !== undefined &&
+      secretAccessKey !== undefined && { credentials: { accessKeyId, secretAccessKey } }),
+  });
+  return s3Blobs({ client, bucket, ...(prefix !== undefined && { prefix }) });
+}
+
+function numbersOf(group: { readonly [key: string]: Value }): { readonly [key: string]: number } {
+  return Object.fromEntries(
+    Object.entries(group).flatMap(([key, value]) =>
+      typeof value === 'number' ? [[key, value]] : [],
+    ),
+  );
+}
+
+function textsIn(group: { readonly [key: string]: Value }): { readonly [key: string]: string } {
+  return Object.fromEntries(
+    Object.entries(group).flatMap(([key, value]) =>
+      typeof value === 'string' ? [[key, value]] : [],
+    ),
+  );
+}
+
+function textsOf(value: Value | null): readonly string[] {
+  return typeof value === 'object' && value !== null ? value : [];
+}

@@ -1,0 +1,24 @@
+import { pino } from 'pino';
+import { redactedLog } from './access/index.ts';
+import type { ServerLog } from './server-options.ts';
+
+/** The least that is logged. */
+export type LogLevel = 'info' | 'error' | 'silent';
+
+/**
+ * A log of JSON lines by pino: `time`, `level`, `message` and the details. No token gets into it, wherever it may stand in
+ * an error or a URL (stores.md S10).
+ */
+export function jsonLog(write: (line: string) => void, level: LogLevel = 'info'): ServerLog {
+  return pino(
+    {
+      ...redactedLog,
+      level,
+      base: null,
+      messageKey: 'message',
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    { write },
+  );
+}

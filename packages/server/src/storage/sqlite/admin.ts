@@ -1,29 +1,18 @@
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import type { DeviceId, EpochMs, StoreName } from '@holdfast/protocol';
 import type {
   DeviceRecord,
   DeviceTable,
   LoadChunk,
   NewStore,
-  Retention,
   StoreRow,
   StoreTable,
   TokenRow,
   TokenTable,
 } from '../port.ts';
-import type { Commits } from './commits.ts';
+import type { Desk } from './desk.ts';
 import { Seeder } from './seeder.ts';
-import type { RowReader } from './rows.ts';
 import { prepareAll } from './statements.ts';
-
-/** What the admin tables work with. */
-export type Desk = {
-  readonly db: DatabaseSync;
-  readonly commits: Commits;
-  readonly rows: RowReader;
-  readonly now: () => EpochMs;
-  readonly retention: Retention;
-};
 
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;

@@ -1,5 +1,5 @@
 import type { AuditAct, AuditRow, AuditTable } from '../port.ts';
-import type { Desk } from './admin.ts';
+import type { Desk } from './desk.ts';
 import type { Row } from './rows.ts';
 import { prepareAll } from './statements.ts';
 

@@ -1,7 +1,7 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { fileGraceMs } from '../batch.ts';
 import type { FileContent, FilePlace, FileTable } from '../port.ts';
-import type { Desk } from './admin.ts';
+import type { Desk } from './desk.ts';
 import type { Row } from './rows.ts';
 import { prepareAll } from './statements.ts';
 

@@ -1,6 +1,6 @@
 import type { LoadChunk, StoreRow } from '../port.ts';
 import { contentOf } from '../batch.ts';
-import type { Desk } from './admin.ts';
+import type { Desk } from './desk.ts';
 import { prepareAll } from './statements.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { StatementSync } from 'node:sqlite';
-import type { Desk } from './admin.ts';
+import type { Desk } from './desk.ts';
 import { prepareAll } from './statements.ts';
 
 const tables = [

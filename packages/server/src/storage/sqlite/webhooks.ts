@@ -1,7 +1,7 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { deliveriesMax, deliveryMs } from '../batch.ts';
 import type { Delivery, WebhookRow, WebhookStanding, WebhookTable } from '../port.ts';
-import type { Desk } from './admin.ts';
+import type { Desk } from './desk.ts';
 import { prepareAll } from './statements.ts';
 
 // What a purged store had is there until it is swept away, and is not seen.

@@ -1,0 +1,14 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { EpochMs } from '@holdfast/protocol';
+import type { Retention } from '../port.ts';
+import type { Commits } from './commits.ts';
+import type { RowReader } from './rows.ts';
+
+/** What the tables beside the log work with. */
+export type Desk = {
+  readonly db: DatabaseSync;
+  readonly commits: Commits;
+  readonly rows: RowReader;
+  readonly now: () => EpochMs;
+  readonly retention: Retention;
+};

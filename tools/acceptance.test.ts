@@ -10,11 +10,11 @@ test('docs/acceptance.md says which acceptance tests are proved; if this fails: 
 
 test('a number without a test is listed as such, one with a test names its file', () => {
   const page = acceptancePage([
-    { file: 'packages/x/test/y.test.ts', cites: new Set(['S12', 'S100']) },
+    { file: 'packages/x/test/y.test.ts', cites: new Set(['S12', 'G80']) },
   ]);
   expect(page).toContain('\n- S12: [x/y](../packages/x/test/y.test.ts)\n');
   expect(page).toContain('\n- S13: not yet\n');
-  expect(page).toContain('\n- _S10_: not yet\n');
+  expect(page).toContain('\n- _G52_: not yet\n');
   expect(page).toMatch(/^1 of the \d+ numbers/m);
-  expect(page).toMatch(/Beyond what is required\n\n- S100: /);
+  expect(page).toMatch(/Beyond what is required\n\n- G80: /);
 });

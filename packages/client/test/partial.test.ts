@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Client, memoryCache, type Store } from '@holdfast/client';
 import { Valve } from './valve.ts';
@@ -261,4 +262,67 @@ describe('resuming', () => {
     expect(pushes(valve, 'scope')).toEqual([{ add: ['c/**'] }]);
     expect(heard(valve)).toContain('"sync":"tail"');
   });
+});
+
+/** What each handle may be of, and the patterns that it is listed by. */
+const parts = [['a/**'], ['b/**', 'c/*'], ['c/1'], ['a/x/**', 'b/1'], ['**']] as const;
+
+type Writing = { readonly write: string } | { readonly remove: string };
+
+function write(deed: Writing): void {
+  if ('write' in deed) writer.put(deed.write, performance.now());
+  else writer.delete(deed.remove);
+}
+
+describe('many handles', () => {
+  it(
+    'S83 that come and go under writes and cuts show, each, its part, and the cache holds what they want (P74)',
+    { timeout: 60_000 },
+    async () => {
+      const deeds = fc.array(
+        fc.oneof(
+          fc.record({ open: fc.nat(parts.length - 1) }),
+          fc.record({ close: fc.nat(5) }),
+          fc.record({ write: fc.constantFrom('a/1', 'a/x/y', 'b/1', 'c/1', 'c/2', 'd') }),
+          fc.record({ remove: fc.constantFrom('a', 'a/x', 'b', 'c/1') }),
+          fc.record({ cut: fc.constant(true) }),
+        ),
+        { minLength: 5, maxLength: 25 },
+      );
+      await fc.assert(
+        fc.asyncProperty(deeds, async (plan) => {
+          const cache = memoryCache();
+          const valve = new Valve();
+          const client = world.client({ link: valve, cache, env: { random: () => 0 } });
+          const handles: { readonly store: Store; readonly scope: readonly string[] }[] = [];
+          for (const deed of plan) {
+            if ('open' in deed) {
+              const scope = parts[deed.open] ?? ['**'];
+              handles.push({ store: client.store('acme/app', { scope }), scope });
+            } else if ('close' in deed) handles.splice(deed.close, 1)[0]?.store.close();
+            else if ('cut' in deed) valve.cut();
+            else write(deed);
+            // oxlint-disable-next-line no-await-in-loop -- one after the other
+            await new Promise(setImmediate);
+          }
+          await writer.settled();
+          await Promise.all(handles.map(({ store }) => store.ready));
+          const { seq } = writer.status.get();
+          for (const { store, scope } of handles) {
+            // oxlint-disable-next-line no-await-in-loop -- one after the other
+            await expect.poll(() => store.status.get().seq).toBe(seq);
+            for (const pattern of scope) {
+              expect(shown(store, pattern)).toEqual(shown(writer, pattern));
+            }
+          }
+          await client.close();
+          const image = await cache.load('acme/app' as never);
+          for (const { path, value: kept } of image?.entries ?? []) {
+            expect([path, kept]).toEqual([path, writer.get(path)]);
+          }
+        }),
+        { numRuns: 25 },
+      );
+    },
+  );
 });

@@ -11,6 +11,7 @@ export const house: House = {
     client: ['engine', 'protocol'],
     cli: ['server', 'client', 'dashboard', 'protocol'],
     dashboard: ['client'],
+    conformance: ['protocol'],
   },
   lines: [
     { room: 'engine', folder: 'data', may: [] },

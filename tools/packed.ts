@@ -31,10 +31,10 @@ await server.close();
 
 /*
  * Packs every package as it would be published, installs the packs in an empty project, and uses them there: the types
- * resolve, a server and a client speak, the command runs, and nothing came along that only this repository needs. Run
+ * resolve, a server and a client speak, the commands run, and nothing came along that only this repository needs. Run
  * `npm run build` first.
  */
-const packages = ['protocol', 'engine', 'client', 'server', 'dashboard', 'cli'];
+const packages = ['protocol', 'engine', 'client', 'server', 'dashboard', 'cli', 'conformance'];
 const ours = manifest('package.json');
 const work = mkdtempSync(join(tmpdir(), 'holdfast-packed-'));
 try {
@@ -47,7 +47,10 @@ try {
   console.log(run(app, process.execPath, ['app.mjs']).trim());
   const help = run(app, process.execPath, ['node_modules/@holdfast/cli/bin/holdfast.js', '--help']);
   if (!help.includes('holdfast')) throw new Error(`the command says: ${help}`);
-  console.log('types resolve, the server and the client speak, the command runs');
+  const suite = 'node_modules/@holdfast/conformance/bin/holdfast-conformance.js';
+  const list = run(app, process.execPath, [suite, '--list']);
+  if (!list.includes('heartbeat')) throw new Error(`the suite says: ${list}`);
+  console.log('types resolve, the server and the client speak, the commands run');
 } finally {
   rmSync(work, { recursive: true, force: true });
 }

@@ -1,0 +1,3 @@
+export type { Tongue } from './tongue.ts';
+export { checks } from './checks.ts';
+export { type Options, type Progress, type Result, run, type Summary } from './run.ts';

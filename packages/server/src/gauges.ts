@@ -4,18 +4,23 @@ import type { Stores } from './host/stores.ts';
 import type { ServerFigures } from './http/index.ts';
 import type { Meters } from './metrics/index.ts';
 import type { Sockets } from './socket/sockets.ts';
+import type { Webhooks } from './webhooks/index.ts';
 
 /** The parts of a server that tell what they have open. */
 export type Parts = {
   readonly stores: Stores;
   readonly sockets: Sockets;
   readonly presence: PresenceTopics;
+  readonly webhooks: Webhooks;
   readonly meters: Meters;
   readonly clock: Clock;
 };
 
 /** Adds what the parts of a server tell at a scrape (stores.md §19.2). */
-export function addGauges({ stores, sockets, presence, meters }: Parts, version: string): void {
+export function addGauges(
+  { stores, sockets, presence, webhooks, meters }: Parts,
+  version: string,
+): void {
   const { lag } = meters;
   const sum = (of: 'queued' | 'leaves' | 'blocked'): number =>
     stores.open().reduce((total, host) => total + host.describe()[of], 0);
@@ -43,6 +48,10 @@ export function addGauges({ stores, sockets, presence, meters }: Parts, version:
   });
   meters.gauge('holdfast_lag_ops_slope', 'Ops per second by which that grew in the last minute.', {
     read: () => lag.slope,
+  });
+  meters.gauge('holdfast_webhooks', 'Active webhooks.', { read: () => webhooks.figures().active });
+  meters.gauge('holdfast_webhook_lag_ops', 'Ops that active webhooks have not come to yet.', {
+    read: () => webhooks.figures().lag,
   });
   meters.gauge('holdfast_presence', 'Presence topics of this node, and who is in them here.', {
     read: () => presence.counts(),

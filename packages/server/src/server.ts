@@ -40,7 +40,7 @@ import { Sockets } from './socket/sockets.ts';
 import { storeFigures } from './socket/status.ts';
 import type { Storage } from './storage/port.ts';
 import { sqlite } from './storage/sqlite.ts';
-import { Webhooks } from './webhooks/index.ts';
+import { reachOf, Webhooks } from './webhooks/index.ts';
 
 const EXPIRY_SWEEP_MS = 15_000;
 const RETRY_AFTER_MS = 1000;
@@ -96,6 +96,7 @@ class HoldfastServer implements Server {
     const retention = retentionOf(options.retention);
     const rates = options.rates === false ? null : ratesOf(options.rates);
     this.#rates = new Rates(rates, () => this.#clock.now());
+    const reach = reachOf(options.webhooks);
     // Last of what may throw: from here on there is something to close.
     this.#storage = openStorage(options);
     this.#unmeter = meterProcess(this.#meters);
@@ -103,7 +104,7 @@ class HoldfastServer implements Server {
     this.#openStores = new Stores(room);
     this.#presence = new PresenceTopics(room);
     this.#files = new Files({ ...room, blobs: measuredBlobs(openBlobs(options), this.#meters) });
-    this.#webhooks = new Webhooks({ ...room, newId: randomUUID }, options.webhooks);
+    this.#webhooks = new Webhooks({ ...room, newId: randomUUID }, reach);
     this.#tokens = new TokenAuthority(
       this.#storage,
       { now: () => this.#clock.wall() },
@@ -317,6 +318,7 @@ class HoldfastServer implements Server {
       stores: this.#openStores,
       sockets: this.#sockets,
       presence: this.#presence,
+      webhooks: this.#webhooks,
       meters: this.#meters,
       clock: this.#clock,
     };

@@ -45,6 +45,8 @@ export class Courier {
   /** The cursor that is stored. */
   #noted: Seq;
   #isOver = false;
+  /** The last seq of the log, as far as it is known. */
+  #head: Seq;
   /** The log has grown since it was read. */
   #hasMore = false;
   /** Ends the sleep that goes on now; null where none does. */
@@ -57,6 +59,7 @@ export class Courier {
     this.#row = row;
     this.#store = store;
     this.#noted = row.cursor;
+    this.#head = row.cursor;
     this.#filter = filterOf(row, store, room.limits);
     this.ended = this.#run();
   }
@@ -67,8 +70,14 @@ export class Courier {
     return { cursor, inactiveReason, failures, retryAt };
   }
 
-  /** The log has grown, perhaps. */
-  hint(): void {
+  /** How many ops it has not come to yet. */
+  get lag(): number {
+    return Math.max(0, this.#head - this.#row.cursor);
+  }
+
+  /** The log has grown, perhaps, and to this seq. */
+  hint(head: Seq): void {
+    this.#head = Math.max(this.#head, head);
     this.#hasMore = true;
     this.#waken?.('hint');
   }
@@ -117,6 +126,7 @@ export class Courier {
       // oxlint-disable-next-line no-await-in-loop -- part by part
       const ops = await storage.read(this.#row.store, cursor, READ);
       const first = ops[0]?.seq ?? (await this.#oldest());
+      this.#head = Math.max(this.#head, ops.at(-1)?.seq ?? 0);
       if (first > cursor + 1) return gap(this.#store, cursor + 1, first - 1);
       if (ops.length === 0 || this.#isOver) return null;
       for (const op of ops) {

@@ -15,6 +15,14 @@ export type WebhookOptions = {
   readonly http?: boolean;
 };
 
+/** What {@link WebhookOptions} come to. */
+export type Reach = { readonly allowed: Allowed; readonly http: boolean };
+
+/** Where webhooks may go. Throws `TypeError` for what cannot be allowed. */
+export function reachOf({ allow = [], http = false }: WebhookOptions = {}): Reach {
+  return { allowed: new Allowed(allow), http };
+}
+
 type WebhooksRoom = Omit<CourierRoom, 'send' | 'storage'> & {
   readonly storage: Storage;
   readonly bus: Pick<Bus, 'subscribe'>;
@@ -33,17 +41,14 @@ type Running = { readonly courier: Courier; readonly unsubscribe: () => void };
 /** The webhooks of a server: one courier for each that is active (stores.md §17). */
 export class Webhooks {
   readonly #room: WebhooksRoom;
-  readonly #allowed: Allowed;
-  readonly #takesHttp: boolean;
+  readonly #reach: Reach;
   readonly #running = new Map<string, Running>();
   readonly #ending = new Set<Promise<void>>();
   #isOver = false;
 
-  /** Throws `TypeError` for what cannot be allowed. */
-  constructor(room: WebhooksRoom, { allow = [], http = false }: WebhookOptions = {}) {
+  constructor(room: WebhooksRoom, reach: Reach = reachOf()) {
     this.#room = room;
-    this.#allowed = new Allowed(allow);
-    this.#takesHttp = http;
+    this.#reach = reach;
   }
 
   /** Goes on with what former processes have left. */
@@ -60,18 +65,26 @@ export class Webhooks {
     await Promise.all(this.#ending);
   }
 
+  /** How many are active here, and how many ops they have not come to yet, together. */
+  figures(): { readonly active: number; readonly lag: number } {
+    const all = [...this.#running.values()];
+    return { active: all.length, lag: all.reduce((sum, { courier }) => sum + courier.lag, 0) };
+  }
+
   /** Why nothing can be sent to this URL, in words; null if it can. What a name resolves to is looked at later. */
   faultInUrl(text: string): string | null {
     const url = URL.canParse(text) ? new URL(text) : null;
     if (url === null || text.length > URL_MAX) {
       return `url is a URL of at most ${URL_MAX} characters.`;
     }
-    if (url.protocol !== 'https:' && !(this.#takesHttp && url.protocol === 'http:')) {
-      return this.#takesHttp ? 'url begins with https:// or http://.' : 'url begins with https://.';
+    if (url.protocol !== 'https:' && !(this.#reach.http && url.protocol === 'http:')) {
+      return this.#reach.http
+        ? 'url begins with https:// or http://.'
+        : 'url begins with https://.';
     }
     if (url.username !== '' || url.password !== '') return 'url carries no user and no password.';
     const host = hostOf(url);
-    return isIP(host) === 0 || this.#allowed.permits(host, host)
+    return isIP(host) === 0 || this.#reach.allowed.permits(host, host)
       ? null
       : 'url leads to an address that is not a public one.';
   }
@@ -143,7 +156,9 @@ export class Webhooks {
     const { storage, bus, clock, limits, report } = this.#room;
     const send: CourierRoom['send'] = (to, body, id) => this.#send(to, body, id);
     const courier = new Courier({ storage, clock, limits, report, send }, row, store.name);
-    const unsubscribe = bus.subscribe(`store.${store.id}`, () => courier.hint());
+    const unsubscribe = bus.subscribe(`store.${store.id}`, (bytes) =>
+      courier.hint(Number(new TextDecoder().decode(bytes)) || 0),
+    );
     this.#running.set(row.id, { courier, unsubscribe });
     const ended = courier.ended.then(() => {
       this.#ending.delete(ended);
@@ -168,6 +183,6 @@ export class Webhooks {
       'Holdfast-Delivery': id,
       ...signatureOf(webhook.secret, body, storage.now()),
     };
-    return post(new URL(webhook.url), { body, headers }, { allowed: this.#allowed, clock });
+    return post(new URL(webhook.url), { body, headers }, { allowed: this.#reach.allowed, clock });
   }
 }

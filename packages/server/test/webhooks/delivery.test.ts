@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { expect, test } from 'vitest';
 
 import { VirtualClock } from '../conversation/clock.ts';
+import { Scrape } from '../metrics/scrape.ts';
 import { receiver } from './receiver.ts';
 import { Site } from './site.ts';
 
@@ -148,4 +149,17 @@ test('a hint that is lost costs latency only', async () => {
   expect(there.received).toHaveLength(0);
   await clock.pass(60_000);
   await there.heard(1);
+});
+
+test('S111 /metrics tells how many ops webhooks have not come to yet', async () => {
+  const site = await Site.open();
+  const there = await receiver();
+  there.react('silence');
+  const { id } = await site.hook(there.url);
+  const figure = async (name: string): Promise<number> => (await Scrape.of(site.url)).value(name);
+  expect(await figure('holdfast_webhooks')).toBe(1);
+  await site.put(['a', 1], ['b', 2], ['c', 3]);
+  await expect.poll(() => figure('holdfast_webhook_lag_ops')).toBe(3);
+  await site.ask('DELETE', `webhooks/${id}`);
+  expect(await figure('holdfast_webhooks')).toBe(0);
 });

@@ -18,11 +18,11 @@ export class Site {
   readonly clock: VirtualClock;
   readonly server: Server;
   readonly storeId: string;
-  readonly #url: string;
+  readonly url: string;
 
   private constructor(at: { server: Server; url: string; storeId: string }, clock: VirtualClock) {
     this.server = at.server;
-    this.#url = at.url;
+    this.url = at.url;
     this.storeId = at.storeId;
     this.clock = clock;
   }
@@ -41,7 +41,7 @@ export class Site {
   }
 
   async ask(method: string, path: string, body?: unknown): Promise<Answer> {
-    const response = await fetch(`${this.#url}/api/stores/demo/main/${path}`, {
+    const response = await fetch(`${this.url}/api/stores/demo/main/${path}`, {
       method,
       headers: { Authorization: 'Bearer dev', 'Content-Type': 'application/json' },
       ...(body !== undefined && { body: JSON.stringify(body) }),

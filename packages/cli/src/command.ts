@@ -1,5 +1,6 @@
 import { parseArgs as tokenize } from 'node:util';
 import { type ArgsDef, type CommandDef, parseArgs, renderUsage } from 'citty';
+import type { CompletableOption } from './completion.ts';
 import { misuse } from './failure.ts';
 import { Output } from './output.ts';
 import type { Terminal } from './terminal.ts';
@@ -23,6 +24,9 @@ export type Surroundings = { readonly output: Output; readonly terminal: Termina
 /** One command: what it is called with, and what it does. */
 export type Command = {
   readonly summary: string;
+  /** What a shell can offer to complete: its options, and what its first argument may be where the hint lists that. */
+  readonly options: readonly CompletableOption[];
+  readonly words: readonly string[];
   run(rawArgs: readonly string[], terminal: Terminal): Promise<void>;
   usage(name: string): Promise<string>;
 };
@@ -43,6 +47,7 @@ export function defineCommand<const Definitions extends ArgsDef>(definition: {
   const definitions: ArgsDef = { ...args, ...commonArgs };
   return {
     summary,
+    ...completableOf(definitions),
     async run(rawArgs, terminal) {
       const safe = shelterNegatives(rawArgs, definitions);
       check(safe, definitions);
@@ -61,6 +66,22 @@ export function defineCommand<const Definitions extends ArgsDef>(definition: {
       return [text, '', 'EXAMPLES', '', ...examples.map((example) => `  ${example}`)].join('\n');
     },
   };
+}
+
+function completableOf(definitions: ArgsDef): Pick<Command, 'options' | 'words'> {
+  const all = Object.entries(definitions);
+  const options = all.flatMap(([name, { type, valueHint, description = '' }]) => {
+    if (type === 'positional') return [];
+    const takes = type === 'boolean' ? 'nothing' : takenBy(valueHint);
+    return [{ name, summary: description, takes } as const];
+  });
+  const first = all.find(([, { type }]) => type === 'positional')?.[1].valueHint ?? '';
+  return { options, words: first.includes('|') ? first.split('|') : [] };
+}
+
+function takenBy(hint = ''): 'file' | 'directory' | 'text' {
+  if (hint === 'FILE') return 'file';
+  return hint === 'DIR' ? 'directory' : 'text';
 }
 
 /** Whether the raw arguments ask for JSON; known before they are read, so that a misuse can be told in JSON. */

@@ -1,4 +1,5 @@
 import type { Command } from './command.ts';
+import type { Completable } from './completion.ts';
 
 /** A command of the table: told in one line, loaded only when it is run. */
 export type Entry = { readonly summary: string; readonly load: () => Promise<Command> };
@@ -83,6 +84,10 @@ export const sections: readonly Section[] = [
       tokens: entry('List the tokens', () => import('./commands/tokens.ts')),
       'tokens create': entry('Make a token', () => import('./commands/tokens-create.ts')),
       'tokens revoke': entry('Take a token back', () => import('./commands/tokens-revoke.ts')),
+      completion: entry('Write a completion script for a shell', async () => {
+        const { completionOf } = await import('./commands/completion.ts');
+        return { command: completionOf(completables) };
+      }),
     },
   },
 ];
@@ -91,3 +96,13 @@ export const sections: readonly Section[] = [
 export const commands: ReadonlyMap<string, Entry> = new Map(
   sections.flatMap(({ entries }) => Object.entries(entries)),
 );
+
+/** Every command as shells complete it. */
+async function completables(): Promise<readonly Completable[]> {
+  return Promise.all(
+    [...commands].map(async ([name, { summary, load }]): Promise<Completable> => {
+      const { options, words } = await load();
+      return { name, summary, options, words };
+    }),
+  );
+}

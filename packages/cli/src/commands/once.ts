@@ -20,6 +20,8 @@ type Program = { readonly file: string; readonly args: readonly string[] };
 /** Its arguments are two lists: ours, and behind `--` the program's. */
 export const command: Command = {
   summary,
+  options: running({ file: '', args: [] }).options,
+  words: [],
   run(rawArgs, terminal) {
     const end = rawArgs.indexOf('--');
     const [file, ...args] = end < 0 ? [] : rawArgs.slice(end + 1);

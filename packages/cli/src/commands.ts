@@ -84,6 +84,7 @@ export const sections: readonly Section[] = [
       tokens: entry('List the tokens', () => import('./commands/tokens.ts')),
       'tokens create': entry('Make a token', () => import('./commands/tokens-create.ts')),
       'tokens revoke': entry('Take a token back', () => import('./commands/tokens-revoke.ts')),
+      audit: entry('Show what administrators did', () => import('./commands/audit.ts')),
       completion: entry('Write a completion script for a shell', async () => {
         const { completionOf } = await import('./commands/completion.ts');
         return { command: completionOf(completables) };

@@ -92,3 +92,16 @@ test('an address that is no Holdfast server is told apart', slow, async () => {
   expect(wrong.error['hint']).toContain('--url');
   other.close();
 });
+
+test('administrative acts are shown newest first, of one kind or page by page', slow, async () => {
+  await as('dev', 'stores', 'create', 'demo/watched');
+  await as('dev', 'stores', 'archive', 'demo/watched');
+  const { rows } = await as('dev', 'audit', '--store', 'demo/watched');
+  expect(rows).toMatchObject([
+    { act: 'store.archived', store: 'demo/watched' },
+    { act: 'store.created', store: 'demo/watched' },
+  ]);
+  const page = await as('dev', 'audit', '--limit', '1', '--act', 'store.created');
+  expect(page.rows).toMatchObject([{ store: 'demo/watched' }]);
+  expect(await as('dev', 'audit', '--limit', '0')).toMatchObject({ code: 2 });
+});

@@ -7,8 +7,8 @@ import {
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
-import { type EpochMs, type Limits, parseStoreName } from '@holdfast/protocol';
-import { Access, allowsOrigin, Rates, ratesOf, TokenAuthority } from './access/index.ts';
+import type { Limits } from '@holdfast/protocol';
+import { Access, AuditLog, allowsOrigin, Rates, ratesOf, TokenAuthority } from './access/index.ts';
 import type { Blobs } from './blobs/index.ts';
 import { diskBlobs } from './blobs/disk.ts';
 import { memoryBlobs } from './blobs/memory.ts';
@@ -24,6 +24,7 @@ import { addGauges, figuresOf, type Parts } from './gauges.ts';
 import { createHttp } from './http/index.ts';
 import { measuredBlobs, Meters, meterProcess } from './metrics/index.ts';
 import { limitsOf, quotasOf } from './limits.ts';
+import { archiveStore, operatorStores, operatorTokens, type OperatorRoom } from './operator.ts';
 import { version } from './version.ts';
 import {
   optionNames,
@@ -74,6 +75,9 @@ class HoldfastServer implements Server {
   readonly #webhooks: Webhooks;
   readonly #presence: PresenceTopics;
   readonly #tokens: TokenAuthority;
+  readonly #audit: AuditLog;
+  readonly stores: Server['stores'];
+  readonly tokens: Server['tokens'];
   readonly #sockets: Sockets;
   readonly #http: HttpServer;
   readonly #meters = new Meters();
@@ -105,11 +109,11 @@ class HoldfastServer implements Server {
     this.#presence = new PresenceTopics(room);
     this.#files = new Files({ ...room, blobs: measuredBlobs(openBlobs(options), this.#meters) });
     this.#webhooks = new Webhooks({ ...room, newId: randomUUID }, reach);
-    this.#tokens = new TokenAuthority(
-      this.#storage,
-      { now: () => this.#clock.wall() },
-      room.report,
-    );
+    const wall = { now: () => this.#clock.wall() };
+    this.#tokens = new TokenAuthority(this.#storage, wall, room.report);
+    this.#audit = new AuditLog(this.#storage, wall, room.report);
+    this.stores = operatorStores(this.#operatorRoom());
+    this.tokens = operatorTokens(this.#operatorRoom());
     const access = new Access({
       tokens: this.#tokens,
       now: () => this.#clock.wall(),
@@ -125,40 +129,6 @@ class HoldfastServer implements Server {
     this.#files.collector.start();
     this.#webhooks.start();
   }
-
-  readonly stores: Server['stores'] = {
-    create: async (name, { expiresAt = null }: { expiresAt?: EpochMs | null } = {}) => {
-      const parsed = parseStoreName(name);
-      if (parsed === null) throw new TypeError(`"${name}" is not a store name like org/name.`);
-      return this.#storage.stores.create({
-        id: randomUUID(),
-        name: parsed,
-        incarnation: randomUUID(),
-        expiresAt,
-      });
-    },
-    find: async (name) => {
-      const parsed = parseStoreName(name);
-      return parsed === null ? null : this.#storage.stores.find(parsed);
-    },
-    archive: async (id) => {
-      const archived = await this.#storage.stores.archive(id);
-      if (archived) await this.#archived(id);
-      return archived;
-    },
-  };
-
-  readonly tokens: Server['tokens'] = {
-    issue: async (request) => {
-      const { row, rawToken } = await this.#tokens.issue(request);
-      return { id: row.id, rawToken };
-    },
-    revoke: async (id) => {
-      const revoked = await this.#storage.tokens.revoke(id, this.#clock.wall());
-      this.#sockets.recheckSoon();
-      return revoked;
-    },
-  };
 
   listen({ port = 0, host = '127.0.0.1' } = {}): Promise<ServerAddress> {
     return new Promise((resolve, reject) => {
@@ -217,6 +187,17 @@ class HoldfastServer implements Server {
     });
   }
 
+  #operatorRoom(): OperatorRoom {
+    return {
+      storage: this.#storage,
+      tokens: this.#tokens,
+      audit: this.#audit,
+      now: () => this.#clock.wall(),
+      archived: (id) => this.#archived(id),
+      revoked: () => this.#sockets.recheckSoon(),
+    };
+  }
+
   #hostRoom(): HostRoom {
     return {
       storage: this.#storage,
@@ -250,6 +231,7 @@ class HoldfastServer implements Server {
       access,
       rates: this.#rates,
       files: this.#files,
+      audit: this.#audit,
       flusher: new Flusher(this.#meters, () => this.#clock.now()),
       snapshots: new Snapshots(),
       fanouts: new Fanouts(),
@@ -269,6 +251,7 @@ class HoldfastServer implements Server {
       files: this.#files,
       webhooks: this.#webhooks,
       tokens: this.#tokens,
+      audit: this.#audit,
       version,
       ready: () => this.#ready(),
       draining: () => this.#draining,
@@ -356,7 +339,7 @@ class HoldfastServer implements Server {
 
   async #expire(): Promise<void> {
     for (const row of await this.#storage.stores.expired(this.#clock.wall())) {
-      await this.stores.archive(row.id);
+      await archiveStore(this.#operatorRoom(), row.id, 'store.expired');
     }
   }
 }

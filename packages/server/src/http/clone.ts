@@ -11,6 +11,7 @@ import {
 import type { Hono } from 'hono';
 
 import type { LoadChunk, StoreRow } from '../storage/port.ts';
+import { noteAct } from './audit.ts';
 import { readObject } from './body.ts';
 import type { HttpDeps } from './deps.ts';
 import { refused } from './errors.ts';
@@ -33,6 +34,8 @@ export function routeClone(app: Hono, deps: HttpDeps): void {
     const wanted = newStore(deps, { name, expiresAt: null });
     const row = await deps.storage.stores.seed(wanted, stateOf(tree, seq));
     if (row === null) throw await refusedStore(deps, name);
+    const details = { source: source.name };
+    await noteAct(deps, principal, { act: 'store.cloned', store: row, details });
     const store = {
       id: row.id,
       name: row.name.slice(row.name.indexOf('/') + 1),

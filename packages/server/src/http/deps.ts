@@ -2,7 +2,7 @@ import type { LoggedOp, Submission } from '@holdfast/engine/authority';
 import type { Span, Tree } from '@holdfast/engine/data';
 import type { EpochMs, Limits, Refusal, Seq, WriteReply } from '@holdfast/protocol';
 
-import type { Access, Principal, Rates, TokenAuthority } from '../access/index.ts';
+import type { Access, AuditLog, Principal, Rates, TokenAuthority } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
 import type { Meters } from '../metrics/index.ts';
 import type { Storage, StoreRow } from '../storage/port.ts';
@@ -100,6 +100,7 @@ export type HttpDeps = {
   readonly rates: Rates;
   readonly files: Files;
   readonly webhooks: Webhooks;
+  readonly audit: AuditLog;
   readonly tokens: TokenAuthority;
   /** Of this server, as its package names it. */
   readonly version: string;

@@ -9,6 +9,7 @@ import {
 import type { Context, Hono } from 'hono';
 
 import type { Principal } from '../access/index.ts';
+import { noteAct } from './audit.ts';
 import { readJson, readObject } from './body.ts';
 import { type Committer, markReplay, seqOf } from './commit.ts';
 import { type Condition, conditionOf, etag, isKnown } from './conditions.ts';
@@ -87,13 +88,17 @@ async function deleteEntry(c: Context, deps: HttpDeps, committer: Committer): Pr
   const condition = conditionOf(c);
   const forced = c.req.query('force') === 'true';
   if (forced) needScope(principal, 'admin');
-  return deps.withStore(row.id, (store) =>
+  const answer = await deps.withStore(row.id, (store) =>
     answerWrite(
       c,
       { deps, committer, store },
       { principal, op: 'delete', path, condition, forced },
     ),
   );
+  if (forced) {
+    await noteAct(deps, principal, { act: 'entry.force_deleted', store: row, target: path });
+  }
+  return answer;
 }
 
 /** The same by a body, for paths that a URL cannot carry. */

@@ -2,6 +2,9 @@ import type { RollbackRequest } from '@holdfast/engine/data';
 import { isRefusal, readRollback, type Refusal } from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
 
+import type { Principal } from '../access/index.ts';
+import type { StoreRow } from '../storage/port.ts';
+import { noteAct } from './audit.ts';
 import { readObject } from './body.ts';
 import { type Committer, markReplay } from './commit.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
@@ -28,8 +31,20 @@ export function routeHistory(app: Hono, deps: HttpDeps, committer: Committer): v
       return committer.commit(c, store, { principal, request, same });
     });
     markReplay(c, outcome);
+    if (!outcome.replayed) await noteRollback(deps, principal, { store: row, body });
     return c.json(outcome.reply);
   });
+}
+
+function noteRollback(
+  deps: HttpDeps,
+  principal: Principal,
+  { store, body }: { store: StoreRow; body: { readonly [field: string]: unknown } },
+): Promise<void> {
+  const details = { to_seq: Number(body['to_seq']) };
+  const { path } = body;
+  const target = typeof path === 'string' ? path : null;
+  return noteAct(deps, principal, { act: 'store.rolled_back', store, target, details });
 }
 
 async function diff(c: Context, deps: HttpDeps): Promise<Response> {

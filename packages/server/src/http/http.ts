@@ -4,6 +4,7 @@ import { cors } from 'hono/cors';
 
 import { isListed } from '../access/index.ts';
 import { compressJson } from './compress.ts';
+import { routeAudit } from './audit.ts';
 import { routeConsole } from './console.ts';
 import { refuseCrossSite } from './cross-site.ts';
 import type { HttpDeps } from './deps.ts';
@@ -82,6 +83,7 @@ export function createHttp(deps: HttpDeps): Hono {
   routeWhoami(app, deps);
   routeStores(app, deps);
   routeTokens(app, deps);
+  routeAudit(app, deps);
   const committer = new Committer(deps);
   routeWatch(app, deps);
   routeHistory(app, deps, committer);

@@ -3,6 +3,7 @@ import { fingerprint, isRefusal, type Refusal, refuse, type Seq } from '@holdfas
 import type { Context, Hono } from 'hono';
 
 import { grantsOf, type Principal } from '../access/index.ts';
+import { noteAct } from './audit.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam, Problem, refused } from './errors.ts';
 import { identify, needScope } from './identify.ts';
@@ -41,6 +42,7 @@ export function routeImport(app: Hono, deps: HttpDeps): void {
       });
       await (wanted.isAtomic ? intake.takeAll(lines) : intake.takeByChunks(lines));
       const report = intake.report();
+      await intake.note();
       return c.json(report, wanted.isAtomic && !report.ok ? 422 : 200);
     });
   });
@@ -90,6 +92,14 @@ class Intake {
     const { refusal, isRepeat } = await this.#commit(all);
     if (refusal === null) this.#count(all.length, isRepeat);
     else this.#fail(culprit(all, refusal), refusal);
+  }
+
+  async note(): Promise<void> {
+    if (this.#imported + this.#failedTotal === 0) return;
+    const { deps, store, principal, importId } = this.#room;
+    const details = { lines: this.#imported, failed: this.#failedTotal, store_seq: this.#seq };
+    const act = { act: 'store.imported', store: store.row, target: importId, details } as const;
+    await noteAct(deps, principal, act);
   }
 
   report(): { readonly ok: boolean; readonly [field: string]: unknown } {

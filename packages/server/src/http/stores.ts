@@ -3,6 +3,7 @@ import type { Hono } from 'hono';
 
 import { mayUseStore, type Principal } from '../access/index.ts';
 import type { NewStore, StoreRow } from '../storage/port.ts';
+import { noteAct } from './audit.ts';
 import { readObject } from './body.ts';
 import type { HttpDeps, StoreFigures } from './deps.ts';
 import { Problem, refused } from './errors.ts';
@@ -35,6 +36,7 @@ export function routeStores(app: Hono, deps: HttpDeps): void {
     });
     const row = await deps.storage.stores.create(newStore(deps, wanted));
     if (row === null) throw await refusedStore(deps, wanted.name);
+    await noteAct(deps, principal, { act: 'store.created', store: row });
     return c.json({ store: describeStore(row, deps.now()) }, 201);
   });
   app.get('/api/stores/:org/:store', async (c) => {
@@ -55,7 +57,12 @@ export function routeStores(app: Hono, deps: HttpDeps): void {
     needScope(principal, 'stores:delete');
     await deps.storage.stores.archive(row.id);
     await deps.onStoreArchived(row.id);
-    if (c.req.query('purge') === 'true') await deps.storage.stores.purge(row.id);
+    const isPurge = c.req.query('purge') === 'true';
+    if (isPurge) await deps.storage.stores.purge(row.id);
+    await noteAct(deps, principal, {
+      act: isPurge ? 'store.purged' : 'store.archived',
+      store: row,
+    });
     return c.json({ ok: true });
   });
 }

@@ -2,6 +2,7 @@ import type { Hono } from 'hono';
 
 import { outlives, type Principal, refuseDelegation, seesToken } from '../access/index.ts';
 import type { TokenRow } from '../storage/port.ts';
+import { noteAct } from './audit.ts';
 import { readObject } from './body.ts';
 import type { HttpDeps } from './deps.ts';
 import { notFound, Problem, refused } from './errors.ts';
@@ -27,6 +28,8 @@ export function routeTokens(app: Hono, deps: HttpDeps): void {
     const wanted = await readTokenRequest(body, { bearer, deps });
     judge(bearer, wanted);
     const { row, rawToken } = await deps.tokens.issue({ ...wanted, createdBy: bearer.subject });
+    const { id, org, name } = row;
+    await noteAct(deps, bearer, { act: 'token.issued', org, target: id, details: { name } });
     const described = await describeToken(row, storeNames(deps));
     return c.json({ ...described, raw_token: rawToken }, 201);
   });
@@ -37,6 +40,8 @@ export function routeTokens(app: Hono, deps: HttpDeps): void {
     if (row === null || !seesToken(bearer, row)) throw notFound();
     await deps.tokens.revoke(row.id);
     await deps.onTokenRevoked(row.id);
+    const { id, org, name } = row;
+    await noteAct(deps, bearer, { act: 'token.revoked', org, target: id, details: { name } });
     return c.json({ ok: true });
   });
 }

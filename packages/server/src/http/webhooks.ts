@@ -12,6 +12,7 @@ import type { Context, Hono } from 'hono';
 import type { Principal, Scope } from '../access/index.ts';
 import type { StoreRow, WebhookRow } from '../storage/port.ts';
 import { PATTERNS_MAX, WEBHOOKS_MAX } from '../webhooks/index.ts';
+import { noteAct } from './audit.ts';
 import { readObject } from './body.ts';
 import type { HttpDeps } from './deps.ts';
 import { invalidField, invalidParam, notFound, refused } from './errors.ts';
@@ -34,13 +35,17 @@ export function routeWebhooks(app: Hono, deps: HttpDeps): void {
   });
   app.post('/api/stores/:org/:store/webhooks', (c) => create(c, deps));
   app.delete('/api/stores/:org/:store/webhooks/:id', async (c) => {
-    const { row } = await find(c, deps, 'webhooks:write');
+    const { principal, store, row } = await find(c, deps, 'webhooks:write');
     await deps.webhooks.remove(row.id);
+    await noteAct(deps, principal, { act: 'webhook.removed', store, target: row.id });
     return c.json({ ok: true });
   });
   app.post('/api/stores/:org/:store/webhooks/:id/ping', async (c) => {
-    const { row, store } = await find(c, deps, 'webhooks:write');
+    const { principal, row, store } = await find(c, deps, 'webhooks:write');
     const { statusCode, responseMs, error } = await deps.webhooks.ping(row, store);
+    if (error === null && row.inactiveReason !== null) {
+      await noteAct(deps, principal, { act: 'webhook.reactivated', store, target: row.id });
+    }
     const told = { status_code: statusCode, response_ms: responseMs };
     return error === null
       ? c.json({ ok: true, ...told })
@@ -95,6 +100,8 @@ async function create(c: Context, deps: HttpDeps): Promise<Response> {
     ops: readOps(body),
   });
   if (row === null) throw tooMany();
+  const details = { host: new URL(row.url).host };
+  await noteAct(deps, principal, { act: 'webhook.created', store, target: row.id, details });
   return c.json({ ...describe(row), secret: row.secret }, 201);
 }
 

@@ -21,7 +21,7 @@ import {
   type Seq,
   type WriteReply,
 } from '@holdfast/protocol';
-import { refuseScope, type Scope } from '../access/index.ts';
+import { orgOf, refuseScope, type Scope } from '../access/index.ts';
 import { refuseSeq, stateAt } from '../host/history.ts';
 import type { Receiver } from '../host/requests.ts';
 import { Delivery, type ScopeChange } from './delivery.ts';
@@ -43,7 +43,13 @@ type Push = Pushed & { readonly payload: unknown };
 /** What a push asks for, once that is known, and the verdict on the files it names. */
 type Prepared = Pick<Submission, 'request' | 'files'>;
 
-type Pushed = { readonly slot: number; readonly opId: OpId; readonly path: Path | null };
+type Pushed = {
+  readonly slot: number;
+  readonly opId: OpId;
+  readonly path: Path | null;
+  /** An administrative act, to be noted once it is committed. */
+  readonly rollback?: Rollback;
+};
 
 /** One joined store topic of one socket: its pushes go to the authority, facts come back through its delivery. */
 export class StoreChannel implements Receiver {
@@ -124,6 +130,7 @@ export class StoreChannel implements Receiver {
   answered(ticket: number, answer: WriteReply | Refusal): void {
     const pushed = this.#pushed.get(ticket);
     this.#pushed.delete(ticket);
+    if (pushed?.rollback && !isRefusal(answer)) this.#note(pushed.rollback);
     if (pushed === undefined || this.#closed) return;
     this.#tell(pushed, answer);
     while (this.#questions[0] !== undefined && this.#questions[0].after <= ticket) {
@@ -207,7 +214,18 @@ export class StoreChannel implements Receiver {
     const asked = readRollback(payload, this.#room.limits);
     const opId = `rollback:${randomUUID()}`;
     const prepared = isRefusal(asked) ? { request: asked } : this.#restoring(asked);
-    this.#push({ slot, opId, payload: {}, path: null }, prepared);
+    const noted = isRefusal(asked) ? {} : { rollback: asked };
+    this.#push({ slot, opId, payload: {}, path: null, ...noted }, prepared);
+  }
+
+  /** It never rejects: what cannot be noted is reported. */
+  #note({ path, toSeq }: Rollback): void {
+    const { host, principal } = this.#terms;
+    const { subject: actor } = principal;
+    const org = orgOf(host.row.name);
+    const details = { to_seq: toSeq };
+    const act = { act: 'store.rolled_back', org, actor, store: host.row, details } as const;
+    void this.#room.audit.note({ ...act, target: path ?? null });
   }
 
   async #restoring(asked: Rollback): Promise<Prepared> {
@@ -231,9 +249,10 @@ export class StoreChannel implements Receiver {
 
   #push(push: Push, prepared: Prepared | Promise<Prepared>): void {
     const { host, dialect } = this.#terms;
-    const { slot, opId, path } = push;
+    const { slot, opId, path, rollback } = push;
     const ticket = host.ticket();
-    this.#pushed.set(ticket, { slot, opId, path: dialect === 3 ? path : null });
+    const noted = rollback === undefined ? {} : { rollback };
+    this.#pushed.set(ticket, { slot, opId, path: dialect === 3 ? path : null, ...noted });
     this.#lastTicket = ticket;
     const sound =
       prepared instanceof Promise ? prepared.catch((e: unknown) => this.#fault(e)) : prepared;

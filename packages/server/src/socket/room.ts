@@ -1,5 +1,5 @@
 import type { Limits } from '@holdfast/protocol';
-import type { Access, Rates } from '../access/index.ts';
+import type { Access, AuditLog, Rates } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Meters } from '../metrics/index.ts';
@@ -18,6 +18,7 @@ export type SocketRoom = {
   readonly access: Access;
   readonly rates: Rates;
   readonly files: Files;
+  readonly audit: AuditLog;
   readonly limits: Limits;
   readonly clock: Clock;
   readonly meters: Meters;

@@ -4,6 +4,7 @@ import type { Hono } from 'hono';
 
 import {
   Access,
+  AuditLog,
   type Authenticate,
   type PathRule,
   type RateLimits,
@@ -66,6 +67,9 @@ export class World {
   };
   readonly storage: Storage = memory({ now: () => this.clock.at });
   readonly tokens: TokenAuthority = new TokenAuthority(this.storage, this.clock);
+  readonly audit: AuditLog = new AuditLog(this.storage, this.clock, (_what, error) => {
+    this.failures.push(error);
+  });
   readonly access: Access;
   readonly blobs: Blobs = memoryBlobs({ now: () => this.clock.at });
   readonly files: Files;
@@ -126,6 +130,7 @@ export class World {
         report: (_what, error) => void this.failures.push(error),
       }),
       tokens: this.tokens,
+      audit: this.audit,
       version: '0.0.0',
       meters: this.meters,
       figures: () => ({

@@ -1,4 +1,4 @@
-import { body, json, ok, type Operation, storePath, text } from './operation.ts';
+import { body, json, limit, ok, type Operation, storePath, text } from './operation.ts';
 import { list, object, ref } from './schemas.ts';
 
 /** Of admin. */
@@ -79,6 +79,26 @@ export const adminOperations: readonly Operation[] = [
     summary: 'Take a token back; its sockets close within 5 s.',
     scope: 'tokens:write',
     answers: ok('Revoked.', ref('Ok')),
+  },
+  {
+    method: 'get',
+    path: '/api/audit',
+    id: 'listActs',
+    summary: 'What administrators did, newest first: stores, tokens, webhooks, imports, rollbacks.',
+    scope: 'audit:read',
+    query: {
+      org: text,
+      act: text,
+      store: text,
+      actor: text,
+      before: { type: 'integer', minimum: 1 },
+      limit,
+    },
+    answers: ok(
+      'Acts; the next page is before `next_before`.',
+      object({ acts: list(ref('Act')), next_before: { type: ['integer', 'null'] } }),
+    ),
+    errors: [400],
   },
   {
     method: 'get',

@@ -275,6 +275,16 @@ export const schemas: { readonly [name: string]: Schema } = {
     content_type: text,
     filename: textOrNull,
   }),
+  Act: object({
+    id: integer,
+    at: instant,
+    act: text,
+    actor: textOrNull,
+    store: textOrNull,
+    store_id: textOrNull,
+    target: textOrNull,
+    details: { type: 'object' },
+  }),
   Received: object({ received: integer }),
   Token: {
     ...object({

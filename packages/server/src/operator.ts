@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto';
+import { type EpochMs, parseStoreName } from '@holdfast/protocol';
+import { type AuditLog, orgOf, type TokenAuthority } from './access/index.ts';
+import type { Server } from './server-options.ts';
+import type { Storage, StoreRow } from './storage/port.ts';
+
+/** What the program around a server may do, without being asked who it is. */
+export type OperatorRoom = {
+  readonly storage: Storage;
+  readonly tokens: TokenAuthority;
+  readonly audit: AuditLog;
+  readonly now: () => EpochMs;
+  /** Closes what is open of an archived store. */
+  readonly archived: (id: string) => Promise<void>;
+  /** Looks at the tokens of all open sockets. */
+  readonly revoked: () => void;
+};
+
+/** The stores of a server, for its operator; who did what is noted. */
+export function operatorStores(room: OperatorRoom): Server['stores'] {
+  const { storage, audit } = room;
+  return {
+    create: async (name, { expiresAt = null }: { expiresAt?: EpochMs | null } = {}) => {
+      const parsed = parseStoreName(name);
+      if (parsed === null) throw new TypeError(`"${name}" is not a store name like org/name.`);
+      const ids = { id: randomUUID(), incarnation: randomUUID() };
+      const store = await storage.stores.create({ ...ids, name: parsed, expiresAt });
+      if (store !== null) await noteStore(audit, 'store.created', store);
+      return store;
+    },
+    find: async (name) => {
+      const parsed = parseStoreName(name);
+      return parsed === null ? null : storage.stores.find(parsed);
+    },
+    archive: (id) => archiveStore(room, id, 'store.archived'),
+  };
+}
+
+/** Archives a store, because the operator says so or its time has come (stores.md §1.1.3). */
+export async function archiveStore(
+  { storage, audit, archived }: Pick<OperatorRoom, 'storage' | 'audit' | 'archived'>,
+  id: string,
+  act: 'store.archived' | 'store.expired',
+): Promise<boolean> {
+  const store = await storage.stores.get(id);
+  if (store === null || !(await storage.stores.archive(id))) return false;
+  await archived(id);
+  await noteStore(audit, act, store);
+  return true;
+}
+
+/** The tokens of a server, for its operator. */
+export function operatorTokens(room: OperatorRoom): Server['tokens'] {
+  const { storage, tokens, audit } = room;
+  return {
+    issue: async (request) => {
+      const { row, rawToken } = await tokens.issue(request);
+      const { id, org, name } = row;
+      const details = { name };
+      await audit.note({ act: 'token.issued', org, actor: null, target: id, details });
+      return { id, rawToken };
+    },
+    revoke: async (id) => {
+      const row = await storage.tokens.get(id);
+      const revoked = await storage.tokens.revoke(id, room.now());
+      room.revoked();
+      if (row !== null && revoked) {
+        const { org, name } = row;
+        const details = { name };
+        await audit.note({ act: 'token.revoked', org, actor: null, target: id, details });
+      }
+      return revoked;
+    },
+  };
+}
+
+function noteStore(
+  audit: AuditLog,
+  act: 'store.created' | 'store.archived' | 'store.expired',
+  store: StoreRow,
+): Promise<void> {
+  return audit.note({ act, org: orgOf(store.name), actor: null, store });
+}

@@ -1,0 +1,162 @@
+import { expect, test } from 'vitest';
+import { set, topic, world } from '../conversation/world.ts';
+import { type Ask, World } from './world.ts';
+
+type Told = { readonly act: string; readonly actor: string; readonly [field: string]: unknown };
+
+async function actsOf(ask: Ask, query = ''): Promise<readonly Told[]> {
+  const { json } = await ask('GET', `/api/audit${query}`);
+  return json['acts'] as readonly Told[];
+}
+
+const names = (acts: readonly Told[]): readonly string[] => acts.map(({ act }) => act);
+
+test('administrative acts are told newest first: what, by whom, on what, when', async () => {
+  const home = new World();
+  const { ask, id } = await home.token();
+  await ask('POST', '/api/stores', { name: 'blog' });
+  home.clock.at += 1000;
+  const made = await ask('POST', '/api/tokens', { name: 'reader', scopes: ['entries:read'] });
+  await ask('DELETE', `/api/tokens/${String(made.json['id'])}`);
+  const [revoked, issued, created, ...older] = await actsOf(ask);
+  expect(older).toEqual([]);
+  expect(created).toEqual({
+    id: 1,
+    at: '2026-01-01T00:00:00.000Z',
+    act: 'store.created',
+    actor: `token:${id}`,
+    store: 'acme/blog',
+    store_id: expect.any(String),
+    target: null,
+    details: {},
+  });
+  expect(issued).toMatchObject({
+    act: 'token.issued',
+    at: '2026-01-01T00:00:01.000Z',
+    target: made.json['id'],
+    details: { name: 'reader' },
+  });
+  expect(revoked).toMatchObject({ act: 'token.revoked', target: made.json['id'] });
+  expect(JSON.stringify(await actsOf(ask))).not.toContain(String(made.json['raw_token']));
+});
+
+test('every administrative act over HTTP is noted, and none that was refused', async () => {
+  const home = new World();
+  const { ask, raw } = await home.token();
+  const store = '/api/stores/acme/blog';
+  await ask('POST', '/api/stores', { name: 'blog' });
+  expect((await ask('POST', '/api/stores', { name: 'blog' })).status).toBe(422);
+  await ask('PUT', `${store}/entries/a`, 1);
+  await ask('PUT', `${store}/entries/a`, 2);
+  await ask('DELETE', `${store}/entries/b`);
+  await ask('POST', `${store}/rollback`, { path: 'a', to_seq: 1 });
+  expect((await ask('POST', `${store}/rollback`, { to_seq: 99 })).status).toBe(400);
+  await ask('DELETE', `${store}/entries/a?force=true`);
+  const headers = { authorization: `Bearer ${raw}`, 'content-type': 'application/x-ndjson' };
+  const body = '{"path":"x","value":1}\n{"path":"y","value":2}\n';
+  await home.app.request(`${store}/import?headerless=slash`, { method: 'POST', headers, body });
+  await ask('POST', `${store}/clone`, { name: 'copy' });
+  const hook = await ask('POST', `${store}/webhooks`, { url: 'https://example.org/in?key=s3cret' });
+  await ask('DELETE', `${store}/webhooks/${String(hook.json['id'])}`);
+  await ask('DELETE', store);
+  await ask('DELETE', `${store}?purge=true`);
+  const acts = await actsOf(ask);
+  expect(names(acts)).toEqual([
+    'store.purged',
+    'store.archived',
+    'webhook.removed',
+    'webhook.created',
+    'store.cloned',
+    'store.imported',
+    'entry.force_deleted',
+    'store.rolled_back',
+    'store.created',
+  ]);
+  expect(acts[3]).toMatchObject({ target: hook.json['id'], details: { host: 'example.org' } });
+  expect(acts[5]).toMatchObject({ details: { lines: 2, failed: 0 } });
+  expect(acts[6]).toMatchObject({ target: 'a', store: 'acme/blog' });
+  expect(acts[7]).toMatchObject({ target: 'a', details: { to_seq: 1 } });
+  expect(JSON.stringify(acts)).not.toMatch(/s3cret|whsec_/);
+  expect(home.failures).toEqual([]);
+});
+
+test('the operator’s acts, and a rollback on a socket, are noted too', async () => {
+  const { server, url, joined } = await world();
+  const issued = await server.tokens.issue({
+    name: 't',
+    org: 'demo',
+    scopes: ['entries:read'],
+    storeAccess: { mode: 'all' },
+    expiresAt: null,
+    createdBy: null,
+  });
+  await server.tokens.revoke(issued.id);
+  const peer = await joined();
+  await peer.ask(topic, 'write', set('a', 1, 'd1:s:1'));
+  expect(await peer.ask(topic, 'rollback', { to_seq: 0 })).toMatchObject({ status: 'ok' });
+  const other = await server.stores.create('demo/other');
+  await server.stores.archive(other?.id ?? '');
+  const headers = { authorization: 'Bearer dev' };
+  const { acts } = await (await fetch(`${url}/api/audit`, { headers })).json();
+  expect(acts).toMatchObject([
+    { act: 'store.archived', actor: null, store: 'demo/other' },
+    { act: 'store.created', actor: null, store: 'demo/other' },
+    { act: 'store.rolled_back', actor: 'dev', store: 'demo/main', details: { to_seq: 0 } },
+    { act: 'token.revoked', actor: null, target: issued.id },
+    { act: 'token.issued', actor: null, target: issued.id },
+    { act: 'store.created', actor: null, store: 'demo/main' },
+  ]);
+});
+
+test('S105 nobody hears of another org’s acts, of other stores than theirs, or of tokens they may not list', async () => {
+  const home = new World();
+  const { ask } = await home.token();
+  await ask('POST', '/api/stores', { name: 'one' });
+  const two = await ask('POST', '/api/stores', { name: 'two' });
+  await ask('POST', '/api/tokens', { name: 'x', scopes: ['entries:read'] });
+  const { id } = two.json['store'] as { readonly id: string };
+  const seen = async (grants: Parameters<World['token']>[0]): Promise<readonly string[]> => {
+    const { ask: asks } = await home.token(grants);
+    return (await actsOf(asks)).map(({ act, store }) => `${act} ${String(store)}`);
+  };
+  expect(await seen({ org: 'evil' })).toEqual([]);
+  expect(await seen({ scopes: ['audit:read'] })).toEqual([
+    'store.created acme/two',
+    'store.created acme/one',
+  ]);
+  expect(await seen({ storeAccess: { mode: 'selected', storeIds: [id] } })).toEqual([
+    'store.created acme/two',
+  ]);
+  expect(await seen({})).toHaveLength(3);
+  const stranger = await home.token({ org: 'evil' });
+  expect((await stranger.ask('GET', '/api/audit?org=acme')).status).toBe(404);
+  const without = await home.token({ scopes: ['admin'] });
+  expect((await without.ask('GET', '/api/audit')).json).toMatchObject({ scope: 'audit:read' });
+  const ruled = await home.token({ pathRules: [{ pattern: 'a/**', allow: ['read'] }] });
+  expect((await ruled.ask('GET', '/api/audit')).status).toBe(403);
+});
+
+test('acts are filtered and paged; wrong parameters are refused', async () => {
+  const home = new World();
+  const { ask } = await home.token();
+  for (const name of ['a', 'b', 'c']) await ask('POST', '/api/stores', { name });
+  await ask('DELETE', '/api/stores/acme/b');
+  expect(names(await actsOf(ask, '?act=store.archived'))).toEqual(['store.archived']);
+  expect(names(await actsOf(ask, '?store=acme/b'))).toEqual(['store.archived', 'store.created']);
+  expect(await actsOf(ask, '?actor=nobody')).toEqual([]);
+  const first = await ask('GET', '/api/audit?limit=3');
+  expect(first.json['next_before']).toBe(2);
+  const second = await ask('GET', '/api/audit?limit=3&before=2');
+  expect(second.json).toMatchObject({ acts: [{ store: 'acme/a' }], next_before: null });
+  for (const query of ['limit=0', 'limit=1001', 'before=0', 'before=x', 'nothing=1']) {
+    expect((await ask('GET', `/api/audit?${query}`)).status, query).toBe(400);
+  }
+});
+
+test('an act that cannot be noted is done and answered, and the operator is told', async () => {
+  const home = new World();
+  const { ask } = await home.token();
+  home.storage.audit.note = () => Promise.reject(new Error('the disk is full'));
+  expect((await ask('POST', '/api/stores', { name: 'blog' })).status).toBe(201);
+  expect(home.failures).toMatchObject([{ message: 'the disk is full' }]);
+});

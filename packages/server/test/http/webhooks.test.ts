@@ -150,3 +150,13 @@ test('the secret of a webhook does not stay in a log line', () => {
     expect(redact(line)).toBe(line.replace(secret, '[redacted]'));
   }
 });
+
+test('S108 a clone has no webhooks', async () => {
+  const { admin } = await opened();
+  await admin.ask('POST', hooks, { url });
+  expect((await admin.ask('POST', '/api/stores/acme/app/clone', { name: 'copy' })).status).toBe(
+    201,
+  );
+  const { json } = await admin.ask('GET', '/api/stores/acme/copy/webhooks');
+  expect(json).toEqual({ webhooks: [] });
+});

@@ -26,7 +26,7 @@ async function site() {
 
 const toolNames = (
   'get put merge delete entries increment add remove transact lease renew release ' +
-  'stores status create_store log diff rollback export import put_file get_file watch_once'
+  'stores status create_store clone log diff rollback export import put_file get_file watch_once'
 )
   .split(' ')
   .map((name) => `holdfast_${name}`);
@@ -182,6 +182,14 @@ test('S109 stores are created, listed and looked at; status needs to be told whi
   });
   expect(await agent.refused('status')).toMatchObject({ error: 'invalid_payload', field: 'store' });
   expect(await agent.call('status', { store })).toMatchObject({ full_name: store });
+  await agent.call('put', { store, path: 'a', value: 1 });
+  expect(await agent.call('clone', { source: store, target_name: 'third' })).toMatchObject({
+    store: { full_name: 'demo/third', store_seq: 1 },
+  });
+  expect(await agent.call('get', { store: 'demo/third', path: 'a' })).toMatchObject({ value: 1 });
+  expect(await agent.refused('clone', { source: store, target_name: 'third' })).toMatchObject({
+    error: 'name_taken',
+  });
   expect(await agent.refused('create_store', { org: 'rival', name: 'x' })).toMatchObject({
     error: 'invalid_store',
   });

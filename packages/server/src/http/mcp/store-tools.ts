@@ -90,6 +90,16 @@ export const storeTools: readonly Tool[] = [
       desk.ask('POST', '/api/stores', { json: { name: `${String(org)}/${String(name)}` } }),
   },
   {
+    name: 'holdfast_clone',
+    says: 'Makes a store of the same org that begins as this one is now, without its log and leases.',
+    fields: {
+      source: { ...store, says: 'The store to begin with, as org/name.' },
+      target_name: { type: 'text', says: 'The name of the new one within the org.' },
+    },
+    run: ({ source, target_name: name }, desk) =>
+      desk.ask('POST', `${storePath({ store: source })}/clone`, { json: { name } }),
+  },
+  {
     name: 'holdfast_log',
     says: 'Lists what happened in a store, newest first.',
     reads: true,

@@ -1,4 +1,4 @@
-import type { Submission } from '@holdfast/engine/authority';
+import type { LoggedOp, Submission } from '@holdfast/engine/authority';
 import {
   type DeviceId,
   isRefusal,
@@ -9,6 +9,7 @@ import {
   type WriteReply,
 } from '@holdfast/protocol';
 import type { Meters } from '../metrics/index.ts';
+import { endSpan, type Span, startSpan } from '../tracing/index.ts';
 
 /** Where the answer to a submission goes. */
 export type Receiver = {
@@ -43,6 +44,8 @@ type Asked = {
   readonly at: number;
   /** The head when it came: an answer that names no later seq is that of an earlier request. */
   readonly head: Seq;
+  /** null: nobody traces it. */
+  readonly span: Span | null;
 };
 
 /** A receiver that also tells somebody else that it was answered. */
@@ -63,6 +66,8 @@ function followed(receiver: Receiver, done: () => void): Receiver {
 export class OpenRequests {
   readonly #notes: RequestNotes;
   readonly #open = new Map<number, Asked>();
+  /** How many of them have a span. */
+  #traced = 0;
 
   constructor(notes: RequestNotes) {
     this.#notes = notes;
@@ -70,7 +75,9 @@ export class OpenRequests {
 
   add({ ticket, deviceId, opId }: Submission, receiver: Receiver, head: Seq): void {
     const at = this.#notes.now();
-    this.#open.set(ticket, { deviceId, opId, receiver, at, head });
+    const span = startSpan('holdfast.commit');
+    if (span !== null) this.#traced += 1;
+    this.#open.set(ticket, { deviceId, opId, receiver, at, head, span });
   }
 
   answer(ticket: number, answer: WriteReply | Refusal): void {
@@ -78,7 +85,17 @@ export class OpenRequests {
     if (asked === undefined) return;
     this.#open.delete(ticket);
     this.#note(asked, answer);
+    if (asked.span !== null) this.#endSpan(asked.span, asked, answer);
     asked.receiver.answered(ticket, answer);
+  }
+
+  /** The spans of the requests that these ops are of. */
+  spansOf(ops: readonly LoggedOp[]): readonly Span[] {
+    if (this.#traced === 0) return [];
+    const ids = new Set(ops.map(({ deviceId, clientOpId }) => `${deviceId} ${clientOpId}`));
+    return [...this.#open.values()].flatMap(({ deviceId, opId, span }) =>
+      span !== null && ids.has(`${deviceId} ${opId}`) ? [span] : [],
+    );
   }
 
   /** Resolves when no request of this id is open. */
@@ -97,8 +114,23 @@ export class OpenRequests {
 
   /** The host stopped: nobody will answer. */
   lose(): void {
-    for (const { receiver } of this.#open.values()) receiver.lost?.();
+    for (const { receiver, span } of this.#open.values()) {
+      receiver.lost?.();
+      span?.end();
+    }
     this.#open.clear();
+    this.#traced = 0;
+  }
+
+  #endSpan(span: Span, { deviceId, opId }: Asked, answer: WriteReply | Refusal): void {
+    this.#traced -= 1;
+    span.setAttributes({
+      'holdfast.store': this.#notes.store,
+      'holdfast.device_id': deviceId,
+      'holdfast.client_op_id': opId,
+      ...(!isRefusal(answer) && 'store_seq' in answer && { 'holdfast.seq': answer.store_seq }),
+    });
+    endSpan(span, isRefusal(answer) ? answer.code : null);
   }
 
   #note(asked: Asked, answer: WriteReply | Refusal): void {

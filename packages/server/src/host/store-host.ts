@@ -20,6 +20,7 @@ import {
 import type { Bus } from '../bus/port.ts';
 import type { AppendResult, Storage, StoreRow } from '../storage/port.ts';
 import { CommitTimes, type Meters } from '../metrics/index.ts';
+import { startJointSpan } from '../tracing/index.ts';
 import type { Clock } from './clock.ts';
 import { LeaseAlarm } from './lease-alarm.ts';
 import { LogRing } from './log-ring.ts';
@@ -323,7 +324,12 @@ export class StoreHost {
     this.#head = last.seq;
     this.#times.stored(last.seq, this.#room.clock.now());
     this.#count(ops);
+    const span = startJointSpan('holdfast.fanout', this.#requests.spansOf(ops));
     for (const follower of this.#followers) follower(ops);
+    if (span === null) return;
+    span.setAttributes({ 'holdfast.store': this.row.name, 'holdfast.seq': last.seq });
+    // By then the sockets have been written to, which is queued already.
+    process.nextTick(() => span.end());
   }
 
   #count(ops: readonly LoggedOp[]): void {

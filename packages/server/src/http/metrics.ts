@@ -3,6 +3,7 @@ import { matchedRoutes } from 'hono/route';
 
 import { seesStore } from '../access/index.ts';
 import { metricsText, metricsType, type Meters } from '../metrics/index.ts';
+import { endSpan, startServerSpan, within } from '../tracing/index.ts';
 import type { HttpDeps } from './deps.ts';
 import { answerProblem, notFound } from './errors.ts';
 import { identify, needScope } from './identify.ts';
@@ -39,10 +40,20 @@ export function measureRequests(
 ): MiddlewareHandler {
   return async (c, next) => {
     const since = clock.now();
-    await next();
+    const span = startServerSpan('holdfast.http', c.req.header());
+    await within(span, next);
     const route = matchedRoutes(c).find(({ method, path }) => method !== 'ALL' && path !== '/*');
     meters.requests.add(knownMethod(c.req.method), route?.path ?? 'other', String(c.res.status));
     meters.requestTime.observeMs(clock.now() - since);
+    if (span === null) return;
+    const { status } = c.res;
+    span.updateName(`${knownMethod(c.req.method)} ${route?.path ?? 'other'}`);
+    span.setAttributes({
+      'http.request.method': knownMethod(c.req.method),
+      'http.route': route?.path ?? 'other',
+      'http.response.status_code': status,
+    });
+    endSpan(span, status >= 500 ? String(status) : null);
   };
 }
 

@@ -14,6 +14,7 @@ import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
 import { type Principal, sameGrants } from '../access/index.ts';
 import { StorageError } from '../storage/port.ts';
+import { startSpan } from '../tracing/index.ts';
 import { StoreChannel } from './channel.ts';
 import { readHead } from './frame-head.ts';
 import { catchUpOf, joinResponse } from './join.ts';
@@ -249,13 +250,21 @@ export class Connection implements ChannelPort {
       return;
     }
     this.#deciding += 1;
+    const span = startSpan('holdfast.join');
     const isPresence = topic.startsWith('presence:') && this.#handshake.dialect !== 3;
     (isPresence ? this.#attend(channel, topic, payload) : this.#join(channel, topic, payload))
       .catch((error: unknown) => {
         this.#room.report('join failed', error);
         this.#decline(channel, this.#crashOf(error));
       })
-      .finally(() => (this.#deciding -= 1));
+      .finally(() => {
+        this.#deciding -= 1;
+        span?.setAttributes({
+          'holdfast.topic': isPresence ? 'presence' : 'store',
+          'holdfast.joined': this.#channels.has(channel),
+        });
+        span?.end();
+      });
   }
 
   /** A disk in trouble is no reason to give up for good; clients of capver 3 know no better word for it. */

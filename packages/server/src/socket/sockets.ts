@@ -4,6 +4,7 @@ import { type Codec, jsonCodec } from '@holdfast/protocol';
 import { messagePackCodec } from '@holdfast/protocol/codec/messagepack';
 import { WebSocketServer } from 'ws';
 import type { Principal } from '../access/index.ts';
+import { endSpan, startServerSpan } from '../tracing/index.ts';
 import { Connection } from './connection.ts';
 import type { SocketRoom } from './room.ts';
 import {
@@ -79,16 +80,19 @@ export class Sockets {
   /** Answers one upgrade request, whatever it holds. */
   upgrade(request: IncomingMessage, raw: Socket, head: Buffer): void {
     raw.on('error', () => raw.destroy());
+    const span = startServerSpan('holdfast.upgrade', request.headers);
     this.#admit(request).then(
       (admitted) => {
         const refusal = 'error' in admitted ? admitted : this.#refusal(admitted.principal);
         this.#room.meters.upgrades.add(refusal?.error ?? 'accepted');
+        if (span !== null) endSpan(span, refusal?.error);
         if (refusal !== null) refuseUpgrade(raw, refusal);
         else if (!('error' in admitted)) this.#accept(request, { raw, head }, admitted);
       },
       (error: unknown) => {
         this.#room.report('an upgrade failed', error);
         this.#room.meters.upgrades.add('unchecked');
+        if (span !== null) endSpan(span, 'unchecked');
         refuseUpgrade(raw, { error: 'unauthorized', detail: 'The token could not be checked.' });
       },
     );

@@ -1,0 +1,2 @@
+export type { Span } from '@opentelemetry/api';
+export { endSpan, startJointSpan, startServerSpan, startSpan, within } from './spans.ts';

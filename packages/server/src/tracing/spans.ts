@@ -1,0 +1,58 @@
+import {
+  type Context,
+  context,
+  type Link,
+  propagation,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
+
+/** Of the OpenTelemetry API: without an SDK, which is the application's, it does nothing. */
+const tracer = trace.getTracer('@holdfast/server');
+
+/** What a span is called. */
+export type SpanName =
+  | 'holdfast.upgrade'
+  | 'holdfast.join'
+  | 'holdfast.commit'
+  | 'holdfast.fanout'
+  | 'holdfast.http';
+
+/** Starts a span below whatever is active; null where nobody records it, so that the rest costs nothing. */
+export function startSpan(
+  name: SpanName,
+  how: { readonly kind?: SpanKind; readonly links?: Link[] } = {},
+  parent: Context = context.active(),
+): Span | null {
+  const span = tracer.startSpan(name, how, parent);
+  return span.isRecording() ? span : null;
+}
+
+/** Starts the span of a request from outside, below the `traceparent` that it brings. */
+export function startServerSpan(
+  name: SpanName,
+  headers: { readonly [name: string]: string | string[] | undefined },
+): Span | null {
+  return startSpan(name, { kind: SpanKind.SERVER }, propagation.extract(context.active(), headers));
+}
+
+/** Starts a span for what several others caused: below the first, linked to the rest; null if there are none. */
+export function startJointSpan(name: SpanName, causes: readonly Span[]): Span | null {
+  const [first, ...rest] = causes;
+  if (first === undefined) return null;
+  const links = rest.map((cause) => ({ context: cause.spanContext() }));
+  return startSpan(name, { links }, trace.setSpan(context.active(), first));
+}
+
+/** Runs work with the span as the active one. */
+export function within<T>(span: Span | null, work: () => T): T {
+  return span === null ? work() : context.with(trace.setSpan(context.active(), span), work);
+}
+
+/** Ends a span; a refusal or failure is its status. */
+export function endSpan(span: Span, failure: string | null = null): void {
+  if (failure !== null) span.setStatus({ code: SpanStatusCode.ERROR, message: failure });
+  span.end();
+}

@@ -101,8 +101,12 @@ const unlimited: PathLimits = {
 
 /** Whether a decoded value is a path. The limits are the business of the server that sent it. */
 export function isWirePath(value: unknown): value is Path {
-  return typeof value === 'string' && findPathFault(value, unlimited) === null;
+  if (typeof value !== 'string') return false;
+  return plain.test(value) || findPathFault(value, unlimited) === null;
 }
+
+/** What most paths are like: there is nothing to see to. */
+const plain = /^[ -.0-}]+(\/[ -.0-}]+)*$/;
 
 /** The path of a child; the segment is escaped but not checked. */
 export function childPath(path: Path, segment: string): Path {

@@ -11,6 +11,9 @@ import {
 /** Children per page: most maps are one page, and copying one is nothing. */
 const width = 128;
 
+/** Arrays that grow in place take room for many more, and most maps are small for ever: up to here they are made anew. */
+const few = 8;
+
 /** What a map holds under one key. */
 export type Child = Leaf | MapNode;
 
@@ -18,7 +21,7 @@ export type Child = Leaf | MapNode;
 export type Stamp = object;
 
 /** A run of children in order; never empty. */
-export type Page = { readonly stamp: Stamp; readonly keys: string[]; readonly values: Child[] };
+export type Page = { readonly stamp: Stamp; keys: string[]; values: Child[] };
 
 /**
  * A map of the tree: its children by sort key, which is the escaped segment of a leaf and the escaped segment with `/`
@@ -27,7 +30,7 @@ export type Page = { readonly stamp: Stamp; readonly keys: string[]; readonly va
  */
 export class MapNode {
   readonly stamp: Stamp;
-  readonly pages: Page[];
+  pages: Page[];
   /** Leaves below. */
   count = 0;
   /** stores.md §1.3.2. */
@@ -62,14 +65,15 @@ export class MapNode {
   /** Whether all keys are below one: it is neither there nor has it anything in its way. */
   isBelow(key: string): boolean {
     const last = this.pages.at(-1)?.keys.at(-1);
-    return last !== undefined && comparePaths(last, key) < 0;
+    return last === undefined || comparePaths(last, key) < 0;
   }
 
   /** Puts a child in its place, or with undefined takes out what is there; the node must be its owner's. */
   set(key: string, child: Child | undefined): void {
+    const slot = pageOf(this.pages, key);
+    const page = this.#ownPage(slot);
+    const { keys, values } = page;
     const { pages } = this;
-    const slot = pageOf(pages, key);
-    const { keys, values } = this.#ownPage(slot);
     const at = placeOf(keys, key);
     const isThere = keys[at] === key;
     if (child === undefined) {
@@ -77,11 +81,14 @@ export class MapNode {
       if (isThere) values.splice(at, 1);
     } else if (isThere) {
       values[at] = child;
+    } else if (keys.length < few) {
+      page.keys = keys.toSpliced(at, 0, key);
+      page.values = values.toSpliced(at, 0, child);
     } else {
       keys.splice(at, 0, key);
       values.splice(at, 0, child);
     }
-    if (keys.length === 0) pages.splice(slot, 1);
+    if (page.keys.length === 0) pages.splice(slot, 1);
     if (keys.length <= width) return;
     // Keys that arrive in order leave full pages behind.
     const cut = at === width ? width : width >> 1;
@@ -132,7 +139,8 @@ export class MapNode {
     if (page?.stamp !== stamp) {
       const { keys = [], values = [] } = page ?? {};
       page = { stamp, keys: keys.slice(), values: values.slice() };
-      pages[slot] = page;
+      if (slot < pages.length) pages[slot] = page;
+      else this.pages = [page];
     }
     return page;
   }

@@ -15,11 +15,13 @@ export type MapRow = readonly [Path, Seq | null];
 /** Hears what a change of the tree did. */
 export type Witness = { leaf(change: Change): void; map(row: MapRow): void };
 
-/** A map on the way to a path; `end` is where its rendered path, with its `/`, ends. */
-type Step = { readonly node: MapNode; readonly end: number };
-
-/** The maps from the root to the one that holds a path's last segment, all of them the tree's own. */
-type Way = { readonly prefix: string; readonly map: MapNode; readonly steps: readonly Step[] };
+/** A map on the way to a path, and those above it, all of them the tree's own. */
+type Step = {
+  readonly node: MapNode;
+  /** Its rendered path with a `/`; empty for the root. */
+  readonly prefix: string;
+  readonly above: Step | null;
+};
 
 /**
  * The state of a store: leaves by path (stores.md §1.2.1). Changed in place; {@link fork} gives a second tree in O(1),
@@ -33,7 +35,7 @@ export class Tree {
   #stamp: Stamp = {};
   #root: MapNode;
   /** The way of the last change: the next one is often beside it. */
-  #way: Way | null = null;
+  #way: Step | null = null;
   /** Rows of maps whose leaves are still to be loaded. */
   readonly #early = new Map<string, Seq>();
 
@@ -121,7 +123,7 @@ export class Tree {
    */
   load(entries: Iterable<Entry>, maps: Iterable<readonly [Path, Seq]> = []): void {
     for (const [path, revision] of maps) {
-      if (this.hasBelow(path)) this.#open(`${path}/`).map.removed(revision);
+      if (this.hasBelow(path)) this.#open(`${path}/`).node.removed(revision);
       else this.#early.set(path, revision);
     }
     for (const entry of entries) this.put(entry.path, entry);
@@ -130,16 +132,22 @@ export class Tree {
   /** Writes one leaf at its revision, in place of whatever is in its way: a leaf above, leaves below. */
   put(path: Path, { value, type, revision }: Leaf, witness?: Witness): void {
     const key = lastOf(path);
-    const before = this.#isNext(path, key) ? undefined : this.#replaced(path, witness);
-    const { map, steps } = this.#open(path);
+    let way = this.#open(path, witness);
+    const isNext = way.node.isBelow(key);
+    const before = isNext ? undefined : way.node.leaf(key);
+    if (!isNext && way.node.map(`${key}/`) !== undefined) {
+      this.remove(path, 0, witness);
+      way = this.#open(path);
+    }
     const equal = before !== undefined && jsonEquals(before.value, value);
     const after: Leaf = { value: equal ? before.value : freeze(value), type, revision };
-    for (const { node, end } of steps) {
+    for (let step: Step | null = way; step !== null; step = step.above) {
+      const { node } = step;
       if (before === undefined) node.count++;
       if (!equal) node.value = null;
-      if (node.wrote(revision)) witness?.map([mapPath(path, end), null]);
+      if (node.wrote(revision)) witness?.map([pathOf(step), null]);
     }
-    map.set(key, after);
+    way.node.set(key, after);
     witness?.leaf({ path, before, after });
   }
 
@@ -151,11 +159,11 @@ export class Tree {
     const target = this.leaf(path) ?? this.#map(path);
     if (target === undefined) return;
     if (witness !== undefined) bury(target, path, witness);
-    for (const { node, end } of this.#cut(path, target)) {
-      if (end === 0) continue;
+    for (let step = this.#cut(path, target); step.above !== null; step = step.above) {
+      const { node } = step;
       const isGone = node.count === 0;
-      if (!isGone && node.removed(seq)) witness?.map([mapPath(path, end), seq]);
-      if (isGone && node.hollow) witness?.map([mapPath(path, end), null]);
+      if (!isGone && node.removed(seq)) witness?.map([pathOf(step), seq]);
+      if (isGone && node.hollow) witness?.map([pathOf(step), null]);
     }
   }
 
@@ -167,53 +175,51 @@ export class Tree {
     for (const gone of stale.paths) this.remove(gone, 0, witness);
   }
 
-  /** Whether a path comes right after all that is in the map where the last change was. */
-  #isNext(path: Path, key: string): boolean {
-    return this.#way !== null && isIn(path, this.#way) && this.#way.map.isBelow(key);
-  }
-
-  /** The leaf that one to come replaces; what it cannot stand beside is removed. */
-  #replaced(path: Path, witness: Witness | undefined): Leaf | undefined {
-    const before = this.leaf(path);
-    if (before !== undefined) return before;
-    const inTheWay = this.hasBelow(path) ? path : this.leafAbove(path);
-    if (inTheWay !== undefined) this.remove(inTheWay, 0, witness);
-    return undefined;
-  }
-
-  /** Takes a child out of the tree, with the maps above it that have nothing else; returns all maps above it. */
-  #cut(path: Path, target: Child): readonly Step[] {
+  /** Takes a child out of the tree, with the maps above it that have nothing else; returns the way to it. */
+  #cut(path: Path, target: Child): Step {
     const isMap = target instanceof MapNode;
-    const { steps } = this.#open(path);
+    const way = this.#open(path);
     this.#way = null;
     let gone: string | null = lastOf(path) + (isMap ? '/' : '');
-    for (const { node, end } of steps.toReversed()) {
+    for (let step: Step | null = way; step !== null; step = step.above) {
+      const { node } = step;
       if (gone !== null) node.set(gone, undefined);
       node.count -= isMap ? target.count : 1;
       node.value = null;
-      gone = node.count === 0 && end > 0 ? `${lastOf(mapPath(path, end))}/` : null;
+      gone = node.count === 0 && step.above ? step.prefix.slice(step.above.prefix.length) : null;
     }
-    return steps;
+    return way;
   }
 
-  /** The way to a path, made where missing, to be changed in place. */
-  #open(path: string): Way {
-    if (this.#way !== null && isIn(path, this.#way)) return this.#way;
-    let map = this.#root.own(this.#stamp);
-    this.#root = map;
-    const steps: Step[] = [{ node: map, end: 0 }];
-    let start = 0;
-    for (let end = path.indexOf('/') + 1; end > 0; end = path.indexOf('/', end) + 1) {
-      const key = path.slice(start, end);
-      const child = map.map(key);
-      const next = child?.own(this.#stamp) ?? this.#newMap(path.slice(0, end - 1));
-      if (next !== child) map.set(key, next);
-      map = next;
-      start = end;
-      steps.push({ node: map, end });
+  /** The way to a path, made where missing, to be changed in place; a leaf that is in the way is removed. */
+  #open(path: string, witness?: Witness): Step {
+    let way = this.#near(path);
+    if (way === null) {
+      this.#root = this.#root.own(this.#stamp);
+      way = { node: this.#root, prefix: '', above: null };
     }
-    this.#way = { prefix: path.slice(0, start), map, steps };
-    return this.#way;
+    for (let end = endOf(path, way); end > 0; end = endOf(path, way)) {
+      const map: MapNode = way.node;
+      const key = path.slice(way.prefix.length, end);
+      const prefix = path.slice(0, end);
+      const child = map.map(key);
+      if (child === undefined && map.leaf(key.slice(0, -1)) !== undefined) {
+        this.remove(pathOf({ prefix }), 0, witness);
+        return this.#open(path);
+      }
+      const node: MapNode = child?.own(this.#stamp) ?? this.#newMap(pathOf({ prefix }));
+      if (node !== child) map.set(key, node);
+      way = { node, prefix, above: way };
+    }
+    this.#way = way;
+    return way;
+  }
+
+  /** The last map of the last way that is also on the way to a path; null: there is no last way. */
+  #near(path: string): Step | null {
+    let step = this.#way;
+    while (step !== null && !path.startsWith(step.prefix)) step = step.above;
+    return step;
   }
 
   #newMap(path: string): MapNode {
@@ -224,12 +230,13 @@ export class Tree {
 
   /** The map that holds a path's last segment. */
   #mapAbove(path: string): MapNode | undefined {
-    if (this.#way !== null && isIn(path, this.#way)) return this.#way.map;
-    let map: MapNode | undefined = this.#root;
-    let start = 0;
-    for (let end = path.indexOf('/') + 1; end > 0 && map; end = path.indexOf('/', end) + 1) {
+    const near = this.#near(path);
+    let map: MapNode | undefined = near?.node ?? this.#root;
+    let start = near?.prefix.length ?? 0;
+    for (let end = path.indexOf('/', start) + 1; end > 0 && map;) {
       map = map.map(path.slice(start, end));
       start = end;
+      end = path.indexOf('/', start) + 1;
     }
     return map;
   }
@@ -239,18 +246,17 @@ export class Tree {
   }
 }
 
-/** Whether the way to a path is known: it ends in the same map. */
-function isIn(path: string, { prefix }: Way): boolean {
-  return path.lastIndexOf('/') === prefix.length - 1 && path.startsWith(prefix);
+/** Where in a path the next map below the way ends; 0: there is none. */
+function endOf(path: string, { prefix }: Step): number {
+  return path.indexOf('/', prefix.length) + 1;
 }
 
 function lastOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-/** The path of a map on the way to a path. */
-function mapPath(path: string, end: number): Path {
-  return asPath(path.slice(0, end - 1));
+function pathOf({ prefix }: Pick<Step, 'prefix'>): Path {
+  return asPath(prefix.slice(0, -1));
 }
 
 /** Reports all that vanishes with a leaf or a map. */

@@ -226,16 +226,16 @@ describe('Changes', () => {
     const witness = { leaf: (): void => undefined, map: (row: MapRow) => rows.push(row) };
     tree.remove(at('a/b/x'), 4, witness);
     expect(rows).toEqual([
-      ['a', 4],
       ['a/b', 4],
+      ['a', 4],
     ]);
-    expect(tree.maps()).toEqual(rows);
+    expect(tree.maps()).toEqual(rows.toReversed());
     tree.put(at('a/n'), leaf(1, 5), witness);
     expect(rows.slice(2)).toEqual([['a', null]]);
     tree.remove(at('a/b/y'), 6, witness);
     expect(rows.slice(3)).toEqual([
-      ['a', 6],
       ['a/b', null],
+      ['a', 6],
     ]);
     expect(tree.maps()).toEqual([['a', 6]]);
   });

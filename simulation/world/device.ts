@@ -351,8 +351,7 @@ export class Device {
         this.#line({ ...effect, topic });
         return;
       case 'rejoin':
-        this.#line({ type: 'rejoin', topic });
-        return;
+        return this.#line({ type: 'rejoin', topic });
       case 'persist':
         this.#persist(effect);
         return;
@@ -372,6 +371,7 @@ export class Device {
       case 'dropped':
         this.#room.problem('reliable', `${this.name}: a subscription was dropped`);
         return;
+      case 'revoked':
       case 'status':
     }
   }

@@ -27,6 +27,7 @@ export const house: House = {
     { room: 'server', folder: 'blobs', may: [] },
     { room: 'server', folder: 'config', may: ['', 'access', 'blobs', 'host', 'webhooks'] },
     { room: 'server', folder: 'tracing', may: [] },
+    { room: 'server', folder: 'backup', may: ['blobs', 'storage'] },
     { room: 'server', folder: 'metrics', may: ['blobs'] },
     { room: 'server', folder: 'files', may: ['access', 'blobs', 'storage'] },
     { room: 'server', folder: 'webhooks', may: ['bus', 'storage'] },

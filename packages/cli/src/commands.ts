@@ -20,6 +20,14 @@ export const sections: readonly Section[] = [
         () => import('./commands/dev.ts'),
       ),
       serve: entry('Start a server that others may reach', () => import('./commands/serve.ts')),
+      backup: entry(
+        'Copy the data of a server, which goes on',
+        () => import('./commands/backup.ts'),
+      ),
+      restore: entry(
+        'Make the data of a server out of a backup',
+        () => import('./commands/restore.ts'),
+      ),
       config: entry('Show the settings of serve', () => import('./commands/config.ts')),
     },
   },

@@ -66,7 +66,7 @@ export function failureOf(error: unknown): Failure {
     return new Failure(outcomeOf(error.code), error.message, more);
   }
   // Matched by name: the server that defines the first is loaded by few commands, and citty does not export the other.
-  if (error instanceof Error && error.name === 'StorageError') return storageFailure(error);
+  if (error instanceof Error && keepers.has(error.name)) return keptFailure(error);
   if (error instanceof Error && error.name === 'CLIError') return misuse(error.message);
   // Libraries throw these for what the caller gave them, and the caller passed it on from the command line.
   if (error instanceof TypeError || error instanceof RangeError) {
@@ -78,7 +78,10 @@ export function failureOf(error: unknown): Failure {
   });
 }
 
-function storageFailure(error: Error): Failure {
+const keepers: ReadonlySet<string> = new Set(['StorageError', 'BackupError']);
+const misuses: ReadonlySet<string> = new Set(['locked', 'occupied', 'no_data', 'no_backup']);
+
+function keptFailure(error: Error): Failure {
   const reason = 'reason' in error ? String(error.reason) : 'io';
-  return new Failure(reason === 'locked' ? 'usage' : 'unexpected', error.message, { code: reason });
+  return new Failure(misuses.has(reason) ? 'usage' : 'unexpected', error.message, { code: reason });
 }

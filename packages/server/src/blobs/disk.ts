@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { Appends, type Turn, wrongOffset } from './appends.ts';
 import { digitsOf, hashOf, isBlobHash, uploadDigits, uploadOf } from './names.ts';
@@ -28,6 +28,12 @@ export function diskBlobs({ directory }: DiskBlobOptions): Blobs {
   return new DiskBlobs(directory);
 }
 
+/** The file in which {@link diskBlobs} keeps a blob. */
+export function blobFile(directory: string, hash: BlobHash): string {
+  const digits = digitsOf(hash);
+  return join(directory, 'blobs', digits.slice(0, 2), digits);
+}
+
 const pieceBytes = 256 * 1024;
 const hashesMax = 1000;
 
@@ -35,12 +41,14 @@ const hashesMax = 1000;
 type Digest = { readonly hash: Hash; readonly size: number };
 
 class DiskBlobs implements Blobs {
+  readonly #directory: string;
   readonly #blobs: string;
   readonly #uploads: string;
   readonly #appends = new Appends();
   readonly #digests = new Map<UploadId, Digest>();
 
   constructor(directory: string) {
+    this.#directory = directory;
     this.#blobs = join(directory, 'blobs');
     this.#uploads = join(directory, 'uploads');
   }
@@ -160,11 +168,11 @@ class DiskBlobs implements Blobs {
   }
 
   #directoryOf(hash: BlobHash): string {
-    return join(this.#blobs, digitsOf(hash).slice(0, 2));
+    return dirname(this.#blobFile(hash));
   }
 
   #blobFile(hash: BlobHash): string {
-    return join(this.#directoryOf(hash), digitsOf(hash));
+    return blobFile(this.#directory, hash);
   }
 
   #uploadFile(upload: UploadId): string {

@@ -1,0 +1,202 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Client, createClient, type Store } from '@holdfast/client';
+import { createServer, type Server } from '@holdfast/server';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { cli, temporaryDirectory, until } from './harness.ts';
+
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+let servers: Server[] = [];
+let clients: Client[] = [];
+
+beforeEach(async () => {
+  directory = await temporaryDirectory();
+});
+
+afterEach(async () => {
+  await Promise.all(clients.map((client) => client.close()));
+  await Promise.all(servers.map((server) => server.close()));
+  [clients, servers] = [[], []];
+  await directory.remove();
+});
+
+const slow = { timeout: 120_000 };
+const path = (...names: string[]): string => join(directory.path, ...names);
+
+async function serve(
+  data: string,
+  port = 0,
+): Promise<{ server: Server; url: string; port: number }> {
+  const server = createServer({ data, rates: false });
+  servers.push(server);
+  const { url, port: bound } = await server.listen({ port });
+  return { server, url, port: bound };
+}
+
+async function issue(server: Server): Promise<string> {
+  const { rawToken } = await server.tokens.issue({
+    name: 'test',
+    org: 'acme',
+    scopes: ['stores:read', 'entries:read', 'entries:write', 'files:read', 'files:write'],
+    storeAccess: { mode: 'all' },
+    expiresAt: null,
+    createdBy: null,
+  });
+  return rawToken;
+}
+
+function open(url: string, token: string): Store {
+  const client = createClient({ url, token, onError: () => undefined });
+  clients.push(client);
+  return client.store('acme/app');
+}
+
+type Ask = Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<Record<string, string>> };
+
+/** Asks by HTTP. */
+async function ask(url: string, token: string, route: string, init: Ask = {}) {
+  const response = await fetch(`${url}/api/stores/acme/app${route}`, {
+    ...init,
+    headers: { authorization: `Bearer ${token}`, ...init.headers },
+  });
+  return { status: response.status, headers: response.headers, text: await response.text() };
+}
+
+/** What a capver-4 join that resumes is told. */
+function rejoin(url: string, token: string, cursor: object): Promise<Record<string, unknown>> {
+  const query = `token=${token}&device_id=d&capver=4&vsn=2.0.0`;
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/ws/sync/websocket?${query}`);
+  return new Promise((resolve, reject) => {
+    socket.addEventListener('error', () => reject(new Error('no socket')));
+    socket.addEventListener('open', () =>
+      socket.send(JSON.stringify(['1', '1', 'store:acme/app', 'phx_join', cursor])),
+    );
+    socket.addEventListener('message', ({ data }) => {
+      const frame: unknown = JSON.parse(String(data));
+      if (!Array.isArray(frame) || frame[3] !== 'phx_reply') return;
+      socket.close();
+      resolve(Object(frame[4]).response);
+    });
+  });
+}
+
+/** Writes without a pause until it is told to stop; resolves with how many writes were acknowledged. */
+function load(store: Store): { readonly written: () => number; stop(): Promise<number> } {
+  let written = 0;
+  const end = new AbortController();
+  const lanes = Array.from({ length: 8 }, async (_, lane) => {
+    while (!end.signal.aborted) {
+      await store.put(`load/${lane}/${written % 500}`, written).committed;
+      written += 1;
+    }
+  });
+  return {
+    written: () => written,
+    stop: async () => {
+      end.abort();
+      await Promise.all(lanes);
+      return written;
+    },
+  };
+}
+
+const stateOf = (store: Store): unknown =>
+  ['load', 'once', 'after', 'together', 'doc'].map((at) => store.get(at));
+
+test(
+  'P84 a backup taken under write load is restored, and a client that was ahead of it ends equal',
+  slow,
+  async () => {
+    const first = await serve(path('data'));
+    await first.server.stores.create('acme/app');
+    const token = await issue(first.server);
+    const store = open(first.url, token);
+    await store.ready;
+    const content = 'x'.repeat(300_000);
+    const upload = { method: 'PUT', body: content, headers: { 'content-type': 'text/plain' } };
+    expect((await ask(first.url, token, '/files/doc', upload)).status).toBe(201);
+    const once = {
+      method: 'PUT',
+      body: '1',
+      headers: { 'content-type': 'application/json', 'idempotency-key': 'once' },
+    };
+    const answered = await ask(first.url, token, '/entries/once', once);
+
+    const writing = load(store);
+    await until(() => writing.written() > 500);
+    const before = writing.written();
+    const backup = await cli(['backup', path('backup'), '--data', path('data')]);
+    expect(backup).toMatchObject({ code: 0, rows: [{ stores: 1, files: 1, missing: [] }] });
+    expect(writing.written()).toBeGreaterThan(before);
+    await writing.stop();
+    await store.put('after', 'the backup').committed;
+    const { store: row } = JSON.parse(`{"store":${(await ask(first.url, token, '')).text}}`);
+    await first.server.close();
+
+    const restored = await cli(['restore', path('backup'), '--data', path('data2')]);
+    expect(restored).toMatchObject({ code: 0, rows: [{ stores: 1, files: 1, missing: [] }] });
+    const second = await serve(path('data2'), first.port);
+    const cursor = { last_store_seq: row.current_seq, incarnation: row.incarnation };
+    expect(await rejoin(second.url, token, cursor)).toMatchObject({
+      why: 'incarnation',
+    });
+
+    const fresh = open(second.url, token);
+    await fresh.ready;
+    await until(() => store.get('after') === undefined && store.get('once') === 1);
+    await store.put('together', true).committed;
+    await until(() => fresh.get('together') === true);
+    expect(stateOf(store)).toEqual(stateOf(fresh));
+    expect((await ask(second.url, token, '/files/doc')).text).toBe(content);
+
+    // What was committed before the backup is answered as it was then (stores.md §6.2).
+    const repeated = await ask(second.url, token, '/entries/once', once);
+    expect(repeated.text).toBe(answered.text);
+    expect(repeated.headers.get('idempotent-replay')).toBe('true');
+  },
+);
+
+test(
+  'P85 a backup that is damaged or not finished is not restored, and data is never overwritten',
+  slow,
+  async () => {
+    const { server } = await serve(path('data'));
+    await server.stores.create('acme/app');
+    const back = (to: string) => cli(['backup', path(to), '--data', path('data')]);
+    expect((await back('backup')).code).toBe(0);
+    expect((await back('backup')).error).toMatchObject({ code: 'occupied' });
+    expect((await cli(['backup', path('none'), '--data', path('nothing')])).error).toMatchObject({
+      code: 'no_data',
+    });
+    expect(existsSync(path('none'))).toBe(false);
+
+    const into = (from: string, to: string) => cli(['restore', path(from), '--data', path(to)]);
+    expect((await into('data', 'new')).error).toMatchObject({ code: 'no_backup' });
+    expect((await into('backup', 'data')).error).toMatchObject({ code: 'occupied' });
+    const file = path('backup', 'holdfast.db');
+    const bytes = await readFile(file);
+    bytes[bytes.length - 1] = Number(bytes.at(-1)) ^ 1;
+    await writeFile(file, bytes);
+    expect((await into('backup', 'new')).error).toMatchObject({ code: 'damaged' });
+    expect(await readdir(path('new'))).toEqual([]);
+  },
+);
+
+test(
+  'P84 content that is gone or damaged is told by a backup, which holds all else',
+  slow,
+  async () => {
+    const { server, url } = await serve(path('data'));
+    await server.stores.create('acme/app');
+    const token = await issue(server);
+    const put = (name: string) => ask(url, token, `/files/${name}`, { method: 'PUT', body: name });
+    await put('kept');
+    await put('lost');
+    const hash = JSON.parse((await ask(url, token, '/entries/lost')).text).value.hash;
+    const digits = String(hash).slice(7);
+    await writeFile(path('data', 'files', 'blobs', digits.slice(0, 2), digits), 'other');
+    const { code, rows } = await cli(['backup', path('backup'), '--data', path('data')]);
+    expect({ code, rows }).toMatchObject({ code: 0, rows: [{ files: 1, missing: [hash] }] });
+  },
+);

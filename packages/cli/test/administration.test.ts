@@ -105,3 +105,11 @@ test('administrative acts are shown newest first, of one kind or page by page', 
   expect(page.rows).toMatchObject([{ store: 'demo/watched' }]);
   expect(await as('dev', 'audit', '--limit', '0')).toMatchObject({ code: 2 });
 });
+
+test('status without a store shows what the server has open', async () => {
+  const { rows, code } = await as('dev', 'status');
+  expect(code).toBe(0);
+  expect(rows).toMatchObject([
+    { ready: true, version: expect.any(String), sockets: expect.any(Number) },
+  ]);
+});

@@ -1,15 +1,18 @@
+import { isObject } from '@holdfast/protocol';
 import { callApi } from '../api.ts';
 import { type Command, defineCommand } from '../command.ts';
-import { connectionArgs, endpointOf } from '../endpoint.ts';
+import { connectionArgs, type Endpoint, endpointOf } from '../endpoint.ts';
 import { listOf, textOf } from '../fields.ts';
-import { printable } from '../output.ts';
+import { type Output, printable } from '../output.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 
 export const command: Command = defineCommand({
-  summary: 'Show the figures of a store: entries, sequence, size, the latest writes.',
-  args: { store: storeArg, ...connectionArgs },
-  examples: ['holdfast status demo/main'],
+  summary:
+    'Show the figures of a store: entries, sequence, size, the latest writes. Without one, those of the server, for tokens with the scope admin.',
+  args: { store: { ...storeArg, required: false }, ...connectionArgs },
+  examples: ['holdfast status demo/main', 'holdfast status'],
   async run(args, { output, terminal }) {
+    if (args.store === undefined) return showServer(endpointOf(args, terminal), output);
     const name = readStoreName(args.store);
     const status = await callApi(endpointOf(args, terminal), `/api/stores/${name}`);
     const figures: readonly (readonly [string, unknown])[] = [
@@ -34,6 +37,34 @@ export const command: Command = defineCommand({
     });
   },
 });
+
+async function showServer(endpoint: Endpoint, output: Output): Promise<void> {
+  const server = await callApi(endpoint, '/api/server');
+  const channels = server['channels'];
+  const joined = isObject(channels) ? channels['store'] : null;
+  const figures: readonly (readonly [string, unknown])[] = [
+    ['version', server['version']],
+    ['ready', server['ready'] === true ? 'yes' : JSON.stringify(server['checks'])],
+    ['up', `${Math.round(Number(server['uptime_ms']) / 1000)} s`],
+    ['sockets', server['sockets']],
+    ['channels', joined],
+    ['commits', server['commits']],
+    ['behind', `${textOf(server['lag_ops'])} ops`],
+    ['unsent', size(server['unsent_bytes'])],
+  ];
+  output.record(server, (paint) => {
+    const lines = figures.map(
+      ([label, value]) => `${paint.dim(label.padEnd(11))}  ${printable(textOf(value))}`,
+    );
+    const stores = listOf(server['stores']).map(
+      (store) =>
+        `  ${printable(textOf(store['name']))}  at ${textOf(store['head'])}, ${textOf(store['leaves'])} leaves, ${textOf(store['queued'])} queued`,
+    );
+    return [...lines, ...(stores.length > 0 ? [paint.dim('open stores'), ...stores] : [])].join(
+      '\n',
+    );
+  });
+}
 
 function size(bytes: unknown): string {
   if (typeof bytes !== 'number') return 'unknown';

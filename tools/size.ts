@@ -14,6 +14,12 @@ const entries: { readonly [name: string]: string } = {
     import { createClient } from '@holdfast/client';
     import { messagePack } from '@holdfast/client/codec/messagepack';
     export const open = (url, token) => createClient({ url, token, codec: messagePack() }).store('acme/app');`,
+  'client with IndexedDB, tabs': `
+    import { createClient } from '@holdfast/client';
+    import { indexedDB } from '@holdfast/client/cache/indexeddb';
+    import { tabs } from '@holdfast/client/tabs';
+    export const open = (url, token) =>
+      createClient({ url, token, cache: indexedDB('app'), tabs: tabs({ name: 'me' }) }).store('acme/app');`,
 };
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a file of this repository
 const limits = JSON.parse(readFileSync('size-budgets.json', 'utf8')) as {
@@ -57,5 +63,5 @@ function bytes(count: number): string {
 }
 
 function row([name = '', ...cells]: readonly string[]): string {
-  return [name.padEnd(26), ...cells.map((cell) => cell.padStart(11))].join('').trimEnd();
+  return [name.padEnd(29), ...cells.map((cell) => cell.padStart(11))].join('').trimEnd();
 }

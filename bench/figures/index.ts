@@ -1,12 +1,14 @@
 import type { Figure } from '../figure.ts';
-import { bundle } from './bundle.ts';
+import { bundle, bundleOffline } from './bundle.ts';
 import { cacheCommit } from './cache-commit.ts';
 import { commit } from './commit.ts';
+import { drain } from './drain.ts';
 import { fanoutFiltered, fanoutSingle, fanoutStream } from './fanout.ts';
 import { join, joinBlock, open } from './join.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
 import { openOffline } from './open-offline.ts';
+import { refold } from './refold.ts';
 import { replica } from './replica.ts';
 
 /** Every figure, in the order in which they are measured. */
@@ -20,9 +22,12 @@ export const figures: readonly Figure[] = [
   join,
   joinBlock,
   replica,
+  refold,
+  drain,
   latency,
   memory,
   bundle,
+  bundleOffline,
   cacheCommit,
   openOffline,
   open,

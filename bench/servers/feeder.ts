@@ -1,5 +1,5 @@
 import { WebSocketServer } from 'ws';
-import { defaultLimits } from '@holdfast/protocol';
+import { joinReply } from '../load/join-reply.ts';
 import { topic } from '../load/writers.ts';
 import { serve } from './answers.ts';
 
@@ -16,7 +16,7 @@ server.on('connection', (socket) => {
       socket.send(JSON.stringify([joinRef, ref, to, 'phx_reply', { status, response }]));
     };
     if (event === 'phx_join') {
-      reply(joinReply());
+      reply(joinReply(0));
       socket.send(JSON.stringify([null, null, topic, 'catch_up_complete', { through_seq: 0 }]));
       timer = feed((text) => socket.send(text));
     } else {
@@ -51,25 +51,4 @@ function frame(from: number): string {
   });
   const payload = { from_seq: from, to_seq: from + OPS_PER_FRAME, ops };
   return JSON.stringify([null, null, topic, 'events', payload]);
-}
-
-function joinReply(): object {
-  return {
-    store_seq: 0,
-    capver: 4,
-    capver_min: 3,
-    permissions: { read: true, write: true },
-    scopes: ['entries:read', 'entries:write'],
-    store_access: { mode: 'all', store_ids: [] },
-    incarnation: 'feeder',
-    scope: 'all',
-    patterns: ['**'],
-    sync: 'tail',
-    why: null,
-    oldest_seq: 1,
-    dedupe_since: 0,
-    server_time: 0,
-    expires_at: null,
-    limits: defaultLimits,
-  };
 }

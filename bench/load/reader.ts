@@ -60,6 +60,21 @@ export class Reader {
     );
   }
 
+  /** Whether the connection has ended. */
+  get closed(): boolean {
+    return this.#socket.destroyed;
+  }
+
+  /** Reads nothing any more, as a peer that hangs. */
+  stall(): void {
+    this.#socket.pause();
+  }
+
+  /** Reads again. */
+  resume(): void {
+    this.#socket.resume();
+  }
+
   close(): void {
     this.#socket.destroy();
   }

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { VirtualClock } from '../conversation/clock.ts';
 import { put } from '../conversation/talk.ts';
 import { topic, world } from '../conversation/world.ts';
+import { Scrape } from '../metrics/scrape.ts';
 
 const HOUR = 3_600_000;
 
@@ -29,6 +30,9 @@ test('S94 what is old enough and not among the last ops is forgotten; entries an
   await write(12, 'old');
   await clock.pass(2 * HOUR);
   await expect.poll(standing).toBe(8);
+  const figures = await Scrape.of(here.url);
+  expect(figures.value('holdfast_compacted_ops_total')).toBe(7);
+  expect(figures.count('holdfast_compaction_step_seconds')).toBe(1);
   const reader = await here.connect();
   await reader.join(topic, { last_store_seq: 0 });
   const state = JSON.stringify(await reader.caughtUp());

@@ -39,6 +39,10 @@ export const sections: readonly Section[] = [
       range: entry('List entries between two paths', () => import('./commands/range.ts')),
       'get-file': entry('Download a file', () => import('./commands/get-file.ts')),
       watch: entry('Follow changes as they happen', () => import('./commands/watch.ts')),
+      explain: entry(
+        'Tell why a token may or may not do something',
+        () => import('./commands/explain.ts'),
+      ),
       status: entry('Show the figures of a store', () => import('./commands/status.ts')),
     },
   },

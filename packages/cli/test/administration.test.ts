@@ -113,3 +113,9 @@ test('status without a store shows what the server has open', async () => {
     { ready: true, version: expect.any(String), sockets: expect.any(Number) },
   ]);
 });
+
+test('why a token may or may not do something is explained', slow, async () => {
+  const may = await as('dev', 'explain', 'demo/main', 'a/b', '--op', 'set');
+  expect(may.rows).toMatchObject([{ op: 'set', path: 'a/b', allowed: true }]);
+  expect((await as('dev', 'explain', 'demo/main', 'a', '--op', 'fly')).code).toBe(8);
+});

@@ -265,6 +265,7 @@ class HoldfastServer implements Server {
       meters: this.#meters,
       tellsMetrics: this.#options.metrics ?? true,
       figures: () => figuresOf(this.#parts(), this.#since),
+      ...this.#quotas,
       ...(this.#quotas.quotas?.stores !== undefined && {
         storesMax: this.#quotas.quotas.stores,
       }),

@@ -11,6 +11,7 @@ export const clientEvents = [
   'status',
   'transact',
   'op_status',
+  'explain',
   'scope',
   'query_open',
   'query_close',

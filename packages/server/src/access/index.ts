@@ -18,6 +18,7 @@ export {
   refuseDelegation,
   seesToken,
 } from './delegation.ts';
+export { explain, readAsked } from './explain.ts';
 export { allowsOrigin, isListed, type OriginHeaders } from './origin.ts';
 export { faultInRules, grantsOf, isRules, type PathRule } from './path-rules.ts';
 export {

@@ -1,4 +1,4 @@
-import type { LoggedOp, Submission } from '@holdfast/engine/authority';
+import type { LoggedOp, Quotas, Submission } from '@holdfast/engine/authority';
 import type { Span, Tree } from '@holdfast/engine/data';
 import type { EpochMs, Limits, Refusal, Seq, WriteReply } from '@holdfast/protocol';
 
@@ -101,6 +101,8 @@ export type HttpDeps = {
   readonly files: Files;
   readonly webhooks: Webhooks;
   readonly audit: AuditLog;
+  /** Of each store (stores.md §12.3). */
+  readonly quotas?: Quotas;
   readonly tokens: TokenAuthority;
   /** Of this server, as its package names it. */
   readonly version: string;

@@ -20,6 +20,7 @@ import { routeHealth } from './health.ts';
 import { routeHistory } from './history.ts';
 import { measureRequests, routeMetrics } from './metrics.ts';
 import { routeOpenApi } from './openapi/index.ts';
+import { routeExplain } from './explain.ts';
 import { routeExport } from './export.ts';
 import { routeImport } from './import.ts';
 import { routeLog } from './log.ts';
@@ -84,6 +85,7 @@ export function createHttp(deps: HttpDeps): Hono {
   routeStores(app, deps);
   routeTokens(app, deps);
   routeAudit(app, deps);
+  routeExplain(app, deps);
   const committer = new Committer(deps);
   routeWatch(app, deps);
   routeHistory(app, deps, committer);

@@ -32,7 +32,7 @@ import { rescope } from './rescope.ts';
 import { digested } from './put-file.ts';
 import type { SocketRoom } from './room.ts';
 import type { ChannelPort, ChannelTerms } from './terms.ts';
-import { describeStore, operationStatus } from './status.ts';
+import { describeStore, explainTo, operationStatus } from './status.ts';
 import { Turns } from './turns.ts';
 import { message } from './wire.ts';
 
@@ -109,13 +109,6 @@ export class StoreChannel implements Receiver {
       case 'ack_seq':
         this.#answer(slot, this.#acknowledge(payload));
         return;
-      case 'status':
-        this.#ask(slot, () => describeStore(this.#room, this.#terms));
-        return;
-      case 'op_status':
-        if (this.#terms.dialect === 3) break;
-        this.#ask(slot, () => operationStatus(this.#room.storage, this.#terms, payload));
-        return;
       case 'put_file':
         this.#putFile(slot, payload);
         return;
@@ -123,7 +116,19 @@ export class StoreChannel implements Receiver {
         this.#rollback(slot, payload);
         return;
     }
-    this.#answer(slot, refuse('unknown_event'));
+    const question = this.#questionOf(event, payload);
+    if (question === null) this.#answer(slot, refuse('unknown_event'));
+    else this.#ask(slot, question);
+  }
+
+  /** What is only asked, and changes nothing. */
+  #questionOf(event: string, payload: unknown): (() => Promise<object | Refusal>) | null {
+    if (event === 'status') return () => describeStore(this.#room, this.#terms);
+    if (this.#terms.dialect === 3) return null;
+    if (event === 'op_status') {
+      return () => operationStatus(this.#room.storage, this.#terms, payload);
+    }
+    return event === 'explain' ? async () => explainTo(this.#room, this.#terms, payload) : null;
   }
 
   /** The authority's answer to a submission of this channel. */

@@ -1,3 +1,4 @@
+import type { Quotas } from '@holdfast/engine/authority';
 import type { Limits } from '@holdfast/protocol';
 import type { Access, AuditLog, Rates } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
@@ -19,6 +20,8 @@ export type SocketRoom = {
   readonly rates: Rates;
   readonly files: Files;
   readonly audit: AuditLog;
+  /** Of each store (stores.md §12.3). */
+  readonly quotas?: Quotas;
   readonly limits: Limits;
   readonly clock: Clock;
   readonly meters: Meters;

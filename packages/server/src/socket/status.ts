@@ -1,7 +1,15 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
 import { entriesIn, project, type Scope } from '@holdfast/engine/data';
-import { type Entry, isObject, isRefusal, readOpStatus, type Refusal } from '@holdfast/protocol';
-import { grantsOf, type Principal } from '../access/index.ts';
+import {
+  type Entry,
+  isObject,
+  isRefusal,
+  readOpStatus,
+  readPath,
+  type Refusal,
+  refuse,
+} from '@holdfast/protocol';
+import { explain, grantsOf, type Principal, readAsked } from '../access/index.ts';
 import type { Clock } from '../host/clock.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import type { Stores } from '../host/stores.ts';
@@ -175,4 +183,25 @@ export async function operationStatus(
   const [answer] = found.answers;
   if (answer === undefined) return { state: 'unknown' };
   return { state: 'committed', ...(answer.reply ?? { store_seq: answer.seq }) };
+}
+
+/** The response to `explain`: why who asks does or does not see or write a path. */
+export function explainTo(
+  room: SocketRoom,
+  terms: ChannelTerms,
+  payload: unknown,
+): object | Refusal {
+  if (!isObject(payload)) return refuse('invalid_payload', { field: 'payload' });
+  const path = readPath(payload, room.limits);
+  if (isRefusal(path)) return path;
+  const op = readAsked(payload['op']);
+  if (isRefusal(op)) return op;
+  const { host, principal } = terms;
+  const sight = {
+    row: host.row,
+    tree: host.view().tree,
+    keysQuota: room.quotas?.keys ?? null,
+    now: room.clock.wall(),
+  };
+  return explain(principal, sight, { path, op });
 }

@@ -1,6 +1,22 @@
 import { body, json, limit, ok, type Operation, storePath, text } from './operation.ts';
 import { list, object, ref } from './schemas.ts';
 
+const check = object(
+  {
+    check: { enum: ['scope', 'store', 'rules', 'lease', 'quota'] },
+    ok: { type: ['boolean', 'null'] },
+    reason: text,
+    detail: text,
+  },
+  ['reason'],
+);
+const explanation = object({
+  path: text,
+  op: text,
+  allowed: { type: 'boolean' },
+  checks: list(check),
+});
+
 /** Of admin. */
 export const adminOperations: readonly Operation[] = [
   {
@@ -79,6 +95,15 @@ export const adminOperations: readonly Operation[] = [
     summary: 'Take a token back; its sockets close within 5 s.',
     scope: 'tokens:write',
     answers: ok('Revoked.', ref('Ok')),
+  },
+  {
+    method: 'get',
+    path: `${storePath}/explain`,
+    id: 'explain',
+    summary: 'Why the token does or does not see or write a path.',
+    query: { path: text, op: text },
+    answers: ok('Why.', explanation),
+    errors: [400],
   },
   {
     method: 'get',

@@ -1,0 +1,25 @@
+import { isRefusal } from '@holdfast/protocol';
+import type { Hono } from 'hono';
+
+import { explain, readAsked } from '../access/index.ts';
+import type { HttpDeps } from './deps.ts';
+import { pathOf } from './entry-path.ts';
+import { refused } from './errors.ts';
+import { identify } from './identify.ts';
+import { storeOf } from './store-of.ts';
+
+/** `GET …/explain`: why who asks does or does not see or write a path. It needs no scope: it tells them of themselves. */
+export function routeExplain(app: Hono, deps: HttpDeps): void {
+  app.get('/api/stores/:org/:store/explain', async (c) => {
+    const principal = await identify(deps, c);
+    const row = await storeOf(deps, c, principal);
+    const path = pathOf(c, 'explain', deps.limits);
+    const op = readAsked(c.req.query('op'));
+    if (isRefusal(op)) throw refused(op);
+    const keysQuota = deps.quotas?.keys ?? null;
+    return deps.withStore(row.id, (store) => {
+      const { tree } = store.view();
+      return c.json(explain(principal, { row, tree, keysQuota, now: deps.now() }, { path, op }));
+    });
+  });
+}

@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type Cache, memoryCache } from '@holdfast/client';
+import { preloadTabs } from '@holdfast/client/tabs';
 import { Neighbourhood, runTabs } from './tabs/street.ts';
 
 const lengthMs = 10_000;
@@ -19,6 +20,9 @@ function unfenced(): Cache {
 }
 
 describe('tabs of one origin', () => {
+  // Modules come in real time, of which there is none in there.
+  beforeAll(preloadTabs);
+
   it(
     'commit each write once and in order and rest with one connection, however they freeze, crash, close and lose messages (P20, P68, P69)',
     { timeout: 120_000 },

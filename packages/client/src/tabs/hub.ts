@@ -8,10 +8,7 @@ import {
   type JoinRequest,
   type Limits,
   type OpId,
-  parseTransact,
-  parseWrite,
   readJoinReply,
-  readOpId,
   type Refusal,
   refuse,
   type Request,
@@ -25,6 +22,11 @@ import { type Message, snapshotOf } from './snapshot.ts';
 
 /** How a push ends. */
 export type Answer = (status: 'ok' | 'error', response: object) => void;
+
+/** What another tab pushes; of a write, what it says. */
+export type Push = Message & {
+  readonly write: { readonly opId: OpId; readonly request: Request } | Refusal | null;
+};
 
 /** The leader's end of one joined channel of another tab. */
 export interface FollowerChannel {
@@ -97,6 +99,11 @@ export class StoreHub {
     return this.#reply?.dedupe_since ?? 0;
   }
 
+  /** Limits on requests, as far as they are known. */
+  get limits(): Limits {
+    return { ...defaultLimits, ...this.#reply?.limits };
+  }
+
   /** Whether a request of another tab is in our outbox. */
   isAsked(opId: OpId): boolean {
     return this.#asked.has(opId);
@@ -157,11 +164,11 @@ export class StoreHub {
     for (const channel of channels) channel.shut();
   }
 
-  push(from: FollowerChannel, { event, payload }: Message, answer: Answer): void {
-    const message = { event, payload };
-    if (event === 'ack_seq') answer('ok', {});
-    else if (event === 'write' || event === 'transact') this.#write(from, message, answer);
-    else this.#ask(message, answer);
+  push(from: FollowerChannel, push: Push, answer: Answer): void {
+    if (push.event === 'ack_seq') answer('ok', {});
+    else if (push.write === null) this.#ask(push, answer);
+    else if (isRefusal(push.write)) answer('error', push.write.toResponse());
+    else this.#write(from, { ...push, write: push.write }, answer);
   }
 
   #joined(response: unknown): void {
@@ -262,20 +269,18 @@ export class StoreHub {
     return isWhole ? frames : null;
   }
 
-  #write(from: FollowerChannel, message: Message, answer: Answer): void {
-    const { event, payload } = message;
-    const read = this.#read(event, payload);
-    if (isRefusal(read)) {
-      answer('error', read.toResponse());
-      return;
-    }
-    const { opId, request } = read;
+  #write(
+    from: FollowerChannel,
+    push: Push & { readonly write: { readonly opId: OpId; readonly request: Request } },
+    answer: Answer,
+  ): void {
+    const { opId, request } = push.write;
     const asked = this.#asked.get(opId);
     if (asked !== undefined) {
       asked.push(answer);
     } else if (this.#store?.stateOf(opId) === 'answered') {
       // Committed, which the server can tell and we cannot.
-      this.#ask(message, answer);
+      this.#ask(push, answer);
     } else {
       this.#asked.set(opId, [answer]);
       this.#ports.relayed(opId, from.session);
@@ -300,19 +305,6 @@ export class StoreHub {
 
   #shutOne(channel: FollowerChannel): void {
     if (this.#channels.delete(channel)) channel.shut();
-  }
-
-  #read(event: string, payload: unknown): { opId: OpId; request: Request } | Refusal {
-    const opId = isObject(payload)
-      ? readOpId(payload)
-      : refuse('invalid_payload', { field: 'payload' });
-    if (isRefusal(opId)) return opId;
-    const limits: Limits = { ...defaultLimits, ...this.#reply?.limits };
-    const request =
-      event === 'write'
-        ? parseWrite(payload, { dialect: 4, limits })
-        : parseTransact(payload, { limits });
-    return isRefusal(request) ? request : { opId, request };
   }
 
   #ask({ event, payload }: Message, answer: Answer): void {

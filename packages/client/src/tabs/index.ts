@@ -1,7 +1,7 @@
 import { CAPVER } from '@holdfast/protocol';
 import type { ClientOptions } from '../options.ts';
 import { platformTabs, type TabsPlatform } from './platform.ts';
-import { TableSeat } from './table.ts';
+import { leading, TableSeat } from './table.ts';
 
 export type { TabsChannel, TabsPlatform } from './platform.ts';
 
@@ -30,4 +30,9 @@ export function tabs(options: TabsOptions): NonNullable<ClientOptions['tabs']> {
     const table = `holdfast/${CAPVER}/${settings.endpoint}/${name}`;
     return new TableSeat(settings, platform, table).settings;
   };
+}
+
+/** Loads now what a tab needs to lead, which is otherwise loaded when the client is made: for pages that must not wait. */
+export async function preloadTabs(): Promise<void> {
+  await leading();
 }

@@ -6,17 +6,22 @@ import {
   defaultLimits,
   type Frame,
   frameTuple,
+  isObject,
   isRefusal,
   type JoinRequest,
+  type Limits,
   type MonotonicMs,
   parseStoreName,
+  parseTransact,
+  parseWrite,
   readFrame,
   readJoin,
+  readOpId,
   type Refusal,
   refuse,
   type StoreName,
 } from '@holdfast/protocol';
-import type { FollowerChannel, StoreHub } from './hub.ts';
+import type { FollowerChannel, Push, StoreHub } from './hub.ts';
 import { Line, type LineMessage } from './line.ts';
 import { cannotServe, elsewhere } from './link.ts';
 import type { Message } from './snapshot.ts';
@@ -249,7 +254,9 @@ class RelayLine {
       return;
     }
     const from = this.#channels.get(channel);
-    from?.hub.push(from, { event, payload }, (status, response) => {
+    if (from === undefined) return;
+    const write = writeOf(event, payload, from.hub.limits);
+    from.hub.push(from, { event, payload, write }, (status, response) => {
       this.#step({ type: 'answer', channel, slot, status, response });
     });
   }
@@ -282,4 +289,17 @@ function isServed({ patterns }: JoinRequest): boolean {
   return (
     patterns === null || patterns.length === 0 || (patterns.length === 1 && patterns[0] === '**')
   );
+}
+
+/** What a write says; null where it is none. */
+function writeOf(event: string, payload: unknown, limits: Limits): Push['write'] {
+  if (event !== 'write' && event !== 'transact') return null;
+  if (!isObject(payload)) return refuse('invalid_payload', { field: 'payload' });
+  const opId = readOpId(payload);
+  if (isRefusal(opId)) return opId;
+  const request =
+    event === 'write'
+      ? parseWrite(payload, { dialect: 4, limits })
+      : parseTransact(payload, { limits });
+  return isRefusal(request) ? request : { opId, request };
 }

@@ -18,7 +18,7 @@ import type { LineMessage } from './line.ts';
 import { type Route, TabLink } from './link.ts';
 import { Peers } from './peers.ts';
 import type { TabsChannel, TabsPlatform } from './platform.ts';
-import { Relay } from './relay.ts';
+import type { Relay } from './relay.ts';
 import type { Seat, Seated, SeatedNews, SeatedStore } from './seat.ts';
 
 type Wish = CandidateInput extends infer Input
@@ -45,7 +45,6 @@ export class TableSeat implements Seat {
   /** Names the table: what tabs must have in common to share. */
   readonly #table: string;
   readonly #cache: TabCache | null;
-  readonly #relay: Relay;
   readonly #peers: Peers;
   readonly #hubs = new Map<StoreName, StoreHub>();
   /** Stores of which we know what others have left, since they were joined. */
@@ -57,12 +56,14 @@ export class TableSeat implements Seat {
   readonly #role: Promise<void>;
   #roleFound: () => void = () => undefined;
   #at: Place | null = null;
+  /** What serving others takes: loaded apart, and nobody is served until it is here. */
+  #relay: Relay | null = null;
   #lock: () => void = () => undefined;
   #isLeading = false;
   #isStepping = false;
 
   constructor(settings: Settings, platform: TabsPlatform, table: string) {
-    const { env, codec, cache } = settings;
+    const { env, cache } = settings;
     this.#settings = settings;
     this.#platform = platform;
     this.#table = table;
@@ -73,12 +74,6 @@ export class TableSeat implements Seat {
       this.#roleFound = resolve;
     });
     this.#cache = cache === null ? null : this.#cacheOver(cache);
-    this.#relay = new Relay({
-      codec,
-      now: () => env.now(),
-      post: (to, message) => this.#peers.post(to, message),
-      hold: (store, isWriteOnly) => this.#hold(store, isWriteOnly),
-    });
   }
 
   /** The settings of a client that sits here. */
@@ -118,6 +113,7 @@ export class TableSeat implements Seat {
     };
     this.#peers.begin(id, (from, about) => this.#hearOwn(from, about));
     this.#step({ type: 'stand' });
+    this.#prepare();
   }
 
   opened(store: SeatedStore, name: StoreName): void {
@@ -139,7 +135,7 @@ export class TableSeat implements Seat {
   close(): void {
     // What is on its way to the cache is stored, unless another one leads by then.
     this.#isLeading = false;
-    this.#relay.close();
+    this.#relay?.close();
     this.#step({ type: 'withdraw' });
     this.#at?.table.close();
     this.#at?.unsubscribe();
@@ -217,7 +213,7 @@ export class TableSeat implements Seat {
     if (this.#isLeading) {
       this.#isLeading = false;
       this.#cache?.follow();
-      this.#relay.close();
+      this.#relay?.close();
       this.#setLook(Infinity);
     }
     if (leader !== null) this.#roleFound();
@@ -237,11 +233,27 @@ export class TableSeat implements Seat {
     if (connection === 'closed') this.#step({ type: 'withdraw' });
     const isUp = this.#isUp;
     this.#step({ type: 'up', isUp });
-    if (!isUp) this.#relay.close();
+    if (!isUp) this.#relay?.close();
   }
 
   get #isUp(): boolean {
-    return this.#isLeading && this.#at?.client.status.get().connection === 'connected';
+    const isReady = this.#isLeading && this.#relay !== null;
+    return isReady && this.#at?.client.status.get().connection === 'connected';
+  }
+
+  /** Every tab may have to lead at any moment, and then without delay. */
+  #prepare(): void {
+    if (this.#relay !== null) return;
+    const { codec, env, report } = this.#settings;
+    leading().then((side) => {
+      this.#relay ??= new side.Relay({
+        codec,
+        now: () => env.now(),
+        post: (to, message) => this.#peers.post(to, message),
+        hold: (store, isWriteOnly) => this.#hold(store, isWriteOnly),
+      });
+      this.#lookAtStatus();
+    }, report);
   }
 
   // ── between tabs ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -265,7 +277,7 @@ export class TableSeat implements Seat {
     this.#notice(from);
     // The tab that asks for a line names it.
     if (about.line.startsWith(`${id}/`)) link.hear(from, about);
-    else this.#relay.hear(from, about, this.#isUp ? link.identity : null);
+    else this.#relay?.hear(from, about, this.#isUp ? link.identity : null);
   }
 
   /** Somebody else is here, of whose end a leader wants to know. */
@@ -275,6 +287,7 @@ export class TableSeat implements Seat {
   }
 
   #lookAround(): void {
+    this.#prepare();
     this.#look().catch(this.#settings.report);
   }
 
@@ -283,7 +296,7 @@ export class TableSeat implements Seat {
     const gone = await this.#peers.missing();
     if (!this.#isLeading) return;
     for (const session of gone) {
-      this.#relay.gone(session);
+      this.#relay?.gone(session);
       this.#cache?.gone(session);
     }
     if (gone.length > 0) for (const [name, hub] of this.#hubs) this.#adopt(name, hub);
@@ -352,6 +365,17 @@ export class TableSeat implements Seat {
   #image(name: StoreName): ReplicaImage | null {
     return this.#hubs.get(name)?.image ?? null;
   }
+}
+
+let loading: Promise<{ readonly Relay: typeof Relay }> | null = null;
+
+/** Loads what a tab that leads needs; what could not be had is tried again. */
+export function leading(): Promise<{ readonly Relay: typeof Relay }> {
+  loading ??= import('./relay.ts').catch((error: unknown) => {
+    loading = null;
+    throw error;
+  });
+  return loading;
 }
 
 type Place = {

@@ -18,7 +18,8 @@ Usage: holdfast-conformance --url URL --token TOKEN --store ORG/NAME [OPTIONS]
   --list                   the checks, and nothing is held
   --help                   this
 
-Exit code: 0 the server conforms, 1 it does not, 2 the command line is wrong.
+Exit code: 0 the server conforms, 1 it does not, 2 the command line is wrong, or
+the store cannot be reached or written to.
 `;
 
 /** Where text goes. */

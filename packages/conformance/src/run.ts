@@ -47,7 +47,10 @@ export type Summary = {
   readonly results: readonly Result[];
 };
 
-/** Holds the checks with a server, one after the other. What they write they remove again. */
+/**
+ * Holds the checks with a server, one after the other. What they write they remove again. Rejects where the store cannot
+ * be reached or written to at all.
+ */
 export async function run(options: Options): Promise<Summary> {
   const setting: Setting = {
     url: options.url.replace(/^http/, 'ws').replace(/\/+$/, ''),
@@ -58,6 +61,7 @@ export async function run(options: Options): Promise<Summary> {
     word: randomUUID().slice(0, 8),
   };
   const planned = plan(options);
+  await open(setting);
   const results: Result[] = [];
   for (const [check, tongue] of planned) {
     const result = await hold(check, new Stage(setting, tongue, check.number));
@@ -72,6 +76,19 @@ export async function run(options: Options): Promise<Summary> {
     skipped: count('skipped'),
     results,
   };
+}
+
+/** Joins and writes once, so that whoever cannot is told so at once, and so that no check meets a store without a seq. */
+async function open(setting: Setting): Promise<void> {
+  const stage = new Stage(setting, { capver: 4, format: 'json' }, '0');
+  try {
+    await stage.sweep();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`The store ${setting.store} cannot be written to: ${why}`, { cause: error });
+  } finally {
+    stage.end();
+  }
 }
 
 function plan({ only, formats }: Options): readonly (readonly [Check, Tongue])[] {

@@ -125,7 +125,7 @@ export class Stage {
   async sweep(): Promise<void> {
     const peer = await this.connect({ capver: '4' });
     accepted(await peer.join({ last_store_seq: 0, patterns: [] }));
-    await peer.write('delete', this.root);
+    await peer.seq('delete', this.root);
   }
 
   /** Ends all that the check began. */

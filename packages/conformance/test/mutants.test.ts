@@ -1,0 +1,31 @@
+import { checks, run } from '@holdfast/conformance';
+import { expect, test } from 'vitest';
+import { lying } from './liar.ts';
+import { lies } from './lies.ts';
+import { served } from './served.ts';
+
+/** How long a broken server has for an answer that never comes. */
+const timeoutMs = 1500;
+
+test('through a proxy that changes nothing the server passes', async () => {
+  const at = await lying(await served(), { out: (frame) => [frame], in: (frame) => [frame] });
+  const { results } = await run({ ...at, formats: ['json'] });
+  expect(results.filter(({ outcome }) => outcome !== 'passed')).toEqual([]);
+}, 60_000);
+
+test.each(lies)(
+  'check %s sees a server that %s',
+  async (check, _what, lie) => {
+    const at = await lying(await served(), lie);
+    const { failed, results } = await run({ ...at, only: [check], formats: ['json'], timeoutMs });
+    expect(results.map(({ why }) => why)).not.toEqual([]);
+    expect(failed).toBeGreaterThan(0);
+  },
+  30_000,
+);
+
+test('every check of a server that speaks JSON is seen to fail', () => {
+  const seen = new Set(lies.map(([check]) => check));
+  const blind = checks.filter(({ number, format }) => format === undefined && !seen.has(number));
+  expect(blind).toEqual([]);
+});

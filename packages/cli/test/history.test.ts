@@ -102,3 +102,19 @@ test('clone makes another store that begins as the first is', slow, async () => 
   expect((await on('get', 'demo/twin', 'b/c')).rows).toMatchObject([{ value: 'x', revision: 3 }]);
   expect((await on('clone', 'demo/original', 'twin')).error).toMatchObject({ code: 'name_taken' });
 });
+
+const to = (format: string): string => join(directory.path, `out.${format}`);
+
+test('export writes a database or an archive, too', slow, async () => {
+  await written('demo/formats');
+  for (const format of ['sqlite', 'tar']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const { rows } = await on('export', 'demo/formats', to(format), '--format', format);
+    expect(rows).toMatchObject([{ store: 'demo/formats', format }]);
+  }
+  expect((await readFile(to('sqlite'))).subarray(0, 15).toString()).toBe('SQLite format 3');
+  expect((await readFile(to('tar'))).subarray(0, 13).toString()).toBe('entries.jsonl');
+  expect(await on('export', 'demo/formats', to('zip'), '--format', 'zip')).not.toMatchObject({
+    code: 0,
+  });
+});

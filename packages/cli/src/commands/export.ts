@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { openApi } from '../api.ts';
@@ -14,30 +14,45 @@ const newline = 10;
 const shownEach = 1000;
 
 export const command: Command = defineCommand({
-  summary: 'Write the entries of a store, as they are now, to a file of JSON lines.',
+  summary:
+    'Write the entries of a store, as they are now, to a file: JSON lines unless you say otherwise.',
   args: {
     store: storeArg,
     file: { type: 'positional', default: '-', description: 'The file, or - for standard output' },
+    format: {
+      type: 'string',
+      valueHint: 'FORMAT',
+      default: 'jsonl',
+      description: 'jsonl, sqlite (a database file) or tar (the lines and the files)',
+    },
     ...connectionArgs,
   },
   examples: [
     'holdfast export demo/main backup.jsonl',
     'holdfast export demo/main | gzip > backup.jsonl.gz',
+    'holdfast export demo/main main.tar --format tar',
   ],
   async run(args, around) {
     const { output, terminal } = around;
     const name = readStoreName(args.store);
     const { signal, stop } = interruption();
     try {
-      const url = `/api/stores/${name}/export`;
+      const url = `/api/stores/${name}/export?format=${encodeURIComponent(args.format)}`;
       const { body } = await openApi(endpointOf(args, terminal), url, { signal });
       const tally = new Tally(name, around);
-      const source = Readable.from(tally.through(body ?? []));
+      const isLines = args.format === 'jsonl';
+      const source = Readable.from(isLines ? tally.through(body ?? []) : (body ?? []));
       if (args.file === '-') {
         await pipeline(source, process.stdout, { end: false, signal });
         return;
       }
       await save(source, args.file, signal);
+      if (!isLines) {
+        const { size } = await stat(args.file);
+        const record = { store: name, file: args.file, format: args.format, size };
+        output.record(record, (paint) => `${paint.green('✓')} ${name} in ${printable(args.file)}`);
+        return;
+      }
       const { entries, size } = tally;
       output.record(
         { store: name, file: args.file, entries, size },

@@ -58,9 +58,9 @@ export const historyOperations: readonly Operation[] = [
     method: 'get',
     path: `${storePath}/export`,
     id: 'export',
-    summary: 'The entries of one moment as JSON lines.',
+    summary: 'The entries of one moment: JSON lines, a database, or an archive with the files.',
     scope: 'entries:read',
-    query: { format: { enum: ['jsonl'], default: 'jsonl' } },
+    query: { format: { enum: ['jsonl', 'sqlite', 'tar'], default: 'jsonl' } },
     answers: {
       200: { says: 'A header, then a line per leaf.', type: 'application/x-ndjson', schema: text },
     },

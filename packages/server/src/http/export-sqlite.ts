@@ -1,0 +1,62 @@
+import { createReadStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setImmediate as turn } from 'node:timers/promises';
+import { entriesIn } from '@holdfast/engine/data';
+
+import { type Exported, streamOf } from './exported.ts';
+
+const SLICE_ROWS = 500;
+const PIECE_BYTES = 256 * 1024;
+
+/** The state as a database file: `entries` and `meta`; made in a temporary file, and gone with the answer. */
+export async function exportSqlite(exported: Exported): Promise<ReadableStream<Uint8Array>> {
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-export-'));
+  const forget = (): Promise<void> => rm(directory, { recursive: true, force: true });
+  const file = join(directory, 'export.db');
+  try {
+    await write(file, exported);
+  } catch (error) {
+    await forget();
+    throw error;
+  }
+  return streamOf(read(file), forget);
+}
+
+async function* read(file: string): AsyncGenerator<Uint8Array> {
+  for await (const piece of createReadStream(file, { highWaterMark: PIECE_BYTES })) {
+    if (piece instanceof Uint8Array) yield piece;
+  }
+}
+
+/** Slice by slice, so that others have their turns in between. */
+async function write(file: string, { header, tree, scope }: Exported): Promise<void> {
+  const database = new DatabaseSync(file);
+  try {
+    // Nobody needs the file if the process ends before it is whole.
+    database.exec(`PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+      CREATE TABLE entries (path TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL, type TEXT NOT NULL,
+        revision INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+      CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+      BEGIN`);
+    const meta = database.prepare('INSERT INTO meta (key, value) VALUES (?, ?)');
+    const { _header: _, ...told } = header;
+    for (const [key, value] of Object.entries(told)) meta.run(key, String(value));
+    const add = database.prepare(
+      'INSERT INTO entries (path, value, type, revision) VALUES (?, ?, ?, ?)',
+    );
+    let rows = 0;
+    for (const entry of entriesIn(tree, scope)) {
+      if (entry !== null && entry.type !== 'lease') {
+        add.run(entry.path, JSON.stringify(entry.value), entry.type, entry.revision);
+        rows += 1;
+      }
+      if (entry === null || rows % SLICE_ROWS === 0) await turn();
+    }
+    database.exec('COMMIT');
+  } finally {
+    database.close();
+  }
+}

@@ -10,7 +10,7 @@ export type JsonAnswer = { readonly [field: string]: unknown };
 type Asked = {
   readonly query?: { readonly [name: string]: unknown };
   readonly json?: object;
-  readonly body?: BodyInit;
+  readonly body?: NonNullable<RequestInit['body']>;
   readonly headers?: { readonly [name: string]: string };
 };
 

@@ -1,10 +1,12 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { jsonCodec } from '@holdfast/protocol';
+import { messagePackCodec } from '@holdfast/protocol/codec/messagepack';
 import { onTestFinished } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { Served } from './served.ts';
 
-/** A frame of JSON on its way. */
+/** A frame on its way. */
 export type Passing = [string | null, string | null, string, string, { [field: string]: unknown }];
 
 /** How a server is broken: what becomes of a frame on its way out, or in. */
@@ -24,7 +26,7 @@ export type Lie = {
 /** One connection, for lies that need a memory. */
 export type Line = { readonly seen: Map<string, unknown>; readonly held: Passing[] };
 
-/** Puts a liar before a server: whoever speaks JSON to it hears the server as it would be if it were broken so. */
+/** Puts a liar before a server: whoever speaks to it hears the server as it would be if it were broken so. */
 export async function lying(at: Served, lie: Lie): Promise<Served> {
   const http = createServer();
   const wss = new WebSocketServer({ noServer: true });
@@ -39,15 +41,15 @@ export async function lying(at: Served, lie: Lie): Promise<Served> {
       if (lie.mute === true) socket.end('{}');
       else response.pipe(socket);
     });
-    const early: Buffer[] = [];
-    const keep = (data: Buffer): number => early.push(data);
+    const early: { data: Buffer; isBinary: boolean }[] = [];
+    const keep = (data: Buffer, isBinary: boolean): number => early.push({ data, isBinary });
     server.on('message', keep);
     server.on('open', () =>
       wss.handleUpgrade(request, socket, head, (peer) => {
         open.add(peer);
         server.off('message', keep);
         join({ server, peer, lie });
-        for (const data of early) server.emit('message', data, false);
+        for (const { data, isBinary } of early) server.emit('message', data, isBinary);
       }),
     );
   });
@@ -65,12 +67,12 @@ type Ends = { readonly server: WebSocket; readonly peer: WebSocket; readonly lie
 function join({ server, peer, lie }: Ends): void {
   const line: Line = { seen: new Map(), held: [] };
   const pass = (to: WebSocket, change: Lie['in']) => (data: Buffer, isBinary: boolean) => {
-    const text = data.toString();
-    const frame = isBinary ? null : (JSON.parse(text) as Passing);
-    if (change === undefined || !Array.isArray(frame) || frame[4] === null) {
-      return to.send(isBinary ? data : text);
+    const codec = isBinary ? messagePackCodec() : jsonCodec;
+    const frame = codec.decode(isBinary ? data : data.toString()) as Passing;
+    if (change === undefined || frame.length !== 5 || frame[4] === null) {
+      return to.send(data, { binary: isBinary });
     }
-    for (const each of change(frame, line)) to.send(JSON.stringify(each));
+    for (const each of change(frame, line)) to.send(codec.encode(each));
   };
   server.on('message', pass(peer, lie.out));
   peer.on('message', pass(server, lie.in));

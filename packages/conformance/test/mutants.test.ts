@@ -8,8 +8,8 @@ import { served } from './served.ts';
 const timeoutMs = 1500;
 
 test('through a proxy that changes nothing the server passes', async () => {
-  const at = await lying(await served(), { out: (frame) => [frame], in: (frame) => [frame] });
-  const { results } = await run({ ...at, formats: ['json'] });
+  const at = await lying(await served(), { out: (frame) => [frame] });
+  const { results } = await run(at);
   expect(results.filter(({ outcome }) => outcome !== 'passed')).toEqual([]);
 }, 60_000);
 
@@ -17,15 +17,25 @@ test.each(lies)(
   'check %s sees a server that %s',
   async (check, _what, lie) => {
     const at = await lying(await served(), lie);
-    const { failed, results } = await run({ ...at, only: [check], formats: ['json'], timeoutMs });
+    const { failed, results } = await run({
+      ...at,
+      only: [check],
+      formats: formatsOf(check),
+      timeoutMs,
+    });
     expect(results.map(({ why }) => why)).not.toEqual([]);
     expect(failed).toBeGreaterThan(0);
   },
   30_000,
 );
 
-test('every check of a server that speaks JSON is seen to fail', () => {
+test('every check is seen to fail', () => {
   const seen = new Set(lies.map(([check]) => check));
-  const blind = checks.filter(({ number, format }) => format === undefined && !seen.has(number));
+  const blind = checks.filter(({ number }) => !seen.has(number));
   expect(blind).toEqual([]);
 });
+
+/** One format is enough, and text is the faster one. */
+function formatsOf(number: string): readonly ['json' | 'messagepack'] {
+  return [checks.find((check) => check.number === number)?.format ?? 'json'];
+}

@@ -135,10 +135,7 @@ export class Tree {
     let way = this.#open(path, witness);
     const isNext = way.node.isBelow(key);
     const before = isNext ? undefined : way.node.leaf(key);
-    if (!isNext && way.node.map(`${key}/`) !== undefined) {
-      this.remove(path, 0, witness);
-      way = this.#open(path);
-    }
+    if (!isNext && before === undefined) way = this.#cleared(path, witness);
     const equal = before !== undefined && jsonEquals(before.value, value);
     const after: Leaf = { value: equal ? before.value : freeze(value), type, revision };
     for (let step: Step | null = way; step !== null; step = step.above) {
@@ -173,6 +170,12 @@ export class Tree {
     const stale = { seq, paths: [] };
     if (map !== undefined) staleIn(map, `${path}/`, stale);
     for (const gone of stale.paths) this.remove(gone, 0, witness);
+  }
+
+  /** The way to a path at which there is no leaf, and now no map. */
+  #cleared(path: Path, witness: Witness | undefined): Step {
+    if (this.hasBelow(path)) this.remove(path, 0, witness);
+    return this.#open(path);
   }
 
   /** Takes a child out of the tree, with the maps above it that have nothing else; returns the way to it. */

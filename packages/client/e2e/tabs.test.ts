@@ -128,6 +128,8 @@ describe.skipIf(!hasChromium)('three tabs in Chromium', { timeout: 60_000 }, () 
     const devtools = await context.newCDPSession(first);
     await devtools.send('Debugger.enable');
     await write(first, 'first');
+    await first.evaluate('tab.settled()');
+    await first.evaluate('tab.stored()');
     const tookMs = await takeover(second, async () => {
       // It stands still between two tasks, whatever they are: pages that hold locks are not frozen by the browser itself.
       await devtools.send('Debugger.pause');

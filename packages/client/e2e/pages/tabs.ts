@@ -34,6 +34,28 @@ export const tab = {
   async settled(): Promise<void> {
     await outcomes;
   },
+  /** Resolves when its cache has stored what it had to: its databases take a transaction of others. */
+  async stored(): Promise<void> {
+    for (const { name = '' } of await globalThis.indexedDB.databases()) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await passThrough(name);
+    }
+  },
   leaves: (): number => store.entries('w/**').items.length,
   count: (): number => Number(store.get('count') ?? 0),
 };
+
+function passThrough(name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const opening = globalThis.indexedDB.open(name);
+    opening.addEventListener('error', () => reject(new Error(`${name} does not open`)));
+    opening.addEventListener('success', () => {
+      const database = opening.result;
+      const transaction = database.transaction([...database.objectStoreNames], 'readwrite');
+      transaction.addEventListener('complete', () => {
+        database.close();
+        resolve();
+      });
+    });
+  });
+}

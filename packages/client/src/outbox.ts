@@ -1,6 +1,7 @@
 import type { OpId, Request } from '@holdfast/protocol';
 import { type Release, releaseOnce } from '@holdfast/engine/registry';
 import type { DeadLetter, DeadLetters } from './cache/port.ts';
+import { call } from './cell.ts';
 import type { OpenStore } from './open-store.ts';
 import { type Receipt, WriteReceipt } from './receipt.ts';
 import type { Slot } from './slot.ts';
@@ -36,7 +37,9 @@ export class Outbox {
   subscribe(listener: () => void): Release {
     this.#open();
     const writes = this.#slot.outboxChanges.subscribe(listener);
-    const letters = this.#letters?.subscribe(this.#slot.name, listener);
+    const { report } = this.#slot.room.settings;
+    // Told amid the work of the store: what a listener throws must not end that.
+    const letters = this.#letters?.subscribe(this.#slot.name, () => call(listener, report));
     return releaseOnce(() => {
       writes();
       letters?.();

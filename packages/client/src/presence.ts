@@ -199,6 +199,10 @@ class PresenceChannel implements Speaker {
         this.#joined(news.response);
         break;
       case 'refused':
+        // Who may not be here sees nobody any more.
+        this.#isJoined = false;
+        this.#mirror.clear();
+        this.#tell();
         this.status.set({ state: 'joining', error: RejectedError.from(news.refusal) });
         break;
       case 'lost':

@@ -293,6 +293,15 @@ export class TableSeat implements Seat {
 
   /** Lets go of tabs that are gone, and takes on what they have left. */
   async #look(): Promise<void> {
+    try {
+      await this.#letGo();
+    } finally {
+      const inMs = this.#peers.isAny ? lookMs : lookAloneMs;
+      if (this.#isLeading) this.#setLook(this.#settings.env.now() + inMs);
+    }
+  }
+
+  async #letGo(): Promise<void> {
     const gone = await this.#peers.missing();
     if (!this.#isLeading) return;
     for (const session of gone) {
@@ -300,7 +309,6 @@ export class TableSeat implements Seat {
       this.#cache?.gone(session);
     }
     if (gone.length > 0) for (const [name, hub] of this.#hubs) this.#adopt(name, hub);
-    this.#setLook(this.#settings.env.now() + (this.#peers.isAny ? lookMs : lookAloneMs));
   }
 
   // ── stores ───────────────────────────────────────────────────────────────────────────────────────────────────────

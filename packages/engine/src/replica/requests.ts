@@ -234,10 +234,11 @@ export class Requests {
     for (const pending of this.outbox.all()) {
       const { opId, request, status, firstSentAt } = pending;
       const isForgotten = firstSentAt !== null && firstSentAt + offset < reply.dedupe_since;
+      if (isForgotten && isCertain(pending)) pending.firstSentAt = null;
       // Its seq means nothing here.
       if (isOther && status.state === 'answered') this.#leave(opId, status.seq);
       else if (isOther && isGuarded(request)) this.#fail(pending, refuse('stale_incarnation'));
-      else if (isForgotten) this.#fail(pending, refuse('outcome_unknown'));
+      else if (isForgotten && !isCertain(pending)) this.#fail(pending, refuse('outcome_unknown'));
     }
   }
 
@@ -277,4 +278,9 @@ export class Requests {
     const outcome = { status: 'refused', refusal } as const;
     this.#parts.emit({ type: 'settled', opId, outcome, ...(pending && { pending }) });
   }
+}
+
+/** Never sent, or last answered by a refusal: it is not committed, however long ago that was. */
+function isCertain({ attempts, isRefused }: Pending): boolean {
+  return attempts === 0 || isRefused;
 }

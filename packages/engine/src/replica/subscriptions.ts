@@ -201,8 +201,8 @@ function takeFrom(parts: Feed['parts'], effort: { left: number }): readonly Watc
     const walk = part instanceof Map ? part.values() : part;
     for (let step = walk.next(); step.done !== true; step = walk.next()) {
       if (step.value !== null) events.push(step.value);
-      if (!(part instanceof Map)) effort.left--;
-      if (effort.left <= 0) return events;
+      // What happened goes out whole: only a comparison remembers how far it has come.
+      if (!(part instanceof Map) && --effort.left <= 0) return events;
     }
     parts.shift();
   }

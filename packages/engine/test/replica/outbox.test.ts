@@ -184,6 +184,23 @@ test('S69 a request too old to be sent again safely fails; one never sent, or re
   expect(desk.value('k2')).toBeUndefined();
 });
 
+test('S69 what waits behind the window when the line is lost was never sent, however long the silence', () => {
+  const desk = new Desk();
+  const names = Array.from({ length: 300 }, (_, at) => `w${at}`);
+  for (const name of names) desk.set(name, `k/${name}`, 1);
+  desk.live();
+  const sent = new Set(desk.takePushed());
+  const unsent = names.filter((name) => !sent.has(name));
+  expect(unsent.length).toBeGreaterThan(0);
+  desk.step({ type: 'lost' });
+  desk.now += 100_000_000;
+  desk.join({ server_time: desk.now, dedupe_since: desk.now - 1000 });
+  expect([...sent].map((name) => desk.refusalOf(name))).toEqual(
+    [...sent].map(() => 'outcome_unknown'),
+  );
+  expect(desk.takePushed()).toEqual(unsent);
+});
+
 test('a lost channel ends lease requests that were not sent, and keeps those that were', () => {
   const desk = new Desk().live();
   desk.set('first', 'k', 1);

@@ -47,6 +47,24 @@ test('S75 a foreign op that a pending write hides gives `all` nothing until it s
   expect(desk.deliver(all).map(brief)).toEqual([['k', 'theirs', 'mine', 'refused', null]]);
 });
 
+test('S76 an event that comes while another subscription is told of all there is, is delivered once', () => {
+  const desk = new Desk().live();
+  const leaves = Array.from(
+    { length: 6000 },
+    (_, at) => [`a/${String(at).padStart(5, '0')}`, at] as const,
+  );
+  desk.events([
+    [1, 'set', 'a', Object.fromEntries(leaves.map(([at, value]) => [at.slice(2), value]))],
+  ]);
+  desk.deliver();
+  const all = desk.watch('**', { includeCurrent: true });
+  const one = desk.watch('k');
+  desk.events([[2, 'set', 'k', 'once']]);
+  desk.deliver();
+  expect(desk.heard.get(one)?.map(brief)).toEqual([['k', 'once', undefined, 'set', 2]]);
+  expect(desk.heard.get(all)?.length).toBeGreaterThanOrEqual(6000);
+});
+
 test('S76 includeCurrent delivers all of 5 000 matches once, before anything live', () => {
   const desk = new Desk().live();
   const value = Object.fromEntries(

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import {
   comparePaths,
   type Entry,
@@ -22,6 +23,8 @@ import { storeOf } from './store-of.ts';
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 1000;
+/** Leaves that are looked at in one turn of the event loop. */
+const TURN_LEAVES = 5000;
 const parameters = new Set([
   'pattern',
   'from',
@@ -59,16 +62,19 @@ export function routeEntryList(app: Hono, deps: HttpDeps): void {
     const query = readQuery(c, deps);
     const tree = await deps.withStore(row.id, (store) => treeAt(store, c.req.query('at_seq')));
     const seen = { tree, scope: readable(principal) };
-    return c.json(
-      query.select === 'prefixes' ? listPrefixes(seen, query) : listLeaves(seen, query),
-    );
+    const isFolder = query.select === 'prefixes';
+    return c.json(await (isFolder ? listPrefixes(seen, query) : listLeaves(seen, query)));
   });
 }
 
-function listLeaves({ tree, scope }: Seen, query: Query): Page {
+async function listLeaves({ tree, scope }: Seen, query: Query): Promise<Page> {
   const { pattern, range, order, limit, after, select } = query;
   const items: Entry[] = [];
+  let passed = 0;
   for (const entry of tree.entries({ ...behind(range, after, order), order })) {
+    passed += 1;
+    // oxlint-disable-next-line no-await-in-loop -- others want their turn
+    if (passed % TURN_LEAVES === 0) await turn();
     if (pattern !== null && !matches(pattern, segmentsOf(entry.path))) continue;
     if (!scope.covers(entry.path)) continue;
     // One more than asked for is there, so the cursor never leads to an empty page.
@@ -93,9 +99,9 @@ function page(items: readonly Entry[], select: Query['select'], next: Path | nul
   };
 }
 
-function listPrefixes(seen: Seen, { pattern, order, limit, after }: Query): Page {
+async function listPrefixes(seen: Seen, { pattern, order, limit, after }: Query): Promise<Page> {
   const base = pattern === null ? [] : literalPrefix(pattern);
-  const all = prefixesOf(seen, base).toSorted(comparePaths);
+  const all = (await prefixesOf(seen, base)).toSorted(comparePaths);
   if (order === 'desc') all.reverse();
   const rest = after === null ? all : all.filter((path) => isBehind(path, after, order));
   const items = rest.slice(0, limit);
@@ -103,10 +109,17 @@ function listPrefixes(seen: Seen, { pattern, order, limit, after }: Query): Page
 }
 
 /** Every next segment below a folder once: from each leaf the walk leaps over what shares its prefix. */
-function prefixesOf({ tree, scope }: Seen, base: readonly string[]): readonly Path[] {
+async function prefixesOf(
+  { tree, scope }: Seen,
+  base: readonly string[],
+): Promise<readonly Path[]> {
   const found: Path[] = [];
   const under = base.length === 0 ? {} : { under: renderPath(base) };
+  let passed = 0;
   for (let range: Range = under; ;) {
+    passed += 1;
+    // oxlint-disable-next-line no-await-in-loop -- others want their turn
+    if (passed % TURN_LEAVES === 0) await turn();
     const [leaf] = tree.entries(range);
     if (leaf === undefined) return found;
     const segments = segmentsOf(leaf.path);

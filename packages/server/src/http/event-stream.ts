@@ -1,6 +1,7 @@
 import type { HttpDeps } from './deps.ts';
 
 const STALLED_MS = 30_000;
+const VERDICT_MS_MAX = 2000;
 const PIECE_BYTES = 64 * 1024;
 
 /** Where the events of a stream come from. */
@@ -60,6 +61,7 @@ export class EventStream {
     );
     deps.closing.addEventListener('abort', this.#end, { once: true });
     this.#arm();
+    if (deps.closing.aborted) this.#finish();
   }
 
   async #pull(): Promise<void> {
@@ -113,7 +115,7 @@ export class EventStream {
   }
 
   async #look(): Promise<void> {
-    const verdict = await this.#config.verdict().catch(() => 'unknown');
+    const verdict = await this.#verdict();
     if (this.#ended) return;
     const now = this.#deps.clock.now();
     if (verdict !== 'valid') {
@@ -125,6 +127,21 @@ export class EventStream {
       if (now - this.#lastPing >= this.#config.pingMs && this.#stalledSince === null) this.#ping();
       this.#arm();
     }
+  }
+
+  /** Who cannot be checked in time is not let go on (stores.md §11.3). */
+  #verdict(): Promise<string> {
+    const { clock } = this.#deps;
+    return new Promise((resolve) => {
+      const late = clock.setTimeout(() => resolve('unknown'), VERDICT_MS_MAX);
+      void this.#config
+        .verdict()
+        .catch(() => 'unknown')
+        .then((verdict) => {
+          clock.clearTimeout(late);
+          resolve(verdict);
+        });
+    });
   }
 
   /** A bare id moves the cursor of a browser without an event (stores.md §16.4). */

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Scope, type Tree, entriesIn } from '@holdfast/engine/data';
 import type { Context, Hono } from 'hono';
 
@@ -9,6 +10,9 @@ import { type Exported, linesOf, streamOf } from './exported.ts';
 import { identify, needScope, readable } from './identify.ts';
 import { storeOf } from './store-of.ts';
 import { writeTime } from './time.ts';
+
+/** Leaves that are looked at in one turn of the event loop. */
+const TURN_LEAVES = 5000;
 
 /** `GET …/export`: the entries of one moment, streamed; leases stay behind (stores.md §13.4.1). */
 export function routeExport(app: Hono, deps: HttpDeps): void {
@@ -42,7 +46,7 @@ async function stateOf(c: Context, deps: HttpDeps, withFiles: boolean): Promise<
     _header: true,
     store: row.name,
     seq,
-    entry_count: countOf(tree, scope),
+    entry_count: await countOf(tree, scope),
     path_schema_version: 3,
     exported_at: writeTime(deps.now()),
     incarnation: row.incarnation,
@@ -61,9 +65,13 @@ function answer(
   });
 }
 
-function countOf(tree: Tree, scope: Scope): number {
+async function countOf(tree: Tree, scope: Scope): Promise<number> {
   let count = 0;
+  let passed = 0;
   for (const entry of entriesIn(tree, scope)) {
+    passed += 1;
+    // oxlint-disable-next-line no-await-in-loop -- others want their turn
+    if (passed % TURN_LEAVES === 0) await turn();
     if (entry !== null && entry.type !== 'lease') count += 1;
   }
   return count;

@@ -78,6 +78,7 @@ export function createHttp(deps: HttpDeps): Hono {
     harden(c.res.headers);
   });
   for (const surface of ['/api/*', '/mcp']) guard(app, deps, surface);
+  refuseHeads(app);
   routeHealth(app, deps);
   routeMetrics(app, deps);
   routeOpenApi(app, deps.version);
@@ -154,4 +155,14 @@ function harden(headers: Headers): void {
     headers.set('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
   }
   if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store');
+}
+
+/** A HEAD would begin a stream that nobody reads or ends. */
+function refuseHeads(app: Hono): void {
+  for (const stream of ['watch', 'export']) {
+    app.use(`/api/stores/:org/:store/${stream}`, async (c, next) => {
+      if (c.req.method !== 'HEAD') return next();
+      return answerProblem(new Problem(405, 'method_not_allowed', { detail: 'Use GET.' }));
+    });
+  }
 }

@@ -108,3 +108,13 @@ export function addRate(c: Context): void {
   c.res.headers.set('X-RateLimit-Remaining', String(standing.remaining));
   c.res.headers.set('X-RateLimit-Reset', String(Math.ceil(standing.resetMs / 1000)));
 }
+
+/** Whether a request that takes long is still its principal's to make (stores.md §11.3). */
+export async function stillValid(
+  deps: Pick<HttpDeps, 'access'>,
+  c: Context,
+  principal: Principal,
+): Promise<boolean> {
+  const verdict = await deps.access.recheck(credentialsOf(c), principal).catch(() => 'unknown');
+  return verdict === 'valid';
+}

@@ -6,7 +6,7 @@ import { grantsOf, type Principal } from '../access/index.ts';
 import { noteAct } from './audit.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam, Problem, refused } from './errors.ts';
-import { identify, needScope } from './identify.ts';
+import { identify, needScope, stillValid } from './identify.ts';
 import { type Line, type PathStyle, readLines } from './import-lines.ts';
 import { forStreams, lively } from './lively.ts';
 import { storeOf } from './store-of.ts';
@@ -15,6 +15,8 @@ const CHUNK = 1000;
 const FAILED_TOLD = 1000;
 const LINE_MAX = 1024 * 1024;
 const RETRY_MS = 1000;
+/** One commit is held in memory as a whole. */
+const ATOMIC_BYTES_MAX = 64 * 1024 * 1024;
 const device = 'system:import';
 
 type Leaf = Extract<Line, { kind: 'leaf' }>;
@@ -28,7 +30,8 @@ export function routeImport(app: Hono, deps: HttpDeps): void {
     needScope(principal, 'entries:write');
     if ((principal.pathRules ?? null) !== null) throw refused(refuse('path_not_allowed'));
     const wanted = readWanted(c);
-    const lines = readLines(bodyOf(c), {
+    const body = wanted.isAtomic ? bounded(bodyOf(c), ATOMIC_BYTES_MAX) : bodyOf(c);
+    const lines = readLines(body, {
       limits: deps.limits,
       headerless: wanted.headerless,
       lineMax: LINE_MAX,
@@ -39,6 +42,7 @@ export function routeImport(app: Hono, deps: HttpDeps): void {
         store,
         principal,
         importId: wanted.importId ?? deps.newId(),
+        isValid: () => stillValid(deps, c, principal),
       });
       await (wanted.isAtomic ? intake.takeAll(lines) : intake.takeByChunks(lines));
       const report = intake.report();
@@ -54,9 +58,18 @@ type Wanted = {
   readonly importId: string | null;
 };
 
+type IntakeRoom = {
+  readonly deps: HttpDeps;
+  readonly store: OpenStore;
+  readonly principal: Principal;
+  readonly importId: string;
+  /** Whether whoever sends the lines may still do so: an upload may outlive its token (stores.md §11.3). */
+  readonly isValid: () => Promise<boolean>;
+};
+
 /** One upload on its way into a store. */
 class Intake {
-  readonly #room: { deps: HttpDeps; store: OpenStore; principal: Principal; importId: string };
+  readonly #room: IntakeRoom;
   readonly #failed: Failed[] = [];
   #failedTotal = 0;
   #unparseable = 0;
@@ -64,7 +77,7 @@ class Intake {
   #skipped = 0;
   #seq: Seq;
 
-  constructor(room: { deps: HttpDeps; store: OpenStore; principal: Principal; importId: string }) {
+  constructor(room: IntakeRoom) {
     this.#room = room;
     this.#seq = room.store.standing().head;
   }
@@ -148,6 +161,7 @@ class Intake {
   async #commit(lines: readonly Leaf[]): Promise<{ refusal: Refusal | null; isRepeat: boolean }> {
     const { deps, store, principal, importId } = this.#room;
     const leaves: readonly ImportedLeaf[] = lines.map(({ leaf }) => leaf);
+    if (!(await this.#room.isValid())) throw refused(refuse('unauthorized'));
     const opId = `${importId}:${lines[0]?.line ?? 0}`;
     const ids = [{ deviceId: device, opId }];
     const known = await deps.storage.answers(store.row.id, { ids, clients: [] });
@@ -219,4 +233,16 @@ function bodyOf(c: Context): AsyncIterable<Uint8Array> {
   const { body } = c.req.raw;
   if (body === null) throw new Problem(400, 'empty_body');
   return lively(body, forStreams);
+}
+
+async function* bounded(
+  body: AsyncIterable<Uint8Array>,
+  limit: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let size = 0;
+  for await (const bytes of body) {
+    size += bytes.byteLength;
+    if (size > limit) throw refused(refuse('body_too_large', { limit }));
+    yield bytes;
+  }
 }

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { LoggedOp } from '@holdfast/engine/authority';
 import { project, type Scope, typeOfOp } from '@holdfast/engine/data';
 import {
@@ -106,6 +107,8 @@ async function* backwards(store: OpenStore, from: Seq): AsyncGenerator<LoggedOp,
     // oxlint-disable-next-line no-await-in-loop -- window by window
     const ops = await readAll(store, start, to);
     yield* ops.toReversed();
+    // oxlint-disable-next-line no-await-in-loop -- others want their turn
+    await turn();
     to = start;
   }
 }
@@ -130,10 +133,11 @@ function show(
 ): object | null {
   if (op.at < since || op.at > until) return null;
   if (deviceId !== null && op.deviceId !== deviceId) return null;
-  if (name !== null && op.op !== name) return null;
-  if (pattern !== null && !matches(pattern, segmentsOf(op.path))) return null;
+  // By what is seen of it: the name of an op tells of what rules hide.
   const seen = project(op, scope);
-  return seen === null ? null : describe(seen);
+  if (seen === null || (name !== null && seen.op !== name)) return null;
+  if (pattern !== null && !matches(pattern, segmentsOf(seen.path))) return null;
+  return describe(seen);
 }
 
 function describe(op: LoggedOp): object {

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { readIn, type Scope, type Tree } from '@holdfast/engine/data';
 import { isAncestor, isRefusal, type Leaf, type Path, type Seq } from '@holdfast/protocol';
 
@@ -47,6 +48,8 @@ async function lastRemoval(
     const end = ops.at(-1);
     if (end === undefined) break;
     at = end.seq;
+    // oxlint-disable-next-line no-await-in-loop -- others want their turn
+    await turn();
   }
   return last;
 }

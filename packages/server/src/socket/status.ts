@@ -116,9 +116,10 @@ async function visibleFigures(
   for (let at = from; at < host.head;) {
     const ops = await room.storage.read(host.row.id, at, { ops: OPS_READ });
     for (const op of ops) {
-      if (project(op, readable) === null) continue;
+      const shown = project(op, readable);
+      if (shown === null) continue;
       count += 1;
-      seen.push(recentOp(op));
+      seen.push(recentOp(shown));
       if (seen.length > RECENT_OPS) seen.shift();
     }
     at = ops.at(-1)?.seq ?? host.head;

@@ -162,14 +162,16 @@ class Intake {
     const { deps, store, principal, importId } = this.#room;
     const leaves: readonly ImportedLeaf[] = lines.map(({ leaf }) => leaf);
     if (!(await this.#room.isValid())) throw refused(refuse('unauthorized'));
-    const opId = `${importId}:${lines[0]?.line ?? 0}`;
+    // By their content too: a repeat may send another selection of the same lines, where some were refused.
+    const content = fingerprint({ op: 'import', path: importId, value: leaves });
+    const opId = `${importId}:${lines[0]?.line ?? 0}:${content.toString(36)}`;
     const ids = [{ deviceId: device, opId }];
     const known = await deps.storage.answers(store.row.id, { ids, clients: [] });
     const before = store.standing().head;
     const reply = await store.write({
       deviceId: device,
       opId,
-      fingerprint: fingerprint({ op: 'import', path: opId, value: leaves }),
+      fingerprint: content,
       principal: principal.subject,
       request: { op: 'import', leaves },
       rate: deps.rates.write(principal, 1),

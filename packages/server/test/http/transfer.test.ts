@@ -276,3 +276,17 @@ test('a HEAD of what streams is refused, and an atomic import is bounded', async
   });
   expect(sent).toBeLessThan(200);
 });
+
+test('S95 a repeat of an import of which a line was refused skips what is in, and tries that line again', async () => {
+  const here = await open();
+  const lease = { ops: [{ op: 'lease', path: 'job', ttl_ms: 60_000 }] };
+  await here.ask('POST', `${S('copy')}/transact`, lease);
+  const body = lines({ path: 'a', value: 1 }, { path: 'job', value: 2 }, { path: 'b', value: 3 });
+  const run = async () => (await imported(here, body, '?import_id=again')).json;
+  const failed = [{ line: 3, reason: 'held' }];
+  expect(await run()).toMatchObject({ imported: 2, skipped: 0, failed });
+  expect(await run()).toMatchObject({ imported: 0, skipped: 2, failed });
+  const release = { ops: [{ op: 'release', path: 'job', token: 1 }] };
+  await here.ask('POST', `${S('copy')}/transact`, release);
+  expect(await run()).toMatchObject({ ok: true, imported: 3 });
+});

@@ -54,7 +54,9 @@ export class Outbox {
     const open = this.#open();
     open.retry(opId);
     const request = edited ?? this.#letter(opId)?.request ?? null;
-    if (request === null || this.#letter(opId) === undefined) return null;
+    // A letter stays listed until the cache has stored that it is a write again.
+    const isOnItsWay = open.stateOf(opId) !== null;
+    if (request === null || isOnItsWay || this.#letter(opId) === undefined) return null;
     const receipt = new WriteReceipt({ opId, request }, open);
     open.request(receipt, false);
     return receipt;

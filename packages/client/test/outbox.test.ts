@@ -60,6 +60,14 @@ describe('dead letters', () => {
     expect(store.outbox.retry('unknown')).toBeNull();
   });
 
+  it('are written again once, however often that is asked for at a time', async () => {
+    const { store, opId } = await withLetter();
+    const edited = { op: 'set', path: asPath('k'), value: 5 } as const;
+    const [first, second] = [store.outbox.retry(opId, edited), store.outbox.retry(opId, edited)];
+    expect(second).toBeNull();
+    expect(await first?.committed).toMatchObject({ seq: 1 });
+  });
+
   it('are forgotten when they are discarded, and exported with what is pending', async () => {
     const { store, opId } = await withLetter();
     expect(JSON.parse(store.outbox.export())).toMatchObject({

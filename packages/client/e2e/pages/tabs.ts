@@ -34,28 +34,30 @@ export const tab = {
   async settled(): Promise<void> {
     await outcomes;
   },
-  /** Resolves when its cache has stored what it had to: its databases take a transaction of others. */
+  /** Resolves when the cache is at rest: it holds what the store shows, and no request. */
   async stored(): Promise<void> {
-    for (const { name = '' } of await globalThis.indexedDB.databases()) {
-      // oxlint-disable-next-line no-await-in-loop -- one after the other
-      await passThrough(name);
-    }
+    // oxlint-disable-next-line no-await-in-loop -- until it is true
+    while (!(await isStored())) await new Promise((resolve) => setTimeout(resolve, 10));
   },
   leaves: (): number => store.entries('w/**').items.length,
   count: (): number => Number(store.get('count') ?? 0),
 };
 
-function passThrough(name: string): Promise<void> {
+/** As of one moment, after all that has been given to the database before. */
+async function isStored(): Promise<boolean> {
+  const database = await done(globalThis.indexedDB.open('holdfast/app'));
+  const transaction = database.transaction([...database.objectStoreNames], 'readwrite');
+  const places = done<{ head: string }[]>(transaction.objectStore('places').getAll());
+  const requests = done(transaction.objectStore('request').count());
+  await new Promise((resolve) => transaction.addEventListener('complete', resolve));
+  database.close();
+  const heads = (await places).map(({ head }) => JSON.parse(head) as { readonly seq: number });
+  return (await requests) === 0 && heads.every(({ seq }) => seq === store.status.get().seq);
+}
+
+function done<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const opening = globalThis.indexedDB.open(name);
-    opening.addEventListener('error', () => reject(new Error(`${name} does not open`)));
-    opening.addEventListener('success', () => {
-      const database = opening.result;
-      const transaction = database.transaction([...database.objectStoreNames], 'readwrite');
-      transaction.addEventListener('complete', () => {
-        database.close();
-        resolve();
-      });
-    });
+    request.addEventListener('success', () => resolve(request.result));
+    request.addEventListener('error', () => reject(request.error ?? new Error('it failed')));
   });
 }

@@ -288,10 +288,9 @@ export class PartWorld {
     const { synced, held } = this.replica.status();
     const wanted = this.wanted.includes(asGlob('**')) ? [asGlob('**')] : this.wanted;
     const isThere = held.length === wanted.length && wanted.every((each) => held.includes(each));
-    const { down, up } = this.#channel;
-    return (
-      this.#isJoined && synced && isThere && down.length + up.length + this.#stored.length === 0
-    );
+    const { cursor, down, up } = this.#channel;
+    const isSent = cursor === this.server.head && up.length + down.length === 0;
+    return this.#isJoined && synced && isThere && isSent && this.#stored.length === 0;
   }
 }
 

@@ -184,7 +184,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   joinPayload(): object {
-    return this.#replica?.joinPayload() ?? {};
+    return { ...this.#replica?.joinPayload(), acks: true };
   }
 
   hear(news: News): void {
@@ -194,6 +194,11 @@ export class OpenStore implements Speaker, ReceiptDesk {
     }
     if (news.type === 'reply' && this.#questions.answered(news)) return;
     if (news.type === 'lost') this.#questions.lost();
+    if (news.type === 'message' && news.event === 'ack') {
+      // The server measures how long its events take to get here.
+      this.ask('ack_seq', { seq: this.#status().seq }).catch(() => undefined);
+      return;
+    }
     this.#step(news);
     for (const listen of this.#place.listeners) listen(news);
     this.#room.settings.tabs?.heard(this, news);
@@ -235,8 +240,6 @@ export class OpenStore implements Speaker, ReceiptDesk {
     }
   }
 
-  // ── the loop ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
   /** Without its cache a client goes on in memory, having said so (registry.md §11, Storage). */
   #beginWithout(error: unknown): void {
     if (this.#replica !== null) return;
@@ -260,8 +263,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
       ...(image !== null && { image }),
     });
     // What was synced once is something to read, though it be empty.
-    const isOfSome = typeof image?.incarnation === 'string' && image.patterns.length > 0;
-    if (isOfSome) this.#has = 'image';
+    if (typeof image?.incarnation === 'string' && image.patterns.length > 0) this.#has = 'image';
     this.#setAlarm(Infinity);
     this.#place.outboxChanged();
     this.#show();
@@ -276,11 +278,8 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   #ring(): void {
-    if (this.#replica !== null) {
-      this.#step({ type: 'tick' });
-      return;
-    }
-    this.#beginWithout(new HoldfastError('timeout', { step: 'cache' }));
+    if (this.#replica !== null) return this.#step({ type: 'tick' });
+    return this.#beginWithout(new HoldfastError('timeout', { step: 'cache' }));
   }
 
   /** One input with all that it causes; the application's callbacks come after the last of it. */

@@ -43,9 +43,13 @@ export function addGauges(
     read: () => sum('blocked'),
   });
   meters.gauge('holdfast_leaves', 'Leaves of the open stores.', { read: () => sum('leaves') });
-  meters.gauge('holdfast_lag_ops', 'Ops that channels on their way through the log lack.', {
-    read: () => lag.ops,
-  });
+  meters.gauge(
+    'holdfast_lag_ops',
+    'Ops that clients lack: what is unsent to channels in the log, and what came since a client was asked.',
+    {
+      read: () => lag.ops,
+    },
+  );
   meters.gauge('holdfast_lag_ops_slope', 'Ops per second by which that grew in the last minute.', {
     read: () => lag.slope,
   });

@@ -32,6 +32,7 @@ export const serverEvents = [
   'snapshot_chunk',
   'snapshot_end',
   'lease_expired',
+  'ack',
   'presence_state',
   'presence_diff',
 ] as const;

@@ -84,6 +84,11 @@ export class StoreChannel implements Receiver {
     return this.#delivery.behind;
   }
 
+  /** With the next events its client is asked how far it is; false where that cannot be. */
+  wonder(): boolean {
+    return this.#delivery.wonder();
+  }
+
   /** Called right after the join reply: what is missing follows, then what happens. */
   begin(): void {
     this.#delivery.begin();

@@ -102,6 +102,13 @@ export class Connection implements ChannelPort {
     return { stores, presence: this.#channels.size - stores, behind };
   }
 
+  /** Asks of each channel how far its client is, as soon as there is something to tell it; says how many it asks. */
+  wonder(): number {
+    return [...this.#channels.values()].filter(
+      ({ channel }) => channel instanceof StoreChannel && channel.wonder(),
+    ).length;
+  }
+
   get principal(): Principal {
     return this.#principal;
   }
@@ -293,7 +300,8 @@ export class Connection implements ChannelPort {
     }
     const { host } = hold;
     this.#room.meters.catchUps.add(...catchUpOf(plan));
-    const terms = { channel, topic, codec: this.#codec, ...joining, grants, host, plan };
+    const acks = dialect === 4 && isObject(payload) && payload['acks'] === true;
+    const terms = { channel, topic, codec: this.#codec, ...joining, grants, host, plan, acks };
     const joined = new StoreChannel(this.#room, this, terms);
     this.#channels.set(channel, { channel: joined, release: () => hold.release() });
     this.#accept(channel, joined, joinResponse(this.#room, terms));

@@ -42,6 +42,8 @@ export class Delivery implements Listener {
   #place: Place;
   #waiting: { readonly seq: Seq; readonly send: () => void }[] = [];
   readonly #changes: ScopeChange[] = [];
+  /** The seq that the client was asked about, and has not said yet. */
+  #asked: Seq | null = null;
   #closed = false;
 
   constructor(room: SocketRoom, port: ChannelPort, terms: ChannelTerms) {
@@ -60,9 +62,21 @@ export class Delivery implements Listener {
     return this.#scope;
   }
 
-  /** How many ops lie between the channel's place in the log and the head. */
+  /** How many ops it lacks: of the log where it reads that, else of what came since its client was asked how far it is. */
   get behind(): number {
-    return typeof this.#place === 'number' ? this.#head - this.#place : 0;
+    const known = typeof this.#place === 'number' ? this.#place : this.#asked;
+    return known === null ? 0 : this.#head - known;
+  }
+
+  /** Asks the client how far it is, right behind the next events; false where it does not say, or has yet to. */
+  wonder(): boolean {
+    const place = this.#place;
+    if (!this.#terms.acks || this.#asked !== null || typeof place !== 'object') return false;
+    return place.wonder();
+  }
+
+  asked(seq: Seq): void {
+    this.#asked = seq;
   }
 
   begin(): void {
@@ -91,6 +105,7 @@ export class Delivery implements Listener {
 
   /** The peer says that it has everything up to `seq`. */
   acknowledged(seq: Seq): void {
+    this.#asked = null;
     if (seq >= this.#terms.plan.cut) this.#confirmed();
   }
 

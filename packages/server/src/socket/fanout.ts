@@ -19,6 +19,8 @@ export type Membership = {
   told(): Seq;
   /** Tells it, and all of its group, of everything up to the head. */
   flush(): void;
+  /** The next events end with the question whether they are applied; false where they do already. */
+  wonder(): boolean;
   leave(): void;
 };
 
@@ -58,8 +60,9 @@ export class Fanout {
     return {
       told: () => group.cursor,
       flush: () => group.advance(this.#cursor),
+      wonder: () => group.wonder(listener),
       leave: () => {
-        group.listeners.delete(listener);
+        group.leave(listener);
         if (group.listeners.size === 0) this.#forget(group);
       },
     };

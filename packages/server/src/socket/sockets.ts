@@ -17,6 +17,8 @@ import {
 } from './upgrade.ts';
 
 const SWEEP_MS = 1000;
+/** So many clients a second are asked how far they are; where there are more, they take turns. */
+const ASKS_MAX = 200;
 const RECHECK_SWEEPS = 2;
 const RECHECK_MS_MAX = 1500;
 const shuttingDown: HandshakeRefusal = {
@@ -37,6 +39,8 @@ export class Sockets {
   readonly #owned = new Map<string, number>();
   /** Tokens that are being looked at, and since when. */
   readonly #checking = new Map<Connection, number>();
+  /** Who is asked next how far it is. */
+  #nextAsked: Iterator<Connection>;
   #timer: unknown = null;
   #sweeps = 0;
   #draining = false;
@@ -44,6 +48,7 @@ export class Sockets {
 
   constructor(room: SocketRoom, originAllowed: (request: IncomingMessage) => boolean) {
     this.#room = room;
+    this.#nextAsked = this.#open.values();
     this.#originAllowed = originAllowed;
     this.#server = new WebSocketServer({
       noServer: true,
@@ -204,6 +209,21 @@ export class Sockets {
       if (this.#sweeps % RECHECK_SWEEPS === 0) this.#recheckInTurn(connection, now);
     }
     this.#room.meters.lag.sample(now, behind);
+    this.#wonder();
+  }
+
+  /** Asks some clients how far they are, others each time: what that costs does not grow with how many there are. */
+  #wonder(): void {
+    let asked = 0;
+    for (let left = this.#open.size; left > 0 && asked < ASKS_MAX; left -= 1) {
+      let next = this.#nextAsked.next();
+      if (next.done === true) {
+        this.#nextAsked = this.#open.values();
+        next = this.#nextAsked.next();
+      }
+      if (next.done === true) return;
+      asked += next.value.wonder();
+    }
   }
 
   /** One check at a time; one without an end counts as failed, or whoever is revoked would stay (stores.md §11.3). */

@@ -52,6 +52,8 @@ export type ChannelTerms = {
   readonly grants: PathGrants | null;
   readonly host: StoreHost;
   readonly plan: JoinPlan;
+  /** Whether the client says what it has applied when it is asked (`ack`). */
+  readonly acks: boolean;
 };
 
 /** What makes two live channels get the very same bytes. */

@@ -137,6 +137,41 @@ export {
 } from './requests/pushes.ts';
 export { parseTransact } from './requests/transact.ts';
 export { parseWrite } from './requests/write.ts';
+export type {
+  AnySchema,
+  App,
+  AsyncReason,
+  AsyncSlot,
+  AsyncState,
+  CommandsOf,
+  CommandTypes,
+  EventsOf,
+  InputOf,
+  ModuleOf,
+  NodeCommands,
+  NodeEvents,
+  NodeSnapshot,
+  NodeTypes,
+  NodeUploads,
+  NoMembers,
+  OutputOf,
+  ParamsOf,
+  RecordsOf,
+  RemoteApp,
+  RemoteNode,
+  RootOf,
+  RootTypes,
+  Snapshot,
+  SnapshotOf,
+  StreamSlot,
+  UploadConfig,
+  UploadEntry,
+  UploadProblem,
+  UploadSlot,
+  UploadsOf,
+  UploadState,
+  ViewsOf,
+} from './definitions/app.ts';
 export { presence, type PresenceDefinition, presenceTopic } from './definitions/presence.ts';
 export { passSchema, type SchemaResult, type StandardSchema } from './definitions/schema.ts';
 export type { TemplateParams } from './definitions/template.ts';

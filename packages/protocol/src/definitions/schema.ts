@@ -1,10 +1,10 @@
 /** What validates: Zod, Valibot, ArkType and others speak it (Standard Schema 1). */
-export type StandardSchema<Output> = {
+export type StandardSchema<Output, Input = unknown> = {
   readonly '~standard': {
     readonly version: 1;
     readonly vendor: string;
     readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
-    readonly types?: { readonly input: unknown; readonly output: Output } | undefined;
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
   };
 };
 

@@ -1,12 +1,12 @@
 import {
-  type Reason,
+  type Code,
   type Refusal,
   type RefusalDetails,
   type Retry,
   retryAfter,
 } from './refusals.ts';
 
-type Wording = (code: Reason, details: RefusalDetails) => string;
+type Wording = (code: Code, details: RefusalDetails) => string;
 
 let word: Wording = (code, details) => {
   const told = Object.entries(details)
@@ -22,11 +22,11 @@ export function wordErrors(wording: Wording): void {
 
 /** Base of every error that Holdfast raises on purpose; match it by `code` (design.md, Errors). */
 export class HoldfastError extends Error {
-  readonly code: Reason;
+  readonly code: Code;
   readonly retry: Retry;
   readonly details: RefusalDetails;
 
-  constructor(code: Reason, details: RefusalDetails = {}, message?: string) {
+  constructor(code: Code, details: RefusalDetails = {}, message?: string) {
     super(message ?? word(code, details));
     this.name = new.target.name;
     this.code = code;

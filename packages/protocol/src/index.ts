@@ -56,6 +56,7 @@ export {
 } from './op.ts';
 export { explainErrors, refusals } from './refusal-table.ts';
 export {
+  type Code,
   isReason,
   isRefusal,
   type Reason,

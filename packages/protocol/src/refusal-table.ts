@@ -100,6 +100,21 @@ const rows: { readonly [reason in Reason]: readonly [number | null, string, ...s
   'unmatched topic': [null, 'The topic is not joined.'],
   'join crashed': [null, 'The join failed inside the server.'],
   'too many channels joined': [null, 'The connection has too many channels.'],
+  'missing required field': [null, 'A field that the request needs is missing or empty.'],
+  'missing root id': [null, 'A root needs an id of 1 to 512 bytes.'],
+  'params must be a map': [null, 'The params of a view must be an object.'],
+  'unknown root': [null, 'No view of this name may be mounted.'],
+  'unknown store': [null, 'There is no such node in this view now.'],
+  'unknown command': [null, 'The node has no command of this name.'],
+  'unknown upload': [null, 'The node has no upload of this name.'],
+  'unknown event': [null, 'There is no such event on the channel of a view.'],
+  'internal error': [null, 'Something failed inside the server; id finds it in the log.', 'id'],
+  invalid_params: [null, 'The params do not pass the schema of the view.', 'issues'],
+  unsupported: [null, 'The view does not support this.'],
+  already_executed: [null, 'It was done before; its reply was too large to be kept.'],
+  disconnected: [null, 'The connection was lost; mayHaveRun says whether it may have been done.'],
+  protocol: [null, 'The server has said something that cannot be understood.'],
+  over_capacity: [null, 'The connection has too many roots; try again later.'],
   internal_error: [
     500,
     'Something failed inside the server; error_id finds it in the log.',
@@ -133,7 +148,12 @@ export const refusals = /* @__PURE__ */ Object.fromEntries(
   /* @__PURE__ */ (Object.keys(rows) as Reason[]).map((reason) => [reason, toRow(reason)]),
 ) as { readonly [reason in Reason]: Row };
 
+// By any code: an application has its own, beside those of the table.
+const sentences: { readonly [code: string]: Row } = refusals;
+
 /** Has errors made from now on say in a sentence what happened; without it they name the reason and its details. */
 export function explainErrors(): void {
-  wordErrors((code) => `${code}: ${refusals[code].says}`);
+  wordErrors((code) =>
+    Object.hasOwn(sentences, code) ? `${code}: ${sentences[code]?.says ?? ''}` : code,
+  );
 }

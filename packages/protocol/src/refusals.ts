@@ -81,10 +81,40 @@ const finals = [
 ] as const;
 
 /** Reasons that pass: the same request may succeed later, and clients retry it. */
-const transients = ['rate_limited', 'blocked', 'overloaded', 'unavailable', 'timeout'] as const;
+const transients = [
+  'rate_limited',
+  'blocked',
+  'overloaded',
+  'unavailable',
+  'timeout',
+  'over_capacity',
+] as const;
+
+/**
+ * Reasons of views alone (views.md §15.1), final but for `over_capacity`. No store's channel gives them, so nothing looks
+ * them up at run time: an application without views does not pay for them.
+ */
+type ViewReason =
+  | 'missing required field'
+  | 'missing root id'
+  | 'params must be a map'
+  | 'unknown root'
+  | 'unknown store'
+  | 'unknown command'
+  | 'unknown upload'
+  | 'unknown event'
+  | 'internal error'
+  | 'invalid_params'
+  | 'unsupported'
+  | 'already_executed'
+  | 'disconnected'
+  | 'protocol';
 
 /** The `reason` of an error reply; `refusals` is the table of them. */
-export type Reason = (typeof finals)[number] | (typeof transients)[number];
+export type Reason = (typeof finals)[number] | (typeof transients)[number] | ViewReason;
+
+/** A reason, or the code with which application code says no: `[a-z][a-z0-9_]*` (views.md §7.1). */
+export type Code = Reason | (string & {});
 
 const known: ReadonlySet<string> = /* @__PURE__ */ new Set([...finals, ...transients]);
 
@@ -94,7 +124,7 @@ export function isReason(text: string): text is Reason {
 }
 
 /** What to do after a refusal for this reason. */
-export function retryAfter(code: Reason): Retry {
+export function retryAfter(code: Code): Retry {
   if (code === 'unauthorized') return 'after_auth';
   return transients.some((transient) => transient === code) ? 'later' : 'never';
 }

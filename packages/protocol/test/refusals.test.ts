@@ -16,7 +16,14 @@ const by = (retry: string): string[] =>
     .toSorted();
 
 test('exactly the transient reasons are retried later, and only unauthorized after a new token', () => {
-  expect(by('later')).toEqual(['blocked', 'overloaded', 'rate_limited', 'timeout', 'unavailable']);
+  expect(by('later')).toEqual([
+    'blocked',
+    'over_capacity',
+    'overloaded',
+    'rate_limited',
+    'timeout',
+    'unavailable',
+  ]);
   expect(by('after_auth')).toEqual(['unauthorized']);
 });
 

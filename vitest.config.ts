@@ -1,19 +1,62 @@
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { seed } from './tools/seed.ts';
+
+/** Tests that hold a clock or a memory to a limit, or drive a browser or killed processes: nothing runs beside them. */
+const alone = [
+  'packages/*/e2e/**/*.test.ts',
+  'packages/client/test/{connection,lease,revocation}.test.ts',
+  'packages/engine/test/replica/sync.test.ts',
+  'packages/server/test/catch-up/{large,slow,weather}.test.ts',
+  'packages/server/test/files/upload.test.ts',
+  'packages/server/test/http/transfer.test.ts',
+  'packages/server/test/phoenix/dust.test.ts',
+  'packages/server/test/scopes/{parts,rules}.test.ts',
+  'packages/server/test/security/bombs.test.ts',
+  'simulation/{chaos,crash,fuzz}.test.ts',
+];
 
 export default defineConfig({
   resolve: { conditions: ['source'] },
   ssr: { resolve: { conditions: ['source'] } },
   test: {
-    include: [
-      'packages/*/test/**/*.test.ts',
-      'packages/*/e2e/**/*.test.ts',
-      'simulation/**/*.test.ts',
-      'tools/**/*.test.ts',
-    ],
+    setupFiles: ['./tools/chance.ts'],
+    env: {
+      HOLDFAST_SEED: String(seed),
+      // Commands and servers that tests start over and over have been compiled already.
+      NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/compiled'),
+    },
     // The parser of the MCP client has a condition `source` too, and TypeScript there that only Vite takes.
     server: {
       deps: { inline: [/@modelcontextprotocol\/sdk\/dist\/esm\/client/, /eventsource-parser/] },
     },
     reporters: ['default', './tools/tally.ts'],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'together',
+          include: [
+            'packages/*/test/**/*.test.ts',
+            'simulation/**/*.test.ts',
+            'tools/**/*.test.ts',
+          ],
+          exclude: alone,
+          maxWorkers: availableParallelism(),
+          testTimeout: 20_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'alone',
+          include: alone,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

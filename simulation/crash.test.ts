@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { seed } from '../tools/seed.ts';
 import { runKills } from './kill/run.ts';
 import { busy } from './validators/traffic.ts';
 
@@ -8,7 +9,7 @@ it(
   'S112 S54 S80 a server killed a hundred times under eight writers loses nothing acknowledged, commits nothing twice, and every replica converges',
   { timeout: 400_000 },
   async () => {
-    const report = await runKills({ kills, seed: Number(process.env['SEED'] ?? 112) });
+    const report = await runKills({ kills, seed });
     expect(report.problems.slice(0, 20)).toEqual([]);
     const minimum = {
       ops: 50 * kills,

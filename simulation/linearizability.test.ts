@@ -1,10 +1,10 @@
 import { describe, expect, it, test } from 'vitest';
+import { seed } from '../tools/seed.ts';
 import { breakages } from './linear/broken.ts';
 import { linearize } from './linear/checker.ts';
 import type { Call, State } from './linear/model.ts';
 import { runLinear } from './linear/run.ts';
 
-const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const histories = 600;
 
 it(

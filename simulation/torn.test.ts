@@ -12,13 +12,13 @@ import { join } from 'node:path';
 import { createClient } from '@holdfast/client';
 import { createServer } from '@holdfast/server';
 import { expect, onTestFinished, test } from 'vitest';
+import { seed } from '../tools/seed.ts';
 import { contentOf } from './kill/content.ts';
 import { storeName, token } from './place.ts';
 import { Dice } from './src/dice.ts';
 import { leavesOf, Truth } from './validators/truth.ts';
 import { dense, whole } from './validators/writes.ts';
 
-const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const commits = 40;
 const tears = 60;
 

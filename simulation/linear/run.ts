@@ -91,7 +91,7 @@ function reportOf(of: {
 }): string {
   const left = of.calls.filter((call) => !of.order.includes(call));
   return [
-    `SEED=${of.seed}, history ${of.history}: no order explains what was answered. The longest that can be:`,
+    `HOLDFAST_SEED=${of.seed}, history ${of.history}: no order explains what was answered. The longest that can be:`,
     ...of.order.map(callText),
     'nothing of this can follow:',
     ...left.map(callText),

@@ -25,6 +25,7 @@ type RunOptions = { readonly input?: string; readonly env?: NodeJS.ProcessEnv };
 
 const cleanEnv = (env: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
   PATH: process.env['PATH'],
+  NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
   ...env,
 });
 

@@ -5,6 +5,7 @@ import {
   isLeaseOp,
   isPlainObject,
   isRefusal,
+  type Mutate,
   type Path,
   type Pattern,
   type Refusal,
@@ -84,11 +85,11 @@ export class Part {
     return request.ops.map((op) => this.#check(op)).find(isRefusal) ?? conditions[0] ?? null;
   }
 
-  #check(write: Write): Refusal | null {
+  #check(write: Write | Mutate): Refusal | null {
     const { op, path } = write;
     if (isLeaseOp(op)) return null;
     const isMap = op === 'set' && isPlainObject(write.value);
-    const isTree = isMap || op === 'delete' || op === 'merge';
+    const isTree = isMap || op === 'delete' || op === 'merge' || op === 'mutate';
     const isKnown = isTree ? this.#holdsTree(path) : this.#holds(path);
     return isKnown ? null : this.#outside(path);
   }

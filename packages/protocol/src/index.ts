@@ -43,6 +43,7 @@ export {
   type LeafType,
   leafTypes,
   type LeaseValue,
+  type Mutate,
   type Op,
   type OpName,
   opNames,

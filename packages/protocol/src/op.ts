@@ -122,6 +122,16 @@ export type Write =
     }
   | { readonly op: 'release'; readonly path: Path; readonly token: number };
 
+/** A named change of a record, run where the request is decided (records.md §11.2); logged as the ops that it results in. */
+export type Mutate = {
+  readonly op: 'mutate';
+  readonly path: Path;
+  readonly record: string;
+  readonly name: string;
+  /** The input. */
+  readonly value: Json;
+};
+
 /** A `put_file` as a client asks for it, parsed; the content is base64 (stores.md §7.5, §14). */
 export type PutFile = {
   readonly op: 'put_file';
@@ -145,12 +155,12 @@ export type Precondition =
 /** Several writes, all or nothing (stores.md §10.5). */
 export type Transaction = {
   readonly op: 'transact';
-  readonly ops: readonly Write[];
+  readonly ops: readonly (Write | Mutate)[];
   readonly preconditions: readonly Precondition[];
 };
 
 /** What a client may ask of a store in one push. */
-export type Request = Write | Transaction;
+export type Request = Write | Mutate | Transaction;
 
 /** What one write of a request came to: its seq, and for lease and renew the lease. */
 export type WriteResult = {
@@ -160,6 +170,8 @@ export type WriteResult = {
   readonly holder?: string | null;
   /** What a `put_file` stored: `sha256:<hex>`. */
   readonly hash?: string;
+  /** A mutation that changed nothing; the seq is the head (records.md §11.2). */
+  readonly noop?: true;
 };
 
 /** What a rollback came to: of a path, or of the store; `noop` and 0 where nothing differed (stores.md §7.5). */

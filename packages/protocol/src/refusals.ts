@@ -65,6 +65,18 @@ const finals = [
   'stale_incarnation',
   'outcome_unknown',
   'schema_skew',
+  'invalid_params',
+  'forbidden_field',
+  'not_found',
+  'unknown_record',
+  'unknown_mutation',
+  'store_mismatch',
+  'invalid_query',
+  'invalid_cursor',
+  'async_schema',
+  'transport_closed',
+  'read_only',
+  'denied',
   'outbox_full',
   'outbox_failed',
   'cache_failed',
@@ -87,6 +99,7 @@ const transients = [
   'overloaded',
   'unavailable',
   'timeout',
+  'transport_failed',
   'over_capacity',
 ] as const;
 
@@ -104,7 +117,6 @@ type ViewReason =
   | 'unknown upload'
   | 'unknown event'
   | 'internal error'
-  | 'invalid_params'
   | 'unsupported'
   | 'already_executed'
   | 'disconnected'
@@ -125,7 +137,7 @@ export function isReason(text: string): text is Reason {
 
 /** What to do after a refusal for this reason. */
 export function retryAfter(code: Code): Retry {
-  if (code === 'unauthorized') return 'after_auth';
+  if (code === 'unauthorized' || code === 'denied') return 'after_auth';
   return transients.some((transient) => transient === code) ? 'later' : 'never';
 }
 

@@ -15,16 +15,17 @@ const by = (retry: string): string[] =>
     .map(([reason]) => reason)
     .toSorted();
 
-test('exactly the transient reasons are retried later, and only unauthorized after a new token', () => {
+test('exactly the transient reasons are retried later, and only those about the token after a new one', () => {
   expect(by('later')).toEqual([
     'blocked',
     'over_capacity',
     'overloaded',
     'rate_limited',
     'timeout',
+    'transport_failed',
     'unavailable',
   ]);
-  expect(by('after_auth')).toEqual(['unauthorized']);
+  expect(by('after_auth')).toEqual(['denied', 'unauthorized']);
 });
 
 test('every reason says what happened in a sentence, and has a status that HTTP knows', () => {

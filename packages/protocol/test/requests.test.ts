@@ -56,13 +56,28 @@ test('each op is read with what it takes', () => {
   });
 });
 
+test('a mutation is read on capver 4, alone and in a transaction, with all that it names', () => {
+  const mutation = { op: 'mutate', path: 'users/1', record: 'user', name: 'rename', value: 'Ada' };
+  expect(now({ ...mutation, if_match: 3 })).toEqual(mutation);
+  expect(now({ ...mutation, value: undefined })).toEqual({ ...mutation, value: null });
+  expect(codeOf(legacy(mutation))).toBe('invalid op');
+  const { event, payload } = encodeRequest(now(mutation) as Request);
+  expect([event, payload]).toEqual(['write', mutation]);
+  const all = parseTransact({ ops: [mutation] }, { limits });
+  expect(all).toEqual({ op: 'transact', ops: [mutation], preconditions: [] });
+  expect(codeOf(now({ ...mutation, path: '_hf:schema/user' }))).toBe('reserved_path');
+  expect(codeOf(now({ ...mutation, record: 7 }))).toBe('invalid_payload');
+  expect(codeOf(now({ ...mutation, name: null }))).toBe('invalid_payload');
+  expect(codeOf(now({ ...mutation, value: 2 ** 60 }))).toBe('number_out_of_range');
+});
+
 test('a set without a value sets null', () => {
   expect(now({ op: 'set', path: 'a' })).toEqual({ op: 'set', path: 'a', value: null });
 });
 
 test.each([
   [{ op: 'put_file', path: 'a' }, 'invalid op'],
-  [{ op: 'mutate', path: 'a' }, 'invalid op'],
+  [{ op: 'mutate', path: 'a' }, 'invalid_payload'],
   [{ path: 'a' }, 'invalid op'],
   [{ op: 'toString', path: 'a' }, 'invalid op'],
   [{ op: 'set' }, 'missing_path'],

@@ -3,6 +3,7 @@ import type {
   EpochMs,
   Fence,
   Json,
+  Mutate,
   OpId,
   Path,
   Refusal,
@@ -26,6 +27,8 @@ export type DecideContext = {
   readonly leases?: LeaseRules;
   /** Whether a guard is judged at all, of a path and the revision that is expected there; absent: each is. */
   readonly judges?: (path: Path, revision: Seq) => boolean;
+  /** The mutations of records; absent: none is known. */
+  readonly mutate?: Mutator;
   /** Guards of capver 3 look at leaves only (stores.md §5.1.1); absent: 4. Same as `leafOnly` of the request. */
   readonly dialect?: 3 | 4;
   /** Passes live leases (stores.md §5.2.3). */
@@ -44,7 +47,17 @@ export type FileWrite = {
 };
 
 /** One write that the core decides. */
-export type Intent = Write | FileWrite;
+export type Intent = Write | FileWrite | Mutate;
+
+/**
+ * Runs a named change of a record on the state: the writes from what is there to its result, none where nothing changes
+ * (records.md §11.2).
+ */
+export type Mutator = (
+  tree: Tree,
+  request: Mutate,
+  env: Pick<DecideContext, 'opId' | 'at'>,
+) => readonly Write[] | Refusal;
 
 /** The writes that are about leases: the table of stores.md §5.2 judges them. */
 export type LeaseWrite = Extract<Write, { readonly op: 'lease' | 'renew' | 'release' }>;

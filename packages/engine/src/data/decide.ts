@@ -2,6 +2,7 @@ import {
   type Fence,
   isObject,
   isRefusal,
+  type Mutate,
   type Op,
   type OpId,
   type OpName,
@@ -31,7 +32,7 @@ export type TransactionDecision = Decision & { readonly results: readonly WriteR
 export function decide(tree: Tree, request: Intent, context: DecideContext): Decision | Refusal {
   const refusal = checkGuards(tree, request, context);
   if (refusal !== null) return refusal;
-  const commit = new Commit(tree, context, []);
+  const commit = new Commit(request.op === 'mutate' ? tree.draft() : tree, context, []);
   const result = commit.write(request);
   return isRefusal(result) ? result : { ops: commit.close(), result };
 }
@@ -105,7 +106,25 @@ class Commit {
     return this.#context.head + this.#ops.length;
   }
 
+  /** Writes what a request comes to; a mutation on a tree of its own, for each write of it sees those before. */
   write(request: Intent): Result | Refusal {
+    return request.op === 'mutate' ? this.#mutate(request) : this.#write(request);
+  }
+
+  #mutate(request: Mutate): Result | Refusal {
+    const { mutate } = this.#context;
+    const writes = mutate?.(this.#tree, request, this.#context) ?? refuse('unknown_record');
+    if (isRefusal(writes)) return writes;
+    if (writes.length === 0) return { store_seq: this.head, noop: true };
+    for (const each of writes) {
+      const result = this.#write(each);
+      if (isRefusal(result)) return result;
+      this.catchUp();
+    }
+    return { store_seq: this.head };
+  }
+
+  #write(request: Exclude<Intent, Mutate>): Result | Refusal {
     const { opId } = this.#context;
     const implied = impliedDeletes(this.#tree, request);
     const outcome = this.#outcome(request, this.head + implied.length + 1);
@@ -135,7 +154,7 @@ class Commit {
     return this.#ops;
   }
 
-  #outcome(request: Intent, seq: Seq): Outcome | Refusal | null {
+  #outcome(request: Exclude<Intent, Mutate>, seq: Seq): Outcome | Refusal | null {
     const { at, leases, limits } = this.#context;
     if (!isLeaseWrite(request)) return outcomeOf(this.#tree, request, limits);
     return leases?.outcome(this.#tree, request, { at, seq }) ?? null;

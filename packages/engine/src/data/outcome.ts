@@ -7,18 +7,17 @@ import {
   type Refusal,
   refuse,
   type ValueLimits,
+  type Write,
 } from '@holdfast/protocol';
-import type { Intent, LeaseWrite, Outcome } from './context.ts';
+import type { FileWrite, LeaseWrite, Outcome } from './context.ts';
 import type { Tree } from './tree.ts';
 
-type Of<Name extends Intent['op']> = Extract<Intent, { readonly op: Name }>;
+type Plain = Exclude<Write, LeaseWrite> | FileWrite;
+
+type Of<Name extends Plain['op']> = Extract<Plain, { readonly op: Name }>;
 
 /** What a write comes to that is not about leases (stores.md §4.2). */
-export function outcomeOf(
-  tree: Tree,
-  request: Exclude<Intent, LeaseWrite>,
-  limits: ValueLimits,
-): Outcome | Refusal {
+export function outcomeOf(tree: Tree, request: Plain, limits: ValueLimits): Outcome | Refusal {
   switch (request.op) {
     case 'delete':
       return { value: null, arg: null };

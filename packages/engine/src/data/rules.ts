@@ -111,6 +111,8 @@ function mayGuard({ tree, grants: { read } }: Ground, path: Path): boolean {
 
 function mayWriteAll({ tree, grants: { write } }: Ground, request: Intent): boolean {
   const { op, path } = request;
+  // What it writes is known when it has run.
+  if (op === 'mutate') return write.reaches(path);
   if (op === 'set') return coversValue(write, path, request.value);
   if (op === 'delete') return tree.hasBelow(path) || write.covers(path);
   if (op !== 'merge') return write.covers(path);
@@ -128,6 +130,7 @@ function coversValue(scope: Scope, path: Path, value: Json): boolean {
 }
 
 function mayRemoveAll({ tree, grants: { write } }: Ground, request: Intent): boolean {
+  if (request.op === 'mutate') return true;
   const own =
     request.op === 'merge'
       ? Object.keys(request.value).map((key) => childPath(request.path, key))

@@ -1,6 +1,6 @@
-import { isLeaseOp, type Request, type Write } from '@holdfast/protocol';
+import { isLeaseOp, type Mutate, type Request, type Write } from '@holdfast/protocol';
 
-function writesOf(request: Request): readonly Write[] {
+function writesOf(request: Request): readonly (Write | Mutate)[] {
   return request.op === 'transact' ? request.ops : [request];
 }
 
@@ -20,5 +20,7 @@ export function isAboutLeases(request: Request): boolean {
 
 /** Whether a request that is applied twice may do more than one that is applied once. */
 export function addsUp(request: Request): boolean {
-  return writesOf(request).some(({ op }) => op === 'increment' || op === 'remove');
+  return writesOf(request).some(
+    ({ op }) => op === 'increment' || op === 'remove' || op === 'mutate',
+  );
 }

@@ -3,6 +3,7 @@ import {
   type Entry,
   jsonEquals,
   type Leaf,
+  type Mutate,
   parentOf,
   type Path,
   type Request,
@@ -16,7 +17,7 @@ export function rootsOf(request: Request): readonly Path[] {
   return [...new Set(writes.flatMap(targetsOf))];
 }
 
-function targetsOf(write: Write): readonly Path[] {
+function targetsOf(write: Write | Mutate): readonly Path[] {
   const { op, path } = write;
   if (op === 'lease' || op === 'renew' || op === 'release') return [];
   return op === 'merge' ? Object.keys(write.value).map((key) => childPath(path, key)) : [path];

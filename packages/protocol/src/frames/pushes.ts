@@ -49,8 +49,8 @@ export function readWriteReply(payload: unknown): WriteReply | Refusal {
 
 function readWriteResult(value: unknown): WriteResult | null {
   if (!isObject(value) || !isCount(value['store_seq'])) return null;
-  const { store_seq, token, expires_at, holder } = value;
-  if (token === undefined) return { store_seq };
+  const { store_seq, noop, token, expires_at, holder } = value;
+  if (token === undefined) return noop === true ? { store_seq, noop } : { store_seq };
   const lease = isCount(token) && isCount(expires_at) && (holder === null || isString(holder));
   return lease ? { store_seq, token, expires_at, holder } : null;
 }

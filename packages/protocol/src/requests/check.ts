@@ -1,7 +1,14 @@
 import type { Path } from '../brand.ts';
 import { isObject } from '../json.ts';
 import type { RequestLimits } from '../limits.ts';
-import { isLeaseOp, type OpName, type Precondition, type Request, type Write } from '../op.ts';
+import {
+  isLeaseOp,
+  type Mutate,
+  type OpName,
+  type Precondition,
+  type Request,
+  type Write,
+} from '../op.ts';
 import { isReservedPath, type PathLimits, toPath } from '../path.ts';
 import { isRefusal, type Reason, type Refusal, refuse } from '../refusals.ts';
 import { invalidField, isCount, isInteger, isText } from '../shape.ts';
@@ -23,12 +30,32 @@ export type WriteDraft = {
 
 const ttlMaxMs = 86_400_000;
 const holderBytesMax = 256;
+const nameBytesMax = 128;
 
 /** What is wrong with a write, whatever the state, in the order of stores.md §7.7. What passes is a {@link Write}. */
 export function checkWrite(draft: WriteDraft, limits: ValueLimits): Refusal | null {
   if (isReservedPath(draft.path)) return refuse('reserved_path');
   const refusal = isLeaseOp(draft.op) ? checkLease(draft) : checkContent(draft, limits);
   return refusal ?? checkGuards(draft, limits);
+}
+
+/** What is wrong with a mutation whose path is one; whether there is such a record and such a name, only they can tell who know it. */
+export function checkMutate(
+  {
+    path,
+    record,
+    name,
+    value,
+  }: { readonly path: Path } & {
+    readonly [Field in 'record' | 'name' | 'value']?: unknown;
+  },
+  limits: ValueLimits,
+): Refusal | null {
+  if (isReservedPath(path)) return refuse('reserved_path');
+  if (!isText(record, nameBytesMax)) return invalidField('record');
+  return isText(name, nameBytesMax)
+    ? checkValue([value ?? null], path, limits)
+    : invalidField('name');
 }
 
 /** The value of an op, as it will stand (stores.md §4.2). */
@@ -103,9 +130,10 @@ export function ownRequest(request: Request, limits: RequestLimits): Request | R
 }
 
 function checkRequest(request: Request, limits: RequestLimits): Refusal | null {
-  const check = (write: Write): Refusal | null => {
+  const check = (write: Write | Mutate): Refusal | null => {
     const path = toPath(write.path, limits);
-    return isRefusal(path) ? path : checkWrite(write, limits);
+    if (isRefusal(path)) return path;
+    return write.op === 'mutate' ? checkMutate(write, limits) : checkWrite(write, limits);
   };
   if (request.op !== 'transact') return check(request);
   const { ops, preconditions } = request;

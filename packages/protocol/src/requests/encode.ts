@@ -1,4 +1,4 @@
-import type { Precondition, Request, Write } from '../op.ts';
+import type { Mutate, Precondition, Request, Write } from '../op.ts';
 
 /** A request as a push, without its `client_op_id`: which event, which payload (stores.md §7.5, §10.5). */
 export type EncodedRequest = { readonly event: 'write' | 'transact'; readonly payload: object };
@@ -20,8 +20,8 @@ const wireNames: { readonly [name: string]: string } = {
   ttlMs: 'ttl_ms',
 };
 
-function encodeWrite(write: Write): object {
-  const { leafOnly: _, ...fields }: Write & { readonly leafOnly?: true } = write;
+function encodeWrite(write: Write | Mutate): object {
+  const { leafOnly: _, ...fields }: (Write | Mutate) & { readonly leafOnly?: true } = write;
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [wireNames[name] ?? name, value]),
   );

@@ -1,7 +1,7 @@
 import type { Path } from '../brand.ts';
 import type { Limits } from '../limits.ts';
 import { isObject } from '../json.ts';
-import type { Precondition, Transaction, Write } from '../op.ts';
+import type { Mutate, Precondition, Transaction, Write } from '../op.ts';
 import { readPath } from '../path.ts';
 import { isRefusal, type Refusal, refuse } from '../refusals.ts';
 import { invalidField, isCount, isJson } from '../shape.ts';
@@ -33,7 +33,7 @@ export function parseTransact(
   return isRefusal(parsed) ? parsed : { op: 'transact', ops: writes, preconditions: parsed };
 }
 
-function readEach<T extends Write | Precondition>(
+function readEach<T extends Write | Mutate | Precondition>(
   list: unknown,
   of: { readonly field: string; readonly index: string; readonly max: number },
   read: (item: unknown) => T | Refusal,

@@ -3,6 +3,7 @@ import {
   isObject,
   isRefusal,
   type Json,
+  type Mutate,
   type Refusal,
   type Request,
   type Write,
@@ -23,7 +24,7 @@ export function filesNamedBy(request: Request | FileWrite | Refusal): readonly N
   return request.ops.flatMap((op, opIndex) => filesIn(op, opIndex));
 }
 
-function filesIn(op: Write, opIndex: number | undefined): readonly NamedFile[] {
+function filesIn(op: Write | Mutate, opIndex: number | undefined): readonly NamedFile[] {
   if (!('value' in op) || !isObject(op.value)) return none;
   const found: NamedFile[] = [];
   collect(op.value, (file) => found.push(opIndex === undefined ? file : { ...file, opIndex }));

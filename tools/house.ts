@@ -31,6 +31,7 @@ export const house: House = {
     { room: 'server', folder: 'metrics', may: ['blobs'] },
     { room: 'server', folder: 'files', may: ['access', 'blobs', 'storage'] },
     { room: 'server', folder: 'webhooks', may: ['bus', 'storage'] },
+    { room: 'server', folder: 'views', may: ['access'] },
     { room: 'server', folder: 'access', may: ['storage'] },
     {
       room: 'server',

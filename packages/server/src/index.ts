@@ -22,5 +22,30 @@ export type {
   ServerLog,
   ServerOptions,
 } from './server-options.ts';
+export { app, type AppDefinition } from './views/app.ts';
+export type {
+  Audience,
+  AuthorizeContext,
+  CommandContext,
+  RenderContext,
+  TaskContext,
+  ViewScope,
+} from './views/context.ts';
+export type { Cancel, Draft, Env } from './views/env.ts';
+export { type Holdfast, holdfast } from './views/holdfast.ts';
+export { loader, type LoaderContext, type StartOptions } from './views/loader.ts';
+export type { Committed, StoreLeaf, StoreWrites, ViewStore } from './views/store-handle.ts';
+export { type Placement, stream, type StreamHandle, type StreamOptions } from './views/stream.ts';
+export {
+  KEEP,
+  upload,
+  type UploadContext,
+  type UploadedEntry,
+  type UploadedFile,
+  type UploadOptions,
+  type UploadTaskContext,
+} from './views/upload.ts';
+export { type Call, type Halt, halt, type Use, type UseContext } from './views/use.ts';
+export { type RenderHelpers, type View, view, type ViewTypes } from './views/view.ts';
 export type { WebhookOptions } from './webhooks/index.ts';
 export { StorageError } from './storage/port.ts';

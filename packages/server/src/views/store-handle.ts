@@ -1,0 +1,48 @@
+/** A path, escaped or as segments. */
+export type PathInput = string | readonly string[];
+
+/** What a write came to: the seq at which it is a fact. */
+export type Committed = { readonly seq: number };
+
+/** One leaf of a store. */
+export type StoreLeaf = {
+  readonly path: string;
+  readonly value: unknown;
+  readonly type: string;
+  readonly revision: number;
+};
+
+/** What must hold for a write, or it is refused (stores.md §5). */
+export type WriteGuard = { readonly ifMatch?: number; readonly ifAbsent?: boolean };
+
+/** The writes of a store, alone or in a transaction. */
+export type StoreWrites<Result> = {
+  put(path: PathInput, value: unknown, guard?: WriteGuard): Result;
+  merge(path: PathInput, value: object): Result;
+  delete(path: PathInput, guard?: WriteGuard): Result;
+  increment(path: PathInput, by?: number): Result;
+  add(path: PathInput, member: unknown): Result;
+  remove(path: PathInput, member: unknown): Result;
+};
+
+/**
+ * A Holdfast store as a view has it: in `render` and `watch` its reads are tracked, and a change of what was read
+ * renders again (views.md §11.2). Writes go to the store's authority, and throw in `render`.
+ */
+export type ViewStore<Shape = unknown> = StoreWrites<Promise<Committed>> & {
+  /** Settles when the store is open; rejects where there is no such store, or the principal may not use it. */
+  readonly ready: Promise<void>;
+  /** What is at a path, as a plain frozen value; undefined where nothing is. */
+  get<Key extends keyof Shape & string>(key: Key): Shape[Key] | undefined;
+  get(path: PathInput): unknown;
+  /** The leaves that a pattern matches, in the order of their paths. */
+  entries(pattern?: string): readonly StoreLeaf[];
+  /** All of these writes or none. */
+  transact(write: (tx: StoreWrites<void>) => void): Promise<Committed>;
+};
+
+/** Opens a store by its name, with the authority of the server, or `as` the principal (views.md §11.2). */
+export type OpenViewStore<Stores> = <Name extends keyof Stores & string>(
+  name: Name,
+  options?: { readonly as?: 'principal' },
+) => ViewStore<Stores[Name]>;

@@ -1,0 +1,34 @@
+import type { Principal } from '../access/index.ts';
+import type { Soon } from './env.ts';
+
+/** What a hook is told about the command on its way (views.md §11.1). */
+export type Call = {
+  readonly name: string;
+  readonly payload: unknown;
+  readonly storeId: readonly string[];
+};
+
+/** What a hook has at hand: of a view that it does not know. */
+export type UseContext = {
+  readonly principal: Principal;
+  readonly params: unknown;
+  readonly id: string;
+  readonly state: unknown;
+  readonly signal: AbortSignal;
+  update<State>(change: State | ((draft: State) => State | void)): void;
+  send(name: string, payload: unknown): void;
+};
+
+/** Runs around the commands of a node and of those below it; `before` from the root down, `after` too (views.md §11.1). */
+export type Use = {
+  readonly before?: (ctx: UseContext, call: Call) => Soon<Halt | void>;
+  readonly after?: (ctx: UseContext, call: Call, reply: unknown) => Soon<void>;
+};
+
+/** A command that goes no further; made by {@link halt}. */
+export type Halt = { readonly kind: 'halt'; readonly reply: object };
+
+/** Returned by `before`: the command is answered with this, its handler is not called, what hooks changed is kept. */
+export function halt(reply: object = {}): Halt {
+  return Object.freeze({ kind: 'halt', reply });
+}

@@ -13,17 +13,22 @@ type Beating = {
   renew(): Promise<void>;
 };
 
+/** For how long a lease was asked for last, and when. */
+export type Term = { readonly ttl: number; readonly askedAt: number };
+
 /**
  * Renews a lease each third of its time (stores.md §18 C22), and aborts its signal when it is lost: when the server says
- * so, or when its time is over without an answer, by the clock here, from when it was asked for.
+ * so, or when its time is over without an answer, by the clock here, from when it was asked for. Gives how to tell it of
+ * the next term, whoever has asked for that.
  */
 export function beat(
   lease: Beating,
-  of: { readonly ttl: number; readonly askedAt: number; readonly lost: AbortController },
+  of: Term & { readonly lost: AbortController },
   slot: Slot,
-): void {
-  const { ttl, lost } = of;
+): (next: Term) => void {
+  const { lost } = of;
   const { env } = slot.room.settings;
+  let { ttl } = of;
   let deadline = of.askedAt + ttl;
   let isAsking = false;
   const lose = (error: unknown): void => lost.abort(error);
@@ -33,11 +38,8 @@ export function beat(
   };
   const renew = async (): Promise<void> => {
     isAsking = true;
-    const askedAt = env.now();
     try {
       await lease.renew();
-      deadline = askedAt + ttl;
-      rearm(env.now() + ttl / 3);
     } catch (error) {
       // Nobody could be asked: until the deadline it may still be held.
       const isWeather = error instanceof HoldfastError && error.retry === 'later';
@@ -71,6 +73,11 @@ export function beat(
   });
   slot.listeners.add(hear);
   setAlarm(env.now() + ttl / 3);
+  return (next) => {
+    ({ ttl } = next);
+    deadline = next.askedAt + ttl;
+    rearm(env.now() + ttl / 3);
+  };
 }
 
 /** The lease that has ended unrenewed, if that is what the server says. */

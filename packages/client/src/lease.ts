@@ -1,5 +1,5 @@
 import { type EpochMs, HoldfastError, type Path, type Write } from '@holdfast/protocol';
-import { beat } from './heartbeat.ts';
+import { beat, type Term } from './heartbeat.ts';
 import { checkOptions } from './options.ts';
 import type { Commit } from './receipt.ts';
 import type { Slot } from './slot.ts';
@@ -51,8 +51,9 @@ export async function acquire(desk: LeaseDesk, key: Path, options: LeaseOptions)
   const askedAt = slot.room.settings.env.now();
   const held = heldBy(await command({ op: 'lease', path: key, ttlMs: ttl, holder }));
   const lost = new AbortController();
-  const lease = makeLease(desk, { key, ttl, held }, lost);
-  if (heartbeat) beat(lease, { ttl, askedAt, lost }, slot);
+  let renewed: ((term: Term) => void) | null = null;
+  const lease = makeLease(desk, { key, ttl, held, renewed: (term) => renewed?.(term) }, lost);
+  if (heartbeat) renewed = beat(lease, { ttl, askedAt, lost }, slot);
   return lease;
 }
 
@@ -70,10 +71,18 @@ function heldBy({ lease }: Commit): Held {
   return lease;
 }
 
+type Holding = {
+  readonly key: Path;
+  readonly ttl: number;
+  readonly held: Held;
+  /** Hears of each term that it is renewed for. */
+  readonly renewed?: (term: Term) => void;
+};
+
 /** `lost` tells who works under it. */
 function makeLease(
-  { command }: LeaseDesk,
-  { key, ttl, held }: { readonly key: Path; readonly ttl: number; readonly held: Held },
+  { slot, command }: LeaseDesk,
+  { key, ttl, held, renewed }: Holding,
   lost: AbortController,
 ): Lease {
   const { token, holder } = held;
@@ -95,9 +104,11 @@ function makeLease(
     },
     async renew(options = {}) {
       const next = options.ttl ?? ttlMs;
+      const askedAt = slot.room.settings.env.now();
       const commit = await command({ op: 'renew', path: key, token, ttlMs: next });
       ttlMs = next;
       ({ expiresAt } = heldBy(commit));
+      renewed?.({ ttl: next, askedAt });
     },
     release,
     async [Symbol.asyncDispose]() {

@@ -3,9 +3,11 @@ import { HoldfastError, type Json } from '@holdfast/protocol';
 import { noticeIn } from './heartbeat.ts';
 import type { Lease } from './lease.ts';
 import { checkOptions } from './options.ts';
+import { Part } from './part.ts';
 import type { Receipt } from './receipt.ts';
 import type { Slot } from './slot.ts';
 import type { News } from './uplink.ts';
+import { patternOf, watchOptionsOf } from './watch.ts';
 
 /** How a value was come by: it was there · computed here · awaited from another · computed here, asking nobody. */
 export type Flight<T> = {
@@ -186,17 +188,42 @@ async function landing<T>(
     if (noticeIn(news)?.['path'] === lock) done();
   };
   const left = Math.max(lookAgainMs.min, Math.min(expiresAt - env.wall(), lookAgainMs.max));
-  const timer = env.setTimeout(done, Math.max(0, Math.min(left, deadline - env.now())));
   const ends = [
     store.on(key, () => (peek(outing) === null ? undefined : done()), { includeCurrent: true }),
-    store.on(lock, ({ op }) => (op === 'release' || op === 'delete' ? done() : undefined)),
+    watchLock(outing, done),
     () => slot.listeners.delete(hear),
     slot.status.subscribe(() => (slot.opened === null ? done() : undefined)),
-    () => env.clearTimeout(timer),
   ];
+  const timer = env.setTimeout(done, Math.max(0, Math.min(left, deadline - env.now())));
+  ends.push(() => env.clearTimeout(timer));
   slot.listeners.add(hear);
   signal.addEventListener('abort', done);
   await promise;
   signal.removeEventListener('abort', done);
   for (const end of ends) end();
 }
+
+/** Tells when the lock is let go of. A handle on a part reads no lock: it is wanted here for as long as it is waited for. */
+function watchLock<T>({ slot, lock }: Outing<T>, look: () => void): () => void {
+  const open = slot.store;
+  const part = new Part({ scope: [lock] });
+  const release = slot.want(part.globs);
+  // It may have been let go of before it was seen here.
+  const isNew = part.beyond(open.replica?.status().held ?? []).length > 0;
+  if (isNew) void open.ready(part).then(look, ignore);
+  const leave = open.subscribe({
+    pattern: patternOf(lock),
+    options: watchOptionsOf('once', {}, {}),
+    event: ({ op }) => (op === 'release' || op === 'delete' ? look() : undefined),
+    dropped: look,
+    closed: look,
+    isLive: true,
+  });
+  return () => {
+    leave();
+    release();
+  };
+}
+
+// What may not be seen is looked at again in its time.
+function ignore(): void {}

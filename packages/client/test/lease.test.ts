@@ -26,6 +26,16 @@ describe('a lease that is held', () => {
     expect(next.token).toBeGreaterThan(token);
   });
 
+  it('is renewed as often as the time takes that it was renewed for last', async () => {
+    const holder = await world.store();
+    const lease = await holder.lease('lock', { ttl: 60_000 });
+    await lease.renew({ ttl: 150 });
+    const { expiresAt } = lease;
+    await expect.poll(() => lease.expiresAt).toBeGreaterThan(expiresAt + 150);
+    await lease.renew({ ttl: 60_000 });
+    expect(lease.signal.aborted).toBe(false);
+  });
+
   it('is not renewed without a heartbeat, nor after stop', async () => {
     const [holder, other] = [await world.store(), await world.store()];
     await holder.lease('a', { ttl: 100, heartbeat: false });

@@ -2,6 +2,7 @@ import { type Client, HoldfastError, type Store } from '@holdfast/client';
 import { beforeEach, afterEach, describe, expect, it, vi } from 'vitest';
 import { DustClient } from '../../server/test/phoenix/dust-client.ts';
 import { Aborted, singleFlight } from '../../server/test/phoenix/single-flight.ts';
+import { Valve } from './valve.ts';
 import { openWorld, type World } from './world.ts';
 
 let world: World;
@@ -207,6 +208,28 @@ describe('a single flight', () => {
     await expect(reader.once('report', run)).rejects.toMatchObject({ code: 'missing_scope' });
     expect(run).not.toHaveBeenCalled();
   });
+
+  it.each([['a result'], ['nothing, for it gives up']])(
+    'S51 S83 a handle on a part awaits another, too, who comes to %s (P57)',
+    async (end) => {
+      const valve = new Valve();
+      const a = await world.store();
+      const b = world.client({ link: valve }).store('acme/app', { scope: ['report'] });
+      const [ended, giveUp] = [gate<string>(), new AbortController()];
+      const run = vi.fn(() => ended.promise);
+      const first = a.once('report', run, { signal: giveUp.signal });
+      await expect.poll(() => run.mock.calls.length).toBe(1);
+      const second = b.once('report', async () => 'of the part');
+      await expect.poll(() => valve.received.join()).toContain('"held"');
+      if (end !== 'a result') giveUp.abort();
+      ended.resolve('first');
+      if (end === 'a result') expect((await first).how).toBe('computed');
+      else await expect(first).rejects.toThrow();
+      const value = end === 'a result' ? 'first' : 'of the part';
+      const how = end === 'a result' ? 'awaited' : 'computed';
+      expect(await second).toEqual({ how, value });
+    },
+  );
 
   it('S51 what is at the key and is no text of JSON is as good as nothing; what is computed must be JSON (P57)', async () => {
     const store = await world.store();

@@ -7,3 +7,7 @@ declare class TextDecoder {
 declare class TextEncoder {
   encodeInto(text: string, target: Uint8Array): { readonly read: number; readonly written: number };
 }
+
+// Base64, which has no class.
+declare function atob(base64: string): string;
+declare function btoa(bytes: string): string;

@@ -175,6 +175,51 @@ export type {
   ViewsOf,
 } from './definitions/app.ts';
 export { presence, type PresenceDefinition, presenceTopic } from './definitions/presence.ts';
-export { passSchema, type SchemaResult, type StandardSchema } from './definitions/schema.ts';
-export type { TemplateParams } from './definitions/template.ts';
+export {
+  collection,
+  type CollectionDef,
+  type CollectionSpec,
+  type Condition,
+  type Order,
+  type Query,
+  readQuery,
+  type Scalar,
+  type Where,
+} from './definitions/collection.ts';
+export { globOf, passthrough, record, recordsByName } from './definitions/record.ts';
+export type {
+  Authority,
+  Field,
+  Merge,
+  Migration,
+  Migrations,
+  Mutation,
+  MutationEnv,
+  MutationInput,
+  MutationName,
+  Out,
+  Params,
+  RecordContext,
+  RecordDef,
+  RecordRef,
+  RecordSpec,
+  RecordTypes,
+  RecordValue,
+  Stored,
+  TypesOfSpec,
+  ViewContext,
+} from './definitions/record-types.ts';
+export {
+  type Issue,
+  type Passed,
+  passSchema,
+  type SchemaInput,
+  type SchemaIssue,
+  type SchemaOutput,
+  type SchemaResult,
+  type StandardSchema,
+} from './definitions/schema.ts';
+export { source, type SourceDef, type SourceTypes } from './definitions/source.ts';
+export type { ParamNames, TemplateParams } from './definitions/template.ts';
+export { majorOf, parseVersion } from './definitions/version.ts';
 export { CAPVER, CAPVER_MIN, PROTOCOL_FINGERPRINT } from './version.ts';

@@ -46,13 +46,13 @@ test('a schema that throws or waits lets nothing pass', () => {
   const broken = schemaOf(() => {
     throw new Error('broken');
   });
-  expect(passSchema(broken, 1)).toEqual({ issue: 'broken' });
+  expect(passSchema(broken, 1)).toMatchObject({ issue: 'broken' });
   expect(
     passSchema(
       schemaOf(() => Promise.reject(new Error('late'))),
       1,
     ),
-  ).toEqual({
+  ).toMatchObject({
     issue: 'the schema is asynchronous',
   });
   expect(
@@ -60,7 +60,7 @@ test('a schema that throws or waits lets nothing pass', () => {
       schemaOf(() => ({ issues: [{ message: 'no' }] })),
       1,
     ),
-  ).toEqual({ issue: 'no' });
+  ).toMatchObject({ issue: 'no' });
   expect(passSchema(any, 1)).toEqual({ value: 1 });
 });
 

@@ -1,5 +1,5 @@
 import { parseStoreName } from '../store-name.ts';
-import type { StandardSchema } from './schema.ts';
+import { isAsyncSchema, isSchema, type StandardSchema } from './schema.ts';
 import { checkTemplate, fillTemplate, type TemplateParams } from './template.ts';
 
 /** What people are to each other on a kind of topic (records.md §16); made by {@link presence}. */
@@ -32,12 +32,10 @@ export function presence<State>(of: {
     throw new TypeError('presence: "store" must be a store name like org/name.');
   }
   checkTemplate('presence: "topic"', topic);
-  if (typeof schema?.['~standard']?.validate !== 'function') {
+  if (!isSchema(schema)) {
     throw new TypeError('presence: "schema" must be a Standard Schema.');
   }
-  const probe: unknown = schema['~standard'].validate(undefined);
-  if (probe instanceof Promise) {
-    probe.catch(() => undefined);
+  if (isAsyncSchema(schema)) {
     throw new TypeError('presence: "schema" must not be asynchronous.');
   }
   if (!(throttle >= 0 && throttle <= 60_000)) {

@@ -1,3 +1,5 @@
+import { isObject } from '../json.ts';
+
 /** What validates: Zod, Valibot, ArkType and others speak it (Standard Schema 1). */
 export type StandardSchema<Output, Input = unknown> = {
   readonly '~standard': {
@@ -11,25 +13,79 @@ export type StandardSchema<Output, Input = unknown> = {
 /** What a schema says of a value. */
 export type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
-  | { readonly issues: readonly { readonly message: string }[] };
+  | { readonly issues: readonly SchemaIssue[] };
+
+/** One thing that a schema finds wrong, and where. */
+export type SchemaIssue = {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+};
+
+/** What comes out of a schema. */
+export type SchemaOutput<S> =
+  S extends StandardSchema<unknown> ? NonNullable<S['~standard']['types']>['output'] : unknown;
+
+/** What goes into a schema. */
+export type SchemaInput<S> =
+  S extends StandardSchema<unknown> ? NonNullable<S['~standard']['types']>['input'] : unknown;
+
+/** What a gate found wrong, as it travels (records.md §5). */
+export type Issue = { readonly message: string; readonly path: readonly (string | number)[] };
+
+/** A value that passed a schema, or why not; `issue` is the first of the `issues`. */
+export type Passed<Output> =
+  | { readonly value: Output }
+  | { readonly issue: string; readonly issues: readonly Issue[] };
+
+/** Whether it is something that validates. */
+export function isSchema(schema: unknown): schema is StandardSchema<unknown> {
+  if (schema === null || (typeof schema !== 'object' && typeof schema !== 'function')) return false;
+  const standard: unknown = '~standard' in schema ? schema['~standard'] : null;
+  return isObject(standard) && typeof standard['validate'] === 'function';
+}
+
+/**
+ * Whether a schema answers with a promise when it is given nothing; the promise is nobody's (records.md §2.3). One that
+ * throws is not asynchronous for that.
+ */
+export function isAsyncSchema(schema: StandardSchema<unknown>): boolean {
+  try {
+    const probe: unknown = schema['~standard'].validate(undefined);
+    if (!(probe instanceof Promise)) return false;
+    probe.catch(() => undefined);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /**
  * Passes a value through a schema: what comes out, or why not. One that throws, or wants to be waited for, has not let it
  * pass (records.md §5).
  */
-export function passSchema<Output>(
-  schema: StandardSchema<Output>,
-  value: unknown,
-): { readonly value: Output } | { readonly issue: string } {
+export function passSchema<Output>(schema: StandardSchema<Output>, value: unknown): Passed<Output> {
   try {
     const result = schema['~standard'].validate(value);
     if (result instanceof Promise) {
       result.catch(() => undefined);
-      return { issue: 'the schema is asynchronous' };
+      return failed([{ message: 'the schema is asynchronous' }]);
     }
-    if (result.issues === undefined) return { value: result.value };
-    return { issue: result.issues[0]?.message ?? 'invalid' };
+    return result.issues === undefined ? { value: result.value } : failed(result.issues);
   } catch (error) {
-    return { issue: error instanceof Error ? error.message : String(error) };
+    return failed([{ message: error instanceof Error ? error.message : String(error) }]);
   }
+}
+
+/** The failed gate of these issues. */
+export function failed(found: readonly SchemaIssue[]): {
+  readonly issue: string;
+  readonly issues: readonly Issue[];
+} {
+  const issues = found.map(({ message, path = [] }) => ({ message, path: path.map(keyOf) }));
+  return { issue: issues[0]?.message ?? 'invalid', issues };
+}
+
+function keyOf(part: PropertyKey | { readonly key: PropertyKey }): string | number {
+  const key = typeof part === 'object' ? part.key : part;
+  return typeof key === 'symbol' ? String(key) : key;
 }

@@ -1,0 +1,10 @@
+export { canonicalJson } from './canonical.ts';
+export { decodeExact, decodeStored, encodeExact, encodeStored, sameValue } from './exact.ts';
+export { type Envelope, type ReadEnvelope, readEnvelope } from './envelope.ts';
+export { invalidRecord, objectBytesMax, passObject, passRecord, storedForm } from './gate.ts';
+export {
+  type HandshakeAnswer,
+  handshakeKeysMax,
+  type HandshakeRequest,
+  isHandshakeAnswer,
+} from './handshake.ts';

@@ -117,13 +117,16 @@ export async function getFile(
     },
   );
   if (response.status === 404) {
-    letGo();
     await response.body?.cancel();
+    letGo();
     return undefined;
   }
   const info = infoOf(response);
   const last = Math.min(end ?? info.size, info.size);
-  const body = streamOf(bytesOf({ at, info, end: last, signal, letGo }, { response, start }));
+  const body = streamOf(
+    bytesOf({ at, info, end: last, signal, letGo }, { response, start }),
+    letGo,
+  );
   return {
     ...info,
     stream: body,
@@ -139,11 +142,16 @@ function whileOpen(
   { connection }: FilePlace,
   given: AbortSignal | undefined,
 ): { readonly signal: AbortSignal; readonly letGo: () => void } {
-  const closed = new AbortController();
-  const letGo = connection.subscribe(() => {
-    if (connection.get().connection === 'closed') closed.abort(closedError('client'));
+  const ended = new AbortController();
+  const leave = connection.subscribe(() => {
+    if (connection.get().connection === 'closed') ended.abort(closedError('client'));
   });
-  const signal = given === undefined ? closed.signal : AbortSignal.any([given, closed.signal]);
+  const letGo = (): void => {
+    leave();
+    // What still waits for bytes would wait for ever.
+    ended.abort();
+  };
+  const signal = given === undefined ? ended.signal : AbortSignal.any([given, ended.signal]);
   return { signal, letGo };
 }
 
@@ -184,7 +192,11 @@ async function sourceOf(content: FileContent): Promise<Blob | ReadableStream<Uin
   return isBrowser ? new Response(stream).blob() : stream;
 }
 
-function streamOf(content: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+/** `cancelled` ends what the iterator waits for: it hears of the end no sooner. */
+function streamOf(
+  content: AsyncIterable<Uint8Array>,
+  cancelled?: () => void,
+): ReadableStream<Uint8Array> {
   const iterator = content[Symbol.asyncIterator]();
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
@@ -193,6 +205,7 @@ function streamOf(content: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array
       else controller.enqueue(value);
     },
     async cancel() {
+      cancelled?.();
       await iterator.return?.();
     },
   });

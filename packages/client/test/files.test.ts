@@ -32,11 +32,14 @@ type Line = {
   readonly sent: () => number;
   /** Cuts every connection once it has carried so many bytes, up or down. */
   cutAfter(count: number | null): void;
+  /** Carries nothing down any more on a connection that has carried so many bytes; tells how many. */
+  stallAfter(count: number): Promise<number>;
 };
 
 async function line(): Promise<Line> {
   let sent = 0;
   let left: number | null = null;
+  let stall: { readonly after: number; readonly stalled: (carried: number) => void } | null = null;
   const open = new Set<Socket>();
   const { hostname, port } = new URL(world.url);
   const proxy: NetServer = createServer((near) => {
@@ -53,6 +56,8 @@ async function line(): Promise<Line> {
         if (left !== null && carried > left) {
           near.resetAndDestroy();
           far.destroy();
+        } else if (from === far && stall !== null && carried > stall.after) {
+          stall.stalled(carried - piece.byteLength);
         } else if (!to.write(piece)) from.pause();
       });
       to.on('drain', () => from.resume());
@@ -76,6 +81,10 @@ async function line(): Promise<Line> {
     cutAfter: (count) => {
       left = count;
     },
+    stallAfter: (after) =>
+      new Promise((stalled) => {
+        stall = { after, stalled };
+      }),
   };
 }
 
@@ -86,6 +95,17 @@ function noise(size: number): Uint8Array<ArrayBuffer> {
     crypto.getRandomValues(content.subarray(at, Math.min(size, at + 65_536)));
   }
   return content;
+}
+
+async function drain(
+  reader: ReadableStreamDefaultReader<Uint8Array> | undefined,
+  read: (size: number) => void,
+): Promise<void> {
+  for (;;) {
+    const { done, value } = (await reader?.read()) ?? { done: true };
+    if (done) return;
+    read(value?.byteLength ?? 0);
+  }
 }
 
 describe('putFile and getFile', () => {
@@ -190,6 +210,24 @@ describe('putFile and getFile', () => {
     const found = new Uint8Array((await (await file?.blob())?.arrayBuffer()) ?? new ArrayBuffer(0));
     expect(hashOf(found)).toBe(hashOf(content));
   }, 30_000);
+
+  test('a download that stands still can be cancelled, and asks for nothing any more', async () => {
+    const between = await line();
+    const store = await openStore(between.url);
+    await store.putFile('big', new Blob([noise(3_000_000)]));
+    const stalled = between.stallAfter(1_000_000);
+    const file = await store.getFile('big');
+    const reader = file?.stream.getReader();
+    let count = 0;
+    const reading = drain(reader, (size) => (count += size));
+    const carried = await stalled;
+    // All that has come, but for the head of the answer.
+    await expect.poll(() => count).toBeGreaterThan(carried - 2000);
+    const sent = between.sent();
+    await reader?.cancel();
+    await reading;
+    expect(between.sent()).toBe(sent);
+  });
 
   test('S99 what the server has is not sent again', async () => {
     const between = await line();

@@ -38,7 +38,7 @@ export default defineConfig({
         test: {
           name: 'together',
           include: [
-            'packages/*/test/**/*.test.ts',
+            'packages/*/test/**/*.test.{ts,tsx}',
             'simulation/**/*.test.ts',
             'tools/**/*.test.ts',
           ],

@@ -10,7 +10,8 @@ export const house: House = {
     server: ['engine', 'protocol'],
     client: ['engine', 'protocol'],
     cli: ['server', 'client', 'dashboard', 'protocol'],
-    dashboard: ['client'],
+    react: ['client'],
+    dashboard: ['client', 'react'],
     conformance: ['protocol'],
   },
   lines: [
@@ -47,6 +48,7 @@ export const house: House = {
     },
     { room: 'client', folder: 'link', may: [] },
     { room: 'client', folder: 'cache', may: [] },
+    { room: 'client', folder: 'signals', may: [''] },
   ],
   pure: ['protocol', 'engine'],
   portable: ['client'],

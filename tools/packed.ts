@@ -34,7 +34,16 @@ await server.close();
  * resolve, a server and a client speak, the commands run, and nothing came along that only this repository needs. Run
  * `npm run build` first.
  */
-const packages = ['protocol', 'engine', 'client', 'server', 'dashboard', 'cli', 'conformance'];
+const packages = [
+  'protocol',
+  'engine',
+  'client',
+  'react',
+  'server',
+  'dashboard',
+  'cli',
+  'conformance',
+];
 const ours = manifest('package.json');
 const work = mkdtempSync(join(tmpdir(), 'holdfast-packed-'));
 try {

@@ -10,7 +10,7 @@ const built = join(dashboard, 'dist/index.html');
 /** What ends up in the built console. */
 const sources = [
   ...['index.html', 'vite.config.ts', 'package.json', 'src'].map((name) => join(dashboard, name)),
-  ...['client', 'engine', 'protocol'].map((name) => join(root, 'packages', name, 'src')),
+  ...['react', 'client', 'engine', 'protocol'].map((name) => join(root, 'packages', name, 'src')),
 ];
 
 function say(text) {

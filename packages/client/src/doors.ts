@@ -1,4 +1,5 @@
 import type { Request } from '@holdfast/protocol';
+import type { Hold } from './hold.ts';
 import type { Receipt } from './receipt.ts';
 import type { Room } from './room.ts';
 
@@ -7,6 +8,9 @@ export type Around = (request: Request, write: () => Receipt) => Receipt;
 
 /** By handle: how modules that an application imports apart take part in its writes. */
 export const arounds: WeakMap<object, Around> = /* @__PURE__ */ new WeakMap();
+
+/** By handle: what it is of, for modules that look at it more closely. */
+export const holds: WeakMap<object, Hold> = /* @__PURE__ */ new WeakMap();
 
 /** By client: its connection, for modules that speak on topics of their own. */
 export const rooms: WeakMap<object, Room> = /* @__PURE__ */ new WeakMap();

@@ -1,4 +1,4 @@
-import { HoldfastError, type OpId, refuse, RejectedError, requestLimits } from '@holdfast/protocol';
+import { HoldfastError, type OpId, refuse, requestLimits } from '@holdfast/protocol';
 import {
   type Outcome,
   type PendingRequest,
@@ -21,7 +21,7 @@ import { Rounds } from './rounds.ts';
 import { errorOf, listed, type OutboxEntry, unread } from './status.ts';
 import { Audience, type Subscription } from './subscription.ts';
 import type { News, Speaker } from './uplink.ts';
-import { isReached, isReady, type Situation, Waiters } from './waiters.ts';
+import { isPartReady, isReached, type Situation, Waiters } from './waiters.ts';
 
 type Effect<Type extends ReplicaEffect['type']> = Extract<ReplicaEffect, { readonly type: Type }>;
 
@@ -102,14 +102,12 @@ export class OpenStore implements Speaker, ReceiptDesk {
 
   /** Resolves when there is something to read of a part; rejects when there never will be. */
   ready(part: Part): Promise<void> {
-    return this.#waiters.until((now) => {
-      const { held, denied } = this.#status();
-      const isReadable = isReady(now);
-      const lacks = part.beyond(held).length;
-      if (isReadable !== true || lacks === 0) return isReadable;
-      const isDenied = part.beyond([...held, ...denied]).length < lacks;
-      return isDenied && new RejectedError('path_not_allowed', { patterns: denied });
-    });
+    return this.#waiters.until((now) => isPartReady(part, this.#status(), now));
+  }
+
+  /** Whether there is something to read of a part by now. */
+  isReady(part: Part): boolean {
+    return isPartReady(part, this.#status(), this.#situation()) === true;
   }
 
   /** Somebody wants another part of the store: once for all who do in this turn (stores.md §10.4.6). */
@@ -145,7 +143,10 @@ export class OpenStore implements Speaker, ReceiptDesk {
     this.#receipts.set(opId, receipt);
     if (this.#keeper.fault !== undefined) receipt.stored(false);
     if (found !== undefined && this.stateOf(opId) !== null) return;
-    this.#when(() => this.#step({ type: 'request', opId, request, blind }));
+    this.#when(() => {
+      this.#step({ type: 'request', opId, request, blind });
+      this.#place.written(request);
+    });
   }
 
   cancel(opId: OpId): void {

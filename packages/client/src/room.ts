@@ -1,4 +1,4 @@
-import type { Glob, StoreName } from '@holdfast/protocol';
+import type { Glob, Request, StoreName } from '@holdfast/protocol';
 import type { Release } from '@holdfast/engine/registry';
 import type { Cell } from './cell.ts';
 import type { Settings } from './options.ts';
@@ -22,6 +22,8 @@ export interface Place {
   /** Who hears what the session says of the topic, after the replica. */
   readonly listeners: ReadonlySet<(news: News) => void>;
   outboxChanged(): void;
+  /** An own write has been made, and is shown. */
+  written(request: Request): void;
   /** Wants a part of it, until a while after it is released. */
   want(globs: readonly Glob[]): Release;
 }

@@ -1,5 +1,5 @@
 import { type Lasting, Pool, type Release, releaseOnce } from '@holdfast/engine/registry';
-import type { Glob, OpId, StoreName } from '@holdfast/protocol';
+import type { Glob, OpId, Request, StoreName } from '@holdfast/protocol';
 import { Cell } from './cell.ts';
 import { OpenStore } from './open-store.ts';
 import { closedError } from './options.ts';
@@ -19,6 +19,8 @@ export class Slot implements Lasting {
   readonly status: Cell<StoreStatus>;
   readonly outboxChanges: Cell<null>;
   readonly listeners: Set<(news: News) => void> = new Set();
+  /** Those who hear of own writes as they are made, before anybody is told what has changed. */
+  readonly witnesses: Set<(request: Request) => void> = new Set();
   readonly room: Room;
   readonly #wishes = new Map<Glob, Lasting>();
   /** Wishes of handles, and of those that are gone for a while yet (registry.md §8.1). */
@@ -105,6 +107,10 @@ export class Slot implements Lasting {
   outboxChanged(): void {
     this.#outbox = null;
     this.outboxChanges.notify();
+  }
+
+  written(request: Request): void {
+    for (const hear of this.witnesses) hear(request);
   }
 
   /** The same list until something changes. */

@@ -14,7 +14,7 @@ import {
 } from '@holdfast/protocol';
 import { type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
 import type { ShownEntry, WatchEvent } from '@holdfast/engine/replica';
-import { arounds } from './doors.ts';
+import { arounds, holds } from './doors.ts';
 import type {
   FileContent,
   FilePlace,
@@ -23,6 +23,7 @@ import type {
   PutFileOptions,
   StoredFile,
 } from './files.ts';
+import type { Hold } from './hold.ts';
 import type { Lease, LeaseDesk, LeaseOptions } from './lease.ts';
 import { type Page, pageOf, type PageOptions, type Select, select } from './listing.ts';
 import type { OpenStore } from './open-store.ts';
@@ -30,8 +31,6 @@ import { checkOptions, closedError } from './options.ts';
 import type { Compute, Flight, OnceOptions } from './once.ts';
 import { Outbox } from './outbox.ts';
 import { type Receipt, WriteReceipt } from './receipt.ts';
-import type { Part } from './part.ts';
-import type { Slot } from './slot.ts';
 import type { StoreStatus } from './status.ts';
 import type { Subscription } from './subscription.ts';
 import { Transaction } from './transaction.ts';
@@ -43,15 +42,6 @@ import {
   type PathInput,
   Writes,
 } from './writes.ts';
-
-/** What a handle needs of its client. */
-export type Hold = {
-  readonly slot: Slot;
-  /** What the handle is of. */
-  readonly part: Part;
-  /** Keeps the store open, and the part here. */
-  retain(): Release;
-};
 
 /** What became of an own write, as far as the server remembers (stores.md §10.7). */
 export type OpStatus =
@@ -79,6 +69,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
     this.#hold = hold;
     this.#release = release;
     this.name = hold.slot.name;
+    holds.set(this, hold);
     this.outbox = new Outbox(hold.slot, () => this.#open());
   }
 

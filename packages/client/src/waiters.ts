@@ -1,6 +1,7 @@
-import { HoldfastError } from '@holdfast/protocol';
+import { HoldfastError, RejectedError } from '@holdfast/protocol';
 import { deferred } from '@holdfast/engine/registry';
 import type { ReplicaStatus } from '@holdfast/engine/replica';
+import type { Part } from './part.ts';
 import { type ConnectionStatus, isPromising } from './uplink.ts';
 
 /** What the promises of a store depend on. */
@@ -46,8 +47,20 @@ export class Waiters {
   }
 }
 
-/** Whether there is something to read; an error where there never will be. */
-export function isReady({ phase, has, line, error }: Situation): Verdict {
+/** Whether there is something to read of a part; an error where there never will be. */
+export function isPartReady(
+  part: Part,
+  { held, denied }: Pick<ReplicaStatus, 'held' | 'denied'>,
+  now: Situation,
+): Verdict {
+  const isReadable = isReady(now);
+  const lacks = part.beyond(held).length;
+  if (isReadable !== true || lacks === 0) return isReadable;
+  const isDenied = part.beyond([...held, ...denied]).length < lacks;
+  return isDenied && new RejectedError('path_not_allowed', { patterns: denied });
+}
+
+function isReady({ phase, has, line, error }: Situation): Verdict {
   if (phase === 'live' || (has === 'state' && phase !== 'refused')) return true;
   if (error !== undefined && (phase === 'refused' || line.connection === 'closed')) return error;
   return has === 'image' && !isPromising(line);

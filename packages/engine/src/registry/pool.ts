@@ -21,7 +21,8 @@ export type PoolConfig = {
   readonly report: (error: unknown) => void;
 };
 
-type Stay = { holds: number; until: number };
+/** Until when it stays, though nobody holds it, and until when even where there is too much. */
+type Stay = { holds: number; until: number; firmUntil: number };
 
 const busyRecheckMs = 1000;
 const closeTimeoutMs = 10_000;
@@ -42,25 +43,27 @@ export class Pool {
     this.#setAlarm = alarm(config.env, () => this.#sweep());
   }
 
-  /** Keeps a thing open, which is opened if it is not. */
-  hold(thing: Lasting): Release {
-    const { env, ttlMs } = this.#config;
-    const stay = this.#stays.get(thing) ?? { holds: 0, until: 0 };
+  /** Keeps a thing open, which is opened if it is not, and `ttlMs` longer than that; the longest that was asked for counts. */
+  hold(thing: Lasting, ttlMs: number = this.#config.ttlMs): Release {
+    const { env } = this.#config;
+    const stay = this.#stay(thing);
     stay.holds += 1;
-    if (!this.#stays.has(thing)) {
-      this.#stays.set(thing, stay);
-      thing.open();
-    }
-    // Nothing is closed from within: whoever lets go of one may take it up again.
-    this.#setAlarm(env.now());
     return releaseOnce(() => {
       stay.holds -= 1;
+      stay.until = Math.max(stay.until, env.now() + ttlMs);
       if (stay.holds > 0 || this.#stays.get(thing) !== stay) return;
-      stay.until = env.now() + ttlMs;
       this.#stays.delete(thing);
       this.#stays.set(thing, stay);
       this.#setAlarm(env.now());
     });
+  }
+
+  /** Keeps it for a while without being held: `firmMs` even above the cap (registry.md §5.3). */
+  keep(thing: Lasting, { ttlMs, firmMs }: { readonly ttlMs: number; readonly firmMs: number }): void {
+    const now = this.#config.env.now();
+    const stay = this.#stay(thing);
+    stay.firmUntil = Math.max(stay.firmUntil, now + firmMs);
+    stay.until = Math.max(stay.until, now + ttlMs, stay.firmUntil);
   }
 
   /** Plain data about what is open. */
@@ -79,13 +82,25 @@ export class Pool {
     const { env, max } = this.#config;
     const now = env.now();
     let next = Infinity;
-    for (const [thing, { holds, until }] of this.#stays) {
+    for (const [thing, { holds, until, firmUntil }] of this.#stays) {
       if (holds > 0) continue;
-      const isDue = until <= now || this.#stays.size > max;
+      const isDue = until <= now || (this.#stays.size > max && firmUntil <= now);
       if (isDue && !thing.isBusy) this.#close(thing);
       else next = Math.min(next, isDue ? now + busyRecheckMs : until);
     }
     this.#setAlarm(next);
+  }
+
+  #stay(thing: Lasting): Stay {
+    const known = this.#stays.get(thing);
+    const stay = known ?? { holds: 0, until: 0, firmUntil: 0 };
+    if (known === undefined) {
+      this.#stays.set(thing, stay);
+      thing.open();
+    }
+    // Nothing is closed from within: whoever lets go of one may take it up again.
+    this.#setAlarm(this.#config.env.now());
+    return stay;
   }
 
   #close(thing: Lasting): void {

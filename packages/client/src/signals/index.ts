@@ -1,0 +1,1 @@
+export { entriesSignal, entrySignal, isReady } from './store.ts';

@@ -1,0 +1,147 @@
+import {
+  HoldfastError,
+  isRefusal,
+  type Path,
+  RejectedError,
+  type Request,
+  toPath,
+} from '@holdfast/protocol';
+import { type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
+import { call } from '../cell.ts';
+import { holds } from '../doors.ts';
+import type { Hold } from '../hold.ts';
+import type { Store } from '../store.ts';
+import type { WatchMode } from '@holdfast/engine/replica';
+
+/** What of a store a signal shows. */
+export type Sight<T> = {
+  /** What may change it: patterns of paths, in the modes of a subscription. */
+  readonly patterns: readonly string[];
+  readonly modes: readonly WatchMode[];
+  /** Whether a write at a path may change it. */
+  isAbout(path: Path): boolean;
+  /** What is shown now, given what was shown before: the same where nothing has changed. */
+  read(before: T | undefined): T;
+};
+
+/**
+ * Something that a store shows, as a signal. It is read anew when it is asked for and nobody watches, and watched only
+ * while somebody listens. An own write is told as it is made, so that a field of a form keeps up with who types in it. When
+ * the store is closed it shows what it showed last.
+ */
+export class Shown<T> implements Signal<T> {
+  readonly #store: Store;
+  readonly #hold: Hold;
+  readonly #sight: Sight<T>;
+  /** Wrapped, so that each registration of the same listener is one of its own. */
+  readonly #listeners = new Set<{ readonly run: () => void }>();
+  #last: { readonly value: T } | null = null;
+  #isFresh = false;
+  #stop: Release = releaseOnce(() => undefined);
+
+  constructor(store: Store, sight: Sight<T>) {
+    const hold = holds.get(store);
+    if (hold === undefined) throw new TypeError('This is no store of a client.');
+    this.#store = store;
+    this.#hold = hold;
+    this.#sight = sight;
+  }
+
+  readonly get = (): T => {
+    if (this.#isFresh && this.#last !== null) return this.#last.value;
+    const value = this.#read();
+    this.#isFresh = this.#listeners.size > 0;
+    return value;
+  };
+
+  readonly subscribe = (run: () => void): Release => {
+    const listener = { run };
+    this.#listeners.add(listener);
+    if (this.#listeners.size === 1) this.#watch();
+    return releaseOnce(() => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size > 0) return;
+      this.#isFresh = false;
+      this.#stop();
+    });
+  };
+
+  #read(): T {
+    const before = this.#last;
+    try {
+      const value = this.#sight.read(before?.value);
+      if (before === null || !Object.is(before.value, value)) this.#last = { value };
+      return value;
+    } catch (error) {
+      if (before !== null && isClosed(error)) return before.value;
+      throw error;
+    }
+  }
+
+  #watch(): void {
+    const { patterns, modes } = this.#sight;
+    const { witnesses } = this.#hold.slot;
+    let isDue = false;
+    // Once for all that is delivered in one go.
+    const heard = (): void => {
+      if (isDue) return;
+      isDue = true;
+      queueMicrotask(() => {
+        isDue = false;
+        this.#look();
+      });
+    };
+    const options = { delivery: 'latest', maxQueue: Infinity, includeCurrent: true } as const;
+    const releases: Release[] = [];
+    try {
+      for (const mode of modes) {
+        for (const pattern of patterns) {
+          releases.push(this.#store.on(pattern, heard, { ...options, mode }));
+        }
+      }
+    } catch (error) {
+      // Of a store that is closed nothing more is to be heard.
+      if (!isClosed(error)) throw error;
+    }
+    const witness = (request: Request): void => {
+      if (pathsOf(request).some((path) => this.#sight.isAbout(path))) this.#look();
+    };
+    witnesses.add(witness);
+    this.#stop = releaseOnce(() => {
+      witnesses.delete(witness);
+      for (const release of releases) release();
+    });
+  }
+
+  /** Tells those who listen if something has changed. */
+  #look(): void {
+    const before = this.#last;
+    this.#isFresh = false;
+    this.get();
+    if (this.#last === before) return;
+    const { report } = this.#hold.slot.room.settings;
+    for (const listener of Array.from(this.#listeners)) {
+      if (this.#listeners.has(listener)) call(listener.run, report);
+    }
+  }
+}
+
+/** Reads a path, or throws what is wrong with it. */
+export function pathOf(text: string): Path {
+  const path = toPath(text);
+  if (isRefusal(path)) throw RejectedError.from(path.with({ path: text }));
+  return path;
+}
+
+/** A path as a pattern that matches nothing else (stores.md §2.2.1). */
+export function literally(path: Path): string {
+  return path.replaceAll(/(^|\/)(\*\*?)(?=\/|$)/g, String.raw`$1\$2`);
+}
+
+function pathsOf(request: Request): readonly Path[] {
+  return request.op === 'transact' ? request.ops.map(({ path }) => path) : [request.path];
+}
+
+function isClosed(error: unknown): boolean {
+  return error instanceof HoldfastError && error.code === 'closed';
+}

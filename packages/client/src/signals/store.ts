@@ -1,0 +1,70 @@
+import type { Json, Path } from '@holdfast/protocol';
+import type { Signal } from '@holdfast/engine/registry';
+import type { ShownEntry } from '@holdfast/engine/replica';
+import { holds } from '../doors.ts';
+import type { PageOptions } from '../listing.ts';
+import type { Store } from '../store.ts';
+import { literally, pathOf, Shown } from './shown.ts';
+
+/** The value at a path of a store as a signal: the identical value until something in it changes. */
+export function entrySignal(store: Store, path: string): Signal<Json | undefined> {
+  const at = pathOf(path);
+  const glob = literally(at);
+  // Of what is but a leaf here nothing is below.
+  const isLeaf = holds.get(store)?.part.readsLeaf(at) === true;
+  return new Shown<Json | undefined>(store, {
+    patterns: isLeaf ? [glob] : [glob, `${glob}/**`],
+    modes: ['all'],
+    isAbout: (other) => isOnTheWay(at, other),
+    read: () => store.get(at),
+  });
+}
+
+/**
+ * The leaves that match a pattern as a signal: the identical list until something in it changes, and the identical entry in
+ * it until that does. An own write changes its entry twice: when it is made, and when it is committed.
+ */
+export function entriesSignal(
+  store: Store,
+  pattern: string,
+  options: PageOptions = {},
+): Signal<readonly ShownEntry[]> {
+  return new Shown<readonly ShownEntry[]>(store, {
+    patterns: [pattern],
+    modes: ['all', 'committed'],
+    isAbout: () => true,
+    read: (before) => kept(before ?? [], store.entries(pattern, options).items),
+  });
+}
+
+/** Whether there is something to read of what a handle is of, so that nobody has to wait for its `ready`. */
+export function isReady(store: Store): boolean {
+  const hold = holds.get(store);
+  return hold?.slot.opened?.isReady(hold.part) === true;
+}
+
+/** Whether one of two paths is at or below the other. */
+function isOnTheWay(a: Path, b: Path): boolean {
+  return `${a}/`.startsWith(`${b}/`) || `${b}/`.startsWith(`${a}/`);
+}
+
+/** A list with the entries of the one before that are the same; that list itself where all are. */
+function kept(before: readonly ShownEntry[], now: readonly ShownEntry[]): readonly ShownEntry[] {
+  const known = new Map(before.map((entry) => [entry.path, entry]));
+  const items = now.map((entry) => {
+    const old = known.get(entry.path);
+    return old !== undefined && isSame(old, entry) ? old : entry;
+  });
+  const isAsBefore =
+    items.length === before.length && items.every((entry, index) => entry === before[index]);
+  return isAsBefore ? before : Object.freeze(items);
+}
+
+function isSame(a: ShownEntry, b: ShownEntry): boolean {
+  return (
+    Object.is(a.value, b.value) &&
+    a.type === b.type &&
+    a.revision === b.revision &&
+    a.pending === b.pending
+  );
+}

@@ -1,0 +1,43 @@
+import type { Signal } from '@holdfast/client';
+import { useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from 'react';
+
+/**
+ * The value of a signal, or what is selected of it; the component is drawn again only when that is another, by `isEqual`,
+ * which is `Object.is` by default.
+ */
+export function useSignal<T>(signal: Signal<T>): T;
+export function useSignal<T, U>(
+  signal: Signal<T>,
+  select: (value: T) => U,
+  isEqual?: (a: U, b: U) => boolean,
+): U;
+export function useSignal<T, U>(
+  signal: Signal<T>,
+  select?: (value: T) => U,
+  isEqual: (a: U, b: U) => boolean = Object.is,
+): T | U {
+  /** What is on the screen. */
+  const shown = useRef<{ readonly value: U } | null>(null);
+  const subscribe = useCallback((listener: () => void) => signal.subscribe(listener), [signal]);
+  const { get, getServer } = useMemo(() => {
+    let last: { readonly of: T; readonly value: U } | null = null;
+    const pick = (of: T): T | U => {
+      if (select === undefined) return of;
+      if (last !== null && Object.is(last.of, of)) return last.value;
+      const known = last ?? shown.current;
+      const fresh = select(of);
+      last = { of, value: known !== null && isEqual(known.value, fresh) ? known.value : fresh };
+      return last.value;
+    };
+    return {
+      get: () => pick(signal.get()),
+      getServer: () => pick(signal.getServer === undefined ? signal.get() : signal.getServer()),
+    };
+  }, [signal, select, isEqual]);
+  const value = useSyncExternalStore(subscribe, get, getServer);
+  useEffect(() => {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- with a selection it is what was selected
+    if (select !== undefined) shown.current = { value: value as U };
+  }, [select, value]);
+  return value;
+}

@@ -1,0 +1,58 @@
+import type { Shelved } from '@holdfast/client/shelf';
+import { useEffect, useMemo, useRef } from 'react';
+import type { Wanted } from './shared.ts';
+
+/** What a hook that never suspends says (registry.md §10). */
+export type HookState<T> =
+  | { readonly status: 'idle' }
+  | { readonly status: 'loading'; readonly previous?: T; readonly attempt: number }
+  | {
+      readonly status: 'ready';
+      readonly value: T;
+      /** Whether what is shown may be behind. */
+      readonly refreshing: boolean;
+      readonly error?: unknown;
+    }
+  | {
+      readonly status: 'failed';
+      readonly error: unknown;
+      readonly previous?: T;
+      /** Tries again now. */
+      retry(): void;
+    };
+
+/** How a value that is ready is doing. */
+export type Health = { readonly refreshing: boolean; readonly error?: unknown };
+
+const well: Health = { refreshing: false };
+
+/** What a hook says of the state of a shelf: the same object until something in it changes, with the value of before. */
+export function useHookState<T>(
+  wanted: (Pick<Wanted<T, never>, 'key'> & { readonly shelf: { reset(key: string): void } }) | null,
+  state: Shelved<T> | null,
+  health: Health = well,
+): HookState<T> {
+  const previous = useRef<{ readonly previous: T } | null>(null);
+  const { shelf, key } = wanted ?? {};
+  const said = useMemo((): HookState<T> => {
+    if (state === null) return { status: 'idle' };
+    const before = previous.current ?? {};
+    switch (state.status) {
+      case 'ready':
+        return { status: 'ready', value: state.value, ...health };
+      case 'failed': {
+        const retry = (): void => {
+          if (key !== undefined) shelf?.reset(key);
+        };
+        return { status: 'failed', error: state.error, retry, ...before };
+      }
+      case 'loading':
+      case 'closed':
+        return { status: 'loading', attempt: 1, ...before };
+    }
+  }, [state, health, shelf, key]);
+  useEffect(() => {
+    if (said.status === 'ready') previous.current = { previous: said.value };
+  }, [said]);
+  return said;
+}

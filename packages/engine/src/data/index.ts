@@ -10,6 +10,7 @@ export {
 export { revisionAt } from './guards.ts';
 export { isLease, leaseRules } from './leases.ts';
 export { Matcher } from './matcher.ts';
+export { applyPatch, type Exchange, Patching, readPointer } from './patch-apply.ts';
 export { project } from './projection.ts';
 export { touches } from './reach.ts';
 export { checkRules, type PathGrants, veil } from './rules.ts';

@@ -1,0 +1,376 @@
+import type { Json, UploadState } from '@holdfast/protocol';
+import {
+  type Envelope,
+  readEnvelope,
+  type StreamOp,
+  type UploadOp,
+  type ViewEvent,
+} from '@holdfast/protocol/views';
+import { Patching } from '../../data/index.ts';
+import { Layers, type Recipe } from './layers.ts';
+import { isContainer, memberOf, type NodeKey, nodeKey, wireKey } from './names.ts';
+import { share } from './share.ts';
+import { type MirroredNode, outermost, Rendition } from './shown.ts';
+import { emptyStream, type Stream, Streaming } from './streams.ts';
+import { applyUpload, emptyUpload, judgeUpload, type UploadPhase } from './uploads.ts';
+
+// A client's copy of one root (views.md §12.4):
+//
+//   joined ──▶ awaiting the first envelope ──▶ following ──▶ …        take: envelope → events, or null: recover
+//
+// 1. An envelope is applied whole or not at all; what is shown before and after it is a state of the server.
+// 2. `version` is that of the last envelope applied; 0: none in this mount.
+// 3. What is deep-equal at the same place keeps its identity, whatever came in between (§12.6).
+// 4. What is shown = what the server said, with all open layers applied in their order (§12.7).
+
+/** How a channel was joined. */
+export type MirrorJoin = {
+  readonly rootId: string;
+  /** Of the server; 0: it did not say. */
+  readonly capver: number;
+  /** The mount goes on where this copy is. */
+  readonly resumed: boolean;
+};
+
+/** How a mirror is made. */
+export type MirrorConfig = {
+  /** Whether what is shown is frozen, which finds writes to it. */
+  readonly freeze: boolean;
+};
+
+type Slot<T> = { readonly node: NodeKey; readonly name: string; readonly value: T };
+type Slots<T> = ReadonlyMap<string, Slot<T>>;
+
+/** What an envelope makes of a copy, before any of it counts. */
+type Staged = {
+  readonly tree: Json;
+  readonly shown: Json;
+  readonly nodes: ReadonlyMap<NodeKey, MirroredNode>;
+  readonly gone: readonly NodeKey[];
+  readonly streams: Slots<Stream>;
+  readonly uploads: Slots<UploadState>;
+};
+
+/** What an envelope holds beside its ops. */
+type Tail = {
+  readonly stream_ops: readonly StreamOp[];
+  readonly upload_ops: readonly UploadOp[];
+  /** Whether it is the first of a mount. */
+  readonly isMount: boolean;
+};
+
+/** A client's copy of one root: tree, streams, uploads and the changes that are not confirmed. */
+export class Mirror {
+  readonly #freeze: boolean;
+  readonly #keys = new WeakMap<object, NodeKey>();
+  readonly #nodes = new Map<NodeKey, MirroredNode>();
+  readonly #layers: Layers;
+  #tree: Json | undefined;
+  #shown: Json | undefined;
+  #streams: Slots<Stream> = new Map();
+  #uploads: Slots<UploadState> = new Map();
+  readonly #phases = new Map<string, UploadPhase>();
+  /** How much more often each node is in the tree than before the patch at hand. */
+  readonly #counts = new Map<NodeKey, number>();
+  #version = 0;
+  #join: MirrorJoin = { rootId: '', capver: 0, resumed: false };
+
+  constructor({ freeze }: MirrorConfig) {
+    this.#freeze = freeze;
+    this.#layers = new Layers({
+      keyOf: (value) => this.nodeOf(value),
+      base: (node) => this.#nodes.get(node)?.shown,
+      made: (shown, node) => this.#note(shown, node),
+    });
+  }
+
+  /** The version of the last envelope of this mount; 0: none. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** The wire tree, without what fills its slots; undefined: nothing has come. */
+  get tree(): Json | undefined {
+    return this.#tree;
+  }
+
+  /** The nodes that are there. */
+  has(node: NodeKey): boolean {
+    return this.#nodes.has(node);
+  }
+
+  /** What is shown of a node; undefined: it is not there. */
+  snapshot(node: NodeKey): Json | undefined {
+    return this.#layers.snapshot(node);
+  }
+
+  /** Which node a part of a snapshot is. */
+  nodeOf(shown: Json): NodeKey | undefined {
+    return isContainer(shown) ? this.#keys.get(shown) : undefined;
+  }
+
+  /** What the server said last of a member of a node, as it came. */
+  wireOf(node: NodeKey, name: string): Json | undefined {
+    return memberOf(this.#nodes.get(node)?.wire, name);
+  }
+
+  upload(node: NodeKey, name: string): UploadState {
+    return this.#uploads.get(node + name)?.value ?? emptyUpload;
+  }
+
+  /** Shows a tree from elsewhere until the first envelope comes (views.md §12.10). */
+  seed(tree: Json): void {
+    if (this.#tree !== undefined) return;
+    this.#counts.clear();
+    this.#count(tree, 1);
+    this.#commit(this.#stage(tree, { stream_ops: [], upload_ops: [], isMount: true }));
+  }
+
+  /** A join was answered ok. */
+  joined(join: MirrorJoin): void {
+    this.#join = join;
+    if (!join.resumed) this.#version = 0;
+  }
+
+  /** Applies the payload of a `patch`. Null: it does not fit, nothing has changed, and the channel is to be joined again. */
+  take(payload: unknown): readonly ViewEvent[] | null {
+    const envelope = readEnvelope(payload);
+    if (envelope === null || envelope.root_id !== this.#join.rootId) return null;
+    if (!this.#isNext(envelope)) return null;
+    const isMount = this.#version === 0;
+    if (isMount) this.#phases.clear();
+    let staged: Staged;
+    try {
+      const tree = this.#patch(envelope);
+      if (tree === undefined) return null;
+      staged = this.#stage(tree, { ...envelope, isMount });
+    } catch {
+      // Nested so deep that it cannot be walked: no server of ours sends that.
+      return null;
+    }
+    // What was answered in another mount is in the state of this one, or lost.
+    const isLast = isMount || this.#join.capver < 4;
+    this.#version = envelope.version;
+    this.#layers.end(isLast ? Number.MAX_SAFE_INTEGER : envelope.version);
+    this.#commit(staged);
+    return envelope.events;
+  }
+
+  /** Shows a change that is not confirmed; throws what the recipe throws. */
+  addLayer(id: string, node: NodeKey, recipe: Recipe): void {
+    if (this.#shown !== undefined) this.#layers.add({ id, node, recipe }, this.#shown);
+  }
+
+  /** A command was answered ok: its layer ends with the first state that has its effects (views.md §12.7). */
+  answerLayer(id: string, version: number | null): void {
+    // A Musubi server does not say which envelope it is: most likely the next one.
+    const by = this.#join.capver >= 4 ? (version ?? this.#version) : this.#version + 1;
+    this.#layers.answer(id, by);
+    this.#endLayers(this.#version);
+  }
+
+  /** Takes a change back. */
+  dropLayer(id: string): void {
+    this.#endLayers(id);
+  }
+
+  /** The client is doing something with an upload, or has failed to. */
+  setUpload(
+    node: NodeKey,
+    name: string,
+    change: { readonly phase?: UploadPhase; readonly errors?: UploadState['errors'] },
+  ): void {
+    const slot = node + name;
+    const phase = change.phase ?? this.#phases.get(slot) ?? 'idle';
+    this.#phases.set(slot, phase);
+    const before = this.upload(node, name);
+    const value = judgeUpload({ ...before, errors: change.errors ?? before.errors }, phase);
+    if (this.#tree === undefined) return;
+    const uploads = new Map(this.#uploads).set(slot, { node, name, value });
+    const same = { tree: this.#tree, streams: this.#streams };
+    this.#commit(this.#render({ ...same, uploads, gone: [] }));
+  }
+
+  /** Whether the client may go on with it, at this version (views.md §5.2). */
+  #isNext(envelope: Envelope): boolean {
+    const { base_version: base, version } = envelope;
+    const n = this.#version;
+    const isStep = base === n && version === n + 1;
+    if (this.#join.capver < 4) return isStep;
+    if (base === 0 && isWhole(envelope) && version >= Math.max(n, 1)) return true;
+    return n > 0 && (isStep || (base === n && version === n && isPrivate(envelope)));
+  }
+
+  #patch({ ops }: Envelope): Json | undefined {
+    this.#counts.clear();
+    const patching = new Patching(this.#tree ?? null, (removed, added) => {
+      this.#count(removed, -1);
+      this.#count(added, 1);
+    });
+    const fits = ops.every((op) => patching.apply(op));
+    return fits ? patching.tree : undefined;
+  }
+
+  #count(value: Json | undefined, by: number): void {
+    if (!isContainer(value)) return;
+    const key = wireKey(value);
+    if (key !== undefined) this.#counts.set(key, (this.#counts.get(key) ?? 0) + by);
+    for (const inside of Object.values(value)) this.#count(inside, by);
+  }
+
+  #stage(next: Json, tail: Tail): Staged {
+    const tree = share(next, this.#tree, {
+      keyOf: wireKey,
+      before: (node) => this.#nodes.get(node)?.wire,
+    });
+    const isThere = (node: NodeKey): boolean =>
+      (this.#nodes.has(node) ? 1 : 0) + (this.#counts.get(node) ?? 0) > 0;
+    const gone = [...this.#counts.keys()].filter((node) => !isThere(node));
+    const streams = kept(this.#stream(tail), { isThere, isSure: gone.length === 0 });
+    const uploads = kept(this.#upload(tail), { isThere, isSure: gone.length === 0 });
+    return this.#render({ tree, streams, uploads, gone });
+  }
+
+  #stream({ stream_ops: ops, isMount }: Tail): Slots<Stream> {
+    if (ops.length === 0) return isMount ? new Map() : this.#streams;
+    const slots = new Map(isMount ? [] : this.#streams);
+    const open = new Map<string, Slot<Streaming>>();
+    for (const op of ops) {
+      const [node, name] = [nodeKey(op.store_id), op.stream];
+      const slot = node + name;
+      const was = this.#streams.get(slot)?.value ?? emptyStream;
+      const now = slots.get(slot)?.value ?? emptyStream;
+      const { value } = open.get(slot) ?? { value: new Streaming(was, now) };
+      open.set(slot, { node, name, value });
+      value.apply(op);
+    }
+    for (const [slot, { node, name, value }] of open) {
+      const stream = value.end();
+      if (this.#freeze) freezeDeep(stream.items);
+      slots.set(slot, { node, name, value: stream });
+    }
+    return slots;
+  }
+
+  #upload({ upload_ops: ops, isMount }: Tail): Slots<UploadState> {
+    if (ops.length === 0) return isMount ? new Map() : this.#uploads;
+    const slots = new Map(isMount ? [] : this.#uploads);
+    for (const op of ops) {
+      const [node, name] = [nodeKey(op.store_id), op.upload];
+      const before = slots.get(node + name)?.value ?? emptyUpload;
+      slots.set(node + name, { node, name, value: applyUpload(before, op) });
+    }
+    for (const [slot, { node, name, value }] of slots) {
+      const judged = judgeUpload(value, this.#phases.get(slot) ?? 'idle');
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made of two uploads
+      const shared = share(judged, this.upload(node, name), plain) as UploadState;
+      if (this.#freeze) freezeDeep(shared);
+      slots.set(slot, { node, name, value: shared });
+    }
+    return slots;
+  }
+
+  #render(next: Omit<Staged, 'shown' | 'nodes'>): Staged {
+    const { tree, streams, uploads } = next;
+    const stale = new Set<NodeKey>();
+    this.#mark(
+      stale,
+      changed(this.#streams, streams, (stream) => stream?.items),
+    );
+    this.#mark(
+      stale,
+      changed(this.#uploads, uploads, (upload) => upload),
+    );
+    const rendition = new Rendition({
+      stale,
+      node: (key) => this.#nodes.get(key),
+      stream: (node, name) => (streams.get(node + name)?.value ?? emptyStream).items,
+      upload: (node, name) => uploads.get(node + name)?.value ?? emptyUpload,
+      made: (shown, node) => this.#note(shown, node),
+    });
+    const shown = rendition.show(tree, { was: this.#tree, before: this.#shown, owner: outermost });
+    return { ...next, shown, nodes: rendition.nodes };
+  }
+
+  /** Marks nodes and all that they are in. */
+  #mark(stale: Set<NodeKey>, nodes: Iterable<NodeKey>): void {
+    for (const node of nodes) {
+      for (let at: NodeKey | null = node; at !== null && !stale.has(at);) {
+        stale.add(at);
+        at = this.#nodes.get(at)?.parent ?? null;
+      }
+    }
+  }
+
+  #commit({ tree, shown, nodes, gone, streams, uploads }: Staged): void {
+    for (const [node, mirrored] of nodes) this.#nodes.set(node, mirrored);
+    for (const node of gone) this.#nodes.delete(node);
+    this.#tree = tree;
+    this.#shown = shown;
+    this.#streams = streams;
+    this.#uploads = uploads;
+    this.#settle();
+  }
+
+  #endLayers(of: number | string): void {
+    this.#layers.end(of);
+    this.#settle();
+  }
+
+  /** What was shown before the server said the same stays, and is what the server said. */
+  #settle(): void {
+    for (const [node, shown] of this.#layers.render(this.#shown) ?? []) {
+      const mirrored = this.#nodes.get(node);
+      if (mirrored !== undefined) this.#nodes.set(node, { ...mirrored, shown });
+      if (mirrored?.parent === outermost) this.#shown = shown;
+    }
+  }
+
+  #note(shown: object, node: NodeKey | null): void {
+    if (node !== null) this.#keys.set(shown, node);
+    if (this.#freeze) Object.freeze(shown);
+  }
+}
+
+/** Whether an envelope brings a whole tree. */
+function isWhole({ ops }: Envelope): boolean {
+  const [first] = ops;
+  return ops.length === 1 && first?.path === '' && first.op !== 'remove';
+}
+
+/** Whether an envelope brings nothing that others would have to know, too. */
+function isPrivate(envelope: Envelope): boolean {
+  return envelope.ops.length === 0 && envelope.stream_ops.length === 0;
+}
+
+function freezeDeep(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
+  Object.freeze(value);
+  Object.values(value).forEach(freezeDeep);
+}
+
+/** Entries are plain data. */
+const plain = { keyOf: () => undefined, before: () => undefined };
+
+/** The slots of nodes that are there. */
+function kept<T>(
+  slots: Slots<T>,
+  { isThere, isSure }: { readonly isThere: (node: NodeKey) => boolean; readonly isSure: boolean },
+): Slots<T> {
+  if (isSure && [...slots.values()].every(({ node }) => isThere(node))) return slots;
+  return new Map([...slots].filter(([, { node }]) => isThere(node)));
+}
+
+/** The nodes with a slot whose filling is another than before. */
+function* changed<T>(
+  before: Slots<T>,
+  after: Slots<T>,
+  of: (value: T | undefined) => unknown,
+): Generator<NodeKey> {
+  if (before === after) return;
+  for (const slots of [before, after]) {
+    for (const [slot, { node }] of slots) {
+      if (of(before.get(slot)?.value) !== of(after.get(slot)?.value)) yield node;
+    }
+  }
+}

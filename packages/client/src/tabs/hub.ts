@@ -123,9 +123,7 @@ export class StoreHub {
         this.#joined(news.response);
         break;
       case 'refused':
-        this.#refusal = news.refusal;
-        for (const { channel } of this.#joining) channel.refuse(news.refusal);
-        this.#joining.clear();
+        this.#refused(news.refusal);
         this.shut();
         break;
       case 'lost':
@@ -144,11 +142,8 @@ export class StoreHub {
 
   /** A channel wants to be joined: now, or when the leader's own is live. */
   join(channel: FollowerChannel, request: JoinRequest): void {
-    if (this.#refusal !== null) {
-      channel.refuse(this.#refusal);
-      return;
-    }
     this.#joining.add({ channel, request });
+    if (this.#refusal !== null) this.#refused(this.#refusal);
     this.#decide();
   }
 
@@ -169,6 +164,16 @@ export class StoreHub {
     else if (push.write === null) this.#ask(push, answer);
     else if (isRefusal(push.write)) answer('error', push.write.toResponse());
     else this.#write(from, { ...push, write: push.write }, answer);
+  }
+
+  #refused(refusal: Refusal): void {
+    this.#refusal = refusal;
+    for (const joining of this.#joining) {
+      // Who may read nothing may write: the leader joins again for that.
+      if (refusal.code === 'path_not_allowed' && isBlind(joining)) continue;
+      this.#joining.delete(joining);
+      joining.channel.refuse(refusal);
+    }
   }
 
   #joined(response: unknown): void {
@@ -220,11 +225,14 @@ export class StoreHub {
   }
 
   #serve(joining: Joining, has: { reply: JoinReply; image: ReplicaImage }): void {
-    const isBlind = joining.request.patterns?.length === 0;
+    const { channel } = joining;
+    const isServed = isBlind(joining) || has.image.patterns[0] === whole;
+    const isDenied = this.#store?.replica?.status().denied.includes(whole) === true;
     // All of it is on its way here.
-    if (!isBlind && has.image.patterns[0] !== whole) return;
+    if (!isServed && !isDenied) return;
     this.#joining.delete(joining);
-    if (isBlind) this.#beginBlind(joining.channel, { ...has, seq: has.image.seq });
+    if (!isServed) channel.refuse(refuse('path_not_allowed', { patterns: [whole] }));
+    else if (isBlind(joining)) this.#beginBlind(channel, { ...has, seq: has.image.seq });
     else this.#begin(joining, has);
   }
 
@@ -320,6 +328,11 @@ export class StoreHub {
       },
     );
   }
+}
+
+/** Wants to write, and to be told of nothing. */
+function isBlind({ request }: Joining): boolean {
+  return request.patterns?.length === 0;
 }
 
 function tell(outcome: Outcome, answer: Answer): void {

@@ -1,5 +1,6 @@
 import { type Client, type ClientOptions, memoryCache, type Store } from '@holdfast/client';
 import { tabs } from '@holdfast/client/tabs';
+import type { Principal } from '@holdfast/server';
 import { describe, expect, test } from 'vitest';
 import { Valve } from '../valve.ts';
 import { openWorld, type World } from '../world.ts';
@@ -21,6 +22,12 @@ class Profile {
   }
 
   async open(options: Partial<ClientOptions> = {}): Promise<Tab> {
+    const tab = this.sit(options);
+    await tab.store.ready;
+    return tab;
+  }
+
+  sit(options: Partial<ClientOptions> = {}): Tab {
     const valve = new Valve();
     const client = this.#world.client({
       tabs: tabs({ name: this.name }),
@@ -29,9 +36,7 @@ class Profile {
       link: valve,
       ...options,
     });
-    const store = client.store('acme/app');
-    await store.ready;
-    return { client, store, valve };
+    return { client, store: client.store('acme/app'), valve };
   }
 }
 
@@ -128,6 +133,28 @@ describe('tabs', () => {
     await b.store.put('x', 1).committed;
     await expect.poll(() => a.store.get('x')).toBe(1);
     expect(opened(a, b)).toEqual([1, 1]);
+  });
+
+  test('are told, each of them, that nothing may be read, and write all the same', async () => {
+    const subject: Principal = {
+      subject: 'u',
+      orgs: ['acme'],
+      scopes: new Set(['entries:read', 'entries:write']),
+      storeAccess: { mode: 'all' },
+      pathRules: [{ pattern: 'drop/**', allow: ['write'] }],
+      expiresAt: null,
+      tokenId: null,
+    };
+    await using world = await openWorld(async () => subject);
+    const profile = new Profile(world);
+    const denied = { code: 'path_not_allowed' };
+    const [a, b] = [profile.sit(), profile.sit()];
+    await expect(a.store.ready).rejects.toMatchObject(denied);
+    await expect(b.store.ready).rejects.toMatchObject(denied);
+    for (const { store } of [a, b]) {
+      const { seq } = await store.put('drop/x', 1, { blind: true }).committed;
+      expect(seq).toBeGreaterThan(0);
+    }
   });
 
   test('have a connection each where there are no locks', async () => {

@@ -21,3 +21,6 @@ export { countIn, entriesIn, MapRows, readIn } from './visible.ts';
 export { Span } from './history.ts';
 export { decideImport, type ImportedLeaf, type ImportRequest } from './import.ts';
 export { decideRollback, type RollbackRequest } from './rollback.ts';
+export { diff } from './patch/diff.ts';
+export { identityOf, isSameElement, isSameNode } from './patch/identity.ts';
+export { toWire, type Wire, WireError, type WirePath } from './patch/wire.ts';

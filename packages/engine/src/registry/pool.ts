@@ -59,7 +59,10 @@ export class Pool {
   }
 
   /** Keeps it for a while without being held: `firmMs` even above the cap (registry.md §5.3). */
-  keep(thing: Lasting, { ttlMs, firmMs }: { readonly ttlMs: number; readonly firmMs: number }): void {
+  keep(
+    thing: Lasting,
+    { ttlMs, firmMs }: { readonly ttlMs: number; readonly firmMs: number },
+  ): void {
     const now = this.#config.env.now();
     const stay = this.#stay(thing);
     stay.firmUntil = Math.max(stay.firmUntil, now + firmMs);

@@ -1,7 +1,17 @@
-import { asPath, isRefusal, type Json, type Request, type Write } from '@holdfast/protocol';
+import {
+  asPath,
+  isRefusal,
+  type Json,
+  type Leaf,
+  type Request,
+  type Write,
+} from '@holdfast/protocol';
 import fc from 'fast-check';
+import { type Fate, type Step, UndoHistory } from '@holdfast/engine/undo';
 import { expect, test } from 'vitest';
 import { Editor, places } from './editor.ts';
+
+const one: Leaf = { value: 1, type: 'integer', revision: 1 };
 
 const values: fc.Arbitrary<Json> = fc.constantFrom<Json>(
   1,
@@ -218,6 +228,41 @@ test('a write that is refused is no step, and an undo that is refused can be und
   expect([history.count('undo'), history.count('redo')]).toEqual([1, 0]);
   fates.write = 'refused';
   expect([history.count('undo'), history.count('redo')]).toEqual([0, 0]);
+});
+
+test('an undo that is refused after a new write gives its step back, in the order of the writes (P58)', () => {
+  const history = new UndoHistory(10);
+  const fates = new Map<string, Fate>();
+  const step = (name: string): Step => {
+    const changes = [{ path: asPath(name), before: undefined, after: one }];
+    return { roots: [asPath(name)], changes, fate: () => fates.get(name) ?? 'pending' };
+  };
+  const next = (): unknown => {
+    const plan = history.plan('undo', { leaf: () => one, below: () => [] });
+    history.drop('undo');
+    return plan !== null && !isRefusal(plan) ? plan.ops.map(({ path: at }) => at) : plan;
+  };
+  for (const name of ['a', 'b', 'c']) history.wrote(step(name));
+  history.took('undo', step('c-'));
+  history.took('undo', step('b-'));
+  history.wrote(step('d'));
+  fates.set('c-', 'committed');
+  expect([history.count('undo'), history.count('redo')]).toEqual([2, 0]);
+  fates.set('b-', 'refused');
+  expect([history.count('undo'), history.count('redo')]).toEqual([3, 0]);
+  expect([next(), next(), next(), next()]).toEqual([['d'], ['b'], ['a'], null]);
+});
+
+test('of an undo and a redo that are refused both the step is left (P58)', () => {
+  const history = new UndoHistory(10);
+  const fates = { undo: 'pending', redo: 'pending' } as { undo: Fate; redo: Fate };
+  const changes = [{ path: asPath('a'), before: undefined, after: one }];
+  history.wrote({ roots: [], changes, fate: () => 'committed' });
+  history.took('undo', { roots: [], changes, fate: () => fates.undo });
+  history.took('redo', { roots: [], changes, fate: () => fates.redo });
+  fates.undo = 'refused';
+  fates.redo = 'refused';
+  expect([history.count('undo'), history.count('redo')]).toEqual([1, 0]);
 });
 
 test('what was committed behind writes of others is not undone, but for totals and sets (P58)', () => {

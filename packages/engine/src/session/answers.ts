@@ -11,9 +11,25 @@ export class Answers {
   /** The number of the push at `#slots[0]`. */
   #base = 0;
 
+  /** Pushes whose answers wait for no other, by numbers below 0: their refs. */
+  readonly #apart = new Map<number, string | null>();
+  #lastApart = 0;
+
   /** How many pushes wait. */
   get size(): number {
-    return this.#slots.length - this.#head;
+    return this.#slots.length - this.#head + this.#apart.size;
+  }
+
+  /** Takes a push whose answer waits for no other (views.md §5.6), and gives its number. */
+  takeApart(ref: string | null): number {
+    this.#lastApart -= 1;
+    this.#apart.set(this.#lastApart, ref);
+    return this.#lastApart;
+  }
+
+  /** Whether the answer to a push waits for no other; then this was it. */
+  settleApart(slot: number): boolean {
+    return this.#apart.delete(slot);
   }
 
   /** Takes a push and gives its number. */
@@ -24,6 +40,7 @@ export class Answers {
 
   /** The ref of a push that waits for its answer; undefined: there is none of that number, or it is answered. */
   refOf(slot: number): string | null | undefined {
+    if (slot < 0) return this.#apart.get(slot);
     const found = this.#at(slot);
     return found === undefined || found.reply !== null ? undefined : found.ref;
   }

@@ -1,6 +1,7 @@
 import {
   type BadFrame,
   closeFrame,
+  errorFrame,
   type Frame,
   isBadFrame,
   type MonotonicMs,
@@ -15,7 +16,8 @@ import type { ListenerEffect, ListenerInput } from './types.ts';
 //                                             └──refuse──▶ (no channel)      shut, a second phx_join: from any state ──▶ (no channel)
 //
 // 1. A topic has at most one channel; a channel's number is never used again.
-// 2. Each push that reaches the host is answered at most once, and answers leave in the order of the pushes.
+// 2. Each push that reaches the host is answered at most once, and answers leave in the order of the pushes; on topics of
+//    views only those of commands and params do, and neither other answers nor a leave wait for them (views.md §5.6).
 // 3. Nothing of a channel is sent after its `left`, and nothing at all after `close`.
 // 4. What waits is bounded: frames before a decision, pushes without an answer, controls, channels.
 
@@ -124,7 +126,10 @@ export class Listener {
         this.#send(replyFrame(control(input.ref), input.status, input.response));
         break;
       case 'shut':
-        this.#end(this.#channels.get(input.channel));
+        this.#end(
+          this.#channels.get(input.channel),
+          input.failed === true ? errorFrame : closeFrame,
+        );
         break;
     }
   }
@@ -187,7 +192,7 @@ export class Listener {
     const channel = { id, topic, joinRef: ref, answers, held: [], leaving: false };
     this.#topics.set(topic, channel);
     this.#channels.set(id, channel);
-    this.#effects.push({ type: 'join', channel: id, topic, payload });
+    this.#effects.push({ type: 'join', channel: id, topic, joinRef: ref, payload });
   }
 
   #isFull(topic: string): boolean {
@@ -218,6 +223,10 @@ export class Listener {
   #deliver(channel: Channel, frame: Held): void {
     const { ref, topic } = frame;
     const { answers, joinRef } = channel;
+    if (isOfView(topic) && !isBadFrame(frame) && !isQueued(frame)) {
+      this.#deliverApart(channel, frame);
+      return;
+    }
     const slot = answers.take(ref);
     if (answers.size > (this.#config.maxUnanswered ?? 20_000)) {
       this.#close(1013, 'overload');
@@ -232,6 +241,21 @@ export class Listener {
       const { event, payload } = frame;
       this.#effects.push({ type: 'push', channel: channel.id, slot, event, payload });
     }
+  }
+
+  /** What waits for no command of its channel (views.md §5.6). */
+  #deliverApart(channel: Channel, { ref, event, payload }: Frame): void {
+    const { topic, joinRef, answers } = channel;
+    if (event === 'phx_leave') {
+      if (ref !== null) this.#send(replyFrame({ joinRef, ref, topic }, 'ok', {}));
+      this.#forget(channel);
+      this.#send(closeFrame(topic, joinRef));
+      this.#effects.push({ type: 'left', channel: channel.id, leave: payload });
+      return;
+    }
+    const slot = answers.takeApart(ref);
+    if (answers.size > (this.#config.maxUnanswered ?? 20_000)) this.#close(1013, 'overload');
+    else this.#effects.push({ type: 'push', channel: channel.id, slot, event, payload });
   }
 
   #accept(id: number, response: object): void {
@@ -268,10 +292,15 @@ export class Listener {
     const channel = this.#channels.get(input.channel);
     const ref = channel?.answers.refOf(input.slot);
     if (channel === undefined || ref === undefined) return;
-    const { joinRef, topic } = channel;
-    const reply = replyFrame({ joinRef, ref, topic }, input.status, input.response);
-    channel.answers.put(input.slot, reply);
-    this.#flush(channel);
+    const { joinRef, topic, answers } = channel;
+    const { slot, status, response, version } = input;
+    const reply = versioned(replyFrame({ joinRef, ref, topic }, status, response), version);
+    if (answers.settleApart(slot)) {
+      if (ref !== null) this.#send(reply);
+    } else {
+      answers.put(slot, reply);
+      this.#flush(channel);
+    }
   }
 
   #flush(channel: Channel): void {
@@ -281,11 +310,11 @@ export class Listener {
     if (channel.leaving && channel.answers.size === 0) this.#end(channel);
   }
 
-  /** Ends a channel with `phx_close` (§7.3). */
-  #end(channel: Channel | undefined): void {
+  /** Ends a channel with `phx_close` (§7.3), or as said. */
+  #end(channel: Channel | undefined, lastFrame = closeFrame): void {
     if (channel === undefined) return;
     this.#forget(channel);
-    this.#send(closeFrame(channel.topic, channel.joinRef));
+    this.#send(lastFrame(channel.topic, channel.joinRef));
     this.#effects.push({ type: 'left', channel: channel.id });
   }
 
@@ -315,6 +344,21 @@ export class Listener {
     this.#closed = true;
     this.#effects.push({ type: 'close', code, reason });
   }
+}
+
+/** Of a root of a view, or of a file on its way to one (views.md §3). */
+function isOfView(topic: string): boolean {
+  return topic.startsWith('musubi:') || topic.startsWith('musubi_upload:');
+}
+
+/** Whether a push of a view's channel is a task of its instance. */
+function isQueued({ event }: Frame): boolean {
+  return event === 'command' || event === 'params';
+}
+
+function versioned(reply: Frame, version: number | undefined): Frame {
+  if (version === undefined) return reply;
+  return { ...reply, payload: Object.assign({}, reply.payload, { version }) };
 }
 
 function control(ref: string): { joinRef: null; ref: string; topic: string } {

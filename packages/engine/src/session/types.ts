@@ -92,6 +92,8 @@ export type ListenerInput = { readonly now: MonotonicMs } & (
       readonly slot: number;
       readonly status: 'ok' | 'error';
       readonly response: object;
+      /** Of a view's instance, for clients of capver 4 (views.md §4.2). */
+      readonly version?: number;
     }
   /** The answer to a push on the `phoenix` topic (`access_token`). */
   | {
@@ -100,8 +102,11 @@ export type ListenerInput = { readonly now: MonotonicMs } & (
       readonly status: 'ok' | 'error';
       readonly response: object;
     }
-  /** The host ends a channel: archive, expiry, revocation (stores.md §7.3). */
-  | { readonly type: 'shut'; readonly channel: number }
+  /**
+   * The host ends a channel: archive, expiry, revocation (stores.md §7.3). `failed`: by `phx_error`, for clients take
+   * `phx_close` on a view's channel as final (views.md §2).
+   */
+  | { readonly type: 'shut'; readonly channel: number; readonly failed?: true }
 );
 
 export type ListenerEffect =
@@ -111,6 +116,7 @@ export type ListenerEffect =
       readonly type: 'join';
       readonly channel: number;
       readonly topic: string;
+      readonly joinRef: string;
       readonly payload: unknown;
     }
   | {
@@ -126,7 +132,10 @@ export type ListenerEffect =
       readonly event: string;
       readonly payload: unknown;
     }
-  /** The channel is gone (left, replaced, shut): nothing more may be sent to it. Said again where a gone one is accepted. */
-  | { readonly type: 'left'; readonly channel: number }
+  /**
+   * The channel is gone (left, replaced, shut): nothing more may be sent to it. Said again where a gone one is accepted.
+   * `leave`: what the client said when it left, on a view's topic.
+   */
+  | { readonly type: 'left'; readonly channel: number; readonly leave?: unknown }
   /** The conversation is over, all its channels included: no effect follows. */
   | { readonly type: 'close'; readonly code: number; readonly reason: string };

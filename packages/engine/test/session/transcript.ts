@@ -116,6 +116,15 @@ const listenerInputs: Readers<ListenerInput> = {
     channel: Number(channel),
     response: objectOf(response),
   }),
+  answerAt: ([channel, slot, version, response]) => ({
+    type: 'answer',
+    channel: Number(channel),
+    slot: Number(slot),
+    status: 'ok',
+    response: objectOf(response),
+    version: Number(version),
+  }),
+  fail: ([channel]) => ({ type: 'shut', channel: Number(channel), failed: true }),
   answer: ([channel, slot, status, response]) => ({
     type: 'answer',
     channel: Number(channel),

@@ -5,6 +5,7 @@ import {
   frameTuple,
   type HoldfastError,
   readFrame,
+  type Refusal,
   RejectedError,
 } from '@holdfast/protocol';
 import {
@@ -36,6 +37,8 @@ export type News =
 export interface Speaker {
   /** The payload of the next join. */
   joinPayload(): object;
+  /** Whether a refused join is not to be tried again; default: by the table of refusals. */
+  isFinal?(refusal: Refusal): boolean;
   hear(news: News): void;
 }
 
@@ -46,7 +49,13 @@ type Wish = DialerInput extends infer Input
   : never;
 
 /** A push as its topic makes it. */
-export type UplinkPush = { readonly id: string; readonly event: string; readonly payload: object };
+export type UplinkPush = {
+  readonly id: string;
+  readonly event: string;
+  readonly payload: object;
+  /** The answer may take its time. */
+  readonly patient?: boolean;
+};
 
 /** Does what the dialer says: the one socket of a client, for all its topics (stores.md §18 C16). */
 export class Uplink {
@@ -85,7 +94,8 @@ export class Uplink {
 
   join(topic: string, speaker: Speaker): void {
     this.#speakers.set(topic, speaker);
-    this.#step({ type: 'join', topic, payload: () => speaker.joinPayload() });
+    const isFinal = speaker.isFinal?.bind(speaker);
+    this.#step({ type: 'join', topic, payload: () => speaker.joinPayload(), isFinal });
   }
 
   leave(topic: string): void {
@@ -93,8 +103,8 @@ export class Uplink {
     this.#step({ type: 'leave', topic });
   }
 
-  rejoin(topic: string): void {
-    this.#step({ type: 'rejoin', topic });
+  rejoin(topic: string, leave?: object): void {
+    this.#step({ type: 'rejoin', topic, leave });
   }
 
   push(topic: string, push: UplinkPush): void {

@@ -110,11 +110,11 @@ export class Dialer {
   #takeWish(input: Extract<DialerInput, { topic: string }>): void {
     switch (input.type) {
       case 'join':
-        return this.#topics.want(input.topic, input.payload);
+        return this.#topics.want(input);
       case 'leave':
         return this.#topics.leave(input.topic);
       case 'rejoin':
-        return this.#topics.rejoin(input.topic);
+        return this.#topics.rejoin(input.topic, input.leave);
       case 'push':
         return this.#topics.push(input);
     }

@@ -28,6 +28,7 @@ type Topic = {
   readonly name: string;
   readonly backoff: Backoff;
   payload: () => object;
+  isFinal: ((refusal: Refusal) => boolean) | undefined;
   crashes: number;
   is: 'out' | 'waiting' | 'joining' | 'joined' | 'refused';
   /** Of the last join. */
@@ -67,12 +68,18 @@ export class Topics {
     for (const { id } of controls) this.#unavailable(id);
   }
 
-  want(name: string, payload: () => object): void {
-    const backoff = new Backoff();
-    const fresh: Topic = { name, backoff, payload, crashes: 0, is: 'out', joinRef: '', at: 0 };
-    const topic = this.#topics.get(name) ?? fresh;
+  want({ topic: name, payload, isFinal }: Extract<DialerInput, { readonly type: 'join' }>): void {
+    const asked = { payload, isFinal };
+    const fresh = {
+      name,
+      backoff: new Backoff(),
+      crashes: 0,
+      is: 'out',
+      joinRef: '',
+      at: 0,
+    } as const;
+    const topic: Topic = Object.assign(this.#topics.get(name) ?? { ...fresh }, asked);
     this.#topics.set(name, topic);
-    topic.payload = payload;
     if (topic.is === 'out' || topic.is === 'refused') this.#join(topic);
   }
 
@@ -85,10 +92,10 @@ export class Topics {
   }
 
   /** Ends this generation and begins another: at once, unless that was tried shortly before. */
-  rejoin(name: string): void {
+  rejoin(name: string, leave?: object): void {
     const topic = this.#topics.get(name);
     if (topic?.is !== 'joining' && topic?.is !== 'joined') return;
-    this.#sendLeave(topic);
+    this.#sendLeave(topic, leave);
     this.#endGeneration(topic);
     const isFirst = topic.backoff.failures === 0;
     const waitMs = topic.backoff.failed(this.#turn.random(), null);
@@ -96,7 +103,8 @@ export class Topics {
     else this.#wait(topic, waitMs);
   }
 
-  push({ topic, id, event, payload }: Extract<DialerInput, { readonly type: 'push' }>): void {
+  push(push: Extract<DialerInput, { readonly type: 'push' }>): void {
+    const { topic, id, event, payload, patient = false } = push;
     const joined = this.#topics.get(topic);
     const isControl = topic === phoenix;
     if (isControl && !this.#turn.isOpen) this.#unavailable(id);
@@ -104,7 +112,7 @@ export class Topics {
     if (!(isControl ? this.#turn.isOpen : joined?.is === 'joined')) return;
     const joinRef = joined?.joinRef ?? null;
     const ref = this.#turn.ref();
-    const by = this.#turn.now + replyMs;
+    const by = patient ? Infinity : this.#turn.now + replyMs;
     this.#unanswered.set(ref, { topic, id, by });
     this.#turn.remind(by);
     this.#turn.send({ joinRef, ref, topic, event, payload });
@@ -130,14 +138,12 @@ export class Topics {
 
   /** Whether a push has waited for too long (stores.md C7). */
   get isOverdue(): boolean {
-    const [oldest] = this.#unanswered.values();
-    return oldest !== undefined && oldest.by <= this.#turn.now;
+    return this.#answerBy <= this.#turn.now;
   }
 
   /** Reminds the turn of all that is to come. */
   remind(): void {
-    const [oldest] = this.#unanswered.values();
-    if (oldest !== undefined) this.#turn.remind(oldest.by);
+    this.#turn.remind(this.#answerBy);
     if (!this.#turn.isOpen) return;
     for (const { is, at } of this.#topics.values()) {
       if (is === 'waiting' || is === 'joining') this.#turn.remind(at);
@@ -150,6 +156,13 @@ export class Topics {
       topics: topics.map(({ name, is }) => ({ topic: name, state: is })),
       unanswered: this.#unanswered.size,
     };
+  }
+
+  /** By when the next answer has to be there. */
+  get #answerBy(): MonotonicMs {
+    // The oldest of those that are waited for with a limit.
+    for (const { by } of this.#unanswered.values()) if (by !== Infinity) return by;
+    return Infinity;
   }
 
   #join(topic: Topic): void {
@@ -189,7 +202,8 @@ export class Topics {
   #refused(topic: Topic, refusal: Refusal): void {
     const isCrash = refusal.code === 'join crashed' || refusal.code === 'internal_error';
     if (isCrash) topic.crashes += 1;
-    if (refusal.retry === 'later' || (isCrash && topic.crashes <= crashesMax)) {
+    const isPassing = refusal.retry === 'later' || (isCrash && topic.crashes <= crashesMax);
+    if (topic.isFinal === undefined ? isPassing : !topic.isFinal(refusal)) {
       this.#fail(topic, readDirected(refusal.details['retry_after_ms']));
     } else {
       topic.is = 'refused';
@@ -243,9 +257,9 @@ export class Topics {
     }
   }
 
-  #sendLeave({ name: topic, is, joinRef }: Topic): void {
+  #sendLeave({ name: topic, is, joinRef }: Topic, payload: object = {}): void {
     if (is !== 'joining' && is !== 'joined') return;
-    this.#turn.send({ joinRef, ref: this.#turn.ref(), topic, event: 'phx_leave', payload: {} });
+    this.#turn.send({ joinRef, ref: this.#turn.ref(), topic, event: 'phx_leave', payload });
   }
 
   /** A push of the connection itself has no generation to be made again in. */
@@ -264,13 +278,15 @@ function isOwn({ joinRef }: Pick<Frame, 'joinRef'>, topic: Topic): boolean {
 type Answer = {
   readonly status: 'ok' | 'error';
   readonly response: { readonly [field: string]: unknown };
+  readonly version?: unknown;
 };
 
 function readAnswer(payload: unknown): Answer | null {
   if (!isObject(payload)) return null;
-  const { status, response } = payload;
+  const { status, response, version } = payload;
   const isAnswer = (status === 'ok' || status === 'error') && isObject(response);
-  return isAnswer ? { status, response } : null;
+  if (!isAnswer) return null;
+  return version === undefined ? { status, response } : { status, response, version };
 }
 
 function isUnmatched({ status, response }: Answer): boolean {

@@ -19,18 +19,30 @@ export type DialerInput = { readonly now: MonotonicMs } & (
   | { readonly type: 'probed'; readonly verdict: 'unauthorized' | 'accepted' | 'unreachable' }
   /** The token source was asked: a token to go on with, or none. */
   | { readonly type: 'token'; readonly renewed: boolean }
-  /** Somebody wants the topic; `payload` is asked for at every join. */
-  | { readonly type: 'join'; readonly topic: string; readonly payload: () => object }
+  /**
+   * Somebody wants the topic; `payload` is asked for at every join, `isFinal` after each refusal. Default: by the table of
+   * refusals.
+   */
+  | {
+      readonly type: 'join';
+      readonly topic: string;
+      readonly payload: () => object;
+      readonly isFinal?: ((refusal: Refusal) => boolean) | undefined;
+    }
   | { readonly type: 'leave'; readonly topic: string }
-  /** Leave and join again under a new generation: a gap, a malformed frame. */
-  | { readonly type: 'rejoin'; readonly topic: string }
-  /** A push on a joined topic, or on `phoenix` (`access_token`). `id` is the caller's and comes back with the reply. */
+  /** Leave, with this payload, and join again under a new generation: a gap, a malformed frame. */
+  | { readonly type: 'rejoin'; readonly topic: string; readonly leave?: object | undefined }
+  /**
+   * A push on a joined topic, or on `phoenix` (`access_token`). `id` is the caller's and comes back with the reply, for
+   * which a patient caller waits as long as it likes.
+   */
   | {
       readonly type: 'push';
       readonly topic: string;
       readonly id: string;
       readonly event: string;
       readonly payload: object;
+      readonly patient?: boolean;
     }
 );
 
@@ -72,6 +84,8 @@ export type DialerEffect =
       readonly id: string;
       readonly status: 'ok' | 'error';
       readonly response: unknown;
+      /** Stands beside the response on the channels of views (views.md §4.2). */
+      readonly version?: unknown;
     }
   /** Send `tick` at this time; replaces the former one; null: never. */
   | { readonly type: 'wake'; readonly at: MonotonicMs | null };

@@ -24,6 +24,7 @@ export const house: House = {
     { room: 'engine', folder: 'presence', may: [] },
     { room: 'engine', folder: 'undo', may: ['data'] },
     { room: 'engine', folder: 'view', may: ['data'] },
+    { room: 'engine', folder: 'record', may: ['data'] },
     { room: 'server', folder: 'storage', may: [] },
     { room: 'server', folder: 'bus', may: [] },
     { room: 'server', folder: 'blobs', may: [] },

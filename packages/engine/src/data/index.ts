@@ -1,5 +1,5 @@
 export { apply, typeOfOp } from './apply.ts';
-export type { DecideContext, FileWrite, Intent } from './context.ts';
+export type { DecideContext, FileWrite, Intent, Mutator } from './context.ts';
 export {
   type Decision,
   decide,

@@ -41,6 +41,9 @@ export type Stamp = {
   readonly audience: Audience;
 };
 
+/** Called amid a step with what it changes; null: perhaps anything. Whoever is called reads nothing before the step ends. */
+export type Observe = (acts: readonly Act[] | null) => void;
+
 /** Where a path is subscribed to; where it is not, nobody needs to know what was there. */
 export type Hears = (path: Path) => boolean;
 

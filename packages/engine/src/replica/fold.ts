@@ -1,5 +1,6 @@
 import {
   type DeviceId,
+  type EpochMs,
   isRefusal,
   jsonEquals,
   type Op,
@@ -16,6 +17,7 @@ import {
   decide,
   type DecideContext,
   decideTransaction,
+  type Mutator,
   revisionAt,
   touches,
   type Tree,
@@ -29,6 +31,7 @@ import { ancestorsOf, overlaps, pathsOf, TouchedPaths } from './touched.ts';
 /** An own request as the view shows it. */
 type Shown = {
   readonly request: Request;
+  readonly createdAt: EpochMs;
   readonly touched: readonly Path[];
   /** As decided on the view, at revisions of its own; empty where it cannot be decided there now. */
   ops: readonly Op[];
@@ -42,6 +45,7 @@ type Shown = {
 export type Intention = {
   readonly opId: OpId;
   readonly request: Request;
+  readonly createdAt: EpochMs;
   readonly rebasedOver: Seq[];
 };
 
@@ -52,6 +56,7 @@ export type FoldConfig = {
   readonly deviceId: DeviceId;
   readonly hears: Hears;
   readonly ledger: Ledger | null;
+  readonly mutate: Mutator | undefined;
 };
 
 /** Which guards are judged here. */
@@ -59,6 +64,7 @@ type Judges = NonNullable<DecideContext['judges']>;
 
 // Steps of revisions between two seqs: an own, uncommitted op stands after all that is committed and before all that will be.
 const step = 2 ** -20;
+const bothModes = modeBits.all | modeBits.optimistic;
 
 /** What the next refold is to tell of: who did something, the leaves that it may concern, and where all of that is. */
 type Stale = {
@@ -123,21 +129,22 @@ export class Fold {
   }
 
   /** Shows a new request, or refuses it where it cannot hold (stores.md §18 C8). */
-  show({ opId, request, rebasedOver }: Intention): readonly Act[] | Refusal {
-    const ops = this.#decide(opId, request, (path, revision) => this.#isKnown(path, revision));
+  show(intention: Intention): readonly Act[] | Refusal {
+    const { opId, request, createdAt, rebasedOver } = intention;
+    const ops = this.#decide(intention, (path, revision) => this.#isKnown(path, revision));
     if (isRefusal(ops)) return ops;
     if (this.#view === this.#committed) this.#view = this.#committed.fork();
-    const shown: Shown = { request, touched: touches(request), ops, leaves: [], rebasedOver };
+    const touched = touches(request);
+    const shown: Shown = { request, createdAt, touched, ops, leaves: [], rebasedOver };
     this.#shown.set(opId, shown);
     this.#touched.add(shown.touched);
-    const audience = modeBits.all | modeBits.optimistic;
-    return this.#showOps(shown, { own: true, committed: false, audience });
+    return this.#showOps(shown, { own: true, committed: false, audience: bothModes });
   }
 
   /** Takes over a request of a former life; {@link refold} shows it as far as it can be. */
-  adopt({ opId, request, rebasedOver }: Intention): void {
+  adopt({ opId, request, createdAt, rebasedOver }: Intention): void {
     const touched = touches(request);
-    const shown: Shown = { request, touched, ops: [], leaves: [], rebasedOver };
+    const shown: Shown = { request, createdAt, touched, ops: [], leaves: [], rebasedOver };
     this.#shown.set(opId, shown);
     this.#touched.add(shown.touched);
     this.#spoil([]);
@@ -148,8 +155,7 @@ export class Fold {
     const shown = this.#forget(opId);
     if (shown === undefined) return;
     const { acts } = this.#spoil(shown.leaves);
-    const [seq, audience] =
-      'seq' in why ? [why.seq, modeBits.all] : [null, modeBits.all | modeBits.optimistic];
+    const [seq, audience] = 'seq' in why ? [why.seq, modeBits.all] : [null, bothModes];
     for (const { path, op: name } of shown.ops) {
       const op = 'seq' in why ? name : 'refused';
       acts.push({ path, op, seq, own: true, audience, previous: undefined, changes: [] });
@@ -315,7 +321,7 @@ export class Fold {
     this.#view = this.#shown.size === 0 ? this.#committed : this.#committed.fork();
     const stamp = { own: true, committed: false, audience: 0 };
     for (const [opId, shown] of this.#shown) {
-      const ops = this.#decide(opId, shown.request, () => false);
+      const ops = this.#decide({ ...shown, opId }, () => false);
       // What cannot be decided here and now shows nothing until the server has answered.
       shown.ops = isRefusal(ops) ? [] : ops;
       this.#showOps(shown, stamp);
@@ -328,15 +334,19 @@ export class Fold {
     return acts;
   }
 
-  #decide(opId: OpId, request: Request, judges: Judges): readonly Op[] | Refusal {
+  #decide(
+    { opId, request, createdAt }: Omit<Intention, 'rebasedOver'>,
+    judges: Judges,
+  ): readonly Op[] | Refusal {
     const context: DecideContext = {
       head: this.#cursor + 1,
       deviceId: this.#config.deviceId,
       opId,
       principal: null,
-      at: 0,
+      at: createdAt,
       judges,
       limits: this.limits,
+      ...(this.#config.mutate && { mutate: this.#config.mutate }),
     };
     const decision =
       request.op === 'transact'

@@ -1,3 +1,4 @@
+export type { Act, Observe } from './act.ts';
 export type { Listing, ListPage, ListQuery, ShownEntry } from './listing.ts';
 export { type OutboxLimits, outboxMax, type ReplicaConfig } from './parts.ts';
 export { Replica } from './replica.ts';

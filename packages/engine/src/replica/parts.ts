@@ -1,5 +1,6 @@
 import type { DeviceId, Glob, RequestLimits } from '@holdfast/protocol';
-import { Tree } from '../data/index.ts';
+import { type Mutator, Tree } from '../data/index.ts';
+import type { Observe } from './act.ts';
 import type { Extent } from './extent.ts';
 import type { Fold } from './fold.ts';
 import type { Ledger } from './ledger.ts';
@@ -21,6 +22,10 @@ export type ReplicaConfig = {
   readonly durable?: boolean;
   /** What may wait to be answered: how many requests, and how many bytes of JSON. Default: {@link outboxMax}. */
   readonly outboxMax?: OutboxLimits;
+  /** Runs the mutations of records; absent: none is known. */
+  readonly mutate?: Mutator;
+  /** Sees what changes. */
+  readonly observe?: Observe;
 };
 
 /** Limits on the unanswered requests of a store; beyond them writes are refused with `outbox_full`. */

@@ -67,8 +67,8 @@ export class Replica {
   #isSignalled = false;
 
   constructor(config: ReplicaConfig) {
-    const { image, limits, deviceId } = config;
-    const subscriptions = new Subscriptions();
+    const { image, limits, deviceId, mutate, observe } = config;
+    const subscriptions = new Subscriptions(observe);
     const ledger = config.durable === true ? new Ledger() : null;
     const hears = (path: Path): boolean => subscriptions.hears(path);
     const start = { tree: treeOf(config), cursor: image?.seq ?? 0, limits };
@@ -78,7 +78,7 @@ export class Replica {
         { patterns: image?.patterns ?? [], scope: image?.scope ?? null },
         config.patterns,
       ),
-      fold: new Fold({ deviceId, hears, ledger }, start),
+      fold: new Fold({ deviceId, hears, ledger, mutate }, start),
       subscriptions,
       ledger,
       emit: (effect) => this.#effects.push(effect),
@@ -106,6 +106,11 @@ export class Replica {
   /** What is shown at a path; the value is frozen, and the same object until it changes (stores.md §18 C10). */
   read(path: Path): Leaf | undefined {
     return show(this.#parts.fold, path);
+  }
+
+  /** What is committed at a path, own unanswered requests aside. */
+  committed(path: Path): Leaf | undefined {
+    return this.#parts.fold.committed.read(path);
   }
 
   /** As {@link read}, with its path, and whether an own unanswered request has a part in it. */

@@ -10,7 +10,7 @@ import {
   type Seq,
 } from '@holdfast/protocol';
 import { Matcher, type Range, type Tree } from '../data/index.ts';
-import { type Act, type Audience, looksEqual, modeBits } from './act.ts';
+import { type Act, type Audience, looksEqual, modeBits, type Observe } from './act.ts';
 import { rangeOf } from './listing.ts';
 import type { WatchEvent, WatchOptions } from './types.ts';
 
@@ -55,8 +55,14 @@ export class Subscriptions {
   readonly #matcher = new Matcher<Feed>();
   /** Those for which something waits. */
   readonly #dirty = new Set<Feed>();
+  readonly #observe: Observe | undefined;
   #dropped: number[] = [];
   #count = 0;
+
+  /** `observe` is called with everything that is told. */
+  constructor(observe?: Observe) {
+    this.#observe = observe;
+  }
 
   get size(): number {
     return this.#feeds.size;
@@ -97,6 +103,7 @@ export class Subscriptions {
 
   /** Queues the events of one commit, or of what else happened at once; `tree` is the state after it. */
   announce(acts: readonly Act[], tree: Tree): void {
+    if (acts.length > 0) this.#observe?.(acts);
     if (this.#feeds.size === 0) return;
     const notes = new Map<Feed, Map<Path, Note>>();
     for (const act of acts) this.#note(act, notes);
@@ -113,6 +120,7 @@ export class Subscriptions {
 
   /** Lets subscriptions hear how two states differ, before all that happens from now on. */
   compare(difference: Difference): void {
+    this.#observe?.(null);
     for (const feed of this.#feeds.values()) {
       const { mode, includeCurrent } = feed.options;
       const isNews = difference.op === 'resync' || includeCurrent;

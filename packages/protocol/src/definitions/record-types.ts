@@ -6,10 +6,14 @@ import type { ParamNames } from './template.ts';
 export type RecordValue = { readonly [field: string]: unknown };
 
 /** Whose an object is: no client's; the last writer's; or what merges two writers (records.md §12). */
-export type Authority = 'server' | 'lww' | Merge;
+export type Authority =
+  | 'server'
+  | 'lww'
+  // A method, so that the merge of any field is one.
+  | { merge(mine: unknown, theirs: unknown, base: unknown): unknown }['merge'];
 
 /** Merges what two have written; pure and deterministic (records.md §12). */
-export type Merge<V = never> = (mine: V, theirs: V, base: V | undefined) => V;
+export type Merge<V> = (mine: V, theirs: V, base: V | undefined) => V;
 
 /** Makes an object of another major one of the next, or of the one before. A method, so that a caller may name the shape. */
 export type Migration = { migrate(other: RecordValue): unknown }['migrate'];

@@ -1,0 +1,195 @@
+import {
+  asPath,
+  childPath,
+  escapeSegment,
+  isObject,
+  type Json,
+  jsonEquals,
+  type JsonObject,
+  type Mutate,
+  type MutationEnv,
+  type Path,
+  type RecordValue,
+  RejectedError,
+  setOwn,
+  type Write,
+} from '@holdfast/protocol';
+import { decodeStored, encodeStored, storedForm } from '@holdfast/protocol/record';
+import { inputOf, isWritable, mergeMutation, mutated, type Mutable, putBack } from './mutation.ts';
+
+/** A write of a record, as a caller asks for it (records.md §2). */
+export type RecordWrite =
+  | { readonly set: RecordValue }
+  | { readonly patch: RecordValue }
+  | { readonly increment: readonly string[]; readonly by: number }
+  | { readonly remove: true }
+  | { readonly mutate: string; readonly input: unknown };
+
+/** The object that a write is of. */
+export type Target = {
+  readonly def: Mutable & { readonly visibility: object | null };
+  readonly path: Path;
+  /** What is shown of it, as it is stored; undefined: nothing. */
+  readonly current: Json | undefined;
+  /** Nothing is known of it yet, so that what needs it waits for the authority. */
+  readonly isUnknown?: boolean;
+};
+
+/** What a write comes to (records.md §11.2): the ops of its request, and the object after them. No ops: nothing changes. */
+export type Composed = {
+  readonly ops: readonly (Write | Mutate)[];
+  readonly after: JsonObject | undefined;
+  /** The fields that it is about; null: all of them. */
+  readonly fields: readonly string[] | null;
+};
+
+/** Composes the request of a write. Throws a `RejectedError` for what does not pass; a mutation may throw what it likes. */
+export function compose(target: Target, write: RecordWrite, env: MutationEnv): Composed {
+  if ('set' in write) return composeSet(target, write.set);
+  if ('remove' in write) return composeRemove(target);
+  if (target.current === undefined && target.isUnknown !== true && !('mutate' in write)) {
+    throw new RejectedError('not_found', { path: target.path });
+  }
+  if ('patch' in write) return composePatch(target, write.patch);
+  if ('increment' in write) return composeIncrement(target, write);
+  return composeMutate(target, write, env);
+}
+
+function composeSet(target: Target, value: RecordValue): Composed {
+  const { def, path, current } = target;
+  const before = isObject(current) ? current : undefined;
+  if (def.authority === null && def.visibility === null) {
+    const { stored } = storedForm(def, value);
+    const isNoChange = before !== undefined && jsonEquals(before, stored);
+    return {
+      ops: isNoChange ? [] : [{ op: 'set', path, value: stored }],
+      after: stored,
+      fields: null,
+    };
+  }
+  const known = before && decodeStored(before);
+  const { stored } = storedForm(def, putBack(def, known, value));
+  const set = pick(stored, (field) => isWritable(def, field));
+  const unset = Object.keys(before ?? {}).filter(
+    (field) => isWritable(def, field) && !Object.hasOwn(stored, field),
+  );
+  return { ...composeFields(target, { set, unset }), fields: null };
+}
+
+function composePatch(target: Target, patch: RecordValue): Composed {
+  const { def, current } = target;
+  if (!isObject(patch)) throw new TypeError('patch needs an object of fields.');
+  const fields = Object.keys(patch).filter((field) => isWritable(def, field));
+  const unset = fields.filter((field) => patch[field] === undefined);
+  if (!isObject(current)) {
+    const set = encodeStored(pick(patch, (field) => fields.includes(field)));
+    return composeFields(target, { set: isObject(set) ? set : {}, unset });
+  }
+  const known = decodeStored(current);
+  const value = { ...(isObject(known) ? known : {}), ...pick(patch, (at) => fields.includes(at)) };
+  const { stored } = storedForm(def, value);
+  return composeFields(target, { set: pick(stored, (at) => fields.includes(at)), unset });
+}
+
+type Fields = { readonly set: JsonObject; readonly unset: readonly string[] };
+
+/** The request that sets some fields and removes others: a merge of the authority's where a field has one. */
+function composeFields(target: Target, { set, unset }: Fields): Composed {
+  const { def, path, current } = target;
+  const before = isObject(current) ? current : {};
+  const changed = pick(set, (field) => !isSame(before[field], set[field]));
+  const gone = unset.filter((field) => Object.hasOwn(before, field) || target.isUnknown === true);
+  const fields = [...Object.keys(changed), ...gone];
+  const after = afterFields(before, { set: changed, unset: gone });
+  if (fields.length === 0) return { ops: [], after, fields };
+  if (fields.some((field) => hasMerge(def, field))) {
+    const base = pick(before, (field) => fields.includes(field));
+    const value = { set: changed, unset: gone, base };
+    const merge: Mutate = { op: 'mutate', path, record: def.name, name: mergeMutation, value };
+    return { ops: [merge], after, fields };
+  }
+  const deletes = gone.map((field): Write => ({ op: 'delete', path: childPath(path, field) }));
+  const isMerging = Object.keys(changed).length > 0;
+  const merge: readonly Write[] = isMerging ? [{ op: 'merge', path, value: changed }] : [];
+  return { ops: [...merge, ...deletes], after, fields };
+}
+
+function composeRemove({ path, current, isUnknown }: Target): Composed {
+  const isNothing = current === undefined && isUnknown !== true;
+  return { ops: isNothing ? [] : [{ op: 'delete', path }], after: undefined, fields: null };
+}
+
+function composeIncrement(
+  { def, path, current }: Target,
+  { increment: way, by }: Extract<RecordWrite, { readonly increment: readonly string[] }>,
+): Composed {
+  const [field] = way;
+  if (field === undefined) throw new TypeError('increment needs a field.');
+  if (!isWritable(def, field)) throw new RejectedError('forbidden_field', { fields: [field] });
+  if (!Number.isFinite(by)) throw new RejectedError('increment_requires_number_value', { path });
+  const at = asPath([path, ...way.map(escapeSegment)].join('/'));
+  const write: Write = { op: 'increment', path: at, value: by };
+  const ops = by === 0 ? [] : [write];
+  if (!isObject(current)) return { ops, after: undefined, fields: [field] };
+  const after = incremented(current, way, by);
+  storedForm(def, decodeStored(after));
+  return { ops, after, fields: [field] };
+}
+
+function incremented(
+  object: JsonObject,
+  [key = '', ...rest]: readonly string[],
+  by: number,
+): JsonObject {
+  const member = Object.hasOwn(object, key) ? object[key] : undefined;
+  const copy: { [key: string]: Json } = { ...object };
+  if (rest.length > 0) setOwn(copy, key, incremented(isObject(member) ? member : {}, rest, by));
+  else setOwn(copy, key, (typeof member === 'number' ? member : 0) + by);
+  return copy;
+}
+
+function composeMutate(
+  { def, path, current, isUnknown }: Target,
+  { mutate: name, input }: Extract<RecordWrite, { readonly mutate: string }>,
+  env: MutationEnv,
+): Composed {
+  const mutation = Object.hasOwn(def.mutations, name) ? def.mutations[name] : undefined;
+  if (mutation === undefined) {
+    throw new RejectedError('unknown_mutation', { record: def.name, mutation: name });
+  }
+  inputOf(mutation.input, input);
+  const value = encodeStored(input ?? null);
+  const request: Mutate = { op: 'mutate', path, record: def.name, name, value };
+  const isWaiting = current === undefined && isUnknown === true;
+  const after = isWaiting ? undefined : mutated(def, current, { name, value, ...env });
+  if (current === undefined && after === undefined && !isWaiting) {
+    throw new RejectedError('not_found', { path });
+  }
+  const isNothing = current !== undefined && after !== undefined && jsonEquals(current, after);
+  return { ops: isNothing ? [] : [request], after, fields: null };
+}
+
+function afterFields(before: JsonObject, { set, unset }: Fields): JsonObject {
+  const after: { [field: string]: Json } = { ...before, ...set };
+  for (const field of unset) delete after[field];
+  return after;
+}
+
+function hasMerge({ authority }: Mutable, field: string): boolean {
+  return (
+    authority !== null && Object.hasOwn(authority, field) && typeof authority[field] === 'function'
+  );
+}
+
+function isSame(a: Json | undefined, b: Json | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : jsonEquals(a, b);
+}
+
+function pick<V>(
+  object: { readonly [key: string]: V },
+  keeps: (key: string) => boolean,
+): { readonly [key: string]: V } {
+  const picked: { [key: string]: V } = {};
+  for (const [key, value] of Object.entries(object)) if (keeps(key)) setOwn(picked, key, value);
+  return picked;
+}

@@ -1,0 +1,37 @@
+import {
+  isObject,
+  isReason,
+  type RecordDef,
+  type Refusal,
+  refuse,
+  RejectedError,
+  type Mutate,
+} from '@holdfast/protocol';
+import type { Mutator } from '../data/index.ts';
+import { mutated, writesTo } from './mutation.ts';
+
+/** Runs the mutations of these records where requests are decided (records.md §11.2). */
+export function mutatorOf(records: ReadonlyMap<string, RecordDef>): Mutator {
+  return (tree, request, { opId, at }) => {
+    const def = records.get(request.record);
+    if (def === undefined || def.match(request.path) === null) return unknown(request);
+    const current = tree.read(request.path)?.value;
+    try {
+      const after = mutated(def, current, { ...request, opId, now: at });
+      const isMap = isObject(current) || current === undefined;
+      return writesTo(request.path, isMap ? current : undefined, after);
+    } catch (error) {
+      return refusalOf(error);
+    }
+  };
+}
+
+function unknown({ record, path }: Mutate): Refusal {
+  return refuse('unknown_record', { record, path });
+}
+
+/** What was thrown, as a refusal. */
+export function refusalOf(error: unknown): Refusal {
+  const isSaid = error instanceof RejectedError && isReason(error.code);
+  return isSaid ? refuse(error.code, error.details) : refuse('internal_error');
+}

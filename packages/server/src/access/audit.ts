@@ -17,6 +17,7 @@ export type Act = {
     | 'token.revoked'
     | 'webhook.created'
     | 'webhook.reactivated'
+    | 'webhook.replayed'
     | 'webhook.removed';
   readonly org: string;
   /** null: the operator, by the program that the server is part of. */

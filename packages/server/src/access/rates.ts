@@ -18,9 +18,15 @@ export type Charge = {
 
 type Kind = 'write' | 'read' | 'join';
 
+type Cost = { readonly cost: number; readonly wait?: ((ms: number) => void) | undefined };
+
 type Bucket = { tokens: number; at: number; readonly perMs: number; readonly burst: number };
 
 const BUCKETS_MAX = 10_000;
+/** So much of what is yet to come may be used by those who are kept waiting for it (stores.md §10.6)… */
+const CREDIT_MS = 5000;
+/** …unless a single write would have to wait for longer than this: then a refusal says more. */
+const CREDIT_WRITE_MS = 500;
 
 /** A bucket of tokens per token, or per subject where there is none, over all surfaces (stores.md §12.2). */
 export class Rates {
@@ -36,30 +42,31 @@ export class Rates {
 
   /**
    * The verdict on a write that costs so many ops. It is asked for only of what is no repeat, and charged once however
-   * often it is asked.
+   * often it is asked. Who gives `wait` may be ahead of its rate a little, and hears for how long to read nothing instead.
    */
-  write(principal: Principal, cost: number): () => Refusal | null {
+  write(principal: Principal, cost: number, wait?: (ms: number) => void): () => Refusal | null {
     let verdict: Refusal | null | undefined;
     return () => {
-      if (verdict === undefined) verdict = this.#charge(principal, 'write', cost).refusal;
+      if (verdict !== undefined) return verdict;
+      verdict = this.#charge(principal, 'write', { cost, wait }).refusal;
       return verdict;
     };
   }
 
   read(principal: Principal): Charge {
-    return this.#charge(principal, 'read', 1);
+    return this.#charge(principal, 'read', { cost: 1 });
   }
 
   join(principal: Principal): Refusal | null {
-    return this.#charge(principal, 'join', 1).refusal;
+    return this.#charge(principal, 'join', { cost: 1 }).refusal;
   }
 
   /** Where the bucket of writes stands. */
   writes(principal: Principal): RateStanding | null {
-    return this.#charge(principal, 'write', 0).standing;
+    return this.#charge(principal, 'write', { cost: 0 }).standing;
   }
 
-  #charge(principal: Principal, kind: Kind, cost: number): Charge {
+  #charge(principal: Principal, kind: Kind, { cost, wait }: Cost): Charge {
     const bucket = this.#bucket(principal, kind);
     if (bucket === null) return { refusal: null, standing: null };
     const now = this.#now();
@@ -67,14 +74,16 @@ export class Rates {
     bucket.at = now;
     // It would never pass, so it is not told to wait.
     const isTooMuch = cost > bucket.burst;
-    const passes = !isTooMuch && bucket.tokens >= cost;
+    const mayOwe = wait !== undefined && bucket.perMs * CREDIT_WRITE_MS >= 1;
+    const credit = mayOwe ? CREDIT_MS * bucket.perMs : 0;
+    const passes = !isTooMuch && bucket.tokens + credit >= cost;
     if (passes) bucket.tokens -= cost;
+    if (passes && bucket.tokens < 0) wait?.(Math.ceil(-bucket.tokens / bucket.perMs));
     const standing = standingOf(bucket);
     if (passes) return { refusal: null, standing };
-    const wait = Math.max(1, Math.ceil((cost - bucket.tokens) / bucket.perMs));
     const refusal = isTooMuch
       ? refuse('too_many_ops', { limit: bucket.burst })
-      : refuse('rate_limited', { retry_after_ms: wait });
+      : refuse('rate_limited', { retry_after_ms: untilHas(bucket, cost) });
     return { refusal, standing };
   }
 
@@ -99,8 +108,16 @@ export class Rates {
   }
 }
 
+function untilHas({ tokens, perMs }: Bucket, cost: number): number {
+  return Math.max(1, Math.ceil((cost - tokens) / perMs));
+}
+
 function standingOf({ tokens, perMs, burst }: Bucket): RateStanding {
-  return { limit: burst, remaining: Math.floor(tokens), resetMs: (burst - tokens) / perMs };
+  return {
+    limit: burst,
+    remaining: Math.max(0, Math.floor(tokens)),
+    resetMs: (burst - tokens) / perMs,
+  };
 }
 
 function rateOf(limits: RateLimits, kind: Kind): { perMinute: number; burst: number } {

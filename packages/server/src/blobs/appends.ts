@@ -37,6 +37,11 @@ export class Turn {
 export class Appends {
   readonly #running = new Map<UploadId, { readonly turn: Turn; readonly ended: Promise<void> }>();
 
+  /** A turn that adds nothing: whoever finishes an upload must not be interrupted by who adds to it, or finishes it too. */
+  alone<T>(upload: UploadId, use: () => Promise<T>): Promise<T> {
+    return this.run(upload, nothing(), use);
+  }
+
   async run<T>(
     upload: UploadId,
     bytes: AsyncIterable<Uint8Array>,
@@ -60,6 +65,10 @@ export class Appends {
 }
 
 const idle = (): void => undefined;
+
+async function* nothing(): AsyncIterable<Uint8Array> {
+  // Only the turn is wanted.
+}
 
 function superseded(): BlobError {
   return new BlobError('superseded', 'Another request goes on with this upload.');

@@ -192,6 +192,21 @@ const cases: readonly Case[] = [
     },
   },
   {
+    name: 'several that finish the same upload at once all have its blob, and what goes on with it touches nothing',
+    async run(blobs) {
+      const bytes = noise(400_000);
+      const hash = hashOf(bytes);
+      await blobs.append(upload, 0, from(bytes));
+      const finishing = [blobs.finish(upload, hash), blobs.finish(upload, hash)];
+      const late = blobs.append(upload, bytes.byteLength, from(bytesOf('more')));
+      await assert.rejects(late, because('offset'));
+      assert.deepEqual(await Promise.all(finishing), [bytes.byteLength, bytes.byteLength]);
+      assert.equal(await blobs.finish(upload, hash), bytes.byteLength);
+      assert.equal(await blobs.received(upload), 0);
+      assert((await contentOf(blobs, hash)).equals(bytes));
+    },
+  },
+  {
     name: 'the same content twice is one blob, and uploads do not mix',
     async run(blobs) {
       await blobs.append(other, 0, from(bytesOf('other')));

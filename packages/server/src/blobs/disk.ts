@@ -69,10 +69,11 @@ class DiskBlobs implements Blobs {
   async append(upload: UploadId, from: number, bytes: AsyncIterable<Uint8Array>): Promise<number> {
     const name = this.#uploadFile(upload);
     return this.#appends.run(upload, bytes, async (turn) => {
-      await onDisk(() => mkdir(this.#uploads, { recursive: true }));
-      const file = await onDisk(() => open(name, 'a'));
+      const received = (await sizeOf(name)) ?? 0;
+      if (from !== received) throw wrongOffset(from, received);
+      const file = await this.#begin(name);
       try {
-        return await this.#write(upload, { file, from }, turn);
+        return await this.#write(upload, { file, received }, turn);
       } finally {
         await file.close();
       }
@@ -80,11 +81,18 @@ class DiskBlobs implements Blobs {
   }
 
   async finish(upload: UploadId, hash: BlobHash): Promise<number | null> {
+    digitsOf(hash);
+    return this.#appends.alone(upload, () => this.#finish(upload, hash));
+  }
+
+  async #finish(upload: UploadId, hash: BlobHash): Promise<number | null> {
     const from = this.#uploadFile(upload);
     const to = this.#blobFile(hash);
     const size = await this.received(upload);
-    // An upload of nothing may never have been begun.
-    if (size === 0) await this.append(upload, 0, nothing());
+    // Somebody else has finished it, or it is of nothing and may never have been begun.
+    const finished = size === 0 ? await this.stat(hash) : null;
+    if (finished !== null) return finished;
+    if (size === 0) await (await this.#begin(from)).close();
     if ((await this.#digestOf(upload, size)) !== digitsOf(hash)) {
       await this.delete(upload);
       return null;
@@ -119,14 +127,16 @@ class DiskBlobs implements Blobs {
     }
   }
 
+  async #begin(name: string): Promise<FileHandle> {
+    await onDisk(() => mkdir(this.#uploads, { recursive: true }));
+    return onDisk(() => open(name, 'a'));
+  }
+
   async #write(
     upload: UploadId,
-    at: { readonly file: FileHandle; readonly from: number },
+    { file, received }: { readonly file: FileHandle; readonly received: number },
     turn: Turn,
   ): Promise<number> {
-    const { file, from } = at;
-    const received = (await onDisk(() => file.stat())).size;
-    if (from !== received) throw wrongOffset(from, received);
     const hash = this.#digestAt(upload, received);
     let size = received;
     try {
@@ -257,8 +267,4 @@ function ioError(error: unknown): BlobError {
 
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-}
-
-async function* nothing(): AsyncIterable<Uint8Array> {
-  // An upload of no bytes.
 }

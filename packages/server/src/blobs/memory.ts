@@ -56,13 +56,21 @@ class MemoryBlobs implements Blobs {
   }
 
   async finish(upload: UploadId, hash: BlobHash): Promise<number | null> {
-    const digits = digitsOf(hash);
+    digitsOf(hash);
     uploadDigits(upload);
-    const { pieces, size } = this.#uploads.get(upload) ?? { pieces: [], size: 0 };
+    return this.#appends.alone(upload, async () => this.#finish(upload, hash));
+  }
+
+  #finish(upload: UploadId, hash: BlobHash): number | null {
+    const begun = this.#uploads.get(upload);
+    // Somebody else may have finished it.
+    const finished = begun === undefined ? this.#blobs.get(hash) : undefined;
+    if (finished !== undefined) return finished.size;
+    const { pieces, size } = begun ?? { pieces: [], size: 0 };
     this.#uploads.delete(upload);
     const digest = createHash('sha256');
     for (const piece of pieces) digest.update(piece);
-    if (digest.digest('hex') !== digits) return null;
+    if (digest.digest('hex') !== digitsOf(hash)) return null;
     if (!this.#blobs.has(hash)) this.#blobs.set(hash, { pieces, size, at: this.#now() });
     return size;
   }

@@ -35,7 +35,8 @@ export class BlobError extends Error {
  * - **Durability.** What `append` and `finish` resolved with survives the death of the process; and of the machine, where
  *   the medium can promise that. A driver without a medium of its own says so.
  * - **Order.** One append at a time for each upload: a later one ends the earlier, which rejects as `superseded`. So a
- *   client whose connection hangs goes on by another.
+ *   client whose connection hangs goes on by another. Finishing takes its turn among them, and is not ended; who finishes
+ *   what another one has just finished gets the same answer.
  * - **Memory.** Bytes are streamed both ways: what is held does not grow with the blob, and a slow reader or medium slows
  *   the other end down.
  * - **Failure.** Methods reject with {@link BlobError}; names that are not of the right form are a RangeError. What is not

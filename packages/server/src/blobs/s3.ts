@@ -90,8 +90,16 @@ class S3Blobs implements Blobs {
   }
 
   async finish(upload: UploadId, hash: BlobHash): Promise<number | null> {
+    digitsOf(hash);
+    return this.#appends.alone(upload, () => this.#finish(upload, hash));
+  }
+
+  async #finish(upload: UploadId, hash: BlobHash): Promise<number | null> {
     const Key = this.#blobKey(hash);
     const pieces = await this.#piecesOf(upload);
+    // Somebody else may have finished it.
+    const finished = pieces.length === 0 ? await this.stat(hash) : null;
+    if (finished !== null) return finished;
     const size = sizeOf(pieces);
     const right = await this.#assemble(pieces, { Key, size, digest: digitsOf(hash) });
     await this.#deleteAll(pieces);

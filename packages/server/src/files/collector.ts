@@ -1,5 +1,6 @@
 import { type BlobHash, isBlobHash, type KeptBytes } from '../blobs/index.ts';
 import type { FilesRoom } from './room.ts';
+import type { Unfinished } from './unfinished.ts';
 
 /** How long what an upload has received is kept (stores.md §15.5.2). */
 const uploadGraceMs = 24 * 3_600_000;
@@ -12,13 +13,15 @@ const sweepMs = 3_600_000;
  */
 export class Collector {
   readonly #room: FilesRoom;
+  readonly #unfinished: Unfinished;
   readonly #burials = new Map<BlobHash, Promise<void>>();
   #stopped = false;
   #timer: unknown = null;
   #sweep: Promise<number> | null = null;
 
-  constructor(room: FilesRoom) {
+  constructor(room: FilesRoom, unfinished: Unfinished) {
     this.#room = room;
+    this.#unfinished = unfinished;
   }
 
   /** Sweeps once an hour from now on. */
@@ -54,10 +57,13 @@ export class Collector {
 
   async #sweepAll(): Promise<number> {
     let deleted = 0;
+    const uploads: KeptBytes[] = [];
     for await (const kept of this.#room.blobs.list()) {
-      if (this.#stopped) break;
+      if (this.#stopped) return deleted;
       if (await this.#look(kept)) deleted += 1;
+      else if (!isBlobHash(kept.name)) uploads.push(kept);
     }
+    this.#unfinished.inherit(uploads);
     return deleted;
   }
 
@@ -66,6 +72,7 @@ export class Collector {
     if (!isBlobHash(name)) {
       if (at > clock.wall() - uploadGraceMs) return false;
       await blobs.delete(name);
+      this.#unfinished.done(name);
       return true;
     }
     if ((await storage.files.condemn(name)) !== 'condemned') return false;

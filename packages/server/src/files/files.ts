@@ -12,9 +12,11 @@ import { BlobError, type ByteRange, isBlobHash } from '../blobs/index.ts';
 import { contentOf } from '../storage/batch.ts';
 import { type FileContent, type FilePlace, StorageError, type StoreRow } from '../storage/port.ts';
 import { Collector } from './collector.ts';
-import { FileTooLarge, Intake, type KeptContent } from './intake.ts';
+import { Intake, type KeptContent } from './intake.ts';
 import { filesNamedBy, type NamedFile } from './named.ts';
+import { ContentRefused } from './refused.ts';
 import type { FilesRoom } from './room.ts';
+import { Unfinished } from './unfinished.ts';
 
 const retryMs = 1000;
 const atOnce = 64;
@@ -42,8 +44,9 @@ export class Files {
 
   constructor(room: FilesRoom) {
     this.#room = room;
-    this.collector = new Collector(room);
-    this.intake = new Intake(room, this.collector);
+    const unfinished = new Unfinished(room);
+    this.collector = new Collector(room, unfinished);
+    this.intake = new Intake(room, this.collector, unfinished);
   }
 
   /** Judges the files that a request names; null at once for the many that name none. */
@@ -124,7 +127,7 @@ export class Files {
 
   /** What a client is told of a medium that failed; anything else is a bug and goes on. */
   refusalOf(error: unknown): Refusal {
-    if (error instanceof FileTooLarge) return error.refusal;
+    if (error instanceof ContentRefused) return error.refusal;
     const isSuperseded = error instanceof BlobError && error.reason === 'superseded';
     if (!(error instanceof BlobError || error instanceof StorageError)) throw error;
     if (!isSuperseded) this.#room.report('files are not available', error);

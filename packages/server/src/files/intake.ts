@@ -1,9 +1,11 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { type Refusal, refuse } from '@holdfast/protocol';
+import { createHash } from 'node:crypto';
+import { refuse } from '@holdfast/protocol';
 import { BlobError, type BlobHash, type UploadId } from '../blobs/index.ts';
 import type { FileContent } from '../storage/port.ts';
 import type { Collector } from './collector.ts';
+import { ContentRefused } from './refused.ts';
 import type { FilesRoom } from './room.ts';
+import type { Unfinished } from './unfinished.ts';
 
 /** Content that is kept now, and that the store may name. */
 export type KeptContent = FileContent & { readonly hash: BlobHash };
@@ -22,17 +24,6 @@ export type PieceOutcome =
   | { readonly status: 'digest_mismatch' }
   | { readonly status: 'kept'; readonly content: KeptContent };
 
-/** Content larger than files may be. */
-export class FileTooLarge extends Error {
-  readonly refusal: Refusal;
-
-  constructor(limit: number) {
-    super('The file is too large.');
-    this.name = 'FileTooLarge';
-    this.refusal = refuse('file_too_large', { limit });
-  }
-}
-
 /**
  * Takes content in: whole, as a stream, or in pieces. What is kept is durable and noted as uploaded to the store before
  * anything names it; nothing names it before a commit does (stores.md §14.2).
@@ -40,10 +31,12 @@ export class FileTooLarge extends Error {
 export class Intake {
   readonly #room: FilesRoom;
   readonly #collector: Collector;
+  readonly #unfinished: Unfinished;
 
-  constructor(room: FilesRoom, collector: Collector) {
+  constructor(room: FilesRoom, collector: Collector, unfinished: Unfinished) {
     this.#room = room;
     this.#collector = collector;
+    this.#unfinished = unfinished;
   }
 
   /** Keeps bytes that are in memory already. */
@@ -52,7 +45,7 @@ export class Intake {
     const content = { hash, size: bytes.byteLength };
     await this.#note(storeId, content);
     if ((await this.#room.blobs.stat(hash)) !== null) return content;
-    const upload = drawUpload();
+    const upload = this.#unfinished.draw(storeId);
     await this.#room.blobs.append(upload, 0, once(bytes));
     return this.#finish(upload, content);
   }
@@ -64,13 +57,16 @@ export class Intake {
     expected: BlobHash | null,
   ): Promise<KeptContent | null> {
     const { blobs, limits } = this.#room;
-    const upload = drawUpload();
+    const upload = this.#unfinished.draw(storeId);
     const digest = createHash('sha256');
     try {
       const size = await blobs.append(
         upload,
         0,
-        limited(bytes, { max: limits.max_file_bytes, note: (piece) => digest.update(piece) }),
+        limited(bytes, limits.max_file_bytes, (piece, held) => {
+          this.#unfinished.grow(upload, held);
+          digest.update(piece);
+        }),
       );
       const hash: BlobHash = `sha256:${digest.digest('hex')}`;
       if (expected !== null && hash !== expected) return null;
@@ -80,6 +76,7 @@ export class Intake {
       await blobs.delete(upload).catch((error: unknown) => {
         this.#room.report('an upload that failed was not deleted', error);
       });
+      this.#unfinished.done(upload);
     }
   }
 
@@ -91,8 +88,8 @@ export class Intake {
   ): Promise<PieceOutcome> {
     const { blobs, limits, storage } = this.#room;
     const { storeId, hash } = key;
-    if (total > limits.max_file_bytes) throw new FileTooLarge(limits.max_file_bytes);
-    const upload = uploadOf(key);
+    if (total > limits.max_file_bytes) throw tooLarge(limits.max_file_bytes);
+    const upload = this.#unfinished.nameOf(storeId, key.subject, hash);
     if (piece === null && (await storage.files.held(storeId, hash)) === total) {
       await this.#note(storeId, { hash, size: total });
       if ((await blobs.stat(hash)) === total) {
@@ -104,6 +101,7 @@ export class Intake {
     if (received < total) return { status: 'received', received };
     await this.#note(storeId, { hash, size: total });
     const size = await blobs.finish(upload, hash);
+    this.#unfinished.done(upload);
     return size === total
       ? { status: 'kept', content: { hash, size } }
       : { status: 'digest_mismatch' };
@@ -117,7 +115,10 @@ export class Intake {
     const { blobs } = this.#room;
     if (piece === null) return this.#standing(upload);
     try {
-      const bytes = limited(piece.bytes, { max: total - piece.from });
+      const { from } = piece;
+      const bytes = limited(piece.bytes, total - from, (_piece, held) =>
+        this.#unfinished.grow(upload, from + held),
+      );
       return await blobs.append(upload, piece.from, bytes);
     } catch (error) {
       if (!(error instanceof BlobError) || error.reason !== 'offset') throw error;
@@ -156,14 +157,8 @@ export class Intake {
   }
 }
 
-function drawUpload(): UploadId {
-  return `upload:${randomBytes(32).toString('hex')}`;
-}
-
-/** Always the same for the same key, so that it is found again after a restart. */
-function uploadOf({ storeId, subject, hash }: PieceKey): UploadId {
-  const text = JSON.stringify([storeId, subject, hash]);
-  return `upload:${createHash('sha256').update(text).digest('hex')}`;
+function tooLarge(limit: number): ContentRefused {
+  return new ContentRefused(refuse('file_too_large', { limit }));
 }
 
 async function* nothing(): AsyncIterable<Uint8Array> {
@@ -174,15 +169,17 @@ async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes;
 }
 
+/** Tells of each piece before it is kept, and how much is held with it. */
 async function* limited(
   bytes: AsyncIterable<Uint8Array>,
-  { max, note }: { readonly max: number; readonly note?: (piece: Uint8Array) => void },
+  max: number,
+  note: (piece: Uint8Array, held: number) => void,
 ): AsyncIterable<Uint8Array> {
-  let size = 0;
+  let held = 0;
   for await (const piece of bytes) {
-    size += piece.byteLength;
-    if (size > max) throw new FileTooLarge(max);
-    note?.(piece);
+    held += piece.byteLength;
+    if (held > max) throw tooLarge(max);
+    note(piece, held);
     yield piece;
   }
 }

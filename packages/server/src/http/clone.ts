@@ -11,6 +11,7 @@ import {
 import type { Hono } from 'hono';
 
 import type { LoadChunk, StoreRow } from '../storage/port.ts';
+import type { Acts } from './acts.ts';
 import { noteAct } from './audit.ts';
 import { readObject } from './body.ts';
 import type { HttpDeps } from './deps.ts';
@@ -22,28 +23,30 @@ import { invalidStore, newStore, refusedStore } from './stores.ts';
 const CHUNK_ROWS = 500;
 
 /** `POST …/clone`: another store of the org that begins as this one is now, leases aside (stores.md §13.4.4). */
-export function routeClone(app: Hono, deps: HttpDeps): void {
+export function routeClone(app: Hono, deps: HttpDeps, acts: Acts): void {
   app.post('/api/stores/:org/:store/clone', async (c) => {
     const principal = await identify(deps, c);
     const source = await storeOf(deps, c, principal);
     needScope(principal, 'stores:clone');
     if ((principal.pathRules ?? null) !== null) throw refused(refuse('path_not_allowed'));
     const body = await readObject(c.req.raw, deps.limits.max_json_body);
-    const name = readName(body['name'], source);
-    const { tree, seq } = await deps.withStore(source.id, (store) => store.view());
-    const wanted = newStore(deps, { name, expiresAt: null });
-    const row = await deps.storage.stores.seed(wanted, stateOf(tree, seq));
-    if (row === null) throw await refusedStore(deps, name);
-    const details = { source: source.name };
-    await noteAct(deps, principal, { act: 'store.cloned', store: row, details });
-    const store = {
-      id: row.id,
-      name: row.name.slice(row.name.indexOf('/') + 1),
-      full_name: row.name,
-      incarnation: row.incarnation,
-      store_seq: seq,
-    };
-    return c.json({ ok: true, store }, 201);
+    return acts.perform(c, { principal, body }, async () => {
+      const name = readName(body['name'], source);
+      const { tree, seq } = await deps.withStore(source.id, (store) => store.view());
+      const wanted = newStore(deps, { name, expiresAt: null });
+      const row = await deps.storage.stores.seed(wanted, stateOf(tree, seq));
+      if (row === null) throw await refusedStore(deps, name);
+      const details = { source: source.name };
+      await noteAct(deps, principal, { act: 'store.cloned', store: row, details });
+      const store = {
+        id: row.id,
+        name: row.name.slice(row.name.indexOf('/') + 1),
+        full_name: row.name,
+        incarnation: row.incarnation,
+        store_seq: seq,
+      };
+      return c.json({ ok: true, store }, 201);
+    });
   });
 }
 

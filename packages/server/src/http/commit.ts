@@ -14,6 +14,8 @@ export type Wanted = {
   /** What makes two requests the same, for the Idempotency-Key. */
   readonly same: object;
   readonly forced?: boolean;
+  /** The request was charged for what came before the commit. */
+  readonly isPaid?: boolean;
 };
 
 /** The answer, and whether it is that of an earlier request with the same key. */
@@ -43,16 +45,11 @@ export class Committer {
   }
 
   async #commit(c: Context, store: OpenStore, wanted: Wanted): Promise<Outcome> {
-    const key = c.req.header('idempotency-key');
+    const key = keyOf(c);
     const deviceId = deviceOf(c, wanted.principal);
-    if (key === undefined) {
+    if (key === null) {
       const reply = await this.#write(store, wanted, { deviceId, opId: this.#deps.newId() });
       return { reply: accepted(reply), replayed: false };
-    }
-    if (!keySyntax.test(key)) {
-      throw new Problem(400, 'invalid_params', {
-        detail: 'An Idempotency-Key has 1 to 128 printable characters.',
-      });
     }
     const running = `${store.row.id} ${deviceId} ${key}`;
     if (this.#running.has(running)) throw new Problem(409, 'idempotency_in_progress');
@@ -95,7 +92,7 @@ export class Committer {
 
   async #write(
     store: OpenStore,
-    { principal, request, same, forced = false }: Wanted,
+    { principal, request, same, forced = false, isPaid = false }: Wanted,
     id: RequestId,
   ): Promise<WriteReply | Refusal> {
     const files = await this.#judge(store, { principal, request });
@@ -104,12 +101,21 @@ export class Committer {
       fingerprint: fingerprint(same),
       principal: principal.subject,
       request,
-      rate: this.#deps.rates.write(principal, costOf(request)),
+      rate: this.#deps.rates.write(principal, isPaid ? 0 : costOf(request)),
       files,
       forced,
       ...(principal.pathRules && { grants: grantsOf(principal.pathRules) }),
     });
   }
+}
+
+/** The Idempotency-Key of a request, if it has one. */
+export function keyOf(c: Context): string | null {
+  const key = c.req.header('idempotency-key') ?? null;
+  if (key === null || keySyntax.test(key)) return key;
+  throw new Problem(400, 'invalid_params', {
+    detail: 'An Idempotency-Key has 1 to 128 printable characters.',
+  });
 }
 
 /** Where a repeat is told to be one. */

@@ -6,13 +6,18 @@ import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as turn } from 'node:timers/promises';
 import { entriesIn } from '@holdfast/engine/data';
 
-import { type Exported, streamOf } from './exported.ts';
+import type { HttpDeps } from './deps.ts';
+import type { Exported } from './exported.ts';
+import { streamOf } from './stream-of.ts';
 
 const SLICE_ROWS = 500;
 const PIECE_BYTES = 256 * 1024;
 
 /** The state as a database file: `entries` and `meta`; made in a temporary file, and gone with the answer. */
-export async function exportSqlite(exported: Exported): Promise<ReadableStream<Uint8Array>> {
+export async function exportSqlite(
+  exported: Exported,
+  { clock }: Pick<HttpDeps, 'clock'>,
+): Promise<ReadableStream<Uint8Array>> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-export-'));
   const forget = (): Promise<void> => rm(directory, { recursive: true, force: true });
   const file = join(directory, 'export.db');
@@ -22,7 +27,7 @@ export async function exportSqlite(exported: Exported): Promise<ReadableStream<U
     await forget();
     throw error;
   }
-  return streamOf(read(file), forget);
+  return streamOf(read(file), { clock, end: forget });
 }
 
 async function* read(file: string): AsyncGenerator<Uint8Array> {

@@ -4,7 +4,9 @@ import { entriesIn } from '@holdfast/engine/data';
 import type { Files } from '../files/index.ts';
 import { contentOf } from '../storage/batch.ts';
 import type { FileContent } from '../storage/port.ts';
-import { type Exported, linesOf, streamOf } from './exported.ts';
+import type { HttpDeps } from './deps.ts';
+import { type Exported, linesOf } from './exported.ts';
+import { streamOf } from './stream-of.ts';
 
 const BLOCK = 512;
 const PIECE_BYTES = 64 * 1024;
@@ -15,9 +17,9 @@ const PIECE_BYTES = 64 * 1024;
  */
 export function exportTar(
   exported: Exported,
-  files: Pick<Files, 'open'>,
+  { files, clock }: Pick<HttpDeps, 'clock'> & { readonly files: Pick<Files, 'open'> },
 ): ReadableStream<Uint8Array> {
-  return streamOf(archive(exported, files));
+  return streamOf(archive(exported, files), { clock });
 }
 
 async function* archive(

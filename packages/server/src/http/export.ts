@@ -6,9 +6,10 @@ import type { HttpDeps } from './deps.ts';
 import { invalidParam } from './errors.ts';
 import { exportSqlite } from './export-sqlite.ts';
 import { exportTar } from './export-tar.ts';
-import { type Exported, linesOf, streamOf } from './exported.ts';
+import { type Exported, linesOf } from './exported.ts';
 import { identify, needScope, readable } from './identify.ts';
 import { storeOf } from './store-of.ts';
+import { streamOf } from './stream-of.ts';
 import { writeTime } from './time.ts';
 
 /** Leaves that are looked at in one turn of the event loop. */
@@ -20,15 +21,15 @@ export function routeExport(app: Hono, deps: HttpDeps): void {
     const format = c.req.query('format') ?? 'jsonl';
     const exported = await stateOf(c, deps, format === 'tar');
     if (format === 'jsonl') {
-      const bytes = streamOf(linesOf(exported));
+      const bytes = streamOf(linesOf(exported), deps);
       return answer(bytes, exported, { type: 'application/x-ndjson', ending: 'jsonl' });
     }
     if (format === 'sqlite') {
-      const bytes = await exportSqlite(exported);
+      const bytes = await exportSqlite(exported, deps);
       return answer(bytes, exported, { type: 'application/vnd.sqlite3', ending: 'db' });
     }
     if (format === 'tar') {
-      const bytes = exportTar(exported, deps.files);
+      const bytes = exportTar(exported, deps);
       return answer(bytes, exported, { type: 'application/x-tar', ending: 'tar' });
     }
     throw invalidParam('format is jsonl, sqlite or tar.');

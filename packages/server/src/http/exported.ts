@@ -37,28 +37,3 @@ export function* linesOf({
   }
   if (text !== '') yield encoder.encode(text);
 }
-
-/** Makes the next piece when the reader has room for it; `end` is called in any case, also where nothing was read. */
-export function streamOf(
-  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-  end: () => void | Promise<void> = () => undefined,
-): ReadableStream<Uint8Array> {
-  const iterator =
-    Symbol.asyncIterator in pieces ? pieces[Symbol.asyncIterator]() : pieces[Symbol.iterator]();
-  return new ReadableStream({
-    pull: async (controller) => {
-      try {
-        const piece = await iterator.next();
-        if (piece.done !== true) return controller.enqueue(piece.value);
-        controller.close();
-      } catch (error) {
-        controller.error(error);
-      }
-      await end();
-    },
-    cancel: async () => {
-      await iterator.return?.();
-      await end();
-    },
-  });
-}

@@ -4,9 +4,11 @@ import type { Context } from 'hono';
 
 import type { ByteRange } from '../blobs/index.ts';
 import type { Files } from '../files/index.ts';
+import type { HttpDeps } from './deps.ts';
 import { contentTypeOf, dispositionOf } from './disposition.ts';
 import { notFound } from './errors.ts';
 import { contentRange, readRanges } from './ranges.ts';
+import { streamOf } from './stream-of.ts';
 
 /** A file as its entry tells of it. */
 export type FileEntry = {
@@ -35,7 +37,11 @@ export function fileTag(hash: string): string {
 }
 
 /** Answers with a file, or the parts of it that are asked for (stores.md §15.5.3). */
-export async function answerFile(c: Context, files: Files, file: FileEntry): Promise<Response> {
+export async function answerFile(
+  c: Context,
+  { files, clock }: Pick<HttpDeps, 'files' | 'clock'>,
+  file: FileEntry,
+): Promise<Response> {
   const headers = headersOf(file);
   if (isKnown(c, file.hash)) return new Response(null, { status: 304, headers });
   const ranges = isCurrent(c, file.hash) ? readRanges(c.req.header('range'), file.size) : null;
@@ -54,7 +60,7 @@ export async function answerFile(c: Context, files: Files, file: FileEntry): Pro
   if (c.req.method === 'HEAD') return new Response(null, { status, headers });
   // Before anything is answered: entries may name what is not here, where they are older than the files.
   if ((await files.open(file, { start: 0, end: 0 })) === null) throw notFound();
-  return new Response(streamOf(parts.bytes(files)), { status, headers });
+  return new Response(streamOf(parts.bytes(files), { clock }), { status, headers });
 }
 
 type Parts = {
@@ -106,24 +112,6 @@ async function* bytesOf(
   const bytes = await files.open(file, range);
   if (bytes === null) throw new Error(`The bytes of ${file.hash} are gone.`);
   yield* bytes;
-}
-
-/** A stream that takes the next bytes when the reader wants them. */
-function streamOf(bytes: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
-  const iterator = bytes[Symbol.asyncIterator]();
-  return new ReadableStream(
-    {
-      async pull(controller) {
-        const { done, value } = await iterator.next();
-        if (done === true) controller.close();
-        else controller.enqueue(value);
-      },
-      async cancel() {
-        await iterator.return?.();
-      },
-    },
-    { highWaterMark: 0 },
-  );
 }
 
 function headersOf({ hash, contentType, filename }: FileEntry): Headers {

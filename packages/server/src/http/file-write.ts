@@ -13,7 +13,7 @@ import { filenameIn } from './disposition.ts';
 import { Problem, refused } from './errors.ts';
 import { fileEntry, fileTag } from './file-read.ts';
 import { forStreams, lively } from './lively.ts';
-import { stillValid } from './identify.ts';
+import { chargeWrite, stillValid } from './identify.ts';
 import { type Piece, readPiece } from './ranges.ts';
 
 const nameMax = 1024;
@@ -32,10 +32,10 @@ export async function writeFile(
   const hash = hashOf(c);
   const piece = pieceOf(c);
   // A repeat of what was done already must be answered, not judged; and who may not look is told nothing here.
-  const isJudged =
-    mayRead(target.principal, target.path) &&
-    !(await committer.isRepeat(c, target.row.id, target.principal));
-  if (isJudged) {
+  const isRepeat = await committer.isRepeat(c, target.row.id, target.principal);
+  // Before a byte is read: what is half sent, or not wanted in the end, was work and space too.
+  if (!isRepeat) chargeWrite(deps, c, target.principal);
+  if (!isRepeat && mayRead(target.principal, target.path)) {
     await deps.withStore(target.row.id, (store) => checkEarly(c, store, target.path));
   }
   await checkSpace(c, deps, { target, hash, total: piece?.total ?? null });
@@ -119,7 +119,7 @@ async function commitFile(c: Context, room: Room, wanted: Wanted): Promise<Respo
   if (!(await stillValid(room.deps, c, principal))) throw refused(refuse('unauthorized'));
   const outcome = await settle(c, { store: room.store, path }, (guard) => {
     const request: FileWrite = { op: 'put_file', path, value, ...guard };
-    return room.committer.commit(c, room.store, { principal, request, same });
+    return room.committer.commit(c, room.store, { principal, request, same, isPaid: true });
   });
   const seq = seqOf(outcome.reply);
   markReplay(c, outcome);

@@ -30,7 +30,7 @@ async function readFile(c: Context, deps: HttpDeps): Promise<Response> {
   const leaf = await deps.withStore(row.id, (store) => store.view().tree.leaf(path));
   const file = leaf === undefined ? null : fileEntry(leaf.value);
   if (file === null) throw notFound();
-  return answerFile(c, deps.files, file);
+  return answerFile(c, deps, file);
 }
 
 async function putFile(c: Context, deps: HttpDeps, committer: Committer): Promise<Response> {
@@ -64,7 +64,7 @@ async function readContent(c: Context, deps: HttpDeps): Promise<Response> {
   for await (const place of places) {
     if (!isWanted(c, place)) continue;
     const file = fileEntry(place.value);
-    if (place.denied === null && file !== null) return answerFile(c, deps.files, file);
+    if (place.denied === null && file !== null) return answerFile(c, deps, file);
     denied ??= place.denied;
   }
   if (denied === null) throw notFound();

@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import { cors } from 'hono/cors';
 
 import { isListed } from '../access/index.ts';
+import { Acts } from './acts.ts';
 import { compressJson } from './compress.ts';
 import { routeAudit } from './audit.ts';
 import { routeConsole } from './console.ts';
@@ -83,8 +84,9 @@ export function createHttp(deps: HttpDeps): Hono {
   routeMetrics(app, deps);
   routeOpenApi(app, deps.version);
   routeWhoami(app, deps);
-  routeStores(app, deps);
-  routeTokens(app, deps);
+  const acts = new Acts(deps);
+  routeStores(app, deps, acts);
+  routeTokens(app, deps, acts);
   routeAudit(app, deps);
   routeExplain(app, deps);
   const committer = new Committer(deps);
@@ -93,12 +95,12 @@ export function createHttp(deps: HttpDeps): Hono {
   routeLog(app, deps);
   routeExport(app, deps);
   routeImport(app, deps);
-  routeClone(app, deps);
+  routeClone(app, deps, acts);
   routeEntryBatch(app, deps, committer);
   routeEntryList(app, deps);
   routeEntries(app, deps, committer);
   routeFiles(app, deps, committer);
-  routeWebhooks(app, deps);
+  routeWebhooks(app, deps, acts);
   routeMcp(app, deps);
   app.all('/api/*', () => answerProblem(notFound()));
   routeConsole(app, deps.consoleDirectory);

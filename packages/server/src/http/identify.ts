@@ -92,6 +92,13 @@ function chargeRead(c: Context, { refusal, standing }: Charge): void {
   if (refusal !== null) throw refused(refusal);
 }
 
+/** Charges what changes something without a commit that would be charged; ends the request where that is too much (stores.md §12.2). */
+export function chargeWrite(deps: HttpDeps, c: Context, principal: Principal): void {
+  const refusal = deps.rates.write(principal, 1)();
+  tellRate(c, deps.rates.writes(principal));
+  if (refusal !== null) throw refused(refusal);
+}
+
 /** Where the bucket stands that a request drew from: told with the answer, whatever it is. */
 const standings = new WeakMap<Request, RateStanding>();
 

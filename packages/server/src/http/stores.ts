@@ -3,6 +3,7 @@ import type { Hono } from 'hono';
 
 import { mayUseStore, type Principal } from '../access/index.ts';
 import type { NewStore, StoreRow } from '../storage/port.ts';
+import type { Acts } from './acts.ts';
 import { noteAct } from './audit.ts';
 import { readObject } from './body.ts';
 import type { HttpDeps, StoreFigures } from './deps.ts';
@@ -16,7 +17,7 @@ const PAGE = 500;
 const TTL_MS_MAX = 100 * 365 * 86_400_000;
 
 /** Stores: list, create, look at, archive, purge (stores.md §15.2). */
-export function routeStores(app: Hono, deps: HttpDeps): void {
+export function routeStores(app: Hono, deps: HttpDeps, acts: Acts): void {
   app.get('/api/stores', async (c) => {
     const principal = await identify(deps, c);
     needScope(principal, 'stores:read');
@@ -30,14 +31,14 @@ export function routeStores(app: Hono, deps: HttpDeps): void {
   app.post('/api/stores', async (c) => {
     const principal = await identify(deps, c);
     needScope(principal, 'stores:create');
-    const wanted = readStore(await readObject(c.req.raw, deps.limits.max_json_body), {
-      principal,
-      now: deps.now(),
+    const body = await readObject(c.req.raw, deps.limits.max_json_body);
+    return acts.perform(c, { principal, body }, async () => {
+      const wanted = readStore(body, { principal, now: deps.now() });
+      const row = await deps.storage.stores.create(newStore(deps, wanted));
+      if (row === null) throw await refusedStore(deps, wanted.name);
+      await noteAct(deps, principal, { act: 'store.created', store: row });
+      return c.json({ store: describeStore(row, deps.now()) }, 201);
     });
-    const row = await deps.storage.stores.create(newStore(deps, wanted));
-    if (row === null) throw await refusedStore(deps, wanted.name);
-    await noteAct(deps, principal, { act: 'store.created', store: row });
-    return c.json({ store: describeStore(row, deps.now()) }, 201);
   });
   app.get('/api/stores/:org/:store', async (c) => {
     const principal = await identify(deps, c);
@@ -53,17 +54,17 @@ export function routeStores(app: Hono, deps: HttpDeps): void {
   });
   app.delete('/api/stores/:org/:store', async (c) => {
     const principal = await identify(deps, c);
-    const row = await storeOf(deps, c, principal);
-    needScope(principal, 'stores:delete');
-    await deps.storage.stores.archive(row.id);
-    await deps.onStoreArchived(row.id);
-    const isPurge = c.req.query('purge') === 'true';
-    if (isPurge) await deps.storage.stores.purge(row.id);
-    await noteAct(deps, principal, {
-      act: isPurge ? 'store.purged' : 'store.archived',
-      store: row,
+    return acts.perform(c, { principal }, async () => {
+      const row = await storeOf(deps, c, principal);
+      needScope(principal, 'stores:delete');
+      await deps.storage.stores.archive(row.id);
+      await deps.onStoreArchived(row.id);
+      const isPurge = c.req.query('purge') === 'true';
+      if (isPurge) await deps.storage.stores.purge(row.id);
+      const act = isPurge ? 'store.purged' : 'store.archived';
+      await noteAct(deps, principal, { act, store: row });
+      return c.json({ ok: true });
     });
-    return c.json({ ok: true });
   });
 }
 

@@ -2,6 +2,7 @@ import type { Hono } from 'hono';
 
 import { outlives, type Principal, refuseDelegation, seesToken } from '../access/index.ts';
 import type { TokenRow } from '../storage/port.ts';
+import type { Acts } from './acts.ts';
 import { noteAct } from './audit.ts';
 import { readObject } from './body.ts';
 import type { HttpDeps } from './deps.ts';
@@ -12,7 +13,7 @@ import { writeTime } from './time.ts';
 import { readTokenRequest } from './token-request.ts';
 
 /** Tokens: list, create, revoke, within what the bearer has itself (stores.md §11.1.6, §15.2). */
-export function routeTokens(app: Hono, deps: HttpDeps): void {
+export function routeTokens(app: Hono, deps: HttpDeps, acts: Acts): void {
   app.get('/api/tokens', async (c) => {
     const bearer = await identify(deps, c);
     needScope(bearer, 'tokens:read');
@@ -25,24 +26,28 @@ export function routeTokens(app: Hono, deps: HttpDeps): void {
     const bearer = await identify(deps, c);
     needScope(bearer, 'tokens:write');
     const body = await readObject(c.req.raw, deps.limits.max_json_body);
-    const wanted = await readTokenRequest(body, { bearer, deps });
-    judge(bearer, wanted);
-    const { row, rawToken } = await deps.tokens.issue({ ...wanted, createdBy: bearer.subject });
-    const { id, org, name } = row;
-    await noteAct(deps, bearer, { act: 'token.issued', org, target: id, details: { name } });
-    const described = await describeToken(row, storeNames(deps));
-    return c.json({ ...described, raw_token: rawToken }, 201);
+    return acts.perform(c, { principal: bearer, body }, async () => {
+      const wanted = await readTokenRequest(body, { bearer, deps });
+      judge(bearer, wanted);
+      const { row, rawToken } = await deps.tokens.issue({ ...wanted, createdBy: bearer.subject });
+      const { id, org, name } = row;
+      await noteAct(deps, bearer, { act: 'token.issued', org, target: id, details: { name } });
+      const described = await describeToken(row, storeNames(deps));
+      return c.json({ ...described, raw_token: rawToken }, 201);
+    });
   });
   app.delete('/api/tokens/:id', async (c) => {
     const bearer = await identify(deps, c);
     needScope(bearer, 'tokens:write');
-    const row = await deps.tokens.get(c.req.param('id'));
-    if (row === null || !seesToken(bearer, row)) throw notFound();
-    await deps.tokens.revoke(row.id);
-    await deps.onTokenRevoked(row.id);
-    const { id, org, name } = row;
-    await noteAct(deps, bearer, { act: 'token.revoked', org, target: id, details: { name } });
-    return c.json({ ok: true });
+    return acts.perform(c, { principal: bearer }, async () => {
+      const row = await deps.tokens.get(c.req.param('id'));
+      if (row === null || !seesToken(bearer, row)) throw notFound();
+      await deps.tokens.revoke(row.id);
+      await deps.onTokenRevoked(row.id);
+      const { id, org, name } = row;
+      await noteAct(deps, bearer, { act: 'token.revoked', org, target: id, details: { name } });
+      return c.json({ ok: true });
+    });
   });
 }
 

@@ -12,11 +12,12 @@ import type { Context, Hono } from 'hono';
 import type { Principal, Scope } from '../access/index.ts';
 import type { StoreRow, WebhookRow } from '../storage/port.ts';
 import { PATTERNS_MAX, WEBHOOKS_MAX } from '../webhooks/index.ts';
+import type { Acts } from './acts.ts';
 import { noteAct } from './audit.ts';
 import { readObject } from './body.ts';
 import type { HttpDeps } from './deps.ts';
 import { invalidField, invalidParam, notFound, refused } from './errors.ts';
-import { identify, needScope, readable } from './identify.ts';
+import { chargeWrite, identify, needScope, readable } from './identify.ts';
 import { storeOf } from './store-of.ts';
 import { writeTime } from './time.ts';
 
@@ -27,21 +28,25 @@ const fields = new Set(['url', 'patterns', 'ops']);
 type Body = { readonly [key: string]: unknown };
 
 /** Webhooks of a store: made, listed, tried, removed (stores.md §15.2, §17). */
-export function routeWebhooks(app: Hono, deps: HttpDeps): void {
+export function routeWebhooks(app: Hono, deps: HttpDeps, acts: Acts): void {
   app.get('/api/stores/:org/:store/webhooks', async (c) => {
     const { principal, store } = await enter(c, deps, 'webhooks:read');
     const rows = await deps.webhooks.list(store.id);
     return c.json({ webhooks: rows.filter((row) => sees({ principal, row }, deps)).map(describe) });
   });
-  app.post('/api/stores/:org/:store/webhooks', (c) => create(c, deps));
+  app.post('/api/stores/:org/:store/webhooks', (c) => create(c, deps, acts));
   app.delete('/api/stores/:org/:store/webhooks/:id', async (c) => {
-    const { principal, store, row } = await find(c, deps, 'webhooks:write');
-    await deps.webhooks.remove(row.id);
-    await noteAct(deps, principal, { act: 'webhook.removed', store, target: row.id });
-    return c.json({ ok: true });
+    const principal = await identify(deps, c);
+    return acts.perform(c, { principal }, async () => {
+      const { store, row } = await find(c, deps, 'webhooks:write');
+      await deps.webhooks.remove(row.id);
+      await noteAct(deps, principal, { act: 'webhook.removed', store, target: row.id });
+      return c.json({ ok: true });
+    });
   });
   app.post('/api/stores/:org/:store/webhooks/:id/ping', async (c) => {
     const { principal, row, store } = await find(c, deps, 'webhooks:write');
+    chargeWrite(deps, c, principal);
     const { statusCode, responseMs, error } = await deps.webhooks.ping(row, store);
     if (error === null && row.inactiveReason !== null) {
       await noteAct(deps, principal, { act: 'webhook.reactivated', store, target: row.id });
@@ -51,6 +56,7 @@ export function routeWebhooks(app: Hono, deps: HttpDeps): void {
       ? c.json({ ok: true, ...told })
       : c.json({ ok: false, error, ...told }, 502);
   });
+  app.post('/api/stores/:org/:store/webhooks/:id/replay', (c) => replay(c, deps, acts));
   app.get('/api/stores/:org/:store/webhooks/:id/deliveries', async (c) => {
     const { row } = await find(c, deps, 'webhooks:read');
     const deliveries = await deps.webhooks.deliveries(row.id, limitOf(c));
@@ -88,21 +94,46 @@ async function find(
   return { principal, store, row };
 }
 
-async function create(c: Context, deps: HttpDeps): Promise<Response> {
+async function create(c: Context, deps: HttpDeps, acts: Acts): Promise<Response> {
   const { principal, store } = await enter(c, deps, 'webhooks:write');
   if (store.status === 'archived') throw refused(refuse('store_archived'));
   const body = await readObject(c.req.raw, deps.limits.max_json_body);
-  const strange = Object.keys(body).find((name) => !fields.has(name));
-  if (strange !== undefined) throw invalidField(strange.slice(0, 40), 'There is no such field.');
-  const row = await deps.webhooks.create(store, {
-    url: readUrl(body, deps),
-    patterns: readPatterns(body, { principal, limits: deps.limits }),
-    ops: readOps(body),
+  return acts.perform(c, { principal, body }, async () => {
+    const strange = Object.keys(body).find((name) => !fields.has(name));
+    if (strange !== undefined) throw invalidField(strange.slice(0, 40), 'There is no such field.');
+    const row = await deps.webhooks.create(store, {
+      url: readUrl(body, deps),
+      patterns: readPatterns(body, { principal, limits: deps.limits }),
+      ops: readOps(body),
+    });
+    if (row === null) throw tooMany();
+    const details = { host: new URL(row.url).host };
+    await noteAct(deps, principal, { act: 'webhook.created', store, target: row.id, details });
+    return c.json({ ...describe(row), secret: row.secret }, 201);
   });
-  if (row === null) throw tooMany();
-  const details = { host: new URL(row.url).host };
-  await noteAct(deps, principal, { act: 'webhook.created', store, target: row.id, details });
-  return c.json({ ...describe(row), secret: row.secret }, 201);
+}
+
+/** Delivers again what it has passed; what lies ahead of it comes anyway. */
+async function replay(c: Context, deps: HttpDeps, acts: Acts): Promise<Response> {
+  const { principal, store, row } = await find(c, deps, 'webhooks:write');
+  // It may reach back to before the webhook was made: that is history.
+  needScope(principal, 'audit:read');
+  const body = await readObject(c.req.raw, deps.limits.max_json_body);
+  const { after_seq: after } = body;
+  if (
+    typeof after !== 'number' ||
+    !Number.isSafeInteger(after) ||
+    after < 0 ||
+    after > row.cursor
+  ) {
+    throw invalidField('after_seq', `after_seq is a seq from 0 to ${row.cursor}, where it is now.`);
+  }
+  return acts.perform(c, { principal, body }, async () => {
+    if (!(await deps.webhooks.replay(row.id, store, after))) throw notFound();
+    const details = { after_seq: after };
+    await noteAct(deps, principal, { act: 'webhook.replayed', store, target: row.id, details });
+    return c.json({ ok: true, after_seq: after });
+  });
 }
 
 function tooMany(): ReturnType<typeof refused> {

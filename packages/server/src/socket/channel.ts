@@ -291,6 +291,7 @@ export class StoreChannel implements Receiver {
     files?: Refusal | null;
   }): Submission {
     const { dialect, deviceId, principal, grants } = this.#terms;
+    const slow = (ms: number): void => this.#port.throttle.wait(ms);
     return {
       ticket: push.ticket,
       channel: this.#number,
@@ -302,7 +303,11 @@ export class StoreChannel implements Receiver {
       fingerprint: fingerprint(push.payload),
       principal: principal.subject,
       request: push.request,
-      rate: this.#room.rates.write(principal, costOf(push.request)),
+      rate: this.#room.rates.write(
+        principal,
+        costOf(push.request),
+        dialect === 3 ? slow : undefined,
+      ),
       files: push.files ?? null,
       ...(grants && { grants }),
     };

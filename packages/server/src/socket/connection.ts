@@ -23,9 +23,10 @@ import { Pings } from './pings.ts';
 import { admitPresence, PresenceChannel } from './presence-channel.ts';
 import type { SocketRoom } from './room.ts';
 import { joinStore } from './store-join.ts';
+import { Throttle } from './throttle.ts';
 import type { ChannelPort, PushAddress } from './terms.ts';
 import type { Handshake } from './upgrade.ts';
-import { message } from './wire.ts';
+import { bytesOf, message } from './wire.ts';
 
 const PING_MS = 25_000;
 const STALLED_MS = 30_000;
@@ -41,6 +42,7 @@ type Joined = {
 /** One socket: bytes in, the conversation of its listener, bytes out. */
 export class Connection implements ChannelPort {
   readonly outbox: Outbox;
+  readonly throttle: Throttle;
   readonly #room: SocketRoom;
   readonly #socket: WebSocket;
   readonly #raw: Socket;
@@ -71,6 +73,7 @@ export class Connection implements ChannelPort {
     this.#principal = opening.principal;
     this.#credentials = opening.handshake.credentials;
     this.outbox = new Outbox(sockets.raw, room.flusher, room.limits.socket_soft_bytes);
+    this.throttle = new Throttle(sockets.socket, room.clock);
     this.#listener = new Listener({
       maxChannels: room.limits.max_channels_per_socket,
       idleTimeoutMs: room.limits.idle_timeout_ms,
@@ -389,12 +392,8 @@ export class Connection implements ChannelPort {
     if (this.#closed) return;
     this.#closed = true;
     this.#pings.end();
+    this.throttle.end();
     for (const channel of this.#channels.keys()) this.#left(channel, 'lost');
     this.#raw.destroy();
   }
-}
-
-function bytesOf(data: RawData): Buffer {
-  if (Buffer.isBuffer(data)) return data;
-  return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
 }

@@ -5,6 +5,7 @@ import type { StoreHost } from '../host/store-host.ts';
 import type { Outbox } from './outbox.ts';
 import type { ChannelScope } from './scope.ts';
 import type { Snapshot } from './snapshots.ts';
+import type { Throttle } from './throttle.ts';
 
 /** The state to send in full: in chunks (§10.3), or as the events a capver-3 client knows (§9.4). */
 export type SnapshotPlan =
@@ -33,6 +34,7 @@ export type PushAddress = { readonly channel: number; readonly slot: number };
 /** What a channel needs of its connection. */
 export type ChannelPort = {
   readonly outbox: Outbox;
+  readonly throttle: Throttle;
   answer(to: PushAddress, status: 'ok' | 'error', response: object): void;
   /** Resolves when the peer has read everything sent before. */
   confirmed(): Promise<boolean>;

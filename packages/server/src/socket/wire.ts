@@ -1,4 +1,5 @@
 import type { Codec } from '@holdfast/protocol';
+import type { RawData } from 'ws';
 
 const FIN_TEXT = 0x81;
 const FIN_BINARY = 0x82;
@@ -18,6 +19,12 @@ export function frame(data: string | Uint8Array): Buffer {
   if (typeof data === 'string') bytes.write(data, headerBytes, 'utf8');
   else bytes.set(data, headerBytes);
   return bytes;
+}
+
+/** The bytes of a message that came. */
+export function bytesOf(data: RawData): Buffer {
+  if (Buffer.isBuffer(data)) return data;
+  return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
 }
 
 function writeLength(bytes: Buffer, length: number): void {

@@ -1,5 +1,7 @@
 import { isIP } from 'node:net';
 
+import type { Seq } from '@holdfast/protocol';
+
 import type { Bus } from '../bus/port.ts';
 import type { Delivery, Storage, StoreRow, WebhookRow } from '../storage/port.ts';
 import { Allowed } from './address.ts';
@@ -125,6 +127,20 @@ export class Webhooks {
     );
     if (answered.error === null) await this.#reactivate(row.id, store);
     return answered;
+  }
+
+  /** Goes back to a seq that it has passed: what came after it is delivered again, in order. False if it is gone. */
+  async replay(id: string, store: StoreRow, after: Seq): Promise<boolean> {
+    const former = this.#running.get(id);
+    this.#end(id);
+    // What is being sent is noted first; otherwise that would be where it goes on.
+    await former?.courier.ended;
+    const { webhooks } = this.#room.storage;
+    const row = await webhooks.get(id);
+    const standing = { cursor: after, inactiveReason: null, failures: 0, retryAt: null };
+    if (row === null || !(await webhooks.note(id, standing, null))) return false;
+    this.#begin({ ...row, ...standing }, store);
+    return true;
   }
 
   deliveries(id: string, limit: number): Promise<readonly Delivery[]> {

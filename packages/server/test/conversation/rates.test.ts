@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 
+import { Rates } from '../../src/access/rates.ts';
+import { defaultRates } from '../../src/access/rate-limits.ts';
 import { VirtualClock } from './clock.ts';
 import { ask, dialects, reasonOf, write } from './talk.ts';
 import { everything, set, topic, world } from './world.ts';
@@ -82,3 +84,49 @@ async function inOrder<T, R>(items: readonly T[], run: (item: T) => Promise<R>):
   for (const item of items) results.push(await run(item));
   return results;
 }
+
+const brisk = { ...rates, writes_per_minute: 6000, write_burst: 5 };
+
+test('S103 a client of capver 3 is kept waiting for its rate, and refused nothing (§10.6)', async () => {
+  const clock = new VirtualClock();
+  const here = await world({ clock, rates: brisk });
+  const peer = await here.joined({ capver: '3' });
+  const refs = Array.from({ length: 20 }, (_, at) =>
+    peer.push(topic, 'write', ask('set', 'last', { value: at })),
+  );
+  const replies = inOrder(refs, (ref) => peer.reply(ref));
+  const statuses = (await whilePassing(clock, replies)).map(({ status }) => status);
+  expect(new Set(statuses)).toEqual(new Set(['ok']));
+  // Fifteen writes too many, at a hundred a second.
+  const late = peer.push(topic, 'write', ask('set', 'last', { value: 'late' }));
+  const reply = await whilePassing(clock, peer.reply(late));
+  expect(reply).toMatchObject({ status: 'ok', response: { store_seq: 21 } });
+  expect(clock.now()).toBeGreaterThanOrEqual(150);
+});
+
+/** Lets time pass, a millisecond after the other, until it has come. */
+async function whilePassing<T>(clock: VirtualClock, coming: Promise<T>): Promise<T> {
+  const state = { isDue: true };
+  void coming.finally(() => (state.isDue = false));
+  while (state.isDue) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await clock.pass(1);
+  }
+  return coming;
+}
+
+test('who is kept waiting may be 5 s ahead of its rate, and no more; a rate of few writes gives no credit', () => {
+  const waits: number[] = [];
+  const slow = (ms: number): void => void waits.push(ms);
+  const verdicts = (perMinute: number, burst: number, count: number): readonly unknown[] => {
+    const limits = { ...defaultRates, writes_per_minute: perMinute, write_burst: burst };
+    const buckets = new Rates(limits, () => 0);
+    return Array.from({ length: count }, () => buckets.write(everything, 1, slow)()?.code ?? 'ok');
+  };
+  expect(verdicts(6000, 5, 506)).toEqual([
+    ...Array.from({ length: 505 }, () => 'ok'),
+    'rate_limited',
+  ]);
+  expect([waits.length, waits[0], waits.at(-1)]).toEqual([500, 10, 5000]);
+  expect(verdicts(100, 3, 4)).toEqual(['ok', 'ok', 'ok', 'rate_limited']);
+});

@@ -1,7 +1,11 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Blobs } from '@holdfast/server/blobs';
 import { memoryBlobs } from '@holdfast/server/blobs/memory';
 import { expect, onTestFinished, test } from 'vitest';
+import { streamOf } from '../../src/http/stream-of.ts';
+import { VirtualClock } from '../conversation/clock.ts';
+import { put } from '../conversation/talk.ts';
 import { site } from './site.ts';
 
 const MEGABYTE = 1_000_000;
@@ -67,3 +71,42 @@ test('S99 who downloads and does not read makes the server read no further, and 
   await until(ended);
   expect(read()).toBeLessThan(20 * MEGABYTE);
 }, 60_000);
+
+test('who downloads and takes nothing for two minutes is cut off, and what was opened for it is closed (P65)', async () => {
+  const { blobs, read, ended } = counted();
+  const clock = new VirtualClock();
+  const { call, url } = await site({ files: blobs, clock });
+  await call('big', { method: 'PUT', body: 'x'.repeat(50 * MEGABYTE) });
+  const { port, hostname } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  onTestFinished(() => void socket.destroy());
+  socket.on('error', () => undefined);
+  socket.pause();
+  socket.write(
+    'GET /api/stores/demo/main/files/big HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer dev\r\n\r\n',
+  );
+  for (let before = -1; before !== read() || read() === 0;) {
+    before = read();
+    for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await clock.pass(119_000);
+  expect(ended()).toBe(false);
+  await clock.pass(2000);
+  await until(ended);
+  const closed = once(socket, 'close');
+  socket.resume();
+  await closed;
+}, 60_000);
+
+test('who exports and takes nothing for two minutes holds the state no longer', async () => {
+  const clock = new VirtualClock();
+  const { call, joined } = await site({ clock });
+  const peer = await joined();
+  await put(peer, 'a', 1);
+  const response = await call('/api/stores/demo/main/export');
+  const reader = streamOf([Buffer.from('one'), Buffer.from('two')], { clock }).getReader();
+  expect(await reader.read()).toMatchObject({ done: false });
+  await clock.pass(120_000);
+  await expect(reader.read()).rejects.toThrow('takes nothing');
+  expect((await response.text()).split('\n').length).toBe(3);
+});

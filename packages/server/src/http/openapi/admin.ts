@@ -1,4 +1,4 @@
-import { body, json, limit, ok, type Operation, storePath, text } from './operation.ts';
+import { body, json, limit, ok, once, type Operation, storePath, text } from './operation.ts';
 import { list, object, ref } from './schemas.ts';
 
 const check = object(
@@ -42,10 +42,11 @@ export const adminOperations: readonly Operation[] = [
     path: '/api/stores',
     id: 'createStore',
     summary: 'Make a store.',
+    headers: [once],
     scope: 'stores:create',
     body: body(ref('NewStore')),
     answers: { 201: { says: 'Made.', type: json, schema: object({ store: ref('Store') }) } },
-    errors: [400, 402, 413, 415, 422],
+    errors: [400, 402, 409, 413, 415, 422],
   },
   {
     method: 'get',
@@ -60,9 +61,11 @@ export const adminOperations: readonly Operation[] = [
     path: storePath,
     id: 'archiveStore',
     summary: 'Archive a store; with `purge=true` delete it for good.',
+    headers: [once],
     scope: 'stores:delete',
     query: { purge: { type: 'boolean', default: false } },
     answers: ok('Done.', ref('Ok')),
+    errors: [400, 409, 422],
   },
   {
     method: 'get',
@@ -77,6 +80,7 @@ export const adminOperations: readonly Operation[] = [
     path: '/api/tokens',
     id: 'createToken',
     summary: 'Make a token that may do no more than this one; it is shown once.',
+    headers: [once],
     scope: 'tokens:write',
     body: body(ref('NewToken')),
     answers: {
@@ -86,15 +90,17 @@ export const adminOperations: readonly Operation[] = [
         schema: { allOf: [ref('Token'), object({ raw_token: text })] },
       },
     },
-    errors: [400, 413, 415, 422],
+    errors: [400, 409, 413, 415, 422],
   },
   {
     method: 'delete',
     path: '/api/tokens/{id}',
     id: 'revokeToken',
     summary: 'Take a token back; its sockets close within 5 s.',
+    headers: [once],
     scope: 'tokens:write',
     answers: ok('Revoked.', ref('Ok')),
+    errors: [400, 409, 422],
   },
   {
     method: 'get',

@@ -93,9 +93,10 @@ export const historyOperations: readonly Operation[] = [
     path: `${storePath}/clone`,
     id: 'clone',
     summary: 'Make another store of the org that begins as this one is now.',
+    headers: [once],
     scope: 'stores:clone',
     body: body(ref('NewClone')),
     answers: { 201: { says: 'Made.', type: json, schema: ref('Cloned') } },
-    errors: [400, 402, 413, 415, 422, 503],
+    errors: [400, 402, 409, 413, 415, 422, 503],
   },
 ];

@@ -1,4 +1,4 @@
-import { body, json, ok, type Operation, storePath } from './operation.ts';
+import { body, count, json, ok, once, type Operation, storePath } from './operation.ts';
 import { list, object, ref } from './schemas.ts';
 
 const hooks = `${storePath}/webhooks`;
@@ -18,6 +18,7 @@ export const webhookOperations: readonly Operation[] = [
     path: hooks,
     id: 'createWebhook',
     summary: 'Send every op from now on to a URL; the secret is shown once.',
+    headers: [once],
     scope: 'webhooks:write',
     body: body(ref('NewWebhook')),
     answers: {
@@ -34,8 +35,10 @@ export const webhookOperations: readonly Operation[] = [
     path: `${hooks}/{id}`,
     id: 'removeWebhook',
     summary: 'Send nothing more.',
+    headers: [once],
     scope: 'webhooks:write',
     answers: ok('Removed.', ref('Ok')),
+    errors: [400, 409, 422],
   },
   {
     method: 'post',
@@ -47,6 +50,18 @@ export const webhookOperations: readonly Operation[] = [
       ...ok('It was answered with 2xx.', ref('Pinged')),
       502: { says: 'It was not, and why.', type: json, schema: ref('Pinged') },
     },
+  },
+  {
+    method: 'post',
+    path: `${hooks}/{id}/replay`,
+    id: 'replayWebhook',
+    summary:
+      'Deliver again what came after a seq, which takes audit:read too; an inactive webhook is active again.',
+    headers: [once],
+    scope: 'webhooks:write',
+    body: body(object({ after_seq: count })),
+    answers: ok('It goes on from there.', object({ ok: { type: 'boolean' }, after_seq: count })),
+    errors: [400, 409, 413, 415, 422],
   },
   {
     method: 'get',

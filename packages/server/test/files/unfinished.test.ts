@@ -1,0 +1,69 @@
+import type { UploadId } from '@holdfast/server/blobs';
+import { expect, test } from 'vitest';
+import { Unfinished } from '../../src/files/unfinished.ts';
+import { directory } from '../catch-up/directory.ts';
+import { VirtualClock } from '../conversation/clock.ts';
+import { hashOf, pieceHeaders, type Site, site, told } from './site.ts';
+
+const quotas = { file_storage: 1000 };
+
+/** Begins an upload of 900 bytes, of which it sends so many. */
+async function begin(
+  { call }: Site,
+  name: string,
+  bytes: number,
+): Promise<readonly [number, object]> {
+  const content = name.repeat(900).slice(0, 900);
+  const headers = pieceHeaders(hashOf(content), `0-${bytes - 1}/900`);
+  const answer = await call(name, { method: 'PUT', headers, body: content.slice(0, bytes) });
+  return told(answer);
+}
+
+test('S104 uploads that are never finished hold no more than the quota, together', async () => {
+  const here = await site({ quotas });
+  expect(await begin(here, 'a', 600)).toEqual([202, { received: 600 }]);
+  expect(await begin(here, 'b', 300)).toEqual([202, { received: 300 }]);
+  const refusal = { error: 'limit_exceeded', dimension: 'file_storage', current: 900, limit: 1000 };
+  expect(await begin(here, 'c', 200)).toEqual([402, refusal]);
+  const more = pieceHeaders(hashOf('b'.repeat(900)), '300-399/900');
+  const answer = await here.call('b', { method: 'PUT', headers: more, body: 'b'.repeat(100) });
+  expect(await told(answer)).toEqual([202, { received: 400 }]);
+});
+
+test('S104 what a former process has left of uploads counts after the first look at it, and no more when it is gone', async () => {
+  const data = directory();
+  const first = await site({ quotas, data });
+  expect(await begin(first, 'a', 600)).toEqual([202, { received: 600 }]);
+  await first.server.close();
+  const clock = new VirtualClock();
+  const second = await site({ quotas, data, clock });
+  expect(await begin(second, 'b', 500)).toEqual([202, { received: 500 }]);
+  await clock.pass(3_600_000);
+  await expect.poll(async () => (await begin(second, 'c', 1))[0]).toBe(402);
+});
+
+test('S104 one store has a thousand uploads on their way, and no more; another has its own', () => {
+  const unfinished = new Unfinished({});
+  const nth = (at: number): UploadId => unfinished.nameOf('store', 'ada', String(at));
+  for (let at = 0; at < 1000; at += 1) unfinished.grow(nth(at), 1);
+  expect(() => unfinished.grow(nth(1000), 1)).toThrow('overloaded');
+  unfinished.grow(nth(7), 2);
+  unfinished.grow(unfinished.draw('other'), 1);
+  unfinished.done(nth(7));
+  unfinished.grow(nth(1000), 1);
+});
+
+test('S103 each request that brings a part of a file is a write, the last one too, and counts once', async () => {
+  const rates = { writes_per_minute: 60, write_burst: 3 };
+  const { call } = await site({ rates, clock: new VirtualClock() });
+  const content = 'in pieces';
+  const piece = async (range: string, body: string): Promise<readonly [number, string | null]> => {
+    const headers = pieceHeaders(hashOf(content), range);
+    const answer = await call('a', { method: 'PUT', headers, body });
+    return [answer.status, answer.headers.get('x-ratelimit-remaining')];
+  };
+  expect(await piece('0-2/9', 'in ')).toEqual([202, '2']);
+  expect(await piece('3-5/9', 'pie')).toEqual([202, '1']);
+  expect(await piece('6-8/9', 'ces')).toEqual([201, '0']);
+  expect(await piece('0-2/9', 'in ')).toEqual([429, '0']);
+});

@@ -1,0 +1,109 @@
+import { deferred } from '@holdfast/engine/registry';
+import { expect, test } from 'vitest';
+
+import { dawn, World } from './world.ts';
+
+const rates = {
+  writes_per_minute: 60,
+  write_burst: 4,
+  reads_per_minute: 50,
+  read_burst: 50,
+  joins_per_minute: 10,
+};
+
+async function open(changes = {}) {
+  const world = new World(changes);
+  await world.store('acme/blog');
+  return { world, ...(await world.token()) };
+}
+
+const key = (name: string) => ({ 'Idempotency-Key': name });
+
+test('S106 a token is made once by the same key, and told as it was; another request with the key is refused', async () => {
+  const { ask, world } = await open();
+  const body = { name: 'ci', read: true };
+  const first = await ask('POST', '/api/tokens', body, key('k1'));
+  expect(first.status).toBe(201);
+  const again = await ask('POST', '/api/tokens', body, key('k1'));
+  expect([again.status, again.json]).toEqual([201, first.json]);
+  expect(again.headers.get('idempotent-replay')).toBe('true');
+  expect(first.headers.get('idempotent-replay')).toBe(null);
+  const other = await ask('POST', '/api/tokens', { ...body, name: 'other' }, key('k1'));
+  expect([other.status, other.json['error']]).toEqual([422, 'idempotency_key_reuse']);
+  const stranger = await world.token();
+  expect((await stranger.ask('POST', '/api/tokens', body, key('k1'))).json).not.toEqual(first.json);
+  expect((await ask('POST', '/api/tokens', body, key('k2'))).json['id']).not.toBe(first.json['id']);
+});
+
+test('S106 stores, webhooks and clones are made, and deleted, once by the same key', async () => {
+  const { ask } = await open();
+  const S = '/api/stores/acme/blog';
+  const acts: readonly (readonly [string, string, object?])[] = [
+    ['POST', '/api/stores', { name: 'fresh' }],
+    ['POST', `${S}/clone`, { name: 'copy' }],
+    ['POST', `${S}/webhooks`, { url: 'https://example.org/hook' }],
+    ['DELETE', `${S}?purge=true`],
+  ];
+  for (const [index, [method, path, body]] of acts.entries()) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const first = await ask(method, path, body, key(`a${index}`));
+    expect(first.status, path).toBeLessThan(300);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    const again = await ask(method, path, body, key(`a${index}`));
+    expect([again.status, again.json, again.headers.get('idempotent-replay')]).toEqual([
+      first.status,
+      first.json,
+      'true',
+    ]);
+  }
+});
+
+test('S106 a refusal is an answer too, one for the rate is not, and all are forgotten after a day', async () => {
+  const { ask, world } = await open({ rates });
+  const taken = { name: 'blog' };
+  expect((await ask('POST', '/api/stores', taken, key('t'))).status).toBe(422);
+  const again = await ask('POST', '/api/stores', taken, key('t'));
+  expect([again.status, again.headers.get('idempotent-replay')]).toEqual([422, 'true']);
+  for (const name of ['b', 'c', 'd']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect((await ask('POST', '/api/stores', { name }, key(name))).status).toBe(201);
+  }
+  expect((await ask('POST', '/api/stores', { name: 'e' }, key('e'))).status).toBe(429);
+  world.clock.at = dawn + 24 * 3_600_000 + 1;
+  expect((await ask('POST', '/api/stores', { name: 'e' }, key('e'))).status).toBe(201);
+  expect((await ask('POST', '/api/stores', taken, key('t'))).headers.get('idempotent-replay')).toBe(
+    null,
+  );
+});
+
+test('S106 a repeat that comes while the first is on its way is told so', async () => {
+  const { ask, world } = await open();
+  const body = { name: 'slow' };
+  const entered = deferred<void>();
+  const gate = deferred<void>();
+  const { create } = world.storage.stores;
+  const stores = world.storage.stores as { create: typeof create };
+  stores.create = async (row) => {
+    entered.resolve();
+    await gate.promise;
+    return create.call(world.storage.stores, row);
+  };
+  const first = ask('POST', '/api/stores', body, key('k'));
+  await entered.promise;
+  const again = await ask('POST', '/api/stores', body, key('k'));
+  expect([again.status, again.json['error']]).toEqual([409, 'idempotency_in_progress']);
+  gate.resolve();
+  expect((await first).status).toBe(201);
+});
+
+test('S103 what administrators change counts as writes', async () => {
+  const { ask } = await open({ rates });
+  const made = await ask('POST', '/api/tokens', { name: 'a', read: true });
+  expect(made.headers.get('x-ratelimit-remaining')).toBe('3');
+  const S = '/api/stores/acme/blog';
+  await ask('POST', `${S}/webhooks`, { url: 'https://example.org/hook' });
+  await ask('POST', `${S}/clone`, { name: 'copy' });
+  await ask('DELETE', `/api/tokens/${String(made.json['id'])}`);
+  const limited = await ask('POST', '/api/stores', { name: 'more' });
+  expect([limited.status, limited.json['error']]).toEqual([429, 'rate_limited']);
+});

@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest';
+
+import { principals } from '../conversation/principals.ts';
+import { receiver } from './receiver.ts';
+import { Site } from './site.ts';
+
+test('S108 what a webhook has passed is delivered again on demand, in order, and then what is new', async () => {
+  const site = await Site.open();
+  const there = await receiver();
+  const { id } = await site.hook(there.url);
+  await site.put(['a', 1], ['b', 2], ['c', 3]);
+  await there.heard(3);
+  await expect.poll(() => site.look(id)).toMatchObject({ last_delivered_seq: 3 });
+  const again = await site.ask('POST', `webhooks/${id}/replay`, { after_seq: 1 });
+  expect([again.status, again.json]).toEqual([200, { ok: true, after_seq: 1 }]);
+  await there.heard(5);
+  await site.put(['d', 4]);
+  await there.heard(6);
+  expect(there.bodies().map(({ store_seq: seq }) => seq)).toEqual([1, 2, 3, 2, 3, 4]);
+  const deliveries = there.received.map(({ headers }) => headers['holdfast-delivery']);
+  expect(deliveries[3]).toBe(deliveries[1]);
+  const acts = await fetch(`${site.url}/api/audit?act=webhook.replayed`, {
+    headers: { authorization: 'Bearer dev' },
+  });
+  expect(await acts.json()).toMatchObject({ acts: [{ target: id, details: { after_seq: 1 } }] });
+});
+
+test('S108 a replay makes an inactive webhook active, and one amid a delivery begins when that is noted', async () => {
+  const site = await Site.open();
+  const there = await receiver();
+  there.react(500);
+  const { id } = await site.hook(there.url);
+  await site.put(['a', 1], ['b', 2]);
+  for (const ms of [0, 60_000, 300_000, 1_800_000, 7_200_000]) {
+    // oxlint-disable-next-line no-await-in-loop -- attempt after attempt
+    await site.clock.pass(ms);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    await expect.poll(() => there.received.length).toBeGreaterThan(0);
+  }
+  await expect.poll(() => site.look(id)).toMatchObject({ active: false });
+  there.react(204);
+  const before = there.received.length;
+  await site.ask('POST', `webhooks/${id}/replay`, { after_seq: 0 });
+  await there.heard(before + 2);
+  expect(await site.look(id)).toMatchObject({ active: true });
+});
+
+test('a replay from a seq that is not passed, from none, or without audit:read is refused', async () => {
+  const narrow = { scopes: new Set(['webhooks:read', 'webhooks:write'] as const) };
+  const site = await Site.open({ authenticate: principals({ dev: {}, narrow }) });
+  const there = await receiver();
+  const { id } = await site.hook(there.url);
+  for (const seq of [1, -1, 0.5, '0', undefined]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const answer = await site.ask('POST', `webhooks/${id}/replay`, { after_seq: seq });
+    expect([answer.status, answer.json['field']]).toEqual([422, 'after_seq']);
+  }
+  const refused = await fetch(`${site.url}/api/stores/demo/main/webhooks/${id}/replay`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer narrow', 'content-type': 'application/json' },
+    body: '{"after_seq":0}',
+  });
+  expect(await refused.json()).toMatchObject({ reason: 'missing_scope', scope: 'audit:read' });
+});

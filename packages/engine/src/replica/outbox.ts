@@ -12,7 +12,7 @@ import type { Pending } from './pending.ts';
 import type { PendingState, ReplicaEffect } from './types.ts';
 
 /** Requests in flight at once: enough for one window of a long, fast line. */
-const inFlightMax = 256;
+export const inFlightMax = 256;
 /** Without an answer for so long, the channel is given up (stores.md §18 C7). */
 const answerMsMax = 30_000;
 /** Answers of `internal_error` after which a request is tried again (stores.md §18 C6). */
@@ -78,6 +78,11 @@ export class Outbox {
 
   get inFlight(): number {
     return this.#inFlight.size;
+  }
+
+  /** How many are queued or waiting. */
+  get unsent(): number {
+    return this.#unsent;
   }
 
   get isBlocked(): boolean {

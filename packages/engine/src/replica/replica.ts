@@ -319,6 +319,7 @@ export class Replica {
   #conclude({ now, wall }: ReplicaInput): void {
     const { fold, subscriptions, emit } = this.#parts;
     subscriptions.announce(fold.refold(), fold.view);
+    this.#requests.prepare({ now, wall });
     for (const push of this.#requests.outbox.send({ now, wall })) emit(push);
     const payload = this.#phase === 'joined' ? this.#following.ask() : null;
     if (payload !== null) emit({ type: 'push', id: scopeId, event: 'scope', payload });

@@ -13,12 +13,15 @@ import {
 } from '@holdfast/protocol';
 import { type Commit, impliedReply, seqOf } from './commits.ts';
 import { addsUp, isAboutLeases, isGuarded } from './guards.ts';
-import { type Moment, Outbox } from './outbox.ts';
+import { inFlightMax, type Moment, Outbox } from './outbox.ts';
 import { outboxMax, type Parts } from './parts.ts';
 import { listed, type Pending, pendingOf } from './pending.ts';
 import type { PendingRequest, ReplicaInput } from './types.ts';
 
 type Input<Type extends ReplicaInput['type']> = Extract<ReplicaInput, { readonly type: Type }>;
+
+/** Requests that are on their way or may be so without another word of the cache: it keeps up while a window is answered. */
+const preparedMax = 2 * inFlightMax;
 
 /**
  * The own requests of a replica, from asking to outcome (stores.md §18 C1–C8).
@@ -32,6 +35,8 @@ export class Requests {
   readonly #parts: Parts;
   readonly outbox: Outbox;
   limits: RequestLimits;
+  /** In order, those of which the cache does not know that they are about to be sent. */
+  #unprepared: Set<Pending> = new Set();
   #order = 0;
   #isJoined = false;
 
@@ -97,7 +102,18 @@ export class Requests {
     this.#isJoined = true;
     this.#failStale(reply, at);
     this.outbox.joined();
-    for (const pending of this.outbox.all()) this.#prepare(pending, at);
+    this.#unprepared = new Set([...this.outbox.all()].filter(isUnprepared));
+  }
+
+  /** Requests are about to be sent: as many as may be on their way soon, and the cache must know first (C2). */
+  prepare({ wall }: Moment): void {
+    if (!this.#isJoined) return;
+    for (const pending of this.#unprepared) {
+      if (this.outbox.inFlight + this.outbox.unsent - this.#unprepared.size >= preparedMax) return;
+      this.#unprepared.delete(pending);
+      pending.firstSentAt = wall;
+      this.#save(pending);
+    }
   }
 
   lost(): void {
@@ -168,7 +184,7 @@ export class Requests {
     }
   }
 
-  #take({ opId, request, blind = false, now, wall }: Input<'request'>): Refusal | null {
+  #take({ opId, request, blind = false, wall }: Input<'request'>): Refusal | null {
     if (this.outbox.has(opId)) return refuse('duplicate_op_id');
     const checked = ownRequest(request, this.limits);
     if (isRefusal(checked)) return checked;
@@ -189,8 +205,8 @@ export class Requests {
     if (refusal !== null) return refusal;
     this.#order++;
     this.outbox.add(pending);
-    if (this.#isJoined) this.#prepare(pending, { now, wall });
-    else this.#save(pending);
+    this.#save(pending);
+    if (!pending.isSaved) this.#unprepared.add(pending);
     return null;
   }
 
@@ -211,13 +227,6 @@ export class Requests {
     return null;
   }
 
-  /** A request is about to be sent; where there is a cache, it must know first. */
-  #prepare(pending: Pending, { wall }: Moment): void {
-    if (pending.firstSentAt !== null) return;
-    pending.firstSentAt = wall;
-    this.#save(pending);
-  }
-
   #save(pending: Pending): void {
     const { ledger } = this.#parts;
     pending.isSaved = ledger === null || isAboutLeases(pending.request);
@@ -234,7 +243,10 @@ export class Requests {
     for (const pending of this.outbox.all()) {
       const { opId, request, status, firstSentAt } = pending;
       const isForgotten = firstSentAt !== null && firstSentAt + offset < reply.dedupe_since;
-      if (isForgotten && isCertain(pending)) pending.firstSentAt = null;
+      if (isForgotten && isCertain(pending)) {
+        pending.firstSentAt = null;
+        pending.isSaved = this.#parts.ledger === null;
+      }
       // Its seq means nothing here.
       if (isOther && status.state === 'answered') this.#leave(opId, status.seq);
       else if (isOther && isGuarded(request)) this.#fail(pending, refuse('stale_incarnation'));
@@ -252,18 +264,24 @@ export class Requests {
 
   /** A committed request leaves, other than by its echo. */
   #leave(opId: OpId, seq: Seq): void {
-    if (this.outbox.get(opId) === undefined) return;
-    this.outbox.remove(opId);
+    const pending = this.outbox.get(opId);
+    if (pending === undefined) return;
+    this.#remove(pending);
     this.#parts.fold.withdraw(opId, { seq });
     this.#parts.ledger?.request(opId, null);
   }
 
   #fail(pending: Pending, refusal: Refusal): void {
-    this.outbox.remove(pending.opId);
+    this.#remove(pending);
     this.#parts.fold.withdraw(pending.opId, { refused: true });
     this.#parts.ledger?.request(pending.opId, null);
     if (!pending.isSettled) this.#tell(pending.opId, refusal, listed(pending));
     pending.isSettled = true;
+  }
+
+  #remove(pending: Pending): void {
+    this.outbox.remove(pending.opId);
+    this.#unprepared.delete(pending);
   }
 
   #settle(pending: Pending, reply: WriteReply): void {
@@ -283,4 +301,9 @@ export class Requests {
 /** Never sent, or last answered by a refusal: it is not committed, however long ago that was. */
 function isCertain({ attempts, isRefused }: Pending): boolean {
   return attempts === 0 || isRefused;
+}
+
+/** The cache has not been told that it is about to be sent, and has to be. */
+function isUnprepared({ isSaved, firstSentAt }: Pending): boolean {
+  return !isSaved && firstSentAt === null;
 }

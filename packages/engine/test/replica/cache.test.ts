@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Desk, path } from './desk.ts';
-import type { ReplicaChange, ReplicaEffect } from '@holdfast/engine/replica';
+import type { PendingRequest, ReplicaChange, ReplicaEffect } from '@holdfast/engine/replica';
 
 function saved(
   effects: readonly ReplicaEffect[],
@@ -143,4 +143,45 @@ test('C7 what a former life was about to send may have been sent, and cannot be 
   desk.step({ type: 'cancel', opId: 'a' });
   expect(desk.outcome('a')).toBeUndefined();
   expect(desk.outbox()).toEqual(['a queued']);
+});
+
+test('C2 C7 of a long outbox only what may be on its way soon is stored as such: a restart knows the rest as unsent', () => {
+  const stored = new Map<string, PendingRequest>();
+  const desk = new Desk({ durable: true });
+  let batch = 0;
+  const store = (): void => {
+    for (let next = saved(desk.effects); next !== undefined && next.batch > batch;) {
+      ({ batch } = next);
+      for (const [id, request] of next.change.requests) {
+        if (request === null) stored.delete(id);
+        else stored.set(id, request);
+      }
+      desk.step({ type: 'persisted', batch });
+      next = saved(desk.effects);
+    }
+  };
+  for (let at = 0; at < 2000; at++) desk.set(`w${at}`, `k${at}`, at);
+  store();
+  desk.live();
+  store();
+  expect(desk.takePushed()).toHaveLength(256);
+  const begun = (): number =>
+    [...stored.values()].filter(({ firstSentAt }) => firstSentAt !== null).length;
+  expect(begun()).toBe(512);
+  // As one is answered the next is sent, and another one prepared.
+  for (let at = 0; at < 100; at++) {
+    desk.ok(`w${at}`, { store_seq: at + 1 });
+    store();
+  }
+  expect(desk.takePushed()).toHaveLength(100);
+  expect(begun()).toBe(612);
+
+  const outbox = [...stored.values()].toSorted((a, b) => a.order - b.order);
+  const image = { ...desk.replica.image(), outbox };
+  const next = new Desk({ durable: true, image: { ...image, entries: [...image.entries] } });
+  next.now += 100_000_000;
+  next.step({ type: 'cancel', opId: 'w1999' });
+  expect(next.refusalOf('w1999')).toBe('cancelled');
+  next.join({ server_time: next.now, dedupe_since: next.now - 1000 });
+  expect([next.refusalOf('w600'), next.refusalOf('w612')]).toEqual(['outcome_unknown', null]);
 });

@@ -90,6 +90,17 @@ describe('the connection of a client', () => {
     expect(valve.opened).toBe(1);
   });
 
+  it('connect asks again for a store that was refused', async () => {
+    const client = world.client();
+    const store = client.store('acme/later');
+    await expect(store.ready).rejects.toMatchObject({ code: 'unauthorized' });
+    await world.createStore('acme/later');
+    client.connect();
+    await expect.poll(() => store.status.get().error).toBeUndefined();
+    await store.ready;
+    expect(await store.put('k', 1).committed).toMatchObject({ seq: 1 });
+  });
+
   it('S78 G53 a token is asked for at every connect, once more when refused, and then it is reported once', async () => {
     const { rawToken, id } = await world.issue(['entries:read', 'entries:write']);
     const valve = new Valve();

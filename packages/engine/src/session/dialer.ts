@@ -148,6 +148,7 @@ export class Dialer {
 
   #start(): void {
     if (this.#phase === 'resting') this.#open();
+    else if (this.#phase === 'open') this.#topics.hasten();
   }
 
   #open(): void {

@@ -18,7 +18,7 @@ import type { DialerInput } from './types.ts';
 //                 socket lost      due │    │  ╰refused  │ fails
 //                      │            waiting ◀┴───────────┘
 //
-// What is refused for good on one connection may be granted on the next.
+// What is refused for good on one connection may be granted on the next, or when somebody asks for it.
 //
 // 1. Each join has a join ref of its own, its generation; what names another one is dropped.
 // 2. `joined` and the end of that generation (`lost`, or the caller's `leave`) alternate.
@@ -44,7 +44,7 @@ export type TopicView = { readonly topic: string; readonly state: Topic['is'] };
 
 /** The topic of the connection itself: joined as long as there is a socket. */
 const phoenix = 'phoenix';
-const crashesMax = 3;
+const crashesToldOf = 4;
 
 /** The topics that a client wants, and where each of them stands on the present socket (stores.md C16, C17). */
 export class Topics {
@@ -81,6 +81,13 @@ export class Topics {
     const topic: Topic = Object.assign(this.#topics.get(name) ?? { ...fresh }, asked);
     this.#topics.set(name, topic);
     if (topic.is === 'out' || topic.is === 'refused') this.#join(topic);
+  }
+
+  /** Somebody does not want to wait, and believes no refusal. */
+  hasten(): void {
+    for (const topic of this.#topics.values()) {
+      if (topic.is === 'waiting' || topic.is === 'refused') this.#join(topic);
+    }
   }
 
   leave(name: string): void {
@@ -202,13 +209,12 @@ export class Topics {
   #refused(topic: Topic, refusal: Refusal): void {
     const isCrash = refusal.code === 'join crashed' || refusal.code === 'internal_error';
     if (isCrash) topic.crashes += 1;
-    const isPassing = refusal.retry === 'later' || (isCrash && topic.crashes <= crashesMax);
-    if (topic.isFinal === undefined ? isPassing : !topic.isFinal(refusal)) {
-      this.#fail(topic, readDirected(refusal.details['retry_after_ms']));
-    } else {
-      topic.is = 'refused';
-      this.#turn.emit({ type: 'refused', topic: topic.name, refusal });
-    }
+    const isFinal = topic.isFinal?.(refusal) ?? !(isCrash || refusal.retry === 'later');
+    // What lasts is told to those who wait, though the server may get over it.
+    const isLasting = isCrash && topic.crashes === crashesToldOf;
+    if (isFinal || isLasting) this.#turn.emit({ type: 'refused', topic: topic.name, refusal });
+    if (isFinal) topic.is = 'refused';
+    else this.#fail(topic, readDirected(refusal.details['retry_after_ms']));
   }
 
   /** Takes the reply to a push; false: it is not one. */

@@ -24,7 +24,8 @@ export const house: House = {
     { room: 'engine', folder: 'presence', may: [] },
     { room: 'engine', folder: 'undo', may: ['data'] },
     { room: 'engine', folder: 'view', may: ['data'] },
-    { room: 'engine', folder: 'record', may: ['data'] },
+    { room: 'engine', folder: 'record', may: ['data', 'gate'] },
+    { room: 'engine', folder: 'gate', may: ['data'] },
     { room: 'server', folder: 'storage', may: [] },
     { room: 'server', folder: 'bus', may: [] },
     { room: 'server', folder: 'blobs', may: [] },
@@ -35,6 +36,7 @@ export const house: House = {
     { room: 'server', folder: 'files', may: ['access', 'blobs', 'storage'] },
     { room: 'server', folder: 'webhooks', may: ['bus', 'storage'] },
     { room: 'server', folder: 'views', may: ['access'] },
+    { room: 'server', folder: 'records', may: ['access', 'host', 'storage'] },
     { room: 'server', folder: 'access', may: ['storage'] },
     {
       room: 'server',

@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net';
-import type { EpochMs, Limits } from '@holdfast/protocol';
+import type { EpochMs, Limits, RecordDef } from '@holdfast/protocol';
 import type { Authenticate, RateLimits, TokenRequest } from './access/index.ts';
 import type { Blobs } from './blobs/index.ts';
 import type { Bus } from './bus/port.ts';
 import type { Clock } from './host/clock.ts';
 import type { LogRetention } from './host/compactor.ts';
 import type { ServerQuotas } from './limits.ts';
+import type { RecordFault, RecordOptions, ServerRecord } from './records/index.ts';
 import type { Storage, StoreRow } from './storage/port.ts';
 import type { WebhookOptions } from './webhooks/index.ts';
 
@@ -61,6 +62,8 @@ export type ServerOptions = {
   readonly headersTimeoutMs?: number;
   /** Directory of a built web console, served at `/`. */
   readonly console?: string;
+  /** Hears what fails in records and that nobody waits for: migrations, sources, rules (records.md §5). It is logged too. */
+  readonly onError?: (fault: RecordFault) => void;
   /** Default: silent. */
   readonly log?: ServerLog;
   /** Commits that take longer are told to the log. Default: 1000; `false`: none. */
@@ -104,6 +107,12 @@ export type Server = {
     /** Nobody gets in with it from now on; its sockets are closed at once (stores.md §11.3). False: no such token. */
     revoke(id: string): Promise<boolean>;
   };
+  /**
+   * Declares a record, with the server's part of it: from now on every write to its objects, by whatever way, passes its
+   * gate (records.md §5). Records are declared before a store is opened, right after `createServer`; throws a `TypeError`
+   * later, and for a second one of the same name or place.
+   */
+  record<R extends RecordDef>(def: R, options?: RecordOptions<R>): ServerRecord<R>;
   /** Plain data about what is open now, and what of it has not left for the sockets yet. */
   describe(): ServerDescription;
   /**
@@ -129,6 +138,7 @@ export const optionNames: ReadonlySet<string> = new Set([
   'headersTimeoutMs',
   'console',
   'log',
+  'onError',
   'clock',
   'slowCommitMs',
   'metrics',

@@ -7,7 +7,7 @@ import {
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
-import type { Limits } from '@holdfast/protocol';
+import type { Limits, RecordDef } from '@holdfast/protocol';
 import { Access, AuditLog, allowsOrigin, Rates, ratesOf, TokenAuthority } from './access/index.ts';
 import type { Blobs } from './blobs/index.ts';
 import { diskBlobs } from './blobs/disk.ts';
@@ -16,7 +16,7 @@ import { memoryBus } from './bus/memory.ts';
 import { Files } from './files/index.ts';
 import { type Clock, systemClock } from './host/clock.ts';
 import { Compactor, retentionOf } from './host/compactor.ts';
-import { doorTo } from './host/door.ts';
+import { doorTo, type StoreDoor } from './host/door.ts';
 import { PresenceTopics } from './host/presence-topics.ts';
 import type { HostRoom } from './host/store-host.ts';
 import { Stores } from './host/stores.ts';
@@ -41,6 +41,14 @@ import { Sockets } from './socket/sockets.ts';
 import { storeFigures } from './socket/status.ts';
 import type { Storage } from './storage/port.ts';
 import { sqlite } from './storage/sqlite.ts';
+import {
+  type RecordFault,
+  Records,
+  serverRecord,
+  type RecordOptions,
+  type ServerRecord,
+  rulesOf,
+} from './records/index.ts';
 import { reachOf, Webhooks } from './webhooks/index.ts';
 
 const EXPIRY_SWEEP_MS = 15_000;
@@ -70,6 +78,7 @@ class HoldfastServer implements Server {
   readonly #rates: Rates;
   readonly #storage: Storage;
   readonly #openStores: Stores;
+  readonly #records = new Records((fault) => this.#fault(fault));
   readonly #compactor: Compactor;
   readonly #files: Files;
   readonly #webhooks: Webhooks;
@@ -149,6 +158,13 @@ class HoldfastServer implements Server {
     this.#http.emit('connection', connection);
   }
 
+  record<R extends RecordDef>(def: R, options: RecordOptions<R> = {}): ServerRecord<R> {
+    const { writeSchema = null, mutations = {} } = options;
+    this.#records.declare({ def, writeSchema, mutations, ...rulesOf(options) });
+    const room = { storage: this.#storage, ...this.#door(), newId: randomUUID };
+    return serverRecord(room, def);
+  }
+
   describe(): ServerDescription {
     const stores = this.#openStores.open();
     return {
@@ -187,6 +203,15 @@ class HoldfastServer implements Server {
     });
   }
 
+  #door(): StoreDoor {
+    return doorTo(this.#openStores, () => (this.#numbers += 1));
+  }
+
+  #fault(fault: RecordFault): void {
+    this.#log.error({ ...fault, err: fault.error }, 'a record failed');
+    this.#options.onError?.(fault);
+  }
+
   #operatorRoom(): OperatorRoom {
     return {
       storage: this.#storage,
@@ -205,6 +230,7 @@ class HoldfastServer implements Server {
       clock: this.#clock,
       limits: this.#limits,
       ...this.#quotas,
+      gateOf: (row) => this.#records.gateOf(row),
       meters: this.#meters,
       slow: slowLog(this.#options.slowCommitMs, this.#log),
       report: (what, error) => {
@@ -243,7 +269,7 @@ class HoldfastServer implements Server {
   #createHttp(access: Access): HttpServer {
     const app = createHttp({
       storage: this.#storage,
-      ...doorTo(this.#openStores, () => (this.#numbers += 1)),
+      ...this.#door(),
       clock: this.#clock,
       closing: this.#closingSignal.signal,
       access,

@@ -1,9 +1,10 @@
-import { isRefusal, type Leaf, type Limits, type Path, type Seq } from '@holdfast/protocol';
+import type { Leaf, Path, Seq } from '@holdfast/protocol';
 import { apply, type Tree } from '../data/index.ts';
-import { Clients, raise } from './clients.ts';
-import { Draft } from './draft.ts';
+import { Clients } from './clients.ts';
+import { takeTurns } from './consults.ts';
+import { Draft, type DraftBase } from './draft.ts';
 import { Leases } from './leases.ts';
-import { ask, hand } from './lookup.ts';
+import { ask, hand, noteCommitted } from './lookup.ts';
 import { Pending } from './pending.ts';
 import { Quota } from './quota.ts';
 import { dueOf, idle, isTold, type Phase, type Told } from './phase.ts';
@@ -46,8 +47,6 @@ import type { Outcome, Work } from './work.ts';
  * A8  Between a refusal that the client will retry and its `unblock`, nothing of a blocking channel is decided.
  */
 
-/** Ops and leaves per append, more only for one request. */
-const batchSizeMax = 20_000;
 const unknownMax = 3;
 const backOffMinMs = 50;
 const backOffMaxMs = 2000;
@@ -60,13 +59,11 @@ export class Authority {
   /** The log is said to reach this far. */
   #hint: Seq;
   #archived: boolean;
-  readonly #limits: Limits;
   readonly #batchMax: number;
   readonly #shared: boolean;
   readonly #pending: Pending;
   readonly #clients = new Clients();
-  readonly #leases: Leases;
-  readonly #quota: Quota | null;
+  readonly #rules: Pick<DraftBase, 'leases' | 'limits' | 'quota' | 'gate'>;
   #batches = 0;
   #unknowns = 0;
   #backOffMs = backOffMinMs;
@@ -80,12 +77,15 @@ export class Authority {
     this.#head = config.head;
     this.#hint = config.head;
     this.#archived = config.archived;
-    this.#limits = config.limits;
     this.#pending = new Pending(config.limits);
     this.#batchMax = config.batchMax ?? 256;
     this.#shared = config.shared ?? false;
-    this.#leases = new Leases(config.at);
-    this.#quota = Quota.of(config.quotas, config.tree);
+    this.#rules = {
+      leases: new Leases(config.at),
+      limits: config.limits,
+      quota: Quota.of(config.quotas, config.tree),
+      gate: config.gate ?? null,
+    };
   }
 
   /** Takes in what happened and returns what to do about it, in this order. Never called from within itself. */
@@ -124,11 +124,17 @@ export class Authority {
 
   #hear(event: AuthorityEvent, at: Instant): void {
     if (event.type === 'submit') this.#admit(event.submission, at);
-    else if (isTold(event)) this.#hearStorage(event, at);
+    else if (event.type === 'consulted') {
+      this.#pending.advise(event.ticket, event.advice);
+      if (this.#phase.kind === 'idle') this.#rest();
+    } else if (isTold(event)) this.#hearStorage(event, at);
     else this.#hearHost(event, at);
   }
 
-  #hearHost(event: Exclude<AuthorityEvent, Told | { type: 'submit' }>, at: Instant): void {
+  #hearHost(
+    event: Exclude<AuthorityEvent, Told | { type: 'submit' | 'consulted' }>,
+    at: Instant,
+  ): void {
     switch (event.type) {
       case 'flush':
         this.#collecting = false;
@@ -231,16 +237,11 @@ export class Authority {
       head: this.#head,
       at,
       archived: this.#archived,
-      leases: this.#leases,
-      limits: this.#limits,
-      quota: this.#quota,
+      ...this.#rules,
     });
-    for (const work of works) {
-      if (draft.size >= batchSizeMax) break;
-      takeTurn(work, at.now, draft);
-      draft.works.push(work);
-    }
-    this.#pending.putBack(works.slice(draft.works.length));
+    const { taken, consults } = takeTurns(works, draft, this.#pending);
+    this.#effects.push(...consults);
+    this.#pending.putBack(works.slice(taken));
     for (const fault of draft.faults) this.#effects.push({ type: 'fault', ...fault });
     if (draft.ops.length > 0) return this.#append(draft);
     if (this.#shared && draft.leansOnState) {
@@ -265,13 +266,11 @@ export class Authority {
 
   #commit(draft: Draft): void {
     this.#tree = draft.tree;
-    this.#quota?.absorb(draft.quota);
+    this.#rules.quota?.absorb(draft.quota);
     this.#head = draft.head;
     this.#unknowns = 0;
-    for (const op of draft.ops) this.#leases.follow(op, draft.at);
-    for (const { client, counter, outcome } of draft.works) {
-      if (client !== null && !isRefusal(outcome)) raise(client, counter);
-    }
+    for (const op of draft.ops) this.#rules.leases.follow(op, draft.at);
+    noteCommitted(draft.works);
     this.#effects.push({ type: 'committed', ops: draft.ops });
     this.#finish(draft);
   }
@@ -350,9 +349,9 @@ export class Authority {
     const fresh = ops.filter(({ seq }) => seq > this.#head);
     for (const op of fresh) {
       assert(op.seq === this.#head + 1, 'A4: the log is read without a gap');
-      apply(this.#tree, op, this.#quota?.note);
+      apply(this.#tree, op, this.#rules.quota?.note);
       this.#head = op.seq;
-      this.#leases.follow(op, at);
+      this.#rules.leases.follow(op, at);
       this.#clients.follow(op.clientOpId);
       this.#pending.land(op);
     }
@@ -390,7 +389,7 @@ export class Authority {
   #isDone(): boolean {
     const { kind } = this.#phase;
     const waits = kind === 'idle' || kind === 'resting' || kind === 'following';
-    return waits && this.#pending.length === 0;
+    return waits && this.#pending.isEmpty;
   }
 }
 

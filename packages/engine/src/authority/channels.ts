@@ -21,6 +21,7 @@ export class Channels {
       crowded: null,
       client: null,
       open: 0,
+      parked: [],
     };
     this.#known.set(id, channel);
     return channel;

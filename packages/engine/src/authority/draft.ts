@@ -1,24 +1,30 @@
 import {
+  type Addition,
   apply,
+  type Asked,
   type Change,
   checkRules,
+  Consult,
   decide,
   type DecideContext,
   type Decision,
   decideTransaction,
   decideImport,
   decideRollback,
-  type ImportRequest,
-  type Intent,
+  type Gate,
   leaseRules,
-  type RollbackRequest,
+  type MigrateRequest,
+  type Mutator,
+  type Ruling,
   type Scope,
   type Tree,
   veil,
 } from '../data/index.ts';
 import {
   type Entry,
+  type EpochMs,
   isRefusal,
+  isReservedPath,
   jsonEquals,
   type Leaf,
   type LeaseValue,
@@ -28,7 +34,6 @@ import {
   Refusal,
   refuse,
   type Seq,
-  type Transaction,
   type WriteReply,
 } from '@holdfast/protocol';
 import type { Leases } from './leases.ts';
@@ -46,12 +51,19 @@ export type DraftBase = {
   readonly leases: Leases;
   readonly limits: Limits;
   readonly quota: Quota | null;
+  readonly gate: Gate | null;
 };
 
 /** Something that should not have happened while a request was decided. */
 export type Fault = { readonly errorId: string; readonly error: unknown };
 
-type Asked = Intent | Transaction | RollbackRequest | ImportRequest;
+type Plain = Exclude<Asked, MigrateRequest>;
+
+type Decided = {
+  readonly request: Plain;
+  readonly decision: Decision;
+  readonly work: Work;
+};
 
 type Context = { -readonly [Field in keyof DecideContext]: DecideContext[Field] };
 
@@ -61,7 +73,7 @@ const nothingRemoved: readonly Entry[] = [];
  * A batch while it is decided: each request on the result of those before it, at one instant, on a tree of its own. The
  * committed tree must not change meanwhile.
  */
-export class Draft implements Judge {
+export class Draft implements Judge<Outcome | Consult> {
   readonly works: Work[] = [];
   readonly ops: LoggedOp[] = [];
   readonly faults: Fault[] = [];
@@ -75,6 +87,8 @@ export class Draft implements Judge {
   readonly #context: Context;
   #removed: Entry[] | null = null;
   #quota: Quota | null;
+  /** Whose request is decided. */
+  #asker: Submission | null = null;
   /** What the principal of the request that is taken may write, where path rules bind it. */
   #writable: Scope | null = null;
 
@@ -92,6 +106,7 @@ export class Draft implements Judge {
       limits: base.limits,
       dialect: 4,
       forced: false,
+      ...(base.gate && { mutate: this.#mutator(base.gate) }),
     };
   }
 
@@ -132,7 +147,7 @@ export class Draft implements Judge {
   }
 
   /** The checks from the rate limiter's on, in the order of stores.md §7.7. */
-  judge(work: Work): Outcome {
+  judge(work: Work): Outcome | Consult {
     const verdict = work.verdict ?? work.submission.rate?.() ?? null;
     if (verdict !== null) return verdict;
     const { request } = work.submission;
@@ -141,7 +156,7 @@ export class Draft implements Judge {
     if (isRefusal(request)) return request;
     const mark = this.ops.length;
     try {
-      return this.#decide(request, work.submission);
+      return this.#decide(request, work);
     } catch (error) {
       const errorId = `${this.#base.head}.${work.submission.ticket}`;
       this.faults.push({ errorId, error });
@@ -150,21 +165,24 @@ export class Draft implements Judge {
     }
   }
 
-  #decide(request: Asked, submission: Submission): Outcome {
-    const { grants } = submission;
+  #decide(request: Asked, work: Work): Outcome | Consult {
+    const { grants, files } = work.submission;
     const ground = grants && { tree: this.#tree, grants };
-    const forbidden = ground && checkRules(ground, request);
+    const forbidden = ground && request.op !== 'migrate' && checkRules(ground, request);
     if (forbidden) {
       this.leansOnState = true;
       return forbidden;
     }
-    if (submission.files) return submission.files;
-    const outcome = this.#weigh(request, submission);
-    return ground && isRefusal(outcome) ? veil(outcome, ground, request) : outcome;
+    if (files) return files;
+    const outcome = this.#weigh(request, work);
+    if (!ground || !isRefusal(outcome) || request.op === 'migrate') return outcome;
+    return veil(outcome, ground, request);
   }
 
-  #weigh(request: Asked, submission: Submission): Outcome {
-    const decision = decided(this.#tree, request, this.#contextOf(submission));
+  #weigh(request: Asked, work: Work): Outcome | Consult {
+    const { submission } = work;
+    const decision = this.#settle(request, work);
+    if (decision instanceof Consult) return decision;
     if (decision instanceof Refusal || decision.ops.length === 0) {
       this.leansOnState = true;
       return decision instanceof Refusal ? decision : decision.result;
@@ -178,7 +196,56 @@ export class Draft implements Judge {
     return decision.result;
   }
 
-  #contextOf(submission: Submission): DecideContext {
+  /** What a request comes to, together with what the records add to it. */
+  #settle(request: Asked, work: Work): Decision | Refusal | Consult {
+    const context = this.#contextOf(work.submission);
+    const { gate } = this.#base;
+    if (request.op === 'migrate') return this.#migrate(request, context);
+    const decision = decided(this.#tree, request, context);
+    if (isRefusal(decision) || decision.ops.length === 0 || gate === null) return decision;
+    const ruling = this.#rule(gate, { request, decision, work });
+    if (ruling instanceof Consult || isRefusal(ruling)) return ruling;
+    if (ruling.length === 0) return decision;
+    context.head += ruling.length;
+    const moved = decided(this.#tree, request, context);
+    return isRefusal(moved) ? moved : withAdditions(ruling, moved, this.at.wall);
+  }
+
+  #migrate(request: MigrateRequest, context: DecideContext): Decision | Refusal {
+    const ops = this.#base.gate?.migrate({ tree: this.#tree, request }) ?? [];
+    if (isRefusal(ops)) return ops;
+    if (ops.length === 0) return { ops: [], result: { store_seq: context.head } };
+    return decideTransaction(this.#tree, { op: 'transact', ops, preconditions: [] }, context);
+  }
+
+  #rule(gate: Gate, { request, decision, work }: Decided): Ruling {
+    const { caller = null, grants } = work.submission;
+    const changes: Change[] = [];
+    const after = this.#tree.draft();
+    for (const op of decision.ops) apply(after, op, (change) => changes.push(change));
+    // What a mutation writes is known only now (stores.md §11.2.2).
+    const stray = grants && changes.find(({ path }) => !grants.write.covers(path));
+    if (stray) return refuse('path_not_allowed', { path: pathOf(request) });
+    const { advice } = work;
+    return gate.judge({
+      request,
+      caller,
+      at: this.at.wall,
+      before: this.#tree,
+      after,
+      changes,
+      advice,
+    });
+  }
+
+  #mutator(gate: Gate): Mutator {
+    return (tree, request, { opId, at }) => {
+      const caller = this.#asker?.caller ?? null;
+      return gate.mutate({ tree, request, caller, opId, at });
+    };
+  }
+
+  #contextOf(submission: Submission): Context {
     const context = this.#context;
     context.head = this.head;
     context.deviceId = submission.deviceId;
@@ -186,6 +253,7 @@ export class Draft implements Judge {
     context.principal = submission.principal;
     context.dialect = submission.dialect;
     context.forced = submission.forced ?? false;
+    this.#asker = submission;
     return context;
   }
 
@@ -215,7 +283,8 @@ export class Draft implements Judge {
   readonly #note = (change: Change): void => {
     const { path, before, after } = change;
     // A bug elsewhere must not let anybody past the path rules: the request fails instead.
-    if (this.#writable?.covers(path) === false) throw new Error(`${path} is not writable.`);
+    const isOpen = this.#writable === null || isReservedPath(path) || this.#writable.covers(path);
+    if (!isOpen) throw new Error(`${path} is not writable.`);
     this.#quota?.note(change);
     this.#entries.set(path, after ?? null);
     if (before === undefined) return;
@@ -241,6 +310,33 @@ export class Draft implements Judge {
   }
 }
 
+/** The records of a commit to which the authority has added something, which comes first. */
+function withAdditions(
+  additions: readonly Addition[],
+  { ops, result }: Decision,
+  at: EpochMs,
+): Decision {
+  const last = ops.at(-1)?.seq ?? null;
+  const first = (ops[0]?.seq ?? 0) - additions.length;
+  const added = additions.map(({ path, value }, index): Op => ({
+    seq: first + index,
+    op: 'set',
+    path,
+    value,
+    arg: null,
+    deviceId: 'system:schema',
+    clientOpId: `schema:${path}`,
+    tx: last,
+    at,
+    principal: null,
+  }));
+  return { ops: [...added, ...ops.map((op) => ({ ...op, tx: last }))], result };
+}
+
+function pathOf(request: Plain): Path | null {
+  return 'path' in request ? request.path : null;
+}
+
 function isPlain(reply: WriteReply): boolean {
   return !('token' in reply || 'results' in reply || 'hash' in reply);
 }
@@ -258,7 +354,7 @@ function isSame(mine: Op, found: Op | undefined): boolean {
   );
 }
 
-function decided(tree: Tree, request: Asked, context: DecideContext): Decision | Refusal {
+function decided(tree: Tree, request: Plain, context: DecideContext): Decision | Refusal {
   if (request.op === 'transact') return decideTransaction(tree, request, context);
   if (request.op === 'import') return decideImport(tree, request, context);
   if (request.op === 'rollback') return decideRollback(tree, request, context);

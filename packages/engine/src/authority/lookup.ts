@@ -1,5 +1,5 @@
-import type { DeviceId, OpId } from '@holdfast/protocol';
-import { type Clients, clientOf, counterIn } from './clients.ts';
+import { type DeviceId, isRefusal, type OpId } from '@holdfast/protocol';
+import { type Clients, clientOf, counterIn, raise } from './clients.ts';
 import type { Answer } from './types.ts';
 import { keyOf, type Work } from './work.ts';
 
@@ -32,6 +32,13 @@ export function hand(works: readonly Work[], answers: readonly Answer[]): void {
   const found = new Map<string, Answer>();
   for (const answer of answers) found.set(keyOf(answer), answer);
   for (const work of works) work.record = found.get(work.key) ?? null;
+}
+
+/** What is committed is known not to be new any more. */
+export function noteCommitted(works: readonly Work[]): void {
+  for (const { client, counter, outcome } of works) {
+    if (client !== null && !isRefusal(outcome)) raise(client, counter);
+  }
 }
 
 /** Whose request it is; the client that spoke last on the channel usually speaks again. */

@@ -1,15 +1,22 @@
 import type { Limits, Refusal } from '@holdfast/protocol';
 import { Channels } from './channels.ts';
+import type { Advice } from '../data/index.ts';
+import { LastAdvice } from './last-advice.ts';
 import { Queue } from './queue.ts';
 import { overloaded, turnAway } from './turn.ts';
 import type { Instant, LoggedOp, Submission } from './types.ts';
-import { keyOf, Work } from './work.ts';
+import { type Channel, keyOf, Work } from './work.ts';
+
+/** How often something is asked anew because the state has changed since (records.md §11.3). */
+const rerunsMax = 3;
 
 /** The requests without an answer: those that wait for their turn, and those whose batch is on its way. */
 export class Pending {
   readonly #limits: Limits;
   readonly #queue = new Queue();
   readonly #channels = new Channels();
+  /** The channels of the requests about which something is being asked, by ticket. */
+  readonly #asked = new Map<number, Channel>();
   /** The newest of each key. */
   readonly #open = new Map<string, Work>();
 
@@ -20,6 +27,11 @@ export class Pending {
   /** How many wait for their turn. */
   get length(): number {
     return this.#queue.length;
+  }
+
+  /** Whether nothing waits, be it for its turn or aside. */
+  get isEmpty(): boolean {
+    return this.length === 0 && this.#asked.size === 0;
   }
 
   /** Blocked channels. */
@@ -67,6 +79,29 @@ export class Pending {
   /** Puts back to the front what was taken. */
   putBack(works: readonly Work[]): void {
     if (works.length > 0) this.#queue.putBack(works);
+  }
+
+  /** Whether something of the channel waits aside, and so must all that comes after it. */
+  isParked(channel: Channel): boolean {
+    return channel.parked.length > 0;
+  }
+
+  /** Puts a request aside. */
+  park(work: Work): void {
+    const { channel, submission } = work;
+    if (channel.parked.length === 0) this.#asked.set(submission.ticket, channel);
+    channel.parked.push(work);
+  }
+
+  /** What was asked about a request is answered: it comes first in the queue, those that wait behind it next. */
+  advise(ticket: number, advice: Advice): void {
+    const channel = this.#asked.get(ticket);
+    const [first] = channel?.parked ?? [];
+    if (channel === undefined || first === undefined) return;
+    this.#asked.delete(ticket);
+    first.advice = first.consults > rerunsMax ? new LastAdvice(advice) : advice;
+    this.#queue.putBack(channel.parked);
+    channel.parked = [];
   }
 
   /** The request has its answer. */

@@ -1,11 +1,12 @@
 import { isRefusal, type MonotonicMs, type OpId, type Refusal, refuse } from '@holdfast/protocol';
 import type { Submission } from './types.ts';
+import { Consult } from '../data/index.ts';
 import type { Channel, Outcome, Work } from './work.ts';
 
 const retryMs = 1000;
 
 /** Decides what is neither a repeat nor blocked. */
-export type Judge = { judge(work: Work): Outcome };
+export type Judge<Verdict extends Outcome | Consult = Outcome> = { judge(work: Work): Verdict };
 
 /** Refuses all. */
 export function refuseAll(refusal: Refusal): Judge {
@@ -44,11 +45,20 @@ export function turnAway({ blocks, unblock, opId }: Submission, channel: Channel
  * Gives a request its turn: the checks up to the rate limiter's, in the order of stores.md §7.7, then the judge's. It
  * changes the work and its channel, and nothing that {@link takeBack} does not undo.
  */
-export function takeTurn(work: Work, now: MonotonicMs, judge: Judge): Outcome {
+export function takeTurn<Verdict extends Outcome | Consult>(
+  work: Work,
+  now: MonotonicMs,
+  judge: Judge<Verdict>,
+): Verdict | Outcome {
   const { channel, submission } = work;
   work.before = channel.block;
   if (submission.unblock) channel.block = null;
   const outcome = repeated(work) ?? barrier(work, now) ?? judge.judge(work);
+  if (outcome instanceof Consult) {
+    // As if it had not been its turn yet.
+    channel.block = work.before;
+    return outcome;
+  }
   work.outcome = outcome;
   if (submission.blocks && channel.block === null && isRefusal(outcome) && passes(outcome)) {
     channel.block = { opId: work.barred ?? submission.opId, until: now + retryAfter(outcome) };

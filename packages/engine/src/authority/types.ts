@@ -9,11 +9,10 @@ import type {
   OpId,
   Path,
   Refusal,
-  Request,
   Seq,
   WriteReply,
 } from '@holdfast/protocol';
-import type { FileWrite, ImportRequest, RollbackRequest, PathGrants, Tree } from '../data/index.ts';
+import type { Advice, Asked, Caller, Gate, PathGrants, Question, Tree } from '../data/index.ts';
 import type { Quotas } from './quota.ts';
 
 /** An op as the log keeps it: with the leaves whose old value vanished by it (stores.md §1.2.2). */
@@ -59,6 +58,8 @@ export type AuthorityConfig = {
   readonly archived: boolean;
   readonly limits: Limits;
   readonly quotas?: Quotas;
+  /** What the records of the store let pass. */
+  readonly gate?: Gate;
   /** Requests per append. */
   readonly batchMax?: number;
   /** Other nodes may write the store too: what is refused for the state's sake is first confirmed against the log. */
@@ -81,7 +82,7 @@ export type Submission = {
   readonly fingerprint: number;
   readonly principal: string | null;
   /** The parsed request, or why it does not parse: told only after the checks that come before. */
-  readonly request: Request | FileWrite | RollbackRequest | ImportRequest | Refusal;
+  readonly request: Asked | Refusal;
   /**
    * The verdict of the rate limiter, asked for after deduplication, so that repeats are free (stores.md §6.3); the same
    * each time it is asked. Null lets it pass, and so does a verdict of null.
@@ -91,6 +92,8 @@ export type Submission = {
   readonly files?: Refusal | null;
   /** An administrator's forced delete passes live leases (stores.md §5.2.3). */
   readonly forced?: boolean;
+  /** Whose it is, for the rules of records; absent: code of the server. */
+  readonly caller?: Caller;
   /** What path rules let the principal read and write (stores.md §11.2); absent: everything. */
   readonly grants?: PathGrants;
 };
@@ -113,6 +116,8 @@ export type AuthorityEvent =
   | { readonly type: 'behind'; readonly batch: number }
   /** The storage cannot tell whether it stored. */
   | { readonly type: 'unknown'; readonly batch: number }
+  /** The answers to `consult`. */
+  | { readonly type: 'consulted'; readonly ticket: number; readonly advice: Advice }
   /** Nothing was stored, and why is the operator's business. */
   | { readonly type: 'failed'; readonly batch: number }
   /** The answer to `read`: the ops after the committed head, complete up to the head of the log. */
@@ -143,6 +148,12 @@ export type AuthorityEffect =
       readonly batch: number;
       readonly expected: Seq;
       readonly content: Batch;
+    }
+  /** Wait for the verdicts; answer with `consulted`, each verdict under its question's key. */
+  | {
+      readonly type: 'consult';
+      readonly ticket: number;
+      readonly questions: readonly Question[];
     }
   /** A bug, for the operator's log; the request got `internal_error` with this id. */
   | { readonly type: 'fault'; readonly errorId: string; readonly error: unknown }

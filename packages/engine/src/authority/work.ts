@@ -1,5 +1,6 @@
 import type { MonotonicMs, OpId, Refusal, WriteReply } from '@holdfast/protocol';
 import type { Client } from './clients.ts';
+import type { Advice } from '../data/index.ts';
 import type { Answer, Submission } from './types.ts';
 
 /** What a request came to. */
@@ -21,7 +22,11 @@ export type Channel = {
   client: Client | null;
   /** Requests of the channel without an answer. */
   open: number;
+  /** Those that wait aside: the first for answers to what had to be asked about it. */
+  parked: Work[];
 };
+
+const noAdvice: Advice = new Map();
 
 /** A submission on its way to its answer. */
 export class Work {
@@ -44,6 +49,9 @@ export class Work {
   /** The channel's block before its turn, should the turn be taken back. */
   before: Block | null = null;
   outcome: Outcome | null = null;
+  /** What was answered about it, and how often something had to be asked. */
+  advice: Advice = noAdvice;
+  consults = 0;
 
   constructor(submission: Submission, place: Place) {
     this.submission = submission;

@@ -7,6 +7,18 @@ export {
   resultOf,
   type TransactionDecision,
 } from './decide.ts';
+export {
+  type Addition,
+  type Advice,
+  type Asked,
+  type Caller,
+  Consult,
+  type Gate,
+  type MigrateRequest,
+  type Proposal,
+  type Question,
+  type Ruling,
+} from './gate.ts';
 export { revisionAt } from './guards.ts';
 export { isLease, leaseRules } from './leases.ts';
 export { Matcher } from './matcher.ts';

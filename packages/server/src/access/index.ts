@@ -9,6 +9,7 @@ export {
   storeIdsOf,
 } from './access.ts';
 export { type Act, AuditLog } from './audit.ts';
+export { callerOf } from './caller.ts';
 export { cookieOf } from './cookies.ts';
 export {
   type Grants,

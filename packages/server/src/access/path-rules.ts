@@ -12,6 +12,7 @@ export type PathRule = {
 export const RULES_MAX = 64;
 
 const everything = new Scope([patternOf('**')]);
+const versions = patternOf('_hf:schema/*');
 
 /** Why a value is no set of path rules, in words; null if it is one. */
 export function faultInRules(value: unknown): string | null {
@@ -41,9 +42,12 @@ function isRule(value: unknown): value is PathRule {
 /** What rules let somebody read and write; none: everything. */
 export function grantsOf(rules: readonly PathRule[] | null): PathGrants {
   if (rules === null) return { read: everything, write: everything };
-  const scopeOf = (right: 'read' | 'write'): Scope =>
-    new Scope(rules.filter(({ allow }) => allow.includes(right)).map((r) => patternOf(r.pattern)));
-  return { read: scopeOf('read'), write: scopeOf('write') };
+  const patternsFor = (right: 'read' | 'write'): Pattern[] =>
+    rules.filter(({ allow }) => allow.includes(right)).map((rule) => patternOf(rule.pattern));
+  const read = patternsFor('read');
+  // Of which version objects are, all may read who may read anything (records.md §3.5).
+  if (read.length > 0) read.push(versions);
+  return { read: new Scope(read), write: new Scope(patternsFor('write')) };
 }
 
 function patternOf(text: string): Pattern {

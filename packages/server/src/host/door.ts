@@ -16,6 +16,7 @@ type LoneRequest = Pick<
   | 'rate'
   | 'files'
   | 'forced'
+  | 'caller'
   | 'grants'
 >;
 

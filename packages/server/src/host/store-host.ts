@@ -24,6 +24,8 @@ import { startJointSpan } from '../tracing/index.ts';
 import type { Clock } from './clock.ts';
 import { LeaseAlarm } from './lease-alarm.ts';
 import { LogRing } from './log-ring.ts';
+import { migrate, type StoreGate } from './migrate.ts';
+import { adviceOn } from './consult.ts';
 import { OpenRequests, type Receiver, type RequestNotes } from './requests.ts';
 
 /** Hears the facts of a store, in seq order, no commit split, before the replies that rest on them. */
@@ -36,6 +38,8 @@ export type HostRoom = {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly quotas?: Quotas;
+  /** What the records of a store let pass; null where it has none. */
+  readonly gateOf?: (row: StoreRow) => StoreGate | null;
   readonly meters: Meters;
   /** Who hears of slow commits, if anybody. */
   readonly slow: RequestNotes['slow'];
@@ -53,6 +57,7 @@ const LOAD_SLICE_MS = 20;
 export class StoreHost {
   readonly row: StoreRow;
   readonly #room: HostRoom;
+  readonly #gate: StoreGate | null;
   readonly #authority: Authority;
   readonly #ring: LogRing;
   readonly #requests: OpenRequests;
@@ -76,6 +81,7 @@ export class StoreHost {
     opened: { head: Seq; oldestSeq: Seq; dedupeSince: EpochMs; tree: Tree },
   ) {
     this.#room = room;
+    this.#gate = room.gateOf?.(row) ?? null;
     this.row = row;
     this.#archived = row.status === 'archived';
     this.#oldestSeq = opened.oldestSeq;
@@ -92,6 +98,7 @@ export class StoreHost {
       archived: this.#archived,
       limits: room.limits,
       ...(room.quotas && { quotas: room.quotas }),
+      ...(this.#gate && { gate: this.#gate }),
     });
   }
 
@@ -115,6 +122,7 @@ export class StoreHost {
     const host = new StoreHost(room, row, { ...meta, head, tree });
     host.leaseAlarm.load(leases);
     host.#unsubscribe = room.bus.subscribe(`store.${row.id}`, (bytes) => host.#hinted(bytes));
+    await migrate(host, host.#gate);
     return host;
   }
 
@@ -276,6 +284,9 @@ export class StoreHost {
       case 'reply':
         this.#requests.answer(effect.ticket, effect.answer);
         return;
+      case 'consult':
+        void this.#consult(effect);
+        return;
       case 'lookup':
         void this.#lookup(effect);
         return;
@@ -339,6 +350,11 @@ export class StoreHost {
       // A commit of several ops is named by the last of them.
       if (tx === null || tx === seq) commits.add();
     }
+  }
+
+  async #consult(effect: Extract<AuthorityEffect, { type: 'consult' }>): Promise<void> {
+    const advice = await adviceOn(effect.questions, this.#room);
+    this.#step({ type: 'consulted', ticket: effect.ticket, advice });
   }
 
   async #lookup(effect: Extract<AuthorityEffect, { type: 'lookup' }>): Promise<void> {

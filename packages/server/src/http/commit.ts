@@ -2,7 +2,7 @@ import type { Submission } from '@holdfast/engine/authority';
 import { fingerprint, isRefusal, type Refusal, refuse, type WriteReply } from '@holdfast/protocol';
 import type { Context } from 'hono';
 
-import { grantsOf, type Principal } from '../access/index.ts';
+import { callerOf, grantsOf, type Principal } from '../access/index.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { Problem, refused } from './errors.ts';
 import { deviceOf, tellRate } from './identify.ts';
@@ -86,7 +86,7 @@ export class Committer {
     store: OpenStore,
     { principal, request }: Pick<Wanted, 'principal' | 'request'>,
   ): Promise<Refusal | null> {
-    if (isRefusal(request) || request.op === 'rollback' || request.op === 'import') return null;
+    if (isRefusal(request) || isOwnWork(request)) return null;
     return this.#deps.files.judge(principal, store.row.id, request);
   }
 
@@ -104,6 +104,7 @@ export class Committer {
       rate: this.#deps.rates.write(principal, isPaid ? 0 : costOf(request)),
       files,
       forced,
+      caller: callerOf(principal),
       ...(principal.pathRules && { grants: grantsOf(principal.pathRules) }),
     });
   }
@@ -116,6 +117,13 @@ export function keyOf(c: Context): string | null {
   throw new Problem(400, 'invalid_params', {
     detail: 'An Idempotency-Key has 1 to 128 printable characters.',
   });
+}
+
+function isOwnWork(
+  request: Exclude<Wanted['request'], Refusal>,
+): request is Extract<Wanted['request'], { op: 'rollback' | 'import' | 'migrate' }> {
+  const { op } = request;
+  return op === 'rollback' || op === 'import' || op === 'migrate';
 }
 
 /** Where a repeat is told to be one. */

@@ -66,6 +66,7 @@ export type LoneRequest = Pick<
   | 'rate'
   | 'files'
   | 'forced'
+  | 'caller'
   | 'grants'
 >;
 

@@ -2,7 +2,7 @@ import type { ImportedLeaf } from '@holdfast/engine/data';
 import { fingerprint, isRefusal, type Refusal, refuse, type Seq } from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
 
-import { grantsOf, type Principal } from '../access/index.ts';
+import { callerOf, grantsOf, type Principal } from '../access/index.ts';
 import { noteAct } from './audit.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam, Problem, refused } from './errors.ts';
@@ -104,7 +104,7 @@ class Intake {
     if (this.#failedTotal > 0 || all.length === 0) return;
     const { refusal, isRepeat } = await this.#commit(all);
     if (refusal === null) this.#count(all.length, isRepeat);
-    else this.#fail(culprit(all, refusal), refusal);
+    else for (const line of culprits(all, refusal)) this.#fail(line, refusal);
   }
 
   async note(): Promise<void> {
@@ -152,9 +152,9 @@ class Intake {
         this.#count(rest.length, isRepeat);
         return;
       }
-      const bad = culprit(rest, refusal);
-      this.#fail(bad, refusal);
-      rest = rest.filter((line) => line !== bad);
+      const bad = new Set(culprits(rest, refusal));
+      for (const line of bad) this.#fail(line, refusal);
+      rest = rest.filter((line) => !bad.has(line));
     }
   }
 
@@ -176,6 +176,7 @@ class Intake {
       request: { op: 'import', leaves },
       rate: deps.rates.write(principal, 1),
       files: null,
+      caller: callerOf(principal),
       ...(principal.pathRules && { grants: grantsOf(principal.pathRules) }),
     });
     if (!isRefusal(reply)) {
@@ -209,14 +210,20 @@ class Intake {
 }
 
 function isAboutLine({ details, code }: Refusal): boolean {
-  return typeof details['op_index'] === 'number' || code === 'limit_exceeded';
+  const isIndexed = typeof details['op_index'] === 'number' || code === 'limit_exceeded';
+  return isIndexed || typeof details['record'] === 'string';
 }
 
-function culprit(lines: readonly Leaf[], { details }: Refusal): Leaf {
-  const index = details['op_index'];
+/** The lines that a refusal is about: those of an object that its record does not let pass are refused together. */
+function culprits(lines: readonly Leaf[], { details }: Refusal): readonly Leaf[] {
+  const { op_index: index, record, path } = details;
+  if (typeof record === 'string' && typeof path === 'string') {
+    const own = lines.filter(({ leaf }) => leaf.path === path || leaf.path.startsWith(`${path}/`));
+    if (own.length > 0) return own;
+  }
   const line = lines[typeof index === 'number' ? index : lines.length - 1];
   if (line === undefined) throw new Problem(500, 'internal_error');
-  return line;
+  return [line];
 }
 
 function readWanted(c: Context): Wanted {

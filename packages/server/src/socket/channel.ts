@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Submission } from '@holdfast/engine/authority';
-import { readIn } from '@holdfast/engine/data';
+import { type Caller, readIn } from '@holdfast/engine/data';
 import {
   fingerprint,
   isObject,
@@ -21,7 +21,7 @@ import {
   type Seq,
   type WriteReply,
 } from '@holdfast/protocol';
-import { orgOf, refuseScope, type Scope } from '../access/index.ts';
+import { callerOf, orgOf, refuseScope, type Scope } from '../access/index.ts';
 import { refuseSeq, stateAt } from '../host/history.ts';
 import type { Receiver } from '../host/requests.ts';
 import { Delivery, type ScopeChange } from './delivery.ts';
@@ -63,6 +63,7 @@ export class StoreChannel implements Receiver {
   readonly #questions: { readonly after: number; readonly ask: () => void }[] = [];
   readonly #turns = new Turns();
   readonly #order = new PushOrder();
+  readonly #caller: Caller;
   #lastTicket = 0;
   #deafen: () => void = () => undefined;
   #closed = false;
@@ -71,6 +72,7 @@ export class StoreChannel implements Receiver {
     this.#room = room;
     this.#port = port;
     this.#terms = terms;
+    this.#caller = callerOf(terms.principal);
     this.#delivery = new Delivery(room, port, terms);
     this.#number = room.nextNumber();
   }
@@ -309,6 +311,7 @@ export class StoreChannel implements Receiver {
         dialect === 3 ? slow : undefined,
       ),
       files: push.files ?? null,
+      caller: this.#caller,
       ...(grants && { grants }),
     };
   }

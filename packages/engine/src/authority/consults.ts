@@ -1,0 +1,38 @@
+import { Consult } from '../data/index.ts';
+import type { Draft } from './draft.ts';
+import type { Pending } from './pending.ts';
+import { takeTurn } from './turn.ts';
+import type { AuthorityEffect } from './types.ts';
+import type { Work } from './work.ts';
+
+/** Ops and leaves per append, more only for one request. */
+const batchSizeMax = 20_000;
+
+/**
+ * Gives requests their turns, as many as one batch holds. One about which something has to be asked first waits aside, and
+ * those of its channel wait behind it. Returns how many are taken care of, and what is to be asked.
+ */
+export function takeTurns(
+  works: readonly Work[],
+  draft: Draft,
+  pending: Pending,
+): { readonly taken: number; readonly consults: readonly AuthorityEffect[] } {
+  const consults: AuthorityEffect[] = [];
+  let taken = 0;
+  for (const work of works) {
+    if (draft.size >= batchSizeMax) break;
+    taken++;
+    if (pending.isParked(work.channel)) {
+      pending.park(work);
+      continue;
+    }
+    const outcome = takeTurn(work, draft.at.now, draft);
+    if (outcome instanceof Consult) {
+      work.consults++;
+      pending.park(work);
+      const { ticket } = work.submission;
+      consults.push({ type: 'consult', ticket, questions: outcome.questions });
+    } else draft.works.push(work);
+  }
+  return { taken, consults };
+}

@@ -1,0 +1,264 @@
+import {
+  isObject,
+  isRefusal,
+  type Json,
+  type Mutation,
+  parentOf,
+  type Path,
+  type RecordDef,
+  type RecordRef,
+  type Refusal,
+  refuse,
+  RejectedError,
+  type StandardSchema,
+  type TemplateParams,
+  utf8Length,
+  type Write,
+} from '@holdfast/protocol';
+import { canonicalJson, decodeStored, objectBytesMax, passRecord } from '@holdfast/protocol/record';
+import {
+  type Addition,
+  type Caller,
+  Consult,
+  type Gate,
+  type Proposal,
+  type Question,
+  type Ruling,
+  type Tree,
+} from '../data/index.ts';
+import { changedFields, isWritable } from './fields.ts';
+import { isOutdated, migrationOf } from './migration.ts';
+import { mergeMutation, runMutation } from './mutation.ts';
+import { type Placed, Places } from './places.ts';
+import { askRule, intentsOn, notAllowed, type WriteRule } from './rules.ts';
+import { passLater, schemaRefusal } from './schemas.ts';
+import { recordedVersion, skewOf, versionPath } from './versions.ts';
+
+/** A record of a store, and what its authority adds to the definition. */
+export type GatedRecord = {
+  readonly def: RecordDef;
+  /** The parameters that the name of the store gives. */
+  readonly params: TemplateParams;
+  /** Asked after the definition's own, and may take its time. */
+  readonly writeSchema: StandardSchema<unknown> | null;
+  readonly write: WriteRule | null;
+  /** Mutations of the server, which win over those of the definition. */
+  readonly mutations: { readonly [name: string]: Mutation };
+};
+
+/** An object of a record that a proposal changes. */
+type Touched = {
+  readonly record: GatedRecord;
+  readonly ref: RecordRef;
+  readonly before: Json | undefined;
+  readonly after: Json | undefined;
+};
+
+const reservedRoot = parentOf(versionPath(''));
+
+/**
+ * The gate of all records of a store (records.md §5, §11.3).
+ *
+ * 1. What is committed passes the schema of every record whose object it changes, whoever wrote it.
+ * 2. What a client wrote passes the write rule too, and changes no field that is not a client's.
+ * 3. The version at rest is written with the first object that is, and is of the definition's major.
+ */
+export class RecordGate implements Gate {
+  readonly #byName = new Map<string, GatedRecord>();
+  readonly #places: Places<GatedRecord>;
+
+  constructor(records: readonly GatedRecord[]) {
+    for (const record of records) this.#byName.set(record.def.name, record);
+    const places = records.map((item) => ({ template: item.def.path, item }));
+    this.#places = new Places(places);
+  }
+
+  /** The records whose objects at rest are of an older version than their definition. */
+  outdated(tree: Tree): readonly string[] {
+    return [...this.#byName.values()].flatMap(({ def }) =>
+      isOutdated(tree, def) ? [def.name] : [],
+    );
+  }
+
+  migrate({ tree, request }: Parameters<Gate['migrate']>[0]): readonly Write[] | Refusal {
+    const record = this.#byName.get(request.record);
+    return record === undefined ? [] : migrationOf(tree, record.def);
+  }
+
+  mutate({
+    tree,
+    request,
+    caller,
+    opId,
+    at,
+  }: Parameters<Gate['mutate']>[0]): ReturnType<Gate['mutate']> {
+    const record = this.#byName.get(request.record);
+    const placed = this.#places.around(request.path).find((each) => each.item === record);
+    if (record === undefined || placed?.path !== request.path) {
+      return refuse('unknown_record', { record: request.record });
+    }
+    return runMutation({
+      def: record.def,
+      request,
+      current: tree.read(request.path)?.value,
+      env: { opId, now: at },
+      isBound: isBound(caller),
+      overrides: record.mutations,
+    });
+  }
+
+  judge(proposal: Proposal): Ruling {
+    const touched = this.#touchedBy(proposal);
+    if (isRefusal(touched)) return touched;
+    const skew = this.#skew(proposal, touched);
+    if (skew !== null) return skew;
+    const questions: Question[] = [];
+    for (const each of touched) {
+      const refusal = judgeObject(each, proposal, questions);
+      if (refusal !== null) return refusal;
+    }
+    return questions.length > 0 ? new Consult(questions) : versionsOf(touched, proposal);
+  }
+
+  #touchedBy({ changes, before, after }: Proposal): readonly Touched[] | Refusal {
+    const found = new Map<string, Placed<GatedRecord>>();
+    for (const { path } of changes) {
+      for (const each of this.#places.around(path)) {
+        found.set(`${each.item.def.name} ${each.path}`, each);
+      }
+    }
+    const touched: Touched[] = [];
+    for (const { item: record, path, params } of found.values()) {
+      const ref = refOf(record, params);
+      if (isRefusal(ref)) return ref.with({ path });
+      const [was, is] = [before.read(path)?.value, after.read(path)?.value];
+      touched.push({ record, ref, before: was, after: is });
+    }
+    return touched;
+  }
+
+  /** Rollbacks and imports may bring an older version back. */
+  #skew({ changes, before, after }: Proposal, touched: readonly Touched[]): Refusal | null {
+    for (const { record } of touched) {
+      const skew = skewOf(record.def, recordedVersion(before, record.def));
+      if (skew !== null) return skew;
+    }
+    if (!changes.some(({ path }) => parentOf(path) === reservedRoot)) return null;
+    for (const { def } of this.#byName.values()) {
+      const skew = skewOf(def, recordedVersion(after, def));
+      if (skew !== null) return skew;
+    }
+    return null;
+  }
+}
+
+function isBound(caller: Caller | null): boolean {
+  return caller !== null && !caller.isExempt;
+}
+
+function refOf({ def, params: ofStore }: GatedRecord, params: TemplateParams): RecordRef | Refusal {
+  try {
+    return def.ref({ ...ofStore, ...params });
+  } catch (error) {
+    if (!(error instanceof RejectedError)) throw error;
+    return refuse('invalid_params', { ...error.details, record: def.name });
+  }
+}
+
+/** What the authority adds to a commit: the versions of records of which this is the first object. */
+function versionsOf(touched: readonly Touched[], { before, after }: Proposal): readonly Addition[] {
+  const additions = new Map<Path, Addition>();
+  for (const { record, after: value } of touched) {
+    const { def } = record;
+    if (value === undefined || def.version === '*') continue;
+    if ((recordedVersion(before, def) ?? recordedVersion(after, def)) !== null) continue;
+    const path = versionPath(def.name);
+    additions.set(path, { path, value: def.version });
+  }
+  return [...additions.values()];
+}
+
+/** Why an object may not become what a proposal makes of it; what has to be asked first is added to the questions. */
+function judgeObject(of: Touched, proposal: Proposal, questions: Question[]): Refusal | null {
+  const verdict = ruleOf(of, proposal, questions) ?? checkFields(of, proposal);
+  if (verdict !== null || of.after === undefined) return verdict;
+  const { record, ref, after } = of;
+  if (utf8Length(JSON.stringify(after)) > objectBytesMax) {
+    return refuse('value_too_large', { limit: objectBytesMax });
+  }
+  const passed = passRecord(record.def, after);
+  if ('issue' in passed) return schemaRefusal(record.def, ref.path, passed.issues);
+  if (record.writeSchema === null) return null;
+  const key = `schema ${record.def.name} ${ref.path} ${canonicalJson(after)}`;
+  const { writeSchema } = record;
+  return settle(key, proposal, {
+    ask: () => passLater(record.def, ref.path, { schema: writeSchema, value: decodeStored(after) }),
+    questions,
+  });
+}
+
+type Asking = {
+  readonly ask: () => Refusal | null | Promise<Refusal | null>;
+  readonly questions: Question[];
+};
+
+/** The verdict, where it is known or comes at once; else a question. */
+function settle(key: string, { advice }: Proposal, { ask, questions }: Asking): Refusal | null {
+  const known = advice.get(key);
+  if (known !== undefined) return known;
+  const verdict = ask();
+  if (!(verdict instanceof Promise)) return verdict;
+  questions.push({ key, verdict });
+  return null;
+}
+
+/** The write rule, for each op of a client that bears on the object. */
+function ruleOf(of: Touched, proposal: Proposal, questions: Question[]): Refusal | null {
+  const { record, ref, before } = of;
+  const { caller, at } = proposal;
+  const { write } = record;
+  if (caller === null || write === null) return null;
+  const ctx = { principal: caller.principal, now: at };
+  const current = before && decodeStored(before);
+  for (const [index, intent] of intentsOn(proposal.request, ref.path).entries()) {
+    const key = `write ${index} ${record.def.name} ${ref.path} ${before === undefined ? '' : canonicalJson(before)}`;
+    const ask: Asking['ask'] = () =>
+      askRule(() => write(ctx, ref, intent, current), notAllowed(record.def, ref.path));
+    const refusal = settle(key, proposal, { ask, questions });
+    if (refusal !== null) return refusal;
+  }
+  return null;
+}
+
+/**
+ * The fields that a client changed and may not (records.md §12). To remove the object is no change of a field. What a
+ * mutation of the server did was its own to do; beside one, ops are judged by what they name.
+ */
+function checkFields({ record, ref, before, after }: Touched, proposal: Proposal): Refusal | null {
+  const { def, mutations } = record;
+  if (!isBound(proposal.caller) || def.authority === null || after === undefined) return null;
+  const { request } = proposal;
+  const writes = request.op === 'transact' ? request.ops : [request];
+  const isOwn = (write: { readonly op: string }): boolean =>
+    write.op === 'mutate' &&
+    'name' in write &&
+    typeof write.name === 'string' &&
+    write.name !== mergeMutation &&
+    Object.hasOwn(mutations, write.name);
+  const changed = writes.some(isOwn)
+    ? writes.filter((each) => each.op !== 'mutate').flatMap((each) => fieldsNamed(each, ref.path))
+    : changedFields(before, after);
+  const fields = [...new Set(changed)].filter((field) => !isWritable(def, field));
+  return fields.length === 0 ? null : refuse('forbidden_field', { fields });
+}
+
+/** The top-level members of an object that a write may change. */
+function fieldsNamed(write: object, object: Path): readonly string[] {
+  if (!('path' in write) || typeof write.path !== 'string') return ['*'];
+  if (write.path.startsWith(`${object}/`)) {
+    return write.path.slice(object.length + 1).split('/', 1);
+  }
+  if (write.path !== object) return ['*'];
+  const value = 'value' in write ? write.value : null;
+  return isObject(value) ? Object.keys(value) : ['*'];
+}

@@ -1,0 +1,28 @@
+import {
+  asPath,
+  majorOf,
+  type Path,
+  type RecordDef,
+  type Refusal,
+  refuse,
+} from '@holdfast/protocol';
+import type { Tree } from '../data/index.ts';
+
+type Versioned = Pick<RecordDef, 'name' | 'version'>;
+
+/** Where a store says of which version the objects of a record are (records.md §3.5). */
+export function versionPath(record: string): Path {
+  return asPath(`_hf:schema/${record}`);
+}
+
+/** Of which version the objects of a record are; null where none was written yet. */
+export function recordedVersion(tree: Tree, { name }: Versioned): string | null {
+  const value = tree.leaf(versionPath(name))?.value;
+  return typeof value === 'string' ? value : null;
+}
+
+/** Why objects at rest of that version are not for this definition; null where they are. */
+export function skewOf({ name, version }: Versioned, recorded: string | null): Refusal | null {
+  if (recorded === null || version === '*' || majorOf(recorded) === majorOf(version)) return null;
+  return refuse('schema_skew', { record: name, client: version, server: recorded });
+}

@@ -1,0 +1,34 @@
+import type { Advice, Question } from '@holdfast/engine/data';
+import { type Refusal, refuse } from '@holdfast/protocol';
+import type { Clock } from './clock.ts';
+
+const TIMEOUT_MS = 5000;
+const RETRY_AFTER_MS = 1000;
+
+/** Waits for what has to be asked about a request (records.md §11.3). It never rejects, and never takes for ever. */
+export async function adviceOn(
+  questions: readonly Question[],
+  { clock, report }: { readonly clock: Clock; readonly report: (what: string, e: unknown) => void },
+): Promise<Advice> {
+  const timeout = deadline(clock);
+  const answer = async ({ key, verdict }: Question): Promise<[string, Refusal | null]> => {
+    try {
+      return [key, await Promise.race([verdict, timeout.late])];
+    } catch (error) {
+      report('a rule of a record failed', error);
+      return [key, refuse('internal_error', { error_id: key })];
+    }
+  };
+  const advice = new Map(await Promise.all(questions.map(answer)));
+  timeout.stop();
+  return advice;
+}
+
+function deadline(clock: Clock): { readonly late: Promise<Refusal>; stop(): void } {
+  const refusal = refuse('overloaded', { retry_after_ms: RETRY_AFTER_MS });
+  let timer: unknown = null;
+  const late = new Promise<Refusal>((resolve) => {
+    timer = clock.setTimeout(() => resolve(refusal), TIMEOUT_MS);
+  });
+  return { late, stop: () => clock.clearTimeout(timer) };
+}

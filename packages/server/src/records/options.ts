@@ -1,0 +1,44 @@
+import type { WriteIntent, WriteRule } from '@holdfast/engine/gate';
+import type {
+  Mutation,
+  RecordContext,
+  RecordDef,
+  RecordRef,
+  StandardSchema,
+  Stored,
+} from '@holdfast/protocol';
+
+/** Whether somebody may read a record: pure, and of its arguments only; anything but `true` hides it (records.md §17). */
+export type ReadRule = (ctx: RecordContext, ref: RecordRef, value: unknown) => boolean;
+
+/** The server's part of a record (records.md §2). */
+export type RecordOptions<R extends RecordDef> = {
+  /** Asked after the definition's schema, on what would be stored; may be asynchronous. */
+  readonly writeSchema?: StandardSchema<unknown>;
+  /** Refines what a principal may read; it sees the whole value. */
+  read?(ctx: RecordContext, ref: RecordRef<R>, value: Stored<R>): boolean;
+  /** Viewers of equal class see the same rows; default: each principal by itself (records.md §14.2.3). */
+  readClass?(ctx: RecordContext): string;
+  /** Refines what a principal may write; `current` is what stands there. It may take its time. */
+  // oxlint-disable-next-line max-params -- as records.md §2 has it
+  write?(
+    ctx: RecordContext,
+    ref: RecordRef<R>,
+    intent: WriteIntent,
+    current: Stored<R> | undefined,
+  ): boolean | Promise<boolean>;
+  /** Mutations that run here in place of the definition's; they may change any field. */
+  readonly mutations?: { readonly [name: string]: Mutation };
+};
+
+/** The rules of a definition, as they are asked: about records of that definition only. */
+export function rulesOf<R extends RecordDef>(
+  options: RecordOptions<R>,
+): { readonly read: ReadRule | null; readonly write: WriteRule | null } {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- refs and values are those of the definition
+  const { read, write } = options as unknown as {
+    readonly read?: ReadRule;
+    readonly write?: WriteRule;
+  };
+  return { read: read ?? null, write: write ?? null };
+}

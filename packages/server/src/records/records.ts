@@ -1,0 +1,106 @@
+import { type GatedRecord, RecordGate, type WriteRule } from '@holdfast/engine/gate';
+import {
+  type Mutation,
+  type RecordDef,
+  recordsByName,
+  type Refusal,
+  type StandardSchema,
+  type StoreName,
+  type TemplateParams,
+} from '@holdfast/protocol';
+import type { ReadRule } from './options.ts';
+
+/** What a server adds to a definition. */
+export type Declared = {
+  readonly def: RecordDef;
+  readonly writeSchema: StandardSchema<unknown> | null;
+  readonly write: WriteRule | null;
+  readonly read: ReadRule | null;
+  readonly mutations: { readonly [name: string]: Mutation };
+};
+
+/** Something of a record that failed and that nobody waits for (records.md §5). */
+export type RecordFault = {
+  readonly phase: 'migrate' | 'outbound' | 'run' | 'parse' | 'visibility';
+  readonly record: string;
+  readonly store?: string;
+  readonly error: unknown;
+};
+
+/** The gate of one store, which tells of migrations that fail. */
+class StoreGate extends RecordGate {
+  readonly #store: StoreName;
+  readonly #tell: (fault: RecordFault) => void;
+
+  constructor(
+    records: readonly GatedRecord[],
+    of: { store: StoreName; tell: (f: RecordFault) => void },
+  ) {
+    super(records);
+    this.#store = of.store;
+    this.#tell = of.tell;
+  }
+
+  failed(record: string, { code, details }: Refusal): void {
+    const { message } = details;
+    const why = typeof message === 'string' ? message : 'it was not migrated';
+    const error = new Error(`${code}: ${why}`);
+    this.#tell({ phase: 'migrate', record, store: this.#store, error });
+  }
+}
+
+/** The records of a server: what it declared, and what that means for each store. */
+export class Records {
+  readonly #tell: (fault: RecordFault) => void;
+  #declared: readonly Declared[] = [];
+  #isInUse = false;
+
+  constructor(tell: (fault: RecordFault) => void) {
+    this.#tell = tell;
+  }
+
+  /** Adds a record. Throws a `TypeError` for a second one of its name or place, and once a store has been opened. */
+  declare(declared: Declared): void {
+    if (this.#isInUse) {
+      throw new TypeError(
+        'Records are declared before a store is opened: right after createServer.',
+      );
+    }
+    const all = [...this.#declared, declared];
+    recordsByName(all.map(({ def }) => def));
+    if (this.#declared.some(({ def }) => def.name === declared.def.name)) {
+      throw new TypeError(`The record "${declared.def.name}" is declared already.`);
+    }
+    this.#declared = all;
+  }
+
+  /** The gate of a store; null where no record is in it. */
+  gateOf({ name }: { readonly name: StoreName }): StoreGate | null {
+    this.#isInUse = true;
+    const records = this.#in(name);
+    return records.length === 0 ? null : new StoreGate(records, { store: name, tell: this.#tell });
+  }
+
+  #in(store: StoreName): readonly GatedRecord[] {
+    return this.#declared.flatMap((declared) => {
+      const params = storeParams(declared.def, store);
+      return params === null ? [] : [{ ...declared, params }];
+    });
+  }
+}
+
+/** What the name of a store is for the template of a record; null where it does not fit. */
+export function storeParams(
+  def: Pick<RecordDef, 'store'>,
+  store: StoreName,
+): TemplateParams | null {
+  const pieces = store.split('/');
+  const parts = def.store.split('/');
+  const params: { [name: string]: string } = {};
+  for (const [at, part] of parts.entries()) {
+    const piece = pieces[at] ?? '';
+    if (part.startsWith(':')) params[part.slice(1)] = piece;
+    else if (part !== piece) return null;
+  }
+  return params;
+}

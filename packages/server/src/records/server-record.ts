@@ -1,0 +1,203 @@
+import type { Caller } from '@holdfast/engine/data';
+import { fieldOf, recordedVersion, writesTo } from '@holdfast/engine/gate';
+import {
+  childPath,
+  isObject,
+  isRefusal,
+  type Json,
+  type Mutate,
+  type Params,
+  type Path,
+  type Precondition,
+  type RecordContext,
+  type RecordDef,
+  type RecordRef,
+  type Refusal,
+  refuse,
+  RejectedError,
+  type Request,
+  setOwn,
+  type Stored,
+  type Write,
+  type WriteReply,
+} from '@holdfast/protocol';
+import { decodeStored, encodeStored, type Envelope, storedForm } from '@holdfast/protocol/record';
+import type { StoreDoor } from '../host/door.ts';
+import type { Storage } from '../storage/port.ts';
+
+const ATTEMPTS_MAX = 10;
+const RETRY_AFTER_MS = 1000;
+const DEVICE = 'system:server';
+
+/** What code of the server wants of a record (records.md §2). */
+export type RecordOp<R> =
+  | { readonly set: Stored<R> }
+  | { readonly patch: Partial<Stored<R>> }
+  | { readonly increment: string | readonly string[]; readonly by?: number }
+  | { readonly remove: true }
+  | { readonly mutate: string; readonly input?: unknown }
+  | ((current: Stored<R> | undefined) => Stored<R> | undefined);
+
+/** The records of one definition, as code of the server has them. */
+export type ServerRecord<R extends RecordDef = RecordDef> = {
+  /** The object as it is committed. Rejects with `invalid_params`, and `not_found` where there is no such store. */
+  get(params: Params<R>): Promise<Envelope<Stored<R>>>;
+  /**
+   * Commits a change, and returns what stands there then. With `ctx` it is judged as a write of that principal, else as one
+   * of the server. Rejects with a `RejectedError` where it is refused.
+   */
+  write(
+    params: Params<R>,
+    op: RecordOp<R>,
+    options?: { readonly ctx?: RecordContext },
+  ): Promise<Envelope<Stored<R>>>;
+};
+
+/** What the records of a server are read from and written by. */
+export type RecordRoom = Pick<StoreDoor, 'withStore'> & {
+  readonly storage: Pick<Storage, 'stores'>;
+  readonly newId: () => string;
+};
+
+type Store = Parameters<Parameters<StoreDoor['withStore']>[1]>[0];
+
+/** The records of a definition on a server. */
+export function serverRecord<R extends RecordDef>(room: RecordRoom, def: R): ServerRecord<R> {
+  const open = async <T>(
+    params: Params<R>,
+    use: (store: Store, ref: RecordRef<R>) => T | Promise<T>,
+  ): Promise<T> => {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the parameters of this definition, and its ref
+    const ref = def.ref(params as object);
+    const row = await room.storage.stores.find(ref.store);
+    if (row === null) throw new RejectedError('not_found', { store: ref.store });
+    return room.withStore(row.id, (store) => use(store, ref));
+  };
+  return {
+    get: (params) => open(params, (store, ref) => envelopeOf<R>(store, ref)),
+    write: (params, op, { ctx } = {}) =>
+      open(params, async (store, ref) => {
+        const caller = ctx === undefined ? null : { principal: ctx.principal, isExempt: false };
+        const reply = await commit(room, { store, ref, caller }, op);
+        if (isRefusal(reply)) throw RejectedError.from(reply);
+        return envelopeOf<R>(store, ref);
+      }),
+  };
+}
+
+/** The object at a ref as it is committed. */
+function envelopeOf<R extends RecordDef>(store: Store, ref: RecordRef<R>): Envelope<Stored<R>> {
+  const { tree, seq } = store.view();
+  const { record, path } = ref;
+  const found = tree.read(path);
+  const schema_version = recordedVersion(tree, record) ?? record.version;
+  const { incarnation } = store.row;
+  if (found === undefined) {
+    return { value: null, schema_version, sequence: seq, incarnation, deleted: true };
+  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it has passed the schema of the record
+  const value = decodeStored(found.value) as Stored<R>;
+  return { value, schema_version, sequence: found.revision, incarnation };
+}
+
+type Target = { readonly store: Store; readonly ref: RecordRef; readonly caller: Caller | null };
+
+type Wanted<R> = Exclude<RecordOp<R>, (...args: never) => unknown>;
+
+async function commit<R>(
+  room: RecordRoom,
+  target: Target,
+  op: RecordOp<R>,
+): Promise<WriteReply | Refusal> {
+  if (typeof op !== 'function') {
+    const reply = await write(room, target, requestOf(target.ref, op));
+    // That nothing is there is what the precondition says.
+    const isGone =
+      isRefusal(reply) && reply.code === 'conflict' && 'precondition_index' in reply.details;
+    return isGone ? refuse('not_found', { path: target.ref.path }) : reply;
+  }
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const request = changeBy(target, op);
+    if (request === null) return { store_seq: target.store.standing().head };
+    // oxlint-disable-next-line no-await-in-loop -- until nobody else was faster
+    const reply = await write(room, target, request);
+    const isLate = isRefusal(reply) && (reply.code === 'conflict' || reply.code === 'exists');
+    if (!isLate) return reply;
+  }
+  return refuse('overloaded', { retry_after_ms: RETRY_AFTER_MS });
+}
+
+function write(
+  { newId }: RecordRoom,
+  { store, caller }: Target,
+  request: Request,
+): Promise<WriteReply | Refusal> {
+  return store.write({
+    deviceId: DEVICE,
+    opId: newId(),
+    fingerprint: 0,
+    principal: caller?.principal.subject ?? null,
+    request,
+    rate: null,
+    ...(caller && { caller }),
+  });
+}
+
+/** What a function makes of the object, under the condition that it is still the same. */
+function changeBy<R>(
+  { store, ref }: Target,
+  change: (current: Stored<R> | undefined) => Stored<R> | undefined,
+): Request | null {
+  const { record, path } = ref;
+  const found = store.view().tree.read(path);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it has passed the schema of the record
+  const current = (found && decodeStored(found.value)) as Stored<R> | undefined;
+  const next = change(current);
+  const stored = next === undefined ? undefined : storedForm(record, next).stored;
+  const ops = writesTo(path, found?.value, stored);
+  if (ops.length === 0) return null;
+  const precondition: Precondition =
+    found === undefined
+      ? { kind: 'if_absent', path }
+      : { kind: 'if_match', path, revision: found.revision };
+  return { op: 'transact', ops, preconditions: [precondition] };
+}
+
+function requestOf<R>({ record, path }: RecordRef, op: Wanted<R>): Request {
+  if ('set' in op) return { op: 'set', path, value: storedForm(record, op.set).stored };
+  if ('remove' in op) return { op: 'delete', path };
+  if ('mutate' in op) return mutation(record, path, op);
+  const exists: Precondition = { kind: 'exists', path };
+  const ops = 'patch' in op ? patchOf(path, op.patch) : [incrementOf(path, op)];
+  return { op: 'transact', ops, preconditions: [exists] };
+}
+
+function mutation(
+  { name: record }: RecordDef,
+  path: Path,
+  { mutate: name, input }: { readonly mutate: string; readonly input?: unknown },
+): Mutate {
+  return { op: 'mutate', path, record, name, value: encodeStored(input ?? null) };
+}
+
+/** The fields that are set, and those that are taken out. */
+function patchOf(path: Path, patch: object): readonly Write[] {
+  const encoded = encodeStored(patch);
+  const fields = isObject(encoded) ? encoded : {};
+  const set: { [name: string]: Json } = {};
+  const ops: Write[] = [];
+  for (const name of Object.keys(patch)) {
+    const value = fieldOf(fields, name);
+    if (value === undefined) ops.push({ op: 'delete', path: childPath(path, name) });
+    else setOwn(set, name, value);
+  }
+  return Object.keys(set).length === 0 ? ops : [{ op: 'merge', path, value: set }, ...ops];
+}
+
+function incrementOf(
+  path: Path,
+  { increment, by = 1 }: { readonly increment: string | readonly string[]; readonly by?: number },
+): Write {
+  const segments = typeof increment === 'string' ? [increment] : increment;
+  return { op: 'increment', path: segments.reduce(childPath, path), value: by };
+}

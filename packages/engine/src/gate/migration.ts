@@ -3,7 +3,6 @@ import {
   isObject,
   type Json,
   type JsonObject,
-  majorOf,
   parseVersion,
   type Path,
   type RecordDef,
@@ -13,7 +12,7 @@ import {
 } from '@holdfast/protocol';
 import { decodeStored, encodeStored, passRecord } from '@holdfast/protocol/record';
 import type { Tree } from '../data/index.ts';
-import { writesTo } from './fields.ts';
+import { migrate, writesTo } from '../record/index.ts';
 import { Places } from './places.ts';
 import { recordedVersion, versionPath } from './versions.ts';
 
@@ -31,11 +30,11 @@ export function isOutdated(tree: Tree, def: RecordDef): boolean {
  * they are there. A step that is missing, throws, or leads to what the schema refuses is `schema_skew`.
  */
 export function migrationOf(tree: Tree, def: RecordDef): readonly Write[] | Refusal {
-  if (!isOutdated(tree, def)) return [];
   const from = recordedVersion(tree, def);
+  if (from === null || !isOutdated(tree, def)) return [];
   const writes: Write[] = [];
   for (const { path, value } of objectsOf(tree, def)) {
-    const migrated = migrate(def, value, from);
+    const migrated = upgraded(def, value, from);
     if ('fault' in migrated) {
       const { fault } = migrated;
       return refuse('schema_skew', { record: def.name, server: from, path, message: fault });
@@ -45,20 +44,14 @@ export function migrationOf(tree: Tree, def: RecordDef): readonly Write[] | Refu
   return [...writes, { op: 'set', path: versionPath(def.name), value: def.version }];
 }
 
-type Migrated = { readonly value: JsonObject } | { readonly fault: string };
+type Found = { readonly value: JsonObject } | { readonly fault: string };
 
-/** An object of a version as one of the definition's: through each major in between, and its schema. */
-export function migrate(def: RecordDef, value: Json, from: string | null): Migrated {
-  const [first, last] = [majorOf(from), majorOf(def.version)];
-  if (first === null || last === null) return { fault: 'a version has no major' };
-  let native: unknown = decodeStored(value);
+/** An object of a version as one of the definition's, which its schema lets pass. */
+function upgraded(def: RecordDef, value: Json, from: string): Found {
+  const migrated = migrate(def, decodeStored(value), from);
+  if (migrated === 'skew') return { fault: `there is no way from ${from} to ${def.version}` };
   try {
-    for (let major = first; major < last; major++) {
-      const step = def.migrate[String(major)];
-      if (step === undefined) return { fault: `there is no migration from ${major}` };
-      native = step(isObject(native) ? native : {});
-    }
-    const stored = encodeStored(native);
+    const stored = encodeStored(migrated.value);
     const passed = passRecord(def, stored);
     if ('issue' in passed) return { fault: passed.issue };
     return isObject(stored) ? { value: stored } : { fault: 'a migration gave no object' };

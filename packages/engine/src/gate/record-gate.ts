@@ -26,9 +26,10 @@ import {
   type Ruling,
   type Tree,
 } from '../data/index.ts';
-import { changedFields, isWritable } from './fields.ts';
+import { isWritable, mergeMutation } from '../record/index.ts';
+import { changedFields } from './fields.ts';
 import { isOutdated, migrationOf } from './migration.ts';
-import { mergeMutation, runMutation } from './mutation.ts';
+import { runMutation } from './mutation.ts';
 import { type Placed, Places } from './places.ts';
 import { askRule, intentsOn, notAllowed, type WriteRule } from './rules.ts';
 import { passLater, schemaRefusal } from './schemas.ts';

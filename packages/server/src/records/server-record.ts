@@ -1,5 +1,6 @@
 import type { Caller } from '@holdfast/engine/data';
-import { fieldOf, recordedVersion, writesTo } from '@holdfast/engine/gate';
+import { fieldOf, recordedVersion } from '@holdfast/engine/gate';
+import { writesTo } from '@holdfast/engine/record';
 import {
   childPath,
   isObject,

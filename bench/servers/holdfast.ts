@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServer, scopes } from '@holdfast/server';
+import { createServer } from '@holdfast/server';
 import { serve, settings } from './answers.ts';
+import { authenticate } from './principal.ts';
 
 const given = settings()['data'];
 const data = typeof given === 'string' ? given : mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
@@ -10,17 +11,7 @@ const server = createServer({
   rates: false,
   data,
   limits: { max_sockets_per_token: 10_000, idle_timeout_ms: 600_000 },
-  authenticate: async ({ token }) =>
-    token === 'bench'
-      ? {
-          subject: 'bench',
-          orgs: ['bench'],
-          scopes: new Set(scopes),
-          storeAccess: { mode: 'all' },
-          expiresAt: null,
-          tokenId: null,
-        }
-      : null,
+  authenticate,
 });
 await server.stores.create('bench/main');
 const { port } = await server.listen();

@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { createServer, scopes } from '@holdfast/server';
+import { createServer } from '@holdfast/server';
 import { sqlite } from '@holdfast/server/storage/sqlite';
 import { serve } from './answers.ts';
+import { authenticate } from './principal.ts';
 
 const STEP_ROWS = 1000;
 const KEPT_OPS = 10_000;
@@ -16,17 +17,7 @@ const server = createServer({
   rates: false,
   storage,
   limits: { max_sockets_per_token: 10_000, idle_timeout_ms: 3_600_000 },
-  authenticate: async ({ token }) =>
-    token === 'bench'
-      ? {
-          subject: 'bench',
-          orgs: ['bench'],
-          scopes: new Set(scopes),
-          storeAccess: { mode: 'all' },
-          expiresAt: null,
-          tokenId: null,
-        }
-      : null,
+  authenticate,
 });
 const store = await server.stores.create('bench/main');
 const { port } = await server.listen();

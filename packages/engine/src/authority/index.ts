@@ -12,5 +12,6 @@ export type {
   Batch,
   Instant,
   LoggedOp,
+  LoneRequest,
   Submission,
 } from './types.ts';

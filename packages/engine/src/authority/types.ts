@@ -98,6 +98,21 @@ export type Submission = {
   readonly grants?: PathGrants;
 };
 
+/** A request that comes by no channel: nothing blocks behind it, and nobody waits for its events. */
+export type LoneRequest = Pick<
+  Submission,
+  | 'deviceId'
+  | 'opId'
+  | 'fingerprint'
+  | 'principal'
+  | 'request'
+  | 'rate'
+  | 'files'
+  | 'forced'
+  | 'caller'
+  | 'grants'
+>;
+
 /** What can happen to an authority. */
 export type AuthorityEvent =
   | { readonly type: 'submit'; readonly submission: Submission }

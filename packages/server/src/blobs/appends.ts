@@ -1,3 +1,4 @@
+import { noBytes } from './no-bytes.ts';
 import { BlobError, type UploadId } from './port.ts';
 
 /** The bytes of one append, in its turn. */
@@ -39,7 +40,7 @@ export class Appends {
 
   /** A turn that adds nothing: whoever finishes an upload must not be interrupted by who adds to it, or finishes it too. */
   alone<T>(upload: UploadId, use: () => Promise<T>): Promise<T> {
-    return this.run(upload, nothing(), use);
+    return this.run(upload, noBytes(), use);
   }
 
   async run<T>(
@@ -65,10 +66,6 @@ export class Appends {
 }
 
 const idle = (): void => undefined;
-
-async function* nothing(): AsyncIterable<Uint8Array> {
-  // Only the turn is wanted.
-}
 
 function superseded(): BlobError {
   return new BlobError('superseded', 'Another request goes on with this upload.');

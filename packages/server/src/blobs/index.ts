@@ -1,4 +1,5 @@
 export { isBlobHash } from './names.ts';
+export { noBytes } from './no-bytes.ts';
 export {
   BlobError,
   type BlobHash,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { refuse } from '@holdfast/protocol';
-import { BlobError, type BlobHash, type UploadId } from '../blobs/index.ts';
+import { BlobError, type BlobHash, noBytes, type UploadId } from '../blobs/index.ts';
 import type { FileContent } from '../storage/port.ts';
 import type { Collector } from './collector.ts';
 import { ContentRefused } from './refused.ts';
@@ -135,7 +135,7 @@ export class Intake {
       if (received === 0) return 0;
       try {
         // oxlint-disable-next-line no-await-in-loop -- the same
-        return await blobs.append(upload, received, nothing());
+        return await blobs.append(upload, received, noBytes());
       } catch (error) {
         if (!(error instanceof BlobError) || error.reason !== 'offset') throw error;
       }
@@ -159,10 +159,6 @@ export class Intake {
 
 function tooLarge(limit: number): ContentRefused {
   return new ContentRefused(refuse('file_too_large', { limit }));
-}
-
-async function* nothing(): AsyncIterable<Uint8Array> {
-  // Only the turn is wanted.
 }
 
 async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {

@@ -1,24 +1,9 @@
-import type { Submission } from '@holdfast/engine/authority';
+import type { LoneRequest } from '@holdfast/engine/authority';
 import type { Span, Tree } from '@holdfast/engine/data';
 import type { Refusal, Seq, WriteReply } from '@holdfast/protocol';
 import { refuseSeq, spanOf, stateAt } from './history.ts';
 import type { Stores } from './stores.ts';
 import type { StoreHost } from './store-host.ts';
-
-/** A request that came by no channel: nothing blocks behind it, and nobody waits for its events. */
-type LoneRequest = Pick<
-  Submission,
-  | 'deviceId'
-  | 'opId'
-  | 'fingerprint'
-  | 'principal'
-  | 'request'
-  | 'rate'
-  | 'files'
-  | 'forced'
-  | 'caller'
-  | 'grants'
->;
 
 /** A store as one HTTP request holds it open. */
 type OpenStore = Pick<StoreHost, 'view' | 'row' | 'standing' | 'read' | 'follow'> & {

@@ -6,6 +6,7 @@ import type { AuditRow, StoreRow } from '../storage/port.ts';
 import type { HttpDeps } from './deps.ts';
 import { invalidParam, notFound, refused } from './errors.ts';
 import { identify, needScope } from './identify.ts';
+import { queryOf } from './query.ts';
 import { writeTime } from './time.ts';
 
 const LIMIT_DEFAULT = 50;
@@ -83,10 +84,7 @@ type Query = {
 };
 
 function readQuery(c: Context, { orgs }: Principal): Query {
-  const asked = c.req.query();
-  for (const name of Object.keys(asked)) {
-    if (!parameters.has(name)) throw invalidParam(`There is no parameter ${name.slice(0, 40)}.`);
-  }
+  const asked = queryOf(c, parameters);
   const { act, store, actor } = asked;
   const org = asked['org'] ?? orgs[0];
   if (org === undefined || !orgs.includes(org)) throw notFound();

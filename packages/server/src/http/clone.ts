@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import type { Tree } from '@holdfast/engine/data';
 import {
   type Entry,
@@ -19,6 +18,7 @@ import { refused } from './errors.ts';
 import { identify, needScope } from './identify.ts';
 import { storeOf } from './store-of.ts';
 import { invalidStore, newStore, refusedStore } from './stores.ts';
+import { turn } from './turns.ts';
 
 const CHUNK_ROWS = 500;
 

@@ -1,4 +1,4 @@
-import type { LoggedOp, Quotas, Submission } from '@holdfast/engine/authority';
+import type { LoggedOp, LoneRequest, Quotas } from '@holdfast/engine/authority';
 import type { Span, Tree } from '@holdfast/engine/data';
 import type { EpochMs, Limits, Refusal, Seq, WriteReply } from '@holdfast/protocol';
 
@@ -54,21 +54,6 @@ export type StoreGauges = {
   readonly blocked: number;
   readonly phase: string;
 };
-
-/** A request that came by no channel. */
-export type LoneRequest = Pick<
-  Submission,
-  | 'deviceId'
-  | 'opId'
-  | 'fingerprint'
-  | 'principal'
-  | 'request'
-  | 'rate'
-  | 'files'
-  | 'forced'
-  | 'caller'
-  | 'grants'
->;
 
 /** A store as one request holds it open. */
 export type OpenStore = {

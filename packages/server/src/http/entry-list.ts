@@ -1,14 +1,10 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import {
   comparePaths,
   type Entry,
-  isRefusal,
   literalPrefix,
   matches,
-  parseGlob,
   type Path,
   type Pattern,
-  refuse,
   renderPath,
   segmentsOf,
 } from '@holdfast/protocol';
@@ -16,15 +12,15 @@ import type { Range, Scope, Tree } from '@holdfast/engine/data';
 import type { Context, Hono } from 'hono';
 
 import type { HttpDeps } from './deps.ts';
-import { invalidParam, Problem, refused } from './errors.ts';
+import { invalidParam, Problem } from './errors.ts';
 import { identify, needScope, readable } from './identify.ts';
 import { treeAt } from './past.ts';
+import { queryOf, readPattern } from './query.ts';
 import { storeOf } from './store-of.ts';
+import { turn, TURN_LEAVES } from './turns.ts';
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 1000;
-/** Leaves that are looked at in one turn of the event loop. */
-const TURN_LEAVES = 5000;
 const parameters = new Set([
   'pattern',
   'from',
@@ -139,17 +135,14 @@ function isBehind(path: string, after: string, order: Order): boolean {
 }
 
 function readQuery(c: Context, deps: HttpDeps): Query {
-  const asked = c.req.query();
-  for (const name of Object.keys(asked)) {
-    if (!parameters.has(name)) throw invalidParam(`There is no parameter ${name.slice(0, 40)}.`);
-  }
+  const asked = queryOf(c, parameters);
   const { pattern, from, to, after = null } = asked;
   const byRange = from !== undefined || to !== undefined;
   if (byRange && pattern !== undefined) {
     throw new Problem(400, 'conflicting_params', { detail: 'Ask by pattern, or by from and to.' });
   }
   const select = readSelect(asked['select']);
-  const parsed = byRange ? null : readPattern(pattern ?? '**', deps);
+  const parsed = byRange ? null : readPattern(pattern ?? '**', deps.limits);
   if (select === 'prefixes') needFolder(parsed);
   return {
     pattern: parsed,
@@ -159,12 +152,6 @@ function readQuery(c: Context, deps: HttpDeps): Query {
     after,
     select,
   };
-}
-
-function readPattern(pattern: string, { limits }: HttpDeps): Pattern {
-  const parsed = parseGlob(pattern, limits);
-  if (isRefusal(parsed)) throw refused(refuse('invalid_pattern', { pattern, error: parsed.code }));
-  return parsed;
 }
 
 function needFolder(pattern: Pattern | null): void {

@@ -3,12 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { setImmediate as turn } from 'node:timers/promises';
 import { entriesIn } from '@holdfast/engine/data';
 
 import type { HttpDeps } from './deps.ts';
 import type { Exported } from './exported.ts';
 import { streamOf } from './stream-of.ts';
+import { turn } from './turns.ts';
 
 const SLICE_ROWS = 500;
 const PIECE_BYTES = 256 * 1024;

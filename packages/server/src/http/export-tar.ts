@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { entriesIn } from '@holdfast/engine/data';
 
 import type { Files } from '../files/index.ts';
@@ -7,6 +6,7 @@ import type { FileContent } from '../storage/port.ts';
 import type { HttpDeps } from './deps.ts';
 import { type Exported, linesOf } from './exported.ts';
 import { streamOf } from './stream-of.ts';
+import { turn } from './turns.ts';
 
 const BLOCK = 512;
 const PIECE_BYTES = 64 * 1024;

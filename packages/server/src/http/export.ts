@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { type Scope, type Tree, entriesIn } from '@holdfast/engine/data';
 import type { Context, Hono } from 'hono';
 
@@ -11,9 +10,7 @@ import { identify, needScope, readable } from './identify.ts';
 import { storeOf } from './store-of.ts';
 import { streamOf } from './stream-of.ts';
 import { writeTime } from './time.ts';
-
-/** Leaves that are looked at in one turn of the event loop. */
-const TURN_LEAVES = 5000;
+import { turn, TURN_LEAVES } from './turns.ts';
 
 /** `GET …/export`: the entries of one moment, streamed; leases stay behind (stores.md §13.4.1). */
 export function routeExport(app: Hono, deps: HttpDeps): void {

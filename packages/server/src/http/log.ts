@@ -1,25 +1,23 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import type { LoggedOp } from '@holdfast/engine/authority';
 import { project, type Scope, typeOfOp } from '@holdfast/engine/data';
 import {
   isOpName,
-  isRefusal,
   type Limits,
   matches,
-  parseGlob,
   type Pattern,
-  refuse,
   segmentsOf,
   type Seq,
 } from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
 
 import type { HttpDeps, OpenStore } from './deps.ts';
-import { invalidParam, refused } from './errors.ts';
+import { invalidParam } from './errors.ts';
 import { identify, needScope, readable } from './identify.ts';
 import { seqOf } from './past.ts';
+import { queryOf, readPattern } from './query.ts';
 import { storeOf } from './store-of.ts';
 import { readTime, writeTime } from './time.ts';
+import { turn } from './turns.ts';
 
 const WINDOW = 1000;
 const LIMIT_DEFAULT = 50;
@@ -156,10 +154,7 @@ function describe(op: LoggedOp): object {
 }
 
 function readFilter(c: Context, scope: Scope, limits: Limits): Filter {
-  const asked = c.req.query();
-  for (const name of Object.keys(asked)) {
-    if (!parameters.has(name)) throw invalidParam(`There is no parameter ${name.slice(0, 40)}.`);
-  }
+  const asked = queryOf(c, parameters);
   const { path, device_id: deviceId = null, op = null } = asked;
   if (op !== null && !isOpName(op)) throw invalidParam('op is the name of an op.');
   return {
@@ -170,12 +165,6 @@ function readFilter(c: Context, scope: Scope, limits: Limits): Filter {
     since: readInstant(asked['since'], 'since') ?? -Infinity,
     until: readInstant(asked['until'], 'until') ?? Infinity,
   };
-}
-
-function readPattern(pattern: string, limits: Limits): Pattern {
-  const parsed = parseGlob(pattern, limits);
-  if (isRefusal(parsed)) throw refused(refuse('invalid_pattern', { pattern, error: parsed.code }));
-  return parsed;
 }
 
 function readInstant(text: string | undefined, name: string): number | null {

@@ -1,9 +1,9 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { readIn, type Scope, type Tree } from '@holdfast/engine/data';
 import { isAncestor, isRefusal, type Leaf, type Path, type Seq } from '@holdfast/protocol';
 
 import type { OpenStore } from './deps.ts';
 import { invalidParam, refused } from './errors.ts';
+import { turn } from './turns.ts';
 
 /** The state now, or at the seq that `at_seq` names. */
 export async function treeAt(store: OpenStore, atSeq: string | undefined): Promise<Tree> {

@@ -1,12 +1,13 @@
 import { type LoggedOp } from '@holdfast/engine/authority';
 import { entriesIn, project, Scope, typeOfOp } from '@holdfast/engine/data';
-import { isRefusal, parseGlob, refuse, type Seq } from '@holdfast/protocol';
+import type { Seq } from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
 
 import type { HttpDeps, OpenStore } from './deps.ts';
-import { invalidParam, Problem, refused } from './errors.ts';
+import { invalidParam, Problem } from './errors.ts';
 import { EventStream } from './event-stream.ts';
 import { credentialsOf, identify, needScope, readable } from './identify.ts';
+import { queryOf, readPattern } from './query.ts';
 import { storeOf } from './store-of.ts';
 
 const RECHECK_MS = 2000;
@@ -150,13 +151,9 @@ function acceptsEvents(accept = '*/*'): boolean {
 }
 
 function readWanted(c: Context, { limits }: HttpDeps, rules: Scope): Wanted {
-  const asked = c.req.query();
-  for (const name of Object.keys(asked)) {
-    if (!parameters.has(name)) throw invalidParam(`There is no parameter ${name.slice(0, 40)}.`);
-  }
+  const asked = queryOf(c, parameters);
   const { pattern = '**', include_current: current = 'false', incarnation = null } = asked;
-  const parsed = parseGlob(pattern, limits);
-  if (isRefusal(parsed)) throw refused(refuse('invalid_pattern', { pattern, error: parsed.code }));
+  const parsed = readPattern(pattern, limits);
   if (current !== 'true' && current !== 'false') {
     throw invalidParam('include_current is true or false.');
   }

@@ -18,6 +18,7 @@ import { readObject } from './body.ts';
 import type { HttpDeps } from './deps.ts';
 import { invalidField, invalidParam, notFound, refused } from './errors.ts';
 import { chargeWrite, identify, needScope, readable } from './identify.ts';
+import { readPattern } from './query.ts';
 import { storeOf } from './store-of.ts';
 import { writeTime } from './time.ts';
 
@@ -171,12 +172,6 @@ function readPatterns(
     throw refused(refuse('path_not_allowed', { path: text, message }));
   }
   return texts;
-}
-
-function readPattern(text: string, limits: Limits): Pattern {
-  const pattern = parseGlob(text, limits);
-  if (!isRefusal(pattern)) return pattern;
-  throw refused(refuse('invalid_pattern', { pattern: text, error: pattern.code }));
 }
 
 function readOps({ ops = null }: Body): readonly string[] | null {

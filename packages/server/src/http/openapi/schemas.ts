@@ -1,3 +1,4 @@
+import { leafTypes } from '@holdfast/protocol';
 import { refusals, scopes as names } from './names.ts';
 
 /** A part of a JSON Schema (draft 2020-12, as OpenAPI 3.1 has it). */
@@ -47,25 +48,7 @@ const pathRules = {
 };
 const grants = { scopes: list({ enum: names }), store_access: storeAccess };
 const fence = object({ key: path, token: integer });
-const leafType: Schema = {
-  enum: [
-    'null',
-    'boolean',
-    'string',
-    'integer',
-    'float',
-    'list',
-    'map',
-    'decimal',
-    'datetime',
-    'bigint',
-    'bytes',
-    'file',
-    'lease',
-    'counter',
-    'set',
-  ],
-};
+const leafType: Schema = { enum: leafTypes };
 
 /** The schemas that operations share; the TypeScript types are those of the code that answers. */
 export const schemas: { readonly [name: string]: Schema } = {

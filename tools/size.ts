@@ -14,6 +14,13 @@ const entries: { readonly [name: string]: string } = {
     import { createClient } from '@holdfast/client';
     import { messagePack } from '@holdfast/client/codec/messagepack';
     export const open = (url, token) => createClient({ url, token, codec: messagePack() }).store('acme/app');`,
+  'client with records': `
+    import { createClient } from '@holdfast/client';
+    import { records } from '@holdfast/client/records';
+    import { collection, record } from '@holdfast/protocol';
+    export { collection };
+    export const open = (url, token, spec) =>
+      createClient({ url, token, records: records([record(spec)]) }).record('user', { id: '1' });`,
   'client with IndexedDB, tabs': `
     import { createClient } from '@holdfast/client';
     import { indexedDB } from '@holdfast/client/cache/indexeddb';

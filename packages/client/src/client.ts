@@ -4,6 +4,7 @@ import { Cell } from './cell.ts';
 import { rooms } from './doors.ts';
 import { type ClientOptions, closedError, type Settings, settingsOf } from './options.ts';
 import { Part, type StoreOptions } from './part.ts';
+import type { RecordDesk } from './records/types.ts';
 import type { Room } from './room.ts';
 import { Slot, unusedMs } from './slot.ts';
 import { Store } from './store.ts';
@@ -15,6 +16,15 @@ export interface Client extends AsyncDisposable {
   readonly status: Signal<ConnectionStatus>;
   /** A handle on a store, which is opened if it is not. Throws a `TypeError` for a name that is not like `org/name`. */
   store(name: string, options?: StoreOptions): Store;
+  /**
+   * A handle on a record: of a definition, or of the name of one (records.md §10). This, `transact` and `prefetch` need
+   * `records` among the options of the client.
+   */
+  readonly record: RecordDesk['record'];
+  /** Writes several records of one store, all or nothing. */
+  readonly transact: RecordDesk['transact'];
+  /** Has records here before they are used. */
+  readonly prefetch: RecordDesk['prefetch'];
   /** Tries to connect now instead of later, also after a token was refused. */
   connect(): void;
   /** Everything that goes on inside, as plain data. */
@@ -38,6 +48,7 @@ class StoreClient implements Client {
   /** A handle that nobody has any more holds its store no more. */
   readonly #forgotten = new FinalizationRegistry<Release>((release) => release());
   #closing: Promise<void> | null = null;
+  #records: RecordDesk | undefined;
 
   constructor(settings: Settings) {
     const { env, report } = settings;
@@ -74,6 +85,18 @@ class StoreClient implements Client {
     const store = new Store({ slot, part, retain }, letGo);
     this.#forgotten.register(store, release, letGo);
     return store;
+  }
+
+  get record(): RecordDesk['record'] {
+    return this.#desk('record').record;
+  }
+
+  get transact(): RecordDesk['transact'] {
+    return this.#desk('transact').transact;
+  }
+
+  get prefetch(): RecordDesk['prefetch'] {
+    return this.#desk('prefetch').prefetch;
   }
 
   connect(): void {
@@ -127,6 +150,14 @@ class StoreClient implements Client {
     } catch {
       // A cache that cannot be used says so to each store that asks it.
     }
+  }
+
+  #desk(name: keyof RecordDesk): RecordDesk {
+    this.#records ??= this.#room.settings.records?.open(this);
+    if (this.#records !== undefined) return this.#records;
+    throw new TypeError(
+      `client.${name} needs createClient({ records: records([…]) }), of @holdfast/client/records.`,
+    );
   }
 
   #slot(name: StoreName): Slot {

@@ -83,7 +83,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   /** For reading; undefined while the cache has yet to answer. */
-  get replica(): Pick<Replica, 'read' | 'entry' | 'entries' | 'image' | 'status'> | undefined {
+  get replica(): Omit<Replica, 'step' | 'subscribe' | 'unsubscribe'> | undefined {
     return this.#replica ?? undefined;
   }
 
@@ -261,6 +261,8 @@ export class OpenStore implements Speaker, ReceiptDesk {
       random: () => settings.env.random(),
       durable: this.#keeper.isKeeping,
       outboxMax: settings.outboxMax,
+      observe: (acts) => this.#place.observe(acts),
+      ...(settings.records && { mutate: settings.records.mutate }),
       ...(image !== null && { image }),
     });
     // What was synced once is something to read, though it be empty.

@@ -13,6 +13,7 @@ import { type Report } from './cell.ts';
 import { type ClientEnv, platformEnv } from './env.ts';
 import type { Link } from './link/port.ts';
 import { type WebSocketClass, webSocketLink } from './link/websocket.ts';
+import type { RecordsPlug } from './records/plug.ts';
 import type { Seat } from './tabs/seat.ts';
 
 /** A token, or what gives one: asked at every connect, and once more after the server refused one (stores.md §18 C18). */
@@ -61,6 +62,8 @@ export type ClientOptions = {
   readonly migrate?: Migrate;
   /** Shares connection and cache with the other tabs of this origin: `tabs()` of `@holdfast/client/tabs`. */
   readonly tabs?: (settings: Settings) => Settings;
+  /** Records: `records([…])` of `@holdfast/client/records`. */
+  readonly records?: RecordsPlug;
   /** Parts of the platform to replace. */
   readonly env?: Partial<ClientEnv>;
   /** Hears of each write that was refused and whose receipt nobody has awaited. */
@@ -85,6 +88,7 @@ export type Settings = {
   readonly cache: Cache | null;
   readonly outboxMax: OutboxLimits;
   readonly tabs: Seat | null;
+  readonly records: RecordsPlug | undefined;
   readonly env: ClientEnv;
   readonly onRejected: (rejection: RejectedWrite) => void;
   readonly onRevoked: ((revocation: Revocation) => void) | undefined;
@@ -104,6 +108,7 @@ const kinds: { readonly [Name in keyof Required<ClientOptions>]: string } = {
   schemaVersion: 'string or number',
   migrate: 'function',
   tabs: 'function',
+  records: 'object',
   env: 'object',
   onRejected: 'function',
   onRevoked: 'function',
@@ -151,6 +156,7 @@ export function settingsOf(options: ClientOptions): Settings {
     cache: options.cache ?? null,
     outboxMax: { ...outboxMax, ...options.outboxMax },
     tabs: null,
+    records: options.records,
     env,
     onRejected: options.onRejected ?? (() => undefined),
     onRevoked: options.onRevoked,

@@ -105,6 +105,11 @@ export class WriteReceipt implements Receipt {
     return this.#durable.promise;
   }
 
+  /** Whether the cache has it. */
+  get isStored(): boolean {
+    return this.#isStored;
+  }
+
   /** Whether somebody waits for the outcome and will hear of a refusal. */
   get isAwaited(): boolean {
     return this.#committed !== null;

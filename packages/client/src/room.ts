@@ -1,5 +1,6 @@
 import type { Glob, Request, StoreName } from '@holdfast/protocol';
 import type { Release } from '@holdfast/engine/registry';
+import type { Observe } from '@holdfast/engine/replica';
 import type { Cell } from './cell.ts';
 import type { Settings } from './options.ts';
 import type { StoreStatus } from './status.ts';
@@ -22,6 +23,8 @@ export interface Place {
   /** Who hears what the session says of the topic, after the replica. */
   readonly listeners: ReadonlySet<(news: News) => void>;
   outboxChanged(): void;
+  /** The replica is changing. */
+  readonly observe: Observe;
   /** An own write has been made, and is shown. */
   written(request: Request): void;
   /** Wants a part of it, until a while after it is released. */

@@ -1,5 +1,6 @@
 import { type Lasting, Pool, type Release, releaseOnce } from '@holdfast/engine/registry';
 import type { Glob, OpId, Request, StoreName } from '@holdfast/protocol';
+import type { Observe } from '@holdfast/engine/replica';
 import { Cell } from './cell.ts';
 import { OpenStore } from './open-store.ts';
 import { closedError } from './options.ts';
@@ -21,6 +22,8 @@ export class Slot implements Lasting {
   readonly listeners: Set<(news: News) => void> = new Set();
   /** Those who hear of own writes as they are made, before anybody is told what has changed. */
   readonly witnesses: Set<(request: Request) => void> = new Set();
+  /** Those who see what changes in the replica. */
+  readonly observers: Set<Observe> = new Set();
   readonly room: Room;
   readonly #wishes = new Map<Glob, Lasting>();
   /** Wishes of handles, and of those that are gone for a while yet (registry.md §8.1). */
@@ -107,6 +110,10 @@ export class Slot implements Lasting {
   outboxChanged(): void {
     this.#outbox = null;
     this.outboxChanges.notify();
+  }
+
+  observe(acts: Parameters<Observe>[0]): void {
+    for (const see of this.observers) see(acts);
   }
 
   written(request: Request): void {

@@ -1,0 +1,315 @@
+import {
+  type ConflictError,
+  HoldfastError,
+  type Json,
+  type Path,
+  type Reason,
+  type RecordRef,
+  type Request,
+} from '@holdfast/protocol';
+import { type Deferred, deferred, type Lasting } from '@holdfast/engine/registry';
+import type { ReplicaStatus } from '@holdfast/engine/replica';
+import type { Hold } from '../hold.ts';
+import type { OpenStore } from '../open-store.ts';
+import { Part } from '../part.ts';
+import type { Store } from '../store.ts';
+import { Beat } from './beat.ts';
+import { type Failures, ServerCopy } from './copy.ts';
+import { noStats, type Reading, readStored } from './reading.ts';
+import type { RecordState, RecordStats, RecordStatus } from './types.ts';
+import type { SlotWatch, Watched } from './watch.ts';
+
+/** What is shown of a record that nobody uses. */
+export const idleState: RecordState<never> = /* @__PURE__ */ Object.freeze({
+  value: undefined,
+  status: 'idle',
+  sequence: 0,
+  incarnation: null,
+  schemaVersion: null,
+  pendingIntents: 0,
+  conflicts: [],
+  connected: false,
+  updatedAt: 0,
+  lastSyncedAt: 0,
+  source: null,
+});
+
+/** What the entries of a client share. */
+export type EntryDesk = Failures & {
+  /** Opens the store of a record, with what is wanted of it. */
+  open(ref: RecordRef, scope: readonly string[]): { readonly store: Store; readonly hold: Hold };
+  closed(entry: StoreEntry): void;
+  watch(hold: Hold): SlotWatch;
+  wall(): number;
+};
+
+type Replica = NonNullable<OpenStore['replica']>;
+
+/** What of the record's part is here. */
+type Reach = { readonly of: ReplicaStatus; readonly lacks: boolean; readonly isDenied: boolean };
+
+/**
+ * A record of a client for as long as it is here: reads its object from the client's one replica of the store, through the
+ * gates (records.md §8). What the gates do not let pass leaves the last good value where it is.
+ */
+export class StoreEntry implements Lasting, Watched {
+  readonly ref: RecordRef;
+  readonly isBusy = false;
+  readonly value: Beat<unknown>;
+  readonly state: Beat<RecordState<unknown>>;
+  readonly stats: RecordStats = noStats();
+  readonly #desk: EntryDesk;
+  readonly #part: Part;
+  #opened: { store: Store; hold: Hold; leave: () => void } | null = null;
+  #server: ServerCopy;
+  /** What own writes make of it, as it was last read. */
+  #shown: { readonly json: Json; readonly reading: Reading } | null = null;
+  #reach: Reach | null = null;
+  #conflicts: readonly ConflictError[] = idleState.conflicts;
+  #ready: Deferred<void> | null = null;
+
+  constructor(ref: RecordRef, desk: EntryDesk) {
+    this.ref = ref;
+    this.#desk = desk;
+    const report = (error: unknown): void => {
+      this.stats.listenerErrors += 1;
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- reported as it was thrown
+      desk.report(error as HoldfastError);
+    };
+    this.#part = new Part({ scope: [globUnder(ref.path)] });
+    this.#server = new ServerCopy(ref, this.stats, desk);
+    this.value = new Beat<unknown>(undefined, report);
+    this.state = new Beat<RecordState<unknown>>(idleState, report);
+  }
+
+  get key(): string {
+    return this.ref.key;
+  }
+
+  get path(): Path {
+    return this.ref.path;
+  }
+
+  get hasPending(): boolean {
+    return this.state.get().pendingIntents > 0;
+  }
+
+  /** Where the record is held, while it is. */
+  get hold(): Hold | null {
+    return this.#opened?.hold ?? null;
+  }
+
+  /** What the server has, as it was last taken. */
+  get server(): Pick<ServerCopy, 'value' | 'sequence' | 'version'> {
+    return this.#server;
+  }
+
+  open(): void {
+    const { store, hold } = this.#desk.open(this.ref, [...this.#part.globs, '_hf:schema/*']);
+    this.#opened = { store, hold, leave: this.#desk.watch(hold).add(this) };
+    this.#refresh();
+  }
+
+  close(): void {
+    this.#opened?.leave();
+    this.#opened?.store.close();
+    this.#opened = null;
+    this.#server = new ServerCopy(this.ref, this.stats, this.#desk);
+    this.#shown = null;
+    this.#reach = null;
+    this.#desk.closed(this);
+    this.#show({ ...this.state.get(), status: 'closed', connected: false });
+    this.tell();
+  }
+
+  /** What is shown of the object, as it is stored; and whether nothing is known of it yet. */
+  current(): { readonly current: Json | undefined; readonly isUnknown: boolean } {
+    const replica = this.hold?.slot.opened?.replica;
+    const isUnknown = replica === undefined || this.#reachOf(replica.status()).lacks;
+    return { current: replica?.read(this.path)?.value, isUnknown };
+  }
+
+  addConflict(conflict: ConflictError): void {
+    this.#conflicts = Object.freeze([...this.#conflicts, conflict]);
+    this.#refresh();
+  }
+
+  /** Says whether it was there. */
+  removeConflict(conflict: ConflictError): boolean {
+    const rest = this.#conflicts.filter((each) => each !== conflict);
+    const isKnown = rest.length < this.#conflicts.length;
+    this.#conflicts = Object.freeze(rest);
+    this.#refresh();
+    return isKnown;
+  }
+
+  /** Resolves when it is known what there is; rejects when that may not be. The same promise for all who wait. */
+  ready(): Promise<void> {
+    const ready = (this.#ready ??= deferred<void>());
+    this.#settle();
+    return ready.promise;
+  }
+
+  look(): void {
+    if (this.#opened !== null) this.#show(this.#derive(this.#opened.hold));
+  }
+
+  tell(): void {
+    this.#settle();
+    this.value.tell();
+    this.state.tell();
+  }
+
+  #refresh(): void {
+    this.look();
+    this.tell();
+  }
+
+  #settle(): void {
+    const { status, error } = this.state.get();
+    const { connection, error: trouble } = this.hold?.slot.room.connection.get() ?? {};
+    const code = status === 'loading' && connection !== 'closed' ? null : hopeless[status];
+    if (status === 'idle' || code === null) return;
+    if (code === undefined) this.#ready?.resolve();
+    else this.#ready?.reject(error ?? trouble ?? new HoldfastError(code));
+    this.#ready = null;
+  }
+
+  #show(next: RecordState<unknown>): void {
+    if (isSameState(this.state.get(), next)) return;
+    this.value.put(next.value);
+    this.state.put(Object.freeze(next));
+  }
+
+  #derive({ slot }: Hold): RecordState<unknown> {
+    const { connection, error } = slot.status.get();
+    const connected = connection === 'connected';
+    const { replica } = slot.opened ?? {};
+    if (replica === undefined) return { ...idleState, status: 'loading', connected };
+    const status = replica.status();
+    const { lacks, isDenied } = this.#reachOf(status);
+    if (isDenied) return { ...idleState, status: 'denied', connected, ...(error && { error }) };
+    const pendingIntents = pendingAt(this.path, slot.outbox());
+    const common = { pendingIntents, conflicts: this.#conflicts, connected };
+    const incarnation = status.incarnation;
+    if (lacks) return { ...this.#loading(replica), ...common, incarnation };
+    this.#server.take({ replica, incarnation, shown: this.value.get() });
+    const isLive = status.phase === 'live' || status.phase === 'catching_up';
+    const trouble = this.#server.fault?.error ?? error;
+    return {
+      ...this.#taken(replica, isLive && connected),
+      ...common,
+      incarnation,
+      ...(trouble !== undefined && { error: trouble }),
+    };
+  }
+
+  /** Before the first baseline a `set` is shown, and nothing else: what it rests on is not known (records.md §11.2). */
+  #loading(replica: Replica): RecordState<unknown> {
+    const value = this.#isCreated() ? this.#overlaid(replica) : undefined;
+    const source = value === undefined ? null : 'local';
+    return { ...idleState, status: 'loading', value, source };
+  }
+
+  #taken(replica: Replica, isLive: boolean): Omit<RecordState<unknown>, 'error'> {
+    const before = this.state.get();
+    const { sequence } = this.#server;
+    const value = this.#overlaid(replica);
+    const isNew = before.status === 'loading' || sequence !== before.sequence;
+    const now = this.#desk.wall();
+    const isFirst = before.source === null || before.source === 'local';
+    const news = isFirst ? (isLive ? 'snapshot' : 'persisted') : 'receipt';
+    return {
+      ...idleState,
+      value,
+      ...this.#standing(before),
+      sequence,
+      updatedAt: Object.is(value, before.value) ? before.updatedAt : now,
+      lastSyncedAt: isLive && isNew ? now : before.lastSyncedAt,
+      source: isFirst || isNew ? news : before.source,
+    };
+  }
+
+  /** The status, and the versions that go with it. */
+  #standing({
+    schemaVersion,
+  }: RecordState<unknown>): Pick<
+    RecordState<unknown>,
+    'status' | 'schemaVersion' | 'serverSchemaVersion'
+  > {
+    const { fault, json, version } = this.#server;
+    if (json === undefined) return { status: 'gone', schemaVersion: version };
+    if (fault === null) return { status: 'ok', schemaVersion: version };
+    const skew = fault.fault === 'skew' && { serverSchemaVersion: version };
+    return { status: fault.fault, schemaVersion, ...skew };
+  }
+
+  /** The value of the server, or what own writes make of it where that passes the gates. */
+  #overlaid(replica: Replica): unknown {
+    const server = this.#server;
+    const json = replica.read(this.path)?.value;
+    if (json === server.json || json === undefined) {
+      this.#shown = null;
+      return json === undefined ? undefined : server.value;
+    }
+    if (this.#shown?.json !== json) {
+      const { version } = server;
+      const before = this.value.get() ?? server.value;
+      const reading = readStored(this.ref.record, { json, version }, { before, stats: noStats() });
+      this.#shown = { json, reading };
+    }
+    const { reading } = this.#shown;
+    return 'value' in reading ? reading.value : server.value;
+  }
+
+  #isCreated(): boolean {
+    const outbox = this.hold?.slot.outbox() ?? [];
+    return outbox.some(({ request }) =>
+      writesOf(request).some(({ op, path }) => op === 'set' && path === this.path),
+    );
+  }
+
+  /** What of the record's part is here; asked anew only when it may be another. */
+  #reachOf(status: ReplicaStatus): Reach {
+    const known = this.#reach;
+    if (known !== null && names.every((name) => known.of[name] === status[name])) return known;
+    const { held, denied, phase, incarnation } = status;
+    const beyond = this.#part.beyond(held).length;
+    const isRefused = phase === 'refused' && beyond > 0;
+    const isDenied = isRefused || this.#part.beyond([...held, ...denied]).length < beyond;
+    this.#reach = { of: status, lacks: beyond > 0 || incarnation === null, isDenied };
+    return this.#reach;
+  }
+}
+
+/** What says how far a replica reaches. */
+const names = ['held', 'denied', 'phase', 'incarnation'] as const;
+
+/** Where nothing is known and nothing will be. */
+const hopeless: { readonly [Status in RecordStatus]?: Reason } = {
+  loading: 'unavailable',
+  denied: 'denied',
+  closed: 'closed',
+};
+
+/** Everything at and below a path, as a pattern (stores.md §2.2.1). */
+function globUnder(path: Path): string {
+  return `${path.replaceAll(/(^|\/)(\*\*?)(?=\/|$)/g, String.raw`$1\$2`)}/**`;
+}
+
+function writesOf(request: Request): readonly { readonly op: string; readonly path: Path }[] {
+  return request.op === 'transact' ? request.ops : [request];
+}
+
+/** Own unanswered requests that touch an object. */
+function pendingAt(path: Path, outbox: readonly { readonly request: Request }[]): number {
+  const touches = (other: Path): boolean =>
+    other === path || other.startsWith(`${path}/`) || path.startsWith(`${other}/`);
+  return outbox.filter(({ request }) => writesOf(request).some((each) => touches(each.path)))
+    .length;
+}
+
+function isSameState(a: RecordState<unknown>, b: RecordState<unknown>): boolean {
+  const members = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return [...members].every((name) => Object.is(Reflect.get(a, name), Reflect.get(b, name)));
+}

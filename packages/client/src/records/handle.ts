@@ -1,0 +1,124 @@
+import type { Out, RecordDef, RecordRef } from '@holdfast/protocol';
+import { type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
+import type { RecordWrite } from '@holdfast/engine/record';
+import { idleState, type StoreEntry } from './entry.ts';
+import { noStats } from './reading.ts';
+import type {
+  RecordHandle,
+  RecordReceipt,
+  RecordState,
+  RecordStats,
+  RecordWriteOptions,
+} from './types.ts';
+import { RecordWriter, type WriterDesk } from './writer.ts';
+
+/** What handles need of their client. */
+export type HandleDesk = WriterDesk & {
+  /** The entry of a record, made where there is none. */
+  entry(ref: RecordRef): StoreEntry;
+  /** The same, where there is one. */
+  known(ref: RecordRef): StoreEntry | undefined;
+};
+
+/** The one implementation of {@link RecordHandle}; each time it is used it finds the record anew (registry.md §8.1). */
+export class StoreRecordHandle implements RecordHandle {
+  readonly ref: RecordRef;
+  readonly state: Signal<RecordState<Out<RecordDef>>>;
+  readonly #desk: HandleDesk;
+
+  constructor(ref: RecordRef, desk: HandleDesk) {
+    this.ref = ref;
+    this.#desk = desk;
+    this.state = {
+      get: () => this.#state(),
+      subscribe: (run) => this.#listen(({ state }) => state, run),
+    };
+  }
+
+  get key(): string {
+    return this.ref.key;
+  }
+
+  readonly get = (): Out<RecordDef> | undefined => this.#state().value;
+
+  readonly subscribe = (run: () => void): Release => this.#listen(({ value }) => value, run);
+
+  stats(): Readonly<RecordStats> {
+    return { ...(this.#desk.known(this.ref)?.stats ?? noStats()) };
+  }
+
+  async ready({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    signal?.throwIfAborted();
+    const entry = this.#desk.entry(this.ref);
+    const release = this.#desk.hold(entry);
+    try {
+      const ready = entry.ready();
+      await (signal === undefined ? ready : Promise.race([ready, aborted(signal)]));
+    } finally {
+      release();
+    }
+  }
+
+  async whenIdle(): Promise<void> {
+    await this.ready();
+  }
+
+  retry(): void {
+    this.#desk.known(this.ref)?.look();
+  }
+
+  retain(): Release {
+    return this.#desk.hold(this.#desk.entry(this.ref));
+  }
+
+  set(value: object, options?: RecordWriteOptions): RecordReceipt<RecordDef> {
+    return this.#write({ set: { ...value } }, options);
+  }
+
+  patch(fields: object, options?: RecordWriteOptions): RecordReceipt<RecordDef> {
+    return this.#write({ patch: { ...fields } }, options);
+  }
+
+  increment(
+    field: string | readonly string[],
+    by = 1,
+    options?: RecordWriteOptions,
+  ): RecordReceipt<RecordDef> {
+    return this.#write({ increment: typeof field === 'string' ? [field] : field, by }, options);
+  }
+
+  remove(options?: RecordWriteOptions): RecordReceipt<RecordDef> {
+    return this.#write({ remove: true }, options);
+  }
+
+  mutate(name: string, input: unknown, options?: RecordWriteOptions): RecordReceipt<RecordDef> {
+    return this.#write({ mutate: name, input }, options);
+  }
+
+  #write(write: RecordWrite, options?: RecordWriteOptions): RecordReceipt<RecordDef> {
+    const writer = new RecordWriter(this.#desk.entry(this.ref), this.#desk);
+    return writer.write(write, options);
+  }
+
+  #state(): RecordState<Out<RecordDef>> {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is shown has passed the schema
+    return (this.#desk.known(this.ref)?.state.get() ?? idleState) as RecordState<Out<RecordDef>>;
+  }
+
+  #listen(of: (entry: StoreEntry) => Signal<unknown>, run: () => void): Release {
+    const entry = this.#desk.entry(this.ref);
+    const release = this.#desk.hold(entry);
+    const leave = of(entry).subscribe(run);
+    return releaseOnce(() => {
+      leave();
+      release();
+    });
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the reason is the caller's
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}

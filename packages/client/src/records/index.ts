@@ -1,0 +1,161 @@
+import { type RecordDef, type RecordRef, recordsByName, RejectedError } from '@holdfast/protocol';
+import { mutatorOf } from '@holdfast/engine/record';
+import { Pool, type Release } from '@holdfast/engine/registry';
+import { call } from '../cell.ts';
+import type { Client } from '../client.ts';
+import { holds, rooms } from '../doors.ts';
+import type { Hold } from '../hold.ts';
+import { checkOptions } from '../options.ts';
+import type { Room } from '../room.ts';
+import type { Slot } from '../slot.ts';
+import type { RecordsPlug } from './plug.ts';
+import type { RecordConflictError } from './conflict.ts';
+import { type EntryDesk, StoreEntry } from './entry.ts';
+import { type HandleDesk, StoreRecordHandle } from './handle.ts';
+import { transact } from './transact.ts';
+import type { RecordDesk, RecordHandle } from './types.ts';
+import { SlotWatch } from './watch.ts';
+
+export { type Clash, RecordConflictError, type Resolution } from './conflict.ts';
+export type { RecordsPlug } from './plug.ts';
+export type {
+  PatchOf,
+  RecordHandle,
+  RecordReceipt,
+  RecordState,
+  RecordStats,
+  RecordStatus,
+  RecordWriteOptions,
+  RecordWrites,
+  Tx,
+  TxReceipt,
+  TxRecord,
+} from './types.ts';
+
+/** How records are kept and told of. */
+export type RecordsOptions = {
+  /** Hears of own writes that met another's (records.md §11.4). */
+  readonly onConflict?: (conflict: RecordConflictError) => void;
+  /** Hears, once for each version of the server, that this client cannot read a record. */
+  readonly onSkew?: (skew: Skew) => void;
+};
+
+/** A record that the server has in a version which this client cannot read. */
+export type Skew = { readonly record: string; readonly client: string; readonly server: string };
+
+/**
+ * Gives a client records: `createClient({ records: records([User, …]) })`. Throws a `TypeError` where two definitions have
+ * one name or one path (records.md §2.5).
+ */
+export function records(
+  definitions: readonly RecordDef[],
+  options: RecordsOptions = {},
+): RecordsPlug {
+  checkOptions('records', options, { onConflict: 'function', onSkew: 'function' });
+  const byName = recordsByName(definitions);
+  const open: RecordsPlug['open'] = (client) => {
+    if (isClient(client)) return new Desk(client, byName, options);
+    throw new TypeError('records needs a client of this package.');
+  };
+  return { mutate: mutatorOf(byName), open };
+}
+
+function isClient(client: object): client is Client {
+  return rooms.has(client);
+}
+
+const unusedMs = 60_000;
+const openMax = 5000;
+
+/** The records of one client. */
+class Desk implements RecordDesk, EntryDesk, HandleDesk {
+  readonly #client: Client;
+  readonly #room: Room;
+  readonly #byName: ReadonlyMap<string, RecordDef>;
+  readonly #options: RecordsOptions;
+  readonly #entries = new Map<string, StoreEntry>();
+  readonly #watches = new Map<Slot, SlotWatch>();
+  readonly #pool: Pool;
+  readonly wall: () => number;
+  readonly report: (error: unknown) => void;
+
+  constructor(client: Client, byName: ReadonlyMap<string, RecordDef>, options: RecordsOptions) {
+    const room = rooms.get(client);
+    if (room === undefined) throw new TypeError('records needs a client of this package.');
+    const { env, report } = room.settings;
+    this.#room = room;
+    this.#client = client;
+    this.#byName = byName;
+    this.#options = options;
+    this.#pool = new Pool({ env, report, ttlMs: unusedMs, max: openMax });
+    this.wall = () => env.wall();
+    this.report = report;
+    const stop = room.connection.subscribe(() => {
+      if (!this.#isClosed) return;
+      stop();
+      void this.#pool.dispose();
+    });
+  }
+
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the handle is of that definition
+  readonly record = ((of: RecordDef | string, params: object): RecordHandle => {
+    const name = typeof of === 'string' ? of : of.name;
+    const known = this.#byName.get(name);
+    const isOther = typeof of !== 'string' && known !== of;
+    if (known === undefined || isOther) throw new RejectedError('unknown_record', { record: name });
+    return new StoreRecordHandle(known.ref(params), this);
+  }) as RecordDesk['record'];
+
+  readonly transact: RecordDesk['transact'] = (collect, options) =>
+    transact(this, collect, options);
+
+  readonly prefetch: RecordDesk['prefetch'] = async (...refs) => {
+    const ready = refs.map((ref) => new StoreRecordHandle(ref, this).ready());
+    await Promise.allSettled(ready);
+  };
+
+  entry(ref: RecordRef): StoreEntry {
+    const entry = this.#entries.get(ref.key) ?? new StoreEntry(ref, this);
+    this.#entries.set(ref.key, entry);
+    return entry;
+  }
+
+  known(ref: RecordRef): StoreEntry | undefined {
+    return this.#entries.get(ref.key);
+  }
+
+  hold(entry: StoreEntry): Release {
+    return this.#pool.hold(entry);
+  }
+
+  open({ store }: RecordRef, scope: readonly string[]): ReturnType<EntryDesk['open']> {
+    const handle = this.#client.store(store, { scope });
+    const hold = holds.get(handle);
+    if (hold === undefined) throw new TypeError('records needs a store of this package.');
+    return { store: handle, hold };
+  }
+
+  /** With its client it stays, and says so. */
+  closed({ key }: StoreEntry): void {
+    if (!this.#isClosed) this.#entries.delete(key);
+  }
+
+  watch({ slot }: Hold): SlotWatch {
+    const watch = this.#watches.get(slot) ?? new SlotWatch(slot);
+    this.#watches.set(slot, watch);
+    return watch;
+  }
+
+  get #isClosed(): boolean {
+    const { connection, error } = this.#room.connection.get();
+    return connection === 'closed' && error === undefined;
+  }
+
+  conflicted(conflict: RecordConflictError): void {
+    call(() => this.#options.onConflict?.(conflict), this.report);
+  }
+
+  skewed(skew: Skew): void {
+    call(() => this.#options.onSkew?.(skew), this.report);
+  }
+}

@@ -1,0 +1,10 @@
+import type { Mutator } from '@holdfast/engine/data';
+import type { RecordDesk } from './types.ts';
+
+/** What `records` of `@holdfast/client/records` gives to `createClient`. */
+export type RecordsPlug = {
+  /** Runs mutations where own writes are shown. */
+  readonly mutate: Mutator;
+  /** Begins with a client. */
+  open(client: object): RecordDesk;
+};

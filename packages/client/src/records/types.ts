@@ -1,0 +1,162 @@
+import type {
+  ConflictError,
+  MutationInput,
+  MutationName,
+  OpId,
+  Out,
+  Params,
+  RecordDef,
+  RecordRef,
+  Stored,
+} from '@holdfast/protocol';
+import type { Envelope } from '@holdfast/protocol/record';
+import type { Release, Signal } from '@holdfast/engine/registry';
+
+/** How a record is doing (records.md §6.6). */
+export type RecordStatus =
+  | 'idle'
+  | 'loading'
+  | 'ok'
+  | 'stale'
+  | 'refetching'
+  | 'skew'
+  | 'gone'
+  | 'denied'
+  | 'closed';
+
+/** What a record shows, all of one moment; the same object until something changes (records.md §6.1). */
+export type RecordState<T> = {
+  /** Own writes that are not decided included. */
+  readonly value: T | undefined;
+  readonly status: RecordStatus;
+  /** That of the last state of the server that was taken. */
+  readonly sequence: number;
+  readonly incarnation: string | null;
+  /** The version of what is taken; null: nothing has been. */
+  readonly schemaVersion: string | null;
+  /** What the server has, where this client cannot read it. */
+  readonly serverSchemaVersion?: string;
+  readonly pendingIntents: number;
+  /** Own writes that met another's, until they are resolved. */
+  readonly conflicts: readonly ConflictError[];
+  readonly connected: boolean;
+  readonly error?: unknown;
+  /** When the value last changed; epoch milliseconds, 0: never. */
+  readonly updatedAt: number;
+  readonly lastSyncedAt: number;
+  readonly source: 'seed' | 'persisted' | 'receipt' | 'snapshot' | 'local' | null;
+};
+
+/** Counters of what a record has met (records.md §6). */
+export type RecordStats = {
+  [
+    Name in
+      | 'applied'
+      | 'ignoredStale'
+      | 'gaps'
+      | 'parseErrors'
+      | 'refetches'
+      | 'schemaSkews'
+      | 'envelopeErrors'
+      | 'staleSnapshots'
+      | 'incarnationChanges'
+      | 'migrated'
+      | 'dropped'
+      | 'listenerErrors'
+  ]: number;
+};
+
+/** How a write is made. */
+export type RecordWriteOptions = {
+  /** `unchanged`: only if nobody else has changed its fields since (records.md §11.4). Default: as the definition says. */
+  readonly precondition?: 'none' | 'unchanged';
+  /** Takes the write back when it aborts, if it is not sent yet. */
+  readonly signal?: AbortSignal;
+};
+
+/** A write of a record: shown already, decided later. */
+export interface RecordReceipt<R> {
+  readonly opId: OpId;
+  readonly state: 'queued' | 'durable' | 'sent' | 'committed' | 'rejected' | 'cancelled';
+  /** Resolves when a restart loses nothing. */
+  readonly durable: Promise<void>;
+  /** Resolves to what the server has, when it has committed it; rejects when it never will. Made when first read. */
+  readonly committed: Promise<Envelope<Out<R>>>;
+  /** Takes it back; true if it was not sent yet. */
+  cancel(): boolean;
+}
+
+/** The writes of one record (records.md §11.2). */
+export interface RecordWrites<R, Result> {
+  /** Puts a value in the place of the object. */
+  set(value: Stored<R>, options?: RecordWriteOptions): Result;
+  /** Sets these fields, and removes those that are undefined. */
+  patch(fields: PatchOf<R>, options?: RecordWriteOptions): Result;
+  /** Adds to a number, by default 1; concurrent increments add up. */
+  increment(field: string | readonly string[], by?: number, options?: RecordWriteOptions): Result;
+  remove(options?: RecordWriteOptions): Result;
+  /** Runs a mutation of the definition, here and then on what the server has. */
+  mutate<M extends MutationName<R>>(
+    name: M,
+    input: MutationInput<R, M>,
+    options?: RecordWriteOptions,
+  ): Result;
+}
+
+/** The fields of a patch; undefined removes one. */
+export type PatchOf<R> = { readonly [K in keyof Stored<R>]?: Stored<R>[K] | undefined };
+
+/**
+ * One record of a client: its value as a signal, its state, its writes (records.md §6.1). It is cheap and holds nothing by
+ * itself: while it is subscribed to, retained, waited for or written to, the record is here, and a minute longer.
+ */
+export interface RecordHandle<R extends RecordDef = RecordDef>
+  extends Signal<Out<R> | undefined>, RecordWrites<R, RecordReceipt<R>> {
+  readonly key: string;
+  readonly ref: RecordRef<R>;
+  readonly state: Signal<RecordState<Out<R>>>;
+  stats(): Readonly<RecordStats>;
+  /** Resolves when there is something to show, or known that there is nothing; rejects when it may not be read. */
+  ready(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /** Resolves when nothing more is awaited. */
+  whenIdle(): Promise<void>;
+  /** Tries once more to read what could not be read. */
+  retry(): void;
+  /** Keeps the record here until it is released. */
+  retain(): Release;
+}
+
+/** One record within a transaction: what it is so far, and its writes. */
+export interface TxRecord<R> extends RecordWrites<R, void> {
+  get(): Out<R> | undefined;
+}
+
+/** Collects the writes of a transaction (records.md §13). */
+export interface Tx {
+  record<R extends RecordDef>(of: RecordHandle<R> | RecordRef<R>): TxRecord<R>;
+}
+
+/** A transaction: shown already as a whole, decided as a whole. */
+export interface TxReceipt<T> {
+  /** Its op id. */
+  readonly group: OpId;
+  readonly status: Signal<'pending' | 'committed' | 'rejected'>;
+  /** Resolves to what the callback returned when the server has committed it. */
+  readonly committed: Promise<T>;
+  cancel(): boolean;
+}
+
+/** What `records` adds to a client. */
+export interface RecordDesk {
+  readonly record: {
+    <R extends RecordDef>(definition: R, params: Params<R>): RecordHandle<R>;
+    (name: string, params: { readonly [name: string]: string }): RecordHandle;
+  };
+  /** Writes several records of one store, all or nothing; the callback must not wait for anything. */
+  readonly transact: <T>(
+    collect: (tx: Tx) => T,
+    options?: { readonly group?: string },
+  ) => TxReceipt<T>;
+  /** Resolves when these are here, or cannot be; they stay a minute. */
+  readonly prefetch: (...refs: readonly RecordRef[]) => Promise<void>;
+}

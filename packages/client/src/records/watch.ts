@@ -1,0 +1,111 @@
+import type { Path } from '@holdfast/protocol';
+import type { Act } from '@holdfast/engine/replica';
+import type { Release } from '@holdfast/engine/registry';
+import type { Slot } from '../slot.ts';
+
+/** A record that is shown from a replica. */
+export interface Watched {
+  readonly path: Path;
+  readonly hasPending: boolean;
+  /** Reads the replica anew. */
+  look(): void;
+  /** Tells what the last looks have found. */
+  tell(): void;
+}
+
+const schemaLeaves = '_hf:schema/';
+
+/**
+ * Says which records of a store have to look at it: those at or above a path that has changed. All look before any tells,
+ * so that nobody sees half a commit (records.md §3.2).
+ */
+export class SlotWatch {
+  readonly #slot: Slot;
+  readonly #byPath = new Map<string, Set<Watched>>();
+  readonly #dirty = new Set<Watched>();
+  #isDue = false;
+  #seen: readonly unknown[] = [];
+  #stop: (() => void) | null = null;
+
+  constructor(slot: Slot) {
+    this.#slot = slot;
+  }
+
+  add(watched: Watched): Release {
+    const here = this.#byPath.get(watched.path) ?? new Set();
+    this.#byPath.set(watched.path, here.add(watched));
+    this.#stop ??= this.#start();
+    const release = (): void => {
+      here.delete(watched);
+      this.#dirty.delete(watched);
+      if (here.size === 0) this.#byPath.delete(watched.path);
+      if (this.#byPath.size > 0) return;
+      this.#stop?.();
+      this.#stop = null;
+    };
+    return Object.assign(release, { [Symbol.dispose]: release });
+  }
+
+  /** Has what is due looked at and told now: an own write is seen as it is made. */
+  flush(): void {
+    const dirty = [...this.#dirty];
+    this.#dirty.clear();
+    for (const each of dirty) each.look();
+    for (const each of dirty) each.tell();
+  }
+
+  #start(): () => void {
+    const { observers, outboxChanges, status } = this.#slot;
+    const observe = (acts: readonly Act[] | null): void => this.#changed(acts);
+    observers.add(observe);
+    const leaveStatus = status.subscribe(() => this.#checkStatus());
+    const leaveOutbox = outboxChanges.subscribe(() => this.#mark(({ hasPending }) => hasPending));
+    return () => {
+      observers.delete(observe);
+      leaveStatus();
+      leaveOutbox();
+    };
+  }
+
+  #changed(acts: readonly Act[] | null): void {
+    if (acts === null) this.#mark(() => true);
+    for (const { path, changes } of acts ?? []) {
+      this.#touch(path);
+      for (const change of changes) this.#touch(change.path);
+    }
+  }
+
+  #touch(path: Path): void {
+    if (path.startsWith(schemaLeaves)) this.#mark(() => true);
+    for (let at: string = path; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('/')))) {
+      for (const watched of this.#byPath.get(at) ?? []) this.#soil(watched);
+    }
+  }
+
+  /** What is held, where, and over which connection concerns all; that the seq has grown does not. */
+  #checkStatus(): void {
+    const replica = this.#slot.opened?.replica?.status();
+    const { connection, error } = this.#slot.status.get();
+    const { held, denied, incarnation, phase } = replica ?? {};
+    const seen = [connection, error, held, denied, incarnation, phase];
+    if (seen.every((each, index) => each === this.#seen[index])) return;
+    this.#seen = seen;
+    this.#mark(() => true);
+  }
+
+  #mark(concerns: (watched: Watched) => boolean): void {
+    for (const here of this.#byPath.values()) {
+      for (const watched of here) if (concerns(watched)) this.#soil(watched);
+    }
+  }
+
+  #soil(watched: Watched): void {
+    this.#dirty.add(watched);
+    if (this.#isDue) return;
+    this.#isDue = true;
+    queueMicrotask(() => {
+      this.#isDue = false;
+      this.flush();
+    });
+  }
+}

@@ -31,6 +31,7 @@ export async function callApi(endpoint: Endpoint, path: string, call: Call = {})
 export type Transfer = {
   readonly method?: 'GET' | 'POST';
   readonly type?: string;
+  readonly accept?: string;
   readonly body?: ReadableStream<Uint8Array>;
   readonly signal: AbortSignal;
   /** A status beside success whose body is the answer. */
@@ -41,7 +42,7 @@ export type Transfer = {
 export async function openApi(
   endpoint: Endpoint,
   path: string,
-  { method = 'GET', type, body, signal, alsoFine }: Transfer,
+  { method = 'GET', type, accept, body, signal, alsoFine }: Transfer,
 ): Promise<Response> {
   const response = await send(endpoint, path, {
     method,
@@ -49,6 +50,7 @@ export async function openApi(
     headers: {
       authorization: `Bearer ${endpoint.token}`,
       ...(type !== undefined && { 'content-type': type }),
+      ...(accept !== undefined && { accept }),
     },
     ...(body !== undefined && { body, duplex: 'half' }),
   });

@@ -39,6 +39,7 @@ export const sections: readonly Section[] = [
       range: entry('List entries between two paths', () => import('./commands/range.ts')),
       'get-file': entry('Download a file', () => import('./commands/get-file.ts')),
       watch: entry('Follow changes as they happen', () => import('./commands/watch.ts')),
+      tail: entry('Follow the log, op by op', () => import('./commands/tail.ts')),
       explain: entry(
         'Tell why a token may or may not do something',
         () => import('./commands/explain.ts'),
@@ -96,6 +97,29 @@ export const sections: readonly Section[] = [
       tokens: entry('List the tokens', () => import('./commands/tokens.ts')),
       'tokens create': entry('Make a token', () => import('./commands/tokens-create.ts')),
       'tokens revoke': entry('Take a token back', () => import('./commands/tokens-revoke.ts')),
+      webhooks: entry('List the webhooks of a store', () => import('./commands/webhooks.ts')),
+      'webhooks create': entry(
+        'Send what happens to a URL',
+        () => import('./commands/webhooks-create.ts'),
+      ),
+      'webhooks ping': entry('Try a webhook', () => import('./commands/webhooks-ping.ts')),
+      'webhooks deliveries': entry(
+        'Show what a webhook was sent',
+        () => import('./commands/webhooks-deliveries.ts'),
+      ),
+      'webhooks replay': entry(
+        'Send again what a webhook has passed',
+        () => import('./commands/webhooks-replay.ts'),
+      ),
+      'webhooks remove': entry('Remove a webhook', () => import('./commands/webhooks-remove.ts')),
+      outbox: entry(
+        'List the writes that an application keeps',
+        () => import('./commands/outbox.ts'),
+      ),
+      'outbox retry': entry('Send one of them again', () => import('./commands/outbox-retry.ts')),
+      'outbox discard': entry('Give one of them up', () => import('./commands/outbox-discard.ts')),
+      'outbox export': entry('Write all of them out', () => import('./commands/outbox-export.ts')),
+      bench: entry('Measure a server from here', () => import('./commands/bench.ts')),
       audit: entry('Show what administrators did', () => import('./commands/audit.ts')),
       completion: entry('Write a completion script for a shell', async () => {
         const { completionOf } = await import('./commands/completion.ts');

@@ -54,6 +54,8 @@ export const command: Command = defineCommand({
       storage,
       authenticate: devAuthenticate(storage, orgs),
       log: serverLog(terminal),
+      // Whoever tries webhooks at home has the receiver here too.
+      webhooks: { allow: ['127.0.0.1', '::1', 'localhost'], http: true },
       ...(directory !== null && { console: directory }),
     });
     const { url } = await listen(server, { port: readPort(args.port), host: '127.0.0.1' });

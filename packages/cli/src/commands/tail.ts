@@ -1,0 +1,224 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { isObject } from '@holdfast/protocol';
+import { callApi, openApi } from '../api.ts';
+import { type Command, defineCommand, type Surroundings } from '../command.ts';
+import { connectionArgs, type Endpoint, endpointOf } from '../endpoint.ts';
+import { queryOf } from '../entries.ts';
+import { eventsIn, type ServerEvent } from '../events.ts';
+import { Failure } from '../failure.ts';
+import { listOf, textOf } from '../fields.ts';
+import { interruption } from '../interrupt.ts';
+import { loggedOp } from '../logged.ts';
+import { printable, shortValue } from '../output.ts';
+import { readStoreName, storeArg } from '../store-name.ts';
+import { readInteger, readList, readOptional } from '../values.ts';
+
+const retryMs = 1000;
+
+export const command: Command = defineCommand({
+  summary: 'Follow the log of a store, op by op, until Ctrl-C.',
+  args: {
+    store: storeArg,
+    path: {
+      type: 'string',
+      valueHint: 'PATTERN',
+      default: '**',
+      description: 'Only what concerns these paths',
+    },
+    op: { type: 'string', valueHint: 'OPS', description: 'Only these ops, such as set,delete' },
+    device: { type: 'string', valueHint: 'ID', description: 'Only by this device' },
+    last: {
+      type: 'string',
+      valueHint: 'N',
+      default: '10',
+      description: 'Begin with the last so many, up to 1000; 0 for none',
+    },
+    since: {
+      type: 'string',
+      valueHint: 'SEQ',
+      description: 'Begin after this seq instead: nothing is missed between two runs',
+    },
+    count: { type: 'string', valueHint: 'N', description: 'End after so many' },
+    ...connectionArgs,
+  },
+  examples: [
+    "holdfast tail demo/main --path 'users/**' --op set,delete",
+    'holdfast tail demo/main --since 1200 --json >> ops.jsonl   # goes on where that file ends',
+  ],
+  async run(args, around) {
+    const name = readStoreName(args.store);
+    const { signal, stop } = interruption();
+    const follow: Follow = {
+      store: name,
+      endpoint: endpointOf(args, around.terminal),
+      pattern: args.path,
+      ops: args.op === undefined ? null : new Set(readList(args.op)),
+      device: args.device ?? null,
+      last: readInteger(args.last, '--last', { max: 1000 }),
+      since: readOptional(args.since, (text) => readInteger(text, '--since')) ?? null,
+      left:
+        readOptional(args.count, (text) => readInteger(text, '--count', { min: 1 })) ?? Infinity,
+    };
+    try {
+      await new Tail(follow, { ...around, signal }).run();
+    } finally {
+      stop();
+    }
+  },
+});
+
+type Follow = {
+  readonly store: string;
+  readonly endpoint: Endpoint;
+  readonly pattern: string;
+  readonly ops: ReadonlySet<string> | null;
+  readonly device: string | null;
+  readonly last: number;
+  readonly since: number | null;
+  readonly left: number;
+};
+
+type Around = Surroundings & { readonly signal: AbortSignal };
+
+type Told = Omit<ReturnType<typeof loggedOp>, 'at'> & { readonly at?: string };
+
+/** A log as it grows: what came last, then a stream that is opened again where it was lost. */
+class Tail {
+  readonly #follow: Follow;
+  readonly #around: Around;
+  readonly #enough = new AbortController();
+  #left: number;
+  /** The seq that has been told last, or passed. */
+  #cursor: number | null;
+  #incarnation: string | null = null;
+  /** A stream that is lost amid a transaction begins again before it. */
+  #seen = 0;
+
+  constructor(follow: Follow, around: Around) {
+    this.#follow = follow;
+    this.#around = around;
+    this.#left = follow.left;
+    this.#cursor = follow.since;
+  }
+
+  async run(): Promise<void> {
+    const { store, pattern } = this.#follow;
+    if (this.#cursor === null) await this.#begin();
+    if (this.#left <= 0) return;
+    this.#around.output.aside({ following: pattern, store, since: this.#cursor }, (paint) =>
+      paint.dim(`Following ${printable(pattern)} in ${store}. Ctrl-C stops.`),
+    );
+    const ended = AbortSignal.any([this.#around.signal, this.#enough.signal]);
+    while (!ended.aborted) {
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- one stream after the other
+        await this.#listen(ended);
+      } catch (error) {
+        if (ended.aborted) return;
+        if (error instanceof Failure && error.outcome !== 'offline') throw error;
+      }
+      if (ended.aborted) return;
+      this.#around.output.aside({ connection: 'reconnecting' }, (paint) =>
+        paint.dim('(reconnecting)'),
+      );
+      // oxlint-disable-next-line no-await-in-loop -- not at once
+      await delay(retryMs, null, { signal: ended }).catch(() => undefined);
+    }
+  }
+
+  /** Tells the last ops, and goes on behind them. */
+  async #begin(): Promise<void> {
+    if (this.#follow.last === 0) return;
+    try {
+      await this.#tellLast();
+    } catch (error) {
+      if (!(error instanceof Failure) || error.code !== 'missing_scope') throw error;
+      this.#around.output.note(
+        'What was before takes a token with audit:read; what is new follows.',
+      );
+    }
+  }
+
+  async #tellLast(): Promise<void> {
+    const newest = await this.#log({ limit: 1 });
+    const head = newest[0]?.seq ?? 0;
+    this.#cursor = head;
+    const { last, pattern, ops, device } = this.#follow;
+    if (head === 0) return;
+    const [only, ...others] = ops ?? [];
+    const query = {
+      path: pattern === '**' ? undefined : pattern,
+      device_id: device ?? undefined,
+      op: others.length === 0 ? only : undefined,
+      before_seq: head + 1,
+      limit: last,
+    };
+    const rows = await this.#log(query);
+    for (const op of rows.toReversed()) this.#tell(op);
+  }
+
+  async #log(query: Parameters<typeof queryOf>[0]): Promise<ReturnType<typeof loggedOp>[]> {
+    const { endpoint, store } = this.#follow;
+    const full = { before_seq: Number.MAX_SAFE_INTEGER, ...query };
+    const { ops } = await callApi(endpoint, `/api/stores/${store}/log?${queryOf(full)}`);
+    return listOf(ops).map(loggedOp);
+  }
+
+  async #listen(signal: AbortSignal): Promise<void> {
+    const { endpoint, store, pattern } = this.#follow;
+    const query = queryOf({
+      pattern,
+      since: this.#cursor ?? undefined,
+      incarnation: this.#incarnation ?? undefined,
+    });
+    const answer = await openApi(endpoint, `/api/stores/${store}/watch?${query}`, {
+      signal,
+      accept: 'text/event-stream',
+    });
+    if (answer.body === null) return;
+    for await (const event of eventsIn(answer.body)) this.#hear(event);
+  }
+
+  #hear({ event, id, data }: ServerEvent): void {
+    const told: unknown = data === '' ? null : JSON.parse(data);
+    if (event === 'op' && isObject(told)) this.#tell(opOf(told));
+    if (event === 'reset' && isObject(told)) this.#reset(textOf(told['why']));
+    if (event === 'ready' && isObject(told)) this.#incarnation = textOf(told['incarnation']);
+    if (event === 'error') throw new Failure('denied', 'The token may not follow this any more.');
+    if (id !== null && /^\d+$/.test(id)) this.#cursor = Number(id);
+  }
+
+  /** The log does not reach back to the cursor, or is another one: the state that follows is no op of it. */
+  #reset(why: string): void {
+    const cursor = this.#cursor;
+    this.#seen = 0;
+    this.#around.output.aside({ reset: why, since: cursor }, (paint) =>
+      paint.yellow(`What came after seq ${cursor ?? 0} is no longer in the log (${why}).`),
+    );
+  }
+
+  #tell(op: Told): void {
+    const { ops, device } = this.#follow;
+    if (this.#left <= 0 || op.seq <= this.#seen) return;
+    this.#seen = op.seq;
+    if (ops !== null && !ops.has(op.op)) return;
+    if (device !== null && op.device !== device) return;
+    this.#left -= 1;
+    const { output } = this.#around;
+    output.record(op, (paint) => {
+      const value = op.op === 'delete' ? '' : shortValue(op.value, 40);
+      const at = paint.dim(String(op.seq).padStart(7));
+      const path = paint.cyan(printable(op.path));
+      const by = paint.dim(printable(op.device));
+      return `${at}  ${op.op.padEnd(9)}  ${path}  ${value}  ${by}`
+        .replace(/ {3,}/g, '  ')
+        .trimEnd();
+    });
+    if (this.#left <= 0) this.#enough.abort();
+  }
+}
+
+function opOf(told: { readonly [field: string]: unknown }): Told {
+  const { at: _, ...op } = loggedOp(told);
+  return op;
+}

@@ -1,0 +1,208 @@
+import { createClient } from '@holdfast/client';
+import { sqlite } from '@holdfast/client/cache/sqlite';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import {
+  bin,
+  linesOf,
+  onTerminal,
+  type Ran,
+  type Running,
+  start,
+  temporaryDirectory,
+} from './harness.ts';
+
+let server: Running;
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+
+beforeAll(async () => {
+  directory = await temporaryDirectory();
+  server = await start('dev', ['--data', directory.path]);
+}, 30_000);
+
+afterAll(async () => {
+  await server.stop();
+  await directory.remove();
+});
+
+const env = (): NodeJS.ProcessEnv => ({ HOLDFAST_URL: server.url, HOLDFAST_TOKEN: 'dev' });
+const run = (...args: string[]): Promise<Ran> => piped(args, env());
+
+/** Runs a command in this process, as if its output were piped. */
+async function piped(args: readonly string[], from: NodeJS.ProcessEnv): Promise<Ran> {
+  const { code, stdout, stderr } = await onTerminal(args, { env: from, isTTY: false });
+  return { code, stdout, stderr, rows: linesOf(stdout), error: {} };
+}
+const slow = { timeout: 60_000 };
+
+/** A command that goes on, and its lines as they come. */
+function follow(...args: string[]): { next(): Promise<object>; end(): Promise<number> } {
+  const child = spawn(process.execPath, [bin, ...args], {
+    env: { PATH: process.env['PATH'], ...env() },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    next: async () => JSON.parse(String((await lines.next()).value)),
+    end: async () => {
+      child.kill('SIGINT');
+      return Number((await once(child, 'close'))[0]);
+    },
+  };
+}
+
+test('the log is followed, from its last ops on, through filters', slow, async () => {
+  for (const [path, value] of [
+    ['t/a', '1'],
+    ['t/b', '2'],
+    ['u', '3'],
+  ] as const) {
+    // oxlint-disable-next-line no-await-in-loop -- seqs in this order
+    await run('put', 'demo/main', path, value);
+  }
+  const tail = follow('tail', 'demo/main', '--path', 't/*', '--op', 'set', '--last', '1');
+  expect(await tail.next()).toMatchObject({ op: 'set', path: 't/b', value: 2 });
+  await run('delete', 'demo/main', 't/b');
+  await run('put', 'demo/main', 'u', '4');
+  await run('put', 'demo/main', 't/c', '5');
+  const told = await tail.next();
+  expect(told).toMatchObject({ op: 'set', path: 't/c', value: 5, device: expect.any(String) });
+  expect(await tail.end()).toBe(0);
+  const { seq } = told as { seq: number };
+  const since = await run('tail', 'demo/main', '--since', String(seq - 3), '--count', '3');
+  expect(since.rows.map(({ op, path }) => [op, path])).toEqual([
+    ['delete', 't/b'],
+    ['set', 'u'],
+    ['set', 't/c'],
+  ]);
+});
+
+test('a log that is followed without audit:read begins with what is new', slow, async () => {
+  const made = await run('tokens', 'create', '--store', 'demo/main', '--scopes', 'entries:read');
+  const { token } = made.rows[0] as { token: string };
+  const begun = { isOver: false };
+  const told = piped(['tail', 'demo/main', '--count', '1'], { ...env(), HOLDFAST_TOKEN: token });
+  void told.finally(() => (begun.isOver = true));
+  while (!begun.isOver) {
+    // oxlint-disable-next-line no-await-in-loop -- until it listens
+    await run('put', 'demo/main', 'v', '1');
+  }
+  const tail = await told;
+  expect(tail).toMatchObject({ code: 0, rows: [{ op: 'set', path: 'v' }] });
+  expect(await run('tail', 'demo/none', '--last', '0')).toMatchObject({ code: 9 });
+});
+
+test('webhooks are made, listed, tried, replayed and removed', slow, async () => {
+  const heard: unknown[] = [];
+  const receiver = createServer((request, response) => {
+    let body = '';
+    request.on('data', (piece: Buffer) => (body += piece.toString()));
+    request.on('end', () => {
+      heard.push(JSON.parse(body));
+      response.writeHead(204).end();
+    });
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void receiver.close());
+  const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
+  const hooks = (...args: string[]): Promise<Ran> =>
+    piped(['webhooks', ...args], { HOLDFAST_URL: server.url, HOLDFAST_TOKEN: 'dev' });
+  expect((await hooks('demo/main')).rows).toEqual([]);
+  const made = await hooks('create', 'demo/main', url, '--patterns', 'a/**,b', '--ops', 'set');
+  expect(made).toMatchObject({ code: 0, rows: [{ patterns: ['a/**', 'b'], ops: ['set'] }] });
+  const { id, secret } = made.rows[0] as { id: string; secret: string };
+  expect(secret).toMatch(/^whsec_/);
+  expect((await hooks('demo/main')).rows).toMatchObject([{ id, active: true, failures: 0 }]);
+  expect((await hooks('ping', 'demo/main', id)).rows).toMatchObject([{ ok: true, status: 204 }]);
+  await piped(['put', 'demo/main', 'b', '1', '--url', server.url], {});
+  await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(2);
+  const { rows } = await hooks('deliveries', 'demo/main', id);
+  expect(rows).toMatchObject([{ status: 204, error: null }]);
+  expect((await hooks('replay', 'demo/main', id)).code).toBe(2);
+  expect((await hooks('replay', 'demo/main', id, '--after', '0')).rows).toEqual([{ id, after: 0 }]);
+  await expect.poll(() => heard.length, { timeout: 10_000 }).toBeGreaterThan(2);
+  expect((await hooks('remove', 'demo/main', id)).code).toBe(0);
+  expect((await hooks('remove', 'demo/main', id)).code).toBe(9);
+});
+
+test(
+  'what an application keeps of its writes is listed, exported, retried and discarded',
+  slow,
+  async () => {
+    const file = join(directory.path, 'cache.db');
+    await run('put', 'demo/main', 'taken', '"theirs"');
+    const client = createClient({ url: server.url, token: 'dev', cache: sqlite(file) });
+    const store = client.store('demo/main', { scope: [] });
+    for (const path of ['taken', 'free', 'other']) store.put(path, 'mine', { ifMatch: 1 });
+    await expect.poll(() => store.outbox.deadLetters().length).toBe(3);
+    await client.close();
+    const listed = await run('outbox', file);
+    expect(listed.rows).toMatchObject(
+      ['taken', 'free', 'other'].map((path) => ({
+        store: 'demo/main',
+        state: 'dead',
+        op: 'set',
+        path,
+        reason: 'conflict',
+      })),
+    );
+    const [first, second, third] = listed.rows.map((row) => String(row['op_id']));
+    const exported = (await run('outbox', 'export', file)).rows;
+    expect(exported).toMatchObject([
+      { store: 'demo/main', writes: [], dead_letters: [{}, {}, {}] },
+    ]);
+    expect((await run('outbox', 'retry', file, first ?? '')).code).toBe(3);
+    expect((await run('outbox', 'discard', file, second ?? '')).rows).toMatchObject([
+      { op_id: second, discarded: true },
+    ]);
+    expect((await run('outbox', 'discard', file, second ?? '')).code).toBe(9);
+    const left = (await run('outbox', file, '--dead')).rows.map((row) => row['op_id']);
+    expect(new Set(left)).toEqual(new Set([first, third]));
+    expect((await run('outbox', join(directory.path, 'none.db'))).code).toBe(2);
+  },
+);
+
+test('what waits offline is listed as waiting, and sent by a retry', slow, async () => {
+  const file = join(directory.path, 'offline.db');
+  const nowhere = { open: () => ({ send: () => undefined, close: () => undefined }) };
+  const client = createClient({
+    url: server.url,
+    token: 'dev',
+    cache: sqlite(file),
+    link: nowhere,
+  });
+  const write = client.store('demo/main', { scope: [] }).put('late', 'at last');
+  await write.durable;
+  await client.close();
+  const { rows } = await run('outbox', file);
+  expect(rows).toMatchObject([{ state: 'waiting', op: 'set', path: 'late', op_id: write.opId }]);
+  expect((await run('outbox', file, '--dead')).rows).toEqual([]);
+  const retried = await run('outbox', 'retry', file, write.opId);
+  expect(retried).toMatchObject({ code: 0, rows: [{ committed: expect.any(Number) }] });
+  expect((await run('get', 'demo/main', 'late')).rows).toMatchObject([{ value: 'at last' }]);
+  expect((await run('outbox', file)).rows).toEqual([]);
+});
+
+test('a server is measured from here, and nothing of that stays', slow, async () => {
+  const { code, rows } = await run('bench', 'demo/main', '--for', '300ms', '--writers', '2');
+  expect(code).toBe(0);
+  expect(rows).toMatchObject([{ what: 'commit' }, { what: 'delivery' }]);
+  const [commits, deliveries] = rows.map((row) => Number(row['count']));
+  expect(commits).toBeGreaterThan(0);
+  expect(deliveries).toBeGreaterThan(0);
+  expect((await run('entries', 'demo/main', 'holdfast-bench/**')).rows).toEqual([]);
+});
+
+test('the new commands explain themselves', async () => {
+  for (const name of ['tail', 'webhooks create', 'webhooks replay', 'outbox', 'outbox retry']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const { code, stdout } = await onTerminal(['help', ...name.split(' ')]);
+    expect([code, stdout.includes('EXAMPLES')], name).toEqual([0, true]);
+  }
+});

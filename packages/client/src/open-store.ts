@@ -66,7 +66,10 @@ export class OpenStore implements Speaker, ReceiptDesk {
     this.#topic = `store:${place.name}`;
     this.#keeper = new Keeper(place.name, cache, report);
     this.#audience = new Audience(report);
-    this.#setAlarm = alarm(env, () => this.#ring());
+    this.#setAlarm = alarm(env, () => {
+      if (this.#replica !== null) this.#step({ type: 'tick' });
+      else this.#beginWithout(new HoldfastError('timeout', { step: 'cache' }));
+    });
     this.#rounds = new Rounds(env, () => this.#step({ type: 'deliver' }));
     this.#show();
     tabs?.opened(this, place.name);
@@ -278,11 +281,6 @@ export class OpenStore implements Speaker, ReceiptDesk {
   #when(deed: (replica: Replica) => void): void {
     if (this.#replica === null) this.#early.push(deed);
     else deed(this.#replica);
-  }
-
-  #ring(): void {
-    if (this.#replica !== null) return this.#step({ type: 'tick' });
-    return this.#beginWithout(new HoldfastError('timeout', { step: 'cache' }));
   }
 
   /** One input with all that it causes; the application's callbacks come after the last of it. */

@@ -31,7 +31,7 @@ const schema: StandardSchema<Item, Item> = {
   },
 };
 
-const text: StandardSchema<string, string> = {
+const textSchema: StandardSchema<string, string> = {
   '~standard': {
     version: 1,
     vendor: 'test',
@@ -57,7 +57,7 @@ const Plain = record({
   migrateDown: { '4': (newer) => ({ ...newer, down: true }) },
   mutations: {
     rename: {
-      input: text,
+      input: textSchema,
       apply: (current, to) => current && { ...current, name: to },
     },
     vanish: { apply: () => undefined },

@@ -58,6 +58,8 @@ class StoreClient implements Client {
       session: env.randomId(),
       uplink: new Uplink(settings, this.status),
       connection: this.status,
+      slots: this.#slots,
+      activity: new Cell(null, report),
     };
     rooms.set(this, this.#room);
     this.#stores = new Pool({ env, ttlMs: unusedMs, max: openStoresMax, report });
@@ -78,6 +80,7 @@ class StoreClient implements Client {
     const slot = this.#slot(parsed);
     const retain = (): Release => this.#retain(slot, part.globs);
     const release = retain();
+    slot.opened?.again();
     const letGo = releaseOnce(() => {
       this.#forgotten.unregister(letGo);
       release();

@@ -22,14 +22,9 @@ import { errorOf, listed, type OutboxEntry, unread } from './status.ts';
 import { Audience, type Subscription } from './subscription.ts';
 import type { News, Speaker } from './uplink.ts';
 import { isPartReady, isReached, type Situation, Waiters } from './waiters.ts';
+import type { Wish } from './wish.ts';
 
 type Effect<Type extends ReplicaEffect['type']> = Extract<ReplicaEffect, { readonly type: Type }>;
-
-type Wish = ReplicaInput extends infer Input
-  ? Input extends ReplicaInput
-    ? Omit<Input, 'now' | 'wall'>
-    : never
-  : never;
 
 const loadTimeoutMs = 30_000;
 
@@ -113,6 +108,13 @@ export class OpenStore implements Speaker, ReceiptDesk {
     return isPartReady(part, this.#status(), this.#situation()) === true;
   }
 
+  /** Asks again for what was refused. */
+  again(): void {
+    if (this.#status().phase !== 'refused') return;
+    this.hear({ type: 'lost', topic: this.#topic });
+    this.#perform({ type: 'rejoin' });
+  }
+
   /** Somebody wants another part of the store: once for all who do in this turn (stores.md §10.4.6). */
   wish(): void {
     if (this.#isWishing) return;
@@ -192,10 +194,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   hear(news: News): void {
-    if (news.type === 'connection') {
-      this.#show();
-      return;
-    }
+    if (news.type === 'connection') return this.#show();
     if (news.type === 'reply' && this.#questions.answered(news)) return;
     if (news.type === 'lost') this.#questions.lost();
     if (news.type === 'message' && news.event === 'ack') {
@@ -284,7 +283,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   /** One input with all that it causes; the application's callbacks come after the last of it. */
-  #step(wish: Wish): void {
+  #step(wish: Wish<ReplicaInput, 'now' | 'wall'>): void {
     const replica = this.#replica;
     if (replica === null || (this.#isClosed && wish.type !== 'persisted')) return;
     const { env } = this.#room.settings;

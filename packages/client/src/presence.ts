@@ -23,6 +23,9 @@ import { closedError } from './options.ts';
 import type { Room } from './room.ts';
 import type { ConnectionStatus, News, Speaker } from './uplink.ts';
 
+export { presenceTopic } from '@holdfast/protocol';
+export type { PresenceDefinition } from '@holdfast/protocol';
+
 /** Somebody who is there. */
 export type Peer<State> = {
   /** The subject of its token: the same for all tabs and devices of one user. */

@@ -1,9 +1,9 @@
 import type { Glob, Request, StoreName } from '@holdfast/protocol';
-import type { Release } from '@holdfast/engine/registry';
+import type { Release, Signal } from '@holdfast/engine/registry';
 import type { Observe } from '@holdfast/engine/replica';
 import type { Cell } from './cell.ts';
 import type { Settings } from './options.ts';
-import type { StoreStatus } from './status.ts';
+import type { OutboxEntry, StoreStatus } from './status.ts';
 import type { ConnectionStatus, News, Uplink } from './uplink.ts';
 
 /** What the stores of a client share. */
@@ -12,6 +12,18 @@ export type Room = {
   readonly session: string;
   readonly uplink: Uplink;
   readonly connection: Cell<ConnectionStatus>;
+  /** Every store that has been asked for. */
+  readonly slots: ReadonlyMap<StoreName, Summary>;
+  /** Told when something has changed about one of them. */
+  readonly activity: Cell<null>;
+};
+
+/** What a client as a whole is to know of a store. */
+export type Summary = {
+  /** Null while it is closed. */
+  readonly opened: object | null;
+  readonly status: Signal<StoreStatus>;
+  outbox(): readonly OutboxEntry[];
 };
 
 /** Whose open store it is: what stays when it is closed. */

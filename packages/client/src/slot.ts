@@ -41,6 +41,9 @@ export class Slot implements Lasting {
     this.room = room;
     this.status = new Cell(closedStatus, report);
     this.outboxChanges = new Cell(null, report);
+    for (const each of [this.status, this.outboxChanges]) {
+      each.subscribe(() => room.activity.notify());
+    }
   }
 
   get key(): string {

@@ -18,6 +18,7 @@ import { alarm } from '@holdfast/engine/registry';
 import { type Cell } from './cell.ts';
 import { type LinkConnection } from './link/port.ts';
 import type { Settings } from './options.ts';
+import type { Wish } from './wish.ts';
 
 /** The state of a client's one connection (registry.md §11, Network). */
 export type ConnectionStatus = {
@@ -42,12 +43,6 @@ export interface Speaker {
   hear(news: News): void;
 }
 
-type Wish = DialerInput extends infer Input
-  ? Input extends DialerInput
-    ? Omit<Input, 'now'>
-    : never
-  : never;
-
 /** A push as its topic makes it. */
 export type UplinkPush = {
   readonly id: string;
@@ -64,7 +59,7 @@ export class Uplink {
   readonly #dialer: Dialer;
   readonly #setAlarm: (at: number) => void;
   readonly #speakers = new Map<string, Speaker>();
-  readonly #inputs: Wish[] = [];
+  readonly #inputs: Wish<DialerInput, 'now'>[] = [];
   readonly #stopWatching: () => void;
   #line: LinkConnection | null = null;
   #token: string | null = null;
@@ -128,7 +123,7 @@ export class Uplink {
   }
 
   /** Inputs are taken one after the other, each with all that it causes. */
-  #step(wish: Wish): void {
+  #step(wish: Wish<DialerInput, 'now'>): void {
     if (this.#isClosed) return;
     this.#inputs.push(wish);
     if (this.#isStepping) return;

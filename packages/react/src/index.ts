@@ -1,5 +1,15 @@
 'use client';
 
+export { createHoldfast, type Holdfast } from './create.ts';
+export {
+  type Entry,
+  type StoreHook,
+  useEntries,
+  useEntriesState,
+  useEntry,
+  useEntryState,
+} from './entry.ts';
+export { type PresenceView, usePresence } from './presence.ts';
 export {
   HoldfastProvider,
   type HookOptions,
@@ -9,4 +19,5 @@ export {
 } from './scope.ts';
 export { useSignal } from './signal.ts';
 export type { HookState } from './state.ts';
+export { useConnectionStatus, useSyncStatus } from './status.ts';
 export { useStore, useStoreState } from './store.ts';

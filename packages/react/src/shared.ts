@@ -21,10 +21,9 @@ export type Wanted<T, O> = {
 export function useShared<T, O>(scope: Scope, wanted: Wanted<T, O>): T;
 export function useShared<T, O>(scope: Scope, wanted: Wanted<T, O> | null): T | undefined;
 export function useShared<T, O>(scope: Scope, wanted: Wanted<T, O> | null): T | undefined {
-  const value = wanted === null ? undefined : ask(scope, wanted);
-  const ready = value instanceof Promise ? settled(value) : value;
+  const value = wanted === null ? undefined : waitFor(scope, wanted);
   useTenure(wanted);
-  return ready;
+  return value;
 }
 
 /** The same as a state that is told of; neither suspends nor throws. */
@@ -43,14 +42,46 @@ function ask<T, O>({ shelves }: Scope, { shelf, key, options, ttl }: Wanted<T, O
   return shelf.get(key, options, ttl);
 }
 
+// Not by its name, which bundlers would look for in a React that has it not.
+const use: unknown = Reflect.get(React, 'use');
+
 /** Waits in the way of the React at hand: 18 is thrown the promise, 19 has `use`. */
-function settled<T>(promise: Promise<T>): T {
-  // Not by its name, which bundlers would look for in a React that has it not.
-  const use: unknown = Reflect.get(React, 'use');
+function waitFor<T, O>(scope: Scope, wanted: Wanted<T, O>): T {
+  const asked = ask(scope, wanted);
+  if (typeof use === 'function') {
+    return use(promiseOf(wanted.shelf.place(wanted.key, wanted.options), asked));
+  }
   // oxlint-disable-next-line typescript/only-throw-error -- how React 18 suspends
-  if (typeof use !== 'function') throw promise;
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `use` returns what the promise resolves to
-  return (use as typeof React.use)(promise);
+  if (asked instanceof Promise) throw asked;
+  return asked;
+}
+
+/** A promise with the notes that React makes on those that it waits for. */
+type Noted = Promise<unknown> & { readonly status?: string; readonly value?: unknown };
+
+const noted = /* @__PURE__ */ new WeakMap<object, Noted>();
+
+/**
+ * What React is to use, by place: who has once waited by `use` has to go on asking so, and for the same promise. Nothing
+ * waits for one that is noted as fulfilled.
+ */
+function promiseOf<T>(place: object, asked: T | Promise<T>): Noted {
+  const known = noted.get(place);
+  if (!(asked instanceof Promise) && known !== undefined) {
+    // It has ended, and has yet to tell React.
+    if (known.status === 'pending') void Object.assign(known, fulfilled(asked));
+    if (Object.is(known.value, asked)) return known;
+  }
+  const isPending = asked instanceof Promise;
+  const promise: Noted = isPending
+    ? asked
+    : Object.assign(Promise.resolve(asked), fulfilled(asked));
+  noted.set(place, promise);
+  return promise;
+}
+
+function fulfilled<T>(value: T): { readonly status: 'fulfilled'; readonly value: T } {
+  return { status: 'fulfilled', value };
 }
 
 /** Holds what is wanted while the component is mounted, and draws it again when its state changes. */

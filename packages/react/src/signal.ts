@@ -1,6 +1,12 @@
 import type { Signal } from '@holdfast/client';
 import { useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from 'react';
 
+/** A signal of nothing. */
+export const nothing: Signal<undefined> = {
+  get: () => undefined,
+  subscribe: () => Object.assign(() => undefined, { [Symbol.dispose]: () => undefined }),
+};
+
 /**
  * The value of a signal, or what is selected of it; the component is drawn again only when that is another, by `isEqual`,
  * which is `Object.is` by default.

@@ -1,6 +1,8 @@
+import type { Store, StoreStatus } from '@holdfast/client';
 import type { Shelved } from '@holdfast/client/shelf';
 import { useEffect, useMemo, useRef } from 'react';
 import type { Wanted } from './shared.ts';
+import { nothing, useSignal } from './signal.ts';
 
 /** What a hook that never suspends says (registry.md §10). */
 export type HookState<T> =
@@ -22,9 +24,23 @@ export type HookState<T> =
     };
 
 /** How a value that is ready is doing. */
-export type Health = { readonly refreshing: boolean; readonly error?: unknown };
+type Health = { readonly refreshing: boolean; readonly error?: unknown };
 
 const well: Health = { refreshing: false };
+
+/** How the store is doing that a value is of; another object only when it does otherwise. */
+export function useHealth(store: Store | undefined): Health {
+  return useSignal<StoreStatus | undefined, Health>(store?.status ?? nothing, healthOf, isSame);
+}
+
+function healthOf(status: StoreStatus | undefined): Health {
+  const { connection, error } = status ?? { connection: 'connected' };
+  return { refreshing: connection !== 'connected', ...(error !== undefined && { error }) };
+}
+
+function isSame(a: Health, b: Health): boolean {
+  return a.refreshing === b.refreshing && a.error === b.error;
+}
 
 /** What a hook says of the state of a shelf: the same object until something in it changes, with the value of before. */
 export function useHookState<T>(

@@ -1,14 +1,15 @@
 import type { Store } from '@holdfast/client';
 import { Shelf } from '@holdfast/client/shelf';
 import { isReady } from '@holdfast/client/signals';
-import { type HookState, useHookState } from './state.ts';
+import { type HookState, useHealth, useHookState } from './state.ts';
 import { type HookOptions, type Scope, useScope } from './scope.ts';
 import { shelvesOf, useShared, useSharedState, type Wanted } from './shared.ts';
 
 const stores = /* @__PURE__ */ shelvesOf(
   (client) =>
     new Shelf<Store, { readonly name: string }>(client, {
-      ttlMs: 60_000,
+      // The client keeps a store, and the part that is here, for a minute after the last handle is gone.
+      ttlMs: 0,
       max: 32,
       open: ({ name }) => {
         const store = client.store(name);
@@ -31,7 +32,9 @@ export function useStore(name?: string, options: HookOptions = {}): Store {
 export function useStoreState(name?: string, options: HookOptions = {}): HookState<Store> {
   const scope = useScope('useStoreState', options.client);
   const want = wanted(scope, nameIn(scope, 'useStoreState', name), options);
-  return useHookState(want, useSharedState(scope, want));
+  const state = useSharedState(scope, want);
+  const health = useHealth(state?.status === 'ready' ? state.value : undefined);
+  return useHookState(want, state, health);
 }
 
 /** The name of a store that a hook means. */

@@ -1,1 +1,2 @@
-export { entriesSignal, entrySignal, isReady } from './store.ts';
+export { entriesSignal, entryScope, entrySignal, isReady } from './store.ts';
+export { syncStatus, type SyncStatus } from './sync.ts';

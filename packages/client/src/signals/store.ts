@@ -37,6 +37,11 @@ export function entriesSignal(
   });
 }
 
+/** The part of a store that a path is read in: what is there, and all below it. */
+export function entryScope(path: string): readonly string[] {
+  return [`${literally(pathOf(path))}/**`];
+}
+
 /** Whether there is something to read of what a handle is of, so that nobody has to wait for its `ready`. */
 export function isReady(store: Store): boolean {
   const hold = holds.get(store);

@@ -1,0 +1,32 @@
+import { useEntries, useEntriesState, useEntry, useEntryState } from './entry.ts';
+import { usePresence } from './presence.ts';
+import { HoldfastProvider, useClient, useErrorReset } from './scope.ts';
+import { useSignal } from './signal.ts';
+import { useConnectionStatus, useSyncStatus } from './status.ts';
+import { useStore, useStoreState } from './store.ts';
+
+const hooks = {
+  HoldfastProvider,
+  useClient,
+  useConnectionStatus,
+  useEntries,
+  useEntriesState,
+  useEntry,
+  useEntryState,
+  useErrorReset,
+  usePresence,
+  useSignal,
+  useStore,
+  useStoreState,
+  useSyncStatus,
+} as const;
+
+/** The provider and every hook, for an application (registry.md §10). */
+export type Holdfast = typeof hooks;
+
+/**
+ * The provider and every hook. Each is also exported by its name: who imports only some of them bundles only those.
+ */
+export function createHoldfast(): Holdfast {
+  return hooks;
+}

@@ -1,0 +1,77 @@
+import {
+  joinPresence,
+  type Peer,
+  type Presence,
+  type PresenceDefinition,
+  presenceTopic,
+} from '@holdfast/client/presence';
+import { Shelf } from '@holdfast/client/shelf';
+import { useEffect, useMemo, useState } from 'react';
+import { type HookOptions, useScope } from './scope.ts';
+import { shelvesOf } from './shared.ts';
+import { nothing, useSignal } from './signal.ts';
+
+/** Who is there, and what this client shows of itself. */
+export type PresenceView<State> = {
+  /** By `<key>/<peer>`; the same map until something in it changes. */
+  readonly peers: ReadonlyMap<string, Peer<State>>;
+  readonly set: (value: State) => void;
+  readonly clear: () => void;
+};
+
+type Params = Readonly<Record<string, string>>;
+
+/** The topic to join. */
+type Topic = { readonly definition: PresenceDefinition<unknown>; readonly params: Params };
+
+const topics = /* @__PURE__ */ shelvesOf(
+  (client) =>
+    new Shelf<Presence<unknown>, Topic>(client, {
+      ttlMs: 0,
+      max: 100,
+      open: ({ definition, params }) => {
+        const joined = joinPresence(client, definition, params);
+        return { value: joined, ready: null, close: () => joined.leave() };
+      },
+    }),
+);
+
+const nobody: ReadonlyMap<string, Peer<unknown>> = new Map<string, Peer<unknown>>();
+
+/**
+ * Joins a presence topic while the component is mounted (records.md §16): its components share one channel, and the last
+ * to go leaves it. Nothing is joined by a render, so that a server shows nobody.
+ */
+export function usePresence<State>(
+  definition: PresenceDefinition<State>,
+  params: Params,
+  options: HookOptions = {},
+): PresenceView<State> {
+  const shelf = topics(useScope('usePresence', options.client).client);
+  const key = `${definition.name} ${presenceTopic(definition, params)}`;
+  const { ttl } = options;
+  const [joined, setJoined] = useState<Presence<unknown> | null>(null);
+  // What it is joined with is not looked at: of the same topic it is the same.
+  const topic: Topic = { definition, params };
+  useEffect(() => {
+    const release = shelf.retain(key, topic, ttl);
+    const state = shelf.place(key, topic).getState();
+    setJoined(state.status === 'ready' ? state.value : null);
+    return release;
+  }, [shelf, key, ttl]);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the definition's schema has seen to it
+  const peers = (useSignal(joined?.peers ?? nothing) ?? nobody) as PresenceView<State>['peers'];
+  const deeds = useMemo(() => {
+    const handle = (): Presence<unknown> => {
+      const state = shelf.place(key, topic).getState();
+      const found = state.status === 'ready' ? state.value : shelf.get(key, topic);
+      if (found instanceof Promise) throw new TypeError('A topic is there at once.');
+      return found;
+    };
+    return {
+      set: (value: State) => handle().set(value),
+      clear: () => handle().clear(),
+    };
+  }, [shelf, key]);
+  return useMemo(() => ({ peers, ...deeds }), [peers, deeds]);
+}

@@ -9,9 +9,11 @@ import type { Room } from './room.ts';
 import { Slot, unusedMs } from './slot.ts';
 import { Store } from './store.ts';
 import { type ConnectionStatus, Uplink } from './uplink.ts';
+import type { ViewsDesk } from './views/plug.ts';
+import type { Modules, ParamsBy, RootBy, ViewArgs, ViewHandle } from './views/types.ts';
 
-/** A client: one connection, and any number of stores over it. */
-export interface Client extends AsyncDisposable {
+/** A client: one connection, and any number of stores and views over it; `App` is the type of the server's app. */
+export interface Client<App = unknown> extends AsyncDisposable {
   /** How the connection is doing; the same object until something changes. */
   readonly status: Signal<ConnectionStatus>;
   /** A handle on a store, which is opened if it is not. Throws a `TypeError` for a name that is not like `org/name`. */
@@ -25,6 +27,14 @@ export interface Client extends AsyncDisposable {
   readonly transact: RecordDesk['transact'];
   /** Has records here before they are used. */
   readonly prefetch: RecordDesk['prefetch'];
+  /**
+   * Mounts a view of the server (views.md §12.2), or takes a hold on it where it is mounted. Needs `views` among the
+   * options of the client. Throws `option_mismatch` where it is mounted with other params.
+   */
+  view<M extends Modules<App>>(
+    module: M,
+    ...options: ViewArgs<ParamsBy<App, M>>
+  ): ViewHandle<RootBy<App, M>, ParamsBy<App, M>>;
   /** Tries to connect now instead of later, also after a token was refused. */
   connect(): void;
   /** Everything that goes on inside, as plain data. */
@@ -34,8 +44,9 @@ export interface Client extends AsyncDisposable {
 }
 
 /** Makes a client, which connects at once. Throws a `TypeError` for options that are wrong or unknown. */
-export function createClient(options: ClientOptions): Client {
-  return new StoreClient(settingsOf(options));
+export function createClient<App = unknown>(options: ClientOptions): Client<App> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the server serves only its type tells
+  return new StoreClient(settingsOf(options)) as unknown as Client<App>;
 }
 
 const openStoresMax = 32;
@@ -47,6 +58,7 @@ class StoreClient implements Client {
   readonly #slots = new Map<StoreName, Slot>();
   /** A handle that nobody has any more holds its store no more. */
   readonly #forgotten = new FinalizationRegistry<Release>((release) => release());
+  #views: ViewsDesk | undefined;
   #closing: Promise<void> | null = null;
   #records: RecordDesk | undefined;
 
@@ -102,6 +114,15 @@ class StoreClient implements Client {
     return this.#desk('prefetch').prefetch;
   }
 
+  view(module: string, options?: object): ViewHandle {
+    this.#assertOpen();
+    this.#views ??= this.#room.settings.views?.open(this);
+    if (this.#views !== undefined) return this.#views.view(module, options);
+    throw new TypeError(
+      'client.view needs createClient({ views: views() }), of @holdfast/client/views.',
+    );
+  }
+
   connect(): void {
     this.#assertOpen();
     this.#room.uplink.connect();
@@ -118,6 +139,7 @@ class StoreClient implements Client {
       registries: { stores: this.#stores.list() },
       stores: slots.flatMap(({ opened }) => opened?.describe() ?? []),
       outbox: slots.flatMap((slot) => slot.outbox()),
+      views: this.#views?.describe() ?? [],
     };
   }
 
@@ -132,6 +154,7 @@ class StoreClient implements Client {
 
   async #close(): Promise<void> {
     this.#room.settings.tabs?.close();
+    this.#views?.close();
     const disposed = this.#stores.dispose();
     this.#room.uplink.close();
     this.status.set({ connection: 'closed', attempts: 0 });

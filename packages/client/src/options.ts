@@ -15,6 +15,7 @@ import type { Link } from './link/port.ts';
 import { type WebSocketClass, webSocketLink } from './link/websocket.ts';
 import type { RecordsPlug } from './records/plug.ts';
 import type { Seat } from './tabs/seat.ts';
+import type { ViewsPlug } from './views/plug.ts';
 
 /** A token, or what gives one: asked at every connect, and once more after the server refused one (stores.md §18 C18). */
 export type TokenSource = string | (() => string | Promise<string>);
@@ -64,6 +65,8 @@ export type ClientOptions = {
   readonly tabs?: (settings: Settings) => Settings;
   /** Records: `records([…])` of `@holdfast/client/records`. */
   readonly records?: RecordsPlug;
+  /** Views: `views()` of `@holdfast/client/views`. */
+  readonly views?: ViewsPlug;
   /** Parts of the platform to replace. */
   readonly env?: Partial<ClientEnv>;
   /** Hears of each write that was refused and whose receipt nobody has awaited. */
@@ -89,6 +92,7 @@ export type Settings = {
   readonly outboxMax: OutboxLimits;
   readonly tabs: Seat | null;
   readonly records: RecordsPlug | undefined;
+  readonly views: ViewsPlug | undefined;
   readonly env: ClientEnv;
   readonly onRejected: (rejection: RejectedWrite) => void;
   readonly onRevoked: ((revocation: Revocation) => void) | undefined;
@@ -109,6 +113,7 @@ const kinds: { readonly [Name in keyof Required<ClientOptions>]: string } = {
   migrate: 'function',
   tabs: 'function',
   records: 'object',
+  views: 'object',
   env: 'object',
   onRejected: 'function',
   onRevoked: 'function',
@@ -157,6 +162,7 @@ export function settingsOf(options: ClientOptions): Settings {
     outboxMax: { ...outboxMax, ...options.outboxMax },
     tabs: null,
     records: options.records,
+    views: options.views,
     env,
     onRejected: options.onRejected ?? (() => undefined),
     onRevoked: options.onRevoked,

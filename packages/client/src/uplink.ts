@@ -54,6 +54,8 @@ export type UplinkPush = {
 
 /** Does what the dialer says: the one socket of a client, for all its topics (stores.md §18 C16). */
 export class Uplink {
+  /** Makes a message of a frame; who has frames that the codec does not know wraps it. */
+  encode: (frame: Frame) => string | Uint8Array;
   readonly #settings: Settings;
   readonly #status: Cell<ConnectionStatus>;
   readonly #dialer: Dialer;
@@ -72,7 +74,8 @@ export class Uplink {
   #isClosed = false;
 
   constructor(settings: Settings, status: Cell<ConnectionStatus>) {
-    const { env } = settings;
+    const { env, codec } = settings;
+    this.encode = (frame) => codec.encode(frameTuple(frame));
     this.#settings = settings;
     this.#status = status;
     this.#dialer = new Dialer({ random: () => env.random(), probeable: true });
@@ -152,7 +155,7 @@ export class Uplink {
         this.#line = null;
         break;
       case 'send':
-        this.#line?.send(this.#settings.codec.encode(frameTuple(effect.frame)));
+        this.#line?.send(this.encode(effect.frame));
         break;
       case 'probe':
         void this.#ask();

@@ -211,7 +211,7 @@ export class Topics {
     if (isCrash) topic.crashes += 1;
     const isFinal = topic.isFinal?.(refusal) ?? !(isCrash || refusal.retry === 'later');
     // What lasts is told to those who wait, though the server may get over it.
-    const isLasting = isCrash && topic.crashes === crashesToldOf;
+    const isLasting = isCrash && topic.isFinal === undefined && topic.crashes === crashesToldOf;
     if (isFinal || isLasting) this.#turn.emit({ type: 'refused', topic: topic.name, refusal });
     if (isFinal) topic.is = 'refused';
     else this.#fail(topic, readDirected(refusal.details['retry_after_ms']));

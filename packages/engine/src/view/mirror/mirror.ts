@@ -119,11 +119,11 @@ export class Mirror {
   }
 
   /** Shows a tree from elsewhere until the first envelope comes (views.md §12.10). */
-  seed(tree: Json): void {
+  seed(tree: Json, streamOps: readonly StreamOp[] = []): void {
     if (this.#tree !== undefined) return;
     this.#counts.clear();
     this.#count(tree, 1);
-    this.#commit(this.#stage(tree, { stream_ops: [], upload_ops: [], isMount: true }));
+    this.#commit(this.#stage(tree, { stream_ops: streamOps, upload_ops: [], isMount: true }));
   }
 
   /** A join was answered ok. */

@@ -1,0 +1,112 @@
+import { isObject, type Json } from '@holdfast/protocol';
+import { conduct } from '@holdfast/engine/registry';
+import type { Settings } from '../options.ts';
+import type { CachedView, Persister, ViewCacheOptions } from './cache-options.ts';
+
+const gcMs = 300_000;
+const writeMs = 1000;
+
+/** Checks the options of a cache. */
+export function checkCache({ persister, scope }: ViewCacheOptions): void {
+  if (persister.durable === true && (scope === undefined || scope === '')) {
+    throw new TypeError(
+      'views: a "viewCache" that outlives the page needs a "scope", such as the id of the user.',
+    );
+  }
+}
+
+/** The entry of one root in the cache. */
+export class CacheEntry {
+  readonly #options: ViewCacheOptions;
+  readonly #key: string;
+  readonly #settings: Settings;
+  readonly #tree: () => Json | undefined;
+  #timer: unknown;
+  #isDue = false;
+
+  constructor(
+    options: ViewCacheOptions,
+    key: readonly unknown[],
+    { settings, tree }: { readonly settings: Settings; readonly tree: () => Json | undefined },
+  ) {
+    this.#options = options;
+    this.#key = JSON.stringify([options.scope ?? '', ...key]);
+    this.#settings = settings;
+    this.#tree = tree;
+  }
+
+  /** Reads it: at once where the persister answers at once. */
+  read(found: (tree: Json | null) => void): void {
+    const { persister } = this.#options;
+    const { report } = this.#settings;
+    conduct(
+      () => persister.get(this.#key),
+      (entry) => found(this.#fit(entry)),
+      (error) => {
+        report(error);
+        found(null);
+      },
+    );
+  }
+
+  /** The tree is another: it is written soon, and not more often than once a second. */
+  advanced(): void {
+    this.#isDue = true;
+    this.#timer ??= this.#settings.env.setTimeout(() => this.flush(), writeMs);
+  }
+
+  /** Writes now what is due. */
+  flush(): void {
+    const { env, report } = this.#settings;
+    if (this.#timer !== undefined) env.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const tree = this.#tree();
+    if (!this.#isDue || tree === undefined) return;
+    this.#isDue = false;
+    const { persister, buster = '' } = this.#options;
+    const entry = { tree, updatedAt: env.wall(), buster };
+    conduct(
+      () => persister.set(this.#key, entry),
+      () => undefined,
+      report,
+    );
+  }
+
+  #fit(entry: unknown): Json | null {
+    if (!isObject(entry)) return null;
+    const { gcTime = gcMs, buster = '' } = this.#options;
+    const { tree, updatedAt } = entry;
+    const age = typeof updatedAt === 'number' ? this.#settings.env.wall() - updatedAt : Infinity;
+    const isFit = entry['buster'] === buster && age <= gcTime && tree !== undefined;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written here as JSON
+    return isFit ? (tree as Json) : null;
+  }
+}
+
+/** Keeps trees as long as the page lives. */
+export function memoryPersister(): Persister {
+  const entries = new Map<string, CachedView>();
+  return {
+    get: (key) => entries.get(key),
+    set: (key, entry) => entries.set(key, entry),
+    delete: (key) => entries.delete(key),
+    clear: () => entries.clear(),
+  };
+}
+
+/** What of `localStorage` and `sessionStorage` is used. */
+export type WebStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem' | 'key' | 'length'>;
+
+/** Keeps trees in `localStorage` or `sessionStorage`. */
+export function webStoragePersister(storage: WebStorage, prefix = 'holdfast:view:'): Persister {
+  return {
+    durable: true,
+    get: (key) => JSON.parse(storage.getItem(prefix + key) ?? 'null'),
+    set: (key, entry) => storage.setItem(prefix + key, JSON.stringify(entry)),
+    delete: (key) => storage.removeItem(prefix + key),
+    clear: () => {
+      const keys = Array.from({ length: storage.length }, (_, index) => storage.key(index) ?? '');
+      for (const key of keys) if (key.startsWith(prefix)) storage.removeItem(key);
+    },
+  };
+}

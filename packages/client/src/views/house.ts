@@ -1,0 +1,249 @@
+import { HoldfastError, isObject, type JsonObject } from '@holdfast/protocol';
+import { nodeKey } from '@holdfast/engine/mirror';
+import { isModuleName, rootIdOf } from '@holdfast/protocol/views';
+import { deferred, releaseOnce, type Release } from '@holdfast/engine/registry';
+import { checkOptions, closedError } from '../options.ts';
+import type { Room } from '../room.ts';
+import { CacheEntry } from './cache.ts';
+import type { CacheUse, ViewCacheOptions } from './cache-options.ts';
+import { canonical } from './canonical.ts';
+import { Mount, type MountOptions } from './mount.ts';
+import { Proxies } from './proxy.ts';
+import { Root } from './root.ts';
+import type { ViewHandle, ViewOptions, ViewProxy } from './types.ts';
+import type { Uploader } from './upload.ts';
+import { Uploads } from './uploads.ts';
+
+/** How a house of views is made: what the options of `views` become. */
+export type HouseOptions = MountOptions & {
+  readonly cache: ViewCacheOptions | undefined;
+  readonly uploaders: ReadonlyMap<string, Uploader>;
+};
+
+type Mounted = {
+  readonly mount: Mount;
+  readonly cacheUse: string;
+  readonly flush: () => void;
+  holds: number;
+};
+
+const kinds = {
+  id: 'string',
+  params: 'object',
+  signal: 'object',
+  cache: 'boolean or object',
+  initialData: 'object',
+};
+
+const idBytesMax = 512;
+
+/** The views of one client. */
+export class House {
+  readonly #room: Room;
+  readonly #options: HouseOptions;
+  readonly #mounted = new Map<Root, Mounted>();
+  /** Every root that somebody still has a proxy of. */
+  readonly #roots = new Map<string, WeakRef<Root>>();
+  readonly #proxies = new WeakMap<Root, Proxies>();
+  readonly #forgotten = new FinalizationRegistry<string>((rootId) => {
+    if (this.#roots.get(rootId)?.deref() === undefined) this.#roots.delete(rootId);
+  });
+
+  constructor(room: Room, options: HouseOptions) {
+    this.#room = room;
+    this.#options = options;
+  }
+
+  /** Mounts a root, or takes a hold on it where it is mounted (views.md §12.2). */
+  view(module: string, options: ViewOptions = {}): ViewHandle {
+    const { id = 'default', params = {}, signal, cache, initialData } = check(module, options);
+    const root = this.#root(rootIdOf(module, id));
+    const cacheUse = canonical(cache ?? false);
+    let mounted = this.#mounted.get(root);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made of JSON below
+    const wanted = JSON.parse(canonical(params)) as JsonObject;
+    const isSame =
+      mounted !== undefined &&
+      canonical(mounted.mount.params) === canonical(wanted) &&
+      mounted.cacheUse === cacheUse;
+    if (mounted !== undefined && !isSame) {
+      if (mounted.holds > 0) throw new HoldfastError('option_mismatch', { view: root.rootId });
+      // Nobody holds it, it only lingers.
+      mounted.mount.unmount();
+      mounted = undefined;
+    }
+    mounted ??= this.#mount(root, { module, id, params: wanted, cacheUse, cache, initialData });
+    return this.#handle(root, mounted, signal);
+  }
+
+  close(): void {
+    for (const { mount } of this.#mounted.values()) mount.unmount(closedError('client'));
+  }
+
+  describe(): readonly object[] {
+    return [...this.#mounted.values()].map(({ mount }) => mount.describe());
+  }
+
+  #root(rootId: string): Root {
+    const known = this.#roots.get(rootId)?.deref();
+    if (known !== undefined) return known;
+    const root = new Root(rootId, this.#room.settings);
+    const uploads = new Uploads(root, this.#room, this.#options.uploaders);
+    this.#proxies.set(root, new Proxies(root, (node, name) => uploads.handle(node, name)));
+    this.#roots.set(rootId, new WeakRef(root));
+    this.#forgotten.register(root, rootId);
+    return root;
+  }
+
+  #mount(
+    root: Root,
+    how: Pick<ViewOptions, 'initialData'> & {
+      readonly module: string;
+      readonly id: string;
+      readonly params: JsonObject;
+      readonly cache: CacheUse;
+      readonly cacheUse: string;
+    },
+  ): Mounted {
+    const { module, id, params, cache, cacheUse, initialData } = how;
+    const { cache: defaults } = this.#options;
+    const { settings } = this.#room;
+    if (cache !== undefined && cache !== false && defaults === undefined) {
+      throw new TypeError('client.view: "cache" needs a "viewCache" in the options of views().');
+    }
+    const mount: Mount = new Mount(
+      {
+        room: this.#room,
+        root,
+        module,
+        id,
+        options: this.#options,
+        ended: () => {
+          entry?.flush();
+          this.#mounted.delete(root);
+        },
+        advanced: () => entry?.advanced(),
+      },
+      params,
+    );
+    const isCached = cache !== undefined && cache !== false && defaults !== undefined;
+    const own = isObject(cache) ? cache : {};
+    const entry = isCached
+      ? new CacheEntry({ ...defaults, ...own }, [module, id, params], {
+          settings,
+          tree: () => mount.mirror.tree,
+        })
+      : null;
+    const flush = (): void => entry?.flush();
+    const mounted: Mounted = { mount, cacheUse, flush, holds: 0 };
+    this.#mounted.set(root, mounted);
+    mount.begin();
+    const missed = (): void => {
+      if (initialData !== undefined) mount.seed(initialData, false);
+    };
+    if (entry === null) missed();
+    else entry.read((tree) => (tree === null ? missed() : mount.seed({ tree }, true)));
+    return mounted;
+  }
+
+  #handle(root: Root, mounted: Mounted, signal: AbortSignal | undefined): ViewHandle {
+    const { mount } = mounted;
+    mounted.holds += 1;
+    const leave = (): void => {
+      if (mounted.holds === 0) mount.unmount();
+    };
+    const release = releaseOnce(() => {
+      mounted.holds -= 1;
+      signal?.removeEventListener('abort', abort);
+      // A moment, in which it may be held again.
+      if (mounted.holds === 0) mount.env.setTimeout(leave, 0);
+    });
+    const proxy = this.#proxyOf(root);
+    const ready = deferred<ViewProxy>();
+    mount.ready.promise.then(() => ready.resolve(proxy), ready.reject);
+    const abort = (): void => {
+      ready.reject(signal?.reason);
+      release();
+    };
+    if (signal?.aborted === true) abort();
+    else signal?.addEventListener('abort', abort, { once: true });
+    return new Handle(root, mount, { proxy, ready: ready.promise, release });
+  }
+
+  #proxyOf(root: Root): ViewProxy {
+    const proxies = this.#proxies.get(root);
+    if (proxies === undefined) throw new Error('a root without proxies');
+    return proxies.of(nodeKey([]));
+  }
+}
+
+type Held = {
+  readonly proxy: ViewProxy;
+  readonly ready: Promise<ViewProxy>;
+  readonly release: Release;
+};
+
+class Handle implements ViewHandle {
+  readonly ready: Promise<ViewProxy>;
+  readonly proxy: ViewProxy;
+  readonly health: Root['health'];
+  readonly #mount: Mount;
+  readonly #release: Release;
+
+  constructor(root: Root, mount: Mount, { proxy, ready, release }: Held) {
+    this.ready = ready;
+    this.proxy = proxy;
+    this.health = root.health;
+    this.#mount = mount;
+    this.#release = release;
+  }
+
+  get params(): JsonObject {
+    return this.#mount.params;
+  }
+
+  get fromCache(): boolean {
+    return this.#mount.fromCache;
+  }
+
+  get isFetching(): boolean {
+    const { state } = this.health.get();
+    return state === 'mounting' || state === 'stale';
+  }
+
+  get revalidated(): Promise<void> {
+    return this.#mount.revalidated.promise;
+  }
+
+  setParams(params: unknown): Promise<void> {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made of JSON
+    return this.#mount.setParams(JSON.parse(canonical(params)) as JsonObject);
+  }
+
+  onRemount(run: () => void): Release {
+    const { remounts } = this.#mount;
+    const listener = (): void => run();
+    remounts.add(listener);
+    return releaseOnce(() => remounts.delete(listener));
+  }
+
+  unmount(): void {
+    this.#release();
+  }
+
+  [Symbol.dispose](): void {
+    this.#release();
+  }
+}
+
+function check(module: string, options: ViewOptions): ViewOptions {
+  if (!isModuleName(module)) {
+    throw new TypeError(`client.view: "${module}" is no name of a view.`);
+  }
+  checkOptions('client.view', options, kinds);
+  const { id = 'default' } = options;
+  if (id === '' || new TextEncoder().encode(id).length > idBytesMax) {
+    throw new TypeError('client.view: "id" has 1 to 512 bytes.');
+  }
+  return options;
+}

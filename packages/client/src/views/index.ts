@@ -1,0 +1,70 @@
+import { rooms } from '../doors.ts';
+import { checkOptions } from '../options.ts';
+import type { Room } from '../room.ts';
+import { checkCache } from './cache.ts';
+import type { ViewCacheOptions } from './cache-options.ts';
+import { House } from './house.ts';
+import type { ViewsPlug } from './plug.ts';
+import type { Uploader } from './upload.ts';
+
+export { memoryPersister, type WebStorage, webStoragePersister } from './cache.ts';
+export type { CachedView, CacheUse, Persister, ViewCacheOptions } from './cache-options.ts';
+export type { InitialView } from './initial.ts';
+export { presigned } from './presigned.ts';
+export type {
+  AnyNode,
+  DispatchOptions,
+  Draft,
+  ProxyMembers,
+  TypesOfProxy,
+  ViewHandle,
+  ViewHealth,
+  ViewOptions,
+  ViewProxy,
+} from './types.ts';
+export type {
+  SelectOptions,
+  StartOptions,
+  Uploader,
+  UploadFile,
+  UploadHandle,
+  UploadJob,
+  UploadOutcome,
+} from './upload.ts';
+export { keyOf, nextSnapshot, waitFor, type WaitOptions } from './waiting.ts';
+export type { ViewsPlug } from './plug.ts';
+
+/** How a client has views (views.md §12.1). */
+export type ViewsOptions = {
+  /** What brings files elsewhere, by the name that the server uses. */
+  readonly uploaders?: { readonly [name: string]: Uploader };
+  /** Whether a lost connection is resumed; default true. */
+  readonly resume?: boolean;
+  /** How long commands are waited for; default 35 s, with a Musubi server 10 s. */
+  readonly timeoutMs?: number;
+  /** Shows what was there last time until the server answers, for views that ask for it. */
+  readonly viewCache?: ViewCacheOptions;
+};
+
+const kinds = {
+  uploaders: 'object',
+  resume: 'boolean',
+  timeoutMs: 'number',
+  viewCache: 'object',
+};
+
+function roomOf(client: object): Room {
+  const room = rooms.get(client);
+  if (room === undefined) throw new TypeError('views() is for a client of this package.');
+  return room;
+}
+
+/** Gives a client views: pass what it gives as `views` to `createClient`. */
+export function views(options: ViewsOptions = {}): ViewsPlug {
+  checkOptions('views', options, kinds);
+  const { uploaders = {}, resume = true, timeoutMs, viewCache } = options;
+  if (viewCache !== undefined) checkCache(viewCache);
+  const named = new Map(Object.entries(uploaders));
+  const house = { resume, timeoutMs, cache: viewCache, uploaders: named };
+  return { open: (client) => new House(roomOf(client), house) };
+}

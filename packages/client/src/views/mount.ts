@@ -1,0 +1,361 @@
+import {
+  CAPVER,
+  HoldfastError,
+  type Json,
+  type JsonObject,
+  type Refusal,
+  RejectedError,
+} from '@holdfast/protocol';
+import { readViewJoinReply, viewTopic } from '@holdfast/protocol/views';
+import { deferred, type Deferred } from '@holdfast/engine/registry';
+import { Mirror, type NodeKey, nodeKey, type Recipe } from '@holdfast/engine/mirror';
+import { call } from '../cell.ts';
+import { closedError } from '../options.ts';
+import type { Room } from '../room.ts';
+import type { News, Speaker } from '../uplink.ts';
+import { type CallPorts, Calls, type Wish } from './calls.ts';
+import type { InitialView } from './initial.ts';
+import { MountParams } from './params.ts';
+import { rejected } from './rejected.ts';
+import type { Mounted, Root } from './root.ts';
+import type { ViewHealth } from './types.ts';
+
+//   mounting ──ok, envelope──▶ live ◀──ok──╮
+//      │ refused                │ lost, gap │
+//      ▼                        ▼           │
+//   (dropped)                 stale ────────┴──refused for good──▶ failed
+//
+// 1. What is shown stays until another envelope is accepted (views.md §12.3).
+// 2. A recovery is begun once: until it is joined again, nothing of the channel is read (§12.5).
+// 3. A command is sent while live only; what was sent is answered, sent again, or fails (§12.7).
+
+/** How roots are mounted: the options of the client. */
+export type MountOptions = {
+  readonly resume: boolean;
+  readonly timeoutMs: number | undefined;
+};
+
+/** What a mount needs of the world. */
+export type MountPorts = {
+  readonly room: Room;
+  readonly root: Root;
+  readonly module: string;
+  readonly id: string;
+  readonly options: MountOptions;
+  /** It is over: refused, or unmounted. */
+  readonly ended: () => void;
+  /** The tree is another. */
+  readonly advanced: () => void;
+};
+
+/** Refusals that another try does not change (views.md §12.2). */
+const structural: ReadonlySet<string> = /* @__PURE__ */ new Set([
+  'unauthorized',
+  'unknown root',
+  'invalid_params',
+  'missing required field',
+  'missing root id',
+  'params must be a map',
+  'declared store is not a root store',
+]);
+
+/** So long a Musubi server has to send the envelope that follows a reply. */
+const settleMs = 250;
+
+/** One mount of a root: its channel, from the first join until nobody holds it. */
+export class Mount implements Speaker, CallPorts, Mounted {
+  readonly env: Room['settings']['env'];
+  readonly mirror: Mirror;
+  readonly ready: Deferred<void> = deferred();
+  readonly revalidated: Deferred<void> = deferred();
+  readonly remounts: Set<() => void> = new Set();
+  readonly lives: Set<(resumed: boolean) => void> = new Set();
+  readonly timeoutMs: number | undefined;
+  capver: number | null = null;
+  isLive = false;
+  fromCache = false;
+  readonly #ports: MountPorts;
+  readonly #topic: string;
+  readonly #calls: Calls;
+  readonly #params: MountParams;
+  #hasState = false;
+  #wasLive = false;
+  #isEnded = false;
+  #resumed = false;
+  #token: string | null = null;
+  #error: HoldfastError | undefined;
+  #attempts = 0;
+  #isRecovering = false;
+  /** Recoveries in a row, without an envelope in between. */
+  #failures = 0;
+
+  constructor(ports: MountPorts, params: JsonObject) {
+    const { room, root, options } = ports;
+    this.#ports = ports;
+    this.env = room.settings.env;
+    this.timeoutMs = options.timeoutMs;
+    this.#params = new MountParams(params, {
+      isLive: () => this.isLive,
+      capver: () => this.capver,
+      ask: (next) => {
+        const wish = { event: 'params', storeId: [], name: 'params', rest: { params: next } };
+        return this.#calls.make(this.env.randomId(), wish, () => undefined);
+      },
+      mountAnew: () => {
+        this.#token = null;
+        room.uplink.rejoin(this.#topic);
+      },
+    });
+    this.#topic = viewTopic(root.rootId);
+    this.mirror = new Mirror({ freeze: this.env.dev });
+    this.#calls = new Calls(this);
+  }
+
+  get params(): JsonObject {
+    return this.#params.wanted;
+  }
+
+  get hasState(): boolean {
+    return this.#hasState;
+  }
+
+  begin(): void {
+    const { root, room } = this.#ports;
+    root.mount = this;
+    root.events.begin();
+    this.#become('mounting');
+    room.uplink.join(this.#topic, this);
+  }
+
+  snapshot(node: NodeKey): Json | undefined {
+    return this.#hasState ? this.mirror.snapshot(node) : undefined;
+  }
+
+  /** Shows what was there before, unless something newer is shown. */
+  seed({ tree, stream_ops = [] }: InitialView, fromCache: boolean): void {
+    if (this.#hasState || this.#isEnded) return;
+    this.mirror.seed(tree, stream_ops);
+    this.#hasState = true;
+    this.fromCache = fromCache;
+    this.changed();
+    this.ready.resolve();
+  }
+
+  /** Asks the server something about a node, or tells it to do something. */
+  ask(wish: Wish, recipe?: Recipe): Promise<JsonObject> {
+    if (this.#isEnded) return rejected(closedError('view'));
+    const id = this.env.randomId();
+    if (recipe !== undefined) {
+      // What it throws is the caller's, and nothing is sent.
+      this.mirror.addLayer(id, nodeKey(wish.storeId), recipe);
+      this.changed();
+    }
+    return this.#calls.make(id, wish, (ok) => {
+      if (recipe !== undefined) this.#endLayer(id, ok);
+    });
+  }
+
+  push(id: string, event: string, payload: object): void {
+    this.#ports.room.uplink.push(this.#topic, { id, event, payload, patient: true });
+  }
+
+  /** Uses other params for every later join, and for the mount that there is (views.md §12.2). */
+  setParams(params: JsonObject): Promise<void> {
+    return this.#isEnded ? rejected(closedError('view')) : this.#params.set(params);
+  }
+
+  /** Nobody holds it any more. */
+  unmount(error: HoldfastError = closedError('view')): void {
+    if (!this.#isEnded) this.#end('unmounted', error);
+  }
+
+  describe(): object {
+    const { root } = this.#ports;
+    const { version } = this.mirror;
+    return { view: root.rootId, ...root.health.get(), version, params: this.params };
+  }
+
+  joinPayload(): object {
+    const { module, id, options } = this.#ports;
+    // What failed twice where it went on begins anew.
+    const isAnew = this.#failures >= 2;
+    if (isAnew) this.#token = null;
+    this.#attempts += 1;
+    this.#become(this.#state);
+    const version = this.#token === null ? 0 : this.mirror.version;
+    return {
+      module,
+      id,
+      params: this.#params.join(),
+      capver: CAPVER,
+      ...(options.resume && !isAnew && { resume: { instance: this.#token, version } }),
+    };
+  }
+
+  isFinal(refusal: Refusal): boolean {
+    this.#error = errorOf(refusal);
+    this.#become(this.#state);
+    return !this.#wasLive || structural.has(this.#error.code);
+  }
+
+  hear(news: News): void {
+    switch (news.type) {
+      case 'joined':
+        return this.#joined(news.response);
+      case 'refused':
+        return this.#refused(errorOf(news.refusal));
+      case 'lost':
+        return this.#lost();
+      case 'message':
+        if (news.event === 'patch' && !this.#isRecovering) this.#take(news.payload);
+        return;
+      case 'reply':
+        return this.#calls.answered(news);
+      case 'connection':
+        return this.#connected();
+    }
+  }
+
+  changed(): void {
+    const { root } = this.#ports;
+    root.changed();
+    root.settle();
+  }
+
+  get #state(): ViewHealth['state'] {
+    if (this.isLive) return 'live';
+    return this.#wasLive ? 'stale' : 'mounting';
+  }
+
+  #joined(response: unknown): void {
+    const { root } = this.#ports;
+    const reply = readViewJoinReply(response);
+    if (reply?.root_id !== root.rootId) {
+      this.#ports.room.uplink.leave(this.#topic);
+      this.#refused(new HoldfastError('protocol', { expected: root.rootId, got: reply?.root_id }));
+      return;
+    }
+    this.#isRecovering = false;
+    this.#resumed = reply.resumed && this.#token !== null;
+    this.#token = reply.instance;
+    this.capver = reply.capver;
+    this.mirror.joined({ rootId: root.rootId, capver: reply.capver, resumed: this.#resumed });
+    if (!reply.resend) this.#calls.lost(false);
+    // With nothing missed there is no envelope to wait for.
+    if (this.#resumed && this.mirror.version > 0) this.#live();
+  }
+
+  #take(payload: unknown): void {
+    const { root, advanced } = this.#ports;
+    const events = this.mirror.take(payload);
+    if (events === null) {
+      this.#recover();
+      return;
+    }
+    this.#failures = 0;
+    this.#hasState = true;
+    this.fromCache = false;
+    advanced();
+    root.changed();
+    for (const event of events) root.events.deliver(event);
+    if (!this.isLive && !this.#isEnded) this.#live();
+    root.settle();
+  }
+
+  #live(): void {
+    const { report } = this.#ports.room.settings;
+    const isRemount = this.#wasLive && !this.#resumed;
+    this.isLive = true;
+    this.#wasLive = true;
+    this.#attempts = 0;
+    this.#error = undefined;
+    this.#become('live');
+    this.ready.resolve();
+    this.revalidated.resolve();
+    this.#calls.live();
+    for (const run of Array.from(this.lives)) run(this.#resumed);
+    if (isRemount) for (const run of Array.from(this.remounts)) call(run, report);
+    void this.#params.sync();
+  }
+
+  #lost(): void {
+    this.isLive = false;
+    this.#calls.lost(this.#token !== null);
+    this.#become(this.#state);
+  }
+
+  /** What came does not fit: at once again from where it was good (views.md §12.5). */
+  #recover(): void {
+    this.#isRecovering = true;
+    this.#failures += 1;
+    this.#ports.room.uplink.rejoin(this.#topic, this.#token === null ? {} : { keep: true });
+  }
+
+  #refused(error: HoldfastError): void {
+    if (!this.#wasLive) {
+      this.#end('failed', error);
+      return;
+    }
+    this.isLive = false;
+    this.#error = error;
+    this.#calls.close(error);
+    this.#params.fail(error);
+    this.#become('failed');
+  }
+
+  /** Closed with the client it ends; where the connection was given up, so is the mount, until that is tried again. */
+  #connected(): void {
+    const { connection, error } = this.#ports.room.connection.get();
+    if (connection !== 'closed' || this.#isEnded) return;
+    if (error === undefined) this.#end('unmounted', closedError('client'));
+    else this.#refused(error);
+  }
+
+  #end(state: 'failed' | 'unmounted', error: HoldfastError): void {
+    const { root, room, ended } = this.#ports;
+    room.uplink.leave(this.#topic);
+    this.#isEnded = true;
+    this.isLive = false;
+    if (state === 'failed') this.#error = error;
+    root.mount = null;
+    this.#become(state);
+    this.#calls.close(error);
+    this.#params.fail(error);
+    this.ready.reject(error);
+    this.revalidated.reject(error);
+    ended();
+    root.changed();
+    root.settle();
+  }
+
+  #endLayer(id: string, ok: { readonly version: number | null } | null): void {
+    if (ok === null) {
+      this.mirror.dropLayer(id);
+    } else {
+      this.mirror.answerLayer(id, ok.version);
+      if (this.capver === 0) this.env.setTimeout(() => this.#endLayer(id, null), settleMs);
+    }
+    if (!this.#isEnded) this.changed();
+  }
+
+  #become(state: ViewHealth['state']): void {
+    const { health } = this.#ports.root;
+    const before = health.get();
+    const since = before.state === state ? before.since : this.env.wall();
+    health.set({
+      state,
+      since,
+      attempts: this.#attempts,
+      ...(this.#error !== undefined && { error: this.#error }),
+      ...(this.#token !== null && { instance: this.#token }),
+    });
+  }
+}
+
+/** The error of a refused join: with whatever reason the server gave. */
+function errorOf({ code, details }: Refusal): RejectedError {
+  const { reason, ...rest } = details;
+  return code === 'unknown_reason' && typeof reason === 'string'
+    ? new RejectedError(reason, rest)
+    : new RejectedError(code, details);
+}

@@ -1,0 +1,83 @@
+import { CAPVER, type JsonObject, RejectedError } from '@holdfast/protocol';
+import { type Deferred, deferred } from '@holdfast/engine/registry';
+import { canonical } from './canonical.ts';
+
+/** What a change of params needs of the mount. */
+export type ParamsPorts = {
+  readonly isLive: () => boolean;
+  /** Of the server; null: not known yet. */
+  readonly capver: () => number | null;
+  /** Asks the server to change them. */
+  readonly ask: (params: JsonObject) => Promise<unknown>;
+  /** Leaves the mount, and joins another one. */
+  readonly mountAnew: () => void;
+};
+
+/** The params that are wanted of a mount, and those that it has (views.md §12.2). */
+export class MountParams {
+  readonly #ports: ParamsPorts;
+  #wanted: JsonObject;
+  #had: JsonObject;
+  #changed: Deferred<void> | null = null;
+
+  constructor(params: JsonObject, ports: ParamsPorts) {
+    this.#wanted = params;
+    this.#had = params;
+    this.#ports = ports;
+  }
+
+  get wanted(): JsonObject {
+    return this.#wanted;
+  }
+
+  /** They go out with a join. */
+  join(): JsonObject {
+    this.#had = this.#wanted;
+    return this.#had;
+  }
+
+  /** Resolves when the mount has them. */
+  set(params: JsonObject): Promise<void> {
+    this.#wanted = params;
+    this.#changed ??= deferred();
+    const { promise } = this.#changed;
+    if (this.#ports.isLive()) void this.sync();
+    return promise;
+  }
+
+  fail(error: unknown): void {
+    this.#changed?.reject(error);
+    this.#changed = null;
+  }
+
+  /** Gives the mount, which is live, the params that are wanted. */
+  async sync(): Promise<void> {
+    const wanted = this.#wanted;
+    const capver = this.#ports.capver();
+    if (canonical(wanted) === canonical(this.#had)) {
+      this.#changed?.resolve();
+      this.#changed = null;
+    } else if (capver === null || capver < CAPVER) {
+      this.#ports.mountAnew();
+    } else {
+      try {
+        await this.#ports.ask(wanted);
+        this.#had = wanted;
+        await this.sync();
+      } catch (error) {
+        this.#refused(wanted, error);
+      }
+    }
+  }
+
+  #refused(wanted: JsonObject, error: unknown): void {
+    // A lost connection is joined again, with those that are wanted.
+    if (!(error instanceof RejectedError)) return;
+    if (error.code === 'unsupported') {
+      this.#ports.mountAnew();
+      return;
+    }
+    if (this.#wanted === wanted) this.#wanted = this.#had;
+    this.fail(error);
+  }
+}

@@ -1,0 +1,276 @@
+import { HoldfastError, type JsonObject, type UploadEntry } from '@holdfast/protocol';
+import {
+  type NodeId,
+  readAllowUploadReply,
+  uploadFaults,
+  type UploadGrant,
+} from '@holdfast/protocol/views';
+import { deferred } from '@holdfast/engine/registry';
+import { closedError } from '../options.ts';
+import type { Room } from '../room.ts';
+import { ChannelTransfer, encodeChunks } from './channel-transfer.ts';
+import { presigned } from './presigned.ts';
+import type { Mounted, Root } from './root.ts';
+import type {
+  SelectOptions,
+  StartOptions,
+  Uploader,
+  UploadFile,
+  UploadOutcome,
+  UploadSlot,
+} from './upload.ts';
+
+/** One accepted file. */
+type Task = {
+  readonly slot: UploadSlot;
+  readonly file: UploadFile;
+  readonly grant: UploadGrant;
+  readonly chunkSize: number;
+  /** When the token was given. */
+  readonly grantedAt: number;
+  readonly abort: AbortController;
+  isStarted: boolean;
+  outcome: UploadOutcome | null;
+};
+
+const concurrencyDefault = 3;
+
+/** Sends the files of one root (views.md §10, §12.11). Loaded when there is one. */
+export class Transfers {
+  readonly #root: Root;
+  readonly #room: Room;
+  readonly #uploaders: ReadonlyMap<string, Uploader>;
+  /** By entry ref. */
+  readonly #tasks = new Map<string, Task>();
+
+  constructor(root: Root, room: Room, uploaders: ReadonlyMap<string, Uploader>) {
+    this.#root = root;
+    this.#room = room;
+    this.#uploaders = uploaders;
+    encodeChunks(room.uplink);
+  }
+
+  async select(
+    slot: UploadSlot,
+    files: readonly UploadFile[],
+    { autoStart = false }: SelectOptions = {},
+  ): Promise<void> {
+    if (files.length === 0) return;
+    this.#show(slot, { phase: 'selecting', errors: [] });
+    const entries = files.map(({ name, size, type }, index) => ({
+      client_ref: String(index),
+      name,
+      size,
+      type,
+    }));
+    let reply: ReturnType<typeof readAllowUploadReply>;
+    try {
+      reply = readAllowUploadReply(await this.#ask(slot, 'allow_upload', { entries }));
+      if (reply === null) throw new HoldfastError('protocol', { event: 'allow_upload' });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      const code = error instanceof HoldfastError ? error.code : 'preflight_rejected';
+      this.#show(slot, { phase: 'idle', errors: [{ code, message }] });
+      throw error;
+    }
+    for (const [clientRef, grant] of Object.entries(reply.entries)) {
+      const file = files[Number(clientRef)];
+      const chunkSize = reply.config.chunk_size;
+      if (file !== undefined) this.#accept({ slot, file, grant, chunkSize });
+    }
+    this.#show(slot, { phase: 'idle', errors: reply.errors.map(({ error }) => error) });
+    if (autoStart) void this.start(slot);
+  }
+
+  /** Sends what has not been started, some at a time; each ends in its own way. */
+  async start(
+    slot: UploadSlot,
+    { concurrency = concurrencyDefault }: StartOptions = {},
+  ): Promise<readonly UploadOutcome[]> {
+    const tasks = this.#of(slot).filter(({ isStarted }) => !isStarted);
+    // At once, so that a second start finds none of them.
+    for (const task of tasks) task.isStarted = true;
+    if (tasks.length === 0) return [];
+    this.#show(slot, { phase: 'uploading' });
+    const waiting = [...tasks];
+    const work = async (): Promise<void> => {
+      for (let task = waiting.shift(); task !== undefined; task = waiting.shift()) {
+        task.outcome = await this.#run(task);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.max(1, concurrency) }, work));
+    const isOver = this.#of(slot).every(({ isStarted, outcome }) => !isStarted || outcome !== null);
+    const isCancelled = tasks.every(({ outcome }) => outcome?.status === 'cancelled');
+    if (isOver) this.#show(slot, { phase: isCancelled ? 'cancelled' : 'idle' });
+    return tasks.flatMap(({ outcome }) => outcome ?? []);
+  }
+
+  async cancel(slot: UploadSlot, ref?: string): Promise<void> {
+    const open = this.#entries(slot).filter(
+      (entry) => (ref === undefined || entry.ref === ref) && isOpen(entry),
+    );
+    for (const entry of open) this.#tasks.get(entry.ref)?.abort.abort();
+    await Promise.all(open.map((entry) => this.#ask(slot, 'cancel_upload', { ref: entry.ref })));
+    const rest = this.#entries(slot).filter((entry) => isOpen(entry) && !open.includes(entry));
+    if (
+      open.length > 0 &&
+      rest.every(({ ref: other }) => open.some((gone) => gone.ref === other))
+    ) {
+      this.#show(slot, { phase: 'cancelled' });
+    }
+  }
+
+  async reset(slot: UploadSlot): Promise<void> {
+    const failed = this.#entries(slot).filter(({ status }) => status === 'error');
+    this.#show(slot, { phase: 'idle', errors: [] });
+    await Promise.all(failed.map(({ ref }) => this.#ask(slot, 'cancel_upload', { ref })));
+  }
+
+  #accept(task: Pick<Task, 'slot' | 'file' | 'grant' | 'chunkSize'>): void {
+    this.#tasks.set(task.grant.entry_ref, {
+      ...task,
+      grantedAt: this.#room.settings.env.now(),
+      abort: new AbortController(),
+      isStarted: false,
+      outcome: null,
+    });
+  }
+
+  async #run(task: Task): Promise<UploadOutcome> {
+    const { slot, grant, abort } = task;
+    const ref = grant.entry_ref;
+    const { signal } = abort;
+    // What the server drops is dropped here.
+    let wasThere = false;
+    const off = this.#root.wait(() => {
+      const entry = this.#entry(slot, ref);
+      wasThere ||= entry !== undefined;
+      if (wasThere && (entry === undefined || entry.status === 'error')) abort.abort();
+    });
+    try {
+      if (signal.aborted) return { ref, status: 'cancelled' };
+      if (grant.type === 'channel') await this.#byChannel(task, grant.token);
+      else await this.#elsewhere(task, grant);
+      return await this.#settled(slot, ref);
+    } catch (error) {
+      const problem = this.#entry(slot, ref)?.errors.at(-1);
+      if (problem !== undefined) return { ref, status: 'error', error: problem };
+      if (signal.aborted) return { ref, status: 'cancelled' };
+      const code = error instanceof HoldfastError ? error.code : 'external_failed';
+      const message = error instanceof Error ? error.message : String(error);
+      return { ref, status: 'error', error: { code, message } };
+    } finally {
+      off();
+    }
+  }
+
+  #byChannel(
+    { slot, file, grant, chunkSize, grantedAt, abort }: Task,
+    token: string,
+  ): Promise<void> {
+    const mount = this.#mount();
+    const ref = grant.entry_ref;
+    const renew = async (): Promise<string> => {
+      const { token: renewed } = await this.#ask(slot, 'refresh_upload', { ref });
+      if (typeof renewed === 'string') return renewed;
+      throw new HoldfastError('protocol', { event: 'refresh_upload' });
+    };
+    const isThere = (): boolean => this.#entry(slot, ref) !== undefined;
+    const ports = { uplink: this.#room.uplink, mount, signal: abort.signal, renew, isThere };
+    return new ChannelTransfer(ports, { ref, file, chunkSize, token, grantedAt }).run();
+  }
+
+  async #elsewhere(
+    task: Task,
+    grant: Extract<UploadGrant, { readonly type: 'external' }>,
+  ): Promise<void> {
+    const { slot, file, abort } = task;
+    const { entry_ref: ref, uploader: name, meta } = grant;
+    const uploader = this.#uploaders.get(name) ?? (name === 'presigned' ? presigned : undefined);
+    const tell = this.#teller(slot, ref);
+    try {
+      if (uploader === undefined) throw new TypeError(`There is no uploader "${name}".`);
+      await uploader({ file, meta, signal: abort.signal, progress: tell });
+    } catch (error) {
+      if (abort.signal.aborted) throw error;
+      const message = error instanceof Error ? error.message : String(error);
+      const problem = { code: 'external_failed', message: message.slice(0, 200) };
+      if (uploader === undefined) {
+        const { external_failed: text } = uploadFaults;
+        this.#show(slot, { errors: [{ code: 'external_failed', message: text }] });
+      }
+      await this.#ask(slot, 'upload_error', { ref, ...problem });
+      throw new HoldfastError('external_failed', {}, message);
+    }
+    await this.#ask(slot, 'upload_progress', { ref, progress: 100 });
+  }
+
+  /** Tells the server how far an upload is: one telling at a time, the last one always. */
+  #teller(slot: UploadSlot, ref: string): (percent: number) => void {
+    let next: number | null = null;
+    let isTelling = false;
+    const tell = async (): Promise<void> => {
+      isTelling = true;
+      for (let progress = next; progress !== null; progress = next) {
+        next = null;
+        await this.#ask(slot, 'upload_progress', { ref, progress }).catch(() => undefined);
+      }
+      isTelling = false;
+    };
+    return (percent) => {
+      // The last step is told when the uploader is done.
+      const step = Math.min(99, Math.max(0, Math.floor(percent)));
+      next = Number.isNaN(step) ? 0 : step;
+      if (!isTelling) void tell();
+    };
+  }
+
+  /** Waits until the server has said what became of a file that it has. */
+  #settled(slot: UploadSlot, ref: string): Promise<UploadOutcome> {
+    const { promise, resolve } = deferred<UploadOutcome>();
+    const look = (): void => {
+      const entry = this.#entry(slot, ref);
+      if (entry?.status === 'pending' || entry?.status === 'uploading') return;
+      const problem = entry?.errors.at(-1);
+      const isFailed = entry?.status === 'error' && problem !== undefined;
+      resolve(isFailed ? { ref, status: 'error', error: problem } : { ref, status: 'success' });
+    };
+    const off = this.#root.wait(look);
+    look();
+    void promise.then(off);
+    return promise;
+  }
+
+  #of({ node, name }: UploadSlot): readonly Task[] {
+    return [...this.#tasks.values()].filter(({ slot }) => slot.node === node && slot.name === name);
+  }
+
+  #entries({ node, name }: UploadSlot): readonly UploadEntry[] {
+    return this.#root.mount?.mirror.upload(node, name).entries ?? [];
+  }
+
+  #entry(slot: UploadSlot, ref: string): UploadEntry | undefined {
+    return this.#entries(slot).find((entry) => entry.ref === ref);
+  }
+
+  #show({ node, name }: UploadSlot, change: Parameters<Mounted['mirror']['setUpload']>[2]): void {
+    this.#root.mount?.mirror.setUpload(node, name, change);
+    this.#root.mount?.changed();
+  }
+
+  #ask({ node, name }: UploadSlot, event: string, rest: object): Promise<JsonObject> {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a key is the text of an id
+    const storeId = JSON.parse(node) as NodeId;
+    return this.#mount().ask({ event, storeId, name, rest });
+  }
+
+  #mount(): Mounted {
+    const { mount } = this.#root;
+    if (mount === null) throw closedError('view');
+    return mount;
+  }
+}
+
+function isOpen({ status }: UploadEntry): boolean {
+  return status === 'pending' || status === 'uploading';
+}

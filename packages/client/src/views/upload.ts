@@ -1,0 +1,46 @@
+import type { UploadState } from '@holdfast/protocol';
+import type { NodeKey } from '@holdfast/engine/mirror';
+
+/** A file to send: a `File`, or bytes with a name. */
+export type UploadFile = Blob & { readonly name: string };
+
+/** What an uploader is given: a file and where it goes, by the server's word. */
+export type UploadJob = {
+  readonly file: UploadFile;
+  readonly meta: unknown;
+  /** Aborts when the entry is cancelled. */
+  readonly signal: AbortSignal;
+  /** Tells how much is there, 0 to 100. */
+  readonly progress: (percent: number) => void;
+};
+
+/** Brings a file to where the server said, not through Holdfast (views.md §10.4). */
+export type Uploader = (job: UploadJob) => Promise<void>;
+
+/** How the upload of one file ended. */
+export type UploadOutcome = {
+  readonly ref: string;
+  readonly status: 'success' | 'error' | 'cancelled';
+  readonly error?: { readonly code: string; readonly message: string };
+};
+
+/** `autoStart`: sends at once what is accepted. */
+export type SelectOptions = { readonly autoStart?: boolean };
+
+/** `concurrency`: so many files at a time, 3 by default. */
+export type StartOptions = { readonly concurrency?: number };
+
+/** Where an upload stands in its root. */
+export type UploadSlot = { readonly node: NodeKey; readonly name: string };
+
+/** An upload of a node: its state, and what can be done with it (views.md §12.11). */
+export interface UploadHandle extends UploadState {
+  /** Announces files to the server, which accepts each or not. Rejects where it could not be asked. */
+  select(files: Iterable<UploadFile>, options?: SelectOptions): Promise<void>;
+  /** Sends what has not been sent; never rejects for a file. */
+  start(options?: StartOptions): Promise<readonly UploadOutcome[]>;
+  /** Ends one entry, or all. */
+  cancel(ref?: string): Promise<void>;
+  /** Forgets entries and errors that are over. */
+  reset(): Promise<void>;
+}

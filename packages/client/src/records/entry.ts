@@ -13,7 +13,7 @@ import type { Hold } from '../hold.ts';
 import type { OpenStore } from '../open-store.ts';
 import { Part } from '../part.ts';
 import type { Store } from '../store.ts';
-import { Beat } from './beat.ts';
+import { Beat } from '@holdfast/engine/record';
 import { type Failures, ServerCopy } from './copy.ts';
 import { noStats, type Reading, readStored } from './reading.ts';
 import type { RecordState, RecordStats, RecordStatus } from './types.ts';

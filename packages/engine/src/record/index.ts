@@ -1,3 +1,4 @@
+export { Beat } from './beat.ts';
 export { type Composed, compose, type RecordWrite, type Target } from './intent.ts';
 export { isSameMajor, type Migrated, migrate } from './migration.ts';
 export {
@@ -12,3 +13,19 @@ export {
 } from './mutation.ts';
 export { mutatorOf, refusalOf } from './mutator.ts';
 export { share } from './share.ts';
+export { InProcessTransport, type Isolation } from './transport/local.ts';
+export {
+  type BusCodec,
+  type BusConnection,
+  type NatsOptions,
+  NatsTransport,
+} from './transport/nats.ts';
+export type {
+  Subscribed,
+  SyncTransport,
+  TransportOptions,
+  TransportProblem,
+  TransportStats,
+  TransportStatus,
+} from './transport/port.ts';
+export { type EnvelopeStream, streamTransport } from './transport/stream.ts';

@@ -1,5 +1,4 @@
-import { releaseOnce, type Release, type Signal } from '@holdfast/engine/registry';
-import { call, type Report } from '../cell.ts';
+import { releaseOnce, type Release, type Signal } from '../registry/index.ts';
 
 /**
  * A signal that its owner sets first and tells of afterwards, when all that belongs together is set (records.md §6.2). A
@@ -8,12 +7,13 @@ import { call, type Report } from '../cell.ts';
 export class Beat<T> implements Signal<T> {
   #value: T;
   #told: T;
-  readonly #report: Report;
+  readonly #report: (error: unknown) => void;
   /** Wrapped, so that each registration of the same listener is one of its own. */
   readonly #listeners = new Set<{ readonly run: () => void }>();
   #isTelling = false;
 
-  constructor(value: T, report: Report) {
+  /** `report` hears of listeners that throw. */
+  constructor(value: T, report: (error: unknown) => void) {
     this.#value = value;
     this.#told = value;
     this.#report = report;
@@ -32,7 +32,7 @@ export class Beat<T> implements Signal<T> {
     while (!Object.is(this.#told, this.#value)) {
       this.#told = this.#value;
       for (const listener of Array.from(this.#listeners)) {
-        if (this.#listeners.has(listener)) call(listener.run, this.#report);
+        if (this.#listeners.has(listener)) guarded(listener.run, this.#report);
       }
     }
     this.#isTelling = false;
@@ -43,4 +43,14 @@ export class Beat<T> implements Signal<T> {
     this.#listeners.add(listener);
     return releaseOnce(() => this.#listeners.delete(listener));
   };
+}
+
+/** Calls what may throw, or reject, without harm to the caller. */
+export function guarded(run: () => unknown, report: (error: unknown) => void): void {
+  try {
+    const result = run();
+    if (result instanceof Promise) result.catch(report);
+  } catch (error) {
+    report(error);
+  }
 }

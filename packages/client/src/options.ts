@@ -20,6 +20,9 @@ import type { ViewsPlug } from './views/plug.ts';
 /** A token, or what gives one: asked at every connect, and once more after the server refused one (stores.md §18 C18). */
 export type TokenSource = string | (() => string | Promise<string>);
 
+/** A write that an application makes. */
+export type MadeWrite = { readonly store: string; readonly opId: OpId; readonly request: Request };
+
 /** A write that was refused and whose receipt nobody has awaited. */
 export type RejectedWrite = {
   readonly store: string;
@@ -69,6 +72,8 @@ export type ClientOptions = {
   readonly views?: ViewsPlug;
   /** Parts of the platform to replace. */
   readonly env?: Partial<ClientEnv>;
+  /** Hears of each write as it is made, before it is sent. */
+  readonly onWrite?: (write: MadeWrite) => void;
   /** Hears of each write that was refused and whose receipt nobody has awaited. */
   readonly onRejected?: (rejection: RejectedWrite) => void;
   /** Hears that rights were lost. */
@@ -94,6 +99,7 @@ export type Settings = {
   readonly records: RecordsPlug | undefined;
   readonly views: ViewsPlug | undefined;
   readonly env: ClientEnv;
+  readonly onWrite: ((write: MadeWrite) => void) | undefined;
   readonly onRejected: (rejection: RejectedWrite) => void;
   readonly onRevoked: ((revocation: Revocation) => void) | undefined;
   readonly report: Report;
@@ -115,6 +121,7 @@ const kinds: { readonly [Name in keyof Required<ClientOptions>]: string } = {
   records: 'object',
   views: 'object',
   env: 'object',
+  onWrite: 'function',
   onRejected: 'function',
   onRevoked: 'function',
   onError: 'function',
@@ -164,6 +171,7 @@ export function settingsOf(options: ClientOptions): Settings {
     records: options.records,
     views: options.views,
     env,
+    onWrite: options.onWrite,
     onRejected: options.onRejected ?? (() => undefined),
     onRevoked: options.onRevoked,
     report,

@@ -292,7 +292,10 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
     const opId = this.#hold.slot.nextOpId();
     const receipt = new WriteReceipt({ opId, request: isRefused ? null : request }, open);
     if (isRefused) open.settle(receipt, { status: 'refused', refusal: request });
-    else open.request(receipt, isBlind);
+    else {
+      this.#hold.slot.room.settings.onWrite?.({ store: this.name, opId, request });
+      open.request(receipt, isBlind);
+    }
     return receipt;
   }
 

@@ -9,7 +9,7 @@ import {
   type WriteReply,
 } from '@holdfast/protocol';
 import type { Meters } from '../metrics/index.ts';
-import { endSpan, type Span, startSpan } from '../tracing/index.ts';
+import { endSpan, type Span, startRemoteSpan, startSpan, traceparentOf } from '../tracing/index.ts';
 
 /** Where the answer to a submission goes. */
 export type Receiver = {
@@ -46,7 +46,14 @@ type Asked = {
   readonly head: Seq;
   /** null: nobody traces it. */
   readonly span: Span | null;
+  /** By what its event names it to others who trace: the span, or else that of the client. */
+  readonly trace: string | null;
 };
+
+/** The traces of commits that have just been stored, by their last seqs. */
+export type Traces = ReadonlyMap<Seq, string>;
+
+const untraced: Traces = new Map();
 
 /** A receiver that also tells somebody else that it was answered. */
 function followed(receiver: Receiver, done: () => void): Receiver {
@@ -66,18 +73,25 @@ function followed(receiver: Receiver, done: () => void): Receiver {
 export class OpenRequests {
   readonly #notes: RequestNotes;
   readonly #open = new Map<number, Asked>();
-  /** How many of them have a span. */
+  /** How many of them are traced. */
   #traced = 0;
 
   constructor(notes: RequestNotes) {
     this.#notes = notes;
   }
 
-  add({ ticket, deviceId, opId }: Submission, receiver: Receiver, head: Seq): void {
+  /** `trace`: what the request says of the trace that it is part of. */
+  add(
+    { ticket, deviceId, opId }: Submission,
+    receiver: Receiver,
+    { head, trace }: { readonly head: Seq; readonly trace: string | null },
+  ): void {
     const at = this.#notes.now();
-    const span = startSpan('holdfast.commit');
-    if (span !== null) this.#traced += 1;
-    this.#open.set(ticket, { deviceId, opId, receiver, at, head, span });
+    const span =
+      trace === null ? startSpan('holdfast.commit') : startRemoteSpan('holdfast.commit', trace);
+    const told = span === null ? trace : traceparentOf(span);
+    if (told !== null) this.#traced += 1;
+    this.#open.set(ticket, { deviceId, opId, receiver, at, head, span, trace: told });
   }
 
   answer(ticket: number, answer: WriteReply | Refusal): void {
@@ -85,6 +99,7 @@ export class OpenRequests {
     if (asked === undefined) return;
     this.#open.delete(ticket);
     this.#note(asked, answer);
+    if (asked.trace !== null) this.#traced -= 1;
     if (asked.span !== null) this.#endSpan(asked.span, asked, answer);
     asked.receiver.answered(ticket, answer);
   }
@@ -96,6 +111,21 @@ export class OpenRequests {
     return [...this.#open.values()].flatMap(({ deviceId, opId, span }) =>
       span !== null && ids.has(`${deviceId} ${opId}`) ? [span] : [],
     );
+  }
+
+  /** What others are told of the traces of these ops. */
+  tracesOf(ops: readonly LoggedOp[]): Traces {
+    if (this.#traced === 0) return untraced;
+    const byId = new Map<string, string>();
+    for (const { deviceId, opId, trace } of this.#open.values()) {
+      if (trace !== null) byId.set(`${deviceId} ${opId}`, trace);
+    }
+    const traces = new Map<Seq, string>();
+    for (const { deviceId, clientOpId, tx, seq } of ops) {
+      const trace = byId.get(`${deviceId} ${clientOpId}`);
+      if (trace !== undefined) traces.set(tx ?? seq, trace);
+    }
+    return traces;
   }
 
   /** Resolves when no request of this id is open. */
@@ -123,7 +153,6 @@ export class OpenRequests {
   }
 
   #endSpan(span: Span, { deviceId, opId }: Asked, answer: WriteReply | Refusal): void {
-    this.#traced -= 1;
     span.setAttributes({
       'holdfast.store': this.#notes.store,
       'holdfast.device_id': deviceId,

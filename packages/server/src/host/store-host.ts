@@ -26,10 +26,10 @@ import { LeaseAlarm } from './lease-alarm.ts';
 import { LogRing } from './log-ring.ts';
 import { migrate, type StoreGate } from './migrate.ts';
 import { adviceOn } from './consult.ts';
-import { OpenRequests, type Receiver, type RequestNotes } from './requests.ts';
+import { OpenRequests, type Receiver, type RequestNotes, type Traces } from './requests.ts';
 
 /** Hears the facts of a store, in seq order, no commit split, before the replies that rest on them. */
-export type Follower = (ops: readonly LoggedOp[]) => void;
+export type Follower = (ops: readonly LoggedOp[], traces: Traces) => void;
 
 /** What every store host needs of the server. */
 export type HostRoom = {
@@ -161,8 +161,8 @@ export class StoreHost {
   }
 
   /** Takes a request to the authority; the receiver hears the answer under the submission's ticket. */
-  submit(submission: Submission, receiver: Receiver): void {
-    this.#requests.add(submission, receiver, this.#head);
+  submit(submission: Submission, receiver: Receiver, trace: string | null = null): void {
+    this.#requests.add(submission, receiver, { head: this.#head, trace });
     this.#step({ type: 'submit', submission });
   }
 
@@ -336,7 +336,8 @@ export class StoreHost {
     this.#times.stored(last.seq, this.#room.clock.now());
     this.#count(ops);
     const span = startJointSpan('holdfast.fanout', this.#requests.spansOf(ops));
-    for (const follower of this.#followers) follower(ops);
+    const traces = this.#requests.tracesOf(ops);
+    for (const follower of this.#followers) follower(ops, traces);
     if (span === null) return;
     span.setAttributes({ 'holdfast.store': this.row.name, 'holdfast.seq': last.seq });
     // By then the sockets have been written to, which is queued already.

@@ -22,6 +22,7 @@ import {
   type WriteReply,
 } from '@holdfast/protocol';
 import { callerOf, orgOf, refuseScope, type Scope } from '../access/index.ts';
+import { traceparentIn } from '../tracing/index.ts';
 import { refuseSeq, stateAt } from '../host/history.ts';
 import type { Receiver } from '../host/requests.ts';
 import { Delivery, type ScopeChange } from './delivery.ts';
@@ -269,7 +270,9 @@ export class StoreChannel implements Receiver {
     const sound =
       prepared instanceof Promise ? prepared.catch((e: unknown) => this.#fault(e)) : prepared;
     this.#turns.take(sound, (ready) => {
-      if (!this.#closed) host.submit(this.#submission({ ...push, ...ready, ticket }), this);
+      if (this.#closed) return;
+      const trace = traceparentIn(push.payload);
+      host.submit(this.#submission({ ...push, ...ready, ticket }), this, trace);
     });
   }
 

@@ -2,6 +2,7 @@ import type { LoggedOp } from '@holdfast/engine/authority';
 import { Matcher, project } from '@holdfast/engine/data';
 import { flatten, isPlainObject, type Path, type Seq } from '@holdfast/protocol';
 import type { Clock } from '../host/clock.ts';
+import type { Traces } from '../host/requests.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import { Group, type Listener } from './group.ts';
 import type { Flusher } from './outbox.ts';
@@ -48,7 +49,7 @@ export class Fanout {
     this.#clock = clock;
     this.#flusher = flusher;
     this.#cursor = host.head;
-    this.#unfollow = host.follow((ops) => this.#deliver(ops));
+    this.#unfollow = host.follow((ops, traces) => this.#deliver(ops, traces));
   }
 
   /** Adds a channel that has been told of everything up to the head. */
@@ -105,14 +106,14 @@ export class Fanout {
     this.#filters.delete(group.hash);
   }
 
-  #deliver(ops: readonly LoggedOp[]): void {
+  #deliver(ops: readonly LoggedOp[], traces: Traces): void {
     const to = ops.at(-1)?.seq ?? this.#cursor;
     this.#cursor = to;
     this.#flusher.delivering(this.#clock.now());
-    for (const group of this.#whole) group.deliver(ops, to);
+    for (const group of this.#whole) group.deliver(ops, to, traces);
     if (this.#filters.size === 0) return;
     for (const [{ groups }, visible] of this.#project(ops)) {
-      for (const group of groups) group.deliver(visible, to);
+      for (const group of groups) group.deliver(visible, to, traces);
     }
     this.#timer ??= this.#clock.setTimeout(() => this.#breakSilence(), SILENCE_MS);
   }

@@ -1,5 +1,6 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
 import type { Seq } from '@holdfast/protocol';
+import type { Traces } from '../host/requests.ts';
 import { encodePart, partsOf } from './ops.ts';
 import type { Outbox } from './outbox.ts';
 import type { Audience } from './terms.ts';
@@ -53,14 +54,14 @@ export class Group {
   }
 
   /** Takes the channels to a seq, by the ops that they see. */
-  deliver(visible: readonly LoggedOp[], to: Seq): void {
+  deliver(visible: readonly LoggedOp[], to: Seq, traces: Traces): void {
     for (const part of partsOf(visible, to)) {
       if (this.listeners.size === 0) break;
       if (part.isLarge && this.#audience.dialect === 4) {
         this.#dismiss();
         break;
       }
-      this.#send(encodePart(this.#audience, this.#cursor, part));
+      this.#send(encodePart(this.#audience, this.#cursor, { ...part, traces }));
       this.#cursor = part.to;
     }
     this.#cursor = to;

@@ -1,6 +1,7 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
 import { project } from '@holdfast/engine/data';
 import { type Codec, eventPayload, opTuple, type Seq } from '@holdfast/protocol';
+import type { Traces } from '../host/requests.ts';
 import type { ChannelScope } from './scope.ts';
 import type { Audience } from './terms.ts';
 import { frame, message } from './wire.ts';
@@ -48,16 +49,27 @@ export function visibleOf(ops: readonly LoggedOp[], { leaves }: ChannelScope): r
 export function encodePart(
   audience: Audience,
   cursor: Seq,
-  { ops, to }: Pick<Part, 'ops' | 'to'>,
+  { ops, to, traces }: Pick<Part, 'ops' | 'to'> & { readonly traces?: Traces },
 ): Buffer {
   const { codec, topic, dialect } = audience;
   if (dialect === 4) {
-    const payload = { from_seq: cursor, to_seq: to, ops: ops.map(opTuple) };
+    const told = tracesAmong(ops, traces);
+    const payload = { from_seq: cursor, to_seq: to, ops: ops.map(opTuple), ...told };
     return message(codec, [null, null, topic, 'events', payload]);
   }
   const frames = ops.map((op) => message(codec, [null, null, topic, 'event', eventPayload(op)]));
   const [only] = frames;
   return frames.length === 1 && only !== undefined ? only : Buffer.concat(frames);
+}
+
+/** Of which traces the commits are that a frame holds a part of; nothing where nobody traces. */
+function tracesAmong(ops: readonly LoggedOp[], traces?: Traces): object | null {
+  if (traces === undefined || traces.size === 0) return null;
+  const named = ops.flatMap(({ tx, seq }) => {
+    const trace = traces.get(tx ?? seq);
+    return trace === undefined ? [] : [[tx ?? seq, trace]];
+  });
+  return named.length === 0 ? null : { traces: Object.fromEntries(named) };
 }
 
 /** The end of a frame that starts at `start`: as many commits as fit, at least one, none of them split. */

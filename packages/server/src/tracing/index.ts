@@ -1,2 +1,11 @@
 export type { Span } from '@opentelemetry/api';
-export { endSpan, startJointSpan, startServerSpan, startSpan, within } from './spans.ts';
+export {
+  endSpan,
+  startJointSpan,
+  startRemoteSpan,
+  startServerSpan,
+  startSpan,
+  traceparentIn,
+  traceparentOf,
+  within,
+} from './spans.ts';

@@ -8,6 +8,9 @@ import {
   SpanStatusCode,
   trace,
 } from '@opentelemetry/api';
+import { isObject } from '@holdfast/protocol';
+
+const traceparent = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** Of the OpenTelemetry API: without an SDK, which is the application's, it does nothing. */
 const tracer = trace.getTracer('@holdfast/server');
@@ -36,6 +39,25 @@ export function startServerSpan(
   headers: { readonly [name: string]: string | string[] | undefined },
 ): Span | null {
   return startSpan(name, { kind: SpanKind.SERVER }, propagation.extract(context.active(), headers));
+}
+
+/** What a push says of the trace that it is part of (W3C Trace Context), if that is one. */
+export function traceparentIn(payload: unknown): string | null {
+  const said = isObject(payload) ? payload['traceparent'] : null;
+  return typeof said === 'string' && traceparent.test(said) ? said : null;
+}
+
+/** The same of a span. */
+export function traceparentOf(span: Span): string {
+  const { traceId, spanId, traceFlags } = span.spanContext();
+  return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
+}
+
+/** Starts the span of what a client caused, below the span that it names. */
+export function startRemoteSpan(name: SpanName, said: string): Span | null {
+  const [, traceId = '', spanId = '', flags = ''] = said.split('-');
+  const remote = { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true };
+  return startSpan(name, {}, trace.setSpanContext(context.active(), remote));
 }
 
 /** Starts a span for what several others caused: below the first, linked to the rest; null if there are none. */

@@ -5,24 +5,30 @@ import {
   type Server as HttpServer,
 } from 'node:http';
 import { Socket } from 'node:net';
-import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
+import type { Veil } from '@holdfast/engine/gate';
 import type { Limits, RecordDef } from '@holdfast/protocol';
-import { Access, AuditLog, allowsOrigin, Rates, ratesOf, TokenAuthority } from './access/index.ts';
-import type { Blobs } from './blobs/index.ts';
-import { diskBlobs } from './blobs/disk.ts';
-import { memoryBlobs } from './blobs/memory.ts';
+import {
+  Access,
+  AuditLog,
+  allowsOrigin,
+  type Principal,
+  Rates,
+  ratesOf,
+  TokenAuthority,
+} from './access/index.ts';
 import { memoryBus } from './bus/memory.ts';
 import { Files } from './files/index.ts';
 import { type Clock, systemClock } from './host/clock.ts';
 import { Compactor, retentionOf } from './host/compactor.ts';
 import { doorTo, type StoreDoor } from './host/door.ts';
 import { PresenceTopics } from './host/presence-topics.ts';
-import type { HostRoom } from './host/store-host.ts';
+import type { HostRoom, StoreHost } from './host/store-host.ts';
 import { Stores } from './host/stores.ts';
 import { addGauges, figuresOf, type Parts } from './gauges.ts';
 import { createHttp } from './http/index.ts';
 import { measuredBlobs, Meters, meterProcess } from './metrics/index.ts';
+import { openBlobs, openStorage } from './keeping.ts';
 import { limitsOf, quotasOf } from './limits.ts';
 import { archiveStore, operatorStores, operatorTokens, type OperatorRoom } from './operator.ts';
 import { version } from './version.ts';
@@ -40,7 +46,6 @@ import { Snapshots } from './socket/snapshots.ts';
 import { Sockets } from './socket/sockets.ts';
 import { storeFigures } from './socket/status.ts';
 import type { Storage } from './storage/port.ts';
-import { sqlite } from './storage/sqlite.ts';
 import {
   type RecordFault,
   Records,
@@ -78,7 +83,10 @@ class HoldfastServer implements Server {
   readonly #rates: Rates;
   readonly #storage: Storage;
   readonly #openStores: Stores;
-  readonly #records = new Records((fault) => this.#fault(fault));
+  readonly #records = new Records(
+    (fault) => this.#fault(fault),
+    () => this.#clock.wall(),
+  );
   readonly #compactor: Compactor;
   readonly #files: Files;
   readonly #webhooks: Webhooks;
@@ -207,6 +215,11 @@ class HoldfastServer implements Server {
     return doorTo(this.#openStores, () => (this.#numbers += 1));
   }
 
+  #veilOf(principal: Principal, store: Pick<StoreHost, 'row' | 'valueAt'>): Veil | null {
+    const { name } = store.row;
+    return this.#records.veilOf(principal, { name, valueAt: (path) => store.valueAt(path) });
+  }
+
   #fault(fault: RecordFault): void {
     this.#log.error({ ...fault, err: fault.error }, 'a record failed');
     this.#options.onError?.(fault);
@@ -263,6 +276,7 @@ class HoldfastServer implements Server {
       fanouts: new Fanouts(),
       presence: this.#presence,
       nextNumber: () => (this.#numbers += 1),
+      veilOf: (principal, host) => this.#veilOf(principal, host),
     };
   }
 
@@ -273,6 +287,7 @@ class HoldfastServer implements Server {
       clock: this.#clock,
       closing: this.#closingSignal.signal,
       access,
+      veilOf: (principal, store) => this.#veilOf(principal, store),
       rates: this.#rates,
       files: this.#files,
       webhooks: this.#webhooks,
@@ -298,7 +313,12 @@ class HoldfastServer implements Server {
       origins: this.#options.origins ?? [],
       statusOf: (id, principal) =>
         storeFigures(
-          { storage: this.#storage, clock: this.#clock, stores: this.#openStores },
+          {
+            storage: this.#storage,
+            clock: this.#clock,
+            stores: this.#openStores,
+            veilOf: (who, host) => this.#veilOf(who, host),
+          },
           id,
           principal,
         ),
@@ -376,17 +396,4 @@ function slowLog(
   log: ServerLog,
 ): HostRoom['slow'] {
   return ms === false ? null : { ms, tell: (commit) => log.info(commit, 'slow commit') };
-}
-
-function openBlobs({ data, files }: ServerOptions): Blobs {
-  if (files !== undefined) return files;
-  return data === undefined ? memoryBlobs() : diskBlobs({ directory: join(data, 'files') });
-}
-
-function openStorage({ data, storage, clock }: ServerOptions): Storage {
-  if (storage !== undefined) return storage;
-  if (data === undefined) {
-    throw new TypeError('createServer needs `data`, a directory, or `storage`.');
-  }
-  return sqlite({ directory: data, ...(clock && { now: () => clock.wall() }) });
 }

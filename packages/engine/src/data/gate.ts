@@ -24,6 +24,8 @@ export type Caller = {
   readonly principal: { readonly subject: string | null; readonly [member: string]: unknown };
   /** Whether it may write fields that are no client's (records.md §12). */
   readonly isExempt: boolean;
+  /** What is hidden from it of an object (records.md §17); absent: nothing. */
+  readonly veil?: { hiddenOf(object: Path, value: Json | undefined): readonly string[] } | null;
 };
 
 /** A request, and what it would come to. */

@@ -26,7 +26,7 @@ export { applyPatch, type Exchange, Patching, readPointer } from './patch-apply.
 export { project } from './projection.ts';
 export { touches } from './reach.ts';
 export { checkRules, type PathGrants, veil } from './rules.ts';
-export { Scope } from './scope.ts';
+export { type Bound, Scope } from './scope.ts';
 export { type Change, type MapRow, Tree, type Witness } from './tree.ts';
 export type { Range } from './walk.ts';
 export { countIn, entriesIn, MapRows, readIn } from './visible.ts';

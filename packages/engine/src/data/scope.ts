@@ -20,25 +20,34 @@ class Knot {
 /** Pairs of patterns that are worth to be met one by one; more are asked side by side. */
 const PAIRS_MAX = 1024;
 
+/** Leaves that may be had, as far as something else than patterns tells; by its name it is known from others. */
+export type Bound = {
+  readonly name: string;
+  covers(path: Path): boolean;
+  coversSubtree(path: Path): boolean;
+  reaches(path: Path): boolean;
+};
+
 /**
  * Which leaves somebody may have: those that one of some scope patterns covers (stores.md §2.2.4). A question costs about
  * the depth of the path, however many patterns there are.
  */
-export class Scope {
+export class Scope implements Bound {
+  readonly name = 'patterns';
   /** They cover all that is in scope; no more than that, unless there were too many to tell. */
   readonly patterns: readonly Pattern[];
   readonly #root = new Knot();
   /** Must cover it too. */
-  readonly #also: Scope | null;
+  readonly bounds: readonly Bound[];
 
-  constructor(patterns: readonly Pattern[], also: Scope | null = null) {
+  constructor(patterns: readonly Pattern[], bounds: readonly Bound[] = []) {
     this.patterns = patterns;
-    this.#also = also;
+    this.bounds = bounds;
     for (const pattern of patterns) this.#add(pattern);
   }
 
   get isWhole(): boolean {
-    return this.#isOpen && this.#also === null;
+    return this.#isOpen && this.bounds.length === 0;
   }
 
   /** The patterns alone cover everything. */
@@ -53,34 +62,39 @@ export class Scope {
   /** Whether a leaf at the path is in scope. */
   covers(path: Path): boolean {
     if (!this.#isOpen && !covers(this.#root, segmentsOf(path), 0)) return false;
-    return this.#also === null || this.#also.covers(path);
+    return this.bounds.every((bound) => bound.covers(path));
   }
 
   /** Whether the path and all that is or might be below it are in scope. */
   coversSubtree(path: Path): boolean {
     if (!this.#isOpen && !coversSubtree(this.#root, segmentsOf(path), 0)) return false;
-    return this.#also === null || this.#also.coversSubtree(path);
+    return this.bounds.every((bound) => bound.coversSubtree(path));
   }
 
   /** Whether something at the path or below it may be in scope. */
   reaches(path: Path): boolean {
     if (!this.#isOpen && !reaches(this.#root, segmentsOf(path), 0)) return false;
-    return this.#also === null || this.#also.reaches(path);
+    return this.bounds.every((bound) => bound.reaches(path));
   }
 
-  /** Whether something may be both in scope and covered by the pattern. */
+  /** Whether something may be both in scope and covered by the pattern, as far as patterns tell. */
   meets(pattern: Pattern): boolean {
-    if (this.isEmpty || !meets(this.#root, pattern.parts, 0)) return false;
-    return this.#also?.meets(pattern) ?? true;
+    return !this.isEmpty && meets(this.#root, pattern.parts, 0);
+  }
+
+  /** What of it is within a bound. */
+  under(bound: Bound): Scope {
+    return new Scope(this.patterns, [...this.bounds, bound]);
   }
 
   /** What is in both scopes. */
   within(other: Scope): Scope {
     if (other.isWhole) return this;
     if (this.isWhole) return other;
+    const bounds = [...this.bounds, ...other.bounds];
     if (this.patterns.length * other.patterns.length > PAIRS_MAX) {
       const met = this.patterns.filter((pattern) => other.meets(pattern));
-      return new Scope(met, other);
+      return new Scope(met, [...bounds, new Scope(other.patterns)]);
     }
     const both = new Map<string, Pattern>();
     for (const mine of this.patterns) {
@@ -89,7 +103,7 @@ export class Scope {
         if (shared !== null) both.set(shared.source, shared);
       }
     }
-    return new Scope([...both.values()]);
+    return new Scope([...both.values()], bounds);
   }
 
   #add({ parts }: Pattern): void {

@@ -2,4 +2,5 @@ export { changedFields, fieldOf, sameStored } from './fields.ts';
 export { type Placed, Places } from './places.ts';
 export { type GatedRecord, RecordGate } from './record-gate.ts';
 export type { WriteIntent, WriteRule } from './rules.ts';
+export { type ReadRule, Veil, type VeiledRecord } from './veil.ts';
 export { recordedVersion, versionPath } from './versions.ts';

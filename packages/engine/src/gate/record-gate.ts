@@ -181,14 +181,22 @@ function versionsOf(touched: readonly Touched[], { before, after }: Proposal): r
 
 /** Why an object may not become what a proposal makes of it; what has to be asked first is added to the questions. */
 function judgeObject(of: Touched, proposal: Proposal, questions: Question[]): Refusal | null {
-  const verdict = ruleOf(of, proposal, questions) ?? checkFields(of, proposal);
+  const hidden = proposal.caller?.veil?.hiddenOf(of.ref.path, of.before) ?? [];
+  const verdict =
+    ruleOf(of, proposal, questions) ??
+    checkHidden(of, proposal, hidden) ??
+    checkFields(of, proposal);
   if (verdict !== null || of.after === undefined) return verdict;
   const { record, ref, after } = of;
   if (utf8Length(JSON.stringify(after)) > objectBytesMax) {
     return refuse('value_too_large', { limit: objectBytesMax });
   }
   const passed = passRecord(record.def, after);
-  if ('issue' in passed) return schemaRefusal(record.def, ref.path, passed.issues);
+  if ('issue' in passed) {
+    // What is hidden is not told of by the way (records.md §17).
+    const told = passed.issues.filter(({ path: [field] }) => !hidden.includes(String(field)));
+    return schemaRefusal(record.def, ref.path, told);
+  }
   if (record.writeSchema === null) return null;
   const key = `schema ${record.def.name} ${ref.path} ${canonicalJson(after)}`;
   const { writeSchema } = record;
@@ -232,6 +240,28 @@ function ruleOf(of: Touched, proposal: Proposal, questions: Question[]): Refusal
 }
 
 /**
+ * What is hidden from a client stays as it is, unless a mutation changes it (records.md §17). Such a refusal names no field
+ * that the request does not.
+ */
+function checkHidden(
+  { ref, before, after }: Touched,
+  { request }: Proposal,
+  hidden: readonly string[],
+): Refusal | null {
+  if (hidden.length === 0 || writesOf(request).some(({ op }) => op === 'mutate')) return null;
+  const changed = changedFields(before, after).filter((field) => hidden.includes(field));
+  if (changed.length === 0) return null;
+  const named = new Set(writesOf(request).flatMap((each) => fieldsNamed(each, ref.path)));
+  return refuse('forbidden_field', { fields: changed.filter((field) => named.has(field)) });
+}
+
+function writesOf(
+  request: Proposal['request'],
+): readonly { readonly op: string; readonly path?: Path | null; readonly value?: unknown }[] {
+  return request.op === 'transact' ? request.ops : [request];
+}
+
+/**
  * The fields that a client changed and may not (records.md §12). To remove the object is no change of a field. What a
  * mutation of the server did was its own to do; beside one, ops are judged by what they name.
  */
@@ -239,7 +269,7 @@ function checkFields({ record, ref, before, after }: Touched, proposal: Proposal
   const { def, mutations } = record;
   if (!isBound(proposal.caller) || def.authority === null || after === undefined) return null;
   const { request } = proposal;
-  const writes = request.op === 'transact' ? request.ops : [request];
+  const writes = writesOf(request);
   const isOwn = (write: { readonly op: string }): boolean =>
     write.op === 'mutate' &&
     'name' in write &&

@@ -1,4 +1,4 @@
-import { type EpochMs, type Refusal, refuse } from '@holdfast/protocol';
+import { type EpochMs, jsonEquals, type Refusal, refuse } from '@holdfast/protocol';
 
 import type { StoreRow } from '../storage/port.ts';
 import { faultInPrincipal } from './check-principal.ts';
@@ -117,8 +117,7 @@ function hasExpired({ expiresAt }: Principal, now: EpochMs): boolean {
 /** Whether two principals may do the same; a later expiry alone changes nothing. */
 export function sameGrants(a: Principal, b: Principal): boolean {
   return (
-    a.subject === b.subject &&
-    a.tokenId === b.tokenId &&
+    isSamePerson(a, b) &&
     a.presence === b.presence &&
     sameRules(a.pathRules ?? null, b.pathRules ?? null) &&
     sameMembers(new Set(a.orgs), new Set(b.orgs)) &&
@@ -126,6 +125,11 @@ export function sameGrants(a: Principal, b: Principal): boolean {
     a.storeAccess.mode === b.storeAccess.mode &&
     sameMembers(new Set(storeIdsOf(a.storeAccess)), new Set(storeIdsOf(b.storeAccess)))
   );
+}
+
+function isSamePerson(a: Principal, b: Principal): boolean {
+  const isNamedSo = a.subject === b.subject && a.tokenId === b.tokenId;
+  return isNamedSo && jsonEquals(a.claims ?? null, b.claims ?? null);
 }
 
 function sameMembers<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): boolean {

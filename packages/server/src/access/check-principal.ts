@@ -25,6 +25,7 @@ const fields: readonly Field[] = [
   ['expiresAt', isInstantOrNull, 'milliseconds since 1970, or null'],
   ['tokenId', isTextOrNull, 'a string or null'],
   ['presence', isFlagOrNone, 'true or false'],
+  ['claims', isClaimsOrNone, 'an object of JSON'],
   ['limits', isRatesOrNone, 'rates that are positive integers'],
 ];
 
@@ -58,6 +59,10 @@ function isRatesOrNone(value: unknown): boolean {
         Object.hasOwn(defaultRates, name) && Number.isSafeInteger(rate) && Number(rate) > 0,
     )
   );
+}
+
+function isClaimsOrNone(value: unknown): boolean {
+  return value === undefined || isObject(value);
 }
 
 function isFlagOrNone(value: unknown): boolean {

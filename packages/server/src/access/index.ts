@@ -9,7 +9,7 @@ export {
   storeIdsOf,
 } from './access.ts';
 export { type Act, AuditLog } from './audit.ts';
-export { callerOf } from './caller.ts';
+export { callerOf, seesAll } from './caller.ts';
 export { cookieOf } from './cookies.ts';
 export {
   type Grants,
@@ -21,7 +21,7 @@ export {
 } from './delegation.ts';
 export { explain, readAsked } from './explain.ts';
 export { allowsOrigin, isListed, type OriginHeaders } from './origin.ts';
-export { faultInRules, grantsOf, isRules, type PathRule } from './path-rules.ts';
+export { faultInRules, grantsOf, grantsUnder, isRules, type PathRule } from './path-rules.ts';
 export {
   type Authenticate,
   type Credentials,

@@ -1,5 +1,4 @@
-import type { PathGrants } from '@holdfast/engine/data';
-import { Scope } from '@holdfast/engine/data';
+import { type Bound, type PathGrants, Scope } from '@holdfast/engine/data';
 import { containsScope, isObject, isRefusal, parseGlob, type Pattern } from '@holdfast/protocol';
 
 /** Leaves in the scope pattern may be read, written, or both (stores.md §11.2.1). */
@@ -54,6 +53,15 @@ function patternOf(text: string): Pattern {
   const pattern = parseGlob(text);
   if (isRefusal(pattern)) throw new TypeError(`"${text}" is no pattern: ${pattern.code}.`);
   return pattern;
+}
+
+/** What a principal may read and write of a store whose records hide something of it. */
+export function grantsUnder(
+  { pathRules = null }: { readonly pathRules?: readonly PathRule[] | null },
+  veil: Bound | null,
+): PathGrants {
+  const { read, write } = grantsOf(pathRules);
+  return { read: veil === null ? read : read.under(veil), write };
 }
 
 /** Whether each of the other rules is contained in one of these (stores.md §11.1.6). */

@@ -1,4 +1,4 @@
-import type { EpochMs } from '@holdfast/protocol';
+import type { EpochMs, Json } from '@holdfast/protocol';
 
 import type { PathRule } from './path-rules.ts';
 import type { RateLimits } from './rate-limits.ts';
@@ -45,6 +45,8 @@ export type Principal = {
   readonly pathRules?: readonly PathRule[] | null;
   /** Whether it may take part in presence (stores.md §10.8.1); absent: yes, unless it has path rules. */
   readonly presence?: boolean;
+  /** What else the rules of records may ask of it; where it changes, its sockets have to reconnect (records.md §17). */
+  readonly claims?: { readonly [name: string]: Json };
   /** Rates of its own instead of the server's (stores.md §12.1.2). */
   readonly limits?: Partial<RateLimits>;
 };

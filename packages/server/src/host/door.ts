@@ -6,7 +6,7 @@ import type { Stores } from './stores.ts';
 import type { StoreHost } from './store-host.ts';
 
 /** A store as one HTTP request holds it open. */
-type OpenStore = Pick<StoreHost, 'view' | 'row' | 'standing' | 'read' | 'follow'> & {
+type OpenStore = Pick<StoreHost, 'view' | 'valueAt' | 'row' | 'standing' | 'read' | 'follow'> & {
   /** Commits the request, or tells why not. */
   write(request: LoneRequest): Promise<WriteReply | Refusal>;
   /** The state at a seq, or why there is none. */
@@ -34,6 +34,7 @@ export function doorTo(stores: Stores, nextNumber: () => number): StoreDoor {
     return {
       row: host.row,
       view: () => host.view(),
+      valueAt: (path) => host.valueAt(path),
       standing: () => host.standing(),
       read: (after, through) => host.read(after, through),
       follow: (follower) => host.follow(follower),

@@ -13,8 +13,10 @@ import {
   type Entry,
   type EpochMs,
   HoldfastError,
+  type Json,
   type Limits,
   type OpId,
+  type Path,
   type Seq,
 } from '@holdfast/protocol';
 import type { Bus } from '../bus/port.ts';
@@ -209,6 +211,11 @@ export class StoreHost {
     const last = ops.at(-1);
     if (last === undefined || last.tx === null || last.tx === last.seq) return ops;
     return [...ops, ...(await this.#readRange(last.seq, last.tx))];
+  }
+
+  /** What is committed at a path: the same object until something below changes. */
+  valueAt(path: Path): Json | undefined {
+    return this.#authority.read(path)?.value;
   }
 
   /** A root of the committed state that stays as it is. */

@@ -2,7 +2,7 @@ import type { Submission } from '@holdfast/engine/authority';
 import { fingerprint, isRefusal, type Refusal, refuse, type WriteReply } from '@holdfast/protocol';
 import type { Context } from 'hono';
 
-import { callerOf, grantsOf, type Principal } from '../access/index.ts';
+import { callerOf, grantsUnder, type Principal } from '../access/index.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { Problem, refused } from './errors.ts';
 import { deviceOf, tellRate } from './identify.ts';
@@ -96,6 +96,7 @@ export class Committer {
     id: RequestId,
   ): Promise<WriteReply | Refusal> {
     const files = await this.#judge(store, { principal, request });
+    const veil = this.#deps.veilOf?.(principal, store) ?? null;
     return store.write({
       ...id,
       fingerprint: fingerprint(same),
@@ -104,8 +105,8 @@ export class Committer {
       rate: this.#deps.rates.write(principal, isPaid ? 0 : costOf(request)),
       files,
       forced,
-      caller: callerOf(principal),
-      ...(principal.pathRules && { grants: grantsOf(principal.pathRules) }),
+      caller: callerOf(principal, veil),
+      ...((principal.pathRules ?? veil) && { grants: grantsUnder(principal, veil) }),
     });
   }
 }

@@ -1,6 +1,7 @@
 import type { LoggedOp, LoneRequest, Quotas } from '@holdfast/engine/authority';
 import type { Span, Tree } from '@holdfast/engine/data';
-import type { EpochMs, Limits, Refusal, Seq, WriteReply } from '@holdfast/protocol';
+import type { Veil } from '@holdfast/engine/gate';
+import type { EpochMs, Json, Limits, Path, Refusal, Seq, WriteReply } from '@holdfast/protocol';
 
 import type { Access, AuditLog, Principal, Rates, TokenAuthority } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
@@ -60,6 +61,8 @@ export type OpenStore = {
   readonly row: StoreRow;
   /** A root of the committed state that stays as it is. */
   view(): { readonly tree: Tree; readonly seq: Seq };
+  /** What is committed at a path. */
+  valueAt(path: Path): Json | undefined;
   /** Commits the request, or tells why not; rejects where the outcome is unknown. */
   write(request: LoneRequest): Promise<WriteReply | Refusal>;
   /** The last seq, and the first that the log retains. */
@@ -83,6 +86,8 @@ export type HttpDeps = {
   /** Holds a store open for as long as `use` takes. */
   readonly withStore: <T>(storeId: string, use: (store: OpenStore) => T | Promise<T>) => Promise<T>;
   readonly access: Access;
+  /** What the records of a store hide from a principal; null: nothing. */
+  readonly veilOf?: (principal: Principal, store: OpenStore) => Veil | null;
   readonly rates: Rates;
   readonly files: Files;
   readonly webhooks: Webhooks;

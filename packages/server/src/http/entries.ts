@@ -16,7 +16,7 @@ import { type Condition, conditionOf, etag, isKnown } from './conditions.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { pathOf, writablePathOf } from './entry-path.ts';
 import { Problem, refused } from './errors.ts';
-import { identify, needScope, readable } from './identify.ts';
+import { identify, needScope, readable, readableIn } from './identify.ts';
 import { readAt } from './past.ts';
 import { storeOf } from './store-of.ts';
 
@@ -58,7 +58,7 @@ async function readEntry(c: Context, deps: HttpDeps): Promise<Response> {
   const scope = readable(principal);
   if (!scope.reaches(path)) throw refused(refuse('path_not_allowed', { path }));
   const found = await deps.withStore(row.id, (store) =>
-    readAt({ store, scope, path }, c.req.query('at_seq')),
+    readAt({ store, scope: readableIn(deps, principal, store), path }, c.req.query('at_seq')),
   );
   // With the path, for the store is there: only the entry is not.
   if (found === undefined) throw new Problem(404, 'not_found', { path });

@@ -16,7 +16,7 @@ import { readObject } from './body.ts';
 import { type Committer, markReplay } from './commit.ts';
 import type { HttpDeps } from './deps.ts';
 import { Problem, refused } from './errors.ts';
-import { identify, needScope, readable } from './identify.ts';
+import { identify, needScope, readableIn } from './identify.ts';
 import { storeOf } from './store-of.ts';
 
 const PATHS_MAX = 1000;
@@ -32,8 +32,11 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
     const body = await readObject(c.req.raw, deps.limits.max_json_body);
     const paths = readPaths(body['paths'], deps);
     const subtrees = body['subtrees'] === true;
-    const tree = await deps.withStore(row.id, (store) => store.view().tree);
-    return c.json(readMany({ tree, scope: readable(principal) }, paths, subtrees));
+    const seen = await deps.withStore(row.id, (store) => ({
+      tree: store.view().tree,
+      scope: readableIn(deps, principal, store),
+    }));
+    return c.json(readMany(seen, paths, subtrees));
   });
   app.post('/api/stores/:org/:store/entries/batch_write', async (c) => {
     const principal = await identify(deps, c);

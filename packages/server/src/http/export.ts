@@ -6,7 +6,7 @@ import { invalidParam } from './errors.ts';
 import { exportSqlite } from './export-sqlite.ts';
 import { exportTar } from './export-tar.ts';
 import { type Exported, linesOf } from './exported.ts';
-import { identify, needScope, readable } from './identify.ts';
+import { identify, needScope, readableIn } from './identify.ts';
 import { storeOf } from './store-of.ts';
 import { streamOf } from './stream-of.ts';
 import { writeTime } from './time.ts';
@@ -38,8 +38,10 @@ async function stateOf(c: Context, deps: HttpDeps, withFiles: boolean): Promise<
   const row = await storeOf(deps, c, principal);
   needScope(principal, 'entries:read');
   if (withFiles) needScope(principal, 'files:read');
-  const scope = readable(principal);
-  const { tree, seq } = await deps.withStore(row.id, (store) => store.view());
+  const { tree, seq, scope } = await deps.withStore(row.id, (store) => ({
+    ...store.view(),
+    scope: readableIn(deps, principal, store),
+  }));
   const header = {
     _header: true,
     store: row.name,

@@ -9,7 +9,7 @@ import { readObject } from './body.ts';
 import { type Committer, markReplay } from './commit.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam, Problem } from './errors.ts';
-import { identify, needScope, readable } from './identify.ts';
+import { identify, needScope, readableIn } from './identify.ts';
 import { seqOf } from './past.ts';
 import { storeOf } from './store-of.ts';
 
@@ -51,10 +51,10 @@ async function diff(c: Context, deps: HttpDeps): Promise<Response> {
   const principal = await identify(deps, c);
   const row = await storeOf(deps, c, principal);
   needScope(principal, 'entries:read');
-  const scope = readable(principal);
   const from = seqOf(c.req.query('from_seq'), 'from_seq');
   const until = c.req.query('to_seq');
   return deps.withStore(row.id, async (store) => {
+    const scope = readableIn(deps, principal, store);
     const { head, oldestSeq } = store.standing();
     const to = until === undefined ? head : seqOf(until, 'to_seq');
     if (from > to || to > head) throw invalidParam(`It must be from_seq <= to_seq <= ${head}.`);

@@ -11,7 +11,7 @@ import {
   refuseScope,
   type Scope,
 } from '../access/index.ts';
-import type { HttpDeps } from './deps.ts';
+import type { HttpDeps, OpenStore } from './deps.ts';
 import { Problem, refused } from './errors.ts';
 
 const RETRY_MS = 1000;
@@ -77,9 +77,20 @@ function bearerOf(header: string | undefined): string | null {
   return /^Bearer +(\S+) *$/i.exec(header ?? '')?.[1] ?? null;
 }
 
-/** The leaves that the principal may read (stores.md §11.2). */
+/** The leaves that the principal may read by its path rules (stores.md §11.2). */
 export function readable(principal: Principal): PathScope {
   return grantsOf(principal.pathRules ?? null).read;
+}
+
+/** Of those, the leaves of a store that its records do not hide from the principal (records.md §17). */
+export function readableIn(
+  { veilOf }: Pick<HttpDeps, 'veilOf'>,
+  principal: Principal,
+  store: OpenStore,
+): PathScope {
+  const veil = veilOf?.(principal, store) ?? null;
+  const byRules = readable(principal);
+  return veil === null ? byRules : byRules.under(veil);
 }
 
 /** Reads are charged where it becomes known who asks (stores.md §12.2). */

@@ -12,7 +12,7 @@ import type { Context, Hono } from 'hono';
 
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam } from './errors.ts';
-import { identify, needScope, readable } from './identify.ts';
+import { identify, needScope, readable, readableIn } from './identify.ts';
 import { seqOf } from './past.ts';
 import { queryOf, readPattern } from './query.ts';
 import { storeOf } from './store-of.ts';
@@ -53,15 +53,16 @@ export function routeLog(app: Hono, deps: HttpDeps): void {
     const principal = await identify(deps, c);
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'audit:read');
-    const filter = readFilter(c, readable(principal), deps.limits);
     const paging = readPaging(c);
-    return deps.withStore(row.id, async (store) =>
-      c.json(
+    readFilter(c, readable(principal), deps.limits);
+    return deps.withStore(row.id, async (store) => {
+      const filter = readFilter(c, readableIn(deps, principal, store), deps.limits);
+      return c.json(
         paging.kind === 'page'
           ? await pageOf(store, filter, paging)
           : await before(store, filter, paging),
-      ),
-    );
+      );
+    });
   });
 }
 

@@ -32,8 +32,10 @@ export function routeWatch(app: Hono, deps: HttpDeps): void {
     if (!acceptsEvents(c.req.header('accept'))) {
       throw new Problem(426, 'upgrade_required', { detail: 'Accept text/event-stream.' });
     }
-    const wanted = readWanted(c, deps, readable(principal));
+    const byRules = readWanted(c, deps, readable(principal));
     const store = await deps.openStore(row.id);
+    const veil = deps.veilOf?.(principal, store) ?? null;
+    const wanted = veil === null ? byRules : { ...byRules, scope: byRules.scope.under(veil) };
     const verdict = (): Promise<string> => deps.access.recheck(credentialsOf(c), principal);
     const watch = new Watch(store, wanted);
     const stream = new EventStream(deps, {

@@ -1,4 +1,4 @@
-export { type ReadRule, type RecordOptions, rulesOf } from './options.ts';
+export { type RecordOptions, rulesOf } from './options.ts';
 export { type RecordFault, Records } from './records.ts';
 export {
   type RecordOp,

@@ -1,4 +1,4 @@
-import type { WriteIntent, WriteRule } from '@holdfast/engine/gate';
+import type { ReadRule, WriteIntent, WriteRule } from '@holdfast/engine/gate';
 import type {
   Mutation,
   RecordContext,
@@ -7,9 +7,6 @@ import type {
   StandardSchema,
   Stored,
 } from '@holdfast/protocol';
-
-/** Whether somebody may read a record: pure, and of its arguments only; anything but `true` hides it (records.md §17). */
-export type ReadRule = (ctx: RecordContext, ref: RecordRef, value: unknown) => boolean;
 
 /** The server's part of a record (records.md §2). */
 export type RecordOptions<R extends RecordDef> = {

@@ -1,6 +1,16 @@
-import { type GatedRecord, RecordGate, type WriteRule } from '@holdfast/engine/gate';
+import { createHash } from 'node:crypto';
 import {
+  type GatedRecord,
+  type ReadRule,
+  RecordGate,
+  Veil,
+  type WriteRule,
+} from '@holdfast/engine/gate';
+import {
+  type EpochMs,
+  type Json,
   type Mutation,
+  type Path,
   type RecordDef,
   recordsByName,
   type Refusal,
@@ -8,7 +18,7 @@ import {
   type StoreName,
   type TemplateParams,
 } from '@holdfast/protocol';
-import type { ReadRule } from './options.ts';
+import { type Principal, seesAll } from '../access/index.ts';
 
 /** What a server adds to a definition. */
 export type Declared = {
@@ -49,14 +59,27 @@ class StoreGate extends RecordGate {
   }
 }
 
+/** A declared record in one store. */
+type Placed = Declared & GatedRecord;
+
+/** A store that somebody looks at. */
+type Viewed = {
+  readonly name: StoreName;
+  /** What is committed at a path. */
+  readonly valueAt: (path: Path) => Json | undefined;
+};
+
 /** The records of a server: what it declared, and what that means for each store. */
 export class Records {
   readonly #tell: (fault: RecordFault) => void;
+  readonly #now: () => EpochMs;
+  #hasVeils = false;
   #declared: readonly Declared[] = [];
   #isInUse = false;
 
-  constructor(tell: (fault: RecordFault) => void) {
+  constructor(tell: (fault: RecordFault) => void, now: () => EpochMs) {
     this.#tell = tell;
+    this.#now = now;
   }
 
   /** Adds a record. Throws a `TypeError` for a second one of its name or place, and once a store has been opened. */
@@ -72,6 +95,7 @@ export class Records {
       throw new TypeError(`The record "${declared.def.name}" is declared already.`);
     }
     this.#declared = all;
+    this.#hasVeils ||= (declared.def.visibility ?? declared.read) !== null;
   }
 
   /** The gate of a store; null where no record is in it. */
@@ -81,12 +105,35 @@ export class Records {
     return records.length === 0 ? null : new StoreGate(records, { store: name, tell: this.#tell });
   }
 
-  #in(store: StoreName): readonly GatedRecord[] {
+  /** What is hidden from a principal in a store; null: nothing, whatever the values are. */
+  veilOf(principal: Principal, { name, valueAt }: Viewed): Veil | null {
+    if (!this.#hasVeils || seesAll(principal)) return null;
+    const records = this.#in(name).filter(({ def, read }) => def.visibility ?? read);
+    if (records.length === 0) return null;
+    return new Veil({
+      records,
+      name: nameOf(principal),
+      principal: { ...principal },
+      now: this.#now,
+      valueAt,
+      tell: (record, error) => this.#tell({ phase: 'visibility', record, store: name, error }),
+    });
+  }
+
+  #in(store: StoreName): readonly Placed[] {
     return this.#declared.flatMap((declared) => {
       const params = storeParams(declared.def, store);
       return params === null ? [] : [{ ...declared, params }];
     });
   }
+}
+
+/** Stands for all that a rule may ask of a principal. */
+function nameOf(principal: Principal): string {
+  const { scopes, limits: _, expiresAt: __, ...rest } = principal;
+  const members = Object.entries(rest).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const text = JSON.stringify([[...scopes].toSorted(), members]);
+  return createHash('sha256').update(text).digest('base64url').slice(0, 22);
 }
 
 /** What the name of a store is for the template of a record; null where it does not fit. */

@@ -73,7 +73,7 @@ export class StoreChannel implements Receiver {
     this.#room = room;
     this.#port = port;
     this.#terms = terms;
-    this.#caller = callerOf(terms.principal);
+    this.#caller = callerOf(terms.principal, terms.plan.scope.veil);
     this.#delivery = new Delivery(room, port, terms);
     this.#number = room.nextNumber();
   }

@@ -1,15 +1,18 @@
-import type { Seq } from '@holdfast/protocol';
-import type { Fanout, Membership } from './fanout.ts';
+import { asGlob, globOf, type Path, type Seq } from '@holdfast/protocol';
+import { type Fanout, type Membership, objectsOf } from './fanout.ts';
 import type { Listener } from './group.ts';
 import { encodePart, partsOf, visibleOf } from './ops.ts';
 import type { Outbox } from './outbox.ts';
 import type { SocketRoom } from './room.ts';
-import type { ChannelScope } from './scope.ts';
+import { type ChannelScope, globUnder, partOf } from './scope.ts';
 import { sendLegacySnapshot, sendSnapshot } from './snapshot-sender.ts';
 import type { Snapshot, SnapshotPart } from './snapshots.ts';
 import type { Audience, ChannelPort, ChannelTerms } from './terms.ts';
 import { nextTurn } from './turn.ts';
 import { message } from './wire.ts';
+
+/** More objects of which a client may have another view are all of them. */
+const UNSURE_MAX = 50;
 
 /** Changes the scope at a seq up to which everything has been told: the new scope, and what of it the client lacks. */
 export type ScopeChange = (
@@ -42,6 +45,8 @@ export class Delivery implements Listener {
   #place: Place;
   #waiting: { readonly seq: Seq; readonly send: () => void }[] = [];
   readonly #changes: ScopeChange[] = [];
+  /** The objects of which the client may see more or less than it was told. */
+  #unsure: Set<Path> | 'all' = new Set();
   /** The seq that the client was asked about, and has not said yet. */
   #asked: Seq | null = null;
   #closed = false;
@@ -80,6 +85,9 @@ export class Delivery implements Listener {
   }
 
   begin(): void {
+    // Nobody knows what was hidden when it was last here.
+    const { snapshot, from } = this.#terms.plan;
+    if (this.#scope.veil !== null && snapshot === null && from > 0) this.#unsure = 'all';
     this.#run(this.#catchUp());
   }
 
@@ -114,6 +122,32 @@ export class Delivery implements Listener {
     this.#place = cursor;
     this.#room.meters.lagging.add();
     this.#run(this.#goLive());
+  }
+
+  refresh(objects: readonly Path[]): void {
+    if (this.#audience.dialect === 3) return;
+    this.#doubt(objects);
+    this.rescope(() => ({ scope: this.#scope, addition: null }));
+  }
+
+  #doubt(objects: readonly Path[]): void {
+    if (this.#unsure === 'all') return;
+    for (const object of objects) this.#unsure.add(object);
+    if (this.#unsure.size > UNSURE_MAX) this.#unsure = 'all';
+  }
+
+  /** The parts of which the client may have another view, to be put right; null: none. */
+  #doubtful(): SnapshotPart | null {
+    const unsure = this.#unsure;
+    const { veil } = this.#scope;
+    this.#unsure = new Set();
+    if (veil === null || this.#audience.dialect === 3) return null;
+    const globs =
+      unsure === 'all'
+        ? veil.templates.map((each) => asGlob(`${globOf(each, {})}/**`))
+        : [...unsure].map(globUnder);
+    const part = partOf(this.#scope, globs);
+    return part === null ? null : { ...part, isAddition: true };
   }
 
   /** Changes the scope as soon as everything up to the head has been told; changes take effect in order. */
@@ -197,6 +231,8 @@ export class Delivery implements Listener {
 
   /** Everything up to the head has been told. */
   async #arrive(head: Seq): Promise<void> {
+    const doubtful = this.#doubtful();
+    if (doubtful !== null) return this.#sendSnapshot(this.#snapshot(doubtful), 0);
     const change = this.#changes.shift();
     if (change !== undefined) {
       const { scope, addition } = change(head, this.#scope);
@@ -217,6 +253,8 @@ export class Delivery implements Listener {
     if (this.#closed) return;
     const ops = await this.#terms.host.read(cursor, through());
     if (this.#closed) return;
+    const { veil } = this.#scope;
+    if (veil !== null) this.#doubt(objectsOf(ops, veil));
     const to = ops.at(-1)?.seq;
     if (to === undefined) throw new Error(`no op follows ${cursor}`);
     const [part = { ops: [], to, isLarge: false }] = partsOf(visibleOf(ops, this.#scope), to);

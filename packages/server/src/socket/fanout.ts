@@ -1,5 +1,6 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
-import { Matcher, project } from '@holdfast/engine/data';
+import { Matcher, project, type Tree } from '@holdfast/engine/data';
+import type { Veil } from '@holdfast/engine/gate';
 import { flatten, isPlainObject, type Path, type Seq } from '@holdfast/protocol';
 import type { Clock } from '../host/clock.ts';
 import type { Traces } from '../host/requests.ts';
@@ -32,6 +33,7 @@ type Visible = Map<Filter, LoggedOp[]>;
 
 /** Hands the facts of one store to its live channels: projected once for each scope, encoded once for each group. */
 export class Fanout {
+  readonly #host: StoreHost;
   readonly #clock: Clock;
   readonly #flusher: Flusher;
   readonly #groups = new Map<string, Group>();
@@ -41,11 +43,14 @@ export class Fanout {
   readonly #unfollow: () => void;
   #timer: unknown = null;
   #cursor: Seq;
+  /** The state at the cursor, kept while there is somebody from whom values hide something. */
+  #before: Tree | null = null;
 
   constructor(
     host: StoreHost,
     { clock, flusher }: { readonly clock: Clock; readonly flusher: Flusher },
   ) {
+    this.#host = host;
     this.#clock = clock;
     this.#flusher = flusher;
     this.#cursor = host.head;
@@ -88,6 +93,7 @@ export class Fanout {
   #filterOf(scope: ChannelScope): Filter {
     const known = this.#filters.get(scope.hash);
     if (known !== undefined) return known;
+    if (scope.veil !== null) this.#before ??= this.#host.view().tree;
     const removals: (() => void)[] = [];
     const remove = (): void => removals.forEach((each) => each());
     const filter: Filter = { scope, groups: new Set(), remove };
@@ -115,7 +121,28 @@ export class Fanout {
     for (const [{ groups }, visible] of this.#project(ops)) {
       for (const group of groups) group.deliver(visible, to, traces);
     }
+    if (this.#before !== null) this.#refresh(ops, this.#before);
     this.#timer ??= this.#clock.setTimeout(() => this.#breakSilence(), SILENCE_MS);
+  }
+
+  /** Tells those from whom a commit hides what they had, or shows what they had not (records.md §17). */
+  #refresh(ops: readonly LoggedOp[], before: Tree): void {
+    const after = this.#host.view().tree;
+    const changes: { readonly group: Group; readonly objects: readonly Path[] }[] = [];
+    let touched: readonly Path[] | null = null;
+    for (const { scope, groups } of this.#filters.values()) {
+      const { veil } = scope;
+      if (veil === null) continue;
+      touched ??= objectsOf(ops, veil);
+      const objects = touched.filter((path) =>
+        veil.hasTurned(path, before.read(path)?.value, after.read(path)?.value),
+      );
+      if (objects.length > 0) for (const group of groups) changes.push({ group, objects });
+    }
+    this.#before = touched === null ? null : after;
+    for (const { group, objects } of changes) {
+      for (const listener of group.listeners) listener.refresh(objects);
+    }
   }
 
   #breakSilence(): void {
@@ -160,6 +187,16 @@ export class Fanout {
     for (const { scope } of this.#filters.values()) if (scope.leaves.reaches(path)) return true;
     return false;
   }
+}
+
+/** The objects that ops changed, of those that a veil is about. */
+export function objectsOf(ops: readonly LoggedOp[], veil: Veil): readonly Path[] {
+  const objects = new Set<Path>();
+  for (const op of ops) {
+    const paths = [...writtenBy(op), ...op.removed.map(({ path }) => path)];
+    for (const path of paths) for (const each of veil.objectsAround(path)) objects.add(each);
+  }
+  return [...objects];
 }
 
 /** The path of an op, and of the leaves that it wrote. */

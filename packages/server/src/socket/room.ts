@@ -1,6 +1,7 @@
 import type { Quotas } from '@holdfast/engine/authority';
+import type { Veil } from '@holdfast/engine/gate';
 import type { Limits } from '@holdfast/protocol';
-import type { Access, AuditLog, Rates } from '../access/index.ts';
+import type { Access, AuditLog, Principal, Rates } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Meters } from '../metrics/index.ts';
@@ -29,6 +30,8 @@ export type SocketRoom = {
   readonly snapshots: Snapshots;
   readonly fanouts: Fanouts;
   readonly presence: PresenceTopics;
+  /** What the records of a store hide from a principal; null: nothing. */
+  readonly veilOf?: (principal: Principal, host: StoreHost) => Veil | null;
   /** A number that nobody else of this server has. */
   readonly nextNumber: () => number;
   readonly report: (what: string, error: unknown) => void;

@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto';
 import { Scope } from '@holdfast/engine/data';
-import { asGlob, type Glob, isRefusal, parseGlob, type Pattern } from '@holdfast/protocol';
+import { Veil } from '@holdfast/engine/gate';
+import {
+  asGlob,
+  type Glob,
+  isRefusal,
+  parseGlob,
+  type Path,
+  type Pattern,
+} from '@holdfast/protocol';
 
 /** The part of a store that a channel has: its patterns, and of what they cover the leaves that may be read (stores.md §10.4.1). */
 export type ChannelScope = {
@@ -8,6 +16,8 @@ export type ChannelScope = {
   /** Stands for patterns and read rules: channels and replicas of equal hashes hold the same leaves. */
   readonly hash: string;
   readonly leaves: Scope;
+  /** What records hide of them, as the values are; null: nothing. */
+  readonly veil: Veil | null;
 };
 
 /** The patterns of a whole store. */
@@ -17,7 +27,9 @@ export const everything: readonly Glob[] = [asGlob('**')];
 export function channelScope(globs: readonly Glob[], readable: Scope): ChannelScope {
   const patterns = [...new Set(globs)];
   const asked = new Scope(patterns.map(patternOf));
-  return { patterns, hash: hashOf(asked, readable), leaves: asked.within(readable) };
+  const leaves = asked.within(readable);
+  const veil = leaves.bounds.find((bound) => bound instanceof Veil) ?? null;
+  return { patterns, hash: hashOf(asked, readable), leaves, veil };
 }
 
 /** What of the patterns can match nothing that may be read. */
@@ -36,8 +48,27 @@ function patternOf(glob: Glob): Pattern {
 function hashOf(asked: Scope, readable: Scope): string {
   if (asked.isEmpty) return 'none';
   if (asked.isWhole && readable.isWhole) return 'all';
-  const text = JSON.stringify([sourcesOf(asked), sourcesOf(readable)]);
+  const bounds = readable.bounds.map(({ name }) => name);
+  const sources = [sourcesOf(asked), sourcesOf(readable)];
+  const text = JSON.stringify(bounds.length === 0 ? sources : [...sources, bounds]);
   return createHash('sha256').update(text).digest('base64url').slice(0, 22);
+}
+
+/** The scope pattern of a path and all below it. */
+export function globUnder(path: Path): Glob {
+  const pieces = path.split('/').map((piece) => (/^\*{1,2}$/.test(piece) ? `\\${piece}` : piece));
+  return asGlob(`${pieces.join('/')}/**`);
+}
+
+/** What some patterns cover of what a channel has; null where that is nothing. */
+export function partOf(
+  { leaves, veil, hash }: ChannelScope,
+  all: readonly Glob[],
+): ChannelScope | null {
+  const globs = all.filter((glob) => leaves.meets(patternOf(glob)));
+  if (globs.length === 0) return null;
+  const part = new Scope(globs.map(patternOf)).within(leaves);
+  return { patterns: globs, hash: `${hash} ${JSON.stringify(globs)}`, leaves: part, veil };
 }
 
 function sourcesOf({ isWhole, patterns }: Scope): readonly string[] | null {

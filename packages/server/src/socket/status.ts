@@ -9,10 +9,9 @@ import {
   type Refusal,
   refuse,
 } from '@holdfast/protocol';
-import { explain, grantsOf, type Principal, readAsked } from '../access/index.ts';
+import { explain, grantsUnder, type Principal, readAsked } from '../access/index.ts';
 import type { Clock } from '../host/clock.ts';
 import type { StoreHost } from '../host/store-host.ts';
-import type { Stores } from '../host/stores.ts';
 import type { Storage } from '../storage/port.ts';
 import { permissions, storeAccess } from './join.ts';
 import type { SocketRoom } from './room.ts';
@@ -39,13 +38,14 @@ export async function describeStore(room: SocketRoom, terms: ChannelTerms): Prom
 
 /** The figures of a store for HTTP, as far as the principal may read; it is opened for them if it is not open (stores.md §15.2). */
 export async function storeFigures(
-  room: FigureRoom & { readonly stores: Stores },
+  room: FigureRoom & Pick<SocketRoom, 'stores' | 'veilOf'>,
   id: string,
-  { pathRules = null }: Pick<Principal, 'pathRules'>,
+  principal: Principal,
 ): Promise<StoreFigures> {
   const hold = await room.stores.hold(id);
   try {
-    return await figuresFor(room, hold.host, pathRules === null ? null : grantsOf(pathRules).read);
+    const { read } = grantsUnder(principal, room.veilOf?.(principal, hold.host) ?? null);
+    return await figuresFor(room, hold.host, read.isWhole ? null : read);
   } finally {
     hold.release();
   }

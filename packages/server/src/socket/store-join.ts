@@ -1,4 +1,5 @@
 import type { PathGrants } from '@holdfast/engine/data';
+import type { Veil } from '@holdfast/engine/gate';
 import {
   type DeviceId,
   HoldfastError,
@@ -42,13 +43,14 @@ export async function joinStore(
   if (isRefusal(row)) return row;
   const limited = room.rates.join(principal);
   if (limited !== null) return limited;
-  const grants = pathGrants(principal, dialect);
-  const { read: readable } = grants ?? everyGrant;
+  const byRules = pathGrants(principal, dialect);
+  const { read: readable } = byRules ?? everyGrant;
   const request = readJoining(payload, { dialect, readable }, room.limits);
   if (isRefusal(request)) return request;
   const hold = await holdStore(room, row.id);
   if (isRefusal(hold)) return hold;
   try {
+    const grants = veiled(byRules, room.veilOf?.(principal, hold.host) ?? null);
     const plan = await settle(room, { ...joining, hold, grants: grants ?? everyGrant }, request);
     if (!hold.host.stopped) return { hold, grants, plan };
   } catch (error) {
@@ -65,6 +67,13 @@ function pathGrants({ pathRules = null }: Principal, dialect: 3 | 4): PathGrants
   const { read, write } = grantsOf(pathRules);
   if (read.isWhole && write.isWhole) return null;
   return { read, write: dialect === 3 ? write.within(read) : write };
+}
+
+/** What records hide, nobody reads, whatever path rules say (records.md §17). */
+function veiled(grants: PathGrants | null, veil: Veil | null): PathGrants | null {
+  if (veil === null) return grants;
+  const { read, write } = grants ?? everyGrant;
+  return { read: read.under(veil), write };
 }
 
 /** A store that cannot be opened because this process lets go of its stores is open elsewhere, or here again soon. */
@@ -99,7 +108,11 @@ async function settle(
   const record = await devices.get(name, deviceId);
   const known =
     record === null ||
-    (!record.unconfirmed && record.incarnation === incarnation && record.scope === scope.hash);
+    // What is hidden may have changed meanwhile.
+    (scope.veil === null &&
+      !record.unconfirmed &&
+      record.incarnation === incarnation &&
+      record.scope === scope.hash);
   const stale = !known && request.lastSeq > 0;
   const plan = planJoin(room, { host, dialect, scope, stale }, request);
   const { unconfirmed } = plan;

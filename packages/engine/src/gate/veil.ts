@@ -1,0 +1,165 @@
+import {
+  type EpochMs,
+  isObject,
+  type Json,
+  type Path,
+  type RecordContext,
+  type RecordDef,
+  type RecordRef,
+  type TemplateParams,
+  unescapeSegment,
+} from '@holdfast/protocol';
+import { decodeStored } from '@holdfast/protocol/record';
+import type { Bound } from '../data/index.ts';
+import { type Placed, Places } from './places.ts';
+
+/** Whether somebody may read a record: of its arguments only; anything but `true` hides it (records.md §17). */
+export type ReadRule = (ctx: RecordContext, ref: RecordRef, value: unknown) => unknown;
+
+/** A record of which not everybody sees all. */
+export type VeiledRecord = {
+  readonly def: RecordDef;
+  /** The parameters that the name of the store gives. */
+  readonly params: TemplateParams;
+  readonly read: ReadRule | null;
+};
+
+/** A viewer, and what it looks at. */
+export type VeilConfig = {
+  readonly records: readonly VeiledRecord[];
+  /** Stands for the viewer: those of equal names see the same. */
+  readonly name: string;
+  readonly principal: RecordContext['principal'];
+  readonly now: () => EpochMs;
+  /** What is committed at a path. */
+  readonly valueAt: (path: Path) => Json | undefined;
+  /** Hears of rules that throw, or say neither yes nor no. */
+  readonly tell: (record: string, error: unknown) => void;
+};
+
+/** What a viewer sees of one value of one object. */
+type Sight = {
+  readonly path: Path;
+  /** The read rule lets it pass. */
+  readonly isOpen: boolean;
+  readonly sees: (field: string) => boolean;
+  /** Whether nothing of it is hidden, nor would be of what is added. */
+  readonly isWhole: boolean;
+};
+
+/**
+ * What one viewer sees of the records of a store, as read path rules that follow from the values (records.md §17). Rules are
+ * asked once for each value of an object.
+ */
+export class Veil implements Bound {
+  readonly name: string;
+  /** The templates of the objects that it veils. */
+  readonly templates: readonly string[];
+  readonly #config: VeilConfig;
+  readonly #places: Places<VeiledRecord>;
+  readonly #sights = new WeakMap<object, Sight>();
+
+  constructor(config: VeilConfig) {
+    this.#config = config;
+    this.name = config.name;
+    this.templates = config.records.map(({ def }) => def.path);
+    this.#places = new Places(config.records.map((item) => ({ template: item.def.path, item })));
+  }
+
+  covers(path: Path): boolean {
+    return this.#places.around(path).every((placed) => this.#shows(placed, path, false));
+  }
+
+  coversSubtree(path: Path): boolean {
+    if (this.#places.lieBelow(path)) return false;
+    return this.#places.around(path).every((placed) => this.#shows(placed, path, true));
+  }
+
+  reaches(path: Path): boolean {
+    return this.covers(path);
+  }
+
+  /** The veiled objects at a path or above it. */
+  objectsAround(path: Path): readonly Path[] {
+    return this.#places.around(path).map((placed) => placed.path);
+  }
+
+  /** Whether a change of an object's value has shown or hidden something of it that was there before. */
+  hasTurned(object: Path, before: Json | undefined, after: Json | undefined): boolean {
+    if (!isObject(before)) return false;
+    return this.#at(object).some((placed) => {
+      const [was, is] = [this.#sightOf(placed, before), this.#sightOf(placed, after)];
+      if (was.isOpen !== is.isOpen) return true;
+      return Object.keys(before).some((field) => was.sees(field) !== is.sees(field));
+    });
+  }
+
+  /** The members of an object that are hidden. */
+  hiddenOf(object: Path, value: Json | undefined): readonly string[] {
+    if (!isObject(value)) return [];
+    const sights = this.#at(object).map((placed) => this.#sightOf(placed, value));
+    return Object.keys(value).filter((field) =>
+      sights.some(({ isOpen, sees }) => !isOpen || !sees(field)),
+    );
+  }
+
+  #at(object: Path): readonly Placed<VeiledRecord>[] {
+    return this.#places.around(object).filter(({ path }) => path === object);
+  }
+
+  #shows(placed: Placed<VeiledRecord>, path: Path, isAll: boolean): boolean {
+    const sight = this.#sightOf(placed, this.#config.valueAt(placed.path));
+    if (!sight.isOpen || path === placed.path) return sight.isOpen && (!isAll || sight.isWhole);
+    const [field = ''] = path.slice(placed.path.length + 1).split('/', 1);
+    return sight.sees(unescapeSegment(field));
+  }
+
+  #sightOf(placed: Placed<VeiledRecord>, value: Json | undefined): Sight {
+    const known = isObject(value) ? this.#sights.get(value) : undefined;
+    if (known?.path === placed.path) return known;
+    const sight = this.#look(placed, value);
+    if (isObject(value)) this.#sights.set(value, sight);
+    return sight;
+  }
+
+  #look({ item, path, params: own }: Placed<VeiledRecord>, value: Json | undefined): Sight {
+    const { def, params: ofStore, read } = item;
+    const { principal, now } = this.#config;
+    const params = { ...ofStore, ...own };
+    const native = isObject(value) ? decodeStored(value) : {};
+    const ctx = { principal, now: now() };
+    const isOpen = read === null || this.#asks(def, () => read(ctx, def.ref(params), native));
+    const { visibility } = def;
+    const view = { ...ctx, params, value: native };
+    const said = new Map<string, boolean>();
+    const ask = (field: string): boolean => {
+      if (visibility === null) return true;
+      const name = Object.hasOwn(visibility, field) ? field : '*';
+      const rule = Object.hasOwn(visibility, name) ? visibility[name] : undefined;
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the context of this definition's rules
+      return rule !== undefined && this.#asks(def, () => rule(view as never));
+    };
+    const sees = (field: string): boolean => {
+      const known = said.get(field);
+      if (known !== undefined) return known;
+      const isSeen = ask(field);
+      said.set(field, isSeen);
+      return isSeen;
+    };
+    const fields = new Set([...Object.keys(visibility ?? {}), ...Object.keys(Object(native)), '*']);
+    return { path, isOpen, sees, isWhole: isOpen && [...fields].every(sees) };
+  }
+
+  /** Only `true` is yes; what is no answer is told of. */
+  #asks({ name }: RecordDef, ask: () => unknown): boolean {
+    try {
+      const said = ask();
+      if (said === true || said === false) return said;
+      if (said instanceof Promise) said.catch(() => undefined);
+      this.#config.tell(name, new TypeError('A rule must say true or false.'));
+    } catch (error) {
+      this.#config.tell(name, error);
+    }
+    return false;
+  }
+}

@@ -1,7 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import LongestFirst from './tools/longest-first.ts';
 import { seed } from './tools/seed.ts';
+
+const pure = ['packages/{engine,protocol}/test/**/*.test.ts'];
 
 /** Tests that hold a clock or a memory to a limit, or drive a browser or killed processes: nothing runs beside them. */
 const alone = [
@@ -32,7 +35,23 @@ export default defineConfig({
       deps: { inline: [/@modelcontextprotocol\/sdk\/dist\/esm\/client/, /eventsource-parser/] },
     },
     reporters: ['default', './tools/tally.ts'],
+    // A machine that is busy is no failure: where time is what is tested, the test says how much.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    sequence: { sequencer: LongestFirst },
     projects: [
+      {
+        extends: true,
+        test: {
+          name: 'pure',
+          include: pure,
+          exclude: alone,
+          // They leave nothing behind, so that modules need not be loaded for each file anew.
+          isolate: false,
+          maxWorkers: availableParallelism(),
+          sequence: { groupOrder: 0 },
+        },
+      },
       {
         extends: true,
         test: {
@@ -42,9 +61,8 @@ export default defineConfig({
             'simulation/**/*.test.ts',
             'tools/**/*.test.ts',
           ],
-          exclude: alone,
+          exclude: [...pure, ...alone],
           maxWorkers: availableParallelism(),
-          testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
       },

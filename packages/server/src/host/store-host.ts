@@ -28,6 +28,7 @@ import { LeaseAlarm } from './lease-alarm.ts';
 import { LogRing } from './log-ring.ts';
 import { migrate, type StoreGate } from './migrate.ts';
 import { adviceOn } from './consult.ts';
+import { countOps } from './count-ops.ts';
 import { OpenRequests, type Receiver, type RequestNotes, type Traces } from './requests.ts';
 
 /** Hears the facts of a store, in seq order, no commit split, before the replies that rest on them. */
@@ -341,7 +342,7 @@ export class StoreHost {
     this.leaseAlarm.follow(ops);
     this.#head = last.seq;
     this.#times.stored(last.seq, this.#room.clock.now());
-    this.#count(ops);
+    countOps(ops, this.#room.meters);
     const span = startJointSpan('holdfast.fanout', this.#requests.spansOf(ops));
     const traces = this.#requests.tracesOf(ops);
     for (const follower of this.#followers) follower(ops, traces);
@@ -349,15 +350,6 @@ export class StoreHost {
     span.setAttributes({ 'holdfast.store': this.row.name, 'holdfast.seq': last.seq });
     // By then the sockets have been written to, which is queued already.
     process.nextTick(() => span.end());
-  }
-
-  #count(ops: readonly LoggedOp[]): void {
-    const { commits, ops: counts } = this.#room.meters;
-    for (const { op, tx, seq } of ops) {
-      counts.add(op);
-      // A commit of several ops is named by the last of them.
-      if (tx === null || tx === seq) commits.add();
-    }
   }
 
   async #consult(effect: Extract<AuthorityEffect, { type: 'consult' }>): Promise<void> {

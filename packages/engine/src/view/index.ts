@@ -38,3 +38,4 @@ export type {
   UploadPorts,
   UploadTarget,
 } from './instance/types.ts';
+export { Instance } from './instance/instance.ts';

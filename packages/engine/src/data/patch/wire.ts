@@ -14,7 +14,7 @@ export type WirePath = readonly (string | number)[];
 export type WireOptions = {
   readonly depthMax: number;
   /** Gives the wire form of an object that is not plain; undefined: it has none. */
-  readonly slot?: (value: object, path: WirePath) => Json | undefined;
+  readonly slot?: (value: object, path: WirePath, previous: Json | undefined) => Json | undefined;
   /** A member that the root gets before its own. */
   readonly mark?: readonly [name: string, value: Json];
 };
@@ -66,7 +66,7 @@ class Writer {
   #writeObject(value: object, previous: Json | undefined): Json {
     const depth = this.#path.length;
     if (depth >= this.#options.depthMax) throw this.#fault('is nested too deep, or within itself');
-    const slot = this.#options.slot?.(value, this.#path);
+    const slot = this.#options.slot?.(value, this.#path, previous);
     if (slot !== undefined) return slot;
     this.height = Math.max(this.height, depth + 1);
     if (Array.isArray(value)) {

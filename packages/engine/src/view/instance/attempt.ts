@@ -1,0 +1,380 @@
+import { isObject, type JsonObject, passSchema } from '@holdfast/protocol';
+import { nodeMarker } from '@holdfast/protocol/views';
+import { toWire, type WirePath } from '../../data/index.ts';
+import { asyncCell } from './asyncs.ts';
+import { Context } from './context.ts';
+import { isShallowlyAlike } from './equal.ts';
+import { Layer } from './layer.ts';
+import { keyOf, type Props, type Rendered, ViewNode } from './node.ts';
+import { Hold, type Reading } from './reads.ts';
+import type { Rendering } from './rendering.ts';
+import { Scope } from './scope.ts';
+import { ChildSlot, NamedSlot, slotMark, Slots } from './slots.ts';
+import { assemble } from './splice.ts';
+import type { Watch } from './watch.ts';
+import type { World } from './world.ts';
+
+/*
+ * One try to render what is dirty, parents before children (views.md §11.4). All of it comes true, or nothing: new nodes,
+ * props, what mounts did. What cannot be had yet (an async mount, a store not yet open) holds it.
+ *
+ *            nothing left to render              what it waited for
+ *   running ───────────────────────▶ held ──────────────────────────▶ running
+ *      │  nothing pending: `Rendering`
+ *      └─ throws `RenderFailure`
+ */
+
+/** Why a try came to nothing. */
+export class RenderFailure extends Error {
+  override readonly name = 'RenderFailure';
+  readonly node: ViewNode;
+  /** The node whose reads alone have caused it; null: what tasks did has. */
+  readonly culprit: ViewNode | null;
+
+  constructor(node: ViewNode, culprit: ViewNode | null, cause: unknown) {
+    super('render failed', { cause });
+    this.node = node;
+    this.culprit = culprit;
+  }
+}
+
+/** What is to be rendered, and why. */
+export type Dirt = {
+  /** The topmost layer of what tasks have done. */
+  readonly below: Layer | null;
+  readonly byTasks: ReadonlySet<ViewNode>;
+  /** By a change of what they read, alone or besides. */
+  readonly byReads: ReadonlySet<ViewNode>;
+  /** The root, in its mount. */
+  readonly mount: ViewNode | null;
+  /** Watches that are to read for the first time. */
+  readonly watches: readonly Watch[];
+};
+
+export class Attempt {
+  readonly layer: Layer;
+  readonly #world: World;
+  readonly #dirt: Dirt;
+  readonly #rendered = new Map<ViewNode, Rendered>();
+  readonly #readings = new Map<ViewNode, Reading>();
+  readonly #added = new Map<string, ViewNode>();
+  readonly #doomed = new Set<ViewNode>();
+  /** Who has placed a node anew. */
+  readonly #causes = new Map<ViewNode, ViewNode>();
+  /** Nodes that are to render, by depth. */
+  readonly #waiting: Set<ViewNode>[] = [];
+  readonly #pending = new Set<ViewNode>();
+  readonly #scopes: Scope[] = [];
+  readonly #resume: () => void;
+  #failure: RenderFailure | null = null;
+  #watched = 0;
+  #count = 0;
+  #isOver = false;
+
+  constructor(world: World, dirt: Dirt, resume: () => void) {
+    this.#world = world;
+    this.#dirt = dirt;
+    this.#resume = resume;
+    this.layer = new Layer(dirt.below);
+    for (const node of [...dirt.byTasks, ...dirt.byReads]) this.#push(node);
+  }
+
+  /** Goes on; null: it is held, and `resume` is called when that is over. */
+  run(): Rendering | null {
+    const root = this.#dirt.mount;
+    if (root !== null && !this.#added.has(root.key)) {
+      this.#added.set(root.key, root);
+      this.#mount(root);
+    }
+    for (let node = this.#next(); node !== null; node = this.#next()) {
+      this.#check();
+      if (this.#isAttached(node)) this.#render(node);
+    }
+    this.#readWatches();
+    this.#check();
+    return this.#pending.size > 0 ? null : this.#finish();
+  }
+
+  /** The nodes that it waits for. */
+  get pending(): ReadonlySet<ViewNode> {
+    return this.#pending;
+  }
+
+  /** It leads to nothing. */
+  drop(): void {
+    this.#isOver = true;
+    for (const scope of this.#scopes) scope.close();
+    for (const reading of this.#readings.values()) reading.drop();
+    for (const node of this.#added.values()) node.end();
+    this.layer.drop();
+  }
+
+  /** The failure that it comes to if a node fails now. */
+  failureOf(node: ViewNode, error: unknown): RenderFailure {
+    return error instanceof RenderFailure
+      ? error
+      : new RenderFailure(node, this.#culprit(node), error);
+  }
+
+  #check(): void {
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  #push(node: ViewNode): void {
+    (this.#waiting[node.depth] ??= new Set()).add(node);
+  }
+
+  #next(): ViewNode | null {
+    for (const nodes of this.#waiting) {
+      for (const node of nodes ?? []) {
+        nodes.delete(node);
+        return node;
+      }
+    }
+    return null;
+  }
+
+  #isAttached(node: ViewNode): boolean {
+    for (let at: ViewNode | null = node; at !== null; at = at.parent) {
+      if (this.#doomed.has(at) || at.isEnded) return false;
+    }
+    return !this.#pending.has(node);
+  }
+
+  /** Whose reads have led to the failure of a node; null: a task has. */
+  #culprit(node: ViewNode): ViewNode | null {
+    if (this.#dirt.byTasks.has(node) || node === this.#dirt.mount) return null;
+    const cause = this.#causes.get(node);
+    if (cause !== undefined) return this.#culprit(cause);
+    return this.#dirt.byReads.has(node) ? node : null;
+  }
+
+  #render(node: ViewNode): void {
+    const reading = node.reads.begin();
+    const slots = new Slots(node.view);
+    const scope = this.#scope();
+    try {
+      const ctx = new Context(this.#world, { node, scope });
+      const state = node.state.read(this.layer);
+      const output = this.#world.reading(reading, () => node.view.render(state, slots, ctx));
+      slots.close();
+      this.#readings.get(node)?.drop();
+      this.#readings.set(node, reading);
+      this.#count++;
+      this.#place(node, slots, output);
+    } catch (error) {
+      slots.close();
+      if (this.#readings.get(node) !== reading) reading.drop();
+      if (!(error instanceof Hold)) throw this.failureOf(node, error);
+      this.#wait(node, error.until, () => this.#push(node));
+    } finally {
+      scope.finish();
+    }
+  }
+
+  /** Writes the output of a render, and settles what children there are now. */
+  #place(node: ViewNode, slots: Slots, output: unknown): void {
+    if (!isObject(output)) throw new TypeError('render must return a plain object.');
+    const former = node.rendered;
+    const places: Place[] = [];
+    const { value, weight, height } = toWire(output, former?.wire, {
+      depthMax: this.#world.config.limits.tree_depth,
+      mark: [nodeMarker, node.storeId],
+      slot: (slot, path, previous) => {
+        if (slot instanceof ChildSlot) return this.#placeChild({ node, slots, places }, slot, path);
+        if (!(slot instanceof NamedSlot)) return undefined;
+        slots.place(slot);
+        if (slot.kind !== 'async') return slotMark(slot.kind, slot.name, previous);
+        return asyncCell(node, slot.name).read(this.layer).wire;
+      },
+    });
+    this.#warnOfStreams(node, slots);
+    const children = places.map((place) => ({
+      node: this.#settleChild(node, place),
+      path: place.path,
+    }));
+    for (const { node: old } of former?.children ?? []) {
+      if (!children.some((child) => child.node === old)) this.#doomed.add(old);
+    }
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an object was written, so it is one
+    const wire = value as JsonObject;
+    this.#rendered.set(node, { wire, children, weight, height, totalWeight: 0, totalHeight: 0 });
+  }
+
+  #warnOfStreams(node: ViewNode, slots: Slots): void {
+    if (this.#world.config.dev !== true || node.rendered !== null) return;
+    for (const name of slots.unplacedStreams()) {
+      const text = `${node.view.name} declares the stream "${name}" and never places it.`;
+      this.#world.ports.perform({ type: 'warn', text });
+    }
+  }
+
+  #placeChild(
+    { node, slots, places }: { node: ViewNode; slots: Slots; places: Place[] },
+    slot: ChildSlot,
+    path: WirePath,
+  ): JsonObject | null {
+    slots.place(slot);
+    // The holder's own key and all indices are left out (views.md §6.3).
+    const keys = path.slice(0, -1).filter((key) => typeof key === 'string');
+    const storeId = [...node.storeId, ...keys, slot.id];
+    const key = keyOf(storeId);
+    if (places.some((place) => place.key === key)) {
+      throw new TypeError(`Two children have the id ${key}.`);
+    }
+    const known = this.#world.find(key);
+    const isSame = known !== null && known.parent === node && known.view === slot.view;
+    const existing = isSame ? known : null;
+    places.push({ slot, storeId, key, existing, path: [...path] });
+    return existing?.rendered?.wire ?? null;
+  }
+
+  /** A child stays, with new props perhaps, or begins. */
+  #settleChild(parent: ViewNode, { slot, storeId, key, existing }: Place): ViewNode {
+    if (existing !== null) {
+      this.#adopt(parent, existing, slot);
+      return existing;
+    }
+    const { view, id, on } = slot;
+    const params = propsOf(slot);
+    const of = { view, id, storeId, parent };
+    const node = new ViewNode(of, { params, passed: slot.props, on }, (touched) =>
+      this.#world.touch(touched),
+    );
+    if (this.#added.has(key)) throw new TypeError(`Two nodes have the id ${key}.`);
+    this.#added.set(key, node);
+    this.#causes.set(node, parent);
+    this.#mount(node);
+    return node;
+  }
+
+  /** Props are compared with what was passed last time, never with what the child made of it (views.md §11.3). */
+  #adopt(parent: ViewNode, node: ViewNode, slot: ChildSlot): void {
+    const former = node.props.read(this.layer);
+    const isPassed = isShallowlyAlike(former.passed, slot.props);
+    if (isPassed && isShallowlyAlike(former.on, slot.on)) return;
+    const params = isPassed ? former.params : propsOf(slot);
+    const next: Props = { params, passed: slot.props, on: slot.on };
+    node.props.write(this.layer, next);
+    if (isPassed) return;
+    this.#causes.set(node, parent);
+    this.#push(node);
+    const { onProps } = node.view;
+    if (onProps === undefined) return;
+    this.#call(node, (ctx) => onProps(ctx, params, former.params));
+  }
+
+  #mount(node: ViewNode): void {
+    node.state.write(this.layer, {});
+    this.#push(node);
+    const { mount } = node.view;
+    if (mount === undefined) return;
+    this.#call(node, (ctx) => mount(ctx), true);
+  }
+
+  /** Calls application code that belongs to the render; what it gives back is the state, when it mounts. */
+  #call(node: ViewNode, call: (ctx: Context) => unknown, isMounting = false): void {
+    const scope = this.#scope();
+    const land = (state: unknown): void => {
+      if (isMounting && state !== undefined) node.state.write(this.layer, state);
+      scope.finish();
+    };
+    try {
+      const result = call(new Context(this.#world, { node, scope }, { isMounting }));
+      if (result instanceof Promise) this.#wait(node, result, land);
+      else land(result);
+    } catch (error) {
+      throw this.failureOf(node, error);
+    }
+  }
+
+  #scope(): Scope {
+    const scope = new Scope(this.layer, null);
+    this.#scopes.push(scope);
+    return scope;
+  }
+
+  /** The node does not render, and the try does not end, before something has settled. */
+  #wait(node: ViewNode, until: Promise<unknown>, then: (value: unknown) => void): void {
+    this.#pending.add(node);
+    const landed = (land: () => void): void => {
+      if (this.#isOver) return;
+      this.#pending.delete(node);
+      land();
+      this.#push(node);
+      this.#resume();
+    };
+    until.then(
+      (value: unknown) => landed(() => then(value)),
+      (error: unknown) =>
+        landed(() => {
+          this.#failure ??= this.failureOf(node, error);
+        }),
+    );
+  }
+
+  #readWatches(): void {
+    const watches = [...this.#dirt.watches, ...this.layer.watches];
+    for (; this.#watched < watches.length; this.#watched++) {
+      const watch = watches[this.#watched];
+      if (watch === undefined || watch.hasRead || watch.isEnded) continue;
+      const until = this.#world.readWatch(watch);
+      if (until === null) continue;
+      this.#wait(watch.node, until, () => undefined);
+      return;
+    }
+  }
+
+  #finish(): Rendering {
+    for (const [key, node] of this.#added) {
+      if (!this.#isAttached(node)) {
+        this.#forget(node);
+        continue;
+      }
+      const known = this.#world.find(key);
+      if (known === null || this.#isGone(known)) continue;
+      throw this.failureOf(node, new TypeError(`Two nodes have the id ${key}.`));
+    }
+    const messages = this.#scopes.flatMap((scope) => scope.messages);
+    return {
+      rendered: assemble(this.#rendered, (node) => this.#isAttached(node)),
+      added: this.#added,
+      doomed: this.#doomed,
+      readings: this.#readings,
+      layer: this.layer,
+      messages,
+      count: this.#count,
+    };
+  }
+
+  /** It began, and its place vanished before the try was over. */
+  #forget(node: ViewNode): void {
+    this.#added.delete(node.key);
+    this.#readings.get(node)?.drop();
+    this.#readings.delete(node);
+    node.end();
+  }
+
+  #isGone(node: ViewNode): boolean {
+    for (let at: ViewNode | null = node; at !== null; at = at.parent) {
+      if (this.#doomed.has(at)) return true;
+    }
+    return false;
+  }
+}
+
+type Place = {
+  readonly slot: ChildSlot;
+  readonly storeId: readonly string[];
+  readonly key: string;
+  readonly existing: ViewNode | null;
+  readonly path: WirePath;
+};
+
+/** What the view's schema makes of the props; throws where they do not pass. */
+function propsOf({ view, props }: ChildSlot): unknown {
+  if (view.params === undefined) return props;
+  const passed = passSchema(view.params, props);
+  if ('value' in passed) return passed.value;
+  throw new TypeError(`The props of ${view.name} do not pass: ${passed.issue}.`);
+}

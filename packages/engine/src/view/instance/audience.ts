@@ -1,0 +1,349 @@
+import type { Json } from '@holdfast/protocol';
+import type {
+  EnvelopeTail,
+  StreamOp,
+  UploadOp,
+  ViewEvent,
+  ViewLimits,
+} from '@holdfast/protocol/views';
+import type { Sending } from './layer.ts';
+import { Tail } from './tail.ts';
+import type { InstanceEffect } from './types.ts';
+
+/*
+ * Who gets the envelopes of an instance, and under which versions (views.md §5.2, §11.6).
+ *
+ *              attach                lagging
+ *   (unknown) ────────▶ live ───────────────────▶ lagging
+ *                        ▲ │ ◀─── recovered: one catch-up envelope
+ *                 attach │ │ detach, kept
+ *                        │ ▼
+ *                       away ─── linger passes, or detach: (unknown)
+ *
+ * N1  On one channel every envelope begins where the one before it ended, or holds the whole tree.
+ * N2  A tail is made once for all who get it.
+ */
+
+type Subscriber = {
+  readonly id: number;
+  readonly capver4: boolean;
+  principal: unknown;
+  state: 'live' | 'lagging' | 'away';
+  /** The last version that it was sent, as it counts. */
+  sent: number;
+  skipped: Skipped | null;
+};
+
+/** What a lagging subscriber has not been sent. */
+type Skipped = {
+  streamOps: StreamOp[];
+  uploadOps: UploadOp[];
+  events: ViewEvent[];
+  streamBytes: number;
+};
+
+type LogEntry = { readonly version: number; readonly tail: Tail };
+
+/** What one cycle gives to everybody, and what only to some. */
+export type Cycle = {
+  readonly tail: EnvelopeTail;
+  readonly privately: readonly Sending[];
+};
+
+/** What an audience asks of the instance: the tree as it is. */
+export type Stage = {
+  readonly limits: ViewLimits;
+  readonly isShared: boolean;
+  perform(effect: InstanceEffect): void;
+  tree(): Json;
+  /** Everything of the streams that are retained, and the configs of uploads. */
+  content(): Pick<EnvelopeTail, 'stream_ops' | 'upload_ops'>;
+  /** The uploads of one subscriber. */
+  uploadsOf(subscriber: number): readonly UploadOp[];
+  /** Whether the server holds a stream of this node. */
+  isRetained(op: StreamOp): boolean;
+  /** Asks application code whether an event is for somebody. */
+  matches(to: (principal: unknown) => unknown, principal: unknown): boolean;
+  /** Whether it holds all of them. */
+  hasAllStreams(): boolean;
+};
+
+export class Audience {
+  readonly #stage: Stage;
+  readonly #subscribers = new Map<number, Subscriber>();
+  readonly #log: LogEntry[] = [];
+  #logBytes = 0;
+  #version = 0;
+  /** The envelope of the mount, while nobody has had it: its events and seeds are for who comes first. */
+  #first: Tail | null = null;
+  #full: { readonly version: number; readonly tail: Tail } | null = null;
+
+  constructor(stage: Stage) {
+    this.#stage = stage;
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
+  get size(): number {
+    return this.#subscribers.size;
+  }
+
+  get logged(): number {
+    return this.#log.length;
+  }
+
+  /** Whether the first envelope waits for who comes first. */
+  get isFresh(): boolean {
+    return this.#first !== null;
+  }
+
+  /** Whether anybody is there to render for. */
+  get isPresent(): boolean {
+    for (const { state } of this.#subscribers.values()) if (state !== 'away') return true;
+    return false;
+  }
+
+  has(id: number): boolean {
+    return this.#subscribers.has(id);
+  }
+
+  principalOf(id: number): unknown {
+    return this.#subscribers.get(id)?.principal;
+  }
+
+  /** Forgets the log: something was dropped that it would have held. */
+  breakLog(): void {
+    this.#log.length = 0;
+    this.#logBytes = 0;
+  }
+
+  /** The next version, to everybody. */
+  publish({ tail: content, privately }: Cycle): void {
+    const tail = new Tail(content);
+    this.#version++;
+    this.#full = null;
+    this.#first = this.#version === 1 ? tail : null;
+    this.#keep(tail);
+    const groups = new Map<number, number[]>();
+    for (const subscriber of this.#subscribers.values()) {
+      if (subscriber.state === 'lagging') this.#skip(subscriber, content);
+      if (subscriber.state !== 'live') continue;
+      const version = subscriber.capver4 ? this.#version : subscriber.sent + 1;
+      subscriber.sent = version;
+      const group = groups.get(version);
+      if (group === undefined) groups.set(version, [subscriber.id]);
+      else group.push(subscriber.id);
+    }
+    for (const [version, to] of groups) {
+      this.#stage.perform({ type: 'send', to, base: version - 1, version, tail });
+    }
+    this.sendEvents(privately);
+  }
+
+  /** Events and upload ops that concern single subscribers (views.md §5.4). */
+  sendPrivately(id: number, content: Pick<EnvelopeTail, 'upload_ops' | 'events'>): void {
+    const subscriber = this.#subscribers.get(id);
+    if (subscriber === undefined || subscriber.state === 'away') return;
+    const tail = { ops: [], stream_ops: [], ...content };
+    if (subscriber.state === 'lagging') this.#skip(subscriber, tail);
+    else this.#sendTo(subscriber, new Tail(tail), 'private');
+  }
+
+  sendEvents(privately: readonly Sending[]): void {
+    if (privately.length === 0) return;
+    for (const { id, principal } of this.#subscribers.values()) {
+      const mine = privately.filter(({ to }) => this.#isFor(to, id, principal));
+      if (mine.length === 0) continue;
+      this.sendPrivately(id, { upload_ops: [], events: mine.map(({ event }) => event) });
+    }
+  }
+
+  #isFor(to: Sending['to'], id: number, principal: unknown): boolean {
+    return typeof to === 'function' ? this.#stage.matches(to, principal) : to === id;
+  }
+
+  /** Lets somebody in. False: what it has missed is not to be had. */
+  attach(who: {
+    readonly subscriber: number;
+    readonly capver4: boolean;
+    readonly principal: unknown;
+    readonly resume: number | null;
+  }): boolean {
+    const { subscriber: id, capver4, principal, resume } = who;
+    const missed = resume === null ? null : this.#since(resume);
+    if (resume !== null && missed === null && !this.#stage.hasAllStreams()) return false;
+    const known = this.#subscribers.get(id);
+    const subscriber: Subscriber = {
+      id,
+      capver4,
+      principal,
+      state: 'live',
+      sent: known?.sent ?? 0,
+      skipped: null,
+    };
+    this.#subscribers.set(id, subscriber);
+    const version = this.#version;
+    this.#stage.perform({ type: 'attached', subscriber: id, version, resumed: missed !== null });
+    if (missed === null) this.#welcome(subscriber);
+    else this.#catchUp(subscriber, missed);
+    return true;
+  }
+
+  /** The envelopes after a version; null: they are not all there. */
+  #since(version: number): readonly LogEntry[] | null {
+    const missing = this.#version - version;
+    if (missing < 0 || missing > this.#log.length) return null;
+    return missing === 0 ? [] : this.#log.slice(-missing);
+  }
+
+  #catchUp(subscriber: Subscriber, missed: readonly LogEntry[]): void {
+    for (const { version, tail } of missed) {
+      subscriber.sent = version;
+      const to = [subscriber.id];
+      this.#stage.perform({ type: 'send', to, base: version - 1, version, tail });
+    }
+    subscriber.sent = this.#version;
+    const { isShared } = this.#stage;
+    const uploads = isShared ? this.#stage.uploadsOf(subscriber.id) : [];
+    if (uploads.length > 0) this.sendPrivately(subscriber.id, { upload_ops: uploads, events: [] });
+  }
+
+  #welcome(subscriber: Subscriber): void {
+    subscriber.sent = 0;
+    this.#sendTo(subscriber, this.#fullTail(), 'full');
+    const uploads = this.#stage.uploadsOf(subscriber.id);
+    if (uploads.length > 0) this.sendPrivately(subscriber.id, { upload_ops: uploads, events: [] });
+  }
+
+  /** Of the version that is: encoded once for all who come at it. */
+  #fullTail(): Tail {
+    if (this.#first !== null) {
+      const tail = this.#first;
+      this.#first = null;
+      return tail;
+    }
+    if (this.#full?.version !== this.#version) {
+      const tail = new Tail({ ops: [this.#wholeTree()], events: [], ...this.#stage.content() });
+      this.#full = { version: this.#version, tail };
+    }
+    return this.#full.tail;
+  }
+
+  #wholeTree(): EnvelopeTail['ops'][number] {
+    return { op: 'replace', path: '', value: this.#stage.tree() };
+  }
+
+  #sendTo(subscriber: Subscriber, tail: Tail, kind: 'private' | 'full'): void {
+    const { capver4, sent } = subscriber;
+    const counted = sent + 1;
+    let [base, version] = [sent, counted];
+    if (capver4) [base, version] = kind === 'full' ? [0, this.#version] : [sent, sent];
+    subscriber.sent = version;
+    this.#stage.perform({ type: 'send', to: [subscriber.id], base, version, tail });
+  }
+
+  /** Its socket is over the limit. */
+  lag(id: number): void {
+    const subscriber = this.#subscribers.get(id);
+    if (subscriber?.state !== 'live') return;
+    subscriber.state = 'lagging';
+  }
+
+  /** Its socket has room again: one envelope makes up for all that it was not sent (views.md §11.6). */
+  recover(id: number): void {
+    const subscriber = this.#subscribers.get(id);
+    if (subscriber?.state !== 'lagging') return;
+    const { skipped } = subscriber;
+    subscriber.state = 'live';
+    subscriber.skipped = null;
+    if (skipped === null) return;
+    const { events, uploadOps } = skipped;
+    const tail = new Tail({
+      ops: [this.#wholeTree()],
+      stream_ops: this.#missedStreams(skipped.streamOps),
+      upload_ops: coalesced(uploadOps),
+      events: newest(events, this.#stage.limits.lagged_event_bytes),
+    });
+    this.#sendTo(subscriber, tail, 'full');
+  }
+
+  /** Streams that are held come as a whole, of the others what was skipped. */
+  #missedStreams(ops: readonly StreamOp[]): StreamOp[] {
+    const others = ops.filter((op) => !this.#stage.isRetained(op));
+    return [...this.#stage.content().stream_ops, ...others];
+  }
+
+  #skip(subscriber: Subscriber, tail: EnvelopeTail): void {
+    subscriber.skipped ??= { streamOps: [], uploadOps: [], events: [], streamBytes: 0 };
+    const { skipped } = subscriber;
+    const ops = tail.stream_ops.filter((op) => !this.#stage.isRetained(op));
+    skipped.streamOps.push(...ops);
+    if (ops.length > 0) skipped.streamBytes += JSON.stringify(ops).length;
+    skipped.uploadOps = coalesced([...skipped.uploadOps, ...tail.upload_ops]);
+    const events = [...skipped.events, ...tail.events];
+    skipped.events = newest(events, this.#stage.limits.lagged_event_bytes);
+    if (skipped.streamBytes > this.#stage.limits.held_bytes) this.drop(subscriber.id);
+  }
+
+  /** Ends the channel of a subscriber: it comes anew. */
+  drop(id: number): void {
+    if (!this.#subscribers.delete(id)) return;
+    this.#stage.perform({ type: 'drop', subscriber: id });
+  }
+
+  /** It has gone; it may come back if it is kept. */
+  detach(id: number, keep: boolean): void {
+    const subscriber = this.#subscribers.get(id);
+    if (subscriber === undefined) return;
+    subscriber.state = 'away';
+    subscriber.skipped = null;
+    if (!keep) this.forget(id);
+  }
+
+  /** Whether it left and may still come back. */
+  isAway(id: number): boolean {
+    return this.#subscribers.get(id)?.state === 'away';
+  }
+
+  forget(id: number): void {
+    if (this.#subscribers.delete(id)) this.#stage.perform({ type: 'forgot', subscriber: id });
+  }
+
+  /** The ids of all, for the end. */
+  ids(): readonly number[] {
+    return [...this.#subscribers.keys()];
+  }
+
+  #keep(tail: Tail): void {
+    const { log_count: countMax, log_bytes: bytesMax } = this.#stage.limits;
+    this.#log.push({ version: this.#version, tail });
+    this.#logBytes += tail.bytes;
+    while (this.#log.length > countMax || this.#logBytes > bytesMax) {
+      const [oldest] = this.#log.splice(0, 1);
+      if (oldest === undefined) return;
+      this.#logBytes -= oldest.tail.bytes;
+    }
+  }
+}
+
+/** Of several progresses of an entry the last one, where it stands. */
+function coalesced(ops: readonly UploadOp[]): UploadOp[] {
+  return ops.filter((op, index) => {
+    if (op.op !== 'progress') return true;
+    const later = ops.slice(index + 1);
+    return !later.some((next) => next.op === 'progress' && next.ref === op.ref);
+  });
+}
+
+/** The last events, of at most so many bytes. */
+function newest(events: readonly ViewEvent[], bytesMax: number): ViewEvent[] {
+  let [bytes, from] = [0, events.length];
+  while (from > 0) {
+    bytes += JSON.stringify(events[from - 1]).length;
+    if (bytes > bytesMax) break;
+    from--;
+  }
+  return events.slice(from);
+}

@@ -1,0 +1,297 @@
+import { HoldfastError, passSchema, type StandardSchema } from '@holdfast/protocol';
+import type { NodeId } from '@holdfast/protocol/views';
+import { toWire } from '../../data/index.ts';
+import type {
+  AsyncHandles,
+  AsyncOptions,
+  Recipients,
+  StoreOptions,
+  StreamHandle,
+  TimerCallback,
+  UploadHandles,
+  ViewContext,
+  WatchCallback,
+} from '../definition.ts';
+import { asyncValue } from './async-value.ts';
+import { asyncCell } from './asyncs.ts';
+import { isAlike } from './equal.ts';
+import type { Layer, Sending } from './layer.ts';
+import { keyOf, type ViewNode } from './node.ts';
+import type { Scope } from './scope.ts';
+import { streamHandle, streamOf } from './streams.ts';
+import { Watch } from './watch.ts';
+import type { Work, World } from './world.ts';
+
+type Placing = { readonly isMounting?: boolean; readonly signal?: AbortSignal };
+
+/** What application code of one node has in hand, within one task and after it (views.md §11.2). */
+export class Context implements ViewContext {
+  readonly #world: World;
+  readonly #node: ViewNode;
+  readonly #scope: Scope;
+  readonly #placing: Placing;
+
+  constructor(
+    world: World,
+    of: { readonly node: ViewNode; readonly scope: Scope },
+    placing: Placing = {},
+  ) {
+    this.#world = world;
+    this.#node = of.node;
+    this.#scope = of.scope;
+    this.#placing = placing;
+  }
+
+  get id(): string {
+    return this.#node.id;
+  }
+
+  get params(): unknown {
+    return this.#node.props.read(this.#seenFrom()).params;
+  }
+
+  get state(): unknown {
+    return this.#node.state.read(this.#seenFrom());
+  }
+
+  get principal(): unknown {
+    const { isShared, config } = this.#world;
+    if (!isShared) return config.principal;
+    if (this.#scope.caller !== null) return this.#scope.caller.principal;
+    throw new TypeError('In a shared view there is a principal only where somebody has called.');
+  }
+
+  get signal(): AbortSignal {
+    if (this.#placing.signal !== undefined) return this.#placing.signal;
+    const isTask = this.#scope.phase !== 'done' && this.#placing.isMounting !== true;
+    return isTask ? this.#scope.signal : this.#node.signal;
+  }
+
+  update(change: unknown): void {
+    this.#act((layer) => updateState(this.#world, this.#node, { layer, change }));
+  }
+
+  store(name: string, options: StoreOptions = {}): unknown {
+    this.#check();
+    return this.#world.ports.store(name, options, {
+      tracker: () => this.#world.tracker,
+      isReadOnly: () => this.#world.tracker !== null,
+      principal: () => this.principal,
+    });
+  }
+
+  watch(read: () => unknown, callback?: WatchCallback): () => void {
+    const node = this.#node;
+    const watch = new Watch({ node, read }, callback ?? null, (changed) =>
+      this.#world.watchChanged(changed),
+    );
+    this.#act((layer) => {
+      layer.watches.push(watch);
+      layer.whenCommitted(
+        () => node.whenEnded(() => watch.end()),
+        () => watch.end(),
+      );
+    });
+    return () => watch.end();
+  }
+
+  after(ms: number, callback: TimerCallback): () => void {
+    return this.#setTimer({ ms, every: false, callback });
+  }
+
+  every(ms: number, callback: TimerCallback): () => void {
+    return this.#setTimer({ ms, every: true, callback });
+  }
+
+  send(name: string, payload: unknown, options: { readonly to?: Recipients } = {}): void {
+    const sent = checked(this.#node.view.events, name, { what: 'event', value: payload });
+    const { value } = toWire(sent, undefined, this.#wireOptions());
+    const to = this.#recipients(options.to ?? 'all');
+    const event = { store_id: this.#node.storeId, name, payload: value };
+    this.#act((layer) => layer.events.push({ node: this.#node, event, to }));
+  }
+
+  stream(name: string): StreamHandle {
+    const node = this.#node;
+    const stream = streamOf(node, name, this.#world.isShared);
+    const isMounting = this.#placing.isMounting === true && this.#scope.phase === 'open';
+    const target = { node, stream, isMounting, ...this.#wireOptions() };
+    return streamHandle(
+      target,
+      (change) => this.#act(change),
+      () => this.#seenFrom(),
+    );
+  }
+
+  get async(): AsyncHandles {
+    return {
+      start: (name, arg, options = {}) => this.#start(name, arg, options),
+      cancel: (name) => this.#cancel(name),
+    };
+  }
+
+  get uploads(): UploadHandles {
+    this.#check();
+    return this.#world.uploads.handlesFor(this.#node, this.#scope);
+  }
+
+  emit(name: string, payload: unknown = {}): void {
+    const { parent, view } = this.#node;
+    const value = checked(view.emits, name, { what: 'signal', value: payload });
+    const { on } = this.#node.props.read(this.#seenFrom());
+    const message = Object.hasOwn(on, name) ? on[name] : undefined;
+    if (parent === null || message === undefined) return;
+    this.#deliver(parent, message, value);
+  }
+
+  tell(path: NodeId, message: string, payload: unknown = {}): boolean {
+    const target = this.#world.find(keyOf([...this.#node.storeId, ...path]));
+    if (target === null) return false;
+    this.#deliver(target, message, payload);
+    return true;
+  }
+
+  #deliver(node: ViewNode, name: string, payload: unknown): void {
+    const { messages = {}, name: view } = node.view;
+    if (!Object.hasOwn(messages, name)) throw new TypeError(`${view} has no message "${name}".`);
+    this.#act((_, scope) => scope.messages.push({ node, name, payload }));
+  }
+
+  #recipients(to: Recipients): Sending['to'] {
+    if (!this.#world.isShared || to === 'all') return 'all';
+    if (to !== 'caller') return to;
+    if (this.#scope.caller !== null) return this.#scope.caller.subscriber;
+    throw new TypeError('There is no caller here to send an event to.');
+  }
+
+  #setTimer(timer: {
+    readonly ms: number;
+    readonly every: boolean;
+    readonly callback: TimerCallback;
+  }): () => void {
+    const { ms, every, callback } = timer;
+    if (!(ms >= 0)) throw new RangeError(`A timer cannot take ${ms} ms.`);
+    const [world, node] = [this.#world, this.#node];
+    let [stop, isStopped] = [(): void => undefined, false];
+    const run: Work['run'] = (ctx) => (isStopped ? undefined : callback(ctx));
+    const arm = (at: number): void => {
+      if (isStopped || node.isEnded) return;
+      const unset = world.alarms.set(at, () => ring(at));
+      const forget = node.whenEnded(unset);
+      stop = () => {
+        unset();
+        forget();
+      };
+    };
+    const ring = (due: number): void => {
+      stop();
+      const over = (): void => {
+        const now = world.ports.now();
+        if (every) arm(due + ms > now ? due + ms : now + ms);
+      };
+      world.enqueue({ node, where: 'timer', run, over });
+    };
+    const first = world.ports.now() + ms;
+    this.#act((layer) => layer.whenCommitted(() => arm(first)));
+    return () => {
+      isStopped = true;
+      stop();
+    };
+  }
+
+  #start(name: string, arg: unknown, options: AsyncOptions): void {
+    const [world, node] = [this.#world, this.#node];
+    const cell = asyncCell(node, name);
+    this.#act((layer) => {
+      const run = world.nextRun();
+      const isForgotten = options.reset === true && node.view.async?.[name]?.stream === null;
+      const result = isForgotten ? null : cell.read(layer).result;
+      cell.write(layer, asyncValue(run, { status: 'loading', result, reason: null }));
+      layer.dirty.add(node);
+      layer.whenCommitted(() => world.load({ node, name, run, arg, options }));
+    });
+  }
+
+  #cancel(name: string): void {
+    const [world, node] = [this.#world, this.#node];
+    const cell = asyncCell(node, name);
+    this.#act((layer) => {
+      const { run, wire, result } = cell.read(layer);
+      if (run === 0 || wire['status'] !== 'loading') return;
+      const reason = { kind: 'exit', value: 'cancelled' };
+      cell.write(layer, asyncValue(world.nextRun(), { status: 'failed', result, reason }));
+      layer.dirty.add(node);
+      layer.whenCommitted(() => world.abortLoads(node, name));
+    });
+  }
+
+  #act(change: (layer: Layer, scope: Scope) => void): void {
+    this.#check();
+    if (this.#world.tracker !== null) {
+      throw new TypeError('What reads changes nothing: this is render, or a watch.');
+    }
+    if (this.#scope.phase === 'open') {
+      change(this.#scope.layer, this.#scope);
+      return;
+    }
+    const run = (_: ViewContext, scope: Scope): void => change(scope.layer, scope);
+    this.#world.enqueue({ node: this.#node, where: 'update', run });
+  }
+
+  #check(): void {
+    const isOver = this.#scope.phase === 'done' && this.#node.isEnded;
+    if (this.#scope.phase === 'closed' || isOver) throw new HoldfastError('closed');
+  }
+
+  #seenFrom(): Layer | null {
+    return this.#scope.phase === 'open' ? this.#scope.layer : this.#world.top;
+  }
+
+  #wireOptions(): { readonly depthMax: number } {
+    return { depthMax: this.#world.config.limits.tree_depth };
+  }
+}
+
+/** Changes the state of a node by a recipe, or to another one; what is deep-equal changes nothing (views.md §11.3). */
+function updateState(
+  world: World,
+  node: ViewNode,
+  { layer, change }: { readonly layer: Layer; readonly change: unknown },
+): void {
+  const make = (base: unknown): unknown => {
+    const next = isRecipe(change) ? produce(world, base, change) : change;
+    return isAlike(base, next) ? base : next;
+  };
+  const state = node.state.read(layer);
+  const next = make(state);
+  if (next === state) return;
+  node.state.write(layer, next, isRecipe(change) ? make : undefined);
+  layer.dirty.add(node);
+}
+
+type Recipe = (draft: unknown) => unknown;
+
+function isRecipe(change: unknown): change is Recipe {
+  return typeof change === 'function';
+}
+
+function produce(world: World, base: unknown, recipe: Recipe): unknown {
+  const isDraftable = typeof base === 'object' && base !== null;
+  const next = isDraftable ? world.ports.produce(base, recipe) : (recipe(base) ?? base);
+  if (next instanceof Promise) throw new TypeError('The recipe of an update cannot be async.');
+  return next;
+}
+
+/** Has a payload pass the schema of its name; throws where there is none, or it does not pass. */
+function checked(
+  declared: { readonly [name: string]: StandardSchema<unknown> } | undefined,
+  name: string,
+  { what, value }: { readonly what: string; readonly value: unknown },
+): unknown {
+  const schema =
+    declared !== undefined && Object.hasOwn(declared, name) ? declared[name] : undefined;
+  if (schema === undefined) throw new TypeError(`There is no ${what} "${name}" in this view.`);
+  const passed = passSchema(schema, value);
+  if ('value' in passed) return passed.value;
+  throw new TypeError(`The payload of the ${what} "${name}" does not pass: ${passed.issue}.`);
+}

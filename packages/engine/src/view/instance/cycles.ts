@@ -1,0 +1,398 @@
+import type { Json } from '@holdfast/protocol';
+import type { EnvelopeTail, UploadOp } from '@holdfast/protocol/views';
+import { diff } from '../../data/index.ts';
+import { Attempt, type RenderFailure } from './attempt.ts';
+import type { Audience } from './audience.ts';
+import type { Layer } from './layer.ts';
+import type { ViewNode } from './node.ts';
+import { byDepth, byNode, Outbox } from './outbox.ts';
+import { applyRendering, checkSize, type Rendering } from './rendering.ts';
+import type { Message } from './scope.ts';
+import type { Watch } from './watch.ts';
+import type { World } from './world.ts';
+
+/*
+ * Rendering and what follows from it: at most one cycle at a time, at most one envelope each (views.md §11.4, §11.6).
+ *
+ *            turn, and due · command · mount                    all is there
+ *     idle ─────────────────────────────────▶ rendering ───────────────────────▶ committed, sent: idle
+ *                                             │       ▲
+ *                                        held └───────┘
+ *                                  fails: by what a node has read: again without it
+ *                                         by a command: it is answered, and was never there
+ *                                         by other tasks: again without the last of them
+ *
+ * C1  What clients have seen is a render of what is committed.
+ * C2  Layers are committed in the order of their tasks, each as a whole.
+ * C3  With nobody there nothing renders; tasks are committed all the same.
+ */
+
+/** A command whose work is done and not yet rendered. */
+export type Commit = {
+  readonly layer: Layer;
+  /** It is committed; what it did is in this version. */
+  readonly done: (version: number) => void;
+  readonly failed: (error: RenderFailure) => void;
+  /** Its cycle is over: the next task may run. */
+  readonly rested: () => void;
+};
+
+/** What the cycles ask of the rest of the instance. */
+export type CycleHost = {
+  readonly world: World;
+  readonly audience: Audience;
+  readonly rateMs: number;
+  readonly holdMs: number;
+  /** Runs the function inside the instance, now or when what runs there is done. */
+  readonly enter: (run: () => void) => void;
+  /** What tasks see has changed below them. */
+  readonly rebase: (top: Layer | null) => void;
+  readonly mounted: () => void;
+  readonly failed: (error: RenderFailure) => void;
+  readonly ended: (nodes: readonly ViewNode[]) => void;
+  readonly deliver: (messages: readonly Message[]) => void;
+  /** The configs of the uploads of a node. */
+  readonly configs: (node: ViewNode) => readonly UploadOp[];
+  /** Reads for a watch again, and does what follows from it. */
+  readonly checkWatch: (watch: Watch) => void;
+};
+
+type Current = {
+  readonly attempt: Attempt;
+  readonly layers: readonly Layer[];
+  readonly byReads: ReadonlySet<ViewNode>;
+  readonly commit: Commit | null;
+  readonly mount: ViewNode | null;
+  readonly startedAt: number;
+  stopClock: () => void;
+};
+
+type Measured = { readonly count: number; readonly renderedAt: number; readonly ops: number };
+
+export class Cycles {
+  readonly #host: CycleHost;
+  readonly index = new Map<string, ViewNode>();
+  #root: ViewNode | null = null;
+  /** What background tasks have done since the last cycle. */
+  #batch: Layer[] = [];
+  #touched = new Set<ViewNode>();
+  #changed = new Set<Watch>();
+  #uploadOps: UploadOp[] = [];
+  readonly #outbox: Outbox;
+  #current: Current | null = null;
+  /** A command that waits for the cycle before it. */
+  #next: Commit | null = null;
+  /** Who comes waits for a cycle. */
+  #flushes: (() => void)[] = [];
+  #lastAt = -Infinity;
+  #isAsked = false;
+  #isTimed = false;
+  #isOver = false;
+
+  constructor(host: CycleHost) {
+    this.#host = host;
+    this.#outbox = new Outbox(host.world.config.limits.held_bytes);
+  }
+
+  get root(): ViewNode | null {
+    return this.#root;
+  }
+
+  /** What the next task sees. */
+  get top(): Layer | null {
+    return this.#batch.at(-1) ?? null;
+  }
+
+  get tree(): Json {
+    return this.#root?.rendered?.wire ?? null;
+  }
+
+  /** The first cycle. */
+  mount(root: ViewNode): void {
+    this.#begin({ commit: null, mount: root });
+  }
+
+  /** A cycle of its own for a command. */
+  commit(commit: Commit): void {
+    if (this.#current !== null) this.#next = commit;
+    else if (this.#host.audience.isPresent) this.#begin({ commit, mount: null });
+    else {
+      this.settleUnseen();
+      this.#commitUnseen(commit.layer);
+      commit.done(this.#host.audience.version);
+      this.#rest(commit);
+    }
+  }
+
+  /** What a background task did goes into the next cycle. */
+  merge(layer: Layer): void {
+    if (layer.isEmpty) return;
+    layer.parent = this.top;
+    this.#batch.push(layer);
+    this.#host.rebase(this.top);
+    this.settleUnseen();
+    this.ask();
+  }
+
+  /** With nobody there, what background tasks have done does not wait for a render. */
+  settleUnseen(): void {
+    if (this.#host.audience.isPresent || this.#current !== null) return;
+    const layers = this.#batch;
+    this.#batch = [];
+    for (const layer of layers) this.#commitUnseen(layer);
+    this.#host.rebase(null);
+  }
+
+  touch(node: ViewNode): void {
+    this.#touched.add(node);
+    this.ask();
+  }
+
+  watchChanged(watch: Watch): void {
+    this.#changed.add(watch);
+    this.ask();
+  }
+
+  addUploadOps(ops: readonly UploadOp[]): void {
+    if (!this.#host.audience.isPresent) return;
+    this.#uploadOps.push(...ops);
+    this.ask();
+  }
+
+  /** Has a cycle run before somebody is let in; then the function. */
+  flush(then: () => void): void {
+    if (this.#current === null && !this.#isDirty()) then();
+    else {
+      this.#flushes.push(then);
+      if (this.#current === null) this.#begin({ commit: null, mount: null });
+    }
+  }
+
+  /** The end of a turn in which something happened. */
+  turn(): void {
+    this.#isAsked = false;
+    const watches = [...this.#changed];
+    this.#changed.clear();
+    for (const watch of watches) if (!watch.isEnded) this.#host.checkWatch(watch);
+    this.#runIfDue();
+  }
+
+  end(): void {
+    this.#isOver = true;
+    this.#current?.stopClock();
+    this.#current?.attempt.drop();
+    this.#current = null;
+    for (const layer of this.#batch) layer.drop();
+    this.#batch = [];
+  }
+
+  /** Asks for the end of the turn. */
+  ask(): void {
+    if (this.#isAsked || this.#isOver) return;
+    this.#isAsked = true;
+    this.#host.world.ports.perform({ type: 'turn' });
+  }
+
+  #isDirty(): boolean {
+    const waits = this.#batch.length + this.#touched.size + this.#uploadOps.length;
+    return waits > 0 || !this.#outbox.isEmpty;
+  }
+
+  #runIfDue(): void {
+    if (this.#current !== null || this.#isOver || this.#isTimed) return;
+    if (!this.#isDirty() || !this.#host.audience.isPresent) return;
+    const { world, rateMs, enter } = this.#host;
+    const due = this.#lastAt + rateMs;
+    if (world.ports.now() >= due) {
+      this.#lastAt = world.ports.now();
+      this.#begin({ commit: null, mount: null });
+      return;
+    }
+    this.#isTimed = true;
+    world.alarms.set(due, () =>
+      enter(() => {
+        this.#isTimed = false;
+        this.#runIfDue();
+      }),
+    );
+  }
+
+  #begin({ commit, mount }: Pick<Current, 'commit' | 'mount'>): void {
+    const layers = commit === null ? [...this.#batch] : [...this.#batch, commit.layer];
+    const byReads = this.#touched;
+    this.#touched = new Set();
+    const byTasks = new Set(layers.flatMap((layer) => [...layer.dirty]));
+    const watches = layers.flatMap((layer) => layer.watches);
+    const { world, enter } = this.#host;
+    const below = layers.at(-1) ?? null;
+    const attempt = new Attempt(world, { below, byTasks, byReads, mount, watches }, () =>
+      enter(() => {
+        if (this.#current?.attempt === attempt) this.#go(this.#current);
+      }),
+    );
+    const startedAt = world.ports.now();
+    const stopClock = unset;
+    this.#current = { attempt, layers, byReads, commit, mount, startedAt, stopClock };
+    this.#go(this.#current);
+  }
+
+  #go(current: Current): void {
+    const { attempt } = current;
+    current.stopClock();
+    let rendering: Rendering | null;
+    try {
+      rendering = attempt.run();
+      if (rendering !== null) checkSize(rendering, this.#host.world.config.limits);
+    } catch (error) {
+      this.#fail(current, error);
+      return;
+    }
+    if (rendering === null) this.#setClock(current);
+    else this.#finish(current, rendering);
+  }
+
+  /** What holds a cycle has its time, counted from the beginning. */
+  #setClock(current: Current): void {
+    const { world, holdMs, enter } = this.#host;
+    current.stopClock = world.alarms.set(current.startedAt + holdMs, () =>
+      enter(() => {
+        if (this.#current === current) this.#fail(current, new Error('It took too long.'));
+      }),
+    );
+  }
+
+  #fail(current: Current, error: unknown): void {
+    const { attempt, commit, mount, byReads } = current;
+    const [pending] = attempt.pending;
+    const blamed = pending ?? mount ?? this.#root;
+    if (blamed === null) throw error;
+    const failure = attempt.failureOf(blamed, error);
+    attempt.drop();
+    this.#current = null;
+    if (mount !== null) {
+      this.#host.failed(failure);
+      return;
+    }
+    for (const node of byReads) if (node !== failure.culprit) this.#touched.add(node);
+    if (failure.culprit === null && this.#blameTasks(failure, commit)) return;
+    this.#host.world.fault('render', failure.node, failure.cause);
+    this.#begin({ commit, mount: null });
+  }
+
+  /** What a task has caused is taken back; false: it was no task. */
+  #blameTasks(failure: RenderFailure, commit: Commit | null): boolean {
+    if (commit !== null) {
+      commit.layer.drop();
+      commit.failed(failure);
+      this.#rest(commit);
+      return true;
+    }
+    const last = this.#batch.pop();
+    if (last === undefined) {
+      // The last tree stays, until something that it was made of changes.
+      this.#touched.clear();
+      return false;
+    }
+    last.drop();
+    this.#host.rebase(this.top);
+    return false;
+  }
+
+  #finish(current: Current, rendering: Rendering): void {
+    const { layers, commit, mount } = current;
+    this.#current = null;
+    const before = this.tree;
+    const all = [...layers, rendering.layer];
+    const starts = all.flatMap((layer) => layer.commit());
+    this.#dropCommitted(layers, commit);
+    const ended = applyRendering(rendering, this.index);
+    if (mount !== null) this.#root = mount;
+    const renderedAt = this.#host.world.ports.now();
+    const tail = this.#collect(all, { before, added: [...rendering.added.values()] });
+    this.#measure(current, { count: rendering.count, renderedAt, ops: tail.ops.length });
+    this.#host.ended(ended);
+    this.#send(all, tail, commit);
+    if (mount !== null) this.#host.mounted();
+    for (const start of starts) start();
+    this.#host.deliver(rendering.messages);
+    this.#rest(commit);
+  }
+
+  #dropCommitted(layers: readonly Layer[], commit: Commit | null): void {
+    const count = layers.length - (commit === null ? 0 : 1);
+    this.#batch = this.#batch.slice(count);
+    const [first] = this.#batch;
+    if (first !== undefined) first.parent = null;
+    this.#host.rebase(this.top);
+  }
+
+  #collect(
+    layers: readonly Layer[],
+    { before, added }: { readonly before: Json; readonly added: readonly ViewNode[] },
+  ): EnvelopeTail {
+    const { streamOps, events } = this.#outbox.with(layers);
+    const tree = this.tree;
+    const configs = added.toSorted(byDepth).flatMap((node) => this.#host.configs(node));
+    const first = [{ op: 'replace', path: '', value: tree }] as const;
+    return {
+      ops: before === null ? first : diff(before, tree),
+      stream_ops: byNode(streamOps.filter(({ node }) => this.index.get(node.key) === node)).map(
+        ({ op }) => op,
+      ),
+      upload_ops: [...configs, ...this.#takeUploadOps()],
+      events: byNode(events.filter(({ to }) => to === 'all')).map(({ event }) => event),
+    };
+  }
+
+  #takeUploadOps(): readonly UploadOp[] {
+    const ops = this.#uploadOps;
+    this.#uploadOps = [];
+    return ops;
+  }
+
+  /** The reply first, then the envelope (views.md §5.6). */
+  #send(layers: readonly Layer[], tail: EnvelopeTail, commit: Commit | null): void {
+    const { audience } = this.#host;
+    const privately = this.#outbox.with(layers).events.filter(({ to }) => to !== 'all');
+    const isEmpty = Object.values(tail).every((list) => list.length === 0);
+    commit?.done(audience.version + (isEmpty ? 0 : 1));
+    if (isEmpty) audience.sendEvents(privately);
+    else audience.publish({ tail, privately });
+    if (this.#outbox.clear()) audience.breakLog();
+  }
+
+  #measure({ startedAt }: Current, { count, renderedAt, ops }: Measured): void {
+    const { ports } = this.#host.world;
+    const [renderMs, diffMs] = [renderedAt - startedAt, ports.now() - renderedAt];
+    ports.perform({ type: 'rendered', nodes: count, renderMs, diffMs, ops });
+  }
+
+  /** Nobody is there: it is true at once, and rendered when somebody comes (views.md §4.4). */
+  #commitUnseen(layer: Layer): void {
+    for (const node of layer.dirty) this.#touched.add(node);
+    for (const watch of layer.watches) this.#changed.add(watch);
+    this.#outbox.add(layer);
+    for (const start of layer.commit()) start();
+    if (layer.watches.length > 0) this.ask();
+  }
+
+  /** Nothing runs: what waits for that goes on. */
+  #rest(over: Commit | null): void {
+    this.settleUnseen();
+    const commit = this.#next;
+    this.#next = null;
+    if (commit !== null) {
+      this.commit(commit);
+      return;
+    }
+    const flushes = this.#flushes;
+    this.#flushes = [];
+    for (const then of flushes) then();
+    over?.rested();
+    if (this.#isDirty()) this.ask();
+  }
+}
+
+function unset(): void {
+  // No clock runs.
+}

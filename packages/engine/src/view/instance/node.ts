@@ -1,0 +1,112 @@
+import type { JsonObject } from '@holdfast/protocol';
+import type { NodeId } from '@holdfast/protocol/views';
+import type { ViewDefinition } from '../definition.ts';
+import type { AsyncValue } from './async-value.ts';
+import { Cell } from './cell.ts';
+import { Reads } from './reads.ts';
+import type { NodeStream } from './node-stream.ts';
+
+/** What a node was given: by its parent, or by the join. */
+export type Props = {
+  /** What came out of the view's schema. */
+  readonly params: unknown;
+  /** What went in: with this the next ones are compared (views.md §11.3). */
+  readonly passed: unknown;
+  /** Which message of the parent takes which signal. */
+  readonly on: { readonly [signal: string]: string };
+};
+
+/** Where a node stands below its owner. */
+export type Child = { readonly node: ViewNode; readonly path: readonly (string | number)[] };
+
+/** What came of the last render. */
+export type Rendered = {
+  /** The node in wire form, its children within. */
+  readonly wire: JsonObject;
+  readonly children: readonly Child[];
+  /** Of this node alone. */
+  readonly weight: number;
+  readonly height: number;
+  /** With all below it. */
+  readonly totalWeight: number;
+  readonly totalHeight: number;
+};
+
+/** One live root or child (views.md §1). */
+export class ViewNode {
+  readonly view: ViewDefinition;
+  /** The mount id, or the id that the parent gave. */
+  readonly id: string;
+  readonly storeId: NodeId;
+  readonly key: string;
+  readonly parent: ViewNode | null;
+  /** 0: the root. */
+  readonly depth: number;
+  readonly props: Cell<Props>;
+  readonly state = new Cell<unknown>(undefined);
+  readonly reads: Reads;
+  rendered: Rendered | null = null;
+  streams: Map<string, NodeStream> | null = null;
+  asyncs: Map<string, Cell<AsyncValue>> | null = null;
+  isEnded = false;
+  #controller: AbortController | null = null;
+  /** What ends with it: timers, watches, loads. */
+  #endings: Set<() => void> | null = null;
+
+  constructor(
+    of: {
+      readonly view: ViewDefinition;
+      readonly id: string;
+      readonly storeId: NodeId;
+      readonly parent: ViewNode | null;
+    },
+    props: Props,
+    touched: (node: ViewNode) => void,
+  ) {
+    this.view = of.view;
+    this.id = of.id;
+    this.storeId = of.storeId;
+    this.key = keyOf(of.storeId);
+    this.parent = of.parent;
+    this.depth = of.parent === null ? 0 : of.parent.depth + 1;
+    this.props = new Cell(props);
+    this.reads = new Reads(() => {
+      if (!this.isEnded) touched(this);
+    });
+  }
+
+  /** Aborted when the node ends. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.isEnded) this.#controller.abort();
+    return this.#controller.signal;
+  }
+
+  /** Has something done when the node ends; returns what takes that back. */
+  whenEnded(end: () => void): () => void {
+    this.#endings ??= new Set();
+    this.#endings.add(end);
+    return () => {
+      this.#endings?.delete(end);
+    };
+  }
+
+  end(): void {
+    this.isEnded = true;
+    this.reads.end();
+    this.#controller?.abort();
+    for (const end of this.#endings ?? []) end();
+    this.#endings = null;
+  }
+}
+
+/** The key of a node in maps. */
+export function keyOf(storeId: NodeId): string {
+  return JSON.stringify(storeId);
+}
+
+/** A node and all below it, owners before what they own. */
+export function* withDescendants(node: ViewNode): Generator<ViewNode> {
+  yield node;
+  for (const child of node.rendered?.children ?? []) yield* withDescendants(child.node);
+}

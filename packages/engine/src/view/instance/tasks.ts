@@ -1,0 +1,205 @@
+import type { ViewFault } from '@holdfast/protocol/views';
+import { Answered, refusalOf, runMessages } from './command.ts';
+import { Context } from './context.ts';
+import type { Commit } from './cycles.ts';
+import { Layer } from './layer.ts';
+import type { ViewNode } from './node.ts';
+import { Scope } from './scope.ts';
+import type { Work, World } from './world.ts';
+
+/*
+ * The one queue of an instance: tasks run one at a time, in the order in which they came, each to the end of its promise
+ * (views.md §7.2). A task works in a layer of its own; when it is done, the layer goes into the next cycle, or a cycle of
+ * its own makes it true; else it was never there.
+ */
+
+/** Work that a client waits for: it has a cycle of its own, and an answer (views.md §7.2). */
+export type Request = {
+  readonly caller: Work['caller'];
+  readonly where: string;
+  /** Finds the node when its turn has come; an answer if there is none. */
+  readonly find: () => { readonly node: ViewNode; readonly timeout?: number } | ViewFault;
+  /** Gives the response. */
+  readonly run: (node: ViewNode, scope: Scope) => Promise<object>;
+  readonly answer: (status: 'ok' | 'error', response: object, version: number) => void;
+};
+
+type Running = {
+  readonly node: ViewNode;
+  readonly where: string;
+  readonly scope: Scope;
+  readonly stopClock: () => void;
+  /** It could not be done, and why. */
+  readonly failed: (error: unknown) => void;
+  /** It is over. */
+  readonly over: () => void;
+};
+
+/** What the queue asks of the rest of the instance. */
+export type TaskHost = {
+  readonly world: World;
+  /** Runs the function inside the instance, now or when what runs there is done. */
+  readonly enter: (run: () => void) => void;
+  /** Whether tasks may run: there was a first render, and there was no end. */
+  readonly isLive: () => boolean;
+  readonly version: () => number;
+  readonly commit: (commit: Commit) => void;
+  readonly merge: (layer: Layer) => void;
+};
+
+export class Tasks {
+  readonly #host: TaskHost;
+  #queue: (Work | Request)[] = [];
+  #running: Running | null = null;
+
+  constructor(host: TaskHost) {
+    this.#host = host;
+  }
+
+  get length(): number {
+    return this.#queue.length;
+  }
+
+  /** What background tasks have done has changed below the task that runs. */
+  rebase(top: Layer | null): void {
+    const layer = this.#running?.scope.layer;
+    if (layer !== undefined) layer.parent = top;
+  }
+
+  add(task: Work | Request): void {
+    this.#queue.push(task);
+    this.#host.enter(() => this.next());
+  }
+
+  /** Runs the next task if none runs. */
+  next(): void {
+    while (this.#running === null && this.#host.isLive()) {
+      const task = this.#queue.shift();
+      if (task === undefined) return;
+      if ('find' in task) this.#startRequest(task);
+      else this.#startWork(task);
+    }
+  }
+
+  /** Nothing runs any more. */
+  end(): void {
+    this.#queue = [];
+    const running = this.#running;
+    this.#running = null;
+    running?.stopClock();
+    running?.scope.close();
+    running?.scope.layer.drop();
+  }
+
+  #startWork(work: Work): void {
+    const { node, where, caller = null, over = nothing } = work;
+    if (node.isEnded) {
+      over();
+      return;
+    }
+    const { world } = this.#host;
+    const failed = (error: unknown): void => {
+      world.fault(where, node, error);
+    };
+    const running = this.#start({ node, where, caller, failed, over }, work.timeout);
+    const run = async (): Promise<void> => {
+      const { scope } = running;
+      await work.run(new Context(world, { node, scope }), scope);
+      await runMessages(world, scope);
+    };
+    this.#settle(running, run(), () => {
+      this.#host.merge(running.scope.layer);
+      this.#finish(running);
+    });
+  }
+
+  #startRequest(request: Request): void {
+    const found = request.find();
+    if ('reason' in found) {
+      request.answer('error', found, this.#host.version());
+      return;
+    }
+    const { node, timeout } = found;
+    const { where, caller = null } = request;
+    const failed = (error: unknown): void => {
+      const response = refusalOf(error) ?? this.#internal(where, node, error);
+      request.answer('error', response, this.#host.version());
+    };
+    const running = this.#start({ node, where, caller, failed, over: nothing }, timeout);
+    this.#settle(running, request.run(node, running.scope), (response) => {
+      this.#host.commit({
+        layer: running.scope.layer,
+        done: (version) => request.answer('ok', response, version),
+        failed: (failure) => {
+          running.scope.close();
+          const reply = this.#internal(where, failure.node, failure.cause);
+          request.answer('error', reply, this.#host.version());
+        },
+        rested: () => this.#finish(running),
+      });
+    });
+  }
+
+  #internal(where: string, node: ViewNode, error: unknown): ViewFault {
+    return { reason: 'internal_error', id: this.#host.world.fault(where, node, error) };
+  }
+
+  #start(
+    of: Omit<Running, 'scope' | 'stopClock'> & { readonly caller: Scope['caller'] },
+    timeout: number | undefined,
+  ): Running {
+    const { world, enter } = this.#host;
+    const scope = new Scope(new Layer(world.top), of.caller);
+    const ms = timeout ?? of.node.view.timeout ?? world.config.limits.command_ms;
+    const stopClock = world.alarms.set(world.ports.now() + ms, () =>
+      enter(() => this.#cutOff(running)),
+    );
+    const { node, where, failed, over } = of;
+    const running: Running = { node, where, scope, stopClock, failed, over };
+    this.#running = running;
+    return running;
+  }
+
+  /** Its time is up: nothing of it was there, and the next one starts (views.md §7.2). */
+  #cutOff(running: Running): void {
+    if (this.#running !== running) return;
+    this.#undo(running, new Answered({ reason: 'timeout' }));
+  }
+
+  #undo(running: Running, error: unknown): void {
+    running.stopClock();
+    running.scope.close();
+    running.scope.layer.drop();
+    running.failed(error);
+    this.#finish(running);
+  }
+
+  #settle<T>(running: Running, result: Promise<T>, finish: (value: T) => void): void {
+    const { enter } = this.#host;
+    const isLate = (): boolean => this.#running !== running || running.scope.phase !== 'open';
+    result.then(
+      (value) =>
+        enter(() => {
+          if (isLate()) return;
+          running.stopClock();
+          running.scope.finish();
+          finish(value);
+        }),
+      (error: unknown) =>
+        enter(() => {
+          if (!isLate()) this.#undo(running, error);
+        }),
+    );
+  }
+
+  #finish(running: Running): void {
+    if (this.#running !== running) return;
+    this.#running = null;
+    running.over();
+    this.next();
+  }
+}
+
+function nothing(): void {
+  // There is nothing to do.
+}

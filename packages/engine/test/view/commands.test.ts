@@ -1,0 +1,290 @@
+import { HoldfastError, RejectedError } from '@holdfast/protocol';
+import type { ViewContext, ViewDefinition } from '@holdfast/engine/view';
+import { expect, test } from 'vitest';
+import { Gate, Rig } from './instance-rig.ts';
+import { object } from './schemas.ts';
+
+type State = { count: number; label: string };
+
+const counter: ViewDefinition = {
+  name: 'counter',
+  mount: () => ({ count: 0, label: 'a' }),
+  streams: { log: { limit: 10 } },
+  events: { said: object({}) },
+  render: (state, h) => ({ ...(state as State), log: h.stream('log') }),
+  commands: {
+    add: {
+      input: object({ by: 'number' }),
+      run: (ctx, input) => ctx.update((s: State) => void (s.count += (input as { by: number }).by)),
+    },
+    nothing: { run: () => undefined },
+    echo: { reply: object({ text: 'string' }), run: (_, input) => input },
+    badReply: { reply: object({ text: 'string' }), run: (ctx) => (touchAll(ctx), { text: 1 }) },
+    fail: {
+      run: (ctx) => {
+        touchAll(ctx);
+        throw new Error('a secret');
+      },
+    },
+    refuse: {
+      run: (ctx) => {
+        touchAll(ctx);
+        throw new RejectedError('too_late', { until: 5 });
+      },
+    },
+    say: { run: (ctx) => ctx.send('said', {}) },
+  },
+};
+
+function touchAll(ctx: ViewContext): void {
+  ctx.update((s: State) => void (s.count = 99));
+  ctx.stream('log').insert({ id: 'x' });
+  ctx.send('said', {});
+}
+
+test('V1 V18 a mount gives exactly one envelope from 0 to 1, with one root replace and all four lists', async () => {
+  const rig = new Rig(counter);
+  const client = await rig.open();
+  expect(client.heard).toHaveLength(1);
+  expect(client.heard[0]).toMatchObject({ base: 0, version: 1 });
+  expect(client.last?.tail.content).toEqual({
+    ops: [{ op: 'replace', path: '', value: client.tree }],
+    stream_ops: [],
+    upload_ops: [],
+    events: [],
+  });
+  expect(client.tree).toEqual({
+    __musubi_store_id__: [],
+    count: 0,
+    label: 'a',
+    log: { __musubi_stream__: 'log' },
+  });
+});
+
+test('V11 a handler that changes nothing gives a reply and no envelope', async () => {
+  const rig = new Rig(counter);
+  const client = await rig.open();
+  expect(await client.dispatch('nothing')).toEqual({});
+  expect(await client.dispatch('add', { by: 0 })).toEqual({});
+  expect(client.heard).toHaveLength(1);
+});
+
+test('V14 two commands back to back give two replies in order and two envelopes of consecutive versions', async () => {
+  const rig = new Rig(counter);
+  const client = await rig.open();
+  const order: string[] = [];
+  rig.onEffect = (effect) => {
+    if (effect.type === 'reply') order.push(`reply ${effect.version}`);
+    if (effect.type === 'send') order.push(`send ${effect.version}`);
+  };
+  const both = [client.send('add', { by: 1 }), client.send('add', { by: 2 })];
+  await rig.settle();
+  await Promise.all(both);
+  expect(order).toEqual(['reply 2', 'send 2', 'reply 3', 'send 3']);
+  expect(client.tree).toMatchObject({ count: 3 });
+});
+
+test('V17 a cycle of events only raises the version and has no ops', async () => {
+  const rig = new Rig(counter);
+  const client = await rig.open();
+  await client.dispatch('say');
+  expect(client.last).toMatchObject({ base: 1, version: 2 });
+  expect(client.last?.tail.content.ops).toEqual([]);
+  expect(client.events).toEqual([{ store_id: [], name: 'said', payload: {} }]);
+});
+
+test('V21 V22 what cannot be run is refused by name, and the next command works', async () => {
+  const rig = new Rig(counter);
+  const client = await rig.open();
+  expect(await client.dispatch('missing')).toEqual({ error: { reason: 'unknown command' } });
+  expect(await client.dispatch('__proto__')).toEqual({ error: { reason: 'unknown command' } });
+  expect(await client.dispatch('add', {}, { storeId: ['x'] })).toEqual({
+    error: { reason: 'unknown store' },
+  });
+  expect(await client.dispatch('add', { by: 1 })).toEqual({});
+});
+
+test('V23 a payload that does not pass is refused with issues, and the state stays', async () => {
+  const rig = new Rig(counter);
+  const client = await rig.open();
+  expect(await client.dispatch('add', { by: 'x' })).toEqual({
+    error: {
+      reason: 'invalid_payload',
+      issues: [{ path: ['by'], message: 'must be a number' }],
+    },
+  });
+  expect(client.heard).toHaveLength(1);
+  expect(await client.dispatch('echo', { text: 'hi' })).toEqual({ text: 'hi' });
+});
+
+test.each(['fail', 'badReply'])(
+  'V24 of a command that fails (%s) nothing remains but an opaque id',
+  async (name) => {
+    const rig = new Rig(counter);
+    const client = await rig.open();
+    const reply = await client.dispatch(name);
+    expect(reply).toEqual({
+      error: { reason: 'internal_error', id: expect.stringMatching(/^e_/) },
+    });
+    expect(JSON.stringify(reply)).not.toContain('secret');
+    expect(client.heard).toHaveLength(1);
+    expect(rig.of('fault')).toHaveLength(1);
+    expect(await client.dispatch('add', { by: 1 })).toEqual({});
+    expect(client.tree).toMatchObject({ count: 1 });
+    expect(client.items('log')).toEqual([]);
+  },
+);
+
+test('a command that says no is answered with its code and data, and nothing of it remains', async () => {
+  const rig = new Rig(counter);
+  const client = await rig.open();
+  expect(await client.dispatch('refuse')).toEqual({
+    error: { reason: 'too_late', data: { until: 5 } },
+  });
+  expect(client.heard).toHaveLength(1);
+  expect(rig.of('fault')).toEqual([]);
+});
+
+test('V25 a handler that takes too long is answered, the next command starts, and its context is closed', async () => {
+  let old: ViewContext | null = null;
+  const gate = new Gate();
+  const rig = new Rig({
+    ...counter,
+    commands: {
+      ...counter.commands,
+      slow: {
+        timeout: 100,
+        run: async (ctx) => {
+          old = ctx;
+          touchAll(ctx);
+          await gate.opened;
+          ctx.update((s: State) => void (s.count = 77));
+        },
+      },
+    },
+  });
+  const client = await rig.open();
+  const slow = client.send('slow');
+  const next = client.send('add', { by: 1 });
+  await rig.advance(99);
+  expect(rig.of('reply')).toEqual([]);
+  await rig.advance(1);
+  expect(await slow).toMatchObject({ status: 'error', response: { reason: 'timeout' } });
+  expect(await next).toMatchObject({ status: 'ok' });
+  gate.open();
+  await rig.settle();
+  expect(client.tree).toMatchObject({ count: 1 });
+  const ctx = old as ViewContext | null;
+  expect(ctx?.signal.aborted).toBe(true);
+  expect(() => ctx?.update({ count: 5 })).toThrow(HoldfastError);
+  expect(() => ctx?.stream('log').insert({ id: 1 })).toThrow('closed');
+  expect(client.heard).toHaveLength(2);
+});
+
+const child: ViewDefinition = {
+  name: 'child',
+  mount: () => ({ marks: [] as string[] }),
+  render: (state) => ({ ...(state as object) }),
+  use: [hook('child')],
+  commands: { mark: { run: (ctx) => mark(ctx, 'run') } },
+};
+const parent: ViewDefinition = {
+  name: 'parent',
+  mount: () => ({ marks: [] as string[] }),
+  render: (state, h) => ({ ...(state as object), child: h.child(child, 'c') }),
+  use: [hook('root')],
+};
+
+function mark(ctx: ViewContext, text: string): void {
+  ctx.update((s: { marks: string[] }) => void s.marks.push(text));
+}
+
+function hook(where: string): NonNullable<ViewDefinition['use']>[number] {
+  return {
+    before: (ctx, call) => {
+      mark(ctx, `before ${where} ${call.name}`);
+      const { halt } = call.payload as { halt?: string };
+      return halt === where ? { kind: 'halt', reply: { halted: where } } : undefined;
+    },
+    after: (ctx) => mark(ctx, `after ${where}`),
+  };
+}
+
+test('V26 hooks run from the root to the target, before and after', async () => {
+  const rig = new Rig(parent);
+  const client = await rig.open();
+  expect(await client.dispatch('mark', {}, { storeId: ['c'] })).toEqual({});
+  expect(client.tree).toMatchObject({
+    marks: ['before root mark', 'after root'],
+    child: { marks: ['before child mark', 'run', 'after child'] },
+  });
+  expect(client.heard).toHaveLength(2);
+});
+
+test('V26 a halt answers in the stead of the handler, and keeps what the hooks have done', async () => {
+  const rig = new Rig(parent);
+  const client = await rig.open();
+  const reply = await client.dispatch('mark', { halt: 'child' }, { storeId: ['c'] });
+  expect(reply).toEqual({ halted: 'child' });
+  expect(client.tree).toMatchObject({
+    marks: ['before root mark'],
+    child: { marks: ['before child mark'] },
+  });
+});
+
+test('V28 a command that is sent again is answered as before, and happens once', async () => {
+  const rig = new Rig(counter);
+  const client = await rig.open();
+  const more = { opId: 'op1' };
+  const [first, again] = [client.send('add', { by: 1 }, more), client.send('add', { by: 1 }, more)];
+  await rig.settle();
+  expect(await first).toMatchObject({ status: 'ok', response: {} });
+  expect(await again).toMatchObject({ status: 'ok', response: {} });
+  client.leave(true);
+  const back = await rig.join({ id: 1, resume: client.version });
+  expect(await back.dispatch('add', { by: 1 }, more)).toEqual({});
+  expect(client.tree).toMatchObject({ count: 1 });
+});
+
+test('a reply that is too long is not kept: its repeat is told so', async () => {
+  const rig = new Rig(counter);
+  const client = await rig.open();
+  const text = 'x'.repeat(70_000);
+  expect(await client.dispatch('echo', { text }, { opId: 'a' })).toEqual({ text });
+  expect(await client.dispatch('echo', { text }, { opId: 'a' })).toEqual({
+    error: { reason: 'already_executed' },
+  });
+});
+
+test('no answer overtakes that of a command before it', async () => {
+  const rig = new Rig(counter);
+  const client = await rig.open();
+  await client.dispatch('add', { by: 1 }, { opId: 'done' });
+  const all = [
+    client.send('add', { by: 1 }),
+    client.send('add', { by: 1 }, { opId: 'done' }),
+    new Promise<void>((resolve) => {
+      const ticket = rig.ticket(() => resolve());
+      rig.step({ type: 'answer', ticket, subscriber: 1, response: { reason: 'rate_limited' } });
+    }),
+  ];
+  await rig.settle();
+  await Promise.all(all);
+  const tickets = rig.of('reply').map(({ ticket }) => ticket);
+  expect(tickets).toEqual(tickets.toSorted((a, b) => a - b));
+  expect(rig.of('reply').at(-1)?.response).toEqual({ reason: 'rate_limited' });
+});
+
+test('beyond its limit the queue refuses', async () => {
+  const rig = new Rig(counter, { limits: { queued_tasks: 1 } });
+  const client = await rig.open();
+  const sent = Array.from({ length: 4 }, () => client.send('add', { by: 1 }));
+  await rig.settle();
+  const replies = await Promise.all(sent);
+  expect(replies.map(({ response }) => response)).toEqual([
+    {},
+    {},
+    { reason: 'overloaded' },
+    { reason: 'overloaded' },
+  ]);
+});

@@ -9,4 +9,6 @@ export type Hold = {
   readonly part: Part;
   /** Keeps the store open, and the part here. */
   retain(): Release;
+  /** Called when the handle is closed. */
+  closed?: () => void;
 };

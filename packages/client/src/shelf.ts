@@ -163,6 +163,7 @@ class Entry<T> implements Lasting, Place<T> {
   holders = 0;
   readonly #keeper: Keeper<T>;
   readonly #listeners = new Set<{ readonly run: () => void }>();
+  #isTelling = false;
   #generation = 0;
   #state: Shelved<T> = { status: 'closed', generation: 0 };
   #life: Life<T> | null = null;
@@ -289,7 +290,13 @@ class Entry<T> implements Lasting, Place<T> {
 
   #become(state: Shelved<T>): void {
     this.#state = state;
-    const { report } = this.#keeper.room.settings;
-    for (const listener of this.#listeners) call(listener.run, report);
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    // Not at once: who asks, and by that has it opened, may be amid drawing a page.
+    queueMicrotask(() => {
+      this.#isTelling = false;
+      const { report } = this.#keeper.room.settings;
+      for (const listener of this.#listeners) call(listener.run, report);
+    });
   }
 }

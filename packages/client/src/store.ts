@@ -249,8 +249,10 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
 
   /** Lets go of the store. It stays open a while for the next handle; this one can do nothing any more. */
   close(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     this.#release();
+    this.#hold.closed?.();
   }
 
   [Symbol.dispose](): void {

@@ -172,7 +172,7 @@ describe('a shelf', () => {
     shelf.reset();
     last().ready();
     await clock.advance(0);
-    expect(states).toEqual(['ready', 'loading', 'failed', 'loading', 'ready']);
+    expect(states).toEqual(['loading', 'ready', 'loading', 'failed', 'loading', 'ready']);
     expect(first?.isOpen).toBe(false);
     release();
   });

@@ -1,6 +1,6 @@
 import type { Store } from '@holdfast/client';
 import { Shelf } from '@holdfast/client/shelf';
-import { isReady } from '@holdfast/client/signals';
+import { isReady, whenClosed } from '@holdfast/client/signals';
 import { type HookState, useHealth, useHookState } from './state.ts';
 import { type HookOptions, type Scope, useScope } from './scope.ts';
 import { shelvesOf, useShared, useSharedState, type Wanted } from './shared.ts';
@@ -11,8 +11,9 @@ const stores = /* @__PURE__ */ shelvesOf(
       // The client keeps a store, and the part that is here, for a minute after the last handle is gone.
       ttlMs: 0,
       max: 32,
-      open: ({ name }) => {
+      open: ({ name }, closed) => {
         const store = client.store(name);
+        whenClosed(store, closed);
         return {
           value: store,
           ready: isReady(store) ? null : store.ready,

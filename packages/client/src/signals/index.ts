@@ -1,2 +1,2 @@
-export { entriesSignal, entryScope, entrySignal, isReady } from './store.ts';
+export { entriesSignal, entryScope, entrySignal, isReady, whenClosed } from './store.ts';
 export { syncStatus, type SyncStatus } from './sync.ts';

@@ -48,6 +48,12 @@ export function isReady(store: Store): boolean {
   return hold?.slot.opened?.isReady(hold.part) === true;
 }
 
+/** Calls back once when a handle is closed; there is one such caller. */
+export function whenClosed(store: Store, closed: () => void): void {
+  const hold = holds.get(store);
+  if (hold !== undefined) hold.closed = closed;
+}
+
 /** Whether one of two paths is at or below the other. */
 function isOnTheWay(a: Path, b: Path): boolean {
   return `${a}/`.startsWith(`${b}/`) || `${b}/`.startsWith(`${a}/`);

@@ -1,0 +1,259 @@
+import { Boundary, calm, complaints, open, type Page, Waiting } from './page.tsx';
+import type { Store } from '@holdfast/client';
+import { presence } from '@holdfast/protocol';
+import {
+  type HookState,
+  HoldfastProvider,
+  useEntriesState,
+  useEntry,
+  useEntryState,
+  usePresence,
+  useStore,
+  useStoreState,
+} from '@holdfast/react';
+import * as React from 'react';
+import type { ComponentType, ReactElement, ReactNode } from 'react';
+import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from 'vitest';
+import { until } from './clock.ts';
+import { openWorld, type Seat, type World } from './world.ts';
+
+let world: World;
+let seat: Seat;
+
+beforeEach(async () => {
+  world = await openWorld();
+  seat = world.seat();
+});
+
+afterEach(async () => {
+  await world[Symbol.asyncDispose]();
+  expect(complaints.splice(0)).toEqual([]);
+});
+
+const app = (children: ReactElement, client = seat.client): ReactElement => (
+  <HoldfastProvider client={client} store="acme/app">
+    <Boundary>
+      <Waiting>{children}</Waiting>
+    </Boundary>
+  </HoldfastProvider>
+);
+
+function Value({ path }: { readonly path: string }): ReactElement {
+  return <i>{`${path}=${String(useEntry(path))}`}</i>;
+}
+
+function State({
+  path,
+  seen = [],
+}: {
+  readonly path: string;
+  readonly seen?: unknown[];
+}): ReactElement {
+  const state = useEntryState<number>(path);
+  seen.push(state);
+  return <i>{textOf(state)}</i>;
+}
+
+function textOf(state: HookState<number | undefined>): string {
+  switch (state.status) {
+    case 'idle':
+      return 'idle';
+    case 'loading':
+      return `loading after ${String(state.previous)}`;
+    case 'ready':
+      return `ready ${String(state.value)}${state.refreshing ? ' refreshing' : ''}`;
+    case 'failed':
+      return `failed ${code(state.error)}`;
+  }
+}
+
+const code = (error: unknown): string =>
+  typeof error === 'object' && error !== null && 'code' in error
+    ? String(error.code)
+    : String(error);
+
+const cursor = {
+  '~standard': {
+    version: 1 as const,
+    vendor: 'test',
+    validate: (value: unknown) => ({ value: value as { readonly x: number } }),
+  },
+};
+const Cursors = presence<{ readonly x: number }>({
+  name: 'cursors',
+  store: 'acme/app',
+  topic: 'rooms/:id',
+  schema: cursor,
+});
+
+function Cursor({ x, id = '1' }: { readonly x: number; readonly id?: string }): ReactElement {
+  const { peers, set } = usePresence(Cursors, { id });
+  React.useEffect(() => set({ x }), [set, x]);
+  const shown = [...peers.values()].map(({ value, self }) => `${value.x}${self ? '!' : ''}`);
+  return <i>{shown.toSorted().join(' ')}</i>;
+}
+
+/** Boundaries of React 19 that hide what is in them. */
+const Activity = Reflect.get(React, 'Activity') as
+  | ComponentType<{ mode: 'visible' | 'hidden'; children: ReactNode }>
+  | undefined;
+
+function hidden(isHidden: boolean): ReactElement {
+  if (Activity === undefined) return <i />;
+  return app(
+    <Activity mode={isHidden ? 'hidden' : 'visible'}>
+      <Value path="a" />
+    </Activity>,
+  );
+}
+
+function List(): ReactElement {
+  const state = useEntriesState<number>('rows/*', { order: 'desc' });
+  return <i>{state.status === 'ready' ? state.value.map(({ value }) => value).join() : ''}</i>;
+}
+
+function narrow(state: HookState<number>): number | undefined {
+  if (state.status === 'ready') return state.value;
+  expectTypeOf<typeof state>().not.toHaveProperty('value');
+  return state.status === 'loading' ? state.previous : undefined;
+}
+
+describe.each([{ isStrict: false }, { isStrict: true }])('life, strict: $isStrict', (mode) => {
+  const draw = (element: ReactElement): Page => open(element, mode.isStrict);
+
+  it('a hook that does not suspend says how it is, and keeps what it showed last (G73 G78)', async () => {
+    const other = await world.other();
+    await other.put('a', 1).committed;
+    const page = draw(app(<State path="a" />));
+    await page.shows('loading after undefined');
+    await page.shows('ready 1');
+    await other.put('a', 2).committed;
+    await page.shows('ready 2');
+    seat.wire.hold();
+    page.draw(app(<State path="b" />));
+    await page.shows('loading after 2');
+    seat.wire.letIn();
+    await page.shows('ready undefined');
+    page.unmount();
+  });
+
+  it('what a hook says is the same object while nothing in it changes, though the connection is another', async () => {
+    const seen: unknown[] = [];
+    const page = draw(app(<State path="a" seen={seen} />));
+    await page.shows('ready undefined');
+    await calm();
+    const before = seen.at(-1);
+    page.draw(app(<State path="a" seen={seen} />));
+    await calm();
+    expect(seen.at(-1)).toBe(before);
+    seat.wire.cut();
+    await page.shows('ready undefined refreshing');
+    await page.shows('ready undefined');
+    page.unmount();
+  });
+
+  it('G75 G103 what failed is a state, too, that can be tried again', async () => {
+    const retries: (() => void)[] = [];
+    function Named(): ReactElement {
+      const state = useStoreState('acme/none');
+      if (state.status === 'failed') retries.push(state.retry);
+      return <i>{state.status === 'failed' ? `failed ${code(state.error)}` : state.status}</i>;
+    }
+    const page = draw(app(<Named />));
+    await page.shows('failed unauthorized');
+    await world.server.stores.create('acme/none');
+    retries.at(-1)?.();
+    await page.shows('ready');
+    page.unmount();
+  });
+
+  it('a list that does not suspend', async () => {
+    const other = await world.other();
+    await other.put('rows', { a: 1, b: 2 }).committed;
+    const page = draw(app(<List />));
+    await page.shows('2,1');
+    page.unmount();
+  });
+
+  it('G96 G105 what is closed by force under those who show it is loaded anew, and shown as it is by then', async () => {
+    const given = seat.client.store('acme/app');
+    await given.ready;
+    function Given({ store }: { readonly store: typeof given }): ReactElement {
+      return <i>{String(useEntry('a', { store }))}</i>;
+    }
+    const page = draw(app(<Given store={given} />));
+    await page.shows('undefined');
+    const next = world.seat().client.store('acme/more');
+    await next.put('a', 'another').committed;
+    page.draw(app(<Given store={next} />));
+    await page.shows('another');
+    given.close();
+    await next.put('a', 'changed').committed;
+    await page.shows('changed');
+    page.unmount();
+  });
+
+  it('G105 a store that a component has closed is there again for all who show it', async () => {
+    const stores = new Set<Store>();
+    function Closing(): ReactElement {
+      const store = useStore();
+      stores.add(store);
+      return <button onClick={() => store.close()}>{String(store.get('a'))}</button>;
+    }
+    const page = draw(app(<Closing />));
+    await page.shows('undefined');
+    await calm();
+    page.element.querySelector('button')?.click();
+    await until(() => stores.size === 2);
+    await page.shows('undefined');
+    expect(seat.wire.count('phx_join', 'store:')).toBe(1);
+    page.unmount();
+  });
+
+  if (Activity !== undefined) {
+    it('G109 what is hidden is let go of after a while, and is there again without another join before that', async () => {
+      const joins = (): number => seat.wire.count('phx_join', 'store:');
+      const page = draw(hidden(false));
+      await until(() => page.element.textContent === 'a=undefined');
+      page.draw(hidden(true));
+      await calm();
+      await seat.pass(30_000);
+      page.draw(hidden(false));
+      await calm();
+      await seat.pass(60_001);
+      expect([joins(), seat.wire.count('phx_leave', 'store:')]).toEqual([1, 0]);
+      page.draw(hidden(true));
+      await calm();
+      await seat.pass(5001);
+      await seat.pass(60_001);
+      expect(seat.wire.count('phx_leave', 'store:')).toBe(1);
+      const other = await world.other();
+      await other.put('a', 1).committed;
+      page.draw(hidden(false));
+      await until(() => page.element.textContent === 'a=1');
+      expect(joins()).toBe(2);
+      page.unmount();
+    });
+  }
+
+  it('G110 two clients see each other, each component of one shares its topic, and the last to go leaves it', async () => {
+    const next = world.seat();
+    const [one, two] = [draw(app(<Cursor x={1} />)), draw(app(<Cursor x={2} />, next.client))];
+    await one.shows('1! 2');
+    await two.shows('1 2!');
+    one.draw(app(<Cursor x={3} />));
+    await two.shows('2! 3');
+    expect(seat.wire.count('phx_join', 'presence:')).toBe(1);
+    one.draw(app(<Cursor x={3} id="2" />));
+    await two.shows('2!');
+    await one.shows('3!');
+    one.unmount();
+    await until(() => seat.wire.count('phx_leave', 'presence:') === 2);
+    two.unmount();
+  });
+
+  it('G97 what a hook says narrows by its status', () => {
+    expect(narrow({ status: 'ready', value: 1, refreshing: false })).toBe(1);
+    expectTypeOf(useEntry<number>).returns.toEqualTypeOf<number | undefined>();
+  });
+});

@@ -29,3 +29,14 @@ export type {
   TransportStatus,
 } from './transport/port.ts';
 export { type EnvelopeStream, streamTransport } from './transport/stream.ts';
+export { Reconciler } from './reconciler.ts';
+export type {
+  Have,
+  ReconcilerConfig,
+  ReconcilerEffect,
+  ReconcilerInput,
+  ReconcilerStats,
+  ReconcilerStatus,
+  ServerSide,
+  Source,
+} from './reconciler-types.ts';

@@ -1,19 +1,10 @@
 import { isObject, type Json } from '@holdfast/protocol';
 import { conduct } from '@holdfast/engine/registry';
 import type { Settings } from '../options.ts';
-import type { CachedView, Persister, ViewCacheOptions } from './cache-options.ts';
+import type { ViewCacheOptions } from './cache-options.ts';
 
 const gcMs = 300_000;
 const writeMs = 1000;
-
-/** Checks the options of a cache. */
-export function checkCache({ persister, scope }: ViewCacheOptions): void {
-  if (persister.durable === true && (scope === undefined || scope === '')) {
-    throw new TypeError(
-      'views: a "viewCache" that outlives the page needs a "scope", such as the id of the user.',
-    );
-  }
-}
 
 /** The entry of one root in the cache. */
 export class CacheEntry {
@@ -81,32 +72,4 @@ export class CacheEntry {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written here as JSON
     return isFit ? (tree as Json) : null;
   }
-}
-
-/** Keeps trees as long as the page lives. */
-export function memoryPersister(): Persister {
-  const entries = new Map<string, CachedView>();
-  return {
-    get: (key) => entries.get(key),
-    set: (key, entry) => entries.set(key, entry),
-    delete: (key) => entries.delete(key),
-    clear: () => entries.clear(),
-  };
-}
-
-/** What of `localStorage` and `sessionStorage` is used. */
-export type WebStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem' | 'key' | 'length'>;
-
-/** Keeps trees in `localStorage` or `sessionStorage`. */
-export function webStoragePersister(storage: WebStorage, prefix = 'holdfast:view:'): Persister {
-  return {
-    durable: true,
-    get: (key) => JSON.parse(storage.getItem(prefix + key) ?? 'null'),
-    set: (key, entry) => storage.setItem(prefix + key, JSON.stringify(entry)),
-    delete: (key) => storage.removeItem(prefix + key),
-    clear: () => {
-      const keys = Array.from({ length: storage.length }, (_, index) => storage.key(index) ?? '');
-      for (const key of keys) if (key.startsWith(prefix)) storage.removeItem(key);
-    },
-  };
 }

@@ -1,11 +1,11 @@
-import { HoldfastError, isObject, type JsonObject } from '@holdfast/protocol';
+import { HoldfastError, type JsonObject } from '@holdfast/protocol';
 import { nodeKey } from '@holdfast/engine/mirror';
 import { isModuleName, rootIdOf } from '@holdfast/protocol/views';
 import { deferred, releaseOnce, type Release } from '@holdfast/engine/registry';
 import { checkOptions, closedError } from '../options.ts';
 import type { Room } from '../room.ts';
-import { CacheEntry } from './cache.ts';
-import type { CacheUse, ViewCacheOptions } from './cache-options.ts';
+import type { CacheLoader } from './cache-loader.ts';
+import type { CacheUse } from './cache-options.ts';
 import { canonical } from './canonical.ts';
 import { Mount, type MountOptions } from './mount.ts';
 import { Proxies } from './proxy.ts';
@@ -16,14 +16,14 @@ import { Uploads } from './uploads.ts';
 
 /** How a house of views is made: what the options of `views` become. */
 export type HouseOptions = MountOptions & {
-  readonly cache: ViewCacheOptions | undefined;
+  /** Null: nothing is kept. */
+  readonly cache: CacheLoader | null;
   readonly uploaders: ReadonlyMap<string, Uploader>;
 };
 
 type Mounted = {
   readonly mount: Mount;
   readonly cacheUse: string;
-  readonly flush: () => void;
   holds: number;
 };
 
@@ -105,44 +105,22 @@ export class House {
       readonly cacheUse: string;
     },
   ): Mounted {
-    const { module, id, params, cache, cacheUse, initialData } = how;
-    const { cache: defaults } = this.#options;
-    const { settings } = this.#room;
-    if (cache !== undefined && cache !== false && defaults === undefined) {
+    const { module, id, params, cache: use, cacheUse, initialData } = how;
+    const { cache: loader } = this.#options;
+    if (use && loader === null) {
       throw new TypeError('client.view: "cache" needs a "viewCache" in the options of views().');
     }
-    const mount: Mount = new Mount(
-      {
-        room: this.#room,
-        root,
-        module,
-        id,
-        options: this.#options,
-        ended: () => {
-          entry?.flush();
-          this.#mounted.delete(root);
-        },
-        advanced: () => entry?.advanced(),
-      },
-      params,
-    );
-    const isCached = cache !== undefined && cache !== false && defaults !== undefined;
-    const own = isObject(cache) ? cache : {};
-    const entry = isCached
-      ? new CacheEntry({ ...defaults, ...own }, [module, id, params], {
-          settings,
-          tree: () => mount.mirror.tree,
-        })
-      : null;
-    const flush = (): void => entry?.flush();
-    const mounted: Mounted = { mount, cacheUse, flush, holds: 0 };
+    const ended = (): void => void this.#mounted.delete(root);
+    const ports = { room: this.#room, root, module, id, options: this.#options, ended };
+    const mount = new Mount(ports, params);
+    const mounted: Mounted = { mount, cacheUse, holds: 0 };
     this.#mounted.set(root, mounted);
     mount.begin();
     const missed = (): void => {
       if (initialData !== undefined) mount.seed(initialData, false);
     };
-    if (entry === null) missed();
-    else entry.read((tree) => (tree === null ? missed() : mount.seed({ tree }, true)));
+    if (use && loader !== null) loader.open(mount, { key: [module, id, params], use, missed });
+    else missed();
     return mounted;
   }
 

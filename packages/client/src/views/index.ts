@@ -1,13 +1,13 @@
 import { rooms } from '../doors.ts';
 import { checkOptions } from '../options.ts';
 import type { Room } from '../room.ts';
-import { checkCache } from './cache.ts';
 import type { ViewCacheOptions } from './cache-options.ts';
+import { CacheLoader } from './cache-loader.ts';
 import { House } from './house.ts';
 import type { ViewsPlug } from './plug.ts';
 import type { Uploader } from './upload.ts';
 
-export { memoryPersister, type WebStorage, webStoragePersister } from './cache.ts';
+export { memoryPersister, type WebStorage, webStoragePersister } from './persisters.ts';
 export type { CachedView, CacheUse, Persister, ViewCacheOptions } from './cache-options.ts';
 export type { InitialView } from './initial.ts';
 export { presigned } from './presigned.ts';
@@ -53,6 +53,15 @@ const kinds = {
   viewCache: 'object',
 };
 
+/** Checks the options of a cache. */
+function checkCache({ persister, scope }: ViewCacheOptions): void {
+  if (persister.durable === true && (scope === undefined || scope === '')) {
+    throw new TypeError(
+      'views: a "viewCache" that outlives the page needs a "scope", such as the id of the user.',
+    );
+  }
+}
+
 function roomOf(client: object): Room {
   const room = rooms.get(client);
   if (room === undefined) throw new TypeError('views() is for a client of this package.');
@@ -65,6 +74,7 @@ export function views(options: ViewsOptions = {}): ViewsPlug {
   const { uploaders = {}, resume = true, timeoutMs, viewCache } = options;
   if (viewCache !== undefined) checkCache(viewCache);
   const named = new Map(Object.entries(uploaders));
-  const house = { resume, timeoutMs, cache: viewCache, uploaders: named };
+  const loader = viewCache === undefined ? null : new CacheLoader(viewCache);
+  const house = { resume, timeoutMs, cache: loader, uploaders: named };
   return { open: (client) => new House(roomOf(client), house) };
 }

@@ -35,6 +35,14 @@ export type MountOptions = {
   readonly timeoutMs: number | undefined;
 };
 
+/** Keeps the tree of a mount for the next one. */
+interface Keeper {
+  /** The tree is another. */
+  advanced(): void;
+  /** It is the last. */
+  flush(): void;
+}
+
 /** What a mount needs of the world. */
 export type MountPorts = {
   readonly room: Room;
@@ -44,8 +52,6 @@ export type MountPorts = {
   readonly options: MountOptions;
   /** It is over: refused, or unmounted. */
   readonly ended: () => void;
-  /** The tree is another. */
-  readonly advanced: () => void;
 };
 
 /** Refusals that another try does not change (views.md §12.2). */
@@ -64,6 +70,7 @@ const settleMs = 250;
 
 /** One mount of a root: its channel, from the first join until nobody holds it. */
 export class Mount implements Speaker, CallPorts, Mounted {
+  readonly settings: Room['settings'];
   readonly env: Room['settings']['env'];
   readonly mirror: Mirror;
   readonly ready: Deferred<void> = deferred();
@@ -78,6 +85,7 @@ export class Mount implements Speaker, CallPorts, Mounted {
   readonly #topic: string;
   readonly #calls: Calls;
   readonly #params: MountParams;
+  #keeper: Keeper | null = null;
   #hasState = false;
   #wasLive = false;
   #isEnded = false;
@@ -92,6 +100,7 @@ export class Mount implements Speaker, CallPorts, Mounted {
   constructor(ports: MountPorts, params: JsonObject) {
     const { room, root, options } = ports;
     this.#ports = ports;
+    this.settings = room.settings;
     this.env = room.settings.env;
     this.timeoutMs = options.timeoutMs;
     this.#params = new MountParams(params, {
@@ -139,6 +148,11 @@ export class Mount implements Speaker, CallPorts, Mounted {
     this.fromCache = fromCache;
     this.changed();
     this.ready.resolve();
+  }
+
+  /** Has its tree kept. */
+  keep(keeper: Keeper): void {
+    if (!this.#isEnded) this.#keeper = keeper;
   }
 
   /** Asks the server something about a node, or tells it to do something. */
@@ -246,7 +260,7 @@ export class Mount implements Speaker, CallPorts, Mounted {
   }
 
   #take(payload: unknown): void {
-    const { root, advanced } = this.#ports;
+    const { root } = this.#ports;
     const events = this.mirror.take(payload);
     if (events === null) {
       this.#recover();
@@ -255,15 +269,27 @@ export class Mount implements Speaker, CallPorts, Mounted {
     this.#failures = 0;
     this.#hasState = true;
     this.fromCache = false;
-    advanced();
+    this.#keeper?.advanced();
     root.changed();
     for (const event of events) root.events.deliver(event);
+    if (this.mirror.wantsReader) void this.#readUploads();
     if (!this.isLive && !this.#isEnded) this.#live();
     root.settle();
   }
 
+  /** What reads about uploads is loaded where there are some. */
+  async #readUploads(): Promise<void> {
+    try {
+      const { UploadBook } = await import('@holdfast/engine/mirror/uploads');
+      this.mirror.useReader(new UploadBook());
+      if (!this.#isEnded) this.changed();
+    } catch (error) {
+      this.settings.report(error);
+    }
+  }
+
   #live(): void {
-    const { report } = this.#ports.room.settings;
+    const { report } = this.settings;
     const isRemount = this.#wasLive && !this.#resumed;
     this.isLive = true;
     this.#wasLive = true;
@@ -323,6 +349,7 @@ export class Mount implements Speaker, CallPorts, Mounted {
     this.#params.fail(error);
     this.ready.reject(error);
     this.revalidated.reject(error);
+    this.#keeper?.flush();
     ended();
     root.changed();
     root.settle();

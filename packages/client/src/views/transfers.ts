@@ -5,6 +5,8 @@ import {
   uploadFaults,
   type UploadGrant,
 } from '@holdfast/protocol/views';
+import type { NodeKey } from '@holdfast/engine/mirror';
+import { type OwnUploadOp, UploadBook } from '@holdfast/engine/mirror/uploads';
 import { deferred } from '@holdfast/engine/registry';
 import { closedError } from '../options.ts';
 import type { Room } from '../room.ts';
@@ -253,15 +255,17 @@ export class Transfers {
     return this.#entries(slot).find((entry) => entry.ref === ref);
   }
 
-  #show({ node, name }: UploadSlot, change: Parameters<Mounted['mirror']['setUpload']>[2]): void {
-    this.#root.mount?.mirror.setUpload(node, name, change);
-    this.#root.mount?.changed();
+  /** Shows what is done with an upload here. */
+  #show({ node, name }: UploadSlot, change: Pick<OwnUploadOp, 'phase' | 'errors'>): void {
+    const { mount } = this.#root;
+    const own: OwnUploadOp = { op: 'own', store_id: idOf(node), upload: name, ...change };
+    mount?.mirror.useReader(new UploadBook());
+    mount?.mirror.readUploads([own]);
+    mount?.changed();
   }
 
   #ask({ node, name }: UploadSlot, event: string, rest: object): Promise<JsonObject> {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a key is the text of an id
-    const storeId = JSON.parse(node) as NodeId;
-    return this.#mount().ask({ event, storeId, name, rest });
+    return this.#mount().ask({ event, storeId: idOf(node), name, rest });
   }
 
   #mount(): Mounted {
@@ -269,6 +273,11 @@ export class Transfers {
     if (mount === null) throw closedError('view');
     return mount;
   }
+}
+
+function idOf(node: NodeKey): NodeId {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a key is the text of an id
+  return JSON.parse(node) as NodeId;
 }
 
 function isOpen({ status }: UploadEntry): boolean {

@@ -1,9 +1,8 @@
 import type { Json, UploadState } from '@holdfast/protocol';
 import {
-  type Envelope,
-  readEnvelope,
+  hearEnvelope,
+  type HeardEnvelope,
   type StreamOp,
-  type UploadOp,
   type ViewEvent,
 } from '@holdfast/protocol/views';
 import { Patching } from '../../data/index.ts';
@@ -11,8 +10,8 @@ import { Layers, type Recipe } from './layers.ts';
 import { isContainer, memberOf, type NodeKey, nodeKey, wireKey } from './names.ts';
 import { share } from './share.ts';
 import { type MirroredNode, outermost, Rendition } from './shown.ts';
-import { emptyStream, type Stream, Streaming } from './streams.ts';
-import { applyUpload, emptyUpload, judgeUpload, type UploadPhase } from './uploads.ts';
+import { type Slot, slotKey, type Slots, uploadIn } from './slots.ts';
+import { Streaming } from './streams.ts';
 
 // A client's copy of one root (views.md §12.4):
 //
@@ -38,8 +37,11 @@ export type MirrorConfig = {
   readonly freeze: boolean;
 };
 
-type Slot<T> = { readonly node: NodeKey; readonly name: string; readonly value: T };
-type Slots<T> = ReadonlyMap<string, Slot<T>>;
+/** What reads what is said of uploads. */
+export interface UploadReader {
+  /** Fills the slots of uploads anew; `before` is what was in them, also where a mount has emptied them. */
+  read(slots: Map<string, Slot>, before: Slots, ops: readonly unknown[]): void;
+}
 
 /** What an envelope makes of a copy, before any of it counts. */
 type Staged = {
@@ -47,14 +49,13 @@ type Staged = {
   readonly shown: Json;
   readonly nodes: ReadonlyMap<NodeKey, MirroredNode>;
   readonly gone: readonly NodeKey[];
-  readonly streams: Slots<Stream>;
-  readonly uploads: Slots<UploadState>;
+  readonly slots: Slots;
 };
 
 /** What an envelope holds beside its ops. */
 type Tail = {
   readonly stream_ops: readonly StreamOp[];
-  readonly upload_ops: readonly UploadOp[];
+  readonly upload_ops: readonly unknown[];
   /** Whether it is the first of a mount. */
   readonly isMount: boolean;
 };
@@ -67,9 +68,10 @@ export class Mirror {
   readonly #layers: Layers;
   #tree: Json | undefined;
   #shown: Json | undefined;
-  #streams: Slots<Stream> = new Map();
-  #uploads: Slots<UploadState> = new Map();
-  readonly #phases = new Map<string, UploadPhase>();
+  #slots: Slots = new Map();
+  #reader: UploadReader | null = null;
+  /** What was said of uploads, and nobody could read. */
+  #unread: unknown[] = [];
   /** How much more often each node is in the tree than before the patch at hand. */
   readonly #counts = new Map<NodeKey, number>();
   #version = 0;
@@ -115,7 +117,28 @@ export class Mirror {
   }
 
   upload(node: NodeKey, name: string): UploadState {
-    return this.#uploads.get(node + name)?.value ?? emptyUpload;
+    return uploadIn(this.#slots.get(slotKey(node, 'upload', name)));
+  }
+
+  /** Whether something was said of uploads that needs a reader. */
+  get wantsReader(): boolean {
+    return this.#unread.length > 0;
+  }
+
+  /** Reads from now on what is said of uploads, and what was, unless somebody does. */
+  useReader(reader: UploadReader): void {
+    if (this.#reader !== null) return;
+    const unread = this.#unread;
+    this.#unread = [];
+    this.#reader = reader;
+    this.readUploads(unread);
+  }
+
+  /** Takes something about uploads that came with no envelope. */
+  readUploads(ops: readonly unknown[]): void {
+    if (this.#tree === undefined) return;
+    const slots = this.#fill({ stream_ops: [], upload_ops: ops, isMount: false });
+    this.#commit(this.#render({ tree: this.#tree, slots, gone: [] }));
   }
 
   /** Shows a tree from elsewhere until the first envelope comes (views.md §12.10). */
@@ -134,11 +157,10 @@ export class Mirror {
 
   /** Applies the payload of a `patch`. Null: it does not fit, nothing has changed, and the channel is to be joined again. */
   take(payload: unknown): readonly ViewEvent[] | null {
-    const envelope = readEnvelope(payload);
+    const envelope = hearEnvelope(payload);
     if (envelope === null || envelope.root_id !== this.#join.rootId) return null;
     if (!this.#isNext(envelope)) return null;
     const isMount = this.#version === 0;
-    if (isMount) this.#phases.clear();
     let staged: Staged;
     try {
       const tree = this.#patch(envelope);
@@ -174,25 +196,8 @@ export class Mirror {
     this.#endLayers(id);
   }
 
-  /** The client is doing something with an upload, or has failed to. */
-  setUpload(
-    node: NodeKey,
-    name: string,
-    change: { readonly phase?: UploadPhase; readonly errors?: UploadState['errors'] },
-  ): void {
-    const slot = node + name;
-    const phase = change.phase ?? this.#phases.get(slot) ?? 'idle';
-    this.#phases.set(slot, phase);
-    const before = this.upload(node, name);
-    const value = judgeUpload({ ...before, errors: change.errors ?? before.errors }, phase);
-    if (this.#tree === undefined) return;
-    const uploads = new Map(this.#uploads).set(slot, { node, name, value });
-    const same = { tree: this.#tree, streams: this.#streams };
-    this.#commit(this.#render({ ...same, uploads, gone: [] }));
-  }
-
   /** Whether the client may go on with it, at this version (views.md §5.2). */
-  #isNext(envelope: Envelope): boolean {
+  #isNext(envelope: HeardEnvelope): boolean {
     const { base_version: base, version } = envelope;
     const n = this.#version;
     const isStep = base === n && version === n + 1;
@@ -201,7 +206,7 @@ export class Mirror {
     return n > 0 && (isStep || (base === n && version === n && isPrivate(envelope)));
   }
 
-  #patch({ ops }: Envelope): Json | undefined {
+  #patch({ ops }: HeardEnvelope): Json | undefined {
     this.#counts.clear();
     const patching = new Patching(this.#tree ?? null, (removed, added) => {
       this.#count(removed, -1);
@@ -226,89 +231,66 @@ export class Mirror {
     const isThere = (node: NodeKey): boolean =>
       (this.#nodes.has(node) ? 1 : 0) + (this.#counts.get(node) ?? 0) > 0;
     const gone = [...this.#counts.keys()].filter((node) => !isThere(node));
-    const streams = kept(this.#stream(tail), { isThere, isSure: gone.length === 0 });
-    const uploads = kept(this.#upload(tail), { isThere, isSure: gone.length === 0 });
-    return this.#render({ tree, streams, uploads, gone });
+    const slots = this.#fill(tail);
+    const isKept = [...slots.values()].every(({ node }) => isThere(node));
+    const kept = isKept ? slots : new Map([...slots].filter(([, { node }]) => isThere(node)));
+    return this.#render({ tree, slots: kept, gone });
   }
 
-  #stream({ stream_ops: ops, isMount }: Tail): Slots<Stream> {
-    if (ops.length === 0) return isMount ? new Map() : this.#streams;
-    const slots = new Map(isMount ? [] : this.#streams);
-    const open = new Map<string, Slot<Streaming>>();
-    for (const op of ops) {
-      const [node, name] = [nodeKey(op.store_id), op.stream];
-      const slot = node + name;
-      const was = this.#streams.get(slot)?.value ?? emptyStream;
-      const now = slots.get(slot)?.value ?? emptyStream;
-      const { value } = open.get(slot) ?? { value: new Streaming(was, now) };
-      open.set(slot, { node, name, value });
-      value.apply(op);
-    }
-    for (const [slot, { node, name, value }] of open) {
-      const stream = value.end();
-      if (this.#freeze) freezeDeep(stream.items);
-      slots.set(slot, { node, name, value: stream });
-    }
+  /** The slots after what is said of them. */
+  #fill({ stream_ops: ops, upload_ops: uploads, isMount }: Tail): Slots {
+    if (!isMount && ops.length === 0 && uploads.length === 0) return this.#slots;
+    const slots = new Map(isMount ? [] : this.#slots);
+    this.#stream(slots, ops);
+    if (isMount) this.#unread = [];
+    if (this.#reader === null) this.#unread.push(...uploads);
+    else this.#reader.read(slots, this.#slots, uploads);
+    if (this.#freeze) slots.forEach(({ shown }) => freezeDeep(shown));
     return slots;
   }
 
-  #upload({ upload_ops: ops, isMount }: Tail): Slots<UploadState> {
-    if (ops.length === 0) return isMount ? new Map() : this.#uploads;
-    const slots = new Map(isMount ? [] : this.#uploads);
+  #stream(slots: Map<string, Slot>, ops: readonly StreamOp[]): void {
+    const open = new Map<string, Streaming>();
     for (const op of ops) {
-      const [node, name] = [nodeKey(op.store_id), op.upload];
-      const before = slots.get(node + name)?.value ?? emptyUpload;
-      slots.set(node + name, { node, name, value: applyUpload(before, op) });
+      const node = nodeKey(op.store_id);
+      const key = slotKey(node, 'stream', op.stream);
+      const streaming = open.get(key) ?? new Streaming(node, this.#slots.get(key), slots.get(key));
+      open.set(key, streaming);
+      streaming.apply(op);
     }
-    for (const [slot, { node, name, value }] of slots) {
-      const judged = judgeUpload(value, this.#phases.get(slot) ?? 'idle');
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made of two uploads
-      const shared = share(judged, this.upload(node, name), plain) as UploadState;
-      if (this.#freeze) freezeDeep(shared);
-      slots.set(slot, { node, name, value: shared });
-    }
-    return slots;
+    for (const [key, streaming] of open) slots.set(key, streaming.end());
   }
 
   #render(next: Omit<Staged, 'shown' | 'nodes'>): Staged {
-    const { tree, streams, uploads } = next;
-    const stale = new Set<NodeKey>();
-    this.#mark(
-      stale,
-      changed(this.#streams, streams, (stream) => stream?.items),
-    );
-    this.#mark(
-      stale,
-      changed(this.#uploads, uploads, (upload) => upload),
-    );
+    const { tree, slots } = next;
     const rendition = new Rendition({
-      stale,
+      stale: this.#stale(slots),
       node: (key) => this.#nodes.get(key),
-      stream: (node, name) => (streams.get(node + name)?.value ?? emptyStream).items,
-      upload: (node, name) => uploads.get(node + name)?.value ?? emptyUpload,
+      slot: (node, kind, name) => slots.get(slotKey(node, kind, name))?.shown,
       made: (shown, node) => this.#note(shown, node),
     });
     const shown = rendition.show(tree, { was: this.#tree, before: this.#shown, owner: outermost });
     return { ...next, shown, nodes: rendition.nodes };
   }
 
-  /** Marks nodes and all that they are in. */
-  #mark(stale: Set<NodeKey>, nodes: Iterable<NodeKey>): void {
-    for (const node of nodes) {
-      for (let at: NodeKey | null = node; at !== null && !stale.has(at);) {
-        stale.add(at);
-        at = this.#nodes.get(at)?.parent ?? null;
-      }
+  /** The nodes with a slot that is filled with something else than before, and all that they are in. */
+  #stale(slots: Slots): ReadonlySet<NodeKey> {
+    const stale = new Set<NodeKey>();
+    if (slots === this.#slots) return stale;
+    for (const [key, { node }] of [...this.#slots, ...slots]) {
+      if (slots.get(key)?.shown === this.#slots.get(key)?.shown) continue;
+      let at: NodeKey | undefined = node;
+      for (; at !== undefined && !stale.has(at); at = this.#nodes.get(at)?.parent) stale.add(at);
     }
+    return stale;
   }
 
-  #commit({ tree, shown, nodes, gone, streams, uploads }: Staged): void {
+  #commit({ tree, shown, nodes, gone, slots }: Staged): void {
     for (const [node, mirrored] of nodes) this.#nodes.set(node, mirrored);
     for (const node of gone) this.#nodes.delete(node);
     this.#tree = tree;
     this.#shown = shown;
-    this.#streams = streams;
-    this.#uploads = uploads;
+    this.#slots = slots;
     this.#settle();
   }
 
@@ -333,13 +315,13 @@ export class Mirror {
 }
 
 /** Whether an envelope brings a whole tree. */
-function isWhole({ ops }: Envelope): boolean {
+function isWhole({ ops }: HeardEnvelope): boolean {
   const [first] = ops;
   return ops.length === 1 && first?.path === '' && first.op !== 'remove';
 }
 
 /** Whether an envelope brings nothing that others would have to know, too. */
-function isPrivate(envelope: Envelope): boolean {
+function isPrivate(envelope: HeardEnvelope): boolean {
   return envelope.ops.length === 0 && envelope.stream_ops.length === 0;
 }
 
@@ -347,30 +329,4 @@ function freezeDeep(value: unknown): void {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
   Object.freeze(value);
   Object.values(value).forEach(freezeDeep);
-}
-
-/** Entries are plain data. */
-const plain = { keyOf: () => undefined, before: () => undefined };
-
-/** The slots of nodes that are there. */
-function kept<T>(
-  slots: Slots<T>,
-  { isThere, isSure }: { readonly isThere: (node: NodeKey) => boolean; readonly isSure: boolean },
-): Slots<T> {
-  if (isSure && [...slots.values()].every(({ node }) => isThere(node))) return slots;
-  return new Map([...slots].filter(([, { node }]) => isThere(node)));
-}
-
-/** The nodes with a slot whose filling is another than before. */
-function* changed<T>(
-  before: Slots<T>,
-  after: Slots<T>,
-  of: (value: T | undefined) => unknown,
-): Generator<NodeKey> {
-  if (before === after) return;
-  for (const slots of [before, after]) {
-    for (const [slot, { node }] of slots) {
-      if (of(before.get(slot)?.value) !== of(after.get(slot)?.value)) yield node;
-    }
-  }
 }

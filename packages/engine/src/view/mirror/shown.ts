@@ -1,5 +1,6 @@
 import { isObject, type Json, setOwn } from '@holdfast/protocol';
 import { isAsyncValue, nodeMarker, streamNameOf, uploadNameOf } from '@holdfast/protocol/views';
+import { emptyUpload } from './slots.ts';
 import { isContainer, memberOf, type Members, type NodeKey, wireKey } from './names.ts';
 
 /** A node: what came over the wire, what is shown of it, and the node it is in. */
@@ -9,6 +10,9 @@ export type MirroredNode = {
   readonly parent: NodeKey;
 };
 
+/** A stream of which nothing came. */
+const emptyStream: Json = /* @__PURE__ */ Object.freeze([]);
+
 /** What the root is in. */
 export const outermost: NodeKey = '';
 
@@ -17,8 +21,8 @@ export type RenditionPorts = {
   readonly node: (key: NodeKey) => MirroredNode | undefined;
   /** Nodes with a slot whose filling has changed, and all nodes that those are in. */
   readonly stale: ReadonlySet<NodeKey>;
-  readonly stream: (node: NodeKey, name: string) => Json;
-  readonly upload: (node: NodeKey, name: string) => Json;
+  /** What fills a slot; undefined: nothing has come of it. */
+  readonly slot: (node: NodeKey, kind: 'stream' | 'upload', name: string) => Json | undefined;
   /** Hears of each value that is shown for the first time. */
   readonly made: (shown: object, node: NodeKey | null) => void;
 };
@@ -43,14 +47,20 @@ export class Rendition {
     if (wire === was && (before === was || !this.#ports.stale.has(owner))) return before ?? wire;
     const key = wireKey(wire);
     if (key !== undefined) return this.#node(wire, key, owner);
-    const stream = streamNameOf(wire);
-    if (stream !== null) return this.#ports.stream(owner, stream);
-    const upload = uploadNameOf(wire);
-    if (upload !== null) return this.#ports.upload(owner, upload);
+    const slot = this.#slot(wire, owner);
+    if (slot !== undefined) return slot;
     if (isAsyncValue(wire)) return this.#async(wire, { was, before, owner });
     return isObject(wire)
       ? this.#members(wire, { was, before, owner })
       : this.#list(wire, { was, before, owner });
+  }
+
+  #slot(wire: Json, owner: NodeKey): Json | undefined {
+    const stream = streamNameOf(wire);
+    if (stream !== null) return this.#ports.slot(owner, 'stream', stream) ?? emptyStream;
+    const upload = uploadNameOf(wire);
+    if (upload !== null) return this.#ports.slot(owner, 'upload', upload) ?? emptyUpload;
+    return undefined;
   }
 
   #node(wire: Json, key: NodeKey, owner: NodeKey): Json {

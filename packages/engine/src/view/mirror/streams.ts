@@ -1,15 +1,12 @@
 import type { Json } from '@holdfast/protocol';
 import type { StreamOp } from '@holdfast/protocol/views';
+import type { NodeKey } from './names.ts';
 import { share } from './share.ts';
-
-/** A stream as it is shown: items, and their keys in the same order (views.md §8.2). */
-export type Stream = { readonly keys: readonly string[]; readonly items: readonly Json[] };
-
-/** A stream of which nothing came. */
-export const emptyStream: Stream = { keys: [], items: Object.freeze([]) };
+import type { Slot } from './slots.ts';
 
 /** What happens to a stream within one envelope. */
 export class Streaming {
+  readonly #node: NodeKey;
   readonly #was: Stream;
   readonly #keys: string[];
   readonly #items: Json[];
@@ -17,11 +14,13 @@ export class Streaming {
   readonly #present: Set<string>;
 
   /** Begins with what is there now: what was, or nothing at a mount. */
-  constructor(was: Stream, now: Stream) {
-    this.#was = was;
-    this.#keys = [...now.keys];
-    this.#items = [...now.items];
-    this.#present = new Set(now.keys);
+  constructor(node: NodeKey, was: Slot | undefined, now: Slot | undefined) {
+    const { keys, items } = streamOf(now);
+    this.#node = node;
+    this.#was = streamOf(was);
+    this.#keys = [...keys];
+    this.#items = [...items];
+    this.#present = new Set(keys);
   }
 
   apply(op: StreamOp): void {
@@ -31,15 +30,15 @@ export class Streaming {
   }
 
   /** The stream after it; an item that is equal to the one of its key is that one, and an equal list that list. */
-  end(): Stream {
+  end(): Slot {
     const was = new Map(this.#was.keys.map((key, index) => [key, this.#was.items[index]]));
     const items = this.#items.map((item, index) =>
       share(item, was.get(this.#keys[index] ?? ''), plain),
     );
+    const { items: before } = this.#was;
     const isEqual =
-      items.length === this.#was.items.length &&
-      items.every((item, index) => item === this.#was.items[index]);
-    return { keys: this.#keys, items: isEqual ? this.#was.items : items };
+      items.length === before.length && items.every((item, index) => item === before[index]);
+    return { node: this.#node, keys: this.#keys, shown: isEqual ? before : items };
   }
 
   #insert({ item_key: key, item, at, limit }: Extract<StreamOp, { readonly op: 'insert' }>): void {
@@ -62,6 +61,13 @@ export class Streaming {
     for (const key of this.#keys.splice(start, count)) this.#present.delete(key);
     this.#items.splice(start, count);
   }
+}
+
+type Stream = { readonly keys: readonly string[]; readonly items: readonly Json[] };
+
+function streamOf(slot: Slot | undefined): Stream {
+  const { keys = [], shown = [] } = slot ?? {};
+  return { keys, items: Array.isArray(shown) ? shown : [] };
 }
 
 /** Items are plain data. */

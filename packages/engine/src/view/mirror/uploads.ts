@@ -1,20 +1,63 @@
 import type { UploadEntry, UploadState } from '@holdfast/protocol';
-import type { UploadOp, UploadEntry as WireEntry } from '@holdfast/protocol/views';
-
-/** An upload of which nothing came. */
-export const emptyUpload: UploadState = Object.freeze({
-  config: null,
-  status: 'idle',
-  entries: Object.freeze([]),
-  errors: Object.freeze([]),
-  progress: 0,
-});
+import {
+  isUploadOp,
+  type NodeId,
+  type UploadEntry as WireEntry,
+  type UploadOp,
+} from '@holdfast/protocol/views';
+import { type NodeKey, nodeKey } from './names.ts';
+import { share } from './share.ts';
+import { type Slot, slotKey, type Slots, uploadIn } from './slots.ts';
 
 /** What the client itself is doing with an upload. */
 export type UploadPhase = 'idle' | 'selecting' | 'uploading' | 'cancelled';
 
+/** What the client itself says of an upload. */
+export type OwnUploadOp = {
+  readonly op: 'own';
+  readonly store_id: NodeId;
+  readonly upload: string;
+  readonly phase?: UploadPhase;
+  readonly errors?: UploadState['errors'];
+};
+
+/** Reads what is said of the uploads of a root, by the server and by the client; a part that is loaded when needed. */
+export class UploadBook {
+  readonly #phases = new Map<string, UploadPhase>();
+
+  read(slots: Map<string, Slot>, before: Slots, ops: readonly unknown[]): void {
+    // A mount has emptied them.
+    for (const key of this.#phases.keys()) if (!slots.has(key)) this.#phases.delete(key);
+    const changed = new Map<string, { readonly node: NodeKey; readonly state: UploadState }>();
+    for (const op of ops) {
+      if (!isOwn(op) && !isUploadOp(op)) continue;
+      const node = nodeKey(op.store_id);
+      const key = slotKey(node, 'upload', op.upload);
+      const state = changed.get(key)?.state ?? uploadIn(slots.get(key));
+      changed.set(key, { node, state: this.#apply(key, state, op) });
+    }
+    for (const [key, { node, state }] of changed) {
+      const judged = judgeUpload(state, this.#phases.get(key) ?? 'idle');
+      slots.set(key, { node, shown: share(judged, before.get(key)?.shown, plain) });
+    }
+  }
+
+  #apply(key: string, state: UploadState, op: UploadOp | OwnUploadOp): UploadState {
+    if (op.op !== 'own') return applyUpload(state, op);
+    if (op.phase !== undefined) this.#phases.set(key, op.phase);
+    return { ...state, errors: op.errors ?? state.errors };
+  }
+}
+
+function isOwn(op: unknown): op is OwnUploadOp {
+  return typeof op === 'object' && op !== null && 'op' in op && op.op === 'own';
+}
+
+/** An upload is plain data. */
+const plain = { keyOf: () => undefined, before: () => undefined };
+
 /** An upload after an op of the server (views.md §10.2). */
-export function applyUpload(state: UploadState, op: UploadOp): UploadState {
+function applyUpload(state: UploadState, op: UploadOp): UploadState {
   switch (op.op) {
     case 'config': {
       const { accept, max_entries, max_file_size, chunk_size } = op.config;
@@ -48,7 +91,7 @@ export function applyUpload(state: UploadState, op: UploadOp): UploadState {
 }
 
 /** The same upload with what follows from its entries: status and progress. */
-export function judgeUpload(state: UploadState, phase: UploadPhase): UploadState {
+function judgeUpload(state: UploadState, phase: UploadPhase): UploadState {
   const { entries } = state;
   const total = entries.reduce((sum, { size }) => sum + Math.max(size, 1), 0);
   const done = entries.reduce((sum, { size, progress }) => sum + Math.max(size, 1) * progress, 0);

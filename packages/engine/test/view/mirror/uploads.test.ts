@@ -1,6 +1,7 @@
 import type { Mirror } from '@holdfast/engine/mirror';
 import type { JsonObject } from '@holdfast/protocol';
 import { describe, expect, it } from 'vitest';
+import { UploadBook } from '@holdfast/engine/mirror/uploads';
 import { envelope, node, root, rootId, showing, whole } from './harness.ts';
 
 const uploading = node([], { file: { __musubi_upload__: 'file' } });
@@ -16,9 +17,16 @@ const entry = {
 const on = (op: object): object => ({ store_id: [], upload: 'file', ...op });
 const file = (mirror: Mirror): unknown => (mirror.snapshot(root) as JsonObject)['file'];
 
+/** A mirror that reads about uploads. */
+function reading(): Mirror {
+  const mirror = showing(uploading);
+  mirror.useReader(new UploadBook());
+  return mirror;
+}
+
 describe('the uploads of a mirror', () => {
   it('V53 an envelope with nothing but uploads changes the snapshot', () => {
-    const mirror = showing(uploading);
+    const mirror = reading();
     const before = mirror.snapshot(root);
     const config = { accept: ['.png'], max_entries: 2, max_file_size: 100, chunk_size: 10 };
     mirror.take(
@@ -87,13 +95,22 @@ describe('the uploads of a mirror', () => {
   });
 
   it('what the client does with an upload is shown at once, and forgotten with the mount', () => {
-    const mirror = showing(uploading);
-    mirror.setUpload(root, 'file', { phase: 'selecting' });
+    const mirror = reading();
+    mirror.readUploads([on({ op: 'own', phase: 'selecting' })]);
     expect(file(mirror)).toMatchObject({ status: 'selecting' });
-    mirror.setUpload(root, 'file', { phase: 'idle', errors: [{ code: 'x', message: 'y' }] });
+    mirror.readUploads([on({ op: 'own', phase: 'idle', errors: [{ code: 'x', message: 'y' }] })]);
     expect(file(mirror)).toMatchObject({ status: 'error', errors: [{ code: 'x' }] });
     mirror.joined({ rootId, capver: 4, resumed: false });
     mirror.take(whole(uploading));
     expect(file(mirror)).toMatchObject({ status: 'idle', errors: [] });
+  });
+
+  it('what was said of them before somebody reads it is read then', () => {
+    const mirror = showing(uploading);
+    mirror.take(envelope(1, 2, { upload_ops: [on({ op: 'add', ref: 'u1', entry })] }));
+    expect([mirror.wantsReader, mirror.upload(root, 'file').entries]).toEqual([true, []]);
+    mirror.useReader(new UploadBook());
+    expect([mirror.wantsReader, mirror.upload(root, 'file').entries.length]).toEqual([false, 1]);
+    expect(file(mirror)).toMatchObject({ status: 'selecting', entries: [{ ref: 'u1' }] });
   });
 });

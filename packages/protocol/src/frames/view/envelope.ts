@@ -49,11 +49,22 @@ export type Envelope = {
   readonly version: number;
 } & EnvelopeTail;
 
+/** An envelope whose upload ops nobody has looked at. */
+export type HeardEnvelope = Omit<Envelope, 'upload_ops'> & {
+  readonly upload_ops: readonly unknown[];
+};
+
 /**
  * Reads the payload of `patch`; null: it is malformed (views.md §5.1). Upload ops that are not known are left out; an op
  * of another kind that is not known spoils the envelope.
  */
 export function readEnvelope(payload: unknown): Envelope | null {
+  const heard = hearEnvelope(payload);
+  return heard && { ...heard, upload_ops: heard.upload_ops.filter(isUploadOp) };
+}
+
+/** The same, with all that is said of uploads: for who reads that later, or never. */
+export function hearEnvelope(payload: unknown): HeardEnvelope | null {
   if (!isObject(payload) || payload['type'] !== 'patch') return null;
   const { root_id: root, base_version: base, version, ops, stream_ops: streamOps } = payload;
   const { upload_ops: uploadOps = [], events = [] } = payload;
@@ -67,7 +78,7 @@ export function readEnvelope(payload: unknown): Envelope | null {
     version,
     ops,
     stream_ops: streamOps,
-    upload_ops: uploadOps.filter(isUploadOp),
+    upload_ops: uploadOps,
     events,
   };
 }

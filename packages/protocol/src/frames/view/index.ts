@@ -2,6 +2,8 @@ export { type ChunkFrame, decodeChunk, encodeChunk, isChunk } from './chunk.ts';
 export {
   type Envelope,
   type EnvelopeTail,
+  hearEnvelope,
+  type HeardEnvelope,
   headText,
   type PatchOp,
   readEnvelope,
@@ -46,6 +48,7 @@ export {
 } from './tree.ts';
 export {
   type AllowUploadReply,
+  isUploadOp,
   readAllowUpload,
   readAllowUploadReply,
   readUploadError,

@@ -6,7 +6,7 @@ import { seed } from './tools/seed.ts';
 
 const pure = ['packages/{engine,protocol}/test/**/*.test.ts'];
 
-/** Tests that hold a clock or a memory to a limit, or drive a browser or killed processes: nothing runs beside them. */
+/** Tests that hold a clock or a memory to a limit, or drive a browser: nothing runs beside them. */
 const alone = [
   'packages/*/e2e/**/*.test.ts',
   'packages/client/test/{connection,lease,revocation}.test.ts',
@@ -17,8 +17,11 @@ const alone = [
   'packages/server/test/phoenix/dust.test.ts',
   'packages/server/test/scopes/{parts,rules}.test.ts',
   'packages/server/test/security/bombs.test.ts',
-  'simulation/{chaos,crash,fuzz}.test.ts',
+  'simulation/fuzz.test.ts',
 ];
+
+/** Tests that mostly wait for processes to die and to come back. */
+const ordeals = ['simulation/{chaos,crash}.test.ts'];
 
 export default defineConfig({
   resolve: { conditions: ['source'] },
@@ -61,7 +64,7 @@ export default defineConfig({
             'simulation/**/*.test.ts',
             'tools/**/*.test.ts',
           ],
-          exclude: [...pure, ...alone],
+          exclude: [...pure, ...alone, ...ordeals],
           maxWorkers: availableParallelism(),
           sequence: { groupOrder: 0 },
         },
@@ -73,6 +76,15 @@ export default defineConfig({
           include: alone,
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'ordeals',
+          include: ordeals,
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -1,4 +1,5 @@
 // A server with its store in an SQLite file, in a process that tests may end without notice. Arguments: data directory, port.
+import { flushCompileCache } from 'node:module';
 import { createServer, type Principal, scopes } from '@holdfast/server';
 
 const [, , data = '', port = '0'] = process.argv;
@@ -32,6 +33,8 @@ const server = createServer({
 });
 await server.stores.create('acme/app');
 const address = await server.listen({ port: Number(port) });
+// It will not live to do so at its end.
+flushCompileCache();
 process.send?.({ port: address.port });
 process.on('message', () => process.send?.({ rss: process.memoryUsage().rss }));
 process.on('disconnect', () => process.exit());

@@ -35,7 +35,7 @@ export interface Client<App = unknown> extends AsyncDisposable {
     module: M,
     ...options: ViewArgs<ParamsBy<App, M>>
   ): ViewHandle<RootBy<App, M>, ParamsBy<App, M>>;
-  /** Tries to connect now instead of later, also after a token was refused. */
+  /** Tries to connect now instead of later, also after a token was refused; asks again for stores that were. */
   connect(): void;
   /** Everything that goes on inside, as plain data. */
   inspect(): object;

@@ -79,6 +79,10 @@ test('export writes a file that import reads, once however often it is run', slo
   const again = await on('import', 'demo/to', file, '--id', 'move');
   expect(again.rows).toMatchObject([{ imported: 0, skipped: 1 }]);
   expect((await on('get', 'demo/to', 'b/c')).rows).toMatchObject([{ value: 'x' }]);
+  const archive = join(directory.path, 'from.tar');
+  await on('export', 'demo/from', archive, '--format', 'tar');
+  await on('stores', 'create', 'demo/tar');
+  expect(await on('import', 'demo/tar', archive)).toMatchObject({ rows: [{ imported: 1 }] });
 });
 
 test('bad lines are told, and an atomic import of them writes nothing', slow, async () => {

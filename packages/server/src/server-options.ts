@@ -7,6 +7,7 @@ import type { Clock } from './host/clock.ts';
 import type { LogRetention } from './host/compactor.ts';
 import type { ServerQuotas } from './limits.ts';
 import type { RecordFault, RecordOptions, ServerRecord } from './records/index.ts';
+import type { OAuthOptions } from './http/index.ts';
 import type { Storage, StoreRow } from './storage/port.ts';
 import type { WebhookOptions } from './webhooks/index.ts';
 
@@ -53,6 +54,11 @@ export type ServerOptions = {
    * your own network, `http: true` lets plain http pass.
    */
   readonly webhooks?: WebhookOptions;
+  /**
+   * Tells agents where they get tokens for `/mcp` (OAuth 2.1, RFC 9728); `authenticate` has to take those, as `jwt` does.
+   * Default: agents are given tokens.
+   */
+  readonly oauth?: OAuthOptions;
   /** Browser origins besides the server's own, such as `https://app.example`; `*` admits all. Default: none. */
   readonly origins?: readonly string[];
   /**
@@ -142,4 +148,5 @@ export const optionNames: ReadonlySet<string> = new Set([
   'clock',
   'slowCommitMs',
   'metrics',
+  'oauth',
 ]);

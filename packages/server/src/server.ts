@@ -26,7 +26,7 @@ import { PresenceTopics } from './host/presence-topics.ts';
 import type { HostRoom, StoreHost } from './host/store-host.ts';
 import { Stores } from './host/stores.ts';
 import { addGauges, figuresOf, type Parts } from './gauges.ts';
-import { createHttp } from './http/index.ts';
+import { checkOAuth, createHttp } from './http/index.ts';
 import { measuredBlobs, Meters, meterProcess } from './metrics/index.ts';
 import { openBlobs, openStorage } from './keeping.ts';
 import { limitsOf, quotasOf } from './limits.ts';
@@ -118,6 +118,7 @@ class HoldfastServer implements Server {
     const rates = options.rates === false ? null : ratesOf(options.rates);
     this.#rates = new Rates(rates, () => this.#clock.now());
     const reach = reachOf(options.webhooks);
+    if (options.oauth !== undefined) checkOAuth(options.oauth);
     // Last of what may throw: from here on there is something to close.
     this.#storage = openStorage(options);
     this.#unmeter = meterProcess(this.#meters);
@@ -305,6 +306,7 @@ class HoldfastServer implements Server {
       limits: this.#limits,
       meters: this.#meters,
       tellsMetrics: this.#options.metrics ?? true,
+      ...(this.#options.oauth && { oauth: this.#options.oauth }),
       figures: () => figuresOf(this.#parts(), this.#since),
       ...this.#quotas,
       ...(this.#quotas.quotas?.stores !== undefined && {

@@ -16,12 +16,17 @@ export const command: Command = defineCommand({
   summary: 'Write the lines of an export into a store.',
   args: {
     store: storeArg,
-    file: { type: 'positional', description: 'The file of JSON lines, or - for standard input' },
+    file: { type: 'positional', description: 'A file that export made, or - for standard input' },
     atomic: { type: 'boolean', description: 'All lines in one commit, or none' },
     id: {
       type: 'string',
       valueHint: 'ID',
       description: 'Run again with the same ID, it goes on where it stopped (for 24 hours)',
+    },
+    format: {
+      type: 'string',
+      valueHint: 'jsonl|tar',
+      description: 'What the file is; default: as its name ends',
     },
     headerless: {
       type: 'string',
@@ -32,6 +37,7 @@ export const command: Command = defineCommand({
   },
   examples: [
     'holdfast import demo/main backup.jsonl --id restore-1',
+    'holdfast import demo/main backup.tar   # its files too',
     'gunzip -c backup.jsonl.gz | holdfast import demo/main - --atomic',
   ],
   async run(args, around) {
@@ -49,7 +55,7 @@ export const command: Command = defineCommand({
         `/api/stores/${name}/import?${query}`,
         {
           method: 'POST',
-          type: 'application/x-ndjson',
+          type: typeOf(args),
           body: await bodyOf(args.file, around),
           signal,
           alsoFine: 422,
@@ -75,6 +81,19 @@ export const command: Command = defineCommand({
     }
   },
 });
+
+function typeOf({
+  file,
+  format,
+}: {
+  readonly file: string;
+  readonly format: string | undefined;
+}): string {
+  const known = format ?? (file.endsWith('.tar') ? 'tar' : 'jsonl');
+  if (known === 'tar') return 'application/x-tar';
+  if (known === 'jsonl') return 'application/x-ndjson';
+  throw misuse(`--format is jsonl or tar, not "${known}".`);
+}
 
 async function bodyOf(file: string, around: Surroundings): Promise<ReadableStream<Uint8Array>> {
   if (file === '-') return streamOf(bytesOf(around.terminal.stdin));

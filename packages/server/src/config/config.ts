@@ -14,6 +14,8 @@ export type Config = {
   readonly data?: string;
   /** Browser origins besides the server's own, such as `https://app.example`; `*` admits all. */
   readonly origins?: readonly string[];
+  /** Where agents get tokens for `/mcp`; both or neither. */
+  readonly oauth?: { readonly resource: string; readonly authorizationServers: readonly string[] };
   /** Whether the web console is served at `/`. Default: yes. */
   readonly console?: boolean;
   /** Whether `/metrics` answers. Default: yes. */

@@ -25,6 +25,8 @@ export async function optionsOf(effective: Effective): Promise<ServerOptions> {
   const slow = effective.get('slowCommitMs');
   const files = await filesOf(effective);
   const { allow } = effective.group('webhooks');
+  const resource = effective.get('oauth.resource');
+  const authorizationServers = textsOf(effective.get('oauth.authorizationServers'));
   return {
     data: String(effective.get('data')),
     origins: textsOf(effective.get('origins')),
@@ -35,6 +37,7 @@ export async function optionsOf(effective: Effective): Promise<ServerOptions> {
     limits: numbersOf(effective.group('limits')),
     rates: enabled === true && numbersOf(rates),
     webhooks: { allow: textsOf(allow ?? null), http: effective.get('webhooks.http') === true },
+    ...(typeof resource === 'string' && { oauth: { resource, authorizationServers } }),
     ...(files !== null && { files }),
     ...(effective.authenticate !== null && { authenticate: effective.authenticate }),
   };

@@ -49,6 +49,12 @@ export const settings: readonly Setting[] = [
   setting('port', [integer(0, 65_535), 4400], 'Port; 0 picks a free one.'),
   setting('data', [text, './data'], 'Directory of the data.'),
   setting('origins', [list, []], 'Web pages that may connect besides its own; `*` is all of them.'),
+  setting(
+    'oauth.resource',
+    [text, null],
+    'The public address of /mcp, for agents that get tokens.',
+  ),
+  setting('oauth.authorizationServers', [list, []], 'Who gives them out.'),
   setting('console', [flag, true], 'Whether the web console is served.'),
   setting('metrics', [flag, true], 'Whether `/metrics` answers.'),
   setting('log.level', [choice('info', 'error', 'silent'), 'info'], 'The least that is logged.'),

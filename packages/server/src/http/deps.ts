@@ -5,6 +5,7 @@ import type { EpochMs, Json, Limits, Path, Refusal, Seq, WriteReply } from '@hol
 
 import type { Access, AuditLog, Principal, Rates, TokenAuthority } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
+import type { OAuthOptions } from './mcp/oauth.ts';
 import type { Meters } from '../metrics/index.ts';
 import type { Storage, StoreRow } from '../storage/port.ts';
 import type { Webhooks } from '../webhooks/index.ts';
@@ -129,6 +130,8 @@ export type HttpDeps = {
   readonly meters: Meters;
   /** Whether `/metrics` answers. Default: yes. */
   readonly tellsMetrics?: boolean;
+  /** Who gives out tokens for agents. */
+  readonly oauth?: OAuthOptions;
   /** What is open now. */
   readonly figures: () => ServerFigures;
   /** The figures of a store, as far as the principal may read. */

@@ -25,6 +25,7 @@ import { routeExplain } from './explain.ts';
 import { routeExport } from './export.ts';
 import { routeImport } from './import.ts';
 import { routeLog } from './log.ts';
+import { routeOAuth } from './mcp/oauth.ts';
 import { routeMcp } from './mcp/route.ts';
 import { routeStores } from './stores.ts';
 import { routeTokens } from './tokens.ts';
@@ -101,6 +102,7 @@ export function createHttp(deps: HttpDeps): Hono {
   routeEntries(app, deps, committer);
   routeFiles(app, deps, committer);
   routeWebhooks(app, deps, acts);
+  if (deps.oauth !== undefined) routeOAuth(app, deps.oauth);
   routeMcp(app, deps);
   app.all('/api/*', () => answerProblem(notFound()));
   routeConsole(app, deps.consoleDirectory);

@@ -8,6 +8,8 @@ import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam, Problem, refused } from './errors.ts';
 import { identify, needScope, stillValid } from './identify.ts';
 import { type Line, type PathStyle, readLines } from './import-lines.ts';
+import { beyondRoom } from './import-room.ts';
+import { tarLines } from './import-tar.ts';
 import { forStreams, lively } from './lively.ts';
 import { storeOf } from './store-of.ts';
 
@@ -30,12 +32,17 @@ export function routeImport(app: Hono, deps: HttpDeps): void {
     needScope(principal, 'entries:write');
     if ((principal.pathRules ?? null) !== null) throw refused(refuse('path_not_allowed'));
     const wanted = readWanted(c);
-    const body = wanted.isAtomic ? bounded(bodyOf(c), ATOMIC_BYTES_MAX) : bodyOf(c);
-    const lines = readLines(body, {
-      limits: deps.limits,
-      headerless: wanted.headerless,
-      lineMax: LINE_MAX,
-    });
+    const isTar = /^application\/x-tar\b/i.test(c.req.header('content-type') ?? '');
+    if (isTar) needScope(principal, 'files:write');
+    const linesIn = (bytes: AsyncIterable<Uint8Array>): AsyncIterable<Line> =>
+      readLines(wanted.isAtomic ? bounded(bytes, ATOMIC_BYTES_MAX) : bytes, {
+        limits: deps.limits,
+        headerless: wanted.headerless,
+        lineMax: LINE_MAX,
+      });
+    const lines = isTar
+      ? tarLines(bodyOf(c), { linesIn, files: deps.files, storeId: row.id })
+      : linesIn(bodyOf(c));
     return deps.withStore(row.id, async (store) => {
       const intake = new Intake({
         deps,
@@ -152,10 +159,16 @@ class Intake {
         this.#count(rest.length, isRepeat);
         return;
       }
-      const bad = new Set(culprits(rest, refusal));
+      const bad = new Set(this.#culprits(rest, refusal));
       for (const line of bad) this.#fail(line, refusal);
       rest = rest.filter((line) => !bad.has(line));
     }
+  }
+
+  /** A quota refuses all that it has no room for, at once: a full store is not tried line by line. */
+  #culprits(lines: readonly Leaf[], refusal: Refusal): readonly Leaf[] {
+    const beyond = beyondRoom(lines, refusal.details, this.#room.store.view().tree);
+    return beyond.length > 0 ? beyond : culprits(lines, refusal);
   }
 
   async #commit(lines: readonly Leaf[]): Promise<{ refusal: Refusal | null; isRepeat: boolean }> {

@@ -1,2 +1,3 @@
 export type { HttpDeps, Readiness, ServerFigures, StoreFigures } from './deps.ts';
 export { createHttp } from './http.ts';
+export { checkOAuth, type OAuthOptions } from './mcp/oauth.ts';

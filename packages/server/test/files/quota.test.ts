@@ -62,6 +62,35 @@ test('S104 the quota of keys holds for every write', async () => {
   expect(await put(peer, 'a', 2)).toBe(4);
 });
 
+test('S104 an import into a full store is refused at once, not line by line, and what replaces passes', async () => {
+  const { call } = await site({ quotas: { keys: 3 } });
+  const send = async (paths: readonly string[]): Promise<unknown> => {
+    const answer = await call('/api/stores/demo/main/import', {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-ndjson' },
+      body: linesOf(paths),
+    });
+    return answer.json();
+  };
+  const many = Array.from({ length: 900 }, (_, at) => `k/${at}`);
+  expect(await send(['a', ...many, 'b'])).toMatchObject({ imported: 3, failed_total: 899 });
+  const since = performance.now();
+  expect(await send([...many, 'a'])).toMatchObject({
+    ok: false,
+    imported: 3,
+    failed_total: 898,
+    failed: expect.arrayContaining([{ line: 4, path: 'k/2', reason: 'limit_exceeded' }]),
+    // Three lines of two commits: nothing else took a seq.
+    store_seq: 6,
+  });
+  expect(performance.now() - since).toBeLessThan(2000);
+});
+
+function linesOf(paths: readonly string[]): string {
+  const lines = paths.map((path) => JSON.stringify({ path, value: 1 }));
+  return ['{"_header":true,"path_schema_version":3}', ...lines].join('\n');
+}
+
 const make = (quotas: object) => () => createServer({ storage: memory(), quotas });
 
 test('a quota that would be none is an error of who sets it', () => {

@@ -78,3 +78,75 @@ test('S95 an archive needs the right to read files, and other formats do not exi
   expect((await get('sqlite', raw)).status).toBe(200);
   expect((await get('zip')).status).toBe(400);
 });
+
+test('S95 an archive goes into another store with its files, in any pieces, in lines or all in one', async () => {
+  const { world, get } = await open();
+  const archive = Buffer.from(await (await get('tar')).arrayBuffer());
+  for (const mode of ['lines', 'atomic']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const { put, ask, raw } = await another(world, mode);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    const answer = await put(archive, `?mode=${mode}`);
+    expect(await answer.json()).toMatchObject({ ok: true, imported: 4, failed: [] });
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    const listed = await ask('GET', `/api/stores/acme/${mode}/entries`);
+    expect(listed.json['items']).toMatchObject([
+      { path: 'a/x', value: 1 },
+      { path: 'a/y', value: [true] },
+      { path: 'again', type: 'file' },
+      { path: 'doc', type: 'file' },
+    ]);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    const file = await world.app.request(`/api/stores/acme/${mode}/files/doc`, {
+      headers: { authorization: `Bearer ${raw}` },
+    });
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    expect(await file.text()).toBe(content);
+  }
+});
+
+test('S95 an archive that is none, breaks off, or has content of another name, is refused, whole or by the lines of its files', async () => {
+  const { get } = await open();
+  const archive = Buffer.from(await (await get('tar')).arrayBuffer());
+  // On a server that has none of it.
+  const { put, token } = await another(new World(), 'other');
+  expect((await put(Buffer.from('x'.repeat(600)))).status).toBe(400);
+  expect((await put(archive.subarray(0, archive.length - 20_000))).status).toBe(400);
+  const forged = Buffer.from(archive);
+  forged[archive.length - 20_000] = 0;
+  const answer = await put(forged);
+  expect(await answer.json()).toMatchObject({
+    imported: 2,
+    failed: [
+      { path: 'again', reason: 'unknown_file' },
+      { path: 'doc', reason: 'unknown_file' },
+    ],
+  });
+  const narrow = await token({ scopes: ['entries:write', 'entries:read'] });
+  expect((await put(archive, '', narrow.raw)).status).toBe(403);
+});
+
+/** Another store of an org that has nothing of the first. */
+async function another(world: World, name: string) {
+  await world.store(`acme/${name}`);
+  const { ask, raw } = await world.token();
+  const put = async (bytes: Buffer, query = '', token = raw): Promise<Response> =>
+    world.app.request(`/api/stores/acme/${name}/import${query}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/x-tar' },
+      body: streamOf(bytes),
+      duplex: 'half',
+    } as RequestInit);
+  return { put, ask, raw, token: (more: object) => world.token(more) };
+}
+
+function streamOf(bytes: Buffer): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start: (controller) => {
+      for (let at = 0; at < bytes.length; at += 7001) {
+        controller.enqueue(bytes.subarray(at, at + 7001));
+      }
+      controller.close();
+    },
+  });
+}

@@ -1,5 +1,9 @@
 import { memory } from '@holdfast/server/storage/memory';
-import type { Principal } from '@holdfast/server';
+import { createServer, type Principal } from '@holdfast/server';
+import {
+  discoverOAuthProtectedResourceMetadata,
+  extractWWWAuthenticateParams,
+} from '@modelcontextprotocol/sdk/client/auth.js';
 import { expect, test } from 'vitest';
 
 import { VirtualClock } from '../conversation/clock.ts';
@@ -186,4 +190,40 @@ test('a watcher that hangs up is let go, and one whose server drains is told to 
   expect(await waiting.catch(() => ({ error: 'unavailable' }))).toMatchObject({
     error: 'unavailable',
   });
+});
+
+const oauth = {
+  resource: 'https://sync.example.org/mcp',
+  authorizationServers: ['https://login.example.org'],
+};
+
+test('S109 an agent without a token is told where to get one, as the official client looks for it', async () => {
+  const { url } = await site({ oauth });
+  const refused = await post(url);
+  const challenge = refused.headers.get('www-authenticate');
+  expect(challenge).toBe(
+    'Bearer resource_metadata="https://sync.example.org/.well-known/oauth-protected-resource/mcp"',
+  );
+  expect(extractWWWAuthenticateParams(refused).resourceMetadataUrl?.pathname).toBe(
+    '/.well-known/oauth-protected-resource/mcp',
+  );
+  expect(await discoverOAuthProtectedResourceMetadata(`${url}/mcp`)).toMatchObject({
+    resource: oauth.resource,
+    authorization_servers: oauth.authorizationServers,
+    bearer_methods_supported: ['header'],
+    scopes_supported: expect.arrayContaining(['entries:read']),
+  });
+});
+
+test('without OAuth there is nothing of it, and what agents could not use is an error of the operator', async () => {
+  const { url } = await site();
+  expect((await fetch(`${url}/.well-known/oauth-protected-resource/mcp`)).status).toBe(404);
+  for (const wrong of [
+    { ...oauth, resource: 'http://sync.example.org/mcp' },
+    { ...oauth, resource: 'https://sync.example.org/' },
+    { ...oauth, authorizationServers: [] },
+    { ...oauth, authorizationServers: ['login.example.org'] },
+  ]) {
+    expect(() => createServer({ storage: memory(), oauth: wrong })).toThrow(TypeError);
+  }
 });

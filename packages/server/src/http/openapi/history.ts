@@ -70,7 +70,8 @@ export const historyOperations: readonly Operation[] = [
     method: 'post',
     path: `${storePath}/import`,
     id: 'import',
-    summary: 'Write the lines of an export.',
+    summary:
+      'Write the lines of an export; as `application/x-tar` also the files of one, which takes files:write.',
     scope: 'entries:write',
     query: {
       mode: { enum: ['lines', 'atomic'], default: 'lines' },

@@ -21,7 +21,7 @@ export class Slot implements Lasting {
   readonly outboxChanges: Cell<null>;
   readonly listeners: Set<(news: News) => void> = new Set();
   /** Those who hear of own writes as they are made, before anybody is told what has changed. */
-  readonly witnesses: Set<(request: Request) => void> = new Set();
+  readonly witnesses: Set<(request: Request) => (() => void) | undefined> = new Set();
   /** Those who see what changes in the replica. */
   readonly observers: Set<Observe> = new Set();
   readonly room: Room;
@@ -120,7 +120,9 @@ export class Slot implements Lasting {
   }
 
   written(request: Request): void {
-    for (const hear of this.witnesses) hear(request);
+    // All of them know before any of them tells.
+    const tells = Array.from(this.witnesses, (hear) => hear(request));
+    for (const tell of tells) tell?.();
   }
 
   /** The same list until something changes. */

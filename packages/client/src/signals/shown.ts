@@ -36,6 +36,8 @@ export class Shown<T> implements Signal<T> {
   /** Wrapped, so that each registration of the same listener is one of its own. */
   readonly #listeners = new Set<{ readonly run: () => void }>();
   #last: { readonly value: T } | null = null;
+  /** What those who listen have been told of. */
+  #told: { readonly value: T } | null = null;
   #isFresh = false;
   #stop: Release = releaseOnce(() => undefined);
 
@@ -79,11 +81,14 @@ export class Shown<T> implements Signal<T> {
   }
 
   #watch(): void {
+    this.get();
+    this.#told = this.#last;
     const { patterns, modes } = this.#sight;
     const { witnesses } = this.#hold.slot;
     let isDue = false;
     // Once for all that is delivered in one go.
     const heard = (): void => {
+      this.#isFresh = false;
       if (isDue) return;
       isDue = true;
       queueMicrotask(() => {
@@ -103,8 +108,11 @@ export class Shown<T> implements Signal<T> {
       // Of a store that is closed nothing more is to be heard.
       if (!isClosed(error)) throw error;
     }
-    const witness = (request: Request): void => {
-      if (pathsOf(request).some((path) => this.#sight.isAbout(path))) this.#look();
+    const look = (): void => this.#look();
+    const witness = (request: Request): typeof look | undefined => {
+      if (!pathsOf(request).some((path) => this.#sight.isAbout(path))) return undefined;
+      this.#isFresh = false;
+      return look;
     };
     witnesses.add(witness);
     this.#stop = releaseOnce(() => {
@@ -115,10 +123,10 @@ export class Shown<T> implements Signal<T> {
 
   /** Tells those who listen if something has changed. */
   #look(): void {
-    const before = this.#last;
-    this.#isFresh = false;
     this.get();
-    if (this.#last === before) return;
+    // Somebody may have read it before it was told.
+    if (this.#last === this.#told) return;
+    this.#told = this.#last;
     const { report } = this.#hold.slot.room.settings;
     for (const listener of Array.from(this.#listeners)) {
       if (this.#listeners.has(listener)) call(listener.run, report);

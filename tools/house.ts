@@ -25,6 +25,7 @@ export const house: House = {
     { room: 'engine', folder: 'undo', may: ['data'] },
     { room: 'engine', folder: 'view', may: ['data'] },
     { room: 'engine', folder: 'record', may: ['data', 'registry'] },
+    { room: 'engine', folder: 'collection', may: [] },
     { room: 'engine', folder: 'gate', may: ['data', 'record'] },
     { room: 'server', folder: 'storage', may: [] },
     { room: 'server', folder: 'bus', may: [] },

@@ -179,7 +179,9 @@ export class ViewClient {
     this.tree = applyPatch(this.tree, ops) as Json;
     this.#applyStreams(tail);
     this.events.push(...tail.content.events);
-    if (kind !== 'private') expect(this.tree).toEqual(this.#rig.instance.tree);
+    // What it is sent of the past is not what is.
+    const isPast = this.#capver4 && version < this.#rig.instance.describe().version;
+    if (kind !== 'private' && !isPast) expect(this.tree).toEqual(this.#rig.instance.tree);
   }
 
   #kindOf({ base, version, tail }: Heard): 'next' | 'full' | 'private' | 'gap' {

@@ -113,8 +113,14 @@ export class Audience {
     return this.#subscribers.get(id)?.principal;
   }
 
-  /** Forgets the log: something was dropped that it would have held. */
+  /**
+   * Something was dropped that an envelope would have held: nobody who was sent this version, or an older one, has what
+   * there is now.
+   */
   breakLog(): void {
+    this.#version++;
+    this.#first = null;
+    this.#full = null;
     this.#log.length = 0;
     this.#logBytes = 0;
   }

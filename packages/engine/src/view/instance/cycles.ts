@@ -355,10 +355,10 @@ export class Cycles {
     const { audience } = this.#host;
     const privately = this.#outbox.with(layers).events.filter(({ to }) => to !== 'all');
     const isEmpty = Object.values(tail).every((list) => list.length === 0);
+    if (this.#outbox.clear()) audience.breakLog();
     commit?.done(audience.version + (isEmpty ? 0 : 1));
     if (isEmpty) audience.sendEvents(privately);
     else audience.publish({ tail, privately });
-    if (this.#outbox.clear()) audience.breakLog();
   }
 
   #measure({ startedAt }: Current, { count, renderedAt, ops }: Measured): void {

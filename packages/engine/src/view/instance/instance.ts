@@ -54,7 +54,9 @@ export class Instance {
   readonly #world: World;
   readonly #isShared: boolean;
   #phase: InstanceDescription['phase'] = 'new';
-  #inbox: (() => void)[] = [];
+  readonly #inbox: (() => void)[] = [];
+  /** Who came before the first render was done. */
+  readonly #arrivals: Input<'attach'>[] = [];
   #isBusy = false;
   #wakeAt = Infinity;
   /** The end of an instance that nobody needs. */
@@ -181,6 +183,8 @@ export class Instance {
     this.#phase = 'live';
     this.#ports.perform({ type: 'mounted' });
     this.#linger();
+    for (const input of this.#arrivals) this.#letIn(input);
+    this.#arrivals.length = 0;
     this.#tasks.next();
   }
 
@@ -196,7 +200,7 @@ export class Instance {
 
   #attach(input: Input<'attach'>): void {
     if (this.#phase !== 'live') {
-      this.#ports.perform({ type: 'lost', subscriber: input.subscriber });
+      this.#arrivals.push(input);
       return;
     }
     // What nobody has seen is rendered before somebody comes; but the first envelope is for who comes first (§4.4).

@@ -36,7 +36,11 @@ export const house: House = {
     { room: 'server', folder: 'metrics', may: ['blobs'] },
     { room: 'server', folder: 'files', may: ['access', 'blobs', 'storage'] },
     { room: 'server', folder: 'webhooks', may: ['bus', 'storage'] },
-    { room: 'server', folder: 'views', may: ['access'] },
+    {
+      room: 'server',
+      folder: 'views',
+      may: ['access', 'blobs', 'files', 'host', 'storage'],
+    },
     { room: 'server', folder: 'records', may: ['access', 'host', 'storage'] },
     { room: 'server', folder: 'access', may: ['storage'] },
     {
@@ -48,7 +52,7 @@ export const house: House = {
     {
       room: 'server',
       folder: 'socket',
-      may: ['access', 'files', 'host', 'metrics', 'storage', 'tracing'],
+      may: ['access', 'files', 'host', 'metrics', 'storage', 'tracing', 'views'],
     },
     { room: 'client', folder: 'link', may: [] },
     { room: 'client', folder: 'cache', may: [] },

@@ -48,5 +48,6 @@ export {
 } from './views/upload.ts';
 export { type Call, type Halt, halt, type Use, type UseContext } from './views/use.ts';
 export { type RenderHelpers, type View, view, type ViewTypes } from './views/view.ts';
+export { ConflictError, HoldfastError, RejectedError } from '@holdfast/protocol';
 export type { WebhookOptions } from './webhooks/index.ts';
 export { StorageError } from './storage/port.ts';

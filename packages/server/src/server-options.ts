@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { EpochMs, Limits, RecordDef } from '@holdfast/protocol';
-import type { Authenticate, RateLimits, TokenRequest } from './access/index.ts';
+import type { ViewLimits } from '@holdfast/protocol/views';
+import type { Authenticate, Principal, RateLimits, TokenRequest } from './access/index.ts';
 import type { Blobs } from './blobs/index.ts';
 import type { Bus } from './bus/port.ts';
 import type { Clock } from './host/clock.ts';
@@ -9,6 +10,9 @@ import type { ServerQuotas } from './limits.ts';
 import type { RecordFault, RecordOptions, ServerRecord } from './records/index.ts';
 import type { OAuthOptions } from './http/index.ts';
 import type { Storage, StoreRow } from './storage/port.ts';
+import type { AppDefinition } from './views/app.ts';
+import type { ViewTelemetry } from './views/telemetry.ts';
+import type { ViewsApi } from './views/open-views.ts';
 import type { WebhookOptions } from './webhooks/index.ts';
 
 /** Where a server writes what operators should know. A `pino` logger fits. */
@@ -59,6 +63,16 @@ export type ServerOptions = {
    * Default: agents are given tokens.
    */
   readonly oauth?: OAuthOptions;
+  /** The app that clients use: its views, its records (views.md §11.1). */
+  readonly app?: AppDefinition;
+  /** Whether a principal may ask for a root at all; it is asked before anything else of the join is looked at (views.md §4.1). */
+  readonly onJoin?: (principal: Principal, payload: unknown) => unknown;
+  /** Signs the tokens of uploads; the first of several signs, all are taken. Default: one that ends with the process. */
+  readonly secret?: string | readonly string[];
+  /** Overrides of the limits and defaults of views (views.md §15). */
+  readonly viewLimits?: Partial<ViewLimits>;
+  /** Hears what is done for views (views.md §16). */
+  readonly telemetry?: (event: ViewTelemetry) => void;
   /** Browser origins besides the server's own, such as `https://app.example`; `*` admits all. Default: none. */
   readonly origins?: readonly string[];
   /**
@@ -88,10 +102,11 @@ export type ServerDescription = {
   readonly sockets: number;
   readonly unsentBytes: number;
   readonly stores: readonly object[];
+  readonly views: readonly object[];
 };
 
 /** A Holdfast server: stores over WebSocket, and the HTTP API around them. */
-export type Server = {
+export type Server = ViewsApi & {
   /**
    * Starts to accept connections. Port 0, the default, picks a free one; the default host is loopback. Rejects with the
    * system's error where the port is taken, or the server listens already.
@@ -140,6 +155,11 @@ export const optionNames: ReadonlySet<string> = new Set([
   'rates',
   'retention',
   'webhooks',
+  'app',
+  'onJoin',
+  'secret',
+  'viewLimits',
+  'telemetry',
   'origins',
   'headersTimeoutMs',
   'console',

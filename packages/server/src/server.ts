@@ -30,7 +30,9 @@ import { checkOAuth, createHttp } from './http/index.ts';
 import { measuredBlobs, Meters, meterProcess } from './metrics/index.ts';
 import { openBlobs, openStorage } from './keeping.ts';
 import { limitsOf, quotasOf } from './limits.ts';
+import { listenOn } from './listen.ts';
 import { archiveStore, operatorStores, operatorTokens, type OperatorRoom } from './operator.ts';
+import { slowLog } from './slow-log.ts';
 import { version } from './version.ts';
 import {
   optionNames,
@@ -54,11 +56,11 @@ import {
   type ServerRecord,
   rulesOf,
 } from './records/index.ts';
+import { openViews, type Views } from './views/index.ts';
 import { reachOf, Webhooks } from './webhooks/index.ts';
 
 const EXPIRY_SWEEP_MS = 15_000;
 const RETRY_AFTER_MS = 1000;
-const SLOW_COMMIT_MS = 1000;
 const HEADERS_TIMEOUT_MS = 20_000;
 
 const silent: ServerLog = { info: () => undefined, error: () => undefined };
@@ -91,10 +93,14 @@ class HoldfastServer implements Server {
   readonly #files: Files;
   readonly #webhooks: Webhooks;
   readonly #presence: PresenceTopics;
+  readonly #views: Views;
   readonly #tokens: TokenAuthority;
   readonly #audit: AuditLog;
   readonly stores: Server['stores'];
   readonly tokens: Server['tokens'];
+  readonly recheck: Server['recheck'];
+  readonly tell: Server['tell'];
+  readonly renderOnce: Server['renderOnce'];
   readonly #sockets: Sockets;
   readonly #http: HttpServer;
   readonly #meters = new Meters();
@@ -127,6 +133,13 @@ class HoldfastServer implements Server {
     this.#presence = new PresenceTopics(room);
     this.#files = new Files({ ...room, blobs: measuredBlobs(openBlobs(options), this.#meters) });
     this.#webhooks = new Webhooks({ ...room, newId: randomUUID }, reach);
+    this.#views = openViews(options, {
+      ...room,
+      files: this.#files,
+      openStore: doorTo(this.#openStores, () => (this.#numbers += 1)).openStore,
+      warn: (what) => this.#log.info({}, what),
+    });
+    ({ recheck: this.recheck, tell: this.tell, renderOnce: this.renderOnce } = this.#views.api);
     const wall = { now: () => this.#clock.wall() };
     this.#tokens = new TokenAuthority(this.#storage, wall, room.report);
     this.#audit = new AuditLog(this.#storage, wall, room.report);
@@ -148,19 +161,8 @@ class HoldfastServer implements Server {
     this.#webhooks.start();
   }
 
-  listen({ port = 0, host = '127.0.0.1' } = {}): Promise<ServerAddress> {
-    return new Promise((resolve, reject) => {
-      this.#http.once('error', reject);
-      this.#http.listen(port, host, () => {
-        this.#http.off('error', reject);
-        // Without a listener an error of the accepting socket would end the process.
-        this.#http.on('error', (error) => this.#log.error({ err: error }, 'listening failed'));
-        const address = this.#http.address();
-        const bound = typeof address === 'object' && address !== null ? address.port : port;
-        const shown = host.includes(':') ? `[${host}]` : host;
-        resolve({ host, port: bound, url: `http://${shown}:${bound}` });
-      });
-    });
+  listen(at: { readonly port?: number; readonly host?: string } = {}): Promise<ServerAddress> {
+    return listenOn(this.#http, at, this.#log);
   }
 
   serve(connection: Socket): void {
@@ -180,6 +182,7 @@ class HoldfastServer implements Server {
       sockets: this.#sockets.size,
       unsentBytes: this.#sockets.unsentBytes,
       stores: stores.map((host) => Object.assign({ name: host.row.name }, host.describe())),
+      views: this.#views.roots.describe(),
     };
   }
 
@@ -199,6 +202,7 @@ class HoldfastServer implements Server {
     this.#sockets.drain(retryAfterMs);
     await this.#sockets.closed();
     this.#presence.close();
+    this.#views.close();
     await Promise.all([this.#files.collector.stop(), this.#webhooks.stop()]);
     await this.#stopListening();
     await this.#storage.close();
@@ -276,6 +280,7 @@ class HoldfastServer implements Server {
       snapshots: new Snapshots(),
       fanouts: new Fanouts(),
       presence: this.#presence,
+      ...this.#views,
       nextNumber: () => (this.#numbers += 1),
       veilOf: (principal, host) => this.#veilOf(principal, host),
     };
@@ -391,11 +396,4 @@ class HoldfastServer implements Server {
       await archiveStore(this.#operatorRoom(), row.id, 'store.expired');
     }
   }
-}
-
-function slowLog(
-  ms: ServerOptions['slowCommitMs'] = SLOW_COMMIT_MS,
-  log: ServerLog,
-): HostRoom['slow'] {
-  return ms === false ? null : { ms, tell: (commit) => log.info(commit, 'slow commit') };
 }

@@ -198,6 +198,8 @@ export class Listener {
   #isFull(topic: string): boolean {
     const { maxChannels } = this.#config;
     if (this.#topics.size < maxChannels) return false;
+    // How many roots there may be is for the views to say (views.md §4.1).
+    if (isOfView(topic)) return this.#topics.size >= maxChannels * kindsMax;
     const kind = kindOf(topic);
     let alike = 0;
     for (const other of this.#topics.keys()) if (kindOf(other) === kind) alike += 1;

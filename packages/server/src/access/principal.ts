@@ -67,4 +67,6 @@ export type Credentials = {
  * rejects, or returns anything else, nobody gets in, and open sockets have to reconnect; its error is logged without the
  * token.
  */
-export type Authenticate = (credentials: Credentials) => Promise<Principal | null>;
+export type Authenticate = (
+  credentials: Credentials,
+) => Promise<Principal | (Principal & { readonly [added: string]: unknown }) | null>;

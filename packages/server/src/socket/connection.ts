@@ -1,46 +1,44 @@
 import { Listener, type ListenerEffect } from '@holdfast/engine/session';
 import {
   type Codec,
-  type BadFrame,
   type Frame,
   frameTuple,
   isObject,
   isRefusal,
-  jsonCodec,
-  readFrame,
   refuse,
 } from '@holdfast/protocol';
 import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
 import { type Principal, sameGrants } from '../access/index.ts';
-import { StorageError } from '../storage/port.ts';
 import { startSpan } from '../tracing/index.ts';
 import { StoreChannel } from './channel.ts';
-import { readHead } from './frame-head.ts';
-import { catchUpOf, joinResponse } from './join.ts';
+import { catchUpOf, crashResponse, joinResponse } from './join.ts';
 import { Outbox } from './outbox.ts';
 import { Pings } from './pings.ts';
 import { admitPresence, PresenceChannel } from './presence-channel.ts';
 import type { SocketRoom } from './room.ts';
+import { readMessage } from './read-message.ts';
 import { joinStore } from './store-join.ts';
 import { Throttle } from './throttle.ts';
-import type { ChannelPort, PushAddress } from './terms.ts';
+import type { JoinedView, PushAddress, ViewPort } from './terms.ts';
+import { kindOf, type TopicKind } from './topic-kind.ts';
 import type { Handshake } from './upgrade.ts';
-import { bytesOf, message } from './wire.ts';
+import { ViewChannel } from './view-channel.ts';
+import { ViewJoins } from './view-joins.ts';
+import { message } from './wire.ts';
 
 const PING_MS = 25_000;
 const STALLED_MS = 30_000;
 const CLOSE_GRACE_MS = 5000;
-const RETRY_MS = 1000;
 
 /** A joined channel and what it keeps open. */
 type Joined = {
-  readonly channel: StoreChannel | PresenceChannel;
+  readonly channel: StoreChannel | PresenceChannel | JoinedView;
   readonly release: () => void;
 };
 
 /** One socket: bytes in, the conversation of its listener, bytes out. */
-export class Connection implements ChannelPort {
+export class Connection implements ViewPort {
   readonly outbox: Outbox;
   readonly throttle: Throttle;
   readonly #room: SocketRoom;
@@ -51,6 +49,7 @@ export class Connection implements ChannelPort {
   readonly #listener: Listener;
   readonly #pings: Pings;
   readonly #channels = new Map<number, Joined>();
+  readonly #views: ViewJoins;
   #principal: Principal;
   #credentials: Handshake['credentials'];
   #pingedAt: number;
@@ -79,6 +78,7 @@ export class Connection implements ChannelPort {
       idleTimeoutMs: room.limits.idle_timeout_ms,
       now: room.clock.now(),
     });
+    this.#views = new ViewJoins(room, this, opening.handshake);
     this.#pings = new Pings(sockets.socket);
     this.#pingedAt = room.clock.now();
     this.#progress = { bytes: 0, at: room.clock.now() };
@@ -120,9 +120,25 @@ export class Connection implements ChannelPort {
     return this.#credentials;
   }
 
-  answer({ channel, slot }: PushAddress, status: 'ok' | 'error', response: object): void {
+  answer(to: PushAddress, status: 'ok' | 'error', response: object): void {
     const now = this.#room.clock.now();
-    this.#perform(this.#listener.step({ type: 'answer', now, channel, slot, status, response }));
+    this.#perform(this.#listener.step({ type: 'answer', now, ...to, status, response }));
+  }
+
+  welcome(channel: number, joined: JoinedView, response: object): void {
+    this.#channels.set(channel, { channel: joined, release: () => undefined });
+    const now = this.#room.clock.now();
+    const [reply, ...held] = this.#listener.step({ type: 'accept', now, channel, response });
+    if (reply === undefined) return;
+    this.#do(reply);
+    // What the client lacks comes first.
+    if (reply.type !== 'left') queueMicrotask(() => this.#perform(held));
+  }
+
+  shutView(channel: number, how: 'failed' | 'replaced'): void {
+    const now = this.#room.clock.now();
+    const failed = how === 'failed' ? { failed: true as const } : {};
+    this.#perform(this.#listener.step({ type: 'shut', now, channel, ...failed }));
   }
 
   confirmed(): Promise<boolean> {
@@ -139,7 +155,7 @@ export class Connection implements ChannelPort {
   /** Shuts every channel of a store: archived, expired, or no longer allowed. */
   shut(storeId: string): void {
     for (const [channel, joined] of this.#channels) {
-      if (joined.channel.storeId === storeId) this.#shut(channel);
+      if (joined.channel.storeId === storeId) this.shutView(channel, 'replaced');
     }
   }
 
@@ -199,30 +215,11 @@ export class Connection implements ChannelPort {
 
   #received(data: RawData, isBinary: boolean): void {
     if (this.#deaf) return;
-    const bytes = bytesOf(data);
     this.#room.meters.receivedFrames.add();
     const now = this.#room.clock.now();
-    this.#perform(
-      this.#listener.step({ type: 'received', now, frame: this.#read(bytes, isBinary) }),
-    );
-  }
-
-  #read(bytes: Buffer, isBinary: boolean): Frame | BadFrame {
-    if (isBinary && !this.#codec.binary) return { kind: 'unreadable' };
-    const limit = this.#room.limits.max_frame_bytes;
-    if (bytes.length > limit) {
-      // Only a file may be so large; anything else is not worth decoding.
-      const head = readHead(bytes, isBinary);
-      if (head === null) return { kind: 'unreadable' };
-      if (head.event !== 'put_file') {
-        return { kind: 'bad', ...head, refusal: refuse('frame_too_large', { limit }) };
-      }
-    }
-    try {
-      return readFrame(isBinary ? this.#codec.decode(bytes) : jsonCodec.decode(bytes.toString()));
-    } catch {
-      return { kind: 'unreadable' };
-    }
+    const { max_frame_bytes: limit } = this.#room.limits;
+    const frame = readMessage(data, isBinary, { codec: this.#codec, limit });
+    this.#perform(this.#listener.step({ type: 'received', now, frame }));
   }
 
   #perform(effects: readonly ListenerEffect[]): void {
@@ -238,10 +235,10 @@ export class Connection implements ChannelPort {
         this.#channels.get(effect.channel)?.channel.push(effect.slot, effect.event, effect.payload);
         return;
       case 'join':
-        this.#decide(effect.channel, effect.topic, effect.payload);
+        this.#decide(effect);
         return;
       case 'left':
-        this.#left(effect.channel);
+        this.#left(effect.channel, 'leave', effect.leave);
         return;
       case 'control':
         this.#control(effect.ref, effect.payload).catch((error: unknown) =>
@@ -254,34 +251,36 @@ export class Connection implements ChannelPort {
   }
 
   /** Joins are decided side by side, but not more of them than a socket may have channels. */
-  #decide(channel: number, topic: string, payload: unknown): void {
+  #decide(effect: Extract<ListenerEffect, { type: 'join' }>): void {
+    const { channel, topic } = effect;
     if (this.#deciding >= this.#room.limits.max_channels_per_socket) {
       this.#decline(channel, { reason: 'too many channels joined' });
       return;
     }
     this.#deciding += 1;
     const span = startSpan('holdfast.join');
-    const isPresence = topic.startsWith('presence:') && this.#handshake.dialect !== 3;
-    (isPresence ? this.#attend(channel, topic, payload) : this.#join(channel, topic, payload))
+    const kind = kindOf(topic, this.#handshake.dialect);
+    this.#decided(kind, effect)
       .catch((error: unknown) => {
         this.#room.report('join failed', error);
-        this.#decline(channel, this.#crashOf(error));
+        this.#decline(channel, crashResponse(error, this.#handshake.dialect));
       })
       .finally(() => {
         this.#deciding -= 1;
         span?.setAttributes({
-          'holdfast.topic': isPresence ? 'presence' : 'store',
+          'holdfast.topic': kind,
           'holdfast.joined': this.#channels.has(channel),
         });
         span?.end();
       });
   }
 
-  /** A disk in trouble is no reason to give up for good; clients of capver 3 know no better word for it. */
-  #crashOf(error: unknown): object {
-    const passes = error instanceof StorageError && this.#handshake.dialect !== 3;
-    if (!passes) return { reason: 'join crashed' };
-    return refuse('unavailable', { retry_after_ms: RETRY_MS }).toResponse();
+  async #decided(kind: TopicKind, join: Extract<ListenerEffect, { type: 'join' }>): Promise<void> {
+    const { channel, topic, payload } = join;
+    if (kind === 'store') return this.#join(channel, topic, payload);
+    if (kind === 'presence') return this.#attend(channel, topic, payload);
+    const refusal = await (kind === 'view' ? this.#views.mount(join) : this.#views.take(join));
+    if (refusal !== null) this.#decline(channel, refusal);
   }
 
   async #join(channel: number, topic: string, payload: unknown): Promise<void> {
@@ -327,7 +326,7 @@ export class Connection implements ChannelPort {
   }
 
   /** What the client lacks begins right after the join reply, before the answers to pushes that waited. */
-  #accept(channel: number, joined: Joined['channel'], response: object): void {
+  #accept(channel: number, joined: StoreChannel | PresenceChannel, response: object): void {
     const now = this.#room.clock.now();
     const [reply, ...held] = this.#listener.step({ type: 'accept', now, channel, response });
     if (reply === undefined) return;
@@ -346,20 +345,18 @@ export class Connection implements ChannelPort {
     this.#perform(this.#listener.step({ type: 'refuse', now, channel, response }));
   }
 
-  #left(channel: number, how: 'leave' | 'lost' = 'leave'): void {
+  #left(channel: number, how: 'leave' | 'lost', leave?: unknown): void {
     const joined = this.#channels.get(channel);
     this.#channels.delete(channel);
-    joined?.channel.close(how);
+    joined?.channel.close(how, leave);
     joined?.release();
   }
 
-  #shut(channel: number): void {
-    const now = this.#room.clock.now();
-    this.#perform(this.#listener.step({ type: 'shut', now, channel }));
-  }
-
+  /** Clients of views take `phx_close` as final (views.md §2). */
   #shutAll(): void {
-    for (const channel of this.#channels.keys()) this.#shut(channel);
+    for (const [channel, joined] of this.#channels) {
+      this.shutView(channel, joined.channel instanceof ViewChannel ? 'failed' : 'replaced');
+    }
   }
 
   async #control(ref: string, payload: unknown): Promise<void> {

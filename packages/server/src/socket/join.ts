@@ -16,13 +16,14 @@ import {
   storeIdsOf,
 } from '../access/index.ts';
 import type { StoreHost } from '../host/store-host.ts';
-import type { Storage, StoreRow } from '../storage/port.ts';
+import { type Storage, StorageError, type StoreRow } from '../storage/port.ts';
 import type { SocketRoom } from './room.ts';
 import { type ChannelScope, everything, unreadable } from './scope.ts';
 import type { JoinPlan, SnapshotPlan } from './terms.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const TAIL_OPS_MIN = 1000;
+const RETRY_MS = 1000;
 /** Leaves out of scope that are looked at to count those in it. */
 const LOOKS_MAX = 20_000;
 
@@ -192,4 +193,11 @@ export function permissions(
 export function storeAccess(principal: Principal): object {
   const { storeAccess: access } = principal;
   return { mode: access.mode, store_ids: storeIdsOf(access) };
+}
+
+/** A disk in trouble is no reason to give up for good; clients of capver 3 know no better word for it. */
+export function crashResponse(error: unknown, dialect: 3 | 4 | null): object {
+  const passes = error instanceof StorageError && dialect !== 3;
+  if (!passes) return { reason: 'join crashed' };
+  return refuse('unavailable', { retry_after_ms: RETRY_MS }).toResponse();
 }

@@ -10,6 +10,7 @@ import type { StoreHost } from '../host/store-host.ts';
 import type { Stores } from '../host/stores.ts';
 import type { Storage } from '../storage/port.ts';
 import { Fanout } from './fanout.ts';
+import type { Roots, Transfers } from '../views/index.ts';
 import type { Flusher } from './outbox.ts';
 import type { Snapshots } from './snapshots.ts';
 
@@ -32,6 +33,8 @@ export type SocketRoom = {
   readonly presence: PresenceTopics;
   /** What the records of a store hide from a principal; null: nothing. */
   readonly veilOf?: (principal: Principal, host: StoreHost) => Veil | null;
+  readonly roots: Roots;
+  readonly transfers: Transfers;
   /** A number that nobody else of this server has. */
   readonly nextNumber: () => number;
   readonly report: (what: string, error: unknown) => void;

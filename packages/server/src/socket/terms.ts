@@ -29,7 +29,12 @@ export type JoinPlan = {
 };
 
 /** Which push of which channel an answer is for. */
-export type PushAddress = { readonly channel: number; readonly slot: number };
+export type PushAddress = {
+  readonly channel: number;
+  readonly slot: number;
+  /** Of a view's instance, told to clients of capver 4 beside the response (views.md §4.2). */
+  readonly version?: number;
+};
 
 /** What a channel needs of its connection. */
 export type ChannelPort = {
@@ -40,6 +45,22 @@ export type ChannelPort = {
   confirmed(): Promise<boolean>;
   /** Something inside failed that no input may cause: the socket closes, the operator is told. */
   fail(what: string, error: unknown): void;
+};
+
+/** A channel of a view: of a root, or of a file on its way to one. */
+export type JoinedView = {
+  readonly storeId: null;
+  push(slot: number, event: string, payload: unknown): void;
+  /** `leave`: what the client said when it left. */
+  close(how: 'leave' | 'lost', leave?: unknown): void;
+};
+
+/** What the channels of views need of their connection. */
+export type ViewPort = ChannelPort & {
+  /** Sends the reply to the join; what the client pushed meanwhile is handed on at the end of this turn. */
+  welcome(channel: number, joined: JoinedView, response: object): void;
+  /** Ends the channel: by `phx_error`, or by `phx_close`. */
+  shutView(channel: number, how: 'failed' | 'replaced'): void;
 };
 
 /** What a join settled for the life of the channel. */

@@ -11,12 +11,13 @@ export function message(codec: Codec, value: unknown): Buffer {
 
 /** The same for text or bytes that are encoded already. */
 export function frame(data: string | Uint8Array): Buffer {
-  const length = typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength;
-  const headerBytes = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const isText = typeof data === 'string';
+  const length = isText ? Buffer.byteLength(data) : data.byteLength;
+  const headerBytes = headBytes(length);
   const bytes = Buffer.allocUnsafe(headerBytes + length);
-  bytes[0] = typeof data === 'string' ? FIN_TEXT : FIN_BINARY;
+  bytes[0] = isText ? FIN_TEXT : FIN_BINARY;
   writeLength(bytes, length);
-  if (typeof data === 'string') bytes.write(data, headerBytes, 'utf8');
+  if (isText) bytes.write(data, headerBytes, 'utf8');
   else bytes.set(data, headerBytes);
   return bytes;
 }
@@ -25,6 +26,25 @@ export function frame(data: string | Uint8Array): Buffer {
 export function bytesOf(data: RawData): Buffer {
   if (Buffer.isBuffer(data)) return data;
   return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
+}
+
+/** The beginning of a message whose bytes are sent after it, in any number of pieces. */
+export function frameHead({
+  isText,
+  bytes: length,
+}: {
+  readonly isText: boolean;
+  readonly bytes: number;
+}): Buffer {
+  const bytes = Buffer.allocUnsafe(headBytes(length));
+  bytes[0] = isText ? FIN_TEXT : FIN_BINARY;
+  writeLength(bytes, length);
+  return bytes;
+}
+
+function headBytes(length: number): number {
+  if (length < 126) return 2;
+  return length < 65_536 ? 4 : 10;
 }
 
 function writeLength(bytes: Buffer, length: number): void {

@@ -9,7 +9,7 @@ import type {
   ViewFault,
   ViewLimits,
 } from '@holdfast/protocol/views';
-import type { StoreOptions, UploadItem, ViewDefinition } from '../definition.ts';
+import type { StoreOptions, UploadDefinition, UploadItem, ViewDefinition } from '../definition.ts';
 import type { CommandLedger } from './ledger.ts';
 import type { Tail } from './tail.ts';
 
@@ -77,6 +77,8 @@ export type UploadTarget = {
   readonly subscriber: number;
   readonly address: UploadAddress;
   readonly config: UploadConfig;
+  /** As the view declares it. */
+  readonly definition: UploadDefinition;
   readonly item: UploadItem;
   readonly mode: 'channel' | 'external';
 };

@@ -1,0 +1,161 @@
+import type { Tail } from '@holdfast/engine/view';
+import type { Codec } from '@holdfast/protocol';
+import { headText, isKeptLeave } from '@holdfast/protocol/views';
+import type { ViewRequests, ViewSeat } from '../views/index.ts';
+import type { ViewPort } from './terms.ts';
+import { frameHead } from './wire.ts';
+
+/** Where a view's channel is on its socket. */
+export type ViewTerms = {
+  readonly channel: number;
+  readonly topic: string;
+  readonly joinRef: string;
+  readonly rootId: string;
+  readonly codec: Codec;
+  /** Called once when it has ended. */
+  readonly closed: () => void;
+};
+
+/** One joined root of one socket (views.md §5). */
+export class ViewChannel implements ViewSeat {
+  /** No store's. */
+  readonly storeId: null = null;
+  readonly #port: ViewPort;
+  readonly #terms: ViewTerms;
+  #requests: ViewRequests | null = null;
+  #state: 'joining' | 'live' | 'closed' = 'joining';
+  #lagging = false;
+
+  constructor(port: ViewPort, terms: ViewTerms) {
+    this.#port = port;
+    this.#terms = terms;
+  }
+
+  get isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  joined(response: object, requests: ViewRequests): void {
+    if (this.#state !== 'joining') return;
+    this.#state = 'live';
+    this.#requests = requests;
+    this.#port.welcome(this.#terms.channel, this, response);
+  }
+
+  envelope(base: number, version: number, tail: Tail): void {
+    if (this.#state !== 'live') return;
+    const { outbox } = this.#port;
+    const { codec, joinRef, topic, rootId } = this.#terms;
+    if (codec.binary) {
+      const end = packedTail(codec, tail);
+      const head = packedHead(codec, { joinRef, topic, rootId, base, version });
+      outbox.send(frameHead({ isText: false, bytes: head.length + end.length }));
+      outbox.send(head);
+      outbox.send(Buffer.from(end.buffer, end.byteOffset, end.byteLength));
+    } else {
+      const end = textTail(tail);
+      const head = Buffer.from(
+        `[${JSON.stringify(joinRef)},null,${JSON.stringify(topic)},"patch",${headText(rootId, base, version)}`,
+      );
+      outbox.send(frameHead({ isText: true, bytes: head.length + end.length }));
+      outbox.send(head);
+      outbox.send(end);
+    }
+    this.#look();
+  }
+
+  answer(
+    { slot, version }: { readonly slot: number; readonly version: number | null },
+    status: 'ok' | 'error',
+    response: object,
+  ): void {
+    const { channel } = this.#terms;
+    this.#port.answer({ channel, slot, ...(version !== null && { version }) }, status, response);
+  }
+
+  end(how: 'failed' | 'replaced'): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#terms.closed();
+    this.#port.shutView(this.#terms.channel, how);
+  }
+
+  push(slot: number, event: string, payload: unknown): void {
+    this.#requests?.push(slot, event, payload);
+  }
+
+  /** `leave`: what the client said when it left; without a word it may come back. */
+  close(_how: 'leave' | 'lost', leave?: unknown): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#terms.closed();
+    this.#requests?.leave(leave === undefined || isKeptLeave(leave));
+  }
+
+  /** Who reads too slowly gets what is newest instead of all of it (views.md §11.6). */
+  #look(): void {
+    const { outbox } = this.#port;
+    if (this.#lagging || outbox.takesMore()) return;
+    this.#lagging = true;
+    this.#requests?.lagging();
+    outbox.drained().then(
+      () => {
+        this.#lagging = false;
+        if (this.#state === 'live') this.#requests?.recovered();
+      },
+      (error: unknown) => this.#port.fail('a view could not catch up', error),
+    );
+  }
+}
+
+/** The end of the frame's text, encoded once for all sockets that speak JSON (views.md §5.5). */
+const texts = new WeakMap<Tail, Buffer>();
+
+function textTail(tail: Tail): Buffer {
+  const known = texts.get(tail) ?? Buffer.from(`${tail.text}]`, 'utf8');
+  texts.set(tail, known);
+  return known;
+}
+
+const ARRAY_OF_5 = 0x95;
+const MAP_OF_8 = 0x88;
+
+function packedTail(codec: Codec, tail: Tail): Uint8Array {
+  return tail.packed((content) =>
+    pairs(codec, [
+      ['ops', content.ops],
+      ['stream_ops', content.stream_ops],
+      ['upload_ops', content.upload_ops],
+      ['events', content.events],
+    ]),
+  );
+}
+
+function packedHead(
+  codec: Codec,
+  of: {
+    readonly joinRef: string;
+    readonly topic: string;
+    readonly rootId: string;
+    readonly base: number;
+    readonly version: number;
+  },
+): Buffer {
+  const address = [of.joinRef, null, of.topic, 'patch'].map((part) => bytesOf(codec, part));
+  const head = pairs(codec, [
+    ['type', 'patch'],
+    ['root_id', of.rootId],
+    ['base_version', of.base],
+    ['version', of.version],
+  ]);
+  return Buffer.concat([Buffer.of(ARRAY_OF_5), ...address, Buffer.of(MAP_OF_8), head]);
+}
+
+function pairs(codec: Codec, of: readonly (readonly [string, unknown])[]): Buffer {
+  return Buffer.concat(of.flat().map((part) => bytesOf(codec, part)));
+}
+
+function bytesOf(codec: Codec, value: unknown): Uint8Array {
+  const encoded = codec.encode(value);
+  return typeof encoded === 'string' ? Buffer.from(encoded) : encoded;
+}

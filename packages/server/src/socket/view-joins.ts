@@ -1,0 +1,81 @@
+import type { ListenerEffect } from '@holdfast/engine/session';
+import type { Principal } from '../access/index.ts';
+import { CommandRate, Subscription } from '../views/index.ts';
+import type { SocketRoom } from './room.ts';
+import type { ViewPort } from './terms.ts';
+import { TransferChannel } from './transfer-channel.ts';
+import type { Handshake } from './upgrade.ts';
+import { ViewChannel } from './view-channel.ts';
+
+type Join = Extract<ListenerEffect, { readonly type: 'join' }>;
+
+/** The connection whose joins these are. */
+export type ViewJoinsPort = ViewPort & {
+  readonly principal: Principal;
+  readonly closed: boolean;
+};
+
+/** The roots of views of one connection, and the files on their way to them. */
+export class ViewJoins {
+  readonly #room: SocketRoom;
+  readonly #port: ViewJoinsPort;
+  readonly #handshake: Handshake;
+  readonly #rate: CommandRate;
+  readonly #roots = new Set<ViewChannel>();
+
+  constructor(room: SocketRoom, port: ViewJoinsPort, handshake: Handshake) {
+    this.#room = room;
+    this.#port = port;
+    this.#handshake = handshake;
+    this.#rate = new CommandRate(room.roots.limits, () => room.clock.now());
+  }
+
+  /** Decides the join of a root; the response of a refusal, or null. */
+  async mount({ channel, topic, joinRef, payload }: Join): Promise<object | null> {
+    const { codec, credentials } = this.#handshake;
+    const rootId = topic.slice('musubi:connection:'.length);
+    const terms = {
+      channel,
+      topic,
+      joinRef,
+      rootId,
+      codec,
+      closed: () => this.#roots.delete(seat),
+    };
+    const seat: ViewChannel = new ViewChannel(this.#port, terms);
+    const roots = this.#roots.size;
+    this.#roots.add(seat);
+    const capver = credentials.params.get('capver') ?? '';
+    const joined = await this.#room.roots.join({
+      topic,
+      payload,
+      principal: this.#port.principal,
+      capver: /^[0-9]{1,9}$/.test(capver) ? Number(capver) : 0,
+      roots,
+      rate: this.#rate,
+      seat,
+      abandoned: () => this.#port.closed,
+    });
+    if (joined instanceof Subscription) {
+      if (this.#port.closed) seat.close('lost');
+      return null;
+    }
+    this.#roots.delete(seat);
+    return joined;
+  }
+
+  /** Decides the join by which a file comes. */
+  async take({ channel, topic, payload }: Join): Promise<object | null> {
+    const ref = topic.slice('musubi_upload:'.length);
+    const admitted = this.#room.transfers.admit(ref, payload);
+    if (admitted === null) return { reason: 'unauthorized' };
+    const { transfer, resume } = admitted;
+    const seat = new TransferChannel(this.#port, channel, transfer);
+    const response = await transfer.join(seat, resume);
+    if (response === null) return { reason: 'unauthorized' };
+    this.#port.welcome(channel, seat, response);
+    if (this.#port.closed) seat.close('lost');
+    else transfer.begin();
+    return null;
+  }
+}

@@ -1,0 +1,125 @@
+import type { ViewDefinition } from '@holdfast/engine/view';
+import { isRefusal, RejectedError } from '@holdfast/protocol';
+import { readViewJoin, rootIdOf, type ViewFault, type ViewJoin } from '@holdfast/protocol/views';
+import type { Principal } from '../access/index.ts';
+import { canonical } from './canonical.ts';
+import type { CommandRate } from './command-rate.ts';
+import { passGate } from './gate.ts';
+import type { ViewsRoom } from './room.ts';
+import type { ViewSeat } from './seat.ts';
+
+/** Who wants to join a root, and from where. */
+export type Joining = {
+  readonly topic: string;
+  readonly payload: unknown;
+  readonly principal: Principal;
+  /** Of the connection's params; 0: none was given. */
+  readonly capver: number;
+  /** How many roots the connection has. */
+  readonly roots: number;
+  readonly rate: CommandRate;
+  readonly seat: ViewSeat;
+  /** Whether the client has gone meanwhile. */
+  readonly abandoned: () => boolean;
+};
+
+/** A join that passed all checks but the mount. */
+export type Admitted = {
+  readonly joining: Joining;
+  readonly request: ViewJoin;
+  readonly view: ViewDefinition;
+  readonly params: unknown;
+  /** Module, id and canonical params: who asks for the same shares an instance, if the view is shared. */
+  readonly place: string;
+  readonly capver4: boolean;
+};
+
+/** Rows 1 to 9 of views.md §4.1: who may mount what. */
+export class Admission {
+  readonly #room: ViewsRoom;
+  readonly #views: ReadonlyMap<string, ViewDefinition>;
+
+  constructor(room: ViewsRoom, views: readonly ViewDefinition[]) {
+    this.#room = room;
+    this.#views = new Map(views.map((view) => [view.name, view]));
+  }
+
+  /** Looks at a join; what it is let into, or the response of the refusal. Nothing was mounted. */
+  async admit(joining: Joining): Promise<Admitted | ViewFault> {
+    const { topic, payload, principal, capver, roots } = joining;
+    if (!(await this.#mayJoin(principal, payload))) return { reason: 'unauthorized' };
+    const request = readViewJoin(payload, topic);
+    if (isRefusal(request)) return request.toResponse();
+    const view = this.#views.get(request.module);
+    if (view === undefined) return { reason: 'unknown root' };
+    if (roots >= this.#room.viewLimits.roots) return { reason: 'over_capacity' };
+    const passed = await passGate(view.params, request.params);
+    if ('issues' in passed) return { reason: 'invalid_params', issues: passed.issues };
+    const params = passed.value;
+    const fault = await this.authorize(view, { principal, params, id: request.id });
+    if (fault !== null) return fault;
+    const place = JSON.stringify([request.module, request.id, canonical(params)]);
+    const capver4 = (request.capver ?? capver) >= 4;
+    return { joining, request, view, params, place, capver4 };
+  }
+
+  async #mayJoin(principal: Principal, payload: unknown): Promise<boolean> {
+    const { onJoin } = this.#room;
+    if (onJoin === null) return true;
+    try {
+      return Boolean(await onJoin(principal, payload));
+    } catch (error) {
+      if (!(error instanceof RejectedError)) this.#room.report('onJoin failed', error);
+      return false;
+    }
+  }
+
+  /** Why somebody may not mount a view; null: they may. */
+  async authorize(
+    view: ViewDefinition,
+    who: { readonly principal: unknown; readonly params: unknown; readonly id: string },
+  ): Promise<ViewFault | null> {
+    if (view.authorize === undefined) return null;
+    const aborting = new AbortController();
+    const { clock, viewLimits } = this.#room;
+    const timer = clock.setTimeout(
+      () => aborting.abort(),
+      view.mountTimeout ?? viewLimits.mount_ms,
+    );
+    const late = new Promise<never>((_resolve, reject) => {
+      aborting.signal.addEventListener('abort', () => reject(new Error('authorize took too long')));
+    });
+    try {
+      const verdict = Promise.resolve(view.authorize({ ...who, signal: aborting.signal }));
+      return (await Promise.race([verdict, late])) ? null : { reason: 'unauthorized' };
+    } catch (error) {
+      if (error instanceof RejectedError) return { reason: 'unauthorized' };
+      const id = this.#room.newId();
+      this.#room.report(`authorize of ${view.name} failed (${id})`, error);
+      return { reason: 'internal error', id };
+    } finally {
+      clock.clearTimeout(timer);
+    }
+  }
+}
+
+/** The ok reply to a join (views.md §4.1, §4.2). */
+export function welcome(
+  { request, capver4 }: Admitted,
+  of: {
+    readonly version: number;
+    readonly resumed: boolean;
+    readonly token: string | null;
+    readonly resend: boolean;
+  },
+): object {
+  const root = { root_id: rootIdOf(request.module, request.id) };
+  if (!capver4) return root;
+  const { version, token, resumed, resend } = of;
+  return {
+    ...root,
+    capver: 4,
+    version,
+    ...(token !== null && { instance: token, resumed, resend }),
+  };
+}

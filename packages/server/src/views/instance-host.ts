@@ -1,0 +1,339 @@
+import {
+  Instance,
+  type InstanceConfig,
+  type InstanceEffect,
+  type InstanceInput,
+  type StoreAccess,
+  type UploadPorts,
+  type UploadTarget,
+} from '@holdfast/engine/view';
+import type { ViewFault } from '@holdfast/protocol/views';
+import { create } from 'mutative';
+import type { Principal } from '../access/index.ts';
+import { openingOf, type Opening, StoreOfView } from './store-of-view.ts';
+import type { Subscriber, ViewSeat } from './seat.ts';
+import type { ViewTelemetry } from './telemetry.ts';
+import type { ViewsRoom } from './room.ts';
+
+/** What the bytes of an instance's uploads are in the hands of. */
+export type UploadDesk = UploadPorts & {
+  opened(target: UploadTarget): void;
+  discard(ref: string): void;
+  close(): void;
+};
+
+/** Hears what becomes of an instance. */
+export type InstanceOwner = {
+  /** A subscriber's token is worth nothing any more. */
+  forgot(subscriber: Subscriber): void;
+  ended(): void;
+};
+
+type Ticket = {
+  readonly seat: ViewSeat;
+  readonly slot: number;
+  readonly versioned: boolean;
+  readonly command: { readonly at: number } | null;
+};
+
+/** Whether somebody has come to an instance: anew, back to what it missed, or not at all. */
+export type Attachment = 'fresh' | 'resumed' | 'lost';
+
+/** Sends the reply to a join. */
+type Joined = (version: number, resumed: boolean) => void;
+
+type Telling = ViewTelemetry extends infer Each
+  ? Each extends unknown
+    ? Omit<Each, 'module' | 'id'>
+    : never
+  : never;
+
+/** One instance of a view, and the world around it: time, stores, uploads, channels. */
+export class InstanceHost {
+  readonly config: InstanceConfig;
+  readonly #room: ViewsRoom;
+  readonly #owner: InstanceOwner;
+  readonly #uploads: UploadDesk;
+  readonly #instance: Instance;
+  readonly #subscribers = new Map<number, Subscriber>();
+  readonly #tickets = new Map<number, Ticket>();
+  readonly #stores = new Map<string, Opening>();
+  readonly #attaching = new Map<
+    number,
+    { readonly joined: Joined; readonly done: (how: Attachment) => void }
+  >();
+  #lastTicket = 0;
+  #timer: unknown = null;
+  #started: ((fault: ViewFault | null) => void) | null = null;
+  #ended = false;
+
+  constructor(
+    room: ViewsRoom,
+    config: InstanceConfig,
+    parts: {
+      readonly owner: InstanceOwner;
+      readonly uploads: (step: (input: InstanceInput) => void) => UploadDesk;
+    },
+  ) {
+    this.config = config;
+    this.#room = room;
+    this.#owner = parts.owner;
+    this.#uploads = parts.uploads((input) => this.step(input));
+    this.#instance = new Instance(config, {
+      now: () => room.clock.now(),
+      id: room.newId,
+      produce: (base, recipe) => produce(base, recipe, room.dev),
+      perform: (effect) => this.#perform(effect),
+      store: (name, options, access) => {
+        const user = options.as === 'principal' ? principalOf(access) : null;
+        return new StoreOfView(this.#opening(name, user), access, room.limits);
+      },
+      uploads: this.#uploads,
+    });
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  get subscribers(): Iterable<Subscriber> {
+    return this.#subscribers.values();
+  }
+
+  /** Mounts and renders for the first time; why that failed, or null. */
+  start(): Promise<ViewFault | null> {
+    return new Promise((resolve) => {
+      this.#started = resolve;
+      this.step({ type: 'start' });
+    });
+  }
+
+  /** Takes a subscriber in, or back with what was sent to it up to `resume`. */
+  attach(subscriber: Subscriber, resume: number | null, joined: Joined): Promise<Attachment> {
+    const { number, capver4, principal } = subscriber;
+    this.#subscribers.set(number, subscriber);
+    return new Promise((done) => {
+      this.#attaching.set(number, { joined, done });
+      this.step({ type: 'attach', subscriber: number, capver4, principal, resume });
+    });
+  }
+
+  /** Its channel has ended. */
+  detach({ number }: Subscriber, keep: boolean): void {
+    const subscriber = this.#subscribers.get(number);
+    if (subscriber === undefined) return;
+    for (const [ticket, { seat }] of this.#tickets) {
+      if (seat === subscriber.seat) this.#tickets.delete(ticket);
+    }
+    subscriber.seat = null;
+    if (subscriber.token === null) this.#subscribers.delete(number);
+    this.step({ type: 'detach', subscriber: number, keep });
+  }
+
+  /** A number for a request, under which its reply comes. */
+  ticket(subscriber: Subscriber, slot: number, isCommand: boolean): number | null {
+    const { seat, capver4 } = subscriber;
+    if (seat === null) return null;
+    this.#lastTicket += 1;
+    const command = isCommand ? { at: this.#room.clock.now() } : null;
+    this.#tickets.set(this.#lastTicket, { seat, slot, versioned: capver4, command });
+    return this.#lastTicket;
+  }
+
+  /** A bug of the machine ends the instance, and nothing else. */
+  step(input: InstanceInput): void {
+    if (this.#ended) return;
+    try {
+      this.#instance.step(input);
+    } catch (error) {
+      this.#room.report(`the view ${this.config.view.name} stopped`, error);
+      this.#end({ reason: 'internal error', id: this.#room.newId() });
+    }
+  }
+
+  end(): void {
+    this.step({ type: 'end' });
+    this.#end({ reason: 'internal error' });
+  }
+
+  describe(): object {
+    return { module: this.config.view.name, id: this.config.id, ...this.#instance.describe() };
+  }
+
+  // oxlint-disable-next-line complexity -- one line for each effect
+  #perform(effect: InstanceEffect): void {
+    switch (effect.type) {
+      case 'mounted':
+        this.#settleStart(null);
+        return;
+      case 'failed':
+        this.#settleStart(effect.response);
+        return;
+      case 'attached':
+      case 'lost':
+        this.#attached(effect);
+        return;
+      case 'send':
+        this.#send(effect);
+        return;
+      case 'reply':
+        this.#reply(effect);
+        return;
+      case 'drop':
+        this.#drop(effect.subscriber);
+        return;
+      case 'forgot':
+        this.#forgot(effect.subscriber);
+        return;
+      case 'opened':
+        this.#uploads.opened(effect.target);
+        this.#tell({ name: 'upload', outcome: 'opened' });
+        return;
+      case 'discard':
+        this.#uploads.discard(effect.ref);
+        return;
+      case 'turn':
+        this.#room.clock.setImmediate(() => this.step({ type: 'turn' }));
+        return;
+      case 'wake':
+        this.#wake(effect.at);
+        return;
+      case 'fault':
+        this.#fault(effect);
+        return;
+      case 'warn':
+        this.#room.warn(effect.text);
+        return;
+      case 'rendered':
+        this.#tell({ name: 'render', ms: effect.renderMs, nodes: effect.nodes });
+        this.#tell({ name: 'diff', ms: effect.diffMs, ops: effect.ops });
+        return;
+      case 'ended':
+        this.#end(null);
+    }
+  }
+
+  #settleStart(fault: ViewFault | null): void {
+    this.#started?.(fault);
+    this.#started = null;
+  }
+
+  #attached(effect: Extract<InstanceEffect, { type: 'attached' | 'lost' }>): void {
+    const attaching = this.#attaching.get(effect.subscriber);
+    this.#attaching.delete(effect.subscriber);
+    if (effect.type === 'lost') {
+      this.#subscribers.delete(effect.subscriber);
+      attaching?.done('lost');
+      return;
+    }
+    attaching?.joined(effect.version, effect.resumed);
+    attaching?.done(effect.resumed ? 'resumed' : 'fresh');
+  }
+
+  #send({ to, base, version, tail }: Extract<InstanceEffect, { type: 'send' }>): void {
+    for (const number of to) this.#subscribers.get(number)?.seat?.envelope(base, version, tail);
+    const { ops, stream_ops: streamOps, upload_ops: uploadOps, events } = tail.content;
+    const count = ops.length + streamOps.length + uploadOps.length + events.length;
+    this.#tell({ name: 'envelope', ops: count, bytes: tail.bytes, subscribers: to.length });
+  }
+
+  #reply({ ticket, status, response, version }: Extract<InstanceEffect, { type: 'reply' }>): void {
+    const waiting = this.#tickets.get(ticket);
+    if (waiting === undefined) return;
+    this.#tickets.delete(ticket);
+    const { seat, slot, versioned, command } = waiting;
+    seat.answer({ slot, version: versioned ? version : null }, status, response);
+    if (command === null) return;
+    const reason =
+      status === 'error' && typeof response['reason'] === 'string' ? response['reason'] : null;
+    this.#tell({ name: 'command', ms: this.#room.clock.now() - command.at, reason });
+  }
+
+  #drop(number: number): void {
+    const subscriber = this.#subscribers.get(number);
+    const seat = subscriber?.seat;
+    if (subscriber === undefined || seat === undefined || seat === null) return;
+    subscriber.seat = null;
+    seat.end('failed');
+  }
+
+  #forgot(number: number): void {
+    const subscriber = this.#subscribers.get(number);
+    if (subscriber === undefined) return;
+    this.#subscribers.delete(number);
+    this.#owner.forgot(subscriber);
+  }
+
+  #fault({ id, where, node, error }: Extract<InstanceEffect, { type: 'fault' }>): void {
+    const place = `${this.config.view.name}:${this.config.id} ${JSON.stringify(node)}`;
+    this.#room.report(`${where} of ${place} failed (${id})`, error);
+    this.#tell({ name: 'error', errorId: id, where });
+  }
+
+  #wake(at: number): void {
+    const { clock } = this.#room;
+    clock.clearTimeout(this.#timer);
+    if (at === Infinity) return;
+    this.#timer = clock.setTimeout(
+      () => this.step({ type: 'wake' }),
+      Math.max(0, at - clock.now()),
+    );
+  }
+
+  #opening(name: string, user: Principal | null): Opening {
+    const key = `${user === null ? '' : (user.subject ?? 'anonymous')} ${name}`;
+    const known = this.#stores.get(key);
+    if (known !== undefined && known.failure === null) return known;
+    const opening = openingOf(name, this.#room.desk.open(name, user));
+    this.#stores.set(key, opening);
+    opening.ready.then(
+      (opened) => {
+        if (this.#ended) opened.release();
+      },
+      () => undefined,
+    );
+    return opening;
+  }
+
+  #end(fault: ViewFault | null): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#room.clock.clearTimeout(this.#timer);
+    this.#settleStart(fault ?? { reason: 'internal error' });
+    for (const { done } of this.#attaching.values()) done('lost');
+    this.#attaching.clear();
+    for (const subscriber of this.#subscribers.values()) {
+      this.#drop(subscriber.number);
+      this.#owner.forgot(subscriber);
+    }
+    this.#subscribers.clear();
+    this.#tickets.clear();
+    this.#uploads.close();
+    for (const { opened } of this.#stores.values()) opened?.release();
+    this.#owner.ended();
+  }
+
+  #tell(what: Telling): void {
+    const { telemetry } = this.#room;
+    if (telemetry === null) return;
+    const { view, id } = this.config;
+    try {
+      telemetry({ ...what, module: view.name, id });
+    } catch (error) {
+      this.#room.report('telemetry failed', error);
+    }
+  }
+}
+
+/** Who asks for a store with rights of its own. */
+function principalOf(access: StoreAccess): Principal {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the machine hands back what it was given
+  return access.principal() as Principal;
+}
+
+/** The result of a recipe on plain data; the recipe may return the next state instead. */
+function produce(base: unknown, recipe: (draft: unknown) => unknown, dev: boolean): unknown {
+  if (typeof base !== 'object' || base === null) return recipe(base) ?? base;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- mutative takes what a recipe returns
+  return create(base, recipe as (draft: object) => void, { enableAutoFreeze: dev });
+}

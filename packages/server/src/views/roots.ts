@@ -1,0 +1,310 @@
+import { CommandLedger, type ViewDefinition } from '@holdfast/engine/view';
+import { type Json, RejectedError } from '@holdfast/protocol';
+import {
+  type StreamOp,
+  type ViewFault,
+  type ViewJoin,
+  type ViewLimits,
+} from '@holdfast/protocol/views';
+import { type Admitted, Admission, type Joining, welcome } from './admission.ts';
+import { passGate } from './gate.ts';
+import { InstanceHost } from './instance-host.ts';
+import type { ViewsRoom } from './room.ts';
+import type { Subscriber, ViewSeat } from './seat.ts';
+import { isShared, Subscription } from './subscription.ts';
+import { type Resumable, ResumeTokens } from './tokens.ts';
+import type { Transfers } from './uploads/transfers.ts';
+
+const SWEEP_MS = 30_000;
+
+/** The views of a server, and the instances that run (views.md §4, §11.7). */
+export class Roots {
+  readonly #room: ViewsRoom;
+  readonly #admission: Admission;
+  readonly #transfers: Transfers;
+  readonly #tokens: ResumeTokens;
+  readonly #hosts = new Set<InstanceHost>();
+  readonly #shared = new Map<string, Promise<InstanceHost | ViewFault>>();
+  readonly #ledgers = new Map<string, CommandLedger>();
+  #lastSubscriber = 0;
+  #sweeping: unknown;
+  #closed = false;
+
+  constructor(room: ViewsRoom, views: readonly ViewDefinition[], transfers: Transfers) {
+    this.#room = room;
+    this.#admission = new Admission(room, views);
+    this.#transfers = transfers;
+    this.#tokens = new ResumeTokens(room.newId().slice(0, 8), room.viewLimits.dedupe_ms);
+    this.#arm();
+  }
+
+  get limits(): ViewLimits {
+    return this.#room.viewLimits;
+  }
+
+  /** How many instances run. */
+  get size(): number {
+    return this.#hosts.size;
+  }
+
+  /** Every instance as plain data. */
+  describe(): readonly object[] {
+    return [...this.#hosts].map((host) => host.describe());
+  }
+
+  /** Decides a join, in the order of views.md §4.1: the reply has left when it resolves, or this is the error's response. */
+  async join(joining: Joining): Promise<Subscription | ViewFault> {
+    const began = this.#room.clock.now();
+    const joined = await this.#join(joining);
+    const reason = joined instanceof Subscription ? null : joined.reason;
+    const { payload } = joining;
+    const { telemetry } = this.#room;
+    if (telemetry !== null) {
+      const [module, id] = [textIn(payload, 'module'), textIn(payload, 'id')];
+      telemetry({ name: 'join', module, id, ms: this.#room.clock.now() - began, reason });
+    }
+    return joined;
+  }
+
+  /** Runs `authorize` again for all subscribers of a view, and ends those whom it refuses (views.md §11.7). */
+  async recheck(module: string, id: string | null): Promise<void> {
+    const checks = [...this.#hosts]
+      .filter(({ config }) => config.view.name === module && (id === null || config.id === id))
+      .flatMap((host) => [...host.subscribers].map((subscriber) => ({ host, subscriber })));
+    await Promise.all(
+      checks.map(async ({ host, subscriber }) => {
+        const { view, params, id: rootId } = host.config;
+        const principal = subscriber.principal;
+        if ((await this.#admission.authorize(view, { principal, params, id: rootId })) === null) {
+          return;
+        }
+        const { seat } = subscriber;
+        host.detach(subscriber, false);
+        seat?.end('failed');
+      }),
+    );
+  }
+
+  /** Runs a message at a node of each instance of a root; how many there are. */
+  tell(
+    module: string,
+    id: string,
+    told: { readonly message: string; readonly payload: unknown },
+  ): number {
+    const hosts = [...this.#hosts].filter(
+      ({ config }) => config.view.name === module && config.id === id,
+    );
+    for (const host of hosts) host.step({ type: 'tell', path: [], ...told });
+    return hosts.length;
+  }
+
+  /** Mounts a view for nobody, and gives what it shows at first, for a page that is rendered on a server. */
+  async renderOnce(
+    view: ViewDefinition,
+    {
+      id,
+      params,
+      principal,
+    }: { readonly id: string; readonly params: unknown; readonly principal: unknown },
+  ): Promise<{ readonly tree: Json; readonly stream_ops: readonly StreamOp[] }> {
+    const passed = await passGate(view.params, params);
+    if ('issues' in passed) throw new RejectedError('invalid_payload', { issues: passed.issues });
+    const fault = await this.#admission.authorize(view, { principal, params: passed.value, id });
+    if (fault !== null) throw new RejectedError('unauthorized');
+    const host = this.#make({ view, id, params: passed.value, principal }, null);
+    const failed = await host.start();
+    if (failed !== null) throw new RejectedError('internal_error', { ...failed });
+    let shown: { tree: Json; stream_ops: readonly StreamOp[] } = { tree: null, stream_ops: [] };
+    const seat: ViewSeat = {
+      joined: () => undefined,
+      envelope: (_base, _version, { content }) => {
+        const [op] = content.ops;
+        if (op !== undefined && 'value' in op) {
+          shown = { tree: op.value, stream_ops: content.stream_ops };
+        }
+      },
+      answer: () => undefined,
+      end: () => undefined,
+    };
+    await host.attach(
+      { number: 0, principal, token: null, capver4: true, seat },
+      null,
+      () => undefined,
+    );
+    host.end();
+    return shown;
+  }
+
+  /** Ends all instances, and takes nobody in any more. */
+  close(): void {
+    this.#closed = true;
+    this.#room.clock.clearTimeout(this.#sweeping);
+    for (const host of this.#hosts) host.end();
+  }
+
+  async #join(joining: Joining): Promise<Subscription | ViewFault> {
+    const admitted = this.#closed
+      ? { reason: 'unavailable' }
+      : await this.#admission.admit(joining);
+    if ('reason' in admitted) return admitted;
+    const { resume } = admitted.request;
+    const token = resume?.instance ?? null;
+    const found = token === null ? null : this.#resumable(admitted, token);
+    if (found !== null && resume !== null) {
+      const resumed = await this.#resume(admitted, found, resume.version);
+      if (resumed !== null) return resumed;
+    }
+    if (found !== null) this.#tellResume(admitted, 'fresh');
+    return this.#mount(admitted, found);
+  }
+
+  /** What a token stands for, if it is known here and is this principal's and this root's (views.md §4.5). */
+  #resumable({ joining, place }: Admitted, token: string): Resumable | null {
+    const found = this.#tokens.find(token);
+    if (found === null || found.place !== place) return null;
+    return found.subject === joining.principal.subject ? found : null;
+  }
+
+  async #resume(
+    admitted: Admitted,
+    found: Resumable,
+    version: number,
+  ): Promise<Subscription | null> {
+    const { joining } = admitted;
+    if (found.live === null || joining.abandoned()) return null;
+    const { host, subscriber } = found.live;
+    const former = subscriber.seat;
+    if (former !== null) {
+      host.detach(subscriber, true);
+      former.end('replaced');
+    }
+    subscriber.seat = joining.seat;
+    const subscription = new Subscription(host, subscriber, {
+      ledger: found.ledger,
+      rate: joining.rate,
+    });
+    const outcome = await host.attach(subscriber, version, (at, resumed) => {
+      const of = { version: at, resumed, token: subscriber.token, resend: true };
+      joining.seat.joined(welcome(admitted, of), subscription);
+    });
+    if (outcome === 'lost') return null;
+    this.#tellResume(admitted, outcome === 'resumed' ? 'hit' : 'full');
+    return subscription;
+  }
+
+  async #mount(admitted: Admitted, former: Resumable | null): Promise<Subscription | ViewFault> {
+    const { joining, request, view, place, capver4 } = admitted;
+    const { principal, seat } = joining;
+    const host = await this.#hostFor(admitted);
+    if (!(host instanceof InstanceHost)) return host;
+    if (joining.abandoned() && !isShared(view)) {
+      host.end();
+      return { reason: 'unavailable' };
+    }
+    const token = request.resume !== null && capver4 ? this.#tokens.draw() : null;
+    this.#lastSubscriber += 1;
+    const subscriber: Subscriber = {
+      number: this.#lastSubscriber,
+      principal,
+      token,
+      capver4,
+      seat,
+    };
+    const ledger = former?.ledger ?? this.#ledgerOf(request, principal.subject);
+    if (token !== null) {
+      const live = { host, subscriber };
+      this.#tokens.set(token, { subject: principal.subject, place, ledger, live, until: null });
+    }
+    const subscription = new Subscription(host, subscriber, { ledger, rate: joining.rate });
+    const outcome = await host.attach(subscriber, null, (version) => {
+      const of = { version, resumed: false, token, resend: former !== null };
+      seat.joined(welcome(admitted, of), subscription);
+    });
+    if (outcome === 'lost') return { reason: 'internal error', id: this.#room.newId() };
+    return subscription;
+  }
+
+  async #hostFor(admitted: Admitted): Promise<InstanceHost | ViewFault> {
+    const { view, request, params, place, joining } = admitted;
+    const of = { view, id: request.id, params };
+    if (!isShared(view)) return this.#start({ ...of, principal: joining.principal }, null);
+    const known = this.#shared.get(place);
+    if (known !== undefined) {
+      const running = await known;
+      if (!(running instanceof InstanceHost) || !running.ended) return running;
+      if (this.#shared.get(place) === known) this.#shared.delete(place);
+      return this.#hostFor(admitted);
+    }
+    const starting = this.#start({ ...of, principal: null }, place);
+    this.#shared.set(place, starting);
+    const host = await starting;
+    if (!(host instanceof InstanceHost) && this.#shared.get(place) === starting) {
+      this.#shared.delete(place);
+    }
+    return host;
+  }
+
+  async #start(
+    of: Pick<InstanceHost['config'], 'view' | 'id' | 'params' | 'principal'>,
+    place: string | null,
+  ): Promise<InstanceHost | ViewFault> {
+    const host = this.#make(of, place);
+    return (await host.start()) ?? host;
+  }
+
+  #make(
+    of: Pick<InstanceHost['config'], 'view' | 'id' | 'params' | 'principal'>,
+    place: string | null,
+  ): InstanceHost {
+    const { viewLimits: limits, dev } = this.#room;
+    const host: InstanceHost = new InstanceHost(
+      this.#room,
+      { ...of, limits, dev },
+      {
+        uploads: (step) => this.#transfers.deskOf(of.view, step),
+        owner: {
+          forgot: ({ token }) => {
+            if (token !== null) this.#tokens.retire(token, this.#room.clock.now());
+          },
+          ended: () => {
+            this.#hosts.delete(host);
+            if (place !== null) this.#shared.delete(place);
+          },
+        },
+      },
+    );
+    this.#hosts.add(host);
+    return host;
+  }
+
+  /** Who signed in has one memory of commands for a root, wherever they come from (views.md §7.3). */
+  #ledgerOf({ module, id }: ViewJoin, subject: string | null): CommandLedger {
+    const { viewLimits } = this.#room;
+    if (subject === null) return new CommandLedger(viewLimits);
+    const key = JSON.stringify([module, id, subject]);
+    const ledger = this.#ledgers.get(key) ?? new CommandLedger(viewLimits);
+    this.#ledgers.set(key, ledger);
+    return ledger;
+  }
+
+  #tellResume({ request }: Admitted, outcome: 'hit' | 'full' | 'fresh'): void {
+    const { module, id } = request;
+    this.#room.telemetry?.({ name: 'resume', module, id, outcome });
+  }
+
+  #arm(): void {
+    const { clock } = this.#room;
+    this.#sweeping = clock.setTimeout(() => {
+      const now = clock.now();
+      this.#tokens.sweep(now);
+      for (const [key, ledger] of this.#ledgers) if (ledger.isIdle(now)) this.#ledgers.delete(key);
+      this.#arm();
+    }, SWEEP_MS);
+  }
+}
+
+function textIn(payload: unknown, field: string): string {
+  const value: unknown =
+    typeof payload === 'object' && payload !== null ? Reflect.get(payload, field) : null;
+  return typeof value === 'string' ? value : '';
+}

@@ -1,0 +1,37 @@
+import type { Tail } from '@holdfast/engine/view';
+
+/** What the client of a channel asks of the instance that it has come to. */
+export type ViewRequests = {
+  push(slot: number, event: string, payload: unknown): void;
+  /** The channel has ended; kept: the client may come back. */
+  leave(keep: boolean): void;
+  /** The socket has more to send than it should. */
+  lagging(): void;
+  recovered(): void;
+};
+
+/** Where what an instance has for one subscriber goes: its channel. */
+export type ViewSeat = {
+  /** The reply to the join. What the subscriber lacks follows in the same turn. */
+  joined(response: object, requests: ViewRequests): void;
+  envelope(base: number, version: number, tail: Tail): void;
+  /** The reply to the push of a slot; `version` null: it is not for this client. */
+  answer(
+    to: { readonly slot: number; readonly version: number | null },
+    status: 'ok' | 'error',
+    response: object,
+  ): void;
+  /** Ends the channel: by `phx_error`, or, where another has taken its place, by `phx_close` (views.md §2). */
+  end(how: 'failed' | 'replaced'): void;
+};
+
+/** One who is attached to an instance, or may come back to it. */
+export type Subscriber = {
+  readonly number: number;
+  readonly principal: unknown;
+  /** What the client resumes by; null: it did not ask for that. */
+  readonly token: string | null;
+  readonly capver4: boolean;
+  /** Null: its channel has ended. */
+  seat: ViewSeat | null;
+};

@@ -1,0 +1,187 @@
+import type { StoreAccess } from '@holdfast/engine/view';
+import {
+  HoldfastError,
+  isRefusal,
+  type Limits,
+  literalPrefix,
+  matches,
+  parseGlob,
+  parseTransact,
+  parseWrite,
+  type Path,
+  type Refusal,
+  RejectedError,
+  renderPath,
+  type Request,
+  segmentsOf,
+  toPath,
+} from '@holdfast/protocol';
+import type { OpenedStore } from './store-desk.ts';
+import type {
+  Committed,
+  PathInput,
+  StoreLeaf,
+  StoreWrites,
+  ViewStore,
+  WriteGuard,
+} from './store-handle.ts';
+
+/** A store that is being opened, or open, for one instance. */
+export type Opening = {
+  readonly name: string;
+  readonly ready: Promise<OpenedStore>;
+  /** Null: not yet. */
+  opened: OpenedStore | null;
+  /** Why it was not opened. */
+  failure: { readonly error: unknown } | null;
+};
+
+/** Begins to note how an opening goes. */
+export function openingOf(name: string, ready: Promise<OpenedStore>): Opening {
+  const opening: Opening = { name, ready, opened: null, failure: null };
+  ready.then(
+    (opened) => {
+      opening.opened = opened;
+    },
+    (error: unknown) => {
+      opening.failure = { error };
+    },
+  );
+  return opening;
+}
+
+type Payload = { readonly op: string; readonly path: Path; readonly [field: string]: unknown };
+
+/** A store as application code of one view uses it (views.md §11.2). */
+export class StoreOfView implements ViewStore {
+  readonly name: string;
+  readonly ready: Promise<void>;
+  readonly #opening: Opening;
+  readonly #access: StoreAccess;
+  readonly #limits: Limits;
+
+  constructor(opening: Opening, access: StoreAccess, limits: Limits) {
+    this.name = opening.name;
+    this.#opening = opening;
+    this.#access = access;
+    this.#limits = limits;
+    this.ready = opening.ready.then(() => undefined);
+    // Who does not await it hears of a failure when it reads.
+    this.ready.catch(() => undefined);
+  }
+
+  /** The store itself, once it is open. */
+  opened(): Promise<OpenedStore> {
+    return this.#opening.ready;
+  }
+
+  get(path: PathInput): unknown {
+    const at = pathOf(path);
+    const opened = this.#reading();
+    opened.assertReadable(at);
+    const read = (): unknown => opened.tree.read(at)?.value;
+    this.#access
+      .tracker()
+      ?.follow(`${opened.id} get ${at}`, (changed) => opened.watch(at, read, changed));
+    return read();
+  }
+
+  entries(pattern: string = '**'): readonly StoreLeaf[] {
+    const glob = parseGlob(pattern);
+    if (isRefusal(glob)) throw new TypeError(`"${pattern}" is not a pattern: ${glob.code}.`);
+    const opened = this.#reading();
+    const prefix = literalPrefix(glob);
+    const under = prefix.length === 0 ? null : renderPath(prefix);
+    opened.assertReadable(under);
+    const read = (): readonly StoreLeaf[] =>
+      [...opened.tree.entries(under === null ? {} : { under })].filter(({ path }) =>
+        matches(glob, segmentsOf(path)),
+      );
+    const signature = (): string =>
+      read()
+        .map((leaf) => `${leaf.path} ${leaf.revision}`)
+        .join('\n');
+    this.#access
+      .tracker()
+      ?.follow(`${opened.id} entries ${pattern}`, (changed) =>
+        opened.watch(under, signature, changed),
+      );
+    return Object.freeze(read());
+  }
+
+  put(path: PathInput, value: unknown, guard?: WriteGuard): Promise<Committed> {
+    return this.#write({ op: 'set', path: pathOf(path), value, ...guardOf(guard) });
+  }
+
+  merge(path: PathInput, value: object): Promise<Committed> {
+    return this.#write({ op: 'merge', path: pathOf(path), value });
+  }
+
+  delete(path: PathInput, guard?: WriteGuard): Promise<Committed> {
+    return this.#write({ op: 'delete', path: pathOf(path), ...guardOf(guard) });
+  }
+
+  increment(path: PathInput, by: number = 1): Promise<Committed> {
+    return this.#write({ op: 'increment', path: pathOf(path), value: by });
+  }
+
+  add(path: PathInput, member: unknown): Promise<Committed> {
+    return this.#write({ op: 'add', path: pathOf(path), value: member });
+  }
+
+  remove(path: PathInput, member: unknown): Promise<Committed> {
+    return this.#write({ op: 'remove', path: pathOf(path), value: member });
+  }
+
+  transact(write: (tx: StoreWrites<void>) => void): Promise<Committed> {
+    const ops: Payload[] = [];
+    write(collecting(ops));
+    return this.#commit(parseTransact({ ops }, { limits: this.#limits }));
+  }
+
+  #write(payload: Payload): Promise<Committed> {
+    return this.#commit(parseWrite(payload, { dialect: 4, limits: this.#limits }));
+  }
+
+  #commit(request: Request | Refusal): Promise<Committed> {
+    if (this.#access.isReadOnly()) throw new TypeError('render and watch cannot write to stores.');
+    if (isRefusal(request)) return Promise.reject(RejectedError.from(request));
+    return this.#opening.ready.then(async (opened) => ({ seq: await opened.write(request) }));
+  }
+
+  /** Where it is not open yet, `render` and `watch` wait for it; nobody else does. */
+  #reading(): OpenedStore {
+    const { opened, failure, ready, name } = this.#opening;
+    if (opened !== null) return opened;
+    if (failure !== null) throw failure.error;
+    const tracker = this.#access.tracker();
+    if (tracker !== null) return tracker.hold(ready);
+    throw new HoldfastError('unavailable', { store: name }, `Await ready before reading ${name}.`);
+  }
+}
+
+function collecting(ops: Payload[]): StoreWrites<void> {
+  return {
+    put: (path, value, guard) =>
+      void ops.push({ op: 'set', path: pathOf(path), value, ...guardOf(guard) }),
+    merge: (path, value) => void ops.push({ op: 'merge', path: pathOf(path), value }),
+    delete: (path, guard) => void ops.push({ op: 'delete', path: pathOf(path), ...guardOf(guard) }),
+    increment: (path, by = 1) => void ops.push({ op: 'increment', path: pathOf(path), value: by }),
+    add: (path, member) => void ops.push({ op: 'add', path: pathOf(path), value: member }),
+    remove: (path, member) => void ops.push({ op: 'remove', path: pathOf(path), value: member }),
+  };
+}
+
+function guardOf({ ifMatch, ifAbsent }: WriteGuard = {}): object {
+  return {
+    ...(ifMatch !== undefined && { if_match: ifMatch }),
+    ...(ifAbsent === true && { if_absent: true }),
+  };
+}
+
+/** The path, checked; throws a `TypeError` for what is none. */
+export function pathOf(path: PathInput): Path {
+  const at = typeof path === 'string' ? toPath(path) : toPath([...path]);
+  if (isRefusal(at)) throw new TypeError(`"${String(path)}" is not a path: ${at.code}.`);
+  return at;
+}

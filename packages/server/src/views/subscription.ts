@@ -1,0 +1,151 @@
+import type { CommandLedger, InstanceInput, ViewDefinition } from '@holdfast/engine/view';
+import { isRefusal, type Refusal } from '@holdfast/protocol';
+import {
+  readAllowUpload,
+  readParamsChange,
+  readUploadError,
+  readUploadProgress,
+  readUploadRef,
+  readViewCommand,
+} from '@holdfast/protocol/views';
+import type { CommandRate } from './command-rate.ts';
+import { passGate, type Passed } from './gate.ts';
+import type { InstanceHost } from './instance-host.ts';
+import type { Subscriber, ViewRequests } from './seat.ts';
+
+/** One channel that is attached to an instance: what the client asks there. */
+export class Subscription implements ViewRequests {
+  readonly host: InstanceHost;
+  readonly subscriber: Subscriber;
+  readonly #ledger: CommandLedger;
+  readonly #rate: CommandRate;
+
+  constructor(
+    host: InstanceHost,
+    subscriber: Subscriber,
+    of: { readonly ledger: CommandLedger; readonly rate: CommandRate },
+  ) {
+    this.host = host;
+    this.subscriber = subscriber;
+    this.#ledger = of.ledger;
+    this.#rate = of.rate;
+  }
+
+  /** Takes a push of the client (views.md §7, §10, §4.6). */
+  push(slot: number, event: string, payload: unknown): void {
+    switch (event) {
+      case 'command':
+        this.#command(slot, payload);
+        return;
+      case 'params':
+        void this.#params(slot, payload);
+        return;
+      case 'allow_upload':
+        this.#upload(slot, readAllowUpload(payload), (wish, of) => ({
+          type: event,
+          ...wish,
+          ...of,
+        }));
+        return;
+      case 'cancel_upload':
+      case 'refresh_upload':
+        this.#upload(slot, readUploadRef(payload), (ref, of) => ({ type: event, ...ref, ...of }));
+        return;
+      case 'upload_progress':
+        this.#upload(slot, readUploadProgress(payload), (at, of) => ({
+          type: event,
+          ...at,
+          ...of,
+        }));
+        return;
+      case 'upload_error':
+        this.#upload(slot, readUploadError(payload), (why, of) => ({ type: event, ...why, ...of }));
+        return;
+      default:
+        this.#deny(slot, { reason: 'unknown event' });
+    }
+  }
+
+  /** Its channel has ended; kept: the client may come back. */
+  leave(keep: boolean): void {
+    this.host.detach(this.subscriber, keep && this.subscriber.token !== null);
+  }
+
+  lagging(): void {
+    this.host.step({ type: 'lagging', subscriber: this.subscriber.number });
+  }
+
+  recovered(): void {
+    this.host.step({ type: 'recovered', subscriber: this.subscriber.number });
+  }
+
+  #command(slot: number, payload: unknown): void {
+    const subscriber = this.subscriber.number;
+    const ticket = this.host.ticket(this.subscriber, slot, true);
+    if (ticket === null) return;
+    const command = readViewCommand(payload);
+    if (isRefusal(command)) {
+      this.#refuse(ticket, command.toResponse());
+    } else if (!this.#rate.take()) {
+      this.#refuse(ticket, { reason: 'rate_limited' });
+    } else {
+      const ledger = command.client_op_id === null ? null : this.#ledger;
+      this.host.step({ type: 'command', ticket, subscriber, command, ledger });
+    }
+  }
+
+  async #params(slot: number, payload: unknown): Promise<void> {
+    const ticket = this.host.ticket(this.subscriber, slot, false);
+    if (ticket === null) return;
+    const { view } = this.host.config;
+    const params = readParamsChange(payload);
+    if (isRefusal(params)) {
+      this.#refuse(ticket, params.toResponse());
+    } else if (view.onParams === undefined || view.scope === 'shared') {
+      this.#refuse(ticket, { reason: 'unsupported' });
+    } else {
+      const passing = passGate(view.params, params);
+      this.#changeParams(ticket, passing instanceof Promise ? await passing : passing);
+    }
+  }
+
+  #changeParams(ticket: number, passed: Passed): void {
+    if ('issues' in passed) {
+      this.#refuse(ticket, { reason: 'invalid_params', issues: passed.issues });
+      return;
+    }
+    const subscriber = this.subscriber.number;
+    this.host.step({ type: 'params', ticket, subscriber, params: passed.value });
+  }
+
+  #upload<Request extends object>(
+    slot: number,
+    request: Request | Refusal,
+    inputOf: (
+      request: Request,
+      of: { readonly ticket: number; readonly subscriber: number },
+    ) => InstanceInput,
+  ): void {
+    if (isRefusal(request)) {
+      this.#deny(slot, request.toResponse());
+      return;
+    }
+    const ticket = this.host.ticket(this.subscriber, slot, false);
+    if (ticket === null) return;
+    this.host.step(inputOf(request, { ticket, subscriber: this.subscriber.number }));
+  }
+
+  #deny(slot: number, response: object): void {
+    this.subscriber.seat?.answer({ slot, version: null }, 'error', response);
+  }
+
+  /** After the replies to all commands that came before. */
+  #refuse(ticket: number, response: Extract<InstanceInput, { type: 'answer' }>['response']): void {
+    this.host.step({ type: 'answer', ticket, subscriber: this.subscriber.number, response });
+  }
+}
+
+/** Whether a view has an instance for all who ask for the same. */
+export function isShared(view: ViewDefinition): boolean {
+  return view.scope === 'shared';
+}

@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto';
+import type { CommandLedger } from '@holdfast/engine/view';
+import type { InstanceHost } from './instance-host.ts';
+import type { Subscriber } from './seat.ts';
+
+/** What a token stands for: a subscriber of an instance, and what it asked for (views.md §4.3). */
+export type Resumable = {
+  readonly subject: string | null;
+  /** Module, id and canonical params. */
+  readonly place: string;
+  readonly ledger: CommandLedger;
+  /** Null: the instance or the subscriber has ended; only its commands are remembered. */
+  live: { readonly host: InstanceHost; readonly subscriber: Subscriber } | null;
+  /** When it is forgotten altogether; null: not while it lives. */
+  until: number | null;
+};
+
+/** The tokens by which clients come back; a process knows its own (views.md §4.5). */
+export class ResumeTokens {
+  readonly #node: string;
+  readonly #dedupeMs: number;
+  readonly #known = new Map<string, Resumable>();
+
+  constructor(node: string, dedupeMs: number) {
+    this.#node = node;
+    this.#dedupeMs = dedupeMs;
+  }
+
+  /** A new token; the node's name comes first, for whoever routes by it. */
+  draw(): string {
+    return `${this.#node}.${randomBytes(24).toString('base64url')}`;
+  }
+
+  find(token: string): Resumable | null {
+    return this.#known.get(token) ?? null;
+  }
+
+  set(token: string, resumable: Resumable): void {
+    this.#known.set(token, resumable);
+  }
+
+  /** The subscriber has ended; the records of its commands outlive it. */
+  retire(token: string, now: number): void {
+    const found = this.#known.get(token);
+    if (found === undefined) return;
+    found.live = null;
+    found.until = now + this.#dedupeMs;
+  }
+
+  sweep(now: number): void {
+    for (const [token, { until }] of this.#known) {
+      if (until !== null && until <= now) this.#known.delete(token);
+    }
+  }
+}

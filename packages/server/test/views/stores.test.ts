@@ -1,0 +1,176 @@
+import { app, holdfast, view } from '@holdfast/server';
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { principals } from '../conversation/principals.ts';
+import { topic, world } from '../conversation/world.ts';
+import { Root } from './root.ts';
+
+type Stores = { 'demo/main': { cards: { [id: string]: { title: string } } } };
+const { view: viewOf } = holdfast<{ stores: Stores }>();
+let renders = 0;
+let release = (): void => undefined;
+
+const board = viewOf({
+  name: 'Board',
+  mount: () => ({ filter: 'all' }),
+  render: ({ filter }, _h, ctx) => {
+    renders += 1;
+    const cards = ctx.store('demo/main').get('cards') ?? {};
+    return { filter, cards: Object.values(cards).map(({ title }) => title) };
+  },
+  commands: {
+    add: {
+      input: z.object({ id: z.string(), title: z.string() }),
+      run: async (ctx, { id, title }) => {
+        await ctx.store('demo/main').put(['cards', id], { title });
+      },
+    },
+    wait: { run: () => new Promise<void>((resolve) => (release = resolve)) },
+    taken: {
+      run: async (ctx) => {
+        await ctx.store('demo/main').put('cards/a/title', 'x', { ifAbsent: true });
+      },
+    },
+    both: {
+      run: async (ctx) => {
+        await ctx.store('demo/main').transact((tx) => {
+          tx.put('cards/t1', { title: 'one' });
+          tx.put('cards/t2', { title: 'two' });
+        });
+      },
+    },
+  },
+});
+
+const watcher = view({
+  name: 'Watcher',
+  mount: (ctx) => {
+    ctx.watch(
+      () => ctx.store('demo/main').get('count'),
+      (task, value, previous) =>
+        task.update((s: { seen: unknown[] }) => void s.seen.push([previous ?? null, value])),
+    );
+    return { seen: new Array<unknown>() };
+  },
+  render: ({ seen }) => ({ seen }),
+});
+
+const guarded = view({
+  name: 'Guarded',
+  render: (_s, _h, ctx) => ({
+    secret: ctx.store('demo/main', { as: 'principal' }).get('secret') ?? null,
+  }),
+});
+
+const nowhere = view({
+  name: 'Nowhere',
+  render: (_s, _h, ctx) => ({ x: ctx.store('demo/none').get('x') }),
+});
+
+const hasty = view({
+  name: 'Writer',
+  render: (_s, _h, ctx) => {
+    const store = ctx.store('demo/main');
+    void store.put('x', 1);
+    return { x: store.get('x') };
+  },
+});
+
+const views = app({ views: [board, watcher, guarded, nowhere, hasty] });
+
+it('V29 a first render waits for the store it reads; then there is one envelope', async () => {
+  const { connect } = await world({ app: views });
+  const root = new Root(await connect(), 'Board', 'b');
+  expect((await root.join({ module: 'Board', id: 'b' })).status).toBe('ok');
+  expect(await root.envelope()).toMatchObject({
+    version: 1,
+    ops: [{ op: 'replace', path: '', value: { filter: 'all', cards: [] } }],
+  });
+});
+
+it('a view renders again when what it read changes, and only then (views.md §11.2)', async () => {
+  const { connect, joined } = await world({ app: views });
+  const root = new Root(await connect(), 'Board', 'b');
+  await root.join({ module: 'Board', id: 'b' });
+  await root.envelope();
+  const writer = await joined({ device: 'd2' });
+  const rendered = renders;
+  const write = (path: string, value: unknown): Promise<unknown> =>
+    writer.ask(topic, 'write', { op: 'set', path, value, client_op_id: path });
+  await write('other/a', 1);
+  await write('cardsafar', 1);
+  expect(renders).toBe(rendered);
+  await write('cards/a', { title: 'A' });
+  expect(await root.envelope()).toMatchObject({ version: 2, ops: [{ value: 'A' }] });
+  await write('cards', { b: { title: 'B' } });
+  expect(await root.envelope()).toMatchObject({ version: 3 });
+  expect(renders).toBe(rendered + 2);
+});
+
+it('a write that a command awaits is part of its own cycle (views.md §7.2)', async () => {
+  const { connect } = await world({ app: views });
+  const root = new Root(await connect(), 'Board', 'b');
+  await root.join({ module: 'Board', id: 'b', capver: 4 });
+  await root.envelope();
+  expect(await root.command('add', { id: 'a', title: 'A' })).toMatchObject({ version: 2 });
+  expect(await root.envelope()).toMatchObject({ base_version: 1, version: 2 });
+  expect(await root.command('both')).toMatchObject({ status: 'ok', version: 3 });
+  await root.envelope();
+  expect(await root.command('taken')).toMatchObject({
+    status: 'error',
+    response: { reason: 'exists' },
+  });
+});
+
+it('V29 while a command takes its time, what render reads is shown all the same', async () => {
+  const { connect, joined } = await world({ app: views });
+  const root = new Root(await connect(), 'Board', 'b');
+  await root.join({ module: 'Board', id: 'b' });
+  await root.envelope();
+  const slow = root.push('command', { name: 'wait' });
+  const writer = await joined({ device: 'd2' });
+  const payload = { op: 'set', path: 'cards/a', value: { title: 'A' }, client_op_id: 'w1' };
+  await writer.ask(topic, 'write', payload);
+  expect(await root.envelope()).toMatchObject({ version: 2, ops: [{ value: 'A' }] });
+  release();
+  expect(await root.next()).toMatchObject([root.joinRef, slow, root.topic, 'phx_reply', {}]);
+});
+
+it('a watch runs its callback when the value is another (views.md §11.2)', async () => {
+  const { connect, joined } = await world({ app: views });
+  const root = new Root(await connect(), 'Watcher', 'w');
+  await root.join({ module: 'Watcher', id: 'w' });
+  await root.envelope();
+  const writer = await joined({ device: 'd2' });
+  await writer.ask(topic, 'write', { op: 'set', path: 'count', value: 5, client_op_id: 'w1' });
+  expect(await root.envelope()).toMatchObject({ ops: [{ value: [null, 5] }] });
+});
+
+it('a store as the principal is what the principal may read (views.md §11.2)', async () => {
+  const authenticate = principals({
+    reader: { pathRules: [{ pattern: 'open/**', allow: ['read'] }] },
+    stranger: { orgs: ['other'] },
+  });
+  const { connect } = await world({ app: views, authenticate });
+  const answers = [];
+  for (const token of ['dev', 'reader', 'stranger']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const root = new Root(await connect({ token }), 'Guarded', token);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    answers.push((await root.join({ module: 'Guarded', id: token })).status);
+  }
+  expect(answers).toEqual(['ok', 'error', 'error']);
+});
+
+it('a render that writes, or reads a store that there is not, fails', async () => {
+  const { connect } = await world({ app: views });
+  const peer = await connect();
+  for (const module of ['Nowhere', 'Writer']) {
+    const root = new Root(peer, module, 'x');
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect(await root.join({ module, id: 'x' })).toMatchObject({
+      status: 'error',
+      response: { reason: 'internal error' },
+    });
+  }
+});

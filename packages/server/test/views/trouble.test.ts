@@ -1,0 +1,207 @@
+import { app, stream, view } from '@holdfast/server';
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import type { Envelope } from '@holdfast/protocol/views';
+import { principals } from '../conversation/principals.ts';
+import { everything, world } from '../conversation/world.ts';
+import { Root } from './root.ts';
+
+const banned = new Set<string>();
+const room = view({
+  name: 'Room',
+  scope: 'shared',
+  streams: { log: stream<{ id: string; text: string }>({ limit: 20 }) },
+  authorize: ({ principal }) => !banned.has(principal.subject ?? ''),
+  mount: () => ({ n: 0, text: '' }),
+  render: (state, h) => ({ ...state, log: h.stream('log') }),
+  commands: {
+    say: {
+      input: z.object({ text: z.string() }),
+      run: (ctx, { text }) => {
+        ctx.update((s) => {
+          s.n += 1;
+          s.text = text;
+        });
+        ctx.stream('log').insert({ id: String(ctx.state.n), text });
+      },
+    },
+    whoami: {
+      reply: z.object({ subject: z.string().nullable() }),
+      run: ({ principal }) => ({ subject: principal.subject }),
+    },
+    fail: { run: () => Promise.reject(new Error('secret words')) },
+    echo: { input: z.unknown(), reply: z.unknown(), run: (_ctx, input) => ({ got: input }) },
+  },
+  messages: { nudge: { run: (ctx) => ctx.update((s) => void (s.n += 100)) } },
+});
+const views = app({ views: [room] });
+const authenticate = principals({ ada: {}, ben: {} });
+const join = { module: 'Room', id: 'r' };
+
+it('V71 recheck ends whom authorize refuses by now, and nobody else notices', async () => {
+  banned.clear();
+  const { connect, server } = await world({ app: views, authenticate });
+  const [ada, ben] = [
+    new Root(await connect({ token: 'ada' }), 'Room', 'r'),
+    new Root(await connect({ token: 'ben', device: 'd2' }), 'Room', 'r'),
+  ];
+  for (const root of [ada, ben]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await root.join(join);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    await root.envelope();
+  }
+  banned.add('ben');
+  await server.recheck(room);
+  expect((await ben.next())[3]).toBe('phx_error');
+  expect(await ben.join(join)).toMatchObject({ response: { reason: 'unauthorized' } });
+  await ada.command('say', { text: 'still here' });
+  expect(await ada.envelope()).toMatchObject({ version: 2 });
+});
+
+it('V68 a command in a shared view has its sender as principal', async () => {
+  banned.clear();
+  const { connect } = await world({ app: views, authenticate });
+  for (const token of ['ada', 'ben']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const root = new Root(await connect({ token, device: token }), 'Room', 'r');
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    await root.join(join);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    expect(await root.command('whoami')).toMatchObject({ response: { subject: token } });
+  }
+});
+
+it('server.tell runs a message at a root, and says whether there is one', async () => {
+  const { connect, server } = await world({ app: views });
+  expect(server.tell(room, 'r', 'nudge')).toBe(false);
+  const root = new Root(await connect(), 'Room', 'r');
+  await root.join(join);
+  await root.envelope();
+  expect(server.tell(room, 'r', 'nudge')).toBe(true);
+  expect(await root.envelope()).toMatchObject({ ops: [{ path: '/n', value: 100 }] });
+});
+
+it('server.renderOnce gives what a view shows at first, and nothing of it stays', async () => {
+  const { server } = await world({ app: views });
+  const shown = await server.renderOnce(room, { principal: everything });
+  expect(shown).toMatchObject({ tree: { n: 0, log: { __musubi_stream__: 'log' } } });
+  expect(server.describe().views).toEqual([]);
+});
+
+it('V24 what a handler throws is in the log under its id, and never on the wire', async () => {
+  const logged: string[] = [];
+  const log = {
+    info: () => undefined,
+    error: (details: object, message: string) =>
+      logged.push(`${message} ${Object.values(details).map(String).join()}`),
+  };
+  const { connect } = await world({ app: views, log });
+  const root = new Root(await connect(), 'Room', 'r');
+  await root.join(join);
+  const { status, response } = await root.command('fail');
+  expect([status, response['reason']]).toEqual(['error', 'internal_error']);
+  expect(JSON.stringify(response)).not.toContain('secret');
+  expect(logged.some((line) => line.includes(String(response['id'])))).toBe(true);
+  expect((await root.command('say', { text: 'a' })).status).toBe('ok');
+});
+
+it('V70 who does not read is sent what is newest when it reads again, and nobody else notices', async () => {
+  const { connect } = await world({ app: views, limits: { socket_soft_bytes: 64 * 1024 } });
+  const [slow, quick] = [await connect({ device: 'd2' }), await connect()];
+  const [late, live] = [new Root(slow, 'Room', 'r'), new Root(quick, 'Room', 'r')];
+  await late.join({ ...join, capver: 4 });
+  await late.envelope();
+  await live.join({ ...join, capver: 4 });
+  await live.envelope();
+  slow.pause();
+  const text = 'x'.repeat(256 * 1024);
+  for (let i = 1; i <= 40; i += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect((await live.command('say', { text: `${i} ${text}` })).status).toBe('ok');
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    expect((await live.envelope()).version).toBe(i + 1);
+  }
+  slow.resume();
+  const heard: Envelope[] = [];
+  while (heard.at(-1)?.version !== 41) {
+    // oxlint-disable-next-line no-await-in-loop -- until it has caught up
+    heard.push(await late.envelope());
+  }
+  expect(heard.length).toBeLessThan(40);
+  const last = heard.at(-1);
+  expect(last).toMatchObject({ base_version: 0, ops: [{ op: 'replace', path: '' }] });
+  expect(last?.stream_ops).toHaveLength(21);
+  await live.command('say', { text: 'end' });
+  expect(await late.envelope()).toMatchObject({ base_version: 41, version: 42 });
+});
+
+it('commands beyond the rate are refused in their place in the order', async () => {
+  const { connect } = await world({
+    app: views,
+    viewLimits: { commands_per_second: 1, commands_burst: 3 },
+  });
+  const root = new Root(await connect(), 'Room', 'r');
+  await root.join(join);
+  await root.envelope();
+  const refs = Array.from({ length: 5 }, () =>
+    root.push('command', { name: 'say', payload: { text: 'a' } }),
+  );
+  const replies = [];
+  while (replies.length < 5) {
+    // oxlint-disable-next-line no-await-in-loop -- until all are there
+    const [, ref, , event, payload] = await root.next();
+    if (event === 'phx_reply') replies.push([ref, payload['status']]);
+  }
+  expect(replies).toEqual(refs.map((ref, i) => [ref, i < 3 ? 'ok' : 'error']));
+});
+
+it('hostile payloads are refused or echoed as data, and touch no prototype', async () => {
+  const { connect } = await world({ app: views });
+  const root = new Root(await connect(), 'Room', 'r');
+  await root.join(join);
+  await root.envelope();
+  for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect(await root.command(name)).toMatchObject({ response: { reason: 'unknown command' } });
+  }
+  for (const storeId of [['__proto__'], ['constructor', 'x'], 'x', 7, { a: 1 }]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const reply = await root.ask('command', { name: 'say', store_id: storeId, payload: {} });
+    expect(reply).toMatchObject({ status: 'error', response: { reason: 'unknown store' } });
+  }
+  const hostile = JSON.parse('{"__proto__":{"polluted":1},"constructor":{"prototype":{"x":1}}}');
+  const reply = await root.command('echo', hostile);
+  expect(reply.status).toBe('ok');
+  expect(JSON.stringify(reply.response)).toBe(JSON.stringify({ got: hostile }));
+  expect(Reflect.get({}, 'polluted')).toBeUndefined();
+  for (const payload of [[], null, 7, 'x']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const bad = await root.ask('command', { name: 'say', payload });
+    expect(bad).toMatchObject({ response: { reason: 'invalid_payload' } });
+  }
+});
+
+it('any number of joins of unknown roots leave nothing behind', async () => {
+  const { connect, server } = await world({ app: views });
+  const peer = await connect();
+  const joins = 3000;
+  for (let i = 0; i < joins; i += 1) {
+    const ref = peer.ref();
+    peer.send([
+      ref,
+      ref,
+      `musubi:connection:Nope:${i}`,
+      'phx_join',
+      { module: 'Nope', id: `${i}` },
+    ]);
+  }
+  for (let i = 0; i < joins; i += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- all of them
+    expect((await peer.next())[4]['status']).toBe('error');
+  }
+  expect(server.describe().views).toEqual([]);
+  const deep = JSON.parse(`${'{"a":'.repeat(400)}1${'}'.repeat(400)}`);
+  const root = new Root(peer, 'Room', 'deep');
+  expect((await root.join({ module: 'Room', id: 'deep', params: deep })).status).toBe('ok');
+});

@@ -19,10 +19,14 @@ export interface Client<App = unknown> extends AsyncDisposable {
   /** A handle on a store, which is opened if it is not. Throws a `TypeError` for a name that is not like `org/name`. */
   store(name: string, options?: StoreOptions): Store;
   /**
-   * A handle on a record: of a definition, or of the name of one (records.md §10). This, `transact` and `prefetch` need
+   * A handle on a record: of a definition, or of the name of one (records.md §10). This, and all up to `prefetch`, needs
    * `records` among the options of the client.
    */
   readonly record: RecordDesk['record'];
+  /** A handle on a live set of records (records.md §14). */
+  readonly collection: RecordDesk['collection'];
+  /** The first of such a set. */
+  readonly one: RecordDesk['one'];
   /** Writes several records of one store, all or nothing. */
   readonly transact: RecordDesk['transact'];
   /** Has records here before they are used. */
@@ -104,6 +108,14 @@ class StoreClient implements Client {
 
   get record(): RecordDesk['record'] {
     return this.#desk('record').record;
+  }
+
+  get collection(): RecordDesk['collection'] {
+    return this.#desk('collection').collection;
+  }
+
+  get one(): RecordDesk['one'] {
+    return this.#desk('one').one;
   }
 
   get transact(): RecordDesk['transact'] {

@@ -5,7 +5,6 @@ import {
   type Path,
   type Reason,
   type RecordRef,
-  type Request,
 } from '@holdfast/protocol';
 import { type Deferred, deferred, type Lasting } from '@holdfast/engine/registry';
 import type { ReplicaStatus } from '@holdfast/engine/replica';
@@ -15,6 +14,8 @@ import { Part } from '../part.ts';
 import type { Store } from '../store.ts';
 import { Beat } from '@holdfast/engine/record';
 import { type Failures, ServerCopy } from './copy.ts';
+import { pendingAt, writesOf } from './pending.ts';
+import { type Reach, reachOf } from './reach.ts';
 import { noStats, type Reading, readStored } from './reading.ts';
 import type { RecordState, RecordStats, RecordStatus } from './types.ts';
 import type { SlotWatch, Watched } from './watch.ts';
@@ -37,16 +38,13 @@ export const idleState: RecordState<never> = /* @__PURE__ */ Object.freeze({
 /** What the entries of a client share. */
 export type EntryDesk = Failures & {
   /** Opens the store of a record, with what is wanted of it. */
-  open(ref: RecordRef, scope: readonly string[]): { readonly store: Store; readonly hold: Hold };
+  open(store: string, scope: readonly string[]): { readonly store: Store; readonly hold: Hold };
   closed(entry: StoreEntry): void;
   watch(hold: Hold): SlotWatch;
   wall(): number;
 };
 
 type Replica = NonNullable<OpenStore['replica']>;
-
-/** What of the record's part is here. */
-type Reach = { readonly of: ReplicaStatus; readonly lacks: boolean; readonly isDenied: boolean };
 
 /**
  * A record of a client for as long as it is here: reads its object from the client's one replica of the store, through the
@@ -105,7 +103,7 @@ export class StoreEntry implements Lasting, Watched {
   }
 
   open(): void {
-    const { store, hold } = this.#desk.open(this.ref, [...this.#part.globs, '_hf:schema/*']);
+    const { store, hold } = this.#desk.open(this.ref.store, [...this.#part.globs, '_hf:schema/*']);
     this.#opened = { store, hold, leave: this.#desk.watch(hold).add(this) };
     this.#refresh();
   }
@@ -269,21 +267,11 @@ export class StoreEntry implements Lasting, Watched {
     );
   }
 
-  /** What of the record's part is here; asked anew only when it may be another. */
   #reachOf(status: ReplicaStatus): Reach {
-    const known = this.#reach;
-    if (known !== null && names.every((name) => known.of[name] === status[name])) return known;
-    const { held, denied, phase, incarnation } = status;
-    const beyond = this.#part.beyond(held).length;
-    const isRefused = phase === 'refused' && beyond > 0;
-    const isDenied = isRefused || this.#part.beyond([...held, ...denied]).length < beyond;
-    this.#reach = { of: status, lacks: beyond > 0 || incarnation === null, isDenied };
+    this.#reach = reachOf(this.#part, status, this.#reach);
     return this.#reach;
   }
 }
-
-/** What says how far a replica reaches. */
-const names = ['held', 'denied', 'phase', 'incarnation'] as const;
 
 /** Where nothing is known and nothing will be. */
 const hopeless: { readonly [Status in RecordStatus]?: Reason } = {
@@ -295,18 +283,6 @@ const hopeless: { readonly [Status in RecordStatus]?: Reason } = {
 /** Everything at and below a path, as a pattern (stores.md §2.2.1). */
 function globUnder(path: Path): string {
   return `${path.replaceAll(/(^|\/)(\*\*?)(?=\/|$)/g, String.raw`$1\$2`)}/**`;
-}
-
-function writesOf(request: Request): readonly { readonly op: string; readonly path: Path }[] {
-  return request.op === 'transact' ? request.ops : [request];
-}
-
-/** Own unanswered requests that touch an object. */
-function pendingAt(path: Path, outbox: readonly { readonly request: Request }[]): number {
-  const touches = (other: Path): boolean =>
-    other === path || other.startsWith(`${path}/`) || path.startsWith(`${other}/`);
-  return outbox.filter(({ request }) => writesOf(request).some((each) => touches(each.path)))
-    .length;
 }
 
 function isSameState(a: RecordState<unknown>, b: RecordState<unknown>): boolean {

@@ -1,4 +1,12 @@
-import { type RecordDef, type RecordRef, recordsByName, RejectedError } from '@holdfast/protocol';
+import {
+  collection,
+  type CollectionDef,
+  type CollectionSpec,
+  type RecordDef,
+  type RecordRef,
+  recordsByName,
+  RejectedError,
+} from '@holdfast/protocol';
 import { mutatorOf } from '@holdfast/engine/record';
 import { Pool, type Release } from '@holdfast/engine/registry';
 import { call } from '../cell.ts';
@@ -9,6 +17,8 @@ import { checkOptions } from '../options.ts';
 import type { Room } from '../room.ts';
 import type { Slot } from '../slot.ts';
 import type { RecordsPlug } from './plug.ts';
+import { type CollectionDesk, CollectionEntry } from './collection.ts';
+import { type CollectionHandleDesk, firstOf, LiveCollection } from './collection-handle.ts';
 import type { RecordConflictError } from './conflict.ts';
 import { type EntryDesk, StoreEntry } from './entry.ts';
 import { type HandleDesk, StoreRecordHandle } from './handle.ts';
@@ -19,6 +29,10 @@ import { SlotWatch } from './watch.ts';
 export { type Clash, RecordConflictError, type Resolution } from './conflict.ts';
 export type { RecordsPlug } from './plug.ts';
 export type {
+  CollectionHandle,
+  CollectionRow,
+  CollectionState,
+  OneHandle,
   PatchOf,
   RecordHandle,
   RecordReceipt,
@@ -66,16 +80,20 @@ function isClient(client: object): client is Client {
 
 const unusedMs = 60_000;
 const openMax = 5000;
+const queryMs = 10_000;
+const queriesMax = 200;
 
 /** The records of one client. */
-class Desk implements RecordDesk, EntryDesk, HandleDesk {
+class Desk implements RecordDesk, EntryDesk, HandleDesk, CollectionDesk, CollectionHandleDesk {
   readonly #client: Client;
   readonly #room: Room;
   readonly #byName: ReadonlyMap<string, RecordDef>;
   readonly #options: RecordsOptions;
   readonly #entries = new Map<string, StoreEntry>();
   readonly #watches = new Map<Slot, SlotWatch>();
+  readonly #collections = new Map<string, CollectionEntry>();
   readonly #pool: Pool;
+  readonly #queries: Pool;
   readonly wall: () => number;
   readonly report: (error: unknown) => void;
 
@@ -88,31 +106,57 @@ class Desk implements RecordDesk, EntryDesk, HandleDesk {
     this.#byName = byName;
     this.#options = options;
     this.#pool = new Pool({ env, report, ttlMs: unusedMs, max: openMax });
+    this.#queries = new Pool({ env, report, ttlMs: queryMs, max: queriesMax });
     this.wall = () => env.wall();
     this.report = report;
     const stop = room.connection.subscribe(() => {
       if (!this.#isClosed) return;
       stop();
       void this.#pool.dispose();
+      void this.#queries.dispose();
     });
   }
 
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the handle is of that definition
-  readonly record = ((of: RecordDef | string, params: object): RecordHandle => {
-    const name = typeof of === 'string' ? of : of.name;
-    const known = this.#byName.get(name);
-    const isOther = typeof of !== 'string' && known !== of;
-    if (known === undefined || isOther) throw new RejectedError('unknown_record', { record: name });
-    return new StoreRecordHandle(known.ref(params), this);
-  }) as RecordDesk['record'];
+  readonly record = ((of: RecordDef | string, params: object): RecordHandle =>
+    new StoreRecordHandle(this.#definition(of).ref(params), this)) as RecordDesk['record'];
 
   readonly transact: RecordDesk['transact'] = (collect, options) =>
     transact(this, collect, options);
 
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the handle is of that definition
+  readonly collection = ((of: CollectionDef | string, spec?: CollectionSpec<RecordDef>) =>
+    this.#collection(
+      typeof of === 'string' ? collection(this.#definition(of), spec) : of,
+    )) as unknown as RecordDesk['collection'];
+
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the handle is of that definition
+  readonly one = ((def: CollectionDef) => {
+    const query = { ...def.query, limit: 1 };
+    const key = `${def.key} one`;
+    return firstOf(this.#collection({ ...def, query, key }));
+  }) as RecordDesk['one'];
+
   readonly prefetch: RecordDesk['prefetch'] = async (...refs) => {
-    const ready = refs.map((ref) => new StoreRecordHandle(ref, this).ready());
+    const ready = refs.map((ref) =>
+      'kind' in ref ? this.#collection(ref).ready() : new StoreRecordHandle(ref, this).ready(),
+    );
     await Promise.allSettled(ready);
   };
+
+  #collection(def: CollectionDef): LiveCollection {
+    this.#definition(def.record);
+    return new LiveCollection(def, this);
+  }
+
+  /** A definition of this client, by itself or by its name. */
+  #definition(of: RecordDef | string): RecordDef {
+    const name = typeof of === 'string' ? of : of.name;
+    const known = this.#byName.get(name);
+    const isOther = typeof of !== 'string' && known !== of;
+    if (known === undefined || isOther) throw new RejectedError('unknown_record', { record: name });
+    return known;
+  }
 
   entry(ref: RecordRef): StoreEntry {
     const entry = this.#entries.get(ref.key) ?? new StoreEntry(ref, this);
@@ -128,7 +172,27 @@ class Desk implements RecordDesk, EntryDesk, HandleDesk {
     return this.#pool.hold(entry);
   }
 
-  open({ store }: RecordRef, scope: readonly string[]): ReturnType<EntryDesk['open']> {
+  collectionOf(def: CollectionDef): CollectionEntry {
+    const entry = this.#collections.get(def.key) ?? new CollectionEntry(def, this);
+    this.#collections.set(def.key, entry);
+    return entry;
+  }
+
+  knownCollection(def: CollectionDef): CollectionEntry | undefined {
+    return this.#collections.get(def.key);
+  }
+
+  holdCollection(entry: CollectionEntry): Release {
+    return this.#queries.hold(entry);
+  }
+
+  recordAt(def: RecordDef, key: string): RecordHandle | undefined {
+    const [, org, name, ...path] = key.split('/');
+    const params = def.match(path.join('/'), `${org}/${name}`);
+    return params === null ? undefined : new StoreRecordHandle(def.ref(params), this);
+  }
+
+  open(store: string, scope: readonly string[]): ReturnType<EntryDesk['open']> {
     const handle = this.#client.store(store, { scope });
     const hold = holds.get(handle);
     if (hold === undefined) throw new TypeError('records needs a store of this package.');
@@ -136,8 +200,10 @@ class Desk implements RecordDesk, EntryDesk, HandleDesk {
   }
 
   /** With its client it stays, and says so. */
-  closed({ key }: StoreEntry): void {
-    if (!this.#isClosed) this.#entries.delete(key);
+  closed(entry: StoreEntry | CollectionEntry): void {
+    if (this.#isClosed) return;
+    if (entry instanceof StoreEntry) this.#entries.delete(entry.key);
+    else this.#collections.delete(entry.key);
   }
 
   watch({ slot }: Hold): SlotWatch {

@@ -1,4 +1,6 @@
 import type {
+  CollectionDef,
+  CollectionSpec,
   ConflictError,
   MutationInput,
   MutationName,
@@ -146,6 +148,48 @@ export interface TxReceipt<T> {
   cancel(): boolean;
 }
 
+/** How a collection is doing (records.md §14). */
+export type CollectionState<R> = {
+  readonly rows: readonly CollectionRow<R>[];
+  readonly status: RecordStatus;
+  /** Whether it is known which rows there are. */
+  readonly ready: boolean;
+  readonly hasMore: boolean;
+  /** Where another window may begin: `after`. */
+  readonly endCursor: string | null;
+  readonly error?: unknown;
+};
+
+/** One row; the same object until its key, its value or its own writes change. */
+export type CollectionRow<R> = {
+  readonly key: string;
+  readonly value: Out<R>;
+  /** Own writes of it that are not decided yet. */
+  readonly pending: number;
+};
+
+/** A live set of records: its values as a signal, in order (records.md §14). It holds nothing while nobody uses it. */
+export interface CollectionHandle<R extends RecordDef = RecordDef> extends Signal<
+  readonly Out<R>[]
+> {
+  readonly key: string;
+  readonly state: Signal<CollectionState<R>>;
+  keys(): readonly string[];
+  /** The record of a row, to write to; undefined where the key is of no record of this kind. */
+  row(key: string): RecordHandle<R> | undefined;
+  /** Widens the window, by default by as much as it was opened with. */
+  loadMore(count?: number): Promise<void>;
+  /** Resolves when it is known which rows there are; rejects when they may not be read. */
+  ready(): Promise<void>;
+  retain(): Release;
+}
+
+/** The first row of a collection, as a signal. */
+export interface OneHandle<R extends RecordDef = RecordDef> extends Signal<Out<R> | undefined> {
+  readonly state: Signal<CollectionState<R>>;
+  row(): RecordHandle<R> | undefined;
+}
+
 /** What `records` adds to a client. */
 export interface RecordDesk {
   readonly record: {
@@ -157,6 +201,11 @@ export interface RecordDesk {
     collect: (tx: Tx) => T,
     options?: { readonly group?: string },
   ) => TxReceipt<T>;
+  readonly collection: {
+    <R extends RecordDef>(query: CollectionDef<R>): CollectionHandle<R>;
+    (name: string, spec?: CollectionSpec<RecordDef>): CollectionHandle;
+  };
+  readonly one: <R extends RecordDef>(query: CollectionDef<R>) => OneHandle<R>;
   /** Resolves when these are here, or cannot be; they stay a minute. */
-  readonly prefetch: (...refs: readonly RecordRef[]) => Promise<void>;
+  readonly prefetch: (...refs: readonly (RecordRef | CollectionDef)[]) => Promise<void>;
 }

@@ -1,6 +1,6 @@
 import type { Path } from '@holdfast/protocol';
 import type { Act } from '@holdfast/engine/replica';
-import type { Release } from '@holdfast/engine/registry';
+import { type Release, releaseOnce } from '@holdfast/engine/registry';
 import type { Slot } from '../slot.ts';
 
 /** A record that is shown from a replica. */
@@ -13,6 +13,14 @@ export interface Watched {
   tell(): void;
 }
 
+/** Something that is shown from all objects of a pattern. */
+export interface WideWatched extends Pick<Watched, 'look' | 'tell'> {
+  /** Something at a path has changed, or perhaps anything; says whether that concerns it. */
+  touch(path: Path | null): boolean;
+}
+
+type Looking = Pick<Watched, 'look' | 'tell'>;
+
 const schemaLeaves = '_hf:schema/';
 
 /**
@@ -22,7 +30,8 @@ const schemaLeaves = '_hf:schema/';
 export class SlotWatch {
   readonly #slot: Slot;
   readonly #byPath = new Map<string, Set<Watched>>();
-  readonly #dirty = new Set<Watched>();
+  readonly #wide = new Set<WideWatched>();
+  readonly #dirty = new Set<Looking>();
   #isDue = false;
   #seen: readonly unknown[] = [];
   #stop: (() => void) | null = null;
@@ -35,15 +44,28 @@ export class SlotWatch {
     const here = this.#byPath.get(watched.path) ?? new Set();
     this.#byPath.set(watched.path, here.add(watched));
     this.#stop ??= this.#start();
-    const release = (): void => {
+    return releaseOnce(() => {
       here.delete(watched);
       this.#dirty.delete(watched);
       if (here.size === 0) this.#byPath.delete(watched.path);
-      if (this.#byPath.size > 0) return;
-      this.#stop?.();
-      this.#stop = null;
-    };
-    return Object.assign(release, { [Symbol.dispose]: release });
+      this.#rest();
+    });
+  }
+
+  addWide(watched: WideWatched): Release {
+    this.#wide.add(watched);
+    this.#stop ??= this.#start();
+    return releaseOnce(() => {
+      this.#wide.delete(watched);
+      this.#dirty.delete(watched);
+      this.#rest();
+    });
+  }
+
+  #rest(): void {
+    if (this.#byPath.size + this.#wide.size > 0) return;
+    this.#stop?.();
+    this.#stop = null;
   }
 
   /** Has what is due looked at and told now: an own write is seen as it is made. */
@@ -59,7 +81,9 @@ export class SlotWatch {
     const observe = (acts: readonly Act[] | null): void => this.#changed(acts);
     observers.add(observe);
     const leaveStatus = status.subscribe(() => this.#checkStatus());
-    const leaveOutbox = outboxChanges.subscribe(() => this.#mark(({ hasPending }) => hasPending));
+    const leaveOutbox = outboxChanges.subscribe(() =>
+      this.#mark(({ hasPending }) => hasPending, null),
+    );
     return () => {
       observers.delete(observe);
       leaveStatus();
@@ -77,6 +101,7 @@ export class SlotWatch {
 
   #touch(path: Path): void {
     if (path.startsWith(schemaLeaves)) this.#mark(() => true);
+    for (const wide of this.#wide) if (wide.touch(path)) this.#soil(wide);
     for (let at: string = path; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('/')))) {
       for (const watched of this.#byPath.get(at) ?? []) this.#soil(watched);
     }
@@ -93,13 +118,17 @@ export class SlotWatch {
     this.#mark(() => true);
   }
 
-  #mark(concerns: (watched: Watched) => boolean): void {
+  #mark(
+    concerns: (watched: Watched) => boolean,
+    wide: Iterable<WideWatched> | null = this.#wide,
+  ): void {
+    for (const each of wide ?? []) if (each.touch(null)) this.#soil(each);
     for (const here of this.#byPath.values()) {
       for (const watched of here) if (concerns(watched)) this.#soil(watched);
     }
   }
 
-  #soil(watched: Watched): void {
+  #soil(watched: Looking): void {
     this.#dirty.add(watched);
     if (this.#isDue) return;
     this.#isDue = true;

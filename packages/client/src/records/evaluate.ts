@@ -1,0 +1,2 @@
+export { Evaluation } from '@holdfast/engine/collection';
+export { Rows } from './rows.ts';

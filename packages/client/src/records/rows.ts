@@ -1,0 +1,60 @@
+import type { Json, Path, RecordDef } from '@holdfast/protocol';
+import { noStats, type Reading, readStored } from './reading.ts';
+import type { CollectionRow } from './types.ts';
+
+/** An object of a collection as it is shown. */
+export type Shown = { readonly path: Path; readonly json: Json; readonly pending: number };
+
+type Known = {
+  readonly json: Json;
+  readonly version: string;
+  readonly reading: Reading;
+  readonly row: CollectionRow<unknown> | null;
+};
+
+/** Makes the rows of a collection: each the same object while nothing of it changes (records.md §14.5). */
+export class Rows {
+  readonly #def: RecordDef;
+  readonly #store: string;
+  readonly #report: (error: unknown) => void;
+  readonly #known = new Map<Path, Known>();
+
+  constructor(def: RecordDef, store: string, report: (error: unknown) => void) {
+    this.#def = def;
+    this.#store = store;
+    this.#report = report;
+  }
+
+  /** The row of an object; null: it does not pass the schema, and is left out. */
+  rowOf({ path, json, pending }: Shown, version: string): CollectionRow<unknown> | null {
+    const before = this.#known.get(path);
+    const isSame = before !== undefined && before.json === json && before.version === version;
+    const reading = isSame ? before.reading : this.#read({ json, version }, before?.reading);
+    const row = this.#row({ path, pending, reading }, before?.row ?? null);
+    this.#known.set(path, { json, version, reading, row });
+    return row;
+  }
+
+  forget(path: Path): void {
+    this.#known.delete(path);
+  }
+
+  #read(at: { readonly json: Json; readonly version: string }, known?: Reading): Reading {
+    const before = known !== undefined && 'value' in known ? known.value : undefined;
+    const reading = readStored(this.#def, at, { before, stats: noStats() });
+    if ('fault' in reading) this.#report(reading.error);
+    return reading;
+  }
+
+  #row(
+    of: { readonly path: Path; readonly pending: number; readonly reading: Reading },
+    known: CollectionRow<unknown> | null,
+  ): CollectionRow<unknown> | null {
+    const { path, pending, reading } = of;
+    if ('fault' in reading) return null;
+    if (known?.value === reading.value && known?.pending === pending) return known;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is read has passed the schema
+    const value = reading.value as never;
+    return Object.freeze({ key: `rec/${this.#store}/${path}`, value, pending });
+  }
+}

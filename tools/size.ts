@@ -21,6 +21,13 @@ const entries: { readonly [name: string]: string } = {
     export { collection };
     export const open = (url, token, spec) =>
       createClient({ url, token, records: records([record(spec)]) }).record('user', { id: '1' });`,
+  'client with views': `
+    import { createClient } from '@holdfast/client';
+    import { views } from '@holdfast/client/views';
+    export const open = (url, token) => {
+      const client = createClient({ url, token, views: views() });
+      return [client.store('acme/app'), client.view('App.Board')];
+    };`,
   'client with IndexedDB, tabs': `
     import { createClient } from '@holdfast/client';
     import { indexedDB } from '@holdfast/client/cache/indexeddb';

@@ -13,7 +13,8 @@ import type { ViewsDesk } from './views/plug.ts';
 import type { Modules, ParamsBy, RootBy, ViewArgs, ViewHandle } from './views/types.ts';
 
 /** A client: one connection, and any number of stores and views over it; `App` is the type of the server's app. */
-export interface Client<App = unknown> extends AsyncDisposable {
+// oxlint-disable-next-line typescript/no-explicit-any -- a client of any app is one of an app not named, which `unknown` is not
+export interface Client<App = any> extends AsyncDisposable {
   /** How the connection is doing; the same object until something changes. */
   readonly status: Signal<ConnectionStatus>;
   /** A handle on a store, which is opened if it is not. Throws a `TypeError` for a name that is not like `org/name`. */
@@ -48,7 +49,8 @@ export interface Client<App = unknown> extends AsyncDisposable {
 }
 
 /** Makes a client, which connects at once. Throws a `TypeError` for options that are wrong or unknown. */
-export function createClient<App = unknown>(options: ClientOptions): Client<App> {
+// oxlint-disable-next-line typescript/no-explicit-any -- as above
+export function createClient<App = any>(options: ClientOptions): Client<App> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the server serves only its type tells
   return new StoreClient(settingsOf(options)) as unknown as Client<App>;
 }

@@ -1,4 +1,4 @@
-import type { Json } from '@holdfast/protocol';
+import type { Json, JsonObject } from '@holdfast/protocol';
 
 /** What is kept of a root: its tree, without streams and uploads (views.md §12.10). */
 export type CachedView = {
@@ -31,3 +31,10 @@ export type ViewCacheOptions = {
 
 /** Whether a view is cached, and what of the client's options is different for it. */
 export type CacheUse = boolean | Pick<ViewCacheOptions, 'gcTime' | 'buster'> | undefined;
+
+/** What is to be kept: under which key, how, and who hears that nothing was. */
+export type Keeping = {
+  readonly key: readonly (string | JsonObject)[];
+  readonly use: CacheUse;
+  readonly missed: () => void;
+};

@@ -1,13 +1,28 @@
 import { isObject, type Json } from '@holdfast/protocol';
 import { conduct } from '@holdfast/engine/registry';
 import type { Settings } from '../options.ts';
-import type { ViewCacheOptions } from './cache-options.ts';
+import type { Keeping, ViewCacheOptions } from './cache-options.ts';
+import type { Mount } from './mount.ts';
 
 const gcMs = 300_000;
 const writeMs = 1000;
 
+/** Shows what is kept of a mount, or tells that there is nothing; then keeps it up to date. */
+export function keepTree(
+  options: ViewCacheOptions,
+  mount: Mount,
+  { key, use, missed }: Keeping,
+): void {
+  const { settings } = mount;
+  const own = isObject(use) ? use : {};
+  const tree = (): Json | undefined => mount.mirror.tree;
+  const entry = new CacheEntry({ ...options, ...own }, key, { settings, tree });
+  mount.keep(entry);
+  entry.read((kept) => (kept === null ? missed() : mount.seed({ tree: kept }, true)));
+}
+
 /** The entry of one root in the cache. */
-export class CacheEntry {
+class CacheEntry {
   readonly #options: ViewCacheOptions;
   readonly #key: string;
   readonly #settings: Settings;

@@ -4,7 +4,7 @@ import { isModuleName, rootIdOf } from '@holdfast/protocol/views';
 import { deferred, releaseOnce, type Release } from '@holdfast/engine/registry';
 import { checkOptions, closedError } from '../options.ts';
 import type { Room } from '../room.ts';
-import type { CacheLoader } from './cache-loader.ts';
+import type { KeepTree } from './cache-loader.ts';
 import type { CacheUse } from './cache-options.ts';
 import { canonical } from './canonical.ts';
 import { Mount, type MountOptions } from './mount.ts';
@@ -17,7 +17,7 @@ import { Uploads } from './uploads.ts';
 /** How a house of views is made: what the options of `views` become. */
 export type HouseOptions = MountOptions & {
   /** Null: nothing is kept. */
-  readonly cache: CacheLoader | null;
+  readonly cache: KeepTree | null;
   readonly uploaders: ReadonlyMap<string, Uploader>;
 };
 
@@ -106,8 +106,8 @@ export class House {
     },
   ): Mounted {
     const { module, id, params, cache: use, cacheUse, initialData } = how;
-    const { cache: loader } = this.#options;
-    if (use && loader === null) {
+    const { cache: keep } = this.#options;
+    if (use && keep === null) {
       throw new TypeError('client.view: "cache" needs a "viewCache" in the options of views().');
     }
     const ended = (): void => void this.#mounted.delete(root);
@@ -119,7 +119,7 @@ export class House {
     const missed = (): void => {
       if (initialData !== undefined) mount.seed(initialData, false);
     };
-    if (use && loader !== null) loader.open(mount, { key: [module, id, params], use, missed });
+    if (use && keep !== null) keep(mount, { key: [module, id, params], use, missed });
     else missed();
     return mounted;
   }

@@ -2,7 +2,7 @@ import { rooms } from '../doors.ts';
 import { checkOptions } from '../options.ts';
 import type { Room } from '../room.ts';
 import type { ViewCacheOptions } from './cache-options.ts';
-import { CacheLoader } from './cache-loader.ts';
+import { treeKeeper } from './cache-loader.ts';
 import { House } from './house.ts';
 import type { ViewsPlug } from './plug.ts';
 import type { Uploader } from './upload.ts';
@@ -74,7 +74,7 @@ export function views(options: ViewsOptions = {}): ViewsPlug {
   const { uploaders = {}, resume = true, timeoutMs, viewCache } = options;
   if (viewCache !== undefined) checkCache(viewCache);
   const named = new Map(Object.entries(uploaders));
-  const loader = viewCache === undefined ? null : new CacheLoader(viewCache);
-  const house = { resume, timeoutMs, cache: loader, uploaders: named };
+  const cache = viewCache === undefined ? null : treeKeeper(viewCache);
+  const house = { resume, timeoutMs, cache, uploaders: named };
   return { open: (client) => new House(roomOf(client), house) };
 }

@@ -152,7 +152,9 @@ export class Mount implements Speaker, CallPorts, Mounted {
 
   /** Has its tree kept. */
   keep(keeper: Keeper): void {
-    if (!this.#isEnded) this.#keeper = keeper;
+    if (this.#isEnded) return;
+    this.#keeper = keeper;
+    if (this.#wasLive) keeper.advanced();
   }
 
   /** Asks the server something about a node, or tells it to do something. */

@@ -71,8 +71,6 @@ export class Proxies {
       set: refuse,
       defineProperty: refuse,
       deleteProperty: refuse,
-      setPrototypeOf: refuse,
-      preventExtensions: refuse,
     }) as ViewProxy;
     sites.set(proxy, { root, node });
     return proxy;

@@ -157,7 +157,8 @@ export class Transfers {
     } catch (error) {
       const problem = this.#entry(slot, ref)?.errors.at(-1);
       if (problem !== undefined) return { ref, status: 'error', error: problem };
-      if (signal.aborted) return { ref, status: 'cancelled' };
+      const isLost = error instanceof HoldfastError && error.code === 'disconnected';
+      if (signal.aborted || isLost) return { ref, status: 'cancelled' };
       const code = error instanceof HoldfastError ? error.code : 'external_failed';
       const message = error instanceof Error ? error.message : String(error);
       return { ref, status: 'error', error: { code, message } };

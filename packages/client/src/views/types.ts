@@ -7,7 +7,6 @@ import type {
   NodeCommands,
   NodeEvents,
   NodeSnapshot,
-  NodeTypes,
   NoMembers,
   ParamsOf,
   RemoteNode,
@@ -137,6 +136,8 @@ type ReplyOf<Types, Name> =
 
 /** What every proxy has (views.md §12.6). */
 export interface ProxyMembers<Types> {
+  /** Never there: tells the type of a proxy's node. */
+  readonly '~types'?: Types;
   /** The node's id within its root. */
   readonly $id: readonly string[];
   /** What is shown of it: deep, plain, frozen in development; undefined while it is not there. */
@@ -191,5 +192,6 @@ export type ViewProxy<Types = AnyNode> = ProxyMembers<Types> &
       });
 
 /** The node types that a proxy stands for. */
-export type TypesOfProxy<Proxy> =
-  Proxy extends ProxyMembers<infer Types extends NodeTypes> ? Types : never;
+export type TypesOfProxy<Proxy> = Proxy extends { readonly '~types'?: infer Types }
+  ? NonNullable<Types>
+  : never;

@@ -1,6 +1,5 @@
 import type { UploadState } from '@holdfast/protocol';
 import type { NodeKey } from '@holdfast/engine/mirror';
-import { closedError } from '../options.ts';
 import type { Room } from '../room.ts';
 import type { Root } from './root.ts';
 import type {
@@ -42,33 +41,19 @@ export class Uploads {
   handle(node: NodeKey, name: string): UploadHandle {
     const known = this.#handles.get(node + name);
     if (known !== undefined) return known;
-    const state = (): UploadState => {
-      const { mount } = this.#root;
-      if (mount === null) throw closedError('view');
-      return mount.mirror.upload(node, name);
-    };
     const slot: UploadSlot = { node, name };
-    const handle: UploadHandle = {
-      get config() {
-        return state().config;
-      },
-      get status() {
-        return state().status;
-      },
-      get entries() {
-        return state().entries;
-      },
-      get errors() {
-        return state().errors;
-      },
-      get progress() {
-        return state().progress;
-      },
+    const actions: Pick<UploadHandle, 'select' | 'start' | 'cancel' | 'reset'> = {
       select: async (files, options) => (await this.#load()).select(slot, [...files], options),
       start: async (options) => (await this.#load()).start(slot, options),
       cancel: async (ref) => (await this.#load()).cancel(slot, ref),
       reset: async () => (await this.#load()).reset(slot),
     };
+    const state = (): UploadState | undefined => this.#root.mount?.mirror.upload(node, name);
+    for (const member of ['config', 'status', 'entries', 'errors', 'progress'] as const) {
+      Object.defineProperty(actions, member, { get: () => state()?.[member], enumerable: true });
+    }
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- with the members of its state
+    const handle = actions as unknown as UploadHandle;
     this.#handles.set(node + name, handle);
     return handle;
   }

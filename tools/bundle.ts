@@ -32,7 +32,13 @@ export async function bundle(source: string): Promise<Bundle> {
       minify: true,
       target: 'es2022',
       modulePreload: false,
-      rollupOptions: { input: id, preserveEntrySignatures: 'strict', output: { minify: true } },
+      rollupOptions: {
+        // What an application has anyway.
+        external: /^react(-dom)?($|\/)/,
+        input: id,
+        preserveEntrySignatures: 'strict',
+        output: { minify: true },
+      },
     },
   });
   const [output] = Array.isArray(result) ? result : [result];

@@ -1,5 +1,6 @@
 import { useEntries, useEntriesState, useEntry, useEntryState } from './entry.ts';
 import { usePresence } from './presence.ts';
+import { useAll, useRecord, useRecordState } from './record.ts';
 import { HoldfastProvider, useClient, useErrorReset } from './scope.ts';
 import { useSignal } from './signal.ts';
 import { useConnectionStatus, useSyncStatus } from './status.ts';
@@ -7,6 +8,7 @@ import { useStore, useStoreState } from './store.ts';
 
 const hooks = {
   HoldfastProvider,
+  useAll,
   useClient,
   useConnectionStatus,
   useEntries,
@@ -15,6 +17,8 @@ const hooks = {
   useEntryState,
   useErrorReset,
   usePresence,
+  useRecord,
+  useRecordState,
   useSignal,
   useStore,
   useStoreState,

@@ -11,6 +11,14 @@ export {
 } from './entry.ts';
 export { type PresenceView, usePresence } from './presence.ts';
 export {
+  type Loadable,
+  type Loaded,
+  type RecordView,
+  useAll,
+  useRecord,
+  useRecordState,
+} from './record.ts';
+export {
   HoldfastProvider,
   type HookOptions,
   type ProviderProps,

@@ -28,12 +28,17 @@ export function useShared<T, O>(scope: Scope, wanted: Wanted<T, O> | null): T | 
 
 /** The same as a state that is told of; neither suspends nor throws. */
 export function useSharedState<T, O>(scope: Scope, wanted: Wanted<T, O> | null): Shelved<T> | null {
+  begin(scope, wanted);
+  return useTenure(wanted);
+}
+
+/** Has it opened, and says nothing of how that goes. */
+export function begin<T, O>(scope: Scope, wanted: Wanted<T, O> | null): void {
   try {
     if (wanted !== null) void ask(scope, wanted);
   } catch {
     // The state says so.
   }
-  return useTenure(wanted);
 }
 
 function ask<T, O>({ shelves }: Scope, { shelf, key, options, ttl }: Wanted<T, O>): T | Promise<T> {

@@ -28,6 +28,7 @@ import { SlotWatch } from './watch.ts';
 
 export { type Clash, RecordConflictError, type Resolution } from './conflict.ts';
 export type { RecordsPlug } from './plug.ts';
+export type { Out, Params, RecordDef, RecordRef } from '@holdfast/protocol';
 export type {
   CollectionHandle,
   CollectionRow,

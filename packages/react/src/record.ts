@@ -1,0 +1,186 @@
+import type {
+  Out,
+  Params,
+  RecordDef,
+  RecordHandle,
+  RecordRef,
+  RecordState,
+} from '@holdfast/client/records';
+import { Shelf } from '@holdfast/client/shelf';
+import { useMemo } from 'react';
+import { type HookOptions, type Scope, useScope } from './scope.ts';
+import { begin, shelvesOf, useShared, useSharedState, type Wanted } from './shared.ts';
+import { nothing, useSignal } from './signal.ts';
+import { type HookState, useHookState } from './state.ts';
+
+/** A record as a component sees it: its state, all of one moment, and its writes (registry.md §10). */
+export type RecordView<R extends RecordDef = RecordDef> = RecordState<Out<R>> &
+  Pick<RecordHandle<R>, 'key' | 'set' | 'patch' | 'increment' | 'remove' | 'mutate' | 'retry'>;
+
+/** How a record is opened. */
+type Look = { readonly handle: RecordHandle };
+
+const records = /* @__PURE__ */ shelvesOf(
+  (client) =>
+    new Shelf<RecordHandle, Look>(client, {
+      // The client keeps a record for a minute after the last hold is gone.
+      ttlMs: 0,
+      max: Infinity,
+      open: ({ handle }) => {
+        const release = handle.retain();
+        const { status } = handle.state.get();
+        const isThere = status !== 'idle' && status !== 'loading' && status !== 'denied';
+        return { value: handle, ready: isThere ? null : handle.ready(), close: release };
+      },
+    }),
+);
+
+/**
+ * A record, of a definition or of the name of one; suspends until it is known what there is, and throws where it may not be
+ * read. Without params nothing is loaded, and the value is undefined. The client needs `records` among its options.
+ */
+export function useRecord<R extends RecordDef>(
+  definition: R,
+  params: Params<R> | null,
+  options?: HookOptions,
+): RecordView<R>;
+export function useRecord(
+  name: string,
+  params: Readonly<Record<string, string>> | null,
+  options?: HookOptions,
+): RecordView;
+export function useRecord(
+  of: RecordDef | string,
+  params: Readonly<Record<string, string>> | null,
+  options: HookOptions = {},
+): RecordView {
+  const scope = useScope('useRecord', options.client);
+  return useView(useShared(scope, wantedOf(scope, handleOf(scope, of, params), options)) ?? null);
+}
+
+/** The same without suspending. */
+export function useRecordState<R extends RecordDef>(
+  definition: R,
+  params: Params<R> | null,
+  options?: HookOptions,
+): HookState<RecordView<R>>;
+export function useRecordState(
+  name: string,
+  params: Readonly<Record<string, string>> | null,
+  options?: HookOptions,
+): HookState<RecordView>;
+export function useRecordState(
+  of: RecordDef | string,
+  params: Readonly<Record<string, string>> | null,
+  options: HookOptions = {},
+): HookState<RecordView> {
+  const scope = useScope('useRecordState', options.client);
+  const wanted = wantedOf(scope, handleOf(scope, of, params), options);
+  const state = useSharedState(scope, wanted);
+  const view = useView(state?.status === 'ready' ? state.value : null);
+  const { status, connected, error } = view;
+  const shown = useMemo(
+    () => (state?.status === 'ready' ? { ...state, value: view } : state),
+    [state, view],
+  );
+  const isBehind = state?.status === 'ready' && (status !== 'ok' || !connected);
+  const health = useMemo(
+    () => ({ refreshing: isBehind, ...(error !== undefined && { error }) }),
+    [isBehind, error],
+  );
+  return useHookState(wanted, shown, health);
+}
+
+/** What {@link useAll} loads: records, as their definitions name them by `ref`. */
+export type Loadable = RecordRef;
+
+/** What is shown of each. */
+export type Loaded<T> = T extends RecordRef<infer R> ? RecordView<R> : never;
+
+/**
+ * Several records at once: every load is begun before any is waited for. There are as many, of the same names, in every
+ * render.
+ */
+export function useAll<T extends Readonly<Record<string, Loadable>>>(
+  requests: T,
+  options: HookOptions = {},
+): { readonly [K in keyof T]: Loaded<T[K]> } {
+  const scope = useScope('useAll', options.client);
+  const wanted = Object.entries(requests).map(
+    ([name, { record, params }]) =>
+      [name, wantedOf(scope, scope.client.record(record, params), options)] as const,
+  );
+  for (const [, each] of wanted) begin(scope, each);
+  const views = wanted.map(
+    ([name, each]) => [name, useView(useShared(scope, each) ?? null)] as const,
+  );
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each name with what was asked for by it
+  return Object.fromEntries(views) as { readonly [K in keyof T]: Loaded<T[K]> };
+}
+
+function wantedOf(
+  { client }: Scope,
+  handle: RecordHandle | null,
+  { ttl }: HookOptions,
+): Wanted<RecordHandle, Look> | null {
+  return handle && { shelf: records(client), key: handle.key, options: { handle }, ttl };
+}
+
+function handleOf(
+  { client }: Scope,
+  of: RecordDef | string,
+  params: Readonly<Record<string, string>> | null,
+): RecordHandle | null {
+  if (params === null) return null;
+  return typeof of === 'string' ? client.record(of, params) : client.record(of, params);
+}
+
+/** The state of a record with its writes: the same object until something in it changes. */
+function useView(handle: RecordHandle | null): RecordView {
+  const state = useSignal(handle?.state ?? nothing) ?? idle;
+  const writes = useMemo(() => (handle === null ? none : writesOf(handle)), [handle]);
+  return useMemo(() => ({ ...state, ...writes }), [state, writes]);
+}
+
+/** What is shown where there is nothing to show. */
+const idle: RecordState<never> = {
+  value: undefined,
+  status: 'idle',
+  sequence: 0,
+  incarnation: null,
+  schemaVersion: null,
+  pendingIntents: 0,
+  conflicts: [],
+  connected: false,
+  updatedAt: 0,
+  lastSyncedAt: 0,
+  source: null,
+};
+
+type Writes = Omit<RecordView, keyof RecordState<unknown>>;
+
+function refuse(): never {
+  throw new TypeError('There is no record to write to: its hook was given no params.');
+}
+
+const none: Writes = {
+  key: '',
+  set: refuse,
+  patch: refuse,
+  increment: refuse,
+  remove: refuse,
+  mutate: refuse,
+  retry: () => undefined,
+};
+
+function writesOf(handle: RecordHandle): Writes {
+  return {
+    key: handle.key,
+    set: (value, options) => handle.set(value, options),
+    patch: (fields, options) => handle.patch(fields, options),
+    increment: (field, by, options) => handle.increment(field, by, options),
+    remove: (options) => handle.remove(options),
+    mutate: (name, input, options) => handle.mutate(name, input, options),
+    retry: () => handle.retry(),
+  };
+}

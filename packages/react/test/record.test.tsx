@@ -1,0 +1,177 @@
+import { Boundary, calm, complaints, open, type Page, Waiting } from './page.tsx';
+import { records } from '@holdfast/client/records';
+import { record, type StandardSchema } from '@holdfast/protocol';
+import { HoldfastProvider, useAll, useRecord, useRecordState } from '@holdfast/react';
+import type { ReactElement } from 'react';
+import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from 'vitest';
+import { until } from './clock.ts';
+import { openWorld, type Seat, type World } from './world.ts';
+
+type Shape = { readonly name: string; readonly age?: number };
+
+const schema: StandardSchema<Shape, Shape> = {
+  '~standard': {
+    version: 1,
+    vendor: 'test',
+    validate: (value) =>
+      typeof (value as { name?: unknown }).name === 'string'
+        ? { value: value as Shape }
+        : { issues: [{ message: 'no user', path: ['name'] }] },
+  },
+};
+
+const User = record({ name: 'user', store: 'acme/app', path: 'users/:id', version: '1.0', schema });
+
+let world: World;
+let seat: Seat;
+let drawn: string[];
+
+beforeEach(async () => {
+  world = await openWorld();
+  seat = world.seat({ records: records([User]) });
+  drawn = [];
+});
+
+afterEach(async () => {
+  await world[Symbol.asyncDispose]();
+  expect(complaints.splice(0)).toEqual([]);
+});
+
+const app = (children: ReactElement): ReactElement => (
+  <HoldfastProvider client={seat.client}>
+    <Boundary>
+      <Waiting>{children}</Waiting>
+    </Boundary>
+  </HoldfastProvider>
+);
+
+type View = ReturnType<typeof useRecord<typeof User>>;
+
+function Person({
+  id,
+  views = [],
+}: {
+  readonly id: string | null;
+  readonly views?: View[];
+}): ReactElement {
+  const view = useRecord(User, id === null ? null : { id });
+  views.push(view);
+  drawn.push(`${String(id)} ${JSON.stringify(view.value)}`);
+  return <i>{`${JSON.stringify(view.value)} `}</i>;
+}
+
+function State({ id }: { readonly id: string | null }): ReactElement {
+  const state = useRecordState(User, id === null ? null : { id });
+  const text = state.status === 'ready' ? String(JSON.stringify(state.value.value)) : state.status;
+  return <i>{text}</i>;
+}
+
+function Both(): ReactElement {
+  const { a, b } = useAll({ a: User.ref({ id: '1' }), b: User.ref({ id: '2' }) });
+  expectTypeOf(a.value).toEqualTypeOf<Shape | undefined>();
+  return <i>{`${String(a.value?.name)} ${String(b.value?.name)}`}</i>;
+}
+
+describe.each([{ isStrict: false }, { isStrict: true }])('records, strict: $isStrict', (mode) => {
+  const draw = (element: ReactElement): Page => open(element, mode.isStrict);
+  const times = mode.isStrict ? 2 : 1;
+
+  it('G98 a record by its id: what anybody writes is drawn, and what is not there is undefined', async () => {
+    const views: View[] = [];
+    const page = draw(app(<Person id="1" views={views} />));
+    await page.shows('…');
+    await page.shows('undefined ');
+    const settled = drawn.length;
+    await calm();
+    expect(drawn.length).toBe(settled);
+    views.at(-1)?.set({ name: 'ada' });
+    await page.shows('{"name":"ada"} ');
+    const { set, patch } = views.at(-1) ?? {};
+    await patch?.({ age: 36 }).committed;
+    await page.shows('{"age":36,"name":"ada"} ');
+    const other = await world.other();
+    await other.put('users/1/name', 'ada lovelace').committed;
+    await until(() => page.text().includes('lovelace'));
+    expect(views.at(-1)?.set).toBe(set);
+    expectTypeOf<View['value']>().toEqualTypeOf<Shape | undefined>();
+    page.unmount();
+  });
+
+  it('G108 without params nothing is loaded, and there is nothing to write to', async () => {
+    const views: View[] = [];
+    const page = draw(
+      app(
+        <>
+          <Person id={null} views={views} />
+          <State id={null} />
+        </>,
+      ),
+    );
+    await page.shows('undefined idle');
+    expect(views.at(-1)?.status).toBe('idle');
+    expect(() => views.at(-1)?.set({ name: 'nobody' })).toThrow(TypeError);
+    expect(seat.wire.count('phx_join')).toBe(0);
+    page.draw(
+      app(
+        <>
+          <Person id="1" />
+          <State id="1" />
+        </>,
+      ),
+    );
+    await page.shows('undefined undefined');
+    page.unmount();
+  });
+
+  it('G100 several records at once are asked for at once, and waited for once', async () => {
+    const other = await world.other();
+    await other.put('users', { 1: { name: 'ada' }, 2: { name: 'bob' } }).committed;
+    await seat.client.store('acme/app', { scope: ['none'] }).ready;
+    const before = seat.wire.count('scope');
+    const page = draw(app(<Both />));
+    await page.shows('ada bob');
+    expect(seat.wire.count('scope') - before).toBe(1);
+    expect(
+      seat.wire.count('scope', '', 'users/1/**') * seat.wire.count('scope', '', 'users/2/**'),
+    ).toBe(1);
+    page.unmount();
+  });
+
+  it('G100 siblings that show records ask for them in one push', async () => {
+    await seat.client.store('acme/app', { scope: ['none'] }).ready;
+    const before = seat.wire.count('scope');
+    const page = draw(
+      app(
+        <>
+          {Array.from({ length: 10 }, (_, id) => (
+            <State key={id} id={String(id)} />
+          ))}
+        </>,
+      ),
+    );
+    await page.shows('undefined'.repeat(10));
+    expect(seat.wire.count('scope') - before).toBe(1);
+    page.unmount();
+  });
+
+  it('G90 one write of a record is drawn once for each state that it goes through, and no other record is', async () => {
+    const other = await world.other();
+    await other.put('users', { 1: { name: 'ada' }, 2: { name: 'bob' } }).committed;
+    const page = draw(
+      app(
+        <>
+          <Person id="1" />
+          <Person id="2" />
+        </>,
+      ),
+    );
+    await page.shows('{"name":"ada"} {"name":"bob"} ');
+    await calm();
+    drawn.length = 0;
+    await other.put('users/1/name', 'eve').committed;
+    await page.shows('{"name":"eve"} {"name":"bob"} ');
+    await calm();
+    expect(drawn.length / times).toBe(1);
+    page.unmount();
+  });
+});

@@ -33,6 +33,10 @@ export const logColumns: readonly Column<LoggedOp>[] = [
   { title: 'AT', cell: ({ at }) => at },
   { title: 'OP', cell: ({ op }) => op },
   { title: 'PATH', cell: ({ path }) => path },
-  { title: 'VALUE', cell: ({ op, value }) => (op === 'delete' ? '' : shortValue(value, 40)) },
-  { title: 'DEVICE', cell: ({ device }) => device },
+  {
+    title: 'VALUE',
+    cell: ({ op, value }) => (op === 'delete' ? '' : shortValue(value, 40)),
+    shrinks: true,
+  },
+  { title: 'DEVICE', cell: ({ device }) => device, shrinks: true },
 ];

@@ -11,6 +11,8 @@ export type Column<Row> = {
   readonly title: string;
   readonly cell: (row: Row) => string;
   readonly align?: 'left' | 'right';
+  /** Its cells may be cut where the terminal is narrow; JSON has them whole. */
+  readonly shrinks?: true;
 };
 
 /** Results for people on a terminal, or as JSON lines for programs. Errors and progress go to standard error. */
@@ -18,11 +20,14 @@ export class Output {
   /** JSON lines, because it was asked for or because nobody is watching. */
   readonly json: boolean;
   readonly paint: Paint;
+  /** How many columns a table may take. */
+  readonly width: number;
   readonly #terminal: Terminal;
 
   constructor(terminal: Terminal, options: { readonly json: boolean }) {
     this.#terminal = terminal;
     this.json = options.json || terminal.stdout.isTTY !== true;
+    this.width = terminal.stdout.columns ?? Infinity;
     this.paint = picocolors.createColors(!this.json && wantsColor(terminal));
   }
 
@@ -34,7 +39,7 @@ export class Output {
   /** Many results: a JSON line each, or a table. */
   table<Row extends object>(rows: readonly Row[], columns: readonly Column<Row>[]): void {
     if (this.json) for (const row of rows) this.text(JSON.stringify(row));
-    else if (rows.length > 0) this.text(layOut(rows, columns, this.paint));
+    else if (rows.length > 0) this.text(layOut(rows, columns, this));
   }
 
   /** Lines as they are. */
@@ -95,19 +100,52 @@ export function longValue(value: unknown): string {
   return text.split('\n').map(printable).join('\n');
 }
 
-function layOut<Row>(rows: readonly Row[], columns: readonly Column<Row>[], paint: Paint): string {
-  const cells = rows.map((row) => columns.map((column) => printable(column.cell(row))));
-  const widths = columns.map(({ title }, index) =>
+function layOut<Row>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  { paint, width }: { readonly paint: Paint; readonly width: number },
+): string {
+  const cells = rows.map((row) => columns.map((column) => shown(column.cell(row))));
+  const titles = columns.map(({ title }) => title);
+  const natural = titles.map((title, index) =>
     cells.reduce((most, line) => Math.max(most, line[index]?.length ?? 0), title.length),
   );
-  const titles = columns.map(({ title }) => title);
+  const widths = fitted(natural, columns, width);
   const lines = [titles, ...cells].map((line) => {
     const padded = line.map((cell, index) => {
-      const width = widths[index] ?? 0;
-      return columns[index]?.align === 'right' ? cell.padStart(width) : cell.padEnd(width);
+      const room = widths[index] ?? 0;
+      const cut = cell.length > room ? `${cell.slice(0, room - 1)}…` : cell;
+      return columns[index]?.align === 'right' ? cut.padStart(room) : cut.padEnd(room);
     });
     return padded.join('  ').trimEnd();
   });
   const [head = '', ...body] = lines;
   return [paint.dim(head), ...body].join('\n');
+}
+
+/** Instants are told to the second. */
+function shown(cell: string): string {
+  return printable(cell.replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?Z$/, '$1 $2Z'));
+}
+
+const shrunkMin = 8;
+
+/** Takes from the widest of those that may shrink until all fit, or nothing more can be taken. */
+function fitted(
+  natural: readonly number[],
+  columns: readonly { readonly shrinks?: true }[],
+  width: number,
+): readonly number[] {
+  const widths = [...natural];
+  let excess = widths.reduce((sum, each) => sum + each + 2, -2) - width;
+  while (excess > 0) {
+    const wide = widths.flatMap((each, at) =>
+      columns[at]?.shrinks === true && each > shrunkMin ? [{ each, at }] : [],
+    );
+    const [widest] = wide.toSorted((a, b) => b.each - a.each);
+    if (widest === undefined) break;
+    widths[widest.at] = widest.each - 1;
+    excess -= 1;
+  }
+  return widths;
 }

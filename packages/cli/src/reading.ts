@@ -49,7 +49,7 @@ export function showEntries(
   }));
   output.table(rows, [
     { title: 'PATH', cell: ({ path }) => path },
-    { title: 'VALUE', cell: ({ value }) => shortValue(value) },
+    { title: 'VALUE', cell: ({ value }) => shortValue(value), shrinks: true },
     { title: 'TYPE', cell: ({ type }) => type },
     { title: 'REVISION', cell: ({ revision }) => String(revision), align: 'right' },
   ]);

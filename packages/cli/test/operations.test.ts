@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { run as main } from '../src/main.ts';
 import {
   bin,
   linesOf,
@@ -125,6 +126,9 @@ test('webhooks are made, listed, tried, replayed and removed', slow, async () =>
   const { rows } = await hooks('deliveries', 'demo/main', id);
   expect(rows).toMatchObject([{ status: 204, error: null }]);
   expect((await hooks('replay', 'demo/main', id)).code).toBe(2);
+  const dead = (await hooks('create', 'demo/main', 'http://127.0.0.1:1/none')).rows[0] ?? {};
+  const tried = await hooks('ping', 'demo/main', String(dead['id']));
+  expect([tried.code, tried.stderr.includes('ping_failed')]).toEqual([8, true]);
   expect((await hooks('replay', 'demo/main', id, '--after', '0')).rows).toEqual([{ id, after: 0 }]);
   await expect.poll(() => heard.length, { timeout: 10_000 }).toBeGreaterThan(2);
   expect((await hooks('remove', 'demo/main', id)).code).toBe(0);
@@ -198,6 +202,25 @@ test('a server is measured from here, and nothing of that stays', slow, async ()
   expect(deliveries).toBeGreaterThan(0);
   expect((await run('entries', 'demo/main', 'holdfast-bench/**')).rows).toEqual([]);
 });
+
+test('on a narrow terminal tables cut what they may, and tell instants to the second', async () => {
+  let text = '';
+  const stdout = { isTTY: true, columns: 60, write: (piece: string) => (text += piece) };
+  const silent = { isTTY: true, write: () => undefined };
+  await run('put', 'demo/main', 'long', JSON.stringify('x'.repeat(100)));
+  const code = await main(['log', 'demo/main', '--limit', '1'], {
+    env: { ...env(), NO_COLOR: '1' },
+    stdin: nothing(),
+    stdout,
+    stderr: silent,
+  });
+  expect(code).toBe(0);
+  const lines = text.trimEnd().split('\n');
+  for (const line of lines) expect(line.length).toBeLessThanOrEqual(60);
+  expect(lines[1]).toMatch(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ .*x…/);
+});
+
+async function* nothing(): AsyncGenerator<string> {}
 
 test('the new commands explain themselves', async () => {
   for (const name of ['tail', 'webhooks create', 'webhooks replay', 'outbox', 'outbox retry']) {

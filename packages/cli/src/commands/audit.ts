@@ -44,10 +44,10 @@ export const command: Command = defineCommand({
     output.table(rows, [
       { title: 'AT', cell: ({ at }) => at },
       { title: 'ACT', cell: ({ act }) => act },
-      { title: 'BY', cell: ({ actor }) => actor ?? 'the operator' },
+      { title: 'BY', cell: ({ actor }) => actor ?? 'the operator', shrinks: true },
       { title: 'STORE', cell: ({ store }) => store ?? '' },
-      { title: 'TARGET', cell: ({ target }) => target ?? '' },
-      { title: 'DETAILS', cell: ({ details }) => JSON.stringify(details) },
+      { title: 'TARGET', cell: ({ target }) => target ?? '', shrinks: true },
+      { title: 'DETAILS', cell: ({ details }) => JSON.stringify(details), shrinks: true },
     ]);
     const next = answer['next_before'] ?? null;
     if (rows.length === 0) output.note('Nothing was done that you may hear of.');

@@ -87,7 +87,7 @@ async function measure(course: Course, tell: (seconds: number) => void): Promise
     await Promise.all(writers.map((writer) => writer.ready));
     const since = performance.now();
     const timer = setInterval(
-      () => tell(Math.min(ms, Math.round(performance.now() - since)) / 1000),
+      () => tell(Math.floor(Math.min(ms, performance.now() - since) / 1000)),
       shownMs,
     );
     await Promise.all(

@@ -207,12 +207,10 @@ class Tail {
     const { output } = this.#around;
     output.record(op, (paint) => {
       const value = op.op === 'delete' ? '' : shortValue(op.value, 40);
-      const at = paint.dim(String(op.seq).padStart(7));
-      const path = paint.cyan(printable(op.path));
+      const at = paint.dim(String(op.seq).padStart(6));
       const by = paint.dim(printable(op.device));
-      return `${at}  ${op.op.padEnd(9)}  ${path}  ${value}  ${by}`
-        .replace(/ {3,}/g, '  ')
-        .trimEnd();
+      const parts = [at, op.op.padEnd(9), paint.cyan(printable(op.path)), value, by];
+      return parts.filter((part) => part !== '').join('  ');
     });
     if (this.#left <= 0) this.#enough.abort();
   }

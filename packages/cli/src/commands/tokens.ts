@@ -34,9 +34,9 @@ export const command: Command = defineCommand({
         : await listOffline(args.data, readList(args.org ?? ''));
     if (rows.length === 0) output.note('There is no token. "holdfast tokens create" makes one.');
     output.table(rows, [
-      { title: 'NAME', cell: ({ name }) => name },
-      { title: 'STORES', cell: ({ stores }) => stores },
-      { title: 'SCOPES', cell: ({ scopes }) => scopes.join(',') },
+      { title: 'NAME', cell: ({ name }) => name, shrinks: true },
+      { title: 'STORES', cell: ({ stores }) => stores, shrinks: true },
+      { title: 'SCOPES', cell: ({ scopes }) => scopes.join(','), shrinks: true },
       { title: 'EXPIRES', cell: ({ expires }) => expires ?? 'never' },
       { title: 'LAST USED', cell: ({ last_used: used }) => used ?? 'never' },
       { title: 'ID', cell: ({ id }) => id },

@@ -37,7 +37,7 @@ export const command: Command = defineCommand({
       { title: 'AT', cell: ({ at }) => at },
       { title: 'STATUS', cell: ({ status }) => (status === null ? '–' : textOf(status)) },
       { title: 'MS', cell: ({ ms }) => (ms === null ? '–' : textOf(ms)), align: 'right' },
-      { title: 'ERROR', cell: ({ error }) => (error === null ? '' : textOf(error)) },
+      { title: 'ERROR', cell: ({ error }) => (error === null ? '' : textOf(error)), shrinks: true },
     ]);
     if (rows.length === 0) output.note('Nothing was sent in the last 7 days.');
   },

@@ -1,6 +1,8 @@
-import { callApi } from '../api.ts';
+import { openApi } from '../api.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
+import { Failure } from '../failure.ts';
+import { textOf } from '../fields.ts';
 import { hookArg, hookPath } from '../hooks.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 
@@ -10,8 +12,20 @@ export const command: Command = defineCommand({
   examples: ['holdfast webhooks ping demo/main 4b6f0c1e-…'],
   async run(args, { output, terminal }) {
     const path = hookPath(readStoreName(args.store), args.id, 'ping');
-    const answer = await callApi(endpointOf(args, terminal), path, { method: 'POST' });
-    const { status_code: status, response_ms: ms } = answer;
+    const endpoint = endpointOf(args, terminal);
+    const response = await openApi(endpoint, path, {
+      method: 'POST',
+      signal: AbortSignal.timeout(endpoint.timeoutMs),
+      alsoFine: 502,
+    });
+    const answer: unknown = await response.json();
+    const { ok, error, status_code: status, response_ms: ms } = Object(answer);
+    if (ok !== true) {
+      throw new Failure('refused', `The receiver did not take it: ${textOf(error)}.`, {
+        code: 'ping_failed',
+        hint: 'Answer with 2xx within 5 s. "holdfast webhooks deliveries" shows what was tried.',
+      });
+    }
     output.record(
       { ok: true, status, ms },
       (paint) => `${paint.green('✓')} Answered with ${String(status)} in ${String(ms)} ms.`,

@@ -16,10 +16,10 @@ export const command: Command = defineCommand({
     const rows = listOf(webhooks).map(hookOf);
     if (rows.length === 0) output.note('There is none. "holdfast webhooks create" makes one.');
     output.table(rows, [
-      { title: 'URL', cell: ({ url }) => url },
-      { title: 'PATTERNS', cell: ({ patterns }) => patterns.join(' ') },
+      { title: 'URL', cell: ({ url }) => url, shrinks: true },
+      { title: 'PATTERNS', cell: ({ patterns }) => patterns.join(' '), shrinks: true },
       { title: 'OPS', cell: ({ ops }) => ops?.join(',') ?? 'all' },
-      { title: 'DELIVERED', cell: ({ delivered }) => String(delivered), align: 'right' },
+      { title: 'SEQ', cell: ({ delivered }) => String(delivered), align: 'right' },
       { title: 'STATE', cell: ({ active, failures }) => stateOf(active, failures) },
       { title: 'ID', cell: ({ id }) => id },
     ]);

@@ -1,0 +1,193 @@
+import {
+  app,
+  createServer,
+  RejectedError,
+  type Server,
+  stream,
+  upload,
+  view,
+} from '@holdfast/server';
+import { memory } from '@holdfast/server/storage/memory';
+import { type Client, createClient } from '@holdfast/client';
+import { views, waitFor } from '@holdfast/client/views';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { Valve } from '../valve.ts';
+
+const card = view({
+  name: 'Card',
+  params: z.object({ title: z.string() }),
+  mount: () => ({ open: false }),
+  render: (s, _h, ctx) => ({ title: ctx.params.title, open: s.open }),
+  commands: {
+    toggle: {
+      run: (ctx) =>
+        ctx.update((s) => {
+          s.open = !s.open;
+        }),
+    },
+  },
+});
+
+const board = view({
+  name: 'App.Board',
+  params: z.object({ room: z.string() }),
+  streams: { log: stream<{ id: string; text: string }>({ limit: 200, retain: true }) },
+  events: { toast: z.object({ msg: z.string() }) },
+  uploads: { avatar: upload({ accept: 'any', chunkSize: 4 }) },
+  mount: () => ({ filter: 'all', cards: ['a', 'b'] }),
+  render: (s, h, ctx) => ({
+    room: ctx.params.room,
+    filter: s.filter,
+    cards: s.cards.map((id) => h.child(card, id, { title: `card ${id}` })),
+    log: h.stream('log'),
+    avatar: h.upload('avatar'),
+  }),
+  commands: {
+    setFilter: {
+      input: z.object({ to: z.string() }),
+      run: (ctx, p) => {
+        ctx.update((s) => {
+          s.filter = p.to;
+        });
+      },
+    },
+    say: {
+      input: z.object({ id: z.string(), text: z.string() }),
+      reply: z.object({ length: z.number() }),
+      run: (ctx, p) => {
+        ctx.stream('log').insert(p);
+        ctx.send('toast', { msg: p.text });
+        return { length: p.text.length };
+      },
+    },
+    fail: {
+      run: () => {
+        throw new RejectedError('no_luck', { why: 'because' });
+      },
+    },
+  },
+  onParams: () => undefined,
+});
+const boards = app({ views: [board] });
+
+let server: Server;
+let url = '';
+const clients: Client[] = [];
+
+beforeEach(async () => {
+  server = createServer({ storage: memory(), rates: false, app: boards });
+  ({ url } = await server.listen());
+});
+
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map((each) => each.close()));
+  await server.close({ retryAfterMs: 0 });
+});
+
+async function open(valve: Valve = new Valve()): Promise<Client<typeof boards>> {
+  const { rawToken: token } = await server.tokens.issue({
+    name: 'test',
+    org: 'acme',
+    scopes: ['entries:read'] as never,
+    storeAccess: { mode: 'all' },
+    expiresAt: null,
+    createdBy: null,
+  });
+  const client = createClient<typeof boards>({
+    url,
+    token,
+    link: valve,
+    views: views(),
+    env: { random: () => 0.01 },
+  });
+  clients.push(client);
+  return client;
+}
+
+describe('views of a client and a server of ours', () => {
+  it('V18 commands, children, streams and events come out as the server has them', async () => {
+    const client = await open();
+    const root = await client.view('App.Board', { params: { room: 'r1' } }).ready;
+    expect(root.$snapshot()).toEqual({
+      room: 'r1',
+      filter: 'all',
+      cards: [
+        { title: 'card a', open: false },
+        { title: 'card b', open: false },
+      ],
+      log: [],
+      avatar: expect.objectContaining({ status: 'idle' }) as unknown,
+    });
+    const heard: string[] = [];
+    root.$on('toast', ({ msg }) => heard.push(msg));
+    expect(await root.$dispatch('say', { id: '1', text: 'hello' })).toEqual({ length: 5 });
+    await waitFor(root, ({ log }) => log.length === 1);
+    expect([root.log, heard]).toEqual([[{ id: '1', text: 'hello' }], ['hello']]);
+    await root.cards[1]?.$dispatch('toggle');
+    await waitFor(root, ({ cards }) => cards[1]?.open);
+    await expect(root.$dispatch('fail')).rejects.toMatchObject({ code: 'no_luck' });
+    await expect(root.$dispatch('setFilter', { to: 7 } as never)).rejects.toMatchObject({
+      code: 'invalid_payload',
+    });
+    const seen: string[] = [];
+    root.$subscribe(() => seen.push(root.filter));
+    await root.$dispatch(
+      'setFilter',
+      { to: 'mine' },
+      { optimistic: (draft) => void (draft.filter = 'mine') },
+    );
+    await root.$dispatch('setFilter', { to: 'other' });
+    await waitFor(root, ({ filter }) => filter === 'other');
+    expect(seen).toEqual(['mine', 'other']);
+  });
+
+  it('V60 V72 a lost connection is resumed: what is shown stays, and what was missed comes', async () => {
+    const valve = new Valve();
+    const client = await open(valve);
+    const page = client.view('App.Board', { params: { room: 'r1' } });
+    const root = await page.ready;
+    const [cards, child] = [root.cards, root.cards[0]];
+    let remounts = 0;
+    page.onRemount(() => (remounts += 1));
+    valve.cut();
+    const sent = root.$dispatch('setFilter', { to: 'later' });
+    await sent;
+    await waitFor(root, ({ filter }) => filter === 'later');
+    expect([root.cards === cards, root.cards[0] === child, remounts]).toEqual([true, true, 0]);
+    expect(page.health.get()).toMatchObject({
+      state: 'live',
+      instance: expect.any(String) as string,
+    });
+  });
+
+  it('V19 a forged envelope leads to another join, and nothing of it is seen', async () => {
+    const valve = new Valve();
+    const client = await open(valve);
+    const page = client.view('App.Board', { params: { room: 'r1' } });
+    const root = await page.ready;
+    const patch = valve.received.map(String).find((text) => text.includes('"patch"')) ?? '';
+    const frame = JSON.parse(patch) as [string, null, string, string, object];
+    frame[4] = {
+      ...frame[4],
+      base_version: 7,
+      version: 8,
+      ops: [{ op: 'replace', path: '/filter', value: 'forged' }],
+    };
+    valve.forge(JSON.stringify(frame));
+    expect([page.health.get().state, root.filter]).toEqual(['stale', 'all']);
+    await expect.poll(() => page.health.get().state).toBe('live');
+    expect(root.filter).toBe('all');
+  });
+
+  it('V81 other params reach the mount that there is', async () => {
+    const client = await open();
+    const page = client.view('App.Board', { params: { room: 'r1' } });
+    const root = await page.ready;
+    await page.setParams({ room: 'r2' });
+    await waitFor(root, ({ room }) => room === 'r2');
+    await expect(page.setParams({ room: 7 } as never)).rejects.toMatchObject({
+      code: 'invalid_params',
+    });
+  });
+});

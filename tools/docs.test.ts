@@ -50,6 +50,8 @@ test('every TypeScript block of README, guide and package pages compiles', async
 test('a TypeScript block that does not compile is found, at its line', async () => {
   const page = { file: 'wrong.md', text: '# Wrong\n\n```ts\nconst a: number = "text";\n```\n' };
   expect(await compileSnippets([page])).toMatch(/wrong\.md\.ts\(4,7\): error TS2322/);
+  const react = { file: 'wrong.md', text: '# Wrong\n\n```tsx\nconst a = <b title={1} />;\n```\n' };
+  expect(await compileSnippets([react])).toMatch(/wrong\.md\.tsx\(4,14\): error TS2322/);
 }, 60_000);
 
 test('every link within the repository leads somewhere', () => {

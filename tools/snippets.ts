@@ -15,11 +15,12 @@ export async function compileSnippets(pages: readonly Page[]): Promise<string> {
   const config = {
     extends: '../../tsconfig.check.json',
     compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
-    include: ['*.ts'],
+    include: ['*.ts', '*.tsx'],
   };
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
   for (const page of pages) {
-    writeFileSync(join(folder, `${page.file.replaceAll('/', '--')}.ts`), moduleOf(page));
+    const ending = /^```tsx\s*$/m.test(page.text) ? 'tsx' : 'ts';
+    writeFileSync(join(folder, `${page.file.replaceAll('/', '--')}.${ending}`), moduleOf(page));
   }
   try {
     return await run('node_modules/.bin/tsc', ['-p', folder]);
@@ -34,7 +35,7 @@ function moduleOf({ text }: Page): string {
   const lines = text.split('\n').map((line) => {
     const mark = fence.exec(line);
     if (mark === null) return inside ? line : '';
-    inside = !inside && mark[1] === 'ts';
+    inside = !inside && /^tsx?$/.test(mark[1] ?? '');
     return '';
   });
   return `${lines.join('\n')}\nexport {};\n`;

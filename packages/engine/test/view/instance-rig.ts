@@ -47,7 +47,11 @@ export class Rig {
       produce: (base, recipe) => create(base as object, (draft) => recipe(draft) as undefined),
       perform: (effect) => this.#perform(effect),
       store: (name, _, access) => this.stores.open(name, access),
-      uploads: { token: (ref) => `token of ${ref}`, file: (ref) => ({ ref }) },
+      uploads: {
+        admits: (_, bytes) => bytes < 1_000_000,
+        token: (ref) => `token of ${ref}`,
+        file: (ref) => ({ ref }),
+      },
     };
     const config = { id: 'main', params: {}, principal: { subject: 'ann' }, ...rest };
     this.instance = new Instance({ ...config, view, limits: { ...viewLimits, ...limits } }, ports);

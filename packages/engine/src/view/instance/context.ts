@@ -22,7 +22,11 @@ import { streamHandle, streamOf } from './streams.ts';
 import { Watch } from './watch.ts';
 import type { Work, World } from './world.ts';
 
-type Placing = { readonly isMounting?: boolean; readonly signal?: AbortSignal };
+type Placing = {
+  readonly isMounting?: boolean;
+  readonly isReadOnly?: boolean;
+  readonly signal?: AbortSignal;
+};
 
 /** What application code of one node has in hand, within one task and after it (views.md §11.2). */
 export class Context implements ViewContext {
@@ -227,8 +231,10 @@ export class Context implements ViewContext {
 
   #act(change: (layer: Layer, scope: Scope) => void): void {
     this.#check();
-    if (this.#world.tracker !== null) {
-      throw new TypeError('What reads changes nothing: this is render, or a watch.');
+    if (this.#world.tracker !== null || this.#placing.isReadOnly === true) {
+      throw new TypeError(
+        'Nothing can be changed from here: a render, a watch, or another reader.',
+      );
     }
     if (this.#scope.phase === 'open') {
       change(this.#scope.layer, this.#scope);

@@ -154,7 +154,6 @@ export class Cycles {
   }
 
   addUploadOps(ops: readonly UploadOp[]): void {
-    if (!this.#host.audience.isPresent) return;
     this.#uploadOps.push(...ops);
     this.ask();
   }

@@ -78,8 +78,12 @@ export class Instance {
       merge: (layer: Layer): void => this.#cycles.merge(layer),
     };
     this.#audience = this.#makeAudience();
-    this.#uploads = new Uploads();
     this.#loads = new Loads(parts);
+    this.#uploads = new Uploads({
+      ...parts,
+      audience: this.#audience,
+      tell: (ops) => this.#cycles.addUploadOps(ops),
+    });
     this.#tasks = new Tasks({
       ...parts,
       isLive: () => this.#phase === 'live',

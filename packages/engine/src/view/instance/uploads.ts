@@ -1,58 +1,319 @@
-import type { UploadConfig, UploadOp } from '@holdfast/protocol/views';
-import type { UploadDefinition, UploadHandles } from '../definition.ts';
-import type { ViewNode } from './node.ts';
-import type { Scope } from './scope.ts';
+import { HoldfastError, isObject, type JsonObject, setOwn } from '@holdfast/protocol';
+import type {
+  UploadConfig,
+  UploadFault,
+  UploadGrant,
+  UploadOp,
+  ViewFault,
+} from '@holdfast/protocol/views';
+import { toWire } from '../../data/index.ts';
+import { KEEP, type UploadHandles } from '../definition.ts';
+import { Context } from './context.ts';
+import { Layer } from './layer.ts';
+import { keyOf, type ViewNode } from './node.ts';
+import { type Caller, Scope } from './scope.ts';
 import type { UploadInput } from './types.ts';
+import { type Place, UploadBook, type UploadHost } from './upload-book.ts';
+import {
+  addOp,
+  addressOf,
+  checkWish,
+  configOf,
+  type Entry,
+  faultOf,
+  itemOf,
+} from './upload-entry.ts';
 
-type Entry = { readonly node: ViewNode; readonly subscriber: number; readonly op: UploadOp };
+type Input<T extends UploadInput['type']> = Extract<UploadInput, { readonly type: T }>;
 
-/** The uploads of an instance (views.md §10). */
+/** What came of the wishes of one request. */
+type Preflight = {
+  readonly accepted: Entry[];
+  readonly errors: { readonly client_ref: string; readonly error: UploadFault }[];
+};
+
+/** What clients and the host ask of uploads, and what application code sees of them. */
 export class Uploads {
-  readonly #entries = new Map<string, Entry>();
+  readonly #host: UploadHost;
+  readonly #book: UploadBook;
+
+  constructor(host: UploadHost) {
+    this.#host = host;
+    this.#book = new UploadBook(host);
+  }
 
   hear(input: UploadInput): void {
-    throw new TypeError(`${input.type} is not there yet.`);
+    switch (input.type) {
+      case 'allow_upload':
+        return this.#allow(input);
+      case 'cancel_upload':
+        return this.#answer(input, (entry) => this.#book.cancel(entry));
+      case 'refresh_upload':
+        return this.#refresh(input);
+      case 'upload_progress':
+        return this.#hearProgress(input);
+      case 'upload_error':
+        return this.#answer(input, (entry) => {
+          this.#book.fail(entry, { ...faultOf('external_failed'), message: input.message });
+        });
+      case 'received':
+        return this.#book.received(this.#book.get(input.ref), input.progress);
+      case 'broken':
+        return this.#broken(input);
+    }
   }
 
-  handlesFor(node: ViewNode, scope: Scope): UploadHandles {
-    throw new TypeError(`${node.view.name} has no uploads yet (${scope.phase}).`);
-  }
-
-  /** Told in the first envelope in which the node exists (views.md §10.2). */
+  /** What a node declares, for the first envelope in which it exists (views.md §10.2). */
   configs(node: ViewNode): readonly UploadOp[] {
-    return Object.entries(node.view.uploads ?? {}).map(([upload, definition]) => ({
-      op: 'config',
-      upload,
-      store_id: node.storeId,
-      config: configOf(definition),
-    }));
+    const ops: UploadOp[] = [];
+    for (const [upload, definition] of Object.entries(node.view.uploads ?? {})) {
+      ops.push({ op: 'config', ...addressOf({ node, upload }), config: configOf(definition) });
+    }
+    return ops;
   }
 
-  /** The entries of one subscriber. */
+  /** The entries of one subscriber, and what it has missed of those that are gone. */
   opsOf(subscriber: number): readonly UploadOp[] {
-    return [...this.#entries.values()]
-      .filter((entry) => entry.subscriber === subscriber)
-      .map(({ op }) => op);
+    return this.#book.opsOf(subscriber);
   }
 
   nodeEnded(node: ViewNode): void {
-    for (const [ref, entry] of this.#entries) if (entry.node === node) this.#entries.delete(ref);
+    this.#book.nodeEnded(node);
   }
 
   subscriberGone(subscriber: number): void {
-    for (const [ref, entry] of this.#entries) {
-      if (entry.subscriber === subscriber) this.#entries.delete(ref);
+    this.#book.subscriberGone(subscriber);
+  }
+
+  handlesFor(node: ViewNode, scope: Scope): UploadHandles {
+    const place = (name: string): Place => {
+      const found = placeIn(node, name);
+      if (found === null) throw new TypeError(`${node.view.name} declares no upload "${name}".`);
+      return found;
+    };
+    return {
+      entries: (name) => this.#book.visible(place(name), scope).map(itemOf),
+      cancel: (name, ref) => {
+        const entry = this.#book.visible(place(name), scope).find((known) => known.ref === ref);
+        if (entry !== undefined) this.#host.enter(() => this.#book.cancel(entry));
+      },
+      consume: (name, take) => this.#consume(place(name), scope, take),
+    };
+  }
+
+  #find(input: { readonly store_id: readonly string[]; readonly name: string }): Place | ViewFault {
+    const node = this.#host.world.find(keyOf(input.store_id));
+    if (node === null) return { reason: 'unknown store' };
+    return placeIn(node, input.name) ?? { reason: 'unknown upload' };
+  }
+
+  #reply(ticket: number, status: 'ok' | 'error', response: JsonObject | ViewFault): void {
+    const { world, audience } = this.#host;
+    const { version } = audience;
+    world.ports.perform({ type: 'reply', ticket, status, response, version });
+  }
+
+  #allow(input: Input<'allow_upload'>): void {
+    const place = this.#find(input);
+    if ('reason' in place) {
+      this.#reply(input.ticket, 'error', place);
+      return;
     }
+    const config = configOf(place.definition);
+    const owner = {
+      subscriber: input.subscriber,
+      principal: this.#host.audience.principalOf(input.subscriber),
+    };
+    const preflight = this.#check(place, { owner, config }, input.entries);
+    const grants = preflight.accepted.map((entry) => this.#grant(entry));
+    void Promise.all(grants).then((given) =>
+      this.#host.enter(() => this.#granted(input, { config, preflight, given })),
+    );
+  }
+
+  #check(
+    place: Place,
+    { owner, config }: { readonly owner: Caller; readonly config: UploadConfig },
+    wishes: Input<'allow_upload'>['entries'],
+  ): Preflight {
+    const preflight: Preflight = { accepted: [], errors: [] };
+    const { ports } = this.#host.world;
+    const admits = (bytes: number): boolean => ports.uploads.admits(owner.subscriber, bytes);
+    for (const wish of wishes) {
+      const tracked = this.#book.tracked(place, owner.subscriber);
+      const checked = checkWish(wish, config, { tracked, admits });
+      if ('code' in checked) {
+        preflight.errors.push({ client_ref: wish.client_ref ?? '', error: checked });
+        continue;
+      }
+      const ref = `u_${ports.id()}`;
+      const state = { isOpen: false, status: 'pending', progress: 0 } as const;
+      const quiet = { quietUntil: -Infinity, isQuiet: false };
+      const of = { ...place, ref, owner, wish: checked, mode: 'channel' } as const;
+      const entry: Entry = { ...of, ...state, ...quiet, errors: [] };
+      this.#book.reserve(entry);
+      preflight.accepted.push(entry);
+    }
+    return preflight;
+  }
+
+  /** Where the bytes go: to the host, or where application code says; null: nowhere, it has failed. */
+  async #grant(entry: Entry): Promise<UploadGrant | null> {
+    const { world } = this.#host;
+    const { external } = entry.definition;
+    try {
+      const said: unknown = await external?.(this.#reader(entry), itemOf(entry));
+      if (!isObject(said)) {
+        return {
+          type: 'channel',
+          entry_ref: entry.ref,
+          token: world.ports.uploads.token(entry.ref),
+        };
+      }
+      entry.mode = 'external';
+      const { uploader, meta = {} } = said;
+      if (typeof uploader !== 'string') throw new TypeError('external must name an uploader.');
+      const { value } = toWire(meta, undefined, { depthMax: world.config.limits.tree_depth });
+      return { type: 'external', entry_ref: entry.ref, uploader, meta: value };
+    } catch (error) {
+      world.fault('external', entry.node, error);
+      return null;
+    }
+  }
+
+  /** What hooks outside of the queue get: they read. */
+  #reader(entry: Entry): Context {
+    const scope = new Scope(new Layer(null), entry.owner);
+    scope.finish();
+    return new Context(this.#host.world, { node: entry.node, scope }, { isReadOnly: true });
+  }
+
+  #granted(
+    input: Input<'allow_upload'>,
+    of: {
+      readonly config: UploadConfig;
+      readonly preflight: Preflight;
+      readonly given: readonly (UploadGrant | null)[];
+    },
+  ): void {
+    const { config, preflight, given } = of;
+    const entries: { [clientRef: string]: JsonObject } = {};
+    const errors = [...preflight.errors];
+    const opened: Entry[] = [];
+    for (const [index, entry] of preflight.accepted.entries()) {
+      const grant = given[index] ?? null;
+      // The node, or who asked, may have gone meanwhile.
+      const isGone = this.#book.get(entry.ref) !== entry;
+      if (grant === null || isGone) {
+        this.#book.release(entry);
+        errors.push({ client_ref: entry.wish.client_ref, error: faultOf('internal') });
+        continue;
+      }
+      setOwn(entries, entry.wish.client_ref, { ...grant });
+      opened.push(entry);
+    }
+    for (const entry of opened) this.#book.open(entry, config);
+    this.#reply(input.ticket, 'ok', { ref: input.name, config, entries, errors });
+    this.#book.tell(input.subscriber, opened.map(addOp));
+  }
+
+  /** The entry that a request is about, if it is the subscriber's own. */
+  #entryOf(
+    input: Input<'cancel_upload' | 'refresh_upload' | 'upload_progress' | 'upload_error'>,
+  ): Entry | null {
+    const entry = this.#book.get(input.ref);
+    if (entry === undefined || !entry.isOpen || entry.upload !== input.name) return null;
+    const isThere = entry.node.key === keyOf(input.store_id);
+    return isThere && entry.owner.subscriber === input.subscriber ? entry : null;
+  }
+
+  /** Ok also for an entry that is not known, any more or at all. */
+  #answer(input: Input<'cancel_upload' | 'upload_error'>, act: (entry: Entry) => void): void {
+    const place = this.#find(input);
+    if ('reason' in place) {
+      this.#reply(input.ticket, 'error', place);
+      return;
+    }
+    this.#reply(input.ticket, 'ok', {});
+    const entry = this.#entryOf(input);
+    if (entry !== null) act(entry);
+  }
+
+  #refresh(input: Input<'refresh_upload'>): void {
+    const entry = this.#entryOf(input);
+    if (entry !== null && entry.mode === 'channel') {
+      const token = this.#host.world.ports.uploads.token(entry.ref);
+      this.#reply(input.ticket, 'ok', { token });
+      return;
+    }
+    const reason = this.#book.get(input.ref) !== undefined ? 'unauthorized' : 'unknown upload';
+    this.#reply(input.ticket, 'error', { reason });
+  }
+
+  #hearProgress(input: Input<'upload_progress'>): void {
+    const place = this.#find(input);
+    const entry = this.#entryOf(input);
+    if ('reason' in place) this.#reply(input.ticket, 'error', place);
+    else if (entry === null || entry.mode === 'channel') {
+      this.#reply(input.ticket, 'error', { reason: 'internal error' });
+    } else {
+      this.#reply(input.ticket, 'ok', {});
+      if (input.progress === 100) void this.#verify(entry);
+      else this.#book.received(entry, input.progress);
+    }
+  }
+
+  /** That a client says it is done proves nothing (views.md §10.4). */
+  async #verify(entry: Entry): Promise<void> {
+    const { verify } = entry.definition;
+    let isThere = true;
+    try {
+      if (verify !== undefined) isThere = Boolean(await verify(this.#reader(entry), itemOf(entry)));
+    } catch (error) {
+      this.#host.world.fault('verify', entry.node, error);
+      isThere = false;
+    }
+    this.#host.enter(() => {
+      if (isThere) this.#book.received(entry, 100);
+      else this.#book.fail(entry, faultOf('external_failed'));
+    });
+  }
+
+  #broken({ ref, fault }: Input<'broken'>): void {
+    const entry = this.#book.get(ref);
+    if (entry === undefined || !this.#book.isActive(entry)) return;
+    if (fault === null) this.#book.cancel(entry);
+    else this.#book.fail(entry, fault);
+  }
+
+  async #consume(
+    place: Place,
+    scope: Scope,
+    take: Parameters<UploadHandles['consume']>[1],
+  ): Promise<readonly unknown[]> {
+    const results: unknown[] = [];
+    const consumed: Entry[] = [];
+    try {
+      for (const entry of this.#book.visible(place, scope)) {
+        if (entry.status !== 'success') continue;
+        const file =
+          entry.mode === 'channel' ? this.#host.world.ports.uploads.file(entry.ref) : null;
+        // oxlint-disable-next-line no-await-in-loop -- in their order, one at a time
+        const result = await take(itemOf(entry), file);
+        if (scope.phase === 'closed') throw new HoldfastError('closed');
+        if (result === KEEP) continue;
+        results.push(result);
+        consumed.push(entry);
+      }
+    } finally {
+      this.#host.enter(() => this.#book.consumed(place, consumed));
+    }
+    return results;
   }
 }
 
-/** What clients are told of the limits of an upload. */
-export function configOf(definition: UploadDefinition): UploadConfig {
-  const { accept, maxEntries = 1, maxFileSize = 8_000_000, chunkSize = 64_000 } = definition;
-  return {
-    accept,
-    max_entries: maxEntries,
-    max_file_size: maxFileSize,
-    chunk_size: chunkSize,
-  };
+function placeIn(node: ViewNode, upload: string): Place | null {
+  const { uploads = {} } = node.view;
+  const definition = Object.hasOwn(uploads, upload) ? uploads[upload] : undefined;
+  return definition === undefined ? null : { node, upload, definition };
 }

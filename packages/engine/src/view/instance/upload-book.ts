@@ -1,0 +1,228 @@
+import type { UploadConfig, UploadFault, UploadOp } from '@holdfast/protocol/views';
+import type { UploadDefinition, ViewContext } from '../definition.ts';
+import type { Audience } from './audience.ts';
+import type { ViewNode } from './node.ts';
+import type { Scope } from './scope.ts';
+import { addOp, addressOf, type Entry, itemOf } from './upload-entry.ts';
+import type { World } from './world.ts';
+
+/*
+ * The files that subscribers bring (views.md §10). Their bytes are the host's business; here is what is known of them and
+ * who is told.
+ *
+ *             allowed              progress                100 %, verified
+ *   (wished) ────────▶ pending ──────────────▶ uploading ─────────────────▶ success ──▶ consumed: gone
+ *                         └──────── failed ────────┴──▶ error        cancelled from anywhere: gone
+ *
+ * U1  Requests are answered before what they cause is told, and wait for no command.
+ * U2  Of an entry that is gone its transfer is gone, too: `discard`.
+ */
+
+/** What uploads ask of the rest of the instance. */
+export type UploadHost = {
+  readonly world: World;
+  readonly audience: Audience;
+  readonly enter: (run: () => void) => void;
+  /** Tells everybody, with the next envelope. */
+  readonly tell: (ops: readonly UploadOp[]) => void;
+};
+
+/** An upload of a node. */
+export type Place = {
+  readonly node: ViewNode;
+  readonly upload: string;
+  readonly definition: UploadDefinition;
+};
+
+/** The files that are known, what becomes of them, and who hears of it. */
+export class UploadBook {
+  readonly #host: UploadHost;
+  /** In the order of their coming. */
+  readonly #entries = new Map<string, Entry>();
+  /** What subscribers who are away would have been told. */
+  readonly #untold = new Map<number, UploadOp[]>();
+
+  constructor(host: UploadHost) {
+    this.#host = host;
+  }
+
+  get(ref: string): Entry | undefined {
+    return this.#entries.get(ref);
+  }
+
+  /** Keeps a place for a file; nobody knows of it yet. */
+  reserve(entry: Entry): void {
+    this.#entries.set(entry.ref, entry);
+  }
+
+  /** It was not let in after all. */
+  release(entry: Entry): void {
+    if (this.#entries.get(entry.ref) === entry) this.#entries.delete(entry.ref);
+  }
+
+  /** The entries of one subscriber, and what it has missed of those that are gone. */
+  opsOf(subscriber: number): readonly UploadOp[] {
+    const untold = this.#untold.get(subscriber) ?? [];
+    this.#untold.delete(subscriber);
+    return [
+      ...untold,
+      ...this.#ofSubscriber(subscriber)
+        .filter(({ isOpen }) => isOpen)
+        .map(addOp),
+    ];
+  }
+
+  nodeEnded(node: ViewNode): void {
+    for (const entry of this.#entries.values()) if (entry.node === node) this.#remove(entry);
+  }
+
+  subscriberGone(subscriber: number): void {
+    for (const entry of this.#ofSubscriber(subscriber)) this.#remove(entry);
+    this.#untold.delete(subscriber);
+  }
+
+  /** In shared scope a caller's own (views.md §10.5). */
+  visible({ node, upload }: Place, { caller }: Scope): readonly Entry[] {
+    return [...this.#entries.values()].filter(
+      (entry) =>
+        entry.isOpen &&
+        entry.node === node &&
+        entry.upload === upload &&
+        (caller === null || entry.owner.subscriber === caller.subscriber),
+    );
+  }
+
+  /** How many files a subscriber has there; one that failed makes room for another. */
+  tracked({ node, upload }: Place, subscriber: number): number {
+    return this.#ofSubscriber(subscriber).filter(
+      (entry) => entry.node === node && entry.upload === upload && entry.status !== 'error',
+    ).length;
+  }
+
+  /** It is let in: its bytes may come. */
+  open(entry: Entry, config: UploadConfig): void {
+    entry.isOpen = true;
+    const { ref, owner, upload, node, mode } = entry;
+    const { subscriber } = owner;
+    const address = { store_id: node.storeId, name: upload };
+    const target = { ref, subscriber, address, config, item: itemOf(entry), mode };
+    this.#host.world.ports.perform({ type: 'opened', target });
+  }
+
+  /** Ops of a subscriber's own entries: in shared scope it alone is told (views.md §5.4). */
+  tell(subscriber: number, ops: readonly UploadOp[]): void {
+    const { world, audience } = this.#host;
+    if (ops.length === 0) return;
+    if (!world.isShared) this.#host.tell(ops);
+    else if (!audience.isAway(subscriber)) {
+      audience.sendPrivately(subscriber, { upload_ops: ops, events: [] });
+    } else {
+      const gone = ops.filter(({ op }) => op === 'cancel' || op === 'reset');
+      this.#untold.set(subscriber, [...(this.#untold.get(subscriber) ?? []), ...gone]);
+    }
+  }
+
+  #tellOf(entry: Entry, ...ops: readonly UploadOp[]): void {
+    this.tell(entry.owner.subscriber, ops);
+  }
+
+  /** So much of it is there. */
+  received(entry: Entry | undefined, progress: number): void {
+    if (entry === undefined || !this.isActive(entry)) return;
+    entry.progress = progress;
+    if (progress < 100) {
+      entry.status = 'uploading';
+      this.#showProgress(entry);
+      return;
+    }
+    entry.status = 'success';
+    const address = { ...addressOf(entry), ref: entry.ref };
+    this.#tellOf(entry, { op: 'progress', ...address, progress }, { op: 'complete', ...address });
+    this.#hook(entry, 'onComplete');
+  }
+
+  /** Whether anything can still become of it. */
+  isActive(entry: Entry): boolean {
+    const isKnown = this.#entries.get(entry.ref) === entry;
+    return isKnown && (entry.status === 'pending' || entry.status === 'uploading');
+  }
+
+  /** The first at once, the last when the window ends (views.md §10.2). */
+  #showProgress(entry: Entry): void {
+    const { ports, alarms, config } = this.#host.world;
+    const now = ports.now();
+    if (now < entry.quietUntil) {
+      if (entry.isQuiet) return;
+      entry.isQuiet = true;
+      alarms.set(entry.quietUntil, () => {
+        entry.isQuiet = false;
+        if (this.isActive(entry)) this.#showProgress(entry);
+      });
+      return;
+    }
+    entry.quietUntil = now + config.limits.progress_ms;
+    const { ref, progress } = entry;
+    this.#tellOf(entry, { op: 'progress', ...addressOf(entry), ref, progress });
+    this.#hook(entry, 'onProgress');
+  }
+
+  /** It comes to nothing, and stays as a failure. */
+  fail(entry: Entry, error: UploadFault): void {
+    if (!this.isActive(entry)) return;
+    entry.status = 'error';
+    entry.errors.push(error);
+    this.#discard(entry);
+    this.#tellOf(entry, { op: 'error', ...addressOf(entry), ref: entry.ref, error });
+    const { onError } = entry.definition;
+    if (onError === undefined) return;
+    this.#task(entry, 'onError', (ctx) => onError(ctx, itemOf(entry), error));
+  }
+
+  /** It is taken back. */
+  cancel(entry: Entry): void {
+    if (this.#entries.get(entry.ref) !== entry) return;
+    this.#remove(entry);
+    this.#tellOf(entry, cancelOp(entry));
+  }
+
+  #remove(entry: Entry): void {
+    this.#entries.delete(entry.ref);
+    if (entry.isOpen && entry.status !== 'error') this.#discard(entry);
+  }
+
+  #discard({ ref }: Entry): void {
+    this.#host.world.ports.perform({ type: 'discard', ref });
+  }
+
+  #hook(entry: Entry, name: 'onProgress' | 'onComplete'): void {
+    const hook = entry.definition[name];
+    if (hook !== undefined) this.#task(entry, name, (ctx) => hook(ctx, itemOf(entry)));
+  }
+
+  #task(entry: Entry, where: string, run: (ctx: ViewContext) => unknown): void {
+    const { node, owner } = entry;
+    this.#host.world.enqueue({ node, where, run, caller: owner });
+  }
+
+  #ofSubscriber(subscriber: number): readonly Entry[] {
+    return [...this.#entries.values()].filter(({ owner }) => owner.subscriber === subscriber);
+  }
+
+  /** Told by `cancel`, or by one `reset` where none is left (views.md §10.5). */
+  consumed(place: Place, consumed: readonly Entry[]): void {
+    const there = consumed.filter((entry) => this.#entries.get(entry.ref) === entry);
+    for (const entry of there) this.#remove(entry);
+    for (const subscriber of new Set(there.map(({ owner }) => owner.subscriber))) {
+      const own = there.filter(({ owner }) => owner.subscriber === subscriber);
+      const rest = this.#ofSubscriber(subscriber).filter(
+        ({ node, upload }) => node === place.node && upload === place.upload,
+      );
+      const cancels = own.map(cancelOp);
+      this.tell(subscriber, rest.length === 0 ? [{ op: 'reset', ...addressOf(place) }] : cancels);
+    }
+  }
+}
+
+function cancelOp(entry: Entry): UploadOp {
+  return { op: 'cancel', ...addressOf(entry), ref: entry.ref };
+}

@@ -1,0 +1,324 @@
+import {
+  KEEP,
+  type UploadDefinition,
+  type ViewContext,
+  type ViewDefinition,
+} from '@holdfast/engine/view';
+import type { UploadOp } from '@holdfast/protocol/views';
+import { expect, test } from 'vitest';
+import { Rig, type RigOptions, type ViewClient } from './instance-rig.ts';
+
+let renders = 0;
+const seen: string[] = [];
+
+function withUpload(
+  definition: Partial<UploadDefinition> = {},
+  more: Partial<ViewDefinition> = {},
+): ViewDefinition {
+  return {
+    name: 'gallery',
+    uploads: { avatar: { accept: ['.png'], maxEntries: 2, maxFileSize: 1000, ...definition } },
+    render: (_, h) => {
+      renders++;
+      return { avatar: h.upload('avatar') };
+    },
+    commands: {
+      consume: {
+        run: async (ctx, input) => {
+          const { keep } = input as { keep?: string };
+          const taken = await ctx.uploads.consume('avatar', (entry, file) => {
+            seen.push(`${entry.name} ${JSON.stringify(file)}`);
+            if (keep === 'throw') throw new Error('no');
+            return entry.name === keep ? KEEP : entry.name;
+          });
+          seen.push(`taken ${taken.join()}`);
+        },
+      },
+      list: {
+        run: (ctx) =>
+          void seen.push(
+            ctx.uploads
+              .entries('avatar')
+              .map(({ name }) => name)
+              .join(),
+          ),
+      },
+    },
+    ...more,
+  };
+}
+
+const file = (ref: string, name = `${ref}.png`, size = 10): object => ({
+  client_ref: ref,
+  name,
+  size,
+  type: 'image/png',
+});
+
+/** Sends a request of uploads; the promise is its reply. */
+async function ask(
+  rig: Rig,
+  type: string,
+  more: object,
+  subscriber = 1,
+): Promise<{ status: string; response: { [key: string]: unknown } }> {
+  const reply = new Promise<unknown>((resolve) => {
+    const ticket = rig.ticket(resolve);
+    rig.step({ type, ticket, subscriber, store_id: [], name: 'avatar', ...more } as never);
+  });
+  await rig.settle();
+  return (await reply) as { status: string; response: { [key: string]: unknown } };
+}
+
+const opsOf = (client: ViewClient): readonly UploadOp[] =>
+  client.heard.flatMap(({ tail }) => tail.content.upload_ops);
+const kinds = (client: ViewClient): string[] => opsOf(client).map(({ op }) => op);
+
+async function opened(
+  definition: Partial<UploadDefinition> = {},
+  options: RigOptions = {},
+): Promise<{ rig: Rig; client: ViewClient }> {
+  renders = 0;
+  seen.length = 0;
+  const rig = new Rig(withUpload(definition), options);
+  return { rig, client: await rig.open() };
+}
+
+const refs = (rig: Rig): string[] => rig.of('opened').map(({ target }) => target.ref);
+
+test('V47 of one good and one bad file the reply has both, and one add follows it', async () => {
+  const { rig, client } = await opened();
+  expect(opsOf(client)).toEqual([
+    {
+      op: 'config',
+      upload: 'avatar',
+      store_id: [],
+      config: { accept: ['.png'], max_entries: 2, max_file_size: 1000, chunk_size: 64_000 },
+    },
+  ]);
+  rig.effects.length = 0;
+  const { response } = await ask(rig, 'allow_upload', { entries: [file('0'), file('1', 'a.exe')] });
+  expect(response).toMatchObject({
+    ref: 'avatar',
+    entries: { 0: { type: 'channel', token: `token of ${refs(rig)[0]}` } },
+    errors: [
+      { client_ref: '1', error: { code: 'not_accepted', message: 'file type is not accepted' } },
+    ],
+  });
+  const order = rig.effects
+    .map(({ type }) => type)
+    .filter((type) => type === 'reply' || type === 'send');
+  expect(order).toEqual(['reply', 'send']);
+  expect(client.last?.tail.content.upload_ops).toMatchObject([
+    { op: 'add', entry: { client_name: '0.png', progress: 0, status: 'pending', errors: [] } },
+  ]);
+});
+
+test('each file is refused for the first thing that is wrong with it, and counts only if it is let in', async () => {
+  const { rig } = await opened();
+  const entries = [
+    { ...file('0'), name: null },
+    file('1', 'big.png', 1001),
+    file('2', 'a.txt'),
+    file('3', 'A.PNG'),
+    file('4'),
+    file('5'),
+  ];
+  const { response } = await ask(rig, 'allow_upload', {
+    entries,
+  });
+  expect(
+    (response['errors'] as { error: { code: string } }[]).map(({ error }) => error.code),
+  ).toEqual(['preflight_rejected', 'too_large', 'not_accepted', 'too_many_files']);
+  expect(Object.keys(response['entries'] as object)).toEqual(['3', '4']);
+  const unknown = await ask(rig, 'allow_upload', { store_id: ['x'], entries: [] });
+  expect(unknown.response).toEqual({ reason: 'unknown store' });
+  const other = await ask(rig, 'allow_upload', { name: 'toString', entries: [] });
+  expect(other.response).toEqual({ reason: 'unknown upload' });
+});
+
+test('V48 V56 progress is told at once, then every 100 ms at most, the last of it always; 100 is followed by complete', async () => {
+  const { rig, client } = await opened();
+  await ask(rig, 'allow_upload', { entries: [file('0')] });
+  const [ref = ''] = refs(rig);
+  for (let progress = 1; progress < 100; progress++) {
+    rig.step({ type: 'received', ref, progress });
+  }
+  await rig.advance(150);
+  const told = opsOf(client).flatMap((op) => (op.op === 'progress' ? [op.progress] : []));
+  expect(told).toEqual([1, 99]);
+  rig.step({ type: 'received', ref, progress: 100 });
+  await rig.advance(100);
+  expect(kinds(client)).toEqual(['config', 'add', 'progress', 'progress', 'progress', 'complete']);
+});
+
+test('V53 upload ops render nothing', async () => {
+  const { rig, client } = await opened();
+  await ask(rig, 'allow_upload', { entries: [file('0')] });
+  rig.step({ type: 'received', ref: refs(rig)[0] ?? '', progress: 50 });
+  await rig.advance(100);
+  expect(client.heard.length).toBeGreaterThan(2);
+  expect(renders).toBe(1);
+});
+
+test('V49 progress of a channel entry is not the client’s to tell', async () => {
+  const { rig, client } = await opened();
+  await ask(rig, 'allow_upload', { entries: [file('0')] });
+  const [ref] = refs(rig);
+  const reply = await ask(rig, 'upload_progress', { ref, progress: 50 });
+  expect(reply).toMatchObject({ status: 'error', response: { reason: 'internal error' } });
+  expect(kinds(client)).toEqual(['config', 'add']);
+});
+
+test('V50 V51 a transfer that breaks is an error, one that was left is cancelled, and both are discarded', async () => {
+  const { rig, client } = await opened();
+  await ask(rig, 'allow_upload', { entries: [file('0'), file('1')] });
+  const [first = '', second = ''] = refs(rig);
+  const fault = { code: 'chunk_too_large', message: 'chunk size exceeded the configured limit' };
+  rig.step({ type: 'broken', ref: first, fault });
+  rig.step({ type: 'broken', ref: second, fault: null });
+  await rig.advance(100);
+  expect(client.last?.tail.content.upload_ops).toEqual([
+    { op: 'error', upload: 'avatar', store_id: [], ref: first, error: fault },
+    { op: 'cancel', upload: 'avatar', store_id: [], ref: second },
+  ]);
+  expect(rig.of('discard').map(({ ref }) => ref)).toEqual([first, second]);
+});
+
+test('V51 with the end of the instance nothing is left of its uploads', async () => {
+  const { rig, client } = await opened();
+  await ask(rig, 'allow_upload', { entries: [file('0')] });
+  client.leave();
+  expect(rig.of('discard').map(({ ref }) => ref)).toEqual(refs(rig));
+});
+
+test('V52 an external file is complete when it was verified, and an error when it was not', async () => {
+  for (const isThere of [true, false]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const { rig, client } = await opened({
+      external: (_, entry) => ({ uploader: 's3', meta: { url: `https://a.test/${entry.name}` } }),
+      verify: () => Promise.resolve(isThere),
+    });
+    // oxlint-disable-next-line no-await-in-loop -- as above
+    const { response } = await ask(rig, 'allow_upload', { entries: [file('0')] });
+    expect(response['entries']).toMatchObject({
+      0: { type: 'external', uploader: 's3', meta: { url: 'https://a.test/0.png' } },
+    });
+    const [ref] = refs(rig);
+    // oxlint-disable-next-line no-await-in-loop -- as above
+    expect(await ask(rig, 'upload_progress', { ref, progress: 100 })).toMatchObject({
+      response: {},
+    });
+    // oxlint-disable-next-line no-await-in-loop -- as above
+    await rig.advance(100);
+    expect(kinds(client).slice(2)).toEqual(isThere ? ['progress', 'complete'] : ['error']);
+  }
+});
+
+test('V52 what a client says of a failure becomes external_failed, whatever its code', async () => {
+  const { rig, client } = await opened({ external: () => ({ uploader: 's3' }) });
+  await ask(rig, 'allow_upload', { entries: [file('0')] });
+  await ask(rig, 'upload_error', { ref: refs(rig)[0], message: 'gone' });
+  await rig.advance(100);
+  expect(opsOf(client).at(-1)).toMatchObject({
+    error: { code: 'external_failed', message: 'gone' },
+  });
+});
+
+test('application code of external reads and changes nothing', async () => {
+  const { rig } = await opened({
+    external: (ctx) => {
+      ctx.update({ x: 1 });
+      return null;
+    },
+  });
+  const { response } = await ask(rig, 'allow_upload', { entries: [file('0')] });
+  expect(response['errors']).toMatchObject([{ error: { code: 'internal' } }]);
+  expect(rig.of('fault')).toHaveLength(1);
+});
+
+test('V54 what is consumed is gone, by one reset when none is left; what is kept, or throws, stays', async () => {
+  const { rig, client } = await opened();
+  await ask(rig, 'allow_upload', { entries: [file('0'), file('1')] });
+  const [first = '', second = ''] = refs(rig);
+  for (const ref of [first, second]) rig.step({ type: 'received', ref, progress: 100 });
+  await rig.settle();
+  expect(await client.dispatch('consume', { keep: 'throw' })).toMatchObject({ error: {} });
+  expect(rig.of('discard')).toEqual([]);
+  await client.dispatch('consume', { keep: '1.png' });
+  await rig.advance(100);
+  expect(opsOf(client).at(-1)).toMatchObject({ op: 'cancel', ref: first });
+  expect(rig.of('discard').map(({ ref }) => ref)).toEqual([first]);
+  await client.dispatch('consume', {});
+  await rig.advance(100);
+  expect(opsOf(client).at(-1)).toEqual({ op: 'reset', upload: 'avatar', store_id: [] });
+  expect(seen).toContain(`0.png {"ref":"${first}"}`);
+  expect(seen).toContain('taken 1.png');
+});
+
+test('hooks of an upload are tasks, with its owner as principal', async () => {
+  const hooks: string[] = [];
+  const note = (name: string) => (ctx: ViewContext) => {
+    hooks.push(`${name} ${(ctx.principal as { subject: string }).subject}`);
+  };
+  const { rig } = await opened({
+    onProgress: note('progress'),
+    onComplete: note('complete'),
+    onError: (ctx, _, error) => note(error.code)(ctx),
+  });
+  await ask(rig, 'allow_upload', { entries: [file('0'), file('1')] });
+  const [first = '', second = ''] = refs(rig);
+  rig.step({ type: 'received', ref: first, progress: 10 });
+  rig.step({ type: 'received', ref: first, progress: 100 });
+  rig.step({ type: 'broken', ref: second, fault: { code: 'internal', message: 'x' } });
+  await rig.settle();
+  expect(hooks).toEqual(['progress ann', 'complete ann', 'internal ann']);
+});
+
+test('in a shared view files belong to who brought them: told privately, seen in their commands, limits of their own', async () => {
+  seen.length = 0;
+  const rig = new Rig(withUpload({}, { scope: 'shared' }));
+  const ann = await rig.open();
+  const bob = await rig.join({ id: 2, principal: { subject: 'bob' } });
+  await ask(rig, 'allow_upload', { entries: [file('0'), file('1')] }, 1);
+  const { response } = await ask(rig, 'allow_upload', { entries: [file('2')] }, 2);
+  expect(response['errors']).toEqual([]);
+  expect([kinds(ann), kinds(bob)]).toEqual([
+    ['config', 'add', 'add'],
+    ['config', 'add'],
+  ]);
+  await bob.dispatch('list');
+  expect(seen).toEqual(['2.png']);
+  const [first = ''] = refs(rig);
+  const foreign = await ask(rig, 'cancel_upload', { ref: first }, 2);
+  expect(foreign).toMatchObject({ status: 'ok' });
+  expect(rig.of('discard')).toEqual([]);
+});
+
+test('who comes back to a shared view is told of its files: those gone, and the rest', async () => {
+  const rig = new Rig(withUpload({}, { scope: 'shared' }));
+  const ann = await rig.open();
+  await rig.join({ id: 2 });
+  await ask(rig, 'allow_upload', { entries: [file('0'), file('1')] }, 1);
+  const [first = '', second = ''] = refs(rig);
+  ann.leave(true);
+  rig.step({ type: 'broken', ref: first, fault: null });
+  await rig.join({ id: 1, resume: ann.version });
+  expect(ann.last).toMatchObject({ base: 1, version: 1 });
+  expect(ann.last?.tail.content.upload_ops).toMatchObject([
+    { op: 'cancel', ref: first },
+    { op: 'add', ref: second },
+  ]);
+});
+
+test('a token is given anew for an entry of one’s own', async () => {
+  const { rig } = await opened();
+  await ask(rig, 'allow_upload', { entries: [file('0')] });
+  const [ref = ''] = refs(rig);
+  expect(await ask(rig, 'refresh_upload', { ref })).toMatchObject({
+    response: { token: `token of ${ref}` },
+  });
+  expect(await ask(rig, 'refresh_upload', { ref: 'u_x' })).toMatchObject({
+    response: { reason: 'unknown upload' },
+  });
+});

@@ -26,7 +26,7 @@ export const house: House = {
     { room: 'engine', folder: 'view', may: ['data'] },
     { room: 'engine', folder: 'record', may: ['data', 'registry'] },
     { room: 'engine', folder: 'collection', may: [] },
-    { room: 'engine', folder: 'gate', may: ['data', 'record'] },
+    { room: 'engine', folder: 'gate', may: ['collection', 'data', 'record'] },
     { room: 'server', folder: 'storage', may: [] },
     { room: 'server', folder: 'bus', may: [] },
     { room: 'server', folder: 'blobs', may: [] },

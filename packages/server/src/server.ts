@@ -29,10 +29,10 @@ import { addGauges, figuresOf, type Parts } from './gauges.ts';
 import { checkOAuth, createHttp } from './http/index.ts';
 import { measuredBlobs, Meters, meterProcess } from './metrics/index.ts';
 import { openBlobs, openStorage } from './keeping.ts';
+import { slowLog } from './slow-log.ts';
 import { limitsOf, quotasOf } from './limits.ts';
 import { listenOn } from './listen.ts';
 import { archiveStore, operatorStores, operatorTokens, type OperatorRoom } from './operator.ts';
-import { slowLog } from './slow-log.ts';
 import { version } from './version.ts';
 import {
   optionNames,
@@ -283,6 +283,7 @@ class HoldfastServer implements Server {
       ...this.#views,
       nextNumber: () => (this.#numbers += 1),
       veilOf: (principal, host) => this.#veilOf(principal, host),
+      recordOf: ({ row }, name) => this.#records.find(row.name, name),
     };
   }
 

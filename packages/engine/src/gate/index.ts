@@ -1,4 +1,5 @@
 export { changedFields, fieldOf, sameStored } from './fields.ts';
+export { objectsIn } from './migration.ts';
 export { type Placed, Places } from './places.ts';
 export { type GatedRecord, RecordGate } from './record-gate.ts';
 export type { WriteIntent, WriteRule } from './rules.ts';

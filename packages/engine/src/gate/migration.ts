@@ -33,7 +33,8 @@ export function migrationOf(tree: Tree, def: RecordDef): readonly Write[] | Refu
   const from = recordedVersion(tree, def);
   if (from === null || !isOutdated(tree, def)) return [];
   const writes: Write[] = [];
-  for (const { path, value } of objectsOf(tree, def)) {
+  for (const path of objectsIn(tree, def)) {
+    const value = tree.read(path)?.value ?? null;
     const migrated = upgraded(def, value, from);
     if ('fault' in migrated) {
       const { fault } = migrated;
@@ -60,23 +61,17 @@ function upgraded(def: RecordDef, value: Json, from: string): Found {
   }
 }
 
-/** All objects of a record, in path order. */
-export function objectsOf(
-  tree: Tree,
-  def: RecordDef,
-): readonly { readonly path: Path; readonly value: Json }[] {
-  const places = new Places([{ template: def.path, item: def }]);
+/** The paths of all objects of a record, in path order. */
+export function objectsIn(tree: Tree, def: Pick<RecordDef, 'path'>): readonly Path[] {
+  const places = new Places([{ template: def.path, item: null }]);
   const paths = new Set<Path>();
   for (const { path } of leavesOf(tree, def)) {
     for (const placed of places.around(path)) paths.add(placed.path);
   }
-  return [...paths].flatMap((path) => {
-    const found = tree.read(path);
-    return found === undefined ? [] : [{ path, value: found.value }];
-  });
+  return [...paths];
 }
 
-function leavesOf(tree: Tree, { path }: RecordDef): Iterable<Entry> {
+function leavesOf(tree: Tree, { path }: Pick<RecordDef, 'path'>): Iterable<Entry> {
   const literal = path.split('/');
   const first = literal.findIndex((part) => part.startsWith(':'));
   const under = literal.slice(0, first === -1 ? literal.length : first).join('/');

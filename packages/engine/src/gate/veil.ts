@@ -1,8 +1,10 @@
 import {
+  asPath,
   type EpochMs,
   isObject,
   type Json,
   type Path,
+  type Query,
   type RecordContext,
   type RecordDef,
   type RecordRef,
@@ -10,6 +12,7 @@ import {
   unescapeSegment,
 } from '@holdfast/protocol';
 import { decodeStored } from '@holdfast/protocol/record';
+import { fieldsOf } from '../collection/index.ts';
 import type { Bound } from '../data/index.ts';
 import { type Placed, Places } from './places.ts';
 
@@ -101,6 +104,15 @@ export class Veil implements Bound {
     return Object.keys(value).filter((field) =>
       sights.some(({ isOpen, sees }) => !isOpen || !sees(field)),
     );
+  }
+
+  /** The fields of a query that are not seen of every row (records.md §14.2.4). */
+  hiddenFields(record: string, { params, where, orderBy }: Query): readonly string[] {
+    const item = this.#config.records.find(({ def }) => def.name === record);
+    if (item === undefined || item.def.visibility === null) return [];
+    const { sees } = this.#look({ item, path: asPath(item.def.path), params }, {});
+    const fields = [...fieldsOf(where), ...orderBy.map(([field]) => field)];
+    return [...new Set(fields)].filter((field) => !sees(field));
   }
 
   #at(object: Path): readonly Placed<VeiledRecord>[] {

@@ -31,6 +31,7 @@ export const serverEvents = [
   'snapshot_begin',
   'snapshot_chunk',
   'snapshot_end',
+  'query_delta',
   'lease_expired',
   'ack',
   'presence_state',

@@ -80,7 +80,7 @@ export function entryTuple(entry: Entry): EntryTuple {
   return [entry.path, entry.value, entry.type, entry.revision];
 }
 
-function isEntryTuples(value: unknown): value is readonly EntryTuple[] {
+export function isEntryTuples(value: unknown): value is readonly EntryTuple[] {
   return Array.isArray(value) && value.every(isEntryTuple);
 }
 
@@ -95,7 +95,7 @@ function isEntryTuple(tuple: unknown): tuple is EntryTuple {
   );
 }
 
-function isMapTuples(value: unknown): value is readonly MapTuple[] {
+export function isMapTuples(value: unknown): value is readonly MapTuple[] {
   return Array.isArray(value) && value.every(isMapTuple);
 }
 

@@ -9,3 +9,11 @@ export {
   type HandshakeRequest,
   isHandshakeAnswer,
 } from './handshake.ts';
+export {
+  type QueryDelta,
+  type QueryOpen,
+  type QueryStep,
+  readQueryClose,
+  readQueryDelta,
+  readQueryOpen,
+} from './query-frames.ts';

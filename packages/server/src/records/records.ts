@@ -120,6 +120,11 @@ export class Records {
     });
   }
 
+  /** A record of a store by its name. */
+  find(store: StoreName, name: string): RecordDef | null {
+    return this.#in(store).find(({ def }) => def.name === name)?.def ?? null;
+  }
+
   #in(store: StoreName): readonly Placed[] {
     return this.#declared.flatMap((declared) => {
       const params = storeParams(declared.def, store);

@@ -13,7 +13,6 @@ import {
   readAckSeq,
   readOpId,
   readRollback,
-  readScope,
   type Refusal,
   refuse,
   type Request,
@@ -25,11 +24,11 @@ import { callerOf, orgOf, refuseScope, type Scope } from '../access/index.ts';
 import { traceparentIn } from '../tracing/index.ts';
 import { refuseSeq, stateAt } from '../host/history.ts';
 import type { Receiver } from '../host/requests.ts';
-import { Delivery, type ScopeChange } from './delivery.ts';
+import { Delivery } from './delivery.ts';
 import { hearExpiry } from './lease-notices.ts';
 import { stateEvent } from './legacy.ts';
 import { PushOrder } from './push-order.ts';
-import { rescope } from './rescope.ts';
+import { scopeChange } from './rescope.ts';
 import { digested } from './put-file.ts';
 import type { SocketRoom } from './room.ts';
 import type { ChannelPort, ChannelTerms } from './terms.ts';
@@ -111,8 +110,10 @@ export class StoreChannel implements Receiver {
         this.#write(slot, payload, true);
         return;
       case 'scope':
+      case 'query_open':
+      case 'query_close':
         if (this.#terms.dialect === 3) break;
-        this.#rescope(slot, payload);
+        this.#change(slot, event, payload);
         return;
       case 'ack_seq':
         this.#answer(slot, this.#acknowledge(payload));
@@ -355,25 +356,19 @@ export class StoreChannel implements Receiver {
   }
 
   /**
-   * Changes the patterns (stores.md §10.4.4). Its answer divides what comes in the old scope from what comes in the new one,
-   * so the answers to the pushes before it come first.
+   * Changes the patterns, or the queries. Its answer divides what comes in the old scope from what comes in the new one, so
+   * the answers to the pushes before it come first (stores.md §10.4.4).
    */
-  #rescope(slot: number, payload: unknown): void {
+  #change(slot: number, event: string, payload: unknown): void {
     const { limits } = this.#room;
     const { grants } = this.#terms;
-    const change = readScope(payload, limits);
-    if (isRefusal(change)) {
-      this.#answer(slot, change);
-      return;
-    }
-    const make: ScopeChange = (seq, scope) => {
-      const changed = rescope(change, { scope, grants, limits });
-      const { patterns, hash } = isRefusal(changed) ? scope : changed.scope;
-      const reply = { patterns, scope: hash, seq };
-      this.#answer(slot, isRefusal(changed) ? changed : { ...reply, denied: changed.denied });
-      return isRefusal(changed) ? { scope, addition: null } : changed;
-    };
-    this.#order.whenFirst(slot, () => this.#delivery.rescope(make));
+    const answer = (reply: object | Refusal): void => this.#answer(slot, reply);
+    const change =
+      event === 'scope'
+        ? scopeChange(payload, { grants, limits }, answer)
+        : this.#delivery.queries.change(event, payload, answer);
+    if (isRefusal(change)) answer(change);
+    else this.#order.whenFirst(slot, () => this.#delivery.rescope(change));
   }
 
   #answer(slot: number, response: object | Refusal): void {

@@ -3,22 +3,17 @@ import { type Fanout, type Membership, objectsOf } from './fanout.ts';
 import type { Listener } from './group.ts';
 import { encodePart, partsOf, visibleOf } from './ops.ts';
 import type { Outbox } from './outbox.ts';
+import { ChannelQueries } from './queries.ts';
 import type { SocketRoom } from './room.ts';
 import { type ChannelScope, globUnder, partOf } from './scope.ts';
 import { sendLegacySnapshot, sendSnapshot } from './snapshot-sender.ts';
-import type { Snapshot, SnapshotPart } from './snapshots.ts';
+import type { ScopeChange, Snapshot, SnapshotPart } from './snapshots.ts';
 import type { Audience, ChannelPort, ChannelTerms } from './terms.ts';
 import { nextTurn } from './turn.ts';
 import { message } from './wire.ts';
 
 /** More objects of which a client may have another view are all of them. */
 const UNSURE_MAX = 50;
-
-/** Changes the scope at a seq up to which everything has been told: the new scope, and what of it the client lacks. */
-export type ScopeChange = (
-  at: Seq,
-  from: ChannelScope,
-) => { readonly scope: ChannelScope; readonly addition: SnapshotPart | null };
 
 /** In a group that hears what is new; or somewhere in the log, on the way there; or told of nothing. */
 type Place = Membership | Seq | 'silent';
@@ -41,6 +36,7 @@ export class Delivery implements Listener {
   readonly #terms: ChannelTerms;
   readonly #audience: Audience;
   readonly #held: { readonly fanout: Fanout; release(): void };
+  readonly queries: ChannelQueries;
   #scope: ChannelScope;
   #place: Place;
   #waiting: { readonly seq: Seq; readonly send: () => void }[] = [];
@@ -59,6 +55,8 @@ export class Delivery implements Listener {
     this.#audience = { dialect: terms.dialect, topic: terms.topic, codec: terms.codec };
     this.#held = room.fanouts.hold(terms.host, room);
     this.#scope = terms.plan.scope;
+    const { evaluations } = this.#held.fanout;
+    this.queries = new ChannelQueries({ room, terms, outbox: port.outbox, evaluations });
     this.#place = terms.plan.from;
   }
 
@@ -118,7 +116,7 @@ export class Delivery implements Listener {
   }
 
   lag(cursor: Seq): void {
-    if (typeof this.#place === 'object') this.#place.leave();
+    if (typeof this.#place === 'object') this.#leave(this.#place);
     this.#place = cursor;
     this.#room.meters.lagging.add();
     this.#run(this.#goLive());
@@ -159,7 +157,7 @@ export class Delivery implements Listener {
       place.flush();
       // The flush may have found the socket too slow: then the way to the head comes first.
       if (typeof this.#place === 'number') return;
-      place.leave();
+      this.#leave(place);
     }
     this.#place = this.#terms.host.head;
     this.#run(this.#goLive());
@@ -169,8 +167,14 @@ export class Delivery implements Listener {
     if (this.#closed) return;
     this.#closed = true;
     this.#waiting = [];
-    if (typeof this.#place === 'object') this.#place.leave();
+    if (typeof this.#place === 'object') this.#leave(this.#place);
+    this.queries.close();
     this.#held.release();
+  }
+
+  #leave(place: Membership): void {
+    this.queries.pause();
+    place.leave();
   }
 
   #run(work: Promise<void>): void {
@@ -222,7 +226,7 @@ export class Delivery implements Listener {
   }
 
   get #isSilent(): boolean {
-    return this.#scope.patterns.length === 0;
+    return this.#scope.patterns.length === 0 && this.queries.isEmpty;
   }
 
   get #head(): Seq {
@@ -240,10 +244,16 @@ export class Delivery implements Listener {
       if (addition !== null) await this.#sendSnapshot(this.#snapshot(addition), 0);
       return;
     }
-    this.#place = this.#isSilent
-      ? 'silent'
-      : this.#held.fanout.join(this.#audience, this.#scope, this);
+    this.#place = this.#isSilent ? 'silent' : this.#join(head);
     for (const { send } of this.#waiting.splice(0)) send();
+  }
+
+  #join(head: Seq): Membership {
+    const { host } = this.#terms;
+    const scope = this.queries.over(this.#scope);
+    const place = this.#held.fanout.join(this.#audience, scope, this);
+    if (!this.queries.isEmpty) this.queries.live(host.view().tree, head, () => place.flush());
+    return place;
   }
 
   /** Sends a part of (cursor, through] from the log: whole commits, a frame's worth, in a turn of its own. */
@@ -257,7 +267,10 @@ export class Delivery implements Listener {
     if (veil !== null) this.#doubt(objectsOf(ops, veil));
     const to = ops.at(-1)?.seq;
     if (to === undefined) throw new Error(`no op follows ${cursor}`);
-    const [part = { ops: [], to, isLarge: false }] = partsOf(visibleOf(ops, this.#scope), to);
+    const [part = { ops: [], to, isLarge: false }] = partsOf(
+      visibleOf(ops, this.queries.over(this.#scope)),
+      to,
+    );
     if (part.isLarge && this.#audience.dialect === 4) {
       await this.#sendSnapshot(this.#snapshot(this.#scope), 0);
       return;

@@ -1,11 +1,13 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
 import { Matcher, project, type Tree } from '@holdfast/engine/data';
 import type { Veil } from '@holdfast/engine/gate';
-import { flatten, isPlainObject, type Path, type Seq } from '@holdfast/protocol';
+import type { Path, Seq } from '@holdfast/protocol';
 import type { Clock } from '../host/clock.ts';
 import type { Traces } from '../host/requests.ts';
 import type { StoreHost } from '../host/store-host.ts';
+import { Evaluations } from './evaluations.ts';
 import { Group, type Listener } from './group.ts';
+import { writtenBy } from './ops.ts';
 import type { Flusher } from './outbox.ts';
 import type { ChannelScope } from './scope.ts';
 import type { Audience } from './terms.ts';
@@ -41,6 +43,8 @@ export class Fanout {
   readonly #filters = new Map<string, Filter>();
   readonly #matcher = new Matcher<Filter>();
   readonly #unfollow: () => void;
+  /** The queries of its channels. */
+  readonly evaluations: Evaluations;
   #timer: unknown = null;
   #cursor: Seq;
   /** The state at the cursor, kept while there is somebody from whom values hide something. */
@@ -51,6 +55,7 @@ export class Fanout {
     { clock, flusher }: { readonly clock: Clock; readonly flusher: Flusher },
   ) {
     this.#host = host;
+    this.evaluations = new Evaluations(host);
     this.#clock = clock;
     this.#flusher = flusher;
     this.#cursor = host.head;
@@ -115,6 +120,7 @@ export class Fanout {
   #deliver(ops: readonly LoggedOp[], traces: Traces): void {
     const to = ops.at(-1)?.seq ?? this.#cursor;
     this.#cursor = to;
+    this.evaluations.follow(ops);
     this.#flusher.delivering(this.#clock.now());
     for (const group of this.#whole) group.deliver(ops, to, traces);
     if (this.#filters.size === 0) return;
@@ -197,11 +203,4 @@ export function objectsOf(ops: readonly LoggedOp[], veil: Veil): readonly Path[]
     for (const path of paths) for (const each of veil.objectsAround(path)) objects.add(each);
   }
   return [...objects];
-}
-
-/** The path of an op, and of the leaves that it wrote. */
-function* writtenBy({ op, path, value }: LoggedOp): Generator<Path> {
-  yield path;
-  if ((op !== 'set' && op !== 'merge') || !isPlainObject(value)) return;
-  for (const [leaf] of flatten(path, value)) yield leaf;
 }

@@ -1,6 +1,14 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
 import { project } from '@holdfast/engine/data';
-import { type Codec, eventPayload, opTuple, type Seq } from '@holdfast/protocol';
+import {
+  type Codec,
+  eventPayload,
+  flatten,
+  isPlainObject,
+  opTuple,
+  type Path,
+  type Seq,
+} from '@holdfast/protocol';
 import type { Traces } from '../host/requests.ts';
 import type { ChannelScope } from './scope.ts';
 import type { Audience } from './terms.ts';
@@ -119,4 +127,11 @@ export function frameJsonPayload(topic: string, event: string, payload: string):
 /** Whether payloads of this codec can be shared as text. */
 export function isJson(codec: Codec): boolean {
   return !codec.binary;
+}
+
+/** The path of an op, and of the leaves that it wrote. */
+export function* writtenBy({ op, path, value }: LoggedOp): Generator<Path> {
+  yield path;
+  if ((op !== 'set' && op !== 'merge') || !isPlainObject(value)) return;
+  for (const [leaf] of flatten(path, value)) yield leaf;
 }

@@ -1,8 +1,16 @@
 import type { PathGrants } from '@holdfast/engine/data';
-import { type Glob, type Limits, type Refusal, refuse, type ScopeChange } from '@holdfast/protocol';
+import {
+  type Glob,
+  isRefusal,
+  type Limits,
+  readScope,
+  type Refusal,
+  refuse,
+  type ScopeChange,
+} from '@holdfast/protocol';
 import { grantsOf } from '../access/index.ts';
 import { type ChannelScope, channelScope, unreadable } from './scope.ts';
-import type { SnapshotPart } from './snapshots.ts';
+import type { ScopeChange as Changing, SnapshotPart } from './snapshots.ts';
 
 const everyGrant = grantsOf(null);
 
@@ -13,8 +21,25 @@ export type Rescoped = {
   readonly denied: readonly Glob[];
 };
 
+/** What a `scope` push asks for, to be done at the head, where it is answered (stores.md §10.4.4). */
+export function scopeChange(
+  payload: unknown,
+  { grants, limits }: { readonly grants: PathGrants | null; readonly limits: Limits },
+  answer: (reply: object | Refusal) => void,
+): Changing | Refusal {
+  const change = readScope(payload, limits);
+  if (isRefusal(change)) return change;
+  return (seq, scope) => {
+    const changed = rescope(change, { scope, grants, limits });
+    const { patterns, hash } = isRefusal(changed) ? scope : changed.scope;
+    const reply = { patterns, scope: hash, seq };
+    answer(isRefusal(changed) ? changed : { ...reply, denied: changed.denied });
+    return isRefusal(changed) ? { scope, addition: null } : changed;
+  };
+}
+
 /** Takes patterns out of a channel's set, and puts others in. One that is in both lists stays where it is. */
-export function rescope(
+function rescope(
   { add, remove }: ScopeChange,
   {
     scope,

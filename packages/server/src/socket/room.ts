@@ -1,6 +1,6 @@
 import type { Quotas } from '@holdfast/engine/authority';
 import type { Veil } from '@holdfast/engine/gate';
-import type { Limits } from '@holdfast/protocol';
+import type { Limits, RecordDef } from '@holdfast/protocol';
 import type { Access, AuditLog, Principal, Rates } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
 import type { Clock } from '../host/clock.ts';
@@ -35,6 +35,8 @@ export type SocketRoom = {
   readonly veilOf?: (principal: Principal, host: StoreHost) => Veil | null;
   readonly roots: Roots;
   readonly transfers: Transfers;
+  /** A record that is declared for a store; null: there is none of that name. */
+  readonly recordOf?: (host: StoreHost, name: string) => RecordDef | null;
   /** A number that nobody else of this server has. */
   readonly nextNumber: () => number;
   readonly report: (what: string, error: unknown) => void;

@@ -38,7 +38,7 @@ export function unreadable(patterns: readonly Glob[], readable: Scope): readonly
 }
 
 /** Patterns have been read from the wire: what does not parse is a bug. */
-function patternOf(glob: Glob): Pattern {
+export function patternOf(glob: Glob): Pattern {
   const pattern = parseGlob(glob);
   if (isRefusal(pattern)) throw new TypeError(`"${glob}" is no pattern: ${pattern.code}.`);
   return pattern;

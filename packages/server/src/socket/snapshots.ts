@@ -18,6 +18,12 @@ type Chunk = {
 /** What a snapshot is of: all that is in scope, or what of that some patterns cover, to be put into a replica. */
 export type SnapshotPart = ChannelScope & { readonly isAddition?: true };
 
+/** Changes the scope at a seq up to which everything has been told: the new scope, and what of it the client lacks. */
+export type ScopeChange = (
+  at: Seq,
+  from: ChannelScope,
+) => { readonly scope: ChannelScope; readonly addition: SnapshotPart | null };
+
 /**
  * The part of one state of a store that is in a scope, in chunks, cut when first asked for and shared by every socket that
  * needs it (stores.md §10.3.6).

@@ -1,0 +1,284 @@
+import type { RowOp } from '@holdfast/engine/collection';
+import { type Bound, MapRows, Scope, type Tree } from '@holdfast/engine/data';
+import {
+  asGlob,
+  globOf,
+  HoldfastError,
+  isReason,
+  isRefusal,
+  type Path,
+  readQuery,
+  type RecordDef,
+  type Refusal,
+  refuse,
+  type Seq,
+} from '@holdfast/protocol';
+import { type QueryOpen, readQueryClose, readQueryOpen } from '@holdfast/protocol/record';
+import { grantsOf } from '../access/index.ts';
+import type { Evaluations, SharedQuery, Watcher } from './evaluations.ts';
+import type { Outbox } from './outbox.ts';
+import type { SocketRoom } from './room.ts';
+import type { ScopeChange } from './snapshots.ts';
+import { type ChannelScope, globUnder, patternOf } from './scope.ts';
+import type { ChannelTerms } from './terms.ts';
+import { message } from './wire.ts';
+
+const QUERIES_MAX = 100;
+const everything = grantsOf(null).read;
+
+/** A query that a channel has open. */
+type OpenQuery = {
+  readonly sub: string;
+  readonly shared: SharedQuery;
+  rows: readonly Path[];
+  hasMore: boolean;
+};
+
+/** What queries are opened with, and where their frames go. */
+export type QueriesConfig = {
+  readonly room: Pick<SocketRoom, 'recordOf'>;
+  readonly terms: ChannelTerms;
+  readonly outbox: Outbox;
+  readonly evaluations: Evaluations;
+};
+
+/**
+ * The queries of one channel (records.md §14.4).
+ *
+ * 1. While the channel is live, a change of a window is told right before the events that reach it.
+ * 2. A channel that was not live is told of the whole window again, if it is another one.
+ * 3. The rows of all windows are in the channel's scope.
+ */
+export class ChannelQueries implements Watcher, Bound {
+  readonly name: string;
+  readonly #config: QueriesConfig;
+  readonly #open = new Map<string, OpenQuery>();
+  /** How many windows an object is in. */
+  readonly #held = new Map<Path, number>();
+  #base: ChannelScope;
+  #over: ChannelScope | null = null;
+  #flush: (() => void) | null = null;
+  #unwatch: () => void = () => undefined;
+
+  constructor(config: QueriesConfig) {
+    const { channel, plan } = config.terms;
+    this.name = `queries ${channel}`;
+    this.#config = config;
+    this.#base = plan.scope;
+  }
+
+  get isEmpty(): boolean {
+    return this.#open.size === 0;
+  }
+
+  covers(path: Path): boolean {
+    return this.#base.leaves.covers(path) || (this.#isRow(path) && this.#readable.covers(path));
+  }
+
+  coversSubtree(path: Path): boolean {
+    if (this.#base.leaves.coversSubtree(path)) return true;
+    return this.#isRow(path) && this.#readable.coversSubtree(path);
+  }
+
+  reaches(path: Path): boolean {
+    return this.#held.size > 0 || this.#base.leaves.reaches(path);
+  }
+
+  /** A scope, and the rows of the windows. */
+  over(base: ChannelScope): ChannelScope {
+    if (this.isEmpty) return base;
+    if (this.#over !== null && this.#base === base) return this.#over;
+    this.#base = base;
+    const rows = [...this.#open.values()].map(({ shared: { terms } }) =>
+      patternOf(asGlob(`${globOf(terms.def.path, terms.query.params)}/**`)),
+    );
+    const { bounds } = this.#readable;
+    const leaves = new Scope([...base.leaves.patterns, ...rows], [...bounds, this]);
+    this.#over = { ...base, hash: `${base.hash} ${this.name} ${rows.length}`, leaves };
+    return this.#over;
+  }
+
+  /** What a push asks for, to be done at the head; or why not. */
+  change(event: string, payload: unknown, answer: (reply: object) => void): ScopeChange | Refusal {
+    if (event === 'query_close') {
+      const sub = readQueryClose(payload);
+      return isRefusal(sub) ? sub : this.#closing(sub, answer);
+    }
+    const asked = readQueryOpen(payload);
+    if (isRefusal(asked)) return asked;
+    if (this.#open.size >= QUERIES_MAX) return refuse('invalid_query', { limit: QUERIES_MAX });
+    return this.#opening(asked, answer);
+  }
+
+  /** The channel is at the head from now on; what it missed comes first. */
+  live(tree: Tree, head: Seq, flush: () => void): void {
+    for (const each of this.#open.values()) {
+      if (!isSame(each)) this.#reset(each, { tree, at: head });
+    }
+    this.#flush = flush;
+    this.#unwatch = this.#config.evaluations.watch(this);
+  }
+
+  /** The channel reads the log, or is gone for a while. */
+  pause(): void {
+    this.#unwatch();
+    this.#flush = null;
+  }
+
+  moved(tree: Tree, at: Seq): void {
+    let isTold = false;
+    for (const each of this.#open.values()) {
+      const { step } = each.shared;
+      if (step === null) continue;
+      isTold = true;
+      this.#tell(each, { tree, at, told: { ops: step } });
+    }
+    // All that came before is out; the events that reach it follow, be they empty.
+    if (isTold) queueMicrotask(() => this.#flush?.());
+  }
+
+  close(): void {
+    this.pause();
+    for (const { shared } of this.#open.values()) this.#config.evaluations.release(shared);
+    this.#open.clear();
+  }
+
+  get #readable(): Scope {
+    return this.#config.terms.grants?.read ?? everything;
+  }
+
+  #isRow(path: Path): boolean {
+    if (this.#held.size === 0) return false;
+    for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- part of a path
+      if (this.#held.has(path.slice(0, end) as Path)) return true;
+    }
+    return this.#held.has(path);
+  }
+
+  #closing(sub: string, answer: (reply: object) => void): ScopeChange {
+    return (_at, scope) => {
+      const open = this.#open.get(sub);
+      if (open !== undefined) this.#end(open);
+      answer({});
+      return { scope, addition: null };
+    };
+  }
+
+  #end(open: OpenQuery): void {
+    this.#hold(open, []);
+    if (this.#open.get(open.sub) === open) this.#open.delete(open.sub);
+    this.#config.evaluations.release(open.shared);
+    this.#over = null;
+  }
+
+  #opening(asked: QueryOpen, answer: (reply: object) => void): ScopeChange | Refusal {
+    const { terms, room } = this.#config;
+    const def = room.recordOf?.(terms.host, asked.record) ?? null;
+    if (def === null) return refuse('unknown_record', { record: asked.record });
+    const shared = this.#shared(def, asked);
+    if (isRefusal(shared)) return shared;
+    return (at, scope) => {
+      const former = this.#open.get(asked.sub);
+      const open: OpenQuery = { sub: asked.sub, shared, rows: [], hasMore: false };
+      this.#open.set(asked.sub, open);
+      this.#base = scope;
+      this.#over = null;
+      answer({});
+      this.#reset(open, { tree: terms.host.view().tree, at, have: asked.have });
+      if (former !== undefined) this.#end(former);
+      return { scope, addition: null };
+    };
+  }
+
+  #shared(def: RecordDef, { spec }: QueryOpen): SharedQuery | Refusal {
+    const { evaluations, terms } = this.#config;
+    try {
+      const query = readQuery(def, spec);
+      const hidden = terms.plan.scope.veil?.hiddenFields(def.name, query) ?? [];
+      if (hidden.length > 0) return refuse('forbidden_field', { fields: hidden });
+      return evaluations.hold({ def, query, readable: this.#readable });
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || !isReason(error.code)) throw error;
+      return refuse(error.code, { ...error.details, message: error.message });
+    }
+  }
+
+  #reset(
+    open: OpenQuery,
+    { tree, at, have = {} }: { tree: Tree; at: Seq; have?: QueryOpen['have'] },
+  ): void {
+    const { rows } = open.shared.evaluation.window;
+    this.#tell(open, { tree, at, have, told: { reset: true, rows } });
+  }
+
+  /** Tells of a window, with the rows of it that the channel had not in scope. */
+  #tell(open: OpenQuery, { tree, at, have = {}, told }: Telling): void {
+    const { rows, hasMore, endCursor } = open.shared.evaluation.window;
+    const fresh = rows.filter((path) => {
+      if (this.#held.has(path) || this.#base.leaves.coversSubtree(path)) return false;
+      return !Object.hasOwn(have, path) || have[path] !== tree.read(path)?.revision;
+    });
+    this.#hold(open, rows);
+    open.hasMore = hasMore;
+    const { topic, codec } = this.#config.terms;
+    const payload = {
+      sub: open.sub,
+      at,
+      ...told,
+      ...contentOf(tree, fresh, this.#readable),
+      has_more: hasMore,
+      end_cursor: endCursor,
+    };
+    this.#config.outbox.send(message(codec, [null, null, topic, 'query_delta', payload]));
+  }
+
+  #hold(open: OpenQuery, rows: readonly Path[]): void {
+    for (const path of rows) this.#held.set(path, (this.#held.get(path) ?? 0) + 1);
+    for (const path of open.rows) {
+      const count = (this.#held.get(path) ?? 0) - 1;
+      if (count > 0) this.#held.set(path, count);
+      else this.#held.delete(path);
+    }
+    open.rows = rows;
+  }
+}
+
+type Telling = {
+  readonly tree: Tree;
+  readonly at: Seq;
+  readonly have?: QueryOpen['have'];
+  readonly told:
+    | { readonly reset: true; readonly rows: readonly Path[] }
+    | { readonly ops: readonly RowOp[] };
+};
+
+function isSame({ shared, rows, hasMore }: OpenQuery): boolean {
+  const { window } = shared.evaluation;
+  return (
+    window.hasMore === hasMore &&
+    window.rows.length === rows.length &&
+    window.rows.every((path, at) => path === rows[at])
+  );
+}
+
+/** The leaves of objects, and the maps of them, as a snapshot has them (stores.md §10.3). */
+function contentOf(
+  tree: Tree,
+  objects: readonly Path[],
+  readable: Scope,
+): { readonly entries: readonly unknown[]; readonly maps: readonly unknown[] } {
+  const entries: unknown[] = [];
+  const maps: unknown[] = [];
+  for (const object of objects) {
+    const scope = new Scope([patternOf(globUnder(object))]).within(readable);
+    const rows = new MapRows(tree, scope);
+    for (const entry of tree.entries({ under: object })) {
+      if (!scope.covers(entry.path)) continue;
+      rows.pass(entry);
+      entries.push([entry.path, entry.value, entry.type, entry.revision]);
+    }
+    maps.push(...rows.finish());
+  }
+  return { entries, maps };
+}

@@ -33,6 +33,11 @@ export class Clock {
     }
   }
 
+  /** Whether nothing is to ring. */
+  get isIdle(): boolean {
+    return this.#timers.size === 0;
+  }
+
   #due(): Timer | undefined {
     const now = this.env.now();
     return [...this.#timers].toSorted((a, b) => a.due - b.due).find(({ due }) => due <= now);

@@ -62,7 +62,7 @@ function Person({
 
 function State({ id }: { readonly id: string | null }): ReactElement {
   const state = useRecordState(User, id === null ? null : { id });
-  const text = state.status === 'ready' ? String(JSON.stringify(state.value.value)) : state.status;
+  const text = state.status === 'ready' ? JSON.stringify(state.value.value ?? null) : state.status;
   return <i>{text}</i>;
 }
 
@@ -119,7 +119,7 @@ describe.each([{ isStrict: false }, { isStrict: true }])('records, strict: $isSt
         </>,
       ),
     );
-    await page.shows('undefined undefined');
+    await page.shows('undefined null');
     page.unmount();
   });
 
@@ -149,7 +149,7 @@ describe.each([{ isStrict: false }, { isStrict: true }])('records, strict: $isSt
         </>,
       ),
     );
-    await page.shows('undefined'.repeat(10));
+    await page.shows('null'.repeat(10));
     expect(seat.wire.count('scope') - before).toBe(1);
     page.unmount();
   });

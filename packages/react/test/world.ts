@@ -84,6 +84,8 @@ export type Seat = {
   readonly wire: Wire;
   /** Lets time pass, in which the server answers as quickly as it does. */
   pass(ms: number): Promise<void>;
+  /** Whether the client waits for nothing. */
+  isIdle(): boolean;
 };
 
 /** A server with the stores `acme/app` and `acme/more`; all of it ends with the test. */
@@ -126,7 +128,7 @@ export async function openWorld(): Promise<World> {
         await until(() => wire.isQuiet);
       }
     };
-    return { client, wire, pass };
+    return { client, wire, pass, isIdle: () => clock.isIdle };
   };
   return {
     server,

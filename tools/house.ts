@@ -41,6 +41,11 @@ export const house: House = {
       folder: 'views',
       may: ['access', 'blobs', 'files', 'host', 'storage'],
     },
+    {
+      room: 'server',
+      folder: 'testing',
+      may: ['access', 'blobs', 'bus', 'files', 'host', 'metrics', 'storage', 'views'],
+    },
     { room: 'server', folder: 'records', may: ['access', 'host', 'storage'] },
     { room: 'server', folder: 'access', may: ['storage'] },
     {

@@ -59,6 +59,7 @@ export type ViewsApi = {
 export type Views = {
   readonly roots: Roots;
   readonly transfers: Transfers;
+  readonly desk: StoreDesk;
   readonly api: ViewsApi;
   close(): void;
 };
@@ -96,6 +97,7 @@ export function openViews(options: ViewOptions, parts: ViewParts): Views {
   return {
     roots,
     transfers,
+    desk,
     api: {
       recheck: (view, id) => roots.recheck(view.name, id ?? null),
       tell: (view, id, ...[message, payload = {}]) =>

@@ -1,0 +1,82 @@
+import { RejectedError, stream, view } from '@holdfast/server';
+import { TestClock, testView } from '@holdfast/server/testing';
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+
+const room = view({
+  name: 'Room',
+  params: z.object({ title: z.string() }),
+  authorize: ({ params }) => params.title !== 'secret',
+  streams: { log: stream<{ id: string }>() },
+  events: { rang: z.object({ at: z.number() }) },
+  mount: (ctx) => {
+    ctx.every(1000, (task) => task.update((s: { ticks: number }) => void (s.ticks += 1)));
+    return { ticks: 0, doubled: 0 };
+  },
+  render: (s, h, ctx) => ({
+    ...s,
+    title: ctx.params.title,
+    people: ctx.store('acme/app').get('people') ?? null,
+    log: h.stream('log'),
+  }),
+  commands: {
+    double: {
+      reply: z.object({ doubled: z.number() }),
+      run: (ctx) => {
+        ctx.update((s) => void (s.doubled = 2 * s.ticks));
+        ctx.stream('log').insert({ id: String(ctx.state.doubled) });
+        ctx.send('rang', { at: ctx.state.ticks });
+        return { doubled: ctx.state.doubled };
+      },
+    },
+    fail: {
+      run: () => {
+        throw new RejectedError('too_late', { by: 3 });
+      },
+    },
+  },
+  messages: { reset: { run: (ctx) => ctx.update((s) => void (s.ticks = 0)) } },
+});
+
+it('testView mounts a view in memory, in virtual time: tree, snapshot, commands, messages, events (views.md §16)', async () => {
+  const stores = { 'acme/app': { people: { ada: 1 } } };
+  const tested = await testView(room, { params: { title: 'T' }, stores });
+  expect(tested.snapshot()).toEqual({
+    ticks: 0,
+    doubled: 0,
+    title: 'T',
+    people: { ada: 1 },
+    log: [],
+  });
+  expect(tested.tree()).toMatchObject({ __musubi_store_id__: [], ticks: 0 });
+  await tested.advance(3500);
+  expect(tested.snapshot().ticks).toBe(3);
+  expect(await tested.dispatch('double')).toEqual({ doubled: 6 });
+  expect(tested.snapshot().log).toEqual([{ id: '6' }]);
+  expect(tested.events()).toEqual([{ store_id: [], name: 'rang', payload: { at: 3 } }]);
+  await expect(tested.dispatch('fail')).rejects.toMatchObject({ code: 'too_late' });
+  await expect(tested.dispatch('nope')).rejects.toMatchObject({ code: 'unknown command' });
+  expect(await tested.tell('reset')).toBe(true);
+  await tested.store('acme/app').put('people/bob', 2);
+  await tested.advance(20);
+  expect(tested.snapshot()).toMatchObject({ ticks: 0, people: { ada: 1, bob: 2 } });
+  expect(tested.envelopes().map(({ version }) => version)).toEqual(
+    tested.envelopes().map((_envelope, i) => i + 1),
+  );
+  expect(tested.faults).toEqual([]);
+  await tested.end();
+  expect(await tested.tell('reset')).toBe(false);
+});
+
+it('testView refuses whom a server would refuse, and takes a clock that others use, too', async () => {
+  const refused = testView(room, { params: { title: 'secret' } });
+  await expect(refused).rejects.toMatchObject({ code: 'unauthorized' });
+  await expect(testView(room)).rejects.toMatchObject({ code: 'invalid_params' });
+  const clock = new TestClock();
+  await clock.advance(500);
+  const stores = { 'acme/app': {} };
+  const tested = await testView(room, { params: { title: 'T' }, stores, clock });
+  await clock.advance(1000);
+  expect(tested.snapshot().ticks).toBe(1);
+  await tested.end();
+});

@@ -24,6 +24,7 @@ const EVENTS_PER_SECOND = 1000;
 const PROBES = 10;
 const LAST = 'z'.repeat(60_000);
 const LATE_MS = 120_000;
+const TOLD_MS = 10_000;
 const COMMITS_PER_SECOND = 500;
 
 const results: Record<string, Result> = {};
@@ -47,11 +48,13 @@ async function fanOut(name: string, isStalled: (index: number) => boolean): Prom
   const writer = await Writer.open(server.port, 'w', 1);
   crowd.readers.filter((_, index) => isStalled(index)).forEach((reader) => reader.stall());
   // What the first seconds fill for good, buffers and code, is not growth.
+  const progress = follow(name, writer);
   let sent = await paced(EVENTS_PER_SECOND, seconds / 5, () => writer.write(stamp()));
   const before = await server.ask('rss');
   for (const probe of probes) probe.delays = [];
   sent += await paced(EVENTS_PER_SECOND, (seconds * 4) / 5, () => writer.write(stamp()));
   const after = await server.ask('rss');
+  clearInterval(progress);
   crowd.readers.forEach((reader) => reader.resume());
   writer.write(LAST);
   const missing = await unheard(crowd.audience);
@@ -66,6 +69,15 @@ async function fanOut(name: string, isStalled: (index: number) => boolean): Prom
   for (const reader of crowd.readers) reader.close();
   writer.close();
   await server.stop();
+}
+
+/** Says now and then how far it is; a run takes minutes. */
+function follow(name: string, writer: Writer): NodeJS.Timeout {
+  const since = performance.now();
+  return setInterval(() => {
+    const passed = Math.round((performance.now() - since) / 1000);
+    console.error(`${name}: ${passed} of ${seconds} s, ${writer.acknowledged} events committed`);
+  }, TOLD_MS);
 }
 
 type Crowd = { readonly readers: readonly Reader[]; readonly audience: readonly Reader[] };

@@ -6,34 +6,27 @@ import {
   type Reason,
   type RecordRef,
 } from '@holdfast/protocol';
-import { type Deferred, deferred, type Lasting } from '@holdfast/engine/registry';
+import { type Deferred, deferred } from '@holdfast/engine/registry';
 import type { ReplicaStatus } from '@holdfast/engine/replica';
 import type { Hold } from '../hold.ts';
 import type { OpenStore } from '../open-store.ts';
 import { Part } from '../part.ts';
 import type { Store } from '../store.ts';
-import { Beat } from '@holdfast/engine/record';
+import { Beat, type RecordWrite } from '@holdfast/engine/record';
 import { type Failures, ServerCopy } from './copy.ts';
+import type { RecordEntry } from './delivery.ts';
+import { idleState } from './idle.ts';
 import { pendingAt, writesOf } from './pending.ts';
 import { type Reach, reachOf } from './reach.ts';
 import { noStats, type Reading, readStored } from './reading.ts';
-import type { RecordState, RecordStats, RecordStatus } from './types.ts';
+import type {
+  RecordReceipt,
+  RecordState,
+  RecordStats,
+  RecordStatus,
+  RecordWriteOptions,
+} from './types.ts';
 import type { SlotWatch, Watched } from './watch.ts';
-
-/** What is shown of a record that nobody uses. */
-export const idleState: RecordState<never> = /* @__PURE__ */ Object.freeze({
-  value: undefined,
-  status: 'idle',
-  sequence: 0,
-  incarnation: null,
-  schemaVersion: null,
-  pendingIntents: 0,
-  conflicts: [],
-  connected: false,
-  updatedAt: 0,
-  lastSyncedAt: 0,
-  source: null,
-});
 
 /** What the entries of a client share. */
 export type EntryDesk = Failures & {
@@ -42,6 +35,11 @@ export type EntryDesk = Failures & {
   closed(entry: StoreEntry): void;
   watch(hold: Hold): SlotWatch;
   wall(): number;
+  write(
+    entry: StoreEntry,
+    write: RecordWrite,
+    options?: RecordWriteOptions,
+  ): RecordReceipt<unknown>;
 };
 
 type Replica = NonNullable<OpenStore['replica']>;
@@ -50,7 +48,7 @@ type Replica = NonNullable<OpenStore['replica']>;
  * A record of a client for as long as it is here: reads its object from the client's one replica of the store, through the
  * gates (records.md §8). What the gates do not let pass leaves the last good value where it is.
  */
-export class StoreEntry implements Lasting, Watched {
+export class StoreEntry implements RecordEntry, Watched {
   readonly ref: RecordRef;
   readonly isBusy = false;
   readonly value: Beat<unknown>;
@@ -146,6 +144,18 @@ export class StoreEntry implements Lasting, Watched {
     const ready = (this.#ready ??= deferred<void>());
     this.#settle();
     return ready.promise;
+  }
+
+  whenIdle(): Promise<void> {
+    return this.ready();
+  }
+
+  retry(): void {
+    this.#refresh();
+  }
+
+  write(write: RecordWrite, options?: RecordWriteOptions): RecordReceipt<unknown> {
+    return this.#desk.write(this, write, options);
   }
 
   look(): void {

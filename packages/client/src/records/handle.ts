@@ -1,7 +1,8 @@
 import type { Out, RecordDef, RecordRef } from '@holdfast/protocol';
 import { type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
 import type { RecordWrite } from '@holdfast/engine/record';
-import { idleState, type StoreEntry } from './entry.ts';
+import type { RecordEntry } from './delivery.ts';
+import { idleState } from './idle.ts';
 import { noStats } from './reading.ts';
 import type {
   RecordHandle,
@@ -10,14 +11,14 @@ import type {
   RecordStats,
   RecordWriteOptions,
 } from './types.ts';
-import { RecordWriter, type WriterDesk } from './writer.ts';
 
 /** What handles need of their client. */
-export type HandleDesk = WriterDesk & {
+export type HandleDesk = {
   /** The entry of a record, made where there is none. */
-  entry(ref: RecordRef): StoreEntry;
+  entry(ref: RecordRef): RecordEntry;
+  hold(entry: RecordEntry): Release;
   /** The same, where there is one. */
-  known(ref: RecordRef): StoreEntry | undefined;
+  known(ref: RecordRef): RecordEntry | undefined;
 };
 
 /** The one implementation of {@link RecordHandle}; each time it is used it finds the record anew (registry.md §8.1). */
@@ -60,11 +61,11 @@ export class StoreRecordHandle implements RecordHandle {
   }
 
   async whenIdle(): Promise<void> {
-    await this.ready();
+    await this.#desk.known(this.ref)?.whenIdle();
   }
 
   retry(): void {
-    this.#desk.known(this.ref)?.look();
+    this.#desk.known(this.ref)?.retry();
   }
 
   retain(): Release {
@@ -96,8 +97,7 @@ export class StoreRecordHandle implements RecordHandle {
   }
 
   #write(write: RecordWrite, options?: RecordWriteOptions): RecordReceipt<RecordDef> {
-    const writer = new RecordWriter(this.#desk.entry(this.ref), this.#desk);
-    return writer.write(write, options);
+    return this.#desk.entry(this.ref).write(write, options);
   }
 
   #state(): RecordState<Out<RecordDef>> {
@@ -105,7 +105,7 @@ export class StoreRecordHandle implements RecordHandle {
     return (this.#desk.known(this.ref)?.state.get() ?? idleState) as RecordState<Out<RecordDef>>;
   }
 
-  #listen(of: (entry: StoreEntry) => Signal<unknown>, run: () => void): Release {
+  #listen(of: (entry: RecordEntry) => Signal<unknown>, run: () => void): Release {
     const entry = this.#desk.entry(this.ref);
     const release = this.#desk.hold(entry);
     const leave = of(entry).subscribe(run);

@@ -2,17 +2,19 @@ import {
   collection,
   type CollectionDef,
   type CollectionSpec,
+  HoldfastError,
   type RecordDef,
   type RecordRef,
   recordsByName,
   RejectedError,
 } from '@holdfast/protocol';
-import { mutatorOf } from '@holdfast/engine/record';
+import { mutatorOf, type RecordWrite } from '@holdfast/engine/record';
 import { Pool, type Release } from '@holdfast/engine/registry';
 import { call } from '../cell.ts';
 import type { Client } from '../client.ts';
 import { holds, rooms } from '../doors.ts';
 import type { Hold } from '../hold.ts';
+import type { ClientEnv } from '../env.ts';
 import { checkOptions } from '../options.ts';
 import type { Room } from '../room.ts';
 import type { Slot } from '../slot.ts';
@@ -20,13 +22,16 @@ import type { RecordsPlug } from './plug.ts';
 import { type CollectionDesk, CollectionEntry } from './collection.ts';
 import { type CollectionHandleDesk, firstOf, LiveCollection } from './collection-handle.ts';
 import type { RecordConflictError } from './conflict.ts';
+import type { Delivery, DeliveryDesk, RecordEntry } from './delivery.ts';
 import { type EntryDesk, StoreEntry } from './entry.ts';
 import { type HandleDesk, StoreRecordHandle } from './handle.ts';
-import { transact } from './transact.ts';
-import type { RecordDesk, RecordHandle } from './types.ts';
+import { transact, type TransactDesk } from './transact.ts';
+import type { RecordDesk, RecordHandle, RecordReceipt, RecordWriteOptions } from './types.ts';
 import { SlotWatch } from './watch.ts';
+import { RecordWriter } from './writer.ts';
 
 export { type Clash, RecordConflictError, type Resolution } from './conflict.ts';
+export type { Delivery, DeliveryDesk, RecordEntry } from './delivery.ts';
 export type { RecordsPlug } from './plug.ts';
 export type { Out, Params, RecordDef, RecordRef } from '@holdfast/protocol';
 export type {
@@ -49,6 +54,8 @@ export type {
 
 /** How records are kept and told of. */
 export type RecordsOptions = {
+  /** Another way for records to come than by the client's stores: `byTransport` of `@holdfast/client/records/transport`. */
+  readonly delivery?: Delivery;
   /** Hears of own writes that met another's (records.md §11.4). */
   readonly onConflict?: (conflict: RecordConflictError) => void;
   /** Hears, once for each version of the server, that this client cannot read a record. */
@@ -66,7 +73,11 @@ export function records(
   definitions: readonly RecordDef[],
   options: RecordsOptions = {},
 ): RecordsPlug {
-  checkOptions('records', options, { onConflict: 'function', onSkew: 'function' });
+  checkOptions('records', options, {
+    delivery: 'object',
+    onConflict: 'function',
+    onSkew: 'function',
+  });
   const byName = recordsByName(definitions);
   const open: RecordsPlug['open'] = (client) => {
     if (isClient(client)) return new Desk(client, byName, options);
@@ -85,16 +96,26 @@ const queryMs = 10_000;
 const queriesMax = 200;
 
 /** The records of one client. */
-class Desk implements RecordDesk, EntryDesk, HandleDesk, CollectionDesk, CollectionHandleDesk {
+class Desk
+  implements
+    RecordDesk,
+    EntryDesk,
+    HandleDesk,
+    DeliveryDesk,
+    TransactDesk,
+    CollectionDesk,
+    CollectionHandleDesk
+{
   readonly #client: Client;
   readonly #room: Room;
   readonly #byName: ReadonlyMap<string, RecordDef>;
   readonly #options: RecordsOptions;
-  readonly #entries = new Map<string, StoreEntry>();
+  readonly #entries = new Map<string, RecordEntry>();
   readonly #watches = new Map<Slot, SlotWatch>();
   readonly #collections = new Map<string, CollectionEntry>();
   readonly #pool: Pool;
   readonly #queries: Pool;
+  readonly env: ClientEnv;
   readonly wall: () => number;
   readonly report: (error: unknown) => void;
 
@@ -108,6 +129,7 @@ class Desk implements RecordDesk, EntryDesk, HandleDesk, CollectionDesk, Collect
     this.#options = options;
     this.#pool = new Pool({ env, report, ttlMs: unusedMs, max: openMax });
     this.#queries = new Pool({ env, report, ttlMs: queryMs, max: queriesMax });
+    this.env = env;
     this.wall = () => env.wall();
     this.report = report;
     const stop = room.connection.subscribe(() => {
@@ -159,17 +181,33 @@ class Desk implements RecordDesk, EntryDesk, HandleDesk, CollectionDesk, Collect
     return known;
   }
 
-  entry(ref: RecordRef): StoreEntry {
-    const entry = this.#entries.get(ref.key) ?? new StoreEntry(ref, this);
+  entry(ref: RecordRef): RecordEntry {
+    const { delivery } = this.#options;
+    const known = this.#entries.get(ref.key);
+    const entry = known ?? delivery?.entry(ref, this) ?? new StoreEntry(ref, this);
     this.#entries.set(ref.key, entry);
     return entry;
   }
 
-  known(ref: RecordRef): StoreEntry | undefined {
+  stored(ref: RecordRef): StoreEntry {
+    const entry = this.entry(ref);
+    if (entry instanceof StoreEntry) return entry;
+    throw new HoldfastError('read_only', { key: ref.key });
+  }
+
+  write(
+    entry: StoreEntry,
+    write: RecordWrite,
+    options?: RecordWriteOptions,
+  ): RecordReceipt<unknown> {
+    return new RecordWriter(entry, this).write(write, options);
+  }
+
+  known(ref: RecordRef): RecordEntry | undefined {
     return this.#entries.get(ref.key);
   }
 
-  hold(entry: StoreEntry): Release {
+  hold(entry: RecordEntry): Release {
     return this.#pool.hold(entry);
   }
 
@@ -201,10 +239,10 @@ class Desk implements RecordDesk, EntryDesk, HandleDesk, CollectionDesk, Collect
   }
 
   /** With its client it stays, and says so. */
-  closed(entry: StoreEntry | CollectionEntry): void {
+  closed(entry: RecordEntry | CollectionEntry): void {
     if (this.#isClosed) return;
-    if (entry instanceof StoreEntry) this.#entries.delete(entry.key);
-    else this.#collections.delete(entry.key);
+    if (entry instanceof CollectionEntry) this.#collections.delete(entry.key);
+    else this.#entries.delete(entry.key);
   }
 
   watch({ slot }: Hold): SlotWatch {

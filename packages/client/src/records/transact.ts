@@ -12,10 +12,16 @@ import { compose, type RecordWrite } from '@holdfast/engine/record';
 import { type Deferred, deferred } from '@holdfast/engine/registry';
 import { Cell } from '../cell.ts';
 import type { StoreEntry } from './entry.ts';
-import type { HandleDesk } from './handle.ts';
+import type { WriterDesk } from './writer.ts';
 import { HeardReceipt } from './receipt.ts';
 import { noStats, readStored } from './reading.ts';
 import type { RecordHandle, Tx, TxReceipt, TxRecord } from './types.ts';
+
+/** What transactions need of their client. */
+export type TransactDesk = WriterDesk & {
+  /** The entry of a record that comes by the client's store. */
+  stored(ref: RecordRef): StoreEntry;
+};
 
 type Arm = { readonly entry: StoreEntry; current: Json | undefined; isUnknown: boolean };
 
@@ -23,11 +29,11 @@ type Arm = { readonly entry: StoreEntry; current: Json | undefined; isUnknown: b
 class Collected implements Tx {
   readonly arms = new Map<string, Arm>();
   readonly ops: (Write | Mutate)[] = [];
-  readonly #desk: HandleDesk;
+  readonly #desk: TransactDesk;
   readonly #opId: OpId;
   isOver = false;
 
-  constructor(desk: HandleDesk, opId: OpId) {
+  constructor(desk: TransactDesk, opId: OpId) {
     this.#desk = desk;
     this.#opId = opId;
   }
@@ -54,7 +60,7 @@ class Collected implements Tx {
     if (stores.length > 0 && !stores.includes(ref.store)) {
       throw new RejectedError('store_mismatch', { stores: [...stores, ref.store] });
     }
-    const entry = this.#desk.entry(ref);
+    const entry = this.#desk.stored(ref);
     this.#desk.hold(entry)();
     const arm = { entry, ...entry.current() };
     this.arms.set(ref.key, arm);
@@ -85,7 +91,7 @@ function shownOf({ entry, current }: Arm): unknown {
 
 /** Collects writes of several records and makes them as one (records.md §13). */
 export function transact<T>(
-  desk: HandleDesk,
+  desk: TransactDesk,
   collect: (tx: Tx) => T,
   { group }: { readonly group?: string } = {},
 ): TxReceipt<T> {

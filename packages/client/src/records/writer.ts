@@ -15,6 +15,7 @@ import type { Release } from '@holdfast/engine/registry';
 import type { Hold } from '../hold.ts';
 import { closedError } from '../options.ts';
 import { RecordConflictError, type Resolution } from './conflict.ts';
+import type { RecordEntry } from './delivery.ts';
 import type { StoreEntry } from './entry.ts';
 import { HeardReceipt, StoreRecordReceipt } from './receipt.ts';
 import type { RecordReceipt, RecordWriteOptions } from './types.ts';
@@ -22,7 +23,7 @@ import type { SlotWatch } from './watch.ts';
 
 /** What writes need of their client. */
 export type WriterDesk = {
-  hold(entry: StoreEntry): Release;
+  hold(entry: RecordEntry): Release;
   watch(hold: Hold): SlotWatch;
   wall(): number;
   conflicted(conflict: RecordConflictError): void;

@@ -65,8 +65,8 @@ export type Tracker = {
 
 /** What the host does for uploads (views.md §10.3, §10.5). */
 export type UploadPorts = {
-  /** Whether the connection of a subscriber has room for so many bytes more. */
-  admits(subscriber: number, bytes: number): boolean;
+  /** Whether the connection of a subscriber has room for so many bytes more; absent: it always has. */
+  admits?(subscriber: number, bytes: number): boolean;
   /** A signed token for a file that comes over the socket. */
   token(ref: string): string;
   /** What `consume` hands on as the file of a completed entry. */

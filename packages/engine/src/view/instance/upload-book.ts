@@ -102,10 +102,10 @@ export class UploadBook {
   /** It is let in: its bytes may come. */
   open(entry: Entry, config: UploadConfig): void {
     entry.isOpen = true;
-    const { ref, owner, upload, node, mode } = entry;
+    const { ref, owner, upload, node, mode, definition } = entry;
     const { subscriber } = owner;
     const address = { store_id: node.storeId, name: upload };
-    const target = { ref, subscriber, address, config, item: itemOf(entry), mode };
+    const target = { ref, subscriber, address, config, definition, item: itemOf(entry), mode };
     this.#host.world.ports.perform({ type: 'opened', target });
   }
 

@@ -138,7 +138,8 @@ export class Uploads {
   ): Preflight {
     const preflight: Preflight = { accepted: [], errors: [] };
     const { ports } = this.#host.world;
-    const admits = (bytes: number): boolean => ports.uploads.admits(owner.subscriber, bytes);
+    const admits = (bytes: number): boolean =>
+      ports.uploads.admits?.(owner.subscriber, bytes) ?? true;
     for (const wish of wishes) {
       const tracked = this.#book.tracked(place, owner.subscriber);
       const checked = checkWish(wish, config, { tracked, admits });

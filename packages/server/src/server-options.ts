@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { EpochMs, Limits, RecordDef } from '@holdfast/protocol';
+import type { EpochMs, Limits } from '@holdfast/protocol';
 import type { ViewLimits } from '@holdfast/protocol/views';
 import type { Authenticate, Principal, RateLimits, TokenRequest } from './access/index.ts';
 import type { Blobs } from './blobs/index.ts';
@@ -7,7 +7,7 @@ import type { Bus } from './bus/port.ts';
 import type { Clock } from './host/clock.ts';
 import type { LogRetention } from './host/compactor.ts';
 import type { ServerQuotas } from './limits.ts';
-import type { RecordFault, RecordOptions, ServerRecord } from './records/index.ts';
+import type { RecordDesk, RecordFault } from './records/index.ts';
 import type { OAuthOptions } from './http/index.ts';
 import type { Storage, StoreRow } from './storage/port.ts';
 import type { AppDefinition } from './views/app.ts';
@@ -133,7 +133,13 @@ export type Server = ViewsApi & {
    * gate (records.md §5). Records are declared before a store is opened, right after `createServer`; throws a `TypeError`
    * later, and for a second one of the same name or place.
    */
-  record<R extends RecordDef>(def: R, options?: RecordOptions<R>): ServerRecord<R>;
+  readonly record: RecordDesk['record'];
+  /**
+   * Puts an envelope of every commit that changes an object of a record on a transport, for peers that read from there
+   * (records.md §7); nothing is hidden from them. The returned function ends it. Throws a `TypeError` for a record whose
+   * store has parameters.
+   */
+  readonly publish: RecordDesk['publish'];
   /** Plain data about what is open now, and what of it has not left for the sockets yet. */
   describe(): ServerDescription;
   /**

@@ -7,7 +7,7 @@ import {
 import { Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Veil } from '@holdfast/engine/gate';
-import type { Limits, RecordDef } from '@holdfast/protocol';
+import type { Limits } from '@holdfast/protocol';
 import {
   Access,
   AuditLog,
@@ -48,14 +48,7 @@ import { Snapshots } from './socket/snapshots.ts';
 import { Sockets } from './socket/sockets.ts';
 import { storeFigures } from './socket/status.ts';
 import type { Storage } from './storage/port.ts';
-import {
-  type RecordFault,
-  Records,
-  serverRecord,
-  type RecordOptions,
-  type ServerRecord,
-  rulesOf,
-} from './records/index.ts';
+import { recordDesk, type RecordFault, Records } from './records/index.ts';
 import { openViews, type Views } from './views/index.ts';
 import { reachOf, Webhooks } from './webhooks/index.ts';
 
@@ -98,6 +91,8 @@ class HoldfastServer implements Server {
   readonly #audit: AuditLog;
   readonly stores: Server['stores'];
   readonly tokens: Server['tokens'];
+  readonly record: Server['record'];
+  readonly publish: Server['publish'];
   readonly recheck: Server['recheck'];
   readonly tell: Server['tell'];
   readonly renderOnce: Server['renderOnce'];
@@ -145,6 +140,15 @@ class HoldfastServer implements Server {
     this.#audit = new AuditLog(this.#storage, wall, room.report);
     this.stores = operatorStores(this.#operatorRoom());
     this.tokens = operatorTokens(this.#operatorRoom());
+    const desk = recordDesk({
+      ...this.#door(),
+      records: this.#records,
+      storage: this.#storage,
+      newId: randomUUID,
+      tell: (fault) => this.#fault(fault),
+    });
+    this.record = desk.record;
+    this.publish = desk.publish;
     const access = new Access({
       tokens: this.#tokens,
       now: () => this.#clock.wall(),
@@ -167,13 +171,6 @@ class HoldfastServer implements Server {
 
   serve(connection: Socket): void {
     this.#http.emit('connection', connection);
-  }
-
-  record<R extends RecordDef>(def: R, options: RecordOptions<R> = {}): ServerRecord<R> {
-    const { writeSchema = null, mutations = {} } = options;
-    this.#records.declare({ def, writeSchema, mutations, ...rulesOf(options) });
-    const room = { storage: this.#storage, ...this.#door(), newId: randomUUID };
-    return serverRecord(room, def);
   }
 
   describe(): ServerDescription {

@@ -1,3 +1,4 @@
+export { Envelopes, type ObjectChange } from './envelopes.ts';
 export { changedFields, fieldOf, sameStored } from './fields.ts';
 export { objectsIn } from './migration.ts';
 export { type Placed, Places } from './places.ts';

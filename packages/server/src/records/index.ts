@@ -1,8 +1,4 @@
-export { type RecordOptions, rulesOf } from './options.ts';
+export { type RecordDesk, recordDesk } from './desk.ts';
+export type { RecordOptions } from './options.ts';
 export { type RecordFault, Records } from './records.ts';
-export {
-  type RecordOp,
-  type RecordRoom,
-  serverRecord,
-  type ServerRecord,
-} from './server-record.ts';
+export type { RecordOp, ServerRecord } from './server-record.ts';

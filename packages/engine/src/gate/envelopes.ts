@@ -1,0 +1,105 @@
+import {
+  flatten,
+  isPlainObject,
+  type Json,
+  type Op,
+  type OpId,
+  type Path,
+  type RecordDef,
+  type Seq,
+  type TemplateParams,
+} from '@holdfast/protocol';
+import { apply, type Tree } from '../data/index.ts';
+import { type Placed, Places } from './places.ts';
+
+type RemovingOp = Op & { readonly removed: readonly { readonly path: Path }[] };
+
+/** What a commit made of one object of a record (records.md §3.2). */
+export type ObjectChange = {
+  readonly def: RecordDef;
+  readonly params: TemplateParams;
+  readonly path: Path;
+  /** undefined: it is gone. */
+  readonly value: Json | undefined;
+  /** The seq of the last op that wrote or removed a leaf of it. */
+  readonly sequence: Seq;
+  /** Its sequence before; 0 if it was absent. */
+  readonly prev: Seq;
+  /** The id of the commit's request. */
+  readonly opId: OpId;
+};
+
+/**
+ * Follows the log of a store, and tells what each commit made of which objects: one change for each, in the order of
+ * commits, whatever the surface they came by.
+ */
+export class Envelopes {
+  readonly #tree: Tree;
+  readonly #places: Places<RecordDef>;
+
+  /** Begins with the state before the first ops that are followed; it becomes its own. */
+  constructor(tree: Tree, records: readonly RecordDef[]) {
+    this.#tree = tree;
+    this.#places = new Places(records.map((item) => ({ template: item.path, item })));
+  }
+
+  /** Takes in whole commits. */
+  follow(ops: readonly RemovingOp[]): readonly ObjectChange[] {
+    const changes: ObjectChange[] = [];
+    for (let start = 0; start < ops.length;) {
+      const end = commitEnd(ops, start);
+      changes.push(...this.#commit(ops.slice(start, end)));
+      start = end;
+    }
+    return changes;
+  }
+
+  #commit(ops: readonly RemovingOp[]): readonly ObjectChange[] {
+    const touched = new Map<string, { readonly at: Placed<RecordDef>; seq: Seq; prev: Seq }>();
+    for (const op of ops) {
+      for (const at of this.#objectsOf(op)) {
+        const key = `${at.item.name} ${at.path}`;
+        const prev = touched.get(key)?.prev ?? this.#tree.read(at.path)?.revision ?? 0;
+        touched.set(key, { at, seq: op.seq, prev });
+      }
+      apply(this.#tree, op);
+    }
+    // Implied deletes come first: the request's own op has its very id.
+    const opId = ops.at(-1)?.clientOpId ?? '';
+    return [...touched.values()].flatMap(({ at, seq, prev }) => {
+      const value = this.#tree.read(at.path)?.value;
+      if (value === undefined && prev === 0) return [];
+      const { item: def, params, path } = at;
+      return [{ def, params, path, value, sequence: seq, prev, opId }];
+    });
+  }
+
+  *#objectsOf(op: RemovingOp): Generator<Placed<RecordDef>> {
+    const paths = [...written(op), ...op.removed.map(({ path }) => path)];
+    const seen = new Set<string>();
+    for (const path of paths) {
+      for (const at of this.#places.around(path)) {
+        const key = `${at.item.name} ${at.path}`;
+        if (seen.size === seen.add(key).size) continue;
+        yield at;
+      }
+    }
+  }
+}
+
+/** The leaves that an op writes. */
+function written({ op, path, value }: Op): readonly Path[] {
+  if (op === 'delete' || op === 'release') return [];
+  if ((op !== 'set' && op !== 'merge') || !isPlainObject(value)) return [path];
+  // A merge of nothing writes nothing, a set of an empty object writes a leaf.
+  if (op === 'merge' && Object.keys(value).length === 0) return [];
+  return flatten(path, value).map(([leaf]) => leaf);
+}
+
+function commitEnd(ops: readonly Op[], start: number): number {
+  const tx = ops[start]?.tx ?? null;
+  let end = start + 1;
+  if (tx === null) return end;
+  while (ops[end]?.tx === tx) end += 1;
+  return end;
+}

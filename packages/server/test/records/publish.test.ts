@@ -1,0 +1,96 @@
+import { InProcessTransport } from '@holdfast/engine/record';
+import { passthrough, record } from '@holdfast/protocol';
+import type { RecordFault } from '@holdfast/server';
+import { expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+import { world } from '../conversation/world.ts';
+import { http, transact, write } from './site.ts';
+
+const User = record({
+  name: 'user',
+  store: 'demo/main',
+  path: 'users/:id',
+  version: '1.0',
+  schema: passthrough<{ [field: string]: unknown }>(),
+});
+
+/** A transport that publishes users, and what arrived for some of them. */
+async function published(ids: readonly string[], def: typeof User = User) {
+  const faults: RecordFault[] = [];
+  const site = await world({ onError: (fault) => faults.push(fault) });
+  const users = site.server.record(def);
+  const transport = new InProcessTransport();
+  const heard: unknown[] = [];
+  for (const id of ids) transport.subscribe(def.key({ id }), (message) => heard.push(message));
+  const stop = site.server.publish(def, transport);
+  onTestFinished(() => transport.close());
+  // The store is open, and followed, when this has been answered.
+  await users.get({ id: 'any' });
+  const peer = await site.joined();
+  return { ...site, users, heard, faults, stop, peer, transport };
+}
+
+test('R100 R101 each commit gives one envelope for each object that it changes, at its sequence, by whatever surface', async () => {
+  const site = await published(['1', '2']);
+  const { peer, heard } = site;
+  await write(peer, { op: 'set', path: 'users', value: { '1': { a: 1 }, '2': { b: 2 } } });
+  const row = await site.server.stores.find('demo/main');
+  const incarnation = row?.incarnation;
+  const common = { schema_version: '1.0', incarnation, op_id: expect.any(String) };
+  expect(heard).toEqual([
+    { ...common, value: { a: 1 }, sequence: 2, prev: 0 },
+    { ...common, value: { b: 2 }, sequence: 2, prev: 0 },
+  ]);
+  heard.length = 0;
+  await transact(peer, [
+    { op: 'set', path: 'users/1/a', value: {} },
+    { op: 'set', path: 'users/1/c', value: 3 },
+    { op: 'set', path: 'elsewhere', value: 4 },
+  ]);
+  expect(heard).toMatchObject([{ value: { a: {}, c: 3 }, sequence: 4, prev: 2 }]);
+  heard.length = 0;
+  await http(site, 'PUT', 'entries/users/2/b', { body: 3 });
+  await http(site, 'DELETE', 'entries/users/1');
+  expect(heard).toMatchObject([
+    { value: { b: 3 }, sequence: 6, prev: 2 },
+    { value: null, deleted: true, sequence: 7, prev: 4 },
+  ]);
+});
+
+test('a commit that changes nothing of an object gives none, and after the release there are none', async () => {
+  const { peer, heard, stop } = await published(['1']);
+  await write(peer, { op: 'delete', path: 'users/1' });
+  await write(peer, { op: 'set', path: 'users/2', value: {} });
+  await write(peer, { op: 'merge', path: 'users/1', value: {} });
+  expect(heard).toEqual([]);
+  stop();
+  stop();
+  await write(peer, { op: 'set', path: 'users/1', value: {} });
+  expect(heard).toEqual([]);
+});
+
+test('what does not pass the outbound gate is skipped and told of, and so is a transport that is closed', async () => {
+  let isOpen = true;
+  const schema = z.custom<{ [field: string]: unknown }>(() => isOpen);
+  const { peer, heard, faults, transport } = await published(['1'], record({ ...spec(), schema }));
+  await write(peer, { op: 'set', path: 'users/1', value: { a: 1 } });
+  isOpen = false;
+  // The gate of the store is asked first, so only what it let pass before can fail later.
+  const refused = await write(peer, { op: 'set', path: 'users/1/a', value: 2 });
+  expect(refused.response['reason']).toBe('invalid_value');
+  isOpen = true;
+  await transport.close();
+  expect((await write(peer, { op: 'set', path: 'users/1/a', value: 3 })).status).toBe('ok');
+  expect(heard).toHaveLength(1);
+  expect(faults).toMatchObject([{ phase: 'outbound', record: 'user', store: 'demo/main' }]);
+});
+
+test('a record whose store has parameters is not published', async () => {
+  const { server } = await world();
+  const Other = record({ ...spec(), name: 'other', store: 'demo/:app', schema: passthrough() });
+  expect(() => server.publish(Other, new InProcessTransport())).toThrow(/parameters/);
+});
+
+function spec() {
+  return { name: 'user', store: 'demo/main', path: 'users/:id', version: '1.0' } as const;
+}

@@ -25,7 +25,8 @@ test(
   slow,
   async () => {
     const runs = join(directory.path, 'runs');
-    const program = ['sh', '-c', `echo run >> ${runs}; sleep 0.2; echo '{"total":42}'`];
+    // Longer than one process starts later than the other.
+    const program = ['sh', '-c', `echo run >> ${runs}; sleep 2; echo '{"total":42}'`];
     const ask = (): Promise<Ran> => on('once', 'demo/main', 'reports/today', '--', ...program);
     const both = await Promise.all([ask(), ask()]);
     expect(both.map(({ code }) => code)).toEqual([0, 0]);

@@ -12,6 +12,7 @@ export const apiPage = `<!doctype html>
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { margin: 0 auto; max-width: 60rem; padding: 1rem; }
 h1 { font-size: 1.4rem; }
+h2 { font-size: 1.1rem; margin: 1.4rem 0 .3rem; }
 label { display: block; margin: .5rem 0 .2rem; font-size: .9rem; }
 input, textarea, select { width: 100%; box-sizing: border-box; font: inherit; padding: .4rem; }
 textarea, pre { font-family: ui-monospace, monospace; font-size: .9rem; }
@@ -27,6 +28,8 @@ button { font: inherit; padding: .4rem 1rem; margin: .6rem 0; }
 <p>Everything that this server answers over HTTP. The document behind this page: <a href="openapi.json">openapi.json</a>.</p>
 <label for="token">Token</label>
 <input id="token" type="password" autocomplete="off">
+<label for="filter">Find</label>
+<input id="filter" type="search" autocomplete="off" placeholder="webhooks, PUT, import…">
 <div id="operations" aria-live="polite">Loading…</div>
 <script>
 const el = (tag, props = {}, ...children) => {
@@ -36,6 +39,10 @@ const el = (tag, props = {}, ...children) => {
 };
 const place = document.getElementById('operations');
 const token = document.getElementById('token');
+const filter = document.getElementById('filter');
+const groups = { Entries: /\\/(entry|entries|transact|watch)\\b/, Files: /\\/files?\\b/, History: /\\/(log|diff|rollback|export|import|clone)$/, Webhooks: /webhooks/, Tokens: /tokens/, Access: /(explain|audit|whoami)$/, Stores: /\\/stores\\b/, Server: /./ };
+const groupOf = (path) => Object.keys(groups).find((name) => groups[name].test(path));
+const prose = (text) => text.split('\`').map((part, at) => (at % 2 ? el('code', {}, part) : part));
 function operation(path, method, about) {
   const fields = (about.parameters ?? []).map((parameter) => {
     const id = about.operationId + '-' + parameter.in + '-' + parameter.name;
@@ -83,12 +90,20 @@ function operation(path, method, about) {
     }
   });
   return el('details', {},
-    el('summary', {}, el('code', { className: 'method' }, method.toUpperCase()), ' ', el('code', {}, path), ' – ' + about.summary),
+    el('summary', {}, el('code', { className: 'method' }, method.toUpperCase()), ' ', el('code', {}, path), ' – ', ...prose(about.summary)),
     el('p', {}, about.description ?? ''), form, result);
 }
 fetch('openapi.json').then((answer) => answer.json()).then(({ paths }) => {
-  place.replaceChildren(...Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, about]) => operation(path, method, about))));
+  const all = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, about]) => ({ group: groupOf(path), node: operation(path, method, about) })));
+  const sections = Object.keys(groups).map((name) =>
+    el('section', {}, el('h2', {}, name), ...all.filter(({ group }) => group === name).map(({ node }) => node)));
+  place.replaceChildren(...sections);
+  filter.addEventListener('input', () => {
+    const wanted = filter.value.toLowerCase();
+    for (const { node } of all) node.hidden = !node.firstChild.textContent.toLowerCase().includes(wanted);
+    for (const section of sections) section.hidden = !section.querySelector('details:not([hidden])');
+  });
 });
 </script>
 </body>

@@ -1,6 +1,6 @@
 import type { ListenerEffect } from '@holdfast/engine/session';
 import type { Principal } from '../access/index.ts';
-import { CommandRate, Subscription } from '../views/index.ts';
+import { CommandRate, Subscription, UploadBudget } from '../views/index.ts';
 import type { SocketRoom } from './room.ts';
 import type { ViewPort } from './terms.ts';
 import { TransferChannel } from './transfer-channel.ts';
@@ -21,12 +21,14 @@ export class ViewJoins {
   readonly #port: ViewJoinsPort;
   readonly #handshake: Handshake;
   readonly #rate: CommandRate;
+  readonly #budget: UploadBudget;
   readonly #roots = new Set<ViewChannel>();
 
   constructor(room: SocketRoom, port: ViewJoinsPort, handshake: Handshake) {
     this.#room = room;
     this.#port = port;
     this.#handshake = handshake;
+    this.#budget = new UploadBudget(room.roots.limits.open_upload_bytes);
     this.#rate = new CommandRate(room.roots.limits, () => room.clock.now());
   }
 
@@ -53,6 +55,7 @@ export class ViewJoins {
       capver: /^[0-9]{1,9}$/.test(capver) ? Number(capver) : 0,
       roots,
       rate: this.#rate,
+      budget: this.#budget,
       seat,
       abandoned: () => this.#port.closed,
     });

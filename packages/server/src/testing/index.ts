@@ -6,6 +6,7 @@ import { type Principal, scopes } from '../access/index.ts';
 import {
   CommandRate,
   Subscription,
+  UploadBudget,
   type View,
   type ViewSeat,
   type ViewStore,
@@ -91,6 +92,7 @@ export async function testView<V extends View>(
     principal: { ...everything, ...options.principal },
     capver: 4,
     roots: 0,
+    budget: new UploadBudget(roots.limits.open_upload_bytes),
     rate: new CommandRate(roots.limits, () => clock.now()),
     seat: client,
     abandoned: () => false,
@@ -185,7 +187,7 @@ class TestClient implements ViewSeat {
   }
 
   end(): void {
-    for (const { reject } of this.#asked.values()) reject(new RejectedError('closed'));
+    for (const asked of this.#asked.values()) asked.reject(new RejectedError('closed'));
     this.#asked.clear();
   }
 }

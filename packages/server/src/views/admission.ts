@@ -7,6 +7,7 @@ import type { CommandRate } from './command-rate.ts';
 import { passGate } from './gate.ts';
 import type { ViewsRoom } from './room.ts';
 import type { ViewSeat } from './seat.ts';
+import type { UploadBudget } from './uploads/budget.ts';
 
 /** Who wants to join a root, and from where. */
 export type Joining = {
@@ -18,6 +19,7 @@ export type Joining = {
   /** How many roots the connection has. */
   readonly roots: number;
   readonly rate: CommandRate;
+  readonly budget: UploadBudget;
   readonly seat: ViewSeat;
   /** Whether the client has gone meanwhile. */
   readonly abandoned: () => boolean;

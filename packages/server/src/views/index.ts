@@ -6,6 +6,7 @@ export type { ViewRequests, ViewSeat } from './seat.ts';
 export { openingOf, StoreOfView } from './store-of-view.ts';
 export { Subscription } from './subscription.ts';
 export type { ViewTelemetry } from './telemetry.ts';
+export { UploadBudget } from './uploads/budget.ts';
 export type { Transfer, TransferSeat } from './uploads/transfer.ts';
 export type { Transfers } from './uploads/transfers.ts';
 export type { View, ViewTypes } from './view.ts';

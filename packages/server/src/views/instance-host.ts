@@ -14,9 +14,10 @@ import { openingOf, type Opening, StoreOfView } from './store-of-view.ts';
 import type { Subscriber, ViewSeat } from './seat.ts';
 import type { ViewTelemetry } from './telemetry.ts';
 import type { ViewsRoom } from './room.ts';
+import type { UploadBudget } from './uploads/budget.ts';
 
 /** What the bytes of an instance's uploads are in the hands of. */
-export type UploadDesk = UploadPorts & {
+export type UploadDesk = Omit<UploadPorts, 'admits'> & {
   opened(target: UploadTarget): void;
   discard(ref: string): void;
   close(): void;
@@ -58,6 +59,8 @@ export class InstanceHost {
   readonly #subscribers = new Map<number, Subscriber>();
   readonly #tickets = new Map<number, Ticket>();
   readonly #stores = new Map<string, Opening>();
+  /** Whose room the open uploads take, by their refs. */
+  readonly #budgets = new Map<string, UploadBudget>();
   readonly #attaching = new Map<
     number,
     { readonly joined: Joined; readonly done: (how: Attachment) => void }
@@ -88,7 +91,11 @@ export class InstanceHost {
         const user = options.as === 'principal' ? principalOf(access) : null;
         return new StoreOfView(this.#opening(name, user), access, room.limits);
       },
-      uploads: this.#uploads,
+      uploads: {
+        token: (ref) => this.#uploads.token(ref),
+        file: (ref) => this.#uploads.file(ref),
+        admits: (number, bytes) => this.#subscribers.get(number)?.budget.fits(bytes) ?? false,
+      },
     });
   }
 
@@ -186,11 +193,10 @@ export class InstanceHost {
         this.#forgot(effect.subscriber);
         return;
       case 'opened':
-        this.#uploads.opened(effect.target);
-        this.#tell({ name: 'upload', outcome: 'opened' });
+        this.#opened(effect.target);
         return;
       case 'discard':
-        this.#uploads.discard(effect.ref);
+        this.#discard(effect.ref);
         return;
       case 'turn':
         this.#room.clock.setImmediate(() => this.step({ type: 'turn' }));
@@ -264,6 +270,22 @@ export class InstanceHost {
     this.#owner.forgot(subscriber);
   }
 
+  #opened(target: UploadTarget): void {
+    const budget = this.#subscribers.get(target.subscriber)?.budget;
+    if (budget !== undefined) {
+      budget.opened(target.ref, target.item.size);
+      this.#budgets.set(target.ref, budget);
+    }
+    this.#uploads.opened(target);
+    this.#tell({ name: 'upload', outcome: 'opened' });
+  }
+
+  #discard(ref: string): void {
+    this.#budgets.get(ref)?.discarded(ref);
+    this.#budgets.delete(ref);
+    this.#uploads.discard(ref);
+  }
+
   #fault({ id, where, node, error }: Extract<InstanceEffect, { type: 'fault' }>): void {
     const place = `${this.config.view.name}:${this.config.id} ${JSON.stringify(node)}`;
     this.#room.report(`${where} of ${place} failed (${id})`, error);
@@ -308,6 +330,7 @@ export class InstanceHost {
     }
     this.#subscribers.clear();
     this.#tickets.clear();
+    for (const ref of this.#budgets.keys()) this.#discard(ref);
     this.#uploads.close();
     for (const { opened } of this.#stores.values()) opened?.release();
     this.#owner.ended();

@@ -13,6 +13,7 @@ import type { ViewsRoom } from './room.ts';
 import type { Subscriber, ViewSeat } from './seat.ts';
 import { isShared, Subscription } from './subscription.ts';
 import { type Resumable, ResumeTokens } from './tokens.ts';
+import { UploadBudget } from './uploads/budget.ts';
 import type { Transfers } from './uploads/transfers.ts';
 
 const SWEEP_MS = 30_000;
@@ -127,7 +128,7 @@ export class Roots {
       end: () => undefined,
     };
     await host.attach(
-      { number: 0, principal, token: null, capver4: true, seat },
+      { number: 0, principal, token: null, capver4: true, budget: new UploadBudget(0), seat },
       null,
       () => undefined,
     );
@@ -179,6 +180,7 @@ export class Roots {
       former.end('replaced');
     }
     subscriber.seat = joining.seat;
+    subscriber.budget = joining.budget;
     const subscription = new Subscription(host, subscriber, {
       ledger: found.ledger,
       rate: joining.rate,
@@ -203,12 +205,14 @@ export class Roots {
     }
     const token = request.resume !== null && capver4 ? this.#tokens.draw() : null;
     this.#lastSubscriber += 1;
+    const { budget } = joining;
     const subscriber: Subscriber = {
       number: this.#lastSubscriber,
       principal,
       token,
       capver4,
       seat,
+      budget,
     };
     const ledger = former?.ledger ?? this.#ledgerOf(request, principal.subject);
     if (token !== null) {

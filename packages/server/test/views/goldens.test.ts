@@ -17,7 +17,7 @@ type Golden = {
 
 const folder = fileURLToPath(new URL('../../../protocol/test/vectors/views/', import.meta.url));
 const goldens = readdirSync(folder)
-  .filter((name) => name.endsWith('.json') && !name.startsWith('upload'))
+  .filter((name) => name.endsWith('.json'))
   .map((name): Golden => JSON.parse(readFileSync(`${folder}${name}`, 'utf8')));
 
 for (const golden of goldens) {

@@ -1,5 +1,5 @@
 import { type ClientOptions, memoryCache, observe } from '@holdfast/client';
-import { RecordConflictError, type RecordHandle, records } from '@holdfast/client/records';
+import { type RecordHandle, records } from '@holdfast/client/records';
 import { record, type StandardSchema } from '@holdfast/protocol';
 import { expect, expectTypeOf, test } from 'vitest';
 import { openWorld } from './world.ts';
@@ -223,41 +223,6 @@ test('R119 increments add up with those of others', async () => {
   await Promise.all([ada.increment('age').committed, store.increment('users/1/age', 5).committed]);
   await until(ada, () => ada.get()?.age === 11);
   expect(values.every(({ value }) => (value?.age ?? 0) <= 11)).toBe(true);
-});
-
-test('R124 a write that asks for unchanged fields meets a conflict, which is resolved on top of theirs', async () => {
-  await using world = await openWorld();
-  const store = await world.store();
-  await store.put('users/1', { name: 'ada', age: 1 }).committed;
-  const conflicts: RecordConflictError[] = [];
-  const client = world.client({
-    records: records([User], { onConflict: (each) => conflicts.push(each) }),
-  });
-  const ada = client.record(User, { id: '1' });
-  await ada.ready();
-  // Both are on their way at once.
-  const theirs = store.put('users/1/name', 'theirs').committed;
-  await theirs;
-  const receipt = ada.patch({ name: 'mine' }, { precondition: 'unchanged' });
-  const error: unknown = await receipt.committed.catch((thrown: unknown) => thrown);
-  if (!(error instanceof RecordConflictError)) {
-    // The commit of theirs had come before: nothing was in conflict.
-    expect(ada.get()?.name).toBe('mine');
-    return;
-  }
-  expect(error).toMatchObject({
-    kind: 'precondition',
-    fields: ['name'],
-    base: { name: 'ada', age: 1 },
-    mine: { name: 'mine', age: 1 },
-    theirs: { name: 'theirs', age: 1 },
-  });
-  expect(ada.state.get().conflicts).toEqual([error]);
-  expect(conflicts).toEqual([error]);
-  await error.resolve('mine')?.committed;
-  expect(error.resolve('mine')).toBeUndefined();
-  expect(ada.get()).toEqual({ name: 'mine', age: 1 });
-  expect(ada.state.get().conflicts).toEqual([]);
 });
 
 test('R156 R159 R162 a transaction shows all its writes in one change and commits them as one', async () => {

@@ -25,7 +25,7 @@ export {
   useClient,
   useErrorReset,
 } from './scope.ts';
-export { useSignal } from './signal.ts';
+export { type AnySignal, useSignal } from './signal.ts';
 export type { HookState } from './state.ts';
 export { useConnectionStatus, useSyncStatus } from './status.ts';
 export { useStore, useStoreState } from './store.ts';

@@ -27,15 +27,20 @@ export type HookOptions = {
 const ScopeContext = /* @__PURE__ */ createContext<Scope | null>(null);
 
 /** Props of {@link HoldfastProvider}. */
-export type ProviderProps = {
-  readonly client: Client;
+export type ProviderProps<App = unknown> = {
+  readonly client: Client<App>;
   /** The store that hooks mean that name none. */
   readonly store?: string;
   readonly children?: ReactNode;
 };
 
 /** Gives a client to the hooks below it, which it never closes; the innermost counts (registry.md §10.1). */
-export function HoldfastProvider({ client, store, children }: ProviderProps): ReactElement {
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- so that a client of any app will do
+export function HoldfastProvider<App>({
+  client,
+  store,
+  children,
+}: ProviderProps<App>): ReactElement {
   const scope = useMemo(() => ({ client, store, shelves: new Set<never>() }), [client, store]);
   return createElement(ScopeContext.Provider, { value: scope }, children);
 }
@@ -54,7 +59,7 @@ export function useScope(hook: string, client?: Client): Scope {
 }
 
 /** The client of the nearest provider, or the one given. */
-export function useClient(override?: Client): Client {
+export function useClient<App = unknown>(override?: Client<App>): Client<App> {
   return useScope('useClient', override).client;
 }
 

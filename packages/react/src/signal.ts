@@ -1,24 +1,30 @@
-import type { Signal } from '@holdfast/client';
 import { useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from 'react';
 
+/** Anything with a value that changes: signals of Holdfast, and whatever else is of their shape (registry.md §9). */
+export type AnySignal<T> = {
+  get(): T;
+  subscribe(listener: () => void): () => void;
+  getServer?(): T;
+};
+
 /** A signal of nothing. */
-export const nothing: Signal<undefined> = {
+export const nothing: AnySignal<undefined> = {
   get: () => undefined,
-  subscribe: () => Object.assign(() => undefined, { [Symbol.dispose]: () => undefined }),
+  subscribe: () => () => undefined,
 };
 
 /**
  * The value of a signal, or what is selected of it; the component is drawn again only when that is another, by `isEqual`,
  * which is `Object.is` by default.
  */
-export function useSignal<T>(signal: Signal<T>): T;
+export function useSignal<T>(signal: AnySignal<T>): T;
 export function useSignal<T, U>(
-  signal: Signal<T>,
+  signal: AnySignal<T>,
   select: (value: T) => U,
   isEqual?: (a: U, b: U) => boolean,
 ): U;
 export function useSignal<T, U>(
-  signal: Signal<T>,
+  signal: AnySignal<T>,
   select?: (value: T) => U,
   isEqual: (a: U, b: U) => boolean = Object.is,
 ): T | U {

@@ -8,7 +8,7 @@ export class Clock {
   readonly #timers = new Set<Timer>();
 
   readonly env: Pick<ClientEnv, 'now' | 'setTimeout' | 'clearTimeout'> = {
-    now: () => (performance.now() + this.#skipped) as ReturnType<ClientEnv['now']>,
+    now: () => performance.now() + this.#skipped,
     setTimeout: (fn, ms) => {
       const ring = (): void => {
         this.#timers.delete(timer);

@@ -198,14 +198,16 @@ describe.each([{ isStrict: false }, { isStrict: true }])('life, strict: $isStric
     function Closing(): ReactElement {
       const store = useStore();
       stores.add(store);
-      return <button onClick={() => store.close()}>{String(store.get('a'))}</button>;
+      return (
+        <button onClick={() => store.close()}>{JSON.stringify(store.get('a') ?? null)}</button>
+      );
     }
     const page = draw(app(<Closing />));
-    await page.shows('undefined');
+    await page.shows('null');
     await calm();
     page.element.querySelector('button')?.click();
     await until(() => stores.size === 2);
-    await page.shows('undefined');
+    await page.shows('null');
     expect(seat.wire.count('phx_join', 'store:')).toBe(1);
     page.unmount();
   });

@@ -1,4 +1,4 @@
-/** A value that changes: what the hooks of the page read. The client's own signals are of the same shape. */
+/** A value that changes: what the hooks read. The client's own signals are of the same shape. */
 export interface Readable<T> {
   get(): T;
   subscribe(listener: () => void): () => void;

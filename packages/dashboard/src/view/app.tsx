@@ -1,3 +1,4 @@
+import { HoldfastProvider } from '@holdfast/react';
 import { type ReactNode, useState } from 'react';
 import { Session } from '../model/session.ts';
 import { dropToken, keepToken } from '../model/token.ts';
@@ -18,7 +19,11 @@ export function App({ firstToken }: { readonly firstToken: string | null }): Rea
     setSession(null);
   };
   if (session === null) return <SignIn onToken={signIn} />;
-  return <ConsolePage session={session} onSignOut={signOut} />;
+  return (
+    <HoldfastProvider client={session.client}>
+      <ConsolePage session={session} onSignOut={signOut} />
+    </HoldfastProvider>
+  );
 }
 
 // One session per page, however often a component is made: React makes some twice to find faults.

@@ -1,10 +1,10 @@
-import type { Client } from '@holdfast/client';
+import { useClient, useConnectionStatus } from '@holdfast/react';
 import type { ReactNode } from 'react';
-import { useSignal } from './signals.ts';
 
 /** How the connection is doing, in a word; with a way to hurry it. */
-export function ConnectionPill({ client }: { readonly client: Client }): ReactNode {
-  const { connection, attempts, error } = useSignal(client.status);
+export function ConnectionPill(): ReactNode {
+  const client = useClient();
+  const { connection, attempts, error } = useConnectionStatus();
   const label = error?.code === 'unauthorized' ? 'not accepted' : connection;
   const isAway = connection !== 'connected' && connection !== 'connecting';
   return (

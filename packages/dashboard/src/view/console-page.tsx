@@ -1,3 +1,4 @@
+import { useSignal } from '@holdfast/react';
 import { type ReactNode, useEffect, useState } from 'react';
 import type { Session, StoreList } from '../model/session.ts';
 import type { Workspace } from '../model/workspace.ts';
@@ -6,7 +7,6 @@ import { focusTree, isTyping } from './keyboard.ts';
 import { Mark } from './mark.tsx';
 import { Notices } from './notices.tsx';
 import { Shortcuts } from './shortcuts.tsx';
-import { useSignal } from './signals.ts';
 import { WorkspaceView } from './workspace-view.tsx';
 
 type Props = { readonly session: Session; readonly onSignOut: () => void };
@@ -29,7 +29,7 @@ export function ConsolePage({ session, onSignOut }: Props): ReactNode {
         <StorePicker session={session} stores={stores} workspace={workspace} />
         {workspace !== null && <Figures workspace={workspace} />}
         <span className="spring" />
-        <ConnectionPill client={session.client} />
+        <ConnectionPill />
         <button type="button" className="quiet wide" onClick={() => setHelpOpen(true)}>
           Keys <kbd>?</kbd>
         </button>

@@ -1,9 +1,9 @@
+import { useSignal } from '@holdfast/react';
 import type { ReactNode } from 'react';
 import { nameOf, pathAbove } from '../model/path.ts';
 import type { Workspace } from '../model/workspace.ts';
 import { Editor } from './editor.tsx';
 import { MapPreview } from './map-preview.tsx';
-import { useSignal } from './signals.ts';
 import type { TreeCommands } from './use-tree-keys.ts';
 
 type Props = {

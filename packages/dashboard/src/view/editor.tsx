@@ -1,10 +1,10 @@
+import { useSignal } from '@holdfast/react';
 import type { Store, StoreEntry } from '@holdfast/client';
 import type { KeyboardEvent, ReactNode } from 'react';
 import type { Draft } from '../model/edits.ts';
 import { editableText, parseText } from '../model/value.ts';
 import type { Workspace } from '../model/workspace.ts';
 import { Conflict } from './conflict.tsx';
-import { useSignal } from './signals.ts';
 
 type EditorProps = {
   readonly workspace: Workspace;

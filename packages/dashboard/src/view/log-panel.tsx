@@ -1,8 +1,9 @@
+import { useSignal } from '@holdfast/react';
 import { type ReactNode, type UIEvent, useLayoutEffect, useRef } from 'react';
 import type { LogLine } from '../model/log.ts';
 import { shortValue } from '../model/value.ts';
 import type { Workspace } from '../model/workspace.ts';
-import { useRowHeight, useSignal } from './signals.ts';
+import { useRowHeight } from './media.ts';
 import { Lines, useVisible } from './windowed.tsx';
 
 type Props = { readonly workspace: Workspace; readonly onPick: () => void };

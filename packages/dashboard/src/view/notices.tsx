@@ -1,7 +1,7 @@
+import { useSignal } from '@holdfast/react';
 import { type ReactNode, useEffect, useState } from 'react';
 import type { Notice } from '../model/session.ts';
 import type { Readable } from '../model/signal.ts';
-import { useSignal } from './signals.ts';
 
 const SHOWN_MS = 8000;
 

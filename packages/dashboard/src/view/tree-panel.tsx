@@ -1,8 +1,8 @@
+import { useSignal } from '@holdfast/react';
 import { type ReactNode, useDeferredValue, useEffect, useRef, useState } from 'react';
 import type { Search } from '../model/search.ts';
 import type { Workspace } from '../model/workspace.ts';
 import { focusTree, isTyping } from './keyboard.ts';
-import { useSignal } from './signals.ts';
 import { Tree } from './tree.tsx';
 import type { TreeCommands } from './use-tree-keys.ts';
 

@@ -1,7 +1,8 @@
+import { useSignal } from '@holdfast/react';
 import { type ReactNode, useLayoutEffect, useMemo, useRef } from 'react';
 import type { Row } from '../model/outline.ts';
 import type { Workspace } from '../model/workspace.ts';
-import { useRowHeight, useSignal } from './signals.ts';
+import { useRowHeight } from './media.ts';
 import { TreeRow } from './tree-row.tsx';
 import { type TreeCommands, useTreeKeys } from './use-tree-keys.ts';
 import { Lines, showLine, useVisible } from './windowed.tsx';

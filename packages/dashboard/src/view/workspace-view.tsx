@@ -1,3 +1,4 @@
+import { useSignal } from '@holdfast/react';
 import { type ReactNode, useState } from 'react';
 import { explain } from '../model/edits.ts';
 import type { Session } from '../model/session.ts';
@@ -8,7 +9,6 @@ import { EditorPanel } from './editor-panel.tsx';
 import { focusTree, focusValue } from './keyboard.ts';
 import { LogPanel } from './log-panel.tsx';
 import { OutboxPanel } from './outbox-panel.tsx';
-import { useSignal } from './signals.ts';
 import type { TreeCommands } from './use-tree-keys.ts';
 import { TreePanel } from './tree-panel.tsx';
 

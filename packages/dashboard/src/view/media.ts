@@ -1,13 +1,4 @@
 import { useSyncExternalStore } from 'react';
-import type { Readable } from '../model/signal.ts';
-
-/** The present value of a signal; the component is drawn again when it changes. */
-export function useSignal<T>(signal: Readable<T>): T {
-  return useSyncExternalStore(
-    (listener) => signal.subscribe(listener),
-    () => signal.get(),
-  );
-}
 
 /** Whether a media query holds. */
 export function useMedia(query: string): boolean {

@@ -288,3 +288,35 @@ test('beyond its limit the queue refuses', async () => {
     { reason: 'overloaded' },
   ]);
 });
+
+test('a command that waited when its instance ended may run in another one; one that ran must not', async () => {
+  const gate = new Gate();
+  let runs = 0;
+  const view: ViewDefinition = {
+    ...counter,
+    commands: {
+      ...counter.commands,
+      wait: {
+        run: async () => {
+          runs++;
+          await gate.opened;
+        },
+      },
+    },
+  };
+  const rig = new Rig(view);
+  const { ledger, ...client } = await rig.open();
+  const first = rig.clients.get(client.id);
+  void first?.send('wait', {}, { opId: 'a' });
+  void first?.send('add', { by: 1 }, { opId: 'b' });
+  await rig.settle();
+  first?.leave();
+  const other = new Rig(view);
+  const again = await other.open();
+  expect(await again.dispatch('wait', {}, { opId: 'a', ledger })).toMatchObject({
+    error: { reason: 'internal_error' },
+  });
+  expect(await again.dispatch('add', { by: 1 }, { opId: 'b', ledger })).toEqual({});
+  expect(again.tree).toMatchObject({ count: 1 });
+  expect(runs).toBe(1);
+});

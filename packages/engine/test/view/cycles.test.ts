@@ -291,3 +291,27 @@ test('an update outside of any task is queued as one', async () => {
   await rig.settle();
   expect(() => ctx?.update({ n: 9 })).toThrow('closed');
 });
+
+test('a child that mounts slowly and watches a store not yet open renders when both are there, not before', async () => {
+  const child: ViewDefinition = {
+    name: 'child',
+    mount: async (ctx) => {
+      ctx.watch(() => at(ctx).get('x'));
+      await new Promise<void>((resolve) => {
+        gates.push(resolve);
+      });
+      return { list: [1] };
+    },
+    render: (state) => ({ first: (state as { list: number[] }).list[0] }),
+  };
+  const rig = new Rig({ name: 'root', render: (_, h) => ({ c: h.child(child, 'c') }) });
+  rig.stores.close('boards');
+  rig.step({ type: 'start' });
+  await rig.settle();
+  rig.stores.reopen('boards');
+  await rig.settle();
+  expect(rig.of('failed')).toEqual([]);
+  gates.pop()?.();
+  const client = await rig.join();
+  expect(client.tree).toMatchObject({ c: { first: 1 } });
+});

@@ -5,7 +5,7 @@ import { asyncCell } from './asyncs.ts';
 import { Context } from './context.ts';
 import { isShallowlyAlike } from './equal.ts';
 import { Layer } from './layer.ts';
-import { keyOf, type Props, type Rendered, ViewNode } from './node.ts';
+import { type Child, keyOf, type Props, type Rendered, ViewNode } from './node.ts';
 import { Hold, type Reading } from './reads.ts';
 import type { Rendering } from './rendering.ts';
 import { Scope } from './scope.ts';
@@ -63,7 +63,8 @@ export class Attempt {
   readonly #causes = new Map<ViewNode, ViewNode>();
   /** Nodes that are to render, by depth. */
   readonly #waiting: Set<ViewNode>[] = [];
-  readonly #pending = new Set<ViewNode>();
+  /** What nodes wait for, counted. */
+  readonly #pending = new Map<ViewNode, number>();
   readonly #scopes: Scope[] = [];
   readonly #resume: () => void;
   #failure: RenderFailure | null = null;
@@ -96,8 +97,8 @@ export class Attempt {
   }
 
   /** The nodes that it waits for. */
-  get pending(): ReadonlySet<ViewNode> {
-    return this.#pending;
+  get pending(): Iterable<ViewNode> {
+    return this.#pending.keys();
   }
 
   /** It leads to nothing. */
@@ -176,7 +177,7 @@ export class Attempt {
   #place(node: ViewNode, slots: Slots, output: unknown): void {
     if (!isObject(output)) throw new TypeError('render must return a plain object.');
     const former = node.rendered;
-    const places: Place[] = [];
+    const places = new Map<string, Place>();
     const { value, weight, height } = toWire(output, former?.wire, {
       depthMax: this.#world.config.limits.tree_depth,
       mark: [nodeMarker, node.storeId],
@@ -189,12 +190,12 @@ export class Attempt {
       },
     });
     this.#warnOfStreams(node, slots);
-    const children = places.map((place) => ({
-      node: this.#settleChild(node, place),
-      path: place.path,
-    }));
+    const children: Child[] = [];
+    for (const place of places.values()) {
+      children.push({ node: this.#settleChild(node, place), path: place.path });
+    }
     for (const { node: old } of former?.children ?? []) {
-      if (!children.some((child) => child.node === old)) this.#doomed.add(old);
+      if (places.get(old.key)?.existing !== old) this.#doomed.add(old);
     }
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an object was written, so it is one
     const wire = value as JsonObject;
@@ -210,7 +211,7 @@ export class Attempt {
   }
 
   #placeChild(
-    { node, slots, places }: { node: ViewNode; slots: Slots; places: Place[] },
+    { node, slots, places }: { node: ViewNode; slots: Slots; places: Map<string, Place> },
     slot: ChildSlot,
     path: WirePath,
   ): JsonObject | null {
@@ -219,13 +220,11 @@ export class Attempt {
     const keys = path.slice(0, -1).filter((key) => typeof key === 'string');
     const storeId = [...node.storeId, ...keys, slot.id];
     const key = keyOf(storeId);
-    if (places.some((place) => place.key === key)) {
-      throw new TypeError(`Two children have the id ${key}.`);
-    }
+    if (places.has(key)) throw new TypeError(`Two children have the id ${key}.`);
     const known = this.#world.find(key);
     const isSame = known !== null && known.parent === node && known.view === slot.view;
     const existing = isSame ? known : null;
-    places.push({ slot, storeId, key, existing, path: [...path] });
+    places.set(key, { slot, storeId, key, existing, path: [...path] });
     return existing?.rendered?.wire ?? null;
   }
 
@@ -296,10 +295,12 @@ export class Attempt {
 
   /** The node does not render, and the try does not end, before something has settled. */
   #wait(node: ViewNode, until: Promise<unknown>, then: (value: unknown) => void): void {
-    this.#pending.add(node);
+    this.#pending.set(node, (this.#pending.get(node) ?? 0) + 1);
     const landed = (land: () => void): void => {
       if (this.#isOver) return;
-      this.#pending.delete(node);
+      const waits = (this.#pending.get(node) ?? 0) - 1;
+      if (waits > 0) this.#pending.set(node, waits);
+      else this.#pending.delete(node);
       land();
       this.#push(node);
       this.#resume();

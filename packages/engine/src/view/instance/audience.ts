@@ -131,7 +131,6 @@ export class Audience {
     this.#version++;
     this.#full = null;
     this.#first = this.#version === 1 ? tail : null;
-    this.#keep(tail);
     const groups = new Map<number, number[]>();
     for (const subscriber of this.#subscribers.values()) {
       if (subscriber.state === 'lagging') this.#skip(subscriber, content);
@@ -145,6 +144,8 @@ export class Audience {
     for (const [version, to] of groups) {
       this.#stage.perform({ type: 'send', to, base: version - 1, version, tail });
     }
+    // Now it is known in which formats it is in use: it is measured in one of them.
+    this.#keep(tail);
     this.sendEvents(privately);
   }
 

@@ -68,7 +68,10 @@ export class Requests {
       const kept = { status, response: response as ViewFault };
       book?.settle(opId ?? '', kept, world.ports.now());
     };
-    tasks.add(this.#commandTask({ subscriber, command }, answer));
+    // Nothing of it has happened: it may be sent to another instance.
+    const abandon = (): void =>
+      book?.release(opId ?? '', { status: 'error', response: { reason: 'disconnected' } });
+    tasks.add({ ...this.#commandTask({ subscriber, command }), answer, abandon });
   }
 
   /** A reply of the host's own, in its turn. */
@@ -98,6 +101,7 @@ export class Requests {
       find: () => ({ node: root }),
       run,
       answer: reply,
+      abandon: nothing,
     });
   }
 
@@ -129,10 +133,10 @@ export class Requests {
       this.#replies.settle(subscriber, { ticket, status, response, version });
   }
 
-  #commandTask(
-    { subscriber, command }: Pick<Input<'command'>, 'subscriber' | 'command'>,
-    answer: Request['answer'],
-  ): Request {
+  #commandTask({
+    subscriber,
+    command,
+  }: Pick<Input<'command'>, 'subscriber' | 'command'>): Omit<Request, 'answer' | 'abandon'> {
     const { world, audience } = this.#host;
     const find = (): ReturnType<typeof findCommand> => findCommand(world, command);
     return {
@@ -148,7 +152,10 @@ export class Requests {
         const found = find();
         return 'reason' in found ? found : runCommand(world, { ...found, command }, scope);
       },
-      answer,
     };
   }
+}
+
+function nothing(): void {
+  // Nobody remembers it.
 }

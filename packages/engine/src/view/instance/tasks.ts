@@ -1,3 +1,4 @@
+import { HoldfastError } from '@holdfast/protocol';
 import type { ViewFault } from '@holdfast/protocol/views';
 import { Answered, refusalOf, runMessages } from './command.ts';
 import { Context } from './context.ts';
@@ -22,6 +23,8 @@ export type Request = {
   /** Gives the response. */
   readonly run: (node: ViewNode, scope: Scope) => Promise<object>;
   readonly answer: (status: 'ok' | 'error', response: object, version: number) => void;
+  /** The instance has ended before it had its turn: it was never there. */
+  readonly abandon: () => void;
 };
 
 type Running = {
@@ -33,6 +36,8 @@ type Running = {
   readonly failed: (error: unknown) => void;
   /** It is over. */
   readonly over: () => void;
+  /** The instance has ended in the middle of it. */
+  readonly interrupted: () => void;
 };
 
 /** What the queue asks of the rest of the instance. */
@@ -67,6 +72,11 @@ export class Tasks {
   }
 
   add(task: Work | Request): void {
+    if (!('find' in task) && this.#queue.length >= this.#host.world.config.limits.queued_tasks) {
+      this.#host.world.fault(task.where, task.node, new HoldfastError('overloaded'));
+      task.over?.();
+      return;
+    }
     this.#queue.push(task);
     this.#host.enter(() => this.next());
   }
@@ -83,12 +93,15 @@ export class Tasks {
 
   /** Nothing runs any more. */
   end(): void {
+    const queue = this.#queue;
     this.#queue = [];
+    for (const task of queue) if ('find' in task) task.abandon();
     const running = this.#running;
     this.#running = null;
     running?.stopClock();
     running?.scope.close();
     running?.scope.layer.drop();
+    running?.interrupted();
   }
 
   #startWork(work: Work): void {
@@ -98,10 +111,11 @@ export class Tasks {
       return;
     }
     const { world } = this.#host;
-    const failed = (error: unknown): void => {
-      world.fault(where, node, error);
-    };
-    const running = this.#start({ node, where, caller, failed, over }, work.timeout);
+    const failed = (error: unknown): void => void world.fault(where, node, error);
+    const running = this.#start(
+      { node, where, caller, failed, over, interrupted: nothing },
+      work.timeout,
+    );
     const run = async (): Promise<void> => {
       const { scope } = running;
       await work.run(new Context(world, { node, scope }), scope);
@@ -125,7 +139,12 @@ export class Tasks {
       const response = refusalOf(error) ?? this.#internal(where, node, error);
       request.answer('error', response, this.#host.version());
     };
-    const running = this.#start({ node, where, caller, failed, over: nothing }, timeout);
+    // It may have written to stores: it must not run again.
+    const interrupted = (): void => failed(new HoldfastError('closed'));
+    const running = this.#start(
+      { node, where, caller, failed, over: nothing, interrupted },
+      timeout,
+    );
     this.#settle(running, request.run(node, running.scope), (response) => {
       this.#host.commit({
         layer: running.scope.layer,
@@ -154,8 +173,8 @@ export class Tasks {
     const stopClock = world.alarms.set(world.ports.now() + ms, () =>
       enter(() => this.#cutOff(running)),
     );
-    const { node, where, failed, over } = of;
-    const running: Running = { node, where, scope, stopClock, failed, over };
+    const { caller: _, ...rest } = of;
+    const running: Running = { ...rest, scope, stopClock };
     this.#running = running;
     return running;
   }

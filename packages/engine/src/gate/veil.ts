@@ -1,9 +1,13 @@
 import {
   asPath,
   type EpochMs,
+  globOf,
   isObject,
+  isRefusal,
   type Json,
+  parseGlob,
   type Path,
+  type Pattern,
   type Query,
   type RecordContext,
   type RecordDef,
@@ -13,7 +17,7 @@ import {
 } from '@holdfast/protocol';
 import { decodeStored } from '@holdfast/protocol/record';
 import { fieldsOf } from '../collection/index.ts';
-import type { Bound } from '../data/index.ts';
+import { type Bound, Scope } from '../data/index.ts';
 import { type Placed, Places } from './places.ts';
 
 /** Whether somebody may read a record: of its arguments only; anything but `true` hides it (records.md §17). */
@@ -80,6 +84,12 @@ export class Veil implements Bound {
 
   reaches(path: Path): boolean {
     return this.covers(path);
+  }
+
+  /** Whether something that a pattern covers may be hidden, whatever the values are. */
+  mayHide(pattern: Pattern): boolean {
+    const globs = this.templates.map((each) => parseGlob(`${globOf(each, {})}/**`));
+    return globs.some((glob) => !isRefusal(glob) && new Scope([glob]).meets(pattern));
   }
 
   /** The veiled objects at a path or above it. */

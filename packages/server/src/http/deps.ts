@@ -88,7 +88,10 @@ export type HttpDeps = {
   readonly withStore: <T>(storeId: string, use: (store: OpenStore) => T | Promise<T>) => Promise<T>;
   readonly access: Access;
   /** What the records of a store hide from a principal; null: nothing. */
-  readonly veilOf?: (principal: Principal, store: OpenStore) => Veil | null;
+  readonly veilOf?: (
+    principal: Principal,
+    store: Pick<OpenStore, 'row' | 'valueAt'>,
+  ) => Veil | null;
   readonly rates: Rates;
   readonly files: Files;
   readonly webhooks: Webhooks;

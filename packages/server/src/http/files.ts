@@ -1,6 +1,7 @@
 import { refuse } from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
 
+import type { Principal } from '../access/index.ts';
 import { type FilePlaceFound, mayRead } from '../files/index.ts';
 import type { Committer } from './commit.ts';
 import type { HttpDeps } from './deps.ts';
@@ -8,7 +9,7 @@ import { pathOf, writablePathOf } from './entry-path.ts';
 import { notFound, refused } from './errors.ts';
 import { answerFile, fileEntry } from './file-read.ts';
 import { deleteFile, writeFile } from './file-write.ts';
-import { identify, needScope } from './identify.ts';
+import { identify, mayHide, needScope, readableIn } from './identify.ts';
 import { storeOf } from './store-of.ts';
 
 /** Files by their paths, and content by its hash (stores.md §15.5). */
@@ -27,7 +28,9 @@ async function readFile(c: Context, deps: HttpDeps): Promise<Response> {
   needScope(principal, 'files:read');
   const path = pathOf(c, 'files', deps.limits);
   if (!mayRead(principal, path)) throw forbiddenPath(path);
-  const leaf = await deps.withStore(row.id, (store) => store.view().tree.leaf(path));
+  const leaf = await deps.withStore(row.id, (store) =>
+    readableIn(deps, principal, store).covers(path) ? store.view().tree.leaf(path) : undefined,
+  );
   const file = leaf === undefined ? null : fileEntry(leaf.value);
   if (file === null) throw notFound();
   return answerFile(c, deps, file);
@@ -64,11 +67,22 @@ async function readContent(c: Context, deps: HttpDeps): Promise<Response> {
   for await (const place of places) {
     if (!isWanted(c, place)) continue;
     const file = fileEntry(place.value);
+    if (place.denied === null && (await isHidden(deps, principal, place))) continue;
     if (place.denied === null && file !== null) return answerFile(c, deps, file);
     denied ??= place.denied;
   }
   if (denied === null) throw notFound();
   throw denied === 'path' ? forbiddenPath(c.req.query('path') ?? '') : forbiddenStore();
+}
+
+/** Whether the rules of a record hide the entry from the principal (records.md §17). */
+async function isHidden(
+  deps: HttpDeps,
+  principal: Principal,
+  { store: row, path }: FilePlaceFound,
+): Promise<boolean> {
+  if (!mayHide(deps, { principal, row, pattern: null })) return false;
+  return deps.withStore(row.id, (store) => !readableIn(deps, principal, store).covers(path));
 }
 
 /** `store` and `path` choose the entry that the headers come from. */

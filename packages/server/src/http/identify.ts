@@ -1,5 +1,5 @@
 import type { Scope as PathScope } from '@holdfast/engine/data';
-import { refuse } from '@holdfast/protocol';
+import { type Pattern, refuse } from '@holdfast/protocol';
 import type { Context } from 'hono';
 
 import {
@@ -11,6 +11,7 @@ import {
   refuseScope,
   type Scope,
 } from '../access/index.ts';
+import type { StoreRow } from '../storage/port.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { Problem, refused } from './errors.ts';
 
@@ -80,6 +81,16 @@ function bearerOf(header: string | undefined): string | null {
 /** The leaves that the principal may read by its path rules (stores.md §11.2). */
 export function readable(principal: Principal): PathScope {
   return grantsOf(principal.pathRules ?? null).read;
+}
+
+/** Whether records may hide something of a store from the principal, or of what a pattern covers. */
+export function mayHide(
+  { veilOf }: Pick<HttpDeps, 'veilOf'>,
+  { principal, row, pattern }: { principal: Principal; row: StoreRow; pattern: Pattern | null },
+): boolean {
+  // It does not look at values.
+  const veil = veilOf?.(principal, { row, valueAt: () => undefined }) ?? null;
+  return veil !== null && (pattern === null || veil.mayHide(pattern));
 }
 
 /** Of those, the leaves of a store that its records do not hide from the principal (records.md §17). */

@@ -2,7 +2,6 @@ import {
   containsScope,
   isOpName,
   isRefusal,
-  type Limits,
   parseGlob,
   type Pattern,
   refuse,
@@ -17,7 +16,7 @@ import { noteAct } from './audit.ts';
 import { readObject } from './body.ts';
 import type { HttpDeps } from './deps.ts';
 import { invalidField, invalidParam, notFound, refused } from './errors.ts';
-import { chargeWrite, identify, needScope, readable } from './identify.ts';
+import { chargeWrite, identify, needScope, mayHide, readable } from './identify.ts';
 import { readPattern } from './query.ts';
 import { storeOf } from './store-of.ts';
 import { writeTime } from './time.ts';
@@ -33,7 +32,9 @@ export function routeWebhooks(app: Hono, deps: HttpDeps, acts: Acts): void {
   app.get('/api/stores/:org/:store/webhooks', async (c) => {
     const { principal, store } = await enter(c, deps, 'webhooks:read');
     const rows = await deps.webhooks.list(store.id);
-    return c.json({ webhooks: rows.filter((row) => sees({ principal, row }, deps)).map(describe) });
+    return c.json({
+      webhooks: rows.filter((row) => sees({ principal, store, row }, deps)).map(describe),
+    });
   });
   app.post('/api/stores/:org/:store/webhooks', (c) => create(c, deps, acts));
   app.delete('/api/stores/:org/:store/webhooks/:id', async (c) => {
@@ -91,7 +92,7 @@ async function find(
   const { principal, store } = await enter(c, deps, scope);
   const rows = await deps.webhooks.list(store.id);
   const row = rows.find(({ id }) => id === c.req.param('id'));
-  if (row === undefined || !sees({ principal, row }, deps)) throw notFound();
+  if (row === undefined || !sees({ principal, store, row }, deps)) throw notFound();
   return { principal, store, row };
 }
 
@@ -104,7 +105,7 @@ async function create(c: Context, deps: HttpDeps, acts: Acts): Promise<Response>
     if (strange !== undefined) throw invalidField(strange.slice(0, 40), 'There is no such field.');
     const row = await deps.webhooks.create(store, {
       url: readUrl(body, deps),
-      patterns: readPatterns(body, { principal, limits: deps.limits }),
+      patterns: readPatterns(body, { principal, store, deps }),
       ops: readOps(body),
     });
     if (row === null) throw tooMany();
@@ -157,7 +158,7 @@ function readUrl({ url }: Body, { webhooks }: HttpDeps): string {
 /** Each must lie within what its creator may read (stores.md §11.2.5). */
 function readPatterns(
   { patterns: given }: Body,
-  { principal, limits }: { readonly principal: Principal; readonly limits: Limits },
+  { principal, store, deps }: Entered & { readonly deps: HttpDeps },
 ): readonly string[] {
   const texts = given ?? ['**'];
   if (!isTexts(texts) || texts.length === 0) {
@@ -167,7 +168,7 @@ function readPatterns(
     throw refused(refuse('too_many_patterns', { limit: PATTERNS_MAX }));
   }
   for (const text of texts) {
-    if (isWithin(principal, readPattern(text, limits))) continue;
+    if (isWithin({ principal, store }, deps, readPattern(text, deps.limits))) continue;
     const message = 'Each pattern must lie within what you may read; without any, all is meant.';
     throw refused(refuse('path_not_allowed', { path: text, message }));
   }
@@ -184,19 +185,21 @@ function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((each) => typeof each === 'string');
 }
 
-function isWithin(principal: Principal, pattern: Pattern): boolean {
+function isWithin({ principal, store: row }: Entered, deps: HttpDeps, pattern: Pattern): boolean {
   const scope = readable(principal);
+  // What follows from values is not known beforehand.
+  if (mayHide(deps, { principal, row, pattern })) return false;
   return scope.isWhole || scope.patterns.some((own) => containsScope(own, pattern));
 }
 
 /** Patterns name paths: a webhook is seen by those who may read them all. */
 function sees(
-  { principal, row }: { readonly principal: Principal; readonly row: WebhookRow },
-  { limits }: HttpDeps,
+  { row, ...entered }: Entered & { readonly row: WebhookRow },
+  deps: HttpDeps,
 ): boolean {
   return row.patterns.every((text) => {
-    const pattern = parseGlob(text, limits);
-    return !isRefusal(pattern) && isWithin(principal, pattern);
+    const pattern = parseGlob(text, deps.limits);
+    return !isRefusal(pattern) && isWithin(entered, deps, pattern);
   });
 }
 

@@ -1,5 +1,5 @@
 import { record } from '@holdfast/protocol';
-import type { Principal, RecordFault } from '@holdfast/server';
+import { type Principal, type RecordFault, scopes } from '@holdfast/server';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { Peer } from '../conversation/peer.ts';
@@ -102,6 +102,11 @@ function held(peer: Peer): { readonly [path: string]: unknown } {
 /** Waits until everything that was sent before has come. */
 async function settle(peer: Peer): Promise<void> {
   await peer.ask(topic, 'scope', {});
+}
+
+/** How a request says who asks. */
+function as(token: string) {
+  return { headers: { authorization: `Bearer ${token}` } };
 }
 
 /** A rule that does not say what rules say. */
@@ -247,6 +252,39 @@ describe('Visibility', () => {
     expect(json['value']).toEqual({ ...ada, name: 'Eve' });
     const bad = await write(peer, { op: 'set', path: 'people/ada/name', value: 7 });
     expect(bad.response['issues']).toMatchObject([{ path: ['name'] }]);
+  });
+
+  test('R228 neither a file nor a webhook is a way to what is hidden', async () => {
+    const made = await world({
+      authenticate: async ({ token }) =>
+        token === 'dev' ? everything : person(token, { scopes: new Set(scopes.slice(1)) }),
+    });
+    const Album = record({
+      name: 'album',
+      store: 'demo/main',
+      path: 'people/:id',
+      version: '1.0',
+      schema: z.object({ photo: z.unknown() }),
+      visibility: { photo: (c) => c.principal.subject === c.params.id },
+    });
+    made.server.record(Album);
+    const { url } = made;
+    const file = `${url}/api/stores/demo/main/files/people/ada/photo`;
+    const put = await fetch(file, { ...as('dev'), method: 'PUT', body: 'bytes' });
+    const { hash } = (await put.json()) as { hash: string };
+    const statusOf = async (path: string, token: string): Promise<number> =>
+      (await fetch(path, as(token))).status;
+    expect([await statusOf(file, 'ada'), await statusOf(file, 'eve')]).toEqual([200, 404]);
+    const byHash = `${url}/api/files/${hash}`;
+    expect([await statusOf(byHash, 'ada'), await statusOf(byHash, 'eve')]).toEqual([200, 404]);
+    const hook = (patterns: readonly string[]) =>
+      http(made, 'POST', 'webhooks', {
+        token: 'eve',
+        body: { url: 'https://example.com/hook', patterns },
+      });
+    expect((await hook(['people/*/photo'])).status).toBe(403);
+    expect((await hook(['**'])).status).toBe(403);
+    expect((await hook(['posts/**'])).status).toBe(201);
   });
 
   test('R228 a read rule that refuses hides the whole object', async () => {

@@ -1,0 +1,109 @@
+import { Tree } from '@holdfast/engine/data';
+import { Envelopes, Veil } from '@holdfast/engine/gate';
+import { asPath, type Json, passthrough, record } from '@holdfast/protocol';
+import { expect, test } from 'vitest';
+
+const at = (path: string) => asPath(path);
+
+type Person = { readonly name?: string; readonly mood?: string; readonly open?: boolean };
+
+let asked = 0;
+const Person = record({
+  name: 'person',
+  store: 'a/b',
+  path: 'people/:id',
+  version: '1.0',
+  schema: passthrough<Person>(),
+  visibility: {
+    name: () => true,
+    open: () => true,
+    mood: ({ principal, params, value }) => {
+      asked += 1;
+      return value.open === true || principal.subject === params['id'];
+    },
+  },
+});
+
+/** What a viewer sees of values that stand at paths. */
+function veilOf(subject: string, values: { readonly [path: string]: Json }): Veil {
+  return new Veil({
+    records: [{ def: Person, params: {}, read: null }],
+    name: subject,
+    principal: { subject },
+    now: () => 0,
+    valueAt: (path) => values[path],
+    tell: () => undefined,
+  });
+}
+
+/** A set of the log. */
+function op(seq: number, path: string, value: Json, tx: number | null) {
+  return {
+    seq,
+    op: 'set' as const,
+    path: at(path),
+    value,
+    arg: null,
+    deviceId: 'd',
+    clientOpId: `id${seq}`,
+    tx,
+    at: 0,
+    principal: null,
+    removed: [],
+  };
+}
+
+test('R220 what is hidden of an object is the same for viewers of whom the rules say the same, in the order of its fields', () => {
+  const value = { mood: 'sad', name: 'Ada', extra: 1 };
+  const [bob, eve] = [veilOf('bob', {}), veilOf('eve', {})];
+  expect(bob.hiddenOf(at('people/ada'), value)).toEqual(['mood', 'extra']);
+  expect(eve.hiddenOf(at('people/ada'), value)).toEqual(['mood', 'extra']);
+  expect(veilOf('ada', {}).hiddenOf(at('people/ada'), value)).toEqual(['extra']);
+});
+
+test('R221 rules are asked once for each value of an object, however often it is looked at', () => {
+  const values = { 'people/ada': { mood: 'sad', name: 'Ada' } };
+  const veil = veilOf('eve', values);
+  asked = 0;
+  for (let i = 0; i < 10; i++) expect(veil.covers(at('people/ada/mood'))).toBe(false);
+  expect(asked).toBe(1);
+});
+
+test('R221 a veil covers what is shown, above it nothing as a whole, and beside it everything', () => {
+  const values = { 'people/ada': { mood: { now: 'sad' }, name: 'Ada', open: true } };
+  const veil = veilOf('eve', values);
+  expect(veil.covers(at('people/ada/mood/now'))).toBe(true);
+  expect(veil.coversSubtree(at('people/ada/mood'))).toBe(true);
+  expect(veil.coversSubtree(at('people/ada'))).toBe(false);
+  expect(veil.coversSubtree(at('people'))).toBe(false);
+  expect(veil.reaches(at('people'))).toBe(true);
+  expect(veil.coversSubtree(at('posts'))).toBe(true);
+});
+
+test('R226 an object has turned where something that was there before is seen now and was not, or the other way', () => {
+  const veil = veilOf('eve', {});
+  const turned = (before: Json | undefined, after: Json | undefined): boolean =>
+    veil.hasTurned(at('people/ada'), before, after);
+  expect(turned({ mood: 'sad' }, { mood: 'sad', open: true })).toBe(true);
+  expect(turned({ mood: 'sad', open: true }, { mood: 'sad' })).toBe(true);
+  expect(turned({ mood: 'sad' }, { mood: 'merry' })).toBe(false);
+  // What was not there before comes, or does not, with the commit itself.
+  expect(turned(undefined, { mood: 'sad', open: true })).toBe(false);
+  expect(turned({ name: 'Ada' }, { name: 'Ada', mood: 'sad', open: true })).toBe(false);
+});
+
+test('R101 a commit of several ops on an object is one change of it', () => {
+  const envelopes = new Envelopes(Tree.empty(), [Person]);
+  const changes = envelopes.follow([
+    op(1, 'people/ada', { name: 'Ada' }, 3),
+    op(2, 'people/bob/name', 'Bob', 3),
+    op(3, 'people/ada/open', {}, 3),
+    op(4, 'people/ada/open', true, null),
+  ]);
+  const told = changes.map(({ path, value, sequence, prev }) => ({ path, value, sequence, prev }));
+  expect(told).toEqual([
+    { path: 'people/ada', value: { name: 'Ada', open: {} }, sequence: 3, prev: 0 },
+    { path: 'people/bob', value: { name: 'Bob' }, sequence: 2, prev: 0 },
+    { path: 'people/ada', value: { name: 'Ada', open: true }, sequence: 4, prev: 3 },
+  ]);
+});

@@ -70,7 +70,7 @@ export class ViewJoins {
   /** Decides the join by which a file comes. */
   async take({ channel, topic, payload }: Join): Promise<object | null> {
     const ref = topic.slice('musubi_upload:'.length);
-    const admitted = this.#room.transfers.admit(ref, payload);
+    const admitted = this.#room.transfers.admit(ref, payload, this.#port.principal);
     if (admitted === null) return { reason: 'unauthorized' };
     const { transfer, resume } = admitted;
     const seat = new TransferChannel(this.#port, channel, transfer);

@@ -18,7 +18,8 @@ import type { UploadBudget } from './uploads/budget.ts';
 
 /** What the bytes of an instance's uploads are in the hands of. */
 export type UploadDesk = Omit<UploadPorts, 'admits'> & {
-  opened(target: UploadTarget): void;
+  /** `owner`: whose file it is. */
+  opened(target: UploadTarget, owner: unknown): void;
   discard(ref: string): void;
   close(): void;
 };
@@ -271,12 +272,11 @@ export class InstanceHost {
   }
 
   #opened(target: UploadTarget): void {
-    const budget = this.#subscribers.get(target.subscriber)?.budget;
-    if (budget !== undefined) {
-      budget.opened(target.ref, target.item.size);
-      this.#budgets.set(target.ref, budget);
-    }
-    this.#uploads.opened(target);
+    const subscriber = this.#subscribers.get(target.subscriber);
+    if (subscriber === undefined) return;
+    subscriber.budget.opened(target.ref, target.item.size);
+    this.#budgets.set(target.ref, subscriber.budget);
+    this.#uploads.opened(target, subscriber.principal);
     this.#tell({ name: 'upload', outcome: 'opened' });
   }
 

@@ -30,6 +30,7 @@ export type StoreWrites<Result> = {
  * renders again (views.md §11.2). Writes go to the store's authority, and throw in `render`.
  */
 export type ViewStore<Shape = unknown> = StoreWrites<Promise<Committed>> & {
+  readonly name: string;
   /** Settles when the store is open; rejects where there is no such store, or the principal may not use it. */
   readonly ready: Promise<void>;
   /** What is at a path, as a plain frozen value; undefined where nothing is. */

@@ -1,3 +1,4 @@
+import { KEEP } from '@holdfast/engine/view';
 import type { Soon } from './env.ts';
 import type { Principal } from '../access/index.ts';
 
@@ -92,9 +93,6 @@ function isExtension(text: unknown): boolean {
   return typeof text === 'string' && /^\.[^./\\]+(\.[^./\\]+)*$/.test(text);
 }
 
-/** What the callback of `consume` returns to leave the entry (views.md §10.5). */
-export const KEEP: unique symbol = Symbol('keep');
-
 /** The uploads of a node; in shared views, of who commands (views.md §10.5). */
 export type UploadsHandle<Declarations> = {
   entries(name: keyof Declarations & string): readonly UploadedEntry[];
@@ -105,3 +103,5 @@ export type UploadsHandle<Declarations> = {
     visit: (entry: UploadedEntry, file: UploadedFile | null) => Soon<Result | typeof KEEP>,
   ): Promise<readonly Result[]>;
 };
+
+export { KEEP };

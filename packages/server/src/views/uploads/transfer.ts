@@ -32,6 +32,8 @@ const refusals = {
 /** The bytes of one entry, from its first join to what becomes of its file (views.md §10.3). */
 export class Transfer {
   readonly target: UploadTarget;
+  /** Who alone may bring the bytes; null: somebody anonymous. */
+  readonly subject: unknown;
   readonly #room: TransferRoom;
   readonly #step: (input: InstanceInput) => void;
   #seat: TransferSeat | null = null;
@@ -45,9 +47,14 @@ export class Transfer {
   #working: Promise<void> = Promise.resolve();
   #timer: unknown = null;
 
-  constructor(room: TransferRoom, target: UploadTarget, step: (input: InstanceInput) => void) {
+  constructor(
+    room: TransferRoom,
+    { target, subject }: { readonly target: UploadTarget; readonly subject: unknown },
+    step: (input: InstanceInput) => void,
+  ) {
     this.#room = room;
     this.target = target;
+    this.subject = subject;
     this.#step = step;
     this.#isSniffed = isUnsniffed(target);
   }

@@ -1,6 +1,7 @@
 import type { InstanceInput, ViewDefinition } from '@holdfast/engine/view';
-import { isRefusal } from '@holdfast/protocol';
+import { isObject, isRefusal } from '@holdfast/protocol';
 import { readUploadJoin, type ViewLimits } from '@holdfast/protocol/views';
+import type { Principal } from '../../access/index.ts';
 import type { Files } from '../../files/index.ts';
 import type { UploadDesk } from '../instance-host.ts';
 import type { UploadTokens } from './tokens.ts';
@@ -37,11 +38,14 @@ export class Transfers {
         if (transfer === undefined || file === null) return null;
         return uploadedFile(file, transfer.target.item, stored);
       },
-      opened: (target) => {
+      opened: (target, owner) => {
         if (target.mode !== 'channel') return;
         const keepMs = Math.min(view.linger ?? views.linger_ms, KEEP_MS_MAX);
         refs.add(target.ref);
-        this.#open.set(target.ref, new Transfer({ ...this.#room, keepMs }, target, step));
+        this.#open.set(
+          target.ref,
+          new Transfer({ ...this.#room, keepMs }, { target, subject: subjectOf(owner) }, step),
+        );
       },
       discard: (ref) => {
         refs.delete(ref);
@@ -58,10 +62,12 @@ export class Transfers {
   admit(
     ref: string,
     payload: unknown,
+    principal: Principal,
   ): { readonly transfer: Transfer; readonly resume: boolean } | null {
     const join = readUploadJoin(payload);
     const transfer = this.#open.get(ref);
     if (isRefusal(join) || transfer === undefined || !transfer.isOpen) return null;
+    if (transfer.subject !== principal.subject) return null;
     const { tokens, clock, views } = this.#room;
     const age = { now: clock.wall(), maxAgeMs: views.upload_token_ms };
     if (!tokens.verify(join.token, about(ref), age)) return null;
@@ -77,4 +83,9 @@ export class Transfers {
 /** What a token is bound to: a ref is drawn for one entry of one node, whose limits are kept here, and never again. */
 function about(ref: string): string {
   return `upload ${ref}`;
+}
+
+/** By whom the bytes may come: whoever had the file let in. */
+function subjectOf(owner: unknown): unknown {
+  return isObject(owner) ? owner['subject'] : null;
 }

@@ -53,6 +53,17 @@ export class Rates {
     };
   }
 
+  /** Why a write would not pass now; nothing is charged. Asked before there is work that only a write would pay for. */
+  foresee(principal: Principal, wait?: (ms: number) => void): Refusal | null {
+    const { refusal } = this.#charge(principal, 'write', {
+      cost: 1,
+      wait: wait && (() => undefined),
+    });
+    const bucket = this.#bucket(principal, 'write');
+    if (refusal === null && bucket !== null) bucket.tokens += 1;
+    return refusal;
+  }
+
   read(principal: Principal): Charge {
     return this.#charge(principal, 'read', { cost: 1 });
   }

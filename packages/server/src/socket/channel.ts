@@ -209,7 +209,8 @@ export class StoreChannel implements Receiver {
     const { limits, files } = this.#room;
     const file = parsePutFile(payload, { dialect: this.#terms.dialect, limits });
     const isBad = isRefusal(file);
-    const taking = isBad ? file : files.take(this.#terms.host.row.id, file);
+    // What will be refused for its rate is not kept.
+    const taking = isBad ? file : (this.#foresee() ?? files.take(this.#terms.host.row.id, file));
     const prepared =
       taking instanceof Promise ? taking.then((request) => ({ request })) : { request: taking };
     this.#push(
@@ -287,6 +288,11 @@ export class StoreChannel implements Receiver {
     const { limits } = this.#room;
     const { dialect } = this.#terms;
     return many ? parseTransact(payload, { limits }) : parseWrite(payload, { dialect, limits });
+  }
+
+  #foresee(): Refusal | null {
+    const { principal, dialect } = this.#terms;
+    return this.#room.rates.foresee(principal, dialect === 3 ? () => undefined : undefined);
   }
 
   #submission(push: {

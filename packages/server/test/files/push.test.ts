@@ -1,4 +1,6 @@
+import { memoryBlobs } from '@holdfast/server/blobs/memory';
 import { describe, expect, test } from 'vitest';
+import { VirtualClock } from '../conversation/clock.ts';
 import type { Peer, Reply } from '../conversation/peer.ts';
 import { ask, opsIn, put, reasonOf, seqOf, tongues, write } from '../conversation/talk.ts';
 import { topic } from '../conversation/world.ts';
@@ -65,6 +67,25 @@ describe('put_file', () => {
       expect(reasonOf(reply)).toBe('invalid_base64');
     }
     expect(seqOf(await putFile(peer, 'a', 'hello'))).toBe(1);
+  });
+
+  test('S103 content beyond the rate is refused before it is kept, and a repeat is answered all the same', async () => {
+    const blobs = memoryBlobs();
+    const rates = { writes_per_minute: 60, write_burst: 1 };
+    const { joined } = await site({ rates, files: blobs, clock: new VirtualClock() });
+    const peer = await joined();
+    const first = { path: 'a', content: 'aGVsbG8=', client_op_id: 'first' };
+    expect((await peer.ask(topic, 'put_file', first)).status).toBe('ok');
+    const late = await peer.ask(topic, 'put_file', {
+      ...first,
+      content: 'bmV3',
+      client_op_id: 'b',
+    });
+    expect(reasonOf(late)).toBe('rate_limited');
+    const kept: string[] = [];
+    for await (const { name } of blobs.list()) kept.push(name);
+    expect(kept).toEqual([hashOf('hello')]);
+    expect(await peer.ask(topic, 'put_file', first)).toMatchObject({ response: { store_seq: 1 } });
   });
 
   test('S9 without a path, an op id or the scope it is refused, and the channel lives on', async () => {

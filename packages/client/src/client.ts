@@ -23,15 +23,15 @@ export interface Client<App = any> extends AsyncDisposable {
    * A handle on a record: of a definition, or of the name of one (records.md §10). This, and all up to `prefetch`, needs
    * `records` among the options of the client.
    */
-  readonly record: RecordDesk['record'];
+  readonly record: RecordDesk<App>['record'];
   /** A handle on a live set of records (records.md §14). */
-  readonly collection: RecordDesk['collection'];
+  readonly collection: RecordDesk<App>['collection'];
   /** The first of such a set. */
-  readonly one: RecordDesk['one'];
+  readonly one: RecordDesk<App>['one'];
   /** Writes several records of one store, all or nothing. */
-  readonly transact: RecordDesk['transact'];
+  readonly transact: RecordDesk<App>['transact'];
   /** Has records here before they are used. */
-  readonly prefetch: RecordDesk['prefetch'];
+  readonly prefetch: RecordDesk<App>['prefetch'];
   /**
    * Mounts a view of the server (views.md §12.2), or takes a hold on it where it is mounted. Needs `views` among the
    * options of the client. Throws `option_mismatch` where it is mounted with other params.

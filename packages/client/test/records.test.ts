@@ -1,6 +1,6 @@
-import { type ClientOptions, memoryCache, observe } from '@holdfast/client';
+import { type ClientOptions, createClient, memoryCache, observe } from '@holdfast/client';
 import { type RecordHandle, records } from '@holdfast/client/records';
-import { record, type StandardSchema } from '@holdfast/protocol';
+import { type App, record, type StandardSchema } from '@holdfast/protocol';
 import { expect, expectTypeOf, test } from 'vitest';
 import { openWorld } from './world.ts';
 
@@ -54,6 +54,29 @@ const until = (handle: RecordHandle<typeof User>, isSo: () => boolean): Promise<
     };
     look();
   });
+
+test('the names, params and values of records follow from the type of the app', async () => {
+  type Acme = App<{}, { user: typeof User }>;
+  await using world = await openWorld();
+  const client = createClient<Acme>({
+    url: world.url,
+    token: world.token,
+    records: records([User]),
+  });
+  const ada = client.record('user', { id: '1' });
+  expectTypeOf(ada.get()).toEqualTypeOf<User | undefined>();
+  expectTypeOf(client.collection('user', { where: { name: 'x' } }).get()).toEqualTypeOf<
+    readonly User[]
+  >();
+  // @ts-expect-error -- the app has no record of that name
+  expect(() => client.record('note', { id: '1' })).toThrow('unknown_record');
+  // @ts-expect-error -- the parameter is "id"
+  expect(() => client.record('user', { key: '1' })).toThrow('non-empty string');
+  // @ts-expect-error -- a name is a text
+  const bad = (): unknown => ada.set({ name: 7 });
+  expect(bad).toThrow();
+  await client.close();
+});
 
 test('a client without records says what it needs', async () => {
   await using world = await openWorld();

@@ -17,6 +17,7 @@ import type { RecordState, RecordStats } from './types.ts';
 export {
   type BusCodec,
   type BusConnection,
+  envelopeCodec,
   type EnvelopeStream,
   InProcessTransport,
   type Isolation,

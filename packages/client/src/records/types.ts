@@ -9,6 +9,7 @@ import type {
   Params,
   RecordDef,
   RecordRef,
+  RecordsOf,
   Stored,
 } from '@holdfast/protocol';
 import type { Envelope } from '@holdfast/protocol/record';
@@ -190,11 +191,24 @@ export interface OneHandle<R extends RecordDef = RecordDef> extends Signal<Out<R
   row(): RecordHandle<R> | undefined;
 }
 
-/** What `records` adds to a client. */
-export interface RecordDesk {
+/** The names of the records of an app; any, where the type of the app is not told. */
+export type RecordNames<App> = unknown extends App ? string : keyof RecordsOf<App> & string;
+
+/** A record of an app by its name. */
+export type RecordBy<App, N> = unknown extends App
+  ? RecordDef
+  : N extends keyof RecordsOf<App>
+    ? Extract<RecordsOf<App>[N], RecordDef>
+    : never;
+
+/** What `records` adds to a client; `App` is the type of the server's app. */
+export interface RecordDesk<App = unknown> {
   readonly record: {
     <R extends RecordDef>(definition: R, params: Params<R>): RecordHandle<R>;
-    (name: string, params: { readonly [name: string]: string }): RecordHandle;
+    <N extends RecordNames<App>>(
+      name: N,
+      params: Params<RecordBy<App, N>>,
+    ): RecordHandle<RecordBy<App, N>>;
   };
   /** Writes several records of one store, all or nothing; the callback must not wait for anything. */
   readonly transact: <T>(
@@ -203,7 +217,10 @@ export interface RecordDesk {
   ) => TxReceipt<T>;
   readonly collection: {
     <R extends RecordDef>(query: CollectionDef<R>): CollectionHandle<R>;
-    (name: string, spec?: CollectionSpec<RecordDef>): CollectionHandle;
+    <N extends RecordNames<App>>(
+      name: N,
+      spec?: CollectionSpec<RecordBy<App, N>>,
+    ): CollectionHandle<RecordBy<App, N>>;
   };
   readonly one: <R extends RecordDef>(query: CollectionDef<R>) => OneHandle<R>;
   /** Resolves when these are here, or cannot be; they stay a minute. */

@@ -13,6 +13,7 @@ export {
 } from './mutation.ts';
 export { mutatorOf, refusalOf } from './mutator.ts';
 export { share } from './share.ts';
+export { envelopeCodec } from './transport/codec.ts';
 export { InProcessTransport, type Isolation } from './transport/local.ts';
 export {
   type BusCodec,

@@ -1,4 +1,5 @@
 import {
+  envelopeCodec,
   type EnvelopeStream,
   NatsTransport,
   streamTransport,
@@ -168,6 +169,25 @@ describe('over a bus', () => {
     release();
     bus.reconnect();
     expect(told).toBe(1);
+  });
+
+  test('R19 R104 the codec for a bus carries every value that there is, and bigints where they are', async () => {
+    const { transport } = open({ codec: envelopeCodec() });
+    const value = {
+      big: 2n ** 70n,
+      when: new Date(7),
+      bytes: new Uint8Array([0, 200]),
+      price: { _type: 'decimal', _typed: '1.50' },
+      odd: [NaN, -Infinity, undefined],
+      like: { _type: 'number', _typed: 'NaN' },
+      empty: {},
+    };
+    const seen: unknown[] = [];
+    transport.subscribe('k', (message) => seen.push(message));
+    await settled();
+    transport.publish('k', { value, schema_version: '1.0', sequence: 1 });
+    await settled();
+    expect(seen).toEqual([{ value, schema_version: '1.0', sequence: 1 }]);
   });
 
   test('R19 a message that cannot be encoded is counted, and nobody is harmed', () => {

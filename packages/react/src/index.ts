@@ -1,5 +1,6 @@
 'use client';
 
+export { type Command, useCommand, useEvent } from './command.ts';
 export { createHoldfast, type Holdfast } from './create.ts';
 export {
   type Entry,
@@ -29,3 +30,12 @@ export { type AnySignal, useSignal } from './signal.ts';
 export type { HookState } from './state.ts';
 export { useConnectionStatus, useSyncStatus } from './status.ts';
 export { useStore, useStoreState } from './store.ts';
+export { type UploadView, useAsync, useSnapshot, useUpload } from './snapshot.ts';
+export {
+  type UseView,
+  useView,
+  type UseViewState,
+  useViewState,
+  type ViewHook,
+  type ViewState,
+} from './view.ts';

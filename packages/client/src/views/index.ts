@@ -15,8 +15,14 @@ export type {
   AnyNode,
   DispatchOptions,
   Draft,
+  Modules,
+  ParamsBy,
+  PayloadOf,
   ProxyMembers,
+  ReplyOf,
+  RootBy,
   TypesOfProxy,
+  ViewArgs,
   ViewHandle,
   ViewHealth,
   ViewOptions,
@@ -31,6 +37,17 @@ export type {
   UploadJob,
   UploadOutcome,
 } from './upload.ts';
+export type {
+  AsyncReason,
+  AsyncState,
+  NodeCommands,
+  NodeEvents,
+  NodeSnapshot,
+  UploadConfig,
+  UploadEntry,
+  UploadProblem,
+  UploadState,
+} from '@holdfast/protocol';
 export { keyOf, nextSnapshot, waitFor, type WaitOptions } from './waiting.ts';
 export type { ViewsPlug } from './plug.ts';
 

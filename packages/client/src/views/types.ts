@@ -129,9 +129,11 @@ type Loose = { readonly payload: unknown; readonly reply: unknown };
 type Command<Types, Name> = Name extends keyof NodeCommands<Types>
   ? NodeCommands<Types>[Name]
   : Loose;
-type PayloadOf<Types, Name> =
+/** What a command of a node takes. */
+export type PayloadOf<Types, Name> =
   Command<Types, Name> extends { readonly payload: infer P } ? P : NoMembers;
-type ReplyOf<Types, Name> =
+/** What a command of a node gives. */
+export type ReplyOf<Types, Name> =
   Command<Types, Name> extends { readonly reply: infer R } ? R : NoMembers;
 
 /** What every proxy has (views.md §12.6). */

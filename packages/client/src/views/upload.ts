@@ -36,11 +36,11 @@ export type UploadSlot = { readonly node: NodeKey; readonly name: string };
 /** An upload of a node: its state, and what can be done with it (views.md §12.11). */
 export interface UploadHandle extends UploadState {
   /** Announces files to the server, which accepts each or not. Rejects where it could not be asked. */
-  select(files: Iterable<UploadFile>, options?: SelectOptions): Promise<void>;
+  readonly select: (files: Iterable<UploadFile>, options?: SelectOptions) => Promise<void>;
   /** Sends what has not been sent; never rejects for a file. */
-  start(options?: StartOptions): Promise<readonly UploadOutcome[]>;
+  readonly start: (options?: StartOptions) => Promise<readonly UploadOutcome[]>;
   /** Ends one entry, or all. */
-  cancel(ref?: string): Promise<void>;
+  readonly cancel: (ref?: string) => Promise<void>;
   /** Forgets entries and errors that are over. */
-  reset(): Promise<void>;
+  readonly reset: () => Promise<void>;
 }

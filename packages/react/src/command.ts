@@ -1,0 +1,103 @@
+import type {
+  DispatchOptions,
+  NodeCommands,
+  NodeEvents,
+  NodeSnapshot,
+  PayloadOf,
+  ReplyOf,
+  TypesOfProxy,
+  ViewProxy,
+} from '@holdfast/client/views';
+import { useCallback, useEffect, useInsertionEffect, useMemo, useRef, useState } from 'react';
+
+/** A command as a component uses it: how to send it, and what became of the last one sent. */
+export type Command<Payload, Reply> = {
+  /** Sends it; the same function in every render. */
+  readonly dispatch: (
+    ...payload: {} extends Payload ? readonly [payload?: Payload] : readonly [payload: Payload]
+  ) => Promise<Reply>;
+  readonly isPending: boolean;
+  readonly data: Reply | undefined;
+  readonly error: unknown;
+  /** Forgets what became of those that were sent. */
+  readonly reset: () => void;
+};
+
+type Outcome = { readonly isPending: boolean; readonly data: unknown; readonly error: unknown };
+
+const idle: Outcome = { isPending: false, data: undefined, error: undefined };
+
+/** A command of a node (views.md §13). Of several that overlap only the last one sent is told of. */
+export function useCommand<
+  Proxy extends object,
+  Name extends keyof NodeCommands<TypesOfProxy<Proxy>> & string,
+>(
+  view: Proxy | null | undefined,
+  name: Name,
+  options?: DispatchOptions<NodeSnapshot<TypesOfProxy<Proxy>>>,
+): Command<PayloadOf<TypesOfProxy<Proxy>, Name>, ReplyOf<TypesOfProxy<Proxy>, Name>>;
+export function useCommand(
+  view: object | null | undefined,
+  name: string,
+  options?: unknown,
+): unknown {
+  const [outcome, setOutcome] = useState(idle);
+  const latest = useRef({ view, name, options, call: 0 });
+  // Before anything else that follows a commit, and without a word on a server.
+  useInsertionEffect(() => {
+    Object.assign(latest.current, { view, name, options });
+  });
+  const dispatch = useCallback((payload?: unknown): Promise<unknown> => {
+    const now = latest.current;
+    now.call += 1;
+    const { call } = now;
+    const tell = (told: Outcome): void => {
+      if (now.call === call) setOutcome(told);
+    };
+    const { view: proxy } = now;
+    if (!proxy) return Promise.reject(new TypeError(`No view has "${now.name}" now.`));
+    tell({ ...idle, isPending: true });
+    const sent = loosely(proxy).$dispatch(now.name, payload, optionsOf(now.options));
+    sent.then(
+      (data) => tell({ ...idle, data }),
+      (error: unknown) => tell({ ...idle, error }),
+    );
+    return sent;
+  }, []);
+  const reset = useCallback((): void => {
+    latest.current.call += 1;
+    setOutcome(idle);
+  }, []);
+  return useMemo(() => ({ ...outcome, dispatch, reset }), [outcome, dispatch, reset]);
+}
+
+/** Calls back with each event of a node, by the callback of the last render (views.md §12.8). */
+export function useEvent<
+  Proxy extends object,
+  Name extends keyof NodeEvents<TypesOfProxy<Proxy>> & string,
+>(
+  view: Proxy | null | undefined,
+  name: Name,
+  callback: (payload: NodeEvents<TypesOfProxy<Proxy>>[Name]) => void,
+): void {
+  const latest = useRef(callback);
+  useInsertionEffect(() => {
+    latest.current = callback;
+  });
+  useEffect(() => {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the event carries the app's type says
+    const hear = (payload: unknown): void => latest.current(payload as never);
+    return view ? loosely(view).$on(name, hear) : undefined;
+  }, [view, name]);
+}
+
+function optionsOf(options: unknown): DispatchOptions | undefined {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- by the overload they are of the node
+  return options as DispatchOptions | undefined;
+}
+
+/** A proxy of which nothing is known. */
+function loosely(view: object): ViewProxy {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- hooks are given proxies
+  return view as ViewProxy;
+}

@@ -1,0 +1,131 @@
+import { RejectedError } from '@holdfast/client';
+import type {
+  AsyncReason,
+  AsyncState,
+  NodeSnapshot,
+  ProxyMembers,
+  TypesOfProxy,
+  UploadHandle,
+  UploadState,
+} from '@holdfast/client/views';
+import { useMemo } from 'react';
+import { type AnySignal, nothing, useSignal } from './signal.ts';
+
+/** A proxy of any node. */
+type AnyProxy = Pick<ProxyMembers<never>, '$subscribe'> & { $snapshot(): unknown };
+
+/** What a proxy shows. */
+type SnapshotOfProxy<Proxy> = NodeSnapshot<TypesOfProxy<Proxy>>;
+
+/**
+ * What is shown of a node, or what is selected of it; the component is drawn again only when that is another: by `isEqual`,
+ * which looks at the members of what is selected, unless it is given. Of no view it is undefined.
+ */
+export function useSnapshot<Proxy extends AnyProxy>(
+  view: Proxy | null | undefined,
+): SnapshotOfProxy<Proxy> | undefined;
+export function useSnapshot<Proxy extends AnyProxy, Selection>(
+  view: Proxy | null | undefined,
+  selector: (snapshot: SnapshotOfProxy<Proxy>) => Selection,
+  isEqual?: (a: Selection | undefined, b: Selection | undefined) => boolean,
+): Selection | undefined;
+export function useSnapshot(
+  view: AnyProxy | null | undefined,
+  selector?: (snapshot: never) => unknown,
+  isEqual?: (a: unknown, b: unknown) => boolean,
+): unknown {
+  const signal = useMemo<AnySignal<unknown>>(() => (view ? signalOf(view) : nothing), [view]);
+  const select = (snapshot: unknown): unknown => {
+    if (selector === undefined || snapshot === undefined) return snapshot;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of this type it is by the overload
+    return selector(snapshot as never);
+  };
+  return useSignal(signal, select, isEqual ?? (selector === undefined ? Object.is : isShallow));
+}
+
+function signalOf(view: AnyProxy): AnySignal<unknown> {
+  return { get: () => view.$snapshot(), subscribe: (listener) => view.$subscribe(listener) };
+}
+
+function isShallow(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const [before, after] = [new Map(Object.entries(a)), Object.entries(b)];
+  return (
+    before.size === after.length &&
+    after.every(([name, value]) => before.has(name) && Object.is(before.get(name), value))
+  );
+}
+
+/**
+ * The data of an async value of a node: suspends while there is none yet, gives the last data while it loads again, and
+ * throws a `RejectedError` where it failed, with the reason in its details.
+ */
+export function useAsync<Proxy extends AnyProxy, Data>(
+  view: Proxy,
+  select: (snapshot: SnapshotOfProxy<Proxy>) => AsyncState<Data>,
+): Data;
+export function useAsync<Data>(
+  view: AnyProxy,
+  select: (snapshot: never) => AsyncState<Data>,
+): Data {
+  const state = useSnapshot<AnyProxy, AsyncState<Data>>(view, select, Object.is);
+  // oxlint-disable-next-line typescript/only-throw-error -- how a component suspends
+  if (state === undefined || (state.status === 'loading' && state.data === null)) throw next(view);
+  if (state.status === 'failed') throw failureOf(state.error);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is there, null included
+  return state.data as Data;
+}
+
+const awaited = /* @__PURE__ */ new WeakMap<object, { of: unknown; change: Promise<void> }>();
+
+/** The next change of a node: the same promise for all who wait for it. */
+function next(view: AnyProxy): Promise<void> {
+  const of = view.$snapshot();
+  const known = awaited.get(view);
+  if (known !== undefined && known.of === of) return known.change;
+  const change = new Promise<void>((resolve) => {
+    const off = view.$subscribe(() => {
+      off();
+      resolve();
+    });
+  });
+  awaited.set(view, { of, change });
+  return change;
+}
+
+const failures = /* @__PURE__ */ new WeakMap<AsyncReason, RejectedError>();
+
+function failureOf(reason: AsyncReason): RejectedError {
+  const known = failures.get(reason);
+  if (known !== undefined) return known;
+  const { value } = reason;
+  const code = typeof value === 'string' ? value : value.code;
+  const failure = new RejectedError(code, { reason });
+  failures.set(reason, failure);
+  return failure;
+}
+
+/** An upload of a node: its state, and what can be done with it. Of no view it is undefined. */
+export type UploadView = UploadState & {
+  readonly [Name in 'select' | 'start' | 'cancel' | 'reset']: UploadHandle[Name];
+};
+
+/** The state and the methods of an upload (views.md §12.11). */
+export function useUpload(view: AnyProxy | null | undefined, name: string): UploadView | undefined {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- by the app's type there is an upload of that name
+  const state = useSnapshot(
+    view,
+    (shown) => (shown as { [n: string]: UploadState })[name],
+    Object.is,
+  );
+  return useMemo(() => {
+    if (state === undefined || !view) return undefined;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as above
+    const handle = (view as unknown as { [n: string]: UploadHandle })[name];
+    if (handle === undefined) return undefined;
+    const { select, start, cancel, reset } = handle;
+    return { ...state, select, start, cancel, reset };
+  }, [view, name, state]);
+}

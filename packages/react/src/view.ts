@@ -1,0 +1,145 @@
+import type { HoldfastError } from '@holdfast/client';
+import { Shelf } from '@holdfast/client/shelf';
+import type {
+  Modules,
+  ParamsBy,
+  RootBy,
+  ViewHandle,
+  ViewHealth,
+  ViewOptions,
+  ViewProxy,
+} from '@holdfast/client/views';
+import { useEffect, useMemo, useRef, useState } from 'react';
+import { type HookOptions, type Scope, useScope } from './scope.ts';
+import { shelvesOf, useShared, useSharedState, type Wanted } from './shared.ts';
+import { nothing, useSignal } from './signal.ts';
+import { type HookState, useHookState } from './state.ts';
+
+/** How a hook mounts a view (views.md §12.2). */
+export type ViewHook<Params = { readonly [name: string]: unknown }> = Omit<
+  ViewOptions<Params>,
+  'signal'
+> &
+  HookOptions;
+
+/** What `useViewState` says: a {@link HookState}, and how the root is doing. */
+export type ViewState<Proxy> = HookState<Proxy> & {
+  /** Undefined until there is something to show. */
+  readonly health: ViewHealth | undefined;
+  /** Why what is shown from the cache could not be brought up to date. */
+  readonly revalidationError: HoldfastError | undefined;
+};
+
+/** The options of a hook, which may be left out where the view needs no params; null: none is mounted. */
+export type ViewHookArgs<Params> = {} extends Params
+  ? readonly [options?: ViewHook<Params> | null]
+  : readonly [options: ViewHook<Params> | null];
+
+/** {@link useView} for the views of an app. */
+export type UseView<App> = {
+  <M extends Modules<App>>(module: M, options: null): ViewProxy<RootBy<App, M>> | undefined;
+  <M extends Modules<App>>(
+    module: M,
+    ...options: {} extends ParamsBy<App, M>
+      ? readonly [options?: ViewHook<ParamsBy<App, M>>]
+      : readonly [options: ViewHook<ParamsBy<App, M>>]
+  ): ViewProxy<RootBy<App, M>>;
+  <M extends Modules<App>>(
+    module: M,
+    ...options: ViewHookArgs<ParamsBy<App, M>>
+  ): ViewProxy<RootBy<App, M>> | undefined;
+};
+
+/** {@link useViewState} for the views of an app. */
+export type UseViewState<App> = <M extends Modules<App>>(
+  module: M,
+  ...options: ViewHookArgs<ParamsBy<App, M>>
+) => ViewState<ViewProxy<RootBy<App, M>>>;
+
+type Root = { readonly module: string; readonly options: Omit<ViewHook, keyof HookOptions> };
+
+const roots = /* @__PURE__ */ shelvesOf(
+  (client) =>
+    new Shelf<ViewHandle, Root>(client, {
+      // A root that nobody holds is left after a moment.
+      ttlMs: 0,
+      max: Infinity,
+      open: ({ module, options }) => {
+        const handle = client.view(module, options);
+        return {
+          value: handle,
+          ready: handle.proxy.$snapshot() === undefined ? handle.ready : null,
+          close: () => handle.unmount(),
+        };
+      },
+    }),
+);
+
+function wantedOf(
+  { client }: Scope,
+  module: string,
+  options: ViewHook | null,
+): Wanted<ViewHandle, Root> | null {
+  if (options === null) return null;
+  const { ttl, client: _, ...view } = options;
+  const key = `view/${module}:${view.id ?? 'default'}`;
+  return { shelf: roots(client), key, options: { module, options: view }, ttl };
+}
+
+/**
+ * The proxy of a mounted view; suspends until there is something to show, throws why there never will be. Of what is in
+ * it only what is read by `useSnapshot` draws the component again. Other params of the same call are set in the mount.
+ */
+export function useView(module: string, options: ViewHook | null = {}): ViewProxy | undefined {
+  const scope = useScope('useView', options?.client);
+  const handle = useShared(scope, wantedOf(scope, module, options));
+  useParams(handle, options);
+  return handle?.proxy;
+}
+
+/** The same without suspending, with how the root is doing. */
+export function useViewState(module: string, options: ViewHook | null = {}): ViewState<ViewProxy> {
+  const scope = useScope('useViewState', options?.client);
+  const wanted = wantedOf(scope, module, options);
+  const state = useSharedState(scope, wanted);
+  const handle = state?.status === 'ready' ? state.value : undefined;
+  useParams(handle, options);
+  const health = useSignal<ViewHealth | undefined>(handle?.health ?? nothing);
+  const revalidationError = useRevalidation(handle);
+  const isBehind = health !== undefined && health.state !== 'live';
+  const error = health?.error;
+  const how = useMemo(
+    () => ({ refreshing: isBehind, ...(error !== undefined && { error }) }),
+    [isBehind, error],
+  );
+  const proxied = useMemo(
+    () => (state?.status === 'ready' ? { ...state, value: state.value.proxy } : state),
+    [state],
+  );
+  const said = useHookState<ViewProxy>(wanted, proxied, how);
+  return useMemo(() => ({ ...said, health, revalidationError }), [said, health, revalidationError]);
+}
+
+/** Sets other params than those of the last commit: the mount is the same (views.md §13). */
+function useParams(handle: ViewHandle | undefined, options: ViewHook | null): void {
+  const params = options?.params ?? {};
+  const text = JSON.stringify(params);
+  const before = useRef<{ readonly handle: ViewHandle; readonly text: string } | null>(null);
+  useEffect(() => {
+    const last = before.current;
+    before.current = handle === undefined ? null : { handle, text };
+    if (handle === undefined || last?.handle !== handle || last.text === text) return;
+    // Where they are refused the old ones stay, and what is shown of them.
+    handle.setParams(params).catch(() => undefined);
+    // By their text: the object may be another in each render.
+  }, [handle, text]);
+}
+
+function useRevalidation(handle: ViewHandle | undefined): HoldfastError | undefined {
+  const [failed, setFailed] = useState<{ of: ViewHandle; error: HoldfastError } | null>(null);
+  useEffect(() => {
+    if (handle === undefined) return;
+    handle.revalidated.catch((error: HoldfastError) => setFailed({ of: handle, error }));
+  }, [handle]);
+  return failed !== null && failed.of === handle ? failed.error : undefined;
+}

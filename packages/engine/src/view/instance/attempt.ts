@@ -199,7 +199,8 @@ export class Attempt {
     }
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an object was written, so it is one
     const wire = value as JsonObject;
-    this.#rendered.set(node, { wire, children, weight, height, totalWeight: 0, totalHeight: 0 });
+    const own = { wire, children: children.length === 0 ? childless : children, weight, height };
+    this.#rendered.set(node, { ...own, totalWeight: 0, totalHeight: 0 });
   }
 
   #warnOfStreams(node: ViewNode, slots: Slots): void {
@@ -237,9 +238,8 @@ export class Attempt {
     const { view, id, on } = slot;
     const params = propsOf(slot);
     const of = { view, id, storeId, parent };
-    const node = new ViewNode(of, { params, passed: slot.props, on }, (touched) =>
-      this.#world.touch(touched),
-    );
+    const props = { params, passed: slot.props, on };
+    const node = new ViewNode(of, props, this.#world.touch);
     if (this.#added.has(key)) throw new TypeError(`Two nodes have the id ${key}.`);
     this.#added.set(key, node);
     this.#causes.set(node, parent);
@@ -363,6 +363,9 @@ export class Attempt {
     return false;
   }
 }
+
+// Most nodes have none: they share this.
+const childless: readonly Child[] = [];
 
 type Place = {
   readonly slot: ChildSlot;

@@ -89,9 +89,10 @@ export class InnerWorld implements World {
     return this.#parts().cycles.index.get(key) ?? null;
   }
 
-  touch(node: ViewNode): void {
+  /** One function for all nodes. */
+  readonly touch = (node: ViewNode): void => {
     this.#parts().cycles.touch(node);
-  }
+  };
 
   watchChanged(watch: Watch): void {
     this.#parts().cycles.watchChanged(watch);

@@ -177,9 +177,8 @@ export class Instance {
     const { view, id, params } = this.#config;
     const props = { params, passed: params, on: {} };
     this.#phase = 'mounting';
-    const root = new ViewNode({ view, id, storeId: [], parent: null }, props, (node) =>
-      this.#world.touch(node),
-    );
+    const of = { view, id, storeId: [], parent: null };
+    const root = new ViewNode(of, props, this.#world.touch);
     this.#cycles.mount(root);
   }
 

@@ -3,7 +3,7 @@ import type { NodeId } from '@holdfast/protocol/views';
 import type { ViewDefinition } from '../definition.ts';
 import type { AsyncValue } from './async-value.ts';
 import { Cell } from './cell.ts';
-import { Reads } from './reads.ts';
+import { type Reader, Reads } from './reads.ts';
 import type { NodeStream } from './node-stream.ts';
 
 /** What a node was given: by its parent, or by the join. */
@@ -33,7 +33,7 @@ export type Rendered = {
 };
 
 /** One live root or child (views.md §1). */
-export class ViewNode {
+export class ViewNode implements Reader {
   readonly view: ViewDefinition;
   /** The mount id, or the id that the parent gave. */
   readonly id: string;
@@ -49,6 +49,7 @@ export class ViewNode {
   streams: Map<string, NodeStream> | null = null;
   asyncs: Map<string, Cell<AsyncValue>> | null = null;
   isEnded = false;
+  readonly #touched: (node: ViewNode) => void;
   #controller: AbortController | null = null;
   /** What ends with it: timers, watches, loads. */
   #endings: Set<() => void> | null = null;
@@ -70,9 +71,12 @@ export class ViewNode {
     this.parent = of.parent;
     this.depth = of.parent === null ? 0 : of.parent.depth + 1;
     this.props = new Cell(props);
-    this.reads = new Reads(() => {
-      if (!this.isEnded) touched(this);
-    });
+    this.#touched = touched;
+    this.reads = new Reads(this);
+  }
+
+  readsChanged(): void {
+    if (!this.isEnded) this.#touched(this);
   }
 
   /** Aborted when the node ends. */

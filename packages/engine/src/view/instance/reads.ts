@@ -11,49 +11,58 @@ export class Hold {
 
 type Follow = { end: () => void };
 
+type Followed = ReadonlyMap<string, Follow>;
+
+// Most nodes read nothing: they share this.
+const nothing: Followed = new Map();
+
+/** Who reads, and is told when it has changed. */
+export type Reader = { readsChanged(): void };
+
 /** What a render or a watch has read: whoever changes it, it is told (views.md §11.2). */
 export class Reads {
-  #followed = new Map<string, Follow>();
-  readonly #changed: () => void;
+  #followed = nothing;
+  readonly #reader: Reader;
 
-  constructor(changed: () => void) {
-    this.#changed = changed;
+  constructor(reader: Reader) {
+    this.#reader = reader;
   }
 
   /** Begins another reading. What both read goes on being followed. */
   begin(): Reading {
-    return new Reading(this.#followed, this.#changed);
+    return new Reading(this.#followed, this.#reader);
   }
 
   /** From now on this is what is followed. */
-  keep(reading: Reading): void {
+  keep({ followed }: Reading): void {
     for (const [key, follow] of this.#followed) {
-      if (reading.followed.get(key) !== follow) follow.end();
+      if (followed.get(key) !== follow) follow.end();
     }
-    this.#followed = reading.followed;
+    this.#followed = followed.size === 0 ? nothing : followed;
   }
 
   end(): void {
     for (const { end } of this.#followed.values()) end();
-    this.#followed = new Map();
+    this.#followed = nothing;
   }
 }
 
 /** One reading, as yet without effect. */
 export class Reading implements Tracker {
   readonly followed = new Map<string, Follow>();
-  readonly #before: ReadonlyMap<string, Follow>;
-  readonly #changed: () => void;
+  readonly #before: Followed;
+  readonly #reader: Reader;
 
-  constructor(before: ReadonlyMap<string, Follow>, changed: () => void) {
+  constructor(before: Followed, reader: Reader) {
     this.#before = before;
-    this.#changed = changed;
+    this.#reader = reader;
   }
 
   follow(key: string, subscribe: (changed: () => void) => () => void): void {
     if (this.followed.has(key)) return;
     const known = this.#before.get(key);
-    this.followed.set(key, known ?? { end: subscribe(this.#changed) });
+    const reader = this.#reader;
+    this.followed.set(key, known ?? { end: subscribe(() => reader.readsChanged()) });
   }
 
   hold(until: Promise<unknown>): never {

@@ -1,9 +1,9 @@
 import type { WatchCallback } from '../definition.ts';
 import type { ViewNode } from './node.ts';
-import { Reads } from './reads.ts';
+import { type Reader, Reads } from './reads.ts';
 
 /** Something that a node keeps an eye on (views.md §11.2). */
-export class Watch {
+export class Watch implements Reader {
   readonly node: ViewNode;
   readonly read: () => unknown;
   /** Null: a change has the node render. */
@@ -13,6 +13,7 @@ export class Watch {
   /** Whether there is a value to compare with. */
   hasRead = false;
   isEnded = false;
+  readonly #changed: (watch: Watch) => void;
 
   constructor(
     of: { readonly node: ViewNode; readonly read: () => unknown },
@@ -22,9 +23,12 @@ export class Watch {
     this.node = of.node;
     this.read = of.read;
     this.callback = callback;
-    this.reads = new Reads(() => {
-      if (!this.isEnded) changed(this);
-    });
+    this.#changed = changed;
+    this.reads = new Reads(this);
+  }
+
+  readsChanged(): void {
+    if (!this.isEnded) this.#changed(this);
   }
 
   end(): void {

@@ -48,7 +48,7 @@ export interface World {
   enqueue(work: Work): void;
   find(key: string): ViewNode | null;
   /** What a node has read has changed. */
-  touch(node: ViewNode): void;
+  readonly touch: (node: ViewNode) => void;
   watchChanged(watch: Watch): void;
   /** A number that no run of a loader had before. */
   nextRun(): number;

@@ -71,7 +71,7 @@ type Measured = { readonly count: number; readonly renderedAt: number; readonly 
 
 export class Cycles {
   readonly #host: CycleHost;
-  readonly index = new Map<string, ViewNode>();
+  readonly index: Map<string, ViewNode> = new Map();
   #root: ViewNode | null = null;
   /** What background tasks have done since the last cycle. */
   #batch: Layer[] = [];

@@ -17,13 +17,13 @@ export type Sending = {
 export class Layer implements Drafts {
   /** The layer below; null: what is committed. */
   parent: Layer | null;
-  readonly cells = new Set<Settled>();
+  readonly cells: Set<Settled> = new Set();
   /** Nodes that must render. */
-  readonly dirty = new Set<ViewNode>();
+  readonly dirty: Set<ViewNode> = new Set();
   readonly streamOps: { readonly node: ViewNode; readonly op: StreamOp }[] = [];
   readonly events: Sending[] = [];
   /** Streams of nodes in their mount that were reset. */
-  readonly seeded = new Set<object>();
+  readonly seeded: Set<object> = new Set();
   readonly watches: Watch[] = [];
   readonly #then: (() => void)[] = [];
   readonly #else: (() => void)[] = [];

@@ -43,7 +43,7 @@ export class ViewNode implements Reader {
   /** 0: the root. */
   readonly depth: number;
   readonly props: Cell<Props>;
-  readonly state = new Cell<unknown>(undefined);
+  readonly state: Cell<unknown> = new Cell<unknown>(undefined);
   readonly reads: Reads;
   rendered: Rendered | null = null;
   streams: Map<string, NodeStream> | null = null;

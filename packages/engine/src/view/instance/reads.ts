@@ -49,7 +49,7 @@ export class Reads {
 
 /** One reading, as yet without effect. */
 export class Reading implements Tracker {
-  readonly followed = new Map<string, Follow>();
+  readonly followed: Map<string, Follow> = new Map();
   readonly #before: Followed;
   readonly #reader: Reader;
 

@@ -33,7 +33,7 @@ export type RenditionPorts = {
  */
 export class Rendition {
   /** The nodes that were met. */
-  readonly nodes = new Map<NodeKey, MirroredNode>();
+  readonly nodes: Map<NodeKey, MirroredNode> = new Map();
   readonly #ports: RenditionPorts;
 
   constructor(ports: RenditionPorts) {

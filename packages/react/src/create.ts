@@ -1,9 +1,11 @@
 import type { Client } from '@holdfast/client';
 import type { ReactElement } from 'react';
+import { useAll } from './all.ts';
+import { useCollection, useCollectionState, useOne } from './collection.ts';
 import { useCommand, useEvent } from './command.ts';
 import { useEntries, useEntriesState, useEntry, useEntryState } from './entry.ts';
 import { usePresence } from './presence.ts';
-import { useAll, useRecord, useRecordState } from './record.ts';
+import { useRecord, useRecordState } from './record.ts';
 import { HoldfastProvider, type ProviderProps, useClient, useErrorReset } from './scope.ts';
 import { useSignal } from './signal.ts';
 import { useConnectionStatus, useSyncStatus } from './status.ts';
@@ -18,6 +20,8 @@ export type Holdfast<App = any> = {
   readonly useAll: typeof useAll;
   readonly useAsync: typeof useAsync;
   readonly useClient: (override?: Client<App>) => Client<App>;
+  readonly useCollection: typeof useCollection;
+  readonly useCollectionState: typeof useCollectionState;
   readonly useCommand: typeof useCommand;
   readonly useConnectionStatus: typeof useConnectionStatus;
   readonly useEntries: typeof useEntries;
@@ -26,6 +30,7 @@ export type Holdfast<App = any> = {
   readonly useEntryState: typeof useEntryState;
   readonly useErrorReset: typeof useErrorReset;
   readonly useEvent: typeof useEvent;
+  readonly useOne: typeof useOne;
   readonly usePresence: typeof usePresence;
   readonly useRecord: typeof useRecord;
   readonly useRecordState: typeof useRecordState;
@@ -49,6 +54,8 @@ export function createHoldfast<App = any>(): Holdfast<App> {
     useAll,
     useAsync,
     useClient,
+    useCollection,
+    useCollectionState,
     useCommand,
     useConnectionStatus,
     useEntries,
@@ -57,6 +64,7 @@ export function createHoldfast<App = any>(): Holdfast<App> {
     useEntryState,
     useErrorReset,
     useEvent,
+    useOne,
     usePresence,
     useRecord,
     useRecordState,

@@ -1,5 +1,7 @@
 'use client';
 
+export { type Loadable, type Loaded, useAll } from './all.ts';
+export { type CollectionView, useCollection, useCollectionState, useOne } from './collection.ts';
 export { type Command, useCommand, useEvent } from './command.ts';
 export { createHoldfast, type Holdfast } from './create.ts';
 export {
@@ -11,14 +13,7 @@ export {
   useEntryState,
 } from './entry.ts';
 export { type PresenceView, usePresence } from './presence.ts';
-export {
-  type Loadable,
-  type Loaded,
-  type RecordView,
-  useAll,
-  useRecord,
-  useRecordState,
-} from './record.ts';
+export { type RecordView, useRecord, useRecordState } from './record.ts';
 export {
   HoldfastProvider,
   type HookOptions,

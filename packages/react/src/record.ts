@@ -1,15 +1,8 @@
-import type {
-  Out,
-  Params,
-  RecordDef,
-  RecordHandle,
-  RecordRef,
-  RecordState,
-} from '@holdfast/client/records';
+import type { Out, Params, RecordDef, RecordHandle, RecordState } from '@holdfast/client/records';
 import { Shelf } from '@holdfast/client/shelf';
 import { useMemo } from 'react';
 import { type HookOptions, type Scope, useScope } from './scope.ts';
-import { begin, shelvesOf, useShared, useSharedState, type Wanted } from './shared.ts';
+import { shelvesOf, useShared, useSharedState, type Wanted } from './shared.ts';
 import { nothing, useSignal } from './signal.ts';
 import { type HookState, useHookState } from './state.ts';
 
@@ -55,7 +48,9 @@ export function useRecord(
   options: HookOptions = {},
 ): RecordView {
   const scope = useScope('useRecord', options.client);
-  return useView(useShared(scope, wantedOf(scope, handleOf(scope, of, params), options)) ?? null);
+  return useRecordView(
+    useShared(scope, recordWanted(scope, handleOf(scope, of, params), options)) ?? null,
+  );
 }
 
 /** The same without suspending. */
@@ -75,9 +70,9 @@ export function useRecordState(
   options: HookOptions = {},
 ): HookState<RecordView> {
   const scope = useScope('useRecordState', options.client);
-  const wanted = wantedOf(scope, handleOf(scope, of, params), options);
+  const wanted = recordWanted(scope, handleOf(scope, of, params), options);
   const state = useSharedState(scope, wanted);
-  const view = useView(state?.status === 'ready' ? state.value : null);
+  const view = useRecordView(state?.status === 'ready' ? state.value : null);
   const { status, connected, error } = view;
   const shown = useMemo(
     () => (state?.status === 'ready' ? { ...state, value: view } : state),
@@ -91,34 +86,8 @@ export function useRecordState(
   return useHookState(wanted, shown, health);
 }
 
-/** What {@link useAll} loads: records, as their definitions name them by `ref`. */
-export type Loadable = RecordRef;
-
-/** What is shown of each. */
-export type Loaded<T> = T extends RecordRef<infer R> ? RecordView<R> : never;
-
-/**
- * Several records at once: every load is begun before any is waited for. There are as many, of the same names, in every
- * render.
- */
-export function useAll<T extends Readonly<Record<string, Loadable>>>(
-  requests: T,
-  options: HookOptions = {},
-): { readonly [K in keyof T]: Loaded<T[K]> } {
-  const scope = useScope('useAll', options.client);
-  const wanted = Object.entries(requests).map(
-    ([name, { record, params }]) =>
-      [name, wantedOf(scope, scope.client.record(record, params), options)] as const,
-  );
-  for (const [, each] of wanted) begin(scope, each);
-  const views = wanted.map(
-    ([name, each]) => [name, useView(useShared(scope, each) ?? null)] as const,
-  );
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each name with what was asked for by it
-  return Object.fromEntries(views) as { readonly [K in keyof T]: Loaded<T[K]> };
-}
-
-function wantedOf(
+/** What a hook wants that shows a record. */
+export function recordWanted(
   { client }: Scope,
   handle: RecordHandle | null,
   { ttl }: HookOptions,
@@ -136,7 +105,7 @@ function handleOf(
 }
 
 /** The state of a record with its writes: the same object until something in it changes. */
-function useView(handle: RecordHandle | null): RecordView {
+export function useRecordView(handle: RecordHandle | null): RecordView {
   const state = useSignal(handle?.state ?? nothing) ?? idle;
   const writes = useMemo(() => (handle === null ? none : writesOf(handle)), [handle]);
   return useMemo(() => ({ ...state, ...writes }), [state, writes]);

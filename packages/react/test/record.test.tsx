@@ -1,7 +1,15 @@
 import { Boundary, calm, complaints, open, type Page, Waiting } from './page.tsx';
 import { records } from '@holdfast/client/records';
-import { record, type StandardSchema } from '@holdfast/protocol';
-import { HoldfastProvider, useAll, useRecord, useRecordState } from '@holdfast/react';
+import { collection, record, type StandardSchema } from '@holdfast/protocol';
+import {
+  HoldfastProvider,
+  useAll,
+  useCollection,
+  useCollectionState,
+  useOne,
+  useRecord,
+  useRecordState,
+} from '@holdfast/react';
 import type { ReactElement } from 'react';
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from 'vitest';
 import { until } from './clock.ts';
@@ -64,6 +72,37 @@ function State({ id }: { readonly id: string | null }): ReactElement {
   const state = useRecordState(User, id === null ? null : { id });
   const text = state.status === 'ready' ? JSON.stringify(state.value.value ?? null) : state.status;
   return <i>{text}</i>;
+}
+
+const byName = collection(User, { orderBy: [['name', 'asc']], limit: 2 });
+
+function Names({ isNone = false }: { readonly isNone?: boolean }): ReactElement {
+  const { values, hasMore, loadMore, rows, row } = useCollection(isNone ? null : byName);
+  const first = row(rows[0]?.key ?? '');
+  drawn.push(values.map(({ name }) => name).join());
+  expectTypeOf(values).toEqualTypeOf<readonly Shape[]>();
+  return (
+    <>
+      <button onClick={() => void loadMore()}>{hasMore ? 'more' : 'all'}</button>
+      <button onClick={() => first?.patch({ name: 'zoe' })}> </button>
+      <i>{values.map(({ name }) => name).join()}</i>
+    </>
+  );
+}
+
+function NamesState(): ReactElement {
+  const state = useCollectionState('user', { limit: 1 });
+  const one = useOne(collection(User, { orderBy: [['name', 'desc']] }));
+  return (
+    <i>
+      {state.status === 'ready' ? `${state.value.rows.length} ${String(one?.name)}` : state.status}
+    </i>
+  );
+}
+
+function Mixed(): ReactElement {
+  const { a, all } = useAll({ a: User.ref({ id: '1' }), all: byName });
+  return <i>{`${String(a.value?.name)} of ${all.values.length}`}</i>;
 }
 
 function Both(): ReactElement {
@@ -151,6 +190,43 @@ describe.each([{ isStrict: false }, { isStrict: true }])('records, strict: $isSt
     );
     await page.shows('null'.repeat(10));
     expect(seat.wire.count('scope') - before).toBe(1);
+    page.unmount();
+  });
+
+  it('a collection shows its rows in their order, more when asked, and what is written to one of them', async () => {
+    const other = await world.other();
+    await other.put('users', { 1: { name: 'bob' }, 2: { name: 'ada' }, 3: { name: 'eve' } })
+      .committed;
+    const page = draw(app(<Names />));
+    await page.shows('more ada,bob');
+    const [more, rename] = page.element.querySelectorAll('button');
+    more?.click();
+    await page.shows('all ada,bob,eve');
+    rename?.click();
+    await page.shows('all bob,eve,zoe');
+    await calm();
+    drawn.length = 0;
+    await other.put('users/4', { name: 'cyd' }).committed;
+    await until(() => page.text().includes('cyd'));
+    await calm();
+    expect(drawn.length / times).toBe(1);
+    page.draw(app(<Names isNone />));
+    await page.shows('all ');
+    page.unmount();
+  });
+
+  it('a collection by a name, its first row, and collections among several loads', async () => {
+    const other = await world.other();
+    await other.put('users', { 1: { name: 'bob' }, 2: { name: 'ada' } }).committed;
+    const page = draw(
+      app(
+        <>
+          <NamesState />
+          <Mixed />
+        </>,
+      ),
+    );
+    await page.shows('1 bobbob of 2');
     page.unmount();
   });
 

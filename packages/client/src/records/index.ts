@@ -33,7 +33,14 @@ import { RecordWriter } from './writer.ts';
 export { type Clash, RecordConflictError, type Resolution } from './conflict.ts';
 export type { Delivery, DeliveryDesk, RecordEntry } from './delivery.ts';
 export type { RecordsPlug } from './plug.ts';
-export type { Out, Params, RecordDef, RecordRef } from '@holdfast/protocol';
+export type {
+  CollectionDef,
+  CollectionSpec,
+  Out,
+  Params,
+  RecordDef,
+  RecordRef,
+} from '@holdfast/protocol';
 export type {
   CollectionHandle,
   CollectionRow,

@@ -1,0 +1,166 @@
+import type {
+  CollectionDef,
+  CollectionHandle,
+  CollectionSpec,
+  CollectionState,
+  Out,
+  RecordDef,
+} from '@holdfast/client/records';
+import { Shelf } from '@holdfast/client/shelf';
+import { useMemo } from 'react';
+import { type HookOptions, type Scope, useScope } from './scope.ts';
+import { shelvesOf, useShared, useSharedState, type Wanted } from './shared.ts';
+import { nothing, useSignal } from './signal.ts';
+import { type HookState, useHookState } from './state.ts';
+
+/** A collection as a component sees it: its state, all of one moment, the values alone, and its rows to write to. */
+export type CollectionView<R extends RecordDef = RecordDef> = CollectionState<R> & {
+  readonly values: readonly Out<R>[];
+} & Pick<CollectionHandle<R>, 'row' | 'loadMore'>;
+
+/** How a collection is opened. */
+type Look = { readonly handle: CollectionHandle };
+
+const collections = /* @__PURE__ */ shelvesOf(
+  (client) =>
+    new Shelf<CollectionHandle, Look>(client, {
+      // The client keeps a collection for a while after the last hold is gone.
+      ttlMs: 0,
+      max: Infinity,
+      open: ({ handle }) => {
+        const release = handle.retain();
+        const { ready } = handle.state.get();
+        return { value: handle, ready: ready ? null : handle.ready(), close: release };
+      },
+    }),
+);
+
+/**
+ * A live set of records, of a definition or of the name of one with a spec; suspends until it is known which rows there
+ * are. `null`: none is loaded, and it is empty. The client needs `records` among its options.
+ */
+export function useCollection<R extends RecordDef>(
+  query: CollectionDef<R> | null,
+  options?: HookOptions,
+): CollectionView<R>;
+export function useCollection(
+  name: string,
+  spec: CollectionSpec<RecordDef> | null,
+  options?: HookOptions,
+): CollectionView;
+export function useCollection(
+  of: CollectionDef | string | null,
+  second?: Second,
+  third?: HookOptions,
+): CollectionView {
+  const { spec, options } = readArguments(of, second, third);
+  const scope = useScope('useCollection', options.client);
+  const wanted = collectionWanted(scope, handleOf(scope, of, spec), options);
+  return useCollectionView(useShared(scope, wanted) ?? null);
+}
+
+/** The same without suspending. */
+export function useCollectionState<R extends RecordDef>(
+  query: CollectionDef<R> | null,
+  options?: HookOptions,
+): HookState<CollectionView<R>>;
+export function useCollectionState(
+  name: string,
+  spec: CollectionSpec<RecordDef> | null,
+  options?: HookOptions,
+): HookState<CollectionView>;
+export function useCollectionState(
+  of: CollectionDef | string | null,
+  second?: Second,
+  third?: HookOptions,
+): HookState<CollectionView> {
+  const { spec, options } = readArguments(of, second, third);
+  const scope = useScope('useCollectionState', options.client);
+  const wanted = collectionWanted(scope, handleOf(scope, of, spec), options);
+  const state = useSharedState(scope, wanted);
+  const view = useCollectionView(state?.status === 'ready' ? state.value : null);
+  const shown = useMemo(
+    () => (state?.status === 'ready' ? { ...state, value: view } : state),
+    [state, view],
+  );
+  const { status, error } = view;
+  const health = useMemo(
+    () => ({ refreshing: status !== 'ok', ...(error !== undefined && { error }) }),
+    [status, error],
+  );
+  return useHookState(wanted, shown, health);
+}
+
+/** The first row of a collection; undefined where there is none. */
+export function useOne<R extends RecordDef>(
+  query: CollectionDef<R> | null,
+  options: HookOptions = {},
+): Out<R> | undefined {
+  const one = query && {
+    ...query,
+    query: { ...query.query, limit: 1 },
+    key: `${query.key} one`,
+  };
+  const [first] = useCollection<R>(one, options).values;
+  return first;
+}
+
+/** After a name comes a spec, after a definition the options. */
+type Second = CollectionSpec<RecordDef> | HookOptions | null | undefined;
+
+type Arguments = {
+  readonly spec: CollectionSpec<RecordDef> | null;
+  readonly options: HookOptions;
+};
+
+function readArguments(
+  of: CollectionDef | string | null,
+  second: Second,
+  third: HookOptions = {},
+): Arguments {
+  const isNamed = typeof of === 'string';
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the overloads say which it is
+  if (isNamed) return { spec: second as CollectionSpec<RecordDef> | null, options: third };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as above
+  return { spec: null, options: (second ?? {}) as HookOptions };
+}
+
+function handleOf(
+  { client }: Scope,
+  of: CollectionDef | string | null,
+  spec: CollectionSpec<RecordDef> | null,
+): CollectionHandle | null {
+  if (typeof of === 'string') return spec && client.collection(of, spec);
+  return of && client.collection(of);
+}
+
+/** What a hook wants that shows a collection. */
+export function collectionWanted(
+  { client }: Scope,
+  handle: CollectionHandle | null,
+  { ttl }: HookOptions,
+): Wanted<CollectionHandle, Look> | null {
+  return handle && { shelf: collections(client), key: handle.key, options: { handle }, ttl };
+}
+
+const none: CollectionState<RecordDef> = {
+  rows: [],
+  status: 'idle',
+  ready: false,
+  hasMore: false,
+  endCursor: null,
+};
+
+/** The state of a collection with its values: the same object until something in it changes. */
+export function useCollectionView(handle: CollectionHandle | null): CollectionView {
+  const state = useSignal(handle?.state ?? nothing) ?? none;
+  const values = useMemo(() => state.rows.map(({ value }) => value), [state.rows]);
+  const deeds = useMemo(
+    (): Pick<CollectionView, 'row' | 'loadMore'> => ({
+      row: (key) => handle?.row(key),
+      loadMore: async (count) => handle?.loadMore(count),
+    }),
+    [handle],
+  );
+  return useMemo(() => ({ ...state, values, ...deeds }), [state, values, deeds]);
+}

@@ -61,6 +61,15 @@ const board = view({
         return { length: p.text.length };
       },
     },
+    read: {
+      reply: z.object({ text: z.string() }),
+      run: async (ctx) => {
+        const [text = ''] = await ctx.uploads.consume('avatar', async (_, file) =>
+          new Response(file?.stream() as BodyInit).text(),
+        );
+        return { text };
+      },
+    },
     fail: {
       run: () => {
         throw new RejectedError('no_luck', { why: 'because' });
@@ -189,5 +198,19 @@ describe('views of a client and a server of ours', () => {
     await expect(page.setParams({ room: 7 } as never)).rejects.toMatchObject({
       code: 'invalid_params',
     });
+  });
+
+  it('V48 V54 V57 a file goes over the socket, through a lost connection, with its content', async () => {
+    const valve = new Valve();
+    const client = await open(valve);
+    const root = await client.view('App.Board', { params: { room: 'r1' } }).ready;
+    await root.avatar.select([new File(['0123456789'], 'a.txt')]);
+    const done = root.avatar.start();
+    await waitFor(root, ({ avatar }) => avatar.progress > 0);
+    valve.cut();
+    expect(await done).toMatchObject([{ status: 'success' }]);
+    expect(root.avatar).toMatchObject({ status: 'success', progress: 100 });
+    expect(await root.$dispatch('read')).toEqual({ text: '0123456789' });
+    await waitFor(root, ({ avatar }) => avatar.entries.length === 0);
   });
 });

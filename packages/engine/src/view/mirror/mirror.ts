@@ -220,14 +220,15 @@ export class Mirror {
     if (!isContainer(value)) return;
     const key = wireKey(value);
     if (key !== undefined) this.#counts.set(key, (this.#counts.get(key) ?? 0) + by);
-    for (const inside of Object.values(value)) this.#count(inside, by);
+    for (const inside of Array.isArray(value) ? value : Object.values(value)) {
+      if (isContainer(inside)) this.#count(inside, by);
+    }
   }
 
   #stage(next: Json, tail: Tail): Staged {
-    const tree = share(next, this.#tree, {
-      keyOf: wireKey,
-      before: (node) => this.#nodes.get(node)?.wire,
-    });
+    const before = (node: NodeKey): Json | undefined => this.#nodes.get(node)?.wire;
+    const tree =
+      this.#tree === undefined ? next : share(next, this.#tree, { keyOf: wireKey, before });
     const isThere = (node: NodeKey): boolean =>
       (this.#nodes.has(node) ? 1 : 0) + (this.#counts.get(node) ?? 0) > 0;
     const gone = [...this.#counts.keys()].filter((node) => !isThere(node));

@@ -30,29 +30,31 @@ function shareMembers(
   was: Json | undefined,
   { nodes, key }: { readonly nodes: Nodes; readonly key: NodeKey | undefined },
 ): Json {
-  const made: { [name: string]: Json } = {};
+  let made: { [name: string]: Json } | undefined;
   const names = Object.keys(next);
-  let [isNew, isEqual] = [true, isObject(was) && Object.keys(was).length === names.length];
+  let isEqual = isObject(was) && Object.keys(was).length === names.length;
   for (const name of names) {
-    const value = memberOf(next, name) ?? null;
+    const value = next[name] ?? null;
     const before = memberOf(was, name);
     const shared = share(value, before, nodes);
     isEqual &&= shared === before;
-    isNew &&= shared === value;
+    if (shared === value) continue;
+    made ??= { ...next };
     setOwn(made, name, shared);
   }
   if (isEqual && was !== undefined) return was;
-  if (isNew) return next;
+  if (made === undefined) return next;
   if (key !== undefined) nodes.copied?.(key, made);
   return made;
 }
 
 function shareList(next: readonly Json[], was: readonly Json[] = [], nodes: Nodes): Json {
-  const matches = matchesOf(next, was, nodes.keyOf);
+  const { start, end, of } = matchesOf(next, was, nodes.keyOf);
   let made: Json[] | undefined;
   let isEqual = next.length === was.length;
-  for (const [index, value] of next.entries()) {
-    const shared = share(value, matches(index), nodes);
+  for (let index = start; index < end; index++) {
+    const value = next[index] ?? null;
+    const shared = isContainer(value) ? share(value, of(index), nodes) : value;
     if (shared !== was[index]) isEqual = false;
     if (shared === value) continue;
     made ??= [...next];
@@ -61,12 +63,15 @@ function shareList(next: readonly Json[], was: readonly Json[] = [], nodes: Node
   return isEqual ? was : (made ?? next);
 }
 
+/** What of a list is to be looked at, and the counterpart of each element there. */
+type Matches = {
+  readonly start: number;
+  readonly end: number;
+  readonly of: (index: number) => Json | undefined;
+};
+
 /** The counterpart of each element: by identity where all have one and none twice, else by position (views.md §11.5). */
-function matchesOf(
-  next: readonly Json[],
-  was: readonly Json[],
-  keyOf: Nodes['keyOf'],
-): (index: number) => Json | undefined {
+function matchesOf(next: readonly Json[], was: readonly Json[], keyOf: Nodes['keyOf']): Matches {
   const [start, fromEnd] = commonEnds(next, was, Object.is);
   const fresh = next.slice(start, next.length - fromEnd);
   const gone = was.slice(start, was.length - fromEnd);
@@ -79,14 +84,13 @@ function matchesOf(
     !ids.includes(undefined);
   const shift = was.length - next.length;
   const [head, tail] = isKeyed ? [0, 0] : commonEnds(fresh, gone, jsonEquals);
-  return (index) => {
-    if (index >= next.length - fromEnd) return was[index + shift];
-    if (index < start) return was[index];
+  const of = (index: number): Json | undefined => {
     if (isKeyed) return byIdentity.get(ids[index - start]);
     if (index >= start + fresh.length - tail) return was[index + shift];
     // Of the rest, pairs stand at the same index.
     return index < start + Math.max(head, gone.length - tail) ? was[index] : undefined;
   };
+  return { start, end: next.length - fromEnd, of };
 }
 
 function commonEnds(

@@ -93,9 +93,11 @@ export class Rendition {
   #members(wire: Members, { was, before, owner }: Place): Json {
     let made: { [name: string]: Json } | undefined;
     for (const name of Object.keys(wire)) {
-      const value = memberOf(wire, name) ?? null;
+      const value = wire[name] ?? null;
+      const isMark = name === nodeMarker;
+      if (!isMark && !isContainer(value)) continue;
       const place = { was: memberOf(was, name), before: memberOf(before, name), owner };
-      const shown = name === nodeMarker ? undefined : this.show(value, place);
+      const shown = isMark ? undefined : this.show(value, place);
       if (shown === value) continue;
       made ??= { ...wire };
       if (shown === undefined) delete made[name];
@@ -105,10 +107,16 @@ export class Rendition {
   }
 
   #list(wire: readonly Json[], { was, before, owner }: Place): Json {
-    const places = placesOf(was, before);
+    const isStale = this.#ports.stale.has(owner);
+    const pairs = new Pairs(was, before);
     let made: Json[] | undefined;
-    for (const [index, value] of wire.entries()) {
-      const shown = this.show(value, { ...places(value, index), owner });
+    for (let index = 0; index < wire.length; index++) {
+      const value = wire[index] ?? null;
+      if (!isContainer(value)) continue;
+      const at = pairs.indexOf(value, index);
+      const [old, shownOld] = [pairs.was[at], pairs.before[at]];
+      const kept = isStale || old !== value ? undefined : shownOld;
+      const shown = kept ?? this.show(value, { was: old, before: shownOld, owner });
       if (shown === value) continue;
       made ??= [...wire];
       made[index] = shown;
@@ -118,14 +126,7 @@ export class Rendition {
 
   /** What was shown before where nothing in it has changed. */
   #settle(made: Members | readonly Json[], before: Json | undefined): Json {
-    if (!isContainer(before) || Array.isArray(before) !== Array.isArray(made)) {
-      return this.#made(made);
-    }
-    const names = Object.keys(made);
-    const isEqual =
-      names.length === Object.keys(before).length &&
-      names.every((name) => memberOf(made, name) === memberOf(before, name));
-    return isEqual ? before : this.#made(made);
+    return isContainer(before) && isAlike(made, before) ? before : this.#made(made);
   }
 
   #made(shown: Members | readonly Json[]): Json {
@@ -141,20 +142,36 @@ type Place = {
   readonly owner: NodeKey;
 };
 
-/** What was at the place of each element: the element itself where it was in the list, else what was at its index. */
-function placesOf(
-  was: Json | undefined,
-  before: Json | undefined,
-): (value: Json, index: number) => Pick<Place, 'was' | 'before'> {
-  let indices: Map<Json, number> | undefined;
-  const at = (index: number): Pick<Place, 'was' | 'before'> => ({
-    was: memberOf(was, index),
-    before: memberOf(before, index),
-  });
-  return (value, index) => {
-    const here = at(index);
-    if (here.was === value || !isContainer(value) || !Array.isArray(was)) return here;
-    indices ??= new Map(was.map((each: Json, place) => [each, place]));
-    return at(indices.get(value) ?? index);
-  };
+/** A list as it was, and what was shown of it. */
+class Pairs {
+  readonly was: readonly Json[];
+  readonly before: readonly Json[];
+  #indices: Map<Json, number> | undefined;
+
+  constructor(was: Json | undefined, before: Json | undefined) {
+    const isList = Array.isArray(was) && Array.isArray(before);
+    this.was = isList ? was : [];
+    this.before = isList ? before : [];
+  }
+
+  /** Where an element was: itself where it was in the list, else whatever was at its index. */
+  indexOf(value: Json, index: number): number {
+    if (this.was[index] === value || this.was.length === 0) return index;
+    this.#indices ??= new Map(this.was.map((each, at) => [each, at]));
+    return this.#indices.get(value) ?? index;
+  }
+}
+
+/** Whether two values have the same members or elements. */
+function isAlike(made: Members | readonly Json[], before: Members | readonly Json[]): boolean {
+  if (Array.isArray(made)) {
+    if (!Array.isArray(before) || made.length !== before.length) return false;
+    return made.every((value, index) => value === before[index]);
+  }
+  if (Array.isArray(before)) return false;
+  const names = Object.keys(made);
+  return (
+    names.length === Object.keys(before).length &&
+    names.every((name) => memberOf(made, name) === memberOf(before, name))
+  );
 }

@@ -14,7 +14,14 @@ export { type Config, defineConfig, type S3Config } from './config/config.ts';
 export type { Clock } from './host/clock.ts';
 export type { LogRetention } from './host/compactor.ts';
 export { jsonLog, type LogLevel } from './json-log.ts';
-export type { RecordFault, RecordOp, RecordOptions, ServerRecord } from './records/index.ts';
+export type {
+  RecordFault,
+  RecordOp,
+  RecordOptions,
+  ServerRecord,
+  SseOptions,
+  SyncHandler,
+} from './records/index.ts';
 export { createServer } from './server.ts';
 export type {
   Server,

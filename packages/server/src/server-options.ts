@@ -135,6 +135,11 @@ export type Server = ViewsApi & {
    */
   readonly record: RecordDesk['record'];
   /**
+   * Makes Web-standard handlers that serve records as server-sent events, to be mounted at `/api/records` (records.md §8.1):
+   * `POST …/stream`, `GET ?key=…`, and `POST …/handshake`. Throws a `TypeError` where nothing says who may read.
+   */
+  readonly syncHandler: RecordDesk['syncHandler'];
+  /**
    * Puts an envelope of every commit that changes an object of a record on a transport, for peers that read from there
    * (records.md §7); nothing is hidden from them. The returned function ends it. Throws a `TypeError` for a record whose
    * store has parameters.

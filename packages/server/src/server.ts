@@ -93,6 +93,7 @@ class HoldfastServer implements Server {
   readonly tokens: Server['tokens'];
   readonly record: Server['record'];
   readonly publish: Server['publish'];
+  readonly syncHandler: Server['syncHandler'];
   readonly recheck: Server['recheck'];
   readonly tell: Server['tell'];
   readonly renderOnce: Server['renderOnce'];
@@ -143,12 +144,14 @@ class HoldfastServer implements Server {
     const desk = recordDesk({
       ...this.#door(),
       records: this.#records,
+      clock: this.#clock,
       storage: this.#storage,
       newId: randomUUID,
       tell: (fault) => this.#fault(fault),
     });
     this.record = desk.record;
     this.publish = desk.publish;
+    this.syncHandler = desk.syncHandler;
     const access = new Access({
       tokens: this.#tokens,
       now: () => this.#clock.wall(),

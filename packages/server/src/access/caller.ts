@@ -1,5 +1,9 @@
 import type { Caller } from '@holdfast/engine/data';
+import type { RecordContext } from '@holdfast/protocol';
 import type { Principal } from './principal.ts';
+
+/** Who looks at records: a principal, or what code of the application says of somebody. */
+export type Viewer = RecordContext['principal'];
 
 /** Who asks, as the rules of records see it. */
 export function callerOf(principal: Principal, veil: Caller['veil'] = null): Caller {
@@ -7,11 +11,12 @@ export function callerOf(principal: Principal, veil: Caller['veil'] = null): Cal
 }
 
 /** Issued tokens without path rules are services of the operator (records.md §12). */
-function isService({ tokenId, pathRules = null }: Principal): boolean {
-  return tokenId !== null && pathRules === null;
+function isService({ tokenId, pathRules }: Viewer): boolean {
+  return typeof tokenId === 'string' && (pathRules ?? null) === null;
 }
 
 /** Whether nothing of a record is hidden from a principal (records.md §17). */
-export function seesAll(principal: Principal): boolean {
-  return principal.scopes.has('admin') || isService(principal);
+export function seesAll(viewer: Viewer): boolean {
+  const { scopes } = viewer;
+  return (scopes instanceof Set && scopes.has('admin')) || isService(viewer);
 }

@@ -10,15 +10,17 @@ import {
   type EpochMs,
   type Json,
   type Mutation,
+  parseStoreName,
   type Path,
   type RecordDef,
+  type RecordRef,
   recordsByName,
   type Refusal,
   type StandardSchema,
   type StoreName,
   type TemplateParams,
 } from '@holdfast/protocol';
-import { type Principal, seesAll } from '../access/index.ts';
+import { seesAll, type Viewer } from '../access/index.ts';
 
 /** What a server adds to a definition. */
 export type Declared = {
@@ -106,7 +108,7 @@ export class Records {
   }
 
   /** What is hidden from a principal in a store; null: nothing, whatever the values are. */
-  veilOf(principal: Principal, { name, valueAt }: Viewed): Veil | null {
+  veilOf(principal: Viewer, { name, valueAt }: Viewed): Veil | null {
     if (!this.#hasVeils || seesAll(principal)) return null;
     const records = this.#in(name).filter(({ def, read }) => def.visibility ?? read);
     if (records.length === 0) return null;
@@ -118,6 +120,23 @@ export class Records {
       valueAt,
       tell: (record, error) => this.#tell({ phase: 'visibility', record, store: name, error }),
     });
+  }
+
+  /** The records that are in a store. */
+  of(store: StoreName): readonly RecordDef[] {
+    return this.#in(store).map(({ def }) => def);
+  }
+
+  /** The record that a key names; null: none. Throws `invalid_params`. */
+  refOf(key: string): RecordRef | null {
+    const [, name = '', path = ''] = /^rec\/([^/]+\/[^/]+)\/(.+)$/.exec(key) ?? [];
+    const store = parseStoreName(name);
+    if (store === null) return null;
+    for (const { def } of this.#in(store)) {
+      const params = def.match(path, store);
+      if (params !== null) return def.ref(params);
+    }
+    return null;
   }
 
   /** A record of a store by its name. */
@@ -134,10 +153,11 @@ export class Records {
 }
 
 /** Stands for all that a rule may ask of a principal. */
-function nameOf(principal: Principal): string {
-  const { scopes, limits: _, expiresAt: __, ...rest } = principal;
+function nameOf(principal: Viewer): string {
+  const { scopes: given, limits: _, expiresAt: __, ...rest } = principal;
+  const scopes: unknown[] = given instanceof Set ? [...given] : [];
   const members = Object.entries(rest).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const text = JSON.stringify([[...scopes].toSorted(), members]);
+  const text = JSON.stringify([scopes.map(String).toSorted(), members]);
   return createHash('sha256').update(text).digest('base64url').slice(0, 22);
 }
 

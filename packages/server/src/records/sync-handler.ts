@@ -1,0 +1,268 @@
+import {
+  isObject,
+  type Json,
+  type RecordContext,
+  type RecordRef,
+  RejectedError,
+} from '@holdfast/protocol';
+import {
+  encodeExact,
+  type Envelope,
+  type HandshakeAnswer,
+  type HandshakeRequest,
+} from '@holdfast/protocol/record';
+import type { Clock } from '../host/clock.ts';
+import type { Feed, FeedMessage, Feeds } from './feeds.ts';
+import type { Records } from './records.ts';
+import { StreamCursor } from './stream-cursor.ts';
+
+/** How records are served as server-sent events (records.md §8.1). */
+export type SseOptions = {
+  /** Whether a key may be read; `public` opens all of them. */
+  readonly authorize:
+    | 'public'
+    | ((ctx: RecordContext, key: string, request: Request) => boolean | Promise<boolean>);
+  /** What of an envelope somebody gets; null: nothing. */
+  readonly project?: (
+    ctx: RecordContext,
+    key: string,
+    envelope: Envelope,
+  ) => Envelope | null | Promise<Envelope | null>;
+  /** Milliseconds between signs of life in quiet times. Default: 15,000. */
+  readonly heartbeat?: number;
+  /** Keys of one stream. Default: 200. */
+  readonly maxKeys?: number;
+};
+
+/** A Web-standard handler; `ctx` is whose request it is. */
+export type SyncHandler = (request: Request, ctx: RecordContext) => Promise<Response>;
+
+/** What serving needs of the server. */
+export type SyncRoom = { readonly feeds: Feeds; readonly records: Records; readonly clock: Clock };
+
+const HEARTBEAT_MS = 15_000;
+const KEYS_MAX = 200;
+const QUEUED_BYTES_MAX = 1024 * 1024;
+
+/** Serves records as server-sent events; throws a `TypeError` where nothing says who may read. */
+export function syncHandler(
+  room: SyncRoom,
+  options: SseOptions,
+): { readonly GET: SyncHandler; readonly POST: SyncHandler } {
+  const { authorize } = options;
+  if (authorize !== 'public' && typeof authorize !== 'function') {
+    throw new TypeError("syncHandler needs `authorize`: a function, or 'public'.");
+  }
+  const serve = async (request: Request, ctx: RecordContext): Promise<Response> => {
+    const desk = new Desk(room, options, { request, ctx });
+    try {
+      return await desk.serve();
+    } catch (error) {
+      desk.release();
+      if (!(error instanceof RejectedError)) throw error;
+      return Response.json({ error: error.code, ...error.details }, { status: 400 });
+    }
+  };
+  return { GET: serve, POST: serve };
+}
+
+type Asked = { readonly request: Request; readonly ctx: RecordContext };
+
+/** One request, and what it holds open. */
+class Desk {
+  readonly #room: SyncRoom;
+  readonly #options: SseOptions;
+  readonly #request: Request;
+  readonly #ctx: RecordContext;
+  readonly #feeds: Feed[] = [];
+  /** What came before the stream was there. */
+  #early: string[] | null = [];
+  #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  #timer: unknown = null;
+  #order: Promise<void> = Promise.resolve();
+  readonly #cursor: StreamCursor;
+  #isOver = false;
+
+  constructor(room: SyncRoom, options: SseOptions, { request, ctx }: Asked) {
+    this.#room = room;
+    this.#options = options;
+    this.#request = request;
+    this.#ctx = ctx;
+    this.#cursor = new StreamCursor(request.headers.get('last-event-id'));
+    request.signal.addEventListener('abort', () => this.release(), { once: true });
+  }
+
+  async serve(): Promise<Response> {
+    const asked = await this.#read();
+    const { maxKeys = KEYS_MAX } = this.#options;
+    if (asked.length > maxKeys) throw new RejectedError('invalid_params', { limit: maxKeys });
+    const refs = asked.map((each) => this.#refOf(each));
+    for (const { key } of asked) {
+      // oxlint-disable-next-line no-await-in-loop -- all before anything is opened, one after the other
+      if (await this.#mayRead(key)) continue;
+      return Response.json({ error: 'unauthorized key', key }, { status: 403 });
+    }
+    const answers = await this.#answers(asked, refs);
+    if (this.#isOver) return new Response(null, { status: 499 });
+    if (new URL(this.#request.url).pathname.endsWith('/handshake')) {
+      this.release();
+      return Response.json({ answers: encodeExact(answers) });
+    }
+    return this.#stream(answers);
+  }
+
+  /** Lets go of everything; what comes later is ignored. */
+  release(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#room.clock.clearTimeout(this.#timer);
+    for (const feed of this.#feeds) feed.release();
+    try {
+      this.#controller?.close();
+    } catch {
+      // The reader has gone, which closes it as well.
+    }
+  }
+
+  async #read(): Promise<readonly HandshakeRequest[]> {
+    if (this.#request.method === 'GET') {
+      const keys = new URL(this.#request.url).searchParams.getAll('key');
+      const bare = { record: '', params: {}, client_version: '' };
+      return keys.map((key) => Object.assign({ key }, bare, this.#cursor.at(key)));
+    }
+    const body: unknown = await this.#request.json().catch(() => null);
+    const requests = isObject(body) ? body['requests'] : null;
+    if (!Array.isArray(requests) || !requests.every(isRequest)) {
+      throw new RejectedError('invalid_payload', { field: 'requests' });
+    }
+    return requests;
+  }
+
+  #refOf({ key }: HandshakeRequest): RecordRef {
+    const ref = this.#room.records.refOf(key);
+    if (ref === null) throw new RejectedError('unknown_record', { key });
+    return ref;
+  }
+
+  async #mayRead(key: string): Promise<boolean> {
+    const { authorize } = this.#options;
+    return authorize === 'public' || (await authorize(this.#ctx, key, this.#request));
+  }
+
+  /** For each key: follow, then read, then answer. */
+  async #answers(
+    asked: readonly HandshakeRequest[],
+    refs: readonly RecordRef[],
+  ): Promise<readonly HandshakeAnswer[]> {
+    const answers: HandshakeAnswer[] = [];
+    for (const [index, each] of asked.entries()) {
+      const ref = refs[index];
+      if (ref === undefined || this.#isOver) break;
+      const { key } = each;
+      // oxlint-disable-next-line no-await-in-loop -- in the order of the keys
+      const feed = await this.#room.feeds.follow(ref, this.#ctx, (message) =>
+        this.#hear(key, message),
+      );
+      if (this.#isOver) feed?.release();
+      else if (feed !== null) this.#feeds.push(feed);
+      if (feed === null) answers.push({ key, type: 'denied', reason: 'not_found' });
+      // oxlint-disable-next-line no-await-in-loop -- in the order of the keys
+      else answers.push(await this.#projected(key, feed.answer(each)));
+    }
+    return answers;
+  }
+
+  async #projected(key: string, answer: HandshakeAnswer): Promise<HandshakeAnswer> {
+    const { project } = this.#options;
+    if (project === undefined || answer.type !== 'snapshot') return answer;
+    const envelope = await project(this.#ctx, key, answer.envelope);
+    return envelope === null ? { key, type: 'denied', reason: 'denied' } : { ...answer, envelope };
+  }
+
+  #hear(key: string, message: FeedMessage): void {
+    const { project } = this.#options;
+    if (project === undefined) {
+      this.#say(key, message);
+      return;
+    }
+    const speak = async (): Promise<void> => {
+      if ('answer' in message) {
+        this.#say(key, { answer: await this.#projected(key, message.answer) });
+        return;
+      }
+      const envelope = await project(this.#ctx, key, message.envelope);
+      if (envelope !== null) this.#say(key, { envelope });
+    };
+    this.#order = this.#order.then(speak).catch(() => this.release());
+  }
+
+  #say(key: string, message: FeedMessage): void {
+    if ('answer' in message) this.#send(frame('answer', encodeExact(message.answer)));
+    else {
+      const { envelope } = message;
+      const id = this.#cursor.passed(key, envelope);
+      this.#send(frame('sync', encodeExact({ key, envelope }), id));
+    }
+  }
+
+  #send(text: string): void {
+    if (this.#isOver) return;
+    if (this.#early !== null) {
+      this.#early.push(text);
+      return;
+    }
+    this.#controller?.enqueue(new TextEncoder().encode(text));
+    // Whoever reads too slowly comes back, and resumes.
+    if ((this.#controller?.desiredSize ?? 0) <= 0) this.release();
+    else this.#arm();
+  }
+
+  #stream(answers: readonly HandshakeAnswer[]): Response {
+    const body = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          this.#controller = controller;
+          const early = this.#early ?? [];
+          this.#early = null;
+          let id = '';
+          for (const answer of answers) {
+            this.#send(frame('answer', encodeExact(answer)));
+            if (answer.type === 'snapshot') id = this.#cursor.passed(answer.key, answer.envelope);
+          }
+          this.#send(frame('ready', {}, id));
+          for (const text of early) this.#send(text);
+        },
+        cancel: () => this.release(),
+      },
+      { highWaterMark: QUEUED_BYTES_MAX, size: (piece) => piece?.byteLength ?? 0 },
+    );
+    return new Response(body, {
+      headers: {
+        'Content-Type': 'text/event-stream; charset=utf-8',
+        'Cache-Control': 'no-cache',
+        'X-Accel-Buffering': 'no',
+      },
+    });
+  }
+
+  #arm(): void {
+    const { clock } = this.#room;
+    const { heartbeat = HEARTBEAT_MS } = this.#options;
+    clock.clearTimeout(this.#timer);
+    this.#timer = clock.setTimeout(() => this.#send(': heartbeat\n\n'), heartbeat);
+  }
+}
+
+function frame(event: string, data: Json, id: string = ''): string {
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n${id === '' ? '' : `id: ${id}\n`}\n`;
+}
+
+function isRequest(value: unknown): value is HandshakeRequest {
+  if (!isObject(value) || typeof value['key'] !== 'string') return false;
+  const { incarnation, sequence, view } = value;
+  const isCount =
+    sequence === undefined || (Number.isSafeInteger(sequence) && Number(sequence) >= 0);
+  return (
+    isCount && [incarnation, view].every((each) => each === undefined || typeof each === 'string')
+  );
+}

@@ -68,6 +68,8 @@ export class Attempt {
   readonly #scopes: Scope[] = [];
   readonly #resume: () => void;
   #failure: RenderFailure | null = null;
+  /** The way to what held the last child that was placed. */
+  #holder: WirePath = [];
   #watched = 0;
   #count = 0;
   #isOver = false;
@@ -151,7 +153,7 @@ export class Attempt {
   }
 
   #render(node: ViewNode): void {
-    const reading = node.reads.begin();
+    const reading = node.beginReading();
     const slots = new Slots(node.view);
     const scope = this.#scope();
     try {
@@ -192,7 +194,8 @@ export class Attempt {
     this.#warnOfStreams(node, slots);
     const children: Child[] = [];
     for (const place of places.values()) {
-      children.push({ node: this.#settleChild(node, place), path: place.path });
+      const { holder, at } = place;
+      children.push({ node: this.#settleChild(node, place), holder, at });
     }
     for (const { node: old } of former?.children ?? []) {
       if (places.get(old.key)?.existing !== old) this.#doomed.add(old);
@@ -218,14 +221,16 @@ export class Attempt {
   ): JsonObject | null {
     slots.place(slot);
     // The holder's own key and all indices are left out (views.md §6.3).
-    const keys = path.slice(0, -1).filter((key) => typeof key === 'string');
+    const holder = sharedHolder(path.slice(0, -1), this.#holder);
+    this.#holder = holder;
+    const keys = holder.filter((key) => typeof key === 'string');
     const storeId = [...node.storeId, ...keys, slot.id];
     const key = keyOf(storeId);
     if (places.has(key)) throw new TypeError(`Two children have the id ${key}.`);
     const known = this.#world.find(key);
     const isSame = known !== null && known.parent === node && known.view === slot.view;
     const existing = isSame ? known : null;
-    places.set(key, { slot, storeId, key, existing, path: [...path] });
+    places.set(key, { slot, storeId, key, existing, holder, at: path.at(-1) ?? 0 });
     return existing?.rendered?.wire ?? null;
   }
 
@@ -364,6 +369,12 @@ export class Attempt {
   }
 }
 
+/** Of two equal ways the one that is there. */
+function sharedHolder(holder: WirePath, known: WirePath): WirePath {
+  if (known.length !== holder.length) return holder;
+  return known.every((key, index) => key === holder[index]) ? known : holder;
+}
+
 // Most nodes have none: they share this.
 const childless: readonly Child[] = [];
 
@@ -372,7 +383,8 @@ type Place = {
   readonly storeId: readonly string[];
   readonly key: string;
   readonly existing: ViewNode | null;
-  readonly path: WirePath;
+  readonly holder: WirePath;
+  readonly at: string | number;
 };
 
 /** What the view's schema makes of the props; throws where they do not pass. */

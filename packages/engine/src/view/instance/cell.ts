@@ -19,8 +19,8 @@ export class Cell<T> {
   }
 
   /**
-   * Changes it within a layer. Where the value below has become another one by the time the layer is committed, `redo`
-   * makes the new value of that; without it the value wins.
+   * Changes it within a layer. Where the value below becomes another one before the layer is committed, `redo` makes the
+   * new value of that; without it the value wins.
    */
   write(layer: Drafts, value: T, redo?: (base: T) => T): void {
     this.#drafts ??= new Map();
@@ -32,13 +32,18 @@ export class Cell<T> {
     layer.cells.add(this);
   }
 
+  /** Makes the draft of a layer anew where another value is below it now. */
+  refresh(layer: Drafts): void {
+    const draft = this.#drafts?.get(layer);
+    const below = this.read(layer.parent);
+    if (draft === undefined || draft.base === below) return;
+    this.#drafts?.set(layer, { ...draft, value: remade(draft, below), base: below });
+  }
+
   /** The draft of a layer becomes the value. */
   settle(layer: Drafts): void {
     const draft = this.#take(layer);
-    if (draft === undefined) return;
-    const { value, base, redos } = draft;
-    const isOverBase = base === this.#value;
-    this.#value = isOverBase ? value : redos.reduce((sum, redo) => redo(sum), this.#value);
+    if (draft !== undefined) this.#value = draft.value;
   }
 
   drop(layer: Drafts): void {
@@ -60,6 +65,15 @@ type Draft<T> = {
   readonly redos: ((base: T) => T)[];
 };
 
+/** What a task has done, done to another value; if it does not go with that, what it came to stands. */
+function remade<T>({ value, redos }: Draft<T>, below: T): T {
+  try {
+    return redos.reduce((sum, redo) => redo(sum), below);
+  } catch {
+    return value;
+  }
+}
+
 /** What holds the drafts of one task, upon those of the tasks before it. */
 export type Drafts = {
   /** What lies below; null: what is committed. */
@@ -68,4 +82,8 @@ export type Drafts = {
 };
 
 /** What becomes true with a layer, or never was. */
-export type Settled = { settle(layer: Drafts): void; drop(layer: Drafts): void };
+export type Settled = {
+  refresh(layer: Drafts): void;
+  settle(layer: Drafts): void;
+  drop(layer: Drafts): void;
+};

@@ -127,7 +127,7 @@ export class Cycles {
   /** What a background task did goes into the next cycle. */
   merge(layer: Layer): void {
     if (layer.isEmpty) return;
-    layer.parent = this.top;
+    layer.rebase(this.top);
     this.#batch.push(layer);
     this.#host.rebase(this.top);
     this.settleUnseen();
@@ -320,8 +320,9 @@ export class Cycles {
   #dropCommitted(layers: readonly Layer[], commit: Commit | null): void {
     const count = layers.length - (commit === null ? 0 : 1);
     this.#batch = this.#batch.slice(count);
-    const [first] = this.#batch;
-    if (first !== undefined) first.parent = null;
+    for (const [index, layer] of this.#batch.entries()) {
+      layer.rebase(this.#batch[index - 1] ?? null);
+    }
     this.#host.rebase(this.top);
   }
 

@@ -68,7 +68,7 @@ export class InnerWorld implements World {
   }
 
   readWatch(watch: Watch): Promise<unknown> | null {
-    const reading = watch.reads.begin();
+    const reading = watch.beginReading();
     try {
       watch.value = this.reading(reading, watch.read);
     } catch (error) {
@@ -77,7 +77,7 @@ export class InnerWorld implements World {
       throw error;
     }
     watch.hasRead = true;
-    watch.reads.keep(reading);
+    watch.keepReading(reading);
     return null;
   }
 

@@ -45,6 +45,12 @@ export class Layer implements Drafts {
     if (otherwise !== undefined) this.#else.push(otherwise);
   }
 
+  /** What lies below has changed: what was made of it is made anew. */
+  rebase(parent: Layer | null): void {
+    this.parent = parent;
+    for (const cell of this.cells) cell.refresh(this);
+  }
+
   /** Makes it true. What it starts is started by what is returned: once all layers of a cycle are true. */
   commit(): readonly (() => void)[] {
     for (const cell of this.cells) cell.settle(this);

@@ -3,7 +3,7 @@ import type { NodeId } from '@holdfast/protocol/views';
 import type { ViewDefinition } from '../definition.ts';
 import type { AsyncValue } from './async-value.ts';
 import { Cell } from './cell.ts';
-import { type Reader, Reads } from './reads.ts';
+import { Reader } from './reads.ts';
 import type { NodeStream } from './node-stream.ts';
 
 /** What a node was given: by its parent, or by the join. */
@@ -17,7 +17,12 @@ export type Props = {
 };
 
 /** Where a node stands below its owner. */
-export type Child = { readonly node: ViewNode; readonly path: readonly (string | number)[] };
+export type Child = {
+  readonly node: ViewNode;
+  /** The way to the map or list that holds it; children of one holder share it. */
+  readonly holder: readonly (string | number)[];
+  readonly at: string | number;
+};
 
 /** What came of the last render. */
 export type Rendered = {
@@ -33,7 +38,7 @@ export type Rendered = {
 };
 
 /** One live root or child (views.md §1). */
-export class ViewNode implements Reader {
+export class ViewNode extends Reader {
   readonly view: ViewDefinition;
   /** The mount id, or the id that the parent gave. */
   readonly id: string;
@@ -44,7 +49,6 @@ export class ViewNode implements Reader {
   readonly depth: number;
   readonly props: Cell<Props>;
   readonly state: Cell<unknown> = new Cell<unknown>(undefined);
-  readonly reads: Reads;
   rendered: Rendered | null = null;
   streams: Map<string, NodeStream> | null = null;
   asyncs: Map<string, Cell<AsyncValue>> | null = null;
@@ -64,6 +68,7 @@ export class ViewNode implements Reader {
     props: Props,
     touched: (node: ViewNode) => void,
   ) {
+    super();
     this.view = of.view;
     this.id = of.id;
     this.storeId = of.storeId;
@@ -72,10 +77,9 @@ export class ViewNode implements Reader {
     this.depth = of.parent === null ? 0 : of.parent.depth + 1;
     this.props = new Cell(props);
     this.#touched = touched;
-    this.reads = new Reads(this);
   }
 
-  readsChanged(): void {
+  protected override readsChanged(): void {
     if (!this.isEnded) this.#touched(this);
   }
 
@@ -97,7 +101,7 @@ export class ViewNode implements Reader {
 
   end(): void {
     this.isEnded = true;
-    this.reads.end();
+    this.endReading();
     this.#controller?.abort();
     for (const end of this.#endings ?? []) end();
     this.#endings = null;

@@ -16,32 +16,26 @@ type Followed = ReadonlyMap<string, Follow>;
 // Most nodes read nothing: they share this.
 const nothing: Followed = new Map();
 
-/** Who reads, and is told when it has changed. */
-export type Reader = { readsChanged(): void };
-
-/** What a render or a watch has read: whoever changes it, it is told (views.md §11.2). */
-export class Reads {
+/** Who renders, or watches: whoever changes what it has read, it is told (views.md §11.2). */
+export abstract class Reader {
   #followed = nothing;
-  readonly #reader: Reader;
 
-  constructor(reader: Reader) {
-    this.#reader = reader;
-  }
+  protected abstract readsChanged(): void;
 
   /** Begins another reading. What both read goes on being followed. */
-  begin(): Reading {
-    return new Reading(this.#followed, this.#reader);
+  beginReading(): Reading {
+    return new Reading(this.#followed, () => this.readsChanged());
   }
 
   /** From now on this is what is followed. */
-  keep({ followed }: Reading): void {
+  keepReading({ followed }: Reading): void {
     for (const [key, follow] of this.#followed) {
       if (followed.get(key) !== follow) follow.end();
     }
     this.#followed = followed.size === 0 ? nothing : followed;
   }
 
-  end(): void {
+  protected endReading(): void {
     for (const { end } of this.#followed.values()) end();
     this.#followed = nothing;
   }
@@ -51,18 +45,17 @@ export class Reads {
 export class Reading implements Tracker {
   readonly followed: Map<string, Follow> = new Map();
   readonly #before: Followed;
-  readonly #reader: Reader;
+  readonly #changed: () => void;
 
-  constructor(before: Followed, reader: Reader) {
+  constructor(before: Followed, changed: () => void) {
     this.#before = before;
-    this.#reader = reader;
+    this.#changed = changed;
   }
 
   follow(key: string, subscribe: (changed: () => void) => () => void): void {
     if (this.followed.has(key)) return;
     const known = this.#before.get(key);
-    const reader = this.#reader;
-    this.followed.set(key, known ?? { end: subscribe(() => reader.readsChanged()) });
+    this.followed.set(key, known ?? { end: subscribe(this.#changed) });
   }
 
   hold(until: Promise<unknown>): never {

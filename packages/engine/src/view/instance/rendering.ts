@@ -30,7 +30,7 @@ export function applyRendering(
   for (const node of doomed) ended.push(...withDescendants(node));
   for (const node of ended) index.delete(node.key);
   for (const [key, node] of added) index.set(key, node);
-  for (const [node, reading] of readings) node.reads.keep(reading);
+  for (const [node, reading] of readings) node.keepReading(reading);
   for (const [node, result] of rendered) node.rendered = result;
   return ended;
 }

@@ -39,7 +39,7 @@ function withChildren(former: Rendered, done: ReadonlyMap<ViewNode, Rendered>): 
     const now = done.get(child.node) ?? child.node.rendered;
     if (now === null) continue;
     totalWeight += now.totalWeight;
-    totalHeight = Math.max(totalHeight, child.path.length + now.totalHeight);
+    totalHeight = Math.max(totalHeight, child.holder.length + 1 + now.totalHeight);
     if (now.wire !== child.node.rendered?.wire) changed.push(child);
   }
   const wire = changed.length === 0 ? former.wire : splice(former.wire, changed, done);
@@ -64,10 +64,10 @@ function splice(
   };
   const root = { ...wire };
   own.add(root);
-  for (const { node, path } of children) {
+  for (const { node, holder, at: key } of children) {
     let at: Json = root;
-    for (const key of path.slice(0, -1)) at = setMember(at, key, copy(memberOf(at, key)));
-    setMember(at, path.at(-1) ?? 0, done.get(node)?.wire ?? null);
+    for (const part of holder) at = setMember(at, part, copy(memberOf(at, part)));
+    setMember(at, key, done.get(node)?.wire ?? null);
   }
   return root;
 }

@@ -67,8 +67,7 @@ export class Tasks {
 
   /** What background tasks have done has changed below the task that runs. */
   rebase(top: Layer | null): void {
-    const layer = this.#running?.scope.layer;
-    if (layer !== undefined) layer.parent = top;
+    this.#running?.scope.layer.rebase(top);
   }
 
   add(task: Work | Request): void {
@@ -122,8 +121,11 @@ export class Tasks {
       await runMessages(world, scope);
     };
     this.#settle(running, run(), () => {
+      // What is below a task that runs follows what is merged: this one runs no more.
+      this.#running = null;
       this.#host.merge(running.scope.layer);
-      this.#finish(running);
+      over();
+      this.next();
     });
   }
 

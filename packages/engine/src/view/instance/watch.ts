@@ -1,14 +1,13 @@
 import type { WatchCallback } from '../definition.ts';
 import type { ViewNode } from './node.ts';
-import { type Reader, Reads } from './reads.ts';
+import { Reader } from './reads.ts';
 
 /** Something that a node keeps an eye on (views.md §11.2). */
-export class Watch implements Reader {
+export class Watch extends Reader {
   readonly node: ViewNode;
   readonly read: () => unknown;
   /** Null: a change has the node render. */
   readonly callback: WatchCallback | null;
-  readonly reads: Reads;
   value: unknown = undefined;
   /** Whether there is a value to compare with. */
   hasRead = false;
@@ -20,19 +19,19 @@ export class Watch implements Reader {
     callback: WatchCallback | null,
     changed: (watch: Watch) => void,
   ) {
+    super();
     this.node = of.node;
     this.read = of.read;
     this.callback = callback;
     this.#changed = changed;
-    this.reads = new Reads(this);
   }
 
-  readsChanged(): void {
+  protected override readsChanged(): void {
     if (!this.isEnded) this.#changed(this);
   }
 
   end(): void {
     this.isEnded = true;
-    this.reads.end();
+    this.endReading();
   }
 }

@@ -1,4 +1,5 @@
 import { isObject } from '@holdfast/protocol';
+import { decodeChunk } from '@holdfast/protocol/views';
 import type { Link, LinkConnection, LinkEvents } from './port.ts';
 
 /** A message as a Phoenix socket takes and gives it. */
@@ -54,7 +55,10 @@ class Guest implements LinkConnection {
 
   send(data: string | Uint8Array): void {
     if (this.#state !== 'open' || !this.#socket.isConnected()) return;
-    if (typeof data !== 'string') throw new TypeError('A Phoenix link needs the JSON codec.');
+    if (typeof data !== 'string') {
+      this.#sendChunk(data);
+      return;
+    }
     const frame: unknown = JSON.parse(data);
     if (!Array.isArray(frame)) return;
     const [joinRef, ref, topic, event, payload]: readonly unknown[] = frame;
@@ -63,6 +67,15 @@ class Guest implements LinkConnection {
     if (event === 'phx_join' && joinMark !== null) this.#topics.set(topic, joinMark);
     if (event === 'phx_leave') this.#topics.delete(topic);
     this.#socket.push({ topic, event, payload, ref: marked(ref), join_ref: joinMark });
+  }
+
+  /** A part of a file, which the socket makes a binary message of by itself (views.md §2). */
+  #sendChunk(data: Uint8Array): void {
+    const chunk = decodeChunk(data);
+    if (chunk === null) throw new TypeError('A Phoenix link needs the JSON codec.');
+    const { topic, event, joinRef, ref } = chunk;
+    const payload = chunk.payload.slice().buffer;
+    this.#socket.push({ topic, event, payload, ref: marked(ref), join_ref: marked(joinRef) });
   }
 
   close(code: number = 1000): void {

@@ -8,6 +8,8 @@ import {
   view,
 } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
+import { phoenixLink } from '@holdfast/client/link/phoenix';
+import { Socket } from 'phoenix';
 import { type Client, createClient } from '@holdfast/client';
 import { views, waitFor } from '@holdfast/client/views';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -94,8 +96,8 @@ afterEach(async () => {
   await server.close({ retryAfterMs: 0 });
 });
 
-async function open(valve: Valve = new Valve()): Promise<Client<typeof boards>> {
-  const { rawToken: token } = await server.tokens.issue({
+const issue = (): ReturnType<Server['tokens']['issue']> =>
+  server.tokens.issue({
     name: 'test',
     org: 'acme',
     scopes: ['entries:read'] as never,
@@ -103,6 +105,9 @@ async function open(valve: Valve = new Valve()): Promise<Client<typeof boards>> 
     expiresAt: null,
     createdBy: null,
   });
+
+async function open(valve: Valve = new Valve()): Promise<Client<typeof boards>> {
+  const { rawToken: token } = await issue();
   const client = createClient<typeof boards>({
     url,
     token,
@@ -212,5 +217,31 @@ describe('views of a client and a server of ours', () => {
     expect(root.avatar).toMatchObject({ status: 'success', progress: 100 });
     expect(await root.$dispatch('read')).toEqual({ text: '0123456789' });
     await waitFor(root, ({ avatar }) => avatar.entries.length === 0);
+  });
+
+  it('V89 two clients share a socket of the application: the one that closes leaves its own roots alone', async () => {
+    const { rawToken: token } = await issue();
+    const params = { token, device_id: 'phoenix-app', capver: '4' };
+    const socket = new Socket(`${url.replace('http', 'ws')}/socket`, { params });
+    socket.connect();
+    const [one, two] = ['one', 'two'].map((id) => {
+      const link = phoenixLink(socket);
+      const client = createClient<typeof boards>({ url, token, link, views: views() });
+      clients.push(client);
+      return { client, page: client.view('App.Board', { id, params: { room: id } }) };
+    });
+    if (one === undefined || two === undefined) throw new Error('two');
+    const [, root] = await Promise.all([one.page.ready, two.page.ready]);
+    await one.client.close();
+    expect([one.page.health.get().state, two.page.health.get().state]).toEqual([
+      'unmounted',
+      'live',
+    ]);
+    await root.$dispatch('setFilter', { to: 'mine' });
+    await waitFor(root, ({ filter }) => filter === 'mine');
+    await root.avatar.select([new File(['0123456789'], 'a.txt')], { autoStart: true });
+    await waitFor(root, ({ avatar }) => avatar.status === 'success');
+    expect(await root.$dispatch('read')).toEqual({ text: '0123456789' });
+    socket.disconnect();
   });
 });

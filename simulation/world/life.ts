@@ -172,6 +172,8 @@ export class Life {
       case 'fault':
         room.problem('calm', `the authority of ${this.name} failed: ${String(effect.error)}`);
         return;
+      // Asked of gates with verdicts to wait for: the stores of this world have none.
+      case 'consult':
       case 'drained':
     }
   }

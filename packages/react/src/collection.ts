@@ -4,7 +4,9 @@ import type {
   CollectionSpec,
   CollectionState,
   Out,
+  RecordBy,
   RecordDef,
+  RecordNames,
 } from '@holdfast/client/records';
 import { Shelf } from '@holdfast/client/shelf';
 import { useMemo } from 'react';
@@ -17,6 +19,29 @@ import { type HookState, useHookState } from './state.ts';
 export type CollectionView<R extends RecordDef = RecordDef> = CollectionState<R> & {
   readonly values: readonly Out<R>[];
 } & Pick<CollectionHandle<R>, 'row' | 'loadMore'>;
+
+/** {@link useCollection} for an application: records by their names are those of its app. */
+export type UseCollection<App> = {
+  <R extends RecordDef>(query: CollectionDef<R> | null, options?: HookOptions): CollectionView<R>;
+  <N extends RecordNames<App>>(
+    name: N,
+    spec: CollectionSpec<RecordBy<App, N>> | null,
+    options?: HookOptions,
+  ): CollectionView<RecordBy<App, N>>;
+};
+
+/** {@link useCollectionState} for an application. */
+export type UseCollectionState<App> = {
+  <R extends RecordDef>(
+    query: CollectionDef<R> | null,
+    options?: HookOptions,
+  ): HookState<CollectionView<R>>;
+  <N extends RecordNames<App>>(
+    name: N,
+    spec: CollectionSpec<RecordBy<App, N>> | null,
+    options?: HookOptions,
+  ): HookState<CollectionView<RecordBy<App, N>>>;
+};
 
 /** How a collection is opened. */
 type Look = { readonly handle: CollectionHandle };

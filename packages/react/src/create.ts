@@ -1,11 +1,17 @@
 import type { Client } from '@holdfast/client';
 import type { ReactElement } from 'react';
 import { useAll } from './all.ts';
-import { useCollection, useCollectionState, useOne } from './collection.ts';
+import {
+  type UseCollection,
+  useCollection,
+  type UseCollectionState,
+  useCollectionState,
+  useOne,
+} from './collection.ts';
 import { useCommand, useEvent } from './command.ts';
 import { useEntries, useEntriesState, useEntry, useEntryState } from './entry.ts';
 import { usePresence } from './presence.ts';
-import { useRecord, useRecordState } from './record.ts';
+import { type UseRecord, useRecord, type UseRecordState, useRecordState } from './record.ts';
 import { HoldfastProvider, type ProviderProps, useClient, useErrorReset } from './scope.ts';
 import { useSignal } from './signal.ts';
 import { useConnectionStatus, useSyncStatus } from './status.ts';
@@ -20,8 +26,8 @@ export type Holdfast<App = any> = {
   readonly useAll: typeof useAll;
   readonly useAsync: typeof useAsync;
   readonly useClient: (override?: Client<App>) => Client<App>;
-  readonly useCollection: typeof useCollection;
-  readonly useCollectionState: typeof useCollectionState;
+  readonly useCollection: UseCollection<App>;
+  readonly useCollectionState: UseCollectionState<App>;
   readonly useCommand: typeof useCommand;
   readonly useConnectionStatus: typeof useConnectionStatus;
   readonly useEntries: typeof useEntries;
@@ -32,8 +38,8 @@ export type Holdfast<App = any> = {
   readonly useEvent: typeof useEvent;
   readonly useOne: typeof useOne;
   readonly usePresence: typeof usePresence;
-  readonly useRecord: typeof useRecord;
-  readonly useRecordState: typeof useRecordState;
+  readonly useRecord: UseRecord<App>;
+  readonly useRecordState: UseRecordState<App>;
   readonly useSignal: typeof useSignal;
   readonly useSnapshot: typeof useSnapshot;
   readonly useStore: typeof useStore;

@@ -1,7 +1,14 @@
 'use client';
 
 export { type Loadable, type Loaded, useAll } from './all.ts';
-export { type CollectionView, useCollection, useCollectionState, useOne } from './collection.ts';
+export {
+  type CollectionView,
+  type UseCollection,
+  useCollection,
+  type UseCollectionState,
+  useCollectionState,
+  useOne,
+} from './collection.ts';
 export { type Command, useCommand, useEvent } from './command.ts';
 export { createHoldfast, type Holdfast } from './create.ts';
 export {
@@ -13,7 +20,13 @@ export {
   useEntryState,
 } from './entry.ts';
 export { type PresenceView, usePresence } from './presence.ts';
-export { type RecordView, useRecord, useRecordState } from './record.ts';
+export {
+  type RecordView,
+  type UseRecord,
+  useRecord,
+  type UseRecordState,
+  useRecordState,
+} from './record.ts';
 export {
   HoldfastProvider,
   type HookOptions,

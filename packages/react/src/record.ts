@@ -1,4 +1,12 @@
-import type { Out, Params, RecordDef, RecordHandle, RecordState } from '@holdfast/client/records';
+import type {
+  Out,
+  Params,
+  RecordBy,
+  RecordDef,
+  RecordHandle,
+  RecordNames,
+  RecordState,
+} from '@holdfast/client/records';
 import { Shelf } from '@holdfast/client/shelf';
 import { useMemo } from 'react';
 import { type HookOptions, type Scope, useScope } from './scope.ts';
@@ -9,6 +17,34 @@ import { type HookState, useHookState } from './state.ts';
 /** A record as a component sees it: its state, all of one moment, and its writes (registry.md §10). */
 export type RecordView<R extends RecordDef = RecordDef> = RecordState<Out<R>> &
   Pick<RecordHandle<R>, 'key' | 'set' | 'patch' | 'increment' | 'remove' | 'mutate' | 'retry'>;
+
+/** {@link useRecord} for an application: records by their names are those of its app. */
+export type UseRecord<App> = {
+  <R extends RecordDef>(
+    definition: R,
+    params: Params<R> | null,
+    options?: HookOptions,
+  ): RecordView<R>;
+  <N extends RecordNames<App>>(
+    name: N,
+    params: Params<RecordBy<App, N>> | null,
+    options?: HookOptions,
+  ): RecordView<RecordBy<App, N>>;
+};
+
+/** {@link useRecordState} for an application. */
+export type UseRecordState<App> = {
+  <R extends RecordDef>(
+    definition: R,
+    params: Params<R> | null,
+    options?: HookOptions,
+  ): HookState<RecordView<R>>;
+  <N extends RecordNames<App>>(
+    name: N,
+    params: Params<RecordBy<App, N>> | null,
+    options?: HookOptions,
+  ): HookState<RecordView<RecordBy<App, N>>>;
+};
 
 /** How a record is opened. */
 type Look = { readonly handle: RecordHandle };

@@ -1,7 +1,9 @@
 import { Boundary, calm, complaints, open, type Page, Waiting } from './page.tsx';
 import { records } from '@holdfast/client/records';
+import { app as appOf } from '@holdfast/server';
 import { collection, record, type StandardSchema } from '@holdfast/protocol';
 import {
+  createHoldfast,
   HoldfastProvider,
   useAll,
   useCollection,
@@ -109,6 +111,18 @@ function Both(): ReactElement {
   const { a, b } = useAll({ a: User.ref({ id: '1' }), b: User.ref({ id: '2' }) });
   expectTypeOf(a.value).toEqualTypeOf<Shape | undefined>();
   return <i>{`${String(a.value?.name)} ${String(b.value?.name)}`}</i>;
+}
+
+const acme = appOf({ records: [User] });
+
+const { useRecord: useAcmeRecord } = createHoldfast<typeof acme>();
+
+function Typed(): ReactElement {
+  const { value } = useAcmeRecord('user', { id: '1' });
+  expectTypeOf(value).toEqualTypeOf<Shape | undefined>();
+  // @ts-expect-error -- the app has no such record
+  const wrong = (): unknown => useAcmeRecord('nobody', { id: '1' });
+  return <i>{`${String(value?.name)} ${typeof wrong}`}</i>;
 }
 
 describe.each([{ isStrict: false }, { isStrict: true }])('records, strict: $isStrict', (mode) => {
@@ -223,10 +237,11 @@ describe.each([{ isStrict: false }, { isStrict: true }])('records, strict: $isSt
         <>
           <NamesState />
           <Mixed />
+          <Typed />
         </>,
       ),
     );
-    await page.shows('1 bobbob of 2');
+    await page.shows('1 bobbob of 2bob function');
     page.unmount();
   });
 

@@ -5,7 +5,7 @@ import { filesUnder } from './pages.ts';
 export type Proof = { readonly file: string; readonly cites: ReadonlySet<string> };
 
 // The first argument of a call, if it is a text that begins with numbers: `test('S62 S65 any request …`. What is skipped proves nothing.
-const named = /(?<!\.(?:skip|todo))\(\s*(['"`])((?:[SG]\d{1,3}(?:[\s,:]+|\1))+)/g;
+const named = /(?<!\.(?:skip|todo))\(\s*(['"`])((?:[SGVR]\d{1,3}(?:[\s,:]+|\1))+)/g;
 // `(P7)` or `(P7, P9)`, in a name or a comment.
 const promised = /\((P\d{1,3}(?:,\s*P\d{1,3})*)\)/g;
 
@@ -20,7 +20,7 @@ export function readProofs(): readonly Proof[] {
 /** What the text of a test file cites. */
 export function citationsOf(text: string): ReadonlySet<string> {
   const numbers = [...text.matchAll(named)].flatMap(
-    ([, , names]) => names?.match(/[SG]\d+/g) ?? [],
+    ([, , names]) => names?.match(/[SGVR]\d+/g) ?? [],
   );
   const promises = [...text.matchAll(promised)].flatMap(([, names]) => names?.match(/P\d+/g) ?? []);
   return new Set([...numbers, ...promises]);

@@ -1,5 +1,4 @@
 import type {
-  AnySchema,
   AsyncSlot,
   InputOf,
   NodeTypes,
@@ -10,6 +9,7 @@ import type {
   StreamSlot,
   UploadSlot,
 } from '@holdfast/protocol';
+import { isObject } from '@holdfast/protocol';
 import { isModuleName } from '@holdfast/protocol/views';
 import type {
   AuthorizeContext,
@@ -71,10 +71,12 @@ export type ChildOptions<V> = {
 type AnyStream = { readonly kind: 'stream' };
 
 /** The schemas of a record of them. */
-type Schemas<Named> = { readonly [Name in keyof Named]: Named[Name] & AnySchema };
+type Schemas<Named> = { readonly [Name in keyof Named]: Named[Name] };
 
 /** What `run` returns: what its `reply` takes, or nothing. */
-type ReplyOf<Schema> = [Schema] extends [AnySchema] ? Soon<InputOf<Schema>> : Soon<void>;
+type ReplyOf<Schema> = [Schema] extends [{ readonly '~standard': unknown }]
+  ? Soon<InputOf<Schema>>
+  : Soon<void>;
 
 type CommandTypesOf<Inputs, Replies> = {
   readonly [Name in keyof Inputs]: {
@@ -134,7 +136,7 @@ export type DeclareView<E extends Env> = <
 >(declaration: {
   readonly name: Name;
   readonly scope?: Scope;
-  readonly params?: Params & AnySchema;
+  readonly params?: Params;
   readonly linger?: number;
   readonly maxRate?: number;
   readonly mountTimeout?: number;
@@ -152,17 +154,17 @@ export type DeclareView<E extends Env> = <
   readonly render: (state: State, h: RenderHelpers<F>, ctx: RenderContext<F>) => Output;
   readonly commands?: {
     readonly [Command in keyof Inputs]: {
-      readonly input?: Inputs[Command] & AnySchema;
+      readonly input?: Inputs[Command];
       readonly timeout?: number;
       readonly run: (
         ctx: CommandContext<F, State>,
         input: OutputOf<Inputs[Command]>,
       ) => ReplyOf<Command extends keyof Replies ? Replies[Command] : undefined>;
     };
-  } & { readonly [Command in keyof Replies]: { readonly reply?: Replies[Command] & AnySchema } };
+  } & { readonly [Command in keyof Replies]: { readonly reply?: Replies[Command] } };
   readonly messages?: {
     readonly [Message in keyof Messages]: {
-      readonly input?: Messages[Message] & AnySchema;
+      readonly input?: Messages[Message];
       readonly timeout?: number;
       readonly run: (ctx: TaskContext<F, State>, input: OutputOf<Messages[Message]>) => Soon<void>;
     };
@@ -204,7 +206,30 @@ function declare(declaration: Untyped): View {
     if (reserved === undefined) continue;
     throw new TypeError(`view ${name}: the name "${reserved}" in "${kind}" is reserved.`);
   }
+  const strange = schemasOf(declaration).find(([, schema]) => !isSchema(schema));
+  if (strange !== undefined) {
+    throw new TypeError(`view ${name}: "${strange[0]}" must be a Standard Schema.`);
+  }
   return Object.freeze({ ...declaration, kind: 'view' });
+}
+
+/** What passes values of a view, by where it is declared. The types leave that open, for compilers are much quicker so. */
+function schemasOf(declaration: Untyped): readonly (readonly [string, unknown])[] {
+  const { params, events, emits, commands, messages } = declaration;
+  const actions = [...Object.entries(commands ?? {}), ...Object.entries(messages ?? {})];
+  return [
+    ['params', params] as const,
+    ...Object.entries(events ?? {}),
+    ...Object.entries(emits ?? {}),
+    ...actions.flatMap(([action, of]: [string, unknown]) =>
+      isObject(of) ? [[action, of['input']] as const, [action, of['reply']] as const] : [],
+    ),
+  ].filter(([, schema]) => schema !== undefined);
+}
+
+function isSchema(value: unknown): boolean {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  return '~standard' in value;
 }
 
 function isReserved(name: string): boolean {

@@ -233,6 +233,10 @@ it('what cannot be a view, an upload, a stream or an app is refused when it is d
   );
   // @ts-expect-error there is no such key
   expect(() => plainView({ name: 'A', render: () => ({}), redner: 1 })).toThrow('redner');
+  const schemaless = { go: { input: 7, run: () => undefined } };
+  expect(() => plainView({ name: 'A', render: () => ({}), commands: schemaless })).toThrow(
+    'Standard Schema',
+  );
   expect(() => upload({ accept: ['png'] })).toThrow(TypeError);
   expect(() => upload({ accept: 'any', maxEntries: 0 })).toThrow(RangeError);
   expect(() => stream({ retain: true })).toThrow('limit');

@@ -19,6 +19,8 @@ export type {
   RecordOp,
   RecordOptions,
   ServerRecord,
+  SourceOptions,
+  SourcePolicy,
   SseOptions,
   SyncHandler,
 } from './records/index.ts';

@@ -139,6 +139,10 @@ export type Server = ViewsApi & {
    * `POST …/stream`, `GET ?key=…`, and `POST …/handshake`. Throws a `TypeError` where nothing says who may read.
    */
   readonly syncHandler: RecordDesk['syncHandler'];
+  /** Serves a source by what computes it (records.md §15). Throws a `TypeError` unless there is exactly one policy. */
+  readonly source: RecordDesk['source'];
+  /** Has the source of these parameters run again, if somebody follows it. */
+  readonly invalidateSource: RecordDesk['invalidateSource'];
   /**
    * Puts an envelope of every commit that changes an object of a record on a transport, for peers that read from there
    * (records.md §7); nothing is hidden from them. The returned function ends it. Throws a `TypeError` for a record whose

@@ -1,9 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import {
-  createServer as createHttpServer,
-  type IncomingMessage,
-  type Server as HttpServer,
-} from 'node:http';
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import { Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Veil } from '@holdfast/engine/gate';
@@ -94,6 +90,8 @@ class HoldfastServer implements Server {
   readonly record: Server['record'];
   readonly publish: Server['publish'];
   readonly syncHandler: Server['syncHandler'];
+  readonly source: Server['source'];
+  readonly invalidateSource: Server['invalidateSource'];
   readonly recheck: Server['recheck'];
   readonly tell: Server['tell'];
   readonly renderOnce: Server['renderOnce'];
@@ -145,6 +143,7 @@ class HoldfastServer implements Server {
       ...this.#door(),
       records: this.#records,
       clock: this.#clock,
+      closing: this.#closingSignal.signal,
       storage: this.#storage,
       newId: randomUUID,
       tell: (fault) => this.#fault(fault),
@@ -152,13 +151,15 @@ class HoldfastServer implements Server {
     this.record = desk.record;
     this.publish = desk.publish;
     this.syncHandler = desk.syncHandler;
+    this.source = desk.source;
+    this.invalidateSource = desk.invalidateSource;
     const access = new Access({
       tokens: this.#tokens,
       now: () => this.#clock.wall(),
       ...(options.authenticate && { authenticate: options.authenticate }),
     });
-    this.#sockets = new Sockets(this.#socketRoom(room, access), (request) =>
-      this.#originAllowed(request),
+    this.#sockets = new Sockets(this.#socketRoom(room, access), ({ headers }) =>
+      allowsOrigin(options.origins ?? [], { origin: headers.origin, host: headers.host }),
     );
     addGauges(this.#parts(), version);
     this.#http = this.#createHttp(access);
@@ -372,11 +373,6 @@ class HoldfastServer implements Server {
       ok,
       checks: { database, pubsub: 'ok', ...(this.#draining && { server: 'draining' }) },
     };
-  }
-
-  #originAllowed(request: IncomingMessage): boolean {
-    const { origin, host } = request.headers;
-    return allowsOrigin(this.#options.origins ?? [], { origin, host });
   }
 
   async #archived(id: string): Promise<void> {

@@ -1,5 +1,5 @@
 import type { SyncTransport } from '@holdfast/engine/record';
-import type { RecordDef } from '@holdfast/protocol';
+import type { RecordDef, SourceDef } from '@holdfast/protocol';
 import type { Clock } from '../host/clock.ts';
 import type { StoreDoor } from '../host/door.ts';
 import type { Storage } from '../storage/port.ts';
@@ -7,6 +7,7 @@ import { Feeds } from './feeds.ts';
 import { type RecordOptions, rulesOf } from './options.ts';
 import { publishTo } from './publish.ts';
 import type { RecordFault, Records } from './records.ts';
+import { type SourceOptions, Sources } from './sources.ts';
 import { serverRecord, type ServerRecord } from './server-record.ts';
 import { type SseOptions, type SyncHandler, syncHandler } from './sync-handler.ts';
 
@@ -17,12 +18,18 @@ export type RecordDesk = {
     readonly GET: SyncHandler;
     readonly POST: SyncHandler;
   };
+  /** Serves a source by what computes it (records.md §15). Throws a `TypeError` unless there is exactly one policy. */
+  readonly source: <D extends SourceDef>(def: D, options: SourceOptions<D>) => void;
+  /** Has the source of these parameters run again, if somebody follows it. */
+  readonly invalidateSource: (name: string, params: unknown) => void;
   readonly publish: (def: RecordDef, to: SyncTransport) => () => void;
 };
 
 /** What a desk works with. */
 export type DeskRoom = StoreDoor & {
   readonly clock: Clock;
+  /** Aborts when the server begins to close. */
+  readonly closing: AbortSignal;
   readonly records: Records;
   readonly storage: Pick<Storage, 'stores'>;
   readonly newId: () => string;
@@ -32,8 +39,22 @@ export type DeskRoom = StoreDoor & {
 /** The records of a server, for its operator. */
 export function recordDesk(room: DeskRoom): RecordDesk {
   const feeds = new Feeds(room);
+  const everybody = { principal: { subject: null, scopes: new Set(['admin']) }, now: 0 };
+  const sources = new Sources({
+    ...room,
+    random: Math.random,
+    listen: async (key, run) => {
+      const ref = room.records.refOf(key);
+      const feed = ref === null ? null : await feeds.follow(ref, everybody, run);
+      if (feed === null) throw new TypeError(`A source cannot listen to "${key}".`);
+      return () => feed.release();
+    },
+  });
+  room.closing.addEventListener('abort', () => sources.close(), { once: true });
   return {
-    syncHandler: (options) => syncHandler({ ...room, feeds }, options),
+    syncHandler: (options) => syncHandler({ ...room, feeds, sources }, options),
+    source: (def, options) => sources.declare(def, options),
+    invalidateSource: (name, params) => sources.invalidate(name, params),
     record: (def, options = {}) => {
       const { writeSchema = null, mutations = {} } = options;
       room.records.declare({ def, writeSchema, mutations, ...rulesOf(options) });

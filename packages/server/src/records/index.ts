@@ -1,5 +1,6 @@
 export { type RecordDesk, recordDesk } from './desk.ts';
 export type { RecordOptions } from './options.ts';
 export { type RecordFault, Records } from './records.ts';
+export type { SourceOptions, SourcePolicy } from './sources.ts';
 export type { SseOptions, SyncHandler } from './sync-handler.ts';
 export type { RecordOp, ServerRecord } from './server-record.ts';

@@ -1,10 +1,4 @@
-import {
-  isObject,
-  type Json,
-  type RecordContext,
-  type RecordRef,
-  RejectedError,
-} from '@holdfast/protocol';
+import { isObject, type Json, type RecordContext, RejectedError } from '@holdfast/protocol';
 import {
   encodeExact,
   type Envelope,
@@ -14,6 +8,7 @@ import {
 import type { Clock } from '../host/clock.ts';
 import type { Feed, FeedMessage, Feeds } from './feeds.ts';
 import type { Records } from './records.ts';
+import type { Sources } from './sources.ts';
 import { StreamCursor } from './stream-cursor.ts';
 
 /** How records are served as server-sent events (records.md §8.1). */
@@ -38,7 +33,12 @@ export type SseOptions = {
 export type SyncHandler = (request: Request, ctx: RecordContext) => Promise<Response>;
 
 /** What serving needs of the server. */
-export type SyncRoom = { readonly feeds: Feeds; readonly records: Records; readonly clock: Clock };
+export type SyncRoom = {
+  readonly feeds: Feeds;
+  readonly sources: Sources;
+  readonly records: Records;
+  readonly clock: Clock;
+};
 
 const HEARTBEAT_MS = 15_000;
 const KEYS_MAX = 200;
@@ -96,13 +96,13 @@ class Desk {
     const asked = await this.#read();
     const { maxKeys = KEYS_MAX } = this.#options;
     if (asked.length > maxKeys) throw new RejectedError('invalid_params', { limit: maxKeys });
-    const refs = asked.map((each) => this.#refOf(each));
+    const feeds = asked.map((each) => this.#feedOf(each));
     for (const { key } of asked) {
       // oxlint-disable-next-line no-await-in-loop -- all before anything is opened, one after the other
       if (await this.#mayRead(key)) continue;
       return Response.json({ error: 'unauthorized key', key }, { status: 403 });
     }
-    const answers = await this.#answers(asked, refs);
+    const answers = await this.#answers(asked, feeds);
     if (this.#isOver) return new Response(null, { status: 499 });
     if (new URL(this.#request.url).pathname.endsWith('/handshake')) {
       this.release();
@@ -138,10 +138,14 @@ class Desk {
     return requests;
   }
 
-  #refOf({ key }: HandshakeRequest): RecordRef {
-    const ref = this.#room.records.refOf(key);
+  /** How to follow a key; throws where it names nothing. */
+  #feedOf({ key }: HandshakeRequest): () => Promise<Feed | null> {
+    const { feeds, records, sources } = this.#room;
+    const hear = (message: FeedMessage): void => this.#hear(key, message);
+    if (sources.has(key)) return () => sources.follow(key, this.#ctx, hear);
+    const ref = records.refOf(key);
     if (ref === null) throw new RejectedError('unknown_record', { key });
-    return ref;
+    return () => feeds.follow(ref, this.#ctx, hear);
   }
 
   async #mayRead(key: string): Promise<boolean> {
@@ -152,17 +156,15 @@ class Desk {
   /** For each key: follow, then read, then answer. */
   async #answers(
     asked: readonly HandshakeRequest[],
-    refs: readonly RecordRef[],
+    feeds: readonly (() => Promise<Feed | null>)[],
   ): Promise<readonly HandshakeAnswer[]> {
     const answers: HandshakeAnswer[] = [];
     for (const [index, each] of asked.entries()) {
-      const ref = refs[index];
-      if (ref === undefined || this.#isOver) break;
+      const follow = feeds[index];
+      if (follow === undefined || this.#isOver) break;
       const { key } = each;
       // oxlint-disable-next-line no-await-in-loop -- in the order of the keys
-      const feed = await this.#room.feeds.follow(ref, this.#ctx, (message) =>
-        this.#hear(key, message),
-      );
+      const feed = await follow();
       if (this.#isOver) feed?.release();
       else if (feed !== null) this.#feeds.push(feed);
       if (feed === null) answers.push({ key, type: 'denied', reason: 'not_found' });

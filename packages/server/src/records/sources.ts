@@ -1,0 +1,309 @@
+import {
+  type Json,
+  passSchema,
+  type RecordContext,
+  RejectedError,
+  type SourceDef,
+} from '@holdfast/protocol';
+import {
+  canonicalJson,
+  encodeExact,
+  type Envelope,
+  type HandshakeAnswer,
+  type HandshakeRequest,
+} from '@holdfast/protocol/record';
+import type { Clock } from '../host/clock.ts';
+import type { Feed, FeedMessage } from './feeds.ts';
+import type { RecordFault } from './records.ts';
+
+/** When a source runs again. */
+export type SourcePolicy =
+  | { readonly every: number; readonly jitter?: number }
+  | { readonly on: readonly string[] }
+  | { readonly once: true };
+
+/** What computes a source (records.md §15). */
+export type SourceOptions<D extends SourceDef = SourceDef> = {
+  readonly policy: SourcePolicy;
+  run(params: ParamsOf<D>, ctx: RecordContext | undefined, signal: AbortSignal): unknown;
+  /** Each principal has one of its own, whose `ctx` it is given. */
+  readonly perPrincipal?: boolean;
+  /** How many may live at once. Default: 1000. */
+  readonly maxLive?: number;
+};
+
+type ParamsOf<D> = D extends { readonly types?: infer T }
+  ? NonNullable<T> extends { readonly params: infer P }
+    ? P
+    : never
+  : never;
+
+/** What sources need of the server. */
+export type SourceRoom = {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly newId: () => string;
+  readonly tell: (fault: RecordFault) => void;
+  /** Calls back whenever a record's object changes; the returned function ends it. */
+  readonly listen: (key: string, run: () => void) => Promise<() => void>;
+};
+
+const LIVE_MAX = 1000;
+const LINGER_MS = 30_000;
+const JITTER = 0.1;
+
+/** A source as it is declared, its types forgotten. */
+type Declared = {
+  readonly def: SourceDef;
+  readonly policy: SourcePolicy;
+  readonly run: (params: unknown, ctx: RecordContext | undefined, signal: AbortSignal) => unknown;
+  readonly perPrincipal: boolean;
+  readonly maxLive: number;
+};
+
+/** The sources of a server: one for each key, shared by all who follow it. */
+export class Sources {
+  readonly #room: SourceRoom;
+  readonly #declared = new Map<string, Declared>();
+  readonly #live = new Map<string, LiveSource>();
+
+  constructor(room: SourceRoom) {
+    this.#room = room;
+  }
+
+  /** Throws a `TypeError` unless there is exactly one policy, and for a second source of its name. */
+  declare<D extends SourceDef>(def: D, options: SourceOptions<D>): void {
+    const { policy, perPrincipal = false, maxLive = LIVE_MAX } = options;
+    const kinds = Object.keys(policy ?? {}).filter((kind) => kind !== 'jitter');
+    const [kind = ''] = kinds;
+    if (kinds.length !== 1 || !['every', 'on', 'once'].includes(kind)) {
+      throw new TypeError('A source has exactly one policy: every, on or once.');
+    }
+    if (this.#declared.has(def.name)) {
+      throw new TypeError(`The source "${def.name}" is declared already.`);
+    }
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- called with the parameters of its definition
+    const run = options.run.bind(options) as unknown as Declared['run'];
+    this.#declared.set(def.name, { def, policy, run, perPrincipal, maxLive });
+  }
+
+  /** Whether a key names a source. Throws `invalid_params`. */
+  has(key: string): boolean {
+    return this.#read(key) !== null;
+  }
+
+  /** Follows a source; null: the key names none. Throws `invalid_params` and `limit_exceeded`. */
+  async follow(
+    key: string,
+    ctx: RecordContext,
+    hear: (message: FeedMessage) => void,
+  ): Promise<Feed | null> {
+    const asked = this.#read(key);
+    if (asked === null) return null;
+    const { declared, params } = asked;
+    const id = declared.perPrincipal ? `${key} ${JSON.stringify(ctx.principal.subject)}` : key;
+    let live = this.#live.get(id);
+    if (live === undefined) {
+      this.#checkRoom(declared);
+      const own = declared.perPrincipal ? ctx : undefined;
+      live = new LiveSource(this.#room, {
+        declared,
+        params,
+        ctx: own,
+        end: () => this.#live.delete(id),
+      });
+      this.#live.set(id, live);
+    }
+    // What came before the answer is in it.
+    let isAnswered = false;
+    const release = live.join((message) => (isAnswered ? hear(message) : undefined));
+    await live.seeded;
+    const kept = live;
+    const answer: Feed['answer'] = (request) => {
+      isAnswered = true;
+      return kept.answer(request);
+    };
+    return { answer, release };
+  }
+
+  /** Has every live source of these parameters run again. */
+  invalidate(name: string, params: unknown): void {
+    const declared = this.#declared.get(name);
+    const key = declared?.def.key(params);
+    for (const [id, live] of this.#live) {
+      if (id === key || id.startsWith(`${key} `)) live.trigger();
+    }
+  }
+
+  close(): void {
+    for (const live of this.#live.values()) live.stop();
+    this.#live.clear();
+  }
+
+  #read(key: string): { readonly declared: Declared; readonly params: unknown } | null {
+    const [, name = '', text = ''] = /^src\/([^/]+)\/(.*)$/s.exec(key) ?? [];
+    const declared = this.#declared.get(name);
+    if (declared === undefined) return null;
+    const passed = passSchema(declared.def.params, parsed(text));
+    if ('issue' in passed) throw new RejectedError('invalid_params', { issues: passed.issues });
+    return { declared, params: passed.value };
+  }
+
+  #checkRoom({ def, maxLive }: Declared): void {
+    let count = 0;
+    for (const { name } of this.#live.values()) if (name === def.name) count += 1;
+    if (count < maxLive) return;
+    throw new RejectedError('limit_exceeded', {
+      dimension: 'sources',
+      current: count,
+      limit: maxLive,
+    });
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new RejectedError('invalid_params', { param: 'params' });
+  }
+}
+
+type Living = {
+  readonly declared: Declared;
+  readonly params: unknown;
+  readonly ctx: RecordContext | undefined;
+  readonly end: () => void;
+};
+
+/**
+ * One source while somebody follows it, and a little longer. Runs come one after the other; what triggers during one causes
+ * one more. Only what is new and passes the schema is published.
+ */
+class LiveSource {
+  readonly name: string;
+  readonly #room: SourceRoom;
+  readonly #of: Living;
+  readonly #incarnation: string;
+  readonly #listeners = new Set<(message: FeedMessage) => void>();
+  readonly #abort = new AbortController();
+  #unlisten: readonly (() => void)[] = [];
+  /** Resolves after the first run. */
+  readonly seeded: Promise<void>;
+  #value: { readonly json: Json; readonly native: unknown } | null = null;
+  #sequence = 0;
+  #isRunning = false;
+  #isTriggered = false;
+  #timer: unknown = null;
+  #linger: unknown = null;
+
+  constructor(room: SourceRoom, of: Living) {
+    this.#room = room;
+    this.#of = of;
+    this.name = of.declared.def.name;
+    this.#incarnation = room.newId();
+    this.seeded = this.#begin();
+  }
+
+  /** Armed before the first run, so that nothing is missed. */
+  async #begin(): Promise<void> {
+    const { policy } = this.#of.declared;
+    this.#isRunning = true;
+    const keys = 'on' in policy ? policy.on : [];
+    try {
+      const listening = keys.map((key) => this.#room.listen(key, () => this.trigger()));
+      this.#unlisten = await Promise.all(listening);
+    } catch (error) {
+      this.#room.tell({ phase: 'run', record: this.name, error });
+    }
+    await this.#run();
+  }
+
+  join(hear: (message: FeedMessage) => void): () => void {
+    this.#room.clock.clearTimeout(this.#linger);
+    this.#listeners.add(hear);
+    return () => {
+      if (!this.#listeners.delete(hear) || this.#listeners.size > 0) return;
+      this.#linger = this.#room.clock.setTimeout(() => this.stop(), LINGER_MS);
+    };
+  }
+
+  answer({ key, incarnation, sequence }: HandshakeRequest): HandshakeAnswer {
+    if (this.#value === null) {
+      return { key, type: 'gone', incarnation: this.#incarnation, sequence: 0 };
+    }
+    const isCurrent = incarnation === this.#incarnation && sequence === this.#sequence;
+    return isCurrent
+      ? { key, type: 'current' }
+      : { key, type: 'snapshot', envelope: this.#envelope() };
+  }
+
+  trigger(): void {
+    if (this.#isRunning) this.#isTriggered = true;
+    else void this.#run();
+  }
+
+  stop(): void {
+    this.#abort.abort();
+    this.#room.clock.clearTimeout(this.#timer);
+    this.#room.clock.clearTimeout(this.#linger);
+    for (const end of this.#unlisten) end();
+    this.#of.end();
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    this.#room.clock.clearTimeout(this.#timer);
+    do {
+      this.#isTriggered = false;
+      // oxlint-disable-next-line no-await-in-loop -- one run after the other
+      await this.#once();
+    } while (this.#isTriggered && !this.#abort.signal.aborted);
+    this.#isRunning = false;
+    this.#arm();
+  }
+
+  async #once(): Promise<void> {
+    const { declared, params, ctx } = this.#of;
+    let result: unknown;
+    try {
+      result = await declared.run(params, ctx, this.#abort.signal);
+    } catch (error) {
+      this.#room.tell({ phase: 'run', record: this.name, error });
+      return;
+    }
+    if (this.#abort.signal.aborted) return;
+    const passed = passSchema(declared.def.schema, result);
+    if ('issue' in passed) {
+      this.#room.tell({ phase: 'parse', record: this.name, error: new Error(passed.issue) });
+      return;
+    }
+    this.#publish(passed.value);
+  }
+
+  #publish(native: unknown): void {
+    const json = encodeExact(native);
+    if (this.#value !== null && canonicalJson(this.#value.json) === canonicalJson(json)) return;
+    this.#value = { json, native };
+    this.#sequence += 1;
+    for (const hear of this.#listeners) hear({ envelope: this.#envelope() });
+  }
+
+  #envelope(): Envelope {
+    return {
+      value: this.#value?.native ?? null,
+      schema_version: this.#of.declared.def.version,
+      sequence: this.#sequence,
+      prev: this.#sequence - 1,
+      incarnation: this.#incarnation,
+    };
+  }
+
+  #arm(): void {
+    const { policy } = this.#of.declared;
+    if (!('every' in policy) || this.#abort.signal.aborted) return;
+    const spread = policy.jitter ?? JITTER;
+    const delay = policy.every * (1 + spread * (2 * this.#room.random() - 1));
+    this.#timer = this.#room.clock.setTimeout(() => this.trigger(), delay);
+  }
+}

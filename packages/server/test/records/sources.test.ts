@@ -1,0 +1,181 @@
+import { type Envelope, decodeExact } from '@holdfast/protocol/record';
+import { type Json, passthrough, record, source } from '@holdfast/protocol';
+import type { RecordFault, SourceOptions } from '@holdfast/server';
+import { expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+import { VirtualClock } from '../conversation/clock.ts';
+import { world } from '../conversation/world.ts';
+
+const Sum = source({
+  name: 'sum',
+  params: z.object({ a: z.number() }),
+  schema: z.object({ total: z.number() }),
+  version: '1.0',
+});
+
+const Item = record({
+  name: 'item',
+  store: 'demo/main',
+  path: 'items/:id',
+  version: '1.0',
+  schema: passthrough<{ n?: number }>(),
+});
+
+async function site(options: SourceOptions<typeof Sum>) {
+  const clock = new VirtualClock();
+  const faults: RecordFault[] = [];
+  const { server } = await world({ clock, onError: (fault) => faults.push(fault) });
+  const items = server.record(Item);
+  server.source(Sum, options);
+  const handler = server.syncHandler({ authorize: 'public', heartbeat: 1e9 });
+  const open = async (a: unknown, subject = 'eve') => {
+    const abort = new AbortController();
+    onTestFinished(() => abort.abort());
+    const key = encodeURIComponent(`src/sum/${JSON.stringify({ a })}`);
+    const request = new Request(`http://x/api/records?key=${key}`, { signal: abort.signal });
+    const response = await handler.GET(request, { principal: { subject }, now: 0 });
+    return { response, abort, heard: heardOf(response) };
+  };
+  return { server, items, clock, faults, open };
+}
+
+/** The sequences and totals that a stream has told; it is read to where it stands. */
+function heardOf(response: Response) {
+  const reader = response.ok ? response.body?.getReader() : undefined;
+  const told: (readonly [number, unknown])[] = [];
+  const read = async (): Promise<void> => {
+    for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) {
+      const text = new TextDecoder().decode(part.value);
+      const data = /data: (.*)/.exec(text)?.[1];
+      const message = decodeExact(JSON.parse(data ?? '{}') as Json) as { envelope?: Envelope };
+      const { envelope } = message;
+      if (envelope) told.push([envelope.sequence, (envelope.value as { total: number }).total]);
+    }
+  };
+  void read().catch(() => undefined);
+  return told;
+}
+
+test('R229 a source has exactly one policy', async () => {
+  const { server } = await world();
+  for (const policy of [{}, { every: 1, once: true }, { never: true }]) {
+    expect(() => server.source(Sum, { policy, run: () => ({ total: 1 }) } as never)).toThrow(
+      /every, on or once/,
+    );
+  }
+});
+
+test('R230 R235 R237 once: the seed has sequence 1, and bad params are invalid_params', async () => {
+  const { open } = await site({ policy: { once: true }, run: ({ a }) => ({ total: a + 100 }) });
+  const { heard } = await open(7);
+  await expect.poll(() => heard).toEqual([[1, 107]]);
+  const { response } = await open('x');
+  expect([response.status, await response.json()]).toMatchObject([
+    400,
+    { error: 'invalid_params' },
+  ]);
+});
+
+test('R231 R233 every: only changes are published, and what fails is told of and leaves no gap', async () => {
+  const results: unknown[] = [
+    { total: 1 },
+    { total: 1 },
+    new Error('no'),
+    { total: 'bad' },
+    { total: 2 },
+  ];
+  const { open, clock, faults } = await site({
+    policy: { every: 1000, jitter: 0 },
+    run: () => {
+      const result = results.shift() ?? { total: 2 };
+      if (result instanceof Error) throw result;
+      return result;
+    },
+  });
+  const { heard } = await open(1);
+  for (let i = 0; i < 5; i++) await clock.pass(1000);
+  await expect
+    .poll(() => heard)
+    .toEqual([
+      [1, 1],
+      [2, 2],
+    ]);
+  expect(faults.map(({ phase }) => phase)).toEqual(['run', 'parse']);
+});
+
+test('R232 on: it runs when its keys change, and not for others, nor when nobody has followed it for a while', async () => {
+  let runs = 0;
+  const { open, items, clock } = await site({
+    policy: { on: ['rec/demo/main/items/a'] },
+    run: () => ({ total: (runs += 1) }),
+  });
+  const { heard, abort } = await open(1);
+  await items.write({ id: 'b' }, { set: { n: 1 } });
+  await items.write({ id: 'a' }, { set: { n: 1 } });
+  await expect
+    .poll(() => heard)
+    .toEqual([
+      [1, 1],
+      [2, 2],
+    ]);
+  abort.abort();
+  await clock.pass(31_000);
+  await items.write({ id: 'a' }, { set: { n: 2 } });
+  expect(runs).toBe(2);
+});
+
+test('R234 R236 triggers during a run cause exactly one more', async () => {
+  let runs = 0;
+  const gates: (() => void)[] = [];
+  const { open, server } = await site({
+    policy: { once: true },
+    run: async () => {
+      runs += 1;
+      await new Promise<void>((resolve) => gates.push(resolve));
+      return { total: runs };
+    },
+  });
+  const opening = open(1);
+  await expect.poll(() => gates.length).toBe(1);
+  for (let i = 0; i < 3; i++) server.invalidateSource('sum', { a: 1 });
+  gates[0]?.();
+  await expect.poll(() => gates.length).toBe(2);
+  gates[1]?.();
+  const { heard } = await opening;
+  await expect.poll(() => heard.at(-1)).toEqual([2, 2]);
+  expect(runs).toBe(2);
+});
+
+test('R244 two clients share one, other params are another, and an invalidation reaches all of them', async () => {
+  let base = 100;
+  let runs = 0;
+  const { open, server } = await site({
+    policy: { once: true },
+    run: ({ a }) => {
+      runs += 1;
+      return { total: a + base };
+    },
+  });
+  const [one, two, other] = [await open(7), await open(7), await open(8)];
+  expect(runs).toBe(2);
+  base = 200;
+  server.invalidateSource('sum', { a: 7 });
+  for (const { heard } of [one, two]) await expect.poll(() => heard.at(-1)).toEqual([2, 207]);
+  expect(other.heard.at(-1)).toEqual([1, 108]);
+});
+
+test('R237 more than may live are limit_exceeded; each principal may have its own', async () => {
+  const { open } = await site({
+    policy: { once: true },
+    perPrincipal: true,
+    maxLive: 2,
+    run: ({ a }, ctx) => ({ total: a + (ctx?.principal.subject?.length ?? 0) }),
+  });
+  const [eve, barbara] = [await open(1, 'eve'), await open(1, 'barbara')];
+  await expect.poll(() => [eve.heard, barbara.heard]).toEqual([[[1, 4]], [[1, 8]]]);
+  const { response } = await open(2);
+  expect([response.status, await response.json()]).toMatchObject([
+    400,
+    { error: 'limit_exceeded' },
+  ]);
+});

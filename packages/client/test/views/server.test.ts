@@ -1,6 +1,9 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createClient, type Client, type ClientOptions, RejectedError } from '@holdfast/client';
 import { nextSnapshot, views, waitFor } from '@holdfast/client/views';
-import { app, createServer, holdfast, stream, view } from '@holdfast/server';
+import { app, createServer, holdfast, type Server, stream, view } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
@@ -163,4 +166,44 @@ it('V72 after a drop the same instance goes on, and nothing was blank meanwhile'
   await root.$dispatch('setFilter', { to: 'all' });
   expect((await changed).filter).toBe('all');
   expect(seen).not.toContain(undefined);
+});
+
+it('a view whose state is in a store goes on after a deploy: another process, a fresh instance, nothing blank', async () => {
+  const data = await mkdtemp(join(tmpdir(), 'holdfast-views-'));
+  const serve = async (port: number): Promise<readonly [Server, number]> => {
+    const server = createServer({ data, rates: false, app: boards });
+    return [server, (await server.listen({ port })).port];
+  };
+  const [former, port] = await serve(0);
+  await former.stores.create('acme/app');
+  const scopes = ['entries:read', 'entries:write'] as const;
+  const { rawToken: token } = await former.tokens.issue({
+    name: 'test',
+    org: 'acme',
+    scopes,
+    storeAccess: { mode: 'all' },
+    expiresAt: null,
+    createdBy: null,
+  });
+  const client = createClient<Boards>({ url: `http://127.0.0.1:${port}`, token, views: views() });
+  const page = client.view('Board', { params: { room: 'r' } });
+  const root = await page.ready;
+  await root.$dispatch('addCard', { id: 'a', title: 'A' });
+  await waitFor(root, ({ cards }) => cards.length === 1);
+  const { cards } = root.$snapshot() ?? {};
+  const seen: unknown[] = [];
+  root.$subscribe(() => seen.push(root.$snapshot()?.cards.length));
+  await former.close({ retryAfterMs: 1 });
+  const [next] = await serve(port);
+  onTestFinished(async () => {
+    await client.close();
+    await next.close({ retryAfterMs: 0 });
+    await rm(data, { recursive: true, force: true });
+  });
+  await expect.poll(() => page.health.get().state, { timeout: 8000, interval: 10 }).toBe('live');
+  expect(root.$snapshot()?.cards).toBe(cards);
+  await root.$dispatch('addCard', { id: 'b', title: 'B' });
+  await waitFor(root, (snapshot) => snapshot.cards.length === 2);
+  expect(seen).not.toContain(undefined);
+  expect(seen).not.toContain(0);
 });

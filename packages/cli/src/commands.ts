@@ -40,6 +40,10 @@ export const sections: readonly Section[] = [
       'get-file': entry('Download a file', () => import('./commands/get-file.ts')),
       watch: entry('Follow changes as they happen', () => import('./commands/watch.ts')),
       tail: entry('Follow the log, op by op', () => import('./commands/tail.ts')),
+      view: entry(
+        'Show and follow a view, or send it a command',
+        () => import('./commands/view.ts'),
+      ),
       explain: entry(
         'Tell why a token may or may not do something',
         () => import('./commands/explain.ts'),

@@ -22,7 +22,7 @@ export const exitCodes: { readonly [outcome in Outcome]: Row } = {
   unexpected: {
     exit: 1,
     says: 'Something failed that should not have.',
-    reasons: ['internal_error'],
+    reasons: ['internal_error', 'internal error'],
   },
   usage: {
     exit: 2,
@@ -54,20 +54,32 @@ export const exitCodes: { readonly [outcome in Outcome]: Row } = {
   offline: {
     exit: 7,
     says: 'No server answered in time, or it is too busy now. The same command may work later.',
-    reasons: ['timeout', 'unavailable', 'overloaded', 'rate_limited', 'blocked'],
+    reasons: [
+      'timeout',
+      'unavailable',
+      'disconnected',
+      'overloaded',
+      'over_capacity',
+      'rate_limited',
+      'blocked',
+    ],
   },
   refused: {
     exit: 8,
     says: 'The server refused for any other reason; `code` names it.',
     reasons: [],
   },
-  not_found: { exit: 9, says: 'There is no such entry, store or token.', reasons: [] },
+  not_found: {
+    exit: 9,
+    says: 'There is no such entry, store, token, view or command of a view.',
+    reasons: ['unknown root', 'unknown store', 'unknown command'],
+  },
   interrupted: { exit: 130, says: 'Ctrl-C was pressed twice.', reasons: [] },
 };
 
 const outcomes = new Map<string, Outcome>(
-  (['conflict', 'exists', 'held', 'denied', 'offline', 'unexpected'] as const).flatMap((outcome) =>
-    exitCodes[outcome].reasons.map((reason) => [reason, outcome] as const),
+  (['conflict', 'exists', 'held', 'denied', 'offline', 'unexpected', 'not_found'] as const).flatMap(
+    (outcome) => exitCodes[outcome].reasons.map((reason) => [reason, outcome] as const),
   ),
 );
 

@@ -1,4 +1,10 @@
-import { createClient, type Receipt, type Store } from '@holdfast/client';
+import {
+  type Client,
+  type ClientOptions,
+  createClient,
+  type Receipt,
+  type Store,
+} from '@holdfast/client';
 import type { StoreName } from '@holdfast/protocol';
 import { callApi } from './api.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -8,24 +14,34 @@ import { Failure } from './failure.ts';
 export type Within = <T>(promise: Promise<T>, what: string) => Promise<T>;
 
 /**
- * Opens a store for as long as `use` runs. A question over HTTP comes first: it tells an address where nobody listens
+ * Opens a client for as long as `use` runs. A question over HTTP comes first: it tells an address where nobody listens
  * and a token that is not accepted apart, at once, where a client would go on trying (stores.md §15.4).
  */
+export async function withClient<T>(
+  endpoint: Endpoint,
+  options: Pick<ClientOptions, 'views'>,
+  use: (client: Client, within: Within) => Promise<T>,
+): Promise<T> {
+  await callApi(endpoint, '/api/whoami');
+  const client = createClient({ url: endpoint.url, token: endpoint.token, ...options });
+  try {
+    return await use(client, (promise, what) => deadline(promise, { endpoint, what }));
+  } finally {
+    await client.close();
+  }
+}
+
+/** Opens a store for as long as `use` runs. */
 export async function withStore<T>(
   endpoint: Endpoint,
   of: { readonly name: StoreName; readonly scope?: readonly [] },
   use: (store: Store, within: Within) => Promise<T>,
 ): Promise<T> {
-  await callApi(endpoint, '/api/whoami');
-  const client = createClient({ url: endpoint.url, token: endpoint.token });
-  const within: Within = (promise, what) => deadline(promise, { endpoint, what });
-  try {
+  return withClient(endpoint, {}, async (client, within) => {
     const store = client.store(of.name, of.scope === undefined ? {} : { scope: of.scope });
     await within(store.ready, `${of.name} did not open`);
-    return await use(store, within);
-  } finally {
-    await client.close();
-  }
+    return use(store, within);
+  });
 }
 
 /** Writes once: nothing of the store is downloaded for it (stores.md §18 C23). */

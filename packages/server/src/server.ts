@@ -74,10 +74,7 @@ class HoldfastServer implements Server {
   readonly #rates: Rates;
   readonly #storage: Storage;
   readonly #openStores: Stores;
-  readonly #records = new Records(
-    (fault) => this.#fault(fault),
-    () => this.#clock.wall(),
-  );
+  readonly #records: Records;
   readonly #compactor: Compactor;
   readonly #files: Files;
   readonly #webhooks: Webhooks;
@@ -119,6 +116,10 @@ class HoldfastServer implements Server {
     this.#rates = new Rates(rates, () => this.#clock.now());
     const reach = reachOf(options.webhooks);
     if (options.oauth !== undefined) checkOAuth(options.oauth);
+    this.#records = new Records(options.app?.records ?? [], {
+      tell: (fault) => this.#fault(fault),
+      now: () => this.#clock.wall(),
+    });
     // Last of what may throw: from here on there is something to close.
     this.#storage = openStorage(options);
     this.#unmeter = meterProcess(this.#meters);

@@ -61,6 +61,10 @@ class StoreGate extends RecordGate {
   }
 }
 
+function plain(def: RecordDef): Declared {
+  return { def, writeSchema: null, write: null, read: null, mutations: {} };
+}
+
 /** A declared record in one store. */
 type Placed = Declared & GatedRecord;
 
@@ -76,24 +80,37 @@ export class Records {
   readonly #tell: (fault: RecordFault) => void;
   readonly #now: () => EpochMs;
   #hasVeils = false;
+  /** Records of the app to which the server has added nothing yet. */
+  #ofApp: Set<RecordDef> = new Set();
   #declared: readonly Declared[] = [];
   #isInUse = false;
 
-  constructor(tell: (fault: RecordFault) => void, now: () => EpochMs) {
-    this.#tell = tell;
-    this.#now = now;
+  /** Those of the app are gated from the start, though a server has nothing to add to them. */
+  constructor(
+    ofApp: readonly RecordDef[],
+    how: { readonly tell: (fault: RecordFault) => void; readonly now: () => EpochMs },
+  ) {
+    this.#tell = how.tell;
+    this.#now = how.now;
+    for (const def of ofApp) this.declare(plain(def));
+    this.#ofApp = new Set(ofApp);
   }
 
-  /** Adds a record. Throws a `TypeError` for a second one of its name or place, and once a store has been opened. */
+  /**
+   * Adds a record, or what the server adds to one of the app. Throws a `TypeError` for a second one of its name or place,
+   * and once a store has been opened.
+   */
   declare(declared: Declared): void {
     if (this.#isInUse) {
       throw new TypeError(
         'Records are declared before a store is opened: right after createServer.',
       );
     }
-    const all = [...this.#declared, declared];
+    const isOfApp = this.#ofApp.delete(declared.def);
+    const others = this.#declared.filter(({ def }) => !isOfApp || def !== declared.def);
+    const all = [...others, declared];
     recordsByName(all.map(({ def }) => def));
-    if (this.#declared.some(({ def }) => def.name === declared.def.name)) {
+    if (others.some(({ def }) => def.name === declared.def.name)) {
       throw new TypeError(`The record "${declared.def.name}" is declared already.`);
     }
     this.#declared = all;

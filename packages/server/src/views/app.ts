@@ -1,13 +1,10 @@
-import type { App } from '@holdfast/protocol';
+import type { App, RecordDef } from '@holdfast/protocol';
 import type { View, ViewTypes } from './view.ts';
-
-/** A record of an app, known by its name. */
-export type AnyRecord = { readonly name: string };
 
 /** An app as a server runs it: the views that clients may mount, the records they may use (views.md §11.1). */
 export type AppDefinition<
   Views extends readonly View[] = readonly View[],
-  Records extends readonly AnyRecord[] = readonly AnyRecord[],
+  Records extends readonly RecordDef[] = readonly RecordDef[],
 > = App<ViewsByName<Views>, RecordsByName<Records>> & {
   readonly views: Views;
   readonly records: Records;
@@ -16,14 +13,14 @@ export type AppDefinition<
 type ViewsByName<Views extends readonly View[]> = {
   readonly [V in Views[number] as V['name']]: ViewTypes<V>;
 };
-type RecordsByName<Records extends readonly AnyRecord[]> = {
+type RecordsByName<Records extends readonly RecordDef[]> = {
   readonly [R in Records[number] as R['name']]: R;
 };
 
 /** Puts an app together: plain data. Throws a `TypeError` where two views or two records have one name. */
 export function app<
   const Views extends readonly View[] = readonly [],
-  const Records extends readonly AnyRecord[] = readonly [],
+  const Records extends readonly RecordDef[] = readonly [],
 >(parts: { readonly views?: Views; readonly records?: Records }): AppDefinition<Views, Records> {
   const { views = [], records = [] } = parts;
   assertDistinct('views', views);

@@ -1,5 +1,4 @@
 import {
-  isObject,
   isReason,
   type Json,
   type Mutate,
@@ -11,7 +10,14 @@ import {
   RejectedError,
   type Write,
 } from '@holdfast/protocol';
-import { isWritable, mergeMutation, type Mutable, mutated, writesTo } from '../record/index.ts';
+import {
+  fieldsMerged,
+  isWritable,
+  mergeMutation,
+  type Mutable,
+  mutated,
+  writesTo,
+} from '../record/index.ts';
 
 /** What a mutation is run with. */
 export type MutationRun = {
@@ -46,10 +52,8 @@ export function runMutation(run: MutationRun): readonly Write[] | Refusal {
 
 /** The fields of a merge that are no client's. */
 function straysOf({ def, request, isBound }: MutationRun): readonly string[] {
-  if (!isBound || request.name !== mergeMutation || !isObject(request.value)) return [];
-  const { set, unset } = request.value;
-  const names = [...Object.keys(isObject(set) ? set : {}), ...(Array.isArray(unset) ? unset : [])];
-  return names.map(String).filter((field) => !isWritable(def, field));
+  if (!isBound || request.name !== mergeMutation) return [];
+  return fieldsMerged(request.value).filter((field) => !isWritable(def, field));
 }
 
 function mutableOf({ def, request, isBound, overrides }: MutationRun): Mutable {

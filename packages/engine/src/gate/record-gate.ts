@@ -1,7 +1,9 @@
 import {
+  isAncestor,
   isObject,
   isRefusal,
   type Json,
+  type Mutate,
   type Mutation,
   parentOf,
   type Path,
@@ -12,6 +14,7 @@ import {
   RejectedError,
   type StandardSchema,
   type TemplateParams,
+  unescapeSegment,
   utf8Length,
   type Write,
 } from '@holdfast/protocol';
@@ -26,7 +29,7 @@ import {
   type Ruling,
   type Tree,
 } from '../data/index.ts';
-import { isWritable, mergeMutation } from '../record/index.ts';
+import { fieldsMerged, isWritable, mergeMutation } from '../record/index.ts';
 import { changedFields } from './fields.ts';
 import { isOutdated, migrationOf } from './migration.ts';
 import { runMutation } from './mutation.ts';
@@ -240,25 +243,41 @@ function ruleOf(of: Touched, proposal: Proposal, questions: Question[]): Refusal
 }
 
 /**
- * What is hidden from a client stays as it is, unless a mutation changes it (records.md §17). Such a refusal names no field
- * that the request does not.
+ * What is hidden from a client stays as it is, unless a declared mutation of the object changes it (records.md §17); beside
+ * one, ops are judged by what they name. Such a refusal names no field that the request does not.
  */
 function checkHidden(
-  { ref, before, after }: Touched,
+  { record, ref, before, after }: Touched,
   { request }: Proposal,
   hidden: readonly string[],
 ): Refusal | null {
-  if (hidden.length === 0 || writesOf(request).some(({ op }) => op === 'mutate')) return null;
-  const changed = changedFields(before, after).filter((field) => hidden.includes(field));
-  if (changed.length === 0) return null;
-  const named = new Set(writesOf(request).flatMap((each) => fieldsNamed(each, ref.path)));
-  return refuse('forbidden_field', { fields: changed.filter((field) => named.has(field)) });
+  if (hidden.length === 0) return null;
+  const writes = writesOf(request);
+  const isDeclared = (write: Single): boolean =>
+    isMutationOf(write, record.def) && write.path === ref.path && write.name !== mergeMutation;
+  const others = writes.filter((each) => !isDeclared(each));
+  const named = new Set(others.flatMap((each) => fieldsNamed(each, ref.path, before)));
+  const touched =
+    others.length < writes.length
+      ? hidden.filter((field) => named.has(field) || named.has('*'))
+      : changedFields(before, after).filter((field) => hidden.includes(field));
+  if (touched.length === 0) return null;
+  return refuse('forbidden_field', { fields: touched.filter((field) => named.has(field)) });
 }
 
-function writesOf(
-  request: Proposal['request'],
-): readonly { readonly op: string; readonly path?: Path | null; readonly value?: unknown }[] {
+type Request = Proposal['request'];
+
+/** A request that is no transaction, or an op of one. */
+type Single =
+  | Exclude<Request, { readonly op: 'transact' }>
+  | Extract<Request, { readonly op: 'transact' }>['ops'][number];
+
+function writesOf(request: Request): readonly Single[] {
   return request.op === 'transact' ? request.ops : [request];
+}
+
+function isMutationOf(write: Single, { name }: Pick<RecordDef, 'name'>): write is Mutate {
+  return write.op === 'mutate' && write.record === name;
 }
 
 /**
@@ -268,28 +287,35 @@ function writesOf(
 function checkFields({ record, ref, before, after }: Touched, proposal: Proposal): Refusal | null {
   const { def, mutations } = record;
   if (!isBound(proposal.caller) || def.authority === null || after === undefined) return null;
-  const { request } = proposal;
-  const writes = writesOf(request);
-  const isOwn = (write: { readonly op: string }): boolean =>
-    write.op === 'mutate' &&
-    'name' in write &&
-    typeof write.name === 'string' &&
+  const writes = writesOf(proposal.request);
+  const isOwn = (write: Single): boolean =>
+    isMutationOf(write, def) &&
     write.name !== mergeMutation &&
     Object.hasOwn(mutations, write.name);
   const changed = writes.some(isOwn)
-    ? writes.filter((each) => each.op !== 'mutate').flatMap((each) => fieldsNamed(each, ref.path))
+    ? writes
+        .filter((each) => each.op !== 'mutate')
+        .flatMap((each) => fieldsNamed(each, ref.path, before))
     : changedFields(before, after);
   const fields = [...new Set(changed)].filter((field) => !isWritable(def, field));
   return fields.length === 0 ? null : refuse('forbidden_field', { fields });
 }
 
-/** The top-level members of an object that a write may change. */
-function fieldsNamed(write: object, object: Path): readonly string[] {
-  if (!('path' in write) || typeof write.path !== 'string') return ['*'];
-  if (write.path.startsWith(`${object}/`)) {
-    return write.path.slice(object.length + 1).split('/', 1);
+/** The top-level members of an object that a write may change; `*`: any. */
+function fieldsNamed(write: Single, object: Path, before: Json | undefined): readonly string[] {
+  if (write.op === 'import' || write.path === null) return ['*'];
+  const { op, path } = write;
+  if (isAncestor(object, path)) {
+    return path
+      .slice(object.length + 1)
+      .split('/', 1)
+      .map(unescapeSegment);
   }
-  if (write.path !== object) return ['*'];
+  if (path !== object) return isAncestor(path, object) ? ['*'] : [];
   const value = 'value' in write ? write.value : null;
-  return isObject(value) ? Object.keys(value) : ['*'];
+  if (op === 'mutate') return write.name === mergeMutation ? fieldsMerged(value) : ['*'];
+  if (!isObject(value)) return ['*'];
+  // What a set leaves out, it removes.
+  const left = op === 'set' && isObject(before) ? Object.keys(before) : [];
+  return [...left, ...Object.keys(value)];
 }

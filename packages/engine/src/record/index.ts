@@ -2,6 +2,7 @@ export { Beat } from './beat.ts';
 export { type Composed, compose, type RecordWrite, type Target } from './intent.ts';
 export { isSameMajor, type Migrated, migrate } from './migration.ts';
 export {
+  fieldsMerged,
   inputOf,
   isWritable,
   mergeField,

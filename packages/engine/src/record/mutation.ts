@@ -61,6 +61,13 @@ export function isWritable({ authority }: Pick<RecordDef, 'authority'>, field: s
   return rule !== undefined && rule !== 'server';
 }
 
+/** The fields that the input of a merge sets and takes out. */
+export function fieldsMerged(input: unknown): readonly string[] {
+  const { set, unset } = isObject(input) ? input : {};
+  const removed: readonly unknown[] = Array.isArray(unset) ? unset : [];
+  return [...Object.keys(isObject(set) ? set : {}), ...removed.map(String)];
+}
+
 /** The result with fields that no client may write as they were before; the same object where there is none. */
 export function putBack(
   def: Pick<RecordDef, 'authority'>,

@@ -19,7 +19,7 @@ export type Within = <T>(promise: Promise<T>, what: string) => Promise<T>;
  */
 export async function withClient<T>(
   endpoint: Endpoint,
-  options: Pick<ClientOptions, 'views'>,
+  options: Pick<ClientOptions, 'views' | 'onError'>,
   use: (client: Client, within: Within) => Promise<T>,
 ): Promise<T> {
   await callApi(endpoint, '/api/whoami');

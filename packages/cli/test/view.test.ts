@@ -4,7 +4,7 @@ import { memory } from '@holdfast/server/storage/memory';
 import { spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { run as main } from '../src/main.ts';
 import { bin, linesOf, onTerminal, type Ran } from './harness.ts';
@@ -155,6 +155,8 @@ test.each(refusals)('%s is told by exit code and word', async (_, args, exit, co
 });
 
 test('a view that is followed ends when its token is taken back', async () => {
+  const printed = vi.spyOn(console, 'error');
+  onTestFinished(() => printed.mockRestore());
   const { id, rawToken } = await issue();
   const args = ['view', 'Counter', ...from(0), '--follow', '--token', rawToken];
   const told = new EventEmitter();
@@ -164,6 +166,7 @@ test('a view that is followed ends when its token is taken back', async () => {
   await first;
   await server.tokens.revoke(id);
   expect(await ended).toBe(6);
+  expect(printed).not.toHaveBeenCalled();
 });
 
 test('what is wrong with a request is told to people, too', async () => {

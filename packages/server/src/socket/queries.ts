@@ -26,7 +26,7 @@ import { message } from './wire.ts';
 const QUERIES_MAX = 100;
 const everything = grantsOf(null).read;
 
-/** A query that a channel has open. */
+/** A query that a channel has open, or will have as soon as its turn comes. */
 type OpenQuery = {
   readonly sub: string;
   readonly shared: SharedQuery;
@@ -36,7 +36,7 @@ type OpenQuery = {
 
 /** What queries are opened with, and where their frames go. */
 export type QueriesConfig = {
-  readonly room: Pick<SocketRoom, 'recordOf'>;
+  readonly room: Pick<SocketRoom, 'recordOf' | 'nextNumber' | 'rates'>;
   readonly terms: ChannelTerms;
   readonly outbox: Outbox;
   readonly evaluations: Evaluations;
@@ -50,8 +50,10 @@ export type QueriesConfig = {
  * 3. The rows of all windows are in the channel's scope.
  */
 export class ChannelQueries implements Watcher, Bound {
-  readonly name: string;
+  readonly name = 'queries';
   readonly #config: QueriesConfig;
+  /** All whose evaluation is held for this channel. */
+  readonly #holding = new Set<OpenQuery>();
   readonly #open = new Map<string, OpenQuery>();
   /** How many windows an object is in. */
   readonly #held = new Map<Path, number>();
@@ -61,10 +63,8 @@ export class ChannelQueries implements Watcher, Bound {
   #unwatch: () => void = () => undefined;
 
   constructor(config: QueriesConfig) {
-    const { channel, plan } = config.terms;
-    this.name = `queries ${channel}`;
     this.#config = config;
-    this.#base = plan.scope;
+    this.#base = config.terms.plan.scope;
   }
 
   get isEmpty(): boolean {
@@ -94,7 +94,9 @@ export class ChannelQueries implements Watcher, Bound {
     );
     const { bounds } = this.#readable;
     const leaves = new Scope([...base.leaves.patterns, ...rows], [...bounds, this]);
-    this.#over = { ...base, hash: `${base.hash} ${this.name} ${rows.length}`, leaves };
+    // No other channel has the same windows, nor has this one had them before: the scope is shared with nobody.
+    const hash = `${base.hash} ${this.name} ${this.#config.room.nextNumber()}`;
+    this.#over = { ...base, hash, leaves };
     return this.#over;
   }
 
@@ -106,7 +108,7 @@ export class ChannelQueries implements Watcher, Bound {
     }
     const asked = readQueryOpen(payload);
     if (isRefusal(asked)) return asked;
-    if (this.#open.size >= QUERIES_MAX) return refuse('invalid_query', { limit: QUERIES_MAX });
+    if (this.#holding.size >= QUERIES_MAX) return refuse('invalid_query', { limit: QUERIES_MAX });
     return this.#opening(asked, answer);
   }
 
@@ -139,7 +141,8 @@ export class ChannelQueries implements Watcher, Bound {
 
   close(): void {
     this.pause();
-    for (const { shared } of this.#open.values()) this.#config.evaluations.release(shared);
+    for (const { shared } of this.#holding) this.#config.evaluations.release(shared);
+    this.#holding.clear();
     this.#open.clear();
   }
 
@@ -168,7 +171,7 @@ export class ChannelQueries implements Watcher, Bound {
   #end(open: OpenQuery): void {
     this.#hold(open, []);
     if (this.#open.get(open.sub) === open) this.#open.delete(open.sub);
-    this.#config.evaluations.release(open.shared);
+    if (this.#holding.delete(open)) this.#config.evaluations.release(open.shared);
     this.#over = null;
   }
 
@@ -176,11 +179,14 @@ export class ChannelQueries implements Watcher, Bound {
     const { terms, room } = this.#config;
     const def = room.recordOf?.(terms.host, asked.record) ?? null;
     if (def === null) return refuse('unknown_record', { record: asked.record });
+    const { refusal } = room.rates.read(terms.principal);
+    if (refusal !== null) return refusal;
     const shared = this.#shared(def, asked);
     if (isRefusal(shared)) return shared;
+    const open: OpenQuery = { sub: asked.sub, shared, rows: [], hasMore: false };
+    this.#holding.add(open);
     return (at, scope) => {
       const former = this.#open.get(asked.sub);
-      const open: OpenQuery = { sub: asked.sub, shared, rows: [], hasMore: false };
       this.#open.set(asked.sub, open);
       this.#base = scope;
       this.#over = null;

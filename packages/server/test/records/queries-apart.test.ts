@@ -1,0 +1,119 @@
+import { record } from '@holdfast/protocol';
+import { memory } from '@holdfast/server/storage/memory';
+import { expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+import type { Peer } from '../conversation/peer.ts';
+import { principals } from '../conversation/principals.ts';
+import { SlowDisk } from '../conversation/slow-disk.ts';
+import { topic, world, type World } from '../conversation/world.ts';
+import { person } from './site.ts';
+
+const Note = record({
+  name: 'note',
+  store: 'demo/main',
+  path: 'notes/:id',
+  version: '1.0',
+  schema: z.object({ owner: z.string(), text: z.string() }),
+});
+
+const silent = { last_store_seq: 0, patterns: [] };
+
+/** A server whose notes only their owners may read; `asked` is of whom the rule was asked. */
+async function site(more: Parameters<typeof world>[0] = {}) {
+  const made = await world({
+    authenticate: principals({ alice: person('alice'), eve: person('eve') }),
+    ...more,
+  });
+  const asked: (string | null)[] = [];
+  const notes = made.server.record(Note, {
+    read: ({ principal }, _, { owner }) => {
+      asked.push(principal.subject);
+      return owner === principal.subject;
+    },
+  });
+  for (const owner of ['alice', 'eve']) {
+    await notes.write({ id: owner }, { set: { owner, text: '' } });
+  }
+  return { ...made, notes, asked };
+}
+
+async function opened({ joined }: World, name: string): Promise<Peer> {
+  const peer = await joined({ token: name, device: name }, silent);
+  const spec = { where: { owner: name } };
+  await peer.ask(topic, 'query_open', { sub: 'q', record: 'note', spec });
+  await peer.until(([, , , event]) => event === 'query_delta');
+  return peer;
+}
+
+test.for([
+  ['alice', 'eve'],
+  ['eve', 'alice'],
+] as const)(
+  'R219 R182 of queries on two sockets, each hears of its own rows only: %s came first',
+  async ([first, second]) => {
+    const made = await site();
+    const peers = [await opened(made, first), await opened(made, second)] as const;
+    for (const id of [first, second]) {
+      await made.notes.write({ id }, { patch: { text: `of ${id}` } });
+    }
+    for (const [at, name] of [first, second].entries()) {
+      const peer = peers[at];
+      await peer?.ask(topic, 'scope', {});
+      const heard = JSON.stringify(peer?.heard);
+      expect(heard).toContain(`of ${name}`);
+      expect(heard).not.toContain(`of ${name === first ? second : first}`);
+    }
+  },
+);
+
+/** A write of its own that waits, and everything that is asked behind it. */
+async function waiting(more: Parameters<typeof world>[0] = {}) {
+  const disk = new SlowDisk(memory());
+  const made = await site({ storage: disk.storage, ...more });
+  await made.joined({ device: 'd2' });
+  const peer = await made.joined({ token: 'eve', device: 'd3' }, silent);
+  disk.hold();
+  onTestFinished(() => disk.release());
+  peer.push(topic, 'write', { op: 'set', path: 'other', value: 1, client_op_id: 'w' });
+  const open = (sub: string): string =>
+    peer.push(topic, 'query_open', { sub, record: 'note', spec: { where: { text: '' } } });
+  return { ...made, disk, peer, open };
+}
+
+/** Everything pushed before has been read. */
+async function arrived(peer: Peer): Promise<void> {
+  await peer.ask('phoenix', 'heartbeat', {});
+}
+
+test('R187 queries that wait for their turn when their socket goes are not evaluated any more', async () => {
+  const { server, notes, asked, disk, peer, open } = await waiting();
+  open('q');
+  await arrived(peer);
+  peer.cut();
+  await expect.poll(() => server.describe().sockets).toBe(1);
+  disk.release();
+  asked.length = 0;
+  await notes.write({ id: 'eve' }, { patch: { text: 'x' } });
+  expect(asked).not.toContain('eve');
+});
+
+test('queries that wait for their turn count, too: the one after the hundredth is refused', async () => {
+  const { disk, peer, open } = await waiting();
+  for (let i = 0; i < 100; i++) open(`q${i}`);
+  const last = open('more');
+  await arrived(peer);
+  disk.release();
+  expect(await peer.reply(last)).toEqual({
+    status: 'error',
+    response: { reason: 'invalid_query', limit: 100 },
+  });
+});
+
+test('a query that is opened counts as a read of whoever opens it', async () => {
+  const made = await site({ rates: { reads_per_minute: 1, read_burst: 2 } });
+  const peer = await made.joined({ token: 'eve' }, silent);
+  const open = (sub: string) => peer.ask(topic, 'query_open', { sub, record: 'note', spec: {} });
+  const answers = [await open('a'), await open('b'), await open('c')];
+  expect(answers.map(({ status }) => status)).toEqual(['ok', 'ok', 'error']);
+  expect(answers[2]?.response['reason']).toBe('rate_limited');
+});

@@ -12,6 +12,8 @@ export type ViewTerms = {
   readonly joinRef: string;
   readonly rootId: string;
   readonly codec: Codec;
+  /** Whether the rights by which the join is decided are not the client's any more. */
+  readonly outdated: () => boolean;
   /** Called once when it has ended. */
   readonly closed: () => void;
 };
@@ -24,6 +26,7 @@ export class ViewChannel implements ViewSeat {
   readonly #terms: ViewTerms;
   #requests: ViewRequests | null = null;
   #state: 'joining' | 'live' | 'closed' = 'joining';
+  #isOutdated = false;
   #lagging = false;
 
   constructor(port: ViewPort, terms: ViewTerms) {
@@ -31,12 +34,18 @@ export class ViewChannel implements ViewSeat {
     this.#terms = terms;
   }
 
-  get isClosed(): boolean {
-    return this.#state === 'closed';
+  /** The join was decided by rights that had changed meanwhile: the client was told nothing. */
+  get isOutdated(): boolean {
+    return this.#isOutdated;
   }
 
   joined(response: object, requests: ViewRequests): void {
     if (this.#state !== 'joining') return;
+    if (this.#terms.outdated()) {
+      this.#state = 'closed';
+      this.#isOutdated = true;
+      return;
+    }
     this.#state = 'live';
     this.#requests = requests;
     this.#port.welcome(this.#terms.channel, this, response);

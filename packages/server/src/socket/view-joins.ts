@@ -1,5 +1,5 @@
 import type { ListenerEffect } from '@holdfast/engine/session';
-import type { Principal } from '../access/index.ts';
+import { type Principal, sameGrants } from '../access/index.ts';
 import { CommandRate, Subscription, UploadBudget } from '../views/index.ts';
 import type { SocketRoom } from './room.ts';
 import type { ViewPort } from './terms.ts';
@@ -33,8 +33,15 @@ export class ViewJoins {
   }
 
   /** Decides the join of a root; the response of a refusal, or null. */
-  async mount({ channel, topic, joinRef, payload }: Join): Promise<object | null> {
+  async mount(join: Join): Promise<object | null> {
+    const limited = this.#room.rates.join(this.#port.principal);
+    return limited === null ? this.#mount(join) : limited.toResponse();
+  }
+
+  async #mount(join: Join): Promise<object | null> {
+    const { channel, topic, joinRef, payload } = join;
     const { codec, credentials } = this.#handshake;
+    const { principal } = this.#port;
     const rootId = topic.slice('musubi:connection:'.length);
     const terms = {
       channel,
@@ -42,40 +49,53 @@ export class ViewJoins {
       joinRef,
       rootId,
       codec,
+      outdated: () => this.#port.principal !== principal,
       closed: () => this.#roots.delete(seat),
     };
     const seat: ViewChannel = new ViewChannel(this.#port, terms);
     const roots = this.#roots.size;
     this.#roots.add(seat);
     const capver = credentials.params.get('capver') ?? '';
-    const joined = await this.#room.roots.join({
-      topic,
-      payload,
-      principal: this.#port.principal,
-      capver: /^[0-9]{1,9}$/.test(capver) ? Number(capver) : 0,
-      roots,
-      rate: this.#rate,
-      budget: this.#budget,
-      seat,
-      abandoned: () => this.#port.closed,
-    });
-    if (joined instanceof Subscription) {
-      if (this.#port.closed) seat.close('lost');
-      return null;
+    let joined: Subscription | object | null = null;
+    try {
+      joined = await this.#room.roots.join({
+        topic,
+        payload,
+        principal,
+        capver: /^[0-9]{1,9}$/.test(capver) ? Number(capver) : 0,
+        roots,
+        rate: this.#rate,
+        budget: this.#budget,
+        seat,
+        abandoned: () => this.#port.closed,
+      });
+    } finally {
+      if (!(joined instanceof Subscription) || seat.isOutdated) this.#roots.delete(seat);
     }
-    this.#roots.delete(seat);
-    return joined;
+    if (!(joined instanceof Subscription)) return joined;
+    if (seat.isOutdated) {
+      // What the join was admitted by has changed meanwhile.
+      joined.leave(false);
+      return this.#port.closed ? null : this.#mount(join);
+    }
+    if (this.#port.closed) seat.close('lost');
+    return null;
   }
 
   /** Decides the join by which a file comes. */
   async take({ channel, topic, payload }: Join): Promise<object | null> {
     const ref = topic.slice('musubi_upload:'.length);
-    const admitted = this.#room.transfers.admit(ref, payload, this.#port.principal);
+    const { principal } = this.#port;
+    const admitted = this.#room.transfers.admit(ref, payload, principal);
     if (admitted === null) return { reason: 'unauthorized' };
     const { transfer, resume } = admitted;
     const seat = new TransferChannel(this.#port, channel, transfer);
     const response = await transfer.join(seat, resume);
     if (response === null) return { reason: 'unauthorized' };
+    if (!sameGrants(this.#port.principal, principal)) {
+      transfer.left(seat, 'lost');
+      return { reason: 'unauthorized' };
+    }
     this.#port.welcome(channel, seat, response);
     if (this.#port.closed) seat.close('lost');
     else transfer.begin();

@@ -2,7 +2,7 @@ import type { ViewDefinition } from '@holdfast/engine/view';
 import { isRefusal, RejectedError } from '@holdfast/protocol';
 import { readViewJoin, rootIdOf, type ViewFault, type ViewJoin } from '@holdfast/protocol/views';
 import type { Principal } from '../access/index.ts';
-import { canonical } from './canonical.ts';
+import { canonical, canonicalJson } from './canonical.ts';
 import type { CommandRate } from './command-rate.ts';
 import { passGate } from './gate.ts';
 import type { ViewsRoom } from './room.ts';
@@ -60,7 +60,9 @@ export class Admission {
     const params = passed.value;
     const fault = await this.authorize(view, { principal, params, id: request.id });
     if (fault !== null) return fault;
-    const place = JSON.stringify([request.module, request.id, canonical(params)]);
+    // What is no JSON has no text that tells it from all others: then what it was made of is its name.
+    const which = canonicalJson(params) ?? `of ${canonical(request.params)}`;
+    const place = JSON.stringify([request.module, request.id, which]);
     const capver4 = (request.capver ?? capver) >= 4;
     return { joining, request, view, params, place, capver4 };
   }

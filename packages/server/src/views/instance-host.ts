@@ -119,6 +119,10 @@ export class InstanceHost {
   /** Takes a subscriber in, or back with what was sent to it up to `resume`. */
   attach(subscriber: Subscriber, resume: number | null, joined: Joined): Promise<Attachment> {
     const { number, capver4, principal } = subscriber;
+    if (this.#ended) {
+      this.#owner.forgot(subscriber);
+      return Promise.resolve('lost');
+    }
     this.#subscribers.set(number, subscriber);
     return new Promise((done) => {
       this.#attaching.set(number, { joined, done });
@@ -229,7 +233,8 @@ export class InstanceHost {
     const attaching = this.#attaching.get(effect.subscriber);
     this.#attaching.delete(effect.subscriber);
     if (effect.type === 'lost') {
-      this.#subscribers.delete(effect.subscriber);
+      // The machine may not know it any more, and would not say so.
+      this.#forgot(effect.subscriber);
       attaching?.done('lost');
       return;
     }
@@ -340,11 +345,7 @@ export class InstanceHost {
     const { telemetry } = this.#room;
     if (telemetry === null) return;
     const { view, id } = this.config;
-    try {
-      telemetry({ ...what, module: view.name, id });
-    } catch (error) {
-      this.#room.report('telemetry failed', error);
-    }
+    telemetry({ ...what, module: view.name, id });
   }
 }
 

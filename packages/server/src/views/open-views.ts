@@ -9,6 +9,7 @@ import type { Clock } from '../host/clock.ts';
 import type { StoreDoor } from '../host/door.ts';
 import type { Storage } from '../storage/port.ts';
 import type { AppDefinition } from './app.ts';
+import type { ViewsRoom } from './room.ts';
 import { Roots } from './roots.ts';
 import { StoreDesk } from './store-desk.ts';
 import type { ViewTelemetry } from './telemetry.ts';
@@ -87,7 +88,7 @@ export function openViews(options: ViewOptions, parts: ViewParts): Views {
       newId: randomUUID,
       dev: process.env['NODE_ENV'] !== 'production',
       onJoin: options.onJoin ?? null,
-      telemetry: options.telemetry ?? null,
+      telemetry: guarded(options.telemetry, report),
       report,
       warn: parts.warn,
     },
@@ -109,6 +110,21 @@ export function openViews(options: ViewOptions, parts: ViewParts): Views {
       roots.close();
       files.close();
     },
+  };
+}
+
+/** What hears of the views: that it throws is no view's trouble. */
+function guarded(
+  telemetry: ViewOptions['telemetry'],
+  report: ViewParts['report'],
+): ViewsRoom['telemetry'] {
+  if (telemetry === undefined) return null;
+  return (event) => {
+    try {
+      telemetry(event);
+    } catch (error) {
+      report('telemetry failed', error);
+    }
   };
 }
 

@@ -1,0 +1,113 @@
+import { deferred } from '@holdfast/engine/registry';
+import { app, stream, view } from '@holdfast/server';
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { everything, world } from '../conversation/world.ts';
+import { Root } from './root.ts';
+
+const quiet = { info: () => undefined, error: () => undefined };
+
+const feed = view({
+  name: 'Feed',
+  streams: { log: stream<{ id: string }>() },
+  mount: (ctx) => {
+    ctx.stream('log').insert({ id: '1' });
+    return {};
+  },
+  render: (_s, h) => ({ log: h.stream('log') }),
+});
+
+it('V61 a token whose stream cannot be made up for mounts afresh, each time that it is brought', async () => {
+  const { connect } = await world({ app: app({ views: [feed] }) });
+  const root = new Root(await connect(), 'Feed', 'f');
+  const wish = { module: 'Feed', id: 'f', capver: 4 };
+  const { response } = await root.join({ ...wish, resume: { instance: null, version: 0 } });
+  const resume = { instance: response['instance'], version: 999_999 };
+  for (let time = 0; time < 2; time += 1) {
+    const back = new Root(await connect(), 'Feed', 'f');
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect((await back.join({ ...wish, resume })).response).toMatchObject({
+      resumed: false,
+      resend: true,
+    });
+  }
+});
+
+const tenants = view({
+  name: 'Tenants',
+  scope: 'shared',
+  params: z.object({ of: z.string() }).transform(({ of }) => ({ tenant: new Set([of]) })),
+  render: (_s, _h, { params }) => ({ tenant: [...params.tenant] }),
+});
+const counted = view({
+  name: 'Counted',
+  params: z.object({ n: z.string() }).transform(({ n }) => ({ n: BigInt(n) })),
+  render: (_s, _h, { params }) => ({ n: String(params.n) }),
+});
+
+it('params that their schema makes more than JSON of share no instance with others', async () => {
+  const { connect } = await world({ app: app({ views: [tenants, counted] }) });
+  for (const of of ['a', 'b']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const root = new Root(await connect(), 'Tenants', 't');
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    await root.join({ module: 'Tenants', id: 't', params: { of } });
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    expect((await root.envelope()).ops).toMatchObject([{ value: { tenant: [of] } }]);
+  }
+  const root = new Root(await connect(), 'Counted', 'c');
+  const reply = await root.join({ module: 'Counted', id: 'c', params: { n: '7' } });
+  expect(reply.status).toBe('ok');
+});
+
+const plain = view({ name: 'Plain', render: () => ({ a: 1 }) });
+
+it('telemetry that throws costs nobody a root', async () => {
+  const { connect } = await world({
+    app: app({ views: [plain] }),
+    viewLimits: { roots: 1 },
+    log: quiet,
+    telemetry: () => {
+      throw new Error('telemetry');
+    },
+  });
+  const root = new Root(await connect(), 'Plain', 'a');
+  for (let time = 0; time < 2; time += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect(await root.join({ module: 'Other', id: 'a' })).toMatchObject({ status: 'error' });
+  }
+  expect((await root.join({ module: 'Plain', id: 'a' })).status).toBe('ok');
+});
+
+it('a join that is being decided while the rights change is decided again, by those that hold then', async () => {
+  const asked = deferred<void>();
+  const held = deferred<void>();
+  const secret = view({
+    name: 'Secret',
+    authorize: async ({ principal }) => {
+      asked.resolve(undefined);
+      await held.promise;
+      return principal.scopes.has('entries:write');
+    },
+    render: () => ({ secret: 42 }),
+  });
+  const less = new Set(everything.scopes);
+  less.delete('entries:write');
+  const { connect } = await world({
+    app: app({ views: [secret] }),
+    authenticate: async ({ token }) =>
+      token === 'less' ? { ...everything, scopes: less } : everything,
+  });
+  const peer = await connect();
+  const [joinRef, ref] = [peer.ref(), peer.ref()];
+  const wish = { module: 'Secret', id: 's' };
+  peer.send([joinRef, joinRef, 'musubi:connection:Secret:s', 'phx_join', wish]);
+  await asked.promise;
+  peer.send([null, ref, 'phoenix', 'access_token', { token: 'less' }]);
+  expect((await peer.reply(ref)).status).toBe('ok');
+  held.resolve(undefined);
+  expect(await peer.reply(joinRef)).toEqual({
+    status: 'error',
+    response: { reason: 'unauthorized' },
+  });
+});

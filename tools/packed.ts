@@ -1,7 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { isObject } from '@holdfast/protocol';
 
 // Valid both as TypeScript and as JavaScript.
@@ -44,6 +52,8 @@ const packages = [
   'cli',
   'conformance',
 ];
+/** Doors whose heavy library is an optional peer, or that are made for test runners and browsers. */
+const optional = /s3|phoenix|react|tracing|dashboard/;
 const ours = manifest('package.json');
 const work = mkdtempSync(join(tmpdir(), 'holdfast-packed-'));
 try {
@@ -54,6 +64,11 @@ try {
   refuseStrangers(app);
   checkTypes(app);
   console.log(run(app, process.execPath, ['app.mjs']).trim());
+  const opened = openDoors(app, process.execPath, packages);
+  // A client may be on an older Node.js than a server: on the machine's own, where that is another one.
+  const own = ownNode();
+  const older = own === null ? '' : openDoors(app, own, ['protocol', 'engine', 'client']);
+  console.log(`imported: ${opened}${older === '' ? '' : `; ${older}`}`);
   const help = run(app, process.execPath, ['node_modules/@holdfast/cli/bin/holdfast.js', '--help']);
   if (!help.includes('holdfast')) throw new Error(`the command says: ${help}`);
   const suite = 'node_modules/@holdfast/conformance/bin/holdfast-conformance.js';
@@ -82,6 +97,33 @@ function install(app: string, packs: readonly string[]): void {
   const types = `@types/node@${String(ours['@types/node'])}`;
   const quiet = ['--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline', '--silent'];
   run(app, 'npm', ['install', ...quiet, ...packs, compiler, types]);
+}
+
+/** Imports every door of some packages; says how many, and where. */
+function openDoors(app: string, node: string, names: readonly string[]): string {
+  const doors = names.flatMap((name) => doorsOf(join('packages', name, 'package.json')));
+  const lines = [
+    ...doors.map((door) => `await import('${door}');`),
+    'console.log(process.version);',
+  ];
+  writeFileSync(join(app, 'doors.mjs'), lines.join('\n'));
+  return `${doors.length} doors on Node.js ${run(app, node, ['doors.mjs']).trim()}`;
+}
+
+function doorsOf(file: string): readonly string[] {
+  const parsed: unknown = JSON.parse(readFileSync(file, 'utf8'));
+  const { name, exports } = isObject(parsed) ? parsed : {};
+  return Object.keys(isObject(exports) ? exports : {})
+    .filter((door) => !door.includes('*') && !door.endsWith('.json'))
+    .map((door) => `${String(name)}${door.slice(1)}`)
+    .filter((door) => !optional.test(door));
+}
+
+/** The Node.js of the machine: not the one that this repository brings. */
+function ownNode(): string | null {
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  const own = folders.filter((folder) => !folder.includes('node_modules'));
+  return own.map((folder) => join(folder, 'node')).find((file) => existsSync(file)) ?? null;
 }
 
 /** What only tests and builds of this repository need is nobody else's to download. */

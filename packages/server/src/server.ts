@@ -132,6 +132,7 @@ class HoldfastServer implements Server {
       ...room,
       files: this.#files,
       openStore: doorTo(this.#openStores, () => (this.#numbers += 1)).openStore,
+      veilOf: (principal, store) => this.#veilOf(principal, store),
       warn: (what) => this.#log.info({}, what),
     });
     ({ recheck: this.recheck, tell: this.tell, renderOnce: this.renderOnce } = this.#views.api);

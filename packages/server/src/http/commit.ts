@@ -2,7 +2,7 @@ import type { Submission } from '@holdfast/engine/authority';
 import { fingerprint, isRefusal, type Refusal, refuse, type WriteReply } from '@holdfast/protocol';
 import type { Context } from 'hono';
 
-import { callerOf, grantsUnder, type Principal } from '../access/index.ts';
+import { type Principal, rightsOf } from '../access/index.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { Problem, refused } from './errors.ts';
 import { deviceOf, tellRate } from './identify.ts';
@@ -105,8 +105,7 @@ export class Committer {
       rate: this.#deps.rates.write(principal, isPaid ? 0 : costOf(request)),
       files,
       forced,
-      caller: callerOf(principal, veil),
-      ...((principal.pathRules ?? veil) && { grants: grantsUnder(principal, veil) }),
+      ...rightsOf(principal, veil),
     });
   }
 }

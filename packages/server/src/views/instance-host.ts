@@ -59,7 +59,8 @@ export class InstanceHost {
   readonly #instance: Instance;
   readonly #subscribers = new Map<number, Subscriber>();
   readonly #tickets = new Map<number, Ticket>();
-  readonly #stores = new Map<string, Opening>();
+  /** By whom they are open for; null: the server itself. Who comes anew, or with another token, is another. */
+  readonly #stores = new Map<Principal | null, Map<string, Opening>>();
   /** Whose room the open uploads take, by their refs. */
   readonly #budgets = new Map<string, UploadBudget>();
   readonly #attaching = new Map<
@@ -140,6 +141,7 @@ export class InstanceHost {
     subscriber.seat = null;
     if (subscriber.token === null) this.#subscribers.delete(number);
     this.step({ type: 'detach', subscriber: number, keep });
+    if (subscriber.token === null) this.#closeStoresOf(subscriber);
   }
 
   /** A number for a request, under which its reply comes. */
@@ -273,6 +275,7 @@ export class InstanceHost {
     const subscriber = this.#subscribers.get(number);
     if (subscriber === undefined) return;
     this.#subscribers.delete(number);
+    this.#closeStoresOf(subscriber);
     this.#owner.forgot(subscriber);
   }
 
@@ -308,18 +311,28 @@ export class InstanceHost {
   }
 
   #opening(name: string, user: Principal | null): Opening {
-    const key = `${user === null ? '' : (user.subject ?? 'anonymous')} ${name}`;
-    const known = this.#stores.get(key);
+    const openings = this.#stores.get(user) ?? new Map<string, Opening>();
+    const known = openings.get(name);
     if (known !== undefined && known.failure === null) return known;
     const opening = openingOf(name, this.#room.desk.open(name, user));
-    this.#stores.set(key, opening);
-    opening.ready.then(
-      (opened) => {
-        if (this.#ended) opened.release();
-      },
-      () => undefined,
-    );
+    if (this.#ended) {
+      close(opening);
+      return opening;
+    }
+    this.#stores.set(user, openings);
+    openings.set(name, opening);
     return opening;
+  }
+
+  /** In a shared view, who has left holds nothing any more; else the instance goes with its subscriber. */
+  #closeStoresOf({ principal }: Subscriber): void {
+    if (this.config.principal !== null) return;
+    for (const each of this.#subscribers.values()) if (each.principal === principal) return;
+    for (const [user, openings] of this.#stores) {
+      if (user === null || user !== principal) continue;
+      this.#stores.delete(user);
+      openings.forEach(close);
+    }
   }
 
   #end(fault: ViewFault | null): void {
@@ -337,7 +350,8 @@ export class InstanceHost {
     this.#tickets.clear();
     for (const ref of this.#budgets.keys()) this.#discard(ref);
     this.#uploads.close();
-    for (const { opened } of this.#stores.values()) opened?.release();
+    for (const openings of this.#stores.values()) openings.forEach(close);
+    this.#stores.clear();
     this.#owner.ended();
   }
 
@@ -347,6 +361,14 @@ export class InstanceHost {
     const { view, id } = this.config;
     telemetry({ ...what, module: view.name, id });
   }
+}
+
+/** Lets go of a store, once it is open. */
+function close({ ready }: Opening): void {
+  ready.then(
+    (opened) => opened.release(),
+    () => undefined,
+  );
 }
 
 /** Who asks for a store with rights of its own. */

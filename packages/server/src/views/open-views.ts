@@ -11,7 +11,7 @@ import type { Storage } from '../storage/port.ts';
 import type { AppDefinition } from './app.ts';
 import type { ViewsRoom } from './room.ts';
 import { Roots } from './roots.ts';
-import { StoreDesk } from './store-desk.ts';
+import { StoreDesk, type StoreDeskRoom } from './store-desk.ts';
 import type { ViewTelemetry } from './telemetry.ts';
 import { TempFiles } from './uploads/temp-files.ts';
 import { UploadTokens } from './uploads/tokens.ts';
@@ -35,6 +35,7 @@ export type ViewParts = {
   readonly storage: Storage;
   readonly files: Files;
   readonly openStore: StoreDoor['openStore'];
+  readonly veilOf?: StoreDeskRoom['veilOf'];
   readonly report: (what: string, error: unknown) => void;
   readonly warn: (what: string) => void;
 };
@@ -78,6 +79,8 @@ export function openViews(options: ViewOptions, parts: ViewParts): Views {
     findStore: (name) => storage.stores.find(name),
     newId: randomUUID,
     report,
+    files: parts.files,
+    ...(parts.veilOf && { veilOf: parts.veilOf }),
   });
   const roots = new Roots(
     {

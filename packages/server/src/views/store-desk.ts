@@ -1,5 +1,14 @@
-import type { FileWrite, PathGrants, Tree } from '@holdfast/engine/data';
+import type { LoneRequest } from '@holdfast/engine/authority';
 import {
+  type FileWrite,
+  type PathGrants,
+  readIn,
+  type Scope,
+  type Tree,
+} from '@holdfast/engine/data';
+import type { Veil } from '@holdfast/engine/gate';
+import {
+  type Entry,
   HoldfastError,
   isRefusal,
   parseStoreName,
@@ -11,7 +20,15 @@ import {
   type Seq,
   type StoreName,
 } from '@holdfast/protocol';
-import { grantsOf, mayUseStore, type Principal, refuseScope } from '../access/index.ts';
+import {
+  grantsOf,
+  grantsUnder,
+  mayUseStore,
+  type Principal,
+  refuseScope,
+  rightsOf,
+} from '../access/index.ts';
+import type { Files } from '../files/index.ts';
 import type { StoreDoor } from '../host/door.ts';
 import type { StoreRow } from '../storage/port.ts';
 import { WatchedPaths } from './watched-paths.ts';
@@ -21,6 +38,12 @@ export type StoreDeskRoom = Pick<StoreDoor, 'openStore'> & {
   readonly findStore: (name: StoreName) => Promise<StoreRow | null>;
   readonly newId: () => string;
   readonly report: (what: string, error: unknown) => void;
+  readonly files: Pick<Files, 'judge'>;
+  /** What records hide from a principal; absent: there are none. */
+  readonly veilOf?: (
+    principal: Principal,
+    store: Pick<OpenStore, 'row' | 'valueAt'>,
+  ) => Veil | null;
 };
 
 type OpenStore = Awaited<ReturnType<StoreDoor['openStore']>>;
@@ -57,8 +80,10 @@ export class StoreDesk {
     const refusal = user === null ? null : refuseUser(user, row);
     if (refusal !== null) throw RejectedError.from(refusal);
     const shared = await this.#share(row.id);
-    const { newId } = this.#room;
-    return new OpenedStore(shared, { user, newId, release: () => this.#release(row.id, shared) });
+    const release = (): void => this.#release(row.id, shared);
+    if (user === null) return new OpenedStore(shared, { room: this.#room, user: null, release });
+    const veil = this.#room.veilOf?.(user, shared.store) ?? null;
+    return new OpenedStore(shared, { room: this.#room, user: { principal: user, veil }, release });
   }
 
   async #share(id: string): Promise<Shared> {
@@ -99,27 +124,37 @@ function refuseUser(user: Principal, row: StoreRow): Refusal | null {
   return mayUseStore(user, row) ? refuseScope(user, 'entries:read') : refuse('store_not_allowed');
 }
 
+/** A principal, and what the records of a store hide from it. */
+type User = { readonly principal: Principal; readonly veil: Veil | null };
+
+const whole: PathGrants = grantsOf(null);
+
 /** One store, open for one user. */
 export class OpenedStore {
   readonly #shared: Shared;
-  readonly #user: Principal | null;
-  readonly #grants: PathGrants | null;
-  readonly #newId: () => string;
+  readonly #room: StoreDeskRoom;
+  /** Null: the server itself. */
+  readonly #user: User | null;
+  /** What path rules let the user read. */
+  readonly #rules: Scope;
+  /** That, without what records hide. */
+  readonly #read: Scope;
   readonly #release: () => void;
 
   constructor(
     shared: Shared,
     of: {
-      readonly user: Principal | null;
-      readonly newId: () => string;
+      readonly room: StoreDeskRoom;
+      readonly user: User | null;
       readonly release: () => void;
     },
   ) {
-    const rules = of.user?.pathRules ?? null;
     this.#shared = shared;
+    this.#room = of.room;
     this.#user = of.user;
-    this.#grants = rules === null ? null : grantsOf(rules);
-    this.#newId = of.newId;
+    const { principal = null, veil = null } = of.user ?? {};
+    this.#rules = grantsOf(principal?.pathRules ?? null).read;
+    this.#read = principal === null ? whole.read : grantsUnder(principal, veil).read;
     this.#release = of.release;
   }
 
@@ -127,15 +162,30 @@ export class OpenedStore {
     return this.#shared.store.row.id;
   }
 
-  /** The committed state. */
-  get tree(): Tree {
+  /** Stands for who reads, where not everybody reads the same. */
+  get reader(): string {
+    return this.#user?.veil?.name ?? '';
+  }
+
+  get #tree(): Tree {
     return this.#shared.store.view().tree;
+  }
+
+  /** What is at a path, as far as records show it (records.md §17). */
+  valueAt(path: Path): unknown {
+    return readIn(this.#tree, this.#read, path)?.value;
+  }
+
+  /** The leaves at a path and below it, as far as records show them; null: all. */
+  *entries(under: Path | null): Generator<Entry, void, undefined> {
+    for (const entry of this.#tree.entries(under === null ? {} : { under })) {
+      if (this.#read.isWhole || this.#read.covers(entry.path)) yield entry;
+    }
   }
 
   /** Throws where path rules keep the user from what is at the path or below; null: from anything. */
   assertReadable(path: Path | null): void {
-    const read = this.#grants?.read;
-    if (read === undefined) return;
+    const read = this.#rules;
     if (path === null ? read.isWhole : read.coversSubtree(path)) return;
     throw RejectedError.from(refuse('path_not_allowed', { path }));
   }
@@ -149,24 +199,40 @@ export class OpenedStore {
       last = next;
       changed();
     };
-    return this.#shared.watchers.add(path, { look });
+    return this.#shared.watchers.add(this.#groundOf(path), { look });
+  }
+
+  /** What an object shows of itself may depend on all of it. */
+  #groundOf(path: Path | null): Path | null {
+    const objects = path === null ? [] : (this.#user?.veil?.objectsAround(path) ?? []);
+    return objects.toSorted((a, b) => a.length - b.length)[0] ?? path;
   }
 
   /** Commits a request; the seq at which it is a fact. Rejects where it is refused. */
   async write(request: Request | FileWrite | Refusal): Promise<Seq> {
-    const refusal = this.#user === null ? null : refuseScope(this.#user, 'entries:write');
+    const { store } = this.#shared;
+    const principal = this.#user?.principal ?? null;
+    const refusal = principal === null ? null : refuseScope(principal, 'entries:write');
     if (refusal !== null) throw RejectedError.from(refusal);
-    const answer = await this.#shared.store.write({
+    const answer = await store.write({
       deviceId,
-      opId: this.#newId(),
+      opId: this.#room.newId(),
       fingerprint: 0,
-      principal: this.#user?.subject ?? null,
+      principal: principal?.subject ?? null,
       request,
       rate: null,
-      ...(this.#grants !== null && { grants: this.#grants }),
+      ...(this.#user && (await this.#rightsFor(this.#user, request))),
     });
     if (isRefusal(answer)) throw RejectedError.from(answer);
     return 'store_seq' in answer ? answer.store_seq : 0;
+  }
+
+  async #rightsFor(
+    { principal, veil }: User,
+    request: Request | FileWrite | Refusal,
+  ): Promise<Pick<LoneRequest, 'caller' | 'grants' | 'files'>> {
+    const files = await this.#room.files.judge(principal, this.id, request);
+    return { ...rightsOf(principal, veil), files };
   }
 
   release(): void {

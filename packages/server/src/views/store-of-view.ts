@@ -79,10 +79,12 @@ export class StoreOfView implements ViewStore {
     const at = pathOf(path);
     const opened = this.#reading();
     opened.assertReadable(at);
-    const read = (): unknown => opened.tree.read(at)?.value;
+    const read = (): unknown => opened.valueAt(at);
     this.#access
       .tracker()
-      ?.follow(`${opened.id} get ${at}`, (changed) => opened.watch(at, read, changed));
+      ?.follow(`${opened.id} ${opened.reader} get ${at}`, (changed) =>
+        opened.watch(at, read, changed),
+      );
     return read();
   }
 
@@ -94,16 +96,14 @@ export class StoreOfView implements ViewStore {
     const under = prefix.length === 0 ? null : renderPath(prefix);
     opened.assertReadable(under);
     const read = (): readonly StoreLeaf[] =>
-      [...opened.tree.entries(under === null ? {} : { under })].filter(({ path }) =>
-        matches(glob, segmentsOf(path)),
-      );
+      [...opened.entries(under)].filter(({ path }) => matches(glob, segmentsOf(path)));
     const signature = (): string =>
       read()
         .map((leaf) => `${leaf.path} ${leaf.revision}`)
         .join('\n');
     this.#access
       .tracker()
-      ?.follow(`${opened.id} entries ${pattern}`, (changed) =>
+      ?.follow(`${opened.id} ${opened.reader} entries ${pattern}`, (changed) =>
         opened.watch(under, signature, changed),
       );
     return Object.freeze(read());

@@ -1,0 +1,135 @@
+import { record } from '@holdfast/protocol';
+import { app, type Principal, view } from '@holdfast/server';
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { everything, world, type World } from '../conversation/world.ts';
+import { person, write } from '../records/site.ts';
+import { Root } from './root.ts';
+
+const Member = record({
+  name: 'member',
+  store: 'demo/main',
+  path: 'people/:id',
+  version: '1.0',
+  schema: z.object({
+    name: z.unknown(),
+    email: z.string().optional(),
+    friends: z.array(z.string()).optional(),
+  }),
+  visibility: {
+    name: () => true,
+    '*': ({ principal, params, value }) =>
+      principal.subject === params.id || value.friends?.includes(principal.subject ?? '') === true,
+  },
+});
+
+const store = 'demo/main';
+const mine = { as: 'principal' } as const;
+const file = {
+  _type: 'file',
+  hash: `sha256:${'0'.repeat(64)}`,
+  size: 1,
+  content_type: 'text/plain',
+  filename: 'a',
+  uploaded_at: '2026-01-01T00:00:00.000Z',
+};
+
+const card = view({
+  name: 'Card',
+  render: (_s, _h, ctx) => ({
+    ada: ctx.store(store, mine).get('people/ada') ?? null,
+    email: ctx.store(store, mine).get('people/ada/email') ?? null,
+    leaves: ctx
+      .store(store, mine)
+      .entries('people/**')
+      .map(({ path }) => path),
+  }),
+  commands: {
+    put: {
+      input: z.object({ path: z.string(), value: z.unknown() }),
+      run: async (ctx, { path, value }) => void (await ctx.store(store, mine).put(path, value)),
+    },
+  },
+});
+
+const desk = view({
+  name: 'Desk',
+  scope: 'shared',
+  mount: () => ({ said: [] as unknown[] }),
+  render: ({ said }) => ({ said }),
+  commands: {
+    look: {
+      run: async (ctx) => {
+        const own = ctx.store(store, mine);
+        await own.ready;
+        const said = own.get('secret') ?? null;
+        ctx.update((state: { said: unknown[] }) => void state.said.push(said));
+      },
+    },
+  },
+});
+
+async function site(people: { [token: string]: Partial<Principal> } = {}): Promise<World> {
+  const made = await world({
+    app: app({ views: [card, desk] }),
+    authenticate: async ({ token }) => {
+      if (token === 'dev') return everything;
+      const { subject = token, ...more } = people[token ?? ''] ?? {};
+      const scopes = new Set(['entries:read', 'entries:write', 'files:write'] as const);
+      return person(subject, { scopes, ...more });
+    },
+  });
+  const members = made.server.record(Member, { write: (_ctx, _ref, { value }) => value !== 'no' });
+  await members.write({ id: 'ada' }, { set: { name: 'Ada', email: 'a@x', friends: ['bob'] } });
+  return made;
+}
+
+async function joined({ connect }: World, token: string, module: string): Promise<Root> {
+  const root = new Root(await connect({ token }), module, module);
+  expect(await root.join({ module, id: module })).toMatchObject({ status: 'ok' });
+  return root;
+}
+
+it('a store as the principal shows nothing that records hide (views.md §11.2, records.md §17)', async () => {
+  const made = await site();
+  const root = await joined(made, 'eve', 'Card');
+  const value = { ada: { name: 'Ada' }, email: null, leaves: ['people/ada/name'] };
+  expect(await root.envelope()).toMatchObject({ ops: [{ path: '', value }] });
+  const dev = await made.joined({ device: 'd2' });
+  await write(dev, { op: 'set', path: 'people/ada/friends', value: ['eve'] });
+  const { ops } = await root.envelope();
+  expect(JSON.stringify(ops)).toContain('a@x');
+});
+
+it('a write as the principal is judged as one of its own', async () => {
+  const made = await site();
+  const root = await joined(made, 'eve', 'Card');
+  await root.envelope();
+  const reasonOf = async (path: string, value: unknown): Promise<unknown> =>
+    (await root.command('put', { path, value })).response['reason'];
+  expect(await reasonOf('people/ada/email', 'e@x')).toBe('forbidden_field');
+  expect(await reasonOf('people/ada/name', 'no')).toBe('path_not_allowed');
+  expect(await reasonOf('people/ada/name', file)).toBe('unknown_file');
+  expect(await reasonOf('people/ada/name', 'Countess')).toBe(undefined);
+});
+
+it('in a shared view everybody has stores of their own, whatever they are called', async () => {
+  const pathRules = [{ pattern: 'open/**', allow: ['read'] }] as const;
+  const made = await site({
+    wide: { subject: 'eve' },
+    narrow: { subject: 'eve', pathRules },
+    nobody: { subject: null },
+    namesake: { subject: 'anonymous', pathRules },
+    empty: { subject: '', pathRules },
+  });
+  const dev = await made.joined({ device: 'd2' });
+  await write(dev, { op: 'set', path: 'secret', value: 'x' });
+  const statuses = [];
+  for (const token of ['wide', 'narrow', 'nobody', 'namesake', 'empty']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const root = await joined(made, token, 'Desk');
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    statuses.push((await root.command('look')).status);
+  }
+  expect(statuses).toEqual(['ok', 'error', 'ok', 'error', 'error']);
+});

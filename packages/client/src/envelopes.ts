@@ -1,4 +1,11 @@
-import { isObject, type Json, type JsonObject, setOwn } from '@holdfast/protocol';
+import {
+  fromBase64,
+  isObject,
+  type Json,
+  type JsonObject,
+  setOwn,
+  toBase64,
+} from '@holdfast/protocol';
 
 /** What may be written: JSON, and the native values that have an envelope (stores.md §3.1, §18 C21). */
 export type Writable =
@@ -45,7 +52,7 @@ function convert(value: unknown, depth: number): unknown {
   if (typeof value === 'bigint') return envelope('bigint', String(value));
   if (typeof value !== 'object' || value === null || depth > depthMax) return value;
   if (value instanceof Date) return envelope('datetime', instantOf(value));
-  if (value instanceof Uint8Array) return envelope('bytes', base64Of(value));
+  if (value instanceof Uint8Array) return envelope('bytes', toBase64(value));
   if (Array.isArray(value)) return value.map((item) => convert(item, depth + 1));
   const prototype: unknown = Object.getPrototypeOf(value);
   const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
@@ -66,7 +73,7 @@ export function fromEnvelope(value: Json): Native {
   if (typeof text === 'string' && Object.keys(value).length === 2) {
     if (type === 'datetime') return new Date(text);
     if (type === 'bigint') return BigInt(text);
-    if (type === 'bytes') return bytesOf(text);
+    if (type === 'bytes') return fromBase64(text);
     if (type === 'decimal') return text;
   }
   const copy: { [key: string]: Native } = {};
@@ -81,19 +88,4 @@ function envelope(type: string, text: string): JsonObject {
 /** An invalid date has no text; the check of the write refuses this one as `invalid_typed_value`. */
 function instantOf(date: Date): string {
   return Number.isNaN(date.getTime()) ? 'Invalid Date' : date.toISOString();
-}
-
-// A longer list of arguments overflows the stack.
-const chunk = 0x2000;
-
-function base64Of(bytes: Uint8Array): string {
-  let text = '';
-  for (let at = 0; at < bytes.length; at += chunk) {
-    text += String.fromCharCode(...bytes.subarray(at, at + chunk));
-  }
-  return btoa(text);
-}
-
-function bytesOf(base64: string): Uint8Array {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }

@@ -83,6 +83,7 @@ export {
   unescapeSegment,
 } from './path.ts';
 export { parseStoreName } from './store-name.ts';
+export { fromBase64, toBase64 } from './base64.ts';
 export { utf8Length } from './utf8.ts';
 export { checkValue, flatten, isPlainObject, typeOfValue, type ValueLimits } from './value.ts';
 export { type ClientEvent, clientEvents, type ServerEvent, serverEvents } from './frames/events.ts';

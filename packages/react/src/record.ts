@@ -1,11 +1,12 @@
-import type {
-  Out,
-  Params,
-  RecordBy,
-  RecordDef,
-  RecordHandle,
-  RecordNames,
-  RecordState,
+import {
+  idleState,
+  type Out,
+  type Params,
+  type RecordBy,
+  type RecordDef,
+  type RecordHandle,
+  type RecordNames,
+  type RecordState,
 } from '@holdfast/client/records';
 import { Shelf } from '@holdfast/client/shelf';
 import { useMemo } from 'react';
@@ -142,25 +143,10 @@ function handleOf(
 
 /** The state of a record with its writes: the same object until something in it changes. */
 export function useRecordView(handle: RecordHandle | null): RecordView {
-  const state = useSignal(handle?.state ?? nothing) ?? idle;
+  const state = useSignal(handle?.state ?? nothing) ?? idleState;
   const writes = useMemo(() => (handle === null ? none : writesOf(handle)), [handle]);
   return useMemo(() => ({ ...state, ...writes }), [state, writes]);
 }
-
-/** What is shown where there is nothing to show. */
-const idle: RecordState<never> = {
-  value: undefined,
-  status: 'idle',
-  sequence: 0,
-  incarnation: null,
-  schemaVersion: null,
-  pendingIntents: 0,
-  conflicts: [],
-  connected: false,
-  updatedAt: 0,
-  lastSyncedAt: 0,
-  source: null,
-};
 
 type Writes = Omit<RecordView, keyof RecordState<unknown>>;
 

@@ -32,6 +32,7 @@ import { RecordWriter } from './writer.ts';
 
 export { type Clash, RecordConflictError, type Resolution } from './conflict.ts';
 export type { Delivery, DeliveryDesk, RecordEntry } from './delivery.ts';
+export { idleState } from './idle.ts';
 export type { RecordsPlug } from './plug.ts';
 export type {
   CollectionDef,

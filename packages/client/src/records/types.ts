@@ -13,19 +13,11 @@ import type {
   Stored,
 } from '@holdfast/protocol';
 import type { Envelope } from '@holdfast/protocol/record';
+import type { ReconcilerStats, ReconcilerStatus } from '@holdfast/engine/record';
 import type { Release, Signal } from '@holdfast/engine/registry';
 
 /** How a record is doing (records.md §6.6). */
-export type RecordStatus =
-  | 'idle'
-  | 'loading'
-  | 'ok'
-  | 'stale'
-  | 'refetching'
-  | 'skew'
-  | 'gone'
-  | 'denied'
-  | 'closed';
+export type RecordStatus = ReconcilerStatus;
 
 /** What a record shows, all of one moment; the same object until something changes (records.md §6.1). */
 export type RecordState<T> = {
@@ -51,23 +43,7 @@ export type RecordState<T> = {
 };
 
 /** Counters of what a record has met (records.md §6). */
-export type RecordStats = {
-  [
-    Name in
-      | 'applied'
-      | 'ignoredStale'
-      | 'gaps'
-      | 'parseErrors'
-      | 'refetches'
-      | 'schemaSkews'
-      | 'envelopeErrors'
-      | 'staleSnapshots'
-      | 'incarnationChanges'
-      | 'migrated'
-      | 'dropped'
-      | 'listenerErrors'
-  ]: number;
-};
+export type RecordStats = ReconcilerStats;
 
 /** How a write is made. */
 export type RecordWriteOptions = {

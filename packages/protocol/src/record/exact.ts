@@ -1,3 +1,4 @@
+import { fromBase64, toBase64 } from '../base64.ts';
 import { isBase64 } from '../envelope.ts';
 import { RejectedError } from '../errors.ts';
 import { isObject, type Json, type JsonObject, setOwn } from '../json.ts';
@@ -72,7 +73,7 @@ function encodeObject(value: object | null, walk: Walk, depth: number): Json {
     if (Number.isNaN(value.getTime())) throw invalid('there is an invalid Date');
     return envelope('datetime', value.toISOString());
   }
-  if (value instanceof Uint8Array) return envelope('bytes', base64Of(value));
+  if (value instanceof Uint8Array) return envelope('bytes', toBase64(value));
   // Array.from, so that holes are undefined members and not nothing.
   if (Array.isArray(value)) return Array.from(value, (item) => encode(item, walk, depth + 1));
   return encodeMembers(value, walk, depth);
@@ -126,7 +127,7 @@ function nativeOf(
     case 'bigint':
       return /^(0|-?[1-9]\d{0,1023})$/.test(text) ? { value: BigInt(text) } : null;
     case 'bytes':
-      return isBase64(text) ? { value: bytesOf(text) } : null;
+      return isBase64(text) ? { value: fromBase64(text) } : null;
     case 'datetime':
       return dateOf(text);
     default:
@@ -174,19 +175,4 @@ function envelope(type: string, text: string): JsonObject {
 
 function invalid(why: string): RejectedError {
   return new RejectedError('invalid_value', {}, `invalid_value: ${why}.`);
-}
-
-// A longer list of arguments overflows the stack.
-const chunk = 0x2000;
-
-function base64Of(bytes: Uint8Array): string {
-  let text = '';
-  for (let at = 0; at < bytes.length; at += chunk) {
-    text += String.fromCharCode(...bytes.subarray(at, at + chunk));
-  }
-  return btoa(text);
-}
-
-function bytesOf(base64: string): Uint8Array {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }

@@ -128,7 +128,9 @@ function useParams(handle: ViewHandle | undefined, options: ViewHook | null): vo
   useEffect(() => {
     const last = before.current;
     before.current = handle === undefined ? null : { handle, text };
-    if (handle === undefined || last?.handle !== handle || last.text === text) return;
+    if (handle === undefined || (options?.params === undefined && last?.handle !== handle)) return;
+    // Who mounted it may have had others, such as the component whose place this one took.
+    if (last?.handle === handle && last.text === text) return;
     // Where they are refused the old ones stay, and what is shown of them.
     handle.setParams(params).catch(() => undefined);
     // By their text: the object may be another in each render.

@@ -109,6 +109,17 @@ describe.each([false, true])('hooks of views (strict: %s)', (isStrict) => {
     expect((await world.next('phx_leave')).payload).toEqual({});
   });
 
+  it('V85 another component in the place of the one that mounted it sets its own params', async () => {
+    const page = open(app(<Number key="r1" room="r1" />), isStrict);
+    await mount();
+    await page.shows('n=1');
+    page.draw(app(<Number key="r2" room="r2" />));
+    await expect.poll(() => world.sent.length).toBe(1);
+    const push = await world.next('params');
+    expect(push.payload['params']).toEqual({ room: 'r2' });
+    page.unmount();
+  });
+
   it('V87 draws again when what is selected is another, by its members', async () => {
     const seen: unknown[] = [];
     const List = (): ReactElement => {

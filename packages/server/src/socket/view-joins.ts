@@ -1,6 +1,6 @@
 import type { ListenerEffect } from '@holdfast/engine/session';
 import { type Principal, sameGrants } from '../access/index.ts';
-import { CommandRate, Subscription, UploadBudget } from '../views/index.ts';
+import { CommandRate, KeptRoots, Subscription, UploadBudget } from '../views/index.ts';
 import type { SocketRoom } from './room.ts';
 import type { ViewPort } from './terms.ts';
 import { TransferChannel } from './transfer-channel.ts';
@@ -22,6 +22,7 @@ export class ViewJoins {
   readonly #handshake: Handshake;
   readonly #rate: CommandRate;
   readonly #budget: UploadBudget;
+  readonly #kept: KeptRoots;
   readonly #roots = new Set<ViewChannel>();
 
   constructor(room: SocketRoom, port: ViewJoinsPort, handshake: Handshake) {
@@ -29,6 +30,7 @@ export class ViewJoins {
     this.#port = port;
     this.#handshake = handshake;
     this.#budget = new UploadBudget(room.roots.limits.open_upload_bytes);
+    this.#kept = new KeptRoots(room.roots.limits.roots);
     this.#rate = new CommandRate(room.roots.limits, () => room.clock.now());
   }
 
@@ -66,6 +68,7 @@ export class ViewJoins {
         roots,
         rate: this.#rate,
         budget: this.#budget,
+        kept: this.#kept,
         seat,
         abandoned: () => this.#port.closed,
       });

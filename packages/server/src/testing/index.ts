@@ -6,6 +6,7 @@ import { type Principal, scopes } from '../access/index.ts';
 import {
   CommandRate,
   Subscription,
+  KeptRoots,
   UploadBudget,
   type View,
   type ViewSeat,
@@ -93,6 +94,7 @@ export async function testView<V extends View>(
     capver: 4,
     roots: 0,
     budget: new UploadBudget(roots.limits.open_upload_bytes),
+    kept: new KeptRoots(roots.limits.roots),
     rate: new CommandRate(roots.limits, () => clock.now()),
     seat: client,
     abandoned: () => false,

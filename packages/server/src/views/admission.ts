@@ -5,6 +5,7 @@ import type { Principal } from '../access/index.ts';
 import { canonical, canonicalJson } from './canonical.ts';
 import type { CommandRate } from './command-rate.ts';
 import { passGate } from './gate.ts';
+import type { KeptRoots } from './kept-roots.ts';
 import type { ViewsRoom } from './room.ts';
 import type { ViewSeat } from './seat.ts';
 import type { UploadBudget } from './uploads/budget.ts';
@@ -20,6 +21,7 @@ export type Joining = {
   readonly roots: number;
   readonly rate: CommandRate;
   readonly budget: UploadBudget;
+  readonly kept: KeptRoots;
   readonly seat: ViewSeat;
   /** Whether the client has gone meanwhile. */
   readonly abandoned: () => boolean;

@@ -1,4 +1,5 @@
 export { CommandRate } from './command-rate.ts';
+export { KeptRoots } from './kept-roots.ts';
 export { definitionOf, openViews, type ViewOptions, type Views } from './open-views.ts';
 export type { Joining } from './admission.ts';
 export type { Roots } from './roots.ts';

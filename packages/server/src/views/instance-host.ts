@@ -17,7 +17,7 @@ import type { ViewsRoom } from './room.ts';
 import type { UploadBudget } from './uploads/budget.ts';
 
 /** What the bytes of an instance's uploads are in the hands of. */
-export type UploadDesk = Omit<UploadPorts, 'admits'> & {
+export type UploadDesk = Omit<UploadPorts, 'admits' | 'reserved'> & {
   /** `owner`: whose file it is. */
   opened(target: UploadTarget, owner: unknown): void;
   discard(ref: string): void;
@@ -97,6 +97,7 @@ export class InstanceHost {
         token: (ref) => this.#uploads.token(ref),
         file: (ref) => this.#uploads.file(ref),
         admits: (number, bytes) => this.#subscribers.get(number)?.budget.fits(bytes) ?? false,
+        reserved: (number, ref, bytes) => this.#reserved(number, ref, bytes),
       },
     });
   }
@@ -279,11 +280,16 @@ export class InstanceHost {
     this.#owner.forgot(subscriber);
   }
 
+  #reserved(number: number, ref: string, bytes: number): void {
+    const subscriber = this.#subscribers.get(number);
+    if (subscriber === undefined) return;
+    subscriber.budget.opened(ref, bytes);
+    this.#budgets.set(ref, subscriber.budget);
+  }
+
   #opened(target: UploadTarget): void {
     const subscriber = this.#subscribers.get(target.subscriber);
     if (subscriber === undefined) return;
-    subscriber.budget.opened(target.ref, target.item.size);
-    this.#budgets.set(target.ref, subscriber.budget);
     this.#uploads.opened(target, subscriber.principal);
     this.#tell({ name: 'upload', outcome: 'opened' });
   }

@@ -184,6 +184,7 @@ export class Roots {
     const subscription = new Subscription(host, subscriber, {
       ledger: found.ledger,
       rate: joining.rate,
+      kept: joining.kept,
     });
     const outcome = await host.attach(subscriber, version, (at, resumed) => {
       const of = { version: at, resumed, token: subscriber.token, resend: true };
@@ -219,7 +220,8 @@ export class Roots {
       const live = { host, subscriber };
       this.#tokens.set(token, { subject: principal.subject, place, ledger, live, until: null });
     }
-    const subscription = new Subscription(host, subscriber, { ledger, rate: joining.rate });
+    const { rate, kept } = joining;
+    const subscription = new Subscription(host, subscriber, { ledger, rate, kept });
     const outcome = await host.attach(subscriber, null, (version) => {
       const of = { version, resumed: false, token, resend: former !== null };
       seat.joined(welcome(admitted, of), subscription);

@@ -10,6 +10,7 @@ import {
 } from '@holdfast/protocol/views';
 import type { CommandRate } from './command-rate.ts';
 import { passGate, type Passed } from './gate.ts';
+import type { KeptRoots } from './kept-roots.ts';
 import type { InstanceHost } from './instance-host.ts';
 import type { Subscriber, ViewRequests } from './seat.ts';
 
@@ -19,16 +20,22 @@ export class Subscription implements ViewRequests {
   readonly subscriber: Subscriber;
   readonly #ledger: CommandLedger;
   readonly #rate: CommandRate;
+  readonly #kept: KeptRoots;
 
   constructor(
     host: InstanceHost,
     subscriber: Subscriber,
-    of: { readonly ledger: CommandLedger; readonly rate: CommandRate },
+    of: {
+      readonly ledger: CommandLedger;
+      readonly rate: CommandRate;
+      readonly kept: KeptRoots;
+    },
   ) {
     this.host = host;
     this.subscriber = subscriber;
     this.#ledger = of.ledger;
     this.#rate = of.rate;
+    this.#kept = of.kept;
   }
 
   /** Takes a push of the client (views.md §7, §10, §4.6). */
@@ -68,7 +75,9 @@ export class Subscription implements ViewRequests {
 
   /** Its channel has ended; kept: the client may come back. */
   leave(keep: boolean): void {
-    this.host.detach(this.subscriber, keep && this.subscriber.token !== null);
+    const isKept = keep && this.subscriber.token !== null;
+    this.host.detach(this.subscriber, isKept);
+    if (isKept) this.#kept.add(this.host, this.subscriber);
   }
 
   lagging(): void {
@@ -103,6 +112,8 @@ export class Subscription implements ViewRequests {
       this.#refuse(ticket, params.toResponse());
     } else if (view.onParams === undefined || view.scope === 'shared') {
       this.#refuse(ticket, { reason: 'unsupported' });
+    } else if (!this.#rate.take()) {
+      this.#refuse(ticket, { reason: 'rate_limited' });
     } else {
       const passing = passGate(view.params, params);
       this.#changeParams(ticket, passing instanceof Promise ? await passing : passing);

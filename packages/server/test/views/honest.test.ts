@@ -111,3 +111,59 @@ it('a join that is being decided while the rights change is decided again, by th
     response: { reason: 'unauthorized' },
   });
 });
+
+it('params are changed no faster than commands are sent (views.md §15)', async () => {
+  const pages = view({ name: 'Pages', onParams: () => undefined, render: () => ({ a: 1 }) });
+  const { connect } = await world({
+    app: app({ views: [pages] }),
+    viewLimits: { commands_burst: 2, commands_per_second: 1 },
+  });
+  const root = new Root(await connect(), 'Pages', 'p');
+  await root.join({ module: 'Pages', id: 'p', capver: 4 });
+  const statuses = [];
+  for (let page = 0; page < 3; page += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    statuses.push((await root.ask('params', { params: { page } })).response['reason'] ?? 'ok');
+  }
+  expect(statuses).toEqual(['ok', 'ok', 'rate_limited']);
+});
+
+it('joins of views are charged like those of stores (views.md §15)', async () => {
+  const { connect } = await world({
+    app: app({ views: [plain] }),
+    rates: { joins_per_minute: 1 },
+  });
+  const peer = await connect();
+  const first = new Root(peer, 'Plain', 'a');
+  expect((await first.join({ module: 'Plain', id: 'a' })).status).toBe('ok');
+  const second = new Root(peer, 'Plain', 'b');
+  expect(await second.join({ module: 'Plain', id: 'b' })).toMatchObject({
+    status: 'error',
+    response: { reason: 'rate_limited' },
+  });
+});
+
+it('of the roots that a connection leaves to come back to, no more are kept than it may have', async () => {
+  const { connect } = await world({ app: app({ views: [plain] }), viewLimits: { roots: 2 } });
+  const peer = await connect();
+  const tokens: unknown[] = [];
+  for (const id of ['a', 'b', 'c']) {
+    const root = new Root(peer, 'Plain', id);
+    const wish = { module: 'Plain', id, capver: 4, resume: { instance: null, version: 0 } };
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    tokens.push((await root.join(wish)).response['instance']);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    await root.ask('phx_leave', { keep: true });
+  }
+  const resumed = [];
+  for (const [index, id] of ['a', 'b', 'c'].entries()) {
+    const root = new Root(peer, 'Plain', id);
+    const resume = { instance: tokens[index], version: 1 };
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const { response } = await root.join({ module: 'Plain', id, capver: 4, resume });
+    resumed.push(response['resumed']);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    await root.ask('phx_leave', {});
+  }
+  expect(resumed).toEqual([false, true, true]);
+});

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'nod
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { deferred } from '@holdfast/engine/registry';
 import { app, createServer, KEEP, type ServerOptions, upload, view } from '@holdfast/server';
 import { encodeChunk } from '@holdfast/protocol/views';
 import { expect, it, onTestFinished } from 'vitest';
@@ -107,12 +108,17 @@ class Sender {
   }
 
   chunk(bytes: string | Uint8Array): Promise<Reply> {
+    return this.#peer.reply(this.push(bytes));
+  }
+
+  /** Sends a chunk; the ref of the reply. */
+  push(bytes: string | Uint8Array): string {
     const ref = this.#peer.ref();
     const payload = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
     this.#peer.sendRaw(
       encodeChunk({ joinRef: this.#joinRef, ref, topic: this.topic, event: 'chunk', payload }),
     );
-    return this.#peer.reply(ref);
+    return ref;
   }
 
   leave(): void {
@@ -315,6 +321,46 @@ it('a connection has no more bytes open than it may (views.md §15)', async () =
   expect(response['errors']).toMatchObject([
     { client_ref: '1', error: { code: 'preflight_rejected' } },
   ]);
+});
+
+it('files that are asked for at once have no more room together than one after the other (views.md §15)', async () => {
+  const { root } = await atDesk({ viewLimits: { open_upload_bytes: 10 } });
+  const wish = { type: '', size: 8 };
+  const entries = [
+    { client_ref: '1', name: 'a.txt', ...wish },
+    { client_ref: '2', name: 'b.txt', ...wish },
+  ];
+  const { response } = await root.ask('allow_upload', { name: 'note', entries });
+  expect(Object.keys(response['entries'] as object)).toEqual(['1']);
+  const ref = (response['entries'] as { [ref: string]: Grant })['1']?.entry_ref;
+  await root.ask('cancel_upload', { name: 'note', ref });
+  expect((await allowed(root, 'note', { name: 'b.txt', size: 8 })).entry_ref).toBeTruthy();
+});
+
+it('a chunk that does not wait for its turn, or brings nothing, ends its upload (views.md §10.3)', async () => {
+  const looking = deferred<boolean>();
+  const patient = view({
+    name: 'Patient',
+    uploads: {
+      any: upload({ accept: 'any', chunkSize: 5000, maxEntries: 2, sniff: () => looking.promise }),
+    },
+    render: (_s, h) => ({ any: h.upload('any') }),
+  });
+  const { connect } = await world({ ...desks, app: app({ views: [patient] }) });
+  const peer = await connect();
+  const root = new Root(peer, 'Patient', 'p');
+  await root.join({ module: 'Patient', id: 'p' });
+  for (const chunks of [[''], ['x'.repeat(5000), 'y']]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const grant = await allowed(root, 'any', { name: 'a', size: 10_000 });
+    const sender = new Sender(peer, grant.entry_ref);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    await sender.join({ token: grant.token });
+    for (const chunk of chunks) sender.push(chunk);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    expect(await op(root, 'error')).toMatchObject({ error: { code: 'preflight_rejected' } });
+  }
+  looking.resolve(true);
 });
 
 it('tokens that the former secret signed are taken while it is named (views.md §16)', async () => {

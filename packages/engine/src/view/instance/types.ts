@@ -67,6 +67,8 @@ export type Tracker = {
 export type UploadPorts = {
   /** Whether the connection of a subscriber has room for so many bytes more; absent: it always has. */
   admits?(subscriber: number, bytes: number): boolean;
+  /** So many bytes will come under a ref, until it is discarded. */
+  reserved?(subscriber: number, ref: string, bytes: number): void;
   /** A signed token for a file that comes over the socket. */
   token(ref: string): string;
   /** What `consume` hands on as the file of a completed entry. */

@@ -53,11 +53,13 @@ export class UploadBook {
   /** Keeps a place for a file; nobody knows of it yet. */
   reserve(entry: Entry): void {
     this.#entries.set(entry.ref, entry);
+    const { ref, owner, wish } = entry;
+    this.#host.world.ports.uploads.reserved?.(owner.subscriber, ref, wish.size);
   }
 
   /** It was not let in after all. */
   release(entry: Entry): void {
-    if (this.#entries.get(entry.ref) === entry) this.#entries.delete(entry.ref);
+    if (this.#entries.get(entry.ref) === entry) this.#remove(entry);
   }
 
   /** The entries of one subscriber, and what it has missed of those that are gone. */
@@ -187,7 +189,7 @@ export class UploadBook {
 
   #remove(entry: Entry): void {
     this.#entries.delete(entry.ref);
-    if (entry.isOpen && entry.status !== 'error') this.#discard(entry);
+    if (entry.status !== 'error') this.#discard(entry);
   }
 
   #discard({ ref }: Entry): void {

@@ -27,6 +27,7 @@ const refusals = {
   too_large: 'upload too large',
   internal: 'write failed',
   not_accepted: 'not_accepted',
+  preflight_rejected: 'invalid_payload',
 } as const;
 
 /** The bytes of one entry, from its first join to what becomes of its file (views.md §10.3). */
@@ -42,6 +43,8 @@ export class Transfer {
   /** Held back until there is enough of it to be looked at. */
   #head: Buffer[] = [];
   #accepted = 0;
+  /** A chunk is on its way to the disk. */
+  #isTaking = false;
   #isSniffed: boolean;
   #state: 'open' | 'complete' | 'gone' = 'open';
   #working: Promise<void> = Promise.resolve();
@@ -101,8 +104,20 @@ export class Transfer {
       });
       return;
     }
+    if (this.#state !== 'open') return;
+    const { config, item } = this.target;
+    if (payload.length > config.chunk_size) {
+      this.#refuse(slot, 'chunk_too_large');
+      return;
+    }
+    // One at a time, and each brings something: nothing is to pile up here, or to go on for ever.
+    if (this.#isTaking || (payload.length === 0 && item.size > 0)) {
+      this.#refuse(slot, 'preflight_rejected');
+      return;
+    }
     const bytes = Buffer.from(payload);
-    this.#do(() => this.#take(slot, bytes));
+    this.#isTaking = true;
+    this.#do(() => this.#take(slot, bytes).finally(() => (this.#isTaking = false)));
   }
 
   /** The channel has ended: the client left, or its connection was lost. */
@@ -137,8 +152,7 @@ export class Transfer {
 
   async #take(slot: number, bytes: Buffer): Promise<void> {
     if (this.#state !== 'open') return;
-    const { config, item } = this.target;
-    if (bytes.length > config.chunk_size) return this.#refuse(slot, 'chunk_too_large');
+    const { item } = this.target;
     if (this.#accepted + bytes.length > item.size) return this.#refuse(slot, 'too_large');
     this.#accepted += bytes.length;
     const isLast = this.#accepted === item.size;

@@ -1,5 +1,5 @@
 import type { Figure } from '../figure.ts';
-import { bundle, bundleOffline } from './bundle.ts';
+import { bundles } from './bundle.ts';
 import { cacheCommit } from './cache-commit.ts';
 import { commit } from './commit.ts';
 import { drain } from './drain.ts';
@@ -26,8 +26,7 @@ export const figures: readonly Figure[] = [
   drain,
   latency,
   memory,
-  bundle,
-  bundleOffline,
+  ...bundles,
   cacheCommit,
   openOffline,
   open,

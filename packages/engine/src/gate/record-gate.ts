@@ -35,7 +35,7 @@ import { isOutdated, migrationOf } from './migration.ts';
 import { runMutation } from './mutation.ts';
 import { type Placed, Places } from './places.ts';
 import { askRule, intentsOn, notAllowed, type WriteRule } from './rules.ts';
-import { passLater, schemaRefusal } from './schemas.ts';
+import { passLater, schemaRefusal, veiledRefusal } from './schemas.ts';
 import { recordedVersion, skewOf, versionPath } from './versions.ts';
 
 /** A record of a store, and what its authority adds to the definition. */
@@ -196,17 +196,21 @@ function judgeObject(of: Touched, proposal: Proposal, questions: Question[]): Re
   }
   const passed = passRecord(record.def, after);
   if ('issue' in passed) {
-    // What is hidden is not told of by the way (records.md §17).
-    const told = passed.issues.filter(({ path: [field] }) => !hidden.includes(String(field)));
-    return schemaRefusal(record.def, ref.path, told);
+    return veiledRefusal(schemaRefusal(record.def, ref.path, passed.issues), hidden);
   }
   if (record.writeSchema === null) return null;
   const key = `schema ${record.def.name} ${ref.path} ${canonicalJson(after)}`;
   const { writeSchema } = record;
-  return settle(key, proposal, {
-    ask: () => passLater(record.def, ref.path, { schema: writeSchema, value: decodeStored(after) }),
+  const later = settle(key, proposal, {
+    ask: () =>
+      passLater(record.def, ref.path, {
+        schema: writeSchema,
+        value: decodeStored(after),
+        isForServer: proposal.caller === null,
+      }),
     questions,
   });
+  return later && veiledRefusal(later, hidden);
 }
 
 type Asking = {

@@ -16,16 +16,34 @@ export function schemaRefusal({ name }: Named, path: Path, issues: readonly Issu
   return refuse('invalid_value', { record: name, path, issues });
 }
 
+/** The refusal without issues of hidden fields: what is hidden is not told of by the way (records.md §17). */
+export function veiledRefusal(refusal: Refusal, hidden: readonly string[]): Refusal {
+  const { issues } = refusal.details;
+  if (!Array.isArray(issues) || hidden.length === 0) return refusal;
+  const isTold = ({ path: [field] }: Issue): boolean => !hidden.includes(String(field));
+  return refusal.with({ issues: issues.filter(isTold) });
+}
+
 /** What a schema that may take its time says of a value; one that throws has not let it pass. */
 export function passLater(
   def: Named,
   path: Path,
-  { schema, value }: { readonly schema: StandardSchema<unknown>; readonly value: unknown },
+  {
+    schema,
+    value,
+    isForServer,
+  }: {
+    readonly schema: StandardSchema<unknown>;
+    readonly value: unknown;
+    /** What it says when it fails is for code of the server only: it may tell of anything. */
+    readonly isForServer: boolean;
+  },
 ): Refusal | null | Promise<Refusal | null> {
   const judge = ({ issues }: SchemaResult<unknown>): Refusal | null =>
     issues === undefined ? null : schemaRefusal(def, path, failedGate(issues).issues);
   const fail = (error: unknown): Refusal => {
-    const message = error instanceof Error ? error.message : String(error);
+    const said = error instanceof Error ? error.message : String(error);
+    const message = isForServer ? said : 'The schema failed to judge this.';
     return schemaRefusal(def, path, [{ message, path: [] }]);
   };
   try {

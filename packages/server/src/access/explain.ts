@@ -1,4 +1,4 @@
-import { isLease, type Scope as PathScope, type Tree } from '@holdfast/engine/data';
+import { type Bound, isLease, type Scope as PathScope, type Tree } from '@holdfast/engine/data';
 import {
   type EpochMs,
   isOpName,
@@ -11,7 +11,7 @@ import {
 
 import type { StoreRow } from '../storage/port.ts';
 import { refuseScope } from './access.ts';
-import { grantsOf, type PathRule } from './path-rules.ts';
+import { grantsOf, grantsUnder, type PathRule } from './path-rules.ts';
 import type { Principal, Scope } from './principal.ts';
 
 /** What somebody wants to know why they may, or may not. */
@@ -40,6 +40,8 @@ export type Sight = {
   readonly tree: Tree;
   readonly keysQuota: number | null;
   readonly now: EpochMs;
+  /** What records hide from who asks (records.md §17). */
+  readonly veil: Bound | null;
 };
 
 const LEAVES_MAX = 10_000;
@@ -75,10 +77,12 @@ function scopeCheck(principal: Principal, op: Question['op']): Check {
 }
 
 function stateChecks(principal: Principal, sight: Sight, question: Question): readonly Check[] {
-  const rules = rulesCheck(principal.pathRules ?? null, question);
+  const { veil } = sight;
+  const byRules = rulesCheck(principal.pathRules ?? null, question);
+  const rules = (byRules.ok === true && veil && hiddenCheck(veil, question)) || byRules;
   const store = storeCheck(sight.row);
   if (question.op === 'read') return [store, rules];
-  const { read } = grantsOf(principal.pathRules ?? null);
+  const { read } = grantsUnder(principal, veil);
   const mayRead = principal.scopes.has('entries:read');
   return [
     store,
@@ -117,6 +121,18 @@ function rulesCheck(rules: readonly PathRule[] | null, { path, op }: Question): 
   }
   const detail = `No rule lets the token ${right} here.`;
   return { check, ok: false, reason: 'path_not_allowed', matched: [], detail };
+}
+
+/** What is hidden is so whether it is there or not. */
+function hiddenCheck(veil: Bound, { path, op }: Question): Check | null {
+  const check = 'rules';
+  if (veil.coversSubtree(path)) return null;
+  if (veil.covers(path)) {
+    const detail = 'Records may hide something of what is here, or below.';
+    return { check, ok: true, partly: true, detail };
+  }
+  const reason = op === 'read' ? 'path_not_allowed' : 'forbidden_field';
+  return { check, ok: false, reason, detail: 'What is here is not for this token to see.' };
 }
 
 function leaseCheck(isSeen: boolean, { tree, now }: Sight, { path, op }: Question): Check {

@@ -15,7 +15,7 @@ import { noteAct } from './audit.ts';
 import { readObject } from './body.ts';
 import type { HttpDeps } from './deps.ts';
 import { refused } from './errors.ts';
-import { identify, needScope } from './identify.ts';
+import { identify, mayHide, needScope } from './identify.ts';
 import { storeOf } from './store-of.ts';
 import { invalidStore, newStore, refusedStore } from './stores.ts';
 import { turn } from './turns.ts';
@@ -28,7 +28,10 @@ export function routeClone(app: Hono, deps: HttpDeps, acts: Acts): void {
     const principal = await identify(deps, c);
     const source = await storeOf(deps, c, principal);
     needScope(principal, 'stores:clone');
-    if ((principal.pathRules ?? null) !== null) throw refused(refuse('path_not_allowed'));
+    const isBounded = (principal.pathRules ?? null) !== null;
+    if (isBounded || mayHide(deps, { principal, row: source, pattern: null })) {
+      throw refused(refuse('path_not_allowed'));
+    }
     const body = await readObject(c.req.raw, deps.limits.max_json_body);
     return acts.perform(c, { principal, body }, async () => {
       const name = readName(body['name'], source);

@@ -19,7 +19,9 @@ export function routeExplain(app: Hono, deps: HttpDeps): void {
     const keysQuota = deps.quotas?.keys ?? null;
     return deps.withStore(row.id, (store) => {
       const { tree } = store.view();
-      return c.json(explain(principal, { row, tree, keysQuota, now: deps.now() }, { path, op }));
+      const veil = deps.veilOf?.(principal, store) ?? null;
+      const sight = { row, tree, keysQuota, now: deps.now(), veil };
+      return c.json(explain(principal, sight, { path, op }));
     });
   });
 }

@@ -189,7 +189,7 @@ class Intake {
       request: { op: 'import', leaves },
       rate: deps.rates.write(principal, 1),
       files: null,
-      caller: callerOf(principal),
+      caller: callerOf(principal, deps.veilOf?.(principal, store) ?? null),
       ...(principal.pathRules && { grants: grantsOf(principal.pathRules) }),
     });
     if (!isRefusal(reply)) {

@@ -203,6 +203,7 @@ export function explainTo(
     tree: host.view().tree,
     keysQuota: room.quotas?.keys ?? null,
     now: room.clock.wall(),
+    veil: room.veilOf?.(principal, host) ?? null,
   };
   return explain(principal, sight, { path, op });
 }

@@ -1,7 +1,8 @@
-import { record } from '@holdfast/protocol';
+import { record, type StandardSchema } from '@holdfast/protocol';
+import type { Principal } from '@holdfast/server';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { everything, world, type World } from '../conversation/world.ts';
+import { everything, topic, world, type World } from '../conversation/world.ts';
 import { http, person, transact, write } from './site.ts';
 
 const ada = { name: 'Ada', email: 'a@x', 'a/b': 'odd' };
@@ -31,11 +32,20 @@ const Member = record({
   },
 });
 
-async function site(): Promise<World> {
+type Scope = Principal['scopes'] extends ReadonlySet<infer Name> ? Name : never;
+
+async function site({
+  writeSchema,
+  scopes = ['entries:read', 'entries:write', 'stores:clone'],
+}: {
+  readonly writeSchema?: StandardSchema<unknown>;
+  readonly scopes?: readonly Scope[];
+} = {}): Promise<World> {
   const made = await world({
-    authenticate: async ({ token }) => (token === 'dev' ? everything : person(token)),
+    authenticate: async ({ token }) =>
+      token === 'dev' ? everything : person(token, { scopes: new Set(scopes) }),
   });
-  const members = made.server.record(Member);
+  const members = made.server.record(Member, { ...(writeSchema && { writeSchema }) });
   await members.write({ id: 'ada' }, { set: ada });
   await members.write({ id: 'eve' }, { set: { name: 'Eve' } });
   return made;
@@ -43,6 +53,10 @@ async function site(): Promise<World> {
 
 function mutate(name: string, value: unknown, id = 'ada'): object {
   return { op: 'mutate', path: `people/${id}`, record: 'member', name, value };
+}
+
+function line(path: string, value: unknown): string {
+  return `${JSON.stringify({ path, value, type: 'string' })}\n`;
 }
 
 async function stored(made: World): Promise<unknown> {
@@ -105,4 +119,75 @@ test('R227 a declared mutation of the object changes what is hidden, and others 
   ];
   expect(await transact(eve, ops)).toMatchObject({ status: 'ok' });
   expect(await stored(made)).toEqual({ name: 'Countess', 'a/b': 'odd' });
+});
+
+test('R219 what a write schema says tells of no hidden field, nor what it throws', async () => {
+  let isBroken = false;
+  let isStrict = false;
+  const writeSchema: StandardSchema<unknown> = {
+    '~standard': {
+      version: 1,
+      vendor: 'test',
+      validate: async (value) => {
+        if (isBroken) throw new Error(`no ${JSON.stringify(value)}`);
+        if (!isStrict) return { value };
+        const message = JSON.stringify(value);
+        return {
+          issues: [
+            { message, path: ['email'] },
+            { message: 'short', path: ['name'] },
+          ],
+        };
+      },
+    },
+  };
+  const made = await site({ writeSchema });
+  const eve = await made.joined({ token: 'eve' });
+  const tried = { op: 'set', path: 'people/ada/name', value: 'A' };
+  isStrict = true;
+  const { response } = await write(eve, tried);
+  expect(response['issues']).toEqual([{ message: 'short', path: ['name'] }]);
+  isBroken = true;
+  const broken = await write(eve, tried);
+  expect(broken.response).toMatchObject({ reason: 'invalid_value', issues: [{ path: [] }] });
+  expect(JSON.stringify(broken)).not.toContain('a@x');
+});
+
+test('R227 an import writes nothing over what is hidden', async () => {
+  const made = await site();
+  const token = 'eve';
+  const query = 'import?headerless=slash';
+  const over = await http(made, 'POST', query, { token, lines: line('people/ada/email', 'e@x') });
+  expect([over.status, await stored(made)]).toEqual([403, ada]);
+  const seen = await http(made, 'POST', query, { token, lines: line('people/ada/name', 'A') });
+  expect([seen.status, await stored(made)]).toEqual([200, { ...ada, name: 'A' }]);
+});
+
+test('R228 no store is cloned of which records may hide something', async () => {
+  const made = await site();
+  const clone = (token: string, name: string) =>
+    http(made, 'POST', 'clone', { token, body: { name } });
+  expect((await clone('eve', 'copy')).status).toBe(403);
+  expect((await clone('dev', 'copy')).status).toBe(201);
+});
+
+test('R228 an explanation tells nothing of what is hidden, over HTTP and a channel', async () => {
+  const made = await site();
+  const dev = await made.joined();
+  await write(dev, { op: 'lease', path: 'people/ada/job', ttl_ms: 60_000 });
+  const eve = await made.joined({ token: 'eve', device: 'd2' });
+  const why = async (path: string, op: string): Promise<readonly unknown[]> => {
+    const query = new URLSearchParams({ path, op });
+    const { json } = await http(made, 'GET', `explain?${query}`, { token: 'eve' });
+    const { response } = await eve.ask(topic, 'explain', { path, op });
+    expect(response).toEqual(json);
+    expect(JSON.stringify(json)).not.toContain('expires_at');
+    const checks = json['checks'] as { readonly ok: boolean | null; readonly reason?: string }[];
+    return [json['allowed'], checks.find(({ ok }) => ok === false)?.reason];
+  };
+  expect(await why('people/ada/email', 'read')).toEqual([false, 'path_not_allowed']);
+  expect(await why('people/ada/none', 'read')).toEqual([false, 'path_not_allowed']);
+  expect(await why('people/ada/job', 'set')).toEqual([false, 'forbidden_field']);
+  expect(await why('people/ada', 'set')).toEqual([true, undefined]);
+  expect(await why('people/ada/name', 'set')).toEqual([true, undefined]);
 });

@@ -43,15 +43,23 @@ export class Envelopes {
     this.#places = new Places(records.map((item) => ({ template: item.path, item })));
   }
 
+  /** The state after the last commit that was taken in. */
+  get tree(): Tree {
+    return this.#tree;
+  }
+
   /** Takes in whole commits. */
   follow(ops: readonly RemovingOp[]): readonly ObjectChange[] {
-    const changes: ObjectChange[] = [];
+    return [...this.commits(ops)].flat();
+  }
+
+  /** Takes in whole commits one by one, each with its changes. */
+  *commits(ops: readonly RemovingOp[]): Generator<readonly ObjectChange[], void> {
     for (let start = 0; start < ops.length;) {
       const end = commitEnd(ops, start);
-      changes.push(...this.#commit(ops.slice(start, end)));
+      yield this.#commit(ops.slice(start, end));
       start = end;
     }
-    return changes;
   }
 
   #commit(ops: readonly RemovingOp[]): readonly ObjectChange[] {

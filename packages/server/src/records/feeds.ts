@@ -1,11 +1,6 @@
-import { Envelopes, type ObjectChange, recordedVersion, type Veil } from '@holdfast/engine/gate';
-import {
-  isObject,
-  type Json,
-  majorOf,
-  type RecordContext,
-  type RecordRef,
-} from '@holdfast/protocol';
+import type { Scope, Tree } from '@holdfast/engine/data';
+import { Envelopes, type ObjectChange, recordedVersion } from '@holdfast/engine/gate';
+import { type Json, majorOf, type RecordContext, type RecordRef } from '@holdfast/protocol';
 import {
   canonicalJson,
   decodeStored,
@@ -13,10 +8,12 @@ import {
   type HandshakeAnswer,
   type HandshakeRequest,
 } from '@holdfast/protocol/record';
+import { grantsOf } from '../access/index.ts';
 import type { StoreDoor } from '../host/door.ts';
 import type { Storage } from '../storage/port.ts';
 import { envelopeOf } from './publish.ts';
 import type { RecordFault, Records } from './records.ts';
+import { hasTurned, lookAt, type Sight } from './sight.ts';
 
 /** What a key has to say: what was asked for, or what is new. */
 export type FeedMessage = { readonly answer: HandshakeAnswer } | { readonly envelope: Envelope };
@@ -37,9 +34,12 @@ export type FeedRoom = Pick<StoreDoor, 'openStore'> & {
 
 type Store = Awaited<ReturnType<StoreDoor['openStore']>>;
 
+/** Hears of a change, and of the state that it led to. */
+type Listener = (change: ObjectChange, tree: Tree) => void;
+
 type StoreFeed = {
   readonly store: Store;
-  readonly listeners: Set<(change: ObjectChange) => void>;
+  readonly listeners: Set<Listener>;
   stop(): void;
 };
 
@@ -62,10 +62,17 @@ export class Feeds {
     if (row === null) return null;
     const held = this.#hold(row.id);
     const { store, listeners } = await held.feed;
-    const valueAt: Store['valueAt'] = (path) => store.valueAt(path);
+    // Rules are asked of the state that is looked at, which may be older than the head.
+    let state = store.view().tree;
+    const valueAt: Store['valueAt'] = (path) => state.read(path)?.value;
     const veil = this.#room.records.veilOf(ctx.principal, { name: row.name, valueAt });
-    const object = new ObjectFeed(this.#room, { store, ref, veil, hear });
-    const listener = (change: ObjectChange): void => object.changed(change);
+    const readable = veil && grantsOf(null).read.under(veil);
+    const look = (tree: Tree): Sight => {
+      state = tree;
+      return lookAt(tree, readable, ref.path);
+    };
+    const object = new ObjectFeed(this.#room, { store, ref, readable, look, hear });
+    const listener: Listener = (change, tree) => object.changed(change, tree);
     listeners.add(listener);
     let isLive = true;
     return {
@@ -102,9 +109,11 @@ export class Feeds {
   async #begin(id: string): Promise<StoreFeed> {
     const store = await this.#room.openStore(id);
     const envelopes = new Envelopes(store.view().tree, this.#room.records.of(store.row.name));
-    const listeners = new Set<(change: ObjectChange) => void>();
+    const listeners = new Set<Listener>();
     const unfollow = store.follow((ops) => {
-      for (const change of envelopes.follow(ops)) for (const hear of listeners) hear(change);
+      for (const changes of envelopes.commits(ops)) {
+        for (const change of changes) for (const hear of listeners) hear(change, envelopes.tree);
+      }
     });
     const stop = (): void => {
       unfollow();
@@ -117,19 +126,23 @@ export class Feeds {
 type Following = {
   readonly store: Store;
   readonly ref: RecordRef;
-  readonly veil: Veil | null;
+  /** null: nothing is hidden, whatever the values are. */
+  readonly readable: Scope | null;
+  readonly look: (tree: Tree) => Sight;
   readonly hear: (message: FeedMessage) => void;
 };
 
-/** What a viewer sees of an object. */
-type Seen = { readonly view: string; readonly value: Json | undefined };
+/** What is seen of an object of which something is. */
+type Visible = Sight & { readonly value: Json };
 
 /** One object, as one viewer has it: what is hidden is left out, and a commit of hidden fields only is no news. */
 class ObjectFeed {
   readonly #room: FeedRoom;
   readonly #of: Following;
-  #told: Seen | null = null;
+  #told: Sight | null = null;
   #sequence = 0;
+  /** The view that the viewer was told last. */
+  #view: string | null = null;
 
   constructor(room: FeedRoom, of: Following) {
     this.#room = room;
@@ -137,75 +150,87 @@ class ObjectFeed {
   }
 
   answer(asked: HandshakeRequest): HandshakeAnswer {
-    const { store, ref } = this.#of;
+    const { store, look } = this.#of;
     const { key } = asked;
     const { tree, seq } = store.view();
-    const found = tree.read(ref.path);
-    const seen = this.#see(found?.value);
-    this.#told = seen;
-    this.#sequence = found?.revision ?? seq;
-    if (seen.view === 'none') return { key, type: 'denied', reason: 'denied' };
-    if (seen.value === undefined) {
+    const sight = look(tree);
+    const { value, sequence, hidden } = sight;
+    this.#told = sight;
+    this.#view = asked.view ?? null;
+    this.#sequence = value === undefined ? seq : sequence;
+    if (value === undefined) {
+      if (hidden.size > 0) return { key, type: 'denied', reason: 'denied' };
       return { key, type: 'gone', incarnation: store.row.incarnation, sequence: seq };
     }
-    return this.#skew(asked) ?? this.#snapshot(asked, { ...seen, value: seen.value }, seq);
+    return this.#skew(asked) ?? this.#snapshot(asked, { ...sight, value }, seq);
   }
 
-  #snapshot(
-    asked: HandshakeRequest,
-    { view, value }: { readonly view: string; readonly value: Json },
-    head: number,
-  ): HandshakeAnswer {
+  #snapshot(asked: HandshakeRequest, sight: Visible, head: number): HandshakeAnswer {
     const { key, sequence: has = -1 } = asked;
+    const { readable, store } = this.#of;
+    const { view, sequence } = sight;
+    this.#view = view;
     // Of whom something may be hidden, only the view that it names is known.
-    const known = asked.view ?? (this.#of.veil === null ? view : null);
-    const isOwn = asked.incarnation === this.#of.store.row.incarnation && known === view;
-    if (isOwn && has >= this.#sequence && has <= head) return { key, view, type: 'current' };
-    const envelope = this.#envelope({ value, sequence: this.#sequence });
-    const isReset = asked.view !== undefined && asked.view !== view;
-    return { key, view, type: 'snapshot', envelope, ...(isReset && { reset: true }) };
+    const known = asked.view ?? (readable === null ? view : null);
+    const isUpTo = asked.incarnation === store.row.incarnation && has >= sequence && has <= head;
+    if (isUpTo && known === view) return { key, view, type: 'current' };
+    // It would not take what is no newer than what it has.
+    const isReset = isUpTo || (asked.view !== undefined && asked.view !== view);
+    return {
+      key,
+      view,
+      type: 'snapshot',
+      envelope: this.#envelope(sight),
+      ...(isReset && { reset: true }),
+    };
   }
 
-  changed(change: ObjectChange): void {
-    const { ref, store, hear } = this.#of;
+  changed(change: ObjectChange, tree: Tree): void {
+    const { ref, readable, look } = this.#of;
     if (change.def !== ref.record || change.path !== ref.path) return;
     const before = this.#told;
-    const seen = this.#see(change.value);
-    this.#told = seen;
-    if (before !== null && before.view !== seen.view) {
-      // What was hidden came, or what was seen is gone (records.md §17).
-      const key = `rec/${store.row.name}/${ref.path}`;
-      const answer = this.answer({ key, record: ref.record.name, params: {}, client_version: '' });
-      hear({ answer: answer.type === 'snapshot' ? { ...answer, reset: true } : answer });
-      return;
-    }
-    if (seen.view === 'none' || (before !== null && sameJson(before.value, seen.value))) return;
-    const prev = this.#sequence;
-    this.#sequence = change.sequence;
-    this.#hearChange({ ...change, value: seen.value, prev });
+    // The answer is still to come, and has it.
+    if (before === null && readable !== null) return;
+    const now = look(tree);
+    this.#told = now;
+    if (before !== null && sameJson(before.value, now.value)) return;
+    if (before === null || readable === null) this.#hearChange(change, now);
+    else this.#hearNews(change, before, now);
   }
 
-  #hearChange(change: ObjectChange): void {
+  /** Tells whom something is hidden from. */
+  #hearNews(change: ObjectChange, before: Sight, now: Sight): void {
+    const { ref, store, hear } = this.#of;
+    const { value, view, sequence } = now;
+    const key = `rec/${store.row.name}/${ref.path}`;
+    if (value === undefined) {
+      if (now.hidden.size === 0) this.#hearChange(change, now);
+      else hear({ answer: { key, type: 'denied', reason: 'denied' } });
+      return;
+    }
+    // What was hidden came, or what was seen is gone (records.md §17).
+    const isReset = hasTurned(before, now) || sequence <= this.#sequence;
+    if (!isReset && (this.#view ?? view) === view) {
+      this.#hearChange({ ...change, sequence }, now);
+      return;
+    }
+    // Who comes back is known by the view, so that has to be of what it has.
+    this.#view = view;
+    this.#sequence = sequence;
+    const envelope = this.#envelope({ ...now, value });
+    hear({ answer: { key, view, type: 'snapshot', envelope, ...(isReset && { reset: true }) } });
+  }
+
+  #hearChange(change: ObjectChange, { value }: Sight): void {
     const { store, hear, ref } = this.#of;
     const version = recordedVersion(store.view().tree, ref.record) ?? ref.record.version;
+    const told = { ...change, value, prev: this.#sequence };
+    this.#sequence = change.sequence;
     try {
-      hear({ envelope: envelopeOf(change, { version, incarnation: store.row.incarnation }) });
+      hear({ envelope: envelopeOf(told, { version, incarnation: store.row.incarnation }) });
     } catch (error) {
       this.#room.tell({ phase: 'outbound', record: ref.record.name, store: store.row.name, error });
     }
-  }
-
-  #see(value: Json | undefined): Seen {
-    const { veil, ref } = this.#of;
-    if (veil === null || !isObject(value)) return { view: 'all', value };
-    const hidden = veil.hiddenOf(ref.path, value);
-    if (hidden.length === 0) return { view: 'all', value };
-    const fields = Object.keys(value).filter((field) => !hidden.includes(field));
-    if (fields.length === 0) return { view: 'none', value: undefined };
-    const members = fields.map((field) => [field, value[field]] as const);
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- members of JSON
-    const seen = Object.fromEntries(members) as Json;
-    return { view: `without ${hidden.toSorted().join(' ')}`, value: seen };
   }
 
   #skew({ key, client_version: client }: HandshakeRequest): HandshakeAnswer | null {
@@ -216,7 +241,7 @@ class ObjectFeed {
     return { key, type: 'skew', server_version: server };
   }
 
-  #envelope({ value, sequence }: { readonly value: Json; readonly sequence: number }): Envelope {
+  #envelope({ value, sequence }: Visible): Envelope {
     const { store, ref } = this.#of;
     const schema_version = recordedVersion(store.view().tree, ref.record) ?? ref.record.version;
     return {

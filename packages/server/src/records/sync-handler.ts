@@ -41,6 +41,8 @@ export type SyncRoom = {
 };
 
 const HEARTBEAT_MS = 15_000;
+/** Well within the 5 s after which nobody hears what it may not read any more (records.md §9). */
+const RIGHTS_MS = 3000;
 const KEYS_MAX = 200;
 const QUEUED_BYTES_MAX = 1024 * 1024;
 
@@ -74,11 +76,14 @@ class Desk {
   readonly #options: SseOptions;
   readonly #request: Request;
   readonly #ctx: RecordContext;
-  readonly #feeds: Feed[] = [];
+  readonly #feeds: { readonly key: string; readonly feed: Feed }[] = [];
+  /** The keys that it may not read any more. */
+  readonly #denied = new Set<string>();
   /** What came before the stream was there. */
   #early: string[] | null = [];
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   #timer: unknown = null;
+  #rights: unknown = null;
   #order: Promise<void> = Promise.resolve();
   readonly #cursor: StreamCursor;
   #isOver = false;
@@ -116,7 +121,8 @@ class Desk {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#room.clock.clearTimeout(this.#timer);
-    for (const feed of this.#feeds) feed.release();
+    this.#room.clock.clearTimeout(this.#rights);
+    for (const { feed } of this.#feeds) feed.release();
     try {
       this.#controller?.close();
     } catch {
@@ -153,6 +159,36 @@ class Desk {
     return authorize === 'public' || (await authorize(this.#ctx, key, this.#request));
   }
 
+  /** Looks again at who reads, as long as the stream lasts. */
+  #watch(): void {
+    if (this.#options.authorize === 'public' || this.#isOver) return;
+    const look = (): void => {
+      this.#recheck().then(
+        () => this.#watch(),
+        // Nobody knows who may read.
+        () => this.release(),
+      );
+    };
+    this.#rights = this.#room.clock.setTimeout(look, RIGHTS_MS);
+  }
+
+  async #recheck(): Promise<void> {
+    const keys = new Set(this.#feeds.map(({ key }) => key));
+    const asked = [...keys].filter((key) => !this.#denied.has(key));
+    await Promise.all(
+      asked.map(async (key) => {
+        if (!(await this.#mayRead(key))) this.#deny(key);
+      }),
+    );
+  }
+
+  #deny(key: string): void {
+    if (this.#isOver || this.#denied.has(key)) return;
+    this.#say(key, { answer: { key, type: 'denied', reason: 'denied' } });
+    this.#denied.add(key);
+    for (const each of this.#feeds) if (each.key === key) each.feed.release();
+  }
+
   /** For each key: follow, then read, then answer. */
   async #answers(
     asked: readonly HandshakeRequest[],
@@ -166,7 +202,7 @@ class Desk {
       // oxlint-disable-next-line no-await-in-loop -- in the order of the keys
       const feed = await follow();
       if (this.#isOver) feed?.release();
-      else if (feed !== null) this.#feeds.push(feed);
+      else if (feed !== null) this.#feeds.push({ key, feed });
       if (feed === null) answers.push({ key, type: 'denied', reason: 'not_found' });
       // oxlint-disable-next-line no-await-in-loop -- in the order of the keys
       else answers.push(await this.#projected(key, feed.answer(each)));
@@ -199,6 +235,7 @@ class Desk {
   }
 
   #say(key: string, message: FeedMessage): void {
+    if (this.#denied.has(key)) return;
     if ('answer' in message) this.#send(frame('answer', encodeExact(message.answer)));
     else {
       const { envelope } = message;
@@ -233,6 +270,7 @@ class Desk {
           }
           this.#send(frame('ready', {}, id));
           for (const text of early) this.#send(text);
+          this.#watch();
         },
         cancel: () => this.release(),
       },

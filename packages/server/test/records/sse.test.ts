@@ -67,6 +67,26 @@ const post = (requests: readonly object[]): RequestInit => ({
   body: JSON.stringify({ requests }),
 });
 
+type Snapshot = {
+  readonly type: string;
+  readonly view: string;
+  readonly reset?: true;
+  readonly envelope: { readonly value: Json; readonly sequence: number };
+};
+
+/** What somebody is answered of a user, in whose place they know nothing or `has`. */
+async function snapshotOf(
+  open: Awaited<ReturnType<typeof site>>['open'],
+  id: string,
+  subject: string,
+  has: object = {},
+): Promise<Snapshot> {
+  const asked = post([{ key: key(id), ...has }]);
+  const { response } = await open('/handshake', asked, subject);
+  const { answers } = (await response.json()) as { answers: readonly [Snapshot] };
+  return answers[0];
+}
+
 test('R239 R246 a stream answers for each key, says that it is ready, and tells each commit, big integers too', async () => {
   const { open, users } = await site({ authorize: async () => true });
   const { response, events } = await open(`?key=${key('ada')}&key=${key('new')}`);
@@ -158,7 +178,7 @@ test('R249 who comes back with the last id gets only what is missing', async () 
   const again = await open(`?key=${key('bob')}`, { headers }, 'bob');
   // Something may be hidden from him by then, so that is looked at anew.
   expect(await again.events()).toMatchObject({ data: { type: 'snapshot' } });
-  const view = 'all';
+  const { view } = await snapshotOf(open, 'bob', 'bob');
   const incarnation = (await users.get({ id: 'bob' })).incarnation;
   const asked = { key: key('bob'), incarnation, sequence: 3, view };
   const third = await open('/stream', post([asked]), 'bob');
@@ -170,11 +190,12 @@ test('R249 who comes back with the last id gets only what is missing', async () 
 test('R79 a handshake answers by what the client has, and ends there', async () => {
   const { open, users } = await site();
   const { incarnation } = await users.get({ id: 'ada' });
+  const { view } = await snapshotOf(open, 'ada', 'eve');
   const asked = [
-    { key: key('ada'), incarnation, sequence: 2, view: 'without mood' },
-    { key: key('ada'), incarnation, sequence: 1, view: 'without mood' },
-    { key: key('ada'), incarnation, sequence: 2, view: 'all' },
-    { key: key('ada'), incarnation, sequence: 99, view: 'without mood' },
+    { key: key('ada'), incarnation, sequence: 2, view },
+    { key: key('ada'), incarnation, sequence: 1, view },
+    { key: key('ada'), incarnation, sequence: 2, view: 'other' },
+    { key: key('ada'), incarnation, sequence: 99, view },
     { key: key('ada'), incarnation: 'other', sequence: 2 },
     { key: key('ada'), client_version: '7.0' },
     { key: key('none') },

@@ -1,0 +1,146 @@
+import { type Json, passthrough, record } from '@holdfast/protocol';
+import { memory } from '@holdfast/server/storage/memory';
+import type { SseOptions } from '@holdfast/server';
+import { expect, onTestFinished, test } from 'vitest';
+import { VirtualClock } from '../conversation/clock.ts';
+import { world } from '../conversation/world.ts';
+
+const spec = { store: 'demo/main', version: '1.0', schema: passthrough<object>() };
+const visibility = {
+  '*': () => true,
+  ssn: ({ principal }: { readonly principal: { readonly subject: string | null } }) =>
+    principal.subject === 'ada',
+};
+const User = record({ ...spec, name: 'user', path: 'users/:id', visibility });
+const Settings = record({ ...spec, name: 'settings', path: 'users/:id/settings', visibility });
+
+const key = 'rec/demo/main/users/ada';
+
+type Answer = {
+  readonly type: string;
+  readonly view?: string;
+  readonly reset?: true;
+  readonly envelope: { readonly value: Json; readonly sequence: number; readonly prev?: number };
+};
+
+async function site(options: SseOptions = { authorize: 'public' }) {
+  const clock = new VirtualClock();
+  const { server } = await world({ clock, storage: memory({ now: clock.wall }) });
+  const users = server.record(User);
+  const settings = server.record(Settings);
+  const handler = server.syncHandler(options);
+  const ask = async (path: string, init: RequestInit = {}, subject = 'eve') => {
+    const abort = new AbortController();
+    onTestFinished(() => abort.abort());
+    const request = new Request(`http://x/api/records${path}`, { ...init, signal: abort.signal });
+    const ctx = { principal: { subject }, now: 0 };
+    return init.method === 'POST' ? handler.POST(request, ctx) : handler.GET(request, ctx);
+  };
+  /** What somebody is answered who has this much. */
+  const answer = async (has: object = {}, subject?: string): Promise<Answer> => {
+    const body = JSON.stringify({ requests: [{ key, ...has }] });
+    const response = await ask('/handshake', { method: 'POST', body }, subject);
+    const { answers } = (await response.json()) as { answers: readonly [Answer] };
+    return answers[0];
+  };
+  /** The events of a stream, after its answer and `ready`. */
+  const stream = async () => {
+    const response = await ask(`?key=${key}`);
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    let text = '';
+    const next = async (): Promise<string> => {
+      while (!text.includes('\n\n')) {
+        const part = await reader?.read();
+        if (part === undefined || part.done) throw new Error('the stream has ended');
+        text += part.value;
+      }
+      const end = text.indexOf('\n\n');
+      const first = text.slice(0, end);
+      text = text.slice(end + 2);
+      return first;
+    };
+    await next();
+    await next();
+    return next;
+  };
+  return { clock, users, settings, answer, stream };
+}
+
+test('R219 what another record hides below an object is left out of the object, too', async () => {
+  const { users, settings, answer, stream } = await site();
+  await users.write({ id: 'ada' }, { set: { name: 'Ada' } });
+  await settings.write({ id: 'ada' }, { set: { theme: 'dark', ssn: 'hidden' } });
+  expect((await answer()).envelope.value).toEqual({ name: 'Ada', settings: { theme: 'dark' } });
+  const next = await stream();
+  await settings.write({ id: 'ada' }, { patch: { ssn: 'still hidden' } });
+  await settings.write({ id: 'ada' }, { patch: { theme: 'light' } });
+  const told = await next();
+  expect(told).toContain('"value":{"name":"Ada","settings":{"theme":"light"}}');
+  expect(told).not.toContain('hidden');
+});
+
+test('R219 R228 nothing of an answer tells of what is hidden: its name, nor that it changed', async () => {
+  const { users, answer } = await site();
+  await users.write({ id: 'ada' }, { set: { name: 'Ada' } });
+  const before = await answer();
+  await users.write({ id: 'ada' }, { patch: { ssn: 'hidden' } });
+  expect(await answer()).toEqual(before);
+  await users.write({ id: 'ada' }, { patch: { ssn: 'changed' } });
+  expect(await answer()).toEqual(before);
+  expect(before.envelope.sequence).toBe(2);
+});
+
+test('R219 R228 a hidden field that comes or goes is no event', async () => {
+  const { users, stream } = await site();
+  await users.write({ id: 'ada' }, { set: { name: 'Ada' } });
+  const next = await stream();
+  await users.write({ id: 'ada' }, { patch: { ssn: 'hidden' } });
+  await users.write({ id: 'ada' }, { patch: { name: 'Ada L' } });
+  expect(await next()).toContain('"value":{"name":"Ada L"}');
+});
+
+test('R79 who missed that a field it saw was removed gets the rest, and takes it', async () => {
+  const { users, answer } = await site();
+  await users.write({ id: 'ada' }, { set: { name: 'Ada', mood: 'merry', ssn: 'hidden' } });
+  const { view } = await answer();
+  const { incarnation } = await users.get({ id: 'ada' });
+  const has = { incarnation, sequence: 2, view };
+  expect(await answer(has)).toMatchObject({ type: 'current' });
+  await users.write({ id: 'ada' }, { patch: { mood: undefined } });
+  expect(await answer(has)).toMatchObject({
+    type: 'snapshot',
+    reset: true,
+    envelope: { value: { name: 'Ada' } },
+  });
+});
+
+test('a reader that may not read any more is told so within 5 s, and hears nothing after it', async () => {
+  let mayRead = true;
+  const { clock, users, stream } = await site({ authorize: async () => mayRead });
+  await users.write({ id: 'ada' }, { set: { name: 'Ada' } });
+  const next = await stream();
+  await clock.pass(5000);
+  await users.write({ id: 'ada' }, { patch: { name: 'heard' } });
+  expect(await next()).toContain('heard');
+  mayRead = false;
+  await clock.pass(5000);
+  expect(await next()).toContain('"type":"denied"');
+  await users.write({ id: 'ada' }, { patch: { name: 'not heard' } });
+  await clock.pass(15_000);
+  expect(await next()).toBe(': heartbeat');
+});
+
+test('a stream ends when nobody can say who may read', async () => {
+  let isBroken = false;
+  const { clock, users, stream } = await site({
+    authorize: async () => {
+      if (isBroken) throw new Error('no answer');
+      return true;
+    },
+  });
+  await users.write({ id: 'ada' }, { set: { name: 'Ada' } });
+  const next = await stream();
+  isBroken = true;
+  await clock.pass(5000);
+  await expect(next()).rejects.toThrow('the stream has ended');
+});

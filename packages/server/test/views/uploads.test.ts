@@ -18,13 +18,8 @@ const desk = view({
   name: 'Desk',
   params: z.object({}),
   uploads: {
-    note: upload({
-      accept: ['.txt'],
-      maxEntries: 3,
-      maxFileSize: 100,
-      chunkSize: 4,
-      chunkTimeout: 80,
-    }),
+    note: upload({ accept: ['.txt'], maxEntries: 3, maxFileSize: 100, chunkSize: 4 }),
+    brief: upload({ accept: ['.txt'], chunkSize: 4, chunkTimeout: 80 }),
     slow: upload({ accept: 'any', maxFileSize: 1000, chunkSize: 100 }),
     image: upload({ accept: ['.png'], maxFileSize: 100_000, chunkSize: 10_000, sniff: true }),
   },
@@ -126,7 +121,7 @@ class Sender {
   }
 }
 
-/** The next upload op of the kind. */
+/** The next upload op of the kind; no other end of an upload may come before it. */
 async function op(root: Root, kind: string): Promise<Payload> {
   for (;;) {
     // oxlint-disable-next-line no-await-in-loop -- until it comes
@@ -134,6 +129,8 @@ async function op(root: Root, kind: string): Promise<Payload> {
     const ops = event === 'patch' ? (payload['upload_ops'] as Payload[]) : [];
     const found = ops.find((each) => each['op'] === kind);
     if (found !== undefined) return found;
+    const failed = ops.find((each) => each['op'] === 'error');
+    if (failed !== undefined) throw new Error(`no ${kind}: ${JSON.stringify(failed)}`);
   }
 }
 
@@ -306,10 +303,10 @@ it('V58 a file that is not what its name says is not accepted, and nothing of it
 
 it('a transfer whose chunks stop coming ends (views.md §10.3)', async () => {
   const { peer, root } = await atDesk();
-  const grant = await allowed(root, 'note', { name: 'a.txt', size: 8 });
+  const grant = await allowed(root, 'brief', { name: 'a.txt', size: 8 });
   const sender = new Sender(peer, grant.entry_ref);
   await sender.join({ token: grant.token });
-  await sender.chunk('0123');
+  sender.push('0123');
   expect(await op(root, 'error')).toMatchObject({ error: { code: 'chunk_timeout' } });
 });
 

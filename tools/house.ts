@@ -46,7 +46,7 @@ export const house: House = {
       folder: 'testing',
       may: ['access', 'blobs', 'bus', 'files', 'host', 'metrics', 'storage', 'views'],
     },
-    { room: 'server', folder: 'records', may: ['access', 'host', 'storage'] },
+    { room: 'server', folder: 'records', may: ['access', 'files', 'host', 'storage'] },
     { room: 'server', folder: 'access', may: ['storage'] },
     {
       room: 'server',

@@ -147,6 +147,7 @@ class HoldfastServer implements Server {
       clock: this.#clock,
       closing: this.#closingSignal.signal,
       storage: this.#storage,
+      files: this.#files,
       newId: randomUUID,
       tell: (fault) => this.#fault(fault),
     });

@@ -9,7 +9,7 @@ export {
   storeIdsOf,
 } from './access.ts';
 export { type Act, AuditLog } from './audit.ts';
-export { callerOf, rightsOf, seesAll, type Viewer } from './caller.ts';
+export { callerOf, fullPrincipal, rightsFor, rightsOf, seesAll, type Viewer } from './caller.ts';
 export { cookieOf } from './cookies.ts';
 export {
   type Grants,

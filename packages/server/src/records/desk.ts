@@ -1,5 +1,6 @@
 import type { SyncTransport } from '@holdfast/engine/record';
 import type { RecordDef, SourceDef } from '@holdfast/protocol';
+import type { Files } from '../files/index.ts';
 import type { Clock } from '../host/clock.ts';
 import type { StoreDoor } from '../host/door.ts';
 import type { Storage } from '../storage/port.ts';
@@ -32,6 +33,7 @@ export type DeskRoom = StoreDoor & {
   readonly closing: AbortSignal;
   readonly records: Records;
   readonly storage: Pick<Storage, 'stores'>;
+  readonly files: Pick<Files, 'judge'>;
   readonly newId: () => string;
   readonly tell: (fault: RecordFault) => void;
 };

@@ -1,4 +1,3 @@
-import type { Caller } from '@holdfast/engine/data';
 import { fieldOf, recordedVersion } from '@holdfast/engine/gate';
 import { writesTo } from '@holdfast/engine/record';
 import {
@@ -23,8 +22,11 @@ import {
   type WriteReply,
 } from '@holdfast/protocol';
 import { decodeStored, encodeStored, type Envelope, storedForm } from '@holdfast/protocol/record';
+import { fullPrincipal, rightsFor, type Viewer } from '../access/index.ts';
+import type { Files } from '../files/index.ts';
 import type { StoreDoor } from '../host/door.ts';
 import type { Storage } from '../storage/port.ts';
+import type { Records } from './records.ts';
 
 const ATTEMPTS_MAX = 10;
 const RETRY_AFTER_MS = 1000;
@@ -57,6 +59,8 @@ export type ServerRecord<R extends RecordDef = RecordDef> = {
 /** What the records of a server are read from and written by. */
 export type RecordRoom = Pick<StoreDoor, 'withStore'> & {
   readonly storage: Pick<Storage, 'stores'>;
+  readonly records: Pick<Records, 'veilOf'>;
+  readonly files: Pick<Files, 'judge'>;
   readonly newId: () => string;
 };
 
@@ -78,8 +82,7 @@ export function serverRecord<R extends RecordDef>(room: RecordRoom, def: R): Ser
     get: (params) => open(params, (store, ref) => envelopeOf<R>(store, ref)),
     write: (params, op, { ctx } = {}) =>
       open(params, async (store, ref) => {
-        const caller = ctx === undefined ? null : { principal: ctx.principal, isExempt: false };
-        const reply = await commit(room, { store, ref, caller }, op);
+        const reply = await commit(room, { store, ref, viewer: ctx?.principal ?? null }, op);
         if (isRefusal(reply)) throw RejectedError.from(reply);
         return envelopeOf<R>(store, ref);
       }),
@@ -101,7 +104,7 @@ function envelopeOf<R extends RecordDef>(store: Store, ref: RecordRef<R>): Envel
   return { value, schema_version, sequence: found.revision, incarnation };
 }
 
-type Target = { readonly store: Store; readonly ref: RecordRef; readonly caller: Caller | null };
+type Target = { readonly store: Store; readonly ref: RecordRef; readonly viewer: Viewer | null };
 
 type Wanted<R> = Exclude<RecordOp<R>, (...args: never) => unknown>;
 
@@ -128,20 +131,31 @@ async function commit<R>(
   return refuse('overloaded', { retry_after_ms: RETRY_AFTER_MS });
 }
 
-function write(
-  { newId }: RecordRoom,
-  { store, caller }: Target,
+async function write(
+  room: RecordRoom,
+  { store, viewer }: Target,
   request: Request,
 ): Promise<WriteReply | Refusal> {
   return store.write({
     deviceId: DEVICE,
-    opId: newId(),
+    opId: room.newId(),
     fingerprint: 0,
-    principal: caller?.principal.subject ?? null,
+    principal: viewer?.subject ?? null,
     request,
     rate: null,
-    ...(caller && { caller }),
+    ...(viewer && (await rightsIn(room, { store, viewer }, request))),
   });
+}
+
+async function rightsIn(
+  { records, files }: RecordRoom,
+  { store, viewer }: { readonly store: Store; readonly viewer: Viewer },
+  request: Request,
+): Promise<Pick<Parameters<Store['write']>[0], 'caller' | 'grants' | 'files'>> {
+  const { id, name } = store.row;
+  const veil = records.veilOf(viewer, { name, valueAt: (path) => store.valueAt(path) });
+  const verdict = await files.judge(fullPrincipal(viewer), id, request);
+  return { ...rightsFor(viewer, veil), files: verdict };
 }
 
 /** What a function makes of the object, under the condition that it is still the same. */

@@ -1,5 +1,5 @@
 import { record, type StandardSchema } from '@holdfast/protocol';
-import type { Principal } from '@holdfast/server';
+import type { Principal, ServerRecord } from '@holdfast/server';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { everything, topic, world, type World } from '../conversation/world.ts';
@@ -40,7 +40,7 @@ async function site({
 }: {
   readonly writeSchema?: StandardSchema<unknown>;
   readonly scopes?: readonly Scope[];
-} = {}): Promise<World> {
+} = {}): Promise<World & { readonly members: ServerRecord<typeof Member> }> {
   const made = await world({
     authenticate: async ({ token }) =>
       token === 'dev' ? everything : person(token, { scopes: new Set(scopes) }),
@@ -48,7 +48,7 @@ async function site({
   const members = made.server.record(Member, { ...(writeSchema && { writeSchema }) });
   await members.write({ id: 'ada' }, { set: ada });
   await members.write({ id: 'eve' }, { set: { name: 'Eve' } });
-  return made;
+  return { ...made, members };
 }
 
 function mutate(name: string, value: unknown, id = 'ada'): object {
@@ -190,4 +190,31 @@ test('R228 an explanation tells nothing of what is hidden, over HTTP and a chann
   expect(await why('people/ada/job', 'set')).toEqual([false, 'forbidden_field']);
   expect(await why('people/ada', 'set')).toEqual([true, undefined]);
   expect(await why('people/ada/name', 'set')).toEqual([true, undefined]);
+});
+
+test('R227 what code of the server writes for somebody changes nothing that is hidden or not theirs', async () => {
+  const { members } = await site();
+  const writeAs = async (principal: object, patch: object): Promise<unknown> => {
+    const ctx = { principal: { subject: 'eve', ...principal }, now: 0 };
+    const written = members.write({ id: 'ada' }, { patch }, { ctx });
+    return written.then(
+      () => 'ok',
+      (error: { readonly code?: string; readonly name: string }) => error.code ?? error.name,
+    );
+  };
+  const file = {
+    _type: 'file',
+    hash: `sha256:${'0'.repeat(64)}`,
+    size: 1,
+    content_type: 'text/plain',
+    filename: 'a',
+    uploaded_at: '2026-01-01T00:00:00.000Z',
+  };
+  expect(await writeAs({}, { email: 'e@x' })).toBe('forbidden_field');
+  expect(await writeAs({}, { name: file })).toBe('unknown_file');
+  const pathRules = [{ pattern: 'elsewhere/**', allow: ['read', 'write'] }];
+  expect(await writeAs({ pathRules }, { name: 'x' })).toBe('path_not_allowed');
+  expect(await writeAs({ pathRules: 'all' }, { name: 'x' })).toBe('TypeError');
+  expect(await writeAs({ scopes: ['of the app'] }, { name: 'Countess' })).toBe('ok');
+  expect(await writeAs({ subject: 'ada' }, { email: 'new@x' })).toBe('ok');
 });

@@ -6,6 +6,7 @@ import {
   refuse,
   type Request,
 } from '@holdfast/protocol';
+import type { Scope, Tree } from '@holdfast/engine/data';
 import type { Context, Hono } from 'hono';
 
 import type { Principal } from '../access/index.ts';
@@ -16,7 +17,7 @@ import { type Condition, conditionOf, etag, isKnown } from './conditions.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { pathOf, writablePathOf } from './entry-path.ts';
 import { Problem, refused } from './errors.ts';
-import { identify, needScope, readable, readableIn } from './identify.ts';
+import { identify, needScope, readable, readableIn, readableThen } from './identify.ts';
 import { readAt } from './past.ts';
 import { storeOf } from './store-of.ts';
 
@@ -57,9 +58,14 @@ async function readEntry(c: Context, deps: HttpDeps): Promise<Response> {
   const path = pathOf(c, 'entries', deps.limits);
   const scope = readable(principal);
   if (!scope.reaches(path)) throw refused(refuse('path_not_allowed', { path }));
-  const found = await deps.withStore(row.id, (store) =>
-    readAt({ store, scope: readableIn(deps, principal, store), path }, c.req.query('at_seq')),
-  );
+  const atSeq = c.req.query('at_seq');
+  const found = await deps.withStore(row.id, (store) => {
+    const scopeOf = (tree: Tree): Scope =>
+      atSeq === undefined
+        ? readableIn(deps, principal, store)
+        : readableThen(deps, principal, { store, past: tree });
+    return readAt({ store, scopeOf, path }, atSeq);
+  });
   // With the path, for the store is there: only the entry is not.
   if (found === undefined) throw new Problem(404, 'not_found', { path });
   const { value, type, revision } = found;

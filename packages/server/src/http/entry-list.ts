@@ -13,7 +13,7 @@ import type { Context, Hono } from 'hono';
 
 import type { HttpDeps } from './deps.ts';
 import { invalidParam, Problem } from './errors.ts';
-import { identify, needScope, readableIn } from './identify.ts';
+import { identify, needScope, readableIn, readableThen } from './identify.ts';
 import { treeAt } from './past.ts';
 import { queryOf, readPattern } from './query.ts';
 import { storeOf } from './store-of.ts';
@@ -56,10 +56,15 @@ export function routeEntryList(app: Hono, deps: HttpDeps): void {
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'entries:read');
     const query = readQuery(c, deps);
-    const seen = await deps.withStore(row.id, async (store) => ({
-      tree: await treeAt(store, c.req.query('at_seq')),
-      scope: readableIn(deps, principal, store),
-    }));
+    const atSeq = c.req.query('at_seq');
+    const seen = await deps.withStore(row.id, async (store) => {
+      const tree = await treeAt(store, atSeq);
+      const scope =
+        atSeq === undefined
+          ? readableIn(deps, principal, store)
+          : readableThen(deps, principal, { store, past: tree });
+      return { tree, scope };
+    });
     const isFolder = query.select === 'prefixes';
     return c.json(await (isFolder ? listPrefixes(seen, query) : listLeaves(seen, query)));
   });

@@ -1,4 +1,4 @@
-import type { Scope as PathScope } from '@holdfast/engine/data';
+import type { Scope as PathScope, Tree } from '@holdfast/engine/data';
 import { type Pattern, refuse } from '@holdfast/protocol';
 import type { Context } from 'hono';
 
@@ -97,11 +97,25 @@ export function mayHide(
 export function readableIn(
   { veilOf }: Pick<HttpDeps, 'veilOf'>,
   principal: Principal,
-  store: OpenStore,
+  store: Pick<OpenStore, 'row' | 'valueAt'>,
 ): PathScope {
   const veil = veilOf?.(principal, store) ?? null;
   const byRules = readable(principal);
   return veil === null ? byRules : byRules.under(veil);
+}
+
+/** What may be read of a state that was: what was not hidden in it, nor is now where the object still stands. */
+export function readableThen(
+  deps: Pick<HttpDeps, 'veilOf'>,
+  principal: Principal,
+  { store, past }: { readonly store: OpenStore; readonly past: Tree },
+): PathScope {
+  const { row } = store;
+  const valueThen: OpenStore['valueAt'] = (path) => past.read(path)?.value;
+  const scope = readableIn(deps, principal, { row, valueAt: valueThen });
+  const valueNow: OpenStore['valueAt'] = (path) => store.valueAt(path) ?? valueThen(path);
+  const veil = deps.veilOf?.(principal, { row, valueAt: valueNow }) ?? null;
+  return veil === null ? scope : scope.under(veil);
 }
 
 /** Reads are charged where it becomes known who asks (stores.md §12.2). */

@@ -13,12 +13,20 @@ export async function treeAt(store: OpenStore, atSeq: string | undefined): Promi
   return past;
 }
 
+type Asked = {
+  readonly store: OpenStore;
+  readonly path: Path;
+  /** What may be read of a state. */
+  readonly scopeOf: (tree: Tree) => Scope;
+};
+
 /** What somebody finds at a path, now or then. */
 export async function readAt(
-  { store, scope, path }: { readonly store: OpenStore; readonly scope: Scope; readonly path: Path },
+  { store, scopeOf, path }: Asked,
   atSeq: string | undefined,
 ): Promise<Leaf | undefined> {
   const tree = await treeAt(store, atSeq);
+  const scope = scopeOf(tree);
   const found = readIn(tree, scope, path);
   if (atSeq === undefined || found?.type !== 'map' || tree.leaf(path) !== undefined) return found;
   const least = [...tree.entries({ under: path })].reduce(

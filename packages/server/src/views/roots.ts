@@ -6,6 +6,7 @@ import {
   type ViewJoin,
   type ViewLimits,
 } from '@holdfast/protocol/views';
+import { sameGrants } from '../access/index.ts';
 import { type Admitted, Admission, type Joining, welcome } from './admission.ts';
 import { passGate } from './gate.ts';
 import { InstanceHost } from './instance-host.ts';
@@ -163,7 +164,7 @@ export class Roots {
   #resumable({ joining, place }: Admitted, token: string): Resumable | null {
     const found = this.#tokens.find(token);
     if (found === null || found.place !== place) return null;
-    return found.subject === joining.principal.subject ? found : null;
+    return found.principal.subject === joining.principal.subject ? found : null;
   }
 
   async #resume(
@@ -173,6 +174,9 @@ export class Roots {
   ): Promise<Subscription | null> {
     const { joining } = admitted;
     if (found.live === null || joining.abandoned()) return null;
+    // What runs goes by the rights that it was mounted with. A renewed token of the same rights is no other person.
+    const { tokenId } = joining.principal;
+    if (!sameGrants({ ...found.principal, tokenId }, joining.principal)) return null;
     const { host, subscriber } = found.live;
     const former = subscriber.seat;
     if (former !== null) {
@@ -218,7 +222,7 @@ export class Roots {
     const ledger = former?.ledger ?? this.#ledgerOf(request, principal.subject);
     if (token !== null) {
       const live = { host, subscriber };
-      this.#tokens.set(token, { subject: principal.subject, place, ledger, live, until: null });
+      this.#tokens.set(token, { principal, place, ledger, live, until: null });
     }
     const { rate, kept } = joining;
     const subscription = new Subscription(host, subscriber, { ledger, rate, kept });

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { CommandLedger } from '@holdfast/engine/view';
+import type { Principal } from '../access/index.ts';
 import type { InstanceHost } from './instance-host.ts';
 import type { Subscriber } from './seat.ts';
 
 /** What a token stands for: a subscriber of an instance, and what it asked for (views.md §4.3). */
 export type Resumable = {
-  readonly subject: string | null;
+  readonly principal: Principal;
   /** Module, id and canonical params. */
   readonly place: string;
   readonly ledger: CommandLedger;

@@ -108,6 +108,22 @@ it('V62 a token of somebody else, of another place or of nobody mounts afresh', 
   expect(reply.response).toMatchObject(fresh);
 });
 
+it('V62 who comes back with other rights mounts afresh, by a renewed token of the same rights does not', async () => {
+  const ada = { subject: 'ada', tokenId: 'old' };
+  const authenticate = principals({
+    ada,
+    renewed: { ...ada, tokenId: 'new' },
+    narrowed: { ...ada, tokenId: 'new', scopes: new Set(['entries:read'] as const) },
+  });
+  const { connect } = await world({ ...apps, authenticate });
+  const [, instance] = await joined(await connect({ token: 'ada' }));
+  const at = { instance, version: 1 };
+  const [, same] = await joined(await connect({ token: 'renewed' }), at);
+  expect(same).toBe(instance);
+  const [, other] = await joined(await connect({ token: 'narrowed' }), at);
+  expect(other).not.toBe(instance);
+});
+
 it('V63 who comes back before its old socket is known to be dead has its place, and the old channel ends', async () => {
   const { connect } = await world(apps);
   const half = await connect();

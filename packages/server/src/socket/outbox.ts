@@ -76,9 +76,9 @@ export class Outbox {
     return this.#socket.bytesWritten - this.#socket.writableLength;
   }
 
-  /** Above the soft limit live delivery stops (stores.md §9.3). */
+  /** Above the soft limit live delivery stops (stores.md §9.3). A socket that is gone holds nobody up. */
   get congested(): boolean {
-    return this.unsentBytes > this.#softBytes;
+    return !this.#socket.destroyed && this.unsentBytes > this.#softBytes;
   }
 
   /** Whether live ops may be sent: what only waits for the end of the turn leaves first. */
@@ -95,7 +95,7 @@ export class Outbox {
 
   /** Queues whole frames. */
   send(frames: Buffer): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#socket.destroyed) return;
     if (this.#frames.length === 0) this.#flusher.add(this);
     this.#frames.push(frames);
     this.#bytes += frames.length;

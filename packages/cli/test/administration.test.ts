@@ -1,23 +1,12 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { cli, type Ran, type Running, start, temporaryDirectory } from './harness.ts';
+import { expect, test } from 'vitest';
+import { cli, type Ran, devServer } from './harness.ts';
 
-let server: Running;
-let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
-
-beforeAll(async () => {
-  directory = await temporaryDirectory();
-  server = await start('dev', ['--data', directory.path]);
-}, 30_000);
-
-afterAll(async () => {
-  await server.stop();
-  await directory.remove();
-});
+const site = devServer();
 
 const as = (token: string, ...args: string[]): Promise<Ran> =>
-  cli(args, { env: { HOLDFAST_URL: server.url, HOLDFAST_TOKEN: token } });
+  cli(args, { env: { HOLDFAST_URL: site.server.url, HOLDFAST_TOKEN: token } });
 
 const slow = { timeout: 60_000 };
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll } from 'vitest';
 import { run } from '../src/main.ts';
 
 export const bin = fileURLToPath(new URL('../bin/holdfast.js', import.meta.url));
@@ -131,4 +132,31 @@ async function text(stream: AsyncIterable<Uint8Array>): Promise<string> {
   const pieces: Uint8Array[] = [];
   for await (const piece of stream) pieces.push(piece);
   return Buffer.concat(pieces).toString('utf8');
+}
+
+/** A development server for the tests of one file, from before the first to after the last. */
+export function devServer(): { readonly server: Running; readonly directory: string } {
+  let server: Running | null = null;
+  let folder: Awaited<ReturnType<typeof temporaryDirectory>> | null = null;
+  beforeAll(async () => {
+    folder = await temporaryDirectory();
+    server = await start('dev', ['--data', folder.path]);
+  }, 30_000);
+  afterAll(async () => {
+    await server?.stop();
+    await folder?.remove();
+  });
+  return {
+    get server() {
+      return there(server);
+    },
+    get directory() {
+      return there(folder).path;
+    },
+  };
+}
+
+function there<T>(what: T | null): T {
+  if (what === null) throw new Error('The server is there in tests only.');
+  return what;
 }

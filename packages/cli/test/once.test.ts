@@ -1,22 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { cli, onTerminal, type Ran, type Running, start, temporaryDirectory } from './harness.ts';
+import { expect, test } from 'vitest';
+import { cli, onTerminal, type Ran, devServer } from './harness.ts';
 
-let server: Running;
-let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+const site = devServer();
 
-beforeAll(async () => {
-  directory = await temporaryDirectory();
-  server = await start('dev', ['--data', directory.path]);
-}, 30_000);
-
-afterAll(async () => {
-  await server.stop();
-  await directory.remove();
-});
-
-const env = (): NodeJS.ProcessEnv => ({ HOLDFAST_URL: server.url, HOLDFAST_TOKEN: 'dev' });
+const env = (): NodeJS.ProcessEnv => ({ HOLDFAST_URL: site.server.url, HOLDFAST_TOKEN: 'dev' });
 const on = (...args: string[]): Promise<Ran> => cli(args, { env: env() });
 const slow = { timeout: 60_000 };
 
@@ -24,7 +13,7 @@ test(
   'S51 of several who ask for it once one runs the program, and all show what it wrote',
   slow,
   async () => {
-    const runs = join(directory.path, 'runs');
+    const runs = join(site.directory, 'runs');
     // Longer than one process starts later than the other.
     const program = ['sh', '-c', `echo run >> ${runs}; sleep 2; echo '{"total":42}'`];
     const ask = (): Promise<Ran> => on('once', 'demo/main', 'reports/today', '--', ...program);

@@ -6,32 +6,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { run as main } from '../src/main.ts';
-import {
-  bin,
-  linesOf,
-  onTerminal,
-  type Ran,
-  type Running,
-  start,
-  temporaryDirectory,
-} from './harness.ts';
+import { bin, linesOf, onTerminal, type Ran, devServer } from './harness.ts';
 
-let server: Running;
-let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+const site = devServer();
 
-beforeAll(async () => {
-  directory = await temporaryDirectory();
-  server = await start('dev', ['--data', directory.path]);
-}, 30_000);
-
-afterAll(async () => {
-  await server.stop();
-  await directory.remove();
-});
-
-const env = (): NodeJS.ProcessEnv => ({ HOLDFAST_URL: server.url, HOLDFAST_TOKEN: 'dev' });
+const env = (): NodeJS.ProcessEnv => ({ HOLDFAST_URL: site.server.url, HOLDFAST_TOKEN: 'dev' });
 const run = (...args: string[]): Promise<Ran> => piped(args, env());
 
 /** Runs a command in this process, as if its output were piped. */
@@ -113,7 +94,7 @@ test('webhooks are made, listed, tried, replayed and removed', slow, async () =>
   onTestFinished(() => void receiver.close());
   const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
   const hooks = (...args: string[]): Promise<Ran> =>
-    piped(['webhooks', ...args], { HOLDFAST_URL: server.url, HOLDFAST_TOKEN: 'dev' });
+    piped(['webhooks', ...args], { HOLDFAST_URL: site.server.url, HOLDFAST_TOKEN: 'dev' });
   expect((await hooks('demo/main')).rows).toEqual([]);
   const made = await hooks('create', 'demo/main', url, '--patterns', 'a/**,b', '--ops', 'set');
   expect(made).toMatchObject({ code: 0, rows: [{ patterns: ['a/**', 'b'], ops: ['set'] }] });
@@ -121,7 +102,7 @@ test('webhooks are made, listed, tried, replayed and removed', slow, async () =>
   expect(secret).toMatch(/^whsec_/);
   expect((await hooks('demo/main')).rows).toMatchObject([{ id, active: true, failures: 0 }]);
   expect((await hooks('ping', 'demo/main', id)).rows).toMatchObject([{ ok: true, status: 204 }]);
-  await piped(['put', 'demo/main', 'b', '1', '--url', server.url], {});
+  await piped(['put', 'demo/main', 'b', '1', '--url', site.server.url], {});
   await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(2);
   const { rows } = await hooks('deliveries', 'demo/main', id);
   expect(rows).toMatchObject([{ status: 204, error: null }]);
@@ -139,9 +120,9 @@ test(
   'what an application keeps of its writes is listed, exported, retried and discarded',
   slow,
   async () => {
-    const file = join(directory.path, 'cache.db');
+    const file = join(site.directory, 'cache.db');
     await run('put', 'demo/main', 'taken', '"theirs"');
-    const client = createClient({ url: server.url, token: 'dev', cache: sqlite(file) });
+    const client = createClient({ url: site.server.url, token: 'dev', cache: sqlite(file) });
     const store = client.store('demo/main', { scope: [] });
     for (const path of ['taken', 'free', 'other']) store.put(path, 'mine', { ifMatch: 1 });
     await expect.poll(() => store.outbox.deadLetters().length).toBe(3);
@@ -168,15 +149,15 @@ test(
     expect((await run('outbox', 'discard', file, second ?? '')).code).toBe(9);
     const left = (await run('outbox', file, '--dead')).rows.map((row) => row['op_id']);
     expect(new Set(left)).toEqual(new Set([first, third]));
-    expect((await run('outbox', join(directory.path, 'none.db'))).code).toBe(2);
+    expect((await run('outbox', join(site.directory, 'none.db'))).code).toBe(2);
   },
 );
 
 test('what waits offline is listed as waiting, and sent by a retry', slow, async () => {
-  const file = join(directory.path, 'offline.db');
+  const file = join(site.directory, 'offline.db');
   const nowhere = { open: () => ({ send: () => undefined, close: () => undefined }) };
   const client = createClient({
-    url: server.url,
+    url: site.server.url,
     token: 'dev',
     cache: sqlite(file),
     link: nowhere,

@@ -1,24 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { bin, cli, linesOf, type Ran, type Running, start, temporaryDirectory } from './harness.ts';
+import { expect, test } from 'vitest';
+import { bin, cli, linesOf, type Ran, start, temporaryDirectory, devServer } from './harness.ts';
 
-let server: Running;
-let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
-
-beforeAll(async () => {
-  directory = await temporaryDirectory();
-  server = await start('dev', ['--data', directory.path]);
-}, 30_000);
-
-afterAll(async () => {
-  await server.stop();
-  await directory.remove();
-});
+const site = devServer();
 
 const on = (...args: string[]): Promise<Ran> =>
-  cli(args, { env: { HOLDFAST_URL: server.url, HOLDFAST_TOKEN: 'dev' } });
+  cli(args, { env: { HOLDFAST_URL: site.server.url, HOLDFAST_TOKEN: 'dev' } });
 
 const slow = { timeout: 60_000 };
 
@@ -39,7 +28,7 @@ test('text needs --string, standard input is -, and --raw shows text as it is', 
   expect(bare.error['hint']).toContain('--string');
   expect(await on('put', 'demo/main', 'b/text', 'Hello', '--string')).toMatchObject({ code: 0 });
   expect((await on('get', 'demo/main', 'b/text', '--raw')).stdout).toBe('Hello\n');
-  const env = { HOLDFAST_URL: server.url };
+  const env = { HOLDFAST_URL: site.server.url };
   const piped = await cli(['put', 'demo/main', 'b/piped', '-'], { input: '{"n":[1,2]}\n', env });
   expect(piped.code).toBe(0);
   expect((await on('get', 'demo/main', 'b/piped/n')).rows).toMatchObject([{ value: [1, 2] }]);
@@ -103,7 +92,7 @@ test('entries and range list in path order, page by page', slow, async () => {
 });
 
 test('transact commits all of its ops or none', slow, async () => {
-  const env = { HOLDFAST_URL: server.url };
+  const env = { HOLDFAST_URL: site.server.url };
   const transact = (json: unknown): Promise<Ran> =>
     cli(['transact', 'demo/main'], { input: JSON.stringify(json), env });
   const good = await transact([
@@ -163,7 +152,7 @@ test('watch streams changes and ends after --count', slow, async () => {
     process.execPath,
     [bin, 'watch', 'demo/main', 'h/*', '--current', '--count', '2'],
     {
-      env: { HOLDFAST_URL: server.url },
+      env: { HOLDFAST_URL: site.server.url },
     },
   );
   const closed = once(watcher, 'close');
@@ -182,7 +171,7 @@ test('watch streams changes and ends after --count', slow, async () => {
 
 test('watch ends well on Ctrl-C', slow, async () => {
   const watcher = spawn(process.execPath, [bin, 'watch', 'demo/main'], {
-    env: { HOLDFAST_URL: server.url },
+    env: { HOLDFAST_URL: site.server.url },
   });
   await once(createInterface({ input: watcher.stderr }), 'line');
   watcher.kill('SIGINT');
@@ -230,10 +219,10 @@ test('a reader that goes away ends a listing in silence', slow, async () => {
   const many = Object.fromEntries(
     Array.from({ length: 5000 }, (_, n) => [`k${n}`, 'v'.repeat(40)]),
   );
-  const env = { HOLDFAST_URL: server.url };
+  const env = { HOLDFAST_URL: site.server.url };
   await cli(['put', 'demo/main', 'j', '-'], { input: JSON.stringify(many), env });
   const listing = spawn(process.execPath, [bin, 'entries', 'demo/main', 'j/*'], {
-    env: { HOLDFAST_URL: server.url },
+    env: { HOLDFAST_URL: site.server.url },
   });
   let errors = '';
   listing.stderr.on('data', (piece: Buffer) => {
@@ -247,7 +236,7 @@ test('a reader that goes away ends a listing in silence', slow, async () => {
 });
 
 test('the server survives all of it', slow, async () => {
-  expect({ exitCode: server.child.exitCode, stderr: server.stderr() }).toEqual({
+  expect({ exitCode: site.server.child.exitCode, stderr: site.server.stderr() }).toEqual({
     exitCode: null,
     stderr: '',
   });

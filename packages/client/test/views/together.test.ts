@@ -175,7 +175,7 @@ describe('views of a client and a server of ours', () => {
     });
   });
 
-  it('V19 a forged envelope leads to another join, and nothing of it is seen', async () => {
+  it('V19 V73 a forged envelope leads to another join, and nothing of it is seen', async () => {
     const valve = new Valve();
     const client = await open(valve);
     const page = client.view('App.Board', { params: { room: 'r1' } });

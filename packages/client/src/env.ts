@@ -19,7 +19,10 @@ export interface ClientEnv {
   /** For the one question that no socket answers: whether the token is to blame (stores.md §15.4). */
   fetch(
     url: string,
-    init: { headers: Record<string, string>; signal: AbortSignal },
+    init: Pick<RequestInit, 'credentials'> & {
+      headers: Record<string, string>;
+      signal: AbortSignal;
+    },
   ): Promise<{ status: number }>;
   /** Calls back with hints; returns how to stop. */
   watchNetwork(hear: (hint: NetworkHint) => void): () => void;

@@ -6,7 +6,7 @@ import {
   readRefusal,
   RejectedError,
 } from '@holdfast/protocol';
-import type { Settings } from './options.ts';
+import { credentialsOf, type Settings } from './options.ts';
 
 /** Where files of one store are asked for. */
 export type FileDesk = {
@@ -55,10 +55,11 @@ export async function send(desk: FileDesk, request: FileRequest): Promise<Respon
 async function sendOnce({ settings, store }: FileDesk, request: FileRequest): Promise<Response> {
   const { method, path, query = {}, headers, body, signal } = request;
   const { token: source, whoami } = settings;
-  const token = typeof source === 'string' ? source : await source();
+  const token = typeof source === 'function' ? await source() : (source ?? '');
   const names = new URLSearchParams({ path, ...query });
   const base = whoami.slice(0, -'/whoami'.length);
-  const init = { method, headers: { authorization: `Bearer ${token}`, ...headers }, signal };
+  const { headers: authority, ...credentials } = credentialsOf(token);
+  const init = { method, ...credentials, headers: { ...authority, ...headers }, signal };
   // A body that is a stream is sent while the answer may come already.
   const sent = body === undefined ? init : { ...init, body, duplex: 'half' };
   try {

@@ -45,7 +45,8 @@ export type Revocation = {
 export type ClientOptions = {
   /** Where the server is, such as `wss://example.org`; a path is kept in front of the server's own. */
   readonly url: string;
-  readonly token: TokenSource;
+  /** Null: the cookies that the browser sends say who it is. */
+  readonly token: TokenSource | null;
   /** Names this installation, at most 64 bytes; by default what the browser keeps for it, else drawn at random. */
   readonly deviceId?: string;
   /** A WebSocket class, where the platform has none (Node before 22). */
@@ -86,7 +87,7 @@ export type ClientOptions = {
 export type Settings = {
   readonly endpoint: string;
   readonly whoami: string;
-  readonly token: TokenSource;
+  readonly token: TokenSource | null;
   /** Drawn at first; the one that the cache has kept from when it is {@link Settings.identified}. */
   deviceId: string;
   /** Comes before the first connection; null: nothing is to be waited for. */
@@ -107,7 +108,7 @@ export type Settings = {
 
 const kinds: { readonly [Name in keyof Required<ClientOptions>]: string } = {
   url: 'string',
-  token: 'string or function',
+  token: 'string or function or null',
   deviceId: 'string',
   webSocket: 'function',
   codec: 'object',
@@ -140,7 +141,8 @@ export function checkOptions(of: string, options: object, kindsOf: OptionKinds):
       throw new TypeError(`${of} has no option "${name}". It has: ${names}.`);
     }
     const isText = typeof kind === 'string';
-    const isFit = isText ? value !== null && kind.includes(typeof value) : kind.includes(value);
+    const type = value === null ? 'null' : typeof value;
+    const isFit = isText ? kind.includes(type) : kind.includes(value);
     if (value === undefined || isFit) continue;
     throw new TypeError(`${of}: "${name}" must be ${isText ? `a ${kind}` : kind.join(' or ')}.`);
   }
@@ -215,6 +217,15 @@ function endpointsOf(text: string): { readonly endpoint: string; readonly whoami
     endpoint: `ws${secure}://${base}/ws/sync/websocket`,
     whoami: `http${secure}://${base}/api/whoami`,
   };
+}
+
+/** What says who asks by HTTP: a token, or where it is empty the cookies. */
+export function credentialsOf(
+  token: string,
+): Pick<RequestInit, 'credentials'> & { readonly headers: Record<string, string> } {
+  return token === ''
+    ? { credentials: 'include', headers: {} }
+    : { headers: { authorization: `Bearer ${token}` } };
 }
 
 /** A reporter that cannot fail, and never ends the process by a rejection. */

@@ -17,7 +17,7 @@ import {
 import { alarm } from '@holdfast/engine/registry';
 import { type Cell } from './cell.ts';
 import { type LinkConnection } from './link/port.ts';
-import type { Settings } from './options.ts';
+import { credentialsOf, type Settings } from './options.ts';
 import type { Wish } from './wish.ts';
 
 /** The state of a client's one connection (registry.md §11, Network). */
@@ -202,9 +202,11 @@ export class Uplink {
     }
   }
 
+  /** Empty: none is needed. */
   async #askToken(): Promise<string> {
     const { token: source, identified } = this.#settings;
     await identified;
+    if (source === null) return '';
     const token = typeof source === 'string' ? source : await source();
     if (typeof token === 'string' && token !== '') return token;
     throw new TypeError('The token source gave no token.');
@@ -229,8 +231,8 @@ export class Uplink {
     let verdict: 'unauthorized' | 'unreachable' = 'unreachable';
     try {
       if (this.#token !== null) {
-        const headers = { authorization: `Bearer ${this.#token}` };
-        const { status } = await env.fetch(whoami, { headers, signal: probe.signal });
+        const init = { ...credentialsOf(this.#token), signal: probe.signal };
+        const { status } = await env.fetch(whoami, init);
         if (status === 401) verdict = 'unauthorized';
       }
     } catch {
@@ -250,7 +252,7 @@ export class Uplink {
   #urlWith(token: string): string {
     const { endpoint, deviceId, codec } = this.#settings;
     const query = new URLSearchParams({
-      token,
+      ...(token !== '' && { token }),
       device_id: deviceId,
       capver: String(CAPVER),
       vsn: codec.vsn,

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createClient, type WatchEvent } from '@holdfast/client';
 import { messagePack } from '@holdfast/client/codec/messagepack';
+import type { Principal } from '@holdfast/server';
 import { Valve } from './valve.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -259,6 +260,35 @@ describe('the connection of a client', () => {
   });
 });
 
+const everything: Principal = {
+  subject: 'ada',
+  orgs: ['acme'],
+  scopes: new Set(['entries:read', 'files:read', 'files:write']),
+  storeAccess: { mode: 'all' },
+  expiresAt: null,
+  tokenId: null,
+};
+
+describe('a client without a token', () => {
+  it('asks with the cookies of its page, for files too', async () => {
+    const heard: (string | null)[] = [];
+    await using known = await openWorld(({ token }) => {
+      heard.push(token);
+      return Promise.resolve(everything);
+    });
+    const store = await known.store({ token: null });
+    expect(await store.putFile('a', new Uint8Array([1]))).toMatchObject({ size: 1 });
+    expect(new Set(heard)).toEqual(new Set([null]));
+  });
+
+  it('is told where they are not accepted', async () => {
+    await using strange = await openWorld(() => Promise.resolve(null));
+    const client = strange.client({ token: null });
+    await expect(client.store('acme/app').ready).rejects.toThrow(/unauthorized/);
+    expect(client.status.get().error?.code).toBe('unauthorized');
+  });
+});
+
 /** Makes a client with these options, when it is called. */
 const make =
   (options: object): (() => unknown) =>
@@ -272,7 +302,7 @@ describe('the options of a client', () => {
     expect(make({ url: 'ws://x/?token=1' })).toThrow(TypeError);
     expect(make({ url: undefined })).toThrow(/needs a "url"/);
     expect(make({ token: undefined })).toThrow(/needs a "token"/);
-    expect(make({ token: 7 })).toThrow(/"token" must be a string or function/);
+    expect(make({ token: 7 })).toThrow(/"token" must be a string or function or null/);
     expect(make({ deviceId: 'http:x' })).toThrow(/deviceId/);
     expect(make({ deviceId: 'x'.repeat(65) })).toThrow(/deviceId/);
     expect(make({ link: new Valve(), webSocket: WebSocket })).toThrow(/no use beside "link"/);

@@ -12,6 +12,8 @@ export type Wish = {
   readonly rest: object;
   /** It may be sent again after a lost connection: the server remembers what it has done. */
   readonly isRepeatable?: boolean;
+  /** It may be sent again whatever the server remembers. */
+  readonly isIdempotent?: boolean | undefined;
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** False: it fails while the root is not live. */
@@ -82,7 +84,8 @@ export class Calls {
   /** Answers of what was sent will not come; it may be sent again once that is known to be harmless. */
   lost(mayRepeat: boolean): void {
     for (const call of this.#calls.values()) {
-      const isKept = mayRepeat && call.wish.isRepeatable === true;
+      const { isIdempotent = false, isRepeatable = false } = call.wish;
+      const isKept = isRepeatable && (mayRepeat || isIdempotent);
       if (call.isSent && !isKept) this.#fail(call, 'disconnected');
     }
   }

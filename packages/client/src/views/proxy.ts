@@ -141,11 +141,11 @@ type Order = {
 
 /** Sends a command. Who does not care how it ends need not handle it. */
 function dispatch(root: Root, { storeId, name, payload = {}, options }: Order): Promise<unknown> {
-  const { timeoutMs, signal, optimistic, queue } = options ?? {};
+  const { timeoutMs, signal, optimistic, queue, idempotent: isIdempotent } = options ?? {};
   if (root.mount === null) return rejected(closedError('view'));
   const wish = { event: 'command', storeId, name, rest: { payload }, isRepeatable: true };
   try {
-    return root.mount.ask({ ...wish, timeoutMs, signal, queue }, optimistic);
+    return root.mount.ask({ ...wish, timeoutMs, signal, queue, isIdempotent }, optimistic);
   } catch (error) {
     return Promise.reject(error);
   }

@@ -112,6 +112,11 @@ export type DispatchOptions<State = unknown> = {
   readonly optimistic?: (draft: Draft<State>) => void;
   /** False: it is refused while the root is not live, instead of waiting. */
   readonly queue?: boolean;
+  /**
+   * True: running twice does no harm, such as where the payload has an id of its own. It is then sent again after every
+   * lost connection, also to a server that was started anew and remembers nothing.
+   */
+  readonly idempotent?: boolean;
 };
 
 /** A snapshot that may be edited. */

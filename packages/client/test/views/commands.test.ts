@@ -137,6 +137,25 @@ describe('a command', () => {
     expect(world.sent).toEqual([]);
   });
 
+  it('that may run twice is sent again, and shown meanwhile, also where the server does not remember', async () => {
+    const { proxy } = await live();
+    const a = proxy.$dispatch(
+      'a',
+      { id: 'x' },
+      { idempotent: true, optimistic: (draft) => void Object.assign(draft as object, { n: 7 }) },
+    );
+    const { payload } = await world.next('command');
+    await world.cut();
+    await world.clock.advance(1000);
+    await world.accept({ instance: 't2', resend: false });
+    await world.show(tree);
+    expect(proxy.$snapshot()).toMatchObject({ n: 7 });
+    const again = await world.next('command');
+    expect(again.payload).toEqual(payload);
+    await world.reply(again, { name: 'a' });
+    expect(await a).toEqual({ name: 'a' });
+  });
+
   it('V84 that is aborted rejects with the reason, and is not sent when it was waiting', async () => {
     const page = world.client.view(module, { id: 'main' });
     const reason = new Error('enough');

@@ -150,13 +150,19 @@ export class ChannelTransfer implements Speaker {
 
   /** The server closed it, or the connection is gone: then it goes on where the root does. */
   #lost(): void {
-    const { mount, uplink, isThere } = this.#ports;
+    const { mount, uplink } = this.#ports;
     uplink.leave(this.#topic);
     if (this.#isDone) return;
-    if (mount.isLive || !this.#isResumable) {
+    // There are servers that need no chunk to know that nothing is all there is: what they make of it the root says.
+    if (mount.isLive && this.#job.file.size === 0) this.#end.resolve();
+    else if (mount.isLive || !this.#isResumable) {
       this.#end.reject(new HoldfastError('disconnected'));
-      return;
-    }
+    } else this.#rest();
+  }
+
+  /** Until the root is live again. */
+  #rest(): void {
+    const { mount, isThere } = this.#ports;
     const live = (resumed: boolean): void => {
       this.#off();
       if (!resumed || !isThere()) this.#end.reject(new HoldfastError('disconnected'));

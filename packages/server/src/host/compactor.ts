@@ -34,8 +34,14 @@ export function retentionOf(overrides: Partial<LogRetention> = {}): LogRetention
 }
 
 const INTERVAL_MS = 10 * 60_000;
-/** Rows per transaction: writes wait for one such step at most (stores.md §13.1.2). */
-const STEP = 1000;
+/**
+ * Rows per transaction: writes wait for one such step at most (stores.md §13.1.2). So few cost less than a commit of the
+ * writers does; where the log grows faster, a step takes twice what came since the one before, so that it keeps up.
+ */
+const STEP = 64;
+const LARGEST_STEP = 1000;
+/** How much longer than a step the rest after it is. */
+const RESTS = 3;
 const STORES_PER_PAGE = 100;
 /** How much longer an op stays for webhooks that have not come so far. */
 const WEBHOOK_GRACE_MS = 7 * 86_400_000;
@@ -48,6 +54,8 @@ export class Compactor {
   #stopped = false;
   /** The first op that the store in hand retained at the last look. */
   #oldest: Seq = 0;
+  /** Its head at the last look; null before the first. */
+  #head: Seq | null = null;
 
   constructor(room: CompactorRoom, retention: LogRetention) {
     this.#room = room;
@@ -91,19 +99,27 @@ export class Compactor {
   async #compact(store: string): Promise<void> {
     const { storage, stores, clock, meters } = this.#room;
     let forgot = false;
+    this.#head = null;
     for (let through = await this.#next(store); through !== null && !this.#stopped;) {
       const since = clock.now();
       // oxlint-disable-next-line no-await-in-loop -- step by step
-      const oldest = await storage.compact(store, through, STEP);
-      meters.compactionTime.observeMs(clock.now() - since);
+      const oldest = await storage.compact(store, through, LARGEST_STEP);
+      const took = clock.now() - since;
+      meters.compactionTime.observeMs(took);
       meters.compactedOps.add(oldest - this.#oldest);
       forgot = true;
       // oxlint-disable-next-line no-await-in-loop -- writes come first
-      await new Promise<void>((resolve) => clock.setImmediate(resolve));
+      await this.#rest(took);
       // oxlint-disable-next-line no-await-in-loop -- step by step
       through = await this.#next(store);
     }
     if (forgot) await stores.peek(store)?.refresh();
+  }
+
+  /** Leaves the disk to the writers for some multiple of the time that it was taken. */
+  #rest(tookMs: number): Promise<void> {
+    const { clock } = this.#room;
+    return new Promise((resolve) => clock.setTimeout(resolve, Math.ceil(RESTS * tookMs)));
   }
 
   /** The last op of the next step; null where nothing is old enough. */
@@ -113,12 +129,15 @@ export class Compactor {
     if (standing === null) return null;
     const { head, oldestSeq } = standing;
     this.#oldest = oldestSeq;
+    const grown = head - (this.#head ?? head);
+    this.#head = head;
+    const step = Math.min(LARGEST_STEP, Math.max(STEP, 2 * grown));
     const most = head - this.#retention.ops;
     if (oldestSeq > most) return null;
     const before = storage.now() - this.#retention.ms;
     const told = await this.#told(store);
     let through: Seq | null = null;
-    for (const op of await storage.read(store, oldestSeq - 1, { ops: STEP })) {
+    for (const op of await storage.read(store, oldestSeq - 1, { ops: step })) {
       if (op.at > before || op.seq > most) break;
       if (op.seq > told && op.at > before - WEBHOOK_GRACE_MS) break;
       through = op.seq;

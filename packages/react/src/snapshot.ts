@@ -3,6 +3,7 @@ import type {
   AsyncReason,
   AsyncState,
   NodeSnapshot,
+  NodeUploads,
   ProxyMembers,
   TypesOfProxy,
   UploadHandle,
@@ -113,6 +114,10 @@ export type UploadView = UploadState & {
 };
 
 /** The state and the methods of an upload (views.md §12.11). */
+export function useUpload<Proxy extends AnyProxy>(
+  view: Proxy | null | undefined,
+  name: keyof NodeUploads<TypesOfProxy<Proxy>> & string,
+): UploadView | undefined;
 export function useUpload(view: AnyProxy | null | undefined, name: string): UploadView | undefined {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- by the app's type there is an upload of that name
   const state = useSnapshot(

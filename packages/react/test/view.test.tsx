@@ -298,6 +298,7 @@ type Boards = RemoteApp<{
     params: { room: string };
     snapshot: { n: number };
     commands: { go: { payload: { to: number }; reply: { ok: true } } };
+    uploads: { cover: {} };
   };
 }>;
 
@@ -314,6 +315,9 @@ function Typed(): ReactNode {
   void dispatch({ to: 'x' });
   // @ts-expect-error -- a command that the node does not have
   useGo(view, 'went');
+  expectTypeOf(useUpload(view, 'cover')?.progress).toEqualTypeOf<number | undefined>();
+  // @ts-expect-error -- an upload that the node does not have
+  useUpload(view, 'cove');
   // @ts-expect-error -- params that must be there
   useBoard('App.Board');
   // @ts-expect-error -- a module that the app does not have

@@ -43,6 +43,7 @@ export type {
   NodeCommands,
   NodeEvents,
   NodeSnapshot,
+  NodeUploads,
   UploadConfig,
   UploadEntry,
   UploadProblem,

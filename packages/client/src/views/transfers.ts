@@ -108,18 +108,15 @@ export class Transfers {
   }
 
   async cancel(slot: UploadSlot, ref?: string): Promise<void> {
-    const open = this.#entries(slot).filter(
-      (entry) => (ref === undefined || entry.ref === ref) && isOpen(entry),
+    const entries = this.#entries(slot);
+    const meant = entries.filter((entry) =>
+      ref === undefined ? isOpen(entry) : entry.ref === ref,
     );
-    for (const entry of open) this.#tasks.get(entry.ref)?.abort.abort();
-    await Promise.all(open.map((entry) => this.#ask(slot, 'cancel_upload', { ref: entry.ref })));
-    const rest = this.#entries(slot).filter((entry) => isOpen(entry) && !open.includes(entry));
-    if (
-      open.length > 0 &&
-      rest.every(({ ref: other }) => open.some((gone) => gone.ref === other))
-    ) {
-      this.#show(slot, { phase: 'cancelled' });
-    }
+    for (const entry of meant) this.#tasks.get(entry.ref)?.abort.abort();
+    await Promise.all(meant.map((entry) => this.#ask(slot, 'cancel_upload', { ref: entry.ref })));
+    const rest = this.#entries(slot).filter((entry) => isOpen(entry));
+    const areGone = rest.every(({ ref: other }) => meant.some((gone) => gone.ref === other));
+    if (areGone && meant.some(isOpen)) this.#show(slot, { phase: 'cancelled' });
   }
 
   async reset(slot: UploadSlot): Promise<void> {

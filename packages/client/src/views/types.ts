@@ -40,6 +40,7 @@ export type AnyNode = {
     readonly [name: string]: { readonly payload: unknown; readonly reply: unknown };
   };
   readonly events: { readonly [name: string]: unknown };
+  readonly uploads: { readonly [name: string]: unknown };
 };
 
 /** The modules that a client of this app can mount: any, when nothing is known of the app. */

@@ -39,7 +39,7 @@ export interface UploadHandle extends UploadState {
   readonly select: (files: Iterable<UploadFile>, options?: SelectOptions) => Promise<void>;
   /** Sends what has not been sent; never rejects for a file. */
   readonly start: (options?: StartOptions) => Promise<readonly UploadOutcome[]>;
-  /** Ends one entry, or all. */
+  /** Takes back one entry, also one whose file is there, or ends all that are on their way. */
   readonly cancel: (ref?: string) => Promise<void>;
   /** Forgets entries and errors that are over. */
   readonly reset: () => Promise<void>;

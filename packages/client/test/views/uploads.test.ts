@@ -261,6 +261,22 @@ describe('an upload over the socket', () => {
     expect(upload.status).toBe('cancelled');
   });
 
+  it('takes back an entry whose file is there, by its ref', async () => {
+    const page = await live();
+    await announce(page, { u1: { text: 'abc' } });
+    const upload = page.proxy['file'];
+    await say({ op: 'complete', ref: 'u1' });
+    await upload.cancel();
+    expect(world.sent).toEqual([]);
+    const taken = upload.cancel('u1');
+    const asked = await next('cancel_upload');
+    expect(asked.payload).toEqual({ store_id: [], name: 'file', ref: 'u1' });
+    await world.reply(asked);
+    await say({ op: 'cancel', ref: 'u1' });
+    await taken;
+    expect([upload.status, upload.entries]).toEqual(['idle', []]);
+  });
+
   it('select without files does nothing; one that the server cannot be asked about rejects, and is shown', async () => {
     const page = await live();
     const upload = page.proxy['file'];

@@ -25,6 +25,15 @@ export type StoreWrites<Result> = {
   remove(path: PathInput, member: unknown): Result;
 };
 
+/** What is at a path of segments, as far as the shape of a store tells. */
+export type ValueAt<Shape, Path extends readonly string[]> = Path extends readonly [
+  infer Key extends keyof Shape,
+]
+  ? Shape[Key] | undefined
+  : Path extends readonly [infer Key extends keyof Shape, ...infer Rest extends readonly string[]]
+    ? ValueAt<NonNullable<Shape[Key]>, Rest>
+    : unknown;
+
 /**
  * A Holdfast store as a view has it: in `render` and `watch` its reads are tracked, and a change of what was read
  * renders again (views.md §11.2). Writes go to the store's authority, and throw in `render`.
@@ -35,6 +44,7 @@ export type ViewStore<Shape = unknown> = StoreWrites<Promise<Committed>> & {
   readonly ready: Promise<void>;
   /** What is at a path, as a plain frozen value; undefined where nothing is. */
   get<Key extends keyof Shape & string>(key: Key): Shape[Key] | undefined;
+  get<const Path extends readonly string[]>(path: Path): ValueAt<Shape, Path>;
   get(path: PathInput): unknown;
   /** The leaves that a pattern matches, in the order of their paths. */
   entries(pattern?: string): readonly StoreLeaf[];

@@ -114,6 +114,27 @@ it('names, params, snapshots, commands and events are inferred from declarations
   }>();
 });
 
+it('what a store holds is known as deep as its shape is, by the segments of a path', () => {
+  const reader = view({
+    name: 'Reader',
+    render: (_s, _h, ctx) => {
+      const store = ctx.store('acme/boards');
+      const id: string = 'a';
+      const somewhere: string[] = ['cards', id];
+      expectTypeOf(store.get('cards')).toEqualTypeOf<
+        { [id: string]: { title: string } } | undefined
+      >();
+      expectTypeOf(store.get(['cards', id])).toEqualTypeOf<{ title: string } | undefined>();
+      expectTypeOf(store.get(['cards', id, 'title'])).toEqualTypeOf<string | undefined>();
+      expectTypeOf(store.get(['cards', id, 'text'])).toEqualTypeOf<unknown>();
+      expectTypeOf(store.get(somewhere)).toEqualTypeOf<unknown>();
+      expectTypeOf(store.get(`cards/${id}`)).toEqualTypeOf<unknown>();
+      return {};
+    },
+  });
+  expect(reader.name).toBe('Reader');
+});
+
 it('a view that contains itself needs no more than the type of what it renders (views.md §11.1)', () => {
   type Shown = SnapshotOf<Boards, 'Tree'>;
   expectTypeOf<Shown['branches'][number]['branches'][number]['title']>().toEqualTypeOf<string>();

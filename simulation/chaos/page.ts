@@ -20,7 +20,7 @@ const page = {
     timer = window.setInterval(() => made.write(), everyMs);
   },
   connect(): void {
-    for (const site of sites()) site.client.connect();
+    for (const site of sites()) void site.client.connect();
   },
   stop(): void {
     clearInterval(timer);

@@ -162,7 +162,7 @@ class Chaos {
   }
 
   #connect(): void {
-    for (const { client } of this.#sites()) client.connect();
+    for (const { client } of this.#sites()) void client.connect();
   }
 
   /** The weather clears: everything is answered, and every replica is where the last write is. */

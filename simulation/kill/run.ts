@@ -123,7 +123,7 @@ class Ordeal {
   async #restart(): Promise<void> {
     this.#child = new Child(this.#directory, this.#port);
     await this.#child.listening();
-    for (const { client } of this.#sites()) client.connect();
+    for (const { client } of this.#sites()) void client.connect();
   }
 
   async #receiveVisitor(kill: number): Promise<void> {

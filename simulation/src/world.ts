@@ -148,7 +148,7 @@ export class World {
       device.slow(0);
       // Half-open connections too, so that nobody waits for the dead.
       device.cut();
-      device.client.connect();
+      void device.client.connect();
     }
   }
 
@@ -158,7 +158,7 @@ export class World {
     const end = this.now + restMs;
     for (let late = await this.#late(); late !== null; late = await this.#late()) {
       if (this.now > end) throw new Error(`no rest: ${late}\n${await this.#describe()}`);
-      for (const { client } of this.#devices.values()) client.connect();
+      for (const { client } of this.#devices.values()) void client.connect();
       await this.sleep(1000);
     }
   }

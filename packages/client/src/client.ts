@@ -1,6 +1,7 @@
 import { asGlob, type Glob, parseStoreName, type StoreName } from '@holdfast/protocol';
 import { Pool, type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
 import { Cell } from './cell.ts';
+import type { ConnectOptions } from './connect.ts';
 import { rooms } from './doors.ts';
 import { type ClientOptions, closedError, type Settings, settingsOf } from './options.ts';
 import { Part, type StoreOptions } from './part.ts';
@@ -40,8 +41,11 @@ export interface Client<App = any> extends AsyncDisposable {
     module: M,
     ...options: ViewArgs<ParamsBy<App, M>>
   ): ViewHandle<RootBy<App, M>, ParamsBy<App, M>>;
-  /** Tries to connect now instead of later, also after a token was refused; asks again for stores that were. */
-  connect(): void;
+  /**
+   * Tries to connect now instead of later, also after a token was refused; asks again for stores that were. Resolves when
+   * the connection is open; rejects when it is refused, or not open in time. Nobody needs to wait for it.
+   */
+  connect(options?: ConnectOptions): Promise<void>;
   /** Everything that goes on inside, as plain data. */
   inspect(): object;
   /** Ends the socket, all timers and all stores at once. Idempotent. */
@@ -137,9 +141,14 @@ class StoreClient implements Client {
     );
   }
 
-  connect(): void {
+  connect(options: ConnectOptions = {}): Promise<void> {
     this.#assertOpen();
     this.#room.uplink.connect();
+    const connected = import('./connect.ts').then(({ whenOpen }) =>
+      whenOpen(this.status, options, this.#room.settings.env),
+    );
+    connected.catch(() => undefined);
+    return connected;
   }
 
   inspect(): object {

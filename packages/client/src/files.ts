@@ -5,7 +5,7 @@ import { piecesOf } from './file-hash.ts';
 import { type FileProgress, sendBlob, sendStream, type Upload } from './file-upload.ts';
 import { checkOptions, closedError } from './options.ts';
 import type { StoreStatus } from './status.ts';
-import type { ConnectionStatus } from './uplink.ts';
+import { type ConnectionStatus, isOver } from './uplink.ts';
 
 export type { FileProgress };
 
@@ -144,7 +144,7 @@ function whileOpen(
 ): { readonly signal: AbortSignal; readonly letGo: () => void } {
   const ended = new AbortController();
   const leave = connection.subscribe(() => {
-    if (connection.get().connection === 'closed') ended.abort(closedError('client'));
+    if (isOver(connection.get())) ended.abort(closedError('client'));
   });
   const letGo = (): void => {
     leave();

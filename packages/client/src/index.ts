@@ -9,6 +9,7 @@ export type {
 } from './cache/port.ts';
 export { memoryCache } from './cache/memory.ts';
 export { type Client, createClient } from './client.ts';
+export type { ConnectOptions } from './connect.ts';
 export { decimal, fromEnvelope, type Native, toEnvelope, type Writable } from './envelopes.ts';
 export type { ClientEnv, NetworkHint } from './env.ts';
 export type {
@@ -24,7 +25,13 @@ export type { Lease, LeaseOptions } from './lease.ts';
 export type { Link, LinkConnection, LinkEvents } from './link/port.ts';
 export { type WebSocketClass, type WebSocketLike, webSocketLink } from './link/websocket.ts';
 export type { Page, PageOptions, Select } from './listing.ts';
-export type { ClientOptions, RejectedWrite, Revocation, TokenSource } from './options.ts';
+export type {
+  ClientOptions,
+  ConnectParams,
+  RejectedWrite,
+  Revocation,
+  TokenSource,
+} from './options.ts';
 export type { Compute, Flight, OnceOptions } from './once.ts';
 export type { Outbox } from './outbox.ts';
 export type { StoreOptions } from './part.ts';

@@ -20,6 +20,9 @@ import type { ViewsPlug } from './views/plug.ts';
 /** A token, or what gives one: asked at every connect, and once more after the server refused one (stores.md §18 C18). */
 export type TokenSource = string | (() => string | Promise<string>);
 
+/** Names and values that go into the URL of a connection; what Holdfast puts there itself wins. */
+export type ConnectParams = { readonly [name: string]: string };
+
 /** A write that an application makes. */
 export type MadeWrite = { readonly store: string; readonly opId: OpId; readonly request: Request };
 
@@ -47,6 +50,8 @@ export type ClientOptions = {
   readonly url: string;
   /** Null: the cookies that the browser sends say who it is. */
   readonly token: TokenSource | null;
+  /** What else the server's `authenticate` is told of each connection, or what gives it, at every attempt. */
+  readonly params?: ConnectParams | (() => ConnectParams | Promise<ConnectParams>);
   /** Names this installation, at most 64 bytes; by default what the browser keeps for it, else drawn at random. */
   readonly deviceId?: string;
   /** A WebSocket class, where the platform has none (Node before 22). */
@@ -88,6 +93,7 @@ export type Settings = {
   readonly endpoint: string;
   readonly whoami: string;
   readonly token: TokenSource | null;
+  readonly params: ClientOptions['params'];
   /** Drawn at first; the one that the cache has kept from when it is {@link Settings.identified}. */
   deviceId: string;
   /** Comes before the first connection; null: nothing is to be waited for. */
@@ -109,6 +115,7 @@ export type Settings = {
 const kinds: { readonly [Name in keyof Required<ClientOptions>]: string } = {
   url: 'string',
   token: 'string or function or null',
+  params: 'object or function',
   deviceId: 'string',
   webSocket: 'function',
   codec: 'object',
@@ -163,6 +170,7 @@ export function settingsOf(options: ClientOptions): Settings {
   const settings: Settings = {
     ...endpointsOf(url),
     token,
+    params: options.params,
     deviceId: deviceIdOf(options.deviceId, env),
     identified: null,
     codec,

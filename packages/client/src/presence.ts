@@ -21,7 +21,7 @@ import { rooms } from './doors.ts';
 import { fromEnvelope, toEnvelope, type Writable } from './envelopes.ts';
 import { closedError } from './options.ts';
 import type { Room } from './room.ts';
-import type { ConnectionStatus, News, Speaker } from './uplink.ts';
+import { type ConnectionStatus, isOver, type News, type Speaker } from './uplink.ts';
 
 export { presenceTopic } from '@holdfast/protocol';
 export type { PresenceDefinition } from '@holdfast/protocol';
@@ -79,9 +79,7 @@ export function joinPresence<State>(
 ): Presence<State> | Presence<JsonObject> {
   const room = rooms.get(client);
   if (room === undefined) throw new TypeError('joinPresence needs a client of this package.');
-  if (client.status.get().connection === 'closed' && client.status.get().error === undefined) {
-    throw closedError('client');
-  }
+  if (client.status.get().connection === 'closed') throw closedError('client');
   if (!('schema' in at)) {
     return new TopicHandle(channelOf(room, plainTopic(at)), { gate: plainGate, throttle: 50 });
   }
@@ -224,10 +222,10 @@ class PresenceChannel implements Speaker {
   }
 
   /** Closed with the client it ends; given up for an error it may be tried again. */
-  #connected({ connection, error }: ConnectionStatus): void {
-    if (connection !== 'closed') return;
+  #connected(status: ConnectionStatus): void {
+    if (!isOver(status)) return;
     this.#isJoined = false;
-    if (error === undefined) this.#leave();
+    if (status.connection === 'closed') this.#leave();
   }
 
   #joined(response: unknown): void {

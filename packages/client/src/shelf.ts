@@ -74,8 +74,7 @@ export class Shelf<T, O> {
     this.#room = room;
     this.#pool = new Pool({ env, report, ttlMs: config.ttlMs, max: config.max });
     const stop = room.connection.subscribe(() => {
-      const { connection, error } = room.connection.get();
-      if (connection !== 'closed' || error !== undefined) return;
+      if (room.connection.get().connection !== 'closed') return;
       stop();
       void this.#pool.dispose();
     });

@@ -9,6 +9,7 @@ import {
   RejectedError,
 } from '@holdfast/protocol';
 import {
+  type Connection,
   Dialer,
   type DialerEffect,
   type DialerInput,
@@ -17,12 +18,12 @@ import {
 import { alarm } from '@holdfast/engine/registry';
 import { type Cell } from './cell.ts';
 import { type LinkConnection } from './link/port.ts';
-import { credentialsOf, type Settings } from './options.ts';
+import { type ConnectParams, credentialsOf, type Settings } from './options.ts';
 import type { Wish } from './wish.ts';
 
 /** The state of a client's one connection (registry.md §11, Network). */
 export type ConnectionStatus = {
-  readonly connection: 'connecting' | 'connected' | 'reconnecting' | 'offline' | 'closed';
+  readonly connection: Connection;
   /** Failed attempts since it last worked. */
   readonly attempts: number;
   /** Why it was given up. */
@@ -54,6 +55,8 @@ export type UplinkPush = {
 
 /** Does what the dialer says: the one socket of a client, for all its topics (stores.md §18 C16). */
 export class Uplink {
+  /** The node of the server that a view would go on at, for whoever routes by it (views.md §4.5). */
+  node: string | undefined;
   /** Makes a message of a frame; who has frames that the codec does not know wraps it. */
   encode: (frame: Frame) => string | Uint8Array;
   readonly #settings: Settings;
@@ -92,6 +95,8 @@ export class Uplink {
 
   join(topic: string, speaker: Speaker): void {
     this.#speakers.set(topic, speaker);
+    // What was refused is asked for again with the next use (records.md §10).
+    if (this.#status.get().connection === 'failed') this.#step({ type: 'start' });
     const isFinal = speaker.isFinal?.bind(speaker);
     this.#step({ type: 'join', topic, payload: () => speaker.joinPayload(), isFinal });
   }
@@ -186,11 +191,13 @@ export class Uplink {
       this.#step({ type: 'closed', link, code });
     };
     try {
+      const { params } = this.#settings;
       const token = this.#renewed ?? (await this.#askToken());
+      const given = typeof params === 'function' ? await params() : params;
       if (this.#wanted !== link) return;
       this.#renewed = null;
       this.#token = token;
-      this.#line = this.#settings.link.open(this.#urlWith(token), {
+      this.#line = this.#settings.link.open(this.#urlWith(token, given), {
         opened: () => this.#step({ type: 'opened', link }),
         received: (data) => this.#step({ type: 'received', link, frame: this.#decode(data) }),
         closed,
@@ -249,9 +256,11 @@ export class Uplink {
     }
   }
 
-  #urlWith(token: string): string {
+  #urlWith(token: string, given: ConnectParams | undefined): string {
     const { endpoint, deviceId, codec } = this.#settings;
     const query = new URLSearchParams({
+      ...given,
+      ...(this.node !== undefined && { node: this.node }),
       ...(token !== '' && { token }),
       device_id: deviceId,
       capver: String(CAPVER),
@@ -259,6 +268,11 @@ export class Uplink {
     });
     return `${endpoint}?${query.toString()}`;
   }
+}
+
+/** Whether there is no connection, and will be none by itself. */
+export function isOver({ connection }: { readonly connection: string }): boolean {
+  return connection === 'closed' || connection === 'failed';
 }
 
 /** Whether there is a connection, or may be one at any moment. */

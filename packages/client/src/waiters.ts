@@ -2,7 +2,7 @@ import { HoldfastError, RejectedError } from '@holdfast/protocol';
 import { deferred } from '@holdfast/engine/registry';
 import type { ReplicaStatus } from '@holdfast/engine/replica';
 import type { Part } from './part.ts';
-import { type ConnectionStatus, isPromising } from './uplink.ts';
+import { type ConnectionStatus, isOver, isPromising } from './uplink.ts';
 
 /** What the promises of a store depend on. */
 export type Situation = {
@@ -62,7 +62,7 @@ export function isPartReady(
 
 function isReady({ phase, has, line, error }: Situation): Verdict {
   if (phase === 'live' || (has === 'state' && phase !== 'refused')) return true;
-  if (error !== undefined && (phase === 'refused' || line.connection === 'closed')) return error;
+  if (error !== undefined && (phase === 'refused' || isOver(line))) return error;
   return has === 'image' && !isPromising(line);
 }
 

@@ -96,10 +96,69 @@ describe('the connection of a client', () => {
     const store = client.store('acme/later');
     await expect(store.ready).rejects.toMatchObject({ code: 'unauthorized' });
     await world.createStore('acme/later');
-    client.connect();
+    void client.connect();
     await expect.poll(() => store.status.get().error).toBeUndefined();
     await store.ready;
     expect(await store.put('k', 1).committed).toMatchObject({ seq: 1 });
+  });
+
+  it('V76 connect resolves when the connection is open, and rejects when it is refused, late, closed or not awaited any more', async () => {
+    let token = 'nobody';
+    const valve = new Valve();
+    const client = world.client({ link: valve, token: () => token, env: { random: () => 0.01 } });
+    await expect(client.connect()).rejects.toMatchObject({ code: 'unauthorized' });
+    expect(client.status.get()).toMatchObject({ connection: 'failed', attempts: 0 });
+    token = world.token;
+    const opened = valve.opened;
+    await Promise.all([client.connect(), client.connect({ timeoutMs: 5000 })]);
+    expect([client.status.get().connection, valve.opened]).toEqual(['connected', opened + 1]);
+    const nowhere = world.client({ url: 'ws://127.0.0.1:1' });
+    await expect(nowhere.connect({ timeoutMs: 5 })).rejects.toMatchObject({ code: 'timeout' });
+    expect(nowhere.status.get().connection).toBe('connecting');
+    const signal = AbortSignal.abort('enough');
+    await expect(nowhere.connect({ signal })).rejects.toBe('enough');
+    const late = nowhere.connect();
+    await nowhere.close();
+    await expect(late).rejects.toMatchObject({ code: 'closed' });
+    // Whoever does not wait for it need not hear of it.
+    void world.client({ token: 'nobody' }).connect();
+  });
+
+  it('a connection that was refused is tried again with the next use', async () => {
+    let token = 'nobody';
+    const client = world.client({ token: () => token });
+    await expect(client.store('acme/app').ready).rejects.toMatchObject({ code: 'unauthorized' });
+    token = world.token;
+    expect(client.status.get().connection).toBe('failed');
+    await client.store('acme/app', { scope: ['a/**'] }).ready.catch(() => undefined);
+    await world.createStore('acme/other');
+    await client.store('acme/other').ready;
+    expect(client.status.get().connection).toBe('connected');
+  });
+
+  it('what an application says of a connection goes into its URL at every attempt; what Holdfast says there wins', async () => {
+    const urls: URL[] = [];
+    const valve = new Valve();
+    const open = valve.open.bind(valve);
+    valve.open = (url, events) => {
+      urls.push(new URL(url));
+      return open(url, events);
+    };
+    let asked = 0;
+    const params = async (): Promise<{ [name: string]: string }> => {
+      asked += 1;
+      if (asked === 2) throw new Error('not now');
+      return { region: `r${asked}`, vsn: 'mine' };
+    };
+    const client = world.client({ link: valve, params, env: { random: () => 0.01 } });
+    await client.connect();
+    valve.cut();
+    await client.connect();
+    expect(urls.map(({ searchParams: at }) => [at.get('region'), at.get('vsn')])).toEqual([
+      ['r1', '2.0.0'],
+      ['r3', '2.0.0'],
+    ]);
+    expect(world.errors).toMatchObject([{ message: 'not now' }]);
   });
 
   it('S78 G53 a token is asked for at every connect, once more when refused, and then it is reported once', async () => {
@@ -121,7 +180,7 @@ describe('the connection of a client', () => {
     await store.put('k', 1).committed;
     expect(asked).toBe(2);
     await world.server.tokens.revoke(id);
-    await expect.poll(() => client.status.get().connection, { timeout: 5000 }).toBe('closed');
+    await expect.poll(() => client.status.get().connection, { timeout: 5000 }).toBe('failed');
     expect(client.status.get().error).toMatchObject({ code: 'unauthorized' });
     expect(world.errors).toEqual([client.status.get().error]);
     const before = asked;

@@ -152,7 +152,7 @@ describe('rights that are lost', () => {
     const { cache, revoked, store } = subject();
     await store.ready;
     grants = null;
-    await expect.poll(() => store.status.get().connection, within5s).toBe('closed');
+    await expect.poll(() => store.status.get().connection, within5s).toBe('failed');
     expect(store.get('theirs/b')).toBe(2);
     expect(await kept(cache)).toHaveLength(2);
     expect(revoked).toEqual([]);

@@ -12,6 +12,7 @@ import type { Hold } from '../hold.ts';
 import type { OpenStore } from '../open-store.ts';
 import { Part } from '../part.ts';
 import type { Store } from '../store.ts';
+import { isOver } from '../uplink.ts';
 import { Beat, type RecordWrite } from '@holdfast/engine/record';
 import { type Failures, ServerCopy } from './copy.ts';
 import type { RecordEntry } from './delivery.ts';
@@ -175,11 +176,12 @@ export class StoreEntry implements RecordEntry, Watched {
 
   #settle(): void {
     const { status, error } = this.state.get();
-    const { connection, error: trouble } = this.hold?.slot.room.connection.get() ?? {};
-    const code = status === 'loading' && connection !== 'closed' ? null : hopeless[status];
-    if (status === 'idle' || code === null) return;
+    const line = this.hold?.slot.room.connection.get();
+    const isHopeful = status === 'loading' && (line === undefined || !isOver(line));
+    if (status === 'idle' || isHopeful) return;
+    const code = hopeless[status];
     if (code === undefined) this.#ready?.resolve();
-    else this.#ready?.reject(error ?? trouble ?? new HoldfastError(code));
+    else this.#ready?.reject(error ?? line?.error ?? new HoldfastError(code));
     this.#ready = null;
   }
 

@@ -262,8 +262,7 @@ class Desk
   }
 
   get #isClosed(): boolean {
-    const { connection, error } = this.#room.connection.get();
-    return connection === 'closed' && error === undefined;
+    return this.#room.connection.get().connection === 'closed';
   }
 
   conflicted(conflict: RecordConflictError): void {

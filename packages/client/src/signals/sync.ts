@@ -2,16 +2,11 @@ import { releaseOnce, type Signal } from '@holdfast/engine/registry';
 import type { Client } from '../client.ts';
 import { rooms } from '../doors.ts';
 import type { Room } from '../room.ts';
+import type { ConnectionStatus } from '../uplink.ts';
 
 /** How far a client as a whole is in step with its server (records.md §10). */
 export type SyncStatus = {
-  readonly connection:
-    | 'connecting'
-    | 'connected'
-    | 'reconnecting'
-    | 'offline'
-    | 'failed'
-    | 'closed';
+  readonly connection: ConnectionStatus['connection'];
   /** Failed attempts since it last worked. */
   readonly attempts: number;
   /** Own writes of all stores that are not decided yet. */
@@ -63,8 +58,7 @@ function statusOf({ connection, slots, settings }: Room, syncedBefore: number): 
     line.connection === 'connected' && open.every(({ status }) => status.get().synced);
   const error = line.error ?? open.map(({ status }) => status.get().error).find(isDefined);
   return {
-    connection:
-      line.connection === 'closed' && line.error !== undefined ? 'failed' : line.connection,
+    connection: line.connection,
     attempts: line.attempts,
     pending: outbox.length,
     unsent: outbox.filter(({ firstSentAt }) => firstSentAt === null).length,

@@ -12,6 +12,7 @@ import type { Cache } from '../cache/port.ts';
 import type { NetworkHint } from '../env.ts';
 import type { Settings } from '../options.ts';
 import { WriteReceipt } from '../receipt.ts';
+import { isOver } from '../uplink.ts';
 import { TabCache } from './cache.ts';
 import { StoreHub } from './hub.ts';
 import type { LineMessage } from './line.ts';
@@ -229,8 +230,8 @@ export class TableSeat implements Seat {
 
   /** A leader without a connection serves nobody; a client that has given up neither leads nor waits for it. */
   #lookAtStatus(): void {
-    const connection = this.#at?.client.status.get().connection;
-    if (connection === 'closed') this.#step({ type: 'withdraw' });
+    const status = this.#at?.client.status.get();
+    if (status !== undefined && isOver(status)) this.#step({ type: 'withdraw' });
     const isUp = this.#isUp;
     this.#step({ type: 'up', isUp });
     if (!isUp) this.#relay?.close();

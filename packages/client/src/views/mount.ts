@@ -254,6 +254,7 @@ export class Mount implements Speaker, CallPorts, Mounted {
     this.#isRecovering = false;
     this.#resumed = reply.resumed && this.#token !== null;
     this.#token = reply.instance;
+    if (this.#token !== null) this.#ports.room.uplink.node = this.#token.split('.', 1)[0];
     this.capver = reply.capver;
     this.mirror.joined({ rootId: root.rootId, capver: reply.capver, resumed: this.#resumed });
     if (!reply.resend) this.#calls.lost(false);
@@ -334,9 +335,9 @@ export class Mount implements Speaker, CallPorts, Mounted {
   /** Closed with the client it ends; where the connection was given up, so is the mount, until that is tried again. */
   #connected(): void {
     const { connection, error } = this.#ports.room.connection.get();
-    if (connection !== 'closed' || this.#isEnded) return;
-    if (error === undefined) this.#end('unmounted', closedError('client'));
-    else this.#refused(error);
+    if (this.#isEnded) return;
+    if (error !== undefined) this.#refused(error);
+    else if (connection === 'closed') this.#end('unmounted', closedError('client'));
   }
 
   #end(state: 'failed' | 'unmounted', error: HoldfastError): void {

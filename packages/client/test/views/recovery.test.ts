@@ -191,6 +191,16 @@ describe('a view that is live', () => {
     void [page, other];
   });
 
+  it('names the node of its instance when it connects again, for whoever routes by it (views.md §4.5)', async () => {
+    world.client.view(module, { id: 'main' });
+    await world.accept({ instance: 'n1.unguessable' });
+    await world.cut();
+    await world.clock.advance(1000);
+    const nodes = world.urls.map((url) => new URL(url).searchParams.get('node'));
+    expect(nodes).toEqual([null, 'n1']);
+    expect(world.urls.join()).not.toContain('unguessable');
+  });
+
   it('without resume asks for none, and is mounted anew', async () => {
     await world[Symbol.asyncDispose]();
     world = new Scripted({ resume: false });

@@ -10,7 +10,7 @@ export function ConnectionPill(): ReactNode {
   return (
     <div className="connection">
       {isAway && (
-        <button type="button" className="quiet" onClick={() => client.connect()}>
+        <button type="button" className="quiet" onClick={() => void client.connect()}>
           Try now
         </button>
       )}

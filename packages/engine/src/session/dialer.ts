@@ -348,7 +348,7 @@ export class Dialer {
   }
 
   #connection(): Connection {
-    if (this.#phase === 'resting') return 'closed';
+    if (this.#phase === 'resting') return this.#refusal === null ? 'closed' : 'failed';
     if (this.#offline) return 'offline';
     if (this.#phase === 'open') return 'connected';
     return this.#everOpen ? 'reconnecting' : 'connecting';

@@ -1,7 +1,14 @@
 import type { BadFrame, Frame, MonotonicMs, Refusal } from '@holdfast/protocol';
 
 /** The state of the one connection of a client (registry.md §11, Network). */
-export type Connection = 'connecting' | 'connected' | 'reconnecting' | 'offline' | 'closed';
+export type Connection =
+  | 'connecting'
+  | 'connected'
+  | 'reconnecting'
+  | 'offline'
+  /** Refused: it rests until it is started again (records.md §10). */
+  | 'failed'
+  | 'closed';
 
 /** Input of the client's end of a conversation. `link` numbers sockets: a late event of an old one is dropped. */
 export type DialerInput = { readonly now: MonotonicMs } & (

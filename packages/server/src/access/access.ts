@@ -84,7 +84,7 @@ export class Access {
 
 const describesConnection =
   /^(?:sec-websocket-.*|connection|upgrade|host|origin|user-agent|accept.*|cache-control|pragma)$/;
-const describesDevice: ReadonlySet<string> = new Set(['device_id', 'capver', 'vsn']);
+const describesDevice: ReadonlySet<string> = new Set(['device_id', 'capver', 'vsn', 'node']);
 
 /** All that an authenticator may go by, but for what tells one socket of the same user from another. */
 function keyOf({ token, params, headers }: Credentials): string {

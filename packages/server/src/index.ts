@@ -22,6 +22,7 @@ export type {
   SourceOptions,
   SourcePolicy,
   SseOptions,
+  SyncOptions,
   SyncHandler,
 } from './records/index.ts';
 export { createServer } from './server.ts';

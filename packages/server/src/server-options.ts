@@ -7,7 +7,7 @@ import type { Bus } from './bus/port.ts';
 import type { Clock } from './host/clock.ts';
 import type { LogRetention } from './host/compactor.ts';
 import type { ServerQuotas } from './limits.ts';
-import type { RecordDesk, RecordFault } from './records/index.ts';
+import type { RecordDesk, RecordFault, SyncOptions } from './records/index.ts';
 import type { OAuthOptions } from './http/index.ts';
 import type { Storage, StoreRow } from './storage/port.ts';
 import type { AppDefinition } from './views/app.ts';
@@ -65,6 +65,8 @@ export type ServerOptions = {
   readonly oauth?: OAuthOptions;
   /** The app that clients use: its views, its records (views.md §11.1). */
   readonly app?: AppDefinition;
+  /** How records are served at `/api/records`, for clients without a socket (records.md §8.1). */
+  readonly sync?: SyncOptions;
   /** Whether a principal may ask for a root at all; it is asked before anything else of the join is looked at (views.md §4.1). */
   readonly onJoin?: (principal: Principal, payload: unknown) => unknown;
   /** Signs the tokens of uploads; the first of several signs, all are taken. Default: one that ends with the process. */
@@ -135,8 +137,8 @@ export type Server = ViewsApi & {
    */
   readonly record: RecordDesk['record'];
   /**
-   * Makes Web-standard handlers that serve records as server-sent events, to be mounted at `/api/records` (records.md §8.1):
-   * `POST …/stream`, `GET ?key=…`, and `POST …/handshake`. Throws a `TypeError` where nothing says who may read.
+   * Makes Web-standard handlers that serve records as server-sent events, to be mounted elsewhere than at this server's own
+   * `/api/records` (records.md §8.1): `POST …/stream`, `GET ?key=…`, and `POST …/handshake`. Throws a `TypeError` where nothing says who may read.
    */
   readonly syncHandler: RecordDesk['syncHandler'];
   /** Serves a source by what computes it (records.md §15). Throws a `TypeError` unless there is exactly one policy. */
@@ -171,6 +173,7 @@ export const optionNames: ReadonlySet<string> = new Set([
   'retention',
   'webhooks',
   'app',
+  'sync',
   'onJoin',
   'secret',
   'viewLimits',

@@ -44,7 +44,7 @@ import { Snapshots } from './socket/snapshots.ts';
 import { Sockets } from './socket/sockets.ts';
 import { storeFigures } from './socket/status.ts';
 import type { Storage } from './storage/port.ts';
-import { recordDesk, type RecordFault, Records } from './records/index.ts';
+import { type MountedRecords, recordDesk, type RecordFault, Records } from './records/index.ts';
 import { openViews, type Views } from './views/index.ts';
 import { reachOf, Webhooks } from './webhooks/index.ts';
 
@@ -141,7 +141,7 @@ class HoldfastServer implements Server {
     this.#audit = new AuditLog(this.#storage, wall, room.report);
     this.stores = operatorStores(this.#operatorRoom());
     this.tokens = operatorTokens(this.#operatorRoom());
-    const desk = recordDesk({
+    const deskRoom = {
       ...this.#door(),
       records: this.#records,
       clock: this.#clock,
@@ -149,13 +149,11 @@ class HoldfastServer implements Server {
       storage: this.#storage,
       files: this.#files,
       newId: randomUUID,
-      tell: (fault) => this.#fault(fault),
-    });
-    this.record = desk.record;
-    this.publish = desk.publish;
-    this.syncHandler = desk.syncHandler;
-    this.source = desk.source;
-    this.invalidateSource = desk.invalidateSource;
+      tell: (fault: RecordFault) => this.#fault(fault),
+    };
+    const desk = recordDesk(deskRoom, options.sync);
+    ({ record: this.record, publish: this.publish, syncHandler: this.syncHandler } = desk);
+    ({ source: this.source, invalidateSource: this.invalidateSource } = desk);
     const access = new Access({
       tokens: this.#tokens,
       now: () => this.#clock.wall(),
@@ -165,7 +163,7 @@ class HoldfastServer implements Server {
       allowsOrigin(options.origins ?? [], { origin: headers.origin, host: headers.host }),
     );
     addGauges(this.#parts(), version);
-    this.#http = this.#createHttp(access);
+    this.#http = this.#createHttp(access, desk.mounted);
     this.#compactor = new Compactor({ ...room, stores: this.#openStores }, retention);
     this.#armExpiry();
     this.#files.collector.start();
@@ -291,13 +289,14 @@ class HoldfastServer implements Server {
     };
   }
 
-  #createHttp(access: Access): HttpServer {
+  #createHttp(access: Access, records: MountedRecords): HttpServer {
     const app = createHttp({
       storage: this.#storage,
       ...this.#door(),
       clock: this.#clock,
       closing: this.#closingSignal.signal,
       access,
+      records,
       veilOf: (principal, store) => this.#veilOf(principal, store),
       rates: this.#rates,
       files: this.#files,

@@ -1,6 +1,7 @@
 import { HoldfastError, type RecordRef } from '@holdfast/protocol';
 import { type Envelope, type HandshakeRequest, isHandshakeAnswer } from '@holdfast/protocol/record';
 import {
+  Answered,
   Beat,
   type Have,
   Reconciler,
@@ -21,6 +22,8 @@ export {
   type EnvelopeStream,
   InProcessTransport,
   type Isolation,
+  natsBus,
+  type NatsConnectionLike,
   NatsTransport,
   streamTransport,
   type SyncTransport,
@@ -112,9 +115,7 @@ class TransportEntry implements RecordEntry {
       asksFirst: transport.handshake !== undefined,
     });
     try {
-      const subscribed = transport.subscribe(this.key, (message) =>
-        this.#step({ type: 'envelope', source: 'receipt', message }),
-      );
+      const subscribed = transport.subscribe(this.key, (message) => this.#hear(message));
       this.#releases.push(subscribed);
       subscribed.ready.catch(this.#desk.report);
       this.#releases.push(transport.onReconnect(() => this.#step({ type: 'reconnected' })));
@@ -169,6 +170,11 @@ class TransportEntry implements RecordEntry {
       if (isLost && isNeeding) done.reject(error ?? new HoldfastError(status));
       else done.resolve();
     }
+  }
+
+  #hear(message: unknown): void {
+    if (message instanceof Answered) this.#step({ type: 'told', answer: message.answer });
+    else this.#step({ type: 'envelope', source: 'receipt', message });
   }
 
   /** What is caused from within comes after. */

@@ -14,7 +14,10 @@ export {
 } from './mutation.ts';
 export { mutatorOf, refusalOf } from './mutator.ts';
 export { share } from './share.ts';
+export { Answered } from './transport/answered.ts';
+export { backoffMs } from './transport/backoff.ts';
 export { envelopeCodec } from './transport/codec.ts';
+export { atOnce, Hub } from './transport/hub.ts';
 export { InProcessTransport, type Isolation } from './transport/local.ts';
 export {
   type BusCodec,
@@ -22,6 +25,7 @@ export {
   type NatsOptions,
   NatsTransport,
 } from './transport/nats.ts';
+export { natsBus, type NatsConnectionLike } from './transport/nats-bus.ts';
 export type {
   Subscribed,
   SyncTransport,

@@ -9,6 +9,8 @@ export type ReconcilerInput = { readonly now: MonotonicMs } & (
   | { readonly type: 'start' }
   | { readonly type: 'envelope'; readonly source: Source; readonly message: unknown }
   | { readonly type: 'answer'; readonly run: number; readonly answer: HandshakeAnswer }
+  /** What nobody asked for: rights that are others now, what has replaced what there was. */
+  | { readonly type: 'told'; readonly answer: HandshakeAnswer }
   /** What a refetch gave; null: there is nothing. */
   | { readonly type: 'fetched'; readonly run: number; readonly message: unknown }
   | { readonly type: 'failed'; readonly run: number; readonly error: unknown }

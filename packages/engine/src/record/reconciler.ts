@@ -96,6 +96,9 @@ export class Reconciler {
       case 'envelope':
         this.#ingest(input, now);
         break;
+      case 'told':
+        this.#told(input.answer, now);
+        break;
       case 'answer':
       case 'fetched':
       case 'failed':
@@ -129,8 +132,10 @@ export class Reconciler {
   /** The request that is under way has come to something. */
   #ended(input: Extract<ReconcilerInput, { readonly run: number }>): void {
     const { now, run } = input;
-    if (input.type === 'answer') this.#answered(run, input.answer, now);
-    else if (input.type === 'fetched') this.#fetched(input, now);
+    if (input.type === 'answer') {
+      const end = this.#answered(input.answer, now);
+      if (end !== null) this.#recovery.ended(run, end, now);
+    } else if (input.type === 'fetched') this.#fetched(input, now);
     else {
       this.#error = input.error;
       this.#recovery.ended(run, 'failed', now);
@@ -168,7 +173,13 @@ export class Reconciler {
     this.#recovery.ended(run, end, now);
   }
 
-  #answered(run: number, answer: HandshakeAnswer, now: MonotonicMs): void {
+  /** Nobody asked, so that no request comes to its end; what cannot be taken is asked for. */
+  #told(answer: HandshakeAnswer, now: MonotonicMs): void {
+    if (this.#answered(answer, now) === 'bad') this.#recovery.again(now);
+  }
+
+  /** What an answer comes to; null: there is no hope. */
+  #answered(answer: HandshakeAnswer, now: MonotonicMs): RequestEnd | null {
     const { stats } = this.#config;
     let end: RequestEnd = 'taken';
     switch (answer.type) {
@@ -192,7 +203,7 @@ export class Reconciler {
           break;
         }
         this.#recovery.isHopeless(now);
-        return;
+        return null;
       case 'gone':
         this.#adopt(answer.incarnation);
         this.#vanish(answer.sequence, answer.incarnation);
@@ -202,7 +213,7 @@ export class Reconciler {
         end = 'nothing';
         break;
     }
-    this.#recovery.ended(run, end, now);
+    return end;
   }
 
   #deny(reason: string): void {

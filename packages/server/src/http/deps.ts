@@ -79,6 +79,16 @@ export type OpenStore = {
   release(): void;
 };
 
+/** Serves records as server-sent events to whom it is given. */
+export type RecordStreams = {
+  /** Whether no token is needed. */
+  readonly isPublic: boolean;
+  serve(
+    asked: { readonly request: Request; readonly body?: object },
+    reader: { readonly principal: Principal | null; readonly isStill: () => Promise<boolean> },
+  ): Promise<Response>;
+};
+
 /** What the HTTP surface needs of the rest of the server. */
 export type HttpDeps = {
   readonly storage: Pick<Storage, 'stores' | 'answers'>;
@@ -92,6 +102,8 @@ export type HttpDeps = {
     principal: Principal,
     store: Pick<OpenStore, 'row' | 'valueAt'>,
   ) => Veil | null;
+  /** Records as server-sent events; absent: they are not served. */
+  readonly records?: RecordStreams;
   readonly rates: Rates;
   readonly files: Files;
   readonly webhooks: Webhooks;

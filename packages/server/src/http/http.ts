@@ -27,6 +27,7 @@ import { routeImport } from './import.ts';
 import { routeLog } from './log.ts';
 import { routeOAuth } from './mcp/oauth.ts';
 import { routeMcp } from './mcp/route.ts';
+import { routeRecords } from './records.ts';
 import { routeStores } from './stores.ts';
 import { routeTokens } from './tokens.ts';
 import { routeWatch } from './watch.ts';
@@ -47,6 +48,7 @@ const corsHeaders = {
     'If-Match',
     'If-None-Match',
     'If-Range',
+    'Last-Event-ID',
     'Mcp-Protocol-Version',
     'Mcp-Session-Id',
     'Range',
@@ -92,6 +94,7 @@ export function createHttp(deps: HttpDeps): Hono {
   routeExplain(app, deps);
   const committer = new Committer(deps);
   routeWatch(app, deps);
+  routeRecords(app, deps);
   routeHistory(app, deps, committer);
   routeLog(app, deps);
   routeExport(app, deps);
@@ -163,8 +166,9 @@ function harden(headers: Headers): void {
 
 /** A HEAD would begin a stream that nobody reads or ends. */
 function refuseHeads(app: Hono): void {
-  for (const stream of ['watch', 'export']) {
-    app.use(`/api/stores/:org/:store/${stream}`, async (c, next) => {
+  const streams = ['stores/:org/:store/watch', 'stores/:org/:store/export', 'records'];
+  for (const stream of streams) {
+    app.use(`/api/${stream}`, async (c, next) => {
       if (c.req.method !== 'HEAD') return next();
       return answerProblem(new Problem(405, 'method_not_allowed', { detail: 'Use GET.' }));
     });

@@ -10,6 +10,7 @@ import { publishTo } from './publish.ts';
 import type { RecordFault, Records } from './records.ts';
 import { type SourceOptions, Sources } from './sources.ts';
 import { serverRecord, type ServerRecord } from './server-record.ts';
+import { type MountedRecords, mountRecords, type SyncOptions } from './mounted.ts';
 import { type SseOptions, type SyncHandler, syncHandler } from './sync-handler.ts';
 
 /** What the program around a server does with records. */
@@ -39,7 +40,10 @@ export type DeskRoom = StoreDoor & {
 };
 
 /** The records of a server, for its operator. */
-export function recordDesk(room: DeskRoom): RecordDesk {
+export function recordDesk(
+  room: DeskRoom,
+  sync: SyncOptions | undefined,
+): RecordDesk & { readonly mounted: MountedRecords } {
   const feeds = new Feeds(room);
   const everybody = { principal: { subject: null, scopes: new Set(['admin']) }, now: 0 };
   const sources = new Sources({
@@ -54,6 +58,7 @@ export function recordDesk(room: DeskRoom): RecordDesk {
   });
   room.closing.addEventListener('abort', () => sources.close(), { once: true });
   return {
+    mounted: mountRecords({ ...room, feeds, sources }, sync),
     syncHandler: (options) => syncHandler({ ...room, feeds, sources }, options),
     source: (def, options) => sources.declare(def, options),
     invalidateSource: (name, params) => sources.invalidate(name, params),

@@ -8,7 +8,7 @@ import {
   type HandshakeAnswer,
   type HandshakeRequest,
 } from '@holdfast/protocol/record';
-import { grantsOf } from '../access/index.ts';
+import { fullPrincipal, grantsUnder } from '../access/index.ts';
 import type { StoreDoor } from '../host/door.ts';
 import type { Storage } from '../storage/port.ts';
 import { envelopeOf } from './publish.ts';
@@ -66,7 +66,9 @@ export class Feeds {
     let state = store.view().tree;
     const valueAt: Store['valueAt'] = (path) => state.read(path)?.value;
     const veil = this.#room.records.veilOf(ctx.principal, { name: row.name, valueAt });
-    const readable = veil && grantsOf(null).read.under(veil);
+    const { pathRules = null } = fullPrincipal(ctx.principal);
+    const isBounded = (veil ?? pathRules) !== null;
+    const readable = isBounded ? grantsUnder({ pathRules }, veil).read : null;
     const look = (tree: Tree): Sight => {
       state = tree;
       return lookAt(tree, readable, ref.path);

@@ -1,4 +1,5 @@
 export { type RecordDesk, recordDesk } from './desk.ts';
+export type { MountedRecords, SyncOptions } from './mounted.ts';
 export type { RecordOptions } from './options.ts';
 export { type RecordFault, Records } from './records.ts';
 export type { SourceOptions, SourcePolicy } from './sources.ts';

@@ -38,6 +38,8 @@ export type SyncRoom = {
   readonly sources: Sources;
   readonly records: Records;
   readonly clock: Clock;
+  /** Aborts when the server begins to close: streams end. */
+  readonly closing: AbortSignal;
 };
 
 const HEARTBEAT_MS = 15_000;
@@ -51,24 +53,39 @@ export function syncHandler(
   room: SyncRoom,
   options: SseOptions,
 ): { readonly GET: SyncHandler; readonly POST: SyncHandler } {
-  const { authorize } = options;
-  if (authorize !== 'public' && typeof authorize !== 'function') {
-    throw new TypeError("syncHandler needs `authorize`: a function, or 'public'.");
-  }
-  const serve = async (request: Request, ctx: RecordContext): Promise<Response> => {
-    const desk = new Desk(room, options, { request, ctx });
-    try {
-      return await desk.serve();
-    } catch (error) {
-      desk.release();
-      if (!(error instanceof RejectedError)) throw error;
-      return Response.json({ error: error.code, ...error.details }, { status: 400 });
-    }
-  };
+  checkSse('syncHandler', options);
+  const serve: SyncHandler = (request, ctx) => serveRecords(room, options, { request, ctx });
   return { GET: serve, POST: serve };
 }
 
-type Asked = { readonly request: Request; readonly ctx: RecordContext };
+/** Throws a `TypeError` where nothing says who may read. */
+export function checkSse(of: string, { authorize }: SseOptions): void {
+  if (authorize === 'public' || typeof authorize === 'function') return;
+  throw new TypeError(`${of} needs \`authorize\`: a function, or 'public'.`);
+}
+
+/** What is asked, by whom; `body` where it has been read already. */
+export type Asked = {
+  readonly request: Request;
+  readonly ctx: RecordContext;
+  readonly body?: object;
+};
+
+/** Answers one request for records. */
+export async function serveRecords(
+  room: SyncRoom,
+  options: SseOptions,
+  asked: Asked,
+): Promise<Response> {
+  const desk = new Desk(room, options, asked);
+  try {
+    return await desk.serve();
+  } catch (error) {
+    desk.release();
+    if (!(error instanceof RejectedError)) throw error;
+    return Response.json({ error: error.code, ...error.details }, { status: 400 });
+  }
+}
 
 /** One request, and what it holds open. */
 class Desk {
@@ -76,6 +93,8 @@ class Desk {
   readonly #options: SseOptions;
   readonly #request: Request;
   readonly #ctx: RecordContext;
+  readonly #body: object | undefined;
+  readonly #end = (): void => this.release();
   readonly #feeds: { readonly key: string; readonly feed: Feed }[] = [];
   /** The keys that it may not read any more. */
   readonly #denied = new Set<string>();
@@ -88,20 +107,24 @@ class Desk {
   readonly #cursor: StreamCursor;
   #isOver = false;
 
-  constructor(room: SyncRoom, options: SseOptions, { request, ctx }: Asked) {
+  constructor(room: SyncRoom, options: SseOptions, { request, ctx, body }: Asked) {
     this.#room = room;
     this.#options = options;
     this.#request = request;
     this.#ctx = ctx;
+    this.#body = body;
     this.#cursor = new StreamCursor(request.headers.get('last-event-id'));
-    request.signal.addEventListener('abort', () => this.release(), { once: true });
+    for (const signal of [request.signal, room.closing]) {
+      signal.addEventListener('abort', this.#end, { once: true });
+      if (signal.aborted) this.release();
+    }
   }
 
   async serve(): Promise<Response> {
     const asked = await this.#read();
     const { maxKeys = KEYS_MAX } = this.#options;
     if (asked.length > maxKeys) throw new RejectedError('invalid_params', { limit: maxKeys });
-    const feeds = asked.map((each) => this.#feedOf(each));
+    const feeds = asked.map((each) => about(each.key, () => this.#feedOf(each)));
     for (const { key } of asked) {
       // oxlint-disable-next-line no-await-in-loop -- all before anything is opened, one after the other
       if (await this.#mayRead(key)) continue;
@@ -120,6 +143,7 @@ class Desk {
   release(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#room.closing.removeEventListener('abort', this.#end);
     this.#room.clock.clearTimeout(this.#timer);
     this.#room.clock.clearTimeout(this.#rights);
     for (const { feed } of this.#feeds) feed.release();
@@ -136,7 +160,7 @@ class Desk {
       const bare = { record: '', params: {}, client_version: '' };
       return keys.map((key) => Object.assign({ key }, bare, this.#cursor.at(key)));
     }
-    const body: unknown = await this.#request.json().catch(() => null);
+    const body: unknown = this.#body ?? (await this.#request.json().catch(() => null));
     const requests = isObject(body) ? body['requests'] : null;
     if (!Array.isArray(requests) || !requests.every(isRequest)) {
       throw new RejectedError('invalid_payload', { field: 'requests' });
@@ -200,7 +224,7 @@ class Desk {
       if (follow === undefined || this.#isOver) break;
       const { key } = each;
       // oxlint-disable-next-line no-await-in-loop -- in the order of the keys
-      const feed = await follow();
+      const feed = await about(key, follow);
       if (this.#isOver) feed?.release();
       else if (feed !== null) this.#feeds.push({ key, feed });
       if (feed === null) answers.push({ key, type: 'denied', reason: 'not_found' });
@@ -290,6 +314,21 @@ class Desk {
     const { heartbeat = HEARTBEAT_MS } = this.#options;
     clock.clearTimeout(this.#timer);
     this.#timer = clock.setTimeout(() => this.#send(': heartbeat\n\n'), heartbeat);
+  }
+}
+
+/** Does what concerns a key, which an error of it names. */
+function about<T>(key: string, work: () => T): T {
+  const named = (error: unknown): never => {
+    if (!(error instanceof RejectedError)) throw error;
+    throw new RejectedError(error.code, { ...error.details, key }, error.message);
+  };
+  try {
+    const result = work();
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a promise of the same
+    return result instanceof Promise ? (result.catch(named) as T) : result;
+  } catch (error) {
+    return named(error);
   }
 }
 

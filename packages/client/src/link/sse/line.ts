@@ -1,0 +1,211 @@
+import { backoffMs } from '@holdfast/engine/record';
+import type { HandshakeAnswer } from '@holdfast/protocol/record';
+import { type Ask, readStream, RefusedKey } from './stream.ts';
+import type { Topic } from './topic.ts';
+
+/** What a line needs of its transport. */
+export type LineRoom = {
+  readonly ask: Ask;
+  readonly env: {
+    setTimeout(fn: () => void, ms: number): unknown;
+    clearTimeout(handle: unknown): void;
+    random(): number;
+  };
+  /** How long nothing may come. */
+  readonly silenceMs: number;
+  /** An envelope came, in its turn. */
+  sync(topic: Topic, envelope: unknown): void;
+  /** All keys are answered; `isBack`: after there was no connection. */
+  answered(answers: ReadonlyMap<Topic, HandshakeAnswer>, isBack: boolean): void;
+  /** An answer came that nobody asked for. */
+  told(topic: Topic, answer: HandshakeAnswer): void;
+  broken(phase: 'decode' | 'stream', error: unknown, key?: string): void;
+  changed(): void;
+};
+
+type Stream = {
+  readonly abort: AbortController;
+  readonly topics: ReadonlyMap<string, Topic>;
+  readonly answers: Map<Topic, HandshakeAnswer>;
+  isReady: boolean;
+  timer: unknown;
+};
+
+/**
+ * One stream of the server over some keys, begun anew whenever they change or it ends (records.md §8.1).
+ *
+ *     resting ──keys──▶ opening ──ready──▶ live ──keys──▶ live and opening ──ready──▶ live
+ *                          ▲  ended, refused, silent: after a while │
+ *                          └────────────────────────────────────────┘
+ *
+ * 1. The stream before goes on until the next one is ready, and no longer.
+ * 2. What the stream before has told is not told again by the next one.
+ */
+export class Line {
+  readonly topics = new Map<string, Topic>();
+  readonly #room: LineRoom;
+  #live: Stream | null = null;
+  #opening: Stream | null = null;
+  #attempts = 0;
+  #retry: unknown = null;
+  #isDue = false;
+  #isClosed = false;
+
+  constructor(room: LineRoom) {
+    this.#room = room;
+  }
+
+  get isLive(): boolean {
+    return this.#live !== null;
+  }
+
+  /** Attempts that came to nothing since it last was live. */
+  get attempts(): number {
+    return this.#attempts;
+  }
+
+  /** The keys are others now: once for all that change in this turn. */
+  changed(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    queueMicrotask(() => {
+      this.#isDue = false;
+      this.#open();
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#stopRetry();
+    this.#drop(this.#live);
+    this.#drop(this.#opening);
+    this.#live = null;
+    this.#opening = null;
+  }
+
+  #open(): void {
+    if (this.#isClosed) return;
+    this.#stopRetry();
+    this.#drop(this.#opening);
+    this.#opening = null;
+    const topics = new Map([...this.topics].filter(([, { isRefused }]) => !isRefused));
+    if (topics.size === 0) {
+      this.#drop(this.#live);
+      this.#live = null;
+      this.#room.changed();
+      return;
+    }
+    const stream: Stream = {
+      abort: new AbortController(),
+      topics,
+      answers: new Map(),
+      isReady: false,
+      timer: null,
+    };
+    this.#opening = stream;
+    this.#listen(stream);
+    void this.#read(stream);
+    this.#room.changed();
+  }
+
+  async #read(stream: Stream): Promise<void> {
+    const { signal } = stream.abort;
+    const requests = Array.from(stream.topics.values(), ({ request }) => request);
+    const alive = (): void => this.#listen(stream);
+    let error: unknown = null;
+    try {
+      await readStream(requests, {
+        ask: this.#room.ask,
+        signal,
+        events: {
+          alive,
+          answer: (answer) => this.#answer(stream, answer),
+          ready: () => this.#ready(stream),
+          sync: (key, envelope) => this.#sync(stream, key, envelope),
+          broken: (problem) => this.#room.broken('decode', problem),
+        },
+      });
+    } catch (failure) {
+      error = failure;
+    }
+    if (!signal.aborted) this.#ended(stream, error);
+  }
+
+  #answer(stream: Stream, answer: HandshakeAnswer): void {
+    const topic = stream.topics.get(answer.key);
+    if (topic === undefined || this.topics.get(answer.key) !== topic) return;
+    if (stream.isReady) this.#room.told(topic, answer);
+    else stream.answers.set(topic, answer);
+  }
+
+  #ready(stream: Stream): void {
+    if (this.#opening !== stream) return;
+    stream.isReady = true;
+    const isBack = this.#live === null && this.#attempts > 0;
+    this.#drop(this.#live);
+    this.#live = stream;
+    this.#opening = null;
+    this.#attempts = 0;
+    this.#room.changed();
+    this.#room.answered(stream.answers, isBack);
+    for (const topic of stream.answers.keys()) {
+      topic.isLive = true;
+      topic.ready.resolve();
+    }
+  }
+
+  #sync(stream: Stream, key: string, envelope: unknown): void {
+    const topic = stream.topics.get(key);
+    if (this.#live !== stream || topic === undefined || this.topics.get(key) !== topic) return;
+    this.#room.sync(topic, envelope);
+  }
+
+  #ended(stream: Stream, error: unknown): void {
+    this.#drop(stream);
+    if (this.#live === stream) this.#live = null;
+    else if (this.#opening === stream) this.#opening = null;
+    if (error instanceof RefusedKey && stream.topics.has(error.key)) {
+      const topic = stream.topics.get(error.key);
+      if (topic !== undefined) this.#refused(topic, error.reason);
+      this.#open();
+      return;
+    }
+    if (error !== null) this.#room.broken('stream', error);
+    // The next one is on its way already.
+    if (this.#opening !== null) {
+      this.#attempts = Math.max(1, this.#attempts);
+      this.#room.changed();
+      return;
+    }
+    this.#attempts += 1;
+    this.#stopRetry();
+    const { env } = this.#room;
+    this.#retry = env.setTimeout(() => this.#open(), backoffMs(this.#attempts, env.random()));
+    this.#room.changed();
+  }
+
+  #refused(topic: Topic, reason: string): void {
+    topic.isRefused = true;
+    this.#room.told(topic, { key: topic.key, type: 'denied', reason });
+  }
+
+  /** Waits for the next sign of life. */
+  #listen(stream: Stream): void {
+    const { env, silenceMs } = this.#room;
+    env.clearTimeout(stream.timer);
+    stream.timer = env.setTimeout(() => {
+      if (!stream.abort.signal.aborted) this.#ended(stream, new Error('The server is silent.'));
+    }, silenceMs);
+  }
+
+  #drop(stream: Stream | null): void {
+    if (stream === null) return;
+    this.#room.env.clearTimeout(stream.timer);
+    stream.abort.abort();
+  }
+
+  #stopRetry(): void {
+    if (this.#retry !== null) this.#room.env.clearTimeout(this.#retry);
+    this.#retry = null;
+  }
+}

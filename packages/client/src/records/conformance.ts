@@ -1,0 +1,5 @@
+export {
+  type TransportCase,
+  transportLaw,
+  type TransportSubject,
+} from '@holdfast/engine/record/conformance';

@@ -1,0 +1,142 @@
+import { createClient } from '@holdfast/client';
+import { memoryLink } from '@holdfast/client/link/memory';
+import { records } from '@holdfast/client/records';
+import { transportLaw, type TransportSubject } from '@holdfast/client/records/conformance';
+import {
+  byTransport,
+  envelopeCodec,
+  natsBus,
+  NatsTransport,
+  type TransportProblem,
+} from '@holdfast/client/records/transport';
+import { passthrough, record } from '@holdfast/protocol';
+import { type NatsConnection, connect } from '@nats-io/transport-node';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type NatsServer, startNats, wantsNats } from '../../../tools/nats.ts';
+import { platformEnv } from '../src/env.ts';
+import { openWorld } from './world.ts';
+
+const Item = record({
+  name: 'item',
+  store: 'acme/app',
+  path: 'items/:id',
+  version: '1.0',
+  schema: passthrough<{ readonly n: number; readonly big?: bigint }>(),
+});
+
+describe.skipIf(!wantsNats)('a real NATS server', () => {
+  let nats: NatsServer;
+  const connections: NatsConnection[] = [];
+
+  beforeAll(async () => {
+    nats = await startNats();
+  });
+
+  afterAll(async () => {
+    await Promise.all(connections.map((each) => each.close()));
+    await nats.stop();
+  });
+
+  const dial = async (): Promise<NatsConnection> => {
+    const connection = await connect({ servers: nats.url, reconnectTimeWait: 20 });
+    connections.push(connection);
+    return connection;
+  };
+
+  /** A transport here, and another one, on a connection of its own, that publishes to it. */
+  const open = async (): Promise<TransportSubject & { readonly far: NatsTransport }> => {
+    const problems: TransportProblem[] = [];
+    const codec = envelopeCodec();
+    const [near, other] = [await dial(), await dial()];
+    const transport = new NatsTransport({
+      connection: natsBus(near),
+      codec,
+      onError: (problem) => problems.push(problem),
+    });
+    const far = new NatsTransport({ connection: natsBus(other), codec });
+    return {
+      transport,
+      far,
+      key: (name) => name,
+      publish: (key, n) => far.publish(key, { value: { n }, schema_version: '1.0', sequence: n }),
+      settled: async () => {
+        await other.flush();
+        await near.flush();
+      },
+      problems,
+      end: async () => {
+        await transport.close();
+        await far.close();
+      },
+    };
+  };
+
+  describe('R1 R2 R3 R4 R5 R6 R7 R8 R9 R10 R11 R12 R13 R14 R17 R18 R23 R24 the law', () => {
+    for (const { name, run } of transportLaw(open)) test(name, run);
+  });
+
+  test('R20 R25 R28 R30 bytes go between processes; keys like patterns stay apart; what is no message is counted', async () => {
+    const { transport, far, settled } = await open();
+    const keys = ['a.b', 'a *', 'a>', 'a%2Eb', 'rec/acme/app/items/ü'];
+    const seen: unknown[] = [];
+    for (const key of keys) {
+      await transport.subscribe(key, (message) => seen.push([key, message])).ready;
+    }
+    const [near] = connections.slice(-2);
+    near?.publish('holdfast.sync.a%252Eb', new Uint8Array([193]));
+    const value = { n: 1, big: 2n ** 70n, when: new Date(7), bytes: new Uint8Array([0, 255]) };
+    const envelope = { value, schema_version: '1.0', sequence: 1 };
+    for (const key of keys) far.publish(key, envelope);
+    await settled();
+    expect(seen).toEqual(keys.map((key) => [key, envelope]));
+    expect(transport.stats().decodeErrors).toBe(1);
+  });
+
+  test('R27 R31 a record follows what a server publishes, over a lost connection too', async () => {
+    await using world = await openWorld();
+    const own = await startNats();
+    const servers = { servers: own.url, reconnectTimeWait: 20, maxReconnectAttempts: -1 };
+    const [near, far] = [await connect(servers), await connect(servers)];
+    const codec = envelopeCodec();
+    const items = world.server.record(Item);
+    const stop = world.server.publish(Item, new NatsTransport({ connection: natsBus(far), codec }));
+    const transport = new NatsTransport({ connection: natsBus(near), codec, env: platformEnv });
+    let reconnects = 0;
+    transport.onReconnect(() => (reconnects += 1));
+    const client = createClient({
+      url: 'ws://nowhere.test',
+      token: 'none',
+      link: memoryLink(() => null),
+      records: records([Item], {
+        delivery: byTransport({
+          transport,
+          refetch: async () => items.get({ id: '1' }),
+        }),
+      }),
+    });
+    const item = client.record(Item, { id: '1' });
+    const release = item.retain();
+    await expect
+      .poll(() => near.stats().outMsgs + Number(transport.keyCount() === 1))
+      .toBeGreaterThan(0);
+    await near.flush();
+    await expect
+      .poll(async () => {
+        await items.write({ id: '1' }, { set: { n: 1 } });
+        return item.get();
+      })
+      .toEqual({ n: 1 });
+    await own.stop();
+    await items.write({ id: '1' }, { set: { n: 2, big: 2n ** 70n } });
+    const again = await startNats(own.port);
+    await expect.poll(() => reconnects, { timeout: 10_000 }).toBe(1);
+    await items.write({ id: '1' }, { set: { n: 3, big: 2n ** 70n } });
+    await expect.poll(() => item.get(), { timeout: 10_000 }).toEqual({ n: 3, big: 2n ** 70n });
+    release();
+    stop();
+    await client.close();
+    expect(transport.keyCount()).toBe(0);
+    await Promise.all([near.close(), far.close()]);
+    await again.stop();
+  });
+});

@@ -1,0 +1,41 @@
+import type { Context, Hono } from 'hono';
+
+import type { Principal } from '../access/index.ts';
+import { readObject } from './body.ts';
+import type { HttpDeps } from './deps.ts';
+import { identify, stillValid } from './identify.ts';
+import { Problem } from './errors.ts';
+
+/** `/api/records`: records without a socket (records.md §8.1). */
+export function routeRecords(app: Hono, deps: HttpDeps): void {
+  const { records } = deps;
+  if (records === undefined) return;
+  const serve = async (c: Context, body?: object): Promise<Response> => {
+    const principal = await readerOf(deps, c);
+    const request = c.req.raw;
+    const isStill = async (): Promise<boolean> =>
+      principal === null || stillValid(deps, c, principal);
+    const response = await records.serve(
+      { request, ...(body && { body }) },
+      { principal, isStill },
+    );
+    return new Response(response.body, response);
+  };
+  app.get('/api/records', (c) => serve(c));
+  for (const what of ['stream', 'handshake']) {
+    app.post(`/api/records/${what}`, async (c) =>
+      serve(c, await readObject(c.req.raw, deps.limits.max_json_body)),
+    );
+  }
+}
+
+/** Who asks; null: nobody known, where that is enough. */
+async function readerOf(deps: HttpDeps, c: Context): Promise<Principal | null> {
+  try {
+    return await identify(deps, c);
+  } catch (error) {
+    const isUnknown = error instanceof Problem && error.status === 401;
+    if (isUnknown && deps.records?.isPublic === true) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,47 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+const places = ['/usr/sbin', ...(process.env['PATH'] ?? '').split(delimiter)];
+const executable = places
+  .map((directory) => join(directory, 'nats-server'))
+  .find((path) => existsSync(path));
+
+/** Whether what needs a NATS server is to be tried; in CI that is never left out. */
+export const wantsNats: boolean = executable !== undefined || process.env['CI'] === 'true';
+
+if (!wantsNats) {
+  process.emitWarning(
+    'There is no nats-server here (apt install nats-server): its tests are skipped.',
+  );
+}
+
+/** A NATS server of one's own. */
+export type NatsServer = { readonly url: string; readonly port: number; stop(): Promise<void> };
+
+/** Starts a NATS server on a port of its own choice, or on one that another has left. */
+export async function startNats(at = -1): Promise<NatsServer> {
+  if (executable === undefined) throw new Error('There is no nats-server on this machine.');
+  const options = ['-a', '127.0.0.1', '-p', String(at)];
+  const server = spawn(executable, options, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const exited = once(server, 'exit');
+  const port = await new Promise<number>((resolve, reject) => {
+    let log = '';
+    server.stderr.on('data', (text: Buffer) => {
+      log += text.toString();
+      const [, found] = /client connections on 127\.0\.0\.1:(\d+)/.exec(log) ?? [];
+      if (found !== undefined && log.includes('Server is ready')) resolve(Number(found));
+    });
+    server.on('error', reject);
+    server.on('exit', () => reject(new Error(`nats-server has ended: ${log}`)));
+  });
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    port,
+    stop: async () => {
+      server.kill('SIGKILL');
+      await exited;
+    },
+  };
+}

@@ -12,7 +12,7 @@ import { create } from 'mutative';
 import type { Principal } from '../access/index.ts';
 import { openingOf, type Opening, StoreOfView } from './store-of-view.ts';
 import type { Subscriber, ViewSeat } from './seat.ts';
-import type { ViewTelemetry } from './telemetry.ts';
+import { type Telling, tellingsOf } from './telemetry.ts';
 import type { ViewsRoom } from './room.ts';
 import type { UploadBudget } from './uploads/budget.ts';
 
@@ -43,12 +43,6 @@ export type Attachment = 'fresh' | 'resumed' | 'lost';
 
 /** Sends the reply to a join. */
 type Joined = (version: number, resumed: boolean) => void;
-
-type Telling = ViewTelemetry extends infer Each
-  ? Each extends unknown
-    ? Omit<Each, 'module' | 'id'>
-    : never
-  : never;
 
 /** One instance of a view, and the world around it: time, stores, uploads, channels. */
 export class InstanceHost {
@@ -88,7 +82,10 @@ export class InstanceHost {
       now: () => room.clock.now(),
       id: room.newId,
       produce: (base, recipe) => produce(base, recipe, room.dev),
-      perform: (effect) => this.#perform(effect),
+      perform: (effect) => {
+        this.#perform(effect);
+        if (room.telemetry !== null) tellingsOf(effect).forEach((each) => this.#tell(each));
+      },
       store: (name, options, access) => {
         const user = options.as === 'principal' ? principalOf(access) : null;
         return new StoreOfView(this.#opening(name, user), access, room.limits);
@@ -141,8 +138,15 @@ export class InstanceHost {
     }
     subscriber.seat = null;
     if (subscriber.token === null) this.#subscribers.delete(number);
+    this.#tell({ name: 'leave', kept: keep });
     this.step({ type: 'detach', subscriber: number, keep });
     if (subscriber.token === null) this.#closeStoresOf(subscriber);
+  }
+
+  /** The socket of a subscriber has more to send than it should. */
+  lagging({ number }: Subscriber): void {
+    this.#tell({ name: 'lag' });
+    this.step({ type: 'lagging', subscriber: number });
   }
 
   /** A number for a request, under which its reply comes. */
@@ -218,12 +222,13 @@ export class InstanceHost {
       case 'warn':
         this.#room.warn(effect.text);
         return;
-      case 'rendered':
-        this.#tell({ name: 'render', ms: effect.renderMs, nodes: effect.nodes });
-        this.#tell({ name: 'diff', ms: effect.diffMs, ops: effect.ops });
-        return;
       case 'ended':
         this.#end(null);
+        return;
+      case 'loaded':
+      case 'rendered':
+      case 'uploaded':
+      // Telemetry alone hears of them.
     }
   }
 
@@ -247,9 +252,6 @@ export class InstanceHost {
 
   #send({ to, base, version, tail }: Extract<InstanceEffect, { type: 'send' }>): void {
     for (const number of to) this.#subscribers.get(number)?.seat?.envelope(base, version, tail);
-    const { ops, stream_ops: streamOps, upload_ops: uploadOps, events } = tail.content;
-    const count = ops.length + streamOps.length + uploadOps.length + events.length;
-    this.#tell({ name: 'envelope', ops: count, bytes: tail.bytes, subscribers: to.length });
   }
 
   #reply({ ticket, status, response, version }: Extract<InstanceEffect, { type: 'reply' }>): void {
@@ -270,6 +272,7 @@ export class InstanceHost {
     if (subscriber === undefined || seat === undefined || seat === null) return;
     subscriber.seat = null;
     seat.end('failed');
+    this.#tell({ name: 'leave', kept: false });
   }
 
   #forgot(number: number): void {
@@ -291,7 +294,6 @@ export class InstanceHost {
     const subscriber = this.#subscribers.get(target.subscriber);
     if (subscriber === undefined) return;
     this.#uploads.opened(target, subscriber.principal);
-    this.#tell({ name: 'upload', outcome: 'opened' });
   }
 
   #discard(ref: string): void {
@@ -303,7 +305,6 @@ export class InstanceHost {
   #fault({ id, where, node, error }: Extract<InstanceEffect, { type: 'fault' }>): void {
     const place = `${this.config.view.name}:${this.config.id} ${JSON.stringify(node)}`;
     this.#room.report(`${where} of ${place} failed (${id})`, error);
-    this.#tell({ name: 'error', errorId: id, where });
   }
 
   #wake(at: number): void {

@@ -81,7 +81,7 @@ export class Subscription implements ViewRequests {
   }
 
   lagging(): void {
-    this.host.step({ type: 'lagging', subscriber: this.subscriber.number });
+    this.host.lagging(this.subscriber);
   }
 
   recovered(): void {

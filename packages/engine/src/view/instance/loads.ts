@@ -8,9 +8,17 @@ import { Context } from './context.ts';
 import { Layer } from './layer.ts';
 import type { ViewNode } from './node.ts';
 import { Scope } from './scope.ts';
+import type { InstanceEffect } from './types.ts';
 import type { Load, World } from './world.ts';
 
-type Run = { readonly load: Load; readonly controller: AbortController; stop: () => void };
+type Run = {
+  readonly load: Load;
+  readonly controller: AbortController;
+  readonly since: number;
+  stop: () => void;
+};
+
+type Outcome = Extract<InstanceEffect, { type: 'loaded' }>['outcome'];
 
 /** What runs of loaders ask of the rest of the instance. */
 export type LoadHost = {
@@ -33,40 +41,51 @@ export class Loads {
     if (node.isEnded) return;
     if (options.abortPrevious === true) this.abort(node, name);
     const controller = new AbortController();
-    const run: Run = { load, controller, stop: () => undefined };
+    const since = this.#host.world.ports.now();
+    const run: Run = { load, controller, since, stop: () => undefined };
     const runs = this.#runs.get(node) ?? this.#follow(node);
     runs.add(run);
     run.stop = this.#setClock(run);
-    const land = (then: () => void): void => {
+    const land = (outcome: Outcome, then: () => void): void => {
       if (!runs.delete(run)) return;
       run.stop();
-      this.#host.enter(then);
+      this.#host.enter(() => {
+        this.#over(run, outcome);
+        then();
+      });
     };
     this.#call(load, controller.signal).then(
-      (value: unknown) => land(() => this.#landed(load, value)),
-      (error: unknown) => land(() => this.#failed(load, reasonOf(this.#host.world, load, error))),
+      (value: unknown) => land('ok', () => this.#landed(load, value)),
+      (error: unknown) =>
+        land('failed', () => this.#failed(load, reasonOf(this.#host.world, load, error))),
     );
   }
 
   /** Aborts all runs of a value. */
   abort(node: ViewNode, name: string): void {
     const runs = this.#runs.get(node) ?? [];
-    for (const run of runs) if (run.load.name === name) this.#end(node, run);
+    for (const run of runs) if (run.load.name === name) this.#end(node, run, 'cancelled');
   }
 
   #follow(node: ViewNode): Set<Run> {
     const runs = new Set<Run>();
     this.#runs.set(node, runs);
     node.whenEnded(() => {
-      for (const run of runs) this.#end(node, run);
+      for (const run of runs) this.#end(node, run, 'cancelled');
       this.#runs.delete(node);
     });
     return runs;
   }
 
-  #end(node: ViewNode, run: Run): void {
+  #over({ load, since }: Run, outcome: Outcome): void {
+    const { ports } = this.#host.world;
+    ports.perform({ type: 'loaded', name: load.name, ms: ports.now() - since, outcome });
+  }
+
+  #end(node: ViewNode, run: Run, outcome: Outcome): void {
     run.stop();
     this.#runs.get(node)?.delete(run);
+    this.#over(run, outcome);
     run.controller.abort();
   }
 
@@ -76,7 +95,7 @@ export class Loads {
     if (options.timeout === undefined) return () => undefined;
     return world.alarms.set(world.ports.now() + options.timeout, () =>
       enter(() => {
-        this.#end(node, run);
+        this.#end(node, run, 'timeout');
         this.#failed(run.load, { kind: 'exit', value: 'timeout' });
       }),
     );

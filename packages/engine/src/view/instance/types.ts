@@ -241,6 +241,20 @@ export type InstanceEffect =
       readonly diffMs: number;
       readonly ops: number;
     }
+  /** A run of a loader is over; `cancelled`: its node ended, or somebody did not want it any more. */
+  | {
+      readonly type: 'loaded';
+      readonly name: string;
+      readonly ms: number;
+      readonly outcome: 'ok' | 'failed' | 'timeout' | 'cancelled';
+    }
+  /** An upload that was let in is over. */
+  | {
+      readonly type: 'uploaded';
+      readonly bytes: number;
+      readonly ms: number;
+      readonly outcome: 'complete' | 'broken' | 'cancelled';
+    }
   | { readonly type: 'ended' };
 
 /** An instance in plain data, for logs, the console and checkers. */

@@ -3,6 +3,7 @@ import type { UploadDefinition, ViewContext } from '../definition.ts';
 import type { Audience } from './audience.ts';
 import type { ViewNode } from './node.ts';
 import type { Scope } from './scope.ts';
+import type { InstanceEffect } from './types.ts';
 import { addOp, addressOf, type Entry, itemOf } from './upload-entry.ts';
 import type { World } from './world.ts';
 
@@ -138,6 +139,7 @@ export class UploadBook {
       return;
     }
     entry.status = 'success';
+    this.#over(entry, 'complete');
     const address = { ...addressOf(entry), ref: entry.ref };
     this.#tellOf(entry, { op: 'progress', ...address, progress }, { op: 'complete', ...address });
     this.#hook(entry, 'onComplete');
@@ -173,6 +175,7 @@ export class UploadBook {
     if (!this.isActive(entry)) return;
     entry.status = 'error';
     entry.errors.push(error);
+    this.#over(entry, 'broken');
     this.#discard(entry);
     this.#tellOf(entry, { op: 'error', ...addressOf(entry), ref: entry.ref, error });
     const { onError } = entry.definition;
@@ -187,7 +190,16 @@ export class UploadBook {
     this.#tellOf(entry, cancelOp(entry));
   }
 
+  #over(
+    { wish, since }: Entry,
+    outcome: Extract<InstanceEffect, { type: 'uploaded' }>['outcome'],
+  ): void {
+    const { ports } = this.#host.world;
+    ports.perform({ type: 'uploaded', bytes: wish.size, ms: ports.now() - since, outcome });
+  }
+
   #remove(entry: Entry): void {
+    if (entry.isOpen && this.isActive(entry)) this.#over(entry, 'cancelled');
     this.#entries.delete(entry.ref);
     if (entry.status !== 'error') this.#discard(entry);
   }

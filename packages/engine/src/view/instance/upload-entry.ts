@@ -22,6 +22,7 @@ export type Entry = {
   readonly owner: Caller;
   readonly wish: AcceptedWish;
   mode: 'channel' | 'external';
+  readonly since: number;
   /** Whether clients know of it. */
   isOpen: boolean;
   status: UploadStatus;

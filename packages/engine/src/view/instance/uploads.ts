@@ -148,9 +148,10 @@ export class Uploads {
         continue;
       }
       const ref = `u_${ports.id()}`;
+      const since = ports.now();
       const state = { isOpen: false, status: 'pending', progress: 0 } as const;
       const quiet = { quietUntil: -Infinity, isQuiet: false };
-      const of = { ...place, ref, owner, wish: checked, mode: 'channel' } as const;
+      const of = { ...place, ref, owner, wish: checked, mode: 'channel', since } as const;
       const entry: Entry = { ...of, ...state, ...quiet, errors: [] };
       this.#book.reserve(entry);
       preflight.accepted.push(entry);

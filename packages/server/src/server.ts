@@ -261,12 +261,13 @@ class HoldfastServer implements Server {
     };
   }
 
-  /** Its clients join again, and get the store as it was stored. */
+  /** Its clients join again, and get the store as it was stored; so do views. */
   #stopped(id: string): void {
     this.#sockets.shutStore(id);
     if (this.#draining) return;
     this.#openStores
       .reopen(id)
+      .then(() => this.#views.desk.reopen(id))
       .catch((error: unknown) => this.#log.error({ err: error }, 'a store was not reopened'));
   }
 

@@ -52,9 +52,10 @@ type OpenStore = Awaited<ReturnType<StoreDoor['openStore']>>;
 type Watcher = { readonly look: () => void };
 
 type Shared = {
-  readonly store: OpenStore;
+  /** Another one once its host has stopped. */
+  store: OpenStore;
+  unfollow: () => void;
   readonly watchers: WatchedPaths<Watcher>;
-  readonly unfollow: () => void;
   users: number;
 };
 
@@ -99,16 +100,27 @@ export class StoreDesk {
     }
   }
 
+  /** The host of a store has stopped and it is open afresh: who uses it goes on with what is stored. */
+  async reopen(id: string): Promise<void> {
+    const opening = this.#shared.get(id);
+    const shared = await opening;
+    if (shared === undefined) return;
+    const store = await this.#room.openStore(id);
+    if (this.#shared.get(id) !== opening) {
+      store.release();
+      return;
+    }
+    shared.unfollow();
+    shared.store.release();
+    shared.store = store;
+    shared.unfollow = followed(store, shared.watchers);
+    for (const watcher of shared.watchers.all()) watcher.look();
+  }
+
   async #load(id: string): Promise<Shared> {
     const store = await this.#room.openStore(id);
     const watchers = new WatchedPaths<Watcher>();
-    const unfollow = store.follow((ops) => {
-      if (watchers.isEmpty) return;
-      const found = new Set<Watcher>();
-      for (const { path } of ops) watchers.collect(path, found);
-      for (const watcher of found) watcher.look();
-    });
-    return { store, watchers, unfollow, users: 0 };
+    return { store, watchers, unfollow: followed(store, watchers), users: 0 };
   }
 
   #release(id: string, shared: Shared): void {
@@ -118,6 +130,16 @@ export class StoreDesk {
     shared.unfollow();
     shared.store.release();
   }
+}
+
+/** Has those look whom a commit may concern. */
+function followed(store: OpenStore, watchers: WatchedPaths<Watcher>): () => void {
+  return store.follow((ops) => {
+    if (watchers.isEmpty) return;
+    const found = new Set<Watcher>();
+    for (const { path } of ops) watchers.collect(path, found);
+    for (const watcher of found) watcher.look();
+  });
 }
 
 function refuseUser(user: Principal, row: StoreRow): Refusal | null {

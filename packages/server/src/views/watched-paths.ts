@@ -10,6 +10,13 @@ export class WatchedPaths<T> {
     return this.#root.below.size === 0 && this.#root.items.size === 0;
   }
 
+  /** Every item there is. */
+  all(): Set<T> {
+    const found = new Set(this.#root.items);
+    collectBelow(this.#root, found);
+    return found;
+  }
+
   /** Puts an item at a path, null for the root; the returned function takes it back. */
   add(path: Path | null, item: T): () => void {
     const way = path === null ? [] : segmentsOf(path);

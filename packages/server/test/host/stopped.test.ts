@@ -2,11 +2,26 @@ import type { LoggedOp } from '@holdfast/engine/authority';
 import { asPath } from '@holdfast/protocol';
 import type { Storage } from '@holdfast/server/storage';
 import { memory } from '@holdfast/server/storage/memory';
+import { app, view } from '@holdfast/server';
 import { expect, test } from 'vitest';
 
 import { SlowDisk } from '../conversation/slow-disk.ts';
 import { put } from '../conversation/talk.ts';
 import { set, topic, world } from '../conversation/world.ts';
+import { Root } from '../views/root.ts';
+
+const shown = view({
+  name: 'Shown',
+  mount: () => ({}),
+  render: (_s, _h, ctx) => ({ a: ctx.store('demo/main').get('a') }),
+  commands: {
+    write: {
+      run: async (ctx) => {
+        await ctx.store('demo/main').put('a', 3);
+      },
+    },
+  },
+});
 
 /** A storage that once says that others have written, and then shows a log with a gap: what no authority can follow. */
 function lyingOnce(disk: Storage): { storage: Storage; lie: () => void } {
@@ -89,6 +104,26 @@ test('a join under way while its store stops is refused, not left on a store tha
   disk.release();
   expect(await joining).toMatchObject({ status: 'error', response: { reason: 'unavailable' } });
   expect((await other.join(topic)).status).toBe('ok');
+});
+
+test('a view goes on with a store whose host has stopped: with what is stored, and with what is written later', async () => {
+  const { storage, lie } = lyingOnce(memory());
+  const log = { info: () => undefined, error: () => undefined };
+  const { joined, connect } = await world({ storage, log, app: app({ views: [shown] }) });
+  const peer = await joined();
+  await put(peer, 'a', 1);
+  const root = new Root(await connect({ device: 'd2' }), 'Shown', 's');
+  await root.join({ module: 'Shown', id: 's' });
+  const value = async (): Promise<unknown> => (await root.envelope()).ops[0];
+  expect(await value()).toMatchObject({ value: { a: 1 } });
+  lie();
+  peer.push(topic, 'write', set('b', 2, 'in vain'));
+  await peer.until(([, , , event]) => event === 'phx_close');
+  await peer.join(topic, { last_store_seq: 1 });
+  await put(peer, 'a', 2);
+  expect(await value()).toMatchObject({ path: '/a', value: 2 });
+  expect(await root.command('write')).toMatchObject({ status: 'ok' });
+  expect(await value()).toMatchObject({ path: '/a', value: 3 });
 });
 
 test('a server closes though one of its stores has stopped', async () => {

@@ -15,16 +15,13 @@ import {
   toPath,
 } from '@holdfast/protocol';
 import { readPresenceJoinReply } from '@holdfast/protocol/presence';
-import { Cell } from './cell.ts';
-import type { Client } from './client.ts';
-import { rooms } from './doors.ts';
-import { fromEnvelope, toEnvelope, type Writable } from './envelopes.ts';
-import { closedError } from './options.ts';
-import type { Room } from './room.ts';
-import { type ConnectionStatus, isOver, type News, type Speaker } from './uplink.ts';
-
-export { presenceTopic } from '@holdfast/protocol';
-export type { PresenceDefinition } from '@holdfast/protocol';
+import { Cell } from '../cell.ts';
+import type { Client } from '../client.ts';
+import { rooms } from '../doors.ts';
+import { fromEnvelope, toEnvelope, type Writable } from '../envelopes.ts';
+import { closedError } from '../options.ts';
+import type { Room } from '../room.ts';
+import { type ConnectionStatus, isOver, type News, type Speaker } from '../uplink.ts';
 
 /** Somebody who is there. */
 export type Peer<State> = {

@@ -9,6 +9,7 @@ const pure = ['packages/{engine,protocol}/test/**/*.test.ts'];
 /** Tests that hold a clock or a memory to a limit, or drive a browser: nothing runs beside them. */
 const alone = [
   'packages/*/e2e/**/*.test.ts',
+  'examples/*/e2e/**/*.test.ts',
   'packages/client/test/{connection,lease,revocation}.test.ts',
   'packages/engine/test/replica/sync.test.ts',
   'packages/server/test/catch-up/{large,slow,weather}.test.ts',

@@ -8,6 +8,15 @@ const executablePath = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
 /** Whether there is a Chromium to run pages in. */
 export const hasChromium: boolean = existsSync(executablePath);
 
+/** Whether tests in Chromium are to run: without one they are skipped, loudly; on CI they fail. */
+export const wantsChromium: boolean = hasChromium || process.env['CI'] === 'true';
+
+if (!wantsChromium) {
+  console.warn(
+    `Pages are NOT tested: there is no Chromium at ${executablePath}. Install it ("apt-get install chromium") or name it in CHROMIUM_PATH.`,
+  );
+}
+
 /** Starts the Chromium of this computer, with the profile of a directory or with one of its own. */
 export function launchChromium(): Promise<Browser> {
   return chromium.launch({

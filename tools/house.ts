@@ -67,6 +67,19 @@ export const house: House = {
   portable: ['client'],
 };
 
+/** The examples: users of what is published, and of nothing else. */
+export const examples: House = {
+  root: 'examples',
+  scope: '@holdfast',
+  doors: { chat: ['client', 'react', 'protocol', 'server'] },
+  lines: [
+    // The page takes types of the server only, which the bundler sees to.
+    { room: 'chat', folder: 'server', may: [] },
+  ],
+  pure: [],
+  portable: [],
+};
+
 /** The package that stands beside the house, with the tests that need all of it. */
 export const annex: House = {
   root: '.',

@@ -1,0 +1,177 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { launchChromium, wantsChromium } from '../../../tools/browser.ts';
+import { ExampleProcess } from '../../../tools/example-process.ts';
+import { ChatPage } from './chat-page.ts';
+
+const pictures = process.env['EXAMPLE_PICTURES'] ?? mkdtempSync(join(tmpdir(), 'holdfast-chat-'));
+const server = new ExampleProcess('chat');
+let browser: Browser;
+let ada: ChatPage;
+let grace: ChatPage;
+
+describe.runIf(wantsChromium)('the chat in Chromium', () => {
+  beforeAll(async () => {
+    [browser] = await Promise.all([launchChromium(), server.start()]);
+    [ada, grace] = await Promise.all([
+      ChatPage.open(browser, { url: server.url, name: 'Ada Lovelace' }),
+      ChatPage.open(browser, { url: server.url, name: 'Grace Hopper' }),
+    ]);
+  }, 60_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await server.remove();
+  });
+
+  test('a room that is empty says so; who is here, and who is typing, is seen', async () => {
+    await ada.page.getByText('Nobody has said anything').waitFor();
+    await ada.page.getByRole('list', { name: '2 here' }).waitFor();
+    await grace.field.pressSequentially('Hel');
+    await ada.page.getByText('Grace Hopper is typing').waitFor();
+    await ada.page.screenshot({ path: join(pictures, 'empty.png') });
+  });
+
+  test('what one says the other reads, in one order', async () => {
+    await grace.say('Hello, Ada!');
+    await ada.shows('Hello, Ada!');
+    await ada.say('Hello, Grace.\nHow is the compiler?');
+    await Promise.all([ada.shows('How is the compiler?'), grace.shows('How is the compiler?')]);
+    await grace.say('It compiles.');
+    await ada.shows('It compiles.');
+    expect(await ada.texts()).toEqual(await grace.texts());
+    await ada.page.getByText('is typing').waitFor({ state: 'detached' });
+  });
+
+  test('a message is shown before the server has it', async () => {
+    await ada.page.evaluate(watchFirst, 'Optimistic');
+    await ada.say('Optimistic');
+    await ada.shows('Optimistic');
+    expect(await ada.page.evaluate('firstSeen')).toBe('true');
+  });
+
+  test('a picture is brought while it is being described, with its progress, and everybody sees it', async () => {
+    await ada.page.evaluate(watchProgress);
+    await ada.page.getByLabel('Add a picture').setInputFiles(await drawing(ada));
+    await ada.field.fill('A drawing');
+    await ada.page.screenshot({ path: join(pictures, 'chosen.png') });
+    await ada.field.press('Enter');
+    await Promise.all([ada.shows('A drawing'), grace.shows('A drawing')]);
+    const shown = grace.line('A drawing').getByRole('img');
+    await expect
+      .poll(() => shown.evaluate((image) => (image as HTMLImageElement).naturalWidth))
+      .toBe(1600);
+    const steps = await ada.page.evaluate<readonly number[]>('steps');
+    expect(steps.some((step) => step > 0 && step < 100)).toBe(true);
+    expect(steps).toEqual(steps.toSorted((a, b) => a - b));
+  });
+
+  test('what is no picture is refused in words', async () => {
+    const buffer = Buffer.from('not really');
+    const file = { name: 'a.png', mimeType: 'image/png', buffer };
+    await ada.page.getByLabel('Add a picture').setInputFiles(file);
+    await ada.page.getByRole('alert').getByText('no picture').waitFor();
+  });
+
+  test('what is said in another room is counted until it is read, and rooms are changed by the keyboard', async () => {
+    await grace.page.keyboard.press('Alt+ArrowDown');
+    await grace.page.getByRole('heading', { name: 'design' }).waitFor();
+    await grace.say('Which blue?');
+    await grace.say('This one.');
+    await grace.shows('This one.');
+    await ada.room('design').getByLabel('2 unread').waitFor();
+    await ada.page.screenshot({ path: join(pictures, 'unread.png') });
+    await ada.room('design').click();
+    await ada.shows('Which blue?');
+    await ada.page.locator('.rule.new').waitFor();
+    await expect.poll(() => ada.page.locator('.unread').count()).toBe(0);
+    await Promise.all([ada, grace].map(({ page }) => page.keyboard.press('Alt+ArrowUp')));
+    await Promise.all([ada, grace].map((each) => each.shows('A drawing')));
+  });
+
+  test('a server that is killed is survived: nothing flashes, is lost, or comes twice', async () => {
+    const [mine, theirs] = [await ada.watchFlashes(), await grace.watchFlashes()];
+    const before = await ada.texts();
+    await ada.say('In the air when it fell');
+    await server.kill();
+    await ada.disconnected();
+    await ada.say('Said while it was away');
+    await ada.line('Said while it was away').waitFor();
+    await ada.page.screenshot({ path: join(pictures, 'away.png') });
+    await server.start();
+    await Promise.all([ada, grace].map((each) => each.hurry()));
+    await Promise.all([ada, grace].map((each) => each.shows('Said while it was away')));
+    const after = [...before, 'In the air when it fell', 'Said while it was away'];
+    expect(await ada.texts()).toEqual(after);
+    expect(await grace.texts()).toEqual(after);
+    expect([await mine(), await theirs()]).toEqual([0, 0]);
+    await grace.say('Here again');
+    await ada.shows('Here again');
+    await ada.page.getByRole('list', { name: '2 here' }).waitFor();
+  });
+
+  test('the dark scheme and a phone have everything', async () => {
+    await ada.page.screenshot({ path: join(pictures, 'light.png') });
+    await ada.page.emulateMedia({ colorScheme: 'dark' });
+    await ada.page.screenshot({ path: join(pictures, 'dark.png') });
+    await ada.page.setViewportSize({ width: 360, height: 740 });
+    await ada.page.screenshot({ path: join(pictures, 'phone-dark.png') });
+    const overflow = await ada.page.evaluate('document.documentElement.scrollWidth - innerWidth');
+    expect(overflow).toBe(0);
+    await ada.page.emulateMedia({ colorScheme: 'light' });
+    await ada.page.screenshot({ path: join(pictures, 'phone.png') });
+    expect([...ada.complaints, ...grace.complaints]).toEqual([]);
+  });
+});
+
+/** Draws a picture that takes some chunks to bring. */
+async function drawing({ page }: ChatPage): Promise<{
+  readonly name: string;
+  readonly mimeType: string;
+  readonly buffer: Buffer;
+}> {
+  const base64 = await page.evaluate(() => {
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [1600, 900];
+    const paint = canvas.getContext('2d');
+    if (paint === null) throw new Error('There is nothing to paint on.');
+    for (let at = 0; at < 40_000; at++) {
+      paint.fillStyle = `hsl(${200 + (at % 60)} 70% ${30 + ((at * 7) % 40)}%)`;
+      paint.fillRect((at * 37) % 1600, (at * 101) % 900, 6, 3);
+    }
+    return canvas.toDataURL('image/png').split(',')[1] ?? '';
+  });
+  // Whatever follows the picture is no part of it.
+  const buffer = Buffer.concat([
+    Buffer.from(base64, 'base64'),
+    Buffer.alloc(4_000_000 - base64.length),
+  ]);
+  return { name: 'drawing.png', mimeType: 'image/png', buffer };
+}
+
+/** Notes in the page whether a message was pending when it was first seen. */
+function watchFirst(text: string): void {
+  const observer = new MutationObserver(() => {
+    const lines = [...document.querySelectorAll('.line')];
+    const line = lines.find(({ textContent }) => textContent.includes(text));
+    if (line === undefined) return;
+    Object.assign(globalThis, { firstSeen: line.getAttribute('data-pending') });
+    observer.disconnect();
+  });
+  observer.observe(document.body, { childList: true, subtree: true });
+}
+
+/** Notes in the page how far the upload is said to be. */
+function watchProgress(): void {
+  const steps: number[] = [];
+  Object.assign(globalThis, { steps });
+  const look = (): void => {
+    const value = document.querySelector('progress')?.value;
+    if (value !== undefined && value !== steps.at(-1)) steps.push(value);
+    requestAnimationFrame(look);
+  };
+  look();
+}

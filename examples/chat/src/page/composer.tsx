@@ -1,0 +1,82 @@
+import { type KeyboardEvent, type ReactNode, type RefObject, useEffect, useState } from 'react';
+import { Attach, Chosen } from './picture.tsx';
+import type { Picture } from './use-picture.ts';
+import type { Draft } from './use-send.ts';
+
+type Props = {
+  readonly room: string;
+  readonly text: string;
+  readonly picture: Picture;
+  readonly typing: readonly string[];
+  readonly field: RefObject<HTMLTextAreaElement | null>;
+  readonly onText: (text: string) => void;
+  readonly onTyping: (isTyping: boolean) => void;
+  readonly onSend: (draft: Draft) => void;
+};
+
+/** The field to say something, and the picture that goes with it. */
+export function Composer(props: Props): ReactNode {
+  const { room, text, picture, typing, field, onText, onTyping, onSend } = props;
+  const { chosen, choose, remove, release } = picture;
+  const isBringing = chosen?.ref === '';
+  const isEmpty = text.trim() === '' && chosen === null;
+
+  // Who is quicker than their picture need not press Enter again.
+  const [isDue, setDue] = useState(false);
+
+  const send = (): void => {
+    setDue(isBringing);
+    if (isEmpty || isBringing) return;
+    onSend({ text: text.trim(), picture: chosen });
+    onText('');
+    onTyping(false);
+    release();
+  };
+  const press = (event: KeyboardEvent): void => {
+    // Enter also ends the choice of a character in languages that have many.
+    const isEnter = event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing;
+    if (isEnter) event.preventDefault();
+    if (isEnter) send();
+    if (event.key === 'Escape') remove();
+  };
+  useEffect(() => field.current?.focus(), [field]);
+  useEffect(() => {
+    if (isDue && !isBringing) send();
+  }, [isDue, isBringing]);
+
+  return (
+    <form
+      className="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      <Chosen picture={picture} />
+      <div className="field">
+        <Attach onFile={choose} />
+        <textarea
+          ref={field}
+          rows={1}
+          maxLength={4000}
+          value={text}
+          aria-label={`Message to ${room}`}
+          placeholder={`Message to ${room}`}
+          onChange={({ target }) => {
+            onText(target.value);
+            onTyping(target.value !== '');
+          }}
+          onKeyDown={press}
+          onPaste={({ clipboardData }) => choose(clipboardData.files[0])}
+          onBlur={() => onTyping(false)}
+        />
+        <button className="primary" disabled={isEmpty || isDue}>
+          {isDue ? 'Sending …' : 'Send'}
+        </button>
+      </div>
+      <p className="typing" aria-live="polite">
+        {typing.length > 0 && `${typing.join(', ')} ${typing.length > 1 ? 'are' : 'is'} typing …`}
+      </p>
+    </form>
+  );
+}

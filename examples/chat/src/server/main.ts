@@ -1,0 +1,39 @@
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type Authenticate, cookieOf, createServer } from '@holdfast/server';
+import { chat } from './chat.ts';
+
+const { values } = parseArgs({
+  options: {
+    port: { type: 'string', default: '4410' },
+    data: { type: 'string', default: '.holdfast/chat' },
+  },
+});
+
+/** Takes everybody's word for who they are. A real chat has a login, and looks up the session of its cookie here. */
+const authenticate: Authenticate = async (credentials) => {
+  const name = decodeURIComponent(cookieOf(credentials, 'chat-name') ?? '');
+  if (name === '') return null;
+  return {
+    subject: name,
+    orgs: ['team'],
+    // Whoever is here reads and writes by way of the views; pictures are fetched by their addresses.
+    scopes: new Set(['entries:read', 'files:read']),
+    storeAccess: { mode: 'all' },
+    expiresAt: null,
+    tokenId: null,
+  };
+};
+
+const server = createServer({
+  app: chat,
+  authenticate,
+  data: values.data,
+  console: fileURLToPath(new URL('../../dist', import.meta.url)),
+});
+// Null where it is there already.
+await server.stores.create('team/chat');
+const { url } = await server.listen({ port: Number(values.port) });
+process.stdout.write(`The chat is at ${url}\n`);
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void server.close());

@@ -91,6 +91,7 @@ export {
   joinPayload,
   type JoinReply,
   type JoinRequest,
+  type SeedClaim,
   type LegacyJoinReply,
   readJoinReply,
   type SnapshotReason,

@@ -110,6 +110,11 @@ const rows: { readonly [reason in Reason]: readonly [number | null, string, ...s
     'limit',
   ],
   outbox_failed: [null, 'The write is not in the cache: it is sent, but a restart loses it.'],
+  invalid_seed: [
+    null,
+    'What a server has rendered is not used; why says what is wrong with it.',
+    'why',
+  ],
   cache_failed: [null, 'The cache cannot be used as it is; why says what is wrong with it.', 'why'],
   closed: [null, 'It is closed.'],
   cancelled: [null, 'The request was cancelled or discarded before it was answered.'],

@@ -122,8 +122,15 @@ type ViewReason =
   | 'disconnected'
   | 'protocol';
 
+/** What is wrong with what a server has rendered (records.md §18): told by a client to itself alone. */
+type SeedReason = 'invalid_seed';
+
 /** The `reason` of an error reply; `refusals` is the table of them. */
-export type Reason = (typeof finals)[number] | (typeof transients)[number] | ViewReason;
+export type Reason =
+  | (typeof finals)[number]
+  | (typeof transients)[number]
+  | ViewReason
+  | SeedReason;
 
 /** A reason, or the code with which application code says no: `[a-z][a-z0-9_]*` (views.md §7.1). */
 export type Code = Reason | (string & {});

@@ -8,4 +8,4 @@ export const CAPVER = 4;
  * Stands for the words of the protocol: events, ops, types, reasons, generations. A test computes it, so no word changes
  * without somebody noticing that peers of another version exist.
  */
-export const PROTOCOL_FINGERPRINT = 4_895_659_991_242_992;
+export const PROTOCOL_FINGERPRINT = 1_374_461_749_418_307;

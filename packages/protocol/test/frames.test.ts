@@ -246,6 +246,7 @@ test('a join is read by the server as the client wrote it', () => {
     scope: null,
     patterns: null,
     snapshot: { id: 'x', next: 1 },
+    seed: 'digest.signature',
   };
   expect(readJoin(joinPayload(request), 4, defaultLimits)).toEqual(request);
 });

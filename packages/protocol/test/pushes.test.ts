@@ -53,6 +53,7 @@ test('a join of capver 3 needs a cursor and nothing else', () => {
     scope: null,
     patterns: null,
     snapshot: null,
+    seed: null,
   });
   for (const cursor of [undefined, null, -1, 1.5, '0']) {
     expect(readJoin({ last_store_seq: cursor }, 3, limits)).toMatchObject({
@@ -69,6 +70,7 @@ test('a join of capver 4 says under what its replica was built', () => {
     scope: 's',
     patterns: ['a/**', 'b/*'],
     snapshot: { id: 'x', next: 2 },
+    seed: 'digest.signature',
   };
   const { last_store_seq: lastSeq, ...rest } = join;
   expect(readJoin(join, 4, limits)).toEqual({ lastSeq, ...rest });
@@ -77,7 +79,7 @@ test('a join of capver 4 says under what its replica was built', () => {
     code: 'invalid_pattern',
     details: { pattern: 'a/**/b', error: 'wildcard_many_not_tail' },
   });
-  for (const field of ['incarnation', 'scope', 'patterns', 'snapshot']) {
+  for (const field of ['incarnation', 'scope', 'patterns', 'snapshot', 'seed']) {
     expect(readJoin({ ...join, [field]: 7 }, 4, limits)).toMatchObject({
       code: 'invalid_payload',
       details: { field },

@@ -33,6 +33,7 @@ export type {
   ServerLog,
   ServerOptions,
 } from './server-options.ts';
+export type { InProcess, InProcessLink } from './socket/in-process.ts';
 export { app, type AppDefinition } from './views/app.ts';
 export type {
   Audience,

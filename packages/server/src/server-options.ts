@@ -9,6 +9,7 @@ import type { LogRetention } from './host/compactor.ts';
 import type { ServerQuotas } from './limits.ts';
 import type { RecordDesk, RecordFault, SyncOptions } from './records/index.ts';
 import type { OAuthOptions } from './http/index.ts';
+import type { InProcess } from './socket/in-process.ts';
 import type { Storage, StoreRow } from './storage/port.ts';
 import type { AppDefinition } from './views/app.ts';
 import type { ViewTelemetry } from './views/telemetry.ts';
@@ -69,7 +70,10 @@ export type ServerOptions = {
   readonly sync?: SyncOptions;
   /** Whether a principal may ask for a root at all; it is asked before anything else of the join is looked at (views.md §4.1). */
   readonly onJoin?: (principal: Principal, payload: unknown) => unknown;
-  /** Signs the tokens of uploads; the first of several signs, all are taken. Default: one that ends with the process. */
+  /**
+   * Signs the tokens of uploads, and what pages are rendered from; the first of several signs, all are taken. Default: one
+   * that ends with the process.
+   */
   readonly secret?: string | readonly string[];
   /** Overrides of the limits and defaults of views (views.md §15). */
   readonly viewLimits?: Partial<ViewLimits>;
@@ -116,6 +120,13 @@ export type Server = ViewsApi & {
   listen(at?: { readonly port?: number; readonly host?: string }): Promise<ServerAddress>;
   /** Serves a connection that came by another way than `listen`: a listener of yours, a simulated network. */
   serve(connection: Socket): void;
+  /**
+   * What a client in this process is made with, such as one that renders a page for a request:
+   * `createClient({ ...server.inProcess(principal) })`. It has the rights of the principal, which the caller has
+   * authenticated, and goes through everything that clients from outside go through; `listen` is not needed. What is
+   * rendered from it is vouched for (records.md §18). Throws a `TypeError` for what is no principal.
+   */
+  inProcess(principal: Principal): InProcess;
   readonly stores: {
     /** Makes an active store; null if the name is taken. Throws `TypeError` for a name outside stores.md §1.1.1. */
     create(name: string, options?: { readonly expiresAt?: EpochMs }): Promise<StoreRow | null>;

@@ -11,6 +11,7 @@ import {
   type Principal,
   Rates,
   ratesOf,
+  Signer,
   TokenAuthority,
 } from './access/index.ts';
 import { memoryBus } from './bus/memory.ts';
@@ -29,6 +30,7 @@ import { slowLog } from './slow-log.ts';
 import { limitsOf, quotasOf } from './limits.ts';
 import { listenOn } from './listen.ts';
 import { archiveStore, operatorStores, operatorTokens, type OperatorRoom } from './operator.ts';
+import { readiness } from './ready.ts';
 import { version } from './version.ts';
 import {
   optionNames,
@@ -38,8 +40,10 @@ import {
   type ServerLog,
   type ServerOptions,
 } from './server-options.ts';
+import { type InProcess, inProcess } from './socket/in-process.ts';
 import { Flusher } from './socket/outbox.ts';
 import { Fanouts, type SocketRoom } from './socket/room.ts';
+import { Seeds } from './socket/seeds.ts';
 import { Snapshots } from './socket/snapshots.ts';
 import { Sockets } from './socket/sockets.ts';
 import { storeFigures } from './socket/status.ts';
@@ -93,6 +97,8 @@ class HoldfastServer implements Server {
   readonly tell: Server['tell'];
   readonly renderOnce: Server['renderOnce'];
   readonly #sockets: Sockets;
+  readonly #access: Access;
+  readonly #seeds: Seeds;
   readonly #http: HttpServer;
   readonly #meters = new Meters();
   readonly #unmeter: () => void;
@@ -154,16 +160,17 @@ class HoldfastServer implements Server {
     const desk = recordDesk(deskRoom, options.sync);
     ({ record: this.record, publish: this.publish, syncHandler: this.syncHandler } = desk);
     ({ source: this.source, invalidateSource: this.invalidateSource } = desk);
-    const access = new Access({
+    this.#seeds = new Seeds(new Signer(options.secret));
+    this.#access = new Access({
       tokens: this.#tokens,
       now: () => this.#clock.wall(),
       ...(options.authenticate && { authenticate: options.authenticate }),
     });
-    this.#sockets = new Sockets(this.#socketRoom(room, access), ({ headers }) =>
+    this.#sockets = new Sockets(this.#socketRoom(room), ({ headers }) =>
       allowsOrigin(options.origins ?? [], { origin: headers.origin, host: headers.host }),
     );
     addGauges(this.#parts(), version);
-    this.#http = this.#createHttp(access, desk.mounted);
+    this.#http = this.#createHttp(desk.mounted);
     this.#compactor = new Compactor({ ...room, stores: this.#openStores }, retention);
     this.#armExpiry();
     this.#files.collector.start();
@@ -176,6 +183,11 @@ class HoldfastServer implements Server {
 
   serve(connection: Socket): void {
     this.#http.emit('connection', connection);
+  }
+
+  inProcess(principal: Principal): InProcess {
+    const serve = this.serve.bind(this);
+    return inProcess({ access: this.#access, seeds: this.#seeds, serve }, principal);
   }
 
   describe(): ServerDescription {
@@ -271,16 +283,17 @@ class HoldfastServer implements Server {
       .catch((error: unknown) => this.#log.error({ err: error }, 'a store was not reopened'));
   }
 
-  #socketRoom(room: HostRoom, access: Access): SocketRoom {
+  #socketRoom(room: HostRoom): SocketRoom {
     return {
       ...room,
       stores: this.#openStores,
-      access,
+      access: this.#access,
       rates: this.#rates,
       files: this.#files,
       audit: this.#audit,
       flusher: new Flusher(this.#meters, () => this.#clock.now()),
       snapshots: new Snapshots(),
+      seeds: this.#seeds,
       fanouts: new Fanouts(),
       presence: this.#presence,
       ...this.#views,
@@ -290,13 +303,13 @@ class HoldfastServer implements Server {
     };
   }
 
-  #createHttp(access: Access, records: MountedRecords): HttpServer {
+  #createHttp(records: MountedRecords): HttpServer {
     const app = createHttp({
       storage: this.#storage,
       ...this.#door(),
       clock: this.#clock,
       closing: this.#closingSignal.signal,
-      access,
+      access: this.#access,
       records,
       veilOf: (principal, store) => this.#veilOf(principal, store),
       rates: this.#rates,
@@ -305,7 +318,7 @@ class HoldfastServer implements Server {
       tokens: this.#tokens,
       audit: this.#audit,
       version,
-      ready: () => this.#ready(),
+      ready: () => readiness(this.#storage, () => this.#draining),
       draining: () => this.#draining,
       now: () => this.#clock.wall(),
       newId: randomUUID,
@@ -363,18 +376,6 @@ class HoldfastServer implements Server {
       webhooks: this.#webhooks,
       meters: this.#meters,
       clock: this.#clock,
-    };
-  }
-
-  async #ready(): Promise<{ ok: boolean; checks: { [part: string]: string } }> {
-    const database = await this.#storage.stores.list({ limit: 1 }).then(
-      () => 'ok',
-      () => 'failed',
-    );
-    const ok = database === 'ok' && !this.#draining;
-    return {
-      ok,
-      checks: { database, pubsub: 'ok', ...(this.#draining && { server: 'draining' }) },
     };
   }
 

@@ -347,12 +347,14 @@ function mayPass({ code, retry }: Refusal): boolean {
 
 /** Why a channel gets a snapshot; null: the tail does (stores.md §10.1.1). */
 function reasonFor(
-  { lastSeq, incarnation, scope }: JoinRequest,
+  { lastSeq, incarnation, scope, seed }: JoinRequest,
   has: { readonly image: ReplicaImage; readonly tail: readonly Frame[] | null },
 ): SnapshotReason | null {
   const { image, tail } = has;
   if (lastSeq === 0 && image.seq === 0) return null;
   if (lastSeq === 0) return 'fresh';
+  // Only the server knows whether it is one; here nothing goes over the wire for it.
+  if (seed !== null) return 'seed';
   if (incarnation !== image.incarnation) return 'incarnation';
   if (scope !== image.scope) return 'scope';
   if (lastSeq > image.seq) return 'ahead';

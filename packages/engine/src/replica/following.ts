@@ -23,8 +23,9 @@ import { Tree } from '../data/index.ts';
 import { cleared, Collection } from './collection.ts';
 import { commitsOf } from './commits.ts';
 import { type Held, type ScopeAsk, without } from './extent.ts';
-import type { Parts } from './parts.ts';
+import { type Parts, treeOf } from './parts.ts';
 import type { Requests } from './requests.ts';
+import type { ReplicaImage, SeedTerms } from './types.ts';
 
 /** What speaks against a message: `gap` where ops are missing, a refusal where it makes no sense (stores.md §18 C9); null: nothing. */
 export type Heard = 'gap' | Refusal | null;
@@ -66,19 +67,28 @@ export class Following {
   #isFresh: boolean;
   /** What we have is not to be built upon. */
   #isSpoiled = false;
+  /** What there is was rendered by a server, and has yet to be shown to be. */
+  #seed: SeedTerms | null;
   /** Has what the join said was missing. */
   isCaughtUp = false;
 
   constructor(parts: Parts, requests: Requests) {
-    const { image } = parts.config;
+    const { image, seed = null } = parts.config;
     this.#parts = parts;
     this.#requests = requests;
     this.#incarnation = image?.incarnation ?? null;
     this.#isFresh = image === undefined || image.seq === 0;
+    this.#seed = seed;
+    this.#isSpoiled = seed?.proof === null;
   }
 
   get incarnation(): string | null {
     return this.#incarnation;
+  }
+
+  /** What the cache is to hold while what there is has yet to be proved; null: what there is. */
+  get kept(): SeedTerms['kept'] | null {
+    return this.#seed?.kept ?? null;
   }
 
   /** Chunks of a snapshot collected so far. */
@@ -103,6 +113,7 @@ export class Following {
       scope: isBare ? null : extent.scope,
       patterns,
       snapshot,
+      seed: isBare ? null : (this.#seed?.proof ?? null),
     });
   }
 
@@ -124,7 +135,21 @@ export class Following {
     this.#incarnation = reply.incarnation;
     this.#coming = null;
     extent.hold(held);
-    ledger?.touch();
+    // The cache has none of it.
+    if (this.#seed === null) ledger?.touch();
+    else ledger?.replace();
+    this.#seed = null;
+  }
+
+  /** Begins with what a server has rendered, where there is nothing yet; says whether it did. */
+  adopt(image: ReplicaImage, seed: SeedTerms): boolean {
+    const { seq, incarnation, patterns, scope } = image;
+    if (this.#incarnation !== null) return false;
+    this.#coming = { patterns, scope };
+    this.#replace({ tree: treeOf({ image }), seq, incarnation });
+    this.#seed = seed;
+    this.#isSpoiled = seed.proof === null;
+    return true;
   }
 
   /** The join was refused: what may not be read is forgotten; says whether another join may do better. */
@@ -315,6 +340,7 @@ export class Following {
     const { before, after } = fold.replace(tree, seq);
     this.#incarnation = incarnation;
     this.#isSpoiled = false;
+    this.#seed = null;
     if (within === null) ledger?.replace();
     const news = this.#isFresh ? 'present' : 'resync';
     this.#isFresh = false;

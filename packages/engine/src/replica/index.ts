@@ -13,6 +13,7 @@ export type {
   ReplicaImage,
   ReplicaInput,
   ReplicaStatus,
+  SeedTerms,
   WatchEvent,
   WatchMode,
   WatchOptions,

@@ -5,7 +5,7 @@ import type { Extent } from './extent.ts';
 import type { Fold } from './fold.ts';
 import type { Ledger } from './ledger.ts';
 import type { Subscriptions } from './subscriptions.ts';
-import type { ReplicaEffect, ReplicaImage } from './types.ts';
+import type { ReplicaEffect, ReplicaImage, SeedTerms } from './types.ts';
 
 /** What a replica is made of. */
 export type ReplicaConfig = {
@@ -18,6 +18,8 @@ export type ReplicaConfig = {
   readonly random: () => number;
   /** What a cache kept. */
   readonly image?: ReplicaImage;
+  /** The image is a server's, and not the cache's. */
+  readonly seed?: SeedTerms;
   /** A cache stores what `persist` says, before anything that rests on it is sent (stores.md §18 C2). */
   readonly durable?: boolean;
   /** What may wait to be answered: how many requests, and how many bytes of JSON. Default: {@link outboxMax}. */
@@ -45,7 +47,7 @@ export type Parts = {
 };
 
 /** The committed state that a replica begins with. */
-export function treeOf({ image }: ReplicaConfig): Tree {
+export function treeOf({ image }: Pick<ReplicaConfig, 'image'>): Tree {
   const tree = image?.loaded ?? Tree.empty();
   if (image?.loaded === undefined) tree.load(image?.entries ?? [], image?.maps ?? []);
   return tree;

@@ -224,6 +224,9 @@ export class Replica {
         return this.#requests.outbox.hasten(input.opId, input.now);
       case 'want':
         return this.#parts.extent.want(input.patterns);
+      case 'adopt':
+        if (this.#following.adopt(input.image, input.seed)) this.#rejoin();
+        return undefined;
       case 'persisted':
         return this.#requests.persisted(input.batch);
       case 'deliver':
@@ -339,10 +342,11 @@ export class Replica {
 
   #persist(): void {
     const { extent, fold, ledger, emit } = this.#parts;
-    const { incarnation } = this.#following;
+    const { incarnation, kept } = this.#following;
     const { scope, held: patterns } = extent;
-    const books = { seq: fold.cursor, incarnation, scope, patterns, committed: fold.committed };
-    const next = ledger?.take(books) ?? null;
+    const head = kept ?? { seq: fold.cursor, incarnation, scope, patterns };
+    const committed = kept === null ? fold.committed : Tree.empty();
+    const next = ledger?.take({ ...head, committed }) ?? null;
     if (next !== null) emit({ type: 'persist', ...next });
   }
 

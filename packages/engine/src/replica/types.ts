@@ -114,6 +114,14 @@ export type ReplicaImage = {
   readonly outbox: readonly PendingRequest[];
 };
 
+/** What an image is that no cache kept: what a server has rendered (records.md §18). */
+export type SeedTerms = {
+  /** Shows the server that it is so, unaltered; null: nothing does, and nothing is built upon it. */
+  readonly proof: string | null;
+  /** What the cache holds, and goes on holding until the server has taken the proof. */
+  readonly kept: Pick<ReplicaImage, 'seq' | 'incarnation' | 'scope' | 'patterns'>;
+};
+
 /** What a cache has to store, all or nothing (stores.md §10.2.3, §18 C2). */
 export type ReplicaChange = {
   readonly seq: Seq;
@@ -157,6 +165,8 @@ export type ReplicaInput = { readonly now: MonotonicMs; readonly wall: EpochMs }
     | { readonly type: 'retry'; readonly opId: OpId }
     /** What the replica is to be of from now on: the union of all wishes (stores.md §10.4.6). */
     | { readonly type: 'want'; readonly patterns: readonly Glob[] }
+    /** What a server has rendered, for a replica that has nothing yet. */
+    | { readonly type: 'adopt'; readonly image: ReplicaImage; readonly seed: SeedTerms }
     /** The cache has stored a batch, and everything before it. */
     | { readonly type: 'persisted'; readonly batch: number }
     /** A round of delivery to the subscribers is due: the driver calls it once per turn. */

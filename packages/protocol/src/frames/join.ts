@@ -24,12 +24,25 @@ export type JoinRequest = {
   readonly patterns: readonly Glob[] | null;
   /** The snapshot that was broken off, and the chunk to go on with (§10.3.4). */
   readonly snapshot: { readonly id: string; readonly next: number } | null;
+  /** The replica is what a server has rendered: what shows that it is so, unaltered (records.md §18). */
+  readonly seed: string | null;
+};
+
+/** What a server has rendered of a store, as it vouches for it (records.md §18). */
+export type SeedClaim = {
+  readonly store: string;
+  readonly incarnation: string;
+  readonly seq: Seq;
+  readonly scope: string;
+  readonly patterns: readonly Glob[];
+  /** Stands for the entries and maps. */
+  readonly digest: string;
 };
 
 /** The payload of `phx_join` for a request of a capver-4 client. */
 export function joinPayload(request: JoinRequest): object {
-  const { lastSeq, ...rest } = request;
-  return { last_store_seq: lastSeq, ...rest };
+  const { lastSeq, seed, ...rest } = request;
+  return { last_store_seq: lastSeq, ...rest, ...(seed !== null && { seed }) };
 }
 
 /** The fields of an ok join reply that both dialects have (stores.md §7.4.4). */
@@ -46,7 +59,14 @@ export type LegacyJoinReply = {
 };
 
 /** Why a join is answered with a snapshot (stores.md §10.1.1). */
-export type SnapshotReason = 'fresh' | 'incarnation' | 'scope' | 'ahead' | 'behind' | 'cheaper';
+export type SnapshotReason =
+  | 'fresh'
+  | 'incarnation'
+  | 'scope'
+  | 'ahead'
+  | 'behind'
+  | 'cheaper'
+  | 'seed';
 
 /** An ok join reply of capver 4 (stores.md §10.1). */
 export type JoinReply = LegacyJoinReply & {
@@ -80,7 +100,7 @@ const joinReply: Shape<JoinReply> = {
   scope: isString,
   patterns: orNull(isGlobs),
   sync: oneOf('tail', 'snapshot'),
-  why: orNull(oneOf('fresh', 'incarnation', 'scope', 'ahead', 'behind', 'cheaper')),
+  why: orNull(oneOf('fresh', 'incarnation', 'scope', 'ahead', 'behind', 'cheaper', 'seed')),
   oldest_seq: isCount,
   dedupe_since: isCount,
   server_time: isCount,

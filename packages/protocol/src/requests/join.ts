@@ -20,15 +20,18 @@ type JoinLimits = PathLimits & Pick<Limits, 'max_patterns'>;
 
 const textMax = 64;
 const isToken = (value: unknown): value is string => isString(value) && value.length <= textMax;
+const proofMax = 128;
+const isProof = (value: unknown): value is string => isString(value) && value.length <= proofMax;
 const snapshot: Shape<{ id: string; next: number }> = { id: isToken, next: isCount };
-const fields: Shape<Pick<JoinRequest, 'incarnation' | 'scope' | 'snapshot'>> = {
+const fields: Shape<Pick<JoinRequest, 'incarnation' | 'scope' | 'snapshot' | 'seed'>> = {
   incarnation: orNull(isToken),
   scope: orNull(isToken),
   snapshot: orNull(shaped(snapshot)),
+  seed: orNull(isProof),
 };
 
 // A capver-3 replica is always of the whole store.
-const legacy = { incarnation: null, scope: null, patterns: null, snapshot: null };
+const legacy = { incarnation: null, scope: null, patterns: null, snapshot: null, seed: null };
 
 /** Reads the payload of a store's `phx_join` (stores.md §7.4.2, §10.1). */
 export function readJoin(

@@ -31,6 +31,7 @@ export {
   type StoreAccess,
 } from './principal.ts';
 export { type RateLimits, ratesOf } from './rate-limits.ts';
+export { Signer } from './signer.ts';
 export { type Charge, Rates, type RateStanding } from './rates.ts';
 export { redact, redactedLog } from './redact.ts';
 export { type IssuedToken, TokenAuthority, type TokenRequest } from './tokens.ts';

@@ -75,6 +75,8 @@ export type Joiner = {
   readonly dialect: 3 | 4;
   readonly scope: ChannelScope;
   readonly stale: boolean;
+  /** What it has was rendered by nobody who may say so, or altered since (records.md §18). */
+  readonly forged?: boolean;
 };
 
 /** Picks the cut and the way to it. */
@@ -119,18 +121,20 @@ function resumable(
   return { cut: source.seq, snapshot: { kind: 'chunked', source, next: snapshot.next } };
 }
 
-function reason({ host, dialect, scope, stale }: Joiner, request: JoinRequest): JoinPlan['why'] {
+function reason(joiner: Joiner, request: JoinRequest): JoinPlan['why'] {
+  const { host, dialect, scope, stale } = joiner;
   const { lastSeq: last, incarnation } = request;
   if (dialect === 4 && last === 0 && host.head > 0) return 'fresh';
   const foreign = incarnation !== null && incarnation !== host.row.incarnation;
   if (stale || foreign) return 'incarnation';
   if (request.scope !== null && last > 0 && request.scope !== scope.hash) return 'scope';
-  return distance(host, scope, last);
+  return distance(joiner, last);
 }
 
-/** Whether the log can bring a cursor to the head, and more cheaply than a snapshot (stores.md §9.2). */
-function distance(host: StoreHost, scope: ChannelScope, last: number): JoinPlan['why'] {
+/** Whether the log can bring what a client has to the head, and more cheaply than a snapshot (stores.md §9.2). */
+function distance({ host, scope, forged }: Joiner, last: number): JoinPlan['why'] {
   const { head } = host;
+  if (forged === true && last > 0) return 'seed';
   if (last > head) return 'ahead';
   if (last < head && last + 1 < host.oldestSeq) return 'behind';
   const lacks = head - last;

@@ -12,6 +12,7 @@ import type { Storage } from '../storage/port.ts';
 import { Fanout } from './fanout.ts';
 import type { Roots, Transfers } from '../views/index.ts';
 import type { Flusher } from './outbox.ts';
+import type { Seeds } from './seeds.ts';
 import type { Snapshots } from './snapshots.ts';
 
 /** What the sockets of one server share. */
@@ -29,6 +30,7 @@ export type SocketRoom = {
   readonly meters: Meters;
   readonly flusher: Flusher;
   readonly snapshots: Snapshots;
+  readonly seeds: Seeds;
   readonly fanouts: Fanouts;
   readonly presence: PresenceTopics;
   /** What the records of a store hide from a principal; null: nothing. */

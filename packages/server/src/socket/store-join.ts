@@ -98,11 +98,14 @@ async function settle(
   joining: Joining & { readonly hold: StoreHold; readonly grants: PathGrants },
   request: JoinRequest,
 ): Promise<JoinPlan> {
-  const { dialect, deviceId, grants } = joining;
+  const { dialect, deviceId, grants, principal } = joining;
   const { host } = joining.hold;
   await host.refresh();
   const scope = channelScope(request.patterns ?? everything, grants.read);
-  if (dialect === 4) return planJoin(room, { host, dialect, scope, stale: false }, request);
+  if (dialect === 4) {
+    const forged = !room.seeds.admits(principal.subject, host.row.name, request);
+    return planJoin(room, { host, dialect, scope, stale: false, forged }, request);
+  }
   const { name, incarnation } = host.row;
   const { devices } = room.storage;
   const record = await devices.get(name, deviceId);

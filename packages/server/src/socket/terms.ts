@@ -1,5 +1,5 @@
 import type { PathGrants, Tree } from '@holdfast/engine/data';
-import type { Codec, DeviceId, Seq } from '@holdfast/protocol';
+import type { Codec, DeviceId, Seq, SnapshotReason } from '@holdfast/protocol';
 import type { Principal } from '../access/index.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import type { Outbox } from './outbox.ts';
@@ -19,7 +19,7 @@ export type JoinPlan = {
   /** The client's cursor when catch-up by the log begins. */
   readonly from: Seq;
   readonly snapshot: SnapshotPlan | null;
-  readonly why: 'fresh' | 'incarnation' | 'scope' | 'ahead' | 'behind' | 'cheaper' | null;
+  readonly why: SnapshotReason | null;
   /** The part that the client has from the join on; without patterns it hears nothing, and has its writes answered. */
   readonly scope: ChannelScope;
   /** A capver-3 device must confirm the snapshot (§9.4.3). */

@@ -71,8 +71,7 @@ export function openViews(options: ViewOptions, parts: ViewParts): Views {
   const { clock, limits, storage, report } = parts;
   const views = viewLimitsOf(options.viewLimits);
   const files = new TempFiles(options.data ?? tmpdir(), randomUUID());
-  const { secret = [] } = options;
-  const tokens = new UploadTokens(typeof secret === 'string' ? [secret] : secret);
+  const tokens = new UploadTokens(options.secret);
   const transfers = new Transfers({ clock, files, report, tokens, views, stored: parts.files });
   const desk = new StoreDesk({
     openStore: parts.openStore,

@@ -7,7 +7,7 @@ import { NewReader, OldReader, readerFor } from './readers.ts';
 import { board, followTo, ride, writerOf } from './ride.ts';
 
 const LEAVES = 200_000;
-// A shared machine may take the processor away for a while: hence the room, and another try. The benchmark states the figure.
+// The processor's time, with room for slow machines, and another try for a collection of garbage. The benchmark states the figure.
 const BLOCK_MS_MAX = 200;
 const RETRIES = 2;
 const modern = tongues.filter(([, { capver }]) => capver === '4');

@@ -1,5 +1,4 @@
 // A server process of its own; the tests start it, see `child.ts`.
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Batch } from '@holdfast/engine/authority';
 import { asPath, asStoreName, type Entry } from '@holdfast/protocol';
 import { createServer, scopes } from '@holdfast/server';
@@ -61,11 +60,25 @@ const server = createServer({
 });
 const { url } = await server.listen();
 await server.stores.create('demo/main');
-const blocks = monitorEventLoopDelay({ resolution: 1 });
-blocks.enable();
+// The longest turn of the event loop, by the processor's time: a shared machine may take the processor away for a while.
+let used = threadMs();
+let longestMs = 0;
+function turned(): void {
+  const now = threadMs();
+  longestMs = Math.max(longestMs, now - used);
+  used = now;
+  setImmediate(() => setTimeout(turned, 1));
+}
+turned();
 process.on('message', () => {
-  process.send?.({ blockMs: blocks.max / 1e6 });
-  blocks.reset();
+  process.send?.({ blockMs: longestMs });
+  longestMs = 0;
 });
+
+function threadMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+}
+
 process.on('disconnect', () => process.exit(1));
 process.send?.({ url });

@@ -173,10 +173,22 @@ export class Draft implements Judge<Outcome | Consult> {
       this.leansOnState = true;
       return forbidden;
     }
+    const screened = this.#screened(request, work);
+    if (screened !== null) return screened;
     if (files) return files;
     const outcome = this.#weigh(request, work);
     if (!ground || !isRefusal(outcome) || request.op === 'migrate') return outcome;
     return veil(outcome, ground, request);
+  }
+
+  /** Records may keep somebody from asking at all. */
+  #screened(request: Asked, { submission }: Work): Refusal | null {
+    const { gate } = this.#base;
+    if (gate === null || request.op === 'migrate') return null;
+    const { caller = null } = submission;
+    const refusal = gate.screen({ tree: this.#tree, request, caller });
+    this.leansOnState ||= refusal !== null;
+    return refusal;
   }
 
   #weigh(request: Asked, work: Work): Outcome | Consult {

@@ -25,7 +25,10 @@ export type Caller = {
   /** Whether it may write fields that are no client's (records.md §12). */
   readonly isExempt: boolean;
   /** What is hidden from it of an object (records.md §17); absent: nothing. */
-  readonly veil?: { hiddenOf(object: Path, value: Json | undefined): readonly string[] } | null;
+  readonly veil?: {
+    /** Its members, and of `more` what would be. */
+    hiddenOf(object: Path, value: Json | undefined, more?: readonly string[]): readonly string[];
+  } | null;
 };
 
 /** A request, and what it would come to. */
@@ -74,6 +77,12 @@ export type Gate = {
     readonly opId: OpId;
     readonly at: EpochMs;
   }): readonly Write[] | Refusal;
+  /** Why a request may not even be decided; null: it may. */
+  screen(of: {
+    readonly tree: Tree;
+    readonly request: Proposal['request'];
+    readonly caller: Caller | null;
+  }): Refusal | null;
   judge(proposal: Proposal): Ruling;
   /** The writes of a migration, the version included; none where there is nothing to do. */
   migrate(of: {

@@ -30,7 +30,7 @@ export { type Bound, Scope } from './scope.ts';
 export { type Change, type MapRow, Tree, type Witness } from './tree.ts';
 export type { Range } from './walk.ts';
 export { countIn, entriesIn, MapRows, readIn } from './visible.ts';
-export { Span } from './history.ts';
+export { sameLeaf, Span } from './history.ts';
 export { decideImport, type ImportedLeaf, type ImportRequest } from './import.ts';
 export { decideRollback, type RollbackRequest } from './rollback.ts';
 export { diff } from './patch/diff.ts';

@@ -8,7 +8,7 @@ import {
   type Path,
   setOwn,
 } from '@holdfast/protocol';
-import type { Scope } from './scope.ts';
+import type { Bound } from './scope.ts';
 
 /** An op with the leaves whose old value vanished by it (stores.md §1.2.2). */
 type RemovingOp = Op & { readonly removed: readonly Entry[] };
@@ -19,7 +19,7 @@ type RemovingOp = Op & { readonly removed: readonly Entry[] };
  */
 export function project(
   op: RemovingOp,
-  scope: Scope,
+  scope: Bound,
   removes: (() => boolean) | null = null,
 ): RemovingOp | null {
   if (scope.coversSubtree(op.path)) return op;
@@ -36,7 +36,7 @@ function isRemoval({ op }: Op): boolean {
   return op === 'delete' || op === 'release';
 }
 
-function stripped(op: RemovingOp, scope: Scope): RemovingOp | null {
+function stripped(op: RemovingOp, scope: Bound): RemovingOp | null {
   const { path, value } = op;
   const isMerge = op.op === 'merge' && isPlainObject(value);
   const left = isMerge ? membersIn(path, value, scope) : valueIn(path, value, scope);
@@ -53,18 +53,18 @@ function emptied(op: RemovingOp): RemovingOp {
   return { ...op, op: 'delete', value: null };
 }
 
-function removedIn({ removed }: RemovingOp, scope: Scope): boolean {
+function removedIn({ removed }: RemovingOp, scope: Bound): boolean {
   return removed.some(({ path }) => scope.covers(path));
 }
 
 /** What of a value that is written at a path is in scope; undefined where nothing is. */
-export function valueIn(path: Path, value: Json, scope: Scope): Json | undefined {
+export function valueIn(path: Path, value: Json, scope: Bound): Json | undefined {
   if (scope.coversSubtree(path)) return value;
   if (!isMap(value)) return scope.covers(path) ? value : undefined;
   return scope.reaches(path) ? membersIn(path, value, scope) : undefined;
 }
 
-function membersIn(path: Path, map: JsonObject, scope: Scope): JsonObject | undefined {
+function membersIn(path: Path, map: JsonObject, scope: Bound): JsonObject | undefined {
   let kept: { [key: string]: Json } | undefined;
   for (const [key, child] of Object.entries(map)) {
     const left = valueIn(childPath(path, key), child, scope);

@@ -51,10 +51,21 @@ function unrestricted(): Refusal {
   return refuse('path_not_allowed', { message });
 }
 
-/** A part must be writable as a whole; the store is for those without rules only (stores.md §11.2.5). */
-function checkRollback({ grants }: Ground, { path }: RollbackRequest): Refusal | null {
-  if (path !== null && grants.write.coversSubtree(path) && grants.write.covers(path)) return null;
-  return path === null ? unrestricted() : forbidden(path);
+/**
+ * A part must be writable as a whole; the store is for those without rules only (stores.md §11.2.5). What records hide of
+ * it, now or then, is not brought back, nor told of by what there is to do (records.md §17).
+ */
+function checkRollback({ tree, grants }: Ground, request: RollbackRequest): Refusal | null {
+  const { path, target } = request;
+  if (path === null) return unrestricted();
+  const isShown = [tree, target].every((state) =>
+    grants.read.bounds.every((bound) => {
+      const look = (): boolean => bound.coversSubtree(path);
+      return bound.asOf?.((at) => state.read(at)?.value, look) ?? true;
+    }),
+  );
+  const { write } = grants;
+  return isShown && write.coversSubtree(path) && write.covers(path) ? null : forbidden(path);
 }
 
 /** A refusal without what it tells of a leaf that whoever asks may write but not read. */

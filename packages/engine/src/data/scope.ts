@@ -1,6 +1,7 @@
 import {
   asGlob,
   escapeSegment,
+  type Json,
   type Part,
   type Path,
   type Pattern,
@@ -26,6 +27,8 @@ export type Bound = {
   covers(path: Path): boolean;
   coversSubtree(path: Path): boolean;
   reaches(path: Path): boolean;
+  /** Looks at another state meanwhile, where it depends on that. */
+  asOf?<T>(valueAt: (path: Path) => Json | undefined, look: () => T): T;
 };
 
 /**

@@ -1,18 +1,7 @@
-import {
-  flatten,
-  isPlainObject,
-  type Json,
-  type Op,
-  type OpId,
-  type Path,
-  type RecordDef,
-  type Seq,
-  type TemplateParams,
-} from '@holdfast/protocol';
+import type { Json, OpId, Path, RecordDef, Seq, TemplateParams } from '@holdfast/protocol';
 import { apply, type Tree } from '../data/index.ts';
+import { commitsOf, leavesOf, type RemovingOp } from './commits.ts';
 import { type Placed, Places } from './places.ts';
-
-type RemovingOp = Op & { readonly removed: readonly { readonly path: Path }[] };
 
 /** What a commit made of one object of a record (records.md §3.2). */
 export type ObjectChange = {
@@ -55,11 +44,7 @@ export class Envelopes {
 
   /** Takes in whole commits one by one, each with its changes. */
   *commits(ops: readonly RemovingOp[]): Generator<readonly ObjectChange[], void> {
-    for (let start = 0; start < ops.length;) {
-      const end = commitEnd(ops, start);
-      yield this.#commit(ops.slice(start, end));
-      start = end;
-    }
+    for (const commit of commitsOf(ops)) yield this.#commit(commit);
   }
 
   #commit(ops: readonly RemovingOp[]): readonly ObjectChange[] {
@@ -83,9 +68,8 @@ export class Envelopes {
   }
 
   *#objectsOf(op: RemovingOp): Generator<Placed<RecordDef>> {
-    const paths = [...written(op), ...op.removed.map(({ path }) => path)];
     const seen = new Set<string>();
-    for (const path of paths) {
+    for (const path of leavesOf(op)) {
       for (const at of this.#places.around(path)) {
         const key = `${at.item.name} ${at.path}`;
         if (seen.size === seen.add(key).size) continue;
@@ -93,21 +77,4 @@ export class Envelopes {
       }
     }
   }
-}
-
-/** The leaves that an op writes. */
-function written({ op, path, value }: Op): readonly Path[] {
-  if (op === 'delete' || op === 'release') return [];
-  if ((op !== 'set' && op !== 'merge') || !isPlainObject(value)) return [path];
-  // A merge of nothing writes nothing, a set of an empty object writes a leaf.
-  if (op === 'merge' && Object.keys(value).length === 0) return [];
-  return flatten(path, value).map(([leaf]) => leaf);
-}
-
-function commitEnd(ops: readonly Op[], start: number): number {
-  const tx = ops[start]?.tx ?? null;
-  let end = start + 1;
-  if (tx === null) return end;
-  while (ops[end]?.tx === tx) end += 1;
-  return end;
 }

@@ -1,9 +1,6 @@
 import {
-  isAncestor,
-  isObject,
   isRefusal,
   type Json,
-  type Mutate,
   type Mutation,
   parentOf,
   type Path,
@@ -14,7 +11,6 @@ import {
   RejectedError,
   type StandardSchema,
   type TemplateParams,
-  unescapeSegment,
   utf8Length,
   type Write,
 } from '@holdfast/protocol';
@@ -29,8 +25,16 @@ import {
   type Ruling,
   type Tree,
 } from '../data/index.ts';
-import { fieldsMerged, isWritable, mergeMutation } from '../record/index.ts';
+import { isWritable, mergeMutation } from '../record/index.ts';
 import { changedFields } from './fields.ts';
+import {
+  checkHidden,
+  fieldsNamed,
+  isMutationOf,
+  screen,
+  type Screening,
+  writesOf,
+} from './hidden.ts';
 import { isOutdated, migrationOf } from './migration.ts';
 import { runMutation } from './mutation.ts';
 import { type Placed, Places } from './places.ts';
@@ -111,6 +115,10 @@ export class RecordGate implements Gate {
     });
   }
 
+  screen(of: Screening): Refusal | null {
+    return screen(this.#places, of);
+  }
+
   judge(proposal: Proposal): Ruling {
     const touched = this.#touchedBy(proposal);
     if (isRefusal(touched)) return touched;
@@ -119,7 +127,8 @@ export class RecordGate implements Gate {
     const questions: Question[] = [];
     for (const each of touched) {
       const refusal = judgeObject(each, proposal, questions);
-      if (refusal !== null) return refusal;
+      const isLine = proposal.request.op === 'import';
+      if (refusal !== null) return isLine ? ofObject(refusal, each) : refusal;
     }
     return questions.length > 0 ? new Consult(questions) : versionsOf(touched, proposal);
   }
@@ -156,6 +165,11 @@ export class RecordGate implements Gate {
   }
 }
 
+/** Of many lines, the refusal is about those of one object. */
+function ofObject(refusal: Refusal, { record, ref }: Touched): Refusal {
+  return refusal.with({ record: record.def.name, path: ref.path });
+}
+
 function isBound(caller: Caller | null): boolean {
   return caller !== null && !caller.isExempt;
 }
@@ -184,19 +198,25 @@ function versionsOf(touched: readonly Touched[], { before, after }: Proposal): r
 
 /** Why an object may not become what a proposal makes of it; what has to be asked first is added to the questions. */
 function judgeObject(of: Touched, proposal: Proposal, questions: Question[]): Refusal | null {
-  const hidden = proposal.caller?.veil?.hiddenOf(of.ref.path, of.before) ?? [];
   const verdict =
     ruleOf(of, proposal, questions) ??
-    checkHidden(of, proposal, hidden) ??
+    checkHidden({ ...of, def: of.record.def, path: of.ref.path }, proposal) ??
     checkFields(of, proposal);
   if (verdict !== null || of.after === undefined) return verdict;
-  const { record, ref, after } = of;
+  const { record, ref, before, after } = of;
+  const veil = proposal.caller?.veil ?? null;
+  const ruled = Object.keys(record.def.visibility ?? {});
+  const veiled = (refusal: Refusal): Refusal =>
+    veiledRefusal(
+      refusal,
+      (fields) => veil?.hiddenOf(ref.path, before, [...ruled, ...fields]) ?? [],
+    );
   if (utf8Length(JSON.stringify(after)) > objectBytesMax) {
     return refuse('value_too_large', { limit: objectBytesMax });
   }
   const passed = passRecord(record.def, after);
   if ('issue' in passed) {
-    return veiledRefusal(schemaRefusal(record.def, ref.path, passed.issues), hidden);
+    return veiled(schemaRefusal(record.def, ref.path, passed.issues));
   }
   if (record.writeSchema === null) return null;
   const key = `schema ${record.def.name} ${ref.path} ${canonicalJson(after)}`;
@@ -210,7 +230,7 @@ function judgeObject(of: Touched, proposal: Proposal, questions: Question[]): Re
       }),
     questions,
   });
-  return later && veiledRefusal(later, hidden);
+  return later && veiled(later);
 }
 
 type Asking = {
@@ -247,44 +267,6 @@ function ruleOf(of: Touched, proposal: Proposal, questions: Question[]): Refusal
 }
 
 /**
- * What is hidden from a client stays as it is, unless a declared mutation of the object changes it (records.md §17); beside
- * one, ops are judged by what they name. Such a refusal names no field that the request does not.
- */
-function checkHidden(
-  { record, ref, before, after }: Touched,
-  { request }: Proposal,
-  hidden: readonly string[],
-): Refusal | null {
-  if (hidden.length === 0) return null;
-  const writes = writesOf(request);
-  const isDeclared = (write: Single): boolean =>
-    isMutationOf(write, record.def) && write.path === ref.path && write.name !== mergeMutation;
-  const others = writes.filter((each) => !isDeclared(each));
-  const named = new Set(others.flatMap((each) => fieldsNamed(each, ref.path, before)));
-  const touched =
-    others.length < writes.length
-      ? hidden.filter((field) => named.has(field) || named.has('*'))
-      : changedFields(before, after).filter((field) => hidden.includes(field));
-  if (touched.length === 0) return null;
-  return refuse('forbidden_field', { fields: touched.filter((field) => named.has(field)) });
-}
-
-type Request = Proposal['request'];
-
-/** A request that is no transaction, or an op of one. */
-type Single =
-  | Exclude<Request, { readonly op: 'transact' }>
-  | Extract<Request, { readonly op: 'transact' }>['ops'][number];
-
-function writesOf(request: Request): readonly Single[] {
-  return request.op === 'transact' ? request.ops : [request];
-}
-
-function isMutationOf(write: Single, { name }: Pick<RecordDef, 'name'>): write is Mutate {
-  return write.op === 'mutate' && write.record === name;
-}
-
-/**
  * The fields that a client changed and may not (records.md §12). To remove the object is no change of a field. What a
  * mutation of the server did was its own to do; beside one, ops are judged by what they name.
  */
@@ -292,7 +274,7 @@ function checkFields({ record, ref, before, after }: Touched, proposal: Proposal
   const { def, mutations } = record;
   if (!isBound(proposal.caller) || def.authority === null || after === undefined) return null;
   const writes = writesOf(proposal.request);
-  const isOwn = (write: Single): boolean =>
+  const isOwn = (write: (typeof writes)[number]): boolean =>
     isMutationOf(write, def) &&
     write.name !== mergeMutation &&
     Object.hasOwn(mutations, write.name);
@@ -303,23 +285,4 @@ function checkFields({ record, ref, before, after }: Touched, proposal: Proposal
     : changedFields(before, after);
   const fields = [...new Set(changed)].filter((field) => !isWritable(def, field));
   return fields.length === 0 ? null : refuse('forbidden_field', { fields });
-}
-
-/** The top-level members of an object that a write may change; `*`: any. */
-function fieldsNamed(write: Single, object: Path, before: Json | undefined): readonly string[] {
-  if (write.op === 'import' || write.path === null) return ['*'];
-  const { op, path } = write;
-  if (isAncestor(object, path)) {
-    return path
-      .slice(object.length + 1)
-      .split('/', 1)
-      .map(unescapeSegment);
-  }
-  if (path !== object) return isAncestor(path, object) ? ['*'] : [];
-  const value = 'value' in write ? write.value : null;
-  if (op === 'mutate') return write.name === mergeMutation ? fieldsMerged(value) : ['*'];
-  if (!isObject(value)) return ['*'];
-  // What a set leaves out, it removes.
-  const left = op === 'set' && isObject(before) ? Object.keys(before) : [];
-  return [...left, ...Object.keys(value)];
 }

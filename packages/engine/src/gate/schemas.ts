@@ -16,12 +16,28 @@ export function schemaRefusal({ name }: Named, path: Path, issues: readonly Issu
   return refuse('invalid_value', { record: name, path, issues });
 }
 
-/** The refusal without issues of hidden fields: what is hidden is not told of by the way (records.md §17). */
-export function veiledRefusal(refusal: Refusal, hidden: readonly string[]): Refusal {
+/**
+ * The refusal without issues of hidden fields, and without what is said of the object as a whole: what is hidden is not
+ * told of by the way (records.md §17). `hiddenOf`: what is hidden of the object, and of the fields that are named.
+ */
+export function veiledRefusal(
+  refusal: Refusal,
+  hiddenOf: (fields: readonly string[]) => readonly string[],
+): Refusal {
   const { issues } = refusal.details;
-  if (!Array.isArray(issues) || hidden.length === 0) return refusal;
-  const isTold = ({ path: [field] }: Issue): boolean => !hidden.includes(String(field));
-  return refusal.with({ issues: issues.filter(isTold) });
+  if (!Array.isArray(issues)) return refusal;
+  const hidden = hiddenOf(issues.flatMap((issue: Issue) => fieldOf(issue) ?? []));
+  if (hidden.length === 0) return refusal;
+  const told = issues.flatMap((issue: Issue): Issue[] => {
+    const field = fieldOf(issue);
+    if (field === null) return [{ message: 'The object does not pass.', path: [] }];
+    return hidden.includes(field) ? [] : [issue];
+  });
+  return refusal.with({ issues: told });
+}
+
+function fieldOf({ path: [field] }: Issue): string | null {
+  return field === undefined ? null : String(field);
 }
 
 /** What a schema that may take its time says of a value; one that throws has not let it pass. */

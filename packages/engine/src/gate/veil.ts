@@ -65,12 +65,31 @@ export class Veil implements Bound {
   readonly #config: VeilConfig;
   readonly #places: Places<VeiledRecord>;
   readonly #sights = new WeakMap<object, Sight>();
+  /** Of the state that is looked at. */
+  #valueAt: VeilConfig['valueAt'];
 
   constructor(config: VeilConfig) {
     this.#config = config;
+    this.#valueAt = config.valueAt;
     this.name = config.name;
     this.templates = config.records.map(({ def }) => def.path);
     this.#places = new Places(config.records.map((item) => ({ template: item.def.path, item })));
+  }
+
+  /** What is committed at a path now. */
+  now(path: Path): Json | undefined {
+    return this.#config.valueAt(path);
+  }
+
+  /** Looks at another state meanwhile. */
+  asOf<T>(valueAt: VeilConfig['valueAt'], look: () => T): T {
+    const former = this.#valueAt;
+    this.#valueAt = valueAt;
+    try {
+      return look();
+    } finally {
+      this.#valueAt = former;
+    }
   }
 
   covers(path: Path): boolean {
@@ -92,28 +111,35 @@ export class Veil implements Bound {
     return globs.some((glob) => !isRefusal(glob) && new Scope([glob]).meets(pattern));
   }
 
+  /** Whether something at a path or below it is an object's, or has one below it. */
+  concerns(path: Path): boolean {
+    return this.#places.around(path).length > 0 || this.#places.lieBelow(path);
+  }
+
   /** The veiled objects at a path or above it. */
   objectsAround(path: Path): readonly Path[] {
     return this.#places.around(path).map((placed) => placed.path);
   }
 
-  /** Whether a change of an object's value has shown or hidden something of it that was there before. */
+  /** Whether a change of an object's value has shown or hidden something of it that was there before, and still is. */
   hasTurned(object: Path, before: Json | undefined, after: Json | undefined): boolean {
-    if (!isObject(before)) return false;
+    if (!isObject(before) || !isObject(after)) return false;
     return this.#at(object).some((placed) => {
       const [was, is] = [this.#sightOf(placed, before), this.#sightOf(placed, after)];
-      if (was.isOpen !== is.isOpen) return true;
-      return Object.keys(before).some((field) => was.sees(field) !== is.sees(field));
+      return Object.keys(before).some(
+        (field) =>
+          Object.hasOwn(after, field) &&
+          (was.isOpen && was.sees(field)) !== (is.isOpen && is.sees(field)),
+      );
     });
   }
 
-  /** The members of an object that are hidden. */
-  hiddenOf(object: Path, value: Json | undefined): readonly string[] {
+  /** The members of an object that are hidden, and those of some more that would be. */
+  hiddenOf(object: Path, value: Json | undefined, more: readonly string[] = []): readonly string[] {
     if (!isObject(value)) return [];
     const sights = this.#at(object).map((placed) => this.#sightOf(placed, value));
-    return Object.keys(value).filter((field) =>
-      sights.some(({ isOpen, sees }) => !isOpen || !sees(field)),
-    );
+    const fields = [...new Set([...Object.keys(value), ...more])];
+    return fields.filter((field) => sights.some(({ isOpen, sees }) => !isOpen || !sees(field)));
   }
 
   /** The fields of a query that are not seen of every row (records.md §14.2.4). */
@@ -130,7 +156,7 @@ export class Veil implements Bound {
   }
 
   #shows(placed: Placed<VeiledRecord>, path: Path, isAll: boolean): boolean {
-    const sight = this.#sightOf(placed, this.#config.valueAt(placed.path));
+    const sight = this.#sightOf(placed, this.#valueAt(placed.path));
     if (!sight.isOpen || path === placed.path) return sight.isOpen && (!isAll || sight.isWhole);
     const [field = ''] = path.slice(placed.path.length + 1).split('/', 1);
     return sight.sees(unescapeSegment(field));

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { type EpochMs, jsonEquals, type Refusal, refuse } from '@holdfast/protocol';
+import { type EpochMs, type Refusal, refuse } from '@holdfast/protocol';
 
 import type { StoreRow } from '../storage/port.ts';
+import { canonicalText } from './canonical.ts';
 import { faultInPrincipal } from './check-principal.ts';
 import { sameRules } from './path-rules.ts';
 import type { Authenticate, Credentials, Principal, Scope, StoreAccess } from './principal.ts';
@@ -144,7 +145,26 @@ export function sameGrants(a: Principal, b: Principal): boolean {
 
 function isSamePerson(a: Principal, b: Principal): boolean {
   const isNamedSo = a.subject === b.subject && a.tokenId === b.tokenId;
-  return isNamedSo && jsonEquals(a.claims ?? null, b.claims ?? null);
+  return isNamedSo && membersAdded(a) === membersAdded(b);
+}
+
+/** What grants are compared by member by member, and what grants nothing. */
+const known: ReadonlySet<string> = new Set([
+  'subject',
+  'tokenId',
+  'presence',
+  'pathRules',
+  'orgs',
+  'scopes',
+  'storeAccess',
+  'expiresAt',
+  'limits',
+]);
+
+/** Claims, and what an application's authenticator says besides: rules may ask for any of it. A function says nothing. */
+function membersAdded(principal: Principal): string {
+  const added = Object.entries(principal).filter(([name]) => !known.has(name));
+  return canonicalText(Object.fromEntries(added), () => '');
 }
 
 function sameMembers<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): boolean {

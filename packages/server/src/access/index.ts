@@ -1,3 +1,4 @@
+export { canonicalText } from './canonical.ts';
 export {
   Access,
   type AccessConfig,

@@ -1,9 +1,10 @@
-import type { LoneRequest } from '@holdfast/engine/authority';
-import type { Span, Tree } from '@holdfast/engine/data';
+import type { LoggedOp, LoneRequest } from '@holdfast/engine/authority';
+import type { Scope, Span, Tree } from '@holdfast/engine/data';
 import type { Refusal, Seq, WriteReply } from '@holdfast/protocol';
 import { refuseSeq, spanOf, stateAt } from './history.ts';
 import type { Stores } from './stores.ts';
 import type { StoreHost } from './store-host.ts';
+import { tellBackwards, Telling } from './telling.ts';
 
 /** A store as one HTTP request holds it open. */
 type OpenStore = Pick<StoreHost, 'view' | 'valueAt' | 'row' | 'standing' | 'read' | 'follow'> & {
@@ -13,6 +14,10 @@ type OpenStore = Pick<StoreHost, 'view' | 'valueAt' | 'row' | 'standing' | 'read
   past(seq: Seq): Promise<Tree | Refusal>;
   /** What the ops in (from, to] did. */
   span(from: Seq, to: Seq): Promise<Span>;
+  /** Tells what a scope shows of the log after a seq. */
+  tell(scope: Scope, after: Seq): Promise<Pick<Telling, 'take'>>;
+  /** What a scope shows of the log from a seq down, newest first. */
+  tellBackwards(scope: Scope, from: Seq): AsyncIterable<LoggedOp>;
   /** Lets go of the store. */
   release(): void;
 };
@@ -41,6 +46,8 @@ export function doorTo(stores: Stores, nextNumber: () => number): StoreDoor {
       write: (request) => submit(host, channel, request),
       past: async (seq) => refuseSeq(host, seq) ?? stateAt(host, seq),
       span: (from, to) => spanOf(host, from, to),
+      tell: (scope, after) => Telling.from(host, scope, after),
+      tellBackwards: (scope, from) => tellBackwards(host, scope, from),
       release: () => {
         host.left(channel);
         hold.release();

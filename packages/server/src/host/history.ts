@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { Span, type Tree } from '@holdfast/engine/data';
-import { type Refusal, refuse, type Seq } from '@holdfast/protocol';
+import { type Refusal, refuse, RejectedError, type Seq } from '@holdfast/protocol';
 import type { StoreHost } from './store-host.ts';
 
 type Past = Pick<StoreHost, 'view' | 'read' | 'standing'>;
@@ -13,20 +13,25 @@ export function refuseSeq(store: Past, seq: Seq): Refusal | null {
   return seq < oldestSeq - 1 ? refuse('beyond_retention', { oldest_seq: oldestSeq }) : null;
 }
 
-/** What the ops in (from, to] did, read in turns of the event loop. */
+/** What the ops in (from, to] did, read in turns of the event loop; rejects where the log has forgotten one of them meanwhile. */
 export async function spanOf(store: Past, from: Seq, to: Seq): Promise<Span> {
   const span = new Span();
   for (let at = from; at < to;) {
     // oxlint-disable-next-line no-await-in-loop -- in the order of the log
     const ops = await store.read(at, to);
-    for (const op of ops) if (op.seq <= to) span.take(op);
     const last = ops.at(-1);
-    if (last === undefined) break;
+    if (last === undefined || ops[0]?.seq !== at + 1) throw forgotten(store);
+    for (const op of ops) if (op.seq <= to) span.take(op);
     at = last.seq;
     // oxlint-disable-next-line no-await-in-loop -- others want their turn
     await turn();
   }
   return span;
+}
+
+function forgotten(store: Past): RejectedError {
+  const { oldestSeq } = store.standing();
+  return RejectedError.from(refuse('beyond_retention', { oldest_seq: oldestSeq }));
 }
 
 /** The state at a seq that {@link refuseSeq} lets pass, at the cost of the ops since (stores.md §13.1.4). */

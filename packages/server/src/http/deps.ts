@@ -1,5 +1,5 @@
 import type { LoggedOp, LoneRequest, Quotas } from '@holdfast/engine/authority';
-import type { Span, Tree } from '@holdfast/engine/data';
+import type { Scope, Span, Tree } from '@holdfast/engine/data';
 import type { Veil } from '@holdfast/engine/gate';
 import type { EpochMs, Json, Limits, Path, Refusal, Seq, WriteReply } from '@holdfast/protocol';
 
@@ -57,6 +57,9 @@ export type StoreGauges = {
   readonly phase: string;
 };
 
+/** Goes along the log with somebody who may not see all of it. */
+export type Teller = { take(ops: readonly LoggedOp[]): readonly LoggedOp[] };
+
 /** A store as one request holds it open. */
 export type OpenStore = {
   readonly row: StoreRow;
@@ -76,6 +79,10 @@ export type OpenStore = {
   past(seq: Seq): Promise<Tree | Refusal>;
   /** What the ops in (from, to] did. */
   span(from: Seq, to: Seq): Promise<Span>;
+  /** Tells what a scope shows of the log after a seq: it takes in whole commits (records.md §17). */
+  tell(scope: Scope, after: Seq): Promise<Teller>;
+  /** What a scope shows of the log from a seq down, newest first. */
+  tellBackwards(scope: Scope, from: Seq): AsyncIterable<LoggedOp>;
   release(): void;
 };
 

@@ -1,5 +1,21 @@
-import type { RollbackRequest } from '@holdfast/engine/data';
-import { isRefusal, readRollback, type Refusal } from '@holdfast/protocol';
+import {
+  type Change,
+  type RollbackRequest,
+  sameLeaf,
+  type Scope,
+  type Span,
+  type Tree,
+} from '@holdfast/engine/data';
+import type { Veil } from '@holdfast/engine/gate';
+import {
+  comparePaths,
+  isRefusal,
+  type Leaf,
+  type Path,
+  readRollback,
+  type Refusal,
+  type Seq,
+} from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
 
 import type { Principal } from '../access/index.ts';
@@ -8,8 +24,8 @@ import { noteAct } from './audit.ts';
 import { readObject } from './body.ts';
 import { type Committer, markReplay } from './commit.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
-import { invalidParam, Problem } from './errors.ts';
-import { identify, needScope, readableIn } from './identify.ts';
+import { invalidParam, Problem, refused } from './errors.ts';
+import { identify, needScope, readable, readableThen } from './identify.ts';
 import { seqOf } from './past.ts';
 import { storeOf } from './store-of.ts';
 
@@ -54,7 +70,6 @@ async function diff(c: Context, deps: HttpDeps): Promise<Response> {
   const from = seqOf(c.req.query('from_seq'), 'from_seq');
   const until = c.req.query('to_seq');
   return deps.withStore(row.id, async (store) => {
-    const scope = readableIn(deps, principal, store);
     const { head, oldestSeq } = store.standing();
     const to = until === undefined ? head : seqOf(until, 'to_seq');
     if (from > to || to > head) throw invalidParam(`It must be from_seq <= to_seq <= ${head}.`);
@@ -62,7 +77,8 @@ async function diff(c: Context, deps: HttpDeps): Promise<Response> {
       throw new Problem(409, 'compacted', { earliest_available: oldestSeq - 1 });
     }
     const span = await store.span(from, to);
-    const changes = span.changes().filter(({ path }) => scope.covers(path));
+    const ends = await endsOf(deps, principal, { store, span, to });
+    const changes = ends === null ? span.changes() : changesSeen(span, ends);
     return c.json({
       from_seq: from,
       to_seq: to,
@@ -75,6 +91,52 @@ async function diff(c: Context, deps: HttpDeps): Promise<Response> {
       })),
     });
   });
+}
+
+/** A state at an end of a span, and what of it may be read. */
+type End = { readonly tree: Tree; readonly scope: Scope };
+
+type Ends = { readonly before: End; readonly after: End; readonly veil: Veil | null };
+
+/** null: all may be read, whatever it is. */
+async function endsOf(
+  deps: HttpDeps,
+  principal: Principal,
+  { store, span, to }: { readonly store: OpenStore; readonly span: Span; readonly to: Seq },
+): Promise<Ends | null> {
+  const byRules = readable(principal);
+  const veil = deps.veilOf?.(principal, store) ?? null;
+  if (byRules.isWhole && veil === null) return null;
+  const past = await store.past(to);
+  if (isRefusal(past)) throw refused(past);
+  const start = past.draft();
+  span.rewind(start);
+  const endOf = (tree: Tree): End => ({
+    tree,
+    scope: readableThen(deps, principal, { store, past: tree }),
+  });
+  return { before: endOf(start), after: endOf(past), veil };
+}
+
+/** What differs for somebody between what is seen at both ends: what was hidden at one was not there. */
+function changesSeen(span: Span, { before, after, veil }: Ends): readonly Change[] {
+  const changed = span.changes().map(({ path }) => path);
+  // What stayed as it was may have been hidden at one end only.
+  const objects = new Set(changed.flatMap((path) => veil?.objectsAround(path) ?? []));
+  const paths = new Set(changed);
+  for (const under of objects) {
+    for (const { tree } of [before, after]) {
+      for (const { path } of tree.entries({ under })) paths.add(path);
+    }
+  }
+  return [...paths].toSorted(comparePaths).flatMap((path) => {
+    const [was, is] = [seenAt(before, path), seenAt(after, path)];
+    return sameLeaf(was, is) ? [] : [{ path, before: was, after: is }];
+  });
+}
+
+function seenAt({ tree, scope }: End, path: Path): Leaf | undefined {
+  return scope.covers(path) ? tree.leaf(path) : undefined;
 }
 
 async function rollbackOf(

@@ -1,4 +1,4 @@
-import { refuse } from '@holdfast/protocol';
+import { isReason, refuse, RejectedError } from '@holdfast/protocol';
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
 
@@ -111,7 +111,7 @@ export function createHttp(deps: HttpDeps): Hono {
   routeConsole(app, deps.consoleDirectory);
   app.notFound(() => answerProblem(notFound()));
   app.onError((error) => {
-    const problem = error instanceof Problem ? error : conceal(error, deps);
+    const problem = problemOf(error, deps);
     deps.meters.refusals.add(reasonOf(problem), 'http');
     return answerProblem(problem);
   });
@@ -143,6 +143,13 @@ function guard(app: Hono, deps: HttpDeps, surface: string): void {
 }
 
 /** What failed inside goes to the log; the caller gets the id to find it by (stores.md §8). */
+/** What code deep down says no to, is no failure. */
+function problemOf(error: unknown, deps: HttpDeps): Problem {
+  if (error instanceof Problem) return error;
+  const isNo = error instanceof RejectedError && isReason(error.code);
+  return isNo ? refused(refuse(error.code, error.details)) : conceal(error, deps);
+}
+
 function conceal(error: unknown, deps: HttpDeps): Problem {
   const errorId = deps.newId();
   deps.onFailure(error, errorId);

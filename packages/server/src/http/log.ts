@@ -1,5 +1,5 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
-import { project, type Scope, typeOfOp } from '@holdfast/engine/data';
+import { type Scope, typeOfOp } from '@holdfast/engine/data';
 import {
   isOpName,
   type Limits,
@@ -17,9 +17,7 @@ import { seqOf } from './past.ts';
 import { queryOf, readPattern } from './query.ts';
 import { storeOf } from './store-of.ts';
 import { readTime, writeTime } from './time.ts';
-import { turn } from './turns.ts';
 
-const WINDOW = 1000;
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 1000;
 const parameters = new Set([
@@ -72,7 +70,10 @@ async function before(
   { seq, limit }: Extract<Paging, { kind: 'before' }>,
 ): Promise<object> {
   const ops: object[] = [];
-  for await (const op of backwards(store, Math.min(seq - 1, store.standing().head))) {
+  for await (const op of store.tellBackwards(
+    filter.scope,
+    Math.min(seq - 1, store.standing().head),
+  )) {
     const seen = show(op, filter);
     if (seen !== null) ops.push(seen);
     if (ops.length === limit) break;
@@ -88,7 +89,7 @@ async function pageOf(
   const ops: object[] = [];
   const skipped = (page - 1) * limit;
   let total = 0;
-  for await (const op of backwards(store, store.standing().head)) {
+  for await (const op of store.tellBackwards(filter.scope, store.standing().head)) {
     const seen = show(op, filter);
     if (seen === null) continue;
     if (total >= skipped && ops.length < limit) ops.push(seen);
@@ -98,45 +99,13 @@ async function pageOf(
   return { ops, pagination };
 }
 
-/** The log from a seq down to the oldest that is retained: seqs are dense, so windows of them are read from behind. */
-async function* backwards(store: OpenStore, from: Seq): AsyncGenerator<LoggedOp, void, undefined> {
-  const { oldestSeq } = store.standing();
-  for (let to = from; to >= oldestSeq;) {
-    const start = Math.max(oldestSeq - 1, to - WINDOW);
-    // oxlint-disable-next-line no-await-in-loop -- window by window
-    const ops = await readAll(store, start, to);
-    yield* ops.toReversed();
-    // oxlint-disable-next-line no-await-in-loop -- others want their turn
-    await turn();
-    to = start;
-  }
-}
-
-async function readAll(store: OpenStore, after: Seq, to: Seq): Promise<readonly LoggedOp[]> {
-  const ops: LoggedOp[] = [];
-  for (let at = after; at < to;) {
-    // oxlint-disable-next-line no-await-in-loop -- large ones come in several parts
-    const part = await store.read(at, to);
-    ops.push(...part.filter(({ seq }) => seq <= to));
-    const last = part.at(-1);
-    if (last === undefined) break;
-    at = last.seq;
-  }
-  return ops;
-}
-
-/** The op as whoever asks may see it; null where the filter or their rules leave it out. */
-function show(
-  op: LoggedOp,
-  { scope, pattern, deviceId, op: name, since, until }: Filter,
-): object | null {
+/** What is shown of an op; null where the filter leaves it out. By what is seen of it: the name of an op tells of what rules hide. */
+function show(op: LoggedOp, { pattern, deviceId, op: name, since, until }: Filter): object | null {
   if (op.at < since || op.at > until) return null;
   if (deviceId !== null && op.deviceId !== deviceId) return null;
-  // By what is seen of it: the name of an op tells of what rules hide.
-  const seen = project(op, scope);
-  if (seen === null || (name !== null && seen.op !== name)) return null;
-  if (pattern !== null && !matches(pattern, segmentsOf(seen.path))) return null;
-  return describe(seen);
+  if (name !== null && op.op !== name) return null;
+  if (pattern !== null && !matches(pattern, segmentsOf(op.path))) return null;
+  return describe(op);
 }
 
 function describe(op: LoggedOp): object {

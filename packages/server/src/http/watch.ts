@@ -1,9 +1,9 @@
 import { type LoggedOp } from '@holdfast/engine/authority';
-import { entriesIn, project, Scope, typeOfOp } from '@holdfast/engine/data';
+import { entriesIn, Scope, typeOfOp } from '@holdfast/engine/data';
 import type { Seq } from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
 
-import type { HttpDeps, OpenStore } from './deps.ts';
+import type { HttpDeps, OpenStore, Teller } from './deps.ts';
 import { invalidParam, Problem } from './errors.ts';
 import { EventStream } from './event-stream.ts';
 import { credentialsOf, identify, needScope, readable } from './identify.ts';
@@ -57,6 +57,7 @@ class Watch {
   readonly #opening: Generator<string | null, void, undefined>;
   readonly #unfollow: () => void;
   #cursor: Seq;
+  #teller: Teller | null = null;
   #changed: () => void = () => undefined;
 
   constructor(store: OpenStore, wanted: Wanted) {
@@ -79,9 +80,11 @@ class Watch {
     if (opening.done !== true) return opening.value ?? '';
     const { head } = this.#store.standing();
     if (this.#cursor >= head) return null;
-    const ops = await this.#store.read(this.#cursor, head);
+    const from = this.#cursor;
+    const ops = await this.#store.read(from, head);
     this.#cursor = ops.at(-1)?.seq ?? head;
-    return textOf(ops, this.#scope);
+    this.#teller ??= await this.#store.tell(this.#scope, from);
+    return textOf(this.#teller.take(ops));
   }
 
   /** Calls back once when there is more. */
@@ -120,11 +123,10 @@ function whyReset(store: OpenStore, { since, incarnation }: Wanted): string | nu
 }
 
 /** Only the last message of a commit has an id, so that whoever resumes never misses a part of it. */
-function textOf(ops: readonly LoggedOp[], scope: Scope): string {
-  const visible = ops.flatMap((op) => project(op, scope) ?? []);
-  return visible
+function textOf(ops: readonly LoggedOp[]): string {
+  return ops
     .map((op, index) => {
-      const next = visible[index + 1];
+      const next = ops[index + 1];
       const isLast = op.tx === null || next === undefined || next.tx !== op.tx;
       return `${isLast ? `id: ${op.tx ?? op.seq}\n` : ''}${message('op', describe(op))}`;
     })

@@ -156,12 +156,12 @@ class ObjectFeed {
     const { key } = asked;
     const { tree, seq } = store.view();
     const sight = look(tree);
-    const { value, sequence, hidden } = sight;
+    const { value, sequence } = sight;
     this.#told = sight;
     this.#view = asked.view ?? null;
     this.#sequence = value === undefined ? seq : sequence;
+    // What is hidden as a whole is like what is not there (stores.md §11.2.4).
     if (value === undefined) {
-      if (hidden.size > 0) return { key, type: 'denied', reason: 'denied' };
       return { key, type: 'gone', incarnation: store.row.incarnation, sequence: seq };
     }
     return this.#skew(asked) ?? this.#snapshot(asked, { ...sight, value }, seq);
@@ -206,8 +206,7 @@ class ObjectFeed {
     const { value, view, sequence } = now;
     const key = `rec/${store.row.name}/${ref.path}`;
     if (value === undefined) {
-      if (now.hidden.size === 0) this.#hearChange(change, now);
-      else hear({ answer: { key, type: 'denied', reason: 'denied' } });
+      this.#hearChange(change, now);
       return;
     }
     // What was hidden came, or what was seen is gone (records.md §17).

@@ -20,7 +20,7 @@ import {
   type StoreName,
   type TemplateParams,
 } from '@holdfast/protocol';
-import { seesAll, type Viewer } from '../access/index.ts';
+import { canonicalText, seesAll, type Viewer } from '../access/index.ts';
 
 /** What a server adds to a definition. */
 export type Declared = {
@@ -171,11 +171,19 @@ export class Records {
 
 /** Stands for all that a rule may ask of a principal. */
 function nameOf(principal: Viewer): string {
-  const { scopes: given, limits: _, expiresAt: __, ...rest } = principal;
-  const scopes: unknown[] = given instanceof Set ? [...given] : [];
-  const members = Object.entries(rest).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const text = JSON.stringify([scopes.map(String).toSorted(), members]);
+  const { limits: _, expiresAt: __, ...rest } = principal;
+  const text = canonicalText(rest, numberOf);
   return createHash('sha256').update(text).digest('base64url').slice(0, 22);
+}
+
+/** What a function says to a rule is known of no other. */
+const functions = new WeakMap<object, number>();
+let functionCount = 0;
+
+function numberOf(fn: object): string {
+  const known = functions.get(fn) ?? (functionCount += 1);
+  functions.set(fn, known);
+  return String(known);
 }
 
 /** What the name of a store is for the template of a record; null where it does not fit. */

@@ -45,6 +45,7 @@ export type SyncRoom = {
 const HEARTBEAT_MS = 15_000;
 /** Well within the 5 s after which nobody hears what it may not read any more (records.md §9). */
 const RIGHTS_MS = 3000;
+const VERDICT_MS_MAX = 1500;
 const KEYS_MAX = 200;
 const QUEUED_BYTES_MAX = 1024 * 1024;
 
@@ -178,9 +179,18 @@ class Desk {
     return () => feeds.follow(ref, this.#ctx, hear);
   }
 
-  async #mayRead(key: string): Promise<boolean> {
+  /** Who does not say so in time, says no. */
+  #mayRead(key: string): Promise<boolean> {
     const { authorize } = this.#options;
-    return authorize === 'public' || (await authorize(this.#ctx, key, this.#request));
+    if (authorize === 'public') return Promise.resolve(true);
+    const { clock } = this.#room;
+    const ask = async (): Promise<boolean> => authorize(this.#ctx, key, this.#request);
+    return new Promise((resolve, reject) => {
+      const late = clock.setTimeout(() => resolve(false), VERDICT_MS_MAX);
+      void ask()
+        .then(resolve, reject)
+        .finally(() => clock.clearTimeout(late));
+    });
   }
 
   /** Looks again at who reads, as long as the stream lasts. */

@@ -1,7 +1,9 @@
-import { asGlob, globOf, type Path, type Seq } from '@holdfast/protocol';
-import { type Fanout, type Membership, objectsOf } from './fanout.ts';
+import { asGlob, globOf, type Path, RejectedError, type Seq } from '@holdfast/protocol';
+import { objectsTouched } from '@holdfast/engine/gate';
+import { Telling } from '../host/telling.ts';
+import type { Fanout, Membership } from './fanout.ts';
 import type { Listener } from './group.ts';
-import { encodePart, partsOf, visibleOf } from './ops.ts';
+import { encodePart, type Part, partsOf } from './ops.ts';
 import type { Outbox } from './outbox.ts';
 import { ChannelQueries } from './queries.ts';
 import type { SocketRoom } from './room.ts';
@@ -45,6 +47,9 @@ export class Delivery implements Listener {
   #unsure: Set<Path> | 'all' = new Set();
   /** The seq that the client was asked about, and has not said yet. */
   #asked: Seq | null = null;
+  /** On the way through the log: how it is told, and what of it has been read and not been sent. */
+  #telling: Telling | null = null;
+  #parts: Part[] = [];
   #closed = false;
 
   constructor(room: SocketRoom, port: ChannelPort, terms: ChannelTerms) {
@@ -117,6 +122,7 @@ export class Delivery implements Listener {
 
   lag(cursor: Seq): void {
     if (typeof this.#place === 'object') this.#leave(this.#place);
+    this.#lose();
     this.#place = cursor;
     this.#room.meters.lagging.add();
     this.#run(this.#goLive());
@@ -235,6 +241,7 @@ export class Delivery implements Listener {
 
   /** Everything up to the head has been told. */
   async #arrive(head: Seq): Promise<void> {
+    this.#lose();
     const doubtful = this.#doubtful();
     if (doubtful !== null) return this.#sendSnapshot(this.#snapshot(doubtful), 0);
     const change = this.#changes.shift();
@@ -261,16 +268,8 @@ export class Delivery implements Listener {
     await nextTurn(this.#room.clock, this.outbox);
     const cursor = this.#cursor;
     if (this.#closed) return;
-    const ops = await this.#terms.host.read(cursor, through());
+    const part = await this.#nextPart(cursor, through());
     if (this.#closed) return;
-    const { veil } = this.#scope;
-    if (veil !== null) this.#doubt(objectsOf(ops, veil));
-    const to = ops.at(-1)?.seq;
-    if (to === undefined) throw new Error(`no op follows ${cursor}`);
-    const [part = { ops: [], to, isLarge: false }] = partsOf(
-      visibleOf(ops, this.queries.over(this.#scope)),
-      to,
-    );
     if (part.isLarge && this.#audience.dialect === 4) {
       await this.#sendSnapshot(this.#snapshot(this.#scope), 0);
       return;
@@ -278,6 +277,34 @@ export class Delivery implements Listener {
     const isSaid = part.ops.length > 0 || this.#audience.dialect === 4;
     if (isSaid) this.outbox.send(encodePart(this.#audience, cursor, part));
     this.#advance(part.to);
+  }
+
+  /** What comes after the cursor. Of the log as much is read as one frame holds, or what several do. */
+  async #nextPart(cursor: Seq, through: Seq): Promise<Part> {
+    const [known] = this.#parts.splice(0, 1);
+    if (known !== undefined) return known;
+    const { host } = this.#terms;
+    const ops = await host.read(cursor, through);
+    const to = ops.at(-1)?.seq;
+    if (to === undefined) throw new Error(`no op follows ${cursor}`);
+    const { veil } = this.#scope;
+    if (veil !== null) this.#doubt(objectsTouched(ops, veil));
+    const { leaves } = this.queries.over(this.#scope);
+    try {
+      this.#telling ??= await Telling.from(host, leaves, cursor);
+    } catch (error) {
+      // What was hidden then is not known any more: the state as it is tells no more than that.
+      if (this.#audience.dialect === 3 || !(error instanceof RejectedError)) throw error;
+      return { ops: [], to, isLarge: true };
+    }
+    this.#parts = [...partsOf(this.#telling.take(ops), to)];
+    return this.#parts.shift() ?? { ops: [], to, isLarge: false };
+  }
+
+  /** The cursor is elsewhere, or the scope another one. */
+  #lose(): void {
+    this.#telling = null;
+    this.#parts = [];
   }
 
   #snapshot(part: SnapshotPart): Snapshot {
@@ -289,6 +316,7 @@ export class Delivery implements Listener {
   async #sendSnapshot(source: Snapshot, next: number): Promise<void> {
     const sending = { ...this.#terms, scope: this.#scope, stopped: () => this.#closed };
     await sendSnapshot(this.#room, this.#port, { ...sending, source, next });
+    this.#lose();
     if (!this.#closed) this.#advance(source.seq);
   }
 

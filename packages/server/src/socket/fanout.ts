@@ -1,6 +1,6 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
 import { Matcher, project, type Tree } from '@holdfast/engine/data';
-import type { Veil } from '@holdfast/engine/gate';
+import { type Around, commitsOf, objectsTouched, retell, stateAfter } from '@holdfast/engine/gate';
 import type { Path, Seq } from '@holdfast/protocol';
 import type { Clock } from '../host/clock.ts';
 import type { Traces } from '../host/requests.ts';
@@ -32,6 +32,9 @@ export type Membership = {
 type Filter = { readonly scope: ChannelScope; readonly groups: Set<Group>; remove(): void };
 
 type Visible = Map<Filter, LoggedOp[]>;
+
+/** The objects of which somebody may see another part than before. */
+type Turned = Map<Filter, Set<Path>>;
 
 /** Hands the facts of one store to its live channels: projected once for each scope, encoded once for each group. */
 export class Fanout {
@@ -124,31 +127,17 @@ export class Fanout {
     this.#flusher.delivering(this.#clock.now());
     for (const group of this.#whole) group.deliver(ops, to, traces);
     if (this.#filters.size === 0) return;
-    for (const [{ groups }, visible] of this.#project(ops)) {
-      for (const group of groups) group.deliver(visible, to, traces);
+    const { visible, turned } = this.#project(ops);
+    for (const [{ groups }, seen] of visible) {
+      for (const group of groups) group.deliver(seen, to, traces);
     }
-    if (this.#before !== null) this.#refresh(ops, this.#before);
-    this.#timer ??= this.#clock.setTimeout(() => this.#breakSilence(), SILENCE_MS);
-  }
-
-  /** Tells those from whom a commit hides what they had, or shows what they had not (records.md §17). */
-  #refresh(ops: readonly LoggedOp[], before: Tree): void {
-    const after = this.#host.view().tree;
-    const changes: { readonly group: Group; readonly objects: readonly Path[] }[] = [];
-    let touched: readonly Path[] | null = null;
-    for (const { scope, groups } of this.#filters.values()) {
-      const { veil } = scope;
-      if (veil === null) continue;
-      touched ??= objectsOf(ops, veil);
-      const objects = touched.filter((path) =>
-        veil.hasTurned(path, before.read(path)?.value, after.read(path)?.value),
-      );
-      if (objects.length > 0) for (const group of groups) changes.push({ group, objects });
-    }
-    this.#before = touched === null ? null : after;
-    for (const { group, objects } of changes) {
+    const concerned = [...turned].flatMap(([{ groups }, objects]) =>
+      [...groups].map((group) => ({ group, objects: [...objects] })),
+    );
+    for (const { group, objects } of concerned) {
       for (const listener of group.listeners) listener.refresh(objects);
     }
+    this.#timer ??= this.#clock.setTimeout(() => this.#breakSilence(), SILENCE_MS);
   }
 
   #breakSilence(): void {
@@ -158,20 +147,58 @@ export class Fanout {
     }
   }
 
-  #project(ops: readonly LoggedOp[]): Visible {
+  /** Each commit as it is seen by the states on both sides of it, where there is somebody from whom values hide something. */
+  #project(ops: readonly LoggedOp[]): { readonly visible: Visible; readonly turned: Turned } {
     const visible: Visible = new Map();
+    const turned: Turned = new Map();
+    let before = this.#before;
+    if (before === null) this.#see(ops, null, visible);
+    else {
+      const last = ops.at(-1);
+      for (const commit of commitsOf(ops)) {
+        const isLast = commit.at(-1) === last;
+        const after: Tree = isLast ? this.#host.view().tree : stateAfter(before, commit);
+        const around = { before, after, isLone: commit.length === 1 };
+        this.#see(commit, around, visible);
+        this.#turn(commit, around, turned);
+        before = after;
+      }
+      this.#before = this.#hasVeils ? before : null;
+    }
+    return { visible, turned };
+  }
+
+  get #hasVeils(): boolean {
+    for (const { scope } of this.#filters.values()) if (scope.veil !== null) return true;
+    return false;
+  }
+
+  #see(ops: readonly LoggedOp[], around: Around | null, visible: Visible): void {
     for (const op of ops) {
-      for (const [filter, seen] of this.#seenBy(op)) {
+      for (const [filter, seen] of this.#seenBy(op, around)) {
         const list = visible.get(filter);
         if (list === undefined) visible.set(filter, [seen]);
         else list.push(seen);
       }
     }
-    return visible;
+  }
+
+  /** Notes from whom a commit hides what they had, or to whom it shows what they had not (records.md §17). */
+  #turn(commit: readonly LoggedOp[], { before, after }: Around, turned: Turned): void {
+    for (const filter of this.#filters.values()) {
+      const { veil } = filter.scope;
+      if (veil === null) continue;
+      for (const path of objectsTouched(commit, veil)) {
+        if (!veil.hasTurned(path, before.read(path)?.value, after.read(path)?.value)) continue;
+        const objects = turned.get(filter);
+        if (objects === undefined) turned.set(filter, new Set([path]));
+        else objects.add(path);
+      }
+    }
   }
 
   /** Who sees something of an op, found by the leaves it wrote and removed: who sees nothing costs nothing. */
-  *#seenBy(op: LoggedOp): Generator<readonly [Filter, LoggedOp]> {
+  *#seenBy(op: LoggedOp, around: Around | null): Generator<readonly [Filter, LoggedOp]> {
     const { removed } = op;
     if (removed.length > NARROW_LEAVES && !this.#isReached(op.path)) return;
     const concerned = new Set<Filter>();
@@ -179,12 +206,17 @@ export class Fanout {
     for (const path of writtenBy(op)) this.#matcher.cover(path, (each) => concerned.add(each));
     for (const { path } of removed) {
       this.#matcher.cover(path, (each) => {
-        if (!bereft.has(each) && each.scope.leaves.covers(path)) bereft.add(each);
+        if (bereft.has(each)) return;
+        if (each.scope.veil !== null || each.scope.leaves.covers(path)) bereft.add(each);
       });
     }
     for (const filter of bereft) concerned.add(filter);
     for (const filter of concerned) {
-      const seen = project(op, filter.scope.leaves, () => bereft.has(filter));
+      const { leaves, veil } = filter.scope;
+      const seen =
+        veil === null || around === null
+          ? project(op, leaves, () => bereft.has(filter))
+          : retell(op, leaves, { veil, around });
       if (seen !== null) yield [filter, seen];
     }
   }
@@ -193,14 +225,4 @@ export class Fanout {
     for (const { scope } of this.#filters.values()) if (scope.leaves.reaches(path)) return true;
     return false;
   }
-}
-
-/** The objects that ops changed, of those that a veil is about. */
-export function objectsOf(ops: readonly LoggedOp[], veil: Veil): readonly Path[] {
-  const objects = new Set<Path>();
-  for (const op of ops) {
-    const paths = [...writtenBy(op), ...op.removed.map(({ path }) => path)];
-    for (const path of paths) for (const each of veil.objectsAround(path)) objects.add(each);
-  }
-  return [...objects];
 }

@@ -1,5 +1,4 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
-import { project } from '@holdfast/engine/data';
 import {
   type Codec,
   eventPayload,
@@ -10,7 +9,6 @@ import {
   type Seq,
 } from '@holdfast/protocol';
 import type { Traces } from '../host/requests.ts';
-import type { ChannelScope } from './scope.ts';
 import type { Audience } from './terms.ts';
 import { frame, message } from './wire.ts';
 
@@ -45,12 +43,6 @@ export function* partsOf(ops: readonly LoggedOp[], to: Seq): Generator<Part> {
     };
     start = end;
   }
-}
-
-/** What of some ops a scope shows (stores.md §11.2.3). */
-export function visibleOf(ops: readonly LoggedOp[], { leaves }: ChannelScope): readonly LoggedOp[] {
-  if (leaves.isWhole) return ops;
-  return ops.flatMap((op) => project(op, leaves) ?? []);
 }
 
 /** The bytes that move a channel from `cursor` over one part (stores.md §7.6, §10.2). */

@@ -1,6 +1,7 @@
 import { entriesIn, project, readIn, type Scope, type Tree } from '@holdfast/engine/data';
 import { type Entry, literalPrefix, type Path, segmentsOf, type Seq } from '@holdfast/protocol';
 import type { StoreHost } from '../host/store-host.ts';
+import { Telling } from '../host/telling.ts';
 import { stateEvent } from './legacy.ts';
 import type { ChannelScope } from './scope.ts';
 import type { Snapshot } from './snapshots.ts';
@@ -88,17 +89,51 @@ async function seenClearings(
   facts: readonly Fact[],
   { tree, host, scope }: { tree: Tree; host: StoreHost; scope: ChannelScope },
 ): Promise<readonly Fact[]> {
-  const { leaves } = scope;
-  if (leaves.isWhole) return facts;
+  const { leaves, veil } = scope;
+  const [first] = facts;
+  if (leaves.isWhole || first === undefined) return facts;
+  const told = veil === null ? null : await seqsTold(host, leaves, first.seq - 1);
   const seen: Fact[] = [];
   for (const fact of facts) {
     const { path, seq } = fact;
-    if (!leaves.reaches(path)) continue;
-    const isKnown = leaves.covers(path) || names(leaves, path) || readIn(tree, leaves, path);
-    const [op] = isKnown ? [] : await storage.read(host.row.id, seq - 1, { ops: 1 });
-    if (isKnown || (op?.seq === seq && project(op, leaves) !== null)) seen.push(fact);
+    const isVeiled = veil?.concerns(path) === true;
+    // What the log does not tell of any more may have been hidden.
+    const isSeen = isVeiled
+      ? told?.has(seq) === true
+      : isKnown(leaves, tree, path) || (await shows({ storage, host, leaves }, fact));
+    if (isSeen) seen.push(fact);
   }
   return seen;
+}
+
+function isKnown(leaves: Scope, tree: Tree, path: Path): boolean {
+  return leaves.covers(path) || names(leaves, path) || readIn(tree, leaves, path) !== undefined;
+}
+
+/** Whether a scope shows something of the op that cleared a path. */
+async function shows(
+  of: { storage: SocketRoom['storage']; host: StoreHost; leaves: Scope },
+  { path, seq }: Fact,
+): Promise<boolean> {
+  const { storage, host, leaves } = of;
+  if (!leaves.reaches(path)) return false;
+  const [op] = await storage.read(host.row.id, seq - 1, { ops: 1 });
+  return op?.seq === seq && project(op, leaves) !== null;
+}
+
+/** The seqs after one of which a scope shows something, as far as the log reaches. */
+async function seqsTold(host: StoreHost, leaves: Scope, after: Seq): Promise<ReadonlySet<Seq>> {
+  const { head, oldestSeq } = host.standing();
+  const told = new Set<Seq>();
+  const from = Math.max(after, oldestSeq - 1);
+  const telling = await Telling.from(host, leaves, from);
+  for (let at = from; at < head;) {
+    // oxlint-disable-next-line no-await-in-loop -- in the order of the log
+    const ops = await host.read(at, head);
+    for (const { seq } of telling.take(ops)) told.add(seq);
+    at = ops.at(-1)?.seq ?? head;
+  }
+  return told;
 }
 
 /** Whether a pattern spells a path out. */

@@ -1,5 +1,5 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
-import { entriesIn, project, type Scope } from '@holdfast/engine/data';
+import { entriesIn, type Scope } from '@holdfast/engine/data';
 import {
   type Entry,
   isObject,
@@ -12,6 +12,7 @@ import {
 import { explain, grantsUnder, type Principal, readAsked } from '../access/index.ts';
 import type { Clock } from '../host/clock.ts';
 import type { StoreHost } from '../host/store-host.ts';
+import { tellBackwards } from '../host/telling.ts';
 import type { Storage } from '../storage/port.ts';
 import { permissions, storeAccess } from './join.ts';
 import type { SocketRoom } from './room.ts';
@@ -20,7 +21,6 @@ import type { ChannelTerms } from './terms.ts';
 const RECENT_OPS = 10;
 /** How far back ops are counted one by one. */
 const OPS_COUNTED = 10_000;
-const OPS_READ = 1000;
 const LOOKS_PER_TURN = 1000;
 
 /** The response to `status` (stores.md §7.5). */
@@ -113,23 +113,17 @@ async function visibleFigures(
   const from = Math.max(host.head - OPS_COUNTED, whole.oldest_seq - 1);
   const seen: RecentOp[] = [];
   let count = 0;
-  for (let at = from; at < host.head;) {
-    const ops = await room.storage.read(host.row.id, at, { ops: OPS_READ });
-    for (const op of ops) {
-      const shown = project(op, readable);
-      if (shown === null) continue;
-      count += 1;
-      seen.push(recentOp(shown));
-      if (seen.length > RECENT_OPS) seen.shift();
-    }
-    at = ops.at(-1)?.seq ?? host.head;
+  for await (const op of tellBackwards(host, readable, host.head)) {
+    if (op.seq <= from) break;
+    count += 1;
+    if (seen.length < RECENT_OPS) seen.push(recentOp(op));
   }
   return {
     ...whole,
     ...(await countSlowly(room.clock, host, readable)),
     op_count: count,
     db_size_bytes: 0,
-    recent_ops: seen.toReversed(),
+    recent_ops: seen,
   };
 }
 

@@ -109,13 +109,11 @@ async function settle(
   const { name, incarnation } = host.row;
   const { devices } = room.storage;
   const record = await devices.get(name, deviceId);
+  // What is hidden may have changed meanwhile.
   const known =
-    record === null ||
-    // What is hidden may have changed meanwhile.
-    (scope.veil === null &&
-      !record.unconfirmed &&
-      record.incarnation === incarnation &&
-      record.scope === scope.hash);
+    scope.veil === null &&
+    (record === null ||
+      (!record.unconfirmed && record.incarnation === incarnation && record.scope === scope.hash));
   const stale = !known && request.lastSeq > 0;
   const plan = planJoin(room, { host, dialect, scope, stale }, request);
   const { unconfirmed } = plan;

@@ -21,6 +21,7 @@ import {
   type StoreName,
 } from '@holdfast/protocol';
 import {
+  fullPrincipal,
   grantsOf,
   grantsUnder,
   mayUseStore,
@@ -243,18 +244,19 @@ export class OpenedStore {
       principal: principal?.subject ?? null,
       request,
       rate: null,
-      ...(this.#user && (await this.#rightsFor(this.#user, request))),
+      ...(await this.#rights(request)),
     });
     if (isRefusal(answer)) throw RejectedError.from(answer);
     return 'store_seq' in answer ? answer.store_seq : 0;
   }
 
-  async #rightsFor(
-    { principal, veil }: User,
+  /** The server itself names the files that the store holds, as everybody does. */
+  async #rights(
     request: Request | FileWrite | Refusal,
   ): Promise<Pick<LoneRequest, 'caller' | 'grants' | 'files'>> {
+    const principal = this.#user?.principal ?? fullPrincipal({ subject: null });
     const files = await this.#room.files.judge(principal, this.id, request);
-    return { ...rightsOf(principal, veil), files };
+    return this.#user === null ? { files } : { ...rightsOf(principal, this.#user.veil), files };
   }
 
   release(): void {

@@ -50,6 +50,12 @@ const ann: Principal = {
   tokenId: null,
 };
 
+function circle(): object {
+  const own: { self?: object } = {};
+  own.self = own;
+  return own;
+}
+
 describe('tokens', () => {
   test('S10 an issued token is known again; nothing that is stored contains it (P43)', async () => {
     const { access, issue, storage } = setUp();
@@ -201,6 +207,38 @@ describe('open sockets are checked again', () => {
     expect(await access.recheck(credentials('x'), ann)).toBe('valid');
     now = { ...ann, ...change };
     expect(await access.recheck(credentials('x'), ann)).toBe('changed');
+  });
+
+  test.each<[string, object, object]>([
+    ['a role', { role: 'boss' }, { role: 'guest' }],
+    ['a claim', { claims: { team: 1 } }, { claims: {} }],
+    ['a set', { teams: new Set(['a', 'b']) }, { teams: new Set(['a']) }],
+    ['a map', { of: new Map([['a', 1]]) }, { of: new Map([['a', 2]]) }],
+    ['a date', { until: new Date(1) }, { until: new Date(2) }],
+    ['a number', { level: 1n }, { level: 1 }],
+    ['bytes', { key: new Uint8Array([1]) }, { key: new Uint8Array([2]) }],
+    ['something', { is: [{ a: 1 }, undefined] }, { is: [{ a: 1 }, null] }],
+  ])('S101 so is what an application says of somebody: %s is gone', async (_, had, has) => {
+    let now = { ...ann, ...had };
+    const { access } = setUp(() => Promise.resolve(now));
+    expect(await access.recheck(credentials('x'), { ...ann, ...had })).toBe('valid');
+    const { ...before } = now;
+    now = { ...ann, ...has };
+    expect(await access.recheck(credentials('x'), before)).toBe('changed');
+    now = ann;
+    expect(await access.recheck(credentials('x'), before)).toBe('changed');
+  });
+
+  test('S101 what only looks different of it is not: order, functions, what is undefined', async () => {
+    const one = { a: { x: 1, y: new Set([1, 2]) }, can: () => true, own: circle() };
+    const other = {
+      none: undefined,
+      own: circle(),
+      can: () => true,
+      a: { y: new Set([2, 1]), x: 1 },
+    };
+    const { access } = setUp(() => Promise.resolve({ ...ann, ...other }));
+    expect(await access.recheck(credentials('x'), { ...ann, ...one })).toBe('valid');
   });
 
   test('S101 rules that changed are noticed; their order is not', async () => {

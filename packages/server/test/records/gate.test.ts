@@ -4,8 +4,8 @@ import { passthrough, record, type StandardSchema } from '@holdfast/protocol';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { directory } from '../catch-up/directory.ts';
-import { world } from '../conversation/world.ts';
-import { gateway, headOf, http, transact, write } from './site.ts';
+import { everything, world } from '../conversation/world.ts';
+import { gateway, headOf, http, person, transact, write } from './site.ts';
 
 const spec = { name: 'user', store: 'demo/main', path: 'users/:id', version: '1.0' } as const;
 const User = record({
@@ -58,6 +58,60 @@ describe('The write gate', () => {
       expect(await headOf(peer)).toBe(head);
     },
   );
+
+  test.each([
+    ['at once', (ok: boolean) => ok],
+    ['later', (ok: boolean) => Promise.resolve(ok)],
+  ])(
+    'S95 lines that a write rule refuses %s are told, and the rest is imported',
+    async (_, say) => {
+      const site = await world({
+        authenticate: async ({ token }) => (token === 'dev' ? everything : person(token)),
+      });
+      site.server.record(User, { write: (_ctx, ref) => say(ref.params['id'] !== 'no') });
+      const users = ['yes', 'no', 'so'].flatMap((id) => [
+        { path: `users/${id}/name`, value: id },
+        { path: `users/${id}/age`, value: 7 },
+      ]);
+      const lines = [...users, { path: 'elsewhere', value: 1 }].map((each) => JSON.stringify(each));
+      const body = { token: 'eve', lines: lines.join('\n') };
+      const query = 'import?headerless=slash';
+      const atomic = await http(site, 'POST', `${query}&mode=atomic`, body);
+      expect([atomic.status, atomic.json['failed_total']]).toEqual([422, 2]);
+      const { status, json } = await http(site, 'POST', query, body);
+      expect([status, json['imported'], json['failed']]).toEqual([
+        200,
+        5,
+        [
+          { line: 3, path: 'users/no/name', reason: 'path_not_allowed' },
+          { line: 4, path: 'users/no/age', reason: 'path_not_allowed' },
+        ],
+      ]);
+    },
+  );
+
+  test("S95 lines that write fields that are no client's are told, and the rest is imported", async () => {
+    const site = await world({
+      authenticate: async ({ token }) => (token === 'dev' ? everything : person(token)),
+    });
+    site.server.record(record({ ...spec, schema: User.schema, authority: { name: 'lww' } }));
+    const lines = [
+      { path: 'users/a/name', value: 'a' },
+      { path: 'users/b/name', value: 'b' },
+      { path: 'users/b/age', value: 7 },
+    ].map((each) => JSON.stringify(each));
+    const { json } = await http(site, 'POST', 'import?headerless=slash', {
+      token: 'eve',
+      lines: lines.join('\n'),
+    });
+    expect([json['imported'], json['failed']]).toEqual([
+      1,
+      [
+        { line: 2, path: 'users/b/name', reason: 'forbidden_field' },
+        { line: 3, path: 'users/b/age', reason: 'forbidden_field' },
+      ],
+    ]);
+  });
 
   test('R99 an import and a rollback pass the gate too', async () => {
     const site = await world();

@@ -55,6 +55,11 @@ function mutate(name: string, value: unknown, id = 'ada'): object {
   return { op: 'mutate', path: `people/${id}`, record: 'member', name, value };
 }
 
+/** An op at a field of Ada. */
+function at(field: string, more: object): object {
+  return { path: `people/ada/${field}`, ...more };
+}
+
 function line(path: string, value: unknown): string {
   return `${JSON.stringify({ path, value, type: 'string' })}\n`;
 }
@@ -136,6 +141,8 @@ test('R219 what a write schema says tells of no hidden field, nor what it throws
           issues: [
             { message, path: ['email'] },
             { message: 'short', path: ['name'] },
+            { message, path: [] },
+            { message, path: ['none'] },
           ],
         };
       },
@@ -146,21 +153,59 @@ test('R219 what a write schema says tells of no hidden field, nor what it throws
   const tried = { op: 'set', path: 'people/ada/name', value: 'A' };
   isStrict = true;
   const { response } = await write(eve, tried);
-  expect(response['issues']).toEqual([{ message: 'short', path: ['name'] }]);
+  expect(response['issues']).toEqual([
+    { message: 'short', path: ['name'] },
+    { message: 'The object does not pass.', path: [] },
+  ]);
   isBroken = true;
   const broken = await write(eve, tried);
   expect(broken.response).toMatchObject({ reason: 'invalid_value', issues: [{ path: [] }] });
   expect(JSON.stringify(broken)).not.toContain('a@x');
 });
 
-test('R227 an import writes nothing over what is hidden', async () => {
+test('R227 an import writes nothing over what is hidden, and tells so line by line', async () => {
   const made = await site();
   const token = 'eve';
   const query = 'import?headerless=slash';
-  const over = await http(made, 'POST', query, { token, lines: line('people/ada/email', 'e@x') });
-  expect([over.status, await stored(made)]).toEqual([403, ada]);
-  const seen = await http(made, 'POST', query, { token, lines: line('people/ada/name', 'A') });
-  expect([seen.status, await stored(made)]).toEqual([200, { ...ada, name: 'A' }]);
+  const over = line('people/ada/email', 'e@x');
+  const none = line('people/eve/a~1b', 'x');
+  const seen = line('people/ada/name', 'A');
+  const atomic = await http(made, 'POST', `${query}&mode=atomic`, { token, lines: over + seen });
+  expect([atomic.status, await stored(made)]).toEqual([422, ada]);
+  const { status, json } = await http(made, 'POST', query, { token, lines: over + seen + none });
+  expect([status, json['imported'], await stored(made)]).toEqual([200, 2, { ...ada, name: 'A' }]);
+  expect(json['failed']).toEqual([
+    { line: 1, path: 'people/ada/email', reason: 'forbidden_field' },
+  ]);
+});
+
+test('R227 a write that names what is hidden is refused, whatever it writes and whatever is there', async () => {
+  const made = await site();
+  const dev = await made.joined();
+  await write(dev, { op: 'lease', path: 'people/ada/job', ttl_ms: 60_000 });
+  const eve = await made.joined({ token: 'eve', device: 'd2' });
+  const tries: (readonly [readonly string[], object])[] = [
+    [['email'], at('email', { op: 'set', value: 'a@x' })],
+    [['email'], at('email', { op: 'set', value: 'other@x' })],
+    [['email'], at('email', { op: 'increment', value: 1 })],
+    [['email'], at('email', { op: 'add', value: 1 })],
+    [['email'], { op: 'merge', path: 'people/ada', value: { email: 'a@x' } }],
+    [['email', 'a/b'], { op: 'set', path: 'people/ada', value: ada }],
+    [['email'], mutate('holdfast:merge', { set: { email: 'a@x' } })],
+    [['job'], at('job', { op: 'lease', ttl_ms: 1000 })],
+    [['job'], at('job', { op: 'release', token: 1 })],
+    [['job'], at('job', { op: 'delete' })],
+    [['none'], at('none', { op: 'set', value: 1 })],
+    [['none'], at('none', { op: 'release', token: 1 })],
+    [['none'], at('none', { op: 'delete' })],
+  ];
+  for (const [fields, op] of tries) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const { response } = await write(eve, op);
+    const told = [...(response['fields'] as string[])].toSorted();
+    expect([op, response['reason'], told]).toEqual([op, 'forbidden_field', fields.toSorted()]);
+  }
+  expect(await stored(made)).toMatchObject(ada);
 });
 
 test('R228 no store is cloned of which records may hide something', async () => {
@@ -212,6 +257,8 @@ test('R227 what code of the server writes for somebody changes nothing that is h
   };
   expect(await writeAs({}, { email: 'e@x' })).toBe('forbidden_field');
   expect(await writeAs({}, { name: file })).toBe('unknown_file');
+  const ofServer = members.write({ id: 'ada' }, { patch: { name: file as never } });
+  await expect(ofServer).rejects.toMatchObject({ code: 'unknown_file' });
   const pathRules = [{ pattern: 'elsewhere/**', allow: ['read', 'write'] }];
   expect(await writeAs({ pathRules }, { name: 'x' })).toBe('path_not_allowed');
   expect(await writeAs({ pathRules: 'all' }, { name: 'x' })).toBe('TypeError');

@@ -144,3 +144,43 @@ test('a stream ends when nobody can say who may read', async () => {
   await clock.pass(5000);
   await expect(next()).rejects.toThrow('the stream has ended');
 });
+
+test('a stream whose question who may read is never answered tells nobody anything after 5 s', async () => {
+  let isStuck = false;
+  const { clock, users, stream } = await site({
+    authorize: () => (isStuck ? new Promise(() => undefined) : true),
+  });
+  await users.write({ id: 'ada' }, { set: { name: 'Ada' } });
+  const next = await stream();
+  isStuck = true;
+  await clock.pass(5000);
+  expect(await next()).toContain('"type":"denied"');
+  await users.write({ id: 'ada' }, { patch: { name: 'not heard' } });
+  await clock.pass(15_000);
+  expect(await next()).toBe(': heartbeat');
+});
+
+test('R228 an object that is hidden as a whole is like one that is not there', async () => {
+  const { users, answer } = await site();
+  const none = await answer();
+  await users.write({ id: 'ada' }, { set: { ssn: 'hidden' } });
+  const hidden = await answer();
+  expect(hidden).toMatchObject({ type: 'gone' });
+  expect(Object.keys(hidden)).toEqual(Object.keys(none));
+});
+
+test('R228 what is hidden as a whole from now on is told as what is removed is', async () => {
+  const { users, stream } = await site();
+  const told = async (change: () => Promise<unknown>): Promise<string> => {
+    await users.write({ id: 'ada' }, { set: { name: 'Ada', ssn: 'hidden' } });
+    const next = await stream();
+    await change();
+    return (await next()).replaceAll(/"(?:sequence|prev)":\d+/g, '').replaceAll(/^id: .*$/gm, '');
+  };
+  const hidden = await told(() => users.write({ id: 'ada' }, { patch: { name: undefined } }));
+  expect(hidden).toContain('"deleted":true');
+  const removed = await told(() => users.write({ id: 'ada' }, { remove: true }));
+  expect(hidden.replaceAll(/"op_id":"[^"]*"/g, '')).toBe(
+    removed.replaceAll(/"op_id":"[^"]*"/g, ''),
+  );
+});

@@ -10,6 +10,15 @@ const { view: viewOf } = holdfast<{ stores: Stores }>();
 let renders = 0;
 let release = (): void => undefined;
 
+const foreign = {
+  _type: 'file',
+  hash: `sha256:${'0'.repeat(64)}`,
+  size: 1,
+  content_type: 'text/plain',
+  filename: 'a',
+  uploaded_at: '2026-01-01T00:00:00.000Z',
+};
+
 const board = viewOf({
   name: 'Board',
   mount: () => ({ filter: 'all' }),
@@ -29,6 +38,11 @@ const board = viewOf({
     taken: {
       run: async (ctx) => {
         await ctx.store('demo/main').put('cards/a/title', 'x', { ifAbsent: true });
+      },
+    },
+    lend: {
+      run: async (ctx) => {
+        await ctx.store('demo/main').put('other/file', foreign);
       },
     },
     both: {
@@ -107,7 +121,7 @@ it('a view renders again when what it read changes, and only then (views.md §11
   expect(renders).toBe(rendered + 2);
 });
 
-it('a write that a command awaits is part of its own cycle (views.md §7.2)', async () => {
+it('a write that a command awaits is part of its own cycle, and names only files that the store holds (views.md §7.2)', async () => {
   const { connect } = await world({ app: views });
   const root = new Root(await connect(), 'Board', 'b');
   await root.join({ module: 'Board', id: 'b', capver: 4 });
@@ -120,6 +134,7 @@ it('a write that a command awaits is part of its own cycle (views.md §7.2)', as
     status: 'error',
     response: { reason: 'exists' },
   });
+  expect(await root.command('lend')).toMatchObject({ response: { reason: 'unknown_file' } });
 });
 
 it('V29 while a command takes its time, what render reads is shown all the same', async () => {

@@ -1,0 +1,144 @@
+import {
+  isAncestor,
+  isObject,
+  type Json,
+  type Mutate,
+  type Path,
+  type RecordDef,
+  type Refusal,
+  refuse,
+  unescapeSegment,
+} from '@holdfast/protocol';
+import type { Caller, Proposal, Tree } from '../data/index.ts';
+import { fieldsMerged, mergeMutation } from '../record/index.ts';
+import { changedFields } from './fields.ts';
+import type { Places } from './places.ts';
+
+type Request = Proposal['request'];
+
+/** A request that is no transaction and no import, or a part of one. */
+type Single =
+  | Exclude<Request, { readonly op: 'transact' | 'import' }>
+  | Extract<Request, { readonly op: 'transact' }>['ops'][number]
+  | { readonly op: 'import'; readonly path: Path; readonly value: Json };
+
+/** The single writes that a request asks for. */
+export function writesOf(request: Request): readonly Single[] {
+  if (request.op === 'transact') return request.ops;
+  if (request.op !== 'import') return [request];
+  return request.leaves.map(({ path, value }) => ({ op: 'import', path, value }));
+}
+
+/** Whether a write is a mutation of a record. */
+export function isMutationOf(write: Single, { name }: Pick<RecordDef, 'name'>): write is Mutate {
+  return write.op === 'mutate' && write.record === name;
+}
+
+/** A mutation that the definition declares: what it changes is its own to say. */
+function isDeclared(
+  write: Single,
+  { def, path }: { def: Pick<RecordDef, 'name'>; path: Path },
+): boolean {
+  return isMutationOf(write, def) && write.path === path && write.name !== mergeMutation;
+}
+
+/** The top-level members of an object that a write names, or removes by leaving them out; `*`: any. */
+export function fieldsNamed(
+  write: Single,
+  object: Path,
+  before: Json | undefined,
+): readonly string[] {
+  if (write.path === null) return ['*'];
+  const { op, path } = write;
+  if (isAncestor(object, path)) {
+    return path
+      .slice(object.length + 1)
+      .split('/', 1)
+      .map(unescapeSegment);
+  }
+  if (path !== object) return isAncestor(path, object) ? ['*'] : [];
+  const value = 'value' in write ? write.value : null;
+  if (op === 'mutate') return write.name === mergeMutation ? fieldsMerged(value) : ['*'];
+  if (!isObject(value)) return ['*'];
+  // What a set leaves out, it removes.
+  const left = op === 'set' && isObject(before) ? Object.keys(before) : [];
+  return [...left, ...Object.keys(value)];
+}
+
+/** What a request is screened by. */
+export type Screening = {
+  readonly tree: Tree;
+  readonly request: Request;
+  readonly caller: Caller | null;
+};
+
+/**
+ * Why a client may not ask for this: it names what is hidden from it of an object (records.md §17). It is asked before
+ * anything is decided, so that no answer depends on what is hidden.
+ */
+export function screen(
+  places: Places<{ readonly def: RecordDef }>,
+  { tree, request, caller }: Screening,
+): Refusal | null {
+  if (!caller?.veil) return null;
+  const isIndexed = request.op === 'transact' || request.op === 'import';
+  for (const [index, write] of writesOf(request).entries()) {
+    const around = write.path === null ? [] : places.around(write.path);
+    for (const { item, path } of around) {
+      const object = { def: item.def, path, before: tree.read(path)?.value };
+      const refusal = screenWrite(write, object, caller.veil);
+      if (refusal !== null) return isIndexed ? refusal.with({ op_index: index }) : refusal;
+    }
+  }
+  return null;
+}
+
+type Veil = NonNullable<Caller['veil']>;
+
+function screenWrite(
+  write: Single,
+  { def, path, before }: Omit<Touched, 'after'>,
+  veil: Veil,
+): Refusal | null {
+  if (before === undefined || isDeclared(write, { def, path })) return null;
+  const named = fieldsNamed(write, path, before);
+  const told = fieldsNamed(write, path, undefined).filter((field) => field !== '*');
+  const hidden = veil.hiddenOf(path, before, told);
+  const isNamed = hidden.some((field) => named.includes(field) || named.includes('*'));
+  return isNamed ? forbidden(hidden, told) : null;
+}
+
+/** An object that a proposal changes. */
+type Touched = {
+  readonly def: RecordDef;
+  readonly path: Path;
+  readonly before: Json | undefined;
+  readonly after: Json | undefined;
+};
+
+/**
+ * Why what a proposal comes to may not be: what is hidden from a client stays as it is, unless a declared mutation of the
+ * object changes it (records.md §17); beside one, ops are judged by what they name.
+ */
+export function checkHidden(of: Touched, { request, caller }: Proposal): Refusal | null {
+  const { def, path, before, after } = of;
+  const hidden = caller?.veil?.hiddenOf(path, before) ?? [];
+  if (hidden.length === 0) return null;
+  const writes = writesOf(request);
+  const others = writes.filter((write) => !isDeclared(write, { def, path }));
+  const named = new Set(others.flatMap((write) => fieldsNamed(write, path, before)));
+  const changed = others.length < writes.length ? [] : changedFields(before, after);
+  const touched = hidden.filter(
+    (field) => named.has(field) || named.has('*') || changed.includes(field),
+  );
+  if (touched.length === 0) return null;
+  return forbidden(
+    touched,
+    others.flatMap((write) => fieldsNamed(write, path, undefined)),
+  );
+}
+
+/** It names no field that the request does not. */
+function forbidden(hidden: readonly string[], said: readonly string[]): Refusal {
+  return refuse('forbidden_field', { fields: hidden.filter((field) => said.includes(field)) });
+}

@@ -1,0 +1,124 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { LoggedOp } from '@holdfast/engine/authority';
+import { project, type Scope, Span, type Tree } from '@holdfast/engine/data';
+import { Retelling, veilOver } from '@holdfast/engine/gate';
+import { RejectedError, type Seq } from '@holdfast/protocol';
+import { refuseSeq, stateAt } from './history.ts';
+import type { StoreHost } from './store-host.ts';
+
+const WINDOW = 1000;
+
+type Past = Pick<StoreHost, 'view' | 'read' | 'standing'>;
+
+/**
+ * What a scope shows of a store's log, from some seq on (stores.md §11.2.3). Where records hide something, each commit is
+ * shown by what was hidden when it was made: the state goes along with the log (records.md §17).
+ */
+export class Telling {
+  readonly #store: Past;
+  readonly #scope: Scope;
+  readonly #retelling: Retelling | null;
+
+  private constructor(store: Past, scope: Scope, retelling: Retelling | null) {
+    this.#store = store;
+    this.#scope = scope;
+    this.#retelling = retelling;
+  }
+
+  /** Begins after a seq, at the cost of the ops since; rejects where the state of that seq cannot be had any more. */
+  static async from(store: Past, scope: Scope, seq: Seq): Promise<Telling> {
+    const veil = veilOver(scope);
+    if (veil === null) return new Telling(store, scope, null);
+    const { tree, seq: head } = store.view();
+    const state = seq === head ? tree : await pastAt(store, seq);
+    return new Telling(store, scope, new Retelling(scope, veil, state));
+  }
+
+  /** Takes in the next ops, whole commits, and gives what is shown of them. */
+  take(ops: readonly LoggedOp[]): readonly LoggedOp[] {
+    if (this.#scope.isWhole) return ops;
+    if (this.#retelling === null) return ops.flatMap((op) => project(op, this.#scope) ?? []);
+    const { tree, seq } = this.#store.view();
+    return this.#retelling.take(ops, ops.at(-1)?.seq === seq ? tree : null);
+  }
+}
+
+async function pastAt(store: Past, seq: Seq): Promise<Tree> {
+  const refusal = refuseSeq(store, seq);
+  if (refusal !== null) throw RejectedError.from(refusal);
+  return stateAt(store, seq);
+}
+
+/** What a scope shows of the log from a seq down to the oldest that is retained, newest first, read in windows from behind. */
+export async function* tellBackwards(
+  store: Past,
+  scope: Scope,
+  from: Seq,
+): AsyncGenerator<LoggedOp, void, undefined> {
+  const veil = veilOver(scope);
+  const { oldestSeq } = store.standing();
+  let state: Tree | null = null;
+  for (let to = from; to >= oldestSeq;) {
+    // oxlint-disable-next-line no-await-in-loop -- window by window
+    const ops = await windowBefore(store, to, oldestSeq);
+    const [first] = ops;
+    if (first === undefined) return;
+    let seen: readonly LoggedOp[];
+    if (veil === null) {
+      seen = scope.isWhole ? ops : ops.flatMap((op) => project(op, scope) ?? []);
+    } else {
+      // oxlint-disable-next-line no-await-in-loop -- once, for the newest window
+      const end: Tree = state ?? (await stateAfter(store, ops));
+      state = rewound(end, ops);
+      seen = new Retelling(scope, veil, state).take(ops, end);
+    }
+    for (const op of seen.toReversed()) if (op.seq <= to) yield op;
+    // oxlint-disable-next-line no-await-in-loop -- others want their turn
+    await turn();
+    to = first.seq - 1;
+  }
+}
+
+/** The ops up to a seq and the rest of its commit: about a thousand, whole commits; none where the log has forgotten them. */
+async function windowBefore(store: Past, to: Seq, oldestSeq: Seq): Promise<readonly LoggedOp[]> {
+  for (let size = WINDOW; ; size *= 2) {
+    const start = Math.max(oldestSeq - 1, to - size);
+    // oxlint-disable-next-line no-await-in-loop -- more of it only where a commit is larger
+    const ops = await readAll(store, start, to);
+    const [first] = ops;
+    if (first?.seq !== start + 1) return [];
+    const { tx } = first;
+    // Where it begins amid a commit, that is for the next window.
+    const isWhole = tx === null || start === oldestSeq - 1;
+    const whole = isWhole ? ops : ops.filter((op) => op.tx !== tx);
+    if (whole.length > 0) return whole;
+  }
+}
+
+async function readAll(store: Past, after: Seq, to: Seq): Promise<readonly LoggedOp[]> {
+  const ops: LoggedOp[] = [];
+  for (let at = after; at < to;) {
+    // oxlint-disable-next-line no-await-in-loop -- large ones come in several parts
+    const part = await store.read(at, to);
+    ops.push(...part);
+    const last = part.at(-1);
+    if (last === undefined) break;
+    at = last.seq;
+  }
+  return ops;
+}
+
+async function stateAfter(store: Past, ops: readonly LoggedOp[]): Promise<Tree> {
+  const { tree, seq: head } = store.view();
+  const last = ops.at(-1)?.seq ?? head;
+  return last === head ? tree : stateAt(store, last);
+}
+
+/** The state before some ops; the one after them stays. */
+function rewound(end: Tree, ops: readonly LoggedOp[]): Tree {
+  const span = new Span();
+  for (const op of ops) span.take(op);
+  const start = end.draft();
+  span.rewind(start);
+  return start;
+}

@@ -12,10 +12,8 @@ it(
   { timeout: 180_000 },
   async () => {
     const asked = process.env['SEED'];
-    const { failure, traffic, crashes } = await runHosts(
-      Number(asked ?? 1),
-      asked === undefined ? seeds : 1,
-    );
+    const count = asked === undefined ? seeds : 1;
+    const { failure, traffic, crashes } = await runHosts({ from: Number(asked ?? 1), count });
     expect(failure === null ? null : failureText(failure)).toBeNull();
     if (asked !== undefined) return;
     const minimum = {
@@ -31,6 +29,17 @@ it(
     };
     expect(busy(traffic, minimum)).toEqual([]);
     expect(crashes).toBeGreaterThan(seeds / 2);
+  },
+);
+
+it(
+  'S54 S80 S112 servers and clients on SQLite files, which are copied as they lie when a process dies, keep them as well (P1, P70, P71)',
+  { timeout: 180_000 },
+  async () => {
+    const count = Math.ceil(seeds / 8);
+    const { failure, crashes } = await runHosts({ from: 1, count, storage: 'sqlite' });
+    expect(failure === null ? null : failureText(failure)).toBeNull();
+    expect(crashes).toBeGreaterThan(count / 2);
   },
 );
 

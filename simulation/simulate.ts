@@ -1,34 +1,50 @@
-// npm run simulate -- --seeds 100000 [--from 7] [--hosts]: runs the worlds of many seeds, of machines or of whole hosts.
-// npm run simulate -- --seed 7 [--hosts]: runs one again, to the last message.
+// npm run simulate -- --seeds 100000 [--from 7]: runs the worlds of many seeds: of machines, or of whole hosts with --hosts
+// (on SQLite files with --hosts --sqlite), of clients that hold parts with --parts, of files with --files.
+// npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
+import { runFiles } from './files/run.ts';
 import { runHosts } from './hosts/run.ts';
-import { failureText } from './src/simulate.ts';
+import { runParts } from './parts/run.ts';
+import { type Failure, failureText } from './src/simulate.ts';
 import { runSeeds } from './world/run.ts';
 
 const progressMs = 5000;
+const flag = { type: 'boolean', default: false } as const;
 
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string' },
     seed: { type: 'string' },
     from: { type: 'string' },
-    hosts: { type: 'boolean', default: false },
+    hosts: flag,
+    sqlite: flag,
+    parts: flag,
+    files: flag,
   },
 });
 const one = values.seed ?? process.env['SEED'];
 const count = one === undefined ? Number(values.seeds ?? 1000) : Number(values.seeds ?? 1);
 const from = Number(one ?? values.from ?? Date.now() % 1_000_000_000);
-const kind = values.hosts ? 'hosts' : 'machines';
+const seeds = { from, count, progress };
+const kind = (['parts', 'files', 'hosts'] as const).find((name) => values[name]) ?? 'machines';
 console.log(`${count} seeds of ${kind} from ${from}`);
 
+type Run = () => Promise<{ readonly failure: Failure | null }>;
+
+const run: { readonly [Kind in 'hosts' | 'parts' | 'files']: Run } = {
+  hosts: () => runHosts({ ...seeds, storage: values.sqlite ? 'sqlite' : 'memory' }),
+  parts: () => runParts(seeds),
+  files: () => runFiles(seeds),
+};
+
 let told = performance.now();
-const failure = values.hosts ? await ofHosts() : ofMachines();
+const failure = kind === 'machines' ? ofMachines() : await ofWorlds(kind);
 console.log(failure ?? 'nothing is wrong');
 process.exitCode = failure === null ? 0 : 1;
 
-async function ofHosts(): Promise<string | null> {
-  const { failure: found, traffic, crashes } = await runHosts(from, count, progress);
-  console.log({ ...traffic, crashes });
+async function ofWorlds(of: 'hosts' | 'parts' | 'files'): Promise<string | null> {
+  const { failure: found, ...figures } = await run[of]();
+  console.log(figures);
   return found === null ? null : failureText(found);
 }
 

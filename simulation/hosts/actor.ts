@@ -2,6 +2,7 @@ import type { Codec } from '@holdfast/protocol';
 import { RejectedError } from '@holdfast/client';
 import type { Device } from '../src/device.ts';
 import { Dice } from '../src/dice.ts';
+import type { GroundKind } from '../src/ground.ts';
 import type { World } from '../src/world.ts';
 import { Reader } from '../kill/reader.ts';
 import { type Site, watchedLink } from '../kill/site.ts';
@@ -28,10 +29,15 @@ export class Actor {
   #reader: Reader | null = null;
   #writer: Writer;
 
-  constructor(world: World, name: string, codec: Codec) {
+  constructor(
+    world: World,
+    name: string,
+    { codec, keepsIn }: { readonly codec: Codec; readonly keepsIn: GroundKind },
+  ) {
     this.#world = world;
     this.device = world.device(name, {
       codec,
+      keepsIn,
       wrap: (link) => watchedLink(link, (seq) => this.#resynced(seq), codec),
       onCrash: ({ keepsCache }) => this.#crashed(keepsCache),
       onRestart: () => this.#started(),

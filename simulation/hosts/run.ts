@@ -4,7 +4,8 @@ import { asStoreName } from '@holdfast/protocol';
 import { isRejection } from '../kill/writer.ts';
 import type { Dice } from '../src/dice.ts';
 import { badWeather } from '../src/faults.ts';
-import { type Failure, simulate, simulateSeed, type Simulation } from '../src/simulate.ts';
+import type { GroundKind } from '../src/ground.ts';
+import { type Failure, type Seeds, simulate, type Simulation } from '../src/simulate.ts';
 import type { Logged, World } from '../src/world.ts';
 import { judge } from '../validators/judge.ts';
 import { exclusive } from '../validators/leases.ts';
@@ -25,11 +26,20 @@ const unsentBytesMax = 256 * 1024;
 
 /** Real servers and real clients in one process, under seeded faults, with the checkers of everything else. */
 export class Hosts {
+  readonly #kind: GroundKind;
   traffic: Traffic = noTraffic;
   crashes = 0;
   #actors: Actor[] = [];
 
-  readonly simulation: Simulation<Step> = {
+  constructor(kind: GroundKind) {
+    this.#kind = kind;
+  }
+
+  get simulation(): Simulation<Step> {
+    return { ...this.#simulation, storage: this.#kind };
+  }
+
+  readonly #simulation: Simulation<Step> = {
     faults: { ...badWeather, crash: 6, forget: 2 },
     lengthMs,
     stores: [storeName],
@@ -39,7 +49,10 @@ export class Hosts {
       this.#actors = Array.from(
         { length: actors },
         (_, index) =>
-          new Actor(world, `dev-${index}`, index % 2 === 0 ? jsonCodec : messagePackCodec()),
+          new Actor(world, `dev-${index}`, {
+            codec: index % 2 === 0 ? jsonCodec : messagePackCodec(),
+            keepsIn: this.#kind,
+          }),
       );
       await world.sleep(lengthMs);
       world.calm();
@@ -111,28 +124,18 @@ export class Hosts {
   }
 }
 
+/** Which worlds to run. */
+export type HostSeeds = Seeds & { readonly storage?: GroundKind };
+
 /** Runs the worlds of some seeds; stops at the first in which something is wrong. */
-export async function runHosts(
-  from: number,
-  count: number,
-  progress?: (done: number) => void,
-): Promise<{
+export async function runHosts({ storage = 'memory', ...seeds }: HostSeeds): Promise<{
   readonly failure: Failure | null;
   readonly traffic: Traffic;
   readonly crashes: number;
 }> {
-  const hosts = new Hosts();
-  const failure = await simulate(hosts.simulation, {
-    from,
-    count,
-    ...(progress !== undefined && { progress }),
-  });
+  const hosts = new Hosts(storage);
+  const failure = await simulate(hosts.simulation, seeds);
   return { failure, traffic: hosts.traffic, crashes: hosts.crashes };
-}
-
-/** Runs the world of one seed. */
-export function runHost(seed: number): Promise<Failure | null> {
-  return simulateSeed(new Hosts().simulation, seed);
 }
 
 function stepsOf(dice: Dice): readonly Step[] {

@@ -7,15 +7,17 @@ import {
   type ClientOptions,
   createClient,
   type Link,
-  memoryCache,
   type NetworkHint,
   type Store,
   type WebSocketClass,
   webSocketLink,
 } from '@holdfast/client';
-import { asStoreName, type OpId, type StoreName } from '@holdfast/protocol';
+import type { OpId, StoreName } from '@holdfast/protocol';
 import { WebSocket } from 'ws';
 import { Cable } from './cable.ts';
+import { call } from './call.ts';
+import type { GroundKind } from './ground.ts';
+import { type Pocket, pocketOf } from './pocket.ts';
 import { type Room, wallStart } from './room.ts';
 import type { Site } from './site.ts';
 import { Timers } from './timers.ts';
@@ -24,6 +26,10 @@ import { Timers } from './timers.ts';
 export type DeviceOptions = Partial<Omit<ClientOptions, 'url' | 'deviceId' | 'env' | 'link'>> & {
   /** Whether it has a cache that outlives it; it has, unless this is false. */
   readonly durable?: boolean;
+  /** What that cache is: memory, or an SQLite file that is copied as it lies when a client dies. Default: memory. */
+  readonly keepsIn?: GroundKind;
+  /** The part of each store that it holds all the time; default: the whole. */
+  readonly scope?: readonly string[];
   /** Puts something between its clients and their connections. */
   readonly wrap?: (link: Link) => Link;
   /** Hears that a client ends amid whatever it does, and of the one that takes its place. */
@@ -43,7 +49,9 @@ export class Device {
   readonly #options: DeviceOptions;
   readonly #cables = new Set<Cable>();
   readonly #stores = new Map<string, Store>();
-  #cache = memoryCache();
+  readonly #pocket: Pocket;
+  /** Writes of each store that are in the cache. */
+  #kept = new Map<string, Set<OpId>>();
   #life: Life;
   #lives = 0;
   #slowness = 0;
@@ -60,6 +68,7 @@ export class Device {
     this.#room = room;
     this.#site = of.site;
     this.#options = of.options;
+    this.#pocket = pocketOf(of.options.keepsIn ?? 'memory', room.work);
     this.#life = this.#start();
   }
 
@@ -72,7 +81,8 @@ export class Device {
   store(name: string): Store {
     let store = this.#stores.get(name);
     if (store === undefined) {
-      store = this.client.store(name);
+      const { scope } = this.#options;
+      store = this.client.store(name, scope === undefined ? {} : { scope });
       this.#stores.set(name, store);
     }
     return store;
@@ -80,8 +90,16 @@ export class Device {
 
   /** Writes of a store that are in the cache, and would be sent by the next client. */
   kept(name: string): readonly OpId[] {
-    const image = this.#cache.load(asStoreName(name));
-    return image === null || image instanceof Promise ? [] : image.outbox.map(({ opId }) => opId);
+    return [...(this.#kept.get(name) ?? [])];
+  }
+
+  /** Asks the server over HTTP, with its token; tells the status of the answer. */
+  async ask(path: string): Promise<number> {
+    const { timers } = this.#life;
+    const headers = { authorization: `Bearer ${this.token}` };
+    const answer = await this.#call(timers, `http://simulated.example${path}`, { headers });
+    await answer.arrayBuffer();
+    return answer.status;
   }
 
   /** How many clients there have been. */
@@ -155,7 +173,9 @@ export class Device {
     this.#room.note(this.name, keepsCache ? 'crashes' : 'crashes, and loses its cache');
     this.#options.onCrash?.({ keepsCache });
     this.end();
-    if (!keepsCache) this.#cache = memoryCache();
+    if (keepsCache) this.#pocket.restart();
+    else this.#pocket.lose();
+    if (!keepsCache) this.#kept.clear();
     this.#stores.clear();
     this.#life = this.#start();
     this.#options.onRestart?.(this.client);
@@ -168,11 +188,24 @@ export class Device {
     this.cut();
   }
 
+  /** Lets go of what it has kept. */
+  discard(): Promise<void> {
+    return this.#pocket.end();
+  }
+
   #start(): Life {
     this.#lives += 1;
     const timers = new Timers(this.#room.agenda);
     let heard = deaf;
-    const { durable = true, wrap, onCrash: _, onRestart: __, ...options } = this.#options;
+    const {
+      durable = true,
+      keepsIn: _,
+      scope: _scope,
+      wrap,
+      onCrash: __,
+      onRestart: ___,
+      ...options
+    } = this.#options;
     const link = webSocketLink({ webSocket: this.#socketsOf(timers) });
     const client = createClient({
       token: () => this.token,
@@ -192,15 +225,19 @@ export class Device {
 
   #envOf(timers: Timers, listen: (hear: (hint: NetworkHint) => void) => void): ClientEnv {
     const { agenda, dice } = this.#room;
+    const life = this.#lives;
+    let draws = 0;
+    // The first names the client.
+    const drawn = (): string => (draws++ === 0 ? `s${life}` : `s${life}x${draws}`);
     return {
       now: () => agenda.now,
       wall: () => wallStart + Math.floor(agenda.now) + this.#wallOffset,
       setTimeout: timers.set,
       clearTimeout: timers.clear,
       random: () => dice.next(),
-      randomId: () => `s${this.#lives}`,
+      randomId: drawn,
       deviceId: () => this.name,
-      fetch: () => this.#probe(timers),
+      fetch: (url, init) => this.#call(timers, url, init),
       watchNetwork: (hear) => {
         listen(hear);
         return () => listen(deaf);
@@ -209,32 +246,36 @@ export class Device {
     };
   }
 
-  /** Whether the token is to blame, as the server says over HTTP. */
-  #probe(timers: Timers): Promise<{ status: number }> {
-    const { token } = this;
-    return new Promise((resolve, reject) => {
-      timers.set(() => {
-        if (this.#isCutOff || this.#site.server === null) reject(new Error('unreachable'));
-        else resolve({ status: this.#site.admits(token) ? 200 : 401 });
-      }, this.#room.delay(100));
-    });
+  #call(timers: Timers, url: string, init: RequestInit): Promise<Response> {
+    return call({ dial: () => this.#dial(timers), work: this.#room.work }, url, init);
   }
 
   /** Stores some time after it was asked to, if the process lives that long. */
   #cacheOf(timers: Timers): Cache {
-    const cache = this.#cache;
+    const { cache } = this.#pocket;
+    const { open } = cache;
     return {
+      ...(open !== undefined && { open: (terms) => open.call(cache, terms) }),
       load: (store: StoreName): CachedStore | null | Promise<CachedStore | null> =>
         cache.load(store),
       commit: (store: StoreName, change: CacheChange): Promise<void> =>
-        new Promise((resolve) => {
+        new Promise((resolve, reject) => {
           timers.set(() => {
-            void cache.commit(store, change);
-            resolve();
+            this.#keep(store, change);
+            Promise.resolve(cache.commit(store, change)).then(resolve, reject);
           }, 10);
         }),
-      clear: (store: StoreName): void => void cache.clear(store),
+      clear: (store: StoreName) => cache.clear(store),
     };
+  }
+
+  #keep(store: StoreName, { requests }: CacheChange): void {
+    const kept = this.#kept.get(store) ?? new Set();
+    this.#kept.set(store, kept);
+    for (const [opId, request] of requests) {
+      if (request === null) kept.delete(opId);
+      else kept.add(opId);
+    }
   }
 
   /** The WebSockets of one process: real ones, on sockets that lead to the simulated server. */

@@ -15,6 +15,13 @@ export type DiskFaults = {
   readonly unknown: number;
 };
 
+type DiskTerms = {
+  readonly faults: () => DiskFaults;
+  readonly wall: () => number;
+  /** The server knows what it has stored. */
+  readonly told: () => void;
+};
+
 /**
  * A storage as one server process sees it: late, and at times not at all. It ends with the process: what was being stored
  * then is stored, or not.
@@ -24,13 +31,15 @@ export class Disk {
   readonly #disk: Storage;
   readonly #room: Room;
   readonly #faults: () => DiskFaults;
+  readonly #told: () => void;
   readonly #appending = new Set<() => void>();
   #isOver = false;
 
-  constructor(disk: Storage, room: Room, by: { faults: () => DiskFaults; wall: () => number }) {
+  constructor(disk: Storage, room: Room, by: DiskTerms) {
     this.#disk = disk;
     this.#room = room;
     this.#faults = by.faults;
+    this.#told = by.told;
     this.storage = over(disk, {
       open: (store) => this.#read(() => disk.open(store)),
       append: (store, expected, batch) => this.#append(store, expected, batch),
@@ -52,6 +61,7 @@ export class Disk {
   async #read<T>(read: () => Promise<T>): Promise<T> {
     await this.#wait(10);
     if (this.#room.dice.chance(this.#faults().failed)) throw new StorageError('io', 'simulated');
+    this.#told();
     return read();
   }
 
@@ -67,6 +77,7 @@ export class Disk {
     if (!dice.chance(unknown)) {
       const result = await keep();
       await this.#wait(5);
+      this.#told();
       return result;
     }
     if (dice.chance(0.5)) await keep();

@@ -1,10 +1,13 @@
 import type { Agenda } from './agenda.ts';
 import type { Dice } from './dice.ts';
+import type { RealWork } from './real.ts';
 
 /** What all parts of a simulated world share: time, chance, and whom to tell. */
 export type Room = {
   readonly agenda: Agenda;
   readonly dice: Dice;
+  /** What virtual time waits for. */
+  readonly work: RealWork;
   /** A delay of up to so many milliseconds. */
   delay(ms: number): number;
   /** A line of the transcript. */

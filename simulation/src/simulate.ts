@@ -1,6 +1,7 @@
 import type { ServerOptions } from '@holdfast/server';
 import { Dice } from './dice.ts';
 import { type FaultRates, scheduleOf, type TimedFault } from './faults.ts';
+import type { GroundKind } from './ground.ts';
 import { shrink } from './shrink.ts';
 import { World } from './world.ts';
 
@@ -17,6 +18,8 @@ export type Simulation<Step extends { readonly at: number } = never> = {
   /** Stores that exist; default: `acme/app`. */
   readonly stores?: readonly string[];
   readonly server?: Partial<ServerOptions>;
+  /** What the servers store on: memory, or SQLite files that are copied as they lie when a server dies. Default: memory. */
+  readonly storage?: GroundKind;
   /** What is done besides, at its time; where something is wrong, as much of it is left out as can be. */
   readonly script?: {
     readonly steps: (dice: Dice) => readonly Step[];
@@ -103,12 +106,18 @@ function kindOf([first = '']: readonly string[]): string {
 }
 
 async function runWorld<Step extends { readonly at: number }>(
-  { program, check, stores = ['acme/app'], server, script }: Simulation<Step>,
+  { program, check, stores = ['acme/app'], server, storage, script }: Simulation<Step>,
   seed: number,
   items: readonly Item<Step>[],
 ): Promise<Pick<Failure, 'problems' | 'transcript'>> {
   const faults = items.flatMap((item) => ('fault' in item ? [item.fault] : []));
-  const world = new World({ seed, faults, stores, ...(server !== undefined && { server }) });
+  const world = new World({
+    seed,
+    faults,
+    stores,
+    ...(server !== undefined && { server }),
+    ...(storage !== undefined && { storage }),
+  });
   for (const item of items) {
     if ('step' in item) world.later(item.step.at, () => script?.perform(world, item.step));
   }
@@ -122,7 +131,7 @@ async function runWorld<Step extends { readonly at: number }>(
   } catch (error) {
     world.problem(error instanceof Error ? (error.stack ?? error.message) : String(error));
   } finally {
-    world.end();
+    await world.end();
   }
   return { problems: world.problems, transcript: world.transcript };
 }

@@ -7,13 +7,21 @@ import {
 } from '@holdfast/server';
 import type { Storage } from '@holdfast/server/storage';
 import type { Cable } from './cable.ts';
+import type { Blobs } from '@holdfast/server/blobs';
+import { BlobDisk } from './blob-disk.ts';
 import { Disk, type DiskFaults } from './disk.ts';
 import { type Room, wallStart } from './room.ts';
 import { Timers } from './timers.ts';
 
 /** What servers of a world are made of. */
 export type SiteOptions = {
-  readonly storage: Storage;
+  /** What a server that starts now finds. */
+  readonly storage: () => Storage;
+  /** A server has died, and another is to start. */
+  readonly restart: () => void;
+  /** A server knows what it has stored. */
+  readonly told: () => void;
+  readonly blobs: Blobs;
   readonly faults: () => DiskFaults;
   readonly options: Partial<ServerOptions>;
   /** Whose stores everybody may use. */
@@ -21,7 +29,12 @@ export type SiteOptions = {
 };
 
 /** A server process from its start to its crash. */
-type Life = { readonly server: Server; readonly timers: Timers; readonly disk: Disk };
+type Life = {
+  readonly server: Server;
+  readonly timers: Timers;
+  readonly disk: Disk;
+  readonly blobs: BlobDisk;
+};
 
 /** The place where real server processes run, one after the other, on one storage that outlives them. */
 export class Site {
@@ -94,6 +107,7 @@ export class Site {
     this.#crashes += 1;
     this.end();
     this.#room.agenda.later(downMs, () => {
+      this.#of.restart();
       this.#life = this.#start();
       this.#room.note('server', 'starts');
     });
@@ -103,6 +117,7 @@ export class Site {
   end(): void {
     this.#life?.timers.end();
     this.#life?.disk.end();
+    this.#life?.blobs.end();
     this.#life = null;
     for (const cable of this.#cables) cable.cut();
   }
@@ -119,12 +134,12 @@ export class Site {
   #start(): Life {
     const { agenda } = this.#room;
     const timers = new Timers(agenda);
-    const disk = new Disk(this.#of.storage, this.#room, {
-      faults: this.#of.faults,
-      wall: this.wall,
-    });
+    const { storage, faults, told } = this.#of;
+    const disk = new Disk(storage(), this.#room, { faults, wall: this.wall, told });
+    const blobs = new BlobDisk(this.#of.blobs, this.#room);
     const server = createServer({
       storage: disk.storage,
+      files: blobs,
       rates: false,
       authenticate: async ({ token }) =>
         this.admits(token) ? principalOf(token, this.#of.orgs) : null,
@@ -137,11 +152,13 @@ export class Site {
       },
       log: {
         info: () => undefined,
-        error: (details, message) => this.#complained(details, message),
+        error: (details, message) => {
+          if (!timers.isOver) this.#complained(details, message);
+        },
       },
       ...this.#of.options,
     });
-    return { server, timers, disk };
+    return { server, timers, disk, blobs };
   }
 
   #complained(details: object, message: string): void {
@@ -156,7 +173,8 @@ export class Site {
 /** Whoever has a token may do everything in every org of the world. */
 function principalOf(token: string | null, orgs: readonly string[]): Principal {
   return {
-    subject: token,
+    // Whoever is given another token is still the same.
+    subject: token?.replace(/\.\d+$/, '') ?? null,
     orgs,
     scopes: new Set(scopes),
     storeAccess: { mode: 'all' },

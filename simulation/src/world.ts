@@ -1,5 +1,7 @@
 import type { Client } from '@holdfast/client';
-import { type LoggedOp, memory, type Storage } from '@holdfast/server/storage';
+import type { LoggedOp, Storage } from '@holdfast/server/storage';
+import type { Blobs } from '@holdfast/server/blobs';
+import { memoryBlobs } from '@holdfast/server/blobs/memory';
 import type { ServerOptions } from '@holdfast/server';
 import { asStoreName } from '@holdfast/protocol';
 import { Agenda } from './agenda.ts';
@@ -7,6 +9,9 @@ import { Device, type DeviceOptions } from './device.ts';
 import { Dice } from './dice.ts';
 import type { DiskFaults } from './disk.ts';
 import { strike, type TimedFault } from './faults.ts';
+import { type Ground, type GroundKind, groundOf } from './ground.ts';
+import { over } from './over.ts';
+import { RealWork } from './real.ts';
 import type { Room } from './room.ts';
 import { Site } from './site.ts';
 
@@ -17,6 +22,8 @@ export type WorldOptions = {
   /** The stores that there are. */
   readonly stores: readonly string[];
   readonly server?: Partial<ServerOptions>;
+  /** What its servers store on; default: memory. */
+  readonly storage?: GroundKind;
   /** Virtual milliseconds after which a program that has not ended is stuck. */
   readonly patienceMs?: number;
 };
@@ -37,14 +44,16 @@ export class World {
   /** Chance of the program's own; it repeats under the seed. */
   readonly dice: Dice;
   readonly site: Site;
-  /** What the servers' storages are based on; it knows no faults. */
-  readonly storage: Storage;
+  /** What the contents of files are kept in; it knows no faults. */
+  readonly blobs: Blobs = memoryBlobs({ now: () => this.site.wall() });
   readonly transcript: string[] = [];
   readonly problems: string[] = [];
   /** What the disk does wrong now. */
   disk: DiskFaults = noFaults;
   readonly #agenda = new Agenda();
+  readonly #work = new RealWork();
   readonly #room: Room;
+  readonly #ground: Ground;
   readonly #devices = new Map<string, Device>();
   readonly #options: WorldOptions;
   readonly #logs = new Map<string, Logged[]>();
@@ -57,10 +66,13 @@ export class World {
     this.#options = options;
     this.dice = dice.fork();
     this.#room = this.#makeRoom(dice.fork());
-    this.storage = memory({ now: () => this.site.wall() });
-    this.#record();
+    const ground = groundOf(options.storage ?? 'memory', this.#work, () => this.site.wall());
+    this.#ground = ground;
     this.site = new Site(this.#room, {
-      storage: this.storage,
+      storage: () => this.#recorded(ground.storage),
+      restart: () => this.#restart(),
+      told: () => ground.told(),
+      blobs: this.blobs,
       faults: () => (this.#isCalm ? noFaults : this.disk),
       options: options.server ?? {},
       orgs: options.stores.map((name) => name.slice(0, name.indexOf('/'))),
@@ -72,6 +84,11 @@ export class World {
         strike(this, fault);
       });
     }
+  }
+
+  /** What the server's storage is based on; it knows no faults. */
+  get storage(): Storage {
+    return this.#ground.storage;
   }
 
   /** Virtual milliseconds since the world began. */
@@ -174,6 +191,8 @@ export class World {
     const until = this.#options.patienceMs ?? patienceMs;
     // What is due at a time is done, with all that follows from it at once, before what is due later.
     for (await turn(); !progress.isDone; await turn()) {
+      if (this.#work.isGoing) continue;
+      for (let left = this.#work.turns; left > 1; left--) await turn();
       if (this.#agenda.now > until) throw new Error(`the program has not ended after ${until} ms`);
       this.#agenda.step();
     }
@@ -193,9 +212,11 @@ export class World {
   }
 
   /** Lets go of everything, in whatever state it is. */
-  end(): void {
+  async end(): Promise<void> {
     for (const device of this.#devices.values()) device.end();
     this.site.end();
+    await this.#ground.end();
+    for (const device of this.#devices.values()) await device.discard();
   }
 
   async #prepare(): Promise<void> {
@@ -241,23 +262,34 @@ export class World {
       .join('\n');
   }
 
-  #record(): void {
-    const append = this.storage.append.bind(this.storage);
-    this.storage.append = async (store, expected, batch) => {
-      const result = await append(store, expected, batch);
-      if (result.status === 'stored') {
-        const log = this.#logs.get(store) ?? [];
-        this.#logs.set(store, log);
-        for (const op of batch.ops) log.push({ op, at: this.now });
-      }
-      return result;
-    };
+  /** What a server dies with was not known to anybody, and never was. */
+  #restart(): void {
+    this.#ground.restart(this.#room.dice);
+    const { storage } = this.#ground;
+    for (const [store, log] of this.#logs) {
+      void storage.open(store).then((found) => log.splice(found?.head ?? 0));
+    }
+  }
+
+  #recorded(storage: Storage): Storage {
+    return over(storage, {
+      append: async (store, expected, batch) => {
+        const result = await storage.append(store, expected, batch);
+        if (result.status === 'stored') {
+          const log = this.#logs.get(store) ?? [];
+          this.#logs.set(store, log);
+          for (const op of batch.ops) log.push({ op, at: this.now });
+        }
+        return result;
+      },
+    });
   }
 
   #makeRoom(dice: Dice): Room {
     return {
       agenda: this.#agenda,
       dice,
+      work: this.#work,
       delay: (ms) => dice.next() * ms,
       note: (who, text) => this.note(who, text),
       problem: (text) => this.problem(text),

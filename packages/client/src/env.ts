@@ -16,14 +16,8 @@ export interface ClientEnv {
   randomId(): string;
   /** Names this installation, the same at every start where the platform can keep it. */
   deviceId(): string;
-  /** For the one question that no socket answers: whether the token is to blame (stores.md §15.4). */
-  fetch(
-    url: string,
-    init: Pick<RequestInit, 'credentials'> & {
-      headers: Record<string, string>;
-      signal: AbortSignal;
-    },
-  ): Promise<{ status: number }>;
+  /** Files, and the one question that no socket answers: whether the token is to blame (stores.md §15.4). */
+  fetch(url: string, init: RequestInit): Promise<Response>;
   /** Calls back with hints; returns how to stop. */
   watchNetwork(hear: (hint: NetworkHint) => void): () => void;
   /** Whether warnings for developers are wanted. */

@@ -6,6 +6,7 @@ import {
   readRefusal,
   RejectedError,
 } from '@holdfast/protocol';
+import type { ClientEnv } from './env.ts';
 import { credentialsOf, type Settings } from './options.ts';
 
 /** Where files of one store are asked for. */
@@ -64,7 +65,7 @@ async function sendOnce({ settings, store }: FileDesk, request: FileRequest): Pr
   const sent = body === undefined ? init : { ...init, body, duplex: 'half' };
   try {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `duplex` is younger than the types
-    return await fetch(`${base}/stores/${store}/file?${names}`, sent as RequestInit);
+    return await settings.env.fetch(`${base}/stores/${store}/file?${names}`, sent as RequestInit);
   } catch (error) {
     signal?.throwIfAborted();
     throw new TryLater(error);
@@ -120,7 +121,12 @@ const failuresMax = 15;
 
 /** Waits longer from failure to failure, and in the end no more. */
 export class Patience {
+  readonly #env: ClientEnv;
   #failures = 0;
+
+  constructor({ settings }: FileDesk) {
+    this.#env = settings.env;
+  }
 
   /** Something went well. */
   rest(): void {
@@ -134,21 +140,23 @@ export class Patience {
     }
     const backOff = Math.min(backOffMs.first * 2 ** this.#failures, backOffMs.max);
     this.#failures += 1;
-    await pause(error.afterMs ?? backOff * (0.5 + Math.random() / 2), signal);
+    const ms = error.afterMs ?? backOff * (0.5 + this.#env.random() / 2);
+    await this.#pause(ms, signal);
   }
-}
 
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop);
-      resolve();
-    }, ms);
-    if (signal?.aborted === true) stop();
-    else signal?.addEventListener('abort', stop, { once: true });
-  });
+  #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    const env = this.#env;
+    return new Promise((resolve, reject) => {
+      const stop = (): void => {
+        env.clearTimeout(timer);
+        reject(signal?.reason);
+      };
+      const timer = env.setTimeout(() => {
+        signal?.removeEventListener('abort', stop);
+        resolve();
+      }, ms);
+      if (signal?.aborted === true) stop();
+      else signal?.addEventListener('abort', stop, { once: true });
+    });
+  }
 }

@@ -63,12 +63,13 @@ class Sending {
   readonly #content: Blob;
   readonly #hash: string;
   #pieceBytes = pieceBytes.first;
-  readonly #patience = new Patience();
+  readonly #patience: Patience;
 
   constructor(upload: Upload, what: { readonly content: Blob; readonly hash: string }) {
     this.#upload = upload;
     this.#content = what.content;
     this.#hash = what.hash;
+    this.#patience = new Patience(upload.desk);
   }
 
   async run(): Promise<FileAnswer> {
@@ -92,11 +93,12 @@ class Sending {
   /** Sends the piece from there on, or asks where to begin; null: the line broke, and it is to be asked. */
   async #attempt(from: number | null): Promise<FileAnswer | null> {
     const { desk, signal } = this.#upload;
-    const startedAt = performance.now();
+    const { env } = desk.settings;
+    const startedAt = env.now();
     try {
       const answer = await answerOf(await send(desk, this.#request(from)), signal);
       this.#patience.rest();
-      const isShort = from !== null && performance.now() - startedAt < shortMs;
+      const isShort = from !== null && env.now() - startedAt < shortMs;
       if (isShort) this.#pieceBytes = Math.min(2 * this.#pieceBytes, pieceBytes.max);
       return answer;
     } catch (error) {

@@ -237,7 +237,7 @@ async function open(
   headers: { readonly [name: string]: string },
   signal: AbortSignal | undefined,
 ): Promise<Response> {
-  for (const patience = new Patience(); ;) {
+  for (const patience = new Patience(at); ;) {
     try {
       // oxlint-disable-next-line no-await-in-loop -- until there is an answer
       const response = await send(at, { method: 'GET', path: at.path, headers, signal });

@@ -19,7 +19,9 @@ export function streamOf(
   const iterator =
     Symbol.asyncIterator in pieces ? pieces[Symbol.asyncIterator]() : pieces[Symbol.iterator]();
   let timer: unknown = null;
+  let isOver = false;
   const giveUp = async (): Promise<void> => {
+    isOver = true;
     clock.clearTimeout(timer);
     await iterator.return?.();
     await end();
@@ -30,6 +32,8 @@ export function streamOf(
         clock.clearTimeout(timer);
         try {
           const piece = await iterator.next();
+          // Whoever left while it was made has been seen off.
+          if (isOver) return;
           if (piece.done !== true) {
             timer = clock.setTimeout(() => {
               controller.error(new Error('The reader takes nothing any more.'));

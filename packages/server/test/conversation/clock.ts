@@ -10,6 +10,11 @@ export class VirtualClock implements Clock {
 
   readonly now = (): number => this.#now;
 
+  /** How many timers run. */
+  get timers(): number {
+    return this.#timers.size;
+  }
+
   readonly wall = (): number => this.#epoch + this.#now;
 
   setTimeout(run: () => void, ms: number): unknown {

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { connect } from 'node:net';
 import type { Blobs } from '@holdfast/server/blobs';
 import { memoryBlobs } from '@holdfast/server/blobs/memory';
@@ -97,6 +97,24 @@ test('who downloads and takes nothing for two minutes is cut off, and what was o
   socket.resume();
   await closed;
 }, 60_000);
+
+test('who leaves while a piece is made for it leaves no timer running (P35)', async () => {
+  const clock = new VirtualClock();
+  const made = new EventEmitter();
+  let isAsked = false;
+  const pieces = async function* (): AsyncIterable<Uint8Array> {
+    isAsked = true;
+    await once(made, 'piece');
+    yield Buffer.from('late');
+  };
+  const reader = streamOf(pieces(), { clock }).getReader();
+  const read = reader.read();
+  await until(() => isAsked);
+  const left = reader.cancel();
+  made.emit('piece');
+  await Promise.all([read, left]);
+  expect(clock.timers).toBe(0);
+});
 
 test('who exports and takes nothing for two minutes holds the state no longer', async () => {
   const clock = new VirtualClock();

@@ -1,0 +1,210 @@
+import type { Store } from '@holdfast/client';
+import { jsonCodec, type Pattern } from '@holdfast/protocol';
+import { type Principal, scopes } from '@holdfast/server';
+import type { Dice } from '../src/dice.ts';
+import { badWeather } from '../src/faults.ts';
+import { type Failure, type Seeds, simulate, type Simulation } from '../src/simulate.ts';
+import type { World } from '../src/world.ts';
+import { Truth } from '../validators/truth.ts';
+import { Border, coversPath, parsed } from './border.ts';
+
+type Step = {
+  readonly at: number;
+  readonly does: 'write' | 'open' | 'rule';
+  readonly roll: number;
+};
+
+const storeName = 'acme/app';
+/** Longer than a part stays here that nobody holds any more, so that parts are let go of. */
+const lengthMs = 150_000;
+/** Within this time a change of the rules has taken effect (stores.md §11.3). */
+const rulesMs = 5000;
+const readers = ['part', 'guest'] as const;
+type ReaderName = (typeof readers)[number];
+
+const places = [
+  'a/1/x',
+  'a/1/y',
+  'a/2/x',
+  'a/3',
+  'b/leaf',
+  'b/deep/x',
+  'c',
+  'hush/1/x',
+  'hush/2',
+  'own/x',
+];
+const parts = ['a/**', 'a/1/**', 'a/*', 'a/*/x', 'b/leaf', 'b/**', 'c', 'hush/**', 'none/**'];
+/** What the readers always have, so that there is always something. */
+const ownPart = 'own/**';
+/** What the guest may read besides, one after the other. */
+const rules = [['a/**', 'b/leaf'], ['a/1/**', 'b/**'], ['b/**', 'c'], ['a/*/x']];
+
+/** Clients that hold parts of a store, wider and narrower ones, and one that may read no more than its rules say. */
+export class Parts {
+  passed = 0;
+  #rules: readonly (readonly Pattern[])[] = [];
+  #rulesAt = 0;
+  #open: { readonly name: ReaderName; readonly store: Store; readonly scope: readonly string[] }[] =
+    [];
+  readonly #forgets: boolean;
+  #writes = 0;
+  #borders: Border[] = [];
+
+  /** `forgets`: the server knows of no rules, which must be seen. */
+  constructor({ forgets = false }: { readonly forgets?: boolean } = {}) {
+    this.#forgets = forgets;
+  }
+
+  readonly simulation: Simulation<Step> = {
+    faults: {
+      ...badWeather,
+      revoke: 0,
+      cut: 6,
+      crashServer: 3,
+      failDisk: 2,
+      crash: 2,
+      forget: 0.5,
+    },
+    lengthMs,
+    stores: [storeName],
+    server: { authenticate: async ({ token }) => this.#principal(token ?? '') },
+    script: { steps: stepsOf, perform: (world, step) => this.#perform(world, step) },
+    program: async (world) => {
+      this.#begin(world);
+      await world.sleep(lengthMs);
+    },
+    check: (world) => this.#check(world),
+  };
+
+  #begin(world: World): void {
+    this.#open = [];
+    this.#writes = 0;
+    this.#setRules(world, 0);
+    this.#borders = readers.map((name) => {
+      const allowed = (): readonly Pattern[] => this.#readable(world, name);
+      const border = new Border(jsonCodec, allowed, (text) =>
+        world.problem(`scoped: ${name}: ${text}`),
+      );
+      world.client(name, {
+        scope: [ownPart],
+        wrap: border.wrap,
+        onCrash: () => (this.#open = this.#open.filter((each) => each.name !== name)),
+      });
+      return border;
+    });
+    world.device('owner').store(storeName);
+  }
+
+  /** What the rules are, and for a while what they were. */
+  #readable(world: World, name: ReaderName): readonly Pattern[] {
+    if (name === 'part') return parsed(['**']);
+    const [now = [], before = []] = this.#rules;
+    return world.now < this.#rulesAt + rulesMs ? [...now, ...before] : now;
+  }
+
+  #setRules(world: World, roll: number): void {
+    const next = parsed([ownPart, ...(rules[roll % rules.length] ?? [])]);
+    this.#rules = [next, this.#rules[0] ?? next];
+    this.#rulesAt = world.now;
+  }
+
+  #principal(token: string): Principal {
+    const [now = []] = this.#rules;
+    const pathRules = now.map(({ source }) => ({ pattern: source, allow: ['read'] as const }));
+    return {
+      subject: token,
+      orgs: ['acme'],
+      scopes: new Set(scopes),
+      storeAccess: { mode: 'all' },
+      expiresAt: null,
+      tokenId: null,
+      ...(token.startsWith('guest') && !this.#forgets && { pathRules }),
+    };
+  }
+
+  #perform(world: World, { does, roll }: Step): void {
+    if (does === 'write') this.#write(world, roll);
+    else if (does === 'open') this.#change(world, roll);
+    // What the rules were before the last ones may be on its way for a while.
+    else if (world.now > this.#rulesAt + rulesMs) this.#setRules(world, roll);
+  }
+
+  #write(world: World, roll: number): void {
+    this.#writes += 1;
+    const n = this.#writes;
+    const store = world.device('owner').store(storeName);
+    const path = places[roll % places.length] ?? 'c';
+    const top = path.slice(0, 1);
+    const kind = roll % 13;
+    if (kind < 6) store.put(path, `${path} ${n}`);
+    else if (kind === 6) store.put('a', { 1: { x: `a/1/x ${n}` }, 4: { x: `a/4/x ${n}` } });
+    else if (kind === 7) store.merge('b', { leaf: `b/leaf ${n}`, deep: { y: `b/deep/y ${n}` } });
+    else if (kind === 8) store.delete(top);
+    else if (kind === 9) store.delete('hush');
+    else if (kind === 10) store.put('b', {});
+    else {
+      store.transact((tx) => {
+        tx.put('hush/1/x', `hush ${n}`);
+        tx.put(path, `${path} ${n}`);
+        tx.delete('a/2');
+      });
+    }
+  }
+
+  /** Somebody opens a part of the store, or is done with one. */
+  #change(world: World, roll: number): void {
+    const name = readers[roll % 2] ?? 'part';
+    const mine = this.#open.filter((each) => each.name === name);
+    if (mine.length > 2 || (mine.length > 0 && roll % 3 === 0)) {
+      const one = mine[roll % mine.length];
+      this.#open = this.#open.filter((each) => each !== one);
+      one?.store.close();
+    } else {
+      const scope = [0, 5].map((by) => parts[(roll + by) % parts.length] ?? 'c');
+      const store = world.client(name).store(storeName, { scope });
+      this.#open.push({ name, store, scope });
+    }
+  }
+
+  async #check(world: World): Promise<void> {
+    // What is out of scope passes a while later (stores.md §10.2.5), and so do changes of the scope.
+    await world.sleep(rulesMs);
+    const truth = new Truth((await world.log(storeName)).map(({ op }) => op));
+    const state = [...truth.stateAt(truth.head).entries()];
+    for (const { name, store, scope } of this.#open) {
+      const allowed = this.#readable(world, name);
+      for (const pattern of new Set(scope)) {
+        const of = parsed([pattern]);
+        const wanted = state.filter(
+          ({ path }) => coversPath(of, path) && coversPath(allowed, path),
+        );
+        const { items } = store.entries(pattern, { limit: 1000 });
+        const [found, right] = [items, wanted].map((list) =>
+          JSON.stringify(list.map(({ path, value, revision }) => [path, value, revision])),
+        );
+        if (found !== right) {
+          world.problem(`converged: ${name} shows ${found} of ${pattern} instead of ${right}`);
+        }
+      }
+    }
+    for (const border of this.#borders) this.passed += border.passed;
+  }
+}
+
+/** Runs the worlds of some seeds; stops at the first in which something is wrong. */
+export async function runParts(
+  seeds: Seeds & { readonly forgets?: boolean },
+): Promise<{ readonly failure: Failure | null; readonly passed: number }> {
+  const worlds = new Parts(seeds);
+  const failure = await simulate(worlds.simulation, seeds);
+  return { failure, passed: worlds.passed };
+}
+
+function stepsOf(dice: Dice): readonly Step[] {
+  return Array.from({ length: 120 }, () => {
+    const [at, kind, roll] = [dice.below(lengthMs), dice.below(20), dice.below(2 ** 30)];
+    const does = kind < 14 ? 'write' : kind < 19 ? 'open' : 'rule';
+    return { at, does, roll } as const;
+  }).toSorted((a, b) => a.at - b.at);
+}

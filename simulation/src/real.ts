@@ -1,0 +1,53 @@
+/** What real disks are asked, which takes no virtual time: how much of it is still going on. */
+export class RealWork {
+  #going = 0;
+  /** Turns of the event loop in which all is done that is due at a time; more where something flows in streams. */
+  turns = 1;
+
+  get isGoing(): boolean {
+    return this.#going > 0;
+  }
+
+  /** The same object, of which every answer that is waited for counts. */
+  watched<T extends object>(target: T): T {
+    return new Proxy(target, {
+      get: (_, name) => {
+        const own: unknown = Reflect.get(target, name);
+        if (typeof own === 'function') {
+          return (...call: unknown[]): unknown => this.#noted(own.apply(target, call));
+        }
+        return typeof own === 'object' && own !== null ? this.watched(own) : own;
+      },
+    });
+  }
+
+  #noted(result: unknown): unknown {
+    if (result instanceof Promise) return this.count(result);
+    return isIterable(result) ? this.#each(result) : result;
+  }
+
+  async *#each(items: AsyncIterable<unknown>): AsyncGenerator {
+    const iterator = items[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const { done, value } = await this.count(iterator.next());
+        if (done === true) return;
+        yield value;
+      }
+    } finally {
+      await iterator.return?.();
+    }
+  }
+
+  /** Virtual time waits until it is done. */
+  count<T>(work: Promise<T>): Promise<T> {
+    this.#going += 1;
+    return work.finally(() => {
+      this.#going -= 1;
+    });
+  }
+}
+
+function isIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+}

@@ -32,6 +32,8 @@ export async function bundle(source: string): Promise<Bundle> {
       minify: true,
       target: 'es2022',
       modulePreload: false,
+      // Vite's own code around `import()` is not of the client: an application has it once, if it is built so at all.
+      lib: { entry: id, formats: ['es'] },
       rollupOptions: {
         // What an application has anyway.
         external: /^react(-dom)?($|\/)/,

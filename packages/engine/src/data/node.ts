@@ -9,10 +9,13 @@ import {
 } from '@holdfast/protocol';
 
 /** Children per page: most maps are one page, and copying one is nothing. */
-const width = 128;
+export const width = 128;
 
-/** Arrays that grow in place take room for many more, and most maps are small for ever: up to here they are made anew. */
-const few = 8;
+/**
+ * Arrays that grow in place take room for many more, and most maps are small for ever: those shorter than this are made
+ * anew, so that maps with the same keys may have one list of them.
+ */
+export const few = 8;
 
 /** What a map holds under one key. */
 export type Child = Leaf | MapNode;
@@ -68,7 +71,7 @@ export class MapNode {
     return last === undefined || comparePaths(last, key) < 0;
   }
 
-  /** Puts a child in its place, or with undefined takes out what is there; the node must be its owner's. */
+  /** Puts a child in its place, or with undefined takes out the one that is there; the node must be its owner's. */
   set(key: string, child: Child | undefined): void {
     const slot = pageOf(this.pages, key);
     const page = this.#ownPage(slot);
@@ -77,23 +80,23 @@ export class MapNode {
     const at = placeOf(keys, key);
     const isThere = keys[at] === key;
     if (child === undefined) {
-      if (isThere) keys.splice(at, 1);
-      if (isThere) values.splice(at, 1);
+      page.keys = keys.toSpliced(at, 1);
+      page.values = values.toSpliced(at, 1);
     } else if (isThere) {
       values[at] = child;
-    } else if (keys.length < few) {
+    } else if (at === keys.length && at >= few) {
+      keys.push(key);
+      values.push(child);
+    } else {
       page.keys = keys.toSpliced(at, 0, key);
       page.values = values.toSpliced(at, 0, child);
-    } else {
-      keys.splice(at, 0, key);
-      values.splice(at, 0, child);
     }
     if (page.keys.length === 0) pages.splice(slot, 1);
-    if (keys.length <= width) return;
+    if (page.keys.length <= width) return;
     // Keys that arrive in order leave full pages behind.
     const cut = at === width ? width : width >> 1;
-    const { stamp } = this;
-    pages.splice(slot + 1, 0, { stamp, keys: keys.splice(cut), values: values.splice(cut) });
+    const rest = { keys: page.keys.splice(cut), values: page.values.splice(cut) };
+    pages.splice(slot + 1, 0, { stamp: this.stamp, ...rest });
   }
 
   each(visit: (child: Child, key: string) => void): void {
@@ -138,7 +141,7 @@ export class MapNode {
     let page = pages[slot];
     if (page?.stamp !== stamp) {
       const { keys = [], values = [] } = page ?? {};
-      page = { stamp, keys: keys.slice(), values: values.slice() };
+      page = { stamp, keys: keys.length < few ? keys : keys.slice(), values: values.slice() };
       if (slot < pages.length) pages[slot] = page;
       else this.pages = [page];
     }

@@ -1,5 +1,13 @@
-import { asPath, type Entry, jsonEquals, type Leaf, type Path, type Seq } from '@holdfast/protocol';
-import { assemble, type Child, freeze, MapNode, type Stamp } from './node.ts';
+import {
+  asPath,
+  comparePaths,
+  type Entry,
+  jsonEquals,
+  type Leaf,
+  type Path,
+  type Seq,
+} from '@holdfast/protocol';
+import { assemble, type Child, few, freeze, MapNode, type Stamp, width } from './node.ts';
 import { entriesOf, entryOf, inside, type Range } from './walk.ts';
 
 /** What happened to one leaf; undefined stands for absence. */
@@ -36,6 +44,8 @@ export class Tree {
   #root: MapNode;
   /** The way of the last change: the next one is often beside it. */
   #way: Step | null = null;
+  /** The keys of the last map that was loaded. */
+  #keys: string[] = [];
   /** Rows of maps whose leaves are still to be loaded. */
   readonly #early = new Map<string, Seq>();
 
@@ -126,7 +136,24 @@ export class Tree {
       if (this.hasBelow(path)) this.#open(`${path}/`).node.removed(revision);
       else this.#early.set(path, revision);
     }
-    for (const entry of entries) this.put(entry.path, entry);
+    let prefix = '';
+    let keys: string[] = [];
+    let leaves: Leaf[] = [];
+    for (const { path, value, type, revision } of entries) {
+      const cut = path.lastIndexOf('/') + 1;
+      const key = path.slice(cut);
+      const last = keys.at(-1);
+      const isNext = last !== undefined && keys.length < width && comparePaths(last, key) < 0;
+      if (!isNext || cut !== prefix.length || !path.startsWith(prefix)) {
+        this.#fill(prefix, keys, leaves);
+        prefix = path.slice(0, cut);
+        keys = [];
+        leaves = [];
+      }
+      keys.push(key);
+      leaves.push({ value: freeze(value), type, revision });
+    }
+    this.#fill(prefix, keys, leaves);
   }
 
   /** Writes one leaf at its revision, in place of whatever is in its way: a leaf above, leaves below. */
@@ -172,6 +199,32 @@ export class Tree {
     for (const gone of stale.paths) this.remove(gone, 0, witness);
   }
 
+  /** Puts leaves, in order, into one map: all at once where it is new. */
+  #fill(prefix: string, keys: readonly string[], leaves: readonly Leaf[]): void {
+    if (keys.length === 0) return;
+    const way = this.#open(prefix);
+    if (way.node.pages.length > 0) {
+      for (const [at, leaf] of leaves.entries()) this.put(asPath(`${prefix}${keys[at]}`), leaf);
+      return;
+    }
+    way.node.pages = [{ stamp: this.#stamp, keys: this.#listOf(keys), values: leaves.slice() }];
+    for (let step: Step | null = way; step !== null; step = step.above) {
+      const { node } = step;
+      node.count += leaves.length;
+      node.value = null;
+      for (const { revision } of leaves) node.wrote(revision);
+    }
+  }
+
+  /** A list of keys for a new map: that of the map before, which mostly has the same ones. */
+  #listOf(keys: readonly string[]): string[] {
+    const known = this.#keys;
+    const isKnown = keys.length === known.length && keys.every((key, at) => key === known[at]);
+    if (isKnown && keys.length < few) return known;
+    this.#keys = keys.slice();
+    return this.#keys;
+  }
+
   /** The way to a path at which there is no leaf, and now no map. */
   #cleared(path: Path, witness: Witness | undefined): Step {
     if (this.hasBelow(path)) this.remove(path, 0, witness);
@@ -205,8 +258,10 @@ export class Tree {
       const map: MapNode = way.node;
       const key = path.slice(way.prefix.length, end);
       const prefix = path.slice(0, end);
-      const child = map.map(key);
-      if (child === undefined && map.leaf(key.slice(0, -1)) !== undefined) {
+      const leaf = key.slice(0, -1);
+      const isNext = map.isBelow(leaf);
+      const child = isNext ? undefined : map.map(key);
+      if (!isNext && child === undefined && map.leaf(leaf) !== undefined) {
         this.remove(pathOf({ prefix }), 0, witness);
         return this.#open(path);
       }
@@ -227,7 +282,7 @@ export class Tree {
 
   #newMap(path: string): MapNode {
     const map = new MapNode(this.#stamp, []);
-    map.removed(this.#early.get(path) ?? 0);
+    if (this.#early.size > 0) map.removed(this.#early.get(path) ?? 0);
     return map;
   }
 

@@ -49,10 +49,13 @@ export class Collection {
     }
     // A server that begins the same snapshot anew sends again what is here.
     if (index < this.next) return null;
-    for (const [path, value, type, revision] of entries) {
-      this.#tree.put(path, { value, type, revision });
-    }
-    this.#tree.load([], maps);
+    const leaves = entries.map(([path, value, type, revision]) => ({
+      path,
+      value,
+      type,
+      revision,
+    }));
+    this.#tree.load(leaves, maps);
     this.next++;
     this.#entries += entries.length;
     return null;

@@ -44,6 +44,62 @@ test('entries that come in any order, leaves above leaves among them, make a tre
   );
 });
 
+const written = fc.tuple(path, revision).map(([at, seq]): Entry => {
+  return { path: at, value: seq, type: 'integer', revision: seq };
+});
+
+test('pieces in any order load as one put after the other, and forks and siblings stay as they are', () => {
+  fc.assert(
+    fc.property(fc.array(fc.array(written, { maxLength: 20 }), { maxLength: 6 }), (pieces) => {
+      const loaded = Tree.empty();
+      const put = Tree.empty();
+      const seen: (readonly [Tree, readonly Entry[]])[] = [];
+      for (const [index, piece] of pieces.entries()) {
+        const entries = index % 2 === 0 ? piece.toSorted(byPath) : piece;
+        loaded.load(entries);
+        for (const each of entries) put.put(each.path, each);
+        expectEqual(loaded, put);
+        if (index % 3 === 0) seen.push([loaded.fork(), [...loaded.entries()]]);
+        const [gone] = piece;
+        if (gone === undefined) continue;
+        loaded.remove(gone.path, 60);
+        put.remove(gone.path, 60);
+        expectEqual(loaded, put);
+      }
+      for (const [fork, entries] of seen) expect([...fork.entries()]).toEqual(entries);
+    }),
+  );
+});
+
+test('maps with the same keys change each for itself', () => {
+  const keys = Array.from({ length: 7 }, (_, at) => `k${at}`);
+  const loaded = Tree.empty();
+  const leaf = { value: 0, type: 'integer', revision: 1 } as const;
+  loaded.load(
+    ['a', 'b', 'c'].flatMap((map) =>
+      keys.map((key) => ({ path: asPath(`${map}/${key}`), ...leaf })),
+    ),
+  );
+  loaded.put(asPath('a/k00'), leaf);
+  loaded.remove(asPath('b/k1'), 2);
+  loaded.put(asPath('c/k7'), leaf);
+  loaded.put(asPath('c/k8'), leaf);
+  const keysOf = (map: string): unknown => Object.keys(Object(loaded.read(asPath(map))?.value));
+  expect(keysOf('a')).toEqual(['k0', 'k00', ...keys.slice(1)]);
+  expect(keysOf('b')).toEqual(keys.filter((key) => key !== 'k1'));
+  expect(keysOf('c')).toEqual([...keys, 'k7', 'k8']);
+});
+
+test('a map of many pages takes its leaves in any order, and gives them up', () => {
+  const tree = Tree.empty();
+  const keys = Array.from({ length: 2000 }, (_, at) => `wide/${(at * 7919) % 2000}`);
+  for (const key of keys) tree.put(asPath(key), { value: 0, type: 'integer', revision: 1 });
+  expect([...tree.entries()].map((each) => each.path)).toEqual(keys.toSorted(comparePaths));
+  for (const key of keys.slice(0, 1500)) tree.remove(asPath(key), 2);
+  const left = keys.slice(1500).toSorted(comparePaths);
+  expect([...tree.entries()].map((each) => each.path)).toEqual(left);
+});
+
 test('a loaded tree takes further changes, and maps of more than one node are whole', () => {
   const loaded = Tree.empty();
   for (let index = 0; index < 5000; index += 1) {
@@ -79,4 +135,8 @@ function expectEqual(loaded: Tree, plain: Tree): void {
       expect(loaded.read(above)).toEqual(plain.read(above));
     }
   }
+}
+
+function byPath(a: Entry, b: Entry): number {
+  return comparePaths(a.path, b.path);
 }

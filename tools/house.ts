@@ -20,7 +20,7 @@ export const house: House = {
     { room: 'engine', folder: 'session', may: [] },
     { room: 'engine', folder: 'election', may: [] },
     { room: 'engine', folder: 'authority', may: ['data'] },
-    { room: 'engine', folder: 'replica', may: ['data'] },
+    { room: 'engine', folder: 'replica', may: ['collection', 'data'] },
     { room: 'engine', folder: 'presence', may: [] },
     { room: 'engine', folder: 'undo', may: ['data'] },
     { room: 'engine', folder: 'view', may: ['data'] },

@@ -12,6 +12,7 @@ import { Store } from './store.ts';
 import { type ConnectionStatus, Uplink } from './uplink.ts';
 import type { ViewsDesk } from './views/plug.ts';
 import type { Modules, ParamsBy, RootBy, ViewArgs, ViewHandle } from './views/types.ts';
+import { isSettled } from './waiters.ts';
 
 /** A client: one connection, and any number of stores and views over it; `App` is the type of the server's app. */
 // oxlint-disable-next-line typescript/no-explicit-any -- a client of any app is one of an app not named, which `unknown` is not
@@ -194,7 +195,7 @@ class StoreClient implements Client {
         if (this.#closing !== null) return;
         const slot = this.#slot(name);
         const release = this.#retain(slot, []);
-        slot.store.settled().then(release, release);
+        slot.store.until(isSettled).then(release, release);
       }
     } catch {
       // A cache that cannot be used says so to each store that asks it.

@@ -67,7 +67,7 @@ export async function once<T extends Json>(
   const signal = options.signal ?? new AbortController().signal;
   const outing: Outing<T> = { ...at, lock: `_dust:sf/${at.key}`, compute, ttl, signal };
   const deadline = env.now() + waitTimeout;
-  await at.slot.store.reached();
+  await at.slot.store.until();
   if (at.slot.status.get().connection === 'connected') await at.store.ready;
   for (let how: 'cached' | 'awaited' = 'cached'; ; how = 'awaited') {
     const found = peek<T>(outing);

@@ -9,7 +9,6 @@ import {
   type ReplicaStatus,
 } from '@holdfast/engine/replica';
 import { alarm, conduct } from '@holdfast/engine/registry';
-import type { Cache } from './cache/port.ts';
 import { call } from './cell.ts';
 import { Keeper } from './keeper.ts';
 import { type ReceiptDesk, WriteReceipt } from './receipt.ts';
@@ -21,7 +20,7 @@ import { Rounds } from './rounds.ts';
 import { errorOf, listed, type OutboxEntry, unread } from './status.ts';
 import { Audience, type Subscription } from './subscription.ts';
 import type { News, Speaker } from './uplink.ts';
-import { isPartReady, isReached, type Situation, Waiters } from './waiters.ts';
+import { isPartReady, isReached, type Situation, type Verdict, Waiters } from './waiters.ts';
 import type { Wish } from './wish.ts';
 
 type Effect<Type extends ReplicaEffect['type']> = Extract<ReplicaEffect, { readonly type: Type }>;
@@ -73,8 +72,8 @@ export class OpenStore implements Speaker, ReceiptDesk {
       return;
     }
     this.#setAlarm(env.now() + loadTimeoutMs);
-    const load = (): ReturnType<Cache['load']> => cache.load(place.name);
-    const failed = (error: unknown): void => this.#beginWithout(error);
+    const load = () => cache.load(place.name);
+    const failed = this.#beginWithout.bind(this);
     // What cannot be used of a cache is as good as what cannot be read.
     const loaded = (image: ReplicaImage | null): void => call(() => this.#begin(image), failed);
     conduct(() => (after instanceof Promise ? after.then(load) : load()), loaded, failed);
@@ -126,14 +125,9 @@ export class OpenStore implements Speaker, ReceiptDesk {
     });
   }
 
-  /** Resolves when the store is joined, or cannot be for now; rejects when the server refuses it. */
-  reached(): Promise<void> {
-    return this.#waiters.until(isReached);
-  }
-
-  /** Resolves when nothing is pending. */
-  settled(): Promise<void> {
-    return this.#waiters.until(({ isSettled }) => isSettled);
+  /** Resolves when something is so, or the store is joined, or cannot be for now; rejects when it will not be. */
+  until(judge: (now: Situation) => Verdict = isReached): Promise<void> {
+    return this.#waiters.until(judge);
   }
 
   /** One of another tab is blind, and may be here already, with the receipt that is `found`. */
@@ -173,6 +167,14 @@ export class OpenStore implements Speaker, ReceiptDesk {
     if (!isJoined) return Promise.reject(new HoldfastError('unavailable'));
     const { uplink } = this.#room;
     return this.#questions.ask((id) => uplink.push(this.#topic, { id, event, payload }));
+  }
+
+  /** Does something with the replica's queries, and what they then ask for. */
+  query(deed: (replica: Replica) => void): void {
+    this.#when((replica) => {
+      deed(replica);
+      this.#step({ type: 'tick' });
+    });
   }
 
   subscribe(subscription: Subscription): () => void {

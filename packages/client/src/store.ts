@@ -34,6 +34,7 @@ import { type Receipt, WriteReceipt } from './receipt.ts';
 import type { StoreStatus } from './status.ts';
 import type { Subscription } from './subscription.ts';
 import { Transaction } from './transaction.ts';
+import { isSettled } from './waiters.ts';
 import { iterate, type OnOptions, overflow, type WatcherOptions, watchOptionsOf } from './watch.ts';
 import {
   type BlindOptions,
@@ -85,7 +86,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
 
   /** Resolves when every write made so far is decided, one way or the other. */
   settled(): Promise<void> {
-    return this.#later((open) => open.settled());
+    return this.#later((open) => open.until(isSettled));
   }
 
   /** The value at a path: plain, frozen, the same object until it changes; undefined where nothing is. */
@@ -276,7 +277,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
 
   async #reach(): Promise<OpenStore> {
     const open = this.#open();
-    await open.reached();
+    await open.until();
     return open;
   }
 

@@ -15,7 +15,7 @@ export type Situation = {
 };
 
 /** Whether what is waited for is so, not yet, or will not be. */
-type Verdict = boolean | HoldfastError;
+export type Verdict = boolean | HoldfastError;
 
 /** Those who wait for something to become true of a store. Nobody has to handle it when it will not. */
 export class Waiters {
@@ -64,6 +64,11 @@ function isReady({ phase, has, line, error }: Situation): Verdict {
   if (phase === 'live' || (has === 'state' && phase !== 'refused')) return true;
   if (error !== undefined && (phase === 'refused' || isOver(line))) return error;
   return has === 'image' && !isPromising(line);
+}
+
+/** Whether nothing is pending. */
+export function isSettled(now: Situation): boolean {
+  return now.isSettled;
 }
 
 /** Whether the store is joined, or cannot be for now; an error where the server refuses it. */

@@ -306,7 +306,7 @@ test('R260 records opened together share one channel and one change of its scope
   await client.prefetch(...['1', '2', '3'].map((id) => User.ref({ id })));
   const { stores } = client.inspect() as { stores: { held: string[] }[] };
   expect(stores).toHaveLength(1);
-  expect(stores[0]?.held).toEqual(['users/1/**', '_hf:schema/*', 'users/2/**', 'users/3/**']);
+  expect(stores[0]?.held).toEqual(['_hf:schema/*', 'users/1/**', 'users/2/**', 'users/3/**']);
   expect(client.record(User, { id: '1' }).state.get().status).toBe('gone');
 });
 

@@ -167,8 +167,8 @@ class KeptCache implements Cache {
   async #store(store: StoreName, change: CacheChange, hand: Hand): Promise<'stored' | 'fenced'> {
     const shelf = await this.#shelf(store);
     if (change.replaces) shelf.isLean = false;
-    const { seq, incarnation, scope, patterns } = change;
-    const head = headText({ seq, incarnation, scope, patterns });
+    const { seq, incarnation, scope, patterns, queries } = change;
+    const head = headText({ seq, incarnation, scope, patterns, queries });
     const committed = { head, clears: change.replaces, rows: rowsOf(change) };
     const batch = { place: this.#place(store), hand };
     return this.#saving(store, change.requests, async (own) => {

@@ -57,6 +57,7 @@ class Shelf {
   #seq: Seq = 0;
   #incarnation: string | null = null;
   #scope: string | null = null;
+  #queries: CacheChange['queries'];
 
   commit(given: CacheChange): void {
     // All of it or nothing: what fails to be read has changed nothing yet.
@@ -72,6 +73,7 @@ class Shelf {
     this.#seq = change.seq;
     this.#incarnation = change.incarnation;
     this.#scope = change.scope;
+    this.#queries = change.queries;
   }
 
   keep(requests: CacheChange['requests']): void {
@@ -90,6 +92,7 @@ class Shelf {
       incarnation: this.#incarnation,
       scope: this.#scope,
       patterns: this.#patterns,
+      queries: this.#queries,
       entries,
       maps: [...this.#maps],
       outbox: this.outbox(),

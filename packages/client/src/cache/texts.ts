@@ -22,7 +22,7 @@ import {
   type Request,
   type Seq,
 } from '@holdfast/protocol';
-import type { PendingRequest } from '@holdfast/engine/replica';
+import type { KeptQuery, PendingRequest } from '@holdfast/engine/replica';
 import type { DeadLetter } from './port.ts';
 import type { Row } from './rows.ts';
 
@@ -46,6 +46,7 @@ export type Head = {
   readonly incarnation: string | null;
   readonly scope: string | null;
   readonly patterns: readonly Glob[];
+  readonly queries?: readonly KeptQuery[] | undefined;
 };
 
 /** A stored request, and under what circumstances it was stored. */
@@ -66,12 +67,14 @@ export function headText(head: Head): string {
 }
 
 export function readHead(text: string): Head {
-  const { format: of, seq, incarnation, scope, patterns } = object(text);
+  const { format: of, seq, incarnation, scope, patterns, queries = [] } = object(text);
   if (of !== format || !isSeq(seq) || !isName(incarnation) || !isName(scope)) {
     throw new Unreadable();
   }
-  if (!Array.isArray(patterns)) throw new Unreadable();
-  return { seq, incarnation, scope, patterns: patterns.map((each) => asGlob(string(each))) };
+  if (!Array.isArray(patterns) || !Array.isArray(queries)) throw new Unreadable();
+  const globs = patterns.map((each) => asGlob(string(each)));
+  const kept = queries.map(keptQuery);
+  return { seq, incarnation, scope, patterns: globs, ...(kept.length > 0 && { queries: kept }) };
 }
 
 export function leafText({ value, type, revision }: Leaf): string {
@@ -175,6 +178,15 @@ function parse(text: unknown): Json {
   } catch {
     throw new Unreadable();
   }
+}
+
+function keptQuery(value: unknown): KeptQuery {
+  if (!isObject(value)) throw new Unreadable();
+  const { key, rows, hasMore, endCursor } = value;
+  if (!Array.isArray(rows) || typeof hasMore !== 'boolean' || !isName(endCursor)) {
+    throw new Unreadable();
+  }
+  return { key: string(key), rows: rows.map((row) => asPath(string(row))), hasMore, endCursor };
 }
 
 function string(value: unknown): string {

@@ -1,6 +1,7 @@
 import type { CollectionDef, Out, RecordDef } from '@holdfast/protocol';
 import { type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
-import { type CollectionEntry, noRows } from './collection.ts';
+import type { CollectionEntry } from './collection.ts';
+import { noRows } from './idle.ts';
 import type { CollectionHandle, CollectionState, OneHandle, RecordHandle } from './types.ts';
 
 type Def = RecordDef;
@@ -51,7 +52,7 @@ export class LiveCollection implements CollectionHandle {
   async loadMore(count?: number): Promise<void> {
     await this.#held((entry) => {
       entry.widen(count);
-      return entry.ready();
+      return entry.current();
     });
   }
 

@@ -6,11 +6,12 @@ import {
   type Reason,
   type RecordRef,
 } from '@holdfast/protocol';
-import { type Deferred, deferred } from '@holdfast/engine/registry';
+import { type Deferred, deferred, type Release } from '@holdfast/engine/registry';
 import type { ReplicaStatus } from '@holdfast/engine/replica';
 import type { Hold } from '../hold.ts';
 import type { OpenStore } from '../open-store.ts';
 import { Part } from '../part.ts';
+import type { Slot } from '../slot.ts';
 import type { Store } from '../store.ts';
 import { isOver } from '../uplink.ts';
 import { Beat, type RecordWrite } from '@holdfast/engine/record';
@@ -64,6 +65,8 @@ export class StoreEntry implements RecordEntry, Watched {
   #reach: Reach | null = null;
   #conflicts: readonly ConflictError[] = idleState.conflicts;
   #ready: Deferred<void> | null = null;
+  /** Keeps the object here. */
+  #wish: Release | null = null;
 
   constructor(ref: RecordRef, desk: EntryDesk) {
     this.ref = ref;
@@ -102,8 +105,9 @@ export class StoreEntry implements RecordEntry, Watched {
   }
 
   open(): void {
-    const { store, hold } = this.#desk.open(this.ref.store, [...this.#part.globs, '_hf:schema/*']);
+    const { store, hold } = this.#desk.open(this.ref.store, ['_hf:schema/*']);
     this.#opened = { store, hold, leave: this.#desk.watch(hold).add(this) };
+    this.#holds(hold.slot);
     this.#refresh();
   }
 
@@ -111,6 +115,8 @@ export class StoreEntry implements RecordEntry, Watched {
     this.#opened?.leave();
     this.#opened?.store.close();
     this.#opened = null;
+    this.#wish?.();
+    this.#wish = null;
     this.#server = new ServerCopy(this.ref, this.stats, this.#desk);
     this.#shown = null;
     this.#reach = null;
@@ -122,7 +128,7 @@ export class StoreEntry implements RecordEntry, Watched {
   /** What is shown of the object, as it is stored; and whether nothing is known of it yet. */
   current(): { readonly current: Json | undefined; readonly isUnknown: boolean } {
     const replica = this.hold?.slot.opened?.replica;
-    const isUnknown = replica === undefined || this.#reachOf(replica.status()).lacks;
+    const isUnknown = replica === undefined || !this.#isHere(replica);
     return { current: replica?.read(this.path)?.value, isUnknown };
   }
 
@@ -197,7 +203,7 @@ export class StoreEntry implements RecordEntry, Watched {
     const { replica } = slot.opened ?? {};
     if (replica === undefined) return { ...idleState, status: 'loading', connected };
     const status = replica.status();
-    const { lacks, isDenied } = this.#reachOf(status);
+    const { lacks, isDenied } = this.#holds(slot) ? here : this.#reachOf(status);
     if (isDenied) return { ...idleState, status: 'denied', connected, ...(error && { error }) };
     const pendingIntents = pendingAt(this.path, slot.outbox());
     const common = { pendingIntents, conflicts: this.#conflicts, connected };
@@ -216,6 +222,9 @@ export class StoreEntry implements RecordEntry, Watched {
 
   /** Before the first baseline a `set` is shown, and nothing else: what it rests on is not known (records.md §11.2). */
   #loading(replica: Replica): RecordState<unknown> {
+    const before = this.state.get();
+    // It was a row of a query, and is on its way once more.
+    if (before.schemaVersion !== null) return { ...before, status: 'refetching' };
     const value = this.#isCreated() ? this.#overlaid(replica) : undefined;
     const source = value === undefined ? null : 'local';
     return { ...idleState, status: 'loading', value, source };
@@ -279,11 +288,28 @@ export class StoreEntry implements RecordEntry, Watched {
     );
   }
 
+  #isHere(replica: Replica): boolean {
+    return !this.#reachOf(replica.status()).lacks || this.#isRow(replica);
+  }
+
+  #isRow(replica: Replica | undefined): boolean {
+    return replica?.queries?.covers(this.path) === true;
+  }
+
+  /** What a query shows is here as long as that, and wanted for its own sake from then on; says whether one does. */
+  #holds(slot: Slot): boolean {
+    const isRow = this.#isRow(slot.opened?.replica);
+    if (!isRow) this.#wish ??= slot.want(this.#part.globs);
+    return isRow;
+  }
+
   #reachOf(status: ReplicaStatus): Reach {
     this.#reach = reachOf(this.#part, status, this.#reach);
     return this.#reach;
   }
 }
+
+const here = { lacks: false, isDenied: false };
 
 /** Where nothing is known and nothing will be. */
 const hopeless: { readonly [Status in RecordStatus]?: Reason } = {

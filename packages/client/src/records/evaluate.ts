@@ -1,2 +1,1 @@
-export { Evaluation } from '@holdfast/engine/collection';
-export { Rows } from './rows.ts';
+export { LiveSet } from './live-set.ts';

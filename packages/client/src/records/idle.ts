@@ -1,4 +1,4 @@
-import type { RecordState } from './types.ts';
+import type { CollectionState, RecordState } from './types.ts';
 
 /** What is shown of a record that nobody uses. */
 export const idleState: RecordState<never> = /* @__PURE__ */ Object.freeze({
@@ -13,4 +13,13 @@ export const idleState: RecordState<never> = /* @__PURE__ */ Object.freeze({
   updatedAt: 0,
   lastSyncedAt: 0,
   source: null,
+});
+
+/** What is shown of a collection of which nothing is known. */
+export const noRows: CollectionState<never> = /* @__PURE__ */ Object.freeze({
+  rows: [],
+  status: 'idle',
+  ready: false,
+  hasMore: false,
+  endCursor: null,
 });

@@ -35,8 +35,10 @@ export class Rows {
     return row;
   }
 
-  forget(path: Path): void {
-    this.#known.delete(path);
+  /** Forgets the rows that are not among these, when there are many. */
+  prune(paths: ReadonlySet<Path>): void {
+    if (this.#known.size <= 2 * paths.size + 100) return;
+    for (const path of this.#known.keys()) if (!paths.has(path)) this.#known.delete(path);
   }
 
   #read(at: { readonly json: Json; readonly version: string }, known?: Reading): Reading {

@@ -101,9 +101,9 @@ export class SlotWatch {
 
   #touch(path: Path): void {
     if (path.startsWith(schemaLeaves)) this.#mark(() => true);
-    for (const wide of this.#wide) if (wide.touch(path)) this.#soil(wide);
+    for (const wide of this.#wide) if (wide.touch(path)) this.soil(wide);
     for (let at: string = path; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('/')))) {
-      for (const watched of this.#byPath.get(at) ?? []) this.#soil(watched);
+      for (const watched of this.#byPath.get(at) ?? []) this.soil(watched);
     }
   }
 
@@ -122,13 +122,14 @@ export class SlotWatch {
     concerns: (watched: Watched) => boolean,
     wide: Iterable<WideWatched> | null = this.#wide,
   ): void {
-    for (const each of wide ?? []) if (each.touch(null)) this.#soil(each);
+    for (const each of wide ?? []) if (each.touch(null)) this.soil(each);
     for (const here of this.#byPath.values()) {
-      for (const watched of here) if (concerns(watched)) this.#soil(watched);
+      for (const watched of here) if (concerns(watched)) this.soil(watched);
     }
   }
 
-  #soil(watched: Looking): void {
+  /** Has something looked at, and told of, with all else that changes in this turn. */
+  soil(watched: Looking): void {
     this.#dirty.add(watched);
     if (this.#isDue) return;
     this.#isDue = true;

@@ -123,8 +123,8 @@ export class TabCache {
   #whole(store: StoreName, change: CacheChange): CacheChange | null {
     const image = this.#ports.image(store);
     if (image === null || this.#based.has(store)) return image && change;
-    const { seq, incarnation, scope, patterns, maps } = image;
-    const head = { seq, incarnation, scope, patterns };
+    const { seq, incarnation, scope, patterns, queries, maps } = image;
+    const head = { seq, incarnation, scope, patterns, queries };
     return { ...change, ...head, replaces: true, entries: rows(image), maps };
   }
 

@@ -249,7 +249,7 @@ class RelayLine {
   }
 
   #push({ channel, slot, event, payload }: Extract<ListenerEffect, { type: 'push' }>): void {
-    if (event === 'scope') {
+    if (event === 'scope' || event.startsWith('query_')) {
       this.close(cannotServe);
       return;
     }

@@ -22,6 +22,8 @@ export class Extent {
   #denied: readonly Glob[] = [];
   #asked: ScopeAsk | null = null;
   #refusal: Refusal | null = null;
+  /** Nothing is let go of for now. */
+  isKept = false;
 
   constructor(held: Held, wanted: readonly Glob[]) {
     this.#held = held;
@@ -69,7 +71,7 @@ export class Extent {
   ask(): ScopeAsk | null {
     if (this.#asked !== null) return null;
     const add = this.#lacks();
-    const remove = without(this.held, this.#wanted);
+    const remove = this.isKept ? [] : without(this.held, this.#wanted);
     if (add.length > 0) this.#asked = { add };
     else if (remove.length > 0) this.#asked = { remove };
     return this.#asked;

@@ -23,7 +23,7 @@ import {
   type Tree,
 } from '../data/index.ts';
 import { type Act, actsOf, type Hears, looksEqual, modeBits, type Stamp, valueAt } from './act.ts';
-import { type Commit } from './commits.ts';
+import type { Commit } from './commits.ts';
 import type { Ledger } from './ledger.ts';
 import type { Sight } from './subscriptions.ts';
 import { ancestorsOf, overlaps, pathsOf, TouchedPaths } from './touched.ts';
@@ -112,10 +112,6 @@ export class Fold {
     return this.#cursor;
   }
 
-  get isStale(): boolean {
-    return this.#stale !== null;
-  }
-
   /** Whether an own, unanswered request bears on the path. */
   touches(path: Path): boolean {
     return this.#touched.touches(path);
@@ -189,9 +185,8 @@ export class Fold {
 
   /** Computes the view anew after what changed under it, and tells how it differs from what was shown. */
   refold(): readonly Act[] {
-    const stale = this.#stale;
-    if (stale === null) return [];
-    const before = this.#view;
+    if (this.#stale === null) return [];
+    const { stale, before } = { stale: this.#stale, before: this.#view };
     const leaves = new Set([...stale.leaves, ...this.#leaves()]);
     this.#rebuild();
     for (const path of this.#leaves()) leaves.add(path);
@@ -203,9 +198,14 @@ export class Fold {
     return changes.length === 0 ? [] : this.#attribute(stale.acts, changes, before);
   }
 
-  /** The leaves that own, unanswered requests changed. */
   #leaves(): readonly Path[] {
     return [...this.#shown.values()].flatMap(({ leaves }) => leaves);
+  }
+
+  /** The committed state was changed otherwise than by commits. */
+  amended(acts: readonly Act[]): void {
+    this.#config.ledger?.acts(acts);
+    if (this.#view !== this.#committed) this.#rebase(acts, []);
   }
 
   /** Puts a snapshot in place of the committed state. */

@@ -147,6 +147,8 @@ export class Following {
     if (this.#incarnation !== null) return false;
     this.#coming = { patterns, scope };
     this.#replace({ tree: treeOf({ image }), seq, incarnation });
+    this.#parts.image = image;
+    this.#parts.queries?.adopt();
     this.#seed = seed;
     this.#isSpoiled = seed.proof === null;
     return true;
@@ -169,7 +171,7 @@ export class Following {
 
   /** The next change of the scope to ask for (stores.md §10.4.6). */
   ask(): ScopeAsk | null {
-    return this.isCaughtUp ? this.#parts.extent.ask() : null;
+    return this.#parts.extent.ask();
   }
 
   lost(): void {
@@ -223,6 +225,8 @@ export class Following {
         return this.#onEnd(payload);
       case 'catch_up_complete':
         return this.#onCaughtUp(payload);
+      case 'query_delta':
+        return this.#parts.queries?.hear(payload) ?? null;
       // No event has this name: it is the answer to a change of the scope, in its place among the events.
       case rescoped:
         return this.#onRescoped(payload);
@@ -250,7 +254,8 @@ export class Following {
   }
 
   #advance(seq: Seq): void {
-    const { fold } = this.#parts;
+    const { fold, queries } = this.#parts;
+    queries?.reached(seq);
     fold.advance(seq);
     this.#requests.caughtUp(fold.cursor);
   }
@@ -286,16 +291,23 @@ export class Following {
     const { seq, incarnation } = collection.begin;
     if (within !== null && extent.held.length > 0 && seq !== fold.cursor) return 'gap';
     const tree = collection.resultOn(fold.committed, ledger?.witness);
+    if (within === null && incarnation === this.#incarnation) this.#carryRows(tree);
     const asked = this.#coming === null ? 'resync' : 'present';
     this.#replace({ tree, seq, incarnation, within, ...(within !== null && { op: asked }) });
     return null;
+  }
+
+  /** Rows are not in what a join is answered with, for its queries are yet to be opened. */
+  #carryRows(tree: Tree): void {
+    const isKin = !this.isCaughtUp && this.#why !== 'scope';
+    if (isKin) this.#parts.queries?.carry(tree, this.#coming);
   }
 
   /** With the reply goes what has left the scope; what is new comes with the snapshot that follows (stores.md §10.4.4). */
   #onRescoped(payload: unknown): Heard {
     const reply = readScopeReply(payload);
     if (isRefusal(reply)) return reply;
-    const { extent, fold, ledger } = this.#parts;
+    const { extent, fold, ledger, queries } = this.#parts;
     const { scope, seq, denied } = reply;
     const patterns = reply.patterns ?? whole;
     const { held } = extent;
@@ -307,7 +319,7 @@ export class Following {
     if (gone.length > 0) {
       const kept = parsed(patterns);
       const stays = (path: Path): boolean =>
-        kept.some((pattern) => covers(pattern, segmentsOf(path)));
+        queries?.covers(path) === true || kept.some((each) => covers(each, segmentsOf(path)));
       const within = parsed(gone);
       const tree = cleared(fold.committed, { of: within, stays }, ledger?.witness);
       this.#replace({ tree, seq: fold.cursor, incarnation: this.#incarnation, within });
@@ -335,9 +347,10 @@ export class Following {
 
   /** Swaps the committed state, and lets subscribers hear only what differs (stores.md §10.3.2). */
   #replace({ tree, seq, incarnation, within = null, op }: Replacement): void {
-    const { extent, fold, ledger, subscriptions, emit } = this.#parts;
+    const { extent, fold, ledger, queries, subscriptions, emit } = this.#parts;
     this.#requests.caughtUp(seq);
     const { before, after } = fold.replace(tree, seq);
+    queries?.replaced(seq);
     this.#incarnation = incarnation;
     this.#isSpoiled = false;
     this.#seed = null;

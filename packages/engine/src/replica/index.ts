@@ -1,9 +1,18 @@
 export type { Act, Observe } from './act.ts';
 export type { Listing, ListPage, ListQuery, ShownEntry } from './listing.ts';
-export { type OutboxLimits, outboxMax, type ReplicaConfig } from './parts.ts';
+export {
+  type Guest,
+  type OutboxLimits,
+  outboxMax,
+  type QueryAsk,
+  type QuerySight,
+  type ReplicaConfig,
+} from './parts.ts';
+export { Queries } from './queries.ts';
 export { Replica } from './replica.ts';
 export type {
   Delivery,
+  KeptQuery,
   Outcome,
   PendingRequest,
   PendingState,

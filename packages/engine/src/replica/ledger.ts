@@ -1,7 +1,7 @@
 import type { Glob, Leaf, OpId, Path, Seq } from '@holdfast/protocol';
 import type { Tree, Witness } from '../data/index.ts';
 import type { Act } from './act.ts';
-import type { PendingRequest, ReplicaChange } from './types.ts';
+import type { KeptQuery, PendingRequest, ReplicaChange } from './types.ts';
 
 /** What the ledger asks of the replica when a change is written down. */
 export type Books = {
@@ -9,6 +9,7 @@ export type Books = {
   readonly incarnation: string | null;
   readonly scope: string | null;
   readonly patterns: readonly Glob[];
+  readonly queries: readonly KeptQuery[] | undefined;
   /** The committed state, where all of it has changed; it is forked before it is given away. */
   readonly committed: Tree;
 };

@@ -23,8 +23,9 @@ import {
   show,
   type ShownEntry,
 } from './listing.ts';
-import { type Parts, type ReplicaConfig, treeOf } from './parts.ts';
+import { type Guest, keptOf, type Parts, type ReplicaConfig, treeOf } from './parts.ts';
 import { Requests } from './requests.ts';
+import { differs, rights } from './standing.ts';
 import { Subscriptions } from './subscriptions.ts';
 import type {
   PendingRequest,
@@ -82,6 +83,8 @@ export class Replica {
       subscriptions,
       ledger,
       emit: (effect) => this.#effects.push(effect),
+      queries: null,
+      image,
     };
     this.#requests = new Requests(this.#parts);
     this.#following = new Following(this.#parts, this.#requests);
@@ -170,6 +173,16 @@ export class Replica {
     };
   }
 
+  /** What follows queries, for those who have asked for it by {@link follow}. */
+  get queries(): Guest | null {
+    return this.#parts.queries;
+  }
+
+  /** Lets it follow queries, if it does not; a step must come next. */
+  follow(By: new (parts: Parts) => Guest): Guest {
+    return (this.#parts.queries ??= new By(this.#parts));
+  }
+
   /** What a cache should hold as of now; its entries may be read at any later time. */
   image(): ReplicaImage {
     const { extent, fold } = this.#parts;
@@ -179,6 +192,7 @@ export class Replica {
       incarnation: this.#following.incarnation,
       scope: extent.scope,
       patterns: extent.held,
+      queries: keptOf(this.#parts),
       entries: tree.entries(),
       maps: tree.maps(),
       outbox: this.outbox().filter(({ request }) => !isAboutLeases(request)),
@@ -209,6 +223,7 @@ export class Replica {
         return this.#onMessage(input);
       case 'reply':
         if (input.id === scopeId) return this.#onRescoped(input);
+        this.#parts.queries?.replied(input);
         this.#requests.reply(input);
         return this.#heed(this.#following.resume());
     }
@@ -294,6 +309,7 @@ export class Replica {
     this.#phase = 'joining';
     this.#requests.lost();
     this.#following.lost();
+    this.#parts.queries?.lost();
   }
 
   #becomeRefused(refusal: Refusal): void {
@@ -324,7 +340,9 @@ export class Replica {
     subscriptions.announce(fold.refold(), fold.view);
     this.#requests.prepare({ now, wall });
     for (const push of this.#requests.outbox.send({ now, wall })) emit(push);
-    const payload = this.#phase === 'joined' ? this.#following.ask() : null;
+    const isLive = this.#phase === 'joined' && this.#following.isCaughtUp;
+    this.#parts.queries?.ask(now, isLive);
+    const payload = isLive ? this.#following.ask() : null;
     if (payload !== null) emit({ type: 'push', id: scopeId, event: 'scope', payload });
     this.#persist();
     for (const subscription of subscriptions.takeDropped()) emit({ type: 'dropped', subscription });
@@ -344,9 +362,10 @@ export class Replica {
     const { extent, fold, ledger, emit } = this.#parts;
     const { incarnation, kept } = this.#following;
     const { scope, held: patterns } = extent;
-    const head = kept ?? { seq: fold.cursor, incarnation, scope, patterns };
+    const queries = keptOf(this.#parts);
+    const head = kept ?? { seq: fold.cursor, incarnation, scope, patterns, queries };
     const committed = kept === null ? fold.committed : Tree.empty();
-    const next = ledger?.take({ ...head, committed }) ?? null;
+    const next = ledger?.take({ queries: undefined, ...head, committed }) ?? null;
     if (next !== null) emit({ type: 'persist', ...next });
   }
 
@@ -354,7 +373,8 @@ export class Replica {
   #wake(now: MonotonicMs): void {
     const send = this.#requests.outbox.nextWake();
     const round = this.#parts.subscriptions.nextRound(now);
-    const at = Math.min(send, round > now ? round : Infinity);
+    const retry = this.#parts.queries?.wakeAt ?? Infinity;
+    const at = Math.min(send, retry, round > now ? round : Infinity);
     if (at >= (this.#wakeAt ?? Infinity)) return;
     this.#wakeAt = at;
     this.#parts.emit({ type: 'wake', at });
@@ -369,26 +389,6 @@ export class Replica {
 /** Names the one `scope` push that is on its way; no op id is like it. */
 const scopeId = 'scope';
 
-/** Refusals of a join by which what was readable may be so no more (stores.md §11.3). */
-const rights: ReadonlySet<string> = new Set([
-  'unauthorized',
-  'store_not_allowed',
-  'missing_scope',
-  'path_not_allowed',
-]);
-
 function isOfChannel(input: ReplicaInput): input is ChannelInput {
   return ['joined', 'refused', 'lost', 'message', 'reply'].includes(input.type);
-}
-
-function differs(a: ReplicaStatus, b: ReplicaStatus): boolean {
-  return (
-    a.phase !== b.phase ||
-    a.seq !== b.seq ||
-    a.pending !== b.pending ||
-    a.incarnation !== b.incarnation ||
-    a.error !== b.error ||
-    a.held !== b.held ||
-    a.denied !== b.denied
-  );
 }

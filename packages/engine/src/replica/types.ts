@@ -101,12 +101,22 @@ export type ReplicaStatus = {
   readonly denied: readonly Glob[];
 };
 
+/** Which rows a query had, by its key (records.md §14.4). */
+export type KeptQuery = {
+  readonly key: string;
+  readonly rows: readonly Path[];
+  readonly hasMore: boolean;
+  readonly endCursor: string | null;
+};
+
 /** What a cache keeps of a replica, and gives back at start. Never an optimistic value. */
 export type ReplicaImage = {
   readonly seq: Seq;
   readonly incarnation: string | null;
   readonly scope: string | null;
   readonly patterns: readonly Glob[];
+  /** Beside what the patterns cover, the entries are of the rows of these; absent: of none. */
+  readonly queries?: readonly KeptQuery[] | undefined;
   readonly entries: Iterable<Entry>;
   readonly maps: Iterable<readonly [Path, Seq]>;
   /** Entries and maps, loaded in pieces; the others are then not read. */
@@ -129,6 +139,7 @@ export type ReplicaChange = {
   readonly scope: string | null;
   /** What the entries are of. */
   readonly patterns: readonly Glob[];
+  readonly queries?: readonly KeptQuery[] | undefined;
   /** Entries and maps are the whole state, not the difference to what is stored. */
   readonly replaces: boolean;
   /** null: gone. May be read in pieces, at any later time. */

@@ -150,7 +150,7 @@ export class Delivery implements Listener {
       unsure === 'all'
         ? veil.templates.map((each) => asGlob(`${globOf(each, {})}/**`))
         : [...unsure].map(globUnder);
-    const part = partOf(this.#scope, globs);
+    const part = partOf(this.queries.over(this.#scope), globs);
     return part === null ? null : { ...part, isAddition: true };
   }
 
@@ -271,7 +271,7 @@ export class Delivery implements Listener {
     const part = await this.#nextPart(cursor, through());
     if (this.#closed) return;
     if (part.isLarge && this.#audience.dialect === 4) {
-      await this.#sendSnapshot(this.#snapshot(this.#scope), 0);
+      await this.#sendSnapshot(this.#snapshot(this.queries.over(this.#scope)), 0);
       return;
     }
     const isSaid = part.ops.length > 0 || this.#audience.dialect === 4;

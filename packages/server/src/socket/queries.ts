@@ -1,5 +1,5 @@
 import type { RowOp } from '@holdfast/engine/collection';
-import { type Bound, MapRows, Scope, type Tree } from '@holdfast/engine/data';
+import { type Bound, MapRows, readIn, Scope, type Tree } from '@holdfast/engine/data';
 import {
   asGlob,
   globOf,
@@ -221,9 +221,12 @@ export class ChannelQueries implements Watcher, Bound {
   /** Tells of a window, with the rows of it that the channel had not in scope. */
   #tell(open: OpenQuery, { tree, at, have = {}, told }: Telling): void {
     const { rows, hasMore, endCursor } = open.shared.evaluation.window;
+    // What may be hidden from it changes without a commit, so that a revision does not tell what it has.
+    const known = this.#base.veil === null ? have : {};
     const fresh = rows.filter((path) => {
       if (this.#held.has(path) || this.#base.leaves.coversSubtree(path)) return false;
-      return !Object.hasOwn(have, path) || have[path] !== tree.read(path)?.revision;
+      const isKnown = Object.hasOwn(known, path);
+      return !isKnown || known[path] !== readIn(tree, this.#readable, path)?.revision;
     });
     this.#hold(open, rows);
     open.hasMore = hasMore;

@@ -1,0 +1,304 @@
+import {
+  asGlob,
+  asPath,
+  type CollectionDef,
+  globOf,
+  isObject,
+  type Json,
+  matches,
+  type Path,
+  type Pattern,
+  type Query,
+  type Refusal,
+  RejectedError,
+  segmentsOf,
+} from '@holdfast/protocol';
+import {
+  comparePlaces,
+  Evaluation,
+  type Place,
+  placeOf,
+  type Row,
+} from '@holdfast/engine/collection';
+import { Queries, type QueryAsk, type QuerySight, type Replica } from '@holdfast/engine/replica';
+import type { Release } from '@holdfast/engine/registry';
+import type { Hold } from '../hold.ts';
+import { patternOf } from '../watch.ts';
+import { noRows } from './idle.ts';
+import { PendingObjects } from './pending-objects.ts';
+import { Rows } from './rows.ts';
+import type { CollectionRow, CollectionState } from './types.ts';
+
+/** What a set is made of. */
+export type LiveSetConfig = {
+  readonly def: CollectionDef;
+  readonly hold: Hold;
+  /** Has the set looked at in this turn. */
+  readonly changed: () => void;
+  readonly report: (error: unknown) => void;
+};
+
+type Seen = Pick<Replica, 'read' | 'committed' | 'entries' | 'queries' | 'status'>;
+
+type Looking = {
+  readonly replica: Seen;
+  readonly sight: QuerySight;
+  readonly trouble: object | undefined;
+};
+
+/** Refusals of who has never heard of the record, or of queries. */
+const unable: ReadonlySet<string> = new Set(['unknown_record', 'unknown_event']);
+
+/** Refusals by which nothing of a query may be seen. */
+const denials: ReadonlySet<string> = new Set([
+  'unauthorized',
+  'store_not_allowed',
+  'missing_scope',
+  'path_not_allowed',
+]);
+
+/**
+ * The rows of a collection (records.md §14.3): found here by the server's own code where patterns hold all objects of the
+ * record; else as the server says, with own writes on top.
+ */
+export class LiveSet {
+  readonly #config: LiveSetConfig;
+  readonly #rows: Rows;
+  readonly #glob: string;
+  readonly #object: Pattern;
+  readonly #depth: number;
+  #query: Query;
+  #sub = '';
+  #evaluation: Evaluation | null = null;
+  /** Objects that may have changed; null: any may have. */
+  #touched: Set<Path> | null = null;
+  #holding: Release | null = null;
+  #shown: Shown = { paths: [], rows: [], version: '', isPlain: false };
+  /** The server has yet to say what the window is. */
+  isBehind = true;
+
+  constructor(config: LiveSetConfig) {
+    const { def, hold, changed, report } = config;
+    this.#config = config;
+    this.#query = def.query;
+    this.#glob = globOf(def.record.path, def.query.params);
+    this.#object = patternOf(this.#glob);
+    this.#depth = def.record.path.split('/').length;
+    this.#rows = new Rows(def.record, hold.slot.name, report);
+    hold.slot.store.query((replica) => {
+      this.#sub = replica.follow(Queries).open(this.#ask(), changed);
+    });
+  }
+
+  widen(limit: number): void {
+    this.#query = { ...this.#query, limit };
+    this.#evaluation = null;
+    this.#config.hold.slot.opened?.query((replica) => {
+      replica.queries?.change(this.#sub, this.#ask());
+    });
+  }
+
+  close(): void {
+    this.#holding?.();
+    this.#config.hold.slot.opened?.query((replica) => replica.queries?.close(this.#sub));
+  }
+
+  touch(path: Path | null): boolean {
+    if (path === null) {
+      this.#touched = null;
+      return true;
+    }
+    const object = this.#objectOf(path);
+    // What is above may have changed any below: the leaves that it changed are told one by one.
+    if (object === null) return false;
+    this.#touched?.add(object);
+    return true;
+  }
+
+  /** What is shown now, after what was. */
+  derive(before: CollectionState<unknown>): CollectionState<unknown> {
+    const { slot } = this.#config.hold;
+    const { error } = slot.status.get();
+    const trouble = error && { error };
+    const replica = slot.opened?.replica;
+    const sight = replica?.queries?.sight(this.#sub);
+    if (replica === undefined || sight === undefined) {
+      return { ...before, status: 'loading', ...trouble };
+    }
+    try {
+      return this.#found(before, { replica, sight, trouble });
+    } catch (failure) {
+      return { ...before, status: 'stale', error: failure };
+    }
+  }
+
+  #found(before: CollectionState<unknown>, looking: Looking): CollectionState<unknown> {
+    const { replica, sight, trouble } = looking;
+    const { isLocal, isBehind, refusal } = sight;
+    const { phase, incarnation } = replica.status();
+    this.isBehind = !isLocal && isBehind;
+    if (isLocal && incarnation !== null) return this.#local(replica, trouble);
+    this.#evaluation = null;
+    if (phase === 'refused') return { ...noRows, status: 'denied', ...trouble };
+    if (refusal !== null && refusal.retry !== 'later') return this.#refused(before, refusal);
+    return this.#remote(before, looking);
+  }
+
+  #refused(before: CollectionState<unknown>, refusal: Refusal): CollectionState<unknown> {
+    const { code, details } = refusal;
+    if (unable.has(code)) {
+      // Whoever does not know the record has its objects.
+      this.#holding ??= this.#config.hold.slot.want([asGlob(`${this.#glob}/**`)]);
+      return { ...before, status: before.ready ? 'refetching' : 'loading' };
+    }
+    const isSame = before.error instanceof RejectedError && before.error.details === details;
+    const error = isSame ? before.error : RejectedError.from(refusal);
+    return denials.has(code)
+      ? { ...noRows, status: 'denied', error }
+      : { ...before, status: 'stale', error };
+  }
+
+  #remote(
+    before: CollectionState<unknown>,
+    { replica, sight, trouble }: Looking,
+  ): CollectionState<unknown> {
+    const { rows, isAsked, refusal } = sight;
+    if (rows === null) {
+      return { ...before, status: before.ready ? 'refetching' : 'loading', ...trouble };
+    }
+    const paths = this.#overlaid(replica, { ...sight, rows });
+    const status = isAsked || refusal !== null ? 'refetching' : 'ok';
+    return { ...this.#state(replica, paths, sight), status, ...trouble };
+  }
+
+  #ask(): QueryAsk {
+    const { key, record } = this.#config.def;
+    const spec = { ...this.#query };
+    return { key, record: record.name, spec, within: patternOf(`${this.#glob}/**`) };
+  }
+
+  #local(replica: Seen, trouble: object | undefined): CollectionState<unknown> {
+    const { record } = this.#config.def;
+    if (this.#touched === null || this.#evaluation === null) {
+      this.#evaluation = new Evaluation(record.name, this.#query, this.#all(replica));
+    } else {
+      this.#evaluation.change(Array.from(this.#touched, (path) => rowOf(replica, path)));
+    }
+    const { window } = this.#evaluation;
+    return { ...this.#state(replica, window.rows, window), status: 'ok', ...trouble };
+  }
+
+  /** Every object of the pattern, as it is shown. */
+  *#all(replica: Seen): Generator<Row> {
+    let last: Path | null = null;
+    for (const { path } of replica.entries({ pattern: patternOf(`${this.#glob}/**`) }).items) {
+      const object = this.#objectOf(path);
+      if (object === null || object === last) continue;
+      last = object;
+      yield rowOf(replica, object);
+    }
+    // An object without members is a leaf of its own.
+    for (const { path } of replica.entries({ pattern: this.#object }).items) {
+      yield rowOf(replica, path);
+    }
+  }
+
+  /** What the server says, with own writes on top, as far as they lie in the window that is loaded. */
+  #overlaid(
+    replica: Seen,
+    { rows, hasMore }: Pick<QuerySight, 'hasMore'> & { readonly rows: readonly Path[] },
+  ): readonly Path[] {
+    const pending = this.#pending();
+    if (pending.isEmpty) return rows;
+    const { record } = this.#config.def;
+    const last = rows.at(-1);
+    const end =
+      hasMore && last !== undefined ? this.#placeOf(last, replica.committed(last)?.value) : null;
+    const compare = comparePlaces(this.#query.orderBy);
+    const isBeyond = ({ path, value }: Row): boolean => {
+      const place = end && pending.at(path) > 0 ? this.#placeOf(path, value) : null;
+      return place !== null && end !== null && compare(place, end) > 0;
+    };
+    const window = new Set(rows);
+    const others = pending.objects.filter(
+      (path) =>
+        !window.has(path) && (replica.queries?.holds(path) === true || pending.isMade(path)),
+    );
+    const shown = [...rows, ...others].map((path) => rowOf(replica, path));
+    const candidates = shown.filter((row) => !isBeyond(row));
+    return new Evaluation(record.name, this.#query, candidates).window.rows;
+  }
+
+  #placeOf(path: Path, value: Json | undefined): Place | null {
+    return isObject(value) ? placeOf(path, value, this.#query.orderBy) : null;
+  }
+
+  #pending(): PendingObjects {
+    return new PendingObjects(this.#config.hold.slot.outbox(), (path) => this.#objectOf(path));
+  }
+
+  #state(
+    replica: Seen,
+    paths: readonly Path[],
+    { hasMore, endCursor }: Pick<QuerySight, 'hasMore' | 'endCursor'>,
+  ): Omit<CollectionState<unknown>, 'status'> {
+    const touched = this.#touched;
+    this.#touched = new Set();
+    const version = this.#version(replica);
+    const pending = this.#pending();
+    const made = (path: Path): CollectionRow<unknown> | null => {
+      const json = replica.read(path)?.value;
+      if (json === undefined) return null;
+      return this.#rows.rowOf({ path, json, pending: pending.at(path) }, version);
+    };
+    const { paths: known, rows: before, version: old, isPlain } = this.#shown;
+    const isPatch =
+      touched !== null && paths === known && version === old && isPlain && pending.isEmpty;
+    const rows = isPatch ? patched({ paths, before, touched }, made) : paths.map(made);
+    if (!isPatch) this.#rows.prune(new Set(paths));
+    this.#shown = { paths, rows, version, isPlain: pending.isEmpty };
+    return { rows: rows.filter((row) => row !== null), ready: true, hasMore, endCursor };
+  }
+
+  #version(replica: Seen): string {
+    const { record } = this.#config.def;
+    const leaf = replica.committed(asPath(`_hf:schema/${record.name}`))?.value;
+    return typeof leaf === 'string' ? leaf : record.version;
+  }
+
+  /** The object of the collection's pattern that a path is in. */
+  #objectOf(path: Path): Path | null {
+    const segments = path.split('/');
+    if (segments.length < this.#depth) return null;
+    const object = asPath(segments.slice(0, this.#depth).join('/'));
+    return matches(this.#object, segmentsOf(object)) ? object : null;
+  }
+}
+
+type Shown = {
+  readonly paths: readonly Path[];
+  readonly rows: readonly (CollectionRow<unknown> | null)[];
+  readonly version: string;
+  /** No own writes have a part in them. */
+  readonly isPlain: boolean;
+};
+
+/** The rows of the same paths, those made anew that may have changed. */
+function patched(
+  of: {
+    readonly paths: readonly Path[];
+    readonly before: Shown['rows'];
+    readonly touched: ReadonlySet<Path>;
+  },
+  make: (path: Path) => CollectionRow<unknown> | null,
+): Shown['rows'] {
+  const { paths, before, touched } = of;
+  if (touched.size === 0) return before;
+  return paths.map((path, at) => (touched.has(path) ? make(path) : (before[at] ?? null)));
+}
+
+/** An object as it is shown. */
+function rowOf(replica: Seen, path: Path): Row {
+  const value = replica.read(path)?.value;
+  return { path, value: isObject(value) ? value : undefined };
+}

@@ -1,0 +1,43 @@
+import type { Path } from '@holdfast/protocol';
+import type { OutboxEntry } from '../status.ts';
+import { writesOf } from './pending.ts';
+
+/** Which objects own unanswered requests touch. */
+export class PendingObjects {
+  readonly #counts = new Map<Path, number>();
+  readonly #made = new Set<Path>();
+  /** Paths above objects, each for a request. */
+  readonly #above: string[] = [];
+
+  constructor(outbox: readonly OutboxEntry[], objectOf: (path: Path) => Path | null) {
+    for (const { request } of outbox) {
+      const touched = new Set<Path>();
+      for (const { op, path } of writesOf(request)) {
+        const object = objectOf(path);
+        if (object === null) this.#above.push(`${path}/`);
+        else touched.add(object);
+        if (op === 'set' && object === path) this.#made.add(path);
+      }
+      for (const object of touched) this.#counts.set(object, (this.#counts.get(object) ?? 0) + 1);
+    }
+  }
+
+  get isEmpty(): boolean {
+    return this.#counts.size + this.#above.length === 0;
+  }
+
+  get objects(): readonly Path[] {
+    return [...this.#counts.keys()];
+  }
+
+  /** How many requests touch an object. */
+  at(path: Path): number {
+    const above = this.#above.filter((each) => path.startsWith(each)).length;
+    return (this.#counts.get(path) ?? 0) + above;
+  }
+
+  /** Whether all of an object is what a request made it. */
+  isMade(path: Path): boolean {
+    return this.#made.has(path);
+  }
+}

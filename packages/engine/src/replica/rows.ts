@@ -1,0 +1,147 @@
+import {
+  type EntryTuple,
+  type Glob,
+  isRefusal,
+  type Leaf,
+  type MapTuple,
+  parseGlob,
+  type Path,
+  type Pattern,
+  type Seq,
+} from '@holdfast/protocol';
+import { type Change, type MapRow, Scope, type Tree } from '../data/index.ts';
+import { type Act, modeBits, valueAt } from './act.ts';
+import type { Parts } from './parts.ts';
+
+/** Objects as a server says they are. */
+export type Content = {
+  readonly entries: readonly EntryTuple[];
+  readonly maps: readonly MapTuple[];
+};
+
+/**
+ * The objects that a replica has because a query shows them (records.md §14.4).
+ *
+ * 1. An object is counted once for each query that has it.
+ * 2. One that is counted no more leaves the replica, as far as no pattern covers it.
+ */
+export class Rows {
+  readonly #parts: Parts;
+  readonly #counts = new Map<Path, number>();
+  #patterns: { readonly of: readonly Glob[]; readonly scope: Scope } | null = null;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Whether the path is in an object that a query shows. */
+  has(path: Path): boolean {
+    return this.#counts.size > 0 && this.#rowOf(path) !== null;
+  }
+
+  /** Whether all of an object is here. */
+  holds(object: Path): boolean {
+    return this.#counts.has(object) || this.#covered().coversSubtree(object);
+  }
+
+  count(rows: readonly Path[]): void {
+    for (const row of rows) this.#counts.set(row, (this.#counts.get(row) ?? 0) + 1);
+  }
+
+  /** Counts them no more; those are left out of the replica that nobody else has. */
+  discount(rows: readonly Path[], seq: Seq): void {
+    const acts: Act[] = [];
+    for (const row of rows) {
+      const count = (this.#counts.get(row) ?? 0) - 1;
+      if (count > 0) this.#counts.set(row, count);
+      else {
+        this.#counts.delete(row);
+        acts.push(this.#change(row, { op: 'delete', seq }, new Map()));
+      }
+    }
+    this.#tell(acts);
+  }
+
+  /** Puts objects in the place of what the replica has of them. */
+  put({ entries, maps }: Content, seq: Seq): void {
+    const objects = new Map<Path, Map<Path, Leaf>>();
+    for (const [path, value, type, revision] of entries) {
+      const row = this.#rowOf(path);
+      if (row === null) continue;
+      const leaves = objects.get(row) ?? new Map<Path, Leaf>();
+      objects.set(row, leaves.set(path, { value, type, revision }));
+    }
+    const { committed } = this.#parts.fold;
+    const acts = [...objects].map(([row, leaves]) => this.#change(row, { op: 'set', seq }, leaves));
+    committed.load([], maps);
+    const [last] = acts.slice(-1);
+    if (last !== undefined) acts.splice(-1, 1, { ...last, rows: [...(last.rows ?? []), ...maps] });
+    this.#tell(acts);
+  }
+
+  /** What of the objects is in one state is taken over into another, as far as some patterns do not cover it. */
+  carry(from: Tree, to: Tree, globs: readonly Glob[]): void {
+    const patterns = scopeOf(globs);
+    for (const row of this.#counts.keys()) {
+      for (const entry of from.entries({ under: row })) {
+        const { path } = entry;
+        const isFree = to.read(path) === undefined && to.leafAbove(path) === undefined;
+        if (isFree && !patterns.covers(path)) to.put(path, entry);
+      }
+    }
+    const maps = from.maps().filter(([path]) => this.has(path) && to.hasBelow(path));
+    to.load([], maps);
+  }
+
+  #change(
+    row: Path,
+    { op, seq }: { readonly op: 'set' | 'delete'; readonly seq: Seq },
+    leaves: ReadonlyMap<Path, Leaf>,
+  ): Act {
+    const { fold, subscriptions } = this.#parts;
+    const tree = fold.committed;
+    const changes: Change[] = [];
+    const rows: MapRow[] = [];
+    const witness = {
+      leaf: (change: Change) => void changes.push(change),
+      map: (each: MapRow) => void rows.push(each),
+    };
+    const previous = valueAt(tree, row, (path) => subscriptions.hears(path));
+    const patterns = this.#covered();
+    for (const { path } of Array.from(tree.entries({ under: row }))) {
+      const stays = leaves.has(path) || (op === 'delete' && patterns.covers(path));
+      if (!stays) tree.remove(path, 0, witness);
+    }
+    for (const [path, leaf] of leaves) tree.put(path, leaf, witness);
+    const audience = fold.view === tree ? modeBits.all | modeBits.committed : modeBits.committed;
+    return { path: row, op, seq, own: false, audience, previous, changes, rows };
+  }
+
+  #tell(acts: readonly Act[]): void {
+    const { fold, subscriptions } = this.#parts;
+    const told = acts.filter(({ changes, rows }) => changes.length + (rows?.length ?? 0) > 0);
+    if (told.length === 0) return;
+    fold.amended(told);
+    subscriptions.announce(told, fold.committed);
+  }
+
+  #rowOf(path: Path): Path | null {
+    for (let at: string = path; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('/')))) {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- part of a path
+      if (this.#counts.has(at as Path)) return at as Path;
+    }
+    return null;
+  }
+
+  /** What the patterns cover. */
+  #covered(): Scope {
+    const { held } = this.#parts.extent;
+    if (this.#patterns?.of !== held) this.#patterns = { of: held, scope: scopeOf(held) };
+    return this.#patterns.scope;
+  }
+}
+
+function scopeOf(globs: readonly Glob[]): Scope {
+  const patterns = globs.map((glob) => parseGlob(glob));
+  return new Scope(patterns.filter((each): each is Pattern => !isRefusal(each)));
+}

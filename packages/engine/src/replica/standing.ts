@@ -1,0 +1,22 @@
+import type { ReplicaStatus } from './types.ts';
+
+/** Refusals of a join by which what was readable may be so no more (stores.md §11.3). */
+export const rights: ReadonlySet<string> = new Set([
+  'unauthorized',
+  'store_not_allowed',
+  'missing_scope',
+  'path_not_allowed',
+]);
+
+/** Whether there is news for people and consoles. */
+export function differs(a: ReplicaStatus, b: ReplicaStatus): boolean {
+  return (
+    a.phase !== b.phase ||
+    a.seq !== b.seq ||
+    a.pending !== b.pending ||
+    a.incarnation !== b.incarnation ||
+    a.error !== b.error ||
+    a.held !== b.held ||
+    a.denied !== b.denied
+  );
+}

@@ -71,10 +71,14 @@ export const house: House = {
 export const examples: House = {
   root: 'examples',
   scope: '@holdfast',
-  doors: { chat: ['client', 'react', 'protocol', 'server'] },
+  doors: {
+    chat: ['client', 'react', 'protocol', 'server'],
+    kanban: ['client', 'react', 'server'],
+  },
+  // What pages take of servers is types, which the bundler sees to.
   lines: [
-    // The page takes types of the server only, which the bundler sees to.
     { room: 'chat', folder: 'server', may: [] },
+    { room: 'kanban', folder: 'server', may: [] },
   ],
   pure: [],
   portable: [],

@@ -10,7 +10,7 @@ export function Away(): ReactNode {
       {connection !== 'connected' && (
         <p>
           Connecting again … What you write is sent as soon as that has worked.{' '}
-          <button onClick={() => client.connect()}>Try now</button>
+          <button onClick={() => void client.connect()}>Try now</button>
         </p>
       )}
     </div>

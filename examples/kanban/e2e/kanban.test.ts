@@ -1,0 +1,173 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { launchChromium, wantsChromium } from '../../../tools/browser.ts';
+import { ExampleProcess } from '../../../tools/example-process.ts';
+import { BoardPage } from './board-page.ts';
+
+const pictures = process.env['EXAMPLE_PICTURES'] ?? mkdtempSync(join(tmpdir(), 'holdfast-kanban-'));
+const server = new ExampleProcess('kanban');
+let browser: Browser;
+let mine: BoardPage;
+let theirs: BoardPage;
+
+/** Both see the same. */
+function both(...titles: readonly (readonly string[])[]): Promise<unknown> {
+  return Promise.all([mine.shows(...titles), theirs.shows(...titles)]);
+}
+
+describe.runIf(wantsChromium)('the board in Chromium', () => {
+  beforeAll(async () => {
+    [browser] = await Promise.all([launchChromium(), server.start()]);
+    [mine, theirs] = await Promise.all([
+      BoardPage.open(browser, server.url),
+      BoardPage.open(browser, server.url),
+    ]);
+  }, 60_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await server.remove();
+  });
+
+  test('cards are added, and everybody has them', async () => {
+    expect(await mine.page.getByText('Nothing here.').count()).toBe(3);
+    await mine.page.screenshot({ path: join(pictures, 'kanban-empty.png') });
+    await mine.add('To do', 'Write the guide');
+    await mine.add('To do', 'Answer the first issues');
+    await theirs.card('Answer the first issues').waitFor();
+    await theirs.add('To do', 'Choose a name');
+    await theirs.add('Doing', 'Build the board');
+    await both(
+      ['Write the guide', 'Answer the first issues', 'Choose a name'],
+      ['Build the board'],
+      [],
+    );
+  });
+
+  test('a card is dragged by the mouse, within its column and to another', async () => {
+    await mine.drag('Choose a name', mine.card('Write the guide'), () =>
+      mine.page.screenshot({ path: join(pictures, 'kanban-drag.png') }),
+    );
+    await both(
+      ['Choose a name', 'Write the guide', 'Answer the first issues'],
+      ['Build the board'],
+      [],
+    );
+    await theirs.drag('Build the board', theirs.column('Done').getByText('Nothing here.'));
+    await both(
+      ['Choose a name', 'Write the guide', 'Answer the first issues'],
+      [],
+      ['Build the board'],
+    );
+    await mine.drag('Write the guide', mine.card('Build the board'));
+    await both(
+      ['Choose a name', 'Answer the first issues'],
+      [],
+      ['Write the guide', 'Build the board'],
+    );
+  });
+
+  test('a card is moved by the keyboard alone, and each step is announced', async () => {
+    const { keyboard } = mine.page;
+    await mine.card('Choose a name').focus();
+    await keyboard.press('ArrowDown');
+    await keyboard.press('Space');
+    await mine.said('Picked up “Answer the first issues” from To do, position 2.');
+    await keyboard.press('ArrowRight');
+    await mine.said('Doing, position 1.');
+    await keyboard.press('ArrowRight');
+    await keyboard.press('ArrowDown');
+    await keyboard.press('ArrowDown');
+    await mine.said('Done, position 3.');
+    await mine.page.screenshot({ path: join(pictures, 'kanban-keys.png') });
+    await keyboard.press('Space');
+    await mine.said('Moved “Answer the first issues” to Done, position 3.');
+    await both(
+      ['Choose a name'],
+      [],
+      ['Write the guide', 'Build the board', 'Answer the first issues'],
+    );
+    await keyboard.press('Space');
+    await keyboard.press('ArrowLeft');
+    await keyboard.press('Escape');
+    await mine.said('Put back.');
+    await both(
+      ['Choose a name'],
+      [],
+      ['Write the guide', 'Build the board', 'Answer the first issues'],
+    );
+  });
+
+  test('a card is renamed and deleted, and all of it is taken back', async () => {
+    const { keyboard } = mine.page;
+    await mine.card('Choose a name').focus();
+    await keyboard.press('Enter');
+    await keyboard.type('Keep the name');
+    await keyboard.press('Enter');
+    await theirs.card('Keep the name').waitFor();
+    await mine.card('Build the board').hover();
+    await mine.page.getByLabel('Delete Build the board').click();
+    await both(['Keep the name'], [], ['Write the guide', 'Answer the first issues']);
+    await keyboard.press('Control+z');
+    await both(
+      ['Keep the name'],
+      [],
+      ['Write the guide', 'Build the board', 'Answer the first issues'],
+    );
+    await mine.page.getByRole('button', { name: 'Undo' }).click();
+    await both(
+      ['Choose a name'],
+      [],
+      ['Write the guide', 'Build the board', 'Answer the first issues'],
+    );
+    await keyboard.press('Control+z');
+    await both(
+      ['Choose a name', 'Answer the first issues'],
+      [],
+      ['Write the guide', 'Build the board'],
+    );
+  });
+
+  test('a server that is killed is survived: what is done meanwhile is shown, and done once', async () => {
+    await server.kill();
+    await Promise.all([mine.disconnected(), theirs.disconnected()]);
+    await mine.drag('Choose a name', mine.column('Doing').getByText('Nothing here.'));
+    await theirs.add('To do', 'Said while it was away');
+    expect(await mine.titles()).toEqual([
+      ['Answer the first issues'],
+      ['Choose a name'],
+      ['Write the guide', 'Build the board'],
+    ]);
+    const [here, there] = [await mine.watchFlashes(), await theirs.watchFlashes()];
+    await server.start();
+    await Promise.all([mine.hurry(), theirs.hurry()]);
+    await both(
+      ['Answer the first issues', 'Said while it was away'],
+      ['Choose a name'],
+      ['Write the guide', 'Build the board'],
+    );
+    // With them one card went, where it was moved by somebody else.
+    expect([await here(), await there()]).toEqual([0, 1]);
+  });
+
+  test('the dark scheme and a phone have everything', async () => {
+    await mine.page.screenshot({ path: join(pictures, 'kanban-light.png') });
+    await mine.page.emulateMedia({ colorScheme: 'dark' });
+    await mine.page.screenshot({ path: join(pictures, 'kanban-dark.png') });
+    const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+    const small = await BoardPage.open(browser, server.url, phone);
+    expect(await small.page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0);
+    await small.swipe('Answer the first issues', small.card('Said while it was away'));
+    await small.shows(
+      ['Said while it was away', 'Answer the first issues'],
+      ['Choose a name'],
+      ['Write the guide', 'Build the board'],
+    );
+    await small.page.screenshot({ path: join(pictures, 'kanban-phone.png') });
+    expect([...mine.complaints, ...theirs.complaints, ...small.complaints]).toEqual([]);
+    await small.close();
+  });
+});

@@ -1,0 +1,49 @@
+import { type KeyboardEvent, memo, type PointerEvent, type ReactNode } from 'react';
+import { AddCard } from './add-card.tsx';
+import { Card } from './card.tsx';
+import type { Column as Shown } from './holdfast.ts';
+import type { Deeds } from './use-board.ts';
+
+type Props = {
+  readonly column: Shown;
+  /** The card that somebody here holds, the one that the keyboard is at, the one that is renamed. */
+  readonly held: string | null;
+  readonly current: string | null;
+  readonly editing: string | null;
+  readonly deeds: Deeds;
+  readonly onEdit: (id: string | null) => void;
+  readonly onPress: (event: KeyboardEvent, id: string) => void;
+  readonly onFocus: (id: string) => void;
+  readonly onGrab: (event: PointerEvent<HTMLElement>, id: string) => void;
+};
+
+/** One column of the board. */
+export const Column = memo(function Column(props: Props): ReactNode {
+  const { column, held, current, editing, deeds, onEdit, onPress, onFocus, onGrab } = props;
+  const { id, title, cards } = column;
+  return (
+    <section className="column" data-column={id} aria-label={`${title}, ${cards.length} cards`}>
+      <h2>
+        {title} <span className="count">{cards.length}</span>
+      </h2>
+      <ol>
+        {cards.map((card) => (
+          <Card
+            key={card.id}
+            card={card}
+            isHeld={card.id === held}
+            isCurrent={card.id === current}
+            isEditing={card.id === editing}
+            deeds={deeds}
+            onEdit={onEdit}
+            onPress={onPress}
+            onFocus={onFocus}
+            onGrab={onGrab}
+          />
+        ))}
+      </ol>
+      {cards.length === 0 && <p className="hint nothing">Nothing here.</p>}
+      <AddCard column={title} onAdd={(text) => deeds.add(id, text)} />
+    </section>
+  );
+});

@@ -1,0 +1,90 @@
+import { type KeyboardEvent, useEffect, useState } from 'react';
+import type { Card, Column } from './holdfast.ts';
+import { cardOf, type Held, type Place, placeOf, stepFrom } from './places.ts';
+import type { Deeds } from './use-board.ts';
+
+type Board = {
+  readonly columns: readonly Column[];
+  readonly deeds: Deeds;
+  readonly say: (text: string) => void;
+  /** Begins to rename a card. */
+  readonly edit: (id: string) => void;
+};
+
+type CardKeys = {
+  /** The card that is moved by the keyboard, and where it would be. */
+  readonly held: Held | null;
+  /** The card that Tab leads to. */
+  readonly current: string | null;
+  readonly focus: (id: string) => void;
+  readonly press: (event: KeyboardEvent, id: string) => void;
+};
+
+/** Cards by the keyboard: arrows go from one to the next; Space picks one up, and then the arrows move it. */
+export function useCardKeys({ columns, deeds, say, edit }: Board): CardKeys {
+  const [picked, setHeld] = useState<Held | null>(null);
+  const [focused, setFocused] = useState('');
+  // Others may delete what somebody here is at.
+  const held = picked !== null && cardOf(columns, picked.id) !== undefined ? picked : null;
+  const first = columns.flatMap(({ cards }) => cards)[0]?.id ?? null;
+  const current = cardOf(columns, focused)?.id ?? first;
+
+  // In another column the card is another element.
+  useEffect(() => {
+    if (held !== null) focusOn(held.id);
+  }, [held]);
+
+  const describe = ({ column, index }: Place): string =>
+    `${columns.find(({ id }) => id === column)?.title ?? ''}, position ${index + 1}`;
+
+  const carry = (key: string, at: Held): void => {
+    const next = stepFrom(columns, at, { key, held: at.id });
+    if (key === ' ') {
+      setHeld(null);
+      deeds.move(at);
+    } else if (key === 'Escape') {
+      setHeld(null);
+      say('Put back.');
+    } else if (next !== undefined) {
+      setHeld({ id: at.id, ...next });
+      say(`${describe(next)}.`);
+    }
+  };
+  const act = (key: string, { id, title }: Card, place: Place): void => {
+    if (key === ' ') {
+      setHeld({ id, ...place });
+      say(`Picked up “${title}” from ${describe(place)}. Space puts it down, Escape back.`);
+    } else if (key === 'Enter' || key === 'F2') {
+      edit(id);
+    } else if (key === 'Delete') {
+      focusOn(besideOf(columns, place, 'ArrowDown') ?? besideOf(columns, place, 'ArrowUp'));
+      deeds.remove(id);
+    }
+  };
+  const press = (event: KeyboardEvent, id: string): void => {
+    const { key } = event;
+    const [card, place] = [cardOf(columns, id), placeOf(columns, id)];
+    if (card === undefined || place === undefined || isShortcut(event)) return;
+    const isArrow = key.startsWith('Arrow');
+    if (isArrow || key === ' ' || key === 'Enter') event.preventDefault();
+    if (held?.id === id) carry(key, held);
+    else if (isArrow) focusOn(besideOf(columns, place, key));
+    else if (!card.isPending) act(key, card, place);
+  };
+  return { held, current, focus: setFocused, press };
+}
+
+function isShortcut({ ctrlKey, metaKey, altKey }: KeyboardEvent): boolean {
+  return ctrlKey || metaKey || altKey;
+}
+
+/** The card one step away in the direction of an arrow key. */
+function besideOf(columns: readonly Column[], place: Place, key: string): string | undefined {
+  const next = stepFrom(columns, place, { key, held: null });
+  return columns.find(({ id }) => id === next?.column)?.cards[next?.index ?? 0]?.id;
+}
+
+/** Puts the focus on a card. */
+export function focusOn(id: string | undefined): void {
+  document.querySelector<HTMLElement>(`[data-card="${id}"]`)?.focus();
+}

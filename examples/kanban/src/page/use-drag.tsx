@@ -1,0 +1,124 @@
+import {
+  type PointerEvent as ReactPointerEvent,
+  type ReactNode,
+  type RefObject,
+  useCallback,
+  useRef,
+  useState,
+} from 'react';
+import type { Held } from './places.ts';
+
+/** Whoever moves less than so many pixels has clicked. */
+const slack = 5;
+/** So near to the edge of the board it scrolls. */
+const edge = 48;
+
+type Drag = {
+  readonly held: Held | null;
+  readonly grab: (event: ReactPointerEvent<HTMLElement>, id: string) => void;
+  /** What flies with the pointer, and from where. */
+  readonly flying: RefObject<HTMLDivElement | null>;
+  readonly start: { readonly width: number; readonly transform: string };
+};
+
+/** Cards by a pointer: a mouse takes them anywhere, a finger by the grip, so that the rest scrolls. */
+export function useDrag(onDrop: (held: Held) => void): Drag {
+  const [held, setHeld] = useState<Held | null>(null);
+  const [start, setStart] = useState({ width: 0, transform: '' });
+  const flying = useRef<HTMLDivElement>(null);
+
+  const grab = useCallback(
+    (event: ReactPointerEvent<HTMLElement>, id: string): void => {
+      const { target, currentTarget, clientX, clientY, pointerType } = event;
+      const isGrip = target instanceof Element && target.closest('.grip') !== null;
+      const isTool = target instanceof Element && target.closest('button') !== null;
+      if (event.button !== 0 || isTool || (pointerType !== 'mouse' && !isGrip)) return;
+      const card = currentTarget.getBoundingClientRect();
+      const [dx, dy] = [clientX - card.left, clientY - card.top];
+      setStart({ width: card.width, transform: under(card.left, card.top) });
+      let last: Held | null = null;
+      follow(event.nativeEvent, {
+        moved: (at) => {
+          const transform = under(at.clientX - dx, at.clientY - dy);
+          flying.current?.style.setProperty('transform', transform);
+          scroll(at.clientX);
+          const next = heldAt(at, id) ?? last;
+          if (next?.column !== last?.column || next?.index !== last?.index) setHeld(next);
+          last = next;
+        },
+        ended: (isDropped) => {
+          setHeld(null);
+          if (isDropped && last !== null) onDrop(last);
+        },
+      });
+    },
+    [onDrop],
+  );
+  return { held, grab, flying, start };
+}
+
+/** A card on its way, under the pointer. */
+export function Flying({
+  drag,
+  title,
+}: {
+  readonly drag: Drag;
+  readonly title: string;
+}): ReactNode {
+  return (
+    <div className="card flying" ref={drag.flying} style={drag.start} aria-hidden="true">
+      <p>{title}</p>
+    </div>
+  );
+}
+
+function under(x: number, y: number): string {
+  return `translate(${x}px, ${y}px) rotate(2deg)`;
+}
+
+type Heard = {
+  readonly moved: (at: PointerEvent) => void;
+  readonly ended: (isDropped: boolean) => void;
+};
+
+/** Follows a pointer that is down until it is up, or Escape is pressed. */
+function follow(down: PointerEvent, { moved, ended }: Heard): void {
+  let isMoving = false;
+  const controller = new AbortController();
+  const { signal } = controller;
+  const end = (isDropped: boolean): void => {
+    controller.abort();
+    if (isMoving) ended(isDropped);
+  };
+  const move = (at: PointerEvent): void => {
+    const [dx, dy] = [at.clientX - down.clientX, at.clientY - down.clientY];
+    isMoving ||= Math.hypot(dx, dy) > slack;
+    if (isMoving) moved(at);
+  };
+  addEventListener('pointermove', move, { signal });
+  addEventListener('pointerup', () => end(true), { signal });
+  addEventListener('pointercancel', () => end(false), { signal });
+  addEventListener('keydown', ({ key }) => key === 'Escape' && end(false), { signal });
+}
+
+/** Where a card would be if it were let go here; null: nowhere. */
+function heldAt({ clientX: x, clientY: y }: PointerEvent, id: string): Held | null {
+  const [column] = document
+    .elementsFromPoint(x, y)
+    .flatMap((element) => element.closest<HTMLElement>('[data-column]') ?? []);
+  const name = column?.dataset['column'];
+  if (column === undefined || name === undefined) return null;
+  const others = [...column.querySelectorAll<HTMLElement>('[data-card]')].filter(
+    ({ dataset }) => dataset['card'] !== id,
+  );
+  const above = others
+    .map((other) => other.getBoundingClientRect())
+    .filter(({ top, height }) => top + height / 2 < y);
+  return { id, column: name, index: above.length };
+}
+
+function scroll(x: number): void {
+  const board = document.querySelector('.board');
+  if (x < edge) board?.scrollBy(-16, 0);
+  if (x > innerWidth - edge) board?.scrollBy(16, 0);
+}

@@ -1,0 +1,10 @@
+import react from '@vitejs/plugin-react';
+import { defaultClientConditions, defineConfig } from 'vite';
+
+export default defineConfig({
+  root: import.meta.dirname,
+  plugins: [react()],
+  // The other packages are bundled from their sources; none of them needs to be built first.
+  resolve: { conditions: ['source', ...defaultClientConditions] },
+  build: { target: 'es2023', sourcemap: true, modulePreload: { polyfill: false } },
+});

@@ -31,6 +31,8 @@ export type Simulation<Step extends { readonly at: number } = never> = {
 export type Seeds = {
   readonly from: number;
   readonly count: number;
+  /** Whether as much as can be is left out of what has failed, which takes a while; default: yes. */
+  readonly shrinks?: boolean;
   /** Hears of each world that has ended. */
   readonly progress?: (done: number) => void;
 };
@@ -56,7 +58,7 @@ export async function simulate<Step extends { readonly at: number } = never>(
   seeds: Seeds,
 ): Promise<Failure | null> {
   for (let done = 0; done < seeds.count; done++) {
-    const failure = await simulateSeed(simulation, seeds.from + done);
+    const failure = await simulateSeed(simulation, seeds.from + done, seeds);
     if (failure !== null) return failure;
     seeds.progress?.(done + 1);
   }
@@ -67,6 +69,7 @@ export async function simulate<Step extends { readonly at: number } = never>(
 export async function simulateSeed<Step extends { readonly at: number } = never>(
   simulation: Simulation<Step>,
   seed: number,
+  { shrinks = true }: Pick<Seeds, 'shrinks'> = {},
 ): Promise<Failure | null> {
   const { faults: rates = {}, lengthMs = lengthDefaultMs, script } = simulation;
   const items: readonly Item<Step>[] = [
@@ -76,15 +79,17 @@ export async function simulateSeed<Step extends { readonly at: number } = never>
   const first = await runWorld(simulation, seed, items);
   if (first.problems.length === 0) return null;
   const kind = kindOf(first.problems);
-  const fewest = await shrink(items, async (fewer) => {
-    const { problems } = await runWorld(simulation, seed, fewer);
-    return problems.length > 0 && kindOf(problems) === kind;
-  });
+  const fewest = !shrinks
+    ? items
+    : await shrink(items, async (fewer) => {
+        const { problems } = await runWorld(simulation, seed, fewer);
+        return problems.length > 0 && kindOf(problems) === kind;
+      });
   return {
     seed,
     faults: fewest.flatMap((item) => ('fault' in item ? [item.fault] : [])),
     steps: fewest.flatMap((item) => ('step' in item ? [item.step] : [])),
-    ...(await runWorld(simulation, seed, fewest)),
+    ...(shrinks ? await runWorld(simulation, seed, fewest) : first),
   };
 }
 

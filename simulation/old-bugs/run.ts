@@ -1,0 +1,46 @@
+// Runs the worlds of some seeds, from SEED on, COUNT of them, of the kind in WORLDS; says what is wrong in the first where
+// something is, and under which seed.
+import type { Failure } from '../src/simulate.ts';
+
+const [seed, count] = [Number(process.env['SEED']), Number(process.env['COUNT'] ?? 1)];
+const seeds = { from: seed, count, shrinks: false };
+
+/** Each loads what it needs, which is most of what it takes. */
+const kinds: { readonly [kind: string]: () => Promise<string | null> } = {
+  machines: async () => {
+    const { runSeed } = await import('../world/run.ts');
+    return first(async (each) =>
+      runSeed(each).problems.map(({ word, text }) => `${word}: ${text}`),
+    );
+  },
+  hosts: async () => {
+    const { runHosts } = await import('../hosts/run.ts');
+    return textOf((await runHosts(seeds)).failure);
+  },
+  files: async () => {
+    const { runFiles } = await import('../files/run.ts');
+    return textOf((await runFiles(seeds)).failure);
+  },
+  tabs: async () => {
+    const [{ preloadTabs }, { runTabs }] = await Promise.all([
+      import('@holdfast/client/tabs'),
+      import('../tabs/street.ts'),
+    ]);
+    await preloadTabs();
+    return first(async (each) => (await runTabs(each)).problems);
+  },
+};
+
+async function first(run: (seed: number) => Promise<readonly string[]>): Promise<string | null> {
+  for (let each = seed; each < seed + count; each++) {
+    const problems = await run(each);
+    if (problems.length > 0) return [`SEED=${each}`, ...problems].join('\n');
+  }
+  return null;
+}
+
+function textOf(failure: Failure | null): string | null {
+  return failure && [`SEED=${failure.seed}`, ...failure.problems].join('\n');
+}
+
+console.log((await kinds[process.env['WORLDS'] ?? 'machines']?.()) ?? 'nothing is wrong');

@@ -265,13 +265,6 @@ test('R75 a hundred who look at one record are one subscription', () => {
   for (const release of releases) release();
 });
 
-test('a record that comes by a transport can only be read', () => {
-  const { ada, client } = setting({ transport: new InProcessTransport() });
-  const readOnly = expect.objectContaining({ code: 'read_only' });
-  expect(() => ada.set({ name: 'x' })).toThrow(readOnly);
-  expect(() => client.transact((tx) => tx.record(ada).set({ name: 'x' }))).toThrow(readOnly);
-});
-
 test('everything ends', async () => {
   await Promise.all(open.map((client) => client.close()));
   expect(open.map((client) => client.status.get().connection)).toEqual(open.map(() => 'closed'));

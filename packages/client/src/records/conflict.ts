@@ -49,3 +49,21 @@ export class RecordConflictError extends ConflictError implements Clash {
     return this.#resolve(how);
   }
 }
+
+/** The conflicts of a record that are not resolved yet. */
+export class Conflicts {
+  /** Another list at each change. */
+  list: readonly ConflictError[] = [];
+
+  add(conflict: ConflictError): void {
+    this.list = Object.freeze([...this.list, conflict]);
+  }
+
+  /** Says whether it was there. */
+  remove(conflict: ConflictError): boolean {
+    const rest = this.list.filter((each) => each !== conflict);
+    const isKnown = rest.length < this.list.length;
+    if (isKnown) this.list = Object.freeze(rest);
+    return isKnown;
+  }
+}

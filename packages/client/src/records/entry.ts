@@ -1,8 +1,8 @@
 import {
-  type ConflictError,
   HoldfastError,
   type Json,
   type Path,
+  type Precondition,
   type Reason,
   type RecordRef,
 } from '@holdfast/protocol';
@@ -15,9 +15,9 @@ import type { Slot } from '../slot.ts';
 import type { Store } from '../store.ts';
 import { isOver } from '../uplink.ts';
 import { Beat, type RecordWrite } from '@holdfast/engine/record';
+import { Conflicts, type RecordConflictError } from './conflict.ts';
 import { type Failures, ServerCopy } from './copy.ts';
-import type { RecordEntry } from './delivery.ts';
-import { idleState } from './idle.ts';
+import { idleState, isSameState } from './idle.ts';
 import { pendingAt, writesOf } from './pending.ts';
 import { type Reach, reachOf } from './reach.ts';
 import { noStats, type Reading, readStored } from './reading.ts';
@@ -29,6 +29,7 @@ import type {
   RecordWriteOptions,
 } from './types.ts';
 import type { SlotWatch, Watched } from './watch.ts';
+import type { Writable } from './delivery.ts';
 
 /** What the entries of a client share. */
 export type EntryDesk = Failures & {
@@ -50,7 +51,7 @@ type Replica = NonNullable<OpenStore['replica']>;
  * A record of a client for as long as it is here: reads its object from the client's one replica of the store, through the
  * gates (records.md §8). What the gates do not let pass leaves the last good value where it is.
  */
-export class StoreEntry implements RecordEntry, Watched {
+export class StoreEntry implements Writable, Watched {
   readonly ref: RecordRef;
   readonly isBusy = false;
   readonly value: Beat<unknown>;
@@ -63,7 +64,7 @@ export class StoreEntry implements RecordEntry, Watched {
   /** What own writes make of it, as it was last read. */
   #shown: { readonly json: Json; readonly reading: Reading } | null = null;
   #reach: Reach | null = null;
-  #conflicts: readonly ConflictError[] = idleState.conflicts;
+  readonly #conflicts = new Conflicts();
   #ready: Deferred<void> | null = null;
   /** Keeps the object here. */
   #wish: Release | null = null;
@@ -132,16 +133,23 @@ export class StoreEntry implements RecordEntry, Watched {
     return { current: replica?.read(this.path)?.value, isUnknown };
   }
 
-  addConflict(conflict: ConflictError): void {
-    this.#conflicts = Object.freeze([...this.#conflicts, conflict]);
+  guards(paths: readonly Path[]): readonly Precondition[] {
+    const replica = this.hold?.slot.opened?.replica;
+    return paths.map((path) => {
+      const revision = replica?.committed(path)?.revision;
+      return revision === undefined
+        ? { kind: 'if_absent', path }
+        : { kind: 'if_match', path, revision };
+    });
+  }
+
+  addConflict(conflict: RecordConflictError): void {
+    this.#conflicts.add(conflict);
     this.#refresh();
   }
 
-  /** Says whether it was there. */
-  removeConflict(conflict: ConflictError): boolean {
-    const rest = this.#conflicts.filter((each) => each !== conflict);
-    const isKnown = rest.length < this.#conflicts.length;
-    this.#conflicts = Object.freeze(rest);
+  removeConflict(conflict: RecordConflictError): boolean {
+    const isKnown = this.#conflicts.remove(conflict);
     this.#refresh();
     return isKnown;
   }
@@ -206,7 +214,7 @@ export class StoreEntry implements RecordEntry, Watched {
     const { lacks, isDenied } = this.#holds(slot) ? here : this.#reachOf(status);
     if (isDenied) return { ...idleState, status: 'denied', connected, ...(error && { error }) };
     const pendingIntents = pendingAt(this.path, slot.outbox());
-    const common = { pendingIntents, conflicts: this.#conflicts, connected };
+    const common = { pendingIntents, conflicts: this.#conflicts.list, connected };
     const incarnation = status.incarnation;
     if (lacks) return { ...this.#loading(replica), ...common, incarnation };
     this.#server.take({ replica, incarnation, shown: this.value.get() });
@@ -321,9 +329,4 @@ const hopeless: { readonly [Status in RecordStatus]?: Reason } = {
 /** Everything at and below a path, as a pattern (stores.md §2.2.1). */
 function globUnder(path: Path): string {
   return `${path.replaceAll(/(^|\/)(\*\*?)(?=\/|$)/g, String.raw`$1\$2`)}/**`;
-}
-
-function isSameState(a: RecordState<unknown>, b: RecordState<unknown>): boolean {
-  const members = new Set([...Object.keys(a), ...Object.keys(b)]);
-  return [...members].every((name) => Object.is(Reflect.get(a, name), Reflect.get(b, name)));
 }

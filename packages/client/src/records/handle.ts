@@ -1,7 +1,7 @@
 import type { Out, RecordDef, RecordRef } from '@holdfast/protocol';
 import { type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
 import type { RecordWrite } from '@holdfast/engine/record';
-import type { RecordEntry } from './delivery.ts';
+import type { Followed, RecordEntry } from './delivery.ts';
 import { idleState } from './idle.ts';
 import { noStats } from './reading.ts';
 import type {
@@ -15,10 +15,10 @@ import type {
 /** What handles need of their client. */
 export type HandleDesk = {
   /** The entry of a record, made where there is none. */
-  entry(ref: RecordRef): RecordEntry;
+  entry(ref: RecordRef | Followed): RecordEntry;
   hold(entry: RecordEntry): Release;
   /** The same, where there is one. */
-  known(ref: RecordRef): RecordEntry | undefined;
+  known(ref: RecordRef | Followed): RecordEntry | undefined;
 };
 
 /** The one implementation of {@link RecordHandle}; each time it is used it finds the record anew (registry.md §8.1). */
@@ -27,8 +27,9 @@ export class StoreRecordHandle implements RecordHandle {
   readonly state: Signal<RecordState<Out<RecordDef>>>;
   readonly #desk: HandleDesk;
 
-  constructor(ref: RecordRef, desk: HandleDesk) {
-    this.ref = ref;
+  constructor(ref: RecordRef | Followed, desk: HandleDesk) {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the type of a source's handle has no such member
+    this.ref = ref as RecordRef;
     this.#desk = desk;
     this.state = {
       get: () => this.#state(),

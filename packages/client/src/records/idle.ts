@@ -23,3 +23,9 @@ export const noRows: CollectionState<never> = /* @__PURE__ */ Object.freeze({
   hasMore: false,
   endCursor: null,
 });
+
+/** Whether nothing has changed. */
+export function isSameState(a: RecordState<unknown>, b: RecordState<unknown>): boolean {
+  const members = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return [...members].every((name) => Object.is(Reflect.get(a, name), Reflect.get(b, name)));
+}

@@ -3,10 +3,13 @@ import {
   type CollectionDef,
   type CollectionSpec,
   HoldfastError,
+  parseStoreName,
+  type Path,
   type RecordDef,
   type RecordRef,
   recordsByName,
   RejectedError,
+  type SourceDef,
 } from '@holdfast/protocol';
 import { mutatorOf, type RecordWrite } from '@holdfast/engine/record';
 import { Pool, type Release } from '@holdfast/engine/registry';
@@ -22,16 +25,18 @@ import type { RecordsPlug } from './plug.ts';
 import { type CollectionDesk, CollectionEntry } from './collection.ts';
 import { type CollectionHandleDesk, firstOf, LiveCollection } from './collection-handle.ts';
 import type { RecordConflictError } from './conflict.ts';
-import type { Delivery, DeliveryDesk, RecordEntry } from './delivery.ts';
+import type { Delivery, DeliveryDesk, Followed, RecordEntry, Writable } from './delivery.ts';
 import { type EntryDesk, StoreEntry } from './entry.ts';
+import { followedRecord, followedSource, isSource } from './followed.ts';
 import { type HandleDesk, StoreRecordHandle } from './handle.ts';
+import { pendingAt } from './pending.ts';
 import { transact, type TransactDesk } from './transact.ts';
 import type { RecordDesk, RecordHandle, RecordReceipt, RecordWriteOptions } from './types.ts';
 import { SlotWatch } from './watch.ts';
 import { RecordWriter } from './writer.ts';
 
 export { type Clash, RecordConflictError, type Resolution } from './conflict.ts';
-export type { Delivery, DeliveryDesk, RecordEntry } from './delivery.ts';
+export type { Delivery, DeliveryDesk, Followed, RecordEntry, Writable } from './delivery.ts';
 export { idleState } from './idle.ts';
 export type { RecordsPlug } from './plug.ts';
 export type {
@@ -57,6 +62,7 @@ export type {
   RecordStatus,
   RecordWriteOptions,
   RecordWrites,
+  SourceHandle,
   Tx,
   TxReceipt,
   TxRecord,
@@ -66,6 +72,8 @@ export type {
 export type RecordsOptions = {
   /** Another way for records to come than by the client's stores: `byTransport` of `@holdfast/client/records/transport`. */
   readonly delivery?: Delivery;
+  /** How sources come: `bySse()` of `@holdfast/client/records/sse`. Default: as `delivery` says. */
+  readonly sources?: Delivery;
   /** Hears of own writes that met another's (records.md §11.4). */
   readonly onConflict?: (conflict: RecordConflictError) => void;
   /** Hears, once for each version of the server, that this client cannot read a record. */
@@ -85,19 +93,25 @@ export function records(
 ): RecordsPlug {
   checkOptions('records', options, {
     delivery: 'object',
+    sources: 'object',
     onConflict: 'function',
     onSkew: 'function',
   });
   const byName = recordsByName(definitions);
+  const mutate = mutatorOf(byName);
   const open: RecordsPlug['open'] = (client) => {
-    if (isClient(client)) return new Desk(client, byName, options);
+    if (isClient(client)) return new Desk(client, byName, { ...options, mutate });
     throw new TypeError('records needs a client of this package.');
   };
-  return { mutate: mutatorOf(byName), open };
+  return { mutate, open };
 }
 
 function isClient(client: object): client is Client {
   return rooms.has(client);
+}
+
+function isWritable(entry: RecordEntry): entry is Writable {
+  return 'current' in entry;
 }
 
 const unusedMs = 60_000;
@@ -119,7 +133,7 @@ class Desk
   readonly #client: Client;
   readonly #room: Room;
   readonly #byName: ReadonlyMap<string, RecordDef>;
-  readonly #options: RecordsOptions;
+  readonly #options: RecordsOptions & Pick<RecordsPlug, 'mutate'>;
   readonly #entries = new Map<string, RecordEntry>();
   readonly #watches = new Map<Slot, SlotWatch>();
   readonly #collections = new Map<string, CollectionEntry>();
@@ -129,7 +143,11 @@ class Desk
   readonly wall: () => number;
   readonly report: (error: unknown) => void;
 
-  constructor(client: Client, byName: ReadonlyMap<string, RecordDef>, options: RecordsOptions) {
+  constructor(
+    client: Client,
+    byName: ReadonlyMap<string, RecordDef>,
+    options: RecordsOptions & Pick<RecordsPlug, 'mutate'>,
+  ) {
     const room = rooms.get(client);
     if (room === undefined) throw new TypeError('records needs a client of this package.');
     const { env, report } = room.settings;
@@ -147,12 +165,17 @@ class Desk
       stop();
       void this.#pool.dispose();
       void this.#queries.dispose();
+      options.delivery?.close?.(this);
+      options.sources?.close?.(this);
     });
   }
 
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the handle is of that definition
-  readonly record = ((of: RecordDef | string, params: object): RecordHandle =>
-    new StoreRecordHandle(this.#definition(of).ref(params), this)) as RecordDesk['record'];
+  readonly record = ((of: RecordDef | SourceDef | string, params: object): RecordHandle =>
+    new StoreRecordHandle(
+      isSource(of) ? followedSource(of, params) : this.#definition(of).ref(params),
+      this,
+    )) as RecordDesk['record'];
 
   readonly transact: RecordDesk['transact'] = (collect, options) =>
     transact(this, collect, options);
@@ -191,29 +214,57 @@ class Desk
     return known;
   }
 
-  entry(ref: RecordRef): RecordEntry {
-    const { delivery } = this.#options;
-    const known = this.#entries.get(ref.key);
-    const entry = known ?? delivery?.entry(ref, this) ?? new StoreEntry(ref, this);
+  entry(ref: RecordRef | Followed): RecordEntry {
+    const entry = this.#entries.get(ref.key) ?? this.#begun(ref);
     this.#entries.set(ref.key, entry);
     return entry;
   }
 
-  stored(ref: RecordRef): StoreEntry {
+  #begun(ref: RecordRef | Followed): RecordEntry {
+    const { delivery, sources = delivery } = this.#options;
+    if (!('pass' in ref)) {
+      return delivery?.entry(followedRecord(ref), this) ?? new StoreEntry(ref, this);
+    }
+    if (sources !== undefined) return sources.entry(ref, this);
+    throw new TypeError(
+      'A source needs records([…], { sources: bySse() }), of @holdfast/client/records/sse.',
+    );
+  }
+
+  writable(ref: RecordRef): Writable {
     const entry = this.entry(ref);
-    if (entry instanceof StoreEntry) return entry;
+    if (isWritable(entry)) return entry;
     throw new HoldfastError('read_only', { key: ref.key });
   }
 
-  write(
-    entry: StoreEntry,
-    write: RecordWrite,
-    options?: RecordWriteOptions,
-  ): RecordReceipt<unknown> {
+  get server(): DeliveryDesk['server'] {
+    const { whoami, token } = this.#room.settings;
+    return { url: whoami.replace(/\/api\/whoami$/, ''), token };
+  }
+
+  get cache(): DeliveryDesk['cache'] {
+    return this.#room.settings.cache;
+  }
+
+  get identified(): DeliveryDesk['identified'] {
+    return this.#room.settings.identified;
+  }
+
+  get mutate(): DeliveryDesk['mutate'] {
+    return this.#options.mutate;
+  }
+
+  waits(store: string, path: Path): boolean {
+    const name = parseStoreName(store);
+    const outbox = name === null ? [] : (this.#room.slots.get(name)?.outbox() ?? []);
+    return pendingAt(path, outbox) > 0;
+  }
+
+  write(entry: Writable, write: RecordWrite, options?: RecordWriteOptions): RecordReceipt<unknown> {
     return new RecordWriter(entry, this).write(write, options);
   }
 
-  known(ref: RecordRef): RecordEntry | undefined {
+  known(ref: RecordRef | Followed): RecordEntry | undefined {
     return this.#entries.get(ref.key);
   }
 

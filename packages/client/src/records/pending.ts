@@ -7,10 +7,15 @@ export function writesOf(
   return request.op === 'transact' ? request.ops : [request];
 }
 
+/** Whether a request writes at, above or below a path. */
+export function touches(request: Request, path: Path): boolean {
+  return writesOf(request).some(
+    (each) =>
+      each.path === path || each.path.startsWith(`${path}/`) || path.startsWith(`${each.path}/`),
+  );
+}
+
 /** How many own unanswered requests touch an object. */
 export function pendingAt(path: Path, outbox: readonly { readonly request: Request }[]): number {
-  const touches = (other: Path): boolean =>
-    other === path || other.startsWith(`${path}/`) || path.startsWith(`${other}/`);
-  return outbox.filter(({ request }) => writesOf(request).some((each) => touches(each.path)))
-    .length;
+  return outbox.filter(({ request }) => touches(request, path)).length;
 }

@@ -11,7 +11,7 @@ import {
 import { compose, type RecordWrite } from '@holdfast/engine/record';
 import { type Deferred, deferred } from '@holdfast/engine/registry';
 import { Cell } from '../cell.ts';
-import type { StoreEntry } from './entry.ts';
+import type { Writable } from './delivery.ts';
 import type { WriterDesk } from './writer.ts';
 import { HeardReceipt } from './receipt.ts';
 import { noStats, readStored } from './reading.ts';
@@ -19,11 +19,11 @@ import type { RecordHandle, Tx, TxReceipt, TxRecord } from './types.ts';
 
 /** What transactions need of their client. */
 export type TransactDesk = WriterDesk & {
-  /** The entry of a record that comes by the client's store. */
-  stored(ref: RecordRef): StoreEntry;
+  /** The entry of a record that can be written to. */
+  writable(ref: RecordRef): Writable;
 };
 
-type Arm = { readonly entry: StoreEntry; current: Json | undefined; isUnknown: boolean };
+type Arm = { readonly entry: Writable; current: Json | undefined; isUnknown: boolean };
 
 /** The writes of a transaction as they are collected: each is composed on the result of those before (records.md §13). */
 class Collected implements Tx {
@@ -60,7 +60,7 @@ class Collected implements Tx {
     if (stores.length > 0 && !stores.includes(ref.store)) {
       throw new RejectedError('store_mismatch', { stores: [...stores, ref.store] });
     }
-    const entry = this.#desk.stored(ref);
+    const entry = this.#desk.writable(ref);
     this.#desk.hold(entry)();
     const arm = { entry, ...entry.current() };
     this.arms.set(ref.key, arm);
@@ -102,8 +102,7 @@ export function transact<T>(
   if (result instanceof Promise) {
     throw new TypeError('transact needs a callback that does not wait.');
   }
-  const [first] = tx.arms.values();
-  const hold = first?.entry.hold;
+  const [hold] = Array.from(tx.arms.values(), ({ entry }) => entry.hold);
   if (!hold || tx.ops.length === 0) throw new TypeError('transact needs at least one write.');
   const { slot } = hold;
   const releases = [...tx.arms.values()].map(({ entry }) => desk.hold(entry));
@@ -116,10 +115,11 @@ export function transact<T>(
   const request = { op: 'transact', ops: tx.ops, preconditions: [] } as const;
   const receipt = new HeardReceipt({ opId, request }, slot.store, (outcome) => {
     status.set(outcome.status === 'committed' ? 'committed' : 'rejected');
+    for (const { entry } of tx.arms.values()) entry.ended?.({ opId, request }, outcome);
     for (const release of releases) release();
   });
   slot.store.request(receipt, false);
-  desk.watch(hold).flush();
+  desk.watch(hold).flush(Array.from(tx.arms.values(), ({ entry }) => entry));
   const { outcome } = receipt;
   if (outcome?.status === 'refused') {
     void receipt.committed;

@@ -10,6 +10,7 @@ import type {
   RecordDef,
   RecordRef,
   RecordsOf,
+  SourceDef,
   Stored,
 } from '@holdfast/protocol';
 import type { Envelope } from '@holdfast/protocol/record';
@@ -105,6 +106,12 @@ export interface RecordHandle<R extends RecordDef = RecordDef>
   retain(): Release;
 }
 
+/** A source of a client: what a server computes, to be read only (records.md §15). */
+export type SourceHandle<D extends SourceDef = SourceDef> = Signal<Out<D> | undefined> &
+  Pick<RecordHandle, 'key' | 'stats' | 'ready' | 'whenIdle' | 'retry' | 'retain'> & {
+    readonly state: Signal<RecordState<Out<D>>>;
+  };
+
 /** One record within a transaction: what it is so far, and its writes. */
 export interface TxRecord<R> extends RecordWrites<R, void> {
   get(): Out<R> | undefined;
@@ -181,6 +188,7 @@ export type RecordBy<App, N> = unknown extends App
 export interface RecordDesk<App = unknown> {
   readonly record: {
     <R extends RecordDef>(definition: R, params: Params<R>): RecordHandle<R>;
+    <D extends SourceDef>(definition: D, params: Params<D>): SourceHandle<D>;
     <N extends RecordNames<App>>(
       name: N,
       params: Params<RecordBy<App, N>>,

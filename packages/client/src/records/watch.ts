@@ -68,9 +68,9 @@ export class SlotWatch {
     this.#stop = null;
   }
 
-  /** Has what is due looked at and told now: an own write is seen as it is made. */
-  flush(): void {
-    const dirty = [...this.#dirty];
+  /** Has what is due, and what is `written`, looked at and told now: an own write is seen as it is made. */
+  flush(written: readonly Looking[] = []): void {
+    const dirty = new Set([...this.#dirty, ...written]);
     this.#dirty.clear();
     for (const each of dirty) each.look();
     for (const each of dirty) each.tell();

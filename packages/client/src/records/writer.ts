@@ -15,8 +15,7 @@ import type { Release } from '@holdfast/engine/registry';
 import type { Hold } from '../hold.ts';
 import { closedError } from '../options.ts';
 import { RecordConflictError, type Resolution } from './conflict.ts';
-import type { RecordEntry } from './delivery.ts';
-import type { StoreEntry } from './entry.ts';
+import type { RecordEntry, Writable } from './delivery.ts';
 import { HeardReceipt, StoreRecordReceipt } from './receipt.ts';
 import type { RecordReceipt, RecordWriteOptions } from './types.ts';
 import type { SlotWatch } from './watch.ts';
@@ -32,9 +31,9 @@ export type WriterDesk = {
 /** Makes the writes of one record (records.md §11): composes the request, shows it, and sees to how it ends. */
 export class RecordWriter {
   readonly #desk: WriterDesk;
-  readonly #entry: StoreEntry;
+  readonly #entry: Writable;
 
-  constructor(entry: StoreEntry, desk: WriterDesk) {
+  constructor(entry: Writable, desk: WriterDesk) {
     this.#entry = entry;
     this.#desk = desk;
   }
@@ -89,13 +88,14 @@ export class RecordWriter {
     const receipt: HeardReceipt = new HeardReceipt({ opId, request }, slot.store, (outcome) => {
       release();
       options.signal?.removeEventListener('abort', abort);
+      this.#entry.ended?.({ opId, request }, outcome);
       conflict = this.#clash(opId, outcome, sending);
     });
     const abort = (): void => {
       receipt.cancel();
     };
     slot.store.request(receipt, false);
-    this.#desk.watch(hold).flush();
+    this.#desk.watch(hold).flush([this.#entry]);
     const { outcome } = receipt;
     if (outcome?.status === 'refused') {
       // The caller hears of it here, and not once more by `onRejected`.
@@ -129,14 +129,8 @@ export class RecordWriter {
   /** That each field is as it was when the write was made. */
   #guards({ fields }: Composed): readonly Precondition[] {
     const { path } = this.#entry.ref;
-    const replica = this.#holdOf().slot.opened?.replica;
     const paths = fields === null ? [path] : fields.map((field) => childPath(path, field));
-    return paths.map((at) => {
-      const revision = replica?.committed(at)?.revision;
-      return revision === undefined
-        ? { kind: 'if_absent', path: at }
-        : { kind: 'if_match', path: at, revision };
-    });
+    return this.#entry.guards(paths);
   }
 
   #clash(opId: OpId, outcome: Outcome, sending: Sending): RecordConflictError | null {

@@ -1,4 +1,4 @@
-import type { MonotonicMs, RecordDef } from '@holdfast/protocol';
+import type { MonotonicMs, Passed, RecordDef } from '@holdfast/protocol';
 import type { Envelope, HandshakeAnswer } from '@holdfast/protocol/record';
 
 /** Where an envelope comes from. */
@@ -83,7 +83,9 @@ export type ReconcilerStats = {
 
 /** What a reconciler is made of. */
 export type ReconcilerConfig = {
-  readonly def: RecordDef;
+  readonly def: Pick<RecordDef, 'name' | 'version' | 'migrate' | 'migrateDown'>;
+  /** The schema gate. */
+  readonly pass: (value: unknown) => Passed<unknown>;
   readonly stats: ReconcilerStats;
   readonly random: () => number;
   /** Whether anybody can be asked for a snapshot, and whether that is done at the start though there is a seed. */

@@ -1,10 +1,5 @@
 import { HoldfastError, type MonotonicMs } from '@holdfast/protocol';
-import {
-  type HandshakeAnswer,
-  passObject,
-  type ReadEnvelope,
-  readEnvelope,
-} from '@holdfast/protocol/record';
+import { type HandshakeAnswer, type ReadEnvelope, readEnvelope } from '@holdfast/protocol/record';
 import { isSameMajor, migrate } from './migration.ts';
 import type {
   ReconcilerConfig,
@@ -307,7 +302,7 @@ export class Reconciler {
       return { cause: 'version' };
     }
     if (migrated.isMigrated) stats.migrated += 1;
-    const passed = passObject(def, migrated.value);
+    const passed = this.#config.pass(migrated.value);
     if ('value' in passed) {
       return { raw: migrated.value, value: share(this.#server?.value, passed.value) };
     }

@@ -6,8 +6,8 @@ import {
   type ReconcilerStatus,
   type SyncTransport,
 } from '@holdfast/engine/record';
-import { record, type RecordSpec, type StandardSchema } from '@holdfast/protocol';
-import type { Envelope, HandshakeAnswer } from '@holdfast/protocol/record';
+import { record, type RecordDef, type RecordSpec, type StandardSchema } from '@holdfast/protocol';
+import { type Envelope, type HandshakeAnswer, passObject } from '@holdfast/protocol/record';
 import { VirtualClock } from '../virtual-clock.ts';
 
 /** What the record of these tests holds. */
@@ -61,8 +61,10 @@ export class Subject {
     const stats = { applied: 0, ignoredStale: 0, gaps: 0, parseErrors: 0, refetches: 0 };
     const others = { schemaSkews: 0, envelopeErrors: 0, staleSnapshots: 0, incarnationChanges: 0 };
     this.stats = { ...stats, ...others, migrated: 0, dropped: 0, listenerErrors: 0 };
+    const def = record({ ...given, ...spec } as never) as RecordDef;
     this.reconciler = new Reconciler({
-      def: record({ ...given, ...spec } as never),
+      def,
+      pass: (value) => passObject(def, value),
       stats: this.stats,
       random: () => 1,
       canAsk: asks !== 'nobody',

@@ -1,5 +1,5 @@
 import type { RecordContext } from '@holdfast/protocol';
-import { mayUseStore, type Principal } from '../access/index.ts';
+import { grantsOf, mayUseStore, type Principal } from '../access/index.ts';
 import {
   type Asked,
   checkSse,
@@ -62,7 +62,7 @@ export function mountRecords(room: MountRoom, options: SyncOptions = {}): Mounte
   };
 }
 
-/** What the principal's scopes and stores say of a key; of its path rules the feed of an object takes care. */
+/** What the principal's scopes, stores and path rules say of a key, whatever is there; of parts of it the feed takes care. */
 async function mayRead(
   { storage, records }: MountRoom,
   principal: Principal,
@@ -71,6 +71,7 @@ async function mayRead(
   if (!principal.scopes.has('entries:read')) return false;
   const ref = records.refOf(key);
   if (ref === null) return true;
+  if (!grantsOf(principal.pathRules ?? null).read.reaches(ref.path)) return false;
   const row = await storage.stores.find(ref.store);
   // Whether there is a store that it may not use is nothing to it.
   return row !== null && mayUseStore(principal, row);

@@ -1,0 +1,61 @@
+import { HoldfastError } from '@holdfast/protocol';
+import {
+  type Envelope,
+  type HandshakeAnswer,
+  type HandshakeRequest,
+  isHandshakeAnswer,
+} from '@holdfast/protocol/record';
+import type { Have, SyncTransport } from '@holdfast/engine/record';
+import type { Followed } from './delivery.ts';
+
+/** Where a snapshot of one record can be had, for transports that cannot be asked. */
+export type Refetch = (
+  key: string,
+  options: {
+    readonly signal: AbortSignal;
+    readonly have?: { readonly incarnation: string | null; readonly sequence: number };
+  },
+) => Promise<Envelope | null>;
+
+/** How records come by a transport. */
+export type TransportDelivery = {
+  readonly transport: SyncTransport;
+  /** Default: nobody is asked, where the transport has no handshake. */
+  readonly refetch?: Refetch;
+  /** What a record begins with, such as what a server rendered. */
+  readonly seed?: (key: string) => Envelope | undefined;
+};
+
+/** What a question comes to. */
+type Told =
+  | { readonly type: 'fetched'; readonly message: unknown }
+  | { readonly type: 'answer'; readonly answer: HandshakeAnswer };
+
+/** Asks for what there is of a record: by a handshake where the transport has one, else by `refetch` (records.md §6.5). */
+export async function askFor(
+  ref: Followed,
+  { transport, refetch }: { transport: SyncTransport; refetch?: Refetch },
+  { have, signal }: { have: Have | null; signal: AbortSignal },
+): Promise<Told> {
+  if (transport.handshake === undefined) {
+    const options = have === null ? { signal } : { signal, have };
+    return { type: 'fetched', message: (await refetch?.(ref.key, options)) ?? null };
+  }
+  const answers: readonly unknown[] = await transport.handshake([question(ref, have)], { signal });
+  const answer = answers.filter(isHandshakeAnswer).find(({ key }) => key === ref.key);
+  if (answer !== undefined) return { type: 'answer', answer };
+  throw new HoldfastError('unavailable', { key: ref.key });
+}
+
+function question({ key, params, record }: Followed, have: Have | null): HandshakeRequest {
+  const { incarnation = null, sequence, schemaVersion } = have ?? {};
+  return {
+    key,
+    record: record.name,
+    params: { ...params },
+    client_version: record.version,
+    ...(incarnation !== null && { incarnation }),
+    ...(sequence !== undefined && { sequence }),
+    ...(schemaVersion !== undefined && { schema_version: schemaVersion }),
+  };
+}

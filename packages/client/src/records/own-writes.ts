@@ -1,0 +1,91 @@
+import type { Json, OpId, RecordRef } from '@holdfast/protocol';
+import type { Outcome } from '@holdfast/engine/replica';
+import type { Hold } from '../hold.ts';
+import type { DeliveryDesk } from './delivery.ts';
+import { foldOver, type Shown } from './overlay.ts';
+import { touches, writesOf } from './pending.ts';
+import type { Watched } from './watch.ts';
+
+/** The object as the server has it; `isKnown`: that there is nothing is known, too. */
+type Base = {
+  readonly json: Json | undefined;
+  readonly isKnown: boolean;
+  readonly sequence: number;
+};
+
+/**
+ * The own writes of a record that comes by envelopes: they wait in the outbox of its store like all others, and are shown over
+ * what the server has until its envelopes have them (records.md §11.1).
+ */
+export class OwnWrites {
+  readonly hold: Hold;
+  readonly #ref: RecordRef;
+  readonly #desk: DeliveryDesk;
+  readonly #close: () => void;
+  /** An envelope has them, whatever their replies say. */
+  readonly #echoed = new Set<OpId>();
+  /** Committed at a seq that no envelope has reached yet. */
+  #unseen: readonly (Shown & { readonly seq: number })[] = [];
+
+  constructor(ref: RecordRef, desk: DeliveryDesk, watched: Watched) {
+    const { store, hold } = desk.open(ref.store, []);
+    const leave = desk.watch(hold).add(watched);
+    this.hold = hold;
+    this.#ref = ref;
+    this.#desk = desk;
+    this.#close = () => {
+      leave();
+      store.close();
+    };
+  }
+
+  close(): void {
+    this.#close();
+  }
+
+  /** An envelope tells by which write it came about. */
+  echo(opId: string): void {
+    const mine = this.pending().find((each) => each.opId === opId);
+    if (mine !== undefined) this.#echoed.add(mine.opId);
+  }
+
+  /** A write has come to its end; what is committed is shown until the envelope of it is here, so that it does not vanish. */
+  ended({ opId, request }: Shown, outcome: Outcome, sequence: number): void {
+    if (outcome.status !== 'committed' || !('store_seq' in outcome.reply)) return;
+    const { store_seq: seq } = outcome.reply;
+    if (this.#echoed.delete(opId) || sequence >= seq) return;
+    this.#unseen = [...this.#unseen, { opId, request, seq }];
+  }
+
+  /** Those that are not decided. */
+  pending(): readonly Shown[] {
+    const { path } = this.#ref;
+    return this.hold.slot.outbox().filter(({ request }) => touches(request, path));
+  }
+
+  /** The object with those that are committed, and its sequence by them. */
+  committed({ json, sequence }: Base): Pick<Base, 'json' | 'sequence'> {
+    const seq = Math.max(sequence, ...this.#unseen.map((each) => each.seq));
+    if (seq === sequence) return { json, sequence };
+    return { json: this.#fold(json, this.#unseen), sequence: seq };
+  }
+
+  /** The object with these writes. */
+  over({ json, isKnown, sequence }: Base): Json | undefined {
+    this.#unseen = this.#unseen.filter(({ seq }) => seq > sequence);
+    const waiting = this.pending().filter(({ opId }) => !this.#echoed.has(opId));
+    const writes = [...this.#unseen, ...waiting];
+    const { path } = this.#ref;
+    // Before the first baseline a `set` is shown, and nothing else: what it rests on is not known (records.md §11.2).
+    const isMade = writes.some(({ request }) =>
+      writesOf(request).some((each) => each.op === 'set' && each.path === path),
+    );
+    if (writes.length === 0 || !(isKnown || isMade)) return json;
+    return this.#fold(json, writes);
+  }
+
+  #fold(base: Json | undefined, writes: readonly Shown[]): Json | undefined {
+    const { mutate, env } = this.#desk;
+    return foldOver({ path: this.#ref.path, base, mutate }, writes, env.wall());
+  }
+}

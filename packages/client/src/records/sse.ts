@@ -1,0 +1,25 @@
+import { SseTransport, type SseTransportOptions } from '../link/sse/index.ts';
+import type { Delivery, DeliveryDesk } from './delivery.ts';
+import { byTransport } from './transport.ts';
+
+/**
+ * Has records, or the sources of `records([…], { sources: bySse() })`, come as server-sent events from the client's own server
+ * (records.md §8.1, §15). One connection for each client, which begins with the first of them and ends with the client.
+ */
+export function bySse(options: Partial<SseTransportOptions> = {}): Delivery {
+  const transports = new WeakMap<DeliveryDesk, SseTransport>();
+  const transportOf = (desk: DeliveryDesk): SseTransport => {
+    const { env, report } = desk;
+    const { url, token } = desk.server;
+    const server = { url, ...(token !== null && { token }) };
+    const known =
+      transports.get(desk) ??
+      new SseTransport({ ...server, env, onError: ({ error }) => report(error), ...options });
+    transports.set(desk, known);
+    return known;
+  };
+  return {
+    entry: (followed, desk) => byTransport({ transport: transportOf(desk) }).entry(followed, desk),
+    close: (desk) => void transports.get(desk)?.close(),
+  };
+}

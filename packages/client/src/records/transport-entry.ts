@@ -1,0 +1,378 @@
+import { encodeStored } from '@holdfast/protocol/record';
+import {
+  HoldfastError,
+  isObject,
+  type Json,
+  type Path,
+  type Precondition,
+  type RecordRef,
+} from '@holdfast/protocol';
+import {
+  Answered,
+  Beat,
+  type Have,
+  Reconciler,
+  type ReconcilerEffect,
+  type ReconcilerInput,
+  type RecordWrite,
+  share,
+} from '@holdfast/engine/record';
+import type { Outcome } from '@holdfast/engine/replica';
+import { alarm } from '@holdfast/engine/registry';
+import type { Hold } from '../hold.ts';
+import { askFor, type TransportDelivery } from './asking.ts';
+import { Awaited } from './awaited.ts';
+import { Conflicts, type RecordConflictError } from './conflict.ts';
+import type { DeliveryDesk, Followed, Writable } from './delivery.ts';
+import { idleState, isSameState } from './idle.ts';
+import type { Shown } from './overlay.ts';
+import { OwnWrites } from './own-writes.ts';
+import { noStats, readStored } from './reading.ts';
+import { isNewer, type Snapshots, snapshotsOf } from './snapshots.ts';
+import type { RecordReceipt, RecordState, RecordStats, RecordWriteOptions } from './types.ts';
+import type { Watched } from './watch.ts';
+
+/** What is known of the server before anything is. */
+const nothing = { value: undefined, incarnation: null, schemaVersion: null, source: null } as const;
+
+type Input = ReconcilerInput extends infer Each
+  ? Each extends ReconcilerInput
+    ? Omit<Each, 'now'>
+    : never
+  : never;
+
+/** A record that comes by envelopes: one queue of what happens to it, each step whole before anybody is told (records.md §6.2). */
+export class TransportEntry implements Writable, Watched {
+  readonly isBusy = false;
+  /** Of the outbox every change is looked at, once something has been written. */
+  readonly hasPending = true;
+  readonly stats: RecordStats = noStats();
+  readonly value: Beat<unknown>;
+  readonly state: Beat<RecordState<unknown>>;
+  readonly #followed: Followed;
+  readonly #options: TransportDelivery;
+  readonly #desk: DeliveryDesk;
+  readonly #snapshots: Snapshots | null;
+  readonly #setAlarm: (at: number) => void;
+  readonly #requests = new Map<number, AbortController>();
+  #reconciler: Reconciler | null = null;
+  #releases: (() => void)[] = [];
+  #inputs: Input[] = [];
+  #isStepping = false;
+  readonly #awaited = new Awaited();
+  readonly #conflicts = new Conflicts();
+  #own: OwnWrites | null = null;
+  #isStarted = false;
+  /** What the server has, as it is stored. */
+  #stored: { readonly raw: unknown; readonly json: Json | undefined } | null = null;
+
+  constructor(followed: Followed, options: TransportDelivery, desk: DeliveryDesk) {
+    this.#followed = followed;
+    this.#options = options;
+    this.#desk = desk;
+    this.#snapshots = snapshotsOf(desk);
+    this.#setAlarm = alarm(desk.env, () => this.#step({ type: 'tick' }));
+    const report = (error: unknown): void => {
+      this.stats.listenerErrors += 1;
+      desk.report(error);
+    };
+    this.value = new Beat<unknown>(undefined, report);
+    this.state = new Beat<RecordState<unknown>>(idleState, report);
+  }
+
+  get key(): string {
+    return this.#followed.key;
+  }
+
+  get ref(): RecordRef {
+    const { written } = this.#followed;
+    if (written !== null) return written;
+    throw new HoldfastError('read_only', { key: this.key });
+  }
+
+  get path(): Path {
+    return this.ref.path;
+  }
+
+  /** Where writes wait; the store is opened for the first of them. */
+  get hold(): Hold | null {
+    return this.#reconciler === null ? null : this.#ownWrites().hold;
+  }
+
+  get server(): Writable['server'] {
+    const { value, sequence = 0, schemaVersion = '*' } = this.#reconciler?.server ?? {};
+    const base = this.#base();
+    const known = this.#own?.committed(base) ?? base;
+    const isSame = known.sequence === sequence;
+    return {
+      value: isSame ? value : this.#read(known.json),
+      sequence: known.sequence,
+      version: schemaVersion,
+    };
+  }
+
+  /** Subscribes first, so that nothing is missed between what it begins with and what comes. */
+  open(): void {
+    const { transport, refetch } = this.#options;
+    const { record: def, pass, written } = this.#followed;
+    this.#reconciler = new Reconciler({
+      def,
+      pass,
+      stats: this.stats,
+      random: () => this.#desk.env.random(),
+      canAsk: transport.handshake !== undefined || refetch !== undefined,
+      asksFirst: transport.handshake !== undefined,
+    });
+    try {
+      const subscribed = transport.subscribe(this.key, (message) => this.#hear(message));
+      this.#releases.push(subscribed);
+      subscribed.ready.catch(this.#desk.report);
+      this.#releases.push(transport.onReconnect(() => this.#step({ type: 'reconnected' })));
+      this.#releases.push(transport.status.subscribe(() => this.#refresh()));
+      if (written !== null && this.#desk.waits(written.store, written.path)) this.#ownWrites();
+      this.#begin();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    for (const release of this.#releases) release();
+    this.#releases = [];
+    this.#own?.close();
+    this.#own = null;
+    this.#setAlarm(Infinity);
+    this.#desk.closed(this);
+    this.#step({ type: 'close' });
+    this.#reconciler = null;
+  }
+
+  ready(): Promise<void> {
+    const state = this.state.get();
+    const isOver = (): boolean => !['idle', 'loading'].includes(this.state.get().status);
+    return this.#awaited.until(isOver, { isNeeding: true, state });
+  }
+
+  whenIdle(): Promise<void> {
+    const isOver = (): boolean => this.#reconciler?.isIdle !== false;
+    return this.#awaited.until(isOver, { isNeeding: false, state: this.state.get() });
+  }
+
+  retry(): void {
+    this.#step({ type: 'retry' });
+  }
+
+  write(write: RecordWrite, options?: RecordWriteOptions): RecordReceipt<unknown> {
+    void this.ref;
+    return this.#desk.write(this, write, options);
+  }
+
+  current(): ReturnType<Writable['current']> {
+    const own = this.#ownWrites();
+    const base = this.#base();
+    return { current: own.over(base), isUnknown: !base.isKnown };
+  }
+
+  /** Of the fields' own revisions nothing is known: the whole object has to be what it was. */
+  guards(): readonly Precondition[] {
+    const { path } = this.ref;
+    const { value, sequence } = this.server;
+    return value === undefined
+      ? [{ kind: 'if_absent', path }]
+      : [{ kind: 'if_match', path, revision: sequence }];
+  }
+
+  ended(write: Shown, outcome: Outcome): void {
+    this.#own?.ended(write, outcome, this.#base().sequence);
+  }
+
+  addConflict(conflict: RecordConflictError): void {
+    this.#conflicts.add(conflict);
+    this.#refresh();
+  }
+
+  removeConflict(conflict: RecordConflictError): boolean {
+    const isKnown = this.#conflicts.remove(conflict);
+    this.#refresh();
+    return isKnown;
+  }
+
+  look(): void {
+    this.#show();
+  }
+
+  tell(): void {
+    this.#awaited.look(this.state.get());
+    this.value.tell();
+    this.state.tell();
+  }
+
+  /** What it begins with: the newest of what was rendered and what was kept, then what is asked for (records.md §6.3). */
+  #begin(): void {
+    const snapshots = this.#snapshots;
+    const seed = this.#options.seed?.(this.key);
+    const start = (): void => {
+      this.#isStarted = true;
+      this.#step({ type: 'start' });
+    };
+    const restore = (): void => {
+      const message = snapshots?.get(this.key, this.#followed.record.name);
+      if (message !== undefined && isNewer(message, this.#reconciler?.server ?? null)) {
+        this.#step({ type: 'envelope', source: 'persisted', message });
+      }
+    };
+    if (seed !== undefined) this.#step({ type: 'envelope', source: 'seed', message: seed });
+    if (snapshots?.isLoaded !== false) {
+      restore();
+      start();
+      return;
+    }
+    if (seed !== undefined) start();
+    void snapshots.loaded().then(() => {
+      if (this.#reconciler === null) return;
+      restore();
+      if (!this.#isStarted) start();
+    });
+    this.#refresh();
+  }
+
+  #ownWrites(): OwnWrites {
+    this.#own ??= new OwnWrites(this.ref, this.#desk, this);
+    return this.#own;
+  }
+
+  #hear(message: unknown): void {
+    if (message instanceof Answered) {
+      this.#step({ type: 'told', answer: message.answer });
+      return;
+    }
+    const { op_id: opId } = isObject(message) ? message : {};
+    if (typeof opId === 'string') this.#own?.echo(opId);
+    this.#step({ type: 'envelope', source: 'receipt', message });
+  }
+
+  /** What is caused from within comes after. */
+  #step(input: Input): void {
+    this.#inputs.push(input);
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+      const now = this.#desk.env.now();
+      for (const effect of this.#reconciler?.step({ ...next, now }) ?? []) this.#perform(effect);
+      this.#refresh();
+    }
+    this.#isStepping = false;
+  }
+
+  #perform(effect: ReconcilerEffect): void {
+    switch (effect.type) {
+      case 'request':
+        void this.#request(effect.run, effect.have);
+        break;
+      case 'abort':
+        this.#requests.get(effect.run)?.abort();
+        this.#requests.delete(effect.run);
+        break;
+      case 'wake':
+        this.#setAlarm(effect.at ?? Infinity);
+        break;
+      case 'report':
+        this.#desk.report(effect.error);
+        break;
+      case 'skewed': {
+        const { name, version } = this.#followed.record;
+        this.#desk.skewed({ record: name, client: version, server: effect.server });
+        break;
+      }
+      case 'persist':
+        this.#snapshots?.put(this.key, this.#followed.record.name, effect.envelope);
+        break;
+    }
+  }
+
+  async #request(run: number, have: Have | null): Promise<void> {
+    const controller = new AbortController();
+    this.#requests.set(run, controller);
+    const { signal } = controller;
+    try {
+      this.#step({ ...(await askFor(this.#followed, this.#options, { have, signal })), run });
+    } catch (error) {
+      this.#step({ type: 'failed', run, error });
+    }
+    this.#requests.delete(run);
+  }
+
+  #refresh(): void {
+    this.#show();
+    this.tell();
+  }
+
+  #show(): void {
+    const reconciler = this.#reconciler;
+    if (reconciler === null) return;
+    const before = this.state.get();
+    const next = this.#derive(reconciler, before);
+    if (isSameState(before, next)) return;
+    this.value.put(next.value);
+    this.state.put(Object.freeze(next));
+  }
+
+  #derive(reconciler: Reconciler, before: RecordState<unknown>): RecordState<unknown> {
+    const { status: own, error, serverVersion } = reconciler;
+    const isBeginning = own === 'idle' || (!this.#isStarted && own === 'stale');
+    const status = isBeginning ? 'loading' : own;
+    const { sequence, ...server } = reconciler.server ?? { ...nothing, sequence: before.sequence };
+    const value = status === 'denied' ? undefined : this.#displayed();
+    const now = this.#desk.env.wall();
+    return {
+      ...idleState,
+      value,
+      status,
+      sequence,
+      incarnation: server.incarnation,
+      schemaVersion: server.schemaVersion,
+      ...(serverVersion !== null && { serverSchemaVersion: serverVersion }),
+      pendingIntents: this.#own?.pending().length ?? 0,
+      conflicts: this.#conflicts.list,
+      connected: this.#options.transport.status.get() === 'open',
+      ...(error !== undefined && { error }),
+      updatedAt: Object.is(value, before.value) ? before.updatedAt : now,
+      lastSyncedAt: sequence === before.sequence ? before.lastSyncedAt : now,
+      source: server.source,
+    };
+  }
+
+  /** What the server has, as it is stored. */
+  #base(): {
+    readonly json: Json | undefined;
+    readonly isKnown: boolean;
+    readonly sequence: number;
+  } {
+    const server = this.#reconciler?.server ?? null;
+    const raw = this.#own === null ? undefined : server?.raw;
+    if (this.#stored === null || this.#stored.raw !== raw) {
+      this.#stored = { raw, json: raw === undefined ? undefined : encodeStored(raw) };
+    }
+    const { json } = this.#stored;
+    return { json, isKnown: server !== null, sequence: server?.sequence ?? 0 };
+  }
+
+  #displayed(): unknown {
+    const value = this.#reconciler?.server?.value;
+    const before = this.value.get();
+    if (this.#own === null) return value;
+    const base = this.#base();
+    const json = this.#own.over(base);
+    return share(before, json === base.json ? value : this.#read(json));
+  }
+
+  /** What is shown for a stored object, if it passes the gates. */
+  #read(json: Json | undefined): unknown {
+    if (json === undefined) return undefined;
+    const { record } = this.ref;
+    const at = { json, version: record.version };
+    const reading = readStored(record, at, { before: this.value.get(), stats: noStats() });
+    return 'value' in reading ? reading.value : this.#reconciler?.server?.value;
+  }
+}

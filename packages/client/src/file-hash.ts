@@ -1,17 +1,22 @@
 import { sha256 } from '@noble/hashes/sha2.js';
+import type { ClientEnv } from './env.ts';
 
 const sliceMs = 12;
 
 /** The name of content, `sha256:<hex>`, read piece by piece; the event loop gets its turn now and then (stores.md §18 C21). */
-export async function hashOf(content: Blob, signal: AbortSignal | undefined): Promise<string> {
+export async function hashOf(
+  content: Blob,
+  env: Pick<ClientEnv, 'now' | 'setTimeout'>,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const digest = sha256.create();
-  let since = performance.now();
+  let since = env.now();
   for await (const bytes of piecesOf(content.stream())) {
     signal?.throwIfAborted();
     digest.update(bytes);
-    if (performance.now() - since < sliceMs) continue;
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    since = performance.now();
+    if (env.now() - since < sliceMs) continue;
+    await new Promise<void>((resolve) => env.setTimeout(resolve, 0));
+    since = env.now();
   }
   const hex = Array.from(digest.digest(), (byte) => byte.toString(16).padStart(2, '0'));
   return `sha256:${hex.join('')}`;

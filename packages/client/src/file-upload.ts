@@ -26,7 +26,7 @@ const shortMs = 1000;
  */
 export async function sendBlob(upload: Upload, content: Blob): Promise<FileAnswer> {
   for (let isRepeat = false; ; isRepeat = true) {
-    const hash = await hashOf(content, upload.signal);
+    const hash = await hashOf(content, upload.desk.settings.env, upload.signal);
     try {
       return await new Sending(upload, { content, hash }).run();
     } catch (error) {

@@ -68,14 +68,12 @@ export class Files {
     if (limit === undefined) return null;
     const { files } = this.#room.storage;
     const current = await files.usage(storeId);
-    if (current - coming.replaced + coming.size <= limit) return null;
+    const hasRoom = current - coming.replaced + coming.size <= limit;
     // What is held already may cost nothing; and of what has no name yet nobody knows whether it is.
-    const mayBeHeld =
-      coming.hash === null
-        ? coming.size <= limit
-        : (await files.held(storeId, coming.hash)) !== null;
-    if (mayBeHeld) return null;
-    return refuse('limit_exceeded', { dimension: 'file_storage', current, limit });
+    const { hash } = coming;
+    if (hash === null) return hasRoom || coming.size <= limit ? null : beyond(current, limit);
+    if ((await files.held(storeId, hash)) !== null) return null;
+    return hasRoom ? this.intake.refuseMore(storeId, coming.size) : beyond(current, limit);
   }
 
   /** Keeps what a `put_file` push brought, and says what is to be written for it; or why not (stores.md §7.5). */
@@ -173,6 +171,10 @@ export class Files {
     }
     return null;
   }
+}
+
+function beyond(current: number, limit: number): Refusal {
+  return refuse('limit_exceeded', { dimension: 'file_storage', current, limit });
 }
 
 /** Whether a principal may read the entry at a path (stores.md §11.2.1). */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { refuse } from '@holdfast/protocol';
+import { type Refusal, refuse } from '@holdfast/protocol';
 import { BlobError, type BlobHash, noBytes, type UploadId } from '../blobs/index.ts';
 import type { FileContent } from '../storage/port.ts';
 import type { Collector } from './collector.ts';
@@ -142,8 +142,26 @@ export class Intake {
     }
   }
 
+  /**
+   * Why a store takes no more content in: what was uploaded and is not named, for its commit is still to come or was
+   * refused, is no charge (stores.md §14.2), but of it there may be no more than the quota either, until it is collected.
+   */
+  async refuseMore(storeId: string, size: number): Promise<Refusal | null> {
+    const limit = this.#room.quotas?.file_storage;
+    if (limit === undefined) return null;
+    const { files } = this.#room.storage;
+    const pending = await files.pending(storeId);
+    if (pending < limit && size <= limit) return null;
+    const current = pending + (await files.usage(storeId));
+    return refuse('limit_exceeded', { dimension: 'file_storage', current, limit });
+  }
+
   /** What is condemned goes first, and then comes again. */
   async #note(storeId: string, content: KeptContent): Promise<void> {
+    const { hash, size } = content;
+    const isHeld = (await this.#room.storage.files.held(storeId, hash)) !== null;
+    const refusal = isHeld ? null : await this.refuseMore(storeId, size);
+    if (refusal !== null) throw new ContentRefused(refusal);
     while (!(await this.#room.storage.files.spare(content, storeId))) {
       // oxlint-disable-next-line no-await-in-loop -- until the bytes that were to go are gone
       await this.#collector.bury(content.hash);

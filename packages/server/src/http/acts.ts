@@ -1,11 +1,14 @@
-import { fingerprint } from '@holdfast/protocol';
+import { createHash } from 'node:crypto';
+import { fingerprint, isObject } from '@holdfast/protocol';
 import type { Context } from 'hono';
 
 import type { Principal } from '../access/index.ts';
+import type { KeyRow } from '../storage/port.ts';
 import { keyOf } from './commit.ts';
 import type { HttpDeps } from './deps.ts';
 import { answerProblem, Problem } from './errors.ts';
-import { chargeWrite } from './identify.ts';
+import { chargeWrite, credentialsOf } from './identify.ts';
+import { seal, unseal } from './sealed.ts';
 
 const REMEMBERED_MS = 24 * 3_600_000;
 const REMEMBERED_MAX = 10_000;
@@ -15,10 +18,19 @@ type Given = { readonly print: number; readonly at: number; readonly answer: Ans
 
 type Answer = { readonly status: number; readonly text: string };
 
+/** What a request for an act says. */
+type Wanted = {
+  readonly principal: Principal;
+  /** What it says beside its address. */
+  readonly body?: object;
+  /** The answer holds a secret, which is not to be kept in clear. */
+  readonly isSecret?: boolean;
+};
+
 /**
  * What changes something and is no commit of a store: stores, tokens, webhooks. Each counts as a write (stores.md §12.2),
- * and a repeat with the same Idempotency-Key gets the first answer (§15.3). Answers are remembered for 24 hours, in memory
- * only: some of them hold secrets, which are nowhere to be kept.
+ * and a repeat with the same Idempotency-Key gets the first answer (§15.3), for 24 hours, restarts included. An answer that
+ * holds a secret is kept sealed: the bearer token and the key, both of which only the asker has, open it.
  */
 export class Acts {
   readonly #deps: HttpDeps;
@@ -29,29 +41,27 @@ export class Acts {
     this.#deps = deps;
   }
 
-  /** Does it, unless that was done already; `body` is what the request says beside its address. */
-  async perform(
-    c: Context,
-    { principal, body = {} }: { readonly principal: Principal; readonly body?: object },
-    run: () => Promise<Response>,
-  ): Promise<Response> {
+  /** Does it, unless that was done already. */
+  async perform(c: Context, wanted: Wanted, run: () => Promise<Response>): Promise<Response> {
+    const { principal, body = {}, isSecret = false } = wanted;
     const key = keyOf(c);
     const once = (): Promise<Response> => {
       chargeWrite(this.#deps, c, principal);
       return run();
     };
     if (key === null) return once();
-    const name = JSON.stringify([principal.tokenId, principal.subject, storeIn(c), key]);
+    const who = JSON.stringify([principal.tokenId, principal.subject, storeIn(c), key]);
     const { pathname, search } = new URL(c.req.url);
     const path = `${c.req.method} ${pathname}${search}`;
-    const print = fingerprint({ op: 'act', path, value: body });
-    const known = this.#known(name);
-    if (known === null) return this.#remember(name, print, once);
-    if (known.print !== print) {
-      throw new Problem(422, 'idempotency_key_reuse', {
-        detail: 'This key was used for another request; take a new one.',
-      });
-    }
+    const asked: Asked = {
+      name: createHash('sha256').update(who).digest('base64url'),
+      print: fingerprint({ op: 'act', path, value: body }),
+      secret: secretOf(credentialsOf(c).token, key),
+      isSecret,
+    };
+    const known = this.#known(asked.name);
+    if (known === null) return this.#perform(asked, once);
+    if (known.print !== asked.print) throw reused();
     if (known.answer === null) throw new Problem(409, 'idempotency_in_progress');
     return respond(known.answer, true);
   }
@@ -65,19 +75,102 @@ export class Acts {
     return this.#given.get(name) ?? null;
   }
 
-  async #remember(name: string, print: number, run: () => Promise<Response>): Promise<Response> {
+  /** The key is durable before anything is done, and the answer before it is given. */
+  async #perform(asked: Asked, run: () => Promise<Response>): Promise<Response> {
+    const { keys } = this.#deps.storage;
+    const { name, print } = asked;
     const at = this.#deps.now();
     this.#given.set(name, { print, at, answer: null });
     let answer: Answer | null = null;
     try {
-      answer = await readAnswer(run);
-      return respond(answer, false);
+      const row = await keys.take({ name, print, at });
+      if (row !== null) {
+        answer = recalled(row, asked);
+        return respond(answer, true);
+      }
+      const made = await readAnswer(run).catch((error: unknown) => this.#undone(name, error));
+      if (made.status >= 500 || made.status === 429) await keys.free(name);
+      else {
+        await this.#keep(asked, made);
+        answer = made;
+      }
+      return respond(made, false);
     } finally {
-      const isFinal = answer !== null && answer.status < 500 && answer.status !== 429;
-      if (isFinal) this.#given.set(name, { print, at, answer });
-      else this.#given.delete(name);
+      if (answer === null) this.#given.delete(name);
+      else this.#given.set(name, { print, at, answer });
     }
   }
+
+  async #undone(name: string, error: unknown): Promise<never> {
+    await this.#deps.storage.keys.free(name);
+    throw error;
+  }
+
+  /** It is done, whether or not the answer can be kept. */
+  async #keep({ name, secret, isSecret }: Asked, answer: Answer): Promise<void> {
+    const text = JSON.stringify(answer);
+    const isSealed = isSecret && answer.status < 300;
+    const kept = { sealed: isSealed, text: isSealed ? secret && seal(text, secret) : text };
+    try {
+      await this.#deps.storage.keys.answer(name, JSON.stringify(kept));
+    } catch (error) {
+      this.#deps.onFailure(error, this.#deps.newId());
+    }
+  }
+}
+
+type Asked = {
+  readonly name: string;
+  readonly print: number;
+  /** Opens what is kept sealed; null: the asker has none that would do. */
+  readonly secret: string | null;
+  readonly isSecret: boolean;
+};
+
+/** A key alone may be easy to guess. */
+function secretOf(token: string | null, key: string): string | null {
+  return token === null ? null : JSON.stringify([token, key]);
+}
+
+function reused(): Problem {
+  return new Problem(422, 'idempotency_key_reuse', {
+    detail: 'This key was used for another request; take a new one.',
+  });
+}
+
+/** The answer that was given before the server started, or by another. */
+function recalled({ print, answer }: KeyRow, asked: Asked): Answer {
+  if (print !== asked.print) throw reused();
+  if (answer === null) {
+    throw new Problem(409, 'idempotency_outcome_unknown', {
+      detail:
+        'The server stopped while it did this, or another server does it now. Look whether it was done, and ask under a new key.',
+    });
+  }
+  const { sealed, text } = readKept(answer);
+  const plain =
+    sealed && text !== null && asked.secret !== null ? unseal(text, asked.secret) : text;
+  if (plain === null || (sealed && asked.secret === null)) {
+    throw new Problem(409, 'idempotency_answer_sealed', {
+      detail:
+        'This was done. Its answer holds a secret, and can be told only to the very token that asked. Revoke what was made, and ask under a new key.',
+    });
+  }
+  return readStored(plain);
+}
+
+function readKept(json: string): { readonly sealed: boolean; readonly text: string | null } {
+  const kept: unknown = JSON.parse(json);
+  if (!isObject(kept)) throw new TypeError('a kept answer is no object');
+  const { sealed, text } = kept;
+  return { sealed: sealed === true, text: typeof text === 'string' ? text : null };
+}
+
+function readStored(json: string): Answer {
+  const stored: unknown = JSON.parse(json);
+  if (!isObject(stored)) throw new TypeError('a kept answer is no object');
+  const { status, text } = stored;
+  return { status: Number(status), text: String(text) };
 }
 
 /** A refusal is an answer like any other. */

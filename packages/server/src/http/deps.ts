@@ -98,7 +98,7 @@ export type RecordStreams = {
 
 /** What the HTTP surface needs of the rest of the server. */
 export type HttpDeps = {
-  readonly storage: Pick<Storage, 'stores' | 'answers'>;
+  readonly storage: Pick<Storage, 'stores' | 'answers' | 'keys'>;
   /** Holds a store open until it is released. */
   readonly openStore: (storeId: string) => Promise<OpenStore>;
   /** Holds a store open for as long as `use` takes. */

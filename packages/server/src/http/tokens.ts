@@ -26,7 +26,7 @@ export function routeTokens(app: Hono, deps: HttpDeps, acts: Acts): void {
     const bearer = await identify(deps, c);
     needScope(bearer, 'tokens:write');
     const body = await readObject(c.req.raw, deps.limits.max_json_body);
-    return acts.perform(c, { principal: bearer, body }, async () => {
+    return acts.perform(c, { principal: bearer, body, isSecret: true }, async () => {
       const wanted = await readTokenRequest(body, { bearer, deps });
       judge(bearer, wanted);
       const { row, rawToken } = await deps.tokens.issue({ ...wanted, createdBy: bearer.subject });

@@ -2,6 +2,7 @@ import { appendCases } from './conformance/append.ts';
 import { auditCases } from './conformance/audit.ts';
 import { dedupeCases } from './conformance/dedupe.ts';
 import { fileCases } from './conformance/files.ts';
+import { keyCases } from './conformance/keys.ts';
 import { loadCases } from './conformance/load.ts';
 import { seedCases } from './conformance/seed.ts';
 import type { StorageSubject } from './conformance/subject.ts';
@@ -27,6 +28,7 @@ export function storageConformance(subject: StorageSubject): readonly Conformanc
     ...fileCases,
     ...webhookCases,
     ...auditCases,
+    ...keyCases,
   ]
     .filter(({ reopens }) => reopens !== true || typeof subject.reopen === 'function')
     .map(({ name, run }) => ({ name, run: () => run(subject) }));

@@ -8,6 +8,7 @@ import {
 } from '@holdfast/protocol';
 import { checkBatch, clears, isPastDay, pruneLimit, retentionOf, splitOpId } from './batch.ts';
 import { MemoryAudit } from './memory/audit.ts';
+import { MemoryKeys } from './memory/keys.ts';
 import { MemoryDevices, MemoryStores, MemoryTokens } from './memory/admin.ts';
 import { MemoryFiles } from './memory/files.ts';
 import { MemoryWebhooks } from './memory/webhooks.ts';
@@ -63,6 +64,7 @@ class MemoryStorage implements Storage {
   readonly files: MemoryFiles;
   readonly webhooks: MemoryWebhooks;
   readonly audit: MemoryAudit = new MemoryAudit();
+  readonly keys: MemoryKeys = new MemoryKeys();
   readonly now: () => EpochMs;
   readonly #retention: Retention;
   readonly #shelves = new Map<string, Shelf>();

@@ -196,6 +196,8 @@ export interface FileTable {
   places(hash: string, org: string): AsyncIterable<FilePlace>;
   /** The bytes of the distinct contents that the store's current entries name (stores.md §12.3). */
   usage(store: string): Promise<number>;
+  /** The bytes of the distinct contents that were uploaded to the store in the last 24 hours and that no entry and no retained op of it names. */
+  pending(store: string): Promise<number>;
   /** Looks at a blob: still named, or recently uploaded; free for less than 24 hours; or condemned, now or before. */
   condemn(hash: string): Promise<'named' | 'free' | 'condemned'>;
   /** A condemned blob is gone; what names it from now on must bring it. */
@@ -272,6 +274,27 @@ export interface AuditTable {
   }): Promise<readonly AuditRow[]>;
 }
 
+/** A key under which something was asked for that is no commit of a store (stores.md §15.3). */
+export type KeyRow = {
+  /** Stands for who asked, where, and the key. */
+  readonly name: string;
+  /** Of what was asked for. */
+  readonly print: number;
+  readonly at: EpochMs;
+  /** What was answered, as whoever keeps it wrote it; null: nothing yet, or the server stopped before. */
+  readonly answer: string | null;
+};
+
+/** The keys of the last 24 hours. Changes are durable when their promise resolves. */
+export interface KeyTable {
+  /** Takes a key; if it was taken within 24 hours before, what is known of it, and nothing changes. */
+  take(key: Omit<KeyRow, 'answer'>): Promise<KeyRow | null>;
+  /** Notes what was answered to who took the key. */
+  answer(name: string, answer: string): Promise<void>;
+  /** Nothing was done under the key after all. */
+  free(name: string): Promise<void>;
+}
+
 /** The webhooks of all stores. Changes are durable when their promise resolves; what a store had goes with it. */
 export interface WebhookTable {
   /** Adds an active webhook whose cursor is the store's head; null if the store has `most` already, or is not there. */
@@ -308,6 +331,7 @@ export interface Storage {
   readonly files: FileTable;
   readonly webhooks: WebhookTable;
   readonly audit: AuditTable;
+  readonly keys: KeyTable;
   /** Where the store stands; null if it does not exist. Settles an `unknown` append, or rejects while it cannot. */
   open(store: string): Promise<StoreHead | null>;
   /**

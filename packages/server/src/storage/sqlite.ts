@@ -19,6 +19,7 @@ import {
 import { SqliteFiles } from './sqlite/files.ts';
 import { SqliteDevices, SqliteStores, SqliteTokens } from './sqlite/admin.ts';
 import { SqliteAudit } from './sqlite/audit.ts';
+import { SqliteKeys } from './sqlite/keys.ts';
 import { Appender } from './sqlite/appender.ts';
 import { Commits } from './sqlite/commits.ts';
 import { toStorageError, UnknownOutcome } from './sqlite/faults.ts';
@@ -59,6 +60,7 @@ class SqliteStorage implements Storage {
   readonly files: SqliteFiles;
   readonly webhooks: SqliteWebhooks;
   readonly audit: SqliteAudit;
+  readonly keys: SqliteKeys;
   readonly now: () => EpochMs;
   readonly #file: DatabaseFile;
   readonly #rows: RowReader;
@@ -90,6 +92,7 @@ class SqliteStorage implements Storage {
     this.files = new SqliteFiles(desk);
     this.webhooks = new SqliteWebhooks(desk);
     this.audit = new SqliteAudit(desk);
+    this.keys = new SqliteKeys(desk);
     this.#sweep.resume();
   }
 

@@ -13,6 +13,7 @@ export class SlowDisk {
       files: disk.files,
       webhooks: disk.webhooks,
       audit: disk.audit,
+      keys: disk.keys,
       devices: {
         get: (store, device) => disk.devices.get(store, device),
         put: async (store, device, record) => {

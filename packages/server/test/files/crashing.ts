@@ -45,6 +45,7 @@ const storage: Storage = {
   files: disk.files,
   webhooks: disk.webhooks,
   audit: disk.audit,
+  keys: disk.keys,
   open: (store) => disk.open(store),
   load: (store) => disk.load(store),
   append: async (store, expected, batch) => {

@@ -98,3 +98,25 @@ test('a quota that would be none is an error of who sets it', () => {
   expect(make({ keys: -1 })).toThrow(RangeError);
   expect(make({ file_storage: 1.5 })).toThrow(RangeError);
 });
+
+test('S98 S104 content whose commits are refused does not pile up beside the quota', async () => {
+  const { call, joined } = await site({ quotas: { file_storage: 10 } });
+  const peer = await joined();
+  expect((await call('a', { method: 'PUT', body: 'first' })).status).toBe(201);
+  const refusedAs = async (body: string): Promise<unknown> => {
+    const content = Buffer.from(body).toString('base64');
+    const push = { ...ask('', 'a'), content, if_absent: true };
+    return (await peer.ask(topic, 'put_file', push)).response['reason'];
+  };
+  expect([await refusedAs('123456'), await refusedAs('654321')]).toEqual(['exists', 'exists']);
+  // Five bytes are in use, and twelve wait for a commit that does not come.
+  const full = { dimension: 'file_storage', current: 17, limit: 10 };
+  expect(await refusedAs('x')).toBe('limit_exceeded');
+  const whole = await call('b', { method: 'PUT', body: 'x' });
+  expect(await told(whole)).toEqual([402, { error: 'limit_exceeded', ...full }]);
+  const piece = await call('b', { method: 'PUT', headers: pieceHeaders(hashOf('x'), '*/1') });
+  expect(await told(piece)).toEqual([402, { error: 'limit_exceeded', ...full }]);
+  // What is held already comes again, and is in use then.
+  expect((await call('a', { method: 'PUT', body: '123456' })).status).toBe(200);
+  expect((await call('b', { method: 'PUT', body: 'x' })).status).toBe(201);
+});

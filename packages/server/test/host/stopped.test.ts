@@ -46,6 +46,7 @@ function lyingOnce(disk: Storage): { storage: Storage; lie: () => void } {
     files: disk.files,
     webhooks: disk.webhooks,
     audit: disk.audit,
+    keys: disk.keys,
     open: (store) => disk.open(store),
     load: (store) => disk.load(store),
     append: async (store, expected, batch) => {

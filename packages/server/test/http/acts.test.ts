@@ -107,3 +107,21 @@ test('S103 what administrators change counts as writes', async () => {
   const limited = await ask('POST', '/api/stores', { name: 'more' });
   expect([limited.status, limited.json['error']]).toEqual([429, 'rate_limited']);
 });
+
+test('S106 a key whose request the server did not live to finish is told so, and one of a request that failed is free', async () => {
+  const { ask, world } = await open();
+  const stores = world.storage.stores as { create: typeof world.storage.stores.create };
+  const { create } = stores;
+  const { free } = world.storage.keys;
+  const keys = world.storage.keys as { free: typeof free };
+  stores.create = () => Promise.reject(new Error('the disk is full'));
+  // As if the process had ended there.
+  keys.free = () => Promise.resolve();
+  expect((await ask('POST', '/api/stores', { name: 'x' }, key('k'))).status).toBe(500);
+  keys.free = (name) => free.call(world.storage.keys, name);
+  expect((await ask('POST', '/api/stores', { name: 'y' }, key('l'))).status).toBe(500);
+  stores.create = (row) => create.call(world.storage.stores, row);
+  const again = await ask('POST', '/api/stores', { name: 'x' }, key('k'));
+  expect([again.status, again.json['error']]).toEqual([409, 'idempotency_outcome_unknown']);
+  expect((await ask('POST', '/api/stores', { name: 'y' }, key('l'))).status).toBe(201);
+});

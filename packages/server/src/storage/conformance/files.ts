@@ -122,6 +122,28 @@ export const fileCases: readonly Case[] = [
     }),
   },
   {
+    name: 'an upload is pending until something in its store names it, and for 24 hours',
+    run: onStore(async (storage, store, clock) => {
+      const { files } = storage;
+      const other = await createStore(storage, 'acme/other');
+      assert.equal(await files.pending('none'), 0);
+      await files.spare(a, store);
+      await files.spare(a, store);
+      await files.spare(b, null);
+      assert.deepEqual([await files.pending(store), await files.pending(other.id)], [100, 0]);
+      await files.spare(b, store);
+      assert.equal(await files.pending(store), 107);
+      await mustStore(storage, store, putting(1, 'docs/a', a));
+      assert.equal(await files.pending(store), 7);
+      await mustStore(storage, store, removing(2, 'docs/a', a));
+      assert.equal(await files.pending(store), 7);
+      await storage.compact(store, 2, 10);
+      assert.equal(await files.pending(store), 107);
+      clock.at += dayMs;
+      assert.equal(await files.pending(store), 0);
+    }),
+  },
+  {
     name: 'the places of a content are those of one org, however many they are',
     run: onStorage(async (storage) => {
       const names = ['acme/one', 'acme/two', 'acme-x/three'];

@@ -98,6 +98,15 @@ export class MemoryFiles implements FileTable {
     return bytes;
   }
 
+  async pending(store: string): Promise<number> {
+    const { entries, ops, uploads } = this.#stores.get(store) ?? new Holdings();
+    let bytes = 0;
+    for (const [hash, { size, at }] of uploads) {
+      if (this.#isRecent(at) && !entries.has(hash) && !ops.has(hash)) bytes += size;
+    }
+    return bytes;
+  }
+
   async condemn(hash: string): Promise<'named' | 'free' | 'condemned'> {
     const free = this.#free.get(hash);
     if (free?.condemned === true) return 'condemned';

@@ -33,6 +33,10 @@ export class SqliteFiles implements FileTable {
         AND name >= ? AND name < ? ORDER BY entries.store, path LIMIT ${pageRows}`,
       usage: `SELECT coalesce(sum(size), 0) AS bytes FROM (SELECT DISTINCT json_extract(value, '$.hash'),
         json_extract(value, '$.size') AS size FROM entries WHERE store = ? AND type = 'file')`,
+      pending: `SELECT coalesce(sum(size), 0) AS bytes FROM uploads WHERE store = ?1 AND at > ?2
+        AND NOT EXISTS (SELECT 1 FROM op_files WHERE op_files.hash = uploads.hash AND op_files.store = ?1)
+        AND NOT EXISTS (SELECT 1 FROM entries WHERE entries.store = ?1 AND type = 'file'
+          AND json_extract(value, '$.hash') = uploads.hash)`,
       isNamed: `SELECT 1 FROM entries WHERE type = 'file' AND json_extract(value, '$.hash') = ?1
         UNION ALL SELECT 1 FROM op_files WHERE hash = ?1
         UNION ALL SELECT 1 FROM uploads WHERE hash = ?1 AND at > ?2 LIMIT 1`,
@@ -85,6 +89,14 @@ export class SqliteFiles implements FileTable {
   async usage(store: string): Promise<number> {
     const bytes = this.#read((key) => {
       const row = this.#sql.usage.get(key);
+      return row === undefined ? 0 : this.#desk.rows.integer(row, 'bytes');
+    }, store);
+    return bytes ?? 0;
+  }
+
+  async pending(store: string): Promise<number> {
+    const bytes = this.#read((key) => {
+      const row = this.#sql.pending.get(key, this.#desk.now() - fileGraceMs);
       return row === undefined ? 0 : this.#desk.rows.integer(row, 'bytes');
     }, store);
     return bytes ?? 0;

@@ -208,6 +208,16 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX audit_of_org ON audit (org, number);
   `,
+  // Keys under which something was asked for that is no commit of a store.
+  `
+  CREATE TABLE keys (
+    name TEXT PRIMARY KEY NOT NULL,
+    print INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    answer TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX keys_by_time ON keys (at);
+  `,
 ];
 
 /** Brings the file to the version of this code; a file of a newer version is left alone. */

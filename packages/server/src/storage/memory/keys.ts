@@ -1,0 +1,30 @@
+import { keptKeysMs } from '../batch.ts';
+import type { KeyRow, KeyTable } from '../port.ts';
+
+/** The table of idempotency keys. */
+export class MemoryKeys implements KeyTable {
+  /** Oldest first. */
+  readonly #rows = new Map<string, KeyRow>();
+
+  async take(key: Omit<KeyRow, 'answer'>): Promise<KeyRow | null> {
+    const oldest = key.at - keptKeysMs;
+    for (const [name, { at }] of this.#rows) {
+      if (at > oldest) break;
+      this.#rows.delete(name);
+    }
+    const known = this.#rows.get(key.name);
+    if (known !== undefined && known.at > oldest) return known;
+    this.#rows.delete(key.name);
+    this.#rows.set(key.name, { ...key, answer: null });
+    return null;
+  }
+
+  async answer(name: string, answer: string): Promise<void> {
+    const row = this.#rows.get(name);
+    if (row !== undefined) this.#rows.set(name, { ...row, answer });
+  }
+
+  async free(name: string): Promise<void> {
+    this.#rows.delete(name);
+  }
+}

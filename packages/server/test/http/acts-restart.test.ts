@@ -1,0 +1,76 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { directory } from '../catch-up/directory.ts';
+import { principals } from '../conversation/principals.ts';
+import { world, type World } from '../conversation/world.ts';
+
+const authenticate = principals({ other: { subject: 'dev' } });
+
+type Ask = { readonly key: string; readonly token?: string; readonly body?: object };
+
+async function ask(
+  { url }: Pick<World, 'url'>,
+  path: string,
+  { key, token = 'dev', body = {} }: Ask,
+): Promise<readonly [number, { readonly [field: string]: unknown }, string | null]> {
+  const response = await fetch(`${url}/api/${path}`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      'idempotency-key': key,
+    },
+    body: JSON.stringify(body),
+  });
+  const json = (await response.json()) as { readonly [field: string]: unknown };
+  return [response.status, json, response.headers.get('idempotent-replay')];
+}
+
+const token = { name: 'ci', read: true };
+
+test('S106 who repeats an administrative request after a restart gets the first answer', async () => {
+  const data = directory();
+  const first = await world({ data, authenticate });
+  const store = await ask(first, 'stores', { key: 's', body: { name: 'fresh' } });
+  const taken = await ask(first, 'stores', { key: 't', body: { name: 'main' } });
+  const minted = await ask(first, 'tokens', { key: 'k', body: token });
+  expect([store[0], taken[0], minted[0]]).toEqual([201, 422, 201]);
+  await first.server.close();
+  const again = await world({ data, authenticate });
+  const repeat = (path: string, more: Ask) => ask(again, path, more);
+  expect(await repeat('stores', { key: 's', body: { name: 'fresh' } })).toEqual([
+    201,
+    store[1],
+    'true',
+  ]);
+  expect(await repeat('stores', { key: 't', body: { name: 'main' } })).toEqual([
+    422,
+    taken[1],
+    'true',
+  ]);
+  expect(await repeat('tokens', { key: 'k', body: token })).toEqual([201, minted[1], 'true']);
+  expect(await repeat('tokens', { key: 'k', body: { ...token, name: 'x' } })).toMatchObject([
+    422,
+    { error: 'idempotency_key_reuse' },
+    null,
+  ]);
+});
+
+test('S106 what is secret in an answer is nowhere in the data, and told only to the token that asked', async () => {
+  const data = directory();
+  const first = await world({ data, authenticate });
+  const [, minted] = await ask(first, 'tokens', { key: 'k', body: token });
+  const secret = String(minted['raw_token']);
+  expect(secret).toMatch(/^hf_tok_/);
+  await first.server.close();
+  for (const name of readdirSync(data, { recursive: true, withFileTypes: true })) {
+    if (!name.isFile()) continue;
+    expect(readFileSync(join(name.parentPath, name.name)).includes(secret)).toBe(false);
+  }
+  const again = await world({ data, authenticate });
+  // The same subject, by another token.
+  const sealed = await ask(again, 'tokens', { key: 'k', token: 'other', body: token });
+  expect(sealed).toMatchObject([409, { error: 'idempotency_answer_sealed' }, null]);
+  expect(await ask(again, 'tokens', { key: 'k', body: token })).toEqual([201, minted, 'true']);
+});

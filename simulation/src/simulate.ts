@@ -71,11 +71,7 @@ export async function simulateSeed<Step extends { readonly at: number } = never>
   seed: number,
   { shrinks = true }: Pick<Seeds, 'shrinks'> = {},
 ): Promise<Failure | null> {
-  const { faults: rates = {}, lengthMs = lengthDefaultMs, script } = simulation;
-  const items: readonly Item<Step>[] = [
-    ...scheduleOf(new Dice(seed ^ 0xfa017), rates, lengthMs).map((fault) => ({ fault })),
-    ...(script?.steps(new Dice(seed ^ 0x57e95)) ?? []).map((step) => ({ step })),
-  ];
+  const items = itemsOf(simulation, seed);
   const first = await runWorld(simulation, seed, items);
   if (first.problems.length === 0) return null;
   const kind = kindOf(first.problems);
@@ -91,6 +87,24 @@ export async function simulateSeed<Step extends { readonly at: number } = never>
     steps: fewest.flatMap((item) => ('step' in item ? [item.step] : [])),
     ...(shrinks ? await runWorld(simulation, seed, fewest) : first),
   };
+}
+
+/** Runs a program in the world of one seed, and leaves what is wrong as it is. */
+export async function playSeed<Step extends { readonly at: number } = never>(
+  simulation: Simulation<Step>,
+  seed: number,
+): Promise<Pick<Failure, 'problems' | 'transcript'>> {
+  return runWorld(simulation, seed, itemsOf(simulation, seed));
+}
+
+function itemsOf<Step extends { readonly at: number }>(
+  { faults: rates = {}, lengthMs = lengthDefaultMs, script }: Simulation<Step>,
+  seed: number,
+): readonly Item<Step>[] {
+  return [
+    ...scheduleOf(new Dice(seed ^ 0xfa017), rates, lengthMs).map((fault) => ({ fault })),
+    ...(script?.steps(new Dice(seed ^ 0x57e95)) ?? []).map((step) => ({ step })),
+  ];
 }
 
 /** A failure as text: how to run it again, what was wrong, what it took, what happened. */

@@ -1,0 +1,174 @@
+import { Dice } from '../src/dice.ts';
+import { badWeather } from '../src/faults.ts';
+import { type Failure, type Seeds, simulate, playSeed, type Simulation } from '../src/simulate.ts';
+import type { World } from '../src/world.ts';
+import { leavesOf, Truth } from '../validators/truth.ts';
+import { boardsFor, storeName } from './board.ts';
+import type { ViewMutant } from './mutants.ts';
+import { Page, type Wall } from './page.ts';
+
+type Step = {
+  readonly at: number;
+  readonly does: string;
+  readonly who: number;
+  readonly roll: number;
+};
+
+/** What happened in worlds of views: enough of each, or nothing was tried. */
+export type ViewTraffic = { readonly [what: string]: number };
+
+const lengthMs = 12_000;
+const patienceMs = 120_000;
+const people = ['ann', 'bob', 'cleo'];
+const deeds = ['write', 'write', 'write', 'say', 'say', 'say', 'flip', 'flip', 'fail', 'leave'];
+/** How often more a world is spoiled: one that is spoiled for good comes to no end. */
+const spoilsMax = 3;
+
+/** Real servers with views and real clients of them in one process, under seeded faults, read along by their checkers. */
+export class ViewWorlds {
+  readonly traffic: { [what: string]: number } = {};
+  readonly #mutant: ViewMutant | null;
+  #pages: Page[] = [];
+  #spoils = spoilsMax;
+  #spoilDice = new Dice(1);
+  readonly #ran = new Set<string>();
+  #complain: Wall['complain'] = () => undefined;
+
+  constructor(mutant: ViewMutant | null = null) {
+    this.#mutant = mutant;
+  }
+
+  get simulation(): Simulation<Step> {
+    return {
+      faults: { ...badWeather, revoke: 0, failDisk: 0, jump: 0, jumpServer: 0, crash: 3, slow: 40 },
+      lengthMs,
+      stores: [storeName],
+      server: {
+        app: boardsFor((instance, key) => this.#run(instance, key)),
+        limits: { socket_soft_bytes: 2048, socket_hard_bytes: 1024 * 1024 },
+        viewLimits: { linger_ms: 3000, log_count: 8, held_bytes: 16_384 },
+        telemetry: (event) => {
+          this.#count(event.name === 'resume' ? `resume ${event.outcome}` : event.name);
+        },
+      },
+      script: { steps: stepsOf, perform: (_world, step) => this.#perform(step) },
+      program: async (world) => {
+        this.#begin(world);
+        await world.sleep(lengthMs);
+      },
+      check: (world) => this.#check(world),
+    };
+  }
+
+  #begin(world: World): void {
+    let at = 0;
+    this.#spoils = spoilsMax;
+    this.#spoilDice = new Dice(world.seed);
+    this.#complain = (word, text) => world.problem(`${word}: ${text}`);
+    const wall: Wall = {
+      world,
+      complain: this.#complain,
+      spoils: (mutant) => (this.#isSpoiled(mutant) ? mutant : null),
+      next: () => (at += 1),
+    };
+    this.#pages = people.map((name) => new Page(wall, name));
+    for (const page of this.#pages) for (const rootId of page.readers.keys()) page.page(rootId);
+  }
+
+  #isSpoiled(mutant: ViewMutant): boolean {
+    if (mutant !== this.#mutant || this.#spoils === 0 || !this.#spoilDice.chance(0.2)) return false;
+    this.#spoils -= 1;
+    return true;
+  }
+
+  /** No instance runs a command of the same key twice. */
+  #run(instance: number, key: string): void {
+    const run = `${instance} ${key}`;
+    if (this.#ran.has(run)) this.#complain('once', `${key} ran twice`);
+    this.#ran.add(run);
+  }
+
+  #perform({ does, who, roll }: Step): void {
+    const page = this.#pages[who];
+    if (page !== undefined && !page.device.isAsleep) page.act(does, new Dice(roll));
+  }
+
+  async #check(world: World): Promise<void> {
+    const truth = new Truth((await world.log(storeName)).map(({ op }) => op));
+    const last = freshOf(leavesOf(truth.stateAt(truth.head))).at;
+    const until = world.now + patienceMs;
+    const isBehind = (): boolean => this.#pages.some((page) => !page.isAt(last));
+    while (isBehind() && world.now < until) await world.sleep(500);
+    for (const page of this.#pages) {
+      if (!page.isAt(last)) {
+        const views = JSON.stringify(page.device.client.inspect());
+        world.problem(`converged: ${page.device.name} is not at ${last}: ${views}`);
+      }
+      for (const error of page.device.errors) world.problem(`calm: ${String(error)}`);
+      for (const reader of page.readers.values()) {
+        this.#count('envelopes read', reader.envelopes);
+        this.#count('resumes read', reader.resumes);
+      }
+    }
+    this.#compare(world, truth);
+    for (const page of this.#pages) page.leave();
+  }
+
+  /** Every envelope left what a fresh render of a state of the store shows. */
+  #compare(world: World, truth: Truth): void {
+    const ends = truth.commits.map(({ last }) => last);
+    const cards = new Map([[0, '[]']]);
+    for (const tree of truth.statesAt(ends).values()) {
+      const shown = freshOf(leavesOf(tree));
+      cards.set(shown.at, shown.cards);
+    }
+    const readers = this.#pages.flatMap((page) => [...page.readers.values()]);
+    const wrong = readers
+      .flatMap(({ sights }) => sights)
+      .find(({ at, cards: seen }) => seen !== cards.get(at));
+    if (wrong === undefined) return;
+    const { who, at, cards: seen } = wrong;
+    world.problem(`exact: ${who} at ${at}: ${seen} instead of ${String(cards.get(at))}`);
+  }
+
+  #count(what: string, by = 1): void {
+    this.traffic[what] = (this.traffic[what] ?? 0) + by;
+  }
+}
+
+/** What a board shows of a state of the store. */
+function freshOf(entries: ReturnType<typeof leavesOf>): { at: number; cards: string } {
+  const leaves = new Map<string, unknown>(entries);
+  const ids = new Set(
+    entries.flatMap(([path]) => (path.startsWith('cards/') ? [path.split('/')[1] ?? ''] : [])),
+  );
+  const cards = [...ids]
+    .toSorted()
+    .map((id) => [id, leaves.get(`cards/${id}/title`) ?? '', leaves.get(`marks/${id}`) ?? null]);
+  return { at: Number(leaves.get('at') ?? 0), cards: JSON.stringify(cards) };
+}
+
+function stepsOf(dice: Dice): readonly Step[] {
+  const count = 80 + dice.below(120);
+  return Array.from({ length: count }, () => ({
+    at: dice.below(lengthMs),
+    does: dice.pick(deeds),
+    who: dice.below(people.length),
+    roll: dice.below(2 ** 30),
+  })).toSorted((a, b) => a.at - b.at);
+}
+
+/** Runs the worlds of some seeds; stops at the first in which something is wrong. */
+export async function runViews(
+  seeds: Seeds,
+): Promise<{ readonly failure: Failure | null; readonly traffic: ViewTraffic }> {
+  const worlds = new ViewWorlds();
+  const failure = await simulate(worlds.simulation, seeds);
+  return { failure, traffic: worlds.traffic };
+}
+
+/** What is wrong in the world of a seed that is spoiled. */
+export async function runSpoiled(seed: number, mutant: ViewMutant): Promise<readonly string[]> {
+  const { problems } = await playSeed(new ViewWorlds(mutant).simulation, seed);
+  return problems;
+}

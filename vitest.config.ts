@@ -62,6 +62,7 @@ export default defineConfig({
           name: 'together',
           include: [
             'packages/*/test/**/*.test.{ts,tsx}',
+            'examples/*/test/**/*.test.ts',
             'simulation/**/*.test.ts',
             'tools/**/*.test.ts',
           ],

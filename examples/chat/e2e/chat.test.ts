@@ -93,7 +93,7 @@ describe.runIf(wantsChromium)('the chat in Chromium', () => {
   });
 
   test('a server that is killed is survived: nothing flashes, is lost, or comes twice', async () => {
-    const [mine, theirs] = [await ada.watchFlashes(), await grace.watchFlashes()];
+    const [mine, theirs] = [await ada.watchFlashes('.log ol'), await grace.watchFlashes('.log ol')];
     const before = await ada.texts();
     await ada.say('In the air when it fell');
     await server.kill();
@@ -113,26 +113,39 @@ describe.runIf(wantsChromium)('the chat in Chromium', () => {
     await ada.page.getByRole('list', { name: '2 here' }).waitFor();
   });
 
+  test('a picture whose server fell before it was sent is brought again', async () => {
+    await ada.page.getByLabel('Add a picture').setInputFiles(await drawing(ada, 0));
+    await ada.page.locator('.chosen').waitFor();
+    await ada.page.locator('.chosen progress').waitFor({ state: 'detached' });
+    await server.kill();
+    await ada.disconnected();
+    await ada.say('Another drawing');
+    await ada.line('Another drawing').waitFor();
+    await server.start();
+    await Promise.all([ada, grace].map((each) => each.hurry()));
+    await Promise.all([ada, grace].map((each) => each.shows('Another drawing')));
+    expect(await ada.line('Another drawing').count()).toBe(1);
+    expect(await ada.page.locator('.unsent').count()).toBe(0);
+    expect(await grace.line('Another drawing').getByRole('img').count()).toBe(1);
+  });
+
   test('the dark scheme and a phone have everything', async () => {
     await ada.page.screenshot({ path: join(pictures, 'light.png') });
     await ada.page.emulateMedia({ colorScheme: 'dark' });
     await ada.page.screenshot({ path: join(pictures, 'dark.png') });
     await ada.page.setViewportSize({ width: 360, height: 740 });
     await ada.page.screenshot({ path: join(pictures, 'phone-dark.png') });
-    const overflow = await ada.page.evaluate('document.documentElement.scrollWidth - innerWidth');
-    expect(overflow).toBe(0);
+    expect(await ada.overflow()).toBe(0);
     await ada.page.emulateMedia({ colorScheme: 'light' });
     await ada.page.screenshot({ path: join(pictures, 'phone.png') });
     expect([...ada.complaints, ...grace.complaints]).toEqual([]);
   });
 });
 
-/** Draws a picture that takes some chunks to bring. */
-async function drawing({ page }: ChatPage): Promise<{
-  readonly name: string;
-  readonly mimeType: string;
-  readonly buffer: Buffer;
-}> {
+type Drawing = { readonly name: string; readonly mimeType: string; readonly buffer: Buffer };
+
+/** Draws a picture, and makes it large, so that it takes some chunks to bring. */
+async function drawing({ page }: ChatPage, bytes = 4_000_000): Promise<Drawing> {
   const base64 = await page.evaluate(() => {
     const canvas = document.createElement('canvas');
     [canvas.width, canvas.height] = [1600, 900];
@@ -145,10 +158,8 @@ async function drawing({ page }: ChatPage): Promise<{
     return canvas.toDataURL('image/png').split(',')[1] ?? '';
   });
   // Whatever follows the picture is no part of it.
-  const buffer = Buffer.concat([
-    Buffer.from(base64, 'base64'),
-    Buffer.alloc(4_000_000 - base64.length),
-  ]);
+  const picture = Buffer.from(base64, 'base64');
+  const buffer = Buffer.concat([picture, Buffer.alloc(Math.max(0, bytes - picture.length))]);
   return { name: 'drawing.png', mimeType: 'image/png', buffer };
 }
 

@@ -1,32 +1,16 @@
-import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Locator } from 'playwright-core';
 import { expect } from 'vitest';
+import { WatchedPage } from '../../../tools/watched-page.ts';
 
 /** The board in a browser, as one person sees it. */
-export class BoardPage {
-  readonly page: Page;
-  /** What the browser complained of: broken scripts, blocked resources. */
-  readonly complaints: string[] = [];
-
-  private constructor(page: Page) {
-    this.page = page;
-    page.on('pageerror', (error) => this.complaints.push(error.message));
-    page.on('console', (message) => {
-      const isNetwork = /ERR_CONNECTION|WebSocket/.test(message.text());
-      if (message.type() === 'error' && !isNetwork) this.complaints.push(message.text());
-    });
-  }
-
+export class BoardPage extends WatchedPage {
   /** Opens the board in a browser profile of its own. */
   static async open(
     browser: Browser,
     url: string,
     options: BrowserContextOptions = {},
   ): Promise<BoardPage> {
-    const context = await browser.newContext({
-      viewport: { width: 1100, height: 720 },
-      ...options,
-    });
-    const opened = new BoardPage(await context.newPage());
+    const opened = new BoardPage(await WatchedPage.blank(browser, options));
     await opened.page.goto(url);
     await opened.column('To do').waitFor();
     return opened;
@@ -90,33 +74,9 @@ export class BoardPage {
     await this.page.getByRole('status').getByText(text).waitFor();
   }
 
-  /** From now on counts how often a card was taken off the page. */
-  async watchFlashes(): Promise<() => Promise<number>> {
-    await this.page.evaluate(() => {
-      let gone = 0;
-      const observer = new MutationObserver((changes) => {
-        for (const { removedNodes } of changes) gone += removedNodes.length;
-      });
-      for (const list of document.querySelectorAll('.column ol')) {
-        observer.observe(list, { childList: true });
-      }
-      Object.assign(globalThis, { flashes: () => gone });
-    });
-    return () => this.page.evaluate<number>('flashes()');
-  }
-
   /** Waits until the page has noticed that its server is gone. */
   async disconnected(): Promise<void> {
     await this.page.locator('.away > p').waitFor({ state: 'attached' });
-  }
-
-  /** Says that the network is back, so that the page does not wait any longer to try. */
-  async hurry(): Promise<void> {
-    await this.page.evaluate(() => dispatchEvent(new Event('online')));
-  }
-
-  async close(): Promise<void> {
-    await this.page.context().close();
   }
 }
 

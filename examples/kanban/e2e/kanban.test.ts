@@ -141,7 +141,10 @@ describe.runIf(wantsChromium)('the board in Chromium', () => {
       ['Choose a name'],
       ['Write the guide', 'Build the board'],
     ]);
-    const [here, there] = [await mine.watchFlashes(), await theirs.watchFlashes()];
+    const [here, there] = [
+      await mine.watchFlashes('.column ol'),
+      await theirs.watchFlashes('.column ol'),
+    ];
     await server.start();
     await Promise.all([mine.hurry(), theirs.hurry()]);
     await both(
@@ -159,7 +162,7 @@ describe.runIf(wantsChromium)('the board in Chromium', () => {
     await mine.page.screenshot({ path: join(pictures, 'kanban-dark.png') });
     const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
     const small = await BoardPage.open(browser, server.url, phone);
-    expect(await small.page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0);
+    expect(await small.overflow()).toBe(0);
     await small.swipe('Answer the first issues', small.card('Said while it was away'));
     await small.shows(
       ['Said while it was away', 'Answer the first issues'],

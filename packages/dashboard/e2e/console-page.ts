@@ -1,33 +1,19 @@
-import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Locator } from 'playwright-core';
 import { expect } from 'vitest';
+import { WatchedPage } from '../../../tools/watched-page.ts';
 
 /** A console in a browser, as a person sees it. */
-export class ConsolePage {
-  readonly page: Page;
-  /** What the browser complained of: broken scripts, blocked resources. */
-  readonly complaints: string[] = [];
-
-  private constructor(page: Page) {
-    this.page = page;
-    page.on('pageerror', (error) => this.complaints.push(error.message));
-    page.on('console', (message) => {
-      const isNetwork =
-        message.text().includes('ERR_CONNECTION') || message.text().includes('WebSocket');
-      if (message.type() === 'error' && !isNetwork) this.complaints.push(message.text());
-    });
-  }
-
+export class ConsolePage extends WatchedPage {
   /** Opens a console in a browser profile of its own. */
   static async open(
     browser: Browser,
     url: string,
     options: BrowserContextOptions = {},
   ): Promise<ConsolePage> {
-    const context = await browser.newContext({
-      viewport: { width: 1280, height: 800 },
-      ...options,
-    });
-    const opened = new ConsolePage(await context.newPage());
+    const size = { width: 1280, height: 800 };
+    const opened = new ConsolePage(
+      await WatchedPage.blank(browser, { viewport: size, ...options }),
+    );
     await opened.page.goto(url);
     await opened.hasState('connected');
     await opened.tree.waitFor();
@@ -82,9 +68,5 @@ export class ConsolePage {
     await expect
       .poll(() => this.line(path).locator('.value').textContent(), { timeout: 20_000 })
       .toBe(value);
-  }
-
-  async close(): Promise<void> {
-    await this.page.context().close();
   }
 }

@@ -7,11 +7,10 @@ import { promisify } from 'node:util';
 import { createClient, type Transaction } from '@holdfast/client';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hasChromium, launchChromium } from './browser.ts';
+import { launchChromium, wantsChromium } from '../../../tools/browser.ts';
 import { ConsolePage } from './console-page.ts';
 import { ServerProcess } from './server-process.ts';
 
-const isWanted = hasChromium || process.env['CI'] === 'true';
 const pictures =
   process.env['CONSOLE_PICTURES'] ?? mkdtempSync(join(tmpdir(), 'holdfast-pictures-'));
 const server = new ServerProcess();
@@ -60,7 +59,7 @@ async function fillLarge(): Promise<void> {
   }
 }
 
-describe.runIf(isWanted)('the console in Chromium', { timeout: 60_000 }, () => {
+describe.runIf(wantsChromium)('the console in Chromium', { timeout: 60_000 }, () => {
   beforeAll(async () => {
     await buildConsole();
     [browser] = await Promise.all([launchChromium(), server.start()]);
@@ -211,13 +210,13 @@ describe.runIf(isWanted)('the console in Chromium', { timeout: 60_000 }, () => {
     const mine = await ConsolePage.open(browser, server.console('demo/main'), phone);
     for (const panel of ['value', 'outbox', 'log', 'tree']) {
       await mine.page.getByRole('button', { name: panel, exact: true }).click();
-      expect(await overflow(mine)).toBe(0);
+      expect(await mine.overflow()).toBe(0);
     }
     await mine.pick('users/8/tags');
     await mine.page.screenshot({ path: join(pictures, 'phone-tree.png') });
     await mine.page.getByRole('button', { name: 'value', exact: true }).click();
     await mine.value.waitFor();
-    expect(await overflow(mine)).toBe(0);
+    expect(await mine.overflow()).toBe(0);
     await mine.page.screenshot({ path: join(pictures, 'phone-value.png') });
     await mine.close();
   });
@@ -249,9 +248,4 @@ describe.runIf(isWanted)('the console in Chromium', { timeout: 60_000 }, () => {
 
 function focusedId({ page }: ConsolePage): Promise<string | undefined> {
   return page.evaluate(() => document.activeElement?.id);
-}
-
-/** By how many pixels the page is wider than the screen. */
-function overflow({ page }: ConsolePage): Promise<number> {
-  return page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 }

@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'react';
+import { bring } from './bring.ts';
 import { type RoomView, useUpload } from './holdfast.ts';
 
 /** A picture that was chosen, and whose bytes are at the server. */
@@ -43,19 +44,15 @@ export function usePicture(view: RoomView): Picture {
   const [chosen, setChosen] = useState<ChosenPicture | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
 
-  const bring = async (picture: ChosenPicture): Promise<void> => {
-    const { picture: slot } = view;
+  const begin = async (picture: ChosenPicture): Promise<void> => {
+    /** Unless another one was chosen meanwhile. */
+    const settle = (ref: string | null): void =>
+      setChosen((now) => (now?.url !== picture.url ? now : ref === null ? null : { ...now, ref }));
     try {
-      await slot.select([picture.file]);
-      const [refused] = slot.errors;
-      if (refused !== undefined) throw new Error(`${refused.message}.`);
-      const [outcome] = await slot.start();
-      if (outcome?.error !== undefined) throw new Error(`${outcome.error.message}.`);
-      const ref = outcome?.ref ?? '';
-      // Unless another one was chosen meanwhile.
-      setChosen((now) => (now?.url === picture.url ? { ...picture, ref } : now));
+      settle('');
+      settle(await bring(view, picture.file));
     } catch (error) {
-      setChosen((now) => (now?.url === picture.url ? null : now));
+      settle(null);
       setProblem(error instanceof Error ? error.message : String(error));
     }
   };
@@ -70,7 +67,7 @@ export function usePicture(view: RoomView): Picture {
       const { width, height } = await createImageBitmap(file);
       const picture = { file, url: URL.createObjectURL(file), width, height, ref: '' };
       setChosen(picture);
-      await bring(picture);
+      await begin(picture);
     } catch {
       setProblem('That is no picture that can be shown here.');
     }
@@ -79,7 +76,7 @@ export function usePicture(view: RoomView): Picture {
   // A server that was started anew has nothing of it.
   const isLost = chosen !== null && chosen.ref !== '' && !upload?.entries.some(isSame(chosen));
   useEffect(() => {
-    if (isLost && chosen !== null) void bring(chosen);
+    if (isLost && chosen !== null) void begin(chosen);
   }, [isLost]);
 
   return {

@@ -1,18 +1,14 @@
 import { HoldfastError } from '@holdfast/client';
 import { useState } from 'react';
-import type { RoomView } from './holdfast.ts';
+import { bring } from './bring.ts';
+import type { Message, RoomView } from './holdfast.ts';
 import { type ChosenPicture, keepPreview } from './use-picture.ts';
 
 /** What somebody is about to say. */
 export type Draft = { readonly text: string; readonly picture: ChosenPicture | null };
 
-/** What was refused, and why. */
+/** What the server has not taken, and why. */
 export type Unsent = Draft & { readonly id: string; readonly reason: string };
-
-const reasons: { readonly [code: string]: string } = {
-  picture_missing: 'The picture has not arrived.',
-  timeout: 'The server did not answer.',
-};
 
 /** As long as the page is open, a message waits for its server. */
 const patienceMs = 86_400_000;
@@ -27,30 +23,64 @@ type Sending = {
 export function useSend(view: RoomView, me: string): Sending {
   const [unsent, setUnsent] = useState<readonly Unsent[]>([]);
   const forget = (id: string): void => setUnsent((all) => all.filter((each) => each.id !== id));
-  const send = async (draft: Draft): Promise<void> => {
-    const { text, picture } = draft;
-    const id = crypto.randomUUID();
-    const size = picture && { width: picture.width, height: picture.height };
-    const message = { id, number: 0, author: me, at: Date.now(), text, picture: size };
-    if (picture !== null) keepPreview(id, picture.url);
+
+  const tell = (id: string, draft: Draft, reason: string): void =>
+    setUnsent((all) => [...all.filter((each) => each.id !== id), { ...draft, id, reason }]);
+
+  const attempt = async (id: string, draft: Draft): Promise<void> => {
     try {
-      await view.$dispatch(
-        'send',
-        { id, text, picture: picture && size && { ...size, ref: picture.ref } },
-        {
-          optimistic: ({ messages }) => {
-            // It may be there already, and only the answer is missing.
-            if (!messages.some((each) => each.id === id)) messages.push(message);
-          },
-          idempotent: true,
-          timeoutMs: patienceMs,
-        },
-      );
+      await dispatch(view, { id, draft, author: me });
     } catch (error) {
-      const code = error instanceof HoldfastError ? error.code : 'unknown';
-      const reason = reasons[code] ?? `The server refused it: ${code}.`;
-      setUnsent((all) => [...all, { ...draft, id, reason }]);
+      const { picture } = draft;
+      const isMissing = error instanceof HoldfastError && error.code === 'picture_missing';
+      if (isMissing && picture !== null) await bringAgain(id, { ...draft, picture });
+      else tell(id, draft, wordsFor(error));
     }
   };
-  return { send: (draft) => void send(draft), unsent, forget };
+  /** A server that was started anew has the store, and nothing of what was only on its way there. */
+  const bringAgain = async (
+    id: string,
+    draft: Draft & { readonly picture: ChosenPicture },
+  ): Promise<void> => {
+    tell(id, draft, 'The picture is being brought again.');
+    try {
+      const ref = await bring(view, draft.picture.file);
+      forget(id);
+      await attempt(id, { ...draft, picture: { ...draft.picture, ref } });
+    } catch (error) {
+      tell(id, draft, wordsFor(error));
+    }
+  };
+  const send = (draft: Draft): void => {
+    const id = crypto.randomUUID();
+    if (draft.picture !== null) keepPreview(id, draft.picture.url);
+    void attempt(id, draft);
+  };
+  return { send, unsent, forget };
+}
+
+type Order = { readonly id: string; readonly draft: Draft; readonly author: string };
+
+function dispatch(view: RoomView, { id, draft, author }: Order): Promise<unknown> {
+  const { text, picture } = draft;
+  const size = picture && { width: picture.width, height: picture.height };
+  const message: Message = { id, number: 0, author, at: Date.now(), text, picture: size };
+  return view.$dispatch(
+    'send',
+    { id, text, picture: picture && size && { ...size, ref: picture.ref } },
+    {
+      optimistic: ({ messages }) => {
+        // It may be there already, and only the answer is missing.
+        if (!messages.some((each) => each.id === id)) messages.push(message);
+      },
+      idempotent: true,
+      timeoutMs: patienceMs,
+    },
+  );
+}
+
+function wordsFor(error: unknown): string {
+  return error instanceof HoldfastError
+    ? `The server did not take it: ${error.code}.`
+    : String(error);
 }

@@ -41,7 +41,7 @@ const { view, app } = holdfast<{
 }>();
 
 /** One room: the same instance for everybody in it. */
-const room = view({
+export const room = view({
   name: 'Room',
   scope: 'shared',
   params: z.object({ room: RoomId }),
@@ -95,7 +95,7 @@ const room = view({
 });
 
 /** The list of rooms, with what is new in them to the one who looks. */
-const lobby = view({
+export const lobby = view({
   name: 'Lobby',
   render: (_state, _h, ctx) => {
     const store = ctx.store('team/chat');

@@ -65,7 +65,7 @@ const column = view({
 });
 
 /** The board: one instance for everybody, so that what people do to it is done one after the other. */
-const board = view({
+export const board = view({
   name: 'Board',
   scope: 'shared',
   render: (_state, h) => ({ columns: columns.map((each) => h.child(column, each.id, each)) }),

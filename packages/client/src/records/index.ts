@@ -12,7 +12,7 @@ import {
   type SourceDef,
 } from '@holdfast/protocol';
 import { mutatorOf, type RecordWrite } from '@holdfast/engine/record';
-import { Pool, type Release } from '@holdfast/engine/registry';
+import { Pool, type Release, releaseOnce } from '@holdfast/engine/registry';
 import { call } from '../cell.ts';
 import type { Client } from '../client.ts';
 import { holds, rooms } from '../doors.ts';
@@ -156,7 +156,7 @@ class Desk
     this.#byName = byName;
     this.#options = options;
     this.#pool = new Pool({ env, report, ttlMs: unusedMs, max: openMax });
-    this.#queries = new Pool({ env, report, ttlMs: queryMs, max: queriesMax });
+    this.#queries = new Pool({ env, report, ttlMs: 0, max: queriesMax });
     this.env = env;
     this.wall = () => env.wall();
     this.report = report;
@@ -282,8 +282,14 @@ class Desk
     return this.#collections.get(def.key);
   }
 
+  /** One that is let go of before anything is known of it is given up at once (records.md §14.6). */
   holdCollection(entry: CollectionEntry): Release {
-    return this.#queries.hold(entry);
+    const release = this.#queries.hold(entry);
+    return releaseOnce(() => {
+      const isKept = !this.#isClosed && entry.state.get().ready;
+      if (isKept) this.#queries.keep(entry, { ttlMs: queryMs, firmMs: 0 });
+      release();
+    });
   }
 
   recordAt(def: RecordDef, key: string): RecordHandle | undefined {

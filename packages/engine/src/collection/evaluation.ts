@@ -64,6 +64,11 @@ export class Evaluation {
     return { rows: this.#rows, hasMore: this.#hasMore, endCursor };
   }
 
+  /** Whether an object matches, be it in the window or not. */
+  has(path: Path): boolean {
+    return this.#places.has(path);
+  }
+
   /** Takes in what objects have become; how the window changes by it, or null where it stays as it is. */
   change(rows: readonly Row[]): readonly RowOp[] | null {
     const moved = new Set<Path>();

@@ -2,7 +2,7 @@ import type { LoggedOp } from '@holdfast/engine/authority';
 import { Evaluation, type Row, type RowOp } from '@holdfast/engine/collection';
 import { readIn, type Scope, type Tree } from '@holdfast/engine/data';
 import { objectsIn, Places } from '@holdfast/engine/gate';
-import type { Path, Query, RecordDef, Seq } from '@holdfast/protocol';
+import { type Path, type Query, type RecordDef, segmentsOf, type Seq } from '@holdfast/protocol';
 import { canonicalJson, encodeStored } from '@holdfast/protocol/record';
 import type { StoreHost } from '../host/store-host.ts';
 import { writtenBy } from './ops.ts';
@@ -45,6 +45,19 @@ export class SharedQuery {
         Object.entries(params).every(([name, value]) => (item[name] ?? value) === value),
       )
       .map((placed) => placed.path);
+  }
+
+  /** The objects that a change at a path may move; one that stays where it is has changed in a field nobody asks about. */
+  movedBy(tree: Tree, path: Path): readonly Path[] {
+    const objects = this.around(path);
+    // What is seen of an object may depend on any field of it.
+    if (this.terms.readable.bounds.length > 0) return objects;
+    const segments = segmentsOf(path);
+    return objects.filter((object) => {
+      const field = segments[segmentsOf(object).length];
+      const isAsked = field === undefined || this.evaluation.fields.has(field);
+      return isAsked || !this.evaluation.has(object) || !tree.hasBelow(object);
+    });
   }
 
   /** An object as those see it who ask. */
@@ -93,7 +106,7 @@ export class Evaluations {
     const { tree } = this.#host.view();
     const paths = new Set(ops.flatMap(pathsOf));
     for (const shared of this.#shared.values()) {
-      const touched = new Set([...paths].flatMap((path) => shared.around(path)));
+      const touched = new Set([...paths].flatMap((path) => shared.movedBy(tree, path)));
       const rows = [...touched].map((path) => shared.rowOf(tree, path));
       shared.step = rows.length === 0 ? null : shared.evaluation.change(rows);
     }

@@ -1,6 +1,7 @@
 import { passthrough, record } from '@holdfast/protocol';
 import { readQueryDelta, type QueryDelta } from '@holdfast/protocol/record';
-import { expect, test } from 'vitest';
+import { Evaluation } from '@holdfast/engine/collection';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import type { Peer } from '../conversation/peer.ts';
 import { principals } from '../conversation/principals.ts';
@@ -64,6 +65,29 @@ async function site() {
   await notes.write({ id: 'a' }, { set: { text: 'A', isPrivate: false, body: 'secret' } });
   return { ...made, notes };
 }
+
+test('R183 a commit outside the read-set evaluates nothing: beside the pattern, or in a field that nothing asks about', async () => {
+  const made = await site();
+  const writer = await made.joined({ device: 'd2' });
+  for (const id of ['a', 'b']) {
+    await write(writer, { op: 'set', path: `boxes/${id}`, value: { rank: 1, note: 'n' } });
+  }
+  const peer = await made.joined({ device: 'd3' }, silent);
+  await ask(peer, { record: 'box', spec: { orderBy: 'rank' } });
+  await delta(peer);
+  const change = vi.spyOn(Evaluation.prototype, 'change');
+  onTestFinished(() => change.mockRestore());
+  await write(writer, { op: 'set', path: 'other/a', value: 1 });
+  await write(writer, { op: 'set', path: 'boxes/a/note', value: 'new' });
+  expect(change).not.toHaveBeenCalled();
+  const [, , , , events] = await peer.until(([, , , event]) => event === 'events');
+  expect(JSON.stringify(events)).toContain('new');
+  await write(writer, { op: 'set', path: 'boxes/a/rank', value: 2 });
+  expect((await delta(peer)).ops).toEqual([['mov', 'boxes/a', 'boxes/b']]);
+  await write(writer, { op: 'delete', path: 'boxes/b' });
+  expect((await delta(peer)).ops).toEqual([['del', 'boxes/b']]);
+  expect(change).toHaveBeenCalledTimes(2);
+});
 
 test('R226 R219 a field of a row that turns hidden is taken from who has the row by a query alone, and given back', async () => {
   const made = await site();

@@ -82,6 +82,7 @@ class StoreClient implements Client {
       uplink: new Uplink(settings, this.status),
       connection: this.status,
       slots: this.#slots,
+      seeds: new Map(),
       activity: new Cell(null, report),
     };
     rooms.set(this, this.#room);

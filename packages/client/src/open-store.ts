@@ -1,8 +1,8 @@
-import { HoldfastError, type OpId, refuse, requestLimits } from '@holdfast/protocol';
+import { HoldfastError, type OpId } from '@holdfast/protocol';
 import {
   type Outcome,
   type PendingRequest,
-  Replica,
+  type Replica,
   type ReplicaEffect,
   type ReplicaImage,
   type ReplicaInput,
@@ -12,12 +12,14 @@ import { alarm, conduct } from '@holdfast/engine/registry';
 import { call } from './cell.ts';
 import { Keeper } from './keeper.ts';
 import { type ReceiptDesk, WriteReceipt } from './receipt.ts';
-import { bury, reportRefused, tellRevoked } from './rejections.ts';
+import { bury, leftBy, reportRefused, tellRevoked } from './rejections.ts';
+import { replicaOf } from './replica-of.ts';
 import type { Part } from './part.ts';
 import { Questions } from './questions.ts';
 import type { Place, Room } from './room.ts';
 import { Rounds } from './rounds.ts';
-import { errorOf, listed, type OutboxEntry, unread } from './status.ts';
+import type { Seed, Seeded } from './seed.ts';
+import { listed, type OutboxEntry, shownOf, unread, wasSynced } from './status.ts';
 import { Audience, type Subscription } from './subscription.ts';
 import type { News, Speaker } from './uplink.ts';
 import { isPartReady, isReached, type Situation, type Verdict, Waiters } from './waiters.ts';
@@ -43,6 +45,9 @@ export class OpenStore implements Speaker, ReceiptDesk {
   readonly #setAlarm: (at: number) => void;
   readonly #rounds: Rounds;
   #replica: Replica | null = null;
+  #seed: Seed | null = null;
+  /** What the seed shows until the cache has answered. */
+  #preview: Replica | undefined;
   #early: ((replica: Replica) => void)[] = [];
   #effects: ReplicaEffect[] = [];
   #isPerforming = false;
@@ -67,6 +72,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
     this.#rounds = new Rounds(env, () => this.#step({ type: 'deliver' }));
     this.#show();
     tabs?.opened(this, place.name);
+    this.adopt(room.seeds.get(place.name) ?? null);
     if (cache === null) {
       this.#begin(null);
       return;
@@ -81,7 +87,10 @@ export class OpenStore implements Speaker, ReceiptDesk {
 
   /** For reading; undefined while the cache has yet to answer. */
   get replica(): Omit<Replica, 'step' | 'subscribe' | 'unsubscribe'> | undefined {
-    return this.#replica ?? undefined;
+    return (
+      this.#replica ??
+      (this.#preview ??= this.#seed ? this.#made(this.#seed.over(null)) : undefined)
+    );
   }
 
   /** Whether there is work that must not be lost (registry.md §5.5). */
@@ -105,6 +114,16 @@ export class OpenStore implements Speaker, ReceiptDesk {
   /** Whether there is something to read of a part by now. */
   isReady(part: Part): boolean {
     return isPartReady(part, this.#status(), this.#situation()) === true;
+  }
+
+  /** Begins with what a server has rendered, unless there is something else by now. */
+  adopt(seed: Seed | null): void {
+    if (seed === null) return;
+    this.#room.seeds.set(this.#place.name, null);
+    if (this.#replica === null) this.#seed = seed;
+    else this.#step({ type: 'adopt', ...seed.over(null) });
+    this.#has = 'state';
+    this.#show();
   }
 
   /** Asks again for what was refused. */
@@ -233,16 +252,15 @@ export class OpenStore implements Speaker, ReceiptDesk {
   /** The cache has what is left, and the next client sends it; or nobody has. */
   #end(): void {
     const isKept = this.#keeper.isKeeping;
-    for (const { opId, attempts, status } of this.#replica?.outbox() ?? []) {
-      const receipt = this.#receipts.get(opId);
+    for (const pending of this.#replica?.outbox() ?? []) {
+      const receipt = this.#receipts.get(pending.opId);
       if (receipt === undefined) continue;
-      const isUncertain = attempts > 0 && status.state !== 'waiting' && !isKept;
-      const refusal = refuse(
-        isUncertain ? 'outcome_unknown' : 'closed',
-        isKept ? { kept: true } : {},
-      );
-      this.settle(receipt, { status: 'refused', refusal });
+      this.settle(receipt, { status: 'refused', refusal: leftBy(pending, isKept) });
     }
+  }
+
+  #made(start: Partial<Seeded> | null): Replica {
+    return replicaOf(this.#room, this.#place, { ...start, durable: this.#keeper.isKeeping });
   }
 
   /** Without its cache a client goes on in memory, having said so (registry.md §11, Storage). */
@@ -254,23 +272,14 @@ export class OpenStore implements Speaker, ReceiptDesk {
 
   #begin(image: ReplicaImage | null): void {
     if (this.#replica !== null) return;
-    const { settings, uplink } = this.#room;
+    const { uplink } = this.#room;
+    const start = this.#seed?.over(image) ?? (image && { image });
     // What was there is wanted for as long as if somebody had just let go of it.
-    this.#place.want(image?.patterns ?? [])();
-    this.#replica = new Replica({
-      topic: this.#topic,
-      patterns: this.#place.wanted,
-      deviceId: settings.deviceId,
-      limits: requestLimits,
-      random: () => settings.env.random(),
-      durable: this.#keeper.isKeeping,
-      outboxMax: settings.outboxMax,
-      observe: (acts) => this.#place.observe(acts),
-      ...(settings.records && { mutate: settings.records.mutate }),
-      ...(image !== null && { image }),
-    });
+    this.#place.want(start?.image.patterns ?? [])();
+    this.#replica = this.#made(start);
+    this.#preview = undefined;
     // What was synced once is something to read, though it be empty.
-    if (typeof image?.incarnation === 'string' && image.patterns.length > 0) this.#has = 'image';
+    if (this.#has === 'nothing' && wasSynced(image)) this.#has = 'image';
     this.#setAlarm(Infinity);
     this.#place.outboxChanged();
     this.#show();
@@ -365,22 +374,11 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   #show(): void {
-    const { phase, synced, error: refusal, seq, pending, incarnation } = this.#status();
+    const now = this.#status();
     const { status } = this.#place;
-    const line = this.#room.connection.get();
-    const { connection } = line;
-    const known = status.get().error;
-    const error = refusal === null ? (line.error ?? this.#keeper.fault) : errorOf(refusal, known);
-    if (phase === 'live') this.#has = 'state';
-    status.set({
-      connection,
-      seq,
-      pending,
-      synced: synced && connection === 'connected',
-      incarnation,
-      durable: this.#keeper.isKeeping,
-      ...(error !== undefined && { error }),
-    });
+    const { error } = status.get();
+    if (now.phase === 'live') this.#has = 'state';
+    status.set(shownOf(now, { line: this.#room.connection.get(), keeper: this.#keeper, error }));
     this.#waiters.look();
   }
 
@@ -395,6 +393,6 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   #status(): ReplicaStatus {
-    return this.#replica?.status() ?? unread;
+    return this.replica?.status() ?? unread;
   }
 }

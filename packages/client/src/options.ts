@@ -92,6 +92,7 @@ export type ClientOptions = {
 export type Settings = {
   readonly endpoint: string;
   readonly whoami: string;
+  readonly principal: string;
   readonly token: TokenSource | null;
   readonly params: ClientOptions['params'];
   /** Drawn at first; the one that the cache has kept from when it is {@link Settings.identified}. */
@@ -156,6 +157,7 @@ export function checkOptions(of: string, options: object, kindsOf: OptionKinds):
 }
 
 /** Checks the options of `createClient` and fills in the defaults. */
+// oxlint-disable-next-line complexity -- one default after the other
 export function settingsOf(options: ClientOptions): Settings {
   checkOptions('createClient', options, kinds);
   const { url, token, codec = jsonCodec, link, webSocket, onError = warn } = options;
@@ -169,6 +171,7 @@ export function settingsOf(options: ClientOptions): Settings {
   const report = reporter(onError);
   const settings: Settings = {
     ...endpointsOf(url),
+    principal: options.principal ?? '',
     token,
     params: options.params,
     deviceId: deviceIdOf(options.deviceId, env),
@@ -193,8 +196,8 @@ export function settingsOf(options: ClientOptions): Settings {
 
 /** Tells the cache whom it serves, and takes the name that it knows this installation by. */
 function identify(settings: Settings, options: ClientOptions): Promise<void> | null {
-  const { principal = '', schemaVersion = null, migrate = null, deviceId: given } = options;
-  const { cache, deviceId, endpoint, env, report } = settings;
+  const { schemaVersion = null, migrate = null, deviceId: given } = options;
+  const { cache, deviceId, endpoint, env, principal, report } = settings;
   const isDeviceGiven = given !== undefined;
   const realm = `${endpoint} ${principal}`;
   const wall = (): number => env.wall();

@@ -1,4 +1,4 @@
-import { type Refusal, RejectedError, type StoreName } from '@holdfast/protocol';
+import { type Refusal, refuse, RejectedError, type StoreName } from '@holdfast/protocol';
 import type { PendingRequest, ReplicaEffect } from '@holdfast/engine/replica';
 import { call } from './cell.ts';
 import type { Settings } from './options.ts';
@@ -27,6 +27,13 @@ export function tellRevoked(
 ): void {
   const error = refusal && RejectedError.from(refusal);
   call(() => onRevoked?.({ store, patterns, error }), report);
+}
+
+/** Why a write is not decided that is left when its store closes: a cache keeps it, or nobody does. */
+export function leftBy({ attempts, status }: PendingRequest, isKept: boolean): Refusal {
+  if (isKept) return refuse('closed', { kept: true });
+  const isUncertain = attempts > 0 && status.state !== 'waiting';
+  return refuse(isUncertain ? 'outcome_unknown' : 'closed');
 }
 
 /** Keeps what was accepted and will not be, and whose receipt nobody has awaited, until somebody decides about it. */

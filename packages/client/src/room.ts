@@ -3,6 +3,7 @@ import type { Release, Signal } from '@holdfast/engine/registry';
 import type { Observe } from '@holdfast/engine/replica';
 import type { Cell } from './cell.ts';
 import type { Settings } from './options.ts';
+import type { Seed } from './seed.ts';
 import type { OutboxEntry, StoreStatus } from './status.ts';
 import type { ConnectionStatus, News, Uplink } from './uplink.ts';
 
@@ -14,6 +15,8 @@ export type Room = {
   readonly connection: Cell<ConnectionStatus>;
   /** Every store that has been asked for. */
   readonly slots: ReadonlyMap<StoreName, Summary>;
+  /** What a server has rendered, by its store; null: it is used. */
+  readonly seeds: Map<StoreName, Seed | null>;
   /** Told when something has changed about one of them. */
   readonly activity: Cell<null>;
 };

@@ -10,6 +10,7 @@ import {
 import { call } from './cell.ts';
 import type { Client } from './client.ts';
 import { rooms } from './doors.ts';
+import { hydrators } from './twins.ts';
 import type { Room } from './room.ts';
 
 /** What a shelf keeps, open. */
@@ -298,4 +299,17 @@ class Entry<T> implements Lasting, Place<T> {
       for (const listener of this.#listeners) call(listener.run, report);
     });
   }
+}
+
+const hydrated: WeakMap<object, string | object> = /* @__PURE__ */ new WeakMap();
+
+/** Has a client begin with what a server has rendered, once for the same; throws where the application cannot. */
+export function hydrateOnce(client: Client, state: string | object): void {
+  if (hydrated.get(client) === state) return;
+  const { hydrate } = hydrators;
+  if (hydrate === undefined) {
+    throw new TypeError("A provider with `state` needs import '@holdfast/client/ssr'.");
+  }
+  hydrated.set(client, state);
+  hydrate(client, state);
 }

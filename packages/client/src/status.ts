@@ -7,7 +7,8 @@ import {
   type Request,
   type Seq,
 } from '@holdfast/protocol';
-import type { PendingRequest, ReplicaStatus } from '@holdfast/engine/replica';
+import type { PendingRequest, ReplicaImage, ReplicaStatus } from '@holdfast/engine/replica';
+import type { Keeper } from './keeper.ts';
 import type { ConnectionStatus } from './uplink.ts';
 
 /** How a store is doing, for people and consoles (stores.md §18 C24). */
@@ -53,8 +54,37 @@ export const unread: ReplicaStatus = {
   denied: [],
 };
 
+/** Whether what a cache kept was in step with the server once. */
+export function wasSynced(image: ReplicaImage | null): boolean {
+  return typeof image?.incarnation === 'string' && image.patterns.length > 0;
+}
+
+/** The status of a replica as people see it, after one with this error. */
+export function shownOf(
+  replica: ReplicaStatus,
+  by: {
+    readonly line: ConnectionStatus;
+    readonly keeper: Pick<Keeper, 'fault' | 'isKeeping'>;
+    readonly error: HoldfastError | undefined;
+  },
+): StoreStatus {
+  const { synced, error: refusal, seq, pending, incarnation } = replica;
+  const { line, keeper } = by;
+  const { connection } = line;
+  const error = refusal === null ? (line.error ?? keeper.fault) : errorOf(refusal, by.error);
+  return {
+    connection,
+    seq,
+    pending,
+    synced: synced && connection === 'connected',
+    incarnation,
+    durable: keeper.isKeeping,
+    ...(error !== undefined && { error }),
+  };
+}
+
 /** The error of a refusal: the same for the same, so that what has not changed does not seem to. */
-export function errorOf(refusal: Refusal, known: HoldfastError | undefined): HoldfastError {
+function errorOf(refusal: Refusal, known: HoldfastError | undefined): HoldfastError {
   const isSame = known?.code === refusal.code && known.details === refusal.details;
   return isSame ? known : RejectedError.from(refusal);
 }

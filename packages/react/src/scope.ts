@@ -1,4 +1,5 @@
 import type { Client } from '@holdfast/client';
+import { hydrateOnce } from '@holdfast/client/shelf';
 import {
   createContext,
   createElement,
@@ -31,6 +32,8 @@ export type ProviderProps<App = unknown> = {
   readonly client: Client<App>;
   /** The store that hooks mean that name none. */
   readonly store?: string;
+  /** What `dehydrate` gave on the server, to begin with; needs the import of `@holdfast/client/ssr`. */
+  readonly state?: string | object;
   readonly children?: ReactNode;
 };
 
@@ -39,8 +42,11 @@ export type ProviderProps<App = unknown> = {
 export function HoldfastProvider<App>({
   client,
   store,
+  state,
   children,
 }: ProviderProps<App>): ReactElement {
+  // Before the first child is drawn; another render of the same does nothing more.
+  if (state !== undefined) hydrateOnce(client, state);
   const scope = useMemo(() => ({ client, store, shelves: new Set<never>() }), [client, store]);
   return createElement(ScopeContext.Provider, { value: scope }, children);
 }

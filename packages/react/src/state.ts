@@ -30,7 +30,16 @@ const well: Health = { refreshing: false };
 
 /** How the store is doing that a value is of; another object only when it does otherwise. */
 export function useHealth(store: Store | undefined): Health {
-  return useSignal<StoreStatus | undefined, Health>(store?.status ?? nothing, healthOf, isSame);
+  const status = useMemo(
+    () => ({
+      get: () => store?.status.get(),
+      subscribe: (run: () => void) => (store?.status ?? nothing).subscribe(run),
+      // A page that is drawn on a server, or from what it has drawn, is not behind.
+      getServer: () => undefined,
+    }),
+    [store],
+  );
+  return useSignal<StoreStatus | undefined, Health>(status, healthOf, isSame);
 }
 
 function healthOf(status: StoreStatus | undefined): Health {

@@ -1,3 +1,5 @@
+import type { SeedClaim } from '@holdfast/protocol';
+
 /** What a connection tells of itself. */
 export interface LinkEvents {
   /** Messages go both ways from now on. */
@@ -30,4 +32,6 @@ export interface LinkConnection {
 export interface Link {
   /** Begins to connect to a server's endpoint; `url` is complete, query included. */
   open(url: string, events: LinkEvents): LinkConnection;
+  /** Has the server vouch for what a page is rendered from; absent where nobody here may speak for it (records.md §18). */
+  seal?(claim: SeedClaim): string;
 }

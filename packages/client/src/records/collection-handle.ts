@@ -10,6 +10,8 @@ type Def = RecordDef;
 export type CollectionHandleDesk = {
   collectionOf(def: CollectionDef): CollectionEntry;
   knownCollection(def: CollectionDef): CollectionEntry | undefined;
+  /** The collection as a server has drawn it; undefined: none has. */
+  drawnCollection(def: CollectionDef): CollectionState<Def> | undefined;
   holdCollection(entry: CollectionEntry): Release;
   recordAt(def: Def, key: string): RecordHandle | undefined;
 };
@@ -26,6 +28,7 @@ export class LiveCollection implements CollectionHandle {
     this.state = {
       get: () => this.#state(),
       subscribe: (run) => this.#listen(({ state }) => state, run),
+      getServer: () => this.#desk.drawnCollection(def) ?? this.#state(),
     };
   }
 

@@ -10,6 +10,7 @@ import { Beat } from '@holdfast/engine/record';
 import { type Deferred, deferred, type Lasting } from '@holdfast/engine/registry';
 import type { Hold } from '../hold.ts';
 import type { Store } from '../store.ts';
+import { type Finder, finder } from './finder.ts';
 import { noRows } from './idle.ts';
 import type { LiveSet } from './live-set.ts';
 import type { CollectionState, RecordStatus } from './types.ts';
@@ -52,22 +53,27 @@ export class CollectionEntry implements Lasting, WideWatched {
     const name = globOf(this.def.record.store, this.def.query.params);
     const { store, hold } = this.#desk.open(name, ['_hf:schema/*']);
     const watch = this.#desk.watch(hold);
+    const changed = (): void => watch.soil(this);
     this.#opened = { store, hold, leave: watch.addWide(this) };
-    void this.#load(hold, () => watch.soil(this));
+    if (finder.loaded === undefined) void this.#load(hold, changed);
+    else this.#take(finder.loaded, hold, changed);
     this.#refresh();
   }
 
   async #load(hold: Hold, changed: () => void): Promise<void> {
     try {
-      const { LiveSet: Loaded } = await import('./evaluate.ts');
-      if (this.#opened?.hold !== hold) return;
-      const { def } = this;
-      this.#set = new Loaded({ def, hold, changed, report: this.#desk.report });
-      if (this.#limit > def.query.limit) this.#set.widen(this.#limit);
+      const loaded = await import('./evaluate.ts');
+      if (this.#opened?.hold === hold) this.#take(loaded, hold, changed);
     } catch (error) {
       this.#desk.report(error);
     }
     this.#refresh();
+  }
+
+  #take({ LiveSet: Loaded }: Finder, hold: Hold, changed: () => void): void {
+    const { def } = this;
+    this.#set = new Loaded({ def, hold, changed, report: this.#desk.report });
+    if (this.#limit > def.query.limit) this.#set.widen(this.#limit);
   }
 
   close(): void {

@@ -245,7 +245,7 @@ export class StoreEntry implements Writable, Watched {
     const isNew = before.status === 'loading' || sequence !== before.sequence;
     const now = this.#desk.wall();
     const isFirst = before.source === null || before.source === 'local';
-    const news = isFirst ? (isLive ? 'snapshot' : 'persisted') : 'receipt';
+    const news = isFirst ? (isLive ? 'snapshot' : this.#begun) : 'receipt';
     return {
       ...idleState,
       value,
@@ -255,6 +255,12 @@ export class StoreEntry implements Writable, Watched {
       lastSyncedAt: isLive && isNew ? now : before.lastSyncedAt,
       source: isFirst || isNew ? news : before.source,
     };
+  }
+
+  /** What the store has begun with. */
+  get #begun(): 'seed' | 'persisted' {
+    const { name, room } = this.#opened?.hold.slot ?? {};
+    return name !== undefined && room?.seeds.has(name) ? 'seed' : 'persisted';
   }
 
   /** The status, and the versions that go with it. */

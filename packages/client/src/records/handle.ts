@@ -19,6 +19,8 @@ export type HandleDesk = {
   hold(entry: RecordEntry): Release;
   /** The same, where there is one. */
   known(ref: RecordRef | Followed): RecordEntry | undefined;
+  /** The record as a server has drawn it; undefined: none has. */
+  drawn(ref: RecordRef | Followed): RecordState<unknown> | undefined;
 };
 
 /** The one implementation of {@link RecordHandle}; each time it is used it finds the record anew (registry.md §8.1). */
@@ -34,6 +36,7 @@ export class StoreRecordHandle implements RecordHandle {
     this.state = {
       get: () => this.#state(),
       subscribe: (run) => this.#listen(({ state }) => state, run),
+      getServer: () => still(this.#desk.drawn(ref) ?? this.#state()),
     };
   }
 
@@ -115,6 +118,19 @@ export class StoreRecordHandle implements RecordHandle {
       release();
     });
   }
+}
+
+const stills: WeakMap<object, RecordState<never>> = /* @__PURE__ */ new WeakMap();
+
+/** What a server and a browser that has yet to connect draw alike: without what only one of them knows. */
+function still(state: RecordState<unknown>): RecordState<never> {
+  const known = stills.get(state);
+  if (known !== undefined) return known;
+  const only = { connected: false, source: 'seed', updatedAt: 0, lastSyncedAt: 0 } as const;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is shown has passed the schema
+  const made = Object.freeze({ ...state, ...only }) as RecordState<never>;
+  stills.set(state, made);
+  return made;
 }
 
 function aborted(signal: AbortSignal): Promise<never> {

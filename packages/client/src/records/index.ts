@@ -16,6 +16,7 @@ import { Pool, type Release, releaseOnce } from '@holdfast/engine/registry';
 import { call } from '../cell.ts';
 import type { Client } from '../client.ts';
 import { holds, rooms } from '../doors.ts';
+import { twins } from '../twins.ts';
 import type { Hold } from '../hold.ts';
 import type { ClientEnv } from '../env.ts';
 import { checkOptions } from '../options.ts';
@@ -31,7 +32,14 @@ import { followedRecord, followedSource, isSource } from './followed.ts';
 import { type HandleDesk, StoreRecordHandle } from './handle.ts';
 import { pendingAt } from './pending.ts';
 import { transact, type TransactDesk } from './transact.ts';
-import type { RecordDesk, RecordHandle, RecordReceipt, RecordWriteOptions } from './types.ts';
+import type {
+  CollectionState,
+  RecordDesk,
+  RecordHandle,
+  RecordReceipt,
+  RecordState,
+  RecordWriteOptions,
+} from './types.ts';
 import { SlotWatch } from './watch.ts';
 import { RecordWriter } from './writer.ts';
 
@@ -262,6 +270,21 @@ class Desk
 
   write(entry: Writable, write: RecordWrite, options?: RecordWriteOptions): RecordReceipt<unknown> {
     return new RecordWriter(entry, this).write(write, options);
+  }
+
+  drawn(ref: RecordRef | Followed): RecordState<unknown> | undefined {
+    // What comes by a transport is not in a store.
+    if ('written' in ref || this.#options.delivery !== undefined) return undefined;
+    const handle = twins.get(this.#room)?.().record(ref.record, ref.params);
+    // Nothing ends there by itself.
+    handle?.retain()();
+    return handle?.state.get();
+  }
+
+  drawnCollection(def: CollectionDef): CollectionState<RecordDef> | undefined {
+    const handle = twins.get(this.#room)?.().collection(def);
+    handle?.retain()();
+    return handle?.state.get();
   }
 
   known(ref: RecordRef | Followed): RecordEntry | undefined {

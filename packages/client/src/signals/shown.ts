@@ -9,6 +9,7 @@ import {
 import { type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
 import { call } from '../cell.ts';
 import { holds } from '../doors.ts';
+import { twins } from '../twins.ts';
 import type { Hold } from '../hold.ts';
 import type { Store } from '../store.ts';
 import type { WatchMode } from '@holdfast/engine/replica';
@@ -32,7 +33,9 @@ export type Sight<T> = {
 export class Shown<T> implements Signal<T> {
   readonly #store: Store;
   readonly #hold: Hold;
+  readonly #sightOf: (store: Store) => Sight<T>;
   readonly #sight: Sight<T>;
+  #drawn: Shown<T> | null = null;
   /** Wrapped, so that each registration of the same listener is one of its own. */
   readonly #listeners = new Set<{ readonly run: () => void }>();
   #last: { readonly value: T } | null = null;
@@ -41,12 +44,13 @@ export class Shown<T> implements Signal<T> {
   #isFresh = false;
   #stop: Release = releaseOnce(() => undefined);
 
-  constructor(store: Store, sight: Sight<T>) {
+  constructor(store: Store, sightOf: (store: Store) => Sight<T>) {
     const hold = holds.get(store);
     if (hold === undefined) throw new TypeError('This is no store of a client.');
     this.#store = store;
     this.#hold = hold;
-    this.#sight = sight;
+    this.#sightOf = sightOf;
+    this.#sight = sightOf(store);
   }
 
   readonly get = (): T => {
@@ -54,6 +58,15 @@ export class Shown<T> implements Signal<T> {
     const value = this.#read();
     this.#isFresh = this.#listeners.size > 0;
     return value;
+  };
+
+  /** As a server has drawn it, where one has. */
+  readonly getServer = (): T => {
+    const { part, slot } = this.#hold;
+    const twin = this.#drawn === null ? twins.get(slot.room)?.() : undefined;
+    const store = twin?.store(slot.name, { scope: part.globs });
+    if (store !== undefined) this.#drawn = new Shown(store, this.#sightOf);
+    return this.#drawn === null ? this.get() : this.#drawn.get();
   };
 
   readonly subscribe = (run: () => void): Release => {

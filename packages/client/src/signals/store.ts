@@ -12,12 +12,12 @@ export function entrySignal(store: Store, path: string): Signal<Json | undefined
   const glob = literally(at);
   // Of what is but a leaf here nothing is below.
   const isLeaf = holds.get(store)?.part.readsLeaf(at) === true;
-  return new Shown<Json | undefined>(store, {
+  return new Shown<Json | undefined>(store, (of) => ({
     patterns: isLeaf ? [glob] : [glob, `${glob}/**`],
     modes: ['all'],
     isAbout: (other) => isOnTheWay(at, other),
-    read: () => store.get(at),
-  });
+    read: () => of.get(at),
+  }));
 }
 
 /**
@@ -29,12 +29,12 @@ export function entriesSignal(
   pattern: string,
   options: PageOptions = {},
 ): Signal<readonly ShownEntry[]> {
-  return new Shown<readonly ShownEntry[]>(store, {
+  return new Shown<readonly ShownEntry[]>(store, (of) => ({
     patterns: [pattern],
     modes: ['all', 'committed'],
     isAbout: () => true,
-    read: (before) => kept(before ?? [], store.entries(pattern, options).items),
-  });
+    read: (before) => kept(before ?? [], of.entries(pattern, options).items),
+  }));
 }
 
 /** The part of a store that a path is read in: what is there, and all below it. */

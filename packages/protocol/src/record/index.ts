@@ -10,6 +10,15 @@ export {
   isHandshakeAnswer,
 } from './handshake.ts';
 export {
+  escapedJson,
+  readSeed,
+  readSeededQueries,
+  type SeededQuery,
+  type SeededStore,
+  readSeededStore,
+  type SeedState,
+} from './seed.ts';
+export {
   type QueryDelta,
   type QueryOpen,
   type QueryStep,

@@ -1,0 +1,57 @@
+import { entryTuple, type StoreName } from '@holdfast/protocol';
+import {
+  escapedJson,
+  type SeededQuery,
+  type SeededStore,
+  type SeedState,
+} from '@holdfast/protocol/record';
+import type { Client } from '../client.ts';
+import { rooms } from '../doors.ts';
+import { OpenStore } from '../open-store.ts';
+import type { Room } from '../room.ts';
+import { digestOf } from './digest.ts';
+
+/**
+ * What a client has, for the page that was rendered from it: JSON that is safe within
+ * `<script type="application/json">`, whatever values are in it (records.md §18). It holds what the principal of the client
+ * may read, and nothing of its outbox; the server vouches for it where the client's link is `server.inProcess`.
+ */
+export function dehydrate(client: Client): string {
+  const room = rooms.get(client);
+  if (room === undefined) throw new TypeError('dehydrate needs a client of this package.');
+  const parts = [...room.slots].flatMap(([name, { opened }]) =>
+    opened instanceof OpenStore ? partsOf(room, name, opened) : [],
+  );
+  const state: SeedState = {
+    v: 1,
+    principal: room.settings.principal,
+    stores: parts.map(({ store }) => store),
+    queries: parts.flatMap(({ queries }) => queries),
+    envelopes: [],
+    views: [],
+  };
+  return escapedJson(state);
+}
+
+type Parts = { readonly store: SeededStore; readonly queries: readonly SeededQuery[] };
+
+/** A store as a cache would keep it; none where nothing is known of it. */
+function partsOf(room: Room, store: StoreName, { replica }: OpenStore): readonly Parts[] {
+  const image = replica?.image();
+  if (image === undefined || image.incarnation === null || image.scope === null) return [];
+  const { seq, incarnation, scope, patterns } = image;
+  const entries = Array.from(image.entries, entryTuple);
+  const maps = [...image.maps];
+  const queries = (image.queries ?? []).map(({ key, rows, hasMore, endCursor }): SeededQuery => ({
+    store,
+    key,
+    rows,
+    has_more: hasMore,
+    end_cursor: endCursor,
+  }));
+  const digest = digestOf({ entries, maps, queries });
+  const claim = { store, incarnation, seq, scope, patterns };
+  const proof = room.settings.link.seal?.({ ...claim, digest }) ?? null;
+  const signature = proof && proof.slice(proof.indexOf('.') + 1);
+  return [{ store: { ...claim, entries, maps, signature }, queries }];
+}

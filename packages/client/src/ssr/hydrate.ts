@@ -1,0 +1,63 @@
+import { HoldfastError, isRefusal } from '@holdfast/protocol';
+import {
+  readSeed,
+  readSeededQueries,
+  readSeededStore,
+  type SeedState,
+} from '@holdfast/protocol/record';
+import type { Client } from '../client.ts';
+import { rooms } from '../doors.ts';
+import { twins } from '../twins.ts';
+import { OpenStore } from '../open-store.ts';
+import type { Room } from '../room.ts';
+import { StoreSeed } from './store-seed.ts';
+import { twinOf } from './twin.ts';
+
+/**
+ * Has a client begin with what a page was rendered from, as `dehydrate` gave it: records and collections in it are there at
+ * once, and stores are joined where they were rendered (records.md §18). Before anything is used, or later. What cannot be
+ * used is reported to `onError` and left out; then everything comes from the server.
+ */
+export function hydrate(client: Client, state: string | object): void {
+  const room = rooms.get(client);
+  if (room === undefined) throw new TypeError('hydrate needs a client of this package.');
+  const seed = readSeed(state);
+  if (isRefusal(seed)) return tell(room, 'it cannot be read');
+  if (seed.principal !== room.settings.principal) return tell(room, 'it is of another principal');
+  begin(client, room, seed);
+  // What was drawn is drawn from it until hydration ends, whatever has come meanwhile.
+  twins.set(
+    room,
+    twinOf(room, (twin, of) => begin(twin, of, seed)),
+  );
+}
+
+function begin(client: Client, room: Room, { stores, queries: all }: SeedState): void {
+  const { read: queries, bad } = readSeededQueries(all);
+  for (let i = 0; i < bad; i++) tell(room, 'a query cannot be read');
+  for (const each of stores) {
+    const store = readSeededStore(each);
+    if (isRefusal(store)) {
+      tell(room, 'a store cannot be read');
+      continue;
+    }
+    const { store: name } = store;
+    const of = queries.filter((query) => query.store === name);
+    try {
+      const seed = new StoreSeed(store, of);
+      const { opened } = room.slots.get(name) ?? {};
+      if (opened instanceof OpenStore) opened.adopt(seed);
+      else {
+        room.seeds.set(name, seed);
+        client.store(name, { scope: [] }).close();
+      }
+    } catch {
+      // Such as entries that cannot be together in one tree.
+      tell(room, 'a store cannot be used');
+    }
+  }
+}
+
+function tell(room: Room, why: string): void {
+  room.settings.report(new HoldfastError('invalid_seed', { why }));
+}

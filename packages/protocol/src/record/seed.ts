@@ -1,0 +1,113 @@
+import type { Path, StoreName } from '../brand.ts';
+import type { SeedClaim } from '../frames/join.ts';
+import { type EntryTuple, isEntryTuples, isMapTuples, type MapTuple } from '../frames/snapshot.ts';
+import { isObject } from '../json.ts';
+import { isWirePath } from '../path.ts';
+import { isRefusal, type Refusal } from '../refusals.ts';
+import {
+  type Guard,
+  invalidField,
+  isBoolean,
+  isCount,
+  isGlobs,
+  isString,
+  orNull,
+  readShape,
+  type Shape,
+} from '../shape.ts';
+import { parseStoreName } from '../store-name.ts';
+
+/** What a page was rendered from (records.md §18), its parts not looked at yet. */
+export type SeedState = {
+  readonly v: 1;
+  /** Whose it is. */
+  readonly principal: string;
+  readonly stores: readonly unknown[];
+  readonly queries: readonly unknown[];
+  readonly envelopes: readonly unknown[];
+  readonly views: readonly unknown[];
+};
+
+/** A replica within it, as a cache would keep it. */
+export type SeededStore = Omit<SeedClaim, 'store' | 'digest'> & {
+  readonly store: StoreName;
+  readonly entries: readonly EntryTuple[];
+  readonly maps: readonly MapTuple[];
+  /** The server's, of who renders with it; null: nothing vouches for it. */
+  readonly signature: string | null;
+};
+
+/** The rows of a query within it. */
+export type SeededQuery = {
+  readonly store: StoreName;
+  /** What the client calls the query. */
+  readonly key: string;
+  readonly rows: readonly Path[];
+  readonly has_more: boolean;
+  readonly end_cursor: string | null;
+};
+
+const isList: Guard<readonly unknown[]> = (value) => Array.isArray(value);
+const isName: Guard<StoreName> = (value): value is StoreName =>
+  isString(value) && parseStoreName(value) !== null;
+const isPaths: Guard<readonly Path[]> = (value): value is readonly Path[] =>
+  Array.isArray(value) && value.every(isWirePath);
+
+const state: Shape<SeedState> = {
+  v: (value): value is 1 => value === 1,
+  principal: isString,
+  stores: isList,
+  queries: isList,
+  envelopes: isList,
+  views: isList,
+};
+const store: Shape<SeededStore> = {
+  store: isName,
+  incarnation: isString,
+  seq: isCount,
+  scope: isString,
+  patterns: isGlobs,
+  entries: isEntryTuples,
+  maps: isMapTuples,
+  signature: orNull(isString),
+};
+const query: Shape<SeededQuery> = {
+  store: isName,
+  key: isString,
+  rows: isPaths,
+  has_more: isBoolean,
+  end_cursor: orNull(isString),
+};
+
+/** Reads what a page was rendered from, as text or parsed. */
+export function readSeed(given: unknown): SeedState | Refusal {
+  try {
+    const parsed: unknown = typeof given === 'string' ? JSON.parse(given) : given;
+    return isObject(parsed) ? readShape(parsed, state) : invalidField('v');
+  } catch {
+    return invalidField('v');
+  }
+}
+
+/** Reads one of its stores; patterns that are none are found out by the server. */
+export function readSeededStore(given: unknown): SeededStore | Refusal {
+  return readShape(given, store);
+}
+
+/** The parts of a list that can be read by one of these, and how many cannot. */
+export function readSeededQueries(given: readonly unknown[]): {
+  readonly read: readonly SeededQuery[];
+  readonly bad: number;
+} {
+  const all = given.map((each) => readShape(each, query));
+  const read = all.filter((each): each is SeededQuery => !isRefusal(each));
+  return { read, bad: all.length - read.length };
+}
+
+/** JSON that is safe within a script of a page, whatever is in it. */
+export function escapedJson(value: object): string {
+  return JSON.stringify(value).replaceAll(/[<>&\u2028\u2029]/g, (character) => {
+    const hex = character.charCodeAt(0).toString(16).padStart(4, '0');
+    return String.raw`\u` + hex;
+  });
+}

@@ -4,8 +4,9 @@ import { callApi } from './api.ts';
 import type { Surroundings } from './command.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Failure } from './failure.ts';
+import { tellFaults } from './faults.ts';
 import { interruption } from './interrupt.ts';
-import { printable } from './output.ts';
+import { type Output, printable } from './output.ts';
 import { Progress } from './progress.ts';
 
 /** A handle to send or fetch a file with, and what ends it early. */
@@ -17,12 +18,13 @@ export type Filing = { readonly store: Store; readonly signal: AbortSignal };
  */
 export async function withFiles<T>(
   endpoint: Endpoint,
-  name: StoreName,
+  { name, output }: { readonly name: StoreName; readonly output: Output },
   use: (filing: Filing) => Promise<T>,
 ): Promise<T> {
   await callApi(endpoint, '/api/whoami');
   const { signal, stop } = interruption();
-  const client = createClient({ url: endpoint.url, token: endpoint.token });
+  const { url, token } = endpoint;
+  const client = createClient({ url, token, onError: tellFaults(output) });
   try {
     return await use({ store: client.store(name, { scope: [] }), signal });
   } catch (error) {

@@ -9,6 +9,8 @@ import {
 import { inspect, type KeptOutbox, type KeptWrite } from '@holdfast/client/cache/inspect';
 import { sqlite } from '@holdfast/client/cache/sqlite';
 import { Failure, misuse } from './failure.ts';
+import { tellFaults } from './faults.ts';
+import type { Output } from './output.ts';
 
 /** The cache of an application, as an argument. */
 export const cacheArg = {
@@ -80,11 +82,17 @@ export function outboxWith(file: string, opId: string): KeptOutbox {
 export async function withCache<T>(
   file: string,
   { url, principal }: Pick<KeptOutbox, 'url' | 'principal'>,
-  { token, use }: { readonly token: string | null; readonly use: (client: Client) => Promise<T> },
+  how: {
+    readonly token: string | null;
+    readonly output: Output;
+    readonly use: (client: Client) => Promise<T>;
+  },
 ): Promise<T> {
+  const { token, output, use } = how;
   const client = createClient({
     url,
     principal,
+    onError: tellFaults(output),
     token: token ?? 'none',
     cache: sqlite(file),
     ...(token === null && { link: nowhere }),

@@ -9,6 +9,8 @@ import type { StoreName } from '@holdfast/protocol';
 import { callApi } from './api.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Failure } from './failure.ts';
+import { tellFaults } from './faults.ts';
+import type { Output } from './output.ts';
 
 /** Waits for a promise, but not for ever. */
 export type Within = <T>(promise: Promise<T>, what: string) => Promise<T>;
@@ -19,11 +21,12 @@ export type Within = <T>(promise: Promise<T>, what: string) => Promise<T>;
  */
 export async function withClient<T>(
   endpoint: Endpoint,
-  options: Pick<ClientOptions, 'views' | 'onError'>,
+  { output, ...options }: Pick<ClientOptions, 'views'> & { readonly output: Output },
   use: (client: Client, within: Within) => Promise<T>,
 ): Promise<T> {
   await callApi(endpoint, '/api/whoami');
-  const client = createClient({ url: endpoint.url, token: endpoint.token, ...options });
+  const { url, token } = endpoint;
+  const client = createClient({ url, token, onError: tellFaults(output), ...options });
   try {
     return await use(client, (promise, what) => deadline(promise, { endpoint, what }));
   } finally {
@@ -34,10 +37,10 @@ export async function withClient<T>(
 /** Opens a store for as long as `use` runs. */
 export async function withStore<T>(
   endpoint: Endpoint,
-  of: { readonly name: StoreName; readonly scope?: readonly [] },
+  of: { readonly name: StoreName; readonly scope?: readonly []; readonly output: Output },
   use: (store: Store, within: Within) => Promise<T>,
 ): Promise<T> {
-  return withClient(endpoint, {}, async (client, within) => {
+  return withClient(endpoint, { output: of.output }, async (client, within) => {
     const store = client.store(of.name, of.scope === undefined ? {} : { scope: of.scope });
     await within(store.ready, `${of.name} did not open`);
     return use(store, within);
@@ -47,10 +50,10 @@ export async function withStore<T>(
 /** Writes once: nothing of the store is downloaded for it (stores.md §18 C23). */
 export async function commitOnce(
   endpoint: Endpoint,
-  name: StoreName,
+  { name, output }: { readonly name: StoreName; readonly output: Output },
   write: (store: Store) => Receipt,
 ): Promise<Awaited<Receipt['committed']>> {
-  return withStore(endpoint, { name, scope: [] }, (store, within) =>
+  return withStore(endpoint, { name, scope: [], output }, (store, within) =>
     within(write(store).committed, 'the write was not answered, and may or may not be committed'),
   );
 }

@@ -46,7 +46,8 @@ export async function commitWrite(
   around: Surroundings & { readonly write: (store: Store) => Receipt },
 ): Promise<void> {
   const { output, terminal, write } = around;
-  const { seq } = await commitOnce(endpointOf(args, terminal), readStoreName(args.store), write);
+  const name = readStoreName(args.store);
+  const { seq } = await commitOnce(endpointOf(args, terminal), { name, output }, write);
   output.record(
     { op, path: args.path, seq },
     (paint) => `${paint.green('✓')} ${op} ${printable(args.path)} ${paint.dim(`seq ${seq}`)}`,

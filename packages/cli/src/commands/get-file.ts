@@ -36,8 +36,10 @@ export const command: Command = defineCommand({
       });
     }
     const name = readStoreName(args.store);
-    const file = await withFiles(endpointOf(args, terminal), name, (filing) =>
-      download(filing, { path: args.path, target }, around),
+    const file = await withFiles(
+      endpointOf(args, terminal),
+      { name, output: around.output },
+      (filing) => download(filing, { path: args.path, target }, around),
     );
     if (target === '-') return;
     const { hash, size, contentType, filename } = file;

@@ -23,9 +23,13 @@ export const command: Command = defineCommand({
     const holder = args.holder !== undefined && { holder: args.holder };
     // It outlives this process.
     const options = { ttl, heartbeat: false, ...holder };
-    await withStore(endpointOf(args, terminal), { name, scope: [] }, async (store, within) => {
-      const lease = await within(store.lease(args.path, options), 'the lease was not answered');
-      showLease(output, lease);
-    });
+    await withStore(
+      endpointOf(args, terminal),
+      { name, scope: [], output },
+      async (store, within) => {
+        const lease = await within(store.lease(args.path, options), 'the lease was not answered');
+        showLease(output, lease);
+      },
+    );
   },
 });

@@ -59,7 +59,7 @@ function running(program: Program): Command {
       const waitTimeout = readOptional(args.wait, (text) => readDuration(text, '--wait'));
       const { signal, stop } = interruption();
       try {
-        const flight = await withStore(endpointOf(args, terminal), { name }, (store) =>
+        const flight = await withStore(endpointOf(args, terminal), { name, output }, (store) =>
           store.once(args.key, (lost) => outputOf(program, { terminal, signal: lost }), {
             ttl,
             signal,

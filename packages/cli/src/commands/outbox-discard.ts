@@ -13,6 +13,7 @@ export const command: Command = defineCommand({
     const { store: name, ...where } = outboxWith(file, id);
     const isDiscarded = await withCache(file, where, {
       token: null,
+      output,
       use: async (client) => {
         const store = client.store(name, { scope: [] });
         await hasRead(store, id);

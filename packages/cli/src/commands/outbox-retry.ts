@@ -21,6 +21,7 @@ export const command: Command = defineCommand({
     const endpoint = endpointOf({ ...args, url: where.url }, terminal);
     const committed = await withCache(file, where, {
       token: endpoint.token,
+      output,
       use: async (client) => {
         const store = client.store(name, { scope: [] });
         await hasRead(store, id);

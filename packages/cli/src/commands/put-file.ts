@@ -49,7 +49,7 @@ export const command: Command = defineCommand({
     };
     const stored = await withFiles(
       endpointOf(args, terminal),
-      readStoreName(args.store),
+      { name: readStoreName(args.store), output: around.output },
       (filing) => upload(filing, { path: args.path, source, options }, around),
     );
     const { seq, hash, size, contentType } = stored;

@@ -18,7 +18,7 @@ export const command: Command = defineCommand({
     const { path } = args;
     const released = await withStore(
       endpointOf(args, terminal),
-      { name, scope: [] },
+      { name, scope: [], output },
       (store, within) =>
         within(
           store.leaseOf({ key: path, token }).then((lease) => lease.release()),

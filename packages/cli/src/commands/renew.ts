@@ -20,10 +20,14 @@ export const command: Command = defineCommand({
     const name = readStoreName(args.store);
     const token = readInteger(args['lease-token'], 'LEASE-TOKEN');
     const ttl = readDuration(args.ttl, '--ttl');
-    await withStore(endpointOf(args, terminal), { name, scope: [] }, async (store, within) => {
-      const lease = await store.leaseOf({ key: args.path, token });
-      await within(lease.renew({ ttl }), 'the lease was not answered');
-      showLease(output, lease);
-    });
+    await withStore(
+      endpointOf(args, terminal),
+      { name, scope: [], output },
+      async (store, within) => {
+        const lease = await store.leaseOf({ key: args.path, token });
+        await within(lease.renew({ ttl }), 'the lease was not answered');
+        showLease(output, lease);
+      },
+    );
   },
 });

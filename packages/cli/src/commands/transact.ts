@@ -31,7 +31,7 @@ export const command: Command = defineCommand({
     const collect = readTransaction(readJson(text, '"holdfast help transact" shows examples.'));
     const { fence } = readFence(args.fence);
     const name = readStoreName(args.store);
-    const commit = await commitOnce(endpointOf(args, terminal), name, (store) =>
+    const commit = await commitOnce(endpointOf(args, terminal), { name, output }, (store) =>
       store.transact((tx) => {
         if (fence !== undefined) tx.fence(fence);
         collect(tx);

@@ -1,4 +1,4 @@
-import { RejectedError, type Signal } from '@holdfast/client';
+import type { Signal } from '@holdfast/client';
 import { type ViewHandle, type ViewHealth, type ViewProxy, views } from '@holdfast/client/views';
 import { isObject } from '@holdfast/protocol';
 import { type Command, defineCommand } from '../command.ts';
@@ -64,13 +64,16 @@ export const command: Command = defineCommand({
       ? interruption()
       : { signal: new AbortController().signal, stop: () => undefined };
     try {
-      const onError = (error: unknown): void => tellFault(around.output, error);
-      await withClient(endpoint, { views: views(), onError }, async (client, within) => {
-        const view = client.view(args.module, { id: args.id, params: wish.params, signal });
-        await within(view.ready, `${args.module} did not mount`);
-        const order = { ...wish, signal, timeoutMs: endpoint.timeoutMs };
-        await show(view, order, around.output);
-      });
+      await withClient(
+        endpoint,
+        { views: views(), output: around.output },
+        async (client, within) => {
+          const view = client.view(args.module, { id: args.id, params: wish.params, signal });
+          await within(view.ready, `${args.module} did not mount`);
+          const order = { ...wish, signal, timeoutMs: endpoint.timeoutMs };
+          await show(view, order, around.output);
+        },
+      );
     } catch (error) {
       // Ctrl-C is how a view that is followed ends.
       if (!signal.aborted) throw refused(error);
@@ -199,13 +202,6 @@ function tellEvent(output: Output, name: string, payload: unknown): void {
     { event: name, payload },
     (paint) => `${paint.cyan(printable(name))}  ${shortValue(payload)}`,
   );
-}
-
-/** A refusal ends the mount, and is told as the failure of the command. */
-function tellFault(output: Output, error: unknown): void {
-  if (error instanceof RejectedError) return;
-  const warning = failureOf(error).message;
-  output.aside({ warning }, (paint) => paint.yellow(printable(warning)));
 }
 
 async function tellReply(output: Output, node: ViewProxy, order: Order): Promise<void> {

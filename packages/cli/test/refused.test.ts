@@ -1,0 +1,72 @@
+import { join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { cli, devServer, type Ran } from './harness.ts';
+
+const site = devServer();
+const slow = { timeout: 60_000 };
+
+/** A token that can do nothing in stores. */
+async function powerless(): Promise<string> {
+  const made = await cli(['tokens', 'create', '--scopes', 'tokens:read'], {
+    env: { HOLDFAST_URL: site.server.url, HOLDFAST_TOKEN: 'dev' },
+  });
+  return String(made.rows[0]?.['token'] ?? made.rows[0]?.['raw_token']);
+}
+
+test(
+  'a live command that is refused says so on one line of JSON, and nothing else',
+  slow,
+  async () => {
+    const token = await powerless();
+    expect(token).toMatch(/^hf_tok_/);
+    const file = join(site.directory, 'file');
+    await writeFile(file, 'x');
+    const commands = [
+      ['watch', 'demo/main'],
+      ['tail', 'demo/main'],
+      ['once', 'demo/main', 'x', '--', 'echo', '1'],
+      ['lease', 'demo/main', 'l'],
+      ['renew', 'demo/main', 'l', '1'],
+      ['release', 'demo/main', 'l', '1'],
+      ['put', 'demo/main', 'x', '1'],
+      ['transact', 'demo/main', '[{"op":"set","path":"x","value":1}]'],
+      ['put-file', 'demo/main', 'x', file],
+      ['get-file', 'demo/main', 'x', '-'],
+      ['bench', 'demo/main', '--for', '1s'],
+      ['view', 'Nothing'],
+    ];
+    const env = { HOLDFAST_URL: site.server.url, HOLDFAST_TOKEN: token };
+    const told = async (args: readonly string[]): Promise<Ran> => cli(args, { env });
+    const all = await Promise.all(commands.map(told));
+    for (const [index, ran] of all.entries()) {
+      const [name] = commands[index] ?? [];
+      const lines = ran.stderr.trim().split('\n');
+      const faults = lines.filter((line) => !line.startsWith('{'));
+      expect([name, ran.code === 0, faults]).toEqual([name, false, []]);
+      const errors = lines.filter((line) => line.includes('"error"'));
+      expect([name, errors.length, ran.error['code']]).toEqual([name, 1, expect.any(String)]);
+    }
+  },
+);
+
+test('so does one whose token is revoked while it runs', slow, async () => {
+  const env = { HOLDFAST_URL: site.server.url, HOLDFAST_TOKEN: 'dev' };
+  const made = await cli(['tokens', 'create', '--scopes', 'entries:read,audit:read'], {
+    env,
+  });
+  const { id } = made.rows[0] ?? {};
+  const token = String(made.rows[0]?.['token'] ?? made.rows[0]?.['raw_token']);
+  const running = [
+    ['watch', 'demo/main'],
+    ['tail', 'demo/main'],
+  ].map((args) => cli(args, { env: { ...env, HOLDFAST_TOKEN: token } }));
+  // Whether they are connected by then or not, they hear of it.
+  await cli(['get', 'demo/main', 'x'], { env });
+  expect((await cli(['tokens', 'revoke', String(id)], { env })).code).toBe(0);
+  for (const ran of await Promise.all(running)) {
+    const lines = ran.stderr.trim().split('\n');
+    expect([ran.code === 0, lines.filter((line) => !line.startsWith('{'))]).toEqual([false, []]);
+    expect(lines.filter((line) => line.includes('"error"'))).toHaveLength(1);
+  }
+});

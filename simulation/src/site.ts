@@ -164,8 +164,9 @@ export class Site {
   #complained(details: object, message: string): void {
     const error = 'err' in details ? details.err : details;
     const text = error instanceof Error ? error.message : String(error);
-    // What the disk was told to do wrong is no news.
-    if (text.includes('simulated')) this.#room.note('server', `${message}: ${text}`);
+    // What the disk was told to do wrong is no news, nor is a command whose view ended while it ran.
+    const isCutOff = message.startsWith('command ') && text === 'closed';
+    if (isCutOff || text.includes('simulated')) this.#room.note('server', `${message}: ${text}`);
     else this.#room.problem(`the server says: ${message}: ${text}`);
   }
 }

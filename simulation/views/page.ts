@@ -18,6 +18,16 @@ export type Wall = {
   readonly next: () => number;
 };
 
+/** How a command may end in bad weather: refused, lost with its connection or its page, or cut off with its instance. */
+const expected = new Set([
+  'no',
+  'disconnected',
+  'closed',
+  'timeout',
+  'unknown store',
+  'internal_error',
+]);
+
 type Frame = Parameters<ViewReader['heard']>[0];
 
 /** Somebody with a board that all share and one of their own, reading along what comes over the network. */
@@ -97,11 +107,10 @@ export class Page {
     this.#tell(proxy.$dispatch(does, payload));
   }
 
-  /** A command may be refused, or be lost with its connection or its page; nothing else. */
   #tell(sent: Promise<unknown>): void {
     sent.catch((error: unknown) => {
       const code = error instanceof HoldfastError ? error.code : String(error);
-      if (['no', 'disconnected', 'closed', 'timeout', 'unknown store'].includes(code)) return;
+      if (expected.has(code)) return;
       this.#wall.complain('calm', `${this.#name}: a command failed: ${code}`);
     });
   }

@@ -8,9 +8,9 @@ import {
   type UploadTarget,
 } from '@holdfast/engine/view';
 import type { ViewFault } from '@holdfast/protocol/views';
-import { create } from 'mutative';
 import type { Principal } from '../access/index.ts';
 import { openingOf, type Opening, StoreOfView } from './store-of-view.ts';
+import { produce } from './produce.ts';
 import type { Subscriber, ViewSeat } from './seat.ts';
 import { type Telling, tellingsOf } from './telemetry.ts';
 import type { ViewsRoom } from './room.ts';
@@ -382,11 +382,4 @@ function close({ ready }: Opening): void {
 function principalOf(access: StoreAccess): Principal {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the machine hands back what it was given
   return access.principal() as Principal;
-}
-
-/** The result of a recipe on plain data; the recipe may return the next state instead. */
-function produce(base: unknown, recipe: (draft: unknown) => unknown, dev: boolean): unknown {
-  if (typeof base !== 'object' || base === null) return recipe(base) ?? base;
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- mutative takes what a recipe returns
-  return create(base, recipe as (draft: object) => void, { enableAutoFreeze: dev });
 }

@@ -14,12 +14,18 @@ import { Clock, turn, until } from './clock.ts';
 
 /** A link of real WebSockets on which the frames can be counted, that come to nothing while it is held. */
 export class Wire implements Link {
-  readonly #link = webSocketLink();
+  readonly #link: Link;
   readonly #sent: unknown[][] = [];
+  /** All that was received. */
+  received = '';
   #held: (() => void)[] | null = null;
   #cut = (): void => undefined;
   /** Questions that the server has yet to answer. */
   #unanswered = new Set<unknown>();
+
+  constructor(link: Link = webSocketLink()) {
+    this.#link = link;
+  }
 
   open(url: string, events: LinkEvents): LinkConnection {
     const connection = this.#link.open(url, {
@@ -29,6 +35,7 @@ export class Wire implements Link {
       received: (data) => {
         const [, ref] = JSON.parse(String(data)) as unknown[];
         this.#unanswered.delete(ref);
+        this.received += String(data);
         this.#pass(() => events.received(data));
       },
     });

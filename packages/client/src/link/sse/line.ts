@@ -42,7 +42,7 @@ type Stream = {
  * 2. What the stream before has told is not told again by the next one.
  */
 export class Line {
-  readonly topics = new Map<string, Topic>();
+  readonly topics: Map<string, Topic> = new Map();
   readonly #room: LineRoom;
   #live: Stream | null = null;
   #opening: Stream | null = null;

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { bring } from './bring.ts';
 import { type RoomView, useUpload } from './holdfast.ts';
 
@@ -42,32 +42,38 @@ export function addressOf(message: string): string {
 export function usePicture(view: RoomView): Picture {
   const upload = useUpload(view, 'picture');
   const [chosen, setChosen] = useState<ChosenPicture | null>(null);
+  /** The address of the chosen one, as it is now. */
+  const wanted = useRef<string | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
 
   const begin = async (picture: ChosenPicture): Promise<void> => {
-    /** Unless another one was chosen meanwhile. */
-    const settle = (ref: string | null): void =>
-      setChosen((now) => (now?.url !== picture.url ? now : ref === null ? null : { ...now, ref }));
+    wanted.current = picture.url;
+    setChosen({ ...picture, ref: '' });
     try {
-      settle('');
-      settle(await bring(view, picture.file));
+      const ref = await bring(view, picture.file);
+      // Another one may have been chosen meanwhile.
+      if (wanted.current === picture.url) setChosen({ ...picture, ref });
+      else void view.picture.cancel(ref);
     } catch (error) {
-      settle(null);
+      if (wanted.current !== picture.url) return;
+      setChosen(null);
       setProblem(error instanceof Error ? error.message : String(error));
     }
   };
-  const remove = (): void => {
+  const release = (): void => {
+    wanted.current = null;
     setProblem(null);
     setChosen(null);
+  };
+  const remove = (): void => {
+    release();
     if (chosen !== null) void view.picture.cancel(chosen.ref || undefined);
   };
   const choose = async (file: File): Promise<void> => {
     remove();
     try {
       const { width, height } = await createImageBitmap(file);
-      const picture = { file, url: URL.createObjectURL(file), width, height, ref: '' };
-      setChosen(picture);
-      await begin(picture);
+      await begin({ file, url: URL.createObjectURL(file), width, height, ref: '' });
     } catch {
       setProblem('That is no picture that can be shown here.');
     }
@@ -85,7 +91,7 @@ export function usePicture(view: RoomView): Picture {
     problem,
     choose: (file) => void (file && choose(file)),
     remove,
-    release: () => setChosen(null),
+    release,
   };
 }
 

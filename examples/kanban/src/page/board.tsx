@@ -3,7 +3,7 @@ import { Column } from './column.tsx';
 import { useSnapshot, useView } from './holdfast.ts';
 import { cardOf, withCardAt } from './places.ts';
 import { useBoard } from './use-board.ts';
-import { focusOn, useCardKeys } from './use-card-keys.ts';
+import { useCardKeys } from './use-card-keys.ts';
 import { Flying, useDrag } from './use-drag.tsx';
 
 /** The board: columns, and cards that are moved by the mouse, by a finger, or by the keyboard. */
@@ -18,13 +18,6 @@ export function Board(): ReactNode {
   const shown = useMemo(() => (held ? withCardAt(columns, held) : columns), [columns, held]);
   useUndoKey(undo);
 
-  const edit = (id: string | null): void => {
-    setEditing(id);
-    // Back to the card, unless the focus has gone elsewhere.
-    requestAnimationFrame(() => {
-      if (id === null && document.activeElement === document.body) focusOn(editing ?? undefined);
-    });
-  };
   return (
     <>
       <header className="bar">
@@ -36,7 +29,7 @@ export function Board(): ReactNode {
           Undo
         </button>
       </header>
-      <main className="board">
+      <main className="board" onKeyDown={keys.press} onFocus={keys.focus} onPointerDown={drag.grab}>
         {shown.map((column) => (
           <Column
             key={column.id}
@@ -45,10 +38,7 @@ export function Board(): ReactNode {
             current={keys.current}
             editing={editing}
             deeds={deeds}
-            onEdit={edit}
-            onPress={keys.press}
-            onFocus={keys.focus}
-            onGrab={drag.grab}
+            onEdit={setEditing}
           />
         ))}
       </main>

@@ -1,6 +1,7 @@
-import { type KeyboardEvent, memo, type PointerEvent, type ReactNode, useState } from 'react';
+import { memo, type ReactNode, useEffect, useRef, useState } from 'react';
 import type { Card as Shown } from './holdfast.ts';
 import type { Deeds } from './use-board.ts';
+import { focusOn } from './use-card-keys.ts';
 
 type Props = {
   readonly card: Shown;
@@ -10,30 +11,25 @@ type Props = {
   readonly isEditing: boolean;
   readonly deeds: Deeds;
   readonly onEdit: (id: string | null) => void;
-  readonly onPress: (event: KeyboardEvent, id: string) => void;
-  readonly onFocus: (id: string) => void;
-  readonly onGrab: (event: PointerEvent<HTMLElement>, id: string) => void;
 };
 
-/** One card. */
+/** One card. What pointers and keys do to it, the board hears. */
 export const Card = memo(function Card(props: Props): ReactNode {
-  const { card, isHeld, isCurrent, isEditing, deeds, onEdit, onPress, onFocus, onGrab } = props;
+  const { card, isHeld, isCurrent, isEditing, deeds, onEdit } = props;
   const { id, title, isPending } = card;
+  useFocusAfter(isEditing, id);
   if (isEditing) {
+    const take = (next: string): void => {
+      if (next !== '' && next !== title) deeds.rename(id, next);
+      onEdit(null);
+    };
     return (
       <li className="card editing">
-        <Rename
-          title={title}
-          onDone={(next) => {
-            if (next !== '' && next !== title) deeds.rename(id, next);
-            onEdit(null);
-          }}
-        />
+        <Rename title={title} onDone={take} />
       </li>
     );
   }
   return (
-    // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- the keyboard moves cards
     <li
       className="card"
       data-card={id}
@@ -42,13 +38,6 @@ export const Card = memo(function Card(props: Props): ReactNode {
       tabIndex={isCurrent ? 0 : -1}
       aria-roledescription="movable card"
       aria-describedby="keys"
-      onFocus={() => onFocus(id)}
-      onKeyDown={(event) => {
-        if (event.target === event.currentTarget) onPress(event, id);
-      }}
-      onPointerDown={(event) => {
-        if (!isPending) onGrab(event, id);
-      }}
       onDoubleClick={() => onEdit(id)}
     >
       <p>{title}</p>
@@ -76,6 +65,15 @@ export const Card = memo(function Card(props: Props): ReactNode {
     </li>
   );
 });
+
+/** Goes back to the card when its field is gone, unless the focus is elsewhere by then. */
+function useFocusAfter(isEditing: boolean, id: string): void {
+  const wasEditing = useRef(isEditing);
+  useEffect(() => {
+    if (wasEditing.current && !isEditing && document.activeElement === document.body) focusOn(id);
+    wasEditing.current = isEditing;
+  }, [isEditing, id]);
+}
 
 type RenameProps = { readonly title: string; readonly onDone: (title: string) => void };
 

@@ -1,4 +1,4 @@
-import { type KeyboardEvent, memo, type PointerEvent, type ReactNode } from 'react';
+import { memo, type ReactNode } from 'react';
 import { AddCard } from './add-card.tsx';
 import { Card } from './card.tsx';
 import type { Column as Shown } from './holdfast.ts';
@@ -12,14 +12,11 @@ type Props = {
   readonly editing: string | null;
   readonly deeds: Deeds;
   readonly onEdit: (id: string | null) => void;
-  readonly onPress: (event: KeyboardEvent, id: string) => void;
-  readonly onFocus: (id: string) => void;
-  readonly onGrab: (event: PointerEvent<HTMLElement>, id: string) => void;
 };
 
 /** One column of the board. */
 export const Column = memo(function Column(props: Props): ReactNode {
-  const { column, held, current, editing, deeds, onEdit, onPress, onFocus, onGrab } = props;
+  const { column, held, current, editing, deeds, onEdit } = props;
   const { id, title, cards } = column;
   return (
     <section className="column" data-column={id} aria-label={`${title}, ${cards.length} cards`}>
@@ -36,9 +33,6 @@ export const Column = memo(function Column(props: Props): ReactNode {
             isEditing={card.id === editing}
             deeds={deeds}
             onEdit={onEdit}
-            onPress={onPress}
-            onFocus={onFocus}
-            onGrab={onGrab}
           />
         ))}
       </ol>

@@ -1,4 +1,4 @@
-import { type KeyboardEvent, useEffect, useState } from 'react';
+import { type FocusEvent, type KeyboardEvent, useEffect, useState } from 'react';
 import type { Card, Column } from './holdfast.ts';
 import { cardOf, type Held, type Place, placeOf, stepFrom } from './places.ts';
 import type { Deeds } from './use-board.ts';
@@ -16,8 +16,8 @@ type CardKeys = {
   readonly held: Held | null;
   /** The card that Tab leads to. */
   readonly current: string | null;
-  readonly focus: (id: string) => void;
-  readonly press: (event: KeyboardEvent, id: string) => void;
+  readonly focus: (event: FocusEvent) => void;
+  readonly press: (event: KeyboardEvent) => void;
 };
 
 /** Cards by the keyboard: arrows go from one to the next; Space picks one up, and then the arrows move it. */
@@ -61,8 +61,9 @@ export function useCardKeys({ columns, deeds, say, edit }: Board): CardKeys {
       deeds.remove(id);
     }
   };
-  const press = (event: KeyboardEvent, id: string): void => {
+  const press = (event: KeyboardEvent): void => {
     const { key } = event;
+    const id = idOf(event.target);
     const [card, place] = [cardOf(columns, id), placeOf(columns, id)];
     if (card === undefined || place === undefined || isShortcut(event)) return;
     const isArrow = key.startsWith('Arrow');
@@ -71,7 +72,12 @@ export function useCardKeys({ columns, deeds, say, edit }: Board): CardKeys {
     else if (isArrow) focusOn(besideOf(columns, place, key));
     else if (!card.isPending) act(key, card, place);
   };
-  return { held, current, focus: setFocused, press };
+  return { held, current, focus: ({ target }) => setFocused(idOf(target)), press };
+}
+
+/** The card that an element is, not one that it is in; empty: none. */
+function idOf(target: EventTarget): string {
+  return (target instanceof HTMLElement && target.dataset['card']) || '';
 }
 
 function isShortcut({ ctrlKey, metaKey, altKey }: KeyboardEvent): boolean {

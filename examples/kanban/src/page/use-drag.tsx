@@ -15,7 +15,7 @@ const edge = 48;
 
 type Drag = {
   readonly held: Held | null;
-  readonly grab: (event: ReactPointerEvent<HTMLElement>, id: string) => void;
+  readonly grab: (event: ReactPointerEvent) => void;
   /** What flies with the pointer, and from where. */
   readonly flying: RefObject<HTMLDivElement | null>;
   readonly start: { readonly width: number; readonly transform: string };
@@ -28,14 +28,16 @@ export function useDrag(onDrop: (held: Held) => void): Drag {
   const flying = useRef<HTMLDivElement>(null);
 
   const grab = useCallback(
-    (event: ReactPointerEvent<HTMLElement>, id: string): void => {
-      const { target, currentTarget, clientX, clientY, pointerType } = event;
-      const isGrip = target instanceof Element && target.closest('.grip') !== null;
-      const isTool = target instanceof Element && target.closest('button') !== null;
-      if (event.button !== 0 || isTool || (pointerType !== 'mouse' && !isGrip)) return;
-      const card = currentTarget.getBoundingClientRect();
-      const [dx, dy] = [clientX - card.left, clientY - card.top];
-      setStart({ width: card.width, transform: under(card.left, card.top) });
+    (event: ReactPointerEvent): void => {
+      const { target, clientX, clientY, button, pointerType } = event;
+      if (!(target instanceof Element) || target.closest('button') !== null) return;
+      const card = target.closest<HTMLElement>('[data-card][data-pending=false]');
+      const id = card?.dataset['card'];
+      const isHandle = pointerType === 'mouse' ? button === 0 : target.closest('.grip') !== null;
+      if (card === null || id === undefined || !isHandle) return;
+      const { left, top, width } = card.getBoundingClientRect();
+      const [dx, dy] = [clientX - left, clientY - top];
+      setStart({ width, transform: under(left, top) });
       let last: Held | null = null;
       follow(event.nativeEvent, {
         moved: (at) => {

@@ -63,11 +63,12 @@ afterEach(async () => {
   expect([...told, ...faults]).toEqual([]);
 });
 
+const onError = (error: unknown): void => void faults.push(error);
+
 function seat(): { readonly client: Client; readonly wire: Wire } {
   const at = server.inProcess(ada);
   const wire = new Wire(at.link);
   const link = Object.assign(wire, { seal: at.link.seal });
-  const onError = (error: unknown): void => void faults.push(error);
   const client = createClient({ ...at, link, records: records([User]), onError });
   clients.push(client);
   return { client, wire };
@@ -191,7 +192,7 @@ test('G101 a page that is hydrated shows no fallback and no mismatch, and fetche
   expect(wire.received.split('catch_up_complete')[0]).not.toContain('Unchanged');
   expect(wire.received).not.toContain('snapshot');
   await author.record(User, { id: '1' }).set({ name: 'Grace' }).committed;
-  await until(() => box.textContent?.includes('Grace of 2') === true);
+  await until(() => (box.textContent ?? '').includes('Grace of 2'));
   root.unmount();
 });
 

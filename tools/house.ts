@@ -72,7 +72,7 @@ export const examples: House = {
   root: 'examples',
   scope: '@holdfast',
   doors: {
-    chat: ['client', 'react', 'protocol', 'server'],
+    chat: ['client', 'react', 'server'],
     kanban: ['client', 'react', 'server'],
   },
   // What pages take of servers is types, which the bundler sees to.

@@ -13,7 +13,7 @@ let browser: Browser;
 let ada: ChatPage;
 let grace: ChatPage;
 
-describe.runIf(wantsChromium)('the chat in Chromium', () => {
+describe.runIf(wantsChromium)('the chat in Chromium', { timeout: 60_000 }, () => {
   beforeAll(async () => {
     [browser] = await Promise.all([launchChromium(), server.start()]);
     [ada, grace] = await Promise.all([

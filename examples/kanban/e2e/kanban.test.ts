@@ -18,7 +18,7 @@ function both(...titles: readonly (readonly string[])[]): Promise<unknown> {
   return Promise.all([mine.shows(...titles), theirs.shows(...titles)]);
 }
 
-describe.runIf(wantsChromium)('the board in Chromium', () => {
+describe.runIf(wantsChromium)('the board in Chromium', { timeout: 60_000 }, () => {
   beforeAll(async () => {
     [browser] = await Promise.all([launchChromium(), server.start()]);
     [mine, theirs] = await Promise.all([

@@ -1,6 +1,6 @@
 import { type Client, createClient } from '@holdfast/client';
-import { type RootBy, type ViewProxy, views } from '@holdfast/client/views';
-import { presence, type SnapshotOf } from '@holdfast/protocol';
+import { presence } from '@holdfast/client/presence';
+import { type ProxyOf, type SnapshotOf, views } from '@holdfast/client/views';
 import { createHoldfast } from '@holdfast/react';
 import { z } from 'zod/mini';
 // A type, and no code: nothing of the server gets into the page.
@@ -38,5 +38,5 @@ export type RoomLine = SnapshotOf<Chat, 'Lobby'>['rooms'][number];
 export type Message = SnapshotOf<Chat, 'Room'>['messages'][number];
 
 /** A room and the lobby, as they are read and told to do something. */
-export type RoomView = ViewProxy<RootBy<Chat, 'Room'>>;
-export type LobbyView = ViewProxy<RootBy<Chat, 'Lobby'>>;
+export type RoomView = ProxyOf<Chat, 'Room'>;
+export type LobbyView = ProxyOf<Chat, 'Lobby'>;

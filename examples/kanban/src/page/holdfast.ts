@@ -1,5 +1,5 @@
 import { type Client, createClient } from '@holdfast/client';
-import { type RootBy, type ViewProxy, views } from '@holdfast/client/views';
+import { type ProxyOf, type SnapshotOf, views } from '@holdfast/client/views';
 import { createHoldfast } from '@holdfast/react';
 // A type, and no code: nothing of the server gets into the page.
 import type { Kanban } from '../server/board.ts';
@@ -20,10 +20,8 @@ export const {
 } = createHoldfast<Kanban>();
 
 /** The board, as it is read and told to do something. */
-export type BoardView = ViewProxy<RootBy<Kanban, 'Board'>>;
-
-type Shown = NonNullable<ReturnType<BoardView['$snapshot']>>;
+export type BoardView = ProxyOf<Kanban, 'Board'>;
 
 /** A column and a card as they are shown. */
-export type Column = Shown['columns'][number];
+export type Column = SnapshotOf<Kanban, 'Board'>['columns'][number];
 export type Card = Column['cards'][number];

@@ -199,6 +199,9 @@ export type ViewProxy<Types = AnyNode> = ProxyMembers<Types> &
         ]: Field<TreeOf<Types>[Name]>;
       });
 
+/** The proxy of a root of an app by its module: what `view` and `useView` give. */
+export type ProxyOf<App, M extends ModuleOf<App>> = ViewProxy<RootOf<App, M>>;
+
 /** The node types that a proxy stands for. */
 export type TypesOfProxy<Proxy> = Proxy extends { readonly '~types'?: infer Types }
   ? NonNullable<Types>

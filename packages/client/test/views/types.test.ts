@@ -1,5 +1,5 @@
 import type { Client } from '@holdfast/client';
-import { nextSnapshot, waitFor } from '@holdfast/client/views';
+import { nextSnapshot, type ProxyOf, type SnapshotOf, waitFor } from '@holdfast/client/views';
 import type { AsyncState, RemoteApp, RemoteNode, UploadState } from '@holdfast/protocol';
 import { describe, expectTypeOf, it } from 'vitest';
 
@@ -30,6 +30,8 @@ type App = RemoteApp<{
 const written = async (client: Client<App>): Promise<void> => {
   const page = client.view('App.Board', { params: { room: 'r1' } });
   const root = await page.ready;
+  expectTypeOf(root).toEqualTypeOf<ProxyOf<App, 'App.Board'>>();
+  expectTypeOf(root.$snapshot()).toEqualTypeOf<SnapshotOf<App, 'App.Board'> | undefined>();
   expectTypeOf(root.filter).toEqualTypeOf<string>();
   expectTypeOf(root.made).toEqualTypeOf<string>();
   expectTypeOf(root.log).toEqualTypeOf<readonly { readonly id: string }[]>();

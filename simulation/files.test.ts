@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { runFiles } from './files/run.ts';
 import { failureText } from './src/simulate.ts';
 
-const seeds = Number(process.env['FILE_SEEDS'] ?? 12);
+const seeds = Number(process.env['FILE_SEEDS'] ?? 8);
 
 it(
   'S98 S99 an entry of a file and its bytes are seen together or not at all, each upload once, whatever dies and breaks amid it (P62, P63, P64, P65)',

@@ -1,4 +1,4 @@
-import { asGlob, type Glob, parseStoreName, type StoreName } from '@holdfast/protocol';
+import { type Glob, parseStoreName, type StoreName } from '@holdfast/protocol';
 import { Pool, type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
 import { Cell } from './cell.ts';
 import type { ConnectOptions } from './connect.ts';
@@ -90,8 +90,7 @@ class StoreClient implements Client {
     settings.tabs?.begin({
       session: this.#room.session,
       status: this.status,
-      retain: (name, isWriteOnly) =>
-        this.#retain(this.#slot(name), isWriteOnly ? [] : [asGlob('**')]),
+      retain: (name, globs) => this.#retain(this.#slot(name), globs),
     });
     void this.#sendLeft();
   }

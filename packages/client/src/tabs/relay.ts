@@ -1,14 +1,15 @@
 import { Listener, type ListenerEffect, type ListenerInput } from '@holdfast/engine/session';
 import {
+  asGlob,
   asStoreName,
   type BadFrame,
   type Codec,
   defaultLimits,
   type Frame,
   frameTuple,
+  type Glob,
   isObject,
   isRefusal,
-  type JoinRequest,
   type Limits,
   type MonotonicMs,
   parseStoreName,
@@ -17,24 +18,32 @@ import {
   readFrame,
   readJoin,
   readOpId,
+  readScope,
   type Refusal,
   refuse,
   type StoreName,
 } from '@holdfast/protocol';
-import type { FollowerChannel, Push, StoreHub } from './hub.ts';
+import type { StoreHub } from './hub.ts';
+import {
+  type Answer,
+  type FollowerChannel,
+  type Push,
+  type ServingPorts,
+  StoreServing,
+} from './serving.ts';
 import { Line, type LineMessage } from './line.ts';
 import { cannotServe, elsewhere } from './link.ts';
 import type { Message } from './snapshot.ts';
 
 /** What a relay needs. */
-export type RelayPorts = {
+export type RelayPorts = ServingPorts & {
   readonly codec: Codec;
   now(): MonotonicMs;
   post(to: string, message: LineMessage): void;
-  /** The store of a name, kept open until it is let go of; throws where it cannot be opened so. */
+  /** The store of a name, kept open with a part of it until it is let go of; throws where it cannot be opened so. */
   hold(
     store: StoreName,
-    isWriteOnly: boolean,
+    part: readonly Glob[],
   ): { readonly hub: StoreHub; readonly release: () => void };
 };
 
@@ -46,6 +55,7 @@ const channelsMax = 1000;
 export class Relay {
   readonly #ports: RelayPorts;
   readonly #lines = new Map<string, RelayLine>();
+  readonly #servings = new Map<StoreHub, StoreServing>();
   /** Each message to all is encoded once. */
   readonly #encoded = new WeakMap<object, string | Uint8Array>();
 
@@ -84,11 +94,19 @@ export class Relay {
 
   #open(id: string, session: string): void {
     const line = new RelayLine({ id, session }, this.#ports, {
+      servingOf: (hub) => this.#servingOf(hub),
       encode: (topic, message) => this.#encode(topic, message),
       ended: () => this.#lines.delete(id),
     });
     this.#lines.set(id, line);
     line.welcome();
+  }
+
+  #servingOf(hub: StoreHub): StoreServing {
+    const serving = this.#servings.get(hub) ?? new StoreServing(hub, this.#ports);
+    this.#servings.set(hub, serving);
+    hub.serving = serving;
+    return serving;
   }
 
   /** A message is of one topic. */
@@ -104,11 +122,17 @@ export class Relay {
 }
 
 type Channel = FollowerChannel & {
-  readonly hub: StoreHub;
-  readonly release: () => void;
+  readonly store: StoreName;
+  readonly serving: StoreServing;
+  release: () => void;
+  /** Pushes that are not answered. */
+  readonly unanswered: Set<number>;
+  /** A change of the scope, which waits until what came before it is answered: its answer has its place among the events. */
+  rescope: { readonly slot: number; readonly run: () => void } | null;
 };
 
 type Owner = {
+  servingOf(hub: StoreHub): StoreServing;
   encode(topic: string, message: Message): string | Uint8Array;
   ended(): void;
 };
@@ -214,15 +238,17 @@ class RelayLine {
   #join({ channel: id, topic, payload }: Extract<ListenerEffect, { type: 'join' }>): void {
     const name = topic.startsWith('store:') ? parseStoreName(topic.slice('store:'.length)) : null;
     const request = readJoin(payload, 4, defaultLimits);
-    if (name === null || isRefusal(request) || !isServed(request)) {
+    if (name === null || isRefusal(request)) {
       this.close(cannotServe);
       return;
     }
     try {
-      const held = this.#ports.hold(asStoreName(name), request.patterns?.length === 0);
-      const channel = this.#channel({ id, topic }, held);
+      const store = asStoreName(name);
+      const held = this.#ports.hold(store, request.patterns ?? [asGlob('**')]);
+      const serving = this.#owner.servingOf(held.hub);
+      const channel = this.#channel({ id, topic, store }, { serving, release: held.release });
       this.#channels.set(id, channel);
-      held.hub.join(channel, request);
+      serving.join(channel, request);
     } catch {
       // It is open in another way that cannot be changed now.
       this.#refuse(id, refuse('unavailable', { retry_after_ms: 1000 }));
@@ -230,11 +256,14 @@ class RelayLine {
   }
 
   #channel(
-    { id, topic }: { readonly id: number; readonly topic: string },
-    held: Pick<Channel, 'hub' | 'release'>,
+    { id, topic, store }: { readonly id: number; readonly topic: string; store: StoreName },
+    held: Pick<Channel, 'serving' | 'release'>,
   ): Channel {
     return {
       ...held,
+      store,
+      unanswered: new Set(),
+      rescope: null,
       session: this.session,
       accept: (response) => this.#step({ type: 'accept', channel: id, response }),
       refuse: (refusal) => this.#refuse(id, refusal),
@@ -249,23 +278,60 @@ class RelayLine {
   }
 
   #push({ channel, slot, event, payload }: Extract<ListenerEffect, { type: 'push' }>): void {
-    if (event === 'scope' || event.startsWith('query_')) {
+    if (event.startsWith('query_')) {
       this.close(cannotServe);
       return;
     }
     const from = this.#channels.get(channel);
     if (from === undefined) return;
-    const write = writeOf(event, payload, from.hub.limits);
-    from.hub.push(from, { event, payload, write }, (status, response) => {
+    const answer: Answer = (status, response) => {
+      from.unanswered.delete(slot);
       this.#step({ type: 'answer', channel, slot, status, response });
-    });
+      this.#runRescope(from);
+    };
+    from.unanswered.add(slot);
+    if (event === 'scope') {
+      this.#rescope(from, { slot, payload }, answer);
+    } else {
+      const write = writeOf(event, payload, from.serving.limits);
+      from.serving.push(from, { event, payload, write }, answer);
+    }
+  }
+
+  #rescope(
+    from: Channel,
+    { slot, payload }: { readonly slot: number; readonly payload: unknown },
+    answer: Answer,
+  ): void {
+    const change = readScope(payload, from.serving.limits);
+    if (isRefusal(change)) {
+      answer('error', change.toResponse());
+      return;
+    }
+    const run = (): void => {
+      const { release, serving } = from;
+      const kept = serving.patternsOf(from).filter((each) => !change.remove.includes(each));
+      from.release = this.#ports.hold(from.store, [...kept, ...change.add]).release;
+      release();
+      serving.rescope(from, change, answer);
+    };
+    from.rescope = { slot, run };
+    this.#runRescope(from);
+  }
+
+  #runRescope(from: Channel): void {
+    const { rescope, unanswered } = from;
+    const [first] = unanswered;
+    if (rescope === null || first !== rescope.slot) return;
+    from.rescope = null;
+    rescope.run();
   }
 
   #left(id: number): void {
     const channel = this.#channels.get(id);
     if (channel === undefined) return;
     this.#channels.delete(id);
-    channel.hub.left(channel);
+    channel.serving.left(channel);
     channel.release();
   }
 
@@ -283,13 +349,6 @@ type Wish = ListenerInput extends infer Input
     ? Omit<Input, 'now'>
     : never
   : never;
-
-/** The whole of a store, or nothing of it; for a part the tab has a connection of its own. */
-function isServed({ patterns }: JoinRequest): boolean {
-  return (
-    patterns === null || patterns.length === 0 || (patterns.length === 1 && patterns[0] === '**')
-  );
-}
 
 /** What a write says; null where it is none. */
 function writeOf(event: string, payload: unknown, limits: Limits): Push['write'] {

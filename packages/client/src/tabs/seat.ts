@@ -1,6 +1,6 @@
 import type { ReplicaImage, ReplicaStatus } from '@holdfast/engine/replica';
 import type { Release, Signal } from '@holdfast/engine/registry';
-import type { Refusal, StoreName } from '@holdfast/protocol';
+import type { Glob, Refusal, StoreName } from '@holdfast/protocol';
 import type { ReceiptDesk, WriteReceipt } from '../receipt.ts';
 
 /** What a seat asks of the client that sits on it. */
@@ -8,8 +8,8 @@ export interface Seated {
   /** Names this client among the tabs: it is part of each of its op ids. */
   readonly session: string;
   readonly status: Signal<{ readonly connection: string }>;
-  /** Opens a store, or keeps it open, until it is released. Throws where it cannot be opened so. */
-  retain(store: StoreName, isWriteOnly: boolean): Release;
+  /** Opens a store, or keeps it open, with a part of it here, until it is released. Throws where it cannot be opened so. */
+  retain(store: StoreName, part: readonly Glob[]): Release;
 }
 
 /** What a seat asks of a store that is open. */
@@ -33,7 +33,8 @@ export type SeatedNews =
   /** The channel is gone, or the store is closed. */
   | { readonly type: 'lost' }
   | { readonly type: 'message'; readonly event: string; readonly payload: unknown }
-  | { readonly type: 'reply' | 'connection' };
+  | { readonly type: 'reply'; readonly id: string }
+  | { readonly type: 'connection' };
 
 /** A client's place among the tabs that share one connection. */
 export interface Seat {

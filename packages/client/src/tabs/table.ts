@@ -7,7 +7,7 @@ import {
 } from '@holdfast/engine/election';
 import { alarm } from '@holdfast/engine/registry';
 import type { ReplicaImage } from '@holdfast/engine/replica';
-import type { StoreName } from '@holdfast/protocol';
+import type { Glob, StoreName } from '@holdfast/protocol';
 import type { Cache } from '../cache/port.ts';
 import type { NetworkHint } from '../env.ts';
 import type { Settings } from '../options.ts';
@@ -118,7 +118,7 @@ export class TableSeat implements Seat {
   }
 
   opened(store: SeatedStore, name: StoreName): void {
-    const hub = this.#hubs.get(name) ?? new StoreHub(this.#hubPorts());
+    const hub = this.#hubs.get(name) ?? new StoreHub(() => this.#settings.env.wall());
     this.#hubs.set(name, hub);
     hub.opened(store);
   }
@@ -251,7 +251,10 @@ export class TableSeat implements Seat {
         codec,
         now: () => env.now(),
         post: (to, message) => this.#peers.post(to, message),
-        hold: (store, isWriteOnly) => this.#hold(store, isWriteOnly),
+        hold: (store, part) => this.#hold(store, part),
+        wall: () => env.wall(),
+        randomId: () => env.randomId(),
+        relayed: (opId, session) => this.#cache?.relayed(opId, session),
       });
       this.#lookAtStatus();
     }, report);
@@ -314,17 +317,8 @@ export class TableSeat implements Seat {
 
   // ── stores ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #hubPorts(): ConstructorParameters<typeof StoreHub>[0] {
-    const { env } = this.#settings;
-    return {
-      wall: () => env.wall(),
-      randomId: () => env.randomId(),
-      relayed: (opId, session) => this.#cache?.relayed(opId, session),
-    };
-  }
-
-  #hold(store: StoreName, isWriteOnly: boolean): { hub: StoreHub; release: () => void } {
-    const release = this.#at?.client.retain(store, isWriteOnly);
+  #hold(store: StoreName, part: readonly Glob[]): { hub: StoreHub; release: () => void } {
+    const release = this.#at?.client.retain(store, part);
     const hub = this.#hubs.get(store);
     if (release === undefined || hub === undefined) throw new Error('The client is closed.');
     return { hub, release };
@@ -340,7 +334,8 @@ export class TableSeat implements Seat {
       for (const { opId, request, firstSentAt } of requests) {
         // Too old to be sent again safely; whoever opens the store next is told.
         const isForgotten = firstSentAt !== null && firstSentAt < hub.dedupeSince;
-        if (isForgotten || hub.isAsked(opId) || store.stateOf(opId) !== null) continue;
+        const isHere = hub.serving?.isAsked(opId) === true || store.stateOf(opId) !== null;
+        if (isForgotten || isHere) continue;
         store.request(new WriteReceipt({ opId, request }, store), true, () => undefined);
       }
     }, this.#settings.report);

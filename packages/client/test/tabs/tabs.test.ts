@@ -2,6 +2,7 @@ import { type Client, type ClientOptions, memoryCache, type Store } from '@holdf
 import { tabs } from '@holdfast/client/tabs';
 import type { Principal } from '@holdfast/server';
 import { describe, expect, test } from 'vitest';
+import { seed } from '../../../../tools/seed.ts';
 import { Valve } from '../valve.ts';
 import { openWorld, type World } from '../world.ts';
 
@@ -27,7 +28,12 @@ class Profile {
     return tab;
   }
 
-  sit(options: Partial<ClientOptions> = {}): Tab {
+  /** A tab that opens a part of the store. */
+  part(...scope: string[]): Tab {
+    return this.sit({}, { scope });
+  }
+
+  sit(options: Partial<ClientOptions> = {}, of: { scope?: readonly string[] } = {}): Tab {
     const valve = new Valve();
     const client = this.#world.client({
       tabs: tabs({ name: this.name }),
@@ -36,12 +42,16 @@ class Profile {
       link: valve,
       ...options,
     });
-    return { client, store: client.store('acme/app'), valve };
+    return { client, store: client.store('acme/app', of), valve };
   }
 }
 
 function opened(...all: readonly Tab[]): readonly number[] {
   return all.map(({ valve }) => valve.opened);
+}
+
+function shown({ store }: { readonly store: Store }, pattern: string): unknown {
+  return store.entries(pattern).items.map(({ path, value }) => [path, value]);
 }
 
 describe('tabs', () => {
@@ -116,6 +126,107 @@ describe('tabs', () => {
     await b.client.close();
     a.valve.cut();
     await expect.poll(() => a.store.get('left/behind'), { timeout: 5000 }).toBe(1);
+  });
+
+  test('share the connection for parts of a store too, each with what is in its own (S83, P59, P74)', async () => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    const writer = await world.store();
+    await writer.transact((tx) => {
+      tx.put('a/1/x', 'one');
+      tx.put('a/2/x', 'two');
+      tx.put('b/leaf', 'b');
+    }).committed;
+    const [a, b] = [profile.part('a/1/**'), profile.part('a/*/x', 'b/**')];
+    await Promise.all([a.store.ready, b.store.ready]);
+    const paths = ['a/1/x', 'a/2/x'].map((path, at) => [path, ['one', 'two'][at]]);
+    expect(shown(b, 'a/*/x')).toEqual(paths);
+    expect([shown(a, 'a/1/**'), shown(b, 'b/**')]).toEqual([[paths[0]], [['b/leaf', 'b']]]);
+    await writer.put('a', { 1: { x: 'uno', y: 1 }, 3: { x: 'tres', z: 3 } }).committed;
+    await expect
+      .poll(() => shown(a, 'a/1/**'))
+      .toEqual([
+        ['a/1/x', 'uno'],
+        ['a/1/y', 1],
+      ]);
+    await expect
+      .poll(() => shown(b, 'a/*/x'))
+      .toEqual([
+        ['a/1/x', 'uno'],
+        ['a/3/x', 'tres'],
+      ]);
+    await b.store.put('b/own', 2).committed;
+    // Wider, in the tab that is served; what it had goes on meanwhile.
+    const wider = b.client.store('acme/app', { scope: ['a/3/**'] });
+    await wider.ready;
+    expect(wider.get('a/3')).toEqual({ x: 'tres', z: 3 });
+    await writer.delete('a').committed;
+    await expect.poll(() => [wider.get('a/3'), shown(b, 'a/*/x')]).toEqual([undefined, []]);
+    expect(opened(a, b)).toEqual([1, 0]);
+    // The other one goes on where it leaves off.
+    await a.client.close();
+    await writer.put('a/3/y', 'late').committed;
+    await expect.poll(() => wider.get('a/3')).toEqual({ y: 'late' });
+    expect(shown(b, 'b/**')).toEqual([
+      ['b/leaf', 'b'],
+      ['b/own', 2],
+    ]);
+    expect([opened(a, b), world.errors]).toEqual([[1, 1], []]);
+  });
+
+  test('end with all of each part, whatever parts they open and close and whoever leads meanwhile (P60, P75)', async () => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    const writer = await world.store();
+    let lot = seed;
+    const below = (max: number): number => {
+      lot = (Math.imul(lot, 1_664_525) + 1_013_904_223) >>> 0;
+      return Math.floor((lot / 2 ** 32) * max);
+    };
+    const pick = <T>(list: readonly [T, ...T[]]): T => list[below(list.length)] ?? list[0];
+    const scopes: [string, ...string[]] = ['a/**', 'a/1/**', 'a/*/x', 'b/**', 'b/leaf', '**'];
+    const places: [string, ...string[]] = ['a/1/x', 'a/1/y', 'a/2/x', 'b/leaf', 'b/2/x', 'c'];
+    let crew: [Tab, ...Tab[]] = [profile.part('a/1/**'), profile.part('b/**'), profile.part('c')];
+    let handles: { readonly tab: Tab; readonly store: Store; readonly scope: string }[] = [];
+    for (let round = 0; round < 60; round++) {
+      const [tab, path, roll] = [pick(crew), pick(places), below(20)];
+      if (roll < 8) writer.put(path, round);
+      else if (roll < 10) writer.delete(pick(['a', 'a/1', 'b']));
+      else if (roll < 15) {
+        const scope = pick(scopes);
+        handles.push({ tab, scope, store: tab.client.store('acme/app', { scope: [scope] }) });
+      } else if (roll < 18) handles.splice(below(handles.length), 1)[0]?.store.close();
+      else if (roll < 19) tab.valve.cut();
+      else {
+        await tab.client.close();
+        handles = handles.filter((each) => each.tab !== tab);
+        crew = [profile.part('a/**'), ...crew.filter((each) => each !== tab)];
+      }
+      if (below(3) === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await writer.settled();
+    for (const { store, scope } of handles) {
+      await store.ready;
+      await expect
+        .poll(() => shown({ store }, scope), { timeout: 5000 })
+        .toEqual(shown({ store: writer }, scope));
+    }
+    expect(world.errors).toEqual([]);
+  });
+
+  test('that write only read a part when they want to, and let go of what they had', async () => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    const a = await profile.open();
+    await a.store.put('a/x', 1).committed;
+    const b = profile.part();
+    await b.store.put('a/y', 2).committed;
+    const part = b.client.store('acme/app', { scope: ['a/**'] });
+    await part.ready;
+    expect(part.get('a')).toEqual({ x: 1, y: 2 });
+    await a.store.put('a/z', 3).committed;
+    await expect.poll(() => part.get('a')).toEqual({ x: 1, y: 2, z: 3 });
+    expect(opened(a, b)).toEqual([1, 0]);
   });
 
   test('of two people share nothing', async () => {

@@ -358,13 +358,18 @@ export class Following {
     const news = this.#isFresh ? 'present' : 'resync';
     this.#isFresh = false;
     subscriptions.compare({ before, after, op: op ?? news, seq, within });
-    if (this.#why === 'scope' && hasLost(before.committed, after.committed)) {
+    // Whose scope another tab has made up knows nothing of rights.
+    const isShared = extent.scope?.startsWith(sharedScope) === true;
+    if (this.#why === 'scope' && !isShared && hasLost(before.committed, after.committed)) {
       emit({ type: 'revoked', patterns: extent.held, refusal: null });
     }
     this.#why = null;
     this.#settle();
   }
 }
+
+/** Scopes that begin so were named by a tab that shares its replica, and no server knows them. */
+export const sharedScope = 'tabs ';
 
 /** What the answer to a change of the scope is heard as. */
 export const rescoped = 'phx_reply';

@@ -9,7 +9,8 @@ export {
   type ReplicaConfig,
 } from './parts.ts';
 export { Queries } from './queries.ts';
-export { Replica } from './replica.ts';
+export { sharedScope } from './following.ts';
+export { Replica, scopeId } from './replica.ts';
 export type {
   Delivery,
   KeptQuery,

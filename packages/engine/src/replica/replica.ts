@@ -387,7 +387,7 @@ export class Replica {
 }
 
 /** Names the one `scope` push that is on its way; no op id is like it. */
-const scopeId = 'scope';
+export const scopeId = 'scope';
 
 function isOfChannel(input: ReplicaInput): input is ChannelInput {
   return ['joined', 'refused', 'lost', 'message', 'reply'].includes(input.type);

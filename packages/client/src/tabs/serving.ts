@@ -1,0 +1,382 @@
+import {
+  asGlob,
+  defaultLimits,
+  type Glob,
+  HoldfastError,
+  isObject,
+  isRefusal,
+  type JoinRequest,
+  type Limits,
+  type OpId,
+  type Refusal,
+  refuse,
+  type Request,
+  type ScopeChange,
+  type Seq,
+} from '@holdfast/protocol';
+import { type Outcome, type ReplicaImage, scopeId } from '@holdfast/engine/replica';
+import { HubPart } from './part.ts';
+import { RelayedReceipt } from './relayed-receipt.ts';
+import type { HeardReply, Serving, StoreHub } from './hub.ts';
+import type { SeatedNews, SeatedStore } from './seat.ts';
+import { type Message, snapshotOf } from './snapshot.ts';
+import { reasonFor, Tail } from './tail.ts';
+
+/** How a push ends. */
+export type Answer = (status: 'ok' | 'error', response: object) => void;
+
+/** What another tab pushes; of a write, what it says. */
+export type Push = Message & {
+  readonly write: { readonly opId: OpId; readonly request: Request } | Refusal | null;
+};
+
+/** The leader's end of one joined channel of another tab. */
+export interface FollowerChannel {
+  /** Names the tab. */
+  readonly session: string;
+  accept(response: object): void;
+  refuse(refusal: Refusal): void;
+  push(message: Message): void;
+  /** Ends the channel; it is joined again, and what is unanswered is sent again. */
+  shut(): void;
+}
+
+/** What is needed of the leader. */
+export type ServingPorts = {
+  wall(): number;
+  randomId(): string;
+  /** A request of another tab is in our outbox now; it keeps its own record of it in the cache. */
+  relayed(opId: OpId, session: string): void;
+};
+
+type Beginning = {
+  readonly reply: HeardReply;
+  readonly image: ReplicaImage;
+  readonly part: HubPart;
+};
+
+type Joining = { readonly channel: FollowerChannel; readonly request: JoinRequest };
+
+/** What a channel has been told of, and how far. */
+type Served = { seq: Seq; part: HubPart };
+
+/** A channel is to have another part (stores.md §10.4.4). */
+type Rescoping = {
+  readonly channel: FollowerChannel;
+  readonly change: ScopeChange;
+  readonly answer: Answer;
+};
+
+const whole = asGlob('**');
+
+/**
+ * A store of the leader, as the channels of other tabs are served from it: they get what the leader's replica has, and
+ * then what it hears, when it has heard it; their requests go through its outbox.
+ *
+ * 1. A channel is served only while the leader's own is live; the frames that it gets continue at its cursor.
+ * 2. A request is answered when the leader's replica knows how it ended, after the event of it.
+ */
+export class StoreServing implements Serving {
+  readonly #hub: StoreHub;
+  readonly #ports: ServingPorts;
+  readonly #joining = new Set<Joining>();
+  readonly #rescoping = new Set<Rescoping>();
+  readonly #channels = new Map<FollowerChannel, Served>();
+  /** One for each set of patterns that somebody has asked for. */
+  readonly #parts = new Map<string, HubPart>();
+  readonly #asked = new Map<OpId, Answer[]>();
+  readonly #tail = new Tail();
+  /** A change of the leader's own scope has been answered; the snapshot that follows is of that. */
+  #isRescoped = false;
+
+  constructor(hub: StoreHub, ports: ServingPorts) {
+    this.#hub = hub;
+    this.#ports = ports;
+  }
+
+  /** Limits on requests, as far as they are known. */
+  get limits(): Limits {
+    return { ...defaultLimits, ...this.#hub.reply?.limits };
+  }
+
+  isAsked(opId: OpId): boolean {
+    return this.#asked.has(opId);
+  }
+
+  heard(news: SeatedNews): void {
+    switch (news.type) {
+      case 'refused':
+        this.#refused(news.refusal);
+        this.shut();
+        break;
+      case 'lost':
+        this.shut();
+        break;
+      case 'message':
+        this.#hear(news);
+        break;
+      case 'reply':
+        if (news.id === scopeId) this.#isRescoped = true;
+        break;
+      case 'joined':
+      case 'connection':
+        break;
+    }
+    // A reply, too, may be what the replica has waited for.
+    this.#decide();
+  }
+
+  /** A channel wants to be joined: now, or when the leader's own is live. */
+  join(channel: FollowerChannel, request: JoinRequest): void {
+    this.#joining.add({ channel, request });
+    const { refusal } = this.#hub;
+    if (refusal !== null) this.#refused(refusal);
+    this.#decide();
+  }
+
+  left(channel: FollowerChannel): void {
+    this.#channels.delete(channel);
+    for (const each of this.#joining) if (each.channel === channel) this.#joining.delete(each);
+    for (const each of this.#rescoping) if (each.channel === channel) this.#rescoping.delete(each);
+  }
+
+  /** The patterns of a channel. */
+  patternsOf(channel: FollowerChannel): readonly Glob[] {
+    return this.#channels.get(channel)?.part.globs ?? [];
+  }
+
+  /** A channel is to have other patterns, which the leader is asked to have; comes when all before it is answered. */
+  rescope(channel: FollowerChannel, change: ScopeChange, answer: Answer): void {
+    this.#rescoping.add({ channel, change, answer });
+    this.#decide();
+  }
+
+  shut(): void {
+    const channels = [...this.#channels.keys()];
+    this.#channels.clear();
+    this.#rescoping.clear();
+    this.#isRescoped = false;
+    for (const channel of channels) channel.shut();
+  }
+
+  push(from: FollowerChannel, push: Push, answer: Answer): void {
+    if (push.event === 'ack_seq') answer('ok', {});
+    else if (push.write === null) this.#ask(push, answer);
+    else if (isRefusal(push.write)) answer('error', push.write.toResponse());
+    else this.#write(from, { ...push, write: push.write }, answer);
+  }
+
+  #refused(refusal: Refusal): void {
+    for (const joining of this.#joining) {
+      // Who may read nothing may write: the leader joins again for that.
+      if (refusal.code === 'path_not_allowed' && isBlind(joining)) continue;
+      this.#joining.delete(joining);
+      joining.channel.refuse(refusal);
+    }
+  }
+
+  #hear({ event, payload }: Message): void {
+    if (event === 'events') {
+      this.#follow({ event, payload });
+    } else if (event.startsWith('snapshot_')) {
+      this.#pass(event, payload);
+    } else if (event !== 'catch_up_complete' && !event.startsWith('query_')) {
+      for (const channel of this.#channels.keys()) channel.push({ event, payload });
+    }
+  }
+
+  /** What the leader has asked for itself is added to what is there. Anything else replaces what no frame leads to. */
+  #pass(event: string, payload: unknown): void {
+    const isAddition = isObject(payload) && Array.isArray(payload['within']);
+    if (event === 'snapshot_begin' && !(this.#isRescoped && isAddition)) this.#isRescoped = false;
+    if (this.#isRescoped) {
+      this.#isRescoped = event !== 'snapshot_end';
+      return;
+    }
+    this.#tail.clear();
+    this.shut();
+  }
+
+  #follow(message: Message): void {
+    const { payload } = message;
+    if (!isObject(payload)) return;
+    const { from_seq: from, to_seq: to } = payload;
+    if (typeof from !== 'number' || typeof to !== 'number') return;
+    this.#tail.add({ from, to, message });
+    for (const [channel, served] of this.#channels) {
+      if (served.part.isEmpty || to <= served.seq) continue;
+      if (from > served.seq) this.#shutOne(channel);
+      else channel.push(served.part.frame(message));
+      served.seq = to;
+    }
+  }
+
+  #decide(): void {
+    if (!this.#hub.isLive) return;
+    for (const joining of this.#joining) {
+      const { reply } = this.#hub;
+      // One for each: it can be read once.
+      const image = this.#store?.replica?.image();
+      if (reply !== null && image !== undefined) this.#serve(joining, { reply, image });
+    }
+    for (const rescoping of this.#rescoping) {
+      const image = this.#store?.replica?.image();
+      if (image !== undefined) this.#rescope(rescoping, image);
+    }
+  }
+
+  get #store(): SeatedStore | null {
+    return this.#hub.store;
+  }
+
+  #serve(joining: Joining, has: { reply: HeardReply; image: ReplicaImage }): void {
+    const { channel, request } = joining;
+    const part = this.#partOf(request.patterns ?? [whole]);
+    const { coming, denied } = this.#missing(part, has.image);
+    // All of it is on its way here.
+    if (coming) return;
+    this.#joining.delete(joining);
+    if (part.isEmpty) this.#beginBlind(channel, { ...has, part });
+    else if (denied.length < part.globs.length) this.#begin(joining, { ...has, part });
+    else channel.refuse(refuse('path_not_allowed', { patterns: part.globs }));
+  }
+
+  #missing(part: HubPart, { patterns: held }: ReplicaImage): ReturnType<HubPart['missing']> {
+    return part.missing({ held, denied: this.#store?.replica?.status().denied ?? [] });
+  }
+
+  #partOf(globs: readonly Glob[]): HubPart {
+    const key = JSON.stringify(globs.toSorted());
+    const part = this.#parts.get(key) ?? new HubPart(globs);
+    this.#parts.set(key, part);
+    return part;
+  }
+
+  #beginBlind(channel: FollowerChannel, { reply, image, part }: Beginning): void {
+    const { seq } = image;
+    channel.accept({ ...this.#present(reply, seq), scope: 'none', patterns: [] });
+    this.#channels.set(channel, { seq, part });
+    channel.push({ event: 'catch_up_complete', payload: { through_seq: seq } });
+  }
+
+  #begin({ channel, request }: Joining, { reply, image, part }: Beginning): void {
+    const { seq, incarnation } = image;
+    const scope = part.scopeIn(image);
+    const tail = this.#tail.after(request.lastSeq, seq);
+    const why = reasonFor(request, { image, scope, tail });
+    channel.accept({
+      ...this.#present(reply, seq),
+      incarnation,
+      scope,
+      patterns: part.globs,
+      sync: why === null ? 'tail' : 'snapshot',
+      why,
+    });
+    this.#channels.set(channel, { seq, part });
+    if (why === null) for (const { message } of tail ?? []) channel.push(part.frame(message));
+    else this.#sendState(channel, image, { part, within: null });
+    channel.push({ event: 'catch_up_complete', payload: { through_seq: seq } });
+  }
+
+  #sendState(
+    channel: FollowerChannel,
+    image: ReplicaImage,
+    { part, within }: { readonly part: HubPart; readonly within: readonly Glob[] | null },
+  ): void {
+    const head = { id: this.#ports.randomId(), seq: image.seq, incarnation: image.incarnation };
+    for (const message of snapshotOf(part.state(image), { ...head, within })) channel.push(message);
+  }
+
+  /** Answers at the present, and brings what is new: what was asked for is here, or will not be. */
+  #rescope(rescoping: Rescoping, image: ReplicaImage): void {
+    const { channel, change, answer } = rescoping;
+    const served = this.#channels.get(channel);
+    if (served === undefined) return;
+    const { denied, coming } = this.#missing(this.#partOf(change.add), image);
+    if (coming || (!served.part.isEmpty && served.seq !== image.seq)) return;
+    this.#rescoping.delete(rescoping);
+    const had = served.part.globs;
+    const added = change.add.filter((each) => !had.includes(each) && !denied.includes(each));
+    const kept = had.filter((each) => !change.remove.includes(each) || change.add.includes(each));
+    const part = this.#partOf([...kept, ...added]);
+    this.#channels.set(channel, { seq: image.seq, part });
+    const scope = part.scopeIn(image);
+    answer('ok', { patterns: part.globs, scope, seq: image.seq, denied });
+    if (added.length === 0) return;
+    this.#sendState(channel, image, { part: this.#partOf(added), within: added });
+  }
+
+  /** The leader's own join reply, as it would be now. */
+  #present(reply: HeardReply, seq: Seq): object {
+    const passed = this.#ports.wall() - reply.heardAt;
+    const server_time = Math.max(0, Math.round(reply.server_time + passed));
+    return { ...reply, store_seq: seq, server_time, sync: 'tail', why: null, heardAt: undefined };
+  }
+
+  #write(
+    from: FollowerChannel,
+    push: Push & { readonly write: { readonly opId: OpId; readonly request: Request } },
+    answer: Answer,
+  ): void {
+    const { opId, request } = push.write;
+    const asked = this.#asked.get(opId);
+    if (asked !== undefined) {
+      asked.push(answer);
+    } else if (this.#store?.stateOf(opId) === 'answered') {
+      // Committed, which the server can tell and we cannot.
+      this.#ask(push, answer);
+    } else {
+      this.#asked.set(opId, [answer]);
+      this.#ports.relayed(opId, from.session);
+      this.#relay(opId, request, from);
+    }
+  }
+
+  #relay(opId: OpId, request: Request, from: FollowerChannel): void {
+    const store = this.#store;
+    if (store === null) return;
+    const told = (outcome: Outcome): void => {
+      const answers = this.#asked.get(opId) ?? [];
+      this.#asked.delete(opId);
+      const isLater = outcome.status === 'refused' && mayPass(outcome.refusal);
+      // What was sent after it must not come before it: the channel begins again, with this one first.
+      if (isLater) this.#shutOne(from);
+      else for (const answer of answers) tell(outcome, answer);
+    };
+    const receipt = new RelayedReceipt({ opId, request }, { store, told });
+    store.request(receipt, true, (found) => receipt.replace(found));
+  }
+
+  #shutOne(channel: FollowerChannel): void {
+    if (this.#channels.delete(channel)) channel.shut();
+  }
+
+  #ask({ event, payload }: Message, answer: Answer): void {
+    if (!isObject(payload)) {
+      answer('error', refuse('invalid_payload', { field: 'payload' }).toResponse());
+      return;
+    }
+    this.#store?.ask(event, payload).then(
+      (response) => answer('ok', isObject(response) ? response : {}),
+      (error: unknown) => {
+        const { code, details } = error instanceof HoldfastError ? error : refuse('unavailable');
+        answer('error', { ...details, reason: code });
+      },
+    );
+  }
+}
+
+/** Wants to write, and to be told of nothing. */
+function isBlind({ request }: Joining): boolean {
+  return request.patterns?.length === 0;
+}
+
+function tell(outcome: Outcome, answer: Answer): void {
+  if (outcome.status === 'committed') answer('ok', outcome.reply);
+  else answer('error', outcome.refusal.toResponse());
+}
+
+/** Of the leader, not of the request: it did not get as far as the server. */
+function mayPass({ code, retry }: Refusal): boolean {
+  return retry === 'later' || code === 'closed' || code === 'cancelled';
+}

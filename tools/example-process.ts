@@ -39,6 +39,11 @@ export class ExampleProcess {
     throw new Error(`${this.#name} ended before it was ready: ${said.join('')}`);
   }
 
+  /** Stops it where it is: what is sent to it has left, and is never read. */
+  freeze(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
   /** Ends it as a power failure would. */
   async kill(): Promise<void> {
     const child = this.#child;

@@ -95,7 +95,9 @@ describe.runIf(wantsChromium)('the chat in Chromium', { timeout: 60_000 }, () =>
   test('a server that is killed is survived: nothing flashes, is lost, or comes twice', async () => {
     const [mine, theirs] = [await ada.watchFlashes('.log ol'), await grace.watchFlashes('.log ol')];
     const before = await ada.texts();
+    server.freeze();
     await ada.say('In the air when it fell');
+    await ada.line('In the air when it fell').waitFor();
     await server.kill();
     await ada.disconnected();
     await ada.say('Said while it was away');

@@ -65,9 +65,8 @@ export function failureOf(error: unknown): Failure {
     const more = { code: error.code, details: error.details, ...(hint !== undefined && { hint }) };
     return new Failure(outcomeOf(error.code), error.message, more);
   }
-  // Matched by name: the server that defines the first is loaded by few commands, and citty does not export the other.
+  // Matched by name: the server that defines them is loaded by few commands.
   if (error instanceof Error && keepers.has(error.name)) return keptFailure(error);
-  if (error instanceof Error && error.name === 'CLIError') return misuse(error.message);
   // Libraries throw these for what the caller gave them, and the caller passed it on from the command line.
   if (error instanceof TypeError || error instanceof RangeError) {
     return new Failure('usage', error.message);

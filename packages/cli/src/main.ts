@@ -38,7 +38,17 @@ async function dispatch(rawArgs: readonly string[], around: Around): Promise<voi
   if (first === 'help') return help(rest, around);
   const { name, command, args } = await find(rawArgs);
   if (asksForHelp(args)) return output.text(await usageOf(name, command, output));
-  await command.run(args, terminal);
+  try {
+    await command.run(args, terminal);
+  } catch (error) {
+    throw misread(error, name);
+  }
+}
+
+/** What is missing or too much is told with where to look it up; citty does not export its error. */
+function misread(error: unknown, name: string): unknown {
+  const isMisread = error instanceof Error && error.name === 'CLIError';
+  return isMisread ? misuse(error.message, `"holdfast help ${name}" shows its arguments.`) : error;
 }
 
 async function help(topic: readonly string[], { output }: Around): Promise<void> {

@@ -42,9 +42,12 @@ function openStorage(open: () => Storage, directory: string): Storage {
 
 const page = 500;
 
-/** The orgs of all stores of a storage, sorted. */
-export async function orgsOf({ stores }: Pick<Storage, 'stores'>): Promise<readonly string[]> {
-  const orgs = new Set<string>();
+/** The orgs of all stores and tokens of a storage, sorted. */
+export async function orgsOf({
+  stores,
+  tokens,
+}: Pick<Storage, 'stores' | 'tokens'>): Promise<readonly string[]> {
+  const orgs = new Set(await tokens.orgs());
   let rows = await stores.list({ limit: page });
   for (;;) {
     for (const { name } of rows) orgs.add(name.slice(0, name.indexOf('/')));

@@ -107,7 +107,7 @@ test('a configuration in TypeScript sets what the server does', slow, async () =
      const port: Port = 0;
      export default {
        port, metrics: false, log: { level: 'silent' }, data: ${JSON.stringify(directory)},
-       limits: { max_value_bytes: 10 }, rates: { enabled: false },
+       limits: { max_value_bytes: 10 }, rates: { enabled: false }, quotas: { stores: 1 },
        authenticate: async ({ token }: { token: string | null }) => token !== 'mine' ? null : {
          subject: 'me', orgs: ['acme'], scopes: new Set(['stores:create', 'entries:write', 'entries:read']),
          storeAccess: { mode: 'all' }, expiresAt: null, tokenId: null,
@@ -119,6 +119,8 @@ test('a configuration in TypeScript sets what the server does', slow, async () =
     const env = { HOLDFAST_URL: server.url, HOLDFAST_TOKEN: 'mine' };
     expect((await cli(['stores', 'create', 'acme/app'], { env })).code).toBe(0);
     expect((await cli(['put', 'acme/app', 'a', '1'], { env })).code).toBe(0);
+    const more = await cli(['stores', 'create', 'acme/more'], { env });
+    expect(more.error).toMatchObject({ code: 'limit_exceeded' });
     const large = await cli(['put', 'acme/app', 'a', '"0123456789"', '--json'], { env });
     expect(large.error).toMatchObject({ code: 'value_too_large' });
     expect((await fetch(`${server.url}/metrics`)).status).toBe(404);

@@ -39,6 +39,19 @@ const at = (server: Running, ...args: string[]): Promise<Ran> =>
 
 const slow = { timeout: 60_000 };
 
+test('serve asks for a first token until there is one, be there stores or not', slow, async () => {
+  const first = await launch('serve');
+  await first.stop('SIGTERM');
+  expect(first.stderr()).toContain('There is no token here yet');
+  const data = ['--data', directory.path];
+  const made = await cli(['tokens', 'create', ...data, '--org', 'acme', '--scopes', 'all']);
+  expect(made.code).toBe(0);
+  expect((await cli(['tokens', ...data])).rows).toMatchObject([{ id: made.rows[0]?.['id'] }]);
+  const second = await launch('serve');
+  await second.stop('SIGTERM');
+  expect(second.stderr()).not.toContain('no token');
+});
+
 test('dev prints one JSON line and opens demo/main to the token dev', slow, async () => {
   const server = await launch('dev');
   expect(server.ready).toEqual({

@@ -101,6 +101,10 @@ test('transact commits all of its ops or none', slow, async () => {
     { op: 'add', path: 'f/s', value: 'm' },
   ]);
   expect(good).toMatchObject({ code: 0, rows: [{ op: 'transact', ops: 3 }] });
+  const inline = await cli(['transact', 'demo/main', '[{"op":"put","path":"f/i","value":1}]'], {
+    env,
+  });
+  expect(inline).toMatchObject({ code: 0, rows: [{ op: 'transact', ops: 1 }] });
   const bad = await transact({
     ops: [{ op: 'delete', path: 'f' }],
     preconditions: [

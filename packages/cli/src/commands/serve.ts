@@ -33,9 +33,9 @@ export const command: Command = defineCommand({
       output.record({ url, ws, data }, (paint) =>
         [`Holdfast serves ${paint.bold(url)}`, `Data  ${data}`, 'Ctrl-C stops it.'].join('\n'),
       );
-      if (!(await hasToken(storage))) {
+      if (options.authenticate === undefined && !(await hasToken(storage))) {
         terminal.stderr.write(
-          `No token opens a store here yet. To make the first one, stop this server and run:\n` +
+          `There is no token here yet. To make the first one, stop this server and run:\n` +
             `  holdfast tokens create --data ${data} --org ORG --scopes all\n`,
         );
       }

@@ -17,12 +17,13 @@ export const command: Command = defineCommand({
       type: 'positional',
       default: '-',
       description:
-        'A file with a JSON array of ops, or an object {"ops":[…],"preconditions":[…]}; - is standard input',
+        'A JSON array of ops, or an object {"ops":[…],"preconditions":[…]}; or a file with it; - is standard input',
     },
     ...fenceArg,
     ...connectionArgs,
   },
   examples: [
+    `holdfast transact demo/main '[{"op":"put","path":"a","value":1},{"op":"delete","path":"b"}]'`,
     `echo '[{"op":"put","path":"a","value":1},{"op":"increment","path":"n","value":2}]' | holdfast transact demo/main`,
     `echo '{"ops":[{"op":"delete","path":"a"}],"preconditions":[{"path":"a","equals":1}]}' | holdfast transact demo/main`,
   ],
@@ -47,10 +48,14 @@ export const command: Command = defineCommand({
 
 async function readSource(file: string, terminal: Terminal): Promise<string> {
   if (file === '-') return readInput(terminal);
+  if (/^\s*[[{]/.test(file)) return file;
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw misuse(`The file cannot be read (${why}).`);
+    throw misuse(
+      `The file cannot be read (${why}).`,
+      '"holdfast help transact" shows what may be given.',
+    );
   }
 }

@@ -1,7 +1,7 @@
-import type { Quotas } from '@holdfast/engine/authority';
 import type { Limits } from '@holdfast/protocol';
 import type { Authenticate, RateLimits } from '../access/index.ts';
 import type { LogRetention } from '../host/compactor.ts';
+import type { ServerQuotas } from '../limits.ts';
 import type { WebhookOptions } from '../webhooks/index.ts';
 
 /** What `holdfast.config.ts` holds: every setting of `holdfast serve`, all of them optional. */
@@ -27,7 +27,7 @@ export type Config = {
   readonly files?: { readonly directory: string } | { readonly s3: S3Config };
   /** How long ops stay in the log; `ms` may be a text such as `30d`. */
   readonly retention?: { readonly ms?: LogRetention['ms'] | string; readonly ops?: number };
-  readonly quotas?: Quotas;
+  readonly quotas?: ServerQuotas;
   readonly webhooks?: WebhookOptions;
   /** `enabled: false` limits nobody. */
   readonly rates?: Partial<RateLimits> & { readonly enabled?: boolean };

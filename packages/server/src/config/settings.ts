@@ -71,6 +71,7 @@ export const settings: readonly Setting[] = [
   setting('retention.ops', [integer(1), defaultRetention.ops], 'And so many of each store.'),
   setting('quotas.keys', [integer(0), null], 'Leaves that a store may hold.'),
   setting('quotas.file_storage', [integer(0), null], 'Bytes of files that a store may name.'),
+  setting('quotas.stores', [integer(0), null], 'Stores that an org may have.'),
   setting(
     'webhooks.allow',
     [list, []],

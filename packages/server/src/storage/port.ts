@@ -157,6 +157,8 @@ export interface TokenTable {
   find(hash: string): Promise<TokenRow | null>;
   /** All of one org, oldest first. */
   list(org: string): Promise<readonly TokenRow[]>;
+  /** The orgs of all tokens, in order. */
+  orgs(): Promise<readonly string[]>;
   /** False if there is no such token. A second revocation keeps the time of the first. */
   revoke(id: string, at: EpochMs): Promise<boolean>;
   /** Notes a use; cheap to call at every use, for it writes at most once a minute. */

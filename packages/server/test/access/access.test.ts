@@ -119,9 +119,9 @@ describe('tokens', () => {
     const { rawToken } = await issue();
     const full = new Error('the disk is full');
     const heard: unknown[] = [];
-    const { create, get, find, list, revoke } = storage.tokens;
+    const { create, get, find, list, orgs, revoke } = storage.tokens;
     const touch = (): Promise<void> => Promise.reject(full);
-    const table = { create, get, find, list, revoke, touch };
+    const table = { create, get, find, list, orgs, revoke, touch };
     for (const [name, method] of Object.entries(table)) {
       if (name !== 'touch') Object.assign(table, { [name]: method.bind(storage.tokens) });
     }

@@ -26,6 +26,7 @@ test('timing: a token is looked up by its SHA-256 and nothing else, so that how 
       return kept.tokens.find(hash);
     },
     list: (org) => kept.tokens.list(org),
+    orgs: () => kept.tokens.orgs(),
     revoke: (id, at) => kept.tokens.revoke(id, at),
     touch: (id, at) => kept.tokens.touch(id, at),
   };

@@ -150,6 +150,9 @@ export const tableCases: readonly Case[] = [
       assert.equal(await storage.tokens.find('c'.repeat(64)), null);
       assert.deepEqual(await storage.tokens.list('acme'), [bare, token]);
       assert.deepEqual(await storage.tokens.list('other'), []);
+      const hash = 'd'.repeat(64);
+      assert.equal(await storage.tokens.create({ ...bare, id: 'z', hash, org: 'a-org' }), true);
+      assert.deepEqual(await storage.tokens.orgs(), ['a-org', 'acme']);
     }),
   },
   {

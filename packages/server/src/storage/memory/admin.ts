@@ -127,6 +127,10 @@ export class MemoryTokens implements TokenTable {
       .toSorted((a, b) => a.insertedAt - b.insertedAt || (a.id < b.id ? -1 : 1));
   }
 
+  async orgs(): Promise<readonly string[]> {
+    return [...new Set([...this.#rows.values()].map(({ org }) => org))].toSorted();
+  }
+
   async revoke(id: string, at: EpochMs): Promise<boolean> {
     const row = this.#rows.get(id);
     if (row === undefined) return false;

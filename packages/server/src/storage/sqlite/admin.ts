@@ -131,6 +131,7 @@ export class SqliteTokens implements TokenTable {
       get: 'SELECT * FROM tokens WHERE id = ?',
       find: 'SELECT * FROM tokens WHERE hash = ?',
       list: 'SELECT * FROM tokens WHERE org = ? ORDER BY inserted_at, id',
+      orgs: 'SELECT DISTINCT org FROM tokens ORDER BY org',
       revoke: 'UPDATE tokens SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?',
       touch: 'UPDATE tokens SET last_used_at = ? WHERE id = ?',
     });
@@ -168,6 +169,11 @@ export class SqliteTokens implements TokenTable {
 
   async list(org: string): Promise<readonly TokenRow[]> {
     return this.#rows(this.#sql.list, org);
+  }
+
+  async orgs(): Promise<readonly string[]> {
+    const { commits, rows } = this.#desk;
+    return commits.read(() => this.#sql.orgs.all().map((row) => rows.text(row, 'org')));
   }
 
   revoke(id: string, at: EpochMs): Promise<boolean> {

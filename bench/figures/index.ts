@@ -10,6 +10,11 @@ import { memory } from './memory.ts';
 import { openOffline } from './open-offline.ts';
 import { refold } from './refold.ts';
 import { replica } from './replica.ts';
+import { viewApply } from './view-apply.ts';
+import { viewDiff, viewDiffCopies } from './view-diff.ts';
+import { viewLatency } from './view-latency.ts';
+import { viewMemory } from './view-memory.ts';
+import { viewShared } from './view-shared.ts';
 
 /** Every figure, in the order in which they are measured. */
 export const figures: readonly Figure[] = [
@@ -26,6 +31,12 @@ export const figures: readonly Figure[] = [
   drain,
   latency,
   memory,
+  viewDiff,
+  viewDiffCopies,
+  viewShared,
+  viewMemory,
+  viewLatency,
+  viewApply,
   ...bundles,
   cacheCommit,
   openOffline,

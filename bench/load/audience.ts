@@ -25,6 +25,40 @@ export class Audience {
     return audience;
   }
 
+  /** Joins readers to one shared root, each on a socket of its own. */
+  static async ofView(this: void, port: number, count: number): Promise<Audience> {
+    const audience = new Audience();
+    for (let index = 0; index < count; index += 1) {
+      const reader = await Reader.open(port, mount(`r${index}`), () => audience.#check());
+      const payload = { module: 'Room', id: 'r' };
+      reader.send(JSON.stringify(['1', '1', 'musubi:connection:Room:r', 'phx_join', payload]));
+      audience.readers.push(reader);
+    }
+    // The join reply and the first envelope.
+    await audience.until((reader) => reader.messages >= 2);
+    return audience;
+  }
+
+  /** Joins so many roots on each of some sockets, each with an instance of its own. */
+  static async ofViews(
+    this: void,
+    port: number,
+    { sockets, roots }: { readonly sockets: number; readonly roots: number },
+  ): Promise<Audience> {
+    const audience = new Audience();
+    for (let index = 0; index < sockets; index += 1) {
+      const reader = await Reader.open(port, mount(`v${index}`), () => audience.#check());
+      audience.readers.push(reader);
+      for (let root = 0; root < roots; root += 1) {
+        const [ref, payload] = [`${root}`, { module: 'Page', id: `${root}` }];
+        const place = `musubi:connection:Page:${root}`;
+        reader.send(JSON.stringify([ref, ref, place, 'phx_join', payload]));
+      }
+      await audience.until((each) => each.messages >= 2 * roots);
+    }
+    return audience;
+  }
+
   /** Readers of the bare server. */
   static async ofBare(this: void, port: number, count: number): Promise<Audience> {
     const audience = new Audience();

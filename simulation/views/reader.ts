@@ -70,6 +70,7 @@ export class ViewReader {
     this.#isReading = true;
     if (response['resumed'] !== true) {
       this.#isFirst = true;
+      this.#version = 0;
       return;
     }
     this.resumes += 1;

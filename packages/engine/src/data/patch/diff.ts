@@ -42,19 +42,29 @@ function diffValue(before: Json, after: Json, place: Place): void {
 }
 
 function diffObject(before: JsonObject, after: JsonObject, place: Place): void {
+  const keys = Object.keys(after);
+  const old = Object.keys(before);
+  // Most often the keys are what they were, in their order: then nobody has to look for them.
+  const isSame = keys.length === old.length && keys.every((key, index) => key === old[index]);
+  if (!isSame) diffKeys(before, after, place);
+  for (const key of keys) {
+    const [was, value] = [before[key], after[key]];
+    // An id is as it was, or the node was replaced.
+    if (was === value || key === nodeMarker) continue;
+    if (isSame || Object.hasOwn(before, key)) {
+      diffValue(was ?? null, value ?? null, inside(place, key));
+    }
+  }
+}
+
+function diffKeys(before: JsonObject, after: JsonObject, place: Place): void {
   for (const key of Object.keys(before)) {
     if (Object.hasOwn(after, key)) continue;
     place.ops.push({ op: 'remove', path: inside(place, key).path });
   }
   for (const key of Object.keys(after)) {
-    const value = after[key] ?? null;
-    if (!Object.hasOwn(before, key)) {
-      place.ops.push({ op: 'add', path: inside(place, key).path, value });
-      continue;
-    }
-    const old = before[key] ?? null;
-    // An id is as it was, or the node was replaced.
-    if (old !== value && key !== nodeMarker) diffValue(old, value, inside(place, key));
+    if (Object.hasOwn(before, key)) continue;
+    place.ops.push({ op: 'add', path: inside(place, key).path, value: after[key] ?? null });
   }
 }
 
@@ -167,12 +177,15 @@ function fillGap({ at, old, source, fresh }: Gap, after: readonly Json[], place:
 /** Every element has found its place; what stayed is changed there. */
 function diffStaying(lists: Lists, { head, tail, staying }: Middle, place: Place): void {
   const { before, after } = lists;
-  for (let index = 0; index < head; index++) diffElement(lists, [index, index], place);
+  for (let index = 0; index < head; index++) {
+    if (before[index] !== after[index]) diffElement(lists, [index, index], place);
+  }
   for (const [from, to] of staying) {
     diffElement(lists, [head + from, head + to], place);
   }
   for (let index = tail; index >= 1; index--) {
-    diffElement(lists, [before.length - index, after.length - index], place);
+    const [from, to] = [before.length - index, after.length - index];
+    if (before[from] !== after[to]) diffElement(lists, [from, to], place);
   }
 }
 

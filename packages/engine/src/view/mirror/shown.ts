@@ -91,17 +91,16 @@ export class Rendition {
   }
 
   #members(wire: Members, { was, before, owner }: Place): Json {
-    let made: { [name: string]: Json } | undefined;
-    for (const name of Object.keys(wire)) {
+    const { [nodeMarker]: mark, ...rest } = wire;
+    let made: { [name: string]: Json } | undefined = mark === undefined ? undefined : rest;
+    for (const name of Object.keys(rest)) {
       const value = wire[name] ?? null;
-      const isMark = name === nodeMarker;
-      if (!isMark && !isContainer(value)) continue;
+      if (!isContainer(value)) continue;
       const place = { was: memberOf(was, name), before: memberOf(before, name), owner };
-      const shown = isMark ? undefined : this.show(value, place);
+      const shown = this.show(value, place);
       if (shown === value) continue;
-      made ??= { ...wire };
-      if (shown === undefined) delete made[name];
-      else setOwn(made, name, shown);
+      made ??= rest;
+      setOwn(made, name, shown);
     }
     return this.#settle(made ?? wire, before === was ? undefined : before);
   }

@@ -1,11 +1,12 @@
 // npm run simulate -- --seeds 100000 [--from 7]: runs the worlds of many seeds: of machines, or of whole hosts with --hosts
 // (on SQLite files with --hosts --sqlite), of clients that hold parts with --parts, of files with --files, of views
-// with --views.
+// with --views, of records with --records.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
 import { runFiles } from './files/run.ts';
 import { runHosts } from './hosts/run.ts';
 import { runParts } from './parts/run.ts';
+import { runRecords } from './records/run.ts';
 import { type Failure, failureText } from './src/simulate.ts';
 import { runViews } from './views/run.ts';
 import { runSeeds } from './world/run.ts';
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     parts: flag,
     files: flag,
     views: flag,
+    records: flag,
   },
 });
 const one = values.seed ?? process.env['SEED'];
@@ -30,16 +32,22 @@ const count = one === undefined ? Number(values.seeds ?? 1000) : Number(values.s
 const from = Number(one ?? values.from ?? Date.now() % 1_000_000_000);
 const seeds = { from, count, progress };
 const kind =
-  (['parts', 'files', 'views', 'hosts'] as const).find((name) => values[name]) ?? 'machines';
+  (['parts', 'files', 'views', 'records', 'hosts'] as const).find((name) => values[name]) ??
+  'machines';
 console.log(`${count} seeds of ${kind} from ${from}`);
 
 type Run = () => Promise<{ readonly failure: Failure | null }>;
 
-const run: { readonly [Kind in 'hosts' | 'parts' | 'files' | 'views']: Run } = {
+const run: { readonly [Kind in 'hosts' | 'parts' | 'files' | 'views' | 'records']: Run } = {
   hosts: () => runHosts({ ...seeds, storage: values.sqlite ? 'sqlite' : 'memory' }),
   parts: () => runParts(seeds),
   files: () => runFiles(seeds),
   views: () => runViews(seeds),
+  records: async () => {
+    const { failure: found, world } = await runRecords(seeds);
+    const { shown, asked, commits } = world;
+    return { failure: found, shown, asked, commits };
+  },
 };
 
 let told = performance.now();
@@ -47,7 +55,7 @@ const failure = kind === 'machines' ? ofMachines() : await ofWorlds(kind);
 console.log(failure ?? 'nothing is wrong');
 process.exitCode = failure === null ? 0 : 1;
 
-async function ofWorlds(of: 'hosts' | 'parts' | 'files' | 'views'): Promise<string | null> {
+async function ofWorlds(of: keyof typeof run): Promise<string | null> {
   const { failure: found, ...figures } = await run[of]();
   console.log(figures);
   return found === null ? null : failureText(found);

@@ -107,6 +107,11 @@ export class Device {
     return this.#lives;
   }
 
+  /** Asks over HTTP, each time on a connection of its own. */
+  fetch(url: string, init: RequestInit): Promise<Response> {
+    return this.#call(this.#life.timers, url, init);
+  }
+
   /** The token that it shows. */
   get token(): string {
     return `${this.name}.${this.#tokens}`;

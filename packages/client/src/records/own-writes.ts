@@ -7,10 +7,19 @@ import { touches, writesOf } from './pending.ts';
 import type { Watched } from './watch.ts';
 
 /** The object as the server has it; `isKnown`: that there is nothing is known, too. */
-type Base = {
+export type Base = {
   readonly json: Json | undefined;
   readonly isKnown: boolean;
   readonly sequence: number;
+  readonly incarnation: string | null;
+};
+
+/** A write that is committed, and of which no envelope has come. */
+type Unseen = Shown & {
+  readonly seq: number;
+  /** Of the store that has committed it, and of what was shown then: another may have come into its place. */
+  readonly of: string | null;
+  readonly over: string | null;
 };
 
 /**
@@ -24,8 +33,7 @@ export class OwnWrites {
   readonly #close: () => void;
   /** An envelope has them, whatever their replies say. */
   readonly #echoed = new Set<OpId>();
-  /** Committed at a seq that no envelope has reached yet. */
-  #unseen: readonly (Shown & { readonly seq: number })[] = [];
+  #unseen: readonly Unseen[] = [];
 
   constructor(ref: RecordRef, desk: DeliveryDesk, watched: Watched) {
     const { store, hold } = desk.open(ref.store, []);
@@ -50,11 +58,13 @@ export class OwnWrites {
   }
 
   /** A write has come to its end; what is committed is shown until the envelope of it is here, so that it does not vanish. */
-  ended({ opId, request }: Shown, outcome: Outcome, sequence: number): void {
+  ended({ opId, request }: Shown, outcome: Outcome, base: Base): void {
     if (outcome.status !== 'committed' || !('store_seq' in outcome.reply)) return;
     const { store_seq: seq } = outcome.reply;
-    if (this.#echoed.delete(opId) || sequence >= seq) return;
-    this.#unseen = [...this.#unseen, { opId, request, seq }];
+    if (this.#echoed.delete(opId)) return;
+    const { incarnation: of } = this.hold.slot.status.get();
+    this.#unseen = [...this.#unseen, { opId, request, seq, of, over: base.incarnation }];
+    this.#look(base);
   }
 
   /** Those that are not decided. */
@@ -71,8 +81,9 @@ export class OwnWrites {
   }
 
   /** The object with these writes. */
-  over({ json, isKnown, sequence }: Base): Json | undefined {
-    this.#unseen = this.#unseen.filter(({ seq }) => seq > sequence);
+  over(base: Base): Json | undefined {
+    const { json, isKnown } = base;
+    this.#look(base);
     const waiting = this.pending().filter(({ opId }) => !this.#echoed.has(opId));
     const writes = [...this.#unseen, ...waiting];
     const { path } = this.#ref;
@@ -82,6 +93,13 @@ export class OwnWrites {
     );
     if (writes.length === 0 || !(isKnown || isMade)) return json;
     return this.#fold(json, writes);
+  }
+
+  /** Forgets what an envelope has, and what was committed to a store that is no more. */
+  #look({ sequence, incarnation }: Base): void {
+    this.#unseen = this.#unseen.filter(({ seq, of, over }) =>
+      (of ?? incarnation) === (incarnation ?? of) ? seq > sequence : over === incarnation,
+    );
   }
 
   #fold(base: Json | undefined, writes: readonly Shown[]): Json | undefined {

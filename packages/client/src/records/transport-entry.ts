@@ -26,7 +26,7 @@ import { Conflicts, type RecordConflictError } from './conflict.ts';
 import type { DeliveryDesk, Followed, Writable } from './delivery.ts';
 import { idleState, isSameState } from './idle.ts';
 import type { Shown } from './overlay.ts';
-import { OwnWrites } from './own-writes.ts';
+import { type Base, OwnWrites } from './own-writes.ts';
 import { noStats, readStored } from './reading.ts';
 import { isNewer, type Snapshots, snapshotsOf } from './snapshots.ts';
 import type { RecordReceipt, RecordState, RecordStats, RecordWriteOptions } from './types.ts';
@@ -184,7 +184,7 @@ export class TransportEntry implements Writable, Watched {
   }
 
   ended(write: Shown, outcome: Outcome): void {
-    this.#own?.ended(write, outcome, this.#base().sequence);
+    this.#own?.ended(write, outcome, this.#base());
   }
 
   addConflict(conflict: RecordConflictError): void {
@@ -344,18 +344,14 @@ export class TransportEntry implements Writable, Watched {
   }
 
   /** What the server has, as it is stored. */
-  #base(): {
-    readonly json: Json | undefined;
-    readonly isKnown: boolean;
-    readonly sequence: number;
-  } {
+  #base(): Base {
     const server = this.#reconciler?.server ?? null;
     const raw = this.#own === null ? undefined : server?.raw;
     if (this.#stored === null || this.#stored.raw !== raw) {
       this.#stored = { raw, json: raw === undefined ? undefined : encodeStored(raw) };
     }
-    const { json } = this.#stored;
-    return { json, isKnown: server !== null, sequence: server?.sequence ?? 0 };
+    const { sequence = 0, incarnation = null } = server ?? {};
+    return { json: this.#stored.json, isKnown: server !== null, sequence, incarnation };
   }
 
   #displayed(): unknown {

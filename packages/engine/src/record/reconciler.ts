@@ -67,7 +67,8 @@ export class Reconciler {
   get status(): ReconcilerStatus {
     if (this.#phase === 'closed') return 'closed';
     if (this.#isDenied) return 'denied';
-    if (this.#isGone) return 'gone';
+    // Not any more where something newer came, though it could not be taken.
+    if (this.#isGone && this.#recovery.lack === null) return 'gone';
     if (this.#phase === 'idle' && this.#server === null) return 'idle';
     if (this.#recovery.isBusy) return this.#server === null ? 'loading' : 'refetching';
     return this.#recovery.lack ?? (this.#server === null ? 'stale' : 'ok');
@@ -190,6 +191,7 @@ export class Reconciler {
       }
       case 'skew':
         stats.schemaSkews += 1;
+        this.#isDenied = false;
         this.#skewed(answer.server_version);
         if (answer.envelope !== undefined) {
           end = this.#ingest({ source: 'snapshot', message: answer.envelope }, now)

@@ -297,6 +297,18 @@ describe('answers', () => {
     expect([converted.value, converted.status]).toEqual([8, 'ok']);
   });
 
+  test('R79 what was gone and is there again in a major that cannot be read is skew, and no longer gone or denied', () => {
+    const item = asking().start().answer({ key, type: 'gone', incarnation: 'e1', sequence: 3 });
+    item.receive(at(4, { schema_version: '9.0' }));
+    expect([item.value, item.status]).toEqual([undefined, 'refetching']);
+    item.answer({ key, type: 'skew', server_version: '9.0' });
+    expect(item.status).toBe('skew');
+    item.tell({ type: 'told', answer: { key, type: 'denied', reason: 'no' } } as never);
+    expect(item.status).toBe('denied');
+    item.tell({ type: 'retry' }).answer({ key, type: 'skew', server_version: '9.0' });
+    expect(item.status).toBe('skew');
+  });
+
   test('R31 R79 a reconnect asks once for each record; a reset takes the place of what there is', () => {
     const item = asking().seed(at(4)).answer({ key, type: 'current' });
     item.tell({ type: 'reconnected' });

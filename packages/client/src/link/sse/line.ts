@@ -134,8 +134,13 @@ export class Line {
   #answer(stream: Stream, answer: HandshakeAnswer): void {
     const topic = stream.topics.get(answer.key);
     if (topic === undefined || this.topics.get(answer.key) !== topic) return;
-    if (stream.isReady) this.#room.told(topic, answer);
-    else stream.answers.set(topic, answer);
+    if (!stream.isReady) {
+      stream.answers.set(topic, answer);
+      return;
+    }
+    this.#room.told(topic, answer);
+    // Whoever asks again is perhaps shown another token.
+    if (answer.type === 'denied') this.changed();
   }
 
   #ready(stream: Stream): void {

@@ -123,7 +123,7 @@ describe.skipIf(!hasChromium)('three tabs in Chromium', { timeout: 60_000 }, () 
     expect(tookMs).toBeLessThan(takeoverMs);
   });
 
-  it('go on when the tab with the connection is frozen, which follows when it thaws (P67, P68)', async () => {
+  it('G71 go on when the tab with the connection is frozen, which follows when it thaws (P67, P68)', async () => {
     const [first, second, third] = await openThree();
     const devtools = await context.newCDPSession(first);
     await devtools.send('Debugger.enable');

@@ -25,6 +25,8 @@ export const cannotServe = 4100;
 export const elsewhere = 4002;
 const lost = 1006;
 const beatMs = 500;
+/** Beats without a word of the leader, by which it is half dead at best (registry.md §3.6). */
+const deafBeatsMax = 6;
 /** To find out who leads, or that nobody does, takes less. */
 const patienceMs = 5000;
 
@@ -99,6 +101,8 @@ class TabConnection implements LinkConnection {
   readonly #ended: (code: number) => void;
   #way: Way = { is: 'waiting' };
   #timer: unknown = null;
+  /** Since the leader has spoken last. */
+  #beats = 0;
   #isTold = false;
 
   constructor(
@@ -145,6 +149,7 @@ class TabConnection implements LinkConnection {
   hear(from: string, message: LineMessage): void {
     const way = this.#way;
     if ((way.is !== 'asking' && way.is !== 'tab') || way.leader.id !== from) return;
+    this.#beats = 0;
     if (message.is === 'closed') {
       this.#end(message.code);
     } else if (message.is !== 'opened') {
@@ -178,12 +183,19 @@ class TabConnection implements LinkConnection {
       broken: () => this.#end(elsewhere),
     });
     this.#way = { is: 'asking', leader, line };
+    this.#beats = 0;
     this.#beat();
   }
 
   #beat(): void {
     const way = this.#way;
     const { line, post, url } = this.#ports;
+    this.#beats += 1;
+    if (this.#beats > deafBeatsMax) {
+      // Who leads, and serves nobody, is gone round; of one that has served us we ask once more.
+      this.#end(way.is === 'asking' ? cannotServe : elsewhere);
+      return;
+    }
     if (way.is === 'asking') post(way.leader.id, { line, is: 'open', as: identityOf(url) });
     else if (way.is === 'tab') way.line.beat();
     else return;

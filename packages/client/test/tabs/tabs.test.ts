@@ -1,8 +1,9 @@
 import { type Client, type ClientOptions, memoryCache, type Store } from '@holdfast/client';
-import { tabs } from '@holdfast/client/tabs';
+import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
 import type { Principal } from '@holdfast/server';
 import { describe, expect, test } from 'vitest';
 import { seed } from '../../../../tools/seed.ts';
+import { platformTabs } from '../../src/tabs/platform.ts';
 import { Valve } from '../valve.ts';
 import { openWorld, type World } from '../world.ts';
 
@@ -49,6 +50,12 @@ class Profile {
 function opened(...all: readonly Tab[]): readonly number[] {
   return all.map(({ valve }) => valve.opened);
 }
+
+/** Seconds take a tenth. */
+const hastyEnv = {
+  now: () => performance.now() * 10,
+  setTimeout: (run: () => void, ms: number) => setTimeout(run, ms / 10),
+};
 
 function shown({ store }: { readonly store: Store }, pattern: string): unknown {
   return store.entries(pattern).items.map(({ path, value }) => [path, value]);
@@ -227,6 +234,49 @@ describe('tabs', () => {
     await a.store.put('a/z', 3).committed;
     await expect.poll(() => part.get('a')).toEqual({ x: 1, y: 2, z: 3 });
     expect(opened(a, b)).toEqual([1, 0]);
+  });
+
+  test('G67 whose leader lives, and serves nobody any more, lose their line to it and go their own way, as does a reloaded one', async () => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    let isDeaf = false;
+    const real = platformTabs();
+    if (real === null) throw new Error('there are no locks here');
+    const platform: TabsPlatform = {
+      ...real,
+      channel: (name, hear) =>
+        real.channel(name, (message) => {
+          // It still says that it leads.
+          if (!isDeaf || !name.includes('/to/')) hear?.(message);
+        }),
+    };
+    const a = await profile.open({ tabs: tabs({ name: profile.name, platform }) });
+    const b = await profile.open({ env: hastyEnv });
+    expect(opened(a, b)).toEqual([1, 0]);
+    isDeaf = true;
+    const write = b.store.put('x', 1);
+    await write.committed;
+    await expect.poll(() => a.store.get('x')).toBe(1);
+    // So does one that comes later, as after a reload.
+    const c = await profile.open({ env: hastyEnv });
+    expect(c.store.get('x')).toBe(1);
+    await expect.poll(() => opened(a, b, c)).toEqual([1, 1, 1]);
+    expect(world.errors).toEqual([]);
+  });
+
+  test('G70 that were duplicated, storage and all, draw other op ids, and each of their writes counts', async () => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    const [a, b] = [await profile.open(), await profile.open()];
+    const receipts = [a, b, a, b].map(({ store }) => store.increment('n', 1));
+    expect(new Set(receipts.map(({ opId }) => opId)).size).toBe(4);
+    await Promise.all(receipts.map(({ committed }) => committed));
+    // Without sharing, too: two clients of one device.
+    const alone = [1, 2].map(() => world.client({ deviceId: 'browser' }).store('acme/app'));
+    const more = alone.map((store) => store.increment('n', 1));
+    expect(more[0]?.opId).not.toBe(more[1]?.opId);
+    await Promise.all(more.map(({ committed }) => committed));
+    await expect.poll(() => [a.store.get('n'), b.store.get('n')]).toEqual([6, 6]);
   });
 
   test('of two people share nothing', async () => {

@@ -208,11 +208,12 @@ export class Tree {
       return;
     }
     way.node.pages = [{ stamp: this.#stamp, keys: this.#listOf(keys), values: leaves.slice() }];
+    const seq = leaves.reduce((last, { revision }) => Math.max(last, revision), 0);
     for (let step: Step | null = way; step !== null; step = step.above) {
       const { node } = step;
       node.count += leaves.length;
       node.value = null;
-      for (const { revision } of leaves) node.wrote(revision);
+      node.wrote(seq);
     }
   }
 
@@ -265,7 +266,7 @@ export class Tree {
         this.remove(pathOf({ prefix }), 0, witness);
         return this.#open(path);
       }
-      const node: MapNode = child?.own(this.#stamp) ?? this.#newMap(pathOf({ prefix }));
+      const node: MapNode = child?.own(this.#stamp) ?? this.#newMap(prefix);
       if (node !== child) map.set(key, node);
       way = { node, prefix, above: way };
     }
@@ -280,9 +281,9 @@ export class Tree {
     return step;
   }
 
-  #newMap(path: string): MapNode {
+  #newMap(prefix: string): MapNode {
     const map = new MapNode(this.#stamp, []);
-    if (this.#early.size > 0) map.removed(this.#early.get(path) ?? 0);
+    if (this.#early.size > 0) map.removed(this.#early.get(pathOf({ prefix })) ?? 0);
     return map;
   }
 

@@ -11,6 +11,8 @@ export type Around = {
   readonly after: Tree;
   /** Whether it has one op only. */
   readonly isLone: boolean;
+  /** Whether what it led to is what is there now. */
+  readonly isNow: boolean;
 };
 
 /** The veil that lies over a scope; null: none does. */
@@ -27,7 +29,7 @@ export function retell(
   scope: Scope,
   { veil, around }: { readonly veil: Veil; readonly around: Around },
 ): RemovingOp | null {
-  const { before, after, isLone } = around;
+  const { before, after, isLone, isNow } = around;
   const asBefore = <T>(look: () => T): T => veil.asOf((path) => before.read(path)?.value, look);
   const wasSeen = (path: Path): boolean =>
     before.leaf(path) === undefined
@@ -45,10 +47,12 @@ export function retell(
         () => project(seen, scope, removes),
       ),
     (seen) =>
-      veil.asOf(
-        (path) => veil.now(path) ?? after.read(path)?.value,
-        () => project(seen, scope, removes),
-      ),
+      isNow
+        ? seen
+        : veil.asOf(
+            (path) => veil.now(path) ?? after.read(path)?.value,
+            () => project(seen, scope, removes),
+          ),
     // What the commit itself overwrote was never the state that rules were asked about.
     (seen) => (isLone ? seen : project(seen, survivors(op, veil, after), removes)),
   ];
@@ -94,7 +98,7 @@ export class Retelling {
     this.#tree = tree;
   }
 
-  /** Takes in whole commits, and tells what is shown of them; `end`: the state after them, where somebody has it. */
+  /** Takes in whole commits, and tells what is shown of them; `end`: the state after them, where that is the one now. */
   take(ops: readonly RemovingOp[], end: Tree | null = null): readonly RemovingOp[] {
     const last = ops.at(-1);
     const seen: RemovingOp[] = [];
@@ -102,7 +106,7 @@ export class Retelling {
       const before = this.#tree;
       const isLast = end !== null && commit.at(-1) === last;
       const after = isLast ? end : stateAfter(before, commit);
-      const around = { before, after, isLone: commit.length === 1 };
+      const around = { before, after, isLone: commit.length === 1, isNow: isLast };
       for (const op of commit) {
         const shown = retell(op, this.#scope, { veil: this.#veil, around });
         if (shown !== null) seen.push(shown);

@@ -70,7 +70,8 @@ export async function* tellBackwards(
       // oxlint-disable-next-line no-await-in-loop -- once, for the newest window
       const end: Tree = state ?? (await stateAfter(store, ops));
       state = rewound(end, ops);
-      seen = new Retelling(scope, veil, state).take(ops, end);
+      const isNow = ops.at(-1)?.seq === store.view().seq;
+      seen = new Retelling(scope, veil, state).take(ops, isNow ? end : null);
     }
     for (const op of seen.toReversed()) if (op.seq <= to) yield op;
     // oxlint-disable-next-line no-await-in-loop -- others want their turn

@@ -158,7 +158,7 @@ export class Fanout {
       for (const commit of commitsOf(ops)) {
         const isLast = commit.at(-1) === last;
         const after: Tree = isLast ? this.#host.view().tree : stateAfter(before, commit);
-        const around = { before, after, isLone: commit.length === 1 };
+        const around = { before, after, isLone: commit.length === 1, isNow: isLast };
         this.#see(commit, around, visible);
         this.#turn(commit, around, turned);
         before = after;
@@ -185,10 +185,13 @@ export class Fanout {
 
   /** Notes from whom a commit hides what they had, or to whom it shows what they had not (records.md §17). */
   #turn(commit: readonly LoggedOp[], { before, after }: Around, turned: Turned): void {
+    let touched: readonly Path[] | null = null;
     for (const filter of this.#filters.values()) {
       const { veil } = filter.scope;
       if (veil === null) continue;
-      for (const path of objectsTouched(commit, veil)) {
+      // All veils of a store are about the same objects.
+      touched ??= objectsTouched(commit, veil);
+      for (const path of touched) {
         if (!veil.hasTurned(path, before.read(path)?.value, after.read(path)?.value)) continue;
         const objects = turned.get(filter);
         if (objects === undefined) turned.set(filter, new Set([path]));

@@ -126,7 +126,11 @@ export class Fanout {
     this.evaluations.follow(ops);
     this.#flusher.delivering(this.#clock.now());
     for (const group of this.#whole) group.deliver(ops, to, traces);
-    if (this.#filters.size === 0) return;
+    if (this.#filters.size === 0) {
+      // Whoever comes next begins with the state of then.
+      this.#before = null;
+      return;
+    }
     const { visible, turned } = this.#project(ops);
     for (const [{ groups }, seen] of visible) {
       for (const group of groups) group.deliver(seen, to, traces);

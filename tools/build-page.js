@@ -17,6 +17,12 @@ export async function buildPage(folder, name) {
   const start = performance.now();
   const { build } = await import('vite');
   await build({ root: directory, logLevel: 'error' });
+  // A page that is rendered on its server is built for that, too.
+  const ssr = join(directory, 'src/page/entry-server.tsx');
+  if (existsSync(ssr)) {
+    const output = { ssr, outDir: 'dist/server', emptyOutDir: false };
+    await build({ root: directory, logLevel: 'error', build: output });
+  }
   say(`Built the ${name} in ${((performance.now() - start) / 1000).toFixed(1)} s.`);
 }
 

@@ -20,10 +20,19 @@ export class ExampleProcess {
     this.#data = mkdtempSync(join(tmpdir(), `holdfast-${name}-`));
   }
 
-  /** Resolves when it says where it is. */
-  async start(): Promise<void> {
+  /** Resolves when it says where it is; it may be told more. */
+  async start(...more: readonly string[]): Promise<void> {
     const port = this.url === '' ? '0' : new URL(this.url).port;
-    const args = ['--conditions=source', command, this.#name, '--port', port, '--data', this.#data];
+    const args = [
+      '--conditions=source',
+      command,
+      this.#name,
+      '--port',
+      port,
+      '--data',
+      this.#data,
+      ...more,
+    ];
     // What users get: the page is not to be built for tests.
     const env = { ...process.env, NODE_ENV: 'production' };
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env });

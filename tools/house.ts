@@ -74,11 +74,14 @@ export const examples: House = {
   doors: {
     chat: ['client', 'react', 'server'],
     kanban: ['client', 'react', 'server'],
+    tracker: ['client', 'react', 'protocol', 'server'],
   },
   // What pages take of servers is types, which the bundler sees to.
   lines: [
     { room: 'chat', folder: 'server', may: [] },
     { room: 'kanban', folder: 'server', may: [] },
+    { room: 'tracker', folder: 'server', may: ['issue'] },
+    { room: 'tracker', folder: 'issue', may: [] },
   ],
   pure: [],
   portable: [],

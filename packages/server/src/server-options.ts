@@ -1,4 +1,6 @@
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { EpochMs, Limits } from '@holdfast/protocol';
 import type { ViewLimits } from '@holdfast/protocol/views';
 import type { Authenticate, Principal, RateLimits, TokenRequest } from './access/index.ts';
@@ -120,6 +122,11 @@ export type Server = ViewsApi & {
   listen(at?: { readonly port?: number; readonly host?: string }): Promise<ServerAddress>;
   /** Serves a connection that came by another way than `listen`: a listener of yours, a simulated network. */
   serve(connection: Socket): void;
+  /**
+   * Answers the WebSocket upgrade that came to an HTTP server of yours, such as the one that renders your pages:
+   * `http.on('upgrade', server.upgrade)`.
+   */
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /**
    * What a client in this process is made with, such as one that renders a page for a request:
    * `createClient({ ...server.inProcess(principal) })`. It has the rights of the principal, which the caller has

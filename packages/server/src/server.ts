@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Veil } from '@holdfast/engine/gate';
 import type { Limits } from '@holdfast/protocol';
@@ -96,6 +96,7 @@ class HoldfastServer implements Server {
   readonly recheck: Server['recheck'];
   readonly tell: Server['tell'];
   readonly renderOnce: Server['renderOnce'];
+  readonly upgrade: Server['upgrade'] = (...came) => this.#sockets.upgrade(...came);
   readonly #sockets: Sockets;
   readonly #access: Access;
   readonly #seeds: Seeds;
@@ -361,10 +362,7 @@ class HoldfastServer implements Server {
       },
       (request, response) => void listener(request, response),
     );
-    http.on('upgrade', (request, socket, head) => {
-      if (socket instanceof Socket) this.#sockets.upgrade(request, socket, head);
-      else socket.destroy();
-    });
+    http.on('upgrade', this.upgrade);
     return http;
   }
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type Codec, jsonCodec } from '@holdfast/protocol';
 import { messagePackCodec } from '@holdfast/protocol/codec/messagepack';
 import { WebSocketServer } from 'ws';
@@ -83,8 +84,9 @@ export class Sockets {
   }
 
   /** Answers one upgrade request, whatever it holds. */
-  upgrade(request: IncomingMessage, raw: Socket, head: Buffer): void {
+  upgrade(request: IncomingMessage, raw: Duplex, head: Buffer): void {
     raw.on('error', () => raw.destroy());
+    if (!(raw instanceof Socket)) return void raw.destroy();
     const span = startServerSpan('holdfast.upgrade', request.headers);
     this.#admit(request).then(
       (admitted) => {

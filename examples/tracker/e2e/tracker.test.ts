@@ -1,0 +1,145 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createClient } from '@holdfast/client';
+import { records } from '@holdfast/client/records';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { launchChromium, wantsChromium } from '../../../tools/browser.ts';
+import { ExampleProcess } from '../../../tools/example-process.ts';
+import { Issue } from '../src/issue/issue.ts';
+import { TrackerPage } from './tracker-page.ts';
+
+const pictures =
+  process.env['EXAMPLE_PICTURES'] ?? mkdtempSync(join(tmpdir(), 'holdfast-tracker-'));
+const server = new ExampleProcess('tracker');
+let browser: Browser;
+let old: TrackerPage;
+let mine: TrackerPage;
+let theirs: TrackerPage;
+
+/** Writes issues as a program does. */
+async function fill(count: number): Promise<void> {
+  const client = createClient({ url: server.url, token: 'Importer', records: records([Issue]) });
+  const common = { body: '', status: 'open', priority: 'normal', author: 'Importer' } as const;
+  await client.transact((tx) => {
+    for (let at = 1; at <= count; at += 1) {
+      const id = `import-${at}`;
+      tx.record(Issue.ref({ id })).set({ ...common, title: `Imported ${at}`, createdAt: at });
+    }
+  }).committed;
+  await client.close();
+}
+
+describe.runIf(wantsChromium)('the tracker in Chromium', () => {
+  beforeAll(async () => {
+    [browser] = await Promise.all([launchChromium(), server.start('--version', '1')]);
+  }, 60_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await server.remove();
+  });
+
+  test('its data is migrated while pages of the old version are open, which say so and go on after a reload', async () => {
+    old = await TrackerPage.open(browser, server.url);
+    await old.add('Written by the old version');
+    await old.page.getByLabel('Status').selectOption('done');
+    await expect.poll(() => old.page.locator('[data-pending=true]').count()).toBe(0);
+    await server.kill();
+    await server.start('--version', '2');
+    await old.hurry();
+    await fill(45);
+    mine = await TrackerPage.open(browser, `${server.url}?status=done`);
+    expect(await mine.titles).toEqual(['Written by the old version']);
+    await mine.issue('Written by the old version').click();
+    await expect.poll(() => mine.page.getByLabel('Priority').inputValue()).toBe('normal');
+    await old.page.getByText('The tracker has a newer version').waitFor();
+    await old.page.screenshot({ path: join(pictures, 'tracker-old.png') });
+    await old.page.getByRole('button', { name: 'Reload' }).click();
+    await old.page.getByLabel('Priority').waitFor();
+    expect(old.complaints).toEqual([]);
+  });
+
+  test('a page comes with what it shows, is the same before and after its scripts, and fetches nothing again', async () => {
+    theirs = await TrackerPage.open(browser, `${server.url}?issue=import-45`);
+    const { page } = theirs;
+    const [drawn = ''] = theirs.html.split('id="seed"');
+    expect(drawn).toContain('Imported 45');
+    expect(drawn).not.toContain('Loading');
+    await expect
+      .poll(() => theirs.received.some((text) => text.includes('query_delta')))
+      .toBe(true);
+    const list = await page.locator('.issues').textContent();
+    const { removed, said } = await theirs.told();
+    expect(said).toEqual([list]);
+    expect(removed).toBe(0);
+    expect(theirs.count('phx_join')).toBe(1);
+    expect(theirs.count('query_open')).toBe(1);
+    expect(theirs.count('scope')).toBe(0);
+    const values = theirs.received.filter((text) => text.includes('"string"'));
+    expect(values).toEqual([]);
+    expect(theirs.complaints).toEqual([]);
+    await page.screenshot({ path: join(pictures, 'tracker.png') });
+  });
+
+  test('a long list comes a page at a time', async () => {
+    expect(await theirs.page.locator('.issue').count()).toBe(20);
+    await theirs.page.getByRole('button', { name: 'Show more' }).click();
+    await expect.poll(() => theirs.page.locator('.issue').count()).toBe(40);
+    await theirs.page.getByRole('button', { name: 'Show more' }).click();
+    await expect.poll(() => theirs.page.locator('.issue').count()).toBe(46);
+    expect(await theirs.page.getByRole('button', { name: 'Show more' }).count()).toBe(0);
+  });
+
+  test('what is done is there at once and for everybody, and is taken back by Ctrl Z', async () => {
+    await mine.page.goto(server.url);
+    await mine.add('Write the release notes');
+    await theirs.issue('Write the release notes').waitFor();
+    await theirs.issue('Write the release notes').click();
+    const status = mine.page.getByLabel('Status');
+    await status.selectOption('doing');
+    await expect.poll(() => theirs.page.locator('.dot.doing').count()).toBe(1);
+    await mine.page.keyboard.press('Control+z');
+    await expect.poll(() => theirs.page.locator('.dot.doing').count()).toBe(0);
+    await mine.page.keyboard.press('Control+Shift+z');
+    await expect.poll(() => theirs.page.locator('.dot.doing').count()).toBe(1);
+  });
+
+  test('who changes what another has changed meanwhile is asked, and both see what was decided', async () => {
+    await server.kill();
+    await Promise.all([mine.disconnected(), theirs.disconnected()]);
+    await mine.rename('Release notes of mine');
+    await theirs.rename('Release notes of theirs');
+    // Each sees its own, and nothing is lost.
+    await mine.issue('Release notes of mine').waitFor();
+    await theirs.issue('Release notes of theirs').waitFor();
+    await server.start();
+    await Promise.all([mine.hurry(), theirs.hurry()]);
+    const asked = await Promise.race(
+      [mine, theirs].map(async (each) => {
+        await each.page.getByRole('alertdialog').waitFor();
+        return each;
+      }),
+    );
+    await asked.page.screenshot({ path: join(pictures, 'tracker-conflict.png') });
+    const title = asked === mine ? 'Release notes of mine' : 'Release notes of theirs';
+    await asked.page.getByRole('button', { name: 'Keep mine' }).click();
+    await Promise.all([mine, theirs].map((each) => each.issue(title).waitFor()));
+    expect(await asked.page.getByRole('alertdialog').count()).toBe(0);
+  });
+
+  test('it fits a phone, and the dark', async () => {
+    const phone = await TrackerPage.open(browser, `${server.url}?issue=import-45`, {
+      viewport: { width: 380, height: 720 },
+      colorScheme: 'dark',
+    });
+    expect(await phone.overflow()).toBe(0);
+    await phone.page.screenshot({ path: join(pictures, 'tracker-phone.png') });
+    await phone.page.getByRole('button', { name: 'All issues' }).click();
+    await phone.issue('Imported 45').waitFor();
+    expect(await phone.overflow()).toBe(0);
+    await phone.page.screenshot({ path: join(pictures, 'tracker-phone-list.png') });
+    for (const each of [mine, theirs, phone]) expect(each.complaints).toEqual([]);
+  });
+});

@@ -1,0 +1,56 @@
+import { createClient } from '@holdfast/client';
+import { records } from '@holdfast/client/records';
+import { dehydrate } from '@holdfast/client/ssr';
+import type { Loadable } from '@holdfast/react';
+import { Writable } from 'node:stream';
+import { renderToPipeableStream } from 'react-dom/server';
+import { type Version, versionOf } from '../issue/issue.ts';
+import { App } from './app.tsx';
+import { routeOf } from './use-route.ts';
+
+/** What a page is rendered for. */
+export type PageRequest = {
+  /** `server.inProcess` of who asks. */
+  readonly at: Pick<Parameters<typeof createClient>[0], 'url' | 'token' | 'principal' | 'link'>;
+  readonly version: number;
+  readonly url: string;
+  readonly into: Writable;
+};
+
+/** What the page of an address shows. */
+function loadsOf({ issue, list }: Version, url: string): readonly Loadable[] {
+  const route = routeOf(url);
+  return [list(route.status), ...(route.issue === null ? [] : [issue.ref({ id: route.issue })])];
+}
+
+/** Streams a page, and gives what it was rendered from: one client for each request. */
+export async function render({
+  at,
+  version: number,
+  url,
+  into,
+}: PageRequest): Promise<{ seed: string }> {
+  const version = versionOf(number);
+  const client = createClient({ ...at, records: records([version.issue]) });
+  try {
+    // What is above the fold is there with the first byte; what is not prefetched is streamed when it is there.
+    await client.prefetch(...loadsOf(version, url));
+    await new Promise<void>((resolve, reject) => {
+      // The rest of the document comes after it.
+      const through = new Writable({
+        write: (chunk, encoding, done) => void into.write(chunk, encoding, done),
+        final: (done) => {
+          resolve();
+          done();
+        },
+      });
+      const { pipe } = renderToPipeableStream(
+        <App client={client} version={version} me={at.principal ?? ''} url={url} />,
+        { onShellReady: () => void pipe(through), onShellError: reject },
+      );
+    });
+    return { seed: dehydrate(client) };
+  } finally {
+    await client.close();
+  }
+}

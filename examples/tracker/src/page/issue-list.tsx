@@ -1,0 +1,72 @@
+import { type MouseEvent, type ReactNode, useState, useTransition } from 'react';
+import { useCollection, useVersion } from './holdfast.ts';
+import type { Routing } from './use-route.ts';
+
+const names = { open: 'Open', doing: 'Doing', done: 'Done' } as const;
+
+/** The issues of a status, a page of them at a time. */
+export function IssueList({ route, go, href }: Routing): ReactNode {
+  const version = useVersion();
+  const { rows, hasMore, loadMore } = useCollection(version.list(route.status));
+  const [isMoving, startTransition] = useTransition();
+  const [isLoading, setLoading] = useState(false);
+  const follow = (event: MouseEvent, to: typeof route): void => {
+    if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+    event.preventDefault();
+    // The list stays until the next one is there.
+    startTransition(() => go(to));
+  };
+  const more = async (): Promise<void> => {
+    setLoading(true);
+    await loadMore().finally(() => setLoading(false));
+  };
+  return (
+    <>
+      <nav className="tabs" aria-label="Which issues">
+        {([null, ...version.statuses] as const).map((status) => {
+          const to = { ...route, status };
+          return (
+            <a
+              key={status}
+              href={href(to)}
+              aria-current={route.status === status ? 'page' : undefined}
+              onClick={(event) => follow(event, to)}
+            >
+              {status === null ? 'All' : names[status]}
+            </a>
+          );
+        })}
+      </nav>
+      <ol className="issues" aria-busy={isMoving}>
+        {rows.map(({ key, value, pending }) => {
+          const to = { ...route, issue: key.slice(key.lastIndexOf('/') + 1) };
+          return (
+            <li key={key}>
+              <a
+                href={href(to)}
+                className="issue"
+                data-pending={pending > 0}
+                aria-current={route.issue === to.issue ? 'true' : undefined}
+                onClick={(event) => follow(event, to)}
+              >
+                <span
+                  className={`dot ${value.status}`}
+                  aria-label={names[value.status]}
+                  role="img"
+                />
+                <span className="title">{value.title}</span>
+                {value.priority === 'high' && <span className="tag">High</span>}
+              </a>
+            </li>
+          );
+        })}
+      </ol>
+      {rows.length === 0 && !hasMore && <p className="hint nothing">Nothing here.</p>}
+      {hasMore && rows.length > 0 && (
+        <button className="more" disabled={isLoading} onClick={() => void more()}>
+          Show more
+        </button>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,42 @@
+import type { ConflictError } from '@holdfast/client';
+import type { IssueShape } from '../issue/issue.ts';
+import { useRecord, useVersion } from './holdfast.ts';
+import { useUndo } from './use-undo.tsx';
+
+/** An issue, and what can be done with it. */
+export type ShownIssue = {
+  /** Undefined: it is gone. */
+  readonly issue: IssueShape | undefined;
+  readonly conflicts: readonly ConflictError[];
+  readonly isPending: boolean;
+  readonly change: (fields: Partial<IssueShape>) => void;
+  readonly remove: () => void;
+};
+
+/** An issue by its id; what is done with it is shown at once, and can be taken back. */
+export function useIssue(id: string): ShownIssue {
+  const version = useVersion();
+  const record = useRecord(version.issue, { id });
+  const { did } = useUndo();
+  const { value: issue, conflicts, pendingIntents } = record;
+  const change = (fields: Partial<IssueShape>): void => {
+    const names = Object.keys(fields);
+    const before = Object.fromEntries(
+      Object.entries(issue ?? {}).filter(([name]) => names.includes(name)),
+    );
+    record.patch(version.change(fields));
+    did(`${names.join(', ')} changed.`, {
+      undo: () => record.patch(version.change(before)),
+      redo: () => record.patch(version.change(fields)),
+    });
+  };
+  const remove = (): void => {
+    if (issue === undefined) return;
+    record.remove();
+    did('Issue removed.', {
+      undo: () => record.set(version.stored(issue)),
+      redo: () => record.remove(),
+    });
+  };
+  return { issue, conflicts, isPending: pendingIntents > 0, change, remove };
+}

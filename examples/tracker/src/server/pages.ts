@@ -1,0 +1,83 @@
+import { createReadStream, existsSync, readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { InProcess, Principal, Server } from '@holdfast/server';
+import type { Version } from '../issue/issue.ts';
+
+/** What the build for the server of the page gives. */
+type Renderer = {
+  readonly render: (request: {
+    readonly at: InProcess;
+    readonly version: number;
+    readonly url: string;
+    readonly into: ServerResponse;
+  }) => Promise<{ readonly seed: string }>;
+};
+
+type Site = {
+  readonly server: Server;
+  readonly version: Version;
+  readonly principalOf: (name: string) => Principal;
+};
+
+const dist = fileURLToPath(new URL('../../dist', import.meta.url));
+const types: { readonly [ending: string]: string } = {
+  '.css': 'text/css',
+  '.js': 'text/javascript',
+  '.map': 'application/json',
+};
+const nameless = ['Ada', 'Bela', 'Chika', 'Dara', 'Emre', 'Fay', 'Goro', 'Hedda'];
+
+/** Serves the pages, each rendered from the stores for who asks, and hands WebSockets on to the server of the stores. */
+export async function openPages(
+  site: Site,
+  port: number,
+): Promise<{ readonly url: string; close(): void }> {
+  const [head = '', tail = ''] = readFileSync(join(dist, 'index.html'), 'utf8').split(
+    '<!--page-->',
+  );
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- built from ../page/entry-server.tsx
+  const { render } = (await import(join(dist, 'server/entry-server.js'))) as Renderer;
+
+  const draw = async (request: IncomingMessage, into: ServerResponse): Promise<void> => {
+    const [, known = ''] = /(?:^|; )tracker-name=([^;]+)/.exec(request.headers.cookie ?? '') ?? [];
+    const name = decodeURIComponent(known) || (nameless[Math.floor(Math.random() * 8)] ?? '');
+    into.setHeader('content-type', 'text/html; charset=utf-8');
+    into.setHeader('cache-control', 'no-store');
+    into.setHeader('set-cookie', `tracker-name=${encodeURIComponent(name)}; Path=/; SameSite=Lax`);
+    into.write(head);
+    const at = site.server.inProcess(site.principalOf(name));
+    const { number: version } = site.version;
+    const { seed } = await render({ at, version, url: request.url ?? '/', into });
+    const script = `<script type="application/json" id="seed" data-version="${version}" data-me="${escaped(name)}">${seed}</script>`;
+    into.end(tail.replace('<!--seed-->', () => script));
+  };
+
+  const http = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+    if (pathname === '/') {
+      draw(request, response).catch((error: unknown) => {
+        process.stderr.write(`${String(error)}\n`);
+        response.destroy();
+      });
+      return;
+    }
+    const file = join(dist, normalize(pathname));
+    const isThere = pathname.startsWith('/assets/') && existsSync(file);
+    response.writeHead(isThere ? 200 : 404, {
+      'content-type': types[extname(file)] ?? 'text/plain',
+    });
+    if (isThere) createReadStream(file).pipe(response);
+    else response.end();
+  });
+  http.on('upgrade', site.server.upgrade);
+  await new Promise<void>((resolve) => http.listen(port, '127.0.0.1', resolve));
+  const address = http.address();
+  const taken = typeof address === 'object' ? address?.port : port;
+  return { url: `http://127.0.0.1:${taken}/`, close: () => void http.close() };
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;');
+}

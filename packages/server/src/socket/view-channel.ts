@@ -117,13 +117,13 @@ export class ViewChannel implements ViewSeat {
   }
 }
 
-/** The end of the frame's text, encoded once for all sockets that speak JSON (views.md §5.5). */
-const texts = new WeakMap<Tail, Buffer>();
+/** Of the last tail: all who get it get it one after the other, and logs hold tails for long. */
+let last: { readonly tail: Tail; readonly bytes: Buffer } | null = null;
 
+/** The end of the frame's text, encoded once for all sockets that speak JSON (views.md §5.5). */
 function textTail(tail: Tail): Buffer {
-  const known = texts.get(tail) ?? Buffer.from(`${tail.text}]`, 'utf8');
-  texts.set(tail, known);
-  return known;
+  if (last?.tail !== tail) last = { tail, bytes: Buffer.from(`${tail.text}]`, 'utf8') };
+  return last.bytes;
 }
 
 const ARRAY_OF_5 = 0x95;

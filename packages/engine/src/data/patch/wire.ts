@@ -95,7 +95,8 @@ class Writer {
       written.push(item);
       isSame &&= item === previous[index];
     }
-    return isSame && previous !== noList ? previous : written;
+    // It stays for as long as the tree: without the room that lists get as they grow.
+    return isSame && previous !== noList ? previous : written.slice();
   }
 
   #writeMembers(

@@ -3,7 +3,7 @@ import { nodeMarker } from '@holdfast/protocol/views';
 import { toWire, type WirePath } from '../../data/index.ts';
 import { asyncCell } from './asyncs.ts';
 import { Context } from './context.ts';
-import { isShallowlyAlike } from './equal.ts';
+import { isCopy, isShallowlyAlike } from './equal.ts';
 import { Layer } from './layer.ts';
 import { type Child, keyOf, type Props, type Rendered, ViewNode } from './node.ts';
 import { Hold, type Reading } from './reads.ts';
@@ -202,7 +202,9 @@ export class Attempt {
     }
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an object was written, so it is one
     const wire = value as JsonObject;
-    const own = { wire, children: children.length === 0 ? childless : children, weight, height };
+    // Without the room that lists get as they grow: most nodes stay as they are.
+    const kept = children.length === 0 ? childless : children.slice();
+    const own = { wire, children: kept, weight, height };
     this.#rendered.set(node, { ...own, totalWeight: 0, totalHeight: 0 });
   }
 
@@ -224,7 +226,7 @@ export class Attempt {
     const holder = sharedHolder(path.slice(0, -1), this.#holder);
     this.#holder = holder;
     const keys = holder.filter((key) => typeof key === 'string');
-    const storeId = [...node.storeId, ...keys, slot.id];
+    const storeId = node.storeId.concat(keys, slot.id);
     const key = keyOf(storeId);
     if (places.has(key)) throw new TypeError(`Two children have the id ${key}.`);
     const known = this.#world.find(key);
@@ -391,6 +393,7 @@ type Place = {
 function propsOf({ view, props }: ChildSlot): unknown {
   if (view.params === undefined) return props;
   const passed = passSchema(view.params, props);
-  if ('value' in passed) return passed.value;
+  // One object where a schema has made another one of the same members: there is one for each node.
+  if ('value' in passed) return isCopy(passed.value, props) ? props : passed.value;
   throw new TypeError(`The props of ${view.name} do not pass: ${passed.issue}.`);
 }

@@ -30,11 +30,19 @@ function areTextsAlike(a: object, b: object): boolean {
 export function isShallowlyAlike(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  const [before, after] = [new Map(Object.entries(a)), Object.entries(b)];
-  return (
-    before.size === after.length &&
-    after.every(([key, value]) => before.has(key) && Object.is(before.get(key), value))
-  );
+  const names = Object.keys(a);
+  if (names.length !== Object.keys(b).length) return false;
+  return names.every((name) => Object.hasOwn(b, name) && isSameMember(a, b, name));
+}
+
+function isSameMember(a: object, b: object, name: string): boolean {
+  return Object.is(Reflect.get(a, name), Reflect.get(b, name));
+}
+
+/** Whether one object is as good as the other: plain data with the very same members. */
+export function isCopy(a: unknown, b: unknown): boolean {
+  const isData = [a, b].every((each) => typeof each === 'object' && each !== null && isPlain(each));
+  return isData && isShallowlyAlike(a, b);
 }
 
 function isPlain(value: object): boolean {

@@ -43,7 +43,9 @@ function withChildren(former: Rendered, done: ReadonlyMap<ViewNode, Rendered>): 
     if (now.wire !== child.node.rendered?.wire) changed.push(child);
   }
   const wire = changed.length === 0 ? former.wire : splice(former.wire, changed, done);
-  return { ...former, wire, totalWeight, totalHeight };
+  // Each member by its name: what is spread takes more room, and there is one of these for each node.
+  const { children, weight, height } = former;
+  return { wire, children, weight, height, totalWeight, totalHeight };
 }
 
 type Members = { [key: string]: Json };

@@ -35,9 +35,9 @@ export function launchChromium(): Promise<Browser> {
 /** A page that is one bundled module, at an address of its own. */
 export type ServedPage = { readonly url: string; close(): Promise<void> };
 
-/** Bundles a module as an application would, and serves it as a page. */
-export async function servePage(source: string): Promise<ServedPage> {
-  const { files } = await bundle(source);
+/** Bundles a module as an application would, and serves it as a page; React is there if it is wanted. */
+export async function servePage(source: string, withReact = false): Promise<ServedPage> {
+  const { files } = await bundle(source, withReact);
   const [start = ''] = files.keys();
   const html = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="/${start}"></script>`;
   const server = createServer(({ url = '/' }, response) => {

@@ -11,8 +11,8 @@ export type Bundle = {
   readonly files: ReadonlyMap<string, string>;
 };
 
-/** Bundles and minifies a module as an application for browsers would. */
-export async function bundle(source: string): Promise<Bundle> {
+/** Bundles and minifies a module as an application for browsers would; React is left out, unless it is wanted. */
+export async function bundle(source: string, withReact = false): Promise<Bundle> {
   // A file that exists in the mind of the bundler only.
   const id = resolve('size-entry.js');
   const result = await build({
@@ -27,6 +27,7 @@ export async function bundle(source: string): Promise<Bundle> {
       },
     ],
     resolve: { conditions: ['source', 'browser'] },
+    ...(withReact && { define: { 'process.env.NODE_ENV': '"production"' } }),
     build: {
       write: false,
       minify: true,
@@ -36,7 +37,7 @@ export async function bundle(source: string): Promise<Bundle> {
       lib: { entry: id, formats: ['es'] },
       rollupOptions: {
         // What an application has anyway.
-        external: /^react(-dom)?($|\/)/,
+        external: withReact ? [] : /^react(-dom)?($|\/)/,
         input: id,
         preserveEntrySignatures: 'strict',
         output: { minify: true },

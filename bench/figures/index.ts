@@ -1,6 +1,7 @@
 import type { Figure } from '../figure.ts';
 import { bundles } from './bundle.ts';
 import { cacheCommit } from './cache-commit.ts';
+import { collection } from './collection.ts';
 import { commit } from './commit.ts';
 import { drain } from './drain.ts';
 import { fanoutFiltered, fanoutSingle, fanoutStream } from './fanout.ts';
@@ -8,6 +9,8 @@ import { join, joinBlock, open } from './join.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
 import { openOffline } from './open-offline.ts';
+import { react } from './react.ts';
+import { records } from './records.ts';
 import { refold } from './refold.ts';
 import { replica } from './replica.ts';
 import { viewApply } from './view-apply.ts';
@@ -30,6 +33,9 @@ export const figures: readonly Figure[] = [
   refold,
   drain,
   latency,
+  collection,
+  records,
+  react,
   memory,
   viewDiff,
   viewDiffCopies,

@@ -1,5 +1,8 @@
 import { defaultLimits } from '@holdfast/protocol';
 
+/** How a store topic is addressed in every figure. */
+export const topic = 'store:bench/main';
+
 /** What a server says to a client that has joined all of a store, and has all of it but what follows. */
 export function joinReply(seq: number): object {
   return {

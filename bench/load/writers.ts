@@ -1,7 +1,7 @@
 import { WebSocket } from 'ws';
+import { topic } from './join-reply.ts';
 
-/** How a store topic is addressed in every figure. */
-export const topic = 'store:bench/main';
+export { topic };
 
 /** The path and query of a socket of ours. */
 export function mount(device: string): string {

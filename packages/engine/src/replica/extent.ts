@@ -22,6 +22,8 @@ export class Extent {
   #denied: readonly Glob[] = [];
   #asked: ScopeAsk | null = null;
   #refusal: Refusal | null = null;
+  /** What is held is what is wanted, as far as it is to be had. */
+  #isEven = false;
   /** Nothing is let go of for now. */
   isKept = false;
 
@@ -58,22 +60,26 @@ export class Extent {
   }
 
   want(wanted: readonly Glob[]): void {
+    this.#isEven = false;
     this.#wanted = wanted.includes(whole) ? [whole] : wanted;
   }
 
   /** A new channel: what was on its way is not, and what was denied may be granted. */
   joined(): void {
     this.#asked = null;
+    this.#isEven = false;
     this.#denied = [];
   }
 
   /** The next change to ask for. What is wanted comes before what is not goes, which the one may be a part of. */
   ask(): ScopeAsk | null {
-    if (this.#asked !== null) return null;
+    if (this.#asked !== null || this.#isEven) return null;
     const add = this.#lacks();
     const remove = this.isKept ? [] : without(this.held, this.#wanted);
     if (add.length > 0) this.#asked = { add };
     else if (remove.length > 0) this.#asked = { remove };
+    // There may be thousands of patterns, and this is asked with each frame.
+    this.#isEven = this.#asked === null && !this.isKept;
     return this.#asked;
   }
 
@@ -93,6 +99,7 @@ export class Extent {
   hold(held: Held): void {
     this.#held = held;
     this.#asked = null;
+    this.#isEven = false;
   }
 
   #lacks(): readonly Glob[] {

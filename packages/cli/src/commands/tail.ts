@@ -192,9 +192,11 @@ class Tail {
   #reset(why: string): void {
     const cursor = this.#cursor;
     this.#seen = 0;
-    this.#around.output.aside({ reset: why, since: cursor }, (paint) =>
-      paint.yellow(`What came after seq ${cursor ?? 0} is no longer in the log (${why}).`),
-    );
+    const said =
+      why === 'scope'
+        ? 'The token sees another part of what was there before.'
+        : `What came after seq ${cursor ?? 0} is no longer in the log (${why}).`;
+    this.#around.output.aside({ reset: why, since: cursor }, (paint) => paint.yellow(said));
   }
 
   #tell(op: Told): void {

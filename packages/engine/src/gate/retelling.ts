@@ -90,6 +90,7 @@ export class Retelling {
   readonly #scope: Scope;
   readonly #veil: Veil;
   #tree: Tree;
+  #hasTurned = false;
 
   /** Begins with the state before the first ops, which must stay as it is. */
   constructor(scope: Scope, veil: Veil, tree: Tree) {
@@ -98,10 +99,16 @@ export class Retelling {
     this.#tree = tree;
   }
 
+  /** Whether what was taken in last has shown or hidden something that was there before. */
+  get hasTurned(): boolean {
+    return this.#hasTurned;
+  }
+
   /** Takes in whole commits, and tells what is shown of them; `end`: the state after them, where that is the one now. */
   take(ops: readonly RemovingOp[], end: Tree | null = null): readonly RemovingOp[] {
     const last = ops.at(-1);
     const seen: RemovingOp[] = [];
+    this.#hasTurned = false;
     for (const commit of commitsOf(ops)) {
       const before = this.#tree;
       const isLast = end !== null && commit.at(-1) === last;
@@ -111,6 +118,11 @@ export class Retelling {
         const shown = retell(op, this.#scope, { veil: this.#veil, around });
         if (shown !== null) seen.push(shown);
       }
+      this.#hasTurned ||= objectsTouched(commit, this.#veil).some(
+        (path) =>
+          this.#scope.reaches(path) &&
+          this.#veil.hasTurned(path, before.read(path)?.value, after.read(path)?.value),
+      );
       this.#tree = after;
     }
     return seen;

@@ -15,7 +15,7 @@ type OpenStore = Pick<StoreHost, 'view' | 'valueAt' | 'row' | 'standing' | 'read
   /** What the ops in (from, to] did. */
   span(from: Seq, to: Seq): Promise<Span>;
   /** Tells what a scope shows of the log after a seq. */
-  tell(scope: Scope, after: Seq): Promise<Pick<Telling, 'take'>>;
+  tell(scope: Scope, after: Seq): Promise<Pick<Telling, 'take' | 'hasTurned'>>;
   /** What a scope shows of the log from a seq down, newest first. */
   tellBackwards(scope: Scope, from: Seq): AsyncIterable<LoggedOp>;
   /** Lets go of the store. */

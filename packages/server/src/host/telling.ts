@@ -34,6 +34,11 @@ export class Telling {
     return new Telling(store, scope, new Retelling(scope, veil, state));
   }
 
+  /** Whether what was taken in last has shown or hidden something that was there before. */
+  get hasTurned(): boolean {
+    return this.#retelling?.hasTurned === true;
+  }
+
   /** Takes in the next ops, whole commits, and gives what is shown of them. */
   take(ops: readonly LoggedOp[]): readonly LoggedOp[] {
     if (this.#scope.isWhole) return ops;

@@ -58,7 +58,11 @@ export type StoreGauges = {
 };
 
 /** Goes along the log with somebody who may not see all of it. */
-export type Teller = { take(ops: readonly LoggedOp[]): readonly LoggedOp[] };
+export type Teller = {
+  take(ops: readonly LoggedOp[]): readonly LoggedOp[];
+  /** Whether what was taken in last has shown or hidden something that was there before. */
+  readonly hasTurned: boolean;
+};
 
 /** A store as one request holds it open. */
 export type OpenStore = {

@@ -54,7 +54,7 @@ export function routeWatch(app: Hono, deps: HttpDeps): void {
 class Watch {
   readonly #store: OpenStore;
   readonly #scope: Scope;
-  readonly #opening: Generator<string | null, void, undefined>;
+  #opening: Generator<string | null, void, undefined>;
   readonly #unfollow: () => void;
   #cursor: Seq;
   #teller: Teller | null = null;
@@ -84,7 +84,15 @@ class Watch {
     const ops = await this.#store.read(from, head);
     this.#cursor = ops.at(-1)?.seq ?? head;
     this.#teller ??= await this.#store.tell(this.#scope, from);
-    return textOf(this.#teller.take(ops));
+    const text = textOf(this.#teller.take(ops));
+    if (this.#teller.hasTurned) this.#begin('scope');
+    return text;
+  }
+
+  /** What the watcher may see is another part of what was there before: it is told all of it (records.md §17). */
+  #begin(why: string): void {
+    this.#teller = null;
+    this.#opening = this.#open({ includeCurrent: true, since: null }, why);
   }
 
   /** Calls back once when there is more. */
@@ -99,7 +107,10 @@ class Watch {
   }
 
   /** What comes before the log: why not, all that is there, and up to where that holds. */
-  *#open(wanted: Wanted, why: string | null): Generator<string | null, void, undefined> {
+  *#open(
+    wanted: Pick<Wanted, 'includeCurrent' | 'since'>,
+    why: string | null,
+  ): Generator<string | null, void, undefined> {
     const { tree, seq } = this.#store.view();
     if (why !== null) yield message('reset', { why, seq });
     if (why !== null || (wanted.includeCurrent && wanted.since === null)) {

@@ -181,6 +181,39 @@ test('R228 a stream that goes on from a seq tells of each commit what was visibl
   expect(toEve).not.toMatch(/secret|notes\/a/);
 });
 
+test('R226 a stream begins anew when something turns visible, or is hidden from now on', async () => {
+  const { made, notes } = await site();
+  await notes.write({ id: 'a' }, { set: own });
+  const abort = new AbortController();
+  onTestFinished(() => abort.abort());
+  const { body } = await fetch(`${made.url}/api/stores/demo/main/watch?since=2`, {
+    headers: { authorization: 'Bearer eve' },
+    signal: abort.signal,
+  });
+  const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  const until = async (word: string): Promise<string> => {
+    while (!text.includes(word)) {
+      // oxlint-disable-next-line no-await-in-loop -- as it comes
+      const part = await reader?.read();
+      if (part === undefined || part.done) throw new Error('the stream has ended');
+      text += part.value;
+    }
+    const told = text;
+    text = '';
+    return told;
+  };
+  await until('"through_seq":2');
+  await notes.write({ id: 'a' }, { patch: { private: false } });
+  const shown = await until('"through_seq":3');
+  expect(shown).toContain('event: reset\ndata: {"why":"scope","seq":3}');
+  expect(shown).toContain('event: present\ndata: {"path":"notes/a/text","value":"secret"');
+  await notes.write({ id: 'a' }, { patch: { private: true, text: 'hidden again' } });
+  const gone = await until('"through_seq":4');
+  expect(gone).toContain('"why":"scope"');
+  expect(gone).not.toMatch(/notes\/a|hidden again/);
+});
+
 test('R228 commits that are stored together are told apart', async () => {
   const { made } = await site();
   const eve = await made.joined({ token: 'eve' });

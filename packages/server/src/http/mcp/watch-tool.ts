@@ -52,7 +52,9 @@ async function watchOnce(told: Told, desk: Desk, deps: HttpDeps): Promise<JsonAn
 function takes(heard: Heard, events: readonly Event[]): boolean {
   let isWhole = false;
   for (const { name, id, data } of events) {
-    if (name === 'reset') throw refused(resetOf(data));
+    // What is seen has changed; the seq goes on.
+    const isGap = name === 'reset' && !data.includes('"scope"');
+    if (isGap) throw refused(resetOf(data));
     if (name === 'error') throw refused(refuse('unauthorized'));
     if (name === 'op') heard.ops.push(JSON.parse(data));
     heard.seq = id ?? heard.seq;

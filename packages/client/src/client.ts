@@ -34,6 +34,10 @@ export interface Client<App = any> extends AsyncDisposable {
   readonly transact: RecordDesk<App>['transact'];
   /** Has records here before they are used. */
   readonly prefetch: RecordDesk<App>['prefetch'];
+  /** Waits until own writes are safe (records.md §10). */
+  readonly flush: RecordDesk<App>['flush'];
+  /** The own writes that are not decided yet. */
+  readonly outbox: RecordDesk<App>['outbox'];
   /**
    * Mounts a view of the server (views.md §12.2), or takes a hold on it where it is mounted. Needs `views` among the
    * options of the client. Throws `option_mismatch` where it is mounted with other params.
@@ -131,6 +135,14 @@ class StoreClient implements Client {
 
   get prefetch(): RecordDesk['prefetch'] {
     return this.#desk('prefetch').prefetch;
+  }
+
+  get flush(): RecordDesk['flush'] {
+    return this.#desk('flush').flush;
+  }
+
+  get outbox(): RecordDesk['outbox'] {
+    return this.#desk('outbox').outbox;
   }
 
   view(module: string, options?: object): ViewHandle {

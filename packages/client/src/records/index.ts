@@ -28,6 +28,7 @@ import { type CollectionHandleDesk, firstOf, LiveCollection } from './collection
 import type { RecordConflictError } from './conflict.ts';
 import type { Delivery, DeliveryDesk, Followed, RecordEntry, Writable } from './delivery.ts';
 import { type EntryDesk, StoreEntry } from './entry.ts';
+import { AllWrites } from './flush.ts';
 import { followedRecord, followedSource, isSource } from './followed.ts';
 import { type HandleDesk, StoreRecordHandle } from './handle.ts';
 import { pendingAt } from './pending.ts';
@@ -56,6 +57,7 @@ export type {
   RecordRef,
 } from '@holdfast/protocol';
 export type {
+  ClientOutbox,
   CollectionHandle,
   CollectionRow,
   CollectionState,
@@ -74,6 +76,7 @@ export type {
   Tx,
   TxReceipt,
   TxRecord,
+  WaitingWrite,
 } from './types.ts';
 
 /** How records are kept and told of. */
@@ -147,6 +150,7 @@ class Desk
   readonly #collections = new Map<string, CollectionEntry>();
   readonly #pool: Pool;
   readonly #queries: Pool;
+  readonly outbox: AllWrites;
   readonly env: ClientEnv;
   readonly wall: () => number;
   readonly report: (error: unknown) => void;
@@ -165,6 +169,7 @@ class Desk
     this.#options = options;
     this.#pool = new Pool({ env, report, ttlMs: unusedMs, max: openMax });
     this.#queries = new Pool({ env, report, ttlMs: 0, max: queriesMax });
+    this.outbox = new AllWrites(room);
     this.env = env;
     this.wall = () => env.wall();
     this.report = report;
@@ -200,6 +205,8 @@ class Desk
     const key = `${def.key} one`;
     return firstOf(this.#collection({ ...def, query, key }));
   }) as RecordDesk['one'];
+
+  readonly flush: RecordDesk['flush'] = ({ timeout } = {}) => this.outbox.flush(timeout);
 
   readonly prefetch: RecordDesk['prefetch'] = async (...refs) => {
     const ready = refs.map((ref) =>
@@ -269,7 +276,9 @@ class Desk
   }
 
   write(entry: Writable, write: RecordWrite, options?: RecordWriteOptions): RecordReceipt<unknown> {
-    return new RecordWriter(entry, this).write(write, options);
+    const receipt = new RecordWriter(entry, this).write(write, options);
+    this.outbox.made(receipt.durable);
+    return receipt;
   }
 
   drawn(ref: RecordRef | Followed): RecordState<unknown> | undefined {

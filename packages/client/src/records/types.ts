@@ -16,6 +16,7 @@ import type {
 import type { Envelope } from '@holdfast/protocol/record';
 import type { ReconcilerStats, ReconcilerStatus } from '@holdfast/engine/record';
 import type { Release, Signal } from '@holdfast/engine/registry';
+import type { PendingRequest } from '@holdfast/engine/replica';
 
 /** How a record is doing (records.md §6.6). */
 export type RecordStatus = ReconcilerStatus;
@@ -184,6 +185,19 @@ export type RecordBy<App, N> = unknown extends App
     ? Extract<RecordsOf<App>[N], RecordDef>
     : never;
 
+/** An own write that is not decided yet. */
+export type WaitingWrite = Pick<PendingRequest, 'opId' | 'request' | 'attempts'> & {
+  readonly store: string;
+  readonly state: PendingRequest['status']['state'];
+};
+
+/** The own writes of a client that are not decided yet, in every store that is open. */
+export interface ClientOutbox {
+  list(store?: string): readonly WaitingWrite[];
+  /** Takes one back, if it is certain not to be committed; says whether it was. */
+  discard(opId: OpId): boolean;
+}
+
 /** What `records` adds to a client; `App` is the type of the server's app. */
 export interface RecordDesk<App = unknown> {
   readonly record: {
@@ -207,6 +221,12 @@ export interface RecordDesk<App = unknown> {
     ): CollectionHandle<RecordBy<App, N>>;
   };
   readonly one: <R extends RecordDef>(query: CollectionDef<R>) => OneHandle<R>;
+  /**
+   * Resolves when all own writes are durable and, where there is a connection, decided; rejects with `timeout` where that takes
+   * longer.
+   */
+  readonly flush: (options?: { readonly timeout?: number }) => Promise<void>;
+  readonly outbox: ClientOutbox;
   /** Resolves when these are here, or cannot be; they stay a minute. */
   readonly prefetch: (...refs: readonly (RecordRef | CollectionDef)[]) => Promise<void>;
 }

@@ -134,14 +134,19 @@ export class RecordWriter {
   }
 
   #clash(opId: OpId, outcome: Outcome, sending: Sending): RecordConflictError | null {
-    if (outcome.status !== 'refused' || sending.guards === null) return null;
+    if (outcome.status !== 'refused') return null;
     const { refusal } = outcome;
-    if (refusal.code !== 'conflict' && refusal.code !== 'exists') return null;
     const entry = this.#entry;
     const { base, composed, write } = sending;
     entry.look();
+    const kind = kindOf(refusal.code, {
+      isGuarded: sending.guards !== null,
+      // What it was to change was there, and is not any more.
+      isGone: base.current !== undefined && !('set' in write) && entry.server.value === undefined,
+    });
+    if (kind === null) return null;
     const clash = {
-      kind: 'precondition',
+      kind,
       opId,
       ref: entry.ref,
       fields: composed.fields,
@@ -172,6 +177,16 @@ export class RecordWriter {
     if (hold === null) throw closedError('client');
     return hold;
   }
+}
+
+/** What a refused write has met; null: nobody else's write. */
+function kindOf(
+  code: string,
+  { isGuarded, isGone }: { readonly isGuarded: boolean; readonly isGone: boolean },
+): 'precondition' | 'deleted' | null {
+  const isOther = code === 'conflict' || code === 'exists';
+  if (isGone && (isOther || code === 'not_found' || code === 'invalid_value')) return 'deleted';
+  return isOther && isGuarded ? 'precondition' : null;
 }
 
 type Making = {

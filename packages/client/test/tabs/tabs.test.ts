@@ -62,7 +62,7 @@ function shown({ store }: { readonly store: Store }, pattern: string): unknown {
 }
 
 describe('tabs', () => {
-  test('share one connection, and see what each of them writes', async () => {
+  test('R139 share one connection, and see what each of them writes', async () => {
     await using world = await openWorld();
     const profile = new Profile(world);
     const [a, b, c] = [await profile.open(), await profile.open(), await profile.open()];
@@ -111,7 +111,7 @@ describe('tabs', () => {
     expect(opened(a, b)).toEqual([1, 0]);
   });
 
-  test('go on under the next of them when the first is closed, and nothing is lost', async () => {
+  test('R139 go on under the next of them when the first is closed, and nothing is lost', async () => {
     await using world = await openWorld();
     const profile = new Profile(world);
     const [a, b, c] = [await profile.open(), await profile.open(), await profile.open()];

@@ -87,6 +87,7 @@ class StoreClient implements Client {
       connection: this.status,
       slots: this.#slots,
       seeds: new Map(),
+      rendered: { envelopes: new Map(), views: new Map() },
       activity: new Cell(null, report),
     };
     rooms.set(this, this.#room);

@@ -6,6 +6,7 @@ import type { Settings } from './options.ts';
 import type { Seed } from './seed.ts';
 import type { OutboxEntry, StoreStatus } from './status.ts';
 import type { ConnectionStatus, News, Uplink } from './uplink.ts';
+import type { RenderedView } from './views/initial.ts';
 
 /** What the stores of a client share. */
 export type Room = {
@@ -17,6 +18,11 @@ export type Room = {
   readonly slots: ReadonlyMap<StoreName, Summary>;
   /** What a server has rendered, by its store; null: it is used. */
   readonly seeds: Map<StoreName, Seed | null>;
+  /** What pages are rendered from that is in no store: envelopes by the keys of records, and views by the ids of roots. */
+  readonly rendered: {
+    readonly envelopes: Map<string, unknown>;
+    readonly views: Map<string, RenderedView>;
+  };
   /** Told when something has changed about one of them. */
   readonly activity: Cell<null>;
 };

@@ -73,6 +73,8 @@ export type DeliveryDesk = {
   readonly report: (error: unknown) => void;
   /** The server by HTTP, and what it is shown. */
   readonly server: { readonly url: string; readonly token: TokenSource | null };
+  /** What a page is rendered from, by the keys of records. */
+  readonly rendered: Map<string, unknown>;
   /** null: nothing is kept. */
   readonly cache: Cache | null;
   /** Comes before the cache is used; null: nothing is to be waited for. */

@@ -257,6 +257,10 @@ class Desk
     return { url: whoami.replace(/\/api\/whoami$/, ''), token };
   }
 
+  get rendered(): DeliveryDesk['rendered'] {
+    return this.#room.rendered.envelopes;
+  }
+
   get cache(): DeliveryDesk['cache'] {
     return this.#room.settings.cache;
   }

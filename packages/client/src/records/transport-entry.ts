@@ -142,6 +142,7 @@ export class TransportEntry implements Writable, Watched {
     this.#releases = [];
     this.#own?.close();
     this.#own = null;
+    this.#desk.rendered.delete(this.key);
     this.#setAlarm(Infinity);
     this.#desk.closed(this);
     this.#step({ type: 'close' });
@@ -211,7 +212,7 @@ export class TransportEntry implements Writable, Watched {
   /** What it begins with: the newest of what was rendered and what was kept, then what is asked for (records.md §6.3). */
   #begin(): void {
     const snapshots = this.#snapshots;
-    const seed = this.#options.seed?.(this.key);
+    const seed = this.#options.seed?.(this.key) ?? this.#desk.rendered.get(this.key);
     const start = (): void => {
       this.#isStarted = true;
       this.#step({ type: 'start' });
@@ -287,6 +288,8 @@ export class TransportEntry implements Writable, Watched {
       }
       case 'persist':
         this.#snapshots?.put(this.key, this.#followed.record.name, effect.envelope);
+        if (effect.envelope === null) this.#desk.rendered.delete(this.key);
+        else this.#desk.rendered.set(this.key, effect.envelope);
         break;
     }
   }

@@ -1,5 +1,6 @@
 import { entryTuple, type StoreName } from '@holdfast/protocol';
 import {
+  encodeExact,
   escapedJson,
   type SeededQuery,
   type SeededStore,
@@ -27,8 +28,11 @@ export function dehydrate(client: Client): string {
     principal: room.settings.principal,
     stores: parts.map(({ store }) => store),
     queries: parts.flatMap(({ queries }) => queries),
-    envelopes: [],
-    views: [],
+    envelopes: Array.from(room.rendered.envelopes, ([key, envelope]) => ({
+      key,
+      envelope: encodeExact(envelope),
+    })),
+    views: Array.from(room.rendered.views, ([root, view]) => ({ root, ...view })),
   };
   return escapedJson(state);
 }

@@ -1,6 +1,7 @@
-import { HoldfastError, isRefusal } from '@holdfast/protocol';
+import { HoldfastError, isObject, isRefusal } from '@holdfast/protocol';
 import {
   readSeed,
+  readSeededEnvelope,
   readSeededQueries,
   readSeededStore,
   type SeedState,
@@ -10,6 +11,7 @@ import { rooms } from '../doors.ts';
 import { twins } from '../twins.ts';
 import { OpenStore } from '../open-store.ts';
 import type { Room } from '../room.ts';
+import type { RenderedView } from '../views/initial.ts';
 import { StoreSeed } from './store-seed.ts';
 import { twinOf } from './twin.ts';
 
@@ -25,6 +27,7 @@ export function hydrate(client: Client, state: string | object): void {
   if (isRefusal(seed)) return tell(room, 'it cannot be read');
   if (seed.principal !== room.settings.principal) return tell(room, 'it is of another principal');
   begin(client, room, seed);
+  recall(room, seed);
   // What was drawn is drawn from it until hydration ends, whatever has come meanwhile.
   twins.set(
     room,
@@ -56,6 +59,27 @@ function begin(client: Client, room: Room, { stores, queries: all }: SeedState):
       tell(room, 'a store cannot be used');
     }
   }
+}
+
+/** What is in no store is there for who asks for it. */
+function recall(room: Room, { envelopes, views }: SeedState): void {
+  for (const each of envelopes) {
+    const envelope = readSeededEnvelope(each);
+    if (envelope === null) tell(room, 'an envelope cannot be read');
+    else room.rendered.envelopes.set(envelope.key, envelope.envelope);
+  }
+  for (const each of views) {
+    if (isRendered(each)) room.rendered.views.set(each.root, each);
+    else tell(room, 'a view cannot be read');
+  }
+}
+
+function isRendered(view: unknown): view is RenderedView & { readonly root: string } {
+  if (!isObject(view) || !isObject(view['initialData'])) return false;
+  const { root, params, initialData } = view;
+  const ops: unknown = initialData['stream_ops'] ?? [];
+  const hasTree = isObject(initialData['tree']) && Array.isArray(ops);
+  return typeof root === 'string' && typeof params === 'string' && hasTree;
 }
 
 function tell(room: Room, why: string): void {

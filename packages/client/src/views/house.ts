@@ -2,6 +2,7 @@ import { HoldfastError, type JsonObject } from '@holdfast/protocol';
 import { nodeKey } from '@holdfast/engine/mirror';
 import { isModuleName, rootIdOf } from '@holdfast/protocol/views';
 import { deferred, releaseOnce, type Release } from '@holdfast/engine/registry';
+import { call } from '../cell.ts';
 import { checkOptions, closedError } from '../options.ts';
 import type { Room } from '../room.ts';
 import type { KeepTree } from './cache-loader.ts';
@@ -110,7 +111,18 @@ export class House {
     if (use && keep === null) {
       throw new TypeError('client.view: "cache" needs a "viewCache" in the options of views().');
     }
-    const ended = (): void => void this.#mounted.delete(root);
+    const { rendered, settings } = this.#room;
+    const asked = canonical(params);
+    const known = rendered.views.get(root.rootId);
+    const seed = known?.params === asked ? known.initialData : undefined;
+    const initial = initialData ?? seed;
+    if (initial !== undefined) {
+      rendered.views.set(root.rootId, { params: asked, initialData: initial });
+    }
+    const ended = (): void => {
+      this.#mounted.delete(root);
+      rendered.views.delete(root.rootId);
+    };
     const ports = { room: this.#room, root, module, id, options: this.#options, ended };
     const mount = new Mount(ports, params);
     const mounted: Mounted = { mount, cacheUse, holds: 0 };
@@ -118,6 +130,8 @@ export class House {
     mount.begin();
     const missed = (): void => {
       if (initialData !== undefined) mount.seed(initialData, false);
+      // What comes from a page is not to be trusted to be a tree.
+      else if (seed !== undefined) call(() => mount.seed(seed, false), settings.report);
     };
     if (use && keep !== null) keep(mount, { key: [module, id, params], use, missed });
     else missed();

@@ -12,6 +12,7 @@ export {
 export {
   escapedJson,
   readSeed,
+  readSeededEnvelope,
   readSeededQueries,
   type SeededQuery,
   type SeededStore,

@@ -1,7 +1,7 @@
 import type { Path, StoreName } from '../brand.ts';
 import type { SeedClaim } from '../frames/join.ts';
 import { type EntryTuple, isEntryTuples, isMapTuples, type MapTuple } from '../frames/snapshot.ts';
-import { isObject } from '../json.ts';
+import { isObject, type Json } from '../json.ts';
 import { isWirePath } from '../path.ts';
 import { isRefusal, type Refusal } from '../refusals.ts';
 import {
@@ -16,6 +16,7 @@ import {
   type Shape,
 } from '../shape.ts';
 import { parseStoreName } from '../store-name.ts';
+import { decodeExact } from './exact.ts';
 
 /** What a page was rendered from (records.md §18), its parts not looked at yet. */
 export type SeedState = {
@@ -102,6 +103,19 @@ export function readSeededQueries(given: readonly unknown[]): {
   const all = given.map((each) => readShape(each, query));
   const read = all.filter((each): each is SeededQuery => !isRefusal(each));
   return { read, bad: all.length - read.length };
+}
+
+/** Reads an envelope within it, of a record that is in no store; what it says is the record's to check. */
+export function readSeededEnvelope(
+  given: unknown,
+): { readonly key: string; readonly envelope: unknown } | null {
+  if (!isObject(given) || !isString(given['key'])) return null;
+  try {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- parsed JSON, or what passes for it
+    return { key: given['key'], envelope: decodeExact(given['envelope'] as Json) };
+  } catch {
+    return null;
+  }
 }
 
 /** JSON that is safe within a script of a page, whatever is in it. */

@@ -94,6 +94,7 @@ class StoreClient implements Client {
     this.#stores = new Pool({ env, ttlMs: unusedMs, max: openStoresMax, report });
     settings.tabs?.begin({
       session: this.#room.session,
+      client: this,
       status: this.status,
       retain: (name, globs) => this.#retain(this.#slot(name), globs),
     });

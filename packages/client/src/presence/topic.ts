@@ -8,17 +8,16 @@ import {
   parseStoreName,
   type PresenceDefinition,
   presenceTopic,
-  passSchema,
   readRefusal,
   RejectedError,
-  type StandardSchema,
   toPath,
 } from '@holdfast/protocol';
 import { readPresenceJoinReply } from '@holdfast/protocol/presence';
 import { Cell } from '../cell.ts';
 import type { Client } from '../client.ts';
 import { rooms } from '../doors.ts';
-import { fromEnvelope, toEnvelope, type Writable } from '../envelopes.ts';
+import { toEnvelope } from '../envelopes.ts';
+import { type Gate, gateOf, plainGate } from './gate.ts';
 import { closedError } from '../options.ts';
 import type { Room } from '../room.ts';
 import { type ConnectionStatus, isOver, type News, type Speaker } from '../uplink.ts';
@@ -96,31 +95,11 @@ function plainTopic({ store, topic }: { readonly store: string; readonly topic: 
   return `presence:${store}:${path}`;
 }
 
-type Passed<T> = { readonly value: T } | { readonly issue: string };
-
-/** What a value becomes on the wire, and back (records.md §5). */
-type Gate<State> = {
-  readonly out: (value: State) => Passed<Writable>;
-  readonly in: (state: JsonObject) => Passed<State>;
-};
-
-const plainGate: Gate<JsonObject> = {
-  out: (value) => ({ value }),
-  in: (value) => ({ value }),
-};
-
-function gateOf<State>(schema: StandardSchema<State>): Gate<State> {
-  return {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is no JSON the server refuses
-    out: (value) => passSchema(schema, value) as Passed<State & Writable>,
-    in: (state) => passSchema(schema, fromEnvelope(state)),
-  };
-}
-
 /** The open topics of each client. */
 const open: WeakMap<Room, Map<string, PresenceChannel>> = /* @__PURE__ */ new WeakMap();
 
-function channelOf(room: Room, topic: string): PresenceChannel {
+/** The channel of a topic, which all of a client share. */
+export function channelOf(room: Room, topic: string): PresenceChannel {
   const topics = open.get(room) ?? new Map<string, PresenceChannel>();
   open.set(room, topics);
   const channel = topics.get(topic) ?? new PresenceChannel(room, topic, () => topics.delete(topic));
@@ -129,16 +108,19 @@ function channelOf(room: Room, topic: string): PresenceChannel {
 }
 
 /** One topic of one client: what it shows, and the copy of who is there. */
-class PresenceChannel implements Speaker {
+export class PresenceChannel implements Speaker {
   readonly status: Cell<PresenceStatus>;
   readonly changes: Cell<ReadonlyMap<string, MirroredPeer>>;
   readonly room: Room;
+  /** Takes part in it for other tabs, with one hold for all of them: hears what comes first, and says whether it is theirs. */
+  share: ((news: News) => boolean) | undefined;
+  /** How this user is known here. */
+  key: string | null = null;
   readonly #topic: string;
   readonly #ended: () => void;
   readonly #mirror = new PresenceMirror();
   readonly #peer: string;
   readonly #setAlarm: (at: number) => void;
-  #key: string | null = null;
   #own: JsonObject | null = null;
   #isJoined = false;
   /** What is shown differs from what the server was told. */
@@ -165,7 +147,12 @@ class PresenceChannel implements Speaker {
   }
 
   isSelf({ key, peer }: MirroredPeer): boolean {
-    return peer === this.#peer && (this.#key === null || key === this.#key);
+    return peer === this.#peer && (this.key === null || key === this.key);
+  }
+
+  /** What the server says of each who shows something. */
+  get metas(): PresenceMirror['metas'] {
+    return this.#mirror.metas;
   }
 
   hold(): () => void {
@@ -174,6 +161,7 @@ class PresenceChannel implements Speaker {
     return releaseOnce(() => {
       this.#holds -= 1;
       if (this.#holds === 0) this.#leave();
+      else if (this.#holds === 1 && this.share) this.show(null, 0);
     });
   }
 
@@ -192,6 +180,7 @@ class PresenceChannel implements Speaker {
   }
 
   hear(news: News): void {
+    if (this.share?.(news)) return;
     switch (news.type) {
       case 'joined':
         this.#joined(news.response);
@@ -227,7 +216,7 @@ class PresenceChannel implements Speaker {
 
   #joined(response: unknown): void {
     const reply = readPresenceJoinReply(response);
-    if (!isRefusal(reply)) this.#key = reply.key;
+    if (!isRefusal(reply)) this.key = reply.key;
     this.#isJoined = true;
     this.status.set({ state: 'joined' });
     this.#tell();
@@ -272,7 +261,7 @@ class PresenceChannel implements Speaker {
       if (!this.isSelf(each)) peers.set(name, each);
     }
     if (this.#own !== null) {
-      const [key, peer, state] = [this.#key ?? '', this.#peer, this.#own];
+      const [key, peer, state] = [this.key ?? '', this.#peer, this.#own];
       const name = `${key}/${peer}`;
       const known = this.changes.get().get(name);
       peers.set(name, known?.state === state ? known : { key, peer, state });

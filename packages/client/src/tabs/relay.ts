@@ -23,6 +23,7 @@ import {
   refuse,
   type StoreName,
 } from '@holdfast/protocol';
+import { PresenceSeats } from './presence-seats.ts';
 import type { StoreHub } from './hub.ts';
 import {
   type Answer,
@@ -40,6 +41,9 @@ export type RelayPorts = ServingPorts & {
   readonly codec: Codec;
   now(): MonotonicMs;
   post(to: string, message: LineMessage): void;
+  /** Whose connection it is, by which modules find it. */
+  client(): object;
+  report(error: unknown): void;
   /** The store of a name, kept open with a part of it until it is let go of; throws where it cannot be opened so. */
   hold(
     store: StoreName,
@@ -146,6 +150,7 @@ class RelayLine {
   readonly #line: Line;
   readonly #listener: Listener;
   readonly #channels = new Map<number, Channel>();
+  readonly #seats: PresenceSeats;
   #isClosed = false;
 
   constructor(
@@ -161,6 +166,14 @@ class RelayLine {
       post: (message) => ports.post(of.session, message),
       received: (data) => this.#step({ type: 'received', frame: this.#decode(data) }),
       broken: () => this.close(elsewhere),
+    });
+    this.#seats = new PresenceSeats(ports, {
+      step: (input) => this.#step(input),
+      send: (topic, message) => this.#send(owner.encode(topic, message)),
+      fail: (error) => {
+        ports.report(error);
+        this.close(cannotServe);
+      },
     });
     this.#listener = new Listener({
       now: ports.now(),
@@ -191,6 +204,7 @@ class RelayLine {
     if (this.#isClosed) return;
     this.#isClosed = true;
     for (const id of this.#channels.keys()) this.#left(id);
+    this.#seats.close();
     this.#owner.ended();
   }
 
@@ -236,6 +250,10 @@ class RelayLine {
   }
 
   #join({ channel: id, topic, payload }: Extract<ListenerEffect, { type: 'join' }>): void {
+    if (topic.startsWith('presence:')) {
+      this.#seats.join(id, { topic, payload });
+      return;
+    }
     const name = topic.startsWith('store:') ? parseStoreName(topic.slice('store:'.length)) : null;
     const request = readJoin(payload, 4, defaultLimits);
     if (name === null || isRefusal(request)) {
@@ -282,6 +300,9 @@ class RelayLine {
       this.close(cannotServe);
       return;
     }
+    this.#seats.push(channel, { event, payload }, (status, response) =>
+      this.#step({ type: 'answer', channel, slot, status, response }),
+    );
     const from = this.#channels.get(channel);
     if (from === undefined) return;
     const answer: Answer = (status, response) => {
@@ -328,6 +349,7 @@ class RelayLine {
   }
 
   #left(id: number): void {
+    this.#seats.left(id);
     const channel = this.#channels.get(id);
     if (channel === undefined) return;
     this.#channels.delete(id);

@@ -7,6 +7,8 @@ import type { ReceiptDesk, WriteReceipt } from '../receipt.ts';
 export interface Seated {
   /** Names this client among the tabs: it is part of each of its op ids. */
   readonly session: string;
+  /** By which modules find its connection. */
+  readonly client: object;
   readonly status: Signal<{ readonly connection: string }>;
   /** Opens a store, or keeps it open, with a part of it here, until it is released. Throws where it cannot be opened so. */
   retain(store: StoreName, part: readonly Glob[]): Release;

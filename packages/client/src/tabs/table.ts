@@ -251,6 +251,8 @@ export class TableSeat implements Seat {
         codec,
         now: () => env.now(),
         post: (to, message) => this.#peers.post(to, message),
+        client: () => this.#at?.client.client ?? this,
+        report,
         hold: (store, part) => this.#hold(store, part),
         wall: () => env.wall(),
         randomId: () => env.randomId(),

@@ -24,6 +24,11 @@ export class PresenceMirror {
     return this.#peers;
   }
 
+  /** What the server says of each. */
+  get metas(): Iterable<PresenceMeta & { readonly key: string }> {
+    return this.#metas.values();
+  }
+
   /** Takes a push of the server; says whether anybody came, changed or went. */
   take(event: string, payload: unknown): boolean {
     if (event === 'presence_state') {

@@ -10,6 +10,8 @@ export const presenceLimits = {
   state_depth: 32,
   peer_bytes: 128,
   metas: 1000,
+  /** Tabs of one user that one channel may show beside its own. */
+  guests: 100,
   /** The least time between two changes of one channel's state: 20 in a second. */
   track_ms: 50,
   /** For so long changes are collected before they are told. */
@@ -56,12 +58,20 @@ export function splitPresenceTopic(
 export function readPresenceJoin(payload: unknown): PresenceJoin | Refusal {
   if (!isObject(payload)) return invalidField('payload');
   const { peer = null, state = null } = payload;
-  if (peer !== null && (peer === '' || !isText(peer, presenceLimits.peer_bytes))) {
-    return invalidField('peer');
-  }
+  if (!isPeer(peer)) return invalidField('peer');
   if (state === null) return { peer, state };
   const read = readState(state);
   return isRefusal(read) ? read : { peer, state: read };
+}
+
+/** Reads of whom a push on a channel is: one of the tabs that it speaks for; null: its own. */
+export function readPresencePeer(payload: unknown): string | null | Refusal {
+  const { peer = null } = isObject(payload) ? payload : {};
+  return isPeer(peer) ? peer : invalidField('peer');
+}
+
+function isPeer(peer: unknown): peer is string | null {
+  return peer === null || (peer !== '' && isText(peer, presenceLimits.peer_bytes));
 }
 
 /** Reads the payload of `presence_track`. */

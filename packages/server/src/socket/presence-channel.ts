@@ -11,7 +11,9 @@ import {
 import {
   type PresenceDiff,
   type PresenceJoinReply,
+  presenceLimits,
   readPresenceJoin,
+  readPresencePeer,
   readPresenceTrack,
   splitPresenceTopic,
 } from '@holdfast/protocol/presence';
@@ -75,6 +77,11 @@ export class PresenceChannel implements Seat {
   readonly #port: ChannelPort;
   readonly #terms: PresenceTerms;
   #attendance: Attendance | null = null;
+  /** Takes further seats on the topic, for tabs of the same user that speak through this channel. */
+  #seat: (peer: string) => Attendance | Refusal = () => refuse('unauthorized');
+  /** By their names. */
+  readonly #guests = new Map<string, Attendance>();
+  #own: string | null = null;
   #state: 'new' | 'live' | 'behind' | 'closed' = 'new';
   /** It has been told that it hears diffs, but the join reply has not left yet. */
   #isWelcome = false;
@@ -92,6 +99,9 @@ export class PresenceChannel implements Seat {
     const attendance = topics.join(name, { who: { key, peer, deviceId }, state, seat: this });
     if (isRefusal(attendance)) return attendance;
     this.#attendance = attendance;
+    this.#own = peer;
+    this.#seat = (guest) =>
+      topics.join(name, { who: { key, peer: guest, deviceId }, state: null, seat: this.#muted });
     return { key, peer };
   }
 
@@ -102,14 +112,51 @@ export class PresenceChannel implements Seat {
   }
 
   push(slot: number, event: string, payload: unknown): void {
-    if (event === 'presence_track') {
-      const state = readPresenceTrack(payload);
-      if (isRefusal(state)) this.refused(slot, state);
-      else this.#attendance?.track(slot, state);
-    } else if (event === 'presence_untrack') {
-      this.#attendance?.untrack();
+    const peer = readPresencePeer(payload);
+    if (isRefusal(peer)) this.refused(slot, peer);
+    else if (event === 'presence_track') this.#track(slot, peer, payload);
+    else if (event === 'presence_untrack') {
+      this.#untrack(peer);
       this.#answer(slot, {});
     } else this.refused(slot, refuse('unknown_event'));
+  }
+
+  #track(slot: number, peer: string | null, payload: unknown): void {
+    const state = readPresenceTrack(payload);
+    const attendance = this.#attendanceOf(peer);
+    if (isRefusal(state)) this.refused(slot, state);
+    else if (isRefusal(attendance)) this.refused(slot, attendance);
+    else attendance?.track(slot, state);
+  }
+
+  #attendanceOf(peer: string | null): Attendance | Refusal | null {
+    if (peer === null || peer === this.#own) return this.#attendance;
+    const known = this.#guests.get(peer);
+    if (known !== undefined) return known;
+    const limit = presenceLimits.guests;
+    if (this.#guests.size === limit) return refuse('limit_exceeded', { dimension: 'peers', limit });
+    const seated = this.#seat(peer);
+    if (!isRefusal(seated)) this.#guests.set(peer, seated);
+    return seated;
+  }
+
+  #untrack(peer: string | null): void {
+    if (peer === null || peer === this.#own) {
+      this.#attendance?.untrack();
+      return;
+    }
+    this.#guests.get(peer)?.end('leave');
+    this.#guests.delete(peer);
+  }
+
+  /** The seat of another tab: what it would hear the channel hears already. */
+  get #muted(): Seat {
+    return {
+      welcome: () => undefined,
+      diff: () => undefined,
+      tracked: (slot, ref) => this.tracked(slot, ref),
+      refused: (slot, refusal) => this.refused(slot, refusal),
+    };
   }
 
   welcome(): void {
@@ -145,6 +192,8 @@ export class PresenceChannel implements Seat {
     this.#state = 'closed';
     this.#attendance?.end(how);
     this.#attendance = null;
+    for (const guest of this.#guests.values()) guest.end(how);
+    this.#guests.clear();
   }
 
   #catchUp(): void {

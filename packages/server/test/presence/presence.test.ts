@@ -204,3 +204,24 @@ test('S85 who reads too slowly gets the list instead of the diffs, and nobody wa
   expect(events.filter((name) => name === 'presence_state').length).toBeGreaterThan(1);
   expect(events.length).toBeLessThan(20);
 });
+
+test('S85 one channel shows several tabs of its user, which go one by one, or with it', async () => {
+  const home = await world({ authenticate: people });
+  const ann = await home.connect({ ...fourTongues[0]?.[1], token: 'ann' });
+  const bob = await home.connect({ ...fourTongues[0]?.[1], token: 'bob', device: 'phone' });
+  await attend(bob);
+  await attend(ann, { peer: 'tab-1', state: { x: 1 } });
+  for (const peer of ['tab-2', 'tab-3']) {
+    const told = await ann.ask(room, 'presence_track', { peer, state: { x: peer } });
+    expect(told).toMatchObject({ status: 'ok', response: { phx_ref: expect.any(String) } });
+  }
+  await expect.poll(() => present(bob.heard).length).toBe(3);
+  expect(await ann.ask(room, 'presence_untrack', { peer: 'tab-2' })).toMatchObject({
+    status: 'ok',
+  });
+  await expect.poll(() => present(bob.heard).length).toBe(2);
+  const wrong = await ann.ask(room, 'presence_track', { peer: '', state: {} });
+  expect(reasonOf(wrong)).toBe('invalid_payload');
+  await ann.ask(room, 'phx_leave', {});
+  await expect.poll(() => present(bob.heard)).toEqual([]);
+});

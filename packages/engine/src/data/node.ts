@@ -73,6 +73,7 @@ export class MapNode {
 
   /** Puts a child in its place, or with undefined takes out the one that is there; the node must be its owner's. */
   set(key: string, child: Child | undefined): void {
+    if (child !== undefined && this.#push(key, child)) return;
     const slot = pageOf(this.pages, key);
     const page = this.#ownPage(slot);
     const { keys, values } = page;
@@ -84,9 +85,6 @@ export class MapNode {
       page.values = values.toSpliced(at, 1);
     } else if (isThere) {
       values[at] = child;
-    } else if (at === keys.length && at >= few) {
-      keys.push(key);
-      values.push(child);
     } else {
       page.keys = keys.toSpliced(at, 0, key);
       page.values = values.toSpliced(at, 0, child);
@@ -133,6 +131,16 @@ export class MapNode {
     if (seq <= this.revision) return false;
     this.revision = seq;
     this.hollow = true;
+    return true;
+  }
+
+  /** Puts a child behind all others, as most come: false where it does not belong there, or that takes more than a push. */
+  #push(key: string, child: Child): boolean {
+    const page = this.pages.at(-1);
+    const count = page?.stamp === this.stamp ? page.keys.length : 0;
+    if (page === undefined || count < few || count >= width || !this.isBelow(key)) return false;
+    page.keys.push(key);
+    page.values.push(child);
     return true;
   }
 

@@ -236,13 +236,14 @@ export class Following {
   }
 
   #onEvents(payload: unknown): Heard {
-    const { fold, subscriptions } = this.#parts;
+    const { fold, queries, subscriptions } = this.#parts;
     const events = readEvents(payload);
     if (isRefusal(events)) return events;
     const { fromSeq, toSeq, ops } = events;
     if (toSeq <= fold.cursor) return null;
     if (fromSeq > fold.cursor) return 'gap';
     for (const commit of commitsOf(ops, fold.cursor)) {
+      queries?.reached(commit.seq - 1);
       const own = this.#requests.authorOf(commit);
       const { committed, view } = fold.land(commit, own);
       subscriptions.announce(committed, fold.committed);

@@ -10,7 +10,7 @@ import {
   type Refusal,
   type Seq,
 } from '@holdfast/protocol';
-import { type QueryDelta, readQueryDelta } from '@holdfast/protocol/record';
+import { type QueryDelta, type QueryStep, readQueryDelta } from '@holdfast/protocol/record';
 import { withOps } from '../collection/index.ts';
 import type { Tree } from '../data/index.ts';
 import { type Held, without } from './extent.ts';
@@ -200,10 +200,14 @@ export class Queries implements Guest {
   }
 
   reached(seq: Seq): void {
-    if (this.#due.length === 0) return;
+    for (const delta of this.#dueBy(seq)) this.#take(delta);
+  }
+
+  #dueBy(seq: Seq): readonly QueryDelta[] {
+    if (this.#due.length === 0) return this.#due;
     const due = this.#due.filter(({ at }) => at <= seq);
     this.#due = this.#due.filter(({ at }) => at > seq);
-    for (const delta of due) this.#take(delta);
+    return due;
   }
 
   lost(): void {
@@ -226,7 +230,8 @@ export class Queries implements Guest {
   }
 
   replaced(seq: Seq): void {
-    this.reached(seq);
+    // A snapshot in place has the rows as they are by now.
+    for (const delta of this.#dueBy(seq)) this.#take({ ...delta, entries: [], maps: [] });
     const { committed } = this.#parts.fold;
     const isWhole = ({ rows }: Pick<KeptQuery, 'rows'>): boolean =>
       rows.every((row) => committed.read(row) !== undefined);
@@ -238,6 +243,7 @@ export class Queries implements Guest {
 
   /** What is here of its rows is not to be built upon. */
   #forget(live: Live): void {
+    live.opened = null;
     this.#drop(live);
     live.changed();
   }
@@ -256,18 +262,30 @@ export class Queries implements Guest {
     const live = this.#open.get(delta.sub);
     // One that was closed, or is evaluated here by now.
     if (live === undefined || (live.asked === null && live.opened === null)) return;
-    const { at, hasMore, endCursor } = delta;
-    const before = live.shown?.rows ?? [];
-    const rows = delta.rows ?? withOps(before, delta.ops);
-    this.#rows.count(rows);
-    this.#rows.put(delta, at);
-    this.#rows.discount(before, at);
-    live.shown = { rows, hasMore, endCursor };
+    const rows = live.shown?.rows ?? [];
     if (delta.rows !== null) {
       live.opened = live.asked?.spec ?? live.opened;
       live.asked = null;
       live.refusal = null;
+      this.#show(live, delta, delta.rows);
+    } else if (fits(rows, delta.ops)) {
+      this.#show(live, delta, withOps(rows, delta.ops));
+    } else {
+      // Something was missed: it is asked for again, with what is here.
+      live.opened = null;
     }
+  }
+
+  #show(
+    live: Live,
+    { at, entries, maps, hasMore, endCursor }: QueryDelta,
+    rows: readonly Path[],
+  ): void {
+    const before = live.shown?.rows ?? [];
+    this.#rows.count(rows);
+    this.#rows.put({ entries, maps }, at);
+    this.#rows.discount(before, at);
+    live.shown = { rows, hasMore, endCursor };
     this.#parts.ledger?.touch();
     live.changed();
   }
@@ -321,6 +339,17 @@ const prefix = 'query ';
 function isDue({ ask, opened, asked, refusal, retryAt }: Live, now: MonotonicMs): boolean {
   if (refusal !== null) return retryAt <= now;
   return asked === null && opened !== ask.spec;
+}
+
+/** Whether steps can be done on a window, one after the other. */
+function fits(rows: readonly Path[], steps: readonly QueryStep[]): boolean {
+  const here = new Set(rows);
+  return steps.every(([op, path, after = null]) => {
+    const isSound = here.has(path) !== (op === 'ins') && (after === null || here.has(after));
+    if (op === 'ins') here.add(path);
+    if (op === 'del') here.delete(path);
+    return isSound;
+  });
 }
 
 function patternsOf(globs: readonly Glob[]): readonly Pattern[] {

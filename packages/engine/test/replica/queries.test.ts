@@ -1,0 +1,222 @@
+import {
+  asGlob,
+  asPath,
+  defaultLimits,
+  isRefusal,
+  parseGlob,
+  type Pattern,
+} from '@holdfast/protocol';
+import { Queries, Replica, type ReplicaEffect, type ReplicaInput } from '@holdfast/engine/replica';
+import { expect, test } from 'vitest';
+
+type Wish = ReplicaInput extends infer Input
+  ? Input extends ReplicaInput
+    ? Omit<Input, 'now' | 'wall'>
+    : never
+  : never;
+
+const glob = (text: string): Pattern => {
+  const pattern = parseGlob(text);
+  if (isRefusal(pattern)) throw new Error(text);
+  return pattern;
+};
+
+const joined = {
+  store_seq: 4,
+  capver: 4,
+  capver_min: 3,
+  permissions: { read: true, write: true },
+  scopes: [],
+  store_access: { mode: 'all', store_ids: [] },
+  incarnation: 'i1',
+  scope: 's1',
+  patterns: ['meta/**'],
+  sync: 'tail',
+  why: null,
+  oldest_seq: 1,
+  dedupe_since: 0,
+  server_time: 0,
+  expires_at: null,
+  limits: defaultLimits,
+};
+
+/** A replica with queries, and a server that says what the test says. */
+class Desk {
+  readonly replica: Replica;
+  readonly queries: ReturnType<Replica['follow']>;
+  readonly pushed: Extract<ReplicaEffect, { readonly type: 'push' }>[] = [];
+  rejoins = 0;
+  wakes: (number | null)[] = [];
+  now = 0;
+
+  constructor(patterns: readonly string[] = ['meta/**']) {
+    this.replica = new Replica({
+      topic: 'store:a/b',
+      patterns: patterns.map(asGlob),
+      deviceId: 'd',
+      limits: defaultLimits,
+      random: () => 0.5,
+    });
+    this.queries = this.replica.follow(Queries);
+  }
+
+  step(input: Wish): void {
+    for (const effect of this.replica.step({ ...input, now: this.now, wall: 0 })) {
+      if (effect.type === 'push') this.pushed.push(effect);
+      if (effect.type === 'rejoin') this.rejoins += 1;
+      if (effect.type === 'wake') this.wakes.push(effect.at);
+    }
+  }
+
+  say(event: string, payload: object): void {
+    this.step({ type: 'message', event, payload });
+  }
+
+  join(seq: number, more: object = {}): void {
+    const response = { ...joined, store_seq: seq, ...more };
+    this.step({ type: 'joined', response });
+    this.events(0, seq, []);
+    this.say('catch_up_complete', { through_seq: seq });
+  }
+
+  open(within = 'tasks/*/**'): string {
+    const ask = { key: within, record: 'task', spec: {}, within: glob(within) };
+    const sub = this.queries.open(ask, () => undefined);
+    this.step({ type: 'tick' });
+    return sub;
+  }
+
+  delta(sub: string, at: number, more: object): void {
+    const none = { entries: [], maps: [], has_more: false, end_cursor: null };
+    this.say('query_delta', { sub, at, ...none, ...more });
+  }
+
+  events(from: number, to: number, ops: readonly (readonly [number, string, unknown])[]): void {
+    const tuples = ops.map(([seq, path, value]) => [seq, 'set', path, value, 'x', `x:s:${seq}`]);
+    this.say('events', { from_seq: from, to_seq: to, ops: tuples });
+  }
+
+  last(event: string): object | undefined {
+    return this.pushed.findLast((push) => push.event === event)?.payload;
+  }
+
+  value(path: string): unknown {
+    return this.replica.read(asPath(path))?.value;
+  }
+}
+
+const row = (id: string, title: string, seq: number): readonly unknown[] => [
+  `tasks/${id}/title`,
+  title,
+  'string',
+  seq,
+];
+
+function opened(): { readonly desk: Desk; readonly sub: string } {
+  const desk = new Desk();
+  desk.join(4);
+  const sub = desk.open();
+  expect(desk.last('query_open')).toEqual({ sub, record: 'task', spec: {}, have: {} });
+  desk.delta(sub, 4, { reset: true, rows: ['tasks/a'], entries: [row('a', 'A', 3)] });
+  expect(desk.queries.sight(sub)).toMatchObject({ rows: ['tasks/a'], isAsked: false });
+  return { desk, sub };
+}
+
+test('R184 a delta is applied with the events that reach it, after what came before and before what comes later', () => {
+  const { desk, sub } = opened();
+  desk.delta(sub, 6, { ops: [['ins', 'tasks/b', 'tasks/a']], entries: [row('b', 'B', 6)] });
+  expect(desk.queries.sight(sub).rows).toEqual(['tasks/a']);
+  desk.events(4, 5, [[5, 'tasks/a/title', 'A5']]);
+  expect([desk.queries.sight(sub).rows, desk.value('tasks/b')]).toEqual([['tasks/a'], undefined]);
+  // One frame with the commit that the delta is of, and one after it.
+  desk.events(5, 7, [
+    [6, 'tasks/b/title', 'B'],
+    [7, 'tasks/b/title', 'B7'],
+  ]);
+  expect(desk.queries.sight(sub).rows).toEqual(['tasks/a', 'tasks/b']);
+  expect(desk.value('tasks/b')).toEqual({ title: 'B7' });
+  desk.delta(sub, 8, { ops: [['del', 'tasks/a']] });
+  desk.events(7, 8, []);
+  expect([desk.value('tasks/a'), desk.replica.describe().leaves]).toEqual([undefined, 1]);
+});
+
+test('R184 a snapshot in place has the rows as they are then; a delta on the way does not set them back', () => {
+  const { desk, sub } = opened();
+  desk.delta(sub, 6, { ops: [['ins', 'tasks/b', null]], entries: [row('b', 'B', 6)] });
+  const at = { id: 'x', seq: 8 };
+  desk.say('snapshot_begin', { ...at, incarnation: 'i1', entries: 2, within: null });
+  const entries = [row('a', 'A', 3), row('b', 'B8', 8)];
+  desk.say('snapshot_chunk', { id: 'x', index: 0, entries, maps: [] });
+  desk.say('snapshot_end', { ...at, chunks: 1, entries: 2 });
+  expect(desk.queries.sight(sub).rows).toEqual(['tasks/b', 'tasks/a']);
+  expect(desk.value('tasks/b')).toEqual({ title: 'B8' });
+});
+
+test('R196 steps that do not fit what is here, as one was missed, have the query opened again with what is here', () => {
+  const { desk, sub } = opened();
+  desk.delta(sub, 5, { ops: [['del', 'tasks/z']] });
+  desk.events(4, 5, []);
+  expect(desk.last('query_open')).toMatchObject({ have: { 'tasks/a': 3 } });
+  expect(desk.queries.sight(sub)).toMatchObject({ rows: ['tasks/a'], isAsked: true });
+  desk.delta(sub, 5, { reset: true, rows: ['tasks/b'], entries: [row('b', 'B', 5)] });
+  expect(desk.queries.sight(sub)).toMatchObject({ rows: ['tasks/b'], isAsked: false });
+  expect(desk.value('tasks/a')).toBeUndefined();
+});
+
+test("R196 a rejoin keeps the rows, and names them; what may be another's view of the store does not count", () => {
+  const { desk, sub } = opened();
+  desk.step({ type: 'lost' });
+  expect(desk.queries.sight(sub).rows).toEqual(['tasks/a']);
+  desk.join(4);
+  expect(desk.last('query_open')).toMatchObject({ sub, have: { 'tasks/a': 3 } });
+  desk.delta(sub, 4, { reset: true, rows: ['tasks/a'] });
+  expect(desk.value('tasks/a')).toEqual({ title: 'A' });
+  desk.step({ type: 'lost' });
+  const at = { id: 'y', seq: 4 };
+  desk.step({
+    type: 'joined',
+    response: { ...joined, scope: 's2', sync: 'snapshot', why: 'scope' },
+  });
+  desk.say('snapshot_begin', { ...at, incarnation: 'i1', entries: 0, within: null });
+  desk.say('snapshot_end', { ...at, chunks: 0, entries: 0 });
+  desk.say('catch_up_complete', { through_seq: 4 });
+  expect(desk.value('tasks/a')).toBeUndefined();
+  expect(desk.last('query_open')).toMatchObject({ sub, have: {} });
+});
+
+test('R197 no pattern is let go of before the server has told the rows of a query that it served', () => {
+  const desk = new Desk(['meta/**', 'tasks/**']);
+  desk.join(4, { patterns: ['meta/**', 'tasks/**'] });
+  const sub = desk.open();
+  expect([desk.queries.sight(sub).isLocal, desk.last('query_open')]).toEqual([true, undefined]);
+  desk.step({ type: 'want', patterns: ['meta/**'].map(asGlob) });
+  expect(desk.last('query_open')).toMatchObject({ sub });
+  expect(desk.last('scope')).toBeUndefined();
+  desk.delta(sub, 4, { reset: true, rows: [] });
+  expect(desk.last('scope')).toEqual({ remove: ['tasks/**'] });
+});
+
+test('R200 what is refused for now is asked for again in time; what is refused is not, until it is another query', () => {
+  const desk = new Desk();
+  desk.join(4);
+  const sub = desk.open();
+  const refuse = (reason: string, more: object = {}): void => {
+    const { id } = desk.pushed.findLast(({ event }) => event === 'query_open') ?? { id: '' };
+    desk.step({ type: 'reply', id, status: 'error', response: { reason, ...more } });
+  };
+  const count = (): number => desk.pushed.filter(({ event }) => event === 'query_open').length;
+  refuse('rate_limited', { retry_after_ms: 500 });
+  expect([desk.wakes.at(-1), count()]).toEqual([500, 1]);
+  desk.now = 500;
+  desk.step({ type: 'tick' });
+  expect(count()).toBe(2);
+  refuse('forbidden_field', { fields: ['x'] });
+  desk.now = 100_000;
+  desk.step({ type: 'tick' });
+  expect(desk.queries.sight(sub)).toMatchObject({ rows: null, isAsked: false });
+  expect([desk.queries.sight(sub).refusal?.code, count()]).toEqual(['forbidden_field', 2]);
+  const within = glob('tasks/*/**');
+  desk.queries.change(sub, { key: 'k', record: 'task', spec: { limit: 1 }, within });
+  desk.step({ type: 'tick' });
+  expect(desk.last('query_open')).toMatchObject({ sub, spec: { limit: 1 } });
+});

@@ -89,7 +89,7 @@ it('a view whose state lives in stores survives kill -9: its clients go on by a 
   await waitFor(ben, ({ cards }) => cards.length === 10);
   const amid = Array.from({ length: 20 }, add);
   await server.kill();
-  await expect.poll(() => pages[1]?.health.get().state).toBe('stale');
+  await expect.poll(() => pages[1]?.health.get().state, { timeout: 10_000 }).toBe('stale');
   const before = ben.$snapshot();
   expect(before?.cards.length).toBeGreaterThanOrEqual(10);
   const [waiting, first] = [add(), ben.cards[0]];

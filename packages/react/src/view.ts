@@ -9,7 +9,7 @@ import type {
   ViewOptions,
   ViewProxy,
 } from '@holdfast/client/views';
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 import { type HookOptions, type Scope, useScope } from './scope.ts';
 import { shelvesOf, useShared, useSharedState, type Wanted } from './shared.ts';
 import { nothing, useSignal } from './signal.ts';
@@ -77,13 +77,29 @@ const roots = /* @__PURE__ */ shelvesOf(
 
 function wantedOf(
   { client }: Scope,
-  module: string,
-  options: ViewHook | null,
+  {
+    module,
+    options,
+    isStill,
+  }: Omit<Root, 'options'> & { options: ViewHook | null; isStill: boolean },
 ): Wanted<ViewHandle, Root> | null {
   if (options === null) return null;
   const { ttl, client: _, ...view } = options;
-  const key = `view/${module}:${view.id ?? 'default'}`;
-  return { shelf: roots(client), key, options: { module, options: view }, ttl };
+  // Another shelf place: what is only shown is none that is joined.
+  const key = `view/${isStill}/${module}:${view.id ?? 'default'}`;
+  const how = { ...view, join: !isStill };
+  return { shelf: roots(client), key, options: { module, options: how }, ttl };
+}
+
+const never = (): (() => void) => () => undefined;
+
+/** Whether this render is a server's, or has to show what that has shown: then nobody is asked for anything (views.md §13). */
+function useStillness(): boolean {
+  return useSyncExternalStore(
+    never,
+    () => false,
+    () => true,
+  );
 }
 
 /**
@@ -92,7 +108,10 @@ function wantedOf(
  */
 export function useView(module: string, options: ViewHook | null = {}): ViewProxy | undefined {
   const scope = useScope('useView', options?.client);
-  const handle = useShared(scope, wantedOf(scope, module, options));
+  const isStill = useStillness();
+  // What a server cannot show is left to the page: until then it shows the fallback.
+  if (isStill && options && !options.initialData) throw new Error(`${module} has no initialData`);
+  const handle = useShared(scope, wantedOf(scope, { module, options, isStill }));
   useParams(handle, options);
   return handle?.proxy;
 }
@@ -100,7 +119,8 @@ export function useView(module: string, options: ViewHook | null = {}): ViewProx
 /** The same without suspending, with how the root is doing. */
 export function useViewState(module: string, options: ViewHook | null = {}): ViewState<ViewProxy> {
   const scope = useScope('useViewState', options?.client);
-  const wanted = wantedOf(scope, module, options);
+  const isStill = useStillness();
+  const wanted = wantedOf(scope, { module, options, isStill });
   const state = useSharedState(scope, wanted);
   const handle = state?.status === 'ready' ? state.value : undefined;
   useParams(handle, options);

@@ -34,6 +34,7 @@ const kinds = {
   signal: 'object',
   cache: 'boolean or object',
   initialData: 'object',
+  join: 'boolean',
 };
 
 const idBytesMax = 512;
@@ -58,23 +59,28 @@ export class House {
   /** Mounts a root, or takes a hold on it where it is mounted (views.md §12.2). */
   view(module: string, options: ViewOptions = {}): ViewHandle {
     const { id = 'default', params = {}, signal, cache, initialData } = check(module, options);
+    const { join = true } = options;
     const root = this.#root(rootIdOf(module, id));
     const cacheUse = canonical(cache ?? false);
-    let mounted = this.#mounted.get(root);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made of JSON below
     const wanted = JSON.parse(canonical(params)) as JsonObject;
-    const isSame =
-      mounted !== undefined &&
-      canonical(mounted.mount.params) === canonical(wanted) &&
-      mounted.cacheUse === cacheUse;
-    if (mounted !== undefined && !isSame) {
-      if (mounted.holds > 0) throw new HoldfastError('option_mismatch', { view: root.rootId });
-      // Nobody holds it, it only lingers.
-      mounted.mount.unmount();
-      mounted = undefined;
-    }
-    mounted ??= this.#mount(root, { module, id, params: wanted, cacheUse, cache, initialData });
+    const mounted =
+      this.#known(root, wanted, cacheUse) ??
+      this.#mount(root, { module, id, params: wanted, cacheUse, cache, initialData });
+    if (join) mounted.mount.begin();
     return this.#handle(root, mounted, signal);
+  }
+
+  /** What is mounted of a root; throws where it is with other options. */
+  #known(root: Root, params: JsonObject, cacheUse: string): Mounted | undefined {
+    const mounted = this.#mounted.get(root);
+    const isSame =
+      mounted?.cacheUse === cacheUse && canonical(mounted.mount.params) === canonical(params);
+    if (mounted === undefined || isSame) return mounted;
+    if (mounted.holds > 0) throw new HoldfastError('option_mismatch', { view: root.rootId });
+    // Nobody holds it, it only lingers.
+    mounted.mount.unmount();
+    return undefined;
   }
 
   close(): void {
@@ -127,7 +133,7 @@ export class House {
     const mount = new Mount(ports, params);
     const mounted: Mounted = { mount, cacheUse, holds: 0 };
     this.#mounted.set(root, mounted);
-    mount.begin();
+    mount.appear();
     const missed = (): void => {
       if (initialData !== undefined) mount.seed(initialData, false);
       // What comes from a page is not to be trusted to be a tree.

@@ -86,6 +86,7 @@ export class Mount implements Speaker, CallPorts, Mounted {
   readonly #calls: Calls;
   readonly #params: MountParams;
   #keeper: Keeper | null = null;
+  #isBegun = false;
   #hasState = false;
   #wasLive = false;
   #isEnded = false;
@@ -128,12 +129,19 @@ export class Mount implements Speaker, CallPorts, Mounted {
     return this.#hasState;
   }
 
-  begin(): void {
-    const { root, room } = this.#ports;
+  /** Is what its root shows from now on. */
+  appear(): void {
+    const { root } = this.#ports;
     root.mount = this;
     root.events.begin();
     this.#become('mounting');
-    room.uplink.join(this.#topic, this);
+  }
+
+  /** Asks the server for it, once. */
+  begin(): void {
+    if (this.#isBegun) return;
+    this.#isBegun = true;
+    this.#ports.room.uplink.join(this.#topic, this);
   }
 
   snapshot(node: NodeKey): Json | undefined {

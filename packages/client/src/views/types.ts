@@ -77,6 +77,8 @@ export type ViewOptions<Params = AnyParams> = {
   readonly cache?: CacheUse;
   /** What the server rendered before, as `renderOnce` gives it. */
   readonly initialData?: InitialView | undefined;
+  /** False: shows what it is given, and asks the server nothing until somebody else wants it; for renders on a server. */
+  readonly join?: boolean;
 } & Needed<'params', Params>;
 
 /** The options of a mount, which may be left out where the view needs no params. */

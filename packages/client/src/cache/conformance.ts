@@ -1,4 +1,4 @@
-import { asStoreName } from '@holdfast/protocol';
+import { asPath, asStoreName } from '@holdfast/protocol';
 import {
   app,
   breakingAfter,
@@ -82,6 +82,20 @@ const drafts: readonly Draft[] = [
         maps: [['m', 6]],
         outbox: [request],
       });
+    },
+  },
+  {
+    name: 'the rows that queries had are given back, and those of the last commit only',
+    run: async ({ cache }) => {
+      await cache.load(app);
+      const queries = [
+        { key: 'query/a', rows: ['a/1', 'a/2'].map(asPath), hasMore: true, endCursor: 'c' },
+        { key: 'query/b', rows: [], hasMore: false, endCursor: null },
+      ];
+      await cache.commit(app, { ...change(7, {}), queries });
+      same((await cache.load(app))?.queries ?? [], queries);
+      await cache.commit(app, change(8, {}));
+      same((await cache.load(app))?.queries ?? [], []);
     },
   },
   {

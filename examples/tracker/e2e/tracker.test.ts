@@ -80,7 +80,14 @@ describe.runIf(wantsChromium)('the tracker in Chromium', () => {
     const values = theirs.received.filter((text) => text.includes('"string"'));
     expect(values).toEqual([]);
     expect(theirs.complaints).toEqual([]);
-    await page.screenshot({ path: join(pictures, 'tracker.png') });
+    const alive = await page.screenshot({ path: join(pictures, 'tracker.png') });
+    // The same person, without scripts: what there was at the first paint.
+    const paper = await TrackerPage.open(browser, `${server.url}?issue=import-45`, {
+      storageState: await page.context().storageState(),
+      javaScriptEnabled: false,
+    });
+    expect((await paper.page.screenshot()).equals(alive)).toBe(true);
+    await paper.close();
   });
 
   test('a long list comes a page at a time', async () => {

@@ -52,7 +52,8 @@ test.each<[string, (store: { [name: string]: unknown }) => void]>([
   ['the signature', (store) => (store['signature'] = 'x'.repeat(43))],
   ['a signature that is gone', (store) => delete store['signature']],
   ['an entry that is left out', (store) => (store['entries'] as unknown[]).pop()],
-])('a seed that was altered on its way (%s) is found out by the first join', async (_, bend) => {
+])('a seed that was altered on its way (%s) is found out by the first join', async (what, bend) => {
+  const isSigned = what !== 'a signature that is gone';
   await write('2', { title: 'Two' });
   await write('1', { title: 'One' });
   const cache = memoryCache();
@@ -63,9 +64,15 @@ test.each<[string, (store: { [name: string]: unknown }) => void]>([
   one.retain();
   two.retain();
   await synced(client);
+  await Promise.all([one.ready(), two.ready()]);
   expect(one.get()).toMatchObject({ title: 'One' });
   expect(two.get()).toMatchObject({ title: 'Two' });
-  expect(tap.replies('phx_join')).toMatchObject([{ sync: 'snapshot' }]);
+  const [{ sync, why } = {}] = tap.replies('phx_join') as { sync?: string; why?: string }[];
+  expect(sync).toBe('snapshot');
+  // What was not signed at all was no lie.
+  expect(why).toBe(isSigned ? 'seed' : 'fresh');
+  const lie = { code: 'invalid_seed', details: { why: 'it is not as it was rendered' } };
+  expect(errors).toMatchObject(isSigned ? [lie] : []);
   await client.close();
   const kept = [...((await cache.load('acme/app' as never))?.entries ?? [])];
   expect(kept.map(({ value }) => value)).not.toContain('Forged');

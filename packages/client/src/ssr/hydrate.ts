@@ -1,4 +1,4 @@
-import { HoldfastError, isObject, isRefusal } from '@holdfast/protocol';
+import { HoldfastError, isObject, isRefusal, type StoreName } from '@holdfast/protocol';
 import {
   readSeed,
   readSeededEnvelope,
@@ -11,6 +11,8 @@ import { rooms } from '../doors.ts';
 import { twins } from '../twins.ts';
 import { OpenStore } from '../open-store.ts';
 import type { Room } from '../room.ts';
+import { Slot } from '../slot.ts';
+import type { News } from '../uplink.ts';
 import type { RenderedView } from '../views/initial.ts';
 import { StoreSeed } from './store-seed.ts';
 import { twinOf } from './twin.ts';
@@ -54,11 +56,25 @@ function begin(client: Client, room: Room, { stores, queries: all }: SeedState):
         room.seeds.set(name, seed);
         client.store(name, { scope: [] }).close();
       }
+      hearVerdict(room, name);
     } catch {
       // Such as entries that cannot be together in one tree.
       tell(room, 'a store cannot be used');
     }
   }
+}
+
+/** Tells if the server does not know the seed for one that it has sealed: it was altered, or made for somebody else. */
+function hearVerdict(room: Room, name: StoreName): void {
+  const slot = room.slots.get(name);
+  if (!(slot instanceof Slot)) return;
+  const listen = (news: News): void => {
+    if (news.type !== 'joined') return;
+    slot.listeners.delete(listen);
+    const isForged = isObject(news.response) && news.response['why'] === 'seed';
+    if (isForged) tell(room, 'it is not as it was rendered');
+  };
+  slot.listeners.add(listen);
 }
 
 /** What is in no store is there for who asks for it. */

@@ -44,7 +44,7 @@ export function reasonFor(
   if (lastSeq === 0 && image.seq === 0) return null;
   if (lastSeq === 0) return 'fresh';
   // Only the server knows whether it is one; here nothing goes over the wire for it.
-  if (seed !== null) return 'seed';
+  if (seed !== null) return 'fresh';
   if (incarnation !== image.incarnation) return 'incarnation';
   // It is of another leader, or of another part of it: that says nothing of what may be read.
   const isShared = [scope, request.scope].some((each) => each?.startsWith(sharedScope) === true);

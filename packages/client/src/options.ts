@@ -205,7 +205,7 @@ function identify(settings: Settings, options: ClientOptions): Promise<void> | n
   if (cache?.open === undefined) return null;
   return (async () => {
     const terms = { ...who, schemaVersion, migrate, wall, report };
-    settings.deviceId = (await cache.open?.(terms)) ?? deviceId;
+    settings.deviceId = (await cache.open?.(options.records?.terms(terms) ?? terms)) ?? deviceId;
     // A cache that cannot be opened says so to each store that asks it.
   })().catch(() => undefined);
 }

@@ -289,3 +289,72 @@ test('flush waits no longer than it is told to, and a write that is not sent can
   const early = away.record(Doc, { id: '2' }).set({ n: 2 });
   expect([away.outbox.discard(early.opId), away.outbox.list()]).toEqual([true, []]);
 });
+
+test('R142 what was queued under an older major is migrated before it is sent, or a conflict of its own kind', async () => {
+  const world = await openWorld();
+  onTestFinished(() => world[Symbol.asyncDispose]());
+  const at = { name: 'task', store: 'acme/app', path: 'tasks/:id' } as const;
+  const Old = record({
+    ...at,
+    version: '1.0',
+    schema: passthrough<{ readonly name: string; readonly n?: number }>(),
+  });
+  const New = record({
+    ...at,
+    version: '2.0',
+    schema: passthrough<{ readonly title: string; readonly n?: number }>(),
+    migrate: {
+      '1': (old: { readonly name?: string }) => {
+        const { name, ...rest } = old;
+        if (name === 'untold') throw new Error('nobody knows');
+        return { ...rest, ...(name !== undefined && { title: name }) };
+      },
+    },
+  });
+  world.server.record(New);
+  const disk = new Disk();
+  const old = world.client({
+    deviceId: 'd',
+    link,
+    cache: keptIn(new MapRows(disk)),
+    records: records([Old]),
+    schemaVersion: 7,
+  });
+  old.record(Old, { id: '1' }).set({ name: 'kept' });
+  old.record(Old, { id: '2' }).set({ name: 'untold' });
+  old.record(Old, { id: '3' }).set({ name: 'lone', n: 1 });
+  old.record(Old, { id: '3' }).increment('n');
+  await old.flush();
+  await old.close();
+  const conflicts: RecordConflictError[] = [];
+  const next = world.client({
+    deviceId: 'd',
+    cache: keptIn(new MapRows(disk)),
+    records: records([New], { onConflict: (each) => conflicts.push(each) }),
+    schemaVersion: 7,
+  });
+  const [one, two, three] = ['1', '2', '3'].map((id) => next.record(New, { id }));
+  if (one === undefined || two === undefined || three === undefined) throw new Error('three');
+  for (const each of [one, two, three]) each.retain();
+  await Promise.all([one, two, three].map((each) => each.ready()));
+  await next.flush();
+  expect([one.get(), two.get(), three.get()]).toEqual([
+    { title: 'kept' },
+    undefined,
+    { title: 'lone', n: 1 },
+  ]);
+  await expect.poll(() => conflicts.length).toBe(2);
+  expect(conflicts).toMatchObject([
+    { kind: 'schema', code: 'schema_skew', mine: { name: 'untold' } },
+    { kind: 'schema', mine: 1 },
+  ]);
+  expect([two.state.get().conflicts.length, three.state.get().conflicts.length]).toEqual([1, 1]);
+  await conflicts[0]?.resolve({ value: { title: 'told' } })?.committed;
+  conflicts[1]?.resolve('theirs');
+  expect([two.get(), two.state.get().conflicts, three.state.get().conflicts]).toEqual([
+    { title: 'told' },
+    [],
+    [],
+  ]);
+  expect(next.store('acme/app').outbox.deadLetters()).toEqual([]);
+});

@@ -32,6 +32,7 @@ import { AllWrites } from './flush.ts';
 import { followedRecord, followedSource, isSource } from './followed.ts';
 import { type HandleDesk, StoreRecordHandle } from './handle.ts';
 import { pendingAt } from './pending.ts';
+import { type SkewedDesk, SkewedWrites } from './skewed.ts';
 import { transact, type TransactDesk } from './transact.ts';
 import type {
   CollectionState,
@@ -41,6 +42,7 @@ import type {
   RecordState,
   RecordWriteOptions,
 } from './types.ts';
+import { versionedTerms } from './versions.ts';
 import { SlotWatch } from './watch.ts';
 import { RecordWriter } from './writer.ts';
 
@@ -114,7 +116,7 @@ export function records(
     if (isClient(client)) return new Desk(client, byName, { ...options, mutate });
     throw new TypeError('records needs a client of this package.');
   };
-  return { mutate, open };
+  return { mutate, open, terms: (terms) => versionedTerms(definitions, terms) };
 }
 
 function isClient(client: object): client is Client {
@@ -138,6 +140,7 @@ class Desk
     HandleDesk,
     DeliveryDesk,
     TransactDesk,
+    SkewedDesk,
     CollectionDesk,
     CollectionHandleDesk
 {
@@ -151,6 +154,7 @@ class Desk
   readonly #pool: Pool;
   readonly #queries: Pool;
   readonly outbox: AllWrites;
+  readonly #skewed: SkewedWrites | null;
   readonly env: ClientEnv;
   readonly wall: () => number;
   readonly report: (error: unknown) => void;
@@ -170,6 +174,8 @@ class Desk
     this.#pool = new Pool({ env, report, ttlMs: unusedMs, max: openMax });
     this.#queries = new Pool({ env, report, ttlMs: 0, max: queriesMax });
     this.outbox = new AllWrites(room);
+    const letters = room.settings.cache?.letters;
+    this.#skewed = letters === undefined ? null : new SkewedWrites(letters, this);
     this.env = env;
     this.wall = () => env.wall();
     this.report = report;
@@ -334,7 +340,16 @@ class Desk
     return params === null ? undefined : new StoreRecordHandle(def.ref(params), this);
   }
 
+  here(store: string): readonly Writable[] {
+    return [...this.#entries.values()].filter(isWritable).filter(({ key, state }) => {
+      const { status } = state.get();
+      return key.startsWith(`rec/${store}/`) && status !== 'idle' && status !== 'closed';
+    });
+  }
+
   open(store: string, scope: readonly string[]): ReturnType<EntryDesk['open']> {
+    const name = parseStoreName(store);
+    if (name !== null) this.#skewed?.look(name);
     const handle = this.#client.store(store, { scope });
     const hold = holds.get(handle);
     if (hold === undefined) throw new TypeError('records needs a store of this package.');

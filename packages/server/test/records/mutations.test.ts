@@ -55,6 +55,36 @@ const mutate = (name: string, value: unknown = null, path = 'posts/1'): object =
 });
 
 describe('Mutations', () => {
+  test('R243 a mutation by HTTP transact is judged as the one of whoever asks, and answered once for its key', async () => {
+    const made = await world({
+      authenticate: principals({ eve: person('eve'), bob: person('bob') }),
+    });
+    const asked: unknown[] = [];
+    const posts = made.server.record(Post, {
+      write: ({ principal }, { params }, intent) => {
+        if (principal.subject !== null) asked.push([principal.subject, params, intent]);
+        return principal.subject !== 'bob';
+      },
+    });
+    await posts.write({ id: '1' }, { set: { title: 'Hi', likes: 1 } });
+    const send = (token: string, key: string): Promise<Response> =>
+      fetch(`${made.url}/api/stores/demo/main/transact`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${token}`,
+          'content-type': 'application/json',
+          'idempotency-key': key,
+        },
+        body: JSON.stringify({ ops: [mutate('like', { by: 2 })] }),
+      });
+    const [first, again] = [await send('eve', 'k1'), await send('eve', 'k1')];
+    expect([first.status, again.headers.get('idempotent-replay')]).toEqual([200, 'true']);
+    expect(await again.json()).toEqual(await first.json());
+    expect((await send('bob', 'k2')).status).toBe(403);
+    expect((await posts.get({ id: '1' })).value).toMatchObject({ likes: 3 });
+    expect(asked).toContainEqual(['eve', { id: '1' }, expect.anything()]);
+  });
+
   test('R125 a mutation runs on the value of the authority: alone, in a transaction, over HTTP', async () => {
     const made = await site();
     const peer = await made.joined({ token: 'eve' });

@@ -1,0 +1,72 @@
+import { RejectedError, type StoreName } from '@holdfast/protocol';
+import { decodeStored } from '@holdfast/protocol/record';
+import type { DeadLetter, DeadLetters } from '../cache/port.ts';
+import { RecordConflictError, type Resolution } from './conflict.ts';
+import type { Writable } from './delivery.ts';
+import { touches } from './pending.ts';
+import type { RecordReceipt } from './types.ts';
+
+/** What is needed of the client to tell of writes that no version knows any more. */
+export type SkewedDesk = {
+  /** The records of a store that are here. */
+  here(store: string): readonly Writable[];
+  conflicted(conflict: RecordConflictError): void;
+  report(error: unknown): void;
+};
+
+/** Own writes that were queued under another major and cannot be migrated: a conflict of their record each (records.md §11.5). */
+export class SkewedWrites {
+  readonly #letters: DeadLetters;
+  readonly #desk: SkewedDesk;
+  readonly #watched = new Set<string>();
+  readonly #told = new Set<string>();
+
+  constructor(letters: DeadLetters, desk: SkewedDesk) {
+    this.#letters = letters;
+    this.#desk = desk;
+  }
+
+  /** A record of a store is about to be here. */
+  look(store: StoreName): void {
+    queueMicrotask(() => this.#look(store));
+    if (this.#watched.has(store)) return;
+    this.#watched.add(store);
+    this.#letters.subscribe(store, () => queueMicrotask(() => this.#look(store)));
+  }
+
+  #look(store: StoreName): void {
+    for (const letter of this.#letters.list(store)) {
+      const { opId, request, refusal } = letter;
+      if (refusal.code !== 'schema_skew' || request === null || this.#told.has(opId)) continue;
+      const entry = this.#desk.here(store).find(({ ref }) => touches(request, ref.path));
+      if (entry === undefined) continue;
+      this.#told.add(opId);
+      this.#tell(store, letter, entry);
+    }
+  }
+
+  #tell(store: StoreName, { opId, request, refusal }: DeadLetter, entry: Writable): void {
+    const mine = request !== null && 'value' in request ? decodeStored(request.value) : undefined;
+    const clash = {
+      kind: 'schema',
+      opId,
+      ref: entry.ref,
+      fields: null,
+      base: undefined,
+      mine,
+      theirs: entry.server.value,
+    } as const;
+    const resolve = (how: Resolution): RecordReceipt<unknown> | undefined => {
+      if (!entry.removeConflict(conflict)) return undefined;
+      Promise.resolve(this.#letters.drop(store, opId)).catch((error: unknown) =>
+        this.#desk.report(error),
+      );
+      if (how === 'theirs') return undefined;
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the gate of the write looks at it
+      return entry.write({ set: (how === 'mine' ? mine : how.value) as never });
+    };
+    const conflict = new RecordConflictError(RejectedError.from(refusal), clash, resolve);
+    entry.addConflict(conflict);
+    this.#desk.conflicted(conflict);
+  }
+}

@@ -1,0 +1,71 @@
+import { isObject, type RecordDef, type Request } from '@holdfast/protocol';
+import { decodeStored, encodeStored } from '@holdfast/protocol/record';
+import { isSameMajor, migrate } from '@holdfast/engine/record';
+import type { CacheTerms } from '../cache/port.ts';
+
+type Versions = { readonly [record: string]: unknown };
+type Op = Extract<Request, { readonly op: 'transact' }>['ops'][number];
+
+/**
+ * Has the requests of an outbox carry the versions of their records, and those of an older major migrated before they are sent
+ * (records.md §11.5); what cannot be migrated becomes a dead letter, `schema_skew`.
+ */
+export function versionedTerms(definitions: readonly RecordDef[], terms: CacheTerms): CacheTerms {
+  if (definitions.length === 0) return terms;
+  const sorted = definitions.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const versions = Object.fromEntries(sorted.map(({ name, version }) => [name, version]));
+  const { schemaVersion: app, migrate: migrateApp } = terms;
+  return {
+    ...terms,
+    schemaVersion: JSON.stringify([app, versions]),
+    migrate: (request, from) => {
+      const was = readVersions(from);
+      const isOtherApp = was.app !== app && migrateApp !== null;
+      const own = isOtherApp ? migrateApp(request, was.app) : request;
+      return own && migratedRequest(definitions, own, was.records);
+    },
+  };
+}
+
+/** What a request was stored under: by a client without records, by the version of its application alone. */
+function readVersions(from: string | number | null): {
+  readonly app: string | number | null;
+  readonly records: Versions;
+} {
+  try {
+    const [app, records]: readonly unknown[] = JSON.parse(String(from));
+    const isApp = app === null || typeof app === 'string' || typeof app === 'number';
+    if (isApp && isObject(records)) return { app, records };
+  } catch {
+    // It is no list of ours.
+  }
+  return { app: from, records: {} };
+}
+
+function migratedRequest(
+  definitions: readonly RecordDef[],
+  request: Request,
+  was: Versions,
+): Request | null {
+  if (request.op !== 'transact') return migratedOp(definitions, request, was);
+  const ops = request.ops.flatMap((op) => migratedOp(definitions, op, was) ?? []);
+  return ops.length < request.ops.length ? null : { ...request, ops };
+}
+
+function migratedOp<O extends Op>(
+  definitions: readonly RecordDef[],
+  op: O,
+  was: Versions,
+): O | null {
+  for (let at: string = op.path; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('/')))) {
+    const def = definitions.find((each) => each.match(at) !== null);
+    const version = def && was[def.name];
+    if (def === undefined || typeof version !== 'string') continue;
+    if (isSameMajor(def, version) || (op.op === 'delete' && at === op.path)) return op;
+    // Of a part of an object, or of the input of a mutation, nobody knows what it is in another major.
+    if (at !== op.path || !('value' in op) || (op.op !== 'set' && op.op !== 'merge')) return null;
+    const migrated = migrate(def, decodeStored(op.value), version);
+    return migrated === 'skew' ? null : { ...op, value: encodeStored(migrated.value) };
+  }
+  return op;
+}

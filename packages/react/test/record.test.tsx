@@ -92,6 +92,15 @@ function Names({ isNone = false }: { readonly isNone?: boolean }): ReactElement 
   );
 }
 
+/** Of the collection before, until there is another. */
+function NamesFrom({ from }: { readonly from: string }): ReactElement {
+  const state = useCollectionState(collection(User, { where: { name: { gte: from } } }));
+  const { values = [] } =
+    (state.status === 'ready' ? state.value : 'previous' in state && state.previous) || {};
+  drawn.push(values.map(({ name }) => name).join());
+  return <i>{values.map(({ name }) => name).join()}</i>;
+}
+
 function NamesState(): ReactElement {
   const state = useCollectionState('user', { limit: 1 });
   const one = useOne(collection(User, { orderBy: [['name', 'desc']] }));
@@ -226,6 +235,22 @@ describe.each([{ isStrict: false }, { isStrict: true }])('records, strict: $isSt
     expect(drawn.length / times).toBe(1);
     page.draw(app(<Names isNone />));
     await page.shows('all ');
+    page.unmount();
+  });
+
+  it('R203 of specs that follow each other quickly the first is drawn until the last is there, and one between is given up', async () => {
+    world.server.record(User);
+    const other = await world.other();
+    await other.put('users', { 1: { name: 'ada' }, 2: { name: 'bob' }, 3: { name: 'eve' } })
+      .committed;
+    const page = draw(app(<NamesFrom from="a" />));
+    await page.shows('ada,bob,eve');
+    drawn.length = 0;
+    page.draw(app(<NamesFrom from="b" />));
+    page.draw(app(<NamesFrom from="e" />));
+    await page.shows('eve');
+    expect(new Set(drawn)).toEqual(new Set(['ada,bob,eve', 'eve']));
+    await until(() => seat.wire.count('query_open') - seat.wire.count('query_close') <= 2);
     page.unmount();
   });
 

@@ -40,7 +40,7 @@ export async function bundle(source: string, withReact = false): Promise<Bundle>
         external: withReact ? [] : /^react(-dom)?($|\/)/,
         input: id,
         preserveEntrySignatures: 'strict',
-        output: { minify: true },
+        output: { minify: true, comments: false },
       },
     },
   });

@@ -1,4 +1,4 @@
-import type { Op, Path } from '@holdfast/protocol';
+import { isPlainObject, type Op, type Path } from '@holdfast/protocol';
 import { apply, type Bound, project, type Scope, type Span, type Tree } from '../data/index.ts';
 import { commitsOf, leavesOf } from './commits.ts';
 import { Veil } from './veil.ts';
@@ -56,10 +56,13 @@ export function retell(
     // What the commit itself overwrote was never the state that rules were asked about.
     (seen) => (isLone ? seen : project(seen, survivors(op, veil, after), removes)),
   ];
-  return steps.reduce<RemovingOp | null>(
+  const shown = steps.reduce<RemovingOp | null>(
     (seen, step) => (seen === null || isRemoval(seen) ? seen : step(seen)),
     op,
   );
+  // A rule that hides the whole object now hides nothing of what it took away.
+  const isEmptied = shown === null && op.op === 'set' && isPlainObject(op.value) && removes();
+  return isEmptied ? { ...op, op: 'delete', value: null } : shown;
 }
 
 function isRemoval({ op }: Op): boolean {

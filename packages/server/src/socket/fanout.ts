@@ -229,7 +229,10 @@ export class Fanout {
   }
 
   #isReached(path: Path): boolean {
-    for (const { scope } of this.#filters.values()) if (scope.leaves.reaches(path)) return true;
+    for (const { scope } of this.#filters.values()) {
+      // What a veil let through before, only the state before tells.
+      if (scope.veil !== null || scope.leaves.reaches(path)) return true;
+    }
     return false;
   }
 }

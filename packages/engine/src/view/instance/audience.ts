@@ -145,8 +145,13 @@ export class Audience {
       this.#stage.perform({ type: 'send', to, base: version - 1, version, tail });
     }
     // Now it is known in which formats it is in use: it is measured in one of them.
-    this.#keep(tail);
+    if (!this.#isRemade(content)) this.#keep(tail);
     this.sendEvents(privately);
+  }
+
+  /** Whether it is the envelope of the mount and can be made again as it was: then no log has to hold a whole tree. */
+  #isRemade({ events }: EnvelopeTail): boolean {
+    return this.#version === 1 && events.length === 0 && this.#stage.hasAllStreams();
   }
 
   /** Events and upload ops that concern single subscribers (views.md §5.4). */

@@ -4,7 +4,7 @@ import { runChaos } from './chaos/run.ts';
 import { hasChromium } from './chaos/tab.ts';
 import { busy } from './validators/traffic.ts';
 
-const seconds = Number(process.env['CHAOS_SECONDS'] ?? 40);
+const seconds = Number(process.env['CHAOS_SECONDS'] ?? 60);
 
 it(
   'S54 S80 S112 through latency, cuts, half-open and throttled connections, slow readers, kills and a frozen tab, what is acknowledged is committed once and everybody ends equal',

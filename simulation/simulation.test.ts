@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { runSeeds } from './world/run.ts';
 import { busy } from './validators/traffic.ts';
 
-const seedsWanted = Number(process.env['MACHINE_SEEDS'] ?? 1200);
+const seedsWanted = Number(process.env['MACHINE_SEEDS'] ?? 2000);
 
 it(
   'S46 S54 S67 S74 S80 S112 under crashes, kills, lost caches, cuts, partitions, silence, clocks that jump and a log that fails, every write happens once and in order, every replica ends equal, and every subscriber is told the truth (P7, P16, P17, P28, P33, P34)',

@@ -1,5 +1,5 @@
 import type { Store } from '@holdfast/client';
-import { jsonCodec, type Pattern } from '@holdfast/protocol';
+import { jsonCodec, matches, type Path, type Pattern, segmentsOf } from '@holdfast/protocol';
 import { type Principal, scopes } from '@holdfast/server';
 import type { Dice } from '../src/dice.ts';
 import { badWeather } from '../src/faults.ts';
@@ -175,9 +175,8 @@ export class Parts {
     for (const { name, store, scope } of this.#open) {
       const allowed = this.#readable(world, name);
       for (const pattern of new Set(scope)) {
-        const of = parsed([pattern]);
         const wanted = state.filter(
-          ({ path }) => coversPath(of, path) && coversPath(allowed, path),
+          ({ path }) => isListed(pattern, path) && coversPath(allowed, path),
         );
         const { items } = store.entries(pattern, { limit: 1000 });
         const [found, right] = [items, wanted].map((list) =>
@@ -199,6 +198,11 @@ export async function runParts(
   const worlds = new Parts(seeds);
   const failure = await simulate(worlds.simulation, seeds);
   return { failure, passed: worlds.passed };
+}
+
+/** What a listing of a pattern has: of `b/**` not a leaf at `b`, which a part of that name has as well. */
+function isListed(pattern: string, path: Path): boolean {
+  return parsed([pattern]).some((each) => matches(each, segmentsOf(path)));
 }
 
 function stepsOf(dice: Dice): readonly Step[] {

@@ -9,9 +9,7 @@ import { byTransport } from './transport.ts';
 export function bySse(options: Partial<SseTransportOptions> = {}): Delivery {
   const transports = new WeakMap<DeliveryDesk, SseTransport>();
   const transportOf = (desk: DeliveryDesk): SseTransport => {
-    const { env, report } = desk;
-    const { url, token } = desk.server;
-    const server = { url, ...(token !== null && { token }) };
+    const { env, report, server } = desk;
     const known =
       transports.get(desk) ??
       new SseTransport({ ...server, env, onError: ({ error }) => report(error), ...options });

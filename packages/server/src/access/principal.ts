@@ -63,10 +63,11 @@ export type Credentials = {
 
 /**
  * Maps credentials to a principal, or refuses with null. It is asked again while sockets are open (stores.md §11.3), once
- * for all whose credentials differ in nothing but `device_id`, `capver`, `vsn` and what describes the connection. If it
+ * for all whose credentials differ in nothing but `device_id`, `capver`, `vsn`, `node` and what describes the connection. If it
  * rejects, or returns anything else, nobody gets in, and open sockets have to reconnect; its error is logged without the
  * token. What it adds to a principal of its own is for rules to ask, and counts as a grant: where it is another than
- * before, sockets have to reconnect, so it must not say what differs each time, such as the hour. Functions are not compared.
+ * before, sockets have to reconnect, so it must not say what differs each time, such as the hour. Functions, and objects of
+ * classes that show nothing, are not compared.
  */
 export type Authenticate = (
   credentials: Credentials,

@@ -45,11 +45,11 @@ export class Acts {
   async perform(c: Context, wanted: Wanted, run: () => Promise<Response>): Promise<Response> {
     const { principal, body = {}, isSecret = false } = wanted;
     const key = keyOf(c);
-    const once = (): Promise<Response> => {
-      chargeWrite(this.#deps, c, principal);
+    const charge = (): void => chargeWrite(this.#deps, c, principal);
+    if (key === null) {
+      charge();
       return run();
-    };
-    if (key === null) return once();
+    }
     const who = JSON.stringify([principal.tokenId, principal.subject, storeIn(c), key]);
     const { pathname, search } = new URL(c.req.url);
     const path = `${c.req.method} ${pathname}${search}`;
@@ -60,7 +60,11 @@ export class Acts {
       isSecret,
     };
     const known = this.#known(asked.name);
-    if (known === null) return this.#perform(asked, once);
+    if (known === null) {
+      // Before the key is written down, which costs a commit of its own.
+      charge();
+      return this.#perform(asked, run);
+    }
     if (known.print !== asked.print) throw reused();
     if (known.answer === null) throw new Problem(409, 'idempotency_in_progress');
     return respond(known.answer, true);

@@ -1,5 +1,5 @@
 import { isReason, refuse, RejectedError } from '@holdfast/protocol';
-import { Hono } from 'hono';
+import { Hono, type MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 
 import { isListed } from '../access/index.ts';
@@ -133,6 +133,7 @@ function guard(app: Hono, deps: HttpDeps, surface: string): void {
   });
   app.use(
     surface,
+    allowCookies(deps.origins),
     cors({ ...corsHeaders, origin: (origin) => (isListed(deps.origins, origin) ? origin : null) }),
   );
   app.use(surface, compressJson(), refuseCrossSite(deps.origins));
@@ -142,7 +143,17 @@ function guard(app: Hono, deps: HttpDeps, surface: string): void {
   });
 }
 
-/** What failed inside goes to the log; the caller gets the id to find it by (stores.md §8). */
+/** Pages of an origin that is listed by its name may send cookies along; `*` names nobody. */
+function allowCookies(origins: readonly string[]): MiddlewareHandler {
+  return async (c, next) => {
+    const origin = c.req.header('Origin');
+    if (origin !== undefined && origins.includes(origin) && origin !== '*') {
+      c.res.headers.set('Access-Control-Allow-Credentials', 'true');
+    }
+    await next();
+  };
+}
+
 /** What code deep down says no to, is no failure. */
 function problemOf(error: unknown, deps: HttpDeps): Problem {
   if (error instanceof Problem) return error;
@@ -150,6 +161,7 @@ function problemOf(error: unknown, deps: HttpDeps): Problem {
   return isNo ? refused(refuse(error.code, error.details)) : conceal(error, deps);
 }
 
+/** What failed inside goes to the log; the caller gets the id to find it by (stores.md §8). */
 function conceal(error: unknown, deps: HttpDeps): Problem {
   const errorId = deps.newId();
   deps.onFailure(error, errorId);

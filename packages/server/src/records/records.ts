@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   type GatedRecord,
   type ReadRule,
@@ -20,7 +19,8 @@ import {
   type StoreName,
   type TemplateParams,
 } from '@holdfast/protocol';
-import { canonicalText, seesAll, type Viewer } from '../access/index.ts';
+import { seesAll, type Viewer } from '../access/index.ts';
+import { viewerName } from './viewer-name.ts';
 
 /** What a server adds to a definition. */
 export type Declared = {
@@ -131,7 +131,7 @@ export class Records {
     if (records.length === 0) return null;
     return new Veil({
       records,
-      name: nameOf(principal),
+      name: viewerName(principal),
       principal: { ...principal },
       now: this.#now,
       valueAt,
@@ -167,23 +167,6 @@ export class Records {
       return params === null ? [] : [{ ...declared, params }];
     });
   }
-}
-
-/** Stands for all that a rule may ask of a principal. */
-function nameOf(principal: Viewer): string {
-  const { limits: _, expiresAt: __, ...rest } = principal;
-  const text = canonicalText(rest, numberOf);
-  return createHash('sha256').update(text).digest('base64url').slice(0, 22);
-}
-
-/** What a function says to a rule is known of no other. */
-const functions = new WeakMap<object, number>();
-let functionCount = 0;
-
-function numberOf(fn: object): string {
-  const known = functions.get(fn) ?? (functionCount += 1);
-  functions.set(fn, known);
-  return String(known);
 }
 
 /** What the name of a store is for the template of a record; null where it does not fit. */

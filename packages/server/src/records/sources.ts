@@ -15,6 +15,7 @@ import {
 import type { Clock } from '../host/clock.ts';
 import type { Feed, FeedMessage } from './feeds.ts';
 import type { RecordFault } from './records.ts';
+import { viewerName } from './viewer-name.ts';
 
 /** When a source runs again. */
 export type SourcePolicy =
@@ -101,7 +102,7 @@ export class Sources {
     const asked = this.#read(key);
     if (asked === null) return null;
     const { declared, params } = asked;
-    const id = declared.perPrincipal ? `${key} ${JSON.stringify(ctx.principal.subject)}` : key;
+    const id = declared.perPrincipal ? `${key} ${viewerName(ctx.principal)}` : key;
     let live = this.#live.get(id);
     if (live === undefined) {
       this.#checkRoom(declared);

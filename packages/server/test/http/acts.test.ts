@@ -96,6 +96,25 @@ test('S106 a repeat that comes while the first is on its way is told so', async 
   expect((await first).status).toBe(201);
 });
 
+test('S106 a request beyond the rate writes nothing down, though it has a key', async () => {
+  const { ask, world } = await open({ rates });
+  const { keys } = world.storage;
+  for (const name of ['a', 'b', 'c', 'd']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await ask('POST', '/api/stores', { name }, key(name));
+  }
+  const names: string[] = [];
+  const take = keys.take.bind(keys);
+  Object.assign(keys, {
+    take: (row: Parameters<typeof take>[0]) => {
+      names.push(row.name);
+      return take(row);
+    },
+  });
+  expect((await ask('POST', '/api/stores', { name: 'e' }, key('e'))).status).toBe(429);
+  expect(names).toEqual([]);
+});
+
 test('S103 what administrators change counts as writes', async () => {
   const { ask } = await open({ rates });
   const made = await ask('POST', '/api/tokens', { name: 'a', read: true });

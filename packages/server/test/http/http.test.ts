@@ -16,9 +16,9 @@ async function post(
   return { status: response.status, json: await response.json() };
 }
 
-async function from(origin: string, method: string): Promise<Response> {
+async function from(origin: string, method: string, origins?: string[]): Promise<Response> {
   const headers = { origin, 'access-control-request-method': 'GET' };
-  return new World().app.request('/api/whoami', { method, headers });
+  return new World(origins && { origins }).app.request('/api/whoami', { method, headers });
 }
 
 describe('every answer', () => {
@@ -198,6 +198,9 @@ describe('pages of other origins', () => {
       expect(listed.headers.get('vary')).toMatch(/\bOrigin\b/);
       const other = await from('https://evil.example', method);
       expect(other.headers.get('access-control-allow-origin')).toBeNull();
+      // The cookies of a page whose origin is listed say who it is (docs/guide/access.md).
+      expect(listed.headers.get('access-control-allow-credentials')).toBe('true');
+      expect(other.headers.get('access-control-allow-credentials')).toBeNull();
     },
   );
 
@@ -205,6 +208,11 @@ describe('pages of other origins', () => {
     const preflight = await from('https://app.example', 'OPTIONS');
     expect(preflight.status).toBe(204);
     expect(preflight.headers.get('access-control-allow-headers')).toContain('Authorization');
-    expect(preflight.headers.get('access-control-allow-credentials')).toBeNull();
+  });
+
+  test('where all origins are listed, none of them sends cookies', async () => {
+    const answer = await from('https://app.example', 'GET', ['*']);
+    expect(answer.headers.get('access-control-allow-origin')).toBe('https://app.example');
+    expect(answer.headers.get('access-control-allow-credentials')).toBeNull();
   });
 });

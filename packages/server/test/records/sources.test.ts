@@ -28,12 +28,13 @@ async function site(options: SourceOptions<typeof Sum>) {
   const items = server.record(Item);
   server.source(Sum, options);
   const handler = server.syncHandler({ authorize: 'public', heartbeat: 1e9 });
-  const open = async (a: unknown, subject = 'eve') => {
+  const open = async (a: unknown, who: object | string = 'eve') => {
     const abort = new AbortController();
     onTestFinished(() => abort.abort());
+    const principal = typeof who === 'string' ? { subject: who } : { subject: null, ...who };
     const key = encodeURIComponent(`src/sum/${JSON.stringify({ a })}`);
     const request = new Request(`http://x/api/records?key=${key}`, { signal: abort.signal });
-    const response = await handler.GET(request, { principal: { subject }, now: 0 });
+    const response = await handler.GET(request, { principal, now: 0 });
     return { response, abort, heard: heardOf(response) };
   };
   return { server, items, clock, faults, open };
@@ -162,6 +163,17 @@ test('R244 two clients share one, other params are another, and an invalidation 
   server.invalidateSource('sum', { a: 7 });
   for (const { heard } of [one, two]) await expect.poll(() => heard.at(-1)).toEqual([2, 207]);
   expect(other.heard.at(-1)).toEqual([1, 108]);
+});
+
+test('a source of each principal is shared by nobody whose claims are others, though neither has a subject', async () => {
+  const { open } = await site({
+    policy: { once: true },
+    perPrincipal: true,
+    run: ({ a }, ctx) => ({ total: a + String(ctx?.principal['home']).length }),
+  });
+  const [near, far] = [new URL('https://a.example'), new URL('https://far.example')];
+  const readers = [await open(1, { home: near }), await open(1, { home: far })];
+  await expect.poll(() => readers.map(({ heard }) => heard)).toEqual([[[1, 19]], [[1, 21]]]);
 });
 
 test('R237 more than may live are limit_exceeded; each principal may have its own', async () => {

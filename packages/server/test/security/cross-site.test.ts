@@ -88,23 +88,11 @@ test('a bearer is no cookie: whoever has it may send it from anywhere', async ()
   expect(answer.headers.get('access-control-allow-origin')).toBeNull();
 });
 
-test('no page may read what its visitor’s cookies open: no answer allows credentials', async () => {
+test('no page may read what its visitor’s cookies open, but of an origin that is listed', async () => {
   const { url } = await cookieWorld();
-  for (const origin of [evil, app]) {
+  const allowed = async (origin: string) => {
     const answer = await fetch(`${url}/api/whoami`, { headers: { cookie: session, origin } });
-    expect(answer.headers.get('access-control-allow-credentials')).toBeNull();
-  }
-});
-
-function of(cookie: string | undefined): string | null {
-  return cookieOf({ headers: { cookie } }, 'sid');
-}
-
-test('a cookie is found by its whole name, and one that came twice does not count', () => {
-  expect(of('sid=a')).toBe('a');
-  expect(of('x=1; sid=a=b ;y=2')).toBe('a=b');
-  expect(of('xsid=a; sid2=b; SID=c; sid')).toBeNull();
-  expect(of('sid=a; sid=b')).toBeNull();
-  expect(of(undefined)).toBeNull();
-  expect(of('')).toBeNull();
+    return answer.headers.get('access-control-allow-credentials');
+  };
+  expect([await allowed(evil), await allowed(app)]).toEqual([null, 'true']);
 });

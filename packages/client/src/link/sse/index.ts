@@ -25,8 +25,8 @@ export type { Fetch } from './stream.ts';
 export type SseTransportOptions = TransportOptions & {
   /** The server, such as `https://example.org`; a path is kept in front of the server's own `/api/records`. */
   readonly url: string;
-  /** A token, or what gives one: asked for each request. Default: none. */
-  readonly token?: string | (() => string | Promise<string>);
+  /** A token, or what gives one: asked for each request. Null: the cookies of the page, of another origin too. Default: none. */
+  readonly token?: string | (() => string | Promise<string>) | null;
   /** Default: the platform's. */
   readonly fetch?: Fetch;
   /** Keys of one stream; beyond them there is another one. Default: 200, as many as a server takes. */
@@ -313,8 +313,9 @@ export class SseTransport implements SyncTransport {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
-        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(typeof token === 'string' && { authorization: `Bearer ${token}` }),
       },
+      ...(token === null && { credentials: 'include' }),
       body: JSON.stringify(body),
       signal,
     });

@@ -236,14 +236,15 @@ export class Queries implements Guest {
     const isWhole = ({ rows }: Pick<KeptQuery, 'rows'>): boolean =>
       rows.every((row) => committed.read(row) !== undefined);
     for (const live of this.#open.values()) {
-      if (live.shown !== null && !isWhole(live.shown)) this.#forget(live);
+      // Of a query that is open there, the server tells what has left it, and no row again that it has been told of.
+      const isOpen = live.opened !== null;
+      if (!isOpen && live.shown !== null && !isWhole(live.shown)) this.#forget(live);
     }
     for (const kept of this.#kept.values()) if (!isWhole(kept)) this.#release(kept);
   }
 
   /** What is here of its rows is not to be built upon. */
   #forget(live: Live): void {
-    live.opened = null;
     this.#drop(live);
     live.changed();
   }

@@ -152,6 +152,26 @@ test('R184 a snapshot in place has the rows as they are then; a delta on the way
   expect(desk.value('tasks/b')).toEqual({ title: 'B8' });
 });
 
+test('R197 rows that a snapshot does not have are gone, or come back with the events; the others of their query keep what they have', () => {
+  const { desk, sub } = opened();
+  desk.delta(sub, 5, { ops: [['ins', 'tasks/b', 'tasks/a']], entries: [row('b', 'B', 5)] });
+  desk.events(4, 5, []);
+  const at = { id: 'x', seq: 8 };
+  desk.say('snapshot_begin', { ...at, incarnation: 'i1', entries: 1, within: null });
+  desk.say('snapshot_chunk', { id: 'x', index: 0, entries: [row('b', 'B', 5)], maps: [] });
+  desk.say('snapshot_end', { ...at, chunks: 1, entries: 1 });
+  expect([desk.value('tasks/a'), desk.value('tasks/b')]).toEqual([undefined, { title: 'B' }]);
+  // The window is what it was: nothing is told of it.
+  desk.events(8, 9, [[9, 'tasks/a/title', 'A9']]);
+  expect(desk.queries.sight(sub).rows).toEqual(['tasks/a', 'tasks/b']);
+  expect(desk.value('tasks/a')).toEqual({ title: 'A9' });
+  // It is another one: what is still in it is not sent again.
+  desk.delta(sub, 9, { reset: true, rows: ['tasks/b'] });
+  expect(desk.value('tasks/b')).toEqual({ title: 'B' });
+  expect([desk.value('tasks/a'), desk.replica.describe().leaves]).toEqual([undefined, 1]);
+  expect(desk.pushed.filter(({ event }) => event === 'query_open')).toHaveLength(1);
+});
+
 test('R196 steps that do not fit what is here, as one was missed, have the query opened again with what is here', () => {
   const { desk, sub } = opened();
   desk.delta(sub, 5, { ops: [['del', 'tasks/z']] });

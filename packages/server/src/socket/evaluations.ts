@@ -50,13 +50,16 @@ export class SharedQuery {
   /** The objects that a change at a path may move; one that stays where it is has changed in a field nobody asks about. */
   movedBy(tree: Tree, path: Path): readonly Path[] {
     const objects = this.around(path);
+    const { readable } = this.terms;
     // What is seen of an object may depend on any field of it.
-    if (this.terms.readable.bounds.length > 0) return objects;
+    if (readable.bounds.length > 0) return objects;
     const segments = segmentsOf(path);
     return objects.filter((object) => {
       const field = segments[segmentsOf(object).length];
       const isAsked = field === undefined || this.evaluation.fields.has(field);
-      return isAsked || !this.evaluation.has(object) || !tree.hasBelow(object);
+      if (isAsked || !this.evaluation.has(object)) return true;
+      // Of one that is seen in part, what is left may be what is not seen.
+      return !readable.coversSubtree(object) || !tree.hasBelow(object);
     });
   }
 

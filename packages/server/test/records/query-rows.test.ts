@@ -134,3 +134,20 @@ test('R181 R184 a commit too large for a frame comes as the state, the rows of q
   const [, , , , events] = await peer.until(([, , , event]) => event === 'events');
   expect(JSON.stringify(events)).toContain('later');
 });
+
+test('R182 R219 an object of which nothing is left that a viewer may read is no row to them', async () => {
+  const pathRules = [{ pattern: 'boxes/*/open', allow: ['read' as const] }];
+  const made = await world({ authenticate: principals({ eve: person('eve', { pathRules }) }) });
+  made.server.record(Box);
+  const writer = await made.joined({ device: 'd2' });
+  for (const id of ['a', 'b']) {
+    await write(writer, { op: 'set', path: `boxes/${id}`, value: { open: 1, hidden: 1 } });
+  }
+  const peer = await made.joined({ token: 'eve' }, silent);
+  await ask(peer, { record: 'box' });
+  expect((await delta(peer)).rows).toEqual(['boxes/a', 'boxes/b']);
+  await write(writer, { op: 'delete', path: 'boxes/a/open' });
+  await peer.ask(topic, 'status', {});
+  const [, , , , told] = peer.heard.findLast(([, , , event]) => event === 'query_delta') ?? [];
+  expect(told?.['ops']).toEqual([['del', 'boxes/a']]);
+});

@@ -52,6 +52,7 @@ function migratedRequest(
   return ops.length < request.ops.length ? null : { ...request, ops };
 }
 
+/** Nothing where it cannot be migrated. */
 function migratedOp<O extends Op>(
   definitions: readonly RecordDef[],
   op: O,
@@ -60,12 +61,17 @@ function migratedOp<O extends Op>(
   for (let at: string = op.path; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('/')))) {
     const def = definitions.find((each) => each.match(at) !== null);
     const version = def && was[def.name];
-    if (def === undefined || typeof version !== 'string') continue;
-    if (isSameMajor(def, version) || (op.op === 'delete' && at === op.path)) return op;
-    // Of a part of an object, or of the input of a mutation, nobody knows what it is in another major.
-    if (at !== op.path || !('value' in op) || (op.op !== 'set' && op.op !== 'merge')) return null;
-    const migrated = migrate(def, decodeStored(op.value), version);
-    return migrated === 'skew' ? null : { ...op, value: encodeStored(migrated.value) };
+    if (def === undefined || typeof version !== 'string' || isSameMajor(def, version)) continue;
+    // Of a part of an object nobody knows what it is in another major.
+    return at === op.path ? migratedWhole(def, op, version) : null;
   }
   return op;
+}
+
+/** Of the input of a mutation, or of a merge, nobody knows it either. */
+function migratedWhole<O extends Op>(def: RecordDef, op: O, version: string): O | null {
+  if (op.op === 'delete') return op;
+  if (op.op !== 'set' && op.op !== 'merge') return null;
+  const migrated = migrate(def, decodeStored(op.value), version);
+  return migrated === 'skew' ? null : { ...op, value: encodeStored(migrated.value) };
 }

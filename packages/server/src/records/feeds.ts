@@ -13,7 +13,7 @@ import type { StoreDoor } from '../host/door.ts';
 import type { Storage } from '../storage/port.ts';
 import { envelopeOf } from './publish.ts';
 import type { RecordFault, Records } from './records.ts';
-import { hasTurned, lookAt, type Sight } from './sight.ts';
+import { hasTurned, Projections, type Sight } from './sight.ts';
 
 /** What a key has to say: what was asked for, or what is new. */
 export type FeedMessage = { readonly answer: HandshakeAnswer } | { readonly envelope: Envelope };
@@ -40,6 +40,7 @@ type Listener = (change: ObjectChange, tree: Tree) => void;
 type StoreFeed = {
   readonly store: Store;
   readonly listeners: Set<Listener>;
+  readonly projections: Projections;
   stop(): void;
 };
 
@@ -61,7 +62,7 @@ export class Feeds {
     const row = await this.#room.storage.stores.find(ref.store);
     if (row === null) return null;
     const held = this.#hold(row.id);
-    const { store, listeners } = await held.feed;
+    const { store, listeners, projections } = await held.feed;
     // Rules are asked of the state that is looked at, which may be older than the head.
     let state = store.view().tree;
     const valueAt: Store['valueAt'] = (path) => state.read(path)?.value;
@@ -71,7 +72,7 @@ export class Feeds {
     const readable = isBounded ? grantsUnder({ pathRules }, veil).read : null;
     const look = (tree: Tree): Sight => {
       state = tree;
-      return lookAt(tree, readable, ref.path);
+      return projections.lookAt(tree, readable, ref.path);
     };
     const object = new ObjectFeed(this.#room, { store, ref, readable, look, hear });
     const listener: Listener = (change, tree) => object.changed(change, tree);
@@ -121,7 +122,7 @@ export class Feeds {
       unfollow();
       store.release();
     };
-    return { store, listeners, stop };
+    return { store, listeners, stop, projections: new Projections() };
   }
 }
 

@@ -16,24 +16,76 @@ export type Sight = {
 
 const none: ReadonlySet<Path> = new Set();
 
-/** Looks at an object; `readable` null: nothing is hidden. */
-export function lookAt(tree: Tree, readable: Scope | null, path: Path): Sight {
-  if (readable === null) {
+/** What viewers of one class see of one state of an object. */
+type Projection = Pick<Sight, 'view' | 'value'>;
+
+const pathsMax = 10_000;
+
+/**
+ * What is seen of the objects of a store, once for all viewers of whom the same is hidden: by object, its revision, and what is
+ * seen of it (records.md §17). Who sees everything has the object itself.
+ */
+export class Projections {
+  readonly #byPath = new Map<
+    Path,
+    { readonly revision: number; readonly byClass: Map<string, Projection> }
+  >();
+
+  /** Projections that are kept. */
+  get size(): number {
+    let size = 0;
+    for (const { byClass } of this.#byPath.values()) size += byClass.size;
+    return size;
+  }
+
+  /** Looks at an object; `readable` null: nothing is hidden. */
+  lookAt(tree: Tree, readable: Scope | null, path: Path): Sight {
     const { value, revision = 0 } = tree.read(path) ?? { value: undefined };
-    return { view: 'all', value, sequence: revision, seen: none, hidden: none };
+    const sequence = revision;
+    if (readable === null) return { view: 'all', value, sequence, seen: none, hidden: none };
+    return this.#projected(tree, readable, { path, value, revision });
   }
-  const seen = new Set<Path>();
-  const hidden = new Set<Path>();
-  let sequence = 0;
-  for (const leaf of tree.entries({ under: path })) {
-    if (readable.covers(leaf.path)) {
-      seen.add(leaf.path);
-      sequence = Math.max(sequence, leaf.revision);
-    } else hidden.add(leaf.path);
+
+  #projected(
+    tree: Tree,
+    readable: Scope,
+    { path, value, revision }: { path: Path; value: Json | undefined; revision: number },
+  ): Sight {
+    const seen = new Set<Path>();
+    const hidden = new Set<Path>();
+    let sequence = 0;
+    for (const leaf of tree.entries({ under: path })) {
+      if (readable.covers(leaf.path)) {
+        seen.add(leaf.path);
+        sequence = Math.max(sequence, leaf.revision);
+      } else hidden.add(leaf.path);
+    }
+    const text = JSON.stringify([...seen]);
+    if (hidden.size === 0) return { view: viewOf(text), value, sequence, seen, hidden };
+    const byClass = this.#at(path, revision);
+    const known = byClass.get(text) ?? {
+      view: viewOf(text),
+      value: readIn(tree, readable, path)?.value,
+    };
+    byClass.set(text, known);
+    return { ...known, sequence, seen, hidden };
   }
-  const text = JSON.stringify([...seen]);
-  const view = createHash('sha256').update(text).digest('base64url').slice(0, 22);
-  return { view, value: readIn(tree, readable, path)?.value, sequence, seen, hidden };
+
+  #at(path: Path, revision: number): Map<string, Projection> {
+    const known = this.#byPath.get(path);
+    if (known?.revision === revision) return known.byClass;
+    const byClass = new Map<string, Projection>();
+    this.#byPath.delete(path);
+    this.#byPath.set(path, { revision, byClass });
+    const [oldest] = this.#byPath.size > pathsMax ? this.#byPath.keys() : [];
+    if (oldest !== undefined) this.#byPath.delete(oldest);
+    return byClass;
+  }
+}
+
+/** Names what is seen, and tells of nothing else. */
+function viewOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url').slice(0, 22);
 }
 
 /** Whether something that was hidden is seen now, or the other way round. */

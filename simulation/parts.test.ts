@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { runParts } from './parts/run.ts';
 import { failureText } from './src/simulate.ts';
 
-const seeds = Number(process.env['PART_SEEDS'] ?? 12);
+const seeds = Number(process.env['PART_SEEDS'] ?? 8);
 
 it(
   'S83 S101 S102 clients that hold parts of a store, whatever they widen and narrow and whatever their rules become, are brought nothing else and end with all of it (P59, P60, P75, P76)',

@@ -332,7 +332,12 @@ class RelayLine {
     const run = (): void => {
       const { release, serving } = from;
       const kept = serving.patternsOf(from).filter((each) => !change.remove.includes(each));
-      from.release = this.#ports.hold(from.store, [...kept, ...change.add]).release;
+      try {
+        from.release = this.#ports.hold(from.store, [...kept, ...change.add]).release;
+      } catch {
+        answer('error', refuse('unavailable', { retry_after_ms: 1000 }).toResponse());
+        return;
+      }
       release();
       serving.rescope(from, change, answer);
     };

@@ -1,7 +1,7 @@
 import { createClient } from '@holdfast/client';
-import { WebSocket } from 'ws';
 import { type Figure, median } from '../figure.ts';
 import { start } from '../servers/process.ts';
+import { echoMs } from './echo.ts';
 
 /** From a write to the callback of another client, against a bare ws server that commits a row and echoes. */
 export const latency: Figure = {
@@ -38,18 +38,5 @@ async function writeToCallback(count: number): Promise<number> {
 }
 
 async function durableEcho(count: number): Promise<number> {
-  const server = await start('raw-sqlite', { valueBytes: 200 });
-  const socket = new WebSocket(`ws://127.0.0.1:${server.port}`);
-  await new Promise<void>((resolve) => socket.once('open', () => resolve()));
-  const times: number[] = [];
-  for (let index = 0; index < count; index += 1) {
-    const heard = new Promise<void>((resolve) => socket.once('message', () => resolve()));
-    const startedAt = performance.now();
-    socket.send('.'.repeat(330));
-    await heard;
-    times.push(performance.now() - startedAt);
-  }
-  socket.terminate();
-  await server.stop();
-  return median(times);
+  return echoMs(await start('raw-sqlite', { valueBytes: 200 }), '', count);
 }

@@ -1,8 +1,8 @@
 import { createClient } from '@holdfast/client';
 import { views } from '@holdfast/client/views';
-import { WebSocket } from 'ws';
 import { type Figure, median } from '../figure.ts';
 import { start } from '../servers/process.ts';
+import { echoMs } from './echo.ts';
 
 /** From a command to the snapshot of another subscriber, against a bare ws server that echoes. */
 export const viewLatency: Figure = {
@@ -12,7 +12,10 @@ export const viewLatency: Figure = {
   goal: { ratio: 3, at: 'most' },
   measure: async (quick) => {
     const count = quick ? 20 : 3000;
-    return { ours: await commandToSnapshot(count), limit: await echo(count) };
+    return {
+      ours: await commandToSnapshot(count),
+      limit: await echoMs(await start('bare'), '/echo', count),
+    };
   },
 };
 
@@ -36,23 +39,6 @@ async function commandToSnapshot(count: number): Promise<number> {
     if (read['said'] !== said) throw new Error('another state is shown');
   }
   await Promise.all([writer.close(), reader.close()]);
-  await server.stop();
-  return median(times);
-}
-
-async function echo(count: number): Promise<number> {
-  const server = await start('bare');
-  const socket = new WebSocket(`ws://127.0.0.1:${server.port}/echo`);
-  await new Promise<void>((resolve) => socket.once('open', () => resolve()));
-  const times: number[] = [];
-  for (let index = 0; index < count; index += 1) {
-    const heard = new Promise<void>((resolve) => socket.once('message', () => resolve()));
-    const startedAt = performance.now();
-    socket.send('.'.repeat(330));
-    await heard;
-    times.push(performance.now() - startedAt);
-  }
-  socket.terminate();
   await server.stop();
   return median(times);
 }

@@ -162,6 +162,7 @@ export class Queries implements Guest {
         patterns.some((pattern) => containsScope(pattern, live.ask.within));
       const isLocal = isIn(has);
       live.isWished = isIn(will);
+      if (live.isWished) this.#calm(live);
       if (isLocal !== live.isLocal) live.changed();
       live.isLocal = isLocal;
     }
@@ -218,8 +219,7 @@ export class Queries implements Guest {
     for (const live of this.#open.values()) {
       live.opened = null;
       live.asked = null;
-      live.refusal = null;
-      live.retryAt = Infinity;
+      this.#calm(live);
       if (isUnsure) this.#drop(live);
       live.changed();
     }
@@ -241,6 +241,12 @@ export class Queries implements Guest {
       if (!isOpen && live.shown !== null && !isWhole(live.shown)) this.#forget(live);
     }
     for (const kept of this.#kept.values()) if (!isWhole(kept)) this.#release(kept);
+  }
+
+  /** There is nothing more to ask for. */
+  #calm(live: Live): void {
+    live.refusal = null;
+    live.retryAt = Infinity;
   }
 
   /** What is here of its rows is not to be built upon. */
@@ -267,7 +273,7 @@ export class Queries implements Guest {
     if (delta.rows !== null) {
       live.opened = live.asked?.spec ?? live.opened;
       live.asked = null;
-      live.refusal = null;
+      this.#calm(live);
       this.#show(live, delta, delta.rows);
     } else if (fits(rows, delta.ops)) {
       this.#show(live, delta, withOps(rows, delta.ops));
@@ -300,8 +306,7 @@ export class Queries implements Guest {
       if (revision !== undefined) have[row] = revision;
     }
     live.asked = { id: this.#push('query_open', { sub, record, spec, have }), spec };
-    live.refusal = null;
-    live.retryAt = Infinity;
+    this.#calm(live);
     live.changed();
   }
 

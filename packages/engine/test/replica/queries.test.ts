@@ -240,3 +240,18 @@ test('R200 what is refused for now is asked for again in time; what is refused i
   desk.step({ type: 'tick' });
   expect(desk.last('query_open')).toMatchObject({ sub, spec: { limit: 1 } });
 });
+
+test('R200 what is refused for now is not asked for again where a pattern is on its way that has it', () => {
+  const desk = new Desk();
+  desk.join(4);
+  const sub = desk.open();
+  const { id } = desk.pushed.findLast(({ event }) => event === 'query_open') ?? { id: '' };
+  const response = { reason: 'rate_limited', retry_after_ms: 500 };
+  desk.step({ type: 'reply', id, status: 'error', response });
+  desk.step({ type: 'want', patterns: ['meta/**', 'tasks/**'].map(asGlob) });
+  desk.now = 500;
+  desk.wakes.length = 0;
+  desk.step({ type: 'tick' });
+  expect(desk.wakes).toEqual([]);
+  expect(desk.queries.sight(sub)).toMatchObject({ isLocal: false, refusal: null });
+});

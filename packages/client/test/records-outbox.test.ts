@@ -358,3 +358,20 @@ test('R142 what was queued under an older major is migrated before it is sent, o
   ]);
   expect(next.store('acme/app').outbox.deadLetters()).toEqual([]);
 });
+
+test('a thousand writes of one record may wait, and not one more; another record takes its own', async () => {
+  const world = await opened();
+  const valve = new Valve();
+  const client = join(world, { link: valve });
+  const handle = await opening(client);
+  await handle.set({ n: 0 }).committed;
+  valve.holdOut();
+  for (let n = 0; n < 1000; n++) handle.increment('n');
+  expect(() => handle.increment('n')).toThrow(expect.objectContaining({ code: 'outbox_full' }));
+  expect(handle.get()?.n).toBe(1000);
+  client.record(Doc, { id: '2' }).set({ n: 1 });
+  valve.letOut();
+  await client.flush();
+  await handle.increment('n').committed;
+  expect(handle.get()?.n).toBe(1001);
+});

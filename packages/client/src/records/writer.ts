@@ -20,6 +20,9 @@ import { HeardReceipt, StoreRecordReceipt } from './receipt.ts';
 import type { RecordReceipt, RecordWriteOptions } from './types.ts';
 import type { SlotWatch } from './watch.ts';
 
+/** Own writes of one record that may wait (records.md §11.5). */
+const pendingMax = 1000;
+
 /** What writes need of their client. */
 export type WriterDesk = {
   hold(entry: RecordEntry): Release;
@@ -40,6 +43,9 @@ export class RecordWriter {
 
   write(write: RecordWrite, options: RecordWriteOptions = {}): RecordReceipt<unknown> {
     const entry = this.#entry;
+    if (entry.state.get().pendingIntents >= pendingMax) {
+      throw new RejectedError('outbox_full', { limit: pendingMax });
+    }
     const release = this.#desk.hold(entry);
     try {
       return this.#make(write, { options, release, base: entry.current() });

@@ -1,74 +1,17 @@
-import {
-  type Client,
-  type ClientOptions,
-  type JsonObject,
-  memoryCache,
-  type Store,
-} from '@holdfast/client';
-import { joinPresence, type Presence } from '@holdfast/client/presence';
+import { type Client, memoryCache, type Store } from '@holdfast/client';
 import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
 import type { Principal } from '@holdfast/server';
 import { describe, expect, test } from 'vitest';
 import { seed } from '../../../../tools/seed.ts';
 import { platformTabs } from '../../src/tabs/platform.ts';
-import { Valve } from '../valve.ts';
-import { openWorld, type World } from '../world.ts';
-
-type Tab = { readonly client: Client; readonly store: Store; readonly valve: Valve };
-
-let profiles = 0;
-
-/** The tabs of one browser: they share a device, a cache, and who sits in front of them. */
-class Profile {
-  readonly #world: World;
-  readonly #cache = memoryCache();
-  readonly name: string;
-
-  constructor(world: World) {
-    profiles += 1;
-    this.#world = world;
-    this.name = `user-${profiles}`;
-  }
-
-  async open(options: Partial<ClientOptions> = {}): Promise<Tab> {
-    const tab = this.sit(options);
-    await tab.store.ready;
-    return tab;
-  }
-
-  /** A tab that opens a part of the store. */
-  part(...scope: string[]): Tab {
-    return this.sit({}, { scope });
-  }
-
-  sit(options: Partial<ClientOptions> = {}, of: { scope?: readonly string[] } = {}): Tab {
-    const valve = new Valve();
-    const client = this.#world.client({
-      tabs: tabs({ name: this.name }),
-      cache: this.#cache,
-      deviceId: 'browser',
-      link: valve,
-      ...options,
-    });
-    return { client, store: client.store('acme/app', of), valve };
-  }
-}
-
-function opened(...all: readonly Tab[]): readonly number[] {
-  return all.map(({ valve }) => valve.opened);
-}
+import { openWorld } from '../world.ts';
+import { opened, Profile, type Tab } from './profile.ts';
 
 /** Seconds take a tenth. */
 const hastyEnv = {
   now: () => performance.now() * 10,
   setTimeout: (run: () => void, ms: number) => setTimeout(run, ms / 10),
 };
-
-/** The names that peers show. */
-function tabsIn({ peers }: Presence<JsonObject>): string {
-  const names = Array.from(peers.get().values(), ({ value }) => JSON.stringify(value['tab']));
-  return names.toSorted((one, other) => one.localeCompare(other)).join(' ');
-}
 
 function shown({ store }: { readonly store: Store }, pattern: string): unknown {
   return store.entries(pattern).items.map(({ path, value }) => [path, value]);
@@ -247,39 +190,6 @@ describe('tabs', () => {
     await a.store.put('a/z', 3).committed;
     await expect.poll(() => part.get('a')).toEqual({ x: 1, y: 2, z: 3 });
     expect(opened(a, b)).toEqual([1, 0]);
-  });
-
-  test('share the connection for presence too, each of them a peer of its own (S85, P54)', async () => {
-    await using world = await openWorld();
-    const profile = new Profile(world);
-    const at = { store: 'acme/app', topic: 'rooms/1' };
-    const [a, b, c] = [await profile.open(), await profile.open(), await profile.open()];
-    const watcher = joinPresence(world.client(), at);
-    // The one that leads looks on at first.
-    const [inB, inC] = [joinPresence(b.client, at), joinPresence(c.client, at)];
-    inB.set({ tab: 'b' });
-    inC.set({ tab: 'c' });
-    await expect.poll(() => [watcher, inB, inC].map(tabsIn)).toEqual(Array(3).fill('"b" "c"'));
-    const inA = joinPresence(a.client, at);
-    inA.set({ tab: 'a' });
-    inB.set({ tab: 'b2' });
-    await expect
-      .poll(() => [watcher, inA, inB, inC].map(tabsIn))
-      .toEqual(Array(4).fill('"a" "b2" "c"'));
-    expect(opened(a, b, c)).toEqual([1, 0, 0]);
-    // What cannot be shown is told to who wanted it.
-    inC.set({ tab: 'c'.repeat(5000) });
-    await expect.poll(() => inC.status.get().error?.code).toBe('value_too_large');
-    inC.clear();
-    inA.leave();
-    await expect.poll(() => [watcher, inB, inC].map(tabsIn)).toEqual(Array(3).fill('"b2"'));
-    // Whoever is shown through the one that goes is shown through the next, and nobody sees a difference.
-    const { leaves } = watcher.stats();
-    await a.client.close();
-    inC.set({ tab: 'c2' });
-    await expect.poll(() => [watcher, inB].map(tabsIn)).toEqual(Array(2).fill('"b2" "c2"'));
-    expect(watcher.stats().leaves).toBe(leaves);
-    expect(opened(a, b, c).reduce((sum, count) => sum + count)).toBe(2);
   });
 
   test('G67 whose leader lives, and serves nobody any more, lose their line to it and go their own way, as does a reloaded one', async () => {

@@ -1,0 +1,76 @@
+import type { JsonObject } from '@holdfast/client';
+import { joinPresence, type Presence } from '@holdfast/client/presence';
+import { describe, expect, test } from 'vitest';
+import { openWorld } from '../world.ts';
+import { opened, Profile } from './profile.ts';
+
+/** The names that peers show. */
+function tabsIn({ peers }: Presence<JsonObject>): string {
+  const names = Array.from(peers.get().values(), ({ value }) => JSON.stringify(value['tab']));
+  return names.toSorted((one, other) => one.localeCompare(other)).join(' ');
+}
+
+describe('tabs', () => {
+  test('share the connection for presence too, each of them a peer of its own (S85, P54)', async () => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    const at = { store: 'acme/app', topic: 'rooms/1' };
+    const [a, b, c] = [await profile.open(), await profile.open(), await profile.open()];
+    const watcher = joinPresence(world.client(), at);
+    // The one that leads looks on at first.
+    const [inB, inC] = [joinPresence(b.client, at), joinPresence(c.client, at)];
+    inB.set({ tab: 'b' });
+    inC.set({ tab: 'c' });
+    await expect.poll(() => [watcher, inB, inC].map(tabsIn)).toEqual(Array(3).fill('"b" "c"'));
+    const inA = joinPresence(a.client, at);
+    inA.set({ tab: 'a' });
+    inB.set({ tab: 'b2' });
+    await expect
+      .poll(() => [watcher, inA, inB, inC].map(tabsIn))
+      .toEqual(Array(4).fill('"a" "b2" "c"'));
+    expect(opened(a, b, c)).toEqual([1, 0, 0]);
+    // What cannot be shown is told to who wanted it.
+    inC.set({ tab: 'c'.repeat(5000) });
+    await expect.poll(() => inC.status.get().error?.code).toBe('value_too_large');
+    inC.clear();
+    inA.leave();
+    await expect.poll(() => [watcher, inB, inC].map(tabsIn)).toEqual(Array(3).fill('"b2"'));
+    // Whoever is shown through the one that goes is shown through the next, and nobody sees a difference.
+    const { leaves } = watcher.stats();
+    await a.client.close();
+    inC.set({ tab: 'c2' });
+    await expect.poll(() => [watcher, inB].map(tabsIn)).toEqual(Array(2).fill('"b2" "c2"'));
+    expect(watcher.stats().leaves).toBe(leaves);
+    expect(opened(a, b, c).reduce((sum, count) => sum + count)).toBe(2);
+  });
+
+  test('that have shown others on a topic leave no timer running when they close (P35)', async () => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    const running = new Set<unknown>();
+    const env = {
+      setTimeout: (run: () => void, ms: number): unknown => {
+        const timer = setTimeout(() => {
+          running.delete(timer);
+          run();
+        }, ms);
+        running.add(timer);
+        return timer;
+      },
+      clearTimeout: (timer: unknown): void => {
+        running.delete(timer);
+        clearTimeout(Number(timer));
+      },
+    };
+    const at = { store: 'acme/app', topic: 'rooms/1' };
+    const [a, b] = [await profile.open({ env }), await profile.open()];
+    const [inA, inB] = [joinPresence(a.client, at), joinPresence(b.client, at)];
+    inB.set({ tab: 'b' });
+    await expect.poll(() => tabsIn(inA)).toBe('"b"');
+    // It may come back: for a while it is not taken for gone.
+    await b.client.close();
+    expect(tabsIn(inA)).toBe('"b"');
+    await a.client.close();
+    await expect.poll(() => running.size).toBe(0);
+  });
+});

@@ -1,0 +1,50 @@
+import { type Client, type ClientOptions, memoryCache, type Store } from '@holdfast/client';
+import { tabs } from '@holdfast/client/tabs';
+import { Valve } from '../valve.ts';
+import type { World } from '../world.ts';
+
+/** A tab, and its way to the server. */
+export type Tab = { readonly client: Client; readonly store: Store; readonly valve: Valve };
+
+let profiles = 0;
+
+/** The tabs of one browser: they share a device, a cache, and who sits in front of them. */
+export class Profile {
+  readonly #world: World;
+  readonly #cache = memoryCache();
+  readonly name: string;
+
+  constructor(world: World) {
+    profiles += 1;
+    this.#world = world;
+    this.name = `user-${profiles}`;
+  }
+
+  async open(options: Partial<ClientOptions> = {}): Promise<Tab> {
+    const tab = this.sit(options);
+    await tab.store.ready;
+    return tab;
+  }
+
+  /** A tab that opens a part of the store. */
+  part(...scope: string[]): Tab {
+    return this.sit({}, { scope });
+  }
+
+  sit(options: Partial<ClientOptions> = {}, of: { scope?: readonly string[] } = {}): Tab {
+    const valve = new Valve();
+    const client = this.#world.client({
+      tabs: tabs({ name: this.name }),
+      cache: this.#cache,
+      deviceId: 'browser',
+      link: valve,
+      ...options,
+    });
+    return { client, store: client.store('acme/app', of), valve };
+  }
+}
+
+/** How many connections to the server each has opened. */
+export function opened(...all: readonly Tab[]): readonly number[] {
+  return all.map(({ valve }) => valve.opened);
+}

@@ -53,7 +53,10 @@ export class Queries implements Guest {
   readonly #open = new Map<string, Live>();
   /** Deltas that wait for the events that reach them. */
   #due: QueryDelta[] = [];
-  #closing: string[] = [];
+  /** Closed ones that the server has yet to be told of. */
+  #closing: Live[] = [];
+  /** Closed ones by the push that tells of it: the server takes their rows to be here until it has heard. */
+  readonly #leaving = new Map<string, Live>();
   /** What a cache kept, until somebody opens it or a while has passed. */
   readonly #kept = new Map<string, KeptQuery>();
   #keptUntil: MonotonicMs | null = null;
@@ -124,10 +127,12 @@ export class Queries implements Guest {
   }
 
   image(): readonly KeptQuery[] {
-    const shown = [...this.#open.values()].flatMap(({ ask: { key }, shown: each }) =>
-      each === null ? [] : [{ key, ...each }],
+    const shown = [...this.#closed(), ...this.#open.values()].flatMap(
+      ({ ask: { key }, shown: each }) => (each === null ? [] : [{ key, ...each }]),
     );
-    return [...shown, ...this.#kept.values()];
+    return [
+      ...new Map([...shown, ...this.#kept.values()].map((each) => [each.key, each])).values(),
+    ];
   }
 
   get wakeAt(): MonotonicMs {
@@ -146,8 +151,14 @@ export class Queries implements Guest {
       if (!live.isWished && isDue(live, now)) this.#ask(live);
       extent.isKept ||= live.asked !== null && live.shown === null;
     }
-    for (const sub of this.#closing) this.#push('query_close', { sub });
+    for (const live of this.#closing) {
+      this.#leaving.set(this.#push('query_close', { sub: live.sub }), live);
+    }
     this.#closing = [];
+  }
+
+  #closed(): readonly Live[] {
+    return [...this.#leaving.values(), ...this.#closing];
   }
 
   /** Looks which queries patterns serve. */
@@ -169,6 +180,9 @@ export class Queries implements Guest {
   }
 
   replied({ id, status, response, now }: Reply): void {
+    const left = this.#leaving.get(id);
+    this.#leaving.delete(id);
+    if (left !== undefined) this.#drop(left);
     if (status === 'ok') return;
     for (const live of this.#open.values()) {
       if (live.asked?.id !== id) continue;
@@ -215,7 +229,9 @@ export class Queries implements Guest {
     // A channel without patterns does not tell whether the rights are those of the one before.
     const isUnsure = this.#parts.extent.held.length === 0;
     this.#due = [];
+    for (const live of this.#closed()) this.#drop(live);
     this.#closing = [];
+    this.#leaving.clear();
     for (const live of this.#open.values()) {
       live.opened = null;
       live.asked = null;
@@ -266,8 +282,9 @@ export class Queries implements Guest {
   }
 
   #take(delta: QueryDelta): void {
-    const live = this.#open.get(delta.sub);
-    // One that was closed, or is evaluated here by now.
+    const { sub } = delta;
+    const live = this.#closed().find((each) => each.sub === sub) ?? this.#open.get(sub);
+    // One that is evaluated here by now.
     if (live === undefined || (live.asked === null && live.opened === null)) return;
     const rows = live.shown?.rows ?? [];
     if (delta.rows !== null) {
@@ -312,7 +329,11 @@ export class Queries implements Guest {
 
   /** It needs the server no more. */
   #leave(live: Live): void {
-    if (live.opened !== null || live.asked !== null) this.#closing.push(live.sub);
+    if (live.opened !== null || live.asked !== null) {
+      this.#closing.push({ ...live, changed: () => undefined });
+      this.#parts.ledger?.touch();
+      live.shown = null;
+    }
     live.opened = null;
     live.asked = null;
     this.#drop(live);

@@ -172,6 +172,40 @@ test('R197 rows that a snapshot does not have are gone, or come back with the ev
   expect(desk.pushed.filter(({ event }) => event === 'query_open')).toHaveLength(1);
 });
 
+test('R197 rows stay until the server knows that their query is closed: what it has told of, it does not send for another', () => {
+  const { desk, sub } = opened();
+  const other = desk.open('tasks/*/*');
+  desk.queries.close(sub);
+  desk.step({ type: 'tick' });
+  // All of this was on its way before the server heard of it.
+  desk.delta(other, 4, { reset: true, rows: ['tasks/a'] });
+  desk.delta(sub, 5, { ops: [['ins', 'tasks/b', 'tasks/a']], entries: [row('b', 'B', 5)] });
+  desk.delta(other, 5, { ops: [['ins', 'tasks/b', 'tasks/a']] });
+  desk.events(4, 5, []);
+  const { id } = desk.pushed.findLast(({ event }) => event === 'query_close') ?? { id: '' };
+  desk.step({ type: 'reply', id, status: 'ok', response: {} });
+  expect(desk.queries.sight(other).rows).toEqual(['tasks/a', 'tasks/b']);
+  expect([desk.value('tasks/a'), desk.value('tasks/b')]).toEqual([{ title: 'A' }, { title: 'B' }]);
+  desk.delta(other, 6, { ops: [['del', 'tasks/a']] });
+  desk.events(5, 6, []);
+  expect([desk.value('tasks/a'), desk.replica.describe().leaves]).toEqual([undefined, 1]);
+});
+
+test('R197 the rows of a query that was closed leave with the answer, or with the channel', () => {
+  for (const isLost of [true, false]) {
+    const { desk, sub } = opened();
+    desk.queries.close(sub);
+    desk.step({ type: 'tick' });
+    expect([desk.value('tasks/a'), desk.queries.image()]).toMatchObject([
+      { title: 'A' },
+      [{ rows: ['tasks/a'] }],
+    ]);
+    const { id } = desk.pushed.findLast(({ event }) => event === 'query_close') ?? { id: '' };
+    desk.step(isLost ? { type: 'lost' } : { type: 'reply', id, status: 'ok', response: {} });
+    expect([desk.replica.describe().leaves, desk.queries.image()]).toEqual([0, []]);
+  }
+});
+
 test('R196 steps that do not fit what is here, as one was missed, have the query opened again with what is here', () => {
   const { desk, sub } = opened();
   desk.delta(sub, 5, { ops: [['del', 'tasks/z']] });

@@ -26,6 +26,9 @@ export async function startNats(at = -1): Promise<NatsServer> {
   const options = ['-a', '127.0.0.1', '-p', String(at)];
   const server = spawn(executable, options, { stdio: ['ignore', 'ignore', 'pipe'] });
   const exited = once(server, 'exit');
+  // Whatever becomes of a test, nothing is left running.
+  const kill = (): unknown => server.kill('SIGKILL');
+  process.once('exit', kill);
   const port = await new Promise<number>((resolve, reject) => {
     let log = '';
     server.stderr.on('data', (text: Buffer) => {
@@ -40,7 +43,8 @@ export async function startNats(at = -1): Promise<NatsServer> {
     url: `nats://127.0.0.1:${port}`,
     port,
     stop: async () => {
-      server.kill('SIGKILL');
+      process.off('exit', kill);
+      kill();
       await exited;
     },
   };

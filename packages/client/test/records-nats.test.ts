@@ -11,7 +11,7 @@ import {
 } from '@holdfast/client/records/transport';
 import { passthrough, record } from '@holdfast/protocol';
 import { type NatsConnection, connect } from '@nats-io/transport-node';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type NatsServer, startNats, wantsNats } from '../../../tools/nats.ts';
 import { platformEnv } from '../src/env.ts';
 import { openWorld } from './world.ts';
@@ -95,6 +95,7 @@ describe.skipIf(!wantsNats)('a real NATS server', () => {
   test('R27 R31 a record follows what a server publishes, over a lost connection too', async () => {
     await using world = await openWorld();
     const own = await startNats();
+    onTestFinished(() => own.stop());
     const servers = { servers: own.url, reconnectTimeWait: 20, maxReconnectAttempts: -1 };
     const [near, far] = [await connect(servers), await connect(servers)];
     const codec = envelopeCodec();
@@ -129,6 +130,7 @@ describe.skipIf(!wantsNats)('a real NATS server', () => {
     await own.stop();
     await items.write({ id: '1' }, { set: { n: 2, big: 2n ** 70n } });
     const again = await startNats(own.port);
+    onTestFinished(() => again.stop());
     await expect.poll(() => reconnects, { timeout: 10_000 }).toBe(1);
     // The other connection comes back in its own time.
     let n = 2;
@@ -144,6 +146,5 @@ describe.skipIf(!wantsNats)('a real NATS server', () => {
     await client.close();
     expect(transport.keyCount()).toBe(0);
     await Promise.all([near.close(), far.close()]);
-    await again.stop();
   });
 });

@@ -88,6 +88,9 @@ export async function serveRecords(
   }
 }
 
+/** An event without its end; `id`: how far the stream is as it leaves. */
+type Piece = { readonly text: string; readonly id?: () => string };
+
 /** One request, and what it holds open. */
 class Desk {
   readonly #room: SyncRoom;
@@ -99,8 +102,9 @@ class Desk {
   readonly #feeds: { readonly key: string; readonly feed: Feed }[] = [];
   /** The keys that it may not read any more. */
   readonly #denied = new Set<string>();
-  /** What came before the stream was there. */
-  #early: string[] | null = [];
+  /** What came before all that the stream begins with has left; null: that has. */
+  #early: Piece[] | null = [];
+  #earlyLength = 0;
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   #timer: unknown = null;
   #rights: unknown = null;
@@ -270,41 +274,45 @@ class Desk {
 
   #say(key: string, message: FeedMessage): void {
     if (this.#denied.has(key)) return;
-    if ('answer' in message) this.#send(frame('answer', encodeExact(message.answer)));
+    if ('answer' in message) this.#send({ text: frame('answer', encodeExact(message.answer)) });
     else {
       const { envelope } = message;
-      const id = this.#cursor.passed(key, envelope);
-      this.#send(frame('sync', encodeExact({ key, envelope }), id));
+      const id = (): string => this.#cursor.passed(key, envelope);
+      this.#send({ text: frame('sync', encodeExact({ key, envelope })), id });
     }
   }
 
-  #send(text: string): void {
+  #send(piece: Piece): void {
     if (this.#isOver) return;
+    // Whoever reads too slowly comes back, and resumes.
     if (this.#early !== null) {
-      this.#early.push(text);
+      this.#early.push(piece);
+      this.#earlyLength += piece.text.length;
+      if (this.#earlyLength > QUEUED_BYTES_MAX) this.release();
       return;
     }
-    this.#controller?.enqueue(new TextEncoder().encode(text));
-    // Whoever reads too slowly comes back, and resumes.
+    this.#enqueue(piece);
     if ((this.#controller?.desiredSize ?? 0) <= 0) this.release();
-    else this.#arm();
+  }
+
+  #enqueue({ text, id }: Piece): void {
+    const end = id === undefined ? '\n' : `id: ${id()}\n\n`;
+    this.#controller?.enqueue(new TextEncoder().encode(text + end));
+    this.#arm();
   }
 
   #stream(answers: readonly HandshakeAnswer[]): Response {
+    const beginning = this.#beginning(answers);
     const body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
           this.#controller = controller;
-          const early = this.#early ?? [];
-          this.#early = null;
-          let id = '';
-          for (const answer of answers) {
-            this.#send(frame('answer', encodeExact(answer)));
-            if (answer.type === 'snapshot') id = this.#cursor.passed(answer.key, answer.envelope);
-          }
-          this.#send(frame('ready', {}, id));
-          for (const text of early) this.#send(text);
           this.#watch();
+        },
+        // How much there is to begin with says nothing of how fast it is read.
+        pull: () => {
+          const { value: piece } = beginning.next();
+          if (piece !== undefined) this.#enqueue(piece);
         },
         cancel: () => this.release(),
       },
@@ -319,11 +327,30 @@ class Desk {
     });
   }
 
+  /** The answers, that they are all, and what has come meanwhile. */
+  *#beginning(answers: readonly HandshakeAnswer[]): Generator<Piece, void, undefined> {
+    let id = '';
+    for (const answer of answers) {
+      const { key } = answer;
+      if (answer.type === 'snapshot') id = this.#cursor.passed(key, answer.envelope);
+      const isDenied = this.#denied.has(key);
+      const told = isDenied ? { key, type: 'denied', reason: 'denied' } : answer;
+      yield { text: frame('answer', encodeExact(told)) };
+    }
+    yield { text: frame('ready', {}), ...(id !== '' && { id: () => id }) };
+    const early = this.#early ?? [];
+    for (let piece = early.shift(); piece !== undefined; piece = early.shift()) {
+      this.#earlyLength -= piece.text.length;
+      yield piece;
+    }
+    this.#early = null;
+  }
+
   #arm(): void {
     const { clock } = this.#room;
     const { heartbeat = HEARTBEAT_MS } = this.#options;
     clock.clearTimeout(this.#timer);
-    this.#timer = clock.setTimeout(() => this.#send(': heartbeat\n\n'), heartbeat);
+    this.#timer = clock.setTimeout(() => this.#send({ text: ': heartbeat\n' }), heartbeat);
   }
 }
 
@@ -342,8 +369,8 @@ function about<T>(key: string, work: () => T): T {
   }
 }
 
-function frame(event: string, data: Json, id: string = ''): string {
-  return `event: ${event}\ndata: ${JSON.stringify(data)}\n${id === '' ? '' : `id: ${id}\n`}\n`;
+function frame(event: string, data: Json): string {
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n`;
 }
 
 function isRequest(value: unknown): value is HandshakeRequest {

@@ -246,3 +246,26 @@ test('R247 R250 a reader that leaves while it is being authorised, or later, lea
   await users.write({ id: 'ada' }, { set: { name: 'nobody hears' } });
   await expect(events()).rejects.toThrow(/ended/);
 });
+
+test('a stream whose first answers are more than it keeps for a slow reader is ready all the same, and tells what came meanwhile', async () => {
+  const { open, users } = await site();
+  const ids = Array.from({ length: 200 }, (_, n) => `u${n}`);
+  const mood = 'm'.repeat(6000);
+  await Promise.all(ids.map((id) => users.write({ id }, { set: { name: 'open', mood } })));
+  const { response, events } = await open('/stream', post(ids.map((id) => ({ key: key(id) }))));
+  expect(response.status).toBe(200);
+  await users.write({ id: 'u7' }, { patch: { name: 'open', mood: 'new' } });
+  for (const id of ids) {
+    expect(await events()).toMatchObject({ event: 'answer', data: { key: key(id) } });
+  }
+  expect(await events()).toMatchObject({ event: 'ready' });
+  expect(await events()).toMatchObject({
+    event: 'sync',
+    data: { key: key('u7'), envelope: { value: { mood: 'new' } } },
+  });
+  await users.write({ id: 'u8' }, { patch: { mood: 'newer' } });
+  expect(await events()).toMatchObject({
+    event: 'sync',
+    data: { key: key('u8'), envelope: { value: { mood: 'newer' } } },
+  });
+});

@@ -292,15 +292,15 @@ export class Following {
     const { seq, incarnation } = collection.begin;
     if (within !== null && extent.held.length > 0 && seq !== fold.cursor) return 'gap';
     const tree = collection.resultOn(fold.committed, ledger?.witness);
-    if (within === null && incarnation === this.#incarnation) this.#carryRows(tree);
+    if (within === null) this.#carryRows(tree, incarnation);
     const asked = this.#coming === null ? 'resync' : 'present';
     this.#replace({ tree, seq, incarnation, within, ...(within !== null && { op: asked }) });
     return null;
   }
 
-  /** Rows are not in what a join is answered with, for its queries are yet to be opened. */
-  #carryRows(tree: Tree): void {
-    const isKin = !this.isCaughtUp && this.#why !== 'scope';
+  /** Rows are not in the state of a scope while their queries are yet to be opened. */
+  #carryRows(tree: Tree, incarnation: string): void {
+    const isKin = incarnation === this.#incarnation && this.#why !== 'scope';
     if (isKin) this.#parts.queries?.carry(tree, this.#coming);
   }
 

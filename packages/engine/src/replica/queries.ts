@@ -242,7 +242,13 @@ export class Queries implements Guest {
   }
 
   carry(to: Tree, coming: Held | null): void {
-    this.#rows.carry(this.#parts.fold.committed, to, coming?.patterns ?? []);
+    const { extent, fold } = this.#parts;
+    // Those that the server has open are part of the state that comes.
+    const open = [...this.#closed(), ...this.#open.values()].filter(
+      ({ opened }) => opened !== null,
+    );
+    const told = new Set(open.flatMap(({ shown }) => shown?.rows ?? []));
+    this.#rows.carry({ from: fold.committed, to }, coming?.patterns ?? extent.held, told);
   }
 
   replaced(seq: Seq): void {

@@ -79,17 +79,25 @@ export class Rows {
     this.#tell(acts);
   }
 
-  /** What of the objects is in one state is taken over into another, as far as some patterns do not cover it. */
-  carry(from: Tree, to: Tree, globs: readonly Glob[]): void {
+  /** What of the objects, but for some, is in one state is taken over into another, as far as some patterns do not cover it. */
+  carry(
+    { from, to }: { readonly from: Tree; readonly to: Tree },
+    globs: readonly Glob[],
+    except: ReadonlySet<Path>,
+  ): void {
     const patterns = scopeOf(globs);
     for (const row of this.#counts.keys()) {
+      if (except.has(row)) continue;
       for (const entry of from.entries({ under: row })) {
         const { path } = entry;
         const isFree = to.read(path) === undefined && to.leafAbove(path) === undefined;
         if (isFree && !patterns.covers(path)) to.put(path, entry);
       }
     }
-    const maps = from.maps().filter(([path]) => this.has(path) && to.hasBelow(path));
+    const maps = from.maps().filter(([path]) => {
+      const row = to.hasBelow(path) ? this.#rowOf(path) : null;
+      return row !== null && !except.has(row);
+    });
     to.load([], maps);
   }
 

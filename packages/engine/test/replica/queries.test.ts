@@ -238,6 +238,26 @@ test("R196 a rejoin keeps the rows, and names them; what may be another's view o
   expect(desk.last('query_open')).toMatchObject({ sub, have: {} });
 });
 
+test('R196 what a query that is being opened has said to have stays, whatever state comes before the answer', () => {
+  const { desk, sub } = opened();
+  desk.step({ type: 'lost' });
+  desk.join(4);
+  expect(desk.last('query_open')).toMatchObject({ sub, have: { 'tasks/a': 3 } });
+  // A commit too large for a frame; the query is not open yet, so that its rows are not in the scope.
+  const at = { id: 'x', seq: 8 };
+  desk.say('snapshot_begin', { ...at, incarnation: 'i1', entries: 0, within: null });
+  desk.say('snapshot_end', { ...at, chunks: 0, entries: 0 });
+  desk.delta(sub, 8, { reset: true, rows: ['tasks/a'] });
+  expect(desk.value('tasks/a')).toEqual({ title: 'A' });
+  // From now on they are.
+  const next = { id: 'y', seq: 9 };
+  desk.say('snapshot_begin', { ...next, incarnation: 'i1', entries: 1, within: null });
+  const entries = [['tasks/a/done', true, 'boolean', 9]];
+  desk.say('snapshot_chunk', { id: 'y', index: 0, entries, maps: [] });
+  desk.say('snapshot_end', { ...next, chunks: 1, entries: 1 });
+  expect(desk.value('tasks/a')).toEqual({ done: true });
+});
+
 test('R197 no pattern is let go of before the server has told the rows of a query that it served', () => {
   const desk = new Desk(['meta/**', 'tasks/**']);
   desk.join(4, { patterns: ['meta/**', 'tasks/**'] });

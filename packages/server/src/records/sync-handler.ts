@@ -82,9 +82,10 @@ export async function serveRecords(
   try {
     return await desk.serve();
   } catch (error) {
-    desk.release();
     if (!(error instanceof RejectedError)) throw error;
     return Response.json({ error: error.code, ...error.details }, { status: 400 });
+  } finally {
+    if (!desk.isStreaming) desk.release();
   }
 }
 
@@ -125,6 +126,10 @@ class Desk {
     }
   }
 
+  get isStreaming(): boolean {
+    return this.#controller !== null;
+  }
+
   async serve(): Promise<Response> {
     const asked = await this.#read();
     const { maxKeys = KEYS_MAX } = this.#options;
@@ -138,7 +143,6 @@ class Desk {
     const answers = await this.#answers(asked, feeds);
     if (this.#isOver) return new Response(null, { status: 499 });
     if (new URL(this.#request.url).pathname.endsWith('/handshake')) {
-      this.release();
       return Response.json({ answers: encodeExact(answers) });
     }
     return this.#stream(answers);
@@ -148,6 +152,7 @@ class Desk {
   release(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#request.signal.removeEventListener('abort', this.#end);
     this.#room.closing.removeEventListener('abort', this.#end);
     this.#room.clock.clearTimeout(this.#timer);
     this.#room.clock.clearTimeout(this.#rights);

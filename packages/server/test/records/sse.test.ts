@@ -1,7 +1,8 @@
+import { getEventListeners } from 'node:events';
 import { decodeExact } from '@holdfast/protocol/record';
 import { type Json, passthrough, record } from '@holdfast/protocol';
 import type { SseOptions } from '@holdfast/server';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { world } from '../conversation/world.ts';
 
 type User = { readonly name?: string; readonly big?: bigint; readonly mood?: string };
@@ -123,6 +124,29 @@ test('R238 a key that may not be read is 403 before anything streams; keys are a
     { error: 'unauthorized key', key: key('b') },
   ]);
   expect(asked).toEqual([key('a'), key('b')]);
+});
+
+test('what is refused, answered or read to its end is kept by nobody', async () => {
+  const heard = vi.spyOn(AbortSignal.prototype, 'addEventListener');
+  onTestFinished(() => heard.mockRestore());
+  const { open } = await site({ authorize: async (_, each) => each !== key('b') });
+  const signals = heard.mock.contexts.filter((each) => each instanceof AbortSignal);
+  const kept = (): number => {
+    const listeners = [...new Set(signals)].map((each) => getEventListeners(each, 'abort'));
+    return listeners.flat().length;
+  };
+  const before = kept();
+  expect(before).toBeGreaterThan(0);
+  const statusOf = async (path: string, init?: RequestInit): Promise<number> =>
+    (await open(path, init)).response.status;
+  expect(await statusOf(`?key=${key('b')}`)).toBe(403);
+  expect(await statusOf('?key=x')).toBe(400);
+  expect(await statusOf('/handshake', post([{ key: key('ada') }]))).toBe(200);
+  const { events, abort } = await open(`?key=${key('ada')}`);
+  await events();
+  expect(kept()).toBe(before + 1);
+  abort.abort();
+  expect(kept()).toBe(before);
 });
 
 test('R240 without a word on who may read there is no handler', async () => {

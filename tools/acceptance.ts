@@ -6,22 +6,20 @@ type Chapter = {
   readonly letter: string;
   /** How many its specification numbers. */
   readonly last: number;
-  /** What is built so far: each of these numbers needs a test. */
-  readonly required: readonly number[];
   /** Numbers that the specification has given up. */
   readonly removed?: readonly number[];
 };
 
 const chapters: readonly Chapter[] = [
-  { title: 'Stores', letter: 'S', last: 114, required: range(1, 114) },
-  { title: 'Registry', letter: 'G', last: 111, required: [...range(1, 51), ...range(54, 65)] },
-  { title: 'Views', letter: 'V', last: 92, required: [] },
-  { title: 'Records', letter: 'R', last: 260, required: [], removed: [123, 180, 188, 191] },
+  { title: 'Stores', letter: 'S', last: 114 },
+  { title: 'Registry', letter: 'G', last: 111 },
+  { title: 'Views', letter: 'V', last: 92 },
+  { title: 'Records', letter: 'R', last: 260, removed: [123, 180, 188, 191] },
 ];
 
 /** What `docs/acceptance.md` says: which acceptance test is proved where, and which is not. */
 export function acceptancePage(proofs: readonly Proof[]): string {
-  const wanted = chapters.flatMap(({ letter, required }) => named(letter, required));
+  const wanted = chapters.flatMap((chapter) => named(chapter));
   const missing = wanted.filter((number) => !isProved(number, proofs));
   return `# Acceptance
 
@@ -29,11 +27,10 @@ The specifications number their acceptance tests: S… for stores, G… for the 
 that proves one begins its name with the number. This page is generated from those names by \`npm run docs\`, and a test
 fails when it is stale.
 
-${wanted.length - missing.length} of the ${wanted.length} numbers that this version requires have a test.
+${wanted.length - missing.length} of the ${wanted.length} numbers have a test.
 ${missing.length === 0 ? '' : `Without one: ${missing.join(', ')}.`}
 
-Numbers in _italics_ are of what is still being built; for the others a test is required today. A test may prove a number
-in part; the sentence in its name says which part.
+A test may prove a number in part; the sentence in its name says which part.
 
 ${chapters.map((chapter) => section(chapter, proofs)).join('\n\n')}
 `;
@@ -46,16 +43,13 @@ export function isAcceptanceNumber(name: string): boolean {
 }
 
 function section(chapter: Chapter, proofs: readonly Proof[]): string {
-  const { title, letter, required } = chapter;
-  const numbers = numbersOf(chapter);
-  const proved = named(letter, numbers).filter((name) => isProved(name, proofs));
-  const lines = numbers.map((number) => {
-    const name = `${letter}${number}`;
+  const names = named(chapter);
+  const proved = names.filter((name) => isProved(name, proofs));
+  const lines = names.map((name) => {
     const files = filesThatCite(proofs, [name]);
-    const shown = required.includes(number) ? name : `_${name}_`;
-    return `- ${shown}: ${files.length === 0 ? 'not yet' : links(files)}`;
+    return `- ${name}: ${files.length === 0 ? 'not yet' : links(files)}`;
   });
-  return `## ${title}\n\n${proved.length} of ${numbers.length}.\n\n${lines.join('\n')}`;
+  return `## ${chapter.title}\n\n${proved.length} of ${names.length}.\n\n${lines.join('\n')}`;
 }
 
 function isProved(name: string, proofs: readonly Proof[]): boolean {
@@ -66,8 +60,8 @@ function numbersOf({ last, removed = [] }: Chapter): readonly number[] {
   return range(1, last).filter((number) => !removed.includes(number));
 }
 
-function named(letter: string, numbers: readonly number[]): readonly string[] {
-  return numbers.map((number) => `${letter}${number}`);
+function named(chapter: Chapter): readonly string[] {
+  return numbersOf(chapter).map((number) => `${chapter.letter}${number}`);
 }
 
 /** Files as links from a page in `docs/`. */

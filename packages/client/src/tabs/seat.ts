@@ -35,7 +35,12 @@ export type SeatedNews =
   /** The channel is gone, or the store is closed. */
   | { readonly type: 'lost' }
   | { readonly type: 'message'; readonly event: string; readonly payload: unknown }
-  | { readonly type: 'reply'; readonly id: string }
+  | {
+      readonly type: 'reply';
+      readonly id: string;
+      readonly status: 'ok' | 'error';
+      readonly response: unknown;
+    }
   | { readonly type: 'connection' };
 
 /** A client's place among the tabs that share one connection. */

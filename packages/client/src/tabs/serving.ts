@@ -14,7 +14,8 @@ import {
   type ScopeChange,
   type Seq,
 } from '@holdfast/protocol';
-import { type Outcome, type ReplicaImage, scopeId } from '@holdfast/engine/replica';
+import { type Outcome, type ReplicaImage } from '@holdfast/engine/replica';
+import { Additions } from './additions.ts';
 import { HubPart } from './part.ts';
 import { RelayedReceipt } from './relayed-receipt.ts';
 import type { HeardReply, Serving, StoreHub } from './hub.ts';
@@ -86,8 +87,7 @@ export class StoreServing implements Serving {
   readonly #parts = new Map<string, HubPart>();
   readonly #asked = new Map<OpId, Answer[]>();
   readonly #tail = new Tail();
-  /** A change of the leader's own scope has been answered; the snapshot that follows is of that. */
-  #isRescoped = false;
+  readonly #additions = new Additions();
 
   constructor(hub: StoreHub, ports: ServingPorts) {
     this.#hub = hub;
@@ -116,7 +116,7 @@ export class StoreServing implements Serving {
         this.#hear(news);
         break;
       case 'reply':
-        if (news.id === scopeId) this.#isRescoped = true;
+        this.#additions.answered(news, this.#store?.replica?.status().held);
         break;
       case 'joined':
       case 'connection':
@@ -155,7 +155,7 @@ export class StoreServing implements Serving {
     const channels = [...this.#channels.keys()];
     this.#channels.clear();
     this.#rescoping.clear();
-    this.#isRescoped = false;
+    this.#additions.clear();
     for (const channel of channels) channel.shut();
   }
 
@@ -179,21 +179,20 @@ export class StoreServing implements Serving {
     if (event === 'events') {
       this.#follow({ event, payload });
     } else if (event.startsWith('snapshot_')) {
-      this.#pass(event, payload);
+      this.#pass({ event, payload });
     } else if (event !== 'catch_up_complete' && !event.startsWith('query_')) {
       for (const channel of this.#channels.keys()) channel.push({ event, payload });
     }
   }
 
-  /** What the leader has asked for itself is added to what is there. Anything else replaces what no frame leads to. */
-  #pass(event: string, payload: unknown): void {
-    const isAddition = isObject(payload) && Array.isArray(payload['within']);
-    if (event === 'snapshot_begin' && !(this.#isRescoped && isAddition)) this.#isRescoped = false;
-    if (this.#isRescoped) {
-      this.#isRescoped = event !== 'snapshot_end';
-      return;
-    }
-    this.#tail.clear();
+  /**
+   * What the leader has asked for itself is added to what is there. Anything else replaces what no frame leads to, such as
+   * what a commit has hidden, or shown.
+   */
+  #pass(message: Message): void {
+    if (this.#additions.has(message)) return;
+    const { payload } = message;
+    if (isObject(payload) && typeof payload['seq'] === 'number') this.#tail.cut(payload['seq']);
     this.shut();
   }
 

@@ -10,6 +10,8 @@ const opsMax = 1000;
 /** The frames of events that came last, contiguous. */
 export class Tail {
   #frames: HeardFrame[] = [];
+  /** Up to here the state was another one, though it may have been of the same seq. */
+  #end: Seq = -1;
 
   add(frame: HeardFrame): void {
     if (this.#frames.at(-1)?.to !== frame.from) this.#frames = [];
@@ -17,12 +19,15 @@ export class Tail {
     while (frame.to - (this.#frames[0]?.from ?? frame.to) > opsMax) this.#frames.shift();
   }
 
-  clear(): void {
+  /** What was at a seq is replaced: no frame leads from there to what is now. */
+  cut(seq: Seq): void {
     this.#frames = [];
+    this.#end = seq;
   }
 
   /** The frames from a cursor to the present; null where they do not reach back. */
   after(seq: Seq, present: Seq): readonly HeardFrame[] | null {
+    if (seq <= this.#end) return null;
     const frames = this.#frames.filter(({ to }) => to > seq);
     const first = frames[0]?.from ?? present;
     const isWhole = first <= seq && (frames.at(-1)?.to ?? seq) === present;

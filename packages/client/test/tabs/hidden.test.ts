@@ -1,0 +1,65 @@
+import { type Client, memoryCache, type Store } from '@holdfast/client';
+import { tabs } from '@holdfast/client/tabs';
+import { record } from '@holdfast/protocol';
+import type { Principal } from '@holdfast/server';
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { Valve } from '../valve.ts';
+import { openWorld, type World } from '../world.ts';
+
+const Person = record({
+  name: 'person',
+  store: 'acme/app',
+  path: 'people/:id',
+  version: '1.0',
+  schema: z.object({ name: z.string().optional(), mood: z.string().optional() }),
+  visibility: { name: () => true, mood: ({ value }) => value.name !== 'Sad' },
+});
+
+const bob: Principal = {
+  subject: 'bob',
+  orgs: ['acme'],
+  scopes: new Set(['entries:read', 'entries:write']),
+  storeAccess: { mode: 'all' },
+  pathRules: [{ pattern: 'people/**', allow: ['read', 'write'] }],
+  expiresAt: null,
+  tokenId: null,
+};
+
+type Tab = { readonly client: Client; readonly store: Store; readonly valve: Valve };
+
+/** Two tabs that have the same part; the first leads. */
+async function twoTabs(world: World): Promise<readonly Tab[]> {
+  const cache = memoryCache();
+  const both: Tab[] = [];
+  for (const link of [new Valve(), new Valve()]) {
+    const shared = { tabs: tabs({ name: 'hidden' }), cache, deviceId: 'browser' };
+    const client = world.client({ ...shared, link });
+    const store = client.store('acme/app', { scope: ['people/**'] });
+    // One after the other.
+    // oxlint-disable-next-line no-await-in-loop
+    await store.ready;
+    both.push({ client, store, valve: link });
+  }
+  return both;
+}
+
+const moods = (all: readonly { readonly store: Store }[]): readonly unknown[] =>
+  all.map(({ store }) => store.get('people/1/mood'));
+
+test('R226 what a commit hides leaves all tabs, and what it shows comes to all, also after the leader has asked for what it may not have', async () => {
+  await using world = await openWorld(async () => bob);
+  const people = world.server.record(Person);
+  await people.write({ id: '1' }, { set: { name: 'Ada', mood: 'merry' } });
+  const all = await twoTabs(world);
+  expect(moods(all)).toEqual(['merry', 'merry']);
+  await people.write({ id: '1' }, { patch: { name: 'Sad' } });
+  await expect.poll(() => moods(all)).toEqual([undefined, undefined]);
+  await people.write({ id: '1' }, { patch: { name: 'Eve' } });
+  await expect.poll(() => moods(all)).toEqual(['merry', 'merry']);
+  const denied = all[0]?.client.store('acme/app', { scope: ['secret/**'] });
+  await expect(denied?.ready).rejects.toMatchObject({ code: 'path_not_allowed' });
+  await people.write({ id: '1' }, { patch: { name: 'Sad' } });
+  await expect.poll(() => moods(all)).toEqual([undefined, undefined]);
+  expect(all.map(({ valve }) => valve.opened)).toEqual([1, 0]);
+});

@@ -358,6 +358,8 @@ class RelayLine {
     const channel = this.#channels.get(id);
     if (channel === undefined) return;
     this.#channels.delete(id);
+    // What it waits for is answered all the same.
+    channel.rescope = null;
     channel.serving.left(channel);
     channel.release();
   }

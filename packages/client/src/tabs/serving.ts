@@ -290,7 +290,10 @@ export class StoreServing implements Serving {
   #rescope(rescoping: Rescoping, image: ReplicaImage): void {
     const { channel, change, answer } = rescoping;
     const served = this.#channels.get(channel);
-    if (served === undefined) return;
+    if (served === undefined) {
+      this.#rescoping.delete(rescoping);
+      return;
+    }
     const { denied, coming } = this.#missing(this.#partOf(change.add), image);
     if (coming || (!served.part.isEmpty && served.seq !== image.seq)) return;
     this.#rescoping.delete(rescoping);

@@ -177,6 +177,25 @@ describe('tabs', () => {
     expect(world.errors).toEqual([]);
   });
 
+  test('that close while they ask for a part leave it to nobody', async () => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    const [a, b] = [profile.part('a/**'), profile.part('a/**')];
+    await Promise.all([a.store.ready, b.store.ready]);
+    a.valve.holdOut();
+    b.store.put('a/x', 1);
+    await expect.poll(() => a.store.status.get().pending).toBe(1);
+    b.client.store('acme/app', { scope: ['b/**'] });
+    b.store.put('a/y', 2);
+    await expect.poll(() => a.store.status.get().pending).toBe(2);
+    await b.client.close();
+    a.valve.letOut();
+    await expect.poll(() => [a.store.get('a/x'), a.store.get('a/y')]).toEqual([1, 2]);
+    await a.store.put('a/z', 3).committed;
+    expect(a.valve.sent.join('')).not.toContain('b/**');
+    expect(opened(a, b)).toEqual([1, 0]);
+  });
+
   test('that write only read a part when they want to, and let go of what they had', async () => {
     await using world = await openWorld();
     const profile = new Profile(world);

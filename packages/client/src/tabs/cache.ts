@@ -1,5 +1,11 @@
 import type { PendingRequest, ReplicaImage } from '@holdfast/engine/replica';
-import type { Leaf, OpId, Path, StoreName } from '@holdfast/protocol';
+import {
+  type Leaf,
+  type OpId,
+  parseStoreName,
+  type Path,
+  type StoreName,
+} from '@holdfast/protocol';
 import type { Cache, CacheChange, CachedStore, CacheSharing } from '../cache/port.ts';
 
 /** What the cache of a tab needs to know of its tab. */
@@ -121,6 +127,8 @@ export class TabCache {
 
   /** The change, or where the cache holds another replica's state all of ours; null: there is none to keep. */
   #whole(store: StoreName, change: CacheChange): CacheChange | null {
+    // What else is kept beside the stores is of no replica.
+    if (parseStoreName(store) === null) return change;
     const image = this.#ports.image(store);
     if (image === null || this.#based.has(store)) return image && change;
     const { seq, incarnation, scope, patterns, queries, maps } = image;

@@ -18,6 +18,8 @@ type OpenStore = Pick<StoreHost, 'view' | 'valueAt' | 'row' | 'standing' | 'read
   tell(scope: Scope, after: Seq): Promise<Pick<Telling, 'take' | 'hasTurned'>>;
   /** What a scope shows of the log from a seq down, newest first. */
   tellBackwards(scope: Scope, from: Seq): AsyncIterable<LoggedOp>;
+  /** Calls back, unless it is released, once it hears of nothing any more: its host has stopped, it can be opened anew. */
+  onLost(run: () => void): void;
   /** Lets go of the store. */
   release(): void;
 };
@@ -36,6 +38,7 @@ export function doorTo(stores: Stores, nextNumber: () => number): StoreDoor {
     const hold = await stores.hold(storeId);
     const { host } = hold;
     const channel = nextNumber();
+    const forgets: (() => void)[] = [];
     return {
       row: host.row,
       view: () => host.view(),
@@ -48,7 +51,9 @@ export function doorTo(stores: Stores, nextNumber: () => number): StoreDoor {
       span: (from, to) => spanOf(host, from, to),
       tell: (scope, after) => Telling.from(host, scope, after),
       tellBackwards: (scope, from) => tellBackwards(host, scope, from),
+      onLost: (run) => forgets.push(stores.onLost(storeId, run)),
       release: () => {
+        for (const forget of forgets) forget();
         host.left(channel);
         hold.release();
       },

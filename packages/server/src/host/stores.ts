@@ -12,6 +12,7 @@ export type StoreHold = { readonly host: StoreHost; release(): void };
 export class Stores {
   readonly #registry: Registry<StoreHost>;
   readonly #storage: HostRoom['storage'];
+  readonly #onLost = new Map<string, Set<() => void>>();
 
   constructor(room: HostRoom) {
     this.#storage = room.storage;
@@ -58,6 +59,19 @@ export class Stores {
   /** Lets go of a store whose host has stopped, whoever holds it; the next to ask opens it afresh. */
   async reopen(id: string): Promise<void> {
     await this.#registry.evict(id, { force: true });
+    const listeners = this.#onLost.get(id) ?? [];
+    this.#onLost.delete(id);
+    for (const run of listeners) run();
+  }
+
+  /** Calls back once when the host of a store has stopped, and who wants to hear of it has to open it anew. */
+  onLost(id: string, run: () => void): () => void {
+    const listeners = this.#onLost.get(id) ?? new Set();
+    this.#onLost.set(id, listeners.add(run));
+    return () => {
+      listeners.delete(run);
+      if (listeners.size === 0 && this.#onLost.get(id) === listeners) this.#onLost.delete(id);
+    };
   }
 
   /** Every open store. */

@@ -79,6 +79,8 @@ export type OpenStore = {
   read(after: Seq, through: Seq): Promise<readonly LoggedOp[]>;
   /** Hears of every commit until the returned function is called. */
   follow(follower: (ops: readonly LoggedOp[]) => void): () => void;
+  /** Calls back, unless it is released, once it hears of nothing any more. */
+  onLost(run: () => void): void;
   /** The state at a seq, or why there is none (stores.md §13.1.4). */
   past(seq: Seq): Promise<Tree | Refusal>;
   /** What the ops in (from, to] did. */

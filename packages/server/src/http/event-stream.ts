@@ -34,7 +34,7 @@ export class EventStream {
   readonly #deps: StreamDeps;
   readonly #config: StreamConfig;
   readonly #encoder = new TextEncoder();
-  readonly #end = (): void => this.#finish();
+  readonly #end = (): void => this.end();
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   #timer: unknown = null;
   #wakeUp: () => void = () => undefined;
@@ -55,13 +55,13 @@ export class EventStream {
           this.#controller = controller;
         },
         pull: () => this.#pull(),
-        cancel: () => this.#finish(),
+        cancel: () => this.end(),
       },
       { highWaterMark: PIECE_BYTES, size: (piece) => piece?.byteLength ?? 0 },
     );
     deps.closing.addEventListener('abort', this.#end, { once: true });
     this.#arm();
-    if (deps.closing.aborted) this.#finish();
+    if (deps.closing.aborted) this.end();
   }
 
   async #pull(): Promise<void> {
@@ -72,7 +72,7 @@ export class EventStream {
       this.#told = this.#config.source.cursor;
     } catch (error) {
       this.#deps.onFailure(error, this.#deps.newId());
-      this.#finish();
+      this.end();
     }
   }
 
@@ -120,9 +120,9 @@ export class EventStream {
     const now = this.#deps.clock.now();
     if (verdict !== 'valid') {
       this.#send('event: error\ndata: {"reason":"unauthorized"}\n\n');
-      this.#finish();
+      this.end();
     } else if (this.#stalledSince !== null && now - this.#stalledSince >= STALLED_MS) {
-      this.#finish();
+      this.end();
     } else {
       if (now - this.#lastPing >= this.#config.pingMs && this.#stalledSince === null) this.#ping();
       this.#arm();
@@ -149,7 +149,8 @@ export class EventStream {
     this.#send(`: ping\n\nid: ${this.#told}\n\n`);
   }
 
-  #finish(): void {
+  /** Ends it, and lets go of its source. */
+  end(): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#deps.clock.clearTimeout(this.#timer);

@@ -44,6 +44,8 @@ export function routeWatch(app: Hono, deps: HttpDeps): void {
       recheckMs: RECHECK_MS,
       pingMs: PING_MS,
     });
+    // Whoever comes back goes on with the store as it is stored.
+    store.onLost(() => stream.end());
     return new Response(stream.body, {
       headers: { 'Content-Type': 'text/event-stream; charset=utf-8', 'X-Accel-Buffering': 'no' },
     });

@@ -4,7 +4,7 @@ import type { Files } from '../files/index.ts';
 import type { Clock } from '../host/clock.ts';
 import type { StoreDoor } from '../host/door.ts';
 import type { Storage } from '../storage/port.ts';
-import { Feeds } from './feeds.ts';
+import { type Feed, type FeedMessage, Feeds } from './feeds.ts';
 import { type RecordOptions, rulesOf } from './options.ts';
 import { publishTo } from './publish.ts';
 import type { RecordFault, Records } from './records.ts';
@@ -39,22 +39,19 @@ export type DeskRoom = StoreDoor & {
   readonly tell: (fault: RecordFault) => void;
 };
 
+/** After which a store that could not be opened is tried once more. */
+const AGAIN_MS = 1000;
+
 /** The records of a server, for its operator. */
 export function recordDesk(
   room: DeskRoom,
   sync: SyncOptions | undefined,
 ): RecordDesk & { readonly mounted: MountedRecords } {
   const feeds = new Feeds(room);
-  const everybody = { principal: { subject: null, scopes: new Set(['admin']) }, now: 0 };
   const sources = new Sources({
     ...room,
     random: Math.random,
-    listen: async (key, run) => {
-      const ref = room.records.refOf(key);
-      const feed = ref === null ? null : await feeds.follow(ref, everybody, run);
-      if (feed === null) throw new TypeError(`A source cannot listen to "${key}".`);
-      return () => feed.release();
-    },
+    listen: (key, run) => listenTo({ room, feeds, key }, run),
   });
   room.closing.addEventListener('abort', () => sources.close(), { once: true });
   return {
@@ -68,5 +65,40 @@ export function recordDesk(
       return serverRecord(room, def);
     },
     publish: (def, to) => publishTo(room, def, to),
+  };
+}
+
+const everybody = { principal: { subject: null, scopes: new Set(['admin']) }, now: 0 };
+
+type Listened = { readonly room: DeskRoom; readonly feeds: Feeds; readonly key: string };
+
+/** Calls back whenever an object changes, and may have: when its store has been lost, it is followed anew. */
+async function listenTo({ room, feeds, key }: Listened, run: () => void): Promise<() => void> {
+  const ref = room.records.refOf(key);
+  let feed: Feed | null = null;
+  let isOver = false;
+  const begin = async (): Promise<void> => {
+    const begun = ref === null ? null : await feeds.follow(ref, everybody, hear);
+    if (begun === null) throw new TypeError(`A source cannot listen to "${key}".`);
+    if (isOver) begun.release();
+    else feed = begun;
+  };
+  const again = async (): Promise<void> => {
+    feed?.release();
+    feed = null;
+    try {
+      await begin();
+    } catch (error) {
+      room.tell({ phase: 'run', record: ref?.record.name ?? key, error });
+      room.clock.setTimeout(() => void (isOver ? null : again()), AGAIN_MS);
+      return;
+    }
+    if (!isOver) run();
+  };
+  const hear = (message: FeedMessage): void => void ('lost' in message ? again() : run());
+  await begin();
+  return () => {
+    isOver = true;
+    feed?.release();
   };
 }

@@ -16,7 +16,11 @@ import type { RecordFault, Records } from './records.ts';
 import { hasTurned, Projections, type Sight } from './sight.ts';
 
 /** What a key has to say: what was asked for, or what is new. */
-export type FeedMessage = { readonly answer: HandshakeAnswer } | { readonly envelope: Envelope };
+export type FeedMessage =
+  | { readonly answer: HandshakeAnswer }
+  | { readonly envelope: Envelope }
+  /** Nothing comes any more: whoever wants to hear has to follow anew. */
+  | { readonly lost: true };
 
 /** One key, as one viewer has it. */
 export type Feed = {
@@ -35,7 +39,10 @@ export type FeedRoom = Pick<StoreDoor, 'openStore'> & {
 type Store = Awaited<ReturnType<StoreDoor['openStore']>>;
 
 /** Hears of a change, and of the state that it led to. */
-type Listener = (change: ObjectChange, tree: Tree) => void;
+type Listener = {
+  changed(change: ObjectChange, tree: Tree): void;
+  lost(): void;
+};
 
 type StoreFeed = {
   readonly store: Store;
@@ -75,7 +82,10 @@ export class Feeds {
       return projections.lookAt(tree, readable, ref.path);
     };
     const object = new ObjectFeed(this.#room, { store, ref, readable, look, hear });
-    const listener: Listener = (change, tree) => object.changed(change, tree);
+    const listener: Listener = {
+      changed: (change, tree) => object.changed(change, tree),
+      lost: () => hear({ lost: true }),
+    };
     listeners.add(listener);
     let isLive = true;
     return {
@@ -103,7 +113,7 @@ export class Feeds {
       release: () => {
         kept.users -= 1;
         if (kept.users > 0) return;
-        this.#open.delete(id);
+        if (this.#open.get(id) === kept) this.#open.delete(id);
         void kept.feed.then((feed) => feed.stop());
       },
     };
@@ -115,8 +125,14 @@ export class Feeds {
     const listeners = new Set<Listener>();
     const unfollow = store.follow((ops) => {
       for (const changes of envelopes.commits(ops)) {
-        for (const change of changes) for (const hear of listeners) hear(change, envelopes.tree);
+        for (const change of changes) {
+          for (const each of listeners) each.changed(change, envelopes.tree);
+        }
       }
+    });
+    store.onLost(() => {
+      this.#open.delete(id);
+      for (const each of Array.from(listeners)) each.lost();
     });
     const stop = (): void => {
       unfollow();

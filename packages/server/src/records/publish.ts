@@ -29,12 +29,23 @@ export function publishTo(room: PublishRoom, def: RecordDef, to: SyncTransport):
     const row = await room.storage.stores.find(name);
     if (row === null) throw new RejectedError('not_found', { store: name });
     const store = await room.openStore(row.id);
-    if (isOver) store.release();
-    else stop = follow(room, { store, def, to });
+    if (isOver) {
+      store.release();
+      return;
+    }
+    stop = follow(room, { store, def, to });
+    store.onLost(() => {
+      stop?.();
+      stop = null;
+      run();
+    });
   };
-  begin().catch((error: unknown) => {
-    room.tell({ phase: 'outbound', record: def.name, store: name, error });
-  });
+  const run = (): void => {
+    begin().catch((error: unknown) => {
+      room.tell({ phase: 'outbound', record: def.name, store: name, error });
+    });
+  };
+  run();
   return () => {
     isOver = true;
     stop?.();

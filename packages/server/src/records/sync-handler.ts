@@ -262,6 +262,11 @@ class Desk {
 
   #hear(key: string, message: FeedMessage): void {
     const { project } = this.#options;
+    // Whoever comes back finds the store as it is stored.
+    if ('lost' in message) {
+      this.release();
+      return;
+    }
     if (project === undefined) {
       this.#say(key, message);
       return;
@@ -277,7 +282,7 @@ class Desk {
     this.#order = this.#order.then(speak).catch(() => this.release());
   }
 
-  #say(key: string, message: FeedMessage): void {
+  #say(key: string, message: Exclude<FeedMessage, { lost: true }>): void {
     if (this.#denied.has(key)) return;
     if ('answer' in message) this.#send({ text: frame('answer', encodeExact(message.answer)) });
     else {

@@ -1,9 +1,10 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
-import { asPath } from '@holdfast/protocol';
+import { InProcessTransport } from '@holdfast/engine/record';
+import { asPath, passthrough, record, source } from '@holdfast/protocol';
 import type { Storage } from '@holdfast/server/storage';
 import { memory } from '@holdfast/server/storage/memory';
 import { app, view } from '@holdfast/server';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 
 import { SlowDisk } from '../conversation/slow-disk.ts';
 import { put } from '../conversation/talk.ts';
@@ -22,6 +23,25 @@ const shown = view({
     },
   },
 });
+
+const Item = record({
+  name: 'item',
+  store: 'demo/main',
+  path: 'items/:id',
+  version: '1.0',
+  schema: passthrough<{ n: number }>(),
+});
+
+const Runs = source({
+  name: 'runs',
+  params: passthrough<object>(),
+  schema: passthrough<number>(),
+  version: '1.0',
+});
+
+const fail = (): never => {
+  throw new Error('the stream has ended');
+};
 
 /** A storage that once says that others have written, and then shows a log with a gap: what no authority can follow. */
 function lyingOnce(disk: Storage): { storage: Storage; lie: () => void } {
@@ -125,6 +145,52 @@ test('a view goes on with a store whose host has stopped: with what is stored, a
   expect(await value()).toMatchObject({ path: '/a', value: 2 });
   expect(await root.command('write')).toMatchObject({ status: 'ok' });
   expect(await value()).toMatchObject({ path: '/a', value: 3 });
+});
+
+test('streams of a store whose host has stopped end, and who comes back, sources and publishing go on', async () => {
+  const { storage, lie } = lyingOnce(memory());
+  const log = { info: () => undefined, error: () => undefined };
+  const { server, url, joined } = await world({ storage, log });
+  const items = server.record(Item);
+  let runs = 0;
+  server.source(Runs, { policy: { on: [Item.key({ id: '1' })] }, run: () => (runs += 1) });
+  const transport = new InProcessTransport();
+  const published: unknown[] = [];
+  transport.subscribe(Item.key({ id: '1' }), (message) => published.push(message));
+  server.publish(Item, transport);
+  const abort = new AbortController();
+  const { signal } = abort;
+  onTestFinished(() => abort.abort());
+  const { GET } = server.syncHandler({ authorize: 'public' });
+  const stream = async (key: string): Promise<Response> => {
+    const request = new Request(`http://x/api/records?key=${encodeURIComponent(key)}`, { signal });
+    return GET(request, { principal: { subject: 'eve' }, now: 0 });
+  };
+  const watch = (): Promise<Response> =>
+    fetch(`${url}/api/stores/demo/main/watch`, {
+      headers: { authorization: 'Bearer dev' },
+      signal,
+    });
+  await items.write({ id: '1' }, { set: { n: 1 } });
+  const peer = await joined();
+  const ended = [await stream(Item.key({ id: '1' })), await watch()];
+  await stream(Runs.key({}));
+  expect(runs).toBe(1);
+  lie();
+  peer.push(topic, 'write', set('b', 2, 'in vain'));
+  for (const each of ended) expect(await each.text()).toContain('event: ready');
+  await expect.poll(() => runs).toBe(2);
+  const back = [await stream(Item.key({ id: '1' })), await watch()].map(({ body }) =>
+    body?.pipeThrough(new TextDecoderStream()).getReader(),
+  );
+  published.length = 0;
+  await items.write({ id: '1' }, { set: { n: 2 } });
+  for (const reader of back) {
+    let text = '';
+    while (!text.includes('"n":2')) text += (await reader?.read())?.value ?? fail();
+  }
+  await expect.poll(() => runs).toBe(3);
+  expect(published).toMatchObject([{ value: { n: 2 } }]);
 });
 
 test('a server closes though one of its stores has stopped', async () => {

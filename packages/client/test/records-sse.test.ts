@@ -225,6 +225,48 @@ test('R238 R79 a key that may not be read is denied, and the others go on; retry
   for (const release of releases) release();
 });
 
+test('a key that is not served now keeps its value and is asked for again, and the others go on', async () => {
+  let refusals = 0;
+  let isFull = false;
+  const { transport, world, write, problems } = await opened(
+    {
+      env: {
+        setTimeout: (run, ms) => setTimeout(run, ms < 40_000 ? ms / 5 : ms),
+        clearTimeout: (handle) => clearTimeout(handle as never),
+        random: () => 1,
+      },
+      fetch: async (url, init) => {
+        if (!isFull || !init.body.includes(`"${key('full')}"`)) return fetch(url, init);
+        refusals += 1;
+        return Response.json({ error: 'limit_exceeded', key: key('full') }, { status: 400 });
+      },
+      token: 'ann',
+    },
+    async () => someone(),
+  );
+  await write('full', 1);
+  await write('other', 1);
+  const client = world.client({
+    records: records([Item], { delivery: byTransport({ transport }) }),
+  });
+  const [full, other] = [client.record(Item, { id: 'full' }), client.record(Item, { id: 'other' })];
+  const releases = [full.retain()];
+  await full.ready();
+  isFull = true;
+  releases.push(other.retain());
+  await other.ready();
+  expect(other.get()?.n).toBe(1);
+  full.retry();
+  await expect.poll(() => refusals).toBeGreaterThan(2);
+  expect(full.state.get()).toMatchObject({ value: { n: 1 } });
+  expect(full.state.get().status).not.toBe('denied');
+  expect(problems).toContainEqual(expect.objectContaining({ phase: 'stream', key: key('full') }));
+  await write('full', 2);
+  isFull = false;
+  await expect.poll(() => full.get()?.n).toBe(2);
+  for (const release of releases) release();
+});
+
 test('a store that is none, or not ours, takes the stream from no other key', async () => {
   const { schema, version } = Item;
   const place = { store: 'acme/none', path: 'others/:id' } as const;

@@ -296,9 +296,10 @@ export class SseTransport implements SyncTransport {
       for (const { asked } of questions) asked.reject(error);
       return;
     }
-    const { key, reason } = error;
-    for (const { request, asked } of questions) {
-      if (request.key === key) this.#answer({ key, type: 'denied', reason }, asked);
+    const { key, reason, isDenied } = error;
+    for (const { asked } of questions.filter(({ request }) => request.key === key)) {
+      if (isDenied) this.#answer({ key, type: 'denied', reason }, asked);
+      else asked.reject(error);
     }
     const rest = questions.filter(({ request }) => request.key !== key);
     if (rest.length < questions.length) void this.#askThese(rest);

@@ -48,6 +48,8 @@ export class Line {
   #opening: Stream | null = null;
   #attempts = 0;
   #retry: unknown = null;
+  /** When what is not served now is asked for again. */
+  readonly #postponed = new Set<unknown>();
   #isDue = false;
   #isClosed = false;
 
@@ -77,6 +79,7 @@ export class Line {
   close(): void {
     this.#isClosed = true;
     this.#stopRetry();
+    for (const timer of this.#postponed) this.#room.env.clearTimeout(timer);
     this.#drop(this.#live);
     this.#drop(this.#opening);
     this.#live = null;
@@ -155,6 +158,7 @@ export class Line {
     this.#room.answered(stream.answers, isBack);
     for (const topic of stream.answers.keys()) {
       topic.isLive = true;
+      topic.attempts = 0;
       topic.ready.resolve();
     }
   }
@@ -171,7 +175,8 @@ export class Line {
     else if (this.#opening === stream) this.#opening = null;
     if (error instanceof RefusedKey && stream.topics.has(error.key)) {
       const topic = stream.topics.get(error.key);
-      if (topic !== undefined) this.#refused(topic, error.reason);
+      if (topic !== undefined && error.isDenied) this.#refused(topic, error.reason);
+      else if (topic !== undefined) this.#postpone(topic, error);
       this.#open();
       return;
     }
@@ -192,6 +197,25 @@ export class Line {
   #refused(topic: Topic, reason: string): void {
     topic.isRefused = true;
     this.#room.told(topic, { key: topic.key, type: 'denied', reason });
+  }
+
+  /** It is not served now: the others go on without it, and it is asked for after a while. */
+  #postpone(topic: Topic, error: unknown): void {
+    const { env } = this.#room;
+    topic.isRefused = true;
+    topic.attempts += 1;
+    topic.unanswered(error);
+    this.#room.broken('stream', error, topic.key);
+    const timer = env.setTimeout(
+      () => {
+        this.#postponed.delete(timer);
+        if (!topic.isRefused || this.topics.get(topic.key) !== topic) return;
+        topic.isRefused = false;
+        this.changed();
+      },
+      backoffMs(topic.attempts, env.random()),
+    );
+    this.#postponed.add(timer);
   }
 
   /** Waits for the next sign of life. */

@@ -32,17 +32,22 @@ export type StreamEvents = {
   alive(): void;
 };
 
-/** One of the keys is not for us: the others have to ask without it. */
+/** One of the keys is not served, or not now: the others have to ask without it. */
 export class RefusedKey extends Error {
   readonly key: string;
   readonly reason: string;
+  /** It is not for us, rather than not served now. */
+  readonly isDenied: boolean;
 
-  constructor(key: string, reason: string) {
+  constructor(key: string, reason: string, isDenied: boolean) {
     super(`${reason}: ${key}`);
     this.key = key;
     this.reason = reason;
+    this.isDenied = isDenied;
   }
 }
+
+const denials = new Set<unknown>(['unknown_record', 'invalid_params']);
 
 const pendingCharactersMax = 16 * 1024 * 1024;
 
@@ -98,7 +103,8 @@ async function refusalOf(response: Response): Promise<Error> {
   const body: unknown = await response.json().catch(() => null);
   const { key, error } = isObject(body) ? body : {};
   if (typeof key === 'string' && (response.status === 403 || response.status === 400)) {
-    return new RefusedKey(key, typeof error === 'string' ? error : 'denied');
+    const isDenied = response.status === 403 || denials.has(error);
+    return new RefusedKey(key, typeof error === 'string' ? error : 'denied', isDenied);
   }
   const code = response.status === 401 ? 'unauthorized' : 'unavailable';
   return new HoldfastError(code, { status: response.status });

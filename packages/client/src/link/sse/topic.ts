@@ -20,6 +20,8 @@ export class Topic {
   isLive = false;
   /** It may not be read: it is not asked for until somebody asks once more. */
   isRefused = false;
+  /** How often it was not served since it last was. */
+  attempts = 0;
   /** What is there may be another's: the next snapshot takes the place of it, whatever its sequence is. */
   isForeign = false;
   #asked: Deferred<HandshakeAnswer>[] = [];
@@ -62,10 +64,15 @@ export class Topic {
     return asked.length > 0;
   }
 
-  /** Nobody will answer. */
-  fail(error: unknown): void {
+  /** Nobody answers now. */
+  unanswered(error: unknown): void {
     for (const each of this.#asked) each.reject(error);
     this.#asked = [];
+  }
+
+  /** Nobody will answer. */
+  fail(error: unknown): void {
+    this.unanswered(error);
     this.ready.reject(error);
   }
 

@@ -83,7 +83,7 @@ export class StoreServing implements Serving {
   readonly #joining = new Set<Joining>();
   readonly #rescoping = new Set<Rescoping>();
   readonly #channels = new Map<FollowerChannel, Served>();
-  /** One for each set of patterns that somebody has asked for. */
+  /** One for each set of patterns that a channel has, and for those that are asked for just now. */
   readonly #parts = new Map<string, HubPart>();
   readonly #asked = new Map<OpId, Answer[]>();
   readonly #tail = new Tail();
@@ -138,6 +138,7 @@ export class StoreServing implements Serving {
     this.#channels.delete(channel);
     for (const each of this.#joining) if (each.channel === channel) this.#joining.delete(each);
     for (const each of this.#rescoping) if (each.channel === channel) this.#rescoping.delete(each);
+    this.#sweep();
   }
 
   /** The patterns of a channel. */
@@ -251,6 +252,11 @@ export class StoreServing implements Serving {
     return part;
   }
 
+  #sweep(): void {
+    const had = new Set(Array.from(this.#channels.values(), ({ part }) => part));
+    for (const [key, part] of this.#parts) if (!had.has(part)) this.#parts.delete(key);
+  }
+
   #beginBlind(channel: FollowerChannel, { reply, image, part }: Beginning): void {
     const { seq } = image;
     channel.accept({ ...this.#present(reply, seq), scope: 'none', patterns: [] });
@@ -304,8 +310,10 @@ export class StoreServing implements Serving {
     this.#channels.set(channel, { seq: image.seq, part });
     const scope = part.scopeIn(image);
     answer('ok', { patterns: part.globs, scope, seq: image.seq, denied });
-    if (added.length === 0) return;
-    this.#sendState(channel, image, { part: this.#partOf(added), within: added });
+    if (added.length > 0) {
+      this.#sendState(channel, image, { part: this.#partOf(added), within: added });
+    }
+    this.#sweep();
   }
 
   /** The leader's own join reply, as it would be now. */

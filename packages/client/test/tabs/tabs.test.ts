@@ -1,8 +1,10 @@
+import { queryObjects } from 'node:v8';
 import { type Client, memoryCache, type Store } from '@holdfast/client';
 import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
 import type { Principal } from '@holdfast/server';
 import { describe, expect, test } from 'vitest';
 import { seed } from '../../../../tools/seed.ts';
+import { HubPart } from '../../src/tabs/part.ts';
 import { platformTabs } from '../../src/tabs/platform.ts';
 import { openWorld } from '../world.ts';
 import { opened, Profile, type Tab } from './profile.ts';
@@ -12,6 +14,11 @@ const hastyEnv = {
   now: () => performance.now() * 10,
   setTimeout: (run: () => void, ms: number) => setTimeout(run, ms / 10),
 };
+
+/** Collects all garbage first, which takes its time. */
+function partsAlive(): number {
+  return queryObjects(HubPart, { format: 'count' });
+}
 
 function shown({ store }: { readonly store: Store }, pattern: string): unknown {
   return store.entries(pattern).items.map(({ path, value }) => [path, value]);
@@ -195,6 +202,24 @@ describe('tabs', () => {
     expect(a.valve.sent.join('')).not.toContain('b/**');
     expect(opened(a, b)).toEqual([1, 0]);
   });
+
+  test(
+    'that have gone leave no part behind in the one that leads',
+    { timeout: 20_000 },
+    async () => {
+      await using world = await openWorld();
+      const profile = new Profile(world);
+      const a = await profile.open();
+      const before = partsAlive();
+      for (const name of ['a', 'b', 'c', 'd']) {
+        const tab = profile.sit({ cache: memoryCache() }, { scope: [`${name}/**`] });
+        await tab.store.ready;
+        await tab.client.close();
+      }
+      await a.store.put('x', 1).committed;
+      expect(partsAlive()).toBeLessThanOrEqual(before + 1);
+    },
+  );
 
   test('that write only read a part when they want to, and let go of what they had', async () => {
     await using world = await openWorld();

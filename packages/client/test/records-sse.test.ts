@@ -267,6 +267,27 @@ test('a key that is not served now keeps its value and is asked for again, and t
   for (const release of releases) release();
 });
 
+test('nobody is told of a record that is let go before it was live, or after it was denied', async () => {
+  const { transport, world, write } = await opened({ token: 'ann' }, async ({ token }) =>
+    token === 'ann' ? someone([{ pattern: 'items/public/**', allow: ['read'] }]) : null,
+  );
+  await write('public', 1);
+  const client = world.client({
+    records: records([Item], { delivery: byTransport({ transport }) }),
+  });
+  const [open, secret] = [
+    client.record(Item, { id: 'public' }),
+    client.record(Item, { id: 'secret' }),
+  ];
+  const releases = [open.retain(), secret.retain()];
+  await open.ready();
+  await expect(secret.ready()).rejects.toMatchObject({ code: 'denied' });
+  releases.push(client.record(Item, { id: 'early' }).retain());
+  for (const release of releases) release();
+  await client.close();
+  expect(world.errors).not.toContainEqual(expect.objectContaining({ code: 'transport_closed' }));
+});
+
 test('a store that is none, or not ours, takes the stream from no other key', async () => {
   const { schema, version } = Item;
   const place = { store: 'acme/none', path: 'others/:id' } as const;

@@ -115,7 +115,7 @@ export class TransportEntry implements Writable, Watched {
   open(): void {
     const { transport, refetch } = this.#options;
     const { record: def, pass, written } = this.#followed;
-    this.#reconciler = new Reconciler({
+    const reconciler = new Reconciler({
       def,
       pass,
       stats: this.stats,
@@ -123,10 +123,14 @@ export class TransportEntry implements Writable, Watched {
       canAsk: transport.handshake !== undefined || refetch !== undefined,
       asksFirst: transport.handshake !== undefined,
     });
+    this.#reconciler = reconciler;
     try {
       const subscribed = transport.subscribe(this.key, (message) => this.#hear(message));
       this.#releases.push(subscribed);
-      subscribed.ready.catch(this.#desk.report);
+      // Once it is closed, nobody waits for it.
+      subscribed.ready.catch((error: unknown) => {
+        if (this.#reconciler === reconciler) this.#desk.report(error);
+      });
       this.#releases.push(transport.onReconnect(() => this.#step({ type: 'reconnected' })));
       this.#releases.push(transport.status.subscribe(() => this.#refresh()));
       if (written !== null && this.#desk.waits(written.store, written.path)) this.#ownWrites();

@@ -1,6 +1,8 @@
 import {
   envelopeCodec,
   type EnvelopeStream,
+  natsBus,
+  type NatsConnectionLike,
   NatsTransport,
   streamTransport,
   type TransportProblem,
@@ -19,6 +21,10 @@ const envelope = (sequence: number): Envelope => ({
 const collect = (into: number[]) => (message: unknown) => {
   into.push((message as Envelope).sequence);
 };
+
+type NatsCallback = Parameters<NatsConnectionLike['subscribe']>[1]['callback'];
+
+const none = { data: new Uint8Array() };
 
 const open = (
   over: Partial<ConstructorParameters<typeof NatsTransport>[0]> = {},
@@ -120,6 +126,44 @@ describe('over a bus', () => {
     await clock.advance(60_000);
     await settled();
     expect(bus.subscriptions).toBe(0);
+  });
+
+  test('a subscription that the server does not permit, at once or later, is told of and made again', async () => {
+    const callbacks: NatsCallback[] = [];
+    let permits = false;
+    const clock = new VirtualClock();
+    const connection: NatsConnectionLike = {
+      publish: () => {},
+      subscribe: (_, { callback }) => {
+        callbacks.push(callback);
+        return { unsubscribe: () => {} };
+      },
+      // What is not permitted is told before the flush is answered.
+      flush: async () => {
+        if (!permits) callbacks.at(-1)?.(new Error('permissions violation'), none);
+      },
+      status: async function* () {},
+    };
+    const { transport, problems } = open({ connection: natsBus(connection), env: clock });
+    const seen: number[] = [];
+    let reconnects = 0;
+    transport.onReconnect(() => (reconnects += 1));
+    await expect(transport.subscribe('k', collect(seen)).ready).rejects.toThrow('permissions');
+    permits = true;
+    await clock.advance(300);
+    await settled();
+    callbacks.at(-1)?.(null, { data: jsonBytes.encode(envelope(1)) });
+    expect([seen, callbacks.length, reconnects]).toEqual([[1], 2, 0]);
+    callbacks.at(-1)?.(new Error('permissions violation'), none);
+    expect(problems.map(({ phase, key }) => [phase, key])).toEqual([
+      ['subscribe', 'k'],
+      ['subscribe', 'k'],
+    ]);
+    await clock.advance(3000);
+    await settled();
+    callbacks.at(-1)?.(null, { data: jsonBytes.encode(envelope(2)) });
+    expect([seen, callbacks.length, reconnects]).toEqual([[1, 2], 3, 1]);
+    await transport.close();
   });
 
   test('R30 keys that a bus would take for patterns have subjects of their own', async () => {

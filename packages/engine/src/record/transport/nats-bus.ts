@@ -24,19 +24,25 @@ export function natsBus(connection: NatsConnectionLike): BusConnection {
   };
   return {
     publish: (subject, data) => connection.publish(subject, data),
-    subscribe: async (subject, hear) => {
+    subscribe: async (subject, hear, lost) => {
+      let isThere = false;
+      let failure: Error | null = null;
       const subscription = connection.subscribe(subject, {
         callback: (error, { data }) => {
           if (error === null) hear(data);
+          else if (isThere) lost?.(error);
+          else failure ??= error;
         },
       });
       try {
-        // It is one when the server has it.
+        // It is one when the server has it, and has not said that it may not be.
         await connection.flush();
+        if (failure !== null) throw failure;
       } catch (error) {
         subscription.unsubscribe();
         throw error;
       }
+      isThere = true;
       return () => subscription.unsubscribe();
     },
     flush: () => connection.flush(),

@@ -15,7 +15,12 @@ import type {
 /** A message bus that somebody else has connected: subjects, bytes, no memory (records.md §7). */
 export interface BusConnection {
   publish(subject: string, data: Uint8Array): void | Promise<void>;
-  subscribe(subject: string, hear: (data: Uint8Array) => void): (() => void) | Promise<() => void>;
+  /** `lost`: a subscription that was there is none any more; it is made again. */
+  subscribe(
+    subject: string,
+    hear: (data: Uint8Array) => void,
+    lost?: (error: unknown) => void,
+  ): (() => void) | Promise<() => void>;
   flush?(): Promise<void>;
   /** Calls back after each time the connection was lost and is there again. */
   onReconnect?(fn: () => void): () => void;
@@ -28,7 +33,14 @@ export type BusCodec = {
 };
 
 /** The bus subscription of one key, for all who subscribe to it here. */
-type Line = { isOver: boolean; stop: (() => void) | null; timer: unknown; attempts: number };
+type Line = {
+  isOver: boolean;
+  stop: (() => void) | null;
+  timer: unknown;
+  attempts: number;
+  /** It was there, and was lost. */
+  isBack: boolean;
+};
 
 /** Carries envelopes over a bus such as NATS (records.md §7.3): one subscription of the bus, and one decoding, for each key. */
 export class NatsTransport implements SyncTransport {
@@ -85,6 +97,7 @@ export class NatsTransport implements SyncTransport {
       stop: null,
       timer: null,
       attempts: 0,
+      isBack: false,
       ready: deferred<void>(),
     };
     const last = (): void => this.#end(key);
@@ -140,14 +153,24 @@ export class NatsTransport implements SyncTransport {
       }
       line.stop = stop;
       line.ready.resolve();
+      // Nobody knows what went by meanwhile.
+      if (line.isBack) this.#hub.reconnected();
+      line.isBack = false;
     };
     const failed = (error: unknown): void => {
       line.ready.reject(error);
       this.#hub.report('subscribe', error, at.key);
       this.#again(at, line);
     };
+    const lost = (error: unknown): void => {
+      if (line.isOver || line.stop === null) return;
+      line.stop = null;
+      line.isBack = true;
+      failed(error);
+    };
     try {
-      const stop = connection.subscribe(at.subject, (data) => this.#hear(at.key, data));
+      const hear = (data: Uint8Array): void => this.#hear(at.key, data);
+      const stop = connection.subscribe(at.subject, hear, lost);
       if (stop instanceof Promise) stop.then(begun, failed);
       else begun(stop);
     } catch (error) {

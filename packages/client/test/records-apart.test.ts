@@ -33,6 +33,7 @@ const Item = record({
     double: {
       apply: (current) => current && { ...current, n: current.n * 2 },
     },
+    six: { apply: (current) => current && { ...current, n: 6 } },
   },
 });
 const key = Item.key({ id: '1' });
@@ -73,6 +74,20 @@ test('R107 R108 R117 a write of a record that comes by events is shown at once, 
   await expect.poll(() => item.get()?.n).toBe(16);
   expect(seen).toEqual([5, 6, 16]);
   expect(item.state.get()).toMatchObject({ pendingIntents: 0, status: 'ok' });
+});
+
+test('a mutation that has changed nothing stands in the way of no guarded write, whatever others have written elsewhere', async () => {
+  const { item, world, valve } = await apart();
+  valve.holdOut();
+  const { committed } = item.mutate('six', null);
+  await world.items.write({ id: '1' }, { set: { n: 6 } });
+  await expect.poll(() => item.state.get().sequence).toBe(3);
+  await world.items.write({ id: '2' }, { set: { n: 1 } });
+  valve.letOut();
+  await committed;
+  await item.patch({ n: 7 }, { precondition: 'unchanged' }).committed;
+  await expect.poll(() => item.state.get().sequence).toBe(5);
+  expect(item.state.get()).toMatchObject({ value: { n: 7 }, conflicts: [] });
 });
 
 test('R112 R119 what others write is shown beneath own writes, in whichever order they come', async () => {

@@ -62,6 +62,8 @@ export class OwnWrites {
     if (outcome.status !== 'committed' || !('store_seq' in outcome.reply)) return;
     const { store_seq: seq } = outcome.reply;
     if (this.#echoed.delete(opId)) return;
+    // No envelope comes of what has changed nothing.
+    if ('noop' in outcome.reply) return;
     const { incarnation: of } = this.hold.slot.status.get();
     this.#unseen = [...this.#unseen, { opId, request, seq, of, over: base.incarnation }];
     this.#look(base);

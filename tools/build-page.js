@@ -30,6 +30,7 @@ export async function buildPage(folder, name) {
 function sourcesOf(directory) {
   return [
     ...['index.html', 'vite.config.ts', 'package.json', 'src'].map((name) => join(directory, name)),
+    join(root, 'examples/style'),
     ...['react', 'client', 'engine', 'protocol'].map((name) => join(root, 'packages', name, 'src')),
   ];
 }

@@ -6,6 +6,7 @@ import { passthrough, record } from '@holdfast/protocol';
 import type { Envelope } from '@holdfast/protocol/record';
 import { type Principal, scopes } from '@holdfast/server';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { VirtualClock } from '../../engine/test/virtual-clock.ts';
 import { openWorld } from './world.ts';
 
 const Item = record({
@@ -228,13 +229,10 @@ test('R238 R79 a key that may not be read is denied, and the others go on; retry
 test('a key that is not served now keeps its value and is asked for again, and the others go on', async () => {
   let refusals = 0;
   let isFull = false;
+  const clock = new VirtualClock();
   const { transport, world, write, problems } = await opened(
     {
-      env: {
-        setTimeout: (run, ms) => setTimeout(run, ms < 40_000 ? ms / 5 : ms),
-        clearTimeout: (handle) => clearTimeout(handle as never),
-        random: () => 1,
-      },
+      env: clock,
       fetch: async (url, init) => {
         if (!isFull || !init.body.includes(`"${key('full')}"`)) return fetch(url, init);
         refusals += 1;
@@ -257,13 +255,14 @@ test('a key that is not served now keeps its value and is asked for again, and t
   await other.ready();
   expect(other.get()?.n).toBe(1);
   full.retry();
-  await expect.poll(() => refusals).toBeGreaterThan(2);
+  const later = (read: () => unknown) => expect.poll(() => clock.advance(250).then(read));
+  await later(() => refusals).toBeGreaterThan(2);
   expect(full.state.get()).toMatchObject({ value: { n: 1 } });
   expect(full.state.get().status).not.toBe('denied');
   expect(problems).toContainEqual(expect.objectContaining({ phase: 'stream', key: key('full') }));
   await write('full', 2);
   isFull = false;
-  await expect.poll(() => full.get()?.n).toBe(2);
+  await later(() => full.get()?.n).toBe(2);
   for (const release of releases) release();
 });
 

@@ -191,8 +191,9 @@ class StoreClient implements Client {
   }
 
   async #close(): Promise<void> {
-    this.#room.settings.tabs?.close();
+    // Over the line to the tab that leads, perhaps.
     this.#views?.close();
+    this.#room.settings.tabs?.close();
     const disposed = this.#stores.dispose();
     this.#room.uplink.close();
     this.status.set({ connection: 'closed', attempts: 0 });

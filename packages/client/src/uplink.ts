@@ -101,9 +101,9 @@ export class Uplink {
     this.#step({ type: 'join', topic, payload: () => speaker.joinPayload(), isFinal });
   }
 
-  leave(topic: string): void {
+  leave(topic: string, leave?: object): void {
     this.#speakers.delete(topic);
-    this.#step({ type: 'leave', topic });
+    this.#step({ type: 'leave', topic, leave });
   }
 
   rejoin(topic: string, leave?: object): void {

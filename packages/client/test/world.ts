@@ -1,4 +1,4 @@
-import { type Authenticate, createServer, type Server } from '@holdfast/server';
+import { type Authenticate, createServer, type Server, type ServerOptions } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { type Client, type ClientOptions, createClient, type Store } from '@holdfast/client';
 
@@ -17,8 +17,11 @@ export type World = AsyncDisposable & {
 };
 
 /** Opens a world; the store is `acme/app`. */
-export async function openWorld(authenticate?: Authenticate): Promise<World> {
-  const own = { storage: memory(), rates: false } as const;
+export async function openWorld(
+  authenticate?: Authenticate,
+  more: Partial<ServerOptions> = {},
+): Promise<World> {
+  const own = { storage: memory(), rates: false, ...more } as const;
   const server = createServer({ ...own, ...(authenticate && { authenticate }) });
   const { url } = await server.listen();
   await server.stores.create('acme/app');

@@ -5,6 +5,7 @@ import {
   encodeChunk,
   headText,
   isModuleName,
+  peerViewTopic,
   readAllowUpload,
   readAllowUploadReply,
   readEnvelope,
@@ -17,8 +18,10 @@ import {
   readViewJoin,
   readViewJoinReply,
   readViewReply,
+  rootOfTopic,
   streamNameOf,
   tailText,
+  viewTopic,
 } from '@holdfast/protocol/views';
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
@@ -47,6 +50,21 @@ test.each(vectors)(
     }
   },
 );
+
+test('a root of one of several peers has a topic of its own, which no other name leads to', () => {
+  const read = (peer: unknown, on: string): boolean =>
+    !isRefusal(readViewJoin({ module: 'A', id: 'x:y', peer }, on));
+  const own = peerViewTopic('tab-1', 'A:x:y');
+  expect([read('tab-1', own), rootOfTopic(own)]).toEqual([true, 'A:x:y']);
+  expect(rootOfTopic(viewTopic('A:x:y'))).toBe('A:x:y');
+  expect(read(undefined, own)).toBe(false);
+  expect(read('tab-2', own)).toBe(false);
+  expect(read('tab-1', viewTopic('A:x:y'))).toBe(false);
+  for (const odd of ['', 'a:b', 'a b', 'x'.repeat(65)]) {
+    expect(read(odd, peerViewTopic(odd, 'A:x:y'))).toBe(false);
+  }
+  expect(rootOfTopic('musubi:other:A:x')).toBe(null);
+});
 
 const topic = 'musubi:connection:App.Board:main';
 const join = { module: 'App.Board', id: 'main', params: { a: 1 } };

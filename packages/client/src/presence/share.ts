@@ -9,26 +9,9 @@ import {
   readPresenceTrack,
 } from '@holdfast/protocol/presence';
 import { rooms } from '../doors.ts';
+import type { Guest, GuestAnswer, GuestSeat } from '../tabs/guest.ts';
 import type { News } from '../uplink.ts';
 import { channelOf, type PresenceChannel } from './topic.ts';
-
-type Answer = (status: 'ok' | 'error', response: object) => void;
-
-/** Another tab on a topic, and how it is spoken to. */
-export type Guest = {
-  accept(response: object): void;
-  refuse(refusal: Refusal): void;
-  push(message: { readonly event: string; readonly payload: unknown }): void;
-  /** Ends its channel; it joins again. */
-  shut(): void;
-};
-
-/** What another tab can do on a topic. */
-export type GuestSeat = {
-  push(event: string, payload: unknown, answer: Answer): void;
-  /** It goes; `lost`: perhaps not for good, as its line may be another soon. */
-  end(how: 'leave' | 'lost'): void;
-};
 
 /** Seats another tab on a presence topic of this one's connection. */
 export function joinAsGuest(
@@ -62,7 +45,7 @@ class TopicShare {
   readonly #channel: PresenceChannel;
   readonly #topic: string;
   readonly #guests = new Map<Guest, Shown>();
-  readonly #asked = new Map<string, Answer>();
+  readonly #asked = new Map<string, GuestAnswer>();
   /** Those that may come back, and how to wait no longer. */
   readonly #lingering = new Map<string, () => void>();
   #release: (() => void) | null = null;
@@ -98,7 +81,7 @@ class TopicShare {
         this.#joined(readPresenceJoinReply(news.response));
         break;
       case 'refused':
-        this.#dismiss((guest) => guest.refuse(news.refusal));
+        this.#dismiss((guest) => guest.refuse(news.refusal.toResponse()));
         break;
       case 'lost':
         this.#dismiss((guest) => guest.shut());
@@ -145,7 +128,7 @@ class TopicShare {
   #push(
     shown: Shown,
     { event, payload }: { readonly event: string; readonly payload: unknown },
-    answer: Answer,
+    answer: GuestAnswer,
   ): void {
     const state = event === 'presence_track' ? readPresenceTrack(payload) : null;
     if (isRefusal(state)) {
@@ -157,7 +140,7 @@ class TopicShare {
   }
 
   /** Tells the server what another tab shows; null: nothing any more. */
-  #say(peer: string, state: JsonObject | null, answer: Answer): void {
+  #say(peer: string, state: JsonObject | null, answer: GuestAnswer): void {
     this.#pushes += 1;
     const id = `guest ${this.#pushes}`;
     this.#asked.set(id, answer);
@@ -168,12 +151,12 @@ class TopicShare {
     this.#channel.room.uplink.push(this.#topic, push);
   }
 
-  #end(guest: Guest, how: 'leave' | 'lost'): void {
+  #end(guest: Guest, how: 'leave' | 'lost' | 'gone'): void {
     const shown = this.#guests.get(guest);
     if (shown === undefined) return;
     const { peer, state } = shown;
     this.#guests.delete(guest);
-    if (how === 'lost' && state !== null) this.#linger(peer);
+    if (how !== 'leave' && state !== null) this.#linger(peer);
     else this.#gone(peer, state !== null);
   }
 

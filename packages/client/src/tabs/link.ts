@@ -242,10 +242,10 @@ class TabConnection implements LinkConnection {
   }
 }
 
-/** The installation and the wire format that a connection is of; a token changes. */
+/** The installation and the wire format that a connection is of; a token changes, and where views go on. */
 function identityOf(url: string): string {
   const { origin, pathname, searchParams } = new URL(url);
-  searchParams.delete('token');
+  for (const name of ['token', 'node']) searchParams.delete(name);
   return `${origin}${pathname}?${searchParams.toString()}`;
 }
 

@@ -1,5 +1,5 @@
 import { HoldfastError, isObject, RejectedError } from '@holdfast/protocol';
-import { encodeChunk, faultCodeOf, uploadTopic } from '@holdfast/protocol/views';
+import { faultCodeOf, uploadTopic } from '@holdfast/protocol/views';
 import { deferred } from '@holdfast/engine/registry';
 import type { News, Speaker, Uplink } from '../uplink.ts';
 import type { Mounted } from './root.ts';
@@ -172,16 +172,3 @@ export class ChannelTransfer implements Speaker {
     this.#off = () => mount.lives.delete(live);
   }
 }
-
-/** Lets a connection send chunks, which no codec knows. */
-export function encodeChunks(uplink: Uplink): void {
-  if (wrapped.has(uplink)) return;
-  wrapped.add(uplink);
-  const { encode } = uplink;
-  uplink.encode = (frame) => {
-    const { payload } = frame;
-    return payload instanceof Uint8Array ? encodeChunk({ ...frame, payload }) : encode(frame);
-  };
-}
-
-const wrapped: WeakSet<Uplink> = /* @__PURE__ */ new WeakSet();

@@ -10,7 +10,8 @@ import { type OwnUploadOp, UploadBook } from '@holdfast/engine/mirror/uploads';
 import { deferred } from '@holdfast/engine/registry';
 import { closedError } from '../options.ts';
 import type { Room } from '../room.ts';
-import { ChannelTransfer, encodeChunks } from './channel-transfer.ts';
+import { ChannelTransfer } from './channel-transfer.ts';
+import { encodeChunks } from './chunks.ts';
 import { presigned } from './presigned.ts';
 import type { Mounted, Root } from './root.ts';
 import type {

@@ -112,7 +112,7 @@ export class Dialer {
       case 'join':
         return this.#topics.want(input);
       case 'leave':
-        return this.#topics.leave(input.topic);
+        return this.#topics.leave(input.topic, input.leave);
       case 'rejoin':
         return this.#topics.rejoin(input.topic, input.leave);
       case 'push':

@@ -90,10 +90,10 @@ export class Topics {
     }
   }
 
-  leave(name: string): void {
+  leave(name: string, leave?: object): void {
     const topic = this.#topics.get(name);
     if (topic === undefined) return;
-    this.#sendLeave(topic);
+    this.#sendLeave(topic, leave);
     this.#forgetPushes(name);
     this.#topics.delete(name);
   }

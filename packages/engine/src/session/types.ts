@@ -36,7 +36,7 @@ export type DialerInput = { readonly now: MonotonicMs } & (
       readonly payload: () => object;
       readonly isFinal?: ((refusal: Refusal) => boolean) | undefined;
     }
-  | { readonly type: 'leave'; readonly topic: string }
+  | { readonly type: 'leave'; readonly topic: string; readonly leave?: object | undefined }
   /** Leave, with this payload, and join again under a new generation: a gap, a malformed frame. */
   | { readonly type: 'rejoin'; readonly topic: string; readonly leave?: object | undefined }
   /**

@@ -1,3 +1,4 @@
+import { isKeptLeave } from '@holdfast/protocol/views';
 import type { Transfer, TransferSeat } from '../views/index.ts';
 import type { ViewPort } from './terms.ts';
 
@@ -34,6 +35,6 @@ export class TransferChannel implements TransferSeat {
   close(_how: 'leave' | 'lost', leave?: unknown): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#transfer.left(this, leave === undefined ? 'lost' : 'leave');
+    this.#transfer.left(this, leave === undefined || isKeptLeave(leave) ? 'lost' : 'leave');
   }
 }

@@ -1,4 +1,5 @@
 import type { ListenerEffect } from '@holdfast/engine/session';
+import { rootOfTopic } from '@holdfast/protocol/views';
 import { type Principal, sameGrants } from '../access/index.ts';
 import { CommandRate, KeptRoots, Subscription, UploadBudget } from '../views/index.ts';
 import type { SocketRoom } from './room.ts';
@@ -44,7 +45,7 @@ export class ViewJoins {
     const { channel, topic, joinRef, payload } = join;
     const { codec, credentials } = this.#handshake;
     const { principal } = this.#port;
-    const rootId = topic.slice('musubi:connection:'.length);
+    const rootId = rootOfTopic(topic) ?? '';
     const terms = {
       channel,
       topic,

@@ -8,6 +8,21 @@ export function viewTopic(rootId: string): string {
   return `musubi:connection:${rootId}`;
 }
 
+/**
+ * The topic of one root of one of several peers that share a connection, as tabs do: what each has mounted is its own.
+ * Beside those of views.md §3; whoever knows no such topics refuses the join.
+ */
+export function peerViewTopic(peer: string, rootId: string): string {
+  return `musubi:peer:${peer}:${rootId}`;
+}
+
+const rootTopic = /^musubi:(?:connection|peer:[\w-]{1,64}):(.*)$/su;
+
+/** The root that a topic is of; null: it is of none. */
+export function rootOfTopic(topic: string): string | null {
+  return rootTopic.exec(topic)?.[1] ?? null;
+}
+
 /** The topic of one file that is sent by the socket. */
 export function uploadTopic(entryRef: string): string {
   return `musubi_upload:${entryRef}`;
@@ -41,11 +56,14 @@ export type ViewJoin = {
 
 /** Reads the payload of a root's join: rows 2 to 5 of views.md §4.1, in their order. */
 export function readViewJoin(payload: unknown, topic: string): ViewJoin | Refusal {
-  const { module, id, params = {}, capver, resume } = isObject(payload) ? payload : noFields;
+  const { module, id, params = {}, capver, resume, peer } = isObject(payload) ? payload : noFields;
   if (!isString(module) || module === '') return refuse('missing required field');
   if (!isText(id, idBytesMax) || id === '') return refuse('missing root id');
   if (!isObject(params)) return refuse('params must be a map');
-  if (topic !== viewTopic(rootIdOf(module, id))) return refuse('unauthorized');
+  const rootId = rootIdOf(module, id);
+  const own = isString(peer) ? peerViewTopic(peer, rootId) : viewTopic(rootId);
+  // A peer that is named otherwise than topics name it could take a topic that is another's.
+  if (topic !== own || rootOfTopic(topic) !== rootId) return refuse('unauthorized');
   return {
     module,
     id,

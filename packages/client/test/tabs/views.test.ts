@@ -1,0 +1,165 @@
+import type { Client } from '@holdfast/client';
+import { views, waitFor } from '@holdfast/client/views';
+import { app, type ServerOptions, upload, view } from '@holdfast/server';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { openWorld, type World } from '../world.ts';
+import { opened, Profile } from './profile.ts';
+
+const ended: string[] = [];
+
+const board = view({
+  name: 'Board',
+  params: z.object({ room: z.string() }),
+  events: { toast: z.object({ msg: z.string() }) },
+  uploads: { note: upload({ accept: ['.txt'], chunkSize: 4 }) },
+  mount: (ctx) => {
+    ctx.signal.addEventListener('abort', () => ended.push(ctx.params.room));
+    return { filter: 'all', text: '' };
+  },
+  render: ({ filter, text }, h, { params }) => ({
+    room: params.room,
+    filter,
+    text,
+    note: h.upload('note'),
+  }),
+  commands: {
+    setFilter: {
+      input: z.object({ to: z.string() }),
+      reply: z.object({ was: z.string() }),
+      run: (ctx, { to }) => {
+        const { filter: was } = ctx.state;
+        ctx.update((s) => void (s.filter = to));
+        ctx.send('toast', { msg: to });
+        return { was };
+      },
+    },
+    take: {
+      run: async (ctx) => {
+        const parts: Uint8Array[] = [];
+        await ctx.uploads.consume('note', async (_entry, file) => {
+          for await (const part of file?.stream() ?? []) parts.push(part);
+        });
+        ctx.update((s) => void (s.text = Buffer.concat(parts).toString()));
+      },
+    },
+  },
+});
+const boards = app({ views: [board] });
+type Boards = typeof boards;
+type Mounted = Awaited<ReturnType<typeof mount>>;
+
+function openBoards(more: Partial<ServerOptions> = {}): Promise<World> {
+  ended.length = 0;
+  return openWorld(undefined, { app: boards, ...more });
+}
+
+/** Three tabs; the first leads. */
+async function threeTabs(world: World) {
+  const profile = new Profile(world);
+  const open = () => profile.open({ views: views() });
+  return [await open(), await open(), await open()] as const;
+}
+
+async function mount({ client }: { readonly client: Client }, room: string) {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the server serves only its type tells
+  const handle = (client as Client<Boards>).view('Board', { params: { room } });
+  const root = await handle.ready;
+  return { handle, root, health: () => handle.health.get() };
+}
+
+const filters = (all: readonly Mounted[]): readonly unknown[] =>
+  all.map(({ root }) => root.$snapshot()?.filter);
+
+describe('the views of tabs', () => {
+  test('are mounted over one connection, each of them of its own tab', async () => {
+    await using world = await openBoards();
+    const tabs = await threeTabs(world);
+    const [a, b, c] = tabs;
+    const all = [await mount(a, 'r'), await mount(b, 'r'), await mount(c, 'other')] as const;
+    expect(all.map(({ root }) => root.$snapshot()?.room)).toEqual(['r', 'r', 'other']);
+    const heard: string[] = [];
+    for (const [at, { root }] of all.entries()) {
+      root.$on('toast', ({ msg }) => heard.push(`${at} ${msg}`));
+    }
+    expect(await all[1].root.$dispatch('setFilter', { to: 'mine' })).toEqual({ was: 'all' });
+    await waitFor(all[1].root, ({ filter }) => filter === 'mine');
+    await all[2].root.$dispatch('setFilter', { to: 'theirs' });
+    await waitFor(all[2].root, ({ filter }) => filter === 'theirs');
+    expect(filters(all)).toEqual(['all', 'mine', 'theirs']);
+    expect(heard).toEqual(['1 mine', '2 theirs']);
+    expect(opened(...tabs)).toEqual([1, 0, 0]);
+    expect(world.errors).toEqual([]);
+  });
+
+  test('go on where they were when another tab leads, and show what they showed meanwhile', async () => {
+    await using world = await openBoards();
+    const tabs = await threeTabs(world);
+    const [a, b, c] = tabs;
+    const [, inB, inC] = [await mount(a, 'a'), await mount(b, 'b'), await mount(c, 'c')];
+    await inB.root.$dispatch('setFilter', { to: 'mine' });
+    await waitFor(inB.root, ({ filter }) => filter === 'mine');
+    const seen: unknown[] = [];
+    let remounts = 0;
+    for (const { root, handle } of [inB, inC]) {
+      root.$subscribe(() => seen.push(root.$snapshot()));
+      handle.onRemount(() => (remounts += 1));
+    }
+    const states: string[] = [];
+    inB.handle.health.subscribe(() => states.push(inB.health().state));
+    await a.client.close();
+    await expect
+      .poll(() => [inB, inC].map(({ health }) => health().state))
+      .toEqual(['live', 'live']);
+    expect(states).toContain('stale');
+    expect([seen, remounts, filters([inB, inC])]).toEqual([[], 0, ['mine', 'all']]);
+    await inC.root.$dispatch('setFilter', { to: 'late' });
+    await waitFor(inC.root, ({ filter }) => filter === 'late');
+    expect(opened(...tabs).reduce((sum, count) => sum + count)).toBe(2);
+    expect(ended).toEqual(['a']);
+  });
+
+  test('end on the server when their tab lets go of them, or is closed, and those of the others stay', async () => {
+    await using world = await openBoards();
+    const tabs = await threeTabs(world);
+    const [a, b, c] = tabs;
+    const [inA] = [await mount(a, 'a')];
+    const inB = await mount(b, 'b');
+    await mount(c, 'c');
+    inB.handle.unmount();
+    await expect.poll(() => ended).toEqual(['b']);
+    await c.client.close();
+    await expect.poll(() => ended).toEqual(['b', 'c']);
+    expect(inA.health().state).toBe('live');
+    expect(opened(...tabs)).toEqual([1, 0, 0]);
+  });
+
+  test('take files, too, over the connection of the tab that leads', async () => {
+    await using world = await openBoards();
+    const tabs = await threeTabs(world);
+    const { root } = await mount(tabs[1], 'b');
+    await root.note.select([new File(['0123456789'], 'a.txt')]);
+    expect(await root.note.start()).toMatchObject([{ status: 'success' }]);
+    await root.$dispatch('take');
+    await waitFor(root, ({ text }) => text === '0123456789');
+    expect(opened(...tabs)).toEqual([1, 0, 0]);
+  });
+
+  test('that are too many for one connection have one of their tab', async () => {
+    await using world = await openBoards({ viewLimits: { roots: 2 } });
+    const tabs = await threeTabs(world);
+    const [a, b, c] = tabs;
+    const all = [await mount(a, 'a'), await mount(b, 'b'), await mount(c, 'c')];
+    expect(filters(all)).toEqual(['all', 'all', 'all']);
+    expect(opened(...tabs)).toEqual([1, 0, 1]);
+  });
+
+  test('that are refused are refused as if the tab had a connection of its own', async () => {
+    await using world = await openBoards();
+    const [, b] = await threeTabs(world);
+    await expect(b.client.view('Nowhere').ready).rejects.toMatchObject({ code: 'unknown root' });
+    const wrong = b.client.view('Board', { params: { room: 1 } });
+    await expect(wrong.ready).rejects.toMatchObject({ code: 'invalid_params' });
+    expect(opened(b)).toEqual([0]);
+  });
+});

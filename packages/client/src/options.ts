@@ -58,7 +58,7 @@ export type ClientOptions = {
   readonly webSocket?: WebSocketClass;
   /** Default: JSON. */
   readonly codec?: Codec;
-  /** Default: WebSockets. */
+  /** Default: WebSockets; and HTTP for the writes of records that come by a transport. */
   readonly link?: Link;
   /** Keeps entries and unanswered writes; default: nothing is kept. */
   readonly cache?: Cache;
@@ -169,6 +169,10 @@ export function settingsOf(options: ClientOptions): Settings {
   }
   const env: ClientEnv = { ...platformEnv, ...options.env };
   const report = reporter(onError);
+  const lineOf = (): Link => {
+    const sockets = webSocketLink({ webSocket });
+    return options.records?.link?.({ link: sockets, codec, env }) ?? sockets;
+  };
   const settings: Settings = {
     ...endpointsOf(url),
     principal: options.principal ?? '',
@@ -177,7 +181,7 @@ export function settingsOf(options: ClientOptions): Settings {
     deviceId: deviceIdOf(options.deviceId, env),
     identified: null,
     codec,
-    link: link ?? webSocketLink({ webSocket }),
+    link: link ?? lineOf(),
     cache: options.cache ?? null,
     outboxMax: { ...outboxMax, ...options.outboxMax },
     tabs: null,

@@ -131,6 +131,31 @@ test('R109 R121 R156 what is refused vanishes; a transaction of such records is 
   expect([item.get()?.n, item.state.get().conflicts.length]).toEqual([7, 1]);
 });
 
+test('R119 R156 a transaction is shown until its envelopes are here, and no longer: each object has a seq of its own', async () => {
+  const { item, client, world } = await apart();
+  const other = client.record(Item, { id: '2' });
+  other.retain();
+  await other.ready();
+  const seen: (number | undefined)[] = [];
+  observe(item, (value) => seen.push(value?.n));
+  const same = client.record(Item, { id: '3' });
+  await world.items.write({ id: '3' }, { set: { n: 6 } });
+  same.retain();
+  await same.ready();
+  await client.transact((tx) => {
+    tx.record(item).increment('n');
+    tx.record(same).mutate('six', null);
+    tx.record(other).set({ n: 2 });
+  }).committed;
+  await expect.poll(() => other.state.get().sequence).toBe(5);
+  await world.items.write({ id: '2' }, { set: { n: 3 } });
+  await expect.poll(() => other.get()?.n).toBe(3);
+  expect([item.get()?.n, item.state.get().sequence]).toEqual([6, 4]);
+  expect(seen).toEqual([5, 6]);
+  await item.patch({ n: 7 }, { precondition: 'unchanged' }).committed;
+  await same.patch({ n: 7 }, { precondition: 'unchanged' }).committed;
+});
+
 test('R118 what does not pass is thrown and changes nothing', async () => {
   const { item, client } = await apart();
   expect(() => item.set({ n: 'no' } as never)).toThrow(

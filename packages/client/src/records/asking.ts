@@ -19,6 +19,11 @@ export type Refetch = (
 
 /** How records come by a transport. */
 export type TransportDelivery = {
+  /**
+   * How own writes go: by HTTP, and without a socket as long as nothing needs one (records.md §8.1.6), or by the socket of the
+   * client. A client that is made with a `link` has them go by that. Default: `http`.
+   */
+  readonly writes?: 'http' | 'socket';
   readonly transport: SyncTransport;
   /** Default: nobody is asked, where the transport has no handshake. */
   readonly refetch?: Refetch;

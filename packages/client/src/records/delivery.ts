@@ -18,6 +18,8 @@ import type { Hold } from '../hold.ts';
 import type { TokenSource } from '../options.ts';
 import type { Store } from '../store.ts';
 import type { RecordConflictError } from './conflict.ts';
+import type { Link } from '../link/port.ts';
+import type { Line } from './plug.ts';
 import type { SlotWatch } from './watch.ts';
 import type { RecordReceipt, RecordState, RecordStats, RecordWriteOptions } from './types.ts';
 
@@ -52,6 +54,8 @@ export interface Writable extends RecordEntry {
   addConflict(conflict: RecordConflictError): void;
   /** Says whether it was there. */
   removeConflict(conflict: RecordConflictError): boolean;
+  /** Its writes may go by HTTP, where all are transactions: sent once more another way they are the same. */
+  readonly isApart?: true;
   /** A write has come to its end. */
   ended?(write: { readonly opId: OpId; readonly request: Request }, outcome: Outcome): void;
 }
@@ -93,6 +97,8 @@ export type DeliveryDesk = {
 /** Another way for records to come than by the client's stores; `byTransport` makes one. */
 export type Delivery = {
   entry(followed: Followed, desk: DeliveryDesk): RecordEntry;
+  /** How the client reaches its server, where it is given no link. */
+  readonly link?: (line: Line) => Link;
   /** The client is at its end. */
   close?(desk: DeliveryDesk): void;
 };

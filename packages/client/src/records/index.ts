@@ -116,7 +116,8 @@ export function records(
     if (isClient(client)) return new Desk(client, byName, { ...options, mutate });
     throw new TypeError('records needs a client of this package.');
   };
-  return { mutate, open, terms: (terms) => versionedTerms(definitions, terms) };
+  const { link } = options.delivery ?? {};
+  return { mutate, open, link, terms: (terms) => versionedTerms(definitions, terms) };
 }
 
 function isClient(client: object): client is Client {

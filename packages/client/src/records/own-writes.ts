@@ -3,7 +3,7 @@ import type { Outcome } from '@holdfast/engine/replica';
 import type { Hold } from '../hold.ts';
 import type { DeliveryDesk } from './delivery.ts';
 import { foldOver, type Shown } from './overlay.ts';
-import { touches, writesOf } from './pending.ts';
+import { seqAt, touches, writesOf } from './pending.ts';
 import type { Watched } from './watch.ts';
 
 /** The object as the server has it; `isKnown`: that there is nothing is known, too. */
@@ -59,11 +59,10 @@ export class OwnWrites {
 
   /** A write has come to its end; what is committed is shown until the envelope of it is here, so that it does not vanish. */
   ended({ opId, request }: Shown, outcome: Outcome, base: Base): void {
-    if (outcome.status !== 'committed' || !('store_seq' in outcome.reply)) return;
-    const { store_seq: seq } = outcome.reply;
-    if (this.#echoed.delete(opId)) return;
+    if (this.#echoed.delete(opId) || outcome.status !== 'committed') return;
+    const seq = seqAt(this.#ref.path, request, outcome.reply);
     // No envelope comes of what has changed nothing.
-    if ('noop' in outcome.reply) return;
+    if (seq === null) return;
     const { incarnation: of } = this.hold.slot.status.get();
     this.#unseen = [...this.#unseen, { opId, request, seq, of, over: base.incarnation }];
     this.#look(base);

@@ -1,23 +1,30 @@
 import { SseTransport, type SseTransportOptions } from '../link/sse/index.ts';
+import { httpWrites } from '../link/http/index.ts';
+import type { TransportDelivery } from './asking.ts';
 import type { Delivery, DeliveryDesk } from './delivery.ts';
 import { byTransport } from './transport.ts';
 
 /**
  * Has records, or the sources of `records([…], { sources: bySse() })`, come as server-sent events from the client's own server
- * (records.md §8.1, §15). One connection for each client, which begins with the first of them and ends with the client.
+ * (records.md §8.1, §15), and go to it by HTTP. One stream for each client, which begins with the first of them and ends with the
+ * client.
  */
-export function bySse(options: Partial<SseTransportOptions> = {}): Delivery {
+export function bySse(
+  options: Partial<SseTransportOptions> & Pick<TransportDelivery, 'writes'> = {},
+): Delivery {
+  const { writes = 'http', ...own } = options;
   const transports = new WeakMap<DeliveryDesk, SseTransport>();
   const transportOf = (desk: DeliveryDesk): SseTransport => {
     const { env, report, server } = desk;
     const known =
       transports.get(desk) ??
-      new SseTransport({ ...server, env, onError: ({ error }) => report(error), ...options });
+      new SseTransport({ ...server, env, onError: ({ error }) => report(error), ...own });
     transports.set(desk, known);
     return known;
   };
   return {
     entry: (followed, desk) => byTransport({ transport: transportOf(desk) }).entry(followed, desk),
+    ...(writes === 'http' && { link: httpWrites }),
     close: (desk) => void transports.get(desk)?.close(),
   };
 }

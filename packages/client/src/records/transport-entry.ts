@@ -44,6 +44,7 @@ type Input = ReconcilerInput extends infer Each
 /** A record that comes by envelopes: one queue of what happens to it, each step whole before anybody is told (records.md §6.2). */
 export class TransportEntry implements Writable, Watched {
   readonly isBusy = false;
+  readonly isApart = true;
   /** Of the outbox every change is looked at, once something has been written. */
   readonly hasPending = true;
   readonly stats: RecordStats = noStats();

@@ -73,7 +73,8 @@ export class RecordWriter {
     }
     const { precondition = def.conflict === 'detect' ? 'unchanged' : 'none' } = making.options;
     const guards = precondition === 'unchanged' ? this.#guards(composed) : null;
-    return this.#send(requestOf(composed, guards ?? []), { ...making, write, composed, guards });
+    const request = requestOf(composed, guards ?? [], entry.isApart);
+    return this.#send(request, { ...making, write, composed, guards });
   }
 
   /** A write that is over before it is sent. */
@@ -211,9 +212,10 @@ type Sending = Making & {
 export function requestOf(
   { ops }: Pick<Composed, 'ops'>,
   guards: readonly Precondition[],
+  isApart = false,
 ): Request {
   const [first] = ops;
-  return ops.length === 1 && first !== undefined && guards.length === 0
+  return ops.length === 1 && first !== undefined && guards.length === 0 && !isApart
     ? first
     : { op: 'transact', ops, preconditions: guards };
 }

@@ -1,4 +1,5 @@
 export { canonicalText } from './canonical.ts';
+export { isDeviceId } from './device.ts';
 export {
   Access,
   type AccessConfig,

@@ -44,6 +44,7 @@ const corsHeaders = {
     'Content-Range',
     'Content-Type',
     'Holdfast-Content-Hash',
+    'Holdfast-Device',
     'Idempotency-Key',
     'If-Match',
     'If-None-Match',

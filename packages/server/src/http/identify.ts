@@ -6,6 +6,7 @@ import {
   type Charge,
   type Credentials,
   grantsOf,
+  isDeviceId,
   type Principal,
   type RateStanding,
   refuseScope,
@@ -13,7 +14,7 @@ import {
 } from '../access/index.ts';
 import type { StoreRow } from '../storage/port.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
-import { Problem, refused } from './errors.ts';
+import { invalidParam, Problem, refused } from './errors.ts';
 
 const RETRY_MS = 1000;
 
@@ -50,10 +51,18 @@ async function authenticate(deps: HttpDeps, c: Context): Promise<Principal> {
   return principal;
 }
 
-/** The device that HTTP ops carry (stores.md §15.1.4). */
+/**
+ * The device that HTTP ops carry (stores.md §15.1.4). Who writes by a socket as well names its own: then a write that was sent
+ * the one way, and is sent again the other, happens once.
+ */
 export function deviceOf(c: Context, { tokenId, subject }: Principal): string {
   const known = callers.get(c.req.raw)?.deviceId;
   if (known !== undefined) return known;
+  const named = c.req.header('holdfast-device');
+  if (named !== undefined) {
+    if (isDeviceId(named)) return named;
+    throw invalidParam('Holdfast-Device has 1 to 128 bytes, and no reserved prefix.');
+  }
   return tokenId === null ? `web:${subject ?? 'anonymous'}` : `http:${tokenId}`;
 }
 

@@ -1,11 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Codec } from '@holdfast/protocol';
-import type { Credentials, Principal } from '../access/index.ts';
+import { type Credentials, isDeviceId, type Principal } from '../access/index.ts';
 
 const MOUNTS = ['/ws/sync/websocket', '/socket/websocket'] as const;
-const DEVICE_ID_BYTES_MAX = 128;
-const RESERVED_DEVICES = ['system:', 'http:', 'web:', 'mcp:'];
 
 /** What an upgrade request settles for the life of its socket (stores.md §7.1). */
 export type Handshake = {
@@ -95,11 +93,6 @@ function readDialect(capver: string | null): 3 | 4 | null {
   const version = Number(capver);
   if (version < 3) return null;
   return version === 3 ? 3 : 4;
-}
-
-function isDeviceId(text: string | null): text is string {
-  if (text === null || text === '' || Buffer.byteLength(text) > DEVICE_ID_BYTES_MAX) return false;
-  return !RESERVED_DEVICES.some((prefix) => text.startsWith(prefix));
 }
 
 function bearer(header: string | undefined): string | null {

@@ -366,6 +366,20 @@ describe('Idempotency-Key', () => {
     expect((await get(ask, 'n')).json).toMatchObject({ value: 2 });
   });
 
+  test('who names its device is known by that, whichever way it writes; a reserved name is refused', async () => {
+    const { ask } = await open();
+    const inc = { ops: [{ op: 'increment', path: 'n', value: 1 }] };
+    const named = { ...key, 'Holdfast-Device': 'laptop' };
+    await ask('POST', `${S}/transact`, inc, named);
+    await ask('POST', `${S}/transact`, inc, named);
+    await ask('POST', `${S}/transact`, inc, { ...key, 'Holdfast-Device': 'phone' });
+    expect((await get(ask, 'n')).json).toMatchObject({ value: 2 });
+    for (const device of ['http:x', 'system:import', '', 'x'.repeat(129)]) {
+      const answer = await ask('POST', `${S}/transact`, inc, { 'Holdfast-Device': device });
+      expect([answer.status, answer.json['error']]).toEqual([400, 'invalid_params']);
+    }
+  });
+
   test('a key that is too long is refused', async () => {
     const { ask } = await open();
     expect((await put(ask, 'a', 1, { 'Idempotency-Key': 'k'.repeat(129) })).status).toBe(400);

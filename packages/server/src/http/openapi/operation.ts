@@ -37,6 +37,8 @@ export const limit: Schema = { type: 'integer', minimum: 1, maximum: 1000, defau
 export const conditions: readonly string[] = ['If-Match', 'If-None-Match'];
 /** The header that makes repeats harmless. */
 export const once: string = 'Idempotency-Key';
+/** The header by which a client that writes by sockets as well is known (stores.md §6). */
+export const device: string = 'Holdfast-Device';
 /** What writes may be refused with. */
 export const writeErrors: readonly number[] = [400, 402, 409, 412, 413, 415, 422, 503];
 /** A store. */

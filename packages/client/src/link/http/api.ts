@@ -1,0 +1,162 @@
+import { isObject } from '@holdfast/protocol';
+
+/** What of the platform HTTP needs. */
+export type HttpEnv = {
+  fetch(url: string, init: RequestInit): Promise<Response>;
+  setTimeout(fn: () => void, ms: number): unknown;
+  clearTimeout(handle: unknown): void;
+  wall(): number;
+};
+
+/** The token is none. */
+export class Unauthorized extends Error {}
+
+/** What the server says to a request. */
+export type Answer =
+  | { readonly status: 'ok'; readonly response: Members }
+  /** With the reason among its members. */
+  | { readonly status: 'error'; readonly response: Members & { readonly reason: string } };
+
+type Members = { readonly [name: string]: unknown };
+
+/** What a store is at, as far as who only writes needs it. */
+export type Standing = { readonly seq: number; readonly incarnation: string };
+
+const againMs = 250;
+/** No leaf has this path: what is told of the store is that it is there. */
+const nothing = '_hf:none';
+const beginningMax = 64 * 1024;
+
+/** The server by HTTP, for one connection (stores.md §15). */
+export class Api {
+  readonly #base: string;
+  readonly #init: Pick<RequestInit, 'credentials'> & { readonly headers: Headers };
+  readonly #env: HttpEnv;
+  readonly #closing = new AbortController();
+
+  private constructor(
+    base: string,
+    who: { readonly token: string | null; readonly device: string },
+    env: HttpEnv,
+  ) {
+    const headers = new Headers({ 'holdfast-device': who.device });
+    if (who.token !== null) headers.set('authorization', `Bearer ${who.token}`);
+    this.#base = base;
+    this.#init = { headers, ...(who.token === null && { credentials: 'include' }) };
+    this.#env = env;
+  }
+
+  /** By the URL of a socket; null where its device has a name that no header carries. */
+  static of(url: string, env: HttpEnv): Api | null {
+    const { searchParams, protocol, host, pathname } = new URL(url);
+    const device = searchParams.get('device_id') ?? '';
+    if (!/^[\x21-\x7e]+$/.test(device)) return null;
+    const place = pathname.replace(/\/ws\/sync\/websocket$/, '');
+    const base = `${protocol.replace('ws', 'http')}//${host}${place}/api`;
+    return new Api(base, { token: searchParams.get('token'), device }, env);
+  }
+
+  close(): void {
+    this.#closing.abort();
+  }
+
+  /** Resolves when the server is there, and the token is one. */
+  async probe(): Promise<void> {
+    const { ok } = await this.#fetch('/whoami');
+    if (!ok) throw new Error('The server does not say who asks.');
+  }
+
+  /** Where a store is, or why it may not be known: as the beginning of a watch tells it (stores.md §16). */
+  async standing(store: string): Promise<Standing | Answer> {
+    const response = await this.#fetch(`${storeOf(store)}/watch?pattern=${nothing}`, {
+      headers: { accept: 'text/event-stream' },
+    });
+    if (!response.ok) return answerOf(response);
+    const { through_seq: seq, incarnation } = await beginningOf(response);
+    if (typeof seq === 'number' && typeof incarnation === 'string') return { seq, incarnation };
+    throw new Error('The server does not say where the store is.');
+  }
+
+  /** Has ops committed, once for each id, however often it is asked for (stores.md §15.3). */
+  async transact(store: string, opId: string, body: object): Promise<Answer> {
+    const init = {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'idempotency-key': opId },
+      body: JSON.stringify(body),
+    };
+    for (;;) {
+      // oxlint-disable-next-line no-await-in-loop -- an earlier attempt is still being answered
+      const answer = await answerOf(await this.#fetch(`${storeOf(store)}/transact`, init));
+      if (answer.status === 'ok' || answer.response.reason !== 'idempotency_in_progress') {
+        return answer;
+      }
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      await this.#pause();
+    }
+  }
+
+  async #fetch(
+    path: string,
+    init: RequestInit & { readonly headers?: { readonly [name: string]: string } } = {},
+  ): Promise<Response> {
+    const headers = new Headers(this.#init.headers);
+    for (const [name, value] of Object.entries(init.headers ?? {})) headers.set(name, value);
+    const { signal } = this.#closing;
+    const response = await this.#env.fetch(this.#base + path, {
+      ...this.#init,
+      ...init,
+      headers,
+      signal,
+    });
+    if (response.status === 401) throw new Unauthorized();
+    return response;
+  }
+
+  #pause(): Promise<void> {
+    const { signal } = this.#closing;
+    return new Promise((resolve, reject) => {
+      const timer = this.#env.setTimeout(resolve, againMs);
+      signal.addEventListener('abort', () => {
+        this.#env.clearTimeout(timer);
+        reject(signal.reason);
+      });
+    });
+  }
+}
+
+function storeOf(name: string): string {
+  return `/stores/${name.split('/').map(encodeURIComponent).join('/')}`;
+}
+
+/** What no server of ours says leaves open what became of the request, as if nothing had been said. */
+async function answerOf(response: Response): Promise<Answer> {
+  const body: unknown = await response.json();
+  if (!isObject(body)) throw new Error('The answer is none.');
+  if (response.ok) return { status: 'ok', response: body };
+  const { error, reason, ...details } = body;
+  if (typeof error !== 'string') throw new Error('The answer is none.');
+  const code = error === 'forbidden' && typeof reason === 'string' ? reason : error;
+  return { status: 'error', response: { ...details, reason: code } };
+}
+
+/** What the event `ready` of a stream says. */
+async function beginningOf({ body }: Response): Promise<Members> {
+  const reader = body?.getReader();
+  const decoder = new TextDecoder();
+  let text = '';
+  try {
+    while (text.length < beginningMax) {
+      // oxlint-disable-next-line no-await-in-loop -- piece by piece
+      const piece = await reader?.read();
+      if (piece?.value === undefined) break;
+      text += decoder.decode(piece.value, { stream: true });
+      const [, data] = /^event: ready\n(?:id: .*\n)?data: (.*)\n/m.exec(text) ?? [];
+      if (data === undefined) continue;
+      const told: unknown = JSON.parse(data);
+      return isObject(told) ? told : {};
+    }
+    return {};
+  } finally {
+    void reader?.cancel().catch(() => undefined);
+  }
+}

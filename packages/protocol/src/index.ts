@@ -92,6 +92,7 @@ export {
   type JoinReply,
   type JoinRequest,
   type SeedClaim,
+  type SeedContent,
   type LegacyJoinReply,
   readJoinReply,
   type SnapshotReason,

@@ -161,7 +161,7 @@ class HoldfastServer implements Server {
     const desk = recordDesk(deskRoom, options.sync);
     ({ record: this.record, publish: this.publish, syncHandler: this.syncHandler } = desk);
     ({ source: this.source, invalidateSource: this.invalidateSource } = desk);
-    this.#seeds = new Seeds(new Signer(options.secret));
+    this.#seeds = new Seeds(new Signer(options.secret), this.#records);
     this.#access = new Access({
       tokens: this.#tokens,
       now: () => this.#clock.wall(),

@@ -1,4 +1,4 @@
-import type { SeedClaim } from '@holdfast/protocol';
+import type { SeedClaim, SeedContent } from '@holdfast/protocol';
 
 /** What a connection tells of itself. */
 export interface LinkEvents {
@@ -33,5 +33,5 @@ export interface Link {
   /** Begins to connect to a server's endpoint; `url` is complete, query included. */
   open(url: string, events: LinkEvents): LinkConnection;
   /** Has the server vouch for what a page is rendered from; absent where nobody here may speak for it (records.md §18). */
-  seal?(claim: SeedClaim): string;
+  seal?(claim: SeedClaim, content: SeedContent): string;
 }

@@ -55,7 +55,9 @@ function partsOf(room: Room, store: StoreName, { replica }: OpenStore): readonly
   }));
   const digest = digestOf({ entries, maps, queries });
   const claim = { store, incarnation, seq, scope, patterns };
-  const proof = room.settings.link.seal?.({ ...claim, digest }) ?? null;
+  const paths = entries.map(([path]) => path);
+  const content = { paths, windows: queries.map(({ rows }) => rows) };
+  const proof = room.settings.link.seal?.({ ...claim, digest }, content) ?? null;
   const signature = proof && proof.slice(proof.indexOf('.') + 1);
   return [{ store: { ...claim, entries, maps, signature }, queries }];
 }

@@ -94,6 +94,7 @@ export class Retelling {
   readonly #veil: Veil;
   #tree: Tree;
   #hasTurned = false;
+  #touched: ReadonlySet<Path> = new Set();
 
   /** Begins with the state before the first ops, which must stay as it is. */
   constructor(scope: Scope, veil: Veil, tree: Tree) {
@@ -107,10 +108,22 @@ export class Retelling {
     return this.#hasTurned;
   }
 
+  /** The state before what is taken in next. */
+  get state(): Tree {
+    return this.#tree;
+  }
+
+  /** The objects that what was taken in last has changed, and of which something was shown before or after it. */
+  get touched(): ReadonlySet<Path> {
+    return this.#touched;
+  }
+
   /** Takes in whole commits, and tells what is shown of them; `end`: the state after them, where that is the one now. */
   take(ops: readonly RemovingOp[], end: Tree | null = null): readonly RemovingOp[] {
     const last = ops.at(-1);
     const seen: RemovingOp[] = [];
+    const touched = new Set<Path>();
+    this.#touched = touched;
     this.#hasTurned = false;
     for (const commit of commitsOf(ops)) {
       const before = this.#tree;
@@ -121,7 +134,11 @@ export class Retelling {
         const shown = retell(op, this.#scope, { veil: this.#veil, around });
         if (shown !== null) seen.push(shown);
       }
-      this.#hasTurned ||= objectsTouched(commit, this.#veil).some(
+      const objects = objectsTouched(commit, this.#veil);
+      for (const path of objects) {
+        if (this.#shows(path, before) || this.#shows(path, after)) touched.add(path);
+      }
+      this.#hasTurned ||= objects.some(
         (path) =>
           this.#scope.reaches(path) &&
           this.#veil.hasTurned(path, before.read(path)?.value, after.read(path)?.value),
@@ -129,6 +146,18 @@ export class Retelling {
       this.#tree = after;
     }
     return seen;
+  }
+
+  #shows(object: Path, tree: Tree): boolean {
+    return this.#veil.asOf(
+      (path) => tree.read(path)?.value,
+      () => {
+        for (const { path } of tree.entries({ under: object })) {
+          if (this.#scope.covers(path)) return true;
+        }
+        return false;
+      },
+    );
   }
 }
 

@@ -1,4 +1,4 @@
-import type { EpochMs, Glob, Seq } from '../brand.ts';
+import type { EpochMs, Glob, Path, Seq } from '../brand.ts';
 import { isObject } from '../json.ts';
 import type { Refusal } from '../refusals.ts';
 import {
@@ -37,6 +37,12 @@ export type SeedClaim = {
   readonly patterns: readonly Glob[];
   /** Stands for the entries and maps. */
   readonly digest: string;
+};
+
+/** What of a store a page is rendered from: the paths of its leaves, and the rows of each query. */
+export type SeedContent = {
+  readonly paths: readonly Path[];
+  readonly windows: readonly (readonly Path[])[];
 };
 
 /** The payload of `phx_join` for a request of a capver-4 client. */

@@ -20,7 +20,8 @@ type JoinLimits = PathLimits & Pick<Limits, 'max_patterns'>;
 
 const textMax = 64;
 const isToken = (value: unknown): value is string => isString(value) && value.length <= textMax;
-const proofMax = 128;
+/** A digest, a signature, and what is visible of up to 64 parts of the store and 100 queries. */
+const proofMax = 1600;
 const isProof = (value: unknown): value is string => isString(value) && value.length <= proofMax;
 const snapshot: Shape<{ id: string; next: number }> = { id: isToken, next: isCount };
 const fields: Shape<Pick<JoinRequest, 'incarnation' | 'scope' | 'snapshot' | 'seed'>> = {

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { LoggedOp } from '@holdfast/engine/authority';
 import { project, type Scope, Span, type Tree } from '@holdfast/engine/data';
 import { Retelling, veilOver } from '@holdfast/engine/gate';
-import { RejectedError, type Seq } from '@holdfast/protocol';
+import { type Path, RejectedError, type Seq } from '@holdfast/protocol';
 import { refuseSeq, stateAt } from './history.ts';
 import type { StoreHost } from './store-host.ts';
 
@@ -37,6 +37,16 @@ export class Telling {
   /** Whether what was taken in last has shown or hidden something that was there before. */
   get hasTurned(): boolean {
     return this.#retelling?.hasTurned === true;
+  }
+
+  /** The state before what is taken in next; null where nothing is hidden, so that nobody has to know. */
+  get state(): Tree | null {
+    return this.#retelling?.state ?? null;
+  }
+
+  /** The objects that what was taken in last has changed, and of which something was shown before or after it. */
+  get touched(): ReadonlySet<Path> {
+    return this.#retelling?.touched ?? new Set();
   }
 
   /** Takes in the next ops, whole commits, and gives what is shown of them. */

@@ -1,6 +1,7 @@
 import { asGlob, globOf, type Path, RejectedError, type Seq } from '@holdfast/protocol';
 import { objectsTouched } from '@holdfast/engine/gate';
 import { Telling } from '../host/telling.ts';
+import type { LoggedOp } from '@holdfast/engine/authority';
 import type { Fanout, Membership } from './fanout.ts';
 import type { Listener } from './group.ts';
 import { encodePart, type Part, partsOf } from './ops.ts';
@@ -45,6 +46,8 @@ export class Delivery implements Listener {
   readonly #changes: ScopeChange[] = [];
   /** The objects of which the client may see more or less than it was told. */
   #unsure: Set<Path> | 'all' = new Set();
+  /** What it was shown by the seq that it began with is what it would be shown by it now, but for what is unsure. */
+  #isVouchedFor = false;
   /** The seq that the client was asked about, and has not said yet. */
   #asked: Seq | null = null;
   /** On the way through the log: how it is told, and what of it has been read and not been sent. */
@@ -88,9 +91,6 @@ export class Delivery implements Listener {
   }
 
   begin(): void {
-    // Nobody knows what was hidden when it was last here.
-    const { snapshot, from } = this.#terms.plan;
-    if (this.#scope.veil !== null && snapshot === null && from > 0) this.#unsure = 'all';
     this.#run(this.#catchUp());
   }
 
@@ -123,6 +123,7 @@ export class Delivery implements Listener {
   lag(cursor: Seq): void {
     if (typeof this.#place === 'object') this.#leave(this.#place);
     this.#lose();
+    this.#isVouchedFor = false;
     this.#place = cursor;
     this.#room.meters.lagging.add();
     this.#run(this.#goLive());
@@ -134,7 +135,7 @@ export class Delivery implements Listener {
     this.rescope(() => ({ scope: this.#scope, addition: null }));
   }
 
-  #doubt(objects: readonly Path[]): void {
+  #doubt(objects: Iterable<Path>): void {
     if (this.#unsure === 'all') return;
     for (const object of objects) this.#unsure.add(object);
     if (this.#unsure.size > UNSURE_MAX) this.#unsure = 'all';
@@ -189,6 +190,7 @@ export class Delivery implements Listener {
 
   async #catchUp(): Promise<void> {
     const { plan, topic, codec } = this.#terms;
+    await this.#wonderAtHidden();
     await this.#sendState();
     while (this.#cursor < plan.cut && !this.#closed) await this.#sendOps(() => plan.cut);
     if (this.#closed) return;
@@ -200,6 +202,28 @@ export class Delivery implements Listener {
       void this.#port.confirmed().then((yes) => (yes ? this.#confirmed() : null));
     }
     await this.#goLive();
+  }
+
+  /** What is hidden from the client may be something else than when it was last here. */
+  async #wonderAtHidden(): Promise<void> {
+    const { snapshot, from, outline = null } = this.#terms.plan;
+    const { veil, leaves } = this.#scope;
+    if (veil === null || snapshot !== null || from === 0) return;
+    this.#unsure = 'all';
+    if (outline === null) return;
+    const { host } = this.#terms;
+    try {
+      this.#telling = await Telling.from(host, leaves, from);
+    } catch (error) {
+      if (error instanceof RejectedError) return;
+      throw error;
+    }
+    const rest = (): Promise<void> => nextTurn(this.#room.clock, this.outbox);
+    const tree = this.#telling.state ?? host.view().tree;
+    const doubts = await outline.doubts(tree, { veil, leaves }, rest);
+    if (doubts === null) return;
+    this.#unsure = new Set(doubts);
+    this.#isVouchedFor = true;
   }
 
   async #sendState(): Promise<void> {
@@ -287,8 +311,6 @@ export class Delivery implements Listener {
     const ops = await host.read(cursor, through);
     const to = ops.at(-1)?.seq;
     if (to === undefined) throw new Error(`no op follows ${cursor}`);
-    const { veil } = this.#scope;
-    if (veil !== null) this.#doubt(objectsTouched(ops, veil));
     const { leaves } = this.queries.over(this.#scope);
     try {
       this.#telling ??= await Telling.from(host, leaves, cursor);
@@ -298,7 +320,17 @@ export class Delivery implements Listener {
       return { ops: [], to, isLarge: true };
     }
     this.#parts = [...partsOf(this.#telling.take(ops), to)];
+    this.#doubtTouched(ops, this.#telling);
     return this.#parts.shift() ?? { ops: [], to, isLarge: false };
+  }
+
+  #doubtTouched(ops: readonly LoggedOp[], { touched }: Telling): void {
+    const { veil } = this.#scope;
+    if (veil === null) return;
+    const all = objectsTouched(ops, veil);
+    if (this.#isVouchedFor || all.every((path) => touched.has(path))) this.#doubt(touched);
+    // It may have been shown by rules that have changed since; if not, it is not to be named.
+    else this.#unsure = 'all';
   }
 
   /** The cursor is elsewhere, or the scope another one. */

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { SeedClaim } from '@holdfast/protocol';
+import type { SeedClaim, SeedContent } from '@holdfast/protocol';
 import { WebSocket } from 'ws';
 import type { Access, Principal } from '../access/index.ts';
 import { loopback } from './loopback.ts';
@@ -17,7 +17,7 @@ export type InProcessLink = {
     },
   ): { send(data: string | Uint8Array): void; close(code?: number): void };
   /** Vouches for what a page is rendered from. */
-  seal(claim: SeedClaim): string;
+  seal(claim: SeedClaim, content: SeedContent): string;
 };
 
 /** What a client in the process of its server is made with: `createClient({ ...server.inProcess(principal) })`. */
@@ -79,7 +79,7 @@ export function inProcess(room: InProcessRoom, principal: Principal): InProcess 
         },
       };
     },
-    seal: (claim) => room.seeds.seal(principal.subject, claim),
+    seal: (claim, content) => room.seeds.seal(principal, claim, content),
   };
   const { subject } = principal;
   return { url: 'ws://in-process', token: 'in-process', principal: subject ?? '', link };

@@ -2,6 +2,7 @@ import type { RowOp } from '@holdfast/engine/collection';
 import { type Bound, MapRows, readIn, Scope, type Tree } from '@holdfast/engine/data';
 import {
   asGlob,
+  asPath,
   globOf,
   HoldfastError,
   isReason,
@@ -18,8 +19,8 @@ import { grantsOf } from '../access/index.ts';
 import type { Evaluations, SharedQuery, Watcher } from './evaluations.ts';
 import type { Outbox } from './outbox.ts';
 import type { SocketRoom } from './room.ts';
-import type { ScopeChange } from './snapshots.ts';
-import { type ChannelScope, globUnder, patternOf } from './scope.ts';
+import type { ScopeChange, SnapshotPart } from './snapshots.ts';
+import { type ChannelScope, globUnder, partOf, patternOf } from './scope.ts';
 import type { ChannelTerms } from './terms.ts';
 import { message } from './wire.ts';
 
@@ -191,9 +192,10 @@ export class ChannelQueries implements Watcher, Bound {
       this.#base = scope;
       this.#over = null;
       answer({});
-      this.#reset(open, { tree: terms.host.view().tree, at, have: asked.have });
+      const { tree } = terms.host.view();
+      this.#reset(open, { tree, at, have: asked.have });
       if (former !== undefined) this.#end(former);
-      return { scope, addition: null };
+      return { scope, addition: this.#withdrawn(tree, asked.have, scope) };
     };
   }
 
@@ -221,8 +223,7 @@ export class ChannelQueries implements Watcher, Bound {
   /** Tells of a window, with the rows of it that the channel had not in scope. */
   #tell(open: OpenQuery, { tree, at, have = {}, told }: Telling): void {
     const { rows, hasMore, endCursor } = open.shared.evaluation.window;
-    // What may be hidden from it changes without a commit, so that a revision does not tell what it has.
-    const known = this.#base.veil === null ? have : {};
+    const known = this.#isSure(tree, have) ? have : {};
     const fresh = rows.filter((path) => {
       if (this.#held.has(path) || this.#base.leaves.coversSubtree(path)) return false;
       const isKnown = Object.hasOwn(known, path);
@@ -240,6 +241,23 @@ export class ChannelQueries implements Watcher, Bound {
       end_cursor: endCursor,
     };
     this.#config.outbox.send(message(codec, [null, null, topic, 'query_delta', payload]));
+  }
+
+  /** The rows that a client has, and of which nothing is to be seen any more: no entry of a delta would say so. */
+  #withdrawn(tree: Tree, have: QueryOpen['have'], scope: ChannelScope): SnapshotPart | null {
+    const rows = Object.keys(have)
+      .map((path) => asPath(path))
+      .filter((row) => this.#held.has(row) && readIn(tree, this.#readable, row) === undefined);
+    const part = partOf(this.over(scope), rows.map(globUnder));
+    return part && { ...part, isAddition: true };
+  }
+
+  /** Whether of what a client has of rows their revisions tell: what is hidden changes without a commit. */
+  #isSure(tree: Tree, have: QueryOpen['have']): boolean {
+    if (this.#base.veil === null) return true;
+    const { outline } = this.#config.terms.plan;
+    const objects = Object.keys(have).map((path) => asPath(path));
+    return outline?.knows(objects, tree, this.#readable) === true;
   }
 
   #hold(open: OpenQuery, rows: readonly Path[]): void {

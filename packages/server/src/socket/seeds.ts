@@ -1,7 +1,27 @@
-import type { JoinRequest, SeedClaim } from '@holdfast/protocol';
+import type { Veil } from '@holdfast/engine/gate';
+import {
+  asStoreName,
+  type JoinRequest,
+  type SeedClaim,
+  type SeedContent,
+  type StoreName,
+} from '@holdfast/protocol';
 import type { Principal, Signer } from '../access/index.ts';
+import { Outline } from './outline.ts';
 
-type Subject = Principal['subject'];
+/** What records hide from somebody in a store; null: nothing. */
+type Hiding = {
+  veilOf(
+    principal: Principal,
+    viewed: { readonly name: StoreName; readonly valueAt: () => undefined },
+  ): Veil | null;
+};
+
+/** What a seed comes to that a join names: `outline` says what of hidden things its holder has been shown. */
+export type Verdict = { readonly forged: boolean; readonly outline: Outline | null };
+
+const honest: Verdict = { forged: false, outline: null };
+const forged: Verdict = { forged: true, outline: null };
 
 /**
  * Vouches for what pages are rendered from, so that a browser that begins with it can go on from there, and nothing else
@@ -10,29 +30,48 @@ type Subject = Principal['subject'];
  */
 export class Seeds {
   readonly #signer: Signer;
+  readonly #records: Hiding;
 
-  constructor(signer: Signer) {
+  constructor(signer: Signer, records: Hiding) {
     this.#signer = signer;
+    this.#records = records;
   }
 
-  /** The proof that goes with a seed. */
-  seal(subject: Subject, claim: SeedClaim): string {
-    return `${claim.digest}.${this.#signer.sign(textOf(subject, claim))}`;
+  /** The proof that goes with a seed: its digest, a signature, and the outline of what something may be hidden of. */
+  seal(principal: Principal, claim: SeedClaim, content: SeedContent): string {
+    const name = asStoreName(claim.store);
+    // Which objects it is about, no value tells.
+    const veil = this.#records.veilOf(principal, { name, valueAt: () => undefined });
+    const outline = veil === null ? '' : Outline.of(content, veil, claim.patterns);
+    const signature = this.#signer.sign(textOf(principal.subject, claim, outline));
+    return [claim.digest, signature, ...(outline === '' ? [] : [outline])].join('.');
   }
 
   /** Whether a join names no seed, or one that was sealed for this subject and is as it was then. */
-  admits(subject: Subject, store: string, request: JoinRequest): boolean {
+  judge(subject: Principal['subject'], store: string, request: JoinRequest): Verdict {
     const { seed, incarnation, lastSeq: seq, scope, patterns } = request;
-    if (seed === null) return true;
-    const [digest = '', signature = ''] = seed.split('.');
-    if (incarnation === null || scope === null || patterns === null) return false;
+    if (seed === null) return honest;
+    const [digest = '', signature = '', ...rest] = seed.split('.');
+    if (incarnation === null || scope === null || patterns === null) return forged;
     const claim = { store, incarnation, seq, scope, patterns, digest };
-    return this.#signer.verify(textOf(subject, claim), signature);
+    const outline = rest.join('.');
+    if (!this.#signer.verify(textOf(subject, claim, outline), signature)) return forged;
+    return { forged: false, outline: Outline.read(outline) };
   }
 }
 
 /** What is signed: of no other kind of text. */
-function textOf(subject: Subject, claim: SeedClaim): string {
+function textOf(subject: Principal['subject'], claim: SeedClaim, outline: string): string {
   const { store, incarnation, seq, scope, patterns, digest } = claim;
-  return JSON.stringify(['seed', subject, store, incarnation, seq, scope, patterns, digest]);
+  return JSON.stringify([
+    'seed',
+    subject,
+    store,
+    incarnation,
+    seq,
+    scope,
+    patterns,
+    digest,
+    outline,
+  ]);
 }

@@ -115,10 +115,13 @@ export class Snapshots {
     this.#charsMax = charsMax;
   }
 
-  /** A part of the state at the head, shared with whoever asked for the same at the same head. */
+  /**
+   * A part of the state at the head, shared with whoever asked for the same at the same head; with nobody where records
+   * hide something of it, as rules may have changed their minds since.
+   */
   current(host: StoreHost, part: SnapshotPart, now: number): Snapshot {
     const key = keyOf(host, part);
-    for (const kept of this.#kept.values()) {
+    for (const kept of part.veil === null ? this.#kept.values() : []) {
       if (kept.key === key && kept.snapshot.seq === host.head) return this.#keep(kept, now);
     }
     return this.#keep({ snapshot: new Snapshot(host.view(), part), key }, now);
@@ -131,6 +134,7 @@ export class Snapshots {
     now: number,
   ): Snapshot | null {
     const kept = this.#kept.get(id);
+    if (scope.veil !== null) return null;
     if (kept?.key !== keyOf(host, scope) || next > kept.snapshot.cut) return null;
     return this.#keep(kept, now);
   }

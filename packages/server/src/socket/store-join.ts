@@ -103,8 +103,9 @@ async function settle(
   await host.refresh();
   const scope = channelScope(request.patterns ?? everything, grants.read);
   if (dialect === 4) {
-    const forged = !room.seeds.admits(principal.subject, host.row.name, request);
-    return planJoin(room, { host, dialect, scope, stale: false, forged }, request);
+    const { forged, outline } = room.seeds.judge(principal.subject, host.row.name, request);
+    const plan = planJoin(room, { host, dialect, scope, stale: false, forged }, request);
+    return { ...plan, outline };
   }
   const { name, incarnation } = host.row;
   const { devices } = room.storage;

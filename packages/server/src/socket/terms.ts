@@ -3,6 +3,7 @@ import type { Codec, DeviceId, Seq, SnapshotReason } from '@holdfast/protocol';
 import type { Principal } from '../access/index.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import type { Outbox } from './outbox.ts';
+import type { Outline } from './outline.ts';
 import type { ChannelScope } from './scope.ts';
 import type { Snapshot } from './snapshots.ts';
 import type { Throttle } from './throttle.ts';
@@ -26,6 +27,8 @@ export type JoinPlan = {
   readonly unconfirmed: boolean;
   /** The client's cursor as it said it. */
   readonly last: Seq;
+  /** What the client was shown of what may be hidden; null: nobody knows. */
+  readonly outline?: Outline | null;
 };
 
 /** Which push of which channel an answer is for. */

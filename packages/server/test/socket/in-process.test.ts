@@ -45,7 +45,7 @@ describe('the link within a process keeps the law of links', () => {
     const { link } = inProcess(
       {
         access: { vouchFor: () => ({ token: 't', end: () => undefined }) },
-        seeds: new Seeds(new Signer()),
+        seeds: new Seeds(new Signer(), { veilOf: () => null }),
         serve: (end) => (refuses ? void end.destroy() : void http.emit('connection', end)),
       },
       principal,

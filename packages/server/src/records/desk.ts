@@ -1,4 +1,4 @@
-import type { SyncTransport } from '@holdfast/engine/record';
+import { backoffMs, type SyncTransport } from '@holdfast/engine/record';
 import type { RecordDef, SourceDef } from '@holdfast/protocol';
 import type { Files } from '../files/index.ts';
 import type { Clock } from '../host/clock.ts';
@@ -39,9 +39,6 @@ export type DeskRoom = StoreDoor & {
   readonly tell: (fault: RecordFault) => void;
 };
 
-/** After which a store that could not be opened is tried once more. */
-const AGAIN_MS = 1000;
-
 /** The records of a server, for its operator. */
 export function recordDesk(
   room: DeskRoom,
@@ -64,7 +61,7 @@ export function recordDesk(
       room.records.declare({ def, writeSchema, mutations, ...rulesOf(options) });
       return serverRecord(room, def);
     },
-    publish: (def, to) => publishTo(room, def, to),
+    publish: (def, to) => publishTo({ ...room, random: Math.random }, def, to),
   };
 }
 
@@ -77,6 +74,7 @@ async function listenTo({ room, feeds, key }: Listened, run: () => void): Promis
   const ref = room.records.refOf(key);
   let feed: Feed | null = null;
   let isOver = false;
+  let attempts = 0;
   const begin = async (): Promise<void> => {
     const begun = ref === null ? null : await feeds.follow(ref, everybody, hear);
     if (begun === null) throw new TypeError(`A source cannot listen to "${key}".`);
@@ -89,10 +87,14 @@ async function listenTo({ room, feeds, key }: Listened, run: () => void): Promis
     try {
       await begin();
     } catch (error) {
-      room.tell({ phase: 'run', record: ref?.record.name ?? key, error });
-      room.clock.setTimeout(() => void (isOver ? null : again()), AGAIN_MS);
+      attempts += 1;
+      // Once, and tried ever less often until there is news again.
+      if (attempts === 1) room.tell({ phase: 'run', record: ref?.record.name ?? key, error });
+      const waitMs = backoffMs(attempts, Math.random());
+      room.clock.setTimeout(() => void (isOver ? null : again()), waitMs);
       return;
     }
+    attempts = 0;
     if (!isOver) run();
   };
   const hear = (message: FeedMessage): void => void ('lost' in message ? again() : run());

@@ -1,13 +1,25 @@
 import { Envelopes, type ObjectChange, recordedVersion } from '@holdfast/engine/gate';
-import type { SyncTransport } from '@holdfast/engine/record';
-import { parseStoreName, type RecordDef, RejectedError } from '@holdfast/protocol';
+import type { LoggedOp } from '@holdfast/engine/authority';
+import { backoffMs, type SyncTransport } from '@holdfast/engine/record';
+import {
+  parseStoreName,
+  type RecordDef,
+  RejectedError,
+  type Seq,
+  type StoreName,
+} from '@holdfast/protocol';
 import { decodeStored, type Envelope, passRecord } from '@holdfast/protocol/record';
-import type { Storage } from '../storage/port.ts';
+import type { Clock } from '../host/clock.ts';
 import type { StoreDoor } from '../host/door.ts';
+import type { Storage } from '../storage/port.ts';
 import type { RecordFault } from './records.ts';
 
 /** What publishing needs of the server. */
 export type PublishRoom = Pick<StoreDoor, 'openStore'> & {
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Aborts when the server begins to close. */
+  readonly closing: AbortSignal;
   readonly storage: Pick<Storage, 'stores'>;
   readonly tell: (fault: RecordFault) => void;
 };
@@ -23,61 +35,152 @@ export function publishTo(room: PublishRoom, def: RecordDef, to: SyncTransport):
   if (name === null) {
     throw new TypeError(`"${def.name}" is published only where its store has no parameters.`);
   }
-  let stop: (() => void) | null = null;
-  let isOver = false;
-  const begin = async (): Promise<void> => {
-    const row = await room.storage.stores.find(name);
+  const publishing = new Publishing(room, { name, def, to });
+  const end = (): void => publishing.end();
+  room.closing.addEventListener('abort', end, { once: true });
+  publishing.begin();
+  return () => {
+    room.closing.removeEventListener('abort', end);
+    end();
+  };
+}
+
+type Published = {
+  readonly name: StoreName;
+  readonly def: RecordDef;
+  readonly to: SyncTransport;
+};
+
+/** How far a store is published. */
+type Place = { readonly envelopes: Envelopes; readonly incarnation: string; seq: Seq };
+
+/**
+ * A record that is published.
+ *
+ * 1. Where its store cannot be had, it is tried again after a while, which grows; that is told once until it is had.
+ * 2. What was committed while it could not be had is read from the log, so that nothing is left out.
+ */
+class Publishing {
+  readonly #room: PublishRoom;
+  readonly #of: Published;
+  #place: Place | null = null;
+  #release: (() => void) | null = null;
+  #timer: unknown = null;
+  #attempts = 0;
+  #isOver = false;
+
+  constructor(room: PublishRoom, of: Published) {
+    this.#room = room;
+    this.#of = of;
+  }
+
+  begin(): void {
+    this.#open().then(
+      () => {
+        this.#attempts = 0;
+      },
+      (error: unknown) => this.#failed(error),
+    );
+  }
+
+  end(): void {
+    this.#isOver = true;
+    this.#room.clock.clearTimeout(this.#timer);
+    this.#letGo();
+  }
+
+  #failed(error: unknown): void {
+    if (this.#isOver) return;
+    this.#letGo();
+    const { clock, random } = this.#room;
+    this.#attempts += 1;
+    if (this.#attempts === 1) this.#tell(error);
+    this.#timer = clock.setTimeout(() => this.begin(), backoffMs(this.#attempts, random()));
+  }
+
+  async #open(): Promise<void> {
+    const { name } = this.#of;
+    const row = await this.#room.storage.stores.find(name);
     if (row === null) throw new RejectedError('not_found', { store: name });
-    const store = await room.openStore(row.id);
-    if (isOver) {
+    const store = await this.#room.openStore(row.id);
+    if (this.#isOver) {
       store.release();
       return;
     }
-    stop = follow(room, { store, def, to });
+    // What is committed while the log is read comes after it.
+    let early: (readonly LoggedOp[])[] | null = [];
+    const unfollow = store.follow((ops) => {
+      if (early === null) this.#take(ops);
+      else early.push(ops);
+    });
+    const release = (): void => {
+      unfollow();
+      store.release();
+    };
+    this.#release = release;
     store.onLost(() => {
-      stop?.();
-      stop = null;
-      run();
+      if (this.#release !== release) return;
+      this.#letGo();
+      this.begin();
     });
-  };
-  const run = (): void => {
-    begin().catch((error: unknown) => {
-      room.tell({ phase: 'outbound', record: def.name, store: name, error });
-    });
-  };
-  run();
-  return () => {
-    isOver = true;
-    stop?.();
-    stop = null;
-  };
-}
+    await this.#catchUp(store, () => this.#release === release);
+    for (const ops of early) this.#take(ops);
+    early = null;
+  }
 
-type Publishing = { readonly store: Store; readonly def: RecordDef; readonly to: SyncTransport };
+  async #catchUp(store: Store, isHere: () => boolean): Promise<void> {
+    const { incarnation } = store.row;
+    if (this.#place?.incarnation !== incarnation) {
+      this.#place = this.#placeAt(store);
+      return;
+    }
+    const { seq: head } = store.view();
+    while (isHere() && this.#place.seq < head) {
+      const { seq } = this.#place;
+      // oxlint-disable-next-line no-await-in-loop -- one part of the log after the other
+      const ops = await store.read(seq, head);
+      if (ops[0]?.seq === seq + 1) this.#take(ops);
+      else {
+        this.#place = this.#placeAt(store);
+        this.#tell(new RejectedError('beyond_retention', { from_seq: seq }));
+      }
+    }
+  }
 
-function follow(room: PublishRoom, { store, def, to }: Publishing): () => void {
-  const envelopes = new Envelopes(store.view().tree, [def]);
-  const unfollow = store.follow((ops) => {
-    for (const change of envelopes.follow(ops)) publish(room, { store, def, to }, change);
-  });
-  return () => {
-    unfollow();
-    store.release();
-  };
-}
+  #placeAt(store: Store): Place {
+    const { tree, seq } = store.view();
+    const envelopes = new Envelopes(tree, [this.#of.def]);
+    return { envelopes, incarnation: store.row.incarnation, seq };
+  }
 
-function publish(
-  { tell }: PublishRoom,
-  { store, def, to }: Publishing,
-  change: ObjectChange,
-): void {
-  const at = { record: def.name, store: store.row.name };
-  try {
-    const version = recordedVersion(store.view().tree, def) ?? def.version;
-    const message = envelopeOf(change, { version, incarnation: store.row.incarnation });
-    to.publish(`rec/${store.row.name}/${change.path}`, message);
-  } catch (error) {
-    tell({ ...at, phase: 'outbound', error });
+  #take(ops: readonly LoggedOp[]): void {
+    const place = this.#place;
+    if (this.#isOver || place === null) return;
+    const fresh = ops.filter(({ seq }) => seq > place.seq);
+    for (const changes of place.envelopes.commits(fresh)) {
+      for (const change of changes) this.#publish(place, change);
+    }
+    place.seq = fresh.at(-1)?.seq ?? place.seq;
+  }
+
+  #publish({ envelopes, incarnation }: Place, change: ObjectChange): void {
+    const { def, name, to } = this.#of;
+    try {
+      const version = recordedVersion(envelopes.tree, def) ?? def.version;
+      to.publish(`rec/${name}/${change.path}`, envelopeOf(change, { version, incarnation }));
+    } catch (error) {
+      this.#tell(error);
+    }
+  }
+
+  #tell(error: unknown): void {
+    const { def, name: store } = this.#of;
+    this.#room.tell({ phase: 'outbound', record: def.name, store, error });
+  }
+
+  #letGo(): void {
+    this.#release?.();
+    this.#release = null;
   }
 }
 

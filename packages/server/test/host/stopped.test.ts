@@ -4,6 +4,7 @@ import { asPath, passthrough, record, source } from '@holdfast/protocol';
 import type { Storage } from '@holdfast/server/storage';
 import { memory } from '@holdfast/server/storage/memory';
 import { app, view } from '@holdfast/server';
+import { TestClock } from '@holdfast/server/testing';
 import { expect, onTestFinished, test } from 'vitest';
 
 import { SlowDisk } from '../conversation/slow-disk.ts';
@@ -191,6 +192,37 @@ test('streams of a store whose host has stopped end, and who comes back, sources
   }
   await expect.poll(() => runs).toBe(3);
   expect(published).toMatchObject([{ value: { n: 2 } }]);
+});
+
+test('what was committed before a store could be published again is published then, once and in order', async () => {
+  const { storage, lie } = lyingOnce(memory());
+  const clock = new TestClock();
+  const log = { info: () => undefined, error: () => undefined };
+  const faults: unknown[] = [];
+  const onError = (fault: unknown): unknown => faults.push(fault);
+  const { server, joined } = await world({ storage, log, clock, onError });
+  const items = server.record(Item);
+  const transport = new InProcessTransport();
+  const published: unknown[] = [];
+  transport.subscribe(Item.key({ id: '1' }), (message) => published.push(message));
+  server.publish(Item, transport);
+  await items.write({ id: '1' }, { set: { n: 1 } });
+  const peer = await joined();
+  const { stores } = storage;
+  const find = stores.find.bind(stores);
+  stores.find = () => Promise.reject(new Error('not now'));
+  lie();
+  peer.push(topic, 'write', set('b', 2, 'in vain'));
+  await expect.poll(() => faults).toMatchObject([{ phase: 'outbound', record: 'item' }]);
+  stores.find = find;
+  await items.write({ id: '1' }, { set: { n: 2 } });
+  await items.write({ id: '1' }, { set: { n: 3 } });
+  expect(published).toMatchObject([{ value: { n: 1 } }]);
+  await clock.advance(1000);
+  expect(published).toMatchObject([1, 2, 3].map((n) => ({ value: { n } })));
+  await items.write({ id: '1' }, { set: { n: 4 } });
+  expect(published.slice(3)).toMatchObject([{ value: { n: 4 }, prev: 4 }]);
+  expect(faults).toHaveLength(1);
 });
 
 test('a server closes though one of its stores has stopped', async () => {

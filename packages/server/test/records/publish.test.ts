@@ -1,18 +1,19 @@
 import { InProcessTransport } from '@holdfast/engine/record';
 import { passthrough, record } from '@holdfast/protocol';
 import type { RecordFault } from '@holdfast/server';
+import { memory } from '@holdfast/server/storage/memory';
+import { TestClock } from '@holdfast/server/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { world } from '../conversation/world.ts';
 import { http, transact, write } from './site.ts';
 
-const User = record({
-  name: 'user',
+const place = {
   store: 'demo/main',
-  path: 'users/:id',
   version: '1.0',
   schema: passthrough<{ [field: string]: unknown }>(),
-});
+} as const;
+const User = record({ ...place, name: 'user', path: 'users/:id' });
 
 /** A transport that publishes users, and what arrived for some of them. */
 async function published(ids: readonly string[], def: typeof User = User) {
@@ -94,3 +95,62 @@ test('a record whose store has parameters is not published', async () => {
 function spec() {
   return { name: 'user', store: 'demo/main', path: 'users/:id', version: '1.0' } as const;
 }
+
+/** A storage that cannot be opened for a while. */
+function sometimes() {
+  const storage = memory();
+  const open = storage.open.bind(storage);
+  const disk = { storage, isShut: false, opened: 0 };
+  storage.open = (store) => {
+    disk.opened += 1;
+    return disk.isShut ? Promise.reject(new Error('the disk is away')) : open(store);
+  };
+  return disk;
+}
+
+test('a store that cannot be had is tried again, ever less often, which is told once', async () => {
+  const disk = sometimes();
+  const clock = new TestClock();
+  const faults: RecordFault[] = [];
+  const { server } = await world({
+    storage: disk.storage,
+    clock,
+    onError: (fault) => faults.push(fault),
+  });
+  const users = server.record(User);
+  const transport = new InProcessTransport();
+  const heard: unknown[] = [];
+  transport.subscribe(User.key({ id: '1' }), (message) => heard.push(message));
+  disk.isShut = true;
+  const stop = server.publish(User, transport);
+  await clock.advance(120_000);
+  expect(faults).toMatchObject([{ phase: 'outbound', record: 'user', store: 'demo/main' }]);
+  expect(disk.opened).toBeGreaterThan(5);
+  expect(disk.opened).toBeLessThan(40);
+  disk.isShut = false;
+  await clock.advance(60_000);
+  await users.write({ id: '1' }, { set: { n: 1 } });
+  expect(heard).toMatchObject([{ value: { n: 1 } }]);
+  expect(faults).toHaveLength(1);
+  stop();
+  await users.write({ id: '1' }, { set: { n: 2 } });
+  expect(heard).toHaveLength(1);
+});
+
+test('a record is published as soon as there is its store', async () => {
+  const clock = new TestClock();
+  const faults: RecordFault[] = [];
+  const { server } = await world({ clock, onError: (fault) => faults.push(fault) });
+  const Late = record({ ...place, name: 'late', store: 'demo/late', path: 'late/:id' });
+  const lates = server.record(Late);
+  const transport = new InProcessTransport();
+  const heard: unknown[] = [];
+  transport.subscribe(Late.key({ id: '1' }), (message) => heard.push(message));
+  server.publish(Late, transport);
+  await clock.advance(5000);
+  await server.stores.create('demo/late');
+  await clock.advance(60_000);
+  await lates.write({ id: '1' }, { set: { n: 1 } });
+  expect(heard).toMatchObject([{ value: { n: 1 } }]);
+  expect(faults).toMatchObject([{ error: { code: 'not_found' } }]);
+});

@@ -55,7 +55,7 @@ export function useCommand(
       if (now.call === call) setOutcome(told);
     };
     const { view: proxy } = now;
-    if (!proxy) return Promise.reject(new TypeError(`No view has "${now.name}" now.`));
+    if (!proxy) return Promise.reject(new TypeError(`No view for ${now.name}`));
     tell({ ...idle, isPending: true });
     const sent = loosely(proxy).$dispatch(now.name, payload, optionsOf(now.options));
     sent.then(

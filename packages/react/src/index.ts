@@ -40,6 +40,7 @@ export { useConnectionStatus, useSyncStatus } from './status.ts';
 export { useStore, useStoreState } from './store.ts';
 export { type UploadView, useAsync, useSnapshot, useUpload } from './snapshot.ts';
 export {
+  type ShownView,
   type UseView,
   useView,
   type UseViewState,

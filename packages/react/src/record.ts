@@ -151,7 +151,7 @@ export function useRecordView(handle: RecordHandle | null): RecordView {
 type Writes = Omit<RecordView, keyof RecordState<unknown>>;
 
 function refuse(): never {
-  throw new TypeError('There is no record to write to: its hook was given no params.');
+  throw new TypeError('No record to write to: its hook has no params.');
 }
 
 const none: Writes = {

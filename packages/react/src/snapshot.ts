@@ -13,18 +13,31 @@ import { useMemo } from 'react';
 import { type AnySignal, nothing, useSignal } from './signal.ts';
 
 /** A proxy of any node. */
-type AnyProxy = Pick<ProxyMembers<never>, '$subscribe'> & { $snapshot(): unknown };
+type AnyProxy = Pick<ProxyMembers<never>, '$subscribe' | '$health'> & { $snapshot(): unknown };
+
+/** Tells that a proxy is of a root that has been shown: what a hook has mounted. */
+export type Shown = { readonly '~shown': true };
+
+/** The proxies that are {@link Shown}. */
+export const shown: WeakSet<object> = /* @__PURE__ */ new WeakSet();
 
 /** What a proxy shows. */
 type SnapshotOfProxy<Proxy> = NodeSnapshot<TypesOfProxy<Proxy>>;
 
 /**
  * What is shown of a node, or what is selected of it; the component is drawn again only when that is another: by `isEqual`,
- * which looks at the members of what is selected, unless it is given. Of no view it is undefined.
+ * which looks at the members of what is selected, unless it is given. Of a root that a hook has mounted there is always
+ * something to show, or an error is thrown; of no view, and of a child that is gone, it is undefined.
  */
+export function useSnapshot<Proxy extends AnyProxy & Shown>(view: Proxy): SnapshotOfProxy<Proxy>;
 export function useSnapshot<Proxy extends AnyProxy>(
   view: Proxy | null | undefined,
 ): SnapshotOfProxy<Proxy> | undefined;
+export function useSnapshot<Proxy extends AnyProxy & Shown, Selection>(
+  view: Proxy,
+  selector: (snapshot: SnapshotOfProxy<Proxy>) => Selection,
+  isEqual?: (a: Selection, b: Selection) => boolean,
+): Selection;
 export function useSnapshot<Proxy extends AnyProxy, Selection>(
   view: Proxy | null | undefined,
   selector: (snapshot: SnapshotOfProxy<Proxy>) => Selection,
@@ -33,29 +46,38 @@ export function useSnapshot<Proxy extends AnyProxy, Selection>(
 export function useSnapshot(
   view: AnyProxy | null | undefined,
   selector?: (snapshot: never) => unknown,
-  isEqual?: (a: unknown, b: unknown) => boolean,
+  isEqual?: (a: never, b: never) => boolean,
 ): unknown {
   const signal = useMemo<AnySignal<unknown>>(() => (view ? signalOf(view) : nothing), [view]);
-  const select = (snapshot: unknown): unknown => {
-    if (selector === undefined || snapshot === undefined) return snapshot;
+  const select = (snapshot: unknown): unknown =>
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of this type it is by the overload
-    return selector(snapshot as never);
-  };
-  return useSignal(signal, select, isEqual ?? (selector === undefined ? Object.is : isShallow));
+    selector && snapshot !== undefined ? selector(snapshot as never) : snapshot;
+  return useSignal(signal, select, isEqual ?? (selector ? isShallow : Object.is));
 }
 
 function signalOf(view: AnyProxy): AnySignal<unknown> {
-  return { get: () => view.$snapshot(), subscribe: (listener) => view.$subscribe(listener) };
+  let last: unknown;
+  const get = (): unknown => {
+    const now = view.$snapshot();
+    if (now !== undefined || !shown.has(view)) return (last = now);
+    const { error } = view.$health();
+    if (error) throw error;
+    // Between two mounts of it.
+    // oxlint-disable-next-line typescript/only-throw-error -- how a component suspends
+    if (last === undefined) throw next(view);
+    return last;
+  };
+  return { get, subscribe: (listener) => view.$subscribe(listener) };
 }
 
 function isShallow(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (typeof a !== 'object' || typeof b !== 'object' || !a || !b) return false;
   if (Array.isArray(a) !== Array.isArray(b)) return false;
   const [before, after] = [new Map(Object.entries(a)), Object.entries(b)];
   return (
     before.size === after.length &&
-    after.every(([name, value]) => before.has(name) && Object.is(before.get(name), value))
+    after.every(([name, value]) => before.has(name) && Object.is(value, before.get(name)))
   );
 }
 
@@ -73,7 +95,7 @@ export function useAsync<Data>(
 ): Data {
   const state = useSnapshot<AnyProxy, AsyncState<Data>>(view, select, Object.is);
   // oxlint-disable-next-line typescript/only-throw-error -- how a component suspends
-  if (state === undefined || (state.status === 'loading' && state.data === null)) throw next(view);
+  if (!state || (state.status === 'loading' && state.data === null)) throw next(view);
   if (state.status === 'failed') throw failureOf(state.error);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is there, null included
   return state.data as Data;
@@ -85,7 +107,7 @@ const awaited = /* @__PURE__ */ new WeakMap<object, { of: unknown; change: Promi
 function next(view: AnyProxy): Promise<void> {
   const of = view.$snapshot();
   const known = awaited.get(view);
-  if (known !== undefined && known.of === of) return known.change;
+  if (known && known.of === of) return known.change;
   const change = new Promise<void>((resolve) => {
     const off = view.$subscribe(() => {
       off();
@@ -99,11 +121,9 @@ function next(view: AnyProxy): Promise<void> {
 const failures = /* @__PURE__ */ new WeakMap<AsyncReason, RejectedError>();
 
 function failureOf(reason: AsyncReason): RejectedError {
-  const known = failures.get(reason);
-  if (known !== undefined) return known;
   const { value } = reason;
   const code = typeof value === 'string' ? value : value.code;
-  const failure = new RejectedError(code, { reason });
+  const failure = failures.get(reason) ?? new RejectedError(code, { reason });
   failures.set(reason, failure);
   return failure;
 }
@@ -114,6 +134,10 @@ export type UploadView = UploadState & {
 };
 
 /** The state and the methods of an upload (views.md §12.11). */
+export function useUpload<Proxy extends AnyProxy & Shown>(
+  view: Proxy,
+  name: keyof NodeUploads<TypesOfProxy<Proxy>> & string,
+): UploadView;
 export function useUpload<Proxy extends AnyProxy>(
   view: Proxy | null | undefined,
   name: keyof NodeUploads<TypesOfProxy<Proxy>> & string,
@@ -122,15 +146,12 @@ export function useUpload(view: AnyProxy | null | undefined, name: string): Uplo
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- by the app's type there is an upload of that name
   const state = useSnapshot(
     view,
-    (shown) => (shown as { [n: string]: UploadState })[name],
+    (snapshot) => (snapshot as { [n: string]: UploadState })[name],
     Object.is,
   );
   return useMemo(() => {
-    if (state === undefined || !view) return undefined;
+    if (!state || !view) return undefined;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as above
-    const handle = (view as unknown as { [n: string]: UploadHandle })[name];
-    if (handle === undefined) return undefined;
-    const { select, start, cancel, reset } = handle;
-    return { ...state, select, start, cancel, reset };
+    return { ...(view[name as never] as UploadHandle), ...state };
   }, [view, name, state]);
 }

@@ -1,6 +1,7 @@
 import type { HoldfastError } from '@holdfast/client';
 import { Shelf } from '@holdfast/client/shelf';
 import type {
+  AnyNode,
   Modules,
   ParamsBy,
   RootBy,
@@ -13,6 +14,7 @@ import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'reac
 import { type HookOptions, type Scope, useScope } from './scope.ts';
 import { shelvesOf, useShared, useSharedState, type Wanted } from './shared.ts';
 import { nothing, useSignal } from './signal.ts';
+import { type Shown, shown } from './snapshot.ts';
 import { type HookState, useHookState } from './state.ts';
 
 /** How a hook mounts a view (views.md §12.2). */
@@ -35,6 +37,9 @@ export type ViewHookArgs<Params> = {} extends Params
   ? readonly [options?: ViewHook<Params> | null]
   : readonly [options: ViewHook<Params> | null];
 
+/** The proxy of a root that is there: `useSnapshot` of it is never undefined. */
+export type ShownView<Types = AnyNode> = ViewProxy<Types> & Shown;
+
 /** {@link useView} for the views of an app. */
 export type UseView<App> = {
   <M extends Modules<App>>(module: M, options: null): ViewProxy<RootBy<App, M>> | undefined;
@@ -43,18 +48,18 @@ export type UseView<App> = {
     ...options: {} extends ParamsBy<App, M>
       ? readonly [options?: ViewHook<ParamsBy<App, M>>]
       : readonly [options: ViewHook<ParamsBy<App, M>>]
-  ): ViewProxy<RootBy<App, M>>;
+  ): ShownView<RootBy<App, M>>;
   <M extends Modules<App>>(
     module: M,
     ...options: ViewHookArgs<ParamsBy<App, M>>
-  ): ViewProxy<RootBy<App, M>> | undefined;
+  ): ShownView<RootBy<App, M>> | undefined;
 };
 
 /** {@link useViewState} for the views of an app. */
 export type UseViewState<App> = <M extends Modules<App>>(
   module: M,
   ...options: ViewHookArgs<ParamsBy<App, M>>
-) => ViewState<ViewProxy<RootBy<App, M>>>;
+) => ViewState<ShownView<RootBy<App, M>>>;
 
 type Root = { readonly module: string; readonly options: Omit<ViewHook, keyof HookOptions> };
 
@@ -66,6 +71,7 @@ const roots = /* @__PURE__ */ shelvesOf(
       max: Infinity,
       open: ({ module, options }) => {
         const handle = client.view(module, options);
+        shown.add(handle.proxy);
         return {
           value: handle,
           ready: handle.proxy.$snapshot() === undefined ? handle.ready : null,
@@ -86,7 +92,7 @@ function wantedOf(
   if (options === null) return null;
   const { ttl, client: _, ...view } = options;
   // Another shelf place: what is only shown is none that is joined.
-  const key = `view/${isStill}/${module}:${view.id ?? 'default'}`;
+  const key = `${isStill}/${module}:${view.id ?? 'default'}`;
   const how = { ...view, join: !isStill };
   return { shelf: roots(client), key, options: { module, options: how }, ttl };
 }
@@ -106,17 +112,20 @@ function useStillness(): boolean {
  * The proxy of a mounted view; suspends until there is something to show, throws why there never will be. Of what is in
  * it only what is read by `useSnapshot` draws the component again. Other params of the same call are set in the mount.
  */
+export function useView(module: string, options?: ViewHook): ShownView;
+export function useView(module: string, options: ViewHook | null): ShownView | undefined;
 export function useView(module: string, options: ViewHook | null = {}): ViewProxy | undefined {
   const scope = useScope('useView', options?.client);
   const isStill = useStillness();
   // What a server cannot show is left to the page: until then it shows the fallback.
-  if (isStill && options && !options.initialData) throw new Error(`${module} has no initialData`);
+  if (isStill && options && !options.initialData) throw new Error(`${module}: no initialData`);
   const handle = useShared(scope, wantedOf(scope, { module, options, isStill }));
   useParams(handle, options);
   return handle?.proxy;
 }
 
 /** The same without suspending, with how the root is doing. */
+export function useViewState(module: string, options?: ViewHook | null): ViewState<ShownView>;
 export function useViewState(module: string, options: ViewHook | null = {}): ViewState<ViewProxy> {
   const scope = useScope('useViewState', options?.client);
   const isStill = useStillness();
@@ -126,7 +135,7 @@ export function useViewState(module: string, options: ViewHook | null = {}): Vie
   useParams(handle, options);
   const health = useSignal<ViewHealth | undefined>(handle?.health ?? nothing);
   const revalidationError = useRevalidation(handle);
-  const isBehind = health !== undefined && health.state !== 'live';
+  const isBehind = health ? health.state !== 'live' : false;
   const error = health?.error;
   const how = useMemo(
     () => ({ refreshing: isBehind, ...(error !== undefined && { error }) }),
@@ -144,11 +153,11 @@ export function useViewState(module: string, options: ViewHook | null = {}): Vie
 function useParams(handle: ViewHandle | undefined, options: ViewHook | null): void {
   const params = options?.params ?? {};
   const text = JSON.stringify(params);
-  const before = useRef<{ readonly handle: ViewHandle; readonly text: string } | null>(null);
+  const before = useRef<{ readonly handle: ViewHandle; readonly text: string }>(undefined);
   useEffect(() => {
     const last = before.current;
-    before.current = handle === undefined ? null : { handle, text };
-    if (handle === undefined || (options?.params === undefined && last?.handle !== handle)) return;
+    before.current = handle && { handle, text };
+    if (!handle || (options?.params === undefined && last?.handle !== handle)) return;
     // Who mounted it may have had others, such as the component whose place this one took.
     if (last?.handle === handle && last.text === text) return;
     // Where they are refused the old ones stay, and what is shown of them.
@@ -160,8 +169,7 @@ function useParams(handle: ViewHandle | undefined, options: ViewHook | null): vo
 function useRevalidation(handle: ViewHandle | undefined): HoldfastError | undefined {
   const [failed, setFailed] = useState<{ of: ViewHandle; error: HoldfastError } | null>(null);
   useEffect(() => {
-    if (handle === undefined) return;
-    handle.revalidated.catch((error: HoldfastError) => setFailed({ of: handle, error }));
+    handle?.revalidated.catch((error: HoldfastError) => setFailed({ of: handle, error }));
   }, [handle]);
-  return failed !== null && failed.of === handle ? failed.error : undefined;
+  return failed?.of === handle ? failed?.error : undefined;
 }

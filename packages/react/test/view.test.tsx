@@ -12,7 +12,7 @@ import {
   useView,
   useViewState,
 } from '@holdfast/react';
-import type { AsyncState, RemoteApp } from '@holdfast/protocol';
+import type { AsyncState, RemoteApp, RemoteNode } from '@holdfast/protocol';
 import { type ReactElement, type ReactNode, startTransition, useState } from 'react';
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from 'vitest';
 import { envelope, module, node, rootId, Scripted } from '../../client/test/views/scripted.ts';
@@ -67,7 +67,6 @@ const Seeded = (): ReactElement => {
 
 const Profile = (): ReactElement => {
   const view = useView(module, { id: 'main' });
-  if (view === undefined) throw new Error('no view');
   const name = useAsync(view, (s) => (s as { profile: AsyncState<string> }).profile);
   return <i>{name}</i>;
 };
@@ -192,6 +191,24 @@ describe.each([false, true])('hooks of views (strict: %s)', (isStrict) => {
     other.unmount();
   });
 
+  it('of a root that ends under those who show it nothing undefined is selected', async () => {
+    const page = open(app(<Number />), isStrict);
+    await mount();
+    await page.shows('n=1');
+    await world.client.close();
+    // The selector would have thrown another error.
+    await page.shows('failed: closed');
+    page.unmount();
+  });
+
+  it('what was shown before the server has refused it goes to the boundary', async () => {
+    const page = open(app(<Seeded />), isStrict);
+    await page.shows('1');
+    await world.refuse(await world.next('phx_join'), { reason: 'unauthorized' });
+    await page.shows('failed: unauthorized');
+    page.unmount();
+  });
+
   it('V88 shows what the server rendered at once', async () => {
     const page = open(app(<Seeded />), isStrict);
     await page.shows('1');
@@ -296,18 +313,23 @@ describe.each([false, true])('hooks of views (strict: %s)', (isStrict) => {
 type Boards = RemoteApp<{
   'App.Board': {
     params: { room: string };
-    snapshot: { n: number };
+    snapshot: { n: number; child: RemoteNode<{ snapshot: { title: string } }> };
     commands: { go: { payload: { to: number }; reply: { ok: true } } };
     uploads: { cover: {} };
   };
 }>;
 
 // Never run: what counts is what compiles.
-function Typed(): ReactNode {
+function Typed({ n }: { readonly n: number }): ReactNode {
   const { useView: useBoard, useCommand: useGo, useSnapshot: useShown } = createHoldfast<Boards>();
   const view = useBoard('App.Board', { params: { room: 'r1' } });
   expectTypeOf(view.n).toEqualTypeOf<number>();
-  expectTypeOf(useShown(view, ({ n }) => n)).toEqualTypeOf<number | undefined>();
+  expectTypeOf(useShown(view, ({ n: shown }) => shown)).toEqualTypeOf<number>();
+  expectTypeOf(useShown(view).n).toEqualTypeOf<number>();
+  // What may be none, and what may be gone, is undefined then.
+  const perhaps = useBoard('App.Board', n > 0 ? { params: { room: 'r1' } } : null);
+  expectTypeOf(useShown(perhaps, ({ n: shown }) => shown)).toEqualTypeOf<number | undefined>();
+  expectTypeOf(useShown(view.child)?.title).toEqualTypeOf<string | undefined>();
   const { dispatch, data } = useGo(view, 'go');
   expectTypeOf(data).toEqualTypeOf<{ readonly ok: true } | undefined>();
   void dispatch({ to: 1 });
@@ -315,7 +337,8 @@ function Typed(): ReactNode {
   void dispatch({ to: 'x' });
   // @ts-expect-error -- a command that the node does not have
   useGo(view, 'went');
-  expectTypeOf(useUpload(view, 'cover')?.progress).toEqualTypeOf<number | undefined>();
+  expectTypeOf(useUpload(view, 'cover').progress).toEqualTypeOf<number>();
+  expectTypeOf(useUpload(perhaps, 'cover')?.progress).toEqualTypeOf<number | undefined>();
   // @ts-expect-error -- an upload that the node does not have
   useUpload(view, 'cove');
   // @ts-expect-error -- params that must be there

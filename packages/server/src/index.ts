@@ -2,6 +2,7 @@ export {
   type Authenticate,
   cookieOf,
   type Credentials,
+  type GivenPrincipal,
   type PathRule,
   type Principal,
   type RateLimits,

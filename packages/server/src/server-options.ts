@@ -3,14 +3,20 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { EpochMs, Limits } from '@holdfast/protocol';
 import type { ViewLimits } from '@holdfast/protocol/views';
-import type { Authenticate, Principal, RateLimits, TokenRequest } from './access/index.ts';
+import type {
+  Authenticate,
+  GivenPrincipal,
+  Principal,
+  RateLimits,
+  TokenRequest,
+} from './access/index.ts';
 import type { Blobs } from './blobs/index.ts';
 import type { Bus } from './bus/port.ts';
 import type { Clock } from './host/clock.ts';
 import type { LogRetention } from './host/compactor.ts';
 import type { ServerQuotas } from './limits.ts';
 import type { RecordDesk, RecordFault, SyncOptions } from './records/index.ts';
-import type { OAuthOptions } from './http/index.ts';
+import type { OAuthOptions, Site } from './http/index.ts';
 import type { InProcess } from './socket/in-process.ts';
 import type { Storage, StoreRow } from './storage/port.ts';
 import type { AppDefinition } from './views/app.ts';
@@ -88,7 +94,12 @@ export type ServerOptions = {
    * coming, whatever this says.
    */
   readonly headersTimeoutMs?: number;
-  /** Directory of a built web console, served at `/`. */
+  /**
+   * The application's own pages, served at `/` to everybody: a directory, or more about one. What is below `/assets/` with
+   * the hash of its content in its name is kept by browsers, all else is asked for anew, by its `ETag`.
+   */
+  readonly site?: Site;
+  /** Directory of the built web console, served at `/` where there is no `site`. */
   readonly console?: string;
   /** Hears what fails in records and that nobody waits for: migrations, sources, rules (records.md §5). It is logged too. */
   readonly onError?: (fault: RecordFault) => void;
@@ -133,7 +144,7 @@ export type Server = ViewsApi & {
    * authenticated, and goes through everything that clients from outside go through; `listen` is not needed. What is
    * rendered from it is vouched for (records.md §18). Throws a `TypeError` for what is no principal.
    */
-  inProcess(principal: Principal): InProcess;
+  inProcess(principal: GivenPrincipal): InProcess;
   readonly stores: {
     /** Makes an active store; null if the name is taken. Throws `TypeError` for a name outside stores.md §1.1.1. */
     create(name: string, options?: { readonly expiresAt?: EpochMs }): Promise<StoreRow | null>;
@@ -179,7 +190,7 @@ export type Server = ViewsApi & {
 };
 
 /** The names of {@link ServerOptions}. */
-export const optionNames: ReadonlySet<string> = new Set([
+const optionNames: ReadonlySet<string> = new Set([
   'data',
   'storage',
   'files',
@@ -199,6 +210,7 @@ export const optionNames: ReadonlySet<string> = new Set([
   'origins',
   'headersTimeoutMs',
   'console',
+  'site',
   'log',
   'onError',
   'clock',
@@ -206,3 +218,13 @@ export const optionNames: ReadonlySet<string> = new Set([
   'metrics',
   'oauth',
 ]);
+
+/** Throws a `TypeError` for options that there are none of, or that exclude each other. */
+export function checkOptions(options: ServerOptions): void {
+  for (const name of Object.keys(options)) {
+    if (!optionNames.has(name)) throw new TypeError(`createServer has no option "${name}".`);
+  }
+  if (options.console !== undefined && options.site !== undefined) {
+    throw new TypeError('createServer: "console" and "site" are both served at "/"; give one.');
+  }
+}

@@ -8,6 +8,7 @@ import {
   Access,
   AuditLog,
   allowsOrigin,
+  type GivenPrincipal,
   type Principal,
   Rates,
   ratesOf,
@@ -33,7 +34,7 @@ import { archiveStore, operatorStores, operatorTokens, type OperatorRoom } from 
 import { readiness } from './ready.ts';
 import { version } from './version.ts';
 import {
-  optionNames,
+  checkOptions,
   type Server,
   type ServerAddress,
   type ServerDescription,
@@ -63,9 +64,7 @@ const silent: ServerLog = { info: () => undefined, error: () => undefined };
  * cannot be opened.
  */
 export function createServer(options: ServerOptions): Server {
-  for (const name of Object.keys(options)) {
-    if (!optionNames.has(name)) throw new TypeError(`createServer has no option "${name}".`);
-  }
+  checkOptions(options);
   return new HoldfastServer(options);
 }
 
@@ -186,7 +185,7 @@ class HoldfastServer implements Server {
     this.#http.emit('connection', connection);
   }
 
-  inProcess(principal: Principal): InProcess {
+  inProcess(principal: GivenPrincipal): InProcess {
     const serve = this.serve.bind(this);
     return inProcess({ access: this.#access, seeds: this.#seeds, serve }, principal);
   }
@@ -349,6 +348,7 @@ class HoldfastServer implements Server {
           principal,
         ),
       ...(this.#options.console !== undefined && { consoleDirectory: this.#options.console }),
+      ...(this.#options.site !== undefined && { site: this.#options.site }),
     });
     // The process is not ours alone: its `Request` and `Response` stay what they are.
     const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });

@@ -10,10 +10,9 @@ export function bring(view: RoomView, file: File): Promise<string> {
 }
 
 async function bringNow({ picture }: RoomView, file: File): Promise<string> {
-  await picture.select([file]);
-  const [refused] = picture.errors;
-  if (refused !== undefined) throw new Error(`${refused.message}.`);
+  const [chosen] = await picture.select([file]);
+  if (chosen?.ref === undefined) throw new Error(`${chosen?.error.message ?? 'nothing selected'}.`);
   const [outcome] = await picture.start();
   if (outcome?.error !== undefined) throw new Error(`${outcome.error.message}.`);
-  return outcome?.ref ?? '';
+  return chosen.ref;
 }

@@ -8,7 +8,7 @@ import { Sidebar } from './sidebar.tsx';
 /** The rooms, and the one that the address names. */
 export function Chat({ me }: { readonly me: string }): ReactNode {
   const lobby = useView('Lobby');
-  const rooms = useSnapshot(lobby, (shown) => shown.rooms) ?? [];
+  const rooms = useSnapshot(lobby, (shown) => shown.rooms);
   const wanted = useHash();
   // The old room stays until the new one is there.
   const at = useDeferredValue(wanted);

@@ -16,7 +16,7 @@ const drafts = new Map<string, string>();
 /** One room: what was said, who is here, and the field to say something. */
 export function Room({ room, lobby, me }: Props): ReactNode {
   const view = useView('Room', { id: room.id, params: { room: room.id } });
-  const messages = useSnapshot(view, (shown) => shown.messages) ?? [];
+  const messages = useSnapshot(view, (shown) => shown.messages);
   const company = useCompany(room.id, me);
   const picture = usePicture(view);
   const { send, unsent, forget } = useSend(view, me);

@@ -18,12 +18,9 @@ const authenticate: Authenticate = async (credentials) => {
     subject: name,
     orgs: ['team'],
     // All else is read and written by the views, with the server's authority.
-    scopes: new Set(['entries:read', 'files:read']),
-    storeAccess: { mode: 'all' },
+    scopes: ['entries:read', 'files:read'],
     pathRules: [{ pattern: 'pictures/*', allow: ['read'] }],
     presence: true,
-    expiresAt: null,
-    tokenId: null,
   };
 };
 
@@ -31,7 +28,7 @@ const server = createServer({
   app: chat,
   authenticate,
   data: values.data,
-  console: fileURLToPath(new URL('../../dist', import.meta.url)),
+  site: fileURLToPath(new URL('../../dist', import.meta.url)),
 });
 // Null where it is there already.
 await server.stores.create('team/chat');

@@ -9,7 +9,7 @@ import { Flying, useDrag } from './use-drag.tsx';
 /** The board: columns, and cards that are moved by the mouse, by a finger, or by the keyboard. */
 export function Board(): ReactNode {
   const view = useView('Board');
-  const columns = useSnapshot(view, (shown) => shown.columns) ?? [];
+  const columns = useSnapshot(view, (shown) => shown.columns);
   const { deeds, said, say, undo } = useBoard(view);
   const drag = useDrag(deeds.move);
   const [editing, setEditing] = useState<string | null>(null);

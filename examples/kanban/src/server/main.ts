@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Authenticate, createServer } from '@holdfast/server';
+import { createServer } from '@holdfast/server';
 import { kanban } from './board.ts';
 
 const { values } = parseArgs({
@@ -10,21 +10,12 @@ const { values } = parseArgs({
   },
 });
 
-/** Lets everybody in. A real board looks up a session here, as the example of a chat does. */
-const authenticate: Authenticate = async () => ({
-  subject: null,
-  orgs: ['team'],
-  scopes: new Set(),
-  storeAccess: { mode: 'all' },
-  expiresAt: null,
-  tokenId: null,
-});
-
 const server = createServer({
   app: kanban,
-  authenticate,
+  // Lets everybody in. A real board looks up a session here, as the example of a chat does.
+  authenticate: () => ({ subject: null }),
   data: values.data,
-  console: fileURLToPath(new URL('../../dist', import.meta.url)),
+  site: fileURLToPath(new URL('../../dist', import.meta.url)),
 });
 // Null where it is there already.
 await server.stores.create('team/board');

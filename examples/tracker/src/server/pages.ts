@@ -2,7 +2,7 @@ import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { InProcess, Principal, Server } from '@holdfast/server';
+import type { GivenPrincipal, InProcess, Server } from '@holdfast/server';
 import type { Version } from '../issue/issue.ts';
 
 /** What the build for the server of the page gives. */
@@ -18,7 +18,7 @@ type Renderer = {
 type Site = {
   readonly server: Server;
   readonly version: Version;
-  readonly principalOf: (name: string) => Principal;
+  readonly principalOf: (name: string) => GivenPrincipal;
 };
 
 const dist = fileURLToPath(new URL('../../dist', import.meta.url));

@@ -30,6 +30,7 @@ export type {
   ViewProxy,
 } from './types.ts';
 export type {
+  SelectedFile,
   SelectOptions,
   StartOptions,
   Uploader,

@@ -1,5 +1,6 @@
 import { HoldfastError, type JsonObject, type UploadEntry } from '@holdfast/protocol';
 import {
+  type AllowUploadReply,
   type NodeId,
   readAllowUploadReply,
   uploadFaults,
@@ -15,6 +16,7 @@ import { encodeChunks } from './chunks.ts';
 import { presigned } from './presigned.ts';
 import type { Mounted, Root } from './root.ts';
 import type {
+  SelectedFile,
   SelectOptions,
   StartOptions,
   Uploader,
@@ -57,8 +59,8 @@ export class Transfers {
     slot: UploadSlot,
     files: readonly UploadFile[],
     { autoStart = false }: SelectOptions = {},
-  ): Promise<void> {
-    if (files.length === 0) return;
+  ): Promise<readonly SelectedFile[]> {
+    if (files.length === 0) return [];
     this.#show(slot, { phase: 'selecting', errors: [] });
     const entries = files.map(({ name, size, type }, index) => ({
       client_ref: String(index),
@@ -66,10 +68,11 @@ export class Transfers {
       size,
       type,
     }));
-    let reply: ReturnType<typeof readAllowUploadReply>;
+    let reply: AllowUploadReply;
     try {
-      reply = readAllowUploadReply(await this.#ask(slot, 'allow_upload', { entries }));
-      if (reply === null) throw new HoldfastError('protocol', { event: 'allow_upload' });
+      const read = readAllowUploadReply(await this.#ask(slot, 'allow_upload', { entries }));
+      if (read === null) throw new HoldfastError('protocol', { event: 'allow_upload' });
+      reply = read;
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       const code = error instanceof HoldfastError ? error.code : 'preflight_rejected';
@@ -83,6 +86,7 @@ export class Transfers {
     }
     this.#show(slot, { phase: 'idle', errors: reply.errors.map(({ error }) => error) });
     if (autoStart) void this.start(slot);
+    return files.map((file, index) => selectedOf(file, String(index), reply));
   }
 
   /** Sends what has not been started, some at a time; each ends in its own way. */
@@ -277,6 +281,18 @@ export class Transfers {
 function idOf(node: NodeKey): NodeId {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a key is the text of an id
   return JSON.parse(node) as NodeId;
+}
+
+function selectedOf(
+  file: UploadFile,
+  place: string,
+  { entries, errors }: AllowUploadReply,
+): SelectedFile {
+  const grant = Object.hasOwn(entries, place) ? entries[place] : undefined;
+  if (grant !== undefined) return { file, ref: grant.entry_ref };
+  const { preflight_rejected: message } = uploadFaults;
+  const told = errors.find(({ client_ref: ref }) => ref === place)?.error;
+  return { file, error: told ?? { code: 'preflight_rejected', message } };
 }
 
 function isOpen({ status }: UploadEntry): boolean {

@@ -1,4 +1,4 @@
-import type { UploadState } from '@holdfast/protocol';
+import type { UploadProblem, UploadState } from '@holdfast/protocol';
 import type { NodeKey } from '@holdfast/engine/mirror';
 
 /** A file to send: a `File`, or bytes with a name. */
@@ -21,8 +21,13 @@ export type Uploader = (job: UploadJob) => Promise<void>;
 export type UploadOutcome = {
   readonly ref: string;
   readonly status: 'success' | 'error' | 'cancelled';
-  readonly error?: { readonly code: string; readonly message: string };
+  readonly error?: UploadProblem;
 };
+
+/** What became of a selected file: the entry that it is now, or why it was not accepted. */
+export type SelectedFile =
+  | { readonly file: UploadFile; readonly ref: string; readonly error?: undefined }
+  | { readonly file: UploadFile; readonly ref?: undefined; readonly error: UploadProblem };
 
 /** `autoStart`: sends at once what is accepted. */
 export type SelectOptions = { readonly autoStart?: boolean };
@@ -35,8 +40,11 @@ export type UploadSlot = { readonly node: NodeKey; readonly name: string };
 
 /** An upload of a node: its state, and what can be done with it (views.md §12.11). */
 export interface UploadHandle extends UploadState {
-  /** Announces files to the server, which accepts each or not. Rejects where it could not be asked. */
-  readonly select: (files: Iterable<UploadFile>, options?: SelectOptions) => Promise<void>;
+  /** Announces files to the server, which accepts each or not: what became of each, in their order. Rejects where it could not be asked. */
+  readonly select: (
+    files: Iterable<UploadFile>,
+    options?: SelectOptions,
+  ) => Promise<readonly SelectedFile[]>;
   /** Sends what has not been sent; never rejects for a file. */
   readonly start: (options?: StartOptions) => Promise<readonly UploadOutcome[]>;
   /** Takes back one entry, also one whose file is there, or ends all that are on their way. */

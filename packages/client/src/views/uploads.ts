@@ -3,6 +3,7 @@ import type { NodeKey } from '@holdfast/engine/mirror';
 import type { Room } from '../room.ts';
 import type { Root } from './root.ts';
 import type {
+  SelectedFile,
   SelectOptions,
   StartOptions,
   Uploader,
@@ -18,7 +19,7 @@ interface Transfers {
     slot: UploadSlot,
     files: readonly UploadFile[],
     options?: SelectOptions,
-  ) => Promise<void>;
+  ) => Promise<readonly SelectedFile[]>;
   start: (slot: UploadSlot, options?: StartOptions) => Promise<readonly UploadOutcome[]>;
   cancel: (slot: UploadSlot, ref?: string) => Promise<void>;
   reset: (slot: UploadSlot) => void;

@@ -37,7 +37,12 @@ const written = async (client: Client<App>): Promise<void> => {
   expectTypeOf(root.log).toEqualTypeOf<readonly { readonly id: string }[]>();
   expectTypeOf(root.profile).toEqualTypeOf<AsyncState<{ readonly name: string }>>();
   expectTypeOf(root.avatar).toExtend<UploadState>();
-  await root.avatar.select([]);
+  const [chosen] = await root.avatar.select([]);
+  expectTypeOf(chosen?.ref).toEqualTypeOf<string | undefined>();
+  // What is no entry tells why.
+  if (chosen !== undefined && chosen.ref === undefined) {
+    expectTypeOf(chosen.error.code).toEqualTypeOf<string>();
+  }
   expectTypeOf(await root.cards[0]?.$dispatch('rename', { title: 'x' })).toEqualTypeOf<
     { readonly old: string } | undefined
   >();

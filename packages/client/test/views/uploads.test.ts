@@ -1,4 +1,4 @@
-import type { ViewHandle } from '@holdfast/client/views';
+import type { SelectedFile, ViewHandle } from '@holdfast/client/views';
 import { decodeChunk } from '@holdfast/protocol/views';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { settle } from '../../../engine/test/virtual-clock.ts';
@@ -277,10 +277,33 @@ describe('an upload over the socket', () => {
     expect([upload.status, upload.entries]).toEqual(['idle', []]);
   });
 
+  it('V47 select says of each file, in their order, which entry it is, or why it was not accepted', async () => {
+    const page = await live();
+    const files = ['a', 'b', 'c', 'd'].map((name) => file(name, 'x'));
+    const selected: Promise<readonly SelectedFile[]> = page.proxy['file'].select(files);
+    const ask = await next('allow_upload');
+    const grant = { type: 'channel', token: 't' };
+    const tooMany = { code: 'too_many_files', message: 'too many files selected' };
+    await world.reply(ask, {
+      ref: 'file',
+      config,
+      entries: { 3: { ...grant, entry_ref: 'u4' }, 0: { ...grant, entry_ref: 'u1' } },
+      errors: [{ client_ref: '1', error: tooMany }],
+    });
+    const rejected = { code: 'preflight_rejected', message: 'upload was rejected' };
+    expect(await selected).toEqual([
+      { file: files[0], ref: 'u1' },
+      { file: files[1], error: tooMany },
+      // Of which nothing was said.
+      { file: files[2], error: rejected },
+      { file: files[3], ref: 'u4' },
+    ]);
+  });
+
   it('select without files does nothing; one that the server cannot be asked about rejects, and is shown', async () => {
     const page = await live();
     const upload = page.proxy['file'];
-    await upload.select([]);
+    expect(await upload.select([])).toEqual([]);
     expect(world.sent).toEqual([]);
     const selected = upload.select([file('a', 'x')]);
     const ask = await next('allow_upload');

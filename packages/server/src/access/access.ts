@@ -3,9 +3,16 @@ import { type EpochMs, type Refusal, refuse } from '@holdfast/protocol';
 
 import type { StoreRow } from '../storage/port.ts';
 import { canonicalText } from './canonical.ts';
-import { faultInPrincipal } from './check-principal.ts';
+import { principalOf } from './given-principal.ts';
 import { sameRules } from './path-rules.ts';
-import type { Authenticate, Credentials, Principal, Scope, StoreAccess } from './principal.ts';
+import type {
+  Authenticate,
+  Credentials,
+  GivenPrincipal,
+  Principal,
+  Scope,
+  StoreAccess,
+} from './principal.ts';
 import { redact } from './redact.ts';
 import type { TokenAuthority } from './tokens.ts';
 
@@ -41,22 +48,19 @@ export class Access {
   }
 
   /** Lets a principal in that code of this process has authenticated: with a token of its own, until that is ended. */
-  vouchFor(principal: Principal): { readonly token: string; end(): void } {
-    const fault = faultInPrincipal(principal);
-    if (fault !== null) throw new TypeError(`This is no principal: ${fault}`);
+  vouchFor(principal: GivenPrincipal): { readonly token: string; end(): void } {
+    const whole = principalOf(principal, 'This is no principal:');
     const token = randomBytes(32).toString('base64url');
-    this.#visitors.set(token, principal);
+    this.#visitors.set(token, whole);
     return { token, end: () => void this.#visitors.delete(token) };
   }
 
   async #ask(credentials: Credentials): Promise<Principal | null> {
     try {
-      const principal = (await this.#config.authenticate?.(credentials)) ?? null;
-      const fault = principal === null ? null : faultInPrincipal(principal);
-      if (fault !== null) {
-        throw new TypeError(`The authenticator's answer is no principal: ${fault}`);
-      }
-      return principal;
+      const given = (await this.#config.authenticate?.(credentials)) ?? null;
+      return given === null
+        ? null
+        : principalOf(given, "The authenticator's answer is no principal:");
     } catch (error) {
       throw withoutToken(error, credentials.token);
     }

@@ -11,6 +11,7 @@ export {
   storeIdsOf,
 } from './access.ts';
 export { type Act, AuditLog } from './audit.ts';
+export { principalOf } from './given-principal.ts';
 export { callerOf, fullPrincipal, rightsFor, rightsOf, seesAll, type Viewer } from './caller.ts';
 export { cookieOf } from './cookies.ts';
 export {
@@ -27,6 +28,7 @@ export { faultInRules, grantsOf, grantsUnder, isRules, type PathRule } from './p
 export {
   type Authenticate,
   type Credentials,
+  type GivenPrincipal,
   type Principal,
   type Scope,
   scopes,

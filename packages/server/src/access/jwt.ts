@@ -10,7 +10,7 @@ import {
   type JWTVerifyOptions,
 } from 'jose';
 import { KeySource } from './jwks.ts';
-import type { Authenticate, Principal } from './principal.ts';
+import type { Credentials, Principal } from './principal.ts';
 
 /** What the claims of a verified token say; read them as what strangers may have written into their profile. */
 export type JwtClaims = JWTPayload;
@@ -73,7 +73,7 @@ type Mapped = { readonly principal: Principal; readonly at: number };
  * token, or none that counts, is refused with null, so that issued tokens go on to work beside it; where keys cannot be had
  * it rejects, and nobody gets in. Throws `TypeError` for options that would let in what they should not.
  */
-export function jwt(options: JwtOptions): Authenticate {
+export function jwt(options: JwtOptions): (credentials: Credentials) => Promise<Principal | null> {
   const verifier = new Verifier(options);
   return async ({ token }) => (token === null ? null : verifier.authenticate(token));
 }

@@ -51,6 +51,22 @@ export type Principal = {
   readonly limits?: Partial<RateLimits>;
 };
 
+/**
+ * A principal as code writes it: what is left out grants nothing, or narrows nothing of what is granted. `{ subject: 'ada' }`
+ * may use the app's views, and no store by itself; `orgs` and `scopes` together open the stores of those orgs.
+ */
+export type GivenPrincipal = Pick<Principal, 'subject'> & {
+  /** Default: none. */
+  readonly orgs?: readonly string[];
+  /** Default: none. */
+  readonly scopes?: ReadonlySet<Scope> | readonly Scope[];
+  /** Default: all stores of its orgs. */
+  readonly storeAccess?: StoreAccess;
+  /** Default: never, while the authenticator answers so. */
+  readonly expiresAt?: EpochMs | null;
+  readonly tokenId?: string | null;
+} & Omit<Principal, 'subject' | 'orgs' | 'scopes' | 'storeAccess' | 'expiresAt' | 'tokenId'>;
+
 /** What an authenticator sees of a connection or request. The token is a secret: never log it. */
 export type Credentials = {
   /** Of the `token` query parameter of an upgrade, or the `Authorization: Bearer` header; null: none was given. */
@@ -69,6 +85,6 @@ export type Credentials = {
  * before, sockets have to reconnect, so it must not say what differs each time, such as the hour. Functions, and objects of
  * classes that show nothing, are not compared.
  */
-export type Authenticate = (
-  credentials: Credentials,
-) => Promise<Principal | (Principal & { readonly [added: string]: unknown }) | null>;
+export type Authenticate = (credentials: Credentials) => Answer | Promise<Answer>;
+
+type Answer = GivenPrincipal | (GivenPrincipal & { readonly [added: string]: unknown }) | null;

@@ -9,6 +9,7 @@ import type { OAuthOptions } from './mcp/oauth.ts';
 import type { Meters } from '../metrics/index.ts';
 import type { Storage, StoreRow } from '../storage/port.ts';
 import type { Webhooks } from '../webhooks/index.ts';
+import type { Site } from './site-options.ts';
 
 /** The figures of a store's `status` (stores.md §7.5); instants are RFC 3339. */
 export type StoreFigures = {
@@ -155,6 +156,8 @@ export type HttpDeps = {
   readonly origins: readonly string[];
   /** Where the built console lies, if anywhere. */
   readonly consoleDirectory?: string;
+  /** The application's own pages, instead of the console. */
+  readonly site?: Site;
   readonly meters: Meters;
   /** Whether `/metrics` answers. Default: yes. */
   readonly tellsMetrics?: boolean;

@@ -28,6 +28,7 @@ import { routeLog } from './log.ts';
 import { routeOAuth } from './mcp/oauth.ts';
 import { routeMcp } from './mcp/route.ts';
 import { routeRecords } from './records.ts';
+import { routeSite } from './site.ts';
 import { routeStores } from './stores.ts';
 import { routeTokens } from './tokens.ts';
 import { routeWatch } from './watch.ts';
@@ -109,7 +110,8 @@ export function createHttp(deps: HttpDeps): Hono {
   if (deps.oauth !== undefined) routeOAuth(app, deps.oauth);
   routeMcp(app, deps);
   app.all('/api/*', () => answerProblem(notFound()));
-  routeConsole(app, deps.consoleDirectory);
+  if (deps.site === undefined) routeConsole(app, deps);
+  else routeSite(app, deps.site, deps);
   app.notFound(() => answerProblem(notFound()));
   app.onError((error) => {
     const problem = problemOf(error, deps);
@@ -177,7 +179,7 @@ function markPrivate(headers: Headers): void {
 
 function harden(headers: Headers): void {
   headers.set('X-Content-Type-Options', 'nosniff');
-  headers.set('Referrer-Policy', 'no-referrer');
+  if (!headers.has('Referrer-Policy')) headers.set('Referrer-Policy', 'no-referrer');
   if (!headers.has('Content-Security-Policy')) {
     headers.set('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
   }

@@ -1,3 +1,4 @@
 export type { HttpDeps, Readiness, ServerFigures, StoreFigures } from './deps.ts';
 export { createHttp } from './http.ts';
+export type { Site, SiteOptions } from './site-options.ts';
 export { checkOAuth, type OAuthOptions } from './mcp/oauth.ts';

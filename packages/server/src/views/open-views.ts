@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import type { ViewDefinition } from '@holdfast/engine/view';
 import type { Json, Limits } from '@holdfast/protocol';
 import { type StreamOp, type ViewLimits, viewLimits } from '@holdfast/protocol/views';
-import type { Principal } from '../access/index.ts';
+import { type GivenPrincipal, type Principal, principalOf } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
 import type { Clock } from '../host/clock.ts';
 import type { StoreDoor } from '../host/door.ts';
@@ -53,7 +53,7 @@ export type ViewsApi = {
   /** Mounts a view, renders it, ends it: what a page that is rendered on a server gives as `initialData` (views.md §13). */
   readonly renderOnce: (
     view: View,
-    of: { readonly id?: string; readonly params?: unknown; readonly principal: Principal },
+    of: { readonly id?: string; readonly params?: unknown; readonly principal: GivenPrincipal },
   ) => Promise<{ readonly tree: Json; readonly stream_ops: readonly StreamOp[] }>;
 };
 
@@ -105,8 +105,10 @@ export function openViews(options: ViewOptions, parts: ViewParts): Views {
       recheck: (view, id) => roots.recheck(view.name, id ?? null),
       tell: (view, id, ...[message, payload = {}]) =>
         roots.tell(view.name, id, { message, payload }) > 0,
-      renderOnce: (view, { id = 'default', params = {}, principal }) =>
-        roots.renderOnce(definitionOf(view), { id, params, principal }),
+      renderOnce: async (view, { id = 'default', params = {}, principal: given }) => {
+        const principal = principalOf(given, 'renderOnce: this is no principal:');
+        return roots.renderOnce(definitionOf(view), { id, params, principal });
+      },
     },
     close: () => {
       roots.close();

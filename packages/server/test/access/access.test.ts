@@ -9,6 +9,7 @@ import {
   mayUseStore,
   type Principal,
   refuseScope,
+  scopes,
   TokenAuthority,
 } from '../../src/access/index.ts';
 import { memory } from '../../src/storage/index.ts';
@@ -49,6 +50,8 @@ const ann: Principal = {
   expiresAt: null,
   tokenId: null,
 };
+
+const store = { id: '1', name: 'acme/blog' } as Parameters<typeof mayUseStore>[1];
 
 function circle(): object {
   const own: { self?: object } = {};
@@ -149,8 +152,11 @@ describe('tokens', () => {
 describe('a configured authenticator is code of others', () => {
   test.each<[string, object]>([
     ['no object', new Set()],
-    ['a list of scopes', { ...ann, scopes: ['entries:read'] }],
+    ['scopes as text', { ...ann, scopes: 'entries:read' }],
     ['an unknown scope', { ...ann, scopes: new Set(['entries:fly']) }],
+    ['an unknown scope in a list', { subject: 'ann', scopes: ['entries:fly'] }],
+    ['no subject', { orgs: ['acme'], scopes: ['admin'] }],
+    ['a subject that is undefined', { subject: undefined }],
     ['no orgs', { ...ann, orgs: undefined }],
     ['an org that is no list', { ...ann, orgs: 'acme' }],
     ['no store access', { ...ann, storeAccess: undefined }],
@@ -167,6 +173,71 @@ describe('a configured authenticator is code of others', () => {
     await expect(asked).rejects.not.toThrow(/secret/);
   });
 });
+
+describe('a principal may be given in short', () => {
+  class Person {
+    readonly subject = 'ann';
+    readonly name: string;
+    constructor(name: string) {
+      this.name = name;
+    }
+    greet(): string {
+      return `Hello ${this.name}`;
+    }
+  }
+
+  test('what is left out grants nothing', async () => {
+    const { access } = setUp(() => ({ subject: 'ann' }));
+    const principal = await access.authenticate(credentials('x'));
+    expect(principal).toEqual({
+      subject: 'ann',
+      orgs: [],
+      scopes: new Set(),
+      storeAccess: { mode: 'all' },
+      expiresAt: null,
+      tokenId: null,
+    });
+    if (principal === null) throw new Error('nobody');
+    expect(mayUseStore(principal, store)).toBe(false);
+    expect(scopes.filter((scope) => refuseScope(principal, scope) === null)).toEqual([]);
+  });
+
+  test('orgs and a list of scopes together open the stores of those orgs', async () => {
+    const { access } = setUp(() => ({ subject: 'ann', orgs: ['acme'], scopes: ['entries:read'] }));
+    const principal = await access.authenticate(credentials('x'));
+    if (principal === null) throw new Error('nobody');
+    expect(principal.scopes).toEqual(new Set(['entries:read']));
+    expect(mayUseStore(principal, store)).toBe(true);
+  });
+
+  test('what it has of its own stays, methods too, and open sockets go on', async () => {
+    const { access } = setUp(() => new Person('Ann'));
+    const seen = credentials('x');
+    const principal = await access.authenticate(seen);
+    expect(principal).toBeInstanceOf(Person);
+    expect(principal instanceof Person && principal.greet()).toBe('Hello Ann');
+    if (principal === null) throw new Error('nobody');
+    expect(await access.recheck(seen, principal)).toBe('valid');
+  });
+
+  test('one that is whole is the very object', async () => {
+    const { access } = setUp(() => ann);
+    expect(await access.authenticate(credentials('x'))).toBe(ann);
+  });
+});
+
+// Never run: what counts is what compiles.
+export const written: readonly Authenticate[] = [
+  () => ({ subject: 'ada' }),
+  async () => ({ subject: null, rooms: ['a'] }),
+  ({ token }) => (token === 'x' ? { subject: 'ada', orgs: ['acme'], scopes: ['admin'] } : null),
+  // @ts-expect-error -- a scope that there is not
+  () => ({ subject: 'ada', scopes: ['entries:fly'] }),
+  // @ts-expect-error -- without a subject it would be anonymous by mistake
+  () => ({ orgs: ['acme'] }),
+  // @ts-expect-error -- selected stores without ids
+  () => ({ subject: 'ada', storeAccess: { mode: 'selected' } }),
+];
 
 describe('open sockets are checked again', () => {
   test('S101 a token that is revoked or expires is invalid at the next look', async () => {
@@ -288,8 +359,6 @@ describe('open sockets are checked again', () => {
 });
 
 describe('what a principal may', () => {
-  const store = { id: '1', name: 'acme/blog' } as Parameters<typeof mayUseStore>[1];
-
   test('a store is open to its org, all of it or where it is selected', () => {
     const selected = (...storeIds: string[]) =>
       ({ ...ann, storeAccess: { mode: 'selected', storeIds } }) as const;

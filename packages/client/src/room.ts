@@ -3,6 +3,7 @@ import type { Release, Signal } from '@holdfast/engine/registry';
 import type { Observe } from '@holdfast/engine/replica';
 import type { Cell } from './cell.ts';
 import type { Settings } from './options.ts';
+import type { PageEnvelope } from './records/rendered.ts';
 import type { Seed } from './seed.ts';
 import type { OutboxEntry, StoreStatus } from './status.ts';
 import type { ConnectionStatus, News, Uplink } from './uplink.ts';
@@ -20,7 +21,7 @@ export type Room = {
   readonly seeds: Map<StoreName, Seed | null>;
   /** What pages are rendered from that is in no store: envelopes by the keys of records, and views by the ids of roots. */
   readonly rendered: {
-    readonly envelopes: Map<string, unknown>;
+    readonly envelopes: Map<string, PageEnvelope>;
     readonly views: Map<string, RenderedView>;
   };
   /** Told when something has changed about one of them. */

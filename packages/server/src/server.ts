@@ -147,8 +147,10 @@ class HoldfastServer implements Server {
     this.#audit = new AuditLog(this.#storage, wall, room.report);
     this.stores = operatorStores(this.#operatorRoom());
     this.tokens = operatorTokens(this.#operatorRoom());
+    this.#seeds = new Seeds(new Signer(options.secret), this.#records);
     const deskRoom = {
       ...this.#door(),
+      seeds: this.#seeds,
       records: this.#records,
       clock: this.#clock,
       closing: this.#closingSignal.signal,
@@ -160,7 +162,6 @@ class HoldfastServer implements Server {
     const desk = recordDesk(deskRoom, options.sync);
     ({ record: this.record, publish: this.publish, syncHandler: this.syncHandler } = desk);
     ({ source: this.source, invalidateSource: this.invalidateSource } = desk);
-    this.#seeds = new Seeds(new Signer(options.secret), this.#records);
     this.#access = new Access({
       tokens: this.#tokens,
       now: () => this.#clock.wall(),

@@ -34,4 +34,6 @@ export interface Link {
   open(url: string, events: LinkEvents): LinkConnection;
   /** Has the server vouch for what a page is rendered from; absent where nobody here may speak for it (records.md §18). */
   seal?(claim: SeedClaim, content: SeedContent): string;
+  /** The same of a record that is in no store, by its key and the digest of its envelope. */
+  vouch?(key: string, digest: string): string;
 }

@@ -32,28 +32,51 @@ export type TransportDelivery = {
 };
 
 /** What a question comes to. */
-type Told =
+export type Told =
   | { readonly type: 'fetched'; readonly message: unknown }
   | { readonly type: 'answer'; readonly answer: HandshakeAnswer };
+
+/** What is held is a page's, which something vouches for, or nothing. */
+type FromPage = { readonly proof: string | null };
+
+/** Whether somebody can be asked, and is asked at first: of what a page says, always. */
+export function waysToAsk(
+  { transport, refetch }: TransportDelivery,
+  isFromPage: boolean,
+): { readonly canAsk: boolean; readonly asksFirst: boolean } {
+  const hasHandshake = transport.handshake !== undefined;
+  return {
+    canAsk: hasHandshake || refetch !== undefined,
+    asksFirst: hasHandshake || (isFromPage && refetch !== undefined),
+  };
+}
 
 /** Asks for what there is of a record: by a handshake where the transport has one, else by `refetch` (records.md §6.5). */
 export async function askFor(
   ref: Followed,
   { transport, refetch }: { transport: SyncTransport; refetch?: Refetch },
-  { have, signal }: { have: Have | null; signal: AbortSignal },
+  { have, signal, page }: { have: Have | null; signal: AbortSignal; page: FromPage | null },
 ): Promise<Told> {
   if (transport.handshake === undefined) {
     const options = have === null ? { signal } : { signal, have };
     return { type: 'fetched', message: (await refetch?.(ref.key, options)) ?? null };
   }
-  const answers: readonly unknown[] = await transport.handshake([question(ref, have)], { signal });
+  const answers: readonly unknown[] = await transport.handshake([question(ref, have, page)], {
+    signal,
+  });
   const answer = answers.filter(isHandshakeAnswer).find(({ key }) => key === ref.key);
   if (answer !== undefined) return { type: 'answer', answer };
   throw new HoldfastError('unavailable', { key: ref.key });
 }
 
-function question({ key, params, record }: Followed, have: Have | null): HandshakeRequest {
-  const { incarnation = null, sequence, schemaVersion } = have ?? {};
+function question(
+  { key, params, record }: Followed,
+  have: Have | null,
+  page: FromPage | null,
+): HandshakeRequest {
+  const { proof } = page ?? {};
+  // What nothing vouches for is nothing to go on from.
+  const { incarnation = null, sequence, schemaVersion } = (proof === null ? null : have) ?? {};
   return {
     key,
     record: record.name,
@@ -62,5 +85,6 @@ function question({ key, params, record }: Followed, have: Have | null): Handsha
     ...(incarnation !== null && { incarnation }),
     ...(sequence !== undefined && { sequence }),
     ...(schemaVersion !== undefined && { schema_version: schemaVersion }),
+    ...(typeof proof === 'string' && { seed: proof }),
   };
 }

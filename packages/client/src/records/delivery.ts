@@ -20,6 +20,7 @@ import type { Store } from '../store.ts';
 import type { RecordConflictError } from './conflict.ts';
 import type { Link } from '../link/port.ts';
 import type { Line } from './plug.ts';
+import type { PageEnvelope } from './rendered.ts';
 import type { SlotWatch } from './watch.ts';
 import type { RecordReceipt, RecordState, RecordStats, RecordWriteOptions } from './types.ts';
 
@@ -78,7 +79,7 @@ export type DeliveryDesk = {
   /** The server by HTTP, and what it is shown. */
   readonly server: { readonly url: string; readonly token: TokenSource | null };
   /** What a page is rendered from, by the keys of records. */
-  readonly rendered: Map<string, unknown>;
+  readonly rendered: Map<string, PageEnvelope>;
   /** null: nothing is kept. */
   readonly cache: Cache | null;
   /** Comes before the cache is used; null: nothing is to be waited for. */

@@ -20,7 +20,7 @@ import {
 import type { Outcome } from '@holdfast/engine/replica';
 import { alarm } from '@holdfast/engine/registry';
 import type { Hold } from '../hold.ts';
-import { askFor, type TransportDelivery } from './asking.ts';
+import { askFor, type TransportDelivery, waysToAsk } from './asking.ts';
 import { Awaited } from './awaited.ts';
 import { Conflicts, type RecordConflictError } from './conflict.ts';
 import type { DeliveryDesk, Followed, Writable } from './delivery.ts';
@@ -28,6 +28,7 @@ import { idleState, isSameState } from './idle.ts';
 import type { Shown } from './overlay.ts';
 import { type Base, OwnWrites } from './own-writes.ts';
 import { noStats, readStored } from './reading.ts';
+import { keep, PageSeed } from './page-envelope.ts';
 import { isNewer, type Snapshots, snapshotsOf } from './snapshots.ts';
 import type { RecordReceipt, RecordState, RecordStats, RecordWriteOptions } from './types.ts';
 import type { Watched } from './watch.ts';
@@ -64,6 +65,7 @@ export class TransportEntry implements Writable, Watched {
   readonly #conflicts = new Conflicts();
   #own: OwnWrites | null = null;
   #isStarted = false;
+  #page: PageSeed | null = null;
   /** What the server has, as it is stored. */
   #stored: { readonly raw: unknown; readonly json: Json | undefined } | null = null;
 
@@ -114,16 +116,10 @@ export class TransportEntry implements Writable, Watched {
 
   /** Subscribes first, so that nothing is missed between what it begins with and what comes. */
   open(): void {
-    const { transport, refetch } = this.#options;
-    const { record: def, pass, written } = this.#followed;
-    const reconciler = new Reconciler({
-      def,
-      pass,
-      stats: this.stats,
-      random: () => this.#desk.env.random(),
-      canAsk: transport.handshake !== undefined || refetch !== undefined,
-      asksFirst: transport.handshake !== undefined,
-    });
+    const { transport } = this.#options;
+    const { written } = this.#followed;
+    this.#page = PageSeed.of(this.#desk, this.#followed);
+    const reconciler = this.#reconciled();
     this.#reconciler = reconciler;
     try {
       const subscribed = transport.subscribe(this.key, (message) => this.#hear(message));
@@ -217,7 +213,7 @@ export class TransportEntry implements Writable, Watched {
   /** What it begins with: the newest of what was rendered and what was kept, then what is asked for (records.md §6.3). */
   #begin(): void {
     const snapshots = this.#snapshots;
-    const seed = this.#options.seed?.(this.key) ?? this.#desk.rendered.get(this.key);
+    const seed = this.#options.seed?.(this.key) ?? this.#desk.rendered.get(this.key)?.envelope;
     const start = (): void => {
       this.#isStarted = true;
       this.#step({ type: 'start' });
@@ -241,6 +237,22 @@ export class TransportEntry implements Writable, Watched {
       if (!this.#isStarted) start();
     });
     this.#refresh();
+  }
+
+  #reconciled(): Reconciler {
+    const { record: def, pass } = this.#followed;
+    const random = (): number => this.#desk.env.random();
+    const asks = waysToAsk(this.#options, this.#page !== null);
+    return new Reconciler({ def, pass, stats: this.stats, random, ...asks });
+  }
+
+  /** Begins without what a page said. */
+  #anew(page: PageSeed): void {
+    page.disown();
+    this.#page = null;
+    for (const asked of this.#requests.values()) asked.abort();
+    this.#reconciler = this.#reconciled();
+    this.#step({ type: 'start' });
   }
 
   #ownWrites(): OwnWrites {
@@ -292,9 +304,9 @@ export class TransportEntry implements Writable, Watched {
         break;
       }
       case 'persist':
-        this.#snapshots?.put(this.key, this.#followed.record.name, effect.envelope);
-        if (effect.envelope === null) this.#desk.rendered.delete(this.key);
-        else this.#desk.rendered.set(this.key, effect.envelope);
+        if (this.#page?.isBelow(effect.envelope) !== false) {
+          keep(this.#desk, this.#followed, effect.envelope);
+        }
         break;
     }
   }
@@ -303,8 +315,14 @@ export class TransportEntry implements Writable, Watched {
     const controller = new AbortController();
     this.#requests.set(run, controller);
     const { signal } = controller;
+    const page = this.#page;
     try {
-      this.#step({ ...(await askFor(this.#followed, this.#options, { have, signal })), run });
+      const told = await askFor(this.#followed, this.#options, { have, signal, page });
+      if (signal.aborted) return;
+      if (page?.isDisprovedBy(told) === true) return this.#anew(page);
+      page?.prove();
+      this.#page = null;
+      this.#step({ ...told, run });
     } catch (error) {
       this.#step({ type: 'failed', run, error });
     }

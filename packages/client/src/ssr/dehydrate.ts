@@ -10,7 +10,7 @@ import type { Client } from '../client.ts';
 import { rooms } from '../doors.ts';
 import { OpenStore } from '../open-store.ts';
 import type { Room } from '../room.ts';
-import { digestOf } from './digest.ts';
+import { digestOf, digestOfJson } from './digest.ts';
 
 /**
  * What a client has, for the page that was rendered from it: JSON that is safe within
@@ -28,13 +28,18 @@ export function dehydrate(client: Client): string {
     principal: room.settings.principal,
     stores: parts.map(({ store }) => store),
     queries: parts.flatMap(({ queries }) => queries),
-    envelopes: Array.from(room.rendered.envelopes, ([key, envelope]) => ({
-      key,
-      envelope: encodeExact(envelope),
-    })),
+    envelopes: Array.from(room.rendered.envelopes, ([key, { envelope }]) =>
+      seeded(room, key, envelope),
+    ),
     views: Array.from(room.rendered.views, ([root, view]) => ({ root, ...view })),
   };
   return escapedJson(state);
+}
+
+function seeded({ settings: { link } }: Room, key: string, value: unknown): object {
+  const envelope = encodeExact(value);
+  const signature = link.vouch?.(key, digestOfJson(envelope)) ?? null;
+  return { key, envelope, signature };
 }
 
 type Parts = { readonly store: SeededStore; readonly queries: readonly SeededQuery[] };

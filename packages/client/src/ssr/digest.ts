@@ -17,6 +17,11 @@ export function digestOf({ entries, maps, queries }: Content): string {
     hasMore,
     end,
   ]);
-  const bytes = sha256(new TextEncoder().encode(JSON.stringify([entries, maps, windows])));
+  return digestOfJson([entries, maps, windows]);
+}
+
+/** Stands for a value: of equal texts, equal digests. */
+export function digestOfJson(value: unknown): string {
+  const bytes = sha256(new TextEncoder().encode(JSON.stringify(value)));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -14,6 +14,7 @@ import type { Room } from '../room.ts';
 import { Slot } from '../slot.ts';
 import type { News } from '../uplink.ts';
 import type { RenderedView } from '../views/initial.ts';
+import { digestOfJson } from './digest.ts';
 import { StoreSeed } from './store-seed.ts';
 import { twinOf } from './twin.ts';
 
@@ -82,7 +83,11 @@ function recall(room: Room, { envelopes, views }: SeedState): void {
   for (const each of envelopes) {
     const envelope = readSeededEnvelope(each);
     if (envelope === null) tell(room, 'an envelope cannot be read');
-    else room.rendered.envelopes.set(envelope.key, envelope.envelope);
+    else {
+      const { key, signature, json } = envelope;
+      const proof = signature && `${digestOfJson(json)}.${signature}`;
+      room.rendered.envelopes.set(key, { envelope: envelope.envelope, proof });
+    }
   }
   for (const each of views) {
     if (isRendered(each)) room.rendered.views.set(each.root, each);

@@ -12,6 +12,8 @@ export type HandshakeRequest = {
   readonly schema_version?: string;
   /** The opaque id of the viewer's projection. */
   readonly view?: string;
+  /** What is held comes from a page: what shows that a server has rendered it so (§18). */
+  readonly seed?: string;
 };
 
 /** What the server says of it. */

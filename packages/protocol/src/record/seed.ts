@@ -106,13 +106,20 @@ export function readSeededQueries(given: readonly unknown[]): {
 }
 
 /** Reads an envelope within it, of a record that is in no store; what it says is the record's to check. */
-export function readSeededEnvelope(
-  given: unknown,
-): { readonly key: string; readonly envelope: unknown } | null {
-  if (!isObject(given) || !isString(given['key'])) return null;
+export function readSeededEnvelope(given: unknown): {
+  readonly key: string;
+  readonly envelope: unknown;
+  /** As it was written. */
+  readonly json: unknown;
+  /** The server's, of who renders with it; null: nothing vouches for it. */
+  readonly signature: string | null;
+} | null {
+  if (!isObject(given)) return null;
+  const { key, envelope: json, signature = null } = given;
+  if (!isString(key) || (signature !== null && !isString(signature))) return null;
   try {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- parsed JSON, or what passes for it
-    return { key: given['key'], envelope: decodeExact(given['envelope'] as Json) };
+    return { key, envelope: decodeExact(json as Json), json, signature };
   } catch {
     return null;
   }

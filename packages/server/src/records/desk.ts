@@ -11,6 +11,7 @@ import type { RecordFault, Records } from './records.ts';
 import { type SourceOptions, Sources } from './sources.ts';
 import { serverRecord, type ServerRecord } from './server-record.ts';
 import { type MountedRecords, mountRecords, type SyncOptions } from './mounted.ts';
+import type { Voucher } from './vouched.ts';
 import { type SseOptions, type SyncHandler, syncHandler } from './sync-handler.ts';
 
 /** What the program around a server does with records. */
@@ -35,6 +36,7 @@ export type DeskRoom = StoreDoor & {
   readonly records: Records;
   readonly storage: Pick<Storage, 'stores'>;
   readonly files: Pick<Files, 'judge'>;
+  readonly seeds: Voucher;
   readonly newId: () => string;
   readonly tell: (fault: RecordFault) => void;
 };

@@ -10,6 +10,7 @@ import type { Feed, FeedMessage, Feeds } from './feeds.ts';
 import type { Records } from './records.ts';
 import type { Sources } from './sources.ts';
 import { StreamCursor } from './stream-cursor.ts';
+import { type Voucher, vouched } from './vouched.ts';
 
 /** How records are served as server-sent events (records.md §8.1). */
 export type SseOptions = {
@@ -38,6 +39,7 @@ export type SyncRoom = {
   readonly sources: Sources;
   readonly records: Records;
   readonly clock: Clock;
+  readonly seeds: Voucher;
   /** Aborts when the server begins to close: streams end. */
   readonly closing: AbortSignal;
 };
@@ -234,21 +236,22 @@ class Desk {
 
   /** For each key: follow, then read, then answer. */
   async #answers(
-    asked: readonly HandshakeRequest[],
+    all: readonly HandshakeRequest[],
     feeds: readonly (() => Promise<Feed | null>)[],
   ): Promise<readonly HandshakeAnswer[]> {
     const answers: HandshakeAnswer[] = [];
-    for (const [index, each] of asked.entries()) {
+    for (const [index, each] of all.entries()) {
+      const asked = vouched(this.#room.seeds, this.#ctx, each);
       const follow = feeds[index];
       if (follow === undefined || this.#isOver) break;
-      const { key } = each;
+      const { key } = asked;
       // oxlint-disable-next-line no-await-in-loop -- in the order of the keys
       const feed = await about(key, follow);
       if (this.#isOver) feed?.release();
       else if (feed !== null) this.#feeds.push({ key, feed });
       if (feed === null) answers.push({ key, type: 'denied', reason: 'not_found' });
       // oxlint-disable-next-line no-await-in-loop -- in the order of the keys
-      else answers.push(await this.#projected(key, feed.answer(each)));
+      else answers.push(await this.#projected(key, feed.answer(asked)));
     }
     return answers;
   }
@@ -385,10 +388,11 @@ function frame(event: string, data: Json): string {
 
 function isRequest(value: unknown): value is HandshakeRequest {
   if (!isObject(value) || typeof value['key'] !== 'string') return false;
-  const { incarnation, sequence, view } = value;
+  const { incarnation, sequence, view, seed } = value;
   const isCount =
     sequence === undefined || (Number.isSafeInteger(sequence) && Number(sequence) >= 0);
   return (
-    isCount && [incarnation, view].every((each) => each === undefined || typeof each === 'string')
+    isCount &&
+    [incarnation, view, seed].every((each) => each === undefined || typeof each === 'string')
   );
 }

@@ -18,6 +18,8 @@ export type InProcessLink = {
   ): { send(data: string | Uint8Array): void; close(code?: number): void };
   /** Vouches for what a page is rendered from. */
   seal(claim: SeedClaim, content: SeedContent): string;
+  /** The same of a record that is in no store. */
+  vouch(key: string, digest: string): string;
 };
 
 /** What a client in the process of its server is made with: `createClient({ ...server.inProcess(principal) })`. */
@@ -80,6 +82,7 @@ export function inProcess(room: InProcessRoom, principal: GivenPrincipal): InPro
       };
     },
     seal: (claim, content) => room.seeds.seal(principal, claim, content),
+    vouch: (key, digest) => room.seeds.vouch(principal.subject, key, digest),
   };
   const { subject } = principal;
   return { url: 'ws://in-process', token: 'in-process', principal: subject ?? '', link };

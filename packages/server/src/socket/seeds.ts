@@ -58,6 +58,18 @@ export class Seeds {
     if (!this.#signer.verify(textOf(subject, claim, outline), signature)) return forged;
     return { forged: false, outline: Outline.read(outline) };
   }
+
+  /** The signature of an envelope that is in no store, by its digest. */
+  vouch(subject: Principal['subject'], key: string, digest: string): string {
+    return this.#signer.sign(JSON.stringify(['envelope', subject, key, digest]));
+  }
+
+  /** Whether somebody who says to have an envelope from a page has it as it was rendered, and for this subject. */
+  vouched(subject: Principal['subject'], key: string, proof: string): boolean {
+    const [digest = '', signature = '', ...rest] = proof.split('.');
+    const text = JSON.stringify(['envelope', subject, key, digest]);
+    return rest.length === 0 && this.#signer.verify(text, signature);
+  }
 }
 
 /** What is signed: of no other kind of text. */

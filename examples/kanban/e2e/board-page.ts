@@ -33,6 +33,15 @@ export class BoardPage extends WatchedPage {
     await this.card(title).waitFor();
   }
 
+  /** Gives a card another title by the keyboard. */
+  async rename(title: string, next: string): Promise<void> {
+    await this.card(title).focus();
+    await this.page.keyboard.press('Enter');
+    await this.page.keyboard.type(next);
+    await this.page.keyboard.press('Enter');
+    await this.card(next).waitFor();
+  }
+
   /** The titles in each column. */
   async titles(): Promise<readonly (readonly string[])[]> {
     const columns = await this.page.locator('.column').all();

@@ -40,13 +40,28 @@ test('a card that was deleted is not moved', async () => {
   await tested.end();
 });
 
+test('a rename and a move of one card are both done, whichever comes first', async () => {
+  const tested = await opened();
+  const rename = (card: string): Promise<unknown> =>
+    tested.dispatch('rename', { card, title: 'X' });
+  const move = (card: string): Promise<unknown> =>
+    tested.dispatch('move', { card, column: 'done', after: null });
+  await move(a);
+  await rename(a);
+  expect(shown(tested)).toEqual(['bc', '', 'X']);
+  await rename(b);
+  await move(b);
+  expect(shown(tested)).toEqual(['c', '', 'XX']);
+  await expect(rename(d)).rejects.toMatchObject({ code: 'card_gone' });
+  await tested.end();
+});
+
 test('a card is added once, at the end or where it was; a rename changes its own view alone', async () => {
   const tested = await opened();
   const column = { storeId: ['columns', 'todo'] };
   for (const title of ['d', 'd']) await tested.dispatch('add', { id: d, title }, column);
   expect(shown(tested)).toEqual(['abcd', '', '']);
-  const card = { storeId: ['columns', 'todo', 'cards', a] };
-  await tested.dispatch('rename', { title: 'A' }, card);
+  await tested.dispatch('rename', { card: a, title: 'A' });
   const { ops } = tested.envelopes().at(-1) ?? { ops: [] };
   expect(ops).toEqual([{ op: 'replace', path: '/columns/0/cards/0/title', value: 'A' }]);
   await tested.end();

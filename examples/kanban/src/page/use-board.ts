@@ -136,11 +136,16 @@ async function add(view: BoardView, card: Held & { readonly title: string }): Pr
 }
 
 async function rename(view: BoardView, id: string, title: string): Promise<unknown> {
-  const card = view.columns.flatMap(({ cards }) => cards).find(isIt(id));
-  return card?.$dispatch(
+  return view.$dispatch(
     'rename',
-    { title },
-    { ...lasting, optimistic: (draft) => void (draft.title = title) },
+    { card: id, title },
+    {
+      ...lasting,
+      optimistic: ({ columns }) => {
+        const card = columns.flatMap(({ cards }) => cards).find(isIt(id));
+        if (card !== undefined) card.title = title;
+      },
+    },
   );
 }
 

@@ -26,14 +26,6 @@ const card = view({
   params: z.object({ id: CardId, title: z.string() }),
   // Only what a page shows before its server knows is pending.
   render: (_state, _h, { params: { id, title } }) => ({ id, title, isPending: false }),
-  commands: {
-    rename: {
-      input: z.object({ title: Title }),
-      run: async (ctx, { title }) => {
-        await ctx.store('team/board').put(['cards', ctx.params.id, 'title'], title);
-      },
-    },
-  },
 });
 
 const column = view({
@@ -52,7 +44,7 @@ const column = view({
       run: async (ctx, { id, title, after }) => {
         const store = ctx.store('team/board');
         if (store.get(['cards', id]) !== undefined) return;
-        await place(store, { id, title }, { column: ctx.params.id, after });
+        await place(store, id, { title, column: ctx.params.id, after });
       },
     },
     remove: {
@@ -73,10 +65,14 @@ export const board = view({
     move: {
       input: z.object({ card: CardId, column: ColumnId, after: CardId.nullable() }),
       run: async (ctx, { card: id, column: to, after }) => {
-        const store = ctx.store('team/board');
-        const title = store.get(['cards', id, 'title']);
-        if (title === undefined) throw new RejectedError('card_gone');
-        await place(store, { id, title }, { column: to, after });
+        await place(storeWith(ctx, id), id, { column: to, after });
+      },
+    },
+    /** The board's, not the card's: wherever somebody else has moved the card by then, it is renamed there. */
+    rename: {
+      input: z.object({ card: CardId, title: Title }),
+      run: async (ctx, { card: id, title }) => {
+        await storeWith(ctx, id).put(['cards', id, 'title'], title);
       },
     },
   },
@@ -92,16 +88,38 @@ function cardsIn(store: ViewStore<Store>, at: string): readonly Card[] {
     .toSorted((a, b) => a.rank - b.rank);
 }
 
-/** Puts a card below another one of a column (null: on top; undefined: at the end), and counts anew what that shifts. */
+/** The store, with this card in it. */
+function storeWith(
+  ctx: { store(name: 'team/board'): ViewStore<Store> },
+  id: string,
+): ViewStore<Store> {
+  const store = ctx.store('team/board');
+  if (store.get(['cards', id]) === undefined) throw new RejectedError('card_gone');
+  return store;
+}
+
+/** Where a card is to be, and how it is called where it is new. */
+type Place = {
+  readonly title?: string;
+  readonly column: string;
+  readonly after: string | null | undefined;
+};
+
+/**
+ * Puts a card below another one of a column (null: on top; undefined: at the end), and counts anew what that shifts. It
+ * writes where cards are and leaves what they are called alone, so that whoever renames one is not in its way.
+ */
 async function place(
   store: ViewStore<Store>,
-  { id, title }: Pick<Card, 'id' | 'title'>,
-  { column: to, after }: { readonly column: string; readonly after: string | null | undefined },
+  id: string,
+  { title, column: to, after }: Place,
 ): Promise<void> {
   const others = cardsIn(store, to).filter((each) => each.id !== id);
   const above = after === undefined ? others.length : others.findIndex(isIt(after)) + 1;
   await store.transact((tx) => {
-    tx.put(['cards', id], { title, column: to, rank: above });
+    if (title !== undefined) tx.put(['cards', id, 'title'], title);
+    tx.put(['cards', id, 'column'], to);
+    tx.put(['cards', id, 'rank'], above);
     for (const [at, other] of others.entries()) {
       const rank = at < above ? at : at + 1;
       if (other.rank !== rank) tx.put(['cards', other.id, 'rank'], rank);

@@ -5,14 +5,7 @@ import type { StoreRow } from '../storage/port.ts';
 import { canonicalText } from './canonical.ts';
 import { principalOf } from './given-principal.ts';
 import { sameRules } from './path-rules.ts';
-import type {
-  Authenticate,
-  Credentials,
-  GivenPrincipal,
-  Principal,
-  Scope,
-  StoreAccess,
-} from './principal.ts';
+import type { Authenticate, Credentials, Principal, Scope, StoreAccess } from './principal.ts';
 import { redact } from './redact.ts';
 import type { TokenAuthority } from './tokens.ts';
 
@@ -48,10 +41,9 @@ export class Access {
   }
 
   /** Lets a principal in that code of this process has authenticated: with a token of its own, until that is ended. */
-  vouchFor(principal: GivenPrincipal): { readonly token: string; end(): void } {
-    const whole = principalOf(principal, 'This is no principal:');
+  vouchFor(principal: Principal): { readonly token: string; end(): void } {
     const token = randomBytes(32).toString('base64url');
-    this.#visitors.set(token, whole);
+    this.#visitors.set(token, principal);
     return { token, end: () => void this.#visitors.delete(token) };
   }
 

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { SeedClaim, SeedContent } from '@holdfast/protocol';
 import { WebSocket } from 'ws';
-import type { Access, GivenPrincipal } from '../access/index.ts';
+import { type Access, type GivenPrincipal, principalOf } from '../access/index.ts';
 import { loopback } from './loopback.ts';
 import type { Seeds } from './seeds.ts';
 import { bytesOf } from './wire.ts';
@@ -43,7 +43,8 @@ export type InProcessRoom = {
  * The way of a client in the same process: through everything that one from outside goes through, with the rights of a
  * principal that the caller has authenticated.
  */
-export function inProcess(room: InProcessRoom, principal: GivenPrincipal): InProcess {
+export function inProcess(room: InProcessRoom, given: GivenPrincipal): InProcess {
+  const principal = principalOf(given, 'This is no principal:');
   const link: InProcessLink = {
     open: (url, events) => {
       const visit = room.access.vouchFor(principal);

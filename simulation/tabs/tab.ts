@@ -207,6 +207,7 @@ export class Tab {
       clear: (store) => late(() => cache.clear(store)),
       sharing: {
         lead: () => late(() => sharing.lead()),
+        reign: () => late(() => sharing.reign()),
         commit: (store, change, reign) => late(() => sharing.commit(store, change, reign)),
         keep: (store, requests) => late(() => sharing.keep(store, requests)),
         outbox: (store) => late(() => sharing.outbox(store)),

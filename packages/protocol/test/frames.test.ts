@@ -224,6 +224,7 @@ test('a join is answered with all that a replica needs', () => {
     incarnation: 'i',
     scope: 's',
     patterns: null,
+    rights: 'all',
     sync: 'snapshot',
     why: 'fresh',
     oldest_seq: 1,

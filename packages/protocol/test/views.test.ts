@@ -51,17 +51,19 @@ test.each(vectors)(
   },
 );
 
+function isJoin(peer: unknown, on: string): boolean {
+  return !isRefusal(readViewJoin({ module: 'A', id: 'x:y', peer }, on));
+}
+
 test('a root of one of several peers has a topic of its own, which no other name leads to', () => {
-  const read = (peer: unknown, on: string): boolean =>
-    !isRefusal(readViewJoin({ module: 'A', id: 'x:y', peer }, on));
   const own = peerViewTopic('tab-1', 'A:x:y');
-  expect([read('tab-1', own), rootOfTopic(own)]).toEqual([true, 'A:x:y']);
+  expect([isJoin('tab-1', own), rootOfTopic(own)]).toEqual([true, 'A:x:y']);
   expect(rootOfTopic(viewTopic('A:x:y'))).toBe('A:x:y');
-  expect(read(undefined, own)).toBe(false);
-  expect(read('tab-2', own)).toBe(false);
-  expect(read('tab-1', viewTopic('A:x:y'))).toBe(false);
+  expect(isJoin(undefined, own)).toBe(false);
+  expect(isJoin('tab-2', own)).toBe(false);
+  expect(isJoin('tab-1', viewTopic('A:x:y'))).toBe(false);
   for (const odd of ['', 'a:b', 'a b', 'x'.repeat(65)]) {
-    expect(read(odd, peerViewTopic(odd, 'A:x:y'))).toBe(false);
+    expect(isJoin(odd, peerViewTopic(odd, 'A:x:y'))).toBe(false);
   }
   expect(rootOfTopic('musubi:other:A:x')).toBe(null);
 });

@@ -324,6 +324,7 @@ const drafts: readonly Draft[] = [
         requests: [['d:s:9', pending('d:s:9', 9)]],
       });
       same(await sharing.commit(app, late, first), false);
+      same(await sharing.reign(), second);
       await sharing.keep(app, [['d:u:1', pending('d:u:1', 4)]]);
       same(
         (await sharing.outbox(app)).map(({ opId }) => opId),

@@ -60,7 +60,8 @@ class KeptCache implements Cache {
     this.#rows = rows;
     this.letters = new Letters((store) => this.#turn(() => this.#keep(store, [])));
     this.sharing = {
-      lead: () => this.#turn(() => this.#lead()),
+      lead: () => this.#turn(() => this.#reign(nextReign)),
+      reign: () => this.#turn(() => this.#reign((present) => present ?? '0')),
       commit: async (store, change, reign) => {
         this.#revive(store, change.requests);
         const written = await this.#turn(() => this.#store(store, change, { reign }));
@@ -243,8 +244,8 @@ class KeptCache implements Cache {
     return reading.finish(headText(emptyHead)).image?.outbox ?? [];
   }
 
-  async #lead(): Promise<number> {
-    return Number(await this.#rows.note('reign', nextReign));
+  async #reign(next: (last: string | null) => string): Promise<number> {
+    return Number(await this.#rows.note('reign', next));
   }
 
   /** The shelf of a store; one that was not loaded is taken over as it is. */

@@ -34,6 +34,7 @@ export function memoryCache(): Cache {
         reigns += 1;
         return reigns;
       },
+      reign: () => reigns,
       commit(store, change, reign) {
         revive(store, change.requests);
         if (reign === reigns) shelfOf(store).commit(change);

@@ -94,6 +94,8 @@ export interface DeadLetters {
 export interface CacheSharing {
   /** Begins the next reign; its number is greater than any before, also after a restart. */
   lead(): number | Promise<number>;
+  /** The number of the present reign; 0 where there was none yet. */
+  reign(): number | Promise<number>;
   /** As `Cache.commit`; false, and nothing is stored, where another reign has begun. */
   commit(store: StoreName, change: CacheChange, reign: number): boolean | Promise<boolean>;
   /** Stores requests alone, whoever leads; null: it has left the outbox. */

@@ -109,6 +109,11 @@ export class TabCache {
 
   async #commit(store: StoreName, change: CacheChange): Promise<void> {
     const { sharing } = this.#ports;
+    if (parseStoreName(store) === null) {
+      // A reign that began meanwhile is no reason to leave it.
+      if (!(await this.#commitBeside(store, change))) await this.#commitBeside(store, change);
+      return;
+    }
     const requests = change.requests.flatMap((each) => this.#mine(each));
     const reign = this.#reign;
     const whole = this.#whole(store, { ...change, requests });
@@ -125,10 +130,14 @@ export class TabCache {
     if (requests.length > 0) await sharing.keep(store, requests);
   }
 
+  /** What is kept beside the stores is of no replica: each tab has heard it for itself, and stores it whoever leads. */
+  async #commitBeside(store: StoreName, change: CacheChange): Promise<boolean> {
+    const { sharing } = this.#ports;
+    return sharing.commit(store, change, await sharing.reign());
+  }
+
   /** The change, or where the cache holds another replica's state all of ours; null: there is none to keep. */
   #whole(store: StoreName, change: CacheChange): CacheChange | null {
-    // What else is kept beside the stores is of no replica.
-    if (parseStoreName(store) === null) return change;
     const image = this.#ports.image(store);
     if (image === null || this.#based.has(store)) return image && change;
     const { seq, incarnation, scope, patterns, queries, maps } = image;

@@ -14,11 +14,7 @@ export type Guest = {
 };
 
 /** How a request of another tab ends. */
-export type GuestAnswer = (
-  status: 'ok' | 'error',
-  response: object,
-  version?: number | undefined,
-) => void;
+export type GuestAnswer = (status: 'ok' | 'error', response: object, version?: number) => void;
 
 /** What another tab can do on a topic. */
 export type GuestSeat = {

@@ -59,6 +59,11 @@ export class StoreHub {
     return this.#store?.replica?.status().phase === 'live';
   }
 
+  /** What is live is what there is: nothing is about to take its place. */
+  get isSettled(): boolean {
+    return this.isLive && this.#store?.replica?.describe().collected === null;
+  }
+
   /** Requests that were first sent before this may not be sent again. */
   get dedupeSince(): number {
     return this.#reply?.dedupe_since ?? 0;

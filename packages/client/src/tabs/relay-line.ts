@@ -100,7 +100,7 @@ export class RelayLine {
       send: (frame) => this.#send(ports.codec.encode(frameTuple(frame))),
       push: (topic, message) => this.#send(owner.encode(topic, message)),
       cannotServe: () => this.close(cannotServe),
-      report: ports.report,
+      report: (error) => ports.report(error),
     });
     this.#listener = new Listener({
       now: ports.now(),

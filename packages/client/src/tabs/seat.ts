@@ -17,7 +17,14 @@ export interface Seated {
 /** What a seat asks of a store that is open. */
 export interface SeatedStore extends ReceiptDesk {
   /** Undefined while the cache has yet to answer. */
-  readonly replica: { image(): ReplicaImage; status(): ReplicaStatus } | undefined;
+  readonly replica:
+    | {
+        image(): ReplicaImage;
+        status(): ReplicaStatus;
+        /** Of a snapshot that is not taken over yet, how many chunks there are; null: there is none. */
+        describe(): { readonly collected: number | null };
+      }
+    | undefined;
   /** Takes on a request of another tab, which may be here already, with a receipt that is replaced and `found`. */
   request(
     receipt: WriteReceipt,

@@ -212,7 +212,7 @@ export class StoreServing implements Serving {
   }
 
   #decide(): void {
-    if (!this.#hub.isLive) return;
+    if (!this.#hub.isSettled) return;
     for (const joining of this.#joining) {
       const { reply } = this.#hub;
       // One for each: it can be read once.

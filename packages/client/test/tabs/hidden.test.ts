@@ -21,7 +21,10 @@ const bob: Principal = {
   orgs: ['acme'],
   scopes: new Set(['entries:read', 'entries:write']),
   storeAccess: { mode: 'all' },
-  pathRules: [{ pattern: 'people/**', allow: ['read', 'write'] }],
+  pathRules: [
+    { pattern: 'people/**', allow: ['read', 'write'] },
+    { pattern: 'count', allow: ['read', 'write'] },
+  ],
   expiresAt: null,
   tokenId: null,
 };
@@ -29,13 +32,16 @@ const bob: Principal = {
 type Tab = { readonly client: Client; readonly store: Store; readonly valve: Valve };
 
 /** Two tabs that have the same part; the first leads. */
-async function twoTabs(world: World): Promise<readonly Tab[]> {
+async function twoTabs(
+  world: World,
+  scope: readonly string[] = ['people/**'],
+): Promise<readonly Tab[]> {
   const cache = memoryCache();
   const both: Tab[] = [];
   for (const link of [new Valve(), new Valve()]) {
     const shared = { tabs: tabs({ name: 'hidden' }), cache, deviceId: 'browser' };
     const client = world.client({ ...shared, link });
-    const store = client.store('acme/app', { scope: ['people/**'] });
+    const store = client.store('acme/app', { scope });
     // One after the other.
     // oxlint-disable-next-line no-await-in-loop
     await store.ready;
@@ -62,4 +68,27 @@ test('R226 what a commit hides leaves all tabs, and what it shows comes to all, 
   await people.write({ id: '1' }, { patch: { name: 'Sad' } });
   await expect.poll(() => moods(all)).toEqual([undefined, undefined]);
   expect(all.map(({ valve }) => valve.opened)).toEqual([1, 0]);
+});
+
+test('R226 what a commit hides leaves all tabs also where the one that leads waits for the answer to an own write first', async () => {
+  await using world = await openWorld(async () => bob);
+  const people = world.server.record(Person);
+  await people.write({ id: '1' }, { set: { name: 'Ada', mood: 'merry' } });
+  const all = await twoTabs(world, ['people/**', 'count']);
+  const [leader, other] = all;
+  leader?.valve.holdOut();
+  // It may be in what is to come, or not.
+  leader?.store.increment('count', 1);
+  const seen = leader?.valve.received.length ?? 0;
+  await people.write({ id: '1' }, { patch: { name: 'Sad' } });
+  const heard = (): string => String(leader?.valve.received.slice(seen));
+  await expect.poll(heard).toContain('snapshot_end');
+  // The other one has joined again by now, or waits until it can.
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+  leader?.valve.letOut();
+  await expect.poll(() => all.map(({ store }) => store.get('count'))).toEqual([1, 1]);
+  await expect.poll(() => moods(all)).toEqual([undefined, undefined]);
+  expect(other?.valve.opened).toBe(0);
 });

@@ -63,6 +63,9 @@ export class Following {
   #isShy = false;
   /** Why the join is answered with a snapshot. */
   #why: JoinReply['why'] = null;
+  /** The read rules of the last join, if told, and whether what does not come with it is gone because of them. */
+  #rights: string | null = null;
+  #isNarrowed = false;
   /** Never synced, and not from a cache: the first sync is no news. */
   #isFresh: boolean;
   /** What we have is not to be built upon. */
@@ -124,7 +127,9 @@ export class Following {
     const held = { patterns, scope: reply.scope };
     this.isCaughtUp = isSilent;
     this.#isShy = false;
+    this.#isNarrowed = this.#mayNarrow(reply);
     this.#why = reply.why;
+    this.#rights = reply.rights;
     this.#coming = held;
     extent.joined();
     if (reply.sync === 'snapshot') return;
@@ -359,13 +364,18 @@ export class Following {
     const news = this.#isFresh ? 'present' : 'resync';
     this.#isFresh = false;
     subscriptions.compare({ before, after, op: op ?? news, seq, within });
-    // Whose scope another tab has made up knows nothing of rights.
-    const isShared = extent.scope?.startsWith(sharedScope) === true;
-    if (this.#why === 'scope' && !isShared && hasLost(before.committed, after.committed)) {
-      emit({ type: 'revoked', patterns: extent.held, refusal: null });
-    }
+    const isRevoked = this.#isNarrowed && hasLost(before.committed, after.committed);
+    if (isRevoked) emit({ type: 'revoked', patterns: extent.held, refusal: null });
+    this.#isNarrowed = false;
     this.#why = null;
     this.#settle();
+  }
+
+  #mayNarrow({ why, rights }: JoinReply): boolean {
+    // A scope that another tab has made up is no other for rights that have changed, and always another to the server.
+    if (this.#parts.extent.scope?.startsWith(sharedScope) !== true) return why === 'scope';
+    const known = this.#rights ?? rights;
+    return rights !== null && rights !== known && why !== 'incarnation';
   }
 }
 

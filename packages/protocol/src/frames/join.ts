@@ -79,6 +79,8 @@ export type JoinReply = LegacyJoinReply & {
   readonly incarnation: string;
   readonly scope: string;
   readonly patterns: readonly Glob[] | null;
+  /** Stands for the read rules alone, whatever the patterns; null: not told. Beside what stores.md §10.1 has. */
+  readonly rights: string | null;
   readonly sync: 'tail' | 'snapshot';
   readonly why: SnapshotReason | null;
   readonly oldest_seq: Seq;
@@ -105,6 +107,7 @@ const joinReply: Shape<JoinReply> = {
   incarnation: isString,
   scope: isString,
   patterns: orNull(isGlobs),
+  rights: orNull(isString),
   sync: oneOf('tail', 'snapshot'),
   why: orNull(oneOf('fresh', 'incarnation', 'scope', 'ahead', 'behind', 'cheaper', 'seed')),
   oldest_seq: isCount,

@@ -18,7 +18,7 @@ import {
 import type { StoreHost } from '../host/store-host.ts';
 import { type Storage, StorageError, type StoreRow } from '../storage/port.ts';
 import type { SocketRoom } from './room.ts';
-import { type ChannelScope, everything, unreadable } from './scope.ts';
+import { type ChannelScope, everything, rightsOf, unreadable } from './scope.ts';
 import type { JoinPlan, SnapshotPlan } from './terms.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -172,6 +172,7 @@ export function joinResponse(
     incarnation: host.row.incarnation,
     scope: plan.scope.hash,
     patterns: plan.scope.patterns,
+    rights: rightsOf(grants?.read),
     sync: plan.snapshot === null ? 'tail' : 'snapshot',
     why: plan.why,
     oldest_seq: host.oldestSeq,

@@ -32,6 +32,11 @@ export function channelScope(globs: readonly Glob[], readable: Scope): ChannelSc
   return { patterns, hash: hashOf(asked, readable), leaves, veil };
 }
 
+/** Stands for read rules: whoever has a part of a store by some name of its own learns by it whether they have changed. */
+export function rightsOf(readable: Scope | undefined): string {
+  return readable === undefined ? 'all' : channelScope(everything, readable).hash;
+}
+
 /** What of the patterns can match nothing that may be read. */
 export function unreadable(patterns: readonly Glob[], readable: Scope): readonly Glob[] {
   return patterns.filter((glob) => !readable.meets(patternOf(glob)));

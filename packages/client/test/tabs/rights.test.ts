@@ -1,0 +1,91 @@
+import { type Client, memoryCache, type Revocation, type Store } from '@holdfast/client';
+import { tabs } from '@holdfast/client/tabs';
+import { type Principal } from '@holdfast/server';
+import { expect, test } from 'vitest';
+import { Valve } from '../valve.ts';
+import { openWorld, type World } from '../world.ts';
+
+const full: Principal = {
+  subject: 'u',
+  orgs: ['acme'],
+  scopes: new Set(['entries:read', 'entries:write']),
+  storeAccess: { mode: 'all' },
+  pathRules: null,
+  expiresAt: null,
+  tokenId: null,
+};
+
+type Tab = { readonly client: Client; readonly store: Store; readonly revoked: Revocation[] };
+
+/** Two tabs of one person, each with a part; the first leads. `allow` says what that person may read. */
+async function twoTabs(parts: readonly (readonly string[])[]) {
+  let allowed: readonly string[] = ['**'];
+  const world = await openWorld(async ({ token }) => {
+    if (token === 'all') return full;
+    const pathRules = allowed.map((pattern) => ({ pattern, allow: ['read', 'write'] as const }));
+    return { ...full, subject: 'me', pathRules };
+  });
+  const writer = await world.store({ token: 'all' });
+  await writer.transact((tx) => {
+    for (const path of ['a/x', 'b/x', 'b/y']) tx.put(path, path);
+  }).committed;
+  const both: Tab[] = [];
+  for (const scope of parts) {
+    // One after the other.
+    // oxlint-disable-next-line no-await-in-loop
+    both.push(await tabIn(world, scope));
+  }
+  const allow = (...patterns: readonly string[]): void => {
+    allowed = patterns;
+  };
+  return { world, writer, allow, both };
+}
+
+/** A tab that has been open for long: nothing of a cache makes its part larger. */
+async function tabIn(world: World, scope: readonly string[]): Promise<Tab> {
+  const revoked: Revocation[] = [];
+  const client = world.client({
+    token: 'me',
+    deviceId: 'browser',
+    tabs: tabs({ name: 'rights' }),
+    cache: memoryCache(),
+    link: new Valve(),
+    onRevoked: (each) => revoked.push(each),
+  });
+  const store = client.store('acme/app', { scope });
+  await store.ready;
+  return { client, store, revoked };
+}
+
+test('S102 a tab that takes the lead in the moment when rights are lost tells of what is gone', async () => {
+  const { world, allow, both } = await twoTabs([['a/**'], ['b/**']]);
+  await using _ = world;
+  const [a, b] = both;
+  expect(b?.store.get('b')).toEqual({ x: 'b/x', y: 'b/y' });
+  allow('a/**', 'b/x');
+  await a?.client.close();
+  await expect.poll(() => b?.store.get('b')).toEqual({ x: 'b/x' });
+  expect(b?.revoked).toEqual([{ store: 'acme/app', patterns: ['b/**'], error: null }]);
+});
+
+test('S102 tabs with parts of their own are told, all of them, that rights are lost', async () => {
+  const { world, allow, both } = await twoTabs([['a/**'], ['b/**'], ['b/*'], ['b/x']]);
+  await using _ = world;
+  allow('a/**', 'b/x');
+  await expect
+    .poll(() => both.slice(1, 3).map(({ store }) => store.get('b/y')), { timeout: 5000 })
+    .toEqual([undefined, undefined]);
+  // The one that leads held it for the others.
+  expect(both.map(({ revoked }) => revoked.length)).toEqual([1, 1, 1, 0]);
+});
+
+test('a tab that takes the lead, and finds that something was deleted meanwhile, tells of no right that was lost', async () => {
+  const { world, writer, both } = await twoTabs([['a/**'], ['b/**']]);
+  await using _ = world;
+  const [a, b] = both;
+  const closed = a?.client.close();
+  await writer.delete('b/y').committed;
+  await closed;
+  await expect.poll(() => b?.store.get('b')).toEqual({ x: 'b/x' });
+  expect(b?.revoked).toEqual([]);
+});

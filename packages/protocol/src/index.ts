@@ -72,6 +72,7 @@ export {
   escapeSegment,
   isAncestor,
   isReservedPath,
+  isWirePath,
   parentOf,
   parsePath,
   type PathLimits,

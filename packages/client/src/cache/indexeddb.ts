@@ -1,20 +1,25 @@
-import {
-  deleteDB,
-  type DBSchema,
-  type IDBPDatabase,
-  type IDBPTransaction,
-  openDB,
-  type StoreNames,
-  unwrap,
-} from 'idb';
+import { deleteDB, type IDBPTransaction, type StoreNames, unwrap } from 'idb';
+import { Blocks, isLoose, noCounts } from './blocks.ts';
 import { keptIn } from './kept.ts';
+import {
+  abort,
+  type Connection,
+  isQuota,
+  kinds,
+  type Layout,
+  openLayout,
+  type OwnKind,
+  ownKinds,
+  type Place,
+  rangeOf,
+  stateKinds,
+} from './layout.ts';
 import type { Cache } from './port.ts';
 import {
   cacheFault,
   faultKind,
   judge,
   type RowBatch,
-  type RowChange,
   type RowKind,
   type RowStore,
   type TakeRows,
@@ -43,34 +48,21 @@ export function indexedDB(name: string, options: IndexedDBOptions = {}): Cache {
   return keptIn(new Database(`holdfast/${name}`, durability));
 }
 
-type Place = {
-  /** What the keys of its rows begin with. */
-  readonly n: string;
-  readonly pen: string;
-  readonly head: string | null;
-};
+type Stores = readonly StoreNames<Layout>[];
+type Transaction = IDBPTransaction<Layout, StoreNames<Layout>[], 'readwrite'>;
 
-type Schema = DBSchema & {
-  notes: { key: string; value: string };
-  places: { key: string; value: Place };
-} & { [Kind in RowKind]: { key: string; value: string } };
-
-type Connection = IDBPDatabase<Schema>;
-type Stores = readonly StoreNames<Schema>[];
-type Transaction = IDBPTransaction<Schema, StoreNames<Schema>[], 'readwrite'>;
-
-const version = 1;
 const openMsMax = 5000;
 /** What is written, and read, before others have their turn. */
 const writePageRows = 1000;
 const readPageRows = 2000;
-const kinds: readonly RowKind[] = ['entry', 'map', 'request', 'letter'];
 
-/** Rows in IndexedDB: an object store per kind, keys of short prefixes and ids, a transaction per call. */
+/** Rows in IndexedDB: an object store per kind, a transaction per call. */
 class Database implements RowStore {
   readonly #name: string;
   readonly #durability: 'relaxed' | 'strict';
   #connection: Promise<Connection> | null = null;
+  /** Doubles with every fold that fails. */
+  #patience = 1;
 
   constructor(name: string, durability: 'relaxed' | 'strict') {
     this.#name = name;
@@ -84,36 +76,39 @@ class Database implements RowStore {
   ): Promise<string | null> {
     return this.#transact(['places', 'notes', ...wanted], async (tx) => {
       const known = await placeIn(tx, place);
-      if (pen !== null) await putPlace(tx, place, { ...known, pen });
-      for (const kind of wanted) await readPages(tx, { kind, n: known.n }, take);
+      await Promise.all([
+        pen === null ? null : putPlace(tx, place, { ...known, pen }),
+        ...wanted.map((kind) => readRows(tx, { kind, n: known.n }, take)),
+      ]);
       return known.head;
     });
   }
 
-  write(batch: RowBatch): Promise<Written> {
+  async write(batch: RowBatch): Promise<Written> {
     const { place, hand } = batch;
     const stores: Stores = batch.committed === null ? ['request', 'letter'] : kinds;
-    return this.#transact(['places', 'notes', ...stores], async (tx) => {
+    const [done, counts] = await this.#transact(['places', 'notes', ...stores], async (tx) => {
       const known = await placeIn(tx, place);
       const reign = 'reign' in hand ? Number(await tx.objectStore('notes').get('reign')) : 0;
       const { written, own, committed } = judge(batch, { ...known, reign });
       const pen = known.isNew && 'pen' in hand ? hand.pen : known.pen;
-      const head = committed?.head ?? known.head;
-      if (head !== known.head || (known.isNew && own.length > 0)) {
-        await putPlace(tx, place, { ...known, pen, head });
+      putOwn(tx, known.n, own);
+      const now = committed === null ? known : await putState(tx, known, committed);
+      if (committed !== null || (known.isNew && own.length > 0)) {
+        await putPlace(tx, place, { ...now, pen });
       }
-      putRows(tx, known.n, own);
-      if (committed?.clears === true) clearRows(tx, known.n, ['entry', 'map']);
-      if (committed !== null) await putInPages(tx, known.n, committed.rows);
-      return written;
+      return [written, now] as const;
     });
+    if (isLoose(counts, this.#patience)) await this.#fold(place);
+    return done;
   }
 
   note(name: string, next: (text: string | null) => string): Promise<string> {
     return this.#transact(['notes'], async (tx) => {
       const notes = tx.objectStore('notes');
-      const text = next((await notes.get(name)) ?? null);
-      await notes.put(text, name);
+      const known = (await notes.get(name)) ?? null;
+      const text = next(known);
+      if (text !== known) await notes.put(text, name);
       return text;
     });
   }
@@ -133,7 +128,7 @@ class Database implements RowStore {
   clear(place: string): Promise<void> {
     return this.#transact(['places', 'notes', ...kinds], async (tx) => {
       const { n } = await placeIn(tx, place);
-      clearRows(tx, n, kinds);
+      clearRows(tx, n);
       await tx.objectStore('places').delete(place);
     });
   }
@@ -148,6 +143,23 @@ class Database implements RowStore {
     const connection = this.#connection;
     this.#connection = null;
     if (connection !== null) (await connection).close();
+  }
+
+  /** A transaction of its own: a commit does not fail because there is no room for this, or something is damaged. */
+  async #fold(place: string): Promise<void> {
+    try {
+      await this.#transact(['places', 'notes', ...stateKinds], async (tx) => {
+        const known = await placeIn(tx, place);
+        const counts = { size: known.size, loose: 0, next: 0 };
+        for (const kind of stateKinds) {
+          await new Blocks(unwrap(tx.objectStore(kind)), known.n, counts).fold();
+        }
+        await putPlace(tx, place, { ...known, ...counts });
+      });
+    } catch {
+      // Nothing has changed: there is more to be read than there need be.
+      this.#patience *= 2;
+    }
   }
 
   /** A transaction; once more where the connection had been closed, which browsers do for reasons of their own. */
@@ -188,7 +200,7 @@ class Database implements RowStore {
     const forget = (): void => {
       this.#connection = null;
     };
-    const opening = open(this.#name, forget);
+    const opening = openLayout(this.#name, forget);
     try {
       const connection = await within(opening);
       // Another tab wants to change or delete the database: it must not wait for us.
@@ -205,24 +217,6 @@ class Database implements RowStore {
   }
 }
 
-async function open(name: string, terminated: () => void): Promise<Connection> {
-  const { indexedDB: factory } = globalThis as Partial<typeof globalThis>;
-  if (factory === undefined) throw cacheFault('unavailable');
-  try {
-    return await openDB<Schema>(name, version, {
-      upgrade(db) {
-        for (const store of ['notes', 'places', ...kinds] as const) db.createObjectStore(store);
-      },
-      terminated,
-    });
-  } catch (cause) {
-    if (cause instanceof DOMException && cause.name === 'VersionError') {
-      throw cacheFault('newer', { cause });
-    }
-    throw isQuota(cause) ? cacheFault('full', { cause }) : cacheFault('unavailable', { cause });
-  }
-}
-
 /** Some browsers never answer, as when they are short of something. */
 function within<T>(opening: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -236,25 +230,30 @@ async function placeIn(tx: Transaction, place: string): Promise<Place & { isNew:
   if (known !== undefined) return { ...known, isNew: false };
   const notes = tx.objectStore('notes');
   const n = String(Number((await notes.get('places')) ?? 0) + 1);
-  return { n, pen: '', head: null, isNew: true };
+  return { n, pen: '', head: null, ...noCounts, isNew: true };
 }
 
 async function putPlace(
   tx: Transaction,
   place: string,
-  { n, pen, head, isNew }: Place & { readonly isNew: boolean },
+  { isNew, ...known }: Place & { readonly isNew: boolean },
 ): Promise<void> {
-  if (isNew) void tx.objectStore('notes').put(n, 'places');
-  await tx.objectStore('places').put({ n, pen, head }, place);
+  if (isNew) void tx.objectStore('notes').put(known.n, 'places');
+  await tx.objectStore('places').put(known, place);
 }
 
-function rangeOf(n: string, after: string = `${n}!`): IDBKeyRange {
-  return IDBKeyRange.bound(after, `${n}"`, true, true);
+function readRows(
+  tx: Transaction,
+  { kind, n }: { readonly kind: RowKind; readonly n: string },
+  take: TakeRows,
+): Promise<void> {
+  if (kind === 'request' || kind === 'letter') return readPages(tx, { kind, n }, take);
+  return new Blocks(unwrap(tx.objectStore(kind)), n).read((rows) => take(kind, rows));
 }
 
 async function readPages(
   tx: Transaction,
-  { kind, n }: { readonly kind: RowKind; readonly n: string },
+  { kind, n }: { readonly kind: OwnKind; readonly n: string },
   take: TakeRows,
 ): Promise<void> {
   const store = tx.objectStore(kind);
@@ -275,46 +274,44 @@ async function readPages(
   }
 }
 
-function clearRows(tx: Transaction, n: string, of: readonly RowKind[]): void {
-  for (const kind of of) unwrap(tx.objectStore(kind)).delete(rangeOf(n));
-}
-
-function putRows(tx: Transaction, n: string, rows: Iterable<RowChange>): void {
-  for (const [kind, id, text] of rows) putRow(unwrap(tx.objectStore(kind)), `${n}!${id}`, text);
+function clearRows(tx: Transaction, n: string): void {
+  for (const kind of stateKinds) new Blocks(unwrap(tx.objectStore(kind)), n).clear();
+  for (const kind of ownKinds) unwrap(tx.objectStore(kind)).delete(rangeOf(n));
 }
 
 /** A promise for each row would cost more than the row; its failure is that of the transaction. */
-function putRow(store: IDBObjectStore, key: string, text: string | null): void {
-  if (text === null) store.delete(key);
-  else store.put(text, key);
+function putOwn(tx: Transaction, n: string, rows: RowBatch['own']): void {
+  for (const [kind, id, text] of rows) {
+    const store = unwrap(tx.objectStore(kind));
+    if (text === null) store.delete(`${n}!${id}`);
+    else store.put(text, `${n}!${id}`);
+  }
 }
 
-/** Lets the event loop go on between pages. */
-async function putInPages(tx: Transaction, n: string, rows: Iterable<RowChange>): Promise<void> {
-  const stores = new Map(kinds.map((kind) => [kind, unwrap(tx.objectStore(kind))] as const));
+/** Puts entries and maps under their head, and gives what the place is then. */
+async function putState<P extends Place>(
+  tx: Transaction,
+  place: P,
+  { head, clears, rows }: NonNullable<RowBatch['committed']>,
+): Promise<P> {
+  const { size, loose, next } = clears ? noCounts : place;
+  const counts = { size, loose, next };
+  const entries = new Blocks(unwrap(tx.objectStore('entry')), place.n, counts);
+  const maps = new Blocks(unwrap(tx.objectStore('map')), place.n, counts);
+  if (clears) for (const blocks of [entries, maps]) blocks.clear();
   let count = 0;
   for (const [kind, id, text] of rows) {
-    const store = stores.get(kind);
-    if (store !== undefined) putRow(store, `${n}!${id}`, text);
+    (kind === 'entry' ? entries : maps).add([id, text]);
     count += 1;
+    // Lets the event loop go on between pages.
     if (count % writePageRows === 0) await tx.objectStore('places').count();
   }
-}
-
-function abort(tx: Transaction): void {
-  try {
-    tx.abort();
-  } catch {
-    // It has ended already.
-  }
+  for (const blocks of [entries, maps]) blocks.flush();
+  return { ...place, ...counts, head };
 }
 
 function isClosing(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'InvalidStateError';
-}
-
-function isQuota(error: unknown): boolean {
-  return error instanceof Error && error.name === 'QuotaExceededError';
 }
 
 function faultOf(error: unknown): unknown {

@@ -9,11 +9,11 @@ import {
   isObject,
   isReason,
   isRefusal,
+  isWirePath,
   type Json,
   type Leaf,
   type Limits,
   type OpId,
-  parsePath,
   parseTransact,
   parseWrite,
   type Path,
@@ -159,8 +159,8 @@ function readPayload(event: unknown, payload: unknown): Request | Refusal {
 }
 
 function readPlace(id: string): Path {
-  if (isRefusal(parsePath(id, wide))) throw new Unreadable();
-  return asPath(id);
+  if (!isWirePath(id)) throw new Unreadable();
+  return id;
 }
 
 function object(text: string): { readonly [field: string]: unknown } {

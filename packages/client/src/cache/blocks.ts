@@ -1,0 +1,182 @@
+import { wrap } from 'idb';
+import { cacheFault, type Row } from './rows.ts';
+
+/** null: there is no such row any more. */
+export type Change = readonly [id: string, text: string | null];
+
+/** What blocks and changes weigh, and the number of the next change. */
+export type Counts = { size: number; loose: number; next: number };
+
+export const noCounts: Counts = { size: 0, loose: 0, next: 0 };
+
+/** What takes more than 64 KiB, Chromium keeps in a file beside the database. */
+const blockChars = 30_000;
+/** To read a record costs as much as so many characters of rows. */
+const recordChars = 1000;
+const looseCharsMin = 250_000;
+
+/** Whether changes take so much of what is read that they should be folded. */
+export function isLoose({ size, loose }: Counts, patience: number): boolean {
+  return loose > Math.max(looseCharsMin, size / 8) * patience;
+}
+
+/**
+ * The rows of one kind and place in an object store of IndexedDB, many to a record, because to read a record costs much
+ * more than what is in it:
+ *
+ * - _blocks_, under `n!` and the id of their first row;
+ * - _changes_ that commits have put since, under `n#` and their number.
+ *
+ * 1. The rows of a block are in the order of their ids, and so are the blocks: no two of them overlap.
+ * 2. Later changes win over earlier ones, and all of them over the blocks.
+ *
+ * What is put here is not waited for: its failure is that of the transaction.
+ */
+export class Blocks {
+  readonly #store: IDBObjectStore;
+  readonly #n: string;
+  readonly #counts: Counts;
+  #page: Change[] = [];
+  #weight = 0;
+  #last = '';
+  /** What is added goes behind all that is there. */
+  #isOrdered = false;
+
+  /** The counts are those of the place, and are kept up to date. */
+  constructor(store: IDBObjectStore, n: string, counts: Counts = { ...noCounts }) {
+    this.#store = store;
+    this.#n = n;
+    this.#counts = counts;
+  }
+
+  /** Gives all rows, block by block; the storage reads on while they are taken. */
+  async read(give: (rows: readonly Row[]) => void): Promise<void> {
+    const [changes, keys] = await Promise.all([this.#changes(), this.#keys()]);
+    const now = ([id, text]: Row): Change => {
+      const change = changes.get(id);
+      changes.delete(id);
+      return [id, change === undefined ? text : change];
+    };
+    await Promise.all(
+      keys.map(async (key) => {
+        const rows = await this.#rows(key);
+        give(changes.size === 0 ? rows : rows.map(now).flatMap(thereIn));
+      }),
+    );
+    give([...changes].flatMap(thereIn));
+  }
+
+  clear(): void {
+    this.#store.delete(this.#range('!'));
+    this.#store.delete(this.#range('#'));
+    this.#isOrdered = true;
+  }
+
+  /** Puts a row, with others: until they are flushed. After {@link clear} they are blocks for as long as they come in order. */
+  add(row: Change, chars: number = blockChars): void {
+    const [id, text] = row;
+    this.#isOrdered &&= text !== null && id > this.#last;
+    this.#last = id;
+    this.#page.push(row);
+    this.#weight += weigh([row]);
+    if (this.#weight >= chars) this.flush();
+  }
+
+  flush(): void {
+    const [first] = this.#page;
+    if (first === undefined) return;
+    if (this.#isOrdered) {
+      this.#store.put(this.#page, `${this.#n}!${first[0]}`);
+      this.#counts.size += this.#weight;
+    } else {
+      this.#store.put(this.#page, `${this.#n}#${1e9 + this.#counts.next}`);
+      this.#counts.next += 1;
+      this.#counts.loose += this.#weight + recordChars;
+    }
+    this.#page = [];
+    this.#weight = 0;
+  }
+
+  /** Folds the changes into the blocks that they touch. */
+  async fold(): Promise<void> {
+    const [found, blocks] = await Promise.all([this.#changes(), this.#keys()]);
+    const changes = [...found].toSorted(byId);
+    const keys = blocks.length > 0 ? blocks : [`${this.#n}!`];
+    const rows = new Map<string, string | null>();
+    this.#isOrdered = true;
+    let from = 0;
+    for (const [slot, key] of keys.entries()) {
+      const end = keys[slot + 1];
+      let to = from;
+      while (this.#isBelow(changes[to], end)) to += 1;
+      if (rows.size === 0 && to === from) continue;
+      const touched = await this.#rows(key);
+      this.#counts.size -= weigh(touched);
+      for (const [id, text] of [...touched, ...changes.slice(from, to)]) rows.set(id, text);
+      from = to;
+      this.#store.delete(key);
+      const left = [...rows].flatMap(thereIn).toSorted(byId);
+      // Too little for a block goes into the next one.
+      if (end !== undefined && weigh(left) < blockChars / 8) continue;
+      this.#putBlocks(left);
+      rows.clear();
+    }
+    this.#store.delete(this.#range('#'));
+  }
+
+  /** Whether a row belongs before a block. */
+  #isBelow(row: Change | undefined, end: string | undefined): boolean {
+    return row !== undefined && (end === undefined || `${this.#n}!${row[0]}` < end);
+  }
+
+  /** Puts rows as blocks of equal weight. */
+  #putBlocks(rows: readonly Row[]): void {
+    const weight = weigh(rows);
+    const chars = weight / Math.ceil(weight / blockChars);
+    for (const row of rows) this.add(row, chars);
+    this.flush();
+    // What is damaged is not to look as if it were not.
+    if (!this.#isOrdered) throw cacheFault('corrupt');
+  }
+
+  async #changes(): Promise<Map<string, string | null>> {
+    const runs: readonly unknown[] = await wrap(this.#store.getAll(this.#range('#')));
+    return new Map(runs.flatMap(rowsIn));
+  }
+
+  async #keys(): Promise<readonly string[]> {
+    return (await wrap(this.#store.getAllKeys(this.#range('!')))).map(String);
+  }
+
+  async #rows(key: string): Promise<readonly Row[]> {
+    const record: unknown = await wrap(this.#store.get(key));
+    return record === undefined ? [] : rowsIn(record).map(([id, text]) => [id, text ?? '']);
+  }
+
+  #range(mark: '!' | '#'): IDBKeyRange {
+    return IDBKeyRange.bound(`${this.#n}${mark}`, `${this.#n}${mark === '!' ? '"' : '$'}`);
+  }
+}
+
+/** The rows of a record; nothing is believed: of one that has none there is one that cannot be read. */
+function rowsIn(record: unknown): readonly Change[] {
+  return Array.isArray(record) && record.every(isChange) ? record : [['', '']];
+}
+
+function isChange(row: unknown): row is Change {
+  if (!Array.isArray(row)) return false;
+  const [id, text]: unknown[] = row;
+  return typeof id === 'string' && (typeof text === 'string' || text === null);
+}
+
+function thereIn([id, text]: Change): readonly Row[] {
+  return text === null ? [] : [[id, text]];
+}
+
+function byId([a]: Change, [b]: Change): number {
+  return a < b ? -1 : 1;
+}
+
+function weigh(rows: readonly Change[]): number {
+  return rows.reduce((sum, [id, text]) => sum + id.length + (text?.length ?? 0), 0);
+}

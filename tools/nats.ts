@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
 const places = ['/usr/sbin', ...(process.env['PATH'] ?? '').split(delimiter)];
@@ -18,16 +19,28 @@ if (!wantsNats) {
 }
 
 /** A NATS server of one's own. */
-export type NatsServer = { readonly url: string; readonly port: number; stop(): Promise<void> };
+export type NatsServer = {
+  readonly url: string;
+  readonly port: number;
+  /** Gives it another configuration, as an operator does; resolves when that is in force. */
+  reload(config: string): Promise<void>;
+  stop(): Promise<void>;
+};
 
 /** Starts a NATS server on a port of its own choice, or on one that another has left. */
-export async function startNats(at = -1): Promise<NatsServer> {
+export async function startNats(at = -1, config = ''): Promise<NatsServer> {
   if (executable === undefined) throw new Error('There is no nats-server on this machine.');
-  const options = ['-a', '127.0.0.1', '-p', String(at)];
+  const directory = mkdtempSync(join(tmpdir(), 'nats-'));
+  const file = join(directory, 'nats.conf');
+  writeFileSync(file, config);
+  const options = ['-a', '127.0.0.1', '-p', String(at), '-c', file];
   const server = spawn(executable, options, { stdio: ['ignore', 'ignore', 'pipe'] });
   const exited = once(server, 'exit');
   // Whatever becomes of a test, nothing is left running.
-  const kill = (): unknown => server.kill('SIGKILL');
+  const kill = (): void => {
+    server.kill('SIGKILL');
+    rmSync(directory, { recursive: true, force: true });
+  };
   process.once('exit', kill);
   const port = await new Promise<number>((resolve, reject) => {
     let log = '';
@@ -42,6 +55,19 @@ export async function startNats(at = -1): Promise<NatsServer> {
   return {
     url: `nats://127.0.0.1:${port}`,
     port,
+    reload: async (next) => {
+      writeFileSync(file, next);
+      const reloaded = new Promise<void>((resolve) => {
+        const hear = (text: Buffer): void => {
+          if (!text.includes('Reloaded server configuration')) return;
+          server.stderr.off('data', hear);
+          resolve();
+        };
+        server.stderr.on('data', hear);
+      });
+      server.kill('SIGHUP');
+      await reloaded;
+    },
     stop: async () => {
       process.off('exit', kill);
       kill();

@@ -100,9 +100,8 @@ export class Reconciler {
       case 'failed':
         if (this.#recovery.isCurrent(input.run)) this.#ended(input);
         break;
+      // Nobody knows what went by meanwhile.
       case 'reconnected':
-        this.#reconnected(now);
-        break;
       case 'retry':
         this.#recovery.again(now);
         break;
@@ -119,10 +118,6 @@ export class Reconciler {
   #start(now: MonotonicMs): void {
     this.#phase = 'started';
     if (this.#config.asksFirst || this.#server === null) this.#recovery.begin(now);
-  }
-
-  #reconnected(now: MonotonicMs): void {
-    if (this.#config.asksFirst || this.#recovery.lack !== null) this.#recovery.again(now);
   }
 
   /** The request that is under way has come to something. */

@@ -48,6 +48,8 @@ export class Recovery {
   #need: Need | null = null;
   #cause: Cause = 'other';
   #isTrailing = false;
+  /** It was asked whether anything is missing, and nobody has said. */
+  #isInDoubt = false;
   #attempts = 0;
   #runs = 0;
 
@@ -79,7 +81,9 @@ export class Recovery {
 
   /** Asks at the start, when nothing is missing yet. */
   begin(now: MonotonicMs): void {
-    if (this.#config.canAsk && !this.isBusy) this.#ask(now);
+    if (!this.#config.canAsk || this.isBusy) return;
+    this.#isInDoubt = true;
+    this.#ask(now);
   }
 
   /** Something newer than what there is was not taken; `now` is null where it is what was asked for. */
@@ -94,8 +98,10 @@ export class Recovery {
   /** An envelope was taken, or confirmed. */
   took(sequence: number, incarnation: string | null): void {
     const need = this.#need;
-    if (need === null || !isMet(need, { sequence, incarnation })) return;
+    if (need === null && !this.#isInDoubt) return;
+    if (need !== null && !isMet(need, { sequence, incarnation })) return;
     this.#need = null;
+    this.#isInDoubt = false;
     this.#isTrailing = false;
     this.#attempts = 0;
     if (this.#series.is !== 'asking') this.#series = { is: 'resting' };
@@ -104,7 +110,9 @@ export class Recovery {
   /** Begins a new series. */
   again(now: MonotonicMs): void {
     this.#attempts = 0;
-    if (this.#config.canAsk && this.#series.is !== 'asking') this.#ask(now);
+    if (!this.#config.canAsk || this.#series.is === 'asking') return;
+    this.#isInDoubt = true;
+    this.#ask(now);
   }
 
   /** A request has ended; results of older ones are not heard. */
@@ -113,11 +121,17 @@ export class Recovery {
     this.#series = { is: 'resting' };
     const isTrailing = this.#isTrailing;
     this.#isTrailing = false;
-    if (this.#need === null && end !== 'bad') return;
+    if (this.#isEnough(end)) return;
     if (end === 'nothing') this.#giveUp('stale', now);
     else if (end === 'taken' && this.#attempts <= 1) this.#ask(now);
     else if (isTrailing && end !== 'failed' && this.#attempts <= 1) this.#ask(now);
     else this.#retry(end === 'failed' ? 'stale' : 'skew', now);
+  }
+
+  /** Nothing is missing, as far as is known, and nothing is left open. */
+  #isEnough(end: RequestEnd): boolean {
+    this.#isInDoubt &&= end === 'failed';
+    return this.#need === null && end !== 'bad' && !this.#isInDoubt;
   }
 
   /** The one who is asked says that this version is none for us. */

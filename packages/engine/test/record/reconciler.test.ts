@@ -231,6 +231,30 @@ describe('recovery', () => {
     expect([item.status, item.reconciler.isIdle]).toEqual(['ok', true]);
   });
 
+  test('R56 R65 a question at the start, or after a reconnect, that fails is asked again, and given up with a word', async () => {
+    const first = asking().start().failed();
+    expect([first.status, first.reconciler.isIdle]).toEqual(['loading', false]);
+    await first.wait(250);
+    expect(first.requests).toEqual([1, 2]);
+    first.answer({ key: 'k', type: 'snapshot', envelope: at(4) } as never);
+    expect([first.status, first.reconciler.isIdle, first.stats.refetches]).toEqual(['ok', true, 1]);
+
+    const back = new Subject().seed(at(1)).tell({ type: 'reconnected' });
+    expect([back.requests, back.status]).toEqual([[1], 'refetching']);
+    await back.idle(() => down);
+    expect([back.requests.length, back.status, back.value]).toEqual([6, 'stale', 1]);
+    expect(back.reports).toHaveLength(1);
+    back.receive(at(2));
+    expect([back.status, back.value]).toEqual(['ok', 2]);
+  });
+
+  test('R66 a receipt while such a question waits to be asked again is an answer to it', async () => {
+    const item = new Subject().seed(at(1)).tell({ type: 'reconnected' }).failed().receive(at(2));
+    expect([item.status, item.reconciler.isIdle]).toEqual(['ok', true]);
+    await item.wait(60_000);
+    expect(item.requests).toHaveLength(1);
+  });
+
   test('R72 the end, and the time, abort what is under way', async () => {
     const item = new Subject().seed(at(1)).receive(bad(2));
     await item.wait(10_000);

@@ -24,7 +24,14 @@ export interface BusConnection {
   flush?(): Promise<void>;
   /** Calls back after each time the connection was lost and is there again. */
   onReconnect?(fn: () => void): () => void;
+  /** Calls back whenever the connection is lost, or there again. */
+  onConnected?(fn: (isConnected: boolean) => void): () => void;
+  /** Calls back where something that was published is refused after that; a flush waits for what there is to tell. */
+  onRefused?(fn: (subject: string, error: unknown) => void): () => void;
 }
+
+/** Subjects that are remembered, to know of what is refused whose it was. */
+const publishedMax = 1000;
 
 /** What messages look like on a bus. */
 export type BusCodec = {
@@ -48,7 +55,9 @@ export class NatsTransport implements SyncTransport {
   readonly #hub: Hub;
   readonly #options: NatsOptions;
   readonly #lines = new Map<string, Line & { readonly ready: Deferred<void> }>();
-  readonly #stop: () => void;
+  readonly #stops: readonly ((() => void) | undefined)[];
+  /** The keys of subjects that were published to of late: a connection has other users too. */
+  readonly #published = new Map<string, string>();
   #underWay = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | null = null;
 
@@ -60,7 +69,17 @@ export class NatsTransport implements SyncTransport {
     this.#options = options;
     this.#hub = new Hub(options);
     this.status = this.#hub.status;
-    this.#stop = connection.onReconnect?.(() => this.#hub.reconnected()) ?? ((): void => undefined);
+    this.#stops = [
+      connection.onReconnect?.(() => this.#hub.reconnected()),
+      connection.onConnected?.((isConnected) => {
+        this.#hub.status.put(isConnected ? 'open' : 'reconnecting');
+        this.#hub.status.tell();
+      }),
+      connection.onRefused?.((subject, error) => {
+        const key = this.#published.get(subject);
+        if (key !== undefined) this.#unpublished(key, error);
+      }),
+    ];
   }
 
   publish(key: string, message: Envelope): void {
@@ -76,10 +95,8 @@ export class NatsTransport implements SyncTransport {
       hub.report('encode', error, key);
       return;
     }
-    const failed = (error: unknown): void => {
-      this.#failure = { error };
-      hub.report('publish', error, key);
-    };
+    this.#note(subject, key);
+    const failed = (error: unknown): void => this.#unpublished(key, error);
     try {
       const sent = this.#options.connection.publish(subject, bytes);
       if (sent instanceof Promise) this.#await(sent.catch(failed));
@@ -123,22 +140,41 @@ export class NatsTransport implements SyncTransport {
 
   async flush(options: { readonly timeout?: number } = {}): Promise<void> {
     await this.#within(Promise.all(this.#underWay), options.timeout);
-    const failure = this.#failure;
-    this.#failure = null;
-    if (failure !== null) throw new HoldfastError('transport_failed', {}, String(failure.error));
+    this.#checkFailure();
     try {
       await this.#within(this.#options.connection.flush?.(), options.timeout);
     } catch (error) {
       throw new HoldfastError('transport_failed', {}, String(error));
     }
+    this.#checkFailure();
   }
 
   async close(options: { readonly timeout?: number } = {}): Promise<void> {
     if (this.#hub.isClosed) return;
-    this.#stop();
+    for (const stop of this.#stops) stop?.();
+    this.#published.clear();
     for (const key of this.#hub.keys()) this.#end(key);
     this.#hub.close();
     await this.#within(Promise.all(this.#underWay), options.timeout);
+  }
+
+  #note(subject: string, key: string): void {
+    this.#published.delete(subject);
+    this.#published.set(subject, key);
+    const [oldest] = this.#published.size > publishedMax ? this.#published.keys() : [];
+    if (oldest !== undefined) this.#published.delete(oldest);
+  }
+
+  #unpublished(key: string, error: unknown): void {
+    this.#failure = { error };
+    this.#hub.report('publish', error, key);
+  }
+
+  /** Throws where something has failed since it last did. */
+  #checkFailure(): void {
+    const failure = this.#failure;
+    this.#failure = null;
+    if (failure !== null) throw new HoldfastError('transport_failed', {}, String(failure.error));
   }
 
   #begin(
@@ -152,6 +188,7 @@ export class NatsTransport implements SyncTransport {
         return;
       }
       line.stop = stop;
+      line.attempts = 0;
       line.ready.resolve();
       // Nobody knows what went by meanwhile.
       if (line.isBack) this.#hub.reconnected();

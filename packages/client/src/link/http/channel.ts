@@ -104,6 +104,7 @@ export class HttpChannel {
       incarnation,
       scope: '',
       patterns: [],
+    rights: null,
       sync: 'tail',
       why: null,
       oldest_seq: 0,

@@ -1,10 +1,16 @@
-import { type Glob, parseStoreName, type StoreName } from '@holdfast/protocol';
+import {
+  type Glob,
+  parseStoreName,
+  type PresenceDefinition,
+  type StoreName,
+} from '@holdfast/protocol';
 import { Pool, type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
 import { Cell } from './cell.ts';
 import type { ConnectOptions } from './connect.ts';
 import { rooms } from './doors.ts';
 import { type ClientOptions, closedError, type Settings, settingsOf } from './options.ts';
 import { Part, type StoreOptions } from './part.ts';
+import type { PresenceHandle } from './presence/types.ts';
 import type { RecordDesk } from './records/types.ts';
 import type { Room } from './room.ts';
 import { Slot, unusedMs } from './slot.ts';
@@ -38,6 +44,14 @@ export interface Client<App = any> extends AsyncDisposable {
   readonly flush: RecordDesk<App>['flush'];
   /** The own writes that are not decided yet. */
   readonly outbox: RecordDesk<App>['outbox'];
+  /**
+   * A handle on a presence topic, which is joined while it is retained or subscribed to (records.md §16). Needs `presences`
+   * among the options of the client. Throws a `TypeError` for parameters that do not fit.
+   */
+  presence<State>(
+    definition: PresenceDefinition<State>,
+    params: { readonly [name: string]: string },
+  ): PresenceHandle<State>;
   /**
    * Mounts a view of the server (views.md §12.2), or takes a hold on it where it is mounted. Needs `views` among the
    * options of the client. Throws `option_mismatch` where it is mounted with other params.
@@ -151,9 +165,17 @@ class StoreClient implements Client {
     this.#assertOpen();
     this.#views ??= this.#room.settings.views?.open(this);
     if (this.#views !== undefined) return this.#views.view(module, options);
-    throw new TypeError(
-      'client.view needs createClient({ views: views() }), of @holdfast/client/views.',
-    );
+    throw missing('view', 'views');
+  }
+
+  presence<State>(
+    definition: PresenceDefinition<State>,
+    params: { readonly [name: string]: string },
+  ): PresenceHandle<State> {
+    this.#assertOpen();
+    const { presences } = this.#room.settings;
+    if (presences !== undefined) return presences.open(this, definition, params);
+    throw missing('presence', 'presences');
   }
 
   connect(options: ConnectOptions = {}): Promise<void> {
@@ -220,9 +242,7 @@ class StoreClient implements Client {
   #desk(name: keyof RecordDesk): RecordDesk {
     this.#records ??= this.#room.settings.records?.open(this);
     if (this.#records !== undefined) return this.#records;
-    throw new TypeError(
-      `client.${name} needs createClient({ records: records([…]) }), of @holdfast/client/records.`,
-    );
+    throw missing(name, 'records', '[…]');
   }
 
   #slot(name: StoreName): Slot {
@@ -244,4 +264,11 @@ class StoreClient implements Client {
   #assertOpen(): void {
     if (this.#closing !== null) throw closedError('client');
   }
+}
+
+/** A member that needs a part which the application has to import. */
+function missing(member: string, part: string, given = ''): TypeError {
+  return new TypeError(
+    `client.${member} needs createClient({ ${part}: ${part}(${given}) }), of @holdfast/client/${part.replace(/presences/, 'presence')}.`,
+  );
 }

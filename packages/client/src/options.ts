@@ -13,6 +13,7 @@ import { type Report } from './cell.ts';
 import { type ClientEnv, platformEnv } from './env.ts';
 import type { Link } from './link/port.ts';
 import { type WebSocketClass, webSocketLink } from './link/websocket.ts';
+import type { PresencesPlug } from './presence/plug.ts';
 import type { RecordsPlug } from './records/plug.ts';
 import type { Seat } from './tabs/seat.ts';
 import type { ViewsPlug } from './views/plug.ts';
@@ -74,6 +75,8 @@ export type ClientOptions = {
   readonly tabs?: (settings: Settings) => Settings;
   /** Records: `records([…])` of `@holdfast/client/records`. */
   readonly records?: RecordsPlug;
+  /** Presence: `presences()` of `@holdfast/client/presence`. */
+  readonly presences?: PresencesPlug;
   /** Views: `views()` of `@holdfast/client/views`. */
   readonly views?: ViewsPlug;
   /** Parts of the platform to replace. */
@@ -105,6 +108,7 @@ export type Settings = {
   readonly outboxMax: OutboxLimits;
   readonly tabs: Seat | null;
   readonly records: RecordsPlug | undefined;
+  readonly presences: PresencesPlug | undefined;
   readonly views: ViewsPlug | undefined;
   readonly env: ClientEnv;
   readonly onWrite: ((write: MadeWrite) => void) | undefined;
@@ -128,6 +132,7 @@ const kinds: { readonly [Name in keyof Required<ClientOptions>]: string } = {
   migrate: 'function',
   tabs: 'function',
   records: 'object',
+  presences: 'object',
   views: 'object',
   env: 'object',
   onWrite: 'function',
@@ -186,6 +191,7 @@ export function settingsOf(options: ClientOptions): Settings {
     outboxMax: { ...outboxMax, ...options.outboxMax },
     tabs: null,
     records: options.records,
+    presences: options.presences,
     views: options.views,
     env,
     onWrite: options.onWrite,

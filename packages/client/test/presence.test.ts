@@ -1,5 +1,6 @@
 import { presence } from '@holdfast/protocol';
-import { joinPresence, type Presence } from '@holdfast/client/presence';
+import type { Client } from '@holdfast/client';
+import { joinPresence, type Presence, presences } from '@holdfast/client/presence';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Valve } from './valve.ts';
 import { openWorld, type World } from './world.ts';
@@ -38,15 +39,18 @@ const Cursors = presence<Cursor>({
 const at = new Date(0);
 const plain = { store: 'acme/app', topic: 'rooms/1' };
 
-const shown = <T>(room: Presence<T>): unknown[] =>
+const of = (one: World): Client => one.client({ presences: presences() });
+
+const shown = <T>(room: Pick<Presence<T>, 'peers'>): unknown[] =>
   [...room.peers.get().values()]
     .map(({ value, self }) => [value, self])
     .toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
 
 describe('presence', () => {
   it('peers see each other, themselves at once, and the last that was set (S85)', async () => {
-    const [a, b] = [1, 2].map(() => joinPresence(world.client(), Cursors, { id: '1' }));
+    const [a, b] = [1, 2].map(() => of(world).presence(Cursors, { id: '1' }));
     if (a === undefined || b === undefined) throw new Error('two');
+    for (const each of [a, b]) each.retain();
     a.set({ x: 1, at });
     expect(shown(a)).toEqual([[{ x: 1, at }, true]]);
     await expect.poll(() => shown(b)).toEqual([[{ x: 1, at }, false]]);
@@ -93,9 +97,10 @@ describe('presence', () => {
 
   it('what the schema refuses is not set, and not seen (S85)', async () => {
     const [good, bad] = [
-      joinPresence(world.client(), Cursors, { id: '1' }),
+      of(world).presence(Cursors, { id: '1' }),
       joinPresence(world.client(), plain),
     ];
+    good.retain();
     expect(() => good.set({ x: 'no' } as never)).toThrow(TypeError);
     bad.set({ x: 'no cursor' });
     await expect.poll(() => good.stats().parseErrors).toBe(1);
@@ -169,7 +174,7 @@ describe('presence', () => {
     await expect.poll(() => room.status.get().error?.code).toBe('value_too_large');
     expect(() => joinPresence(world.client(), { store: 'none', topic: 'a' })).toThrow(TypeError);
     expect(() => joinPresence(world.client(), { store: 'acme/app', topic: '' })).toThrow(TypeError);
-    expect(() => joinPresence(world.client(), Cursors, {})).toThrow(TypeError);
+    expect(() => of(world).presence(Cursors, {})).toThrow(TypeError);
   });
 
   it('opens no store, and ends with the client (S85)', async () => {

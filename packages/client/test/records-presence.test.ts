@@ -1,5 +1,5 @@
-import { observe } from '@holdfast/client';
-import { type PresenceHandle, presenceHandle } from '@holdfast/client/presence';
+import { type Client, observe } from '@holdfast/client';
+import { type PresenceHandle, presences } from '@holdfast/client/presence';
 import { presence } from '@holdfast/protocol';
 import { expect, onTestFinished, test } from 'vitest';
 import { Valve } from './valve.ts';
@@ -32,8 +32,11 @@ async function opened(): Promise<World> {
 const shown = (room: PresenceHandle<Cursor>): (readonly [number, boolean])[] =>
   [...room.peers.get().values()].map(({ value, self }) => [value.x, self] as const);
 
+const made = (client: World['client'], options: Parameters<World['client']>[0] = {}): Client =>
+  client({ presences: presences(), ...options });
+
 const room = ({ client }: World, ...args: Parameters<World['client']>): PresenceHandle<Cursor> =>
-  presenceHandle(client(...args), Cursors, { id: '1' });
+  made(client, ...args).presence(Cursors, { id: '1' });
 
 test('R205 two peers see each other, and the last that each has set', async () => {
   const world = await opened();
@@ -53,7 +56,7 @@ test('R206 what does not pass the schema is dropped by those who see it, and cou
   const world = await opened();
   const a = room(world);
   a.retain();
-  const loose = presenceHandle(world.client(), Loose, { id: '1' });
+  const loose = made(world.client).presence(Loose, { id: '1' });
   loose.retain();
   loose.set({ x: 'far' });
   await expect.poll(() => a.stats().parseErrors).toBe(1);
@@ -124,7 +127,7 @@ test('R210 a definition is checked when it is made, and parameters when they are
   expect(() => presence({ ...place, schema: {} as never })).toThrow(/[sS]chema/);
   expect(() => presence({ ...place, schema, throttle: -1 })).toThrow(RangeError);
   for (const params of [{}, { id: '' }]) {
-    expect(() => presenceHandle(client(), Cursors, params)).toThrow(TypeError);
+    expect(() => made(client).presence(Cursors, params)).toThrow(TypeError);
   }
 });
 
@@ -160,4 +163,13 @@ test('R213 of a hundred that are set within the throttle two are sent, and the l
   await expect.poll(() => seen.at(-1)).toBe(100);
   const sent = valve.sent.filter((data) => String(data).includes('presence_track')).length;
   expect(sent).toBeLessThanOrEqual(3);
+});
+
+test('client.presence without the part that brings it names the import', async () => {
+  const { client } = await opened();
+  expect(() => client().presence(Cursors, { id: '1' })).toThrow(
+    new TypeError(
+      'client.presence needs createClient({ presences: presences() }), of @holdfast/client/presence.',
+    ),
+  );
 });

@@ -1,8 +1,7 @@
 import {
-  joinPresence,
   type Peer,
-  type Presence,
   type PresenceDefinition,
+  type PresenceHandle,
   presenceTopic,
 } from '@holdfast/client/presence';
 import { Shelf } from '@holdfast/client/shelf';
@@ -26,12 +25,12 @@ type Topic = { readonly definition: PresenceDefinition<unknown>; readonly params
 
 const topics = /* @__PURE__ */ shelvesOf(
   (client) =>
-    new Shelf<Presence<unknown>, Topic>(client, {
+    new Shelf<PresenceHandle<unknown>, Topic>(client, {
       ttlMs: 0,
       max: 100,
       open: ({ definition, params }) => {
-        const joined = joinPresence(client, definition, params);
-        return { value: joined, ready: null, close: () => joined.leave() };
+        const handle = client.presence(definition, params);
+        return { value: handle, ready: null, close: handle.retain() };
       },
     }),
 );
@@ -39,7 +38,7 @@ const topics = /* @__PURE__ */ shelvesOf(
 const nobody: ReadonlyMap<string, Peer<unknown>> = new Map<string, Peer<unknown>>();
 
 /**
- * Joins a presence topic while the component is mounted (records.md §16): its components share one channel, and the last
+ * Joins a presence topic while the component is mounted (records.md §16); needs `presences` among the options of the client. Its components share one channel, and the last
  * to go leaves it. Nothing is joined by a render, so that a server shows nobody.
  */
 export function usePresence<State>(
@@ -50,7 +49,7 @@ export function usePresence<State>(
   const shelf = topics(useScope('usePresence', options.client).client);
   const key = `${definition.name} ${presenceTopic(definition, params)}`;
   const { ttl } = options;
-  const [joined, setJoined] = useState<Presence<unknown> | null>(null);
+  const [joined, setJoined] = useState<PresenceHandle<unknown> | null>(null);
   // What it is joined with is not looked at: of the same topic it is the same.
   const topic: Topic = { definition, params };
   useEffect(() => {
@@ -62,7 +61,7 @@ export function usePresence<State>(
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the definition's schema has seen to it
   const peers = (useSignal(joined?.peers ?? nothing) ?? nobody) as PresenceView<State>['peers'];
   const deeds = useMemo(() => {
-    const handle = (): Presence<unknown> => {
+    const handle = (): PresenceHandle<unknown> => {
       const state = shelf.place(key, topic).getState();
       const found = state.status === 'ready' ? state.value : shelf.get(key, topic);
       if (found instanceof Promise) throw new TypeError('A topic is there at once.');

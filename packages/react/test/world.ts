@@ -8,6 +8,7 @@ import {
   type Store,
   webSocketLink,
 } from '@holdfast/client';
+import { presences } from '@holdfast/client/presence';
 import { createServer, type Server } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { Clock, turn, until } from './clock.ts';
@@ -124,6 +125,7 @@ export async function openWorld(): Promise<World> {
       url,
       token,
       link: wire,
+      presences: presences(),
       onError: (error) => errors.push(error),
       ...options,
       env: { ...clock.env, random: () => 0.01, ...options.env },

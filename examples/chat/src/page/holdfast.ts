@@ -1,5 +1,5 @@
 import { type Client, createClient } from '@holdfast/client';
-import { presence } from '@holdfast/client/presence';
+import { presence, presences } from '@holdfast/client/presence';
 import { type ProxyOf, type SnapshotOf, views } from '@holdfast/client/views';
 import { createHoldfast } from '@holdfast/react';
 import { z } from 'zod/mini';
@@ -8,7 +8,12 @@ import type { Chat } from '../server/chat.ts';
 
 /** Makes the client of the page; the cookie says who it is. */
 export function connect(): Client<Chat> {
-  return createClient<Chat>({ url: location.origin, token: null, views: views() });
+  return createClient<Chat>({
+    url: location.origin,
+    token: null,
+    views: views(),
+    presences: presences(),
+  });
 }
 
 /** The hooks, which know the views of the chat. */

@@ -1,32 +1,17 @@
-import { HoldfastError, type PresenceDefinition, presenceTopic } from '@holdfast/protocol';
-import { type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
-import type { Client } from '../client.ts';
-import { joinPresence, type Peer, type Presence } from './topic.ts';
+import { HoldfastError, presenceTopic } from '@holdfast/protocol';
+import { type Release, releaseOnce } from '@holdfast/engine/registry';
+import type { PresencesPlug } from './plug.ts';
+import { joinTopic, type Presence } from './topic.ts';
+import type { PresenceHandle } from './types.ts';
 
-/**
- * A topic of a definition, for who comes and goes (records.md §16): it holds nothing by itself. While it is retained, or its
- * peers are subscribed to, this client is on the topic.
- */
-export interface PresenceHandle<State> {
-  /** Everybody who shows something, by `<key>/<peer>`, in the order in which they came; a new map at each change. */
-  readonly peers: Signal<ReadonlyMap<string, Peer<State>>>;
-  /** Throws a `TypeError` for what the schema refuses, and `closed` where the topic has never been held. */
-  set(value: State): void;
-  clear(): void;
-  /** Counters since the topic was first held. */
-  stats(): { readonly updates: number; readonly leaves: number; readonly parseErrors: number };
-  /** Is on the topic until it is released; with the last release this client leaves it. */
-  retain(): Release;
-}
-
-/** A handle on a presence topic. Throws a `TypeError` for parameters that do not fit. */
-export function presenceHandle<State>(
-  client: Client,
-  definition: PresenceDefinition<State>,
-  params: { readonly [name: string]: string },
-): PresenceHandle<State> {
-  presenceTopic(definition, params);
-  return new Handle(() => joinPresence(client, definition, params));
+/** Gives a client presence: `createClient({ presences: presences() })`. */
+export function presences(): PresencesPlug {
+  return {
+    open: (client, definition, params) => {
+      presenceTopic(definition, params);
+      return new Handle(() => joinTopic(client, definition, params));
+    },
+  };
 }
 
 const nobody: ReadonlyMap<string, never> = new Map<string, never>();

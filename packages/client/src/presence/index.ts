@@ -1,4 +1,6 @@
 export { presence, presenceTopic } from '@holdfast/protocol';
 export type { PresenceDefinition } from '@holdfast/protocol';
-export { presenceHandle, type PresenceHandle } from './handle.ts';
-export { joinPresence, type Peer, type Presence, type PresenceStatus } from './topic.ts';
+export { presences } from './handle.ts';
+export type { PresencesPlug } from './plug.ts';
+export { joinPresence, type Presence, type PresenceStatus } from './topic.ts';
+export type { Peer, PresenceHandle } from './types.ts';

@@ -14,24 +14,13 @@ import {
 } from '@holdfast/protocol';
 import { readPresenceJoinReply } from '@holdfast/protocol/presence';
 import { Cell } from '../cell.ts';
-import type { Client } from '../client.ts';
 import { rooms } from '../doors.ts';
 import { toEnvelope } from '../envelopes.ts';
 import { type Gate, gateOf, plainGate } from './gate.ts';
 import { closedError } from '../options.ts';
 import type { Room } from '../room.ts';
+import type { Peer } from './types.ts';
 import { type ConnectionStatus, isOver, type News, type Speaker } from '../uplink.ts';
-
-/** Somebody who is there. */
-export type Peer<State> = {
-  /** The subject of its token: the same for all tabs and devices of one user. */
-  readonly key: string;
-  /** Its tab or process. */
-  readonly peer: string;
-  readonly value: State;
-  /** Whether it is this client. */
-  readonly self: boolean;
-};
 
 /** How a topic is doing. */
 export type PresenceStatus = {
@@ -56,34 +45,33 @@ export interface Presence<State> extends Disposable {
 }
 
 /**
- * Joins a presence topic (stores.md §10.8): of a definition with its parameters, or of a store and a path. It needs no
- * store to be open. Handles of one topic share one channel, and what this client shows on it.
+ * Joins a presence topic that has no definition (stores.md §10.8), by its store and path; with one there is
+ * `client.presence`. It needs no store to be open. All of one topic share one channel, and what this client shows on it.
  */
-export function joinPresence<State>(
-  client: Client,
+export function joinPresence(
+  client: object,
+  at: { readonly store: string; readonly topic: string },
+): Presence<JsonObject> {
+  const room = roomOf(client);
+  return new TopicHandle(channelOf(room, plainTopic(at)), { gate: plainGate, throttle: 50 });
+}
+
+/** Joins the topic of a definition. */
+export function joinTopic<State>(
+  client: object,
   definition: PresenceDefinition<State>,
   params: { readonly [name: string]: string },
-): Presence<State>;
-export function joinPresence(
-  client: Client,
-  at: { readonly store: string; readonly topic: string },
-): Presence<JsonObject>;
-export function joinPresence<State>(
-  client: Client,
-  at: PresenceDefinition<State> | { readonly store: string; readonly topic: string },
-  params: { readonly [name: string]: string } = {},
-): Presence<State> | Presence<JsonObject> {
+): Presence<State> {
+  const { schema, throttle } = definition;
+  const channel = channelOf(roomOf(client), presenceTopic(definition, params));
+  return new TopicHandle(channel, { gate: gateOf(schema), throttle });
+}
+
+function roomOf(client: object): Room {
   const room = rooms.get(client);
-  if (room === undefined) throw new TypeError('joinPresence needs a client of this package.');
-  if (client.status.get().connection === 'closed') throw closedError('client');
-  if (!('schema' in at)) {
-    return new TopicHandle(channelOf(room, plainTopic(at)), { gate: plainGate, throttle: 50 });
-  }
-  const { schema, throttle } = at;
-  return new TopicHandle(channelOf(room, presenceTopic(at, params)), {
-    gate: gateOf(schema),
-    throttle,
-  });
+  if (room === undefined) throw new TypeError('Presence needs a client of this package.');
+  if (room.connection.get().connection === 'closed') throw closedError('client');
+  return room;
 }
 
 function plainTopic({ store, topic }: { readonly store: string; readonly topic: string }): string {

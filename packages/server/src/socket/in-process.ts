@@ -82,7 +82,8 @@ export function inProcess(room: InProcessRoom, given: GivenPrincipal): InProcess
         },
       };
     },
-    seal: (claim, content) => room.seeds.seal(principal, claim, content),
+    seal: (claim, content) =>
+      room.seeds.seal(principalOf(principal, 'This is no principal:'), claim, content),
     vouch: (key, digest) => room.seeds.vouch(principal.subject, key, digest),
   };
   const { subject } = principal;

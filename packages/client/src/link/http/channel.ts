@@ -103,6 +103,7 @@ export class HttpChannel {
       store_access: { mode: 'selected', store_ids: [] },
       incarnation,
       scope: '',
+      rights: null,
       patterns: [],
     rights: null,
       sync: 'tail',

@@ -2,7 +2,6 @@ import type {
   DispatchOptions,
   NodeCommands,
   NodeEvents,
-  NodeSnapshot,
   PayloadOf,
   ReplyOf,
   TypesOfProxy,
@@ -34,7 +33,7 @@ export function useCommand<
 >(
   view: Proxy | null | undefined,
   name: Name,
-  options?: DispatchOptions<NodeSnapshot<TypesOfProxy<Proxy>>>,
+  options?: DispatchOptions<TypesOfProxy<Proxy>>,
 ): Command<PayloadOf<TypesOfProxy<Proxy>, Name>, ReplyOf<TypesOfProxy<Proxy>, Name>>;
 export function useCommand(
   view: object | null | undefined,

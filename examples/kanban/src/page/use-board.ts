@@ -1,4 +1,5 @@
 import { HoldfastError } from '@holdfast/client';
+import { child } from '@holdfast/client/views';
 import { useMemo, useState } from 'react';
 import type { BoardView, Column } from './holdfast.ts';
 import { aboveOf, cardOf, type Held, placeOf } from './places.ts';
@@ -129,7 +130,11 @@ async function add(view: BoardView, card: Held & { readonly title: string }): Pr
       ...lasting,
       optimistic: ({ cards }) => {
         if (cards.some(isIt(id))) return;
-        cards.splice(cards.findIndex(isIt(after)) + 1, 0, { id, title, isPending: true });
+        cards.splice(
+          cards.findIndex(isIt(after)) + 1,
+          0,
+          child(id, { id, title, isPending: true }),
+        );
       },
     },
   );

@@ -16,6 +16,7 @@ import type {
   UploadSlot,
 } from '@holdfast/protocol';
 import type { Release, Signal } from '@holdfast/engine/registry';
+import type { DraftOf } from './draft.ts';
 import type { InitialView } from './initial.ts';
 import type { CacheUse } from './cache-options.ts';
 import type { UploadHandle } from './upload.ts';
@@ -108,11 +109,11 @@ export interface ViewHandle<Types = AnyNode, Params = AnyParams> extends Disposa
 }
 
 /** How a command is sent (views.md §12.7). */
-export type DispatchOptions<State = unknown> = {
+export type DispatchOptions<Types = unknown> = {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
-  /** Edits a copy of the node's snapshot, which is shown until the server has answered. */
-  readonly optimistic?: (draft: Draft<State>) => void;
+  /** Edits a copy of the node's snapshot, which is shown until the server has answered. A new child is made by `child`. */
+  readonly optimistic?: (draft: DraftOf<Types>) => void;
   /** False: it is refused while the root is not live, instead of waiting. */
   readonly queue?: boolean;
   /**
@@ -121,13 +122,6 @@ export type DispatchOptions<State = unknown> = {
    */
   readonly idempotent?: boolean;
 };
-
-/** A snapshot that may be edited. */
-export type Draft<T> = T extends readonly (infer Item)[]
-  ? Draft<Item>[]
-  : T extends object
-    ? { -readonly [Name in keyof T]: Draft<T[Name]> }
-    : T;
 
 type Arguments<Payload, Options> = {} extends Payload
   ? readonly [payload?: Payload, options?: Options]
@@ -157,7 +151,7 @@ export interface ProxyMembers<Types> {
   /** Sends a command and gives its reply. */
   $dispatch<Name extends keyof NodeCommands<Types> & string>(
     name: Name,
-    ...rest: Arguments<PayloadOf<Types, Name>, DispatchOptions<NodeSnapshot<Types>>>
+    ...rest: Arguments<PayloadOf<Types, Name>, DispatchOptions<Types>>
   ): Promise<ReplyOf<Types, Name>>;
   /** Calls back with each event of this name, once. */
   $on<Name extends keyof NodeEvents<Types> & string>(

@@ -1,4 +1,4 @@
-import type { ViewHandle } from '@holdfast/client/views';
+import { child, type ViewHandle } from '@holdfast/client/views';
 import { RejectedError } from '@holdfast/client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { module, node, Scripted } from './scripted.ts';
@@ -19,14 +19,31 @@ const tree = node([], {
   child: node(['a', 'child'], { m: 1 }),
 });
 
-async function live(rest: object = { instance: 't1' }): Promise<ViewHandle> {
+async function live(shown: object = tree): Promise<ViewHandle> {
   const page = world.client.view(module, { id: 'main' });
-  await world.accept(rest);
-  await world.show(tree);
+  await world.accept({ instance: 't1' });
+  await world.show(shown);
   return page;
 }
 
 const set = (n: number): object => ({ ops: [{ op: 'replace', path: '/n', value: n }] });
+
+type Cards = { cards: { title: string }[]; boxes: { [name: string]: unknown } };
+const card = (id: string, title: string): object => node(['cards', id], { title });
+const makeThree = (draft: unknown): void => {
+  const { cards, boxes } = draft as Cards;
+  cards.push(child('b', { title: 'B' }));
+  boxes['top'] = child('c', { title: 'C', inside: [child('d', { title: 'D' })] });
+};
+const rename = (draft: unknown): void => void ((draft as { title: string }).title = 'B2');
+const copyAll = (draft: unknown): void => {
+  const shown = draft as Cards;
+  const [a, b] = shown.cards;
+  shown.cards = [
+    { ...b, title: 'X' },
+    { ...a, title: 'X' },
+  ];
+};
 
 describe('a command', () => {
   it('V22 goes to its node, with an id of its own, and resolves to the reply', async () => {
@@ -254,6 +271,64 @@ describe('an optimistic command', () => {
     await world.reply(command, {}, { version: 2 });
     await sent;
     expect(proxy['log']).toEqual(['mine']);
+  });
+
+  it('makes a child that is a proxy at once, the same one afterwards, and takes commands after the one that made it', async () => {
+    const { proxy } = await live(node([], { cards: [card('a', 'A')], boxes: {} }));
+    void proxy.$dispatch('add', {}, { optimistic: makeThree });
+    const [first, made] = proxy['cards'];
+    expect([first.$id, made.$id, made.title]).toEqual([['cards', 'a'], ['cards', 'b'], 'B']);
+    expect(proxy['boxes'].top.inside[0].$id).toEqual(['boxes', 'c', 'inside', 'd']);
+    expect(proxy.$snapshot()).toStrictEqual({
+      cards: [{ title: 'A' }, { title: 'B' }],
+      boxes: { top: { title: 'C', inside: [{ title: 'D' }] } },
+    });
+    const seen: unknown[] = [];
+    made.$subscribe(() => seen.push(made.$snapshot()));
+    void made.$dispatch('rename', { title: 'B2' }, { optimistic: rename });
+    expect([proxy['cards'][1], made.title]).toEqual([made, 'B2']);
+    const [added, renamed] = [await world.next('command'), await world.next('command')];
+    expect([added.payload, renamed.payload]).toMatchObject([
+      { name: 'add', store_id: [] },
+      { name: 'rename', store_id: ['cards', 'b'] },
+    ]);
+    await world.reply(added, {}, { version: 2 });
+    await world.patch(1, 2, {
+      ops: [{ op: 'add', path: '/cards/1', value: card('b', 'B') }],
+    });
+    expect([proxy['cards'][1] === made, made.title, proxy['boxes']]).toEqual([true, 'B2', {}]);
+    await world.reply(renamed, {}, { version: 3 });
+    await world.patch(2, 3, { ops: [{ op: 'replace', path: '/cards/1/title', value: 'B2' }] });
+    expect([made.title, seen]).toEqual(['B2', [{ title: 'B2' }]]);
+  });
+
+  it('that makes a child is rolled back with it, and one that is there already is not made again', async () => {
+    const { proxy } = await live(node([], { cards: [card('a', 'A')] }));
+    const add = (id: string): Promise<unknown> =>
+      proxy.$dispatch(
+        'add',
+        {},
+        { optimistic: (draft) => void (draft as Cards).cards.push(child(id, { title: 'B' })) },
+      );
+    await expect(add('a')).rejects.toThrow('already');
+    expect(world.sent).toEqual([]);
+    const sent = add('b');
+    const [, made] = proxy['cards'];
+    await world.refuse(await world.next('command'), { reason: 'no' });
+    await expect(sent).rejects.toMatchObject({ code: 'no' });
+    expect([made.$snapshot(), proxy['cards'].length]).toEqual([undefined, 1]);
+    // Somebody else makes it while ours is on its way.
+    void add('c');
+    await world.patch(1, 2, { ops: [{ op: 'add', path: '/cards/0', value: card('c', 'C') }] });
+    expect((proxy.$snapshot() as Cards).cards).toEqual([{ title: 'C' }, { title: 'A' }]);
+  });
+
+  it('that copies a child by spread leaves it that child', async () => {
+    const { proxy } = await live(node([], { cards: [card('a', 'A'), card('b', 'B')] }));
+    const [a, b] = proxy['cards'];
+    void proxy.$dispatch('set', {}, { optimistic: copyAll });
+    expect([proxy['cards'][0] === b, proxy['cards'][1] === a, a.title]).toEqual([true, true, 'X']);
+    expect(proxy.$snapshot()).toStrictEqual({ cards: [{ title: 'X' }, { title: 'X' }] });
   });
 
   it('that throws sends nothing', async () => {

@@ -1,10 +1,16 @@
 import type { Client } from '@holdfast/client';
-import { nextSnapshot, type ProxyOf, type SnapshotOf, waitFor } from '@holdfast/client/views';
+import {
+  child,
+  nextSnapshot,
+  type ProxyOf,
+  type SnapshotOf,
+  waitFor,
+} from '@holdfast/client/views';
 import type { AsyncState, RemoteApp, RemoteNode, UploadState } from '@holdfast/protocol';
 import { describe, expectTypeOf, it } from 'vitest';
 
 type Card = RemoteNode<{
-  snapshot: { title: string; open: boolean };
+  snapshot: { title: string; open: boolean; kind?: 'task' | 'note' };
   commands: { toggle: {}; rename: { payload: { title: string }; reply: { old: string } } };
 }>;
 type App = RemoteApp<{
@@ -49,6 +55,22 @@ const written = async (client: Client<App>): Promise<void> => {
   await root.main?.$dispatch('toggle');
   await root.$dispatch('clear');
   await root.$dispatch('setFilter', { to: 'x' }, { optimistic: (draft) => (draft.filter = 'x') });
+  await root.$dispatch('clear', undefined, {
+    optimistic: (draft) => {
+      const [first] = draft.cards;
+      if (first !== undefined) draft.cards = [{ ...first, title: 'x' }];
+      draft.cards.push(child('c1', { title: 'x', open: true, kind: 'note' }));
+      draft.main = child('m', { title: 'x', open: false });
+      draft.log.push({ id: 'x' });
+      draft.made = 'x';
+      // @ts-expect-error -- what is no child cannot become one
+      draft.cards.push({ title: 'x', open: true });
+      // @ts-expect-error -- a child has all its fields
+      draft.cards.push(child('c1', { title: 'x' }));
+      // @ts-expect-error -- and those of the right types
+      draft.cards.push(child('c1', { title: 'x', open: 1 }));
+    },
+  });
   root.$on('toast', ({ msg }) => expectTypeOf(msg).toEqualTypeOf<string>());
   expectTypeOf(root.$snapshot()?.cards[0]?.title).toEqualTypeOf<string | undefined>();
   expectTypeOf(await waitFor(root, ({ filter }) => filter === 'x' && 7)).toEqualTypeOf<number>();

@@ -1,5 +1,6 @@
 import { isObject, type Json, setOwn } from '@holdfast/protocol';
 import { isContainer, type NodeKey } from './names.ts';
+import { adopt, childMark, markOf } from './placed.ts';
 import { share } from './share.ts';
 
 /** Edits a copy of what a node shows, of which it may keep nothing. */
@@ -86,24 +87,21 @@ export class Layers {
     }
   }
 
-  #show(draft: Draft): void {
-    const { keyOf, base, made } = this.#ports;
-    const keys = (value: Json): NodeKey | undefined => draft.keyOf(value) ?? keyOf(value);
-    const root = share(draft.value, this.#root, {
-      keyOf: keys,
-      before: (node) => this.snapshot(node),
-      copied: (node, copy) => draft.name(copy, node),
-    });
+  #show({ value }: Draft): void {
+    const { base, made } = this.#ports;
+    const keyOf = (shown: Json): NodeKey | undefined => keyIn(shown) ?? this.#ports.keyOf(shown);
+    const root = share(value, this.#root, { keyOf, before: (node) => this.snapshot(node) });
     const shown = new Map<NodeKey, Json>();
-    const look = (value: Json): void => {
-      if (!isContainer(value)) return;
-      const node = keys(value);
+    const look = (part: Json): void => {
+      if (!isContainer(part)) return;
+      const node = keyOf(part);
       if (node !== undefined) {
-        if (value === base(node)) return;
-        shown.set(node, value);
+        if (part === base(node)) return;
+        shown.set(node, part);
       }
-      made(value, node ?? null);
-      for (const inside of Object.values(value)) look(inside);
+      if (keyIn(part) !== undefined) Reflect.deleteProperty(part, childMark);
+      made(part, node ?? null);
+      for (const inside of Object.values(part)) look(inside);
     };
     look(root);
     this.#root = root;
@@ -111,11 +109,16 @@ export class Layers {
   }
 }
 
+/** Which node a part of a draft is. */
+function keyIn(value: Json): NodeKey | undefined {
+  const mark = isContainer(value) ? markOf(value) : undefined;
+  return typeof mark === 'string' ? mark : undefined;
+}
+
 /** A copy of what is shown, with the nodes it has, to be edited. */
 class Draft {
   readonly value: Json;
-  readonly #keys = new Map<object, NodeKey>();
-  readonly #nodes = new Map<NodeKey, Json>();
+  readonly #nodes = new Map<NodeKey, object>();
   readonly #keyOf: LayerPorts['keyOf'];
 
   constructor(root: Json, keyOf: LayerPorts['keyOf'], isEdited: boolean) {
@@ -123,19 +126,17 @@ class Draft {
     this.value = isEdited ? this.#copy(root) : root;
   }
 
-  keyOf(value: Json): NodeKey | undefined {
-    return isContainer(value) ? this.#keys.get(value) : undefined;
-  }
-
-  name(value: object, node: NodeKey): void {
-    this.#keys.set(value, node);
-  }
-
   /** What is not there now may come back. */
   apply({ node, recipe }: Omit<Layer, 'by'>): void {
     const draft = this.#nodes.get(node);
+    if (draft === undefined) return;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of what type it is the caller knows
-    if (draft !== undefined) recipe(draft as never);
+    recipe(draft as never);
+    if (!isContainer(this.value)) return;
+    adopt(this.value, [], (key, child, isNew) => {
+      if (isNew && this.#nodes.has(key)) throw new Error(`There is a child ${key} already.`);
+      this.#nodes.set(key, child);
+    });
   }
 
   #copy(value: Json): Json {
@@ -145,7 +146,7 @@ class Draft {
     for (const [name, inside] of Object.entries(value)) setOwn(copy, name, this.#copy(inside));
     const key = this.#keyOf(value);
     if (key === undefined) return copy;
-    this.name(copy, key);
+    Reflect.set(copy, childMark, key);
     this.#nodes.set(key, copy);
     return copy;
   }

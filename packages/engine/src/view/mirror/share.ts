@@ -5,8 +5,6 @@ import { isContainer, memberOf, type Members, type NodeKey } from './names.ts';
 export type Nodes = {
   readonly keyOf: (value: Json) => NodeKey | undefined;
   readonly before: (node: NodeKey) => Json | undefined;
-  /** A node was copied, for what of it is as before. */
-  readonly copied?: (node: NodeKey, copy: object) => void;
 };
 
 /**
@@ -21,15 +19,11 @@ export function share(next: Json, was: Json | undefined, nodes: Nodes): Json {
   const isSame = isContainer(before) && (key !== undefined || nodes.keyOf(before) === undefined);
   const match = isSame ? before : undefined;
   if (next === match) return next;
-  if (isObject(next)) return shareMembers(next, match, { nodes, key });
+  if (isObject(next)) return shareMembers(next, match, nodes);
   return shareList(next, Array.isArray(match) ? match : undefined, nodes);
 }
 
-function shareMembers(
-  next: Members,
-  was: Json | undefined,
-  { nodes, key }: { readonly nodes: Nodes; readonly key: NodeKey | undefined },
-): Json {
+function shareMembers(next: Members, was: Json | undefined, nodes: Nodes): Json {
   let made: { [name: string]: Json } | undefined;
   const names = Object.keys(next);
   let isEqual = isObject(was) && Object.keys(was).length === names.length;
@@ -43,9 +37,7 @@ function shareMembers(
     setOwn(made, name, shared);
   }
   if (isEqual && was !== undefined) return was;
-  if (made === undefined) return next;
-  if (key !== undefined) nodes.copied?.(key, made);
-  return made;
+  return made ?? next;
 }
 
 function shareList(next: readonly Json[], was: readonly Json[] = [], nodes: Nodes): Json {

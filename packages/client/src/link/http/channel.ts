@@ -105,7 +105,6 @@ export class HttpChannel {
       scope: '',
       rights: null,
       patterns: [],
-    rights: null,
       sync: 'tail',
       why: null,
       oldest_seq: 0,

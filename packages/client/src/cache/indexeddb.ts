@@ -200,9 +200,15 @@ class Database implements RowStore {
     const forget = (): void => {
       this.#connection = null;
     };
-    const opening = openLayout(this.#name, forget);
+    // Some browsers never answer, as when they are short of something.
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(cacheFault('stuck')), openMsMax);
+    });
+    const upgrading = (): void => clearTimeout(timer);
+    const opening = openLayout(this.#name, { terminated: forget, upgrading });
     try {
-      const connection = await within(opening);
+      const connection = await Promise.race([opening, late]);
       // Another tab wants to change or delete the database: it must not wait for us.
       connection.addEventListener('versionchange', () => {
         forget();
@@ -211,18 +217,12 @@ class Database implements RowStore {
       return connection;
     } catch (error) {
       forget();
-      opening.then((late) => late.close()).catch(() => undefined);
+      opening.then((slow) => slow.close()).catch(() => undefined);
       throw error;
+    } finally {
+      clearTimeout(timer);
     }
   }
-}
-
-/** Some browsers never answer, as when they are short of something. */
-function within<T>(opening: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(cacheFault('stuck')), openMsMax);
-    opening.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }
 
 async function placeIn(tx: Transaction, place: string): Promise<Place & { isNew: boolean }> {

@@ -37,10 +37,18 @@ export const kinds: readonly RowKind[] = [...stateKinds, ...ownKinds];
 /** In that of 1 each entry and each map was a record, too. */
 const version = 2;
 
+/** What happens while a database is opened, and later. */
+type Heard = {
+  /** It answers, and changes the layout. */
+  readonly upgrading: () => void;
+  /** The browser has closed the connection. */
+  readonly terminated: () => void;
+};
+
 /** Opens a database, and makes one of this layout of it where it is new or of a former layout. */
 export async function openLayout(
   name: string,
-  terminated: () => void,
+  heard: Heard,
   keepsState = true,
 ): Promise<Connection> {
   const { indexedDB: factory } = globalThis as Partial<typeof globalThis>;
@@ -49,19 +57,20 @@ export async function openLayout(
   try {
     return await openDB<Layout>(name, version, {
       upgrade(...[db, from, , tx]) {
+        heard.upgrading();
         isOld = from === 1;
         const made = ['notes', 'places', ...kinds] as const;
         if (!isOld) for (const kind of made) db.createObjectStore(kind);
         Promise.all([isOld && regroup(tx, keepsState), tx.done]).catch(() => abort(tx));
       },
-      terminated,
+      terminated: heard.terminated,
     });
   } catch (cause) {
     if (cause instanceof DOMException && cause.name === 'VersionError') {
       throw cacheFault('newer', { cause });
     }
     // As where there is no room for both, the old and the new: the server has the entries.
-    if (isOld && keepsState) return openLayout(name, terminated, false);
+    if (isOld && keepsState) return openLayout(name, heard, false);
     throw cacheFault(isQuota(cause) ? 'full' : 'unavailable', { cause });
   }
 }

@@ -81,7 +81,23 @@ async function aged(at: string): Promise<void> {
 const leavesOfOld = Object.fromEntries(Array.from({ length: 2500 }, (_, at) => [`docs/${at}`, at]));
 
 describe('a database of the first layout', () => {
-  afterEach(() => vi.restoreAllMocks());
+  const { put } = IDBObjectStore.prototype;
+
+  /** Does something before each block is put. */
+  function onBlock(deed: () => void): void {
+    vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (
+      this: IDBObjectStore,
+      ...[value, key]: Parameters<IDBObjectStore['put']>
+    ) {
+      if (Array.isArray(value)) deed();
+      return put.call(this, value, key);
+    });
+  }
+
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+  });
 
   it('is opened with its entries and its outbox, and once only', async () => {
     const at = name();
@@ -92,16 +108,19 @@ describe('a database of the first layout', () => {
     expect(await reopened(at)).toEqual(found);
   });
 
+  it('is waited for while it is changed, though that takes longer than to open one', async () => {
+    const at = name();
+    await aged(at);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onBlock(() => vi.advanceTimersByTime(2000));
+    expect(await reopened(at)).toMatchObject({ seq: 5, outbox: opIds, faults: [] });
+  });
+
   it('is a fresh start with its outbox where there is no room to keep the entries', async () => {
     const at = name();
     await aged(at);
-    const { put } = IDBObjectStore.prototype;
-    vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (
-      this: IDBObjectStore,
-      ...[value, key]: Parameters<IDBObjectStore['put']>
-    ) {
-      if (Array.isArray(value)) throw new DOMException('full', 'QuotaExceededError');
-      return put.call(this, value, key);
+    onBlock(() => {
+      throw new DOMException('full', 'QuotaExceededError');
     });
     expect(await reopened(at)).toMatchObject({ seq: 0, leaves: {}, outbox: opIds, faults: [] });
   });

@@ -1,4 +1,5 @@
 import {
+  type Entry,
   type Json,
   type LeafType,
   literalPrefix,
@@ -48,15 +49,20 @@ export type Sighted = {
 
 /** What is shown at a path. What is pending has the revision that is committed there (stores.md §18 C10). */
 export function show(sighted: Sighted, path: Path): ShownEntry | undefined {
-  const { committed, view } = sighted;
+  const { view } = sighted;
   const shown = view.read(path);
   if (shown === undefined) return undefined;
-  const { value, type, revision } = shown;
   const isMap = view.leaf(path) === undefined;
-  const pending =
-    view !== committed && (isMap ? sighted.touches(path) : !Number.isInteger(revision));
-  if (!pending) return { path, value, type, revision, pending };
-  const known = revisionAt(committed, path) ?? 0;
+  return shownAs(sighted, { path, ...shown }, isMap ? sighted.touches(path) : undefined);
+}
+
+function shownAs(
+  { committed, view }: Sighted,
+  { path, value, type, revision }: Entry,
+  isOwn = !Number.isInteger(revision),
+): ShownEntry {
+  const pending = view !== committed && isOwn;
+  const known = pending ? (revisionAt(committed, path) ?? 0) : revision;
   return { path, value, type, revision: known, pending };
 }
 
@@ -65,11 +71,10 @@ export function list(sighted: Sighted, query: ListQuery, page: ListPage): Listin
   const limit = page.limit ?? Infinity;
   const pattern = 'pattern' in query ? query.pattern : null;
   const items: ShownEntry[] = [];
-  for (const { path } of sighted.view.entries(pageRange(query, page))) {
-    if (pattern !== null && !matches(pattern, segmentsOf(path))) continue;
+  for (const entry of sighted.view.entries(pageRange(query, page))) {
+    if (pattern !== null && !matches(pattern, segmentsOf(entry.path))) continue;
     if (items.length >= limit) return { items, next: items.at(-1)?.path ?? null };
-    const entry = show(sighted, path);
-    if (entry !== undefined) items.push(entry);
+    items.push(shownAs(sighted, entry));
   }
   return { items, next: null };
 }

@@ -23,8 +23,65 @@ export type Child = Leaf | MapNode;
 /** Marks what a tree made itself and may change in place; all else it copies first. */
 export type Stamp = object;
 
+/** Children in order, with their sort keys. */
+export type Children = { readonly keys: string[]; readonly values: Child[] };
+
 /** A run of children in order; never empty. */
-export type Page = { readonly stamp: Stamp; keys: string[]; values: Child[] };
+export class Page {
+  readonly stamp: Stamp;
+  #keys: string[];
+  #values: Child[] = [];
+  #make: (() => Children) | null = null;
+
+  private constructor(stamp: Stamp, keys: string[]) {
+    this.stamp = stamp;
+    this.#keys = keys;
+  }
+
+  static of(stamp: Stamp, { keys, values }: Children): Page {
+    const page = new Page(stamp, keys);
+    page.#values = values;
+    return page;
+  }
+
+  /** A page that is made when somebody looks for more than its first key. */
+  static later(stamp: Stamp, least: string, make: () => Children): Page {
+    const page = new Page(stamp, [least]);
+    page.#make = make;
+    return page;
+  }
+
+  /** The first of its keys. */
+  get least(): string {
+    return this.#keys[0] ?? '';
+  }
+
+  get keys(): string[] {
+    this.#made();
+    return this.#keys;
+  }
+
+  set keys(keys: string[]) {
+    this.#keys = keys;
+  }
+
+  get values(): Child[] {
+    this.#made();
+    return this.#values;
+  }
+
+  set values(values: Child[]) {
+    this.#values = values;
+  }
+
+  #made(): void {
+    if (this.#make === null) return;
+    const { keys, values } = this.#make();
+    this.#make = null;
+    this.#keys = keys;
+    this.#values = values;
+  }
+}
 
 /**
  * A map of the tree: its children by sort key, which is the escaped segment of a leaf and the escaped segment with `/`
@@ -33,7 +90,8 @@ export type Page = { readonly stamp: Stamp; keys: string[]; values: Child[] };
  */
 export class MapNode {
   readonly stamp: Stamp;
-  pages: Page[];
+  #pages: Page[];
+  #make: (() => Page[]) | null = null;
   /** Leaves below. */
   count = 0;
   /** stores.md §1.3.2. */
@@ -45,7 +103,27 @@ export class MapNode {
 
   constructor(stamp: Stamp, pages: Page[]) {
     this.stamp = stamp;
-    this.pages = pages;
+    this.#pages = pages;
+  }
+
+  /** Has the pages made when somebody looks into the map. */
+  later(make: () => Page[]): void {
+    this.#make = make;
+  }
+
+  /** Whether nobody has looked into it, so that its pages are yet to be made. */
+  get isUnseen(): boolean {
+    return this.#make !== null;
+  }
+
+  get pages(): Page[] {
+    if (this.#make !== null) this.#pages = this.#make();
+    this.#make = null;
+    return this.#pages;
+  }
+
+  set pages(pages: Page[]) {
+    this.#pages = pages;
   }
 
   get(key: string): Child | undefined {
@@ -94,7 +172,7 @@ export class MapNode {
     // Keys that arrive in order leave full pages behind.
     const cut = at === width ? width : width >> 1;
     const rest = { keys: page.keys.splice(cut), values: page.values.splice(cut) };
-    pages.splice(slot + 1, 0, { stamp: this.stamp, ...rest });
+    pages.splice(slot + 1, 0, Page.of(this.stamp, rest));
   }
 
   each(visit: (child: Child, key: string) => void): void {
@@ -149,7 +227,8 @@ export class MapNode {
     let page = pages[slot];
     if (page?.stamp !== stamp) {
       const { keys = [], values = [] } = page ?? {};
-      page = { stamp, keys: keys.length < few ? keys : keys.slice(), values: values.slice() };
+      const own = keys.length < few ? keys : keys.slice();
+      page = Page.of(stamp, { keys: own, values: values.slice() });
       if (slot < pages.length) pages[slot] = page;
       else this.pages = [page];
     }
@@ -190,8 +269,8 @@ export function placeOf(keys: readonly string[], key: string): number {
   return bisect(keys, key, itself);
 }
 
-function leastOf({ keys }: Page): string {
-  return keys[0] ?? '';
+function leastOf({ least }: Page): string {
+  return least;
 }
 
 function itself(key: string): string {

@@ -1,13 +1,15 @@
 import {
   asPath,
-  comparePaths,
   type Entry,
+  type EntryTuple,
+  entryTuple,
   jsonEquals,
   type Leaf,
   type Path,
   type Seq,
 } from '@holdfast/protocol';
-import { assemble, type Child, few, freeze, MapNode, type Stamp, width } from './node.ts';
+import { Adopted } from './adopted.ts';
+import { assemble, type Child, freeze, MapNode, type Stamp } from './node.ts';
 import { entriesOf, entryOf, inside, type Range } from './walk.ts';
 
 /** What happened to one leaf; undefined stands for absence. */
@@ -44,8 +46,8 @@ export class Tree {
   #root: MapNode;
   /** The way of the last change: the next one is often beside it. */
   #way: Step | null = null;
-  /** The keys of the last map that was loaded. */
-  #keys: string[] = [];
+  /** What came before anybody looked into the tree. */
+  #adopted: Adopted | null = null;
   /** Rows of maps whose leaves are still to be loaded. */
   readonly #early = new Map<string, Seq>();
 
@@ -132,28 +134,21 @@ export class Tree {
    * before its leaves. The leaves are the tree's from now on.
    */
   load(entries: Iterable<Entry>, maps: Iterable<readonly [Path, Seq]> = []): void {
+    this.adopt(Array.from(entries, entryTuple), maps);
+  }
+
+  /**
+   * {@link load} of rows that stay as they are. Those that come in path order, before anybody looks into the tree, find
+   * their places when something near them is looked at.
+   */
+  adopt(rows: readonly EntryTuple[], maps: Iterable<readonly [Path, Seq]>): void {
+    for (const [path, value, type, revision] of rows.slice(this.#adopt(rows))) {
+      this.put(path, { value, type, revision });
+    }
     for (const [path, revision] of maps) {
-      if (this.hasBelow(path)) this.#open(`${path}/`).node.removed(revision);
-      else this.#early.set(path, revision);
+      if (this.#root.isUnseen || !this.hasBelow(path)) this.#early.set(path, revision);
+      else this.#open(`${path}/`).node.removed(revision);
     }
-    let prefix = '';
-    let keys: string[] = [];
-    let leaves: Leaf[] = [];
-    for (const { path, value, type, revision } of entries) {
-      const cut = path.lastIndexOf('/') + 1;
-      const key = path.slice(cut);
-      const last = keys.at(-1);
-      const isNext = last !== undefined && keys.length < width && comparePaths(last, key) < 0;
-      if (!isNext || cut !== prefix.length || !path.startsWith(prefix)) {
-        this.#fill(prefix, keys, leaves);
-        prefix = path.slice(0, cut);
-        keys = [];
-        leaves = [];
-      }
-      keys.push(key);
-      leaves.push({ value: freeze(value), type, revision });
-    }
-    this.#fill(prefix, keys, leaves);
   }
 
   /** Writes one leaf at its revision, in place of whatever is in its way: a leaf above, leaves below. */
@@ -199,31 +194,23 @@ export class Tree {
     for (const gone of stale.paths) this.remove(gone, 0, witness);
   }
 
-  /** Puts leaves, in order, into one map: all at once where it is new. */
-  #fill(prefix: string, keys: readonly string[], leaves: readonly Leaf[]): void {
-    if (keys.length === 0) return;
-    const way = this.#open(prefix);
-    if (way.node.pages.length > 0) {
-      for (const [at, leaf] of leaves.entries()) this.put(asPath(`${prefix}${keys[at]}`), leaf);
-      return;
+  /** Takes rows that nobody has looked at, as far as they come in order, and returns how many. */
+  #adopt(rows: readonly EntryTuple[]): number {
+    const root = this.#root.own(this.#stamp);
+    this.#root = root;
+    if (root.count === 0) {
+      const adopted = new Adopted({ stamp: this.#stamp, early: this.#early });
+      this.#adopted = adopted;
+      root.later(() => {
+        this.#adopted = null;
+        return adopted.pages();
+      });
     }
-    way.node.pages = [{ stamp: this.#stamp, keys: this.#listOf(keys), values: leaves.slice() }];
-    const seq = leaves.reduce((last, { revision }) => Math.max(last, revision), 0);
-    for (let step: Step | null = way; step !== null; step = step.above) {
-      const { node } = step;
-      node.count += leaves.length;
-      node.value = null;
-      node.wrote(seq);
-    }
-  }
-
-  /** A list of keys for a new map: that of the map before, which mostly has the same ones. */
-  #listOf(keys: readonly string[]): string[] {
-    const known = this.#keys;
-    const isKnown = keys.length === known.length && keys.every((key, at) => key === known[at]);
-    if (isKnown && keys.length < few) return known;
-    this.#keys = keys.slice();
-    return this.#keys;
+    if (!root.isUnseen || this.#adopted === null) return 0;
+    const { count, seq } = this.#adopted.take(rows);
+    root.count += count;
+    root.wrote(seq);
+    return count;
   }
 
   /** The way to a path at which there is no leaf, and now no map. */

@@ -49,13 +49,7 @@ export class Collection {
     }
     // A server that begins the same snapshot anew sends again what is here.
     if (index < this.next) return null;
-    const leaves = entries.map(([path, value, type, revision]) => ({
-      path,
-      value,
-      type,
-      revision,
-    }));
-    this.#tree.load(leaves, maps);
+    this.#tree.adopt(entries, maps);
     this.next++;
     this.#entries += entries.length;
     return null;

@@ -144,6 +144,41 @@ test('a write whose answer was lost is sent again, and committed once', async ()
   expect(item.get()?.n).toBe(6);
 });
 
+test('R120 an increment that a snapshot holds already counts twice until its reply at most, and never after', async () => {
+  const world = await opened();
+  let line = new AbortController();
+  let isCut = false;
+  const delivery = bySse({
+    fetch: (url, init) =>
+      isCut
+        ? Promise.reject(new TypeError('fetch failed'))
+        : fetch(url, { ...init, signal: AbortSignal.any([init.signal, line.signal]) }),
+  });
+  const { net, item } = await apart(world, { records: records([Item], { delivery }) });
+  const seen: (number | undefined)[] = [];
+  item.subscribe(() => seen.push(item.get()?.n));
+  let shown: number | undefined;
+  net.faults.push(
+    (init, send) => {
+      isCut = true;
+      line.abort(new Error('cut'));
+      return lost(init, send);
+    },
+    async (_, send) => {
+      line = new AbortController();
+      isCut = false;
+      await expect.poll(() => item.state.get().sequence).toBe(3);
+      shown = item.get()?.n;
+      return send();
+    },
+  );
+  await item.increment('n').committed;
+  expect([shown, item.get()?.n]).toEqual([7, 6]);
+  await world.items.write({ id: '1' }, { patch: { tags: ['a'] } });
+  await expect.poll(() => item.get()).toEqual({ n: 6, tags: ['a'] });
+  expect(seen.filter((each) => each === 7)).toHaveLength(1);
+});
+
 test('a request whose first attempt is still being answered waits for that', async () => {
   const world = await opened();
   const { net, item } = await apart(world);

@@ -1,6 +1,7 @@
 import { type Cache, type CacheChange, type Client, memoryCache } from '@holdfast/client';
 import { keptIn } from '@holdfast/client/cache';
 import { indexedDB } from '@holdfast/client/cache/indexeddb';
+import { sqlite } from '@holdfast/client/cache/sqlite';
 import { memoryLink } from '@holdfast/client/link/memory';
 import { RecordConflictError, records } from '@holdfast/client/records';
 import { asStoreName, passthrough, record } from '@holdfast/protocol';
@@ -142,6 +143,18 @@ test('R132 the echo of a write takes it out of the outbox, before any reply', as
 test('R134 a cache without a name, or where there is no storage, throws', () => {
   expect(() => indexedDB('')).toThrow(TypeError);
   expect(() => indexedDB(undefined as never)).toThrow(TypeError);
+  expect(() => sqlite('')).toThrow(TypeError);
+  // Here is none.
+  const missing = { code: 'cache_failed' };
+  expect(globalThis.indexedDB).toBeUndefined();
+  expect(() => indexedDB('app')).toThrow(expect.objectContaining(missing));
+  const { getBuiltinModule } = process;
+  onTestFinished(() => void Object.assign(process, { getBuiltinModule }));
+  Object.assign(process, {
+    getBuiltinModule: (name: string) =>
+      name === 'node:sqlite' ? undefined : getBuiltinModule(name),
+  });
+  expect(() => sqlite(':memory:')).toThrow(expect.objectContaining(missing));
 });
 
 test('R135 no op id comes twice: of two tabs, after a reload, of the copy of a tab', async () => {

@@ -201,8 +201,15 @@ test('R120 an increment that a snapshot may hold already is shown once after its
   const other = world.client({ records: records([User]) }).record(User, { id: '1' });
   other.retain();
   await expect.poll(() => other.get()?.n).toBe(6);
+  // So much has happened that what comes is the state, and not what led to it.
+  const noise = Array.from({ length: 1000 }, (_, n) => `noise/${n % 3}`);
+  await (await world.store()).transact((tx) => noise.map((path) => tx.put(path, 1))).committed;
+  const before = valve.received.length;
   valve.cut();
   await receipt.committed;
+  const since = valve.received.slice(before).join('');
+  expect(since).toContain('snapshot_end');
+  expect(since.indexOf('snapshot_end')).toBeLessThan(since.indexOf('"store_seq":3}'));
   await client.flush();
   expect(handle.get()?.n).toBe(6);
   expect(seen.filter((n) => n === 7).length).toBeLessThanOrEqual(1);

@@ -37,7 +37,8 @@ export type IndexedDBOptions = {
 
 /**
  * Keeps a client's stores in an IndexedDB database of this name, which the tabs of an origin may share. What is kept is
- * kept per server and principal; `indexedDB.deleteDatabase('holdfast/' + name)` forgets everything.
+ * kept per server and principal; `indexedDB.deleteDatabase('holdfast/' + name)` forgets everything. Throws `cache_failed` on a
+ * platform that has no IndexedDB; where it is there and fails, the client goes on in memory.
  */
 export function indexedDB(name: string, options: IndexedDBOptions = {}): Cache {
   if (typeof name !== 'string' || name === '') throw new TypeError('indexedDB needs a name.');
@@ -45,6 +46,7 @@ export function indexedDB(name: string, options: IndexedDBOptions = {}): Cache {
   if (durability !== 'relaxed' && durability !== 'strict') {
     throw new TypeError('indexedDB: "durability" must be relaxed or strict.');
   }
+  if (globalThis.indexedDB === undefined) throw cacheFault('unavailable');
   return keptIn(new Database(`holdfast/${name}`, durability));
 }
 

@@ -25,6 +25,11 @@ type Modules = {
   'node:fs': { renameSync(from: string, to: string): void };
 };
 
+/** Throws where there is none. */
+export function findSqlite(): void {
+  moduleOf('node:sqlite');
+}
+
 /** Opens a database file; what keeps it busy is not waited for. */
 export function openDatabase(file: string): Database {
   const { DatabaseSync } = moduleOf('node:sqlite');

@@ -12,7 +12,13 @@ import {
   type TakeRows,
   type Written,
 } from './rows.ts';
-import { type Database, openDatabase, putAside, type Statement } from './node-sqlite.ts';
+import {
+  type Database,
+  findSqlite,
+  openDatabase,
+  putAside,
+  type Statement,
+} from './node-sqlite.ts';
 
 /** How an SQLite cache stores. */
 export type SqliteCacheOptions = {
@@ -27,7 +33,7 @@ export type SqliteCacheOptions = {
 
 /**
  * Keeps a client's stores in an SQLite file, in Node 22.13 or later; its directory must exist. Several processes may
- * share the file.
+ * share the file. Throws `cache_failed` where there is no `node:sqlite`.
  */
 export function sqlite(file: string, options: SqliteCacheOptions = {}): Cache {
   if (typeof file !== 'string' || file === '') throw new TypeError('sqlite needs a file.');
@@ -38,6 +44,7 @@ export function sqlite(file: string, options: SqliteCacheOptions = {}): Cache {
   if (typeof bytesMax !== 'number' || !(bytesMax >= pageBytes * 16)) {
     throw new TypeError(`sqlite: "bytesMax" must be a number of at least ${pageBytes * 16}.`);
   }
+  findSqlite();
   return keptIn(new Rows(file, { durability, bytesMax }));
 }
 

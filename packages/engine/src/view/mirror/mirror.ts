@@ -96,11 +96,6 @@ export class Mirror {
     return this.#tree;
   }
 
-  /** What fills its slots. */
-  get slots(): Slots {
-    return this.#slots;
-  }
-
   /** The nodes that are there. */
   has(node: NodeKey): boolean {
     return this.#nodes.has(node);

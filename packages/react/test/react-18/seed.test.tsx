@@ -1,3 +1,0 @@
-/* oxlint-disable import/no-unassigned-import -- the tests of the other file, with another React */
-import '../react-18.ts';
-import '../seed.test.tsx';

@@ -1,8 +1,9 @@
 // npm run simulate -- --seeds 100000 [--from 7]: runs the worlds of many seeds: of machines, or of whole hosts with --hosts
 // (on SQLite files with --hosts --sqlite), of clients that hold parts with --parts, of files with --files, of views
-// with --views, of records with --records.
+// with --views, of records with --records, of collections with --collections.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
+import { runCollections } from './collections/run.ts';
 import { runFiles } from './files/run.ts';
 import { runHosts } from './hosts/run.ts';
 import { runParts } from './parts/run.ts';
@@ -25,6 +26,7 @@ const { values } = parseArgs({
     files: flag,
     views: flag,
     records: flag,
+    collections: flag,
   },
 });
 const one = values.seed ?? process.env['SEED'];
@@ -32,17 +34,19 @@ const count = one === undefined ? Number(values.seeds ?? 1000) : Number(values.s
 const from = Number(one ?? values.from ?? Date.now() % 1_000_000_000);
 const seeds = { from, count, progress };
 const kind =
-  (['parts', 'files', 'views', 'records', 'hosts'] as const).find((name) => values[name]) ??
-  'machines';
+  (['parts', 'files', 'views', 'records', 'collections', 'hosts'] as const).find(
+    (name) => values[name],
+  ) ?? 'machines';
 console.log(`${count} seeds of ${kind} from ${from}`);
 
 type Run = () => Promise<{ readonly failure: Failure | null }>;
 
-const run: { readonly [Kind in 'hosts' | 'parts' | 'files' | 'views' | 'records']: Run } = {
+const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   hosts: () => runHosts({ ...seeds, storage: values.sqlite ? 'sqlite' : 'memory' }),
   parts: () => runParts(seeds),
   files: () => runFiles(seeds),
   views: () => runViews(seeds),
+  collections: () => runCollections(seeds),
   records: async () => {
     const { failure: found, world } = await runRecords(seeds);
     const { shown, asked, commits } = world;

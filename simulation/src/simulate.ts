@@ -1,4 +1,4 @@
-import type { ServerOptions } from '@holdfast/server';
+import type { Server, ServerOptions } from '@holdfast/server';
 import { Dice } from './dice.ts';
 import { type FaultRates, scheduleOf, type TimedFault } from './faults.ts';
 import type { GroundKind } from './ground.ts';
@@ -18,6 +18,8 @@ export type Simulation<Step extends { readonly at: number } = never> = {
   /** Stores that exist; default: `acme/app`. */
   readonly stores?: readonly string[];
   readonly server?: Partial<ServerOptions>;
+  /** Readies each server that starts: what it declares, and what it serves. */
+  readonly prepare?: (server: Server) => void;
   /** What the servers store on: memory, or SQLite files that are copied as they lie when a server dies. Default: memory. */
   readonly storage?: GroundKind;
   /** What is done besides, at its time; where something is wrong, as much of it is left out as can be. */
@@ -125,16 +127,18 @@ function kindOf([first = '']: readonly string[]): string {
 }
 
 async function runWorld<Step extends { readonly at: number }>(
-  { program, check, stores = ['acme/app'], server, storage, script }: Simulation<Step>,
+  simulation: Simulation<Step>,
   seed: number,
   items: readonly Item<Step>[],
 ): Promise<Pick<Failure, 'problems' | 'transcript'>> {
+  const { program, check, stores = ['acme/app'], server, prepare, storage, script } = simulation;
   const faults = items.flatMap((item) => ('fault' in item ? [item.fault] : []));
   const world = new World({
     seed,
     faults,
     stores,
     ...(server !== undefined && { server }),
+    ...(prepare !== undefined && { prepare }),
     ...(storage !== undefined && { storage }),
   });
   for (const item of items) {

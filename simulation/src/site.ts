@@ -24,6 +24,8 @@ export type SiteOptions = {
   readonly blobs: Blobs;
   readonly faults: () => DiskFaults;
   readonly options: Partial<ServerOptions>;
+  /** Readies a server that starts. */
+  readonly prepare: (server: Server) => void;
   /** Whose stores everybody may use. */
   readonly orgs: readonly string[];
 };
@@ -158,6 +160,7 @@ export class Site {
       },
       ...this.#of.options,
     });
+    this.#of.prepare(server);
     return { server, timers, disk, blobs };
   }
 

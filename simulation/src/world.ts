@@ -2,7 +2,7 @@ import type { Client } from '@holdfast/client';
 import type { LoggedOp, Storage } from '@holdfast/server/storage';
 import type { Blobs } from '@holdfast/server/blobs';
 import { memoryBlobs } from '@holdfast/server/blobs/memory';
-import type { ServerOptions } from '@holdfast/server';
+import type { Server, ServerOptions } from '@holdfast/server';
 import { asStoreName } from '@holdfast/protocol';
 import { Agenda } from './agenda.ts';
 import { Device, type DeviceOptions } from './device.ts';
@@ -22,6 +22,8 @@ export type WorldOptions = {
   /** The stores that there are. */
   readonly stores: readonly string[];
   readonly server?: Partial<ServerOptions>;
+  /** Readies each server that starts. */
+  readonly prepare?: (server: Server) => void;
   /** What its servers store on; default: memory. */
   readonly storage?: GroundKind;
   /** Virtual milliseconds after which a program that has not ended is stuck. */
@@ -57,6 +59,8 @@ export class World {
   readonly #devices = new Map<string, Device>();
   readonly #options: WorldOptions;
   readonly #logs = new Map<string, Logged[]>();
+  /** Of stores that are no more, by their incarnations. */
+  readonly #bygone = new Map<string, readonly Logged[]>();
   #isCalm = false;
   #recreated = 0;
 
@@ -75,6 +79,7 @@ export class World {
       blobs: this.blobs,
       faults: () => (this.#isCalm ? noFaults : this.disk),
       options: options.server ?? {},
+      prepare: (server) => options.prepare?.(server),
       orgs: options.stores.map((name) => name.slice(0, name.indexOf('/'))),
     });
     for (const fault of options.faults) {
@@ -141,6 +146,12 @@ export class World {
   async log(store: string): Promise<readonly Logged[]> {
     const row = await this.storage.stores.find(asStoreName(store));
     return this.#logs.get(row?.id ?? '') ?? [];
+  }
+
+  /** The same of every incarnation that there was of a store, by its name. */
+  async logs(store: string): Promise<ReadonlyMap<string, readonly Logged[]>> {
+    const row = await this.storage.stores.find(asStoreName(store));
+    return new Map([...this.#bygone, [row?.incarnation ?? '', await this.log(store)]]);
   }
 
   /** Lets virtual time pass. */
@@ -226,7 +237,10 @@ export class World {
   async #recreate(name: string, id: string): Promise<void> {
     const { stores } = this.storage;
     const row = await stores.find(asStoreName(name));
-    if (row !== null) await stores.purge(row.id);
+    if (row !== null) {
+      this.#bygone.set(row.incarnation, [...(this.#logs.get(row.id) ?? [])]);
+      await stores.purge(row.id);
+    }
     await stores.create({ id, name: asStoreName(name), incarnation: id, expiresAt: null });
   }
 
@@ -244,8 +258,10 @@ export class World {
       const head = row === null ? null : await this.storage.open(row.id);
       for (const device of this.#devices.values()) {
         const { seq, pending } = device.store(name).status.get();
-        if (seq === head?.head && pending === 0 && !device.isAsleep) continue;
-        return `${device.name} is at ${seq} of ${head?.head} in ${name}, with ${pending} pending`;
+        const { connection } = device.client.status.get();
+        const isHere = connection === 'connected' && !device.isAsleep;
+        if (seq === head?.head && pending === 0 && isHere) continue;
+        return `${device.name}, ${connection}, is at ${seq} of ${head?.head} in ${name}, with ${pending} pending`;
       }
     }
     return null;

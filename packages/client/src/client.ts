@@ -80,7 +80,24 @@ export function createClient<App = any>(options: ClientOptions): Client<App> {
 
 const openStoresMax = 32;
 
+const membersOfRecords = [
+  'record',
+  'collection',
+  'one',
+  'transact',
+  'prefetch',
+  'flush',
+  'outbox',
+] as const;
+
 class StoreClient implements Client {
+  declare readonly record: RecordDesk['record'];
+  declare readonly collection: RecordDesk['collection'];
+  declare readonly one: RecordDesk['one'];
+  declare readonly transact: RecordDesk['transact'];
+  declare readonly prefetch: RecordDesk['prefetch'];
+  declare readonly flush: RecordDesk['flush'];
+  declare readonly outbox: RecordDesk['outbox'];
   readonly status: Cell<ConnectionStatus>;
   readonly #room: Room;
   readonly #stores: Pool;
@@ -105,6 +122,9 @@ class StoreClient implements Client {
       activity: new Cell(null, report),
     };
     rooms.set(this, this.#room);
+    for (const name of membersOfRecords) {
+      Object.defineProperty(this, name, { get: () => this.#desk(name)[name] });
+    }
     this.#stores = new Pool({ env, ttlMs: unusedMs, max: openStoresMax, report });
     settings.tabs?.begin({
       session: this.#room.session,
@@ -133,39 +153,10 @@ class StoreClient implements Client {
     return store;
   }
 
-  get record(): RecordDesk['record'] {
-    return this.#desk('record').record;
-  }
-
-  get collection(): RecordDesk['collection'] {
-    return this.#desk('collection').collection;
-  }
-
-  get one(): RecordDesk['one'] {
-    return this.#desk('one').one;
-  }
-
-  get transact(): RecordDesk['transact'] {
-    return this.#desk('transact').transact;
-  }
-
-  get prefetch(): RecordDesk['prefetch'] {
-    return this.#desk('prefetch').prefetch;
-  }
-
-  get flush(): RecordDesk['flush'] {
-    return this.#desk('flush').flush;
-  }
-
-  get outbox(): RecordDesk['outbox'] {
-    return this.#desk('outbox').outbox;
-  }
-
   view(module: string, options?: object): ViewHandle {
     this.#assertOpen();
-    this.#views ??= this.#room.settings.views?.open(this);
-    if (this.#views !== undefined) return this.#views.view(module, options);
-    throw missing('view', 'views');
+    this.#views ??= (this.#room.settings.views ?? missing('view', 'views')).open(this);
+    return this.#views.view(module, options);
   }
 
   presence<State>(
@@ -173,9 +164,8 @@ class StoreClient implements Client {
     params: { readonly [name: string]: string },
   ): PresenceHandle<State> {
     this.#assertOpen();
-    const { presences } = this.#room.settings;
-    if (presences !== undefined) return presences.open(this, definition, params);
-    throw missing('presence', 'presences');
+    const plug = this.#room.settings.presences ?? missing('presence', 'presences', 'presence');
+    return plug.open(this, definition, params);
   }
 
   connect(options: ConnectOptions = {}): Promise<void> {
@@ -240,9 +230,7 @@ class StoreClient implements Client {
   }
 
   #desk(name: keyof RecordDesk): RecordDesk {
-    this.#records ??= this.#room.settings.records?.open(this);
-    if (this.#records !== undefined) return this.#records;
-    throw missing(name, 'records', '[…]');
+    return (this.#records ??= (this.#room.settings.records ?? missing(name, 'records')).open(this));
   }
 
   #slot(name: StoreName): Slot {
@@ -266,9 +254,8 @@ class StoreClient implements Client {
   }
 }
 
-/** A member that needs a part which the application has to import. */
-function missing(member: string, part: string, given = ''): TypeError {
-  return new TypeError(
-    `client.${member} needs createClient({ ${part}: ${part}(${given}) }), of @holdfast/client/${part.replace(/presences/, 'presence')}.`,
-  );
+/** Throws: a member needs a part which the application has to import. */
+function missing(member: string, part: string, from = part): never {
+  const call = `createClient({ ${part}: ${part}(…) })`;
+  throw new TypeError(`client.${member} needs ${call}, of @holdfast/client/${from}.`);
 }

@@ -228,6 +228,31 @@ test.for(places)(
 );
 
 test.for(places)(
+  'R185 R201 the end of a window is where its last row stands now, also where nothing else has changed (found by the %s)',
+  async (place) => {
+    await using world = await openWorld();
+    const { client, store } = await setting(world, place);
+    const spec = { orderBy: [['rank', 'asc']], limit: 2 } as const;
+    const page = client.collection(collection(Task, spec));
+    await page.ready();
+    const release = page.retain();
+    const task = { title: 'T', done: false };
+    const tasks = { x: { ...task, rank: 1 }, y: { ...task, rank: 2 }, z: { ...task, rank: 9 } };
+    await store.put('tasks', tasks).committed;
+    const ids = (): readonly (string | undefined)[] =>
+      page.keys().map((key) => key.split('/').at(-1));
+    await until(page, () => ids().join() === 'x,y');
+    await store.put('tasks/y/rank', 5).committed;
+    await until(page, () => Object(page.get()[1]).rank === 5);
+    const { endCursor } = page.state.get();
+    const next = client.collection(collection(Task, { ...spec, after: endCursor ?? '' }));
+    await next.ready();
+    expect(next.keys()).toEqual(['rec/acme/app/tasks/z']);
+    release();
+  },
+);
+
+test.for(places)(
   'R204 equal specs share one set of rows, whoever made them; a name will do (found by the %s)',
   async (place) => {
     await using world = await openWorld();

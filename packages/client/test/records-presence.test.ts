@@ -169,7 +169,7 @@ test('client.presence without the part that brings it names the import', async (
   const { client } = await opened();
   expect(() => client().presence(Cursors, { id: '1' })).toThrow(
     new TypeError(
-      'client.presence needs createClient({ presences: presences() }), of @holdfast/client/presence.',
+      'client.presence needs createClient({ presences: presences(…) }), of @holdfast/client/presence.',
     ),
   );
 });

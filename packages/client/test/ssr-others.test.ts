@@ -4,9 +4,9 @@ import { byTransport, InProcessTransport } from '@holdfast/client/records/transp
 import { dehydrate, hydrate } from '@holdfast/client/ssr';
 import { views } from '@holdfast/client/views';
 import { record } from '@holdfast/protocol';
-import { app, createServer, view } from '@holdfast/server';
+import { app, createServer, stream, view } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { person } from './ssr-world.ts';
 
@@ -73,4 +73,53 @@ test('V88 a view that a page was rendered from is shown at once, with the params
   expect((await hostile.view('Counter', { params }).ready).$snapshot()).toEqual({ count: 3 });
   await Promise.all([drawing, browser, elsewhere, hostile].map((each) => each.close()));
   await server.close({ retryAfterMs: 0 });
+});
+
+test('V88 a view that is mounted as a page is rendered is in its seed, streams and all, and no change that is not confirmed', async () => {
+  const chat = view({
+    name: 'Chat',
+    streams: { log: stream<{ id: string; text: string }>({ limit: 5 }) },
+    mount: (ctx) => {
+      ctx.stream('log').reset([
+        { id: '1', text: 'One' },
+        { id: '2', text: '</script>' },
+      ]);
+    },
+    render: (_state, h) => ({ topic: 'Ships', log: h.stream('log') }),
+    commands: { rename: { run: () => undefined } },
+  });
+  const server = createServer({ storage: memory(), app: app({ views: [chat] }) });
+  onTestFinished(() => server.close({ retryAfterMs: 0 }));
+  const at = (): ReturnType<typeof createClient> =>
+    createClient({ ...server.inProcess(person('ada')), views: views() });
+  await using drawing = at();
+  const shown = {
+    topic: 'Ships',
+    log: [
+      { id: '1', text: 'One' },
+      { id: '2', text: '</script>' },
+    ],
+  };
+  const proxy = await drawing.view('Chat').ready;
+  expect(proxy.$snapshot()).toEqual(shown);
+  void proxy.$dispatch(
+    'rename',
+    {},
+    { optimistic: (draft) => void Object.assign(Object(draft), { topic: 'Mine' }) },
+  );
+  expect(proxy.$snapshot()).toMatchObject({ topic: 'Mine' });
+  const state = dehydrate(drawing);
+  expect(state).not.toContain('Mine');
+  expect(state).not.toContain('<');
+  await using browser = createClient({ ...nobody, principal: 'ada', link: dead, views: views() });
+  hydrate(browser, state);
+  expect(browser.view('Chat').proxy.$snapshot()).toEqual(shown);
+  await using joining = at();
+  hydrate(joining, state);
+  const handle = joining.view('Chat');
+  const first = handle.proxy.$snapshot();
+  await handle.ready;
+  await expect.poll(() => handle.health.get().state).toBe('live');
+  // What comes is the same: nothing on the screen is another object.
+  expect(handle.proxy.$snapshot()).toBe(first);
 });

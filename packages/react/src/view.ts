@@ -12,7 +12,7 @@ import type {
 } from '@holdfast/client/views';
 import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 import { type HookOptions, type Scope, useScope } from './scope.ts';
-import { shelvesOf, useShared, useSharedState, type Wanted } from './shared.ts';
+import { begin, shelvesOf, useShared, useSharedState, type Wanted } from './shared.ts';
 import { nothing, useSignal } from './signal.ts';
 import { type Shown, shown } from './snapshot.ts';
 import { type HookState, useHookState } from './state.ts';
@@ -117,11 +117,18 @@ export function useView(module: string, options: ViewHook | null): ShownView | u
 export function useView(module: string, options: ViewHook | null = {}): ViewProxy | undefined {
   const scope = useScope('useView', options?.client);
   const isStill = useStillness();
-  // What a server cannot show is left to the page: until then it shows the fallback.
-  if (isStill && options && !options.initialData) throw new Error(`${module}: no initialData`);
-  const handle = useShared(scope, wantedOf(scope, { module, options, isStill }));
+  const wanted = wantedOf(scope, { module, options, isStill });
+  if (isStill && wanted !== null) assertShown(scope, wanted);
+  const handle = useShared(scope, wanted);
   useParams(handle, options);
   return handle?.proxy;
+}
+
+/** What a server cannot show is left to the page: until then it shows the fallback. */
+function assertShown(scope: Scope, wanted: Wanted<ViewHandle, Root>): void {
+  begin(scope, wanted);
+  const { status } = wanted.shelf.place(wanted.key, wanted.options).getState();
+  if (status === 'loading') throw new Error(`${wanted.options.module}: no initialData`);
 }
 
 /** The same without suspending, with how the root is doing. */

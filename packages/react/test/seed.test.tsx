@@ -13,9 +13,12 @@ import {
   useEntryState,
   useRecord,
   useRecordState,
+  useSnapshot,
   useSyncStatus,
+  useView,
 } from '@holdfast/react';
-import { createServer, type Principal, type Server } from '@holdfast/server';
+import { views } from '@holdfast/client/views';
+import { app, createServer, type Principal, type Server, view } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { Writable } from 'node:stream';
 import { type ReactElement, StrictMode, Suspense } from 'react';
@@ -43,12 +46,27 @@ const ada: Principal = {
   tokenId: null,
 };
 
+/** A view with a stream, and how often it was mounted. */
+let mounts = 0;
+const board = view({
+  name: 'Board',
+  mount: () => {
+    mounts += 1;
+    return { rows: ['Row a', 'Row b'] };
+  },
+  render: ({ rows }) => ({ title: 'The board', rows: rows.length }),
+});
+
 let server: Server;
 let clients: Client[];
 let faults: unknown[];
 
 beforeEach(async () => {
-  server = createServer({ storage: memory(), rates: false });
+  server = createServer({
+    storage: memory(),
+    rates: false,
+    app: app({ views: [board] }),
+  });
   server.record(User);
   await server.stores.create('acme/app');
   clients = [];
@@ -69,16 +87,18 @@ function seat(): { readonly client: Client; readonly wire: Wire } {
   const at = server.inProcess(ada);
   const wire = new Wire(at.link);
   const link = Object.assign(wire, { seal: at.link.seal });
-  const client = createClient({ ...at, link, records: records([User]), onError });
+  const client = createClient({ ...at, link, records: records([User]), views: views(), onError });
   clients.push(client);
   return { client, wire };
 }
 
 /** Streams a page and what it was rendered from. */
-function streamed(
+async function streamed(
   page: (client: Client) => ReactElement,
 ): Promise<{ html: string; state: string }> {
   const { client } = seat();
+  // Views are mounted before the page is drawn; all else as it is drawn.
+  await client.view('Board').ready;
   return new Promise((resolve, reject) => {
     let html = '';
     const sink = new Writable({
@@ -123,6 +143,11 @@ function Entries(): ReactElement {
   return <p>{`${String(useEntry('title'))} ${rows.join()}`}</p>;
 }
 
+function Board(): ReactElement {
+  const shown = useSnapshot(useView('Board')) as { title: string; rows: number };
+  return <p>{`${shown.title} ${shown.rows}`}</p>;
+}
+
 /** What differs between a server and a browser that has yet to connect. */
 function Status(): ReactElement {
   const { connection } = useConnectionStatus();
@@ -143,7 +168,7 @@ const page = (client: Client, state?: string): ReactElement => (
   <StrictMode>
     <HoldfastProvider client={client} store="acme/app" {...(state !== undefined && { state })}>
       <Status />
-      {[One, All, Both, Entries, States].map((Part) => (
+      {[One, All, Both, Entries, States, Board].map((Part) => (
         <Suspense key={Part.name} fallback={<b>waiting</b>}>
           <Part />
         </Suspense>
@@ -172,6 +197,7 @@ test('G101 a page that is hydrated shows no fallback and no mismatch, and fetche
   const first = box.textContent;
   expect(first).toContain('Unchanged Ada ok false');
   expect(first).toContain('Unchanged Ada of 2');
+  expect(first).toContain('The board 2');
   expect(first).toContain('connecting false');
   // Newer than the page, and here before it is hydrated.
   const { client, wire } = seat();
@@ -189,6 +215,7 @@ test('G101 a page that is hydrated shows no fallback and no mismatch, and fetche
   }
   expect([...shown].filter((each) => each.includes('waiting'))).toEqual([]);
   expect(wire.count('phx_join', 'store:')).toBe(1);
+  expect([wire.count('phx_join', 'musubi:'), mounts]).toEqual([1, 2]);
   expect(wire.received.split('catch_up_complete')[0]).not.toContain('Unchanged');
   expect(wire.received).not.toContain('snapshot');
   await author.record(User, { id: '1' }).set({ name: 'Grace' }).committed;

@@ -121,6 +121,8 @@ export type ServerDescription = {
   readonly sockets: number;
   readonly unsentBytes: number;
   readonly stores: readonly object[];
+  /** How many queries of collections are evaluated, each for all who ask it. */
+  readonly queries: number;
   readonly views: readonly object[];
 };
 

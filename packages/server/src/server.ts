@@ -197,6 +197,7 @@ class HoldfastServer implements Server {
       sockets: this.#sockets.size,
       unsentBytes: this.#sockets.unsentBytes,
       stores: stores.map((host) => Object.assign({ name: host.row.name }, host.describe())),
+      queries: this.#sockets.queries,
       views: this.#views.roots.describe(),
     };
   }

@@ -15,6 +15,7 @@ import {
 } from '@holdfast/protocol';
 import {
   comparePlaces,
+  cursorOf,
   Evaluation,
   type Place,
   placeOf,
@@ -168,7 +169,14 @@ export class LiveSet {
     }
     const paths = this.#overlaid(replica, { ...sight, rows });
     const status = isAsked || refusal !== null ? 'refetching' : 'ok';
-    return { ...this.#state(replica, paths, sight), status, ...trouble };
+    const endCursor = this.#cursorAt(replica, rows.at(-1)) ?? sight.endCursor;
+    return { ...this.#state(replica, paths, { ...sight, endCursor }), status, ...trouble };
+  }
+
+  /** The end of a window is where its last row stands now: the server tells of no change by which every row stays. */
+  #cursorAt(replica: Seen, last: Path | undefined): string | null {
+    const place = last === undefined ? null : this.#placeOf(last, replica.committed(last)?.value);
+    return place && cursorOf(this.#config.def.record.name, this.#query, place);
   }
 
   #ask(): QueryAsk {

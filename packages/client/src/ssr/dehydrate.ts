@@ -1,4 +1,4 @@
-import { entryTuple, type StoreName } from '@holdfast/protocol';
+import { entryTuple, type Json, type StoreName } from '@holdfast/protocol';
 import {
   encodeExact,
   escapedJson,
@@ -6,10 +6,13 @@ import {
   type SeededStore,
   type SeedState,
 } from '@holdfast/protocol/record';
+import type { Mirror } from '@holdfast/engine/mirror';
+import type { NodeId, StreamOp } from '@holdfast/protocol/views';
 import type { Client } from '../client.ts';
 import { rooms } from '../doors.ts';
 import { OpenStore } from '../open-store.ts';
 import type { Room } from '../room.ts';
+import type { InitialView, RenderedView } from '../views/initial.ts';
 import { digestOf, digestOfJson } from './digest.ts';
 
 /**
@@ -31,7 +34,7 @@ export function dehydrate(client: Client): string {
     envelopes: Array.from(room.rendered.envelopes, ([key, { envelope }]) =>
       seeded(room, key, envelope),
     ),
-    views: Array.from(room.rendered.views, ([root, view]) => ({ root, ...view })),
+    views: [...room.rendered.views].flatMap(([root, view]) => viewOf(root, view)),
   };
   return escapedJson(state);
 }
@@ -40,6 +43,28 @@ function seeded({ settings: { link } }: Room, key: string, value: unknown): obje
   const envelope = encodeExact(value);
   const signature = link.vouch?.(key, digestOfJson(envelope)) ?? null;
   return { key, envelope, signature };
+}
+
+/** A root as it is shown; none where there is nothing to show. */
+function viewOf(root: string, { params, initialData, mirror }: RenderedView): readonly object[] {
+  const shown = mirror?.tree === undefined ? initialData : initialOf(mirror.tree, mirror.slots);
+  return shown === undefined ? [] : [{ root, params, initialData: shown }];
+}
+
+/** What makes another mount show the same: uploads are nobody else's. */
+function initialOf(tree: Json, slots: Mirror['slots']): InitialView {
+  const ops: StreamOp[] = [];
+  for (const [slot, { node, shown, keys }] of slots) {
+    const items = Array.isArray(shown) ? shown : [];
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the key of a node is its id
+    const id = JSON.parse(node) as NodeId;
+    const at = { stream: slot.slice(`${node}stream `.length), store_id: id, ref: '0' };
+    for (const [index, key] of (keys ?? []).entries()) {
+      const item = items[index] ?? null;
+      ops.push({ ...at, op: 'insert', item_key: key, at: -1, item, limit: null });
+    }
+  }
+  return { tree, stream_ops: ops };
 }
 
 type Parts = { readonly store: SeededStore; readonly queries: readonly SeededQuery[] };

@@ -122,15 +122,14 @@ export class House {
     const known = rendered.views.get(root.rootId);
     const seed = known?.params === asked ? known.initialData : undefined;
     const initial = initialData ?? seed;
-    if (initial !== undefined) {
-      rendered.views.set(root.rootId, { params: asked, initialData: initial });
-    }
     const ended = (): void => {
       this.#mounted.delete(root);
       rendered.views.delete(root.rootId);
     };
     const ports = { room: this.#room, root, module, id, options: this.#options, ended };
     const mount = new Mount(ports, params);
+    const { mirror } = mount;
+    rendered.views.set(root.rootId, { params: asked, initialData: initial, mirror });
     const mounted: Mounted = { mount, cacheUse, holds: 0 };
     this.#mounted.set(root, mounted);
     mount.appear();

@@ -211,7 +211,7 @@ describe('a view', () => {
 
   it('needs views among the options of the client, and says so; names are checked', () => {
     const bare = new Scripted({}, { views: undefined } as never);
-    expect(() => bare.client.view(module)).toThrow(/views: views\(\)/);
+    expect(() => bare.client.view(module)).toThrow(/views: views\(…\)/);
     expect(() => world.client.view('no name')).toThrow(TypeError);
     expect(() => world.client.view(module, { id: '' })).toThrow(TypeError);
     expect(() => world.client.view(module, { strange: 1 } as never)).toThrow(TypeError);

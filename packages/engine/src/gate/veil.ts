@@ -1,5 +1,4 @@
 import {
-  asPath,
   type EpochMs,
   globOf,
   isObject,
@@ -146,7 +145,8 @@ export class Veil implements Bound {
   hiddenFields(record: string, { params, where, orderBy }: Query): readonly string[] {
     const item = this.#config.records.find(({ def }) => def.name === record);
     if (item === undefined || item.def.visibility === null) return [];
-    const { sees } = this.#look({ item, path: asPath(item.def.path), params }, {});
+    // Of no object: the read rule, which is about one, is not asked.
+    const sees = this.#visible(item.def, { ...item.params, ...params }, {});
     const fields = [...fieldsOf(where), ...orderBy.map(([field]) => field)];
     return [...new Set(fields)].filter((field) => !sees(field));
   }
@@ -177,8 +177,17 @@ export class Veil implements Bound {
     const native = isObject(value) ? decodeStored(value) : {};
     const ctx = { principal, now: now() };
     const isOpen = read === null || this.#asks(def, () => read(ctx, def.ref(params), native));
+    const sees = this.#visible(def, params, native);
     const { visibility } = def;
-    const view = { ...ctx, params, value: native };
+    const fields = new Set([...Object.keys(visibility ?? {}), ...Object.keys(Object(native)), '*']);
+    return { path, isOpen, sees, isWhole: isOpen && [...fields].every(sees) };
+  }
+
+  /** Which fields of a value the definition shows; each rule is asked once. */
+  #visible(def: RecordDef, params: TemplateParams, value: unknown): (field: string) => boolean {
+    const { visibility } = def;
+    const { principal, now } = this.#config;
+    const view = { principal, now: now(), params, value };
     const said = new Map<string, boolean>();
     const ask = (field: string): boolean => {
       if (visibility === null) return true;
@@ -187,15 +196,13 @@ export class Veil implements Bound {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the context of this definition's rules
       return rule !== undefined && this.#asks(def, () => rule(view as never));
     };
-    const sees = (field: string): boolean => {
+    return (field) => {
       const known = said.get(field);
       if (known !== undefined) return known;
       const isSeen = ask(field);
       said.set(field, isSeen);
       return isSeen;
     };
-    const fields = new Set([...Object.keys(visibility ?? {}), ...Object.keys(Object(native)), '*']);
-    return { path, isOpen, sees, isWhole: isOpen && [...fields].every(sees) };
   }
 
   /** Only `true` is yes; what is no answer is told of. */

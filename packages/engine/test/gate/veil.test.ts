@@ -107,3 +107,18 @@ test('R101 a commit of several ops on an object is one change of it', () => {
     { path: 'people/ada', value: { name: 'Ada', open: true }, sequence: 4, prev: 3 },
   ]);
 });
+
+test('R200 of which fields a query may ask is known without the read rule, which is about one object', () => {
+  const faults: unknown[] = [];
+  const veil = new Veil({
+    records: [{ def: Person, params: {}, read: (_ctx, ref) => Object(ref.params).id !== 'eve' }],
+    name: 'eve',
+    principal: { subject: 'eve' },
+    now: () => 0,
+    valueAt: () => undefined,
+    tell: (_record, error) => faults.push(error),
+  });
+  const query = { params: {}, where: { mood: 'sad' }, limit: 10, after: null } as const;
+  expect(veil.hiddenFields('person', { ...query, orderBy: [['name', 'asc']] })).toEqual(['mood']);
+  expect(faults).toEqual([]);
+});

@@ -79,6 +79,11 @@ export class Evaluations {
     this.#host = host;
   }
 
+  /** How many there are. */
+  get size(): number {
+    return this.#shared.size;
+  }
+
   /** Opens a query, or joins those who have; throws `invalid_cursor`. */
   hold(terms: QueryTerms): SharedQuery {
     const key = keyOf(terms);

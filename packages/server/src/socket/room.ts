@@ -62,6 +62,13 @@ export class Fanouts {
     return { fanout: kept.fanout, release: () => this.#release(host, kept) };
   }
 
+  /** How many queries are evaluated. */
+  get queries(): number {
+    let queries = 0;
+    for (const { fanout } of this.#byHost.values()) queries += fanout.evaluations.size;
+    return queries;
+  }
+
   #release(host: StoreHost, held: { fanout: Fanout; users: number }): void {
     held.users -= 1;
     if (held.users > 0) return;

@@ -64,6 +64,11 @@ export class Sockets {
     return this.#open.size;
   }
 
+  /** How many queries are evaluated for them. */
+  get queries(): number {
+    return this.#room.fanouts.queries;
+  }
+
   /** What all sockets together still have to send. */
   get unsentBytes(): number {
     let bytes = 0;

@@ -11,11 +11,11 @@ export function asyncCell(node: ViewNode, name: string): Cell<AsyncValue> {
   if (!Object.hasOwn(declared, name)) {
     throw new TypeError(`${node.view.name} declares no async value "${name}".`);
   }
-  node.asyncs ??= new Map();
+  node.rare.asyncs ??= new Map();
   // The items of a stream's loader are in the stream, whose slot is the result in every status.
   const stream = declared[name]?.stream ?? null;
   const result = stream === null ? null : { [streamMarker]: stream };
   const cell = new Cell(asyncValue(0, { status: 'loading', result, reason: null }));
-  node.asyncs.set(name, cell);
+  node.rare.asyncs.set(name, cell);
   return cell;
 }

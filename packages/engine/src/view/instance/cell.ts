@@ -42,18 +42,19 @@ export class Cell<T> {
 
   /** The draft of a layer becomes the value. */
   settle(layer: Drafts): void {
-    const draft = this.#take(layer);
+    const draft = Cell.#take(this, layer);
     if (draft !== undefined) this.#value = draft.value;
   }
 
   drop(layer: Drafts): void {
-    this.#take(layer);
+    Cell.#take(this, layer);
   }
 
-  #take(layer: Drafts): Draft<T> | undefined {
-    const draft = this.#drafts?.get(layer);
-    this.#drafts?.delete(layer);
-    if (this.#drafts?.size === 0) this.#drafts = null;
+  // Static, as each of thousands of cells would bear the mark of a method of its own.
+  static #take<T>(cell: Cell<T>, layer: Drafts): Draft<T> | undefined {
+    const draft = cell.#drafts?.get(layer);
+    cell.#drafts?.delete(layer);
+    if (cell.#drafts?.size === 0) cell.#drafts = null;
     return draft;
   }
 }

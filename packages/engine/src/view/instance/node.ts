@@ -37,6 +37,17 @@ export type Rendered = {
   readonly totalHeight: number;
 };
 
+/** What few nodes have: thousands of them are held at once, and each member counts. */
+type Rare = {
+  streams: Map<string, NodeStream> | null;
+  asyncs: Map<string, Cell<AsyncValue>> | null;
+  controller: AbortController | null;
+  /** What ends with it: timers, watches, loads. */
+  endings: Set<() => void> | null;
+  /** The root's: hears of every node that has to be rendered. */
+  touched: ((node: ViewNode) => void) | null;
+};
+
 /** One live root or child (views.md §1). */
 export class ViewNode extends Reader {
   readonly view: ViewDefinition;
@@ -45,18 +56,11 @@ export class ViewNode extends Reader {
   readonly storeId: NodeId;
   readonly key: string;
   readonly parent: ViewNode | null;
-  /** 0: the root. */
-  readonly depth: number;
   readonly props: Cell<Props>;
   readonly state: Cell<unknown> = new Cell<unknown>(undefined);
   rendered: Rendered | null = null;
-  streams: Map<string, NodeStream> | null = null;
-  asyncs: Map<string, Cell<AsyncValue>> | null = null;
   isEnded = false;
-  readonly #touched: (node: ViewNode) => void;
-  #controller: AbortController | null = null;
-  /** What ends with it: timers, watches, loads. */
-  #endings: Set<() => void> | null = null;
+  #rare: Rare | null = null;
 
   constructor(
     of: {
@@ -74,38 +78,65 @@ export class ViewNode extends Reader {
     this.storeId = of.storeId;
     this.key = keyOf(of.storeId);
     this.parent = of.parent;
-    this.depth = of.parent === null ? 0 : of.parent.depth + 1;
     this.props = new Cell(props);
-    this.#touched = touched;
+    if (of.parent === null) this.rare.touched = touched;
+  }
+
+  /** 0: the root. */
+  get depth(): number {
+    return this.parent === null ? 0 : this.parent.depth + 1;
+  }
+
+  get streams(): Map<string, NodeStream> | null {
+    return this.#rare?.streams ?? null;
+  }
+
+  get asyncs(): Map<string, Cell<AsyncValue>> | null {
+    return this.#rare?.asyncs ?? null;
+  }
+
+  /** What few nodes have, for this one. */
+  get rare(): Rare {
+    const none = { streams: null, asyncs: null, controller: null, endings: null, touched: null };
+    this.#rare ??= none;
+    return this.#rare;
   }
 
   protected override readsChanged(): void {
-    if (!this.isEnded) this.#touched(this);
+    if (!this.isEnded) rootOf(this).rare.touched?.(this);
   }
 
   /** Aborted when the node ends. */
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
-    if (this.isEnded) this.#controller.abort();
-    return this.#controller.signal;
+    const { rare } = this;
+    rare.controller ??= new AbortController();
+    if (this.isEnded) rare.controller.abort();
+    return rare.controller.signal;
   }
 
   /** Has something done when the node ends; returns what takes that back. */
   whenEnded(end: () => void): () => void {
-    this.#endings ??= new Set();
-    this.#endings.add(end);
+    const { rare } = this;
+    rare.endings ??= new Set();
+    rare.endings.add(end);
     return () => {
-      this.#endings?.delete(end);
+      rare.endings?.delete(end);
     };
   }
 
   end(): void {
     this.isEnded = true;
     this.endReading();
-    this.#controller?.abort();
-    for (const end of this.#endings ?? []) end();
-    this.#endings = null;
+    const rare = this.#rare;
+    if (rare === null) return;
+    rare.controller?.abort();
+    for (const end of rare.endings ?? []) end();
+    rare.endings = null;
   }
+}
+
+function rootOf(node: ViewNode): ViewNode {
+  return node.parent === null ? node : rootOf(node.parent);
 }
 
 /** The key of a node in maps. */

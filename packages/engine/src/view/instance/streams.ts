@@ -22,10 +22,10 @@ export function streamOf(node: ViewNode, name: string, isShared: boolean): NodeS
       `The stream "${name}" of ${node.view.name} is retained, and needs a limit.`,
     );
   }
-  node.streams ??= new Map();
+  const streams = (node.rare.streams ??= new Map());
   const items = isRetained ? new Cell<readonly HeldItem[]>([]) : null;
-  const stream = { name, ref: String(node.streams.size), definition, items };
-  node.streams.set(name, stream);
+  const stream = { name, ref: String(streams.size), definition, items };
+  streams.set(name, stream);
   return stream;
 }
 

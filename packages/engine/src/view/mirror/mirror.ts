@@ -96,6 +96,11 @@ export class Mirror {
     return this.#tree;
   }
 
+  /** What fills its slots. */
+  get slots(): Slots {
+    return this.#slots;
+  }
+
   /** The nodes that are there. */
   has(node: NodeKey): boolean {
     return this.#nodes.has(node);

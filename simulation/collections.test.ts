@@ -1,0 +1,36 @@
+import { expect, it } from 'vitest';
+import { type CollectionMutant, collectionMutants } from './collections/mutants.ts';
+import { runCollections, runSpoiled } from './collections/run.ts';
+import { failureText } from './src/simulate.ts';
+
+const seeds = Number(process.env['COLLECTION_SEEDS'] ?? 2);
+
+it(
+  'R185 R196 R197 R199 R202 R228 collections that a server finds, and those that clients find, are after every commit what a fresh look at everything gives, also under rights that change, and leave nothing behind',
+  { timeout: 120_000 },
+  async () => {
+    const asked = process.env['SEED'];
+    const count = asked === undefined ? seeds : 1;
+    const { failure, traffic } = await runCollections({ from: Number(asked ?? 1), count });
+    expect(failure === null ? null : failureText(failure)).toBeNull();
+    if (asked !== undefined) return;
+    const tried = Object.entries({
+      told: 500 * seeds,
+      shown: 300 * seeds,
+      delivered: 500 * seeds,
+      page: seeds,
+      grant: 1,
+    }).filter(([what, least]) => (traffic[what] ?? 0) < least);
+    expect(tried).toEqual([]);
+  },
+);
+
+it.each(
+  Object.entries(collectionMutants).map(
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a key of that very table
+    ([mutant, { word, seed }]) => [mutant as CollectionMutant, word, seed] as const,
+  ),
+)('its checkers notice that %s (%s)', { timeout: 60_000 }, async (mutant, word, seed) => {
+  const problems = await runSpoiled(seed, mutant);
+  expect(problems.filter((problem) => problem.includes(` ms: ${word}: `))).not.toEqual([]);
+});

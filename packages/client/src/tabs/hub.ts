@@ -48,10 +48,11 @@ export class StoreHub {
     return this.#reply;
   }
 
-  /** What is committed of all of the store; null where that is not known here. */
+  /** What is committed of what is had of the store; null where that is nothing. */
   get image(): ReplicaImage | null {
     const image = this.#store?.replica?.image();
-    return image !== undefined && image.patterns.length > 0 ? image : null;
+    const { patterns = [], queries = [] } = image ?? {};
+    return image !== undefined && patterns.length + queries.length > 0 ? image : null;
   }
 
   /** Caught up with the server, on this connection. */

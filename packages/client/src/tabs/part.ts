@@ -1,4 +1,4 @@
-import { entriesIn, MapRows, project, Scope, Tree } from '@holdfast/engine/data';
+import { type Bound, entriesIn, MapRows, project, Scope, Tree } from '@holdfast/engine/data';
 import { type ReplicaImage, sharedScope } from '@holdfast/engine/replica';
 import {
   containsScope,
@@ -17,14 +17,14 @@ import type { Message, State } from './snapshot.ts';
 export class HubPart {
   readonly globs: readonly Glob[];
   readonly #patterns: readonly Pattern[];
-  readonly #scope: Scope;
+  readonly scope: Scope;
   /** Each frame is made once for all tabs that have the same part. */
   readonly #made = new WeakMap<Message, Message>();
 
   constructor(globs: readonly Glob[]) {
     this.globs = [...new Set(globs)];
     this.#patterns = this.globs.map(patternOf);
-    this.#scope = new Scope(this.#patterns);
+    this.scope = new Scope(this.#patterns);
   }
 
   /** Nothing: such a tab only writes. */
@@ -45,26 +45,19 @@ export class HubPart {
 
   /** A frame of events with what is in the part; the cursor moves all the same. */
   frame(message: Message): Message {
-    if (this.#scope.isWhole) return message;
-    const known = this.#made.get(message);
-    if (known !== undefined) return known;
-    const events = readEvents(message.payload);
-    if (isRefusal(events)) return message;
-    const { fromSeq, toSeq, ops } = events;
-    const seen = ops.flatMap((op) => this.#projected(op) ?? []);
-    const payload = { from_seq: fromSeq, to_seq: toSeq, ops: seen.map(opTuple) };
-    const made = { event: message.event, payload };
+    if (this.scope.isWhole) return message;
+    const made = this.#made.get(message) ?? frameIn(message, this.scope);
     this.#made.set(message, made);
     return made;
   }
 
   state(image: ReplicaImage): State {
-    if (this.#scope.isWhole) return image;
+    if (this.scope.isWhole) return image;
     const tree = Tree.empty();
     tree.load(image.entries, image.maps);
-    const rows = new MapRows(tree, this.#scope);
+    const rows = new MapRows(tree, this.scope);
     const entries: Entry[] = [];
-    for (const entry of entriesIn(tree, this.#scope)) {
+    for (const entry of entriesIn(tree, this.scope)) {
       if (entry === null) continue;
       rows.pass(entry);
       entries.push(entry);
@@ -78,10 +71,20 @@ export class HubPart {
       patterns.length === this.globs.length && patterns.every((each) => this.globs.includes(each));
     return isSame ? (scope ?? '') : `${sharedScope}${scope}`;
   }
+}
 
-  /** Nobody here knows what it removed: who has nothing there loses nothing by being told so. */
-  #projected(op: WireOp): WireOp | null {
-    const whole = { ...op, arg: null, at: 0, principal: null, removed: [] };
-    return project(whole, this.#scope, () => true);
-  }
+/** A frame of events with what is in a scope. */
+export function frameIn(message: Message, scope: Bound): Message {
+  const events = readEvents(message.payload);
+  if (isRefusal(events)) return message;
+  const { fromSeq, toSeq, ops } = events;
+  const seen = ops.flatMap((op) => projected(op, scope) ?? []);
+  const payload = { from_seq: fromSeq, to_seq: toSeq, ops: seen.map(opTuple) };
+  return { event: message.event, payload };
+}
+
+/** Nobody here knows what it removed: who has nothing there loses nothing by being told so. */
+function projected(op: WireOp, scope: Bound): WireOp | null {
+  const whole = { ...op, arg: null, at: 0, principal: null, removed: [] };
+  return project(whole, scope, () => true);
 }

@@ -29,7 +29,8 @@ import { Guests, isOfGuest } from './guests.ts';
 import type { StoreHub } from './hub.ts';
 import { Line, type LineMessage } from './line.ts';
 import { cannotServe, elsewhere } from './link.ts';
-import type { Answer, FollowerChannel, Push, ServingPorts, StoreServing } from './serving.ts';
+import type { Answer, FollowerChannel, Push, ServingPorts } from './follower.ts';
+import type { StoreServing } from './serving.ts';
 import type { Message } from './snapshot.ts';
 
 /** What a relay needs. */
@@ -222,6 +223,7 @@ export class RelayLine {
       refuse: (refusal) => this.#refuse(id, refusal),
       push: (message) => this.#send(this.#owner.encode(topic, message)),
       shut: () => this.#step({ type: 'shut', channel: id }),
+      decline: () => this.close(cannotServe),
     };
   }
 
@@ -231,10 +233,6 @@ export class RelayLine {
   }
 
   #push({ channel, slot, event, payload }: Extract<ListenerEffect, { type: 'push' }>): void {
-    if (event.startsWith('query_')) {
-      this.close(cannotServe);
-      return;
-    }
     if (this.#guests.push({ channel, slot, event, payload })) return;
     const from = this.#channels.get(channel);
     if (from === undefined) return;
@@ -246,6 +244,8 @@ export class RelayLine {
     from.unanswered.add(slot);
     if (event === 'scope') {
       this.#rescope(from, { slot, payload }, answer);
+    } else if (event.startsWith('query_')) {
+      void from.serving.query(from, { event, payload, store: from.store }, answer);
     } else {
       const write = writeOf(event, payload, from.serving.limits);
       from.serving.push(from, { event, payload, write }, answer);

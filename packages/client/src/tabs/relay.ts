@@ -43,6 +43,12 @@ export class Relay {
     for (const line of this.#lines.values()) line.close(elsewhere);
   }
 
+  /** The same for good. */
+  end(): void {
+    this.close();
+    for (const serving of this.#servings.values()) serving.end();
+  }
+
   #deny(line: string, { to, code }: { readonly to: string; readonly code: number }): void {
     this.#ports.post(to, { line, is: 'closed', code });
   }

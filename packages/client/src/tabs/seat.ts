@@ -1,4 +1,4 @@
-import type { ReplicaImage, ReplicaStatus } from '@holdfast/engine/replica';
+import type { Guest, Replica, ReplicaImage, ReplicaStatus } from '@holdfast/engine/replica';
 import type { Release, Signal } from '@holdfast/engine/registry';
 import type { Glob, Refusal, StoreName } from '@holdfast/protocol';
 import type { ReceiptDesk, WriteReceipt } from '../receipt.ts';
@@ -23,6 +23,7 @@ export interface SeatedStore extends ReceiptDesk {
         status(): ReplicaStatus;
         /** Of a snapshot that is not taken over yet, how many chunks there are; null: there is none. */
         describe(): { readonly collected: number | null };
+        readonly queries: Guest | null;
       }
     | undefined;
   /** Takes on a request of another tab, which may be here already, with a receipt that is replaced and `found`. */
@@ -31,6 +32,8 @@ export interface SeatedStore extends ReceiptDesk {
     blind: true,
     found: (receipt: WriteReceipt | undefined) => void,
   ): void;
+  /** Does something with the queries that the replica follows. */
+  query(deed: (replica: Pick<Replica, 'follow' | 'queries'>) => void): void;
   /** Asks the server something on the channel of the store. */
   ask(event: string, payload: object): Promise<unknown>;
 }

@@ -2,53 +2,25 @@ import {
   asGlob,
   defaultLimits,
   type Glob,
-  HoldfastError,
   isObject,
-  isRefusal,
   type JoinRequest,
   type Limits,
   type OpId,
   type Refusal,
   refuse,
-  type Request,
   type ScopeChange,
   type Seq,
 } from '@holdfast/protocol';
-import { type Outcome, type ReplicaImage } from '@holdfast/engine/replica';
+import type { ReplicaImage } from '@holdfast/engine/replica';
 import { Additions } from './additions.ts';
 import { HubPart } from './part.ts';
-import { RelayedReceipt } from './relayed-receipt.ts';
+import type { Answer, FollowerChannel, Push, ServingPorts } from './follower.ts';
+import { RelayedWrites } from './relayed-writes.ts';
 import type { HeardReply, Serving, StoreHub } from './hub.ts';
 import type { SeatedNews, SeatedStore } from './seat.ts';
 import { type Message, snapshotOf } from './snapshot.ts';
 import { reasonFor, Tail } from './tail.ts';
-
-/** How a push ends. */
-export type Answer = (status: 'ok' | 'error', response: object) => void;
-
-/** What another tab pushes; of a write, what it says. */
-export type Push = Message & {
-  readonly write: { readonly opId: OpId; readonly request: Request } | Refusal | null;
-};
-
-/** The leader's end of one joined channel of another tab. */
-export interface FollowerChannel {
-  /** Names the tab. */
-  readonly session: string;
-  accept(response: object): void;
-  refuse(refusal: Refusal): void;
-  push(message: Message): void;
-  /** Ends the channel; it is joined again, and what is unanswered is sent again. */
-  shut(): void;
-}
-
-/** What is needed of the leader. */
-export type ServingPorts = {
-  wall(): number;
-  randomId(): string;
-  /** A request of another tab is in our outbox now; it keeps its own record of it in the cache. */
-  relayed(opId: OpId, session: string): void;
-};
+import type { Asked, StoreWindows } from './windows.ts';
 
 type Beginning = {
   readonly reply: HeardReply;
@@ -85,13 +57,20 @@ export class StoreServing implements Serving {
   readonly #channels = new Map<FollowerChannel, Served>();
   /** One for each set of patterns that a channel has, and for those that are asked for just now. */
   readonly #parts = new Map<string, HubPart>();
-  readonly #asked = new Map<OpId, Answer[]>();
+  readonly #writes: RelayedWrites;
   readonly #tail = new Tail();
   readonly #additions = new Additions();
+  /** Queries of others: loaded with the first. */
+  #windows: StoreWindows | null = null;
 
   constructor(hub: StoreHub, ports: ServingPorts) {
     this.#hub = hub;
     this.#ports = ports;
+    this.#writes = new RelayedWrites({
+      store: () => this.#store,
+      relayed: (opId, session) => ports.relayed(opId, session),
+      shut: (channel) => this.#shutOne(channel),
+    });
   }
 
   /** Limits on requests, as far as they are known. */
@@ -100,7 +79,7 @@ export class StoreServing implements Serving {
   }
 
   isAsked(opId: OpId): boolean {
-    return this.#asked.has(opId);
+    return this.#writes.isAsked(opId);
   }
 
   heard(news: SeatedNews): void {
@@ -136,6 +115,7 @@ export class StoreServing implements Serving {
 
   left(channel: FollowerChannel): void {
     this.#channels.delete(channel);
+    this.#windows?.left(channel);
     for (const each of this.#joining) if (each.channel === channel) this.#joining.delete(each);
     for (const each of this.#rescoping) if (each.channel === channel) this.#rescoping.delete(each);
     this.#sweep();
@@ -161,10 +141,26 @@ export class StoreServing implements Serving {
   }
 
   push(from: FollowerChannel, push: Push, answer: Answer): void {
-    if (push.event === 'ack_seq') answer('ok', {});
-    else if (push.write === null) this.#ask(push, answer);
-    else if (isRefusal(push.write)) answer('error', push.write.toResponse());
-    else this.#write(from, { ...push, write: push.write }, answer);
+    this.#writes.push(from, push, answer);
+  }
+
+  /** A channel opens or closes a query. */
+  async query(from: FollowerChannel, asked: Asked, answer: Answer): Promise<void> {
+    try {
+      const { StoreWindows: Windows } = await import('./windows.ts');
+      const told = (channel: FollowerChannel): Served | undefined => this.#channels.get(channel);
+      this.#windows ??= new Windows({ hub: this.#hub, env: this.#ports, told });
+      if (this.#channels.has(from)) this.#windows.ask(from, asked, answer);
+    } catch (error) {
+      this.#ports.report(error);
+      from.decline();
+    }
+  }
+
+  /** It is for good: nobody is served any more. */
+  end(): void {
+    this.shut();
+    this.#windows?.end();
   }
 
   #refused(refusal: Refusal): void {
@@ -203,10 +199,14 @@ export class StoreServing implements Serving {
     const { from_seq: from, to_seq: to } = payload;
     if (typeof from !== 'number' || typeof to !== 'number') return;
     this.#tail.add({ from, to, message });
+    const windows = this.#windows;
     for (const [channel, served] of this.#channels) {
-      if (served.part.isEmpty || to <= served.seq) continue;
+      const isDeaf = served.part.isEmpty && windows?.has(channel) !== true;
+      if (isDeaf || to <= served.seq) continue;
       if (from > served.seq) this.#shutOne(channel);
-      else channel.push(served.part.frame(message));
+      else if (windows?.follow(channel, served, { from, to, message }) !== true) {
+        channel.push(served.part.frame(message));
+      }
       served.seq = to;
     }
   }
@@ -219,6 +219,7 @@ export class StoreServing implements Serving {
       const image = this.#store?.replica?.image();
       if (reply !== null && image !== undefined) this.#serve(joining, { reply, image });
     }
+    this.#windows?.look();
     for (const rescoping of this.#rescoping) {
       const image = this.#store?.replica?.image();
       if (image !== undefined) this.#rescope(rescoping, image);
@@ -323,70 +324,12 @@ export class StoreServing implements Serving {
     return { ...reply, store_seq: seq, server_time, sync: 'tail', why: null, heardAt: undefined };
   }
 
-  #write(
-    from: FollowerChannel,
-    push: Push & { readonly write: { readonly opId: OpId; readonly request: Request } },
-    answer: Answer,
-  ): void {
-    const { opId, request } = push.write;
-    const asked = this.#asked.get(opId);
-    if (asked !== undefined) {
-      asked.push(answer);
-    } else if (this.#store?.stateOf(opId) === 'answered') {
-      // Committed, which the server can tell and we cannot.
-      this.#ask(push, answer);
-    } else {
-      this.#asked.set(opId, [answer]);
-      this.#ports.relayed(opId, from.session);
-      this.#relay(opId, request, from);
-    }
-  }
-
-  #relay(opId: OpId, request: Request, from: FollowerChannel): void {
-    const store = this.#store;
-    if (store === null) return;
-    const told = (outcome: Outcome): void => {
-      const answers = this.#asked.get(opId) ?? [];
-      this.#asked.delete(opId);
-      const isLater = outcome.status === 'refused' && mayPass(outcome.refusal);
-      // What was sent after it must not come before it: the channel begins again, with this one first.
-      if (isLater) this.#shutOne(from);
-      else for (const answer of answers) tell(outcome, answer);
-    };
-    const receipt = new RelayedReceipt({ opId, request }, { store, told });
-    store.request(receipt, true, (found) => receipt.replace(found));
-  }
-
   #shutOne(channel: FollowerChannel): void {
     if (this.#channels.delete(channel)) channel.shut();
-  }
-
-  #ask({ event, payload }: Message, answer: Answer): void {
-    if (!isObject(payload)) {
-      answer('error', refuse('invalid_payload', { field: 'payload' }).toResponse());
-      return;
-    }
-    this.#store?.ask(event, payload).then(
-      (response) => answer('ok', isObject(response) ? response : {}),
-      (error: unknown) => {
-        const { code, details } = error instanceof HoldfastError ? error : refuse('unavailable');
-        answer('error', { ...details, reason: code });
-      },
-    );
   }
 }
 
 /** Wants to write, and to be told of nothing. */
 function isBlind({ request }: Joining): boolean {
   return request.patterns?.length === 0;
-}
-
-function tell(outcome: Outcome, answer: Answer): void {
-  if (outcome.status === 'committed') answer('ok', outcome.reply);
-  else answer('error', outcome.refusal.toResponse());
-}
-
-/** Of the leader, not of the request: it did not get as far as the server. */
-function mayPass({ code, retry }: Refusal): boolean {
-  return retry === 'later' || code === 'closed' || code === 'cancelled';
 }

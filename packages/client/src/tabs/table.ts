@@ -136,7 +136,7 @@ export class TableSeat implements Seat {
   close(): void {
     // What is on its way to the cache is stored, unless another one leads by then.
     this.#isLeading = false;
-    this.#relay?.close();
+    this.#relay?.end();
     this.#step({ type: 'withdraw' });
     this.#at?.table.close();
     this.#at?.unsubscribe();
@@ -256,6 +256,8 @@ export class TableSeat implements Seat {
         hold: (store, part) => this.#hold(store, part),
         wall: () => env.wall(),
         randomId: () => env.randomId(),
+        setTimeout: (run, ms) => env.setTimeout(run, ms),
+        clearTimeout: (timer) => env.clearTimeout(timer),
         relayed: (opId, session) => this.#cache?.relayed(opId, session),
       });
       this.#lookAtStatus();

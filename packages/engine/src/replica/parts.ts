@@ -66,7 +66,8 @@ export type QueryAsk = {
   readonly record: string;
   /** The spec as it travels; another object is another spec. */
   readonly spec: object;
-  readonly within: Pattern;
+  /** Null: the server is asked whatever is held here. */
+  readonly within: Pattern | null;
 };
 
 /** How a query stands. */

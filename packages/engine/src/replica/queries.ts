@@ -169,8 +169,9 @@ export class Queries implements Guest {
     this.#surveyed = [held, wanted, denied];
     const [has, will] = [held, without(wanted, denied)].map(patternsOf);
     for (const live of this.#open.values()) {
+      const { within } = live.ask;
       const isIn = (patterns: readonly Pattern[] = []): boolean =>
-        patterns.some((pattern) => containsScope(pattern, live.ask.within));
+        within !== null && patterns.some((pattern) => containsScope(pattern, within));
       const isLocal = isIn(has);
       live.isWished = isIn(will);
       if (live.isWished) this.#calm(live);

@@ -193,6 +193,7 @@ export class Replica {
       scope: extent.scope,
       patterns: extent.held,
       queries: keptOf(this.#parts),
+      loaded: tree,
       entries: tree.entries(),
       maps: tree.maps(),
       outbox: this.outbox().filter(({ request }) => !isAboutLeases(request)),

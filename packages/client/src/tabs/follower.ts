@@ -1,0 +1,34 @@
+import type { OpId, Refusal, Request } from '@holdfast/protocol';
+import type { Message } from './snapshot.ts';
+
+/** How a push ends. */
+export type Answer = (status: 'ok' | 'error', response: object) => void;
+
+/** What another tab pushes; of a write, what it says. */
+export type Push = Message & {
+  readonly write: { readonly opId: OpId; readonly request: Request } | Refusal | null;
+};
+
+/** The leader's end of one joined channel of another tab. */
+export interface FollowerChannel {
+  /** Names the tab. */
+  readonly session: string;
+  accept(response: object): void;
+  refuse(refusal: Refusal): void;
+  push(message: Message): void;
+  /** Ends the channel; it is joined again, and what is unanswered is sent again. */
+  shut(): void;
+  /** It cannot be served here, but may be by the server. */
+  decline(): void;
+}
+
+/** What is needed of the leader. */
+export type ServingPorts = {
+  wall(): number;
+  randomId(): string;
+  setTimeout(run: () => void, ms: number): unknown;
+  clearTimeout(timer: unknown): void;
+  report(error: unknown): void;
+  /** A request of another tab is in our outbox now; it keeps its own record of it in the cache. */
+  relayed(opId: OpId, session: string): void;
+};

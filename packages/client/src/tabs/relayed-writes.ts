@@ -1,0 +1,105 @@
+import type { Outcome } from '@holdfast/engine/replica';
+import {
+  HoldfastError,
+  isObject,
+  isRefusal,
+  type OpId,
+  type Refusal,
+  refuse,
+  type Request,
+} from '@holdfast/protocol';
+import type { Answer, FollowerChannel, Push } from './follower.ts';
+import { RelayedReceipt } from './relayed-receipt.ts';
+import type { SeatedStore } from './seat.ts';
+import type { Message } from './snapshot.ts';
+
+/** What is needed to relay writes. */
+export type RelayedPorts = {
+  store(): SeatedStore | null;
+  relayed(opId: OpId, session: string): void;
+  /** Ends a channel; it is joined again. */
+  shut(channel: FollowerChannel): void;
+};
+
+/** What other tabs push to a store: their writes go through the leader's outbox, anything else is asked for them. */
+export class RelayedWrites {
+  readonly #ports: RelayedPorts;
+  readonly #asked = new Map<OpId, Answer[]>();
+
+  constructor(ports: RelayedPorts) {
+    this.#ports = ports;
+  }
+
+  /** Whether a request of another tab is in our outbox. */
+  isAsked(opId: OpId): boolean {
+    return this.#asked.has(opId);
+  }
+
+  push(from: FollowerChannel, push: Push, answer: Answer): void {
+    if (push.event === 'ack_seq') answer('ok', {});
+    else if (push.write === null) this.#ask(push, answer);
+    else if (isRefusal(push.write)) answer('error', push.write.toResponse());
+    else this.#write(from, { ...push, write: push.write }, answer);
+  }
+
+  #write(
+    from: FollowerChannel,
+    push: Push & { readonly write: { readonly opId: OpId; readonly request: Request } },
+    answer: Answer,
+  ): void {
+    const { opId, request } = push.write;
+    const asked = this.#asked.get(opId);
+    if (asked !== undefined) {
+      asked.push(answer);
+    } else if (this.#ports.store()?.stateOf(opId) === 'answered') {
+      // Committed, which the server can tell and we cannot.
+      this.#ask(push, answer);
+    } else {
+      this.#asked.set(opId, [answer]);
+      this.#ports.relayed(opId, from.session);
+      this.#relay(opId, request, from);
+    }
+  }
+
+  #relay(opId: OpId, request: Request, from: FollowerChannel): void {
+    const store = this.#ports.store();
+    if (store === null) return;
+    const told = (outcome: Outcome): void => {
+      const answers = this.#asked.get(opId) ?? [];
+      this.#asked.delete(opId);
+      const isLater = outcome.status === 'refused' && mayPass(outcome.refusal);
+      // What was sent after it must not come before it: the channel begins again, with this one first.
+      if (isLater) this.#ports.shut(from);
+      else for (const answer of answers) tell(outcome, answer);
+    };
+    const receipt = new RelayedReceipt({ opId, request }, { store, told });
+    store.request(receipt, true, (found) => receipt.replace(found));
+  }
+
+  #ask({ event, payload }: Message, answer: Answer): void {
+    if (!isObject(payload)) {
+      answer('error', refuse('invalid_payload', { field: 'payload' }).toResponse());
+      return;
+    }
+    this.#ports
+      .store()
+      ?.ask(event, payload)
+      .then(
+        (response) => answer('ok', isObject(response) ? response : {}),
+        (error: unknown) => {
+          const { code, details } = error instanceof HoldfastError ? error : refuse('unavailable');
+          answer('error', { ...details, reason: code });
+        },
+      );
+  }
+}
+
+function tell(outcome: Outcome, answer: Answer): void {
+  if (outcome.status === 'committed') answer('ok', outcome.reply);
+  else answer('error', outcome.refusal.toResponse());
+}
+
+/** Of the leader, not of the request: it did not get as far as the server. */
+function mayPass({ code, retry }: Refusal): boolean {
+  return retry === 'later' || code === 'closed' || code === 'cancelled';
+}

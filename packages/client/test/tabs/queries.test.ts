@@ -1,0 +1,232 @@
+import { type Client, type ClientOptions, memoryCache } from '@holdfast/client';
+import { memoryLink } from '@holdfast/client/link/memory';
+import { type CollectionHandle, records } from '@holdfast/client/records';
+import { collection, passthrough, record } from '@holdfast/protocol';
+import { describe, expect, test } from 'vitest';
+import { seed } from '../../../../tools/seed.ts';
+import { openWorld, type World } from '../world.ts';
+import { opened, Profile, type Tab } from './profile.ts';
+
+type Task = { readonly title: string; readonly done: boolean; readonly rank: number };
+
+const Task = record({
+  name: 'task',
+  store: 'acme/app',
+  path: 'tasks/:id',
+  version: '1',
+  schema: passthrough<Task>(),
+});
+
+/** Of which the server has not heard. */
+const Unheard = record({
+  name: 'unheard',
+  store: 'acme/app',
+  path: 'others/:id',
+  version: '1',
+  schema: passthrough<Task>(),
+});
+
+const ranked = (limit: number) => collection(Task, { orderBy: 'rank', limit });
+const undone = collection(Task, { where: { done: false }, orderBy: 'rank' });
+
+type Shown = CollectionHandle<typeof Task>;
+
+const titles = (...handles: readonly Shown[]): readonly string[] =>
+  handles.map((handle) =>
+    handle
+      .get()
+      .map(({ title }) => title)
+      .join(' '),
+  );
+
+/** The leaves that a client has of the store. */
+const leaves = ({ client }: { readonly client: Client }): number =>
+  (client.inspect() as { stores: { leaves: number }[] }).stores[0]?.leaves ?? 0;
+
+/** A server that knows the record, some tasks, and three tabs of which none has a part of the store; the first leads. */
+async function setting(world: World, scopes: readonly (readonly string[])[] = [[], [], []]) {
+  world.server.record(Task);
+  const writer = await world.store();
+  await writer.transact((tx) => {
+    for (let n = 0; n < 6; n++) tx.put(`tasks/t${n}`, { title: `T${n}`, done: n > 3, rank: n });
+  }).committed;
+  const profile = new Profile(world);
+  const all: Tab[] = [];
+  for (const scope of scopes) {
+    // One after the other; what the cache has of the whole store is not the other's.
+    const own = scope.length > 0 ? { cache: memoryCache() } : {};
+    // oxlint-disable-next-line no-await-in-loop -- as above
+    all.push(await sit(profile, scope, own));
+  }
+  return { writer, profile, all };
+}
+
+async function sit(
+  profile: Profile,
+  scope: readonly string[],
+  options: Partial<ClientOptions> = {},
+): Promise<Tab> {
+  const tab = profile.sit({ records: records([Task, Unheard]), ...options }, { scope });
+  await tab.store.ready;
+  return tab;
+}
+
+async function shown({ client }: Tab, def: ReturnType<typeof ranked>): Promise<Shown> {
+  const handle = client.collection(def);
+  handle.retain();
+  await handle.ready();
+  return handle;
+}
+
+describe('the queries of tabs', () => {
+  test('go over one connection, each tab with its own windows and no more', async () => {
+    await using world = await openWorld();
+    const { writer, all } = await setting(world);
+    const [a, b, c] = all as [Tab, Tab, Tab];
+    const [inA, inB] = [await shown(a, ranked(1)), await shown(b, ranked(3))];
+    const [alike, other] = [await shown(c, ranked(3)), await shown(c, undone)];
+    expect(titles(inA, inB, alike, other)).toEqual(['T0', 'T0 T1 T2', 'T0 T1 T2', 'T0 T1 T2 T3']);
+    // Three leaves each, and the version of the record.
+    expect([leaves(b), leaves(c)]).toEqual([10, 13]);
+    await writer.put('tasks/t1/rank', 10).committed;
+    const next = ['T0', 'T0 T2 T3', 'T0 T2 T3', 'T0 T2 T3 T1'];
+    await expect.poll(() => titles(inA, inB, alike, other)).toEqual(next);
+    expect([leaves(b), leaves(c)]).toEqual([10, 13]);
+    await writer.transact((tx) => {
+      tx.put('tasks/t9', { title: 'T9', done: false, rank: 2.5 });
+      tx.delete('tasks/t0');
+      tx.put('tasks/t3/title', 'three');
+    }).committed;
+    const then = ['T2', 'T2 T9 three', 'T2 T9 three', 'T2 T9 three T1'];
+    await expect.poll(() => titles(inA, inB, alike, other)).toEqual(then);
+    b.client.record(Task, { id: 't2' }).patch({ title: 'mine' });
+    await expect.poll(() => titles(inA, alike)).toEqual(['mine', 'mine T9 three']);
+    await inB.loadMore(2);
+    expect(titles(inB)).toEqual(['mine T9 three T4 T5']);
+    expect(opened(...all)).toEqual([1, 0, 0]);
+    expect(world.errors).toEqual([]);
+  });
+
+  test('are served where the leading tab has all objects itself, and where it has none', async () => {
+    await using world = await openWorld();
+    const { writer, all } = await setting(world, [['**'], []]);
+    const [a, b] = all as [Tab, Tab];
+    const inB = await shown(b, ranked(2));
+    expect([titles(inB), leaves(b)]).toEqual([['T0 T1'], 7]);
+    await writer.put('tasks/t0/rank', 9).committed;
+    await expect.poll(() => titles(inB)).toEqual(['T1 T2']);
+    expect(titles(await shown(a, ranked(2)))).toEqual(['T1 T2']);
+    expect([opened(a, b), leaves(b)]).toEqual([[1, 0], 7]);
+  });
+
+  test('stay as they are when another tab leads, and go on', async () => {
+    await using world = await openWorld();
+    const { writer, all } = await setting(world);
+    const [a, b, c] = all as [Tab, Tab, Tab];
+    const [, inB, inC] = [
+      await shown(a, undone),
+      await shown(b, ranked(2)),
+      await shown(c, undone),
+    ];
+    const seen = new Set<number>();
+    for (const handle of [inB, inC]) {
+      handle.state.subscribe(() => seen.add(handle.get().length));
+    }
+    await a.client.close();
+    await writer.put('tasks/t0/title', 'zero').committed;
+    await expect.poll(() => titles(inB, inC)).toEqual(['zero T1', 'zero T1 T2 T3']);
+    expect(seen).toEqual(new Set([2, 4]));
+    expect(opened(...all).reduce((sum, count) => sum + count)).toBe(2);
+  });
+
+  test('are in the shared cache, so that a tab that is loaded again shows them without a server', async () => {
+    await using world = await openWorld();
+    const { all, profile } = await setting(world);
+    const [, b] = all as [Tab, Tab];
+    const inB = await shown(b, ranked(3));
+    expect(titles(inB)).toEqual(['T0 T1 T2']);
+    // The leading tab has stored it by then.
+    await new Promise(setImmediate);
+    for (const { client } of all) await client.close();
+    const options = { records: records([Task]), link: memoryLink(() => null) };
+    const { client } = profile.sit(options, { scope: [] });
+    const again = client.collection(ranked(3));
+    again.retain();
+    await expect.poll(() => titles(again)).toEqual(['T0 T1 T2']);
+  });
+
+  test('that the server refuses are refused, or found otherwise, as over a connection of their own', async () => {
+    await using world = await openWorld();
+    const { all, writer } = await setting(world);
+    const [, { client }] = all as [Tab, Tab];
+    await writer.put('others/o', { title: 'O', done: true, rank: 1 }).committed;
+    const odd = client.collection(collection(Task, { orderBy: 'rank', after: 'nothing' }));
+    odd.retain();
+    await expect.poll(() => odd.state.get().error).toMatchObject({ code: 'invalid_cursor' });
+    const unheard = client.collection(collection(Unheard, { orderBy: 'rank', limit: 2 }));
+    unheard.retain();
+    await expect.poll(() => unheard.get().map(({ title }) => title)).toEqual(['O']);
+    expect(opened(...all)).toEqual([1, 0, 0]);
+  });
+
+  test('show what a client of its own shows, whatever is written, opened and closed, and whoever leads meanwhile', async () => {
+    await using world = await openWorld();
+    const { writer, all, profile } = await setting(world);
+    let lot = seed;
+    const below = (max: number): number => {
+      lot = (Math.imul(lot, 1_664_525) + 1_013_904_223) >>> 0;
+      return Math.floor((lot / 2 ** 32) * max);
+    };
+    const defs = [ranked(2), ranked(4), undone];
+    let crew = [...all];
+    let open: { readonly tab: Tab; readonly def: number; readonly handle: Shown; end(): void }[] =
+      [];
+    const write = (round: number): void => {
+      const task = `tasks/t${below(9)}`;
+      const roll = below(10);
+      if (roll < 6) writer.put(task, { title: `${round}`, done: below(2) > 0, rank: below(9) });
+      else if (roll < 9) writer.put(`${task}/rank`, below(9));
+      else writer.delete(task);
+    };
+    const look = (tab: Tab): void => {
+      const def = below(defs.length);
+      const handle = tab.client.collection(defs[def] ?? undone);
+      open.push({ tab, def, handle, end: handle.retain() });
+    };
+    const replace = async (tab: Tab): Promise<void> => {
+      await tab.client.close();
+      open = open.filter((each) => each.tab !== tab);
+      const next = profile.sit({ records: records([Task]) }, { scope: [] });
+      crew = [next, ...crew.filter((each) => each !== tab)];
+    };
+    for (let round = 0; round < 80; round++) {
+      const roll = below(20);
+      const tab = crew[below(crew.length)];
+      if (tab === undefined) continue;
+      if (roll < 10) write(round);
+      else if (roll < 15) look(tab);
+      else if (roll < 18) open.splice(below(open.length), 1)[0]?.end();
+      else if (roll < 19) tab.valve.cut();
+      // One deed after the other.
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      else await replace(tab);
+      if (below(3) === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await writer.settled();
+    const apart = world.client({ records: records([Task]) });
+    const truth = await Promise.all(
+      defs.map(async (def) => {
+        const handle = apart.collection(def);
+        handle.retain();
+        await handle.ready();
+        return handle;
+      }),
+    );
+    for (const { def, handle } of open) {
+      const right = truth[def];
+      if (right === undefined) continue;
+      await expect.poll(() => handle.get(), { timeout: 5000 }).toEqual(right.get());
+    }
+    expect(world.errors).toEqual([]);
+  });
+});

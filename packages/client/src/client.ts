@@ -109,11 +109,12 @@ class StoreClient implements Client {
   #records: RecordDesk | undefined;
 
   constructor(settings: Settings) {
-    const { env, report } = settings;
+    const { env, timers, report } = settings;
     this.status = new Cell<ConnectionStatus>({ connection: 'connecting', attempts: 0 }, report);
     this.#room = {
       settings,
       session: env.randomId(),
+      origin: env.dev ? new Error('made').stack : undefined,
       uplink: new Uplink(settings, this.status),
       connection: this.status,
       slots: this.#slots,
@@ -125,7 +126,7 @@ class StoreClient implements Client {
     for (const name of membersOfRecords) {
       Object.defineProperty(this, name, { get: () => this.#desk(name)[name] });
     }
-    this.#stores = new Pool({ env, ttlMs: unusedMs, max: openStoresMax, report });
+    this.#stores = new Pool({ env, timers, ttlMs: unusedMs, max: openStoresMax, report });
     settings.tabs?.begin({
       session: this.#room.session,
       client: this,

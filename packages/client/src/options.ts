@@ -79,6 +79,11 @@ export type ClientOptions = {
   readonly presences?: PresencesPlug;
   /** Views: `views()` of `@holdfast/client/views`. */
   readonly views?: ViewsPlug;
+  /**
+   * False for a client that renders one page on a server, and is closed when the response has ended (registry.md §11): no
+   * timer waits for what nobody uses any more.
+   */
+  readonly timers?: boolean;
   /** Parts of the platform to replace. */
   readonly env?: Partial<ClientEnv>;
   /** Hears of each write as it is made, before it is sent. */
@@ -110,6 +115,7 @@ export type Settings = {
   readonly records: RecordsPlug | undefined;
   readonly presences: PresencesPlug | undefined;
   readonly views: ViewsPlug | undefined;
+  readonly timers: boolean;
   readonly env: ClientEnv;
   readonly onWrite: ((write: MadeWrite) => void) | undefined;
   readonly onRejected: (rejection: RejectedWrite) => void;
@@ -134,6 +140,7 @@ const kinds: { readonly [Name in keyof Required<ClientOptions>]: string } = {
   records: 'object',
   presences: 'object',
   views: 'object',
+  timers: 'boolean',
   env: 'object',
   onWrite: 'function',
   onRejected: 'function',
@@ -193,6 +200,7 @@ export function settingsOf(options: ClientOptions): Settings {
     records: options.records,
     presences: options.presences,
     views: options.views,
+    timers: options.timers ?? true,
     env,
     onWrite: options.onWrite,
     onRejected: options.onRejected ?? (() => undefined),

@@ -13,6 +13,8 @@ import type { RenderedView } from './views/initial.ts';
 export type Room = {
   readonly settings: Settings;
   readonly session: string;
+  /** Where in the program it was made, for who develops. */
+  readonly origin: string | undefined;
   readonly uplink: Uplink;
   readonly connection: Cell<ConnectionStatus>;
   /** Every store that has been asked for. */

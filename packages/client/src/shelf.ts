@@ -70,10 +70,10 @@ export class Shelf<T, O> {
   constructor(client: Client, config: ShelfConfig<T, O>) {
     const room = rooms.get(client);
     if (room === undefined) throw new TypeError('A shelf needs a client of this package.');
-    const { env, report } = room.settings;
+    const { env, timers, report } = room.settings;
     this.#config = config;
     this.#room = room;
-    this.#pool = new Pool({ env, report, ttlMs: config.ttlMs, max: config.max });
+    this.#pool = new Pool({ env, timers, report, ttlMs: config.ttlMs, max: config.max });
     const stop = room.connection.subscribe(() => {
       if (room.connection.get().connection !== 'closed') return;
       stop();

@@ -35,8 +35,8 @@ export class Slot implements Lasting {
   #outbox: readonly OutboxEntry[] | null = [];
 
   constructor(name: StoreName, room: Room) {
-    const { env, report } = room.settings;
-    this.#held = new Pool({ env, ttlMs: unusedMs, max: Infinity, report });
+    const { env, timers, report } = room.settings;
+    this.#held = new Pool({ env, timers, ttlMs: unusedMs, max: Infinity, report });
     this.name = name;
     this.room = room;
     this.status = new Cell(closedStatus, report);

@@ -31,7 +31,7 @@ export async function render({
   into,
 }: PageRequest): Promise<{ seed: string }> {
   const version = versionOf(number);
-  const client = createClient({ ...at, records: records([version.issue]) });
+  const client = createClient({ ...at, records: records([version.issue]), timers: false });
   try {
     // What is above the fold is there with the first byte; what is not prefetched is streamed when it is there.
     await client.prefetch(...loadsOf(version, url));

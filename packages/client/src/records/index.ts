@@ -167,13 +167,13 @@ class Desk
   ) {
     const room = rooms.get(client);
     if (room === undefined) throw new TypeError('records needs a client of this package.');
-    const { env, report } = room.settings;
+    const { env, timers, report } = room.settings;
     this.#room = room;
     this.#client = client;
     this.#byName = byName;
     this.#options = options;
-    this.#pool = new Pool({ env, report, ttlMs: unusedMs, max: openMax });
-    this.#queries = new Pool({ env, report, ttlMs: 0, max: queriesMax });
+    this.#pool = new Pool({ env, timers, report, ttlMs: unusedMs, max: openMax });
+    this.#queries = new Pool({ env, timers, report, ttlMs: 0, max: queriesMax });
     this.outbox = new AllWrites(room);
     const letters = room.settings.cache?.letters;
     this.#skewed = letters === undefined ? null : new SkewedWrites(letters, this);

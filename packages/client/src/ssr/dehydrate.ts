@@ -13,6 +13,7 @@ import { rooms } from '../doors.ts';
 import { OpenStore } from '../open-store.ts';
 import type { Room } from '../room.ts';
 import type { InitialView, RenderedView } from '../views/initial.ts';
+import { assertOfRequest } from './of-request.ts';
 import { digestOf, digestOfJson } from './digest.ts';
 
 /**
@@ -23,6 +24,7 @@ import { digestOf, digestOfJson } from './digest.ts';
 export function dehydrate(client: Client): string {
   const room = rooms.get(client);
   if (room === undefined) throw new TypeError('dehydrate needs a client of this package.');
+  assertOfRequest(room);
   const parts = [...room.slots].flatMap(([name, { opened }]) =>
     opened instanceof OpenStore ? partsOf(room, name, opened) : [],
   );

@@ -17,6 +17,8 @@ export type PoolConfig = {
   readonly ttlMs: number;
   /** Above so many, those go first that were let go of first. */
   readonly max: number;
+  /** False: no timer is armed, and what nobody holds stays until there is too much, or the end (registry.md §5.4). */
+  readonly timers?: boolean;
   /** Hears of a close that failed. */
   readonly report: (error: unknown) => void;
 };
@@ -40,7 +42,8 @@ export class Pool {
 
   constructor(config: PoolConfig) {
     this.#config = config;
-    this.#setAlarm = alarm(config.env, () => this.#sweep());
+    const { env, timers = true } = config;
+    this.#setAlarm = timers ? alarm(env, () => this.#sweep()) : () => undefined;
   }
 
   /** Keeps a thing open, which is opened if it is not, and `ttlMs` longer than that; the longest that was asked for counts. */

@@ -28,3 +28,13 @@ export const entries = {
     export const open = (url, token) =>
       createClient({ url, token, cache: indexedDB('app'), tabs: tabs({ name: 'me' }) }).store('acme/app');`,
 } satisfies { readonly [name: string]: string };
+
+/** Which hooks an application imports: of stores, what records add to them, and the half that is of views. */
+export const hooks: { readonly [Part in 'stores' | 'records' | 'views']: string } = {
+  stores: `HoldfastProvider, useClient, useEntries, useEntriesState, useEntry, useEntryState, useErrorReset, useSignal,
+    useStore, useStoreState, useSyncStatus, useConnectionStatus`,
+  records:
+    'useAll, useCollection, useCollectionState, useOne, usePresence, useRecord, useRecordState',
+  views: `HoldfastProvider, useAsync, useClient, useCommand, useErrorReset, useEvent, useSignal, useSnapshot, useUpload,
+    useView, useViewState`,
+};

@@ -14,3 +14,10 @@ export const holds: WeakMap<object, Hold> = /* @__PURE__ */ new WeakMap();
 
 /** By client: its connection, for modules that speak on topics of their own. */
 export const rooms: WeakMap<object, Room> = /* @__PURE__ */ new WeakMap();
+
+/** The connection of a client, or of the client that a store is of; throws where it is of neither. */
+export function roomOf(of: object): Room {
+  const room = rooms.get(of) ?? holds.get(of)?.slot.room;
+  if (room !== undefined) return room;
+  throw new TypeError('This is no client of this package, nor a store of one.');
+}

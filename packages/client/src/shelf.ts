@@ -9,9 +9,10 @@ import {
 } from '@holdfast/engine/registry';
 import { call } from './cell.ts';
 import type { Client } from './client.ts';
-import { rooms } from './doors.ts';
+import { roomOf } from './doors.ts';
 import { hydrators } from './twins.ts';
 import type { Room } from './room.ts';
+import type { Store } from './store.ts';
 
 /** What a shelf keeps, open. */
 export type Opened<T> = {
@@ -66,10 +67,9 @@ export class Shelf<T, O> {
   readonly #entries = new Map<string, Entry<T>>();
   #generations = 0;
 
-  /** Ends with the client. */
-  constructor(client: Client, config: ShelfConfig<T, O>) {
-    const room = rooms.get(client);
-    if (room === undefined) throw new TypeError('A shelf needs a client of this package.');
+  /** Ends with the client, which may be named by a store of it. */
+  constructor(of: Client | Store, config: ShelfConfig<T, O>) {
+    const room = roomOf(of);
     const { env, timers, report } = room.settings;
     this.#config = config;
     this.#room = room;
@@ -117,14 +117,6 @@ export class Shelf<T, O> {
     }
   }
 
-  /** Plain data about what is on it. */
-  list(): readonly { readonly key: string; readonly status: Shelved<T>['status'] }[] {
-    return [...this.#entries.values()].map(({ key, getState }) => ({
-      key,
-      status: getState().status,
-    }));
-  }
-
   #entry(key: string, options: O): Entry<T> {
     const known = this.#entries.get(key);
     if (known !== undefined) return known;
@@ -139,6 +131,23 @@ export class Shelf<T, O> {
     this.#entries.set(key, entry);
     return entry;
   }
+}
+
+/**
+ * The shelves of one kind of thing, one of each client, which a store of it names as well; made when they are first asked
+ * for. Nothing stays on them that nobody uses: they are for what the client keeps a while by itself.
+ */
+export function shelvesOf<T, O>(
+  open: ShelfConfig<T, O>['open'],
+  max: number = Infinity,
+): (of: Client | Store) => Shelf<T, O> {
+  const known = new WeakMap<object, Shelf<T, O>>();
+  return (of) => {
+    const room = roomOf(of);
+    const shelf = known.get(room) ?? new Shelf(of, { ttlMs: 0, max, open });
+    known.set(room, shelf);
+    return shelf;
+  };
 }
 
 /** What an entry asks of its shelf. */
@@ -192,7 +201,9 @@ class Entry<T> implements Lasting, Place<T> {
     this.#pending?.reject(new HoldfastError('load_aborted', { key: this.key }));
     this.#pending = null;
     this.#keeper.gone();
-    // Nobody holds it, or nothing is to be had of the client any more: who shows the last value goes on showing it.
+    // Nothing is to be had of the client any more: who shows the last value goes on showing it.
+    const isOver = this.#keeper.room.connection.get().connection === 'closed';
+    if (isOver && this.#state.status === 'ready') return;
     this.#state = { status: 'closed', generation: this.#generation };
   }
 

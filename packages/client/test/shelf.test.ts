@@ -111,7 +111,6 @@ describe('a shelf', () => {
     expect(last().isOpen).toBe(true);
     await clock.advance(1);
     expect(last().isOpen).toBe(false);
-    expect(shelf.list()).toEqual([]);
     void get('a');
     expect(things.length).toBe(2);
   });
@@ -211,11 +210,17 @@ describe('a shelf', () => {
     expect(things.filter(({ isOpen }) => isOpen).map(({ key }) => key)).toEqual(['a', 'd']);
   });
 
-  it('ends with its client: everything is closed, nobody waits any more', async () => {
+  it('ends with its client: everything is closed, nobody waits any more; what was shown is no other', async () => {
     const [asked] = [get('a'), shelf.retain('b', { key: 'b' })];
+    last().ready();
+    const place = shelf.place('b', { key: 'b' });
+    await new Promise(setImmediate);
+    const shown = place.getState();
+    expect(shown.status).toBe('ready');
     await client.close();
     await expect(asked).rejects.toMatchObject({ code: 'load_aborted' });
     expect(things.every(({ isOpen }) => !isOpen)).toBe(true);
-    expect(shelf.list()).toEqual([]);
+    // Whoever comes to listen only now is told of no change either.
+    expect(place.getState()).toBe(shown);
   });
 });

@@ -28,29 +28,29 @@ export function useAll<T extends Readonly<Record<string, Loadable>>>(
     ([name, request]) => [name, wantedOf(scope, request, options)] as const,
   );
   for (const [, { record, collection }] of all) {
-    begin(scope, record);
-    begin(scope, collection);
+    begin(scope, record ?? null);
+    begin(scope, collection ?? null);
   }
-  const views = all.map(([name, { record, collection }]) => {
-    const found = useRecordView(useShared(scope, record) ?? null);
-    const rows = useCollectionView(useShared(scope, collection) ?? null);
-    return [name, record === null ? rows : found] as const;
-  });
+  const views = all.map(([name, { record, collection }]) => [
+    name,
+    // It is of the same kind in each render.
+    collection === undefined
+      ? useRecordView(useShared(scope, record))
+      : useCollectionView(useShared(scope, collection)),
+  ]);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each name with what was asked for by it
   return Object.fromEntries(views) as { readonly [K in keyof T]: Loaded<T[K]> };
 }
 
-type Wants = {
-  readonly record: ReturnType<typeof recordWanted>;
-  readonly collection: ReturnType<typeof collectionWanted>;
-};
+type Wants =
+  | { readonly record: ReturnType<typeof recordWanted>; readonly collection?: undefined }
+  | { readonly record?: undefined; readonly collection: ReturnType<typeof collectionWanted> };
 
 function wantedOf(scope: Scope, request: Loadable, options: HookOptions): Wants {
   const { client } = scope;
   if ('kind' in request) {
-    const handle = client.collection(request);
-    return { record: null, collection: collectionWanted(scope, handle, options) };
+    return { collection: collectionWanted(scope, client.collection(request), options) };
   }
   const handle = client.record(request.record, request.params);
-  return { record: recordWanted(scope, handle, options), collection: null };
+  return { record: recordWanted(scope, handle, options) };
 }

@@ -8,10 +8,10 @@ import type {
   RecordDef,
   RecordNames,
 } from '@holdfast/client/records';
-import { Shelf } from '@holdfast/client/shelf';
+import { shelvesOf } from '@holdfast/client/shelf';
 import { useMemo } from 'react';
 import { type HookOptions, type Scope, useScope } from './scope.ts';
-import { shelvesOf, useShared, useSharedState, type Wanted } from './shared.ts';
+import { type Wanted, readyOf, useShared, useSharedState } from './shared.ts';
 import { nothing, useSignal } from './signal.ts';
 import { type HookState, useHookState } from './state.ts';
 
@@ -43,22 +43,11 @@ export type UseCollectionState<App> = {
   ): HookState<CollectionView<RecordBy<App, N>>>;
 };
 
-/** How a collection is opened. */
-type Look = { readonly handle: CollectionHandle };
-
-const collections = /* @__PURE__ */ shelvesOf(
-  (client) =>
-    new Shelf<CollectionHandle, Look>(client, {
-      // The client keeps a collection for a while after the last hold is gone.
-      ttlMs: 0,
-      max: Infinity,
-      open: ({ handle }) => {
-        const release = handle.retain();
-        const { ready } = handle.state.get();
-        return { value: handle, ready: ready ? null : handle.ready(), close: release };
-      },
-    }),
-);
+const collections = /* @__PURE__ */ shelvesOf<CollectionHandle, CollectionHandle>((handle) => {
+  const close = handle.retain();
+  const { ready } = handle.state.get();
+  return { value: handle, ready: ready ? null : handle.ready(), close };
+});
 
 /**
  * A live set of records, of a definition or of the name of one with a spec; suspends until it is known which rows there
@@ -81,7 +70,7 @@ export function useCollection(
   const { spec, options } = readArguments(of, second, third);
   const scope = useScope('useCollection', options.client);
   const wanted = collectionWanted(scope, handleOf(scope, of, spec), options);
-  return useCollectionView(useShared(scope, wanted) ?? null);
+  return useCollectionView(useShared(scope, wanted));
 }
 
 /** The same without suspending. */
@@ -103,17 +92,10 @@ export function useCollectionState(
   const scope = useScope('useCollectionState', options.client);
   const wanted = collectionWanted(scope, handleOf(scope, of, spec), options);
   const state = useSharedState(scope, wanted);
-  const view = useCollectionView(state?.status === 'ready' ? state.value : null);
-  const shown = useMemo(
-    () => (state?.status === 'ready' ? { ...state, value: view } : state),
-    [state, view],
-  );
+  const view = useCollectionView(readyOf(state));
   const { status, error } = view;
-  const health = useMemo(
-    () => ({ refreshing: status !== 'ok', ...(error !== undefined && { error }) }),
-    [status, error],
-  );
-  return useHookState(wanted, shown, health);
+  const refreshing = status !== 'ok';
+  return useHookState<CollectionView>(wanted, state, { value: view, refreshing, error });
 }
 
 /** The first row of a collection; undefined where there is none. */
@@ -164,8 +146,8 @@ export function collectionWanted(
   { client }: Scope,
   handle: CollectionHandle | null,
   { ttl }: HookOptions,
-): Wanted<CollectionHandle, Look> | null {
-  return handle && { shelf: collections(client), key: handle.key, options: { handle }, ttl };
+): Wanted<CollectionHandle, CollectionHandle> | null {
+  return handle && { shelf: collections(client), key: handle.key, options: handle, ttl };
 }
 
 const none: CollectionState<RecordDef> = {
@@ -177,7 +159,7 @@ const none: CollectionState<RecordDef> = {
 };
 
 /** The state of a collection with its values: the same object until something in it changes. */
-export function useCollectionView(handle: CollectionHandle | null): CollectionView {
+export function useCollectionView(handle: CollectionHandle | undefined): CollectionView {
   const state = useSignal(handle?.state ?? nothing) ?? none;
   const values = useMemo(() => state.rows.map(({ value }) => value), [state.rows]);
   const deeds = useMemo(

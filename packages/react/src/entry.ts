@@ -1,9 +1,9 @@
-import type { Client, Json, PageOptions, Signal, Store, StoreEntry } from '@holdfast/client';
-import { Shelf } from '@holdfast/client/shelf';
+import type { Client, Json, PageOptions, Store, StoreEntry } from '@holdfast/client';
+import { type Opened, type Shelf, shelvesOf } from '@holdfast/client/shelf';
 import { entriesSignal, entryScope, entrySignal, isReady } from '@holdfast/client/signals';
-import { useMemo } from 'react';
-import { type HookOptions, type Scope, useScope } from './scope.ts';
-import { shelvesOf, useShared, useSharedState, type Wanted } from './shared.ts';
+import { useSyncExternalStore } from 'react';
+import { type Failures, type HookOptions, useFailures, useScope } from './scope.ts';
+import { type Wanted, readyOf, useShared, useSharedState } from './shared.ts';
 import { nothing, useSignal } from './signal.ts';
 import { type HookState, useHealth, useHookState } from './state.ts';
 import { nameIn } from './store.ts';
@@ -15,69 +15,60 @@ export type StoreHook = HookOptions & { readonly store?: Store | string };
 export type Entry<T> = Omit<StoreEntry, 'value'> & { readonly value: T };
 
 /** What is shown of a store, and the handle that it is shown by. */
-type Seen<T> = { readonly signal: Signal<T>; readonly store: Store };
+type Seen<T> = { readonly signal: Bound<T>; readonly store: Store };
 
-/** What to look at, and through what. */
+/** A signal, of which React takes the functions alone. */
+type Bound<T> = {
+  readonly get: () => T;
+  readonly getServer: () => T;
+  readonly subscribe: (listener: () => void) => () => void;
+};
+
+/** What to look at, and through what: a handle of the application's, or one of the part that it takes. */
 type Look = {
-  readonly store: Store | string;
+  readonly source: Store | Named;
   readonly of: string;
   readonly page?: PageOptions;
 };
 
-const entries = /* @__PURE__ */ shelvesOf((client) =>
-  shelf(client, {
-    scope: ({ of }) => entryScope(of),
-    see: (store, { of }) => entrySignal(store, of),
-  }),
+type Named = { readonly client: Client; readonly name: string };
+
+type Shelves<T> = (of: Client | Store) => Shelf<Seen<T>, Look>;
+
+const entries: Shelves<Json | undefined> = /* @__PURE__ */ shelvesOf((look) =>
+  openLook(look, entryScope(look.of), entrySignal),
 );
 
-const lists = /* @__PURE__ */ shelvesOf((client) =>
-  shelf(client, {
-    scope: ({ of }) => [of],
-    see: (store, { of, page }) => entriesSignal(store, of, page),
-  }),
+const lists: Shelves<readonly StoreEntry[]> = /* @__PURE__ */ shelvesOf((look) =>
+  openLook(look, [look.of], entriesSignal),
 );
 
-/** How a kind of thing is looked at. */
-type Eye<T> = {
-  /** What of the store has to be here for it. */
-  scope(look: Look): readonly string[];
-  see(store: Store, look: Look): Signal<T>;
-};
-
-function shelf<T>(client: Client, eye: Eye<T>): Shelf<Seen<T>, Look> {
-  return new Shelf<Seen<T>, Look>(client, {
-    // The client keeps a store, and the part that is here, for a minute after the last handle is gone.
-    ttlMs: 0,
-    max: Infinity,
-    open: (look) => {
-      const { store: given } = look;
-      const isOwn = typeof given === 'string';
-      const store = isOwn ? client.store(given, { scope: eye.scope(look) }) : given;
-      return {
-        value: { signal: eye.see(store, look), store },
-        ready: isReady(store) ? null : store.ready,
-        close: () => {
-          if (isOwn) store.close();
-        },
-      };
+function openLook<T>(
+  { source, of, page }: Look,
+  scope: readonly string[],
+  see: (store: Store, of: string, page?: PageOptions) => Bound<T>,
+): Opened<Seen<T>> {
+  const isOwn = 'client' in source;
+  const store = isOwn ? source.client.store(source.name, { scope }) : source;
+  return {
+    value: { signal: see(store, of, page), store },
+    ready: isReady(store) ? null : store.ready,
+    close: () => {
+      if (isOwn) store.close();
     },
-  });
+  };
 }
 
 /** The value at a path, of the type that the application says it is; undefined where nothing is. */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- stores have no schema to infer it from
 export function useEntry<T>(path: string, options: StoreHook = {}): T | undefined {
-  const scope = useScope('useEntry', options.client);
-  const { signal } = useShared(scope, entryWanted(scope, path, options));
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the application's word is taken for it
-  return useSignal(signal) as T | undefined;
+  return useSeen(usePlace('useEntry', options), entries, { of: path }) as T | undefined;
 }
 
 /** The same without suspending. */
 export function useEntryState<T>(path: string, options: StoreHook = {}): HookState<T | undefined> {
-  const scope = useScope('useEntryState', options.client);
-  return useSeenState<T | undefined, Json | undefined>(scope, entryWanted(scope, path, options));
+  return useSeenState(usePlace('useEntryState', options), entries, { of: path });
 }
 
 /** The leaves that match a pattern, in path order; the same list, and the same entries, until something in them changes. */
@@ -85,10 +76,9 @@ export function useEntries<T>(
   pattern: string,
   options: StoreHook & PageOptions = {},
 ): readonly Entry<T>[] {
-  const scope = useScope('useEntries', options.client);
-  const { signal } = useShared(scope, listWanted(scope, pattern, options));
+  const look = { of: pattern, page: pageOf(options) };
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as above
-  return useSignal(signal) as readonly Entry<T>[];
+  return useSeen(usePlace('useEntries', options), lists, look) as readonly Entry<T>[];
 }
 
 /** The same without suspending. */
@@ -96,61 +86,73 @@ export function useEntriesState<T>(
   pattern: string,
   options: StoreHook & PageOptions = {},
 ): HookState<readonly Entry<T>[]> {
-  const scope = useScope('useEntriesState', options.client);
-  return useSeenState<readonly Entry<T>[], readonly StoreEntry[]>(
-    scope,
-    listWanted(scope, pattern, options),
-  );
+  const look = { of: pattern, page: pageOf(options) };
+  return useSeenState(usePlace('useEntriesState', options), lists, look);
 }
 
-function entryWanted(
-  scope: Scope,
-  of: string,
-  options: StoreHook,
-): Wanted<Seen<Json | undefined>, Look> {
-  const { client } = scope;
-  const store = options.store ?? nameIn(scope, 'useEntry', undefined);
-  const key = `${nameOf(store)} ${of}`;
-  return { shelf: entries(client), key, options: { store, of }, ttl: options.ttl };
+function pageOf({
+  client: _client,
+  store: _store,
+  ttl: _ttl,
+  ...page
+}: StoreHook & PageOptions): PageOptions {
+  return page;
 }
 
-function listWanted(
-  scope: Scope,
-  of: string,
-  options: StoreHook & PageOptions,
-): Wanted<Seen<readonly StoreEntry[]>, Look> {
-  const { client } = scope;
-  const store = options.store ?? nameIn(scope, 'useEntries', undefined);
-  const { limit, after, order } = options;
-  const page = {
-    ...(limit !== undefined && { limit }),
-    ...(after !== undefined && { after }),
-    ...(order !== undefined && { order }),
+/** Where a hook looks, for how long that stays, and where it notes what fails. */
+type Place = Pick<Look, 'source'> & {
+  readonly failures: Failures;
+  readonly ttl: number | undefined;
+};
+
+/** A handle names its client itself. */
+function usePlace(hook: string, { store, client, ttl }: StoreHook): Place {
+  if (typeof store === 'object') return { source: store, failures: useFailures(), ttl };
+  const scope = useScope(hook, client);
+  const source = { client: scope.client, name: nameIn(scope, hook, store) };
+  return { source, failures: scope, ttl };
+}
+
+function wantedOf<T>(
+  { source, ttl }: Place,
+  shelves: Shelves<T>,
+  { of, page = {} }: Omit<Look, 'source'>,
+): Wanted<Seen<T>, Look> {
+  const { limit, after, order } = page;
+  return {
+    shelf: shelves('client' in source ? source.client : source),
+    key: JSON.stringify([nameOf(source), of, limit, after, order]),
+    options: { source, of, page },
+    ttl,
   };
-  const key = `${nameOf(store)} ${of} ${JSON.stringify(page)}`;
-  return { shelf: lists(client), key, options: { store, of, page }, ttl: options.ttl };
 }
 
 const numbers = /* @__PURE__ */ new WeakMap<Store, number>();
 let count = 0;
 
 /** What a store is called in keys: one handle is not another. */
-function nameOf(store: Store | string): string {
-  if (typeof store === 'string') return store;
-  const number = numbers.get(store) ?? (count += 1);
-  numbers.set(store, number);
-  return `#${number}`;
+function nameOf(source: Store | Named): string | number {
+  if ('client' in source) return source.name;
+  const number = numbers.get(source) ?? (count += 1);
+  numbers.set(source, number);
+  return number;
 }
 
-function useSeenState<T, Read>(scope: Scope, wanted: Wanted<Seen<Read>, Look>): HookState<T> {
-  const state = useSharedState(scope, wanted);
-  const seen = state?.status === 'ready' ? state.value : null;
+function useSeen<T>(place: Place, shelves: Shelves<T>, look: Omit<Look, 'source'>): T {
+  const { signal } = useShared(place.failures, wantedOf(place, shelves, look));
+  return useSyncExternalStore(signal.subscribe, signal.get, signal.getServer);
+}
+
+function useSeenState<T, Read>(
+  place: Place,
+  shelves: Shelves<Read>,
+  look: Omit<Look, 'source'>,
+): HookState<T> {
+  const wanted = wantedOf(place, shelves, look);
+  const state = useSharedState(place.failures, wanted);
+  const seen = readyOf(state);
   const value = useSignal<Read | undefined>(seen?.signal ?? nothing);
-  const health = useHealth(seen?.store);
-  const typed = useMemo(
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as above
-    () => (state?.status === 'ready' ? { ...state, value: value as unknown as T } : state),
-    [state, value],
-  );
-  return useHookState<T>(wanted, typed, health);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as above
+  const shown = { value: value as T | undefined, ...useHealth(seen?.store) };
+  return useHookState<T>(wanted, state, shown);
 }

@@ -1,13 +1,14 @@
+import type { Client } from '@holdfast/client';
 import {
   type Peer,
   type PresenceDefinition,
   type PresenceHandle,
   presenceTopic,
 } from '@holdfast/client/presence';
-import { Shelf } from '@holdfast/client/shelf';
+import { shelvesOf } from '@holdfast/client/shelf';
 import { useEffect, useMemo, useState } from 'react';
 import { type HookOptions, useScope } from './scope.ts';
-import { shelvesOf } from './shared.ts';
+import { readyOf } from './shared.ts';
 import { nothing, useSignal } from './signal.ts';
 
 /** Who is there, and what this client shows of itself. */
@@ -21,51 +22,51 @@ export type PresenceView<State> = {
 type Params = Readonly<Record<string, string>>;
 
 /** The topic to join. */
-type Topic = { readonly definition: PresenceDefinition<unknown>; readonly params: Params };
+type Topic = {
+  readonly client: Client;
+  readonly definition: PresenceDefinition<unknown>;
+  readonly params: Params;
+};
 
-const topics = /* @__PURE__ */ shelvesOf(
-  (client) =>
-    new Shelf<PresenceHandle<unknown>, Topic>(client, {
-      ttlMs: 0,
-      max: 100,
-      open: ({ definition, params }) => {
-        const handle = client.presence(definition, params);
-        return { value: handle, ready: null, close: handle.retain() };
-      },
-    }),
+const topics = /* @__PURE__ */ shelvesOf<PresenceHandle<unknown>, Topic>(
+  ({ client, definition, params }) => {
+    const handle = client.presence(definition, params);
+    return { value: handle, ready: null, close: handle.retain() };
+  },
+  100,
 );
 
 const nobody: ReadonlyMap<string, Peer<unknown>> = new Map<string, Peer<unknown>>();
 
 /**
- * Joins a presence topic while the component is mounted (records.md §16); needs `presences` among the options of the client. Its components share one channel, and the last
- * to go leaves it. Nothing is joined by a render, so that a server shows nobody.
+ * Joins a presence topic while the component is mounted (records.md §16); needs `presences` among the options of the client.
+ * Its components share one channel, and the last to go leaves it. Nothing is joined by a render, so that a server shows
+ * nobody.
  */
 export function usePresence<State>(
   definition: PresenceDefinition<State>,
   params: Params,
   options: HookOptions = {},
 ): PresenceView<State> {
-  const shelf = topics(useScope('usePresence', options.client).client);
+  const { client } = useScope('usePresence', options.client);
+  const shelf = topics(client);
   const key = `${definition.name} ${presenceTopic(definition, params)}`;
   const { ttl } = options;
-  const [joined, setJoined] = useState<PresenceHandle<unknown> | null>(null);
+  const [joined, setJoined] = useState<PresenceHandle<unknown>>();
   // What it is joined with is not looked at: of the same topic it is the same.
-  const topic: Topic = { definition, params };
+  const topic: Topic = { client, definition, params };
   useEffect(() => {
     const release = shelf.retain(key, topic, ttl);
-    const state = shelf.place(key, topic).getState();
-    setJoined(state.status === 'ready' ? state.value : null);
+    setJoined(readyOf(shelf.place(key, topic).getState()));
     return release;
   }, [shelf, key, ttl]);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the definition's schema has seen to it
   const peers = (useSignal(joined?.peers ?? nothing) ?? nobody) as PresenceView<State>['peers'];
   const deeds = useMemo(() => {
     const handle = (): PresenceHandle<unknown> => {
-      const state = shelf.place(key, topic).getState();
-      const found = state.status === 'ready' ? state.value : shelf.get(key, topic);
-      if (found instanceof Promise) throw new TypeError('A topic is there at once.');
-      return found;
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nobody has to wait for a topic
+      const asked = (): PresenceHandle<unknown> => shelf.get(key, topic) as PresenceHandle<unknown>;
+      return readyOf(shelf.place(key, topic).getState()) ?? asked();
     };
     return {
       set: (value: State) => handle().set(value),

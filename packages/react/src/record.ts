@@ -8,10 +8,10 @@ import {
   type RecordNames,
   type RecordState,
 } from '@holdfast/client/records';
-import { Shelf } from '@holdfast/client/shelf';
+import { shelvesOf } from '@holdfast/client/shelf';
 import { useMemo } from 'react';
 import { type HookOptions, type Scope, useScope } from './scope.ts';
-import { shelvesOf, useShared, useSharedState, type Wanted } from './shared.ts';
+import { type Wanted, readyOf, useShared, useSharedState } from './shared.ts';
 import { nothing, useSignal } from './signal.ts';
 import { type HookState, useHookState } from './state.ts';
 
@@ -47,23 +47,12 @@ export type UseRecordState<App> = {
   ): HookState<RecordView<RecordBy<App, N>>>;
 };
 
-/** How a record is opened. */
-type Look = { readonly handle: RecordHandle };
-
-const records = /* @__PURE__ */ shelvesOf(
-  (client) =>
-    new Shelf<RecordHandle, Look>(client, {
-      // The client keeps a record for a minute after the last hold is gone.
-      ttlMs: 0,
-      max: Infinity,
-      open: ({ handle }) => {
-        const release = handle.retain();
-        const { status } = handle.state.get();
-        const isThere = status !== 'idle' && status !== 'loading' && status !== 'denied';
-        return { value: handle, ready: isThere ? null : handle.ready(), close: release };
-      },
-    }),
-);
+const records = /* @__PURE__ */ shelvesOf<RecordHandle, RecordHandle>((handle) => {
+  const close = handle.retain();
+  const { status } = handle.state.get();
+  const isThere = status !== 'idle' && status !== 'loading' && status !== 'denied';
+  return { value: handle, ready: isThere ? null : handle.ready(), close };
+});
 
 /**
  * A record, of a definition or of the name of one; suspends until it is known what there is, and throws where it may not be
@@ -85,9 +74,7 @@ export function useRecord(
   options: HookOptions = {},
 ): RecordView {
   const scope = useScope('useRecord', options.client);
-  return useRecordView(
-    useShared(scope, recordWanted(scope, handleOf(scope, of, params), options)) ?? null,
-  );
+  return useRecordView(useShared(scope, recordWanted(scope, handleOf(scope, of, params), options)));
 }
 
 /** The same without suspending. */
@@ -109,18 +96,10 @@ export function useRecordState(
   const scope = useScope('useRecordState', options.client);
   const wanted = recordWanted(scope, handleOf(scope, of, params), options);
   const state = useSharedState(scope, wanted);
-  const view = useRecordView(state?.status === 'ready' ? state.value : null);
+  const view = useRecordView(readyOf(state));
   const { status, connected, error } = view;
-  const shown = useMemo(
-    () => (state?.status === 'ready' ? { ...state, value: view } : state),
-    [state, view],
-  );
-  const isBehind = state?.status === 'ready' && (status !== 'ok' || !connected);
-  const health = useMemo(
-    () => ({ refreshing: isBehind, ...(error !== undefined && { error }) }),
-    [isBehind, error],
-  );
-  return useHookState(wanted, shown, health);
+  const refreshing = status !== 'ok' || !connected;
+  return useHookState<RecordView>(wanted, state, { value: view, refreshing, error });
 }
 
 /** What a hook wants that shows a record. */
@@ -128,8 +107,8 @@ export function recordWanted(
   { client }: Scope,
   handle: RecordHandle | null,
   { ttl }: HookOptions,
-): Wanted<RecordHandle, Look> | null {
-  return handle && { shelf: records(client), key: handle.key, options: { handle }, ttl };
+): Wanted<RecordHandle, RecordHandle> | null {
+  return handle && { shelf: records(client), key: handle.key, options: handle, ttl };
 }
 
 function handleOf(
@@ -142,36 +121,24 @@ function handleOf(
 }
 
 /** The state of a record with its writes: the same object until something in it changes. */
-export function useRecordView(handle: RecordHandle | null): RecordView {
+export function useRecordView(handle: RecordHandle | undefined): RecordView {
   const state = useSignal(handle?.state ?? nothing) ?? idleState;
-  const writes = useMemo(() => (handle === null ? none : writesOf(handle)), [handle]);
+  const writes = useMemo(() => writesOf(handle), [handle]);
   return useMemo(() => ({ ...state, ...writes }), [state, writes]);
 }
 
-type Writes = Omit<RecordView, keyof RecordState<unknown>>;
-
-function refuse(): never {
-  throw new TypeError('No record to write to: its hook has no params.');
-}
-
-const none: Writes = {
-  key: '',
-  set: refuse,
-  patch: refuse,
-  increment: refuse,
-  remove: refuse,
-  mutate: refuse,
-  retry: () => undefined,
-};
-
-function writesOf(handle: RecordHandle): Writes {
+function writesOf(handle: RecordHandle | undefined): Omit<RecordView, keyof RecordState<unknown>> {
+  const it = (): RecordHandle => {
+    if (handle !== undefined) return handle;
+    throw new TypeError('No record to write to: its hook has no params.');
+  };
   return {
-    key: handle.key,
-    set: (value, options) => handle.set(value, options),
-    patch: (fields, options) => handle.patch(fields, options),
-    increment: (field, by, options) => handle.increment(field, by, options),
-    remove: (options) => handle.remove(options),
-    mutate: (name, input, options) => handle.mutate(name, input, options),
-    retry: () => handle.retry(),
+    key: handle?.key ?? '',
+    set: (value, options) => it().set(value, options),
+    patch: (fields, options) => it().patch(fields, options),
+    increment: (field, by, options) => it().increment(field, by, options),
+    remove: (options) => it().remove(options),
+    mutate: (name, input, options) => it().mutate(name, input, options),
+    retry: () => handle?.retry(),
   };
 }

@@ -1,22 +1,18 @@
 import type { Client } from '@holdfast/client';
 import { hydrateOnce } from '@holdfast/client/shelf';
-import {
-  createContext,
-  createElement,
-  type ReactElement,
-  type ReactNode,
-  useContext,
-  useMemo,
-} from 'react';
+import * as React from 'react';
+
+const { createContext, createElement, useContext, useMemo } = React;
 
 /** What the hooks below a provider share. */
 export type Scope = {
   readonly client: Client;
   /** The store that hooks mean that name none. */
   readonly store: string | undefined;
-  /** What is read below the provider, so that its failures can be forgotten. */
-  readonly shelves: Set<{ reset(): void }>;
-};
+} & Failures;
+
+/** Where it is noted what could not be read below a provider, so that its failures can be forgotten. */
+export type Failures = { readonly failed?: Set<{ reset(): void }> | undefined };
 
 /** What every hook takes: how long a value stays when nobody shows it, and a client that is not the provider's. */
 export type HookOptions = {
@@ -34,7 +30,7 @@ export type ProviderProps<App = unknown> = {
   readonly store?: string;
   /** What `dehydrate` gave on the server, to begin with; needs the import of `@holdfast/client/ssr`. */
   readonly state?: string | object;
-  readonly children?: ReactNode;
+  readonly children?: React.ReactNode;
 };
 
 /** Gives a client to the hooks below it, which it never closes; the innermost counts (registry.md §10.1). */
@@ -44,25 +40,45 @@ export function HoldfastProvider<App>({
   store,
   state,
   children,
-}: ProviderProps<App>): ReactElement {
+}: ProviderProps<App>): React.ReactElement {
   // Before the first child is drawn; another render of the same does nothing more.
   if (state !== undefined) hydrateOnce(client, state);
-  const scope = useMemo(() => ({ client, store, shelves: new Set<never>() }), [client, store]);
+  const scope = useMemo(() => ({ client, store, failed: new Set<never>() }), [client, store]);
   return createElement(ScopeContext.Provider, { value: scope }, children);
 }
 
 /** What a hook works with: what the provider says, or the client of its own that it is given. */
 export function useScope(hook: string, client?: Client): Scope {
   const scope = useContext(ScopeContext);
-  const own = useMemo(
-    () =>
-      client === undefined ? null : { client, store: scope?.store, shelves: new Set<never>() },
-    [client, scope?.store],
-  );
-  if (own !== null && own.client !== scope?.client) return own;
+  if (client !== undefined && client !== scope?.client) {
+    return { client, store: scope?.store };
+  }
   if (scope !== null) return scope;
   throw new Error(`${hook} needs a HoldfastProvider above it, or a client in its options.`);
 }
+
+// Not by its name, which bundlers would look for in a React that has it not.
+const found: unknown = Reflect.get(React, 'use');
+
+/** React's `use`; 18 has none. */
+export const use: ((what: unknown) => unknown) | null =
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what React says of it
+  typeof found === 'function' ? (found as (what: unknown) => unknown) : null;
+
+/**
+ * What a hook needs of its surroundings that needs no client of theirs. React looks anew at whoever has read a context each
+ * time that a sibling is drawn, which for a thousand of them takes longer than to draw one: where React can read it late,
+ * it is read when there is something to note.
+ */
+export const useFailures: () => Failures =
+  use === null
+    ? () => useContext(ScopeContext) ?? {}
+    : () => ({
+        get failed() {
+          // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is given in this context
+          return (use(ScopeContext) as Scope | null)?.failed;
+        },
+      });
 
 /** The client of the nearest provider, or the one given. */
 export function useClient<App = unknown>(override?: Client<App>): Client<App> {
@@ -71,11 +87,11 @@ export function useClient<App = unknown>(override?: Client<App>): Client<App> {
 
 /** A function that forgets every failure of what was read below the provider: for the reset of an error boundary. */
 export function useErrorReset(): () => void {
-  const { shelves } = useScope('useErrorReset');
+  const { failed } = useScope('useErrorReset');
   return useMemo(
     () => () => {
-      for (const shelf of shelves) shelf.reset();
+      for (const shelf of failed ?? []) shelf.reset();
     },
-    [shelves],
+    [failed],
   );
 }

@@ -1,9 +1,6 @@
-import type { Client } from '@holdfast/client';
 import type { Place, Shelf, Shelved } from '@holdfast/client/shelf';
-import * as React from 'react';
-import type { Scope } from './scope.ts';
-
-const { useEffect, useSyncExternalStore } = React;
+import { useEffect, useSyncExternalStore } from 'react';
+import { type Failures, use } from './scope.ts';
 
 /** What a hook wants of a shelf. Only its key has to be the same between renders. */
 export type Wanted<T, O> = {
@@ -18,43 +15,48 @@ export type Wanted<T, O> = {
  * A value of a shelf; suspends until it is ready, and throws why it never will be (registry.md §10.2). It is asked for in
  * every render, kept from then on for as long as an abandoned one would need, and held while the component is mounted.
  */
-export function useShared<T, O>(scope: Scope, wanted: Wanted<T, O>): T;
-export function useShared<T, O>(scope: Scope, wanted: Wanted<T, O> | null): T | undefined;
-export function useShared<T, O>(scope: Scope, wanted: Wanted<T, O> | null): T | undefined {
-  const value = wanted === null ? undefined : waitFor(scope, wanted);
+export function useShared<T, O>(failures: Failures, wanted: Wanted<T, O>): T;
+export function useShared<T, O>(failures: Failures, wanted: Wanted<T, O> | null): T | undefined;
+export function useShared<T, O>(failures: Failures, wanted: Wanted<T, O> | null): T | undefined {
+  const value = wanted === null ? undefined : waitFor(failures, wanted);
   useTenure(wanted);
   return value;
 }
 
 /** The same as a state that is told of; neither suspends nor throws. */
-export function useSharedState<T, O>(scope: Scope, wanted: Wanted<T, O> | null): Shelved<T> | null {
-  begin(scope, wanted);
+export function useSharedState<T, O>(
+  failures: Failures,
+  wanted: Wanted<T, O> | null,
+): Shelved<T> | null {
+  begin(failures, wanted);
   return useTenure(wanted);
 }
 
 /** Has it opened, and says nothing of how that goes. */
-export function begin<T, O>(scope: Scope, wanted: Wanted<T, O> | null): void {
+export function begin<T, O>(failures: Failures, wanted: Wanted<T, O> | null): void {
   try {
-    if (wanted !== null) void ask(scope, wanted);
+    if (wanted !== null) void ask(failures, wanted);
   } catch {
     // The state says so.
   }
 }
 
-function ask<T, O>({ shelves }: Scope, { shelf, key, options, ttl }: Wanted<T, O>): T | Promise<T> {
-  // Idempotent, so that a render that comes to nothing does no harm.
-  shelves.add(shelf);
-  return shelf.get(key, options, ttl);
+// Idempotent, so that a render that comes to nothing does no harm.
+function ask<T, O>(failures: Failures, { shelf, key, options, ttl }: Wanted<T, O>): T | Promise<T> {
+  try {
+    return shelf.get(key, options, ttl);
+  } catch (error) {
+    failures.failed?.add(shelf);
+    throw error;
+  }
 }
 
-// Not by its name, which bundlers would look for in a React that has it not.
-const use: unknown = Reflect.get(React, 'use');
-
 /** Waits in the way of the React at hand: 18 is thrown the promise, 19 has `use`. */
-function waitFor<T, O>(scope: Scope, wanted: Wanted<T, O>): T {
-  const asked = ask(scope, wanted);
-  if (typeof use === 'function') {
-    return use(promiseOf(wanted.shelf.place(wanted.key, wanted.options), asked));
+function waitFor<T, O>(failures: Failures, wanted: Wanted<T, O>): T {
+  const asked = ask(failures, wanted);
+  if (use !== null) {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is promised
+    return use(promiseOf(wanted.shelf.place(wanted.key, wanted.options), asked)) as T;
   }
   // oxlint-disable-next-line typescript/only-throw-error -- how React 18 suspends
   if (asked instanceof Promise) throw asked;
@@ -92,8 +94,8 @@ function fulfilled<T>(value: T): { readonly status: 'fulfilled'; readonly value:
 /** Holds what is wanted while the component is mounted, and draws it again when its state changes. */
 function useTenure<T, O>(wanted: Wanted<T, O> | null): Shelved<T> | null {
   const { shelf, key, ttl } = wanted ?? {};
-  const place: Place<T> | Nowhere =
-    wanted === null ? nowhere : wanted.shelf.place(wanted.key, wanted.options);
+  const place: Place<T> | typeof nowhere =
+    wanted?.shelf.place(wanted.key, wanted.options) ?? nowhere;
   const state = useSyncExternalStore<Shelved<T> | null>(
     place.subscribe,
     place.getState,
@@ -108,23 +110,11 @@ function useTenure<T, O>(wanted: Wanted<T, O> | null): Shelved<T> | null {
   return state;
 }
 
-type Nowhere = Pick<Place<never>, 'subscribe'> & { readonly getState: () => null };
+/** What is ready on a shelf. */
+export function readyOf<T>(state: Shelved<T> | null): T | undefined {
+  return state?.status === 'ready' ? state.value : undefined;
+}
 
 const nothing = (): void => undefined;
 
-const nowhere: Nowhere = {
-  getState: () => null,
-  subscribe: () => Object.assign(() => undefined, { [Symbol.dispose]: nothing }),
-};
-
-/** The shelves of each client, made when they are first asked for. */
-export function shelvesOf<T, O>(
-  make: (client: Client) => Shelf<T, O>,
-): (client: Client) => Shelf<T, O> {
-  const known = new WeakMap<Client, Shelf<T, O>>();
-  return (client) => {
-    const shelf = known.get(client) ?? make(client);
-    known.set(client, shelf);
-    return shelf;
-  };
-}
+const nowhere = { getState: () => null, subscribe: () => nothing };

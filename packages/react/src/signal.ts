@@ -13,6 +13,18 @@ export const nothing: AnySignal<undefined> = {
   subscribe: () => () => undefined,
 };
 
+/** A signal that a server, and a page that takes over what it has drawn, draw as something else. */
+export function useDrawnAs<T>(signal: AnySignal<T>, as: T): AnySignal<T> {
+  return useMemo(
+    () => ({
+      get: () => signal.get(),
+      subscribe: (listener) => signal.subscribe(listener),
+      getServer: () => as,
+    }),
+    [signal, as],
+  );
+}
+
 /**
  * The value of a signal, or what is selected of it; the component is drawn again only when that is another, by `isEqual`,
  * which is `Object.is` by default.
@@ -30,6 +42,7 @@ export function useSignal<T, U>(
 ): T | U {
   /** What is on the screen. */
   const shown = useRef<{ readonly value: U } | null>(null);
+  // Of its own: a selection that is written inline is another in each render.
   const subscribe = useCallback((listener: () => void) => signal.subscribe(listener), [signal]);
   const { get, getServer } = useMemo(() => {
     let last: { readonly of: T; readonly value: U } | null = null;

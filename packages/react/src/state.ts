@@ -2,7 +2,7 @@ import type { Store, StoreStatus } from '@holdfast/client';
 import type { Shelved } from '@holdfast/client/shelf';
 import { useEffect, useMemo, useRef } from 'react';
 import type { Wanted } from './shared.ts';
-import { nothing, useSignal } from './signal.ts';
+import { nothing, useDrawnAs, useSignal } from './signal.ts';
 
 /** What a hook that never suspends says (registry.md §10). */
 export type HookState<T> =
@@ -26,20 +26,11 @@ export type HookState<T> =
 /** How a value that is ready is doing. */
 type Health = { readonly refreshing: boolean; readonly error?: unknown };
 
-const well: Health = { refreshing: false };
-
 /** How the store is doing that a value is of; another object only when it does otherwise. */
 export function useHealth(store: Store | undefined): Health {
-  const status = useMemo(
-    () => ({
-      get: () => store?.status.get(),
-      subscribe: (run: () => void) => (store?.status ?? nothing).subscribe(run),
-      // A page that is drawn on a server, or from what it has drawn, is not behind.
-      getServer: () => undefined,
-    }),
-    [store],
-  );
-  return useSignal<StoreStatus | undefined, Health>(status, healthOf, isSame);
+  // A page that is drawn on a server, or from what it has drawn, is not behind.
+  const status = useDrawnAs<StoreStatus | undefined>(store?.status ?? nothing, undefined);
+  return useSignal(status, healthOf, isSame);
 }
 
 function healthOf(status: StoreStatus | undefined): Health {
@@ -51,11 +42,11 @@ function isSame(a: Health, b: Health): boolean {
   return a.refreshing === b.refreshing && a.error === b.error;
 }
 
-/** What a hook says of the state of a shelf: the same object until something in it changes, with the value of before. */
+/** What a hook says of the state of a shelf, and of what is shown: the same object until something in it changes. */
 export function useHookState<T>(
   wanted: (Pick<Wanted<T, never>, 'key'> & { readonly shelf: { reset(key: string): void } }) | null,
-  state: Shelved<T> | null,
-  health: Health = well,
+  state: Shelved<unknown> | null,
+  { value, refreshing, error }: Health & { readonly value: T | undefined },
 ): HookState<T> {
   const previous = useRef<{ readonly previous: T } | null>(null);
   const { shelf, key } = wanted ?? {};
@@ -64,7 +55,13 @@ export function useHookState<T>(
     const before = previous.current ?? {};
     switch (state.status) {
       case 'ready':
-        return { status: 'ready', value: state.value, ...health };
+        return {
+          status: 'ready',
+          // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is ready is there
+          value: value as T,
+          refreshing,
+          ...(error !== undefined && { error }),
+        };
       case 'failed': {
         const retry = (): void => {
           if (key !== undefined) shelf?.reset(key);
@@ -75,7 +72,7 @@ export function useHookState<T>(
       case 'closed':
         return { status: 'loading', attempt: 1, ...before };
     }
-  }, [state, health, shelf, key]);
+  }, [state, value, refreshing, error, shelf, key]);
   useEffect(() => {
     if (said.status === 'ready') previous.current = { previous: said.value };
   }, [said]);

@@ -1,27 +1,21 @@
-import type { Store } from '@holdfast/client';
-import { Shelf } from '@holdfast/client/shelf';
+import type { Client, Store } from '@holdfast/client';
 import { isReady, whenClosed } from '@holdfast/client/signals';
+import { shelvesOf } from '@holdfast/client/shelf';
 import { type HookState, useHealth, useHookState } from './state.ts';
 import { type HookOptions, type Scope, useScope } from './scope.ts';
-import { shelvesOf, useShared, useSharedState, type Wanted } from './shared.ts';
+import { type Wanted, readyOf, useShared, useSharedState } from './shared.ts';
 
-const stores = /* @__PURE__ */ shelvesOf(
-  (client) =>
-    new Shelf<Store, { readonly name: string }>(client, {
-      // The client keeps a store, and the part that is here, for a minute after the last handle is gone.
-      ttlMs: 0,
-      max: 32,
-      open: ({ name }, closed) => {
-        const store = client.store(name);
-        whenClosed(store, closed);
-        return {
-          value: store,
-          ready: isReady(store) ? null : store.ready,
-          close: () => store.close(),
-        };
-      },
-    }),
-);
+type Named = { readonly client: Client; readonly name: string };
+
+const stores = /* @__PURE__ */ shelvesOf<Store, Named>(({ client, name }, closed) => {
+  const store = client.store(name);
+  whenClosed(store, closed);
+  return {
+    value: store,
+    ready: isReady(store) ? null : store.ready,
+    close: () => store.close(),
+  };
+}, 32);
 
 /** A store as a whole, by default that of the provider: a handle that all components share, and none may close. */
 export function useStore(name?: string, options: HookOptions = {}): Store {
@@ -34,8 +28,8 @@ export function useStoreState(name?: string, options: HookOptions = {}): HookSta
   const scope = useScope('useStoreState', options.client);
   const want = wanted(scope, nameIn(scope, 'useStoreState', name), options);
   const state = useSharedState(scope, want);
-  const health = useHealth(state?.status === 'ready' ? state.value : undefined);
-  return useHookState(want, state, health);
+  const value = readyOf(state);
+  return useHookState<Store>(want, state, { value, ...useHealth(value) });
 }
 
 /** The name of a store that a hook means. */
@@ -45,10 +39,6 @@ export function nameIn({ store }: Scope, hook: string, name: string | undefined)
   throw new Error(`${hook} needs the name of a store, or a HoldfastProvider with one.`);
 }
 
-function wanted(
-  { client }: Scope,
-  name: string,
-  { ttl }: HookOptions,
-): Wanted<Store, { readonly name: string }> {
-  return { shelf: stores(client), key: `store/${name}`, options: { name }, ttl };
+function wanted({ client }: Scope, name: string, { ttl }: HookOptions): Wanted<Store, Named> {
+  return { shelf: stores(client), key: name, options: { client, name }, ttl };
 }

@@ -1,5 +1,5 @@
-import type { HoldfastError } from '@holdfast/client';
-import { Shelf } from '@holdfast/client/shelf';
+import type { Client, HoldfastError } from '@holdfast/client';
+import { shelvesOf } from '@holdfast/client/shelf';
 import type {
   AnyNode,
   Modules,
@@ -12,7 +12,7 @@ import type {
 } from '@holdfast/client/views';
 import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 import { type HookOptions, type Scope, useScope } from './scope.ts';
-import { begin, shelvesOf, useShared, useSharedState, type Wanted } from './shared.ts';
+import { begin, readyOf, useShared, useSharedState, type Wanted } from './shared.ts';
 import { nothing, useSignal } from './signal.ts';
 import { type Shown, shown } from './snapshot.ts';
 import { type HookState, useHookState } from './state.ts';
@@ -61,40 +61,33 @@ export type UseViewState<App> = <M extends Modules<App>>(
   ...options: ViewHookArgs<ParamsBy<App, M>>
 ) => ViewState<ShownView<RootBy<App, M>>>;
 
-type Root = { readonly module: string; readonly options: Omit<ViewHook, keyof HookOptions> };
+type Root = {
+  readonly client: Client;
+  readonly module: string;
+  readonly options: Omit<ViewHook, keyof HookOptions>;
+};
 
-const roots = /* @__PURE__ */ shelvesOf(
-  (client) =>
-    new Shelf<ViewHandle, Root>(client, {
-      // A root that nobody holds is left after a moment.
-      ttlMs: 0,
-      max: Infinity,
-      open: ({ module, options }) => {
-        const handle = client.view(module, options);
-        shown.add(handle.proxy);
-        return {
-          value: handle,
-          ready: handle.proxy.$snapshot() === undefined ? handle.ready : null,
-          close: () => handle.unmount(),
-        };
-      },
-    }),
-);
+// A root that nobody holds is left after a moment.
+const roots = /* @__PURE__ */ shelvesOf<ViewHandle, Root>(({ client, module, options }) => {
+  const handle = client.view(module, options);
+  shown.add(handle.proxy);
+  return {
+    value: handle,
+    ready: handle.proxy.$snapshot() === undefined ? handle.ready : null,
+    close: () => handle.unmount(),
+  };
+});
 
 function wantedOf(
   { client }: Scope,
-  {
-    module,
-    options,
-    isStill,
-  }: Omit<Root, 'options'> & { options: ViewHook | null; isStill: boolean },
+  { module, options, isStill }: { module: string; options: ViewHook | null; isStill: boolean },
 ): Wanted<ViewHandle, Root> | null {
   if (options === null) return null;
   const { ttl, client: _, ...view } = options;
   // Another shelf place: what is only shown is none that is joined.
   const key = `${isStill}/${module}:${view.id ?? 'default'}`;
   const how = { ...view, join: !isStill };
-  return { shelf: roots(client), key, options: { module, options: how }, ttl };
+  return { shelf: roots(client), key, options: { client, module, options: how }, ttl };
 }
 
 const never = (): (() => void) => () => undefined;
@@ -138,21 +131,13 @@ export function useViewState(module: string, options: ViewHook | null = {}): Vie
   const isStill = useStillness();
   const wanted = wantedOf(scope, { module, options, isStill });
   const state = useSharedState(scope, wanted);
-  const handle = state?.status === 'ready' ? state.value : undefined;
+  const handle = readyOf(state);
   useParams(handle, options);
   const health = useSignal<ViewHealth | undefined>(handle?.health ?? nothing);
   const revalidationError = useRevalidation(handle);
-  const isBehind = health ? health.state !== 'live' : false;
-  const error = health?.error;
-  const how = useMemo(
-    () => ({ refreshing: isBehind, ...(error !== undefined && { error }) }),
-    [isBehind, error],
-  );
-  const proxied = useMemo(
-    () => (state?.status === 'ready' ? { ...state, value: state.value.proxy } : state),
-    [state],
-  );
-  const said = useHookState<ViewProxy>(wanted, proxied, how);
+  const refreshing = health ? health.state !== 'live' : false;
+  const told = { value: handle?.proxy, refreshing, error: health?.error };
+  const said = useHookState<ViewProxy>(wanted, state, told);
   return useMemo(() => ({ ...said, health, revalidationError }), [said, health, revalidationError]);
 }
 

@@ -116,6 +116,32 @@ describe.each([{ isStrict: false }, { isStrict: true }])('loading, strict: $isSt
     page.unmount();
   });
 
+  it('G103 a hook that is given a handle needs no provider, and one above it tries again what failed', async () => {
+    const handle = seat.client.store('acme/none');
+    function Held(): ReactElement {
+      const value = useEntry('a', { store: handle });
+      return <i>{`held ${String(value)}`}</i>;
+    }
+    const page = draw(app(<Held />));
+    await page.shows('failed: unauthorized');
+    await world.server.stores.create('acme/none');
+    // Another hook of the client has the store asked for again.
+    const other = draw(app(<Named name="acme/none" />));
+    await other.shows('acme/none');
+    page.element.querySelector('button')?.click();
+    await page.shows('held undefined');
+    const bare = draw(
+      <Waiting>
+        <Held />
+      </Waiting>,
+    );
+    await bare.shows('held undefined');
+    handle.put('a', 1);
+    await Promise.all([page.shows('held 1'), bare.shows('held 1')]);
+    for (const each of [page, other, bare]) each.unmount();
+    handle.close();
+  });
+
   it('G103 what fails for good is not tried all the time', async () => {
     const page = draw(app(<Named name="no name" />));
     await page.shows(`failed: TypeError: "no name" is not a store name like org/name.`);

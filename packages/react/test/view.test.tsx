@@ -196,6 +196,9 @@ describe.each([false, true])('hooks of views (strict: %s)', (isStrict) => {
     await mount();
     await page.shows('n=1');
     await world.client.close();
+    await calm();
+    expect(page.text()).toBe('n=1');
+    page.draw(app(<Number room="r2" />));
     // The selector would have thrown another error.
     await page.shows('failed: closed');
     page.unmount();

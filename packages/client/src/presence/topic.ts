@@ -14,7 +14,7 @@ import {
 } from '@holdfast/protocol';
 import { readPresenceJoinReply } from '@holdfast/protocol/presence';
 import { Cell } from '../cell.ts';
-import { rooms } from '../doors.ts';
+import { roomOf } from '../doors.ts';
 import { toEnvelope } from '../envelopes.ts';
 import { type Gate, gateOf, plainGate } from './gate.ts';
 import { closedError } from '../options.ts';
@@ -52,8 +52,8 @@ export function joinPresence(
   client: object,
   at: { readonly store: string; readonly topic: string },
 ): Presence<JsonObject> {
-  const room = roomOf(client);
-  return new TopicHandle(channelOf(room, plainTopic(at)), { gate: plainGate, throttle: 50 });
+  const channel = channelOf(openRoomOf(client), plainTopic(at));
+  return new TopicHandle(channel, { gate: plainGate, throttle: 50 });
 }
 
 /** Joins the topic of a definition. */
@@ -63,13 +63,12 @@ export function joinTopic<State>(
   params: { readonly [name: string]: string },
 ): Presence<State> {
   const { schema, throttle } = definition;
-  const channel = channelOf(roomOf(client), presenceTopic(definition, params));
+  const channel = channelOf(openRoomOf(client), presenceTopic(definition, params));
   return new TopicHandle(channel, { gate: gateOf(schema), throttle });
 }
 
-function roomOf(client: object): Room {
-  const room = rooms.get(client);
-  if (room === undefined) throw new TypeError('Presence needs a client of this package.');
+function openRoomOf(client: object): Room {
+  const room = roomOf(client);
   if (room.connection.get().connection === 'closed') throw closedError('client');
   return room;
 }

@@ -15,7 +15,7 @@ import { mutatorOf, type RecordWrite } from '@holdfast/engine/record';
 import { Pool, type Release, releaseOnce } from '@holdfast/engine/registry';
 import { call } from '../cell.ts';
 import type { Client } from '../client.ts';
-import { holds, rooms } from '../doors.ts';
+import { holds, roomOf, rooms } from '../doors.ts';
 import { twins } from '../twins.ts';
 import type { Hold } from '../hold.ts';
 import type { ClientEnv } from '../env.ts';
@@ -165,8 +165,7 @@ class Desk
     byName: ReadonlyMap<string, RecordDef>,
     options: RecordsOptions & Pick<RecordsPlug, 'mutate'>,
   ) {
-    const room = rooms.get(client);
-    if (room === undefined) throw new TypeError('records needs a client of this package.');
+    const room = roomOf(client);
     const { env, timers, report } = room.settings;
     this.#room = room;
     this.#client = client;

@@ -1,5 +1,4 @@
 import type { Json, Path } from '@holdfast/protocol';
-import type { Signal } from '@holdfast/engine/registry';
 import type { ShownEntry } from '@holdfast/engine/replica';
 import { holds } from '../doors.ts';
 import type { PageOptions } from '../listing.ts';
@@ -7,7 +6,7 @@ import type { Store } from '../store.ts';
 import { literally, pathOf, Shown } from './shown.ts';
 
 /** The value at a path of a store as a signal: the identical value until something in it changes. */
-export function entrySignal(store: Store, path: string): Signal<Json | undefined> {
+export function entrySignal(store: Store, path: string): Shown<Json | undefined> {
   const at = pathOf(path);
   const glob = literally(at);
   // Of what is but a leaf here nothing is below.
@@ -28,7 +27,7 @@ export function entriesSignal(
   store: Store,
   pattern: string,
   options: PageOptions = {},
-): Signal<readonly ShownEntry[]> {
+): Shown<readonly ShownEntry[]> {
   return new Shown<readonly ShownEntry[]>(store, (of) => ({
     patterns: [pattern],
     modes: ['all', 'committed'],

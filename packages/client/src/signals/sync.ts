@@ -1,6 +1,6 @@
 import { releaseOnce, type Signal } from '@holdfast/engine/registry';
 import type { Client } from '../client.ts';
-import { rooms } from '../doors.ts';
+import { roomOf } from '../doors.ts';
 import type { Room } from '../room.ts';
 import type { ConnectionStatus } from '../uplink.ts';
 
@@ -25,8 +25,7 @@ const known: WeakMap<Client, Signal<SyncStatus>> = /* @__PURE__ */ new WeakMap()
 
 /** The status of a client as a whole: the same object until something in it changes. */
 export function syncStatus(client: Client): Signal<SyncStatus> {
-  const room = rooms.get(client);
-  if (room === undefined) throw new TypeError('syncStatus needs a client of this package.');
+  const room = roomOf(client);
   const signal = known.get(client) ?? signalOf(room);
   known.set(client, signal);
   return signal;

@@ -9,7 +9,7 @@ import {
 import type { Mirror } from '@holdfast/engine/mirror';
 import type { NodeId, StreamOp } from '@holdfast/protocol/views';
 import type { Client } from '../client.ts';
-import { rooms } from '../doors.ts';
+import { roomOf } from '../doors.ts';
 import { OpenStore } from '../open-store.ts';
 import type { Room } from '../room.ts';
 import type { InitialView, RenderedView } from '../views/initial.ts';
@@ -22,8 +22,7 @@ import { digestOf, digestOfJson } from './digest.ts';
  * may read, and nothing of its outbox; the server vouches for it where the client's link is `server.inProcess`.
  */
 export function dehydrate(client: Client): string {
-  const room = rooms.get(client);
-  if (room === undefined) throw new TypeError('dehydrate needs a client of this package.');
+  const room = roomOf(client);
   assertOfRequest(room);
   const parts = [...room.slots].flatMap(([name, { opened }]) =>
     opened instanceof OpenStore ? partsOf(room, name, opened) : [],

@@ -7,7 +7,7 @@ import {
   type SeedState,
 } from '@holdfast/protocol/record';
 import type { Client } from '../client.ts';
-import { rooms } from '../doors.ts';
+import { roomOf } from '../doors.ts';
 import { twins } from '../twins.ts';
 import { OpenStore } from '../open-store.ts';
 import type { Room } from '../room.ts';
@@ -24,8 +24,7 @@ import { twinOf } from './twin.ts';
  * used is reported to `onError` and left out; then everything comes from the server.
  */
 export function hydrate(client: Client, state: string | object): void {
-  const room = rooms.get(client);
-  if (room === undefined) throw new TypeError('hydrate needs a client of this package.');
+  const room = roomOf(client);
   const seed = readSeed(state);
   if (isRefusal(seed)) return tell(room, 'it cannot be read');
   if (seed.principal !== room.settings.principal) return tell(room, 'it is of another principal');

@@ -1,6 +1,5 @@
-import { rooms } from '../doors.ts';
+import { roomOf } from '../doors.ts';
 import { checkOptions } from '../options.ts';
-import type { Room } from '../room.ts';
 import type { ViewCacheOptions } from './cache-options.ts';
 import { treeKeeper } from './cache-loader.ts';
 import { House } from './house.ts';
@@ -81,12 +80,6 @@ function checkCache({ persister, scope }: ViewCacheOptions): void {
       'views: a "viewCache" that outlives the page needs a "scope", such as the id of the user.',
     );
   }
-}
-
-function roomOf(client: object): Room {
-  const room = rooms.get(client);
-  if (room === undefined) throw new TypeError('views() is for a client of this package.');
-  return room;
 }
 
 /** Gives a client views: pass what it gives as `views` to `createClient`. */

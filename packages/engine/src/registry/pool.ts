@@ -100,11 +100,10 @@ export class Pool {
   #stay(thing: Lasting): Stay {
     const known = this.#stays.get(thing);
     const stay = known ?? { holds: 0, until: 0, firmUntil: 0 };
-    if (known === undefined) {
-      this.#stays.set(thing, stay);
-      thing.open();
-    }
-    // Nothing is closed from within: whoever lets go of one may take it up again.
+    if (known !== undefined) return stay;
+    this.#stays.set(thing, stay);
+    thing.open();
+    // Nothing is closed from within: whoever lets go of one may take it up again. What is known already only stays longer.
     this.#setAlarm(this.#config.env.now());
     return stay;
   }

@@ -88,6 +88,22 @@ describe('a pool', () => {
     expect(log.slice(4)).toEqual(['close a', 'close b']);
   });
 
+  it('sets no timer for what is used again: only for what is new, or let go of', async () => {
+    const { clock, pool, log, thing } = rig();
+    const a = thing('a');
+    const release = pool.hold(a);
+    await clock.advance(0);
+    const before = clock.everSet;
+    for (let use = 0; use < 100; use++) pool.keep(a, { ttlMs: 0, firmMs: 70 });
+    pool.hold(a)();
+    expect(clock.everSet).toBe(before);
+    release();
+    await clock.advance(69);
+    expect(log).toEqual(['open a']);
+    await clock.advance(1);
+    expect(log).toEqual(['open a', 'close a']);
+  });
+
   it('waits for every close when it is disposed of, but not for ever', async () => {
     const { clock, pool, log, thing } = rig();
     const [a, b] = [thing('a'), thing('b')];

@@ -169,6 +169,17 @@ describe('the queries of tabs', () => {
     expect(opened(...all)).toEqual([1, 0, 0]);
   });
 
+  test('that are more than a leading tab follows for others have a connection of their tab', async () => {
+    await using world = await openWorld();
+    const { all } = await setting(world, [[], []]);
+    const [a, b] = all as [Tab, Tab];
+    const few = await shown(a, ranked(1));
+    const many = Array.from({ length: 51 }, (_, n) => shown(b, ranked(n + 1)));
+    const last = (await Promise.all(many)).at(-1) ?? few;
+    expect(titles(few, last)).toEqual(['T0', 'T0 T1 T2 T3 T4 T5']);
+    expect(opened(a, b)).toEqual([1, 1]);
+  });
+
   test('show what a client of its own shows, whatever is written, opened and closed, and whoever leads meanwhile', async () => {
     await using world = await openWorld();
     const { writer, all, profile } = await setting(world);

@@ -1,8 +1,10 @@
 import type { Client } from '@holdfast/client';
+import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
 import { views, waitFor } from '@holdfast/client/views';
 import { app, type ServerOptions, upload, view } from '@holdfast/server';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { platformTabs } from '../../src/tabs/platform.ts';
 import { openWorld, type World } from '../world.ts';
 import { opened, Profile } from './profile.ts';
 
@@ -74,28 +76,28 @@ const filters = (all: readonly Mounted[]): readonly unknown[] =>
 describe('the views of tabs', () => {
   test('are mounted over one connection, each of them of its own tab', async () => {
     await using world = await openBoards();
-    const tabs = await threeTabs(world);
-    const [a, b, c] = tabs;
-    const all = [await mount(a, 'r'), await mount(b, 'r'), await mount(c, 'other')] as const;
-    expect(all.map(({ root }) => root.$snapshot()?.room)).toEqual(['r', 'r', 'other']);
+    const all = await threeTabs(world);
+    const [a, b, c] = all;
+    const roots = [await mount(a, 'r'), await mount(b, 'r'), await mount(c, 'other')] as const;
+    expect(roots.map(({ root }) => root.$snapshot()?.room)).toEqual(['r', 'r', 'other']);
     const heard: string[] = [];
-    for (const [at, { root }] of all.entries()) {
+    for (const [at, { root }] of roots.entries()) {
       root.$on('toast', ({ msg }) => heard.push(`${at} ${msg}`));
     }
-    expect(await all[1].root.$dispatch('setFilter', { to: 'mine' })).toEqual({ was: 'all' });
-    await waitFor(all[1].root, ({ filter }) => filter === 'mine');
-    await all[2].root.$dispatch('setFilter', { to: 'theirs' });
-    await waitFor(all[2].root, ({ filter }) => filter === 'theirs');
-    expect(filters(all)).toEqual(['all', 'mine', 'theirs']);
+    expect(await roots[1].root.$dispatch('setFilter', { to: 'mine' })).toEqual({ was: 'all' });
+    await waitFor(roots[1].root, ({ filter }) => filter === 'mine');
+    await roots[2].root.$dispatch('setFilter', { to: 'theirs' });
+    await waitFor(roots[2].root, ({ filter }) => filter === 'theirs');
+    expect(filters(roots)).toEqual(['all', 'mine', 'theirs']);
     expect(heard).toEqual(['1 mine', '2 theirs']);
-    expect(opened(...tabs)).toEqual([1, 0, 0]);
+    expect(opened(...all)).toEqual([1, 0, 0]);
     expect(world.errors).toEqual([]);
   });
 
   test('go on where they were when another tab leads, and show what they showed meanwhile', async () => {
     await using world = await openBoards();
-    const tabs = await threeTabs(world);
-    const [a, b, c] = tabs;
+    const all = await threeTabs(world);
+    const [a, b, c] = all;
     const [, inB, inC] = [await mount(a, 'a'), await mount(b, 'b'), await mount(c, 'c')];
     await inB.root.$dispatch('setFilter', { to: 'mine' });
     await waitFor(inB.root, ({ filter }) => filter === 'mine');
@@ -115,14 +117,14 @@ describe('the views of tabs', () => {
     expect([seen, remounts, filters([inB, inC])]).toEqual([[], 0, ['mine', 'all']]);
     await inC.root.$dispatch('setFilter', { to: 'late' });
     await waitFor(inC.root, ({ filter }) => filter === 'late');
-    expect(opened(...tabs).reduce((sum, count) => sum + count)).toBe(2);
+    expect(opened(...all).reduce((sum, count) => sum + count)).toBe(2);
     expect(ended).toEqual(['a']);
   });
 
   test('end on the server when their tab lets go of them, or is closed, and those of the others stay', async () => {
     await using world = await openBoards();
-    const tabs = await threeTabs(world);
-    const [a, b, c] = tabs;
+    const all = await threeTabs(world);
+    const [a, b, c] = all;
     const [inA] = [await mount(a, 'a')];
     const inB = await mount(b, 'b');
     await mount(c, 'c');
@@ -131,27 +133,75 @@ describe('the views of tabs', () => {
     await c.client.close();
     await expect.poll(() => ended).toEqual(['b', 'c']);
     expect(inA.health().state).toBe('live');
-    expect(opened(...tabs)).toEqual([1, 0, 0]);
+    expect(opened(...all)).toEqual([1, 0, 0]);
   });
 
   test('take files, too, over the connection of the tab that leads', async () => {
     await using world = await openBoards();
-    const tabs = await threeTabs(world);
-    const { root } = await mount(tabs[1], 'b');
+    const all = await threeTabs(world);
+    const { root } = await mount(all[1], 'b');
     await root.note.select([new File(['0123456789'], 'a.txt')]);
     expect(await root.note.start()).toMatchObject([{ status: 'success' }]);
     await root.$dispatch('take');
     await waitFor(root, ({ text }) => text === '0123456789');
-    expect(opened(...tabs)).toEqual([1, 0, 0]);
+    expect(opened(...all)).toEqual([1, 0, 0]);
+  });
+
+  test('go on where they were when something is lost between tabs', async () => {
+    await using world = await openBoards();
+    const profile = new Profile(world);
+    const real = platformTabs();
+    if (real === null) throw new Error('there are no locks here');
+    let isLossy = false;
+    const platform: TabsPlatform = {
+      ...real,
+      channel: (name, hear) =>
+        real.channel(name, (message) => {
+          const isLost = isLossy && JSON.stringify(message).includes('"data"');
+          if (isLost) isLossy = false;
+          else hear?.(message);
+        }),
+    };
+    const a = await profile.open({ views: views() });
+    const b = await profile.open({
+      views: views(),
+      tabs: tabs({ name: profile.name, platform }),
+    });
+    const inB = await mount(b, 'b');
+    await inB.root.$dispatch('setFilter', { to: 'mine' });
+    await waitFor(inB.root, ({ filter }) => filter === 'mine');
+    let remounts = 0;
+    inB.handle.onRemount(() => (remounts += 1));
+    isLossy = true;
+    // Its answer is lost; it is asked again, and answered as it was.
+    expect(await inB.root.$dispatch('setFilter', { to: 'again' })).toEqual({ was: 'mine' });
+    await waitFor(inB.root, ({ filter }) => filter === 'again');
+    expect([isLossy, remounts, ended, opened(a, b)]).toEqual([false, 0, [], [1, 0]]);
+  });
+
+  test('bring a file to its end when another tab leads meanwhile', async () => {
+    await using world = await openBoards();
+    const all = await threeTabs(world);
+    const [a, b] = all;
+    const { root } = await mount(b, 'b');
+    await root.note.select([new File(['0123456789'], 'a.txt')]);
+    a.valve.holdOut();
+    const done = root.note.start();
+    // The first part is on its way, and lost with the connection.
+    await expect.poll(() => root.note.status).toBe('uploading');
+    await a.client.close();
+    expect(await done).toMatchObject([{ status: 'success' }]);
+    await root.$dispatch('take');
+    await waitFor(root, ({ text }) => text === '0123456789');
   });
 
   test('that are too many for one connection have one of their tab', async () => {
     await using world = await openBoards({ viewLimits: { roots: 2 } });
-    const tabs = await threeTabs(world);
-    const [a, b, c] = tabs;
-    const all = [await mount(a, 'a'), await mount(b, 'b'), await mount(c, 'c')];
-    expect(filters(all)).toEqual(['all', 'all', 'all']);
-    expect(opened(...tabs)).toEqual([1, 0, 1]);
+    const all = await threeTabs(world);
+    const [a, b, c] = all;
+    const roots = [await mount(a, 'a'), await mount(b, 'b'), await mount(c, 'c')];
+    expect(filters(roots)).toEqual(['all', 'all', 'all']);
+    expect(opened(...all)).toEqual([1, 0, 1]);
   });
 
   test('that are refused are refused as if the tab had a connection of its own', async () => {

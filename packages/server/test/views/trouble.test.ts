@@ -181,27 +181,3 @@ it('hostile payloads are refused or echoed as data, and touch no prototype', asy
     expect(bad).toMatchObject({ response: { reason: 'invalid_payload' } });
   }
 });
-
-it('any number of joins of unknown roots leave nothing behind', async () => {
-  const { connect, server } = await world({ app: views });
-  const peer = await connect();
-  const joins = 3000;
-  for (let i = 0; i < joins; i += 1) {
-    const ref = peer.ref();
-    peer.send([
-      ref,
-      ref,
-      `musubi:connection:Nope:${i}`,
-      'phx_join',
-      { module: 'Nope', id: `${i}` },
-    ]);
-  }
-  for (let i = 0; i < joins; i += 1) {
-    // oxlint-disable-next-line no-await-in-loop -- all of them
-    expect((await peer.next())[4]['status']).toBe('error');
-  }
-  expect(server.describe().views).toEqual([]);
-  const deep = JSON.parse(`${'{"a":'.repeat(400)}1${'}'.repeat(400)}`);
-  const root = new Root(peer, 'Room', 'deep');
-  expect((await root.join({ module: 'Room', id: 'deep', params: deep })).status).toBe('ok');
-});

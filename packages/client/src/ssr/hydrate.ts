@@ -37,10 +37,14 @@ export function hydrate(client: Client, state: string | object): void {
   );
 }
 
+/** As many as a client has open at once. */
+const storesMax = 32;
+
 function begin(client: Client, room: Room, { stores, queries: all }: SeedState): void {
   const { read: queries, bad } = readSeededQueries(all);
   for (let i = 0; i < bad; i++) tell(room, 'a query cannot be read');
-  for (const each of stores) {
+  if (stores.length > storesMax) tell(room, 'there are too many stores');
+  for (const each of stores.slice(0, storesMax)) {
     const store = readSeededStore(each);
     if (isRefusal(store)) {
       tell(room, 'a store cannot be read');

@@ -1,4 +1,4 @@
-import type { Path, StoreName } from '../brand.ts';
+import type { Glob, Path, StoreName } from '../brand.ts';
 import type { SeedClaim } from '../frames/join.ts';
 import { type EntryTuple, isEntryTuples, isMapTuples, type MapTuple } from '../frames/snapshot.ts';
 import { isObject, type Json } from '../json.ts';
@@ -48,7 +48,10 @@ export type SeededQuery = {
   readonly end_cursor: string | null;
 };
 
-const isList: Guard<readonly unknown[]> = (value) => Array.isArray(value);
+/** Parts of one kind: more than any page is drawn from. */
+const partsMax = 10_000;
+const isList: Guard<readonly unknown[]> = (value): value is readonly unknown[] =>
+  Array.isArray(value) && value.length <= partsMax;
 const isName: Guard<StoreName> = (value): value is StoreName =>
   isString(value) && parseStoreName(value) !== null;
 const isPaths: Guard<readonly Path[]> = (value): value is readonly Path[] =>
@@ -62,15 +65,25 @@ const state: Shape<SeedState> = {
   envelopes: isList,
   views: isList,
 };
+/** What a server would refuse in a join is left out before: for a store that cannot be joined there would be nothing else. */
+const tokenMax = 64;
+const patternsMax = 2000;
+const signatureMax = 1500;
+const isToken: Guard<string> = (value): value is string =>
+  isString(value) && value.length <= tokenMax;
+const isScope: Guard<readonly Glob[]> = (value): value is readonly Glob[] =>
+  isGlobs(value) && value.length <= patternsMax;
+const isSignature: Guard<string> = (value): value is string =>
+  isString(value) && value.length <= signatureMax;
 const store: Shape<SeededStore> = {
   store: isName,
-  incarnation: isString,
+  incarnation: isToken,
   seq: isCount,
-  scope: isString,
-  patterns: isGlobs,
+  scope: isToken,
+  patterns: isScope,
   entries: isEntryTuples,
   maps: isMapTuples,
-  signature: orNull(isString),
+  signature: orNull(isSignature),
 };
 const query: Shape<SeededQuery> = {
   store: isName,

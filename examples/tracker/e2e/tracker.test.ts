@@ -66,6 +66,7 @@ describe.runIf(wantsChromium)('the tracker in Chromium', () => {
     const { page } = theirs;
     const [drawn = ''] = theirs.html.split('id="seed"');
     expect(drawn).toContain('Imported 45');
+    expect(drawn).toContain('46 issues');
     expect(drawn).not.toContain('Loading');
     await expect
       .poll(() => theirs.received.some((text) => text.includes('query_delta')))
@@ -74,7 +75,8 @@ describe.runIf(wantsChromium)('the tracker in Chromium', () => {
     const { removed, said } = await theirs.told();
     expect(said).toEqual([list]);
     expect(removed).toBe(0);
-    expect(theirs.count('phx_join')).toBe(1);
+    // Of the store, which goes on where the page was, and of the view.
+    expect(theirs.count('phx_join')).toBe(2);
     expect(theirs.count('query_open')).toBe(1);
     expect(theirs.count('scope')).toBe(0);
     const values = theirs.received.filter((text) => text.includes('"string"'));
@@ -96,6 +98,7 @@ describe.runIf(wantsChromium)('the tracker in Chromium', () => {
     await expect.poll(() => theirs.page.locator('.issue').count()).toBe(40);
     await theirs.page.getByRole('button', { name: 'Show more' }).click();
     await expect.poll(() => theirs.page.locator('.issue').count()).toBe(46);
+    expect(await theirs.page.getByText('46 issues').count()).toBe(1);
     expect(await theirs.page.getByRole('button', { name: 'Show more' }).count()).toBe(0);
   });
 

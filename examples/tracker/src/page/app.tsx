@@ -8,6 +8,7 @@ import { IssuePanel } from './issue-panel.tsx';
 import { Newer } from './newer.tsx';
 import { NewIssue } from './new-issue.tsx';
 import { Recovering } from './recovering.tsx';
+import { Summary } from './summary.tsx';
 import { UndoProvider } from './use-undo.tsx';
 import { useRoute } from './use-route.ts';
 
@@ -30,6 +31,9 @@ export function App({ client, version, me, url }: Props): ReactNode {
             <p className="hint">
               You are {me}. <kbd>Ctrl</kbd> <kbd>Z</kbd> takes back.
             </p>
+            <Suspense fallback={<p className="hint">…</p>}>
+              <Summary />
+            </Suspense>
             <Away />
           </header>
           <Newer />

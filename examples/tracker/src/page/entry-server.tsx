@@ -1,6 +1,7 @@
 import { createClient } from '@holdfast/client';
 import { records } from '@holdfast/client/records';
 import { dehydrate } from '@holdfast/client/ssr';
+import { views } from '@holdfast/client/views';
 import type { Loadable } from '@holdfast/react';
 import { Writable } from 'node:stream';
 import { renderToPipeableStream } from 'react-dom/server';
@@ -31,10 +32,16 @@ export async function render({
   into,
 }: PageRequest): Promise<{ seed: string }> {
   const version = versionOf(number);
-  const client = createClient({ ...at, records: records([version.issue]), timers: false });
+  const client = createClient({
+    ...at,
+    records: records([version.issue]),
+    views: views(),
+    // It ends with the response: nothing has to be let go of before.
+    timers: false,
+  });
   try {
     // What is above the fold is there with the first byte; what is not prefetched is streamed when it is there.
-    await client.prefetch(...loadsOf(version, url));
+    await Promise.all([client.prefetch(...loadsOf(version, url)), client.view('Summary').ready]);
     await new Promise<void>((resolve, reject) => {
       // The rest of the document comes after it.
       const through = new Writable({

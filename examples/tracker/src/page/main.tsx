@@ -1,6 +1,7 @@
 import { createClient, explainErrors, HoldfastError } from '@holdfast/client';
 import { records } from '@holdfast/client/records';
 import { hydrate } from '@holdfast/client/ssr';
+import { views } from '@holdfast/client/views';
 import { hydrateRoot } from 'react-dom/client';
 import { versionOf } from '../issue/issue.ts';
 import { App } from './app.tsx';
@@ -20,6 +21,7 @@ const client = createClient({
   principal: me,
   // The server may be of a newer version than this page, which then says so, once.
   records: records([version.issue], { onSkew: tellSkew }),
+  views: views(),
   onError: (error) => {
     if (!(error instanceof HoldfastError && error.code === 'schema_skew')) reportError(error);
   },

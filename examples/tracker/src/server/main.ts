@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { type Authenticate, cookieOf, createServer, type GivenPrincipal } from '@holdfast/server';
 import { versionOf } from '../issue/issue.ts';
 import { openPages } from './pages.ts';
+import { tracker } from './tracker.ts';
 
 const { values } = parseArgs({
   options: {
@@ -25,7 +26,7 @@ const authenticate: Authenticate = async (credentials) => {
 };
 
 const version = versionOf(values.version);
-const server = createServer({ authenticate, data: values.data });
+const server = createServer({ authenticate, data: values.data, app: tracker });
 server.record(version.issue);
 // Null where it is there already.
 await server.stores.create('team/tracker');

@@ -1,4 +1,5 @@
 import { Mirror, nodeKey } from '@holdfast/engine/mirror';
+import { UploadBook } from '@holdfast/engine/mirror/uploads';
 import type { Tail } from '@holdfast/engine/view';
 import { type Json, type NodeSnapshot, RejectedError } from '@holdfast/protocol';
 import { type Envelope, rootIdOf, type ViewEvent, viewTopic } from '@holdfast/protocol/views';
@@ -147,6 +148,7 @@ class TestClient implements ViewSeat {
   constructor(rootId: string) {
     this.#rootId = rootId;
     this.mirror = new Mirror({ freeze: true });
+    this.mirror.useReader(new UploadBook());
     this.mirror.joined({ rootId, capver: 4, resumed: false });
   }
 

@@ -1,4 +1,4 @@
-import { RejectedError, stream, view } from '@holdfast/server';
+import { RejectedError, stream, upload, view } from '@holdfast/server';
 import { TestClock, testView } from '@holdfast/server/testing';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
@@ -78,5 +78,19 @@ it('testView refuses whom a server would refuse, and takes a clock that others u
   const tested = await testView(room, { params: { title: 'T' }, stores, clock });
   await clock.advance(1000);
   expect(tested.snapshot().ticks).toBe(1);
+  await tested.end();
+});
+
+it('testView shows uploads as clients see them (views.md §10.2)', async () => {
+  const desk = view({
+    name: 'Desk',
+    uploads: { note: upload({ accept: ['.txt'], maxEntries: 2 }) },
+    render: (_s, h) => ({ note: h.upload('note') }),
+  });
+  const tested = await testView(desk, {});
+  expect(tested.snapshot().note).toMatchObject({
+    status: 'idle',
+    config: { accept: ['.txt'], maxEntries: 2 },
+  });
   await tested.end();
 });

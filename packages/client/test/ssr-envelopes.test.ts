@@ -186,3 +186,22 @@ test('where a transport cannot be asked, a page is compared with what is fetched
   await expect.poll(() => handle.get()).toEqual({ value: 2 });
   expect(errors).toMatchObject([{ code: 'invalid_seed' }]);
 });
+
+test('a page of which nobody has said anything is not kept for the next one', async () => {
+  const state = bent(await rendered(), ({ envelope }) => (envelope['value'] = { value: 770077 }));
+  const delivery = byTransport({
+    transport: new InProcessTransport(),
+    refetch: async () => null,
+  });
+  const cache = memoryCache();
+  const at = server.inProcess(person('ada'));
+  const client = createClient({ ...at, cache, records: records([Rate], { delivery }), onError });
+  clients.push(client);
+  hydrate(client, state);
+  const handle = rate(client);
+  await handle.whenIdle();
+  expect(handle.get()).toEqual({ value: 770077 });
+  await client.close();
+  const kept = await cache.load('~/envelopes' as never);
+  expect(JSON.stringify([...(kept?.entries ?? [])])).not.toContain('770077');
+});

@@ -152,6 +152,8 @@ class Database implements RowStore {
     try {
       await this.#transact(['places', 'notes', ...stateKinds], async (tx) => {
         const known = await placeIn(tx, place);
+        // It was cleared meanwhile, and a place that there is would be added to.
+        if (known.isNew) return;
         const counts = { size: known.size, loose: 0, next: 0 };
         for (const kind of stateKinds) {
           await new Blocks(unwrap(tx.objectStore(kind)), known.n, counts).fold();

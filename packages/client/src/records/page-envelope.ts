@@ -34,7 +34,7 @@ export class PageSeed {
   /** Whether what the server tells shows that this did not come from it as it is: it is ahead of it, or another. */
   isDisprovedBy(told: Told): boolean {
     const page = readEnvelope(this.#envelope);
-    const truth = readEnvelope(told.type === 'fetched' ? told.message : envelopeIn(told.answer));
+    const truth = readEnvelope(toldIn(told));
     if ('fault' in page || 'fault' in truth) return false;
     const hasBoth = page.incarnation !== null && truth.incarnation !== null;
     if (hasBoth && page.incarnation !== truth.incarnation) return false;
@@ -49,11 +49,14 @@ export class PageSeed {
     if (this.proof !== null) this.#desk.report(new HoldfastError('invalid_seed', { why }));
   }
 
-  /** The server has it too: unless there is something newer, it is like what the server has sent. */
-  prove(): void {
+  /** Whether the server has it too. Unless there is something newer, it is like what the server has sent. */
+  isProvedBy(told: Told): boolean {
+    const isCurrent = told.type === 'answer' && told.answer.type === 'current';
+    if (!isCurrent && 'fault' in readEnvelope(toldIn(told))) return false;
     const { proof } = this.#desk.rendered.get(this.#followed.key) ?? {};
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it has passed the gates
     if (proof !== undefined) keep(this.#desk, this.#followed, this.#envelope as Envelope);
+    return true;
   }
 }
 
@@ -68,6 +71,7 @@ export function keep(
   else desk.rendered.set(key, { envelope });
 }
 
-function envelopeIn(answer: Extract<Told, { readonly type: 'answer' }>['answer']): unknown {
-  return answer.type === 'snapshot' ? answer.envelope : null;
+function toldIn(told: Told): unknown {
+  if (told.type === 'fetched') return told.message;
+  return told.answer.type === 'snapshot' ? told.answer.envelope : null;
 }

@@ -320,8 +320,7 @@ export class TransportEntry implements Writable, Watched {
       const told = await askFor(this.#followed, this.#options, { have, signal, page });
       if (signal.aborted) return;
       if (page?.isDisprovedBy(told) === true) return this.#anew(page);
-      page?.prove();
-      this.#page = null;
+      if (page?.isProvedBy(told) === true) this.#page = null;
       this.#step({ ...told, run });
     } catch (error) {
       this.#step({ type: 'failed', run, error });

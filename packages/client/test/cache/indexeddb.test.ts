@@ -232,6 +232,31 @@ describe('entries in blocks', () => {
     await cache.close?.();
   });
 
+  it('are gone for who leads, too, where another tab forgets them before they are folded', async () => {
+    const at = name();
+    const [cache, other] = [indexedDB(at), indexedDB(at)];
+    const reign = (await cache.sharing?.lead()) ?? 0;
+    await cache.load(app);
+    await cache.sharing?.commit(app, { ...change(1, { a: 1 }), replaces: true }, reign);
+    let clearing: unknown = null;
+    const { put } = IDBObjectStore.prototype;
+    const spy = vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (
+      this: IDBObjectStore,
+      ...[value, key]: Parameters<IDBObjectStore['put']>
+    ) {
+      if (typeof key === 'string' && key.includes('#')) clearing ??= other.clear(app);
+      return put.call(this, value, key);
+    });
+    const many = Array.from({ length: 40 }, (_, n) => [pathOf(40 - n), big(n % 10)] as const);
+    await cache.sharing?.commit(app, { ...change(2, {}), entries: many }, reign);
+    await clearing;
+    spy.mockRestore();
+    // Alone it would pass for all there is.
+    await cache.sharing?.commit(app, change(3, { later: 1 }), reign);
+    expect(await held(other)).toMatchObject({ seq: -1, leaves: {} });
+    await Promise.all([cache.close?.(), other.close?.()]);
+  });
+
   it('are what the commits have made of them, whatever these were', async () => {
     const commit = fc.record({
       replaces: fc.nat(5).map((drawn) => drawn === 0),

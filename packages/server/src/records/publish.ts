@@ -123,7 +123,14 @@ class Publishing {
       this.#letGo();
       this.begin();
     });
-    await this.#catchUp(store, () => this.#release === release);
+    const isHere = (): boolean => this.#release === release;
+    try {
+      await this.#catchUp(store, isHere);
+    } catch (error) {
+      if (isHere()) throw error;
+    }
+    // Lost again, it is opened anew, and goes on from the last that was read.
+    if (!isHere()) return;
     for (const ops of early) this.#take(ops);
     early = null;
   }
@@ -139,6 +146,7 @@ class Publishing {
       const { seq } = this.#place;
       // oxlint-disable-next-line no-await-in-loop -- one part of the log after the other
       const ops = await store.read(seq, head);
+      if (!isHere()) return;
       if (ops[0]?.seq === seq + 1) this.#take(ops);
       else {
         this.#place = this.#placeAt(store);

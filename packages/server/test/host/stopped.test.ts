@@ -1,5 +1,6 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
 import { InProcessTransport } from '@holdfast/engine/record';
+import { deferred } from '@holdfast/engine/registry';
 import { asPath, passthrough, record, source } from '@holdfast/protocol';
 import type { Storage } from '@holdfast/server/storage';
 import { memory } from '@holdfast/server/storage/memory';
@@ -223,6 +224,52 @@ test('what was committed before a store could be published again is published th
   await items.write({ id: '1' }, { set: { n: 4 } });
   expect(published.slice(3)).toMatchObject([{ value: { n: 4 }, prev: 4 }]);
   expect(faults).toHaveLength(1);
+});
+
+test('a store that is lost again while its log is read is published without a gap', async () => {
+  const { storage, lie } = lyingOnce(memory());
+  const clock = new TestClock();
+  const log = { info: () => undefined, error: () => undefined };
+  const { server, joined } = await world({ storage, log, clock, onError: () => undefined });
+  const items = server.record(Item);
+  const transport = new InProcessTransport();
+  const published: unknown[] = [];
+  transport.subscribe(Item.key({ id: '1' }), (message) => published.push(message));
+  server.publish(Item, transport);
+  const write = async (n: number): Promise<unknown> => items.write({ id: '1' }, { set: { n } });
+  await write(1);
+  const peer = await joined();
+  const { stores } = storage;
+  const find = stores.find.bind(stores);
+  const lose = async (): Promise<void> => {
+    await peer.join(topic);
+    stores.find = () => Promise.reject(new Error('not now'));
+    lie();
+    peer.push(topic, 'write', set('b', 2, 'in vain'));
+    await peer.until(([, , , event]) => event === 'phx_close');
+    stores.find = find;
+  };
+  await lose();
+  for (const n of [2, 3, 4]) await write(n);
+  // Its ops are in no memory now.
+  await lose();
+  const read = storage.read.bind(storage);
+  const [reached, go] = [deferred<void>(), deferred<void>()];
+  storage.read = async (...asked) => {
+    storage.read = read;
+    reached.resolve();
+    await go.promise;
+    return (await read(...asked)).slice(0, 1);
+  };
+  await clock.advance(1000);
+  await reached.promise;
+  await write(5);
+  await lose();
+  go.resolve();
+  await clock.advance(5000);
+  await write(6);
+  await expect.poll(() => published.at(-1)).toMatchObject({ value: { n: 6 } });
+  expect(published).toMatchObject([1, 2, 3, 4, 5, 6].map((n) => ({ value: { n } })));
 });
 
 test('a server closes though one of its stores has stopped', async () => {

@@ -118,7 +118,7 @@ async function recordsFed(): Promise<(text: string) => void> {
     url: 'ws://bench.invalid',
     token: 'bench',
     link: wire,
-    records: records([User]),
+    records: records([User], { openMax: RECORDS }),
   });
   const ready: Promise<void>[] = [];
   for (let id = 0; id < RECORDS; id += 1) {

@@ -13,12 +13,13 @@ import type { OpenStore } from '../open-store.ts';
 import { Part } from '../part.ts';
 import type { Slot } from '../slot.ts';
 import type { Store } from '../store.ts';
-import { isOver } from '../uplink.ts';
+import { type ConnectionStatus, isOver } from '../uplink.ts';
 import { Beat, type RecordWrite } from '@holdfast/engine/record';
 import { Conflicts, type RecordConflictError } from './conflict.ts';
 import { type Failures, ServerCopy } from './copy.ts';
 import { idleState, isSameState } from './idle.ts';
 import { pendingAt, writesOf } from './pending.ts';
+import type { Placeless, Places } from './places.ts';
 import { type Reach, reachOf } from './reach.ts';
 import { noStats, type Reading, readStored } from './reading.ts';
 import type {
@@ -35,6 +36,7 @@ import type { Writable } from './delivery.ts';
 export type EntryDesk = Failures & {
   /** Opens the store of a record, with what is wanted of it. */
   open(store: string, scope: readonly string[]): { readonly store: Store; readonly hold: Hold };
+  readonly places: Places;
   closed(entry: StoreEntry): void;
   watch(hold: Hold): SlotWatch;
   wall(): number;
@@ -51,7 +53,7 @@ type Replica = NonNullable<OpenStore['replica']>;
  * A record of a client for as long as it is here: reads its object from the client's one replica of the store, through the
  * gates (records.md §8). What the gates do not let pass leaves the last good value where it is.
  */
-export class StoreEntry implements Writable, Watched {
+export class StoreEntry implements Writable, Watched, Placeless {
   readonly ref: RecordRef;
   readonly isBusy = false;
   readonly value: Beat<unknown>;
@@ -68,6 +70,8 @@ export class StoreEntry implements Writable, Watched {
   #ready: Deferred<void> | null = null;
   /** Keeps the object here. */
   #wish: Release | null = null;
+  /** Too many are open. */
+  #excess: HoldfastError | null = null;
 
   constructor(ref: RecordRef, desk: EntryDesk) {
     this.ref = ref;
@@ -112,7 +116,14 @@ export class StoreEntry implements Writable, Watched {
     this.#refresh();
   }
 
+  full(error: HoldfastError): void {
+    this.#excess = error;
+    this.#refresh();
+  }
+
   close(): void {
+    if (this.hold !== null) this.#desk.places.leave(this.hold.slot, this);
+    this.#excess = null;
     this.#opened?.leave();
     this.#opened?.store.close();
     this.#opened = null;
@@ -174,7 +185,8 @@ export class StoreEntry implements Writable, Watched {
   }
 
   look(): void {
-    if (this.#opened !== null) this.#show(this.#derive(this.#opened.hold));
+    const { hold } = this;
+    if (hold !== null) this.#show(this.#surplus(hold.slot) ?? this.#derive(hold));
   }
 
   tell(): void {
@@ -188,12 +200,16 @@ export class StoreEntry implements Writable, Watched {
     this.tell();
   }
 
+  get #line(): ConnectionStatus | undefined {
+    return this.hold?.slot.room.connection.get();
+  }
+
   #settle(): void {
     const { status, error } = this.state.get();
-    const line = this.hold?.slot.room.connection.get();
+    const line = this.#line;
     const isHopeful = status === 'loading' && (line === undefined || !isOver(line));
     if (status === 'idle' || isHopeful) return;
-    const code = hopeless[status];
+    const { code } = this.#excess ?? { code: hopeless[status] };
     if (code === undefined) this.#ready?.resolve();
     else this.#ready?.reject(error ?? line?.error ?? new HoldfastError(code));
     this.#ready = null;
@@ -203,6 +219,12 @@ export class StoreEntry implements Writable, Watched {
     if (isSameState(this.state.get(), next)) return;
     this.value.put(next.value);
     this.state.put(Object.freeze(next));
+  }
+
+  #surplus(slot: Slot): RecordState<unknown> | null {
+    this.#holds(slot);
+    if (this.#excess === null) return null;
+    return { ...this.state.get(), status: 'stale', error: this.#excess };
   }
 
   #derive({ slot }: Hold): RecordState<unknown> {
@@ -313,7 +335,8 @@ export class StoreEntry implements Writable, Watched {
   /** What a query shows is here as long as that, and wanted for its own sake from then on; says whether one does. */
   #holds(slot: Slot): boolean {
     const isRow = this.#isRow(slot.opened?.replica);
-    if (!isRow) this.#wish ??= slot.want(this.#part.globs);
+    if (!isRow) this.#wish ??= this.#desk.places.take(slot, this.#part.globs, this);
+    if (isRow || this.#wish !== null) this.#excess = null;
     return isRow;
   }
 

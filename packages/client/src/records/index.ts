@@ -32,6 +32,7 @@ import { AllWrites } from './flush.ts';
 import { followedRecord, followedSource, isSource } from './followed.ts';
 import { type HandleDesk, StoreRecordHandle } from './handle.ts';
 import { pendingAt } from './pending.ts';
+import { Places } from './places.ts';
 import { type SkewedDesk, SkewedWrites } from './skewed.ts';
 import { transact, type TransactDesk } from './transact.ts';
 import type {
@@ -91,6 +92,8 @@ export type RecordsOptions = {
   readonly onConflict?: (conflict: RecordConflictError) => void;
   /** Hears, once for each version of the server, that this client cannot read a record. */
   readonly onSkew?: (skew: Skew) => void;
+  /** Records of one store that are open at once (records.md §19). Default: 1000. */
+  readonly openMax?: number;
 };
 
 /** A record that the server has in a version which this client cannot read. */
@@ -109,6 +112,7 @@ export function records(
     sources: 'object',
     onConflict: 'function',
     onSkew: 'function',
+    openMax: 'number',
   });
   const byName = recordsByName(definitions);
   const mutate = mutatorOf(byName);
@@ -129,7 +133,8 @@ function isWritable(entry: RecordEntry): entry is Writable {
 }
 
 const unusedMs = 60_000;
-const openMax = 5000;
+/** Records of one store that are open at once, and would each be a pattern of its channel (records.md §19). */
+const openMaxDefault = 1000;
 const queryMs = 10_000;
 const queriesMax = 200;
 
@@ -152,7 +157,9 @@ class Desk
   readonly #entries = new Map<string, RecordEntry>();
   readonly #watches = new Map<Slot, SlotWatch>();
   readonly #collections = new Map<string, CollectionEntry>();
-  readonly #pool: Pool;
+  /** By their stores. */
+  readonly #pools = new Map<string, Pool>();
+  readonly places: Places;
   readonly #queries: Pool;
   readonly outbox: AllWrites;
   readonly #skewed: SkewedWrites | null;
@@ -171,7 +178,7 @@ class Desk
     this.#client = client;
     this.#byName = byName;
     this.#options = options;
-    this.#pool = new Pool({ env, timers, report, ttlMs: unusedMs, max: openMax });
+    this.places = new Places(env, options.openMax ?? openMaxDefault);
     this.#queries = new Pool({ env, timers, report, ttlMs: 0, max: queriesMax });
     this.outbox = new AllWrites(room);
     const letters = room.settings.cache?.letters;
@@ -182,7 +189,7 @@ class Desk
     const stop = room.connection.subscribe(() => {
       if (!this.#isClosed) return;
       stop();
-      void this.#pool.dispose();
+      for (const pool of this.#pools.values()) void pool.dispose();
       void this.#queries.dispose();
       options.delivery?.close?.(this);
       options.sources?.close?.(this);
@@ -311,7 +318,14 @@ class Desk
   }
 
   hold(entry: RecordEntry): Release {
-    return this.#pool.hold(entry);
+    const [, org, name] = entry.key.split('/');
+    const store = `${org}/${name}`;
+    const { env, report } = this;
+    const { timers } = this.#room.settings;
+    const max = this.#options.openMax ?? openMaxDefault;
+    const pool = this.#pools.get(store) ?? new Pool({ env, timers, report, ttlMs: unusedMs, max });
+    this.#pools.set(store, pool);
+    return pool.hold(entry);
   }
 
   collectionOf(def: CollectionDef): CollectionEntry {

@@ -1,0 +1,67 @@
+import { records } from '@holdfast/client/records';
+import { passthrough, record } from '@holdfast/protocol';
+import { expect, onTestFinished, test } from 'vitest';
+import { Valve } from './valve.ts';
+import { openWorld } from './world.ts';
+
+const Item = record({
+  name: 'item',
+  store: 'acme/app',
+  path: 'items/:id',
+  version: '1.0',
+  schema: passthrough<{ readonly n: number }>(),
+});
+
+async function opened(openMax?: number) {
+  const world = await openWorld();
+  onTestFinished(() => world[Symbol.asyncDispose]());
+  const items = world.server.record(Item);
+  await (await world.store()).put('items', { a: { n: 1 }, b: { n: 2 }, c: { n: 3 }, d: { n: 4 } })
+    .committed;
+  const valve = new Valve();
+  const options = openMax === undefined ? {} : { openMax };
+  const client = world.client({ link: valve, records: records([Item], options) });
+  const item = (id: string) => client.record(Item, { id });
+  return { world, items, client, valve, item };
+}
+
+const excess = { code: 'limit_exceeded', details: { dimension: 'records' } };
+
+test('more records than may be open are told so, harm no other, and have their turn when one is let go of', async () => {
+  const { item, items, valve, client } = await opened(2);
+  const [releaseA] = [item('a').retain(), item('b').retain()];
+  await Promise.all([item('a').ready(), item('b').ready()]);
+  const [releaseC, releaseD] = [item('c').retain(), item('d').retain()];
+  await expect(item('c').ready()).rejects.toMatchObject({ ...excess });
+  expect(item('c').state.get()).toMatchObject({ status: 'stale', value: undefined, error: excess });
+  expect([item('a').get(), item('b').get()]).toEqual([{ n: 1 }, { n: 2 }]);
+  await items.write({ id: 'a' }, { patch: { n: 10 } });
+  await expect.poll(() => item('a').get()).toEqual({ n: 10 });
+  // It can be written to.
+  await item('d').set({ n: 40 }).committed;
+  releaseA();
+  await expect.poll(() => item('c').get()).toEqual({ n: 3 });
+  expect(item('c').state.get()).toMatchObject({ status: 'ok' });
+  expect(item('c').state.get().error).toBeUndefined();
+  expect(item('d').state.get().error).toMatchObject(excess);
+  releaseC();
+  await expect.poll(() => item('d').state.get().status).toBe('ok');
+  await item('d').ready();
+  expect(item('d').get()).toEqual({ n: 40 });
+  releaseD();
+  expect([valve.opened, client.status.get().connection]).toEqual([1, 'connected']);
+});
+
+test('a thousand are open by default; of a store that is here as a whole there may be any number', async () => {
+  const { item, client } = await opened();
+  const ids = Array.from({ length: 1001 }, (_, n) => `x${n}`);
+  for (const id of ids) item(id).retain();
+  await expect(item('x1000').ready()).rejects.toMatchObject({ details: { limit: 1000 } });
+  await item('x999').ready();
+  expect(item('x999').state.get().status).toBe('gone');
+  const store = client.store('acme/app');
+  await store.ready;
+  item('x1000').retry();
+  await item('x1000').ready();
+  expect(item('x1000').state.get().status).toBe('gone');
+});

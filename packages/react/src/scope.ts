@@ -47,16 +47,6 @@ export function HoldfastProvider<App>({
   return createElement(ScopeContext.Provider, { value: scope }, children);
 }
 
-/** What a hook works with: what the provider says, or the client of its own that it is given. */
-export function useScope(hook: string, client?: Client): Scope {
-  const scope = useContext(ScopeContext);
-  if (client !== undefined && client !== scope?.client) {
-    return { client, store: scope?.store };
-  }
-  if (scope !== null) return scope;
-  throw new Error(`${hook} needs a HoldfastProvider above it, or a client in its options.`);
-}
-
 // Not by its name, which bundlers would look for in a React that has it not.
 const found: unknown = Reflect.get(React, 'use');
 
@@ -65,6 +55,13 @@ export const use: ((what: unknown) => unknown) | null =
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what React says of it
   typeof found === 'function' ? (found as (what: unknown) => unknown) : null;
 
+/** What the nearest provider says; where there is `use`, at any point of a render. */
+const useNearest: () => Scope | null =
+  use === null
+    ? () => useContext(ScopeContext)
+    : // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is given in this context
+      () => use(ScopeContext) as Scope | null;
+
 /**
  * What a hook needs of its surroundings that needs no client of theirs. React looks anew at whoever has read a context each
  * time that a sibling is drawn, which for a thousand of them takes longer than to draw one: where React can read it late,
@@ -72,13 +69,22 @@ export const use: ((what: unknown) => unknown) | null =
  */
 export const useFailures: () => Failures =
   use === null
-    ? () => useContext(ScopeContext) ?? {}
+    ? () => useNearest() ?? {}
     : () => ({
         get failed() {
-          // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is given in this context
-          return (use(ScopeContext) as Scope | null)?.failed;
+          return useNearest()?.failed;
         },
       });
+
+/** What a hook works with: what the provider says, or the client of its own that it is given. */
+export function useScope(hook: string, client?: Client): Scope {
+  const scope = useNearest();
+  if (client !== undefined && client !== scope?.client) {
+    return { client, store: scope?.store };
+  }
+  if (scope !== null) return scope;
+  throw new Error(`${hook} needs a HoldfastProvider above it, or a client in its options.`);
+}
 
 /** The client of the nearest provider, or the one given. */
 export function useClient<App = unknown>(override?: Client<App>): Client<App> {

@@ -1,5 +1,12 @@
 import { Boundary, calm, complaints, open, type Page, Waiting } from './page.tsx';
-import { HoldfastProvider, useEntry, useErrorReset, useStore } from '@holdfast/react';
+import {
+  HoldfastProvider,
+  type StoreHook,
+  useEntry,
+  useEntryState,
+  useErrorReset,
+  useStore,
+} from '@holdfast/react';
 import { type ReactElement, startTransition, useState } from 'react';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { turn, until } from './clock.ts';
@@ -25,6 +32,11 @@ function Value({ path, ttl, seen }: ValueProps): ReactElement {
   const value = useEntry(path, { ...(ttl !== undefined && { ttl }) });
   seen?.push(value);
   return <i>{`${path}=${String(value)} `}</i>;
+}
+
+function From({ store }: StoreHook): ReactElement {
+  const options = store === undefined ? {} : { store };
+  return <i>{`${String(useEntry('a', options))} ${useEntryState('a', options).status}`}</i>;
 }
 
 function Named({ name }: { readonly name?: string }): ReactElement {
@@ -116,7 +128,7 @@ describe.each([{ isStrict: false }, { isStrict: true }])('loading, strict: $isSt
     page.unmount();
   });
 
-  it('G103 a hook that is given a handle needs no provider, and one above it tries again what failed', async () => {
+  it('a hook that is given a handle needs no provider, and one above it tries again what failed', async () => {
     const handle = seat.client.store('acme/none');
     function Held(): ReactElement {
       const value = useEntry('a', { store: handle });
@@ -140,6 +152,28 @@ describe.each([{ isStrict: false }, { isStrict: true }])('loading, strict: $isSt
     await Promise.all([page.shows('held 1'), bare.shows('held 1')]);
     for (const each of [page, other, bare]) each.unmount();
     handle.close();
+  });
+
+  it('a hook may be given a name, then a handle, another one, and a name again', async () => {
+    const [other, more] = [await world.other(), await world.other('acme/more')];
+    await Promise.all([other.put('a', 1).committed, more.put('a', 2).committed]);
+    const [one, two] = ['acme/app', 'acme/more'].map((name) => seat.client.store(name));
+    const page = draw(app(<From />));
+    for (const [store, value] of [
+      ['acme/more', 2],
+      [one, 1],
+      [two, 2],
+      [undefined, 1],
+      [two, 2],
+    ] as const) {
+      page.draw(app(<From {...(store !== undefined && { store })} />));
+      await page.shows(`${value} ready`);
+    }
+    await more.put('a', 3).committed;
+    await page.shows('3 ready');
+    page.unmount();
+    one?.close();
+    two?.close();
   });
 
   it('G103 what fails for good is not tried all the time', async () => {

@@ -245,7 +245,7 @@ export class RelayLine {
     if (event === 'scope') {
       this.#rescope(from, { slot, payload }, answer);
     } else if (event.startsWith('query_')) {
-      void from.serving.query(from, { event, payload, store: from.store }, answer);
+      from.serving.query(from, { event, payload, store: from.store }, answer);
     } else {
       const write = writeOf(event, payload, from.serving.limits);
       from.serving.push(from, { event, payload, write }, answer);

@@ -62,6 +62,8 @@ export class StoreServing implements Serving {
   readonly #additions = new Additions();
   /** Queries of others: loaded with the first. */
   #windows: StoreWindows | null = null;
+  /** What was asked before they are loaded. */
+  readonly #early: { readonly from: FollowerChannel; ask(windows: StoreWindows): void }[] = [];
 
   constructor(hub: StoreHub, ports: ServingPorts) {
     this.#hub = hub;
@@ -145,15 +147,29 @@ export class StoreServing implements Serving {
   }
 
   /** A channel opens or closes a query. */
-  async query(from: FollowerChannel, asked: Asked, answer: Answer): Promise<void> {
+  query(from: FollowerChannel, asked: Asked, answer: Answer): void {
+    const ask = (windows: StoreWindows): void => {
+      if (this.#channels.has(from)) windows.ask(from, asked, answer);
+    };
+    if (this.#windows !== null) {
+      ask(this.#windows);
+      return;
+    }
+    this.#early.push({ from, ask });
+    if (this.#early.length === 1) void this.#loadWindows();
+  }
+
+  async #loadWindows(): Promise<void> {
     try {
       const { StoreWindows: Windows } = await import('./windows.ts');
       const told = (channel: FollowerChannel): Served | undefined => this.#channels.get(channel);
-      this.#windows ??= new Windows({ hub: this.#hub, env: this.#ports, told });
-      if (this.#channels.has(from)) this.#windows.ask(from, asked, answer);
+      const windows = new Windows({ hub: this.#hub, env: this.#ports, told });
+      this.#windows = windows;
+      // In their order: one may close what another opens.
+      for (const each of this.#early.splice(0)) each.ask(windows);
     } catch (error) {
       this.#ports.report(error);
-      from.decline();
+      for (const { from } of this.#early.splice(0)) from.decline();
     }
   }
 

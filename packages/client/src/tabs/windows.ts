@@ -303,10 +303,12 @@ export class StoreWindows {
 
   #close(channel: WindowChannel, sub: string): void {
     this.#hide(channel, sub);
-    // One that takes its place may wait, too.
     for (const { windows } of this.#sources.values()) {
-      for (const each of windows) {
-        if (each.channel === channel && each.sub === sub) this.#forget(each);
+      for (const window of windows) {
+        if (window.channel !== channel || window.sub !== sub) continue;
+        // Answers have an order: one that nobody waits for any more would hold up all that come after it.
+        if (window.shown === null) window.answer('ok', {});
+        this.#forget(window);
       }
     }
   }

@@ -4,6 +4,7 @@ import { type CollectionHandle, records } from '@holdfast/client/records';
 import { collection, passthrough, record } from '@holdfast/protocol';
 import { describe, expect, test } from 'vitest';
 import { seed } from '../../../../tools/seed.ts';
+import { rooms } from '../../src/doors.ts';
 import { openWorld, type World } from '../world.ts';
 import { opened, Profile, type Tab } from './profile.ts';
 
@@ -178,6 +179,24 @@ describe('the queries of tabs', () => {
     const last = (await Promise.all(many)).at(-1) ?? few;
     expect(titles(few, last)).toEqual(['T0', 'T0 T1 T2 T3 T4 T5']);
     expect(opened(a, b)).toEqual([1, 1]);
+  });
+
+  test('that are closed before they are answered hold up nothing that comes after them', async () => {
+    await using world = await openWorld();
+    const { all } = await setting(world, [[], []]);
+    const [a, b] = all as [Tab, Tab];
+    const { query } = ranked(2);
+    const push = (event: string, payload: object): void =>
+      rooms.get(b.client)?.uplink.push('store:acme/app', { id: event, event, payload });
+    a.valve.holdIn();
+    push('query_open', { sub: 'x', record: 'task', spec: query });
+    await expect.poll(() => String(a.valve.sent)).toContain('query_open');
+    push('query_close', { sub: 'x' });
+    const write = b.store.put('late/one', 1, { blind: true });
+    await expect.poll(() => String(a.valve.sent)).toContain('late/one');
+    a.valve.letIn();
+    await expect.poll(() => write.state).toBe('committed');
+    expect(opened(a, b)).toEqual([1, 0]);
   });
 
   test('show what a client of its own shows, whatever is written, opened and closed, and whoever leads meanwhile', async () => {

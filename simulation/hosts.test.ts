@@ -1,4 +1,5 @@
 import { expect, it, test } from 'vitest';
+import { runCounts } from './counts/run.ts';
 import { runHosts } from './hosts/run.ts';
 import { badWeather } from './src/faults.ts';
 import { failureText, simulate, simulateSeed } from './src/simulate.ts';
@@ -74,6 +75,11 @@ test(
     expect(failure === null ? null : failureText(failure)).toBeNull();
   },
 );
+
+test('what a client shows of a number that is only ever added to never falls', async () => {
+  const { failure } = await runCounts({ from: 1, count: 5 });
+  expect(failure === null ? null : failureText(failure)).toBeNull();
+});
 
 /** A program that counts wrongly wherever two devices count at once. */
 const lossy = {

@@ -7,7 +7,17 @@ export type OldBug = {
   readonly now: string;
   readonly was: string;
   /** The worlds that find it, under a seed; and what they say. */
-  readonly worlds: 'machines' | 'hosts' | 'files' | 'tabs';
+  readonly worlds:
+    | 'machines'
+    | 'authorities'
+    | 'counts'
+    | 'hosts'
+    | 'files'
+    | 'parts'
+    | 'views'
+    | 'records'
+    | 'collections'
+    | 'tabs';
   readonly seed: number;
   readonly says: RegExp;
 };
@@ -67,5 +77,59 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     worlds: 'tabs',
     seed: 5,
     says: /has no outcome/,
+  },
+  'a host was woken at once, over and over, for a retry that waited for an answer': {
+    mended: '004d004',
+    file: 'packages/engine/src/replica/outbox.ts',
+    now: 'if (this.#unsent === 0 || this.#isHeldUp) return Infinity;',
+    was: 'if (this.#unsent === 0) return Infinity;',
+    worlds: 'machines',
+    seed: 3,
+    says: /stands still/,
+  },
+  'a batch whose fate was unknown was decided anew, after what it preceded': {
+    mended: '99c24a3',
+    file: 'packages/engine/src/authority/authority.ts',
+    now: 'if (draft.isIn(fresh)) this.#commit(draft);',
+    was: 'if (draft.isIn(fresh)) this.#retry(draft);',
+    worlds: 'authorities',
+    seed: 293,
+    says: /inOrder/,
+  },
+  'an increment was shown twice until its answer came': {
+    mended: '5d44228',
+    file: 'packages/engine/src/replica/following.ts',
+    now: "if (event === 'snapshot_end' && this.#requests.mayCountTwice) this.#held ??= [];",
+    was: '',
+    worlds: 'counts',
+    seed: 16,
+    says: /grows/,
+  },
+  'what was gone hid that what has come cannot be read': {
+    mended: '67ef5a1',
+    file: 'packages/engine/src/record/reconciler.ts',
+    now: 'if (this.#isGone && this.#recovery.lack === null)',
+    was: 'if (this.#isGone)',
+    worlds: 'records',
+    seed: 1,
+    says: /converged/,
+  },
+  'the end of a window stayed where its last row had been': {
+    mended: '5b58f9a',
+    file: 'packages/client/src/records/live-set.ts',
+    now: 'const endCursor = this.#cursorAt(replica, rows.at(-1)) ?? sight.endCursor;',
+    was: 'const { endCursor } = sight;',
+    worlds: 'collections',
+    seed: 1,
+    says: /converged/,
+  },
+  'the read rule was asked of no object, and its failure told of': {
+    mended: '5b58f9a',
+    file: 'packages/engine/src/gate/veil.ts',
+    now: 'const sees = this.#visible(item.def, { ...item.params, ...params }, {});',
+    was: 'const { sees } = this.#look({ item, path: item.def.path as never, params }, {});',
+    worlds: 'collections',
+    seed: 1,
+    says: /needs a non-empty string/,
   },
 };

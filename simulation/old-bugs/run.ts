@@ -21,6 +21,30 @@ const kinds: { readonly [kind: string]: () => Promise<string | null> } = {
     const { runFiles } = await import('../files/run.ts');
     return textOf((await runFiles(seeds)).failure);
   },
+  authorities: async () => {
+    const { runAuthorities } = await import('./authorities.ts');
+    return first(async (each) => runAuthorities(each));
+  },
+  counts: async () => {
+    const { runCounts } = await import('../counts/run.ts');
+    return textOf((await runCounts(seeds)).failure);
+  },
+  parts: async () => {
+    const { runParts } = await import('../parts/run.ts');
+    return textOf((await runParts(seeds)).failure);
+  },
+  views: async () => {
+    const { runViews } = await import('../views/run.ts');
+    return textOf((await runViews(seeds)).failure);
+  },
+  records: async () => {
+    const { runRecords } = await import('../records/run.ts');
+    return textOf((await runRecords(seeds)).failure);
+  },
+  collections: async () => {
+    const { runCollections } = await import('../collections/run.ts');
+    return textOf((await runCollections(seeds)).failure);
+  },
   tabs: async () => {
     const [{ preloadTabs }, { runTabs }] = await Promise.all([
       import('@holdfast/client/tabs'),

@@ -157,13 +157,7 @@ export class Transfers {
       else await this.#elsewhere(task, grant);
       return await this.#settled(slot, ref);
     } catch (error) {
-      const problem = this.#entry(slot, ref)?.errors.at(-1);
-      if (problem !== undefined) return { ref, status: 'error', error: problem };
-      const isLost = error instanceof HoldfastError && error.code === 'disconnected';
-      if (signal.aborted || isLost) return { ref, status: 'cancelled' };
-      const code = error instanceof HoldfastError ? error.code : 'external_failed';
-      const message = error instanceof Error ? error.message : String(error);
-      return { ref, status: 'error', error: { code, message } };
+      return outcomeOf(error, { ref, entry: this.#entry(slot, ref), isAborted: signal.aborted });
     } finally {
       off();
     }
@@ -293,6 +287,27 @@ function selectedOf(
   const { preflight_rejected: message } = uploadFaults;
   const told = errors.find(({ client_ref: ref }) => ref === place)?.error;
   return { file, error: told ?? { code: 'preflight_rejected', message } };
+}
+
+/** What became of a file that could not be brought on: what the server says of it counts. */
+function outcomeOf(
+  error: unknown,
+  of: {
+    readonly ref: string;
+    readonly entry: UploadEntry | undefined;
+    readonly isAborted: boolean;
+  },
+): UploadOutcome {
+  const { ref, entry, isAborted } = of;
+  // It had all of it, and its answer was lost: the token is good for nothing any more.
+  if (entry?.status === 'success') return { ref, status: 'success' };
+  const problem = entry?.errors.at(-1);
+  if (problem !== undefined) return { ref, status: 'error', error: problem };
+  const isLost = error instanceof HoldfastError && error.code === 'disconnected';
+  if (isAborted || isLost) return { ref, status: 'cancelled' };
+  const code = error instanceof HoldfastError ? error.code : 'external_failed';
+  const message = error instanceof Error ? error.message : String(error);
+  return { ref, status: 'error', error: { code, message } };
 }
 
 function isOpen({ status }: UploadEntry): boolean {

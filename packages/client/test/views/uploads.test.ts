@@ -205,6 +205,21 @@ describe('an upload over the socket', () => {
     expect(await done).toEqual([{ ref: 'u1', status: 'success' }]);
   });
 
+  it('V57 is a success where the server had all of it, and only its answer was lost', async () => {
+    const page = await live();
+    await announce(page, { u1: { text: 'abc' } });
+    const done = page.proxy['file'].start();
+    await world.reply(await next('phx_join'), { offset: 0, progress: 0 });
+    await chunk();
+    await world.cut();
+    await world.clock.advance(1000);
+    await world.accept({ instance: 't1', resumed: true, version: 3 });
+    await say({ op: 'progress', ref: 'u1', progress: 100 }, { op: 'complete', ref: 'u1' });
+    // Its token is good for nothing any more.
+    await world.refuse(await next('phx_join'), { reason: 'unauthorized' });
+    expect(await done).toEqual([{ ref: 'u1', status: 'success' }]);
+  });
+
   it('V57 ends cancelled where the entry did not outlive the connection', async () => {
     const page = await live();
     await announce(page, { u1: { text: '0123456789' } });
@@ -282,19 +297,15 @@ describe('an upload over the socket', () => {
     const files = ['a', 'b', 'c', 'd'].map((name) => file(name, 'x'));
     const selected: Promise<readonly SelectedFile[]> = page.proxy['file'].select(files);
     const ask = await next('allow_upload');
-    const grant = { type: 'channel', token: 't' };
+    const grant = (ref: string): object => ({ type: 'channel', token: 't', entry_ref: ref });
     const tooMany = { code: 'too_many_files', message: 'too many files selected' };
-    await world.reply(ask, {
-      ref: 'file',
-      config,
-      entries: { 3: { ...grant, entry_ref: 'u4' }, 0: { ...grant, entry_ref: 'u1' } },
-      errors: [{ client_ref: '1', error: tooMany }],
-    });
+    const errors = [{ client_ref: '1', error: tooMany }];
+    const entries = { 3: grant('u4'), 0: grant('u1') };
+    await world.reply(ask, { ref: 'file', config, entries, errors });
     const rejected = { code: 'preflight_rejected', message: 'upload was rejected' };
     expect(await selected).toEqual([
       { file: files[0], ref: 'u1' },
       { file: files[1], error: tooMany },
-      // Of which nothing was said.
       { file: files[2], error: rejected },
       { file: files[3], ref: 'u4' },
     ]);

@@ -1,4 +1,4 @@
-import type { SelectedFile, ViewHandle } from '@holdfast/client/views';
+import type { ViewHandle } from '@holdfast/client/views';
 import { decodeChunk } from '@holdfast/protocol/views';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { settle } from '../../../engine/test/virtual-clock.ts';
@@ -29,6 +29,7 @@ const entry = (ref: string, size: number): object => ({
     errors: [],
   },
 });
+const granted = (ref: string): object => ({ type: 'channel', token: 't', entry_ref: ref });
 const file = (ref: string, text: string): File => new File([text], `${ref}.txt`);
 
 let version = 0;
@@ -295,13 +296,11 @@ describe('an upload over the socket', () => {
   it('V47 select says of each file, in their order, which entry it is, or why it was not accepted', async () => {
     const page = await live();
     const files = ['a', 'b', 'c', 'd'].map((name) => file(name, 'x'));
-    const selected: Promise<readonly SelectedFile[]> = page.proxy['file'].select(files);
-    const ask = await next('allow_upload');
-    const grant = (ref: string): object => ({ type: 'channel', token: 't', entry_ref: ref });
-    const tooMany = { code: 'too_many_files', message: 'too many files selected' };
+    const selected = page.proxy['file'].select(files);
+    const tooMany = { code: 'too_many_files', message: 'too many' };
+    const entries = { 3: granted('u4'), 0: granted('u1') };
     const errors = [{ client_ref: '1', error: tooMany }];
-    const entries = { 3: grant('u4'), 0: grant('u1') };
-    await world.reply(ask, { ref: 'file', config, entries, errors });
+    await world.reply(await next('allow_upload'), { ref: 'file', config, entries, errors });
     const rejected = { code: 'preflight_rejected', message: 'upload was rejected' };
     expect(await selected).toEqual([
       { file: files[0], ref: 'u1' },

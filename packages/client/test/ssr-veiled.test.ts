@@ -163,6 +163,25 @@ test('R254 of a store with writes since, what was not written does not come agai
   expect(tap.text()).not.toMatch(/Name [13]|cards\/9|Hidden|Phone/);
 });
 
+test('R254 what rules show since a page was rendered comes without a name of what they hide, then and now', async () => {
+  const hidden = ['5', '6', '7', '8', '9'];
+  for (const id of hidden) {
+    closed.add(id);
+    // oxlint-disable-next-line no-await-in-loop -- in this order
+    await write(id, { name: `Hidden ${id}` });
+  }
+  const [client] = browser();
+  await client.store(Card.store).ready;
+  const state = dehydrate(client);
+  friends.add('ada');
+  const [next, tap] = browser();
+  hydrate(next, state);
+  const store = next.store(Card.store);
+  await synced(next, Card.store);
+  await expect.poll(() => store.get('cards/1/phone')).toBe('Phone 1');
+  expect(tap.text()).not.toMatch(/cards\/[5-9]|Hidden/);
+});
+
 test('R254 rules that have changed are noticed beside writes', async () => {
   const state = await rendered('records');
   await write('2', { name: 'Changed', phone: 'Phone 2' });

@@ -226,11 +226,14 @@ test('what was committed before a store could be published again is published th
   expect(faults).toHaveLength(1);
 });
 
-test('a store that is lost again while its log is read is published without a gap', async () => {
+/** A record that is published, of which some was committed that has to be read from the log. */
+async function behind() {
   const { storage, lie } = lyingOnce(memory());
   const clock = new TestClock();
   const log = { info: () => undefined, error: () => undefined };
-  const { server, joined } = await world({ storage, log, clock, onError: () => undefined });
+  const faults: unknown[] = [];
+  const onError = (fault: unknown): unknown => faults.push(fault);
+  const { server, joined } = await world({ storage, log, clock, onError });
   const items = server.record(Item);
   const transport = new InProcessTransport();
   const published: unknown[] = [];
@@ -250,9 +253,17 @@ test('a store that is lost again while its log is read is published without a ga
     stores.find = find;
   };
   await lose();
-  for (const n of [2, 3, 4]) await write(n);
+  for (const n of [2, 3, 4]) {
+    // oxlint-disable-next-line no-await-in-loop -- one commit after the other
+    await write(n);
+  }
   // Its ops are in no memory now.
   await lose();
+  return { storage, clock, faults, published, write, lose };
+}
+
+test('a store that is lost again while its log is read is published without a gap', async () => {
+  const { storage, clock, published, write, lose } = await behind();
   const read = storage.read.bind(storage);
   const [reached, go] = [deferred<void>(), deferred<void>()];
   storage.read = async (...asked) => {
@@ -270,6 +281,20 @@ test('a store that is lost again while its log is read is published without a ga
   await write(6);
   await expect.poll(() => published.at(-1)).toMatchObject({ value: { n: 6 } });
   expect(published).toMatchObject([1, 2, 3, 4, 5, 6].map((n) => ({ value: { n } })));
+});
+
+test('what the log does not have any more is not published, which is told', async () => {
+  const { storage, clock, faults, published, write } = await behind();
+  const read = storage.read.bind(storage);
+  storage.read = async (...asked) => {
+    storage.read = read;
+    return (await read(...asked)).slice(1);
+  };
+  await clock.advance(5000);
+  await write(5);
+  await expect.poll(() => published.at(-1)).toMatchObject({ value: { n: 5 }, prev: 5 });
+  expect(published).toMatchObject([1, 5].map((n) => ({ value: { n } })));
+  expect(faults.at(-1)).toMatchObject({ error: { code: 'beyond_retention' } });
 });
 
 test('a server closes though one of its stores has stopped', async () => {

@@ -279,3 +279,26 @@ test('R227 nobody brings back what was hidden from them, nor is told whether it 
   const { json } = await http(made, 'GET', 'entries/notes/a');
   expect(json['value']).toMatchObject({ text: 'for all' });
 });
+
+test('R219 no snapshot is gone on with by somebody of whom rules hide something: they may say otherwise by now', async () => {
+  const closed = new Set<string>();
+  const made = await world({
+    authenticate: principals({ dev: everything, eve: person('eve') }),
+  });
+  const notes = made.server.record(Note, { read: (_ctx, { params }) => !closed.has(params.id) });
+  await notes.write({ id: 'a' }, { set: { text: 'closed later' } });
+  await notes.write({ id: 'b' }, { set: { text: 'for all' } });
+  const first = await made.connect({ token: 'eve' });
+  const { response } = await first.join(topic);
+  const [, , , , begun] = await first.until(([, , , event]) => event === 'snapshot_begin');
+  const { id } = begun as { id: string };
+  await first.caughtUp();
+  closed.add('a');
+  const again = await made.connect({ token: 'eve' });
+  const { incarnation, scope } = response;
+  await again.join(topic, { last_store_seq: 0, incarnation, scope, snapshot: { id, next: 0 } });
+  await again.caughtUp();
+  const text = JSON.stringify(again.heard);
+  expect(text).toContain('for all');
+  expect(text).not.toMatch(/closed later|notes\/a/);
+});

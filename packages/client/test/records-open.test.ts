@@ -1,5 +1,5 @@
 import { records } from '@holdfast/client/records';
-import { passthrough, record } from '@holdfast/protocol';
+import { collection, passthrough, record } from '@holdfast/protocol';
 import { expect, onTestFinished, test } from 'vitest';
 import { Valve } from './valve.ts';
 import { openWorld } from './world.ts';
@@ -64,4 +64,18 @@ test('a thousand are open by default; of a store that is here as a whole there m
   item('x1000').retry();
   await item('x1000').ready();
   expect(item('x1000').state.get().status).toBe('gone');
+});
+
+test('a place goes to who can use it, where who has waited longest needs none any more', async () => {
+  const { item, client } = await opened(1);
+  const releaseA = item('a').retain();
+  await item('a').ready();
+  for (const id of ['c', 'd']) item(id).retain();
+  await expect(item('d').ready()).rejects.toMatchObject(excess);
+  const third = client.collection(collection(Item, { where: { n: 3 } }));
+  third.retain();
+  await third.ready();
+  await expect.poll(() => item('c').state.get().status).toBe('ok');
+  releaseA();
+  await expect.poll(() => item('d').state.get().status).toBe('ok');
 });

@@ -33,7 +33,10 @@ export class Places {
     this.#rooms.set(slot, room);
     // Of a store that is here as a whole, one more takes nothing.
     const isWhole = slot.wanted.some((glob) => glob === '**');
-    if (isWhole || room.taken < this.#max) return this.#taken(room, slot.want(globs), isWhole);
+    if (isWhole || room.taken < this.#max) {
+      room.waiting.delete(who);
+      return this.#taken(room, slot.want(globs), isWhole);
+    }
     if (!room.waiting.has(who)) {
       room.waiting.add(who);
       this.#env.setTimeout(() => {
@@ -54,10 +57,16 @@ export class Places {
     return releaseOnce(() => {
       release();
       room.taken -= 1;
-      const [next] = room.waiting;
-      if (next === undefined) return;
-      room.waiting.delete(next);
-      queueMicrotask(() => next.retry());
+      queueMicrotask(() => this.#offer(room));
     });
+  }
+
+  /** To one after the other: not everybody who has waited needs a place any more. */
+  #offer(room: Room): void {
+    for (const next of room.waiting) {
+      if (room.taken >= this.#max) return;
+      room.waiting.delete(next);
+      next.retry();
+    }
   }
 }

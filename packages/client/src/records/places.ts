@@ -33,17 +33,13 @@ export class Places {
     this.#rooms.set(slot, room);
     // Of a store that is here as a whole, one more takes nothing.
     const isWhole = slot.wanted.some((glob) => glob === '**');
-    if (isWhole || room.taken < this.#max) {
-      room.waiting.delete(who);
-      return this.#taken(room, slot.want(globs), isWhole);
-    }
-    if (!room.waiting.has(who)) {
-      room.waiting.add(who);
-      this.#env.setTimeout(() => {
-        if (!room.waiting.has(who)) return;
-        who.full(new HoldfastError('limit_exceeded', { dimension: 'records', limit: this.#max }));
-      }, settledMs);
-    }
+    if (isWhole || room.taken < this.#max) return this.#taken(room, slot.want(globs), isWhole);
+    if (room.waiting.has(who)) return null;
+    room.waiting.add(who);
+    this.#env.setTimeout(() => {
+      if (!room.waiting.has(who)) return;
+      who.full(new HoldfastError('limit_exceeded', { dimension: 'records', limit: this.#max }));
+    }, settledMs);
     return null;
   }
 

@@ -27,7 +27,7 @@ async function find(
   const file = await fileWithin(directory, path);
   const isPage = c.req.header('accept')?.includes('text/html') === true;
   if (file !== null || fallback === undefined || !isPage) return file;
-  return fileWithin(directory, `/${fallback}`);
+  return fileWithin(directory, fallback.startsWith('/') ? fallback : `/${fallback}`);
 }
 
 /** Where the page of a directory is, so that what it names by itself is found beside it. */

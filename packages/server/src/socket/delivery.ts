@@ -123,7 +123,6 @@ export class Delivery implements Listener {
   lag(cursor: Seq): void {
     if (typeof this.#place === 'object') this.#leave(this.#place);
     this.#lose();
-    this.#isVouchedFor = false;
     this.#place = cursor;
     this.#room.meters.lagging.add();
     this.#run(this.#goLive());
@@ -268,6 +267,8 @@ export class Delivery implements Listener {
     this.#lose();
     const doubtful = this.#doubtful();
     if (doubtful !== null) return this.#sendSnapshot(this.#snapshot(doubtful), 0);
+    // From here on what it was shown grows old: rules change without a commit, and nobody compares again.
+    this.#isVouchedFor = false;
     const change = this.#changes.shift();
     if (change !== undefined) {
       const { scope, addition } = change(head, this.#scope);

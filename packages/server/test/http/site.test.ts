@@ -125,6 +125,12 @@ describe('a site', () => {
     expect((await get('/boards/7', { Accept: 'text/html' })).status).toBe(404);
   });
 
+  test('a fallback may be written as the path that it has', async () => {
+    const { app: rooted } = new World({ site: { directory, fallback: '/guide/index.html' } });
+    const page = await rooted.request(`${at}/boards/7`, { headers: { Accept: 'text/html' } });
+    expect([page.status, await page.text()]).toEqual([200, '<title>guide</title>']);
+  });
+
   test.each([
     '/../secret.txt',
     '/..%2fsecret.txt',

@@ -78,18 +78,19 @@ export class Guests {
     const joinAsGuest: JoinAsGuest = isOfView(topic)
       ? (await import('../views/share.ts')).joinAsGuest
       : (await import('../presence/share.ts')).joinAsGuest;
+    const peer = await peerOf(this.#line.peer);
     // It may have left meanwhile.
     if (!this.#seats.has(channel)) return;
-    const guest = this.#guest(join);
+    const guest = this.#guest(join, peer);
     const seat = joinAsGuest(this.#client(), topic, { guest, payload });
     if (isRefusal(seat)) guest.refuse(seat.toResponse());
     else if (this.#seats.has(channel)) this.#seats.set(channel, seat);
   }
 
-  #guest({ channel, topic, joinRef }: Join): Guest {
+  #guest({ channel, topic, joinRef }: Join, peer: string): Guest {
     const line = this.#line;
     return {
-      peer: line.peer,
+      peer,
       accept: (response) => line.step({ type: 'accept', channel, response }),
       refuse: (response) => {
         this.#seats.delete(channel);
@@ -112,4 +113,11 @@ export class Guests {
 /** Of a root of a view, or of a file on its way to one. */
 function isOfView(topic: string): boolean {
   return topic.startsWith('musubi');
+}
+
+/** A name of a tab that fits into a topic, the same whoever leads: an application may draw any. */
+async function peerOf(session: string): Promise<string> {
+  if (/^[\w-]{1,64}$/.test(session)) return session;
+  const { digestOfJson } = await import('../ssr/digest.ts');
+  return digestOfJson(session);
 }

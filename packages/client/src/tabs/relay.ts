@@ -43,6 +43,12 @@ export class Relay {
     for (const line of this.#lines.values()) line.close(elsewhere);
   }
 
+  /** The same, as another tab leads: what was done for others is done no more. */
+  resign(): void {
+    this.close();
+    for (const serving of this.#servings.values()) serving.resign();
+  }
+
   /** The same for good. */
   end(): void {
     this.close();

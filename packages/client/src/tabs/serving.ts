@@ -173,6 +173,12 @@ export class StoreServing implements Serving {
     }
   }
 
+  /** Another tab leads. */
+  resign(): void {
+    this.shut();
+    this.#windows?.resign();
+  }
+
   /** It is for good: nobody is served any more. */
   end(): void {
     this.shut();

@@ -214,7 +214,7 @@ export class TableSeat implements Seat {
     if (this.#isLeading) {
       this.#isLeading = false;
       this.#cache?.follow();
-      this.#relay?.close();
+      this.#relay?.resign();
       this.#setLook(Infinity);
     }
     if (leader !== null) this.#roleFound();

@@ -1,28 +1,17 @@
-import { type Bound, MapRows, Scope } from '@holdfast/engine/data';
+import { type Bound, Scope } from '@holdfast/engine/data';
 import { Queries, type QuerySight, type ReplicaImage } from '@holdfast/engine/replica';
-import {
-  type EntryTuple,
-  entryTuple,
-  isRefusal,
-  type MapTuple,
-  type Path,
-  type Pattern,
-  type Refusal,
-  type Seq,
-  type StoreName,
-} from '@holdfast/protocol';
+import { isRefusal, type Path, type Refusal, type Seq, type StoreName } from '@holdfast/protocol';
 import {
   canonicalJson,
   type QueryOpen,
-  type QueryStep,
   readQueryClose,
   readQueryOpen,
 } from '@holdfast/protocol/record';
 import type { ClientEnv } from '../env.ts';
-import { patternOf } from '../watch.ts';
 import type { StoreHub } from './hub.ts';
 import { frameIn, type HubPart } from './part.ts';
 import type { SeatedStore } from './seat.ts';
+import { contentOf, isSame, type Shown, stepsBetween } from './shown.ts';
 import type { Message } from './snapshot.ts';
 import type { HeardFrame } from './tail.ts';
 
@@ -56,8 +45,6 @@ const sourcesMax = 50;
 /** How long a query stays open that nobody looks at. */
 const unusedMs = 60_000;
 
-type Shown = Pick<QuerySight, 'hasMore' | 'endCursor'> & { readonly rows: readonly Path[] };
-
 /** A query as one other tab has it open, or will have. */
 type Window = {
   readonly sub: string;
@@ -73,6 +60,7 @@ type Source = {
   readonly text: string;
   sub: string;
   readonly windows: Set<Window>;
+  /** Null: it does not run. */
   timer: unknown;
 };
 
@@ -156,7 +144,7 @@ export class StoreWindows {
       channel.decline();
       return;
     }
-    this.#ports.env.clearTimeout(source.timer);
+    this.#stop(source);
     source.windows.add({ sub: asked.sub, channel, source, answer, shown: null });
     queueMicrotask(() => this.#look(source));
   }
@@ -184,7 +172,10 @@ export class StoreWindows {
 
   /** Those that have waited for their channel may be told. */
   look(): void {
-    for (const source of this.#sources.values()) this.#look(source);
+    for (const source of this.#sources.values()) {
+      this.#look(source);
+      this.#wait(source);
+    }
   }
 
   /** A channel is gone. */
@@ -195,9 +186,15 @@ export class StoreWindows {
     }
   }
 
+  /** Another tab leads: who looks at them asks there. */
+  resign(): void {
+    for (const source of this.#sources.values()) this.#drop(source);
+    this.end();
+  }
+
   /** Nobody is served any more. */
   end(): void {
-    for (const { timer } of this.#sources.values()) this.#ports.env.clearTimeout(timer);
+    for (const source of this.#sources.values()) this.#stop(source);
     this.#sources.clear();
     this.#channels.clear();
   }
@@ -209,16 +206,35 @@ export class StoreWindows {
     const text = canonicalJson([record, spec]);
     const known = this.#sources.get(text);
     if (known !== undefined || this.#sources.size >= sourcesMax) return known ?? null;
-    const source: Source = { text, sub: '', windows: new Set(), timer: undefined };
+    const source: Source = { text, sub: '', windows: new Set(), timer: null };
     this.#sources.set(text, source);
     // As the tab names it, so that it finds what is kept of it.
     const key = `query/${record} ${name} ${canonicalJson(spec)}`;
     store?.query((replica) => {
-      source.sub = replica
-        .follow(Queries)
-        .open({ key, record, spec, within: null }, () => queueMicrotask(() => this.#look(source)));
+      const queries = replica.follow(Queries);
+      queries.makeRoom = (sub) => store === this.#store && this.#makeRoom(sub);
+      const ask = { key, record, spec, within: null };
+      source.sub = queries.open(ask, () => queueMicrotask(() => this.#look(source)));
     });
     return source;
+  }
+
+  /** The leader's own queries come first: one of these goes, and who looks at it has a connection of its own. */
+  #makeRoom(sub: string): boolean {
+    const all = [...this.#sources.values()];
+    if (all.some((source) => source.sub === sub)) return false;
+    const [first] = all
+      .filter((source) => hasPlace(this.#sight(source)))
+      .toSorted((a, b) => a.windows.size - b.windows.size);
+    if (first === undefined) return false;
+    this.#stop(first);
+    this.#sources.delete(first.text);
+    // A step of the replica goes on.
+    this.#store?.replica?.queries?.close(first.sub);
+    queueMicrotask(() => {
+      for (const { channel } of first.windows) channel.decline();
+    });
+    return true;
   }
 
   /** A query stands otherwise, perhaps. */
@@ -270,8 +286,9 @@ export class StoreWindows {
   #tell(window: Window, open: Open, image: ReplicaImage): void {
     const sight = this.#sight(window.source);
     const { shown } = window;
-    if (sight === null || shown === null || sight.isBehind || isSame(shown, sight)) return;
-    const ops = stepsBetween(shown.rows, sight.rows ?? []);
+    if (sight === null || sight.rows === null || shown === null) return;
+    if (sight.isBehind || isSame(shown, sight)) return;
+    const ops = stepsBetween(shown.rows, sight.rows);
     this.#push({ window, open, image, sight }, { ops });
   }
 
@@ -323,17 +340,25 @@ export class StoreWindows {
   }
 
   #forget(window: Window): void {
-    const { source } = window;
-    source.windows.delete(window);
-    if (source.windows.size > 0) return;
+    window.source.windows.delete(window);
+    this.#wait(window.source);
+  }
+
+  /** Lets go of what nobody looks at, but not of what nothing would bring back offline. */
+  #wait(source: Source): void {
+    const isUnused = source.windows.size === 0 && this.#sources.get(source.text) === source;
+    if (!isUnused || source.timer !== null) return;
     const { env, hub } = this.#ports;
-    env.clearTimeout(source.timer);
     source.timer = env.setTimeout(() => {
-      if (this.#sources.get(source.text) !== source || source.windows.size > 0) return;
-      // Offline nothing would bring its rows back.
-      if (!hub.isLive) this.#forget(window);
-      else this.#drop(source);
+      source.timer = null;
+      // Once it is live again it is looked at anew.
+      if (hub.isLive) this.#drop(source);
     }, unusedMs);
+  }
+
+  #stop(source: Source): void {
+    this.#ports.env.clearTimeout(source.timer);
+    source.timer = null;
   }
 
   #drop(source: Source): void {
@@ -342,59 +367,14 @@ export class StoreWindows {
   }
 }
 
+/** Whether the server has a query open, or will. */
+function hasPlace(sight: QuerySight | null): boolean {
+  return sight?.refusal === null && (sight.isAsked || !sight.isBehind);
+}
+
 type Telling = {
   readonly window: Window;
   readonly open: Open;
   readonly image: ReplicaImage;
   readonly sight: QuerySight;
 };
-
-function isSame(shown: Shown, { rows, hasMore, endCursor }: QuerySight): boolean {
-  return (
-    shown.hasMore === hasMore &&
-    shown.endCursor === endCursor &&
-    shown.rows.length === rows?.length &&
-    shown.rows.every((path, at) => path === rows[at])
-  );
-}
-
-/** Steps from one window to another. */
-function stepsBetween(before: readonly Path[], after: readonly Path[]): readonly QueryStep[] {
-  const stays = new Set(after);
-  const steps: QueryStep[] = before.filter((path) => !stays.has(path)).map((path) => ['del', path]);
-  const list = before.filter((path) => stays.has(path));
-  const had = new Set(list);
-  for (const [at, path] of after.entries()) {
-    if (list[at] === path) continue;
-    const previous = after[at - 1] ?? null;
-    if (had.has(path)) list.splice(list.indexOf(path, at), 1);
-    list.splice(at, 0, path);
-    steps.push([had.has(path) ? 'mov' : 'ins', path, previous]);
-  }
-  return steps;
-}
-
-/** The pattern of an object and all below it. */
-function patternUnder(object: Path): Pattern {
-  const pieces = object.split('/').map((each) => (/^\*{1,2}$/.test(each) ? `\\${each}` : each));
-  return patternOf(`${pieces.join('/')}/**`);
-}
-
-/** The leaves of objects, and the maps of them, as a snapshot has them (stores.md §10.3). */
-function contentOf(
-  { loaded: tree }: ReplicaImage,
-  objects: readonly Path[],
-): { readonly entries: readonly EntryTuple[]; readonly maps: readonly MapTuple[] } {
-  const entries: EntryTuple[] = [];
-  const maps: MapTuple[] = [];
-  if (tree === undefined) return { entries, maps };
-  for (const object of objects) {
-    const rows = new MapRows(tree, new Scope([patternUnder(object)]));
-    for (const entry of tree.entries({ under: object })) {
-      rows.pass(entry);
-      entries.push(entryTuple(entry));
-    }
-    maps.push(...rows.finish());
-  }
-  return { entries, maps };
-}

@@ -1,10 +1,12 @@
 import { type Client, type ClientOptions, memoryCache } from '@holdfast/client';
 import { memoryLink } from '@holdfast/client/link/memory';
 import { type CollectionHandle, records } from '@holdfast/client/records';
+import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
 import { collection, passthrough, record } from '@holdfast/protocol';
 import { describe, expect, test } from 'vitest';
 import { seed } from '../../../../tools/seed.ts';
 import { rooms } from '../../src/doors.ts';
+import { platformTabs } from '../../src/tabs/platform.ts';
 import { openWorld, type World } from '../world.ts';
 import { opened, Profile, type Tab } from './profile.ts';
 
@@ -39,6 +41,9 @@ const titles = (...handles: readonly Shown[]): readonly string[] =>
       .map(({ title }) => title)
       .join(' '),
   );
+
+const ranks = (from: number, count: number): readonly number[] =>
+  Array.from({ length: count }, (_, n) => from + n);
 
 /** The leaves that a client has of the store. */
 const leaves = ({ client }: { readonly client: Client }): number =>
@@ -178,6 +183,87 @@ describe('the queries of tabs', () => {
     const many = Array.from({ length: 51 }, (_, n) => shown(b, ranked(n + 1)));
     const last = (await Promise.all(many)).at(-1) ?? few;
     expect(titles(few, last)).toEqual(['T0', 'T0 T1 T2 T3 T4 T5']);
+    expect(opened(a, b)).toEqual([1, 1]);
+  });
+
+  test('take no place from those of the leading tab itself: one that has none has that of another tab', async () => {
+    await using world = await openWorld();
+    const { all } = await setting(world, [[], []]);
+    const [a, b] = all as [Tab, Tab];
+    const inB = await Promise.all(ranks(1, 30).map((limit) => shown(b, ranked(limit))));
+    expect(opened(a, b)).toEqual([1, 0]);
+    const failed: unknown[] = [];
+    const inA = ranks(101, 100).map(async (limit) => {
+      const handle = a.client.collection(ranked(limit));
+      handle.state.subscribe(() => failed.push(...[handle.state.get().error ?? []].flat()));
+      handle.retain();
+      await handle.ready();
+      return handle;
+    });
+    const own = await Promise.all(inA);
+    expect(new Set(titles(...own))).toEqual(new Set(['T0 T1 T2 T3 T4 T5']));
+    await expect.poll(() => opened(a, b)).toEqual([1, 1]);
+    await expect.poll(() => inB.every(({ state }) => state.get().status === 'ok')).toBe(true);
+    expect(titles(...inB.slice(0, 2))).toEqual(['T0', 'T0 T1']);
+    expect([failed, world.errors]).toEqual([[], []]);
+    // All places are its own now.
+    const more = a.client.collection(ranked(1000));
+    more.retain();
+    await expect.poll(() => more.state.get().error).toMatchObject({ code: 'invalid_query' });
+  });
+
+  test('that nobody looks at any more go in time once the leading tab is live, and keep no time offline', async () => {
+    await using world = await openWorld();
+    const { all, profile } = await setting(world, []);
+    let minutes: (() => void)[] = [];
+    const env = {
+      setTimeout: (run: () => void, ms: number): unknown =>
+        ms === 60_000 ? minutes.push(run) : setTimeout(run, ms),
+    };
+    const pass = (): void => minutes.splice(0).forEach((run) => run());
+    const a = await sit(profile, [], { env });
+    const b = await sit(profile, []);
+    expect(all).toEqual([]);
+    await shown(b, ranked(2));
+    minutes = [];
+    await b.client.close();
+    await expect.poll(() => minutes.length).toBe(1);
+    a.valve.cut();
+    a.valve.holdOut();
+    await expect.poll(() => a.store.status.get().synced).toBe(false);
+    pass();
+    expect(minutes).toEqual([]);
+    a.valve.letOut();
+    await expect.poll(() => minutes.length).toBe(1);
+    expect(String(a.valve.sent)).not.toContain('query_close');
+    pass();
+    await expect.poll(() => String(a.valve.sent)).toContain('query_close');
+    expect(minutes).toEqual([]);
+  });
+
+  test('are let go of by a tab that leads no more', async () => {
+    await using world = await openWorld();
+    const { profile } = await setting(world, []);
+    const real = platformTabs();
+    if (real === null) throw new Error('there are no locks here');
+    const robberies: (() => void)[] = [];
+    const platform: TabsPlatform = {
+      ...real,
+      lock: (name, how, events) => {
+        const release = real.lock(name, how, events);
+        if (name.endsWith('/leader')) robberies.push(() => (release(), events.lost()));
+        return release;
+      },
+    };
+    const a = await sit(profile, [], { tabs: tabs({ name: profile.name, platform }) });
+    const [b, c] = [await sit(profile, []), await sit(profile, [])];
+    await shown(c, ranked(3));
+    await c.client.close();
+    await shown(a, ranked(1));
+    expect(String(a.valve.sent)).toContain('"limit":3');
+    robberies.at(-1)?.();
+    await expect.poll(() => String(b.valve.sent)).toContain('"limit":1');
+    expect(String(b.valve.sent)).not.toContain('"limit":3');
     expect(opened(a, b)).toEqual([1, 1]);
   });
 

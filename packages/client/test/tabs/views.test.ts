@@ -204,6 +204,23 @@ describe('the views of tabs', () => {
     expect(opened(...all)).toEqual([1, 0, 1]);
   });
 
+  test('are of their own tab whatever its name is', async () => {
+    await using world = await openBoards();
+    const profile = new Profile(world);
+    let drawn = 0;
+    const randomId = (): string => `tab:${(drawn += 1)}`;
+    const open = () => profile.open({ views: views(), env: { randomId } });
+    const [a, b, c] = [await open(), await open(), await open()];
+    const roots = [await mount(b, 'r'), await mount(c, 'r')] as const;
+    await roots[0].root.$dispatch('setFilter', { to: 'mine' });
+    await waitFor(roots[0].root, ({ filter }) => filter === 'mine');
+    expect([filters(roots), opened(a, b, c)]).toEqual([
+      ['mine', 'all'],
+      [1, 0, 0],
+    ]);
+    expect(world.errors).toEqual([]);
+  });
+
   test('that are refused are refused as if the tab had a connection of its own', async () => {
     await using world = await openBoards();
     const [, b] = await threeTabs(world);

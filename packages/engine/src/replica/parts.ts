@@ -89,6 +89,8 @@ export type QuerySight = {
 export type Guest = {
   /** When there is something to do unasked. */
   readonly wakeAt: MonotonicMs;
+  /** Where the server has no place for a query: closes another that may go, if there is one, and says whether it did. */
+  makeRoom: (sub: string) => boolean;
   /** Opens a query, and names it; `changed` is called amid a step when it stands otherwise. */
   open(ask: QueryAsk, changed: () => void): string;
   /** Asks for another window of the same objects; what is shown stays until it is here. */

@@ -10,12 +10,12 @@ import {
   type Refusal,
   type Seq,
 } from '@holdfast/protocol';
-import { type QueryDelta, type QueryStep, readQueryDelta } from '@holdfast/protocol/record';
+import { type QueryDelta, readQueryDelta } from '@holdfast/protocol/record';
 import { withOps } from '../collection/index.ts';
 import type { Tree } from '../data/index.ts';
 import { type Held, without } from './extent.ts';
 import type { Guest, Parts, QueryAsk, QuerySight } from './parts.ts';
-import { Rows } from './rows.ts';
+import { fits, Rows } from './rows.ts';
 import type { KeptQuery, ReplicaInput } from './types.ts';
 
 type Live = {
@@ -28,7 +28,7 @@ type Live = {
   shown: Omit<KeptQuery, 'key'> | null;
   /** The spec that the server has open on this channel. */
   opened: object | null;
-  /** The push that is on its way, and the spec it names. */
+  /** The push that is on its way, and the spec it names; without an id it waits until a place is free. */
   asked: { readonly id: string; readonly spec: object } | null;
   refusal: Refusal | null;
   retryAt: MonotonicMs;
@@ -48,6 +48,7 @@ const nothing = { rows: null, hasMore: false, endCursor: null } as const;
  * 3. No pattern is let go of while a query that it served waits for its rows.
  */
 export class Queries implements Guest {
+  makeRoom: (sub: string) => boolean = () => false;
   readonly #parts: Parts;
   readonly #rows: Rows;
   readonly #open = new Map<string, Live>();
@@ -183,12 +184,17 @@ export class Queries implements Guest {
   replied({ id, status, response, now }: Reply): void {
     const left = this.#leaving.get(id);
     this.#leaving.delete(id);
-    if (left !== undefined) this.#drop(left);
+    if (left !== undefined) this.#gone(left);
     if (status === 'ok') return;
     for (const live of this.#open.values()) {
       if (live.asked?.id !== id) continue;
+      const refusal = readRefusal(response);
+      if (isForPlace(refusal) && this.makeRoom(live.sub)) {
+        live.asked = { ...live.asked, id: '' };
+        continue;
+      }
       live.asked = null;
-      live.refusal = readRefusal(response);
+      live.refusal = refusal;
       const { retry_after_ms: told } = live.refusal.details;
       const isPassing = live.refusal.retry === 'later';
       live.retryAt = isPassing ? now + (typeof told === 'number' ? told : retryMs) : Infinity;
@@ -346,6 +352,13 @@ export class Queries implements Guest {
     this.#drop(live);
   }
 
+  /** The server has heard that it is closed: its place is free. */
+  #gone(left: Live): void {
+    this.#drop(left);
+    const next = [...this.#open.values()].find(({ asked }) => asked?.id === '');
+    if (next !== undefined) next.asked = null;
+  }
+
   #drop(live: Live): void {
     const { rows = [] } = live.shown ?? {};
     if (live.shown !== null) this.#parts.ledger?.touch();
@@ -375,15 +388,9 @@ function isDue({ ask, opened, asked, refusal, retryAt }: Live, now: MonotonicMs)
   return asked === null && opened !== ask.spec;
 }
 
-/** Whether steps can be done on a window, one after the other. */
-function fits(rows: readonly Path[], steps: readonly QueryStep[]): boolean {
-  const here = new Set(rows);
-  return steps.every(([op, path, after = null]) => {
-    const isSound = here.has(path) !== (op === 'ins') && (after === null || here.has(after));
-    if (op === 'ins') here.add(path);
-    if (op === 'del') here.delete(path);
-    return isSound;
-  });
+/** Whether the server has as many queries open as it may. */
+function isForPlace({ code, details }: Refusal): boolean {
+  return code === 'invalid_query' && 'limit' in details;
 }
 
 function patternsOf(globs: readonly Glob[]): readonly Pattern[] {

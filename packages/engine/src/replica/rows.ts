@@ -9,6 +9,7 @@ import {
   type Pattern,
   type Seq,
 } from '@holdfast/protocol';
+import type { QueryStep } from '@holdfast/protocol/record';
 import { type Change, type MapRow, Scope, type Tree } from '../data/index.ts';
 import { type Act, modeBits, valueAt } from './act.ts';
 import type { Parts } from './parts.ts';
@@ -152,4 +153,15 @@ export class Rows {
 function scopeOf(globs: readonly Glob[]): Scope {
   const patterns = globs.map((glob) => parseGlob(glob));
   return new Scope(patterns.filter((each): each is Pattern => !isRefusal(each)));
+}
+
+/** Whether steps can be done on a window, one after the other. */
+export function fits(rows: readonly Path[], steps: readonly QueryStep[]): boolean {
+  const here = new Set(rows);
+  return steps.every(([op, path, after = null]) => {
+    const isSound = here.has(path) !== (op === 'ins') && (after === null || here.has(after));
+    if (op === 'ins') here.add(path);
+    if (op === 'del') here.delete(path);
+    return isSound;
+  });
 }

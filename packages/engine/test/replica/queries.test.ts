@@ -309,3 +309,34 @@ test('R200 what is refused for now is not asked for again where a pattern is on 
   expect(desk.wakes).toEqual([]);
   expect(desk.queries.sight(sub)).toMatchObject({ isLocal: false, refusal: null });
 });
+
+test('a query that the server has no place for is asked for again when another has been closed for it, and else refused', () => {
+  const desk = new Desk();
+  desk.join(4);
+  const other = desk.open();
+  desk.delta(other, 4, { reset: true, rows: [] });
+  const sub = desk.open();
+  const ids = (event: string): readonly string[] =>
+    desk.pushed.flatMap((push) => (push.event === event ? [push.id] : []));
+  const answer = (event: string, how: object): void => {
+    const id = ids(event).at(-1) ?? '';
+    desk.step({ type: 'reply', id, status: 'error', response: {}, ...how });
+  };
+  const full = { status: 'error', response: { reason: 'invalid_query', limit: 2 } };
+  desk.queries.makeRoom = (of) => {
+    desk.queries.close(other);
+    return of === sub;
+  };
+  answer('query_open', full);
+  expect(desk.last('query_close')).toEqual({ sub: other });
+  expect(desk.queries.sight(sub)).toMatchObject({ isAsked: true, refusal: null });
+  expect(ids('query_open')).toHaveLength(2);
+  answer('query_close', { status: 'ok' });
+  expect(ids('query_open')).toHaveLength(3);
+  desk.queries.makeRoom = () => false;
+  answer('query_open', full);
+  expect(desk.queries.sight(sub)).toMatchObject({
+    isAsked: false,
+    refusal: { code: 'invalid_query' },
+  });
+});

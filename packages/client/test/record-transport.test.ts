@@ -1,4 +1,4 @@
-import { type Client, createClient, observe } from '@holdfast/client';
+import { type Client, type ClientOptions, createClient, observe } from '@holdfast/client';
 import { memoryLink } from '@holdfast/client/link/memory';
 import { type RecordHandle, records } from '@holdfast/client/records';
 import {
@@ -11,6 +11,7 @@ import {
 import { record, type StandardSchema } from '@holdfast/protocol';
 import type { Envelope, HandshakeAnswer, HandshakeRequest } from '@holdfast/protocol/record';
 import { expect, test } from 'vitest';
+import { platformEnv } from '../src/env.ts';
 
 type User = { readonly name: string };
 
@@ -44,7 +45,7 @@ type Setting = {
 
 const open: Client[] = [];
 
-function setting(delivery: TransportDelivery): Setting {
+function setting(delivery: TransportDelivery, more: Partial<ClientOptions> = {}): Setting {
   const errors: unknown[] = [];
   const client = createClient({
     url: 'ws://nowhere.test',
@@ -52,9 +53,24 @@ function setting(delivery: TransportDelivery): Setting {
     link: memoryLink(() => null),
     records: records([User], { delivery: byTransport(delivery) }),
     onError: (error) => errors.push(error),
+    ...more,
   });
   open.push(client);
   return { client, ada: client.record(User, { id: '1' }), errors };
+}
+
+/** A transport whose reconnects are called for by hand. */
+function reconnecting(base: SyncTransport, reconnects: (() => void)[]): SyncTransport {
+  return {
+    status: base.status,
+    publish: (each, message) => base.publish(each, message),
+    subscribe: (each, handler) => base.subscribe(each, handler),
+    onReconnect: (fn) => (reconnects.push(fn), base.onReconnect(() => {})),
+    keyCount: () => base.keyCount(),
+    stats: () => base.stats(),
+    flush: () => base.flush(),
+    close: () => base.close(),
+  };
 }
 
 const names = (ada: RecordHandle<typeof User>): (string | undefined)[] => {
@@ -181,18 +197,11 @@ test('R31 R58 R79 with a handshake the answer counts; each reconnect asks once; 
     envelope: at(5),
   });
   const transport: SyncTransport = {
-    status: base.status,
-    publish: (each, message) => base.publish(each, message),
-    subscribe: (each, handler) => base.subscribe(each, handler),
-    onReconnect: (fn) => base.onReconnect(fn) && (reconnects.push(fn), base.onReconnect(() => {})),
+    ...reconnecting(base, reconnects),
     handshake: (requests) => {
       asked.push(...requests);
       return Promise.resolve(requests.map((each) => answer(each.key)));
     },
-    keyCount: () => base.keyCount(),
-    stats: () => base.stats(),
-    flush: () => base.flush(),
-    close: () => base.close(),
   };
   const { ada } = setting({ transport });
   const release = ada.retain();
@@ -213,6 +222,31 @@ test('R31 R58 R79 with a handshake the answer counts; each reconnect asks once; 
   });
   expect(ada.state.get()).toMatchObject({ status: 'denied', value: undefined });
   release();
+});
+
+test('records that have only `refetch` are not all asked for at once when the connection is back', async () => {
+  const reconnects: (() => void)[] = [];
+  const alarms: { readonly run: () => void; readonly ms: number }[] = [];
+  const asked: string[] = [];
+  let chance = 0;
+  const base = new InProcessTransport();
+  const transport = reconnecting(base, reconnects);
+  const refetch = (each: string) => (asked.push(each), Promise.resolve(at(2)));
+  const env = {
+    ...platformEnv,
+    now: () => 0,
+    random: () => (chance += 0.25),
+    setTimeout: (run: () => void, ms: number) => alarms.push({ run, ms }),
+    clearTimeout: () => {},
+  };
+  const { client } = setting({ transport, refetch, seed: () => at(1) }, { env });
+  const ids = ['1', '2', '3'];
+  for (const id of ids) client.record(User, { id }).retain();
+  alarms.length = 0;
+  chance = 0;
+  for (const each of reconnects) each();
+  expect(asked).toEqual([]);
+  expect(alarms.map(({ ms }) => ms)).toEqual([500, 1000, 1500]);
 });
 
 test('R69 R72 what fails is told of, and the end aborts what is under way', async () => {

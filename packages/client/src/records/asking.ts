@@ -5,7 +5,7 @@ import {
   type HandshakeRequest,
   isHandshakeAnswer,
 } from '@holdfast/protocol/record';
-import type { Have, SyncTransport } from '@holdfast/engine/record';
+import type { Have, ReconcilerConfig, SyncTransport } from '@holdfast/engine/record';
 import type { Followed } from './delivery.ts';
 
 /** Where a snapshot of one record can be had, for transports that cannot be asked. */
@@ -43,11 +43,12 @@ type FromPage = { readonly proof: string | null };
 export function waysToAsk(
   { transport, refetch }: TransportDelivery,
   isFromPage: boolean,
-): { readonly canAsk: boolean; readonly asksFirst: boolean } {
+): Pick<ReconcilerConfig, 'canAsk' | 'asksFirst' | 'asksAlone'> {
   const hasHandshake = transport.handshake !== undefined;
   return {
     canAsk: hasHandshake || refetch !== undefined,
     asksFirst: hasHandshake || (isFromPage && refetch !== undefined),
+    asksAlone: !hasHandshake,
   };
 }
 

@@ -1,8 +1,8 @@
 import { SseTransport, type SseTransportOptions } from '../link/sse/index.ts';
-import { httpWrites } from '../link/http/index.ts';
 import type { TransportDelivery } from './asking.ts';
 import type { Delivery, DeliveryDesk } from './delivery.ts';
 import { byTransport } from './transport.ts';
+import { linkOf } from './written.ts';
 
 /**
  * Has records, or the sources of `records([…], { sources: bySse() })`, come as server-sent events from the client's own server
@@ -12,7 +12,7 @@ import { byTransport } from './transport.ts';
 export function bySse(
   options: Partial<SseTransportOptions> & Pick<TransportDelivery, 'writes'> = {},
 ): Delivery {
-  const { writes = 'http', ...own } = options;
+  const { writes, ...own } = options;
   const transports = new WeakMap<DeliveryDesk, SseTransport>();
   const transportOf = (desk: DeliveryDesk): SseTransport => {
     const { env, report, server } = desk;
@@ -24,7 +24,7 @@ export function bySse(
   };
   return {
     entry: (followed, desk) => byTransport({ transport: transportOf(desk) }).entry(followed, desk),
-    ...(writes === 'http' && { link: httpWrites }),
+    ...linkOf('bySse', writes),
     close: (desk) => void transports.get(desk)?.close(),
   };
 }

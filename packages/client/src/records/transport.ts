@@ -1,7 +1,7 @@
-import { httpWrites } from '../link/http/index.ts';
 import type { TransportDelivery } from './asking.ts';
 import type { Delivery } from './delivery.ts';
 import { TransportEntry } from './transport-entry.ts';
+import { linkOf } from './written.ts';
 
 export {
   type BusCodec,
@@ -23,12 +23,8 @@ export type { Refetch, TransportDelivery } from './asking.ts';
 
 /** Has records come by a transport, and not by the client's stores (records.md §7): `records([…], { delivery: byTransport(…) })`. */
 export function byTransport(options: TransportDelivery): Delivery {
-  const { writes = 'http' } = options;
-  if (writes !== 'http' && writes !== 'socket') {
-    throw new TypeError('byTransport: "writes" is http or socket.');
-  }
   return {
     entry: (followed, desk) => new TransportEntry(followed, options, desk),
-    ...(writes === 'http' && { link: httpWrites }),
+    ...linkOf('byTransport', options.writes),
   };
 }

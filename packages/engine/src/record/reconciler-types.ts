@@ -91,4 +91,6 @@ export type ReconcilerConfig = {
   /** Whether anybody can be asked for a snapshot, and whether that is done at the start though there is a seed. */
   readonly canAsk: boolean;
   readonly asksFirst: boolean;
+  /** Whether each question is a request of its own, and not one of many in a message. */
+  readonly asksAlone: boolean;
 };

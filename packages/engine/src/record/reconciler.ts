@@ -39,6 +39,7 @@ export class Reconciler {
     this.#config = config;
     this.#recovery = new Recovery({
       canAsk: config.canAsk,
+      asksAlone: config.asksAlone,
       random: config.random,
       ask: (run) => this.#request(run),
       abort: (run) => this.#effects.push({ type: 'abort', run }),
@@ -102,6 +103,8 @@ export class Reconciler {
         break;
       // Nobody knows what went by meanwhile.
       case 'reconnected':
+        this.#recovery.reconnected(now);
+        break;
       case 'retry':
         this.#recovery.again(now);
         break;

@@ -20,6 +20,8 @@ type Series =
 export type RecoveryConfig = {
   /** Whether anybody can be asked. */
   readonly canAsk: boolean;
+  /** Whether each question is a request of its own. */
+  readonly asksAlone: boolean;
   readonly random: () => number;
   readonly timeoutMs?: number;
   /** Asks for a snapshot; the answer names the run. */
@@ -32,6 +34,8 @@ export type RecoveryConfig = {
 const timeoutMs = 10_000;
 const attemptsMax = 6;
 const capMs = 30_000;
+/** Two seconds at most. */
+const spreadAttempt = 4;
 
 /**
  * Gets what could not be taken once more (records.md §6.5).
@@ -105,6 +109,23 @@ export class Recovery {
     this.#isTrailing = false;
     this.#attempts = 0;
     if (this.#series.is !== 'asking') this.#series = { is: 'resting' };
+  }
+
+  /**
+   * Begins a new series; where each question is a request of its own not at once, for many records are back with one
+   * connection (records.md §6.5).
+   */
+  reconnected(now: MonotonicMs): void {
+    const { asksAlone, canAsk, random } = this.#config;
+    if (!asksAlone || !canAsk || this.#series.is === 'asking') {
+      this.again(now);
+      return;
+    }
+    this.#attempts = 0;
+    this.#isInDoubt = true;
+    const until = now + backoffMs(spreadAttempt, random());
+    const isSooner = this.#series.is === 'waiting' && this.#series.until < until;
+    if (!isSooner) this.#series = { is: 'waiting', until };
   }
 
   /** Begins a new series. */

@@ -13,6 +13,11 @@ const expecting = (version: string, over: object = {}): Subject =>
 const of = (sequence: number, schema_version: string): object => at(sequence, { schema_version });
 const asking = (): Subject => new Subject({ asks: 'handshake' });
 
+const reconnected = (chance: number): Subject =>
+  new Subject({ asksAlone: true, random: () => chance }).seed(at(1)).tell({
+    type: 'reconnected',
+  });
+
 describe('receipts', () => {
   test('R32 a seed is shown at once', () => {
     const item = new Subject().seed(at(1));
@@ -253,6 +258,34 @@ describe('recovery', () => {
     expect([item.status, item.reconciler.isIdle]).toEqual(['ok', true]);
     await item.wait(60_000);
     expect(item.requests).toHaveLength(1);
+  });
+
+  test('records that are asked for one by one are not all asked for at once after a reconnect', async () => {
+    const items = Array.from({ length: 10 }, (_, nth) => reconnected(nth / 10));
+    const asked: number[] = [];
+    for (let now = 0; now < 2000; now += 200) {
+      for (const item of items) await item.wait(now === 0 ? 0 : 200);
+      asked.push(items.reduce((sum, { requests }) => sum + requests.length, 0));
+    }
+    expect(asked).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(items.map(({ status }) => status)).toEqual(items.map(() => 'refetching'));
+    for (const item of items) item.fetched(at(2));
+    expect(items.every((item) => item.status === 'ok' && item.value === 2)).toBe(true);
+  });
+
+  test('a question that waits after a reconnect is put off by none, and a newer receipt answers it', async () => {
+    const item = new Subject({ asksAlone: true }).seed(at(1)).tell({ type: 'reconnected' });
+    await item.wait(1900);
+    item.tell({ type: 'reconnected' });
+    expect([item.status, item.requests]).toEqual(['refetching', []]);
+    await item.wait(100);
+    expect(item.requests).toEqual([1]);
+    await item.failed().wait(250);
+    expect(item.requests).toEqual([1, 2]);
+    item.fetched(at(1)).tell({ type: 'reconnected' }).receive(at(2));
+    expect([item.status, item.reconciler.isIdle]).toEqual(['ok', true]);
+    item.tell({ type: 'reconnected' }).tell({ type: 'retry' });
+    expect(item.requests).toEqual([1, 2, 3]);
   });
 
   test('R72 the end, and the time, abort what is under way', async () => {

@@ -27,6 +27,13 @@ const schema: StandardSchema<Value, Value> = {
 
 type Spec = Partial<RecordSpec<'item', 'acme/app', 'items/:id', typeof schema, 'output', object>>;
 
+type SubjectOptions = {
+  readonly spec?: Spec;
+  readonly asks?: 'fetch' | 'handshake' | 'nobody';
+  readonly asksAlone?: boolean;
+  readonly random?: () => number;
+};
+
 type Fetch = (run: number) => unknown;
 
 /** An envelope of the incarnation e1, numbered as its value. */
@@ -56,7 +63,9 @@ export class Subject {
   constructor({
     spec = {},
     asks = 'fetch',
-  }: { spec?: Spec; asks?: 'fetch' | 'handshake' | 'nobody' } = {}) {
+    asksAlone = false,
+    random = () => 1,
+  }: SubjectOptions = {}) {
     const given = { name: 'item', store: 'acme/app', path: 'items/:id', version: '1.0', schema };
     const stats = { applied: 0, ignoredStale: 0, gaps: 0, parseErrors: 0, refetches: 0 };
     const others = { schemaSkews: 0, envelopeErrors: 0, staleSnapshots: 0, incarnationChanges: 0 };
@@ -66,9 +75,10 @@ export class Subject {
       def,
       pass: (value) => passObject(def, value),
       stats: this.stats,
-      random: () => 1,
+      random,
       canAsk: asks !== 'nobody',
       asksFirst: asks === 'handshake',
+      asksAlone,
     });
   }
 

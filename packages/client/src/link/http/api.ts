@@ -62,8 +62,10 @@ export class Api {
 
   /** Resolves when the server is there, and the token is one. */
   async probe(): Promise<void> {
-    const { ok } = await this.#fetch('/whoami');
-    if (!ok) throw new Error('The server does not say who asks.');
+    const response = await this.#fetch('/whoami');
+    // A server of pages may have one for everything.
+    const told: unknown = response.ok && (await response.json());
+    if (!isObject(told)) throw new Error('The server does not say who asks.');
   }
 
   /** Where a store is, or why it may not be known: as the beginning of a watch tells it (stores.md §16). */

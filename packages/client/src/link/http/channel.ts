@@ -130,7 +130,7 @@ export class HttpChannel {
       this.#queue.shift();
     }
     this.#isRunning = false;
-    if (this.#isMoving) this.#leave(errorFrame(this.#topic, this.joinRef));
+    if (this.#isMoving) this.leave(errorFrame(this.#topic, this.joinRef));
   }
 
   async #write(frame: Frame): Promise<void> {
@@ -144,7 +144,7 @@ export class HttpChannel {
     const { response } = answer;
     // Not that of an op: there is no such store any more.
     if (response.reason === 'not_found' && response['op_index'] === undefined) {
-      this.#leave(closeFrame(this.#topic, this.joinRef));
+      this.leave(closeFrame(this.#topic, this.joinRef));
       return;
     }
     this.#say(replyFrame(frame, 'error', refusalOf(frame, response)));
@@ -169,10 +169,11 @@ export class HttpChannel {
     this.#isMoving = true;
     this.#room.bind();
     if (this.#isRunning) return;
-    queueMicrotask(() => this.#leave(errorFrame(this.#topic, this.joinRef)));
+    queueMicrotask(() => this.leave(errorFrame(this.#topic, this.joinRef)));
   }
 
-  #leave(frame: Frame): void {
+  /** Tells how it ends, and ends. */
+  leave(frame: Frame): void {
     this.#say(frame);
     this.close();
   }

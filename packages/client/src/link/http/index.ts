@@ -1,5 +1,6 @@
 import {
   type Codec,
+  errorFrame,
   type Frame,
   frameTuple,
   isBadFrame,
@@ -24,11 +25,13 @@ export type HttpWritesOptions = {
 const normal = 1000;
 const lostCode = 1006;
 const tokenInvalid = 4001;
+/** Who has not heard of the server by then tries a socket: well before a connection has to be open. */
+const patienceMs = 4000;
 
 /**
  * A link that needs no socket for stores of which nothing is read (records.md §8.1.6): it answers for their channels itself,
  * and takes their writes to `transact` by HTTP, one after the other. With the first topic that wants more it opens a socket by
- * the link that it is given, for that topic and all like it.
+ * the link that it is given, for that topic and all like it. Where HTTP does not reach the server, the socket is for all.
  */
 export function httpWrites(options: HttpWritesOptions): Link {
   const { link } = options;
@@ -51,24 +54,35 @@ class HttpLine implements LinkConnection {
   readonly #bound = new Set<string>();
   #state: 'opening' | 'open' | 'over' = 'opening';
   #socket: LinkConnection | null = null;
+  /** Nothing goes by HTTP. */
+  #isHandedOver = false;
   /** What waits for the socket to open; null: it is open. */
   #waiting: (string | Uint8Array)[] | null = [];
 
   constructor(call: Call, options: HttpWritesOptions) {
     this.#call = call;
     this.#options = options;
-    void this.#probe(() => {
-      this.#state = 'open';
-      call.events.opened();
-    });
+    const late = options.env.setTimeout(() => this.#handOver(), patienceMs);
+    const isKnown = (): void => options.env.clearTimeout(late);
+    call.api.probe().then(
+      () => {
+        isKnown();
+        if (!this.#isHandedOver) this.#opened();
+      },
+      (error: unknown) => {
+        isKnown();
+        if (error instanceof Unauthorized) this.#lost(error);
+        else this.#handOver();
+      },
+    );
   }
 
   send(data: string | Uint8Array): void {
     if (this.#state !== 'open') return;
-    const frame = this.#read(data);
+    const frame = this.#isHandedOver ? null : this.#read(data);
     if (frame === null) this.#toSocket(data);
     else if (frame.event === 'phx_join') this.#join(frame, data);
-    else if (frame.topic === 'phoenix' && this.#socket === null) this.#control(frame);
+    else if (frame.topic === 'phoenix' && this.#socket === null) this.#control(frame, data);
     else this.#push(frame, data);
   }
 
@@ -77,6 +91,23 @@ class HttpLine implements LinkConnection {
     queueMicrotask(() => this.#call.events.closed(code));
     this.#over();
     this.#socket?.close(code);
+  }
+
+  #opened(): void {
+    if (this.#state !== 'opening') return;
+    this.#state = 'open';
+    this.#call.events.opened();
+  }
+
+  /** A proxy may let nothing but sockets through. */
+  #handOver(): void {
+    if (this.#state !== 'opening' || this.#isHandedOver) return;
+    this.#isHandedOver = true;
+    try {
+      this.#dial();
+    } catch (error) {
+      this.#lost(error);
+    }
   }
 
   #join(frame: Frame, data: string | Uint8Array): void {
@@ -91,7 +122,11 @@ class HttpLine implements LinkConnection {
       api: this.#call.api,
       env: this.#options.env,
       say: (said) => this.#say(said),
-      lost: (error) => this.#lost(error),
+      lost: (error) =>
+        this.#failed(error, () => {
+          this.#bound.add(topic);
+          channel.leave(errorFrame(topic, channel.joinRef));
+        }),
       bind: () => this.#bound.add(topic),
     });
     this.#channels.set(topic, channel);
@@ -104,41 +139,51 @@ class HttpLine implements LinkConnection {
   }
 
   /** What is said to the connection itself, where there is no socket. */
-  #control(frame: Frame): void {
-    if (frame.event === 'heartbeat') void this.#probe(() => this.#say(replyFrame(frame, 'ok', {})));
-    else queueMicrotask(() => this.#say(refusalFrame(frame, refuse('unavailable'))));
-  }
-
-  /** Looks whether the server is there, and takes the token. */
-  async #probe(done: () => void): Promise<void> {
-    try {
-      await this.#call.api.probe();
-    } catch (error) {
-      this.#lost(error);
+  #control(frame: Frame, data: string | Uint8Array): void {
+    if (frame.event !== 'heartbeat') {
+      queueMicrotask(() => this.#say(refusalFrame(frame, refuse('unavailable'))));
       return;
     }
-    if (this.#state !== 'over') done();
+    this.#call.api.probe().then(
+      () => this.#say(replyFrame(frame, 'ok', {})),
+      (error: unknown) => this.#failed(error, () => this.#toSocket(data)),
+    );
   }
 
   #toSocket(data: string | Uint8Array): void {
-    this.#socket ??= this.#options.link.open(this.#call.url, {
+    const socket = this.#socket ?? this.#dial();
+    if (this.#waiting === null) socket.send(data);
+    else this.#waiting.push(data);
+  }
+
+  #dial(): LinkConnection {
+    this.#socket = this.#options.link.open(this.#call.url, {
       opened: () => {
         const waiting = this.#waiting ?? [];
         this.#waiting = null;
         for (const each of waiting) this.#socket?.send(each);
+        this.#opened();
       },
       received: (message) => {
         if (this.#state === 'open') this.#call.events.received(message);
       },
       closed: (code) => this.#end(code),
     });
-    if (this.#waiting === null) this.#socket.send(data);
-    else this.#waiting.push(data);
+    return this.#socket;
   }
 
   #say(frame: Frame): void {
     if (this.#state !== 'open') return;
     this.#call.events.received(this.#options.codec.encode(frameTuple(frame)));
+  }
+
+  /**
+   * Where a socket is open, what HTTP has lost is sent once more by that, under the same id and device: so it is committed once
+   * (stores.md §15.3). Else the line ends with it.
+   */
+  #failed(error: unknown, move: () => void): void {
+    if (error instanceof Unauthorized || this.#waiting !== null) this.#lost(error);
+    else if (this.#state === 'open') move();
   }
 
   #lost(error: unknown): void {

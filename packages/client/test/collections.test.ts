@@ -267,3 +267,38 @@ test.for(places)(
     );
   },
 );
+
+test.for(places)(
+  'R199 a row counts a write no more when its answer alone ends it: nothing has changed, it is refused, or part of it is not seen here (found by the %s)',
+  async (place) => {
+    await using world = await openWorld();
+    const { store, client } = await setting(world, place);
+    await store.put('tasks/a/rank', 2).committed;
+    const tasks = client.collection(open);
+    const release = tasks.retain();
+    await tasks.ready();
+    const pending = (): readonly number[] => tasks.state.get().rows.map((row) => row.pending);
+    const own = client.store('acme/app', { scope: ['tasks/a/**'] });
+    await own.ready;
+    const writes = [
+      () => own.put('tasks/a/rank', 2).committed,
+      () => own.put('tasks/a/rank', 2, { ifMatch: 1_000_000 }).committed.catch(() => undefined),
+      () =>
+        own.transact(
+          (tx) => {
+            tx.put('tasks/a/rank', 3);
+            tx.put('elsewhere/x', 1);
+          },
+          { blind: true },
+        ).committed,
+    ];
+    for (const write of writes) {
+      const written = write();
+      await until(tasks, () => pending().join() === '0,1');
+      await written;
+      await Promise.resolve();
+      expect([own.status.get().pending, pending()]).toEqual([0, [0, 0]]);
+    }
+    release();
+  },
+);

@@ -11,6 +11,7 @@ import {
   type Query,
   type Refusal,
   RejectedError,
+  type Request,
   segmentsOf,
 } from '@holdfast/protocol';
 import {
@@ -74,6 +75,7 @@ export class LiveSet {
   /** Objects that may have changed; null: any may have. */
   #touched: Set<Path> | null = null;
   #holding: Release | null = null;
+  readonly #leave: () => void;
   #shown: Shown = { paths: [], rows: [], version: '', isPlain: false };
   /** The server has yet to say what the window is. */
   isBehind = true;
@@ -89,6 +91,7 @@ export class LiveSet {
     hold.slot.store.query((replica) => {
       this.#sub = replica.follow(Queries).open(this.#ask(), changed);
     });
+    this.#leave = this.#counted();
   }
 
   widen(limit: number): void {
@@ -100,6 +103,7 @@ export class LiveSet {
   }
 
   close(): void {
+    this.#leave();
     this.#holding?.();
     this.#config.hold.slot.opened?.query((replica) => replica.queries?.close(this.#sub));
   }
@@ -241,8 +245,31 @@ export class LiveSet {
     return isObject(value) ? placeOf(path, value, this.#query.orderBy) : null;
   }
 
-  #pending(): PendingObjects {
-    return new PendingObjects(this.#config.hold.slot.outbox(), (path) => this.#objectOf(path));
+  /** Rows count own writes, which may come and go without anything else that changes. */
+  #counted(): () => void {
+    const { changed, hold } = this.#config;
+    const { outboxChanges, witnesses } = hold.slot;
+    const hear = (request: Request): undefined => {
+      if (!this.#pending([{ request }]).isEmpty) changed();
+    };
+    witnesses.add(hear);
+    const leave = outboxChanges.subscribe(() => {
+      if (!this.#shown.isPlain) changed();
+    });
+    return () => {
+      witnesses.delete(hear);
+      leave();
+    };
+  }
+
+  #pending(
+    outbox: readonly { readonly request: Request }[] = this.#config.hold.slot.outbox(),
+  ): PendingObjects {
+    return new PendingObjects(
+      outbox,
+      (path) => this.#objectOf(path),
+      (path) => this.#isAbove(path),
+    );
   }
 
   #state(
@@ -280,6 +307,13 @@ export class LiveSet {
     if (segments.length < this.#depth) return null;
     const object = asPath(segments.slice(0, this.#depth).join('/'));
     return matches(this.#object, segmentsOf(object)) ? object : null;
+  }
+
+  /** Whether there may be objects of the collection's pattern below a path. */
+  #isAbove(path: Path): boolean {
+    const segments = segmentsOf(path);
+    const parts = this.#object.parts.slice(0, segments.length);
+    return segments.length < this.#depth && matches({ ...this.#object, parts }, segments);
   }
 }
 

@@ -1,5 +1,4 @@
-import type { Path } from '@holdfast/protocol';
-import type { OutboxEntry } from '../status.ts';
+import type { Path, Request } from '@holdfast/protocol';
 import { writesOf } from './pending.ts';
 
 /** Which objects own unanswered requests touch. */
@@ -9,13 +8,17 @@ export class PendingObjects {
   /** Paths above objects, each for a request. */
   readonly #above: string[] = [];
 
-  constructor(outbox: readonly OutboxEntry[], objectOf: (path: Path) => Path | null) {
+  constructor(
+    outbox: readonly { readonly request: Request }[],
+    objectOf: (path: Path) => Path | null,
+    isAbove: (path: Path) => boolean,
+  ) {
     for (const { request } of outbox) {
       const touched = new Set<Path>();
       for (const { op, path } of writesOf(request)) {
         const object = objectOf(path);
-        if (object === null) this.#above.push(`${path}/`);
-        else touched.add(object);
+        if (object !== null) touched.add(object);
+        else if (isAbove(path)) this.#above.push(`${path}/`);
         if (op === 'set' && object === path) this.#made.add(path);
       }
       for (const object of touched) this.#counts.set(object, (this.#counts.get(object) ?? 0) + 1);

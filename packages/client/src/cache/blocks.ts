@@ -14,6 +14,8 @@ const blockChars = 30_000;
 /** To read a record costs as much as so many characters of rows. */
 const recordChars = 1000;
 const looseCharsMin = 250_000;
+/** A commit waits for its fold: what more blocks would take, later ones do. */
+const foldedBlocks = 64;
 
 /** Whether changes take so much of what is read that they should be folded. */
 export function isLoose({ size, loose }: Counts, patience: number): boolean {
@@ -97,36 +99,45 @@ export class Blocks {
     this.#weight = 0;
   }
 
-  /** Folds the changes into the blocks that they touch. */
+  /** Folds changes into the blocks of which they change most; the others stay changes, though in fewer records. */
   async fold(): Promise<void> {
     const [found, blocks] = await Promise.all([this.#changes(), this.#keys()]);
-    const changes = [...found].toSorted(byId);
     const keys = blocks.length > 0 ? blocks : [`${this.#n}!`];
+    const shares = this.#shares([...found].toSorted(byId), keys);
+    const due = new Set(shares.toSorted((a, b) => b.length - a.length).slice(0, foldedBlocks));
     const rows = new Map<string, string | null>();
     this.#isOrdered = true;
-    let from = 0;
-    for (const [slot, key] of keys.entries()) {
-      const end = keys[slot + 1];
-      let to = from;
-      while (this.#isBelow(changes[to], end)) to += 1;
-      if (rows.size === 0 && to === from) continue;
+    for (const [slot, share] of shares.entries()) {
+      if (rows.size === 0 && !(share.length > 0 && due.has(share))) continue;
+      const key = keys[slot] ?? '';
       const touched = await this.#rows(key);
       this.#counts.size -= weigh(touched);
-      for (const [id, text] of [...touched, ...changes.slice(from, to)]) rows.set(id, text);
-      from = to;
+      for (const [id, text] of [...touched, ...share]) {
+        rows.set(id, text);
+        found.delete(id);
+      }
       this.#store.delete(key);
       const left = [...rows].flatMap(thereIn).toSorted(byId);
       // Too little for a block goes into the next one.
-      if (end !== undefined && weigh(left) < blockChars / 8) continue;
+      if (slot < keys.length - 1 && weigh(left) < blockChars / 8) continue;
       this.#putBlocks(left);
       rows.clear();
     }
     this.#store.delete(this.#range('#'));
+    this.#isOrdered = false;
+    for (const row of found) this.add(row);
+    this.flush();
   }
 
-  /** Whether a row belongs before a block. */
-  #isBelow(row: Change | undefined, end: string | undefined): boolean {
-    return row !== undefined && (end === undefined || `${this.#n}!${row[0]}` < end);
+  /** The changes that belong into each block. */
+  #shares(changes: readonly Change[], keys: readonly string[]): readonly Change[][] {
+    const shares = keys.map((): Change[] => []);
+    let at = 0;
+    for (const row of changes) {
+      while (`${this.#n}!${row[0]}` >= (keys[at + 1] ?? `${this.#n}"`)) at += 1;
+      shares[at]?.push(row);
+    }
+    return shares;
   }
 
   /** Puts rows as blocks of equal weight. */

@@ -178,6 +178,8 @@ describe.skipIf(!wantsNats)('a real NATS server', () => {
     const client = createClient({
       url: 'ws://nowhere.test',
       token: 'none',
+      // What is asked for after a reconnect is spread over two seconds; this client draws the first moment.
+      env: { ...platformEnv, random: () => 0 },
       link: memoryLink(() => null),
       records: records([Item], {
         delivery: byTransport({

@@ -25,7 +25,7 @@ export type Card = {
 export type Rights = {
   /** 0: no closed rooms; 1: all rooms; 2: and notes. */
   readonly level: number;
-  /** Cards and fields that path rules let pass; null: any. */
+  /** Cards and fields that path rules let pass; null: there are no rules. */
   readonly ids: readonly string[] | null;
   readonly fields: readonly string[] | null;
 };

@@ -8,7 +8,7 @@ import type { Member } from './member.ts';
 import { edgeIn, tokens } from './reader.ts';
 import type { Pen } from './script.ts';
 import { write } from './script.ts';
-import { textOf } from './text.ts';
+import { textOf } from '../text.ts';
 
 const stillMs = 45_000;
 const patienceMs = 60_000;

@@ -3,7 +3,7 @@ import type { Asked, Edge } from './fresh.ts';
 import type { Judge, Viewer } from './judge.ts';
 import type { Member, Shown, ShownRow } from './member.ts';
 import { edgeIn, type Sight } from './reader.ts';
-import { textOf } from './text.ts';
+import { textOf } from '../text.ts';
 
 /** What is wrong with what somebody was told and has shown, and how much of it there was. */
 export type Verdict = {

@@ -1,4 +1,5 @@
 import type { LoggedOp } from '@holdfast/server/storage';
+import { textOf } from '../text.ts';
 
 /** What somebody was shown of a record. */
 export type Sighting = { readonly incarnation: string | null; readonly sequence: number };
@@ -67,15 +68,4 @@ export function fresh(
 ): readonly string[] {
   const [found, expected] = [textOf(rows), textOf(wanted)];
   return found === expected ? [] : [`fresh: ${who} shows ${found} instead of ${expected}`];
-}
-
-/** Members in one order, so that equal values have equal texts. */
-function textOf(value: unknown): string {
-  return (
-    JSON.stringify(value, (_, each: unknown) =>
-      typeof each === 'object' && each !== null && !Array.isArray(each)
-        ? Object.fromEntries(Object.entries(each).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-        : each,
-    ) ?? 'nothing'
-  );
 }

@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { hasChromium, launchChromium, servePage } from '../../../tools/browser.ts';
 import { Gate } from './gate.ts';
+import { issue } from '../test/token.ts';
 
 const source = `
   import { tab } from './packages/client/e2e/pages/tab-view.ts';
@@ -33,14 +34,7 @@ async function openThree() {
   const origins = [new URL(page.url).origin];
   const server = createServer({ storage: memory(), origins, app: app({ views: [board] }) });
   const { port } = await server.listen();
-  const { rawToken: token } = await server.tokens.issue({
-    name: 'test',
-    org: 'acme',
-    scopes: ['entries:read'],
-    storeAccess: { mode: 'all' },
-    expiresAt: null,
-    createdBy: null,
-  });
+  const { rawToken: token } = await issue(server, ['entries:read']);
   const [gate, browser] = [await Gate.open(port), await launchChromium()];
   onTestFinished(async () => {
     await browser.close();

@@ -4,6 +4,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { hasChromium, launchChromium, type ServedPage, servePage } from '../../../tools/browser.ts';
 import { Gate } from './gate.ts';
+import { issue } from '../test/token.ts';
 
 const source = `
   import { tab } from './packages/client/e2e/pages/tabs.ts';
@@ -38,14 +39,7 @@ describe.skipIf(!hasChromium)('three tabs in Chromium', { timeout: 60_000 }, () 
     server = createServer({ storage: memory(), origins: [new URL(page.url).origin] });
     const { port } = await server.listen();
     await server.stores.create('acme/app');
-    const { rawToken: token } = await server.tokens.issue({
-      name: 'test',
-      org: 'acme',
-      scopes: ['entries:read', 'entries:write'],
-      storeAccess: { mode: 'all' },
-      expiresAt: null,
-      createdBy: null,
-    });
+    const { rawToken: token } = await issue(server);
     gate = await Gate.open(port);
     fragment = new URLSearchParams({ url: gate.url, token }).toString();
     context = await browser.newContext();

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { Valve } from './valve.ts';
+import { issue } from './token.ts';
 
 type Task = { readonly title: string; readonly done: boolean; readonly rank: number };
 
@@ -68,14 +69,7 @@ test('R196 a socket that reads too slowly is told of the whole window again, and
   const tasks = server.record(Task);
   const { url } = await server.listen();
   await server.stores.create('acme/app');
-  const { rawToken: token } = await server.tokens.issue({
-    name: 'test',
-    org: 'acme',
-    scopes: ['entries:read', 'entries:write'],
-    storeAccess: { mode: 'all' },
-    expiresAt: null,
-    createdBy: null,
-  });
+  const { rawToken: token } = await issue(server);
   const way = await slowWay(url);
   const valve = new Valve();
   const client = createClient({

@@ -2,6 +2,7 @@ import { records } from '@holdfast/client/records';
 import { bySse } from '@holdfast/client/records/sse';
 import { byTransport, InProcessTransport } from '@holdfast/client/records/transport';
 import { expect, test } from 'vitest';
+import { VirtualClock } from '../../engine/test/virtual-clock.ts';
 import { platformEnv } from '../src/env.ts';
 import { Item, network, NoSocket, opened } from './records-http-setting.ts';
 
@@ -10,13 +11,10 @@ const none = (): Promise<Response> => Promise.reject(new TypeError('cors'));
 const bad = (): Promise<Response> => Promise.resolve(new Response('bad', { status: 502 }));
 const never = (): Promise<Response> => new Promise(() => {});
 
-/** Time that passes quickly. */
-const soon = (fn: () => void, ms: number): unknown => platformEnv.setTimeout(fn, ms / 100);
-
 test('where HTTP cannot be reached, or what answers is another, all goes by the socket', async () => {
   const world = await opened();
-  for (const [at, answer] of [none, page, bad, never].entries()) {
-    const env = { ...platformEnv, ...(answer === never && { setTimeout: soon }), fetch: answer };
+  for (const [at, answer] of [none, page, bad].entries()) {
+    const env = { ...platformEnv, fetch: answer };
     const delivery = byTransport({ transport: new InProcessTransport() });
     const client = world.client({ env, records: records([Item], { delivery }) });
     const store = client.store('acme/app');
@@ -26,6 +24,27 @@ test('where HTTP cannot be reached, or what answers is another, all goes by the 
     await expect.poll(() => store.get('items/1/n')).toBe(6 + at);
     await client.close();
   }
+});
+
+test('where nothing answers by HTTP, all goes by the socket after four seconds', async () => {
+  const world = await opened();
+  const clock = new VirtualClock();
+  const { now, setTimeout, clearTimeout } = clock;
+  let asked = 0;
+  const fetch = (): Promise<Response> => {
+    asked += 1;
+    return never();
+  };
+  const env = { ...platformEnv, now, setTimeout, clearTimeout, fetch };
+  const delivery = byTransport({ transport: new InProcessTransport() });
+  const store = world.client({ env, records: records([Item], { delivery }) }).store('acme/app');
+  const ready = store.ready.then(() => true);
+  await expect.poll(() => asked).toBe(1);
+  await clock.advance(3999);
+  expect(store.status.get().synced).toBe(false);
+  await clock.advance(1);
+  expect(await ready).toBe(true);
+  expect(store.get('items/1/n')).toBe(5);
 });
 
 test('where neither HTTP nor a socket can be had, the client goes on trying', async () => {

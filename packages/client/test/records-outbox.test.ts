@@ -11,6 +11,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { Disk, MapRows } from './cache/map-rows.ts';
 import { Valve } from './valve.ts';
 import { openWorld, type World } from './world.ts';
+import { issue } from './token.ts';
 
 type Doc = { readonly n: number; readonly list?: readonly string[]; readonly big?: bigint };
 
@@ -207,14 +208,7 @@ test('R141 a thousand writes that come faster than the server takes them are all
   server.record(Doc);
   const { url } = await server.listen();
   await server.stores.create('acme/app');
-  const { rawToken: token } = await server.tokens.issue({
-    name: 'test',
-    org: 'acme',
-    scopes: ['entries:read', 'entries:write'],
-    storeAccess: { mode: 'all' },
-    expiresAt: null,
-    createdBy: null,
-  });
+  const { rawToken: token } = await issue(server);
   const world = await opened();
   const client = world.client({ url, token, records: records([Doc]) });
   const handle = await opening(client);

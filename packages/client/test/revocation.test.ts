@@ -1,25 +1,21 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { memoryCache, type RejectedWrite, type Revocation, type Store } from '@holdfast/client';
-import type { Principal } from '@holdfast/server';
+import type { GivenPrincipal } from '@holdfast/server';
 import { asStoreName } from '@holdfast/protocol';
 import { Valve } from './valve.ts';
 import { openWorld, type World } from './world.ts';
 
-const full: Principal = {
+const full: GivenPrincipal = {
   subject: 'u',
   orgs: ['acme'],
-  scopes: new Set(['entries:read', 'entries:write']),
-  storeAccess: { mode: 'all' },
-  pathRules: null,
-  expiresAt: null,
-  tokenId: null,
+  scopes: ['entries:read', 'entries:write'],
 };
 const name = asStoreName('acme/app');
 
 let world: World;
 let writer: Store;
 /** What the token `me` may do now. */
-let grants: Partial<Principal> | null;
+let grants: Partial<GivenPrincipal> | null;
 
 beforeEach(async () => {
   grants = {};
@@ -38,7 +34,7 @@ afterEach(async () => {
   await world[Symbol.asyncDispose]();
 });
 
-function readable(...patterns: string[]): Partial<Principal> {
+function readable(...patterns: string[]): Partial<GivenPrincipal> {
   return { pathRules: patterns.map((pattern) => ({ pattern, allow: ['read', 'write'] })) };
 }
 

@@ -12,6 +12,7 @@ import {
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base';
 import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { issue } from './token.ts';
 
 const exporter = new InMemorySpanExporter();
 trace.setGlobalTracerProvider(
@@ -40,14 +41,7 @@ async function open(): Promise<(options?: Partial<ClientOptions>) => Client> {
   const server = createServer({ storage: memory(), rates: false });
   const { url } = await server.listen();
   await server.stores.create('acme/app');
-  const { rawToken: token } = await server.tokens.issue({
-    name: 'test',
-    org: 'acme',
-    scopes: ['entries:read', 'entries:write'],
-    storeAccess: { mode: 'all' },
-    expiresAt: null,
-    createdBy: null,
-  });
+  const { rawToken: token } = await issue(server);
   const clients: Client[] = [];
   onTestFinished(async () => {
     await Promise.all(clients.map((client) => client.close()));

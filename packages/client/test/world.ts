@@ -1,5 +1,6 @@
 import { type Authenticate, createServer, type Server, type ServerOptions } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
+import { issue as issueToken } from './token.ts';
 import { type Client, type ClientOptions, createClient, type Store } from '@holdfast/client';
 
 /** A server with one store, and clients of it; all of it ends with the test. */
@@ -25,15 +26,7 @@ export async function openWorld(
   const server = createServer({ ...own, ...(authenticate && { authenticate }) });
   const { url } = await server.listen();
   await server.stores.create('acme/app');
-  const issue: World['issue'] = (scopes) =>
-    server.tokens.issue({
-      name: 'test',
-      org: 'acme',
-      scopes: scopes as never,
-      storeAccess: { mode: 'all' },
-      expiresAt: null,
-      createdBy: null,
-    });
+  const issue: World['issue'] = (scopes) => issueToken(server, scopes as never);
   const { rawToken: token } = await issue(['entries:read', 'entries:write']);
   const clients: Client[] = [];
   const errors: unknown[] = [];

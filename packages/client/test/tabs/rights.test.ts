@@ -1,18 +1,14 @@
 import { type Client, memoryCache, type Revocation, type Store } from '@holdfast/client';
 import { tabs } from '@holdfast/client/tabs';
-import { type Principal } from '@holdfast/server';
+import type { GivenPrincipal } from '@holdfast/server';
 import { expect, test } from 'vitest';
 import { Valve } from '../valve.ts';
 import { openWorld, type World } from '../world.ts';
 
-const full: Principal = {
+const full: GivenPrincipal = {
   subject: 'u',
   orgs: ['acme'],
-  scopes: new Set(['entries:read', 'entries:write']),
-  storeAccess: { mode: 'all' },
-  pathRules: null,
-  expiresAt: null,
-  tokenId: null,
+  scopes: ['entries:read', 'entries:write'],
 };
 
 type Tab = { readonly client: Client; readonly store: Store; readonly revoked: Revocation[] };

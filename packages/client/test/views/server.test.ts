@@ -7,6 +7,7 @@ import { app, createServer, holdfast, type Server, stream, view } from '@holdfas
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
+import { issue } from '../token.ts';
 
 // Our client and our server, over a real socket: types, trees, commands, drops.
 
@@ -75,14 +76,7 @@ async function here(): Promise<Here> {
   const server = createServer({ storage: memory(), rates: false, app: boards });
   const { url } = await server.listen();
   await server.stores.create('acme/app');
-  const { rawToken: token } = await server.tokens.issue({
-    name: 'test',
-    org: 'acme',
-    scopes: ['entries:read', 'entries:write'],
-    storeAccess: { mode: 'all' },
-    expiresAt: null,
-    createdBy: null,
-  });
+  const { rawToken: token } = await issue(server);
   const clients: { close(): Promise<void> }[] = [];
   onTestFinished(async () => {
     await Promise.all(clients.map((each) => each.close()));
@@ -177,14 +171,7 @@ it('a view whose state is in a store goes on after a deploy: another process, a 
   const [former, port] = await serve(0);
   await former.stores.create('acme/app');
   const scopes = ['entries:read', 'entries:write'] as const;
-  const { rawToken: token } = await former.tokens.issue({
-    name: 'test',
-    org: 'acme',
-    scopes,
-    storeAccess: { mode: 'all' },
-    expiresAt: null,
-    createdBy: null,
-  });
+  const { rawToken: token } = await issue(former, scopes);
   const client = createClient<Boards>({ url: `http://127.0.0.1:${port}`, token, views: views() });
   const page = client.view('Board', { params: { room: 'r' } });
   const root = await page.ready;

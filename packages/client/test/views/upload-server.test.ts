@@ -4,6 +4,7 @@ import { app, createServer, upload, view } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
+import { issue } from '../token.ts';
 
 let renders = 0;
 const far = { accept: 'any', maxEntries: 3 } as const;
@@ -51,14 +52,7 @@ async function s3({ meta, progress }: UploadJob): Promise<void> {
 async function open() {
   const server = createServer({ storage: memory(), rates: false, app: desks });
   const { url } = await server.listen();
-  const { rawToken: token } = await server.tokens.issue({
-    name: 'test',
-    org: 'acme',
-    scopes: ['entries:read'],
-    storeAccess: { mode: 'all' },
-    expiresAt: null,
-    createdBy: null,
-  });
+  const { rawToken: token } = await issue(server, ['entries:read']);
   const plain = webSocketLink();
   const link: Link = {
     open: (to, events) => {

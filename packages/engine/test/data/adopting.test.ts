@@ -5,29 +5,16 @@ import {
   type EntryTuple,
   entryTuple,
   type Path,
-  renderPath,
 } from '@holdfast/protocol';
 import { Tree } from '@holdfast/engine/data';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { path } from './paths.ts';
 
 /*
  * Rows that are adopted find their places when something near them is looked at: nobody can tell them from leaves that
  * were put one after the other.
  */
-const segment = fc.constantFrom(
-  'a',
-  'b',
-  'a-',
-  'a-b',
-  'a/b',
-  '~',
-  '_',
-  'é',
-  '\u{10000}',
-  '\u{ffff}',
-);
-const path = fc.array(segment, { minLength: 1, maxLength: 4 }).map(renderPath);
 const written = fc.tuple(path, fc.integer({ min: 1, max: 50 })).map(([at, seq]): Entry => {
   return { path: at, value: [seq], type: 'list', revision: seq };
 });

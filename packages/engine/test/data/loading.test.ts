@@ -1,21 +1,9 @@
-import { asPath, comparePaths, type Entry, renderPath } from '@holdfast/protocol';
+import { asPath, comparePaths, type Entry } from '@holdfast/protocol';
 import { Tree } from '@holdfast/engine/data';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { path } from './paths.ts';
 
-const segment = fc.constantFrom(
-  'a',
-  'b',
-  'a-',
-  'a-b',
-  'a/b',
-  '~',
-  '_',
-  'é',
-  '\u{10000}',
-  '\u{ffff}',
-);
-const path = fc.array(segment, { minLength: 1, maxLength: 4 }).map(renderPath);
 const revision = fc.integer({ min: 1, max: 50 });
 
 test('a tree loaded with entries in path order is the tree that puts would build', () => {

@@ -195,39 +195,8 @@ test('streams of a store whose host has stopped end, and who comes back, sources
   expect(published).toMatchObject([{ value: { n: 2 } }]);
 });
 
-test('what was committed before a store could be published again is published then, once and in order', async () => {
-  const { storage, lie } = lyingOnce(memory());
-  const clock = new TestClock();
-  const log = { info: () => undefined, error: () => undefined };
-  const faults: unknown[] = [];
-  const onError = (fault: unknown): unknown => faults.push(fault);
-  const { server, joined } = await world({ storage, log, clock, onError });
-  const items = server.record(Item);
-  const transport = new InProcessTransport();
-  const published: unknown[] = [];
-  transport.subscribe(Item.key({ id: '1' }), (message) => published.push(message));
-  server.publish(Item, transport);
-  await items.write({ id: '1' }, { set: { n: 1 } });
-  const peer = await joined();
-  const { stores } = storage;
-  const find = stores.find.bind(stores);
-  stores.find = () => Promise.reject(new Error('not now'));
-  lie();
-  peer.push(topic, 'write', set('b', 2, 'in vain'));
-  await expect.poll(() => faults).toMatchObject([{ phase: 'outbound', record: 'item' }]);
-  stores.find = find;
-  await items.write({ id: '1' }, { set: { n: 2 } });
-  await items.write({ id: '1' }, { set: { n: 3 } });
-  expect(published).toMatchObject([{ value: { n: 1 } }]);
-  await clock.advance(1000);
-  expect(published).toMatchObject([1, 2, 3].map((n) => ({ value: { n } })));
-  await items.write({ id: '1' }, { set: { n: 4 } });
-  expect(published.slice(3)).toMatchObject([{ value: { n: 4 }, prev: 4 }]);
-  expect(faults).toHaveLength(1);
-});
-
-/** A record that is published, of which some was committed that has to be read from the log. */
-async function behind() {
+/** A record that is published, on a storage that can be made to lie. */
+async function publishing() {
   const { storage, lie } = lyingOnce(memory());
   const clock = new TestClock();
   const log = { info: () => undefined, error: () => undefined };
@@ -240,6 +209,33 @@ async function behind() {
   transport.subscribe(Item.key({ id: '1' }), (message) => published.push(message));
   server.publish(Item, transport);
   const write = async (n: number): Promise<unknown> => items.write({ id: '1' }, { set: { n } });
+  return { storage, lie, clock, faults, joined, published, write };
+}
+
+test('what was committed before a store could be published again is published then, once and in order', async () => {
+  const { storage, lie, clock, faults, joined, published, write } = await publishing();
+  await write(1);
+  const peer = await joined();
+  const { stores } = storage;
+  const find = stores.find.bind(stores);
+  stores.find = () => Promise.reject(new Error('not now'));
+  lie();
+  peer.push(topic, 'write', set('b', 2, 'in vain'));
+  await expect.poll(() => faults).toMatchObject([{ phase: 'outbound', record: 'item' }]);
+  stores.find = find;
+  await write(2);
+  await write(3);
+  expect(published).toMatchObject([{ value: { n: 1 } }]);
+  await clock.advance(1000);
+  expect(published).toMatchObject([1, 2, 3].map((n) => ({ value: { n } })));
+  await write(4);
+  expect(published.slice(3)).toMatchObject([{ value: { n: 4 }, prev: 4 }]);
+  expect(faults).toHaveLength(1);
+});
+
+/** A record that is published, of which some was committed that has to be read from the log. */
+async function behind() {
+  const { storage, lie, clock, faults, joined, published, write } = await publishing();
   await write(1);
   const peer = await joined();
   const { stores } = storage;

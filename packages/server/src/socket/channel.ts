@@ -36,13 +36,13 @@ import { describeStore, explainTo, operationStatus } from './status.ts';
 import { Turns } from './turns.ts';
 import { message } from './wire.ts';
 
-/** A write without an answer: where the answer goes, and the path if the peer clears its write at an event. */
 /** A write on its way to the authority. */
 type Push = Pushed & { readonly payload: unknown };
 
 /** What a push asks for, once that is known, and the verdict on the files it names. */
 type Prepared = Pick<Submission, 'request' | 'files'>;
 
+/** A write without an answer: where the answer goes, and the path if the peer clears its write at an event. */
 type Pushed = {
   readonly slot: number;
   readonly opId: OpId;

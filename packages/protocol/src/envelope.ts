@@ -19,7 +19,7 @@ type TypedName = Extract<LeafType, (typeof typedNames)[number]>;
 const forms: { readonly [name: string]: (text: string) => boolean } = {
   decimal: (text) => text.length <= 256 && /^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?$/.test(text),
   datetime: isInstant,
-  bigint: (text) => text.replace('-', '').length <= 1024 && /^(0|-?[1-9][0-9]*)$/.test(text),
+  bigint: isBigint,
   bytes: isBase64,
 };
 
@@ -55,6 +55,11 @@ export function findEnvelopeFault(
   const { _typed: text } = value;
   const holds = form === undefined ? isFileValue(value) : typeof text === 'string' && form(text);
   return holds ? null : 'invalid_typed_value';
+}
+
+/** An integer of at most 1024 digits, with no zero in front. */
+export function isBigint(text: string): boolean {
+  return /^(0|-?[1-9]\d{0,1023})$/.test(text);
 }
 
 /** Canonical, padded base64 (RFC 4648 §4). */

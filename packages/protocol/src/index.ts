@@ -31,7 +31,7 @@ export {
   type Part,
   type Pattern,
 } from './glob.ts';
-export { isObject, type Json, jsonEquals, type JsonObject, setOwn } from './json.ts';
+export { getOwn, isObject, type Json, jsonEquals, type JsonObject, pick, setOwn } from './json.ts';
 export { defaultLimits, type Limits, type RequestLimits, requestLimits } from './limits.ts';
 export {
   type Entry,

@@ -9,6 +9,19 @@ export function isObject(value: unknown): value is { readonly [key: string]: unk
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** An own property, whatever its name; undefined where there is none. */
+export function getOwn<T>(object: { readonly [key: string]: T }, key: string): T | undefined {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
+}
+
+/** A copy with those properties alone whose keys are wanted. */
+export function pick<T>(
+  object: { readonly [key: string]: T },
+  isWanted: (key: string) => boolean,
+): { [key: string]: T } {
+  return Object.fromEntries(Object.entries(object).filter(([key]) => isWanted(key)));
+}
+
 /** Sets an own property whatever its name, `__proto__` included. */
 export function setOwn<T>(target: { [key: string]: T }, key: string, value: T): void {
   if (key === '__proto__') {

@@ -2,6 +2,7 @@ import {
   asPath,
   childPath,
   escapeSegment,
+  getOwn,
   isObject,
   type Json,
   jsonEquals,
@@ -9,13 +10,21 @@ import {
   type Mutate,
   type MutationEnv,
   type Path,
+  pick,
   type RecordValue,
   RejectedError,
-  setOwn,
   type Write,
 } from '@holdfast/protocol';
 import { decodeStored, encodeStored, storedForm } from '@holdfast/protocol/record';
-import { inputOf, isWritable, mergeMutation, mutated, type Mutable, putBack } from './mutation.ts';
+import {
+  inputOf,
+  isWritable,
+  mergeMutation,
+  mutated,
+  type Mutable,
+  mutationOf,
+  putBack,
+} from './mutation.ts';
 
 /** A write of a record, as a caller asks for it (records.md §2). */
 export type RecordWrite =
@@ -100,7 +109,7 @@ function composeFields(target: Target, { set, unset }: Fields): Composed {
   const changed = pick(set, (field) => !isSame(before[field], set[field]));
   const gone = unset.filter((field) => Object.hasOwn(before, field) || target.isUnknown === true);
   const fields = [...Object.keys(changed), ...gone];
-  const after = afterFields(before, { set: changed, unset: gone });
+  const after = pick({ ...before, ...changed }, (field) => !gone.includes(field));
   if (fields.length === 0) return { ops: [], after, fields };
   if (fields.some((field) => hasMerge(def, field))) {
     const base = pick(before, (field) => fields.includes(field));
@@ -141,11 +150,10 @@ function incremented(
   [key = '', ...rest]: readonly string[],
   by: number,
 ): JsonObject {
-  const member = Object.hasOwn(object, key) ? object[key] : undefined;
-  const copy: { [key: string]: Json } = { ...object };
-  if (rest.length > 0) setOwn(copy, key, incremented(isObject(member) ? member : {}, rest, by));
-  else setOwn(copy, key, (typeof member === 'number' ? member : 0) + by);
-  return copy;
+  const member = getOwn(object, key);
+  const sum = (typeof member === 'number' ? member : 0) + by;
+  const isDeep = rest.length > 0;
+  return { ...object, [key]: isDeep ? incremented(isObject(member) ? member : {}, rest, by) : sum };
 }
 
 function composeMutate(
@@ -153,11 +161,7 @@ function composeMutate(
   { mutate: name, input }: Extract<RecordWrite, { readonly mutate: string }>,
   env: MutationEnv,
 ): Composed {
-  const mutation = Object.hasOwn(def.mutations, name) ? def.mutations[name] : undefined;
-  if (mutation === undefined) {
-    throw new RejectedError('unknown_mutation', { record: def.name, mutation: name });
-  }
-  inputOf(mutation.input, input);
+  inputOf(mutationOf(def, name).input, input);
   const value = encodeStored(input ?? null);
   const request: Mutate = { op: 'mutate', path, record: def.name, name, value };
   const isWaiting = current === undefined && isUnknown === true;
@@ -169,27 +173,10 @@ function composeMutate(
   return { ops: isNothing ? [] : [request], after, fields: null };
 }
 
-function afterFields(before: JsonObject, { set, unset }: Fields): JsonObject {
-  const after: { [field: string]: Json } = { ...before, ...set };
-  for (const field of unset) delete after[field];
-  return after;
-}
-
 function hasMerge({ authority }: Mutable, field: string): boolean {
-  return (
-    authority !== null && Object.hasOwn(authority, field) && typeof authority[field] === 'function'
-  );
+  return authority !== null && typeof getOwn(authority, field) === 'function';
 }
 
 function isSame(a: Json | undefined, b: Json | undefined): boolean {
   return a === undefined || b === undefined ? a === b : jsonEquals(a, b);
-}
-
-function pick<V>(
-  object: { readonly [key: string]: V },
-  keeps: (key: string) => boolean,
-): { readonly [key: string]: V } {
-  const picked: { [key: string]: V } = {};
-  for (const [key, value] of Object.entries(object)) if (keeps(key)) setOwn(picked, key, value);
-  return picked;
 }

@@ -1,4 +1,4 @@
-import { majorOf, type RecordDef } from '@holdfast/protocol';
+import { getOwn, majorOf, type RecordDef } from '@holdfast/protocol';
 
 /** A value as the definition's major has it, whether it had to be migrated; or that there is no way. */
 export type Migrated = { readonly value: unknown; readonly isMigrated: boolean } | 'skew';
@@ -18,7 +18,7 @@ export function migrate(def: Migrating, value: unknown, version: string): Migrat
   const steps = other < own ? def.migrate : def.migrateDown;
   let current = value;
   for (let major = other; major !== own; major += other < own ? 1 : -1) {
-    const step = Object.hasOwn(steps, String(major)) ? steps[String(major)] : undefined;
+    const step = getOwn(steps, String(major));
     if (step === undefined) return 'skew';
     try {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a step looks at what it gets, or throws

@@ -1,20 +1,23 @@
 import {
   childPath,
+  getOwn,
   isObject,
   isPlainObject,
   type Json,
   jsonEquals,
   type JsonObject,
   type Mutate,
+  type Mutation,
   type MutationEnv,
   passSchema,
   type Path,
+  pick,
   type RecordDef,
   RejectedError,
   setOwn,
   type Write,
 } from '@holdfast/protocol';
-import { decodeStored, encodeStored, sameValue, storedForm } from '@holdfast/protocol/record';
+import { decodeStored, encodeStored, storedForm } from '@holdfast/protocol/record';
 
 /** The mutation behind a `set` or `patch` of fields that have a merge (records.md §11.2): input `{set, unset, base}`. */
 export const mergeMutation = 'holdfast:merge';
@@ -32,15 +35,19 @@ export function mutated(
   { name, value, opId, now }: Pick<Mutate, 'name' | 'value'> & MutationEnv,
 ): JsonObject | undefined {
   if (name === mergeMutation) return mergeFields(def, current, value);
-  const mutation = Object.hasOwn(def.mutations, name) ? def.mutations[name] : undefined;
-  if (mutation === undefined) {
-    throw new RejectedError('unknown_mutation', { record: def.name, mutation: name });
-  }
+  const mutation = mutationOf(def, name);
   const before = current === undefined ? undefined : decodeStored(current);
   const input = inputOf(mutation.input, decodeStored(value));
   const result = mutation.apply(isObject(before) ? before : undefined, input, { opId, now });
   if (result === undefined || result === null) return undefined;
   return storedForm(def, putBack(def, before, result)).stored;
+}
+
+/** A mutation by its name; throws where there is none. */
+export function mutationOf({ name: record, mutations }: Mutable, name: string): Mutation {
+  const mutation = getOwn(mutations, name);
+  if (mutation !== undefined) return mutation;
+  throw new RejectedError('unknown_mutation', { record, mutation: name });
 }
 
 /** The input of a mutation, as its schema lets it through. */
@@ -57,7 +64,7 @@ export function inputOf(
 /** Whether clients may write a field (records.md §12). */
 export function isWritable({ authority }: Pick<RecordDef, 'authority'>, field: string): boolean {
   if (authority === null) return true;
-  const rule = Object.hasOwn(authority, field) ? authority[field] : undefined;
+  const rule = getOwn(authority, field);
   return rule !== undefined && rule !== 'server';
 }
 
@@ -68,46 +75,28 @@ export function fieldsMerged(input: unknown): readonly string[] {
   return [...Object.keys(isObject(set) ? set : {}), ...removed.map(String)];
 }
 
-/** The result with fields that no client may write as they were before; the same object where there is none. */
+/** The result, with the fields that no client may write as they were before. */
 export function putBack(
   def: Pick<RecordDef, 'authority'>,
   before: unknown,
   result: unknown,
 ): unknown {
   if (def.authority === null || !isObject(result)) return result;
-  const base = isObject(before) ? before : {};
-  const fields = new Set([...Object.keys(base), ...Object.keys(result)]);
-  const changed = [...fields].filter(
-    (field) => !isWritable(def, field) && !sameField(base[field], result[field]),
-  );
-  if (changed.length === 0) return result;
-  const copy: { [field: string]: unknown } = { ...result };
-  for (const field of changed) {
-    if (base[field] === undefined) delete copy[field];
-    else setOwn(copy, field, base[field]);
-  }
-  return copy;
-}
-
-function sameField(a: unknown, b: unknown): boolean {
-  return a === undefined || b === undefined ? a === b : sameValue(a, b);
+  return {
+    ...pick(result, (field) => isWritable(def, field)),
+    ...pick(isObject(before) ? before : {}, (field) => !isWritable(def, field)),
+  };
 }
 
 /** Sets and removes fields; those with a merge are merged where somebody else has changed them since (records.md §12). */
 function mergeFields(def: Mutable, current: Json | undefined, value: Json): JsonObject | undefined {
   const { set, unset, base } = isObject(value) ? value : {};
-  const result: { [field: string]: Json } = {};
-  for (const [key, member] of Object.entries(isObject(current) ? current : {})) {
-    setOwn(result, key, member);
-  }
-  for (const field of Array.isArray(unset) ? unset : []) delete result[String(field)];
+  const removed = Array.isArray(unset) ? unset.map(String) : [];
   const known = isObject(base) ? base : {};
+  const result = pick(isObject(current) ? current : {}, (field) => !removed.includes(field));
   for (const [field, mine] of Object.entries(isObject(set) ? set : {})) {
-    setOwn(
-      result,
-      field,
-      mergeField(def, { field, mine, theirs: result[field], base: known[field] }),
-    );
+    const of = { field, mine, theirs: getOwn(result, field), base: known[field] };
+    setOwn(result, field, mergeField(def, of));
   }
   return storedForm(def, decodeStored(result)).stored;
 }
@@ -123,8 +112,7 @@ type Field = {
 /** The value of a field: what merges it decides where theirs is another than it was for me (records.md §12). */
 export function mergeField({ authority }: Pick<RecordDef, 'authority'>, of: Field): Json {
   const { field, mine, theirs, base } = of;
-  const merge =
-    authority !== null && Object.hasOwn(authority, field) ? authority[field] : undefined;
+  const merge = authority === null ? undefined : getOwn(authority, field);
   if (typeof merge !== 'function' || theirs === undefined || theirs === null) return mine;
   if (base !== undefined && jsonEquals(theirs, base)) return mine;
   const was = base === undefined ? undefined : decodeStored(base);
@@ -145,7 +133,7 @@ export function writesTo(
   if (isEmptied) return [{ op: 'set', path, value: after }];
   const writes: Write[] = gone.map((field) => ({ op: 'delete', path: childPath(path, field) }));
   for (const [field, value] of Object.entries(after)) {
-    const was = Object.hasOwn(before, field) ? before[field] : undefined;
+    const was = getOwn(before, field);
     if (was !== undefined && jsonEquals(was, value)) continue;
     writes.push({ op: 'set', path: childPath(path, field), value });
   }

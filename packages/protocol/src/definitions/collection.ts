@@ -1,7 +1,8 @@
 import { RejectedError } from '../errors.ts';
 import { isObject, type JsonObject } from '../json.ts';
 import { canonicalJson } from '../record/canonical.ts';
-import { encodeStored } from '../record/exact.ts';
+import { encodeStored } from '../record/stored.ts';
+import { isInteger } from '../shape.ts';
 import type { Field, Params, RecordDef, Stored } from './record-types.ts';
 import { checkParams, paramsOf } from './template.ts';
 
@@ -91,27 +92,25 @@ export function collection<R extends RecordDef>(
 
 /** Checks a spec, as it is written or as it has travelled, and fills in its defaults; throws `invalid_query` or `invalid_params`. */
 export function readQuery(record: RecordDef, spec: unknown): Query {
-  if (!isObject(spec)) throw invalid('a spec is an object');
+  if (!isObject(spec)) throw invalid('spec');
   const unknown = Object.keys(spec).find((key) => !specKey.test(key));
-  if (unknown !== undefined) throw invalid(`there is no "${unknown}"`, unknown);
+  if (unknown !== undefined) throw invalid(unknown);
   const { params = {}, where = {}, orderBy = [], limit = 100, after = null } = spec;
   if (after !== null && typeof after !== 'string') throw new RejectedError('invalid_cursor');
+  if (!isLimit(limit)) throw invalid('limit');
   checkWhere(where, 1, { terms: 0 });
   const encoded = encodeStored(where);
   return {
     params: paramsIn(record, params),
     where: isObject(encoded) ? encoded : {},
     orderBy: ordersOf(orderBy),
-    limit: limitOf(limit),
+    limit,
     after,
   };
 }
 
-function limitOf(limit: unknown): number {
-  if (Number.isSafeInteger(limit) && Number(limit) >= 1 && Number(limit) <= limitMax) {
-    return Number(limit);
-  }
-  throw invalid(`"limit" is an integer from 1 to ${limitMax}`, 'limit');
+function isLimit(limit: unknown): limit is number {
+  return isInteger(limit) && limit >= 1 && limit <= limitMax;
 }
 
 function paramsIn(record: RecordDef, params: unknown): Query['params'] {
@@ -135,43 +134,37 @@ function ordersOf(orderBy: unknown): readonly Order[] {
   return pairs.map((pair): Order => {
     const [field, direction]: readonly unknown[] = Array.isArray(pair) ? pair : [];
     if (typeof field !== 'string' || (direction !== 'asc' && direction !== 'desc')) {
-      throw invalid('"orderBy" is a field, or a list of [field, "asc" or "desc"]', 'orderBy');
+      throw invalid('orderBy');
     }
     return [field, direction];
   });
 }
 
 function checkWhere(where: unknown, depth: number, count: { terms: number }): void {
-  if (!isPlain(where)) throw invalid('"where" is an object of conditions', 'where');
-  if (depth > depthMax) throw invalid('"where" is nested too deep', 'where', depthMax);
+  if (!isPlain(where)) throw invalid('where');
+  if (depth > depthMax) throw invalid('where', depthMax);
   for (const [field, condition] of Object.entries(where)) {
     count.terms += 1;
-    if (count.terms > termsMax) throw invalid('"where" has too many terms', 'where', termsMax);
+    if (count.terms > termsMax) throw invalid('where', termsMax);
     if (field === '$not') checkWhere(condition, depth + 1, count);
     else if (field === '$and' || field === '$or') {
-      if (!Array.isArray(condition)) throw invalid(`"${field}" takes a list`, field);
+      if (!Array.isArray(condition)) throw invalid(field);
       for (const each of condition) checkWhere(each, depth + 1, count);
-    } else if (field.startsWith('$')) throw invalid(`there is no "${field}"`, field);
-    else checkCondition(field, condition);
+    } else if (field.startsWith('$') || !isCondition(condition)) throw invalid(field);
   }
 }
 
-function checkCondition(field: string, condition: unknown): void {
-  if (isScalar(condition)) return;
-  if (!isPlain(condition)) throw invalid(`the condition on "${field}" is none`, field);
-  for (const [op, value] of Object.entries(condition)) {
-    if (!isOperand(op, value)) throw invalid(`"${op}" on "${field}" is no condition`, field);
-    if (Array.isArray(value) && value.length > listMax) {
-      throw invalid(`"${op}" on "${field}" is too long`, field, listMax);
-    }
-  }
+/** A value that a field equals, or comparisons with others. */
+function isCondition(condition: unknown): boolean {
+  if (isScalar(condition)) return true;
+  return isPlain(condition) && Object.entries(condition).every(([op, by]) => isOperand(op, by));
 }
 
 function isOperand(op: string, value: unknown): boolean {
   if (op === 'prefix') return typeof value === 'string';
   if (op === 'exists') return typeof value === 'boolean';
-  if (op === 'in' || op === 'nin') return Array.isArray(value) && value.every(isScalar);
-  return scalarOp.test(op) && isScalar(value);
+  if (op !== 'in' && op !== 'nin') return scalarOp.test(op) && isScalar(value);
+  return Array.isArray(value) && value.length <= listMax && value.every(isScalar);
 }
 
 function isScalar(value: unknown): boolean {
@@ -192,7 +185,7 @@ function isPlain(value: unknown): value is { readonly [key: string]: unknown } {
   return isObject(value) && !(value instanceof Date) && !(value instanceof Uint8Array);
 }
 
-function invalid(why: string, field?: string, limit?: number): RejectedError {
-  const details = { ...(field !== undefined && { field }), ...(limit !== undefined && { limit }) };
-  return new RejectedError('invalid_query', details, `invalid_query: ${why}.`);
+/** What of the spec is malformed, or beyond which limit. */
+function invalid(field: string, limit?: number): RejectedError {
+  return new RejectedError('invalid_query', limit === undefined ? { field } : { field, limit });
 }

@@ -1,6 +1,7 @@
 import { parseStoreName } from '../store-name.ts';
+import { checkMembers, type Rule } from './members.ts';
 import { isAsyncSchema, isSchema, type StandardSchema } from './schema.ts';
-import { checkTemplate, fillTemplate, type TemplateParams } from './template.ts';
+import { fillTemplate, isTemplate, type TemplateParams } from './template.ts';
 
 /** What people are to each other on a kind of topic (records.md §16); made by {@link presence}. */
 export type PresenceDefinition<State> = {
@@ -24,25 +25,23 @@ export function presence<State>(of: {
   /** Default: 50, which is also the least that the server takes over. */
   readonly throttle?: number;
 }): PresenceDefinition<State> {
+  checkMembers('presence', of, rules);
   const { name, store, topic, schema, throttle = 50 } = of;
-  if (typeof name !== 'string' || name === '') {
-    throw new TypeError('presence: "name" must be a non-empty string.');
-  }
-  if (parseStoreName(store) === null) {
-    throw new TypeError('presence: "store" must be a store name like org/name.');
-  }
-  checkTemplate('presence: "topic"', topic);
-  if (!isSchema(schema)) {
-    throw new TypeError('presence: "schema" must be a Standard Schema.');
-  }
-  if (isAsyncSchema(schema)) {
-    throw new TypeError('presence: "schema" must not be asynchronous.');
-  }
   if (!(throttle >= 0 && throttle <= 60_000)) {
     throw new RangeError('presence: "throttle" must be milliseconds, at most a minute.');
   }
   return Object.freeze({ kind: 'presence', name, store, topic, schema, throttle });
 }
+
+const rules: { readonly [member: string]: Rule } = {
+  name: [(name) => typeof name === 'string' && name !== '', 'a non-empty string'],
+  store: [(store) => parseStoreName(store) !== null, 'a store name like org/name'],
+  topic: [isTemplate, 'a template like "rooms/:id"'],
+  schema: [
+    (schema) => isSchema(schema) && !isAsyncSchema(schema),
+    'a Standard Schema that is not asynchronous',
+  ],
+};
 
 /** The topic of a definition, as the wire knows it: `presence:<store>:<path>` (stores.md §10.8.1). */
 export function presenceTopic(

@@ -1,23 +1,23 @@
 import { HoldfastError, RejectedError } from '../errors.ts';
 import { isObject } from '../json.ts';
-import { renderPath, toPath } from '../path.ts';
+import { escapeSegment, toPath } from '../path.ts';
 import { isRefusal } from '../refusals.ts';
 import { parseStoreName } from '../store-name.ts';
 import type { StoreName } from '../brand.ts';
-import type {
-  Params,
-  RecordDef,
-  RecordRef,
-  RecordSpec,
-  RecordTypes,
-  TypesOfSpec,
-} from './record-types.ts';
+import { checkMembers, nameRule, type Rule } from './members.ts';
+import type { RecordDef, RecordSpec, TypesOfSpec } from './record-types.ts';
 import { isAsyncSchema, isSchema, passSchema, type StandardSchema } from './schema.ts';
-import { checkParams, checkTemplate, fillTemplate, matchTemplate, paramsOf } from './template.ts';
-import type { TemplateParams } from './template.ts';
+import {
+  checkParams,
+  fillTemplate,
+  isTemplate,
+  matchTemplate,
+  paramsOf,
+  replaceParams,
+  type TemplateParams,
+} from './template.ts';
 import { majorOf, parseVersion } from './version.ts';
 
-const nameShape = /^[a-z][a-z0-9_.-]{0,63}$/;
 const passes: WeakSet<object> = /* @__PURE__ */ new WeakSet();
 
 /** The schema of what needs none: everything passes. A record without it has another (records.md §2.2). */
@@ -43,182 +43,145 @@ export function record<
   const F extends 'output' | 'input' = 'output',
   I extends object = object,
 >(spec: RecordSpec<N, St, P, S, F, I>): RecordDef<TypesOfSpec<N, St | P, S, F, I>> {
-  // The checks look at what no type keeps out; the types of the spec stay with the definition.
+  // What no type keeps out is looked at; the types of the spec stay with the definition.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a spec has the members of a definition
   const given = spec as unknown as Given;
-  checkNames(given);
-  checkSchemas(given);
-  checkParts(given);
+  checkMembers('record', given, rules);
+  for (const each of [given.schema, given.params]) {
+    if (!each || !isAsyncSchema(each)) continue;
+    throw new HoldfastError('async_schema', { record: given.name });
+  }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the phantom types are those of the spec
-  return Object.freeze(new Definition(given)) as unknown as RecordDef<
-    TypesOfSpec<N, St | P, S, F, I>
-  >;
+  return defined(given) as unknown as RecordDef<TypesOfSpec<N, St | P, S, F, I>>;
 }
 
 /** A spec whose types are forgotten. */
 type Given = Pick<RecordDef, 'name' | 'store' | 'path' | 'schema' | 'version'> &
   Partial<Omit<RecordDef, 'ref' | 'key' | 'match'>>;
 
-/** The one implementation of {@link RecordDef}. */
-class Definition implements RecordDef {
-  readonly kind = 'record';
-  readonly name: string;
-  readonly store: string;
-  readonly path: string;
-  readonly schema: RecordDef['schema'];
-  readonly stored: RecordDef['stored'];
-  readonly version: string;
-  readonly params: RecordDef['params'];
-  readonly migrate: RecordDef['migrate'];
-  readonly migrateDown: RecordDef['migrateDown'];
-  readonly authority: RecordDef['authority'];
-  readonly visibility: RecordDef['visibility'];
-  readonly mutations: RecordDef['mutations'];
-  readonly conflict: RecordDef['conflict'];
+const stepsOf = 'an object of functions, by the major that each is from, like "2"';
 
-  constructor(of: Given) {
-    const version = parseVersion(of.version);
-    this.name = of.name;
-    this.store = of.store;
-    this.path = of.path;
-    this.schema = of.schema;
-    this.stored = of.stored ?? 'output';
-    this.version = version === null ? of.version : `${version.major}.${version.minor}`;
-    this.params = of.params ?? null;
-    this.migrate = Object.freeze({ ...of.migrate });
-    this.migrateDown = Object.freeze({ ...of.migrateDown });
-    this.authority = of.authority ? Object.freeze({ ...of.authority }) : null;
-    this.visibility = of.visibility ? Object.freeze({ ...of.visibility }) : null;
-    this.mutations = Object.freeze({ ...of.mutations });
-    this.conflict = of.conflict ?? 'rebase';
-  }
+const rules: { readonly [member: string]: Rule } = {
+  name: nameRule,
+  store: [
+    (store) => isTemplate(store) && storeOf(store, () => 'x') !== null,
+    'a non-empty string: a store name like org/name, or a template of one',
+  ],
+  path: [
+    (path, { store }) => isTemplate(path) && isApart(path, String(store)),
+    'a non-empty string like rooms/:id, that shares no parameter with "store"',
+  ],
+  schema: [isSchema, 'a Standard Schema; passthrough() takes anything'],
+  params: [(params) => params === undefined || isSchema(params), 'a Standard Schema'],
+  version: [isVersion, 'like "3.1"; "*" goes with passthrough() only'],
+  authority: [(map) => isMapOf(map, isAuthority), 'an object of "server", "lww" and functions'],
+  visibility: [(map) => isMapOf(map, isFunction), 'an object of functions'],
+  migrate: [(map) => isMapOf(map, isStep), stepsOf],
+  migrateDown: [(map) => isMapOf(map, isStep), stepsOf],
+  mutations: [
+    (map) => isMapOf(map, isMutation),
+    'an object of objects with a function "apply", perhaps a schema "input"',
+  ],
+  stored: [(stored = 'output') => stored === 'output' || stored === 'input', '"output" or "input"'],
+  conflict: [
+    (conflict = 'rebase') => conflict === 'rebase' || conflict === 'detect',
+    '"rebase" or "detect"',
+  ],
+};
 
-  ref(params: RecordTypes['params']): RecordRef<this> {
-    const of = `record "${this.name}"`;
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- checked at once
-    const given = params as TemplateParams;
-    checkParams(of, [...paramsOf(this.store), ...paramsOf(this.path)], given);
-    this.#gate(given);
-    const store = storeOf(this.store, given);
-    if (store === null) throw new RejectedError('invalid_params', { store: this.store });
-    const path = fillTemplate(this.path, given);
-    return {
-      record: this,
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- those of this definition
-      params: given as Params<this>,
-      store,
-      path,
-      key: `rec/${store}/${path}`,
-    };
-  }
-
-  key(params: RecordTypes['params']): string {
-    return this.ref(params).key;
-  }
-
-  match(path: string, store?: string): TemplateParams | null {
-    const at = toPath(path);
-    const own = isRefusal(at) ? null : matchTemplate(this.path, at);
-    if (own === null || store === undefined) return own;
-    const name = toPath(store);
-    const its = isRefusal(name) ? null : matchTemplate(this.store, name);
-    return its && { ...its, ...own };
-  }
-
-  #gate(params: TemplateParams): void {
-    const passed = this.params === null ? null : passSchema(this.params, params);
-    if (passed !== null && 'issue' in passed) {
-      const { issue, issues } = passed;
-      throw new RejectedError('invalid_params', { issues }, `record "${this.name}": ${issue}`);
-    }
-  }
+function isApart(path: string, store: string): boolean {
+  return !paramsOf(store).some((each) => paramsOf(path).includes(each));
 }
 
-function storeOf(template: string, params: TemplateParams): StoreName | null {
-  const filled = template
-    .split('/')
-    .map((segment) => (segment.startsWith(':') ? (params[segment.slice(1)] ?? '') : segment));
-  return filled.some((segment) => segment.includes('/')) ? null : parseStoreName(filled.join('/'));
+function isVersion(version: unknown, { schema }: { readonly schema?: unknown }): boolean {
+  return (
+    parseVersion(version) !== null || (version === '*' && isObject(schema) && passes.has(schema))
+  );
 }
 
-function checkNames({ name, store, path }: Given): void {
-  for (const [what, text] of Object.entries({ name, store, path })) {
-    if (typeof text !== 'string' || text === '') {
-      throw new TypeError(`record: "${what}" must be a non-empty string.`);
-    }
-  }
-  if (!nameShape.test(name)) {
-    throw new TypeError(`record: "name" is a-z, then at most 63 of a-z 0-9 _ . -, not "${name}".`);
-  }
-  checkTemplate('record: "store"', store);
-  checkTemplate('record: "path"', path);
-  if (paramsOf(store).some((each) => paramsOf(path).includes(each))) {
-    throw new TypeError(`record: "store" and "path" may not share a parameter.`);
-  }
-  const sample = Object.fromEntries(paramsOf(store).map((each) => [each, 'x']));
-  if (storeOf(store, sample) === null) {
-    throw new TypeError(`record: "store" must be a store name like org/name, not "${store}".`);
-  }
+function isMapOf(map: unknown, isSound: (each: unknown, name: string) => boolean): boolean {
+  if (map === undefined) return true;
+  return isObject(map) && Object.entries(map).every(([name, each]) => isSound(each, name));
 }
 
-function checkSchemas({ schema, params, version }: Given): void {
-  if (!isSchema(schema)) {
-    throw new TypeError(
-      'record: "schema" must be a Standard Schema; passthrough() takes anything.',
-    );
-  }
-  if (params !== undefined && !isSchema(params)) {
-    throw new TypeError('record: "params" must be a Standard Schema.');
-  }
-  if (isAsyncSchema(schema) || (params && isAsyncSchema(params))) {
-    throw new HoldfastError('async_schema', {}, 'record: a schema must not be asynchronous.');
-  }
-  const isAny = version === '*' && passes.has(schema);
-  if (parseVersion(version) === null && !isAny) {
-    throw new TypeError('record: "version" must be like "3.1"; "*" goes with passthrough() only.');
-  }
+function isFunction(each: unknown): boolean {
+  return typeof each === 'function';
 }
 
-function checkParts(given: Given): void {
-  const { authority, migrate, migrateDown, mutations, visibility } = given;
-  check({ authority }, isRule, '"server", "lww" or a function');
-  check({ visibility, migrate, migrateDown }, isFunction, 'a function');
-  check({ mutations }, isMutation, 'an object with a function "apply", perhaps a schema "input"');
-  for (const major of [...Object.keys(migrate ?? {}), ...Object.keys(migrateDown ?? {})]) {
-    if (String(majorOf(major)) !== major) {
-      throw new TypeError(`record: a migration is from a major like "2", not "${major}".`);
-    }
-  }
-  const { conflict = 'rebase', stored = 'output' } = given;
-  if (stored !== 'output' && stored !== 'input') {
-    throw new TypeError('record: "stored" must be "output" or "input".');
-  }
-  if (conflict !== 'rebase' && conflict !== 'detect') {
-    throw new TypeError('record: "conflict" must be "rebase" or "detect".');
-  }
+function isAuthority(each: unknown): boolean {
+  return each === 'server' || each === 'lww' || isFunction(each);
 }
 
-const isFunction = (each: unknown): boolean => typeof each === 'function';
+function isStep(step: unknown, major: string): boolean {
+  return isFunction(step) && String(majorOf(major)) === major;
+}
 
-const isRule = (rule: unknown): boolean => rule === 'server' || rule === 'lww' || isFunction(rule);
+function isMutation(each: unknown): boolean {
+  if (!isObject(each) || !isFunction(each['apply'])) return false;
+  return each['input'] === undefined || isSchema(each['input']);
+}
 
-const isMutation = (each: unknown): boolean =>
-  isObject(each) &&
-  isFunction(each['apply']) &&
-  (each['input'] === undefined || isSchema(each['input']));
+function defined(of: Given): RecordDef {
+  const { name, store, path, schema, stored = 'output', params = null, conflict = 'rebase' } = of;
+  const version = parseVersion(of.version);
+  const what = `record "${name}"`;
+  const gate = (given: TemplateParams): void => {
+    checkParams(what, [...paramsOf(store), ...paramsOf(path)], given);
+    const passed = params === null ? null : passSchema(params, given);
+    if (passed === null || 'value' in passed) return;
+    const { issue, issues } = passed;
+    throw new RejectedError('invalid_params', { issues }, `${what}: ${issue}`);
+  };
+  const def: RecordDef = {
+    kind: 'record',
+    name,
+    store,
+    path,
+    schema,
+    stored,
+    version: version === null ? of.version : `${version.major}.${version.minor}`,
+    params,
+    migrate: Object.freeze({ ...of.migrate }),
+    migrateDown: Object.freeze({ ...of.migrateDown }),
+    authority: of.authority ? Object.freeze({ ...of.authority }) : null,
+    visibility: of.visibility ? Object.freeze({ ...of.visibility }) : null,
+    mutations: Object.freeze({ ...of.mutations }),
+    conflict,
+    ref(given) {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- checked at once
+      const texts = given as TemplateParams;
+      gate(texts);
+      const at = storeOf(store, (each) => texts[each] ?? '');
+      if (at === null) throw new RejectedError('invalid_params', { store });
+      const own = fillTemplate(path, texts);
+      return {
+        record: this,
+        params: given,
+        store: at,
+        path: own,
+        key: `rec/${at}/${own}`,
+      };
+    },
+    key(given) {
+      return this.ref(given).key;
+    },
+    match(text, storeName) {
+      const own = matched(path, text);
+      if (own === null || storeName === undefined) return own;
+      const its = matched(store, storeName);
+      return its && { ...its, ...own };
+    },
+  };
+  return Object.freeze(def);
+}
 
-function check(
-  maps: { readonly [part: string]: object | null | undefined },
-  isSound: (each: unknown) => boolean,
-  needs: string,
-): void {
-  for (const [part, map] of Object.entries(maps)) {
-    if (map === undefined) continue;
-    if (!isObject(map)) throw new TypeError(`record: "${part}" must be an object.`);
-    for (const [name, each] of Object.entries(map)) {
-      if (!isSound(each)) throw new TypeError(`record: "${part}.${name}" must be ${needs}.`);
-    }
-  }
+function matched(template: string, text: string): TemplateParams | null {
+  const path = toPath(text);
+  return isRefusal(path) ? null : matchTemplate(template, path);
+}
+
+function storeOf(template: string, by: (name: string) => string): StoreName | null {
+  return parseStoreName(replaceParams(template, by));
 }
 
 /** Definitions by name; throws a `TypeError` where two have one name, or one pattern in one store (records.md §2.5). */
@@ -240,16 +203,14 @@ export function recordsByName(definitions: readonly RecordDef[]): ReadonlyMap<st
 
 /** A template whose parameters have no names. */
 function wild(template: string): string {
-  return template.replaceAll(/(^|\/):[^/]+/g, '$1:');
+  return replaceParams(template, () => ':');
 }
 
 /** The glob of all objects of a definition, with the parameters that are given filled in (records.md §14.2). */
 export function globOf(template: string, params: TemplateParams): string {
-  const segments = template.split('/').map((segment) => {
-    if (!segment.startsWith(':')) return segment;
-    const value = params[segment.slice(1)];
+  return replaceParams(template, (name) => {
+    const value = params[name];
     if (value === undefined) return '*';
-    return value === '*' || value === '**' ? `\\${value}` : renderPath([value]);
+    return value === '*' || value === '**' ? `\\${value}` : escapeSegment(value);
   });
-  return segments.join('/');
 }

@@ -1,7 +1,7 @@
-import type { HoldfastError } from '../errors.ts';
 import { RejectedError } from '../errors.ts';
 import { canonicalJson } from '../record/canonical.ts';
 import { encodeExact } from '../record/exact.ts';
+import { checkMembers, nameRule, type Rule } from './members.ts';
 import {
   isAsyncSchema,
   isSchema,
@@ -31,8 +31,6 @@ export type SourceTypes = {
   readonly out: unknown;
 };
 
-const nameShape = /^[a-z][a-z0-9_.-]{0,63}$/;
-
 /** Declares a source. Throws a `TypeError` for what cannot be one. */
 export function source<
   const N extends string,
@@ -48,23 +46,19 @@ export function source<
   readonly params: SchemaOutput<P>;
   readonly out: SchemaOutput<S>;
 }> {
+  checkMembers('source', spec, rules);
   const { name, params, schema, version } = spec;
-  if (typeof name !== 'string' || !nameShape.test(name)) {
-    throw new TypeError('source: "name" must be a non-empty string of a-z 0-9 _ . -.');
+  for (const each of [params, schema]) {
+    if (isAsyncSchema(each)) throw new RejectedError('async_schema', { source: name });
   }
-  for (const [what, each] of Object.entries({ params, schema })) {
-    if (!isSchema(each)) throw new TypeError(`source: "${what}" must be a Standard Schema.`);
-    if (isAsyncSchema(each)) throw asynchronous(what);
-  }
-  const at = parseVersion(version);
-  if (at === null) throw new TypeError('source: "version" must be like "3.1".');
+  const { major = 0, minor = 0 } = parseVersion(version) ?? {};
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the types are those of the schemas
   return Object.freeze({
     kind: 'source',
     name,
     params,
     schema,
-    version: `${at.major}.${at.minor}`,
+    version: `${major}.${minor}`,
     key(given: unknown) {
       const passed = passSchema(params, given);
       if ('issue' in passed) throw new RejectedError('invalid_params', { issues: passed.issues });
@@ -73,6 +67,11 @@ export function source<
   }) as unknown as ReturnType<typeof source<N, P, S>>;
 }
 
-function asynchronous(what: string): HoldfastError {
-  return new RejectedError('async_schema', {}, `source: "${what}" must not be asynchronous.`);
-}
+const schemaRule: Rule = [isSchema, 'a Standard Schema'];
+
+const rules: { readonly [member: string]: Rule } = {
+  name: nameRule,
+  params: schemaRule,
+  schema: schemaRule,
+  version: [(version) => parseVersion(version) !== null, 'like "3.1"'],
+};

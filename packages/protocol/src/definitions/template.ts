@@ -1,8 +1,9 @@
 import type { Path } from '../brand.ts';
 import { RejectedError } from '../errors.ts';
-import { segmentsOf, toPath } from '../path.ts';
+import { getOwn } from '../json.ts';
+import { escapeSegment, segmentsOf, toPath } from '../path.ts';
 import { isRefusal } from '../refusals.ts';
-import { utf8Length } from '../utf8.ts';
+import { isText } from '../shape.ts';
 
 /** The parameters of a path template. */
 export type TemplateParams = { readonly [name: string]: string };
@@ -16,37 +17,42 @@ export type ParamNames<Template extends string> = string extends Template
       ? Name
       : never;
 
-const parameter = /^:[A-Za-z_]\w*$/;
+const parameter = /^[A-Za-z_]\w*$/;
 // oxlint-disable-next-line no-control-regex -- they are what is looked for
 const control = /[\u0000-\u001F\u007F-\u009F]/;
 const paramBytesMax = 255;
 
-/** Throws a `TypeError` for a template that is none: `rooms/:id`, each parameter once, one to a segment (records.md §2.4). */
-export function checkTemplate(of: string, template: string): void {
-  const named = paramsOf(template);
-  const isSound =
-    named.every((name) => parameter.test(`:${name}`)) && new Set(named).size === named.length;
-  const sample = template.split('/').map((segment) => (segment.startsWith(':') ? 'x' : segment));
-  if (!isSound || isRefusal(toPath(sample.join('/')))) {
-    throw new TypeError(`${of} is no template like "rooms/:id": "${template}".`);
-  }
+/** A template with something in the place of each parameter. */
+export function replaceParams(template: string, by: (name: string) => string): string {
+  const segments = template.split('/');
+  return segments.map((each) => (each.startsWith(':') ? by(each.slice(1)) : each)).join('/');
+}
+
+/** Whether it is a template: `rooms/:id`, each parameter once, one to a segment (records.md §2.4). */
+export function isTemplate(template: unknown): template is string {
+  if (typeof template !== 'string') return false;
+  const names = paramsOf(template);
+  const isEach =
+    new Set(names).size === names.length && names.every((each) => parameter.test(each));
+  return isEach && !isRefusal(toPath(replaceParams(template, () => 'x')));
 }
 
 /** The names of a template's parameters, in order. */
 export function paramsOf(template: string): readonly string[] {
-  const segments = template.split('/');
-  return segments.flatMap((segment) => (segment.startsWith(':') ? segment.slice(1) : []));
+  const names: string[] = [];
+  replaceParams(template, (name) => String(names.push(name)));
+  return names;
 }
 
 /** Throws `invalid_params` where a parameter is not one to be a segment of a path (records.md §2.4). */
 export function checkParams(of: string, names: readonly string[], params: TemplateParams): void {
   if (typeof params !== 'object' || params === null) throw badParams(of, 'an object of params');
   for (const name of names) {
-    const value = Object.hasOwn(params, name) ? params[name] : undefined;
-    const isText = typeof value === 'string' && value !== '';
-    if (!isText) throw badParams(of, `a non-empty string as "${name}"`, name);
-    const bytes = utf8Length(value);
-    if (bytes === -1 || bytes > paramBytesMax || control.test(value)) {
+    const value = getOwn(params, name);
+    if (typeof value !== 'string' || value === '') {
+      throw badParams(of, `a non-empty string as "${name}"`, name);
+    }
+    if (!isText(value, paramBytesMax) || control.test(value)) {
       throw badParams(of, `1 to ${paramBytesMax} bytes without control characters`, name);
     }
   }
@@ -59,13 +65,12 @@ function badParams(of: string, needs: string, param?: string): RejectedError {
 
 /** The path of a checked template; throws a `TypeError` where a parameter is missing or cannot be a segment. */
 export function fillTemplate(template: string, params: TemplateParams): Path {
-  const segments = template.split('/').map((segment) => {
-    if (!segment.startsWith(':')) return segment.replaceAll('~1', '/').replaceAll('~0', '~');
-    const value = Object.hasOwn(params, segment.slice(1)) ? params[segment.slice(1)] : undefined;
-    if (typeof value === 'string') return value;
-    throw new TypeError(`"${template}" needs the parameter "${segment.slice(1)}", a text.`);
+  const filled = replaceParams(template, (name) => {
+    const value = getOwn(params, name);
+    if (typeof value === 'string') return escapeSegment(value);
+    throw new TypeError(`"${template}" needs the parameter "${name}", a text.`);
   });
-  const path = toPath(segments);
+  const path = toPath(filled);
   if (isRefusal(path)) {
     throw new TypeError(`"${template}" cannot be filled: a parameter is ${path.code}.`);
   }

@@ -3,7 +3,7 @@ import { failed, type Issue, passSchema, type Passed } from '../definitions/sche
 import { RejectedError } from '../errors.ts';
 import { isObject, type Json, type JsonObject } from '../json.ts';
 import { utf8Length } from '../utf8.ts';
-import { decodeStored, encodeStored } from './exact.ts';
+import { decodeStored, encodeStored } from './stored.ts';
 
 /** Bytes of one object (records.md §19). */
 export const objectBytesMax: number = 256 * 1024;

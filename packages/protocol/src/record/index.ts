@@ -1,5 +1,6 @@
 export { canonicalJson } from './canonical.ts';
-export { decodeExact, decodeStored, encodeExact, encodeStored, sameValue } from './exact.ts';
+export { decodeExact, encodeExact, sameValue } from './exact.ts';
+export { decodeStored, encodeStored } from './stored.ts';
 export { failed as failedGate } from '../definitions/schema.ts';
 export { type Envelope, type ReadEnvelope, readEnvelope } from './envelope.ts';
 export { invalidRecord, objectBytesMax, passObject, passRecord, storedForm } from './gate.ts';

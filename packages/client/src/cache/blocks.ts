@@ -1,5 +1,5 @@
-import { wrap } from 'idb';
-import { cacheFault, type Row } from './rows.ts';
+import { answerOf } from './answers.ts';
+import type { Row } from './rows.ts';
 
 /** null: there is no such row any more. */
 export type Change = readonly [id: string, text: string | null];
@@ -10,12 +10,10 @@ export type Counts = { size: number; loose: number; next: number };
 export const noCounts: Counts = { size: 0, loose: 0, next: 0 };
 
 /** What takes more than 64 KiB, Chromium keeps in a file beside the database. */
-const blockChars = 30_000;
+export const blockChars = 30_000;
 /** To read a record costs as much as so many characters of rows. */
 const recordChars = 1000;
 const looseCharsMin = 250_000;
-/** A commit waits for its fold: what more blocks would take, later ones do. */
-const foldedBlocks = 64;
 
 /** Whether changes take so much of what is read that they should be folded. */
 export function isLoose({ size, loose }: Counts, patience: number): boolean {
@@ -35,25 +33,25 @@ export function isLoose({ size, loose }: Counts, patience: number): boolean {
  * What is put here is not waited for: its failure is that of the transaction.
  */
 export class Blocks {
-  readonly #store: IDBObjectStore;
-  readonly #n: string;
-  readonly #counts: Counts;
+  readonly store: IDBObjectStore;
+  readonly n: string;
+  readonly counts: Counts;
+  /** What is added goes behind all that is there. */
+  isOrdered = false;
   #page: Change[] = [];
   #weight = 0;
   #last = '';
-  /** What is added goes behind all that is there. */
-  #isOrdered = false;
 
   /** The counts are those of the place, and are kept up to date. */
   constructor(store: IDBObjectStore, n: string, counts: Counts = { ...noCounts }) {
-    this.#store = store;
-    this.#n = n;
-    this.#counts = counts;
+    this.store = store;
+    this.n = n;
+    this.counts = counts;
   }
 
   /** Gives all rows, block by block; the storage reads on while they are taken. */
   async read(give: (rows: readonly Row[]) => void): Promise<void> {
-    const [changes, keys] = await Promise.all([this.#changes(), this.#keys()]);
+    const [changes, keys] = await Promise.all([this.changes(), this.keys()]);
     const now = ([id, text]: Row): Change => {
       const change = changes.get(id);
       changes.delete(id);
@@ -61,7 +59,7 @@ export class Blocks {
     };
     await Promise.all(
       keys.map(async (key) => {
-        const rows = await this.#rows(key);
+        const rows = await this.rows(key);
         give(changes.size === 0 ? rows : rows.map(now).flatMap(thereIn));
       }),
     );
@@ -69,15 +67,15 @@ export class Blocks {
   }
 
   clear(): void {
-    this.#store.delete(this.#range('!'));
-    this.#store.delete(this.#range('#'));
-    this.#isOrdered = true;
+    this.store.delete(this.range('!'));
+    this.store.delete(this.range('#'));
+    this.isOrdered = true;
   }
 
   /** Puts a row, with others: until they are flushed. After {@link clear} they are blocks for as long as they come in order. */
   add(row: Change, chars: number = blockChars): void {
     const [id, text] = row;
-    this.#isOrdered &&= text !== null && id > this.#last;
+    this.isOrdered &&= text !== null && id > this.#last;
     this.#last = id;
     this.#page.push(row);
     this.#weight += weigh([row]);
@@ -87,85 +85,38 @@ export class Blocks {
   flush(): void {
     const [first] = this.#page;
     if (first === undefined) return;
-    if (this.#isOrdered) {
-      this.#store.put(this.#page, `${this.#n}!${first[0]}`);
-      this.#counts.size += this.#weight;
+    if (this.isOrdered) {
+      this.store.put(this.#page, `${this.n}!${first[0]}`);
+      this.counts.size += this.#weight;
     } else {
-      this.#store.put(this.#page, `${this.#n}#${1e9 + this.#counts.next}`);
-      this.#counts.next += 1;
-      this.#counts.loose += this.#weight + recordChars;
+      this.store.put(this.#page, `${this.n}#${1e9 + this.counts.next}`);
+      this.counts.next += 1;
+      this.counts.loose += this.#weight + recordChars;
     }
     this.#page = [];
     this.#weight = 0;
   }
 
-  /** Folds changes into the blocks of which they change most; the others stay changes, though in fewer records. */
-  async fold(): Promise<void> {
-    const [found, blocks] = await Promise.all([this.#changes(), this.#keys()]);
-    const keys = blocks.length > 0 ? blocks : [`${this.#n}!`];
-    const shares = this.#shares([...found].toSorted(byId), keys);
-    const due = new Set(shares.toSorted((a, b) => b.length - a.length).slice(0, foldedBlocks));
-    const rows = new Map<string, string | null>();
-    this.#isOrdered = true;
-    for (const [slot, share] of shares.entries()) {
-      if (rows.size === 0 && !(share.length > 0 && due.has(share))) continue;
-      const key = keys[slot] ?? '';
-      const touched = await this.#rows(key);
-      this.#counts.size -= weigh(touched);
-      for (const [id, text] of [...touched, ...share]) {
-        rows.set(id, text);
-        found.delete(id);
-      }
-      this.#store.delete(key);
-      const left = [...rows].flatMap(thereIn).toSorted(byId);
-      // Too little for a block goes into the next one.
-      if (slot < keys.length - 1 && weigh(left) < blockChars / 8) continue;
-      this.#putBlocks(left);
-      rows.clear();
-    }
-    this.#store.delete(this.#range('#'));
-    this.#isOrdered = false;
-    for (const row of found) this.add(row);
-    this.flush();
-  }
-
-  /** The changes that belong into each block. */
-  #shares(changes: readonly Change[], keys: readonly string[]): readonly Change[][] {
-    const shares = keys.map((): Change[] => []);
-    let at = 0;
-    for (const row of changes) {
-      while (`${this.#n}!${row[0]}` >= (keys[at + 1] ?? `${this.#n}"`)) at += 1;
-      shares[at]?.push(row);
-    }
-    return shares;
-  }
-
-  /** Puts rows as blocks of equal weight. */
-  #putBlocks(rows: readonly Row[]): void {
-    const weight = weigh(rows);
-    const chars = weight / Math.ceil(weight / blockChars);
-    for (const row of rows) this.add(row, chars);
-    this.flush();
-    // What is damaged is not to look as if it were not.
-    if (!this.#isOrdered) throw cacheFault('corrupt');
-  }
-
-  async #changes(): Promise<Map<string, string | null>> {
-    const runs: readonly unknown[] = await wrap(this.#store.getAll(this.#range('#')));
+  /** What the changes say, the last of each id. */
+  async changes(): Promise<Map<string, string | null>> {
+    const runs: readonly unknown[] = await answerOf<unknown[]>(this.store.getAll(this.range('#')));
     return new Map(runs.flatMap(rowsIn));
   }
 
-  async #keys(): Promise<readonly string[]> {
-    return (await wrap(this.#store.getAllKeys(this.#range('!')))).map(String);
+  /** Under what the blocks are. */
+  async keys(): Promise<readonly string[]> {
+    return (await answerOf<IDBValidKey[]>(this.store.getAllKeys(this.range('!')))).map(String);
   }
 
-  async #rows(key: string): Promise<readonly Row[]> {
-    const record: unknown = await wrap(this.#store.get(key));
+  /** The rows of a block. */
+  async rows(key: string): Promise<readonly Row[]> {
+    const record: unknown = await answerOf<unknown>(this.store.get(key));
     return record === undefined ? [] : rowsIn(record).map(([id, text]) => [id, text ?? '']);
   }
 
-  #range(mark: '!' | '#'): IDBKeyRange {
-    return IDBKeyRange.bound(`${this.#n}${mark}`, `${this.#n}${mark === '!' ? '"' : '$'}`);
+  /** Where the blocks are, or the changes. */
+  range(mark: '!' | '#'): IDBKeyRange {
+    return IDBKeyRange.bound(`${this.n}${mark}`, `${this.n}${mark === '!' ? '"' : '$'}`);
   }
 }
 
@@ -180,14 +131,12 @@ function isChange(row: unknown): row is Change {
   return typeof id === 'string' && (typeof text === 'string' || text === null);
 }
 
-function thereIn([id, text]: Change): readonly Row[] {
+/** A row, where there is one. */
+export function thereIn([id, text]: Change): readonly Row[] {
   return text === null ? [] : [[id, text]];
 }
 
-function byId([a]: Change, [b]: Change): number {
-  return a < b ? -1 : 1;
-}
-
-function weigh(rows: readonly Change[]): number {
+/** What rows weigh, in characters. */
+export function weigh(rows: readonly Change[]): number {
   return rows.reduce((sum, [id, text]) => sum + id.length + (text?.length ?? 0), 0);
 }

@@ -63,7 +63,10 @@ type Tail = {
 /** A client's copy of one root: tree, streams, uploads and the changes that are not confirmed. */
 export class Mirror {
   readonly #freeze: boolean;
+  /** Which node something is, on the wire or shown. */
   readonly #keys = new WeakMap<object, NodeKey>();
+  /** What is shown of each part that is no node. */
+  #known = new WeakMap<object, Json>();
   readonly #nodes = new Map<NodeKey, MirroredNode>();
   readonly #layers: Layers;
   #tree: Json | undefined;
@@ -173,6 +176,7 @@ export class Mirror {
       staged = this.#stage(tree, { ...envelope, isMount });
     } catch {
       // Nested so deep that it cannot be walked: no server of ours sends that.
+      this.#known = new WeakMap();
       return null;
     }
     // What was answered in another mount is in the state of this one, or lost.
@@ -251,7 +255,6 @@ export class Mirror {
     if (isMount) this.#unread = [];
     if (this.#reader === null) this.#unread.push(...uploads);
     else this.#reader.read(slots, this.#slots, uploads);
-    if (this.#freeze) slots.forEach(({ shown }) => freezeDeep(shown));
     return slots;
   }
 
@@ -269,13 +272,9 @@ export class Mirror {
 
   #render(next: Omit<Staged, 'shown' | 'nodes'>): Staged {
     const { tree, slots } = next;
-    const rendition = new Rendition({
-      stale: this.#stale(slots),
-      node: (key) => this.#nodes.get(key),
-      slot: (node, kind, name) => slots.get(slotKey(node, kind, name))?.shown,
-      made: (shown, node) => this.#note(shown, node),
-    });
-    const shown = rendition.show(tree, { was: this.#tree, before: this.#shown, owner: outermost });
+    const [nodes, keys, known] = [this.#nodes, this.#keys, this.#known];
+    const rendition = new Rendition({ nodes, slots, stale: this.#stale(slots), keys, known });
+    const shown = rendition.show(tree, outermost);
     return { ...next, shown, nodes: rendition.nodes };
   }
 
@@ -297,6 +296,7 @@ export class Mirror {
     this.#tree = tree;
     this.#shown = shown;
     this.#slots = slots;
+    if (this.#freeze) freezeDeep(shown);
     this.#settle();
   }
 

@@ -1,7 +1,8 @@
 import { isObject, type Json, setOwn } from '@holdfast/protocol';
 import { isAsyncValue, nodeMarker, streamNameOf, uploadNameOf } from '@holdfast/protocol/views';
-import { emptyUpload } from './slots.ts';
 import { isContainer, memberOf, type Members, type NodeKey, wireKey } from './names.ts';
+import { share } from './share.ts';
+import { emptyUpload, slotKey, type Slots } from './slots.ts';
 
 /** A node: what came over the wire, what is shown of it, and the node it is in. */
 export type MirroredNode = {
@@ -18,13 +19,16 @@ export const outermost: NodeKey = '';
 
 /** What a rendition takes from the mirror. */
 export type RenditionPorts = {
-  readonly node: (key: NodeKey) => MirroredNode | undefined;
+  /** The nodes as they were shown before. */
+  readonly nodes: ReadonlyMap<NodeKey, MirroredNode>;
+  /** What fills the slots of nodes. */
+  readonly slots: Slots;
   /** Nodes with a slot whose filling has changed, and all nodes that those are in. */
   readonly stale: ReadonlySet<NodeKey>;
-  /** What fills a slot; undefined: nothing has come of it. */
-  readonly slot: (node: NodeKey, kind: 'stream' | 'upload', name: string) => Json | undefined;
-  /** Hears of each value that is shown for the first time. */
-  readonly made: (shown: object, node: NodeKey | null) => void;
+  /** Which node something is, on the wire or shown. */
+  readonly keys: WeakMap<object, NodeKey>;
+  /** What was shown of each part that is no node. */
+  readonly known: WeakMap<object, Json>;
 };
 
 /**
@@ -32,7 +36,7 @@ export type RenditionPorts = {
  * what has changed only, and plain data is shown as it came.
  */
 export class Rendition {
-  /** The nodes that were met. */
+  /** The nodes that have changed. */
   readonly nodes: Map<NodeKey, MirroredNode> = new Map();
   readonly #ports: RenditionPorts;
 
@@ -40,137 +44,91 @@ export class Rendition {
     this.#ports = ports;
   }
 
-  /** What is shown of a value; `was` is what was at its place before, `before` what was shown of that. */
-  show(wire: Json, { was, before, owner }: Place): Json {
+  /** What is shown of a value in a node. */
+  show(wire: Json, owner: NodeKey): Json {
     if (!isContainer(wire)) return wire;
-    // What is shown as it came has neither nodes nor slots.
-    if (wire === was && (before === was || !this.#ports.stale.has(owner))) return before ?? wire;
-    const key = wireKey(wire);
+    const { keys, known, stale } = this.#ports;
+    const before = known.get(wire);
+    if (before !== undefined && !stale.has(owner)) return before;
+    const key = keys.get(wire) ?? wireKey(wire);
     if (key !== undefined) return this.#node(wire, key, owner);
     const slot = this.#slot(wire, owner);
     if (slot !== undefined) return slot;
-    if (isAsyncValue(wire)) return this.#async(wire, { was, before, owner });
-    return isObject(wire)
-      ? this.#members(wire, { was, before, owner })
-      : this.#list(wire, { was, before, owner });
-  }
-
-  #slot(wire: Json, owner: NodeKey): Json | undefined {
-    const stream = streamNameOf(wire);
-    if (stream !== null) return this.#ports.slot(owner, 'stream', stream) ?? emptyStream;
-    const upload = uploadNameOf(wire);
-    if (upload !== null) return this.#ports.slot(owner, 'upload', upload) ?? emptyUpload;
-    return undefined;
-  }
-
-  #node(wire: Json, key: NodeKey, owner: NodeKey): Json {
-    const known = this.#ports.node(key);
-    const { wire: was, shown: before } = known ?? {};
-    const isKept = known !== undefined && wire === was && !this.#ports.stale.has(key);
-    const shown = isKept
-      ? known.shown
-      : this.#members(isObject(wire) ? wire : {}, { was, before, owner: key });
-    this.nodes.set(key, { wire, shown, parent: owner });
-    if (shown !== before && isContainer(shown)) this.#ports.made(shown, key);
+    const shown = this.#inside(wire, owner);
+    known.set(wire, shown);
     return shown;
   }
 
-  /** A value as applications see it: data and error instead of result and reason (views.md §12.6). */
-  #async(wire: Json, { was, before, owner }: Place): Json {
-    const part = (from: string, to: string): Json =>
-      this.show(memberOf(wire, from) ?? null, {
-        was: isAsyncValue(was) ? memberOf(was, from) : undefined,
-        before: memberOf(before, to),
-        owner,
-      });
-    const status = memberOf(wire, 'status') ?? null;
-    return this.#settle(
-      { status, data: part('result', 'data'), error: part('reason', 'error') },
-      before,
-    );
+  #slot(wire: Json, owner: NodeKey): Json | undefined {
+    const { slots } = this.#ports;
+    const stream = streamNameOf(wire);
+    if (stream !== null) return slots.get(slotKey(owner, 'stream', stream))?.shown ?? emptyStream;
+    const upload = uploadNameOf(wire);
+    if (upload !== null) return slots.get(slotKey(owner, 'upload', upload))?.shown ?? emptyUpload;
+    return undefined;
   }
 
-  #members(wire: Members, { was, before, owner }: Place): Json {
-    const { [nodeMarker]: mark, ...rest } = wire;
-    let made: { [name: string]: Json } | undefined = mark === undefined ? undefined : rest;
-    for (const name of Object.keys(rest)) {
-      const value = wire[name] ?? null;
-      if (!isContainer(value)) continue;
-      const place = { was: memberOf(was, name), before: memberOf(before, name), owner };
-      const shown = this.show(value, place);
-      if (shown === value) continue;
-      made ??= rest;
-      setOwn(made, name, shown);
-    }
-    return this.#settle(made ?? wire, before === was ? undefined : before);
+  /** Of a node: what is equal to what was shown of it before is that. */
+  #node(wire: object & Json, key: NodeKey, owner: NodeKey): Json {
+    const { keys, nodes, stale } = this.#ports;
+    const known = nodes.get(key);
+    const isKept = known?.wire === wire && !stale.has(key);
+    if (isKept && known.parent === owner) return known.shown;
+    const shown = isKept ? known.shown : this.#anew(wire, key, known);
+    keys.set(wire, key);
+    if (isContainer(shown)) keys.set(shown, key);
+    this.nodes.set(key, { wire, shown, parent: owner });
+    return shown;
   }
 
-  #list(wire: readonly Json[], { was, before, owner }: Place): Json {
-    const isStale = this.#ports.stale.has(owner);
-    const pairs = new Pairs(was, before);
+  #anew(wire: Json, node: NodeKey, known: MirroredNode | undefined): Json {
+    const { keys, nodes } = this.#ports;
+    const made = this.#members(isObject(wire) ? wire : {}, node);
+    if (known === undefined) return made;
+    return share(made, known.shown, {
+      keyOf: (value) => {
+        if (value === made) return node;
+        return isContainer(value) ? keys.get(value) : undefined;
+      },
+      before: (key) => (key === node ? known : (this.nodes.get(key) ?? nodes.get(key)))?.shown,
+    });
+  }
+
+  #inside(wire: Members | readonly Json[], owner: NodeKey): Json {
+    if (isAsyncValue(wire)) return this.#async(wire, owner);
+    if (isObject(wire)) return this.#members(wire, owner);
     let made: Json[] | undefined;
-    for (let index = 0; index < wire.length; index++) {
-      const value = wire[index] ?? null;
-      if (!isContainer(value)) continue;
-      const at = pairs.indexOf(value, index);
-      const [old, shownOld] = [pairs.was[at], pairs.before[at]];
-      const kept = isStale || old !== value ? undefined : shownOld;
-      const shown = kept ?? this.show(value, { was: old, before: shownOld, owner });
+    for (const [index, value] of wire.entries()) {
+      const shown = this.show(value, owner);
       if (shown === value) continue;
       made ??= [...wire];
       made[index] = shown;
     }
-    return this.#settle(made ?? wire, before === was ? undefined : before);
+    return made ?? wire;
   }
 
-  /** What was shown before where nothing in it has changed. */
-  #settle(made: Members | readonly Json[], before: Json | undefined): Json {
-    return isContainer(before) && isAlike(made, before) ? before : this.#made(made);
+  /** A value as applications see it: data and error instead of result and reason (views.md §12.6). */
+  #async(wire: Json, owner: NodeKey): Json {
+    const part = (name: string): Json => this.show(memberOf(wire, name) ?? null, owner);
+    return {
+      status: memberOf(wire, 'status') ?? null,
+      data: part('result'),
+      error: part('reason'),
+    };
   }
 
-  #made(shown: Members | readonly Json[]): Json {
-    this.#ports.made(shown, null);
-    return shown;
+  #members(wire: Members, owner: NodeKey): Json {
+    let made: { [name: string]: Json } | undefined;
+    if (Object.hasOwn(wire, nodeMarker)) {
+      const { [nodeMarker]: _, ...rest } = wire;
+      made = rest;
+    }
+    for (const [name, value] of Object.entries(made ?? wire)) {
+      const shown = this.show(value, owner);
+      if (shown === value) continue;
+      made ??= { ...wire };
+      setOwn(made, name, shown);
+    }
+    return made ?? wire;
   }
-}
-
-/** Where a value stands: in which node, in whose place, and what was shown there. */
-type Place = {
-  readonly was: Json | undefined;
-  readonly before: Json | undefined;
-  readonly owner: NodeKey;
-};
-
-/** A list as it was, and what was shown of it. */
-class Pairs {
-  readonly was: readonly Json[];
-  readonly before: readonly Json[];
-  #indices: Map<Json, number> | undefined;
-
-  constructor(was: Json | undefined, before: Json | undefined) {
-    const isList = Array.isArray(was) && Array.isArray(before);
-    this.was = isList ? was : [];
-    this.before = isList ? before : [];
-  }
-
-  /** Where an element was: itself where it was in the list, else whatever was at its index. */
-  indexOf(value: Json, index: number): number {
-    if (this.was[index] === value || this.was.length === 0) return index;
-    this.#indices ??= new Map(this.was.map((each, at) => [each, at]));
-    return this.#indices.get(value) ?? index;
-  }
-}
-
-/** Whether two values have the same members or elements. */
-function isAlike(made: Members | readonly Json[], before: Members | readonly Json[]): boolean {
-  if (Array.isArray(made)) {
-    if (!Array.isArray(before) || made.length !== before.length) return false;
-    return made.every((value, index) => value === before[index]);
-  }
-  if (Array.isArray(before)) return false;
-  const names = Object.keys(made);
-  return (
-    names.length === Object.keys(before).length &&
-    names.every((name) => memberOf(made, name) === memberOf(before, name))
-  );
 }

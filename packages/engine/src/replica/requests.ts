@@ -143,9 +143,9 @@ export class Requests {
 
   /** The request of ours that a commit came from. */
   authorOf({ ops }: Commit): OpId | null {
-    for (const { deviceId, clientOpId } of ops) {
-      if (deviceId !== this.#parts.config.deviceId) return null;
-      if (this.outbox.get(clientOpId) !== undefined) return clientOpId;
+    // Not only the first: the server may have added something before it.
+    for (const { deviceId: by, clientOpId: id } of ops) {
+      if (by === this.#parts.config.deviceId && this.outbox.get(id) !== undefined) return id;
     }
     return null;
   }

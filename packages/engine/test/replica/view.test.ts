@@ -255,3 +255,20 @@ test('a request that cannot be decided after a foreign write shows nothing until
   desk.refuse('a', 'type_mismatch', { type: 'string' });
   expect(desk.refusalOf('a')).toBe('type_mismatch');
 });
+
+test('S73 an own increment before which the server has added something is counted once, and rebased over nothing', () => {
+  const desk = new Desk().live();
+  desk.events([[1, 'increment', 'c', 5]]);
+  desk.ask('a', { op: 'increment', path: path('c'), value: 1 });
+  desk.events([
+    [2, 'set', '_hf:schema/counts', '1.0', 'system:schema', 'schema:_hf:schema/counts', 3],
+    [3, 'increment', 'c', 6, 'me', 'a', 3],
+  ]);
+  expect(desk.value('c')).toBe(6);
+  desk.ok('a', { store_seq: 3 });
+  expect(desk.outcome('a')).toEqual({
+    status: 'committed',
+    reply: { store_seq: 3 },
+    rebasedOver: [],
+  });
+});

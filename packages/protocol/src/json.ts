@@ -36,19 +36,19 @@ export function setOwn<T>(target: { [key: string]: T }, key: string, value: T): 
   }
 }
 
-/** Deep equality by value; the order of object keys does not count (stores.md §3.1.7). */
-export function jsonEquals(a: Json, b: Json): boolean {
+/** Deep equality by value, of which undefined is none; the order of object keys does not count (stores.md §3.1.7). */
+export function jsonEquals(a: Json | undefined, b: Json | undefined): boolean {
   if (a === b) return true;
   if (Array.isArray(a)) return Array.isArray(b) && arraysEqual(a, b);
   return isObject(a) && isObject(b) && objectsEqual(a, b);
 }
 
 function arraysEqual(a: readonly Json[], b: readonly Json[]): boolean {
-  return a.length === b.length && a.every((item, index) => jsonEquals(item, b[index] ?? null));
+  return a.length === b.length && a.every((item, index) => jsonEquals(item, b[index]));
 }
 
 function objectsEqual(a: JsonObject, b: JsonObject): boolean {
   const keys = Object.keys(a);
   if (keys.length !== Object.keys(b).length) return false;
-  return keys.every((key) => Object.hasOwn(b, key) && jsonEquals(a[key] ?? null, b[key] ?? null));
+  return keys.every((key) => Object.hasOwn(b, key) && jsonEquals(a[key], b[key]));
 }

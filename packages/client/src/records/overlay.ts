@@ -1,11 +1,4 @@
-import {
-  apply,
-  decide,
-  type DecideContext,
-  decideTransaction,
-  type Mutator,
-  Tree,
-} from '@holdfast/engine/data';
+import { apply, decide, type DecideContext, type Mutator, Tree } from '@holdfast/engine/data';
 import {
   flatten,
   isRefusal,
@@ -47,10 +40,7 @@ export function foldOver(
       judges: () => false,
       mutate,
     };
-    const decision =
-      request.op === 'transact'
-        ? decideTransaction(tree, request, context)
-        : decide(tree, request, context);
+    const decision = decide(tree, request, context);
     if (!isRefusal(decision)) for (const op of decision.ops) apply(tree, op);
   }
   return tree.read(path)?.value;

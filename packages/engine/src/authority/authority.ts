@@ -349,7 +349,7 @@ export class Authority {
     const fresh = ops.filter(({ seq }) => seq > this.#head);
     for (const op of fresh) {
       assert(op.seq === this.#head + 1, 'A4: the log is read without a gap');
-      apply(this.#tree, op, this.#rules.quota?.note);
+      apply(this.#tree, op, this.#rules.quota ?? undefined);
       this.#head = op.seq;
       this.#rules.leases.follow(op, at);
       this.#clients.follow(op.clientOpId);

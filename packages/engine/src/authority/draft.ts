@@ -8,7 +8,6 @@ import {
   decide,
   type DecideContext,
   type Decision,
-  decideTransaction,
   decideImport,
   decideRollback,
   type Gate,
@@ -19,6 +18,7 @@ import {
   type Scope,
   type Tree,
   veil,
+  type Witness,
 } from '../data/index.ts';
 import {
   type Entry,
@@ -227,14 +227,15 @@ export class Draft implements Judge<Outcome | Consult> {
     const ops = this.#base.gate?.migrate({ tree: this.#tree, request }) ?? [];
     if (isRefusal(ops)) return ops;
     if (ops.length === 0) return { ops: [], result: { store_seq: context.head } };
-    return decideTransaction(this.#tree, { op: 'transact', ops, preconditions: [] }, context);
+    return decide(this.#tree, { op: 'transact', ops, preconditions: [] }, context);
   }
 
   #rule(gate: Gate, { request, decision, work }: Decided): Ruling {
     const { caller = null, grants } = work.submission;
     const changes: Change[] = [];
     const after = this.#tree.draft();
-    for (const op of decision.ops) apply(after, op, (change) => changes.push(change));
+    const witness = { leaf: (change: Change) => void changes.push(change), map: () => undefined };
+    for (const op of decision.ops) apply(after, op, witness);
     // What a mutation writes is known only now (stores.md §11.2.2).
     const stray = grants && changes.find(({ path }) => !grants.write.covers(path));
     if (stray) return refuse('path_not_allowed', { path: pathOf(request) });
@@ -273,7 +274,7 @@ export class Draft implements Judge<Outcome | Consult> {
     this.#writable = grants?.write ?? null;
     for (const op of ops) {
       this.#removed = null;
-      this.#apply(op);
+      apply(this.#tree, op, this.#witness);
       this.ops.push(this.#logged(op));
     }
     const seq = this.head;
@@ -287,23 +288,23 @@ export class Draft implements Judge<Outcome | Consult> {
     return { seq, op: op.op, path, value, arg, deviceId, clientOpId, tx, at, principal, removed };
   }
 
-  #apply(op: Op): void {
-    const maps = apply(this.#tree, op, this.#note);
-    for (const [path, revision] of maps) this.#maps.set(path, revision);
-  }
+  readonly #witness: Witness = {
+    leaf: (change) => this.#note(change),
+    map: ([path, revision]) => void this.#maps.set(path, revision),
+  };
 
-  readonly #note = (change: Change): void => {
+  #note(change: Change): void {
     const { path, before, after } = change;
     // A bug elsewhere must not let anybody past the path rules: the request fails instead.
     const isOpen = this.#writable === null || isReservedPath(path) || this.#writable.covers(path);
     if (!isOpen) throw new Error(`${path} is not writable.`);
-    this.#quota?.note(change);
+    this.#quota?.leaf(change);
     this.#entries.set(path, after ?? null);
     if (before === undefined) return;
     const { value, type, revision } = before;
     this.#removed ??= [];
     this.#removed.push({ path, value, type, revision });
-  };
+  }
 
   /** Gets rid of what a request that failed midway may have done. */
   #restore(mark: number): void {
@@ -313,7 +314,7 @@ export class Draft implements Judge<Outcome | Consult> {
     this.#writable = null;
     this.#tree = this.#base.tree.draft();
     this.#quota = this.#base.quota?.fork() ?? null;
-    for (const op of this.ops) this.#apply(op);
+    for (const op of this.ops) apply(this.#tree, op, this.#witness);
   }
 
   /** What this draft acquired or renewed lives, as it is all decided at one instant. */
@@ -367,7 +368,6 @@ function isSame(mine: Op, found: Op | undefined): boolean {
 }
 
 function decided(tree: Tree, request: Plain, context: DecideContext): Decision | Refusal {
-  if (request.op === 'transact') return decideTransaction(tree, request, context);
   if (request.op === 'import') return decideImport(tree, request, context);
   if (request.op === 'rollback') return decideRollback(tree, request, context);
   return decide(tree, request, context);

@@ -1,4 +1,4 @@
-import { apply, type Change, type Tree } from '../data/index.ts';
+import { apply, type Change, type Tree, type Witness } from '../data/index.ts';
 import { isObject, type Leaf, type Op, type Refusal, refuse } from '@holdfast/protocol';
 
 /** How much a store may hold (stores.md §12.3): leaves, and bytes of the distinct contents that its files name. Absent: any amount. */
@@ -7,7 +7,7 @@ export type Quotas = { readonly keys?: number; readonly file_storage?: number };
 type Named = { readonly size: number; readonly count: number };
 
 /** What a store's quotas are, and how much of the one for files is used. */
-export class Quota {
+export class Quota implements Witness {
   readonly #quotas: Quotas;
   /** What this one was forked from; it must not change meanwhile. */
   readonly #base: Quota | null;
@@ -27,7 +27,7 @@ export class Quota {
     const quota = new Quota(quotas, null);
     if (quotas.file_storage !== undefined) {
       for (const { path, ...leaf } of tree.entries()) {
-        quota.note({ path, before: undefined, after: leaf });
+        quota.leaf({ path, before: undefined, after: leaf });
       }
     }
     return quota;
@@ -49,17 +49,20 @@ export class Quota {
   }
 
   /** A leaf has changed. */
-  readonly note = ({ before, after }: Change): void => {
+  leaf({ before, after }: Change): void {
     if (this.#quotas.file_storage === undefined) return;
     this.#count(before, -1);
     this.#count(after, 1);
-  };
+  }
+
+  /** Revisions take no room. */
+  map(): void {}
 
   /** Why the ops would take the store beyond a quota; what does not take more than before always passes. */
   judge(tree: Tree, ops: readonly Op[]): Refusal | null {
     const trial = this.fork();
     const scratch = tree.draft();
-    for (const op of ops) apply(scratch, op, trial.note);
+    for (const op of ops) apply(scratch, op, trial);
     const { keys, file_storage: bytes } = this.#quotas;
     return (
       refuseMore('keys', keys, [tree.size, scratch.size]) ??

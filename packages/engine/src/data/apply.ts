@@ -9,26 +9,23 @@ import {
   type Path,
   typeOfValue,
 } from '@holdfast/protocol';
-import type { Change, MapRow, Tree, Witness } from './tree.ts';
+import type { Tree, Witness } from './tree.ts';
 
 /**
- * Applies one record of the log to a state, in place; never fails (stores.md §4.4). Reports each leaf that it wrote or
- * removed, once, and returns how the rows of {@link Tree.maps} change by it, each path once. The values of the op become
- * part of the tree and are frozen.
+ * Applies one record of the log to a state, in place; never fails (stores.md §4.4). The witness hears of each leaf that it
+ * wrote or removed, once, and of how the rows of {@link Tree.maps} change by it. The values of the op become part of the
+ * tree and are frozen.
  */
 export function apply(
   tree: Tree,
-  op: Op,
-  changed: (change: Change) => void = () => {},
-): readonly MapRow[] {
-  const rows: MapRow[] = [];
-  const witness: Witness = { leaf: changed, map: (row) => rows.push(row) };
+  op: Pick<Op, 'op' | 'path' | 'value' | 'seq'>,
+  witness?: Witness,
+): void {
   const { path, value, seq } = op;
   if (op.op === 'delete' || op.op === 'release') tree.remove(path, seq, witness);
   else if (op.op === 'set') replace(tree, op, witness);
   else if (op.op === 'merge') merge(tree, op, witness);
   else tree.put(path, { value, type: typeOfOp(op.op, value), revision: seq }, witness);
-  return rows;
 }
 
 /** The type of a leaf written by an op: known from op and value alone (stores.md §4.2). */
@@ -41,7 +38,7 @@ export function typeOfOp(op: OpName, value: Json): LeafType {
 
 type Replacement = { readonly path: Path; readonly value: Json; readonly seq: number };
 
-function replace(tree: Tree, { path, value, seq }: Replacement, witness: Witness): void {
+function replace(tree: Tree, { path, value, seq }: Replacement, witness?: Witness): void {
   const leaves = flatten(path, value);
   for (const [leaf, content] of leaves) {
     tree.put(leaf, { value: content, type: typeOfValue(content), revision: seq }, witness);
@@ -50,7 +47,7 @@ function replace(tree: Tree, { path, value, seq }: Replacement, witness: Witness
   if (isMap) tree.sweep(path, seq, witness);
 }
 
-function merge(tree: Tree, { path, value, seq }: Replacement, witness: Witness): void {
+function merge(tree: Tree, { path, value, seq }: Replacement, witness?: Witness): void {
   if (!isPlainObject(value)) return;
   for (const [key, child] of Object.entries(value)) {
     replace(tree, { path: childPath(path, key), value: child, seq }, witness);

@@ -28,7 +28,7 @@ export type DecideContext = {
   /** Whether a guard is judged at all, of a path and the revision that is expected there; absent: each is. */
   readonly judges?: (path: Path, revision: Seq) => boolean;
   /** The mutations of records; absent: none is known. */
-  readonly mutate?: Mutator;
+  readonly mutate?: Mutator | undefined;
   /** Guards of capver 3 look at leaves only (stores.md §5.1.1); absent: 4. Same as `leafOnly` of the request. */
   readonly dialect?: 3 | 4;
   /** Passes live leases (stores.md §5.2.3). */
@@ -74,6 +74,12 @@ export type LeaseRules = {
     write: LeaseWrite,
     when: Pick<DecideContext, 'at'> & { readonly seq: Seq },
   ): Outcome | Refusal | null;
+  /** Refuses a request that removes or overwrites a live lease that does not fence it (§5.2.3). */
+  check(
+    tree: Tree,
+    request: Intent,
+    of: { readonly implied: readonly Path[]; readonly fences: readonly Fence[] },
+  ): Refusal | null;
   /** Refuses to remove or overwrite, at or below a path, a live lease that does not fence the request. */
   checkUnder(tree: Tree, path: Path, fences: readonly Fence[]): Refusal | null;
 };

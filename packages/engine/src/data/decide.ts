@@ -7,7 +7,9 @@ import {
   type OpId,
   type OpName,
   type Path,
+  type Precondition,
   type Refusal,
+  type RefusalDetails,
   refuse,
   type Seq,
   type Transaction,
@@ -19,17 +21,19 @@ import type { DecideContext, Intent, Outcome } from './context.ts';
 import { checkGuards, checkPrecondition } from './guards.ts';
 import { isLease, isLeaseWrite } from './leases.ts';
 import { outcomeOf } from './outcome.ts';
-import { impliedDeletes, targets } from './reach.ts';
+import { impliedDeletes } from './reach.ts';
 import type { Tree } from './tree.ts';
 
 /** What a request comes to: the records of one commit, in order, and the reply. No ops: nothing is committed. */
 export type Decision = { readonly ops: readonly Op[]; readonly result: WriteReply };
 
-/** A decided transaction: `result` is the whole reply, `results` its part per op (stores.md §10.5.3). */
-export type TransactionDecision = Decision & { readonly results: readonly WriteResult[] };
-
-/** Turns one write into the records of its commit, or says why not; changes nothing (stores.md §4.1–4.3, §5). */
-export function decide(tree: Tree, request: Intent, context: DecideContext): Decision | Refusal {
+/** Turns a request into the records of its commit, or says why not; the tree stays as it is (stores.md §4.1–4.3, §5). */
+export function decide(
+  tree: Tree,
+  request: Intent | Transaction,
+  context: DecideContext,
+): Decision | Refusal {
+  if (request.op === 'transact') return decideAll(tree, request, context);
   const refusal = checkGuards(tree, request, context);
   if (refusal !== null) return refusal;
   const commit = new Commit(request.op === 'mutate' ? tree.draft() : tree, context, []);
@@ -37,15 +41,12 @@ export function decide(tree: Tree, request: Intent, context: DecideContext): Dec
   return isRefusal(result) ? result : { ops: commit.close(), result };
 }
 
-/**
- * Turns a transaction into the records of its commit, or says why not; the tree stays as it is. Guards are judged on it,
- * each op on the result of those before (stores.md §10.5).
- */
-export function decideTransaction(
+/** Guards are judged on the state before the transaction, each op on the result of those before (stores.md §10.5). */
+function decideAll(
   tree: Tree,
   { ops, preconditions }: Transaction,
   context: DecideContext,
-): TransactionDecision | Refusal {
+): Decision | Refusal {
   const refusal = checkAllGuards(tree, { ops, preconditions }, context);
   if (refusal !== null) return refusal;
   const fences = preconditions.flatMap((each) => (each.kind === 'fence' ? [each.fence] : []));
@@ -58,9 +59,8 @@ export function decideTransaction(
     results.push(result);
     if (index < ops.length - 1) commit.catchUp();
   }
-  const records = commit.close();
-  const reply = { store_seq: commit.head, first_seq: context.head + 1, results };
-  return { ops: records, result: reply, results };
+  const result = { store_seq: commit.head, first_seq: context.head + 1, results };
+  return { ops: commit.close(), result };
 }
 
 function checkAllGuards(
@@ -70,17 +70,19 @@ function checkAllGuards(
 ): Refusal | null {
   for (const [index, condition] of preconditions.entries()) {
     const refusal = checkPrecondition(tree, condition, context);
-    if (refusal === null) continue;
-    const where = condition.kind === 'fence' ? {} : { path: condition.path };
-    return refusal.with({ precondition_index: index, ...where });
+    if (refusal !== null) return placed(refusal, { precondition_index: index }, condition);
   }
   for (const [index, request] of ops.entries()) {
     const refusal = checkGuards(tree, request, context);
-    if (refusal === null) continue;
-    const where = refusal.code === 'fenced' ? {} : { path: request.path };
-    return refusal.with({ op_index: index, ...where });
+    if (refusal !== null) return placed(refusal, { op_index: index }, request);
   }
   return null;
+}
+
+/** What a guard looked at is told; a fence is not at the path of what it guards. */
+function placed(refusal: Refusal, index: RefusalDetails, guarded: Precondition | Intent): Refusal {
+  const isFenced = refusal.code === 'fenced' || !('path' in guarded);
+  return refusal.with(isFenced ? index : { ...index, path: guarded.path });
 }
 
 type Result = WriteResult | { readonly released: false };
@@ -125,14 +127,15 @@ class Commit {
   }
 
   #write(request: Exclude<Intent, Mutate>): Result | Refusal {
-    const { opId } = this.#context;
+    const { opId, forced, leases } = this.#context;
     const implied = impliedDeletes(this.#tree, request);
     const outcome = this.#outcome(request, this.head + implied.length + 1);
     if (outcome === null) return { released: false };
     // The table of §5.2 judges a lease op first; elsewhere the protection of leases comes before the type (§7.7).
     if (isRefusal(outcome) && isLeaseWrite(request)) return outcome;
-    const refusal = this.#checkLeases(request, implied);
-    if (refusal !== null) return refusal;
+    const fences = forced === true ? null : this.#fences;
+    const refusal = fences && leases?.check(this.#tree, request, { implied, fences });
+    if (refusal) return refusal;
     if (isRefusal(outcome)) return outcome;
     for (const path of implied) {
       this.#implied++;
@@ -158,20 +161,6 @@ class Commit {
     const { at, leases, limits } = this.#context;
     if (!isLeaseWrite(request)) return outcomeOf(this.#tree, request, limits);
     return leases?.outcome(this.#tree, request, { at, seq }) ?? null;
-  }
-
-  /** Refuses to remove or overwrite a live lease that does not fence the request (stores.md §5.2.3). */
-  #checkLeases(request: Intent, implied: readonly Path[]): Refusal | null {
-    const { forced, leases } = this.#context;
-    if (leases === undefined || forced === true) return null;
-    const own = 'fence' in request && request.fence !== undefined ? [request.fence] : [];
-    const fences = [...this.#fences, ...own];
-    // What is at its own path, the table of §5.2 has judged.
-    for (const path of isLeaseWrite(request) ? implied : [...implied, ...targets(request)]) {
-      const refusal = leases.checkUnder(this.#tree, path, fences);
-      if (refusal !== null) return refusal;
-    }
-    return null;
   }
 
   #record(

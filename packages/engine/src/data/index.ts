@@ -1,12 +1,6 @@
 export { apply, typeOfOp } from './apply.ts';
 export type { DecideContext, FileWrite, Intent, Mutator } from './context.ts';
-export {
-  type Decision,
-  decide,
-  decideTransaction,
-  resultOf,
-  type TransactionDecision,
-} from './decide.ts';
+export { type Decision, decide, resultOf } from './decide.ts';
 export {
   type Addition,
   type Advice,

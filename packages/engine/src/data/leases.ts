@@ -9,6 +9,7 @@ import {
   refuse,
 } from '@holdfast/protocol';
 import type { LeaseRules, LeaseWrite, Outcome } from './context.ts';
+import { targets } from './reach.ts';
 import type { Tree } from './tree.ts';
 
 /** Whether a leaf's value is a lease; only the core writes such values (stores.md §3.1.3). */
@@ -41,6 +42,15 @@ export function leaseRules(live: (path: Path, lease: LeaseValue) => boolean): Le
       if (isOccupied(tree, write.path)) return refuse('occupied');
       const { holder, ttlMs } = write;
       return valued({ _type: 'lease', holder, token: when.seq, expires_at: when.at + ttlMs });
+    },
+    check(tree, request, { implied, fences }) {
+      const own = 'fence' in request && request.fence !== undefined ? [request.fence] : [];
+      // What is at its own path, the table of §5.2 has judged.
+      for (const path of isLeaseWrite(request) ? implied : [...implied, ...targets(request)]) {
+        const refusal = this.checkUnder(tree, path, [...fences, ...own]);
+        if (refusal !== null) return refusal;
+      }
+      return null;
     },
     checkUnder: (tree, path, fences) => {
       for (const entry of tree.entries({ under: path })) {

@@ -1,62 +1,49 @@
 import {
-  type DeviceId,
-  type EpochMs,
   isRefusal,
-  jsonEquals,
   type Op,
   type OpId,
   type Path,
   type Refusal,
   refuse,
-  type Request,
   type Seq,
   type ValueLimits,
+  type WireOp,
 } from '@holdfast/protocol';
 import {
+  apply,
   type Change,
   decide,
   type DecideContext,
-  decideTransaction,
-  type Mutator,
   revisionAt,
   touches,
   type Tree,
 } from '../data/index.ts';
-import { type Act, actsOf, type Hears, looksEqual, modeBits, type Stamp, valueAt } from './act.ts';
-import type { Commit } from './commits.ts';
+import { type Act, looksEqual, modeBits, type Stamp } from './act.ts';
+import { type Commit, isEcho } from './commits.ts';
+import { type ReplicaConfig, treeOf } from './config.ts';
 import type { Ledger } from './ledger.ts';
-import type { Sight } from './subscriptions.ts';
+import type { Pending } from './pending.ts';
+import type { Sight, Subscriptions } from './subscriptions.ts';
 import { ancestorsOf, overlaps, pathsOf, TouchedPaths } from './touched.ts';
+
+/** What it begins with, and who hears of what it does. */
+type Base = {
+  readonly config: ReplicaConfig;
+  readonly ledger: Ledger | null;
+  readonly subscriptions: Subscriptions;
+};
+
+/** An own request, and where to note what it is rebased over. */
+export type Intention = Pick<Pending, 'opId' | 'request' | 'createdAt' | 'rebasedOver'>;
 
 /** An own request as the view shows it. */
 type Shown = {
-  readonly request: Request;
-  readonly createdAt: EpochMs;
+  readonly of: Intention;
   readonly touched: readonly Path[];
   /** As decided on the view, at revisions of its own; empty where it cannot be decided there now. */
   ops: readonly Op[];
   /** The leaves it changed. */
   leaves: readonly Path[];
-  /** Collects the seqs of foreign ops that came before it on its paths. */
-  readonly rebasedOver: Seq[];
-};
-
-/** An own request, and where to note what it is rebased over. */
-export type Intention = {
-  readonly opId: OpId;
-  readonly request: Request;
-  readonly createdAt: EpochMs;
-  readonly rebasedOver: Seq[];
-};
-
-/** What a commit did at once: to the committed state, and to a view that is not the same tree. {@link Fold.refold} may add to it. */
-export type Landing = { readonly committed: readonly Act[]; readonly view: readonly Act[] };
-
-export type FoldConfig = {
-  readonly deviceId: DeviceId;
-  readonly hears: Hears;
-  readonly ledger: Ledger | null;
-  readonly mutate: Mutator | undefined;
 };
 
 /** Which guards are judged here. */
@@ -64,7 +51,7 @@ type Judges = NonNullable<DecideContext['judges']>;
 
 // Steps of revisions between two seqs: an own, uncommitted op stands after all that is committed and before all that will be.
 const step = 2 ** -20;
-const bothModes = modeBits.all | modeBits.optimistic;
+const ownStamp: Stamp = { own: true, audience: modeBits.all | modeBits.optimistic };
 
 /** What the next refold is to tell of: who did something, the leaves that it may concern, and where all of that is. */
 type Stale = {
@@ -74,7 +61,8 @@ type Stale = {
 };
 
 /**
- * What a replica shows: `view = committed + own unanswered requests` (design.md, The replica).
+ * What a replica shows: `view = committed + own unanswered requests` (design.md, The replica). Tells subscribers of each
+ * change.
  *
  * 1. Without shown requests, view and committed are one tree.
  * 2. Revisions in the view that are no integers are of own, unanswered requests; they exceed the cursor by less than 1.
@@ -82,7 +70,7 @@ type Stale = {
  * 4. After `refold`, the view is what deciding the shown requests on the committed state, in order, gives.
  */
 export class Fold {
-  readonly #config: FoldConfig;
+  readonly #parts: Base;
   #committed: Tree;
   #view: Tree;
   #cursor: Seq;
@@ -92,12 +80,13 @@ export class Fold {
   #stale: Stale | null = null;
   limits: ValueLimits;
 
-  constructor(config: FoldConfig, start: { tree: Tree; cursor: Seq; limits: ValueLimits }) {
-    this.#config = config;
-    this.#committed = start.tree;
-    this.#view = start.tree;
-    this.#cursor = start.cursor;
-    this.limits = start.limits;
+  constructor(parts: Base) {
+    const { config } = parts;
+    this.#parts = parts;
+    this.#committed = treeOf(config);
+    this.#view = this.#committed;
+    this.#cursor = config.image?.seq ?? 0;
+    this.limits = config.limits;
   }
 
   get committed(): Tree {
@@ -121,91 +110,76 @@ export class Fold {
     if (cursor <= this.#cursor) return;
     this.#cursor = cursor;
     this.#steps = 0;
-    this.#config.ledger?.touch();
+    this.#parts.ledger?.touch();
   }
 
   /** Shows a new request, or refuses it where it cannot hold (stores.md §18 C8). */
-  show(intention: Intention): readonly Act[] | Refusal {
-    const { opId, request, createdAt, rebasedOver } = intention;
+  show(intention: Intention): Refusal | null {
     const ops = this.#decide(intention, (path, revision) => this.#isKnown(path, revision));
     if (isRefusal(ops)) return ops;
     if (this.#view === this.#committed) this.#view = this.#committed.fork();
-    const touched = touches(request);
-    const shown: Shown = { request, createdAt, touched, ops, leaves: [], rebasedOver };
-    this.#shown.set(opId, shown);
-    this.#touched.add(shown.touched);
-    return this.#showOps(shown, { own: true, committed: false, audience: bothModes });
+    const shown = this.adopt(intention);
+    shown.ops = ops;
+    this.#announce(this.#showOps(shown), this.#view);
+    return null;
   }
 
-  /** Takes over a request of a former life; {@link refold} shows it as far as it can be. */
-  adopt({ opId, request, createdAt, rebasedOver }: Intention): void {
-    const touched = touches(request);
-    const shown: Shown = { request, createdAt, touched, ops: [], leaves: [], rebasedOver };
-    this.#shown.set(opId, shown);
+  /** Takes over a request of a former life; {@link rebuild} shows it as far as it can be. */
+  adopt(of: Intention): Shown {
+    const shown: Shown = { of, touched: touches(of.request), ops: [], leaves: [] };
+    this.#shown.set(of.opId, shown);
     this.#touched.add(shown.touched);
-    this.#spoil([]);
+    return shown;
   }
 
-  /** Stops showing a request: it was refused, or committed by other means than its echo. */
-  withdraw(opId: OpId, why: { readonly refused: true } | { readonly seq: Seq }): void {
-    const shown = this.#forget(opId);
+  /** Stops showing a request: it was refused, or committed at a seq by other means than its echo. */
+  withdraw(opId: OpId, seq: Seq | null): void {
+    const shown = this.#shown.get(opId);
     if (shown === undefined) return;
+    this.#forget(shown);
     const { acts } = this.#spoil(shown.leaves);
-    const [seq, audience] = 'seq' in why ? [why.seq, modeBits.all] : [null, bothModes];
+    const stamp = seq === null ? ownStamp : { own: true, audience: modeBits.all };
     for (const { path, op: name } of shown.ops) {
-      const op = 'seq' in why ? name : 'refused';
-      acts.push({ path, op, seq, own: true, audience, previous: undefined, changes: [] });
+      const op = seq === null ? 'refused' : name;
+      acts.push({ ...stamp, path, op, seq, previous: undefined, changes: [] });
     }
   }
 
-  /** Applies a commit, `own` where it carries the id of a request of ours. The cursor is the caller's to advance. */
-  land(commit: Commit, own: OpId | null): Landing {
-    const shown = own === null ? undefined : this.#shown.get(own);
-    if (own !== null && shown !== undefined) {
-      const echo = this.#stale === null && this.#matchEcho(shown, { commit, own });
-      if (echo) return { committed: this.#confirm(shown, { commit, own }), view: [] };
-      this.#forget(own);
+  /** Applies a commit, `mine` where it is of a request of ours. The cursor is the caller's to advance. */
+  land({ ops }: Commit, mine: Intention | undefined): void {
+    const shown = mine && this.#shown.get(mine.opId);
+    if (shown === undefined) return this.#merge(ops, mine !== undefined);
+    // Only the first request shown is known to stand on nothing but what is committed.
+    const [first] = this.#shown.values();
+    this.#forget(shown);
+    if (shown === first && this.#stale === null && isEcho(shown.ops, ops)) {
+      return this.#confirm(shown, ops);
     }
-    const stamp = { own: own !== null, committed: true, audience: modeBits.committed };
-    const touching = commit.ops.filter((op) => pathsOf(op).some((path) => this.#entangles(path)));
-    if (shown !== undefined || touching.length > 0) {
-      const committed = this.#commit(commit.ops, stamp);
-      this.#rebase(committed, shown?.leaves ?? []);
-      if (own === null) this.#noteRebase(touching);
-      return { committed, view: [] };
-    }
-    if (this.#view === this.#committed) {
-      const audience = modeBits.all | modeBits.committed;
-      return { committed: this.#commit(commit.ops, { ...stamp, audience }), view: [] };
-    }
-    const committed = this.#commit(commit.ops, stamp);
-    const audience = modeBits.all;
-    return { committed, view: this.#act(this.#view, commit.ops, { ...stamp, audience }) };
+    const stamp = { own: true, audience: modeBits.committed };
+    return this.#rebase(this.#commit(ops, stamp), shown.leaves);
   }
 
   /** Computes the view anew after what changed under it, and tells how it differs from what was shown. */
-  refold(): readonly Act[] {
-    if (this.#stale === null) return [];
-    const { stale, before } = { stale: this.#stale, before: this.#view };
-    const leaves = new Set([...stale.leaves, ...this.#leaves()]);
-    this.#rebuild();
-    for (const path of this.#leaves()) leaves.add(path);
+  refold(): void {
+    if (this.#stale === null) return;
+    const { acts, leaves } = this.#stale;
+    const before = this.#view;
+    this.#addLeaves(leaves);
+    this.rebuild();
+    this.#addLeaves(leaves);
     const changes: Change[] = [];
     for (const path of leaves) {
       const change = { path, before: before.leaf(path), after: this.#view.leaf(path) };
       if (!looksEqual(change.before, change.after)) changes.push(change);
     }
-    return changes.length === 0 ? [] : this.#attribute(stale.acts, changes, before);
-  }
-
-  #leaves(): readonly Path[] {
-    return [...this.#shown.values()].flatMap(({ leaves }) => leaves);
+    if (changes.length > 0) this.#announce(this.#attribute(acts, changes, before), this.#view);
   }
 
   /** The committed state was changed otherwise than by commits. */
   amended(acts: readonly Act[]): void {
-    this.#config.ledger?.acts(acts);
+    this.#parts.ledger?.touch();
     if (this.#view !== this.#committed) this.#rebase(acts, []);
+    this.#announce(acts, this.#committed);
   }
 
   /** Puts a snapshot in place of the committed state. */
@@ -213,8 +187,21 @@ export class Fold {
     const before = { committed: this.#committed, view: this.#view };
     this.#committed = tree;
     this.#cursor = seq;
-    this.#rebuild();
+    this.rebuild();
     return { before, after: this.sight() };
+  }
+
+  /** Decides all that is shown on the committed state, without a word to anybody. */
+  rebuild(): void {
+    this.#stale = null;
+    this.#steps = 0;
+    this.#view = this.#shown.size === 0 ? this.#committed : this.#committed.fork();
+    for (const shown of this.#shown.values()) {
+      const ops = this.#decide(shown.of, () => false);
+      // What cannot be decided here and now shows nothing until the server has answered.
+      shown.ops = isRefusal(ops) ? [] : ops;
+      this.#showOps(shown);
+    }
   }
 
   /** Both states as they are now, whatever happens to them later. */
@@ -223,47 +210,58 @@ export class Fold {
     return { committed, view: this.#view === this.#committed ? committed : this.#view.fork() };
   }
 
-  #commit(ops: readonly Op[], stamp: Stamp): readonly Act[] {
+  #announce(acts: readonly Act[], tree: Tree): void {
+    this.#parts.subscriptions.announce(acts, tree);
+  }
+
+  #commit(ops: readonly WireOp[], stamp: Stamp): readonly Act[] {
     const acts = this.#act(this.#committed, ops, stamp);
-    this.#config.ledger?.acts(acts);
+    this.#parts.ledger?.touch();
+    this.#announce(acts, this.#committed);
     return acts;
   }
 
-  #act(tree: Tree, ops: readonly Op[], stamp: Stamp): readonly Act[] {
-    return actsOf(tree, ops, { ...stamp, hears: this.#config.hears });
-  }
-
-  #forget(opId: OpId): Shown | undefined {
-    const shown = this.#shown.get(opId);
-    if (shown === undefined) return undefined;
-    this.#shown.delete(opId);
-    this.#touched.delete(shown.touched);
-    return shown;
-  }
-
-  // Only the first request shown is known to stand on nothing but what is committed.
-  #matchEcho(shown: Shown, { commit, own }: { commit: Commit; own: OpId }): boolean {
-    const first = this.#shown.keys().next().value;
-    if (first !== own || shown.ops.length !== commit.ops.length) return false;
-    return commit.ops.every((op, index) => {
-      const mine = shown.ops[index];
-      return mine?.op === op.op && mine.path === op.path && jsonEquals(mine.value, op.value);
+  /**
+   * Applies ops to a tree, and tells what each did. None sees what another left as its `previous`: nobody was shown a
+   * state amid a commit.
+   */
+  #act(tree: Tree, ops: readonly WireOp[], { own, audience }: Stamp): readonly Act[] {
+    const { subscriptions, ledger } = this.#parts;
+    const before = ops.map(({ path }) => subscriptions.valueAt(tree, path));
+    const witness = tree === this.#committed ? ledger : null;
+    return ops.map((op, index) => {
+      const changes: Change[] = [];
+      const leaf = (change: Change): void => {
+        changes.push(change);
+        witness?.leaf(change);
+      };
+      apply(tree, op, { leaf, map: (row) => witness?.map(row) });
+      const seq = Number.isInteger(op.seq) ? op.seq : null;
+      return { path: op.path, op: op.op, seq, own, audience, previous: before[index], changes };
     });
+  }
+
+  #addLeaves(to: Set<Path>): void {
+    for (const { leaves } of this.#shown.values()) for (const path of leaves) to.add(path);
+  }
+
+  #forget({ of, touched }: Shown): void {
+    this.#shown.delete(of.opId);
+    this.#touched.delete(touched);
   }
 
   /**
    * The echo is what was shown: the view keeps its values, and only what still stands as this request left it gets its
    * revision. The values of the echo are given up for those shown, so that readers see the same objects.
    */
-  #confirm(shown: Shown, { commit, own }: { commit: Commit; own: OpId }): readonly Act[] {
-    this.#forget(own);
+  #confirm(shown: Shown, echo: readonly WireOp[]): void {
     const seqs = new Map<Seq, Seq>();
-    const ops = commit.ops.map((op, index) => {
+    const ops = echo.map((op, index) => {
       const mine = shown.ops[index] ?? op;
       seqs.set(mine.seq, op.seq);
       return { ...op, value: mine.value };
     });
-    const acts = this.#commit(ops, { own: true, committed: true, audience: modeBits.committed });
+    this.#commit(ops, { own: true, audience: modeBits.committed });
     for (const path of shown.leaves) {
       const leaf = this.#view.leaf(path);
       const revision = leaf && seqs.get(leaf.revision);
@@ -271,7 +269,6 @@ export class Fold {
     }
     for (const { path } of ops) this.#reviseMaps(path);
     if (this.#shown.size === 0) this.#committed = this.#view;
-    return acts;
   }
 
   /** Gives the maps above a path, in the view, the revisions they have by now. */
@@ -282,6 +279,22 @@ export class Fold {
       if (revision === undefined || shown === undefined || revision <= shown) continue;
       this.#view.load([], [[map, revision]]);
     }
+  }
+
+  /** Applies a commit of which nothing is shown yet. */
+  #merge(ops: readonly WireOp[], own: boolean): void {
+    const isOne = this.#view === this.#committed;
+    const audience = isOne ? modeBits.all | modeBits.committed : modeBits.committed;
+    const acts = this.#commit(ops, { own, audience });
+    if (isOne) return;
+    const touching = ops.filter((op) => pathsOf(op).some((path) => this.#entangles(path)));
+    if (touching.length === 0) {
+      const told = this.#act(this.#view, ops, { own, audience: modeBits.all });
+      this.#announce(told, this.#view);
+      return;
+    }
+    this.#rebase(acts, []);
+    if (!own) this.#noteRebase(touching);
   }
 
   /** What shows only with the next refold holds back what comes after it at the same place: a path keeps its order. */
@@ -305,56 +318,39 @@ export class Fold {
     }
   }
 
-  #noteRebase(ops: readonly Op[]): void {
+  #noteRebase(ops: readonly WireOp[]): void {
     for (const op of ops) {
       const paths = pathsOf(op);
-      for (const { touched, rebasedOver } of this.#shown.values()) {
+      for (const { touched, of } of this.#shown.values()) {
         const isMet = touched.some((mine) => paths.some((path) => overlaps(mine, path)));
-        if (isMet) rebasedOver.push(op.seq);
+        if (isMet) of.rebasedOver.push(op.seq);
       }
     }
   }
 
-  #rebuild(): void {
-    this.#stale = null;
-    this.#steps = 0;
-    this.#view = this.#shown.size === 0 ? this.#committed : this.#committed.fork();
-    const stamp = { own: true, committed: false, audience: 0 };
-    for (const [opId, shown] of this.#shown) {
-      const ops = this.#decide({ ...shown, opId }, () => false);
-      // What cannot be decided here and now shows nothing until the server has answered.
-      shown.ops = isRefusal(ops) ? [] : ops;
-      this.#showOps(shown, stamp);
-    }
-  }
-
-  #showOps(shown: Shown, stamp: Stamp): readonly Act[] {
-    const acts = this.#act(this.#view, shown.ops, stamp);
+  #showOps(shown: Shown): readonly Act[] {
+    const acts = this.#act(this.#view, shown.ops, ownStamp);
     shown.leaves = acts.flatMap(({ changes }) => changes.map(({ path }) => path));
     return acts;
   }
 
-  #decide(
-    { opId, request, createdAt }: Omit<Intention, 'rebasedOver'>,
-    judges: Judges,
-  ): readonly Op[] | Refusal {
-    const context: DecideContext = {
+  #decide({ opId, request, createdAt }: Intention, judges: Judges): readonly Op[] | Refusal {
+    const { deviceId, mutate } = this.#parts.config;
+    const decision = decide(this.#view, request, {
       head: this.#cursor + 1,
-      deviceId: this.#config.deviceId,
+      deviceId,
       opId,
       principal: null,
       at: createdAt,
       judges,
       limits: this.limits,
-      ...(this.#config.mutate && { mutate: this.#config.mutate }),
-    };
-    const decision =
-      request.op === 'transact'
-        ? decideTransaction(this.#view, request, context)
-        : decide(this.#view, request, context);
+      mutate,
+    });
     if (isRefusal(decision)) return decision;
-    if (this.#steps + decision.ops.length >= 1 / step) return refuse('overloaded');
-    return decision.ops.map((op) => this.#unsettled(op));
+    const steps = this.#steps + 1;
+    this.#steps += decision.ops.length;
+    if (this.#steps >= 1 / step) return refuse('overloaded');
+    return decision.ops.map((op, index) => standing(op, this.#cursor + (steps + index) * step));
   }
 
   /**
@@ -366,23 +362,17 @@ export class Fold {
     return revision === 0 || revision <= (revisionAt(this.#view, path) ?? 0);
   }
 
-  /** An op of our own as it stands in the view: at the next revision between two seqs. */
-  #unsettled(op: Op): Op {
-    this.#steps++;
-    return { ...op, seq: this.#cursor + this.#steps * step };
-  }
-
   /** Says by which op each difference came about: the ops of the stale acts, and for the rest a change of our own. */
   #attribute(stale: readonly Act[], changes: readonly Change[], before: Tree): readonly Act[] {
-    const byPath = new Map<Path, { act: Act; changes: Change[] }>();
+    const causes = new Map<Path, { act: Act; changes: Change[] }>();
     for (const act of stale) {
-      byPath.delete(act.path);
-      byPath.set(act.path, { act, changes: [] });
+      causes.delete(act.path);
+      causes.set(act.path, { act, changes: [] });
     }
     const strays: Act[] = [];
     for (const change of changes) {
       const { path, after } = change;
-      const above = [path, ...ancestorsOf(path)].flatMap((each) => byPath.get(each) ?? []);
+      const above = [path, ...ancestorsOf(path)].flatMap((each) => causes.get(each) ?? []);
       for (const each of above) each.changes.push(change);
       if (above.length > 0) continue;
       const op = after === undefined ? 'delete' : 'set';
@@ -391,10 +381,15 @@ export class Fold {
       strays.push({ path, op, seq: null, own: true, audience, previous, changes: [change] });
     }
     const acts: Act[] = [];
-    for (const { act, changes: caused } of byPath.values()) {
-      const previous = valueAt(before, act.path, this.#config.hears);
+    for (const { act, changes: caused } of causes.values()) {
+      const previous = this.#parts.subscriptions.valueAt(before, act.path);
       if (caused.length > 0) acts.push({ ...act, previous, changes: caused });
     }
     return [...acts, ...strays];
   }
+}
+
+/** An op of our own as it stands in the view: at a revision between two seqs. */
+function standing(op: Op, seq: Seq): Op {
+  return { ...op, seq };
 }

@@ -23,7 +23,8 @@ import { Tree } from '../data/index.ts';
 import { cleared, Collection } from './collection.ts';
 import { commitsOf } from './commits.ts';
 import { type Held, type ScopeAsk, without } from './extent.ts';
-import { type Parts, treeOf } from './parts.ts';
+import { treeOf } from './config.ts';
+import type { Parts } from './parts.ts';
 import type { Requests } from './requests.ts';
 import type { ReplicaImage, SeedTerms } from './types.ts';
 
@@ -241,7 +242,7 @@ export class Following {
   }
 
   #onEvents(payload: unknown): Heard {
-    const { fold, queries, subscriptions } = this.#parts;
+    const { fold, queries } = this.#parts;
     const events = readEvents(payload);
     if (isRefusal(events)) return events;
     const { fromSeq, toSeq, ops } = events;
@@ -250,10 +251,8 @@ export class Following {
     for (const commit of commitsOf(ops, fold.cursor)) {
       queries?.reached(commit.seq - 1);
       const own = this.#requests.authorOf(commit);
-      const { committed, view } = fold.land(commit, own);
-      subscriptions.announce(committed, fold.committed);
-      subscriptions.announce(view, fold.view);
-      if (own !== null) this.#requests.landed(own, commit);
+      fold.land(commit, own);
+      if (own !== undefined) this.#requests.landed(own, commit);
     }
     this.#advance(toSeq);
     return null;
@@ -296,7 +295,7 @@ export class Following {
     const { within } = collection;
     const { seq, incarnation } = collection.begin;
     if (within !== null && extent.held.length > 0 && seq !== fold.cursor) return 'gap';
-    const tree = collection.resultOn(fold.committed, ledger?.witness);
+    const tree = collection.resultOn(fold.committed, ledger ?? undefined);
     if (within === null) this.#carryRows(tree, incarnation);
     const asked = this.#coming === null ? 'resync' : 'present';
     this.#replace({ tree, seq, incarnation, within, ...(within !== null && { op: asked }) });
@@ -327,7 +326,7 @@ export class Following {
       const stays = (path: Path): boolean =>
         queries?.covers(path) === true || kept.some((each) => covers(each, segmentsOf(path)));
       const within = parsed(gone);
-      const tree = cleared(fold.committed, { of: within, stays }, ledger?.witness);
+      const tree = cleared(fold.committed, { of: within, stays }, ledger ?? undefined);
       this.#replace({ tree, seq: fold.cursor, incarnation: this.#incarnation, within });
     } else this.#settle();
     if (extent.isSilent) this.#requests.caughtUp(seq);

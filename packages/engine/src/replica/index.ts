@@ -1,13 +1,7 @@
 export type { Act, Observe } from './act.ts';
 export type { Listing, ListPage, ListQuery, ShownEntry } from './listing.ts';
-export {
-  type Guest,
-  type OutboxLimits,
-  outboxMax,
-  type QueryAsk,
-  type QuerySight,
-  type ReplicaConfig,
-} from './parts.ts';
+export { type OutboxLimits, outboxMax, type ReplicaConfig } from './config.ts';
+export type { Guest, QueryAsk, QuerySight } from './parts.ts';
 export { Queries } from './queries.ts';
 export { sharedScope } from './following.ts';
 export { Replica, scopeId } from './replica.ts';

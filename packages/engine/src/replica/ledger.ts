@@ -1,6 +1,5 @@
 import type { Glob, Leaf, OpId, Path, Seq } from '@holdfast/protocol';
-import type { Tree, Witness } from '../data/index.ts';
-import type { Act } from './act.ts';
+import type { Change, MapRow, Tree, Witness } from '../data/index.ts';
 import type { KeptQuery, PendingRequest, ReplicaChange } from './types.ts';
 
 /** What the ledger asks of the replica when a change is written down. */
@@ -9,7 +8,7 @@ export type Books = {
   readonly incarnation: string | null;
   readonly scope: string | null;
   readonly patterns: readonly Glob[];
-  readonly queries: readonly KeptQuery[] | undefined;
+  readonly queries?: readonly KeptQuery[] | undefined;
   /** The committed state, where all of it has changed; it is forked before it is given away. */
   readonly committed: Tree;
 };
@@ -18,7 +17,7 @@ export type Books = {
  * Collects what a cache has yet to store: the net change of the committed state and of the outbox since the last batch.
  * One batch is on its way at a time; what changes meanwhile makes the next.
  */
-export class Ledger {
+export class Ledger implements Witness {
   readonly #entries = new Map<Path, Leaf | null>();
   readonly #maps = new Map<Path, Seq | null>();
   readonly #requests = new Map<OpId, PendingRequest | null>();
@@ -27,21 +26,16 @@ export class Ledger {
   #batch = 0;
   #onItsWay: readonly OpId[] | null = null;
 
-  /** Sees what changes of the committed state otherwise than by ops. */
-  readonly witness: Witness = {
-    leaf: ({ path, after }) => void this.#entries.set(path, after ?? null),
-    map: ([path, revision]) => void this.#maps.set(path, revision),
-  };
-
-  acts(acts: readonly Act[]): void {
-    for (const { changes, rows = [] } of acts) {
-      for (const { path, after } of changes) this.#entries.set(path, after ?? null);
-      for (const [path, revision] of rows) this.#maps.set(path, revision);
-    }
-    this.#isTouched = true;
+  /** Sees what changes of the committed state. */
+  leaf({ path, after }: Change): void {
+    this.#entries.set(path, after ?? null);
   }
 
-  /** The cursor, the incarnation or the scope has changed. */
+  map([path, revision]: MapRow): void {
+    this.#maps.set(path, revision);
+  }
+
+  /** The state, the cursor, the incarnation or the scope has changed. */
   touch(): void {
     this.#isTouched = true;
   }

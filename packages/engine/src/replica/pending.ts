@@ -1,51 +1,49 @@
-import { type EpochMs, type OpId, type Request, type Seq, utf8Length } from '@holdfast/protocol';
-import type { PendingRequest, PendingState } from './types.ts';
+import {
+  isLeaseOp,
+  type Mutate,
+  type Request,
+  type Seq,
+  utf8Length,
+  type Write,
+  type WriteReply,
+} from '@holdfast/protocol';
+import type { PendingRequest } from './types.ts';
 
 /** One own request until it is answered: what the outbox knows of it. */
-export type Pending = {
-  readonly opId: OpId;
-  readonly request: Request;
-  readonly blind: boolean;
-  readonly order: number;
-  readonly createdAt: EpochMs;
+export type Pending = { -readonly [Field in keyof PendingRequest]: PendingRequest[Field] } & {
   /** What it weighs as JSON. */
   readonly bytes: number;
-  status: PendingState;
-  attempts: number;
-  firstSentAt: EpochMs | null;
   /** Times in a row that the server failed over it. */
   failures: number;
-  /** Its last answer was a refusal: it is certain not to be committed. */
-  isRefused: boolean;
+  /** Never sent, or last answered by a refusal: it is not committed, however long ago that was. */
+  isCertain: boolean;
   /** It was sent before the present channel, and what became of it is not known. */
   isUncertain: boolean;
   /** The caller has been told that it is committed. */
   isSettled: boolean;
   /** The cache knows that it is about to be sent. */
   isSaved: boolean;
+  /** What its commit implies, which has come before the reply. */
+  echo: WriteReply | null;
   /** Seqs of foreign ops on its paths that were ordered before it. */
   readonly rebasedOver: Seq[];
 };
 
 /** A new request, or one of a former life that has yet to be sent again. */
 export function pendingOf(known: PendingRequest): Pending {
-  const { opId, request, blind, order, createdAt, attempts, firstSentAt } = known;
+  // A former life that was about to send it may have done so (C7).
+  const attempts = known.firstSentAt === null ? known.attempts : Math.max(1, known.attempts);
   return {
-    opId,
-    request,
-    blind,
-    order,
-    createdAt,
-    bytes: utf8Length(JSON.stringify(request)),
+    ...known,
     status: { state: 'queued' },
-    // A former life that was about to send it may have done so (C7).
-    attempts: firstSentAt === null ? attempts : Math.max(1, attempts),
-    firstSentAt,
+    attempts,
+    bytes: utf8Length(JSON.stringify(known.request)),
     failures: 0,
-    isRefused: false,
+    isCertain: attempts === 0,
     isUncertain: false,
     isSettled: false,
     isSaved: false,
+    echo: null,
     rebasedOver: [],
   };
 }
@@ -54,4 +52,37 @@ export function pendingOf(known: PendingRequest): Pending {
 export function listed(pending: Pending): PendingRequest {
   const { opId, request, status, attempts, createdAt, firstSentAt, order, blind } = pending;
   return { opId, request, status, attempts, createdAt, firstSentAt, order, blind };
+}
+
+/** Whether it is to be sent, now or later. */
+export function isUnsent({ status }: Pending): boolean {
+  return status.state === 'queued' || status.state === 'waiting';
+}
+
+/** The cache has not been told that it is about to be sent, and has to be. */
+export function isUnprepared({ isSaved, firstSentAt }: Pending): boolean {
+  return !isSaved && firstSentAt === null;
+}
+
+function writesOf(request: Request): readonly (Write | Mutate)[] {
+  return request.op === 'transact' ? request.ops : [request];
+}
+
+/** Whether a request rests on revisions or tokens, which mean nothing in another incarnation (stores.md §10.1.3). */
+export function isGuarded(request: Request): boolean {
+  const conditions = request.op === 'transact' ? request.preconditions : [];
+  return (
+    writesOf(request).some((write) => 'ifMatch' in write || 'fence' in write) ||
+    conditions.some(({ kind }) => kind === 'if_match' || kind === 'fence')
+  );
+}
+
+/** Whether a request is about leases: then it is neither shown nor kept while offline (stores.md §18 C1). */
+export function isAboutLeases({ request }: Pick<PendingRequest, 'request'>): boolean {
+  return writesOf(request).some(({ op }) => isLeaseOp(op));
+}
+
+/** Whether a request that is applied twice may do more than one that is applied once. */
+export function addsUp(request: Request): boolean {
+  return writesOf(request).some(({ op }) => ['increment', 'remove', 'mutate'].includes(op));
 }

@@ -10,10 +10,10 @@ import {
   type Refusal,
 } from '@holdfast/protocol';
 import { Tree } from '../data/index.ts';
+import type { ReplicaConfig } from './config.ts';
 import { Extent } from './extent.ts';
 import { Fold } from './fold.ts';
 import { Following, type Heard, rescoped } from './following.ts';
-import { isAboutLeases } from './guards.ts';
 import { Ledger } from './ledger.ts';
 import {
   list,
@@ -23,7 +23,8 @@ import {
   show,
   type ShownEntry,
 } from './listing.ts';
-import { type Guest, keptOf, type Parts, type ReplicaConfig, treeOf } from './parts.ts';
+import { type Guest, keptOf, type Parts } from './parts.ts';
+import { isAboutLeases } from './pending.ts';
 import { Requests } from './requests.ts';
 import { differs, rights } from './standing.ts';
 import { Subscriptions } from './subscriptions.ts';
@@ -68,21 +69,18 @@ export class Replica {
   #isSignalled = false;
 
   constructor(config: ReplicaConfig) {
-    const { image, limits, deviceId, mutate, observe } = config;
-    const subscriptions = new Subscriptions(observe);
+    const { image } = config;
+    const emit = (effect: ReplicaEffect): void => void this.#effects.push(effect);
+    const subscriptions = new Subscriptions(emit, config.observe);
     const ledger = config.durable === true ? new Ledger() : null;
-    const hears = (path: Path): boolean => subscriptions.hears(path);
-    const start = { tree: treeOf(config), cursor: image?.seq ?? 0, limits };
+    const { patterns = [], scope = null } = image ?? {};
     this.#parts = {
       config,
-      extent: new Extent(
-        { patterns: image?.patterns ?? [], scope: image?.scope ?? null },
-        config.patterns,
-      ),
-      fold: new Fold({ deviceId, hears, ledger, mutate }, start),
+      extent: new Extent({ patterns, scope }, config.patterns),
+      fold: new Fold({ config, ledger, subscriptions }),
       subscriptions,
       ledger,
-      emit: (effect) => this.#effects.push(effect),
+      emit,
       queries: null,
       image,
     };
@@ -158,7 +156,7 @@ export class Replica {
   }
 
   status(): ReplicaStatus {
-    const pending = this.#requests.outbox.size;
+    const pending = this.#requests.outbox.queue.size;
     const phase = this.#shownPhase();
     const { held, denied, refusal } = this.#parts.extent;
     return {
@@ -196,7 +194,7 @@ export class Replica {
       loaded: tree,
       entries: tree.entries(),
       maps: tree.maps(),
-      outbox: this.outbox().filter(({ request }) => !isAboutLeases(request)),
+      outbox: this.outbox().filter((each) => !isAboutLeases(each)),
     };
   }
 
@@ -246,7 +244,8 @@ export class Replica {
       case 'persisted':
         return this.#requests.persisted(input.batch);
       case 'deliver':
-        return this.#deliver(input.now);
+        this.#isSignalled = false;
+        return this.#parts.subscriptions.deliver(input.now);
       case 'tick':
         return this.#onTick(input.now);
       case 'close':
@@ -255,8 +254,7 @@ export class Replica {
   }
 
   #takeLate(input: ReplicaInput): void {
-    if (input.type === 'request') this.#requests.refuseClosed(input.opId);
-    if (input.type === 'persisted') this.#requests.persisted(input.batch);
+    if (input.type === 'request' || input.type === 'persisted') this.#take(input);
   }
 
   #onJoined({ response, now, wall }: Input<'joined'>): void {
@@ -298,7 +296,7 @@ export class Replica {
 
   #onTick(now: MonotonicMs): void {
     this.#wakeAt = null;
-    if (this.#phase === 'joined' && this.#requests.outbox.isStuck(now)) this.#rejoin();
+    if (this.#phase === 'joined' && now >= this.#requests.outbox.overdueAt) this.#rejoin();
   }
 
   #rejoin(): void {
@@ -328,25 +326,17 @@ export class Replica {
     this.#parts.subscriptions.clear();
   }
 
-  #deliver(now: MonotonicMs): void {
-    this.#isSignalled = false;
-    for (const { subscription, events } of this.#parts.subscriptions.deliver(now)) {
-      this.#parts.emit({ type: 'notify', subscription, events });
-    }
-  }
-
   /** Brings everything in line with what a step did. */
   #conclude({ now, wall }: ReplicaInput): void {
     const { fold, subscriptions, emit } = this.#parts;
-    subscriptions.announce(fold.refold(), fold.view);
+    fold.refold();
     this.#requests.prepare({ now, wall });
-    for (const push of this.#requests.outbox.send({ now, wall })) emit(push);
+    this.#requests.outbox.send({ now, wall });
     const isLive = this.#phase === 'joined' && this.#following.isCaughtUp;
     this.#parts.queries?.ask(now, isLive);
     const payload = isLive ? this.#following.ask() : null;
     if (payload !== null) emit({ type: 'push', id: scopeId, event: 'scope', payload });
     this.#persist();
-    for (const subscription of subscriptions.takeDropped()) emit({ type: 'dropped', subscription });
     if (!this.#isSignalled && subscriptions.nextRound(now) <= now) {
       this.#isSignalled = true;
       emit({ type: 'deliverable' });
@@ -372,7 +362,7 @@ export class Replica {
 
   // A wake that comes too early does no harm, so that only earlier ones are worth an effect.
   #wake(now: MonotonicMs): void {
-    const send = this.#requests.outbox.nextWake();
+    const send = this.#requests.outbox.wakeAt;
     const round = this.#parts.subscriptions.nextRound(now);
     const retry = this.#parts.queries?.wakeAt ?? Infinity;
     const at = Math.min(send, retry, round > now ? round : Infinity);

@@ -11,7 +11,7 @@ import {
 } from '@holdfast/protocol';
 import type { QueryStep } from '@holdfast/protocol/record';
 import { type Change, type MapRow, Scope, type Tree } from '../data/index.ts';
-import { type Act, modeBits, valueAt } from './act.ts';
+import { type Act, modeBits } from './act.ts';
 import type { Parts } from './parts.ts';
 
 /** Objects as a server says they are. */
@@ -19,6 +19,9 @@ export type Content = {
   readonly entries: readonly EntryTuple[];
   readonly maps: readonly MapTuple[];
 };
+
+/** What it did to an object, and to the revisions of maps. */
+type Deed = { readonly act: Act; readonly rows: readonly MapRow[] };
 
 /**
  * The objects that a replica has because a query shows them (records.md §14.4).
@@ -51,16 +54,16 @@ export class Rows {
 
   /** Counts them no more; those are left out of the replica that nobody else has. */
   discount(rows: readonly Path[], seq: Seq): void {
-    const acts: Act[] = [];
+    const deeds: Deed[] = [];
     for (const row of rows) {
       const count = (this.#counts.get(row) ?? 0) - 1;
       if (count > 0) this.#counts.set(row, count);
       else {
         this.#counts.delete(row);
-        acts.push(this.#change(row, { op: 'delete', seq }, new Map()));
+        deeds.push(this.#change(row, { op: 'delete', seq }, new Map()));
       }
     }
-    this.#tell(acts);
+    this.#tell(deeds);
   }
 
   /** Puts objects in the place of what the replica has of them. */
@@ -73,11 +76,13 @@ export class Rows {
       objects.set(row, leaves.set(path, { value, type, revision }));
     }
     const { committed } = this.#parts.fold;
-    const acts = [...objects].map(([row, leaves]) => this.#change(row, { op: 'set', seq }, leaves));
+    const deeds = [...objects].map(([row, leaves]) =>
+      this.#change(row, { op: 'set', seq }, leaves),
+    );
     committed.load([], maps);
-    const [last] = acts.slice(-1);
-    if (last !== undefined) acts.splice(-1, 1, { ...last, rows: [...(last.rows ?? []), ...maps] });
-    this.#tell(acts);
+    const [last] = deeds.slice(-1);
+    if (last !== undefined) deeds.splice(-1, 1, { ...last, rows: [...last.rows, ...maps] });
+    this.#tell(deeds);
   }
 
   /** What of the objects, but for some, is in one state is taken over into another, as far as some patterns do not cover it. */
@@ -106,7 +111,7 @@ export class Rows {
     row: Path,
     { op, seq }: { readonly op: 'set' | 'delete'; readonly seq: Seq },
     leaves: ReadonlyMap<Path, Leaf>,
-  ): Act {
+  ): Deed {
     const { fold, subscriptions } = this.#parts;
     const tree = fold.committed;
     const changes: Change[] = [];
@@ -115,7 +120,7 @@ export class Rows {
       leaf: (change: Change) => void changes.push(change),
       map: (each: MapRow) => void rows.push(each),
     };
-    const previous = valueAt(tree, row, (path) => subscriptions.hears(path));
+    const previous = subscriptions.valueAt(tree, row);
     const patterns = this.#covered();
     for (const { path } of Array.from(tree.entries({ under: row }))) {
       const stays = leaves.has(path) || (op === 'delete' && patterns.covers(path));
@@ -123,15 +128,17 @@ export class Rows {
     }
     for (const [path, leaf] of leaves) tree.put(path, leaf, witness);
     const audience = fold.view === tree ? modeBits.all | modeBits.committed : modeBits.committed;
-    return { path: row, op, seq, own: false, audience, previous, changes, rows };
+    return { act: { path: row, op, seq, own: false, audience, previous, changes }, rows };
   }
 
-  #tell(acts: readonly Act[]): void {
-    const { fold, subscriptions } = this.#parts;
-    const told = acts.filter(({ changes, rows }) => changes.length + (rows?.length ?? 0) > 0);
-    if (told.length === 0) return;
-    fold.amended(told);
-    subscriptions.announce(told, fold.committed);
+  #tell(deeds: readonly Deed[]): void {
+    const { fold, ledger } = this.#parts;
+    const told = deeds.filter(({ act, rows }) => act.changes.length + rows.length > 0);
+    for (const { act, rows } of told) {
+      for (const change of act.changes) ledger?.leaf(change);
+      for (const row of rows) ledger?.map(row);
+    }
+    if (told.length > 0) fold.amended(told.map(({ act }) => act));
   }
 
   #rowOf(path: Path): Path | null {

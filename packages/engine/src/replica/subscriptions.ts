@@ -12,13 +12,10 @@ import {
 import { Matcher, type Range, type Tree } from '../data/index.ts';
 import { type Act, type Audience, looksEqual, modeBits, type Observe } from './act.ts';
 import { rangeOf } from './listing.ts';
-import type { WatchEvent, WatchOptions } from './types.ts';
+import type { ReplicaEffect, WatchEvent, WatchOptions } from './types.ts';
 
 /** Leaves that one round of delivery compares at most: some milliseconds (stores.md §18 C21). */
 const comparedMax = 5000;
-
-/** What goes out to one subscription in a round of delivery. */
-export type Batch = { readonly subscription: number; readonly events: readonly WatchEvent[] };
 
 /** Both states of a replica at one moment. */
 export type Sight = { readonly committed: Tree; readonly view: Tree };
@@ -55,12 +52,13 @@ export class Subscriptions {
   readonly #matcher = new Matcher<Feed>();
   /** Those for which something waits. */
   readonly #dirty = new Set<Feed>();
+  readonly #emit: (effect: ReplicaEffect) => void;
   readonly #observe: Observe | undefined;
-  #dropped: number[] = [];
   #count = 0;
 
   /** `observe` is called with everything that is told. */
-  constructor(observe?: Observe) {
+  constructor(emit: (effect: ReplicaEffect) => void, observe?: Observe) {
+    this.#emit = emit;
     this.#observe = observe;
   }
 
@@ -92,13 +90,15 @@ export class Subscriptions {
     for (const id of this.#feeds.keys()) this.unsubscribe(id);
   }
 
-  /** Whether anybody watches the path itself. */
-  hears(path: Path): boolean {
-    let heard = false;
-    this.#matcher.match(path, () => {
-      heard = true;
-    });
-    return heard;
+  /** What is at a path, as far as somebody hears of it: a map is assembled only then. */
+  valueAt(tree: Tree, path: Path): Json | undefined {
+    let leaf = tree.leaf(path);
+    if (leaf === undefined) {
+      this.#matcher.match(path, () => {
+        leaf = tree.read(path);
+      });
+    }
+    return leaf?.value;
   }
 
   /** Queues the events of one commit, or of what else happened at once; `tree` is the state after it. */
@@ -109,11 +109,9 @@ export class Subscriptions {
     for (const act of acts) this.#note(act, notes);
     for (const [feed, byPath] of notes) {
       for (const [path, note] of byPath) {
-        const { act, previous, isLeaf } = note;
         const now = tree.read(path);
-        if (note.isSaid || !isSame(now?.value, previous)) {
-          this.#push(feed, eventOf(act, { path, previous, now, isLeaf }));
-        }
+        const isNews = note.isSaid || !jsonEquals(now?.value, note.previous);
+        if (isNews) this.#push(feed, eventOf(note, path, now));
       }
     }
   }
@@ -139,27 +137,18 @@ export class Subscriptions {
     return next;
   }
 
-  deliver(now: MonotonicMs): readonly Batch[] {
-    const batches: Batch[] = [];
+  /** Hands out what may go out now. */
+  deliver(now: MonotonicMs): void {
     const effort = { left: comparedMax };
     for (const feed of this.#dirty) {
       if (feed.due > now) continue;
-      const { id, options, parts } = feed;
+      const { id: subscription, options, parts } = feed;
       const events = takeFrom(parts, effort);
       if (parts.length === 0) this.#dirty.delete(feed);
       if (events.length === 0) continue;
       if (options.delivery.policy === 'sample') feed.due = now + options.delivery.intervalMs;
-      batches.push({ subscription: id, events });
+      this.#emit({ type: 'notify', subscription, events });
     }
-    return batches;
-  }
-
-  /** The subscriptions whose queue overflowed since the last time; they are gone. */
-  takeDropped(): readonly number[] {
-    if (this.#dropped.length === 0) return this.#dropped;
-    const dropped = this.#dropped;
-    this.#dropped = [];
-    return dropped;
   }
 
   #compare(feed: Feed, difference: Difference): void {
@@ -181,7 +170,7 @@ export class Subscriptions {
     this.#dirty.add(feed);
     if (waiting.size <= maxQueue) return;
     this.unsubscribe(feed.id);
-    this.#dropped.push(feed.id);
+    this.#emit({ type: 'dropped', subscription: feed.id });
   }
 
   /** A subscription hears of an op at its path; where it does not watch that path, of each leaf the op changed. */
@@ -232,8 +221,8 @@ function* differences(
     // Revisions between seqs are of own, uncommitted requests.
     const own = !Number.isInteger(revision);
     if (options.mode === 'optimistic' && !own) return null;
-    const { value, type } = leaf ?? { value: undefined, type: undefined };
-    return { path, value, previous: gone?.value, type, op, seq: own ? null : revision, own };
+    const act = { op, seq: own ? null : revision, own };
+    return eventOf({ act, previous: gone?.value, isLeaf: false }, path, leaf);
   };
   const places = placesOf(pattern, difference);
   // What is gone comes first: it may have been in the way of what has come.
@@ -272,8 +261,11 @@ function merge(earlier: WatchEvent, later: WatchEvent): WatchEvent {
   return { ...later, previous: earlier.previous, conflated };
 }
 
+/** What subscribers are told of. */
+type Deed = Pick<WatchEvent, 'op' | 'seq' | 'own'>;
+
 type Note = {
-  readonly act: Act;
+  readonly act: Deed;
   readonly previous: Json | undefined;
   /** A leaf that an op at another path changed. */
   readonly isLeaf: boolean;
@@ -294,14 +286,11 @@ function jot(
   byPath.set(path, { ...fresh, previous, isSaid: isSaid || fresh.isSaid });
 }
 
-type Place = {
-  readonly path: Path;
-  readonly previous: Json | undefined;
-  readonly now: Leaf | undefined;
-  readonly isLeaf?: boolean;
-};
-
-function eventOf(act: Act, { path, previous, now, isLeaf = false }: Place): WatchEvent {
+function eventOf(
+  { act, previous, isLeaf }: Pick<Note, 'previous' | 'isLeaf'> & { readonly act: Deed },
+  path: Path,
+  now: Leaf | undefined,
+): WatchEvent {
   const { seq, own } = act;
   return {
     path,
@@ -314,13 +303,9 @@ function eventOf(act: Act, { path, previous, now, isLeaf = false }: Place): Watc
   };
 }
 
-function nameOf({ op }: Act, now: Leaf | undefined, isLeaf: boolean): WatchEvent['op'] {
+function nameOf({ op }: Deed, now: Leaf | undefined, isLeaf: boolean): WatchEvent['op'] {
   if (op === 'refused') return op;
   if (isLeaf) return now === undefined ? 'delete' : 'set';
   // A delete that a later op of the same commit made good.
   return op === 'delete' && now !== undefined ? 'set' : op;
-}
-
-function isSame(a: Json | undefined, b: Json | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : jsonEquals(a, b);
 }

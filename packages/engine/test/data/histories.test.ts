@@ -16,8 +16,8 @@ import {
   apply,
   type Change,
   decide,
+  type MapRow,
   type DecideContext,
-  decideTransaction,
   leaseRules,
   type Range,
   Tree,
@@ -182,16 +182,12 @@ class History {
     if (ops.length === 0) return;
     const verdict = this.#judgeAll(ops);
     const before = JSON.stringify([...this.tree.entries()]);
-    const decision = decideTransaction(
-      this.tree,
-      { op: 'transact', ops, preconditions: [] },
-      this.#context(),
-    );
+    const decision = decide(this.tree, { op: 'transact', ops, preconditions: [] }, this.#context());
     expect(JSON.stringify([...this.tree.entries()])).toBe(before);
     if (isRefusal(decision)) {
       expect([decision.code, decision.details['op_index']]).toEqual(verdict);
     } else {
-      expect(decision.results.length).toBe(ops.length);
+      expect(decision.result).toMatchObject({ results: { length: ops.length } });
       this.#commit(decision.ops, verdict);
     }
   }
@@ -233,7 +229,11 @@ class History {
       [...this.model.maps.keys()].map((path) => [path, this.tree.read(path)?.value]),
     );
     const changes: Change[] = [];
-    const rows = apply(this.tree, op, (change) => changes.push(change));
+    const rows: MapRow[] = [];
+    apply(this.tree, op, {
+      leaf: (change) => void changes.push(change),
+      map: (row) => void rows.push(row),
+    });
     this.model.apply(op);
     for (const { path, before, after } of changes) {
       expect(before).toEqual(this.shadow.get(path));

@@ -38,8 +38,11 @@ class Recorded {
   commit({ ops }: Decision): void {
     for (const op of ops) {
       const removed: Entry[] = [];
-      apply(this.tree, op, ({ path, before }) => {
-        if (before !== undefined) removed.push({ path, ...before });
+      apply(this.tree, op, {
+        leaf: ({ path, before }) => {
+          if (before !== undefined) removed.push({ path, ...before });
+        },
+        map: () => undefined,
       });
       this.log.push({ ...op, removed });
       this.states.push([...this.tree.entries()]);

@@ -149,11 +149,12 @@ function history(all: readonly Write[]): { readonly log: readonly Logged[]; read
   const tree = Tree.empty();
   const log = store.log.map((op) => {
     const removed: Entry[] = [];
-    apply(
-      tree,
-      op,
-      ({ path, before }) => before !== undefined && removed.push({ path, ...before }),
-    );
+    apply(tree, op, {
+      leaf: ({ path, before }) => {
+        if (before !== undefined) removed.push({ path, ...before });
+      },
+      map: () => undefined,
+    });
     return Object.assign({}, op, { removed });
   });
   return { log, tree };
@@ -299,7 +300,7 @@ describe('Path rules', () => {
         if (isRefusal(store.write(write))) return;
         const touched: Path[] = [];
         for (const op of store.log.slice(known)) {
-          apply(before, op, ({ path }) => touched.push(path));
+          apply(before, op, { leaf: ({ path }) => void touched.push(path), map: () => undefined });
         }
         if (touched.length === 0) touched.push(write.path);
         expect(refusal === null).toBe(touched.every((path) => inScope(scope, path)));

@@ -7,14 +7,7 @@ import {
   type Precondition,
   type Write,
 } from '@holdfast/protocol';
-import {
-  apply,
-  decide,
-  type DecideContext,
-  decideTransaction,
-  leaseRules,
-  Tree,
-} from '@holdfast/engine/data';
+import { apply, decide, type DecideContext, leaseRules, Tree } from '@holdfast/engine/data';
 
 /** The core with a state, a log and a clock, and nothing else. */
 export class SmallStore {
@@ -29,7 +22,7 @@ export class SmallStore {
 
   transact(ops: readonly Write[], preconditions: readonly Precondition[] = []) {
     const transaction = { op: 'transact', ops, preconditions } as const;
-    return this.#commit(decideTransaction(this.tree, transaction, this.#context()));
+    return this.#commit(decide(this.tree, transaction, this.#context()));
   }
 
   set(path: string, value: Json) {

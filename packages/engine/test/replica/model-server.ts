@@ -1,11 +1,4 @@
-import {
-  apply,
-  decide,
-  type DecideContext,
-  decideTransaction,
-  leaseRules,
-  Tree,
-} from '@holdfast/engine/data';
+import { apply, decide, type DecideContext, leaseRules, Tree } from '@holdfast/engine/data';
 import {
   defaultLimits,
   type DeviceId,
@@ -184,10 +177,7 @@ export class ModelServer {
       leases: leaseRules(() => false),
       limits: defaultLimits,
     };
-    const decision =
-      request.op === 'transact'
-        ? decideTransaction(this.tree, request, context)
-        : decide(this.tree, request, context);
+    const decision = decide(this.tree, request, context);
     if (isRefusal(decision)) return decision;
     for (const op of decision.ops) apply(this.tree, op);
     this.log.push(...decision.ops);

@@ -1,11 +1,4 @@
-import {
-  apply,
-  decide,
-  type DecideContext,
-  decideTransaction,
-  type Tree,
-  Tree as Trees,
-} from '@holdfast/engine/data';
+import { apply, decide, type DecideContext, type Tree, Tree as Trees } from '@holdfast/engine/data';
 import {
   changesBetween,
   type Direction,
@@ -61,10 +54,7 @@ export class Editor {
       at: 0,
       limits: defaultLimits,
     };
-    const decision =
-      request.op === 'transact'
-        ? decideTransaction(this.tree, request, context)
-        : decide(this.tree, request, context);
+    const decision = decide(this.tree, request, context);
     if (isRefusal(decision)) return decision;
     for (const op of decision.ops) apply(this.tree, op);
     this.#head += decision.ops.length;

@@ -150,7 +150,7 @@ export class NewReader implements Reader {
     if (fromSeq !== this.cursor) throw new Error(`frame from ${fromSeq}, reader at ${this.cursor}`);
     for (const op of ops) {
       expectNext(this.cursor, op.seq);
-      apply(this.#tree, { ...op, arg: null, at: 0, principal: null });
+      apply(this.#tree, op);
       this.cursor = op.seq;
     }
     if (toSeq !== this.cursor) throw new Error(`frame to ${toSeq}, ops to ${this.cursor}`);

@@ -5,7 +5,6 @@ import {
   type Entry,
   isRefusal,
   type Json,
-  type Op,
   parseGlob,
   type Pattern,
   readEvents,
@@ -133,7 +132,7 @@ export class PartReplica {
       if (op.seq <= this.cursor || op.seq > toSeq) throw new Error(`op ${op.seq} out of order`);
       this.cursor = op.seq;
       this.seqs.push(op.seq);
-      apply(this.tree, { ...op, arg: null, at: 0, principal: null } satisfies Op);
+      apply(this.tree, op);
     }
     this.cursor = toSeq;
   }

@@ -188,7 +188,7 @@ export class Device {
   }
 
   #newDialer(): Dialer {
-    return new Dialer({ random: () => this.#room.dice.next(), probeable: true });
+    return new Dialer({ random: () => this.#room.dice.next(), renewable: true });
   }
 
   #newReplica(): Replica {
@@ -244,6 +244,7 @@ export class Device {
     const { agenda, delay } = this.#room;
     switch (effect.type) {
       case 'open':
+        if (effect.isRenewal) this.#room.problem('calm', `${this.name} asked for another token`);
         this.#wanted = effect.link;
         this.#later(delay(60), () => this.#open(effect.link));
         return;
@@ -254,16 +255,10 @@ export class Device {
       case 'send':
         this.#wireOf(effect.link)?.send('up', this.#codec.encode(frameTuple(effect.frame)));
         return;
-      case 'probe':
-        this.#later(delay(100), () => this.#line({ type: 'probed', verdict: 'unreachable' }));
-        return;
       case 'wake':
         if (effect.at !== null) {
           this.#later(effect.at - agenda.now, () => this.#line({ type: 'tick' }));
         }
-        return;
-      case 'renew':
-        this.#room.problem('calm', `${this.name} asked for another token`);
         return;
       case 'connection':
     }

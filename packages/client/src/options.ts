@@ -97,12 +97,14 @@ export type ClientOptions = {
 };
 
 /** {@link ClientOptions}, checked, with every default. */
-export type Settings = {
+export type Settings = Pick<
+  ClientOptions,
+  'params' | 'records' | 'presences' | 'views' | 'onWrite' | 'onRejected' | 'onRevoked'
+> & {
   readonly endpoint: string;
   readonly whoami: string;
   readonly principal: string;
   readonly token: TokenSource | null;
-  readonly params: ClientOptions['params'];
   /** Drawn at first; the one that the cache has kept from when it is {@link Settings.identified}. */
   deviceId: string;
   /** Comes before the first connection; null: nothing is to be waited for. */
@@ -112,14 +114,8 @@ export type Settings = {
   readonly cache: Cache | null;
   readonly outboxMax: OutboxLimits;
   readonly tabs: Seat | null;
-  readonly records: RecordsPlug | undefined;
-  readonly presences: PresencesPlug | undefined;
-  readonly views: ViewsPlug | undefined;
   readonly timers: boolean;
   readonly env: ClientEnv;
-  readonly onWrite: ((write: MadeWrite) => void) | undefined;
-  readonly onRejected: (rejection: RejectedWrite) => void;
-  readonly onRevoked: ((revocation: Revocation) => void) | undefined;
   readonly report: Report;
 };
 
@@ -169,63 +165,62 @@ export function checkOptions(of: string, options: object, kindsOf: OptionKinds):
 }
 
 /** Checks the options of `createClient` and fills in the defaults. */
-// oxlint-disable-next-line complexity -- one default after the other
 export function settingsOf(options: ClientOptions): Settings {
   checkOptions('createClient', options, kinds);
-  const { url, token, codec = jsonCodec, link, webSocket, onError = warn } = options;
   for (const name of ['url', 'token'] as const) {
     if (options[name] === undefined) throw new TypeError(`createClient needs a "${name}".`);
   }
-  if (link !== undefined && webSocket !== undefined) {
-    throw new TypeError('createClient: "webSocket" has no use beside "link".');
-  }
+  const { url, principal = '', cache = null, timers = true, onError = warn, ...others } = options;
   const env: ClientEnv = { ...platformEnv, ...options.env };
-  const report = reporter(onError);
-  const lineOf = (): Link => {
-    const sockets = webSocketLink({ webSocket });
-    return options.records?.link?.({ link: sockets, codec, env }) ?? sockets;
-  };
   const settings: Settings = {
+    ...others,
     ...endpointsOf(url),
-    principal: options.principal ?? '',
-    token,
-    params: options.params,
+    principal,
     deviceId: deviceIdOf(options.deviceId, env),
     identified: null,
-    codec,
-    link: link ?? lineOf(),
-    cache: options.cache ?? null,
+    ...lineOf(options, env),
+    cache,
     outboxMax: { ...outboxMax, ...options.outboxMax },
     tabs: null,
-    records: options.records,
-    presences: options.presences,
-    views: options.views,
-    timers: options.timers ?? true,
+    timers,
     env,
-    onWrite: options.onWrite,
-    onRejected: options.onRejected ?? (() => undefined),
-    onRevoked: options.onRevoked,
-    report,
+    report: reporter(onError),
   };
   const whole = options.tabs?.(settings) ?? settings;
   whole.identified = identify(whole, options);
   return whole;
 }
 
+function lineOf(
+  { codec = jsonCodec, link, records, webSocket }: ClientOptions,
+  env: ClientEnv,
+): Pick<Settings, 'codec' | 'link'> {
+  if (link === undefined) {
+    const sockets = webSocketLink({ webSocket });
+    return { codec, link: records?.link?.({ link: sockets, codec, env }) ?? sockets };
+  }
+  if (webSocket === undefined) return { codec, link };
+  throw new TypeError('createClient: "webSocket" has no use beside "link".');
+}
+
 /** Tells the cache whom it serves, and takes the name that it knows this installation by. */
-function identify(settings: Settings, options: ClientOptions): Promise<void> | null {
-  const { schemaVersion = null, migrate = null, deviceId: given } = options;
-  const { cache, deviceId, endpoint, env, principal, report } = settings;
-  const isDeviceGiven = given !== undefined;
-  const realm = `${endpoint} ${principal}`;
-  const wall = (): number => env.wall();
-  const who = { realm, deviceId, isDeviceGiven };
-  if (cache?.open === undefined) return null;
-  return (async () => {
-    const terms = { ...who, schemaVersion, migrate, wall, report };
-    settings.deviceId = (await cache.open?.(options.records?.terms(terms) ?? terms)) ?? deviceId;
+async function identify(settings: Settings, options: ClientOptions): Promise<void> {
+  const { cache, endpoint, env, principal, records, report } = settings;
+  const { schemaVersion = null, migrate = null } = options;
+  const terms = {
+    realm: `${endpoint} ${principal}`,
+    deviceId: settings.deviceId,
+    isDeviceGiven: options.deviceId !== undefined,
+    schemaVersion,
+    migrate,
+    wall: () => env.wall(),
+    report,
+  };
+  try {
+    settings.deviceId = (await cache?.open?.(records?.terms(terms) ?? terms)) ?? terms.deviceId;
+  } catch {
     // A cache that cannot be opened says so to each store that asks it.
-  })().catch(() => undefined);
+  }
 }
 
 function deviceIdOf(given: string | undefined, env: ClientEnv): string {

@@ -15,7 +15,7 @@ export function reportRefused(receipt: WriteReceipt, store: StoreName, settings:
   // The caller may read `committed` of what was refused at once.
   env.setTimeout(() => {
     if (receipt.isAwaited) return;
-    call(() => onRejected({ store, opId, error, ...(request !== null && { request }) }), report);
+    call(() => onRejected?.({ store, opId, error, ...(request !== null && { request }) }), report);
   }, 0);
 }
 

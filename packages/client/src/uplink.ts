@@ -53,6 +53,10 @@ export type UplinkPush = {
   readonly patient?: boolean;
 };
 
+/** Close codes: there was no connection; the token is no good. */
+const lost = 1006;
+const tokenInvalid = 4001;
+
 /** Does what the dialer says: the one socket of a client, for all its topics (stores.md §18 C16). */
 export class Uplink {
   /** The node of the server that a view would go on at, for whoever routes by it (views.md §4.5). */
@@ -67,12 +71,8 @@ export class Uplink {
   readonly #inputs: Wish<DialerInput, 'now'>[] = [];
   readonly #stopWatching: () => void;
   #line: LinkConnection | null = null;
-  #token: string | null = null;
-  /** A token that was asked for out of turn, for the next connection. */
-  #renewed: string | null = null;
-  #probe: AbortController | null = null;
-  /** The link that is wanted now; one that opens late is not. */
-  #wanted = 0;
+  /** Aborts when the link that is open, or about to be, is not wanted any more. */
+  #ended = new AbortController();
   #isStepping = false;
   #isClosed = false;
 
@@ -81,7 +81,8 @@ export class Uplink {
     this.encode = (frame) => codec.encode(frameTuple(frame));
     this.#settings = settings;
     this.#status = status;
-    this.#dialer = new Dialer({ random: () => env.random(), probeable: true });
+    const renewable = typeof settings.token === 'function';
+    this.#dialer = new Dialer({ random: () => env.random(), renewable });
     this.#setAlarm = alarm(env, () => this.#step({ type: 'tick' }));
     this.#step({ type: 'start' });
     this.#stopWatching = env.watchNetwork((type) => this.#step({ type }));
@@ -124,9 +125,8 @@ export class Uplink {
     this.#stopWatching();
     this.#step({ type: 'stop' });
     this.#isClosed = true;
-    this.#wanted = 0;
     this.#setAlarm(Infinity);
-    this.#probe?.abort();
+    this.#ended.abort();
     this.#speakers.clear();
   }
 
@@ -151,22 +151,16 @@ export class Uplink {
   #act(effect: Exclude<DialerEffect, { readonly topic: string }>): void {
     switch (effect.type) {
       case 'open':
-        this.#wanted = effect.link;
-        void this.#open(effect.link);
+        this.#ended = new AbortController();
+        void this.#open(effect, this.#ended.signal);
         break;
       case 'close':
-        this.#wanted = 0;
+        this.#ended.abort();
         this.#line?.close(effect.code);
         this.#line = null;
         break;
       case 'send':
         this.#line?.send(this.encode(effect.frame));
-        break;
-      case 'probe':
-        void this.#ask();
-        break;
-      case 'renew':
-        void this.#renew();
         break;
       case 'wake':
         this.#setAlarm(effect.at ?? Infinity);
@@ -185,27 +179,37 @@ export class Uplink {
     for (const speaker of this.#speakers.values()) speaker.hear({ type: 'connection' });
   }
 
-  async #open(link: number): Promise<void> {
+  async #open(
+    { link, isRenewal }: Extract<DialerEffect, { readonly type: 'open' }>,
+    ended: AbortSignal,
+  ): Promise<void> {
     const closed = (code: number): void => {
-      if (this.#wanted === link) this.#line = null;
+      if (!ended.aborted) this.#line = null;
       this.#step({ type: 'closed', link, code });
     };
+    // What was refused stays refused where the source has nothing else.
+    let failure = isRenewal === true ? tokenInvalid : lost;
     try {
       const { params } = this.#settings;
-      const token = this.#renewed ?? (await this.#askToken());
+      const token = await this.#askToken();
+      failure = lost;
       const given = typeof params === 'function' ? await params() : params;
-      if (this.#wanted !== link) return;
-      this.#renewed = null;
-      this.#token = token;
+      if (ended.aborted) return;
+      let isOpen = false;
       this.#line = this.#settings.link.open(this.#urlWith(token, given), {
-        opened: () => this.#step({ type: 'opened', link }),
+        opened: () => {
+          isOpen = true;
+          this.#step({ type: 'opened', link });
+        },
         received: (data) => this.#step({ type: 'received', link, frame: this.#decode(data) }),
-        closed,
+        closed: (code) => {
+          if (isOpen || code === tokenInvalid) closed(code);
+          else void this.#explain(code, token, ended).then(closed);
+        },
       });
     } catch (error) {
       this.#settings.report(error);
-      this.#token = null;
-      closed(1006);
+      closed(failure);
     }
   }
 
@@ -219,33 +223,16 @@ export class Uplink {
     throw new TypeError('The token source gave no token.');
   }
 
-  async #renew(): Promise<void> {
-    try {
-      // A text has been tried already.
-      if (typeof this.#settings.token === 'function') this.#renewed = await this.#askToken();
-    } catch (error) {
-      this.#settings.report(error);
-    }
-    this.#step({ type: 'token', renewed: this.#renewed !== null });
-  }
-
   /** Asks why an upgrade was refused, which a WebSocket does not tell (stores.md §15.4). */
-  async #ask(): Promise<void> {
+  async #explain(code: number, token: string, signal: AbortSignal): Promise<number> {
     const { env, whoami } = this.#settings;
-    this.#probe?.abort();
-    const probe = new AbortController();
-    this.#probe = probe;
-    let verdict: 'unauthorized' | 'unreachable' = 'unreachable';
     try {
-      if (this.#token !== null) {
-        const init = { ...credentialsOf(this.#token), signal: probe.signal };
-        const { status } = await env.fetch(whoami, init);
-        if (status === 401) verdict = 'unauthorized';
-      }
+      const { status } = await env.fetch(whoami, { ...credentialsOf(token), signal });
+      return status === 401 ? tokenInvalid : code;
     } catch {
       // No answer is an answer: the network is to blame, not the token.
+      return code;
     }
-    if (this.#probe === probe) this.#step({ type: 'probed', verdict });
   }
 
   #decode(data: string | Uint8Array): Frame | BadFrame {

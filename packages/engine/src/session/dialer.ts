@@ -22,22 +22,23 @@ import { Turn } from './turn.ts';
 import type { Connection, DialerEffect, DialerInput } from './types.ts';
 
 //  resting ──start──▶ opening ──opened──▶ open
-//     ▲  stop           ▲  │ refused        │ closed, dead
-//     │                 │  ▼                ▼
-//     │               waiting ◀──────── probing (an upgrade was refused: why?)
-//     └──no token── renewing ◀──unauthorized──┘
+//     ▲  stop          ▲    │                │ closed, dead
+//     │                │    ▼                │
+//     │            due ╰─ waiting ◀──────────╯
+//     │                                      │ 4001: the token is no good
+//     ╰── there is no other ◀────────────────┴──▶ opening, with another
 //
 // 1. At most one link is open or opening; what an older one says is dropped.
 // 2. Frames are sent over an open link only.
-// 3. The token source is asked once, until a link has lived long with what it gave (stores.md C18).
+// 3. The token source is asked for another token once, until a link has lived long with what it gave (stores.md C18).
 // 4. At rest nothing is due.
 
-/** What a dialer is made of: chance, and whether `whoami` can be asked. */
+/** What a dialer is made of: chance, and whether there may be another token than one that is refused. */
 export type DialerConfig = {
   /** A number from 0 to 1, 1 excluded. */
   readonly random: () => number;
-  /** Whether the host can perform `probe`. */
-  readonly probeable: boolean;
+  /** Whether the token source can give another one. */
+  readonly renewable: boolean;
 };
 
 /** A dialer as plain data, for status, logs and consoles. */
@@ -50,7 +51,7 @@ export type DialerView = {
   readonly unanswered: number;
 };
 
-type Phase = 'resting' | 'opening' | 'open' | 'waiting' | 'probing' | 'renewing';
+type Phase = 'resting' | 'opening' | 'open' | 'waiting';
 
 type Report = Pick<DialerView, 'connection' | 'attempts'> & { readonly refusal: Refusal | null };
 
@@ -63,7 +64,7 @@ const protocolViolation = 4003;
 
 /** The client's end of the one connection's conversation (stores.md §7, C16–C20). */
 export class Dialer {
-  readonly #probeable: boolean;
+  readonly #renewable: boolean;
   readonly #turn: Turn;
   readonly #topics: Topics;
   readonly #backoff = new Backoff();
@@ -86,7 +87,7 @@ export class Dialer {
   #rescheduled = false;
 
   constructor(config: DialerConfig) {
-    this.#probeable = config.probeable;
+    this.#renewable = config.renewable;
     this.#turn = new Turn(config.random);
     this.#topics = new Topics(this.#turn);
   }
@@ -136,10 +137,6 @@ export class Dialer {
         return this.#tick();
       case 'offline':
         return this.#goOffline();
-      case 'probed':
-        return this.#probed(input.verdict === 'unauthorized');
-      case 'token':
-        return this.#token(input.renewed);
       case 'online':
       case 'woke':
         return this.#lookAgain(input.type === 'woke');
@@ -151,10 +148,11 @@ export class Dialer {
     else if (this.#phase === 'open') this.#topics.hasten();
   }
 
-  #open(): void {
-    this.#turn.link += 1;
+  #open(isRenewal = false): void {
+    const link = this.#turn.link + 1;
+    this.#turn.link = link;
     this.#enter('opening', openMs);
-    this.#turn.emit({ type: 'open', link: this.#turn.link });
+    this.#turn.emit({ type: 'open', link, ...(isRenewal && { isRenewal }) });
   }
 
   #opened(link: number): void {
@@ -197,26 +195,8 @@ export class Dialer {
     const phase = this.#phase;
     if (link !== this.#turn.link || (phase !== 'open' && phase !== 'opening')) return;
     if (phase === 'open') this.#lost();
-    if (code === tokenInvalid) {
-      this.#unauthorized();
-    } else if (phase === 'opening' && this.#probeable) {
-      this.#enter('probing', openMs);
-      this.#turn.emit({ type: 'probe' });
-    } else {
-      this.#retry(code === grantsChanged);
-    }
-  }
-
-  #probed(isUnauthorized: boolean): void {
-    if (this.#phase !== 'probing') return;
-    if (isUnauthorized) this.#unauthorized();
-    else this.#retry();
-  }
-
-  #token(renewed: boolean): void {
-    if (this.#phase !== 'renewing') return;
-    if (renewed) this.#open();
-    else this.#rest(refuse('unauthorized'));
+    if (code === tokenInvalid) this.#unauthorized();
+    else this.#retry(code === grantsChanged);
   }
 
   /** Gives up a line that is open for us, or opening. */
@@ -243,13 +223,12 @@ export class Dialer {
 
   /** The token is no good: its source is asked once; without another one it ends here (C18). */
   #unauthorized(): void {
-    if (this.#renewed) {
+    if (this.#renewed || !this.#renewable) {
       this.#rest(refuse('unauthorized'));
       return;
     }
     this.#renewed = true;
-    this.#enter('renewing');
-    this.#turn.emit({ type: 'renew' });
+    this.#open(true);
   }
 
   #stop(): void {
@@ -278,8 +257,7 @@ export class Dialer {
     if (this.#phase === 'open') this.#watchLine();
     else if (now < this.#until) return;
     else if (this.#phase === 'waiting') this.#open();
-    else if (this.#phase === 'opening') this.#drop(normalClosure);
-    else this.#retry();
+    else this.#drop(normalClosure);
   }
 
   /** Ends a line that has been silent for too long, and asks a silent one for a sign of life. */

@@ -37,13 +37,11 @@ type Topic = {
   at: MonotonicMs;
 };
 
-type Unanswered = { readonly topic: string; readonly id: string; readonly by: MonotonicMs };
+type Unanswered = { readonly topic: Topic; readonly id: string; readonly by: MonotonicMs };
 
 /** A topic as plain data. */
 export type TopicView = { readonly topic: string; readonly state: Topic['is'] };
 
-/** The topic of the connection itself: joined as long as there is a socket. */
-const phoenix = 'phoenix';
 const crashesToldOf = 4;
 
 /** The topics that a client wants, and where each of them stands on the present socket (stores.md C16, C17). */
@@ -57,15 +55,12 @@ export class Topics {
     this.#turn = turn;
   }
 
-  /** The socket is gone, and with it every generation and every answer. */
+  /** The socket is gone, and with it every generation. */
   lost(): void {
     for (const topic of this.#topics.values()) {
       this.#endGeneration(topic);
       if (topic.is !== 'waiting') topic.is = 'out';
     }
-    const controls = [...this.#unanswered.values()];
-    this.#unanswered.clear();
-    for (const { id } of controls) this.#unavailable(id);
   }
 
   want({ topic: name, payload, isFinal }: Extract<DialerInput, { readonly type: 'join' }>): void {
@@ -94,7 +89,7 @@ export class Topics {
     const topic = this.#topics.get(name);
     if (topic === undefined) return;
     this.#sendLeave(topic, leave);
-    this.#forgetPushes(name);
+    this.#forgetPushes(topic);
     this.#topics.delete(name);
   }
 
@@ -111,18 +106,15 @@ export class Topics {
   }
 
   push(push: Extract<DialerInput, { readonly type: 'push' }>): void {
-    const { topic, id, event, payload, patient = false } = push;
-    const joined = this.#topics.get(topic);
-    const isControl = topic === phoenix;
-    if (isControl && !this.#turn.isOpen) this.#unavailable(id);
+    const { topic: name, id, event, payload, patient = false } = push;
+    const topic = this.#topics.get(name);
     // The topic was lost by something that came before this; what was to be pushed is again after the next join.
-    if (!(isControl ? this.#turn.isOpen : joined?.is === 'joined')) return;
-    const joinRef = joined?.joinRef ?? null;
+    if (topic?.is !== 'joined') return;
     const ref = this.#turn.ref();
     const by = patient ? Infinity : this.#turn.now + replyMs;
     this.#unanswered.set(ref, { topic, id, by });
     this.#turn.remind(by);
-    this.#turn.send({ joinRef, ref, topic, event, payload });
+    this.#turn.send({ joinRef: topic.joinRef, ref, topic: name, event, payload });
   }
 
   hear(frame: Frame | Exclude<BadFrame, { readonly kind: 'unreadable' }>): void {
@@ -218,17 +210,14 @@ export class Topics {
   }
 
   /** Takes the reply to a push; false: it is not one. */
-  #answers({ ref, topic, payload }: Frame): boolean {
-    const sent = this.#unanswered.get(ref ?? '');
-    if (sent?.topic !== topic) return false;
+  #answers({ ref, topic: name, payload }: Frame): boolean {
+    const { topic, id } = this.#unanswered.get(ref ?? '') ?? {};
+    if (topic === undefined || id === undefined || topic.name !== name) return false;
     this.#unanswered.delete(ref ?? '');
     const answer = readAnswer(payload);
-    const joined = this.#topics.get(topic);
-    if (answer === null) {
-      if (joined === undefined) this.#unavailable(sent.id);
-      else this.#abandon(joined);
-    } else if (joined !== undefined && isUnmatched(answer)) this.#fail(joined);
-    else this.#turn.emit({ type: 'reply', topic, id: sent.id, ...answer });
+    if (answer === null) this.#abandon(topic);
+    else if (isUnmatched(answer)) this.#fail(topic);
+    else this.#turn.emit({ type: 'reply', topic: name, id, ...answer });
     return true;
   }
 
@@ -250,28 +239,22 @@ export class Topics {
     this.#turn.remind(topic.at);
   }
 
-  #endGeneration({ name, is, at, backoff }: Topic): void {
-    if (is !== 'joined') return;
-    backoff.lived(this.#turn.now - at);
-    this.#forgetPushes(name);
-    this.#turn.emit({ type: 'lost', topic: name });
+  #endGeneration(topic: Topic): void {
+    if (topic.is !== 'joined') return;
+    topic.backoff.lived(this.#turn.now - topic.at);
+    this.#forgetPushes(topic);
+    this.#turn.emit({ type: 'lost', topic: topic.name });
   }
 
-  #forgetPushes(name: string): void {
-    for (const [ref, { topic }] of this.#unanswered) {
-      if (topic === name) this.#unanswered.delete(ref);
+  #forgetPushes(topic: Topic): void {
+    for (const [ref, sent] of this.#unanswered) {
+      if (sent.topic === topic) this.#unanswered.delete(ref);
     }
   }
 
   #sendLeave({ name: topic, is, joinRef }: Topic, payload: object = {}): void {
     if (is !== 'joining' && is !== 'joined') return;
     this.#turn.send({ joinRef, ref: this.#turn.ref(), topic, event: 'phx_leave', payload });
-  }
-
-  /** A push of the connection itself has no generation to be made again in. */
-  #unavailable(id: string): void {
-    const response = refuse('unavailable').toResponse();
-    this.#turn.emit({ type: 'reply', topic: phoenix, id, status: 'error', response });
   }
 }
 

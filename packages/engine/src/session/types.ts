@@ -22,10 +22,6 @@ export type DialerInput = { readonly now: MonotonicMs } & (
   | { readonly type: 'online' }
   | { readonly type: 'offline' }
   | { readonly type: 'woke' }
-  /** What `whoami` said after an upgrade was refused (stores.md §15.4). */
-  | { readonly type: 'probed'; readonly verdict: 'unauthorized' | 'accepted' | 'unreachable' }
-  /** The token source was asked: a token to go on with, or none. */
-  | { readonly type: 'token'; readonly renewed: boolean }
   /**
    * Somebody wants the topic; `payload` is asked for at every join, `isFinal` after each refusal. Default: by the table of
    * refusals.
@@ -40,8 +36,8 @@ export type DialerInput = { readonly now: MonotonicMs } & (
   /** Leave, with this payload, and join again under a new generation: a gap, a malformed frame. */
   | { readonly type: 'rejoin'; readonly topic: string; readonly leave?: object | undefined }
   /**
-   * A push on a joined topic, or on `phoenix` (`access_token`). `id` is the caller's and comes back with the reply, for
-   * which a patient caller waits as long as it likes.
+   * A push on a joined topic. `id` is the caller's and comes back with the reply, for which a patient caller waits as long as
+   * it likes.
    */
   | {
       readonly type: 'push';
@@ -54,13 +50,13 @@ export type DialerInput = { readonly now: MonotonicMs } & (
 );
 
 export type DialerEffect =
-  | { readonly type: 'open'; readonly link: number }
+  /**
+   * Open a link; `isRenewal`: with another token than the last, which was refused. One that cannot be opened is `closed`, by
+   * 4001 where the token is to blame (stores.md §15.4), or where there is no other one.
+   */
+  | { readonly type: 'open'; readonly link: number; readonly isRenewal?: true }
   | { readonly type: 'close'; readonly link: number; readonly code: number }
   | { readonly type: 'send'; readonly link: number; readonly frame: Frame }
-  /** Ask the server who we are: an upgrade was refused and the body cannot be read. */
-  | { readonly type: 'probe' }
-  /** Ask the token source for a new token, once. */
-  | { readonly type: 'renew' }
   | {
       readonly type: 'connection';
       readonly connection: Connection;

@@ -10,7 +10,7 @@ const folder = fileURLToPath(new URL('../scenarios/session/', import.meta.url));
 describe('a dialer', () => {
   for (const { name, file, text } of conversations('dialer')) {
     test(name, async () => {
-      await expect(playDialer(text, !text.includes('\n# not probeable\n'))).toMatchFileSnapshot(
+      await expect(playDialer(text, !text.includes('\n# not renewable\n'))).toMatchFileSnapshot(
         file,
       );
     });

@@ -166,11 +166,6 @@ const dialerInput: fc.Arbitrary<Untimed<DialerInput>> = fc.oneof(
   fc.constant({ type: 'stop' as const }),
   fc.record({ type: fc.constantFrom('online' as const, 'offline' as const, 'woke' as const) }),
   fc.record({
-    type: fc.constant('probed' as const),
-    verdict: fc.constantFrom('unauthorized' as const, 'accepted' as const, 'unreachable' as const),
-  }),
-  fc.record({ type: fc.constant('token' as const), renewed: fc.boolean() }),
-  fc.record({
     type: fc.constant('join' as const),
     topic: fc.constantFrom(...topics),
     payload: fc.constant(() => ({})),
@@ -214,7 +209,7 @@ describe('whatever arrives', () => {
   test('a dialer never throws, has one link at most, and sends over an open one only', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(20_000), dialerInput), { maxLength: 60 }), (inputs) => {
-        const dialer = new Dialer({ random: () => 0.5, probeable: true });
+        const dialer = new Dialer({ random: () => 0.5, renewable: true });
         let now = 0;
         let pending: number | null = null;
         let open: number | null = null;
@@ -241,7 +236,7 @@ describe('whatever arrives', () => {
   });
 
   test('a push to a topic that is not joined is dropped, as no generation can answer it', () => {
-    const dialer = new Dialer({ random: () => 0.5, probeable: true });
+    const dialer = new Dialer({ random: () => 0.5, renewable: true });
     const push = {
       type: 'push',
       topic: 'store:a/b',

@@ -15,8 +15,8 @@ import {
 type Step = (line: readonly string[], now: number) => readonly object[];
 
 /** Plays the inputs of a conversation of a dialer and returns the whole of it as it really went. */
-export function playDialer(text: string, probeable: boolean): string {
-  const dialer = new Dialer({ random: () => 0.5, probeable });
+export function playDialer(text: string, renewable: boolean): string {
+  const dialer = new Dialer({ random: () => 0.5, renewable });
   return play(text, (words, now) => dialer.step({ now, ...read(dialerInputs, words) }));
 }
 
@@ -99,8 +99,6 @@ const dialerInputs: Readers<DialerInput> = {
     event,
     payload: objectOf(payload),
   }),
-  probed: ([verdict]) => ({ type: 'probed', verdict: verdictOf(verdict) }),
-  token: ([word]) => ({ type: 'token', renewed: word === 'renewed' }),
 };
 
 const listenerInputs: Readers<ListenerInput> = {
@@ -158,8 +156,4 @@ function objectOf(text = ''): object {
   const value: unknown = JSON.parse(text);
   if (!isObject(value)) throw new Error(`${text} is no object`);
   return value;
-}
-
-function verdictOf(word = ''): 'unauthorized' | 'accepted' | 'unreachable' {
-  return word === 'unauthorized' || word === 'accepted' ? word : 'unreachable';
 }

@@ -37,7 +37,7 @@ export class World {
   constructor(seed: number, weather: Weather) {
     this.#seed = seed;
     this.#weather = weather;
-    this.dialer = new Dialer({ random: () => this.random(), probeable: true });
+    this.dialer = new Dialer({ random: () => this.random(), renewable: true });
   }
 
   get wake(): number | null {
@@ -103,7 +103,6 @@ export class World {
 
   #perform(effect: DialerEffect): void {
     this.client.hear(effect);
-    const soon = this.random() * 200;
     if (effect.type === 'open') {
       this.#open(effect.link);
     } else if (effect.type === 'close') {
@@ -112,10 +111,6 @@ export class World {
       this.#server?.deliver(effect.link, effect.frame);
     } else if (effect.type === 'wake') {
       this.#wake = effect.at;
-    } else if (effect.type === 'probe') {
-      this.later(soon, () => this.tell({ type: 'probed', verdict: 'accepted' }));
-    } else if (effect.type === 'renew') {
-      this.later(soon, () => this.tell({ type: 'token', renewed: true }));
     }
   }
 

@@ -1,4 +1,5 @@
 import type { OpId, Refusal, Request } from '@holdfast/protocol';
+import type { ClientEnv } from '../env.ts';
 import type { Message } from './snapshot.ts';
 
 /** How a push ends. */
@@ -24,10 +25,7 @@ export interface FollowerChannel {
 
 /** What is needed of the leader. */
 export type ServingPorts = {
-  wall(): number;
-  randomId(): string;
-  setTimeout(run: () => void, ms: number): unknown;
-  clearTimeout(timer: unknown): void;
+  readonly env: ClientEnv;
   report(error: unknown): void;
   /** A request of another tab is in our outbox now; it keeps its own record of it in the cache. */
   relayed(opId: OpId, session: string): void;

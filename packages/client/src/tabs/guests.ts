@@ -33,12 +33,12 @@ export function isOfGuest(topic: string): boolean {
 
 /** The topics that another tab has joined over one line, and that are not of stores. */
 export class Guests {
-  readonly #client: () => object;
+  readonly #client: object;
   readonly #line: Line;
   /** Null while the part of the program is loaded that seats them. */
   readonly #seats = new Map<number, GuestSeat | null>();
 
-  constructor({ client }: { readonly client: () => object }, line: Line) {
+  constructor({ client }: { readonly client: object }, line: Line) {
     this.#client = client;
     this.#line = line;
   }
@@ -82,7 +82,7 @@ export class Guests {
     // It may have left meanwhile.
     if (!this.#seats.has(channel)) return;
     const guest = this.#guest(join, peer);
-    const seat = joinAsGuest(this.#client(), topic, { guest, payload });
+    const seat = joinAsGuest(this.#client, topic, { guest, payload });
     if (isRefusal(seat)) guest.refuse(seat.toResponse());
     else if (this.#seats.has(channel)) this.#seats.set(channel, seat);
   }

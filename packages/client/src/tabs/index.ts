@@ -1,7 +1,7 @@
 import { CAPVER } from '@holdfast/protocol';
 import type { ClientOptions } from '../options.ts';
 import { platformTabs, type TabsPlatform } from './platform.ts';
-import { leading, TableSeat } from './table.ts';
+import { together, TableSeat } from './table.ts';
 
 export type { TabsChannel, TabsPlatform } from './platform.ts';
 
@@ -32,7 +32,7 @@ export function tabs(options: TabsOptions): NonNullable<ClientOptions['tabs']> {
   };
 }
 
-/** Loads now what a tab needs to lead, which is otherwise loaded when the client is made: for pages that must not wait. */
+/** Loads now what a tab needs that is not alone, which is otherwise loaded when the client is made: for pages that must not wait. */
 export async function preloadTabs(): Promise<void> {
-  await leading();
+  await together();
 }

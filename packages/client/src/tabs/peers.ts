@@ -1,5 +1,5 @@
 import { isObject } from '@holdfast/protocol';
-import { isLineMessage, type LineMessage } from './line.ts';
+import { isLineMessage, type LineMessage } from './line-message.ts';
 import type { TabsChannel, TabsPlatform } from './platform.ts';
 
 /** Takes what another tab says to this one about a line. */

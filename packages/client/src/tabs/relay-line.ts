@@ -11,7 +11,6 @@ import {
   isObject,
   isRefusal,
   type Limits,
-  type MonotonicMs,
   parseStoreName,
   parseTransact,
   parseWrite,
@@ -27,7 +26,8 @@ import { decodeChunk, isChunk } from '@holdfast/protocol/views';
 import type { Wish } from '../wish.ts';
 import { Guests, isOfGuest } from './guests.ts';
 import type { StoreHub } from './hub.ts';
-import { Line, type LineMessage } from './line.ts';
+import { Line } from './line.ts';
+import type { LineMessage } from './line-message.ts';
 import { cannotServe, elsewhere } from './link.ts';
 import type { Answer, FollowerChannel, Push, ServingPorts } from './follower.ts';
 import type { StoreServing } from './serving.ts';
@@ -36,11 +36,9 @@ import type { Message } from './snapshot.ts';
 /** What a relay needs. */
 export type RelayPorts = ServingPorts & {
   readonly codec: Codec;
-  now(): MonotonicMs;
   post(to: string, message: LineMessage): void;
   /** Whose connection it is, by which modules find it. */
-  client(): object;
-  report(error: unknown): void;
+  readonly client: object;
   /** The store of a name, kept open with a part of it until it is let go of; throws where it cannot be opened so. */
   hold(
     store: StoreName,
@@ -104,7 +102,7 @@ export class RelayLine {
       report: (error) => ports.report(error),
     });
     this.#listener = new Listener({
-      now: ports.now(),
+      now: ports.env.now(),
       maxChannels: channelsMax,
       idleTimeoutMs: Infinity,
     });
@@ -144,7 +142,7 @@ export class RelayLine {
 
   #step(input: Wish<ListenerInput, 'now'>): void {
     if (this.#isClosed) return;
-    const effects = this.#listener.step({ ...input, now: this.#ports.now() });
+    const effects = this.#listener.step({ ...input, now: this.#ports.env.now() });
     for (const effect of effects) this.#perform(effect);
   }
 

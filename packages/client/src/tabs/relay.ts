@@ -2,7 +2,7 @@ import { type Frame, frameTuple } from '@holdfast/protocol';
 import type { StoreHub } from './hub.ts';
 import { RelayLine, type RelayPorts } from './relay-line.ts';
 import { StoreServing } from './serving.ts';
-import type { LineMessage } from './line.ts';
+import type { LineMessage } from './line-message.ts';
 import { cannotServe, elsewhere } from './link.ts';
 import type { Message } from './snapshot.ts';
 

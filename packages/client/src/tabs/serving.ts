@@ -163,7 +163,7 @@ export class StoreServing implements Serving {
     try {
       const { StoreWindows: Windows } = await import('./windows.ts');
       const told = (channel: FollowerChannel): Served | undefined => this.#channels.get(channel);
-      const windows = new Windows({ hub: this.#hub, env: this.#ports, told });
+      const windows = new Windows({ hub: this.#hub, env: this.#ports.env, told });
       this.#windows = windows;
       // In their order: one may close what another opens.
       for (const each of this.#early.splice(0)) each.ask(windows);
@@ -311,7 +311,7 @@ export class StoreServing implements Serving {
     image: ReplicaImage,
     { part, within }: { readonly part: HubPart; readonly within: readonly Glob[] | null },
   ): void {
-    const head = { id: this.#ports.randomId(), seq: image.seq, incarnation: image.incarnation };
+    const head = { id: this.#ports.env.randomId(), seq: image.seq, incarnation: image.incarnation };
     for (const message of snapshotOf(part.state(image), { ...head, within })) channel.push(message);
   }
 
@@ -341,7 +341,7 @@ export class StoreServing implements Serving {
 
   /** The leader's own join reply, as it would be now. */
   #present(reply: HeardReply, seq: Seq): object {
-    const passed = this.#ports.wall() - reply.heardAt;
+    const passed = this.#ports.env.wall() - reply.heardAt;
     const server_time = Math.max(0, Math.round(reply.server_time + passed));
     return { ...reply, store_seq: seq, server_time, sync: 'tail', why: null, heardAt: undefined };
   }

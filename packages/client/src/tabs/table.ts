@@ -11,15 +11,16 @@ import type { Glob, StoreName } from '@holdfast/protocol';
 import type { Cache } from '../cache/port.ts';
 import type { NetworkHint } from '../env.ts';
 import type { Settings } from '../options.ts';
-import { WriteReceipt } from '../receipt.ts';
 import { isOver } from '../uplink.ts';
 import { TabCache } from './cache.ts';
 import { StoreHub } from './hub.ts';
-import type { LineMessage } from './line.ts';
+import type { Leading } from './leading.ts';
+import type { LineMessage } from './line-message.ts';
 import { type Route, TabLink } from './link.ts';
 import { Peers } from './peers.ts';
 import type { TabsChannel, TabsPlatform } from './platform.ts';
-import type { Relay } from './relay.ts';
+
+import type { TabLines } from './lines.ts';
 import type { Seat, Seated, SeatedNews, SeatedStore } from './seat.ts';
 
 type Wish = CandidateInput extends infer Input
@@ -30,9 +31,8 @@ type Wish = CandidateInput extends infer Input
 
 /** How long a store waits for word of who leads before it reads the cache. */
 const roleKnownMs = 250;
-/** How often a leader looks whether those that it serves still live. */
-const lookMs = 2000;
-const lookAloneMs = 15_000;
+/** After so long what could not be loaded is tried again. */
+const retryMs = 15_000;
 /** In so long one learns that one leads no more. */
 const fencedMs = 3000;
 
@@ -48,17 +48,14 @@ export class TableSeat implements Seat {
   readonly #cache: TabCache | null;
   readonly #peers: Peers;
   readonly #hubs = new Map<StoreName, StoreHub>();
-  /** Stores of which we know what others have left, since they were joined. */
-  readonly #live = new Set<StoreName>();
   readonly #hints = new Set<(hint: NetworkHint) => void>();
   readonly #inputs: Wish[] = [];
   readonly #setAlarm: (at: number) => void;
-  readonly #setLook: (at: number) => void;
   readonly #role: Promise<void>;
   #roleFound: () => void = () => undefined;
   #at: Place | null = null;
-  /** What serving others takes: loaded apart, and nobody is served until it is here. */
-  #relay: Relay | null = null;
+  /** What is done for others: loaded apart, and nobody is served until it is here. */
+  #leading: Leading | null = null;
   #lock: () => void = () => undefined;
   #isLeading = false;
   #isStepping = false;
@@ -70,7 +67,6 @@ export class TableSeat implements Seat {
     this.#table = table;
     this.#peers = new Peers(platform, table);
     this.#setAlarm = alarm(env, () => this.#step({ type: 'tick' }));
-    this.#setLook = alarm(env, () => this.#lookAround());
     this.#role = new Promise((resolve) => {
       this.#roleFound = resolve;
     });
@@ -102,13 +98,12 @@ export class TableSeat implements Seat {
   begin(client: Seated): void {
     const { session: id, status } = client;
     const { env, link, report } = this.#settings;
-    const post = (to: string, message: LineMessage): void => this.#peers.post(to, message);
     const table = this.#platform.channel(this.#table, (message) => this.#hearAll(message));
     this.#at = {
       client,
       id,
       candidate: new Candidate({ id, random: () => env.random() }),
-      link: new TabLink({ id, link, env, report, post }),
+      link: new TabLink({ link, env, report }),
       table,
       unsubscribe: status.subscribe(() => this.#lookAtStatus()),
     };
@@ -127,22 +122,19 @@ export class TableSeat implements Seat {
     for (const [name, hub] of this.#hubs) {
       if (hub.store !== store) continue;
       hub.heard(store, news);
-      const wasLive = this.#live.has(name);
-      if (!hub.isLive) this.#live.delete(name);
-      else if (!wasLive) this.#adopt(name, hub);
+      this.#leading?.heard(name, hub);
     }
   }
 
   close(): void {
     // What is on its way to the cache is stored, unless another one leads by then.
     this.#isLeading = false;
-    this.#relay?.end();
+    this.#leading?.end();
     this.#step({ type: 'withdraw' });
     this.#at?.table.close();
     this.#at?.unsubscribe();
     this.#at = null;
     this.#setAlarm(Infinity);
-    this.#setLook(Infinity);
     this.#peers.close();
     this.#hints.clear();
     this.#roleFound();
@@ -206,16 +198,15 @@ export class TableSeat implements Seat {
     this.#cache?.lead();
     this.#roleFound();
     this.#go({ to: 'server' });
+    this.#leading?.begin();
     this.#lookAtStatus();
-    this.#lookAround();
   }
 
   #follow(leader: Leader | null): void {
     if (this.#isLeading) {
       this.#isLeading = false;
       this.#cache?.follow();
-      this.#relay?.resign();
-      this.#setLook(Infinity);
+      this.#leading?.resign();
     }
     if (leader !== null) this.#roleFound();
     this.#go(leader === null ? { to: 'nobody' } : { to: 'tab', leader });
@@ -234,34 +225,36 @@ export class TableSeat implements Seat {
     if (status !== undefined && isOver(status)) this.#step({ type: 'withdraw' });
     const isUp = this.#isUp;
     this.#step({ type: 'up', isUp });
-    if (!isUp) this.#relay?.close();
+    if (!isUp) this.#leading?.relay.close();
   }
 
   get #isUp(): boolean {
-    const isReady = this.#isLeading && this.#relay !== null;
+    const isReady = this.#isLeading && this.#leading !== null;
     return isReady && this.#at?.client.status.get().connection === 'connected';
   }
 
-  /** Every tab may have to lead at any moment, and then without delay. */
+  /** Every tab may have to lead at any moment, or follow, and then without delay. */
   #prepare(): void {
-    if (this.#relay !== null) return;
     const { codec, env, report } = this.#settings;
-    leading().then((side) => {
-      this.#relay ??= new side.Relay({
-        codec,
-        now: () => env.now(),
-        post: (to, message) => this.#peers.post(to, message),
-        client: () => this.#at?.client.client ?? this,
-        report,
-        hold: (store, part) => this.#hold(store, part),
-        wall: () => env.wall(),
-        randomId: () => env.randomId(),
-        setTimeout: (run, ms) => env.setTimeout(run, ms),
-        clearTimeout: (timer) => env.clearTimeout(timer),
-        relayed: (opId, session) => this.#cache?.relayed(opId, session),
-      });
-      this.#lookAtStatus();
-    }, report);
+    const [at, cache, hubs, peers] = [this.#at, this.#cache, this.#hubs, this.#peers];
+    if (at === null) return;
+    const { id, client, link } = at;
+    const hold = this.#hold.bind(this);
+    together().then(
+      ({ Leading: Begin, TabLines }) => {
+        if (this.#at !== at) return;
+        const { client: of } = client;
+        this.#leading = new Begin({ cache, client: of, codec, env, hold, hubs, peers, report });
+        link.use(new TabLines({ id, env, post: (to, message) => peers.post(to, message) }));
+        if (this.#isLeading) this.#leading.begin();
+        this.#lookAtStatus();
+      },
+      (error: unknown) => {
+        report(error);
+        link.use(null);
+        env.setTimeout(() => this.#prepare(), retryMs);
+      },
+    );
   }
 
   // ── between tabs ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -285,38 +278,11 @@ export class TableSeat implements Seat {
     this.#notice(from);
     // The tab that asks for a line names it.
     if (about.line.startsWith(`${id}/`)) link.hear(from, about);
-    else this.#relay?.hear(from, about, this.#isUp ? link.identity : null);
+    else this.#leading?.relay.hear(from, about, this.#isUp ? link.identity : null);
   }
 
-  /** Somebody else is here, of whose end a leader wants to know. */
   #notice(session: string): void {
-    const isNews = this.#peers.notice(session);
-    if (isNews && this.#isLeading) this.#setLook(this.#settings.env.now() + lookMs);
-  }
-
-  #lookAround(): void {
-    this.#prepare();
-    this.#look().catch(this.#settings.report);
-  }
-
-  /** Lets go of tabs that are gone, and takes on what they have left. */
-  async #look(): Promise<void> {
-    try {
-      await this.#letGo();
-    } finally {
-      const inMs = this.#peers.isAny ? lookMs : lookAloneMs;
-      if (this.#isLeading) this.#setLook(this.#settings.env.now() + inMs);
-    }
-  }
-
-  async #letGo(): Promise<void> {
-    const gone = await this.#peers.missing();
-    if (!this.#isLeading) return;
-    for (const session of gone) {
-      this.#relay?.gone(session);
-      this.#cache?.gone(session);
-    }
-    if (gone.length > 0) for (const [name, hub] of this.#hubs) this.#adopt(name, hub);
+    if (this.#peers.notice(session)) this.#leading?.noticed();
   }
 
   // ── stores ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -326,23 +292,6 @@ export class TableSeat implements Seat {
     const hub = this.#hubs.get(store);
     if (release === undefined || hub === undefined) throw new Error('The client is closed.');
     return { hub, release };
-  }
-
-  /** Sends what tabs that are gone have left in the outbox of a store. */
-  #adopt(name: StoreName, hub: StoreHub): void {
-    if (!this.#isLeading || this.#cache === null || !hub.isLive) return;
-    this.#live.add(name);
-    this.#cache.orphans(name).then((requests) => {
-      const { store } = hub;
-      if (!this.#isLeading || store === null || !hub.isLive) return;
-      for (const { opId, request, firstSentAt } of requests) {
-        // Too old to be sent again safely; whoever opens the store next is told.
-        const isForgotten = firstSentAt !== null && firstSentAt < hub.dedupeSince;
-        const isHere = hub.serving?.isAsked(opId) === true || store.stateOf(opId) !== null;
-        if (isForgotten || isHere) continue;
-        store.request(new WriteReceipt({ opId, request }, store), true, () => undefined);
-      }
-    }, this.#settings.report);
   }
 
   #cacheOver(cache: Cache): TabCache {
@@ -375,11 +324,13 @@ export class TableSeat implements Seat {
   }
 }
 
-let loading: Promise<{ readonly Relay: typeof Relay }> | null = null;
+type Together = { readonly Leading: typeof Leading; readonly TabLines: typeof TabLines };
 
-/** Loads what a tab that leads needs; what could not be had is tried again. */
-export function leading(): Promise<{ readonly Relay: typeof Relay }> {
-  loading ??= import('./relay.ts').catch((error: unknown) => {
+let loading: Promise<Together> | null = null;
+
+/** Loads what a tab needs that is not alone; what could not be had is tried again. */
+export function together(): Promise<Together> {
+  loading ??= import('./together.ts').catch((error: unknown) => {
     loading = null;
     throw error;
   });

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { linkConformance } from '@holdfast/client/link/conformance';
-import { Line, type LineMessage } from '../../src/tabs/line.ts';
+import { Line } from '../../src/tabs/line.ts';
+import type { LineMessage } from '../../src/tabs/line-message.ts';
+import { TabLines } from '../../src/tabs/lines.ts';
 import { cannotServe, type Route, TabLink } from '../../src/tabs/link.ts';
 import { Queue, QueuePeer } from '../link/peers.ts';
 
@@ -15,17 +17,21 @@ function openTable(heard: (message: LineMessage) => void): {
   readonly link: TabLink;
   readonly toTab: (message: LineMessage) => void;
 } {
+  const env = {
+    setTimeout: (run: () => void): number => timers.push(run),
+    clearTimeout: (): void => undefined,
+  };
   const link = new TabLink({
-    id: 'tab',
+    env,
     link: {
       open: () => {
         throw new Error('there is no way to the server');
       },
     },
-    env: { setTimeout: (run) => timers.push(run), clearTimeout: () => undefined },
-    post: (_to, message) => queueMicrotask(() => heard(message)),
     report: () => undefined,
   });
+  const post = (_to: string, message: LineMessage): void => queueMicrotask(() => heard(message));
+  link.use(new TabLines({ id: 'tab', env, post }));
   return { link, toTab: (message) => queueMicrotask(() => link.hear('leader', message)) };
 }
 

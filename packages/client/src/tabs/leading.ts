@@ -1,0 +1,115 @@
+import { alarm } from '@holdfast/engine/registry';
+import type { StoreName } from '@holdfast/protocol';
+import { WriteReceipt } from '../receipt.ts';
+import type { TabCache } from './cache.ts';
+import type { StoreHub } from './hub.ts';
+import type { Peers } from './peers.ts';
+import { Relay } from './relay.ts';
+import type { RelayPorts } from './relay-line.ts';
+
+/** What a tab needs to lead others. */
+export type LeadingPorts = Omit<RelayPorts, 'post' | 'relayed'> & {
+  readonly peers: Peers;
+  readonly hubs: ReadonlyMap<StoreName, StoreHub>;
+  readonly cache: TabCache | null;
+};
+
+/** How often a leader looks whether those that it serves still live. */
+const lookMs = 2000;
+const lookAloneMs = 15_000;
+
+/** What a tab does for others while it leads: serves them, and sends what those have left that are gone. */
+export class Leading {
+  readonly relay: Relay;
+  readonly #ports: LeadingPorts;
+  /** Stores of which we know what others have left, since they were joined. */
+  readonly #live = new Set<StoreName>();
+  readonly #setLook: (at: number) => void;
+  #isOn = false;
+
+  constructor(ports: LeadingPorts) {
+    const { cache, env, peers } = ports;
+    this.#ports = ports;
+    this.#setLook = alarm(env, () => this.#lookAround());
+    this.relay = new Relay({
+      ...ports,
+      post: (to, message) => peers.post(to, message),
+      relayed: (opId, session) => cache?.relayed(opId, session),
+    });
+  }
+
+  begin(): void {
+    this.#isOn = true;
+    for (const [name, hub] of this.#ports.hubs) this.heard(name, hub);
+    this.#lookAround();
+  }
+
+  /** Another tab leads. */
+  resign(): void {
+    this.#isOn = false;
+    this.relay.resign();
+    this.#setLook(Infinity);
+  }
+
+  end(): void {
+    this.#isOn = false;
+    this.relay.end();
+    this.#setLook(Infinity);
+  }
+
+  /** A store of ours has heard something. */
+  heard(name: StoreName, hub: StoreHub): void {
+    const wasLive = this.#live.has(name);
+    if (!hub.isLive) this.#live.delete(name);
+    else if (!wasLive) this.#adopt(name, hub);
+  }
+
+  /** Somebody else is here, of whose end we want to know. */
+  noticed(): void {
+    if (this.#isOn) this.#setLook(this.#ports.env.now() + lookMs);
+  }
+
+  #lookAround(): void {
+    this.#look().catch(this.#ports.report);
+  }
+
+  /** Lets go of tabs that are gone, and takes on what they have left. */
+  async #look(): Promise<void> {
+    const { env, peers } = this.#ports;
+    try {
+      await this.#letGo();
+    } finally {
+      const inMs = peers.isAny ? lookMs : lookAloneMs;
+      if (this.#isOn) this.#setLook(env.now() + inMs);
+    }
+  }
+
+  async #letGo(): Promise<void> {
+    const { cache, hubs, peers } = this.#ports;
+    const gone = await peers.missing();
+    if (!this.#isOn) return;
+    for (const session of gone) {
+      this.relay.gone(session);
+      cache?.gone(session);
+    }
+    if (gone.length > 0) for (const [name, hub] of hubs) this.#adopt(name, hub);
+  }
+
+  /** Sends what tabs that are gone have left in the outbox of a store. */
+  #adopt(name: StoreName, hub: StoreHub): void {
+    const { cache, report } = this.#ports;
+    if (!this.#isOn || cache === null || !hub.isLive) return;
+    this.#live.add(name);
+    cache.orphans(name).then((requests) => {
+      const { store } = hub;
+      if (!this.#isOn || store === null || !hub.isLive) return;
+      for (const { opId, request, firstSentAt } of requests) {
+        // Too old to be sent again safely; whoever opens the store next is told.
+        const isForgotten = firstSentAt !== null && firstSentAt < hub.dedupeSince;
+        const isHere = hub.serving?.isAsked(opId) === true || store.stateOf(opId) !== null;
+        if (isForgotten || isHere) continue;
+        store.request(new WriteReceipt({ opId, request }, store), true, () => undefined);
+      }
+    }, report);
+  }
+}

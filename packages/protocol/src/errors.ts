@@ -25,10 +25,11 @@ export class HoldfastError extends Error {
   readonly code: Code;
   readonly retry: Retry;
   readonly details: RefusalDetails;
+  // Said here, for minifiers rename classes.
+  override name = 'HoldfastError';
 
   constructor(code: Code, details: RefusalDetails = {}, message?: string) {
     super(message ?? word(code, details));
-    this.name = new.target.name;
     this.code = code;
     this.retry = retryAfter(code);
     this.details = details;
@@ -37,6 +38,8 @@ export class HoldfastError extends Error {
 
 /** The server, or the core on its behalf, said no. Server code throws it to say no. */
 export class RejectedError extends HoldfastError {
+  override name = 'RejectedError';
+
   static from(refusal: Refusal): RejectedError {
     return refusal.code === 'conflict' || refusal.code === 'exists'
       ? new ConflictError(refusal.code, refusal.details)
@@ -46,6 +49,8 @@ export class RejectedError extends HoldfastError {
 
 /** Somebody else's write came first: the guard of a write did not hold. */
 export class ConflictError extends RejectedError {
+  override name = 'ConflictError';
+
   /** The revision that is there now; null where nothing is. */
   get currentRevision(): number | null {
     const revision = this.details['current_revision'];

@@ -70,3 +70,14 @@ test('conflict and exists become a ConflictError that carries the current revisi
   });
   expect(RejectedError.from(refuse('held'))).not.toBeInstanceOf(ConflictError);
 });
+
+test('an error says what it is though a minifier has renamed its class', () => {
+  const renamed = { value: 'l', configurable: true };
+  const known = Object.getOwnPropertyDescriptor(RejectedError, 'name') ?? {};
+  Object.defineProperty(RejectedError, 'name', renamed);
+  try {
+    expect(String(new RejectedError('held', {}, 'taken'))).toBe('RejectedError: taken');
+  } finally {
+    Object.defineProperty(RejectedError, 'name', known);
+  }
+});

@@ -117,8 +117,9 @@ function outcomeOfAnswer(status: number, code: string): ReturnType<typeof outcom
 }
 
 function sentence(code: string): string {
-  if (isReason(code)) return refusals[code].says;
+  // Of records it says less: those have no store that might be unknown.
   if (code === 'not_found') return 'There is no such thing, or this token may not know of it.';
+  if (isReason(code)) return refusals[code].says;
   if (code === 'name_taken') return 'A store has this name already, maybe an archived one.';
   return 'The server refused.';
 }

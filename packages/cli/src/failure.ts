@@ -42,6 +42,7 @@ const hints: { readonly [code: string]: string } = {
   unauthorized:
     'Check --token (or HOLDFAST_TOKEN) and the name of the store: the token is unknown, expired or revoked, or there is no such store for it. "holdfast stores" lists those it may use.',
   store_not_allowed: '"holdfast stores" lists the stores that this token may use.',
+  not_found: 'Check the names; "holdfast stores" lists the stores that this token may use.',
   missing_scope: 'Use a token with that scope; "holdfast tokens create --scopes …" makes one.',
   type_mismatch: 'Look at what is there with "holdfast get".',
   timeout: 'Is the server running? "npx holdfast dev" starts one.',
@@ -67,6 +68,12 @@ export function failureOf(error: unknown): Failure {
   }
   // Matched by name: the server that defines them is loaded by few commands.
   if (error instanceof Error && keepers.has(error.name)) return keptFailure(error);
+  if (error instanceof Error && isOfFile(error)) {
+    return new Failure('usage', `A file cannot be used: ${error.message}.`, {
+      code: error.code,
+      hint: 'Its directory has to be there, with room, and open to you.',
+    });
+  }
   // Libraries throw these for what the caller gave them, and the caller passed it on from the command line.
   if (error instanceof TypeError || error instanceof RangeError) {
     return new Failure('usage', error.message);
@@ -75,6 +82,14 @@ export function failureOf(error: unknown): Failure {
   return new Failure('unexpected', message, {
     hint: 'Run it again with HOLDFAST_DEBUG=1 to see where it failed.',
   });
+}
+
+const fileCalls: ReadonlySet<unknown> = new Set(['open', 'read', 'write', 'rename', 'mkdir']);
+
+/** Whether the operating system has refused something about a file, which the caller named. */
+function isOfFile(error: Error): error is Error & { readonly code: string } {
+  if (!('syscall' in error && 'code' in error)) return false;
+  return fileCalls.has(error.syscall) && typeof error.code === 'string';
 }
 
 const keepers: ReadonlySet<string> = new Set(['StorageError', 'BackupError']);

@@ -66,9 +66,25 @@ export class Output {
       return;
     }
     const { stderr } = this.#terminal;
-    stderr.write(`${this.paint.red(this.paint.bold('error'))} ${printable(message)}\n`);
+    const facts = this.paint.dim(factsIn(details));
+    stderr.write(`${this.paint.red(this.paint.bold('error'))} ${printable(message)}${facts}\n`);
     if (hint !== null) stderr.write(`${this.paint.dim('  →')} ${hint}\n`);
   }
+}
+
+/** What a refusal says beside its words: who holds a lease, which revision is there now. */
+function factsIn(details: Failure['details']): string {
+  const facts = Object.entries(details).flatMap(([name, value]) => {
+    if (typeof value !== 'string' && typeof value !== 'number') return [];
+    const told = name.endsWith('_at') ? instant(value) : String(value);
+    return [`${name.replaceAll('_', ' ')} ${shown(told)}`];
+  });
+  return facts.length === 0 ? '' : ` (${facts.join(', ')})`;
+}
+
+function instant(value: string | number): string {
+  const date = new Date(value);
+  return Number.isNaN(date.valueOf()) ? String(value) : date.toISOString();
 }
 
 function wantsColor({ env, stdout }: Terminal): boolean {

@@ -99,6 +99,8 @@ describe('put-file and get-file', () => {
     const denied = await run('get-file', 'demo/main', 'd', at('y'), '--token', 'wrong');
     expect(denied.code).toBe(6);
     expect(existsSync(at('y'))).toBe(false);
+    const nowhere = await run('get-file', 'demo/main', 'd', at('no/such/place'));
+    expect([nowhere.code, nowhere.error['code']]).toEqual([2, 'ENOENT']);
   });
 
   test('show a bar on a terminal', { timeout: 60_000 }, async () => {

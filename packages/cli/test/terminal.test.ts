@@ -74,3 +74,16 @@ test('results and failures are told in words', async () => {
   const stores = await shown('stores');
   expect(stripVTControlCharacters(stores.stdout)).toMatch(/^demo\/main +active +/m);
 });
+
+test('a failure tells a person what it told a program: who holds it, and since which revision', async () => {
+  const put = await shown('put', 'demo/main', 'v', '1');
+  const [seq = ''] = /\d+/.exec(stripVTControlCharacters(put.stdout)) ?? [];
+  const stale = await shown('put', 'demo/main', 'v', '2', '--if-match', '1');
+  expect(stripVTControlCharacters(stale.stderr)).toContain(`current revision ${seq}`);
+  await shown('lease', 'demo/main', 'm', '--holder', 'night\u001b[2Jshift');
+  const held = stripVTControlCharacters((await shown('lease', 'demo/main', 'm')).stderr);
+  expect(held).toContain('holder night\\u001b[2Jshift');
+  expect(held).toMatch(/expires at \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ/);
+  const none = stripVTControlCharacters((await shown('get', 'demo/none', 'x')).stderr);
+  expect(none).toMatch(/this token may not know of it[^]*holdfast stores/);
+});

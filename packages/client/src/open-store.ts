@@ -41,7 +41,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
   readonly #receipts = new Map<OpId, WriteReceipt>();
   readonly #audience: Audience;
   readonly #questions = new Questions();
-  readonly #waiters = new Waiters(() => this.#situation());
+  readonly #waiters = new Waiters();
   readonly #setAlarm: (at: number) => void;
   readonly #rounds: Rounds;
   #replica: Replica | null = null;
@@ -81,7 +81,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
     const load = () => cache.load(place.name);
     const failed = this.#beginWithout.bind(this);
     // What cannot be used of a cache is as good as what cannot be read.
-    const loaded = (image: ReplicaImage | null): void => call(() => this.#begin(image), failed);
+    const loaded = (image: ReplicaImage | null) => call(() => this.#begin(image), failed);
     conduct(() => (after instanceof Promise ? after.then(load) : load()), loaded, failed);
   }
 
@@ -108,7 +108,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
 
   /** Resolves when there is something to read of a part; rejects when there never will be. */
   ready(part: Part): Promise<void> {
-    return this.#waiters.until((now) => isPartReady(part, this.#status(), now));
+    return this.until((now) => isPartReady(part, this.#status(), now));
   }
 
   /** Whether there is something to read of a part by now. */
@@ -146,7 +146,10 @@ export class OpenStore implements Speaker, ReceiptDesk {
 
   /** Resolves when something is so, or the store is joined, or cannot be for now; rejects when it will not be. */
   until(judge: (now: Situation) => Verdict = isReached): Promise<void> {
-    return this.#waiters.until(judge);
+    return this.#waiters.until(() => {
+      const now = this.#situation();
+      return judge(now) || (now.phase === 'closed' && new HoldfastError('closed'));
+    });
   }
 
   /** One of another tab is blind, and may be here already, with the receipt that is `found`. */
@@ -272,7 +275,6 @@ export class OpenStore implements Speaker, ReceiptDesk {
 
   #begin(image: ReplicaImage | null): void {
     if (this.#replica !== null) return;
-    const { uplink } = this.#room;
     const start = this.#seed?.over(image) ?? (image && { image });
     // What was there is wanted for as long as if somebody had just let go of it.
     this.#place.want(start?.image.patterns ?? [])();
@@ -283,7 +285,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
     this.#setAlarm(Infinity);
     this.#place.outboxChanged();
     this.#show();
-    uplink.join(this.#topic, this);
+    this.#room.uplink.join(this.#topic, this);
     for (const deed of this.#early) deed(this.#replica);
     this.#early = [];
   }

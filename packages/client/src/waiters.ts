@@ -1,4 +1,4 @@
-import { HoldfastError, RejectedError } from '@holdfast/protocol';
+import { type HoldfastError, RejectedError } from '@holdfast/protocol';
 import { deferred } from '@holdfast/engine/registry';
 import type { ReplicaStatus } from '@holdfast/engine/replica';
 import type { Part } from './part.ts';
@@ -17,20 +17,15 @@ export type Situation = {
 /** Whether what is waited for is so, not yet, or will not be. */
 export type Verdict = boolean | HoldfastError;
 
-/** Those who wait for something to become true of a store. Nobody has to handle it when it will not. */
+/** Those who wait for something to become true. Nobody has to handle it when it will not. */
 export class Waiters {
-  readonly #now: () => Situation;
   readonly #looks = new Set<() => void>();
 
-  constructor(now: () => Situation) {
-    this.#now = now;
-  }
-
-  until(judge: (now: Situation) => Verdict): Promise<void> {
+  /** Resolves when the verdict is true; rejects with one that is an error. */
+  until(judge: () => unknown): Promise<void> {
     const { promise, resolve, reject } = deferred<void>();
     const look = (): void => {
-      const now = this.#now();
-      const verdict = judge(now) || (now.phase === 'closed' && new HoldfastError('closed'));
+      const verdict = judge();
       if (verdict === false) return;
       this.#looks.delete(look);
       if (verdict === true) resolve();

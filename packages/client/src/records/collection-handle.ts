@@ -1,94 +1,48 @@
 import type { CollectionDef, Out, RecordDef } from '@holdfast/protocol';
-import { type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
+import type { Release, Signal } from '@holdfast/engine/registry';
 import type { CollectionEntry } from './collection.ts';
 import { noRows } from './idle.ts';
 import type { CollectionHandle, CollectionState, OneHandle, RecordHandle } from './types.ts';
+import type { Use } from './use.ts';
 
-type Def = RecordDef;
+type Used = Use<CollectionDef, CollectionEntry, CollectionState<unknown>>;
 
-/** What handles of collections need of their client. */
-export type CollectionHandleDesk = {
-  collectionOf(def: CollectionDef): CollectionEntry;
-  knownCollection(def: CollectionDef): CollectionEntry | undefined;
-  /** The collection as a server has drawn it; undefined: none has. */
-  drawnCollection(def: CollectionDef): CollectionState<Def> | undefined;
-  holdCollection(entry: CollectionEntry): Release;
-  recordAt(def: Def, key: string): RecordHandle | undefined;
-};
-
-/** The one implementation of {@link CollectionHandle}. */
+/** The one implementation of {@link CollectionHandle}; `rowAt` gives the record of a key. */
 export class LiveCollection implements CollectionHandle {
-  readonly state: Signal<CollectionState<Def>>;
-  readonly #def: CollectionDef;
-  readonly #desk: CollectionHandleDesk;
+  readonly key: string;
+  readonly state: Signal<CollectionState<RecordDef>>;
+  readonly subscribe: Used['subscribe'];
+  readonly row: (key: string) => RecordHandle | undefined;
+  readonly #use: Used;
 
-  constructor(def: CollectionDef, desk: CollectionHandleDesk) {
-    this.#def = def;
-    this.#desk = desk;
-    this.state = {
-      get: () => this.#state(),
-      subscribe: (run) => this.#listen(({ state }) => state, run),
-      getServer: () => this.#desk.drawnCollection(def) ?? this.#state(),
-    };
+  constructor({ key }: CollectionDef, use: Used, rowAt: (key: string) => RecordHandle | undefined) {
+    this.key = key;
+    this.state = use.state;
+    this.subscribe = use.subscribe;
+    this.row = rowAt;
+    this.#use = use;
   }
 
-  get key(): string {
-    return this.#def.key;
-  }
-
-  readonly get = (): readonly Out<Def>[] => {
-    const values = this.#desk.knownCollection(this.#def)?.values.get() ?? noRows.rows;
+  readonly get = (): readonly Out<RecordDef>[] => {
+    const values = this.#use.known?.value.get() ?? noRows.rows;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is shown has passed the schema
-    return values as readonly Out<Def>[];
+    return values as readonly Out<RecordDef>[];
   };
 
-  readonly subscribe = (run: () => void): Release => this.#listen(({ values }) => values, run);
-
   keys(): readonly string[] {
-    return this.#state().rows.map(({ key }) => key);
-  }
-
-  row(key: string): RecordHandle | undefined {
-    return this.#desk.recordAt(this.#def.record, key);
+    return this.state.get().rows.map(({ key }) => key);
   }
 
   async loadMore(count?: number): Promise<void> {
-    await this.#held((entry) => {
-      entry.widen(count);
-      return entry.current();
-    });
+    await this.#use.until((entry) => entry.widen(count));
   }
 
   ready(): Promise<void> {
-    return this.#held((entry) => entry.ready());
+    return this.#use.until((entry) => entry.ready());
   }
 
   retain(): Release {
-    return this.#desk.holdCollection(this.#desk.collectionOf(this.#def));
-  }
-
-  async #held(use: (entry: CollectionEntry) => Promise<void>): Promise<void> {
-    const entry = this.#desk.collectionOf(this.#def);
-    const release = this.#desk.holdCollection(entry);
-    try {
-      await use(entry);
-    } finally {
-      release();
-    }
-  }
-
-  #state(): CollectionState<Def> {
-    return this.#desk.knownCollection(this.#def)?.state.get() ?? noRows;
-  }
-
-  #listen(of: (entry: CollectionEntry) => Signal<unknown>, run: () => void): Release {
-    const entry = this.#desk.collectionOf(this.#def);
-    const release = this.#desk.holdCollection(entry);
-    const leave = of(entry).subscribe(run);
-    return releaseOnce(() => {
-      leave();
-      release();
-    });
+    return this.#use.retain();
   }
 }
 

@@ -6,43 +6,40 @@ import {
   type Reason,
   RejectedError,
 } from '@holdfast/protocol';
-import { Beat } from '@holdfast/engine/record';
-import { type Deferred, deferred, type Lasting } from '@holdfast/engine/registry';
-import type { Hold } from '../hold.ts';
-import type { Store } from '../store.ts';
+import type { Opened } from './delivery.ts';
 import { type Finder, finder } from './finder.ts';
-import { noRows } from './idle.ts';
+import { isSameState, noRows } from './idle.ts';
 import type { LiveSet } from './live-set.ts';
+import { Showing } from './showing.ts';
 import type { CollectionState, RecordStatus } from './types.ts';
-import type { SlotWatch, WideWatched } from './watch.ts';
+import type { Live } from './use.ts';
+import type { WideWatched } from './watch.ts';
 
 /** What the collections of a client share. */
 export type CollectionDesk = {
-  open(store: string, scope: readonly string[]): { readonly store: Store; readonly hold: Hold };
-  watch(hold: Hold): SlotWatch;
+  open(store: string, watched: WideWatched): Opened;
   closed(entry: CollectionEntry): void;
   readonly report: (error: unknown) => void;
 };
 
+type State = CollectionState<unknown>;
+
 /** A live set of records for as long as it is here; what finds its rows is loaded with the first one (records.md §14). */
-export class CollectionEntry implements Lasting, WideWatched {
-  readonly isBusy = false;
+export class CollectionEntry
+  extends Showing<readonly unknown[], State>
+  implements Live<State>, WideWatched
+{
   readonly def: CollectionDef;
-  readonly values: Beat<readonly unknown[]>;
-  readonly state: Beat<CollectionState<unknown>>;
   readonly #desk: CollectionDesk;
   #limit: number;
-  #opened: { store: Store; hold: Hold; leave: () => void } | null = null;
+  #opened: Opened | null = null;
   #set: LiveSet | null = null;
-  #ready: Deferred<void> | null = null;
-  #current: Deferred<void> | null = null;
 
   constructor(def: CollectionDef, desk: CollectionDesk) {
+    super({ value: noRows.rows, state: noRows }, desk.report);
     this.def = def;
     this.#desk = desk;
     this.#limit = def.query.limit;
-    this.values = new Beat<readonly unknown[]>(noRows.rows, desk.report);
-    this.state = new Beat<CollectionState<unknown>>(noRows, desk.report);
   }
 
   get key(): string {
@@ -51,35 +48,33 @@ export class CollectionEntry implements Lasting, WideWatched {
 
   open(): void {
     const name = globOf(this.def.record.store, this.def.query.params);
-    const { store, hold } = this.#desk.open(name, ['_hf:schema/*']);
-    const watch = this.#desk.watch(hold);
-    const changed = (): void => watch.soil(this);
-    this.#opened = { store, hold, leave: watch.addWide(this) };
-    if (finder.loaded === undefined) void this.#load(hold, changed);
-    else this.#take(finder.loaded, hold, changed);
-    this.#refresh();
+    const opened = this.#desk.open(name, this);
+    this.#opened = opened;
+    if (finder.loaded === undefined) void this.#load(opened);
+    else this.#take(finder.loaded, opened);
+    this.refresh();
   }
 
-  async #load(hold: Hold, changed: () => void): Promise<void> {
+  async #load(opened: Opened): Promise<void> {
     try {
       const loaded = await import('./evaluate.ts');
-      if (this.#opened?.hold === hold) this.#take(loaded, hold, changed);
+      if (this.#opened === opened) this.#take(loaded, opened);
     } catch (error) {
       this.#desk.report(error);
     }
-    this.#refresh();
+    this.refresh();
   }
 
-  #take({ LiveSet: Loaded }: Finder, hold: Hold, changed: () => void): void {
+  #take({ LiveSet: Loaded }: Finder, { hold, watch }: Opened): void {
     const { def } = this;
+    const changed = (): void => watch.soil(this);
     this.#set = new Loaded({ def, hold, changed, report: this.#desk.report });
     if (this.#limit > def.query.limit) this.#set.widen(this.#limit);
   }
 
   close(): void {
     this.#set?.close();
-    this.#opened?.leave();
-    this.#opened?.store.close();
+    this.#opened?.close();
     this.#opened = null;
     this.#set = null;
     this.#desk.closed(this);
@@ -89,25 +84,19 @@ export class CollectionEntry implements Lasting, WideWatched {
 
   /** Resolves when it is known which rows there are. */
   ready(): Promise<void> {
-    const ready = (this.#ready ??= deferred<void>());
-    this.#settle();
-    return ready.promise;
+    return this.waiters.until(() => this.state.get().ready || this.#trouble());
   }
 
-  /** Resolves when the window is as wide as it was asked to be. */
-  current(): Promise<void> {
-    const current = (this.#current ??= deferred<void>());
-    this.#settle();
-    return current.promise;
-  }
-
-  widen(count: number = this.def.query.limit): void {
+  /** Resolves when the window is wider by so many. */
+  async widen(count: number = this.def.query.limit): Promise<void> {
     if (!(Number.isSafeInteger(count) && count > 0)) {
       throw new RejectedError('invalid_query', { field: 'limit' });
     }
     this.#limit += count;
     this.#set?.widen(this.#limit);
-    this.#refresh();
+    this.refresh();
+    const isCurrent = (): boolean => this.state.get().ready && this.#set?.isBehind === false;
+    await this.waiters.until(() => this.#trouble() || isCurrent());
   }
 
   touch(path: Path | null): boolean {
@@ -120,47 +109,29 @@ export class CollectionEntry implements Lasting, WideWatched {
     this.#show(this.#set?.derive(before) ?? { ...before, status: 'loading' });
   }
 
-  tell(): void {
-    this.#settle();
-    this.values.tell();
-    this.state.tell();
-  }
-
-  #refresh(): void {
-    this.look();
-    this.tell();
-  }
-
-  #settle(): void {
-    const { status, ready, error } = this.state.get();
+  /** Why nothing more is to be known; false: more is. */
+  #trouble(): unknown {
+    const { status, error } = this.state.get();
     const code = hopeless[status];
-    const trouble = code && (error ?? new HoldfastError(code));
-    this.#ready = settled(this.#ready, { isSo: ready, trouble });
-    const isSo = ready && this.#set?.isBehind === false;
-    this.#current = settled(this.#current, { isSo: isSo && !trouble, trouble });
+    return code !== undefined && (error ?? new HoldfastError(code));
   }
 
-  #show(next: CollectionState<unknown>): void {
+  #show(next: State): void {
     const before = this.state.get();
-    const isSameRows =
+    const isSame =
       next.ready === before.ready &&
       next.rows.length === before.rows.length &&
       next.rows.every((row, index) => row === before.rows[index]);
-    const rows = isSameRows ? before.rows : Object.freeze(next.rows);
-    const isSame =
-      isSameRows &&
-      next.status === before.status &&
-      next.hasMore === before.hasMore &&
-      next.endCursor === before.endCursor &&
-      next.error === before.error;
-    if (isSame) return;
-    this.state.put(Object.freeze({ ...next, rows }));
-    const values = this.values.get();
+    const rows = isSame ? before.rows : Object.freeze(next.rows);
+    const state = { ...next, rows };
+    if (isSameState(before, state)) return;
+    this.state.put(Object.freeze(state));
+    const values = this.value.get();
     const isSameValues =
       next.ready === before.ready &&
       rows.length === values.length &&
       rows.every(({ value }, index) => value === values[index]);
-    if (!isSameValues) this.values.put(Object.freeze(rows.map(({ value }) => value)));
+    if (!isSameValues) this.value.put(Object.freeze(rows.map(({ value }) => value)));
   }
 }
 
@@ -170,14 +141,3 @@ const hopeless: { readonly [Status in RecordStatus]?: Reason } = {
   denied: 'denied',
   closed: 'closed',
 };
-
-/** Settles a promise that is waited for, if there is one, and it can be; what is still waited for then. */
-function settled(
-  waiting: Deferred<void> | null,
-  { isSo, trouble }: { readonly isSo: boolean; readonly trouble: unknown },
-): Deferred<void> | null {
-  if (!isSo && trouble === undefined) return waiting;
-  if (isSo) waiting?.resolve();
-  else waiting?.reject(trouble);
-  return null;
-}

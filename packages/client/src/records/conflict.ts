@@ -1,4 +1,5 @@
-import { ConflictError, type OpId, type RecordRef, type RejectedError } from '@holdfast/protocol';
+import { ConflictError, type OpId, type RecordRef, type Refusal } from '@holdfast/protocol';
+import type { RecordEntry } from './delivery.ts';
 import type { RecordReceipt } from './types.ts';
 
 /** What met in a conflict (records.md §11.4). */
@@ -19,28 +20,22 @@ export type Resolution = 'mine' | 'theirs' | { readonly value: unknown };
 
 /** An own write of a record that met another's; it waits in the record's state until it is resolved. */
 export class RecordConflictError extends ConflictError implements Clash {
-  readonly kind: Clash['kind'];
-  readonly opId: OpId;
-  readonly ref: RecordRef;
-  readonly fields: readonly string[] | null;
-  readonly base: unknown;
-  readonly mine: unknown;
-  readonly theirs: unknown;
+  declare readonly kind: Clash['kind'];
+  declare readonly opId: OpId;
+  declare readonly ref: RecordRef;
+  declare readonly fields: readonly string[] | null;
+  declare readonly base: unknown;
+  declare readonly mine: unknown;
+  declare readonly theirs: unknown;
   readonly #resolve: (how: Resolution) => RecordReceipt<unknown> | undefined;
 
   constructor(
-    refusal: RejectedError,
+    refusal: Refusal,
     clash: Clash,
     resolve: (how: Resolution) => RecordReceipt<unknown> | undefined,
   ) {
     super(refusal.code, refusal.details);
-    this.kind = clash.kind;
-    this.opId = clash.opId;
-    this.ref = clash.ref;
-    this.fields = clash.fields;
-    this.base = clash.base;
-    this.mine = clash.mine;
-    this.theirs = clash.theirs;
+    Object.assign(this, clash);
     this.#resolve = resolve;
   }
 
@@ -50,20 +45,23 @@ export class RecordConflictError extends ConflictError implements Clash {
   }
 }
 
-/** The conflicts of a record that are not resolved yet. */
-export class Conflicts {
-  /** Another list at each change. */
-  list: readonly ConflictError[] = [];
-
-  add(conflict: ConflictError): void {
-    this.list = Object.freeze([...this.list, conflict]);
-  }
-
-  /** Says whether it was there. */
-  remove(conflict: ConflictError): boolean {
-    const rest = this.list.filter((each) => each !== conflict);
-    const isKnown = rest.length < this.list.length;
-    if (isKnown) this.list = Object.freeze(rest);
-    return isKnown;
-  }
+/** Has a conflict in the state of its record until it is resolved, and told of. */
+export function meet(
+  entry: RecordEntry,
+  { refusal, clash, desk }: { refusal: Refusal; clash: Clash; desk: ConflictDesk },
+  resolve: (how: Resolution) => RecordReceipt<unknown> | undefined,
+): RecordConflictError {
+  const conflict: RecordConflictError = new RecordConflictError(refusal, clash, (how) => {
+    if (!entry.conflicts.includes(conflict)) return undefined;
+    entry.conflicts = Object.freeze(entry.conflicts.filter((each) => each !== conflict));
+    entry.refresh();
+    return resolve(how);
+  });
+  entry.conflicts = Object.freeze([...entry.conflicts, conflict]);
+  entry.refresh();
+  desk.conflicted(conflict);
+  return conflict;
 }
+
+/** Hears of conflicts. */
+export type ConflictDesk = { conflicted(conflict: RecordConflictError): void };

@@ -1,4 +1,4 @@
-import type { HoldfastError, Json, Path, RecordRef } from '@holdfast/protocol';
+import type { Json, Path, RecordRef } from '@holdfast/protocol';
 import type { Replica } from '@holdfast/engine/replica';
 import { type Reading, readStored } from './reading.ts';
 import type { RecordStats } from './types.ts';
@@ -13,7 +13,7 @@ type Committed = {
 
 /** Hears of what a record of the server failed, once for each state of it. */
 export type Failures = {
-  report(error: HoldfastError): void;
+  report(error: unknown): void;
   skewed(skew: { readonly record: string; readonly client: string; readonly server: string }): void;
 };
 

@@ -1,5 +1,6 @@
 import type { Mutator } from '@holdfast/engine/data';
 import type {
+  ConflictError,
   Json,
   OpId,
   Passed,
@@ -8,38 +9,35 @@ import type {
   RecordDef,
   RecordRef,
   Request,
+  SourceDef,
 } from '@holdfast/protocol';
 import type { Outcome } from '@holdfast/engine/replica';
-import type { RecordWrite } from '@holdfast/engine/record';
-import type { Lasting, Signal } from '@holdfast/engine/registry';
-import type { Cache } from '../cache/port.ts';
 import type { ClientEnv } from '../env.ts';
 import type { Hold } from '../hold.ts';
-import type { TokenSource } from '../options.ts';
-import type { Store } from '../store.ts';
-import type { RecordConflictError } from './conflict.ts';
 import type { Link } from '../link/port.ts';
+import type { Room } from '../room.ts';
 import type { Line } from './plug.ts';
-import type { PageEnvelope } from './rendered.ts';
-import type { SlotWatch } from './watch.ts';
-import type { RecordReceipt, RecordState, RecordStats, RecordWriteOptions } from './types.ts';
+import type { SlotWatch, Watched, WideWatched } from './watch.ts';
+import type { RecordState, RecordStats } from './types.ts';
+import type { Live } from './use.ts';
+
+/** A store that something is shown from. */
+export type Opened = {
+  readonly hold: Hold;
+  readonly watch: SlotWatch;
+  close(): void;
+};
 
 /** A record for as long as it is here, whichever way it comes (records.md §6, §8). */
-export interface RecordEntry extends Lasting {
-  readonly value: Signal<unknown>;
-  readonly state: Signal<RecordState<unknown>>;
+export interface RecordEntry extends Live<RecordState<unknown>> {
+  /** Throws `read_only` where it cannot be written to. */
+  readonly ref: RecordRef;
   readonly stats: RecordStats;
   ready(): Promise<void>;
   whenIdle(): Promise<void>;
   retry(): void;
-  write(write: RecordWrite, options?: RecordWriteOptions): RecordReceipt<unknown>;
-}
-
-/** A record that can be written to, whichever way it comes. */
-export interface Writable extends RecordEntry {
-  readonly ref: RecordRef;
   /** Where its writes wait until they are decided; null: it is closed. */
-  readonly hold: Hold | null;
+  readonly opened: Opened | null;
   /** What the server has, as it was last taken. */
   readonly server: {
     readonly value: unknown;
@@ -50,16 +48,22 @@ export interface Writable extends RecordEntry {
   current(): { readonly current: Json | undefined; readonly isUnknown: boolean };
   look(): void;
   tell(): void;
+  refresh(): void;
   /** That what is at these paths is as it is now. */
   guards(paths: readonly Path[]): readonly Precondition[];
-  addConflict(conflict: RecordConflictError): void;
-  /** Says whether it was there. */
-  removeConflict(conflict: RecordConflictError): boolean;
+  /** Own writes that met another's, until they are resolved. */
+  conflicts: readonly ConflictError[];
   /** Its writes may go by HTTP, where all are transactions: sent once more another way they are the same. */
   readonly isApart?: true;
   /** A write has come to its end. */
   ended?(write: { readonly opId: OpId; readonly request: Request }, outcome: Outcome): void;
 }
+
+/** A source with its parameters (records.md §15). */
+export type SourceRef = {
+  readonly source: SourceDef;
+  readonly key: string;
+};
 
 /** Something to be followed by its key: a record, or a source. */
 export type Followed = {
@@ -74,30 +78,20 @@ export type Followed = {
 
 /** What an entry is given of its client. */
 export type DeliveryDesk = {
+  readonly room: Room;
   readonly env: ClientEnv;
   readonly report: (error: unknown) => void;
-  /** The server by HTTP, and what it is shown. */
-  readonly server: { readonly url: string; readonly token: TokenSource | null };
-  /** What a page is rendered from, by the keys of records. */
-  readonly rendered: Map<string, PageEnvelope>;
-  /** null: nothing is kept. */
-  readonly cache: Cache | null;
-  /** Comes before the cache is used; null: nothing is to be waited for. */
-  readonly identified: Promise<void> | null;
   /** Runs the mutations of records. */
   readonly mutate: Mutator;
   closed(entry: RecordEntry): void;
   skewed(skew: { readonly record: string; readonly client: string; readonly server: string }): void;
-  open(store: string, scope: readonly string[]): { readonly store: Store; readonly hold: Hold };
-  /** Whether own writes of a store at a path wait. */
-  waits(store: string, path: Path): boolean;
-  watch(hold: Hold): SlotWatch;
-  write(entry: Writable, write: RecordWrite, options?: RecordWriteOptions): RecordReceipt<unknown>;
+  /** Opens a store for what is shown from it; of the store that is wanted: by default what says the versions of records. */
+  open(store: string, watched: Watched | WideWatched, scope?: readonly string[]): Opened;
 };
 
 /** Another way for records to come than by the client's stores; `byTransport` makes one. */
 export type Delivery = {
-  entry(followed: Followed, desk: DeliveryDesk): RecordEntry;
+  entry(of: RecordRef | SourceRef, desk: DeliveryDesk): RecordEntry;
   /** How the client reaches its server, where it is given no link. */
   readonly link?: (line: Line) => Link;
   /** The client is at its end. */

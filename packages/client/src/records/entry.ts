@@ -1,4 +1,5 @@
 import {
+  type ConflictError,
   HoldfastError,
   type Json,
   type Path,
@@ -6,45 +7,28 @@ import {
   type Reason,
   type RecordRef,
 } from '@holdfast/protocol';
-import { type Deferred, deferred, type Release } from '@holdfast/engine/registry';
+import type { Release } from '@holdfast/engine/registry';
 import type { ReplicaStatus } from '@holdfast/engine/replica';
-import type { Hold } from '../hold.ts';
+import type { ClientEnv } from '../env.ts';
 import type { OpenStore } from '../open-store.ts';
 import { Part } from '../part.ts';
-import type { Slot } from '../slot.ts';
-import type { Store } from '../store.ts';
-import { type ConnectionStatus, isOver } from '../uplink.ts';
-import { Beat, type RecordWrite } from '@holdfast/engine/record';
-import { Conflicts, type RecordConflictError } from './conflict.ts';
+import { isOver } from '../uplink.ts';
 import { type Failures, ServerCopy } from './copy.ts';
+import type { Opened, RecordEntry } from './delivery.ts';
 import { idleState, isSameState } from './idle.ts';
 import { pendingAt, writesOf } from './pending.ts';
-import type { Placeless, Places } from './places.ts';
+import type { Placeless } from './places.ts';
 import { type Reach, reachOf } from './reach.ts';
 import { noStats, type Reading, readStored } from './reading.ts';
-import type {
-  RecordReceipt,
-  RecordState,
-  RecordStats,
-  RecordStatus,
-  RecordWriteOptions,
-} from './types.ts';
-import type { SlotWatch, Watched } from './watch.ts';
-import type { Writable } from './delivery.ts';
+import { Showing } from './showing.ts';
+import type { RecordState, RecordStats, RecordStatus } from './types.ts';
+import type { Watched } from './watch.ts';
 
 /** What the entries of a client share. */
 export type EntryDesk = Failures & {
-  /** Opens the store of a record, with what is wanted of it. */
-  open(store: string, scope: readonly string[]): { readonly store: Store; readonly hold: Hold };
-  readonly places: Places;
+  readonly env: ClientEnv;
+  open(store: string, watched: Watched): Opened;
   closed(entry: StoreEntry): void;
-  watch(hold: Hold): SlotWatch;
-  wall(): number;
-  write(
-    entry: StoreEntry,
-    write: RecordWrite,
-    options?: RecordWriteOptions,
-  ): RecordReceipt<unknown>;
 };
 
 type Replica = NonNullable<OpenStore['replica']>;
@@ -53,38 +37,34 @@ type Replica = NonNullable<OpenStore['replica']>;
  * A record of a client for as long as it is here: reads its object from the client's one replica of the store, through the
  * gates (records.md §8). What the gates do not let pass leaves the last good value where it is.
  */
-export class StoreEntry implements Writable, Watched, Placeless {
+export class StoreEntry
+  extends Showing<unknown, RecordState<unknown>>
+  implements RecordEntry, Watched, Placeless
+{
   readonly ref: RecordRef;
-  readonly isBusy = false;
-  readonly value: Beat<unknown>;
-  readonly state: Beat<RecordState<unknown>>;
   readonly stats: RecordStats = noStats();
+  conflicts: readonly ConflictError[] = idleState.conflicts;
   readonly #desk: EntryDesk;
   readonly #part: Part;
-  #opened: { store: Store; hold: Hold; leave: () => void } | null = null;
+  #opened: Opened | null = null;
   #server: ServerCopy;
   /** What own writes make of it, as it was last read. */
   #shown: { readonly json: Json; readonly reading: Reading } | null = null;
   #reach: Reach | null = null;
-  readonly #conflicts = new Conflicts();
-  #ready: Deferred<void> | null = null;
   /** Keeps the object here. */
   #wish: Release | null = null;
   /** Too many are open. */
   #excess: HoldfastError | null = null;
 
   constructor(ref: RecordRef, desk: EntryDesk) {
+    super({ value: undefined, state: idleState }, (error) => {
+      this.stats.listenerErrors += 1;
+      desk.report(error);
+    });
     this.ref = ref;
     this.#desk = desk;
-    const report = (error: unknown): void => {
-      this.stats.listenerErrors += 1;
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- reported as it was thrown
-      desk.report(error as HoldfastError);
-    };
     this.#part = new Part({ scope: [globUnder(ref.path)] });
     this.#server = new ServerCopy(ref, this.stats, desk);
-    this.value = new Beat<unknown>(undefined, report);
-    this.state = new Beat<RecordState<unknown>>(idleState, report);
   }
 
   get key(): string {
@@ -99,9 +79,8 @@ export class StoreEntry implements Writable, Watched, Placeless {
     return this.state.get().pendingIntents > 0;
   }
 
-  /** Where the record is held, while it is. */
-  get hold(): Hold | null {
-    return this.#opened?.hold ?? null;
+  get opened(): Opened | null {
+    return this.#opened;
   }
 
   /** What the server has, as it was last taken. */
@@ -110,22 +89,20 @@ export class StoreEntry implements Writable, Watched, Placeless {
   }
 
   open(): void {
-    const { store, hold } = this.#desk.open(this.ref.store, ['_hf:schema/*']);
-    this.#opened = { store, hold, leave: this.#desk.watch(hold).add(this) };
-    this.#holds(hold.slot);
-    this.#refresh();
+    this.#opened = this.#desk.open(this.ref.store, this);
+    this.#holds(this.#opened);
+    this.refresh();
   }
 
   full(error: HoldfastError): void {
     this.#excess = error;
-    this.#refresh();
+    this.refresh();
   }
 
   close(): void {
-    if (this.hold !== null) this.#desk.places.leave(this.hold.slot, this);
+    this.#opened?.watch.places.leave(this);
     this.#excess = null;
-    this.#opened?.leave();
-    this.#opened?.store.close();
+    this.#opened?.close();
     this.#opened = null;
     this.#wish?.();
     this.#wish = null;
@@ -139,13 +116,13 @@ export class StoreEntry implements Writable, Watched, Placeless {
 
   /** What is shown of the object, as it is stored; and whether nothing is known of it yet. */
   current(): { readonly current: Json | undefined; readonly isUnknown: boolean } {
-    const replica = this.hold?.slot.opened?.replica;
+    const replica = this.#replica;
     const isUnknown = replica === undefined || !this.#isHere(replica);
     return { current: replica?.read(this.path)?.value, isUnknown };
   }
 
   guards(paths: readonly Path[]): readonly Precondition[] {
-    const replica = this.hold?.slot.opened?.replica;
+    const replica = this.#replica;
     return paths.map((path) => {
       const revision = replica?.committed(path)?.revision;
       return revision === undefined
@@ -154,22 +131,9 @@ export class StoreEntry implements Writable, Watched, Placeless {
     });
   }
 
-  addConflict(conflict: RecordConflictError): void {
-    this.#conflicts.add(conflict);
-    this.#refresh();
-  }
-
-  removeConflict(conflict: RecordConflictError): boolean {
-    const isKnown = this.#conflicts.remove(conflict);
-    this.#refresh();
-    return isKnown;
-  }
-
-  /** Resolves when it is known what there is; rejects when that may not be. The same promise for all who wait. */
+  /** Resolves when it is known what there is; rejects when that may not be. */
   ready(): Promise<void> {
-    const ready = (this.#ready ??= deferred<void>());
-    this.#settle();
-    return ready.promise;
+    return this.waiters.until(() => this.#verdict());
   }
 
   whenIdle(): Promise<void> {
@@ -177,42 +141,25 @@ export class StoreEntry implements Writable, Watched, Placeless {
   }
 
   retry(): void {
-    this.#refresh();
-  }
-
-  write(write: RecordWrite, options?: RecordWriteOptions): RecordReceipt<unknown> {
-    return this.#desk.write(this, write, options);
+    this.refresh();
   }
 
   look(): void {
-    const { hold } = this;
-    if (hold !== null) this.#show(this.#surplus(hold.slot) ?? this.#derive(hold));
+    const opened = this.#opened;
+    if (opened !== null) this.#show(this.#surplus(opened) ?? this.#derive(opened));
   }
 
-  tell(): void {
-    this.#settle();
-    this.value.tell();
-    this.state.tell();
+  get #replica(): Replica | undefined {
+    return this.#opened?.hold.slot.opened?.replica;
   }
 
-  #refresh(): void {
-    this.look();
-    this.tell();
-  }
-
-  get #line(): ConnectionStatus | undefined {
-    return this.hold?.slot.room.connection.get();
-  }
-
-  #settle(): void {
+  #verdict(): unknown {
     const { status, error } = this.state.get();
-    const line = this.#line;
+    const line = this.#opened?.hold.slot.room.connection.get();
     const isHopeful = status === 'loading' && (line === undefined || !isOver(line));
-    if (status === 'idle' || isHopeful) return;
+    if (status === 'idle' || isHopeful) return false;
     const { code } = this.#excess ?? { code: hopeless[status] };
-    if (code === undefined) this.#ready?.resolve();
-    else this.#ready?.reject(error ?? line?.error ?? new HoldfastError(code));
-    this.#ready = null;
+    return code === undefined || (error ?? line?.error ?? new HoldfastError(code));
   }
 
   #show(next: RecordState<unknown>): void {
@@ -221,22 +168,23 @@ export class StoreEntry implements Writable, Watched, Placeless {
     this.state.put(Object.freeze(next));
   }
 
-  #surplus(slot: Slot): RecordState<unknown> | null {
-    this.#holds(slot);
+  #surplus(opened: Opened): RecordState<unknown> | null {
+    this.#holds(opened);
     if (this.#excess === null) return null;
     return { ...this.state.get(), status: 'stale', error: this.#excess };
   }
 
-  #derive({ slot }: Hold): RecordState<unknown> {
+  #derive(opened: Opened): RecordState<unknown> {
+    const { slot } = opened.hold;
     const { connection, error } = slot.status.get();
     const connected = connection === 'connected';
     const { replica } = slot.opened ?? {};
     if (replica === undefined) return { ...idleState, status: 'loading', connected };
     const status = replica.status();
-    const { lacks, isDenied } = this.#holds(slot) ? here : this.#reachOf(status);
+    const { lacks, isDenied } = this.#holds(opened) ? here : this.#reachOf(status);
     if (isDenied) return { ...idleState, status: 'denied', connected, ...(error && { error }) };
     const pendingIntents = pendingAt(this.path, slot.outbox());
-    const common = { pendingIntents, conflicts: this.#conflicts.list, connected };
+    const common = { pendingIntents, conflicts: this.conflicts, connected };
     const incarnation = status.incarnation;
     if (lacks) return { ...this.#loading(replica), ...common, incarnation };
     this.#server.take({ replica, incarnation, shown: this.value.get() });
@@ -265,7 +213,7 @@ export class StoreEntry implements Writable, Watched, Placeless {
     const { sequence } = this.#server;
     const value = this.#overlaid(replica);
     const isNew = before.status === 'loading' || sequence !== before.sequence;
-    const now = this.#desk.wall();
+    const now = this.#desk.env.wall();
     const isFirst = before.source === null || before.source === 'local';
     const news = isFirst ? (isLive ? 'snapshot' : this.#begun) : 'receipt';
     return {
@@ -318,7 +266,7 @@ export class StoreEntry implements Writable, Watched, Placeless {
   }
 
   #isCreated(): boolean {
-    const outbox = this.hold?.slot.outbox() ?? [];
+    const outbox = this.#opened?.hold.slot.outbox() ?? [];
     return outbox.some(({ request }) =>
       writesOf(request).some(({ op, path }) => op === 'set' && path === this.path),
     );
@@ -333,9 +281,9 @@ export class StoreEntry implements Writable, Watched, Placeless {
   }
 
   /** What a query shows is here as long as that, and wanted for its own sake from then on; says whether one does. */
-  #holds(slot: Slot): boolean {
-    const isRow = this.#isRow(slot.opened?.replica);
-    if (!isRow) this.#wish ??= this.#desk.places.take(slot, this.#part.globs, this);
+  #holds({ hold, watch }: Opened): boolean {
+    const isRow = this.#isRow(hold.slot.opened?.replica);
+    if (!isRow) this.#wish ??= watch.places.take(this.#part.globs, this);
     if (isRow || this.#wish !== null) this.#excess = null;
     return isRow;
   }

@@ -1,4 +1,5 @@
 import { HoldfastError, type OpId } from '@holdfast/protocol';
+import { deferred } from '@holdfast/engine/registry';
 import type { Room } from '../room.ts';
 import { Slot } from '../slot.ts';
 import { isPromising } from '../uplink.ts';
@@ -17,27 +18,24 @@ export class AllWrites implements ClientOutbox {
 
   /** A write is to be durable. */
   made(durable: Promise<void>): void {
-    const stored = durable.then(
-      () => void this.#storing.delete(stored),
-      // Its maker hears of it.
-      () => void this.#storing.delete(stored),
-    );
+    const end = (): void => void this.#storing.delete(stored);
+    // Its maker hears of it where it cannot be.
+    const stored = durable.then(end, end);
     this.#storing.add(stored);
   }
 
   list(store?: string): ReturnType<ClientOutbox['list']> {
     const slots = this.#slots().filter(({ name }) => store === undefined || name === store);
-    return slots.flatMap(({ name, outbox }) =>
-      outbox.map((write) => Object.assign({ store: name }, write)),
+    return slots.flatMap((slot) =>
+      slot.outbox().map((write) => Object.assign({ store: slot.name }, write)),
     );
   }
 
   discard(opId: OpId): boolean {
-    for (const { slot } of this.#slots()) {
-      const open = slot.opened;
-      if (open === null || open.stateOf(opId) === null) continue;
-      open.cancel(opId);
-      return open.stateOf(opId) === null;
+    for (const { opened } of this.#slots()) {
+      if (opened === null || opened.stateOf(opId) === null) continue;
+      opened.cancel(opId);
+      return opened.stateOf(opId) === null;
     }
     return false;
   }
@@ -47,13 +45,11 @@ export class AllWrites implements ClientOutbox {
     const { env } = this.#room.settings;
     const done = this.#flushed();
     if (timeoutMs === undefined) return done;
-    let timer: unknown = null;
-    const late = new Promise<void>((_, reject) => {
-      const error = new HoldfastError('timeout', { timeout_ms: timeoutMs });
-      timer = env.setTimeout(() => reject(error), timeoutMs);
-    });
+    const late = deferred<never>();
+    const error = new HoldfastError('timeout', { timeout_ms: timeoutMs });
+    const timer = env.setTimeout(() => late.reject(error), timeoutMs);
     try {
-      await Promise.race([done, late]);
+      await Promise.race([done, late.promise]);
     } finally {
       env.clearTimeout(timer);
     }
@@ -61,17 +57,11 @@ export class AllWrites implements ClientOutbox {
 
   async #flushed(): Promise<void> {
     await Promise.all(this.#storing);
-    await Promise.all(this.#slots().flatMap(({ slot }) => slot.opened?.until(isDecided) ?? []));
+    await Promise.all(this.#slots().flatMap(({ opened }) => opened?.until(isDecided) ?? []));
   }
 
-  #slots(): readonly {
-    readonly name: string;
-    readonly slot: Slot;
-    readonly outbox: ReturnType<Slot['outbox']>;
-  }[] {
-    return [...this.#room.slots.values()].flatMap((slot) =>
-      slot instanceof Slot ? [{ name: slot.name, slot, outbox: slot.outbox() }] : [],
-    );
+  #slots(): readonly Slot[] {
+    return [...this.#room.slots.values()].filter((slot) => slot instanceof Slot);
   }
 }
 

@@ -25,7 +25,7 @@ export const noRows: CollectionState<never> = /* @__PURE__ */ Object.freeze({
 });
 
 /** Whether nothing has changed. */
-export function isSameState(a: RecordState<unknown>, b: RecordState<unknown>): boolean {
+export function isSameState(a: object, b: object): boolean {
   const members = new Set([...Object.keys(a), ...Object.keys(b)]);
   return [...members].every((name) => Object.is(Reflect.get(a, name), Reflect.get(b, name)));
 }

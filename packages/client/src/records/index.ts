@@ -2,9 +2,7 @@ import {
   collection,
   type CollectionDef,
   type CollectionSpec,
-  HoldfastError,
   parseStoreName,
-  type Path,
   type RecordDef,
   type RecordRef,
   recordsByName,
@@ -12,27 +10,24 @@ import {
   type SourceDef,
 } from '@holdfast/protocol';
 import { mutatorOf, type RecordWrite } from '@holdfast/engine/record';
-import { Pool, type Release, releaseOnce } from '@holdfast/engine/registry';
+import { Pool, type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
 import { call } from '../cell.ts';
 import type { Client } from '../client.ts';
 import { holds, roomOf, rooms } from '../doors.ts';
 import { twins } from '../twins.ts';
-import type { Hold } from '../hold.ts';
 import type { ClientEnv } from '../env.ts';
 import { checkOptions } from '../options.ts';
 import type { Room } from '../room.ts';
 import type { Slot } from '../slot.ts';
 import type { RecordsPlug } from './plug.ts';
 import { type CollectionDesk, CollectionEntry } from './collection.ts';
-import { type CollectionHandleDesk, firstOf, LiveCollection } from './collection-handle.ts';
+import { firstOf, LiveCollection } from './collection-handle.ts';
 import type { RecordConflictError } from './conflict.ts';
-import type { Delivery, DeliveryDesk, Followed, RecordEntry, Writable } from './delivery.ts';
+import type { Delivery, DeliveryDesk, Opened, RecordEntry, SourceRef } from './delivery.ts';
 import { type EntryDesk, StoreEntry } from './entry.ts';
 import { AllWrites } from './flush.ts';
-import { followedRecord, followedSource, isSource } from './followed.ts';
-import { type HandleDesk, StoreRecordHandle } from './handle.ts';
-import { pendingAt } from './pending.ts';
-import { Places } from './places.ts';
+import { type HandleDesk, still, StoreRecordHandle } from './handle.ts';
+import { idleState, noRows } from './idle.ts';
 import { type SkewedDesk, SkewedWrites } from './skewed.ts';
 import { transact, type TransactDesk } from './transact.ts';
 import type {
@@ -43,12 +38,13 @@ import type {
   RecordState,
   RecordWriteOptions,
 } from './types.ts';
+import { type Kind, Use } from './use.ts';
 import { versionedTerms } from './versions.ts';
-import { SlotWatch } from './watch.ts';
-import { RecordWriter } from './writer.ts';
+import { SlotWatch, type Watched, type WideWatched } from './watch.ts';
+import { RecordWriter, type WriterDesk } from './writer.ts';
 
 export { type Clash, RecordConflictError, type Resolution } from './conflict.ts';
-export type { Delivery, DeliveryDesk, Followed, RecordEntry, Writable } from './delivery.ts';
+export type { Delivery, DeliveryDesk, Followed, RecordEntry, SourceRef } from './delivery.ts';
 export { idleState } from './idle.ts';
 export type { RecordsPlug } from './plug.ts';
 export type {
@@ -128,10 +124,6 @@ function isClient(client: object): client is Client {
   return rooms.has(client);
 }
 
-function isWritable(entry: RecordEntry): entry is Writable {
-  return 'current' in entry;
-}
-
 const unusedMs = 60_000;
 /** Records of one store that are open at once, and would each be a pattern of its channel (records.md §19). */
 const openMaxDefault = 1000;
@@ -145,27 +137,26 @@ class Desk
     EntryDesk,
     HandleDesk,
     DeliveryDesk,
+    WriterDesk,
     TransactDesk,
     SkewedDesk,
-    CollectionDesk,
-    CollectionHandleDesk
+    CollectionDesk
 {
-  readonly #client: Client;
-  readonly #room: Room;
-  readonly #byName: ReadonlyMap<string, RecordDef>;
-  readonly #options: RecordsOptions & Pick<RecordsPlug, 'mutate'>;
-  readonly #entries = new Map<string, RecordEntry>();
-  readonly #watches = new Map<Slot, SlotWatch>();
-  readonly #collections = new Map<string, CollectionEntry>();
-  /** By their stores. */
-  readonly #pools = new Map<string, Pool>();
-  readonly places: Places;
-  readonly #queries: Pool;
-  readonly outbox: AllWrites;
-  readonly #skewed: SkewedWrites | null;
+  readonly room: Room;
   readonly env: ClientEnv;
-  readonly wall: () => number;
   readonly report: (error: unknown) => void;
+  readonly mutate: RecordsPlug['mutate'];
+  readonly outbox: AllWrites;
+  readonly #client: Client;
+  readonly #byName: ReadonlyMap<string, RecordDef>;
+  readonly #options: RecordsOptions;
+  readonly #openMax: number;
+  readonly #records: Kind<RecordRef | SourceRef, RecordEntry, RecordState<unknown>>;
+  readonly #collections: Kind<CollectionDef, CollectionEntry, CollectionState<unknown>>;
+  readonly #watches = new Map<Slot, SlotWatch>();
+  /** By their stores; that of collections has no name. */
+  readonly #pools = new Map<string, Pool>();
+  readonly #skewed: SkewedWrites | null;
 
   constructor(
     client: Client,
@@ -173,24 +164,35 @@ class Desk
     options: RecordsOptions & Pick<RecordsPlug, 'mutate'>,
   ) {
     const room = roomOf(client);
-    const { env, timers, report } = room.settings;
-    this.#room = room;
+    const { env, report, cache } = room.settings;
+    this.room = room;
+    this.env = env;
+    this.report = report;
+    this.mutate = options.mutate;
+    this.outbox = new AllWrites(room);
     this.#client = client;
     this.#byName = byName;
     this.#options = options;
-    this.places = new Places(env, options.openMax ?? openMaxDefault);
-    this.#queries = new Pool({ env, timers, report, ttlMs: 0, max: queriesMax });
-    this.outbox = new AllWrites(room);
-    const letters = room.settings.cache?.letters;
-    this.#skewed = letters === undefined ? null : new SkewedWrites(letters, this);
-    this.env = env;
-    this.wall = () => env.wall();
-    this.report = report;
+    this.#openMax = options.openMax ?? openMaxDefault;
+    this.#records = {
+      entries: new Map(),
+      idle: idleState,
+      begin: (ref) => this.#begun(ref),
+      hold: (entry) => this.hold(entry),
+      drawn: (ref, state) => still(this.#drawn(ref) ?? state),
+    };
+    this.#collections = {
+      entries: new Map(),
+      idle: noRows,
+      begin: (def) => new CollectionEntry(def, this),
+      hold: (entry) => this.#holdCollection(entry),
+      drawn: (def, state) => drawnBy(twins.get(room)?.().collection(def)) ?? state,
+    };
+    this.#skewed = cache?.letters === undefined ? null : new SkewedWrites(cache.letters, this);
     const stop = room.connection.subscribe(() => {
       if (!this.#isClosed) return;
       stop();
       for (const pool of this.#pools.values()) void pool.dispose();
-      void this.#queries.dispose();
       options.delivery?.close?.(this);
       options.sources?.close?.(this);
     });
@@ -198,9 +200,10 @@ class Desk
 
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the handle is of that definition
   readonly record = ((of: RecordDef | SourceDef | string, params: object): RecordHandle =>
-    new StoreRecordHandle(
-      isSource(of) ? followedSource(of, params) : this.#definition(of).ref(params),
-      this,
+    this.#handle(
+      typeof of !== 'string' && of.kind === 'source'
+        ? { source: of, key: of.key(params) }
+        : this.#definition(of).ref(params),
     )) as RecordDesk['record'];
 
   readonly transact: RecordDesk['transact'] = (collect, options) =>
@@ -223,14 +226,23 @@ class Desk
 
   readonly prefetch: RecordDesk['prefetch'] = async (...refs) => {
     const ready = refs.map((ref) =>
-      'kind' in ref ? this.#collection(ref).ready() : new StoreRecordHandle(ref, this).ready(),
+      'kind' in ref ? this.#collection(ref).ready() : this.#handle(ref).ready(),
     );
     await Promise.allSettled(ready);
   };
 
+  #handle(ref: RecordRef | SourceRef): StoreRecordHandle {
+    return new StoreRecordHandle(ref, new Use(this.#records, ref), this);
+  }
+
   #collection(def: CollectionDef): LiveCollection {
-    this.#definition(def.record);
-    return new LiveCollection(def, this);
+    const { record } = def;
+    this.#definition(record);
+    return new LiveCollection(def, new Use(this.#collections, def), (rowKey) => {
+      const [, org, name, ...path] = rowKey.split('/');
+      const params = record.match(path.join('/'), `${org}/${name}`);
+      return params === null ? undefined : this.#handle(record.ref(params));
+    });
   }
 
   /** A definition of this client, by itself or by its name. */
@@ -242,149 +254,95 @@ class Desk
     return known;
   }
 
-  entry(ref: RecordRef | Followed): RecordEntry {
-    const entry = this.#entries.get(ref.key) ?? this.#begun(ref);
-    this.#entries.set(ref.key, entry);
-    return entry;
+  entry(ref: RecordRef): RecordEntry {
+    return new Use(this.#records, ref).entry;
   }
 
-  #begun(ref: RecordRef | Followed): RecordEntry {
+  #begun(ref: RecordRef | SourceRef): RecordEntry {
     const { delivery, sources = delivery } = this.#options;
-    if (!('pass' in ref)) {
-      return delivery?.entry(followedRecord(ref), this) ?? new StoreEntry(ref, this);
-    }
+    if ('record' in ref) return delivery?.entry(ref, this) ?? new StoreEntry(ref, this);
     if (sources !== undefined) return sources.entry(ref, this);
     throw new TypeError(
       'A source needs records([…], { sources: bySse() }), of @holdfast/client/records/sse.',
     );
   }
 
-  writable(ref: RecordRef): Writable {
-    const entry = this.entry(ref);
-    if (isWritable(entry)) return entry;
-    throw new HoldfastError('read_only', { key: ref.key });
-  }
-
-  get server(): DeliveryDesk['server'] {
-    const { whoami, token } = this.#room.settings;
-    return { url: whoami.replace(/\/api\/whoami$/, ''), token };
-  }
-
-  get rendered(): DeliveryDesk['rendered'] {
-    return this.#room.rendered.envelopes;
-  }
-
-  get cache(): DeliveryDesk['cache'] {
-    return this.#room.settings.cache;
-  }
-
-  get identified(): DeliveryDesk['identified'] {
-    return this.#room.settings.identified;
-  }
-
-  get mutate(): DeliveryDesk['mutate'] {
-    return this.#options.mutate;
-  }
-
-  waits(store: string, path: Path): boolean {
-    const name = parseStoreName(store);
-    const outbox = name === null ? [] : (this.#room.slots.get(name)?.outbox() ?? []);
-    return pendingAt(path, outbox) > 0;
-  }
-
-  write(entry: Writable, write: RecordWrite, options?: RecordWriteOptions): RecordReceipt<unknown> {
+  write(
+    entry: RecordEntry,
+    write: RecordWrite,
+    options?: RecordWriteOptions,
+  ): RecordReceipt<unknown> {
     const receipt = new RecordWriter(entry, this).write(write, options);
     this.outbox.made(receipt.durable);
     return receipt;
   }
 
-  drawn(ref: RecordRef | Followed): RecordState<unknown> | undefined {
-    // What comes by a transport is not in a store.
-    if ('written' in ref || this.#options.delivery !== undefined) return undefined;
-    const handle = twins.get(this.#room)?.().record(ref.record, ref.params);
-    // Nothing ends there by itself.
-    handle?.retain()();
-    return handle?.state.get();
-  }
-
-  drawnCollection(def: CollectionDef): CollectionState<RecordDef> | undefined {
-    const handle = twins.get(this.#room)?.().collection(def);
-    handle?.retain()();
-    return handle?.state.get();
-  }
-
-  known(ref: RecordRef | Followed): RecordEntry | undefined {
-    return this.#entries.get(ref.key);
+  /** What a server has drawn of a record; nothing of what comes by a transport: that is not in a store. */
+  #drawn(ref: RecordRef | SourceRef): RecordState<unknown> | undefined {
+    if ('source' in ref || this.#options.delivery !== undefined) return undefined;
+    return drawnBy(twins.get(this.room)?.().record(ref.record, ref.params));
   }
 
   hold(entry: RecordEntry): Release {
     const [, org, name] = entry.key.split('/');
-    const store = `${org}/${name}`;
-    const { env, report } = this;
-    const { timers } = this.#room.settings;
-    const max = this.#options.openMax ?? openMaxDefault;
-    const pool = this.#pools.get(store) ?? new Pool({ env, timers, report, ttlMs: unusedMs, max });
-    this.#pools.set(store, pool);
-    return pool.hold(entry);
-  }
-
-  collectionOf(def: CollectionDef): CollectionEntry {
-    const entry = this.#collections.get(def.key) ?? new CollectionEntry(def, this);
-    this.#collections.set(def.key, entry);
-    return entry;
-  }
-
-  knownCollection(def: CollectionDef): CollectionEntry | undefined {
-    return this.#collections.get(def.key);
+    return this.#pool(`${org}/${name}`, unusedMs, this.#openMax).hold(entry);
   }
 
   /** One that is let go of before anything is known of it is given up at once (records.md §14.6). */
-  holdCollection(entry: CollectionEntry): Release {
-    const release = this.#queries.hold(entry);
+  #holdCollection(entry: CollectionEntry): Release {
+    const pool = this.#pool('', 0, queriesMax);
+    const release = pool.hold(entry);
     return releaseOnce(() => {
       const isKept = !this.#isClosed && entry.state.get().ready;
-      if (isKept) this.#queries.keep(entry, { ttlMs: queryMs, firmMs: 0 });
+      if (isKept) pool.keep(entry, { ttlMs: queryMs, firmMs: 0 });
       release();
     });
   }
 
-  recordAt(def: RecordDef, key: string): RecordHandle | undefined {
-    const [, org, name, ...path] = key.split('/');
-    const params = def.match(path.join('/'), `${org}/${name}`);
-    return params === null ? undefined : new StoreRecordHandle(def.ref(params), this);
+  #pool(name: string, ttlMs: number, max: number): Pool {
+    const { env, timers, report } = this.room.settings;
+    const pool = this.#pools.get(name) ?? new Pool({ env, timers, report, ttlMs, max });
+    this.#pools.set(name, pool);
+    return pool;
   }
 
-  here(store: string): readonly Writable[] {
-    return [...this.#entries.values()].filter(isWritable).filter(({ key, state }) => {
+  here(store: string): readonly RecordEntry[] {
+    return [...this.#records.entries.values()].filter(({ key, state }) => {
       const { status } = state.get();
       return key.startsWith(`rec/${store}/`) && status !== 'idle' && status !== 'closed';
     });
   }
 
-  open(store: string, scope: readonly string[]): ReturnType<EntryDesk['open']> {
+  open(
+    store: string,
+    watched: Watched | WideWatched,
+    scope: readonly string[] = ['_hf:schema/*'],
+  ): Opened {
     const name = parseStoreName(store);
     if (name !== null) this.#skewed?.look(name);
     const handle = this.#client.store(store, { scope });
     const hold = holds.get(handle);
     if (hold === undefined) throw new TypeError('records needs a store of this package.');
-    return { store: handle, hold };
+    const { slot } = hold;
+    const watch = this.#watches.get(slot) ?? new SlotWatch(slot, this.#openMax);
+    this.#watches.set(slot, watch);
+    const leave = watch.add(watched);
+    const close = (): void => {
+      leave();
+      handle.close();
+    };
+    return { hold, watch, close };
   }
 
   /** With its client it stays, and says so. */
-  closed(entry: RecordEntry | CollectionEntry): void {
+  closed({ key }: RecordEntry | CollectionEntry): void {
     if (this.#isClosed) return;
-    if (entry instanceof CollectionEntry) this.#collections.delete(entry.key);
-    else this.#entries.delete(entry.key);
-  }
-
-  watch({ slot }: Hold): SlotWatch {
-    const watch = this.#watches.get(slot) ?? new SlotWatch(slot);
-    this.#watches.set(slot, watch);
-    return watch;
+    this.#records.entries.delete(key);
+    this.#collections.entries.delete(key);
   }
 
   get #isClosed(): boolean {
-    return this.#room.connection.get().connection === 'closed';
+    return this.room.connection.get().connection === 'closed';
   }
 
   conflicted(conflict: RecordConflictError): void {
@@ -394,4 +352,12 @@ class Desk
   skewed(skew: Skew): void {
     call(() => this.#options.onSkew?.(skew), this.report);
   }
+}
+
+/** What a client that ends with a seed shows; nothing ends there by itself. */
+function drawnBy<S>(
+  handle: { retain(): Release; readonly state: Signal<S> } | undefined,
+): S | undefined {
+  handle?.retain()();
+  return handle?.state.get();
 }

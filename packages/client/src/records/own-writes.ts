@@ -1,9 +1,8 @@
 import type { Json, OpId, RecordRef } from '@holdfast/protocol';
 import type { Outcome } from '@holdfast/engine/replica';
-import type { Hold } from '../hold.ts';
-import type { DeliveryDesk } from './delivery.ts';
+import type { DeliveryDesk, Opened } from './delivery.ts';
 import { foldOver, type Shown } from './overlay.ts';
-import { seqAt, touches, writesOf } from './pending.ts';
+import { pendingAt, seqAt, touches, writesOf } from './pending.ts';
 import type { Watched } from './watch.ts';
 
 /** The object as the server has it; `isKnown`: that there is nothing is known, too. */
@@ -27,28 +26,21 @@ type Unseen = Shown & {
  * what the server has until its envelopes have them (records.md §11.1).
  */
 export class OwnWrites {
-  readonly hold: Hold;
+  readonly opened: Opened;
   readonly #ref: RecordRef;
   readonly #desk: DeliveryDesk;
-  readonly #close: () => void;
   /** An envelope has them, whatever their replies say. */
   readonly #echoed = new Set<OpId>();
   #unseen: readonly Unseen[] = [];
 
   constructor(ref: RecordRef, desk: DeliveryDesk, watched: Watched) {
-    const { store, hold } = desk.open(ref.store, []);
-    const leave = desk.watch(hold).add(watched);
-    this.hold = hold;
+    this.opened = desk.open(ref.store, watched, []);
     this.#ref = ref;
     this.#desk = desk;
-    this.#close = () => {
-      leave();
-      store.close();
-    };
   }
 
   close(): void {
-    this.#close();
+    this.opened.close();
   }
 
   /** An envelope tells by which write it came about. */
@@ -63,7 +55,7 @@ export class OwnWrites {
     const seq = seqAt(this.#ref.path, request, outcome.reply);
     // No envelope comes of what has changed nothing.
     if (seq === null) return;
-    const { incarnation: of } = this.hold.slot.status.get();
+    const { incarnation: of } = this.opened.hold.slot.status.get();
     this.#unseen = [...this.#unseen, { opId, request, seq, of, over: base.incarnation }];
     this.#look(base);
   }
@@ -71,7 +63,7 @@ export class OwnWrites {
   /** Those that are not decided. */
   pending(): readonly Shown[] {
     const { path } = this.#ref;
-    return this.hold.slot.outbox().filter(({ request }) => touches(request, path));
+    return this.opened.hold.slot.outbox().filter(({ request }) => touches(request, path));
   }
 
   /** The object with those that are committed, and its sequence by them. */
@@ -107,4 +99,9 @@ export class OwnWrites {
     const { mutate, env } = this.#desk;
     return foldOver({ path: this.#ref.path, base, mutate }, writes, env.wall());
   }
+}
+
+/** Whether own writes of a record wait, though its store need not be open for that. */
+export function isAwaited({ store, path }: RecordRef, { room }: DeliveryDesk): boolean {
+  return pendingAt(path, room.slots.get(store)?.outbox() ?? []) > 0;
 }

@@ -21,7 +21,7 @@ export class PageSeed {
 
   /** null: no page has it, or it is proved. */
   static of(desk: DeliveryDesk, followed: Followed): PageSeed | null {
-    const { envelope, proof } = desk.rendered.get(followed.key) ?? {};
+    const { envelope, proof } = desk.room.rendered.envelopes.get(followed.key) ?? {};
     return proof === undefined ? null : new PageSeed(desk, followed, { envelope, proof });
   }
 
@@ -45,7 +45,7 @@ export class PageSeed {
   /** It is not so. */
   disown(): void {
     const why = 'it is not as it was rendered';
-    this.#desk.rendered.delete(this.#followed.key);
+    this.#desk.room.rendered.envelopes.delete(this.#followed.key);
     if (this.proof !== null) this.#desk.report(new HoldfastError('invalid_seed', { why }));
   }
 
@@ -53,7 +53,7 @@ export class PageSeed {
   isProvedBy(told: Told): boolean {
     const isCurrent = told.type === 'answer' && told.answer.type === 'current';
     if (!isCurrent && 'fault' in readEnvelope(toldIn(told))) return false;
-    const { proof } = this.#desk.rendered.get(this.#followed.key) ?? {};
+    const { proof } = this.#desk.room.rendered.envelopes.get(this.#followed.key) ?? {};
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it has passed the gates
     if (proof !== undefined) keep(this.#desk, this.#followed, this.#envelope as Envelope);
     return true;
@@ -67,8 +67,8 @@ export function keep(
   envelope: Envelope | null,
 ): void {
   snapshotsOf(desk)?.put(key, record.name, envelope);
-  if (envelope === null) desk.rendered.delete(key);
-  else desk.rendered.set(key, { envelope });
+  if (envelope === null) desk.room.rendered.envelopes.delete(key);
+  else desk.room.rendered.envelopes.set(key, { envelope });
 }
 
 function toldIn(told: Told): unknown {

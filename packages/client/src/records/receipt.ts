@@ -2,16 +2,19 @@ import type { OpId } from '@holdfast/protocol';
 import type { Envelope } from '@holdfast/protocol/record';
 import type { Outcome } from '@holdfast/engine/replica';
 import { type ReceiptDesk, WriteReceipt } from '../receipt.ts';
+import type { Opened, RecordEntry } from './delivery.ts';
 import type { RecordReceipt } from './types.ts';
 
-/** A write whose owner hears how it ended. */
+/** A write whose owner hears how it ended, and may know an error for it. */
 export class HeardReceipt extends WriteReceipt {
-  readonly #heard: (outcome: Outcome) => void;
+  readonly #heard: (outcome: Outcome) => unknown;
+  /** What its owner says of the refusal. */
+  error: unknown = undefined;
 
   constructor(
     of: ConstructorParameters<typeof WriteReceipt>[0],
     desk: ReceiptDesk,
-    heard: (outcome: Outcome) => void,
+    heard: (outcome: Outcome) => unknown,
   ) {
     super(of, desk);
     this.#heard = heard;
@@ -20,27 +23,40 @@ export class HeardReceipt extends WriteReceipt {
   override settle(outcome: Outcome): void {
     const isFirst = this.outcome === null;
     super.settle(outcome);
-    if (isFirst) this.#heard(outcome);
+    if (isFirst) this.error = this.#heard(outcome);
   }
 }
 
-/** What a receipt asks of the record that its write is of. */
-export type Written = {
-  /** What the server has now. */
-  readonly envelope: (opId: OpId) => Envelope;
-  /** The error of a refusal, which may be a conflict. */
-  readonly errorOf: (error: unknown) => unknown;
-};
+/** Makes a request of records, which shows on all of them at once. Throws what it is refused with here and now. */
+export function send(
+  receipt: HeardReceipt,
+  entries: readonly RecordEntry[],
+  { hold, watch }: Opened,
+): void {
+  hold.slot.store.request(receipt, false);
+  watch.flush(entries);
+  const { outcome, error } = receipt;
+  if (outcome?.status !== 'refused') return;
+  // The caller hears of it here, and not once more by `onRejected`.
+  void receipt.committed;
+  throw error ?? outcome.error;
+}
 
-/** The receipt of a write of a record, over that of the store. */
+/** A promise that counts as handled: whoever reads it need not handle it. */
+export function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+/** The receipt of a write of a record, over that of the store; `envelope` gives what the server has now. */
 export class StoreRecordReceipt<R> implements RecordReceipt<R> {
-  readonly #write: WriteReceipt;
-  readonly #written: Written;
+  readonly #write: HeardReceipt;
+  readonly #envelope: (opId: OpId) => Envelope;
   #committed: Promise<never> | null = null;
 
-  constructor(write: WriteReceipt, written: Written) {
+  constructor(write: HeardReceipt, envelope: (opId: OpId) => Envelope) {
     this.#write = write;
-    this.#written = written;
+    this.#envelope = envelope;
   }
 
   get opId(): OpId {
@@ -62,25 +78,19 @@ export class StoreRecordReceipt<R> implements RecordReceipt<R> {
   }
 
   get committed(): RecordReceipt<R>['committed'] {
-    this.#committed ??= this.#settled();
+    this.#committed ??= handled(
+      this.#write.committed.then(
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the value has passed the record's schema
+        () => this.#envelope(this.opId) as never,
+        (error: unknown) => {
+          throw this.#write.error ?? error;
+        },
+      ),
+    );
     return this.#committed;
   }
 
   cancel(): boolean {
     return this.#write.cancel();
-  }
-
-  #settled(): Promise<never> {
-    const { envelope, errorOf } = this.#written;
-    const settled = this.#write.committed.then(
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the value has passed the record's schema
-      () => envelope(this.opId) as never,
-      (error: unknown) => {
-        throw errorOf(error);
-      },
-    );
-    // As with every receipt: whoever reads it need not handle it.
-    settled.catch(() => undefined);
-    return settled;
   }
 }

@@ -1,16 +1,17 @@
-import { RejectedError, type StoreName } from '@holdfast/protocol';
+import type { StoreName } from '@holdfast/protocol';
 import { decodeStored } from '@holdfast/protocol/record';
+import type { RecordWrite } from '@holdfast/engine/record';
 import type { DeadLetter, DeadLetters } from '../cache/port.ts';
-import { RecordConflictError, type Resolution } from './conflict.ts';
-import type { Writable } from './delivery.ts';
+import { type ConflictDesk, meet } from './conflict.ts';
+import type { RecordEntry } from './delivery.ts';
 import { touches } from './pending.ts';
 import type { RecordReceipt } from './types.ts';
 
 /** What is needed of the client to tell of writes that no version knows any more. */
-export type SkewedDesk = {
+export type SkewedDesk = ConflictDesk & {
   /** The records of a store that are here. */
-  here(store: string): readonly Writable[];
-  conflicted(conflict: RecordConflictError): void;
+  here(store: string): readonly RecordEntry[];
+  write(entry: RecordEntry, write: RecordWrite): RecordReceipt<unknown>;
   report(error: unknown): void;
 };
 
@@ -45,7 +46,7 @@ export class SkewedWrites {
     }
   }
 
-  #tell(store: StoreName, { opId, request, refusal }: DeadLetter, entry: Writable): void {
+  #tell(store: StoreName, { opId, request, refusal }: DeadLetter, entry: RecordEntry): void {
     const mine = request !== null && 'value' in request ? decodeStored(request.value) : undefined;
     const clash = {
       kind: 'schema',
@@ -56,17 +57,13 @@ export class SkewedWrites {
       mine,
       theirs: entry.server.value,
     } as const;
-    const resolve = (how: Resolution): RecordReceipt<unknown> | undefined => {
-      if (!entry.removeConflict(conflict)) return undefined;
+    meet(entry, { refusal, clash, desk: this.#desk }, (how) => {
       Promise.resolve(this.#letters.drop(store, opId)).catch((error: unknown) =>
         this.#desk.report(error),
       );
       if (how === 'theirs') return undefined;
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the gate of the write looks at it
-      return entry.write({ set: (how === 'mine' ? mine : how.value) as never });
-    };
-    const conflict = new RecordConflictError(RejectedError.from(refusal), clash, resolve);
-    entry.addConflict(conflict);
-    this.#desk.conflicted(conflict);
+      return this.#desk.write(entry, { set: (how === 'mine' ? mine : how.value) as never });
+    });
   }
 }

@@ -67,7 +67,7 @@ export class Snapshots {
 
   async #load(): Promise<void> {
     try {
-      await this.#desk.identified;
+      await this.#desk.room.settings.identified;
       const image = await this.#cache.load(shelf);
       const entries = image?.loaded?.entries() ?? image?.entries ?? [];
       for (const { value } of entries) this.#take(value);
@@ -121,8 +121,9 @@ const kept: WeakMap<DeliveryDesk, Snapshots> = /* @__PURE__ */ new WeakMap();
 
 /** Null where nothing is kept. */
 export function snapshotsOf(desk: DeliveryDesk): Snapshots | null {
-  if (desk.cache === null) return null;
-  const known = kept.get(desk) ?? new Snapshots(desk.cache, desk);
+  const { cache } = desk.room.settings;
+  if (cache === null) return null;
+  const known = kept.get(desk) ?? new Snapshots(cache, desk);
   kept.set(desk, known);
   return known;
 }

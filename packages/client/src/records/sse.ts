@@ -15,15 +15,17 @@ export function bySse(
   const { writes, ...own } = options;
   const transports = new WeakMap<DeliveryDesk, SseTransport>();
   const transportOf = (desk: DeliveryDesk): SseTransport => {
-    const { env, report, server } = desk;
+    const { env, report } = desk;
+    const { whoami, token } = desk.room.settings;
+    const url = whoami.replace(/\/api\/whoami$/, '');
     const known =
       transports.get(desk) ??
-      new SseTransport({ ...server, env, onError: ({ error }) => report(error), ...own });
+      new SseTransport({ url, token, env, onError: ({ error }) => report(error), ...own });
     transports.set(desk, known);
     return known;
   };
   return {
-    entry: (followed, desk) => byTransport({ transport: transportOf(desk) }).entry(followed, desk),
+    entry: (of, desk) => byTransport({ transport: transportOf(desk) }).entry(of, desk),
     ...linkOf('bySse', writes),
     close: (desk) => void transports.get(desk)?.close(),
   };

@@ -1,5 +1,6 @@
 import { encodeStored } from '@holdfast/protocol/record';
 import {
+  type ConflictError,
   HoldfastError,
   isObject,
   type Json,
@@ -9,28 +10,24 @@ import {
 } from '@holdfast/protocol';
 import {
   Answered,
-  Beat,
   type Have,
   Reconciler,
   type ReconcilerEffect,
   type ReconcilerInput,
-  type RecordWrite,
   share,
 } from '@holdfast/engine/record';
 import type { Outcome } from '@holdfast/engine/replica';
 import { alarm } from '@holdfast/engine/registry';
-import type { Hold } from '../hold.ts';
 import { askFor, type TransportDelivery, waysToAsk } from './asking.ts';
-import { Awaited } from './awaited.ts';
-import { Conflicts, type RecordConflictError } from './conflict.ts';
-import type { DeliveryDesk, Followed, Writable } from './delivery.ts';
+import type { DeliveryDesk, Followed, Opened, RecordEntry } from './delivery.ts';
 import { idleState, isSameState } from './idle.ts';
 import type { Shown } from './overlay.ts';
-import { type Base, OwnWrites } from './own-writes.ts';
+import { type Base, isAwaited, OwnWrites } from './own-writes.ts';
 import { noStats, readStored } from './reading.ts';
 import { keep, PageSeed } from './page-envelope.ts';
 import { isNewer, type Snapshots, snapshotsOf } from './snapshots.ts';
-import type { RecordReceipt, RecordState, RecordStats, RecordWriteOptions } from './types.ts';
+import { Showing } from './showing.ts';
+import type { RecordState, RecordStats } from './types.ts';
 import type { Watched } from './watch.ts';
 
 /** What is known of the server before anything is. */
@@ -43,14 +40,15 @@ type Input = ReconcilerInput extends infer Each
   : never;
 
 /** A record that comes by envelopes: one queue of what happens to it, each step whole before anybody is told (records.md §6.2). */
-export class TransportEntry implements Writable, Watched {
-  readonly isBusy = false;
+export class TransportEntry
+  extends Showing<unknown, RecordState<unknown>>
+  implements RecordEntry, Watched
+{
   readonly isApart = true;
   /** Of the outbox every change is looked at, once something has been written. */
   readonly hasPending = true;
   readonly stats: RecordStats = noStats();
-  readonly value: Beat<unknown>;
-  readonly state: Beat<RecordState<unknown>>;
+  conflicts: readonly ConflictError[] = idleState.conflicts;
   readonly #followed: Followed;
   readonly #options: TransportDelivery;
   readonly #desk: DeliveryDesk;
@@ -61,8 +59,6 @@ export class TransportEntry implements Writable, Watched {
   #releases: (() => void)[] = [];
   #inputs: Input[] = [];
   #isStepping = false;
-  readonly #awaited = new Awaited();
-  readonly #conflicts = new Conflicts();
   #own: OwnWrites | null = null;
   #isStarted = false;
   #page: PageSeed | null = null;
@@ -70,17 +66,15 @@ export class TransportEntry implements Writable, Watched {
   #stored: { readonly raw: unknown; readonly json: Json | undefined } | null = null;
 
   constructor(followed: Followed, options: TransportDelivery, desk: DeliveryDesk) {
+    super({ value: undefined, state: idleState }, (error) => {
+      this.stats.listenerErrors += 1;
+      desk.report(error);
+    });
     this.#followed = followed;
     this.#options = options;
     this.#desk = desk;
     this.#snapshots = snapshotsOf(desk);
     this.#setAlarm = alarm(desk.env, () => this.#step({ type: 'tick' }));
-    const report = (error: unknown): void => {
-      this.stats.listenerErrors += 1;
-      desk.report(error);
-    };
-    this.value = new Beat<unknown>(undefined, report);
-    this.state = new Beat<RecordState<unknown>>(idleState, report);
   }
 
   get key(): string {
@@ -98,11 +92,11 @@ export class TransportEntry implements Writable, Watched {
   }
 
   /** Where writes wait; the store is opened for the first of them. */
-  get hold(): Hold | null {
-    return this.#reconciler === null ? null : this.#ownWrites().hold;
+  get opened(): Opened | null {
+    return this.#reconciler === null ? null : this.#ownWrites().opened;
   }
 
-  get server(): Writable['server'] {
+  get server(): RecordEntry['server'] {
     const { value, sequence = 0, schemaVersion = '*' } = this.#reconciler?.server ?? {};
     const base = this.#base();
     const known = this.#own?.committed(base) ?? base;
@@ -129,8 +123,8 @@ export class TransportEntry implements Writable, Watched {
         if (this.#reconciler === reconciler) this.#desk.report(error);
       });
       this.#releases.push(transport.onReconnect(() => this.#step({ type: 'reconnected' })));
-      this.#releases.push(transport.status.subscribe(() => this.#refresh()));
-      if (written !== null && this.#desk.waits(written.store, written.path)) this.#ownWrites();
+      this.#releases.push(transport.status.subscribe(() => this.refresh()));
+      if (written !== null && isAwaited(written, this.#desk)) this.#ownWrites();
       this.#begin();
     } catch (error) {
       this.close();
@@ -143,7 +137,7 @@ export class TransportEntry implements Writable, Watched {
     this.#releases = [];
     this.#own?.close();
     this.#own = null;
-    this.#desk.rendered.delete(this.key);
+    this.#desk.room.rendered.envelopes.delete(this.key);
     this.#setAlarm(Infinity);
     this.#desk.closed(this);
     this.#step({ type: 'close' });
@@ -151,26 +145,22 @@ export class TransportEntry implements Writable, Watched {
   }
 
   ready(): Promise<void> {
-    const state = this.state.get();
-    const isOver = (): boolean => !['idle', 'loading'].includes(this.state.get().status);
-    return this.#awaited.until(isOver, { isNeeding: true, state });
+    return this.waiters.until(() => {
+      const { status, error } = this.state.get();
+      if (status === 'denied' || status === 'closed') return error ?? new HoldfastError(status);
+      return status !== 'idle' && status !== 'loading';
+    });
   }
 
   whenIdle(): Promise<void> {
-    const isOver = (): boolean => this.#reconciler?.isIdle !== false;
-    return this.#awaited.until(isOver, { isNeeding: false, state: this.state.get() });
+    return this.waiters.until(() => this.#reconciler?.isIdle !== false);
   }
 
   retry(): void {
     this.#step({ type: 'retry' });
   }
 
-  write(write: RecordWrite, options?: RecordWriteOptions): RecordReceipt<unknown> {
-    void this.ref;
-    return this.#desk.write(this, write, options);
-  }
-
-  current(): ReturnType<Writable['current']> {
+  current(): ReturnType<RecordEntry['current']> {
     const own = this.#ownWrites();
     const base = this.#base();
     return { current: own.over(base), isUnknown: !base.isKnown };
@@ -189,31 +179,11 @@ export class TransportEntry implements Writable, Watched {
     this.#own?.ended(write, outcome, this.#base());
   }
 
-  addConflict(conflict: RecordConflictError): void {
-    this.#conflicts.add(conflict);
-    this.#refresh();
-  }
-
-  removeConflict(conflict: RecordConflictError): boolean {
-    const isKnown = this.#conflicts.remove(conflict);
-    this.#refresh();
-    return isKnown;
-  }
-
-  look(): void {
-    this.#show();
-  }
-
-  tell(): void {
-    this.#awaited.look(this.state.get());
-    this.value.tell();
-    this.state.tell();
-  }
-
   /** What it begins with: the newest of what was rendered and what was kept, then what is asked for (records.md §6.3). */
   #begin(): void {
     const snapshots = this.#snapshots;
-    const seed = this.#options.seed?.(this.key) ?? this.#desk.rendered.get(this.key)?.envelope;
+    const seed =
+      this.#options.seed?.(this.key) ?? this.#desk.room.rendered.envelopes.get(this.key)?.envelope;
     const start = (): void => {
       this.#isStarted = true;
       this.#step({ type: 'start' });
@@ -236,7 +206,7 @@ export class TransportEntry implements Writable, Watched {
       restore();
       if (!this.#isStarted) start();
     });
-    this.#refresh();
+    this.refresh();
   }
 
   #reconciled(): Reconciler {
@@ -278,7 +248,7 @@ export class TransportEntry implements Writable, Watched {
     for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
       const now = this.#desk.env.now();
       for (const effect of this.#reconciler?.step({ ...next, now }) ?? []) this.#perform(effect);
-      this.#refresh();
+      this.refresh();
     }
     this.#isStepping = false;
   }
@@ -328,12 +298,7 @@ export class TransportEntry implements Writable, Watched {
     this.#requests.delete(run);
   }
 
-  #refresh(): void {
-    this.#show();
-    this.tell();
-  }
-
-  #show(): void {
+  look(): void {
     const reconciler = this.#reconciler;
     if (reconciler === null) return;
     const before = this.state.get();
@@ -359,7 +324,7 @@ export class TransportEntry implements Writable, Watched {
       schemaVersion: server.schemaVersion,
       ...(serverVersion !== null && { serverSchemaVersion: serverVersion }),
       pendingIntents: this.#own?.pending().length ?? 0,
-      conflicts: this.#conflicts.list,
+      conflicts: this.conflicts,
       connected: this.#options.transport.status.get() === 'open',
       ...(error !== undefined && { error }),
       updatedAt: Object.is(value, before.value) ? before.updatedAt : now,

@@ -1,5 +1,6 @@
 import type { TransportDelivery } from './asking.ts';
 import type { Delivery } from './delivery.ts';
+import { followed } from './followed.ts';
 import { TransportEntry } from './transport-entry.ts';
 import { linkOf } from './written.ts';
 
@@ -24,7 +25,7 @@ export type { Refetch, TransportDelivery } from './asking.ts';
 /** Has records come by a transport, and not by the client's stores (records.md §7): `records([…], { delivery: byTransport(…) })`. */
 export function byTransport(options: TransportDelivery): Delivery {
   return {
-    entry: (followed, desk) => new TransportEntry(followed, options, desk),
+    entry: (of, desk) => new TransportEntry(followed(of), options, desk),
     ...linkOf('byTransport', options.writes),
   };
 }

@@ -2,24 +2,26 @@ import type { Path } from '@holdfast/protocol';
 import type { Act } from '@holdfast/engine/replica';
 import { type Release, releaseOnce } from '@holdfast/engine/registry';
 import type { Slot } from '../slot.ts';
+import { Places } from './places.ts';
 
 /** A record that is shown from a replica. */
-export interface Watched {
+export interface Watched extends Looking {
   readonly path: Path;
   readonly hasPending: boolean;
-  /** Reads the replica anew. */
-  look(): void;
-  /** Tells what the last looks have found. */
-  tell(): void;
 }
 
 /** Something that is shown from all objects of a pattern. */
-export interface WideWatched extends Pick<Watched, 'look' | 'tell'> {
+export interface WideWatched extends Looking {
   /** Something at a path has changed, or perhaps anything; says whether that concerns it. */
   touch(path: Path | null): boolean;
 }
 
-type Looking = Pick<Watched, 'look' | 'tell'>;
+type Looking = {
+  /** Reads the replica anew. */
+  look(): void;
+  /** Tells what the last looks have found. */
+  tell(): void;
+};
 
 const schemaLeaves = '_hf:schema/';
 
@@ -28,6 +30,7 @@ const schemaLeaves = '_hf:schema/';
  * so that nobody sees half a commit (records.md §3.2).
  */
 export class SlotWatch {
+  readonly places: Places;
   readonly #slot: Slot;
   readonly #byPath = new Map<string, Set<Watched>>();
   readonly #wide = new Set<WideWatched>();
@@ -36,36 +39,37 @@ export class SlotWatch {
   #seen: readonly unknown[] = [];
   #stop: (() => void) | null = null;
 
-  constructor(slot: Slot) {
+  /** `placesMax`: so many records of the store are open for their own sake. */
+  constructor(slot: Slot, placesMax: number) {
     this.#slot = slot;
+    this.places = new Places(slot, placesMax);
   }
 
-  add(watched: Watched): Release {
-    const here = this.#byPath.get(watched.path) ?? new Set();
-    this.#byPath.set(watched.path, here.add(watched));
+  add(watched: Watched | WideWatched): Release {
+    const forget = 'touch' in watched ? this.#addWide(watched) : this.#addAt(watched);
     this.#stop ??= this.#start();
     return releaseOnce(() => {
-      here.delete(watched);
+      forget();
       this.#dirty.delete(watched);
-      if (here.size === 0) this.#byPath.delete(watched.path);
-      this.#rest();
+      if (this.#byPath.size + this.#wide.size > 0) return;
+      this.#stop?.();
+      this.#stop = null;
     });
   }
 
-  addWide(watched: WideWatched): Release {
+  #addWide(watched: WideWatched): () => void {
     this.#wide.add(watched);
-    this.#stop ??= this.#start();
-    return releaseOnce(() => {
-      this.#wide.delete(watched);
-      this.#dirty.delete(watched);
-      this.#rest();
-    });
+    return () => this.#wide.delete(watched);
   }
 
-  #rest(): void {
-    if (this.#byPath.size + this.#wide.size > 0) return;
-    this.#stop?.();
-    this.#stop = null;
+  #addAt(watched: Watched): () => void {
+    const { path } = watched;
+    const here = this.#byPath.get(path) ?? new Set();
+    this.#byPath.set(path, here.add(watched));
+    return () => {
+      here.delete(watched);
+      if (here.size === 0) this.#byPath.delete(path);
+    };
   }
 
   /** Has what is due, and what is `written`, looked at and told now: an own write is seen as it is made. */
@@ -82,7 +86,7 @@ export class SlotWatch {
     observers.add(observe);
     const leaveStatus = status.subscribe(() => this.#checkStatus());
     const leaveOutbox = outboxChanges.subscribe(() =>
-      this.#mark(({ hasPending }) => hasPending, null),
+      this.#markRecords(({ hasPending }) => hasPending),
     );
     return () => {
       observers.delete(observe);
@@ -92,7 +96,7 @@ export class SlotWatch {
   }
 
   #changed(acts: readonly Act[] | null): void {
-    if (acts === null) this.#mark(() => true);
+    if (acts === null) this.#markAll();
     for (const { path, changes } of acts ?? []) {
       this.#touch(path);
       for (const change of changes) this.#touch(change.path);
@@ -100,7 +104,7 @@ export class SlotWatch {
   }
 
   #touch(path: Path): void {
-    if (path.startsWith(schemaLeaves)) this.#mark(() => true);
+    if (path.startsWith(schemaLeaves)) this.#markAll();
     for (const wide of this.#wide) if (wide.touch(path)) this.soil(wide);
     for (let at: string = path; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('/')))) {
       for (const watched of this.#byPath.get(at) ?? []) this.soil(watched);
@@ -115,14 +119,15 @@ export class SlotWatch {
     const seen = [connection, error, held, denied, incarnation, phase];
     if (seen.every((each, index) => each === this.#seen[index])) return;
     this.#seen = seen;
-    this.#mark(() => true);
+    this.#markAll();
   }
 
-  #mark(
-    concerns: (watched: Watched) => boolean,
-    wide: Iterable<WideWatched> | null = this.#wide,
-  ): void {
-    for (const each of wide ?? []) if (each.touch(null)) this.soil(each);
+  #markAll(): void {
+    for (const each of this.#wide) if (each.touch(null)) this.soil(each);
+    this.#markRecords(() => true);
+  }
+
+  #markRecords(concerns: (watched: Watched) => boolean): void {
     for (const here of this.#byPath.values()) {
       for (const watched of here) if (concerns(watched)) this.soil(watched);
     }

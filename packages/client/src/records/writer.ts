@@ -12,43 +12,43 @@ import { decodeStored, type Envelope } from '@holdfast/protocol/record';
 import { type Composed, compose, type RecordWrite, refusalOf } from '@holdfast/engine/record';
 import type { Outcome } from '@holdfast/engine/replica';
 import type { Release } from '@holdfast/engine/registry';
-import type { Hold } from '../hold.ts';
+import type { ClientEnv } from '../env.ts';
 import { closedError } from '../options.ts';
-import { RecordConflictError, type Resolution } from './conflict.ts';
-import type { RecordEntry, Writable } from './delivery.ts';
-import { HeardReceipt, StoreRecordReceipt } from './receipt.ts';
+import { type ConflictDesk, meet, type Resolution } from './conflict.ts';
+import type { Opened, RecordEntry } from './delivery.ts';
+import { HeardReceipt, send, StoreRecordReceipt } from './receipt.ts';
 import type { RecordReceipt, RecordWriteOptions } from './types.ts';
-import type { SlotWatch } from './watch.ts';
 
 /** Own writes of one record that may wait (records.md §11.5). */
 const pendingMax = 1000;
 
 /** What writes need of their client. */
-export type WriterDesk = {
+export type WriterDesk = ConflictDesk & {
+  readonly env: ClientEnv;
   hold(entry: RecordEntry): Release;
-  watch(hold: Hold): SlotWatch;
-  wall(): number;
-  conflicted(conflict: RecordConflictError): void;
 };
 
 /** Makes the writes of one record (records.md §11): composes the request, shows it, and sees to how it ends. */
 export class RecordWriter {
   readonly #desk: WriterDesk;
-  readonly #entry: Writable;
+  readonly #entry: RecordEntry;
 
-  constructor(entry: Writable, desk: WriterDesk) {
+  constructor(entry: RecordEntry, desk: WriterDesk) {
     this.#entry = entry;
     this.#desk = desk;
   }
 
   write(write: RecordWrite, options: RecordWriteOptions = {}): RecordReceipt<unknown> {
     const entry = this.#entry;
+    const { conflict } = entry.ref.record;
+    const { precondition = conflict === 'detect' ? 'unchanged' : 'none', signal } = options;
+    const isGuarded = precondition === 'unchanged';
     if (entry.state.get().pendingIntents >= pendingMax) {
       throw new RejectedError('outbox_full', { limit: pendingMax });
     }
     const release = this.#desk.hold(entry);
     try {
-      return this.#make(write, { options, release, base: entry.current() });
+      return this.#make(write, { isGuarded, signal, release, base: entry.current() });
     } catch (error) {
       release();
       throw error;
@@ -58,7 +58,7 @@ export class RecordWriter {
   #make(write: RecordWrite, making: Making): RecordReceipt<unknown> {
     const entry = this.#entry;
     const { record: def, path } = entry.ref;
-    const env = { opId: '', now: this.#desk.wall() };
+    const env = { opId: '', now: this.#desk.env.wall() };
     let composed: Composed;
     try {
       composed = compose({ def, path, ...making.base }, write, env);
@@ -71,53 +71,40 @@ export class RecordWriter {
       const reply = { store_seq: entry.server.sequence };
       return this.#settled({ status: 'committed', reply, rebasedOver: [] }, making.release);
     }
-    const { precondition = def.conflict === 'detect' ? 'unchanged' : 'none' } = making.options;
-    const guards = precondition === 'unchanged' ? this.#guards(composed) : null;
-    const request = requestOf(composed, guards ?? [], entry.isApart);
-    return this.#send(request, { ...making, write, composed, guards });
+    const guards = making.isGuarded ? this.#guards(composed) : [];
+    const request = requestOf(composed, guards, entry.isApart);
+    return this.#send(request, { ...making, write, composed });
   }
 
   /** A write that is over before it is sent. */
   #settled(outcome: Outcome, release: Release): RecordReceipt<unknown> {
-    const { slot } = this.#holdOf();
-    const open = slot.store;
-    const receipt = new HeardReceipt({ opId: slot.nextOpId(), request: null }, open, release);
-    open.settle(receipt, outcome);
+    const { slot } = this.#opened.hold;
+    const receipt = new HeardReceipt({ opId: slot.nextOpId(), request: null }, slot.store, release);
+    slot.store.settle(receipt, outcome);
     return this.#receiptOf(receipt);
   }
 
   #send(request: Request, sending: Sending): RecordReceipt<unknown> {
-    const hold = this.#holdOf();
-    const { slot } = hold;
+    const opened = this.#opened;
+    const { slot } = opened.hold;
     const opId = slot.nextOpId();
-    const { release, options } = sending;
-    let conflict: RecordConflictError | null = null;
+    const { signal } = sending;
     const receipt: HeardReceipt = new HeardReceipt({ opId, request }, slot.store, (outcome) => {
-      release();
-      options.signal?.removeEventListener('abort', abort);
+      sending.release();
+      signal?.removeEventListener('abort', abort);
       this.#entry.ended?.({ opId, request }, outcome);
-      conflict = this.#clash(opId, outcome, sending);
+      return this.#clash(opId, outcome, sending);
     });
     const abort = (): void => {
       receipt.cancel();
     };
-    slot.store.request(receipt, false);
-    this.#desk.watch(hold).flush([this.#entry]);
-    const { outcome } = receipt;
-    if (outcome?.status === 'refused') {
-      // The caller hears of it here, and not once more by `onRejected`.
-      void receipt.committed;
-      throw conflict ?? outcome.error;
-    }
-    options.signal?.addEventListener('abort', abort);
-    return this.#receiptOf(receipt, (error) => conflict ?? error);
+    send(receipt, [this.#entry], opened);
+    signal?.addEventListener('abort', abort);
+    return this.#receiptOf(receipt);
   }
 
-  #receiptOf(
-    receipt: HeardReceipt,
-    errorOf: (error: unknown) => unknown = (error) => error,
-  ): RecordReceipt<unknown> {
-    return new StoreRecordReceipt(receipt, { envelope: (opId) => this.#envelope(opId), errorOf });
+  #receiptOf(receipt: HeardReceipt): RecordReceipt<unknown> {
+    return new StoreRecordReceipt(receipt, (opId) => this.#envelope(opId));
   }
 
   #envelope(opId: OpId): Envelope {
@@ -125,9 +112,11 @@ export class RecordWriter {
     entry.look();
     const { value, sequence, version } = entry.server;
     const { incarnation } = entry.state.get();
-    const envelope = { value: value ?? null, schema_version: version, sequence, op_id: opId };
     return {
-      ...envelope,
+      value: value ?? null,
+      schema_version: version,
+      sequence,
+      op_id: opId,
       ...(incarnation !== null && { incarnation }),
       ...(value === undefined && { deleted: true }),
     };
@@ -136,39 +125,30 @@ export class RecordWriter {
   /** That each field is as it was when the write was made. */
   #guards({ fields }: Composed): readonly Precondition[] {
     const { path } = this.#entry.ref;
-    const paths = fields === null ? [path] : fields.map((field) => childPath(path, field));
-    return this.#entry.guards(paths);
+    return this.#entry.guards(fields?.map((field) => childPath(path, field)) ?? [path]);
   }
 
-  #clash(opId: OpId, outcome: Outcome, sending: Sending): RecordConflictError | null {
-    if (outcome.status !== 'refused') return null;
+  /** The conflict that a refused write has met; undefined: none, nobody else's write. */
+  #clash(opId: OpId, outcome: Outcome, sending: Sending): unknown {
+    if (outcome.status !== 'refused') return undefined;
     const { refusal } = outcome;
     const entry = this.#entry;
     const { base, composed, write } = sending;
     entry.look();
+    const theirs = entry.server.value;
     const kind = kindOf(refusal.code, {
-      isGuarded: sending.guards !== null,
+      isGuarded: sending.isGuarded,
       // What it was to change was there, and is not any more.
-      isGone: base.current !== undefined && !('set' in write) && entry.server.value === undefined,
+      isGone: base.current !== undefined && !('set' in write) && theirs === undefined,
     });
-    if (kind === null) return null;
-    const clash = {
-      kind,
-      opId,
-      ref: entry.ref,
-      fields: composed.fields,
-      base: nativeOf(base.current),
-      mine: nativeOf(composed.after),
-      theirs: entry.server.value,
-    } as const;
-    const conflict: RecordConflictError = new RecordConflictError(
-      RejectedError.from(refusal),
-      clash,
-      (how) => (entry.removeConflict(conflict) ? this.#resolve(how, write) : undefined),
+    if (kind === null) return undefined;
+    const { fields, after } = composed;
+    const clash = { kind, opId, ref: entry.ref, fields, base: nativeOf(base.current) };
+    return meet(
+      entry,
+      { refusal, clash: { ...clash, mine: nativeOf(after), theirs }, desk: this.#desk },
+      (how) => this.#resolve(how, write),
     );
-    entry.addConflict(conflict);
-    this.#desk.conflicted(conflict);
-    return conflict;
   }
 
   #resolve(how: Resolution, write: RecordWrite): RecordReceipt<unknown> | undefined {
@@ -179,10 +159,10 @@ export class RecordWriter {
     return this.write({ set: value }, { precondition: 'none' });
   }
 
-  #holdOf(): Hold {
-    const { hold } = this.#entry;
-    if (hold === null) throw closedError('client');
-    return hold;
+  get #opened(): Opened {
+    const { opened } = this.#entry;
+    if (opened === null) throw closedError('client');
+    return opened;
   }
 }
 
@@ -197,7 +177,8 @@ function kindOf(
 }
 
 type Making = {
-  readonly options: RecordWriteOptions;
+  readonly isGuarded: boolean;
+  readonly signal: AbortSignal | undefined;
   readonly release: Release;
   readonly base: { readonly current: Json | undefined; readonly isUnknown: boolean };
 };
@@ -205,11 +186,10 @@ type Making = {
 type Sending = Making & {
   readonly write: RecordWrite;
   readonly composed: Composed;
-  readonly guards: readonly Precondition[] | null;
 };
 
 /** The request of a write: an op, or a transaction of several, or of guarded ones. */
-export function requestOf(
+function requestOf(
   { ops }: Pick<Composed, 'ops'>,
   guards: readonly Precondition[],
   isApart = false,

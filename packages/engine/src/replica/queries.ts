@@ -259,15 +259,21 @@ export class Queries implements Guest {
   }
 
   replaced(seq: Seq): void {
-    // A snapshot in place has the rows as they are by now.
-    for (const delta of this.#dueBy(seq)) this.#take({ ...delta, entries: [], maps: [] });
+    // A snapshot in place has the rows as they are by now, those too that have left and come back.
+    const due = this.#dueBy(seq);
+    const touched = due.flatMap(({ ops }) => ops.map(([, path]) => path));
+    this.#rows.count(touched);
+    for (const delta of due) this.#take({ ...delta, entries: [], maps: [] });
+    this.#rows.discount(touched, seq);
     const { committed } = this.#parts.fold;
     const isWhole = ({ rows }: Pick<KeptQuery, 'rows'>): boolean =>
       rows.every((row) => committed.read(row) !== undefined);
     for (const live of this.#open.values()) {
       // Of a query that is open there, the server tells what has left it, and no row again that it has been told of.
       const isOpen = live.opened !== null;
-      if (!isOpen && live.shown !== null && !isWhole(live.shown)) this.#forget(live);
+      if (isOpen || live.shown === null || isWhole(live.shown)) continue;
+      this.#drop(live);
+      live.changed();
     }
     for (const kept of this.#kept.values()) if (!isWhole(kept)) this.#release(kept);
   }
@@ -276,12 +282,6 @@ export class Queries implements Guest {
   #calm(live: Live): void {
     live.refusal = null;
     live.retryAt = Infinity;
-  }
-
-  /** What is here of its rows is not to be built upon. */
-  #forget(live: Live): void {
-    this.#drop(live);
-    live.changed();
   }
 
   #release({ key, rows }: KeptQuery): void {

@@ -152,6 +152,20 @@ test('R184 a snapshot in place has the rows as they are then; a delta on the way
   expect(desk.value('tasks/b')).toEqual({ title: 'B8' });
 });
 
+test('R184 a row that leaves the window and comes back before a snapshot in place has what that says of it', () => {
+  const { desk, sub } = opened();
+  desk.delta(sub, 5, { ops: [['del', 'tasks/a']] });
+  desk.delta(sub, 6, { ops: [['ins', 'tasks/a', null]], entries: [row('a', 'A6', 6)] });
+  desk.delta(sub, 7, { ops: [['ins', 'tasks/b', null]], entries: [row('b', 'B7', 7)] });
+  desk.delta(sub, 8, { ops: [['del', 'tasks/b']] });
+  const at = { id: 'x', seq: 8 };
+  desk.say('snapshot_begin', { ...at, incarnation: 'i1', entries: 1, within: null });
+  desk.say('snapshot_chunk', { id: 'x', index: 0, entries: [row('a', 'A8', 8)], maps: [] });
+  desk.say('snapshot_end', { ...at, chunks: 1, entries: 1 });
+  expect(desk.queries.sight(sub).rows).toEqual(['tasks/a']);
+  expect([desk.value('tasks/a'), desk.replica.describe().leaves]).toEqual([{ title: 'A8' }, 1]);
+});
+
 test('R197 rows that a snapshot does not have are gone, or come back with the events; the others of their query keep what they have', () => {
   const { desk, sub } = opened();
   desk.delta(sub, 5, { ops: [['ins', 'tasks/b', 'tasks/a']], entries: [row('b', 'B', 5)] });

@@ -23,7 +23,7 @@ it.each(Object.entries(recordMutants) as [RecordMutant, string][])(
   'the checkers notice that %s (%s)',
   { timeout: 60_000 },
   async (mutant, word) => {
-    const { failure } = await runRecords({ from: 1, count: 10, shrinks: false }, mutant);
+    const { failure } = await runRecords({ from: 1, count: 10, shrinks: false }, { mutant });
     expect(failure?.problems.join('\n')).toContain(`${word}:`);
   },
 );

@@ -17,7 +17,12 @@ export type OldBug = {
     | 'views'
     | 'records'
     | 'collections'
-    | 'tabs';
+    | 'tabs'
+    | 'takeovers'
+    | 'denials'
+    | 'windows'
+    | 'packs'
+    | 'anew';
   readonly seed: number;
   readonly says: RegExp;
 };
@@ -131,5 +136,113 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     worlds: 'collections',
     seed: 1,
     says: /needs a non-empty string/,
+  },
+  'a record stayed denied when it came back in a major that cannot be read': {
+    mended: '67ef5a1',
+    file: 'packages/engine/src/record/reconciler.ts',
+    now: 'this.#isDenied = false;\n        this.#skewed(answer.server_version);',
+    was: 'this.#skewed(answer.server_version);',
+    worlds: 'denials',
+    seed: 1,
+    says: /stranger, .* shows "denied" instead of "skew"/,
+  },
+  'a denial outlived the token that it was about': {
+    mended: '67ef5a1',
+    file: 'packages/client/src/link/sse/line.ts',
+    now: "if (answer.type === 'denied') this.changed();",
+    was: '',
+    worlds: 'denials',
+    seed: 1,
+    says: /reader, .* shows "denied" instead of/,
+  },
+  'an own write of a store that is no more stayed on screen': {
+    mended: '67ef5a1',
+    file: 'packages/client/src/records/own-writes.ts',
+    now: '(of ?? incarnation) === (incarnation ?? of) ? seq > sequence : over === incarnation,',
+    was: 'seq > sequence,',
+    worlds: 'anew',
+    seed: 1,
+    says: /converged: bus, /,
+  },
+  'what a transaction added was shown twice, as another object of it came later': {
+    mended: '880b5b3',
+    file: 'packages/client/src/records/own-writes.ts',
+    now: 'const seq = seqAt(this.#ref.path, request, outcome.reply);',
+    was: "const seq = 'store_seq' in outcome.reply ? outcome.reply.store_seq : null;",
+    worlds: 'records',
+    seed: 21,
+    says: /converged: events, /,
+  },
+  'a change of a window was applied after commits that it came before': {
+    mended: '8f5b441',
+    file: 'packages/engine/src/replica/following.ts',
+    now: 'queries?.reached(commit.seq - 1);',
+    was: '',
+    worlds: 'windows',
+    seed: 1,
+    says: /window: after a frame/,
+  },
+  'the rows of an old change of a window rolled a newer snapshot back': {
+    mended: '8f5b441',
+    file: 'packages/engine/src/replica/queries.ts',
+    now: 'this.#take({ ...delta, entries: [], maps: [] });',
+    was: 'this.#take(delta);',
+    worlds: 'windows',
+    seed: 12,
+    says: /window: after a frame/,
+  },
+  'a row that left its window and came back before a snapshot was empty': {
+    mended: 'this change',
+    file: 'packages/engine/src/replica/queries.ts',
+    now: 'this.#rows.count(touched);',
+    was: 'touched.length = 0;',
+    worlds: 'windows',
+    seed: 12,
+    says: /window: after a frame/,
+  },
+  'a snapshot that lacks a row took the others of its window along': {
+    mended: 'f0abfa3',
+    file: 'packages/engine/src/replica/queries.ts',
+    now: 'const isOpen = live.opened !== null;',
+    was: 'const isOpen = false;\n      if (live.shown !== null && !isWhole(live.shown)) live.opened = null;',
+    worlds: 'windows',
+    seed: 1,
+    says: /nothing is left of it/,
+  },
+  'a tab joined only at the next event': {
+    mended: '7623b34',
+    file: 'packages/client/src/tabs/serving.ts',
+    now: '    // A reply, too, may be what the replica has waited for.\n    this.#decide();',
+    was: "    if (news.type === 'message') this.#decide();",
+    worlds: 'takeovers',
+    seed: 1,
+    says: /late: the tab that leads/,
+  },
+  'a second tab got what the first had left of a state': {
+    mended: 'a9653e7',
+    file: 'packages/client/src/tabs/serving.ts',
+    now: '    for (const joining of this.#joining) {\n      const { reply } = this.#hub;\n      // One for each: it can be read once.\n      const image = this.#store?.replica?.image();',
+    was: '    const image = this.#store?.replica?.image();\n    for (const joining of this.#joining) {\n      const { reply } = this.#hub;',
+    worlds: 'tabs',
+    seed: 8,
+    says: /the cache holds/,
+  },
+  'a frame of MessagePack that filled its buffer lost a byte': {
+    mended: 'df4e05b',
+    file: 'packages/protocol/src/codec/messagepack-writer.ts',
+    now: 'const at = this.#reserve(1);\n    this.#bytes[at] = byte;',
+    was: 'this.#bytes[this.#reserve(1)] = byte;',
+    worlds: 'packs',
+    seed: 1,
+    says: /packed/,
+  },
+  'a task of a view and a render below it each missed what the other changed': {
+    mended: 'e8f941b',
+    file: 'packages/engine/src/view/instance/layer.ts',
+    now: 'for (const cell of this.cells) cell.refresh(this);',
+    was: '',
+    worlds: 'views',
+    seed: 2,
+    says: /whole: .* titles after/,
   },
 };

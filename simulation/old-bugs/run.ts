@@ -46,14 +46,43 @@ const kinds: { readonly [kind: string]: () => Promise<string | null> } = {
     return textOf((await runCollections(seeds)).failure);
   },
   tabs: async () => {
-    const [{ preloadTabs }, { runTabs }] = await Promise.all([
-      import('@holdfast/client/tabs'),
-      import('../tabs/street.ts'),
-    ]);
-    await preloadTabs();
+    const { runTabs } = await import('../tabs/street.ts');
+    await ready();
     return first(async (each) => (await runTabs(each)).problems);
   },
+  takeovers: async () => {
+    const { endings, runTakeover } = await import('../tabs/takeover.ts');
+    await ready();
+    return first(async (each) => {
+      const all: string[] = [];
+      // oxlint-disable-next-line no-await-in-loop -- one world after the other
+      for (const how of Object.keys(endings)) all.push(...(await runTakeover(each, how)));
+      return all;
+    });
+  },
+  denials: async () => {
+    const { runDenials } = await import('./denials.ts');
+    return textOf((await runDenials(seeds)).failure);
+  },
+  windows: async () => {
+    const { runWindows } = await import('./windows.ts');
+    return first(async (each) => runWindows(each));
+  },
+  packs: async () => {
+    const { runPacks } = await import('./packs.ts');
+    return textOf((await runPacks(seeds)).failure);
+  },
+  anew: async () => {
+    const { runRecords } = await import('../records/run.ts');
+    return textOf((await runRecords(seeds, { endsAnew: true })).failure);
+  },
 };
+
+/** Modules come in real time, of which there is none in there. */
+async function ready(): Promise<void> {
+  const { preloadTabs } = await import('@holdfast/client/tabs');
+  await preloadTabs();
+}
 
 async function first(run: (seed: number) => Promise<readonly string[]>): Promise<string | null> {
   for (let each = seed; each < seed + count; each++) {

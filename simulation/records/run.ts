@@ -47,6 +47,13 @@ export const recordMutants = {
 /** One of {@link recordMutants}. */
 export type RecordMutant = keyof typeof recordMutants;
 
+/** How a world of records is other than most. */
+export type RecordTerms = {
+  readonly mutant?: RecordMutant;
+  /** Whether the store is made anew behind all that is written. */
+  readonly endsAnew?: boolean;
+};
+
 type Watching = { readonly who: string; readonly seen: Sighting[] };
 
 /** Clients whose records come in every way that there is, under the faults of everything, and of what carries them. */
@@ -56,6 +63,7 @@ export class RecordWorld {
   asked = 0;
   commits = 0;
   readonly #mutant: RecordMutant | undefined;
+  readonly #endsAnew: boolean;
   #bus: RoughBus | null = null;
   #watching: Watching[] = [];
   #told: (Told & { readonly outcomes: string[]; readonly life: Client })[] = [];
@@ -64,8 +72,9 @@ export class RecordWorld {
   #writers: Device[] = [];
   readonly #handles = new Map<Device, readonly RecordHandle<typeof Item>[]>();
 
-  constructor(mutant?: RecordMutant) {
+  constructor({ mutant, endsAnew = false }: RecordTerms = {}) {
     this.#mutant = mutant;
+    this.#endsAnew = endsAnew;
   }
 
   readonly simulation: Simulation<Step> = {
@@ -73,7 +82,10 @@ export class RecordWorld {
     lengthMs,
     stores: [store],
     server: { app: app({ records: [Item] }) },
-    script: { steps: stepsOf, perform: (world, step) => this.#perform(world, step) },
+    script: {
+      steps: (dice) => stepsOf(dice, this.#endsAnew),
+      perform: (world, step) => this.#perform(world, step),
+    },
     program: async (world) => {
       this.#begin(world);
       await world.sleep(lengthMs);
@@ -317,8 +329,8 @@ function compare(
 /** Runs the worlds of some seeds; stops at the first in which something is wrong. */
 export async function runRecords(
   seeds: Seeds,
-  mutant?: RecordMutant,
+  terms: RecordTerms = {},
 ): Promise<{ readonly failure: Failure | null; readonly world: RecordWorld }> {
-  const world = new RecordWorld(mutant);
+  const world = new RecordWorld(terms);
   return { failure: await simulate(world.simulation, seeds), world };
 }

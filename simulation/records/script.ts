@@ -10,13 +10,23 @@ import type { Item } from './item.ts';
 export const store = 'acme/app';
 export const ids = ['a', 'b', 'c', 'd', 'e'] as const;
 export const lengthMs = 15_000;
+/** How long at most there is no server while the store is made anew. */
+const downMs = 2000;
 
 /** What somebody does, and when. */
 export type Step = {
   readonly at: number;
   readonly who: number;
   readonly id: (typeof ids)[number];
-  readonly does: 'set' | 'patch' | 'increment' | 'remove' | 'mutate' | 'transact' | 'recreate';
+  readonly does:
+    | 'set'
+    | 'patch'
+    | 'increment'
+    | 'remove'
+    | 'mutate'
+    | 'transact'
+    | 'together'
+    | 'recreate';
   readonly n: number;
 };
 
@@ -38,19 +48,22 @@ export function writeOf(
     case 'mutate':
       return handle.mutate('double', null);
     case 'transact':
+    case 'together':
     case 'recreate': {
       const other = client.record(handle.ref.record, { id: ids[n % ids.length] ?? 'a' });
       const { group, committed } = client.transact((tx) => {
-        tx.record(handle).set({ n, owner: 'both' });
-        tx.record(other).set({ n: n + 1, owner: 'both' });
+        for (const each of [handle, other]) {
+          if (does === 'together') tx.record(each).increment('n', n);
+          else tx.record(each).set({ n: each === handle ? n : n + 1, owner: 'both' });
+        }
       });
       return { opId: group, committed };
     }
   }
 }
 
-/** What everybody does. */
-export function stepsOf(dice: Dice): readonly Step[] {
+/** What everybody does; where it ends anew, the store is made anew behind all of it. */
+export function stepsOf(dice: Dice, endsAnew: boolean): readonly Step[] {
   const count = 60 + dice.below(60);
   const kinds = [
     'set',
@@ -61,6 +74,7 @@ export function stepsOf(dice: Dice): readonly Step[] {
     'remove',
     'mutate',
     'transact',
+    'together',
   ] as const;
   const steps = Array.from({ length: count }, (): Step => ({
     at: dice.below(lengthMs),
@@ -76,7 +90,15 @@ export function stepsOf(dice: Dice): readonly Step[] {
     does: 'recreate',
     n: dice.below(20),
   };
-  return (dice.chance(0.3) ? [...steps, anew] : steps).toSorted((a, b) => a.at - b.at);
+  if (endsAnew) {
+    const at = lengthMs - downMs;
+    return [...steps.filter((step) => step.at < at), { ...anew, at }].toSorted(byTime);
+  }
+  return (dice.chance(0.3) ? [...steps, anew] : steps).toSorted(byTime);
+}
+
+function byTime(a: Step, b: Step): number {
+  return a.at - b.at;
 }
 
 /** What a store of a client shows, by id. */

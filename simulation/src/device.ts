@@ -30,6 +30,8 @@ export type DeviceOptions = Partial<Omit<ClientOptions, 'url' | 'deviceId' | 'en
   readonly keepsIn?: GroundKind;
   /** The part of each store that it holds all the time; default: the whole. */
   readonly scope?: readonly string[];
+  /** The installation that it says it is, where others say the same, such as the tabs of a browser; default: its name. */
+  readonly installation?: string;
   /** Puts something between its clients and their connections. */
   readonly wrap?: (link: Link) => Link;
   /** Hears that a client ends amid whatever it does, and of the one that takes its place. */
@@ -122,6 +124,11 @@ export class Device {
     return this.#life.timers.count;
   }
 
+  /** How many connections to the server it has. */
+  get connections(): number {
+    return this.#cables.size;
+  }
+
   get isAsleep(): boolean {
     return this.#room.agenda.now < this.#life.timers.asleepUntil;
   }
@@ -205,6 +212,7 @@ export class Device {
     const {
       durable = true,
       keepsIn: _,
+      installation = this.name,
       scope: _scope,
       wrap,
       onCrash: __,
@@ -218,7 +226,7 @@ export class Device {
       ...(durable && { cache: this.#cacheOf(timers) }),
       ...options,
       url: 'ws://simulated.example',
-      deviceId: this.name,
+      deviceId: installation,
       link: wrap?.(link) ?? link,
       env: this.#envOf(timers, (hear) => (heard = hear)),
     });
@@ -230,10 +238,11 @@ export class Device {
 
   #envOf(timers: Timers, listen: (hear: (hint: NetworkHint) => void) => void): ClientEnv {
     const { agenda, dice } = this.#room;
-    const life = this.#lives;
+    const { installation } = this.#options;
+    const life = installation === undefined ? `s${this.#lives}` : `${this.name}-s${this.#lives}`;
     let draws = 0;
     // The first names the client.
-    const drawn = (): string => (draws++ === 0 ? `s${life}` : `s${life}x${draws}`);
+    const drawn = (): string => (draws++ === 0 ? life : `${life}x${draws}`);
     return {
       now: () => agenda.now,
       wall: () => wallStart + Math.floor(agenda.now) + this.#wallOffset,
@@ -241,7 +250,7 @@ export class Device {
       clearTimeout: timers.clear,
       random: () => dice.next(),
       randomId: drawn,
-      deviceId: () => this.name,
+      deviceId: () => installation ?? this.name,
       fetch: (url, init) => this.#call(timers, url, init),
       watchNetwork: (hear) => {
         listen(hear);

@@ -1,6 +1,6 @@
 import type { TabsChannel, TabsPlatform } from '@holdfast/client/tabs';
-import type { Room } from '../world/room.ts';
 import type { Life } from './life.ts';
+import { Lane, type OriginRoom } from './lane.ts';
 
 type Claim = {
   readonly life: Life;
@@ -8,17 +8,17 @@ type Claim = {
   readonly lost: () => void;
 };
 
-type Ear = { readonly life: Life; readonly hear: (message: unknown) => void; busyUntil: number };
+type Ear = { readonly lane: Lane; readonly life: Life; readonly hear: (message: unknown) => void };
 
 /** What the tabs of one origin have in common: locks, and channels that are late and lose things. */
 export class Origin {
-  readonly #room: Room;
+  readonly room: OriginRoom;
   readonly #holders = new Map<string, Claim>();
   readonly #queues = new Map<string, Claim[]>();
   readonly #ears = new Map<string, Set<Ear>>();
 
-  constructor(room: Room) {
-    this.#room = room;
+  constructor(room: OriginRoom) {
+    this.room = room;
   }
 
   /** The origin as one tab sees it. */
@@ -28,7 +28,7 @@ export class Origin {
       locksHeld: () =>
         new Promise((resolve) => {
           const names = new Set(this.#holders.keys());
-          this.#room.agenda.later(this.#room.delay(4), () => life.run(() => resolve(names)));
+          this.room.later(this.room.delay(4), () => life.run(() => resolve(names)));
         }),
       channel: (name, hear) => this.#channel(name, life, hear),
     };
@@ -85,7 +85,7 @@ export class Origin {
   #channel(name: string, life: Life, hear: ((message: unknown) => void) | null): TabsChannel {
     const ears = this.#ears.get(name) ?? new Set();
     this.#ears.set(name, ears);
-    const own: Ear | null = hear && { life, hear, busyUntil: 0 };
+    const own: Ear | null = hear && { lane: new Lane(this.room, 8), life, hear };
     if (own !== null) ears.add(own);
     const close = (): void => {
       if (own !== null) ears.delete(own);
@@ -100,13 +100,10 @@ export class Origin {
   }
 
   #deliver(ear: Ear, message: unknown): void {
-    if (this.#room.happens('lost')) return;
-    const { agenda } = this.#room;
-    ear.busyUntil = Math.max(ear.busyUntil, agenda.now + this.#room.delay(8));
-    agenda.at(ear.busyUntil, () => ear.life.run(() => ear.hear(message)));
+    if (!this.room.loses()) ear.lane.put(() => ear.life.run(() => ear.hear(message)));
   }
 
   #soon(deed: () => void): void {
-    this.#room.agenda.later(this.#room.delay(3), deed);
+    this.room.later(this.room.delay(3), deed);
   }
 }

@@ -45,7 +45,12 @@ export class Neighbourhood {
     this.street = {
       room,
       host,
-      origin: new Origin(room),
+      origin: new Origin({
+        now: () => this.agenda.now,
+        later: (ms, run) => this.agenda.later(ms, run),
+        delay: (ms) => room.delay(ms),
+        loses: () => room.happens('lost'),
+      }),
       cache,
       cacheMs: this.dice.chance(0.5) ? 5 : 200,
       wires: new Set<Wire>(),

@@ -12,6 +12,7 @@ import { jsonCodec } from '@holdfast/protocol';
 import type { Host } from '../world/host.ts';
 import type { Room } from '../world/room.ts';
 import { Wire } from '../world/wire.ts';
+import { lateCache } from './late-cache.ts';
 import { Life } from './life.ts';
 import type { Origin } from './origin.ts';
 
@@ -61,7 +62,11 @@ export class Tab {
       deviceId,
       env: this.#env(),
       link: this.#link(),
-      cache: this.#cache(),
+      cache: lateCache(street.cache, {
+        room: street.origin.room,
+        life: () => this.life,
+        mostMs: street.cacheMs,
+      }),
       tabs: tabs({ name: 'ada', platform: street.origin.platform(this.life) }),
       onError: (error) => this.errors.push(String(error)),
       onRejected: ({ error }) => this.errors.push(`rejected: ${error.code}`),
@@ -180,37 +185,6 @@ export class Tab {
           send: (data) => wire.send('up', data),
           close: () => room.agenda.later(0, end),
         };
-      },
-    };
-  }
-
-  /** The cache as this tab reaches it: late, in order, and no more once it is gone. */
-  #cache(): Cache {
-    const { cache, cacheMs, room } = this.#street;
-    const { sharing } = cache;
-    if (sharing === undefined) throw new Error('the cache cannot be shared');
-    let busyUntil = 0;
-    const late = <T>(deed: () => T | Promise<T>): Promise<T> =>
-      new Promise((resolve, reject) => {
-        busyUntil = Math.max(busyUntil, room.agenda.now + room.delay(cacheMs));
-        room.agenda.at(busyUntil, () => {
-          if (!this.life.isAlive) return;
-          Promise.resolve(deed()).then(
-            (result) => this.life.run(() => resolve(result)),
-            (error: unknown) => this.life.run(() => reject(error)),
-          );
-        });
-      });
-    return {
-      load: (store) => late(() => cache.load(store)),
-      commit: (store, change) => late(() => cache.commit(store, change)),
-      clear: (store) => late(() => cache.clear(store)),
-      sharing: {
-        lead: () => late(() => sharing.lead()),
-        reign: () => late(() => sharing.reign()),
-        commit: (store, change, reign) => late(() => sharing.commit(store, change, reign)),
-        keep: (store, requests) => late(() => sharing.keep(store, requests)),
-        outbox: (store) => late(() => sharing.outbox(store)),
       },
     };
   }

@@ -19,32 +19,52 @@ export const storeName = 'acme/app';
 /** Of how many items the log is. */
 export const logMax = 5;
 
-const card = view({
-  name: 'Card',
-  params: z.object({ id: z.string(), title: z.string() }),
-  emits: { flipped: z.object({}) },
-  mount: () => ({ flips: 0 }),
-  render: ({ flips }, _h, ctx) => ({
-    id: ctx.params.id,
-    title: ctx.params.title,
-    mark: ctx.store(storeName).get(['marks', ctx.params.id]) ?? null,
-    flips,
-  }),
-  commands: {
-    flip: {
-      run: (ctx) => {
-        ctx.update((s) => void (s.flips += 1));
-        ctx.emit('flipped', {});
-      },
-    },
-  },
-});
-
 let instances = 0;
 
-/** A board in one of the scopes; `ran` hears of every command that a handler runs, and of what instance. */
-function boardOf(scope: 'connection' | 'shared', ran: (instance: number, key: string) => void) {
+/** A card counts the titles that it is given, and its thoughts, of which a command has two with a while between them. */
+function cardOf(pause: () => Promise<void>) {
+  return view({
+    name: 'Card',
+    params: z.object({ id: z.string(), title: z.string() }),
+    emits: { flipped: z.object({}) },
+    mount: () => ({ flips: 0, titles: 0, thoughts: 0, instance: (instances += 1) }),
+    onProps: (ctx) => ctx.update((s) => void (s.titles += 1)),
+    render: (state, _h, ctx) => ({
+      id: ctx.params.id,
+      title: ctx.params.title,
+      mark: ctx.store(storeName).get(['marks', ctx.params.id]) ?? null,
+      ...state,
+    }),
+    commands: {
+      flip: {
+        run: (ctx) => {
+          ctx.update((s) => void (s.flips += 1));
+          ctx.emit('flipped', {});
+        },
+      },
+      ponder: {
+        run: async (ctx) => {
+          ctx.update((s) => void (s.thoughts += 1));
+          await pause();
+          ctx.update((s) => void (s.thoughts += 1));
+        },
+      },
+    },
+  });
+}
+
+/** What boards need of their world. */
+type BoardPorts = {
+  /** Hears of every command that a handler runs, and of what instance. */
+  readonly ran: (instance: number, key: string) => void;
+  /** Lets a while pass. */
+  readonly pause: () => Promise<void>;
+};
+
+/** A board in one of the scopes. */
+function boardOf(scope: 'connection' | 'shared', { ran, pause }: BoardPorts) {
   const isShared = scope === 'shared';
+  const card = cardOf(pause);
   return view({
     name: isShared ? 'Room' : 'Desk',
     scope,
@@ -93,6 +113,6 @@ function boardOf(scope: 'connection' | 'shared', ran: (instance: number, key: st
 }
 
 /** The app of a world. */
-export function boardsFor(ran: (instance: number, key: string) => void) {
-  return app({ views: [boardOf('shared', ran), boardOf('connection', ran)] });
+export function boardsFor(ports: BoardPorts) {
+  return app({ views: [boardOf('shared', ports), boardOf('connection', ports)] });
 }

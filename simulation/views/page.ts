@@ -94,11 +94,11 @@ export class Page {
 
   #command(does: string, rootId: string, dice: Dice): void {
     const { proxy } = this.page(rootId);
-    if (does === 'flip') {
+    if (does === 'flip' || does === 'ponder') {
       const cards: unknown = proxy['cards'];
       const card: unknown = Array.isArray(cards) && cards.length > 0 ? dice.pick(cards) : null;
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a card is a node
-      if (card !== null) this.#tell((card as typeof proxy).$dispatch('flip'));
+      if (card !== null) this.#tell((card as typeof proxy).$dispatch(does));
       return;
     }
     this.#said += 1;

@@ -29,6 +29,8 @@ export class ViewReader {
   readonly #who: string;
   readonly #complain: Complain;
   readonly #resumed = new Map<string, number>();
+  /** How many titles each card has counted, by the card's own name. */
+  readonly #titles = new Map<unknown, number>();
   #joinRef = '';
   #isReading = false;
   #isFirst = true;
@@ -126,8 +128,18 @@ export class ViewReader {
     const list = Array.isArray(cards) ? cards.map(membersOf) : [];
     const flipped = list.reduce((sum, card) => sum + Number(card['flips']), 0);
     if (flipped > Number(flips)) this.#say('whole', `${flipped} flips of ${String(flips)}`);
+    for (const card of list) this.#lookAt(card);
     const told = list.map(({ id, title, mark }) => [id, title, mark]);
     this.sights.push({ who: this.#who, at: Number(at), cards: JSON.stringify(told) });
+  }
+
+  /** Of what a command does all is there or nothing, and nothing that came about meanwhile is taken back by it. */
+  #lookAt({ instance, titles, thoughts }: ReturnType<typeof membersOf>): void {
+    const count = Number(titles);
+    const known = this.#titles.get(instance) ?? 0;
+    if (count < known) this.#say('whole', `a card counts ${count} titles after ${known}`);
+    if (Number(thoughts) % 2 !== 0) this.#say('whole', `a card has ${String(thoughts)} thoughts`);
+    this.#titles.set(instance, count);
   }
 
   /** Each once, in order, when its state is there. */

@@ -19,8 +19,22 @@ export type ViewTraffic = { readonly [what: string]: number };
 
 const lengthMs = 12_000;
 const patienceMs = 120_000;
+/** How long a command ponders at most. */
+const pauseMs = 600;
 const people = ['ann', 'bob', 'cleo'];
-const deeds = ['write', 'write', 'write', 'say', 'say', 'say', 'flip', 'flip', 'fail', 'leave'];
+const deeds = [
+  'write',
+  'write',
+  'write',
+  'say',
+  'say',
+  'say',
+  'flip',
+  'flip',
+  'ponder',
+  'fail',
+  'leave',
+];
 /** How often more a world is spoiled: one that is spoiled for good comes to no end. */
 const spoilsMax = 3;
 
@@ -28,6 +42,7 @@ const spoilsMax = 3;
 export class ViewWorlds {
   readonly traffic: { [what: string]: number } = {};
   readonly #mutant: ViewMutant | null;
+  #world: World | null = null;
   #pages: Page[] = [];
   #spoils = spoilsMax;
   #spoilDice = new Dice(1);
@@ -44,7 +59,10 @@ export class ViewWorlds {
       lengthMs,
       stores: [storeName],
       server: {
-        app: boardsFor((instance, key) => this.#run(instance, key)),
+        app: boardsFor({
+          ran: (instance, key) => this.#run(instance, key),
+          pause: () => this.#pause(),
+        }),
         limits: { socket_soft_bytes: 2048, socket_hard_bytes: 1024 * 1024 },
         viewLimits: { linger_ms: 3000, log_count: 8, held_bytes: 16_384 },
         telemetry: (event) => {
@@ -62,6 +80,7 @@ export class ViewWorlds {
 
   #begin(world: World): void {
     let at = 0;
+    this.#world = world;
     this.#spoils = spoilsMax;
     this.#spoilDice = new Dice(world.seed);
     this.#complain = (word, text) => world.problem(`${word}: ${text}`);
@@ -79,6 +98,11 @@ export class ViewWorlds {
     if (mutant !== this.#mutant || this.#spoils === 0 || !this.#spoilDice.chance(0.2)) return false;
     this.#spoils -= 1;
     return true;
+  }
+
+  async #pause(): Promise<void> {
+    const world = this.#world;
+    await world?.sleep(world.dice.below(pauseMs));
   }
 
   /** No instance runs a command of the same key twice. */

@@ -1,0 +1,262 @@
+import {
+  asGlob,
+  asPath,
+  defaultLimits,
+  isRefusal,
+  parseGlob,
+  type Pattern,
+  type Seq,
+} from '@holdfast/protocol';
+import { Queries, Replica, type ReplicaEffect, type ReplicaInput } from '@holdfast/engine/replica';
+import { Dice } from '../src/dice.ts';
+import { textOf } from '../text.ts';
+
+/*
+ * A replica with a query, and a server that says whatever the protocol lets it say: changes of the window long before the
+ * commits that they are of, many commits in a frame, snapshots in place of frames, and such as lack what is hidden now.
+ */
+
+type Row = { readonly rank: number; readonly text: string; readonly revision: Seq };
+type State = ReadonlyMap<string, Row>;
+type Op = readonly [seq: Seq, op: string, path: string, value: unknown, by: string, opId: string];
+
+const ids = ['a', 'b', 'c', 'd', 'e', 'f'] as const;
+const windowMax = 3;
+const steps = 60;
+
+type Wish = ReplicaInput extends infer Input
+  ? Input extends ReplicaInput
+    ? Omit<Input, 'now' | 'wall'>
+    : never
+  : never;
+
+class WindowWorld {
+  readonly problems: string[] = [];
+  readonly #dice: Dice;
+  readonly #replica = new Replica({
+    topic: 'store:acme/app',
+    patterns: [asGlob('meta/**')],
+    deviceId: 'device',
+    limits: defaultLimits,
+    random: () => 0.5,
+  });
+  readonly #queries = this.#replica.follow(Queries);
+  readonly #sub: string;
+  /** What was committed, by seq. */
+  readonly #states: State[] = [new Map()];
+  #ops: Op[] = [];
+  #hidden: ReadonlySet<string> = new Set();
+  /** What the client has been told is in the window, and up to which commit; and how far its state is. */
+  #told: readonly string[] = [];
+  #toldAt: Seq = 0;
+  #at: Seq = 0;
+  #count = 0;
+
+  constructor(seed: number) {
+    this.#dice = new Dice(seed);
+    for (const id of ids) this.#commit(id);
+    const head = this.#head;
+    this.#step({ type: 'joined', response: { ...joined, store_seq: head } });
+    this.#say('events', { from_seq: 0, to_seq: head, ops: [] });
+    this.#say('catch_up_complete', { through_seq: head });
+    this.#at = head;
+    const ask = { key: 'tasks', record: 'task', spec: {}, within: patternOf('tasks/*/**') };
+    this.#sub = this.#queries.open(ask, () => undefined);
+    this.#step({ type: 'tick' });
+    this.#answer();
+  }
+
+  run(): readonly string[] {
+    for (let count = 0; count < steps && this.problems.length === 0; count++) {
+      const roll = this.#dice.next();
+      if (roll < 0.5) this.#commit(this.#dice.pick(ids));
+      else if (roll < 0.65) this.#move();
+      else if (roll < 0.85) this.#frame();
+      else this.#snapshot(roll < 0.9);
+    }
+    this.#move();
+    this.#frame();
+    return this.problems;
+  }
+
+  get #head(): Seq {
+    return this.#states.length - 1;
+  }
+
+  #commit(id: string): void {
+    const seq = this.#head + 1;
+    const state = new Map(this.#states.at(-1));
+    const row = { rank: this.#dice.below(20), text: `${id}${seq}`, revision: seq };
+    const isGone = this.#dice.chance(0.1);
+    if (isGone) state.delete(id);
+    else state.set(id, row);
+    this.#states.push(state);
+    const by = ['other', `other:s:${seq}`] as const;
+    const { rank, text } = row;
+    if (isGone) this.#ops.push([seq, 'delete', `tasks/${id}`, null, ...by]);
+    else this.#ops.push([seq, 'set', `tasks/${id}`, { rank, text }, ...by]);
+  }
+
+  /** Tells what has become of the window by the commits up to now, or of all of it where it is asked for. */
+  #move(): void {
+    for (let at = this.#toldAt + 1; at <= this.#head; at++) this.#tell(at);
+    this.#answer();
+  }
+
+  #tell(at: Seq): void {
+    const rows = this.#windowAt(at);
+    const ops = changes(this.#told, rows);
+    const fresh = rows.filter((id) => !this.#told.includes(id));
+    this.#told = rows;
+    this.#toldAt = at;
+    if (ops.length > 0) this.#delta(at, { ops, entries: this.#entries(fresh, at) });
+  }
+
+  /** The client has asked for all of it: when it is first opened, and where it thinks that it has missed something. */
+  #answer(): void {
+    if (!this.#queries.sight(this.#sub).isAsked) return;
+    if (this.#toldAt > this.#at) this.#follow(this.#toldAt);
+    const rows = this.#windowAt(this.#at);
+    [this.#told, this.#toldAt] = [rows, this.#at];
+    const paths = rows.map((id) => `tasks/${id}`);
+    this.#delta(this.#at, { reset: true, rows: paths, entries: this.#entries(rows, this.#at) });
+    this.#look('a whole window');
+  }
+
+  #frame(): void {
+    if (this.#toldAt <= this.#at) this.#move();
+    const span = this.#toldAt - this.#at;
+    if (span > 0) this.#follow(this.#at + 1 + this.#dice.below(span));
+  }
+
+  /** The commits up to one, as far as they are of rows that the window has then. */
+  #follow(to: Seq): void {
+    const ops = this.#ops.filter(
+      ([seq, , path]) => seq > this.#at && seq <= to && this.#isShown(path.slice(6), seq),
+    );
+    this.#say('events', { from_seq: this.#at, to_seq: to, ops });
+    this.#at = to;
+    this.#look('a frame');
+  }
+
+  /** The state up to what was told of; where something is hidden from now on, it is told of right behind. */
+  #snapshot(isHiding: boolean): void {
+    this.#answer();
+    const seq = Math.max(this.#at, this.#toldAt);
+    if (isHiding) this.#hidden = new Set(ids.filter(() => this.#dice.chance(0.3)));
+    const shown = this.#told.filter((id) => !this.#hidden.has(id));
+    const entries = this.#entries(shown, seq);
+    const id = `snapshot ${(this.#count += 1)}`;
+    const head = { id, seq };
+    const size = { entries: entries.length };
+    this.#say('snapshot_begin', { ...head, incarnation: 'i1', ...size, within: null });
+    this.#say('snapshot_chunk', { id, index: 0, entries, maps: [] });
+    this.#say('snapshot_end', { ...head, chunks: 1, ...size });
+    [this.#at, this.#toldAt] = [seq, seq];
+    if (isHiding) this.#tell(seq);
+    // What comes behind it takes effect with the next frame, at the latest.
+    this.#commit(this.#dice.pick(ids));
+    this.#move();
+    this.#follow(this.#head);
+  }
+
+  #windowAt(seq: Seq): readonly string[] {
+    const rows = [...(this.#states[seq] ?? [])].filter(([id]) => !this.#hidden.has(id));
+    const sorted = rows.toSorted(([a, m], [b, n]) => m.rank - n.rank || (a < b ? -1 : 1));
+    return sorted.slice(0, windowMax).map(([id]) => id);
+  }
+
+  #isShown(id: string, seq: Seq): boolean {
+    return this.#windowAt(seq).includes(id) || this.#windowAt(seq - 1).includes(id);
+  }
+
+  #entries(rows: readonly string[], at: Seq): readonly unknown[] {
+    return rows.flatMap((id) => {
+      const row = this.#states[at]?.get(id);
+      if (row === undefined) return [];
+      const { rank, text, revision } = row;
+      return [
+        [`tasks/${id}/rank`, rank, 'integer', revision],
+        [`tasks/${id}/text`, text, 'string', revision],
+      ];
+    });
+  }
+
+  #delta(at: Seq, more: object): void {
+    const none = { entries: [], maps: [], has_more: false, end_cursor: null };
+    this.#say('query_delta', { sub: this.#sub, at, ...none, ...more });
+  }
+
+  #look(after: string): void {
+    const { rows, isAsked } = this.#queries.sight(this.#sub);
+    if (isAsked) {
+      if (rows !== null) return;
+      this.problems.push(`window: after ${after} up to ${this.#at}, nothing is left of it`);
+      return;
+    }
+    const found = (rows ?? []).map((path) => [path, this.#replica.read(path)?.value]);
+    const wanted = this.#windowAt(this.#at).map((id) => {
+      const { rank, text } = this.#states[this.#at]?.get(id) ?? {};
+      return [asPath(`tasks/${id}`), { rank, text }];
+    });
+    if (textOf(found) === textOf(wanted)) return;
+    const both = `${textOf(found)} instead of ${textOf(wanted)}`;
+    this.problems.push(`window: after ${after} up to ${this.#at}, it is ${both}`);
+  }
+
+  #say(event: string, payload: object): void {
+    this.#step({ type: 'message', event, payload });
+  }
+
+  #step(input: Wish): readonly ReplicaEffect[] {
+    const effects = this.#replica.step({ ...input, now: 0, wall: 0 });
+    const isLost = effects.some(({ type }) => type === 'rejoin');
+    if (isLost) this.problems.push('window: the client joins again');
+    return effects;
+  }
+}
+
+const joined = {
+  capver: 4,
+  capver_min: 3,
+  permissions: { read: true, write: true },
+  scopes: [],
+  store_access: { mode: 'all', store_ids: [] },
+  incarnation: 'i1',
+  scope: 's1',
+  patterns: ['meta/**'],
+  sync: 'tail',
+  why: null,
+  oldest_seq: 1,
+  dedupe_since: 0,
+  server_time: 0,
+  expires_at: null,
+  limits: defaultLimits,
+};
+
+function patternOf(glob: string): Pattern {
+  const pattern = parseGlob(glob);
+  if (isRefusal(pattern)) throw new TypeError(glob);
+  return pattern;
+}
+
+/** Steps from one window to another: what goes, then what comes or has another place. */
+function changes(before: readonly string[], after: readonly string[]): readonly unknown[] {
+  const gone = before.filter((id) => !after.includes(id)).map((id) => ['del', `tasks/${id}`]);
+  const list = before.filter((id) => after.includes(id));
+  const ops: unknown[] = [...gone];
+  for (const [at, id] of after.entries()) {
+    if (list[at] === id) continue;
+    const known = list.indexOf(id);
+    const place = at === 0 ? null : `tasks/${after[at - 1]}`;
+    ops.push([known === -1 ? 'ins' : 'mov', `tasks/${id}`, place]);
+    if (known !== -1) list.splice(known, 1);
+    list.splice(at, 0, id);
+  }
+  return ops;
+}
+
+/** What is wrong in the world of a seed. */
+export function runWindows(seed: number): readonly string[] {
+  return new WindowWorld(seed).run();
+}

@@ -1,4 +1,4 @@
-import { answerOf } from './answers.ts';
+import { wrap } from 'idb';
 import type { Row } from './rows.ts';
 
 /** null: there is no such row any more. */
@@ -99,18 +99,18 @@ export class Blocks {
 
   /** What the changes say, the last of each id. */
   async changes(): Promise<Map<string, string | null>> {
-    const runs: readonly unknown[] = await answerOf<unknown[]>(this.store.getAll(this.range('#')));
+    const runs: readonly unknown[] = await wrap(this.store.getAll(this.range('#')));
     return new Map(runs.flatMap(rowsIn));
   }
 
   /** Under what the blocks are. */
   async keys(): Promise<readonly string[]> {
-    return (await answerOf<IDBValidKey[]>(this.store.getAllKeys(this.range('!')))).map(String);
+    return (await wrap(this.store.getAllKeys(this.range('!')))).map(String);
   }
 
   /** The rows of a block. */
   async rows(key: string): Promise<readonly Row[]> {
-    const record: unknown = await answerOf<unknown>(this.store.get(key));
+    const record: unknown = await wrap(this.store.get(key));
     return record === undefined ? [] : rowsIn(record).map(([id, text]) => [id, text ?? '']);
   }
 

@@ -1,8 +1,17 @@
-import { abort, answerOf, endOf } from './answers.ts';
+import { deleteDB, type IDBPTransaction, type StoreNames, unwrap } from 'idb';
 import { Blocks, isLoose, noCounts } from './blocks.ts';
 import { keptIn } from './kept.ts';
-import { kinds, type OwnKind, ownKinds, type Place, rangeOf, stateKinds } from './layout.ts';
-import { isQuota, openLayout } from './opening.ts';
+import {
+  type Connection,
+  kinds,
+  type Layout,
+  type OwnKind,
+  ownKinds,
+  type Place,
+  rangeOf,
+  stateKinds,
+} from './layout.ts';
+import { abort, isQuota, openLayout } from './opening.ts';
 import type { Cache } from './port.ts';
 import {
   cacheFault,
@@ -39,6 +48,9 @@ export function indexedDB(name: string, options: IndexedDBOptions = {}): Cache {
   return keptIn(new Database(`holdfast/${name}`, durability));
 }
 
+type Stores = readonly StoreNames<Layout>[];
+type Transaction = IDBPTransaction<Layout, StoreNames<Layout>[], 'readwrite'>;
+
 const openMsMax = 5000;
 /** What is written, and read, before others have their turn. */
 const writePageRows = 1000;
@@ -48,7 +60,7 @@ const readPageRows = 2000;
 class Database implements RowStore {
   readonly #name: string;
   readonly #durability: 'relaxed' | 'strict';
-  #connection: Promise<IDBDatabase> | null = null;
+  #connection: Promise<Connection> | null = null;
   /** Doubles with every fold that fails. */
   #patience = 1;
 
@@ -64,25 +76,26 @@ class Database implements RowStore {
   ): Promise<string | null> {
     return this.#transact(['places', 'notes', ...wanted], async (tx) => {
       const known = await placeIn(tx, place);
-      if (pen !== null) putPlace(tx, place, { ...known, pen });
-      await Promise.all(wanted.map((kind) => readRows(tx, { kind, n: known.n }, take)));
+      await Promise.all([
+        pen === null ? null : putPlace(tx, place, { ...known, pen }),
+        ...wanted.map((kind) => readRows(tx, { kind, n: known.n }, take)),
+      ]);
       return known.head;
     });
   }
 
   async write(batch: RowBatch): Promise<Written> {
     const { place, hand } = batch;
-    const stores = batch.committed === null ? ['request', 'letter'] : kinds;
+    const stores: Stores = batch.committed === null ? ['request', 'letter'] : kinds;
     const [done, counts] = await this.#transact(['places', 'notes', ...stores], async (tx) => {
       const known = await placeIn(tx, place);
-      const reign =
-        'reign' in hand ? Number(await answerOf(tx.objectStore('notes').get('reign'))) : 0;
+      const reign = 'reign' in hand ? Number(await tx.objectStore('notes').get('reign')) : 0;
       const { written, own, committed } = judge(batch, { ...known, reign });
       const pen = known.isNew && 'pen' in hand ? hand.pen : known.pen;
       putOwn(tx, known.n, own);
       const now = committed === null ? known : await putState(tx, known, committed);
       if (committed !== null || (known.isNew && own.length > 0)) {
-        putPlace(tx, place, { ...now, pen });
+        await putPlace(tx, place, { ...now, pen });
       }
       return [written, now] as const;
     });
@@ -93,9 +106,9 @@ class Database implements RowStore {
   note(name: string, next: (text: string | null) => string): Promise<string> {
     return this.#transact(['notes'], async (tx) => {
       const notes = tx.objectStore('notes');
-      const known = (await answerOf<string | undefined>(notes.get(name))) ?? null;
+      const known = (await notes.get(name)) ?? null;
       const text = next(known);
-      if (text !== known) notes.put(text, name);
+      if (text !== known) await notes.put(text, name);
       return text;
     });
   }
@@ -104,9 +117,9 @@ class Database implements RowStore {
     return this.#transact(['places', 'request'], async (tx) => {
       const waiting: string[] = [];
       const requests = tx.objectStore('request');
-      for (const place of await answerOf<string[]>(tx.objectStore('places').getAllKeys())) {
+      for (const place of await tx.objectStore('places').getAllKeys()) {
         const { n } = await placeIn(tx, place);
-        if ((await answerOf<number>(requests.count(rangeOf(n)))) > 0) waiting.push(place);
+        if ((await requests.count(rangeOf(n))) > 0) waiting.push(place);
       }
       return waiting;
     });
@@ -116,13 +129,13 @@ class Database implements RowStore {
     return this.#transact(['places', 'notes', ...kinds], async (tx) => {
       const { n } = await placeIn(tx, place);
       clearRows(tx, n);
-      tx.objectStore('places').delete(place);
+      await tx.objectStore('places').delete(place);
     });
   }
 
   async renew(): Promise<null> {
     await this.close();
-    await answerOf(globalThis.indexedDB.deleteDatabase(this.#name));
+    await deleteDB(this.#name);
     return null;
   }
 
@@ -142,9 +155,9 @@ class Database implements RowStore {
         if (known.isNew) return;
         const counts = { size: known.size, loose: 0, next: 0 };
         for (const kind of stateKinds) {
-          await fold(new Blocks(tx.objectStore(kind), known.n, counts));
+          await fold(new Blocks(unwrap(tx.objectStore(kind)), known.n, counts));
         }
-        putPlace(tx, place, { ...known, ...counts });
+        await putPlace(tx, place, { ...known, ...counts });
       });
     } catch {
       // Nothing has changed: there is more to be read than there need be.
@@ -153,10 +166,7 @@ class Database implements RowStore {
   }
 
   /** A transaction; once more where the connection had been closed, which browsers do for reasons of their own. */
-  async #transact<T>(
-    stores: readonly string[],
-    deed: (tx: IDBTransaction) => Promise<T>,
-  ): Promise<T> {
+  async #transact<T>(stores: Stores, deed: (tx: Transaction) => Promise<T>): Promise<T> {
     try {
       return await this.#attempt(stores, deed);
     } catch (error) {
@@ -170,27 +180,26 @@ class Database implements RowStore {
     }
   }
 
-  async #attempt<T>(
-    stores: readonly string[],
-    deed: (tx: IDBTransaction) => Promise<T>,
-  ): Promise<T> {
+  async #attempt<T>(stores: Stores, deed: (tx: Transaction) => Promise<T>): Promise<T> {
     this.#connection ??= this.#open();
     const connection = await this.#connection;
     const tx = connection.transaction([...stores], 'readwrite', { durability: this.#durability });
-    const done = endOf(tx);
-    // It is waited for below, whatever becomes of the deed.
-    done.catch(() => undefined);
+    // Its end is waited for below, whatever becomes of the deed.
+    const done = tx.done.catch((error: unknown) => {
+      throw tx.error ?? error;
+    });
     try {
       const result = await deed(tx);
       await done;
       return result;
     } catch (error) {
+      done.catch(() => undefined);
       abort(tx);
       throw tx.error ?? error;
     }
   }
 
-  async #open(): Promise<IDBDatabase> {
+  async #open(): Promise<Connection> {
     const forget = (): void => {
       this.#connection = null;
     };
@@ -219,35 +228,34 @@ class Database implements RowStore {
   }
 }
 
-async function placeIn(tx: IDBTransaction, place: string): Promise<Place & { isNew: boolean }> {
-  const known = await answerOf<Place | undefined>(tx.objectStore('places').get(place));
+async function placeIn(tx: Transaction, place: string): Promise<Place & { isNew: boolean }> {
+  const known = await tx.objectStore('places').get(place);
   if (known !== undefined) return { ...known, isNew: false };
   const notes = tx.objectStore('notes');
-  const n = String(Number((await answerOf(notes.get('places'))) ?? 0) + 1);
+  const n = String(Number((await notes.get('places')) ?? 0) + 1);
   return { n, pen: '', head: null, ...noCounts, isNew: true };
 }
 
-/** What is put is not waited for, here and below: its failure is that of the transaction. */
-function putPlace(
-  tx: IDBTransaction,
+async function putPlace(
+  tx: Transaction,
   place: string,
   { isNew, ...known }: Place & { readonly isNew: boolean },
-): void {
-  if (isNew) tx.objectStore('notes').put(known.n, 'places');
-  tx.objectStore('places').put(known, place);
+): Promise<void> {
+  if (isNew) void tx.objectStore('notes').put(known.n, 'places');
+  await tx.objectStore('places').put(known, place);
 }
 
 function readRows(
-  tx: IDBTransaction,
+  tx: Transaction,
   { kind, n }: { readonly kind: RowKind; readonly n: string },
   take: TakeRows,
 ): Promise<void> {
   if (kind === 'request' || kind === 'letter') return readPages(tx, { kind, n }, take);
-  return new Blocks(tx.objectStore(kind), n).read((rows) => take(kind, rows));
+  return new Blocks(unwrap(tx.objectStore(kind)), n).read((rows) => take(kind, rows));
 }
 
 async function readPages(
-  tx: IDBTransaction,
+  tx: Transaction,
   { kind, n }: { readonly kind: OwnKind; readonly n: string },
   take: TakeRows,
 ): Promise<void> {
@@ -256,8 +264,8 @@ async function readPages(
   let range = rangeOf(n);
   for (;;) {
     const [keys, texts] = await Promise.all([
-      answerOf<string[]>(store.getAllKeys(range, readPageRows)),
-      answerOf<string[]>(store.getAll(range, readPageRows)),
+      store.getAllKeys(range, readPageRows),
+      store.getAll(range, readPageRows),
     ]);
     take(
       kind,
@@ -269,15 +277,15 @@ async function readPages(
   }
 }
 
-function clearRows(tx: IDBTransaction, n: string): void {
-  for (const kind of stateKinds) new Blocks(tx.objectStore(kind), n).clear();
-  for (const kind of ownKinds) tx.objectStore(kind).delete(rangeOf(n));
+function clearRows(tx: Transaction, n: string): void {
+  for (const kind of stateKinds) new Blocks(unwrap(tx.objectStore(kind)), n).clear();
+  for (const kind of ownKinds) unwrap(tx.objectStore(kind)).delete(rangeOf(n));
 }
 
 /** A promise for each row would cost more than the row; its failure is that of the transaction. */
-function putOwn(tx: IDBTransaction, n: string, rows: RowBatch['own']): void {
+function putOwn(tx: Transaction, n: string, rows: RowBatch['own']): void {
   for (const [kind, id, text] of rows) {
-    const store = tx.objectStore(kind);
+    const store = unwrap(tx.objectStore(kind));
     if (text === null) store.delete(`${n}!${id}`);
     else store.put(text, `${n}!${id}`);
   }
@@ -285,21 +293,21 @@ function putOwn(tx: IDBTransaction, n: string, rows: RowBatch['own']): void {
 
 /** Puts entries and maps under their head, and gives what the place is then. */
 async function putState<P extends Place>(
-  tx: IDBTransaction,
+  tx: Transaction,
   place: P,
   { head, clears, rows }: NonNullable<RowBatch['committed']>,
 ): Promise<P> {
   const { size, loose, next } = clears ? noCounts : place;
   const counts = { size, loose, next };
-  const entries = new Blocks(tx.objectStore('entry'), place.n, counts);
-  const maps = new Blocks(tx.objectStore('map'), place.n, counts);
+  const entries = new Blocks(unwrap(tx.objectStore('entry')), place.n, counts);
+  const maps = new Blocks(unwrap(tx.objectStore('map')), place.n, counts);
   if (clears) for (const blocks of [entries, maps]) blocks.clear();
   let count = 0;
   for (const [kind, id, text] of rows) {
     (kind === 'entry' ? entries : maps).add([id, text]);
     count += 1;
     // Lets the event loop go on between pages.
-    if (count % writePageRows === 0) await answerOf(tx.objectStore('places').count());
+    if (count % writePageRows === 0) await tx.objectStore('places').count();
   }
   for (const blocks of [entries, maps]) blocks.flush();
   return { ...place, ...counts, head };

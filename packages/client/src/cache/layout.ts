@@ -1,10 +1,20 @@
-import type { Counts } from './blocks.ts';
+import type { DBSchema, IDBPDatabase, IDBPTransaction, StoreNames } from 'idb';
+import type { Change, Counts } from './blocks.ts';
 import type { RowKind } from './rows.ts';
 
-/*
+/**
  * A database: requests and letters are a record each, under `n!id`; entries and maps lie in `Blocks`. `places` tells what
  * is known of each place, and `notes` are texts that belong to none.
  */
+export type Layout = DBSchema & {
+  notes: { key: string; value: string };
+  places: { key: string; value: Place };
+} & { [Kind in OwnKind]: { key: string; value: string } } & {
+  [Kind in StateKind]: { key: string; value: readonly Change[] };
+};
+
+export type Connection = IDBPDatabase<Layout>;
+export type Upgrade = IDBPTransaction<Layout, StoreNames<Layout>[], 'versionchange'>;
 
 /** What is known of a place. */
 export type Place = Readonly<Counts> & {
@@ -22,7 +32,7 @@ export const ownKinds: readonly OwnKind[] = ['request', 'letter'];
 export const kinds: readonly RowKind[] = [...stateKinds, ...ownKinds];
 
 /** Makes a database of the present layout of one of the former. */
-export type Regroup = (tx: IDBTransaction) => Promise<void>;
+export type Regroup = (tx: Upgrade) => Promise<void>;
 
 /** The rows of a place in an object store; those behind a key. */
 export function rangeOf(n: string, after: string = `${n}!`): IDBKeyRange {

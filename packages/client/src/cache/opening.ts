@@ -1,5 +1,5 @@
-import { abort, answerOf } from './answers.ts';
-import { kinds, type Regroup } from './layout.ts';
+import { openDB } from 'idb';
+import { type Connection, kinds, type Layout, type Regroup, type Upgrade } from './layout.ts';
 import { cacheFault } from './rows.ts';
 
 /** In that of 1 each entry and each map was a record, too. */
@@ -21,22 +21,23 @@ export async function openLayout(
   name: string,
   heard: Heard,
   ways: readonly Regroup[] | null = null,
-): Promise<IDBDatabase> {
+): Promise<Connection> {
   const { indexedDB: factory } = globalThis as Partial<typeof globalThis>;
   if (factory === undefined) throw cacheFault('unavailable');
   let isOld = false;
   try {
-    const opening = factory.open(name, version);
-    opening.addEventListener('upgradeneeded', ({ oldVersion }) => {
-      const { result: db, transaction: tx } = opening;
-      heard.upgrading();
-      isOld = oldVersion === 1;
-      if (!isOld) for (const kind of ['notes', 'places', ...kinds]) db.createObjectStore(kind);
-      else if (tx !== null) void regroup(tx, ways?.[0]);
+    return await openDB<Layout>(name, version, {
+      upgrade(...[db, from, , tx]) {
+        heard.upgrading();
+        isOld = from === 1;
+        const made = ['notes', 'places', ...kinds] as const;
+        if (isOld) void regroup(tx, ways?.[0]);
+        else for (const kind of made) db.createObjectStore(kind);
+        // Whether it came to a good end, opening tells.
+        tx.done.catch(() => undefined);
+      },
+      terminated: heard.terminated,
     });
-    const db = await answerOf<IDBDatabase>(opening);
-    db.addEventListener('close', heard.terminated);
-    return db;
   } catch (cause) {
     const rest = isOld ? (ways?.slice(1) ?? (await import('./regroup.ts')).ways) : [];
     if (rest.length > 0) return openLayout(name, heard, rest);
@@ -47,12 +48,21 @@ export async function openLayout(
   }
 }
 
-async function regroup(tx: IDBTransaction, way: Regroup | undefined): Promise<void> {
+async function regroup(tx: Upgrade, way: Regroup | undefined): Promise<void> {
   try {
     if (way === undefined) tx.abort();
     else await way(tx);
   } catch {
     abort(tx);
+  }
+}
+
+/** Takes back what a transaction has done, unless it has ended. */
+export function abort(tx: { abort(): void }): void {
+  try {
+    tx.abort();
+  } catch {
+    // It has.
   }
 }
 

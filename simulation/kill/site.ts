@@ -19,7 +19,8 @@ export function openSite(name: string, port: number, errors: unknown[]): Site {
     deviceId: name,
     link: watchedLink(webSocketLink(), (seq) => {
       const before = store.status.get().seq;
-      if (before > 0 && seq > before) resyncs.push([before, seq]);
+      // Also from 0: one that was there while the store was empty, and lost its connection before the first commit came.
+      if (seq > before) resyncs.push([before, seq]);
     }),
     onError: (error) => errors.push(error),
   });

@@ -76,7 +76,8 @@ function pagesOf(run: Run, owner: Owner): Page[] {
     const last = Math.min(from + width, run.to) - 1;
     to = endOf(run, last, keyAt(run, last));
     const part = { ...run, from, to };
-    pages.push(Page.later(owner.stamp, keyAt(run, from), () => childrenOf(part, owner)));
+    const first = { keys: [keyAt(run, from)], values: [] };
+    pages.push(new Page(owner.stamp, first, () => childrenOf(part, owner)));
   }
   return pages;
 }
@@ -101,14 +102,15 @@ function childrenOf(run: Run, owner: Owner): Children {
 }
 
 function mapOf(run: Run, owner: Owner): MapNode {
-  const map = new MapNode(owner.stamp, []);
-  map.count = run.to - run.from;
+  const count = run.to - run.from;
+  const pages =
+    count > width ? pagesOf(run, owner) : [new Page(owner.stamp, childrenOf(run, owner))];
+  const map = new MapNode(owner.stamp, pages);
+  map.count = count;
   for (let at = run.from; at < run.to; at += 1) map.wrote(run.rows[at]?.[3] ?? 0);
   if (owner.early.size > 0) {
     map.removed(owner.early.get(run.rows[run.from]?.[0].slice(0, run.prefix - 1) ?? '') ?? 0);
   }
-  if (map.count > width) map.later(() => pagesOf(run, owner));
-  else map.pages = [Page.of(owner.stamp, childrenOf(run, owner))];
   return map;
 }
 

@@ -29,57 +29,27 @@ export type Children = { readonly keys: string[]; readonly values: Child[] };
 /** A run of children in order; never empty. */
 export class Page {
   readonly stamp: Stamp;
-  #keys: string[];
-  #values: Child[] = [];
-  #make: (() => Children) | null = null;
+  keys: string[];
+  values: Child[];
+  #make: (() => Children) | null;
 
-  private constructor(stamp: Stamp, keys: string[]) {
+  /** One that is `make`d when somebody looks for more than its first key is given that alone. */
+  constructor(stamp: Stamp, { keys, values }: Children, make: (() => Children) | null = null) {
     this.stamp = stamp;
-    this.#keys = keys;
+    this.keys = keys;
+    this.values = values;
+    this.#make = make;
   }
 
-  static of(stamp: Stamp, { keys, values }: Children): Page {
-    const page = new Page(stamp, keys);
-    page.#values = values;
-    return page;
-  }
-
-  /** A page that is made when somebody looks for more than its first key. */
-  static later(stamp: Stamp, least: string, make: () => Children): Page {
-    const page = new Page(stamp, [least]);
-    page.#make = make;
-    return page;
-  }
-
-  /** The first of its keys. */
-  get least(): string {
-    return this.#keys[0] ?? '';
-  }
-
-  get keys(): string[] {
-    this.#made();
-    return this.#keys;
-  }
-
-  set keys(keys: string[]) {
-    this.#keys = keys;
-  }
-
-  get values(): Child[] {
-    this.#made();
-    return this.#values;
-  }
-
-  set values(values: Child[]) {
-    this.#values = values;
-  }
-
-  #made(): void {
-    if (this.#make === null) return;
-    const { keys, values } = this.#make();
-    this.#make = null;
-    this.#keys = keys;
-    this.#values = values;
+  /** The page itself, made. */
+  open(): this {
+    if (this.#make !== null) {
+      const { keys, values } = this.#make();
+      this.#make = null;
+      this.keys = keys;
+      this.values = values;
+    }
+    return this;
   }
 }
 
@@ -90,8 +60,7 @@ export class Page {
  */
 export class MapNode {
   readonly stamp: Stamp;
-  #pages: Page[];
-  #make: (() => Page[]) | null = null;
+  pages: Page[];
   /** Leaves below. */
   count = 0;
   /** stores.md §1.3.2. */
@@ -103,31 +72,11 @@ export class MapNode {
 
   constructor(stamp: Stamp, pages: Page[]) {
     this.stamp = stamp;
-    this.#pages = pages;
-  }
-
-  /** Has the pages made when somebody looks into the map. */
-  later(make: () => Page[]): void {
-    this.#make = make;
-  }
-
-  /** Whether nobody has looked into it, so that its pages are yet to be made. */
-  get isUnseen(): boolean {
-    return this.#make !== null;
-  }
-
-  get pages(): Page[] {
-    if (this.#make !== null) this.#pages = this.#make();
-    this.#make = null;
-    return this.#pages;
-  }
-
-  set pages(pages: Page[]) {
-    this.#pages = pages;
+    this.pages = pages;
   }
 
   get(key: string): Child | undefined {
-    const page = this.pages[pageOf(this.pages, key)];
+    const page = this.pages[pageOf(this.pages, key)]?.open();
     if (page === undefined) return undefined;
     const at = placeOf(page.keys, key);
     return page.keys[at] === key ? page.values[at] : undefined;
@@ -145,17 +94,16 @@ export class MapNode {
 
   /** Whether all keys are below one: it is neither there nor has it anything in its way. */
   isBelow(key: string): boolean {
-    const last = this.pages.at(-1)?.keys.at(-1);
+    const last = this.pages.at(-1)?.open().keys.at(-1);
     return last === undefined || comparePaths(last, key) < 0;
   }
 
   /** Puts a child in its place, or with undefined takes out the one that is there; the node must be its owner's. */
   set(key: string, child: Child | undefined): void {
-    if (child !== undefined && this.#push(key, child)) return;
-    const slot = pageOf(this.pages, key);
+    const { pages } = this;
+    const slot = pageOf(pages, key);
     const page = this.#ownPage(slot);
     const { keys, values } = page;
-    const { pages } = this;
     const at = placeOf(keys, key);
     const isThere = keys[at] === key;
     if (child === undefined) {
@@ -163,20 +111,27 @@ export class MapNode {
       page.values = values.toSpliced(at, 1);
     } else if (isThere) {
       values[at] = child;
-    } else {
+    } else if (keys.length < few) {
       page.keys = keys.toSpliced(at, 0, key);
       page.values = values.toSpliced(at, 0, child);
+    } else if (at === keys.length) {
+      keys.push(key);
+      values.push(child);
+    } else {
+      keys.splice(at, 0, key);
+      values.splice(at, 0, child);
     }
     if (page.keys.length === 0) pages.splice(slot, 1);
     if (page.keys.length <= width) return;
     // Keys that arrive in order leave full pages behind.
     const cut = at === width ? width : width >> 1;
     const rest = { keys: page.keys.splice(cut), values: page.values.splice(cut) };
-    pages.splice(slot + 1, 0, Page.of(this.stamp, rest));
+    pages.splice(slot + 1, 0, new Page(this.stamp, rest));
   }
 
   each(visit: (child: Child, key: string) => void): void {
-    for (const { keys, values } of this.pages) {
+    for (const page of this.pages) {
+      const { keys, values } = page.open();
       for (const [at, key] of keys.entries()) {
         const child = values[at];
         if (child !== undefined) visit(child, key);
@@ -212,27 +167,16 @@ export class MapNode {
     return true;
   }
 
-  /** Puts a child behind all others, as most come: false where it does not belong there, or that takes more than a push. */
-  #push(key: string, child: Child): boolean {
-    const page = this.pages.at(-1);
-    const count = page?.stamp === this.stamp ? page.keys.length : 0;
-    if (page === undefined || count < few || count >= width || !this.isBelow(key)) return false;
-    page.keys.push(key);
-    page.values.push(child);
-    return true;
-  }
-
   #ownPage(slot: number): Page {
     const { pages, stamp } = this;
     let page = pages[slot];
     if (page?.stamp !== stamp) {
-      const { keys = [], values = [] } = page ?? {};
+      const { keys = [], values = [] } = page?.open() ?? {};
       const own = keys.length < few ? keys : keys.slice();
-      page = Page.of(stamp, { keys: own, values: values.slice() });
-      if (slot < pages.length) pages[slot] = page;
-      else this.pages = [page];
+      page = new Page(stamp, { keys: own, values: values.slice() });
+      pages[slot] = page;
     }
-    return page;
+    return page.open();
   }
 }
 
@@ -260,8 +204,7 @@ export function freeze(value: Json): Json {
 export function pageOf(pages: readonly Page[], key: string): number {
   if (pages.length < 2) return 0;
   const at = bisect(pages, key, leastOf);
-  const page = pages[at];
-  return page !== undefined && leastOf(page) === key ? at : Math.max(0, at - 1);
+  return pages[at]?.keys[0] === key ? at : Math.max(0, at - 1);
 }
 
 /** Where in a page a key is, or belongs. */
@@ -269,8 +212,8 @@ export function placeOf(keys: readonly string[], key: string): number {
   return bisect(keys, key, itself);
 }
 
-function leastOf({ least }: Page): string {
-  return least;
+function leastOf({ keys }: Page): string {
+  return keys[0] ?? '';
 }
 
 function itself(key: string): string {

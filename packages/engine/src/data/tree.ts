@@ -68,7 +68,7 @@ export class Tree {
 
   /** A fork to try something on, for as long as this tree does not change: it costs this tree nothing afterwards. */
   draft(): Tree {
-    return new Tree(this.#root);
+    return new Tree(this.#top);
   }
 
   /** Number of leaves. */
@@ -115,7 +115,7 @@ export class Tree {
   /** Leaves in path order, sought in O(log n), lazily: until the end the tree must not change; a fork of it may. */
   entries(range: Range = {}): Iterable<Entry> {
     const { under } = range;
-    if (under === undefined) return entriesOf(this.#root, '', range);
+    if (under === undefined) return entriesOf(this.#top, '', range);
     const map = this.#map(under);
     if (map !== undefined) return entriesOf(map, `${under}/`, range);
     const leaf = this.leaf(under);
@@ -125,7 +125,7 @@ export class Tree {
   /** Maps whose revision exceeds the greatest leaf revision below them, in path order (stores.md §10.3.1). */
   maps(): readonly (readonly [Path, Seq])[] {
     const rows: (readonly [Path, Seq])[] = [];
-    hollowIn(this.#root, '', rows);
+    hollowIn(this.#top, '', rows);
     return rows;
   }
 
@@ -146,7 +146,7 @@ export class Tree {
       this.put(path, { value, type, revision });
     }
     for (const [path, revision] of maps) {
-      if (this.#root.isUnseen || !this.hasBelow(path)) this.#early.set(path, revision);
+      if (this.#adopted !== null || !this.hasBelow(path)) this.#early.set(path, revision);
       else this.#open(`${path}/`).node.removed(revision);
     }
   }
@@ -196,21 +196,23 @@ export class Tree {
 
   /** Takes rows that nobody has looked at, as far as they come in order, and returns how many. */
   #adopt(rows: readonly EntryTuple[]): number {
-    const root = this.#root.own(this.#stamp);
-    this.#root = root;
-    if (root.count === 0) {
-      const adopted = new Adopted({ stamp: this.#stamp, early: this.#early });
-      this.#adopted = adopted;
-      root.later(() => {
-        this.#adopted = null;
-        return adopted.pages();
-      });
+    if (this.#root.count === 0) {
+      this.#way = null;
+      this.#root = this.#root.own(this.#stamp);
+      this.#adopted = new Adopted({ stamp: this.#stamp, early: this.#early });
     }
-    if (!root.isUnseen || this.#adopted === null) return 0;
+    if (this.#adopted === null) return 0;
     const { count, seq } = this.#adopted.take(rows);
-    root.count += count;
-    root.wrote(seq);
+    this.#root.count += count;
+    this.#root.wrote(seq);
     return count;
+  }
+
+  /** The root, with what has come in its place. */
+  get #top(): MapNode {
+    if (this.#adopted !== null) this.#root.pages = this.#adopted.pages();
+    this.#adopted = null;
+    return this.#root;
   }
 
   /** The way to a path at which there is no leaf, and now no map. */
@@ -239,7 +241,7 @@ export class Tree {
   #open(path: string, witness?: Witness): Step {
     let way = this.#near(path);
     if (way === null) {
-      this.#root = this.#root.own(this.#stamp);
+      this.#root = this.#top.own(this.#stamp);
       way = { node: this.#root, prefix: '', above: null };
     }
     for (let end = endOf(path, way); end > 0; end = endOf(path, way)) {
@@ -277,7 +279,7 @@ export class Tree {
   /** The map that holds a path's last segment. */
   #mapAbove(path: string): MapNode | undefined {
     const near = this.#near(path);
-    let map: MapNode | undefined = near?.node ?? this.#root;
+    let map: MapNode | undefined = near?.node ?? this.#top;
     let start = near?.prefix.length ?? 0;
     for (let end = path.indexOf('/', start) + 1; end > 0 && map;) {
       map = map.map(path.slice(start, end));

@@ -51,7 +51,7 @@ export function* entriesOf(
 /** The next child of a map with its path, or null at the end. */
 function advance(frame: Frame, step: 1 | -1): readonly [string, Child] | null {
   for (let page = frame.pages[frame.slot]; page !== undefined; page = frame.pages[frame.slot]) {
-    const { keys, values } = page;
+    const { keys, values } = page.open();
     const at = step > 0 ? frame.passed : keys.length - 1 - frame.passed;
     const child = values[at];
     if (child !== undefined) {
@@ -75,7 +75,7 @@ function enter({ pages }: MapNode, prefix: string, { step, bound }: Seek): Frame
   }
   const [key = ''] = /^[^/]*\/?/.exec(bound.slice(prefix.length)) ?? [];
   const slot = pageOf(pages, key);
-  const { keys = [] } = pages[slot] ?? {};
+  const { keys = [] } = pages[slot]?.open() ?? {};
   const at = placeOf(keys, key);
   return [{ ...start, slot, passed: step > 0 ? at : Math.max(0, keys.length - 1 - at) }];
 }

@@ -1,4 +1,5 @@
 import { conduct, releaseOnce, type Release, type Signal } from '@holdfast/engine/registry';
+import { soon } from './turns.ts';
 
 /** Where failures of an application's callbacks go. */
 export type Report = (error: unknown) => void;
@@ -8,15 +9,20 @@ export type Report = (error: unknown) => void;
  * on its own: one that throws is reported (registry.md §9).
  */
 export class Cell<T> implements Signal<T> {
+  /** Has the listeners called, for a value that is read in another way. */
+  readonly notify: () => void;
   #value: T;
-  readonly #report: Report;
   /** Wrapped, so that each registration of the same listener is one of its own. */
   readonly #listeners = new Set<{ readonly run: () => void }>();
-  #isDue = false;
 
   constructor(value: T, report: Report) {
     this.#value = value;
-    this.#report = report;
+    this.notify = soon(() => {
+      // Who comes meanwhile has seen the new value; who is removed meanwhile is not called.
+      for (const listener of Array.from(this.#listeners)) {
+        if (this.#listeners.has(listener)) call(listener.run, report);
+      }
+    });
   }
 
   get(): T {
@@ -27,19 +33,6 @@ export class Cell<T> implements Signal<T> {
     if (Object.is(value, this.#value)) return;
     this.#value = value;
     this.notify();
-  }
-
-  /** Has the listeners called, for a value that is read in another way. */
-  notify(): void {
-    if (this.#isDue) return;
-    this.#isDue = true;
-    queueMicrotask(() => {
-      this.#isDue = false;
-      // Who comes meanwhile has seen the new value; who is removed meanwhile is not called.
-      for (const listener of Array.from(this.#listeners)) {
-        if (this.#listeners.has(listener)) call(listener.run, this.#report);
-      }
-    });
   }
 
   subscribe(run: () => void): Release {

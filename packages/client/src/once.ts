@@ -215,8 +215,7 @@ function watchLock<T>({ slot, lock }: Outing<T>, look: () => void): () => void {
     pattern: patternOf(lock),
     options: watchOptionsOf('once', {}, {}),
     event: ({ op }) => (op === 'release' || op === 'delete' ? look() : undefined),
-    dropped: look,
-    closed: look,
+    ended: look,
     isLive: true,
   });
   return () => {

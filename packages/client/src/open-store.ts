@@ -15,12 +15,13 @@ import { type ReceiptDesk, WriteReceipt } from './receipt.ts';
 import { bury, leftBy, reportRefused, tellRevoked } from './rejections.ts';
 import { replicaOf } from './replica-of.ts';
 import type { Part } from './part.ts';
-import { Questions } from './questions.ts';
 import type { Place, Room } from './room.ts';
-import { Rounds } from './rounds.ts';
+import { ask } from './questions.ts';
+import { rounds } from './rounds.ts';
 import type { Seed, Seeded } from './seed.ts';
 import { listed, type OutboxEntry, shownOf, unread, wasSynced } from './status.ts';
 import { Audience, type Subscription } from './subscription.ts';
+import { inTurn, soon } from './turns.ts';
 import type { News, Speaker } from './uplink.ts';
 import { isPartReady, isReached, type Situation, type Verdict, Waiters } from './waiters.ts';
 import type { Wish } from './wish.ts';
@@ -40,19 +41,23 @@ export class OpenStore implements Speaker, ReceiptDesk {
   readonly #keeper: Keeper;
   readonly #receipts = new Map<OpId, WriteReceipt>();
   readonly #audience: Audience;
-  readonly #questions = new Questions();
   readonly #waiters = new Waiters();
   readonly #setAlarm: (at: number) => void;
-  readonly #rounds: Rounds;
+  /** There is something to deliver. */
+  readonly #deliver: () => void;
   #replica: Replica | null = null;
   #seed: Seed | null = null;
   /** What the seed shows until the cache has answered. */
   #preview: Replica | undefined;
   #early: ((replica: Replica) => void)[] = [];
-  #effects: ReplicaEffect[] = [];
-  #isPerforming = false;
+  /** What one input has caused, before what that causes. */
+  readonly #perform = inTurn(
+    (effects: readonly ReplicaEffect[]) => {
+      for (const effect of effects) this.#act(effect);
+    },
+    () => this.#audience.run(),
+  );
   #outboxVersion = 0;
-  #isWishing = false;
   /** Once there is something to read there is, whatever becomes of the connection. */
   #has: Situation['has'] = 'nothing';
   #isClosed = false;
@@ -69,7 +74,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
       if (this.#replica !== null) this.#step({ type: 'tick' });
       else this.#beginWithout(new HoldfastError('timeout', { step: 'cache' }));
     });
-    this.#rounds = new Rounds(env, () => this.#step({ type: 'deliver' }));
+    this.#deliver = rounds(env, () => this.#step({ type: 'deliver' }));
     this.#show();
     tabs?.opened(this, place.name);
     this.adopt(room.seeds.get(place.name) ?? null);
@@ -108,12 +113,12 @@ export class OpenStore implements Speaker, ReceiptDesk {
 
   /** Resolves when there is something to read of a part; rejects when there never will be. */
   ready(part: Part): Promise<void> {
-    return this.until((now) => isPartReady(part, this.#status(), now));
+    return this.until((now) => isPartReady(part, now));
   }
 
   /** Whether there is something to read of a part by now. */
   isReady(part: Part): boolean {
-    return isPartReady(part, this.#status(), this.#situation()) === true;
+    return isPartReady(part, this.#situation()) === true;
   }
 
   /** Begins with what a server has rendered, unless there is something else by now. */
@@ -130,19 +135,14 @@ export class OpenStore implements Speaker, ReceiptDesk {
   again(): void {
     if (this.#status().phase !== 'refused') return;
     this.hear({ type: 'lost', topic: this.#topic });
-    this.#perform({ type: 'rejoin' });
+    this.#perform([{ type: 'rejoin' }]);
   }
 
   /** Somebody wants another part of the store: once for all who do in this turn (stores.md §10.4.6). */
-  wish(): void {
-    if (this.#isWishing) return;
-    this.#isWishing = true;
-    queueMicrotask(() => {
-      this.#isWishing = false;
-      this.#step({ type: 'want', patterns: this.#place.wanted });
-      this.#waiters.look();
-    });
-  }
+  readonly wish: () => void = soon(() => {
+    this.#step({ type: 'want', patterns: this.#place.wanted });
+    this.#waiters.look();
+  });
 
   /** Resolves when something is so, or the store is joined, or cannot be for now; rejects when it will not be. */
   until(judge: (now: Situation) => Verdict = isReached): Promise<void> {
@@ -183,12 +183,12 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   /** Asks the server something about the store, over the same channel as everything else. */
-  ask(event: string, payload: object): Promise<unknown> {
+  async ask(event: string, payload: object): Promise<unknown> {
     const { phase } = this.#status();
     const isJoined = phase === 'live' || phase === 'catching_up';
-    if (!isJoined) return Promise.reject(new HoldfastError('unavailable'));
-    const { uplink } = this.#room;
-    return this.#questions.ask((id) => uplink.push(this.#topic, { id, event, payload }));
+    if (!isJoined) throw new HoldfastError('unavailable');
+    const { listeners } = this.#place;
+    return ask({ room: this.#room, topic: this.#topic, listeners }, event, payload);
   }
 
   /** Does something with the replica's queries, and what they then ask for. */
@@ -205,7 +205,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
       if (!subscription.isLive) return;
       id = replica.subscribe(subscription.pattern, subscription.options);
       this.#audience.add(id, subscription);
-      this.#rounds.call();
+      this.#deliver();
     });
     return () => {
       subscription.isLive = false;
@@ -219,11 +219,10 @@ export class OpenStore implements Speaker, ReceiptDesk {
 
   hear(news: News): void {
     if (news.type === 'connection') return this.#show();
-    if (news.type === 'reply' && this.#questions.answered(news)) return;
-    if (news.type === 'lost') this.#questions.lost();
     if (news.type === 'message' && news.event === 'ack') {
-      // The server measures how long its events take to get here.
-      this.ask('ack_seq', { seq: this.#status().seq }).catch(() => undefined);
+      // The server measures how long its events take to get here. Its answer is no news to anybody.
+      const { seq } = this.#status();
+      this.#room.uplink.push(this.#topic, { id: 'ack', event: 'ack_seq', payload: { seq } });
       return;
     }
     this.#step(news);
@@ -300,23 +299,15 @@ export class OpenStore implements Speaker, ReceiptDesk {
     const replica = this.#replica;
     if (replica === null || (this.#isClosed && wish.type !== 'persisted')) return;
     const { env } = this.#room.settings;
-    for (const effect of replica.step({ ...wish, now: env.now(), wall: env.wall() })) {
-      this.#effects.push(effect);
-    }
+    const effects = replica.step({ ...wish, now: env.now(), wall: env.wall() });
     if (replica.outboxVersion !== this.#outboxVersion) {
       this.#outboxVersion = replica.outboxVersion;
       this.#place.outboxChanged();
     }
-    if (this.#isPerforming) return;
-    this.#isPerforming = true;
-    // The list grows while it is walked.
-    for (const effect of this.#effects) this.#perform(effect);
-    this.#effects = [];
-    this.#isPerforming = false;
-    this.#audience.run();
+    this.#perform(effects);
   }
 
-  #perform(effect: ReplicaEffect): void {
+  #act(effect: ReplicaEffect): void {
     const { uplink } = this.#room;
     switch (effect.type) {
       case 'push':
@@ -340,7 +331,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
         this.#audience.tell(effect.subscription, null);
         break;
       case 'deliverable':
-        this.#rounds.call();
+        this.#deliver();
         break;
       case 'revoked':
         tellRevoked(effect, this.#place.name, this.#room.settings);
@@ -385,8 +376,11 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   #situation(): Situation {
+    const { phase, held, denied } = this.#status();
     return {
-      phase: this.#isClosed ? 'closed' : this.#status().phase,
+      phase: this.#isClosed ? 'closed' : phase,
+      held,
+      denied,
       has: this.#has,
       isSettled: !this.isBusy,
       line: this.#room.connection.get(),

@@ -1,34 +1,48 @@
-import { HoldfastError, readRefusal, RejectedError } from '@holdfast/protocol';
-import { type Deferred, deferred } from '@holdfast/engine/registry';
+import {
+  HoldfastError,
+  isRefusal,
+  type OpId,
+  readOpStatusReply,
+  readRefusal,
+  RejectedError,
+} from '@holdfast/protocol';
+import { deferred } from '@holdfast/engine/registry';
+import type { OpenStore } from './open-store.ts';
+import type { Room } from './room.ts';
+import type { OpStatus } from './store.ts';
+import type { News } from './uplink.ts';
 
-/** Questions that are no writes: each is answered in the generation of its channel, or not at all. */
-export class Questions {
-  readonly #asked = new Map<string, Deferred<unknown>>();
-  #count = 0;
+/** The channel of a store: where it is, and who hears what is said on it. */
+export type Channel = {
+  readonly room: Room;
+  readonly topic: string;
+  readonly listeners: Set<(news: News) => void>;
+};
 
-  /** Sends a question, which has an id that no write has. */
-  ask(send: (id: string) => void): Promise<unknown> {
-    const asked = deferred<unknown>();
-    // No op id of ours has two parts.
-    const id = `ask:${(this.#count += 1)}`;
-    this.#asked.set(id, asked);
-    send(id);
-    return asked.promise;
-  }
+let count = 0;
 
-  /** Says whether it was asked here. */
-  answered(reply: { readonly id: string; readonly status: string; response: unknown }): boolean {
-    const { id, status, response } = reply;
-    const asked = this.#asked.get(id);
-    this.#asked.delete(id);
-    if (status === 'ok') asked?.resolve(response);
-    else asked?.reject(RejectedError.from(readRefusal(response)));
-    return asked !== undefined;
-  }
+/** Asks the server something that is no write: it is answered in the present generation of the channel, or not at all. */
+export function ask(channel: Channel, event: string, payload: object): Promise<unknown> {
+  const { room, topic, listeners } = channel;
+  const { promise, resolve, reject } = deferred<unknown>();
+  // No op id of ours has two parts.
+  const id = `ask:${(count += 1)}`;
+  const hear = (news: News): void => {
+    if (news.type === 'lost') reject(new HoldfastError('unavailable'));
+    else if (news.type !== 'reply' || news.id !== id) return;
+    else if (news.status === 'ok') resolve(news.response);
+    else reject(RejectedError.from(readRefusal(news.response)));
+    listeners.delete(hear);
+  };
+  listeners.add(hear);
+  room.uplink.push(topic, { id, event, payload });
+  return promise;
+}
 
-  /** The channel is gone. */
-  lost(): void {
-    for (const { reject } of this.#asked.values()) reject(new HoldfastError('unavailable'));
-    this.#asked.clear();
-  }
+/** What became of a write, also one of another session of this device (stores.md §10.7). */
+export async function opStatus(open: OpenStore, opId: OpId): Promise<OpStatus> {
+  const reply = readOpStatusReply(await open.ask('op_status', { client_op_id: opId }));
+  if (isRefusal(reply)) throw RejectedError.from(reply);
+  if (reply === null || 'released' in reply) return { state: 'unknown' };
+  return { state: 'committed', seq: reply.store_seq };
 }

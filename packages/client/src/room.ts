@@ -45,7 +45,7 @@ export interface Place {
   readonly wanted: readonly Glob[];
   readonly status: Cell<StoreStatus>;
   /** Who hears what the session says of the topic, after the replica. */
-  readonly listeners: ReadonlySet<(news: News) => void>;
+  readonly listeners: Set<(news: News) => void>;
   outboxChanged(): void;
   /** The replica is changing. */
   readonly observe: Observe;

@@ -3,7 +3,6 @@ import {
   type Json,
   type OpId,
   type Path,
-  readOpStatusReply,
   type Refusal,
   RejectedError,
   type Request,
@@ -30,12 +29,13 @@ import type { OpenStore } from './open-store.ts';
 import { checkOptions, closedError } from './options.ts';
 import type { Compute, Flight, OnceOptions } from './once.ts';
 import { Outbox } from './outbox.ts';
+import { opStatus } from './questions.ts';
 import { type Receipt, WriteReceipt } from './receipt.ts';
 import type { StoreStatus } from './status.ts';
 import type { Subscription } from './subscription.ts';
 import { Transaction } from './transaction.ts';
 import { isSettled } from './waiters.ts';
-import { iterate, type OnOptions, overflow, type WatcherOptions, watchOptionsOf } from './watch.ts';
+import { iterate, type OnOptions, type WatcherOptions, watchOptionsOf } from './watch.ts';
 import {
   type BlindOptions,
   type FenceOptions,
@@ -149,7 +149,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
    * its signal aborts when it is lost.
    */
   async lease(path: PathInput, options: LeaseOptions = {}): Promise<Lease> {
-    const { acquire } = await import('./lease.ts');
+    const { acquire } = await import('./leases.ts');
     return acquire(this.#leases, this.#place(path), options);
   }
 
@@ -163,7 +163,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
     compute: Compute<T>,
     options?: OnceOptions,
   ): Promise<Flight<T>> {
-    const { once } = await import('./once.ts');
+    const { once } = await import('./leases.ts');
     const at = { store: this, slot: this.#hold.slot, key: this.#place(key) };
     return once(at, compute, options);
   }
@@ -173,24 +173,24 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
    * then its `expiresAt` is 0 and its holder null.
    */
   async leaseOf({ key, token }: Fencing): Promise<Lease> {
-    const { leaseOf } = await import('./lease.ts');
+    const { leaseOf } = await import('./leases.ts');
     return leaseOf(this.#leases, { key: this.#place(key), token });
   }
 
   /** Calls back for each change of a leaf, or of a path, that a pattern matches; returns how to stop. */
   on(pattern: string, callback: (event: WatchEvent) => unknown, options: OnOptions = {}): Release {
     if (typeof callback !== 'function') throw new TypeError('on needs a callback.');
-    const watchOptions = watchOptionsOf('on', options, { onResync: 'function' });
+    const { onResync } = options;
     return this.#subscribe({
       pattern: this.#hold.part.pattern(pattern),
-      options: watchOptions,
+      options: watchOptionsOf('on', options, { onResync: 'function' }),
       event: callback,
-      dropped: () => {
-        // Without it the overflow is an error like any other that nobody handles.
-        if (options.onResync === undefined) throw overflow(watchOptions.maxQueue);
-        return options.onResync();
+      ended: (error) => {
+        if (error.code === 'closed') return undefined;
+        if (onResync !== undefined) return onResync();
+        // An error like any other that nobody handles.
+        throw error;
       },
-      closed: () => undefined,
       isLive: true,
     });
   }
@@ -204,15 +204,8 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
     this.#open();
     return {
       [Symbol.asyncIterator]: () =>
-        iterate({ maxQueue, signal }, ({ event, ended }) =>
-          this.#subscribe({
-            pattern: parsed,
-            options: watchOptions,
-            event,
-            dropped: () => ended(overflow(maxQueue)),
-            closed: () => ended(closedError('store')),
-            isLive: true,
-          }),
+        iterate({ maxQueue, signal }, (told) =>
+          this.#subscribe({ pattern: parsed, options: watchOptions, ...told, isLive: true }),
         ),
     };
   }
@@ -220,11 +213,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
   /** Asks what became of a write, also one of another session of this device. */
   async opStatus(opId: OpId): Promise<OpStatus> {
     if (this.#hold.slot.opened?.stateOf(opId)) return { state: 'pending' };
-    const open = await this.#reach();
-    const reply = readOpStatusReply(await open.ask('op_status', { client_op_id: opId }));
-    if (isRefusal(reply)) throw RejectedError.from(reply);
-    if (reply === null || 'released' in reply) return { state: 'unknown' };
-    return { state: 'committed', seq: reply.store_seq };
+    return opStatus(await this.#reach(), opId);
   }
 
   /**

@@ -1,16 +1,16 @@
-import type { Pattern } from '@holdfast/protocol';
+import type { HoldfastError, Pattern } from '@holdfast/protocol';
 import type { WatchEvent, WatchOptions } from '@holdfast/engine/replica';
 import { call, type Report } from './cell.ts';
+import { closedError } from './options.ts';
+import { overflow } from './watch.ts';
 
 /** One subscription of an application, and what it is to be told. */
 export type Subscription = {
   readonly pattern: Pattern;
   readonly options: WatchOptions;
   event(event: WatchEvent): unknown;
-  /** Its queue overflowed, and it is over (stores.md §18 C14). */
-  dropped(): unknown;
-  /** The store was closed under it. */
-  closed(): unknown;
+  /** It is over: its queue overflowed (stores.md §18 C14), or the store was `closed` under it. */
+  ended(error: HoldfastError): unknown;
   isLive: boolean;
 };
 
@@ -46,7 +46,7 @@ export class Audience {
       if (subscription?.isLive !== true) return undefined;
       if (event !== null) return subscription.event(event);
       subscription.isLive = false;
-      return subscription.dropped();
+      return subscription.ended(overflow(subscription.options.maxQueue));
     });
   }
 
@@ -60,7 +60,9 @@ export class Audience {
   }
 
   close(): void {
-    for (const each of this.#subscriptions.values()) call(() => each.closed(), this.#report);
+    for (const each of this.#subscriptions.values()) {
+      call(() => each.ended(closedError('store')), this.#report);
+    }
     this.#subscriptions.clear();
   }
 }

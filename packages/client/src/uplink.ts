@@ -19,6 +19,7 @@ import { alarm } from '@holdfast/engine/registry';
 import { type Cell } from './cell.ts';
 import { type LinkConnection } from './link/port.ts';
 import { type ConnectParams, credentialsOf, type Settings } from './options.ts';
+import { inTurn } from './turns.ts';
 import type { Wish } from './wish.ts';
 
 /** The state of a client's one connection (registry.md §11, Network). */
@@ -68,12 +69,12 @@ export class Uplink {
   readonly #dialer: Dialer;
   readonly #setAlarm: (at: number) => void;
   readonly #speakers = new Map<string, Speaker>();
-  readonly #inputs: Wish<DialerInput, 'now'>[] = [];
+  /** Inputs are taken one after the other, each with all that it causes. */
+  readonly #take: (wish: Wish<DialerInput, 'now'>) => void;
   readonly #stopWatching: () => void;
   #line: LinkConnection | null = null;
   /** Aborts when the link that is open, or about to be, is not wanted any more. */
   #ended = new AbortController();
-  #isStepping = false;
   #isClosed = false;
 
   constructor(settings: Settings, status: Cell<ConnectionStatus>) {
@@ -83,6 +84,9 @@ export class Uplink {
     this.#status = status;
     const renewable = typeof settings.token === 'function';
     this.#dialer = new Dialer({ random: () => env.random(), renewable });
+    this.#take = inTurn((wish) => {
+      for (const effect of this.#dialer.step({ ...wish, now: env.now() })) this.#perform(effect);
+    });
     this.#setAlarm = alarm(env, () => this.#step({ type: 'tick' }));
     this.#step({ type: 'start' });
     this.#stopWatching = env.watchNetwork((type) => this.#step({ type }));
@@ -130,17 +134,8 @@ export class Uplink {
     this.#speakers.clear();
   }
 
-  /** Inputs are taken one after the other, each with all that it causes. */
   #step(wish: Wish<DialerInput, 'now'>): void {
-    if (this.#isClosed) return;
-    this.#inputs.push(wish);
-    if (this.#isStepping) return;
-    this.#isStepping = true;
-    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-      const now = this.#settings.env.now();
-      for (const effect of this.#dialer.step({ ...next, now })) this.#perform(effect);
-    }
-    this.#isStepping = false;
+    if (!this.#isClosed) this.#take(wish);
   }
 
   #perform(effect: DialerEffect): void {

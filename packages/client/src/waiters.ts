@@ -5,8 +5,7 @@ import type { Part } from './part.ts';
 import { type ConnectionStatus, isOver, isPromising } from './uplink.ts';
 
 /** What the promises of a store depend on. */
-export type Situation = {
-  readonly phase: ReplicaStatus['phase'];
+export type Situation = Pick<ReplicaStatus, 'phase' | 'held' | 'denied'> & {
   /** There is something to read: it has been caught up before, and, in a cache, in a life before. */
   readonly has: 'nothing' | 'image' | 'state';
   readonly isSettled: boolean;
@@ -43,11 +42,8 @@ export class Waiters {
 }
 
 /** Whether there is something to read of a part; an error where there never will be. */
-export function isPartReady(
-  part: Part,
-  { held, denied }: Pick<ReplicaStatus, 'held' | 'denied'>,
-  now: Situation,
-): Verdict {
+export function isPartReady(part: Part, now: Situation): Verdict {
+  const { held, denied } = now;
   const isReadable = isReady(now);
   const lacks = part.beyond(held).length;
   if (isReadable !== true || lacks === 0) return isReadable;

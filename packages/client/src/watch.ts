@@ -6,7 +6,7 @@ import {
   RejectedError,
 } from '@holdfast/protocol';
 import type { Delivery, WatchEvent, WatchMode, WatchOptions } from '@holdfast/engine/replica';
-import { type Deferred, deferred, type Release } from '@holdfast/engine/registry';
+import { deferred, type Release } from '@holdfast/engine/registry';
 import { checkOptions, type OptionKinds } from './options.ts';
 
 /** Which events a subscription hears of, and when. */
@@ -72,12 +72,8 @@ function deliveryOf(of: string, delivery: NonNullable<SubscribeOptions['delivery
 /** How an iterator subscribes. */
 export type Subscribe = (told: {
   readonly event: (event: WatchEvent) => void;
-  readonly ended: (error: Error) => void;
+  readonly ended: (error: HoldfastError) => void;
 }) => Release;
-
-type Result = IteratorResult<WatchEvent, undefined>;
-
-const over: Result = { done: true, value: undefined };
 
 /** A subscription as an iterator: it holds what is not taken yet, up to the maximum, and ends with an error beyond it. */
 export function iterate(
@@ -85,62 +81,58 @@ export function iterate(
   subscribe: Subscribe,
 ): AsyncIterator<WatchEvent, undefined> {
   let queue: WatchEvent[] = [];
-  let taken = 0;
+  /** What is taken of it, one after the other. */
+  let batch: WatchEvent[] = [];
   /** Queued events that count: what was there at the start does not (C12). */
   let live = 0;
-  let isOver = false;
-  /** Told once; after it the iteration is over. */
-  let failure: { readonly error: unknown } | null = null;
-  const waiting: Deferred<Result>[] = [];
+  let end: { readonly error?: unknown } | null = null;
+  let news = deferred<void>();
 
-  const finish = (how: typeof failure): void => {
-    if (isOver) return;
-    isOver = true;
-    failure = how;
+  const finish = (how: NonNullable<typeof end>): void => {
+    if (end !== null) return;
+    end = how;
     release();
     signal?.removeEventListener('abort', abort);
-    for (const consumer of waiting) settle(consumer);
+    news.resolve();
   };
-  const abort = (): void => {
+  const drop = (how: NonNullable<typeof end>): void => {
     queue = [];
-    finish({ error: signal?.reason });
+    batch.length = 0;
+    finish(how);
   };
-  const settle = ({ resolve, reject }: Deferred<Result>): void => {
-    if (failure === null) return resolve(over);
-    reject(failure.error);
-    failure = null;
-  };
+  const abort = (): void => drop({ error: signal?.reason });
   const event = (value: WatchEvent): void => {
-    const consumer = waiting.shift();
-    if (consumer !== undefined) return consumer.resolve({ done: false, value });
     queue.push(value);
     if (value.op !== 'present') live += 1;
     if (live > maxQueue) finish({ error: overflow(maxQueue) });
+    news.resolve();
   };
-  const release = subscribe({ event, ended: (error) => finish({ error }) });
+  const ended = (error: HoldfastError): void => finish({ error });
+  const release = subscribe({ event, ended });
   signal?.addEventListener('abort', abort);
   if (signal?.aborted === true) abort();
 
-  return {
-    next() {
-      const consumer = deferred<Result>();
-      const value = queue[taken];
-      if (value !== undefined) {
-        taken += 1;
-        if (value.op !== 'present') live -= 1;
-        if (taken >= Math.min(queue.length, 1000)) {
-          queue.splice(0, taken);
-          taken = 0;
-        }
-        consumer.resolve({ done: false, value });
-      } else if (isOver) settle(consumer);
-      else waiting.push(consumer);
-      return consumer.promise;
-    },
-    return() {
+  async function* taken(): AsyncGenerator<WatchEvent, undefined> {
+    for (;;) {
+      batch = queue;
       queue = [];
-      finish(null);
-      return Promise.resolve(over);
+      for (const value of batch) {
+        if (value.op !== 'present') live -= 1;
+        yield value;
+      }
+      if (queue.length > 0) continue;
+      if (end !== null && 'error' in end) throw end.error;
+      if (end !== null) return undefined;
+      news = deferred();
+      await news.promise;
+    }
+  }
+  const events = taken();
+  return {
+    next: () => events.next(),
+    return() {
+      drop({});
+      return events.return(undefined);
     },
   };
 }

@@ -94,7 +94,7 @@ export class Retelling {
   readonly #veil: Veil;
   #tree: Tree;
   #hasTurned = false;
-  #touched: ReadonlySet<Path> = new Set();
+  #turned: ReadonlySet<Path> = new Set();
 
   /** Begins with the state before the first ops, which must stay as it is. */
   constructor(scope: Scope, veil: Veil, tree: Tree) {
@@ -113,17 +113,17 @@ export class Retelling {
     return this.#tree;
   }
 
-  /** The objects that what was taken in last has changed, and of which something was shown before or after it. */
-  get touched(): ReadonlySet<Path> {
-    return this.#touched;
+  /** The objects of which what was taken in last was shown otherwise than what is there now. */
+  get turned(): ReadonlySet<Path> {
+    return this.#turned;
   }
 
   /** Takes in whole commits, and tells what is shown of them; `end`: the state after them, where that is the one now. */
   take(ops: readonly RemovingOp[], end: Tree | null = null): readonly RemovingOp[] {
     const last = ops.at(-1);
     const seen: RemovingOp[] = [];
-    const touched = new Set<Path>();
-    this.#touched = touched;
+    const turned = new Set<Path>();
+    this.#turned = turned;
     this.#hasTurned = false;
     for (const commit of commitsOf(ops)) {
       const before = this.#tree;
@@ -136,7 +136,7 @@ export class Retelling {
       }
       const objects = objectsTouched(commit, this.#veil);
       for (const path of objects) {
-        if (this.#shows(path, before) || this.#shows(path, after)) touched.add(path);
+        if (this.#veil.isShownOtherwise(path, after.read(path)?.value)) turned.add(path);
       }
       this.#hasTurned ||= objects.some(
         (path) =>
@@ -146,18 +146,6 @@ export class Retelling {
       this.#tree = after;
     }
     return seen;
-  }
-
-  #shows(object: Path, tree: Tree): boolean {
-    return this.#veil.asOf(
-      (path) => tree.read(path)?.value,
-      () => {
-        for (const { path } of tree.entries({ under: object })) {
-          if (this.#scope.covers(path)) return true;
-        }
-        return false;
-      },
-    );
   }
 }
 

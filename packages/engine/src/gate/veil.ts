@@ -64,6 +64,8 @@ export class Veil implements Bound {
   readonly #config: VeilConfig;
   readonly #places: Places<VeiledRecord>;
   readonly #sights = new WeakMap<object, Sight>();
+  /** The objects that it was asked about. */
+  readonly #asked = new Set<Path>();
   /** Of the state that is looked at. */
   #valueAt: VeilConfig['valueAt'];
 
@@ -120,16 +122,55 @@ export class Veil implements Bound {
     return this.#places.around(path).map((placed) => placed.path);
   }
 
+  /** The objects that it was asked about, as far as they are still there. */
+  *asked(): Generator<Path> {
+    for (const object of this.#asked) {
+      if (this.now(object) === undefined) this.#asked.delete(object);
+      else yield object;
+    }
+  }
+
+  /** Whether it was ever asked about an object: of others nobody has been shown anything. */
+  wasAsked(object: Path): boolean {
+    return this.#asked.has(object);
+  }
+
+  /** Asks the rules once more about an object as it is; says whether they show another part of it than they did. */
+  hasChanged(object: Path): boolean {
+    const value = this.now(object);
+    if (!isObject(value)) return false;
+    return this.#at(object).some((placed) => {
+      const was = this.#known(placed, value);
+      const is = this.#look(placed, value);
+      this.#sights.set(value, is);
+      return was !== null && differs(was, is, Object.keys(value));
+    });
+  }
+
   /** Whether a change of an object's value has shown or hidden something of it that was there before, and still is. */
   hasTurned(object: Path, before: Json | undefined, after: Json | undefined): boolean {
     if (!isObject(before) || !isObject(after)) return false;
+    const fields = Object.keys(before).filter((field) => Object.hasOwn(after, field));
+    return this.#at(object).some((placed) =>
+      differs(this.#sightOf(placed, before), this.#sightOf(placed, after), fields),
+    );
+  }
+
+  /** Whether of a value that an object had, another part is shown than of the one that it has now, as far as both have it. */
+  isShownOtherwise(object: Path, value: Json | undefined): boolean {
+    return this.hasTurned(object, value, this.now(object));
+  }
+
+  /** Whether a change has taken something from an object that was shown. */
+  hasTaken(object: Path, before: Json | undefined, after: Json | undefined): boolean {
+    if (!isObject(before)) return false;
+    const gone = Object.keys(before).filter(
+      (field) => !isObject(after) || !Object.hasOwn(after, field),
+    );
+    if (gone.length === 0) return false;
     return this.#at(object).some((placed) => {
-      const [was, is] = [this.#sightOf(placed, before), this.#sightOf(placed, after)];
-      return Object.keys(before).some(
-        (field) =>
-          Object.hasOwn(after, field) &&
-          (was.isOpen && was.sees(field)) !== (is.isOpen && is.sees(field)),
-      );
+      const { isOpen, sees } = this.#sightOf(placed, before);
+      return isOpen && gone.some(sees);
     });
   }
 
@@ -162,9 +203,15 @@ export class Veil implements Bound {
     return sight.sees(unescapeSegment(field));
   }
 
+  #known({ path }: Placed<VeiledRecord>, value: object): Sight | null {
+    const known = this.#sights.get(value);
+    return known?.path === path ? known : null;
+  }
+
   #sightOf(placed: Placed<VeiledRecord>, value: Json | undefined): Sight {
-    const known = isObject(value) ? this.#sights.get(value) : undefined;
-    if (known?.path === placed.path) return known;
+    const known = isObject(value) ? this.#known(placed, value) : null;
+    if (known !== null) return known;
+    this.#asked.add(placed.path);
     const sight = this.#look(placed, value);
     if (isObject(value)) this.#sights.set(value, sight);
     return sight;
@@ -217,4 +264,11 @@ export class Veil implements Bound {
     }
     return false;
   }
+}
+
+/** Whether one shows another part of some fields than the other. */
+function differs(some: Sight, others: Sight, fields: readonly string[]): boolean {
+  return fields.some(
+    (field) => (some.isOpen && some.sees(field)) !== (others.isOpen && others.sees(field)),
+  );
 }

@@ -44,9 +44,9 @@ export class Telling {
     return this.#retelling?.state ?? null;
   }
 
-  /** The objects that what was taken in last has changed, and of which something was shown before or after it. */
-  get touched(): ReadonlySet<Path> {
-    return this.#retelling?.touched ?? new Set();
+  /** The objects of which what was taken in last was shown by other rules than what is there now. */
+  get turned(): ReadonlySet<Path> {
+    return this.#retelling?.turned ?? new Set();
   }
 
   /** Takes in the next ops, whole commits, and gives what is shown of them. */

@@ -367,11 +367,11 @@ export class StoreChannel implements Receiver {
    */
   #change(slot: number, event: string, payload: unknown): void {
     const { limits } = this.#room;
-    const { grants } = this.#terms;
+    const { grants, plan } = this.#terms;
     const answer = (reply: object | Refusal): void => this.#answer(slot, reply);
     const change =
       event === 'scope'
-        ? scopeChange(payload, { grants, limits }, answer)
+        ? scopeChange(payload, { grants, limits, account: plan.sight?.account }, answer)
         : this.#delivery.queries.change(event, payload, answer);
     if (isRefusal(change)) answer(change);
     else this.#order.whenFirst(slot, () => this.#delivery.rescope(change));

@@ -1,11 +1,11 @@
 import { asGlob, globOf, type Path, RejectedError, type Seq } from '@holdfast/protocol';
-import { objectsTouched } from '@holdfast/engine/gate';
+import type { Veil } from '@holdfast/engine/gate';
 import { Telling } from '../host/telling.ts';
-import type { LoggedOp } from '@holdfast/engine/authority';
 import type { Fanout, Membership } from './fanout.ts';
 import type { Listener } from './group.ts';
 import { encodePart, type Part, partsOf } from './ops.ts';
 import type { Outbox } from './outbox.ts';
+import type { Outline } from './outline.ts';
 import { ChannelQueries } from './queries.ts';
 import type { SocketRoom } from './room.ts';
 import { type ChannelScope, globUnder, partOf } from './scope.ts';
@@ -14,9 +14,6 @@ import type { ScopeChange, Snapshot, SnapshotPart } from './snapshots.ts';
 import type { Audience, ChannelPort, ChannelTerms } from './terms.ts';
 import { nextTurn } from './turn.ts';
 import { message } from './wire.ts';
-
-/** More objects of which a client may have another view are all of them. */
-const UNSURE_MAX = 50;
 
 /** In a group that hears what is new; or somewhere in the log, on the way there; or told of nothing. */
 type Place = Membership | Seq | 'silent';
@@ -44,14 +41,12 @@ export class Delivery implements Listener {
   #place: Place;
   #waiting: { readonly seq: Seq; readonly send: () => void }[] = [];
   readonly #changes: ScopeChange[] = [];
-  /** The objects of which the client may see more or less than it was told. */
-  #unsure: Set<Path> | 'all' = new Set();
-  /** What it was shown by the seq that it began with is what it would be shown by it now, but for what is unsure. */
-  #isVouchedFor = false;
   /** The seq that the client was asked about, and has not said yet. */
   #asked: Seq | null = null;
   /** On the way through the log: how it is told, and what of it has been read and not been sent. */
   #telling: Telling | null = null;
+  /** What is read since it last was at the head begins after this. */
+  #readFrom: Seq | null = null;
   #parts: Part[] = [];
   #closed = false;
 
@@ -66,6 +61,8 @@ export class Delivery implements Listener {
     const { evaluations } = this.#held.fanout;
     this.queries = new ChannelQueries({ room, terms, outbox: port.outbox, evaluations });
     this.#place = terms.plan.from;
+    const { sight } = terms.plan;
+    if (sight !== undefined) sight.account.attendant = this;
   }
 
   /** What the client has, or is about to have. */
@@ -128,28 +125,23 @@ export class Delivery implements Listener {
     this.#run(this.#goLive());
   }
 
-  refresh(objects: readonly Path[]): void {
-    if (this.#audience.dialect === 3) return;
-    this.#doubt(objects);
+  refresh(): void {
+    if (this.#closed || typeof this.#place === 'number') return;
     this.rescope(() => ({ scope: this.#scope, addition: null }));
   }
 
-  #doubt(objects: Iterable<Path>): void {
-    if (this.#unsure === 'all') return;
-    for (const object of objects) this.#unsure.add(object);
-    if (this.#unsure.size > UNSURE_MAX) this.#unsure = 'all';
-  }
-
-  /** The parts of which the client may have another view, to be put right; null: none. */
-  #doubtful(): SnapshotPart | null {
-    const unsure = this.#unsure;
-    const { veil } = this.#scope;
-    this.#unsure = new Set();
-    if (veil === null || this.#audience.dialect === 3) return null;
+  /** The parts of which the client may have another view than it should, to be put right at the head; null: none. */
+  #doubtful(head: Seq): SnapshotPart | null {
+    const { sight } = this.#terms.plan;
+    if (sight === undefined) return null;
+    if (this.#readFrom !== null) sight.account.unsure.add(sight.viewer.takenSince(this.#readFrom));
+    this.#readFrom = null;
+    if (sight.account.unsure.isEmpty) return null;
+    const { objects } = sight.account.tell(head);
     const globs =
-      unsure === 'all'
-        ? veil.templates.map((each) => asGlob(`${globOf(each, {})}/**`))
-        : [...unsure].map(globUnder);
+      objects === null
+        ? sight.viewer.veil.templates.map((each) => asGlob(`${globOf(each, {})}/**`))
+        : objects.map(globUnder);
     const part = partOf(this.queries.over(this.#scope), globs);
     return part === null ? null : { ...part, isAddition: true };
   }
@@ -175,6 +167,8 @@ export class Delivery implements Listener {
     this.#waiting = [];
     if (typeof this.#place === 'object') this.#leave(this.#place);
     this.queries.close();
+    const { sight } = this.#terms.plan;
+    sight?.viewer.left(sight.account);
     this.#held.release();
   }
 
@@ -205,24 +199,30 @@ export class Delivery implements Listener {
 
   /** What is hidden from the client may be something else than when it was last here. */
   async #wonderAtHidden(): Promise<void> {
-    const { snapshot, from, outline = null } = this.#terms.plan;
-    const { veil, leaves } = this.#scope;
-    if (veil === null || snapshot !== null || from === 0) return;
-    this.#unsure = 'all';
-    if (outline === null) return;
+    const { snapshot, from, outline = null, sight } = this.#terms.plan;
+    if (sight === undefined) return;
+    const { account, viewer } = sight;
+    await viewer.recheck();
+    if (snapshot !== null || from === 0) account.begin(this.#terms.plan);
+    else if (!account.isKnown) {
+      const doubts = outline === null ? null : await this.#doubtsBy(outline, viewer.veil, from);
+      account.unsure.add(doubts);
+    }
+  }
+
+  /** What a client that has begun with a page has of it otherwise than it should; null: nobody knows. */
+  async #doubtsBy(outline: Outline, veil: Veil, from: Seq): Promise<readonly Path[] | null> {
     const { host } = this.#terms;
+    const { leaves } = this.#scope;
     try {
       this.#telling = await Telling.from(host, leaves, from);
     } catch (error) {
-      if (error instanceof RejectedError) return;
+      if (error instanceof RejectedError) return null;
       throw error;
     }
     const rest = (): Promise<void> => nextTurn(this.#room.clock, this.outbox);
     const tree = this.#telling.state ?? host.view().tree;
-    const doubts = await outline.doubts(tree, { veil, leaves }, rest);
-    if (doubts === null) return;
-    this.#unsure = new Set(doubts);
-    this.#isVouchedFor = true;
+    return outline.doubts(tree, { veil, leaves }, rest);
   }
 
   async #sendState(): Promise<void> {
@@ -265,10 +265,8 @@ export class Delivery implements Listener {
   /** Everything up to the head has been told. */
   async #arrive(head: Seq): Promise<void> {
     this.#lose();
-    const doubtful = this.#doubtful();
+    const doubtful = this.#doubtful(head);
     if (doubtful !== null) return this.#sendSnapshot(this.#snapshot(doubtful), 0);
-    // From here on what it was shown grows old: rules change without a commit, and nobody compares again.
-    this.#isVouchedFor = false;
     const change = this.#changes.shift();
     if (change !== undefined) {
       const { scope, addition } = change(head, this.#scope);
@@ -309,6 +307,7 @@ export class Delivery implements Listener {
     const [known] = this.#parts.splice(0, 1);
     if (known !== undefined) return known;
     const { host } = this.#terms;
+    this.#readFrom ??= cursor;
     const ops = await host.read(cursor, through);
     const to = ops.at(-1)?.seq;
     if (to === undefined) throw new Error(`no op follows ${cursor}`);
@@ -321,17 +320,13 @@ export class Delivery implements Listener {
       return { ops: [], to, isLarge: true };
     }
     this.#parts = [...partsOf(this.#telling.take(ops), to)];
-    this.#doubtTouched(ops, this.#telling);
+    this.#doubtTold(this.#telling);
     return this.#parts.shift() ?? { ops: [], to, isLarge: false };
   }
 
-  #doubtTouched(ops: readonly LoggedOp[], { touched }: Telling): void {
-    const { veil } = this.#scope;
-    if (veil === null) return;
-    const all = objectsTouched(ops, veil);
-    if (this.#isVouchedFor || all.every((path) => touched.has(path))) this.#doubt(touched);
-    // It may have been shown by rules that have changed since; if not, it is not to be named.
-    else this.#unsure = 'all';
+  /** What the log was told by is not what the rules said of the same when it was committed, or of what became of it. */
+  #doubtTold({ turned }: Telling): void {
+    this.#terms.plan.sight?.account.unsure.add(turned);
   }
 
   /** The cursor is elsewhere, or the scope another one. */

@@ -1,6 +1,6 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
 import { Evaluation, type Row, type RowOp } from '@holdfast/engine/collection';
-import { readIn, type Scope, type Tree } from '@holdfast/engine/data';
+import { type Bound, readIn, type Scope, type Tree } from '@holdfast/engine/data';
 import { objectsIn, Places } from '@holdfast/engine/gate';
 import { type Path, type Query, type RecordDef, segmentsOf, type Seq } from '@holdfast/protocol';
 import { canonicalJson, encodeStored } from '@holdfast/protocol/record';
@@ -113,9 +113,22 @@ export class Evaluations {
     if (this.#shared.size === 0 || at === undefined) return;
     const { tree } = this.#host.view();
     const paths = new Set(ops.flatMap(pathsOf));
+    this.#move(tree, at, (shared) => [...paths].flatMap((path) => shared.movedBy(tree, path)));
+  }
+
+  /** Takes in that who looks through a veil sees another part of some objects, though nothing was committed. */
+  turned(veil: Bound, objects: readonly Path[]): void {
+    if (this.#shared.size === 0) return;
+    const { tree, seq } = this.#host.view();
+    this.#move(tree, seq, (shared) => {
+      const isTheirs = shared.terms.readable.bounds.includes(veil);
+      return isTheirs ? objects.filter((path) => shared.around(path).includes(path)) : [];
+    });
+  }
+
+  #move(tree: Tree, at: Seq, touchedOf: (shared: SharedQuery) => readonly Path[]): void {
     for (const shared of this.#shared.values()) {
-      const touched = new Set([...paths].flatMap((path) => shared.movedBy(tree, path)));
-      const rows = [...touched].map((path) => shared.rowOf(tree, path));
+      const rows = [...new Set(touchedOf(shared))].map((path) => shared.rowOf(tree, path));
       shared.step = rows.length === 0 ? null : shared.evaluation.change(rows);
     }
     for (const watcher of this.#watchers) watcher.moved(tree, at);

@@ -1,6 +1,6 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
 import { Matcher, project, type Tree } from '@holdfast/engine/data';
-import { type Around, commitsOf, objectsTouched, retell, stateAfter } from '@holdfast/engine/gate';
+import { type Around, commitsOf, retell, stateAfter, type Veil } from '@holdfast/engine/gate';
 import type { Path, Seq } from '@holdfast/protocol';
 import type { Clock } from '../host/clock.ts';
 import type { Traces } from '../host/requests.ts';
@@ -11,6 +11,7 @@ import { writtenBy } from './ops.ts';
 import type { Flusher } from './outbox.ts';
 import type { ChannelScope } from './scope.ts';
 import type { Audience } from './terms.ts';
+import { type HeldViewer, type Turned, Viewers } from './viewers.ts';
 
 /** Well within the second that stores.md §10.2.5 leaves to tell a channel of ops that it does not get. */
 const SILENCE_MS = 500;
@@ -33,9 +34,6 @@ type Filter = { readonly scope: ChannelScope; readonly groups: Set<Group>; remov
 
 type Visible = Map<Filter, LoggedOp[]>;
 
-/** The objects of which somebody may see another part than before. */
-type Turned = Map<Filter, Set<Path>>;
-
 /** Hands the facts of one store to its live channels: projected once for each scope, encoded once for each group. */
 export class Fanout {
   readonly #host: StoreHost;
@@ -48,6 +46,8 @@ export class Fanout {
   readonly #unfollow: () => void;
   /** The queries of its channels. */
   readonly evaluations: Evaluations;
+  /** Those of whom something is hidden. */
+  readonly #viewers: Viewers;
   #timer: unknown = null;
   #cursor: Seq;
   /** The state at the cursor, kept while there is somebody from whom values hide something. */
@@ -59,6 +59,7 @@ export class Fanout {
   ) {
     this.#host = host;
     this.evaluations = new Evaluations(host);
+    this.#viewers = new Viewers({ clock, evaluations: this.evaluations });
     this.#clock = clock;
     this.#flusher = flusher;
     this.#cursor = host.head;
@@ -82,8 +83,20 @@ export class Fanout {
     };
   }
 
+  /** Somebody who looks through a veil, and all others of whom the same is hidden. */
+  view(veil: Veil): HeldViewer {
+    this.#before ??= this.#host.view().tree;
+    return this.#viewers.hold(veil);
+  }
+
+  /** Whether somebody who was here may come back and go on. */
+  get isAwaited(): boolean {
+    return !this.#viewers.isEmpty;
+  }
+
   close(): void {
     this.#unfollow();
+    this.#viewers.close();
     this.#clock.clearTimeout(this.#timer);
   }
 
@@ -101,7 +114,6 @@ export class Fanout {
   #filterOf(scope: ChannelScope): Filter {
     const known = this.#filters.get(scope.hash);
     if (known !== undefined) return known;
-    if (scope.veil !== null) this.#before ??= this.#host.view().tree;
     const removals: (() => void)[] = [];
     const remove = (): void => removals.forEach((each) => each());
     const filter: Filter = { scope, groups: new Set(), remove };
@@ -126,21 +138,12 @@ export class Fanout {
     this.evaluations.follow(ops);
     this.#flusher.delivering(this.#clock.now());
     for (const group of this.#whole) group.deliver(ops, to, traces);
-    if (this.#filters.size === 0) {
-      // Whoever comes next begins with the state of then.
-      this.#before = null;
-      return;
-    }
     const { visible, turned } = this.#project(ops);
     for (const [{ groups }, seen] of visible) {
       for (const group of groups) group.deliver(seen, to, traces);
     }
-    const concerned = [...turned].flatMap(([{ groups }, objects]) =>
-      [...groups].map((group) => ({ group, objects: [...objects] })),
-    );
-    for (const { group, objects } of concerned) {
-      for (const listener of group.listeners) listener.refresh(objects);
-    }
+    for (const [viewer, objects] of turned) viewer.turned(objects);
+    if (this.#filters.size === 0) return;
     this.#timer ??= this.#clock.setTimeout(() => this.#breakSilence(), SILENCE_MS);
   }
 
@@ -164,17 +167,13 @@ export class Fanout {
         const after: Tree = isLast ? this.#host.view().tree : stateAfter(before, commit);
         const around = { before, after, isLone: commit.length === 1, isNow: isLast };
         this.#see(commit, around, visible);
-        this.#turn(commit, around, turned);
+        this.#viewers.turn(commit, around, turned);
         before = after;
       }
-      this.#before = this.#hasVeils ? before : null;
+      // Whoever comes next begins with the state of then.
+      this.#before = this.#viewers.isEmpty ? null : before;
     }
     return { visible, turned };
-  }
-
-  get #hasVeils(): boolean {
-    for (const { scope } of this.#filters.values()) if (scope.veil !== null) return true;
-    return false;
   }
 
   #see(ops: readonly LoggedOp[], around: Around | null, visible: Visible): void {
@@ -183,23 +182,6 @@ export class Fanout {
         const list = visible.get(filter);
         if (list === undefined) visible.set(filter, [seen]);
         else list.push(seen);
-      }
-    }
-  }
-
-  /** Notes from whom a commit hides what they had, or to whom it shows what they had not (records.md §17). */
-  #turn(commit: readonly LoggedOp[], { before, after }: Around, turned: Turned): void {
-    let touched: readonly Path[] | null = null;
-    for (const filter of this.#filters.values()) {
-      const { veil } = filter.scope;
-      if (veil === null) continue;
-      // All veils of a store are about the same objects.
-      touched ??= objectsTouched(commit, veil);
-      for (const path of touched) {
-        if (!veil.hasTurned(path, before.read(path)?.value, after.read(path)?.value)) continue;
-        const objects = turned.get(filter);
-        if (objects === undefined) turned.set(filter, new Set([path]));
-        else objects.add(path);
       }
     }
   }

@@ -1,5 +1,5 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
-import type { Path, Seq } from '@holdfast/protocol';
+import type { Seq } from '@holdfast/protocol';
 import type { Traces } from '../host/requests.ts';
 import { encodePart, partsOf } from './ops.ts';
 import type { Outbox } from './outbox.ts';
@@ -11,8 +11,6 @@ export type Listener = {
   readonly outbox: Outbox;
   /** The channel leaves the live group with everything up to `cursor` told: its socket is too slow, or the next commit too large. */
   lag(cursor: Seq): void;
-  /** What its client may see of these objects has changed by what it was just told of. */
-  refresh(objects: readonly Path[]): void;
   /** Its client was asked to say when it has applied everything up to `seq`. */
   asked(seq: Seq): void;
 };

@@ -18,7 +18,7 @@ import {
 import type { StoreHost } from '../host/store-host.ts';
 import { type Storage, StorageError, type StoreRow } from '../storage/port.ts';
 import type { SocketRoom } from './room.ts';
-import { type ChannelScope, everything, rightsOf, unreadable } from './scope.ts';
+import { type ChannelScope, everything, hashIn, rightsOf, scopeName, unreadable } from './scope.ts';
 import type { JoinPlan, SnapshotPlan } from './terms.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -127,7 +127,7 @@ function reason(joiner: Joiner, request: JoinRequest): JoinPlan['why'] {
   if (dialect === 4 && last === 0 && host.head > 0) return 'fresh';
   const foreign = incarnation !== null && incarnation !== host.row.incarnation;
   if (stale || foreign) return 'incarnation';
-  if (request.scope !== null && last > 0 && request.scope !== scope.hash) return 'scope';
+  if (request.scope !== null && last > 0 && hashIn(request.scope) !== scope.hash) return 'scope';
   return distance(joiner, last);
 }
 
@@ -170,7 +170,7 @@ export function joinResponse(
   return {
     ...base,
     incarnation: host.row.incarnation,
-    scope: plan.scope.hash,
+    scope: scopeName(plan.scope, plan.sight?.account),
     patterns: plan.scope.patterns,
     rights: rightsOf(grants?.read),
     sync: plan.snapshot === null ? 'tail' : 'snapshot',

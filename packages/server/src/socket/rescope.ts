@@ -9,7 +9,7 @@ import {
   type ScopeChange,
 } from '@holdfast/protocol';
 import { grantsOf } from '../access/index.ts';
-import { type ChannelScope, channelScope, unreadable } from './scope.ts';
+import { type ChannelScope, channelScope, scopeName, unreadable } from './scope.ts';
 import type { ScopeChange as Changing, SnapshotPart } from './snapshots.ts';
 
 const everyGrant = grantsOf(null);
@@ -21,18 +21,24 @@ export type Rescoped = {
   readonly denied: readonly Glob[];
 };
 
+type Terms = {
+  readonly grants: PathGrants | null;
+  readonly limits: Limits;
+  readonly account?: { readonly name: string } | undefined;
+};
+
 /** What a `scope` push asks for, to be done at the head, where it is answered (stores.md §10.4.4). */
 export function scopeChange(
   payload: unknown,
-  { grants, limits }: { readonly grants: PathGrants | null; readonly limits: Limits },
+  { grants, limits, account }: Terms,
   answer: (reply: object | Refusal) => void,
 ): Changing | Refusal {
   const change = readScope(payload, limits);
   if (isRefusal(change)) return change;
   return (seq, scope) => {
     const changed = rescope(change, { scope, grants, limits });
-    const { patterns, hash } = isRefusal(changed) ? scope : changed.scope;
-    const reply = { patterns, scope: hash, seq };
+    const next = isRefusal(changed) ? scope : changed.scope;
+    const reply = { patterns: next.patterns, scope: scopeName(next, account), seq };
     answer(isRefusal(changed) ? changed : { ...reply, denied: changed.denied });
     return isRefusal(changed) ? { scope, addition: null } : changed;
   };

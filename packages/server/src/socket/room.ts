@@ -14,6 +14,7 @@ import type { Roots, Transfers } from '../views/index.ts';
 import type { Flusher } from './outbox.ts';
 import type { Seeds } from './seeds.ts';
 import type { Snapshots } from './snapshots.ts';
+import { AWAY_MS } from './viewers.ts';
 
 /** What the sockets of one server share. */
 export type SocketRoom = {
@@ -44,14 +45,14 @@ export type SocketRoom = {
   readonly report: (what: string, error: unknown) => void;
 };
 
-/** The fan-out of each open store, kept while a channel uses it. */
-export class Fanouts {
-  readonly #byHost = new Map<StoreHost, { fanout: Fanout; users: number }>();
+type FanoutRoom = Pick<SocketRoom, 'clock' | 'flusher'>;
+type HeldFanout = { readonly fanout: Fanout; users: number };
 
-  hold(
-    host: StoreHost,
-    room: Pick<SocketRoom, 'clock' | 'flusher'>,
-  ): { readonly fanout: Fanout; release(): void } {
+/** The fan-out of each open store, kept while a channel uses it, and until nobody may come back to go on. */
+export class Fanouts {
+  readonly #byHost = new Map<StoreHost, HeldFanout>();
+
+  hold(host: StoreHost, room: FanoutRoom): { readonly fanout: Fanout; release(): void } {
     let held = this.#byHost.get(host);
     if (held === undefined) {
       held = { fanout: new Fanout(host, room), users: 0 };
@@ -59,7 +60,7 @@ export class Fanouts {
     }
     const kept = held;
     kept.users += 1;
-    return { fanout: kept.fanout, release: () => this.#release(host, kept) };
+    return { fanout: kept.fanout, release: () => this.#release(host, kept, room) };
   }
 
   /** How many queries are evaluated. */
@@ -69,10 +70,15 @@ export class Fanouts {
     return queries;
   }
 
-  #release(host: StoreHost, held: { fanout: Fanout; users: number }): void {
+  #release(host: StoreHost, held: HeldFanout, { clock }: FanoutRoom): void {
     held.users -= 1;
     if (held.users > 0) return;
-    held.fanout.close();
-    this.#byHost.delete(host);
+    const end = (): void => {
+      if (held.users > 0 || this.#byHost.get(host) !== held) return;
+      held.fanout.close();
+      this.#byHost.delete(host);
+    };
+    if (held.fanout.isAwaited && !host.stopped) clock.setTimeout(end, AWAY_MS);
+    else end();
   }
 }

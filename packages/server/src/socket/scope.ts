@@ -37,6 +37,21 @@ export function rightsOf(readable: Scope | undefined): string {
   return readable === undefined ? 'all' : channelScope(everything, readable).hash;
 }
 
+/** A scope as its client names it; where something may be hidden, with the name of what is known of that client. */
+export function scopeName({ hash }: ChannelScope, account?: { readonly name: string }): string {
+  return account === undefined ? hash : `${hash}~${account.name}`;
+}
+
+/** The hash that such a name begins with. */
+export function hashIn(name: string): string {
+  return name.split('~', 1).join('');
+}
+
+/** The account that such a name ends with. */
+export function accountIn(name: string | null): string | null {
+  return name?.split('~')[1] ?? null;
+}
+
 /** What of the patterns can match nothing that may be read. */
 export function unreadable(patterns: readonly Glob[], readable: Scope): readonly Glob[] {
   return patterns.filter((glob) => !readable.meets(patternOf(glob)));

@@ -1,5 +1,4 @@
 import type { PathGrants } from '@holdfast/engine/data';
-import type { Veil } from '@holdfast/engine/gate';
 import {
   type DeviceId,
   HoldfastError,
@@ -12,8 +11,9 @@ import { grantsOf, type Principal } from '../access/index.ts';
 import type { StoreHold } from '../host/stores.ts';
 import { admit, planJoin, readJoining } from './join.ts';
 import type { SocketRoom } from './room.ts';
-import { channelScope, everything } from './scope.ts';
+import { accountIn, channelScope, everything } from './scope.ts';
 import type { JoinPlan } from './terms.ts';
+import type { Viewer } from './viewers.ts';
 
 const RETRY_AFTER_MS = 1000;
 const everyGrant = grantsOf(null);
@@ -47,11 +47,13 @@ export async function joinStore(
   const { read: readable } = byRules ?? everyGrant;
   const request = readJoining(payload, { dialect, readable }, room.limits);
   if (isRefusal(request)) return request;
-  const hold = await holdStore(room, row.id);
-  if (isRefusal(hold)) return hold;
+  const held = await holdStore(room, row.id);
+  if (isRefusal(held)) return held;
+  const { hold, viewer } = lookAt(room, principal, held);
   try {
-    const grants = veiled(byRules, room.veilOf?.(principal, hold.host) ?? null);
-    const plan = await settle(room, { ...joining, hold, grants: grants ?? everyGrant }, request);
+    const grants = veiled(byRules, viewer);
+    const settling = { ...joining, hold, viewer, grants: grants ?? everyGrant };
+    const plan = await settle(room, settling, request);
     if (!hold.host.stopped) return { hold, grants, plan };
   } catch (error) {
     hold.release();
@@ -59,6 +61,23 @@ export async function joinStore(
   }
   hold.release();
   return unavailable();
+}
+
+/** Who looks at a store, held as long as that, where something may be hidden from a principal; null: nothing is. */
+function lookAt(
+  room: SocketRoom,
+  principal: Principal,
+  hold: StoreHold,
+): { readonly hold: StoreHold; readonly viewer: Viewer | null } {
+  const { host } = hold;
+  const veil = room.veilOf?.(principal, host) ?? null;
+  if (veil === null) return { hold, viewer: null };
+  const fanned = room.fanouts.hold(host, room);
+  const viewed = fanned.fanout.view(veil);
+  const release = (): void => {
+    for (const each of [viewed, fanned, hold]) each.release();
+  };
+  return { hold: { host, release }, viewer: viewed.viewer };
 }
 
 /** On capver 3 nothing is written that may not be read (stores.md §11.2.1). */
@@ -70,10 +89,10 @@ function pathGrants({ pathRules = null }: Principal, dialect: 3 | 4): PathGrants
 }
 
 /** What records hide, nobody reads, whatever path rules say (records.md §17). */
-function veiled(grants: PathGrants | null, veil: Veil | null): PathGrants | null {
-  if (veil === null) return grants;
+function veiled(grants: PathGrants | null, viewer: Viewer | null): PathGrants | null {
+  if (viewer === null) return grants;
   const { read, write } = grants ?? everyGrant;
-  return { read: read.under(veil), write };
+  return { read: read.under(viewer.veil), write };
 }
 
 /** A store that cannot be opened because this process lets go of its stores is open elsewhere, or here again soon. */
@@ -95,17 +114,23 @@ function unavailable(): Refusal {
 /** Plans the join; for capver 3 the device record is durable before the reply (stores.md §9.4.3). */
 async function settle(
   room: SocketRoom,
-  joining: Joining & { readonly hold: StoreHold; readonly grants: PathGrants },
+  joining: Joining & {
+    readonly hold: StoreHold;
+    readonly grants: PathGrants;
+    readonly viewer: Viewer | null;
+  },
   request: JoinRequest,
 ): Promise<JoinPlan> {
-  const { dialect, deviceId, grants, principal } = joining;
+  const { dialect, deviceId, grants, principal, viewer } = joining;
   const { host } = joining.hold;
   await host.refresh();
   const scope = channelScope(request.patterns ?? everything, grants.read);
   if (dialect === 4) {
     const { forged, outline } = room.seeds.judge(principal.subject, host.row.name, request);
     const plan = planJoin(room, { host, dialect, scope, stale: false, forged }, request);
-    return { ...plan, outline };
+    if (viewer === null) return plan;
+    const account = viewer.account(accountIn(request.scope), request.lastSeq);
+    return { ...plan, outline, sight: { viewer, account } };
   }
   const { name, incarnation } = host.row;
   const { devices } = room.storage;

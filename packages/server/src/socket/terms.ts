@@ -7,6 +7,7 @@ import type { Outline } from './outline.ts';
 import type { ChannelScope } from './scope.ts';
 import type { Snapshot } from './snapshots.ts';
 import type { Throttle } from './throttle.ts';
+import type { Account, Viewer } from './viewers.ts';
 
 /** The state to send in full: in chunks (§10.3), or as the events a capver-3 client knows (§9.4). */
 export type SnapshotPlan =
@@ -27,8 +28,10 @@ export type JoinPlan = {
   readonly unconfirmed: boolean;
   /** The client's cursor as it said it. */
   readonly last: Seq;
-  /** What the client was shown of what may be hidden; null: nobody knows. */
+  /** What the client was shown of what may be hidden, where a page says so; null: none does. */
   readonly outline?: Outline | null;
+  /** Where something may be hidden from who joins: who that is, and what is known of what its client was shown. */
+  readonly sight?: { readonly viewer: Viewer; readonly account: Account };
 };
 
 /** Which push of which channel an answer is for. */

@@ -193,7 +193,7 @@ describe('Visibility', () => {
     expect(reply.response['sync']).toBe('tail');
     await settle(again);
     const parts = again.heard.filter(([, , , event]) => event === 'snapshot_begin');
-    expect(parts.map(([, , , , payload]) => payload['within'])).toEqual([['people/*/**']]);
+    expect(parts.map(([, , , , payload]) => payload['within'])).toEqual([['people/ada/**']]);
     expect(held(again)).toEqual(prefixed({ name: 'Ada' }));
   });
 

@@ -10,6 +10,8 @@ export class Valve implements Link {
   /** How often each message is sent. */
   copies = 1;
   opened = 0;
+  /** Which messages never reach the client. */
+  loses: (data: Data) => boolean = () => false;
   readonly #link = webSocketLink();
   #up: { readonly connection: LinkConnection; readonly events: LinkEvents } | null = null;
   #heldOut: Data[] | null = null;
@@ -85,6 +87,7 @@ export class Valve implements Link {
   }
 
   #receive(data: Data, events: LinkEvents): void {
+    if (this.loses(data)) return;
     if (this.#heldIn !== null) {
       this.#heldIn.push(data);
       return;

@@ -28,6 +28,9 @@ export type Opened = {
   close(): void;
 };
 
+/** That what is at a path is as it was. */
+export type Unchanged = Extract<Precondition, { readonly kind: 'if_match' | 'if_absent' }>;
+
 /** A record for as long as it is here, whichever way it comes (records.md §6, §8). */
 export interface RecordEntry extends Live<RecordState<unknown>> {
   /** Throws `read_only` where it cannot be written to. */
@@ -50,7 +53,7 @@ export interface RecordEntry extends Live<RecordState<unknown>> {
   tell(): void;
   refresh(): void;
   /** That what is at these paths is as it is now. */
-  guards(paths: readonly Path[]): readonly Precondition[];
+  guards(paths: readonly Path[]): readonly Unchanged[];
   /** Own writes that met another's, until they are resolved. */
   conflicts: readonly ConflictError[];
   /** Its writes may go by HTTP, where all are transactions: sent once more another way they are the same. */

@@ -3,7 +3,6 @@ import {
   HoldfastError,
   type Json,
   type Path,
-  type Precondition,
   type Reason,
   type RecordRef,
 } from '@holdfast/protocol';
@@ -14,7 +13,7 @@ import type { OpenStore } from '../open-store.ts';
 import { Part } from '../part.ts';
 import { isOver } from '../uplink.ts';
 import { type Failures, ServerCopy } from './copy.ts';
-import type { Opened, RecordEntry } from './delivery.ts';
+import type { Opened, RecordEntry, Unchanged } from './delivery.ts';
 import { idleState, isSameState } from './idle.ts';
 import { pendingAt, writesOf } from './pending.ts';
 import type { Placeless } from './places.ts';
@@ -121,7 +120,7 @@ export class StoreEntry
     return { current: replica?.read(this.path)?.value, isUnknown };
   }
 
-  guards(paths: readonly Path[]): readonly Precondition[] {
+  guards(paths: readonly Path[]): readonly Unchanged[] {
     const replica = this.#replica;
     return paths.map((path) => {
       const revision = replica?.committed(path)?.revision;

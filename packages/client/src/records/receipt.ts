@@ -8,7 +8,7 @@ import type { RecordReceipt } from './types.ts';
 /** A write whose owner hears how it ended, and may know an error for it. */
 export class HeardReceipt extends WriteReceipt {
   readonly #heard: (outcome: Outcome) => unknown;
-  /** What its owner says of the refusal. */
+  /** What its owner says of the refusal, or a promise of that. */
   error: unknown = undefined;
 
   constructor(
@@ -82,8 +82,8 @@ export class StoreRecordReceipt<R> implements RecordReceipt<R> {
       this.#write.committed.then(
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the value has passed the record's schema
         () => this.#envelope(this.opId) as never,
-        (error: unknown) => {
-          throw this.#write.error ?? error;
+        async (error: unknown) => {
+          throw (await this.#write.error) ?? error;
         },
       ),
     );

@@ -25,7 +25,7 @@ export class Rows {
     this.#report = report;
   }
 
-  /** The row of an object; null: it does not pass the schema, and is left out. */
+  /** The row of an object; null: it does not pass the gates, and is left out. */
   rowOf({ path, json, pending }: Shown, version: string): CollectionRow<unknown> | null {
     const before = this.#known.get(path);
     const isSame = before !== undefined && before.json === json && before.version === version;
@@ -53,7 +53,8 @@ export class Rows {
     known: CollectionRow<unknown> | null,
   ): CollectionRow<unknown> | null {
     const { path, pending, reading } = of;
-    if ('fault' in reading) return null;
+    // Of a version that cannot be read the last that could be stays, as it does of a record.
+    if ('fault' in reading) return reading.fault === 'skew' ? known : null;
     if (known?.value === reading.value && known?.pending === pending) return known;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is read has passed the schema
     const value = reading.value as never;

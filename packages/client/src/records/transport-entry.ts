@@ -5,7 +5,6 @@ import {
   isObject,
   type Json,
   type Path,
-  type Precondition,
   type RecordRef,
 } from '@holdfast/protocol';
 import {
@@ -19,7 +18,7 @@ import {
 import type { Outcome } from '@holdfast/engine/replica';
 import { alarm } from '@holdfast/engine/registry';
 import { askFor, type TransportDelivery, waysToAsk } from './asking.ts';
-import type { DeliveryDesk, Followed, Opened, RecordEntry } from './delivery.ts';
+import type { DeliveryDesk, Followed, Opened, RecordEntry, Unchanged } from './delivery.ts';
 import { idleState, isSameState } from './idle.ts';
 import type { Shown } from './overlay.ts';
 import { type Base, isAwaited, OwnWrites } from './own-writes.ts';
@@ -167,7 +166,7 @@ export class TransportEntry
   }
 
   /** Of the fields' own revisions nothing is known: the whole object has to be what it was. */
-  guards(): readonly Precondition[] {
+  guards(): readonly Unchanged[] {
     const { path } = this.ref;
     const { value, sequence } = this.server;
     return value === undefined

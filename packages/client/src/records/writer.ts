@@ -5,6 +5,7 @@ import {
   type OpId,
   type Precondition,
   type RecordValue,
+  type Refusal,
   RejectedError,
   type Request,
 } from '@holdfast/protocol';
@@ -15,7 +16,8 @@ import type { Release } from '@holdfast/engine/registry';
 import type { ClientEnv } from '../env.ts';
 import { closedError } from '../options.ts';
 import { type ConflictDesk, meet, type Resolution } from './conflict.ts';
-import type { Opened, RecordEntry } from './delivery.ts';
+import type { Opened, RecordEntry, Unchanged } from './delivery.ts';
+import { touches } from './pending.ts';
 import { HeardReceipt, send, StoreRecordReceipt } from './receipt.ts';
 import type { RecordReceipt, RecordWriteOptions } from './types.ts';
 
@@ -71,9 +73,10 @@ export class RecordWriter {
       const reply = { store_seq: entry.server.sequence };
       return this.#settled({ status: 'committed', reply, rebasedOver: [] }, making.release);
     }
-    const guards = making.isGuarded ? this.#guards(composed) : [];
-    const request = requestOf(composed, guards, entry.isApart);
-    return this.#send(request, { ...making, write, composed });
+    const seen = making.isGuarded ? this.#seen(composed) : [];
+    const request = requestOf(composed, this.#guards(seen, making.base), entry.isApart);
+    const isSame = (): boolean => JSON.stringify(seen) === JSON.stringify(this.#seen(composed));
+    return this.#send(request, { ...making, write, composed, isSame });
   }
 
   /** A write that is over before it is sent. */
@@ -122,16 +125,49 @@ export class RecordWriter {
     };
   }
 
-  /** That each field is as it was when the write was made. */
-  #guards({ fields }: Composed): readonly Precondition[] {
+  /** How each field is, as the server has it. */
+  #seen({ fields }: Composed): readonly Unchanged[] {
     const { path } = this.#entry.ref;
     return this.#entry.guards(fields?.map((field) => childPath(path, field)) ?? [path]);
   }
 
-  /** The conflict that a refused write has met; undefined: none, nobody else's write. */
+  /** That each field is still so, or as own writes that wait have left it. */
+  #guards(seen: readonly Unchanged[], { current }: Making['base']): readonly Precondition[] {
+    const { slot } = this.#opened.hold;
+    return seen.map((guard) => {
+      const { path } = guard;
+      if (!slot.outbox().some(({ request }) => touches(request, path))) return guard;
+      const isWhole = path === this.#entry.ref.path;
+      const value = isWhole ? current : slot.opened?.replica?.read(path)?.value;
+      return value === undefined ? { kind: 'if_absent', path } : { kind: 'equals', path, value };
+    });
+  }
+
+  /** The conflict that a refused write has met, where it is that; a row of another's may come after the refusal. */
   #clash(opId: OpId, outcome: Outcome, sending: Sending): unknown {
     if (outcome.status !== 'refused') return undefined;
     const { refusal } = outcome;
+    const entry = this.#entry;
+    entry.look();
+    const isLate = (): boolean =>
+      sending.isGuarded &&
+      isOther(refusal.code) &&
+      entry.opened !== null &&
+      // What is loading: a row that is one no more is on its way by itself.
+      (entry.state.get().status.endsWith('ing') || sending.isSame());
+    if (!isLate()) return this.#meet(opId, refusal, sending);
+    const release = this.#desk.hold(entry);
+    return new Promise((resolve) => {
+      const stop = entry.state.subscribe(() => {
+        if (isLate()) return;
+        stop();
+        resolve(this.#meet(opId, refusal, sending));
+        release();
+      });
+    });
+  }
+
+  #meet(opId: OpId, refusal: Refusal, sending: Sending): unknown {
     const entry = this.#entry;
     const { base, composed, write } = sending;
     entry.look();
@@ -166,14 +202,19 @@ export class RecordWriter {
   }
 }
 
+/** Whether a write was refused as it was not on top of what it was made for. */
+function isOther(code: string): boolean {
+  return code === 'conflict' || code === 'exists';
+}
+
 /** What a refused write has met; null: nobody else's write. */
 function kindOf(
   code: string,
   { isGuarded, isGone }: { readonly isGuarded: boolean; readonly isGone: boolean },
 ): 'precondition' | 'deleted' | null {
-  const isOther = code === 'conflict' || code === 'exists';
-  if (isGone && (isOther || code === 'not_found' || code === 'invalid_value')) return 'deleted';
-  return isOther && isGuarded ? 'precondition' : null;
+  const isMet = isOther(code);
+  if (isGone && (isMet || code === 'not_found' || code === 'invalid_value')) return 'deleted';
+  return isMet && isGuarded ? 'precondition' : null;
 }
 
 type Making = {
@@ -186,6 +227,8 @@ type Making = {
 type Sending = Making & {
   readonly write: RecordWrite;
   readonly composed: Composed;
+  /** Whether the server has what it had when the write was made, as far as is known. */
+  readonly isSame: () => boolean;
 };
 
 /** The request of a write: an op, or a transaction of several, or of guarded ones. */

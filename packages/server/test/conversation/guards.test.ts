@@ -1,6 +1,9 @@
+import { memory } from '@holdfast/server/storage/memory';
 import { expect, test } from 'vitest';
+import type { Peer, WireFrame } from './peer.ts';
 import { stateOf, valuesOf } from './replica.ts';
-import { dialects, hear, put, reasonOf, seqOf, write } from './talk.ts';
+import { SlowDisk } from './slow-disk.ts';
+import { arrived, ask, dialects, hear, opsIn, put, reasonOf, seqOf, write } from './talk.ts';
 import { topic, world } from './world.ts';
 
 test.each(dialects)(
@@ -185,3 +188,61 @@ test('S43 a map that comes into existence again starts over with its revision', 
   });
   expect(status).toBe('ok');
 });
+
+/** What a peer has heard when a reply comes, the reply itself included. */
+async function heardWith(peer: Peer, ref: string): Promise<readonly WireFrame[]> {
+  const frames: WireFrame[] = [];
+  await peer.until((frame) => {
+    frames.push(frame);
+    return frame[1] === ref && frame[3] === 'phx_reply';
+  });
+  return frames;
+}
+
+test.each(dialects)(
+  'on %s who is refused for what another has written at the same time has heard of that before',
+  async (_name, knock) => {
+    const disk = new SlowDisk(memory());
+    const home = await world({ storage: disk.storage });
+    const [one, two] = [await home.joined(knock), await home.joined({ ...knock, device: 'd2' })];
+    await put(one, 'a', 1);
+    await hear(two, 1);
+    disk.hold();
+    one.push(topic, 'write', ask('set', 'b', { value: 1 }));
+    await disk.reached();
+    one.push(topic, 'write', ask('set', 'a', { value: 2 }));
+    await arrived(one);
+    const ref = two.push(topic, 'write', ask('set', 'a', { value: 3, if_match: 1 }));
+    await arrived(two);
+    disk.release();
+    const frames = await heardWith(two, ref);
+    expect(frames.at(-1)?.[4]['response']).toMatchObject({
+      reason: 'conflict',
+      current_revision: 3,
+    });
+    expect(opsIn(frames).map(({ seq }) => seq)).toEqual([2, 3]);
+  },
+);
+
+test.each(dialects)(
+  'on %s who comes back is refused for what it has missed once it has been told of that',
+  async (_name, knock) => {
+    const home = await world();
+    const writer = await home.joined({ device: 'd2' });
+    for (let i = 1; i <= 3; i += 1) {
+      const ops = Array.from({ length: 500 }, (_op, at) => ({
+        op: 'set',
+        path: `k/${at}`,
+        value: i,
+      }));
+      await writer.ask(topic, 'transact', { ops, client_op_id: `t-${i}` });
+    }
+    await put(writer, 'a', 1);
+    const peer = await home.connect(knock);
+    await peer.join(topic, { last_store_seq: 0 });
+    const ref = peer.push(topic, 'write', ask('set', 'a', { value: 2, if_absent: true }));
+    const frames = await heardWith(peer, ref);
+    expect(frames.at(-1)?.[4]['response']).toEqual({ reason: 'exists', current_revision: 1501 });
+    expect(JSON.stringify(frames.slice(0, -1))).toContain('1501');
+  },
+);

@@ -1,0 +1,125 @@
+import type { Client } from '@holdfast/client';
+import { RecordConflictError, type RecordHandle, records } from '@holdfast/client/records';
+import { collection, passthrough, record } from '@holdfast/protocol';
+import { expect, test } from 'vitest';
+import { Valve } from './valve.ts';
+import { openWorld, type World } from './world.ts';
+
+// What a write meets that is to hold only where nobody else has changed the same (records.md §11.4).
+
+const Post = record({
+  name: 'post',
+  store: 'acme/app',
+  path: 'posts/:id',
+  version: '1.0',
+  schema: passthrough<{ readonly title: string; readonly likes?: number }>(),
+  conflict: 'detect',
+});
+const all = collection(Post, { limit: 5 });
+
+type Setting = {
+  readonly valve: Valve;
+  readonly client: Client;
+  readonly post: RecordHandle<typeof Post>;
+  readonly store: Awaited<ReturnType<World['store']>>;
+  readonly told: unknown[];
+};
+
+/** A post, and a client that shows it: by itself, or as a row that the server has found. */
+async function setting(world: World, isRow: boolean): Promise<Setting> {
+  if (isRow) world.server.record(Post);
+  const store = await world.store();
+  await store.put('posts/1', { title: 'a', likes: 5 }).committed;
+  const [valve, told]: [Valve, unknown[]] = [new Valve(), []];
+  const onConflict = (each: RecordConflictError): unknown => told.push(each.theirs);
+  const client = world.client({ link: valve, records: records([Post], { onConflict }) });
+  if (isRow) {
+    const list = client.collection(all);
+    list.retain();
+    await list.ready();
+  }
+  const post = client.record(Post, { id: '1' });
+  post.retain();
+  await post.ready();
+  return { valve, client, post, store, told };
+}
+
+async function refusalOf(write: Promise<unknown>): Promise<RecordConflictError> {
+  const error: unknown = await write.catch((thrown: unknown) => thrown);
+  if (error instanceof RecordConflictError) return error;
+  throw new Error('no conflict', { cause: error });
+}
+
+test.each([false, true])(
+  'own writes that follow each other do not meet (a row: %s)',
+  async (isRow) => {
+    await using world = await openWorld();
+    const { valve, post, told } = await setting(world, isRow);
+    valve.holdOut();
+    const writes = [
+      post.patch({ title: 'b' }),
+      post.patch({ title: 'c', likes: 6 }),
+      post.increment('likes'),
+      post.set({ title: 'd' }),
+      post.patch({ likes: 1 }),
+      post.remove(),
+      post.set({ title: 'e' }),
+    ];
+    valve.letOut();
+    await Promise.all(writes.map(({ committed }) => committed));
+    expect([post.get(), told]).toEqual([{ title: 'e' }, []]);
+  },
+);
+
+test('own writes on top of one that met another’s meet it, too', async () => {
+  await using world = await openWorld();
+  const { valve, post, store, told } = await setting(world, false);
+  valve.holdIn();
+  await store.put('posts/1/title', 'theirs').committed;
+  const [first, second] = [post.patch({ title: 'b' }), post.patch({ title: 'c' })];
+  valve.letIn();
+  await Promise.all([first, second].map(({ committed }) => refusalOf(committed)));
+  expect(told).toMatchObject([{ title: 'theirs' }, { title: 'theirs' }]);
+  expect([post.get()?.title, store.get('posts/1/title')]).toEqual(['theirs', 'theirs']);
+});
+
+test('a conflict of a row tells what the other has written, also where the row comes after the refusal', async () => {
+  await using world = await openWorld();
+  const { valve, post, store, told } = await setting(world, true);
+  valve.cut();
+  await store.put('posts/1/title', 'theirs').committed;
+  const error = await refusalOf(post.patch({ title: 'mine' }).committed);
+  expect(error).toMatchObject({
+    kind: 'precondition',
+    base: { title: 'a' },
+    mine: { title: 'mine' },
+    theirs: { title: 'theirs' },
+  });
+  expect(told).toMatchObject([{ title: 'theirs' }]);
+  expect(post.state.get().conflicts).toEqual([error]);
+  await error.resolve('mine')?.committed;
+  expect(store.get('posts/1/title')).toBe('mine');
+});
+
+test('a row that was deleted meanwhile is told of as that', async () => {
+  await using world = await openWorld();
+  const { valve, post, store } = await setting(world, true);
+  valve.cut();
+  await store.delete('posts/1').committed;
+  const error = await refusalOf(post.patch({ title: 'mine' }).committed);
+  expect([error.kind, error.theirs]).toEqual(['deleted', undefined]);
+});
+
+test('what a write has met does not keep a client from closing', async () => {
+  await using world = await openWorld();
+  const { valve, client, post, store } = await setting(world, true);
+  valve.cut();
+  await store.put('posts/1/title', 'theirs').committed;
+  valve.loses = (data) => String(data).includes('"query_delta"');
+  const write = post.patch({ title: 'mine' }).committed;
+  await expect
+    .poll(() => valve.received.some((data) => String(data).includes('"conflict"')))
+    .toBe(true);
+  await client.close();
+  await expect(write).rejects.toMatchObject({ code: 'conflict' });
+});

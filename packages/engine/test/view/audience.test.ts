@@ -141,6 +141,21 @@ test('V64 an instance ends when linger has passed, or with a leave that does not
   expect(signals.map(({ aborted }) => aborted)).toEqual([true, true]);
 });
 
+test('who is lost twice has the whole of linger each time', async () => {
+  const rig = new Rig({ ...room, linger: 1000 });
+  const [client] = [await rig.open(), await rig.join({ id: 2 })];
+  client.leave(true);
+  await rig.advance(500);
+  await rig.join({ id: 1, resume: client.version });
+  await rig.advance(400);
+  client.leave(true);
+  // The time of the first loss is over, that of the second is not.
+  await rig.advance(900);
+  expect(rig.of('forgot')).toEqual([]);
+  await rig.advance(100);
+  expect(rig.of('forgot')).toMatchObject([{ subscriber: 1 }]);
+});
+
 test('V65 for a thousand subscribers one change is rendered, diffed and encoded once', async () => {
   const rig = new Rig(room);
   await rig.open();

@@ -185,6 +185,29 @@ test('V50 V51 a transfer that breaks is an error, one that was left is cancelled
   expect(rig.of('discard').map(({ ref }) => ref)).toEqual([first, second]);
 });
 
+test('of transfers that fail again and again only as many are remembered as there may be files, the last ones', async () => {
+  const { rig, client } = await opened();
+  const fault = { code: 'chunk_too_large', message: 'chunk size exceeded the configured limit' };
+  for (let round = 0; round < 50; round++) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await ask(rig, 'allow_upload', { entries: [file('0', `${round}.png`)] });
+    rig.step({ type: 'broken', ref: refs(rig).at(-1) ?? '', fault });
+    // oxlint-disable-next-line no-await-in-loop -- as above
+    await rig.advance(100);
+  }
+  const there = new Map<string, string>();
+  for (const op of opsOf(client)) {
+    if (op.op === 'add') there.set(op.ref, op.entry.client_name);
+    if (op.op === 'cancel') there.delete(op.ref);
+  }
+  expect([...there.values()]).toEqual(['48.png', '49.png']);
+  const other = await rig.join({ id: 1 });
+  expect(other.last?.tail.content.upload_ops).toMatchObject([
+    { op: 'add', entry: { client_name: '48.png', status: 'error', errors: [fault] } },
+    { op: 'add', entry: { client_name: '49.png' } },
+  ]);
+});
+
 test('V51 with the end of the instance nothing is left of its uploads', async () => {
   const { rig, client } = await opened();
   await ask(rig, 'allow_upload', { entries: [file('0')] });

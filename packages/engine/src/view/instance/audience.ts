@@ -29,6 +29,8 @@ type Subscriber = {
   readonly capver4: boolean;
   principal: unknown;
   state: 'live' | 'lagging' | 'away';
+  /** How long it is waited for while it is away. */
+  awayUntil: number;
   /** The last version that it was sent, as it counts. */
   sent: number;
   skipped: Skipped | null;
@@ -192,6 +194,7 @@ export class Audience {
       capver4,
       principal,
       state: 'live',
+      awayUntil: 0,
       sent: known?.sent ?? 0,
       skipped: null,
     };
@@ -305,18 +308,22 @@ export class Audience {
     this.#stage.perform({ type: 'drop', subscriber: id });
   }
 
-  /** It has gone; it may come back if it is kept. */
-  detach(id: number, keep: boolean): void {
+  /** It has gone; until then it may come back. */
+  keep(id: number, awayUntil: number): void {
     const subscriber = this.#subscribers.get(id);
-    if (subscriber === undefined) return;
-    subscriber.state = 'away';
-    subscriber.skipped = null;
-    if (!keep) this.forget(id);
+    if (subscriber !== undefined) {
+      Object.assign(subscriber, { state: 'away', skipped: null, awayUntil });
+    }
   }
 
   /** Whether it left and may still come back. */
   isAway(id: number): boolean {
     return this.#subscribers.get(id)?.state === 'away';
+  }
+
+  /** Whether it left, and has not come back in time. */
+  isOverdue(id: number, now: number): boolean {
+    return this.isAway(id) && now >= (this.#subscribers.get(id)?.awayUntil ?? 0);
   }
 
   forget(id: number): void {

@@ -226,24 +226,30 @@ export class Instance {
 
   #detach({ subscriber, keep }: Input<'detach'>): void {
     this.#requests.forget(subscriber);
-    this.#audience.detach(subscriber, keep);
-    if (!keep) this.#uploads.subscriberGone(subscriber);
+    if (keep) this.#keep(subscriber);
+    else this.#forget(subscriber);
     if (!this.#isShared && !keep) {
       this.#end();
       return;
     }
-    if (keep && this.#isShared) this.#keep(subscriber);
     this.#cycles.settleUnseen();
     this.#linger();
   }
 
-  /** A subscriber of a shared view may come back for a while (views.md §4.4). */
+  /** It may come back for a while; in a shared view who does not is forgotten, else the instance ends (views.md §4.4). */
   #keep(subscriber: number): void {
-    this.#alarms.set(this.#ports.now() + this.#lingerMs, () => {
-      if (!this.#audience.isAway(subscriber)) return;
-      this.#audience.forget(subscriber);
-      this.#uploads.subscriberGone(subscriber);
+    const until = this.#ports.now() + this.#lingerMs;
+    this.#audience.keep(subscriber, until);
+    if (!this.#isShared) return;
+    this.#alarms.set(until, () => {
+      // Since then it may have come back, and gone again.
+      if (this.#audience.isOverdue(subscriber, until)) this.#forget(subscriber);
     });
+  }
+
+  #forget(subscriber: number): void {
+    this.#audience.forget(subscriber);
+    this.#uploads.subscriberGone(subscriber);
   }
 
   /** Without anybody there it ends after a while. */

@@ -178,9 +178,18 @@ export class UploadBook {
     this.#over(entry, 'broken');
     this.#discard(entry);
     this.#tellOf(entry, { op: 'error', ...addressOf(entry), ref: entry.ref, error });
+    this.#forgetFailures(entry);
     const { onError } = entry.definition;
     if (onError === undefined) return;
     this.#task(entry, 'onError', (ctx) => onError(ctx, itemOf(entry), error));
+  }
+
+  /** As many are remembered as there may be files, the last ones: who fails again and again fills nothing up. */
+  #forgetFailures({ node, upload, owner, definition: { maxEntries = 1 } }: Entry): void {
+    const failed = this.#ofSubscriber(owner.subscriber).filter(
+      (entry) => entry.node === node && entry.upload === upload && entry.status === 'error',
+    );
+    for (const old of failed.slice(0, -maxEntries)) this.cancel(old);
   }
 
   /** It is taken back. */

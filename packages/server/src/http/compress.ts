@@ -1,13 +1,14 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Context, MiddlewareHandler } from 'hono';
+import { qualityOf } from './accept-encoding.ts';
 
 const BYTES_MIN = 1024;
 const compressed = promisify(gzip);
 const json = /^application\/(?:json|x-ndjson)\b/;
 
 /**
- * Answers of JSON travel as gzip where it pays and the client can read it. Not files, which are what they are; not event
+ * Answers of JSON travel as gzip where it pays and the client can read it. Not files of stores, which are what they are; not event
  * streams, which would wait for a full block; nothing with an ETag, for a guard names the bytes as they are kept.
  *
  * And not what is asked without a bearer, by a cookie: whoever can make a browser ask, and see how long the answer is, could
@@ -18,7 +19,7 @@ export function compressJson(): MiddlewareHandler {
     await next();
     if (!isFit(c)) return;
     c.res.headers.append('Vary', 'Accept-Encoding');
-    if (!acceptsGzip(c.req.header('accept-encoding'))) return;
+    if (qualityOf('gzip', c.req.header('accept-encoding')) === 0) return;
     const answer = isStream(c.res) ? streamed(c.res) : await whole(c.res);
     // Or the headers of the old one would be put over those of the new.
     c.res = undefined;
@@ -35,12 +36,6 @@ function isFit({ req, res }: Context): boolean {
     !res.headers.has('etag') &&
     !res.headers.has('content-encoding')
   );
-}
-
-function acceptsGzip(accepted = ''): boolean {
-  const asked = accepted.split(',').map((each) => each.trim().split(/\s*;\s*q=/i));
-  const [, quality = '1'] = asked.find(([name = '']) => name.toLowerCase() === 'gzip') ?? ['', '0'];
-  return Number(quality) > 0;
 }
 
 function isStream({ headers }: Response): boolean {

@@ -1,4 +1,5 @@
 import type { Hono } from 'hono';
+import { CodedFiles } from './coded-files.ts';
 import type { HttpDeps } from './deps.ts';
 import { answerFile, fileWithin, ownContent } from './directory.ts';
 import { notFound } from './errors.ts';
@@ -15,6 +16,7 @@ export function routeConsole(
   app: Hono,
   { consoleDirectory: directory, clock }: Pick<HttpDeps, 'consoleDirectory' | 'clock'>,
 ): void {
+  const desk = { clock, coded: new CodedFiles() };
   app.get('*', async (c) => {
     const { pathname } = new URL(c.req.url);
     const isPage = pathname === '/';
@@ -22,7 +24,7 @@ export function routeConsole(
     const file = directory === undefined ? null : await fileWithin(directory, path);
     if (file === null && isPage) return c.text(withoutConsole);
     if (file === null || file === 'directory') throw notFound();
-    const answer = answerFile(c, { clock }, file);
+    const answer = await answerFile(c, desk, file);
     answer.headers.set('Content-Security-Policy', ownContent(c));
     answer.headers.set('Cross-Origin-Opener-Policy', 'same-origin');
     return answer;

@@ -2,6 +2,7 @@ import { open, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import type { Context } from 'hono';
 import type { ByteRange } from '../blobs/index.ts';
+import { type CodedFiles, type Coding, codingFor, isCodable } from './coded-files.ts';
 import type { HttpDeps } from './deps.ts';
 import { contentRange, readRanges } from './ranges.ts';
 import { streamOf } from './stream-of.ts';
@@ -80,31 +81,49 @@ async function look(path: string, name: string): Promise<FoundFile | 'directory'
   return status.isFile() ? { path, name, size: status.size, modifiedMs: status.mtimeMs } : null;
 }
 
-/** Answers with a file: what is known by its tag is not sent again, and of a large one any part (RFC 9110 §13, §14). */
-export function answerFile(
-  c: Context,
-  { clock }: Pick<HttpDeps, 'clock'>,
-  file: FoundFile,
-): Response {
-  const { name, modifiedMs } = file;
+/** What answering with files takes: the clock by which readers are waited for, and the files that travel compressed. */
+export type FileDesk = Pick<HttpDeps, 'clock'> & { readonly coded: CodedFiles };
+
+/**
+ * Answers with a file: what is known by its tag is not sent again, text travels compressed, and of a large one any part
+ * can be asked for, of its bytes as they are (RFC 9110 §8.4, §13, §14).
+ */
+export async function answerFile(c: Context, desk: FileDesk, file: FoundFile): Promise<Response> {
+  const { name, size, modifiedMs } = file;
+  const mayBeCoded = isCodable(typeOf(name), size);
+  const isWhole = c.req.header('range') === undefined;
+  const coding = mayBeCoded && isWhole ? codingFor(c.req.header('accept-encoding')) : null;
   const headers = new Headers({
     'Accept-Ranges': 'bytes',
     'Cache-Control': hashedName.test(name) ? 'public, max-age=31536000, immutable' : 'no-cache',
-    ETag: tagOf(file),
+    ETag: tagOf(file, coding),
     'Last-Modified': new Date(modifiedMs).toUTCString(),
+    ...(mayBeCoded && { Vary: 'Accept-Encoding' }),
   });
-  if (isFresh(c, file)) return new Response(null, { status: 304, headers });
-  return answerPart(c, { clock, file, headers });
+  if (isFresh(c, file, coding)) return new Response(null, { status: 304, headers });
+  if (coding !== null) return answerCoded(c, desk, { file, coding, headers });
+  return answerPart(c, { clock: desk.clock, file, headers });
+}
+
+type Answering = { readonly file: FoundFile; readonly headers: Headers };
+
+async function answerCoded(
+  c: Context,
+  { coded }: FileDesk,
+  { file, coding, headers }: Answering & { readonly coding: Coding },
+): Promise<Response> {
+  const read = (): Promise<Uint8Array> => wholeOf(file);
+  const bytes = await coded.get(`${file.path} ${tagOf(file)}`, coding, read);
+  headers.set('Content-Type', typeOf(file.name));
+  headers.set('Content-Encoding', coding);
+  headers.set('Content-Length', String(bytes.byteLength));
+  return new Response(c.req.method === 'HEAD' ? null : bytes, { status: 200, headers });
 }
 
 /** The part that is asked for; of several the whole. */
 function answerPart(
   c: Context,
-  {
-    clock,
-    file,
-    headers,
-  }: Pick<HttpDeps, 'clock'> & { readonly file: FoundFile; readonly headers: Headers },
+  { clock, file, headers }: Pick<HttpDeps, 'clock'> & Answering,
 ): Response {
   const { name, size } = file;
   const tag = tagOf(file);
@@ -123,20 +142,31 @@ function answerPart(
   return new Response(body, { status: part === undefined ? 200 : 206, headers });
 }
 
-function tagOf({ size, modifiedMs }: Pick<FoundFile, 'size' | 'modifiedMs'>): string {
-  return `"${Math.floor(modifiedMs).toString(36)}-${size.toString(36)}"`;
+/** Each form in which a file travels has a tag of its own. */
+function tagOf(
+  { size, modifiedMs }: Pick<FoundFile, 'size' | 'modifiedMs'>,
+  coding: Coding | null = null,
+): string {
+  const form = coding === null ? '' : `-${coding}`;
+  return `"${Math.floor(modifiedMs).toString(36)}-${size.toString(36)}${form}"`;
 }
 
 /** Whether who asks has it: by its tag, else by its date. */
-function isFresh(c: Context, file: FoundFile): boolean {
+function isFresh(c: Context, file: FoundFile, coding: Coding | null): boolean {
   const known = c.req.header('if-none-match');
   if (known !== undefined) {
     const tags = new Set(known.split(',').map((each) => each.trim().replace(/^W\//, '')));
-    return tags.has(tagOf(file)) || tags.has('*');
+    return tags.has(tagOf(file, coding)) || tags.has('*');
   }
   const sinceMs = Date.parse(c.req.header('if-modified-since') ?? '');
   // Dates of HTTP have no fractions.
   return Math.floor(file.modifiedMs / 1000) * 1000 <= sinceMs;
+}
+
+async function wholeOf(file: FoundFile): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of bytesOf(file, { start: 0, end: file.size })) pieces.push(piece);
+  return Buffer.concat(pieces);
 }
 
 async function* bytesOf(file: FoundFile, { start, end }: ByteRange): AsyncGenerator<Uint8Array> {

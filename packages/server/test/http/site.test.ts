@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { createServer } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -16,6 +17,9 @@ const { app: routed } = new World({
     headers: { 'Content-Security-Policy': 'mine', 'X-A': 'b' },
   },
 });
+const program = 'console.log("hello from a script of some length");\n'.repeat(100);
+// As long, and as old.
+const otherProgram = program.replaceAll('hello', 'hullo');
 const at = 'http://holdfast.example:7070';
 const get = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
   app.request(at + path, { method, headers });
@@ -34,6 +38,11 @@ beforeAll(() => {
   writeFileSync(join(directory, '.well-known', 'x.json'), '{}');
   writeFileSync(join(directory, 'assets', 'index-B4x_9zQ1.js'), 'run()');
   writeFileSync(join(directory, 'film.mp4'), '0123456789');
+  writeFileSync(join(directory, 'assets', 'app-C5y_8wR2.js'), program);
+  writeFileSync(join(directory, 'assets', 'app-D6z_7vS3.js'), otherProgram);
+  for (const name of ['app-C5y_8wR2.js', 'app-D6z_7vS3.js']) {
+    utimesSync(join(directory, 'assets', name), 1_700_000_000, 1_700_000_000);
+  }
   writeFileSync(join(directory, 'large.bin'), new Uint8Array(200_000).fill(7));
   utimesSync(join(directory, 'film.mp4'), 1_700_000_000.5, 1_700_000_000.5);
   symlinkSync(join(home, 'secret.txt'), join(directory, 'link.txt'));
@@ -106,6 +115,86 @@ describe('a site', () => {
     expect((await get('/film.mp4', same)).status).toBe(206);
   });
 
+  test.each([
+    ['gzip, deflate, br, zstd', 'br', brotliDecompressSync],
+    ['br;q=0.5, GZIP;q=0.9', 'gzip', gunzipSync],
+    ['br;q=0, *', 'gzip', gunzipSync],
+  ] as const)('text travels compressed to who can read it: %s', async (accepted, coding, read) => {
+    const answer = await get('/assets/app-C5y_8wR2.js', { 'Accept-Encoding': accepted });
+    const bytes = new Uint8Array(await answer.arrayBuffer());
+    expect(read(bytes).toString()).toBe(program);
+    expect(bytes.byteLength).toBeLessThan(program.length / 10);
+    const told = (name: string) => answer.headers.get(name);
+    expect([answer.status, told('content-encoding'), told('vary')]).toEqual([
+      200,
+      coding,
+      'Accept-Encoding',
+    ]);
+    expect(told('content-length')).toBe(String(bytes.byteLength));
+    expect(told('content-type')).toBe('text/javascript; charset=utf-8');
+    expect(told('cache-control')).toContain('immutable');
+  });
+
+  test('what is short, or compressed already, or asked for by who cannot read it, travels as it is', async () => {
+    const all = { 'Accept-Encoding': 'gzip, br' };
+    for (const path of ['/', '/large.bin', '/film.mp4']) {
+      const { headers } = await get(path, all);
+      expect([headers.get('content-encoding'), headers.get('vary')]).toEqual([null, null]);
+    }
+    for (const accepted of ['', 'identity', 'br;q=0, gzip;q=0.0', 'zstd', 'br;q=nothing']) {
+      const answer = await get('/assets/app-C5y_8wR2.js', { 'Accept-Encoding': accepted });
+      // Whoever keeps it for others has to know that they may get something else.
+      expect(answer.headers.get('vary')).toBe('Accept-Encoding');
+      expect(answer.headers.get('content-encoding')).toBeNull();
+      expect(await answer.text()).toBe(program);
+    }
+  });
+
+  test('each form has a tag of its own, and no file is sent for another of its age and length', async () => {
+    const path = '/assets/app-C5y_8wR2.js';
+    const tags = new Set<string>();
+    for (const accepted of ['br', 'gzip', 'identity']) {
+      const asked = { 'Accept-Encoding': accepted };
+      const tag = (await get(path, asked)).headers.get('etag') ?? '';
+      tags.add(tag);
+      const known = await get(path, { ...asked, 'If-None-Match': tag });
+      expect([known.status, known.headers.get('etag'), known.headers.get('vary')]).toEqual([
+        304,
+        tag,
+        'Accept-Encoding',
+      ]);
+      expect(known.headers.get('content-encoding')).toBeNull();
+      const other = accepted === 'br' ? 'gzip' : 'br';
+      const asOther = { 'Accept-Encoding': other, 'If-None-Match': tag };
+      expect((await get(path, asOther)).status).toBe(200);
+    }
+    expect(tags.size).toBe(3);
+    const twin = await get('/assets/app-D6z_7vS3.js', { 'Accept-Encoding': 'br' });
+    expect(brotliDecompressSync(await twin.arrayBuffer()).toString()).toBe(otherProgram);
+  });
+
+  test('parts are of the bytes as they are, also where the whole travels compressed', async () => {
+    const path = '/assets/app-C5y_8wR2.js';
+    const asked = { 'Accept-Encoding': 'br' };
+    const coded = (await get(path, asked)).headers.get('etag') ?? '';
+    const part = await get(path, { ...asked, Range: 'bytes=0-6' });
+    expect([part.status, await part.text()]).toEqual([206, 'console']);
+    expect(part.headers.get('content-encoding')).toBeNull();
+    expect(part.headers.get('content-range')).toBe(`bytes 0-6/${program.length}`);
+    // Who has a part of the other form gets all of this one.
+    const mixed = await get(path, { ...asked, Range: 'bytes=0-6', 'If-Range': coded });
+    expect([mixed.status, mixed.headers.get('etag') === coded]).toEqual([200, false]);
+    expect(await mixed.text()).toBe(program);
+  });
+
+  test('a file that has become another is compressed anew', async () => {
+    for (const text of ['a'.repeat(2000), 'b'.repeat(2001)]) {
+      writeFileSync(join(directory, 'news.txt'), text);
+      const answer = await get('/news.txt', { 'Accept-Encoding': 'gzip' });
+      expect(gunzipSync(await answer.arrayBuffer()).toString()).toBe(text);
+    }
+  });
+
   test('HEAD tells what GET would send', async () => {
     const answer = await get('/film.mp4', {}, 'HEAD');
     expect([answer.status, await answer.text(), answer.headers.get('content-length')]).toEqual([
@@ -113,6 +202,12 @@ describe('a site', () => {
       '',
       '10',
     ]);
+    const asked = { 'Accept-Encoding': 'br' };
+    const path = '/assets/app-C5y_8wR2.js';
+    const [head, whole] = [await get(path, asked, 'HEAD'), await get(path, asked)];
+    expect(await head.text()).toBe('');
+    for (const each of [head, whole]) each.headers.delete('x-request-id');
+    expect([...head.headers]).toEqual([...whole.headers]);
   });
 
   test('with a fallback, pages that there are none of show it, and missing scripts are missing', async () => {

@@ -55,6 +55,8 @@ describe.runIf(wantsChromium)('the tracker in Chromium', () => {
     await mine.issue('Written by the old version').click();
     await expect.poll(() => mine.page.getByLabel('Priority').inputValue()).toBe('normal');
     await old.page.getByText('The tracker has a newer version').waitFor();
+    // What it has shown it goes on showing.
+    expect(await old.titles).toEqual(['Written by the old version']);
     await old.page.screenshot({ path: join(pictures, 'tracker-old.png') });
     await old.page.getByRole('button', { name: 'Reload' }).click();
     await old.page.getByLabel('Priority').waitFor();
@@ -114,11 +116,24 @@ describe.runIf(wantsChromium)('the tracker in Chromium', () => {
     await expect.poll(() => theirs.page.locator('.dot.doing').count()).toBe(0);
     await mine.page.keyboard.press('Control+Shift+z');
     await expect.poll(() => theirs.page.locator('.dot.doing').count()).toBe(1);
+    const undo = mine.page.getByRole('button', { name: 'Undo' });
+    await undo.click();
+    await expect.poll(() => theirs.page.locator('.dot.doing').count()).toBe(0);
+    await undo.click();
+    await theirs.page.getByText('This issue is gone').waitFor();
+    expect(await undo.isDisabled()).toBe(true);
+    await mine.page.keyboard.press('Control+Shift+z');
+    await theirs.issue('Write the release notes').waitFor();
+    await mine.page.keyboard.press('Control+Shift+z');
+    await expect.poll(() => theirs.page.locator('.dot.doing').count()).toBe(1);
   });
 
   test('who changes what another has changed meanwhile is asked, and both see what was decided', async () => {
     await server.kill();
     await Promise.all([mine.disconnected(), theirs.disconnected()]);
+    await mine.rename('Notes of mine');
+    await theirs.rename('Notes of theirs');
+    // What one does after the other is no conflict.
     await mine.rename('Release notes of mine');
     await theirs.rename('Release notes of theirs');
     // Each sees its own, and nothing is lost.
@@ -133,10 +148,19 @@ describe.runIf(wantsChromium)('the tracker in Chromium', () => {
       }),
     );
     await asked.page.screenshot({ path: join(pictures, 'tracker-conflict.png') });
-    const title = asked === mine ? 'Release notes of mine' : 'Release notes of theirs';
+    const [title, other] =
+      asked === mine
+        ? ['Release notes of mine', 'Release notes of theirs']
+        : ['Release notes of theirs', 'Release notes of mine'];
+    const question = asked.page.getByRole('alertdialog');
+    await expect.poll(() => question.textContent()).toContain(`Yours${title}Theirs${other}`);
     await asked.page.getByRole('button', { name: 'Keep mine' }).click();
     await Promise.all([mine, theirs].map((each) => each.issue(title).waitFor()));
     expect(await asked.page.getByRole('alertdialog').count()).toBe(0);
+    // What was refused is not taken back: it was not done.
+    await asked.page.keyboard.press('Control+z');
+    await expect.poll(() => asked.page.locator('[data-pending=true]').count()).toBe(0);
+    expect(await asked.issue(title).count()).toBe(1);
   });
 
   test('it fits a phone, and the dark', async () => {

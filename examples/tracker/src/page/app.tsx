@@ -9,7 +9,7 @@ import { Newer } from './newer.tsx';
 import { NewIssue } from './new-issue.tsx';
 import { Recovering } from './recovering.tsx';
 import { Summary } from './summary.tsx';
-import { UndoProvider } from './use-undo.tsx';
+import { UndoButton, UndoProvider } from './use-undo.tsx';
 import { useRoute } from './use-route.ts';
 
 type Props = {
@@ -28,13 +28,14 @@ export function App({ client, version, me, url }: Props): ReactNode {
         <UndoProvider>
           <header className="bar">
             <h1>Issues</h1>
-            <p className="hint">
+            <p className="hint who">
               You are {me}. <kbd>Ctrl</kbd> <kbd>Z</kbd> takes back.
             </p>
             <Suspense fallback={<p className="hint">…</p>}>
               <Summary />
             </Suspense>
             <Away />
+            <UndoButton />
           </header>
           <Newer />
           <main className={route.issue === null ? 'tracker' : 'tracker chosen'}>

@@ -1,19 +1,26 @@
 import type { ConflictError } from '@holdfast/client';
-import { RecordConflictError } from '@holdfast/client/records';
+import { RecordConflictError, type Resolution } from '@holdfast/client/records';
 import type { ReactNode } from 'react';
 
 /** Own changes that met somebody else's: which is to stay is for people to say. */
 export function Conflicts({ list }: { readonly list: readonly ConflictError[] }): ReactNode {
-  return list.map((conflict) =>
-    conflict instanceof RecordConflictError ? (
-      <Choice key={conflict.opId} conflict={conflict} />
-    ) : null,
-  );
+  const all = list.filter((each) => each instanceof RecordConflictError);
+  const subjects = [...new Set(all.map(({ fields }) => String(fields)))];
+  return subjects.map((about) => (
+    <Choice key={about} conflicts={all.filter(({ fields }) => String(fields) === about)} />
+  ));
 }
 
-function Choice({ conflict }: { readonly conflict: RecordConflictError }): ReactNode {
-  const { fields, mine, theirs } = conflict;
+/** Of several changes of the same only the last one is still meant. */
+function Choice({ conflicts }: { readonly conflicts: readonly RecordConflictError[] }): ReactNode {
+  const last = conflicts.at(-1);
+  if (last === undefined) return null;
+  const { fields, mine, theirs } = last;
   const names = fields ?? ['title'];
+  const choose = (how: Resolution): void => {
+    for (const each of conflicts.slice(0, -1)) each.resolve('theirs');
+    last.resolve(how);
+  };
   return (
     <section className="conflict" role="alertdialog" aria-label="Changed by somebody else">
       <h2>Somebody else has changed this, too.</h2>
@@ -23,10 +30,10 @@ function Choice({ conflict }: { readonly conflict: RecordConflictError }): React
         <dt>Theirs</dt>
         <dd>{names.map((name) => textOf(theirs, name)).join(', ')}</dd>
       </dl>
-      <button className="primary" onClick={() => void conflict.resolve('mine')}>
+      <button className="primary" onClick={() => choose('mine')}>
         Keep mine
       </button>
-      <button onClick={() => void conflict.resolve('theirs')}>Take theirs</button>
+      <button onClick={() => choose('theirs')}>Take theirs</button>
     </section>
   );
 }

@@ -19,8 +19,9 @@ export function NewIssue({
     const handle = client.record(issue, { id });
     const fresh = { title: title.trim(), body: '', status: 'open', priority: 'normal' } as const;
     const value = stored({ ...fresh, author: me, createdAt: Date.now() });
-    handle.set(value);
-    did('Issue written.', { undo: () => handle.remove(), redo: () => handle.set(value) });
+    const { committed } = handle.set(value);
+    const deed = { undo: () => handle.remove(), redo: () => handle.set(value) };
+    did('Issue written.', deed, committed);
     setTitle('');
     made(id);
   };

@@ -24,19 +24,21 @@ export function useIssue(id: string): ShownIssue {
     const before = Object.fromEntries(
       Object.entries(issue ?? {}).filter(([name]) => names.includes(name)),
     );
-    record.patch(version.change(fields));
-    did(`${names.join(', ')} changed.`, {
+    const { committed } = record.patch(version.change(fields));
+    const deed = {
       undo: () => record.patch(version.change(before)),
       redo: () => record.patch(version.change(fields)),
-    });
+    };
+    did(`${names.join(', ')} changed.`, deed, committed);
   };
   const remove = (): void => {
     if (issue === undefined) return;
-    record.remove();
-    did('Issue removed.', {
+    const { committed } = record.remove();
+    const deed = {
       undo: () => record.set(version.stored(issue)),
       redo: () => record.remove(),
-    });
+    };
+    did('Issue removed.', deed, committed);
   };
   return { issue, conflicts, isPending: pendingIntents > 0, change, remove };
 }

@@ -1,15 +1,13 @@
 import {
   HoldfastError,
   isRefusal,
-  type OpId,
   readOpStatusReply,
   readRefusal,
   RejectedError,
+  type Seq,
 } from '@holdfast/protocol';
 import { deferred } from '@holdfast/engine/registry';
-import type { OpenStore } from './open-store.ts';
 import type { Room } from './room.ts';
-import type { OpStatus } from './store.ts';
 import type { News } from './uplink.ts';
 
 /** The channel of a store: where it is, and who hears what is said on it. */
@@ -39,9 +37,14 @@ export function ask(channel: Channel, event: string, payload: object): Promise<u
   return promise;
 }
 
-/** What became of a write, also one of another session of this device (stores.md §10.7). */
-export async function opStatus(open: OpenStore, opId: OpId): Promise<OpStatus> {
-  const reply = readOpStatusReply(await open.ask('op_status', { client_op_id: opId }));
+/** What became of an own write, as far as the server remembers (stores.md §10.7). */
+export type OpStatus =
+  | { readonly state: 'pending' | 'unknown' }
+  | { readonly state: 'committed'; readonly seq: Seq };
+
+/** Reads the answer to `op_status`, or throws what is wrong with it. */
+export function readOpStatus(answer: unknown): OpStatus {
+  const reply = readOpStatusReply(answer);
   if (isRefusal(reply)) throw RejectedError.from(reply);
   if (reply === null || 'released' in reply) return { state: 'unknown' };
   return { state: 'committed', seq: reply.store_seq };

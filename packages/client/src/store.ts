@@ -6,7 +6,6 @@ import {
   type Refusal,
   RejectedError,
   type Request,
-  type Seq,
   type StoreName,
   toPath,
   type Write,
@@ -29,7 +28,7 @@ import type { OpenStore } from './open-store.ts';
 import { checkOptions, closedError } from './options.ts';
 import type { Compute, Flight, OnceOptions } from './once.ts';
 import { Outbox } from './outbox.ts';
-import { opStatus } from './questions.ts';
+import { type OpStatus, readOpStatus } from './questions.ts';
 import { type Receipt, WriteReceipt } from './receipt.ts';
 import type { StoreStatus } from './status.ts';
 import type { Subscription } from './subscription.ts';
@@ -43,11 +42,6 @@ import {
   type PathInput,
   Writes,
 } from './writes.ts';
-
-/** What became of an own write, as far as the server remembers (stores.md §10.7). */
-export type OpStatus =
-  | { readonly state: 'pending' | 'unknown' }
-  | { readonly state: 'committed'; readonly seq: Seq };
 
 const empty: Page<never> = { items: [], next: null };
 
@@ -213,7 +207,8 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
   /** Asks what became of a write, also one of another session of this device. */
   async opStatus(opId: OpId): Promise<OpStatus> {
     if (this.#hold.slot.opened?.stateOf(opId)) return { state: 'pending' };
-    return opStatus(await this.#reach(), opId);
+    const open = await this.#reach();
+    return readOpStatus(await open.ask('op_status', { client_op_id: opId }));
   }
 
   /**

@@ -80,6 +80,8 @@ test('the exit codes are documented where they are promised', async () => {
   for (const row of exitCodeRows()) expect(squeezed).toContain(row);
   for (const name of commands.keys()) expect(readme).toContain(`holdfast ${name}`);
   expect((await onTerminal(['help', 'exit-codes'], {})).stdout).toBe(`${exitCodeText()}\n`);
+  // What it runs comes behind its own options, which no definition of them says.
+  expect((await onTerminal(['help', 'once'], {})).stdout).toMatch(/USAGE .*<KEY> -- PROGRAM/);
 });
 
 test('each reason has one exit code, and numbers are used once', () => {

@@ -177,6 +177,18 @@ describe('presence', () => {
     expect(() => of(world).presence(Cursors, {})).toThrow(TypeError);
   });
 
+  it('a state that is not taken keeps nobody from the topic: it is joined without (S85)', async () => {
+    const room = joinPresence(world.client(), plain);
+    // Before the join is sent, so that it goes with it.
+    room.set({ text: 'x'.repeat(5000) });
+    await expect.poll(() => room.status.get()).toMatchObject({ state: 'joined' });
+    expect(room.status.get().error?.code).toBe('value_too_large');
+    room.set({ n: 1 });
+    const watcher = joinPresence(world.client(), plain);
+    await expect.poll(() => shown(watcher)).toEqual([[{ n: 1 }, false]]);
+    expect(room.status.get()).toEqual({ state: 'joined' });
+  });
+
   it('opens no store, and ends with the client (S85)', async () => {
     const client = world.client();
     const [room, watcher] = [joinPresence(client, plain), joinPresence(world.client(), plain)];

@@ -30,7 +30,10 @@ export const command: Command = {
     }
     return running({ file, args }).run(rawArgs.slice(0, end), terminal);
   },
-  usage: (name) => running({ file: '', args: [] }).usage(name),
+  async usage(name) {
+    const text = await running({ file: '', args: [] }).usage(name);
+    return text.replace('<KEY>', '<KEY> -- PROGRAM [ARGUMENTS]');
+  },
 };
 
 function running(program: Program): Command {

@@ -9,6 +9,7 @@ import {
   type PresenceDefinition,
   presenceTopic,
   readRefusal,
+  type Refusal,
   RejectedError,
   toPath,
 } from '@holdfast/protocol';
@@ -82,6 +83,9 @@ function plainTopic({ store, topic }: { readonly store: string; readonly topic: 
   return `presence:${store}:${path}`;
 }
 
+/** Why a state is not taken by a topic that may be joined. */
+const aboutStates: ReadonlySet<string> = new Set(['value_too_large', 'limit_exceeded']);
+
 /** The open topics of each client. */
 const open: WeakMap<Room, Map<string, PresenceChannel>> = /* @__PURE__ */ new WeakMap();
 
@@ -112,6 +116,8 @@ export class PresenceChannel implements Speaker {
   #isJoined = false;
   /** What is shown differs from what the server was told. */
   #isDue = false;
+  /** What is shown was a reason to refuse the join: it is not sent along with the next. */
+  #isBarred = false;
   #nextAt = 0;
   #throttle = 0;
   #pushes = 0;
@@ -155,7 +161,10 @@ export class PresenceChannel implements Speaker {
   show(state: JsonObject | null, throttle: number): void {
     this.#own = state;
     this.#isDue = true;
+    this.#isBarred = false;
     this.#throttle = throttle;
+    const { state: at, error } = this.status.get();
+    if (at === 'joined' && error !== undefined) this.status.set({ state: at });
     this.#tell();
     if (this.room.settings.env.now() >= this.#nextAt) this.#send();
     else this.#setAlarm(this.#nextAt);
@@ -163,7 +172,8 @@ export class PresenceChannel implements Speaker {
 
   joinPayload(): object {
     this.#isDue = false;
-    return { peer: this.#peer, ...(this.#own !== null && { state: this.#own }) };
+    const isShown = this.#own !== null && !this.#isBarred;
+    return { peer: this.#peer, ...(isShown && { state: this.#own }) };
   }
 
   hear(news: News): void {
@@ -173,14 +183,11 @@ export class PresenceChannel implements Speaker {
         this.#joined(news.response);
         break;
       case 'refused':
-        // Who may not be here sees nobody any more.
-        this.#isJoined = false;
-        this.#mirror.clear();
-        this.#tell();
-        this.status.set({ state: 'joining', error: RejectedError.from(news.refusal) });
+        this.#declined(news.refusal);
         break;
       case 'lost':
         this.#isJoined = false;
+        this.#isBarred = false;
         this.status.set({ state: 'joining' });
         break;
       case 'message':
@@ -205,10 +212,23 @@ export class PresenceChannel implements Speaker {
     const reply = readPresenceJoinReply(response);
     if (!isRefusal(reply)) this.key = reply.key;
     this.#isJoined = true;
-    this.status.set({ state: 'joined' });
+    this.status.set(
+      this.#isBarred ? { ...this.status.get(), state: 'joined' } : { state: 'joined' },
+    );
     this.#tell();
     // What was set since the join was sent.
     if (this.#isDue) this.#send();
+  }
+
+  /** Who may not be here sees nobody any more; who may, but not with what it shows, is here without. */
+  #declined(refusal: Refusal): void {
+    const isBarred = this.#own !== null && !this.#isBarred && aboutStates.has(refusal.code);
+    this.#isBarred ||= isBarred;
+    this.#isJoined = false;
+    this.#mirror.clear();
+    this.#tell();
+    this.status.set({ state: 'joining', error: RejectedError.from(refusal) });
+    if (isBarred) this.room.uplink.join(this.#topic, this);
   }
 
   #refused(response: unknown): void {

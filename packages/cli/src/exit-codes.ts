@@ -26,7 +26,7 @@ export const exitCodes: { readonly [outcome in Outcome]: Row } = {
   },
   usage: {
     exit: 2,
-    says: 'It cannot run as it was called: a wrong option or value, or a port or data directory in use.',
+    says: 'It cannot run as it was called: a wrong option or value, or a file, port or data directory that it cannot use.',
     reasons: [],
   },
   conflict: {
@@ -74,7 +74,11 @@ export const exitCodes: { readonly [outcome in Outcome]: Row } = {
     says: 'There is no such entry, store, token, view or command of a view.',
     reasons: ['unknown root', 'unknown store', 'unknown command'],
   },
-  interrupted: { exit: 130, says: 'Ctrl-C was pressed twice.', reasons: [] },
+  interrupted: {
+    exit: 130,
+    says: 'Ctrl-C was pressed twice, or amid a transfer, which goes on when it is run again.',
+    reasons: [],
+  },
 };
 
 const outcomes = new Map<string, Outcome>(

@@ -129,6 +129,7 @@ export {
   type SnapshotEnd,
 } from './frames/snapshot.ts';
 export { ownRequest } from './requests/check.ts';
+export { decodeRequest } from './requests/decode.ts';
 export { type EncodedRequest, encodeRequest } from './requests/encode.ts';
 export { fingerprint } from './requests/fingerprint.ts';
 export type { Dialect, ReadOptions } from './requests/guards.ts';

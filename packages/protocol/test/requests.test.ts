@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import {
   asPath,
   defaultLimits,
+  decodeRequest,
   encodeRequest,
   isRefusal,
   jsonCodec,
@@ -297,10 +298,11 @@ const requests: readonly Request[] = [
   { op: 'release', path: asPath('a'), token: 3 },
 ];
 
-test('what a client encodes is what the server reads', () => {
+test('what a client encodes is what the server reads, and what it decodes itself', () => {
   for (const request of requests) {
     const { event, payload } = encodeRequest(request);
     expect(event).toBe('write');
+    expect(decodeRequest({ event, payload }, limits)).toEqual(request);
     expect(now(jsonCodec.decode(jsonCodec.encode(payload)))).toEqual(request);
   }
   const whole: Request = {
@@ -316,6 +318,7 @@ test('what a client encodes is what the server reads', () => {
   };
   const { event, payload } = encodeRequest(whole);
   expect(event).toBe('transact');
+  expect(decodeRequest({ event, payload }, limits)).toEqual(whole);
   expect(transact(jsonCodec.decode(jsonCodec.encode(payload)))).toEqual(whole);
 });
 
@@ -348,6 +351,9 @@ test('no reader throws, whatever JSON it is given', () => {
       now(payload);
       legacy(payload);
       transact({ ...payload, ops: [payload] });
+      const kept = decodeRequest({ event: bare ? 'transact' : 'write', payload }, limits);
+      // What can be decoded can be sent.
+      if (!isRefusal(kept)) expect(isRefusal(bare ? transact(payload) : now(payload))).toBe(false);
       parsePutFile(payload, { dialect: 3, limits });
       readRollback(payload, limits);
       readJoin({ last_store_seq: 0, ...payload }, 4, limits);

@@ -2,6 +2,7 @@ import {
   type Glob,
   type HoldfastError,
   isRefusal,
+  ownRequest,
   type Refusal,
   refuse,
   type Request,
@@ -11,7 +12,6 @@ import type { PendingRequest } from '@holdfast/engine/replica';
 import type { CachedStore, CacheTerms, DeadLetter } from './port.ts';
 import { cacheFault, type Row, type RowChange, type RowKind } from './rows.ts';
 import {
-  checkIntent,
   type Head,
   letterText,
   Newer,
@@ -23,6 +23,7 @@ import {
   readRequest,
   type StoredRequest,
   Unreadable,
+  wide,
 } from './texts.ts';
 
 /** What was read of a store, and what is to be changed about it. */
@@ -145,7 +146,7 @@ export class Reading {
   #migrated(request: Request, from: string | number | null): Request | Refusal {
     try {
       const migrated = this.#terms.migrate?.(request, from) ?? null;
-      return migrated === null ? refuse('schema_skew') : checkIntent(migrated);
+      return migrated === null ? refuse('schema_skew') : ownRequest(migrated, wide);
     } catch (cause) {
       this.#faults.push(cacheFault('failed', { cause, kept: true }));
       return refuse('schema_skew');

@@ -1,7 +1,7 @@
 import {
   asGlob,
   asPath,
-  defaultLimits,
+  decodeRequest,
   type EpochMs,
   encodeRequest,
   type Glob,
@@ -12,14 +12,12 @@ import {
   isWirePath,
   type Json,
   type Leaf,
-  type Limits,
   type OpId,
-  parseTransact,
-  parseWrite,
   type Path,
   type Refusal,
   refuse,
   type Request,
+  type RequestLimits,
   type Seq,
 } from '@holdfast/protocol';
 import type { KeptQuery, PendingRequest } from '@holdfast/engine/replica';
@@ -30,8 +28,8 @@ import type { Row } from './rows.ts';
 const format = 1;
 
 /** What was stored once was within the limits of its server; what is read is held to its shape alone. */
-const wide: Limits = {
-  ...defaultLimits,
+export const wide: RequestLimits = {
+  max_frame_bytes: Number.MAX_SAFE_INTEGER,
   max_value_bytes: Number.MAX_SAFE_INTEGER,
   max_leaves_per_write: Number.MAX_SAFE_INTEGER,
   max_depth: 1000,
@@ -141,21 +139,10 @@ export function quarantined([id, text]: Row, at: EpochMs): DeadLetter {
   return { opId: opIdOf(id), request: null, text, refusal, createdAt: at, refusedAt: at };
 }
 
-/** A request from anywhere, held to its shape (stores.md §18 C8). */
-export function checkIntent(request: Request): Request | Refusal {
-  const { event, payload } = encodeRequest(request);
-  return readPayload(event, payload);
-}
-
-function readIntent({ event, payload }: { readonly [field: string]: unknown }): Request {
-  const request = readPayload(event, payload);
+function readIntent(row: { readonly [field: string]: unknown }): Request {
+  const request = decodeRequest(row, wide);
   if (isRefusal(request)) throw new Unreadable(request.code);
   return request;
-}
-
-function readPayload(event: unknown, payload: unknown): Request | Refusal {
-  const options = { dialect: 4, limits: wide } as const;
-  return event === 'transact' ? parseTransact(payload, options) : parseWrite(payload, options);
 }
 
 function readPlace(id: string): Path {

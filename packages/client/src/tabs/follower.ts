@@ -1,4 +1,11 @@
-import type { OpId, Refusal, Request } from '@holdfast/protocol';
+import {
+  type Limits,
+  type OpId,
+  type Refusal,
+  type Request,
+  type RequestLimits,
+  requestLimits,
+} from '@holdfast/protocol';
 import type { ClientEnv } from '../env.ts';
 import type { Message } from './snapshot.ts';
 
@@ -9,6 +16,12 @@ export type Answer = (status: 'ok' | 'error', response: object) => void;
 export type Push = Message & {
   readonly write: { readonly opId: OpId; readonly request: Request } | Refusal | null;
 };
+
+/** The limits on what another tab asks for. */
+export type AskLimits = RequestLimits & Pick<Limits, 'max_patterns'>;
+
+/** As long as the server has told none; how many patterns there may be it tells the leader. */
+export const askLimits: AskLimits = { ...requestLimits, max_patterns: Infinity };
 
 /** The leader's end of one joined channel of another tab. */
 export interface FollowerChannel {

@@ -4,13 +4,11 @@ import {
   asStoreName,
   type BadFrame,
   type Codec,
-  defaultLimits,
   type Frame,
   frameTuple,
   type Glob,
   isObject,
   isRefusal,
-  type Limits,
   parseStoreName,
   parseTransact,
   parseWrite,
@@ -29,7 +27,14 @@ import type { StoreHub } from './hub.ts';
 import { Line } from './line.ts';
 import type { LineMessage } from './line-message.ts';
 import { cannotServe, elsewhere } from './link.ts';
-import type { Answer, FollowerChannel, Push, ServingPorts } from './follower.ts';
+import {
+  type Answer,
+  type AskLimits,
+  askLimits,
+  type FollowerChannel,
+  type Push,
+  type ServingPorts,
+} from './follower.ts';
 import type { StoreServing } from './serving.ts';
 import type { Message } from './snapshot.ts';
 
@@ -189,7 +194,7 @@ export class RelayLine {
       return;
     }
     const name = topic.startsWith('store:') ? parseStoreName(topic.slice('store:'.length)) : null;
-    const request = readJoin(payload, 4, defaultLimits);
+    const request = readJoin(payload, 4, askLimits);
     if (name === null || isRefusal(request)) {
       this.close(cannotServe);
       return;
@@ -305,7 +310,7 @@ export class RelayLine {
 }
 
 /** What a write says; null where it is none. */
-function writeOf(event: string, payload: unknown, limits: Limits): Push['write'] {
+function writeOf(event: string, payload: unknown, limits: AskLimits): Push['write'] {
   if (event !== 'write' && event !== 'transact') return null;
   if (!isObject(payload)) return refuse('invalid_payload', { field: 'payload' });
   const opId = readOpId(payload);

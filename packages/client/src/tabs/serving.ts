@@ -1,10 +1,8 @@
 import {
   asGlob,
-  defaultLimits,
   type Glob,
   isObject,
   type JoinRequest,
-  type Limits,
   type OpId,
   type Refusal,
   refuse,
@@ -14,7 +12,14 @@ import {
 import type { ReplicaImage } from '@holdfast/engine/replica';
 import { Additions } from './additions.ts';
 import { HubPart } from './part.ts';
-import type { Answer, FollowerChannel, Push, ServingPorts } from './follower.ts';
+import {
+  type Answer,
+  type AskLimits,
+  askLimits,
+  type FollowerChannel,
+  type Push,
+  type ServingPorts,
+} from './follower.ts';
 import { RelayedWrites } from './relayed-writes.ts';
 import type { HeardReply, Serving, StoreHub } from './hub.ts';
 import type { SeatedNews, SeatedStore } from './seat.ts';
@@ -76,8 +81,8 @@ export class StoreServing implements Serving {
   }
 
   /** Limits on requests, as far as they are known. */
-  get limits(): Limits {
-    return { ...defaultLimits, ...this.#hub.reply?.limits };
+  get limits(): AskLimits {
+    return { ...askLimits, ...this.#hub.reply?.limits };
   }
 
   isAsked(opId: OpId): boolean {

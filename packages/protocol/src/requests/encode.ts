@@ -3,7 +3,7 @@ import type { Mutate, Precondition, Request, Write } from '../op.ts';
 /** A request as a push, without its `client_op_id`: which event, which payload (stores.md §7.5, §10.5). */
 export type EncodedRequest = { readonly event: 'write' | 'transact'; readonly payload: object };
 
-/** Turns a request into the push that asks for it; `parseWrite` and `parseTransact` are the way back. */
+/** Turns a request into the push that asks for it; `parseWrite` and `parseTransact` read it, and `decodeRequest` is the way back. */
 export function encodeRequest(request: Request): EncodedRequest {
   if (request.op !== 'transact') return { event: 'write', payload: encodeWrite(request) };
   const ops = request.ops.map(encodeWrite);

@@ -56,14 +56,15 @@ export {
   type WriteResult,
 } from './op.ts';
 export { explainErrors, refusals } from './refusal-table.ts';
+export { isReason } from './reasons.ts';
 export {
   type Code,
-  isReason,
   isRefusal,
   type Reason,
   Refusal,
   type RefusalDetails,
   refuse,
+  refuseAs,
   type Retry,
 } from './refusals.ts';
 export {

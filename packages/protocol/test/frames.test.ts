@@ -119,11 +119,13 @@ test('a reply is an ok response or a refusal, also of a reason that is unknown h
     refusal: { code: 'conflict', details: { current_revision: 4 }, retry: 'never' },
   });
   expect(readRefusal({ reason: 'brand_new', hint: 1 })).toMatchObject({
-    code: 'unknown_reason',
-    details: { reason: 'brand_new', hint: 1 },
+    code: 'brand_new',
+    details: { hint: 1 },
     retry: 'never',
   });
-  expect(codeOf(readRefusal({ reason: 'constructor' }))).toBe('unknown_reason');
+  expect(readRefusal({ reason: 'constructor' })).toMatchObject({ retry: 'never' });
+  expect(codeOf(readRefusal({ reason: 7 }))).toBe('unknown_reason');
+  expect(codeOf(readRefusal(null))).toBe('unknown_reason');
   expect(codeOf(readReply({ status: 'maybe', response: {} }))).toBe('invalid_payload');
   expect(codeOf(readReply({ status: 'ok' }))).toBe('invalid_payload');
 });

@@ -7,13 +7,13 @@ import {
   type Glob,
   isLeafType,
   isObject,
-  isReason,
   isRefusal,
   isWirePath,
   type Json,
   type Leaf,
   type OpId,
   type Path,
+  readRefusal,
   type Refusal,
   refuse,
   type Request,
@@ -124,10 +124,7 @@ export function readLetter([id, text]: Row): DeadLetter {
   const row = object(text);
   const { code, details, createdAt, refusedAt } = row;
   if (!isTime(createdAt) || !isTime(refusedAt) || !isObject(details)) throw new Unreadable();
-  const known = string(code);
-  const refusal = isReason(known)
-    ? refuse(known, details)
-    : refuse('unknown_reason', { ...details, reason: known });
+  const refusal = readRefusal({ ...details, reason: string(code) });
   const about = { opId: opIdOf(id), refusal, createdAt, refusedAt };
   if ('text' in row) return { ...about, request: null, text: string(row['text']) };
   return { ...about, request: readIntent(row) };

@@ -392,8 +392,5 @@ export class Mount implements Speaker, CallPorts, Mounted {
 
 /** The error of a refused join: with whatever reason the server gave. */
 function errorOf({ code, details }: Refusal): RejectedError {
-  const { reason, ...rest } = details;
-  return code === 'unknown_reason' && typeof reason === 'string'
-    ? new RejectedError(reason, rest)
-    : new RejectedError(code, details);
+  return new RejectedError(code, details);
 }

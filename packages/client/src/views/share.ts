@@ -89,7 +89,7 @@ class GuestRoot implements Speaker, GuestSeat {
       case 'refused':
         this.#leave();
         if (full.has(news.refusal.code)) guest.decline();
-        else guest.refuse(responseOf(news.refusal));
+        else guest.refuse(news.refusal.toResponse());
         break;
       case 'lost':
         this.#leave();
@@ -132,10 +132,4 @@ class GuestRoot implements Speaker, GuestSeat {
     const of = typeof version === 'number' ? version : undefined;
     answer?.(status, isObject(response) ? response : {}, of);
   }
-}
-
-/** What the server has said. */
-function responseOf(refusal: Refusal): object {
-  const { code, details } = refusal;
-  return code === 'unknown_reason' && 'reason' in details ? details : refusal.toResponse();
 }

@@ -1,9 +1,9 @@
 import {
   isObject,
-  isReason,
   type RecordDef,
   type Refusal,
   refuse,
+  refuseAs,
   RejectedError,
   type Mutate,
 } from '@holdfast/protocol';
@@ -32,6 +32,6 @@ function unknown({ record, path }: Mutate): Refusal {
 
 /** What was thrown, as a refusal. */
 export function refusalOf(error: unknown): Refusal {
-  const isSaid = error instanceof RejectedError && isReason(error.code);
-  return isSaid ? refuse(error.code, error.details) : refuse('internal_error');
+  if (error instanceof RejectedError) return refuseAs(error.code, error.details);
+  return refuse('internal_error');
 }

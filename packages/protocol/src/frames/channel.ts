@@ -1,6 +1,6 @@
 import { unreadable } from '../codec/codec.ts';
 import { isObject } from '../json.ts';
-import { isReason, type Refusal, refuse } from '../refusals.ts';
+import { type Refusal, refuse, refuseAs } from '../refusals.ts';
 
 /** One frame of the wire, `[join_ref, ref, topic, event, payload]` (stores.md §7.2.1). */
 export type Frame = {
@@ -108,10 +108,10 @@ export function readReply(payload: unknown): Reply | Refusal {
     : refuse('invalid_payload', { field: 'status' });
 }
 
-/** Reads the `response` of an error reply. A reason that is not in the table is final (stores.md §8). */
+/** Reads the `response` of an error reply. A reason that is not in the table keeps its name, and is final (stores.md §8). */
 export function readRefusal(response: unknown): Refusal {
-  const { reason, ...details } = isObject(response) ? response : { reason: null };
-  return typeof reason === 'string' && isReason(reason)
-    ? refuse(reason, details)
+  const { reason, ...details } = isObject(response) ? response : {};
+  return typeof reason === 'string'
+    ? refuseAs(reason, details)
     : refuse('unknown_reason', { ...details, reason });
 }

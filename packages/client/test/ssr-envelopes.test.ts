@@ -19,8 +19,21 @@ const Rate = record({
   schema: z.object({ value: z.number() }),
 });
 
+/** Whether somebody may see how sure a guess is changes without a commit. */
+let isOpen = false;
+
+const Guess = record({
+  name: 'guess',
+  store: 'acme/rates',
+  path: 'guesses/:of',
+  version: '1.0',
+  schema: z.object({ value: z.number(), odds: z.number().optional() }),
+  visibility: { '*': () => true, odds: () => isOpen },
+});
+
 let server: Server;
 let rates: ServerRecord<typeof Rate>;
+let guesses: ServerRecord<typeof Guess>;
 let asked: { readonly path: string; readonly body: string; answer: string }[];
 let clients: { close(): Promise<void> }[];
 let errors: unknown[];
@@ -28,6 +41,7 @@ let errors: unknown[];
 beforeEach(async () => {
   server = createServer({ storage: memory(), rates: false, secret: 'of the test' });
   rates = server.record(Rate);
+  guesses = server.record(Guess);
   await server.stores.create(Rate.store);
   [asked, clients, errors] = [[], [], []];
   await write(1);
@@ -63,7 +77,7 @@ function reader(subject = 'ada', cache = memoryCache()): Client {
       return new Response(theirs ?? null, response);
     },
   });
-  const plug = records([Rate], { delivery: byTransport({ transport }) });
+  const plug = records([Rate, Guess], { delivery: byTransport({ transport }) });
   const client = createClient({ ...server.inProcess(principal), records: plug, cache, onError });
   clients.push(client, transport);
   return client;
@@ -103,6 +117,39 @@ test('R254 an envelope in a seed is signed, shown at once, and confirmed without
   expect(asked.map(({ answer }) => answer).join()).not.toContain('"value"');
   expect(errors).toEqual([]);
 });
+
+function guess(client: Client): RecordHandle<typeof Guess> {
+  const handle = client.record(Guess, { of: 'eur' });
+  handle.retain();
+  return handle;
+}
+
+test.each([false, true])(
+  'R254 what is hidden in part comes again over events only if the rules have changed: %s',
+  async (isChanged) => {
+    isOpen = false;
+    await guesses.write({ of: 'eur' }, { set: { value: 3, odds: 770077 } });
+    const client = reader();
+    await guess(client).ready();
+    const state = dehydrate(client);
+    expect(state).not.toContain('770077');
+    await client.close();
+    asked.length = 0;
+    isOpen = isChanged;
+    const handle = guess(hydrated(state));
+    expect(handle.state.get()).toMatchObject({ value: { value: 3 }, source: 'seed' });
+    await expect.poll(() => handle.state.get().status).toBe('ok');
+    await handle.whenIdle();
+    expect(handle.get()).toEqual(isChanged ? { value: 3, odds: 770077 } : { value: 3 });
+    expect(asked.map(({ answer }) => answer).join()).toContain(isChanged ? '"reset"' : '"current"');
+    expect(
+      asked
+        .map(({ answer }) => answer)
+        .join()
+        .includes('"value"'),
+    ).toBe(isChanged);
+  },
+);
 
 function hydrated(state: string, cache = memoryCache()): Client {
   const client = reader('ada', cache);

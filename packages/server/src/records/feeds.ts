@@ -14,6 +14,7 @@ import type { Storage } from '../storage/port.ts';
 import { envelopeOf } from './publish.ts';
 import type { RecordFault, Records } from './records.ts';
 import { hasTurned, Projections, type Sight } from './sight.ts';
+import { isAsRendered } from './vouched.ts';
 
 /** What a key has to say: what was asked for, or what is new. */
 export type FeedMessage =
@@ -26,6 +27,8 @@ export type FeedMessage =
 export type Feed = {
   /** What is there, measured by what the viewer has. */
   answer(asked: HandshakeRequest): HandshakeAnswer;
+  /** Where something may be hidden from the viewer: asks the rules anew, which change without a commit, and tells what is new. */
+  readonly recheck?: () => void;
   release(): void;
 };
 
@@ -90,6 +93,14 @@ export class Feeds {
     let isLive = true;
     return {
       answer: (asked) => object.answer(asked),
+      ...(veil !== null && {
+        recheck: () => {
+          state = store.view().tree;
+          // Each of them, so that all are asked.
+          const changed = [...veil.asked()].filter((each) => veil.hasChanged(each));
+          if (changed.length > 0) object.looked(state);
+        },
+      }),
       release: () => {
         if (!isLive) return;
         isLive = false;
@@ -189,8 +200,10 @@ class ObjectFeed {
     const { readable, store } = this.#of;
     const { view, sequence } = sight;
     this.#view = view;
-    // Of whom something may be hidden, only the view that it names is known.
-    const known = asked.view ?? (readable === null ? view : null);
+    const envelope = this.#envelope(sight);
+    // Of whom something may be hidden, only the view that it names is known, or what it has from a page.
+    const isKnown = readable === null || isAsRendered(asked, envelope);
+    const known = asked.view ?? (isKnown ? view : null);
     const isUpTo = asked.incarnation === store.row.incarnation && has >= sequence && has <= head;
     if (isUpTo && known === view) return { key, view, type: 'current' };
     // It would not take what is no newer than what it has.
@@ -199,9 +212,19 @@ class ObjectFeed {
       key,
       view,
       type: 'snapshot',
-      envelope: this.#envelope(sight),
+      envelope,
       ...(isReset && { reset: true }),
     };
+  }
+
+  /** Rules say otherwise by now, though nothing was committed. */
+  looked(tree: Tree): void {
+    const { ref, store, look, hear } = this.#of;
+    const view = this.#told?.view;
+    if (view === undefined || look(tree).view === view) return;
+    const key = `rec/${store.row.name}/${ref.path}`;
+    const { name: record, version } = ref.record;
+    hear({ answer: this.answer({ key, record, params: {}, client_version: version, view }) });
   }
 
   changed(change: ObjectChange, tree: Tree): void {

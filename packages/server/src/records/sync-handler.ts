@@ -6,6 +6,7 @@ import {
   type HandshakeRequest,
 } from '@holdfast/protocol/record';
 import type { Clock } from '../host/clock.ts';
+import { about } from './about.ts';
 import type { Feed, FeedMessage, Feeds } from './feeds.ts';
 import type { Records } from './records.ts';
 import type { Sources } from './sources.ts';
@@ -204,9 +205,10 @@ class Desk {
     });
   }
 
-  /** Looks again at who reads, as long as the stream lasts. */
+  /** Looks again at who reads, and at what of it, as long as the stream lasts. */
   #watch(): void {
-    if (this.#options.authorize === 'public' || this.#isOver) return;
+    const isFixed = this.#feeds.every(({ feed }) => feed.recheck === undefined);
+    if ((this.#options.authorize === 'public' && isFixed) || this.#isOver) return;
     const look = (): void => {
       this.#recheck().then(
         () => this.#watch(),
@@ -225,6 +227,7 @@ class Desk {
         if (!(await this.#mayRead(key))) this.#deny(key);
       }),
     );
+    for (const { key, feed } of this.#feeds) if (!this.#denied.has(key)) feed.recheck?.();
   }
 
   #deny(key: string): void {
@@ -364,21 +367,6 @@ class Desk {
     const { heartbeat = HEARTBEAT_MS } = this.#options;
     clock.clearTimeout(this.#timer);
     this.#timer = clock.setTimeout(() => this.#send({ text: ': heartbeat\n' }), heartbeat);
-  }
-}
-
-/** Does what concerns a key, which an error of it names. */
-function about<T>(key: string, work: () => T): T {
-  const named = (error: unknown): never => {
-    if (!(error instanceof RejectedError)) throw error;
-    throw new RejectedError(error.code, { ...error.details, key }, error.message);
-  };
-  try {
-    const result = work();
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a promise of the same
-    return result instanceof Promise ? (result.catch(named) as T) : result;
-  } catch (error) {
-    return named(error);
   }
 }
 

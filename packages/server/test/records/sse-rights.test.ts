@@ -6,8 +6,12 @@ import { VirtualClock } from '../conversation/clock.ts';
 import { world } from '../conversation/world.ts';
 
 const spec = { store: 'demo/main', version: '1.0', schema: passthrough<object>() };
+/** What rules say, which changes without a commit. */
+const rules = { hideMoods: false };
 const visibility = {
   '*': () => true,
+  mood: ({ principal }: { readonly principal: { readonly subject: string | null } }) =>
+    !rules.hideMoods || principal.subject === 'ada',
   ssn: ({ principal }: { readonly principal: { readonly subject: string | null } }) =>
     principal.subject === 'ada',
 };
@@ -112,6 +116,24 @@ test('R79 who missed that a field it saw was removed gets the rest, and takes it
     reset: true,
     envelope: { value: { name: 'Ada' } },
   });
+});
+
+test('R226 what rules show and hide without a commit comes and goes on a stream that stays within 5 s', async () => {
+  const { clock, users, stream } = await site();
+  await users.write({ id: 'ada' }, { set: { name: 'Ada', mood: 'merry' } });
+  const next = await stream();
+  rules.hideMoods = true;
+  await clock.pass(5000);
+  const hidden = await next();
+  expect(hidden).toContain('"reset":true');
+  expect(hidden).toContain('"value":{"name":"Ada"}');
+  rules.hideMoods = false;
+  await clock.pass(5000);
+  expect(await next()).toContain('"mood":"merry"');
+  // Nothing is told twice.
+  await clock.pass(5000);
+  await users.write({ id: 'ada' }, { patch: { name: 'Ada L' } });
+  expect(await next()).toContain('"value":{"mood":"merry","name":"Ada L"}');
 });
 
 test('a reader that may not read any more is told so within 5 s, and hears nothing after it', async () => {

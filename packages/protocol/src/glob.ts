@@ -25,6 +25,11 @@ export function parseGlob(rendered: string, limits: PathLimits = requestLimits):
   return { source: asGlob(rendered), parts };
 }
 
+/** The patterns of globs that were parsed before. */
+export function patternsOf(globs: readonly Glob[]): readonly Pattern[] {
+  return globs.map((glob) => parseGlob(glob)).filter((each): each is Pattern => !isRefusal(each));
+}
+
 function toPart(segment: string): Part {
   if (segment === '*') return one;
   if (segment === '**') return many;

@@ -30,6 +30,7 @@ export {
   parseGlob,
   type Part,
   type Pattern,
+  patternsOf,
 } from './glob.ts';
 export { getOwn, isObject, type Json, jsonEquals, type JsonObject, pick, setOwn } from './json.ts';
 export { defaultLimits, type Limits, type RequestLimits, requestLimits } from './limits.ts';

@@ -6,11 +6,11 @@ export type Range = {
   /** This path and what is below it. */
   readonly under?: Path;
   /** Least path, itself included. */
-  readonly from?: string;
+  readonly from?: string | undefined;
   /** Paths above this one only, itself excluded. */
   readonly after?: string;
   /** Paths below this one only, itself excluded. */
-  readonly before?: string;
+  readonly before?: string | undefined;
   readonly order?: 'asc' | 'desc';
 };
 

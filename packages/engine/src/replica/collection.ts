@@ -1,7 +1,6 @@
 import {
   covers,
-  isRefusal,
-  parseGlob,
+  patternsOf,
   type Path,
   type Pattern,
   type Refusal,
@@ -25,17 +24,10 @@ export class Collection {
   /** The index of the chunk that is missing next. */
   next = 0;
   readonly #tree: Tree = Tree.empty();
-  #entries = 0;
 
-  private constructor(begin: SnapshotBegin, within: readonly Pattern[] | null) {
+  constructor(begin: SnapshotBegin) {
     this.begin = begin;
-    this.within = within;
-  }
-
-  static begin(begin: SnapshotBegin): Collection | Refusal {
-    const within = begin.within?.map((glob) => parseGlob(glob)) ?? null;
-    const patterns = within?.filter((each): each is Pattern => !isRefusal(each)) ?? null;
-    return within?.find(isRefusal) ?? new Collection(begin, patterns);
+    this.within = begin.within && patternsOf(begin.within);
   }
 
   /** Whether a snapshot that begins goes on with this one, or one that ends is this one. */
@@ -51,13 +43,12 @@ export class Collection {
     if (index < this.next) return null;
     this.#tree.adopt(entries, maps);
     this.next++;
-    this.#entries += entries.length;
     return null;
   }
 
   /** Whether all of it has come. */
   check(end: SnapshotEnd): Refusal | null {
-    const isWhole = this.isOf(end) && end.chunks === this.next && end.entries === this.#entries;
+    const isWhole = this.isOf(end) && end.chunks === this.next && end.entries === this.#tree.size;
     return isWhole ? null : refuse('invalid_payload', { field: 'entries' });
   }
 

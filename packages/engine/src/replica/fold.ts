@@ -5,8 +5,8 @@ import {
   type Path,
   type Refusal,
   refuse,
+  type RequestLimits,
   type Seq,
-  type ValueLimits,
   type WireOp,
 } from '@holdfast/protocol';
 import {
@@ -78,7 +78,7 @@ export class Fold {
   readonly #shown = new Map<OpId, Shown>();
   readonly #touched = new TouchedPaths();
   #stale: Stale | null = null;
-  limits: ValueLimits;
+  limits: RequestLimits;
 
   constructor(parts: Base) {
     const { config } = parts;

@@ -1,13 +1,12 @@
 import {
   asGlob,
   covers,
-  type Glob,
   isRefusal,
   type JoinReply,
   joinPayload,
-  parseGlob,
   type Path,
   type Pattern,
+  patternsOf,
   readCatchUpComplete,
   readEvents,
   readScopeReply,
@@ -22,7 +21,7 @@ import {
 import { Tree } from '../data/index.ts';
 import { cleared, Collection } from './collection.ts';
 import { commitsOf } from './commits.ts';
-import { type Held, type ScopeAsk, without } from './extent.ts';
+import { type Held, without } from './extent.ts';
 import { treeOf } from './config.ts';
 import type { Parts } from './parts.ts';
 import type { Requests } from './requests.ts';
@@ -111,14 +110,14 @@ export class Following {
       id: this.#collection.begin.id,
       next: this.#collection.next,
     };
-    return joinPayload({
-      lastSeq: isBare ? 0 : fold.cursor,
-      incarnation: isBare ? null : this.#incarnation,
-      scope: isBare ? null : extent.scope,
-      patterns,
-      snapshot,
-      seed: isBare ? null : (this.#seed?.proof ?? null),
-    });
+    const seed = this.#seed?.proof ?? null;
+    const built = {
+      lastSeq: fold.cursor,
+      incarnation: this.#incarnation,
+      scope: extent.scope,
+      seed,
+    };
+    return joinPayload({ ...(isBare ? nothing : built), patterns, snapshot });
   }
 
   joined(reply: JoinReply): void {
@@ -173,11 +172,6 @@ export class Following {
     // Who may read nothing may write.
     this.#isShy = refusal.code === 'path_not_allowed';
     return this.#isShy && !this.#isModest;
-  }
-
-  /** The next change of the scope to ask for (stores.md §10.4.6). */
-  ask(): ScopeAsk | null {
-    return this.#parts.extent.ask();
   }
 
   lost(): void {
@@ -269,9 +263,7 @@ export class Following {
     const begin = readSnapshotBegin(payload);
     if (isRefusal(begin)) return begin;
     if (this.#collection?.isOf(begin) === true) return null;
-    const collection = Collection.begin(begin);
-    if (isRefusal(collection)) return collection;
-    this.#collection = collection;
+    this.#collection = new Collection(begin);
     // What is on its way to the server may be in it.
     if (this.isCaughtUp) this.#requests.doubt();
     return null;
@@ -322,10 +314,10 @@ export class Following {
     if (without(patterns, held).length > 0) return null;
     const gone = without(held, patterns);
     if (gone.length > 0) {
-      const kept = parsed(patterns);
+      const kept = patternsOf(patterns);
       const stays = (path: Path): boolean =>
         queries?.covers(path) === true || kept.some((each) => covers(each, segmentsOf(path)));
-      const within = parsed(gone);
+      const within = patternsOf(gone);
       const tree = cleared(fold.committed, { of: within, stays }, ledger ?? undefined);
       this.#replace({ tree, seq: fold.cursor, incarnation: this.#incarnation, within });
     } else this.#settle();
@@ -386,14 +378,12 @@ export const rescoped = 'phx_reply';
 
 const whole = [asGlob('**')];
 
+/** What a join goes on with that begins anew. */
+const nothing = { lastSeq: 0, incarnation: null, scope: null, seed: null };
+
 function hasLost(before: Tree, after: Tree): boolean {
   for (const { path } of before.entries()) if (after.leaf(path) === undefined) return true;
   return false;
-}
-
-function parsed(globs: readonly Glob[]): readonly Pattern[] {
-  const patterns = globs.map((glob) => parseGlob(glob));
-  return patterns.filter((each): each is Pattern => !isRefusal(each));
 }
 
 const misplaced = refuse('invalid_payload', { field: 'id' });

@@ -86,11 +86,8 @@ export function rangeOf(pattern: Pattern): Range {
 }
 
 function pageRange(query: ListQuery, { after, order = 'asc' }: ListPage): Range {
-  const range = 'pattern' in query ? rangeOf(query.pattern) : bounds(query);
+  const isAbout = 'pattern' in query;
+  const range = isAbout ? rangeOf(query.pattern) : { from: query.from, before: query.to };
   if (after === undefined) return { ...range, order };
-  return order === 'asc' ? { ...range, order, after } : { ...range, order, before: after };
-}
-
-function bounds({ from, to }: { readonly from?: string; readonly to?: string }): Range {
-  return { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { before: to }) };
+  return { ...range, order, [order === 'asc' ? 'after' : 'before']: after };
 }

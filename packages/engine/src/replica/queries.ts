@@ -1,11 +1,10 @@
 import {
   containsScope,
-  type Glob,
   isRefusal,
   type MonotonicMs,
-  parseGlob,
   type Path,
   type Pattern,
+  patternsOf,
   readRefusal,
   type Refusal,
   type Seq,
@@ -391,8 +390,4 @@ function isDue({ ask, opened, asked, refusal, retryAt }: Live, now: MonotonicMs)
 /** Whether the server has as many queries open as it may. */
 function isForPlace({ code, details }: Refusal): boolean {
   return code === 'invalid_query' && 'limit' in details;
-}
-
-function patternsOf(globs: readonly Glob[]): readonly Pattern[] {
-  return globs.map((glob) => parseGlob(glob)).filter((each): each is Pattern => !isRefusal(each));
 }

@@ -264,9 +264,7 @@ export class Replica {
       return;
     }
     const { config, fold } = this.#parts;
-    const limits = { ...config.limits, ...reply.limits };
-    this.#requests.limits = limits;
-    fold.limits = limits;
+    fold.limits = { ...config.limits, ...reply.limits };
     this.#phase = 'joined';
     this.#error = null;
     const { incarnation } = this.#following;
@@ -328,13 +326,13 @@ export class Replica {
 
   /** Brings everything in line with what a step did. */
   #conclude({ now, wall }: ReplicaInput): void {
-    const { fold, subscriptions, emit } = this.#parts;
+    const { extent, fold, subscriptions, emit } = this.#parts;
     fold.refold();
     this.#requests.prepare({ now, wall });
     this.#requests.outbox.send({ now, wall });
     const isLive = this.#phase === 'joined' && this.#following.isCaughtUp;
     this.#parts.queries?.ask(now, isLive);
-    const payload = isLive ? this.#following.ask() : null;
+    const payload = isLive ? extent.ask() : null;
     if (payload !== null) emit({ type: 'push', id: scopeId, event: 'scope', payload });
     this.#persist();
     if (!this.#isSignalled && subscriptions.nextRound(now) <= now) {
@@ -356,7 +354,7 @@ export class Replica {
     const queries = keptOf(this.#parts);
     const head = kept ?? { seq: fold.cursor, incarnation, scope, patterns, queries };
     const committed = kept === null ? fold.committed : Tree.empty();
-    const next = ledger?.take({ queries: undefined, ...head, committed }) ?? null;
+    const next = ledger?.take({ ...head, committed }) ?? null;
     if (next !== null) emit({ type: 'persist', ...next });
   }
 

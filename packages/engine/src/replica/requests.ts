@@ -7,7 +7,6 @@ import {
   readWriteReply,
   type Refusal,
   refuse,
-  type RequestLimits,
   type Seq,
   type WriteReply,
 } from '@holdfast/protocol';
@@ -42,7 +41,6 @@ const preparedMax = 2 * inFlightMax;
 export class Requests {
   readonly #parts: Parts;
   readonly outbox: Outbox;
-  limits: RequestLimits;
   /** In order, those of which the cache does not know that they are about to be sent. */
   #unprepared: Set<Pending> = new Set();
   /** Answered ok, by their seqs; their effect is still shown. */
@@ -54,7 +52,6 @@ export class Requests {
     const { config, emit, fold, ledger } = parts;
     this.#parts = parts;
     this.outbox = new Outbox({ emit, random: config.random });
-    this.limits = config.limits;
     for (const known of config.image?.outbox ?? []) {
       const pending = pendingOf(known);
       pending.isSaved = ledger === null || known.firstSentAt !== null;
@@ -199,7 +196,7 @@ export class Requests {
     const { outbox } = this;
     if (this.#isClosed) return refuse('closed');
     if (outbox.stateOf(opId) !== null) return refuse('duplicate_op_id');
-    const checked = ownRequest(request, this.limits);
+    const checked = ownRequest(request, this.#parts.fold.limits);
     if (isRefusal(checked)) return checked;
     const isLeases = isAboutLeases({ request: checked });
     if (isLeases && !outbox.isJoined) return refuse('unavailable');

@@ -1,12 +1,10 @@
 import {
   type EntryTuple,
   type Glob,
-  isRefusal,
   type Leaf,
   type MapTuple,
-  parseGlob,
+  patternsOf,
   type Path,
-  type Pattern,
   type Seq,
 } from '@holdfast/protocol';
 import type { QueryStep } from '@holdfast/protocol/record';
@@ -158,8 +156,7 @@ export class Rows {
 }
 
 function scopeOf(globs: readonly Glob[]): Scope {
-  const patterns = globs.map((glob) => parseGlob(glob));
-  return new Scope(patterns.filter((each): each is Pattern => !isRefusal(each)));
+  return new Scope(patternsOf(globs));
 }
 
 /** Whether steps can be done on a window, one after the other. */

@@ -10,13 +10,6 @@ export const rights: ReadonlySet<string> = new Set([
 
 /** Whether there is news for people and consoles. */
 export function differs(a: ReplicaStatus, b: ReplicaStatus): boolean {
-  return (
-    a.phase !== b.phase ||
-    a.seq !== b.seq ||
-    a.pending !== b.pending ||
-    a.incarnation !== b.incarnation ||
-    a.error !== b.error ||
-    a.held !== b.held ||
-    a.denied !== b.denied
-  );
+  const known: readonly unknown[] = Object.values(b);
+  return Object.values(a).some((each, index) => each !== known[index]);
 }

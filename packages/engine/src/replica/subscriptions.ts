@@ -241,18 +241,17 @@ function* differences(
 /** Where a subscription has to look for differences: in ranges that do not overlap. */
 function placesOf(pattern: Pattern, { within }: Difference): readonly Range[] {
   const own = rangeOf(pattern);
-  const ranges = within?.map(rangeOf) ?? [own];
-  if (ranges.some((range) => isIn(own, range))) return [own];
-  const inside = ranges.filter((range) => isIn(range, own));
-  return inside.filter((range, at) =>
-    inside.every(
-      (other, index) => index === at || !isIn(range, other) || (isIn(other, range) && at < index),
-    ),
-  );
+  const ranges = new Map((within ?? [pattern]).map(rangeOf).map((each) => [stemOf(each), each]));
+  const stems = [...ranges.keys()];
+  const isInside = (stem: string): boolean =>
+    stem.startsWith(stemOf(own)) && !stems.some((each) => each !== stem && stem.startsWith(each));
+  if (stems.some((each) => stemOf(own).startsWith(each))) return [own];
+  return [...ranges].flatMap(([stem, range]) => (isInside(stem) ? range : []));
 }
 
-function isIn({ under: inner }: Range, { under: outer }: Range): boolean {
-  return outer === undefined || inner === outer || inner?.startsWith(`${outer}/`) === true;
+/** What all paths of a range begin with, but the one it is named by. */
+function stemOf({ under }: Range): string {
+  return under === undefined ? '' : `${under}/`;
 }
 
 /** Keeps the last event of a path, with what the subscriber saw last as its `previous`. */

@@ -213,11 +213,13 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 60_000 }, ()
       expect(await mine.overflow()).toBe(0);
     }
     await mine.pick('users/8/tags');
-    await mine.page.screenshot({ path: join(pictures, 'phone-tree.png') });
-    await mine.page.getByRole('button', { name: 'value', exact: true }).click();
+    // A tap on a value is how one gets to see it.
     await mine.value.waitFor();
     expect(await mine.overflow()).toBe(0);
     await mine.page.screenshot({ path: join(pictures, 'phone-value.png') });
+    await mine.page.getByRole('button', { name: 'tree', exact: true }).click();
+    await mine.line('users/8/tags').waitFor();
+    await mine.page.screenshot({ path: join(pictures, 'phone-tree.png') });
     await mine.close();
   });
 

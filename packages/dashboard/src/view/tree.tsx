@@ -32,6 +32,7 @@ export function Tree({ workspace, rows, isFlat, commands }: Props): ReactNode {
   const pick = (row: Row): void => {
     workspace.select(row.path);
     if (row.isMap) workspace.outline.toggle(row.path);
+    else commands.show();
   };
 
   return (

@@ -6,6 +6,8 @@ import { findByName, treeAction, type TreeAction } from './tree-keys.ts';
 /** What can be done from the tree. */
 export type TreeCommands = {
   readonly edit: (path: string) => void;
+  /** Brings what is selected into sight, where one panel is shown at a time. */
+  readonly show: () => void;
   readonly add: () => void;
   readonly remove: (path: string) => void;
 };

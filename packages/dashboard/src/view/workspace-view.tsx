@@ -29,6 +29,7 @@ export function WorkspaceView({ session, workspace }: Props): ReactNode {
       // The panel is drawn first; then the value can take the focus.
       requestAnimationFrame(focusValue);
     },
+    show: () => setPanel('value'),
     add: () => setAsking({ type: 'add' }),
     remove: (path) => setAsking({ type: 'remove', path }),
   };

@@ -8,12 +8,12 @@ import type {
   RecordDef,
   RecordNames,
 } from '@holdfast/client/records';
-import { shelvesOf } from '@holdfast/client/shelf';
 import { useMemo } from 'react';
+import { useHandle, useHandleState, wantedOf } from './handles.ts';
 import { type HookOptions, type Scope, useScope } from './scope.ts';
-import { type Wanted, readyOf, useShared, useSharedState } from './shared.ts';
+import type { Wanted } from './shared.ts';
 import { nothing, useSignal } from './signal.ts';
-import { type HookState, useHookState } from './state.ts';
+import type { HookState } from './state.ts';
 
 /** A collection as a component sees it: its state, all of one moment, the values alone, and its rows to write to. */
 export type CollectionView<R extends RecordDef = RecordDef> = CollectionState<R> & {
@@ -43,12 +43,6 @@ export type UseCollectionState<App> = {
   ): HookState<CollectionView<RecordBy<App, N>>>;
 };
 
-const collections = /* @__PURE__ */ shelvesOf<CollectionHandle, CollectionHandle>((handle) => {
-  const close = handle.retain();
-  const { ready } = handle.state.get();
-  return { value: handle, ready: ready ? null : handle.ready(), close };
-});
-
 /**
  * A live set of records, of a definition or of the name of one with a spec; suspends until it is known which rows there
  * are. `null`: none is loaded, and it is empty. The client needs `records` among its options.
@@ -67,10 +61,7 @@ export function useCollection(
   second?: Second,
   third?: HookOptions,
 ): CollectionView {
-  const { spec, options } = readArguments(of, second, third);
-  const scope = useScope('useCollection', options.client);
-  const wanted = collectionWanted(scope, handleOf(scope, of, spec), options);
-  return useCollectionView(useShared(scope, wanted));
+  return useHandle(useWanted('useCollection', of, [second, third]), useCollectionView);
 }
 
 /** The same without suspending. */
@@ -88,14 +79,7 @@ export function useCollectionState(
   second?: Second,
   third?: HookOptions,
 ): HookState<CollectionView> {
-  const { spec, options } = readArguments(of, second, third);
-  const scope = useScope('useCollectionState', options.client);
-  const wanted = collectionWanted(scope, handleOf(scope, of, spec), options);
-  const state = useSharedState(scope, wanted);
-  const view = useCollectionView(readyOf(state));
-  const { status, error } = view;
-  const refreshing = status !== 'ok';
-  return useHookState<CollectionView>(wanted, state, { value: view, refreshing, error });
+  return useHandleState(useWanted('useCollectionState', of, [second, third]), useCollectionView);
 }
 
 /** The first row of a collection; undefined where there is none. */
@@ -115,39 +99,20 @@ export function useOne<R extends RecordDef>(
 /** After a name comes a spec, after a definition the options. */
 type Second = CollectionSpec<RecordDef> | HookOptions | null | undefined;
 
-type Arguments = {
-  readonly spec: CollectionSpec<RecordDef> | null;
-  readonly options: HookOptions;
-};
-
-function readArguments(
+function useWanted(
+  hook: string,
   of: CollectionDef | string | null,
-  second: Second,
-  third: HookOptions = {},
-): Arguments {
+  [second, third]: readonly [Second, HookOptions | undefined],
+): readonly [Scope, Wanted<CollectionHandle, CollectionHandle> | null] {
   const isNamed = typeof of === 'string';
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the overloads say which it is
-  if (isNamed) return { spec: second as CollectionSpec<RecordDef> | null, options: third };
+  const options = ((isNamed ? third : second) ?? {}) as HookOptions;
+  const scope = useScope(hook, options.client);
+  const { client } = scope;
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as above
-  return { spec: null, options: (second ?? {}) as HookOptions };
-}
-
-function handleOf(
-  { client }: Scope,
-  of: CollectionDef | string | null,
-  spec: CollectionSpec<RecordDef> | null,
-): CollectionHandle | null {
-  if (typeof of === 'string') return spec && client.collection(of, spec);
-  return of && client.collection(of);
-}
-
-/** What a hook wants that shows a collection. */
-export function collectionWanted(
-  { client }: Scope,
-  handle: CollectionHandle | null,
-  { ttl }: HookOptions,
-): Wanted<CollectionHandle, CollectionHandle> | null {
-  return handle && { shelf: collections(client), key: handle.key, options: handle, ttl };
+  const spec = second as CollectionSpec<RecordDef> | null;
+  const named = (name: string): CollectionHandle | null => spec && client.collection(name, spec);
+  return [scope, wantedOf(scope, isNamed ? named(of) : of && client.collection(of), options)];
 }
 
 const none: CollectionState<RecordDef> = {

@@ -8,12 +8,12 @@ import {
   type RecordNames,
   type RecordState,
 } from '@holdfast/client/records';
-import { shelvesOf } from '@holdfast/client/shelf';
 import { useMemo } from 'react';
+import { useHandle, useHandleState, wantedOf } from './handles.ts';
 import { type HookOptions, type Scope, useScope } from './scope.ts';
-import { type Wanted, readyOf, useShared, useSharedState } from './shared.ts';
+import type { Wanted } from './shared.ts';
 import { nothing, useSignal } from './signal.ts';
-import { type HookState, useHookState } from './state.ts';
+import type { HookState } from './state.ts';
 
 /** A record as a component sees it: its state, all of one moment, and its writes (registry.md §10). */
 export type RecordView<R extends RecordDef = RecordDef> = RecordState<Out<R>> &
@@ -47,13 +47,6 @@ export type UseRecordState<App> = {
   ): HookState<RecordView<RecordBy<App, N>>>;
 };
 
-const records = /* @__PURE__ */ shelvesOf<RecordHandle, RecordHandle>((handle) => {
-  const close = handle.retain();
-  const { status } = handle.state.get();
-  const isThere = status !== 'idle' && status !== 'loading' && status !== 'denied';
-  return { value: handle, ready: isThere ? null : handle.ready(), close };
-});
-
 /**
  * A record, of a definition or of the name of one; suspends until it is known what there is, and throws where it may not be
  * read. Without params nothing is loaded, and the value is undefined. The client needs `records` among its options.
@@ -73,8 +66,7 @@ export function useRecord(
   params: Readonly<Record<string, string>> | null,
   options: HookOptions = {},
 ): RecordView {
-  const scope = useScope('useRecord', options.client);
-  return useRecordView(useShared(scope, recordWanted(scope, handleOf(scope, of, params), options)));
+  return useHandle(useWanted('useRecord', of, [params, options]), useRecordView);
 }
 
 /** The same without suspending. */
@@ -93,31 +85,19 @@ export function useRecordState(
   params: Readonly<Record<string, string>> | null,
   options: HookOptions = {},
 ): HookState<RecordView> {
-  const scope = useScope('useRecordState', options.client);
-  const wanted = recordWanted(scope, handleOf(scope, of, params), options);
-  const state = useSharedState(scope, wanted);
-  const view = useRecordView(readyOf(state));
-  const { status, connected, error } = view;
-  const refreshing = status !== 'ok' || !connected;
-  return useHookState<RecordView>(wanted, state, { value: view, refreshing, error });
+  return useHandleState(useWanted('useRecordState', of, [params, options]), useRecordView);
 }
 
-/** What a hook wants that shows a record. */
-export function recordWanted(
-  { client }: Scope,
-  handle: RecordHandle | null,
-  { ttl }: HookOptions,
-): Wanted<RecordHandle, RecordHandle> | null {
-  return handle && { shelf: records(client), key: handle.key, options: handle, ttl };
-}
-
-function handleOf(
-  { client }: Scope,
+function useWanted(
+  hook: string,
   of: RecordDef | string,
-  params: Readonly<Record<string, string>> | null,
-): RecordHandle | null {
-  if (params === null) return null;
-  return typeof of === 'string' ? client.record(of, params) : client.record(of, params);
+  [params, options]: readonly [Readonly<Record<string, string>> | null, HookOptions],
+): readonly [Scope, Wanted<RecordHandle, RecordHandle> | null] {
+  const scope = useScope(hook, options.client);
+  const { client } = scope;
+  const handle =
+    params && (typeof of === 'string' ? client.record(of, params) : client.record(of, params));
+  return [scope, wantedOf(scope, handle, options)];
 }
 
 /** The state of a record with its writes: the same object until something in it changes. */
@@ -127,18 +107,17 @@ export function useRecordView(handle: RecordHandle | undefined): RecordView {
   return useMemo(() => ({ ...state, ...writes }), [state, writes]);
 }
 
+const writes = ['set', 'patch', 'increment', 'remove', 'mutate'] as const;
+
 function writesOf(handle: RecordHandle | undefined): Omit<RecordView, keyof RecordState<unknown>> {
-  const it = (): RecordHandle => {
-    if (handle !== undefined) return handle;
-    throw new TypeError('No record to write to: its hook has no params.');
-  };
-  return {
-    key: handle?.key ?? '',
-    set: (value, options) => it().set(value, options),
-    patch: (fields, options) => it().patch(fields, options),
-    increment: (field, by, options) => it().increment(field, by, options),
-    remove: (options) => it().remove(options),
-    mutate: (name, input, options) => it().mutate(name, input, options),
-    retry: () => handle?.retry(),
-  };
+  const made = writes.map((name) => [
+    name,
+    (...given: readonly unknown[]): unknown => {
+      if (handle !== undefined) return Reflect.apply(handle[name], handle, given);
+      throw new TypeError('No record to write to: its hook has no params.');
+    },
+  ]);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each of them as the handle has it
+  const deeds = Object.fromEntries(made) as Pick<RecordHandle, (typeof writes)[number]>;
+  return { ...deeds, key: handle?.key ?? '', retry: () => handle?.retry() };
 }

@@ -1,0 +1,54 @@
+import type { CollectionHandle, RecordHandle } from '@holdfast/client/records';
+import { type Shelf, shelvesOf } from '@holdfast/client/shelf';
+import type { HookOptions, Scope } from './scope.ts';
+import { readyOf, useShared, useSharedState, type Wanted } from './shared.ts';
+import { type HookState, useHookState } from './state.ts';
+
+/** What components read and write through. */
+export type Handle = RecordHandle | CollectionHandle;
+
+/** Of a record: it is not known what there is. */
+const unknown: ReadonlySet<string> = /* @__PURE__ */ new Set(['idle', 'loading', 'denied']);
+
+/** Handles on records and collections, whose keys differ. */
+const handles = /* @__PURE__ */ shelvesOf<Handle, Handle>((handle) => {
+  const close = handle.retain();
+  const state = handle.state.get();
+  const isThere = 'ready' in state ? state.ready : !unknown.has(state.status);
+  return { value: handle, ready: isThere ? null : handle.ready(), close };
+});
+
+/** What a hook wants that shows what a handle is of. */
+export function wantedOf<H extends Handle>(
+  { client }: Scope,
+  handle: H | null,
+  { ttl }: HookOptions,
+): Wanted<H, H> | null {
+  if (handle === null) return null;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is under the key of a handle is of its kind
+  const shelf = handles(client) as unknown as Shelf<H, H>;
+  return { shelf, key: handle.key, options: handle, ttl };
+}
+
+/** A hook on what handles are of, by the one that makes a view of a handle. */
+export type UseView<H, V> = (handle: H | undefined) => V;
+
+/** What is shown of a handle; suspends until there is something. */
+export function useHandle<H extends Handle, V>(
+  [scope, wanted]: readonly [Scope, Wanted<H, H> | null],
+  useViewOf: UseView<H, V>,
+): V {
+  return useViewOf(useShared(scope, wanted));
+}
+
+/** The same without suspending. */
+export function useHandleState<
+  H extends Handle,
+  V extends { readonly status: string; readonly connected?: boolean; readonly error?: unknown },
+>([scope, wanted]: readonly [Scope, Wanted<H, H> | null], useViewOf: UseView<H, V>): HookState<V> {
+  const state = useSharedState(scope, wanted);
+  const value = useViewOf(readyOf(state));
+  const { status, connected, error } = value;
+  const refreshing = status !== 'ok' || connected === false;
+  return useHookState<V>(wanted, state, { value, refreshing, error });
+}

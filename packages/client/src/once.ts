@@ -67,8 +67,8 @@ export async function once<T extends Json>(
   const signal = options.signal ?? new AbortController().signal;
   const outing: Outing<T> = { ...at, lock: `_dust:sf/${at.key}`, compute, ttl, signal };
   const deadline = env.now() + waitTimeout;
-  await at.slot.store.until();
-  if (at.slot.status.get().connection === 'connected') await at.store.ready;
+  await orAborted(signal, at.slot.store.until());
+  if (at.slot.status.get().connection === 'connected') await orAborted(signal, at.store.ready);
   for (let how: 'cached' | 'awaited' = 'cached'; ; how = 'awaited') {
     const found = peek<T>(outing);
     if (found !== null) return { ...found, how };
@@ -96,15 +96,29 @@ async function attempt<T extends Json>(
   outing: Outing<T>,
   deadline: number,
 ): Promise<Flight<T> | null> {
-  const lease = await outing.store
-    .lease(outing.lock, { ttl: outing.ttl })
-    .catch((error: unknown) => refusalOf(error));
+  const asked = outing.store.lease(outing.lock, { ttl: outing.ttl });
+  const lease = await orAborted(outing.signal, asked).catch((error: unknown) => {
+    // Who has given up lets go of what comes all the same.
+    if (outing.signal.aborted) asked.then(letGo, ignore);
+    return refusalOf(error);
+  });
   if (!(lease instanceof HoldfastError)) return fly(outing, lease);
   if (lease.code === 'unavailable') {
     return { value: await outing.compute(outing.signal), how: 'uncoordinated' };
   }
   await landing(outing, { deadline, expiresAt: Number(lease.details['expires_at']) });
   return null;
+}
+
+/** What is waited for, or why nobody waits for it any more. */
+function orAborted<T>(signal: AbortSignal, wanted: Promise<T>): Promise<T> {
+  const { promise, resolve, reject } = deferred<T>();
+  const abort = (): void => reject(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort);
+  const stop = (): void => signal.removeEventListener('abort', abort);
+  wanted.then(resolve, reject).then(stop, stop);
+  return promise;
 }
 
 /** Why there is no lease: another has it, or nobody can be asked. All else is no answer to this. */

@@ -138,6 +138,17 @@ describe('a single flight', () => {
     },
   );
 
+  it('S51 who gives up while the store is not here yet waits no longer, and runs nothing (P57)', async () => {
+    const valve = new Valve();
+    const client = world.client({ link: valve });
+    await expect.poll(() => client.status.get().connection).toBe('connected');
+    valve.holdIn();
+    const giving = new AbortController();
+    const flight = client.store('acme/app').once('report', other, { signal: giving.signal });
+    giving.abort(new Error('enough'));
+    await expect(flight).rejects.toThrow('enough');
+  });
+
   it('S51 one who runs and is killed is replaced after the ttl, at the word of the server; its late result is fenced off (P57)', async () => {
     const [{ client, store: dead }, alive] = [await mortal(), await world.store()];
     const started = gate<null>();

@@ -19,6 +19,8 @@ export type Card = {
   readonly mark?: string;
   /** The same of what only some may see. */
   readonly note?: string;
+  /** Some of them are long, so that slow readers fall behind. */
+  readonly text?: string;
 };
 
 /** What somebody may read. */

@@ -11,6 +11,9 @@ export type Granted = { readonly at: number; readonly rights: Rights };
 /** Whoever is judged: by its name, and what it may see in the course of time. */
 export type Viewer = { readonly subject: string; readonly granted: readonly Granted[] };
 
+/** A place in the history of a store. */
+type Commit = { readonly incarnation: string; readonly seq: Seq };
+
 /** Within this time a change of rights has taken effect (stores.md §11.3). */
 export const rightsMs = 5000;
 /** The same where the way to the client is as slow as it gets. */
@@ -22,6 +25,8 @@ const nothing: Cards = new Map();
 export class Judge {
   readonly #states = new Map<string, ReadonlyMap<Seq, Cards>>();
   readonly #heads = new Map<string, Seq>();
+  /** When each was stored. */
+  readonly #times = new Map<string, ReadonlyMap<Seq, number>>();
   readonly #found = new Map<string, Found>();
   /** Each card that had a mark or note, with its id, as it was after a commit that left it there. */
   readonly #marked = new Map<string, { readonly id: string; readonly card: Card }[]>();
@@ -46,6 +51,7 @@ export class Judge {
       }
       this.#states.set(incarnation, states);
       this.#heads.set(incarnation, truth.head);
+      this.#times.set(incarnation, new Map(log.map(({ op, at }) => [op.seq, at])));
     }
   }
 
@@ -55,15 +61,33 @@ export class Judge {
     return cards && seenOf(cards, eyes);
   }
 
+  /**
+   * Whether a field of a card has become somebody's to see lately, or is no more: what a commit shows or hides comes behind
+   * it (records.md §17), and late where the way is slow.
+   */
+  hasTurned(
+    { incarnation, seq, at }: Commit & { readonly at: number },
+    eyes: Eyes,
+    { id, field }: { readonly id: string; readonly field: string },
+  ): boolean {
+    const since = at - this.#lateMs(at);
+    let last: boolean | null = null;
+    for (const [each, cards] of this.#states.get(incarnation) ?? []) {
+      if (each > seq) return false;
+      const card = { ...cards.get(id), [field]: '' };
+      const isSeen = Object.hasOwn(seen(id, card, eyes) ?? {}, field);
+      const isLate = (this.#times.get(incarnation)?.get(each) ?? 0) > since;
+      if (isLate && last !== null && isSeen !== last) return true;
+      last = isSeen;
+    }
+    return false;
+  }
+
   headOf(incarnation: string): Seq {
     return this.#heads.get(incarnation) ?? 0;
   }
 
-  fresh(
-    at: { readonly incarnation: string; readonly seq: Seq },
-    eyes: Eyes,
-    asked: Asked,
-  ): Found | undefined {
+  fresh(at: Commit, eyes: Eyes, asked: Asked): Found | undefined {
     const { question, limit, after } = asked;
     const key = JSON.stringify([at.incarnation, at.seq, eyes, question.name, limit, after]);
     const known = this.#found.get(key);
@@ -77,12 +101,16 @@ export class Judge {
 
   /** The rights that may hold for what comes at a time. */
   eyesAt({ subject, granted }: Viewer, at: number): readonly Eyes[] {
-    const window = Math.max(rightsMs, Math.min(stormMs, this.#calmAt + stormMs - at));
-    const last = granted.findLastIndex((each) => each.at <= at - window);
+    const last = granted.findLastIndex((each) => each.at <= at - this.#lateMs(at));
     return granted
       .slice(Math.max(0, last))
       .filter((each) => each.at <= at)
       .map(({ rights }) => ({ subject, rights }));
+  }
+
+  /** How late somebody may be told at a time. */
+  #lateMs(at: number): number {
+    return Math.max(rightsMs, Math.min(stormMs, this.#calmAt + stormMs - at));
   }
 
   /** Whether a maintained set is what somebody finds who looks through everything afresh. */
@@ -111,7 +139,8 @@ export class Judge {
       if (this.isFresh(viewer, sight)) continue;
       const next = sights.slice(index + 1).find(({ by }) => by !== 'events');
       // Whoever reads the log meanwhile is told of the whole window when it has read it (records.md §14.4).
-      const isBehind = sight.by === 'events' && next?.by !== 'delta' && sight.at < this.#calmAt;
+      const isToCome = next === undefined ? sight.at < this.#calmAt : next.by === 'reset';
+      const isBehind = sight.by === 'events' && isToCome;
       if (isBehind) excused.add(sight);
       else wrong.push(`fresh: ${who}: ${this.#describe(viewer, sight)}`);
     }

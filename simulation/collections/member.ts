@@ -3,7 +3,7 @@ import { type CollectionHandle, type RecordHandle, records } from '@holdfast/cli
 import { collection, type CollectionDef, type Seq } from '@holdfast/protocol';
 import type { Device } from '../src/device.ts';
 import type { World } from '../src/world.ts';
-import { Card, Newer, newer, questions, type Question, storeName } from './card.ts';
+import { all, Card, Newer, newer, questions, type Question, storeName } from './card.ts';
 import type { Asked } from './fresh.ts';
 import type { Granted } from './judge.ts';
 import type { Spoil } from './mutants.ts';
@@ -248,8 +248,13 @@ export class Member {
     if (hasMore === true && this.#spoil('there is more, and nobody is told')) {
       delta['has_more'] = false;
     }
-    const isSpoiled = this.#spoil('a value is another');
-    return isSpoiled ? text.replaceAll(/"m\d+"/g, '"m0"') : JSON.stringify(frame);
+    return this.#isValueSpoiled() ? text.replaceAll(/"m\d+"/g, '"m0"') : JSON.stringify(frame);
+  }
+
+  #isValueSpoiled(): boolean {
+    if (this.#spoil('a value is another')) return true;
+    const isLimited = this.options.granted.at(-1)?.rights !== all;
+    return isLimited && this.#spoil('a value is another to whom not all is shown');
   }
 
   /** Notes what every collection shows, where that is to be what is committed. */

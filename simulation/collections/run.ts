@@ -15,6 +15,7 @@ import { verdictOn } from './verdict.ts';
 /** How much of what has happened. */
 export type CollectionTraffic = { readonly [what: string]: number };
 
+const spoiledMs = 7000;
 /** How often a network spoils something at most: a world that is spoiled for good comes to no end. */
 const spoilsMax = 4;
 /** Ways that last, and show when the weather has cleared. */
@@ -65,19 +66,24 @@ export class CollectionWorlds {
   }
 
   get simulation(): Simulation<Step> {
+    // What is spoiled shows soon.
+    const endMs = this.#mutant === null ? lengthMs : spoiledMs;
     return {
-      faults: { ...badWeather, crash: 6, forget: 2, compact: 6, failDisk: 3 },
-      lengthMs,
+      faults: { ...badWeather, crash: 6, forget: 2, compact: 6, failDisk: 3, slow: 40 },
+      lengthMs: endMs,
       stores: [storeName],
       server: {
         authenticate: async ({ token }) => this.#principal(token),
-        limits: { socket_soft_bytes: 8192, socket_hard_bytes: 1024 * 1024 },
+        limits: { socket_soft_bytes: 1024, socket_hard_bytes: 1024 * 1024 },
       },
       prepare: (server) => this.#declare(server),
-      script: { steps: stepsOf, perform: (world, step) => this.#perform(world, step) },
+      script: {
+        steps: (dice) => stepsOf(dice).filter(({ at }) => at < endMs),
+        perform: (world, step) => this.#perform(world, step),
+      },
       program: async (world) => {
         this.#begin(world);
-        await world.sleep(lengthMs);
+        await world.sleep(endMs);
         world.calm();
         this.#calmAt = world.now;
       },

@@ -27,6 +27,7 @@ export type Step = {
 };
 
 export const lengthMs = 15_000;
+const lengths = [1, 100, 12_000];
 
 /** Makes up cards, each write with a mark and a note of its own. */
 export class Pen {
@@ -40,13 +41,14 @@ export class Pen {
       tag: dice.pick(tags),
       room: dice.chance(0.25) ? 'closed' : 'open',
       owner: dice.pick(['ann', 'bob', 'gus']),
+      text: 'x'.repeat(dice.pick(lengths)),
       ...this.#marks(author, ['mark', 'note']),
     };
   }
 
   patch(dice: Dice, author: string): Card {
-    const { n, tag, room, owner } = this.card(dice, author);
-    const some = dice.pick([{ n }, { tag }, { room }, { owner }, { n, tag }, {}]) as Card;
+    const { n, tag, room, owner, text } = this.card(dice, author);
+    const some = dice.pick([{ n }, { tag }, { room }, { owner }, { n, tag }, { text }]) as Card;
     return { ...some, ...this.#marks(author, [dice.pick(['mark', 'note'])]) };
   }
 

@@ -1,4 +1,4 @@
-import { all, type Eyes } from './card.ts';
+import { all, type Card, type Eyes } from './card.ts';
 import type { Asked, Edge } from './fresh.ts';
 import type { Judge, Viewer } from './judge.ts';
 import type { Member, Shown, ShownRow } from './member.ts';
@@ -62,9 +62,16 @@ function isRight(judge: Judge, member: Member, shown: Shown): boolean {
   const found = [rows, hasMore, end === null ? null : edgeIn(end)] as const;
   return candidates(judge, member, shown).some(([eyes, asked]) => {
     const wanted = wantedOf(judge, member, { shown, eyes, asked });
-    // The content of what a commit shows comes right behind it (records.md §17).
-    const brief = eyes.rights === all ? textOf : idsOf;
-    return wanted !== null && brief(wanted) === brief(found);
+    if (wanted === null) return false;
+    if (eyes.rights === all) return textOf(wanted) === textOf(found);
+    if (idsOf(wanted) !== idsOf(found)) return false;
+    return wanted[0].every(([id, card], at) => {
+      const value = rows[at]?.[1] ?? {};
+      const fields = Object.keys({ ...card, ...value }) as (keyof Card)[];
+      return fields.every(
+        (field) => card[field] === value[field] || judge.hasTurned(shown, eyes, { id, field }),
+      );
+    });
   });
 }
 

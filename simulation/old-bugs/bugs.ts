@@ -192,7 +192,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     says: /window: after a frame/,
   },
   'a row that left its window and came back before a snapshot was empty': {
-    mended: 'this change',
+    mended: '301c368',
     file: 'packages/engine/src/replica/queries.ts',
     now: 'this.#rows.count(touched);',
     was: 'touched.length = 0;',

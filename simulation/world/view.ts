@@ -1,4 +1,4 @@
-import { Replica, type ReplicaImage } from '@holdfast/engine/replica';
+import { Ledger, Replica, type ReplicaImage } from '@holdfast/engine/replica';
 import { asGlob, defaultLimits } from '@holdfast/protocol';
 import type { Room } from './room.ts';
 
@@ -14,7 +14,7 @@ export function replicaOf(
     deviceId,
     limits: defaultLimits,
     random: () => room.dice.next(),
-    durable: true,
+    ledger: new Ledger(),
     ...(image !== null && { image }),
   });
 }

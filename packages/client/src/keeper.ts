@@ -1,5 +1,6 @@
 import { HoldfastError, type StoreName } from '@holdfast/protocol';
 import { conduct } from '@holdfast/engine/registry';
+import type { Ledger } from '@holdfast/engine/replica';
 import type { Cache, CacheChange } from './cache/port.ts';
 import type { Report } from './cell.ts';
 
@@ -25,6 +26,11 @@ export class Keeper {
   /** Whether what was stored is there for the next client. */
   get isKeeping(): boolean {
     return this.#cache !== null;
+  }
+
+  /** What a replica notes for the cache; null without one. */
+  ledger(): Ledger | null {
+    return this.#cache?.ledger() ?? null;
   }
 
   /** Keeps nothing from now on, because of an error. */

@@ -262,7 +262,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   #made(start: Partial<Seeded> | null): Replica {
-    return replicaOf(this.#room, this.#place, { ...start, durable: this.#keeper.isKeeping });
+    return replicaOf(this.#room, this.#place, { ...start, ledger: this.#keeper.ledger() });
   }
 
   /** Without its cache a client goes on in memory, having said so (registry.md §11, Storage). */

@@ -6,7 +6,7 @@ import type { Place, Room } from './room.ts';
 export function replicaOf(
   { settings }: Room,
   place: Place,
-  start: Pick<ReplicaConfig, 'image' | 'seed' | 'durable'>,
+  start: Pick<ReplicaConfig, 'image' | 'seed' | 'ledger'>,
 ): Replica {
   const { deviceId, env, outboxMax, records } = settings;
   return new Replica({

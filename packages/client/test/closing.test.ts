@@ -17,6 +17,10 @@ class SlowCache implements Cache {
   readonly kept: Cache = memoryCache();
   readonly #waiting: { readonly store: () => void; readonly fail: (error: Error) => void }[] = [];
 
+  ledger(): ReturnType<Cache['ledger']> {
+    return this.kept.ledger();
+  }
+
   load(store: Parameters<Cache['load']>[0]): ReturnType<Cache['load']> {
     return this.kept.load(store);
   }

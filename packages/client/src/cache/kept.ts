@@ -1,5 +1,5 @@
 import { HoldfastError, parseStoreName, type StoreName } from '@holdfast/protocol';
-import type { PendingRequest } from '@holdfast/engine/replica';
+import { Ledger, type PendingRequest } from '@holdfast/engine/replica';
 import { Letters } from './letters.ts';
 import type { Cache, CacheChange, CachedStore, CacheSharing, CacheTerms } from './port.ts';
 import { Reading } from './reading.ts';
@@ -83,6 +83,10 @@ class KeptCache implements Cache {
     const device = await this.#turn(() => this.#renewing(() => this.#rows.note('device', keep)));
     this.#terms = { ...terms, deviceId: device };
     return device;
+  }
+
+  ledger(): Ledger {
+    return new Ledger();
   }
 
   load(store: StoreName): Promise<CachedStore | null> {

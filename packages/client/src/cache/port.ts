@@ -1,6 +1,6 @@
 import type { EpochMs, HoldfastError, OpId, Refusal, Request, StoreName } from '@holdfast/protocol';
 import type { Tree } from '@holdfast/engine/data';
-import type { PendingRequest, ReplicaChange, ReplicaImage } from '@holdfast/engine/replica';
+import type { Ledger, PendingRequest, ReplicaChange, ReplicaImage } from '@holdfast/engine/replica';
 
 /**
  * A write that was accepted here and will never be committed as it is: the server refused it, its outcome cannot be known
@@ -60,6 +60,8 @@ export interface Cache {
    * the same as long as the cache is kept. Absent where nothing outlives the client.
    */
   open?(terms: CacheTerms): string | Promise<string>;
+  /** Where a replica notes what is to be committed: a new one each time. It comes with the cache, so that who has none does without. */
+  ledger(): Ledger;
   /** What is stored of a store; null for nothing. */
   load(store: StoreName): CachedStore | null | Promise<CachedStore | null>;
   commit(store: StoreName, change: CacheChange): void | Promise<void>;

@@ -55,6 +55,7 @@ export class TabCache {
     const { letters } = cache;
     return {
       ...(cache.open !== undefined && { open: (terms) => cache.open?.(terms) ?? terms.deviceId }),
+      ledger: () => cache.ledger(),
       load: (store) => this.#load(store),
       commit: (store, change) => this.#commit(store, change),
       clear: (store) => cache.clear(store),

@@ -1,6 +1,7 @@
 import type { DeviceId, Glob, RequestLimits } from '@holdfast/protocol';
 import { type Mutator, Tree } from '../data/index.ts';
 import type { Observe } from './act.ts';
+import type { Ledger } from './ledger.ts';
 import type { ReplicaImage, SeedTerms } from './types.ts';
 
 /** What a replica is made of. */
@@ -16,8 +17,8 @@ export type ReplicaConfig = {
   readonly image?: ReplicaImage;
   /** The image is a server's, and not the cache's. */
   readonly seed?: SeedTerms;
-  /** A cache stores what `persist` says, before anything that rests on it is sent (stores.md §18 C2). */
-  readonly durable?: boolean;
+  /** What a cache has yet to store: it stores what `persist` says, before anything that rests on it is sent (C2). */
+  readonly ledger?: Ledger | null;
   /** What may wait to be answered: how many requests, and how many bytes of JSON. Default: {@link outboxMax}. */
   readonly outboxMax?: OutboxLimits;
   /** Runs the mutations of records; absent: none is known. */

@@ -1,4 +1,5 @@
 export type { Act, Observe } from './act.ts';
+export { Ledger } from './ledger.ts';
 export type { Listing, ListPage, ListQuery, ShownEntry } from './listing.ts';
 export { type OutboxLimits, outboxMax, type ReplicaConfig } from './config.ts';
 export type { Guest, QueryAsk, QuerySight } from './parts.ts';

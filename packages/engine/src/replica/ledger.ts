@@ -1,6 +1,11 @@
-import type { Glob, Leaf, OpId, Path, Seq } from '@holdfast/protocol';
+import type { EpochMs, Glob, Leaf, OpId, Path, Seq } from '@holdfast/protocol';
 import type { Change, MapRow, Tree, Witness } from '../data/index.ts';
+import { inFlightMax, type Outbox } from './outbox.ts';
+import { isAboutLeases, listed, type Pending } from './pending.ts';
 import type { KeptQuery, PendingRequest, ReplicaChange } from './types.ts';
+
+/** Requests that are on their way or may be so without another word of the cache: it keeps up while a window is answered. */
+const preparedMax = 2 * inFlightMax;
 
 /** What the ledger asks of the replica when a change is written down. */
 export type Books = {
@@ -15,12 +20,16 @@ export type Books = {
 
 /**
  * Collects what a cache has yet to store: the net change of the committed state and of the outbox since the last batch.
- * One batch is on its way at a time; what changes meanwhile makes the next.
+ *
+ * 1. One batch is on its way at a time; what changes meanwhile makes the next.
+ * 2. A request is sent only when the cache knows that it is about to be (stores.md §18 C2).
  */
 export class Ledger implements Witness {
   readonly #entries = new Map<Path, Leaf | null>();
   readonly #maps = new Map<Path, Seq | null>();
   readonly #requests = new Map<OpId, PendingRequest | null>();
+  /** In order, those of which the cache does not know that they are about to be sent. */
+  #unprepared: Set<Pending> = new Set();
   #isReplaced = false;
   #isTouched = false;
   #batch = 0;
@@ -48,9 +57,35 @@ export class Ledger implements Witness {
     this.#isTouched = true;
   }
 
-  request(opId: OpId, request: PendingRequest | null): void {
-    this.#requests.set(opId, request);
-    this.#isTouched = true;
+  /** A request was made, or is about to be sent. Those about leases are not kept (C1). */
+  keep(pending: Pending): void {
+    pending.isSaved = isAboutLeases(pending);
+    if (pending.isSaved) return;
+    if (pending.firstSentAt === null) this.#unprepared.add(pending);
+    this.#note(pending.opId, listed(pending));
+  }
+
+  /** A request has left the outbox. */
+  drop(pending: Pending): void {
+    this.#unprepared.delete(pending);
+    this.#note(pending.opId, null);
+  }
+
+  /** A new channel: all that the cache does not know to be sent is about to be. */
+  joined({ queue }: Outbox): void {
+    const all = [...queue.values()];
+    this.#unprepared = new Set(all.filter((each) => !each.isSaved && each.firstSentAt === null));
+  }
+
+  /** Requests are about to be sent: as many as may be on their way soon, and the cache must know first (C2). */
+  prepare({ isJoined, inFlight, unsent }: Outbox, wall: EpochMs): void {
+    if (!isJoined) return;
+    for (const pending of this.#unprepared) {
+      if (inFlight + unsent - this.#unprepared.size >= preparedMax) return;
+      this.#unprepared.delete(pending);
+      pending.firstSentAt = wall;
+      this.keep(pending);
+    }
   }
 
   /** The next batch, unless one is on its way or nothing has changed. */
@@ -74,12 +109,20 @@ export class Ledger implements Witness {
     return { batch: this.#batch, change };
   }
 
-  /** A batch is stored: the requests whose present state it holds. */
-  stored(batch: number): readonly OpId[] {
-    const stored = this.#onItsWay;
-    if (batch !== this.#batch || stored === null) return [];
+  /** A batch is stored: the requests whose present state it holds may be sent. */
+  stored(batch: number, { queue }: Outbox): void {
+    if (batch !== this.#batch) return;
+    const stored = this.#onItsWay ?? [];
     this.#onItsWay = null;
-    return stored.filter((opId) => !this.#requests.has(opId));
+    for (const opId of stored) {
+      const pending = this.#requests.has(opId) ? undefined : queue.get(opId);
+      if (pending !== undefined && pending.firstSentAt !== null) pending.isSaved = true;
+    }
+  }
+
+  #note(opId: OpId, request: PendingRequest | null): void {
+    this.#requests.set(opId, request);
+    this.#isTouched = true;
   }
 }
 

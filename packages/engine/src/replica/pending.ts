@@ -42,7 +42,7 @@ export function pendingOf(known: PendingRequest): Pending {
     isCertain: attempts === 0,
     isUncertain: false,
     isSettled: false,
-    isSaved: false,
+    isSaved: true,
     echo: null,
     rebasedOver: [],
   };
@@ -57,11 +57,6 @@ export function listed(pending: Pending): PendingRequest {
 /** Whether it is to be sent, now or later. */
 export function isUnsent({ status }: Pending): boolean {
   return status.state === 'queued' || status.state === 'waiting';
-}
-
-/** The cache has not been told that it is about to be sent, and has to be. */
-export function isUnprepared({ isSaved, firstSentAt }: Pending): boolean {
-  return !isSaved && firstSentAt === null;
 }
 
 function writesOf(request: Request): readonly (Write | Mutate)[] {

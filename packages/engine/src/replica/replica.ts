@@ -14,7 +14,6 @@ import type { ReplicaConfig } from './config.ts';
 import { Extent } from './extent.ts';
 import { Fold } from './fold.ts';
 import { Following, type Heard, rescoped } from './following.ts';
-import { Ledger } from './ledger.ts';
 import {
   list,
   type Listing,
@@ -69,10 +68,9 @@ export class Replica {
   #isSignalled = false;
 
   constructor(config: ReplicaConfig) {
-    const { image } = config;
+    const { image, ledger = null } = config;
     const emit = (effect: ReplicaEffect): void => void this.#effects.push(effect);
     const subscriptions = new Subscriptions(emit, config.observe);
-    const ledger = config.durable === true ? new Ledger() : null;
     const { patterns = [], scope = null } = image ?? {};
     this.#parts = {
       config,
@@ -242,7 +240,7 @@ export class Replica {
         if (this.#following.adopt(input.image, input.seed)) this.#rejoin();
         return undefined;
       case 'persisted':
-        return this.#requests.persisted(input.batch);
+        return this.#parts.ledger?.stored(input.batch, this.#requests.outbox);
       case 'deliver':
         this.#isSignalled = false;
         return this.#parts.subscriptions.deliver(input.now);
@@ -326,9 +324,9 @@ export class Replica {
 
   /** Brings everything in line with what a step did. */
   #conclude({ now, wall }: ReplicaInput): void {
-    const { extent, fold, subscriptions, emit } = this.#parts;
+    const { extent, fold, ledger, subscriptions, emit } = this.#parts;
     fold.refold();
-    this.#requests.prepare({ now, wall });
+    ledger?.prepare(this.#requests.outbox, wall);
     this.#requests.outbox.send({ now, wall });
     const isLive = this.#phase === 'joined' && this.#following.isCaughtUp;
     this.#parts.queries?.ask(now, isLive);

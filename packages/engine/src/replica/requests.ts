@@ -12,23 +12,12 @@ import {
 } from '@holdfast/protocol';
 import { type Commit, impliedReply, seqOf } from './commits.ts';
 import { outboxMax } from './config.ts';
-import { inFlightMax, type Moment, Outbox } from './outbox.ts';
+import { type Moment, Outbox } from './outbox.ts';
 import type { Parts } from './parts.ts';
-import {
-  addsUp,
-  isAboutLeases,
-  isGuarded,
-  isUnprepared,
-  listed,
-  type Pending,
-  pendingOf,
-} from './pending.ts';
+import { addsUp, isAboutLeases, isGuarded, listed, type Pending, pendingOf } from './pending.ts';
 import type { Outcome, PendingRequest, ReplicaInput } from './types.ts';
 
 type Input<Type extends ReplicaInput['type']> = Extract<ReplicaInput, { readonly type: Type }>;
-
-/** Requests that are on their way or may be so without another word of the cache: it keeps up while a window is answered. */
-const preparedMax = 2 * inFlightMax;
 
 /**
  * The own requests of a replica, from asking to outcome (stores.md §18 C1–C8).
@@ -36,13 +25,10 @@ const preparedMax = 2 * inFlightMax;
  * 1. Every request is settled once: committed, or refused.
  * 2. A request that is not blind is shown from when it is asked until its echo, its refusal, or until the replica has
  *    come to the seq of its ok.
- * 3. With a cache, a request is sent only when the cache knows that it is about to be.
  */
 export class Requests {
   readonly #parts: Parts;
   readonly outbox: Outbox;
-  /** In order, those of which the cache does not know that they are about to be sent. */
-  #unprepared: Set<Pending> = new Set();
   /** Answered ok, by their seqs; their effect is still shown. */
   readonly #answered = new Map<Pending, Seq>();
   #order = 0;
@@ -102,19 +88,7 @@ export class Requests {
   joined(reply: JoinReply, at: { readonly incarnation: string | null } & Moment): void {
     this.#failStale(reply, at);
     this.outbox.joined();
-    this.#unprepared = new Set([...this.#all].filter(isUnprepared));
-  }
-
-  /** Requests are about to be sent: as many as may be on their way soon, and the cache must know first (C2). */
-  prepare({ wall }: Moment): void {
-    const { outbox } = this;
-    if (!outbox.isJoined) return;
-    for (const pending of this.#unprepared) {
-      if (outbox.inFlight + outbox.unsent - this.#unprepared.size >= preparedMax) return;
-      this.#unprepared.delete(pending);
-      pending.firstSentAt = wall;
-      this.#save(pending);
-    }
+    this.#parts.ledger?.joined(this.outbox);
   }
 
   lost(): void {
@@ -161,14 +135,6 @@ export class Requests {
   /** Lets go of the answered requests that the replica has caught up with (C5). */
   caughtUp(cursor: Seq): void {
     for (const [pending, seq] of this.#answered) if (seq <= cursor) this.#end(pending, seq);
-  }
-
-  /** The cache has stored a batch. */
-  persisted(batch: number): void {
-    for (const opId of this.#parts.ledger?.stored(batch) ?? []) {
-      const pending = this.outbox.queue.get(opId);
-      if (pending !== undefined && pending.firstSentAt !== null) pending.isSaved = true;
-    }
   }
 
   /** Ends: without a cache to keep them, the requests end too (C20). */
@@ -218,8 +184,7 @@ export class Requests {
     if (refusal !== null) return refusal;
     this.#order++;
     this.outbox.add(pending);
-    this.#save(pending);
-    if (!pending.isSaved) this.#unprepared.add(pending);
+    this.#parts.ledger?.keep(pending);
     return null;
   }
 
@@ -230,12 +195,6 @@ export class Requests {
     if (!isFull && all + bytes <= max.bytes) return null;
     const dimension = isFull ? 'requests' : 'bytes';
     return refuse('outbox_full', { dimension, limit: max[dimension] });
-  }
-
-  #save(pending: Pending): void {
-    const { ledger } = this.#parts;
-    pending.isSaved = ledger === null || isAboutLeases(pending);
-    if (!pending.isSaved) ledger?.request(pending.opId, listed(pending));
   }
 
   /** Requests that must not be sent again under what the join reply says (stores.md §10.1.3). */
@@ -279,10 +238,9 @@ export class Requests {
   #end(pending: Pending, seq: Seq | null): void {
     const { fold, ledger } = this.#parts;
     this.#answered.delete(pending);
-    this.#unprepared.delete(pending);
     if (!this.outbox.remove(pending)) return;
     fold.withdraw(pending.opId, seq);
-    ledger?.request(pending.opId, null);
+    ledger?.drop(pending);
   }
 
   #settle(pending: Pending, reply: WriteReply): void {

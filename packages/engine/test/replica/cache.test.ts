@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest';
 import { Desk, path } from './desk.ts';
-import type { PendingRequest, ReplicaChange, ReplicaEffect } from '@holdfast/engine/replica';
+import {
+  Ledger,
+  type PendingRequest,
+  type ReplicaChange,
+  type ReplicaEffect,
+} from '@holdfast/engine/replica';
 
 function saved(
   effects: readonly ReplicaEffect[],
@@ -12,7 +17,7 @@ const requests = (change: ReplicaChange | undefined): unknown =>
   change?.requests.map(([id, request]) => [id, request && request.firstSentAt !== null]);
 
 test('C2 a request is sent only when the cache knows that it is about to be', () => {
-  const desk = new Desk({ durable: true }).live();
+  const desk = new Desk({ ledger: new Ledger() }).live();
   const joined = saved(desk.effects);
   desk.step({ type: 'persisted', batch: joined?.batch ?? 0 });
   desk.set('a', 'k', 1);
@@ -26,7 +31,7 @@ test('C2 a request is sent only when the cache knows that it is about to be', ()
 });
 
 test('C2 what was asked offline is stored as unsent, and again before it is sent', () => {
-  const desk = new Desk({ durable: true });
+  const desk = new Desk({ ledger: new Ledger() });
   desk.set('a', 'k', 1);
   const first = saved(desk.effects);
   expect(requests(first?.change)).toEqual([['a', false]]);
@@ -41,7 +46,7 @@ test('C2 what was asked offline is stored as unsent, and again before it is sent
 });
 
 test('S80 cursor, entries, map revisions and outbox are stored together, one batch at a time (P3)', () => {
-  const desk = new Desk({ durable: true }).live();
+  const desk = new Desk({ ledger: new Ledger() }).live();
   desk.events([[1, 'set', 'm', { a: 1, b: 1 }]]);
   desk.events([
     [2, 'delete', 'm/a', null],
@@ -104,7 +109,7 @@ test('a resync from a cache tells only how the store differs from it', () => {
     [1, 'set', 'a', 1],
     [2, 'set', 'b', 2],
   ]);
-  const second = new Desk({ image: first.replica.image(), durable: true });
+  const second = new Desk({ image: first.replica.image(), ledger: new Ledger() });
   second.watch('*');
   second.join({ sync: 'snapshot', why: 'behind', store_seq: 9 });
   second.message('snapshot_begin', {
@@ -133,13 +138,13 @@ test('a resync from a cache tells only how the store differs from it', () => {
 });
 
 test('C7 what a former life was about to send may have been sent, and cannot be cancelled', () => {
-  const former = new Desk({ durable: true }).live();
+  const former = new Desk({ ledger: new Ledger() }).live();
   former.step({ type: 'persisted', batch: saved(former.effects)?.batch ?? 0 });
   former.set('a', 'k', 1);
   const request = saved(former.effects)?.change.requests[0]?.[1];
   expect(request).toMatchObject({ opId: 'a', attempts: 0 });
   const outbox = request === undefined || request === null ? [] : [request];
-  const desk = new Desk({ durable: true, image: { ...former.replica.image(), outbox } });
+  const desk = new Desk({ ledger: new Ledger(), image: { ...former.replica.image(), outbox } });
   desk.step({ type: 'cancel', opId: 'a' });
   expect(desk.outcome('a')).toBeUndefined();
   expect(desk.outbox()).toEqual(['a queued']);
@@ -147,7 +152,7 @@ test('C7 what a former life was about to send may have been sent, and cannot be 
 
 test('C2 C7 of a long outbox only what may be on its way soon is stored as such: a restart knows the rest as unsent', () => {
   const stored = new Map<string, PendingRequest>();
-  const desk = new Desk({ durable: true });
+  const desk = new Desk({ ledger: new Ledger() });
   let batch = 0;
   const store = (): void => {
     for (let next = saved(desk.effects); next !== undefined && next.batch > batch;) {
@@ -178,7 +183,7 @@ test('C2 C7 of a long outbox only what may be on its way soon is stored as such:
 
   const outbox = [...stored.values()].toSorted((a, b) => a.order - b.order);
   const image = { ...desk.replica.image(), outbox };
-  const next = new Desk({ durable: true, image: { ...image, entries: [...image.entries] } });
+  const next = new Desk({ ledger: new Ledger(), image: { ...image, entries: [...image.entries] } });
   next.now += 100_000_000;
   next.step({ type: 'cancel', opId: 'w1999' });
   expect(next.refusalOf('w1999')).toBe('cancelled');

@@ -15,6 +15,7 @@ import {
   type Seq,
 } from '@holdfast/protocol';
 import {
+  Ledger,
   type PendingRequest,
   Replica,
   type ReplicaChange,
@@ -101,7 +102,7 @@ export class PartWorld {
       deviceId: 'm',
       limits: defaultLimits,
       random: () => 0.5,
-      durable: true,
+      ledger: new Ledger(),
       ...(image !== null && { image }),
     });
     this.#beliefs.clear();

@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest';
-import type { ReplicaChange, ReplicaEffect, ReplicaImage } from '@holdfast/engine/replica';
+import {
+  Ledger,
+  type ReplicaChange,
+  type ReplicaEffect,
+  type ReplicaImage,
+} from '@holdfast/engine/replica';
 import { Desk, path } from './desk.ts';
 
 /** What a server has rendered at seq 2. */
@@ -48,7 +53,7 @@ test('nothing is built on a seed that nothing vouches for: it is shown until the
 test('a cache keeps what it has until the server has taken the seed, and own requests meanwhile; then all of it', () => {
   const before = { seq: 1, incarnation: 'first', scope: 'whole', patterns: [] };
   const desk = new Desk({
-    durable: true,
+    ledger: new Ledger(),
     image: rendered(),
     seed: { proof: 'digest.signature', kept: before },
   });
@@ -64,7 +69,7 @@ test('a cache keeps what it has until the server has taken the seed, and own req
 });
 
 test('a seed that comes late is taken where there is nothing yet, and the store joined with it', () => {
-  const desk = new Desk({ durable: true });
+  const desk = new Desk({ ledger: new Ledger() });
   desk.watch('k', { includeCurrent: true });
   const seed = { proof: 'digest.signature', kept };
   const effects = desk.step({ type: 'adopt', image: rendered(), seed });

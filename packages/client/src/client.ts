@@ -8,14 +8,16 @@ import { Pool, type Release, releaseOnce, type Signal } from '@holdfast/engine/r
 import { Cell } from './cell.ts';
 import type { ConnectOptions } from './connect.ts';
 import { rooms } from './doors.ts';
-import { type ClientOptions, closedError, type Settings, settingsOf } from './options.ts';
+import { closedError } from './mistakes.ts';
+import { type ClientOptions, type Settings, settingsOf } from './options.ts';
 import { Part, type StoreOptions } from './part.ts';
 import type { PresenceHandle } from './presence/types.ts';
 import type { RecordDesk } from './records/types.ts';
 import type { Room } from './room.ts';
 import { Slot, unusedMs } from './slot.ts';
 import { Store } from './store.ts';
-import { type ConnectionStatus, Uplink } from './uplink.ts';
+import type { ConnectionStatus } from './connection.ts';
+import { Uplink } from './uplink.ts';
 import type { ViewsDesk } from './views/plug.ts';
 import type { Modules, ParamsBy, RootBy, ViewArgs, ViewHandle } from './views/types.ts';
 import { isSettled } from './waiters.ts';
@@ -172,7 +174,7 @@ class StoreClient implements Client {
   connect(options: ConnectOptions = {}): Promise<void> {
     this.#assertOpen();
     this.#room.uplink.connect();
-    const connected = import('./connect.ts').then(({ whenOpen }) =>
+    const connected = import('./seldom.ts').then(({ whenOpen }) =>
       whenOpen(this.status, options, this.#room.settings.env),
     );
     connected.catch(() => undefined);

@@ -1,8 +1,8 @@
 import { HoldfastError } from '@holdfast/protocol';
 import { deferred, type Signal } from '@holdfast/engine/registry';
 import type { ClientEnv } from './env.ts';
-import { closedError } from './options.ts';
-import type { ConnectionStatus } from './uplink.ts';
+import { closedError } from './mistakes.ts';
+import type { ConnectionStatus } from './connection.ts';
 
 /** How long a connection is waited for (views.md §12.1). */
 export type ConnectOptions = {

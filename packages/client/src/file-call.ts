@@ -7,7 +7,8 @@ import {
   RejectedError,
 } from '@holdfast/protocol';
 import type { ClientEnv } from './env.ts';
-import { credentialsOf, type Settings } from './options.ts';
+import { credentialsOf } from './credentials.ts';
+import type { Settings } from './options.ts';
 
 /** Where files of one store are asked for. */
 export type FileDesk = {

@@ -3,9 +3,9 @@ import { HoldfastError, type Seq } from '@holdfast/protocol';
 import { answerOf, type FileDesk, Patience, send } from './file-call.ts';
 import { piecesOf } from './file-hash.ts';
 import { type FileProgress, sendBlob, sendStream, type Upload } from './file-upload.ts';
-import { checkOptions, closedError } from './options.ts';
+import { checkOptions, closedError } from './mistakes.ts';
 import type { StoreStatus } from './status.ts';
-import { type ConnectionStatus, isOver } from './uplink.ts';
+import { type ConnectionStatus, isOver } from './connection.ts';
 
 export type { FileProgress };
 

@@ -40,7 +40,7 @@ export type { OutboxEntry, StoreStatus } from './status.ts';
 export type { OpStatus } from './questions.ts';
 export type { Store } from './store.ts';
 export type { Transaction } from './transaction.ts';
-export type { ConnectionStatus } from './uplink.ts';
+export type { ConnectionStatus } from './connection.ts';
 export type { OnOptions, SubscribeOptions, WatcherOptions } from './watch.ts';
 export type {
   AbsentOptions,

@@ -1,6 +1,6 @@
 import { type EpochMs, HoldfastError, type Path, type Write } from '@holdfast/protocol';
 import { beat, type Term } from './heartbeat.ts';
-import { checkOptions } from './options.ts';
+import { checkOptions } from './mistakes.ts';
 import type { Commit } from './receipt.ts';
 import type { Slot } from './slot.ts';
 

@@ -1,6 +1,6 @@
 import { type Path, type Pattern, RejectedError } from '@holdfast/protocol';
 import type { ListPage, ListQuery, Replica, ShownEntry } from '@holdfast/engine/replica';
-import { checkOptions } from './options.ts';
+import { checkOptions } from './mistakes.ts';
 
 /** Which page of a listing. */
 export type PageOptions = {

@@ -2,7 +2,7 @@ import { deferred } from '@holdfast/engine/registry';
 import { HoldfastError, type Json } from '@holdfast/protocol';
 import { noticeIn } from './heartbeat.ts';
 import type { Lease } from './lease.ts';
-import { checkOptions } from './options.ts';
+import { checkOptions } from './mistakes.ts';
 import { Part } from './part.ts';
 import type { Receipt } from './receipt.ts';
 import type { Slot } from './slot.ts';

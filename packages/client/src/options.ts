@@ -1,6 +1,5 @@
 import {
   type Codec,
-  HoldfastError,
   jsonCodec,
   type OpId,
   type RejectedError,
@@ -12,6 +11,7 @@ import type { Cache, Migrate } from './cache/port.ts';
 import { type Report } from './cell.ts';
 import { type ClientEnv, platformEnv } from './env.ts';
 import type { Link } from './link/port.ts';
+import { checkOptions } from './mistakes.ts';
 import { type WebSocketClass, webSocketLink } from './link/websocket.ts';
 import type { PresencesPlug } from './presence/plug.ts';
 import type { RecordsPlug } from './records/plug.ts';
@@ -144,26 +144,6 @@ const kinds: { readonly [Name in keyof Required<ClientOptions>]: string } = {
   onError: 'function',
 };
 
-/** What an option may be: types, or the values themselves. */
-export type OptionKinds = { readonly [name: string]: string | readonly unknown[] };
-
-/** Throws a `TypeError` that names what is wrong with an options object (stores.md §18 C21). */
-export function checkOptions(of: string, options: object, kindsOf: OptionKinds): void {
-  if (typeof options !== 'object') throw new TypeError(`${of} needs an object of options.`);
-  for (const [name, value] of Object.entries(options)) {
-    const kind = Object.hasOwn(kindsOf, name) ? kindsOf[name] : undefined;
-    if (kind === undefined) {
-      const names = Object.keys(kindsOf).join(', ');
-      throw new TypeError(`${of} has no option "${name}". It has: ${names}.`);
-    }
-    const isText = typeof kind === 'string';
-    const type = value === null ? 'null' : typeof value;
-    const isFit = isText ? kind.includes(type) : kind.includes(value);
-    if (value === undefined || isFit) continue;
-    throw new TypeError(`${of}: "${name}" must be ${isText ? `a ${kind}` : kind.join(' or ')}.`);
-  }
-}
-
 /** Checks the options of `createClient` and fills in the defaults. */
 export function settingsOf(options: ClientOptions): Settings {
   checkOptions('createClient', options, kinds);
@@ -243,15 +223,6 @@ function endpointsOf(text: string): { readonly endpoint: string; readonly whoami
   };
 }
 
-/** What says who asks by HTTP: a token, or where it is empty the cookies. */
-export function credentialsOf(
-  token: string,
-): Pick<RequestInit, 'credentials'> & { readonly headers: Record<string, string> } {
-  return token === ''
-    ? { credentials: 'include', headers: {} }
-    : { headers: { authorization: `Bearer ${token}` } };
-}
-
 /** A reporter that cannot fail, and never ends the process by a rejection. */
 function reporter(onError: (error: unknown) => void): Report {
   return (error) => {
@@ -266,9 +237,4 @@ function reporter(onError: (error: unknown) => void): Report {
 function warn(error: unknown): void {
   // oxlint-disable-next-line no-console -- nobody asked to hear of it, and it must not vanish
   console.error('holdfast:', error);
-}
-
-/** The error of a client or handle that is closed (registry.md §8.1). */
-export function closedError(what: string): HoldfastError {
-  return new HoldfastError('closed', { what });
 }

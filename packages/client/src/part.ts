@@ -1,6 +1,5 @@
 import {
   containsScope,
-  covers,
   type Glob,
   isLeaseOp,
   isPlainObject,
@@ -15,7 +14,7 @@ import {
   segmentsOf,
   type Write,
 } from '@holdfast/protocol';
-import { checkOptions } from './options.ts';
+import { checkOptions } from './mistakes.ts';
 import { patternOf } from './watch.ts';
 
 /** How a store is opened. */
@@ -50,7 +49,7 @@ export class Part {
 
   /** Whether what is read at a path is but the leaf there. Throws where nothing may be read. */
   readsLeaf(path: Path): boolean {
-    if (this.#holdsTree(path)) return false;
+    if (this.#holds(path, whole)) return false;
     if (this.#holds(path)) return true;
     throw new RejectedError('out_of_scope', { path, scope: this.globs });
   }
@@ -58,7 +57,7 @@ export class Part {
   /** Reads a pattern; throws where it is not contained in the part. */
   pattern(text: string): Pattern {
     const pattern = patternOf(text);
-    if (this.#patterns.some((each) => containsScope(each, pattern))) return pattern;
+    if (this.#contains(pattern)) return pattern;
     throw new RejectedError('out_of_scope', { pattern: text, scope: this.globs });
   }
 
@@ -90,23 +89,22 @@ export class Part {
     if (isLeaseOp(op)) return null;
     const isMap = op === 'set' && isPlainObject(write.value);
     const isTree = isMap || op === 'delete' || op === 'merge' || op === 'mutate';
-    const isKnown = isTree ? this.#holdsTree(path) : this.#holds(path);
-    return isKnown ? null : this.#outside(path);
+    return this.#holds(path, isTree ? whole : undefined) ? null : this.#outside(path);
   }
 
   #outside(path: Path): Refusal {
     return refuse('out_of_scope', { path, scope: this.globs });
   }
 
-  #holds(path: Path): boolean {
-    return this.#isWhole || this.#patterns.some((each) => covers(each, segmentsOf(path)));
+  /** Whether it is of what is at a path, and of what there matches `below` that. */
+  #holds(path: Path, below?: Pattern): boolean {
+    if (this.#isWhole) return true;
+    const at = segmentsOf(path).map((segment) => ({ kind: 'literal', segment }) as const);
+    return this.#contains({ ...whole, parts: [...at, ...(below?.parts ?? [])] });
   }
 
-  #holdsTree(path: Path): boolean {
-    if (this.#isWhole) return true;
-    const parts = segmentsOf(path).map((segment) => ({ kind: 'literal', segment }) as const);
-    const tree: Pattern = { ...whole, parts: [...parts, ...whole.parts] };
-    return this.#patterns.some((each) => containsScope(each, tree));
+  #contains(pattern: Pattern): boolean {
+    return this.#patterns.some((each) => containsScope(each, pattern));
   }
 }
 

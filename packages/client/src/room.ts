@@ -6,7 +6,8 @@ import type { Settings } from './options.ts';
 import type { PageEnvelope } from './records/rendered.ts';
 import type { Seed } from './seed.ts';
 import type { OutboxEntry, StoreStatus } from './status.ts';
-import type { ConnectionStatus, News, Uplink } from './uplink.ts';
+import type { ConnectionStatus } from './connection.ts';
+import type { News, Uplink } from './uplink.ts';
 import type { RenderedView } from './views/initial.ts';
 
 /** What the stores of a client share. */

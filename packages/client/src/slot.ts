@@ -3,7 +3,7 @@ import type { Glob, OpId, Request, StoreName } from '@holdfast/protocol';
 import type { Observe } from '@holdfast/engine/replica';
 import { Cell } from './cell.ts';
 import { OpenStore } from './open-store.ts';
-import { closedError } from './options.ts';
+import { closedError } from './mistakes.ts';
 import type { Room } from './room.ts';
 import type { News } from './uplink.ts';
 import { closedStatus, type OutboxEntry, type StoreStatus } from './status.ts';

@@ -9,7 +9,7 @@ import {
 } from '@holdfast/protocol';
 import type { PendingRequest, ReplicaImage, ReplicaStatus } from '@holdfast/engine/replica';
 import type { Keeper } from './keeper.ts';
-import type { ConnectionStatus } from './uplink.ts';
+import type { ConnectionStatus } from './connection.ts';
 
 /** How a store is doing, for people and consoles (stores.md §18 C24). */
 export type StoreStatus = {

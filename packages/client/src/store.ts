@@ -25,7 +25,7 @@ import type { Hold } from './hold.ts';
 import type { Lease, LeaseDesk, LeaseOptions } from './lease.ts';
 import { type Page, pageOf, type PageOptions, type Select, select } from './listing.ts';
 import type { OpenStore } from './open-store.ts';
-import { checkOptions, closedError } from './options.ts';
+import { checkOptions, closedError } from './mistakes.ts';
 import type { Compute, Flight, OnceOptions } from './once.ts';
 import { Outbox } from './outbox.ts';
 import { type OpStatus, readOpStatus } from './questions.ts';
@@ -143,7 +143,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
    * its signal aborts when it is lost.
    */
   async lease(path: PathInput, options: LeaseOptions = {}): Promise<Lease> {
-    const { acquire } = await import('./leases.ts');
+    const { acquire } = await import('./seldom.ts');
     return acquire(this.#leases, this.#place(path), options);
   }
 
@@ -157,7 +157,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
     compute: Compute<T>,
     options?: OnceOptions,
   ): Promise<Flight<T>> {
-    const { once } = await import('./leases.ts');
+    const { once } = await import('./seldom.ts');
     const at = { store: this, slot: this.#hold.slot, key: this.#place(key) };
     return once(at, compute, options);
   }
@@ -167,7 +167,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
    * then its `expiresAt` is 0 and its holder null.
    */
   async leaseOf({ key, token }: Fencing): Promise<Lease> {
-    const { leaseOf } = await import('./leases.ts');
+    const { leaseOf } = await import('./seldom.ts');
     return leaseOf(this.#leases, { key: this.#place(key), token });
   }
 

@@ -1,7 +1,7 @@
 import type { HoldfastError, Pattern } from '@holdfast/protocol';
 import type { WatchEvent, WatchOptions } from '@holdfast/engine/replica';
 import { call, type Report } from './cell.ts';
-import { closedError } from './options.ts';
+import { closedError } from './mistakes.ts';
 import { overflow } from './watch.ts';
 
 /** One subscription of an application, and what it is to be told. */

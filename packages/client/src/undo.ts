@@ -19,7 +19,7 @@ import {
 import type { Signal } from '@holdfast/engine/registry';
 import { Cell } from './cell.ts';
 import { arounds } from './doors.ts';
-import { checkOptions } from './options.ts';
+import { checkOptions } from './mistakes.ts';
 import type { Receipt } from './receipt.ts';
 import type { Store } from './store.ts';
 import type { Transaction } from './transaction.ts';

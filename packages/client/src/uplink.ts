@@ -3,13 +3,11 @@ import {
   CAPVER,
   type Frame,
   frameTuple,
-  type HoldfastError,
   readFrame,
   type Refusal,
   RejectedError,
 } from '@holdfast/protocol';
 import {
-  type Connection,
   Dialer,
   type DialerEffect,
   type DialerInput,
@@ -17,19 +15,12 @@ import {
 } from '@holdfast/engine/session';
 import { alarm } from '@holdfast/engine/registry';
 import { type Cell } from './cell.ts';
+import type { ConnectionStatus } from './connection.ts';
 import { type LinkConnection } from './link/port.ts';
-import { type ConnectParams, credentialsOf, type Settings } from './options.ts';
+import { credentialsOf } from './credentials.ts';
+import type { ConnectParams, Settings } from './options.ts';
 import { inTurn } from './turns.ts';
 import type { Wish } from './wish.ts';
-
-/** The state of a client's one connection (registry.md §11, Network). */
-export type ConnectionStatus = {
-  readonly connection: Connection;
-  /** Failed attempts since it last worked. */
-  readonly attempts: number;
-  /** Why it was given up. */
-  readonly error?: HoldfastError;
-};
 
 /** What the session says of a topic, and that the state of the connection has changed. */
 export type News =
@@ -250,14 +241,4 @@ export class Uplink {
     });
     return `${endpoint}?${query.toString()}`;
   }
-}
-
-/** Whether there is no connection, and will be none by itself. */
-export function isOver({ connection }: { readonly connection: string }): boolean {
-  return connection === 'closed' || connection === 'failed';
-}
-
-/** Whether there is a connection, or may be one at any moment. */
-export function isPromising({ connection, attempts }: ConnectionStatus): boolean {
-  return connection === 'connected' || (connection === 'connecting' && attempts === 0);
 }

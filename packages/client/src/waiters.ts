@@ -2,7 +2,7 @@ import { type HoldfastError, RejectedError } from '@holdfast/protocol';
 import { deferred } from '@holdfast/engine/registry';
 import type { ReplicaStatus } from '@holdfast/engine/replica';
 import type { Part } from './part.ts';
-import { type ConnectionStatus, isOver, isPromising } from './uplink.ts';
+import { type ConnectionStatus, isOver, isPromising } from './connection.ts';
 
 /** What the promises of a store depend on. */
 export type Situation = Pick<ReplicaStatus, 'phase' | 'held' | 'denied'> & {

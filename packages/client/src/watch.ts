@@ -7,7 +7,7 @@ import {
 } from '@holdfast/protocol';
 import type { Delivery, WatchEvent, WatchMode, WatchOptions } from '@holdfast/engine/replica';
 import { deferred, type Release } from '@holdfast/engine/registry';
-import { checkOptions, type OptionKinds } from './options.ts';
+import { checkOptions, type OptionKinds } from './mistakes.ts';
 
 /** Which events a subscription hears of, and when. */
 export type SubscribeOptions = {

@@ -8,7 +8,7 @@ import {
   type Write,
 } from '@holdfast/protocol';
 import { toEnvelope, type Writable } from './envelopes.ts';
-import { checkOptions } from './options.ts';
+import { checkOptions } from './mistakes.ts';
 
 /** A path in rendered form, or its segments. */
 export type PathInput = string | Segments;

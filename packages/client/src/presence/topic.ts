@@ -18,10 +18,11 @@ import { Cell } from '../cell.ts';
 import { roomOf } from '../doors.ts';
 import { toEnvelope } from '../envelopes.ts';
 import { type Gate, gateOf, plainGate } from './gate.ts';
-import { closedError } from '../options.ts';
+import { closedError } from '../mistakes.ts';
 import type { Room } from '../room.ts';
 import type { Peer } from './types.ts';
-import { type ConnectionStatus, isOver, type News, type Speaker } from '../uplink.ts';
+import { type ConnectionStatus, isOver } from '../connection.ts';
+import type { News, Speaker } from '../uplink.ts';
 
 /** How a topic is doing. */
 export type PresenceStatus = {

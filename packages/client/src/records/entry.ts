@@ -11,7 +11,7 @@ import type { ReplicaStatus } from '@holdfast/engine/replica';
 import type { ClientEnv } from '../env.ts';
 import type { OpenStore } from '../open-store.ts';
 import { Part } from '../part.ts';
-import { isOver } from '../uplink.ts';
+import { isOver } from '../connection.ts';
 import { type Failures, ServerCopy } from './copy.ts';
 import type { Opened, RecordEntry, Unchanged } from './delivery.ts';
 import { idleState, isSameState } from './idle.ts';

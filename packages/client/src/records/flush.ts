@@ -2,7 +2,7 @@ import { HoldfastError, type OpId } from '@holdfast/protocol';
 import { deferred } from '@holdfast/engine/registry';
 import type { Room } from '../room.ts';
 import { Slot } from '../slot.ts';
-import { isPromising } from '../uplink.ts';
+import { isPromising } from '../connection.ts';
 import type { Situation } from '../waiters.ts';
 import type { ClientOutbox } from './types.ts';
 

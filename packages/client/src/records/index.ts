@@ -16,7 +16,7 @@ import type { Client } from '../client.ts';
 import { holds, roomOf, rooms } from '../doors.ts';
 import { twins } from '../twins.ts';
 import type { ClientEnv } from '../env.ts';
-import { checkOptions } from '../options.ts';
+import { checkOptions } from '../mistakes.ts';
 import type { Room } from '../room.ts';
 import type { Slot } from '../slot.ts';
 import type { RecordsPlug } from './plug.ts';

@@ -14,7 +14,7 @@ import { type Composed, compose, type RecordWrite, refusalOf } from '@holdfast/e
 import type { Outcome } from '@holdfast/engine/replica';
 import type { Release } from '@holdfast/engine/registry';
 import type { ClientEnv } from '../env.ts';
-import { closedError } from '../options.ts';
+import { closedError } from '../mistakes.ts';
 import { type ConflictDesk, meet, type Resolution } from './conflict.ts';
 import type { Opened, RecordEntry, Unchanged } from './delivery.ts';
 import { touches } from './pending.ts';

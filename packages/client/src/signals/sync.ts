@@ -2,7 +2,7 @@ import { releaseOnce, type Signal } from '@holdfast/engine/registry';
 import type { Client } from '../client.ts';
 import { roomOf } from '../doors.ts';
 import type { Room } from '../room.ts';
-import type { ConnectionStatus } from '../uplink.ts';
+import type { ConnectionStatus } from '../connection.ts';
 
 /** How far a client as a whole is in step with its server (records.md §10). */
 export type SyncStatus = {

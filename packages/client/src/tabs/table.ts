@@ -11,7 +11,7 @@ import type { Glob, StoreName } from '@holdfast/protocol';
 import type { Cache } from '../cache/port.ts';
 import type { NetworkHint } from '../env.ts';
 import type { Settings } from '../options.ts';
-import { isOver } from '../uplink.ts';
+import { isOver } from '../connection.ts';
 import { TabCache } from './cache.ts';
 import { StoreHub } from './hub.ts';
 import type { Leading } from './leading.ts';

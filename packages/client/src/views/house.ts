@@ -3,7 +3,7 @@ import { nodeKey } from '@holdfast/engine/mirror';
 import { isModuleName, rootIdOf } from '@holdfast/protocol/views';
 import { deferred, releaseOnce, type Release } from '@holdfast/engine/registry';
 import { call } from '../cell.ts';
-import { checkOptions, closedError } from '../options.ts';
+import { checkOptions, closedError } from '../mistakes.ts';
 import type { Room } from '../room.ts';
 import type { KeepTree } from './cache-loader.ts';
 import type { CacheUse } from './cache-options.ts';

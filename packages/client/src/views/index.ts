@@ -1,5 +1,5 @@
 import { roomOf } from '../doors.ts';
-import { checkOptions } from '../options.ts';
+import { checkOptions } from '../mistakes.ts';
 import type { ViewCacheOptions } from './cache-options.ts';
 import { treeKeeper } from './cache-loader.ts';
 import { House } from './house.ts';

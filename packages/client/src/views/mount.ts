@@ -10,7 +10,7 @@ import { readViewJoinReply, viewTopic } from '@holdfast/protocol/views';
 import { deferred, type Deferred } from '@holdfast/engine/registry';
 import { Mirror, type NodeKey, nodeKey, type Recipe } from '@holdfast/engine/mirror';
 import { call } from '../cell.ts';
-import { closedError } from '../options.ts';
+import { closedError } from '../mistakes.ts';
 import type { Room } from '../room.ts';
 import type { News, Speaker } from '../uplink.ts';
 import { type CallPorts, Calls, type Wish } from './calls.ts';

@@ -1,7 +1,7 @@
 import { isObject, type Json } from '@holdfast/protocol';
 import type { NodeKey } from '@holdfast/engine/mirror';
 import { type NodeId, uploadNameOf } from '@holdfast/protocol/views';
-import { closedError } from '../options.ts';
+import { closedError } from '../mistakes.ts';
 import { rejected } from './rejected.ts';
 import type { Root } from './root.ts';
 import type { DispatchOptions, ViewProxy } from './types.ts';

@@ -9,7 +9,7 @@ import {
 import type { NodeKey } from '@holdfast/engine/mirror';
 import { type OwnUploadOp, UploadBook } from '@holdfast/engine/mirror/uploads';
 import { deferred } from '@holdfast/engine/registry';
-import { closedError } from '../options.ts';
+import { closedError } from '../mistakes.ts';
 import type { Room } from '../room.ts';
 import { ChannelTransfer } from './channel-transfer.ts';
 import { encodeChunks } from './chunks.ts';

@@ -1,6 +1,6 @@
 import { HoldfastError, type NodeSnapshot } from '@holdfast/protocol';
 import { deferred } from '@holdfast/engine/registry';
-import { closedError } from '../options.ts';
+import { closedError } from '../mistakes.ts';
 import { type Site, siteOf } from './proxy.ts';
 import type { TypesOfProxy } from './types.ts';
 

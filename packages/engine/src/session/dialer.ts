@@ -95,11 +95,11 @@ export class Dialer {
   /** Takes one input and says what is to be done, in order. A push to a topic that is not joined is dropped. */
   step(input: DialerInput): readonly DialerEffect[] {
     this.#turn.now = input.now;
+    this.#rescheduled = false;
     if ('topic' in input) this.#takeWish(input);
     else this.#takeWeather(input);
     this.#report();
-    if (this.#rescheduled) this.#remind();
-    return this.#turn.end();
+    return this.#turn.end(this.#due, this.#rescheduled);
   }
 
   describe(): DialerView {
@@ -275,7 +275,6 @@ export class Dialer {
   /** Asks for a sign of life. */
   #probe(limitMs: number): void {
     this.#answerBy = Math.min(this.#answerBy, this.#turn.now + limitMs);
-    this.#turn.remind(this.#answerBy);
     this.#turn.send(heartbeatFrame(this.#turn.ref()));
   }
 
@@ -302,15 +301,11 @@ export class Dialer {
     this.#rescheduled = true;
   }
 
-  #remind(): void {
-    const turn = this.#turn;
-    this.#rescheduled = false;
-    turn.due = this.#until;
-    if (this.#phase === 'open') {
-      turn.remind(this.#heardAt + silenceMs);
-      turn.remind(this.#answerBy === Infinity ? this.#turn.sentAt + heartbeatMs : this.#answerBy);
-    }
-    this.#topics.remind();
+  get #due(): MonotonicMs {
+    const { due } = this.#topics;
+    if (this.#phase !== 'open') return Math.min(this.#until, due);
+    const askAt = this.#answerBy === Infinity ? this.#turn.sentAt + heartbeatMs : this.#answerBy;
+    return Math.min(this.#heardAt + silenceMs, askAt, due);
   }
 
   #report(): void {

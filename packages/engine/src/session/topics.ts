@@ -113,7 +113,6 @@ export class Topics {
     const ref = this.#turn.ref();
     const by = patient ? Infinity : this.#turn.now + replyMs;
     this.#unanswered.set(ref, { topic, id, by });
-    this.#turn.remind(by);
     this.#turn.send({ joinRef: topic.joinRef, ref, topic: name, event, payload });
   }
 
@@ -140,13 +139,14 @@ export class Topics {
     return this.#answerBy <= this.#turn.now;
   }
 
-  /** Reminds the turn of all that is to come. */
-  remind(): void {
-    this.#turn.remind(this.#answerBy);
-    if (!this.#turn.isOpen) return;
+  /** When something of them is due next. */
+  get due(): MonotonicMs {
+    let due = this.#answerBy;
+    if (!this.#turn.isOpen) return due;
     for (const { is, at } of this.#topics.values()) {
-      if (is === 'waiting' || is === 'joining') this.#turn.remind(at);
+      if (is === 'waiting' || is === 'joining') due = Math.min(due, at);
     }
+    return due;
   }
 
   describe(): { readonly topics: readonly TopicView[]; readonly unanswered: number } {
@@ -167,9 +167,7 @@ export class Topics {
   #join(topic: Topic): void {
     if (!this.#turn.isOpen) return;
     const ref = this.#turn.ref();
-    const at = this.#turn.now + replyMs;
-    Object.assign(topic, { is: 'joining', joinRef: ref, at });
-    this.#turn.remind(at);
+    Object.assign(topic, { is: 'joining', joinRef: ref, at: this.#turn.now + replyMs });
     const payload = topic.payload();
     this.#turn.send({ joinRef: ref, ref, topic: topic.name, event: 'phx_join', payload });
   }
@@ -236,7 +234,6 @@ export class Topics {
   #wait(topic: Topic, waitMs: number): void {
     topic.is = 'waiting';
     topic.at = this.#turn.now + waitMs;
-    this.#turn.remind(topic.at);
   }
 
   #endGeneration(topic: Topic): void {

@@ -1,7 +1,7 @@
 import type { Frame, MonotonicMs } from '@holdfast/protocol';
 import type { DialerEffect } from './types.ts';
 
-/** What the parts of a dialer share in a step: the time, the line, what was said so far, when to be woken. */
+/** What the parts of a dialer share in a step: the time, the line, what was said so far. */
 export class Turn {
   readonly random: () => number;
   now: MonotonicMs = 0;
@@ -11,8 +11,6 @@ export class Turn {
   isOpen = false;
   /** When something was last sent over it. */
   sentAt: MonotonicMs = 0;
-  /** When something is due next. It may be early, for what has been settled since, but never late. */
-  due: MonotonicMs = Infinity;
   /** The wake that was announced and has not come. */
   announced: MonotonicMs = Infinity;
   #effects: DialerEffect[] = [];
@@ -37,14 +35,12 @@ export class Turn {
     return String(this.#ref);
   }
 
-  /** Something may be due then. */
-  remind(at: MonotonicMs): void {
-    this.due = Math.min(this.due, at);
-  }
-
-  end(): readonly DialerEffect[] {
-    const { due } = this;
-    if (due !== this.announced) {
+  /**
+   * The step is over; something is due next at that time. A wake that is announced may be early, for what has been settled
+   * since, but never late; `isAnew`: it is none of those.
+   */
+  end(due: MonotonicMs, isAnew: boolean): readonly DialerEffect[] {
+    if (isAnew ? due !== this.announced : due < this.announced) {
       this.announced = due;
       this.emit({ type: 'wake', at: due === Infinity ? null : due });
     }

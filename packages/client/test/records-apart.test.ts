@@ -79,7 +79,7 @@ test('R107 R108 R117 a write of a record that comes by events is shown at once, 
 test('a mutation that has changed nothing stands in the way of no guarded write, whatever others have written elsewhere', async () => {
   const { item, world, valve } = await apart();
   valve.holdOut();
-  const { committed } = item.mutate('six', null);
+  const { committed } = item.mutate('six');
   await world.items.write({ id: '1' }, { set: { n: 6 } });
   await expect.poll(() => item.state.get().sequence).toBe(3);
   await world.items.write({ id: '2' }, { set: { n: 1 } });
@@ -95,7 +95,7 @@ test('R112 R119 what others write is shown beneath own writes, in whichever orde
   const seen: (number | undefined)[] = [];
   observe(item, (value) => seen.push(value?.n));
   valve.holdOut();
-  const receipts = [item.increment('n'), item.mutate('double', null), item.patch({ tags: ['a'] })];
+  const receipts = [item.increment('n'), item.mutate('double'), item.patch({ tags: ['a'] })];
   expect(item.get()).toEqual({ n: 12, tags: ['a'] });
   await world.items.write({ id: '1' }, { set: { n: 10 } });
   await expect.poll(() => item.get()).toEqual({ n: 22, tags: ['a'] });

@@ -102,6 +102,8 @@ test('R125 a mutation runs here at once, and there on what the server has', asyn
   await mine.committed;
   await idle(one);
   expect(one.get()).toEqual({ title: 'b!' });
+  // @ts-expect-error -- it takes an input
+  expect(() => one.mutate('retitle')).toThrow(expect.objectContaining({ code: 'invalid_params' }));
   expect(() => one.mutate('retitle', { suffix: 7 as never })).toThrow(
     expect.objectContaining({ code: 'invalid_params' }),
   );

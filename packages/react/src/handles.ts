@@ -14,7 +14,9 @@ const unknown: ReadonlySet<string> = /* @__PURE__ */ new Set(['idle', 'loading',
 const handles = /* @__PURE__ */ shelvesOf<Handle, Handle>((handle) => {
   const close = handle.retain();
   const state = handle.state.get();
-  const isThere = 'ready' in state ? state.ready : !unknown.has(state.status);
+  // A record that was made here is shown before anybody can say what there was (records.md §11.2).
+  const isShown = 'value' in state && state.value !== undefined;
+  const isThere = 'ready' in state ? state.ready : isShown || !unknown.has(state.status);
   return { value: handle, ready: isThere ? null : handle.ready(), close };
 });
 

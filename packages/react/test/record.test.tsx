@@ -159,6 +159,27 @@ describe.each([{ isStrict: false }, { isStrict: true }])('records, strict: $isSt
     page.unmount();
   });
 
+  it('what was made here is drawn at once, also where nobody can say yet what there was', async () => {
+    seat.wire.hold();
+    const made = seat.client.record(User, { id: '1' });
+    made.set({ name: 'ada' });
+    const page = draw(
+      app(
+        <>
+          <Person id="1" />
+          <State id="1" />
+        </>,
+      ),
+    );
+    await page.shows('{"name":"ada"} {"name":"ada"}');
+    expect(drawn.every((text) => text.endsWith('{"name":"ada"}'))).toBe(true);
+    made.patch({ age: 36 });
+    await seat.pass(40_000);
+    seat.wire.letIn();
+    await page.shows('{"age":36,"name":"ada"} {"age":36,"name":"ada"}');
+    page.unmount();
+  });
+
   it('G108 without params nothing is loaded, and there is nothing to write to', async () => {
     const views: View[] = [];
     const page = draw(

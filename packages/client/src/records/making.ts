@@ -21,7 +21,7 @@ export abstract class Making<Result> {
     return this.emit({ remove: true }, options);
   }
 
-  mutate(name: string, input: unknown, options?: RecordWriteOptions): Result {
+  mutate(name: string, input?: unknown, options?: RecordWriteOptions): Result {
     return this.emit({ mutate: name, input }, options);
   }
 }

@@ -77,12 +77,14 @@ export interface RecordWrites<R, Result> {
   increment(field: string | readonly string[], by?: number, options?: RecordWriteOptions): Result;
   remove(options?: RecordWriteOptions): Result;
   /** Runs a mutation of the definition, here and then on what the server has. */
-  mutate<M extends MutationName<R>>(
-    name: M,
-    input: MutationInput<R, M>,
-    options?: RecordWriteOptions,
-  ): Result;
+  mutate<M extends MutationName<R>>(name: M, ...given: MutationArgs<R, M>): Result;
 }
+
+/** What a mutation is called with: an input, unless it takes none. */
+type MutationArgs<R, M extends string> =
+  undefined extends MutationInput<R, M>
+    ? [input?: MutationInput<R, M>, options?: RecordWriteOptions]
+    : [input: MutationInput<R, M>, options?: RecordWriteOptions];
 
 /** The fields of a patch; undefined removes one. */
 export type PatchOf<R> = { readonly [K in keyof Stored<R>]?: Stored<R>[K] | undefined };

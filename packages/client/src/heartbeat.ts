@@ -72,11 +72,12 @@ export function beat(
     unsubscribe();
   });
   slot.listeners.add(hear);
-  setAlarm(env.now() + ttl / 3);
+  // Its time runs from when it was asked for, however long the answer took.
+  rearm(of.askedAt + ttl / 3);
   return (next) => {
     ({ ttl } = next);
     deadline = next.askedAt + ttl;
-    rearm(env.now() + ttl / 3);
+    rearm(next.askedAt + ttl / 3);
   };
 }
 

@@ -36,6 +36,24 @@ describe('a lease that is held', () => {
     expect(lease.signal.aborted).toBe(false);
   });
 
+  it('is renewed at once where its answer took most of its time', async () => {
+    const valve = new Valve();
+    let passed = 0;
+    const holder = await world.store({
+      link: valve,
+      env: { now: () => performance.now() + passed },
+    });
+    const isSent = (op: string): boolean =>
+      valve.sent.some((data) => typeof data === 'string' && data.includes(`"op":"${op}"`));
+    valve.holdIn();
+    const leasing = holder.lease('lock', { ttl: 10_000 });
+    await expect.poll(() => isSent('lease')).toBe(true);
+    passed = 9000;
+    valve.letIn();
+    await leasing;
+    await expect.poll(() => isSent('renew')).toBe(true);
+  });
+
   it('is not renewed without a heartbeat, nor after stop', async () => {
     const [holder, other] = [await world.store(), await world.store()];
     await holder.lease('a', { ttl: 100, heartbeat: false });

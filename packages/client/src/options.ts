@@ -152,19 +152,20 @@ export function settingsOf(options: ClientOptions): Settings {
   }
   const { url, principal = '', cache = null, timers = true, onError = warn, ...others } = options;
   const env: ClientEnv = { ...platformEnv, ...options.env };
+  const report = reporter(onError);
   const settings: Settings = {
     ...others,
     ...endpointsOf(url),
     principal,
     deviceId: deviceIdOf(options.deviceId, env),
     identified: null,
-    ...lineOf(options, env),
+    ...lineOf(options, env, report),
     cache,
     outboxMax: { ...outboxMax, ...options.outboxMax },
     tabs: null,
     timers,
     env,
-    report: reporter(onError),
+    report,
   };
   const whole = options.tabs?.(settings) ?? settings;
   whole.identified = identify(whole, options);
@@ -174,10 +175,11 @@ export function settingsOf(options: ClientOptions): Settings {
 function lineOf(
   { codec = jsonCodec, link, records, webSocket }: ClientOptions,
   env: ClientEnv,
+  report: Report,
 ): Pick<Settings, 'codec' | 'link'> {
   if (link === undefined) {
     const sockets = webSocketLink({ webSocket });
-    return { codec, link: records?.link?.({ link: sockets, codec, env }) ?? sockets };
+    return { codec, link: records?.link?.({ link: sockets, codec, env, report }) ?? sockets };
   }
   if (webSocket === undefined) return { codec, link };
   throw new TypeError('createClient: "webSocket" has no use beside "link".');

@@ -16,6 +16,7 @@ import {
   SpanStatusCode,
   trace,
 } from '@opentelemetry/api';
+import type { Line } from './records/plug.ts';
 import { webSocketLink } from './link/websocket.ts';
 import type { Link, LinkEvents } from './link/port.ts';
 import type { ClientOptions, MadeWrite } from './options.ts';
@@ -33,17 +34,30 @@ const syntax = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
  * until it is decided; and, below that of whoever wrote, `holdfast.receive`, which is active while subscribers are called.
  */
 export function traced(options: ClientOptions): ClientOptions {
-  const { webSocket, link = webSocketLink({ webSocket }), codec = jsonCodec, ...rest } = options;
+  const { codec = jsonCodec, webSocket: _, ...rest } = options;
   const spans = new Spans(codec);
   return {
     ...rest,
+    ...throughOf(options, spans),
     codec: spans.codec,
-    link: spans.through(link),
     onWrite: (write) => {
       spans.made(write);
       options.onWrite?.(write);
     },
   };
+}
+
+/** The frames of the link that the client would have; records may bring one of their own (records.md §8.1.6). */
+function throughOf(
+  { link, records, webSocket }: ClientOptions,
+  spans: Spans,
+): Pick<ClientOptions, 'link' | 'records' | 'webSocket'> {
+  if (link !== undefined || records?.link === undefined) {
+    return { link: spans.through(link ?? webSocketLink({ webSocket })) };
+  }
+  const own = records.link;
+  const through = { ...records, link: (line: Line) => spans.through(own(line)) };
+  return { records: through, ...(webSocket !== undefined && { webSocket }) };
 }
 
 /** What a client is doing, seen from its frames. */

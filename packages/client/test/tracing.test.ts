@@ -2,6 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { messagePack } from '@holdfast/client/codec/messagepack';
 import { traced } from '@holdfast/client/tracing';
 import { type Client, type ClientOptions, createClient, type Store } from '@holdfast/client';
+import { records } from '@holdfast/client/records';
+import { byTransport, InProcessTransport } from '@holdfast/client/records/transport';
 import { createServer } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { type Context, context, ROOT_CONTEXT, trace } from '@opentelemetry/api';
@@ -107,6 +109,21 @@ test.each([
     expect(receives[0]?.attributes).toEqual({ 'holdfast.store': 'acme/app', 'holdfast.seq': 1 });
   },
 );
+
+test('a write that goes by HTTP names its trace there', async () => {
+  const client = await open();
+  const traces: (string | null)[] = [];
+  const fetchOf = (url: string, init: RequestInit): Promise<Response> => {
+    if (url.endsWith('/transact')) traces.push(new Headers(init.headers).get('traceparent'));
+    return fetch(url, init);
+  };
+  const delivery = byTransport({ transport: new InProcessTransport() });
+  const plug = records([], { delivery });
+  const store = client({ env: { fetch: fetchOf }, records: plug }).store('acme/app', { scope: [] });
+  await store.put('a', 1).committed;
+  const [made] = named('holdfast.write');
+  expect(traces).toEqual([`00-${traceOf(made)}-${idOf(made)}-01`]);
+});
 
 test('a write that is refused for good ends its span with why, and its event tells of no trace', async () => {
   const client = await open();

@@ -6,7 +6,12 @@ import type { Link } from '../link/port.ts';
 import type { RecordDesk } from './types.ts';
 
 /** How a client would reach its server by itself. */
-export type Line = { readonly link: Link; readonly codec: Codec; readonly env: ClientEnv };
+export type Line = {
+  readonly link: Link;
+  readonly codec: Codec;
+  readonly env: ClientEnv;
+  readonly report: (error: unknown) => void;
+};
 
 /** What `records` of `@holdfast/client/records` gives to `createClient`. */
 export type RecordsPlug = {

@@ -46,6 +46,8 @@ const corsHeaders = {
     'Content-Type',
     'Holdfast-Content-Hash',
     'Holdfast-Device',
+    'Holdfast-Params',
+    'traceparent',
     'Idempotency-Key',
     'If-Match',
     'If-None-Match',

@@ -72,9 +72,18 @@ export function credentialsOf(c: Context): Credentials {
   if (known !== undefined) return known;
   return {
     token: bearerOf(c.req.header('authorization')),
-    params: new URL(c.req.url).searchParams,
+    params: paramsOf(c),
     headers: c.req.header(),
   };
+}
+
+/** What the URL says, and what a client says that would say it in the URL of its socket. */
+function paramsOf(c: Context): URLSearchParams {
+  const { searchParams } = new URL(c.req.url);
+  return new URLSearchParams([
+    ...searchParams,
+    ...new URLSearchParams(c.req.header('holdfast-params') ?? ''),
+  ]);
 }
 
 /** Ends the request unless the principal has the scope. */

@@ -23,6 +23,10 @@ type Members = { readonly [name: string]: unknown };
 export type Standing = { readonly seq: number; readonly incarnation: string };
 
 const againMs = 250;
+/** A request without an answer for so long has none (records.md §19). */
+const answerMs = 10_000;
+/** What the URL of a socket says of the socket. */
+const ofSockets: ReadonlySet<string> = new Set(['token', 'device_id', 'capver', 'vsn', 'node']);
 /** No leaf has this path: what is told of the store is that it is there. */
 const nothing = '_hf:none';
 const beginningMax = 64 * 1024;
@@ -34,15 +38,15 @@ export class Api {
   readonly #env: HttpEnv;
   readonly #closing = new AbortController();
 
-  private constructor(
-    base: string,
-    who: { readonly token: string | null; readonly device: string },
-    env: HttpEnv,
-  ) {
-    const headers = new Headers({ 'holdfast-device': who.device });
-    if (who.token !== null) headers.set('authorization', `Bearer ${who.token}`);
+  private constructor(base: string, said: URLSearchParams, env: HttpEnv) {
+    const token = said.get('token');
+    const headers = new Headers({ 'holdfast-device': said.get('device_id') ?? '' });
+    if (token !== null) headers.set('authorization', `Bearer ${token}`);
+    // Of what routes there are, some refuse parameters that are not theirs.
+    const params = new URLSearchParams([...said].filter(([name]) => !ofSockets.has(name)));
+    if (params.size > 0) headers.set('holdfast-params', params.toString());
     this.#base = base;
-    this.#init = { headers, ...(who.token === null && { credentials: 'include' }) };
+    this.#init = { headers, ...(token === null && { credentials: 'include' }) };
     this.#env = env;
   }
 
@@ -53,7 +57,7 @@ export class Api {
     if (!/^[\x21-\x7e]+$/.test(device)) return null;
     const place = pathname.replace(/\/ws\/sync\/websocket$/, '');
     const base = `${protocol.replace('ws', 'http')}//${host}${place}/api`;
-    return new Api(base, { token: searchParams.get('token'), device }, env);
+    return new Api(base, searchParams, env);
   }
 
   close(): void {
@@ -79,16 +83,23 @@ export class Api {
     throw new Error('The server does not say where the store is.');
   }
 
-  /** Has ops committed, once for each id, however often it is asked for (stores.md §15.3). */
-  async transact(store: string, opId: string, body: object): Promise<Answer> {
+  /** Has ops committed, once for each id, however often it is asked for (stores.md §15.3); `trace`: what the write is part of. */
+  async transact(
+    store: string,
+    opId: string,
+    { trace, body }: { readonly trace: unknown; readonly body: object },
+  ): Promise<Answer> {
+    const headers = { 'content-type': 'application/json', 'idempotency-key': opId };
     const init = {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'idempotency-key': opId },
+      headers: { ...headers, ...(typeof trace === 'string' && { traceparent: trace }) },
       body: JSON.stringify(body),
     };
+    const ask = async (): Promise<Answer> =>
+      answerOf(await this.#fetch(`${storeOf(store)}/transact`, init));
     for (;;) {
       // oxlint-disable-next-line no-await-in-loop -- an earlier attempt is still being answered
-      const answer = await answerOf(await this.#fetch(`${storeOf(store)}/transact`, init));
+      const answer = await this.#inTime(ask());
       if (answer.status === 'ok' || answer.response.reason !== 'idempotency_in_progress') {
         return answer;
       }
@@ -114,14 +125,26 @@ export class Api {
     return response;
   }
 
+  #inTime<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const late = (): void => reject(new Error('The server does not answer.'));
+      const timer = this.#env.setTimeout(late, answerMs);
+      const isOver = (): void => this.#env.clearTimeout(timer);
+      work.finally(isOver).then(resolve, reject);
+    });
+  }
+
   #pause(): Promise<void> {
     const { signal } = this.#closing;
     return new Promise((resolve, reject) => {
-      const timer = this.#env.setTimeout(resolve, againMs);
-      signal.addEventListener('abort', () => {
+      const end = (): void => {
         this.#env.clearTimeout(timer);
-        reject(signal.reason);
-      });
+        signal.removeEventListener('abort', end);
+        if (signal.aborted) reject(signal.reason);
+        else resolve();
+      };
+      const timer = this.#env.setTimeout(end, againMs);
+      signal.addEventListener('abort', end);
     });
   }
 }

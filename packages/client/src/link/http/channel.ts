@@ -15,6 +15,8 @@ export type ChannelRoom = {
   readonly api: Api;
   readonly env: HttpEnv;
   say(frame: Frame): void;
+  /** A write has an answer. */
+  answered(): void;
   /** Nobody knows what became of what was asked. */
   lost(error: unknown): void;
   /** The topic needs a socket from now on. */
@@ -134,9 +136,11 @@ export class HttpChannel {
   }
 
   async #write(frame: Frame): Promise<void> {
-    const { client_op_id: opId } = membersOf(frame);
-    const answer = await this.#room.api.transact(this.#store, String(opId), bodyOf(frame));
+    const { client_op_id: opId, traceparent: trace } = membersOf(frame);
+    const asked = { trace, body: bodyOf(frame) };
+    const answer = await this.#room.api.transact(this.#store, String(opId), asked);
     if (this.#isClosed) return;
+    this.#room.answered();
     if (answer.status === 'ok') {
       this.#say(replyFrame(frame, 'ok', replyOf(frame, answer.response)));
       return;

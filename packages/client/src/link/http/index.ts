@@ -20,6 +20,7 @@ export type HttpWritesOptions = {
   readonly link: Link;
   readonly codec: Codec;
   readonly env: HttpEnv;
+  readonly report: (error: unknown) => void;
 };
 
 const normal = 1000;
@@ -27,6 +28,8 @@ const lostCode = 1006;
 const tokenInvalid = 4001;
 /** Who has not heard of the server by then tries a socket: well before a connection has to be open. */
 const patienceMs = 4000;
+/** After so many writes in a row that were lost by HTTP the next line is a socket's, if one can be had. */
+const lossesMax = 2;
 
 /**
  * A link that needs no socket for stores of which nothing is read (records.md §8.1.6): it answers for their channels itself,
@@ -35,16 +38,26 @@ const patienceMs = 4000;
  */
 export function httpWrites(options: HttpWritesOptions): Link {
   const { link } = options;
+  const past: Past = { losses: 0, isTold: false };
   return {
     open: (url, events) => {
       const api = Api.of(url, options.env);
-      return api === null ? link.open(url, events) : new HttpLine({ api, url, events }, options);
+      if (api === null) return link.open(url, events);
+      return new HttpLine({ api, url, events, past }, options);
     },
     ...(link.seal && { seal: link.seal.bind(link) }),
   };
 }
 
-type Call = { readonly api: Api; readonly url: string; readonly events: LinkEvents };
+/** What became of writes by HTTP, on all lines; of those that get no answer is told once. */
+type Past = { losses: number; isTold: boolean };
+
+type Call = {
+  readonly api: Api;
+  readonly url: string;
+  readonly events: LinkEvents;
+  readonly past: Past;
+};
 
 class HttpLine implements LinkConnection {
   readonly #call: Call;
@@ -62,6 +75,11 @@ class HttpLine implements LinkConnection {
   constructor(call: Call, options: HttpWritesOptions) {
     this.#call = call;
     this.#options = options;
+    if (call.past.losses >= lossesMax) {
+      // Not within the call that opens it.
+      queueMicrotask(() => this.#handOver());
+      return;
+    }
     const late = options.env.setTimeout(() => this.#handOver(), patienceMs);
     const isKnown = (): void => options.env.clearTimeout(late);
     call.api.probe().then(
@@ -122,11 +140,16 @@ class HttpLine implements LinkConnection {
       api: this.#call.api,
       env: this.#options.env,
       say: (said) => this.#say(said),
-      lost: (error) =>
+      answered: () => {
+        Object.assign(this.#call.past, { losses: 0, isTold: false });
+      },
+      lost: (error) => {
+        this.#count(error);
         this.#failed(error, () => {
           this.#bound.add(topic);
           channel.leave(errorFrame(topic, channel.joinRef));
-        }),
+        });
+      },
       bind: () => this.#bound.add(topic),
     });
     this.#channels.set(topic, channel);
@@ -186,6 +209,15 @@ class HttpLine implements LinkConnection {
     else if (this.#state === 'open') move();
   }
 
+  #count(error: unknown): void {
+    const { past } = this.#call;
+    if (error instanceof Unauthorized) return;
+    past.losses += 1;
+    if (past.losses < lossesMax || past.isTold) return;
+    past.isTold = true;
+    this.#options.report(error);
+  }
+
   #lost(error: unknown): void {
     const socket = this.#socket;
     this.#end(error instanceof Unauthorized ? tokenInvalid : lostCode);
@@ -194,6 +226,8 @@ class HttpLine implements LinkConnection {
 
   #end(code: number): void {
     if (this.#state === 'over') return;
+    // Where no socket can be had, HTTP is tried again.
+    if (this.#state === 'opening') this.#call.past.losses = 0;
     this.#over();
     this.#call.events.closed(code);
   }

@@ -184,8 +184,10 @@ export class LiveSet {
   }
 
   #ask(): QueryAsk {
-    const { key, record } = this.#config.def;
+    const { key: known, record } = this.#config.def;
     const spec = { ...this.#query };
+    // By the store's own name, under which the tab that leads keeps it, too: that one need not know the record.
+    const key = known.replace(record.store, () => this.#config.hold.slot.name);
     return { key, record: record.name, spec, within: patternOf(`${this.#glob}/**`) };
   }
 

@@ -40,8 +40,6 @@ export type WindowPorts = {
   told(channel: WindowChannel): Told | undefined;
 };
 
-/** Queries of others on one channel of the leader's, of which a server allows 100. */
-const sourcesMax = 50;
 /** How long a query stays open that nobody looks at. */
 const unusedMs = 60_000;
 
@@ -140,10 +138,6 @@ export class StoreWindows {
       return;
     }
     const source = this.#source(store, asked);
-    if (source === null) {
-      channel.decline();
-      return;
-    }
     this.#stop(source);
     source.windows.add({ sub: asked.sub, channel, source, answer, shown: null });
     queueMicrotask(() => this.#look(source));
@@ -199,13 +193,13 @@ export class StoreWindows {
     this.#channels.clear();
   }
 
-  #source(name: StoreName, { record, spec }: QueryOpen): Source | null {
+  #source(name: StoreName, { record, spec }: QueryOpen): Source {
     const { store } = this.#ports.hub;
     if (store !== this.#store) this.end();
     this.#store = store;
     const text = canonicalJson([record, spec]);
     const known = this.#sources.get(text);
-    if (known !== undefined || this.#sources.size >= sourcesMax) return known ?? null;
+    if (known !== undefined) return known;
     const source: Source = { text, sub: '', windows: new Set(), timer: null };
     this.#sources.set(text, source);
     // As the tab names it, so that it finds what is kept of it.
@@ -219,12 +213,15 @@ export class StoreWindows {
     return source;
   }
 
-  /** The leader's own queries come first: one of these goes, and who looks at it has a connection of its own. */
+  /**
+   * The server has no place for another query. The leader's own come first: one of these goes, and who looks at it has a
+   * connection of its own. For one of these goes what nobody looks at.
+   */
   #makeRoom(sub: string): boolean {
     const all = [...this.#sources.values()];
-    if (all.some((source) => source.sub === sub)) return false;
+    const isOther = all.some((source) => source.sub === sub);
     const [first] = all
-      .filter((source) => hasPlace(this.#sight(source)))
+      .filter((source) => hasPlace(this.#sight(source)) && !(isOther && source.windows.size > 0))
       .toSorted((a, b) => a.windows.size - b.windows.size);
     if (first === undefined) return false;
     this.#stop(first);

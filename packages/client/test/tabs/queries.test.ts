@@ -1,6 +1,11 @@
 import { type Client, type ClientOptions, memoryCache } from '@holdfast/client';
 import { memoryLink } from '@holdfast/client/link/memory';
-import { type CollectionHandle, records } from '@holdfast/client/records';
+import {
+  type CollectionDef,
+  type CollectionHandle,
+  type RecordDef,
+  records,
+} from '@holdfast/client/records';
 import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
 import { collection, passthrough, record } from '@holdfast/protocol';
 import { describe, expect, test } from 'vitest';
@@ -29,8 +34,24 @@ const Unheard = record({
   schema: passthrough<Task>(),
 });
 
+/** The same in whichever store. */
+const Anywhere = record({
+  name: 'anywhere',
+  store: 'acme/:place',
+  path: 'tasks/:id',
+  version: '1',
+  schema: passthrough<Task>(),
+});
+
 const ranked = (limit: number) => collection(Task, { orderBy: 'rank', limit });
+const anywhere = collection(Anywhere, { params: { place: 'app' }, orderBy: 'rank', limit: 2 });
 const undone = collection(Task, { where: { done: false }, orderBy: 'rank' });
+
+const whole = 'T0 T1 T2 T3 T4 T5';
+
+const raise = (): never => {
+  throw new Error('There is no way to the server.');
+};
 
 type Shown = CollectionHandle<typeof Task>;
 
@@ -72,14 +93,19 @@ async function sit(
   scope: readonly string[],
   options: Partial<ClientOptions> = {},
 ): Promise<Tab> {
-  const tab = profile.sit({ records: records([Task, Unheard]), ...options }, { scope });
+  const tab = profile.sit({ records: records([Task, Unheard, Anywhere]), ...options }, { scope });
   await tab.store.ready;
   return tab;
 }
 
-async function shown({ client }: Tab, def: ReturnType<typeof ranked>): Promise<Shown> {
+function shownOf<R extends RecordDef>({ client }: Tab, def: CollectionDef<R>): CollectionHandle<R> {
   const handle = client.collection(def);
   handle.retain();
+  return handle;
+}
+
+async function shown(tab: Tab, def: ReturnType<typeof ranked>): Promise<Shown> {
+  const handle = shownOf(tab, def);
   await handle.ready();
   return handle;
 }
@@ -175,14 +201,18 @@ describe('the queries of tabs', () => {
     expect(opened(...all)).toEqual([1, 0, 0]);
   });
 
-  test('that are more than a leading tab follows for others have a connection of their tab', async () => {
+  test('that are more than a server keeps on one connection have one of their tab, but for those that nobody looks at', async () => {
     await using world = await openWorld();
-    const { all } = await setting(world, [[], []]);
-    const [a, b] = all as [Tab, Tab];
+    const { all } = await setting(world);
+    const [a, b, c] = all as [Tab, Tab, Tab];
     const few = await shown(a, ranked(1));
-    const many = Array.from({ length: 51 }, (_, n) => shown(b, ranked(n + 1)));
-    const last = (await Promise.all(many)).at(-1) ?? few;
-    expect(titles(few, last)).toEqual(['T0', 'T0 T1 T2 T3 T4 T5']);
+    await Promise.all(ranks(301, 9).map((limit) => shown(a, ranked(limit))));
+    await Promise.all(ranks(101, 20).map((limit) => shown(c, ranked(limit))));
+    await c.client.close();
+    const many = await Promise.all(ranks(1, 80).map((limit) => shown(b, ranked(limit))));
+    expect(opened(a, b)).toEqual([1, 0]);
+    const last = await Promise.all(ranks(201, 15).map((limit) => shown(b, ranked(limit))));
+    expect(titles(few, ...many.slice(-1), ...last.slice(-1))).toEqual(['T0', whole, whole]);
     expect(opened(a, b)).toEqual([1, 1]);
   });
 
@@ -239,6 +269,23 @@ describe('the queries of tabs', () => {
     pass();
     await expect.poll(() => String(a.valve.sent)).toContain('query_close');
     expect(minutes).toEqual([]);
+  });
+
+  test('that a tab had which does not lead are there offline, also of a record whose store has a parameter', async () => {
+    await using world = await openWorld();
+    world.server.record(Anywhere);
+    const { profile } = await setting(world, []);
+    const a = await sit(profile, []);
+    const b = await sit(profile, []);
+    await shownOf(b, anywhere).ready();
+    expect(opened(a, b)).toEqual([1, 0]);
+    await b.client.close();
+    await a.client.close();
+    const away = { open: (): never => raise() };
+    const again = profile.sit({ records: records([Task, Anywhere]), link: away }, { scope: [] });
+    const rows = shownOf(again, anywhere);
+    await expect.poll(() => rows.state.get().ready).toBe(true);
+    expect(rows.keys().length).toBe(2);
   });
 
   test('are let go of by a tab that leads no more', async () => {

@@ -126,7 +126,10 @@ class StoreClient implements Client {
     };
     rooms.set(this, this.#room);
     for (const name of membersOfRecords) {
-      Object.defineProperty(this, name, { get: () => this.#desk(name)[name] });
+      Object.defineProperty(this, name, {
+        configurable: true,
+        get: () => this.#desk(name)[name],
+      });
     }
     this.#stores = new Pool({ env, timers, ttlMs: unusedMs, max: openStoresMax, report });
     settings.tabs?.begin({

@@ -46,16 +46,17 @@ export type SocketRoom = {
 };
 
 type FanoutRoom = Pick<SocketRoom, 'clock' | 'flusher'>;
-type HeldFanout = { readonly fanout: Fanout; users: number };
+type HeldFanout = { readonly fanout: Fanout; users: number; timer: unknown };
 
 /** The fan-out of each open store, kept while a channel uses it, and until nobody may come back to go on. */
 export class Fanouts {
   readonly #byHost = new Map<StoreHost, HeldFanout>();
+  #isClosed = false;
 
   hold(host: StoreHost, room: FanoutRoom): { readonly fanout: Fanout; release(): void } {
     let held = this.#byHost.get(host);
     if (held === undefined) {
-      held = { fanout: new Fanout(host, room), users: 0 };
+      held = { fanout: new Fanout(host, room), users: 0, timer: null };
       this.#byHost.set(host, held);
     }
     const kept = held;
@@ -70,6 +71,16 @@ export class Fanouts {
     return queries;
   }
 
+  /** Nobody comes back. */
+  close({ clock }: Pick<FanoutRoom, 'clock'>): void {
+    this.#isClosed = true;
+    for (const { fanout, timer } of this.#byHost.values()) {
+      clock.clearTimeout(timer);
+      fanout.close();
+    }
+    this.#byHost.clear();
+  }
+
   #release(host: StoreHost, held: HeldFanout, { clock }: FanoutRoom): void {
     held.users -= 1;
     if (held.users > 0) return;
@@ -78,7 +89,9 @@ export class Fanouts {
       held.fanout.close();
       this.#byHost.delete(host);
     };
-    if (held.fanout.isAwaited && !host.stopped) clock.setTimeout(end, AWAY_MS);
+    clock.clearTimeout(held.timer);
+    const isAwaited = held.fanout.isAwaited && !host.stopped && !this.#isClosed;
+    if (isAwaited) held.timer = clock.setTimeout(end, AWAY_MS);
     else end();
   }
 }

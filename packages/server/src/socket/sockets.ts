@@ -145,6 +145,7 @@ export class Sockets {
   async closed(): Promise<void> {
     if (this.#open.size > 0) await new Promise<void>((resolve) => (this.#emptied = resolve));
     this.#room.clock.clearTimeout(this.#timer);
+    this.#room.fanouts.close(this.#room);
     this.#server.close();
   }
 

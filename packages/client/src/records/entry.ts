@@ -12,6 +12,7 @@ import type { ClientEnv } from '../env.ts';
 import type { OpenStore } from '../open-store.ts';
 import { Part } from '../part.ts';
 import { isOver } from '../connection.ts';
+import type { Slot } from '../slot.ts';
 import { type Failures, ServerCopy } from './copy.ts';
 import type { Opened, RecordEntry, Unchanged } from './delivery.ts';
 import { idleState, isSameState } from './idle.ts';
@@ -46,7 +47,7 @@ export class StoreEntry
   readonly #desk: EntryDesk;
   readonly #part: Part;
   #opened: Opened | null = null;
-  #server: ServerCopy;
+  readonly #server: ServerCopy;
   /** What own writes make of it, as it was last read. */
   #shown: { readonly json: Json; readonly reading: Reading } | null = null;
   #reach: Reach | null = null;
@@ -105,9 +106,6 @@ export class StoreEntry
     this.#opened = null;
     this.#wish?.();
     this.#wish = null;
-    this.#server = new ServerCopy(this.ref, this.stats, this.#desk);
-    this.#shown = null;
-    this.#reach = null;
     this.#desk.closed(this);
     this.#show({ ...this.state.get(), status: 'closed', connected: false });
     this.tell();
@@ -116,8 +114,8 @@ export class StoreEntry
   /** What is shown of the object, as it is stored; and whether nothing is known of it yet. */
   current(): { readonly current: Json | undefined; readonly isUnknown: boolean } {
     const replica = this.#replica;
-    const isUnknown = replica === undefined || !this.#isHere(replica);
-    return { current: replica?.read(this.path)?.value, isUnknown };
+    const isHere = replica && (this.#isRow(replica) || !this.#reachOf(replica.status()).lacks);
+    return { current: replica?.read(this.path)?.value, isUnknown: isHere !== true };
   }
 
   guards(paths: readonly Path[]): readonly Unchanged[] {
@@ -144,8 +142,11 @@ export class StoreEntry
   }
 
   look(): void {
-    const opened = this.#opened;
-    if (opened !== null) this.#show(this.#surplus(opened) ?? this.#derive(opened));
+    if (this.#opened === null) return;
+    const isRow = this.#holds(this.#opened);
+    const error = this.#excess;
+    if (error !== null) this.#show({ ...this.state.get(), status: 'stale', error });
+    else this.#show(this.#derive(this.#opened.hold.slot, isRow));
   }
 
   get #replica(): Replica | undefined {
@@ -167,69 +168,58 @@ export class StoreEntry
     this.state.put(Object.freeze(next));
   }
 
-  #surplus(opened: Opened): RecordState<unknown> | null {
-    this.#holds(opened);
-    if (this.#excess === null) return null;
-    return { ...this.state.get(), status: 'stale', error: this.#excess };
-  }
-
-  #derive(opened: Opened): RecordState<unknown> {
-    const { slot } = opened.hold;
+  #derive(slot: Slot, isRow: boolean): RecordState<unknown> {
     const { connection, error } = slot.status.get();
     const connected = connection === 'connected';
-    const { replica } = slot.opened ?? {};
+    const replica = this.#replica;
     if (replica === undefined) return { ...idleState, status: 'loading', connected };
     const status = replica.status();
-    const { lacks, isDenied } = this.#holds(opened) ? here : this.#reachOf(status);
+    const { lacks, isDenied } = isRow ? here : this.#reachOf(status);
     if (isDenied) return { ...idleState, status: 'denied', connected, ...(error && { error }) };
+    const { incarnation, phase } = status;
     const pendingIntents = pendingAt(this.path, slot.outbox());
-    const common = { pendingIntents, conflicts: this.conflicts, connected };
-    const incarnation = status.incarnation;
-    if (lacks) return { ...this.#loading(replica), ...common, incarnation };
+    const common = { pendingIntents, conflicts: this.conflicts, connected, incarnation };
+    if (lacks) return { ...this.#loading(replica, slot), ...common };
     this.#server.take({ replica, incarnation, shown: this.value.get() });
-    const isLive = status.phase === 'live' || status.phase === 'catching_up';
+    const isLive = connected && (phase === 'live' || phase === 'catching_up');
     const trouble = this.#server.fault?.error ?? error;
-    return {
-      ...this.#taken(replica, isLive && connected),
-      ...common,
-      incarnation,
-      ...(trouble !== undefined && { error: trouble }),
-    };
+    const taken = this.#taken(replica, isLive ? 'snapshot' : keptIn(slot));
+    return { ...taken, ...common, ...(trouble !== undefined && { error: trouble }) };
   }
 
   /** Before the first baseline a `set` is shown, and nothing else: what it rests on is not known (records.md §11.2). */
-  #loading(replica: Replica): RecordState<unknown> {
+  #loading(replica: Replica, slot: Slot): RecordState<unknown> {
     const before = this.state.get();
     // It was a row of a query, and is on its way once more.
     if (before.schemaVersion !== null) return { ...before, status: 'refetching' };
-    const value = this.#isCreated() ? this.#overlaid(replica) : undefined;
+    const isMade = slot
+      .outbox()
+      .some(({ request }) =>
+        writesOf(request).some(({ op, path }) => op === 'set' && path === this.path),
+      );
+    const value = isMade ? this.#overlaid(replica) : undefined;
     const source = value === undefined ? null : 'local';
     return { ...idleState, status: 'loading', value, source };
   }
 
-  #taken(replica: Replica, isLive: boolean): Omit<RecordState<unknown>, 'error'> {
+  /** `begun`: what it is of where nothing was taken before. */
+  #taken(replica: Replica, begun: 'snapshot' | 'seed' | 'persisted'): RecordState<unknown> {
     const before = this.state.get();
     const { sequence } = this.#server;
     const value = this.#overlaid(replica);
     const isNew = before.status === 'loading' || sequence !== before.sequence;
     const now = this.#desk.env.wall();
     const isFirst = before.source === null || before.source === 'local';
-    const news = isFirst ? (isLive ? 'snapshot' : this.#begun) : 'receipt';
+    const synced = begun === 'snapshot' && isNew;
     return {
       ...idleState,
       value,
       ...this.#standing(before),
       sequence,
       updatedAt: Object.is(value, before.value) ? before.updatedAt : now,
-      lastSyncedAt: isLive && isNew ? now : before.lastSyncedAt,
-      source: isFirst || isNew ? news : before.source,
+      lastSyncedAt: synced ? now : before.lastSyncedAt,
+      source: isFirst ? begun : isNew ? 'receipt' : before.source,
     };
-  }
-
-  /** What the store has begun with. */
-  get #begun(): 'seed' | 'persisted' {
-    const { name, room } = this.#opened?.hold.slot ?? {};
-    return name !== undefined && room?.seeds.has(name) ? 'seed' : 'persisted';
   }
 
   /** The status, and the versions that go with it. */
@@ -264,17 +254,6 @@ export class StoreEntry
     return 'value' in reading ? reading.value : server.value;
   }
 
-  #isCreated(): boolean {
-    const outbox = this.#opened?.hold.slot.outbox() ?? [];
-    return outbox.some(({ request }) =>
-      writesOf(request).some(({ op, path }) => op === 'set' && path === this.path),
-    );
-  }
-
-  #isHere(replica: Replica): boolean {
-    return !this.#reachOf(replica.status()).lacks || this.#isRow(replica);
-  }
-
   #isRow(replica: Replica | undefined): boolean {
     return replica?.queries?.covers(this.path) === true;
   }
@@ -291,6 +270,11 @@ export class StoreEntry
     this.#reach = reachOf(this.#part, status, this.#reach);
     return this.#reach;
   }
+}
+
+/** Where what is shown at first is from while nothing has come. */
+function keptIn({ name, room }: Slot): 'seed' | 'persisted' {
+  return room.seeds.has(name) ? 'seed' : 'persisted';
 }
 
 const here = { lacks: false, isDenied: false };

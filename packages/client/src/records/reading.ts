@@ -1,6 +1,6 @@
 import { HoldfastError, type Json, type RecordDef } from '@holdfast/protocol';
 import { decodeStored, passObject } from '@holdfast/protocol/record';
-import { isSameMajor, migrate, share } from '@holdfast/engine/record';
+import { migrate, share } from '@holdfast/engine/record';
 import type { RecordStats } from './types.ts';
 
 /** What the gates make of a stored object (records.md §5): its value, or why it is not taken. */
@@ -14,10 +14,7 @@ export function readStored(
   { json, version }: { readonly json: Json; readonly version: string },
   { before, stats }: { readonly before: unknown; readonly stats: RecordStats },
 ): Reading {
-  const decoded = decodedOf(json);
-  const migrated = isSameMajor(def, version)
-    ? { value: decoded, isMigrated: false }
-    : migrate(def, decoded, version);
+  const migrated = migrate(def, decodedOf(json), version);
   if (migrated === 'skew') {
     stats.schemaSkews += 1;
     const details = { record: def.name, client: def.version, server: version };

@@ -21,6 +21,7 @@ import { askFor, type TransportDelivery, waysToAsk } from './asking.ts';
 import type { DeliveryDesk, Followed, Opened, RecordEntry, Unchanged } from './delivery.ts';
 import { idleState, isSameState } from './idle.ts';
 import type { Shown } from './overlay.ts';
+import { inTurn } from '../turns.ts';
 import { type Base, isAwaited, OwnWrites } from './own-writes.ts';
 import { noStats, readStored } from './reading.ts';
 import { keep, PageSeed } from './page-envelope.ts';
@@ -56,8 +57,6 @@ export class TransportEntry
   readonly #requests = new Map<number, AbortController>();
   #reconciler: Reconciler | null = null;
   #releases: (() => void)[] = [];
-  #inputs: Input[] = [];
-  #isStepping = false;
   #own: OwnWrites | null = null;
   #isStarted = false;
   #page: PageSeed | null = null;
@@ -240,17 +239,11 @@ export class TransportEntry
   }
 
   /** What is caused from within comes after. */
-  #step(input: Input): void {
-    this.#inputs.push(input);
-    if (this.#isStepping) return;
-    this.#isStepping = true;
-    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-      const now = this.#desk.env.now();
-      for (const effect of this.#reconciler?.step({ ...next, now }) ?? []) this.#perform(effect);
-      this.refresh();
-    }
-    this.#isStepping = false;
-  }
+  readonly #step: (input: Input) => void = inTurn((input) => {
+    const now = this.#desk.env.now();
+    for (const effect of this.#reconciler?.step({ ...input, now }) ?? []) this.#perform(effect);
+    this.refresh();
+  });
 
   #perform(effect: ReconcilerEffect): void {
     switch (effect.type) {

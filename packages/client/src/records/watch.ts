@@ -2,6 +2,7 @@ import type { Path } from '@holdfast/protocol';
 import type { Act } from '@holdfast/engine/replica';
 import { type Release, releaseOnce } from '@holdfast/engine/registry';
 import type { Slot } from '../slot.ts';
+import { soon } from '../turns.ts';
 import { Places } from './places.ts';
 
 /** A record that is shown from a replica. */
@@ -35,7 +36,7 @@ export class SlotWatch {
   readonly #byPath = new Map<string, Set<Watched>>();
   readonly #wide = new Set<WideWatched>();
   readonly #dirty = new Set<Looking>();
-  #isDue = false;
+  readonly #flushSoon = soon(() => this.flush());
   #seen: readonly unknown[] = [];
   #stop: (() => void) | null = null;
 
@@ -136,11 +137,6 @@ export class SlotWatch {
   /** Has something looked at, and told of, with all else that changes in this turn. */
   soil(watched: Looking): void {
     this.#dirty.add(watched);
-    if (this.#isDue) return;
-    this.#isDue = true;
-    queueMicrotask(() => {
-      this.#isDue = false;
-      this.flush();
-    });
+    this.#flushSoon();
   }
 }

@@ -1,6 +1,6 @@
 import { HoldfastError, type MonotonicMs } from '@holdfast/protocol';
 import { type HandshakeAnswer, type ReadEnvelope, readEnvelope } from '@holdfast/protocol/record';
-import { isSameMajor, migrate } from './migration.ts';
+import { migrate } from './migration.ts';
 import type {
   ReconcilerConfig,
   ReconcilerEffect,
@@ -293,9 +293,7 @@ export class Reconciler {
     schemaVersion,
   }: ReadEnvelope): { readonly raw: unknown; readonly value: unknown } | { readonly cause: Cause } {
     const { def, stats } = this.#config;
-    const migrated = isSameMajor(def, schemaVersion)
-      ? { value, isMigrated: false }
-      : migrate(def, value, schemaVersion);
+    const migrated = migrate(def, value, schemaVersion);
     if (migrated === 'skew') {
       stats.schemaSkews += 1;
       this.#skewed(schemaVersion);

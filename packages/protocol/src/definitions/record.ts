@@ -59,17 +59,17 @@ export function record<
 type Given = Pick<RecordDef, 'name' | 'store' | 'path' | 'schema' | 'version'> &
   Partial<Omit<RecordDef, 'ref' | 'key' | 'match'>>;
 
-const stepsOf = 'an object of functions, by the major that each is from, like "2"';
+const stepsOf = 'an object of functions by majors like "2"';
 
 const rules: { readonly [member: string]: Rule } = {
   name: nameRule,
   store: [
     (store) => isTemplate(store) && storeOf(store, () => 'x') !== null,
-    'a non-empty string: a store name like org/name, or a template of one',
+    'a non-empty string like org/:name',
   ],
   path: [
     (path, { store }) => isTemplate(path) && isApart(path, String(store)),
-    'a non-empty string like rooms/:id, that shares no parameter with "store"',
+    'a non-empty string like rooms/:id, with no parameter of "store"',
   ],
   schema: [isSchema, 'a Standard Schema; passthrough() takes anything'],
   params: [(params) => params === undefined || isSchema(params), 'a Standard Schema'],
@@ -80,7 +80,7 @@ const rules: { readonly [member: string]: Rule } = {
   migrateDown: [(map) => isMapOf(map, isStep), stepsOf],
   mutations: [
     (map) => isMapOf(map, isMutation),
-    'an object of objects with a function "apply", perhaps a schema "input"',
+    'an object of { apply, input? }, a function and a schema',
   ],
   stored: [(stored = 'output') => stored === 'output' || stored === 'input', '"output" or "input"'],
   conflict: [

@@ -17,8 +17,11 @@ import {
   type Transaction as TransactionRequest,
 } from '@holdfast/protocol';
 import type { Signal } from '@holdfast/engine/registry';
+import type { ListPage, ShownEntry } from '@holdfast/engine/replica';
 import { Cell } from './cell.ts';
-import { arounds } from './doors.ts';
+import { arounds, holds } from './doors.ts';
+import type { Hold } from './hold.ts';
+import type { Page } from './listing.ts';
 import { checkOptions } from './mistakes.ts';
 import type { Receipt } from './receipt.ts';
 import type { Store } from './store.ts';
@@ -73,12 +76,15 @@ class HandleUndo implements UndoManager {
 
   constructor(store: Store, limit: number) {
     this.#store = store;
-    this.#view = viewOf(store);
+    const hold = holds.get(store);
+    // One that only writes cannot see what it changes.
+    if (hold === undefined || hold.part.globs.length === 0) {
+      throw new RejectedError('out_of_scope', { scope: [] });
+    }
+    this.#view = viewOf(hold);
     this.#history = new UndoHistory(limit);
     this.canUndo = new Cell(false, raise);
     this.canRedo = new Cell(false, raise);
-    // One that only writes cannot see what it changes.
-    store.range('a', 'a', { limit: 1 });
     arounds.set(store, (request, write) => {
       if (isOfFlight(request)) return write();
       const roots = rootsOf(request);
@@ -166,13 +172,27 @@ function isOfFlight(request: Request): boolean {
   return 'fence' in request && request.fence.key.startsWith('_dust:sf/');
 }
 
-/** In the order of paths everything below `a` lies from `a/` up to `a0`, the character after the slash. */
-function viewOf(store: Store): UndoView {
+/**
+ * In the order of paths everything below `a` lies from `a/` up to `a0`, the character after the slash. What is not in the
+ * part that the handle is of is not there.
+ */
+function viewOf({ slot, part }: Hold): UndoView {
+  const list = (from: string, to: string, page: ListPage): Page<ShownEntry> =>
+    slot.store.replica?.entries({ from, to }, page) ?? { items: [], next: null };
+  const known = (path: Path): 'all' | 'leaf' | 'nothing' => {
+    try {
+      return part.readsLeaf(path) ? 'leaf' : 'all';
+    } catch {
+      return 'nothing';
+    }
+  };
   return {
-    leaf: (path) => store.range(path, `${path}\0`, { limit: 1 }).items[0],
+    leaf: (path) =>
+      known(path) === 'nothing' ? undefined : list(path, `${path}\0`, { limit: 1 }).items[0],
     *below(path) {
+      if (known(path) !== 'all') return;
       for (let after: Path | null | undefined; after !== null;) {
-        const page = store.range(`${path}/`, `${path}0`, {
+        const page = list(`${path}/`, `${path}0`, {
           limit: pageSize,
           ...(after !== undefined && { after }),
         });
@@ -180,6 +200,7 @@ function viewOf(store: Store): UndoView {
         after = page.next;
       }
     },
+    knows: (path) => known(path) === 'all',
   };
 }
 

@@ -151,6 +151,33 @@ describe('undo', () => {
     expect(() => blind.put('a', 1)).not.toThrow();
   });
 
+  it('is for handles on a part, too: what they do not know of, it neither reads nor asks for (P58)', async () => {
+    const other = await world.store();
+    await other.put('rooms', { a: { name: 'A', size: 1 }, b: { name: 'B' } }).committed;
+    const store = world.client().store('acme/app', { scope: ['rooms/a/**', 'solo', 'row/*'] });
+    await store.ready;
+    const undo = undoManager(store);
+    const before = all(other);
+    store.put('rooms/a/name', 'Ada');
+    store.put('rooms/a', { name: 'new', seats: { one: 1, two: 2 } });
+    store.delete('rooms/a');
+    store.put('rooms/a/x/y', 1);
+    for (const _ of [1, 2, 3, 4]) await undo.undo()?.committed;
+    expect(undo.canUndo.get()).toBe(false);
+    await expect.poll(() => all(other)).toEqual(before);
+    for (const _ of [1, 2, 3, 4]) await undo.redo()?.committed;
+    expect(store.get('rooms/a')).toEqual({ x: { y: 1 } });
+    await other.put('solo', 1).committed;
+    await expect.poll(() => store.get('solo')).toBe(1);
+    store.put('solo', 2);
+    store.put('row/1', 'is new');
+    // To take away all at a path is not for who knows a leaf of it only.
+    await expect(undo.undo()?.committed).rejects.toMatchObject({ code: 'out_of_scope' });
+    undo.drop();
+    await undo.undo()?.committed;
+    await expect.poll(() => other.get('solo')).toBe(1);
+  });
+
   it('brings back a deleted map with the types of its leaves, in one commit (P58)', async () => {
     const store = await world.store();
     const undo = undoManager(store);

@@ -118,7 +118,7 @@ class Plan {
 
   /**
    * That there is nothing at a path cannot be said of what is in its way above: there, either the nearest map has a leaf
-   * that a leaf in its place would have removed, or there is nothing at all.
+   * that a leaf in its place would have removed, or there is nothing at all, as far up as is known.
    */
   #expectVacant(path: Path): void {
     let vacant = path;
@@ -129,6 +129,7 @@ class Plan {
         if (!sameLeaf(leaf, this.#after.get(above))) this.#refuse(above);
         return;
       }
+      if (!this.#view.knows(above)) break;
       const [neighbour] = this.#view.below(above);
       if (neighbour !== undefined) {
         this.#expect({ kind: 'exists', path: neighbour.path });

@@ -4,8 +4,10 @@ import type { Entry, Leaf, Path } from '@holdfast/protocol';
 export type UndoView = {
   /** The leaf exactly at a path. */
   leaf(path: Path): Leaf | undefined;
-  /** The leaves strictly below a path, in path order, lazily. */
+  /** The leaves strictly below a path, in path order, lazily; none where not all of them are known. */
   below(path: Path): Iterable<Entry>;
+  /** Whether it is known what is at a path and below; a handle on a part of a store does not know all. */
+  knows(path: Path): boolean;
 };
 
 /** What an own write did to one leaf. */

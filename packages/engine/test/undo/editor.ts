@@ -24,6 +24,7 @@ export function viewOf(tree: Tree): UndoView {
   return {
     leaf: (path) => tree.leaf(path),
     below: (path) => tree.entries({ after: `${path}/`, before: `${path}0` }),
+    knows: () => true,
   };
 }
 

@@ -238,7 +238,7 @@ test('an undo that is refused after a new write gives its step back, in the orde
     return { roots: [asPath(name)], changes, fate: () => fates.get(name) ?? 'pending' };
   };
   const next = (): unknown => {
-    const plan = history.plan('undo', { leaf: () => one, below: () => [] });
+    const plan = history.plan('undo', { leaf: () => one, below: () => [], knows: () => true });
     history.drop('undo');
     return plan !== null && !isRefusal(plan) ? plan.ops.map(({ path: at }) => at) : plan;
   };

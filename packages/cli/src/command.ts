@@ -132,7 +132,7 @@ function check(rawArgs: readonly string[], definitions: ArgsDef): void {
   if (surplus !== undefined) {
     throw misuse(
       `There is one argument too many: ${surplus}`,
-      'Put values with spaces or JSON in single quotes.',
+      'Put values with spaces or JSON in single quotes; --help shows which arguments there are.',
     );
   }
 }

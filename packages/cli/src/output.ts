@@ -66,8 +66,10 @@ export class Output {
       return;
     }
     const { stderr } = this.#terminal;
-    const facts = this.paint.dim(factsIn(details));
-    stderr.write(`${this.paint.red(this.paint.bold('error'))} ${printable(message)}${facts}\n`);
+    const facts = factsIn(details);
+    stderr.write(
+      `${this.paint.red(this.paint.bold('error'))} ${printable(message)}${facts && this.paint.dim(facts)}\n`,
+    );
     if (hint !== null) stderr.write(`${this.paint.dim('  →')} ${hint}\n`);
   }
 }

@@ -13,7 +13,8 @@ import { Proxies } from './proxy.ts';
 import { Root } from './root.ts';
 import type { ViewHandle, ViewOptions, ViewProxy } from './types.ts';
 import type { Uploader } from './upload.ts';
-import { Uploads } from './uploads.ts';
+import { uploadsOf } from './uploads.ts';
+import { WeakValues } from './weak-values.ts';
 
 /** How a house of views is made: what the options of `views` become. */
 export type HouseOptions = MountOptions & {
@@ -24,6 +25,8 @@ export type HouseOptions = MountOptions & {
 
 type Mounted = {
   readonly mount: Mount;
+  /** What stays of the root, over all its mounts. */
+  readonly proxies: Proxies;
   readonly cacheUse: string;
   holds: number;
 };
@@ -43,13 +46,9 @@ const idBytesMax = 512;
 export class House {
   readonly #room: Room;
   readonly #options: HouseOptions;
-  readonly #mounted = new Map<Root, Mounted>();
-  /** Every root that somebody still has a proxy of. */
-  readonly #roots = new Map<string, WeakRef<Root>>();
-  readonly #proxies = new WeakMap<Root, Proxies>();
-  readonly #forgotten = new FinalizationRegistry<string>((rootId) => {
-    if (this.#roots.get(rootId)?.deref() === undefined) this.#roots.delete(rootId);
-  });
+  readonly #mounted = new Map<string, Mounted>();
+  /** Of every root that somebody still has a proxy of. */
+  readonly #proxies = new WeakValues<Proxies>();
 
   constructor(room: Room, options: HouseOptions) {
     this.#room = room;
@@ -60,20 +59,20 @@ export class House {
   view(module: string, options: ViewOptions = {}): ViewHandle {
     const { id = 'default', params = {}, signal, cache, initialData } = check(module, options);
     const { join = true } = options;
-    const root = this.#root(rootIdOf(module, id));
+    const proxies = this.#proxiesOf(rootIdOf(module, id));
     const cacheUse = canonical(cache ?? false);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made of JSON below
     const wanted = JSON.parse(canonical(params)) as JsonObject;
     const mounted =
-      this.#known(root, wanted, cacheUse) ??
-      this.#mount(root, { module, id, params: wanted, cacheUse, cache, initialData });
+      this.#known(proxies, wanted, cacheUse) ??
+      this.#mount(proxies, { module, id, params: wanted, cacheUse, cache, initialData });
     if (join) mounted.mount.begin();
-    return this.#handle(root, mounted, signal);
+    return this.#handle(mounted, signal);
   }
 
   /** What is mounted of a root; throws where it is with other options. */
-  #known(root: Root, params: JsonObject, cacheUse: string): Mounted | undefined {
-    const mounted = this.#mounted.get(root);
+  #known({ root }: Proxies, params: JsonObject, cacheUse: string): Mounted | undefined {
+    const mounted = this.#mounted.get(root.rootId);
     const isSame =
       mounted?.cacheUse === cacheUse && canonical(mounted.mount.params) === canonical(params);
     if (mounted === undefined || isSame) return mounted;
@@ -91,19 +90,15 @@ export class House {
     return [...this.#mounted.values()].map(({ mount }) => mount.describe());
   }
 
-  #root(rootId: string): Root {
-    const known = this.#roots.get(rootId)?.deref();
-    if (known !== undefined) return known;
-    const root = new Root(rootId, this.#room.settings);
-    const uploads = new Uploads(root, this.#room, this.#options.uploaders);
-    this.#proxies.set(root, new Proxies(root, (node, name) => uploads.handle(node, name)));
-    this.#roots.set(rootId, new WeakRef(root));
-    this.#forgotten.register(root, rootId);
-    return root;
+  #proxiesOf(rootId: string): Proxies {
+    return this.#proxies.of(rootId, () => {
+      const root = new Root(rootId, this.#room.settings);
+      return new Proxies(root, uploadsOf(root, this.#room, this.#options.uploaders));
+    });
   }
 
   #mount(
-    root: Root,
+    proxies: Proxies,
     how: Pick<ViewOptions, 'initialData'> & {
       readonly module: string;
       readonly id: string;
@@ -118,20 +113,21 @@ export class House {
       throw new TypeError('client.view: "cache" needs a "viewCache" in the options of views().');
     }
     const { rendered, settings } = this.#room;
+    const { root } = proxies;
     const asked = canonical(params);
     const known = rendered.views.get(root.rootId);
     const seed = known?.params === asked ? known.initialData : undefined;
     const initial = initialData ?? seed;
     const ended = (): void => {
-      this.#mounted.delete(root);
+      this.#mounted.delete(root.rootId);
       rendered.views.delete(root.rootId);
     };
     const ports = { room: this.#room, root, module, id, options: this.#options, ended };
     const mount = new Mount(ports, params);
     const { mirror } = mount;
     rendered.views.set(root.rootId, { params: asked, initialData: initial, mirror });
-    const mounted: Mounted = { mount, cacheUse, holds: 0 };
-    this.#mounted.set(root, mounted);
+    const mounted: Mounted = { mount, proxies, cacheUse, holds: 0 };
+    this.#mounted.set(root.rootId, mounted);
     mount.appear();
     const missed = (): void => {
       if (initialData !== undefined) mount.seed(initialData, false);
@@ -143,8 +139,8 @@ export class House {
     return mounted;
   }
 
-  #handle(root: Root, mounted: Mounted, signal: AbortSignal | undefined): ViewHandle {
-    const { mount } = mounted;
+  #handle(mounted: Mounted, signal: AbortSignal | undefined): ViewHandle {
+    const { mount, proxies } = mounted;
     mounted.holds += 1;
     const leave = (): void => {
       if (mounted.holds === 0) mount.unmount();
@@ -155,7 +151,7 @@ export class House {
       // A moment, in which it may be held again.
       if (mounted.holds === 0) mount.env.setTimeout(leave, 0);
     });
-    const proxy = this.#proxyOf(root);
+    const proxy = proxies.of(nodeKey([]));
     const ready = deferred<ViewProxy>();
     mount.ready.promise.then(() => ready.resolve(proxy), ready.reject);
     const abort = (): void => {
@@ -164,13 +160,7 @@ export class House {
     };
     if (signal?.aborted === true) abort();
     else signal?.addEventListener('abort', abort, { once: true });
-    return new Handle(root, mount, { proxy, ready: ready.promise, release });
-  }
-
-  #proxyOf(root: Root): ViewProxy {
-    const proxies = this.#proxies.get(root);
-    if (proxies === undefined) throw new Error('a root without proxies');
-    return proxies.of(nodeKey([]));
+    return new Handle(proxies.root, mount, { proxy, ready: ready.promise, release });
   }
 }
 

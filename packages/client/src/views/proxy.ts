@@ -6,6 +6,7 @@ import { rejected } from './rejected.ts';
 import type { Root } from './root.ts';
 import type { DispatchOptions, ViewProxy } from './types.ts';
 import type { UploadHandle } from './upload.ts';
+import { WeakValues } from './weak-values.ts';
 
 /** The node that a proxy stands for. */
 export type Site = { readonly root: Root; readonly node: NodeKey };
@@ -21,31 +22,23 @@ export function siteOf(view: object): Site {
 
 /** The proxies of one root: one for each node, the same as long as somebody has it (views.md §12.6). */
 export class Proxies {
-  readonly #root: Root;
+  readonly root: Root;
   readonly #uploadAt: (node: NodeKey, name: string) => UploadHandle;
-  readonly #proxies = new Map<NodeKey, WeakRef<ViewProxy>>();
-  readonly #forgotten = new FinalizationRegistry<NodeKey>((node) => {
-    if (this.#proxies.get(node)?.deref() === undefined) this.#proxies.delete(node);
-  });
+  readonly #proxies = new WeakValues<ViewProxy>();
   /** What was made of lists and objects with nodes in them. */
   readonly #made = new WeakMap<object, unknown>();
 
   constructor(root: Root, uploadAt: (node: NodeKey, name: string) => UploadHandle) {
-    this.#root = root;
+    this.root = root;
     this.#uploadAt = uploadAt;
   }
 
   of(node: NodeKey): ViewProxy {
-    const known = this.#proxies.get(node)?.deref();
-    if (known !== undefined) return known;
-    const proxy = this.#make(node);
-    this.#proxies.set(node, new WeakRef(proxy));
-    this.#forgotten.register(proxy, node);
-    return proxy;
+    return this.#proxies.of(node, () => this.#make(node));
   }
 
   #make(node: NodeKey): ViewProxy {
-    const root = this.#root;
+    const root = this.root;
     const members = membersOf(root, node);
     const read = (name: string | symbol): unknown => {
       if (typeof name === 'symbol') return undefined;
@@ -77,16 +70,16 @@ export class Proxies {
   }
 
   #field(node: NodeKey, name: string): unknown {
-    const snapshot = this.#root.snapshot(node);
+    const snapshot = this.root.snapshot(node);
     if (!isObject(snapshot) || !Object.hasOwn(snapshot, name)) return undefined;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a part of a snapshot
-    return this.#project(snapshot[name] as Json, this.#root.mount?.mirror.wireOf(node, name), node);
+    return this.#project(snapshot[name] as Json, this.root.mount?.mirror.wireOf(node, name), node);
   }
 
   /** A value with its nodes as proxies and its uploads as handles; itself where it has none. */
   #project(shown: Json, wire: Json | undefined, node: NodeKey): unknown {
     if (typeof shown !== 'object' || shown === null) return shown;
-    const key = this.#root.mount?.mirror.nodeOf(shown);
+    const key = this.root.mount?.mirror.nodeOf(shown);
     if (key !== undefined) return this.of(key);
     const upload = uploadNameOf(wire);
     if (upload !== null) return this.#uploadAt(node, upload);

@@ -4,22 +4,18 @@ export { type Codec, DecodeError, unreadable } from './codec/codec.ts';
 export { jsonCodec } from './codec/json.ts';
 export { ConflictError, HoldfastError, RejectedError } from './errors.ts';
 export { isBase64 } from './envelope.ts';
+export { closeFrame, errorFrame, pushFrame, refusalFrame, replyFrame } from './frames/answers.ts';
 export {
   type Address,
   type BadFrame,
-  closeFrame,
-  errorFrame,
   type Frame,
   frameTuple,
   heartbeatFrame,
   isBadFrame,
-  pushFrame,
   readFrame,
   readRefusal,
   readReply,
-  refusalFrame,
   type Reply,
-  replyFrame,
 } from './frames/channel.ts';
 export {
   contains,
@@ -78,7 +74,6 @@ export {
   parentOf,
   parsePath,
   type PathLimits,
-  readPath,
   renderPath,
   type Segments,
   segmentsOf,
@@ -137,6 +132,7 @@ export { fingerprint } from './requests/fingerprint.ts';
 export type { Dialect, ReadOptions } from './requests/guards.ts';
 export { readJoin, readScope, type ScopeChange } from './requests/join.ts';
 export { readOpId } from './requests/op-id.ts';
+export { readPath } from './requests/place.ts';
 export {
   parsePutFile,
   readAckSeq,

@@ -53,19 +53,6 @@ export function toPath(
   return findPathFault(rendered, limits) ?? rendered;
 }
 
-/** Reads the path of a payload; `path_segments` wins over `path` (stores.md §2.1.3). */
-export function readPath(
-  payload: { readonly path?: unknown; readonly path_segments?: unknown },
-  limits: PathLimits = requestLimits,
-): Path | Refusal {
-  const { path, path_segments: segments } = payload;
-  if (segments !== undefined && segments !== null) {
-    return Array.isArray(segments) ? toPath(segments, limits) : refuse('not_a_list');
-  }
-  if (path === undefined || path === null) return refuse('missing_path');
-  return typeof path === 'string' ? toPath(path, limits) : refuse('invalid_path');
-}
-
 /** What is wrong with a rendered path; work and memory stay within the limits. */
 function findPathFault(rendered: string, limits: PathLimits): Refusal | null {
   const { max_depth: depthMax, max_path_bytes: bytesMax } = limits;

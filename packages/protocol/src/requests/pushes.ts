@@ -2,7 +2,7 @@ import type { OpId, Path, Seq } from '../brand.ts';
 import { isBase64 } from '../envelope.ts';
 import { isObject } from '../json.ts';
 import type { PutFile } from '../op.ts';
-import { isReservedPath, type PathLimits, readPath } from '../path.ts';
+import { isReservedPath, type PathLimits } from '../path.ts';
 import { isRefusal, type Refusal, refuse } from '../refusals.ts';
 import {
   invalidField,
@@ -16,6 +16,7 @@ import {
 import { checkGuards } from './check.ts';
 import { draftGuards, type ReadOptions } from './guards.ts';
 import { readOpId } from './op-id.ts';
+import { readPath } from './place.ts';
 
 /** Reads a `put_file` push (stores.md §7.5); size limits of the content are those of the frame and of files. */
 export function parsePutFile(

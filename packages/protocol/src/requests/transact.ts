@@ -2,13 +2,13 @@ import type { Path } from '../brand.ts';
 import type { Limits } from '../limits.ts';
 import { isObject } from '../json.ts';
 import type { Mutate, Precondition, Transaction, Write } from '../op.ts';
-import { readPath } from '../path.ts';
 import { isRefusal, type Refusal, refuse } from '../refusals.ts';
 import { invalidField, isCount, isJson } from '../shape.ts';
 import type { ValueLimits } from '../value.ts';
 import { checkPrecondition } from './check.ts';
 import { draftFence } from './guards.ts';
 import { parseWrite } from './write.ts';
+import { readPath } from './place.ts';
 
 type TransactLimits = ValueLimits & Pick<Limits, 'max_tx_ops'>;
 

@@ -1,10 +1,10 @@
 import type { Path } from '../brand.ts';
 import { isObject } from '../json.ts';
 import { isOpName, type Mutate, type OpName, type Write } from '../op.ts';
-import { readPath } from '../path.ts';
 import { isRefusal, type Refusal, refuse } from '../refusals.ts';
 import { checkMutate, checkWrite, type WriteDraft } from './check.ts';
 import { checkLegacyGuards, draftGuards, type ReadOptions } from './guards.ts';
+import { readPath } from './place.ts';
 
 type Payload = { readonly [field: string]: unknown };
 

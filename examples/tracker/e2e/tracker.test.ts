@@ -74,6 +74,8 @@ describe.runIf(wantsChromium)('the tracker in Chromium', () => {
       .poll(() => theirs.received.some((text) => text.includes('query_delta')))
       .toBe(true);
     const list = await page.locator('.issues').textContent();
+    const strange = { headers: { cookie: 'tracker-name=%' } };
+    expect(await (await fetch(server.url, strange)).text()).toContain('Imported 45');
     const { removed, said } = await theirs.told();
     expect(said).toEqual([list]);
     expect(removed).toBe(0);

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Authenticate, cookieOf, createServer } from '@holdfast/server';
 import { chat } from './chat.ts';
+import { nameIn } from './name.ts';
 
 const { values } = parseArgs({
   options: {
@@ -12,7 +13,7 @@ const { values } = parseArgs({
 
 /** Takes everybody's word for who they are. A real chat has a login, and looks up the session of its cookie here. */
 const authenticate: Authenticate = async (credentials) => {
-  const name = decodeURIComponent(cookieOf(credentials, 'chat-name') ?? '');
+  const name = nameIn(cookieOf(credentials, 'chat-name') ?? '');
   if (name === '') return null;
   return {
     subject: name,

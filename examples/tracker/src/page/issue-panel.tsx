@@ -30,7 +30,7 @@ export function IssuePanel({
   return (
     <article className="shown" data-pending={isPending}>
       {back}
-      <Conflicts list={conflicts} />
+      <Conflicts list={conflicts} issue={issue} />
       <Draft
         label="Title"
         value={issue.title}

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { type Authenticate, cookieOf, createServer, type GivenPrincipal } from '@holdfast/server';
 import { versionOf } from '../issue/issue.ts';
+import { nameIn } from './name.ts';
 import { openPages } from './pages.ts';
 import { tracker } from './tracker.ts';
 
@@ -21,8 +22,8 @@ const principalOf = (name: string): GivenPrincipal => ({
 });
 
 const authenticate: Authenticate = async (credentials) => {
-  const name = credentials.token ?? cookieOf(credentials, 'tracker-name') ?? '';
-  return name === '' ? null : principalOf(decodeURIComponent(name));
+  const name = nameIn(credentials.token ?? cookieOf(credentials, 'tracker-name') ?? '');
+  return name === '' ? null : principalOf(name);
 };
 
 const version = versionOf(values.version);

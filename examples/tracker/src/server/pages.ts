@@ -4,6 +4,7 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { GivenPrincipal, InProcess, Server } from '@holdfast/server';
 import type { Version } from '../issue/issue.ts';
+import { nameIn } from './name.ts';
 
 /** What the build for the server of the page gives. */
 type Renderer = {
@@ -42,7 +43,7 @@ export async function openPages(
 
   const draw = async (request: IncomingMessage, into: ServerResponse): Promise<void> => {
     const [, known = ''] = /(?:^|; )tracker-name=([^;]+)/.exec(request.headers.cookie ?? '') ?? [];
-    const name = decodeURIComponent(known) || (nameless[Math.floor(Math.random() * 8)] ?? '');
+    const name = nameIn(known) || (nameless[Math.floor(Math.random() * 8)] ?? '');
     into.setHeader('content-type', 'text/html; charset=utf-8');
     into.setHeader('cache-control', 'no-store');
     into.setHeader('set-cookie', `tracker-name=${encodeURIComponent(name)}; Path=/; SameSite=Lax`);

@@ -194,7 +194,7 @@ class WindowWorld {
       this.problems.push(`window: after ${after} up to ${this.#at}, nothing is left of it`);
       return;
     }
-    const found = (rows ?? []).map((path) => [path, this.#replica.read(path)?.value]);
+    const found = (rows ?? []).map((path) => [path, this.#replica.entry(path)?.value]);
     const wanted = this.#windowAt(this.#at).map((id) => {
       const { rank, text } = this.#states[this.#at]?.get(id) ?? {};
       return [asPath(`tasks/${id}`), { rank, text }];

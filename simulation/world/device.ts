@@ -84,7 +84,7 @@ export class Device {
   }
 
   revision(path: Path): Seq | undefined {
-    return this.#replica.read(path)?.revision;
+    return this.#replica.entry(path)?.revision;
   }
 
   /** What is shown, in full. */

@@ -115,7 +115,7 @@ export class StoreEntry
   current(): { readonly current: Json | undefined; readonly isUnknown: boolean } {
     const replica = this.#replica;
     const isHere = replica && (this.#isRow(replica) || !this.#reachOf(replica.status()).lacks);
-    return { current: replica?.read(this.path)?.value, isUnknown: isHere !== true };
+    return { current: replica?.entry(this.path)?.value, isUnknown: isHere !== true };
   }
 
   guards(paths: readonly Path[]): readonly Unchanged[] {
@@ -239,7 +239,7 @@ export class StoreEntry
   /** The value of the server, or what own writes make of it where that passes the gates. */
   #overlaid(replica: Replica): unknown {
     const server = this.#server;
-    const json = replica.read(this.path)?.value;
+    const json = replica.entry(this.path)?.value;
     if (json === server.json || json === undefined) {
       this.#shown = null;
       return json === undefined ? undefined : server.value;

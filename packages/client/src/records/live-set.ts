@@ -40,7 +40,7 @@ export type LiveSetConfig = {
   readonly report: (error: unknown) => void;
 };
 
-type Seen = Pick<Replica, 'read' | 'committed' | 'entries' | 'queries' | 'status'>;
+type Seen = Pick<Replica, 'entry' | 'committed' | 'entries' | 'queries' | 'status'>;
 
 type Looking = {
   readonly replica: Seen;
@@ -284,7 +284,7 @@ export class LiveSet {
     const version = this.#version(replica);
     const pending = this.#pending();
     const made = (path: Path): CollectionRow<unknown> | null => {
-      const json = replica.read(path)?.value;
+      const json = replica.entry(path)?.value;
       if (json === undefined) return null;
       return this.#rows.rowOf({ path, json, pending: pending.at(path) }, version);
     };
@@ -343,6 +343,6 @@ function patched(
 
 /** An object as it is shown. */
 function rowOf(replica: Seen, path: Path): Row {
-  const value = replica.read(path)?.value;
+  const value = replica.entry(path)?.value;
   return { path, value: isObject(value) ? value : undefined };
 }

@@ -138,7 +138,7 @@ export class RecordWriter {
       const { path } = guard;
       if (!slot.outbox().some(({ request }) => touches(request, path))) return guard;
       const isWhole = path === this.#entry.ref.path;
-      const value = isWhole ? current : slot.opened?.replica?.read(path)?.value;
+      const value = isWhole ? current : slot.opened?.replica?.entry(path)?.value;
       return value === undefined ? { kind: 'if_absent', path } : { kind: 'equals', path, value };
     });
   }

@@ -1,7 +1,6 @@
 import {
   isRefusal,
   type Op,
-  type OpId,
   type Path,
   type Refusal,
   refuse,
@@ -33,19 +32,6 @@ type Base = {
   readonly subscriptions: Subscriptions;
 };
 
-/** An own request, and where to note what it is rebased over. */
-export type Intention = Pick<Pending, 'opId' | 'request' | 'createdAt' | 'rebasedOver'>;
-
-/** An own request as the view shows it. */
-type Shown = {
-  readonly of: Intention;
-  readonly touched: readonly Path[];
-  /** As decided on the view, at revisions of its own; empty where it cannot be decided there now. */
-  ops: readonly Op[];
-  /** The leaves it changed. */
-  leaves: readonly Path[];
-};
-
 /** Which guards are judged here. */
 type Judges = NonNullable<DecideContext['judges']>;
 
@@ -75,7 +61,8 @@ export class Fold {
   #view: Tree;
   #cursor: Seq;
   #steps = 0;
-  readonly #shown = new Map<OpId, Shown>();
+  /** In order. */
+  readonly #shown = new Set<Pending>();
   readonly #touched = new TouchedPaths();
   #stale: Stale | null = null;
   limits: RequestLimits;
@@ -114,29 +101,26 @@ export class Fold {
   }
 
   /** Shows a new request, or refuses it where it cannot hold (stores.md §18 C8). */
-  show(intention: Intention): Refusal | null {
-    const ops = this.#decide(intention, (path, revision) => this.#isKnown(path, revision));
+  show(pending: Pending): Refusal | null {
+    const ops = this.#decide(pending, (path, revision) => this.#isKnown(path, revision));
     if (isRefusal(ops)) return ops;
     if (this.#view === this.#committed) this.#view = this.#committed.fork();
-    const shown = this.adopt(intention);
-    shown.ops = ops;
-    this.#announce(this.#showOps(shown), this.#view);
+    this.adopt(pending);
+    pending.ops = ops;
+    this.#announce(this.#showOps(pending), this.#view);
     return null;
   }
 
   /** Takes over a request of a former life; {@link rebuild} shows it as far as it can be. */
-  adopt(of: Intention): Shown {
-    const shown: Shown = { of, touched: touches(of.request), ops: [], leaves: [] };
-    this.#shown.set(of.opId, shown);
-    this.#touched.add(shown.touched);
-    return shown;
+  adopt(pending: Pending): void {
+    pending.touched = touches(pending.request);
+    this.#shown.add(pending);
+    this.#touched.add(pending.touched);
   }
 
   /** Stops showing a request: it was refused, or committed at a seq by other means than its echo. */
-  withdraw(opId: OpId, seq: Seq | null): void {
-    const shown = this.#shown.get(opId);
-    if (shown === undefined) return;
-    this.#forget(shown);
+  withdraw(shown: Pending, seq: Seq | null): void {
+    if (!this.#forget(shown)) return;
     const { acts } = this.#spoil(shown.leaves);
     const stamp = seq === null ? ownStamp : { own: true, audience: modeBits.all };
     for (const { path, op: name } of shown.ops) {
@@ -145,13 +129,11 @@ export class Fold {
     }
   }
 
-  /** Applies a commit, `mine` where it is of a request of ours. The cursor is the caller's to advance. */
-  land({ ops }: Commit, mine: Intention | undefined): void {
-    const shown = mine && this.#shown.get(mine.opId);
-    if (shown === undefined) return this.#merge(ops, mine !== undefined);
+  /** Applies a commit, `shown` where it is of a request of ours. The cursor is the caller's to advance. */
+  land({ ops }: Commit, shown: Pending | undefined): void {
     // Only the first request shown is known to stand on nothing but what is committed.
-    const [first] = this.#shown.values();
-    this.#forget(shown);
+    const [first] = this.#shown;
+    if (shown === undefined || !this.#forget(shown)) return this.#merge(ops, shown !== undefined);
     if (shown === first && this.#stale === null && isEcho(shown.ops, ops)) {
       return this.#confirm(shown, ops);
     }
@@ -196,8 +178,8 @@ export class Fold {
     this.#stale = null;
     this.#steps = 0;
     this.#view = this.#shown.size === 0 ? this.#committed : this.#committed.fork();
-    for (const shown of this.#shown.values()) {
-      const ops = this.#decide(shown.of, () => false);
+    for (const shown of this.#shown) {
+      const ops = this.#decide(shown, () => false);
       // What cannot be decided here and now shows nothing until the server has answered.
       shown.ops = isRefusal(ops) ? [] : ops;
       this.#showOps(shown);
@@ -242,19 +224,21 @@ export class Fold {
   }
 
   #addLeaves(to: Set<Path>): void {
-    for (const { leaves } of this.#shown.values()) for (const path of leaves) to.add(path);
+    for (const { leaves } of this.#shown) for (const path of leaves) to.add(path);
   }
 
-  #forget({ of, touched }: Shown): void {
-    this.#shown.delete(of.opId);
-    this.#touched.delete(touched);
+  /** Says whether it was shown. */
+  #forget(pending: Pending): boolean {
+    const wasShown = this.#shown.delete(pending);
+    if (wasShown) this.#touched.delete(pending.touched);
+    return wasShown;
   }
 
   /**
    * The echo is what was shown: the view keeps its values, and only what still stands as this request left it gets its
    * revision. The values of the echo are given up for those shown, so that readers see the same objects.
    */
-  #confirm(shown: Shown, echo: readonly WireOp[]): void {
+  #confirm(shown: Pending, echo: readonly WireOp[]): void {
     const seqs = new Map<Seq, Seq>();
     const ops = echo.map((op, index) => {
       const mine = shown.ops[index] ?? op;
@@ -321,20 +305,20 @@ export class Fold {
   #noteRebase(ops: readonly WireOp[]): void {
     for (const op of ops) {
       const paths = pathsOf(op);
-      for (const { touched, of } of this.#shown.values()) {
+      for (const { touched, rebasedOver } of this.#shown) {
         const isMet = touched.some((mine) => paths.some((path) => overlaps(mine, path)));
-        if (isMet) of.rebasedOver.push(op.seq);
+        if (isMet) rebasedOver.push(op.seq);
       }
     }
   }
 
-  #showOps(shown: Shown): readonly Act[] {
+  #showOps(shown: Pending): readonly Act[] {
     const acts = this.#act(this.#view, shown.ops, ownStamp);
     shown.leaves = acts.flatMap(({ changes }) => changes.map(({ path }) => path));
     return acts;
   }
 
-  #decide({ opId, request, createdAt }: Intention, judges: Judges): readonly Op[] | Refusal {
+  #decide({ opId, request, createdAt }: Pending, judges: Judges): readonly Op[] | Refusal {
     const { deviceId, mutate } = this.#parts.config;
     const decision = decide(this.#view, request, {
       head: this.#cursor + 1,

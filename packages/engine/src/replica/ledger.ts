@@ -1,21 +1,22 @@
 import type { EpochMs, Glob, Leaf, OpId, Path, Seq } from '@holdfast/protocol';
-import type { Change, MapRow, Tree, Witness } from '../data/index.ts';
+import { type Change, type MapRow, Tree, type Witness } from '../data/index.ts';
 import { inFlightMax, type Outbox } from './outbox.ts';
 import { isAboutLeases, listed, type Pending } from './pending.ts';
-import type { KeptQuery, PendingRequest, ReplicaChange } from './types.ts';
+import type { KeptQuery, PendingRequest, ReplicaChange, SeedTerms } from './types.ts';
 
 /** Requests that are on their way or may be so without another word of the cache: it keeps up while a window is answered. */
 const preparedMax = 2 * inFlightMax;
 
+type Batch = { readonly batch: number; readonly change: ReplicaChange };
+
 /** What the ledger asks of the replica when a change is written down. */
 export type Books = {
-  readonly seq: Seq;
+  readonly extent: { readonly scope: string | null; readonly held: readonly Glob[] };
+  readonly fold: { readonly cursor: Seq; readonly committed: Tree };
   readonly incarnation: string | null;
-  readonly scope: string | null;
-  readonly patterns: readonly Glob[];
-  readonly queries?: readonly KeptQuery[] | undefined;
-  /** The committed state, where all of it has changed; it is forked before it is given away. */
-  readonly committed: Tree;
+  readonly queries: readonly KeptQuery[] | undefined;
+  /** What the cache is to hold instead, for now. */
+  readonly kept: SeedTerms['kept'] | null;
 };
 
 /**
@@ -88,9 +89,15 @@ export class Ledger implements Witness {
     }
   }
 
-  /** The next batch, unless one is on its way or nothing has changed. */
-  take({ committed, ...state }: Books): { batch: number; change: ReplicaChange } | null {
-    if (this.#onItsWay !== null || !this.#isTouched) return null;
+  /** There is a batch to take: something has changed, and none is on its way. */
+  get isDue(): boolean {
+    return this.#onItsWay === null && this.#isTouched;
+  }
+
+  take({ extent, fold, incarnation, kept, queries }: Books): Batch {
+    const { scope, held: patterns } = extent;
+    const state = kept ?? { seq: fold.cursor, incarnation, scope, patterns, queries };
+    const committed = kept === null ? fold.committed : Tree.empty();
     const replaced = this.#isReplaced ? committed.fork() : null;
     const change: ReplicaChange = {
       ...state,

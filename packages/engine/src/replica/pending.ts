@@ -1,6 +1,8 @@
 import {
   isLeaseOp,
   type Mutate,
+  type Op,
+  type Path,
   type Request,
   type Seq,
   utf8Length,
@@ -27,6 +29,11 @@ export type Pending = { -readonly [Field in keyof PendingRequest]: PendingReques
   echo: WriteReply | null;
   /** Seqs of foreign ops on its paths that were ordered before it. */
   readonly rebasedOver: Seq[];
+  /** What is shown of it: as decided on the view, at revisions of its own; none where it cannot be decided there now. */
+  ops: readonly Op[];
+  /** The paths that it bears on, and the leaves that it changed. */
+  touched: readonly Path[];
+  leaves: readonly Path[];
 };
 
 /** A new request, or one of a former life that has yet to be sent again. */
@@ -45,6 +52,9 @@ export function pendingOf(known: PendingRequest): Pending {
     isSaved: true,
     echo: null,
     rebasedOver: [],
+    ops: [],
+    touched: [],
+    leaves: [],
   };
 }
 

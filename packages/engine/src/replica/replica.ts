@@ -90,9 +90,8 @@ export class Replica {
   /** Takes one input; tells what is to be done about it. */
   step(input: ReplicaInput): readonly ReplicaEffect[] {
     this.#effects = [];
-    if (this.#phase === 'closed') this.#takeLate(input);
-    else if (isOfChannel(input)) this.#hear(input);
-    else this.#take(input);
+    const isLate = this.#phase === 'closed' && !['request', 'persisted'].includes(input.type);
+    if (!isLate) this.#hear(input);
     this.#conclude(input);
     return this.#effects;
   }
@@ -102,17 +101,15 @@ export class Replica {
     return this.#following.joinPayload();
   }
 
-  /** What is shown at a path; the value is frozen, and the same object until it changes (stores.md §18 C10). */
-  read(path: Path): Leaf | undefined {
-    return show(this.#parts.fold, path);
-  }
-
   /** What is committed at a path, own unanswered requests aside. */
   committed(path: Path): Leaf | undefined {
     return this.#parts.fold.committed.read(path);
   }
 
-  /** As {@link read}, with its path, and whether an own unanswered request has a part in it. */
+  /**
+   * What is shown at a path, and whether an own unanswered request has a part in it; the value is frozen, and the same object
+   * until it changes (stores.md §18 C10).
+   */
   entry(path: Path): ShownEntry | undefined {
     return show(this.#parts.fold, path);
   }
@@ -128,10 +125,11 @@ export class Replica {
    */
   subscribe(pattern: Pattern, options: WatchOptions): number {
     const { fold, subscriptions } = this.#parts;
-    const nothing = Tree.empty();
-    const before = { committed: nothing, view: nothing };
-    const present = { before, after: fold.sight(), op: 'present', seq: fold.cursor } as const;
-    return subscriptions.subscribe(pattern, options, present);
+    return subscriptions.subscribe(pattern, options, () => {
+      const nothing = Tree.empty();
+      const before = { committed: nothing, view: nothing };
+      return { before, after: fold.sight(), op: 'present', seq: fold.cursor };
+    });
   }
 
   unsubscribe(subscription: number): void {
@@ -208,7 +206,8 @@ export class Replica {
     };
   }
 
-  #hear(input: ChannelInput): void {
+  #hear(input: ReplicaInput): void {
+    // oxlint-disable-next-line typescript/switch-exhaustiveness-check -- what is not of the channel is taken
     switch (input.type) {
       case 'joined':
         return this.#onJoined(input);
@@ -223,6 +222,8 @@ export class Replica {
         this.#parts.queries?.replied(input);
         this.#requests.reply(input);
         return this.#heed(this.#following.resume());
+      default:
+        return this.#take(input);
     }
   }
 
@@ -249,10 +250,6 @@ export class Replica {
       case 'close':
         return this.#becomeClosed();
     }
-  }
-
-  #takeLate(input: ReplicaInput): void {
-    if (input.type === 'request' || input.type === 'persisted') this.#take(input);
   }
 
   #onJoined({ response, now, wall }: Input<'joined'>): void {
@@ -333,7 +330,8 @@ export class Replica {
     const payload = isLive ? extent.ask() : null;
     if (payload !== null) emit({ type: 'push', id: scopeId, event: 'scope', payload });
     this.#persist();
-    if (!this.#isSignalled && subscriptions.nextRound(now) <= now) {
+    const round = subscriptions.nextRound(now);
+    if (!this.#isSignalled && round <= now) {
       this.#isSignalled = true;
       emit({ type: 'deliverable' });
     }
@@ -342,26 +340,21 @@ export class Replica {
       this.#told = status;
       emit({ type: 'status', status });
     }
-    this.#wake(now);
+    this.#wake(round > now ? round : Infinity);
   }
 
   #persist(): void {
     const { extent, fold, ledger, emit } = this.#parts;
+    if (ledger?.isDue !== true) return;
     const { incarnation, kept } = this.#following;
-    const { scope, held: patterns } = extent;
     const queries = keptOf(this.#parts);
-    const head = kept ?? { seq: fold.cursor, incarnation, scope, patterns, queries };
-    const committed = kept === null ? fold.committed : Tree.empty();
-    const next = ledger?.take({ ...head, committed }) ?? null;
-    if (next !== null) emit({ type: 'persist', ...next });
+    emit({ type: 'persist', ...ledger.take({ extent, fold, incarnation, kept, queries }) });
   }
 
   // A wake that comes too early does no harm, so that only earlier ones are worth an effect.
-  #wake(now: MonotonicMs): void {
-    const send = this.#requests.outbox.wakeAt;
-    const round = this.#parts.subscriptions.nextRound(now);
+  #wake(round: MonotonicMs): void {
     const retry = this.#parts.queries?.wakeAt ?? Infinity;
-    const at = Math.min(send, retry, round > now ? round : Infinity);
+    const at = Math.min(this.#requests.outbox.wakeAt, retry, round);
     if (at >= (this.#wakeAt ?? Infinity)) return;
     this.#wakeAt = at;
     this.#parts.emit({ type: 'wake', at });
@@ -375,7 +368,3 @@ export class Replica {
 
 /** Names the one `scope` push that is on its way; no op id is like it. */
 export const scopeId = 'scope';
-
-function isOfChannel(input: ReplicaInput): input is ChannelInput {
-  return ['joined', 'refused', 'lost', 'message', 'reply'].includes(input.type);
-}

@@ -239,7 +239,7 @@ export class Requests {
     const { fold, ledger } = this.#parts;
     this.#answered.delete(pending);
     if (!this.outbox.remove(pending)) return;
-    fold.withdraw(pending.opId, seq);
+    fold.withdraw(pending, seq);
     ledger?.drop(pending);
   }
 

@@ -67,14 +67,14 @@ export class Subscriptions {
   }
 
   /** Registers a subscription and names it; what is `present` is told first, if that is wanted. */
-  subscribe(pattern: Pattern, options: WatchOptions, present: Difference): number {
+  subscribe(pattern: Pattern, options: WatchOptions, present: () => Difference): number {
     this.#count++;
     const audience = modeBits[options.mode];
     const start = { parts: [], due: -Infinity, remove: () => {} };
     const feed: Feed = { id: this.#count, pattern, options, audience, ...start };
     feed.remove = this.#matcher.add(pattern, feed);
     this.#feeds.set(feed.id, feed);
-    if (options.includeCurrent) this.#compare(feed, present);
+    if (options.includeCurrent) this.#compare(feed, present());
     return feed.id;
   }
 

@@ -151,7 +151,7 @@ export class Desk {
   }
 
   value(at: string): Json | undefined {
-    return this.replica.read(path(at))?.value;
+    return this.replica.entry(path(at))?.value;
   }
 
   outcome(opId: OpId): Outcome | undefined {

@@ -279,7 +279,7 @@ export class PartWorld {
       if (!scope.coversSubtree(path)) continue;
       this.#expect(
         `what is read at ${path}`,
-        this.replica.read(path),
+        this.replica.entry(path),
         shownOf(path, this.server.tree),
       );
     }

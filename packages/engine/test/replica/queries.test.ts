@@ -101,7 +101,7 @@ class Desk {
   }
 
   value(path: string): unknown {
-    return this.replica.read(asPath(path))?.value;
+    return this.replica.entry(asPath(path))?.value;
   }
 }
 

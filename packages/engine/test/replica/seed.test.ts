@@ -82,5 +82,5 @@ test('a seed that comes late is taken where there is nothing yet, and the store 
   desk.events([[3, 'set', 'k', 3]]);
   desk.step({ type: 'adopt', image: rendered(), seed });
   expect(desk.value('k')).toBe(3);
-  expect(desk.replica.read(path('m/a'))).toMatchObject({ value: 1 });
+  expect(desk.replica.entry(path('m/a'))).toMatchObject({ value: 1 });
 });

@@ -47,7 +47,7 @@ test('S53 joining at every point of a log ends with the exact value', () => {
     desk.join({ store_seq: 5 });
     if (from < 5) desk.events(log.slice(from));
     desk.message('catch_up_complete', { through_seq: 5 });
-    expect(desk.replica.read(asPath('n'))).toEqual(
+    expect(desk.replica.entry(asPath('n'))).toEqual(
       expect.objectContaining({ value: 2, type: 'counter', revision: 5 }),
     );
     expect(desk.replica.status()).toMatchObject({ phase: 'live', seq: 5, synced: true });

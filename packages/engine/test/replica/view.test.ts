@@ -243,7 +243,7 @@ test('leases are not shown before they are committed, and fail when there is no 
   desk.events([[1, 'lease', 'job', value, 'me', 'lease']]);
   desk.ok('lease', { store_seq: 1, token: 1, expires_at: 2000, holder: 'me' });
   expect(desk.outcome('lease')).toMatchObject({ reply: { token: 1 } });
-  expect(desk.replica.read(asPath('job'))).toMatchObject({ type: 'lease', revision: 1 });
+  expect(desk.replica.entry(asPath('job'))).toMatchObject({ type: 'lease', revision: 1 });
 });
 
 test('a request that cannot be decided after a foreign write shows nothing until the server answers', () => {

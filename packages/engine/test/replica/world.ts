@@ -209,7 +209,7 @@ export class Client {
     this.step({ type: 'request', opId, request });
     const isScalar = request.op === 'set' && typeof request.value !== 'object';
     if (this.outcomes.has(opId) || !isScalar) return;
-    const shown = this.replica.read(request.path)?.value;
+    const shown = this.replica.entry(request.path)?.value;
     if (shown !== request.value) this.world.problem(`${opId} is not shown at once`);
   }
 
@@ -371,7 +371,7 @@ export class World {
           value: dice.below(4),
         };
       case 7: {
-        const revision = replica.read(path)?.revision;
+        const revision = replica.entry(path)?.revision;
         return { op: 'set', path, value, ...(revision === undefined ? {} : { ifMatch: revision }) };
       }
       default:

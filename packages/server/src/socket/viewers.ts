@@ -8,6 +8,8 @@ import { Doubts } from './doubts.ts';
 /** Well within the 5 s after which nobody has what it may not read any more (records.md §9). */
 const RIGHTS_MS = 3000;
 const LOOKS_PER_TURN = 500;
+/** What looking again and again may take of the processor's time: many who were shown much hear of other rules later. */
+const PATROL_SHARE = 0.1;
 /** So long who is away may come back and be sent nothing that it has. */
 export const AWAY_MS = 120_000;
 const AWAY_MAX = 1000;
@@ -81,6 +83,36 @@ export class Account {
   }
 }
 
+/** Looks at much in turns, and takes no more than a share of the processor's time for it. */
+class Pace {
+  readonly #clock: Clock;
+  readonly #share: number;
+  #looks = 0;
+  #since: number;
+
+  constructor(clock: Clock, share: number) {
+    this.#clock = clock;
+    this.#share = share;
+    this.#since = clock.now();
+  }
+
+  /** Counts a look; whether it is time to rest. */
+  looked(): boolean {
+    this.#looks += 1;
+    return this.#looks % LOOKS_PER_TURN === 0;
+  }
+
+  async rest(): Promise<void> {
+    const clock = this.#clock;
+    const restMs = (clock.now() - this.#since) * (1 / this.#share - 1);
+    await new Promise<void>((resolve) => {
+      if (restMs === 0) clock.setImmediate(resolve);
+      else clock.setTimeout(resolve, restMs);
+    });
+    this.#since = clock.now();
+  }
+}
+
 /** Somebody who looks at a store of which records hide something: the rules are asked once for all of its channels. */
 export class Viewer {
   readonly veil: Veil;
@@ -129,10 +161,31 @@ export class Viewer {
   recheck(): Promise<void> {
     this.#next ??= this.#running.then(() => {
       this.#next = null;
-      this.#running = this.#recheck();
+      this.#running = this.look(new Pace(this.#room.clock, 1));
       return this.#running;
     });
     return this.#next;
+  }
+
+  /** The same, at a pace. */
+  async look(pace: Pace): Promise<void> {
+    const { veil } = this;
+    let turned: Path[] = [];
+    const tell = (): void => {
+      if (turned.length === 0) return;
+      this.#room.evaluations.turned(veil, turned);
+      this.turned(turned);
+      turned = [];
+    };
+    for (const object of veil.asked()) {
+      if (veil.hasChanged(object)) turned.push(object);
+      if (!pace.looked()) continue;
+      // Nobody else has a turn between a look and what is told of it.
+      tell();
+      // oxlint-disable-next-line no-await-in-loop -- so that others have their turns
+      await pace.rest();
+    }
+    tell();
   }
 
   /** Of these objects, its clients see another part than they were told. */
@@ -170,28 +223,6 @@ export class Viewer {
     account.awaySince = this.#room.clock.now();
     this.#accounts.delete(account.name);
     this.#accounts.set(account.name, account);
-  }
-
-  async #recheck(): Promise<void> {
-    const { veil } = this;
-    const { clock, evaluations } = this.#room;
-    let turned: Path[] = [];
-    const tell = (): void => {
-      if (turned.length === 0) return;
-      evaluations.turned(veil, turned);
-      this.turned(turned);
-      turned = [];
-    };
-    let looks = 0;
-    for (const object of veil.asked()) {
-      if (veil.hasChanged(object)) turned.push(object);
-      looks += 1;
-      if (looks % LOOKS_PER_TURN > 0) continue;
-      tell();
-      // oxlint-disable-next-line no-await-in-loop -- so that others have their turns
-      await new Promise<void>((resolve) => clock.setImmediate(resolve));
-    }
-    tell();
   }
 }
 
@@ -260,11 +291,12 @@ export class Viewers {
 
   /** Rules change without a commit. */
   async #look(): Promise<void> {
-    const now = this.#room.clock.now();
+    const { clock } = this.#room;
+    const pace = new Pace(clock, PATROL_SHARE);
     for (const [name, viewer] of this.#byName) {
       // oxlint-disable-next-line no-await-in-loop -- one after the other
-      if (viewer.users > 0) await viewer.recheck();
-      viewer.forget(now);
+      if (viewer.users > 0) await viewer.look(pace);
+      viewer.forget(clock.now());
       if (viewer.isForgotten) this.#byName.delete(name);
     }
     this.#timer = null;

@@ -19,7 +19,7 @@ export class PendingObjects {
         const object = objectOf(path);
         if (object !== null) touched.add(object);
         else if (isAbove(path)) this.#above.push(`${path}/`);
-        if (op === 'set' && object === path) this.#made.add(path);
+        if (object === path && makes(request, op, path)) this.#made.add(path);
       }
       for (const object of touched) this.#counts.set(object, (this.#counts.get(object) ?? 0) + 1);
     }
@@ -43,4 +43,18 @@ export class PendingObjects {
   isMade(path: Path): boolean {
     return this.#made.has(path);
   }
+}
+
+/**
+ * Whether a write makes all of an object. Where not all fields are a client's, a `set` is a transaction of one write (records.md
+ * §11.2); a patch is none, or guards fields.
+ */
+function makes(request: Request, op: string, path: Path): boolean {
+  if (op === 'set' || request.op !== 'transact') return op === 'set';
+  const { ops, preconditions } = request;
+  return (
+    (op === 'merge' || op === 'mutate') &&
+    ops.filter((each) => `${each.path}/`.startsWith(`${path}/`)).length === 1 &&
+    preconditions.every((each) => each.kind === 'if_absent' && each.path === path)
+  );
 }

@@ -74,7 +74,11 @@ export class RecordWriter {
       return this.#settled({ status: 'committed', reply, rebasedOver: [] }, making.release);
     }
     const seen = making.isGuarded ? this.#seen(composed) : [];
-    const request = requestOf(composed, this.#guards(seen, making.base), entry.isApart);
+    const request = requestOf(
+      composed,
+      this.#guards(seen, making.base),
+      entry.isApart === true || ('set' in write && composed.ops[0]?.op !== 'set'),
+    );
     const isSame = (): boolean => JSON.stringify(seen) === JSON.stringify(this.#seen(composed));
     return this.#send(request, { ...making, write, composed, isSame });
   }
@@ -231,14 +235,14 @@ type Sending = Making & {
   readonly isSame: () => boolean;
 };
 
-/** The request of a write: an op, or a transaction of several, or of guarded ones. */
+/** The request of a write: an op, or a transaction of several, or of guarded ones, or what has to be one. */
 function requestOf(
   { ops }: Pick<Composed, 'ops'>,
   guards: readonly Precondition[],
-  isApart = false,
+  isWhole: boolean,
 ): Request {
   const [first] = ops;
-  return ops.length === 1 && first !== undefined && guards.length === 0 && !isApart
+  return ops.length === 1 && first !== undefined && guards.length === 0 && !isWhole
     ? first
     : { op: 'transact', ops, preconditions: guards };
 }

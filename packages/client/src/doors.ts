@@ -15,6 +15,13 @@ export const holds: WeakMap<object, Hold> = /* @__PURE__ */ new WeakMap();
 /** By client: its connection, for modules that speak on topics of their own. */
 export const rooms: WeakMap<object, Room> = /* @__PURE__ */ new WeakMap();
 
+/** What a handle is of; throws for what is none of this package. */
+export function holdOf(store: object): Hold {
+  const hold = holds.get(store);
+  if (hold !== undefined) return hold;
+  throw new TypeError('This is no store of this package.');
+}
+
 /** The connection of a client, or of the client that a store is of; throws where it is of neither. */
 export function roomOf(of: object): Room {
   const room = rooms.get(of) ?? holds.get(of)?.slot.room;

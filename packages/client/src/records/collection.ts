@@ -106,7 +106,8 @@ export class CollectionEntry
   look(): void {
     if (this.#opened === null) return;
     const before = this.state.get();
-    this.#show(this.#set?.derive(before) ?? { ...before, status: 'loading' });
+    if (this.#set === null) this.#show({ ...before, status: 'loading' });
+    else this.#show(...this.#set.look(before, this.value.get()));
   }
 
   /** Why nothing more is to be known; false: more is. */
@@ -116,22 +117,10 @@ export class CollectionEntry
     return code !== undefined && (error ?? new HoldfastError(code));
   }
 
-  #show(next: State): void {
-    const before = this.state.get();
-    const isSame =
-      next.ready === before.ready &&
-      next.rows.length === before.rows.length &&
-      next.rows.every((row, index) => row === before.rows[index]);
-    const rows = isSame ? before.rows : Object.freeze(next.rows);
-    const state = { ...next, rows };
-    if (isSameState(before, state)) return;
-    this.state.put(Object.freeze(state));
-    const values = this.value.get();
-    const isSameValues =
-      next.ready === before.ready &&
-      rows.length === values.length &&
-      rows.every(({ value }, index) => value === values[index]);
-    if (!isSameValues) this.value.put(Object.freeze(rows.map(({ value }) => value)));
+  #show(next: State, values: readonly unknown[] = this.value.get()): void {
+    if (isSameState(this.state.get(), next)) return;
+    this.state.put(Object.freeze(next));
+    this.value.put(values);
   }
 }
 

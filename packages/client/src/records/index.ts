@@ -13,7 +13,7 @@ import { mutatorOf, type RecordWrite } from '@holdfast/engine/record';
 import { Pool, type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
 import { call } from '../cell.ts';
 import type { Client } from '../client.ts';
-import { holds, roomOf, rooms } from '../doors.ts';
+import { holdOf, roomOf } from '../doors.ts';
 import { twins } from '../twins.ts';
 import type { ClientEnv } from '../env.ts';
 import { checkOptions } from '../mistakes.ts';
@@ -113,15 +113,15 @@ export function records(
   const byName = recordsByName(definitions);
   const mutate = mutatorOf(byName);
   const open: RecordsPlug['open'] = (client) => {
-    if (isClient(client)) return new Desk(client, byName, { ...options, mutate });
-    throw new TypeError('records needs a client of this package.');
+    assertClient(client);
+    return new Desk(client, byName, { ...options, mutate });
   };
   const { link } = options.delivery ?? {};
   return { mutate, open, link, terms: (terms) => versionedTerms(definitions, terms) };
 }
 
-function isClient(client: object): client is Client {
-  return rooms.has(client);
+function assertClient(client: object): asserts client is Client {
+  roomOf(client);
 }
 
 const unusedMs = 60_000;
@@ -321,8 +321,7 @@ class Desk
     const name = parseStoreName(store);
     if (name !== null) this.#skewed?.look(name);
     const handle = this.#client.store(store, { scope });
-    const hold = holds.get(handle);
-    if (hold === undefined) throw new TypeError('records needs a store of this package.');
+    const hold = holdOf(handle);
     const { slot } = hold;
     const watch = this.#watches.get(slot) ?? new SlotWatch(slot, this.#openMax);
     this.#watches.set(slot, watch);

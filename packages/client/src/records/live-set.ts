@@ -120,8 +120,22 @@ export class LiveSet {
     return true;
   }
 
-  /** What is shown now, after what was. */
-  derive(before: CollectionState<unknown>): CollectionState<unknown> {
+  /** What is shown now, and its values; the lists are the same where nothing in them has changed. */
+  look(
+    before: CollectionState<unknown>,
+    values: readonly unknown[],
+  ): readonly [state: CollectionState<unknown>, values: readonly unknown[]] {
+    const next = this.#derive(before);
+    const hasSame = next.ready === before.ready;
+    const rows = hasSame && isSameList(next.rows, before.rows) ? before.rows : next.rows;
+    const shown = rows.map(({ value }) => value);
+    return [
+      { ...next, rows: Object.freeze(rows) },
+      hasSame && isSameList(shown, values) ? values : Object.freeze(shown),
+    ];
+  }
+
+  #derive(before: CollectionState<unknown>): CollectionState<unknown> {
     const { slot } = this.#config.hold;
     const { error } = slot.status.get();
     const trouble = error && { error };
@@ -339,6 +353,10 @@ function patched(
   const { paths, before, touched } = of;
   if (touched.size === 0) return before;
   return paths.map((path, at) => (touched.has(path) ? make(path) : (before[at] ?? null)));
+}
+
+function isSameList(one: readonly unknown[], other: readonly unknown[]): boolean {
+  return one.length === other.length && one.every((each, index) => each === other[index]);
 }
 
 /** An object as it is shown. */

@@ -8,7 +8,7 @@ import {
 } from '@holdfast/protocol';
 import { type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
 import { call } from '../cell.ts';
-import { holds } from '../doors.ts';
+import { holdOf } from '../doors.ts';
 import { twins } from '../twins.ts';
 import type { Hold } from '../hold.ts';
 import type { Store } from '../store.ts';
@@ -45,10 +45,8 @@ export class Shown<T> implements Signal<T> {
   #stop: Release = releaseOnce(() => undefined);
 
   constructor(store: Store, sightOf: (store: Store) => Sight<T>) {
-    const hold = holds.get(store);
-    if (hold === undefined) throw new TypeError('This is no store of a client.');
     this.#store = store;
-    this.#hold = hold;
+    this.#hold = holdOf(store);
     this.#sightOf = sightOf;
     this.#sight = sightOf(store);
   }

@@ -75,9 +75,13 @@ const instant =
 function isInstant(text: unknown): boolean {
   const parts = typeof text === 'string' && text.length <= 40 ? instant.exec(text) : null;
   const [year = 0, month = 0, day = 0] = parts?.slice(1).map(Number) ?? [];
-  // The last day of the month; of its year 400 years later, as the first century is another one to Date.
-  // oxlint-disable-next-line no-restricted-globals -- of a given time; the clock is not asked
-  return parts !== null && day <= new Date(Date.UTC(year + 400, month, 0)).getUTCDate();
+  return parts !== null && day <= daysIn(year, month);
+}
+
+function daysIn(year: number, month: number): number {
+  const isLeap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+  if (month === 2) return isLeap ? 29 : 28;
+  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
 }
 
 function isFileValue(value: { readonly [key: string]: unknown }): boolean {

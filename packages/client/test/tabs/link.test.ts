@@ -13,8 +13,12 @@ const toLeader: Route = { to: 'tab', leader };
 let timers: (() => void)[] = [];
 
 /** A tab's link, and the tab that leads; what they post arrives a microtask later. */
-function openTable(heard: (message: LineMessage) => void): {
+function openTable(
+  heard: (message: LineMessage) => void,
+  isLate = false,
+): {
   readonly link: TabLink;
+  readonly lines: TabLines;
   readonly toTab: (message: LineMessage) => void;
 } {
   const env = {
@@ -31,8 +35,9 @@ function openTable(heard: (message: LineMessage) => void): {
     report: () => undefined,
   });
   const post = (_to: string, message: LineMessage): void => queueMicrotask(() => heard(message));
-  link.use(new TabLines({ id: 'tab', env, post }));
-  return { link, toTab: (message) => queueMicrotask(() => link.hear('leader', message)) };
+  const lines = new TabLines({ id: 'tab', env, post });
+  if (!isLate) link.use(lines);
+  return { link, lines, toTab: (message) => queueMicrotask(() => link.hear('leader', message)) };
 }
 
 function settle(): Promise<void> {
@@ -82,14 +87,14 @@ describe('the link to the tab that leads keeps the law of links', () => {
 describe('a connection through another tab', () => {
   type Told = string | number;
 
-  function connect(): {
+  function connect(isLate = false): {
     readonly told: Told[];
     readonly asked: LineMessage[];
     readonly table: ReturnType<typeof openTable>;
   } {
     const told: Told[] = [];
     const asked: LineMessage[] = [];
-    const table = openTable((message) => asked.push(message));
+    const table = openTable((message) => asked.push(message), isLate);
     table.link.open(url, {
       opened: () => told.push('opened'),
       received: (data) => told.push(String(data)),
@@ -141,6 +146,25 @@ describe('a connection through another tab', () => {
     table.toTab({ line: 'tab/1', is: 'data', n: 1, data: 'late' });
     await settle();
     expect(told).toEqual(['opened', 4002]);
+  });
+
+  it('waits until other tabs can be spoken to', async () => {
+    const { told, asked, table } = connect(true);
+    table.link.route(toLeader);
+    await settle();
+    expect([told, asked]).toEqual([[], []]);
+    table.link.use(table.lines);
+    await settle();
+    expect(asked).toMatchObject([{ is: 'open' }]);
+  });
+
+  it('goes its own way where it cannot be had how one speaks to other tabs', async () => {
+    const { told, asked, table } = connect(true);
+    table.link.route(toLeader);
+    table.link.use(null);
+    await settle();
+    // To the server, which cannot be reached here.
+    expect([told, asked]).toEqual([[1006], []]);
   });
 
   it('goes its own way where nobody leads for long', async () => {

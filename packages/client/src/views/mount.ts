@@ -15,7 +15,7 @@ import type { Room } from '../room.ts';
 import type { News, Speaker } from '../uplink.ts';
 import { type CallPorts, Calls, type Wish } from './calls.ts';
 import type { InitialView } from './initial.ts';
-import { MountParams } from './params.ts';
+import { MountParams, type ParamsPorts } from './params.ts';
 import { rejected } from './rejected.ts';
 import type { Mounted, Root } from './root.ts';
 import type { ViewHealth } from './types.ts';
@@ -69,7 +69,7 @@ const structural: ReadonlySet<string> = /* @__PURE__ */ new Set([
 const settleMs = 250;
 
 /** One mount of a root: its channel, from the first join until nobody holds it. */
-export class Mount implements Speaker, CallPorts, Mounted {
+export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
   readonly settings: Room['settings'];
   readonly env: Room['settings']['env'];
   readonly mirror: Mirror;
@@ -87,7 +87,6 @@ export class Mount implements Speaker, CallPorts, Mounted {
   readonly #params: MountParams;
   #keeper: Keeper | null = null;
   #isBegun = false;
-  #hasState = false;
   #wasLive = false;
   #isEnded = false;
   #resumed = false;
@@ -104,18 +103,7 @@ export class Mount implements Speaker, CallPorts, Mounted {
     this.settings = room.settings;
     this.env = room.settings.env;
     this.timeoutMs = options.timeoutMs;
-    this.#params = new MountParams(params, {
-      isLive: () => this.isLive,
-      capver: () => this.capver,
-      ask: (next) => {
-        const wish = { event: 'params', storeId: [], name: 'params', rest: { params: next } };
-        return this.#calls.make(this.env.randomId(), wish, () => undefined);
-      },
-      mountAnew: () => {
-        this.#token = null;
-        room.uplink.rejoin(this.#topic);
-      },
-    });
+    this.#params = new MountParams(params, this);
     this.#topic = viewTopic(root.rootId);
     this.mirror = new Mirror({ freeze: this.env.dev });
     this.#calls = new Calls(this);
@@ -123,10 +111,6 @@ export class Mount implements Speaker, CallPorts, Mounted {
 
   get params(): JsonObject {
     return this.#params.wanted;
-  }
-
-  get hasState(): boolean {
-    return this.#hasState;
   }
 
   /** Is what its root shows from now on. */
@@ -145,14 +129,13 @@ export class Mount implements Speaker, CallPorts, Mounted {
   }
 
   snapshot(node: NodeKey): Json | undefined {
-    return this.#hasState ? this.mirror.snapshot(node) : undefined;
+    return this.mirror.snapshot(node);
   }
 
   /** Shows what was there before, unless something newer is shown. */
   seed({ tree, stream_ops = [] }: InitialView, fromCache: boolean): void {
-    if (this.#hasState || this.#isEnded) return;
+    if (this.mirror.tree !== undefined || this.#isEnded) return;
     this.mirror.seed(tree, stream_ops);
-    this.#hasState = true;
     this.fromCache = fromCache;
     this.changed();
     this.ready.resolve();
@@ -181,6 +164,17 @@ export class Mount implements Speaker, CallPorts, Mounted {
 
   push(id: string, event: string, payload: object): void {
     this.#ports.room.uplink.push(this.#topic, { id, event, payload, patient: true });
+  }
+
+  askParams(params: JsonObject): Promise<unknown> {
+    const wish = { event: 'params', storeId: [], name: 'params', rest: { params } };
+    return this.#calls.make(this.env.randomId(), wish, () => undefined);
+  }
+
+  /** Leaves the mount, and joins another one. */
+  mountAnew(): void {
+    this.#token = null;
+    this.#ports.room.uplink.rejoin(this.#topic);
   }
 
   /** Uses other params for every later join, and for the mount that there is (views.md §12.2). */
@@ -278,7 +272,6 @@ export class Mount implements Speaker, CallPorts, Mounted {
       return;
     }
     this.#failures = 0;
-    this.#hasState = true;
     this.fromCache = false;
     this.#keeper?.advanced();
     root.changed();

@@ -3,15 +3,15 @@ import { type Deferred, deferred } from '@holdfast/engine/registry';
 import { canonical } from './canonical.ts';
 
 /** What a change of params needs of the mount. */
-export type ParamsPorts = {
-  readonly isLive: () => boolean;
+export interface ParamsPorts {
+  readonly isLive: boolean;
   /** Of the server; null: not known yet. */
-  readonly capver: () => number | null;
+  readonly capver: number | null;
   /** Asks the server to change them. */
-  readonly ask: (params: JsonObject) => Promise<unknown>;
+  askParams(params: JsonObject): Promise<unknown>;
   /** Leaves the mount, and joins another one. */
-  readonly mountAnew: () => void;
-};
+  mountAnew(): void;
+}
 
 /** The params that are wanted of a mount, and those that it has (views.md §12.2). */
 export class MountParams {
@@ -41,7 +41,7 @@ export class MountParams {
     this.#wanted = params;
     this.#changed ??= deferred();
     const { promise } = this.#changed;
-    if (this.#ports.isLive()) void this.sync();
+    if (this.#ports.isLive) void this.sync();
     return promise;
   }
 
@@ -53,7 +53,7 @@ export class MountParams {
   /** Gives the mount, which is live, the params that are wanted. */
   async sync(): Promise<void> {
     const wanted = this.#wanted;
-    const capver = this.#ports.capver();
+    const { capver } = this.#ports;
     if (canonical(wanted) === canonical(this.#had)) {
       this.#changed?.resolve();
       this.#changed = null;
@@ -61,7 +61,7 @@ export class MountParams {
       this.#ports.mountAnew();
     } else {
       try {
-        await this.#ports.ask(wanted);
+        await this.#ports.askParams(wanted);
         this.#had = wanted;
         await this.sync();
       } catch (error) {

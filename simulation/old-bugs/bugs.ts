@@ -35,14 +35,14 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     now: '  channel.barred = first;\n  return blocked(first);',
     was: '  if (channel.block === null) channel.barred = first;\n  return blocked(first);',
     worlds: 'machines',
-    seed: 1419,
+    seed: 81,
     says: /inOrder/,
   },
   'a write was cancelled that a former life had sent': {
     mended: '77efd76',
     file: 'packages/engine/src/replica/pending.ts',
-    now: 'attempts: firstSentAt === null ? attempts : Math.max(1, attempts),',
-    was: 'attempts,',
+    now: 'const attempts = known.firstSentAt === null ? known.attempts : Math.max(1, known.attempts);',
+    was: 'const { attempts } = known;',
     worlds: 'machines',
     seed: 4,
     says: /once/,
@@ -71,7 +71,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     now: 'if (isOver) return;',
     was: '',
     worlds: 'files',
-    seed: 8,
+    seed: 20,
     says: /the server leaves \d+ timers running/,
   },
   'a tab heard nothing of its write that came back through another tab': {
@@ -86,8 +86,11 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
   'a host was woken at once, over and over, for a retry that waited for an answer': {
     mended: '004d004',
     file: 'packages/engine/src/replica/outbox.ts',
-    now: 'if (this.#unsent === 0 || this.#isHeldUp) return Infinity;',
-    was: 'if (this.#unsent === 0) return Infinity;',
+    now: 'if (!this.isJoined || this.unsent === 0 || this.#isHeldUp) return;',
+    was: `if (!this.isJoined || this.unsent === 0) return;
+      const [next] = [...this.queue.values()].filter(isUnsent);
+      if (next?.status.state === 'waiting') this.#retryAt = next.status.until;
+      if (this.#isHeldUp) return;`,
     worlds: 'machines',
     seed: 3,
     says: /stands still/,
@@ -126,7 +129,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     was: 'const { endCursor } = sight;',
     worlds: 'collections',
     seed: 1,
-    says: /converged/,
+    says: /shown: |converged: /,
   },
   'the read rule was asked of no object, and its failure told of': {
     mended: '5b58f9a',
@@ -162,7 +165,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     was: 'seq > sequence,',
     worlds: 'anew',
     seed: 1,
-    says: /converged: bus, /,
+    says: /converged: (bus|events), /,
   },
   'what a transaction added was shown twice, as another object of it came later': {
     mended: '880b5b3',

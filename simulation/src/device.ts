@@ -270,7 +270,7 @@ export class Device {
     const { open } = cache;
     return {
       ...(open !== undefined && { open: (terms) => open.call(cache, terms) }),
-      ledger: () => cache.ledger(),
+      keeping: cache.keeping,
       load: (store: StoreName): CachedStore | null | Promise<CachedStore | null> =>
         cache.load(store),
       commit: (store: StoreName, change: CacheChange): Promise<void> =>

@@ -22,7 +22,7 @@ export function lateCache(
       });
     });
   return {
-    ledger: () => cache.ledger(),
+    keeping: cache.keeping,
     load: (store) => late(() => cache.load(store)),
     commit: (store, change) => late(() => cache.commit(store, change)),
     clear: (store) => late(() => cache.clear(store)),

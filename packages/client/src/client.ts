@@ -138,7 +138,12 @@ class StoreClient implements Client {
       status: this.status,
       retain: (name, globs) => this.#retain(this.#slot(name), globs),
     });
-    void this.#sendLeft();
+    void settings.cache?.keeping.sendLeft(settings, (name) => {
+      if (this.#closing !== null) return;
+      const slot = this.#slot(name);
+      const release = this.#retain(slot, []);
+      slot.store.until(isSettled).then(release, release);
+    });
   }
 
   store(name: string, options: StoreOptions = {}): Store {
@@ -217,22 +222,6 @@ class StoreClient implements Client {
     this.status.set({ connection: 'closed', attempts: 0 });
     await disposed;
     await this.#room.settings.cache?.close?.();
-  }
-
-  /** What a former life has left is sent, though nobody opens its store. */
-  async #sendLeft(): Promise<void> {
-    const { cache, identified } = this.#room.settings;
-    try {
-      await identified;
-      for (const name of (await cache?.waiting?.()) ?? []) {
-        if (this.#closing !== null) return;
-        const slot = this.#slot(name);
-        const release = this.#retain(slot, []);
-        slot.store.until(isSettled).then(release, release);
-      }
-    } catch {
-      // A cache that cannot be used says so to each store that asks it.
-    }
   }
 
   #desk(name: keyof RecordDesk): RecordDesk {

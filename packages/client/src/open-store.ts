@@ -1,19 +1,17 @@
-import { HoldfastError, type OpId } from '@holdfast/protocol';
+import { HoldfastError, type OpId, requestLimits } from '@holdfast/protocol';
 import {
   type Outcome,
   type PendingRequest,
-  type Replica,
+  Replica,
   type ReplicaEffect,
   type ReplicaImage,
   type ReplicaInput,
   type ReplicaStatus,
 } from '@holdfast/engine/replica';
-import { alarm, conduct } from '@holdfast/engine/registry';
-import { call } from './cell.ts';
-import { Keeper } from './keeper.ts';
+import { alarm } from '@holdfast/engine/registry';
+import type { Keeper } from './cache/port.ts';
 import { type ReceiptDesk, WriteReceipt } from './receipt.ts';
-import { bury, leftBy, reportRefused, tellRevoked } from './rejections.ts';
-import { replicaOf } from './replica-of.ts';
+import { leftBy, reportRefused, tellRevoked } from './rejections.ts';
 import type { Part } from './part.ts';
 import type { Place, Room } from './room.ts';
 import { ask } from './questions.ts';
@@ -28,8 +26,6 @@ import type { Wish } from './wish.ts';
 
 type Effect<Type extends ReplicaEffect['type']> = Extract<ReplicaEffect, { readonly type: Type }>;
 
-const loadTimeoutMs = 30_000;
-
 /**
  * A store from when it is opened until it is closed: reads the cache, then does what the replica says. It can be used
  * at once; what is asked of it before the cache has answered is done when it has.
@@ -38,7 +34,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
   readonly #room: Room;
   readonly #place: Place;
   readonly #topic: string;
-  readonly #keeper: Keeper;
+  readonly #keeper: Keeper | null;
   readonly #receipts = new Map<OpId, WriteReceipt>();
   readonly #audience: Audience;
   readonly #waiters = new Waiters();
@@ -68,26 +64,15 @@ export class OpenStore implements Speaker, ReceiptDesk {
     this.#room = room;
     this.#place = place;
     this.#topic = `store:${place.name}`;
-    this.#keeper = new Keeper(place.name, cache, report);
+    this.#keeper = cache?.keeping.keeper(place.name, cache, { env, report }) ?? null;
     this.#audience = new Audience(report);
-    this.#setAlarm = alarm(env, () => {
-      if (this.#replica !== null) this.#step({ type: 'tick' });
-      else this.#beginWithout(new HoldfastError('timeout', { step: 'cache' }));
-    });
+    this.#setAlarm = alarm(env, () => this.#step({ type: 'tick' }));
     this.#deliver = rounds(env, () => this.#step({ type: 'deliver' }));
     this.#show();
     tabs?.opened(this, place.name);
     this.adopt(room.seeds.get(place.name) ?? null);
-    if (cache === null) {
-      this.#begin(null);
-      return;
-    }
-    this.#setAlarm(env.now() + loadTimeoutMs);
-    const load = () => cache.load(place.name);
-    const failed = this.#beginWithout.bind(this);
-    // What cannot be used of a cache is as good as what cannot be read.
-    const loaded = (image: ReplicaImage | null) => call(() => this.#begin(image), failed);
-    conduct(() => (after instanceof Promise ? after.then(load) : load()), loaded, failed);
+    if (this.#keeper === null) this.#begin(null);
+    else this.#keeper.load(after, (image) => this.#begin(image));
   }
 
   /** For reading; undefined while the cache has yet to answer. */
@@ -162,7 +147,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
     if (request === null) return;
     found?.(this.#receipts.get(opId));
     this.#receipts.set(opId, receipt);
-    if (this.#keeper.fault !== undefined) receipt.stored(false);
+    if (this.#keeper?.fault !== undefined) receipt.stored(false);
     if (found !== undefined && this.stateOf(opId) !== null) return;
     this.#when(() => {
       this.#step({ type: 'request', opId, request, blind });
@@ -239,7 +224,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
   /** Leaves the topic at once; resolves when what was accepted is in the cache (registry.md §8.2). */
   close(signal: AbortSignal): void | Promise<void> {
     const { uplink } = this.#room;
-    if (this.#replica === null) this.#keeper.giveUp();
+    if (this.#replica === null) this.#keeper?.giveUp();
     this.#begin(null);
     uplink.leave(this.#topic);
     this.hear({ type: 'lost', topic: this.#topic });
@@ -248,12 +233,12 @@ export class OpenStore implements Speaker, ReceiptDesk {
     this.#setAlarm(Infinity);
     this.#audience.close();
     this.#waiters.look();
-    return this.#keeper.drained(signal)?.then(() => this.#end()) ?? this.#end();
+    return this.#keeper?.drained(signal)?.then(() => this.#end()) ?? this.#end();
   }
 
   /** The cache has what is left, and the next client sends it; or nobody has. */
   #end(): void {
-    const isKept = this.#keeper.isKeeping;
+    const isKept = this.#keeper?.isKeeping === true;
     for (const pending of this.#replica?.outbox() ?? []) {
       const receipt = this.#receipts.get(pending.opId);
       if (receipt === undefined) continue;
@@ -262,14 +247,19 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   #made(start: Partial<Seeded> | null): Replica {
-    return replicaOf(this.#room, this.#place, { ...start, ledger: this.#keeper.ledger() });
-  }
-
-  /** Without its cache a client goes on in memory, having said so (registry.md §11, Storage). */
-  #beginWithout(error: unknown): void {
-    if (this.#replica !== null) return;
-    this.#keeper.giveUp(error);
-    this.#begin(null);
+    const { deviceId, env, outboxMax, records } = this.#room.settings;
+    return new Replica({
+      topic: this.#topic,
+      patterns: this.#place.wanted,
+      deviceId,
+      limits: requestLimits,
+      random: () => env.random(),
+      outboxMax,
+      observe: (acts) => this.#place.observe(acts),
+      ledger: this.#keeper?.ledger() ?? null,
+      ...(records && { mutate: records.mutate }),
+      ...start,
+    });
   }
 
   #begin(image: ReplicaImage | null): void {
@@ -346,12 +336,8 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   #persist({ batch, change }: Effect<'persist'>): void {
-    this.#keeper.keep(change, () => {
-      const { isKeeping } = this.#keeper;
-      for (const [opId, request] of change.requests) {
-        if (request !== null) this.#receipts.get(opId)?.stored(isKeeping);
-      }
-      if (!isKeeping) this.#show();
+    this.#keeper?.keep(change, this.#receipts, () => {
+      if (this.#keeper?.isKeeping !== true) this.#show();
       this.#step({ type: 'persisted', batch });
     });
   }
@@ -361,7 +347,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
     const receipt = this.#receipts.get(opId) ?? new WriteReceipt({ opId, request: null }, this);
     this.#receipts.delete(opId);
     if (pending !== undefined && outcome.status === 'refused' && !receipt.isAwaited) {
-      bury(pending, outcome.refusal, { name: this.#place.name, ...this.#room.settings });
+      this.#keeper?.bury(pending, outcome.refusal);
     }
     this.settle(receipt, outcome);
   }
@@ -376,11 +362,10 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   #situation(): Situation {
-    const { phase, held, denied } = this.#status();
+    const status = this.#status();
     return {
-      phase: this.#isClosed ? 'closed' : phase,
-      held,
-      denied,
+      ...status,
+      phase: this.#isClosed ? 'closed' : status.phase,
       has: this.#has,
       isSettled: !this.isBusy,
       line: this.#room.connection.get(),

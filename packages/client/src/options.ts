@@ -8,7 +8,7 @@ import {
 } from '@holdfast/protocol';
 import { type OutboxLimits, outboxMax } from '@holdfast/engine/replica';
 import type { Cache, Migrate } from './cache/port.ts';
-import { type Report } from './cell.ts';
+import { call, type Report } from './cell.ts';
 import { type ClientEnv, platformEnv } from './env.ts';
 import type { Link } from './link/port.ts';
 import { checkOptions } from './mistakes.ts';
@@ -152,7 +152,8 @@ export function settingsOf(options: ClientOptions): Settings {
   }
   const { url, principal = '', cache = null, timers = true, onError = warn, ...others } = options;
   const env: ClientEnv = { ...platformEnv, ...options.env };
-  const report = reporter(onError);
+  // It cannot fail, and never ends the process by a rejection.
+  const report: Report = (error) => call(() => onError(error), warn);
   const settings: Settings = {
     ...others,
     ...endpointsOf(url),
@@ -168,7 +169,7 @@ export function settingsOf(options: ClientOptions): Settings {
     report,
   };
   const whole = options.tabs?.(settings) ?? settings;
-  whole.identified = identify(whole, options);
+  whole.identified = whole.cache?.keeping.identify(whole, options) ?? null;
   return whole;
 }
 
@@ -183,26 +184,6 @@ function lineOf(
   }
   if (webSocket === undefined) return { codec, link };
   throw new TypeError('createClient: "webSocket" has no use beside "link".');
-}
-
-/** Tells the cache whom it serves, and takes the name that it knows this installation by. */
-async function identify(settings: Settings, options: ClientOptions): Promise<void> {
-  const { cache, endpoint, env, principal, records, report } = settings;
-  const { schemaVersion = null, migrate = null } = options;
-  const terms = {
-    realm: `${endpoint} ${principal}`,
-    deviceId: settings.deviceId,
-    isDeviceGiven: options.deviceId !== undefined,
-    schemaVersion,
-    migrate,
-    wall: () => env.wall(),
-    report,
-  };
-  try {
-    settings.deviceId = (await cache?.open?.(records?.terms(terms) ?? terms)) ?? terms.deviceId;
-  } catch {
-    // A cache that cannot be opened says so to each store that asks it.
-  }
 }
 
 function deviceIdOf(given: string | undefined, env: ClientEnv): string {
@@ -222,17 +203,6 @@ function endpointsOf(text: string): { readonly endpoint: string; readonly whoami
   return {
     endpoint: `ws${secure}://${base}/ws/sync/websocket`,
     whoami: `http${secure}://${base}/api/whoami`,
-  };
-}
-
-/** A reporter that cannot fail, and never ends the process by a rejection. */
-function reporter(onError: (error: unknown) => void): Report {
-  return (error) => {
-    try {
-      onError(error);
-    } catch (failure) {
-      warn(failure);
-    }
   };
 }
 

@@ -35,14 +35,3 @@ export function leftBy({ attempts, status }: PendingRequest, isKept: boolean): R
   const isUncertain = attempts > 0 && status.state !== 'waiting';
   return refuse(isUncertain ? 'outcome_unknown' : 'closed');
 }
-
-/** Keeps what was accepted and will not be, and whose receipt nobody has awaited, until somebody decides about it. */
-export function bury(
-  { opId, request, createdAt }: PendingRequest,
-  refusal: Refusal,
-  { name, cache, env }: { readonly name: StoreName } & Pick<Settings, 'cache' | 'env'>,
-): void {
-  // Who took it back knows; one that is closed goes on in the next life.
-  if (refusal.code === 'cancelled' || refusal.code === 'closed') return;
-  cache?.letters?.put(name, { opId, request, refusal, createdAt, refusedAt: env.wall() });
-}

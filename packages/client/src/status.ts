@@ -8,7 +8,7 @@ import {
   type Seq,
 } from '@holdfast/protocol';
 import type { PendingRequest, ReplicaImage, ReplicaStatus } from '@holdfast/engine/replica';
-import type { Keeper } from './keeper.ts';
+import type { Keeper } from './cache/port.ts';
 import type { ConnectionStatus } from './connection.ts';
 
 /** How a store is doing, for people and consoles (stores.md §18 C24). */
@@ -64,21 +64,21 @@ export function shownOf(
   replica: ReplicaStatus,
   by: {
     readonly line: ConnectionStatus;
-    readonly keeper: Pick<Keeper, 'fault' | 'isKeeping'>;
+    readonly keeper: Pick<Keeper, 'fault' | 'isKeeping'> | null;
     readonly error: HoldfastError | undefined;
   },
 ): StoreStatus {
   const { synced, error: refusal, seq, pending, incarnation } = replica;
   const { line, keeper } = by;
   const { connection } = line;
-  const error = refusal === null ? (line.error ?? keeper.fault) : errorOf(refusal, by.error);
+  const error = refusal === null ? (line.error ?? keeper?.fault) : errorOf(refusal, by.error);
   return {
     connection,
     seq,
     pending,
     synced: synced && connection === 'connected',
     incarnation,
-    durable: keeper.isKeeping,
+    durable: keeper?.isKeeping === true,
     ...(error !== undefined && { error }),
   };
 }

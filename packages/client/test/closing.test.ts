@@ -15,11 +15,8 @@ afterEach(async () => {
 /** A cache that takes its time: each commit waits for {@link SlowCache.finish}, or fails by {@link SlowCache.fail}. */
 class SlowCache implements Cache {
   readonly kept: Cache = memoryCache();
+  readonly keeping: Cache['keeping'] = this.kept.keeping;
   readonly #waiting: { readonly store: () => void; readonly fail: (error: Error) => void }[] = [];
-
-  ledger(): ReturnType<Cache['ledger']> {
-    return this.kept.ledger();
-  }
 
   load(store: Parameters<Cache['load']>[0]): ReturnType<Cache['load']> {
     return this.kept.load(store);

@@ -229,7 +229,7 @@ describe('writes', () => {
   it('G53 a cache that fails is reported once, and the client goes on in memory', async () => {
     const failure = new Error('quota');
     const cache = {
-      ledger: () => memoryCache().ledger(),
+      keeping: memoryCache().keeping,
       load: () => Promise.reject(failure),
       commit: () => Promise.reject(failure),
       clear: () => undefined,

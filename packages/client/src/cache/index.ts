@@ -1,5 +1,5 @@
 /** What a driver of a durable cache is made with: rows of text in a storage of yours make a whole cache. */
-export { Ledger } from '@holdfast/engine/replica';
+export { keeping } from './keeping.ts';
 export { keptIn } from './kept.ts';
 export {
   cacheFault,

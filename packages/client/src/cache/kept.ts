@@ -1,5 +1,6 @@
 import { HoldfastError, parseStoreName, type StoreName } from '@holdfast/protocol';
-import { Ledger, type PendingRequest } from '@holdfast/engine/replica';
+import type { PendingRequest } from '@holdfast/engine/replica';
+import { keeping } from './keeping.ts';
 import { Letters } from './letters.ts';
 import type { Cache, CacheChange, CachedStore, CacheSharing, CacheTerms } from './port.ts';
 import { Reading } from './reading.ts';
@@ -46,6 +47,7 @@ export function keptIn(rows: RowStore): Cache {
  * 3. Everything else fails, and the client goes on without.
  */
 class KeptCache implements Cache {
+  readonly keeping = keeping;
   readonly sharing: CacheSharing;
   readonly letters: Letters;
   readonly #rows: RowStore;
@@ -83,10 +85,6 @@ class KeptCache implements Cache {
     const device = await this.#turn(() => this.#renewing(() => this.#rows.note('device', keep)));
     this.#terms = { ...terms, deviceId: device };
     return device;
-  }
-
-  ledger(): Ledger {
-    return new Ledger();
   }
 
   load(store: StoreName): Promise<CachedStore | null> {

@@ -1,5 +1,6 @@
 import type { Entry, Glob, Leaf, OpId, Path, Seq, StoreName } from '@holdfast/protocol';
-import { Ledger, type PendingRequest } from '@holdfast/engine/replica';
+import type { PendingRequest } from '@holdfast/engine/replica';
+import { keeping } from './keeping.ts';
 import { Letters } from './letters.ts';
 import type { Cache, CacheChange, CachedStore } from './port.ts';
 
@@ -20,7 +21,7 @@ export function memoryCache(): Cache {
     for (const [opId, request] of requests) if (request !== null) letters.take(store, opId);
   };
   return {
-    ledger: () => new Ledger(),
+    keeping,
     load: (store) => shelves.get(store)?.image() ?? null,
     letters,
     commit(store, change) {

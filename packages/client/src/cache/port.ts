@@ -1,6 +1,7 @@
 import type { EpochMs, HoldfastError, OpId, Refusal, Request, StoreName } from '@holdfast/protocol';
 import type { Tree } from '@holdfast/engine/data';
 import type { Ledger, PendingRequest, ReplicaChange, ReplicaImage } from '@holdfast/engine/replica';
+import type { Env } from '@holdfast/engine/registry';
 
 /**
  * A write that was accepted here and will never be committed as it is: the server refused it, its outcome cannot be known
@@ -60,8 +61,8 @@ export interface Cache {
    * the same as long as the cache is kept. Absent where nothing outlives the client.
    */
   open?(terms: CacheTerms): string | Promise<string>;
-  /** Where a replica notes what is to be committed: a new one each time. It comes with the cache, so that who has none does without. */
-  ledger(): Ledger;
+  /** What a client does for it: `keeping` of `@holdfast/client/cache`. It comes with a cache, so that who has none does without. */
+  readonly keeping: Keeping;
   /** What is stored of a store; null for nothing. */
   load(store: StoreName): CachedStore | null | Promise<CachedStore | null>;
   commit(store: StoreName, change: CacheChange): void | Promise<void>;
@@ -75,6 +76,63 @@ export interface Cache {
   readonly letters?: DeadLetters;
   /** What tabs need to use it together; absent where only one client can. */
   readonly sharing?: CacheSharing;
+}
+
+/** What a client does for its cache. */
+export interface Keeping {
+  /** Keeps one store; `cache` is that of its client, which may be around the one that has brought this. */
+  keeper(store: StoreName, cache: Cache, desk: KeeperDesk): Keeper;
+  /** Tells the cache whom it serves, and takes the name that it knows this installation by. */
+  identify(
+    settings: {
+      readonly cache: Cache | null;
+      deviceId: string;
+      readonly endpoint: string;
+      readonly principal: string;
+      readonly env: { wall(): EpochMs };
+      readonly records?: { terms(terms: CacheTerms): CacheTerms };
+      readonly report: (error: unknown) => void;
+    },
+    options: {
+      readonly deviceId?: string;
+      readonly schemaVersion?: string | number;
+      readonly migrate?: Migrate;
+    },
+  ): Promise<void>;
+  /** Has sent what a former life has left, though nobody opens its store. */
+  sendLeft(
+    settings: { readonly cache: Cache | null; readonly identified: Promise<void> | null },
+    send: (store: StoreName) => void,
+  ): Promise<void>;
+}
+
+/** What a keeper is told of its client. */
+export type KeeperDesk = {
+  readonly env: Pick<Env, 'now' | 'setTimeout' | 'clearTimeout'> & { wall(): EpochMs };
+  readonly report: (error: unknown) => void;
+};
+
+/** Whose request is stored, or cannot be. */
+export type Kept = { stored(isStored: boolean): void };
+
+/** Stands between an open store and the cache. */
+export interface Keeper {
+  /** Whether what was stored is there for the next client. */
+  readonly isKeeping: boolean;
+  /** Why it keeps nothing any more. */
+  readonly fault: HoldfastError | undefined;
+  /** What a replica notes for the cache: a new one; null where nothing is kept. */
+  ledger(): Ledger | null;
+  /** Reads what is kept, when the life before is over, and begins with that: at once, or later, or with null. */
+  load(after: void | Promise<void>, begin: (kept: CachedStore | null) => void): void;
+  /** Calls `then` when the change is stored, or cannot be, and that is told. It may ask for the next one to be stored. */
+  keep(change: CacheChange, receipts: ReadonlyMap<OpId, Kept>, then: () => void): void;
+  /** Keeps what was accepted and will not be, and whose receipt nobody has awaited, until somebody decides about it. */
+  bury(pending: PendingRequest, refusal: Refusal): void;
+  /** Keeps nothing from now on, because of an error. */
+  giveUp(error?: unknown): void;
+  /** Resolves when nothing is on its way to the cache, or when `signal` says to wait no longer; undefined: nothing is. */
+  drained(signal: AbortSignal): Promise<void> | undefined;
 }
 
 /** The dead letters of a cache; those of a store that was not loaded yet are not known. */

@@ -54,13 +54,13 @@ export class TabCache {
     const { cache } = this.#ports;
     const { letters } = cache;
     return {
-      ...(cache.open !== undefined && { open: (terms) => cache.open?.(terms) ?? terms.deviceId }),
-      ledger: () => cache.ledger(),
+      open: (terms) => cache.open?.(terms) ?? terms.deviceId,
+      keeping: cache.keeping,
       load: (store) => this.#load(store),
       commit: (store, change) => this.#commit(store, change),
       clear: (store) => cache.clear(store),
-      ...(cache.waiting !== undefined && { waiting: () => cache.waiting?.() ?? [] }),
-      ...(cache.close !== undefined && { close: () => cache.close?.() }),
+      waiting: () => cache.waiting?.() ?? [],
+      close: () => cache.close?.(),
       ...(letters !== undefined && { letters }),
     };
   }

@@ -1,0 +1,140 @@
+import { HoldfastError, type StoreName } from '@holdfast/protocol';
+import { alarm, conduct } from '@holdfast/engine/registry';
+import { Ledger } from '@holdfast/engine/replica';
+import type { Cache, CachedStore, Keeper, KeeperDesk, Keeping } from './port.ts';
+
+const loadTimeoutMs = 30_000;
+
+type Loaded = ReturnType<Cache['load']>;
+
+/**
+ * Gives the cache what a replica wants stored. Once the cache has failed nothing is kept and everything goes on in memory;
+ * a failure is reported once (registry.md §11, Storage).
+ */
+function keeper(store: StoreName, given: Cache, { env, report }: KeeperDesk): Keeper {
+  let cache: Cache | null = given;
+  let fault: HoldfastError | undefined;
+  let isStoring = false;
+  let drained: (() => void) | null = null;
+  let stopReading: (() => void) | null = null;
+  const read = (): Loaded => given.load(store);
+  const giveUp = (error?: unknown): void => {
+    if (error !== undefined && cache !== null) report(error);
+    if (error instanceof HoldfastError) fault ??= error;
+    cache = null;
+    stopReading?.();
+  };
+  return {
+    get isKeeping() {
+      return cache !== null;
+    },
+    get fault() {
+      return fault;
+    },
+    ledger: () => cache && new Ledger(),
+    giveUp,
+    load(after, begin) {
+      const failed = (error: unknown): void => {
+        giveUp(error);
+        begin(null);
+      };
+      const isAfter = after instanceof Promise;
+      stopReading = inTime(env, isAfter ? () => after.then(read) : read, { begin, failed });
+    },
+    keep(change, receipts, then) {
+      isStoring = true;
+      const stored = (): void => {
+        isStoring = false;
+        for (const [opId, request] of change.requests) {
+          if (request !== null) receipts.get(opId)?.stored(cache !== null);
+        }
+        then();
+        if (!isStoring) drained?.();
+      };
+      const failed = (error: unknown): void => {
+        giveUp(error);
+        stored();
+      };
+      conduct(() => cache?.commit(store, change), stored, failed);
+    },
+    bury({ opId, request, createdAt }, refusal) {
+      // Who took it back knows; one that is closed goes on in the next life.
+      if (refusal.code === 'cancelled' || refusal.code === 'closed') return;
+      given.letters?.put(store, { opId, request, refusal, createdAt, refusedAt: env.wall() });
+    },
+    drained(signal) {
+      if (!isStoring) return undefined;
+      return new Promise((resolve) => {
+        drained = resolve;
+        signal.addEventListener('abort', () => {
+          giveUp();
+          resolve();
+        });
+      });
+    },
+  };
+}
+
+/** Has something read in time, and tells how that ended; gives how to wait no longer. */
+function inTime(
+  env: KeeperDesk['env'],
+  read: () => Loaded,
+  to: { begin(kept: CachedStore | null): void; failed(error: unknown): void },
+): () => void {
+  let isOver = false;
+  const end = (): void => {
+    isOver = true;
+    setAlarm(Infinity);
+  };
+  const failed = (error: unknown): void => {
+    if (isOver) return;
+    end();
+    to.failed(error);
+  };
+  const setAlarm = alarm(env, () => failed(new HoldfastError('timeout', { step: 'cache' })));
+  setAlarm(env.now() + loadTimeoutMs);
+  const arrived = (kept: CachedStore | null): void => {
+    if (isOver) return;
+    // What cannot be used of a cache is as good as what cannot be read.
+    try {
+      to.begin(kept);
+      end();
+    } catch (error) {
+      failed(error);
+    }
+  };
+  conduct(read, arrived, failed);
+  return end;
+}
+
+/** What each driver of a cache has as its `keeping`. */
+export const keeping: Keeping = {
+  keeper,
+
+  async identify(settings, { deviceId, schemaVersion = null, migrate = null }) {
+    const { cache, endpoint, env, principal, records, report } = settings;
+    const terms = {
+      realm: `${endpoint} ${principal}`,
+      deviceId: settings.deviceId,
+      isDeviceGiven: deviceId !== undefined,
+      schemaVersion,
+      migrate,
+      wall: () => env.wall(),
+      report,
+    };
+    try {
+      settings.deviceId = (await cache?.open?.(records?.terms(terms) ?? terms)) ?? terms.deviceId;
+    } catch {
+      // A cache that cannot be opened says so to each store that asks it.
+    }
+  },
+
+  async sendLeft({ cache, identified }, send) {
+    try {
+      await identified;
+      for (const name of (await cache?.waiting?.()) ?? []) send(name);
+    } catch {
+      // A cache that cannot be used says so to each store that asks it.
+    }
+  },
+};

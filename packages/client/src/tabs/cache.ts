@@ -7,6 +7,7 @@ import {
   type StoreName,
 } from '@holdfast/protocol';
 import type { Cache, CacheChange, CachedStore, CacheSharing } from '../cache/port.ts';
+import type { Peers } from './peers.ts';
 
 /** What the cache of a tab needs to know of its tab. */
 export type TabCachePorts = {
@@ -14,11 +15,8 @@ export type TabCachePorts = {
   readonly sharing: CacheSharing;
   /** Resolves when it is known whether this tab leads, or it takes too long. */
   roleKnown(): Promise<void>;
-  /** The session of this tab, and which are alive. */
-  session(): string;
-  living(): Promise<ReadonlySet<string>>;
-  /** Kept when other tabs see that this one is alive: what it stores before would pass for that of a tab that is gone. */
-  readonly isSeen: Promise<void>;
+  /** The other tabs. What this one stores before they see that it is alive would pass for that of a tab that is gone. */
+  readonly peers: Pick<Peers, 'session' | 'living' | 'isSeen'>;
   /** A commit was refused though nothing had been said of another leader. */
   fenced(): void;
   /** The committed state of a store of this tab; null where it has none to keep. */
@@ -92,7 +90,10 @@ export class TabCache {
     await this.#ports.roleKnown();
     const reign = this.#reign;
     if (reign !== null) await reign;
-    const [image, alive] = await Promise.all([this.#ports.cache.load(store), this.#ports.living()]);
+    const [image, alive] = await Promise.all([
+      this.#ports.cache.load(store),
+      this.#ports.peers.living(),
+    ]);
     if (reign !== null && reign === this.#reign) this.#based.add(store);
     if (image === null) return null;
     return { ...image, outbox: image.outbox.flatMap((request) => this.#inherit(request, alive)) };
@@ -101,8 +102,11 @@ export class TabCache {
   /** The requests that nobody who lives will send; they are not to be taken back any more. */
   async orphans(store: StoreName): Promise<readonly PendingRequest[]> {
     const { sharing } = this.#ports;
-    const session = this.#ports.session();
-    const [requests, alive] = await Promise.all([sharing.outbox(store), this.#ports.living()]);
+    const session = this.#ports.peers.session;
+    const [requests, alive] = await Promise.all([
+      sharing.outbox(store),
+      this.#ports.peers.living(),
+    ]);
     return requests
       .filter(({ opId }) => sessionOf(opId) !== session)
       .flatMap((request) => this.#inherit(request, alive));
@@ -118,7 +122,7 @@ export class TabCache {
     const requests = change.requests.flatMap((each) => this.#mine(each));
     const reign = this.#reign;
     const whole = this.#whole(store, { ...change, requests });
-    await this.#ports.isSeen;
+    await this.#ports.peers.isSeen;
     if (reign !== null && whole !== null) {
       this.#based.add(store);
       const isStored = await sharing.commit(store, whole, await reign);
@@ -148,7 +152,7 @@ export class TabCache {
 
   #inherit(request: PendingRequest, alive: ReadonlySet<string>): readonly PendingRequest[] {
     const session = sessionOf(request.opId);
-    if (session === this.#ports.session()) return [request];
+    if (session === this.#ports.peers.session) return [request];
     if (alive.has(session)) return [];
     this.#inherited.set(request.opId, request);
     return [{ ...request, attempts: Math.max(1, request.attempts) }];
@@ -156,7 +160,7 @@ export class TabCache {
 
   /** What this tab stores of a request: its own as they are; of others, not what they know better. */
   #mine([opId, request]: Requests[number]): Requests {
-    if (sessionOf(opId) === this.#ports.session()) return [[opId, request]];
+    if (sessionOf(opId) === this.#ports.peers.session) return [[opId, request]];
     const known = this.#inherited.get(opId);
     if (request === null) {
       const isKept = this.#relayed.delete(opId) && known === undefined;

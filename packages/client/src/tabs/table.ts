@@ -6,7 +6,6 @@ import {
   type Leader,
 } from '@holdfast/engine/election';
 import { alarm } from '@holdfast/engine/registry';
-import type { ReplicaImage } from '@holdfast/engine/replica';
 import type { Glob, StoreName } from '@holdfast/protocol';
 import type { Cache } from '../cache/port.ts';
 import type { NetworkHint } from '../env.ts';
@@ -300,11 +299,9 @@ export class TableSeat implements Seat {
     return new TabCache({
       cache,
       sharing,
-      session: () => this.#peers.session,
+      peers: this.#peers,
       fenced: () => this.#fenced(),
-      isSeen: this.#peers.isSeen,
-      living: () => this.#peers.living(),
-      image: (store) => this.#image(store),
+      image: (store) => this.#hubs.get(store)?.image ?? null,
       roleKnown: () => {
         this.#settings.env.setTimeout(this.#roleFound, roleKnownMs);
         return this.#role;
@@ -317,10 +314,6 @@ export class TableSeat implements Seat {
     this.#settings.env.setTimeout(() => {
       if (this.#isLeading) this.#cache?.lead();
     }, fencedMs);
-  }
-
-  #image(name: StoreName): ReplicaImage | null {
-    return this.#hubs.get(name)?.image ?? null;
   }
 }
 

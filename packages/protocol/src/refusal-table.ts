@@ -121,7 +121,7 @@ const rows: { readonly [reason in Reason]: readonly [number | null, string, ...s
   option_mismatch: [null, 'It is open with other options.'],
   unknown_reason: [
     null,
-    'The server refused for a reason that this version does not know.',
+    'The server refused, and what it gave as its reason is no text.',
     'reason',
   ],
   registry_disposed: [null, 'The registry is disposed.'],

@@ -74,12 +74,16 @@ export class Output {
   }
 }
 
+const factColumns = 60;
+
 /** What a refusal says beside its words: who holds a lease, which revision is there now. */
 function factsIn(details: Failure['details']): string {
   const facts = Object.entries(details).flatMap(([name, value]) => {
-    if (typeof value !== 'string' && typeof value !== 'number') return [];
-    const told = name.endsWith('_at') ? instant(value) : String(value);
-    return [`${name.replaceAll('_', ' ')} ${shown(told)}`];
+    const isFact = typeof value === 'string' || typeof value === 'number';
+    // A sentence of the server says what ours says.
+    if (!isFact || name === 'message') return [];
+    const told = shown(name.endsWith('_at') ? instant(value) : String(value));
+    return [`${name.replaceAll('_', ' ')} ${cut(told, factColumns)}`];
   });
   return facts.length === 0 ? '' : ` (${facts.join(', ')})`;
 }
@@ -108,7 +112,10 @@ export function printable(text: string): string {
 
 /** A value on one line. */
 export function shortValue(value: unknown, columns = 60): string {
-  const text = printable(JSON.stringify(value) ?? 'null');
+  return cut(printable(JSON.stringify(value) ?? 'null'), columns);
+}
+
+function cut(text: string, columns: number): string {
   return text.length > columns ? `${text.slice(0, columns - 1)}…` : text;
 }
 
@@ -132,8 +139,8 @@ function layOut<Row>(
   const lines = [titles, ...cells].map((line) => {
     const padded = line.map((cell, index) => {
       const room = widths[index] ?? 0;
-      const cut = cell.length > room ? `${cell.slice(0, room - 1)}…` : cell;
-      return columns[index]?.align === 'right' ? cut.padStart(room) : cut.padEnd(room);
+      const text = cut(cell, room);
+      return columns[index]?.align === 'right' ? text.padStart(room) : text.padEnd(room);
     });
     return padded.join('  ').trimEnd();
   });

@@ -301,6 +301,20 @@ describe('the connection of a client', () => {
     expect(world.errors).toHaveLength(2);
   });
 
+  it('C18 a refused token is final where its source fails when it is asked for another one', async () => {
+    let asked = 0;
+    const client = world.client({
+      token: () => {
+        asked += 1;
+        if (asked > 1) throw new Error('signed out');
+        return 'nobody';
+      },
+    });
+    await expect(client.connect()).rejects.toMatchObject({ code: 'unauthorized' });
+    expect([asked, client.status.get().connection]).toEqual([2, 'failed']);
+    expect(world.errors).toMatchObject([{ message: 'signed out' }, { code: 'unauthorized' }]);
+  });
+
   it('a write-only handle downloads nothing of a large store', async () => {
     const writer = await world.store();
     for (let n = 0; n < 20; n++) {

@@ -47,8 +47,14 @@ describe.runIf(wantsChromium)('the tracker in Chromium', () => {
     await old.page.getByLabel('Status').selectOption('done');
     await expect.poll(() => old.page.locator('[data-pending=true]').count()).toBe(0);
     await server.kill();
+    await old.disconnected();
+    await old.add('Never to be taken');
     await server.start('--version', '2');
     await old.hurry();
+    // What it has written meanwhile is of no use any more, and is not lost without a word.
+    await old.page.getByRole('alertdialog').getByText('Never to be taken').waitFor();
+    await old.page.getByRole('button', { name: 'Discard it' }).click();
+    await old.issue('Written by the old version').click();
     await fill(45);
     mine = await TrackerPage.open(browser, `${server.url}?status=done`);
     expect(await mine.titles).toEqual(['Written by the old version']);

@@ -2,6 +2,7 @@ import type { Client } from '@holdfast/client';
 import { RecordConflictError, type RecordHandle, records } from '@holdfast/client/records';
 import { collection, passthrough, record } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
+import { z } from 'zod';
 import { Valve } from './valve.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -122,4 +123,35 @@ test('what a write has met does not keep a client from closing', async () => {
     .toBe(true);
   await client.close();
   await expect(write).rejects.toMatchObject({ code: 'conflict' });
+});
+
+test('what is written in the form of a version that the server has left behind is a conflict of its own', async () => {
+  await using world = await openWorld();
+  const place = { name: 'doc', store: 'acme/app', path: 'docs/:id' } as const;
+  const schema = z.object({ text: z.string() });
+  const [Old, New] = [
+    record({ ...place, version: '1.0', schema: z.object({ title: z.string() }) }),
+    record({ ...place, version: '2.0', schema }),
+  ];
+  world.server.record(New);
+  await world
+    .client({ records: records([New]) })
+    .record(New, { id: '1' })
+    .set({ text: 'a' }).committed;
+  const told: RecordConflictError[] = [];
+  const onConflict = (each: RecordConflictError): unknown => told.push(each);
+  const client = world.client({ records: records([Old], { onConflict }) });
+  const old = client.record(Old, { id: '2' });
+  old.retain();
+  // Nothing is known yet, not even of which version the server is.
+  const error = await refusalOf(old.set({ title: 'mine' }).committed);
+  expect(error).toMatchObject({
+    kind: 'schema',
+    code: 'invalid_value',
+    mine: { title: 'mine' },
+    theirs: undefined,
+  });
+  expect([told, old.state.get().conflicts]).toEqual([[error], [error]]);
+  error.resolve('theirs');
+  expect(old.state.get().conflicts).toEqual([]);
 });

@@ -6,7 +6,31 @@ import type { IssueShape } from '../issue/issue.ts';
 type Props = {
   readonly list: readonly ConflictError[];
   /** The issue as it is now: what others do goes on while somebody is asked. */
-  readonly issue: IssueShape;
+  readonly issue: IssueShape | undefined;
+};
+
+/** What is asked, and the answers that there are. */
+const questions: {
+  readonly [kind in RecordConflictError['kind']]: {
+    readonly text: string;
+    readonly mine?: string;
+    readonly theirs: string;
+  };
+} = {
+  precondition: {
+    text: 'Somebody else has changed this, too.',
+    mine: 'Keep mine',
+    theirs: 'Take theirs',
+  },
+  deleted: {
+    text: 'Somebody else has removed this.',
+    mine: 'Bring it back',
+    theirs: 'Leave it removed',
+  },
+  schema: {
+    text: 'This page is too old to write that. Copy it, and reload.',
+    theirs: 'Discard it',
+  },
 };
 
 /** Own changes that met somebody else's: which is to stay is for people to say. */
@@ -29,25 +53,32 @@ function Choice({
 }: Pick<Props, 'issue'> & { readonly conflicts: readonly RecordConflictError[] }): ReactNode {
   const last = conflicts.at(-1);
   if (last === undefined) return null;
-  const { fields, mine } = last;
+  const { kind, fields, mine } = last;
   const names = fields ?? ['title'];
+  const { text, ...answers } = questions[kind];
   const choose = (how: Resolution): void => {
     for (const each of conflicts.slice(0, -1)) each.resolve('theirs');
     last.resolve(how);
   };
   return (
-    <section className="conflict" role="alertdialog" aria-label="Changed by somebody else">
-      <h2>Somebody else has changed this, too.</h2>
+    <section className="conflict" role="alertdialog" aria-label={text}>
+      <h2>{text}</h2>
       <dl>
         <dt>Yours</dt>
         <dd>{names.map((name) => textOf(mine, name)).join(', ')}</dd>
-        <dt>Theirs</dt>
-        <dd>{names.map((name) => textOf(issue, name)).join(', ')}</dd>
+        {issue && <dt>Theirs</dt>}
+        {issue && <dd>{names.map((name) => textOf(issue, name)).join(', ')}</dd>}
       </dl>
-      <button className="primary" onClick={() => choose('mine')}>
-        Keep mine
-      </button>
-      <button onClick={() => choose('theirs')}>Take theirs</button>
+      {answers.mine && (
+        <button
+          className="primary"
+          // Of what is gone all has to be written.
+          onClick={() => choose(kind === 'deleted' ? { value: mine } : 'mine')}
+        >
+          {answers.mine}
+        </button>
+      )}
+      <button onClick={() => choose('theirs')}>{answers.theirs}</button>
     </section>
   );
 }

@@ -23,6 +23,7 @@ export function IssuePanel({
     return (
       <>
         {back}
+        <Conflicts list={conflicts} issue={undefined} />
         <p className="hint nothing">This issue is gone.</p>
       </>
     );

@@ -10,12 +10,18 @@ import {
   type Request,
 } from '@holdfast/protocol';
 import { decodeStored, type Envelope } from '@holdfast/protocol/record';
-import { type Composed, compose, type RecordWrite, refusalOf } from '@holdfast/engine/record';
+import {
+  type Composed,
+  compose,
+  isSameMajor,
+  type RecordWrite,
+  refusalOf,
+} from '@holdfast/engine/record';
 import type { Outcome } from '@holdfast/engine/replica';
 import type { Release } from '@holdfast/engine/registry';
 import type { ClientEnv } from '../env.ts';
 import { closedError } from '../mistakes.ts';
-import { type ConflictDesk, meet, type Resolution } from './conflict.ts';
+import { type Clash, type ConflictDesk, meet, type Resolution } from './conflict.ts';
 import type { Opened, RecordEntry, Unchanged } from './delivery.ts';
 import { touches } from './pending.ts';
 import { HeardReceipt, send, StoreRecordReceipt } from './receipt.ts';
@@ -96,16 +102,18 @@ export class RecordWriter {
     const { slot } = opened.hold;
     const opId = slot.nextOpId();
     const { signal } = sending;
+    const made = { ...sending, isMade: false };
     const receipt: HeardReceipt = new HeardReceipt({ opId, request }, slot.store, (outcome) => {
       sending.release();
       signal?.removeEventListener('abort', abort);
       this.#entry.ended?.({ opId, request }, outcome);
-      return this.#clash(opId, outcome, sending);
+      return this.#clash(opId, outcome, made);
     });
     const abort = (): void => {
       receipt.cancel();
     };
     send(receipt, [this.#entry], opened);
+    made.isMade = true;
     signal?.addEventListener('abort', abort);
     return this.#receiptOf(receipt);
   }
@@ -148,18 +156,19 @@ export class RecordWriter {
   }
 
   /** The conflict that a refused write has met, where it is that; a row of another's may come after the refusal. */
-  #clash(opId: OpId, outcome: Outcome, sending: Sending): unknown {
+  #clash(opId: OpId, outcome: Outcome, sending: Made): unknown {
     if (outcome.status !== 'refused') return undefined;
     const { refusal } = outcome;
     const entry = this.#entry;
     entry.look();
+    const { code } = refusal;
     const isLate = (): boolean =>
-      sending.isGuarded &&
-      isOther(refusal.code) &&
       entry.opened !== null &&
-      // What is loading: a row that is one no more is on its way by itself.
-      (entry.state.get().status.endsWith('ing') || sending.isSame());
-    if (!isLate()) return this.#meet(opId, refusal, sending);
+      // What is loading: what was made here, or was a row of a query, is on its way by itself.
+      (entry.state.get().status.endsWith('ing')
+        ? mayMeet(code)
+        : sending.isGuarded && isOther(code) && sending.isSame());
+    if (!sending.isMade || !isLate()) return this.#meet(opId, refusal, sending);
     const release = this.#desk.hold(entry);
     return new Promise((resolve) => {
       const stop = entry.state.subscribe(() => {
@@ -175,20 +184,25 @@ export class RecordWriter {
     const entry = this.#entry;
     const { base, composed, write } = sending;
     entry.look();
-    const theirs = entry.server.value;
-    const kind = kindOf(refusal.code, {
-      isGuarded: sending.isGuarded,
-      // What it was to change was there, and is not any more.
-      isGone: base.current !== undefined && !('set' in write) && theirs === undefined,
-    });
+    const kind = this.#kindOf(refusal.code, sending);
     if (kind === null) return undefined;
     const { fields, after } = composed;
     const clash = { kind, opId, ref: entry.ref, fields, base: nativeOf(base.current) };
-    return meet(
-      entry,
-      { refusal, clash: { ...clash, mine: nativeOf(after), theirs }, desk: this.#desk },
-      (how) => this.#resolve(how, write),
+    const both = { mine: nativeOf(after), theirs: entry.server.value };
+    return meet(entry, { refusal, clash: { ...clash, ...both }, desk: this.#desk }, (how) =>
+      this.#resolve(how, write),
     );
+  }
+
+  /** What a refused write has met; null: nothing of anybody else. */
+  #kindOf(code: string, { base, write, isGuarded }: Sending): Clash['kind'] | null {
+    const { ref, server } = this.#entry;
+    // The server has left our version behind.
+    if (code === 'invalid_value' && !isSameMajor(ref.record, server.version)) return 'schema';
+    // What it was to change was there, and is not any more.
+    const isGone = base.current !== undefined && !('set' in write) && server.value === undefined;
+    if (isGone && mayMeet(code)) return 'deleted';
+    return isGuarded && isOther(code) ? 'precondition' : null;
   }
 
   #resolve(how: Resolution, write: RecordWrite): RecordReceipt<unknown> | undefined {
@@ -211,14 +225,9 @@ function isOther(code: string): boolean {
   return code === 'conflict' || code === 'exists';
 }
 
-/** What a refused write has met; null: nobody else's write. */
-function kindOf(
-  code: string,
-  { isGuarded, isGone }: { readonly isGuarded: boolean; readonly isGone: boolean },
-): 'precondition' | 'deleted' | null {
-  const isMet = isOther(code);
-  if (isGone && (isMet || code === 'not_found' || code === 'invalid_value')) return 'deleted';
-  return isMet && isGuarded ? 'precondition' : null;
+/** Whether what it met is what a write was refused for, or may be. */
+function mayMeet(code: string): boolean {
+  return isOther(code) || code === 'not_found' || code === 'invalid_value';
 }
 
 type Making = {
@@ -234,6 +243,9 @@ type Sending = Making & {
   /** Whether the server has what it had when the write was made, as far as is known. */
   readonly isSame: () => boolean;
 };
+
+/** Whether it was refused later than here and now. */
+type Made = Sending & { readonly isMade: boolean };
 
 /** The request of a write: an op, or a transaction of several, or of guarded ones, or what has to be one. */
 function requestOf(

@@ -66,6 +66,8 @@ export class Veil implements Bound {
   readonly #sights = new WeakMap<object, Sight>();
   /** The objects that it was asked about. */
   readonly #asked = new Set<Path>();
+  /** What fails was told of when it was asked first. */
+  #isQuiet = false;
   /** Of the state that is looked at. */
   #valueAt: VeilConfig['valueAt'];
 
@@ -139,12 +141,15 @@ export class Veil implements Bound {
   hasChanged(object: Path): boolean {
     const value = this.now(object);
     if (!isObject(value)) return false;
-    return this.#at(object).some((placed) => {
+    const hasChanged = this.#at(object).some((placed) => {
       const was = this.#known(placed, value);
+      this.#isQuiet = was !== null;
       const is = this.#look(placed, value);
       this.#sights.set(value, is);
       return was !== null && differs(was, is, Object.keys(value));
     });
+    this.#isQuiet = false;
+    return hasChanged;
   }
 
   /** Whether a change of an object's value has shown or hidden something of it that was there before, and still is. */
@@ -258,9 +263,9 @@ export class Veil implements Bound {
       const said = ask();
       if (said === true || said === false) return said;
       if (said instanceof Promise) said.catch(() => undefined);
-      this.#config.tell(name, new TypeError('A rule must say true or false.'));
+      throw new TypeError('A rule must say true or false.');
     } catch (error) {
-      this.#config.tell(name, error);
+      if (!this.#isQuiet) this.#config.tell(name, error);
     }
     return false;
   }

@@ -122,3 +122,41 @@ test('R200 of which fields a query may ask is known without the read rule, which
   expect(veil.hiddenFields('person', { ...query, orderBy: [['name', 'asc']] })).toEqual(['mood']);
   expect(faults).toEqual([]);
 });
+
+test('R225 R226 rules are asked anew about what they were asked about: what changes is said once, what fails is told of no more', () => {
+  const values: { [path: string]: Json } = {
+    'people/ada': { name: 'Ada', mood: 'sad' },
+    'people/bob': { name: 'Bob' },
+  };
+  const told: unknown[] = [];
+  const rule = { says: true, isBroken: false };
+  const veil = new Veil({
+    records: [
+      {
+        def: Person,
+        params: {},
+        read: () => {
+          if (rule.isBroken) throw new Error('broken');
+          return rule.says;
+        },
+      },
+    ],
+    name: 'eve',
+    principal: { subject: 'eve' },
+    now: () => 0,
+    valueAt: (path) => values[path],
+    tell: (_record, error) => told.push(error),
+  });
+  const [ada, bob] = [at('people/ada'), at('people/bob')];
+  expect([veil.covers(at('people/ada/name')), [...veil.asked()]]).toEqual([true, [ada]]);
+  expect([veil.hasChanged(ada), veil.wasAsked(bob)]).toEqual([false, false]);
+  rule.says = false;
+  expect([veil.hasChanged(ada), veil.hasChanged(ada)]).toEqual([true, false]);
+  expect(veil.covers(at('people/ada/name'))).toBe(false);
+  rule.isBroken = true;
+  expect([veil.hasChanged(ada), veil.hasChanged(ada), told]).toEqual([false, false, []]);
+  expect([veil.covers(at('people/bob/name')), veil.hasChanged(bob)]).toEqual([false, false]);
+  expect(told).toHaveLength(1);
+  delete values['people/ada'];
+  expect([...veil.asked()]).toEqual([bob]);
+});

@@ -155,3 +155,32 @@ test('what is written in the form of a version that the server has left behind i
   error.resolve('theirs');
   expect(old.state.get().conflicts).toEqual([]);
 });
+
+test.each(['set', 'patch'] as const)(
+  'a %s of somebody from whom a field is hidden rests on the fields that it changes',
+  async (kind) => {
+    await using world = await openWorld(async ({ token }) =>
+      token === 'eve'
+        ? { subject: 'eve', orgs: ['acme'], scopes: ['entries:read', 'entries:write'] }
+        : null,
+    );
+    const Letter = record({
+      name: 'letter',
+      store: 'acme/app',
+      path: 'letters/:id',
+      version: '1.0',
+      conflict: 'detect',
+      schema: z.object({ title: z.string(), secret: z.string().optional() }),
+      visibility: { '*': () => true, secret: () => false },
+    });
+    const kept = world.server.record(Letter);
+    await kept.write({ id: '1' }, { set: { title: 'a', secret: 's' } });
+    const client = world.client({ token: 'eve', records: records([Letter]) });
+    const letter = client.record(Letter, { id: '1' });
+    letter.retain();
+    await letter.ready();
+    const writes = ['b', 'c'].map((title) => letter[kind]({ title }));
+    await Promise.all(writes.map(({ committed }) => committed));
+    expect((await kept.get({ id: '1' })).value).toEqual({ title: 'c', secret: 's' });
+  },
+);

@@ -82,7 +82,7 @@ function composeSet(target: Target, value: RecordValue): Composed {
   const unset = Object.keys(before ?? {}).filter(
     (field) => isWritable(def, field) && !Object.hasOwn(stored, field),
   );
-  return { ...composeFields(target, { set, unset }), fields: null };
+  return composeFields(target, { set, unset });
 }
 
 function composePatch(target: Target, patch: RecordValue): Composed {

@@ -52,6 +52,8 @@ type Outing<T> = {
   readonly signal: AbortSignal;
 };
 
+type Locked = Pick<Outing<unknown>, 'slot' | 'lock'>;
+
 /** However wrong the clocks: a lease that has not been told to have ended is looked at again no sooner, and no later. */
 const lookAgainMs = { min: 500, max: 60_000 };
 
@@ -96,6 +98,23 @@ async function attempt<T extends Json>(
   outing: Outing<T>,
   deadline: number,
 ): Promise<Flight<T> | null> {
+  const { promise: freed, resolve } = deferred<void>();
+  // From before it is asked for: that it is let go of may be heard in one breath with the answer that it is held.
+  const leave = hearLock(outing, () => resolve());
+  try {
+    return await seek(outing, { deadline, freed });
+  } finally {
+    leave();
+  }
+}
+
+/** When to look again, whatever is heard; resolves when it is heard that the lock is let go of. */
+type Patience = { readonly deadline: number; readonly freed: Promise<void> };
+
+async function seek<T extends Json>(
+  outing: Outing<T>,
+  patience: Patience,
+): Promise<Flight<T> | null> {
   const asked = outing.store.lease(outing.lock, { ttl: outing.ttl });
   const lease = await orAborted(outing.signal, asked).catch((error: unknown) => {
     // Who has given up lets go of what comes all the same.
@@ -106,7 +125,7 @@ async function attempt<T extends Json>(
   if (lease.code === 'unavailable') {
     return { value: await outing.compute(outing.signal), how: 'uncoordinated' };
   }
-  await landing(outing, { deadline, expiresAt: Number(lease.details['expires_at']) });
+  await landing(outing, { ...patience, expiresAt: Number(lease.details['expires_at']) });
   return null;
 }
 
@@ -192,7 +211,7 @@ async function letGo(lease: Lease): Promise<void> {
 /** Resolves when the value has come, the lease is released or has ended, or it is time to look. */
 async function landing<T>(
   outing: Outing<T>,
-  { deadline, expiresAt }: { readonly deadline: number; readonly expiresAt: number },
+  { deadline, expiresAt, freed }: Patience & { readonly expiresAt: number },
 ): Promise<void> {
   const { store, slot, key, lock, signal } = outing;
   const { env } = slot.room.settings;
@@ -212,30 +231,35 @@ async function landing<T>(
   ends.push(() => env.clearTimeout(timer));
   slot.listeners.add(hear);
   signal.addEventListener('abort', done);
-  await promise;
+  await Promise.race([promise, freed]);
   signal.removeEventListener('abort', done);
   for (const end of ends) end();
 }
 
 /** Tells when the lock is let go of. A handle on a part reads no lock: it is wanted here for as long as it is waited for. */
-function watchLock<T>({ slot, lock }: Outing<T>, look: () => void): () => void {
+function watchLock({ slot, lock }: Locked, look: () => void): () => void {
   const open = slot.store;
   const part = new Part({ scope: [lock] });
   const release = slot.want(part.globs);
   // It may have been let go of before it was seen here.
   const isNew = part.beyond(open.replica?.status().held ?? []).length > 0;
   if (isNew) void open.ready(part).then(look, ignore);
-  const leave = open.subscribe({
+  const leave = hearLock({ slot, lock }, look);
+  return () => {
+    leave();
+    release();
+  };
+}
+
+/** Tells when the lock is let go of, where it is read. */
+function hearLock({ slot, lock }: Locked, look: () => void): () => void {
+  return slot.store.subscribe({
     pattern: patternOf(lock),
     options: watchOptionsOf('once', {}, {}),
     event: ({ op }) => (op === 'release' || op === 'delete' ? look() : undefined),
     ended: look,
     isLive: true,
   });
-  return () => {
-    leave();
-    release();
-  };
 }
 
 // What may not be seen is looked at again in its time.

@@ -242,6 +242,25 @@ describe('a single flight', () => {
     },
   );
 
+  it('S51 one who hears at once that another computes and that he gives up waits no longer (P57)', async () => {
+    const valve = new Valve();
+    const heard: string[] = [];
+    valve.loses = (data) => heard.push(String(data)) < 0;
+    const [a, b] = [await world.store(), await world.store({ link: valve })];
+    const [ended, giveUp] = [gate<string>(), new AbortController()];
+    const first = a.once('report', () => ended.promise, { signal: giveUp.signal });
+    await isHeld(b);
+    valve.holdIn();
+    const second = b.once('report', other);
+    await expect.poll(() => heard.join()).toContain('"held"');
+    giveUp.abort();
+    ended.resolve('late');
+    await expect(first).rejects.toThrow();
+    await expect.poll(() => heard.join()).toContain('"release"');
+    valve.letIn();
+    expect(await second).toEqual({ how: 'computed', value: 'from the other' });
+  }, 5000);
+
   it('S51 what is at the key and is no text of JSON is as good as nothing; what is computed must be JSON (P57)', async () => {
     const store = await world.store();
     await store.put('report', { not: 'a text' }).committed;

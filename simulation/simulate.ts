@@ -1,8 +1,10 @@
 // npm run simulate -- --seeds 100000 [--from 7]: runs the worlds of many seeds: of machines, or of whole hosts with --hosts
 // (on SQLite files with --hosts --sqlite), of clients that hold parts with --parts, of files with --files, of views
-// with --views, of records with --records, of collections with --collections.
+// with --views, of records with --records, of collections with --collections, of tabs with both views and queries with
+// --browsers.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
+import { runBrowsers } from './browser/run.ts';
 import { runCollections } from './collections/run.ts';
 import { runFiles } from './files/run.ts';
 import { runHosts } from './hosts/run.ts';
@@ -27,6 +29,7 @@ const { values } = parseArgs({
     views: flag,
     records: flag,
     collections: flag,
+    browsers: flag,
   },
 });
 const one = values.seed ?? process.env['SEED'];
@@ -34,7 +37,7 @@ const count = one === undefined ? Number(values.seeds ?? 1000) : Number(values.s
 const from = Number(one ?? values.from ?? Date.now() % 1_000_000_000);
 const seeds = { from, count, progress };
 const kind =
-  (['parts', 'files', 'views', 'records', 'collections', 'hosts'] as const).find(
+  (['parts', 'files', 'views', 'records', 'collections', 'browsers', 'hosts'] as const).find(
     (name) => values[name],
   ) ?? 'machines';
 console.log(`${count} seeds of ${kind} from ${from}`);
@@ -47,6 +50,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   files: () => runFiles(seeds),
   views: () => runViews(seeds),
   collections: () => runCollections(seeds),
+  browsers: () => runBrowsers(seeds),
   records: async () => {
     const { failure: found, world } = await runRecords(seeds);
     const { shown, asked, commits } = world;

@@ -1,7 +1,7 @@
 import type { Client, Link } from '@holdfast/client';
 import { type CollectionHandle, type RecordHandle, records } from '@holdfast/client/records';
 import { collection, type CollectionDef, type Seq } from '@holdfast/protocol';
-import type { Device } from '../src/device.ts';
+import type { Device, DeviceOptions } from '../src/device.ts';
 import type { World } from '../src/world.ts';
 import { all, Card, Newer, newer, questions, type Question, storeName } from './card.ts';
 import type { Asked } from './fresh.ts';
@@ -18,6 +18,10 @@ export type MemberOptions = {
   /** Of the next major, which cannot read all there is. */
   readonly isNewer?: boolean;
   readonly durable?: boolean;
+  /** Who it is to the server; default: its name. */
+  readonly subject?: string;
+  /** Where it sits, where that is no device of its own. */
+  readonly seat?: (options: DeviceOptions) => Device;
   readonly granted: readonly Granted[];
 };
 
@@ -71,9 +75,10 @@ export class Member {
     this.#world = world;
     this.#spoil = spoil;
     this.options = options;
-    this.reader = new Reader(() => world.now);
+    this.reader = new Reader(() => world.now, { isTab: options.seat !== undefined });
     const { name, holding, isNewer = false, durable = true } = options;
-    this.device = world.device(name, {
+    const seat = options.seat ?? ((of: DeviceOptions) => world.device(name, of));
+    this.device = seat({
       records: records([isNewer ? Newer : Card]),
       durable,
       ...(holding !== 'whole' && { scope: ['own/**'] }),
@@ -84,7 +89,7 @@ export class Member {
   }
 
   get subject(): string {
-    return this.options.name;
+    return this.options.subject ?? this.options.name;
   }
 
   get openNow(): readonly (readonly [Question, Open])[] {

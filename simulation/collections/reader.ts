@@ -12,7 +12,7 @@ import {
   type Seq,
 } from '@holdfast/protocol';
 import { canonicalJson, readQueryDelta, readQueryOpen } from '@holdfast/protocol/record';
-import { questions } from './card.ts';
+import { questions, storeName } from './card.ts';
 import type { Asked, Edge } from './fresh.ts';
 
 /** What a maintained set was at a time: by what it was told last, and up to which commit. */
@@ -43,6 +43,8 @@ type Sub = {
 /** What was delivered, and when. */
 export type Delivered = { readonly at: number; readonly token: string; readonly frame: string };
 
+const ownTopic = `store:${storeName}`;
+
 /** Marks and notes of cards. */
 export const tokens: RegExp = /"([ms]\d+)"/g;
 
@@ -55,12 +57,15 @@ export class Reader {
   readonly subs: (readonly Sight[])[] = [];
   readonly delivered: Delivered[] = [];
   readonly #now: () => number;
+  readonly #isTab: boolean;
   #open = new Map<string, Sub>();
   #joinRef: string | null = null;
   #incarnation = '';
 
-  constructor(now: () => number) {
+  /** `isTab`: it may hear from another tab, which knows where the last row stood when a server told it. */
+  constructor(now: () => number, { isTab = false }: { readonly isTab?: boolean } = {}) {
     this.#now = now;
+    this.#isTab = isTab;
   }
 
   /** A connection begins, and all that was open on the one before is over. */
@@ -80,7 +85,7 @@ export class Reader {
 
   sent(data: string | Uint8Array): void {
     const frame = frameOf(data);
-    if (frame === null || !frame.topic.startsWith('store:')) return;
+    if (frame === null || frame.topic !== ownTopic) return;
     const { joinRef, ref, event, payload } = frame;
     if (event === 'phx_join') {
       this.begin();
@@ -92,7 +97,7 @@ export class Reader {
 
   heard(data: string | Uint8Array): void {
     const frame = frameOf(data);
-    if (frame === null || !frame.topic.startsWith('store:')) return;
+    if (frame === null || frame.topic !== ownTopic) return;
     for (const [, token = ''] of String(data).matchAll(tokens)) {
       this.delivered.push({ at: this.#now(), token, frame: String(data) });
     }
@@ -158,7 +163,7 @@ export class Reader {
     const all = [asked, next?.asked].filter((each) => each !== null && each !== undefined);
     const incarnation = this.#incarnation;
     const sight = { at: this.#now(), by, incarnation, seq, asked: all, ids, hasMore };
-    sub.sights.push({ ...sight, end: by === 'events' ? undefined : end });
+    sub.sights.push({ ...sight, end: by === 'events' || this.#isTab ? undefined : end });
   }
 }
 

@@ -22,7 +22,8 @@ export type OldBug = {
     | 'denials'
     | 'windows'
     | 'packs'
-    | 'anew';
+    | 'anew'
+    | 'browsers';
   readonly seed: number;
   readonly says: RegExp;
 };
@@ -247,5 +248,23 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     worlds: 'views',
     seed: 2,
     says: /whole: .* titles after/,
+  },
+  'a tab that led no more left timers of what it had followed for others running': {
+    mended: 'this change',
+    file: 'packages/client/src/tabs/windows.ts',
+    now: 'this.#stop(source);\n    this.#sources.delete(source.text);',
+    was: 'this.#sources.delete(source.text);',
+    worlds: 'browsers',
+    seed: 2,
+    says: /leaves \d+ timers running/,
+  },
+  'a tab that was closed while nobody led left a timer running': {
+    mended: 'this change',
+    file: 'packages/client/src/tabs/link.ts',
+    now: 'env.clearTimeout(patience);',
+    was: '',
+    worlds: 'browsers',
+    seed: 1,
+    says: /leaves 1 timers running/,
   },
 };

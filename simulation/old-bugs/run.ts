@@ -72,6 +72,10 @@ const kinds: { readonly [kind: string]: () => Promise<string | null> } = {
     const { runPacks } = await import('./packs.ts');
     return textOf((await runPacks(seeds)).failure);
   },
+  browsers: async () => {
+    const { runBrowsers } = await import('../browser/run.ts');
+    return textOf((await runBrowsers(seeds)).failure);
+  },
   anew: async () => {
     const { runRecords } = await import('../records/run.ts');
     return textOf((await runRecords(seeds, { endsAnew: true })).failure);

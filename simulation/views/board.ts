@@ -6,13 +6,12 @@ import { z } from 'zod';
  * which names itself (`at`); what they keep themselves has to agree with itself.
  */
 
-type Stores = {
-  'acme/app': {
-    at: number;
-    cards: { [id: string]: { title: string } };
-    marks: { [id: string]: number };
-  };
+type Shelf = {
+  at: number;
+  cards: { [id: string]: { title: string } };
+  marks: { [id: string]: number };
 };
+type Stores = { 'acme/app': Shelf; 'acme/board': Shelf };
 const { view } = holdfast<{ stores: Stores }>();
 
 export const storeName = 'acme/app';
@@ -22,7 +21,7 @@ export const logMax = 5;
 let instances = 0;
 
 /** A card counts the titles that it is given, and its thoughts, of which a command has two with a while between them. */
-function cardOf(pause: () => Promise<void>) {
+function cardOf({ pause, store }: BoardPorts) {
   return view({
     name: 'Card',
     params: z.object({ id: z.string(), title: z.string() }),
@@ -32,7 +31,7 @@ function cardOf(pause: () => Promise<void>) {
     render: (state, _h, ctx) => ({
       id: ctx.params.id,
       title: ctx.params.title,
-      mark: ctx.store(storeName).get(['marks', ctx.params.id]) ?? null,
+      mark: ctx.store(store).get(['marks', ctx.params.id]) ?? null,
       ...state,
     }),
     commands: {
@@ -59,12 +58,15 @@ type BoardPorts = {
   readonly ran: (instance: number, key: string) => void;
   /** Lets a while pass. */
   readonly pause: () => Promise<void>;
+  /** What they show. */
+  readonly store: keyof Stores;
 };
 
 /** A board in one of the scopes. */
-function boardOf(scope: 'connection' | 'shared', { ran, pause }: BoardPorts) {
+function boardOf(scope: 'connection' | 'shared', ports: BoardPorts) {
+  const { ran } = ports;
   const isShared = scope === 'shared';
-  const card = cardOf(pause);
+  const card = cardOf(ports);
   return view({
     name: isShared ? 'Room' : 'Desk',
     scope,
@@ -75,7 +77,7 @@ function boardOf(scope: 'connection' | 'shared', { ran, pause }: BoardPorts) {
     },
     mount: () => ({ said: 0, flips: 0, instance: (instances += 1) }),
     render: ({ said, flips }, h, ctx) => {
-      const store = ctx.store(storeName);
+      const store = ctx.store(ports.store);
       const cards = store.get('cards') ?? {};
       return {
         at: store.get('at') ?? 0,

@@ -1,7 +1,8 @@
 import type { Link } from '@holdfast/client';
 import { HoldfastError } from '@holdfast/client';
 import { type ViewHandle, views } from '@holdfast/client/views';
-import type { Device } from '../src/device.ts';
+import type { Store } from '@holdfast/client';
+import type { Device, DeviceOptions } from '../src/device.ts';
 import type { Dice } from '../src/dice.ts';
 import type { World } from '../src/world.ts';
 import { storeName } from './board.ts';
@@ -39,7 +40,11 @@ export class Page {
   #pages = new Map<string, ViewHandle>();
   #said = 0;
 
-  constructor(wall: Wall, name: string) {
+  constructor(
+    wall: Wall,
+    name: string,
+    seat: (options: DeviceOptions) => Device = (options) => wall.world.device(name, options),
+  ) {
     this.#wall = wall;
     this.#name = name;
     this.readers = new Map(
@@ -48,7 +53,7 @@ export class Page {
         new ViewReader(`${name} of ${rootId}`, wall.complain),
       ]),
     );
-    this.device = wall.world.device(name, {
+    this.device = seat({
       views: views(),
       wrap: (link) => this.#readAlong(link),
       onRestart: () => this.#pages.clear(),
@@ -77,7 +82,7 @@ export class Page {
 
   act(does: string, dice: Dice): void {
     const rootId = dice.pick([...this.readers.keys()]);
-    if (does === 'write') this.#write(dice);
+    if (does === 'write') scribble(this.device.store(storeName), this.#wall.next(), dice);
     else if (does === 'leave') this.#leave(rootId);
     else this.#command(does, rootId, dice);
   }
@@ -113,23 +118,6 @@ export class Page {
       if (expected.has(code)) return;
       this.#wall.complain('calm', `${this.#name}: a command failed: ${code}`);
     });
-  }
-
-  /** Changes some of the store, all at once. */
-  #write(dice: Dice): void {
-    const at = this.#wall.next();
-    const ids = ['a', 'b', 'c', 'd', 'e', 'f'];
-    const receipt = this.device.store(storeName).transact((tx) => {
-      tx.put('at', at);
-      for (let change = dice.below(4); change >= 0; change -= 1) {
-        const id = dice.pick(ids);
-        const title = `${at} ${'y'.repeat(dice.below(300))}`;
-        if (dice.chance(0.3)) tx.delete(`cards/${id}`);
-        else if (dice.chance(0.5)) tx.put(`cards/${id}/title`, title);
-        else tx.put(`marks/${id}`, at);
-      }
-    });
-    receipt.committed.catch(() => undefined);
   }
 
   #readAlong(link: Link): Link {
@@ -199,4 +187,20 @@ export class Page {
     if (seen === JSON.stringify(shown)) return;
     this.#wall.complain('shown', `${this.#name} shows ${seen} instead of ${JSON.stringify(shown)}`);
   }
+}
+
+/** Changes some of what boards show, all at once, into the state of a number. */
+export function scribble(store: Store, at: number, dice: Dice): void {
+  const ids = ['a', 'b', 'c', 'd', 'e', 'f'];
+  const receipt = store.transact((tx) => {
+    tx.put('at', at);
+    for (let change = dice.below(4); change >= 0; change -= 1) {
+      const id = dice.pick(ids);
+      const title = `${at} ${'y'.repeat(dice.below(300))}`;
+      if (dice.chance(0.3)) tx.delete(`cards/${id}`);
+      else if (dice.chance(0.5)) tx.put(`cards/${id}/title`, title);
+      else tx.put(`marks/${id}`, at);
+    }
+  });
+  receipt.committed.catch(() => undefined);
 }

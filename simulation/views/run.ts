@@ -2,9 +2,10 @@ import { Dice } from '../src/dice.ts';
 import { badWeather } from '../src/faults.ts';
 import { type Failure, type Seeds, simulate, playSeed, type Simulation } from '../src/simulate.ts';
 import type { World } from '../src/world.ts';
-import { leavesOf, Truth } from '../validators/truth.ts';
+import { Truth } from '../validators/truth.ts';
 import { boardsFor, storeName } from './board.ts';
 import type { ViewMutant } from './mutants.ts';
+import { lastOf, unlike } from './fresh.ts';
 import { Page, type Wall } from './page.ts';
 
 type Step = {
@@ -62,6 +63,7 @@ export class ViewWorlds {
         app: boardsFor({
           ran: (instance, key) => this.#run(instance, key),
           pause: () => this.#pause(),
+          store: storeName,
         }),
         limits: { socket_soft_bytes: 2048, socket_hard_bytes: 1024 * 1024 },
         viewLimits: { linger_ms: 3000, log_count: 8, held_bytes: 16_384 },
@@ -119,7 +121,7 @@ export class ViewWorlds {
 
   async #check(world: World): Promise<void> {
     const truth = new Truth((await world.log(storeName)).map(({ op }) => op));
-    const last = freshOf(leavesOf(truth.stateAt(truth.head))).at;
+    const last = lastOf(truth);
     const until = world.now + patienceMs;
     const isBehind = (): boolean => this.#pages.some((page) => !page.isAt(last));
     while (isBehind() && world.now < until) await world.sleep(500);
@@ -134,42 +136,14 @@ export class ViewWorlds {
         this.#count('resumes read', reader.resumes);
       }
     }
-    this.#compare(world, truth);
-    for (const page of this.#pages) page.leave();
-  }
-
-  /** Every envelope left what a fresh render of a state of the store shows. */
-  #compare(world: World, truth: Truth): void {
-    const ends = truth.commits.map(({ last }) => last);
-    const cards = new Map([[0, '[]']]);
-    for (const tree of truth.statesAt(ends).values()) {
-      const shown = freshOf(leavesOf(tree));
-      cards.set(shown.at, shown.cards);
-    }
     const readers = this.#pages.flatMap((page) => [...page.readers.values()]);
-    const wrong = readers
-      .flatMap(({ sights }) => sights)
-      .find(({ at, cards: seen }) => seen !== cards.get(at));
-    if (wrong === undefined) return;
-    const { who, at, cards: seen } = wrong;
-    world.problem(`exact: ${who} at ${at}: ${seen} instead of ${String(cards.get(at))}`);
+    for (const problem of unlike(truth, readers)) world.problem(problem);
+    for (const page of this.#pages) page.leave();
   }
 
   #count(what: string, by = 1): void {
     this.traffic[what] = (this.traffic[what] ?? 0) + by;
   }
-}
-
-/** What a board shows of a state of the store. */
-function freshOf(entries: ReturnType<typeof leavesOf>): { at: number; cards: string } {
-  const leaves = new Map<string, unknown>(entries);
-  const ids = new Set(
-    entries.flatMap(([path]) => (path.startsWith('cards/') ? [path.split('/')[1] ?? ''] : [])),
-  );
-  const cards = [...ids]
-    .toSorted()
-    .map((id) => [id, leaves.get(`cards/${id}/title`) ?? '', leaves.get(`marks/${id}`) ?? null]);
-  return { at: Number(leaves.get('at') ?? 0), cards: JSON.stringify(cards) };
 }
 
 function stepsOf(dice: Dice): readonly Step[] {

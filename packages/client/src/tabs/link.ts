@@ -52,12 +52,14 @@ export class TabLink implements Link {
   open(url: string, events: LinkEvents): LinkConnection {
     const { env, report } = this.#ports;
     this.#identity = identityOf(url);
+    let patience: unknown = null;
     const connection = new TabConnection(
       url,
       {
         ...events,
         closed: (code) => {
           this.#connections.delete(connection);
+          env.clearTimeout(patience);
           if (code === cannotServe) this.#isAlone = true;
           events.closed(code === cannotServe ? elsewhere : code);
         },
@@ -66,7 +68,9 @@ export class TabLink implements Link {
     );
     this.#connections.add(connection);
     queueMicrotask(() => this.#lead(connection, this.#present()));
-    if (this.#route.to === 'nobody') env.setTimeout(() => this.#despair(), patienceMs);
+    if (this.#route.to === 'nobody') {
+      patience = env.setTimeout(() => this.#despair(), patienceMs);
+    }
     return connection;
   }
 

@@ -359,6 +359,7 @@ export class StoreWindows {
   }
 
   #drop(source: Source): void {
+    this.#stop(source);
     this.#sources.delete(source.text);
     this.#store?.query((replica) => replica.queries?.close(source.sub));
   }

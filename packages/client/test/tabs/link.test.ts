@@ -11,6 +11,7 @@ const leader = { id: 'leader', epoch: 1, isUp: true };
 const toLeader: Route = { to: 'tab', leader };
 
 let timers: (() => void)[] = [];
+const cleared = (): void => undefined;
 
 /** A tab's link, and the tab that leads; what they post arrives a microtask later. */
 function openTable(
@@ -23,7 +24,8 @@ function openTable(
 } {
   const env = {
     setTimeout: (run: () => void): number => timers.push(run),
-    clearTimeout: (): void => undefined,
+    clearTimeout: (timer: unknown): void =>
+      void timers.fill(cleared, Number(timer) - 1, Number(timer)),
   };
   const link = new TabLink({
     env,
@@ -91,16 +93,17 @@ describe('a connection through another tab', () => {
     readonly told: Told[];
     readonly asked: LineMessage[];
     readonly table: ReturnType<typeof openTable>;
+    readonly connection: ReturnType<TabLink['open']>;
   } {
     const told: Told[] = [];
     const asked: LineMessage[] = [];
     const table = openTable((message) => asked.push(message), isLate);
-    table.link.open(url, {
+    const connection = table.link.open(url, {
       opened: () => told.push('opened'),
       received: (data) => told.push(String(data)),
       closed: (code) => told.push(code),
     });
-    return { told, asked, table };
+    return { told, asked, table, connection };
   }
 
   it('waits for a leader that is up, and asks it without the token', async () => {
@@ -176,6 +179,15 @@ describe('a connection through another tab', () => {
     await settle();
     // To the server, which cannot be reached here.
     expect(told).toEqual([1006]);
+  });
+
+  it('leaves no timer running where it is closed while nobody leads (P35)', async () => {
+    timers = [];
+    const { connection } = connect();
+    expect(timers).not.toEqual([cleared]);
+    connection.close();
+    await settle();
+    expect(timers).toEqual([cleared]);
   });
 
   it('goes its own way where the leader cannot serve it', async () => {

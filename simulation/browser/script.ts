@@ -1,0 +1,46 @@
+import type { Dice } from '../src/dice.ts';
+
+/** How often each deed is done, in a hundred. */
+const weights = {
+  board: 12,
+  say: 8,
+  flip: 6,
+  ponder: 4,
+  fail: 2,
+  leave: 2,
+  set: 14,
+  patch: 14,
+  increment: 6,
+  remove: 5,
+  transact: 5,
+  page: 4,
+  more: 4,
+  reopen: 3,
+  freeze: 4,
+  crash: 3,
+  reload: 2,
+  grant: 2,
+} as const;
+
+/** Something that somebody does, in a tab or elsewhere. */
+export type Deed = keyof typeof weights;
+export type Step = {
+  readonly at: number;
+  readonly does: Deed;
+  readonly who: number;
+  readonly roll: number;
+};
+
+/** What everybody does. */
+export function stepsOf(dice: Dice, lengthMs: number): readonly Step[] {
+  const deeds = Object.entries(weights).flatMap(([does, weight]) =>
+    Array.from({ length: weight }, () => does as Deed),
+  );
+  const count = (lengthMs / 1000) * (6 + dice.below(6));
+  return Array.from({ length: count }, () => ({
+    at: dice.below(lengthMs),
+    does: dice.pick(deeds),
+    who: dice.below(60),
+    roll: dice.below(2 ** 30),
+  })).toSorted((a, b) => a.at - b.at);
+}

@@ -1,0 +1,98 @@
+import type { Cache, Client, ClientOptions, Link } from '@holdfast/client';
+import { tabs } from '@holdfast/client/tabs';
+import type { Device, DeviceOptions } from '../src/device.ts';
+import type { World } from '../src/world.ts';
+import { lateCache } from '../tabs/late-cache.ts';
+import { Life } from '../tabs/life.ts';
+import type { Origin } from '../tabs/origin.ts';
+
+/** What the tabs of a browser have in common. */
+export type Browser = {
+  readonly world: World;
+  readonly origin: Origin;
+  readonly cache: Cache;
+};
+
+type Seat = NonNullable<ClientOptions['tabs']>;
+type Tenant = Pick<DeviceOptions, 'wrap' | 'onRestart'>;
+
+const cacheMs = 20;
+const closingMs = 50;
+
+/** A tab of a browser, whose client shares a connection, a cache and an outbox with those of the others. */
+export class BrowserTab {
+  readonly device: Device;
+  readonly #browser: Browser;
+  readonly #isApart: boolean;
+  readonly #tenants: Tenant[] = [];
+  #life = new Life();
+  #closing: Client | null = null;
+
+  constructor(name: string, browser: Browser, more: DeviceOptions & { readonly isApart: boolean }) {
+    const { isApart, ...options } = more;
+    const { world, origin, cache } = browser;
+    this.#browser = browser;
+    this.#isApart = isApart;
+    this.device = world.device(name, {
+      ...options,
+      durable: false,
+      installation: 'browser',
+      cache: lateCache(cache, { room: origin.room, life: () => this.#life, mostMs: cacheMs }),
+      tabs: (settings) => this.#seat(settings),
+      onCrash: () => this.#life.end(),
+      onRestart: (client) => {
+        for (const { onRestart } of this.#tenants) onRestart?.(client);
+      },
+    });
+  }
+
+  /** Somebody uses its client, and reads along what that hears. */
+  readonly take = (tenant: Tenant): Device => {
+    this.#tenants.push(tenant);
+    return this.device;
+  };
+
+  get isAwake(): boolean {
+    return this.#life.isAwake && !this.device.isAsleep && this.#closing !== this.device.client;
+  }
+
+  freeze(ms: number): void {
+    const life = this.#life;
+    this.device.sleep(ms);
+    life.freeze();
+    this.#browser.world.later(ms, () => life.thaw());
+  }
+
+  crash(): void {
+    this.#browser.world.crash(this.device.name);
+  }
+
+  /** The page is left, and opened again. */
+  reload(): void {
+    const { client } = this.device;
+    this.#closing = client;
+    void client.close();
+    this.#browser.world.later(closingMs, () => {
+      if (this.device.client === client) this.crash();
+    });
+  }
+
+  #seat(settings: Parameters<Seat>[0]): ReturnType<Seat> {
+    const life = new Life();
+    this.#life = life;
+    if (this.#isApart) return settings;
+    const platform = this.#browser.origin.platform(life);
+    const seated = tabs({ name: 'ada', platform })(settings);
+    return { ...seated, link: this.#readAlong(seated.link) };
+  }
+
+  /** What the client of the tab hears, wherever that comes from. */
+  #readAlong(link: Link): Link {
+    return {
+      open: (url, events) => {
+        const wraps = this.#tenants.flatMap(({ wrap }) => wrap ?? []);
+        return wraps.reduce((inner, wrap) => wrap(inner), link).open(url, events);
+      },
+    };
+  }
+}

@@ -53,7 +53,12 @@ export function reasonFor(
   if (incarnation !== image.incarnation) return 'incarnation';
   // It is of another leader, or of another part of it: that says nothing of what may be read.
   const isShared = [scope, request.scope].some((each) => each?.startsWith(sharedScope) === true);
-  if (request.scope !== scope) return isShared ? 'behind' : 'scope';
+  if (hashIn(request.scope) !== hashIn(scope)) return isShared ? 'behind' : 'scope';
   if (lastSeq > image.seq) return 'ahead';
   return tail === null ? 'behind' : null;
+}
+
+/** A scope without what the server knows by it of a client, which is another one with each that leads. */
+function hashIn(scope: string | null): string | undefined {
+  return scope?.split('~')[0];
 }

@@ -1,9 +1,11 @@
 import { type Client, memoryCache, type Store } from '@holdfast/client';
 import { tabs } from '@holdfast/client/tabs';
+import type { ReplicaImage } from '@holdfast/engine/replica';
 import { record } from '@holdfast/protocol';
 import type { Principal } from '@holdfast/server';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import { reasonFor } from '../../src/tabs/tail.ts';
 import { Valve } from '../valve.ts';
 import { openWorld, type World } from '../world.ts';
 
@@ -91,4 +93,21 @@ test('R226 what a commit hides leaves all tabs also where the one that leads wai
   await expect.poll(() => all.map(({ store }) => store.get('count'))).toEqual([1, 1]);
   await expect.poll(() => moods(all)).toEqual([undefined, undefined]);
   expect(other?.valve.opened).toBe(0);
+});
+
+test('a tab goes on by its tail though its leader has joined anew, as somebody of whom the server knew nothing', () => {
+  const request = {
+    lastSeq: 3,
+    incarnation: 'i',
+    scope: 'hash~of the leader',
+    patterns: null,
+    snapshot: null,
+    seed: null,
+  };
+  const image = { seq: 3, incarnation: 'i' } as ReplicaImage;
+  const whyIn = (scope: string): unknown => reasonFor(request, { image, scope, tail: [] });
+  expect(whyIn('hash~of the leader')).toBe(null);
+  expect(whyIn('hash~of the next')).toBe(null);
+  expect(whyIn('hash of other rules~of the leader')).toBe('scope');
+  expect(whyIn('tabs hash~of the leader')).toBe('behind');
 });

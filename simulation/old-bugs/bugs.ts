@@ -250,7 +250,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     says: /whole: .* titles after/,
   },
   'a tab that led no more left timers of what it had followed for others running': {
-    mended: 'this change',
+    mended: '8363e74',
     file: 'packages/client/src/tabs/windows.ts',
     now: 'this.#stop(source);\n    this.#sources.delete(source.text);',
     was: 'this.#sources.delete(source.text);',
@@ -259,7 +259,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     says: /leaves \d+ timers running/,
   },
   'a tab that was closed while nobody led left a timer running': {
-    mended: 'this change',
+    mended: '8363e74',
     file: 'packages/client/src/tabs/link.ts',
     now: 'env.clearTimeout(patience);',
     was: '',

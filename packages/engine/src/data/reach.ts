@@ -1,6 +1,7 @@
 import {
   childPath,
   comparePaths,
+  isObject,
   isPlainObject,
   type Path,
   type Request,
@@ -34,10 +35,12 @@ function impliedByMerge(tree: Tree, { path, value }: Merge): readonly Path[] {
   return implied.map(([target]) => target).toSorted(comparePaths);
 }
 
-/** The paths that a request asks to write; it touches what is below them too. */
-export function targets(request: Intent): readonly Path[] {
-  if (request.op !== 'merge') return [request.path];
-  return Object.keys(request.value).map((key) => childPath(request.path, key));
+type Target = { readonly op: string; readonly path: Path; readonly value?: unknown };
+
+/** The paths at and below which a request, or an op of the log, changes something. */
+export function targets({ op, path, value }: Target): readonly Path[] {
+  if (op !== 'merge' || !isObject(value)) return [path];
+  return Object.keys(value).map((key) => childPath(path, key));
 }
 
 /**

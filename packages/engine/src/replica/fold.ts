@@ -14,6 +14,7 @@ import {
   decide,
   type DecideContext,
   revisionAt,
+  targets,
   touches,
   type Tree,
 } from '../data/index.ts';
@@ -23,7 +24,7 @@ import { type ReplicaConfig, treeOf } from './config.ts';
 import type { Ledger } from './ledger.ts';
 import type { Pending } from './pending.ts';
 import type { Sight, Subscriptions } from './subscriptions.ts';
-import { ancestorsOf, overlaps, pathsOf, TouchedPaths } from './touched.ts';
+import { ancestorsOf, overlaps, TouchedPaths } from './touched.ts';
 
 /** What it begins with, and who hears of what it does. */
 type Base = {
@@ -271,7 +272,7 @@ export class Fold {
     const audience = isOne ? modeBits.all | modeBits.committed : modeBits.committed;
     const acts = this.#commit(ops, { own, audience });
     if (isOne) return;
-    const touching = ops.filter((op) => pathsOf(op).some((path) => this.#entangles(path)));
+    const touching = ops.filter((op) => targets(op).some((path) => this.#entangles(path)));
     if (touching.length === 0) {
       const told = this.#act(this.#view, ops, { own, audience: modeBits.all });
       this.#announce(told, this.#view);
@@ -304,7 +305,7 @@ export class Fold {
 
   #noteRebase(ops: readonly WireOp[]): void {
     for (const op of ops) {
-      const paths = pathsOf(op);
+      const paths = targets(op);
       for (const { touched, rebasedOver } of this.#shown) {
         const isMet = touched.some((mine) => paths.some((path) => overlaps(mine, path)));
         if (isMet) rebasedOver.push(op.seq);

@@ -1,4 +1,4 @@
-import { childPath, isObject, type Op, type Path } from '@holdfast/protocol';
+import type { Path } from '@holdfast/protocol';
 
 /**
  * A set of paths, counted, that says whether a path is one of them, above one or below one, at a cost that follows the
@@ -43,15 +43,7 @@ export function ancestorsOf(path: Path): Path[] {
   return ancestors;
 }
 
-/** The paths at and below which an op of the log changed something. */
-export function pathsOf(op: Pick<Op, 'op' | 'path' | 'value'>): readonly Path[] {
-  const { path, value } = op;
-  if (op.op !== 'merge' || !isObject(value)) return [path];
-  return Object.keys(value).map((key) => childPath(path, key));
-}
-
 /** Whether one of two paths is the other, or above it. */
-export function overlaps(a: string, b: string): boolean {
-  if (a.length === b.length) return a === b;
-  return a.length < b.length ? b.startsWith(`${a}/`) : a.startsWith(`${b}/`);
+export function overlaps(a: Path, b: Path): boolean {
+  return `${a}/`.startsWith(`${b}/`) || `${b}/`.startsWith(`${a}/`);
 }

@@ -50,11 +50,9 @@ export class PendingObjects {
  * §11.2); a patch is none, or guards fields.
  */
 function makes(request: Request, op: string, path: Path): boolean {
-  if (op === 'set' || request.op !== 'transact') return op === 'set';
-  const { ops, preconditions } = request;
+  if (request.op !== 'transact' || (op !== 'merge' && op !== 'mutate')) return op === 'set';
   return (
-    (op === 'merge' || op === 'mutate') &&
-    ops.filter((each) => `${each.path}/`.startsWith(`${path}/`)).length === 1 &&
-    preconditions.every((each) => each.kind === 'if_absent' && each.path === path)
+    request.ops.filter((each) => `${each.path}/`.startsWith(`${path}/`)).length === 1 &&
+    request.preconditions.every((each) => each.kind === 'if_absent' && each.path === path)
   );
 }

@@ -82,7 +82,9 @@ function composeSet(target: Target, value: RecordValue): Composed {
   const unset = Object.keys(before ?? {}).filter(
     (field) => isWritable(def, field) && !Object.hasOwn(stored, field),
   );
-  return composeFields(target, { set, unset });
+  const composed = composeFields(target, { set, unset });
+  // What is made rests on that there is nothing.
+  return before ? composed : { ...composed, fields: null };
 }
 
 function composePatch(target: Target, patch: RecordValue): Composed {

@@ -89,11 +89,13 @@ export class Replica {
 
   /** Takes one input; tells what is to be done about it. */
   step(input: ReplicaInput): readonly ReplicaEffect[] {
-    this.#effects = [];
     const isLate = this.#phase === 'closed' && !['request', 'persisted'].includes(input.type);
     if (!isLate) this.#hear(input);
     this.#conclude(input);
-    return this.#effects;
+    // What is brought about between steps, as by who lets go of a query, is told with the next.
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
   }
 
   /** The payload of the next join (stores.md §10.1). */

@@ -166,6 +166,18 @@ test('R184 a row that leaves the window and comes back before a snapshot in plac
   expect([desk.value('tasks/a'), desk.replica.describe().leaves]).toEqual([{ title: 'A8' }, 1]);
 });
 
+test('C14 who falls behind while a query is closed, which is between two steps, hears of it with the next', () => {
+  const { desk, sub } = opened();
+  desk.delta(sub, 5, { ops: [['ins', 'tasks/b', null]], entries: [row('b', 'B', 5)] });
+  desk.events(4, 5, []);
+  desk.step({ type: 'lost' });
+  const how = { mode: 'all', includeCurrent: false, delivery: { policy: 'every' } } as const;
+  const subscription = desk.replica.subscribe(glob('tasks/**'), { ...how, maxQueue: 1 });
+  desk.queries.close(sub);
+  const effects = desk.replica.step({ type: 'tick', now: 0, wall: 0 });
+  expect(effects).toContainEqual({ type: 'dropped', subscription });
+});
+
 test('R197 rows that a snapshot does not have are gone, or come back with the events; the others of their query keep what they have', () => {
   const { desk, sub } = opened();
   desk.delta(sub, 5, { ops: [['ins', 'tasks/b', 'tasks/a']], entries: [row('b', 'B', 5)] });

@@ -1,5 +1,6 @@
 import { deleteDB, type IDBPTransaction, type StoreNames, unwrap } from 'idb';
 import { Blocks, isLoose, noCounts } from './blocks.ts';
+import type { fold } from './fold.ts';
 import { keptIn } from './kept.ts';
 import {
   type Connection,
@@ -63,6 +64,8 @@ class Database implements RowStore {
   #connection: Promise<Connection> | null = null;
   /** Doubles with every fold that fails. */
   #patience = 1;
+  /** What folds, once it is loaded. */
+  #folder: typeof fold | null = null;
 
   constructor(name: string, durability: 'relaxed' | 'strict') {
     this.#name = name;
@@ -99,7 +102,11 @@ class Database implements RowStore {
       }
       return [written, now] as const;
     });
-    if (isLoose(counts, this.#patience)) await this.#fold(place);
+    if (isLoose(counts, this.#patience)) {
+      // No commit waits for the network: what folds is there for a later one.
+      if (this.#folder === null) void this.#loadFolder();
+      else await this.#fold(place, this.#folder);
+    }
     return done;
   }
 
@@ -145,17 +152,24 @@ class Database implements RowStore {
     if (connection !== null) (await connection).close();
   }
 
-  /** A transaction of its own: a commit does not fail because there is no room for this, or something is damaged. */
-  async #fold(place: string): Promise<void> {
+  async #loadFolder(): Promise<void> {
     try {
-      const { fold } = await import('./fold.ts');
+      this.#folder = (await import('./fold.ts')).fold;
+    } catch {
+      this.#patience *= 2;
+    }
+  }
+
+  /** A transaction of its own: a commit does not fail because there is no room for this, or something is damaged. */
+  async #fold(place: string, folder: typeof fold): Promise<void> {
+    try {
       await this.#transact(['places', 'notes', ...stateKinds], async (tx) => {
         const known = await placeIn(tx, place);
         // It was cleared meanwhile, and a place that there is would be added to.
         if (known.isNew) return;
         const counts = { size: known.size, loose: 0, next: 0 };
         for (const kind of stateKinds) {
-          await fold(new Blocks(unwrap(tx.objectStore(kind)), known.n, counts));
+          await folder(new Blocks(unwrap(tx.objectStore(kind)), known.n, counts));
         }
         await putPlace(tx, place, { ...known, ...counts });
       });

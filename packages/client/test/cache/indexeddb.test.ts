@@ -207,7 +207,10 @@ describe('entries in blocks', () => {
     await cache.load(app);
     const size = 900;
     const model = new Map(Array.from({ length: size }, (_, n) => [pathOf(n), big(0)] as const));
-    await cache.commit(app, { ...change(1, {}), replaces: true, entries: [...model] });
+    await cache.commit(app, { ...change(0, {}), replaces: true, entries: [...model] });
+    // What is to be folded first waits for what folds, and for the next commit.
+    await import('../../src/cache/fold.ts');
+    await cache.commit(app, change(1, {}));
     const { put } = IDBObjectStore.prototype;
     let written = 0;
     const spy = vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (

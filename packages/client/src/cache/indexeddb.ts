@@ -64,8 +64,8 @@ class Database implements RowStore {
   #connection: Promise<Connection> | null = null;
   /** Doubles with every fold that fails. */
   #patience = 1;
-  /** What folds, once it is loaded. */
-  #folder: typeof fold | null = null;
+  /** What folds, once it is loaded; false: it is on its way. */
+  #folder: typeof fold | false | null = null;
 
   constructor(name: string, durability: 'relaxed' | 'strict') {
     this.#name = name;
@@ -104,8 +104,8 @@ class Database implements RowStore {
     });
     if (isLoose(counts, this.#patience)) {
       // No commit waits for the network: what folds is there for a later one.
-      if (this.#folder === null) void this.#loadFolder();
-      else await this.#fold(place, this.#folder);
+      if (this.#folder) await this.#fold(place, this.#folder);
+      else if (this.#folder === null) void this.#loadFolder();
     }
     return done;
   }
@@ -153,9 +153,11 @@ class Database implements RowStore {
   }
 
   async #loadFolder(): Promise<void> {
+    this.#folder = false;
     try {
       this.#folder = (await import('./fold.ts')).fold;
     } catch {
+      this.#folder = null;
       this.#patience *= 2;
     }
   }

@@ -62,7 +62,7 @@ export class Replica {
   readonly #following: Following;
   #phase: 'idle' | 'joining' | 'joined' | 'refused' | 'closed' = 'idle';
   #error: Refusal | null = null;
-  #effects: ReplicaEffect[] = [];
+  readonly #effects: ReplicaEffect[] = [];
   #told: ReplicaStatus;
   #wakeAt: MonotonicMs | null = null;
   #isSignalled = false;
@@ -93,9 +93,7 @@ export class Replica {
     if (!isLate) this.#hear(input);
     this.#conclude(input);
     // What is brought about between steps, as by who lets go of a query, is told with the next.
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
+    return this.#effects.splice(0);
   }
 
   /** The payload of the next join (stores.md §10.1). */

@@ -202,7 +202,7 @@ export type ReplicaEffect =
       readonly type: 'settled';
       readonly opId: OpId;
       readonly outcome: Outcome;
-      /** What was refused, where it had been accepted. */
+      /** The request, where it had been accepted. */
       readonly pending?: PendingRequest;
     }
   /** Events for one subscription, in order; call its callback, isolated. */

@@ -37,6 +37,14 @@ await client.close();
 await server.close();
 `;
 
+/** A page, where nobody has types of Node.js, and libraries are checked as well. */
+const page = `import { createClient } from '@holdfast/client';
+import { records } from '@holdfast/client/records';
+
+await using client = createClient({ url: location.origin, token: null, records: records([]) });
+console.log(client.status.get().connection);
+`;
+
 /*
  * Packs every package as it would be published, installs the packs in an empty project, and uses them there: the types
  * resolve, a server and a client speak, the commands run, and nothing came along that only this repository needs. Run
@@ -92,6 +100,7 @@ function pack(name: string): string {
 function install(app: string, packs: readonly string[]): void {
   writeFileSync(join(app, 'package.json'), JSON.stringify({ type: 'module', private: true }));
   writeFileSync(join(app, 'app.ts'), source);
+  writeFileSync(join(app, 'page.ts'), page);
   writeFileSync(join(app, 'app.mjs'), source);
   const compiler = `typescript@${String(ours['typescript'])}`;
   const types = `@types/node@${String(ours['@types/node'])}`;
@@ -137,17 +146,10 @@ function refuseStrangers(app: string): void {
 }
 
 function checkTypes(app: string): void {
-  const options = [
-    '--noEmit',
-    '--strict',
-    '--target',
-    'es2022',
-    '--module',
-    'nodenext',
-    '--types',
-    'node',
-  ];
-  run(app, join(app, 'node_modules/.bin/tsc'), [...options, 'app.ts']);
+  const compiler = join(app, 'node_modules/.bin/tsc');
+  const options = ['--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext'];
+  run(app, compiler, [...options, '--types', 'node', 'app.ts']);
+  run(app, compiler, [...options, '--lib', 'es2022,dom', 'page.ts']);
 }
 
 function run(cwd: string, command: string, args: readonly string[]): string {

@@ -302,3 +302,13 @@ test.for(places)(
     release();
   },
 );
+
+test('a collection is waited for no longer once the token is refused, like a record', async () => {
+  await using world = await openWorld();
+  const client = world.client({ records: records([Task]), token: 'wrong' });
+  const refused = { code: 'unauthorized' };
+  await expect(client.record(Task, { id: 'a' }).ready()).rejects.toMatchObject(refused);
+  await expect(client.collection(open).ready()).rejects.toMatchObject(refused); // now that it is over
+  const early = world.client({ records: records([Task]), token: 'wrong' }).collection(open);
+  await expect(early.ready()).rejects.toMatchObject(refused); // before anything is known
+});

@@ -1,3 +1,5 @@
+// Clients and handles are disposable: who compiles against them needs these types, whatever their own library has.
+/// <reference lib="esnext.disposable" preserve="true" />
 export { asGlob, asPath, asStoreName } from './brand.ts';
 export type { DeviceId, EpochMs, Glob, MonotonicMs, OpId, Path, Seq, StoreName } from './brand.ts';
 export { type Codec, DecodeError, unreadable } from './codec/codec.ts';

@@ -24,6 +24,7 @@ import {
 } from '@holdfast/engine/collection';
 import { Queries, type QueryAsk, type QuerySight, type Replica } from '@holdfast/engine/replica';
 import type { Release } from '@holdfast/engine/registry';
+import { isOver } from '../connection.ts';
 import type { Hold } from '../hold.ts';
 import { patternOf } from '../watch.ts';
 import { noRows } from './idle.ts';
@@ -125,7 +126,7 @@ export class LiveSet {
     before: CollectionState<unknown>,
     values: readonly unknown[],
   ): readonly [state: CollectionState<unknown>, values: readonly unknown[]] {
-    const next = this.#derive(before);
+    const next = this.#unlessOver(this.#derive(before));
     const hasSame = next.ready === before.ready;
     const rows = hasSame && isSameList(next.rows, before.rows) ? before.rows : next.rows;
     const shown = rows.map(({ value }) => value);
@@ -133,6 +134,14 @@ export class LiveSet {
       { ...next, rows: Object.freeze(rows) },
       hasSame && isSameList(shown, values) ? values : Object.freeze(shown),
     ];
+  }
+
+  /** What waits for a connection is denied where there will be none: the token is refused, say. */
+  #unlessOver(next: CollectionState<unknown>): CollectionState<unknown> {
+    const line = this.#config.hold.slot.room.connection.get();
+    const isHopeful = next.ready || next.status !== 'loading' || !isOver(line);
+    if (isHopeful || line.error === undefined) return next;
+    return { ...next, status: 'denied', error: line.error };
   }
 
   #derive(before: CollectionState<unknown>): CollectionState<unknown> {

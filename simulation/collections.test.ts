@@ -27,6 +27,15 @@ it(
   },
 );
 
+it(
+  'R197 rows that come by a pattern stay when their query ends, as they did not in this world',
+  { timeout: 60_000 },
+  async () => {
+    const { failure } = await runCollections({ from: 17, count: 1, shrinks: false });
+    expect(failure === null ? null : failureText(failure)).toBeNull();
+  },
+);
+
 it.each(
   Object.entries(collectionMutants).map(
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a key of that very table

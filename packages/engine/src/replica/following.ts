@@ -343,23 +343,29 @@ export class Following {
   }
 
   /** Swaps the committed state, and lets subscribers hear only what differs (stores.md §10.3.2). */
-  #replace({ tree, seq, incarnation, within = null, op }: Replacement): void {
+  #replace({
+    tree,
+    seq,
+    incarnation,
+    within = null,
+    op = this.#isFresh ? 'present' : 'resync',
+  }: Replacement): void {
     const { extent, fold, ledger, queries, subscriptions, emit } = this.#parts;
     this.#requests.caughtUp(seq);
     const { before, after } = fold.replace(tree, seq);
+    const isRevoked = this.#isNarrowed && hasLost(before.committed, after.committed);
+    if (isRevoked) emit({ type: 'revoked', patterns: extent.held, refusal: null });
+    this.#settle();
+    // What is held by now says which rows stay that no query has any more.
     queries?.replaced(seq);
     this.#incarnation = incarnation;
     this.#isSpoiled = false;
-    this.#seed = null;
-    if (within === null) ledger?.replace();
-    const news = this.#isFresh ? 'present' : 'resync';
-    this.#isFresh = false;
-    subscriptions.compare({ before, after, op: op ?? news, seq, within });
-    const isRevoked = this.#isNarrowed && hasLost(before.committed, after.committed);
-    if (isRevoked) emit({ type: 'revoked', patterns: extent.held, refusal: null });
     this.#isNarrowed = false;
     this.#why = null;
-    this.#settle();
+    this.#seed = null;
+    if (within === null) ledger?.replace();
+    this.#isFresh = false;
+    subscriptions.compare({ before, after, op, seq, within });
   }
 
   #mayNarrow({ why, rights }: JoinReply): boolean {

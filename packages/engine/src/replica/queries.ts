@@ -268,8 +268,9 @@ export class Queries implements Guest {
     const isWhole = ({ rows }: Pick<KeptQuery, 'rows'>): boolean =>
       rows.every((row) => committed.read(row) !== undefined);
     for (const live of this.#open.values()) {
-      // Of a query that is open there, the server tells what has left it, and no row again that it has been told of.
-      const isOpen = live.opened !== null;
+      // Of a query that is open there, the server tells what has left it, and no row again that it has been told of, be it
+      // by what opens it.
+      const isOpen = live.opened !== null || live.asked !== null;
       if (isOpen || live.shown === null || isWhole(live.shown)) continue;
       this.#drop(live);
       live.changed();

@@ -1,118 +1,10 @@
-import {
-  asGlob,
-  asPath,
-  defaultLimits,
-  isRefusal,
-  parseGlob,
-  type Pattern,
-} from '@holdfast/protocol';
-import { Queries, Replica, type ReplicaEffect, type ReplicaInput } from '@holdfast/engine/replica';
+import { asGlob } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
+import { Desk, glob, joined, row } from './query-desk.ts';
 
-type Wish = ReplicaInput extends infer Input
-  ? Input extends ReplicaInput
-    ? Omit<Input, 'now' | 'wall'>
-    : never
-  : never;
+type Opened = { readonly desk: Desk; readonly sub: string };
 
-const glob = (text: string): Pattern => {
-  const pattern = parseGlob(text);
-  if (isRefusal(pattern)) throw new Error(text);
-  return pattern;
-};
-
-const joined = {
-  store_seq: 4,
-  capver: 4,
-  capver_min: 3,
-  permissions: { read: true, write: true },
-  scopes: [],
-  store_access: { mode: 'all', store_ids: [] },
-  incarnation: 'i1',
-  scope: 's1',
-  patterns: ['meta/**'],
-  sync: 'tail',
-  why: null,
-  oldest_seq: 1,
-  dedupe_since: 0,
-  server_time: 0,
-  expires_at: null,
-  limits: defaultLimits,
-};
-
-/** A replica with queries, and a server that says what the test says. */
-class Desk {
-  readonly replica: Replica;
-  readonly queries: ReturnType<Replica['follow']>;
-  readonly pushed: Extract<ReplicaEffect, { readonly type: 'push' }>[] = [];
-  rejoins = 0;
-  wakes: (number | null)[] = [];
-  now = 0;
-
-  constructor(patterns: readonly string[] = ['meta/**']) {
-    this.replica = new Replica({
-      topic: 'store:a/b',
-      patterns: patterns.map(asGlob),
-      deviceId: 'd',
-      limits: defaultLimits,
-      random: () => 0.5,
-    });
-    this.queries = this.replica.follow(Queries);
-  }
-
-  step(input: Wish): void {
-    for (const effect of this.replica.step({ ...input, now: this.now, wall: 0 })) {
-      if (effect.type === 'push') this.pushed.push(effect);
-      if (effect.type === 'rejoin') this.rejoins += 1;
-      if (effect.type === 'wake') this.wakes.push(effect.at);
-    }
-  }
-
-  say(event: string, payload: object): void {
-    this.step({ type: 'message', event, payload });
-  }
-
-  join(seq: number, more: object = {}): void {
-    const response = { ...joined, store_seq: seq, ...more };
-    this.step({ type: 'joined', response });
-    this.events(0, seq, []);
-    this.say('catch_up_complete', { through_seq: seq });
-  }
-
-  open(within = 'tasks/*/**'): string {
-    const ask = { key: within, record: 'task', spec: {}, within: glob(within) };
-    const sub = this.queries.open(ask, () => undefined);
-    this.step({ type: 'tick' });
-    return sub;
-  }
-
-  delta(sub: string, at: number, more: object): void {
-    const none = { entries: [], maps: [], has_more: false, end_cursor: null };
-    this.say('query_delta', { sub, at, ...none, ...more });
-  }
-
-  events(from: number, to: number, ops: readonly (readonly [number, string, unknown])[]): void {
-    const tuples = ops.map(([seq, path, value]) => [seq, 'set', path, value, 'x', `x:s:${seq}`]);
-    this.say('events', { from_seq: from, to_seq: to, ops: tuples });
-  }
-
-  last(event: string): object | undefined {
-    return this.pushed.findLast((push) => push.event === event)?.payload;
-  }
-
-  value(path: string): unknown {
-    return this.replica.entry(asPath(path))?.value;
-  }
-}
-
-const row = (id: string, title: string, seq: number): readonly unknown[] => [
-  `tasks/${id}/title`,
-  title,
-  'string',
-  seq,
-];
-
-function opened(): { readonly desk: Desk; readonly sub: string } {
+function opened(): Opened {
   const desk = new Desk();
   desk.join(4);
   const sub = desk.open();
@@ -282,6 +174,46 @@ test('R196 what a query that is being opened has said to have stays, whatever st
   desk.say('snapshot_chunk', { id: 'y', index: 0, entries, maps: [] });
   desk.say('snapshot_end', { ...next, chunks: 1, entries: 1 });
   expect(desk.value('tasks/a')).toEqual({ done: true });
+});
+
+/** A query of two rows that is not open any more, as the channel is another; what the replica is to hold is wider. */
+function wider(wanted: string, patterns: readonly string[]): Opened {
+  const { desk, sub } = opened();
+  desk.delta(sub, 4, { reset: true, rows: ['tasks/a', 'tasks/b'], entries: [row('b', 'B', 4)] });
+  desk.step({ type: 'lost' });
+  desk.step({ type: 'want', patterns: ['meta/**', wanted].map(asGlob) });
+  desk.join(4);
+  const gone = [5, 'delete', 'tasks/a', null, 'x', 'x:s:5'];
+  desk.say('events', { from_seq: 4, to_seq: 5, ops: [gone] });
+  const response = { patterns, scope: 's2', seq: 5, denied: [] };
+  desk.step({ type: 'reply', id: 'scope', status: 'ok', response });
+  return { desk, sub };
+}
+
+/** The part of the store that a wider scope adds. */
+function addition(desk: Desk, added: string, entries: readonly unknown[]): void {
+  const at = { id: 'x', seq: 5 };
+  const count = entries.length;
+  desk.say('snapshot_begin', { ...at, incarnation: 'i1', entries: count, within: [added] });
+  if (count > 0) desk.say('snapshot_chunk', { id: 'x', index: 0, entries, maps: [] });
+  desk.say('snapshot_end', { ...at, chunks: Math.min(count, 1), entries: count });
+}
+
+test('R197 rows that come with patterns stay, though the query that had them misses another of its rows', () => {
+  const { desk, sub } = wider('**', ['meta/**', '**']);
+  expect(desk.last('query_open')).toMatchObject({ have: {} });
+  addition(desk, '**', [row('b', 'B', 4)]);
+  expect(desk.queries.sight(sub)).toMatchObject({ isLocal: true, rows: null });
+  expect([desk.value('tasks/a'), desk.value('tasks/b')]).toEqual([undefined, { title: 'B' }]);
+});
+
+test('R196 rows that a query has said to have stay when a part of the store comes before the answer, and one of them is gone', () => {
+  const { desk, sub } = wider('own/**', ['meta/**', 'own/**']);
+  expect(desk.last('query_open')).toMatchObject({ have: { 'tasks/a': 3, 'tasks/b': 4 } });
+  addition(desk, 'own/**', []);
+  desk.delta(sub, 5, { reset: true, rows: ['tasks/b'] });
+  expect(desk.queries.sight(sub)).toMatchObject({ rows: ['tasks/b'], isAsked: false });
+  expect([desk.value('tasks/a'), desk.value('tasks/b')]).toEqual([undefined, { title: 'B' }]);
 });
 
 test('R197 no pattern is let go of before the server has told the rows of a query that it served', () => {

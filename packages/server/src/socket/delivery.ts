@@ -206,7 +206,7 @@ export class Delivery implements Listener {
     if (snapshot !== null || from === 0) account.begin(this.#terms.plan);
     else if (!account.isKnown) {
       const doubts = outline === null ? null : await this.#doubtsBy(outline, viewer.veil, from);
-      account.unsure.add(doubts);
+      account.goOn(doubts);
     }
   }
 

@@ -35,22 +35,41 @@ export class Account {
   #through: Seq = 0;
   /** Of a client that is no further than this nothing is known. */
   #floor: Seq = -1;
+  /** What its client may lack is among what is unsure, or was told. */
+  #hasBegun: boolean;
+  /** Its channel is gone, so that its name may stand for another. */
+  #hasLeft = false;
 
   private constructor(name: string, isKnown: boolean) {
     this.name = name;
     this.isKnown = isKnown;
+    this.#hasBegun = isKnown;
   }
 
   static unknown(): Account {
     return new Account(randomUUID(), false);
   }
 
-  /** Its client is sent the state of a seq as a whole, and has it if it was at none, or is at that by then. */
+  /** Its client is sent the state of a seq as a whole, and has it if it was elsewhere, and is at that by then. */
   begin({ last, cut }: { readonly last: Seq; readonly cut: Seq }): void {
+    this.#hasBegun = true;
     this.tell(cut);
+    this.#floor = Math.max(this.#floor, last > cut ? last : cut - 1);
     if (last !== cut || cut === 0) return;
     this.#told.add(null);
     this.#through = cut;
+  }
+
+  /** Its client goes on with what it has, and these of it are unsure; null: all. */
+  goOn(unsure: readonly Path[] | null): void {
+    this.#hasBegun = true;
+    this.unsure.add(unsure);
+  }
+
+  /** Its channel is gone. */
+  leave(): void {
+    this.attendant = null;
+    this.#hasLeft = true;
   }
 
   /** Takes what is unsure, to be told with the state of a seq. */
@@ -63,7 +82,7 @@ export class Account {
 
   /** The account of a client that comes back and says to be at a seq; another's, where this one is still in use. */
   resumed(at: Seq): Account {
-    const next = new Account(this.attendant === null ? this.name : randomUUID(), true);
+    const next = new Account(this.#hasLeft ? this.name : randomUUID(), true);
     next.#floor = this.#floor;
     next.unsure.add(this.unsure);
     if (at > this.#through) {
@@ -73,7 +92,7 @@ export class Account {
       next.#told.add(this.#told);
       next.unsure.add(this.#told);
     }
-    if (at <= this.#floor) next.unsure.add(null);
+    if (at <= this.#floor || !this.#hasBegun) next.unsure.add(null);
     return next;
   }
 
@@ -144,7 +163,7 @@ export class Viewer {
 
   /** The channel of an account is gone. */
   left(account: Account): void {
-    account.attendant = null;
+    account.leave();
     if (this.#accounts.get(account.name) === account) this.#keep(account);
   }
 

@@ -84,6 +84,24 @@ test('own writes on top of one that met another’s meet it, too', async () => {
   expect([post.get()?.title, store.get('posts/1/title')]).toEqual(['theirs', 'theirs']);
 });
 
+test('own writes on top of one that was refused come to an end, too, though nobody else has written', async () => {
+  await using world = await openWorld();
+  const schema = z.object({ title: z.string().max(5) });
+  const { name, store, path, version } = Post;
+  world.server.record(record({ name, store, path, version, schema }));
+  const { valve, post, told } = await setting(world, false);
+  valve.holdOut();
+  const writes = [post.patch({ title: 'too long' }), post.patch({ title: 'b' })];
+  const [first, second] = writes.map(({ committed }) => committed);
+  valve.letOut();
+  await expect(first).rejects.toMatchObject({ code: 'invalid_value' });
+  const error = await refusalOf(Promise.resolve(second));
+  expect([error.base, error.theirs]).toMatchObject([{ title: 'too long' }, { title: 'a' }]);
+  expect(told).toMatchObject([{ title: 'a' }]);
+  await error.resolve('mine')?.committed;
+  expect(post.get()?.title).toBe('b');
+});
+
 test('a conflict of a row tells what the other has written, also where the row comes after the refusal', async () => {
   await using world = await openWorld();
   const { valve, post, store, told } = await setting(world, true);

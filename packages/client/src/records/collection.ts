@@ -3,7 +3,6 @@ import {
   globOf,
   HoldfastError,
   type Path,
-  type Reason,
   RejectedError,
 } from '@holdfast/protocol';
 import type { Opened } from './delivery.ts';
@@ -11,7 +10,7 @@ import { type Finder, finder } from './finder.ts';
 import { isSameState, noRows } from './idle.ts';
 import type { LiveSet } from './live-set.ts';
 import { Showing } from './showing.ts';
-import type { CollectionState, RecordStatus } from './types.ts';
+import type { CollectionState } from './types.ts';
 import type { Live } from './use.ts';
 import type { WideWatched } from './watch.ts';
 
@@ -47,25 +46,25 @@ export class CollectionEntry
   }
 
   open(): void {
-    const name = globOf(this.def.record.store, this.def.query.params);
-    const opened = this.#desk.open(name, this);
-    this.#opened = opened;
-    if (finder.loaded === undefined) void this.#load(opened);
-    else this.#take(finder.loaded, opened);
+    this.#opened = this.#desk.open(globOf(this.def.record.store, this.def.query.params), this);
+    if (finder.loaded === undefined) void this.#load();
+    else this.#take(finder.loaded);
     this.refresh();
   }
 
-  async #load(opened: Opened): Promise<void> {
+  async #load(): Promise<void> {
     try {
-      const loaded = await import('./evaluate.ts');
-      if (this.#opened === opened) this.#take(loaded, opened);
+      this.#take(await import('./evaluate.ts'));
     } catch (error) {
       this.#desk.report(error);
+      if (this.#opened !== null) this.#show({ ...this.state.get(), status: 'stale', error });
     }
     this.refresh();
   }
 
-  #take({ LiveSet: Loaded }: Finder, { hold, watch }: Opened): void {
+  #take({ LiveSet: Loaded }: Finder): void {
+    if (this.#opened === null || this.#set !== null) return;
+    const { hold, watch } = this.#opened;
     const { def } = this;
     const changed = (): void => watch.soil(this);
     this.#set = new Loaded({ def, hold, changed, report: this.#desk.report });
@@ -95,26 +94,29 @@ export class CollectionEntry
     this.#limit += count;
     this.#set?.widen(this.#limit);
     this.refresh();
-    const isCurrent = (): boolean => this.state.get().ready && this.#set?.isBehind === false;
-    await this.waiters.until(() => this.#trouble() || isCurrent());
+    await this.waiters.until(
+      () => this.#trouble() || (this.state.get().ready && this.#set?.isBehind === false),
+    );
   }
 
   touch(path: Path | null): boolean {
+    // Over another connection what finds its rows may be had.
+    if (path === null && this.#set === null) void this.#load();
     return this.#set?.touch(path) === true;
   }
 
   look(): void {
     if (this.#opened === null) return;
     const before = this.state.get();
-    if (this.#set === null) this.#show({ ...before, status: 'loading' });
-    else this.#show(...this.#set.look(before, this.value.get()));
+    if (this.#set !== null) this.#show(...this.#set.look(before, this.value.get()));
+    else if (before.status !== 'stale') this.#show({ ...before, status: 'loading' });
   }
 
   /** Why nothing more is to be known; false: more is. */
   #trouble(): unknown {
     const { status, error } = this.state.get();
-    const code = hopeless[status];
-    return code !== undefined && (error ?? new HoldfastError(code));
+    const isOver = status === 'denied' || status === 'closed';
+    return status === 'stale' ? error : isOver && (error ?? new HoldfastError(status));
   }
 
   #show(next: State, values: readonly unknown[] = this.value.get()): void {
@@ -123,10 +125,3 @@ export class CollectionEntry
     this.value.put(values);
   }
 }
-
-/** Where nothing more is to be known. */
-const hopeless: { readonly [Status in RecordStatus]?: Reason } = {
-  stale: 'unavailable',
-  denied: 'denied',
-  closed: 'closed',
-};

@@ -101,7 +101,6 @@ export class StoreEntry
 
   close(): void {
     this.#opened?.watch.places.leave(this);
-    this.#excess = null;
     this.#opened?.close();
     this.#opened = null;
     this.#wish?.();
@@ -158,7 +157,7 @@ export class StoreEntry
     const line = this.#opened?.hold.slot.room.connection.get();
     const isHopeful = status === 'loading' && (line === undefined || !isOver(line));
     if (status === 'idle' || isHopeful) return false;
-    const { code } = this.#excess ?? { code: hopeless[status] };
+    const code = this.#excess?.code ?? hopeless[status];
     return code === undefined || (error ?? line?.error ?? new HoldfastError(code));
   }
 

@@ -26,6 +26,6 @@ export const noRows: CollectionState<never> = /* @__PURE__ */ Object.freeze({
 
 /** Whether nothing has changed. */
 export function isSameState(a: object, b: object): boolean {
-  const members = new Set([...Object.keys(a), ...Object.keys(b)]);
-  return [...members].every((name) => Object.is(Reflect.get(a, name), Reflect.get(b, name)));
+  const names = Object.keys({ ...a, ...b });
+  return names.every((name) => Object.is(Reflect.get(a, name), Reflect.get(b, name)));
 }

@@ -226,7 +226,7 @@ class Desk
 
   readonly prefetch: RecordDesk['prefetch'] = async (...refs) => {
     const ready = refs.map((ref) =>
-      'kind' in ref ? this.#collection(ref).ready() : this.#handle(ref).ready(),
+      ('kind' in ref ? this.#collection(ref) : this.#handle(ref)).ready(),
     );
     await Promise.allSettled(ready);
   };

@@ -12,7 +12,7 @@ export type SkewedDesk = ConflictDesk & {
   /** The records of a store that are here. */
   here(store: string): readonly RecordEntry[];
   write(entry: RecordEntry, write: RecordWrite): RecordReceipt<unknown>;
-  report(error: unknown): void;
+  readonly report: (error: unknown) => void;
 };
 
 /** Own writes that were queued under another major and cannot be migrated: a conflict of their record each (records.md §11.5). */
@@ -58,9 +58,7 @@ export class SkewedWrites {
       theirs: entry.server.value,
     } as const;
     meet(entry, { refusal, clash, desk: this.#desk }, (how) => {
-      Promise.resolve(this.#letters.drop(store, opId)).catch((error: unknown) =>
-        this.#desk.report(error),
-      );
+      Promise.resolve(this.#letters.drop(store, opId)).catch(this.#desk.report);
       if (how === 'theirs') return undefined;
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the gate of the write looks at it
       return this.#desk.write(entry, { set: (how === 'mine' ? mine : how.value) as never });

@@ -85,8 +85,7 @@ export class RecordWriter {
       this.#guards(seen, making.base),
       entry.isApart === true || ('set' in write && composed.ops[0]?.op !== 'set'),
     );
-    const isSame = (): boolean => JSON.stringify(seen) === JSON.stringify(this.#seen(composed));
-    return this.#send(request, { ...making, write, composed, isSame });
+    return this.#send(request, { ...making, write, composed, seen });
   }
 
   /** A write that is over before it is sent. */
@@ -102,18 +101,22 @@ export class RecordWriter {
     const { slot } = opened.hold;
     const opId = slot.nextOpId();
     const { signal } = sending;
-    const made = { ...sending, isMade: false };
+    let isSent = false;
     const receipt: HeardReceipt = new HeardReceipt({ opId, request }, slot.store, (outcome) => {
       sending.release();
       signal?.removeEventListener('abort', abort);
       this.#entry.ended?.({ opId, request }, outcome);
-      return this.#clash(opId, outcome, made);
+      if (outcome.status !== 'refused') return undefined;
+      const { refusal } = outcome;
+      this.#entry.look();
+      const conflict = (): unknown => this.#meet(opId, refusal, sending);
+      return isSent ? this.#clash(refusal, sending, conflict) : conflict();
     });
     const abort = (): void => {
       receipt.cancel();
     };
     send(receipt, [this.#entry], opened);
-    made.isMade = true;
+    isSent = true;
     signal?.addEventListener('abort', abort);
     return this.#receiptOf(receipt);
   }
@@ -155,43 +158,51 @@ export class RecordWriter {
     });
   }
 
-  /** The conflict that a refused write has met, where it is that; a row of another's may come after the refusal. */
-  #clash(opId: OpId, outcome: Outcome, sending: Made): unknown {
-    if (outcome.status !== 'refused') return undefined;
-    const { refusal } = outcome;
+  /** What a write has met that was not refused here and now: a row of another's may come after that. */
+  #clash(refusal: Refusal, sending: Sending, conflict: () => unknown): unknown {
     const entry = this.#entry;
-    entry.look();
-    const { code } = refusal;
     const isLate = (): boolean =>
       entry.opened !== null &&
       // What is loading: what was made here, or was a row of a query, is on its way by itself.
       (entry.state.get().status.endsWith('ing')
-        ? mayMeet(code)
-        : sending.isGuarded && isOther(code) && sending.isSame());
-    if (!sending.isMade || !isLate()) return this.#meet(opId, refusal, sending);
+        ? mayMeet(refusal.code)
+        : this.#isBehind(refusal, sending));
+    if (!isLate()) return conflict();
     const release = this.#desk.hold(entry);
     return new Promise((resolve) => {
       const stop = entry.state.subscribe(() => {
         if (isLate()) return;
         stop();
-        resolve(this.#meet(opId, refusal, sending));
+        resolve(conflict());
         release();
       });
     });
   }
 
+  /** Whether what a guard has met is still to come: here all is as when the write was made. */
+  #isBehind({ details }: Refusal, { seen, composed }: Sending): boolean {
+    const { precondition_index: at, current_revision: found = null } = details;
+    const met = seen[Number(at)];
+    const known = met?.kind === 'if_match' ? met.revision : null;
+    // Else what is there is here: an own write, on top of which this one was made, has come to nothing.
+    return known !== found && JSON.stringify(seen) === JSON.stringify(this.#seen(composed));
+  }
+
   #meet(opId: OpId, refusal: Refusal, sending: Sending): unknown {
     const entry = this.#entry;
     const { base, composed, write } = sending;
-    entry.look();
     const kind = this.#kindOf(refusal.code, sending);
     if (kind === null) return undefined;
-    const { fields, after } = composed;
-    const clash = { kind, opId, ref: entry.ref, fields, base: nativeOf(base.current) };
-    const both = { mine: nativeOf(after), theirs: entry.server.value };
-    return meet(entry, { refusal, clash: { ...clash, ...both }, desk: this.#desk }, (how) =>
-      this.#resolve(how, write),
-    );
+    const clash = {
+      kind,
+      opId,
+      ref: entry.ref,
+      fields: composed.fields,
+      base: nativeOf(base.current),
+      mine: nativeOf(composed.after),
+      theirs: entry.server.value,
+    };
+    return meet(entry, { refusal, clash, desk: this.#desk }, (how) => this.#resolve(how, write));
   }
 
   /** What a refused write has met; null: nothing of anybody else. */
@@ -240,12 +251,9 @@ type Making = {
 type Sending = Making & {
   readonly write: RecordWrite;
   readonly composed: Composed;
-  /** Whether the server has what it had when the write was made, as far as is known. */
-  readonly isSame: () => boolean;
+  /** How the server had what is guarded, as far as was known when the write was made. */
+  readonly seen: readonly Unchanged[];
 };
-
-/** Whether it was refused later than here and now. */
-type Made = Sending & { readonly isMade: boolean };
 
 /** The request of a write: an op, or a transaction of several, or of guarded ones, or what has to be one. */
 function requestOf(
@@ -254,7 +262,7 @@ function requestOf(
   isWhole: boolean,
 ): Request {
   const [first] = ops;
-  return ops.length === 1 && first !== undefined && guards.length === 0 && !isWhole
+  return first !== undefined && ops.length + guards.length === 1 && !isWhole
     ? first
     : { op: 'transact', ops, preconditions: guards };
 }

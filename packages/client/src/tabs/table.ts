@@ -18,7 +18,6 @@ import type { LineMessage } from './line-message.ts';
 import { type Route, TabLink } from './link.ts';
 import { Peers } from './peers.ts';
 import type { TabsChannel, TabsPlatform } from './platform.ts';
-
 import type { TabLines } from './lines.ts';
 import type { Seat, Seated, SeatedNews, SeatedStore } from './seat.ts';
 
@@ -50,11 +49,14 @@ export class TableSeat implements Seat {
   readonly #hints = new Set<(hint: NetworkHint) => void>();
   readonly #inputs: Wish[] = [];
   readonly #setAlarm: (at: number) => void;
+  readonly #setRetry: (at: number) => void;
   readonly #role: Promise<void>;
   #roleFound: () => void = () => undefined;
   #at: Place | null = null;
   /** What is done for others: loaded apart, and nobody is served until it is here. */
   #leading: Leading | null = null;
+  /** It is here, or could not be had. */
+  #isPrepared = false;
   #lock: () => void = () => undefined;
   #isLeading = false;
   #isStepping = false;
@@ -66,6 +68,7 @@ export class TableSeat implements Seat {
     this.#table = table;
     this.#peers = new Peers(platform, table);
     this.#setAlarm = alarm(env, () => this.#step({ type: 'tick' }));
+    this.#setRetry = alarm(env, () => void this.#prepare());
     this.#role = new Promise((resolve) => {
       this.#roleFound = resolve;
     });
@@ -108,7 +111,7 @@ export class TableSeat implements Seat {
     };
     this.#peers.begin(id, (from, about) => this.#hearOwn(from, about));
     this.#step({ type: 'stand' });
-    this.#prepare();
+    void this.#prepare();
   }
 
   opened(store: SeatedStore, name: StoreName): void {
@@ -134,6 +137,7 @@ export class TableSeat implements Seat {
     this.#at?.unsubscribe();
     this.#at = null;
     this.#setAlarm(Infinity);
+    this.#setRetry(Infinity);
     this.#peers.close();
     this.#hints.clear();
     this.#roleFound();
@@ -227,33 +231,33 @@ export class TableSeat implements Seat {
     if (!isUp) this.#leading?.relay.close();
   }
 
+  /** One that cannot serve says so, too: who is not answered goes its own way, and would wait else (registry.md §3.6). */
   get #isUp(): boolean {
-    const isReady = this.#isLeading && this.#leading !== null;
-    return isReady && this.#at?.client.status.get().connection === 'connected';
+    const isUp = this.#at?.client.status.get().connection === 'connected';
+    return this.#isLeading && this.#isPrepared && isUp;
   }
 
   /** Every tab may have to lead at any moment, or follow, and then without delay. */
-  #prepare(): void {
+  async #prepare(): Promise<void> {
     const { codec, env, report } = this.#settings;
     const [at, cache, hubs, peers] = [this.#at, this.#cache, this.#hubs, this.#peers];
     if (at === null) return;
-    const { id, client, link } = at;
+    const { id, link } = at;
+    const { client } = at.client;
     const hold = this.#hold.bind(this);
-    together().then(
-      ({ Leading: Begin, TabLines }) => {
-        if (this.#at !== at) return;
-        const { client: of } = client;
-        this.#leading = new Begin({ cache, client: of, codec, env, hold, hubs, peers, report });
-        link.use(new TabLines({ id, env, post: (to, message) => peers.post(to, message) }));
-        if (this.#isLeading) this.#leading.begin();
-        this.#lookAtStatus();
-      },
-      (error: unknown) => {
-        report(error);
-        link.use(null);
-        env.setTimeout(() => this.#prepare(), retryMs);
-      },
-    );
+    const loaded = await together().catch(report);
+    if (this.#at !== at) return;
+    if (loaded === undefined) {
+      link.use(null);
+      this.#setRetry(env.now() + retryMs);
+    } else {
+      const { Leading: Begin, TabLines } = loaded;
+      this.#leading = new Begin({ cache, client, codec, env, hold, hubs, peers, report });
+      link.use(new TabLines({ id, env, post: (to, message) => peers.post(to, message) }));
+      if (this.#isLeading) this.#leading.begin();
+    }
+    this.#isPrepared = true;
+    this.#lookAtStatus();
   }
 
   // ── between tabs ─────────────────────────────────────────────────────────────────────────────────────────────────

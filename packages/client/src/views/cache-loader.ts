@@ -7,9 +7,20 @@ export type KeepTree = (mount: Mount, keeping: Keeping) => void;
 /** Keeps trees of views by these options; what does that is loaded for clients that have such. */
 export function treeKeeper(options: ViewCacheOptions): KeepTree {
   let keep: ((cache: ViewCacheOptions, mount: Mount, keeping: Keeping) => void) | undefined;
-  const loading = import('./cache.ts').then(({ keepTree }) => (keep = keepTree));
+  const load = (): Promise<typeof keep> =>
+    import('./cache.ts').then(({ keepTree }) => (keep = keepTree));
+  // What cannot be had now is tried again when there is something to keep.
+  load().catch(() => undefined);
   return (mount, keeping) => {
     if (keep !== undefined) keep(options, mount, keeping);
-    else void loading.then((loaded) => loaded(options, mount, keeping), keeping.missed);
+    else {
+      load().then(
+        () => keep?.(options, mount, keeping),
+        (error: unknown) => {
+          mount.settings.report(error);
+          keeping.missed();
+        },
+      );
+    }
   };
 }

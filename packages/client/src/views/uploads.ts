@@ -34,17 +34,25 @@ export function uploadsOf(
 ): (node: NodeKey, name: string) => UploadHandle {
   const handles = new Map<string, UploadHandle>();
   let transfers: Promise<Transfers> | null = null;
-  /** What sends files is loaded when the first one is announced. */
+  /** What sends files is loaded when the first one is announced; what could not be had is tried again. */
   const load = (): Promise<Transfers> =>
     (transfers ??= import('./transfers.ts').then(
       ({ Transfers: Sender }) => new Sender(root, room, uploaders),
+      (error: unknown) => {
+        transfers = null;
+        throw error;
+      },
     ));
   return (node, name) => {
     const known = handles.get(node + name);
     if (known !== undefined) return known;
     const slot: UploadSlot = { node, name };
     const actions: Pick<UploadHandle, 'select' | 'start' | 'cancel' | 'reset'> = {
-      select: async (files, options) => (await load()).select(slot, [...files], options),
+      select: async (files, options) => {
+        // Before anything else: a form that is cleared empties its list.
+        const all = [...files];
+        return (await load()).select(slot, all, options);
+      },
       start: async (options) => (await load()).start(slot, options),
       cancel: async (ref) => (await load()).cancel(slot, ref),
       reset: async () => (await load()).reset(slot),

@@ -1,13 +1,14 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Page } from './pages.ts';
 
-const fence = /^```(\w*)\s*$/;
+const fence = /^```(\w*)(?: (\S+))?\s*$/;
 
 /**
  * Compiles the TypeScript of some pages against the sources, all of it in one process, and returns the complaints of the
- * compiler. The blocks of a page are one module, at the lines at which they stand.
+ * compiler. The blocks of a page are one module, at the lines at which they stand; one that names a file (`ts item.ts`) is that
+ * file, in a folder of the page.
  */
 export async function compileSnippets(pages: readonly Page[]): Promise<string> {
   mkdirSync('temp', { recursive: true });
@@ -15,12 +16,12 @@ export async function compileSnippets(pages: readonly Page[]): Promise<string> {
   const config = {
     extends: '../../tsconfig.check.json',
     compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
-    include: ['*.ts', '*.tsx'],
+    include: ['**/*.ts', '**/*.tsx'],
   };
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
-  for (const page of pages) {
-    const ending = /^```tsx\s*$/m.test(page.text) ? 'tsx' : 'ts';
-    writeFileSync(join(folder, `${page.file.replaceAll('/', '--')}.${ending}`), moduleOf(page));
+  for (const [file, text] of pages.flatMap(modulesOf)) {
+    mkdirSync(dirname(join(folder, file)), { recursive: true });
+    writeFileSync(join(folder, file), text);
   }
   try {
     return await run('node_modules/.bin/tsc', ['-p', folder]);
@@ -29,16 +30,29 @@ export async function compileSnippets(pages: readonly Page[]): Promise<string> {
   }
 }
 
-/** The page with everything but its TypeScript blanked out, so that lines keep their numbers. */
-function moduleOf({ text }: Page): string {
-  let inside = false;
-  const lines = text.split('\n').map((line) => {
-    const mark = fence.exec(line);
-    if (mark === null) return inside ? line : '';
-    inside = !inside && /^tsx?$/.test(mark[1] ?? '');
-    return '';
-  });
-  return `${lines.join('\n')}\nexport {};\n`;
+/** The modules of a page by their files, with everything but their blocks blanked out, so that lines keep their numbers. */
+function modulesOf({ file, text }: Page): readonly (readonly [file: string, text: string])[] {
+  const place = file.replaceAll('/', '--');
+  const whole = `${place}.${/^```tsx\s*$/m.test(text) ? 'tsx' : 'ts'}`;
+  const lines = text.split('\n');
+  const blank = (): string[] => lines.map(() => '');
+  const modules = new Map([[whole, blank()]]);
+  let into: string[] | null = null;
+  let isOpen = false;
+  for (const [index, line] of lines.entries()) {
+    const [mark, language = '', name] = fence.exec(line) ?? [];
+    if (mark === undefined) {
+      if (into !== null) into[index] = line;
+      continue;
+    }
+    isOpen = !isOpen;
+    into = null;
+    if (!isOpen || !/^tsx?$/.test(language)) continue;
+    const module = name === undefined ? whole : join(place, name);
+    into = modules.get(module) ?? blank();
+    modules.set(module, into);
+  }
+  return [...modules].map(([name, made]) => [name, `${made.join('\n')}\nexport {};\n`]);
 }
 
 function run(command: string, args: readonly string[]): Promise<string> {

@@ -64,8 +64,6 @@ export class Uplink {
   readonly #take: (wish: Wish<DialerInput, 'now'>) => void;
   readonly #stopWatching: () => void;
   #line: LinkConnection | null = null;
-  /** What the token source was asked for, and no link has taken yet: one that is slow is not asked once more meanwhile. */
-  #token: Promise<string> | null = null;
   /** Aborts when the link that is open, or about to be, is not wanted any more. */
   #ended = new AbortController();
   #isClosed = false;
@@ -123,6 +121,7 @@ export class Uplink {
     this.#step({ type: 'stop' });
     this.#isClosed = true;
     this.#setAlarm(Infinity);
+    this.#ended.abort();
     this.#speakers.clear();
   }
 
@@ -138,13 +137,13 @@ export class Uplink {
   #act(effect: Exclude<DialerEffect, { readonly topic: string }>): void {
     switch (effect.type) {
       case 'open':
-        this.#line = null;
         this.#ended = new AbortController();
         void this.#open(effect, this.#ended.signal);
         break;
       case 'close':
         this.#ended.abort();
         this.#line?.close(effect.code);
+        this.#line = null;
         break;
       case 'send':
         this.#line?.send(this.encode(effect.frame));
@@ -170,16 +169,18 @@ export class Uplink {
     { link, isRenewal }: Extract<DialerEffect, { readonly type: 'open' }>,
     ended: AbortSignal,
   ): Promise<void> {
-    const closed = (code: number): void => this.#step({ type: 'closed', link, code });
+    const closed = (code: number): void => {
+      if (!ended.aborted) this.#line = null;
+      this.#step({ type: 'closed', link, code });
+    };
     // What was refused stays refused where the source has nothing else.
-    let failure = isRenewal ? tokenInvalid : lost;
+    let failure = isRenewal === true ? tokenInvalid : lost;
     try {
       const { params } = this.#settings;
-      const token = await (this.#token ??= this.#askToken());
+      const token = await this.#askToken();
       failure = lost;
       const given = typeof params === 'function' ? await params() : params;
       if (ended.aborted) return;
-      this.#token = null;
       let isOpen = false;
       this.#line = this.#settings.link.open(this.#urlWith(token, given), {
         opened: () => {
@@ -193,7 +194,6 @@ export class Uplink {
         },
       });
     } catch (error) {
-      this.#token = null;
       this.#settings.report(error);
       closed(failure);
     }

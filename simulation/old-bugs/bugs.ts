@@ -207,7 +207,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
   'a snapshot that lacks a row took the others of its window along': {
     mended: 'f0abfa3',
     file: 'packages/engine/src/replica/queries.ts',
-    now: 'const isOpen = live.opened !== null;',
+    now: 'const isOpen = live.opened !== null || live.asked !== null;',
     was: 'const isOpen = false;\n      if (live.shown !== null && !isWhole(live.shown)) live.opened = null;',
     worlds: 'windows',
     seed: 1,

@@ -83,7 +83,7 @@ function factsIn(details: Failure['details']): string {
     // A sentence of the server says what ours says.
     if (!isFact || name === 'message') return [];
     const told = shown(name.endsWith('_at') ? instant(value) : String(value));
-    return [`${name.replaceAll('_', ' ')} ${cut(told, factColumns)}`];
+    return [`${printable(name.replaceAll('_', ' '))} ${cut(told, factColumns)}`];
   });
   return facts.length === 0 ? '' : ` (${facts.join(', ')})`;
 }

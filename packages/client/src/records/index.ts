@@ -334,10 +334,12 @@ class Desk
   }
 
   /** With its client it stays, and says so. */
-  closed({ key }: RecordEntry | CollectionEntry): void {
+  closed(entry: RecordEntry | CollectionEntry): void {
     if (this.#isClosed) return;
-    this.#records.entries.delete(key);
-    this.#collections.entries.delete(key);
+    for (const { entries } of [this.#records, this.#collections]) {
+      // One that was opened once more, as for a conflict, has another in its place by now.
+      if (entries.get(entry.key) === entry) entries.delete(entry.key);
+    }
   }
 
   get #isClosed(): boolean {

@@ -48,30 +48,25 @@ export class CodedFiles {
   ): Promise<Uint8Array<ArrayBuffer>> {
     const key = `${coding} ${version}`;
     const known = this.#kept.get(key);
-    const coded = known ?? { bytes: this.#make(key, coding, read), size: 0 };
+    const coded = known ?? this.#make(key, coding, read);
     this.#kept.delete(key);
     this.#kept.set(key, coded);
     return coded.bytes;
   }
 
-  async #make(
-    key: string,
-    coding: Coding,
-    read: () => Promise<Uint8Array>,
-  ): Promise<Uint8Array<ArrayBuffer>> {
-    try {
-      const bytes = await compressed(coding, await read());
-      this.#keep(key, bytes.byteLength);
-      return bytes;
-    } catch (error) {
-      this.#kept.delete(key);
-      throw error;
-    }
+  #make(key: string, coding: Coding, read: () => Promise<Uint8Array>): Coded {
+    const make = async (): Promise<Uint8Array<ArrayBuffer>> => compressed(coding, await read());
+    const coded: Coded = { bytes: make(), size: 0 };
+    // What was let go of meanwhile may have been asked for again: that is another one.
+    const isKept = (): boolean => this.#kept.get(key) === coded;
+    coded.bytes.then(
+      ({ byteLength }) => isKept() && this.#keep(coded, byteLength),
+      () => isKept() && this.#kept.delete(key),
+    );
+    return coded;
   }
 
-  #keep(key: string, size: number): void {
-    const coded = this.#kept.get(key);
-    if (coded === undefined) return;
+  #keep(coded: Coded, size: number): void {
     coded.size = size;
     this.#bytes += size;
     for (const [oldest, { size: freed }] of this.#kept) {

@@ -34,6 +34,13 @@ type Filter = { readonly scope: ChannelScope; readonly groups: Set<Group>; remov
 
 type Visible = Map<Filter, LoggedOp[]>;
 
+/** What fan-outs share. */
+export type FanoutRoom = {
+  readonly clock: Clock;
+  readonly flusher: Flusher;
+  readonly report: (what: string, error: unknown) => void;
+};
+
 /** Hands the facts of one store to its live channels: projected once for each scope, encoded once for each group. */
 export class Fanout {
   readonly #host: StoreHost;
@@ -53,13 +60,10 @@ export class Fanout {
   /** The state at the cursor, kept while there is somebody from whom values hide something. */
   #before: Tree | null = null;
 
-  constructor(
-    host: StoreHost,
-    { clock, flusher }: { readonly clock: Clock; readonly flusher: Flusher },
-  ) {
+  constructor(host: StoreHost, { clock, flusher, report }: FanoutRoom) {
     this.#host = host;
     this.evaluations = new Evaluations(host);
-    this.#viewers = new Viewers({ clock, evaluations: this.evaluations });
+    this.#viewers = new Viewers({ clock, report, evaluations: this.evaluations });
     this.#clock = clock;
     this.#flusher = flusher;
     this.#cursor = host.head;

@@ -9,7 +9,7 @@ import type { PresenceTopics } from '../host/presence-topics.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import type { Stores } from '../host/stores.ts';
 import type { Storage } from '../storage/port.ts';
-import { Fanout } from './fanout.ts';
+import { Fanout, type FanoutRoom } from './fanout.ts';
 import type { Roots, Transfers } from '../views/index.ts';
 import type { Flusher } from './outbox.ts';
 import type { Seeds } from './seeds.ts';
@@ -45,7 +45,6 @@ export type SocketRoom = {
   readonly report: (what: string, error: unknown) => void;
 };
 
-type FanoutRoom = Pick<SocketRoom, 'clock' | 'flusher'>;
 type HeldFanout = { readonly fanout: Fanout; users: number; timer: unknown };
 
 /** The fan-out of each open store, kept while a channel uses it, and until nobody may come back to go on. */

@@ -49,10 +49,12 @@ export async function joinStore(
   if (isRefusal(request)) return request;
   const held = await holdStore(room, row.id);
   if (isRefusal(held)) return held;
-  const { hold, viewer } = lookAt(room, principal, held);
+  let hold = held;
   try {
-    const grants = veiled(byRules, viewer);
-    const settling = { ...joining, hold, viewer, grants: grants ?? everyGrant };
+    const looking = lookAt(room, principal, held);
+    hold = looking.hold;
+    const grants = veiled(byRules, looking.viewer);
+    const settling = { ...joining, ...looking, grants: grants ?? everyGrant };
     const plan = await settle(room, settling, request);
     if (!hold.host.stopped) return { hold, grants, plan };
   } catch (error) {

@@ -178,7 +178,9 @@ export class Viewer {
 
   /** All that the rules show by now of what they were asked about; who sees another part than before is told. */
   recheck(): Promise<void> {
-    this.#next ??= this.#running.then(() => {
+    // What became of the one before, whoever asked for it has heard.
+    const before = this.#running.catch(() => undefined);
+    this.#next ??= before.then(() => {
       this.#next = null;
       this.#running = this.look(new Pace(this.#room.clock, 1));
       return this.#running;
@@ -251,6 +253,7 @@ export type HeldViewer = { readonly viewer: Viewer; release(): void };
 /** What viewers need. */
 export type ViewersRoom = {
   readonly clock: Clock;
+  readonly report: (what: string, error: unknown) => void;
   readonly evaluations: { turned(veil: Veil, objects: readonly Path[]): void };
 };
 
@@ -313,8 +316,12 @@ export class Viewers {
     const { clock } = this.#room;
     const pace = new Pace(clock, PATROL_SHARE);
     for (const [name, viewer] of this.#byName) {
-      // oxlint-disable-next-line no-await-in-loop -- one after the other
-      if (viewer.users > 0) await viewer.look(pace);
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- one after the other
+        if (viewer.users > 0) await viewer.look(pace);
+      } catch (error) {
+        this.#room.report('a look at what rules show failed', error);
+      }
       viewer.forget(clock.now());
       if (viewer.isForgotten) this.#byName.delete(name);
     }

@@ -64,6 +64,8 @@ export class Uplink {
   readonly #take: (wish: Wish<DialerInput, 'now'>) => void;
   readonly #stopWatching: () => void;
   #line: LinkConnection | null = null;
+  /** Another token than one that was refused, until a link takes it: however long that is, it is asked for once (C18). */
+  #renewal: Promise<string> | null = null;
   /** Aborts when the link that is open, or about to be, is not wanted any more. */
   #ended = new AbortController();
   #isClosed = false;
@@ -177,10 +179,12 @@ export class Uplink {
     let failure = isRenewal === true ? tokenInvalid : lost;
     try {
       const { params } = this.#settings;
-      const token = await this.#askToken();
+      if (isRenewal === true) this.#renewal = this.#askToken();
+      const token = await (this.#renewal ?? this.#askToken());
       failure = lost;
       const given = typeof params === 'function' ? await params() : params;
       if (ended.aborted) return;
+      this.#renewal = null;
       let isOpen = false;
       this.#line = this.#settings.link.open(this.#urlWith(token, given), {
         opened: () => {
@@ -194,6 +198,7 @@ export class Uplink {
         },
       });
     } catch (error) {
+      this.#renewal = null;
       this.#settings.report(error);
       closed(failure);
     }

@@ -2,12 +2,21 @@ import { memoryCache } from '@holdfast/client';
 import { records } from '@holdfast/client/records';
 import { views } from '@holdfast/client/views';
 import { RejectedError } from '@holdfast/protocol';
-import { type Principal, scopes, type Server } from '@holdfast/server';
-import { all, Card, Careless, mayRead, type Rights, storeName } from '../collections/card.ts';
+import type { Principal, Server } from '@holdfast/server';
+import {
+  all,
+  Card,
+  Careless,
+  insider,
+  mayRead,
+  type Rights,
+  storeName,
+} from '../collections/card.ts';
 import { type Granted, Judge, rightsMs } from '../collections/judge.ts';
 import { Member } from '../collections/member.ts';
 import { Pen, turn, write } from '../collections/script.ts';
 import { settle } from '../collections/settled.ts';
+import { Spoiling } from '../collections/spoiling.ts';
 import { verdictOn } from '../collections/verdict.ts';
 import { Dice } from '../src/dice.ts';
 import { badWeather } from '../src/faults.ts';
@@ -19,7 +28,7 @@ import { boardsFor } from '../views/board.ts';
 import { lastOf, unlike } from '../views/fresh.ts';
 import { Page, scribble, type Wall } from '../views/page.ts';
 import type { BrowserMutant } from './mutants.ts';
-import { type Step, stepsOf } from './script.ts';
+import { type ActDeed, isPageDeed, type Step, stepsOf } from './script.ts';
 import { BrowserTab } from './tab.ts';
 
 /** How much of what has happened. */
@@ -39,7 +48,7 @@ const names = ['tab1', 'tab2', 'tab3'] as const;
 /** Who sits in front of the tabs; of its rights only the level changes. */
 const user = 'ada';
 const levels: readonly Rights[] = [0, 1, 2].map((level) => ({ level, ids: null, fields: null }));
-/** How often a network spoils something at most: a world that is spoiled for good comes to no end. */
+/** How often something is spoiled at most. */
 const spoilsMax = 3;
 const lasting: ReadonlySet<BrowserMutant> = new Set([
   'a row is left out',
@@ -48,35 +57,26 @@ const lasting: ReadonlySet<BrowserMutant> = new Set([
   'a query is left open',
 ]);
 
-const common = {
-  orgs: ['acme'],
-  scopes: new Set(scopes.filter((scope) => scope !== 'admin')),
-  storeAccess: { mode: 'all' },
-  expiresAt: null,
-  tokenId: null,
-} as const;
-
 /** Tabs of a browser with views and live queries, over the connection of the one that leads, which may freeze or die. */
 export class BrowserWorlds {
   readonly traffic: { [what: string]: number } = {};
-  readonly #mutant: BrowserMutant | null;
+  readonly #spoiling: Spoiling<BrowserMutant>;
   #world: World | null = null;
   #seated: readonly Seated[] = [];
   #writer: Member | null = null;
   #granted: Granted[] = [];
   #pen = new Pen();
   #dice = new Dice(1);
-  #spoils = 0;
   #at = 0;
   #calmAt = Infinity;
   #leader: string | null = null;
 
   constructor(mutant: BrowserMutant | null = null) {
-    this.#mutant = mutant;
+    this.#spoiling = new Spoiling(mutant, { lasting, most: spoilsMax });
   }
 
   get simulation(): Simulation<Step> {
-    const endMs = this.#mutant === null ? lengthMs : spoiledMs;
+    const endMs = this.#spoiling.mutant === null ? lengthMs : spoiledMs;
     return {
       faults: { ...badWeather, sleep: 0, jump: 0, jumpServer: 0, failDisk: 0, revoke: 0 },
       lengthMs: endMs,
@@ -109,7 +109,7 @@ export class BrowserWorlds {
     this.#world = world;
     this.#dice = new Dice(world.seed);
     this.#pen = new Pen();
-    this.#spoils = spoilsMax;
+    this.#spoiling.begin(this.#dice);
     this.#at = 0;
     this.#calmAt = Infinity;
     this.#leader = null;
@@ -125,14 +125,14 @@ export class BrowserWorlds {
     const wall: Wall = {
       world,
       complain: (word, text) => world.problem(`${word}: ${text}`),
-      spoils: (mutant) => (this.#isSpoiled(mutant) ? mutant : null),
+      spoils: (mutant) => (this.#spoiling.takes(mutant) ? mutant : null),
       next: () => (this.#at += 1),
     };
     // Values are those of views.
     const spoil = (mutant: string): boolean =>
-      mutant !== 'a value is another' && this.#isSpoiled(mutant);
+      mutant !== 'a value is another' && this.#spoiling.takes(mutant);
     this.#seated = names.map((name) => {
-      const isApart = name === 'tab2' && this.#isSpoiled('a tab sits apart');
+      const isApart = name === 'tab2' && this.#spoiling.takes('a tab sits apart');
       const scope = ['own/**'];
       const more = { views: views(), records: records([Card]), scope, isApart };
       const tab = new BrowserTab(name, browser, more);
@@ -158,21 +158,13 @@ export class BrowserWorlds {
     if (this.#calmAt === Infinity) world.later(100, () => this.#follow(world));
   }
 
-  #isSpoiled(mutant: string): boolean {
-    if (this.#mutant === null || mutant !== this.#mutant) return false;
-    if (lasting.has(this.#mutant)) return true;
-    if (this.#spoils === 0 || !this.#dice.chance(0.2)) return false;
-    this.#spoils -= 1;
-    return true;
-  }
-
   async #pause(): Promise<void> {
     const world = this.#world;
     await world?.sleep(world.dice.below(pauseMs));
   }
 
   #declare(server: Server): void {
-    const def = this.#mutant === 'notes are shown to all' ? Careless : Card;
+    const def = this.#spoiling.mutant === 'notes are shown to all' ? Careless : Card;
     server.record(def, { read: ({ principal }, _ref, card) => mayRead(principal, card) });
   }
 
@@ -181,7 +173,7 @@ export class BrowserWorlds {
     const name = token?.replace(/\.\d+$/, '') ?? '';
     const isUser = name.startsWith('tab');
     const { rights = all } = (isUser ? this.#granted.at(-1) : null) ?? {};
-    return { ...common, subject: isUser ? user : name, claims: { level: rights.level } };
+    return { ...insider, subject: isUser ? user : name, claims: { level: rights.level } };
   }
 
   #perform(world: World, { does, who, roll }: Step): void {
@@ -204,19 +196,19 @@ export class BrowserWorlds {
       isTab,
     }: {
       readonly seated: Seated;
-      readonly does: Step['does'];
+      readonly does: ActDeed;
       readonly dice: Dice;
       readonly isTab: boolean;
     },
   ): void {
     if (does === 'freeze') tab.freeze(dice.below(freezeMs));
     else if (does === 'reload') tab.reload();
-    else if (['say', 'flip', 'ponder', 'fail', 'leave'].includes(does)) page.act(does, dice);
+    else if (isPageDeed(does)) page.act(does, dice);
     else {
       const writer = isTab ? member : (this.#writer ?? member);
       try {
-        write(writer, does as Parameters<typeof write>[1], { pen: this.#pen, dice });
-        turn(member, does as Parameters<typeof turn>[1], dice);
+        write(writer, does, { pen: this.#pen, dice });
+        turn(member, does, dice);
       } catch (error) {
         // What its maker is told at once is nobody else's affair.
         if (error instanceof RejectedError) return;
@@ -236,7 +228,7 @@ export class BrowserWorlds {
 
   async #check(world: World): Promise<void> {
     await this.#settle(world, 'in the end');
-    if (this.#mutant === null || lasting.has(this.#mutant)) await this.#goOn(world);
+    if (this.#spoiling.lasts) await this.#goOn(world);
     const judge = new Judge(await world.logs(storeName), this.#calmAt);
     const readers = this.#seated.flatMap(({ page }) => [...page.readers.values()]);
     const log = await world.log(boardStore);
@@ -264,7 +256,7 @@ export class BrowserWorlds {
     this.#scribble(this.#dice);
     await this.#settle(world, 'when another leads');
     // Some are closed with all that is open in them.
-    if (this.#mutant !== null || this.#dice.chance(0.5)) await this.#release(world);
+    if (this.#spoiling.mutant !== null || this.#dice.chance(0.5)) await this.#release(world);
   }
 
   /** Everybody shows what there is, over one connection. */

@@ -24,6 +24,16 @@ const weights = {
 
 /** Something that somebody does, in a tab or elsewhere. */
 export type Deed = keyof typeof weights;
+/** What only somebody in front of a tab that is awake can do. */
+export type ActDeed = Exclude<Deed, 'board' | 'grant' | 'crash'>;
+
+const pageDeeds = ['say', 'flip', 'ponder', 'fail', 'leave'] as const;
+
+/** Whether it is done to a view. */
+export function isPageDeed(does: Deed): does is (typeof pageDeeds)[number] {
+  return pageDeeds.some((each) => each === does);
+}
+
 export type Step = {
   readonly at: number;
   readonly does: Deed;

@@ -6,7 +6,7 @@ import {
   type RecordDef,
   type StandardSchema,
 } from '@holdfast/protocol';
-import type { PathRule } from '@holdfast/server';
+import { type PathRule, scopes } from '@holdfast/server';
 
 /** What the records of these worlds hold; of whom what is hidden, any of it may be missing. */
 export type Card = {
@@ -36,6 +36,15 @@ export type Rights = {
 export type Eyes = { readonly subject: string; readonly rights: Rights };
 
 export const storeName = 'acme/app';
+
+/** Who may do everything but be exempt from rules. */
+export const insider = {
+  orgs: ['acme'],
+  scopes: new Set(scopes.filter((scope) => scope !== 'admin')),
+  storeAccess: { mode: 'all' },
+  expiresAt: null,
+  tokenId: null,
+} as const;
 export const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'] as const;
 export const tags = ['x', 'y', 'z', 'odd'] as const;
 export const all: Rights = { level: 2, ids: null, fields: null };

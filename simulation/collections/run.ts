@@ -1,24 +1,24 @@
 import { RejectedError } from '@holdfast/protocol';
-import { type Principal, scopes, type Server } from '@holdfast/server';
+import type { Principal, Server } from '@holdfast/server';
 import { Dice } from '../src/dice.ts';
 import { badWeather } from '../src/faults.ts';
 import { type Failure, playSeed, type Seeds, simulate, type Simulation } from '../src/simulate.ts';
 import type { World } from '../src/world.ts';
-import { all, Card, Careless, changing, mayRead, pathRulesOf, storeName } from './card.ts';
+import { all, Card, Careless, changing, insider, mayRead, pathRulesOf, storeName } from './card.ts';
 import { Finale } from './finale.ts';
 import { type Granted, Judge } from './judge.ts';
 import { Member, type MemberOptions } from './member.ts';
 import type { CollectionMutant } from './mutants.ts';
 import { lengthMs, Pen, type Step, stepsOf, turn, write } from './script.ts';
+import { Spoiling } from './spoiling.ts';
 import { verdictOn } from './verdict.ts';
 
 /** How much of what has happened. */
 export type CollectionTraffic = { readonly [what: string]: number };
 
 const spoiledMs = 7000;
-/** How often a network spoils something at most: a world that is spoiled for good comes to no end. */
+/** How often something is spoiled at most. */
 const spoilsMax = 4;
-/** Ways that last, and show when the weather has cleared. */
 const lasting: ReadonlySet<CollectionMutant> = new Set([
   'notes are shown to all',
   'closed rooms are shown to all',
@@ -27,15 +27,6 @@ const lasting: ReadonlySet<CollectionMutant> = new Set([
   'a row is left out',
   'a query is left open',
 ]);
-
-/** Who may do everything but be exempt from rules. */
-const common = {
-  orgs: ['acme'],
-  scopes: new Set(scopes.filter((scope) => scope !== 'admin')),
-  storeAccess: { mode: 'all' },
-  expiresAt: null,
-  tokenId: null,
-} as const;
 
 const people: readonly Omit<MemberOptions, 'granted'>[] = [
   { name: 'ann', holding: 'asks' },
@@ -52,9 +43,8 @@ const writers = 5;
 /** Clients that follow collections, found by the server and found by themselves, under the faults of everything. */
 export class CollectionWorlds {
   readonly traffic: { [what: string]: number } = {};
-  readonly #mutant: CollectionMutant | null;
+  readonly #spoiling: Spoiling<CollectionMutant>;
   #world: World | null = null;
-  #spoils = 0;
   #dice = new Dice(1);
   #pen = new Pen();
   #members: readonly Member[] = [];
@@ -62,12 +52,12 @@ export class CollectionWorlds {
   #calmAt = Infinity;
 
   constructor(mutant: CollectionMutant | null = null) {
-    this.#mutant = mutant;
+    this.#spoiling = new Spoiling(mutant, { lasting, most: spoilsMax });
   }
 
   get simulation(): Simulation<Step> {
     // What is spoiled shows soon.
-    const endMs = this.#mutant === null ? lengthMs : spoiledMs;
+    const endMs = this.#spoiling.mutant === null ? lengthMs : spoiledMs;
     return {
       faults: { ...badWeather, crash: 6, forget: 2, compact: 6, failDisk: 3, slow: 40 },
       lengthMs: endMs,
@@ -93,29 +83,21 @@ export class CollectionWorlds {
 
   #begin(world: World): void {
     this.#world = world;
-    this.#spoils = spoilsMax;
     this.#dice = new Dice(world.seed);
+    this.#spoiling.begin(this.#dice);
     this.#pen = new Pen();
     this.#calmAt = Infinity;
     this.#granted = new Map(people.map(({ name }) => [name, [{ at: 0, rights: all }]]));
-    const spoil = (mutant: CollectionMutant): boolean => this.#isSpoiled(mutant);
+    const spoil = (mutant: CollectionMutant): boolean => this.#spoiling.takes(mutant);
     this.#members = people.map((each) => {
       const granted = this.#granted.get(each.name) ?? [];
       return new Member(world, { ...each, granted }, spoil);
     });
   }
 
-  #isSpoiled(mutant: CollectionMutant): boolean {
-    if (mutant !== this.#mutant) return false;
-    if (lasting.has(mutant)) return true;
-    if (this.#spoils === 0 || !this.#dice.chance(0.2)) return false;
-    this.#spoils -= 1;
-    return true;
-  }
-
   #declare(server: Server): void {
-    const isOpen = this.#mutant === 'closed rooms are shown to all';
-    const def = this.#mutant === 'notes are shown to all' ? Careless : Card;
+    const isOpen = this.#spoiling.mutant === 'closed rooms are shown to all';
+    const def = this.#spoiling.mutant === 'notes are shown to all' ? Careless : Card;
     server.record(def, { read: ({ principal }, _ref, card) => isOpen || mayRead(principal, card) });
   }
 
@@ -123,10 +105,10 @@ export class CollectionWorlds {
     if (this.#world?.site.admits(token) !== true) return null;
     const subject = token?.replace(/\.\d+$/, '') ?? '';
     const granted = this.#granted.get(subject) ?? [];
-    const isStuck = this.#mutant === 'rights stay as they were';
+    const isStuck = this.#spoiling.mutant === 'rights stay as they were';
     const { rights = all } = granted.at(isStuck ? 0 : -1) ?? {};
     const claims = { level: rights.level };
-    return { ...common, subject, claims, pathRules: pathRulesOf(rights) };
+    return { ...insider, subject, claims, pathRules: pathRulesOf(rights) };
   }
 
   #perform(world: World, { does, who, roll }: Step): void {
@@ -164,7 +146,7 @@ export class CollectionWorlds {
       grant: () => this.#grant(world, this.#dice),
     });
     // Most ways of spoiling show before.
-    if (this.#mutant === null || lasting.has(this.#mutant)) await finale.play();
+    if (this.#spoiling.lasts) await finale.play();
     const judge = new Judge(await world.logs(storeName), this.#calmAt);
     for (const member of this.#members) {
       const verdict = verdictOn(judge, member, this.#pen.authors);

@@ -1,44 +1,27 @@
 import type { Socket } from 'node:net';
 import { type Client, createClient } from '@holdfast/client';
 import { records } from '@holdfast/client/records';
-import { collection, record } from '@holdfast/protocol';
 import { createServer, type Server, type ServerRecord } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { z } from 'zod';
 import { VirtualClock } from '../../server/test/conversation/clock.ts';
 import { person, synced } from './ssr-world.ts';
 import { Tap } from './tap.ts';
+import { all, Card, closed, endsOf, friends } from './veiled-cards.ts';
 
 const softBytes = 64 * 1024;
-
-/** What rules say changes without a commit. */
-const friends = new Set<string>();
-const closed = new Set<string>();
-
-const shape = z.object({ name: z.string(), phone: z.string().optional() });
-
-const Card = record({
-  name: 'card',
-  store: 'acme/cards',
-  path: 'cards/:id',
-  version: '1.0',
-  schema: shape,
-  visibility: { '*': () => true, phone: ({ principal }) => friends.has(principal.subject ?? '') },
-});
-const all = collection(Card, { orderBy: 'name' });
 
 let clock: VirtualClock;
 let server: Server;
 let cards: ServerRecord<typeof Card>;
 let clients: Client[];
 /** The server's ends of the connections, in the order in which they came. */
-let ends: Socket[];
+let ends: readonly Socket[];
 
 beforeEach(async () => {
   friends.clear();
   closed.clear();
-  [clients, ends] = [[], []];
+  clients = [];
   clock = new VirtualClock();
   server = createServer({
     storage: memory({ now: clock.wall }),
@@ -47,11 +30,7 @@ beforeEach(async () => {
     secret: 'of the test',
     limits: { socket_soft_bytes: softBytes },
   });
-  const serve = server.serve.bind(server);
-  server.serve = (connection) => {
-    ends.push(connection);
-    serve(connection);
-  };
+  ends = endsOf(server);
   cards = server.record(Card, { read: (_ctx, { params }) => !closed.has(params.id) });
   await server.stores.create(Card.store);
   for (const id of ['1', '2', '3']) {

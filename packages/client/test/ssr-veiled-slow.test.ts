@@ -9,6 +9,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import { person, synced } from './ssr-world.ts';
 import { Tap } from './tap.ts';
+import { endsOf } from './veiled-cards.ts';
 
 const softBytes = 64 * 1024;
 
@@ -28,23 +29,19 @@ let server: Server;
 let cards: ServerRecord<typeof Card>;
 let clients: Client[];
 /** The server's ends of the connections, in the order in which they came. */
-let ends: Socket[];
+let ends: readonly Socket[];
 
 beforeEach(async () => {
   hidden.clear();
   hidden.add('9');
-  [clients, ends] = [[], []];
+  clients = [];
   server = createServer({
     storage: memory(),
     rates: false,
     secret: 'of the test',
     limits: { socket_soft_bytes: softBytes },
   });
-  const serve = server.serve.bind(server);
-  server.serve = (connection) => {
-    ends.push(connection);
-    serve(connection);
-  };
+  ends = endsOf(server);
   cards = server.record(Card, { read: (_ctx, { params }) => !hidden.has(params.id) });
   await server.stores.create(Card.store);
   for (const id of ['1', '2', '9']) {

@@ -1,30 +1,12 @@
 import { type Client, createClient, memoryCache } from '@holdfast/client';
 import { records } from '@holdfast/client/records';
 import { dehydrate, hydrate } from '@holdfast/client/ssr';
-import { collection, record } from '@holdfast/protocol';
 import { createServer, type Server } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { z } from 'zod';
 import { person, synced } from './ssr-world.ts';
 import { Tap } from './tap.ts';
-
-/** Whose friends somebody is changes without a commit. */
-const friends = new Set<string>();
-const closed = new Set<string>();
-
-const shape = z.object({ name: z.string(), phone: z.string().optional() });
-type Shape = z.infer<typeof shape>;
-
-const Card = record({
-  name: 'card',
-  store: 'acme/cards',
-  path: 'cards/:id',
-  version: '1.0',
-  schema: shape,
-  visibility: { '*': () => true, phone: ({ principal }) => friends.has(principal.subject ?? '') },
-});
-const all = collection(Card, { orderBy: 'name' });
+import { all, Card, closed, friends, type Shape } from './veiled-cards.ts';
 
 let server: Server;
 let clients: Client[];

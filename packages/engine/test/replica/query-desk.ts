@@ -7,6 +7,7 @@ import {
   type Pattern,
 } from '@holdfast/protocol';
 import { Queries, Replica, type ReplicaEffect, type ReplicaInput } from '@holdfast/engine/replica';
+import { joinReply } from './desk.ts';
 
 type Wish = ReplicaInput extends infer Input
   ? Input extends ReplicaInput
@@ -20,22 +21,11 @@ export const glob = (text: string): Pattern => {
   return pattern;
 };
 
-export const joined = {
-  store_seq: 4,
-  capver: 4,
-  capver_min: 3,
-  permissions: { read: true, write: true },
-  scopes: [],
-  store_access: { mode: 'all', store_ids: [] },
+export const joined: object = {
+  ...joinReply(4),
   incarnation: 'i1',
   scope: 's1',
   patterns: ['meta/**'],
-  sync: 'tail',
-  why: null,
-  oldest_seq: 1,
-  dedupe_since: 0,
-  server_time: 0,
-  expires_at: null,
   limits: defaultLimits,
 };
 

@@ -1,0 +1,40 @@
+import type { Dice } from '../src/dice.ts';
+
+/** Which ways of spoiling last, and show when the weather has cleared. */
+type Terms<Mutant> = { readonly lasting: ReadonlySet<Mutant>; readonly most: number };
+
+/**
+ * The way in which a world is spoiled; null: in none. One that does not last happens now and then, a few times: a world that
+ * is spoiled without end comes to none.
+ */
+export class Spoiling<Mutant extends string> {
+  readonly mutant: Mutant | null;
+  readonly #terms: Terms<Mutant>;
+  #dice: Dice | null = null;
+  #left = 0;
+
+  constructor(mutant: Mutant | null, terms: Terms<Mutant>) {
+    this.mutant = mutant;
+    this.#terms = terms;
+  }
+
+  /** Whether its world has to be played to the end: it lasts, or there is nothing to find. */
+  get lasts(): boolean {
+    return this.mutant === null || this.#terms.lasting.has(this.mutant);
+  }
+
+  /** Another world. */
+  begin(dice: Dice): void {
+    this.#dice = dice;
+    this.#left = this.#terms.most;
+  }
+
+  /** Whether something is spoiled now in a way. */
+  takes(mutant: string): boolean {
+    if (this.mutant === null || mutant !== this.mutant) return false;
+    if (this.#terms.lasting.has(this.mutant)) return true;
+    if (this.#left === 0 || this.#dice?.chance(0.2) !== true) return false;
+    this.#left -= 1;
+    return true;
+  }
+}

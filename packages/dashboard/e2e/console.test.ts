@@ -174,7 +174,7 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 60_000 }, ()
     await mine.page.keyboard.press('/');
     await mine.page.keyboard.type('users/*/name');
     await mine.line('users/8/name').waitFor();
-    expect(await mine.page.getByRole('treeitem').count()).toBe(2);
+    await expect.poll(() => mine.page.getByRole('treeitem').count()).toBe(2);
     await mine.page.keyboard.press('Escape');
     await mine.line('settings').waitFor();
     await mine.close();

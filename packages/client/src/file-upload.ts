@@ -1,5 +1,12 @@
 import { HoldfastError, RejectedError } from '@holdfast/protocol';
-import { answerOf, type FileAnswer, type FileDesk, Patience, send, settled } from './file-call.ts';
+import {
+  answerOf,
+  type StoreAnswer,
+  type StoreDesk,
+  Patience,
+  send,
+  settled,
+} from './store-call.ts';
 import { hashOf } from './file-hash.ts';
 
 /** How far an upload is; `total` is null where nobody knows. */
@@ -7,7 +14,7 @@ export type FileProgress = { readonly sent: number; readonly total: number | nul
 
 /** One upload. */
 export type Upload = {
-  readonly desk: FileDesk;
+  readonly desk: StoreDesk;
   readonly path: string;
   readonly filename: string | null;
   /** Guards, the content type, and what makes repeats harmless. */
@@ -24,7 +31,7 @@ const shortMs = 1000;
  * Sends content that can be read again: its hash first, so that what the server holds already is not sent, and what breaks
  * off goes on from what it has received (stores.md §15.5.2).
  */
-export async function sendBlob(upload: Upload, content: Blob): Promise<FileAnswer> {
+export async function sendBlob(upload: Upload, content: Blob): Promise<StoreAnswer> {
   for (let isRepeat = false; ; isRepeat = true) {
     const hash = await hashOf(content, upload.desk.settings.env, upload.signal);
     try {
@@ -40,7 +47,7 @@ export async function sendBlob(upload: Upload, content: Blob): Promise<FileAnswe
 export async function sendStream(
   upload: Upload,
   content: ReadableStream<Uint8Array>,
-): Promise<FileAnswer> {
+): Promise<StoreAnswer> {
   let sent = 0;
   const counted = content.pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
@@ -72,7 +79,7 @@ class Sending {
     this.#patience = new Patience(upload.desk);
   }
 
-  async run(): Promise<FileAnswer> {
+  async run(): Promise<StoreAnswer> {
     const total = this.#content.size;
     // A small file is sent at once; of a larger one the server may have something.
     let received: number | null = total > 0 && total <= this.#pieceBytes ? 0 : null;
@@ -91,7 +98,7 @@ class Sending {
   }
 
   /** Sends the piece from there on, or asks where to begin; null: the line broke, and it is to be asked. */
-  async #attempt(from: number | null): Promise<FileAnswer | null> {
+  async #attempt(from: number | null): Promise<StoreAnswer | null> {
     const { desk, signal } = this.#upload;
     const { env } = desk.settings;
     const startedAt = env.now();
@@ -130,8 +137,8 @@ function requestOf(
   const { body } = more;
   return {
     method: 'PUT',
-    path,
-    query: filename === null ? {} : { filename },
+    route: 'file',
+    query: { path, ...(filename !== null && { filename }) },
     headers: { ...headers, ...more.headers },
     signal,
     ...(body !== undefined && { body }),

@@ -1,11 +1,8 @@
-import type { Signal } from '@holdfast/engine/registry';
 import { HoldfastError, type Seq } from '@holdfast/protocol';
-import { answerOf, type FileDesk, Patience, send } from './file-call.ts';
 import { piecesOf } from './file-hash.ts';
 import { type FileProgress, sendBlob, sendStream, type Upload } from './file-upload.ts';
-import { checkOptions, closedError } from './mistakes.ts';
-import type { StoreStatus } from './status.ts';
-import { type ConnectionStatus, isOver } from './connection.ts';
+import { checkOptions } from './mistakes.ts';
+import { answerOf, arrival, Patience, send, type StoreDesk, whileOpen } from './store-call.ts';
 
 export type { FileProgress };
 
@@ -60,14 +57,8 @@ export type OpenFile = FileInfo & {
 };
 
 /** What files need of a handle. */
-export type FilePlace = FileDesk & {
-  readonly path: string;
-  /** How the replica is doing; null where nothing is replicated. */
-  readonly status: Signal<StoreStatus> | null;
-  readonly connection: Signal<ConnectionStatus>;
-};
+export type FilePlace = StoreDesk & { readonly path: string };
 
-const arrivalMs = 2000;
 const reopensMax = 5;
 
 /** Writes a file; resolves when it is committed, and read here too, where the store is connected (stores.md §15.5). */
@@ -137,24 +128,6 @@ export async function getFile(
   };
 }
 
-/** Aborts when the caller gives up, or the client is closed: nothing goes on behind it (P35). */
-function whileOpen(
-  { connection }: FilePlace,
-  given: AbortSignal | undefined,
-): { readonly signal: AbortSignal; readonly letGo: () => void } {
-  const ended = new AbortController();
-  const leave = connection.subscribe(() => {
-    if (isOver(connection.get())) ended.abort(closedError('client'));
-  });
-  const letGo = (): void => {
-    leave();
-    // What still waits for bytes would wait for ever.
-    ended.abort();
-  };
-  const signal = given === undefined ? ended.signal : AbortSignal.any([given, ended.signal]);
-  return { signal, letGo };
-}
-
 function uploadOf(at: FilePlace, content: FileContent, options: PutFileOptions): Upload {
   const { ifMatch, ifAbsent = false, onProgress, signal } = options;
   const own = content instanceof Blob && 'name' in content ? String(content.name) : null;
@@ -211,36 +184,16 @@ function streamOf(
   });
 }
 
-/** Waits until the replica has the commit, but not for long: who is not connected, or replicates nothing, never has. */
-async function arrival(
-  { status, settings }: FilePlace,
-  seq: Seq,
-  signal?: AbortSignal,
-): Promise<void> {
-  if (status === null) return;
-  const isHere = (): boolean =>
-    status.get().seq >= seq || status.get().connection !== 'connected' || signal?.aborted === true;
-  if (isHere()) return;
-  await new Promise<void>((resolve) => {
-    const end = (): void => {
-      settings.env.clearTimeout(timer);
-      leave();
-      resolve();
-    };
-    const timer = settings.env.setTimeout(end, arrivalMs);
-    const leave = status.subscribe(() => (isHere() ? end() : undefined));
-  });
-}
-
 async function open(
   at: FilePlace,
   headers: { readonly [name: string]: string },
   signal: AbortSignal | undefined,
 ): Promise<Response> {
+  const request = { method: 'GET', route: 'file', query: { path: at.path } } as const;
   for (const patience = new Patience(at); ;) {
     try {
       // oxlint-disable-next-line no-await-in-loop -- until there is an answer
-      const response = await send(at, { method: 'GET', path: at.path, headers, signal });
+      const response = await send(at, { ...request, headers, signal });
       if (response.ok || response.status === 404) return response;
       if (response.status === 416) throw new RangeError('getFile: it begins beyond the end.');
       // oxlint-disable-next-line no-await-in-loop -- it throws why there is none

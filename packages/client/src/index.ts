@@ -21,6 +21,15 @@ export type {
   PutFileOptions,
   StoredFile,
 } from './files.ts';
+export type {
+  Diff,
+  DiffChange,
+  HistoryOp,
+  HistoryOptions,
+  HistoryPage,
+  Rollback,
+  RollbackOptions,
+} from './history.ts';
 export type { Lease, LeaseOptions } from './lease.ts';
 export type { Link, LinkConnection, LinkEvents } from './link/port.ts';
 export { type WebSocketClass, type WebSocketLike, webSocketLink } from './link/websocket.ts';
@@ -35,6 +44,7 @@ export type {
 export type { Compute, Flight, OnceOptions } from './once.ts';
 export type { Outbox } from './outbox.ts';
 export type { StoreOptions } from './part.ts';
+export type { Past } from './past.ts';
 export type { Commit, Receipt, WriteOutcome, WriteState } from './receipt.ts';
 export type { OutboxEntry, StoreStatus } from './status.ts';
 export type { OpStatus } from './questions.ts';
@@ -53,4 +63,4 @@ export type {
 export { observe, type Release, type Signal } from '@holdfast/engine/registry';
 export type { ShownEntry as StoreEntry, WatchEvent, WatchMode } from '@holdfast/engine/replica';
 export { ConflictError, explainErrors, HoldfastError, RejectedError } from '@holdfast/protocol';
-export type { Codec, Json, JsonObject, Reason } from '@holdfast/protocol';
+export type { Codec, Entry, Json, JsonObject, Reason } from '@holdfast/protocol';

@@ -6,6 +6,7 @@ import {
   type Refusal,
   RejectedError,
   type Request,
+  type Seq,
   type StoreName,
   toPath,
   type Write,
@@ -21,6 +22,7 @@ import type {
   PutFileOptions,
   StoredFile,
 } from './files.ts';
+import type { Diff, HistoryOptions, HistoryPage, Rollback, RollbackOptions } from './history.ts';
 import type { Hold } from './hold.ts';
 import type { Lease, LeaseDesk, LeaseOptions } from './lease.ts';
 import { type Page, pageOf, type PageOptions, type Select, select } from './listing.ts';
@@ -28,9 +30,11 @@ import type { OpenStore } from './open-store.ts';
 import { checkOptions, closedError } from './mistakes.ts';
 import type { Compute, Flight, OnceOptions } from './once.ts';
 import { Outbox } from './outbox.ts';
+import { Past, pastOf } from './past.ts';
 import { type OpStatus, readOpStatus } from './questions.ts';
 import { type Receipt, WriteReceipt } from './receipt.ts';
 import type { StoreStatus } from './status.ts';
+import type { StoreDesk } from './store-call.ts';
 import type { Subscription } from './subscription.ts';
 import { Transaction } from './transaction.ts';
 import { isSettled } from './waiters.ts';
@@ -232,6 +236,30 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
     return getFile(at, options);
   }
 
+  /** What happened, newest first (stores.md §13.2.1): ops as they were committed. It is asked of the server, and takes `audit:read`. */
+  async history(options?: HistoryOptions): Promise<HistoryPage> {
+    return (await pastOf()).history(this.#desk(), options);
+  }
+
+  /** The store as it was at a seq that is retained (stores.md §13.1.4); what is read of it is asked of the server. */
+  at(seq: Seq): Past {
+    return new Past(this.#desk(), seq);
+  }
+
+  /** What differs between two seqs, leaf by leaf: after `from`, up to `to`, or until now (stores.md §13.2.2). */
+  async diff(from: Seq, to?: Seq): Promise<Diff> {
+    return (await pastOf()).diff(this.#desk(), from, to);
+  }
+
+  /**
+   * Goes back to what was at a seq, at a path and below it, or in the whole store: by new writes, in one commit that
+   * everybody follows (stores.md §13.3). Rejects with `unavailable` when there is no connection.
+   */
+  async rollback(options: RollbackOptions): Promise<Rollback> {
+    await this.#reach();
+    return (await pastOf()).rollback(this.#desk(), options);
+  }
+
   /** Lets go of the store. It stays open a while for the next handle; this one can do nothing any more. */
   close(): void {
     if (this.#isClosed) return;
@@ -304,11 +332,15 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
   }
 
   #fileAt(path: PathInput): FilePlace {
+    return { ...this.#desk(), path: this.#place(path) };
+  }
+
+  #desk(): StoreDesk {
     this.#open();
     const { part, slot } = this.#hold;
     const status = part.globs.length === 0 ? null : slot.status;
     const { settings, connection } = slot.room;
-    return { settings, connection, store: this.name, path: this.#place(path), status };
+    return { settings, connection, store: this.name, status };
   }
 
   #place(path: PathInput): Path {

@@ -127,6 +127,17 @@ export {
   type SnapshotChunk,
   type SnapshotEnd,
 } from './frames/snapshot.ts';
+export {
+  type DiffLine,
+  type Difference,
+  type EntryPage,
+  type LogLine,
+  readDifference,
+  readEntry,
+  readEntryPage,
+  readLog,
+  readPathPage,
+} from './http/history.ts';
 export { ownRequest } from './requests/check.ts';
 export { decodeRequest } from './requests/decode.ts';
 export { type EncodedRequest, encodeRequest } from './requests/encode.ts';

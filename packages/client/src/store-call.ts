@@ -5,30 +5,38 @@ import {
   isRefusal,
   readRefusal,
   RejectedError,
+  type Seq,
 } from '@holdfast/protocol';
-import type { ClientEnv } from './env.ts';
+import type { Signal } from '@holdfast/engine/registry';
+import { type ConnectionStatus, isOver } from './connection.ts';
 import { credentialsOf } from './credentials.ts';
+import type { ClientEnv } from './env.ts';
+import { closedError } from './mistakes.ts';
 import type { Settings } from './options.ts';
+import type { StoreStatus } from './status.ts';
 
-/** Where files of one store are asked for. */
-export type FileDesk = {
+/** Where things of one store are asked for over HTTP. */
+export type StoreDesk = {
   readonly settings: Settings;
   /** The name of the store. */
   readonly store: string;
+  /** How the replica is doing; null where nothing is replicated. */
+  readonly status: Signal<StoreStatus> | null;
+  readonly connection: Signal<ConnectionStatus>;
 };
 
-/** A request for a file; `query` beside the path. */
-export type FileRequest = {
-  readonly method: 'GET' | 'PUT';
-  readonly path: string;
-  readonly query?: { readonly [name: string]: string };
+/** A request to `/api/stores/<store>/<route>`. */
+export type StoreRequest = {
+  readonly method: 'GET' | 'PUT' | 'POST';
+  readonly route: string;
+  readonly query: { readonly [name: string]: string };
   readonly headers: { readonly [name: string]: string };
-  readonly body?: Blob | ReadableStream<Uint8Array>;
+  readonly body?: Blob | ReadableStream<Uint8Array> | string;
   readonly signal: AbortSignal | undefined;
 };
 
-/** What an upload was answered with; the fields of stores.md §15.5. */
-export type FileAnswer = {
+/** What a request was answered with. */
+export type StoreAnswer = {
   readonly status: number;
   readonly fields: { readonly [name: string]: unknown };
 };
@@ -45,7 +53,7 @@ export class TryLater extends Error {
 }
 
 /** Sends a request with the client's token; asks for another once, where one is refused (stores.md §18 C18). */
-export async function send(desk: FileDesk, request: FileRequest): Promise<Response> {
+export async function send(desk: StoreDesk, request: StoreRequest): Promise<Response> {
   const first = await sendOnce(desk, request);
   const { token } = desk.settings;
   const isSpent = request.body instanceof ReadableStream;
@@ -54,19 +62,20 @@ export async function send(desk: FileDesk, request: FileRequest): Promise<Respon
   return sendOnce(desk, request);
 }
 
-async function sendOnce({ settings, store }: FileDesk, request: FileRequest): Promise<Response> {
-  const { method, path, query = {}, headers, body, signal } = request;
+async function sendOnce({ settings, store }: StoreDesk, request: StoreRequest): Promise<Response> {
+  const { method, route, query, headers, body, signal } = request;
   const { token: source, whoami } = settings;
   const token = typeof source === 'function' ? await source() : (source ?? '');
-  const names = new URLSearchParams({ path, ...query });
+  const names = new URLSearchParams(query).toString();
   const base = whoami.slice(0, -'/whoami'.length);
   const { headers: authority, ...credentials } = credentialsOf(token);
   const init = { method, ...credentials, headers: { ...authority, ...headers }, signal };
   // A body that is a stream is sent while the answer may come already.
   const sent = body === undefined ? init : { ...init, body, duplex: 'half' };
+  const url = `${base}/stores/${store}/${route}?${names}`;
   try {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `duplex` is younger than the types
-    return await settings.env.fetch(`${base}/stores/${store}/file?${names}`, sent as RequestInit);
+    return await settings.env.fetch(url, sent as RequestInit);
   } catch (error) {
     signal?.throwIfAborted();
     throw new TryLater(error);
@@ -74,7 +83,7 @@ async function sendOnce({ settings, store }: FileDesk, request: FileRequest): Pr
 }
 
 /** The fields of an answer, or the error that it is. */
-export async function answerOf(response: Response, signal?: AbortSignal): Promise<FileAnswer> {
+export async function answerOf(response: Response, signal?: AbortSignal): Promise<StoreAnswer> {
   const { status } = response;
   let fields: unknown;
   try {
@@ -125,7 +134,7 @@ export class Patience {
   readonly #env: ClientEnv;
   #failures = 0;
 
-  constructor({ settings }: FileDesk) {
+  constructor({ settings }: StoreDesk) {
     this.#env = settings.env;
   }
 
@@ -160,4 +169,45 @@ export class Patience {
       else signal?.addEventListener('abort', stop, { once: true });
     });
   }
+}
+
+/** Aborts when the caller gives up, or the client is closed: nothing goes on behind it (P35). */
+export function whileOpen(
+  { connection }: StoreDesk,
+  given: AbortSignal | undefined,
+): { readonly signal: AbortSignal; readonly letGo: () => void } {
+  const ended = new AbortController();
+  const leave = connection.subscribe(() => {
+    if (isOver(connection.get())) ended.abort(closedError('client'));
+  });
+  const letGo = (): void => {
+    leave();
+    // What still waits for bytes would wait for ever.
+    ended.abort();
+  };
+  const signal = given === undefined ? ended.signal : AbortSignal.any([given, ended.signal]);
+  return { signal, letGo };
+}
+
+const arrivalMs = 2000;
+
+/** Waits until the replica has the commit, but not for long: who is not connected, or replicates nothing, never has. */
+export async function arrival(
+  { status, settings }: StoreDesk,
+  seq: Seq,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (status === null) return;
+  const isHere = (): boolean =>
+    status.get().seq >= seq || status.get().connection !== 'connected' || signal?.aborted === true;
+  if (isHere()) return;
+  await new Promise<void>((resolve) => {
+    const end = (): void => {
+      settings.env.clearTimeout(timer);
+      leave();
+      resolve();
+    };
+    const timer = settings.env.setTimeout(end, arrivalMs);
+    const leave = status.subscribe(() => (isHere() ? end() : undefined));
+  });
 }

@@ -1,0 +1,48 @@
+import type { Entry, Json, Path, Seq } from '@holdfast/protocol';
+import type * as History from './history.ts';
+import type { Page, PageOptions, Select } from './listing.ts';
+import type { StoreDesk } from './store-call.ts';
+import type { PathInput } from './writes.ts';
+
+/** What asks for the past: loaded when it is first asked for. */
+export function pastOf(): Promise<typeof History> {
+  return import('./history.ts');
+}
+
+/** A store as it was at a seq (stores.md §13.1.4), to be read like the present one; all of it is asked of the server. */
+export class Past {
+  readonly seq: Seq;
+  readonly #desk: StoreDesk;
+
+  /** Made by `store.at`. */
+  constructor(desk: StoreDesk, seq: Seq) {
+    this.#desk = desk;
+    this.seq = seq;
+  }
+
+  /** The value at a path then; undefined where nothing was. */
+  async get(path: PathInput): Promise<Json | undefined> {
+    return (await this.entry(path))?.value;
+  }
+
+  /** The value at a path with its type, and the revision that it had. */
+  async entry(path: PathInput): Promise<Entry | undefined> {
+    return (await pastOf()).entryAt(this.#desk, this.seq, path);
+  }
+
+  /** The leaves that matched a pattern, in path order: all of them, unless there is a `limit`. */
+  entries(
+    pattern?: string,
+    options?: PageOptions & { readonly select?: 'entries' },
+  ): Promise<Page<Entry>>;
+  entries(
+    pattern: string,
+    options: PageOptions & { readonly select: 'keys' | 'prefixes' },
+  ): Promise<Page<Path>>;
+  async entries(
+    pattern = '**',
+    options: PageOptions & { readonly select?: Select } = {},
+  ): Promise<Page<Entry | Path>> {
+    return (await pastOf()).entriesAt(this.#desk, { seq: this.seq, pattern, options });
+  }
+}

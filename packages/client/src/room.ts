@@ -1,4 +1,4 @@
-import type { Glob, Request, StoreName } from '@holdfast/protocol';
+import type { Glob, Refusal, Request, StoreName } from '@holdfast/protocol';
 import type { Release, Signal } from '@holdfast/engine/registry';
 import type { Observe } from '@holdfast/engine/replica';
 import type { Cell } from './cell.ts';
@@ -29,6 +29,8 @@ export type Room = {
   };
   /** Told when something has changed about one of them. */
   readonly activity: Cell<null>;
+  /** Says whether others make room on the connection for a root that was refused. */
+  makeRoom?: (refusal: Refusal) => boolean;
 };
 
 /** What a client as a whole is to know of a store. */

@@ -81,7 +81,7 @@ class TopicShare {
         this.#joined(readPresenceJoinReply(news.response));
         break;
       case 'refused':
-        this.#dismiss((guest) => guest.refuse(news.refusal.toResponse()));
+        this.#refused(news.refusal);
         break;
       case 'lost':
         this.#dismiss((guest) => guest.shut());
@@ -106,6 +106,12 @@ class TopicShare {
   #joined(reply: PresenceJoinReply | Refusal): void {
     const key = isRefusal(reply) ? '' : reply.key;
     for (const [guest, shown] of this.#guests) this.#welcome(guest, shown, key);
+  }
+
+  #refused(refusal: Refusal): void {
+    // Whose own connection has a place for it need not know.
+    if (refusal.code === 'too many channels joined') this.#dismiss((guest) => guest.decline());
+    else this.#dismiss((guest) => guest.refuse(refusal.toResponse()));
   }
 
   /** All of them go, and are told in some way. */

@@ -195,7 +195,10 @@ export class StoreServing implements Serving {
       // Who may read nothing may write: the leader joins again for that.
       if (refusal.code === 'path_not_allowed' && isBlind(joining)) continue;
       this.#joining.delete(joining);
-      joining.channel.refuse(refusal);
+      const { channel } = joining;
+      // The connection is full of what others have.
+      if (refusal.code === 'too many channels joined') channel.decline();
+      else channel.refuse(refusal);
     }
   }
 

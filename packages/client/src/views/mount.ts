@@ -213,6 +213,7 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
   isFinal(refusal: Refusal): boolean {
     this.#error = errorOf(refusal);
     this.#become(this.#state);
+    if (this.#ports.room.makeRoom?.(refusal) === true) return false;
     return !this.#wasLive || structural.has(this.#error.code);
   }
 

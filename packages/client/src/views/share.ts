@@ -6,14 +6,14 @@ import type { Guest, GuestAnswer, GuestSeat } from '../tabs/guest.ts';
 import type { News, Speaker, Uplink } from '../uplink.ts';
 import { encodeChunks } from './chunks.ts';
 
-/** So many roots of one connection are left to the tab that leads: a server allows some more (views.md §15). */
-const guestsMax = 50;
+/** The connection has as many roots as it may. */
+const overCapacity = 'over_capacity';
 
 /** Refusals that are of the connection, not of what is asked for. */
 const full: ReadonlySet<string> = new Set([
   // Nor does every server know of peers.
   'unmatched topic',
-  'over_capacity',
+  overCapacity,
   'too many channels joined',
 ]);
 
@@ -35,13 +35,13 @@ export function joinAsGuest(
   const { uplink } = room;
   const share = shares.get(uplink) ?? new Map<string, GuestRoot>();
   shares.set(uplink, share);
+  room.makeRoom = ({ code }) => code === overCapacity && makeRoom(share);
   const rootId = rootOfTopic(topic);
   const isRoot = rootId !== null;
   const own = isRoot ? peerViewTopic(guest.peer, rootId) : topic;
   // Over a line that is lost, but not yet known to be.
   share.get(own)?.end('lost');
   if (!isObject(payload)) return refuse('invalid_payload', { field: 'payload' });
-  if (share.size >= guestsMax) return declined(guest);
   const said = isRoot ? { ...payload, peer: guest.peer } : payload;
   const root = new GuestRoot(room, { topic: own, payload: said, guest }, () => share.delete(own));
   share.set(own, root);
@@ -49,9 +49,12 @@ export function joinAsGuest(
   return root;
 }
 
-function declined(guest: Guest): GuestSeat {
-  queueMicrotask(() => guest.decline());
-  return { push: () => undefined, end: () => undefined };
+/** Roots of the tab that leads come first: the tab that joined last has a connection of its own from now on. */
+function makeRoom(share: ReadonlyMap<string, GuestRoot>): boolean {
+  const last = [...share.values()].at(-1);
+  // A step of the dialer goes on.
+  queueMicrotask(() => last?.decline());
+  return last !== undefined;
 }
 
 type Seated = { readonly topic: string; readonly payload: object; readonly guest: Guest };
@@ -104,6 +107,11 @@ class GuestRoot implements Speaker, GuestSeat {
       case 'connection':
         break;
     }
+  }
+
+  /** The connection is full. */
+  decline(): void {
+    this.#seated.guest.decline();
   }
 
   push(event: string, payload: unknown, answer: GuestAnswer): void {

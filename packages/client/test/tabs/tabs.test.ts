@@ -1,5 +1,6 @@
 import { queryObjects } from 'node:v8';
 import { type Client, memoryCache, type Store } from '@holdfast/client';
+import { joinPresence } from '@holdfast/client/presence';
 import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
 import type { Principal } from '@holdfast/server';
 import { describe, expect, test } from 'vitest';
@@ -294,6 +295,25 @@ describe('tabs', () => {
     await b.store.put('x', 1).committed;
     await expect.poll(() => a.store.get('x')).toBe(1);
     expect(opened(a, b)).toEqual([1, 1]);
+  });
+
+  test('that want more stores, or presence in more, than one connection may have, have one of their own', async () => {
+    await using world = await openWorld(undefined, { limits: { max_channels_per_socket: 2 } });
+    for (const name of ['acme/a', 'acme/b', 'acme/c']) await world.createStore(name);
+    const profile = new Profile(world);
+    const [a, b, c] = [await profile.open(), await profile.open(), await profile.open()];
+    await a.client.store('acme/a').ready;
+    const inB = b.client.store('acme/b');
+    await inB.put('x', 1).committed;
+    expect(opened(a, b, c)).toEqual([1, 1, 0]);
+    const at = (topic: string) => ({ store: 'acme/app', topic });
+    const [one, two] = ['1', '2'].map((topic) => joinPresence(a.client, at(topic)));
+    for (const each of [one, two]) {
+      await expect.poll(() => each?.status.get().state).toBe('joined');
+    }
+    const inC = joinPresence(c.client, at('3'));
+    await expect.poll(() => inC.status.get().state).toBe('joined');
+    expect(opened(a, b, c)).toEqual([1, 1, 1]);
   });
 
   test('are told, each of them, that nothing may be read, and write all the same', async () => {

@@ -63,9 +63,12 @@ async function threeTabs(world: World) {
   return [await open(), await open(), await open()] as const;
 }
 
-async function mount({ client }: { readonly client: Client }, room: string) {
+async function mount({ client }: { readonly client: Client }, room: string, id?: string) {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the server serves only its type tells
-  const handle = (client as Client<Boards>).view('Board', { params: { room } });
+  const handle = (client as Client<Boards>).view('Board', {
+    params: { room },
+    ...(id !== undefined && { id }),
+  });
   const root = await handle.ready;
   return { handle, root, health: () => handle.health.get() };
 }
@@ -202,6 +205,27 @@ describe('the views of tabs', () => {
     const roots = [await mount(a, 'a'), await mount(b, 'b'), await mount(c, 'c')];
     expect(filters(roots)).toEqual(['all', 'all', 'all']);
     expect(opened(...all)).toEqual([1, 0, 1]);
+  });
+
+  test('are as many as the server lets a connection have, those of the tab that leads before all others, and beyond that refused as on a connection of their own', async () => {
+    await using world = await openBoards({ viewLimits: { roots: 60 } });
+    const all = await threeTabs(world);
+    const [a, b, c] = all;
+    const many = (tab: { readonly client: Client }, from: number, count: number) =>
+      Array.from({ length: count }, (_, n) => mount(tab, 'r', `${from + n}`));
+    const roots = await Promise.all([...many(b, 0, 57), ...many(c, 0, 2), ...many(a, 0, 1)]);
+    expect(opened(...all)).toEqual([1, 0, 0]);
+    let remounts = 0;
+    for (const { handle } of roots) handle.onRemount(() => (remounts += 1));
+    // The one that came last makes room, and goes on where it was.
+    roots.push(...(await Promise.all(many(a, 1, 1))));
+    const states = (): readonly string[] => [...new Set(roots.map(({ health }) => health().state))];
+    await expect.poll(() => [states(), opened(...all)]).toEqual([['live'], [1, 0, 1]]);
+    const beyond = await Promise.allSettled(many(b, 57, 4));
+    const wrong = beyond.filter(({ status }) => status === 'rejected');
+    expect(wrong).toMatchObject([{ reason: { code: 'over_capacity' } }]);
+    await expect.poll(() => [states(), opened(...all)]).toEqual([['live'], [1, 1, 1]]);
+    expect([remounts, ended]).toEqual([0, []]);
   });
 
   test('are of their own tab whatever its name is', async () => {

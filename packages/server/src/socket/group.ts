@@ -80,7 +80,7 @@ export class Group {
   #send(bytes: Buffer): void {
     for (const listener of this.listeners) {
       if (listener.outbox.takesMore()) {
-        listener.outbox.send(bytes);
+        listener.outbox.sendAtOnce(bytes);
       } else {
         this.leave(listener);
         listener.lag(this.#cursor);

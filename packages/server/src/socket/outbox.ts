@@ -10,6 +10,7 @@ export class Flusher {
   readonly #now: () => number;
   #dirty: Outbox[] = [];
   #armed = false;
+  #turn = 0;
   /** Since when events of a commit are on their way in this turn. */
   #since: number | null = null;
 
@@ -17,6 +18,12 @@ export class Flusher {
   constructor(meters: Meters, now: () => number) {
     this.#meters = meters;
     this.#now = now;
+  }
+
+  /** The number of this turn; it ends with everything written. */
+  turn(): number {
+    this.#arm();
+    return this.#turn;
   }
 
   add(outbox: Outbox): void {
@@ -44,6 +51,7 @@ export class Flusher {
     const dirty = this.#dirty;
     this.#dirty = [];
     this.#armed = false;
+    this.#turn += 1;
     for (const outbox of dirty) outbox.flush();
     if (this.#since === null) return;
     this.#meters.fanoutTime.observeMs(this.#now() - this.#since);
@@ -51,13 +59,18 @@ export class Flusher {
   }
 }
 
-/** What one socket still has to send: frames of one turn leave in one write (design.md, the committed fast path). */
+/**
+ * What one socket still has to send. The first events of a turn leave at once; all else that it is due in the turn leaves at
+ * its end, in one write (design.md, the committed fast path).
+ */
 export class Outbox {
   readonly #socket: Socket;
   readonly #flusher: Flusher;
   readonly #softBytes: number;
   #frames: Buffer[] = [];
   #bytes = 0;
+  /** The last turn in which events left before its end. */
+  #hurriedIn = -1;
   #ended = false;
 
   constructor(socket: Socket, flusher: Flusher, softBytes: number) {
@@ -99,6 +112,21 @@ export class Outbox {
     if (this.#frames.length === 0) this.#flusher.add(this);
     this.#frames.push(frames);
     this.#bytes += frames.length;
+  }
+
+  /**
+   * Sends whole frames at once where they are the first of the turn, else as {@link send} does: of hundreds who are told
+   * the same, the first reads it while the next is still being told.
+   */
+  sendAtOnce(frames: Buffer): void {
+    const turn = this.#flusher.turn();
+    if (this.#hurriedIn === turn || this.#frames.length > 0) {
+      this.send(frames);
+    } else if (!this.#ended && !this.#socket.destroyed) {
+      this.#hurriedIn = turn;
+      this.#flusher.sent(frames.length);
+      this.#socket.write(frames);
+    }
   }
 
   flush(): void {

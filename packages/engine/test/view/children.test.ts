@@ -125,6 +125,28 @@ test('V34 an update to a deep-equal state renders nothing; null on a new key is 
   expect(client.heard).toHaveLength(1);
 });
 
+test('a state is frozen in development, however it came (views.md §11.3)', async () => {
+  const seen: boolean[] = [];
+  const note = (ctx: { state: unknown }): void => {
+    const state = ctx.state as { list: object[] };
+    seen.push(Object.isFrozen(state) && Object.isFrozen(state.list[0]));
+  };
+  const view: ViewDefinition = {
+    name: 'root',
+    mount: () => ({ list: [{ n: 1 }] }),
+    render: (state) => ({ ...(state as object) }),
+    commands: {
+      look: { run: note },
+      set: { run: (ctx) => ctx.update({ list: [{ n: 2 }] }) },
+    },
+  };
+  const client = await new Rig(view, { dev: true }).open();
+  await client.dispatch('look');
+  await client.dispatch('set');
+  await client.dispatch('look');
+  expect(seen).toEqual([true, true]);
+});
+
 test('V32 a child that vanishes ends, and mounts anew when it returns; reordered ones stay', async () => {
   const { rig, client } = await opened();
   await client.dispatch('toggle', {}, { storeId: idOf('a') });
@@ -160,6 +182,33 @@ test('V32 another view under the same id is another node, and the signal of the 
   await client.dispatch('swap');
   expect(client.tree).toMatchObject({ slot: { __musubi_store_id__: ['s'], name: 'two' } });
   expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+});
+
+const holder = (name: string, text: string): ViewDefinition => ({
+  name,
+  streams: { log: { retain: true, limit: 9 }, [name]: {} },
+  uploads: { file: { accept: 'any' } },
+  mount: (ctx) => {
+    if (name === 'one') ctx.stream('log').insert({ id: text });
+    ctx.stream(name).insert({ id: text });
+  },
+  render: (_, h) => ({ log: h.stream('log'), own: h.stream(name), file: h.upload('file') }),
+});
+
+test('V32 what the streams and uploads of a node held is gone where another view takes its id', async () => {
+  const kinds = { one: holder('one', 'a'), two: holder('two', 'b') };
+  const rig = new Rig({
+    name: 'root',
+    mount: () => ({ now: 'one' as 'one' | 'two' }),
+    render: (state, h) => ({ slot: h.child(kinds[(state as { now: 'one' | 'two' }).now], 's') }),
+    commands: { swap: { run: (ctx) => ctx.update({ now: 'two' }) } },
+  });
+  const client = await rig.open();
+  expect(client.items('log', ['s'])).toEqual([{ id: 'a' }]);
+  await client.dispatch('swap');
+  expect(client.items('log', ['s'])).toEqual([]);
+  expect(client.items('two', ['s'])).toEqual([{ id: 'b' }]);
+  expect(client.last?.tail.content.upload_ops.map(({ op }) => op)).toEqual(['reset', 'config']);
 });
 
 test('V33 tell runs a message of a nested node in one envelope, and says false where there is none', async () => {

@@ -3,6 +3,7 @@ import type { ViewContext, ViewDefinition } from '@holdfast/engine/view';
 import { expect, test } from 'vitest';
 import { Gate, Rig } from './instance-rig.ts';
 import { object } from './schemas.ts';
+import type { TestHandle } from './test-stores.ts';
 
 type State = { count: number; label: string };
 
@@ -179,6 +180,39 @@ test('V25 a handler that takes too long is answered, the next command starts, an
   expect(() => ctx?.update({ count: 5 })).toThrow(HoldfastError);
   expect(() => ctx?.stream('log').insert({ id: 1 })).toThrow('closed');
   expect(client.heard).toHaveLength(2);
+});
+
+test('V25 nothing that the context of a command cut off has given does anything any more', async () => {
+  let old: ViewContext | null = null;
+  const gate = new Gate();
+  const rig = new Rig({
+    ...counter,
+    uploads: { file: { accept: 'any' } },
+    commands: {
+      slow: {
+        timeout: 100,
+        run: async (ctx) => {
+          old = ctx;
+          await gate.opened;
+        },
+      },
+    },
+  });
+  const client = await rig.open();
+  const slow = client.send('slow');
+  await rig.settle();
+  const ctx = old as ViewContext | null;
+  const [uploads, store] = [ctx?.uploads, ctx?.store('boards') as TestHandle];
+  await rig.advance(100);
+  expect(await slow).toMatchObject({ response: { reason: 'timeout' } });
+  expect(() => uploads?.cancel('file', 'u_1')).toThrow('closed');
+  expect(() => uploads?.entries('file')).toThrow('closed');
+  await expect(uploads?.consume('file', () => undefined)).rejects.toThrow('closed');
+  expect(() => store.put('x', 1)).toThrow('closed');
+  expect(() => ctx?.tell(['nobody'], 'x')).toThrow('closed');
+  expect(() => ctx?.state).toThrow('closed');
+  expect(() => ctx?.params).toThrow('closed');
+  expect(ctx?.signal.aborted).toBe(true);
 });
 
 const child: ViewDefinition = {

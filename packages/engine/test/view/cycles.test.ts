@@ -270,6 +270,34 @@ test('a tree that is deeper or larger than it may be fails its render', async ()
   }
 });
 
+test('what a loader gives counts as part of the tree: where that would be too large or too deep, it does not land', async () => {
+  const deep = (levels: number): object => (levels === 0 ? {} : { in: deep(levels - 1) });
+  const limits = { tree_depth: 8, tree_bytes: 1000 };
+  for (const [given, isFine] of [
+    [{ text: 'a'.repeat(700) }, true],
+    [{ text: 'a'.repeat(1000) }, false],
+    [deep(4), true],
+    [deep(6), false],
+  ] as const) {
+    const child: ViewDefinition = {
+      name: 'child',
+      async: { data: { stream: null, load: () => given } },
+      mount: (ctx) => ctx.async.start('data'),
+      render: (_, h) => ({ box: h.async('data') }),
+    };
+    const rig = new Rig(
+      { name: 'root', render: (_, h) => ({ c: h.child(child, 'c') }) },
+      { limits },
+    );
+    // oxlint-disable-next-line no-await-in-loop -- one rig after the other
+    const client = await rig.open();
+    // oxlint-disable-next-line no-await-in-loop -- as above
+    await rig.advance(100);
+    expect(client.tree).toMatchObject({ c: { box: { status: isFine ? 'ok' : 'loading' } } });
+    expect(rig.of('fault')).toHaveLength(isFine ? 0 : 1);
+  }
+});
+
 test('an update outside of any task is queued as one', async () => {
   let kept: ViewContext | null = null;
   const rig = new Rig({

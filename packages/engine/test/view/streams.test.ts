@@ -109,6 +109,26 @@ test('of a seed larger than the limit only the survivors are sent', async () => 
   expect(ids(client)).toEqual([8, 9, 10]);
 });
 
+test.each([
+  { trim: 'end', at: -1 },
+  { trim: 'end', at: 0 },
+  { trim: 'start', at: -1 },
+  { trim: 'start', at: 0 },
+] as const)(
+  'a seed larger than the limit leaves what its items leave one after the other, cut at the $trim, put in at $at',
+  async ({ trim, at }) => {
+    const definition = { limit: 2, retain: true, trim };
+    const items = [1, 2, 3, 1, 4].map((id) => ({ id }));
+    const seed: Step = (stream) => stream.reset(items, { at });
+    const { client } = await feed(definition, seed);
+    const { client: other } = await feed(definition, (stream) => {
+      stream.reset();
+      for (const item of items) stream.insert(item, { at });
+    });
+    expect(ids(client)).toEqual(ids(other));
+  },
+);
+
 test('an item is updated in its place, and one that is not there not at all', async () => {
   const { client } = await feed({ limit: 5, retain: true }, seeded(3));
   await client.dispatch('do', (stream: StreamHandle) => stream.update({ id: 2, text: 'new' }));

@@ -123,13 +123,18 @@ test('each file is refused for the first thing that is wrong with it, and counts
     file('3', 'A.PNG'),
     file('4'),
     file('5'),
+    file('4', 'twin.png'),
   ];
-  const { response } = await ask(rig, 'allow_upload', {
-    entries,
-  });
+  const { response } = await ask(rig, 'allow_upload', { entries });
   expect(
     (response['errors'] as { error: { code: string } }[]).map(({ error }) => error.code),
-  ).toEqual(['preflight_rejected', 'too_large', 'not_accepted', 'too_many_files']);
+  ).toEqual([
+    'preflight_rejected',
+    'too_large',
+    'not_accepted',
+    'too_many_files',
+    'preflight_rejected',
+  ]);
   expect(Object.keys(response['entries'] as object)).toEqual(['3', '4']);
   const unknown = await ask(rig, 'allow_upload', { store_id: ['x'], entries: [] });
   expect(unknown.response).toEqual({ reason: 'unknown store' });
@@ -203,6 +208,7 @@ test('of transfers that fail again and again only as many are remembered as ther
   expect([...there.values()]).toEqual(['48.png', '49.png']);
   const other = await rig.join({ id: 1 });
   expect(other.last?.tail.content.upload_ops).toMatchObject([
+    { op: 'config' },
     { op: 'add', entry: { client_name: '48.png', status: 'error', errors: [fault] } },
     { op: 'add', entry: { client_name: '49.png' } },
   ]);
@@ -332,6 +338,52 @@ test('who comes back to a shared view is told of its files: those gone, and the 
     { op: 'cancel', ref: first },
     { op: 'add', ref: second },
   ]);
+});
+
+test('who comes back to a shared view is told of files, too, whose end was told to a socket that was dead', async () => {
+  const rig = new Rig(withUpload({}, { scope: 'shared' }));
+  const ann = await rig.open();
+  await rig.join({ id: 2 });
+  await ask(rig, 'allow_upload', { entries: [file('0'), file('1')] }, 1);
+  const [first = '', second = ''] = refs(rig);
+  rig.step({ type: 'broken', ref: first, fault: null });
+  await rig.settle();
+  ann.leave(true);
+  await rig.join({ id: 1, resume: ann.version });
+  expect(ann.last?.tail.content.upload_ops).toMatchObject([
+    { op: 'cancel', ref: first },
+    { op: 'add', ref: second },
+  ]);
+});
+
+test('who comes back after too long finds its files in the envelope that has the whole tree', async () => {
+  const { rig, client } = await opened({}, { limits: { log_count: 1 } });
+  await ask(rig, 'allow_upload', { entries: [file('0')] });
+  const [ref = ''] = refs(rig);
+  const { version } = client;
+  client.leave(true);
+  rig.step({ type: 'received', ref, progress: 10 });
+  await rig.advance(200);
+  rig.step({ type: 'received', ref, progress: 20 });
+  await rig.advance(200);
+  await rig.join({ id: 1, resume: version - 1 });
+  expect(client.last).toMatchObject({ base: 0 });
+  expect(client.last?.tail.content.upload_ops).toMatchObject([
+    { op: 'config' },
+    { op: 'add', ref, entry: { progress: 20 } },
+  ]);
+});
+
+test('the reply to a request of uploads names the version that has what it did (views.md §4.2)', async () => {
+  const { rig, client } = await opened();
+  const allowed = await ask(rig, 'allow_upload', { entries: [file('0')] });
+  expect(allowed).toMatchObject({ version: 2 });
+  expect(client.version).toBe(2);
+  const [ref = ''] = refs(rig);
+  await rig.advance(100);
+  expect(await ask(rig, 'cancel_upload', { ref })).toMatchObject({ version: 3 });
+  expect(client.version).toBe(3);
+  expect(await ask(rig, 'cancel_upload', { ref })).toMatchObject({ version: 3 });
 });
 
 test('a token is given anew for an entry of one’s own', async () => {

@@ -6,12 +6,18 @@ export type AsyncValue = {
   readonly run: number;
   readonly wire: JsonObject;
   readonly result: Json;
+  readonly size: ResultSize;
 };
+
+/** What a result adds to the tree. */
+export type ResultSize = { readonly weight: number; readonly height: number };
 
 /** What an async value becomes. */
 export function asyncValue(
   run: number,
   of: { readonly status: AsyncStatus; readonly result: Json; readonly reason: Json },
+  { weight, height }: ResultSize = { weight: 0, height: 0 },
 ): AsyncValue {
-  return { run, wire: { [asyncMarker]: true, ...of }, result: of.result };
+  const size = { weight, height };
+  return { run, wire: { [asyncMarker]: true, ...of }, result: of.result, size };
 }

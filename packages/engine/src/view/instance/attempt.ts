@@ -1,12 +1,15 @@
-import { isObject, type JsonObject, passSchema } from '@holdfast/protocol';
+import { isObject, type JsonObject } from '@holdfast/protocol';
 import { nodeMarker } from '@holdfast/protocol/views';
 import { toWire, type WirePath } from '../../data/index.ts';
 import { asyncCell } from './asyncs.ts';
 import { Context } from './context.ts';
-import { isCopy, isShallowlyAlike } from './equal.ts';
+import { isShallowlyAlike } from './equal.ts';
+import { frozen } from './frozen.ts';
 import { Layer } from './layer.ts';
 import { type Child, keyOf, type Props, type Rendered, ViewNode } from './node.ts';
+import { type Place, propsOf, sharedHolder, warnOfStreams } from './place.ts';
 import { Hold, type Reading } from './reads.ts';
+import { RenderFailure } from './render-failure.ts';
 import type { Rendering } from './rendering.ts';
 import { Scope } from './scope.ts';
 import { ChildSlot, NamedSlot, slotMark, Slots } from './slots.ts';
@@ -23,20 +26,6 @@ import type { World } from './world.ts';
  *      │  nothing pending: `Rendering`
  *      └─ throws `RenderFailure`
  */
-
-/** Why a try came to nothing. */
-export class RenderFailure extends Error {
-  override readonly name = 'RenderFailure';
-  readonly node: ViewNode;
-  /** The node whose reads alone have caused it; null: what tasks did has. */
-  readonly culprit: ViewNode | null;
-
-  constructor(node: ViewNode, culprit: ViewNode | null, cause: unknown) {
-    super('render failed', { cause });
-    this.node = node;
-    this.culprit = culprit;
-  }
-}
 
 /** What is to be rendered, and why. */
 export type Dirt = {
@@ -65,6 +54,8 @@ export class Attempt {
   readonly #waiting: Set<ViewNode>[] = [];
   /** What nodes wait for, counted. */
   readonly #pending = new Map<ViewNode, number>();
+  /** Watches that wait to read for the first time. */
+  readonly #held = new Set<Watch>();
   readonly #scopes: Scope[] = [];
   readonly #resume: () => void;
   #failure: RenderFailure | null = null;
@@ -95,28 +86,35 @@ export class Attempt {
     }
     this.#readWatches();
     this.#check();
-    return this.#pending.size > 0 ? null : this.#finish();
+    return this.#pending.size + this.#held.size > 0 ? null : this.#finish();
   }
 
   /** The nodes that it waits for. */
   get pending(): Iterable<ViewNode> {
-    return this.#pending.keys();
+    return [...this.#pending.keys(), ...Array.from(this.#held, ({ node }) => node)];
   }
 
-  /** It leads to nothing. */
-  drop(): void {
+  /** It leads to nothing; where what a node has read is to blame, any other reading of that may lead to something. */
+  drop(failure: RenderFailure | null): void {
     this.#isOver = true;
     for (const scope of this.#scopes) scope.close();
-    for (const reading of this.#readings.values()) reading.drop();
+    const culprit = failure?.culprit ?? null;
+    for (const [node, reading] of this.#readings) {
+      const isToBlame = culprit !== null && (node === culprit || node === failure?.node);
+      if (isToBlame) culprit.followAlso(reading);
+      else reading.drop();
+    }
     for (const node of this.#added.values()) node.end();
     this.layer.drop();
   }
 
   /** The failure that it comes to if a node fails now. */
   failureOf(node: ViewNode, error: unknown): RenderFailure {
-    return error instanceof RenderFailure
-      ? error
-      : new RenderFailure(node, this.#culprit(node), error);
+    if (error instanceof RenderFailure) return error;
+    const origin = this.#origin(node);
+    const { byTasks, byReads, mount } = this.#dirt;
+    const isByReads = !byTasks.has(origin) && origin !== mount && byReads.has(origin);
+    return new RenderFailure(node, { culprit: isByReads ? origin : null, origin }, error);
   }
 
   #check(): void {
@@ -144,12 +142,11 @@ export class Attempt {
     return !this.#pending.has(node);
   }
 
-  /** Whose reads have led to the failure of a node; null: a task has. */
-  #culprit(node: ViewNode): ViewNode | null {
-    if (this.#dirt.byTasks.has(node) || node === this.#dirt.mount) return null;
+  /** Whom what happens to a node began with. */
+  #origin(node: ViewNode): ViewNode {
     const cause = this.#causes.get(node);
-    if (cause !== undefined) return this.#culprit(cause);
-    return this.#dirt.byReads.has(node) ? node : null;
+    if (this.#dirt.byTasks.has(node) || node === this.#dirt.mount || !cause) return node;
+    return this.#origin(cause);
   }
 
   #render(node: ViewNode): void {
@@ -161,18 +158,26 @@ export class Attempt {
       const state = node.state.read(this.layer);
       const output = this.#world.reading(reading, () => node.view.render(state, slots, ctx));
       slots.close();
-      this.#readings.get(node)?.drop();
-      this.#readings.set(node, reading);
+      this.#keepReading(node, reading);
       this.#count++;
       this.#place(node, slots, output);
     } catch (error) {
       slots.close();
-      if (this.#readings.get(node) !== reading) reading.drop();
-      if (!(error instanceof Hold)) throw this.failureOf(node, error);
-      this.#wait(node, error.until, () => this.#push(node));
+      if (!(error instanceof Hold)) {
+        this.#keepReading(node, reading);
+        throw this.failureOf(node, error);
+      }
+      reading.drop();
+      this.#wait(node, error.until);
     } finally {
       scope.finish();
     }
+  }
+
+  #keepReading(node: ViewNode, reading: Reading): void {
+    const former = this.#readings.get(node);
+    if (former !== reading) former?.drop();
+    this.#readings.set(node, reading);
   }
 
   /** Writes the output of a render, and settles what children there are now. */
@@ -180,6 +185,7 @@ export class Attempt {
     if (!isObject(output)) throw new TypeError('render must return a plain object.');
     const former = node.rendered;
     const places = new Map<string, Place>();
+    const slotted = { weight: 0, height: 0 };
     const { value, weight, height } = toWire(output, former?.wire, {
       depthMax: this.#world.config.limits.tree_depth,
       mark: [nodeMarker, node.storeId],
@@ -188,32 +194,32 @@ export class Attempt {
         if (!(slot instanceof NamedSlot)) return undefined;
         slots.place(slot);
         if (slot.kind !== 'async') return slotMark(slot.kind, slot.name, previous);
-        return asyncCell(node, slot.name).read(this.layer).wire;
+        const async = asyncCell(node, slot.name).read(this.layer);
+        slotted.weight += async.size.weight;
+        slotted.height = Math.max(slotted.height, path.length + 1 + async.size.height);
+        return async.wire;
       },
     });
-    this.#warnOfStreams(node, slots);
+    warnOfStreams(this.#world, node, slots);
     const children: Child[] = [];
     for (const place of places.values()) {
       const { holder, at } = place;
       children.push({ node: this.#settleChild(node, place), holder, at });
     }
-    for (const { node: old } of former?.children ?? []) {
+    // It may have rendered before in this try.
+    const before = this.#rendered.get(node)?.children ?? [];
+    for (const { node: old } of [...(former?.children ?? []), ...before]) {
       if (places.get(old.key)?.existing !== old) this.#doomed.add(old);
     }
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an object was written, so it is one
     const wire = value as JsonObject;
     // Without the room that lists get as they grow: most nodes stay as they are.
     const kept = children.length === 0 ? childless : children.slice();
-    const own = { wire, children: kept, weight, height };
-    this.#rendered.set(node, { ...own, totalWeight: 0, totalHeight: 0 });
-  }
-
-  #warnOfStreams(node: ViewNode, slots: Slots): void {
-    if (this.#world.config.dev !== true || node.rendered !== null) return;
-    for (const name of slots.unplacedStreams()) {
-      const text = `${node.view.name} declares the stream "${name}" and never places it.`;
-      this.#world.ports.perform({ type: 'warn', text });
-    }
+    const size = {
+      weight: weight + slotted.weight,
+      height: Math.max(height, slotted.height),
+    };
+    this.#rendered.set(node, { wire, children: kept, ...size, totalWeight: 0, totalHeight: 0 });
   }
 
   #placeChild(
@@ -229,7 +235,7 @@ export class Attempt {
     const storeId = node.storeId.concat(keys, slot.id);
     const key = keyOf(storeId);
     if (places.has(key)) throw new TypeError(`Two children have the id ${key}.`);
-    const known = this.#world.find(key);
+    const known = this.#added.get(key) ?? this.#world.find(key);
     const isSame = known !== null && known.parent === node && known.view === slot.view;
     const existing = isSame ? known : null;
     places.set(key, { slot, storeId, key, existing, holder, at: path.at(-1) ?? 0 });
@@ -239,9 +245,12 @@ export class Attempt {
   /** A child stays, with new props perhaps, or begins. */
   #settleChild(parent: ViewNode, { slot, storeId, key, existing }: Place): ViewNode {
     if (existing !== null) {
+      this.#doomed.delete(existing);
       this.#adopt(parent, existing, slot);
       return existing;
     }
+    const replaced = this.#added.get(key);
+    if (replaced?.parent === parent) this.#forget(replaced);
     const { view, id, on } = slot;
     const params = propsOf(slot);
     const of = { view, id, storeId, parent };
@@ -282,7 +291,9 @@ export class Attempt {
   #call(node: ViewNode, call: (ctx: Context) => unknown, isMounting = false): void {
     const scope = this.#scope();
     const land = (state: unknown): void => {
-      if (isMounting && state !== undefined) node.state.write(this.layer, state);
+      if (isMounting && state !== undefined) {
+        node.state.write(this.layer, frozen(this.#world, state));
+      }
       scope.finish();
     };
     try {
@@ -301,21 +312,28 @@ export class Attempt {
   }
 
   /** The node does not render, and the try does not end, before something has settled. */
-  #wait(node: ViewNode, until: Promise<unknown>, then: (value: unknown) => void): void {
+  #wait(node: ViewNode, until: Promise<unknown>, then: (value: unknown) => void = unset): void {
     this.#pending.set(node, (this.#pending.get(node) ?? 0) + 1);
-    const landed = (land: () => void): void => {
-      if (this.#isOver) return;
+    this.#when(node, until, (value) => {
       const waits = (this.#pending.get(node) ?? 0) - 1;
       if (waits > 0) this.#pending.set(node, waits);
       else this.#pending.delete(node);
-      land();
+      then(value);
       this.#push(node);
+    });
+  }
+
+  /** Goes on once something has settled. */
+  #when(node: ViewNode, until: Promise<unknown>, landed: (value: unknown) => void): void {
+    const goOn = (then: () => void): void => {
+      if (this.#isOver) return;
+      then();
       this.#resume();
     };
     until.then(
-      (value: unknown) => landed(() => then(value)),
+      (value: unknown) => goOn(() => landed(value)),
       (error: unknown) =>
-        landed(() => {
+        goOn(() => {
           this.#failure ??= this.failureOf(node, error);
         }),
     );
@@ -328,7 +346,9 @@ export class Attempt {
       if (watch === undefined || watch.hasRead || watch.isEnded) continue;
       const until = this.#world.readWatch(watch);
       if (until === null) continue;
-      this.#wait(watch.node, until, () => undefined);
+      // Its node need not wait for it.
+      this.#held.add(watch);
+      this.#when(watch.node, until, () => this.#held.delete(watch));
       return;
     }
   }
@@ -358,6 +378,7 @@ export class Attempt {
   /** It began, and its place vanished before the try was over. */
   #forget(node: ViewNode): void {
     this.#added.delete(node.key);
+    this.#doomed.delete(node);
     this.#readings.get(node)?.drop();
     this.#readings.delete(node);
     node.end();
@@ -371,29 +392,9 @@ export class Attempt {
   }
 }
 
-/** Of two equal ways the one that is there. */
-function sharedHolder(holder: WirePath, known: WirePath): WirePath {
-  if (known.length !== holder.length) return holder;
-  return known.every((key, index) => key === holder[index]) ? known : holder;
-}
-
 // Most nodes have none: they share this.
 const childless: readonly Child[] = [];
 
-type Place = {
-  readonly slot: ChildSlot;
-  readonly storeId: readonly string[];
-  readonly key: string;
-  readonly existing: ViewNode | null;
-  readonly holder: WirePath;
-  readonly at: string | number;
-};
-
-/** What the view's schema makes of the props; throws where they do not pass. */
-function propsOf({ view, props }: ChildSlot): unknown {
-  if (view.params === undefined) return props;
-  const passed = passSchema(view.params, props);
-  // One object where a schema has made another one of the same members: there is one for each node.
-  if ('value' in passed) return isCopy(passed.value, props) ? props : passed.value;
-  throw new TypeError(`The props of ${view.name} do not pass: ${passed.issue}.`);
+function unset(): void {
+  // There is nothing to do.
 }

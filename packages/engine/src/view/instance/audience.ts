@@ -7,7 +7,7 @@ import type {
   ViewLimits,
 } from '@holdfast/protocol/views';
 import type { Sending } from './layer.ts';
-import { Tail } from './tail.ts';
+import { jsonBytes, Tail } from './tail.ts';
 import type { InstanceEffect } from './types.ts';
 
 /*
@@ -226,10 +226,15 @@ export class Audience {
   }
 
   #welcome(subscriber: Subscriber): void {
-    subscriber.sent = 0;
-    this.#sendTo(subscriber, this.#fullTail(), 'full');
     const uploads = this.#stage.uploadsOf(subscriber.id);
-    if (uploads.length > 0) this.sendPrivately(subscriber.id, { upload_ops: uploads, events: [] });
+    const full = this.#fullTail();
+    const isAlone = !this.#stage.isShared && uploads.length > 0;
+    const { content } = full;
+    const own = { ...content, upload_ops: [...content.upload_ops, ...uploads] };
+    subscriber.sent = 0;
+    this.#sendTo(subscriber, isAlone ? new Tail(own) : full, 'full');
+    if (isAlone || uploads.length === 0) return;
+    this.sendPrivately(subscriber.id, { upload_ops: uploads, events: [] });
   }
 
   /** Of the version that is: encoded once for all who come at it. */
@@ -295,7 +300,7 @@ export class Audience {
     const { skipped } = subscriber;
     const ops = tail.stream_ops.filter((op) => !this.#stage.isRetained(op));
     skipped.streamOps.push(...ops);
-    if (ops.length > 0) skipped.streamBytes += JSON.stringify(ops).length;
+    if (ops.length > 0) skipped.streamBytes += jsonBytes(ops);
     skipped.uploadOps = coalesced([...skipped.uploadOps, ...tail.upload_ops]);
     const events = [...skipped.events, ...tail.events];
     skipped.events = newest(events, this.#stage.limits.lagged_event_bytes);
@@ -360,7 +365,7 @@ function coalesced(ops: readonly UploadOp[]): UploadOp[] {
 function newest(events: readonly ViewEvent[], bytesMax: number): ViewEvent[] {
   let [bytes, from] = [0, events.length];
   while (from > 0) {
-    bytes += JSON.stringify(events[from - 1]).length;
+    bytes += jsonBytes(events[from - 1]);
     if (bytes > bytesMax) break;
     from--;
   }

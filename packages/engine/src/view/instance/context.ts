@@ -15,12 +15,15 @@ import type {
 import { asyncValue } from './async-value.ts';
 import { asyncCell } from './asyncs.ts';
 import { isAlike } from './equal.ts';
+import { frozen } from './frozen.ts';
 import type { Layer, Sending } from './layer.ts';
 import { keyOf, type ViewNode } from './node.ts';
 import type { Scope } from './scope.ts';
 import { streamHandle, streamOf } from './streams.ts';
 import { Watch } from './watch.ts';
 import type { Work, World } from './world.ts';
+
+const nothingYet = { result: null, size: { weight: 0, height: 0 } };
 
 type Placing = {
   readonly isMounting?: boolean;
@@ -51,10 +54,12 @@ export class Context implements ViewContext {
   }
 
   get params(): unknown {
+    this.#checkOpen();
     return this.#node.props.read(this.#seenFrom()).params;
   }
 
   get state(): unknown {
+    this.#checkOpen();
     return this.#node.state.read(this.#seenFrom());
   }
 
@@ -79,7 +84,10 @@ export class Context implements ViewContext {
     this.#check();
     return this.#world.ports.store(name, options, {
       tracker: () => this.#world.tracker,
-      isReadOnly: () => this.#world.tracker !== null,
+      isReadOnly: () => {
+        this.#checkOpen();
+        return this.#world.tracker !== null;
+      },
       principal: () => this.principal,
     });
   }
@@ -140,6 +148,7 @@ export class Context implements ViewContext {
   }
 
   emit(name: string, payload: unknown = {}): void {
+    this.#check();
     const { parent, view } = this.#node;
     const value = checked(view.emits, name, { what: 'signal', value: payload });
     const { on } = this.#node.props.read(this.#seenFrom());
@@ -149,6 +158,7 @@ export class Context implements ViewContext {
   }
 
   tell(path: NodeId, message: string, payload: unknown = {}): boolean {
+    this.#check();
     const target = this.#world.find(keyOf([...this.#node.storeId, ...path]));
     if (target === null) return false;
     this.#deliver(target, message, payload);
@@ -209,8 +219,8 @@ export class Context implements ViewContext {
     this.#act((layer) => {
       const run = world.nextRun();
       const isForgotten = options.reset === true && node.view.async?.[name]?.stream === null;
-      const result = isForgotten ? null : cell.read(layer).result;
-      cell.write(layer, asyncValue(run, { status: 'loading', result, reason: null }));
+      const { result, size } = isForgotten ? nothingYet : cell.read(layer);
+      cell.write(layer, asyncValue(run, { status: 'loading', result, reason: null }, size));
       layer.dirty.add(node);
       layer.whenCommitted(() => world.load({ node, name, run, arg, options }));
     });
@@ -220,10 +230,10 @@ export class Context implements ViewContext {
     const [world, node] = [this.#world, this.#node];
     const cell = asyncCell(node, name);
     this.#act((layer) => {
-      const { run, wire, result } = cell.read(layer);
+      const { run, wire, result, size } = cell.read(layer);
       if (run === 0 || wire['status'] !== 'loading') return;
       const reason = { kind: 'exit', value: 'cancelled' };
-      cell.write(layer, asyncValue(world.nextRun(), { status: 'failed', result, reason }));
+      cell.write(layer, asyncValue(world.nextRun(), { status: 'failed', result, reason }, size));
       layer.dirty.add(node);
       layer.whenCommitted(() => world.abortLoads(node, name));
     });
@@ -245,8 +255,13 @@ export class Context implements ViewContext {
   }
 
   #check(): void {
-    const isOver = this.#scope.phase === 'done' && this.#node.isEnded;
-    if (this.#scope.phase === 'closed' || isOver) throw new HoldfastError('closed');
+    this.#checkOpen();
+    if (this.#scope.phase === 'done' && this.#node.isEnded) throw new HoldfastError('closed');
+  }
+
+  /** What a task was cut off with is of no use to it any more (views.md §7.2). */
+  #checkOpen(): void {
+    if (this.#scope.phase === 'closed') throw new HoldfastError('closed');
   }
 
   #seenFrom(): Layer | null {
@@ -266,7 +281,7 @@ function updateState(
 ): void {
   const make = (base: unknown): unknown => {
     const next = isRecipe(change) ? produce(world, base, change) : change;
-    return isAlike(base, next) ? base : next;
+    return isAlike(base, next) ? base : frozen(world, next);
   };
   const state = node.state.read(layer);
   const next = make(state);

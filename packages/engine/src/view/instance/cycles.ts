@@ -1,15 +1,15 @@
 import type { Json } from '@holdfast/protocol';
 import type { EnvelopeTail, UploadOp } from '@holdfast/protocol/views';
 import { diff } from '../../data/index.ts';
-import { Attempt, type RenderFailure } from './attempt.ts';
-import type { Audience } from './audience.ts';
+import { Attempt } from './attempt.ts';
+import type { Commit, CycleHost } from './cycle-host.ts';
 import type { Layer } from './layer.ts';
 import type { ViewNode } from './node.ts';
 import { byDepth, byNode, Outbox } from './outbox.ts';
+import { culpritOf, RenderFailure } from './render-failure.ts';
 import { applyRendering, checkSize, type Rendering } from './rendering.ts';
-import type { Message } from './scope.ts';
+import { type Changed, streamResets, takeovers, uploadResets } from './takeovers.ts';
 import type { Watch } from './watch.ts';
-import type { World } from './world.ts';
 
 /*
  * Rendering and what follows from it: at most one cycle at a time, at most one envelope each (views.md §11.4, §11.6).
@@ -19,43 +19,13 @@ import type { World } from './world.ts';
  *                                             │       ▲
  *                                        held └───────┘
  *                                  fails: by what a node has read: again without it
- *                                         by a command: it is answered, and was never there
- *                                         by other tasks: again without the last of them
+ *                                         by one task: it was never there, and a command is answered so
+ *                                         by one of several: again with the first half of them
  *
  * C1  What clients have seen is a render of what is committed.
  * C2  Layers are committed in the order of their tasks, each as a whole.
  * C3  With nobody there nothing renders; tasks are committed all the same.
  */
-
-/** A command whose work is done and not yet rendered. */
-export type Commit = {
-  readonly layer: Layer;
-  /** It is committed; what it did is in this version. */
-  readonly done: (version: number) => void;
-  readonly failed: (error: RenderFailure) => void;
-  /** Its cycle is over: the next task may run. */
-  readonly rested: () => void;
-};
-
-/** What the cycles ask of the rest of the instance. */
-export type CycleHost = {
-  readonly world: World;
-  readonly audience: Audience;
-  readonly rateMs: number;
-  readonly holdMs: number;
-  /** Runs the function inside the instance, now or when what runs there is done. */
-  readonly enter: (run: () => void) => void;
-  /** What tasks see has changed below them. */
-  readonly rebase: (top: Layer | null) => void;
-  readonly mounted: () => void;
-  readonly failed: (error: RenderFailure) => void;
-  readonly ended: (nodes: readonly ViewNode[]) => void;
-  readonly deliver: (messages: readonly Message[]) => void;
-  /** The configs of the uploads of a node. */
-  readonly configs: (node: ViewNode) => readonly UploadOp[];
-  /** Reads for a watch again, and does what follows from it. */
-  readonly checkWatch: (watch: Watch) => void;
-};
 
 type Current = {
   readonly attempt: Attempt;
@@ -66,6 +36,10 @@ type Current = {
   readonly startedAt: number;
   stopClock: () => void;
 };
+
+const nobody = { culprit: null, origin: null };
+
+type Beginning = Pick<Current, 'commit' | 'mount'> & { readonly part?: number };
 
 type Measured = { readonly count: number; readonly renderedAt: number; readonly ops: number };
 
@@ -179,7 +153,7 @@ export class Cycles {
   end(): void {
     this.#isOver = true;
     this.#current?.stopClock();
-    this.#current?.attempt.drop();
+    this.#current?.attempt.drop(null);
     this.#current = null;
     for (const layer of this.#batch) layer.drop();
     this.#batch = [];
@@ -216,10 +190,16 @@ export class Cycles {
     );
   }
 
-  #begin({ commit, mount }: Pick<Current, 'commit' | 'mount'>): void {
-    const layers = commit === null ? [...this.#batch] : [...this.#batch, commit.layer];
-    const byReads = this.#touched;
-    this.#touched = new Set();
+  #begin(beginning: Beginning): void {
+    this.#go(this.#attempt(beginning));
+  }
+
+  /** `part`: with so many layers of those that there are, and with nothing besides. */
+  #attempt({ commit, mount, part }: Beginning): Current {
+    const all = commit === null ? this.#batch : [...this.#batch, commit.layer];
+    const layers = all.slice(0, part);
+    const byReads = part === undefined ? this.#touched : new Set<ViewNode>();
+    if (part === undefined) this.#touched = new Set();
     const byTasks = new Set(layers.flatMap((layer) => [...layer.dirty]));
     const watches = layers.flatMap((layer) => layer.watches);
     const { world, enter } = this.#host;
@@ -232,10 +212,16 @@ export class Cycles {
     const startedAt = world.ports.now();
     const stopClock = unset;
     this.#current = { attempt, layers, byReads, commit, mount, startedAt, stopClock };
-    this.#go(this.#current);
+    return this.#current;
   }
 
   #go(current: Current): void {
+    let next = this.#try(current);
+    while (next !== null) next = this.#try(this.#attempt(next));
+  }
+
+  /** Goes on with a try; where it fails, what is to be tried next. */
+  #try(current: Current): Beginning | null {
     const { attempt } = current;
     current.stopClock();
     let rendering: Rendering | null;
@@ -243,11 +229,11 @@ export class Cycles {
       rendering = attempt.run();
       if (rendering !== null) checkSize(rendering, this.#host.world.config.limits);
     } catch (error) {
-      this.#fail(current, error);
-      return;
+      return this.#fail(current, error);
     }
     if (rendering === null) this.#setClock(current);
     else this.#finish(current, rendering);
+    return null;
   }
 
   /** What holds a cycle has its time, counted from the beginning. */
@@ -255,46 +241,58 @@ export class Cycles {
     const { world, holdMs, enter } = this.#host;
     current.stopClock = world.alarms.set(current.startedAt + holdMs, () =>
       enter(() => {
-        if (this.#current === current) this.#fail(current, new Error('It took too long.'));
+        if (this.#current !== current) return;
+        const [late] = current.attempt.pending;
+        const error = new Error('It took too long.');
+        const failure = late === undefined ? error : current.attempt.failureOf(late, error);
+        const next = this.#fail(current, failure);
+        if (next !== null) this.#begin(next);
       }),
     );
   }
 
-  #fail(current: Current, error: unknown): void {
+  #fail(current: Current, error: unknown): Beginning | null {
     const { attempt, commit, mount, byReads } = current;
-    const [pending] = attempt.pending;
-    const blamed = pending ?? mount ?? this.#root;
+    const blamed = mount ?? this.#root;
     if (blamed === null) throw error;
-    const failure = attempt.failureOf(blamed, error);
-    attempt.drop();
+    // A tree that is too large is nobody's in particular.
+    const failure =
+      error instanceof RenderFailure ? error : new RenderFailure(blamed, nobody, error);
+    attempt.drop(failure);
     this.#current = null;
     if (mount !== null) {
       this.#host.failed(failure);
-      return;
+      return null;
     }
     for (const node of byReads) if (node !== failure.culprit) this.#touched.add(node);
-    if (failure.culprit === null && this.#blameTasks(failure, commit)) return;
+    if (failure.culprit === null) return this.#blame(failure, current);
     this.#host.world.fault('render', failure.node, failure.cause);
-    this.#begin({ commit, mount: null });
+    return { commit, mount: null };
   }
 
-  /** What a task has caused is taken back; false: it was no task. */
-  #blameTasks(failure: RenderFailure, commit: Commit | null): boolean {
-    if (commit !== null) {
-      commit.layer.drop();
+  /** The task that has spoilt it is taken back, and no other: who that is shows where fewer are tried (views.md §11.3). */
+  #blame(failure: RenderFailure, { layers, byReads, commit }: Current): Beginning | null {
+    const culprit = culpritOf(failure, layers, byReads);
+    if (culprit === undefined && layers.length > 0) {
+      const part = Math.ceil(layers.length / 2);
+      if (part === layers.length) return { commit, mount: null, part };
+      this.#next ??= commit;
+      return { commit: null, mount: null, part };
+    }
+    if (commit !== null && culprit === commit.layer) {
+      culprit.drop();
       commit.failed(failure);
       this.#rest(commit);
-      return true;
+      return null;
     }
-    const last = this.#batch.pop();
-    if (last === undefined) {
-      // The last tree stays, until something that it was made of changes.
-      this.#touched.clear();
-      return false;
-    }
-    last.drop();
-    this.#host.rebase(this.top);
-    return false;
+    this.#host.world.fault('render', failure.node, failure.cause);
+    // Where it is no task, the last tree stays, until something that it was made of changes.
+    if (culprit === undefined) this.#touched.clear();
+    culprit?.drop();
+    this.#restack(this.#batch.filter((layer) => layer !== culprit));
+    const next = commit ?? this.#next;
+    this.#next = null;
+    return { commit: next, mount: null };
   }
 
   #finish(current: Current, rendering: Rendering): void {
@@ -307,7 +305,7 @@ export class Cycles {
     const ended = applyRendering(rendering, this.index);
     if (mount !== null) this.#root = mount;
     const renderedAt = this.#host.world.ports.now();
-    const tail = this.#collect(all, { before, added: [...rendering.added.values()] });
+    const tail = this.#collect(all, { before, added: [...rendering.added.values()], ended });
     this.#measure(current, { count: rendering.count, renderedAt, ops: tail.ops.length });
     this.#host.ended(ended);
     this.#send(all, tail, commit);
@@ -319,27 +317,30 @@ export class Cycles {
 
   #dropCommitted(layers: readonly Layer[], commit: Commit | null): void {
     const count = layers.length - (commit === null ? 0 : 1);
-    this.#batch = this.#batch.slice(count);
-    for (const [index, layer] of this.#batch.entries()) {
-      layer.rebase(this.#batch[index - 1] ?? null);
-    }
+    this.#restack(this.#batch.slice(count));
+  }
+
+  /** These layers are what is left. */
+  #restack(batch: Layer[]): void {
+    this.#batch = batch;
+    for (const [index, layer] of batch.entries()) layer.rebase(batch[index - 1] ?? null);
     this.#host.rebase(this.top);
   }
 
   #collect(
     layers: readonly Layer[],
-    { before, added }: { readonly before: Json; readonly added: readonly ViewNode[] },
+    { before, added, ended }: { readonly before: Json } & Changed,
   ): EnvelopeTail {
     const { streamOps, events } = this.#outbox.with(layers);
+    const taken = takeovers({ added, ended });
+    const own = streamOps.filter(({ node }) => this.index.get(node.key) === node);
     const tree = this.tree;
     const configs = added.toSorted(byDepth).flatMap((node) => this.#host.configs(node));
     const first = [{ op: 'replace', path: '', value: tree }] as const;
     return {
       ops: before === null ? first : diff(before, tree),
-      stream_ops: byNode(streamOps.filter(({ node }) => this.index.get(node.key) === node)).map(
-        ({ op }) => op,
-      ),
-      upload_ops: [...configs, ...this.#takeUploadOps()],
+      stream_ops: byNode([...streamResets(taken), ...own]).map(({ op }) => op),
+      upload_ops: [...uploadResets(taken), ...configs, ...this.#takeUploadOps()],
       events: byNode(events.filter(({ to }) => to === 'all')).map(({ event }) => event),
     };
   }

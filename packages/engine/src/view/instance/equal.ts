@@ -45,7 +45,8 @@ export function isCopy(a: unknown, b: unknown): boolean {
   return isData && isShallowlyAlike(a, b);
 }
 
-function isPlain(value: object): boolean {
+/** Whether an object is as a literal makes it. */
+export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }

@@ -72,7 +72,8 @@ export class InnerWorld implements World {
     try {
       watch.value = this.reading(reading, watch.read);
     } catch (error) {
-      reading.drop();
+      if (watch.hasRead && !(error instanceof Hold)) watch.followAlso(reading);
+      else reading.drop();
       if (error instanceof Hold) return error.until;
       throw error;
     }

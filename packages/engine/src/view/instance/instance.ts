@@ -1,7 +1,6 @@
 import type { Json } from '@holdfast/protocol';
 import type { EnvelopeTail, ViewFault } from '@holdfast/protocol/views';
 import { Alarms } from './alarms.ts';
-import type { RenderFailure } from './attempt.ts';
 import { Audience } from './audience.ts';
 import { refusalOf } from './command.ts';
 import { areStreamsHeld, nodesOf, streamContents } from './contents.ts';
@@ -10,6 +9,7 @@ import { InnerWorld } from './inner-world.ts';
 import type { Layer } from './layer.ts';
 import { Loads } from './loads.ts';
 import { keyOf, ViewNode, withDescendants } from './node.ts';
+import type { RenderFailure } from './render-failure.ts';
 import { Requests } from './requests.ts';
 import { Tasks } from './tasks.ts';
 import type {
@@ -119,6 +119,11 @@ export class Instance {
   /** The wire tree that clients have, or will have with the next envelope. */
   get tree(): Json {
     return this.#cycles.tree;
+  }
+
+  /** Of what all are told (views.md §1). */
+  get version(): number {
+    return this.#audience.version;
   }
 
   describe(): InstanceDescription {

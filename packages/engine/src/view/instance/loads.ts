@@ -119,10 +119,9 @@ export class Loads {
       const stream = node.view.async?.[name]?.stream ?? null;
       const of = { status: 'ok', reason: null } as const;
       if (stream === null) {
-        const { value: result } = toWire(value, undefined, {
-          depthMax: world.config.limits.tree_depth,
-        });
-        cell.write(layer, asyncValue(run, { ...of, result }));
+        const depthMax = world.config.limits.tree_depth;
+        const { value: result, ...size } = toWire(value, undefined, { depthMax });
+        cell.write(layer, asyncValue(run, { ...of, result }, size));
       } else {
         fill(world, layer, { node, stream, items: value, reset: options.reset === true });
         cell.write(layer, asyncValue(run, { ...of, result: cell.read(null).result }));
@@ -141,8 +140,8 @@ export class Loads {
     const { node, name, run } = load;
     const layer = new Layer(this.#host.world.top);
     const cell = asyncCell(node, name);
-    const { result } = cell.read(this.#host.world.top);
-    cell.write(layer, asyncValue(run, { status: 'failed', result, reason }));
+    const { result, size } = cell.read(this.#host.world.top);
+    cell.write(layer, asyncValue(run, { status: 'failed', result, reason }, size));
     layer.dirty.add(node);
     this.#host.merge(layer);
   }

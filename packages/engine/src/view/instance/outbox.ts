@@ -1,8 +1,10 @@
 import type { StreamOp } from '@holdfast/protocol/views';
 import type { Layer, Sending } from './layer.ts';
 import type { ViewNode } from './node.ts';
+import { jsonBytes } from './tail.ts';
 
-type Streaming = { readonly node: ViewNode; readonly op: StreamOp };
+/** An op of a stream on its way. */
+export type Streaming = { readonly node: ViewNode; readonly op: StreamOp };
 type Lists = { readonly streamOps: readonly Streaming[]; readonly events: readonly Sending[] };
 
 /** What tasks have sent while nobody was there, for the next cycle; beyond its limit it is dropped (views.md §4.4). */
@@ -26,8 +28,8 @@ export class Outbox {
     const all = events.filter(({ to }) => to === 'all');
     this.#streamOps.push(...streamOps);
     this.#events.push(...all);
-    for (const { op } of streamOps) this.#bytes += JSON.stringify(op).length;
-    for (const { event } of all) this.#bytes += JSON.stringify(event).length;
+    for (const { op } of streamOps) this.#bytes += jsonBytes(op);
+    for (const { event } of all) this.#bytes += jsonBytes(event);
     if (this.#bytes <= this.#bytesMax) return;
     this.clear();
     this.#hasDropped = true;

@@ -35,6 +35,17 @@ export abstract class Reader {
     this.#followed = followed.size === 0 ? nothing : followed;
   }
 
+  /** A reading led to nothing: what it alone followed may change that, and is followed besides. */
+  followAlso(reading: Reading): void {
+    const fresh = reading.handOver(() => this.readsChanged());
+    const followed = new Map(this.#followed);
+    for (const [key, follow] of fresh) {
+      if (followed.has(key)) follow.end();
+      else followed.set(key, follow);
+    }
+    this.#followed = followed;
+  }
+
   protected endReading(): void {
     for (const { end } of this.#followed.values()) end();
     this.#followed = nothing;
@@ -45,7 +56,7 @@ export abstract class Reader {
 export class Reading implements Tracker {
   readonly followed: Map<string, Follow> = new Map();
   readonly #before: Followed;
-  readonly #changed: () => void;
+  #changed: () => void;
 
   constructor(before: Followed, changed: () => void) {
     this.#before = before;
@@ -55,7 +66,7 @@ export class Reading implements Tracker {
   follow(key: string, subscribe: (changed: () => void) => () => void): void {
     if (this.followed.has(key)) return;
     const known = this.#before.get(key);
-    this.followed.set(key, known ?? { end: subscribe(this.#changed) });
+    this.followed.set(key, known ?? { end: subscribe(() => this.#changed()) });
   }
 
   hold(until: Promise<unknown>): never {
@@ -65,9 +76,18 @@ export class Reading implements Tracker {
 
   /** It leads to nothing: what only it followed is followed no more. */
   drop(): void {
-    for (const [key, follow] of this.followed) {
-      if (this.#before.get(key) !== follow) follow.end();
-    }
+    for (const [, { end }] of this.#taken()) end();
+  }
+
+  /** It leads to nothing: what only it followed is somebody else's from now on. */
+  handOver(changed: () => void): Iterable<readonly [string, Follow]> {
+    this.#changed = changed;
+    return this.#taken();
+  }
+
+  #taken(): readonly (readonly [string, Follow])[] {
+    const own = [...this.followed].filter(([key, follow]) => this.#before.get(key) !== follow);
     this.followed.clear();
+    return own;
   }
 }

@@ -110,7 +110,11 @@ function reset(
   const writer = new StreamWriter(target, layer);
   writer.reset();
   const { at = -1, limit = target.stream.definition.limit ?? null } = seed.place;
-  for (const item of survivors(seed.items, at, limit)) writer.insert(item, seed.place);
+  const { trim = null } = target.stream.definition;
+  // What is put in is what is cut at once: which ones stay depends.
+  const isOpposed = trim !== null && trim !== (at === 0 ? 'end' : 'start');
+  const items = isOpposed ? seed.items : survivors(seed.items, at, limit);
+  for (const item of items) writer.insert(item, seed.place);
 }
 
 /** At either end the last ones stay; in the middle it depends. */

@@ -1,7 +1,13 @@
+import { utf8Length } from '@holdfast/protocol';
 import { type EnvelopeTail, tailText } from '@holdfast/protocol/views';
 
 /** How a host puts the lists of an envelope on the wire. */
 export type TailFormat<T> = (content: EnvelopeTail) => T;
+
+/** How many bytes something takes as JSON. */
+export function jsonBytes(value: unknown): number {
+  return utf8Length(JSON.stringify(value));
+}
 
 /** What an envelope holds, encoded once per format, whoever it is sent to (views.md §5.5). */
 export class Tail {
@@ -26,9 +32,9 @@ export class Tail {
     return this.#packed;
   }
 
-  /** About how many bytes it takes on the wire; looks at what was encoded, and encodes JSON only if nothing was. */
+  /** How many bytes it takes on the wire; looks at what was encoded, and encodes JSON only if nothing was. */
   get bytes(): number {
-    this.#size ??= this.#packed?.length ?? this.text.length;
+    this.#size ??= this.#packed?.length ?? utf8Length(this.text);
     return this.#size;
   }
 }

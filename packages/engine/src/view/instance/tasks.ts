@@ -2,7 +2,7 @@ import { HoldfastError } from '@holdfast/protocol';
 import type { ViewFault } from '@holdfast/protocol/views';
 import { Answered, refusalOf, runMessages } from './command.ts';
 import { Context } from './context.ts';
-import type { Commit } from './cycles.ts';
+import type { Commit } from './cycle-host.ts';
 import { Layer } from './layer.ts';
 import type { ViewNode } from './node.ts';
 import { Scope } from './scope.ts';

@@ -35,13 +35,19 @@ export type Place = {
   readonly definition: UploadDefinition;
 };
 
+/** An entry, or all of them, of which there is no more. */
+type Gone = { readonly op: UploadOp; readonly at: number };
+
+/** So long a socket may have been dead before anybody knows. */
+const silentMs = 120_000;
+
 /** The files that are known, what becomes of them, and who hears of it. */
 export class UploadBook {
   readonly #host: UploadHost;
   /** In the order of their coming. */
   readonly #entries = new Map<string, Entry>();
-  /** What subscribers who are away would have been told. */
-  readonly #untold = new Map<number, UploadOp[]>();
+  /** In a shared view: what is gone, of which subscribers may not have heard. */
+  readonly #gone = new Map<number, readonly Gone[]>();
 
   constructor(host: UploadHost) {
     this.#host = host;
@@ -63,12 +69,10 @@ export class UploadBook {
     if (this.#entries.get(entry.ref) === entry) this.#remove(entry);
   }
 
-  /** The entries of one subscriber, and what it has missed of those that are gone. */
+  /** The entries of one subscriber, and what it may have missed of those that are gone. */
   opsOf(subscriber: number): readonly UploadOp[] {
-    const untold = this.#untold.get(subscriber) ?? [];
-    this.#untold.delete(subscriber);
     return [
-      ...untold,
+      ...this.#missedBy(subscriber).map(({ op }) => op),
       ...this.#ofSubscriber(subscriber)
         .filter(({ isOpen }) => isOpen)
         .map(addOp),
@@ -81,7 +85,7 @@ export class UploadBook {
 
   subscriberGone(subscriber: number): void {
     for (const entry of this.#ofSubscriber(subscriber)) this.#remove(entry);
-    this.#untold.delete(subscriber);
+    this.#gone.delete(subscriber);
   }
 
   /** In shared scope a caller's own (views.md §10.5). */
@@ -116,13 +120,23 @@ export class UploadBook {
   tell(subscriber: number, ops: readonly UploadOp[]): void {
     const { world, audience } = this.#host;
     if (ops.length === 0) return;
-    if (!world.isShared) this.#host.tell(ops);
-    else if (!audience.isAway(subscriber)) {
-      audience.sendPrivately(subscriber, { upload_ops: ops, events: [] });
-    } else {
-      const gone = ops.filter(({ op }) => op === 'cancel' || op === 'reset');
-      this.#untold.set(subscriber, [...(this.#untold.get(subscriber) ?? []), ...gone]);
+    if (!world.isShared) {
+      this.#host.tell(ops);
+      return;
     }
+    const gone = ops.filter(({ op }) => op === 'cancel' || op === 'reset');
+    const at = world.ports.now();
+    const missed = [...this.#missedBy(subscriber), ...gone.map((op) => ({ op, at }))];
+    if (missed.length > 0) this.#gone.set(subscriber, missed);
+    if (audience.isAway(subscriber)) return;
+    audience.sendPrivately(subscriber, { upload_ops: ops, events: [] });
+  }
+
+  /** No log has it, and who comes back was away for `linger` at most, and without a word for a while before. */
+  #missedBy(subscriber: number): readonly Gone[] {
+    const { ports, config } = this.#host.world;
+    const since = ports.now() - (config.view.linger ?? config.limits.linger_ms) - silentMs;
+    return (this.#gone.get(subscriber) ?? []).filter(({ at }) => at >= since);
   }
 
   #tellOf(entry: Entry, ...ops: readonly UploadOp[]): void {

@@ -87,6 +87,7 @@ export class Uploads {
 
   handlesFor(node: ViewNode, scope: Scope): UploadHandles {
     const place = (name: string): Place => {
+      if (scope.phase === 'closed') throw new HoldfastError('closed');
       const found = placeIn(node, name);
       if (found === null) throw new TypeError(`${node.view.name} declares no upload "${name}".`);
       return found;
@@ -97,7 +98,7 @@ export class Uploads {
         const entry = this.#book.visible(place(name), scope).find((known) => known.ref === ref);
         if (entry !== undefined) this.#host.enter(() => this.#book.cancel(entry));
       },
-      consume: (name, take) => this.#consume(place(name), scope, take),
+      consume: async (name, take) => this.#consume(place(name), scope, take),
     };
   }
 
@@ -107,16 +108,21 @@ export class Uploads {
     return placeIn(node, input.name) ?? { reason: 'unknown upload' };
   }
 
-  #reply(ticket: number, status: 'ok' | 'error', response: JsonObject | ViewFault): void {
+  #reply(
+    { ticket, isTold = false }: { readonly ticket: number; readonly isTold?: boolean },
+    status: 'ok' | 'error',
+    response: JsonObject | ViewFault,
+  ): void {
     const { world, audience } = this.#host;
-    const { version } = audience;
+    // What all are told of it is in the next envelope (views.md §4.2).
+    const version = audience.version + (isTold && !world.isShared ? 1 : 0);
     world.ports.perform({ type: 'reply', ticket, status, response, version });
   }
 
   #allow(input: Input<'allow_upload'>): void {
     const place = this.#find(input);
     if ('reason' in place) {
-      this.#reply(input.ticket, 'error', place);
+      this.#reply(input, 'error', place);
       return;
     }
     const config = configOf(place.definition);
@@ -140,11 +146,15 @@ export class Uploads {
     const { ports } = this.#host.world;
     const admits = (bytes: number): boolean =>
       ports.uploads.admits?.(owner.subscriber, bytes) ?? true;
-    for (const wish of wishes) {
+    const named = new Set<string | null>();
+    for (const said of wishes) {
+      // One name for two files names neither.
+      const wish = named.has(said.client_ref) ? { ...said, client_ref: null } : said;
+      named.add(said.client_ref);
       const tracked = this.#book.tracked(place, owner.subscriber);
       const checked = checkWish(wish, config, { tracked, admits });
       if ('code' in checked) {
-        preflight.errors.push({ client_ref: wish.client_ref ?? '', error: checked });
+        preflight.errors.push({ client_ref: said.client_ref ?? '', error: checked });
         continue;
       }
       const ref = `u_${ports.id()}`;
@@ -215,7 +225,8 @@ export class Uploads {
       opened.push(entry);
     }
     for (const entry of opened) this.#book.open(entry, config);
-    this.#reply(input.ticket, 'ok', { ref: input.name, config, entries, errors });
+    const response = { ref: input.name, config, entries, errors };
+    this.#reply({ ...input, isTold: opened.length > 0 }, 'ok', response);
     this.#book.tell(input.subscriber, opened.map(addOp));
   }
 
@@ -233,11 +244,13 @@ export class Uploads {
   #answer(input: Input<'cancel_upload' | 'upload_error'>, act: (entry: Entry) => void): void {
     const place = this.#find(input);
     if ('reason' in place) {
-      this.#reply(input.ticket, 'error', place);
+      this.#reply(input, 'error', place);
       return;
     }
-    this.#reply(input.ticket, 'ok', {});
     const entry = this.#entryOf(input);
+    const isCancel = input.type === 'cancel_upload';
+    const isTold = entry !== null && (isCancel || this.#book.isActive(entry));
+    this.#reply({ ...input, isTold }, 'ok', {});
     if (entry !== null) act(entry);
   }
 
@@ -245,21 +258,22 @@ export class Uploads {
     const entry = this.#entryOf(input);
     if (entry !== null && entry.mode === 'channel') {
       const token = this.#host.world.ports.uploads.token(entry.ref);
-      this.#reply(input.ticket, 'ok', { token });
+      this.#reply(input, 'ok', { token });
       return;
     }
     const reason = this.#book.get(input.ref) !== undefined ? 'unauthorized' : 'unknown upload';
-    this.#reply(input.ticket, 'error', { reason });
+    this.#reply(input, 'error', { reason });
   }
 
   #hearProgress(input: Input<'upload_progress'>): void {
     const place = this.#find(input);
     const entry = this.#entryOf(input);
-    if ('reason' in place) this.#reply(input.ticket, 'error', place);
+    if ('reason' in place) this.#reply(input, 'error', place);
     else if (entry === null || entry.mode === 'channel') {
-      this.#reply(input.ticket, 'error', { reason: 'internal error' });
+      this.#reply(input, 'error', { reason: 'internal error' });
     } else {
-      this.#reply(input.ticket, 'ok', {});
+      this.#reply(input, 'ok', {});
+      if (!this.#book.isActive(entry)) return;
       if (input.progress === 100) void this.#verify(entry);
       else this.#book.received(entry, input.progress);
     }

@@ -1,0 +1,40 @@
+import type { UploadOp } from '@holdfast/protocol/views';
+import type { Streaming } from './outbox.ts';
+import type { ViewNode } from './node.ts';
+
+/** A node under the id of another one that has ended: clients have what that held (views.md §11.3). */
+export type Takeover = { readonly node: ViewNode; readonly former: ViewNode };
+
+/** The nodes that began in a cycle, and those that ended. */
+export type Changed = { readonly added: readonly ViewNode[]; readonly ended: readonly ViewNode[] };
+
+/** Which of the nodes that began are in the place of one that ended. */
+export function takeovers({ added, ended }: Changed): readonly Takeover[] {
+  if (added.length === 0 || ended.length === 0) return [];
+  const formers = new Map(ended.map((node) => [node.key, node]));
+  return added.flatMap((node) => {
+    const former = formers.get(node.key);
+    return former === undefined ? [] : [{ node, former }];
+  });
+}
+
+/** Empties the streams that both have. */
+export function streamResets(of: readonly Takeover[]): readonly Streaming[] {
+  return of.flatMap(({ node, former }) =>
+    [...(former.streams?.values() ?? [])]
+      .filter(({ name }) => Object.hasOwn(node.view.streams ?? {}, name))
+      .map(({ name, ref }) => {
+        const op = { op: 'reset', stream: name, ref, store_id: node.storeId } as const;
+        return { node, op };
+      }),
+  );
+}
+
+/** Empties the uploads that both have. */
+export function uploadResets(of: readonly Takeover[]): readonly UploadOp[] {
+  return of.flatMap(({ node, former }) =>
+    Object.keys(former.view.uploads ?? {})
+      .filter((name) => Object.hasOwn(node.view.uploads ?? {}, name))
+      .map((upload) => ({ op: 'reset', upload, store_id: node.storeId }) as const),
+  );
+}

@@ -1,0 +1,186 @@
+import type { ViewContext, ViewDefinition } from '@holdfast/engine/view';
+import { expect, test } from 'vitest';
+import { Rig } from './instance-rig.ts';
+import type { TestHandle } from './test-stores.ts';
+
+const at = (ctx: ViewContext): TestHandle => ctx.store('boards') as TestHandle;
+
+type State = { a: number; b: number; bad: boolean };
+
+/** Cannot be shown once `bad` is set. */
+function brittle(more: Partial<ViewDefinition>): ViewDefinition {
+  return {
+    name: 'root',
+    mount: () => ({ a: 0, b: 0, bad: false }),
+    render: (state) => {
+      const { bad, a, b } = state as State;
+      if (bad) throw new Error('spoilt');
+      return { a, b };
+    },
+    ...more,
+  };
+}
+
+const spoil = (ctx: ViewContext): void => ctx.update((s: State) => void (s.bad = true));
+const count =
+  (name: 'a' | 'b') =>
+  (ctx: ViewContext): void =>
+    ctx.update((s: State) => void s[name]++);
+
+test.each([0, 1, 2, 5, 8])(
+  'of nine background tasks of one turn the one that spoils the render, at %s, is taken back, and no other',
+  async (bad) => {
+    const rig = new Rig(
+      brittle({
+        mount: (ctx) => {
+          for (let n = 0; n < 9; n++) ctx.after(10, n === bad ? spoil : count('a'));
+          return { a: 0, b: 0, bad: false };
+        },
+      }),
+    );
+    const client = await rig.open();
+    await rig.advance(100);
+    expect(client.tree).toMatchObject({ a: 8 });
+    expect(rig.of('fault').map(({ where }) => where)).toEqual(['render']);
+  },
+);
+
+test('a command does not answer for a background task that spoilt the render before it', async () => {
+  const rig = new Rig(
+    brittle({
+      messages: { spoil: { run: spoil }, count: { run: count('a') } },
+      commands: { count: { run: count('b') } },
+    }),
+  );
+  const client = await rig.open();
+  for (const message of ['count', 'spoil', 'count']) {
+    rig.step({ type: 'tell', path: [], message, payload: {} });
+  }
+  const counted = client.send('count');
+  await rig.settle();
+  expect(await counted).toMatchObject({ status: 'ok', response: {} });
+  expect(client.tree).toMatchObject({ a: 2, b: 1 });
+  expect(rig.of('fault')).toHaveLength(1);
+});
+
+test('a render that fails by what it has read is done again when anything of that changes', async () => {
+  const rig = new Rig({
+    name: 'root',
+    render: (_, h, ctx) => {
+      const which = at(ctx).get('which');
+      if (which === undefined) return { shown: null };
+      if (at(ctx).get('detail') === undefined) throw new Error('not there yet');
+      return { shown: h.child(leaf, 'leaf') };
+    },
+  });
+  const leaf: ViewDefinition = {
+    name: 'leaf',
+    render: (_, __, ctx) => {
+      const text = at(ctx).get('text');
+      if (text === undefined) throw new Error('not there yet');
+      return { text };
+    },
+  };
+  const client = await rig.open();
+  rig.stores.put('boards', 'which', 'x');
+  await rig.advance(100);
+  expect(client.tree).toMatchObject({ shown: null });
+  rig.stores.put('boards', 'detail', 'y');
+  await rig.advance(100);
+  expect(client.tree).toMatchObject({ shown: null });
+  rig.stores.put('boards', 'text', 'z');
+  await rig.advance(100);
+  expect(client.tree).toMatchObject({ shown: { text: 'z' } });
+  expect(rig.of('fault')).toHaveLength(2);
+  expect(rig.stores.followers).toBe(3);
+});
+
+test('a watch that fails by what it has read reads again when anything of that changes', async () => {
+  const rig = new Rig({
+    name: 'root',
+    mount: (ctx) => {
+      ctx.watch(
+        () => {
+          if (at(ctx).get('which') === undefined) return null;
+          if (at(ctx).get('detail') === undefined) throw new Error('not there yet');
+          return at(ctx).get('detail');
+        },
+        (task, value) => task.update({ heard: value }),
+      );
+      return { heard: null };
+    },
+    render: (state) => ({ ...(state as object) }),
+  });
+  const client = await rig.open();
+  rig.stores.put('boards', 'which', 'x');
+  await rig.advance(100);
+  expect(rig.of('fault')).toHaveLength(1);
+  rig.stores.put('boards', 'detail', 'y');
+  await rig.advance(100);
+  expect(client.tree).toMatchObject({ heard: 'y' });
+});
+
+const child: ViewDefinition = {
+  name: 'child',
+  render: (_, __, ctx) => ({ ...(ctx.params as object) }),
+};
+
+test('a watch in a mount waits for a store that is not open yet, and the children come once', async () => {
+  const rig = new Rig({
+    name: 'root',
+    mount: (ctx) => {
+      ctx.watch(() => at(ctx).get('x'));
+      return {};
+    },
+    render: (_, h) => ({ list: ['a', 'b'].map((id) => h.child(child, id, { id })) }),
+  });
+  rig.stores.close('boards');
+  rig.step({ type: 'start' });
+  await rig.settle();
+  rig.stores.reopen('boards');
+  const client = await rig.join();
+  expect(rig.of('failed')).toEqual([]);
+  expect(client.tree).toMatchObject({ list: [{ id: 'a' }, { id: 'b' }] });
+});
+
+test('a node that renders twice within one cycle has the children of the last render', async () => {
+  const inner: ViewDefinition = {
+    name: 'inner',
+    mount: () => ({ ids: ['old', 'kept'] }),
+    render: (state, h, ctx) => ({
+      list: (state as { ids: string[] }).ids.map((id) => h.child(child, id, ctx.params)),
+    }),
+    onProps: (ctx, next) => {
+      const { n } = next as { n: number };
+      if (n === 1) ctx.update((s: { ids: string[] }) => void s.ids.splice(0, 9, 'kept', 'late'));
+    },
+    messages: {
+      swap: { run: (ctx) => ctx.update({ ids: ['kept', 'gone', 'late'] }) },
+    },
+  };
+  const middle: ViewDefinition = {
+    name: 'middle',
+    render: (_, h, ctx) => ({ inner: h.child(inner, 'inner', ctx.params) }),
+    onProps: async () => undefined,
+  };
+  const rig = new Rig({
+    name: 'root',
+    mount: () => ({ n: 0 }),
+    render: (state, h) => ({ middle: h.child(middle, 'middle', state) }),
+    commands: {
+      go: {
+        run: (ctx) => {
+          ctx.update({ n: 1 });
+          ctx.tell(['middle', 'inner'], 'swap');
+        },
+      },
+    },
+  });
+  const client = await rig.open();
+  expect(await client.dispatch('go')).toEqual({});
+  expect(client.tree).toMatchObject({
+    middle: { inner: { list: [{ n: 1 }, { n: 1 }] } },
+  });
+  expect(rig.instance.describe().nodes).toBe(5);
+  expect(client.heard).toHaveLength(2);
+});

@@ -62,9 +62,7 @@ export class Admission {
     const params = passed.value;
     const fault = await this.authorize(view, { principal, params, id: request.id });
     if (fault !== null) return fault;
-    // What is no JSON has no text that tells it from all others: then what it was made of is its name.
-    const which = canonicalJson(params) ?? `of ${canonical(request.params)}`;
-    const place = JSON.stringify([request.module, request.id, which]);
+    const place = placeOf(request, params, request.params);
     const capver4 = (request.capver ?? capver) >= 4;
     return { joining, request, view, params, place, capver4 };
   }
@@ -107,6 +105,17 @@ export class Admission {
       clock.clearTimeout(timer);
     }
   }
+}
+
+/** Module, id and canonical params; `given`: what the params were made of. */
+export function placeOf(
+  { module, id }: Pick<ViewJoin, 'module' | 'id'>,
+  params: unknown,
+  given: unknown,
+): string {
+  // What is no JSON has no text that tells it from all others: then what it was made of is its name.
+  const which = canonicalJson(params) ?? `of ${canonical(given)}`;
+  return JSON.stringify([module, id, which]);
 }
 
 /** The ok reply to a join (views.md §4.1, §4.2). */

@@ -9,7 +9,7 @@ import {
 } from '@holdfast/engine/view';
 import type { ViewFault } from '@holdfast/protocol/views';
 import type { Principal } from '../access/index.ts';
-import { openingOf, type Opening, StoreOfView } from './store-of-view.ts';
+import { closeOpening, openingOf, type Opening, StoreOfView } from './store-of-view.ts';
 import { produce } from './produce.ts';
 import type { Subscriber, ViewSeat } from './seat.ts';
 import { type Telling, tellingsOf } from './telemetry.ts';
@@ -28,6 +28,8 @@ export type UploadDesk = Omit<UploadPorts, 'admits' | 'reserved'> & {
 export type InstanceOwner = {
   /** A subscriber's token is worth nothing any more. */
   forgot(subscriber: Subscriber): void;
+  /** It has other params; `given`: what the client sent. */
+  moved(params: unknown, given: unknown): void;
   ended(): void;
 };
 
@@ -61,6 +63,7 @@ export class InstanceHost {
     number,
     { readonly joined: Joined; readonly done: (how: Attachment) => void }
   >();
+  #params: unknown;
   #lastTicket = 0;
   #timer: unknown = null;
   #started: ((fault: ViewFault | null) => void) | null = null;
@@ -75,6 +78,7 @@ export class InstanceHost {
     },
   ) {
     this.config = config;
+    this.#params = config.params;
     this.#room = room;
     this.#owner = parts.owner;
     this.#uploads = parts.uploads((input) => this.step(input));
@@ -101,6 +105,16 @@ export class InstanceHost {
 
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** What its client has asked for last. */
+  get params(): unknown {
+    return this.#params;
+  }
+
+  /** Of what all are told (views.md §1). */
+  get version(): number {
+    return this.#instance.version;
   }
 
   get subscribers(): Iterable<Subscriber> {
@@ -197,6 +211,10 @@ export class InstanceHost {
         return;
       case 'reply':
         this.#reply(effect);
+        return;
+      case 'params':
+        this.#params = effect.params;
+        this.#owner.moved(effect.params, effect.given);
         return;
       case 'drop':
         this.#drop(effect.subscriber);
@@ -323,7 +341,7 @@ export class InstanceHost {
     if (known !== undefined && known.failure === null) return known;
     const opening = openingOf(name, this.#room.desk.open(name, user));
     if (this.#ended) {
-      close(opening);
+      closeOpening(opening);
       return opening;
     }
     this.#stores.set(user, openings);
@@ -338,7 +356,7 @@ export class InstanceHost {
     for (const [user, openings] of this.#stores) {
       if (user === null || user !== principal) continue;
       this.#stores.delete(user);
-      openings.forEach(close);
+      openings.forEach(closeOpening);
     }
   }
 
@@ -357,7 +375,7 @@ export class InstanceHost {
     this.#tickets.clear();
     for (const ref of this.#budgets.keys()) this.#discard(ref);
     this.#uploads.close();
-    for (const openings of this.#stores.values()) openings.forEach(close);
+    for (const openings of this.#stores.values()) openings.forEach(closeOpening);
     this.#stores.clear();
     this.#owner.ended();
   }
@@ -368,14 +386,6 @@ export class InstanceHost {
     const { view, id } = this.config;
     telemetry({ ...what, module: view.name, id });
   }
-}
-
-/** Lets go of a store, once it is open. */
-function close({ ready }: Opening): void {
-  ready.then(
-    (opened) => opened.release(),
-    () => undefined,
-  );
 }
 
 /** Who asks for a store with rights of its own. */

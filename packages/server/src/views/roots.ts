@@ -7,13 +7,13 @@ import {
   type ViewLimits,
 } from '@holdfast/protocol/views';
 import { sameGrants } from '../access/index.ts';
-import { type Admitted, Admission, type Joining, welcome } from './admission.ts';
+import { type Admitted, Admission, type Joining, placeOf, welcome } from './admission.ts';
 import { passGate } from './gate.ts';
 import { InstanceHost } from './instance-host.ts';
 import type { ViewsRoom } from './room.ts';
 import type { Subscriber, ViewSeat } from './seat.ts';
 import { isShared, Subscription } from './subscription.ts';
-import { type Resumable, ResumeTokens } from './tokens.ts';
+import { mayResend, type Resumable, ResumeTokens } from './tokens.ts';
 import { UploadBudget } from './uploads/budget.ts';
 import type { Transfers } from './uploads/transfers.ts';
 
@@ -75,7 +75,8 @@ export class Roots {
       .flatMap((host) => [...host.subscribers].map((subscriber) => ({ host, subscriber })));
     await Promise.all(
       checks.map(async ({ host, subscriber }) => {
-        const { view, params, id: rootId } = host.config;
+        const { view, id: rootId } = host.config;
+        const { params } = host;
         const principal = subscriber.principal;
         if ((await this.#admission.authorize(view, { principal, params, id: rootId })) === null) {
           return;
@@ -110,7 +111,7 @@ export class Roots {
     }: { readonly id: string; readonly params: unknown; readonly principal: unknown },
   ): Promise<{ readonly tree: Json; readonly stream_ops: readonly StreamOp[] }> {
     const passed = await passGate(view.params, params);
-    if ('issues' in passed) throw new RejectedError('invalid_payload', { issues: passed.issues });
+    if ('issues' in passed) throw new RejectedError('invalid_params', { issues: passed.issues });
     const fault = await this.#admission.authorize(view, { principal, params: passed.value, id });
     if (fault !== null) throw new RejectedError('unauthorized');
     const host = this.#make({ view, id, params: passed.value, principal }, null);
@@ -178,6 +179,7 @@ export class Roots {
     const { tokenId } = joining.principal;
     if (!sameGrants({ ...found.principal, tokenId }, joining.principal)) return null;
     const { host, subscriber } = found.live;
+    const resend = mayResend(found, this.#room.clock.now());
     const former = subscriber.seat;
     if (former !== null) {
       host.detach(subscriber, true);
@@ -185,13 +187,10 @@ export class Roots {
     }
     subscriber.seat = joining.seat;
     subscriber.budget = joining.budget;
-    const subscription = new Subscription(host, subscriber, {
-      ledger: found.ledger,
-      rate: joining.rate,
-      kept: joining.kept,
-    });
+    found.leftAt = null;
+    const subscription = this.#subscribe(admitted, { host, subscriber, ledger: found.ledger });
     const outcome = await host.attach(subscriber, version, (at, resumed) => {
-      const of = { version: at, resumed, token: subscriber.token, resend: true };
+      const of = { version: at, resumed, token: subscriber.token, resend };
       joining.seat.joined(welcome(admitted, of), subscription);
     });
     if (outcome === 'lost') return null;
@@ -222,16 +221,39 @@ export class Roots {
     const ledger = former?.ledger ?? this.#ledgerOf(request, principal.subject);
     if (token !== null) {
       const live = { host, subscriber };
-      this.#tokens.set(token, { principal, place, ledger, live, until: null });
+      this.#tokens.set(token, { principal, place, ledger, live, leftAt: null, until: null });
     }
-    const { rate, kept } = joining;
-    const subscription = new Subscription(host, subscriber, { ledger, rate, kept });
+    const resend = former !== null && mayResend(former, this.#room.clock.now());
+    const subscription = this.#subscribe(admitted, { host, subscriber, ledger });
     const outcome = await host.attach(subscriber, null, (version) => {
-      const of = { version, resumed: false, token, resend: former !== null };
+      const of = { version, resumed: false, token, resend };
       seat.joined(welcome(admitted, of), subscription);
     });
     if (outcome === 'lost') return { reason: 'internal error', id: this.#room.newId() };
     return subscription;
+  }
+
+  /** What a client asks of the instance that it has come to. */
+  #subscribe(
+    { joining, view, request: { id } }: Admitted,
+    of: {
+      readonly host: InstanceHost;
+      readonly subscriber: Subscriber;
+      readonly ledger: CommandLedger;
+    },
+  ): Subscription {
+    const { host, subscriber, ledger } = of;
+    const { rate, kept } = joining;
+    const { principal, token } = subscriber;
+    return new Subscription(host, subscriber, {
+      ledger,
+      rate,
+      kept,
+      authorize: (params) => this.#admission.authorize(view, { principal, params, id }),
+      left: () => {
+        if (token !== null) this.#tokens.left(token, this.#room.clock.now());
+      },
+    });
   }
 
   async #hostFor(admitted: Admitted): Promise<InstanceHost | ViewFault> {
@@ -275,6 +297,13 @@ export class Roots {
         owner: {
           forgot: ({ token }) => {
             if (token !== null) this.#tokens.retire(token, this.#room.clock.now());
+          },
+          moved: (params, given) => {
+            const next = placeOf({ module: of.view.name, id: of.id }, params, given);
+            for (const { token } of host.subscribers) {
+              const found = token === null ? null : this.#tokens.find(token);
+              if (found !== null) found.place = next;
+            }
           },
           ended: () => {
             this.#hosts.delete(host);

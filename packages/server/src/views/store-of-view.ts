@@ -50,6 +50,14 @@ export function openingOf(name: string, ready: Promise<OpenedStore>): Opening {
   return opening;
 }
 
+/** Lets go of a store, once it is open. */
+export function closeOpening({ ready }: Opening): void {
+  ready.then(
+    (opened) => opened.release(),
+    () => undefined,
+  );
+}
+
 type Payload = { readonly op: string; readonly path: Path; readonly [field: string]: unknown };
 
 /** A store as application code of one view uses it (views.md §11.2). */

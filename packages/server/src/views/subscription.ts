@@ -7,6 +7,7 @@ import {
   readUploadProgress,
   readUploadRef,
   readViewCommand,
+  type ViewFault,
 } from '@holdfast/protocol/views';
 import type { CommandRate } from './command-rate.ts';
 import { passGate, type Passed } from './gate.ts';
@@ -21,6 +22,8 @@ export class Subscription implements ViewRequests {
   readonly #ledger: CommandLedger;
   readonly #rate: CommandRate;
   readonly #kept: KeptRoots;
+  readonly #authorize: (params: unknown) => Promise<ViewFault | null>;
+  readonly #left: () => void;
 
   constructor(
     host: InstanceHost,
@@ -29,6 +32,10 @@ export class Subscription implements ViewRequests {
       readonly ledger: CommandLedger;
       readonly rate: CommandRate;
       readonly kept: KeptRoots;
+      /** Why the client may not have these params; null: it may. */
+      readonly authorize: (params: unknown) => Promise<ViewFault | null>;
+      /** The channel has ended. */
+      readonly left: () => void;
     },
   ) {
     this.host = host;
@@ -36,6 +43,8 @@ export class Subscription implements ViewRequests {
     this.#ledger = of.ledger;
     this.#rate = of.rate;
     this.#kept = of.kept;
+    this.#authorize = of.authorize;
+    this.#left = of.left;
   }
 
   /** Takes a push of the client (views.md §7, §10, §4.6). */
@@ -75,6 +84,7 @@ export class Subscription implements ViewRequests {
 
   /** Its channel has ended; kept: the client may come back. */
   leave(keep: boolean): void {
+    this.#left();
     const isKept = keep && this.subscriber.token !== null;
     this.host.detach(this.subscriber, isKept);
     if (isKept) this.#kept.add(this.host, this.subscriber);
@@ -116,17 +126,20 @@ export class Subscription implements ViewRequests {
       this.#refuse(ticket, { reason: 'rate_limited' });
     } else {
       const passing = passGate(view.params, params);
-      this.#changeParams(ticket, passing instanceof Promise ? await passing : passing);
+      this.#changeParams(ticket, params, passing instanceof Promise ? await passing : passing);
     }
   }
 
-  #changeParams(ticket: number, passed: Passed): void {
+  #changeParams(ticket: number, given: unknown, passed: Passed): void {
     if ('issues' in passed) {
       this.#refuse(ticket, { reason: 'invalid_params', issues: passed.issues });
       return;
     }
+    const params = passed.value;
     const subscriber = this.subscriber.number;
-    this.host.step({ type: 'params', ticket, subscriber, params: passed.value });
+    // Else a client would have what a join would not give it.
+    const authorize = (): Promise<ViewFault | null> => this.#authorize(params);
+    this.host.step({ type: 'params', ticket, subscriber, params, given, authorize });
   }
 
   #upload<Request extends object>(
@@ -147,7 +160,8 @@ export class Subscription implements ViewRequests {
   }
 
   #deny(slot: number, response: object): void {
-    this.subscriber.seat?.answer({ slot, version: null }, 'error', response);
+    const version = this.subscriber.capver4 ? this.host.version : null;
+    this.subscriber.seat?.answer({ slot, version }, 'error', response);
   }
 
   /** After the replies to all commands that came before. */

@@ -74,6 +74,7 @@ export function tellingsOf(effect: InstanceEffect): readonly Telling[] {
     case 'forgot':
     case 'lost':
     case 'mounted':
+    case 'params':
     case 'reply':
     case 'turn':
     case 'wake':

@@ -7,14 +7,24 @@ import type { Subscriber } from './seat.ts';
 /** What a token stands for: a subscriber of an instance, and what it asked for (views.md §4.3). */
 export type Resumable = {
   readonly principal: Principal;
-  /** Module, id and canonical params. */
-  readonly place: string;
+  /** Module, id and canonical params, as they are by now. */
+  place: string;
   readonly ledger: CommandLedger;
   /** Null: the instance or the subscriber has ended; only its commands are remembered. */
   live: { readonly host: InstanceHost; readonly subscriber: Subscriber } | null;
+  /** When its channel ended; null: it has one. */
+  leftAt: number | null;
   /** When it is forgotten altogether; null: not while it lives. */
   until: number | null;
 };
+
+/** So long a client may have been gone before its channel ended. */
+const SILENT_MS = 120_000;
+
+/** Whether every answer that the client of a token may lack is remembered (views.md §4.5). */
+export function mayResend({ ledger, leftAt }: Resumable, now: number): boolean {
+  return ledger.holdsSince((leftAt ?? now) - SILENT_MS);
+}
 
 /** The tokens by which clients come back; a process knows its own (views.md §4.5). */
 export class ResumeTokens {
@@ -40,11 +50,18 @@ export class ResumeTokens {
     this.#known.set(token, resumable);
   }
 
+  /** The channel of the subscriber has ended. */
+  left(token: string, now: number): void {
+    const found = this.#known.get(token);
+    if (found !== undefined) found.leftAt = now;
+  }
+
   /** The subscriber has ended; the records of its commands outlive it. */
   retire(token: string, now: number): void {
     const found = this.#known.get(token);
     if (found === undefined) return;
     found.live = null;
+    found.leftAt ??= now;
     found.until = now + this.#dedupeMs;
   }
 

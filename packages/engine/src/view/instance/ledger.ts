@@ -22,15 +22,22 @@ export class CommandLedger {
   readonly #running = new Map<string, Running>();
   /** In the order of their answers. */
   readonly #done = new Map<string, Done>();
+  /** When the last command was answered, and the last of those that are forgotten. */
+  #answeredAt = -Infinity;
+  #forgottenAt = -Infinity;
 
   constructor(limits: ViewLimits) {
     this.#limits = limits;
   }
 
-  /** Whether nothing is kept any more at this time; the host may forget it. */
+  /** Whether nothing has to be kept any more at this time; the host may forget it. */
   isIdle(now: number): boolean {
-    this.#forget(now, 0);
-    return this.#running.size === 0 && this.#done.size === 0;
+    return this.#running.size === 0 && now - this.#answeredAt > this.#limits.dedupe_ms;
+  }
+
+  /** Whether every command that was answered since then is remembered. */
+  holdsSince(at: number): boolean {
+    return this.#forgottenAt < at;
   }
 
   /** Who sends a command: it is to run, or its answer is there, or `later` is called with it. */
@@ -52,7 +59,8 @@ export class CommandLedger {
     this.#running.delete(opId);
     this.#done.delete(opId);
     this.#done.set(opId, { at: now, answer: this.#kept(answer) });
-    this.#forget(now, this.#limits.dedupe_count);
+    this.#answeredAt = now;
+    this.#forget(now);
     for (const later of running?.waiting ?? []) later(answer);
   }
 
@@ -70,10 +78,12 @@ export class CommandLedger {
   }
 
   // Both must be exceeded: each is kept for five minutes at least, and so are the last 1024 (§7.3).
-  #forget(now: number, count: number): void {
+  #forget(now: number): void {
+    const { dedupe_count: count, dedupe_ms: ms } = this.#limits;
     for (const [opId, { at }] of this.#done) {
-      if (this.#done.size <= count || now - at <= this.#limits.dedupe_ms) return;
+      if (this.#done.size <= count || now - at <= ms) return;
       this.#done.delete(opId);
+      this.#forgottenAt = at;
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { ViewFault } from '@holdfast/protocol/views';
 import type { Audience } from './audience.ts';
-import { findCommand, runCommand } from './command.ts';
+import { Answered, findCommand, runCommand } from './command.ts';
 import { Context } from './context.ts';
 import { keyOf, type ViewNode } from './node.ts';
 import { Replies } from './replies.ts';
@@ -79,7 +79,7 @@ export class Requests {
     this.#open(subscriber, ticket)('error', response);
   }
 
-  #params({ ticket, subscriber, params }: Input<'params'>): void {
+  #params({ ticket, subscriber, params, given, authorize }: Input<'params'>): void {
     const reply = this.#open(subscriber, ticket);
     const { world, tasks } = this.#host;
     const root = this.#host.root();
@@ -89,9 +89,12 @@ export class Requests {
       return;
     }
     const run = async (node: ViewNode, scope: Scope): Promise<object> => {
+      const fault = (await authorize?.()) ?? null;
+      if (fault !== null) throw new Answered(fault);
       const former = node.props.read(scope.layer);
       node.props.write(scope.layer, { ...former, params, passed: params });
       scope.layer.dirty.add(node);
+      scope.layer.whenCommitted(() => world.ports.perform({ type: 'params', params, given }));
       await onParams(new Context(world, { node, scope }), params, former.params);
       return {};
     };

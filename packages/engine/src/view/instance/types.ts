@@ -122,6 +122,10 @@ export type InstanceInput =
       readonly ticket: number;
       readonly subscriber: number;
       readonly params: unknown;
+      /** What they were made of, for whom they are told to. */
+      readonly given?: unknown;
+      /** Asked in its turn: why these may not be had; null: they may. */
+      readonly authorize?: () => Promise<ViewFault | null>;
     }
   /** `server.tell`, from outside the tree. */
   | {
@@ -211,6 +215,8 @@ export type InstanceEffect =
       readonly response: JsonObject | ViewFault;
       readonly version: number;
     }
+  /** The instance has other params from now on. */
+  | { readonly type: 'params'; readonly params: unknown; readonly given: unknown }
   /** Ends the channel of a subscriber by `phx_error`; it is not attached any more. */
   | { readonly type: 'drop'; readonly subscriber: number }
   /** Nothing is known of it any more: its token is worth nothing. */

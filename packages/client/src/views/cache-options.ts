@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '@holdfast/protocol';
+import type { Json } from '@holdfast/protocol';
 
 /** What is kept of a root: its tree, without streams and uploads (views.md §12.10). */
 export type CachedView = {
@@ -32,9 +32,9 @@ export type ViewCacheOptions = {
 /** Whether a view is cached, and what of the client's options is different for it. */
 export type CacheUse = boolean | Pick<ViewCacheOptions, 'gcTime' | 'buster'> | undefined;
 
-/** What is to be kept: under which key, how, and who hears that nothing was. */
+/** What is to be kept: of which root, how, and who hears that nothing was. */
 export type Keeping = {
-  readonly key: readonly (string | JsonObject)[];
+  readonly root: readonly [module: string, id: string];
   readonly use: CacheUse;
   readonly missed: () => void;
 };

@@ -11,11 +11,12 @@ const writeMs = 1000;
 export function keepTree(
   options: ViewCacheOptions,
   mount: Mount,
-  { key, use, missed }: Keeping,
+  { root, use, missed }: Keeping,
 ): void {
   const { settings } = mount;
   const own = isObject(use) ? use : {};
   const tree = (): Json | undefined => mount.mirror.tree;
+  const key = (): string => JSON.stringify([options.scope ?? '', ...root, mount.had]);
   const entry = new CacheEntry({ ...options, ...own }, key, { settings, tree });
   mount.keep(entry);
   entry.read((kept) => (kept === null ? missed() : mount.seed({ tree: kept }, true)));
@@ -24,7 +25,9 @@ export function keepTree(
 /** The entry of one root in the cache. */
 class CacheEntry {
   readonly #options: ViewCacheOptions;
-  readonly #key: string;
+  /** Of the params that the tree is of. */
+  readonly #keyNow: () => string;
+  #key: string;
   readonly #settings: Settings;
   readonly #tree: () => Json | undefined;
   #timer: unknown;
@@ -32,11 +35,12 @@ class CacheEntry {
 
   constructor(
     options: ViewCacheOptions,
-    key: readonly unknown[],
+    key: () => string,
     { settings, tree }: { readonly settings: Settings; readonly tree: () => Json | undefined },
   ) {
     this.#options = options;
-    this.#key = JSON.stringify([options.scope ?? '', ...key]);
+    this.#keyNow = key;
+    this.#key = key();
     this.#settings = settings;
     this.#tree = tree;
   }
@@ -58,6 +62,7 @@ class CacheEntry {
   /** The tree is another: it is written soon, and not more often than once a second. */
   advanced(): void {
     this.#isDue = true;
+    this.#key = this.#keyNow();
     this.#timer ??= this.#settings.env.setTimeout(() => this.flush(), writeMs);
   }
 

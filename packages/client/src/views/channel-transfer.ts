@@ -163,9 +163,9 @@ export class ChannelTransfer implements Speaker {
   /** Until the root is live again. */
   #rest(): void {
     const { mount, isThere } = this.#ports;
-    const live = (resumed: boolean): void => {
+    const live = (): void => {
       this.#off();
-      if (!resumed || !isThere()) this.#end.reject(new HoldfastError('disconnected'));
+      if (!isThere()) this.#end.reject(new HoldfastError('disconnected'));
       else this.#begin().catch((error: unknown) => this.#end.reject(error));
     };
     mount.lives.add(live);

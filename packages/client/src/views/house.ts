@@ -134,7 +134,7 @@ export class House {
       // What comes from a page is not to be trusted to be a tree.
       else if (seed !== undefined) call(() => mount.seed(seed, false), settings.report);
     };
-    if (use && keep !== null) keep(mount, { key: [module, id, params], use, missed });
+    if (use && keep !== null) keep(mount, { root: [module, id], use, missed });
     else missed();
     return mounted;
   }

@@ -113,6 +113,11 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
     return this.#params.wanted;
   }
 
+  /** Those that what is shown was rendered with. */
+  get had(): JsonObject {
+    return this.#params.had;
+  }
+
   /** Is what its root shows from now on. */
   appear(): void {
     const { root } = this.#ports;

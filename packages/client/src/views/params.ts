@@ -17,12 +17,12 @@ export interface ParamsPorts {
 export class MountParams {
   readonly #ports: ParamsPorts;
   #wanted: JsonObject;
-  #had: JsonObject;
+  had: JsonObject;
   #changed: Deferred<void> | null = null;
 
   constructor(params: JsonObject, ports: ParamsPorts) {
     this.#wanted = params;
-    this.#had = params;
+    this.had = params;
     this.#ports = ports;
   }
 
@@ -32,8 +32,8 @@ export class MountParams {
 
   /** They go out with a join. */
   join(): JsonObject {
-    this.#had = this.#wanted;
-    return this.#had;
+    this.had = this.#wanted;
+    return this.had;
   }
 
   /** Resolves when the mount has them. */
@@ -54,7 +54,7 @@ export class MountParams {
   async sync(): Promise<void> {
     const wanted = this.#wanted;
     const { capver } = this.#ports;
-    if (canonical(wanted) === canonical(this.#had)) {
+    if (canonical(wanted) === canonical(this.had)) {
       this.#changed?.resolve();
       this.#changed = null;
     } else if (capver === null || capver < CAPVER) {
@@ -62,7 +62,7 @@ export class MountParams {
     } else {
       try {
         await this.#ports.askParams(wanted);
-        this.#had = wanted;
+        this.had = wanted;
         await this.sync();
       } catch (error) {
         this.#refused(wanted, error);
@@ -77,7 +77,7 @@ export class MountParams {
       this.#ports.mountAnew();
       return;
     }
-    if (this.#wanted === wanted) this.#wanted = this.#had;
+    if (this.#wanted === wanted) this.#wanted = this.had;
     this.fail(error);
   }
 }

@@ -13,12 +13,15 @@ export type Clock = {
 /** What is to run at the end of this turn. */
 const due: (() => void)[] = [];
 
+/** A longer delay the platform takes for none at all; whoever asks for one looks at the time when it is over. */
+const DELAY_MS_MAX = 2 ** 31 - 1;
+
 /** The platform's clock. Its timers do not keep the process alive. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   wall: () => Date.now(),
   // A number names a timer as well as the object does, and asks for no cast to clear it.
-  setTimeout: (run, ms) => Number(setTimeout(run, ms).unref()),
+  setTimeout: (run, ms) => Number(setTimeout(run, Math.min(ms, DELAY_MS_MAX)).unref()),
   clearTimeout: (handle) => {
     if (typeof handle === 'number') clearTimeout(handle);
   },

@@ -189,7 +189,7 @@ export const view: DeclareView<{}> = declare as DeclareView<{}>;
 type Untyped = { readonly name: string; readonly [key: string]: unknown };
 
 function declare(declaration: Untyped): View {
-  const { name, scope = 'connection', render } = declaration;
+  const { name, render } = declaration;
   if (typeof name !== 'string' || !isModuleName(name)) {
     throw new TypeError('view: "name" must be 1 to 200 of A-Z a-z 0-9 . _ -');
   }
@@ -198,9 +198,7 @@ function declare(declaration: Untyped): View {
     throw new TypeError(`view ${name}: there is no "${unknown}" in a view.`);
   }
   if (typeof render !== 'function') throw new TypeError(`view ${name}: "render" is missing.`);
-  if (scope !== 'connection' && scope !== 'shared') {
-    throw new TypeError(`view ${name}: "scope" must be "connection" or "shared".`);
-  }
+  assertScope(declaration);
   for (const kind of ['commands', 'events'] as const) {
     const reserved = Object.keys(declaration[kind] ?? {}).find(isReserved);
     if (reserved === undefined) continue;
@@ -211,6 +209,18 @@ function declare(declaration: Untyped): View {
     throw new TypeError(`view ${name}: "${strange[0]}" must be a Standard Schema.`);
   }
   return Object.freeze({ ...declaration, kind: 'view' });
+}
+
+/** Whoever comes is shown what is in the streams of a shared view: they are held, and no longer than their limit (views.md §8.3). */
+function assertScope({ name, scope = 'connection', streams }: Untyped): void {
+  if (scope === 'connection') return;
+  if (scope !== 'shared') {
+    throw new TypeError(`view ${name}: "scope" must be "connection" or "shared".`);
+  }
+  const all = Object.entries(streams ?? {});
+  const endless = all.find(([, of]) => isObject(of) && of['limit'] === undefined);
+  if (endless === undefined) return;
+  throw new TypeError(`view ${name}: the stream "${endless[0]}" of a shared view needs "limit".`);
 }
 
 /** What passes values of a view, by where it is declared. The types leave that open, for compilers are much quicker so. */

@@ -262,5 +262,9 @@ it('what cannot be a view, an upload, a stream or an app is refused when it is d
   expect(() => upload({ accept: 'any', maxEntries: 0 })).toThrow(RangeError);
   expect(() => stream({ retain: true })).toThrow('limit');
   expect(() => stream({ limit: 1, trim: 'end' })).toThrow('retain');
+  const streams = { log: stream<{ id: string }>() };
+  expect(() => plainView({ name: 'A', scope: 'shared', streams, render: () => ({}) })).toThrow(
+    'limit',
+  );
   expect(() => app({ views: [card, card] })).toThrow('Card');
 });

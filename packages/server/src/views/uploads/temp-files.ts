@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -75,8 +75,10 @@ export class TempFile {
 function sweep(parent: string): void {
   for (const name of namesIn(parent)) {
     const pid = Number(named.exec(name)?.[1] ?? NaN);
-    if (Number.isNaN(pid) || isAlive(pid)) continue;
-    rmSync(join(parent, name), { recursive: true, force: true });
+    const directory = join(parent, name);
+    const isInUse = pid === process.pid ? isOfThis(directory) : isAlive(pid);
+    if (Number.isNaN(pid) || isInUse) continue;
+    rmSync(directory, { recursive: true, force: true });
   }
 }
 
@@ -86,6 +88,12 @@ function namesIn(directory: string): readonly string[] {
   } catch {
     return [];
   }
+}
+
+/** In a container every server has the same number as the one that died: what is older than this one is of that. */
+function isOfThis(directory: string): boolean {
+  const startedAt = Date.now() - process.uptime() * 1000;
+  return (statSync(directory, { throwIfNoEntry: false })?.mtimeMs ?? 0) >= startedAt - 1000;
 }
 
 function isAlive(pid: number): boolean {

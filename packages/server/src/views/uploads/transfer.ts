@@ -92,7 +92,7 @@ export class Transfer {
   /** The reply to the join has left. */
   begin(): void {
     this.#awaitChunk();
-    if (this.target.item.size === 0) this.#do(() => this.#complete(null));
+    if (this.target.item.size === 0) this.#do(null, () => this.#complete(null));
   }
 
   /** Takes one chunk. */
@@ -117,7 +117,7 @@ export class Transfer {
     }
     const bytes = Buffer.from(payload);
     this.#isTaking = true;
-    this.#do(() => this.#take(slot, bytes).finally(() => (this.#isTaking = false)));
+    this.#do(slot, () => this.#take(slot, bytes).finally(() => (this.#isTaking = false)));
   }
 
   /** The channel has ended: the client left, or its connection was lost. */
@@ -142,11 +142,12 @@ export class Transfer {
     void this.#working.then(() => this.#remove());
   }
 
-  /** One thing after the other. */
-  #do(work: () => Promise<void>): void {
+  /** One thing after the other; `slot`: who waits for an answer. */
+  #do(slot: number | null, work: () => Promise<void>): void {
     this.#working = this.#working.then(work).catch((error: unknown) => {
       this.#room.report('an upload failed', error);
-      this.#fail('internal');
+      if (slot !== null && this.isOpen) this.#refuse(slot, 'internal');
+      else this.#fail('internal');
     });
   }
 

@@ -37,7 +37,7 @@ export async function withClient<T>(
 /** Opens a store for as long as `use` runs. */
 export async function withStore<T>(
   endpoint: Endpoint,
-  of: { readonly name: StoreName; readonly scope?: readonly []; readonly output: Output },
+  of: { readonly name: StoreName; readonly scope?: readonly string[]; readonly output: Output },
   use: (store: Store, within: Within) => Promise<T>,
 ): Promise<T> {
   return withClient(endpoint, { output: of.output }, async (client, within) => {

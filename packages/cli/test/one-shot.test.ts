@@ -103,12 +103,19 @@ test(
     const one = await measured('get', 'demo/main', 'n');
     expect(one.ran.rows).toMatchObject([{ value: 5 }]);
     expect(one.bytes).toBeLessThan(kilobytes);
+    const before = meter.bytes;
+    const flight = await cli(['once', 'demo/main', 'made', '--url', url, '--', 'echo', '7']);
+    expect(flight.rows).toMatchObject([{ how: 'computed', value: 7 }]);
+    expect(meter.bytes - before).toBeLessThan(kilobytes);
+    const watched = await measured('watch', 'demo/main', 'made', '--current', '--count', '1');
+    expect(watched.ran.rows).toMatchObject([{ path: 'made', value: '7' }]);
+    expect(watched.bytes).toBeLessThan(kilobytes);
     const page = await measured('entries', 'demo/main', '--limit', '3');
     expect(page.ran.rows).toHaveLength(3);
     expect(page.bytes).toBeLessThan(kilobytes);
     const all = await measured('entries', 'demo/main', '--select', 'keys');
-    // And the counter and the lease of the test before.
-    expect(all.ran.rows).toHaveLength(leaves + 2);
+    // And the counter and the lease of the test before, and what was made once.
+    expect(all.ran.rows).toHaveLength(leaves + 3);
     expect(all.bytes).toBeGreaterThan(kilobytes);
   },
 );

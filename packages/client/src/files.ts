@@ -139,7 +139,7 @@ function uploadOf(at: FilePlace, content: FileContent, options: PutFileOptions):
     headers: {
       'content-type': options.contentType ?? type ?? 'application/octet-stream',
       // One for all pieces and attempts: a commit whose answer was lost is answered again.
-      'idempotency-key': `${at.settings.deviceId}:${at.settings.env.randomId()}`,
+      'idempotency-key': at.settings.env.randomId() + at.settings.env.randomId(),
       ...(ifMatch !== undefined && { 'if-match': `"${ifMatch}"` }),
       ...(ifAbsent && { 'if-none-match': '*' }),
     },

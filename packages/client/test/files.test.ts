@@ -149,6 +149,11 @@ describe('putFile and getFile', () => {
     expect([await blob?.text(), blob?.type]).toEqual([text, 'text/plain']);
   });
 
+  test('a device may be called anything: files are written all the same', async () => {
+    const store = await world.store({ token, deviceId: 'Büro 漢' });
+    expect(await store.putFile('a', bytes(text))).toMatchObject({ size: 13 });
+  });
+
   test('a file brings its own name and type', async () => {
     const store = await openStore();
     const file = new File([text], 'own.md', { type: 'text/markdown' });

@@ -62,12 +62,15 @@ function running(program: Program): Command {
       const waitTimeout = readOptional(args.wait, (text) => readDuration(text, '--wait'));
       const { signal, stop } = interruption();
       try {
-        const flight = await withStore(endpointOf(args, terminal), { name, output }, (store) =>
-          store.once(args.key, (lost) => outputOf(program, { terminal, signal: lost }), {
-            ttl,
-            signal,
-            ...(waitTimeout !== undefined && { waitTimeout }),
-          }),
+        const flight = await withStore(
+          endpointOf(args, terminal),
+          { name, output, scope: [args.key] },
+          (store) =>
+            store.once(args.key, (lost) => outputOf(program, { terminal, signal: lost }), {
+              ttl,
+              signal,
+              ...(waitTimeout !== undefined && { waitTimeout }),
+            }),
         );
         const { how, value } = flight;
         output.record({ path: args.key, how, value }, () =>

@@ -25,7 +25,8 @@ export const command: Command = defineCommand({
     const count = readOptional(args.count, (text) => readInteger(text, '--count', { min: 1 }));
     const { signal, stop } = interruption();
     try {
-      await withStore(endpointOf(args, around.terminal), { name, output: around.output }, (store) =>
+      const of = { name, output: around.output, scope: [args.pattern] };
+      await withStore(endpointOf(args, around.terminal), of, (store) =>
         follow(store, { ...args, count: count ?? Infinity }, { ...around, signal }),
       );
     } finally {

@@ -44,7 +44,9 @@ export function decideRollback(
   }
   const leases = liveLeases(tree, range, context);
   const stays = keepers([...restored.keys(), ...leases]);
-  const records: Pick<Op, 'op' | 'path' | 'value'>[] = [];
+  const records: Pick<Op, 'op' | 'path' | 'value'>[] = displaced(tree, under, restored).map(
+    (path) => ({ op: 'delete', path, value: null }),
+  );
   const gone = new Set<Path>();
   for (const { path } of tree.entries(range)) {
     if (restored.has(path) || leases.has(path) || liesUnder(path, gone)) continue;
@@ -67,6 +69,16 @@ function wanted({ path, target }: RollbackRequest): ReadonlyMap<Path, Leaf> {
     if (entry.type !== 'lease') leaves.set(entry.path, entry);
   }
   return leaves;
+}
+
+/** The leaf above a path that cannot stay beside what comes back there (stores.md §4.3.1). */
+function displaced(
+  tree: Tree,
+  under: Path | null,
+  restored: ReadonlyMap<Path, Leaf>,
+): readonly Path[] {
+  const above = under === null || restored.size === 0 ? undefined : tree.leafAbove(under);
+  return above === undefined ? [] : [above];
 }
 
 function inTheWay(tree: Tree, path: Path, { leases }: DecideContext): Refusal | null {

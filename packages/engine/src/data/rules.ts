@@ -65,7 +65,10 @@ function checkRollback({ tree, grants }: Ground, request: RollbackRequest): Refu
     }),
   );
   const { write } = grants;
-  return isShown && write.coversSubtree(path) && write.covers(path) ? null : forbidden(path);
+  // A leaf above goes where something comes back below it.
+  const above = target.read(path) === undefined ? undefined : tree.leafAbove(path);
+  const isWritable = [path, above ?? path].every((each) => write.covers(each));
+  return isShown && isWritable && write.coversSubtree(path) ? null : forbidden(path);
 }
 
 /** A refusal without what it tells of a leaf that whoever asks may write but not read. */

@@ -151,15 +151,21 @@ export class RecordGate implements Gate {
   }
 
   /** Rollbacks and imports may bring an older version back. */
-  #skew({ changes, before, after }: Proposal, touched: readonly Touched[]): Refusal | null {
-    for (const { record } of touched) {
-      const skew = skewOf(record.def, recordedVersion(before, record.def));
-      if (skew !== null) return skew;
+  #skew(
+    { changes, before, after, request }: Proposal,
+    touched: readonly Touched[],
+  ): Refusal | null {
+    // Lines of an import are refused by what they are of.
+    const isLine = request.op === 'import';
+    for (const each of touched) {
+      const { def } = each.record;
+      const skew = skewOf(def, recordedVersion(before, def));
+      if (skew !== null) return isLine ? ofObject(skew, each) : skew;
     }
     if (!changes.some(({ path }) => parentOf(path) === reservedRoot)) return null;
     for (const { def } of this.#byName.values()) {
       const skew = skewOf(def, recordedVersion(after, def));
-      if (skew !== null) return skew;
+      if (skew !== null) return isLine ? skew.with({ path: versionPath(def.name) }) : skew;
     }
     return null;
   }

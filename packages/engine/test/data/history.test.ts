@@ -186,17 +186,34 @@ describe('the past of a store', () => {
         const wanted = shown(store.states[toSeq] ?? []).filter(inside);
         const others = shown(store.tree.entries()).filter((entry) => !inside(entry));
         const above = store.tree.leafAbove(under);
+        const head = store.log.length;
         store.rollback(toSeq, under);
         const now = shown(store.tree.entries());
         expect(now.filter(inside)).toEqual(wanted);
-        // A leaf above cannot stay beside what comes back below it.
+        // A leaf above cannot stay beside what comes back below it, and the log says so (stores.md §4.3.1).
         const displaced = wanted.length > 0 ? above : undefined;
+        const [first] = store.log.slice(head);
+        if (displaced !== undefined) {
+          expect(first).toMatchObject({ op: 'delete', path: displaced });
+        }
         expect(now.filter((entry) => !inside(entry))).toEqual(
           others.filter(([each]) => each !== displaced),
         );
       }),
       { numRuns: 500 },
     );
+  });
+
+  test('S91 a leaf in whose place a map comes back is deleted first, by an op that says so', () => {
+    const store = recorded([
+      { op: 'set', path: asPath('a/b'), value: 1 },
+      { op: 'set', path: asPath('a'), value: 2 },
+    ]);
+    store.rollback(1, 'a/b');
+    expect(store.log.slice(-2)).toMatchObject([
+      { op: 'delete', path: 'a', clientOpId: 'rollback:1:a', tx: 5 },
+      { op: 'set', path: 'a/b', value: 1, tx: 5 },
+    ]);
   });
 
   test('S91 a rollback that finds nothing to do is a noop', () => {

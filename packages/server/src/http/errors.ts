@@ -37,6 +37,7 @@ export function invalidField(field: string, detail: string): Problem {
 export function answerProblem({ status, code, details }: Problem): Response {
   const headers = new Headers();
   if (status === 401) headers.set('WWW-Authenticate', 'Bearer');
+  if (status === 426) headers.set('Upgrade', 'websocket');
   // The rest of the body may never come.
   if (status === 408) headers.set('Connection', 'close');
   const wait = details['retry_after_ms'];

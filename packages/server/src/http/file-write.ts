@@ -33,6 +33,8 @@ export async function writeFile(
   const piece = pieceOf(c);
   // A repeat of what was done already must be answered, not judged; and who may not look is told nothing here.
   const isRepeat = await committer.isRepeat(c, target.row.id, target.principal);
+  // Told before the bytes are sent; the commit says it again.
+  if (!isRepeat && target.row.status === 'archived') throw refused(refuse('store_archived'));
   // Before a byte is read: what is half sent, or not wanted in the end, was work and space too.
   if (!isRepeat) chargeWrite(deps, c, target.principal);
   if (!isRepeat && mayRead(target.principal, target.path)) {
@@ -240,7 +242,12 @@ function labelOf(c: Context): FileLabel {
 /** What the content is said to be, by our header or by `Repr-Digest` (RFC 9530). */
 function hashOf(c: Context): BlobHash | null {
   const said = c.req.header('holdfast-content-hash')?.trim();
-  const digest = /(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):/.exec(c.req.header('repr-digest') ?? '');
+  const digests = c.req.header('repr-digest') ?? '';
+  const digest = /(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):/.exec(digests);
+  // Who says what it is, believes that it is looked at.
+  if (digest === null && /(?:^|,)\s*sha-256\s*=/i.test(digests)) {
+    throw invalid('Repr-Digest is sha-256=:<base64 of 32 bytes>:.');
+  }
   const hex = Buffer.from(digest?.[1] ?? '', 'base64').toString('hex');
   if (said === undefined) return hex === '' ? null : `sha256:${hex}`;
   if (!isBlobHash(said)) throw invalid('Holdfast-Content-Hash is sha256: and 64 hex digits.');

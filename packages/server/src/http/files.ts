@@ -40,8 +40,6 @@ async function putFile(c: Context, deps: HttpDeps, committer: Committer): Promis
   const principal = await identify(deps, c);
   const row = await storeOf(deps, c, principal);
   needScope(principal, 'files:write');
-  // Told before the bytes are sent; the commit says it again.
-  if (row.status === 'archived') throw refused(refuse('store_archived'));
   const path = writablePathOf(c, 'files', deps.limits);
   return writeFile(c, { deps, committer }, { principal, row, path });
 }

@@ -39,6 +39,8 @@ export function vouch(request: Request, caller: Caller): Request {
 export async function identify(deps: HttpDeps, c: Context): Promise<Principal> {
   const principal = callers.get(c.req.raw)?.principal ?? (await authenticate(deps, c));
   if (isRead(c)) chargeRead(c, deps.rates.read(principal));
+  // What is refused before it is charged is told too.
+  else tellRate(c, deps.rates.writes(principal));
   return principal;
 }
 

@@ -1,4 +1,5 @@
 import type { ImportedLeaf } from '@holdfast/engine/data';
+import { versionPath } from '@holdfast/engine/gate';
 import {
   flatten,
   isObject,
@@ -6,11 +7,15 @@ import {
   type Json,
   type LeafType,
   type Limits,
+  parseVersion,
   parseWrite,
   refuse,
   type Refusal,
+  segmentsOf,
+  toPath,
   typeOfValue,
 } from '@holdfast/protocol';
+import { canonicalJson } from '@holdfast/protocol/record';
 
 import { Problem } from './errors.ts';
 
@@ -88,6 +93,8 @@ type Told = { readonly path: string; readonly value: unknown; readonly type: unk
 /** A line is one leaf, with the checks of a `set`, and may be a counter or a set besides. */
 function readLeaf({ path, value, type }: Told, limits: Limits): ImportedLeaf | Refusal {
   if (type === 'lease') return refuse('reserved_type');
+  const version = readVersion({ path, value, type }, limits);
+  if (version !== null) return version;
   const write = parseWrite({ op: 'set', path, value }, { dialect: 4, limits });
   if (isRefusal(write)) return write;
   if (write.op !== 'set') return refuse('invalid op');
@@ -100,11 +107,23 @@ function readLeaf({ path, value, type }: Told, limits: Limits): ImportedLeaf | R
   return { path: write.path, value: write.value, type: leafType };
 }
 
+/** Of which version the objects of a record are: data like any other, though no client writes it (records.md §3.5). */
+function readVersion({ path: rendered, value }: Told, limits: Limits): ImportedLeaf | null {
+  if (typeof value !== 'string' || parseVersion(value) === null) return null;
+  const path = toPath(rendered, limits);
+  const [, record = ''] = isRefusal(path) ? [] : segmentsOf(path);
+  return path === versionPath(record) ? { path, value, type: 'string' } : null;
+}
+
 /** Counters and sets look like numbers and lists; every other type is known from the value. */
 function typeOf(type: unknown, value: Json): LeafType | null {
   if (type === 'counter') return typeof value === 'number' ? 'counter' : null;
-  if (type === 'set') return Array.isArray(value) ? 'set' : null;
+  if (type === 'set') return isSet(value) ? 'set' : null;
   return typeOfValue(value);
+}
+
+function isSet(value: Json): boolean {
+  return Array.isArray(value) && new Set(value.map(canonicalJson)).size === value.length;
 }
 
 function bad(line: number, path: string | null, reason: string): Line {
@@ -119,6 +138,15 @@ function parse(text: string): unknown {
   }
 }
 
+/** What is no UTF-8 is no JSON either: read leniently it would come in as something else. */
+function decoded(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return '{';
+  }
+}
+
 /** The lines of a body; null for one that is too long, of which the rest is passed over. */
 async function* split(
   body: AsyncIterable<Uint8Array>,
@@ -128,7 +156,7 @@ async function* split(
   let size = 0;
   const take = (): string | null => {
     const isLong = size > max;
-    const text = isLong ? null : new TextDecoder().decode(Buffer.concat(pieces));
+    const text = isLong ? null : decoded(Buffer.concat(pieces));
     pieces = [];
     size = 0;
     return text;

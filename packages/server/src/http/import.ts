@@ -1,12 +1,24 @@
+import { createHash } from 'node:crypto';
 import type { ImportedLeaf } from '@holdfast/engine/data';
-import { fingerprint, isRefusal, type Refusal, refuse, type Seq } from '@holdfast/protocol';
+import {
+  fingerprint,
+  isRefusal,
+  isReservedPath,
+  type Json,
+  majorOf,
+  type Refusal,
+  refuse,
+  type Seq,
+  type WriteReply,
+} from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
 
 import { callerOf, grantsOf, type Principal } from '../access/index.ts';
 import { noteAct } from './audit.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam, Problem, refused } from './errors.ts';
-import { identify, needScope, stillValid } from './identify.ts';
+import { identify, needScope, stillValid, tellRate } from './identify.ts';
+import { importIdOf, ImportKeys, type Told } from './import-keys.ts';
 import { type Line, type PathStyle, readLines } from './import-lines.ts';
 import { beyondRoom } from './import-room.ts';
 import { tarLines } from './import-tar.ts';
@@ -26,12 +38,13 @@ type Failed = { readonly line: number; readonly path: string | null; readonly re
 
 /** `POST …/import`: an export, streamed in, in commits of at most 1000 lines, or all in one (stores.md §13.4). */
 export function routeImport(app: Hono, deps: HttpDeps): void {
+  const keys = new ImportKeys(deps);
   app.post('/api/stores/:org/:store/import', async (c) => {
     const principal = await identify(deps, c);
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'entries:write');
     if ((principal.pathRules ?? null) !== null) throw refused(refuse('path_not_allowed'));
-    const wanted = readWanted(c);
+    const wanted = readWanted(c, principal);
     const isTar = /^application\/x-tar\b/i.test(c.req.header('content-type') ?? '');
     if (isTar) needScope(principal, 'files:write');
     const linesIn = (bytes: AsyncIterable<Uint8Array>): AsyncIterable<Line> =>
@@ -43,19 +56,23 @@ export function routeImport(app: Hono, deps: HttpDeps): void {
     const lines = isTar
       ? tarLines(bodyOf(c), { linesIn, files: deps.files, storeId: row.id })
       : linesIn(bodyOf(c));
-    return deps.withStore(row.id, async (store) => {
-      const intake = new Intake({
-        deps,
-        store,
-        principal,
-        importId: wanted.importId ?? deps.newId(),
-        isValid: () => stillValid(deps, c, principal),
+    const take = (): Promise<Told> =>
+      deps.withStore(row.id, async (store) => {
+        const intake = new Intake({
+          deps,
+          store,
+          principal,
+          importId: wanted.importId ?? deps.newId(),
+          isNamed: wanted.importId !== null,
+          isValid: () => stillValid(deps, c, principal),
+        });
+        await (wanted.isAtomic ? intake.takeAll(lines) : intake.takeByChunks(lines));
+        const report = intake.report();
+        await intake.note();
+        tellRate(c, deps.rates.writes(principal));
+        return { status: wanted.isAtomic && !report.ok ? 422 : 200, report };
       });
-      await (wanted.isAtomic ? intake.takeAll(lines) : intake.takeByChunks(lines));
-      const report = intake.report();
-      await intake.note();
-      return c.json(report, wanted.isAtomic && !report.ok ? 422 : 200);
-    });
+    return keys.perform(c, { principal, storeId: row.id }, take);
   });
 }
 
@@ -70,6 +87,8 @@ type IntakeRoom = {
   readonly store: OpenStore;
   readonly principal: Principal;
   readonly importId: string;
+  /** Whoever sends the lines has named them, and may send them again. */
+  readonly isNamed: boolean;
   /** Whether whoever sends the lines may still do so: an upload may outlive its token (stores.md §11.3). */
   readonly isValid: () => Promise<boolean>;
 };
@@ -109,7 +128,7 @@ class Intake {
       if (leaf !== null) all.push(leaf);
     }
     if (this.#failedTotal > 0 || all.length === 0) return;
-    const { refusal, isRepeat } = await this.#commit(all);
+    const { refusal, isRepeat } = await this.#commit(all, this.#cost(all));
     if (refusal === null) this.#count(all.length, isRepeat);
     else for (const line of culprits(all, refusal)) this.#fail(line, refusal);
   }
@@ -122,7 +141,7 @@ class Intake {
     await noteAct(deps, principal, act);
   }
 
-  report(): { readonly ok: boolean; readonly [field: string]: unknown } {
+  report(): Told['report'] {
     return {
       ok: this.#failedTotal === 0,
       import_id: this.#room.importId,
@@ -142,27 +161,68 @@ class Intake {
       this.#note(line);
       return null;
     }
-    if (line.leaf.type !== 'file') return line;
     const { deps, store, principal } = this.#room;
     const { path, value } = line.leaf;
+    if (isReservedPath(path) && !isOfMajor(value, store.valueAt(path))) {
+      this.#fail(line, refuse('schema_skew'));
+      return null;
+    }
+    if (line.leaf.type !== 'file') return line;
     const refusal = await deps.files.judge(principal, store.row.id, { op: 'set', path, value });
     if (isRefusal(refusal)) this.#fail(line, refusal);
     return isRefusal(refusal) ? null : line;
   }
 
-  /** Commits a chunk, without the lines that the store refuses. */
+  /** Commits a chunk, without the lines that the store refuses, and those that an upload before this one has brought. */
   async #commitWithout(chunk: readonly Leaf[]): Promise<void> {
-    for (let rest = chunk; rest.length > 0;) {
+    const left = await this.#leftOf(chunk);
+    const lines = left === null ? chunk : chunk.filter(({ line }) => left.has(line));
+    this.#skipped += chunk.length - lines.length;
+    const cost = this.#cost(lines);
+    const failed: number[] = [];
+    for (let rest = lines; rest.length > 0;) {
       // oxlint-disable-next-line no-await-in-loop -- until what is left is accepted
-      const { refusal, isRepeat } = await this.#commit(rest);
+      const { refusal, isRepeat } = await this.#commit(rest, cost);
       if (refusal === null) {
         this.#count(rest.length, isRepeat);
-        return;
+        break;
       }
       const bad = new Set(this.#culprits(rest, refusal));
-      for (const line of bad) this.#fail(line, refusal);
+      for (const line of bad) {
+        this.#fail(line, refusal);
+        failed.push(line.line);
+      }
       rest = rest.filter((line) => !bad.has(line));
     }
+    if (left !== null || failed.length > 0) await this.#remember(chunk, failed);
+  }
+
+  /** Of a chunk that was tried before under the same id, the lines that were refused then; null: nothing is known. */
+  async #leftOf(chunk: readonly Leaf[]): Promise<ReadonlySet<number> | null> {
+    const { deps, isNamed } = this.#room;
+    if (!isNamed) return null;
+    const print = this.#print(chunk);
+    const row = await deps.storage.keys.take({ name: this.#nameOf(chunk), print, at: deps.now() });
+    if (row === null || row.answer === null || row.print !== print) return null;
+    const told: unknown = JSON.parse(row.answer);
+    const lines: readonly unknown[] = Array.isArray(told) ? told : [];
+    return new Set(lines.filter((line) => typeof line === 'number'));
+  }
+
+  async #remember(chunk: readonly Leaf[], failed: readonly number[]): Promise<void> {
+    const { deps, isNamed } = this.#room;
+    if (isNamed) await deps.storage.keys.answer(this.#nameOf(chunk), JSON.stringify(failed));
+  }
+
+  #nameOf([first]: readonly Leaf[]): string {
+    const { store, importId } = this.#room;
+    const text = JSON.stringify(['import', store.row.id, importId, first?.line]);
+    return createHash('sha256').update(text).digest('base64url');
+  }
+
+  #print(lines: readonly Leaf[]): number {
+    const leaves: readonly ImportedLeaf[] = lines.map(({ leaf }) => leaf);
+    return fingerprint({ op: 'import', path: this.#room.importId, value: leaves });
   }
 
   /** A quota refuses all that it has no room for, at once: a full store is not tried line by line. */
@@ -171,35 +231,52 @@ class Intake {
     return beyond.length > 0 ? beyond : culprits(lines, refusal);
   }
 
-  async #commit(lines: readonly Leaf[]): Promise<{ refusal: Refusal | null; isRepeat: boolean }> {
-    const { deps, store, principal, importId } = this.#room;
-    const leaves: readonly ImportedLeaf[] = lines.map(({ leaf }) => leaf);
+  /** One write for each thousand lines, paid once however often they are tried (stores.md §12.2). */
+  #cost(lines: readonly Leaf[]): { due: number } {
+    return { due: Math.ceil(lines.length / CHUNK) };
+  }
+
+  async #commit(
+    lines: readonly Leaf[],
+    cost: { due: number },
+  ): Promise<{ refusal: Refusal | null; isRepeat: boolean }> {
+    const { deps, store, importId } = this.#room;
     if (!(await this.#room.isValid())) throw refused(refuse('unauthorized'));
     // By their content too: a repeat may send another selection of the same lines, where some were refused.
-    const content = fingerprint({ op: 'import', path: importId, value: leaves });
+    const content = this.#print(lines);
     const opId = `${importId}:${lines[0]?.line ?? 0}:${content.toString(36)}`;
     const ids = [{ deviceId: device, opId }];
     const known = await deps.storage.answers(store.row.id, { ids, clients: [] });
     const before = store.standing().head;
-    const reply = await store.write({
+    const reply = await this.#write(lines, { opId, fingerprint: content }, cost);
+    const isLater = isRefusal(reply) && reply.retry === 'later';
+    if (!isLater) cost.due = 0;
+    if (!isRefusal(reply)) {
+      this.#seq = Math.max(before, seqIn(reply) ?? before);
+      return { refusal: null, isRepeat: known.answers.length > 0 };
+    }
+    // Not about a line: the whole has to wait, or is none of the store's.
+    if (isLater) await this.#pause(reply);
+    else if (!isAboutLine(reply)) throw refused(reply);
+    return isLater ? this.#commit(lines, cost) : { refusal: reply, isRepeat: false };
+  }
+
+  #write(
+    lines: readonly Leaf[],
+    id: { readonly opId: string; readonly fingerprint: number },
+    { due }: { readonly due: number },
+  ): Promise<WriteReply | Refusal> {
+    const { deps, store, principal } = this.#room;
+    return store.write({
       deviceId: device,
-      opId,
-      fingerprint: content,
+      ...id,
       principal: principal.subject,
-      request: { op: 'import', leaves },
-      rate: deps.rates.write(principal, 1),
+      request: { op: 'import', leaves: lines.map(({ leaf }) => leaf) },
+      rate: deps.rates.write(principal, due),
       files: null,
       caller: callerOf(principal, deps.veilOf?.(principal, store) ?? null),
       ...(principal.pathRules && { grants: grantsOf(principal.pathRules) }),
     });
-    if (!isRefusal(reply)) {
-      this.#seq = Math.max(before, 'store_seq' in reply ? reply.store_seq : before);
-      return { refusal: null, isRepeat: known.answers.length > 0 };
-    }
-    // Not about a line: the whole has to wait, or is none of the store's.
-    if (reply.retry === 'later') await this.#pause(reply);
-    else if (!isAboutLine(reply)) throw refused(reply);
-    return reply.retry === 'later' ? this.#commit(lines) : { refusal: reply, isRepeat: false };
   }
 
   #pause({ details }: Refusal): Promise<void> {
@@ -222,6 +299,15 @@ class Intake {
   }
 }
 
+function seqIn(reply: WriteReply): Seq | null {
+  return 'store_seq' in reply ? reply.store_seq : null;
+}
+
+/** Objects of another version than those that are there would not be known from them (records.md §3.5). */
+function isOfMajor(version: Json, known: Json | undefined): boolean {
+  return known === undefined || majorOf(known) === majorOf(version);
+}
+
 function isAboutLine({ details, code }: Refusal): boolean {
   const isIndexed = typeof details['op_index'] === 'number' || code === 'limit_exceeded';
   return isIndexed || typeof details['record'] === 'string';
@@ -239,7 +325,7 @@ function culprits(lines: readonly Leaf[], { details }: Refusal): readonly Leaf[]
   return [line];
 }
 
-function readWanted(c: Context): Wanted {
+function readWanted(c: Context, principal: Principal): Wanted {
   const { headerless = null, mode = 'lines', import_id: importId = null } = c.req.query();
   if (headerless !== null && headerless !== 'slash' && headerless !== 'dotted') {
     throw invalidParam('headerless is slash or dotted.');
@@ -248,7 +334,11 @@ function readWanted(c: Context): Wanted {
   if (importId !== null && !/^[\x21-\x7e]{1,64}$/.test(importId)) {
     throw invalidParam('import_id has 1 to 64 printable characters.');
   }
-  return { headerless, isAtomic: mode === 'atomic', importId };
+  return {
+    headerless,
+    isAtomic: mode === 'atomic',
+    importId: importId ?? importIdOf(c, principal),
+  };
 }
 
 function bodyOf(c: Context): AsyncIterable<Uint8Array> {

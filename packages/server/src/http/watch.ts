@@ -4,11 +4,12 @@ import type { Seq } from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
 
 import type { HttpDeps, OpenStore, Teller } from './deps.ts';
-import { invalidParam, Problem } from './errors.ts';
+import { invalidParam } from './errors.ts';
 import { EventStream } from './event-stream.ts';
 import { credentialsOf, identify, needScope, readable } from './identify.ts';
 import { queryOf, readPattern } from './query.ts';
 import { storeOf } from './store-of.ts';
+import { upgradeRequired } from './upgrade-required.ts';
 
 const RECHECK_MS = 2000;
 const PING_MS = 15_000;
@@ -23,14 +24,18 @@ type Wanted = {
   readonly incarnation: string | null;
 };
 
-/** `GET …/watch`: the facts of a store as server-sent events (stores.md §16). */
+/** `GET …/watch`: the facts of a store as server-sent events (stores.md §16). `GET …/subscribe` says where its socket is. */
 export function routeWatch(app: Hono, deps: HttpDeps): void {
+  app.get('/api/stores/:org/:store/subscribe', async (c) => {
+    await storeOf(deps, c, await identify(deps, c));
+    throw upgradeRequired(c, 'Stores are subscribed to by WebSocket.');
+  });
   app.get('/api/stores/:org/:store/watch', async (c) => {
     const principal = await identify(deps, c);
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'entries:read');
     if (!acceptsEvents(c.req.header('accept'))) {
-      throw new Problem(426, 'upgrade_required', { detail: 'Accept text/event-stream.' });
+      throw upgradeRequired(c, 'Accept text/event-stream, or follow the store by WebSocket.');
     }
     const byRules = readWanted(c, deps, readable(principal));
     const store = await deps.openStore(row.id);
@@ -174,11 +179,12 @@ function readWanted(c: Context, { limits }: HttpDeps, rules: Scope): Wanted {
   if (current !== 'true' && current !== 'false') {
     throw invalidParam('include_current is true or false.');
   }
+  const { 'last-event-id': seen = '' } = c.req.header();
   return {
     scope: new Scope([parsed]).within(rules),
     includeCurrent: current === 'true',
     // What the browser saw last counts more than what the page asked for at first.
-    since: readSeq(c.req.header('last-event-id') ?? asked['since']),
+    since: readSeq(seen === '' ? asked['since'] : seen),
     incarnation,
   };
 }

@@ -98,9 +98,9 @@ async function find(
 
 async function create(c: Context, deps: HttpDeps, acts: Acts): Promise<Response> {
   const { principal, store } = await enter(c, deps, 'webhooks:write');
-  if (store.status === 'archived') throw refused(refuse('store_archived'));
   const body = await readObject(c.req.raw, deps.limits.max_json_body);
   return acts.perform(c, { principal, body, isSecret: true }, async () => {
+    if (store.status === 'archived') throw refused(refuse('store_archived'));
     const strange = Object.keys(body).find((name) => !fields.has(name));
     if (strange !== undefined) throw invalidField(strange.slice(0, 40), 'There is no such field.');
     const row = await deps.webhooks.create(store, {

@@ -10,10 +10,11 @@ import {
 } from '@holdfast/protocol';
 import type { Traces } from '../host/requests.ts';
 import type { Audience } from './terms.ts';
-import { frame, message } from './wire.ts';
+import { frame, message, roughBytesOf } from './wire.ts';
 
 const FRAME_OPS_MAX = 1000;
-const FRAME_BYTES_MAX = 256 * 1024;
+/** Less than stores.md §10.2.2 allows: what is escaped in JSON is longer than it was counted. */
+const FRAME_BYTES_MAX = 200 * 1024;
 
 /** Above either, a commit reaches capver-4 channels as the state after it (stores.md §10.3.5). */
 const COMMIT_OPS_MAX = 10_000;
@@ -101,14 +102,8 @@ function commitEnd(ops: readonly LoggedOp[], start: number): number {
 
 function roughBytes(op: LoggedOp | undefined): number {
   if (op === undefined) return 0;
-  const { value } = op;
-  const valueBytes =
-    typeof value === 'string'
-      ? value.length
-      : typeof value === 'object' && value !== null
-        ? JSON.stringify(value).length
-        : 8;
-  return 80 + op.path.length + valueBytes;
+  const { path, value, deviceId, clientOpId } = op;
+  return 60 + deviceId.length + clientOpId.length + Buffer.byteLength(path) + roughBytesOf(value);
 }
 
 /** A frame around a payload that is JSON text already. */

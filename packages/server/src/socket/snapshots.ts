@@ -3,16 +3,18 @@ import { entriesIn, MapRows, type Scope, type Tree } from '@holdfast/engine/data
 import type { Entry, Glob, Path, Seq } from '@holdfast/protocol';
 import type { StoreHost } from '../host/store-host.ts';
 import type { ChannelScope } from './scope.ts';
+import { roughBytesOf } from './wire.ts';
 
 const CHUNK_ENTRIES_MAX = 1000;
-const CHUNK_CHARS_MAX = 200 * 1024;
+/** Less than stores.md §10.3 allows: what is escaped in JSON is longer than it was counted. */
+const CHUNK_BYTES_MAX = 200 * 1024;
 const KEEP_MS = 120_000;
-const KEPT_CHARS_MAX = 128 * 1024 * 1024;
+const KEPT_BYTES_MAX = 128 * 1024 * 1024;
 
 type Chunk = {
   readonly entries: readonly (readonly [Path, unknown, string, Seq])[];
   readonly maps: readonly (readonly [Path, Seq])[];
-  readonly chars: number;
+  readonly bytes: number;
 };
 
 /** What a snapshot is of: all that is in scope, or what of that some patterns cover, to be put into a replica. */
@@ -37,7 +39,7 @@ export class Snapshot {
   readonly entries: number | null;
   readonly #source: Iterator<Chunk | null>;
   readonly #chunks: Encoded[] = [];
-  #chars = 0;
+  #bytes = 0;
   #count = 0;
   #done = false;
 
@@ -52,8 +54,8 @@ export class Snapshot {
   }
 
   /** About the size of the chunks that have been cut. */
-  get chars(): number {
-    return this.#chars;
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** How many chunks have been asked for, so that a peer may have them. */
@@ -78,8 +80,8 @@ export class Snapshot {
       } else if (value === null) {
         return 'later';
       } else {
-        const { chars, ...chunk } = value;
-        this.#chars += chars;
+        const { bytes, ...chunk } = value;
+        this.#bytes += bytes;
         this.#count += chunk.entries.length;
         this.#chunks.push(encoded({ id: this.id, index: this.#chunks.length, ...chunk }));
       }
@@ -109,10 +111,10 @@ function keyOf({ row }: StoreHost, { hash, isAddition }: SnapshotPart): string {
 export class Snapshots {
   /** In the order of their last use. */
   readonly #kept = new Map<string, Kept>();
-  readonly #charsMax: number;
+  readonly #bytesMax: number;
 
-  constructor(charsMax: number = KEPT_CHARS_MAX) {
-    this.#charsMax = charsMax;
+  constructor(bytesMax: number = KEPT_BYTES_MAX) {
+    this.#bytesMax = bytesMax;
   }
 
   /**
@@ -154,11 +156,11 @@ export class Snapshots {
 
   /** Under writes every join cuts a state of its own, so time alone does not bound what is kept. */
   #shed(): void {
-    let chars = 0;
-    for (const { snapshot } of this.#kept.values()) chars += snapshot.chars;
+    let bytes = 0;
+    for (const { snapshot } of this.#kept.values()) bytes += snapshot.bytes;
     for (const [id, { snapshot }] of this.#kept) {
-      if (chars <= this.#charsMax || this.#kept.size === 1) return;
-      chars -= snapshot.chars;
+      if (bytes <= this.#bytesMax || this.#kept.size === 1) return;
+      bytes -= snapshot.bytes;
       this.#kept.delete(id);
     }
   }
@@ -168,39 +170,45 @@ export class Snapshots {
 function* cut(tree: Tree, scope: Scope): Generator<Chunk | null> {
   const rows = scope.isWhole ? null : new MapRows(tree, scope);
   let entries: (readonly [Path, unknown, string, Seq])[] = [];
-  let chars = 0;
+  let bytes = 0;
   for (const entry of entriesIn(tree, scope)) {
     if (entry === null) {
       yield null;
       continue;
     }
-    const size = roughChars(entry);
+    const size = roughBytes(entry);
     if (
       entries.length === CHUNK_ENTRIES_MAX ||
-      (entries.length > 0 && chars + size > CHUNK_CHARS_MAX)
+      (entries.length > 0 && bytes + size > CHUNK_BYTES_MAX)
     ) {
-      yield { entries, maps: [], chars };
+      yield { entries, maps: [], bytes };
       entries = [];
-      chars = 0;
+      bytes = 0;
     }
     rows?.pass(entry);
     entries.push([entry.path, entry.value, entry.type, entry.revision]);
-    chars += size;
+    bytes += size;
   }
-  if (entries.length > 0) yield { entries, maps: [], chars };
+  if (entries.length > 0) yield { entries, maps: [], bytes };
   yield* cutRows(rows?.finish() ?? tree.maps());
 }
 
 function* cutRows(all: readonly (readonly [Path, Seq])[]): Generator<Chunk> {
-  for (let start = 0; start < all.length; start += CHUNK_ENTRIES_MAX) {
-    const maps = all.slice(start, start + CHUNK_ENTRIES_MAX);
-    const chars = maps.reduce((sum, [path]) => sum + path.length + 40, 0);
-    yield { entries: [], maps, chars };
+  let maps: (readonly [Path, Seq])[] = [];
+  let bytes = 0;
+  for (const row of all) {
+    const size = Buffer.byteLength(row[0]) + 40;
+    if (maps.length === CHUNK_ENTRIES_MAX || bytes + size > CHUNK_BYTES_MAX) {
+      yield { entries: [], maps, bytes };
+      maps = [];
+      bytes = 0;
+    }
+    maps.push(row);
+    bytes += size;
   }
+  if (maps.length > 0) yield { entries: [], maps, bytes };
 }
 
-function roughChars({ path, value }: Entry): number {
-  const text = typeof value === 'string' ? value.length : 0;
-  const nested = typeof value === 'object' && value !== null ? JSON.stringify(value).length : 0;
-  return path.length + text + nested + 40;
+function roughBytes({ path, value }: Entry): number {
+  return Buffer.byteLength(path) + roughBytesOf(value) + 40;
 }

@@ -58,3 +58,10 @@ function writeLength(bytes: Buffer, length: number): void {
     bytes.writeBigUInt64BE(BigInt(length), 2);
   }
 }
+
+/** About how long a value is as JSON in UTF-8. */
+export function roughBytesOf(value: unknown): number {
+  if (typeof value === 'string') return Buffer.byteLength(value);
+  const isNested = typeof value === 'object' && value !== null;
+  return isNested ? Buffer.byteLength(JSON.stringify(value)) : 8;
+}

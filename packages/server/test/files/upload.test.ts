@@ -128,6 +128,8 @@ describe('uploads', () => {
     expect((await call('a')).status).toBe(404);
     expect(existsSync(join(data, 'files', 'blobs'))).toBe(false);
     expect(readdirSync(join(data, 'files', 'uploads'))).toEqual([]);
+    const vague = { 'repr-digest': `sha-256=${digest}` };
+    expect((await call('a', { method: 'PUT', body: text, headers: vague })).status).toBe(400);
     const right = Buffer.from(hashOf(text).slice(7), 'hex').toString('base64');
     const headers = { 'repr-digest': `md5=:AA==:, sha-256=:${right}:` };
     expect((await call('a', { method: 'PUT', body: text, headers })).status).toBe(201);
@@ -215,11 +217,15 @@ describe('uploads', () => {
       400,
       { error: 'reserved_path' },
     ]);
+    const keyed = { method: 'PUT', body: 'x', headers: { 'idempotency-key': 'k' } };
+    const first = await told(await call('b', keyed));
     await server.stores.archive(storeId);
     expect(await told(await call('a', { method: 'PUT', body: 'x' }))).toMatchObject([
       409,
       { error: 'store_archived' },
     ]);
+    // What was done is told once more (stores.md §6.4).
+    expect(await told(await call('b', keyed))).toEqual(first);
   });
 
   test('S102 path rules hold for files: what may not be written or read is neither, nor told of', async () => {

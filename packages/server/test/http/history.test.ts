@@ -102,6 +102,15 @@ test('S102 rules hide what differs, and let only what is writable as a whole go 
   expect((await back({ to_seq: 0 })).json).toMatchObject({ reason: 'path_not_allowed' });
 });
 
+test('S102 what comes back takes no leaf away that rules keep from being written', async () => {
+  const { world, ask } = await open();
+  await write(ask, ['a/b', 1], ['a', 2]);
+  const bound = await world.token({ pathRules: [{ pattern: 'a/b/**', allow: ['read', 'write'] }] });
+  const back = () => bound.ask('POST', `${S}/rollback`, { path: 'a/b', to_seq: 1 });
+  expect((await back()).json).toMatchObject({ reason: 'path_not_allowed' });
+  expect((await ask('GET', `${S}/entries/a`)).json['value']).toBe(2);
+});
+
 const seqs = (json: { readonly [key: string]: unknown }) =>
   JSON.stringify(json['ops'], ['store_seq']);
 

@@ -1,6 +1,7 @@
 import { defaultLimits } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 
+import { defaultRates } from '../../src/access/rate-limits.ts';
 import { type Ask, World } from './world.ts';
 
 async function open(): Promise<{ world: World; ask: Ask; raw: string }> {
@@ -288,5 +289,82 @@ test('S95 a repeat of an import of which a line was refused skips what is in, an
   expect(await run()).toMatchObject({ imported: 0, skipped: 2, failed });
   const release = { ops: [{ op: 'release', path: 'job', token: 1 }] };
   await here.ask('POST', `${S('copy')}/transact`, release);
-  expect(await run()).toMatchObject({ ok: true, imported: 3 });
+  // What somebody has written since is not written over.
+  await here.ask('PUT', `${S('copy')}/entries/a`, 'new');
+  expect(await run()).toMatchObject({ ok: true, imported: 1, skipped: 2 });
+  expect(await run()).toMatchObject({ ok: true, imported: 0, skipped: 3 });
+  expect((await here.ask('GET', `${S('copy')}/entries/a`)).json['value']).toBe('new');
+});
+
+test('S95 S106 an import that is repeated with the same Idempotency-Key is told as it was, and done once', async () => {
+  const here = await open();
+  const run = (body: string) =>
+    here.world.app.request(`${S('copy')}/import`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${here.raw}`, 'Idempotency-Key': 'nightly' },
+      body,
+    });
+  const body = lines({ path: 'a', value: 1 }, { path: '', value: 2 });
+  const first = await run(body);
+  const again = await run(body);
+  expect(again.headers.get('idempotent-replay')).toBe('true');
+  expect(await again.json()).toEqual(await first.json());
+  const { json } = await here.ask('GET', `${S('copy')}/log`);
+  expect(json['ops']).toHaveLength(1);
+});
+
+test('S103 an import is paid by the thousand lines, once however often they are tried, and says where the rate stands', async () => {
+  const world = new World({
+    limits: defaultLimits,
+    rates: { ...defaultRates, writes_per_minute: 60, write_burst: 10 },
+  });
+  await world.store('acme/copy');
+  const { ask, raw } = await world.token();
+  const lease = { ops: [{ op: 'lease', path: 'job', ttl_ms: 60_000 }] };
+  await ask('POST', `${S('copy')}/transact`, lease);
+  const remaining = async (body: string, query = '') => {
+    const answer = await world.app.request(`${S('copy')}/import${query}`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${raw}` },
+      body,
+    });
+    expect(answer.status).toBe(200);
+    return Number(answer.headers.get('x-ratelimit-remaining'));
+  };
+  const held = Array.from({ length: 20 }, (_, at) => ({ path: `job/${at}`, value: at }));
+  expect(await remaining(lines({ path: 'a', value: 1 }, ...held))).toBe(8);
+  const many = Array.from({ length: 2001 }, (_, at) => ({ path: `k/${at}`, value: at }));
+  expect(await remaining(lines(...many), '?mode=atomic')).toBe(5);
+});
+
+test('what is refused before it is charged says where the rate stands, too', async () => {
+  const world = new World({ rates: defaultRates });
+  await world.store('acme/blog');
+  const { ask } = await world.token({ scopes: ['entries:read'] });
+  const { status, headers } = await ask('PUT', `${S('blog')}/entries/a`, 1);
+  expect([status, headers.get('x-ratelimit-limit')]).toEqual([403, '1000']);
+});
+
+test('S95 lines that are no UTF-8, and sets with a member twice, are bad lines', async () => {
+  const here = await open();
+  const text = new TextEncoder();
+  const garbled = Uint8Array.from([...text.encode('{"path":"a","value":"'), 0xff, 0x22, 0x7d, 10]);
+  const set = {
+    path: 's',
+    value: [
+      { a: 1, b: 2 },
+      { b: 2, a: 1 },
+    ],
+    type: 'set',
+  };
+  const body = new Blob([`${header}\n`, garbled, JSON.stringify(set)]).stream();
+  const { json } = await imported(here, body);
+  expect(json).toMatchObject({
+    imported: 0,
+    unparseable: 1,
+    failed: [
+      { line: 2, reason: 'unparseable' },
+      { line: 3, path: 's', reason: 'type_mismatch' },
+    ],
+  });
 });

@@ -221,6 +221,18 @@ test('who accepts no events is told to, and bad parameters are refused', async (
   const { ask } = await open();
   const json = await ask('GET', `${S}/watch`, undefined, { Accept: 'application/json' });
   expect([json.status, json.json['error']]).toEqual([426, 'upgrade_required']);
+  const socket = await ask('GET', `${S}/subscribe`);
+  expect([socket.status, socket.json]).toEqual([
+    426,
+    {
+      error: 'upgrade_required',
+      detail: expect.any(String),
+      ws_url: 'ws://localhost/ws/sync/websocket',
+      docs: 'http://localhost/api-docs',
+    },
+  ]);
+  expect(socket.headers.get('upgrade')).toBe('websocket');
+  expect(json.json['ws_url']).toBe('ws://localhost/ws/sync/websocket');
   for (const query of ['since=x', 'include_current=1', 'limit=1', 'pattern=**/a']) {
     // oxlint-disable-next-line no-await-in-loop -- one after the other
     expect((await ask('GET', `${S}/watch?${query}`)).status).toBe(400);

@@ -100,6 +100,54 @@ test('R105 neither a rollback nor an import brings an older major back', async (
   expect(json).toMatchObject({ imported: 0, ok: false });
 });
 
+test.each(['lines', 'atomic'])(
+  'S95 what a store of records exports goes into another, the version at rest too (%s)',
+  async (mode) => {
+    const site = await world({ data: await early() });
+    site.server.record(First);
+    const answer = await fetch(`${site.url}/api/stores/demo/main/export`, {
+      headers: { authorization: 'Bearer dev' },
+    });
+    const lines = await answer.text();
+    for (const define of [true, false]) {
+      const other = await world();
+      if (define) other.server.record(Second);
+      const { json } = await http(other, 'POST', `import?mode=${mode}`, { lines });
+      // Objects of an older version are not for it.
+      if (define) expect(json).toMatchObject({ ok: false, imported: 0 });
+      else expect(json).toMatchObject({ ok: true, imported: 3, failed: [] });
+    }
+    const same = await world();
+    same.server.record(First);
+    const { json } = await http(same, 'POST', `import?mode=${mode}`, { lines });
+    expect(json).toMatchObject({ ok: true, imported: 3, failed: [] });
+    expect((await http(same, 'GET', 'entries/_hf:schema/user')).json['value']).toBe('1.0');
+    const below = JSON.stringify({ path: '_hf:schema/user/x', value: '1.0' });
+    const refused = await http(same, 'POST', 'import?headerless=slash', { lines: below });
+    expect(refused.json).toMatchObject({ failed: [{ reason: 'reserved_path' }] });
+  },
+);
+
+test('S95 of an import only the lines are refused whose record is of another version, not those behind them', async () => {
+  const site = await world({ data: await early(), onError: () => undefined });
+  site.server.record(record({ ...place, version: '2.0', schema, migrate: {} }));
+  const lines = [
+    { path: 'posts/1', value: 1 },
+    { path: 'users/3/first', value: 'eve' },
+    { path: 'users/4/first', value: 'ida' },
+    { path: 'zoo/1', value: 2 },
+  ];
+  const body = lines.map((line) => JSON.stringify(line)).join('\n');
+  const { json } = await http(site, 'POST', 'import?headerless=slash', { lines: body });
+  expect(json).toMatchObject({
+    imported: 2,
+    failed: [
+      { line: 2, reason: 'schema_skew' },
+      { line: 3, reason: 'schema_skew' },
+    ],
+  });
+});
+
 test('R105 the version at rest is for all to read who may read entries, whatever their path rules', async () => {
   const rules = [{ pattern: 'users/1', allow: ['read', 'write'] as const }];
   const site = await world({

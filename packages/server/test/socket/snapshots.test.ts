@@ -1,5 +1,6 @@
 import { grantsOf } from '../../src/access/index.ts';
 import { channelScope, everything } from '../../src/socket/scope.ts';
+import { Tree } from '@holdfast/engine/data';
 import { asGlob, asPath, asStoreName, defaultLimits } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 
@@ -7,7 +8,7 @@ import { memoryBus } from '../../src/bus/memory.ts';
 import { systemClock } from '../../src/host/clock.ts';
 import { StoreHost } from '../../src/host/store-host.ts';
 import { Meters } from '../../src/metrics/index.ts';
-import { type Snapshot, Snapshots } from '../../src/socket/snapshots.ts';
+import { Snapshot, Snapshots } from '../../src/socket/snapshots.ts';
 import { memory } from '../../src/storage/memory.ts';
 
 function report(what: string, error: unknown): void {
@@ -105,4 +106,24 @@ test('S83 S102 a broken-off snapshot is not resumed in another scope', async () 
   expect([mine.within, addition.within]).toEqual([null, ['a/**']]);
   expect(snapshots.resume({ host, scope: part }, { id: addition.id, next: 0 }, 0)).toBeNull();
   expect(snapshots.resume({ host, scope: part }, { id: mine.id, next: 1 }, 0)).toBe(mine);
+});
+
+test('S82 a chunk holds no more than 256 KiB, whatever its text is made of and however long its paths are', () => {
+  const tree = Tree.empty();
+  const below = Array.from({ length: 4 }, () => 's'.repeat(200)).join('/');
+  for (let at = 0; at < 500; at += 1) {
+    const path = asPath(`${at}/${below}`);
+    tree.put(asPath(`${path}/a`), { value: '漢'.repeat(300), type: 'string', revision: at + 1 });
+    tree.put(asPath(`${path}/b`), { value: 1, type: 'integer', revision: at + 1 });
+    tree.remove(asPath(`${path}/b`), 1000 + at);
+  }
+  const snapshot = new Snapshot({ tree, seq: 2000 }, scope);
+  const sizes: number[] = [];
+  for (;;) {
+    const part = snapshot.chunk(sizes.length);
+    if (part === null || part === 'later') break;
+    sizes.push(Buffer.byteLength(part.json()));
+  }
+  expect(sizes.length).toBeGreaterThan(6);
+  expect(Math.max(...sizes)).toBeLessThan(256 * 1024);
 });

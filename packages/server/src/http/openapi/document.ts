@@ -28,7 +28,7 @@ const errorNames: { readonly [status: number]: string } = {
   415: 'The body has another type.',
   416: 'No such range.',
   422: 'The value is none that can be stored.',
-  426: 'Accept text/event-stream.',
+  426: 'Another protocol is spoken for this: `ws_url` says where.',
   429: 'Too much at once: wait as `Retry-After` says.',
   503: 'Not now: try again.',
 };

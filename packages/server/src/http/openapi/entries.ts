@@ -137,4 +137,12 @@ export const entryOperations: readonly Operation[] = [
     answers: { 200: { says: 'Events without an end.', type: 'text/event-stream', schema: text } },
     errors: [400, 426],
   },
+  {
+    method: 'get',
+    path: `${storePath}/subscribe`,
+    id: 'subscribe',
+    summary: 'Says where the WebSocket is by which stores are followed.',
+    answers: {},
+    errors: [426],
+  },
 ];

@@ -33,6 +33,7 @@ export const fileOperations: readonly Operation[] = [
     query: { filename: text },
     headers: [
       ...conditions,
+      once,
       'Content-Range',
       'Holdfast-Content-Hash',
       'Repr-Digest',

@@ -73,6 +73,7 @@ export const historyOperations: readonly Operation[] = [
     summary:
       'Write the lines of an export; as `application/x-tar` also the files of one, which takes files:write.',
     scope: 'entries:write',
+    headers: [once],
     query: {
       mode: { enum: ['lines', 'atomic'], default: 'lines' },
       headerless: { enum: ['slash', 'dotted'] },

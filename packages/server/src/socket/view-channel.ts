@@ -53,23 +53,10 @@ export class ViewChannel implements ViewSeat {
 
   envelope(base: number, version: number, tail: Tail): void {
     if (this.#state !== 'live') return;
-    const { outbox } = this.#port;
     const { codec, joinRef, topic, rootId } = this.#terms;
-    if (codec.binary) {
-      const end = packedTail(codec, tail);
-      const head = packedHead(codec, { joinRef, topic, rootId, base, version });
-      outbox.send(frameHead({ isText: false, bytes: head.length + end.length }));
-      outbox.send(head);
-      outbox.send(Buffer.from(end.buffer, end.byteOffset, end.byteLength));
-    } else {
-      const end = textTail(tail);
-      const head = Buffer.from(
-        `[${JSON.stringify(joinRef)},null,${JSON.stringify(topic)},"patch",${headText(rootId, base, version)}`,
-      );
-      outbox.send(frameHead({ isText: true, bytes: head.length + end.length }));
-      outbox.send(head);
-      outbox.send(end);
-    }
+    const head = { joinRef, topic, rootId, base, version };
+    const pieces = codec.binary ? packedPieces(codec, head, tail) : textPieces(head, tail);
+    for (const piece of pieces) this.#port.outbox.send(piece);
     this.#look();
   }
 
@@ -117,20 +104,59 @@ export class ViewChannel implements ViewSeat {
   }
 }
 
-/** Of the last tail: all who get it get it one after the other, and logs hold tails for long. */
-let last: { readonly tail: Tail; readonly bytes: Buffer } | null = null;
+/** What a frame says before its tail. */
+type Head = {
+  readonly joinRef: string;
+  readonly topic: string;
+  readonly rootId: string;
+  readonly base: number;
+  readonly version: number;
+};
 
-/** The end of the frame's text, encoded once for all sockets that speak JSON (views.md §5.5). */
-function textTail(tail: Tail): Buffer {
-  if (last?.tail !== tail) last = { tail, bytes: Buffer.from(`${tail.text}]`, 'utf8') };
-  return last.bytes;
+/** Clients count their joins from one, so the heads of a shared root are few; where they are not, each has its own. */
+const SHARED_FRAMES_MAX = 8;
+/** Larger ones are not copied: they leave in pieces, of which the end is shared. */
+const SHARED_BYTES_MAX = 16 * 1024;
+
+/** Of the last tail: all who get it get it one after the other, and logs hold tails for long. */
+let last: {
+  readonly tail: Tail;
+  readonly end: Buffer;
+  readonly frames: { readonly head: Head; readonly bytes: readonly Buffer[] }[];
+} | null = null;
+
+/** The frame as text: its end encoded once for all sockets that speak JSON (views.md §5.5), the whole for those of equal heads. */
+function textPieces(head: Head, tail: Tail): readonly Buffer[] {
+  if (last?.tail !== tail) last = { tail, end: Buffer.from(`${tail.text}]`, 'utf8'), frames: [] };
+  const { end, frames } = last;
+  const known = frames.find((frame) => isSame(frame.head, head));
+  if (known !== undefined) return known.bytes;
+  const { joinRef, topic, rootId, base, version } = head;
+  const address = `[${JSON.stringify(joinRef)},null,${JSON.stringify(topic)},"patch",`;
+  const start = Buffer.from(`${address}${headText(rootId, base, version)}`);
+  const bytes = start.length + end.length;
+  const pieces = [frameHead({ isText: true, bytes }), start, end];
+  if (bytes > SHARED_BYTES_MAX || frames.length >= SHARED_FRAMES_MAX) return pieces;
+  const whole = [Buffer.concat(pieces)];
+  frames.push({ head, bytes: whole });
+  return whole;
+}
+
+function isSame(one: Head, other: Head): boolean {
+  return (
+    one.version === other.version &&
+    one.base === other.base &&
+    one.joinRef === other.joinRef &&
+    one.topic === other.topic &&
+    one.rootId === other.rootId
+  );
 }
 
 const ARRAY_OF_5 = 0x95;
 const MAP_OF_8 = 0x88;
 
-function packedTail(codec: Codec, tail: Tail): Uint8Array {
-  return tail.packed((content) =>
+function packedPieces(codec: Codec, head: Head, tail: Tail): readonly Buffer[] {
+  const end = tail.packed((content) =>
     pairs(codec, [
       ['ops', content.ops],
       ['stream_ops', content.stream_ops],
@@ -138,18 +164,16 @@ function packedTail(codec: Codec, tail: Tail): Uint8Array {
       ['events', content.events],
     ]),
   );
+  const start = packedHead(codec, head);
+  const bytes = start.length + end.length;
+  return [
+    frameHead({ isText: false, bytes }),
+    start,
+    Buffer.from(end.buffer, end.byteOffset, end.byteLength),
+  ];
 }
 
-function packedHead(
-  codec: Codec,
-  of: {
-    readonly joinRef: string;
-    readonly topic: string;
-    readonly rootId: string;
-    readonly base: number;
-    readonly version: number;
-  },
-): Buffer {
+function packedHead(codec: Codec, of: Head): Buffer {
   const address = [of.joinRef, null, of.topic, 'patch'].map((part) => bytesOf(codec, part));
   const head = pairs(codec, [
     ['type', 'patch'],

@@ -156,6 +156,29 @@ it('V65 for hundreds of sockets one change is rendered, diffed and encoded once'
   expect(of('envelope')).toMatchObject([{ subscribers: sockets, ops: 1 }]);
 });
 
+it('V65 who counts joins otherwise gets the same change under a ref of their own, be it small or large', async () => {
+  const { connect, joined: writerOf } = await open();
+  const roots = await Promise.all(
+    Array.from({ length: 24 }, async (_, at) => {
+      const peer = await connect({ device: `d${at}` });
+      for (let n = 0; n < at % 12; n += 1) peer.ref();
+      return joined(peer, 'Room');
+    }),
+  );
+  expect(new Set(roots.map((root) => root.joinRef)).size).toBe(12);
+  const told = async (): Promise<readonly string[]> => {
+    const envelopes = await Promise.all(roots.map((root) => root.envelope()));
+    return [...new Set(envelopes.map(({ ops }) => JSON.stringify(ops)))];
+  };
+  await roots[0]?.command('add');
+  expect(await told()).toEqual(['[{"op":"replace","path":"/n","value":1}]']);
+  const title = 'x'.repeat(20_000);
+  const writer = await writerOf({ device: 'w' });
+  await writer.reply(writer.push(topic, 'write', set('title', title, 's')));
+  const [large = '', ...others] = await told();
+  expect([large.includes(`"${title}"`), others]).toEqual([true, []]);
+});
+
 it('V66, V67 private envelopes move a Musubi client alone; the shared ones fit both, before and after', async () => {
   const { connect } = await open();
   const ours = await joined(await connect(), 'Room');

@@ -198,12 +198,17 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
     const parsed = this.#hold.part.pattern(pattern);
     const watchOptions = watchOptionsOf('watch', options, { signal: 'object' });
     const { maxQueue } = watchOptions;
-    const { signal } = options;
     this.#open();
     return {
       [Symbol.asyncIterator]: () =>
-        iterate({ maxQueue, signal }, (told) =>
-          this.#subscribe({ pattern: parsed, options: watchOptions, ...told, isLive: true }),
+        iterate(maxQueue, options.signal, (told) =>
+          this.#subscribe({
+            pattern: parsed,
+            // What a consumer that waits is about to get does not wait.
+            options: { ...watchOptions, maxQueue: maxQueue + 1 },
+            ...told,
+            isLive: true,
+          }),
         ),
     };
   }

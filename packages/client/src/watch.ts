@@ -75,9 +75,13 @@ export type Subscribe = (told: {
   readonly ended: (error: HoldfastError) => void;
 }) => Release;
 
-/** A subscription as an iterator: it holds what is not taken yet, up to the maximum, and ends with an error beyond it. */
+/**
+ * A subscription, of one event more, as an iterator: it holds what is not taken yet, up to the maximum, and ends with an error
+ * beyond it.
+ */
 export function iterate(
-  { maxQueue, signal }: { readonly maxQueue: number; readonly signal: AbortSignal | undefined },
+  maxQueue: number,
+  signal: AbortSignal | undefined,
   subscribe: Subscribe,
 ): AsyncIterator<WatchEvent, undefined> {
   let queue: WatchEvent[] = [];
@@ -89,14 +93,14 @@ export function iterate(
   let news = deferred<void>();
 
   const finish = (how: NonNullable<typeof end>): void => {
-    if (end !== null) return;
+    if (end) return;
     end = how;
     release();
     signal?.removeEventListener('abort', abort);
     news.resolve();
   };
   const drop = (how: NonNullable<typeof end>): void => {
-    queue = [];
+    queue.length = 0;
     batch.length = 0;
     finish(how);
   };
@@ -107,7 +111,9 @@ export function iterate(
     if (live > maxQueue) finish({ error: overflow(maxQueue) });
     news.resolve();
   };
-  const ended = (error: HoldfastError): void => finish({ error });
+  const ended = (error: HoldfastError): void => {
+    finish({ error: error.code === 'closed' ? error : overflow(maxQueue) });
+  };
   const release = subscribe({ event, ended });
   signal?.addEventListener('abort', abort);
   if (signal?.aborted === true) abort();
@@ -121,10 +127,15 @@ export function iterate(
         yield value;
       }
       if (queue.length > 0) continue;
-      if (end !== null && 'error' in end) throw end.error;
-      if (end !== null) return undefined;
+      if (end) {
+        if ('error' in end) throw end.error;
+        return undefined;
+      }
       news = deferred();
+      // What a consumer that waits is about to get does not count.
+      live -= 1;
       await news.promise;
+      live += 1;
     }
   }
   const events = taken();

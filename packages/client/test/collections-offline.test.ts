@@ -37,13 +37,15 @@ const Guarded = record({
   authority: { title: 'lww', done: 'lww' },
 });
 
+const Plain = record({ ...spec, name: 'plain', path: 'plain/:id' });
+
 let server: Server;
 let client: Client;
 let tap: Tap;
 
 beforeEach(async () => {
   server = createServer({ storage: memory(), rates: false });
-  const defs = [Task, Tagged, Guarded] as const;
+  const defs = [Task, Tagged, Guarded, Plain] as const;
   const desks = defs.map((def) => server.record(def as typeof Task));
   await server.stores.create(spec.store);
   for (const desk of desks) {
@@ -97,3 +99,21 @@ test.each([
     expect([...new Set(shown)]).toEqual(['ABC', 'ABCE']);
   },
 );
+
+test('R199 a transaction makes rows of the objects that it sets, and none of those that were never seen and that it patches', async () => {
+  const list = client.collection(collection(Plain, { where: { done: false }, orderBy: 'title' }));
+  list.retain();
+  await list.ready();
+  const titles = (): readonly string[] => list.get().map(({ title }) => title);
+  tap.hold();
+  const { committed } = client.transact((tx) => {
+    tx.record(Plain.ref({ id: 'B' })).set({ title: 'B', done: false });
+    tx.record(Plain.ref({ id: 'C' })).patch({ title: 'C2' });
+    tx.record(Plain.ref({ id: 'E' })).patch({ title: 'E', done: false });
+  });
+  await tap.quiet();
+  expect(titles()).toEqual(['A', 'B', 'C2']);
+  tap.letGo();
+  await committed;
+  await expect.poll(titles).toEqual(['A', 'B', 'C2', 'E']);
+});

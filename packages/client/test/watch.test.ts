@@ -214,6 +214,19 @@ describe('watch', () => {
     expect(await events.next()).toEqual({ done: true, value: undefined });
   });
 
+  it('does not count what a consumer that waits is about to get', async () => {
+    const store = await world.store();
+    const events = store.watch('**', { maxQueue: 2 })[Symbol.asyncIterator]();
+    const first = events.next();
+    for (let n = 0; n < 3; n++) store.put('k', n);
+    expect(await first).toMatchObject({ value: { value: 0 } });
+    for (let n = 1; n < 3; n++) expect(await events.next()).toMatchObject({ value: { value: n } });
+    const next = events.next();
+    for (let n = 0; n < 4; n++) store.put('k', n);
+    const error = { code: 'limit_exceeded', details: { limit: 2 } };
+    await expect(next).rejects.toMatchObject(error);
+  });
+
   it('ends with the reason of its signal, and with `closed` when the client closes', async () => {
     const store = await world.store();
     const controller = new AbortController();

@@ -180,9 +180,14 @@ export const refusals = /* @__PURE__ */ Object.fromEntries(
 // By any code: an application has its own, beside those of the table.
 const sentences: { readonly [code: string]: Row } = refusals;
 
-/** Has errors made from now on say in a sentence what happened; without it they name the reason and its details. */
+/**
+ * Has errors made from now on say in a sentence what happened; without it they name the reason and its details. Who has
+ * refused may have a sentence for it that says more than the table.
+ */
 export function explainErrors(): void {
-  wordErrors((code) =>
-    Object.hasOwn(sentences, code) ? `${code}: ${sentences[code]?.says ?? ''}` : code,
-  );
+  wordErrors((code, { message }) => {
+    const known = Object.hasOwn(sentences, code) ? sentences[code]?.says : undefined;
+    const says = typeof message === 'string' && message !== '' ? message : known;
+    return says === undefined ? code : `${code}: ${says}`;
+  });
 }

@@ -1,3 +1,4 @@
+import type { HoldfastError } from '@holdfast/client';
 import type {
   CollectionDef,
   CollectionHandle,
@@ -30,17 +31,16 @@ export type UseCollection<App> = {
   ): CollectionView<RecordBy<App, N>>;
 };
 
+type ShownState<R extends RecordDef = RecordDef> = HookState<CollectionView<R>, HoldfastError>;
+
 /** {@link useCollectionState} for an application. */
 export type UseCollectionState<App> = {
-  <R extends RecordDef>(
-    query: CollectionDef<R> | null,
-    options?: HookOptions,
-  ): HookState<CollectionView<R>>;
+  <R extends RecordDef>(query: CollectionDef<R> | null, options?: HookOptions): ShownState<R>;
   <N extends RecordNames<App>>(
     name: N,
     spec: CollectionSpec<RecordBy<App, N>> | null,
     options?: HookOptions,
-  ): HookState<CollectionView<RecordBy<App, N>>>;
+  ): ShownState<RecordBy<App, N>>;
 };
 
 /**
@@ -68,17 +68,17 @@ export function useCollection(
 export function useCollectionState<R extends RecordDef>(
   query: CollectionDef<R> | null,
   options?: HookOptions,
-): HookState<CollectionView<R>>;
+): ShownState<R>;
 export function useCollectionState(
   name: string,
   spec: CollectionSpec<RecordDef> | null,
   options?: HookOptions,
-): HookState<CollectionView>;
+): ShownState;
 export function useCollectionState(
   of: CollectionDef | string | null,
   second?: Second,
   third?: HookOptions,
-): HookState<CollectionView> {
+): ShownState {
   return useHandleState(useWanted('useCollectionState', of, [second, third]), useCollectionView);
 }
 

@@ -43,14 +43,19 @@ export function useHandle<H extends Handle, V>(
   return useViewOf(useShared(scope, wanted));
 }
 
-/** The same without suspending. */
+/** The same without suspending; what went wrong is of the kind that the state of a handle has. */
 export function useHandleState<
   H extends Handle,
   V extends { readonly status: string; readonly connected?: boolean; readonly error?: unknown },
->([scope, wanted]: readonly [Scope, Wanted<H, H> | null], useViewOf: UseView<H, V>): HookState<V> {
+>(
+  [scope, wanted]: readonly [Scope, Wanted<H, H> | null],
+  useViewOf: UseView<H, V>,
+): HookState<V, NonNullable<V['error']>> {
   const state = useSharedState(scope, wanted);
   const value = useViewOf(readyOf(state));
   const { status, connected, error } = value;
   const refreshing = status !== 'ok' || connected === false;
-  return useHookState<V>(wanted, state, { value, refreshing, error });
+  const said = useHookState<V>(wanted, state, { value, refreshing, error });
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a handle is waited for by its state
+  return said as HookState<V, NonNullable<V['error']>>;
 }

@@ -4,8 +4,8 @@ import { useEffect, useMemo, useRef } from 'react';
 import type { Wanted } from './shared.ts';
 import { nothing, useDrawnAs, useSignal } from './signal.ts';
 
-/** What a hook that never suspends says (registry.md §10). */
-export type HookState<T> =
+/** What a hook that never suspends says (registry.md §10); `E` is what may go wrong. */
+export type HookState<T, E = unknown> =
   | { readonly status: 'idle' }
   | { readonly status: 'loading'; readonly previous?: T; readonly attempt: number }
   | {
@@ -13,11 +13,11 @@ export type HookState<T> =
       readonly value: T;
       /** Whether what is shown may be behind. */
       readonly refreshing: boolean;
-      readonly error?: unknown;
+      readonly error?: E;
     }
   | {
       readonly status: 'failed';
-      readonly error: unknown;
+      readonly error: E;
       readonly previous?: T;
       /** Tries again now. */
       retry(): void;

@@ -103,11 +103,10 @@ function NamesFrom({ from }: { readonly from: string }): ReactElement {
 
 function NamesState(): ReactElement {
   const state = useCollectionState('user', { limit: 1 });
+  const why = state.status === 'failed' ? state.error.code : state.status;
   const one = useOne(collection(User, { orderBy: [['name', 'desc']] }));
   return (
-    <i>
-      {state.status === 'ready' ? `${state.value.rows.length} ${String(one?.name)}` : state.status}
-    </i>
+    <i>{state.status === 'ready' ? `${state.value.rows.length} ${String(one?.name)}` : why}</i>
   );
 }
 

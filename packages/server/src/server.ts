@@ -31,7 +31,7 @@ import { slowLog } from './slow-log.ts';
 import { limitsOf, quotasOf } from './limits.ts';
 import { listenOn } from './listen.ts';
 import { archiveStore, operatorStores, operatorTokens, type OperatorRoom } from './operator.ts';
-import { readiness } from './ready.ts';
+import { Readiness } from './ready.ts';
 import { version } from './version.ts';
 import {
   checkOptions,
@@ -76,6 +76,7 @@ class HoldfastServer implements Server {
   readonly #quotas: ReturnType<typeof quotasOf>;
   readonly #rates: Rates;
   readonly #storage: Storage;
+  readonly #readiness: Readiness;
   readonly #openStores: Stores;
   readonly #records: Records;
   readonly #compactor: Compactor;
@@ -128,6 +129,7 @@ class HoldfastServer implements Server {
     });
     // Last of what may throw: from here on there is something to close.
     this.#storage = openStorage(options);
+    this.#readiness = new Readiness(this.#storage);
     this.#unmeter = meterProcess(this.#meters);
     const room = this.#hostRoom();
     this.#openStores = new Stores(room);
@@ -137,7 +139,7 @@ class HoldfastServer implements Server {
     this.#views = openViews(options, {
       ...room,
       files: this.#files,
-      openStore: doorTo(this.#openStores, () => (this.#numbers += 1)).openStore,
+      ...this.#door(),
       veilOf: (principal, store) => this.#veilOf(principal, store),
       warn: (what) => this.#log.info({}, what),
     });
@@ -267,6 +269,7 @@ class HoldfastServer implements Server {
       gateOf: (row) => this.#records.gateOf(row),
       meters: this.#meters,
       slow: slowLog(this.#options.slowCommitMs, this.#log),
+      appended: (result) => this.#readiness.appended(result),
       report: (what, error) => {
         this.#meters.errors.add();
         this.#log.error({ err: error }, what);
@@ -306,6 +309,7 @@ class HoldfastServer implements Server {
   }
 
   #createHttp(records: MountedRecords): HttpServer {
+    const { quotas } = this.#quotas;
     const app = createHttp({
       storage: this.#storage,
       ...this.#door(),
@@ -320,7 +324,7 @@ class HoldfastServer implements Server {
       tokens: this.#tokens,
       audit: this.#audit,
       version,
-      ready: () => readiness(this.#storage, () => this.#draining),
+      ready: () => this.#readiness.ask(this.#draining),
       draining: () => this.#draining,
       now: () => this.#clock.wall(),
       newId: randomUUID,
@@ -334,9 +338,7 @@ class HoldfastServer implements Server {
       ...(this.#options.oauth && { oauth: this.#options.oauth }),
       figures: () => figuresOf(this.#parts(), this.#since),
       ...this.#quotas,
-      ...(this.#quotas.quotas?.stores !== undefined && {
-        storesMax: this.#quotas.quotas.stores,
-      }),
+      ...(quotas?.stores !== undefined && { storesMax: quotas.stores }),
       origins: this.#options.origins ?? [],
       statusOf: (id, principal) =>
         storeFigures(
@@ -355,7 +357,7 @@ class HoldfastServer implements Server {
     // The process is not ours alone: its `Request` and `Response` stay what they are.
     const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
     const headersTimeout = this.#options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS;
-    const http = createHttpServer(
+    return createHttpServer(
       {
         headersTimeout,
         connectionsCheckingInterval: Math.ceil(headersTimeout / 4),
@@ -363,9 +365,7 @@ class HoldfastServer implements Server {
         requestTimeout: 0,
       },
       (request, response) => void listener(request, response),
-    );
-    http.on('upgrade', this.upgrade);
-    return http;
+    ).on('upgrade', this.upgrade);
   }
 
   #parts(): Parts {

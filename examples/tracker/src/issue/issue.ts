@@ -1,6 +1,9 @@
 import { collection, type CollectionDef, record } from '@holdfast/protocol';
 import { z } from 'zod';
 
+// Pages have this module, too: zod tries otherwise whether it may make code of text, which their Content-Security-Policy tells of.
+z.config({ jitless: true });
+
 export const statuses = ['open', 'doing', 'done'] as const;
 export const priorities = ['low', 'normal', 'high'] as const;
 

@@ -57,7 +57,12 @@ export class CollectionEntry
       this.#take(await import('./evaluate.ts'));
     } catch (error) {
       this.#desk.report(error);
-      if (this.#opened !== null) this.#show({ ...this.state.get(), status: 'stale', error });
+      if (this.#opened === null) return;
+      this.#show({
+        ...this.state.get(),
+        status: 'stale',
+        error: new HoldfastError('unavailable', { cause: error }),
+      });
     }
     this.refresh();
   }

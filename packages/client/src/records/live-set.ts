@@ -3,6 +3,7 @@ import {
   asPath,
   type CollectionDef,
   globOf,
+  HoldfastError,
   isObject,
   type Json,
   matches,
@@ -46,8 +47,10 @@ type Seen = Pick<Replica, 'entry' | 'committed' | 'entries' | 'queries' | 'statu
 type Looking = {
   readonly replica: Seen;
   readonly sight: QuerySight;
-  readonly trouble: object | undefined;
+  readonly trouble: Trouble | undefined;
 };
+
+type Trouble = Pick<CollectionState<unknown>, 'error'>;
 
 /** Refusals of who has never heard of the record, or of queries. */
 const unable: ReadonlySet<string> = new Set(['unknown_record', 'unknown_event']);
@@ -156,7 +159,7 @@ export class LiveSet {
     try {
       return this.#found(before, { replica, sight, trouble });
     } catch (failure) {
-      return { ...before, status: 'stale', error: failure };
+      return { ...before, status: 'stale', error: troubleOf(failure) };
     }
   }
 
@@ -214,7 +217,7 @@ export class LiveSet {
     return { key, record: record.name, spec, within: patternOf(`${this.#glob}/**`) };
   }
 
-  #local(replica: Seen, trouble: object | undefined): CollectionState<unknown> {
+  #local(replica: Seen, trouble: Trouble | undefined): CollectionState<unknown> {
     const { record } = this.#config.def;
     if (this.#touched === null || this.#evaluation === null) {
       this.#evaluation = new Evaluation(record.name, this.#query, this.#all(replica));
@@ -290,11 +293,11 @@ export class LiveSet {
   #pending(
     outbox: readonly { readonly request: Request }[] = this.#config.hold.slot.outbox(),
   ): PendingObjects {
-    return new PendingObjects(
-      outbox,
-      (path) => this.#objectOf(path),
-      (path) => this.#isAbove(path),
-    );
+    return new PendingObjects(outbox, {
+      def: this.#config.def.record,
+      of: (path) => this.#objectOf(path),
+      areBelow: (path) => this.#isAbove(path),
+    });
   }
 
   #state(
@@ -362,6 +365,12 @@ function patched(
   const { paths, before, touched } = of;
   if (touched.size === 0) return before;
   return paths.map((path, at) => (touched.has(path) ? make(path) : (before[at] ?? null)));
+}
+
+/** What kept the rows from being found, as an error of ours; one of another kind is its cause. */
+function troubleOf(failure: unknown): HoldfastError {
+  if (failure instanceof HoldfastError) return failure;
+  return new HoldfastError('internal_error', { cause: failure });
 }
 
 function isSameList(one: readonly unknown[], other: readonly unknown[]): boolean {

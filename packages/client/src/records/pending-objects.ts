@@ -1,5 +1,14 @@
-import type { Path, Request } from '@holdfast/protocol';
-import { writesOf } from './pending.ts';
+import type { Path, RecordDef, Request } from '@holdfast/protocol';
+import { isNear, writesOf } from './pending.ts';
+
+/** The paths that a record has objects at. */
+export type Objects = {
+  readonly def: Pick<RecordDef, 'authority' | 'visibility'>;
+  /** The object that a path is in. */
+  readonly of: (path: Path) => Path | null;
+  /** Whether there may be objects below a path. */
+  readonly areBelow: (path: Path) => boolean;
+};
 
 /** Which objects own unanswered requests touch. */
 export class PendingObjects {
@@ -10,16 +19,17 @@ export class PendingObjects {
 
   constructor(
     outbox: readonly { readonly request: Request }[],
-    objectOf: (path: Path) => Path | null,
-    isAbove: (path: Path) => boolean,
+    { def: { authority, visibility }, of, areBelow }: Objects,
   ) {
+    const isMerged = (authority ?? visibility) !== null;
     for (const { request } of outbox) {
       const touched = new Set<Path>();
       for (const { op, path } of writesOf(request)) {
-        const object = objectOf(path);
+        const object = of(path);
         if (object !== null) touched.add(object);
-        else if (isAbove(path)) this.#above.push(`${path}/`);
-        if (object === path && makes(request, op, path)) this.#made.add(path);
+        else if (areBelow(path)) this.#above.push(`${path}/`);
+        const isMade = op === 'set' || (isMerged && makes(request, op, path));
+        if (object === path && isMade) this.#made.add(path);
       }
       for (const object of touched) this.#counts.set(object, (this.#counts.get(object) ?? 0) + 1);
     }
@@ -46,13 +56,18 @@ export class PendingObjects {
 }
 
 /**
- * Whether a write makes all of an object. Where not all fields are a client's, a `set` is a transaction of one write (records.md
- * §11.2); a patch is none, or guards fields.
+ * Whether a write may be a `set` of an object of which not all fields are a client's: that is a transaction of one write of
+ * it (records.md §11.2). A patch is none, or guards fields; in a transaction of several objects one looks the same.
  */
 function makes(request: Request, op: string, path: Path): boolean {
-  if (request.op !== 'transact' || (op !== 'merge' && op !== 'mutate')) return op === 'set';
+  if (request.op !== 'transact' || (op !== 'merge' && op !== 'mutate')) return false;
   return (
     request.ops.filter((each) => `${each.path}/`.startsWith(`${path}/`)).length === 1 &&
-    request.preconditions.every((each) => each.kind === 'if_absent' && each.path === path)
+    request.preconditions.every(
+      (each) =>
+        each.kind === 'fence' ||
+        !isNear(each.path, path) ||
+        (each.kind === 'if_absent' && each.path === path),
+    )
   );
 }

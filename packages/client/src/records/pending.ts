@@ -13,7 +13,7 @@ export function touches(request: Request, path: Path): boolean {
 }
 
 /** Whether one of two paths is at or below the other. */
-function isNear(one: Path, other: Path): boolean {
+export function isNear(one: Path, other: Path): boolean {
   return one === other || one.startsWith(`${other}/`) || other.startsWith(`${one}/`);
 }
 

@@ -2,6 +2,7 @@ import type {
   CollectionDef,
   CollectionSpec,
   ConflictError,
+  HoldfastError,
   MutationInput,
   MutationName,
   OpId,
@@ -144,7 +145,7 @@ export type CollectionState<R> = {
   readonly hasMore: boolean;
   /** Where another window may begin: `after`. */
   readonly endCursor: string | null;
-  readonly error?: unknown;
+  readonly error?: HoldfastError;
 };
 
 /** One row; the same object until its key, its value or its own writes change. */

@@ -5,6 +5,7 @@ import {
   type Path,
   type Refusal,
   type Seq,
+  utf8Length,
   type WriteReply,
 } from '@holdfast/protocol';
 import type { DecideContext } from './context.ts';
@@ -133,12 +134,26 @@ function decisionOf(
     seq: head + index + 1,
     arg: null,
     deviceId: device,
-    clientOpId: `rollback:${toSeq}:${record.path}`.slice(0, 128),
+    clientOpId: idOf(toSeq, record.path),
     tx,
     at,
     principal,
   }));
   return { ops, result: replyOf(last, { isPath, written: records.length }) };
+}
+
+const idBytesMax = 128;
+
+/** As much of it as an op id may have, in whole characters (stores.md §6.1). */
+function idOf(toSeq: Seq, path: Path): string {
+  let id = '';
+  let bytes = 0;
+  for (const character of `rollback:${toSeq}:${path}`) {
+    bytes += utf8Length(character);
+    if (bytes > idBytesMax) break;
+    id += character;
+  }
+  return id;
 }
 
 function replyOf(

@@ -68,6 +68,6 @@ function refusalOf(error: unknown, no: Refusal): Refusal {
 
 /** The refusal of a write that the rule of a record does not let pass. */
 export function notAllowed({ name }: Pick<RecordDef, 'name'>, path: Path): Refusal {
-  const message = `The write rule of the record "${name}" does not allow this.`;
+  const message = `The write rule of the record "${name}" does not allow this. Write something else, or sign in as somebody whom it lets.`;
   return refuse('path_not_allowed', { path, message });
 }

@@ -6,6 +6,7 @@ import {
   type Json,
   type Op,
   type Path,
+  utf8Length,
   type Write,
 } from '@holdfast/protocol';
 import {
@@ -258,6 +259,20 @@ describe('the past of a store', () => {
       clientOpId: 'rollback:2:s',
       principal: 'ann',
     });
+  });
+
+  test('the id of an op that it makes is cut between characters, where it has the bytes of an op id', () => {
+    const name = `${'a'.repeat(116)}😀`;
+    const store = recorded([
+      { op: 'set', path: asPath(name), value: 1 },
+      { op: 'set', path: asPath('x'.repeat(200)), value: 1 },
+      { op: 'delete', path: asPath(name) },
+    ]);
+    store.rollback(2);
+    expect(store.log.at(-1)?.clientOpId).toBe(`rollback:2:${'a'.repeat(116)}`);
+    store.rollback(0);
+    const ids = store.log.slice(-2).map(({ clientOpId }) => utf8Length(clientOpId));
+    expect(ids).toEqual([127, 128]);
   });
 });
 

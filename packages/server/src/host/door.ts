@@ -2,6 +2,7 @@ import type { LoggedOp, LoneRequest } from '@holdfast/engine/authority';
 import type { Scope, Span, Tree } from '@holdfast/engine/data';
 import type { Refusal, Seq, WriteReply } from '@holdfast/protocol';
 import { refuseSeq, spanOf, stateAt } from './history.ts';
+import type { Patrol } from './patrol.ts';
 import type { Stores } from './stores.ts';
 import type { StoreHost } from './store-host.ts';
 import { tellBackwards, Telling } from './telling.ts';
@@ -30,6 +31,8 @@ export type StoreDoor = {
   readonly openStore: (storeId: string) => Promise<OpenStore>;
   /** Holds it open for as long as `use` takes. */
   readonly withStore: <T>(storeId: string, use: (store: OpenStore) => T | Promise<T>) => Promise<T>;
+  /** Tells somebody of what rules show otherwise by now, until the returned function is called. */
+  readonly lookFor: Patrol['lookFor'];
 };
 
 /** The door to the open stores. */
@@ -69,6 +72,7 @@ export function doorTo(stores: Stores, nextNumber: () => number): StoreDoor {
         store.release();
       }
     },
+    lookFor: (onlooker) => stores.patrol.lookFor(onlooker),
   };
 }
 

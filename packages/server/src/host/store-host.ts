@@ -46,6 +46,8 @@ export type HostRoom = {
   readonly meters: Meters;
   /** Who hears of slow commits, if anybody. */
   readonly slow: RequestNotes['slow'];
+  /** Hears how each append ended. */
+  readonly appended?: (result: AppendResult) => void;
   /** Something failed that nobody asked for: the operator's log. */
   readonly report: (what: string, error: unknown) => void;
   /** A host stopped for a bug: its channels are to be closed, and the store opened afresh. */
@@ -317,6 +319,7 @@ export class StoreHost {
     const since = clock.now();
     const result = await this.#stored(expected, content);
     meters.appendTime.observeMs(clock.now() - since);
+    this.#room.appended?.(result);
     if (result.status === 'stored') {
       this.#step({ type: 'stored', batch });
       this.#room.bus.publish(`store.${this.row.id}`, new TextEncoder().encode(String(this.#head)));

@@ -1,6 +1,7 @@
 import { Registry } from '@holdfast/engine/registry';
 import { HoldfastError } from '@holdfast/protocol';
 import type { StoreRow } from '../storage/port.ts';
+import { Patrol } from './patrol.ts';
 import { type HostRoom, StoreHost } from './store-host.ts';
 
 const IDLE_MS = 15 * 60_000;
@@ -13,8 +14,11 @@ export class Stores {
   readonly #registry: Registry<StoreHost>;
   readonly #storage: HostRoom['storage'];
   readonly #onLost = new Map<string, Set<() => void>>();
+  /** Looks for those who are shown something through a veil, and have no channel. */
+  readonly patrol: Patrol;
 
   constructor(room: HostRoom) {
+    this.patrol = new Patrol(room);
     this.#storage = room.storage;
     this.#registry = new Registry<StoreHost>({
       name: 'authorities',
@@ -81,6 +85,7 @@ export class Stores {
 
   /** Finishes every store's queued commits and closes it. */
   async close(): Promise<void> {
+    this.patrol.close();
     await this.#registry.dispose({ timeout: 30_000 });
   }
 

@@ -110,6 +110,11 @@ export type HttpDeps = {
   readonly openStore: (storeId: string) => Promise<OpenStore>;
   /** Holds a store open for as long as `use` takes. */
   readonly withStore: <T>(storeId: string, use: (store: OpenStore) => T | Promise<T>) => Promise<T>;
+  /** Tells somebody of the objects of which rules show another part through a veil by now, until the returned function is called. */
+  readonly lookFor?: (onlooker: {
+    readonly veil: Veil;
+    readonly turned: (objects: readonly Path[]) => void;
+  }) => () => void;
   readonly access: Access;
   /** What the records of a store hide from a principal; null: nothing. */
   readonly veilOf?: (

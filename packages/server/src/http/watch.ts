@@ -43,6 +43,9 @@ export function routeWatch(app: Hono, deps: HttpDeps): void {
     const wanted = veil === null ? byRules : { ...byRules, scope: byRules.scope.under(veil) };
     const verdict = (): Promise<string> => deps.access.recheck(credentialsOf(c), principal);
     const watch = new Watch(store, wanted);
+    if (veil !== null && deps.lookFor !== undefined) {
+      watch.ends.push(deps.lookFor({ veil, turned: () => watch.turn() }));
+    }
     const stream = new EventStream(deps, {
       source: watch,
       verdict,
@@ -62,9 +65,12 @@ class Watch {
   readonly #store: OpenStore;
   readonly #scope: Scope;
   #opening: Generator<string | null, void, undefined>;
-  readonly #unfollow: () => void;
+  /** What is to be done when nobody watches any more. */
+  readonly ends: (() => void)[] = [];
   #cursor: Seq;
   #teller: Teller | null = null;
+  /** Rules show another part by now of what was told, though nothing was committed. */
+  #hasTurned = false;
   #changed: () => void = () => undefined;
 
   constructor(store: OpenStore, wanted: Wanted) {
@@ -74,7 +80,7 @@ class Watch {
     const why = whyReset(store, wanted);
     this.#cursor = why === null ? (wanted.since ?? head) : head;
     this.#opening = this.#open(wanted, why);
-    this.#unfollow = store.follow(() => this.#changed());
+    this.ends.push(store.follow(() => this.#changed()));
   }
 
   get cursor(): Seq {
@@ -83,6 +89,7 @@ class Watch {
 
   /** The next text to send; empty where there is nothing to tell of what was read; null where all is told. */
   async next(): Promise<string | null> {
+    if (this.#hasTurned) this.#begin('scope');
     const opening = this.#opening.next();
     if (opening.done !== true) return opening.value ?? '';
     const { head } = this.#store.standing();
@@ -96,8 +103,15 @@ class Watch {
     return text;
   }
 
+  /** Rules say otherwise. */
+  turn(): void {
+    this.#hasTurned = true;
+    this.#changed();
+  }
+
   /** What the watcher may see is another part of what was there before: it is told all of it (records.md §17). */
   #begin(why: string): void {
+    this.#hasTurned = false;
     this.#teller = null;
     this.#opening = this.#open({ includeCurrent: true, since: null }, why);
   }
@@ -105,11 +119,11 @@ class Watch {
   /** Calls back once when there is more. */
   wake(run: () => void): void {
     this.#changed = run;
-    if (this.#cursor < this.#store.standing().head) run();
+    if (this.#hasTurned || this.#cursor < this.#store.standing().head) run();
   }
 
   close(): void {
-    this.#unfollow();
+    for (const end of this.ends) end();
     this.#store.release();
   }
 

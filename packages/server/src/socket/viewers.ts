@@ -3,13 +3,9 @@ import type { LoggedOp } from '@holdfast/engine/authority';
 import { type Around, objectsTouched, type Veil } from '@holdfast/engine/gate';
 import type { Path, Seq } from '@holdfast/protocol';
 import type { Clock } from '../host/clock.ts';
+import { lookAgain, Pace, PATROL_SHARE, RIGHTS_MS } from '../host/patrol.ts';
 import { Doubts } from './doubts.ts';
 
-/** Well within the 5 s after which nobody has what it may not read any more (records.md §9). */
-const RIGHTS_MS = 3000;
-const LOOKS_PER_TURN = 500;
-/** What looking again and again may take of the processor's time: many who were shown much hear of other rules later. */
-const PATROL_SHARE = 0.1;
 /** So long who is away may come back and be sent nothing that it has. */
 export const AWAY_MS = 120_000;
 const AWAY_MAX = 1000;
@@ -102,36 +98,6 @@ export class Account {
   }
 }
 
-/** Looks at much in turns, and takes no more than a share of the processor's time for it. */
-class Pace {
-  readonly #clock: Clock;
-  readonly #share: number;
-  #looks = 0;
-  #since: number;
-
-  constructor(clock: Clock, share: number) {
-    this.#clock = clock;
-    this.#share = share;
-    this.#since = clock.now();
-  }
-
-  /** Counts a look; whether it is time to rest. */
-  looked(): boolean {
-    this.#looks += 1;
-    return this.#looks % LOOKS_PER_TURN === 0;
-  }
-
-  async rest(): Promise<void> {
-    const clock = this.#clock;
-    const restMs = (clock.now() - this.#since) * (1 / this.#share - 1);
-    await new Promise<void>((resolve) => {
-      if (restMs === 0) clock.setImmediate(resolve);
-      else clock.setTimeout(resolve, restMs);
-    });
-    this.#since = clock.now();
-  }
-}
-
 /** Somebody who looks at a store of which records hide something: the rules are asked once for all of its channels. */
 export class Viewer {
   readonly veil: Veil;
@@ -189,24 +155,13 @@ export class Viewer {
   }
 
   /** The same, at a pace. */
-  async look(pace: Pace): Promise<void> {
+  look(pace: Pace): Promise<void> {
     const { veil } = this;
-    let turned: Path[] = [];
-    const tell = (): void => {
-      if (turned.length === 0) return;
-      this.#room.evaluations.turned(veil, turned);
-      this.turned(turned);
-      turned = [];
+    const turned = (objects: readonly Path[]): void => {
+      this.#room.evaluations.turned(veil, objects);
+      this.turned(objects);
     };
-    for (const object of veil.asked()) {
-      if (veil.hasChanged(object)) turned.push(object);
-      if (!pace.looked()) continue;
-      // Nobody else has a turn between a look and what is told of it.
-      tell();
-      // oxlint-disable-next-line no-await-in-loop -- so that others have their turns
-      await pace.rest();
-    }
-    tell();
+    return lookAgain({ veil, turned }, pace);
   }
 
   /** Of these objects, its clients see another part than they were told. */

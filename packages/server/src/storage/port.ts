@@ -76,12 +76,19 @@ export type LoadChunk = {
   readonly maps: readonly (readonly [Path, Seq])[];
 };
 
-/** How an append ended. Only `unknown` leaves a question: {@link Storage.open} settles it. */
+/**
+ * How an append ended. Only `unknown` leaves a question: {@link Storage.open} settles it. A failure has the `reason` where the
+ * storage could not do its work, and none where it may not.
+ */
 export type AppendResult =
   | { readonly status: 'stored' }
   | { readonly status: 'behind'; readonly head: Seq }
   | { readonly status: 'unknown' }
-  | { readonly status: 'failed'; readonly message: string };
+  | {
+      readonly status: 'failed';
+      readonly message: string;
+      readonly reason?: StorageError['reason'];
+    };
 
 /** How much one {@link Storage.read} returns at most; the first op always passes. */
 export type ReadLimit = {

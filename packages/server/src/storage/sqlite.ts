@@ -128,8 +128,8 @@ class SqliteStorage implements Storage {
       );
     } catch (error) {
       if (error instanceof UnknownOutcome) return { status: 'unknown' };
-      if (error instanceof StorageError) return { status: 'failed', message: error.message };
-      throw error;
+      if (!(error instanceof StorageError)) throw error;
+      return { status: 'failed', message: error.message, reason: error.reason };
     }
   }
 

@@ -47,9 +47,9 @@ export async function openTestServer(
     stopped: () => undefined,
   };
   let numbers = 0;
-  const { openStore } = doorTo(new Stores(room), () => (numbers += 1));
+  const door = doorTo(new Stores(room), () => (numbers += 1));
   const files = new Files({ ...room, blobs: memoryBlobs() });
-  const views = openViews({ data: tmpdir(), ...options }, { ...room, files, openStore, warn });
+  const views = openViews({ data: tmpdir(), ...options }, { ...room, ...door, files, warn });
   const access = { tracker: () => null, isReadOnly: () => false, principal: () => null };
   const store = (name: string): ViewStore =>
     new StoreOfView(openingOf(name, views.desk.open(name, null)), access, defaultLimits);

@@ -35,6 +35,7 @@ export type ViewParts = {
   readonly storage: Storage;
   readonly files: Files;
   readonly openStore: StoreDoor['openStore'];
+  readonly lookFor: StoreDoor['lookFor'];
   readonly veilOf?: StoreDeskRoom['veilOf'];
   readonly report: (what: string, error: unknown) => void;
   readonly warn: (what: string) => void;
@@ -75,6 +76,7 @@ export function openViews(options: ViewOptions, parts: ViewParts): Views {
   const transfers = new Transfers({ clock, files, report, tokens, views, stored: parts.files });
   const desk = new StoreDesk({
     openStore: parts.openStore,
+    lookFor: parts.lookFor,
     findStore: (name) => storage.stores.find(name),
     newId: randomUUID,
     report,

@@ -35,7 +35,7 @@ import type { StoreRow } from '../storage/port.ts';
 import { WatchedPaths } from './watched-paths.ts';
 
 /** What a desk needs of the server. */
-export type StoreDeskRoom = Pick<StoreDoor, 'openStore'> & {
+export type StoreDeskRoom = Pick<StoreDoor, 'openStore' | 'lookFor'> & {
   readonly findStore: (name: StoreName) => Promise<StoreRow | null>;
   readonly newId: () => string;
   readonly report: (what: string, error: unknown) => void;
@@ -84,8 +84,17 @@ export class StoreDesk {
     const shared = await this.#share(row.id);
     const release = (): void => this.#release(row.id, shared);
     if (user === null) return new OpenedStore(shared, { room: this.#room, user: null, release });
-    const veil = this.#room.veilOf?.(user, shared.store) ?? null;
-    return new OpenedStore(shared, { room: this.#room, user: { principal: user, veil }, release });
+    const valueAt: OpenStore['valueAt'] = (path) => shared.store.valueAt(path);
+    const veil = this.#room.veilOf?.(user, { row, valueAt }) ?? null;
+    const rest = veil && this.#room.lookFor({ veil, turned: (paths) => lookAt(shared, paths) });
+    return new OpenedStore(shared, {
+      room: this.#room,
+      user: { principal: user, veil },
+      release: () => {
+        rest?.();
+        release();
+      },
+    });
   }
 
   async #share(id: string): Promise<Shared> {
@@ -137,10 +146,16 @@ export class StoreDesk {
 function followed(store: OpenStore, watchers: WatchedPaths<Watcher>): () => void {
   return store.follow((ops) => {
     if (watchers.isEmpty) return;
-    const found = new Set<Watcher>();
-    for (const { path } of ops) watchers.collect(path, found);
-    for (const watcher of found) watcher.look();
+    const paths = ops.map(({ path }) => path);
+    lookAt({ watchers }, paths);
   });
+}
+
+/** Has those look who have read what is at these paths, above or below. */
+function lookAt({ watchers }: Pick<Shared, 'watchers'>, paths: readonly Path[]): void {
+  const found = new Set<Watcher>();
+  for (const path of paths) watchers.collect(path, found);
+  for (const watcher of found) watcher.look();
 }
 
 function refuseUser(user: Principal, row: StoreRow): Refusal | null {

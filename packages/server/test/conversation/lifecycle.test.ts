@@ -2,6 +2,7 @@ import { Agent, get } from 'node:http';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { StorageError } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { sqlite } from '@holdfast/server/storage/sqlite';
 import { expect, onTestFinished, test } from 'vitest';
@@ -127,6 +128,41 @@ test('S111 readyz is 503 while the server drains, for those who connect then too
   expect((await peer.reply(ref)).response).toEqual({ store_seq: 1 });
   await closed;
   await expect(statusOf(`${url}/healthz`)).rejects.toThrow();
+});
+
+test('S111 readyz is 503 while the storage refuses writes, says why, and finds out by itself when it takes them again', async () => {
+  const { storage } = new SlowDisk(memory());
+  const { keys } = storage;
+  let isFull = false;
+  const { joined, url } = await world({
+    storage: {
+      ...storage,
+      append: async (...given) =>
+        isFull
+          ? { status: 'failed', message: 'No space is left.', reason: 'full' }
+          : storage.append(...given),
+      keys: {
+        take: async (key) => {
+          if (isFull) throw new StorageError('full', 'No space is left.');
+          return keys.take(key);
+        },
+        answer: (name, answer) => keys.answer(name, answer),
+        free: (name) => keys.free(name),
+      },
+    },
+  });
+  const ready = async (): Promise<readonly unknown[]> => {
+    const answer = await fetch(`${url}/readyz`);
+    return [answer.status, await answer.json()];
+  };
+  const peer = await joined();
+  isFull = true;
+  expect((await ready())[0]).toBe(200);
+  expect(reasonOf(await write(peer, 'set', 'a', { value: 1 }))).toBe('unavailable');
+  const checks = { database: 'cannot write: full', pubsub: 'ok' };
+  expect(await ready()).toEqual([503, { status: 'unavailable', checks }]);
+  isFull = false;
+  expect((await ready())[0]).toBe(200);
 });
 
 /** Asks on a connection of its own. */

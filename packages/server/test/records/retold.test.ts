@@ -1,5 +1,7 @@
 import { passthrough, record } from '@holdfast/protocol';
+import { memory } from '@holdfast/server/storage/memory';
 import { expect, onTestFinished, test } from 'vitest';
+import { VirtualClock } from '../conversation/clock.ts';
 import { principals } from '../conversation/principals.ts';
 import { everything, topic, world, type World } from '../conversation/world.ts';
 import { http, person, transact } from './site.ts';
@@ -181,18 +183,17 @@ test('R228 a stream that goes on from a seq tells of each commit what was visibl
   expect(toEve).not.toMatch(/secret|notes\/a/);
 });
 
-test('R226 a stream begins anew when something turns visible, or is hidden from now on', async () => {
-  const { made, notes } = await site();
-  await notes.write({ id: 'a' }, { set: own });
+/** Reads what eve is streamed, up to a word. */
+async function following(made: World, query: string): Promise<(word: string) => Promise<string>> {
   const abort = new AbortController();
   onTestFinished(() => abort.abort());
-  const { body } = await fetch(`${made.url}/api/stores/demo/main/watch?since=2`, {
+  const { body } = await fetch(`${made.url}/api/stores/demo/main/watch?${query}`, {
     headers: { authorization: 'Bearer eve' },
     signal: abort.signal,
   });
   const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';
-  const until = async (word: string): Promise<string> => {
+  return async (word) => {
     while (!text.includes(word)) {
       // oxlint-disable-next-line no-await-in-loop -- as it comes
       const part = await reader?.read();
@@ -203,6 +204,47 @@ test('R226 a stream begins anew when something turns visible, or is hidden from 
     text = '';
     return told;
   };
+}
+
+test('R226 a stream begins anew within 5 s when rules show another part, though nothing was committed', async () => {
+  const clock = new VirtualClock();
+  const made = await world({
+    clock,
+    storage: memory({ now: clock.wall }),
+    authenticate: principals({ eve: person('eve', { scopes }) }),
+  });
+  let isOpen = false;
+  const { name, store, path, version } = Note;
+  const rule = record({
+    name,
+    store,
+    path,
+    version,
+    schema: passthrough<Note>(),
+    visibility: { n: () => true, text: () => isOpen },
+  });
+  await made.server.record(rule).write({ id: 'a' }, { set: { n: 1, text: 'secret' } });
+  const until = await following(made, 'include_current=true');
+  const ready = 'event: ready';
+  expect(await until(ready)).not.toContain('secret');
+  isOpen = true;
+  await clock.pass(5000);
+  const shown = await until(ready);
+  expect(shown).toContain('event: reset\ndata: {"why":"scope"');
+  expect(shown).toContain('event: present\ndata: {"path":"notes/a/text","value":"secret"');
+  isOpen = false;
+  await clock.pass(5000);
+  const gone = await until(ready);
+  expect(gone).toContain('"path":"notes/a/n"');
+  expect(gone).not.toContain('secret');
+  await clock.pass(60_000);
+  expect(await until(': ping')).not.toContain('reset');
+});
+
+test('R226 a stream begins anew when something turns visible, or is hidden from now on', async () => {
+  const { made, notes } = await site();
+  await notes.write({ id: 'a' }, { set: own });
+  const until = await following(made, 'since=2');
   await until('"through_seq":2');
   await notes.write({ id: 'a' }, { patch: { private: false } });
   const shown = await until('"through_seq":3');

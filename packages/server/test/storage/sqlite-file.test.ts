@@ -139,6 +139,7 @@ describe('the file of the SQLite driver', () => {
     const result = await storage.append('s', 1, big);
     expect(result).toMatchObject({
       status: 'failed',
+      reason: 'full',
       message: expect.stringMatching(/no space left .* raise/),
     });
     expect((await storage.open('s'))?.head).toBe(1);

@@ -1,7 +1,9 @@
 import { record } from '@holdfast/protocol';
 import { app, type Principal, view } from '@holdfast/server';
+import { memory } from '@holdfast/server/storage/memory';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
+import { VirtualClock } from '../conversation/clock.ts';
 import { everything, world, type World } from '../conversation/world.ts';
 import { person, write } from '../records/site.ts';
 import { Root } from './root.ts';
@@ -99,6 +101,39 @@ it('a store as the principal shows nothing that records hide (views.md §11.2, r
   await write(dev, { op: 'set', path: 'people/ada/friends', value: ['eve'] });
   const { ops } = await root.envelope();
   expect(JSON.stringify(ops)).toContain('a@x');
+});
+
+it('R226 a view that reads as the principal hears within 5 s of rules that say otherwise, though nothing was committed', async () => {
+  const clock = new VirtualClock();
+  const open = { to: 'nobody' };
+  const made = await world({
+    clock,
+    storage: memory({ now: clock.wall }),
+    app: app({ views: [card] }),
+    authenticate: async ({ token }) => person(token, { scopes: new Set(['entries:read']) }),
+  });
+  const shape = z.object({ name: z.string(), email: z.string().optional() });
+  const people = made.server.record(
+    record({
+      name: 'person',
+      store,
+      path: 'people/:id',
+      version: '1.0',
+      schema: shape,
+      visibility: { name: () => true, '*': ({ principal }) => principal.subject === open.to },
+    }),
+  );
+  await people.write({ id: 'ada' }, { set: { name: 'Ada', email: 'a@x' } });
+  const [root, other] = [await joined(made, 'eve', 'Card'), await joined(made, 'bob', 'Card')];
+  expect(JSON.stringify(await root.envelope())).not.toContain('a@x');
+  await other.envelope();
+  open.to = 'eve';
+  await clock.pass(5000);
+  expect(JSON.stringify((await root.envelope()).ops)).toContain('a@x');
+  open.to = 'bob';
+  await clock.pass(5000);
+  expect(JSON.stringify(await other.envelope())).toContain('a@x');
+  expect(await root.envelope()).toMatchObject({ version: 3 });
 });
 
 it('a write as the principal is judged as one of its own', async () => {

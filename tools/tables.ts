@@ -51,6 +51,6 @@ export function figureTable(): string {
 
 function unitOf(name: string): string {
   if (name.endsWith('_ms')) return 'milliseconds';
-  if (name.includes('bytes') || name === 'max_json_body') return 'bytes';
+  if (name.includes('bytes') || /^max_(json_body|import_line)$/.test(name)) return 'bytes';
   return name === 'max_depth' ? 'segments; levels in a value' : 'count';
 }

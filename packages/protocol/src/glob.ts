@@ -1,5 +1,5 @@
 import { asGlob, type Glob } from './brand.ts';
-import { type PathLimits, type Segments, segmentsOf, toPath } from './path.ts';
+import { type PathLimits, type Segments, segmentsOf, toPath, unlimited } from './path.ts';
 import { requestLimits } from './limits.ts';
 import { isRefusal, type Refusal, refuse } from './refusals.ts';
 
@@ -25,9 +25,11 @@ export function parseGlob(rendered: string, limits: PathLimits = requestLimits):
   return { source: asGlob(rendered), parts };
 }
 
-/** The patterns of globs that were parsed before. */
-export function patternsOf(globs: readonly Glob[]): readonly Pattern[] {
-  return globs.map((glob) => parseGlob(glob)).filter((each): each is Pattern => !isRefusal(each));
+/** The patterns of globs that were parsed before, within whatever limits. */
+export function patternsOf(globs: readonly string[]): readonly Pattern[] {
+  return globs
+    .map((glob) => parseGlob(glob, unlimited))
+    .filter((each): each is Pattern => !isRefusal(each));
 }
 
 function toPart(segment: string): Part {

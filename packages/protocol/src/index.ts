@@ -138,7 +138,7 @@ export {
   readLog,
   readPathPage,
 } from './http/history.ts';
-export { ownRequest } from './requests/check.ts';
+export { checkOp, ownRequest } from './requests/check.ts';
 export { decodeRequest } from './requests/decode.ts';
 export { type EncodedRequest, encodeRequest } from './requests/encode.ts';
 export { fingerprint } from './requests/fingerprint.ts';

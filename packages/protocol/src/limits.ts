@@ -12,8 +12,14 @@ export type Limits = {
   readonly max_channels_per_socket: number;
   readonly max_sockets_per_token: number;
   readonly max_patterns: number;
+  /** Paths of one read of many. */
+  readonly max_batch_paths: number;
   readonly max_json_body: number;
+  /** Bytes of one line of an import. */
+  readonly max_import_line: number;
   readonly max_file_bytes: number;
+  /** Of one store. */
+  readonly max_webhooks: number;
   readonly write_queue: number;
   readonly write_queue_ms: number;
   readonly socket_soft_bytes: number;
@@ -55,7 +61,10 @@ function allLimits(): Limits {
     max_channels_per_socket: 100,
     max_sockets_per_token: 1000,
     max_patterns: 2000,
+    max_batch_paths: 1000,
     max_json_body: 8 * 1024 * 1024,
+    max_import_line: 1024 * 1024,
+    max_webhooks: 20,
     write_queue: 10_000,
     write_queue_ms: 5000,
     socket_soft_bytes: 1024 * 1024,

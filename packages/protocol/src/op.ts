@@ -130,7 +130,7 @@ export type Mutate = {
   readonly name: string;
   /** The input. */
   readonly value: Json;
-};
+} & Fenced;
 
 /** A `put_file` as a client asks for it, parsed; the content is base64 (stores.md §7.5, §14). */
 export type PutFile = {

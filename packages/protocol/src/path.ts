@@ -80,7 +80,8 @@ export function checkSegment(segment: string, limits: PathLimits): Refusal | nul
 /** No U+0000, no unpaired surrogate, and `~` only as `~0` and `~1`. */
 const wellFormed = /^([^~\0\p{Cs}]|~[01])*$/u;
 
-const unlimited: PathLimits = {
+/** For what somebody else has held to limits of its own. */
+export const unlimited: PathLimits = {
   max_segment_bytes: Infinity,
   max_path_bytes: Infinity,
   max_depth: 2 ** 31,

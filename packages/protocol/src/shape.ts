@@ -1,5 +1,5 @@
 import type { Glob } from './brand.ts';
-import { parseGlob } from './glob.ts';
+import { patternsOf } from './glob.ts';
 import { isObject, type Json } from './json.ts';
 import { isRefusal, type Refusal, refuse } from './refusals.ts';
 import { utf8Length } from './utf8.ts';
@@ -80,5 +80,5 @@ export function shaped<T>(shape: Shape<T>): Guard<T> {
 
 /** Globs as a server names them: it has parsed them. */
 export function isGlobs(value: unknown): value is readonly Glob[] {
-  return isStrings(value) && !value.some((each) => isRefusal(parseGlob(each)));
+  return isStrings(value) && patternsOf(value).length === value.length;
 }

@@ -65,8 +65,9 @@ function checkAt(
   check: Check,
 ): Refusal | null {
   const { max_depth: depthMax, max_path_bytes: bytesMax } = check.limits;
-  const keys = isPlainObject(value) && isRecord(value) ? Object.keys(value) : [];
-  if (!isPlainObject(value) || keys.length === 0) return checkLeaf(value, path, check);
+  const map = isPlainObject(value) && isRecord(value) ? value : {};
+  const keys = Object.keys(map);
+  if (keys.length === 0) return checkLeaf(value, path, check);
   for (const key of keys) {
     const fault = checkSegment(escapeSegment(key), check.limits);
     if (fault !== null) return fault.with({ path });
@@ -75,7 +76,7 @@ function checkAt(
     if (utf8Length(child) > bytesMax) {
       return refuse('path_too_long', { limit: bytesMax, path: child });
     }
-    const refusal = checkAt(value[key], { path: child, depth: depth + 1 }, check);
+    const refusal = checkAt(map[key], { path: child, depth: depth + 1 }, check);
     if (refusal !== null) return refusal;
   }
   return null;

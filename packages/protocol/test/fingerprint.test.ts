@@ -62,6 +62,11 @@ test.each([
   expect(fingerprint({ ...write, ...change })).not.toBe(fingerprint(write));
 });
 
+test('a write counts as a whole, whatever else its payload holds', () => {
+  const odd = { ...write, ops: [] };
+  expect(fingerprint({ ...odd, value: 2 })).not.toBe(fingerprint(odd));
+});
+
 test('the whole of a transaction counts', () => {
   const ops = [{ op: 'set', path: 'a', value: 1 }];
   const print = fingerprint({ client_op_id: 'c', ops });

@@ -59,7 +59,10 @@ test('each op is read with what it takes', () => {
 
 test('a mutation is read on capver 4, alone and in a transaction, with all that it names', () => {
   const mutation = { op: 'mutate', path: 'users/1', record: 'user', name: 'rename', value: 'Ada' };
-  expect(now({ ...mutation, if_match: 3 })).toEqual(mutation);
+  const fence = { key: 'locks/1', token: 7 };
+  expect(now({ ...mutation, fence, if_match: null })).toEqual({ ...mutation, fence });
+  expect(codeOf(now({ ...mutation, if_match: 3 }))).toBe('if_match_unsupported_op');
+  expect(codeOf(now({ ...mutation, fence: 7 }))).toBe('invalid_precondition');
   expect(now({ ...mutation, value: undefined })).toEqual({ ...mutation, value: null });
   expect(codeOf(legacy(mutation))).toBe('invalid op');
   const { event, payload } = encodeRequest(now(mutation) as Request);

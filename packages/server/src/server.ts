@@ -151,12 +151,11 @@ class HoldfastServer implements Server {
     this.tokens = operatorTokens(this.#operatorRoom());
     this.#seeds = new Seeds(new Signer(options.secret), this.#records);
     const deskRoom = {
+      ...room,
       ...this.#door(),
       seeds: this.#seeds,
       records: this.#records,
-      clock: this.#clock,
       closing: this.#closingSignal.signal,
-      storage: this.#storage,
       files: this.#files,
       newId: randomUUID,
       tell: (fault: RecordFault) => this.#fault(fault),

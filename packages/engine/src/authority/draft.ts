@@ -10,6 +10,7 @@ import {
   type Decision,
   decideImport,
   decideRollback,
+  forbidden,
   type Gate,
   leaseRules,
   type MigrateRequest,
@@ -168,10 +169,10 @@ export class Draft implements Judge<Outcome | Consult> {
   #decide(request: Asked, work: Work): Outcome | Consult {
     const { grants, files } = work.submission;
     const ground = grants && { tree: this.#tree, grants };
-    const forbidden = ground && request.op !== 'migrate' && checkRules(ground, request);
-    if (forbidden) {
+    const denied = ground && request.op !== 'migrate' && checkRules(ground, request);
+    if (denied) {
       this.leansOnState = true;
-      return forbidden;
+      return denied;
     }
     const screened = this.#screened(request, work);
     if (screened !== null) return screened;
@@ -238,7 +239,7 @@ export class Draft implements Judge<Outcome | Consult> {
     for (const op of decision.ops) apply(after, op, witness);
     // What a mutation writes is known only now (stores.md §11.2.2).
     const stray = grants && changes.find(({ path }) => !grants.write.covers(path));
-    if (stray) return refuse('path_not_allowed', { path: pathOf(request) });
+    if (stray) return forbidden(pathOf(request));
     const { advice } = work;
     return gate.judge({
       request,
@@ -254,7 +255,10 @@ export class Draft implements Judge<Outcome | Consult> {
   #mutator(gate: Gate): Mutator {
     return (tree, request, { opId, at }) => {
       const caller = this.#asker?.caller ?? null;
-      return gate.mutate({ tree, request, caller, opId, at });
+      const writes = gate.mutate({ tree, request, caller, opId, at });
+      const { fence } = request;
+      if (fence === undefined || isRefusal(writes)) return writes;
+      return writes.map((each) => Object.assign({}, each, { fence }));
     };
   }
 

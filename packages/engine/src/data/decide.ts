@@ -1,4 +1,5 @@
 import {
+  checkOp,
   type Fence,
   isObject,
   isRefusal,
@@ -119,7 +120,7 @@ class Commit {
     if (isRefusal(writes)) return writes;
     if (writes.length === 0) return { store_seq: this.head, noop: true };
     for (const each of writes) {
-      const result = this.#write(each);
+      const result = checkOp(each, this.#context.limits) ?? this.#write(each);
       if (isRefusal(result)) return result;
       this.catchUp();
     }

@@ -100,9 +100,10 @@ function checkWrite(ground: Ground, request: Intent): Refusal | null {
     : forbidden(path);
 }
 
-function forbidden(path: Path): Refusal {
+/** The refusal of whoever may not do that there; null: at a path of the request, it is not said which. */
+export function forbidden(path: Path | null): Refusal {
   return refuse('path_not_allowed', {
-    path,
+    ...(path !== null && { path }),
     message: 'The path rules of this token do not allow this.',
   });
 }

@@ -85,8 +85,10 @@ function checkLease({ op, ttlMs, token, holder = null }: WriteDraft): Refusal | 
   return isKnown ? null : refuse('invalid_lease_op');
 }
 
+type GuardsDraft = Pick<WriteDraft, 'ifMatch' | 'ifAbsent' | 'fence'> & { readonly op: string };
+
 /** The shape of the guards, and whether the op takes them at all (stores.md §5.1). */
-export function checkGuards(draft: Omit<WriteDraft, 'path'>, limits: PathLimits): Refusal | null {
+export function checkGuards(draft: GuardsDraft, limits: PathLimits): Refusal | null {
   const { op, ifMatch, ifAbsent, fence } = draft;
   const isFenced = fence === undefined || (isFence(fence, limits) && !isLeaseOp(op));
   if (!isFenced || !isMatch(draft)) return refuse('invalid_precondition');
@@ -129,21 +131,20 @@ export function ownRequest(request: Request, limits: RequestLimits): Request | R
   return JSON.parse(text) as Request;
 }
 
+/** What is wrong with an op, its path included, whatever the state. */
+export function checkOp(op: Write | Mutate, limits: ValueLimits): Refusal | null {
+  const path = toPath(op.path, limits);
+  if (isRefusal(path)) return path;
+  return op.op === 'mutate' ? checkMutate(op, limits) : checkWrite(op, limits);
+}
+
 function checkRequest(request: Request, limits: RequestLimits): Refusal | null {
-  const check = (write: Write | Mutate): Refusal | null => {
-    const path = toPath(write.path, limits);
-    if (isRefusal(path)) return path;
-    return write.op === 'mutate' ? checkMutate(write, limits) : checkWrite(write, limits);
-  };
-  if (request.op !== 'transact') return check(request);
+  if (request.op !== 'transact') return checkOp(request, limits);
   const { ops, preconditions } = request;
   return (
-    checkEach(ops, 'op', { check, limits }) ??
+    checkEach(ops, 'op', { check: checkOp, limits }) ??
     (ops.length === 0 ? invalidField('ops') : null) ??
-    checkEach(preconditions, 'precondition', {
-      check: (condition) => checkPrecondition(condition, limits),
-      limits,
-    })
+    checkEach(preconditions, 'precondition', { check: checkPrecondition, limits })
   );
 }
 
@@ -151,12 +152,18 @@ function checkRequest(request: Request, limits: RequestLimits): Refusal | null {
 function checkEach<T>(
   list: readonly T[],
   name: string,
-  by: { readonly check: (item: T) => Refusal | null; readonly limits: RequestLimits },
+  {
+    check,
+    limits,
+  }: {
+    readonly check: (item: T, limits: RequestLimits) => Refusal | null;
+    readonly limits: RequestLimits;
+  },
 ): Refusal | null {
-  const { max_tx_ops: limit } = by.limits;
+  const { max_tx_ops: limit } = limits;
   if (list.length > limit) return refuse('too_many_ops', { limit });
   for (const [index, item] of list.entries()) {
-    const refusal = by.check(item);
+    const refusal = check(item, limits);
     if (refusal !== null) return refusal.with({ [`${name}_index`]: index });
   }
   return null;

@@ -3,7 +3,7 @@ import { renderPath } from '../path.ts';
 import { isStrings } from '../shape.ts';
 
 // What makes two requests the same request (stores.md §6.3). The event's own fields; the id and `unblock` are not among them.
-const writeFields = [
+const fields = [
   'op',
   'value',
   'if_match',
@@ -17,8 +17,9 @@ const writeFields = [
   'content',
   'filename',
   'content_type',
+  'ops',
+  'preconditions',
 ];
-const transactFields = ['ops', 'preconditions'];
 
 // Deeper than any request that is accepted, so what lies below makes no difference.
 const depthMax = 80;
@@ -34,7 +35,7 @@ type Lanes = { a: number; b: number };
 export function fingerprint(payload: unknown): number {
   if (!isObject(payload)) return 0;
   const lanes: Lanes = { a: 0x2545f491, b: 0x6c62272e };
-  for (const field of Array.isArray(payload['ops']) ? transactFields : writeFields) {
+  for (const field of fields) {
     const value = payload[field];
     if (value === undefined || value === null) continue;
     mixText(lanes, field);

@@ -68,7 +68,8 @@ export function readRollback(payload: unknown, limits: PathLimits): Rollback | R
   if (!isCount(toSeq)) return refuse('invalid_seq');
   if ((path ?? segments ?? null) === null) return { path: null, toSeq };
   const read = readPath(payload, limits);
-  return isRefusal(read) ? read : { path: read, toSeq };
+  if (isRefusal(read)) return read;
+  return isReservedPath(read) ? refuse('reserved_path') : { path: read, toSeq };
 }
 
 /** Reads an `ack_seq` push. */

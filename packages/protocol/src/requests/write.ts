@@ -2,7 +2,7 @@ import type { Path } from '../brand.ts';
 import { isObject } from '../json.ts';
 import { isOpName, type Mutate, type OpName, type Write } from '../op.ts';
 import { isRefusal, type Refusal, refuse } from '../refusals.ts';
-import { checkMutate, checkWrite, type WriteDraft } from './check.ts';
+import { checkGuards, checkMutate, checkWrite, type WriteDraft } from './check.ts';
 import { checkLegacyGuards, draftGuards, type ReadOptions } from './guards.ts';
 import { readPath } from './place.ts';
 
@@ -30,9 +30,9 @@ function readMutate(payload: Payload, { limits }: ReadOptions): Mutate | Refusal
   const path = readPath(payload, limits);
   if (isRefusal(path)) return path;
   const { record, name, value = null } = payload;
-  const draft = { op: 'mutate', path, record, name, value };
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what passes the check is a mutation
-  return checkMutate(draft, limits) ?? (draft as Mutate);
+  const draft = { op: 'mutate', path, record, name, value, ...draftGuards(payload) };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what passes the checks is a mutation
+  return checkMutate(draft, limits) ?? checkGuards(draft, limits) ?? (draft as Mutate);
 }
 
 /** Takes from a payload what the op has fields for. */

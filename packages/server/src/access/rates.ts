@@ -20,7 +20,7 @@ type Kind = 'write' | 'read' | 'join';
 
 type Cost = { readonly cost: number; readonly wait?: ((ms: number) => void) | undefined };
 
-type Bucket = { tokens: number; at: number; readonly perMs: number; readonly burst: number };
+type Bucket = { tokens: number; at: number; perMs: number; burst: number };
 
 const BUCKETS_MAX = 10_000;
 /** So much of what is yet to come may be used by those who are kept waiting for it (stores.md §10.6)… */
@@ -72,6 +72,11 @@ export class Rates {
     return this.#charge(principal, 'join', { cost: 1 }).refusal;
   }
 
+  /** The rates of a principal by their names; none where nothing is limited. */
+  of({ limits }: Principal): Partial<RateLimits> {
+    return this.#limits === null ? {} : { ...this.#limits, ...limits };
+  }
+
   /** Where the bucket of writes stands. */
   writes(principal: Principal): RateStanding | null {
     return this.#charge(principal, 'write', { cost: 0 }).standing;
@@ -102,10 +107,18 @@ export class Rates {
     if (this.#limits === null) return null;
     const key = `${kind} ${principal.tokenId ?? `subject ${principal.subject ?? ''}`}`;
     const known = this.#buckets.get(key);
-    if (known !== undefined) return known;
+    const { limits: own } = principal;
+    const limits = own === undefined ? this.#limits : { ...this.#limits, ...own };
+    const { perMinute, burst } = rateOf(limits, kind);
+    const perMs = perMinute / 60_000;
+    if (known !== undefined) {
+      // They may be other ones by now. What is used up is used up.
+      known.perMs = perMs;
+      known.burst = burst;
+      return known;
+    }
     if (this.#buckets.size >= BUCKETS_MAX) this.#prune();
-    const { perMinute, burst } = rateOf({ ...this.#limits, ...principal.limits }, kind);
-    const bucket = { tokens: burst, at: this.#now(), perMs: perMinute / 60_000, burst };
+    const bucket = { tokens: burst, at: this.#now(), perMs, burst };
     this.#buckets.set(key, bucket);
     return bucket;
   }

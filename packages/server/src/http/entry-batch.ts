@@ -19,8 +19,6 @@ import { Problem, refused } from './errors.ts';
 import { identify, needScope, readableIn } from './identify.ts';
 import { storeOf } from './store-of.ts';
 
-const PATHS_MAX = 1000;
-
 type Body = { readonly [key: string]: unknown };
 
 /** Many entries at once: read by path, written all or nothing (stores.md §15.2, §10.5). */
@@ -84,7 +82,8 @@ function readMany(
 
 function readPaths(paths: unknown, { limits }: HttpDeps): readonly Path[] {
   if (!Array.isArray(paths)) throw refused(refuse('invalid_payload', { field: 'paths' }));
-  if (paths.length > PATHS_MAX) throw refused(refuse('too_many_ops', { limit: PATHS_MAX }));
+  const { max_batch_paths: limit } = limits;
+  if (paths.length > limit) throw refused(refuse('too_many_ops', { limit }));
   return paths.map((text: unknown) => {
     const path = typeof text === 'string' ? toPath(text, limits) : refuse('invalid_path');
     if (isRefusal(path)) throw refused(path);

@@ -37,15 +37,11 @@ const VERSION = 3;
 /** Reads an upload line by line, never holding more than one of them (stores.md §13.4.2). */
 export async function* readLines(
   body: AsyncIterable<Uint8Array>,
-  {
-    limits,
-    headerless,
-    lineMax,
-  }: { limits: Limits; headerless: PathStyle | null; lineMax: number },
+  { limits, headerless }: { limits: Limits; headerless: PathStyle | null },
 ): AsyncGenerator<Line, void, undefined> {
   let line = 0;
   let needsHeader = headerless === null;
-  for await (const text of split(body, lineMax)) {
+  for await (const text of split(body, limits.max_import_line)) {
     line += 1;
     if (text !== null && text.trim() === '') continue;
     if (needsHeader) {

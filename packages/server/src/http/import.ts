@@ -27,7 +27,6 @@ import { storeOf } from './store-of.ts';
 
 const CHUNK = 1000;
 const FAILED_TOLD = 1000;
-const LINE_MAX = 1024 * 1024;
 const RETRY_MS = 1000;
 /** One commit is held in memory as a whole. */
 const ATOMIC_BYTES_MAX = 64 * 1024 * 1024;
@@ -51,7 +50,6 @@ export function routeImport(app: Hono, deps: HttpDeps): void {
       readLines(wanted.isAtomic ? bounded(bytes, ATOMIC_BYTES_MAX) : bytes, {
         limits: deps.limits,
         headerless: wanted.headerless,
-        lineMax: LINE_MAX,
       });
     const lines = isTar
       ? tarLines(bodyOf(c), { linesIn, files: deps.files, storeId: row.id })

@@ -10,7 +10,7 @@ import type { Context, Hono } from 'hono';
 
 import type { Principal, Scope } from '../access/index.ts';
 import type { StoreRow, WebhookRow } from '../storage/port.ts';
-import { PATTERNS_MAX, WEBHOOKS_MAX } from '../webhooks/index.ts';
+import { PATTERNS_MAX } from '../webhooks/index.ts';
 import type { Acts } from './acts.ts';
 import { noteAct } from './audit.ts';
 import { readObject } from './body.ts';
@@ -108,7 +108,7 @@ async function create(c: Context, deps: HttpDeps, acts: Acts): Promise<Response>
       patterns: readPatterns(body, { principal, store, deps }),
       ops: readOps(body),
     });
-    if (row === null) throw tooMany();
+    if (row === null) throw tooMany(deps.limits.max_webhooks);
     const details = { host: new URL(row.url).host };
     await noteAct(deps, principal, { act: 'webhook.created', store, target: row.id, details });
     return c.json({ ...describe(row), secret: row.secret }, 201);
@@ -138,14 +138,8 @@ async function replay(c: Context, deps: HttpDeps, acts: Acts): Promise<Response>
   });
 }
 
-function tooMany(): ReturnType<typeof refused> {
-  return refused(
-    refuse('limit_exceeded', {
-      dimension: 'webhooks',
-      current: WEBHOOKS_MAX,
-      limit: WEBHOOKS_MAX,
-    }),
-  );
+function tooMany(limit: number): ReturnType<typeof refused> {
+  return refused(refuse('limit_exceeded', { dimension: 'webhooks', current: limit, limit }));
 }
 
 function readUrl({ url }: Body, { webhooks }: HttpDeps): string {

@@ -1,5 +1,5 @@
 import { backoffMs, type SyncTransport } from '@holdfast/engine/record';
-import type { RecordDef, SourceDef } from '@holdfast/protocol';
+import type { Limits, RecordDef, SourceDef } from '@holdfast/protocol';
 import type { Files } from '../files/index.ts';
 import type { Clock } from '../host/clock.ts';
 import type { StoreDoor } from '../host/door.ts';
@@ -38,6 +38,7 @@ export type DeskRoom = StoreDoor & {
   readonly files: Pick<Files, 'judge'>;
   readonly seeds: Voucher;
   readonly newId: () => string;
+  readonly limits: Limits;
   readonly tell: (fault: RecordFault) => void;
 };
 

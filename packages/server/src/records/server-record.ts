@@ -1,10 +1,12 @@
 import { fieldOf, recordedVersion } from '@holdfast/engine/gate';
 import { writesTo } from '@holdfast/engine/record';
 import {
+  checkOp,
   childPath,
   isObject,
   isRefusal,
   type Json,
+  type Limits,
   type Mutate,
   type Params,
   type Path,
@@ -64,6 +66,7 @@ export type RecordRoom = Pick<StoreDoor, 'withStore'> & {
   readonly records: Pick<Records, 'veilOf'>;
   readonly files: Pick<Files, 'judge'>;
   readonly newId: () => string;
+  readonly limits: Limits;
 };
 
 type Store = Parameters<Parameters<StoreDoor['withStore']>[1]>[0];
@@ -138,6 +141,8 @@ async function write(
   { store, viewer }: Target,
   request: Request,
 ): Promise<WriteReply | Refusal> {
+  const fault = faultIn(request, room.limits);
+  if (fault !== null) return fault;
   return store.write({
     deviceId: DEVICE,
     opId: room.newId(),
@@ -147,6 +152,15 @@ async function write(
     rate: null,
     ...(await rightsIn(room, { store, viewer }, request)),
   });
+}
+
+/** What a store holds has the same limits whoever writes it; only of how many ops code makes one commit is its own. */
+function faultIn(request: Request, limits: Limits): Refusal | null {
+  for (const op of request.op === 'transact' ? request.ops : [request]) {
+    const fault = checkOp(op, limits);
+    if (fault !== null) return fault;
+  }
+  return null;
 }
 
 async function rightsIn(

@@ -61,6 +61,7 @@ export class StoreChannel implements Receiver {
   readonly #number: number;
   readonly #pushed = new Map<number, Pushed>();
   readonly #questions: { readonly after: number; readonly ask: () => void }[] = [];
+  #asking: Promise<void> = Promise.resolve();
   readonly #turns = new Turns();
   readonly #order = new PushOrder();
   readonly #caller: Caller;
@@ -344,14 +345,15 @@ export class StoreChannel implements Receiver {
 
   /** Answers a question about the store once the writes pushed before it are answered (stores.md §7.5). */
   #ask(slot: number, question: () => Promise<object | Refusal>): void {
-    if (this.#pushed.size === 0) this.#settle(slot, question());
-    else {
-      this.#questions.push({ after: this.#lastTicket, ask: () => this.#settle(slot, question()) });
-    }
+    const ask = (): void => this.#settle(slot, question);
+    if (this.#pushed.size === 0) ask();
+    else this.#questions.push({ after: this.#lastTicket, ask });
   }
 
-  #settle(slot: number, work: Promise<object | Refusal>): void {
-    work.then(
+  /** One after the other: what a question costs may grow with the store, and nothing counts how many come. */
+  #settle(slot: number, question: () => Promise<object | Refusal>): void {
+    const work = this.#asking.then(() => (this.#closed ? {} : question()));
+    this.#asking = work.then(
       (response) => this.#answer(slot, response),
       (error: unknown) => {
         const errorId = `${this.#number}-${slot}`;

@@ -30,6 +30,8 @@ import { message } from './wire.ts';
 const PING_MS = 25_000;
 const STALLED_MS = 30_000;
 const CLOSE_GRACE_MS = 5000;
+/** The limit on channels is for each kind of topic, and there are so many. */
+const KINDS = 4;
 
 /** A joined channel and what it keeps open. */
 type Joined = {
@@ -253,7 +255,7 @@ export class Connection implements ViewPort {
   /** Joins are decided side by side, but not more of them than a socket may have channels. */
   #decide(effect: Extract<ListenerEffect, { type: 'join' }>): void {
     const { channel, topic } = effect;
-    if (this.#deciding >= this.#room.limits.max_channels_per_socket) {
+    if (this.#deciding >= this.#room.limits.max_channels_per_socket * KINDS) {
       this.#decline(channel, { reason: 'too many channels joined' });
       return;
     }

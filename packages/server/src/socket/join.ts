@@ -179,7 +179,7 @@ export function joinResponse(
     dedupe_since: host.dedupeSince,
     server_time: room.storage.now(),
     expires_at: principal.expiresAt,
-    limits: room.limits,
+    limits: { ...room.limits, ...room.rates.of(principal) },
   };
 }
 

@@ -55,6 +55,8 @@ export async function admitPresence(
   if (parts === null) return refuse('unauthorized');
   const row = await admit(room.storage, principal, `store:${parts.store}`);
   if (isRefusal(row)) return row;
+  const limited = room.rates.join(principal);
+  if (limited !== null) return limited;
   // Who is kept from paths would learn of others by their states.
   if (!(principal.presence ?? (principal.pathRules ?? null) === null)) {
     const says = 'This token may not take part in presence.';

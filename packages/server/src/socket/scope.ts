@@ -1,14 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Scope } from '@holdfast/engine/data';
 import { Veil } from '@holdfast/engine/gate';
-import {
-  asGlob,
-  type Glob,
-  isRefusal,
-  parseGlob,
-  type Path,
-  type Pattern,
-} from '@holdfast/protocol';
+import { asGlob, type Glob, type Path, type Pattern, patternsOf } from '@holdfast/protocol';
 
 /** The part of a store that a channel has: its patterns, and of what they cover the leaves that may be read (stores.md §10.4.1). */
 export type ChannelScope = {
@@ -59,8 +52,8 @@ export function unreadable(patterns: readonly Glob[], readable: Scope): readonly
 
 /** Patterns have been read from the wire: what does not parse is a bug. */
 export function patternOf(glob: Glob): Pattern {
-  const pattern = parseGlob(glob);
-  if (isRefusal(pattern)) throw new TypeError(`"${glob}" is no pattern: ${pattern.code}.`);
+  const [pattern] = patternsOf([glob]);
+  if (pattern === undefined) throw new TypeError(`"${glob}" is no pattern.`);
   return pattern;
 }
 

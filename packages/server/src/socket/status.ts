@@ -29,7 +29,7 @@ export async function describeStore(room: SocketRoom, terms: ChannelTerms): Prom
   const { expiresAt } = host.row;
   return {
     ...(await figuresFor(room, host, grants?.read ?? null)),
-    expires_at: expiresAt === null ? null : new Date(expiresAt).toISOString(),
+    expires_at: expiresAt,
     permissions: permissions(principal, grants),
     scopes: [...principal.scopes].toSorted(),
     store_access: storeAccess(principal),

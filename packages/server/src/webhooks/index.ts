@@ -1,2 +1,2 @@
 export type { Answered } from './post.ts';
-export { PATTERNS_MAX, reachOf, type WebhookOptions, Webhooks, WEBHOOKS_MAX } from './webhooks.ts';
+export { PATTERNS_MAX, reachOf, type WebhookOptions, Webhooks } from './webhooks.ts';

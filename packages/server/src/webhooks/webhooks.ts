@@ -32,8 +32,6 @@ type WebhooksRoom = Omit<CourierRoom, 'send' | 'storage'> & {
   readonly newId: () => string;
 };
 
-/** Webhooks of one store (stores.md §12.1). */
-export const WEBHOOKS_MAX = 20;
 /** Patterns of one webhook (stores.md §12.1). */
 export const PATTERNS_MAX = 64;
 const URL_MAX = 2048;
@@ -96,10 +94,10 @@ export class Webhooks {
     store: StoreRow,
     wanted: Pick<WebhookRow, 'url' | 'patterns' | 'ops'>,
   ): Promise<WebhookRow | null> {
-    const { storage, newId } = this.#room;
+    const { storage, newId, limits } = this.#room;
     const row = await storage.webhooks.create(
       { id: newId(), store: store.id, secret: newSecret(), insertedAt: storage.now(), ...wanted },
-      WEBHOOKS_MAX,
+      limits.max_webhooks,
     );
     if (row !== null) this.#begin(row, store);
     return row;

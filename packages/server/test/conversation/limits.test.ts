@@ -271,3 +271,37 @@ test('S29 a capver-4 join is told the limits in force', async () => {
   const { response } = await peer.join(topic);
   expect(response['limits']).toEqual({ ...defaultLimits, max_tx_ops: 7 });
 });
+
+test('S29 where the limits of paths are wider, so are those of patterns: of a join, of a scope push', async () => {
+  const { connect } = await world({
+    limits: { max_segment_bytes: 2000, max_path_bytes: 4000, max_depth: 50 },
+  });
+  const deep = 'd/'.repeat(49);
+  const long = 'x'.repeat(1500);
+  const peer = await connect();
+  const { status, response } = await peer.join(topic, {
+    last_store_seq: 0,
+    patterns: [`${deep}**`, `${long}/*`],
+  });
+  expect([status, response['patterns']]).toEqual(['ok', [`${deep}**`, `${long}/*`]]);
+  await peer.caughtUp();
+  const added = await peer.ask(topic, 'scope', { add: [`y${long}`] });
+  expect(added).toMatchObject({ status: 'ok', response: { denied: [] } });
+  expect(await put(peer, `y${long}`, 1)).toBe(1);
+  expect(await put(peer, `${deep}e`, 1)).toBe(2);
+});
+
+test('S29 topics of each kind may be joined at once, as many as the limit says', async () => {
+  const { server, connect } = await world({ limits: { max_channels_per_socket: 2 } });
+  await server.stores.create('demo/b');
+  const peer = await connect();
+  const topics = [topic, 'store:demo/b', 'presence:demo/main:x', 'presence:demo/main:y'];
+  const payload = { last_store_seq: 0 };
+  for (const [ref, each] of topics.entries()) {
+    peer.send([`${ref}`, `${ref}`, each, 'phx_join', payload]);
+  }
+  const replies = await Promise.all(
+    topics.map(() => peer.until(([, , , event]) => event === 'phx_reply')),
+  );
+  expect(replies.map(([, , , , { status }]) => status)).toEqual(topics.map(() => 'ok'));
+});

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { Rates } from '../../src/access/rates.ts';
-import { defaultRates } from '../../src/access/rate-limits.ts';
+import { defaultRates, type RateLimits } from '../../src/access/rate-limits.ts';
 import { VirtualClock } from './clock.ts';
 import { ask, dialects, reasonOf, write } from './talk.ts';
 import { everything, set, topic, world } from './world.ts';
@@ -67,9 +67,26 @@ test('an authenticator gives a principal rates of its own', async () => {
     rates,
     authenticate: async () => ({ ...everything, limits: { write_burst: 1 } }),
   });
-  const peer = await here.joined();
+  const peer = await here.connect();
+  expect((await peer.join(topic)).response['limits']).toMatchObject({ ...rates, write_burst: 1 });
   await write(peer, 'set', 'a', { value: 1 });
   expect(reasonOf(await write(peer, 'set', 'a', { value: 2 }))).toBe('rate_limited');
+});
+
+test('a principal that is given other rates has them from then on, and has used what it has used', () => {
+  let now = 0;
+  const buckets = new Rates({ ...defaultRates, write_burst: 3 }, () => now);
+  const verdicts = (count: number, limits?: Partial<RateLimits>): readonly unknown[] => {
+    const principal = { ...everything, ...(limits && { limits }) };
+    return Array.from({ length: count }, () => buckets.write(principal, 1)()?.code ?? 'ok');
+  };
+  expect(verdicts(4)).toEqual(['ok', 'ok', 'ok', 'rate_limited']);
+  const wider = { writes_per_minute: 60_000, write_burst: 5 };
+  expect(verdicts(1, wider)).toEqual(['rate_limited']);
+  now = 10;
+  expect(verdicts(6, wider)).toEqual(['ok', 'ok', 'ok', 'ok', 'ok', 'rate_limited']);
+  now = 20;
+  expect(verdicts(2)).toEqual(['ok', 'rate_limited']);
 });
 
 test('rates that limit nothing, or are misspelt, are errors of the caller', async () => {

@@ -56,3 +56,13 @@ test('S9 a rollback without to_seq, or to a seq that is none of the store, is re
   expect(await reason({ path: '', to_seq: 0 })).toBe('empty_path');
   await put(peer, 'a', 2);
 });
+
+test('S27 what is reserved is not rolled back by a client either', async () => {
+  const here = await world();
+  const peer = await here.joined();
+  await put(peer, 'a', 1);
+  for (const path of ['_hf:schema', '_hf:schema/user', '_dust:last_seq']) {
+    expect(reasonOf(await peer.ask(topic, 'rollback', { path, to_seq: 0 }))).toBe('reserved_path');
+  }
+  expect(await put(peer, 'a', 2)).toBe(2);
+});

@@ -89,3 +89,23 @@ test('S111 a join that is being decided while the server lets go of its stores i
   expect((await writer.reply(written)).response).toEqual({ store_seq: 1 });
   await closed;
 });
+
+test('questions of a channel are looked into one after the other, however many come at once', async () => {
+  const storage = memory();
+  const size = storage.size.bind(storage);
+  let [open, most] = [0, 0];
+  storage.size = async () => {
+    open += 1;
+    most = Math.max(most, open);
+    await new Promise((resolve) => setImmediate(resolve));
+    open -= 1;
+    return size();
+  };
+  const { joined } = await world({ storage });
+  const peer = await joined();
+  const refs = Array.from({ length: 50 }, () => peer.push(topic, 'status', {}));
+  const last = peer.push(topic, 'write', ask('set', 'a', { value: 1 }));
+  for (const ref of refs) expect((await peer.reply(ref)).status).toBe('ok');
+  expect((await peer.reply(last)).response).toEqual({ store_seq: 1 });
+  expect(most).toBe(1);
+});

@@ -225,3 +225,13 @@ test('S85 one channel shows several tabs of its user, which go one by one, or wi
   await ann.ask(room, 'phx_leave', {});
   await expect.poll(() => present(bob.heard)).toEqual([]);
 });
+
+test('S103 to join presence counts as a join', async () => {
+  const home = await world({ rates: { joins_per_minute: 1 }, clock: new VirtualClock() });
+  const peer = await home.connect();
+  expect((await peer.join('presence:demo/main:a', {})).status).toBe('ok');
+  expect((await peer.join('presence:demo/main:b', {})).response).toEqual({
+    reason: 'rate_limited',
+    retry_after_ms: 60_000,
+  });
+});

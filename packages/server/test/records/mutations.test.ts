@@ -191,6 +191,104 @@ const likeable = {
   like: { apply: (post: { [field: string]: unknown } | undefined) => ({ ...post, likes: 1 }) },
 };
 
+const strange: readonly (readonly [string, object, string])[] = [
+  ['an empty field', mutate('holdfast:merge', { set: { '': 1 } }), 'empty_segment'],
+  ['an empty key', mutate('holdfast:merge', { set: { a: { '': 1 } } }), 'empty_segment'],
+  ['a key with U+0000', mutate('holdfast:merge', { set: { a: { '\0': 1 } } }), 'invalid_segment'],
+  [
+    'a key that is too long',
+    mutate('holdfast:merge', { set: { a: { ['k'.repeat(256)]: 1 } } }),
+    'segment_too_long',
+  ],
+  ['a number out of range', mutate('put', { likes: 0 }), 'number_out_of_range'],
+  ['a type that is reserved', mutate('put', { _type: 'decimal' }), 'reserved_type'],
+  ['a value that is too large', mutate('put', { text: '' }), 'value_too_large'],
+  ['a map that is too deep', mutate('put', { deep: null }), 'too_deep'],
+];
+
+describe('What a mutation comes to', () => {
+  const made: { readonly [field: string]: unknown } = {
+    likes: 2 ** 53,
+    _type: 'decimal',
+    text: 'x'.repeat(70_000),
+    deep: Array.from({ length: 40 }).reduce((inner) => ({ k: inner }), 1),
+  };
+  const put = {
+    apply: (post: object | undefined, input: unknown) => {
+      const [field = ''] = Object.keys(input as object);
+      return { ...post, [field]: made[field] };
+    },
+  };
+  const open = record({ ...plain, mutations: { put, ...likeable } });
+
+  test.each(strange)(
+    'S29 with %s is refused as that of any write, by code of the server as well',
+    async (_what, op, reason) => {
+      const home = await world();
+      const posts = home.server.record(open);
+      await posts.write({ id: '1' }, { set: { title: 'a' } });
+      const peer = await home.joined();
+      const head = await headOf(peer);
+      const { status, response } = await write(peer, op);
+      expect([status, response['reason']]).toEqual(['error', reason]);
+      const { name, value } = op as { readonly name: string; readonly value: unknown };
+      await expect(posts.write({ id: '1' }, { mutate: name, input: value })).rejects.toMatchObject({
+        code: reason,
+      });
+      expect(await headOf(peer)).toBe(head);
+      const { json } = await http(home, 'GET', 'entries/posts/1');
+      expect(json['value']).toEqual({ title: 'a' });
+    },
+  );
+
+  test('S46 is fenced where the request is, and takes no if_match', async () => {
+    const home = await world();
+    const posts = home.server.record(open);
+    await posts.write({ id: '1' }, { set: { title: 'a' } });
+    const peer = await home.joined();
+    const { response } = await write(peer, { op: 'lease', path: 'posts/1/likes' });
+    const token = Number(response['token']);
+    const like = mutate('like');
+    const fenced = { ...like, fence: { key: 'posts/1/likes', token: token + 1 } };
+    expect((await write(peer, fenced)).response['reason']).toBe('fenced');
+    expect((await transact(peer, [fenced])).response).toMatchObject({
+      reason: 'fenced',
+      op_index: 0,
+    });
+    expect((await write(peer, like)).response['reason']).toBe('held');
+    expect((await write(peer, { ...like, if_match: 1 })).response).toEqual({
+      reason: 'if_match_unsupported_op',
+      op: 'mutate',
+    });
+    expect((await write(peer, { ...like, fence: 7 })).response['reason']).toBe(
+      'invalid_precondition',
+    );
+    const own = { ...like, fence: { key: 'posts/1/likes', token } };
+    expect((await write(peer, own)).status).toBe('ok');
+  });
+
+  test('S29 code of the server is held to the limits of what a store holds', async () => {
+    const home = await world();
+    const posts = home.server.record(open);
+    const tries: readonly (readonly [object, string])[] = [
+      [{ set: { text: 'x'.repeat(70_000) } }, 'value_too_large'],
+      [{ set: { likes: 2 ** 53 } }, 'number_out_of_range'],
+      [{ set: { '': 1 } }, 'empty_segment'],
+      [{ set: { _type: 'lease', holder: null, token: 1, expires_at: 9e15 } }, 'reserved_type'],
+      [{ patch: { '': 1 } }, 'empty_segment'],
+      [{ increment: ['', 'likes'] }, 'empty_segment'],
+    ];
+    for (const [op, code] of tries) {
+      await expect(posts.write({ id: '1' }, op as { remove: true })).rejects.toMatchObject({
+        code,
+      });
+    }
+    await expect(posts.write({ id: '1' }, () => ({ '\0': 1 }))).rejects.toMatchObject({
+      code: 'invalid_segment',
+    });
+  });
+});
+
 describe('Field authority', () => {
   test('R154 a field that is no client’s is forbidden_field, also by a raw write of its path', async () => {
     const made = await site();

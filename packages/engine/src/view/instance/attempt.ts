@@ -207,9 +207,10 @@ export class Attempt {
       children.push({ node: this.#settleChild(node, place), holder, at });
     }
     // It may have rendered before in this try.
-    const before = this.#rendered.get(node)?.children ?? [];
-    for (const { node: old } of [...(former?.children ?? []), ...before]) {
-      if (places.get(old.key)?.existing !== old) this.#doomed.add(old);
+    for (const rendered of [former, this.#rendered.get(node)]) {
+      for (const { node: old } of rendered?.children ?? []) {
+        if (places.get(old.key)?.existing !== old) this.#doomed.add(old);
+      }
     }
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an object was written, so it is one
     const wire = value as JsonObject;

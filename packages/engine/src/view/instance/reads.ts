@@ -56,17 +56,19 @@ export abstract class Reader {
 export class Reading implements Tracker {
   readonly followed: Map<string, Follow> = new Map();
   readonly #before: Followed;
-  #changed: () => void;
+  /** Of its own: what is followed outlives the reading, and must not hold what was followed before. */
+  readonly #hearer: { changed: () => void };
 
   constructor(before: Followed, changed: () => void) {
     this.#before = before;
-    this.#changed = changed;
+    this.#hearer = { changed };
   }
 
   follow(key: string, subscribe: (changed: () => void) => () => void): void {
     if (this.followed.has(key)) return;
     const known = this.#before.get(key);
-    this.followed.set(key, known ?? { end: subscribe(() => this.#changed()) });
+    const hearer = this.#hearer;
+    this.followed.set(key, known ?? { end: subscribe(() => hearer.changed()) });
   }
 
   hold(until: Promise<unknown>): never {
@@ -81,7 +83,7 @@ export class Reading implements Tracker {
 
   /** It leads to nothing: what only it followed is somebody else's from now on. */
   handOver(changed: () => void): Iterable<readonly [string, Follow]> {
-    this.#changed = changed;
+    this.#hearer.changed = changed;
     return this.#taken();
   }
 

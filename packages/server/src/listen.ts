@@ -1,6 +1,10 @@
 import type { Server as HttpServer } from 'node:http';
 import type { ServerAddress, ServerLog } from './server-options.ts';
 
+/** For so long requests that were taken may come to their end. */
+const GRACE_MS = 1000;
+const IDLE_MS = 10;
+
 /** Begins to accept connections; rejects with the system's error where that cannot be. */
 export function listenOn(
   http: HttpServer,
@@ -18,5 +22,20 @@ export function listenOn(
       const shown = host.includes(':') ? `[${host}]` : host;
       resolve({ host, port: bound, url: `http://${shown}:${bound}` });
     });
+  });
+}
+
+/** Accepts nothing more; resolves when what was taken is answered (stores.md §19.3), or cut off because that takes too long. */
+export function stopListening(http: HttpServer): Promise<void> {
+  return new Promise((resolve) => {
+    const late = setTimeout(() => http.closeAllConnections(), GRACE_MS);
+    // One that has just answered is kept for another request, which is not to come.
+    const idle = setInterval(() => http.closeIdleConnections(), IDLE_MS);
+    http.close(() => {
+      clearTimeout(late);
+      clearInterval(idle);
+      resolve();
+    });
+    http.closeIdleConnections();
   });
 }

@@ -29,7 +29,7 @@ import { measuredBlobs, Meters, meterProcess } from './metrics/index.ts';
 import { openBlobs, openStorage } from './keeping.ts';
 import { slowLog } from './slow-log.ts';
 import { limitsOf, quotasOf } from './limits.ts';
-import { listenOn } from './listen.ts';
+import { listenOn, stopListening } from './listen.ts';
 import { archiveStore, operatorStores, operatorTokens, type OperatorRoom } from './operator.ts';
 import { Readiness } from './ready.ts';
 import { version } from './version.ts';
@@ -221,16 +221,9 @@ class HoldfastServer implements Server {
     this.#presence.close();
     this.#views.close();
     await Promise.all([this.#files.collector.stop(), this.#webhooks.stop()]);
-    await this.#stopListening();
+    // Last, so that those who ask whether the server is ready hear that it drains (stores.md §19.2).
+    await stopListening(this.#http);
     await this.#storage.close();
-  }
-
-  /** Last, so that those who ask whether the server is ready hear that it drains (stores.md §19.2). */
-  #stopListening(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#http.close(() => resolve());
-      this.#http.closeAllConnections();
-    });
   }
 
   #door(): StoreDoor {

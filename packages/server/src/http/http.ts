@@ -1,4 +1,4 @@
-import { isReason, refuse, RejectedError } from '@holdfast/protocol';
+import { HoldfastError, isReason, refuse, RejectedError } from '@holdfast/protocol';
 import { Hono, type MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 
@@ -36,6 +36,7 @@ import { routeWebhooks } from './webhooks.ts';
 import { routeWhoami } from './whoami.ts';
 
 const drained = refuse('unavailable', { retry_after_ms: 1000 });
+const passing: ReadonlySet<string> = new Set(['registry_disposed', 'load_aborted']);
 const requestId = /^[\x21-\x7e]{1,128}$/;
 const corsHeaders = {
   allowMethods: ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'],
@@ -162,6 +163,8 @@ function allowCookies(origins: readonly string[]): MiddlewareHandler {
 /** What code deep down says no to, is no failure. */
 function problemOf(error: unknown, deps: HttpDeps): Problem {
   if (error instanceof Problem) return error;
+  // The server lets go of its stores: it drains, or one is opened anew.
+  if (error instanceof HoldfastError && passing.has(error.code)) return refused(drained);
   const isNo = error instanceof RejectedError && isReason(error.code);
   return isNo ? refused(refuse(error.code, error.details)) : conceal(error, deps);
 }

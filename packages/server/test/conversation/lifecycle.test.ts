@@ -1,4 +1,4 @@
-import { Agent, get } from 'node:http';
+import { Agent, get, request } from 'node:http';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -265,3 +265,37 @@ test('S111 an HTTP request that comes while the server drains is told to come ba
   disk.release();
   await closed;
 });
+
+test('S111 a drain answers the HTTP requests that it has taken, also those whose bodies are still on their way', async () => {
+  const disk = new SlowDisk(memory());
+  const { server, url } = await world({ storage: disk.storage });
+  const headers = { authorization: 'Bearer dev', 'content-type': 'application/json' };
+  const entry = (name: string): string => `${url}/api/stores/demo/main/entries/${name}`;
+  disk.hold();
+  const written = fetch(entry('a'), { method: 'PUT', headers, body: '1' });
+  const begun = await inTwoParts(entry('b'));
+  await disk.reached();
+  const closed = server.close();
+  disk.release();
+  expect((await written).status).toBe(200);
+  expect(await begun.end()).toBe(503);
+  await closed;
+});
+
+/** A request whose body comes in two parts. */
+function inTwoParts(target: string): Promise<{ end(): Promise<number> }> {
+  return new Promise((begun, failed) => {
+    const headers = { authorization: 'Bearer dev', 'content-type': 'application/json' };
+    const outgoing = request(target, { method: 'PUT', headers, agent: new Agent() });
+    const answered = new Promise<number>((resolve, reject) => {
+      outgoing.on('response', (response) => resolve(response.resume().statusCode ?? 0));
+      outgoing.on('error', reject);
+    });
+    answered.catch(failed);
+    const end = (): Promise<number> => {
+      outgoing.end('cd"');
+      return answered;
+    };
+    outgoing.write('"ab', () => begun({ end }));
+  });
+}

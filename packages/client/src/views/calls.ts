@@ -65,7 +65,8 @@ export class Calls {
     if (!this.#calls.has(id)) return call.answer.promise;
     const limitMs = capver === 0 ? musubiAnswerMs : answerMs;
     const expire = (): void => this.#fail(call, 'timeout');
-    const timer = env.setTimeout(expire, wish.timeoutMs ?? timeoutMs ?? limitMs);
+    const ms = wish.timeoutMs ?? timeoutMs ?? limitMs;
+    const timer = ms < Infinity && env.setTimeout(expire, ms);
     const abort = (): void => this.#end(call, signal?.reason);
     signal?.addEventListener('abort', abort);
     call.off = () => {

@@ -1,4 +1,4 @@
-import { CAPVER, type JsonObject, RejectedError } from '@holdfast/protocol';
+import { CAPVER, type HoldfastError, type JsonObject } from '@holdfast/protocol';
 import { type Deferred, deferred } from '@holdfast/engine/registry';
 import { canonical } from './canonical.ts';
 
@@ -19,6 +19,7 @@ export class MountParams {
   #wanted: JsonObject;
   had: JsonObject;
   #changed: Deferred<void> | null = null;
+  #isAsking = false;
 
   constructor(params: JsonObject, ports: ParamsPorts) {
     this.#wanted = params;
@@ -59,25 +60,28 @@ export class MountParams {
       this.#changed = null;
     } else if (capver === null || capver < CAPVER) {
       this.#ports.mountAnew();
-    } else {
+    } else if (!this.#isAsking) {
+      // One at a time, and of those that come meanwhile the last.
+      this.#isAsking = true;
       try {
         await this.#ports.askParams(wanted);
         this.had = wanted;
-        await this.sync();
       } catch (error) {
-        this.#refused(wanted, error);
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- calls fail with nothing else
+        this.#refused(wanted, error as HoldfastError);
       }
+      this.#isAsking = false;
+      if (this.#ports.isLive) await this.sync();
     }
   }
 
-  #refused(wanted: JsonObject, error: unknown): void {
+  #refused(wanted: JsonObject, error: HoldfastError): void {
+    const { code } = error;
+    if (code === 'unsupported') this.#ports.mountAnew();
     // A lost connection is joined again, with those that are wanted.
-    if (!(error instanceof RejectedError)) return;
-    if (error.code === 'unsupported') {
-      this.#ports.mountAnew();
-      return;
+    else if (code !== 'disconnected' && this.#wanted === wanted) {
+      this.#wanted = this.had;
+      this.fail(error);
     }
-    if (this.#wanted === wanted) this.#wanted = this.had;
-    this.fail(error);
   }
 }

@@ -43,7 +43,7 @@ export function keyOf(view: object): string {
 function until(
   { root, node }: Site,
   judge: (now: unknown) => unknown,
-  { signal, timeoutMs }: WaitOptions,
+  { signal, timeoutMs = Infinity }: WaitOptions,
 ): Promise<unknown> {
   const { promise, resolve, reject } = deferred<unknown>();
   const { mount } = root;
@@ -68,7 +68,7 @@ function until(
   };
   const abort = (): void => end(() => reject(signal?.reason));
   const expire = (): void => end(() => reject(new HoldfastError('timeout')));
-  const timer = timeoutMs === undefined ? undefined : mount.env.setTimeout(expire, timeoutMs);
+  const timer = timeoutMs < Infinity && mount.env.setTimeout(expire, timeoutMs);
   signal?.addEventListener('abort', abort);
   const off = root.wait(look);
   look();

@@ -189,6 +189,31 @@ describe('a view', () => {
     });
   });
 
+  it('of params that are set while others are asked for the last are asked for, once', async () => {
+    const page = open({ room: 'a' });
+    await world.accept({ instance: 't1' });
+    await world.show(node([], { room: 'a' }));
+    const done = ['b', 'c', 'd'].map((room) => page.setParams({ room }));
+    await world.refuse(await world.next('params'), { reason: 'invalid_params', issues: [] });
+    const push = await world.next('params');
+    expect(push.payload['params']).toEqual({ room: 'd' });
+    await world.reply(push, {}, { version: 1 });
+    await Promise.all(done);
+    expect([page.params, world.sent]).toEqual([{ room: 'd' }, []]);
+  });
+
+  it('params that are not answered are refused, and those before are what counts', async () => {
+    const page = open({ room: 'a' });
+    await world.accept({ instance: 't1' });
+    await world.show(node([], { room: 'a' }));
+    const done = page.setParams({ room: 'b' });
+    await world.next('params');
+    const late = expect(done).rejects.toMatchObject({ code: 'timeout' });
+    await world.clock.advance(35_000);
+    await late;
+    expect([page.params, world.sent]).toEqual([{ room: 'a' }, []]);
+  });
+
   it('params that the view cannot change lead to another mount, those that are wrong leave the old ones', async () => {
     const page = open({ room: 'a' });
     await world.accept({ instance: 't1' });

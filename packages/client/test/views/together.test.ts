@@ -205,6 +205,19 @@ describe('views of a client and a server of ours', () => {
     });
   });
 
+  it('a limit of Infinity is none: commands and waits take as long as they take', async () => {
+    const client = await open();
+    const root = await client.view('App.Board', { params: { room: 'r1' } }).ready;
+    const mine = waitFor(root, ({ filter }) => filter === 'mine', { timeoutMs: Infinity });
+    for (const id of ['1', '2', '3', '4', '5']) {
+      const said = root.$dispatch('say', { id, text: id }, { timeoutMs: Infinity });
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      expect(await said).toEqual({ length: 1 });
+    }
+    await root.$dispatch('setFilter', { to: 'mine' });
+    expect(await mine).toBe(true);
+  });
+
   it('V48 V54 V57 a file goes over the socket, through a lost connection, with its content', async () => {
     const valve = new Valve();
     const client = await open(valve);

@@ -116,3 +116,29 @@ test('a store that does not open in time fails the render that reads it; the las
   await rig.settle();
   expect(client.tree).toMatchObject({ said: 'first' });
 });
+
+test.each([true, false])(
+  'who is lost and comes again (%s) while its return waits for a render is let in once, or not at all',
+  async (isBack) => {
+    const rig = new Rig({
+      name: 'root',
+      render: (_, __, ctx) => ({
+        said: at(ctx, 'a').get('x') === 'more' ? (at(ctx, 'b').get('y') ?? null) : 'first',
+      }),
+    });
+    const client = await rig.open();
+    client.leave(true);
+    rig.stores.close('b');
+    rig.stores.put('a', 'x', 'more');
+    await rig.join({ id: 1, resume: 1 });
+    client.leave(true);
+    if (isBack) await rig.join({ id: 1, resume: 1 });
+    rig.stores.put('b', 'y', 'there');
+    rig.stores.reopen('b');
+    await rig.settle();
+    expect(rig.of('attached')).toHaveLength(isBack ? 2 : 1);
+    expect(client.heard).toHaveLength(isBack ? 2 : 1);
+    await rig.advance(30_000);
+    expect(rig.of('ended')).toHaveLength(isBack ? 0 : 1);
+  },
+);

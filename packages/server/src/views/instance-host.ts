@@ -151,6 +151,8 @@ export class InstanceHost {
       if (seat === subscriber.seat) this.#tickets.delete(ticket);
     }
     subscriber.seat = null;
+    this.#attaching.get(number)?.done('lost');
+    this.#attaching.delete(number);
     if (subscriber.token === null) this.#subscribers.delete(number);
     this.#tell({ name: 'leave', kept: keep });
     this.step({ type: 'detach', subscriber: number, keep });

@@ -18,6 +18,7 @@ import { UploadBudget } from './uploads/budget.ts';
 import type { Transfers } from './uploads/transfers.ts';
 
 const SWEEP_MS = 30_000;
+const unavailable: ViewFault = { reason: 'unavailable' };
 
 /** The views of a server, and the instances that run (views.md §4, §11.7). */
 export class Roots {
@@ -146,9 +147,7 @@ export class Roots {
   }
 
   async #join(joining: Joining): Promise<Subscription | ViewFault> {
-    const admitted = this.#closed
-      ? { reason: 'unavailable' }
-      : await this.#admission.admit(joining);
+    const admitted = this.#closed ? unavailable : await this.#admission.admit(joining);
     if ('reason' in admitted) return admitted;
     const { resume } = admitted.request;
     const token = resume?.instance ?? null;
@@ -172,7 +171,7 @@ export class Roots {
     admitted: Admitted,
     found: Resumable,
     version: number,
-  ): Promise<Subscription | null> {
+  ): Promise<Subscription | ViewFault | null> {
     const { joining } = admitted;
     if (found.live === null || joining.abandoned()) return null;
     // What runs goes by the rights that it was mounted with. A renewed token of the same rights is no other person.
@@ -193,6 +192,8 @@ export class Roots {
       const of = { version: at, resumed, token: subscriber.token, resend };
       joining.seat.joined(welcome(admitted, of), subscription);
     });
+    // Its client has come again meanwhile, by another connection.
+    if (subscriber.seat !== null && subscriber.seat !== joining.seat) return unavailable;
     if (outcome === 'lost') return null;
     this.#tellResume(admitted, outcome === 'resumed' ? 'hit' : 'full');
     return subscription;
@@ -205,7 +206,7 @@ export class Roots {
     if (!(host instanceof InstanceHost)) return host;
     if (joining.abandoned() && !isShared(view)) {
       host.end();
-      return { reason: 'unavailable' };
+      return unavailable;
     }
     const token = request.resume !== null && capver4 ? this.#tokens.draw() : null;
     this.#lastSubscriber += 1;

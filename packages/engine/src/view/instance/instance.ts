@@ -57,6 +57,8 @@ export class Instance {
   readonly #inbox: (() => void)[] = [];
   /** Who came before the first render was done. */
   readonly #arrivals: Input<'attach'>[] = [];
+  /** Who comes and waits for a render, by its last coming. */
+  readonly #awaited = new Map<number, Input<'attach'>>();
   #isBusy = false;
   #wakeAt = Infinity;
   /** The end of an instance that nobody needs. */
@@ -213,8 +215,17 @@ export class Instance {
     }
     // What nobody has seen is rendered before somebody comes; but the first envelope is for who comes first (§4.4).
     const isReady = this.#audience.isPresent || this.#audience.isFresh;
-    if (isReady) this.#letIn(input);
-    else this.#cycles.flush(() => this.#letIn(input));
+    if (isReady) {
+      this.#letIn(input);
+      return;
+    }
+    const { subscriber } = input;
+    this.#awaited.set(subscriber, input);
+    this.#cycles.flush(() => {
+      if (this.#awaited.get(subscriber) !== input) return;
+      this.#awaited.delete(subscriber);
+      this.#letIn(input);
+    });
   }
 
   #letIn(input: Input<'attach'>): void {
@@ -231,6 +242,7 @@ export class Instance {
 
   #detach({ subscriber, keep }: Input<'detach'>): void {
     this.#requests.forget(subscriber);
+    this.#awaited.delete(subscriber);
     if (keep) this.#keep(subscriber);
     else this.#forget(subscriber);
     if (!this.#isShared && !keep) {

@@ -1,7 +1,7 @@
 // npm run simulate -- --seeds 100000 [--from 7]: runs the worlds of many seeds: of machines, or of whole hosts with --hosts
 // (on SQLite files with --hosts --sqlite), of clients that hold parts with --parts, of files with --files, of views
-// with --views, of records with --records, of collections with --collections, of tabs with both views and queries with
-// --browsers.
+// with --views, of records with --records, of collections with --collections (of which nothing is hidden with --collections
+// --open), of tabs with both views and queries with --browsers.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
 import { runBrowsers } from './browser/run.ts';
@@ -30,6 +30,7 @@ const { values } = parseArgs({
     records: flag,
     collections: flag,
     browsers: flag,
+    open: flag,
   },
 });
 const one = values.seed ?? process.env['SEED'];
@@ -49,7 +50,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   parts: () => runParts(seeds),
   files: () => runFiles(seeds),
   views: () => runViews(seeds),
-  collections: () => runCollections(seeds),
+  collections: () => runCollections(seeds, { isOpen: values.open }),
   browsers: () => runBrowsers(seeds),
   records: async () => {
     const { failure: found, world } = await runRecords(seeds);

@@ -80,6 +80,13 @@ export const Careless: typeof Card = record({
   visibility: { '*': () => true },
 });
 
+/** The card of a server that hides nothing from anybody. */
+export const Plain: typeof Card = record({
+  ...at,
+  version: '1.0',
+  schema: passthrough<Card>(),
+});
+
 /** As a client of the next major knows it, which cannot read all of them. */
 export const Newer: RecordDef = record({
   ...at,

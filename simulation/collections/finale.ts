@@ -1,6 +1,6 @@
 import type { Dice } from '../src/dice.ts';
 import type { World } from '../src/world.ts';
-import { type Card, ids } from './card.ts';
+import { type Card, ids, storeName } from './card.ts';
 import { type Asked, type Cards, freshOf, overlaid } from './fresh.ts';
 import { rightsMs, seenOf } from './judge.ts';
 import type { Member } from './member.ts';
@@ -12,6 +12,10 @@ import { textOf } from '../text.ts';
 const stillMs = 45_000;
 /** Longer than whatever nobody uses is kept. */
 const releaseMs = 90_000;
+/** Longer than it takes to hear what became of a write. */
+const answerMs = 3000;
+/** Nothing has this revision. */
+const noRevision = 1_000_000_000;
 const lastWrites = 4;
 
 type FinaleOptions = { readonly pen: Pen; readonly dice: Dice; readonly grant: () => void };
@@ -46,6 +50,7 @@ export class Finale {
     }
     await this.#restart();
     await this.#write();
+    await this.#writeInVain();
     await this.#release();
   }
 
@@ -99,6 +104,42 @@ export class Finale {
       device.cut();
     }
     await settle(world, this.#members, 'after what was written');
+  }
+
+  /** Those who have all cards write what is refused, over the connection that there is: with another one all is looked at anew. */
+  async #writeInVain(): Promise<void> {
+    const world = this.#world;
+    for (const member of this.#members.filter(({ options }) => options.holding === 'whole')) {
+      this.#repeat(member, await cardsStored(world));
+      await world.sleep(answerMs);
+      for (const [question, open] of member.openNow) {
+        const shown = member.rowsOf(open);
+        if (shown.every(([, , pending]) => pending === 0)) continue;
+        const of = `${member.subject} shows of "${question.name}" ${textOf(shown)}`;
+        world.problem(`counted: ${of}, with ${member.standing?.pending} writes pending`);
+      }
+    }
+    await settle(world, this.#members, 'after what was refused');
+  }
+
+  /** Changes a card, and writes behind that what is so already, and is refused: only the answer ends it. */
+  #repeat(member: Member, cards: Cards): void {
+    const rows = member.openNow.flatMap(([, open]) => member.rowsOf(open).map(([id]) => id));
+    const [first] = rows;
+    if (first === undefined) return;
+    const { pen, dice } = this.#options;
+    member
+      .record(first)
+      .patch(pen.patch(dice, member.subject))
+      .committed.catch(() => undefined);
+    for (const id of new Set(rows)) {
+      const { tag } = cards.get(id) ?? {};
+      if (tag === undefined) continue;
+      member.device
+        .store(storeName)
+        .put(`cards/${id}/tag`, tag, { ifMatch: noRevision })
+        .committed.catch(() => undefined);
+    }
   }
 
   #scribble(member: Member, visible: Cards): void {

@@ -9,6 +9,9 @@ import type { Granted } from './judge.ts';
 import type { Spoil } from './mutants.ts';
 import { edgeIn, idOf, Reader, type Sight } from './reader.ts';
 
+/** Who has all there is. */
+const knower = 'cleo';
+
 /** How somebody has the store: all of it, the part that it asks for, or now so and now so. */
 export type Holding = 'whole' | 'asks' | 'switches';
 
@@ -58,6 +61,9 @@ type Standing = {
   readonly held: readonly string[];
 };
 
+/** A frame as it is sent. */
+type Wire = [unknown, unknown, unknown, string, { [name: string]: unknown }];
+
 /** A client with collections, watched at its window and at its wire. */
 export class Member {
   readonly options: MemberOptions;
@@ -68,6 +74,11 @@ export class Member {
   looks = 0;
   readonly #world: World;
   readonly #spoil: Spoil;
+  /** How many servers had crashed when it last connected; and whether another one is there since it was connected before. */
+  #crashes = 0;
+  #isAnew = false;
+  /** How far the client that lives had come when it was last looked at. */
+  #far: { readonly client: Client; readonly of: string | null; readonly seq: Seq } | null = null;
   #open = new Map<string, Open>();
   #whole: { close(): void } | null = null;
 
@@ -214,15 +225,35 @@ export class Member {
         this.reader.begin();
         const line = link.open(url, {
           ...events,
+          opened: () => {
+            const { crashes } = this.#world.site;
+            this.#isAnew = crashes > this.#crashes;
+            this.#crashes = crashes;
+            events.opened();
+          },
           received: (data) => this.#receive(data, (each) => events.received(each)),
         });
         const send = (data: string | Uint8Array): void => {
           this.reader.sent(data);
-          line.send(data);
+          line.send(this.#asked(data));
         };
         return { send, close: (code) => line.close(code) };
       },
     };
+  }
+
+  /** What it says to have of the rows that it asks for: of a server that was started anew, perhaps what another has. */
+  #asked(data: string | Uint8Array): string | Uint8Array {
+    const isLie =
+      this.#isAnew &&
+      String(data).includes('"query_open"') &&
+      this.#spoil('a client says to have what it has not');
+    if (!isLie) return data;
+    const frame = JSON.parse(String(data)) as Wire;
+    const whole = this.#world.device(knower).store(storeName);
+    const { have } = frame[4] as { have: { [row: string]: number } };
+    for (const row of Object.keys(have)) have[row] = whole.entry(row)?.revision ?? 0;
+    return JSON.stringify(frame);
   }
 
   #receive(data: string | Uint8Array, receive: (data: string | Uint8Array) => void): void {
@@ -237,13 +268,7 @@ export class Member {
 
   #spoiled(text: string): string | null {
     if (!text.includes('"query_delta"')) return text;
-    const frame = JSON.parse(text) as [
-      unknown,
-      unknown,
-      unknown,
-      string,
-      { [name: string]: unknown },
-    ];
+    const frame = JSON.parse(text) as Wire;
     const delta = frame[4];
     const { rows, ops, has_more: hasMore } = delta;
     if (Array.isArray(ops) && this.#spoil('a step is lost')) return null;
@@ -265,8 +290,21 @@ export class Member {
   /** Notes what every collection shows, where that is to be what is committed. */
   #look(): void {
     const { standing } = this;
-    if (standing === undefined || standing.pending > 0 || standing.incarnation === null) return;
+    if (standing === undefined) return;
+    this.#follow(standing);
+    if (standing.pending > 0 || standing.incarnation === null) return;
     for (const open of this.#open.values()) this.#note(open, standing, standing.incarnation);
+  }
+
+  /** Within an incarnation nothing older is shown again. */
+  #follow({ seq, incarnation }: Standing): void {
+    const { client } = this.device;
+    const last = this.#far;
+    this.#far = { client, of: incarnation, seq };
+    if (last?.client !== client || last.of !== incarnation || last.seq === 0) return;
+    const shown = this.#spoil('something older is shown again') ? last.seq - 1 : seq;
+    if (shown >= last.seq) return;
+    this.#world.problem(`monotone: ${this.subject} is at ${shown}, and was at ${last.seq}`);
   }
 
   #note(open: Open, { seq, held }: Standing, incarnation: string): void {

@@ -1,14 +1,24 @@
 import { RejectedError } from '@holdfast/protocol';
 import type { Principal, Server } from '@holdfast/server';
 import { Dice } from '../src/dice.ts';
-import { badWeather } from '../src/faults.ts';
+import { badWeather, type FaultRates } from '../src/faults.ts';
 import { type Failure, playSeed, type Seeds, simulate, type Simulation } from '../src/simulate.ts';
 import type { World } from '../src/world.ts';
-import { all, Card, Careless, changing, insider, mayRead, pathRulesOf, storeName } from './card.ts';
+import {
+  all,
+  Card,
+  Careless,
+  changing,
+  insider,
+  mayRead,
+  pathRulesOf,
+  Plain,
+  storeName,
+} from './card.ts';
 import { Finale } from './finale.ts';
 import { type Granted, Judge } from './judge.ts';
 import { Member, type MemberOptions } from './member.ts';
-import type { CollectionMutant } from './mutants.ts';
+import { type CollectionMutant, collectionMutants } from './mutants.ts';
 import { lengthMs, Pen, type Step, stepsOf, turn, write } from './script.ts';
 import { Spoiling } from './spoiling.ts';
 import { verdictOn } from './verdict.ts';
@@ -16,10 +26,21 @@ import { verdictOn } from './verdict.ts';
 /** How much of what has happened. */
 export type CollectionTraffic = { readonly [what: string]: number };
 
+/** How a world of collections is other than most. */
+export type CollectionTerms = {
+  readonly mutant?: CollectionMutant | undefined;
+  /**
+   * Whether nothing is hidden from anybody. Who comes back is then sent what is new, and nothing again that it has: what went
+   * wrong before stays wrong. So many come back, to servers that were started anew, too.
+   */
+  readonly isOpen?: boolean;
+};
+
 const spoiledMs = 7000;
 /** How often something is spoiled at most. */
 const spoilsMax = 4;
 const lasting: ReadonlySet<CollectionMutant> = new Set([
+  'a client says to have what it has not',
   'notes are shown to all',
   'closed rooms are shown to all',
   'rights stay as they were',
@@ -36,6 +57,22 @@ const people: readonly Omit<MemberOptions, 'granted'>[] = [
   { name: 'gus', holding: 'whole' },
   { name: 'eve', holding: 'asks', isNewer: true },
 ];
+const faults: FaultRates = {
+  ...badWeather,
+  crash: 6,
+  forget: 2,
+  compact: 6,
+  failDisk: 3,
+  slow: 40,
+};
+const faultsOpen: FaultRates = {
+  ...faults,
+  cut: 60,
+  cutAmid: 20,
+  crash: 12,
+  compact: 12,
+  crashServer: 16,
+};
 /** Those whose rights change, and who writes. */
 const guests = ['bob', 'gus'];
 const writers = 5;
@@ -44,6 +81,7 @@ const writers = 5;
 export class CollectionWorlds {
   readonly traffic: { [what: string]: number } = {};
   readonly #spoiling: Spoiling<CollectionMutant>;
+  readonly #isOpen: boolean;
   #world: World | null = null;
   #dice = new Dice(1);
   #pen = new Pen();
@@ -51,15 +89,16 @@ export class CollectionWorlds {
   #granted = new Map<string, Granted[]>();
   #calmAt = Infinity;
 
-  constructor(mutant: CollectionMutant | null = null) {
-    this.#spoiling = new Spoiling(mutant, { lasting, most: spoilsMax });
+  constructor({ mutant, isOpen = false }: CollectionTerms = {}) {
+    this.#spoiling = new Spoiling(mutant ?? null, { lasting, most: spoilsMax });
+    this.#isOpen = isOpen;
   }
 
   get simulation(): Simulation<Step> {
     // What is spoiled shows soon.
     const endMs = this.#spoiling.mutant === null ? lengthMs : spoiledMs;
     return {
-      faults: { ...badWeather, crash: 6, forget: 2, compact: 6, failDisk: 3, slow: 40 },
+      faults: this.#isOpen ? faultsOpen : faults,
       lengthMs: endMs,
       stores: [storeName],
       server: {
@@ -96,6 +135,10 @@ export class CollectionWorlds {
   }
 
   #declare(server: Server): void {
+    if (this.#isOpen) {
+      server.record(Plain);
+      return;
+    }
     const isOpen = this.#spoiling.mutant === 'closed rooms are shown to all';
     const def = this.#spoiling.mutant === 'notes are shown to all' ? Careless : Card;
     server.record(def, { read: ({ principal }, _ref, card) => isOpen || mayRead(principal, card) });
@@ -135,6 +178,7 @@ export class CollectionWorlds {
   }
 
   #grant(world: World, dice: Dice): void {
+    if (this.#isOpen) return;
     const rights = dice.pick(changing);
     this.#granted.get(dice.pick(guests))?.push({ at: world.now, rights });
   }
@@ -168,8 +212,9 @@ export class CollectionWorlds {
 /** Runs the worlds of some seeds; stops at the first in which something is wrong. */
 export async function runCollections(
   seeds: Seeds,
+  terms: CollectionTerms = {},
 ): Promise<{ readonly failure: Failure | null; readonly traffic: CollectionTraffic }> {
-  const worlds = new CollectionWorlds();
+  const worlds = new CollectionWorlds(terms);
   const failure = await simulate(worlds.simulation, seeds);
   return { failure, traffic: worlds.traffic };
 }
@@ -179,7 +224,8 @@ export async function runSpoiled(
   seed: number,
   mutant: CollectionMutant,
 ): Promise<readonly string[]> {
-  const { problems } = await playSeed(new CollectionWorlds(mutant).simulation, seed);
+  const isOpen = 'isOpen' in collectionMutants[mutant];
+  const { problems } = await playSeed(new CollectionWorlds({ mutant, isOpen }).simulation, seed);
   return problems;
 }
 

@@ -1,5 +1,5 @@
 import type { Dice } from '../src/dice.ts';
-import { type Card, ids, questions, tags } from './card.ts';
+import { type Card, ids, questions, storeName, tags } from './card.ts';
 import type { Member } from './member.ts';
 
 /** How often each deed is done, in a hundred. */
@@ -80,7 +80,9 @@ export function write(member: Member, does: Deed, { pen, dice }: { pen: Pen; dic
       }),
     );
   } else if (does === 'whole') {
-    const store = client.store('acme/app', { scope: ['own/**'] });
+    // Who does not hold them all writes unseen.
+    const scope = member.options.holding === 'whole' ? ['**'] : [];
+    const store = client.store(storeName, { scope });
     const some = ids.filter(() => dice.chance(0.6));
     const cards = Object.fromEntries(some.map((each) => [each, { ...pen.card(dice, subject) }]));
     forget(dice.chance(0.3) ? store.delete('cards') : store.put('cards', cards));

@@ -17,6 +17,7 @@ export type OldBug = {
     | 'views'
     | 'records'
     | 'collections'
+    | 'open'
     | 'tabs'
     | 'takeovers'
     | 'denials'
@@ -266,5 +267,44 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     worlds: 'browsers',
     seed: 1,
     says: /leaves 1 timers running/,
+  },
+  'a write that only its answer ended left its row pending for good': {
+    mended: '63fbbe8',
+    file: 'packages/client/src/records/live-set.ts',
+    now: 'this.#leave = this.#counted();',
+    was: 'this.#leave = () => undefined;',
+    worlds: 'collections',
+    seed: 1,
+    says: /counted: /,
+  },
+  'a server left timers running for those who might have come back': {
+    mended: '3f249a3',
+    file: 'packages/server/src/socket/sockets.ts',
+    now: 'this.#room.fanouts.close(this.#room);',
+    was: '',
+    worlds: 'collections',
+    seed: 1,
+    says: /the server leaves \d+ timers running/,
+  },
+  'rows were dropped that a pattern covers since the same snapshot': {
+    mended: '616cbf4',
+    file: 'packages/engine/src/replica/following.ts',
+    now: `    this.#settle();
+    // What is held by now says which rows stay that no query has any more.
+    queries?.replaced(seq);`,
+    was: `    queries?.replaced(seq);
+    this.#settle();`,
+    worlds: 'open',
+    seed: 5,
+    says: /converged: |shown: /,
+  },
+  'rows were dropped that a query had just said to have': {
+    mended: '616cbf4',
+    file: 'packages/engine/src/replica/queries.ts',
+    now: 'const isOpen = live.opened !== null || live.asked !== null;',
+    was: 'const isOpen = live.opened !== null;',
+    worlds: 'open',
+    seed: 7,
+    says: /converged: |shown: /,
   },
 };

@@ -45,6 +45,10 @@ const kinds: { readonly [kind: string]: () => Promise<string | null> } = {
     const { runCollections } = await import('../collections/run.ts');
     return textOf((await runCollections(seeds)).failure);
   },
+  open: async () => {
+    const { runCollections } = await import('../collections/run.ts');
+    return textOf((await runCollections(seeds, { isOpen: true })).failure);
+  },
   tabs: async () => {
     const { runTabs } = await import('../tabs/street.ts');
     await ready();

@@ -109,6 +109,11 @@ export type ServerOptions = {
   readonly slowCommitMs?: number | false;
   /** Whether `/metrics` answers (stores.md §19.2); it tells of no store and no token. Default: yes. */
   readonly metrics?: boolean;
+  /**
+   * Whether WebSocket messages of a KiB and more are compressed for clients that ask for it, as browsers do (stores.md
+   * §7.1.1): less on the wire, for more work of both ends. Default: no.
+   */
+  readonly deflate?: boolean;
   /** Time and timers; for tests. Default: the system's. */
   readonly clock?: Clock;
 };
@@ -218,6 +223,7 @@ const optionNames: ReadonlySet<string> = new Set([
   'clock',
   'slowCommitMs',
   'metrics',
+  'deflate',
   'oauth',
 ]);
 

@@ -289,6 +289,7 @@ class HoldfastServer implements Server {
       files: this.#files,
       audit: this.#audit,
       flusher: new Flusher(this.#meters, () => this.#clock.now()),
+      deflate: this.#options.deflate ?? false,
       snapshots: new Snapshots(),
       seeds: this.#seeds,
       fanouts: new Fanouts(),

@@ -20,6 +20,8 @@ export type Config = {
   readonly console?: boolean;
   /** Whether `/metrics` answers. Default: yes. */
   readonly metrics?: boolean;
+  /** Whether WebSocket messages are compressed for clients that ask for it. Default: no. */
+  readonly deflate?: boolean;
   readonly log?: { readonly level?: 'info' | 'error' | 'silent' };
   /** Commits that take longer are logged; milliseconds, or a text such as `2s`. Default: 1000. */
   readonly slowCommitMs?: number | string | false;

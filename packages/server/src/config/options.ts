@@ -31,6 +31,7 @@ export async function optionsOf(effective: Effective): Promise<ServerOptions> {
     data: String(effective.get('data')),
     origins: textsOf(effective.get('origins')),
     metrics: effective.get('metrics') === true,
+    deflate: effective.get('deflate') === true,
     slowCommitMs: typeof slow === 'number' ? slow : false,
     retention: numbersOf(effective.group('retention')),
     quotas: numbersOf(effective.group('quotas')),

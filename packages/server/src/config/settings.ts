@@ -57,6 +57,7 @@ export const settings: readonly Setting[] = [
   setting('oauth.authorizationServers', [list, []], 'Who gives them out.'),
   setting('console', [flag, true], 'Whether the web console is served.'),
   setting('metrics', [flag, true], 'Whether `/metrics` answers.'),
+  setting('deflate', [flag, false], 'Whether WebSocket messages may be compressed.'),
   setting('log.level', [choice('info', 'error', 'silent'), 'info'], 'The least that is logged.'),
   setting('slowCommitMs', [orOff(duration), 1000], 'Commits that take longer are logged.'),
   setting('files.directory', [text, null], 'Where files are kept; default: `files` in `data`.'),

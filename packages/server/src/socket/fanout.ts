@@ -12,6 +12,7 @@ import type { Flusher } from './outbox.ts';
 import type { ChannelScope } from './scope.ts';
 import type { Audience } from './terms.ts';
 import { type HeldViewer, type Turned, Viewers } from './viewers.ts';
+import { formatOf } from './wire.ts';
 
 /** Well within the second that stores.md §10.2.5 leaves to tell a channel of ops that it does not get. */
 const SILENCE_MS = 500;
@@ -105,7 +106,7 @@ export class Fanout {
   }
 
   #groupOf(audience: Audience, scope: ChannelScope): Group {
-    const key = `${scope.hash} ${audience.dialect} ${audience.codec.vsn} ${audience.topic}`;
+    const key = `${scope.hash} ${audience.dialect} ${formatOf(audience.codec)} ${audience.topic}`;
     const known = this.#groups.get(key);
     if (known !== undefined) return known;
     const group = new Group(key, audience, { hash: scope.hash, cursor: this.#cursor });

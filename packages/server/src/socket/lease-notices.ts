@@ -1,7 +1,7 @@
 import type { ExpiredLease } from '@holdfast/engine/authority';
 import type { Path } from '@holdfast/protocol';
 import type { ChannelPort, ChannelTerms } from './terms.ts';
-import { message } from './wire.ts';
+import { formatOf, message } from './wire.ts';
 
 /** Frames of a notice, one for all channels that speak alike. */
 const frames = new WeakMap<ExpiredLease, Map<string, Buffer>>();
@@ -16,7 +16,7 @@ export function hearExpiry(
   isInScope: (path: Path) => boolean,
 ): () => void {
   if (dialect === 3) return () => undefined;
-  const audience = `${codec.vsn} ${topic}`;
+  const audience = `${formatOf(codec)} ${topic}`;
   return host.leaseAlarm.listen((lease) => {
     if (port.outbox.congested || !isInScope(lease.path)) return;
     const known = frames.get(lease) ?? new Map<string, Buffer>();

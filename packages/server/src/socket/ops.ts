@@ -107,8 +107,12 @@ function roughBytes(op: LoggedOp | undefined): number {
 }
 
 /** A frame around a payload that is JSON text already. */
-export function frameJsonPayload(topic: string, event: string, payload: string): Buffer {
-  return frame(`[null,null,${JSON.stringify(topic)},"${event}",${payload}]`);
+export function frameJsonPayload(
+  { topic, codec }: Pick<Audience, 'topic' | 'codec'>,
+  event: string,
+  payload: string,
+): Buffer {
+  return frame(codec, `[null,null,${JSON.stringify(topic)},"${event}",${payload}]`);
 }
 
 /** Whether payloads of this codec can be shared as text. */

@@ -22,7 +22,7 @@ import type { Attendance, PresenceTopics, Seat } from '../host/presence-topics.t
 import { admit } from './join.ts';
 import type { SocketRoom } from './room.ts';
 import type { ChannelPort } from './terms.ts';
-import { message } from './wire.ts';
+import { formatOf, message } from './wire.ts';
 
 /** Who nobody knows goes by this key, all of them by one. */
 const anonymous = 'anonymous';
@@ -210,7 +210,7 @@ export class PresenceChannel implements Seat {
 
   #send(event: string, payload: object): void {
     const { topic, codec } = this.#terms;
-    const audience = `${codec.vsn} ${event} ${topic}`;
+    const audience = `${formatOf(codec)} ${event} ${topic}`;
     const known = frames.get(payload) ?? new Map<string, Buffer>();
     frames.set(payload, known);
     const frame = known.get(audience) ?? message(codec, [null, null, topic, event, payload]);

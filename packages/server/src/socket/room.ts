@@ -27,6 +27,8 @@ export type SocketRoom = {
   /** Of each store (stores.md §12.3). */
   readonly quotas?: Quotas;
   readonly limits: Limits;
+  /** Whether messages are compressed for who asks for it (stores.md §7.1.1). */
+  readonly deflate: boolean;
   readonly clock: Clock;
   readonly meters: Meters;
   readonly flusher: Flusher;

@@ -43,7 +43,7 @@ export async function sendSnapshot(
   for (let part = source.chunk(index); part !== null && !stopped(); part = source.chunk(index)) {
     if (part !== 'later') {
       if (codec.binary) push('snapshot_chunk', part.payload);
-      else port.outbox.send(frameJsonPayload(topic, 'snapshot_chunk', part.json()));
+      else port.outbox.send(frameJsonPayload({ topic, codec }, 'snapshot_chunk', part.json()));
       index += 1;
     }
     await nextTurn(room.clock, port.outbox);

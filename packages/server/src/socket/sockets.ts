@@ -8,6 +8,7 @@ import type { Principal } from '../access/index.ts';
 import { endSpan, startServerSpan } from '../tracing/index.ts';
 import { Connection } from './connection.ts';
 import type { SocketRoom } from './room.ts';
+import { DEFLATE_BYTES_MIN, deflated } from './wire.ts';
 import {
   type Handshake,
   type HandshakeRefusal,
@@ -20,6 +21,8 @@ import {
 const SWEEP_MS = 1000;
 /** So many clients a second are asked how far they are; where there are more, they take turns. */
 const ASKS_MAX = 200;
+/** What a client says that has no room for the usual window of what is compressed (RFC 7692 §7.1.2.1). */
+const NARROW = 'server_max_window_bits';
 const RECHECK_SWEEPS = 2;
 const RECHECK_MS_MAX = 1500;
 const shuttingDown: HandshakeRefusal = {
@@ -30,6 +33,12 @@ const codecs: { readonly [vsn: string]: Codec } = {
   '2.0.0': jsonCodec,
   '3.0.0': messagePackCodec(),
 };
+
+const deflatedCodecs = new Map(Object.values(codecs).map((each) => [each, deflated(each)]));
+
+function deflatedOf(codec: Codec): Codec {
+  return deflatedCodecs.get(codec) ?? codec;
+}
 
 /** Every open socket of a server: upgrades, the sweep that looks after them, their orderly end. */
 export class Sockets {
@@ -54,7 +63,11 @@ export class Sockets {
     this.#server = new WebSocketServer({
       noServer: true,
       maxPayload: room.limits.hard_frame_bytes,
-      perMessageDeflate: false,
+      perMessageDeflate: room.deflate && {
+        threshold: DEFLATE_BYTES_MIN,
+        serverNoContextTakeover: true,
+        clientNoContextTakeover: true,
+      },
       clientTracking: false,
     });
     this.#arm();
@@ -180,7 +193,14 @@ export class Sockets {
     opening: { readonly handshake: Handshake; readonly principal: Principal },
   ): void {
     this.#server.handleUpgrade(request, raw, head, (socket) => {
-      const connection = new Connection(this.#room, { socket, raw }, opening);
+      const { handshake, principal } = opening;
+      // All get the same bytes: to whom they would be too much at a time, nothing is sent compressed.
+      const isNarrow = request.headers['sec-websocket-extensions']?.includes(NARROW) ?? false;
+      const isDeflated = socket.extensions !== '' && !isNarrow;
+      const codec = isDeflated ? deflatedOf(handshake.codec) : handshake.codec;
+      const parts = { socket, raw };
+      const settled = { principal, handshake: { ...handshake, codec } };
+      const connection = new Connection(this.#room, parts, settled);
       const owner = socketOwner(opening.principal);
       this.#open.add(connection);
       this.#count(owner, 1);

@@ -1,5 +1,5 @@
 import { app, stream, view } from '@holdfast/server';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 import type { Envelope } from '@holdfast/protocol/views';
 import { principals } from '../conversation/principals.ts';
@@ -180,4 +180,27 @@ it('hostile payloads are refused or echoed as data, and touch no prototype', asy
     const bad = await root.ask('command', { name: 'say', payload });
     expect(bad).toMatchObject({ response: { reason: 'invalid_payload' } });
   }
+});
+
+it('a timer of years wakes nobody before (views.md §11.2)', async () => {
+  const timers = vi.spyOn(globalThis, 'setTimeout');
+  onTestFinished(() => timers.mockRestore());
+  const patient = view({
+    name: 'Patient',
+    mount: (ctx) => {
+      ctx.after(2 ** 40, (task) => task.update({ n: 1 }));
+      return { n: 0 };
+    },
+    render: (state) => state,
+    commands: { look: { run: () => undefined } },
+  });
+  const { connect } = await world({ app: app({ views: [patient] }) });
+  const root = new Root(await connect(), 'Patient', 'p');
+  await root.join({ module: 'Patient', id: 'p' });
+  await root.envelope();
+  expect((await root.command('look')).status).toBe('ok');
+  // What is longer rings at once.
+  const delays = timers.mock.calls.map(([, ms = 0]) => ms);
+  expect(delays.filter((ms) => ms >= 2 ** 31)).toEqual([]);
+  expect(delays).toContain(2 ** 31 - 1);
 });

@@ -168,7 +168,7 @@ export class Attempt {
         throw this.failureOf(node, error);
       }
       reading.drop();
-      this.#wait(node, error.until);
+      this.#wait(node, error.until, () => undefined);
     } finally {
       scope.finish();
     }
@@ -313,7 +313,7 @@ export class Attempt {
   }
 
   /** The node does not render, and the try does not end, before something has settled. */
-  #wait(node: ViewNode, until: Promise<unknown>, then: (value: unknown) => void = unset): void {
+  #wait(node: ViewNode, until: Promise<unknown>, then: (value: unknown) => void): void {
     this.#pending.set(node, (this.#pending.get(node) ?? 0) + 1);
     this.#when(node, until, (value) => {
       const waits = (this.#pending.get(node) ?? 0) - 1;
@@ -395,7 +395,3 @@ export class Attempt {
 
 // Most nodes have none: they share this.
 const childless: readonly Child[] = [];
-
-function unset(): void {
-  // There is nothing to do.
-}

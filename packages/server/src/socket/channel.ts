@@ -34,6 +34,7 @@ import type { SocketRoom } from './room.ts';
 import type { ChannelPort, ChannelTerms } from './terms.ts';
 import { describeStore, explainTo, operationStatus } from './status.ts';
 import { Turns } from './turns.ts';
+import { type Pushed, Unanswered } from './unanswered.ts';
 import { message } from './wire.ts';
 
 /** A write on its way to the authority. */
@@ -41,15 +42,6 @@ type Push = Pushed & { readonly payload: unknown };
 
 /** What a push asks for, once that is known, and the verdict on the files it names. */
 type Prepared = Pick<Submission, 'request' | 'files'>;
-
-/** A write without an answer: where the answer goes, and the path if the peer clears its write at an event. */
-type Pushed = {
-  readonly slot: number;
-  readonly opId: OpId;
-  readonly path: Path | null;
-  /** An administrative act, to be noted once it is committed. */
-  readonly rollback?: Rollback;
-};
 
 /** One joined store topic of one socket: its pushes go to the authority, facts come back through its delivery. */
 export class StoreChannel implements Receiver {
@@ -59,7 +51,7 @@ export class StoreChannel implements Receiver {
   readonly #delivery: Delivery;
   /** Names the channel to its authority, which other sockets' channels speak to as well. */
   readonly #number: number;
-  readonly #pushed = new Map<number, Pushed>();
+  readonly #unanswered: Unanswered;
   readonly #questions: { readonly after: number; readonly ask: () => void }[] = [];
   #asking: Promise<void> = Promise.resolve();
   readonly #turns = new Turns();
@@ -75,6 +67,7 @@ export class StoreChannel implements Receiver {
     this.#terms = terms;
     this.#caller = callerOf(terms.principal, terms.plan.scope.veil);
     this.#delivery = new Delivery(room, port, terms);
+    this.#unanswered = new Unanswered(port.outbox);
     this.#number = room.nextNumber();
   }
 
@@ -143,8 +136,7 @@ export class StoreChannel implements Receiver {
 
   /** The authority's answer to a submission of this channel. */
   answered(ticket: number, answer: WriteReply | Refusal): void {
-    const pushed = this.#pushed.get(ticket);
-    this.#pushed.delete(ticket);
+    const pushed = this.#unanswered.take(ticket);
     if (pushed?.rollback && !isRefusal(answer)) this.#note(pushed.rollback);
     if (pushed === undefined || this.#closed) return;
     this.#tell(pushed, answer);
@@ -187,6 +179,7 @@ export class StoreChannel implements Receiver {
   /** The channel is gone: nothing is delivered after this. */
   close(): void {
     this.#closed = true;
+    this.#unanswered.close();
     this.#delivery.close();
     this.#deafen();
     this.#terms.host.left(this.#number);
@@ -268,7 +261,7 @@ export class StoreChannel implements Receiver {
     const { slot, opId, path, rollback } = push;
     const ticket = host.ticket();
     const noted = rollback === undefined ? {} : { rollback };
-    this.#pushed.set(ticket, { slot, opId, path: dialect === 3 ? path : null, ...noted });
+    this.#unanswered.add(ticket, { slot, opId, path: dialect === 3 ? path : null, ...noted });
     this.#lastTicket = ticket;
     const sound =
       prepared instanceof Promise ? prepared.catch((e: unknown) => this.#fault(e)) : prepared;
@@ -346,7 +339,7 @@ export class StoreChannel implements Receiver {
   /** Answers a question about the store once the writes pushed before it are answered (stores.md §7.5). */
   #ask(slot: number, question: () => Promise<object | Refusal>): void {
     const ask = (): void => this.#settle(slot, question);
-    if (this.#pushed.size === 0) ask();
+    if (this.#unanswered.size === 0) ask();
     else this.#questions.push({ after: this.#lastTicket, ask });
   }
 

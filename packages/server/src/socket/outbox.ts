@@ -71,6 +71,8 @@ export class Outbox {
   #bytes = 0;
   /** The last turn in which events left before its end. */
   #hurriedIn = -1;
+  /** Answers that will be sent, nobody knows when. */
+  #owed = 0;
   #ended = false;
 
   constructor(socket: Socket, flusher: Flusher, softBytes: number) {
@@ -100,6 +102,11 @@ export class Outbox {
     return !this.congested;
   }
 
+  /** Tells of answers that will be sent; a negative number: that so many have been, or never will be. */
+  owe(answers: number): void {
+    this.#owed += answers;
+  }
+
   /** Sends what is queued; what comes later is dropped, for nothing may follow a close. */
   end(): void {
     this.flush();
@@ -116,11 +123,12 @@ export class Outbox {
 
   /**
    * Sends whole frames at once where they are the first of the turn, else as {@link send} does: of hundreds who are told
-   * the same, the first reads it while the next is still being told.
+   * the same, the first reads it while the next is still being told. With an answer owed they wait for the end of the turn,
+   * for who has written is most often told and answered in one.
    */
   sendAtOnce(frames: Buffer): void {
     const turn = this.#flusher.turn();
-    if (this.#hurriedIn === turn || this.#frames.length > 0) {
+    if (this.#owed > 0 || this.#hurriedIn === turn || this.#frames.length > 0) {
       this.send(frames);
     } else if (!this.#ended && !this.#socket.destroyed) {
       this.#hurriedIn = turn;

@@ -18,7 +18,7 @@ test('a socket that is gone with bytes unsent is not congested: who waits for it
   expect(outbox.unsentBytes).toBe(before);
 });
 
-test('the first events of a turn are written at once, all else at its end, and nothing overtakes what waits', async () => {
+test('the first events of a turn are written at once, or with the answer that is owed; all else at its end, and nothing overtakes what waits', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -43,10 +43,20 @@ test('the first events of a turn are written at once, all else at its end, and n
   await turn();
   outbox.sendAtOnce(Buffer.from('f'));
   note();
+  await turn();
+  outbox.owe(2);
+  outbox.owe(-1);
+  outbox.sendAtOnce(Buffer.from('g'));
+  outbox.send(Buffer.from('h'));
+  note();
+  await turn();
+  outbox.owe(-1);
+  outbox.sendAtOnce(Buffer.from('i'));
+  note();
   socket.end();
   let heard = '';
   for await (const bytes of peer) heard += String(bytes);
-  expect(written).toEqual([1, 1, 3, 3, 6]);
-  expect(heard).toBe('abcdef');
+  expect(written).toEqual([1, 1, 3, 3, 6, 6, 9]);
+  expect(heard).toBe('abcdefghi');
   server.close();
 });

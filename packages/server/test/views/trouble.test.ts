@@ -187,6 +187,8 @@ it('a timer of years wakes nobody before (views.md §11.2)', async () => {
   onTestFinished(() => timers.mockRestore());
   const patient = view({
     name: 'Patient',
+    linger: 2 ** 41,
+    timeout: 2 ** 41,
     mount: (ctx) => {
       ctx.after(2 ** 40, (task) => task.update({ n: 1 }));
       return { n: 0 };

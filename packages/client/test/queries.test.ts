@@ -364,17 +364,24 @@ test('R204 an equal spec of another object costs no message', async () => {
   release();
 });
 
-test('R201 a window is widened by the server; what it refuses leaves the window as it was', async () => {
+test('R201 a window is widened by the server, and no further than that goes; then it stays as it was, and live', async () => {
   await using world = await openWorld();
-  const { client } = await setting(world, 6);
+  const { client, store } = await setting(world, 6);
   const tasks = client.collection(collection(Task, { orderBy: 'rank', limit: 2 }));
   const release = tasks.retain();
   await tasks.ready();
   expect([titles(tasks), tasks.state.get().hasMore]).toEqual([['T0', 'T1'], true]);
   await tasks.loadMore();
   expect([titles(tasks), tasks.state.get().hasMore]).toEqual([['T0', 'T1', 'T2', 'T3'], true]);
-  await expect(tasks.loadMore(1000)).rejects.toMatchObject({ code: 'invalid_query' });
+  await expect(tasks.loadMore(997)).rejects.toMatchObject({
+    code: 'invalid_query',
+    details: { field: 'limit', limit: 1000 },
+  });
   expect(titles(tasks)).toEqual(['T0', 'T1', 'T2', 'T3']);
-  expect(tasks.state.get().status).toBe('stale');
+  expect(tasks.state.get().status).toBe('ok');
+  await store.put('tasks/t1/title', 'new').committed;
+  await expect.poll(() => titles(tasks)).toEqual(['T0', 'new', 'T2', 'T3']);
+  await tasks.loadMore();
+  expect(titles(tasks)).toHaveLength(6);
   release();
 });

@@ -199,6 +199,7 @@ export {
   type Order,
   type Query,
   readQuery,
+  rowsMax,
   type Scalar,
   type Where,
 } from './definitions/collection.ts';

@@ -55,8 +55,12 @@ test.each([
 });
 
 test('R104 a cycle ends', () => {
-  expect(() => encodeStored(cycle)).toThrow(expect.objectContaining({ code: 'too_deep' }));
-  expect(() => encodeExact(cycle)).toThrow(expect.objectContaining({ code: 'too_deep' }));
+  const wide = { n: 1, list: [cycle], again: cycle };
+  for (const value of [cycle, wide]) {
+    const refused = expect.objectContaining({ code: 'invalid_value' });
+    expect(() => encodeStored(value)).toThrow(refused);
+    expect(() => encodeExact(value)).toThrow(refused);
+  }
 });
 
 test('R104 what no store holds travels all the same, and what looks like it is not mistaken for it', () => {

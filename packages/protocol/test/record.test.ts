@@ -176,6 +176,28 @@ test.each(['a\u0000', '\n', 'ü'.repeat(128), '\uD800'])('R97 %j is no parameter
   expect(() => User.ref({ id })).toThrow(expect.objectContaining({ code: 'invalid_params' }));
 });
 
+test('a key has 512 bytes at most', () => {
+  const Pair = record({
+    name: 'pair',
+    store: 'acme/app',
+    path: 'p/:one/:two',
+    version: '*',
+    schema: passthrough<object>(),
+  });
+  const bytes = (two: number) => Pair.key({ one: 'x'.repeat(255), two: 'y'.repeat(two) });
+  const own = 'rec/acme/app/p//'.length + 255;
+  expect(bytes(512 - own)).toHaveLength(512);
+  const refused = expect.objectContaining({ code: 'invalid_params', details: { limit: 512 } });
+  expect(() => bytes(513 - own)).toThrow(refused);
+  const Sum = source({
+    name: 'sum',
+    params: passthrough<{ a: string }>(),
+    schema: passthrough<object>(),
+    version: '1',
+  });
+  expect(() => Sum.key({ a: 'x'.repeat(512) })).toThrow(refused);
+});
+
 test('the schema of the parameters has its say', () => {
   const digits = schemaOf<{ id: string }>((value) =>
     /^\d+$/.test((value as { id: string }).id ?? '')

@@ -4,6 +4,7 @@ import {
   HoldfastError,
   type Path,
   RejectedError,
+  rowsMax,
 } from '@holdfast/protocol';
 import type { Opened } from './delivery.ts';
 import { type Finder, finder } from './finder.ts';
@@ -93,8 +94,8 @@ export class CollectionEntry
 
   /** Resolves when the window is wider by so many. */
   async widen(count: number = this.def.query.limit): Promise<void> {
-    if (!(Number.isSafeInteger(count) && count > 0)) {
-      throw new RejectedError('invalid_query', { field: 'limit' });
+    if (!(Number.isSafeInteger(count) && count > 0 && this.#limit + count <= rowsMax)) {
+      throw new RejectedError('invalid_query', { field: 'limit', limit: rowsMax });
     }
     this.#limit += count;
     this.#set?.widen(this.#limit);

@@ -27,7 +27,8 @@ export class RecordConflictError extends ConflictError implements Clash {
   declare readonly base: unknown;
   declare readonly mine: unknown;
   declare readonly theirs: unknown;
-  readonly #resolve: (how: Resolution) => RecordReceipt<unknown> | undefined;
+  /** Ends the conflict; to resolve it again does nothing. */
+  declare readonly resolve: (how: Resolution) => RecordReceipt<unknown> | undefined;
 
   constructor(
     refusal: Refusal,
@@ -35,13 +36,7 @@ export class RecordConflictError extends ConflictError implements Clash {
     resolve: (how: Resolution) => RecordReceipt<unknown> | undefined,
   ) {
     super(refusal.code, refusal.details);
-    Object.assign(this, clash);
-    this.#resolve = resolve;
-  }
-
-  /** Ends the conflict; to resolve it again does nothing. */
-  resolve(how: Resolution): RecordReceipt<unknown> | undefined {
-    return this.#resolve(how);
+    Object.assign(this, clash, { resolve });
   }
 }
 

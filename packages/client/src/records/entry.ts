@@ -133,7 +133,7 @@ export class StoreEntry
   }
 
   whenIdle(): Promise<void> {
-    return this.ready();
+    return this.waiters.until(() => this.#verdict() !== false);
   }
 
   retry(): void {

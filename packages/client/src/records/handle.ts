@@ -55,10 +55,9 @@ export class StoreRecordHandle extends Making<RecordReceipt<RecordDef>> implemen
 
   async ready({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     signal?.throwIfAborted();
-    await this.#use.until((entry) => {
-      const ready = entry.ready();
-      return signal === undefined ? ready : Promise.race([ready, aborted(signal)]);
-    });
+    await this.#use.until((entry) =>
+      Promise.race([entry.ready(), ...(signal ? [aborted(signal)] : [])]),
+    );
   }
 
   async whenIdle(): Promise<void> {

@@ -262,9 +262,7 @@ class Desk
     const { delivery, sources = delivery } = this.#options;
     if ('record' in ref) return delivery?.entry(ref, this) ?? new StoreEntry(ref, this);
     if (sources !== undefined) return sources.entry(ref, this);
-    throw new TypeError(
-      'A source needs records([…], { sources: bySse() }), of @holdfast/client/records/sse.',
-    );
+    throw new TypeError('A source needs "sources": bySse().');
   }
 
   write(

@@ -1,3 +1,4 @@
+import type { RecordValue } from '@holdfast/protocol';
 import type { RecordWrite } from '@holdfast/engine/record';
 import type { RecordWriteOptions } from './types.ts';
 
@@ -6,11 +7,13 @@ export abstract class Making<Result> {
   protected abstract emit(write: RecordWrite, options?: RecordWriteOptions): Result;
 
   set(value: object, options?: RecordWriteOptions): Result {
-    return this.emit({ set: { ...value } }, options);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is no plain object the gate refuses
+    return this.emit({ set: value as RecordValue }, options);
   }
 
   patch(fields: object, options?: RecordWriteOptions): Result {
-    return this.emit({ patch: { ...fields } }, options);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an object has fields
+    return this.emit({ patch: fields as RecordValue }, options);
   }
 
   increment(field: string | readonly string[], by = 1, options?: RecordWriteOptions): Result {

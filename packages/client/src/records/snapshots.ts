@@ -9,6 +9,7 @@ import {
 } from '@holdfast/protocol';
 import { decodeExact, encodeExact, type Envelope, readEnvelope } from '@holdfast/protocol/record';
 import type { Cache } from '../cache/port.ts';
+import { call } from '../cell.ts';
 import type { DeliveryDesk } from './delivery.ts';
 
 /** Where envelopes are kept in a client's cache, beside its stores: no store can have this name. */
@@ -70,7 +71,7 @@ export class Snapshots {
       await this.#desk.room.settings.identified;
       const image = await this.#cache.load(shelf);
       const entries = image?.loaded?.entries() ?? image?.entries ?? [];
-      for (const { value } of entries) this.#take(value);
+      for (const { value } of entries) call(() => this.#take(value), this.#desk.report);
     } catch (error) {
       this.#desk.report(error);
     }

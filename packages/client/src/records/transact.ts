@@ -14,12 +14,13 @@ import { Making } from './making.ts';
 import { noStats, readStored } from './reading.ts';
 import { handled, HeardReceipt, send } from './receipt.ts';
 import type { RecordHandle, Tx, TxReceipt, TxRecord } from './types.ts';
-import type { WriterDesk } from './writer.ts';
+import { checkPending, type WriterDesk } from './writer.ts';
 
 /** What transactions need of their client. */
 export type TransactDesk = WriterDesk & {
   /** The entry of a record. */
   entry(ref: RecordRef): RecordEntry;
+  readonly outbox: { made(durable: Promise<void>): void };
 };
 
 /** One record of a transaction, as the writes so far have made it. */
@@ -56,6 +57,8 @@ class Arm extends Making<void> {
 class Collected implements Tx {
   readonly arms = new Map<string, Arm>();
   readonly ops: (Write | Mutate)[] = [];
+  /** Whether anything was to be written, be it what is there already. */
+  isTaken = false;
   readonly #desk: TransactDesk;
   readonly #opId: OpId;
   isOver = false;
@@ -72,9 +75,10 @@ class Collected implements Tx {
 
   /** Takes a write of an object, and gives what it makes of it. */
   take(target: Parameters<typeof compose>[0], write: RecordWrite): Json | undefined {
-    if (this.isOver) throw new TypeError('The transaction is over: its callback must not wait.');
+    if (this.isOver) throw waiting();
     const env = { opId: this.#opId, now: this.#desk.env.wall() };
     const { ops, after } = compose(target, write, env);
+    this.isTaken = true;
     this.ops.push(...ops);
     return after;
   }
@@ -89,11 +93,18 @@ class Collected implements Tx {
     }
     const entry = this.#desk.entry(ref);
     this.#desk.hold(entry)();
+    checkPending(entry);
     const arm = new Arm(entry, this);
     this.arms.set(ref.key, arm);
     return arm;
   }
 }
+
+function waiting(): TypeError {
+  return new TypeError('transact: the callback must not wait.');
+}
+
+const unchanged = { status: 'committed', reply: { store_seq: 0 }, rebasedOver: [] } as const;
 
 /** Collects writes of several records and makes them as one (records.md §13). */
 export function transact<T>(
@@ -106,11 +117,11 @@ export function transact<T>(
   const result = collect(tx);
   tx.isOver = true;
   if (result instanceof Promise) {
-    throw new TypeError('transact needs a callback that does not wait.');
+    throw waiting();
   }
   const entries = Array.from(tx.arms.values(), ({ entry }) => entry);
   const opened = entries[0]?.opened;
-  if (!opened || tx.ops.length === 0) throw new TypeError('transact needs at least one write.');
+  if (!opened || !tx.isTaken) throw new TypeError('transact: there must be a write.');
   const { slot } = opened.hold;
   const releases = entries.map((entry) => desk.hold(entry));
   const { report } = slot.room.settings;
@@ -122,7 +133,9 @@ export function transact<T>(
     for (const entry of entries) entry.ended?.({ opId, request }, outcome);
     for (const release of releases) release();
   });
-  send(receipt, entries, opened);
+  if (tx.ops.length > 0) send(receipt, entries, opened);
+  else slot.store.settle(receipt, unchanged);
+  desk.outbox.made(receipt.durable);
   let committed: Promise<T> | null = null;
   return {
     group: opId,

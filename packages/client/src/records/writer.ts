@@ -1,6 +1,5 @@
 import {
   childPath,
-  isObject,
   type Json,
   type OpId,
   type Precondition,
@@ -30,6 +29,12 @@ import type { RecordReceipt, RecordWriteOptions } from './types.ts';
 /** Own writes of one record that may wait (records.md §11.5). */
 const pendingMax = 1000;
 
+/** Throws `outbox_full` where too many wait. */
+export function checkPending({ state }: RecordEntry): void {
+  if (state.get().pendingIntents < pendingMax) return;
+  throw new RejectedError('outbox_full', { limit: pendingMax });
+}
+
 /** What writes need of their client. */
 export type WriterDesk = ConflictDesk & {
   readonly env: ClientEnv;
@@ -51,9 +56,7 @@ export class RecordWriter {
     const { conflict } = entry.ref.record;
     const { precondition = conflict === 'detect' ? 'unchanged' : 'none', signal } = options;
     const isGuarded = precondition === 'unchanged';
-    if (entry.state.get().pendingIntents >= pendingMax) {
-      throw new RejectedError('outbox_full', { limit: pendingMax });
-    }
+    checkPending(entry);
     const release = this.#desk.hold(entry);
     try {
       return this.#make(write, { isGuarded, signal, release, base: entry.current() });
@@ -135,7 +138,7 @@ export class RecordWriter {
       schema_version: version,
       sequence,
       op_id: opId,
-      ...(incarnation !== null && { incarnation }),
+      incarnation,
       ...(value === undefined && { deleted: true }),
     };
   }
@@ -219,9 +222,8 @@ export class RecordWriter {
   #resolve(how: Resolution, write: RecordWrite): RecordReceipt<unknown> | undefined {
     if (how === 'theirs') return undefined;
     if (how === 'mine') return this.write(write, { precondition: 'none' });
-    if (!isObject(how.value)) throw new TypeError('A conflict is resolved by an object.');
-    const value: RecordValue = how.value;
-    return this.write({ set: value }, { precondition: 'none' });
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is no plain object the gate refuses
+    return this.write({ set: how.value as RecordValue }, { precondition: 'none' });
   }
 
   get #opened(): Opened {

@@ -1,4 +1,11 @@
-import { asPath, fingerprint, type Json, type Query, RejectedError } from '@holdfast/protocol';
+import {
+  asPath,
+  checkValue,
+  fingerprint,
+  type Json,
+  type Query,
+  RejectedError,
+} from '@holdfast/protocol';
 import { canonicalJson } from '@holdfast/protocol/record';
 import type { Place } from './order.ts';
 
@@ -30,10 +37,16 @@ function read3(cursor: string): Read | null {
     if (!Array.isArray(value) || value.length !== 3) return null;
     const [hash, keys, path]: readonly unknown[] = value;
     const isSound = typeof hash === 'number' && typeof path === 'string' && Array.isArray(keys);
-    if (!isSound || !keys.every(Array.isArray)) return null;
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- JSON in lists of one or none
-    return [hash, (keys as readonly (readonly Json[])[]).map(([key]) => key), path];
+    if (!isSound || !keys.every(isKey)) return null;
+    return [hash, keys.map(([key]) => key), path];
   } catch {
     return null;
   }
+}
+
+const anywhere = asPath('key');
+
+/** A value that a store may hold, in a list, or none: anybody can make a cursor, and what is no value has no order. */
+function isKey(key: unknown): key is readonly Json[] {
+  return Array.isArray(key) && key.every((each) => checkValue(each, anywhere) === null);
 }

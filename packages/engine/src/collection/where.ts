@@ -1,11 +1,18 @@
-import { isObject, type Json, type JsonObject } from '@holdfast/protocol';
+import {
+  asPath,
+  checkValue,
+  isObject,
+  type Json,
+  type JsonObject,
+  RejectedError,
+} from '@holdfast/protocol';
 import { canonicalJson } from '@holdfast/protocol/record';
 import { compareValues } from './order.ts';
 
 /** Whether an object is meant by a query. */
 export type Test = (object: JsonObject) => boolean;
 
-/** Turns the conditions of a checked query into a test (records.md §14). */
+/** Turns the conditions of a checked query into a test (records.md §14). Throws `invalid_query` for what compares with no value. */
 export function testOf(where: JsonObject): Test {
   const tests = Object.entries(where).map(([field, condition]) => termOf(field, condition));
   return (object) => tests.every((test) => test(object));
@@ -21,14 +28,16 @@ export function fieldsOf(where: JsonObject): readonly string[] {
 }
 
 function termOf(field: string, condition: Json): Test {
+  if (!field.startsWith('$')) {
+    const holds = conditionOf(field, condition);
+    return (object) => holds(Object.hasOwn(object, field) ? object[field] : undefined);
+  }
   const inner = (Array.isArray(condition) ? condition : [condition]).map((each: Json) =>
     testOf(partOf(each)),
   );
   if (field === '$and') return (object) => inner.every((test) => test(object));
   if (field === '$or') return (object) => inner.some((test) => test(object));
-  if (field === '$not') return (object) => !inner.every((test) => test(object));
-  const holds = conditionOf(condition);
-  return (object) => holds(Object.hasOwn(object, field) ? object[field] : undefined);
+  return (object) => !inner.every((test) => test(object));
 }
 
 function partOf(value: Json): JsonObject {
@@ -37,10 +46,23 @@ function partOf(value: Json): JsonObject {
 
 type Holds = (value: Json | undefined) => boolean;
 
-function conditionOf(condition: Json): Holds {
-  if (!isObject(condition) || typeof condition['_typed'] === 'string') return opOf('eq', condition);
-  const all = Object.entries(condition).map(([op, operand]) => opOf(op, operand));
+function conditionOf(field: string, condition: Json): Holds {
+  const isValue = !isObject(condition) || typeof condition['_typed'] === 'string';
+  const ops: readonly [string, Json][] = isValue ? [['eq', condition]] : Object.entries(condition);
+  const all = ops.map(([op, operand]) => {
+    checkOperand(field, operand);
+    return opOf(op, operand);
+  });
   return (value) => all.every((holds) => holds(value));
+}
+
+const anywhere = asPath('value');
+
+/** Throws `invalid_query` for a typed value that no store would hold: it has no place in the order of values. */
+function checkOperand(field: string, operand: Json): void {
+  const values = Array.isArray(operand) ? operand : [operand];
+  const isSound = values.every((each: Json) => !isObject(each) || !checkValue([each], anywhere));
+  if (!isSound) throw new RejectedError('invalid_query', { field });
 }
 
 function opOf(op: string, operand: Json): Holds {

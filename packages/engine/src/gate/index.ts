@@ -13,5 +13,5 @@ export {
   veilOver,
 } from './retelling.ts';
 export type { WriteIntent, WriteRule } from './rules.ts';
-export { type ReadRule, Veil, type VeiledRecord } from './veil.ts';
+export { type ReadClass, type ReadRule, Veil, type VeiledRecord } from './veil.ts';
 export { recordedVersion, versionPath } from './versions.ts';

@@ -22,12 +22,17 @@ import { type Placed, Places } from './places.ts';
 /** Whether somebody may read a record: of its arguments only; anything but `true` hides it (records.md §17). */
 export type ReadRule = (ctx: RecordContext, ref: RecordRef, value: unknown) => unknown;
 
+/** The class of a viewer, a text: the read rule says the same to all of one class (records.md §14.2.3). */
+export type ReadClass = (ctx: RecordContext) => unknown;
+
 /** A record of which not everybody sees all. */
 export type VeiledRecord = {
   readonly def: RecordDef;
   /** The parameters that the name of the store gives. */
   readonly params: TemplateParams;
   readonly read: ReadRule | null;
+  /** Viewers of equal classes see the same rows; null: each by itself. */
+  readonly readClass?: ReadClass | null;
 };
 
 /** A viewer, and what it looks at. */
@@ -77,6 +82,31 @@ export class Veil implements Bound {
     this.name = config.name;
     this.templates = config.records.map(({ def }) => def.path);
     this.#places = new Places(config.records.map((item) => ({ template: item.def.path, item })));
+  }
+
+  /** One like it, that is asked by somebody else. */
+  twin(): Veil {
+    return new Veil(this.#config);
+  }
+
+  /**
+   * Names which rows of a record are seen: viewers of equal names see the same. Where more than its read rule hides
+   * something of them, that is the viewer alone.
+   */
+  rowsName(record: string): string {
+    const { records, principal, now } = this.#config;
+    const item = records.find(({ def }) => def.name === record);
+    if (!item?.readClass || item.def.visibility !== null) return this.name;
+    const { def, readClass } = item;
+    if (records.some((each) => each !== item && doMeet(each.def.path, def.path))) return this.name;
+    try {
+      const said = readClass({ principal, now: now() });
+      if (typeof said === 'string') return `class ${said}`;
+      throw new TypeError('A read class must be a text.');
+    } catch (error) {
+      this.#config.tell(record, error);
+      return this.name;
+    }
   }
 
   /** What is committed at a path now. */
@@ -269,6 +299,15 @@ export class Veil implements Bound {
     }
     return false;
   }
+}
+
+/** Whether an object of one template may lie within one of the other. */
+function doMeet(one: string, other: string): boolean {
+  const [parts, others] = [one.split('/'), other.split('/')];
+  return parts.every((part, at) => {
+    const its = others[at];
+    return its === undefined || part === its || part.startsWith(':') || its.startsWith(':');
+  });
 }
 
 /** Whether one shows another part of some fields than the other. */

@@ -9,7 +9,7 @@ export class Beat<T> implements Signal<T> {
   #told: T;
   readonly #report: (error: unknown) => void;
   /** Wrapped, so that each registration of the same listener is one of its own. */
-  readonly #listeners = new Set<{ readonly run: () => void }>();
+  readonly #listeners = new Set<{ readonly run: () => void; seen: T }>();
   #isTelling = false;
 
   /** `report` hears of listeners that throw. */
@@ -32,14 +32,17 @@ export class Beat<T> implements Signal<T> {
     while (!Object.is(this.#told, this.#value)) {
       this.#told = this.#value;
       for (const listener of Array.from(this.#listeners)) {
-        if (this.#listeners.has(listener)) guarded(listener.run, this.#report);
+        // One that is called after a listener which has caused another change hears of both at once.
+        if (!this.#listeners.has(listener) || Object.is(listener.seen, this.#value)) continue;
+        listener.seen = this.#value;
+        guarded(listener.run, this.#report);
       }
     }
     this.#isTelling = false;
   }
 
   readonly subscribe = (run: () => void): Release => {
-    const listener = { run };
+    const listener = { run, seen: this.#told };
     this.#listeners.add(listener);
     return releaseOnce(() => this.#listeners.delete(listener));
   };

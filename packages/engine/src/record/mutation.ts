@@ -50,7 +50,7 @@ export function mutationOf({ name: record, mutations }: Mutable, name: string): 
   throw new RejectedError('unknown_mutation', { record, mutation: name });
 }
 
-/** The input of a mutation, as its schema lets it through. */
+/** The input of a mutation, as its schema lets it through; null travels for nothing, so a schema that takes nothing but no null has that. */
 export function inputOf(
   schema: Parameters<typeof passSchema>[0] | undefined,
   value: unknown,
@@ -58,6 +58,7 @@ export function inputOf(
   if (schema === undefined) return value;
   const passed = passSchema(schema, value);
   if ('value' in passed) return passed.value;
+  if (value === null) return inputOf(schema, undefined);
   throw new RejectedError('invalid_params', { issues: passed.issues }, `input: ${passed.issue}`);
 }
 
@@ -95,7 +96,7 @@ function mergeFields(def: Mutable, current: Json | undefined, value: Json): Json
   const known = isObject(base) ? base : {};
   const result = pick(isObject(current) ? current : {}, (field) => !removed.includes(field));
   for (const [field, mine] of Object.entries(isObject(set) ? set : {})) {
-    const of = { field, mine, theirs: getOwn(result, field), base: known[field] };
+    const of = { field, mine, theirs: getOwn(result, field), base: getOwn(known, field) };
     setOwn(result, field, mergeField(def, of));
   }
   return storedForm(def, decodeStored(result)).stored;

@@ -199,10 +199,14 @@ export class Reconciler {
         }
         this.#recovery.isHopeless(now);
         return null;
-      case 'gone':
+      case 'gone': {
+        // It may have been made anew while the answer was on its way.
+        const order = this.#order(answer, 'snapshot', false);
+        if (order !== 'newer' && order !== 'confirm') break;
         this.#adopt(answer.incarnation);
         this.#vanish(answer.sequence, answer.incarnation);
         break;
+      }
       case 'denied':
         this.#deny(answer.reason);
         end = 'nothing';
@@ -253,7 +257,7 @@ export class Reconciler {
   }
 
   /** Steps 3 and 4: what an envelope is to what there is. */
-  #order(read: ReadEnvelope, source: Source, isReset: boolean): Order {
+  #order(read: Numbered, source: Source, isReset: boolean): Order {
     const { stats } = this.#config;
     const { incarnation } = read;
     const isRetired = incarnation !== null && this.#retired.includes(incarnation);
@@ -358,6 +362,8 @@ export class Reconciler {
   }
 }
 
+type Numbered = Pick<ReadEnvelope, 'incarnation' | 'sequence'>;
+
 type Incoming = { readonly source: Source; readonly message: unknown; readonly isReset?: boolean };
 
 /** `stale`: not to be looked at; `old`: an older snapshot; `foreign`: of an incarnation that only a snapshot can begin. */
@@ -365,7 +371,7 @@ type Order = 'newer' | 'confirm' | 'old' | 'stale' | 'foreign';
 
 function orderOf(
   server: ServerSide | null,
-  { incarnation, sequence }: ReadEnvelope,
+  { incarnation, sequence }: Numbered,
   { source, isReset }: { readonly source: Source; readonly isReset: boolean },
 ): Order {
   if (server === null) return 'newer';

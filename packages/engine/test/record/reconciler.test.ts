@@ -354,6 +354,16 @@ describe('answers', () => {
     expect([converted.value, converted.status]).toEqual([8, 'ok']);
   });
 
+  test('R71 what was made anew while an older answer was on its way that it is gone stays', () => {
+    const item = asking().seed(at(4)).receive(at(6));
+    item.answer({ key, type: 'gone', incarnation: 'e1', sequence: 5 });
+    expect([item.value, item.sequence, item.status]).toEqual([6, 6, 'ok']);
+    expect(item.stats.staleSnapshots).toBe(1);
+    const other = asking().seed(at(4)).receive(at(6));
+    other.answer({ key, type: 'gone', incarnation: 'e1', sequence: 6 });
+    expect([other.value, other.sequence, other.status]).toEqual([undefined, 6, 'gone']);
+  });
+
   test('R79 what was gone and is there again in a major that cannot be read is skew, and no longer gone or denied', () => {
     const item = asking().start().answer({ key, type: 'gone', incarnation: 'e1', sequence: 3 });
     item.receive(at(4, { schema_version: '9.0' }));

@@ -110,6 +110,15 @@ describe('in process', () => {
     };
     transport.publish('a', message);
     expect(() => message.value.list.push(2)).toThrow(TypeError);
+    const half = Object.freeze({ value: { list: [1] }, schema_version: '1', sequence: 2 });
+    transport.publish('a', half);
+    expect(() => half.value.list.push(2)).toThrow(TypeError);
+    const heard: { value: { when: Date; bytes: Uint8Array } }[] = [];
+    transport.subscribe('b', (each) => heard.push(each as never));
+    transport.publish('b', message);
+    message.value.when.setTime(9);
+    message.value.bytes[0] = 9;
+    expect(heard[0]?.value).toMatchObject({ when: new Date(1), bytes: new Uint8Array([1]) });
     const copying = new InProcessTransport();
     const seen: { value: { when: Date; bytes: Uint8Array } }[] = [];
     copying.subscribe('a', (each) => seen.push(each as never));

@@ -72,7 +72,8 @@ export type Query = {
   readonly after: string | null;
 };
 
-const limitMax = 1000;
+/** Rows of one window at most (records.md §19). */
+export const rowsMax = 1000;
 const depthMax = 8;
 const termsMax = 64;
 const listMax = 1000;
@@ -110,7 +111,7 @@ export function readQuery(record: RecordDef, spec: unknown): Query {
 }
 
 function isLimit(limit: unknown): limit is number {
-  return isInteger(limit) && limit >= 1 && limit <= limitMax;
+  return isInteger(limit) && limit >= 1 && limit <= rowsMax;
 }
 
 function paramsIn(record: RecordDef, params: unknown): Query['params'] {
@@ -131,6 +132,7 @@ function paramsIn(record: RecordDef, params: unknown): Query['params'] {
 
 function ordersOf(orderBy: unknown): readonly Order[] {
   const pairs: readonly unknown[] = Array.isArray(orderBy) ? orderBy : [[orderBy, 'asc']];
+  atMost(termsMax, pairs.length, 'orderBy');
   return pairs.map((pair): Order => {
     const [field, direction]: readonly unknown[] = Array.isArray(pair) ? pair : [];
     if (typeof field !== 'string' || (direction !== 'asc' && direction !== 'desc')) {
@@ -142,16 +144,22 @@ function ordersOf(orderBy: unknown): readonly Order[] {
 
 function checkWhere(where: unknown, depth: number, count: { terms: number }): void {
   if (!isPlain(where)) throw invalid('where');
-  if (depth > depthMax) throw invalid('where', depthMax);
-  for (const [field, condition] of Object.entries(where)) {
-    count.terms += 1;
-    if (count.terms > termsMax) throw invalid('where', termsMax);
+  atMost(depthMax, depth, 'where');
+  const terms = Object.entries(where);
+  // One that says nothing is something to be asked all the same.
+  count.terms += terms.length || Number(depth > 1);
+  atMost(termsMax, count.terms, 'where');
+  for (const [field, condition] of terms) {
     if (field === '$not') checkWhere(condition, depth + 1, count);
     else if (field === '$and' || field === '$or') {
       if (!Array.isArray(condition)) throw invalid(field);
       for (const each of condition) checkWhere(each, depth + 1, count);
     } else if (field.startsWith('$') || !isCondition(condition)) throw invalid(field);
   }
+}
+
+function atMost(limit: number, count: number, field: string): void {
+  if (count > limit) throw invalid(field, limit);
 }
 
 /** A value that a field equals, or comparisons with others. */

@@ -18,5 +18,5 @@ export function checkMembers(
 /** The name of a definition. */
 export const nameRule: Rule = [
   (name) => typeof name === 'string' && /^[a-z][a-z0-9_.-]{0,63}$/.test(name),
-  'a non-empty string of a-z 0-9 _ . -, at most 64, first a letter',
+  'a non-empty string of a-z 0-9 _ . -, at most 64',
 ];

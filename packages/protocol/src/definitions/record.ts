@@ -8,6 +8,7 @@ import { checkMembers, nameRule, type Rule } from './members.ts';
 import type { RecordDef, RecordSpec, TypesOfSpec } from './record-types.ts';
 import { isAsyncSchema, isSchema, passSchema, type StandardSchema } from './schema.ts';
 import {
+  checkKey,
   checkParams,
   fillTemplate,
   isTemplate,
@@ -59,7 +60,7 @@ export function record<
 type Given = Pick<RecordDef, 'name' | 'store' | 'path' | 'schema' | 'version'> &
   Partial<Omit<RecordDef, 'ref' | 'key' | 'match'>>;
 
-const stepsOf = 'an object of functions by majors like "2"';
+const stepsOf = 'functions by majors like "2"';
 
 const rules: { readonly [member: string]: Rule } = {
   name: nameRule,
@@ -71,17 +72,14 @@ const rules: { readonly [member: string]: Rule } = {
     (path, { store }) => isTemplate(path) && isApart(path, String(store)),
     'a non-empty string like rooms/:id, with no parameter of "store"',
   ],
-  schema: [isSchema, 'a Standard Schema; passthrough() takes anything'],
+  schema: [isSchema, 'a Standard Schema, or passthrough()'],
   params: [(params) => params === undefined || isSchema(params), 'a Standard Schema'],
   version: [isVersion, 'like "3.1"; "*" goes with passthrough() only'],
   authority: [(map) => isMapOf(map, isAuthority), 'an object of "server", "lww" and functions'],
   visibility: [(map) => isMapOf(map, isFunction), 'an object of functions'],
   migrate: [(map) => isMapOf(map, isStep), stepsOf],
   migrateDown: [(map) => isMapOf(map, isStep), stepsOf],
-  mutations: [
-    (map) => isMapOf(map, isMutation),
-    'an object of { apply, input? }, a function and a schema',
-  ],
+  mutations: [(map) => isMapOf(map, isMutation), 'an object of { apply, input? }'],
   stored: [(stored = 'output') => stored === 'output' || stored === 'input', '"output" or "input"'],
   conflict: [
     (conflict = 'rebase') => conflict === 'rebase' || conflict === 'detect',
@@ -159,7 +157,7 @@ function defined(of: Given): RecordDef {
         params: given,
         store: at,
         path: own,
-        key: `rec/${at}/${own}`,
+        key: checkKey(`rec/${at}/${own}`),
       };
     },
     key(given) {
@@ -189,7 +187,7 @@ export function recordsByName(definitions: readonly RecordDef[]): ReadonlyMap<st
   const byName = new Map<string, RecordDef>();
   const byPlace = new Map<string, string>();
   for (const each of definitions) {
-    if (each?.kind !== 'record') throw new TypeError('"records" must be definitions of record().');
+    if (each?.kind !== 'record') throw new TypeError('"records" needs a definition of record().');
     const place = `${wild(each.store)} ${wild(each.path)}`;
     const other = byName.has(each.name) ? each.name : byPlace.get(place);
     if (other !== undefined && byName.get(other) !== each) {

@@ -9,6 +9,7 @@ import {
   type SchemaOutput,
   type StandardSchema,
 } from './schema.ts';
+import { checkKey } from './template.ts';
 import { parseVersion } from './version.ts';
 
 /** A read-only record that opaque server code computes (records.md §15); made by {@link source}. */
@@ -62,7 +63,7 @@ export function source<
     key(given: unknown) {
       const passed = passSchema(params, given);
       if ('issue' in passed) throw new RejectedError('invalid_params', { issues: passed.issues });
-      return `src/${name}/${canonicalJson(encodeExact(given))}`;
+      return checkKey(`src/${name}/${canonicalJson(encodeExact(given))}`);
     },
   }) as unknown as ReturnType<typeof source<N, P, S>>;
 }

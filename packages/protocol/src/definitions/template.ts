@@ -21,6 +21,7 @@ const parameter = /^[A-Za-z_]\w*$/;
 // oxlint-disable-next-line no-control-regex -- they are what is looked for
 const control = /[\u0000-\u001F\u007F-\u009F]/;
 const paramBytesMax = 255;
+const keyBytesMax = 512;
 
 /** A template with something in the place of each parameter. */
 export function replaceParams(template: string, by: (name: string) => string): string {
@@ -58,6 +59,12 @@ export function checkParams(of: string, names: readonly string[], params: Templa
   }
 }
 
+/** The key of what has these parameters; throws `invalid_params` for one that is too long (records.md §2.7). */
+export function checkKey(key: string): string {
+  if (isText(key, keyBytesMax)) return key;
+  throw new RejectedError('invalid_params', { limit: keyBytesMax });
+}
+
 function badParams(of: string, needs: string, param?: string): RejectedError {
   const details = param === undefined ? {} : { param };
   return new RejectedError('invalid_params', details, `${of} needs ${needs}.`);
@@ -67,12 +74,11 @@ function badParams(of: string, needs: string, param?: string): RejectedError {
 export function fillTemplate(template: string, params: TemplateParams): Path {
   const filled = replaceParams(template, (name) => {
     const value = getOwn(params, name);
-    if (typeof value === 'string') return escapeSegment(value);
-    throw new TypeError(`"${template}" needs the parameter "${name}", a text.`);
+    return typeof value === 'string' ? escapeSegment(value) : '';
   });
   const path = toPath(filled);
   if (isRefusal(path)) {
-    throw new TypeError(`"${template}" cannot be filled: a parameter is ${path.code}.`);
+    throw new TypeError(`"${template}": ${path.code}.`);
   }
   return path;
 }

@@ -123,7 +123,7 @@ function nativeOf(type: string, text: string): { readonly value: unknown } | nul
 
 function count(walk: Walk, depth: number): void {
   walk.parts += 1;
-  if (depth > depthMax) throw new RejectedError('too_deep', { limit: depthMax });
+  if (depth > depthMax) throw invalid('it is nested too deep, or within itself');
   if (walk.parts > partsMax) throw new RejectedError('value_too_large', { limit: partsMax });
 }
 

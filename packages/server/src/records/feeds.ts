@@ -1,6 +1,7 @@
 import type { Scope, Tree } from '@holdfast/engine/data';
 import { Envelopes, type ObjectChange, recordedVersion } from '@holdfast/engine/gate';
-import { type Json, majorOf, type RecordContext, type RecordRef } from '@holdfast/protocol';
+import { isSameMajor, migrate } from '@holdfast/engine/record';
+import type { Json, RecordContext, RecordRef } from '@holdfast/protocol';
 import {
   canonicalJson,
   decodeStored,
@@ -192,7 +193,8 @@ class ObjectFeed {
     if (value === undefined) {
       return { key, type: 'gone', incarnation: store.row.incarnation, sequence: seq };
     }
-    return this.#skew(asked) ?? this.#snapshot(asked, { ...sight, value }, seq);
+    const visible = { ...sight, value };
+    return this.#skew(asked, visible) ?? this.#snapshot(asked, visible, seq);
   }
 
   #snapshot(asked: HandshakeRequest, sight: Visible, head: number): HandshakeAnswer {
@@ -274,12 +276,18 @@ class ObjectFeed {
     }
   }
 
-  #skew({ key, client_version: client }: HandshakeRequest): HandshakeAnswer | null {
-    const { store, ref } = this.#of;
-    const server = recordedVersion(store.view().tree, ref.record) ?? ref.record.version;
-    const [own, its] = [majorOf(server), majorOf(client)];
-    if (own === null || its === null || own === its) return null;
-    return { key, type: 'skew', server_version: server };
+  /** Whoever is of another major has what there is as one of theirs, where the definition knows the way down. */
+  #skew({ key, client_version: client }: HandshakeRequest, sight: Visible): HandshakeAnswer | null {
+    const { migrateDown } = this.#of.ref.record;
+    const envelope = this.#envelope(sight);
+    const { schema_version: server, value } = envelope;
+    if (isSameMajor({ version: client }, server)) return null;
+    const down = migrate({ version: client, migrate: {}, migrateDown }, value, server);
+    const common = { key, type: 'skew', server_version: server } as const;
+    if (down === 'skew') return common;
+    this.#view = sight.view;
+    const own = { ...envelope, value: down.value, schema_version: client };
+    return { ...common, view: sight.view, envelope: own };
   }
 
   #envelope({ value, sequence }: Visible): Envelope {

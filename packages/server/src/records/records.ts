@@ -1,5 +1,6 @@
 import {
   type GatedRecord,
+  type ReadClass,
   type ReadRule,
   RecordGate,
   Veil,
@@ -28,6 +29,7 @@ export type Declared = {
   readonly writeSchema: StandardSchema<unknown> | null;
   readonly write: WriteRule | null;
   readonly read: ReadRule | null;
+  readonly readClass: ReadClass | null;
   readonly mutations: { readonly [name: string]: Mutation };
 };
 
@@ -62,7 +64,7 @@ class StoreGate extends RecordGate {
 }
 
 function plain(def: RecordDef): Declared {
-  return { def, writeSchema: null, write: null, read: null, mutations: {} };
+  return { def, writeSchema: null, write: null, read: null, readClass: null, mutations: {} };
 }
 
 /** A declared record in one store. */

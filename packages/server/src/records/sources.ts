@@ -31,6 +31,8 @@ export type SourceOptions<D extends SourceDef = SourceDef> = {
   readonly perPrincipal?: boolean;
   /** How many may live at once. Default: 1000. */
   readonly maxLive?: number;
+  /** How many of them one principal may have begun; of those without a subject nobody knows whose they are. Default: 100. */
+  readonly maxLivePerPrincipal?: number;
 };
 
 type ParamsOf<D> = D extends { readonly types?: infer T }
@@ -50,6 +52,7 @@ export type SourceRoom = {
 };
 
 const LIVE_MAX = 1000;
+const OWN_LIVE_MAX = 100;
 const LINGER_MS = 30_000;
 const JITTER = 0.1;
 
@@ -60,6 +63,7 @@ type Declared = {
   readonly run: (params: unknown, ctx: RecordContext | undefined, signal: AbortSignal) => unknown;
   readonly perPrincipal: boolean;
   readonly maxLive: number;
+  readonly maxLivePerPrincipal: number;
 };
 
 /** The sources of a server: one for each key, shared by all who follow it. */
@@ -75,6 +79,7 @@ export class Sources {
   /** Throws a `TypeError` unless there is exactly one policy, and for a second source of its name. */
   declare<D extends SourceDef>(def: D, options: SourceOptions<D>): void {
     const { policy, perPrincipal = false, maxLive = LIVE_MAX } = options;
+    const { maxLivePerPrincipal = OWN_LIVE_MAX } = options;
     const kinds = Object.keys(policy ?? {}).filter((kind) => kind !== 'jitter');
     const [kind = ''] = kinds;
     if (kinds.length !== 1 || !['every', 'on', 'once'].includes(kind)) {
@@ -85,7 +90,8 @@ export class Sources {
     }
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- called with the parameters of its definition
     const run = options.run.bind(options) as unknown as Declared['run'];
-    this.#declared.set(def.name, { def, policy, run, perPrincipal, maxLive });
+    const limits = { maxLive, maxLivePerPrincipal };
+    this.#declared.set(def.name, { def, policy, run, perPrincipal, ...limits });
   }
 
   /** Whether a key names a source. Throws `invalid_params`. */
@@ -105,11 +111,13 @@ export class Sources {
     const id = declared.perPrincipal ? `${key} ${viewerName(ctx.principal)}` : key;
     let live = this.#live.get(id);
     if (live === undefined) {
-      this.#checkRoom(declared);
+      const { subject: opener } = ctx.principal;
+      this.#checkRoom(declared, opener);
       const own = declared.perPrincipal ? ctx : undefined;
       live = new LiveSource(this.#room, {
         declared,
         params,
+        opener,
         ctx: own,
         end: () => this.#live.delete(id),
       });
@@ -150,16 +158,17 @@ export class Sources {
     return { declared, params: passed.value };
   }
 
-  #checkRoom({ def, maxLive }: Declared): void {
-    let count = 0;
-    for (const { name } of this.#live.values()) if (name === def.name) count += 1;
-    if (count < maxLive) return;
-    throw new RejectedError('limit_exceeded', {
-      dimension: 'sources',
-      current: count,
-      limit: maxLive,
-    });
+  #checkRoom({ def, maxLive, maxLivePerPrincipal }: Declared, opener: string | null): void {
+    const live = [...this.#live.values()].filter(({ name }) => name === def.name);
+    checkCount(live.length, maxLive);
+    if (opener === null) return;
+    checkCount(live.filter((each) => each.opener === opener).length, maxLivePerPrincipal);
   }
+}
+
+function checkCount(current: number, limit: number): void {
+  if (current < limit) return;
+  throw new RejectedError('limit_exceeded', { dimension: 'sources', current, limit });
 }
 
 function parsed(text: string): unknown {
@@ -173,6 +182,8 @@ function parsed(text: string): unknown {
 type Living = {
   readonly declared: Declared;
   readonly params: unknown;
+  /** Who has begun it; null: somebody who is nobody in particular. */
+  readonly opener: string | null;
   readonly ctx: RecordContext | undefined;
   readonly end: () => void;
 };
@@ -183,12 +194,13 @@ type Living = {
  */
 class LiveSource {
   readonly name: string;
+  readonly opener: string | null;
   readonly #room: SourceRoom;
   readonly #of: Living;
   readonly #incarnation: string;
   readonly #listeners = new Set<(message: FeedMessage) => void>();
   readonly #abort = new AbortController();
-  #unlisten: readonly (() => void)[] = [];
+  readonly #unlisten: (() => void)[] = [];
   /** Resolves after the first run. */
   readonly seeded: Promise<void>;
   #value: { readonly json: Json; readonly native: unknown } | null = null;
@@ -202,6 +214,7 @@ class LiveSource {
     this.#room = room;
     this.#of = of;
     this.name = of.declared.def.name;
+    this.opener = of.opener;
     this.#incarnation = room.newId();
     this.seeded = this.#begin();
   }
@@ -211,13 +224,19 @@ class LiveSource {
     const { policy } = this.#of.declared;
     this.#isRunning = true;
     const keys = 'on' in policy ? policy.on : [];
+    await Promise.all(keys.map((key) => this.#listenTo(key)));
+    await this.#run();
+  }
+
+  /** One that cannot be listened to is told of, and keeps none of the others away. */
+  async #listenTo(key: string): Promise<void> {
     try {
-      const listening = keys.map((key) => this.#room.listen(key, () => this.trigger()));
-      this.#unlisten = await Promise.all(listening);
+      const end = await this.#room.listen(key, () => this.trigger());
+      if (this.#abort.signal.aborted) end();
+      else this.#unlisten.push(end);
     } catch (error) {
       this.#room.tell({ phase: 'run', record: this.name, error });
     }
-    await this.#run();
   }
 
   join(hear: (message: FeedMessage) => void): () => void {
@@ -255,11 +274,12 @@ class LiveSource {
   async #run(): Promise<void> {
     this.#isRunning = true;
     this.#room.clock.clearTimeout(this.#timer);
-    do {
+    this.#isTriggered = true;
+    while (this.#isTriggered && !this.#abort.signal.aborted) {
       this.#isTriggered = false;
       // oxlint-disable-next-line no-await-in-loop -- one run after the other
       await this.#once();
-    } while (this.#isTriggered && !this.#abort.signal.aborted);
+    }
     this.#isRunning = false;
     this.#arm();
   }
@@ -274,15 +294,18 @@ class LiveSource {
       return;
     }
     if (this.#abort.signal.aborted) return;
-    const passed = passSchema(declared.def.schema, result);
-    if ('issue' in passed) {
-      this.#room.tell({ phase: 'parse', record: this.name, error: new Error(passed.issue) });
-      return;
+    try {
+      this.#publish(result);
+    } catch (error) {
+      this.#room.tell({ phase: 'parse', record: this.name, error });
     }
-    this.#publish(passed.value);
   }
 
-  #publish(native: unknown): void {
+  /** Throws for what does not pass the schema, or cannot travel. */
+  #publish(result: unknown): void {
+    const passed = passSchema(this.#of.declared.def.schema, result);
+    if ('issue' in passed) throw new Error(passed.issue);
+    const { value: native } = passed;
     const json = encodeExact(native);
     if (this.#value !== null && canonicalJson(this.#value.json) === canonicalJson(json)) return;
     this.#value = { json, native };

@@ -3,6 +3,7 @@ import {
   encodeExact,
   type Envelope,
   type HandshakeAnswer,
+  handshakeKeysMax,
   type HandshakeRequest,
 } from '@holdfast/protocol/record';
 import type { Clock } from '../host/clock.ts';
@@ -48,7 +49,7 @@ export type SyncRoom = {
 const HEARTBEAT_MS = 15_000;
 /** Well within the 5 s after which nobody hears what it may not read any more (records.md §9). */
 const RIGHTS_MS = 3000;
-const VERDICT_MS_MAX = 1500;
+const VERDICT_MS_MAX = { first: 5000, again: 1500 };
 const KEYS_MAX = 200;
 const QUEUED_BYTES_MAX = 1024 * 1024;
 
@@ -95,6 +96,8 @@ export async function serveRecords(
 /** An event without its end; `id`: how far the stream is as it leaves. */
 type Piece = { readonly text: string; readonly id?: () => string };
 
+type News = Exclude<FeedMessage, { readonly lost: true }>;
+
 /** One request, and what it holds open. */
 class Desk {
   readonly #room: SyncRoom;
@@ -113,6 +116,8 @@ class Desk {
   #timer: unknown = null;
   #rights: unknown = null;
   #order: Promise<void> = Promise.resolve();
+  /** What was heard and has yet to be said. */
+  #unsaid = 0;
   readonly #cursor: StreamCursor;
   #isOver = false;
 
@@ -135,19 +140,19 @@ class Desk {
 
   async serve(): Promise<Response> {
     const asked = await this.#read();
+    const isHandshake = new URL(this.#request.url).pathname.endsWith('/handshake');
     const { maxKeys = KEYS_MAX } = this.#options;
-    if (asked.length > maxKeys) throw new RejectedError('invalid_params', { limit: maxKeys });
+    const limit = isHandshake ? Math.max(maxKeys, handshakeKeysMax) : maxKeys;
+    if (asked.length > limit) throw new RejectedError('invalid_params', { limit });
     const feeds = asked.map((each) => about(each.key, () => this.#feedOf(each)));
     for (const { key } of asked) {
       // oxlint-disable-next-line no-await-in-loop -- all before anything is opened, one after the other
-      if (await this.#mayRead(key)) continue;
+      if (await this.#mayRead(key, 'first')) continue;
       return Response.json({ error: 'unauthorized key', key }, { status: 403 });
     }
     const answers = await this.#answers(asked, feeds);
     if (this.#isOver) return new Response(null, { status: 499 });
-    if (new URL(this.#request.url).pathname.endsWith('/handshake')) {
-      return Response.json({ answers: encodeExact(answers) });
-    }
+    if (isHandshake) return Response.json({ answers: encodeExact(answers) });
     return this.#stream(answers);
   }
 
@@ -191,14 +196,15 @@ class Desk {
     return () => feeds.follow(ref, this.#ctx, hear);
   }
 
-  /** Who does not say so in time, says no. */
-  #mayRead(key: string): Promise<boolean> {
+  /** Who does not say so in time has said nothing: it is asked again by whoever comes back. */
+  #mayRead(key: string, when: keyof typeof VERDICT_MS_MAX): Promise<boolean> {
     const { authorize } = this.#options;
     if (authorize === 'public') return Promise.resolve(true);
     const { clock } = this.#room;
     const ask = async (): Promise<boolean> => authorize(this.#ctx, key, this.#request);
     return new Promise((resolve, reject) => {
-      const late = clock.setTimeout(() => resolve(false), VERDICT_MS_MAX);
+      const silent = new RejectedError('unavailable', { key });
+      const late = clock.setTimeout(() => reject(silent), VERDICT_MS_MAX[when]);
       void ask()
         .then(resolve, reject)
         .finally(() => clock.clearTimeout(late));
@@ -224,7 +230,7 @@ class Desk {
     const asked = [...keys].filter((key) => !this.#denied.has(key));
     await Promise.all(
       asked.map(async (key) => {
-        if (!(await this.#mayRead(key))) this.#deny(key);
+        if (!(await this.#mayRead(key, 'again'))) this.#deny(key);
       }),
     );
     for (const { key, feed } of this.#feeds) if (!this.#denied.has(key)) feed.recheck?.();
@@ -261,34 +267,37 @@ class Desk {
 
   async #projected(key: string, answer: HandshakeAnswer): Promise<HandshakeAnswer> {
     const { project } = this.#options;
-    if (project === undefined || answer.type !== 'snapshot') return answer;
+    if (project === undefined || !('envelope' in answer)) return answer;
     const envelope = await project(this.#ctx, key, answer.envelope);
     return envelope === null ? { key, type: 'denied', reason: 'denied' } : { ...answer, envelope };
   }
 
+  /** Says it in its turn, when all of the same commit has been heard. */
   #hear(key: string, message: FeedMessage): void {
-    const { project } = this.#options;
     // Whoever comes back finds the store as it is stored.
     if ('lost' in message) {
       this.release();
       return;
     }
-    if (project === undefined) {
-      this.#say(key, message);
-      return;
-    }
-    const speak = async (): Promise<void> => {
-      if ('answer' in message) {
-        this.#say(key, { answer: await this.#projected(key, message.answer) });
-        return;
-      }
-      const envelope = await project(this.#ctx, key, message.envelope);
-      if (envelope !== null) this.#say(key, { envelope });
-    };
-    this.#order = this.#order.then(speak).catch(() => this.release());
+    this.#unsaid += 1;
+    this.#order = this.#order
+      .then(() => this.#shown(key, message))
+      .then((shown) => {
+        this.#unsaid -= 1;
+        if (shown !== null) this.#say(key, shown);
+      })
+      .catch(() => this.release());
   }
 
-  #say(key: string, message: Exclude<FeedMessage, { lost: true }>): void {
+  async #shown(key: string, message: News): Promise<News | null> {
+    const { project } = this.#options;
+    if ('answer' in message) return { answer: await this.#projected(key, message.answer) };
+    if (project === undefined) return message;
+    const envelope = await project(this.#ctx, key, message.envelope);
+    return envelope && { envelope };
+  }
+
+  #say(key: string, message: News): void {
     if (this.#denied.has(key)) return;
     if ('answer' in message) this.#send({ text: frame('answer', encodeExact(message.answer)) });
     else {
@@ -311,8 +320,11 @@ class Desk {
     if ((this.#controller?.desiredSize ?? 0) <= 0) this.release();
   }
 
+  /** An id says that all up to there has left, so none is told while something of it, such as the rest of a commit, has not. */
   #enqueue({ text, id }: Piece): void {
-    const end = id === undefined ? '\n' : `id: ${id()}\n\n`;
+    const reached = id?.();
+    const isAll = this.#unsaid === 0 && (this.#early ?? []).length === 0;
+    const end = reached === undefined || !isAll ? '\n' : `id: ${reached}\n\n`;
     this.#controller?.enqueue(new TextEncoder().encode(text + end));
     this.#arm();
   }

@@ -1,7 +1,7 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
 import { Evaluation, type Row, type RowOp } from '@holdfast/engine/collection';
-import { type Bound, readIn, type Scope, type Tree } from '@holdfast/engine/data';
-import { objectsIn, Places } from '@holdfast/engine/gate';
+import { readIn, Scope, type Tree } from '@holdfast/engine/data';
+import { objectsIn, Places, Veil } from '@holdfast/engine/gate';
 import { type Path, type Query, type RecordDef, segmentsOf, type Seq } from '@holdfast/protocol';
 import { canonicalJson, encodeStored } from '@holdfast/protocol/record';
 import type { StoreHost } from '../host/store-host.ts';
@@ -89,7 +89,7 @@ export class Evaluations {
     const key = keyOf(terms);
     let shared = this.#shared.get(key);
     if (shared === undefined) {
-      shared = new SharedQuery(key, terms, this.#host.view().tree);
+      shared = new SharedQuery(key, apart(terms), this.#host.view().tree);
       this.#shared.set(key, shared);
     }
     shared.users += 1;
@@ -117,12 +117,17 @@ export class Evaluations {
   }
 
   /** Takes in that who looks through a veil sees another part of some objects, though nothing was committed. */
-  turned(veil: Bound, objects: readonly Path[]): void {
+  turned(veil: Veil, objects: readonly Path[]): void {
     if (this.#shared.size === 0) return;
     const { tree, seq } = this.#host.view();
     this.#move(tree, seq, (shared) => {
-      const isTheirs = shared.terms.readable.bounds.includes(veil);
-      return isTheirs ? objects.filter((path) => shared.around(path).includes(path)) : [];
+      const { def, readable } = shared.terms;
+      const { name } = def;
+      const own = readable.bounds.find((each) => each instanceof Veil);
+      if (own?.rowsName(name) !== veil.rowsName(name)) return [];
+      const touched = objects.filter((path) => shared.around(path).includes(path));
+      if (own !== veil) for (const each of touched) own?.hasChanged(each);
+      return touched;
     });
   }
 
@@ -135,9 +140,20 @@ export class Evaluations {
   }
 }
 
+/** What viewers of a class share has a veil of its own: who has opened it first need not be the last. */
+function apart(terms: QueryTerms): QueryTerms {
+  const { def, readable } = terms;
+  const veil = readable.bounds.find((each) => each instanceof Veil);
+  if (veil === undefined || veil.rowsName(def.name) === veil.name) return terms;
+  const bounds = readable.bounds.map((each) => (each === veil ? veil.twin() : each));
+  return { ...terms, readable: new Scope(readable.patterns, bounds) };
+}
+
 function keyOf({ def, query, readable }: QueryTerms): string {
   const rules = readable.patterns.map(({ source }) => source);
-  const bounds = readable.bounds.map(({ name }) => name);
+  const bounds = readable.bounds.map((each) =>
+    each instanceof Veil ? each.rowsName(def.name) : each.name,
+  );
   return canonicalJson(encodeStored([def.name, query, rules, bounds]));
 }
 

@@ -122,3 +122,40 @@ test('a query that is opened counts as a read of whoever opens it', async () => 
   expect(answers.map(({ status }) => status)).toEqual(['ok', 'ok', 'error']);
   expect(answers[2]?.response['reason']).toBe('rate_limited');
 });
+
+function teamOf(subject: string | null): string {
+  return subject?.split('-')[0] ?? '';
+}
+
+/** The windows that somebody was told of, and their steps. */
+function windowsOf(peer: Peer | undefined): string {
+  const told = peer?.heard.filter(([, , , event]) => event === 'query_delta');
+  return JSON.stringify(told?.map(([, , , , { rows, ops }]) => rows ?? ops));
+}
+
+test('R194 queries are evaluated once for all of one read class, and told to nobody of another', async () => {
+  const names = ['red-1', 'red-2', 'blue-1'] as const;
+  const made = await world({
+    authenticate: principals(Object.fromEntries(names.map((name) => [name, person(name)]))),
+  });
+  const notes = made.server.record(Note, {
+    read: ({ principal }, _, { owner }) => owner === teamOf(principal.subject),
+    readClass: ({ principal }) => teamOf(principal.subject),
+  });
+  await notes.write({ id: 'r' }, { set: { owner: 'red', text: '' } });
+  const open = async (name: string): Promise<Peer> => {
+    const peer = await made.joined({ token: name, device: name }, silent);
+    await peer.ask(topic, 'query_open', { sub: 'q', record: 'note', spec: {} });
+    await peer.until(([, , , event]) => event === 'query_delta');
+    return peer;
+  };
+  const peers = [await open('red-1'), await open('red-2'), await open('blue-1')];
+  expect(made.server.describe().queries).toBe(2);
+  // Whoever has opened it first need not be the last.
+  peers[0]?.cut();
+  await expect.poll(() => made.server.describe().queries).toBe(2);
+  await notes.write({ id: 'n' }, { set: { owner: 'red', text: 'new' } });
+  for (const peer of peers.slice(1)) await peer.ask(topic, 'scope', {});
+  expect(windowsOf(peers[1])).toBe('[["notes/r"],[["ins","notes/n",null]]]');
+  expect(windowsOf(peers[2])).toBe('[[]]');
+});

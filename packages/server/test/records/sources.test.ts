@@ -28,16 +28,18 @@ async function site(options: SourceOptions<typeof Sum>) {
   const items = server.record(Item);
   server.source(Sum, options);
   const handler = server.syncHandler({ authorize: 'public', heartbeat: 1e9 });
-  const open = async (a: unknown, who: object | string = 'eve') => {
+  const follow = async (name: string, who: object | string = 'eve') => {
     const abort = new AbortController();
     onTestFinished(() => abort.abort());
     const principal = typeof who === 'string' ? { subject: who } : { subject: null, ...who };
-    const key = encodeURIComponent(`src/sum/${JSON.stringify({ a })}`);
+    const key = encodeURIComponent(name);
     const request = new Request(`http://x/api/records?key=${key}`, { signal: abort.signal });
     const response = await handler.GET(request, { principal, now: 0 });
     return { response, abort, heard: heardOf(response) };
   };
-  return { server, items, clock, faults, open };
+  const open = (a: unknown, who?: object | string) =>
+    follow(`src/sum/${JSON.stringify({ a })}`, who);
+  return { server, items, clock, faults, open, follow };
 }
 
 /** The sequences and totals that a stream has told; it is read to where it stands. */
@@ -190,4 +192,60 @@ test('R237 more than may live are limit_exceeded; each principal may have its ow
     400,
     { error: 'limit_exceeded' },
   ]);
+});
+
+test('R237 one principal may begin so many, and keeps no other from its own; who is nobody in particular is not counted', async () => {
+  const { open } = await site({
+    policy: { once: true },
+    maxLivePerPrincipal: 2,
+    run: ({ a }) => ({ total: a }),
+  });
+  const statusOf = async (a: number, who: string | object): Promise<number> =>
+    (await open(a, who)).response.status;
+  expect([await statusOf(1, 'eve'), await statusOf(2, 'eve')]).toEqual([200, 200]);
+  expect([await statusOf(3, 'eve'), await statusOf(2, 'eve')]).toEqual([400, 200]);
+  expect([await statusOf(3, 'bob'), await statusOf(3, 'eve')]).toEqual([200, 200]);
+  for (const a of [4, 5, 6]) expect(await statusOf(a, {})).toBe(200);
+});
+
+test('R233 a result that cannot travel is told of, and the next one is published', async () => {
+  const Any = source({
+    name: 'any',
+    params: z.object({}),
+    schema: passthrough<unknown>(),
+    version: '1.0',
+  });
+  const results: unknown[] = [{ f: () => 1 }, { at: new Date(NaN) }, { total: 3 }];
+  const { server, faults, follow } = await site({
+    policy: { once: true },
+    run: () => ({ total: 1 }),
+  });
+  server.source(Any, { policy: { once: true }, run: () => results.shift() });
+  const { heard } = await follow('src/any/{}');
+  for (const runs of [1, 2]) {
+    await expect.poll(() => faults.map(({ phase }) => phase)).toHaveLength(runs);
+    server.invalidateSource('any', {});
+  }
+  await expect.poll(() => heard).toEqual([[1, 3]]);
+  expect(faults.map(({ phase, record: name }) => [phase, name])).toEqual([
+    ['parse', 'any'],
+    ['parse', 'any'],
+  ]);
+});
+
+test('R232 a key that cannot be listened to is told of, and keeps no other from being let go of in the end', async () => {
+  let runs = 0;
+  const { open, items, clock, faults } = await site({
+    policy: { on: ['rec/demo/main/items/a', 'rec/demo/main/nothing/x'] },
+    run: () => ({ total: (runs += 1) }),
+  });
+  const { heard, abort } = await open(1);
+  await items.write({ id: 'a' }, { set: { n: 1 } });
+  await expect.poll(() => heard.length).toBe(2);
+  expect(faults.map(({ phase }) => phase)).toEqual(['run']);
+  abort.abort();
+  await clock.pass(31_000);
+  await items.write({ id: 'a' }, { set: { n: 2 } });
+  await items.write({ id: 'a' }, { set: { n: 3 } });
+  expect(runs).toBe(2);
 });

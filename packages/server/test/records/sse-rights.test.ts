@@ -67,7 +67,7 @@ async function site(options: SseOptions = { authorize: 'public' }) {
     await next();
     return next;
   };
-  return { clock, users, settings, answer, stream };
+  return { clock, users, settings, ask, answer, stream };
 }
 
 test('R219 what another record hides below an object is left out of the object, too', async () => {
@@ -167,19 +167,41 @@ test('a stream ends when nobody can say who may read', async () => {
   await expect(next()).rejects.toThrow('the stream has ended');
 });
 
-test('a stream whose question who may read is never answered tells nobody anything after 5 s', async () => {
+test('a stream whose question who may read is never answered ends within 5 s; whoever comes back is asked to wait, and not denied', async () => {
   let isStuck = false;
-  const { clock, users, stream } = await site({
-    authorize: () => (isStuck ? new Promise(() => undefined) : true),
+  let asked = 0;
+  const { ask, clock, users, stream } = await site({
+    authorize: () => {
+      asked += 1;
+      return isStuck ? new Promise(() => undefined) : true;
+    },
   });
   await users.write({ id: 'ada' }, { set: { name: 'Ada' } });
   const next = await stream();
   isStuck = true;
   await clock.pass(5000);
-  expect(await next()).toContain('"type":"denied"');
-  await users.write({ id: 'ada' }, { patch: { name: 'not heard' } });
-  await clock.pass(15_000);
-  expect(await next()).toBe(': heartbeat');
+  await expect(next()).rejects.toThrow('the stream has ended');
+  asked = 0;
+  const asking = ask(`?key=${key}`);
+  await expect.poll(() => asked).toBe(1);
+  await clock.pass(5000);
+  const response = await asking;
+  expect([response.status, await response.json()]).toMatchObject([
+    400,
+    { error: 'unavailable', key },
+  ]);
+});
+
+test('R239 who may read may take a while to be known', async () => {
+  const answers: (() => void)[] = [];
+  const { clock, ask } = await site({
+    authorize: () => new Promise((resolve) => answers.push(() => resolve(true))),
+  });
+  const asking = ask(`?key=${key}`);
+  await expect.poll(() => answers.length).toBe(1);
+  await clock.pass(4000);
+  answers[0]?.();
+  expect((await asking).status).toBe(200);
 });
 
 test('R228 an object that is hidden as a whole is like one that is not there', async () => {

@@ -63,7 +63,9 @@ export class InProcessTransport implements SyncTransport {
 
 function isolated(message: unknown, how: Isolation): unknown {
   if (how === 'none') return message;
-  return how === 'clone' ? copied(message) : frozen(message);
+  if (how === 'freeze') freeze(message, new Set());
+  // Bytes and dates cannot be frozen.
+  return copied(message);
 }
 
 function copied(value: unknown): unknown {
@@ -75,11 +77,10 @@ function copied(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, copied(member)]));
 }
 
-function frozen(value: unknown): unknown {
-  // The bytes of an array cannot be frozen.
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
-  if (Object.isFrozen(value)) return value;
+/** What is frozen at its top need not be so below. */
+function freeze(value: unknown, seen: Set<unknown>): void {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return;
+  if (seen.size === seen.add(value).size) return;
   Object.freeze(value);
-  for (const member of Object.values(value)) frozen(member);
-  return value;
+  for (const member of Object.values(value)) freeze(member, seen);
 }

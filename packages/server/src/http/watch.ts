@@ -96,6 +96,11 @@ class Watch {
     if (this.#cursor >= head) return null;
     const from = this.#cursor;
     const ops = await this.#store.read(from, head);
+    // The log has forgotten what comes next: it is told anew as it is.
+    if (ops[0]?.seq !== from + 1) {
+      this.#begin('behind');
+      return '';
+    }
     this.#cursor = ops.at(-1)?.seq ?? head;
     this.#teller ??= await this.#store.tell(this.#scope, from);
     const text = textOf(this.#teller.take(ops));

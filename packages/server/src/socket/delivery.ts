@@ -48,6 +48,8 @@ export class Delivery implements Listener {
   /** What is read since it last was at the head begins after this. */
   #readFrom: Seq | null = null;
   #parts: Part[] = [];
+  /** What was missing at the join has been sent. */
+  #isComplete = false;
   #closed = false;
 
   constructor(room: SocketRoom, port: ChannelPort, terms: ChannelTerms) {
@@ -111,10 +113,10 @@ export class Delivery implements Listener {
     return seq <= cut && (snapshot !== null || seq <= from);
   }
 
-  /** The peer says that it has everything up to `seq`. */
+  /** The peer says that it has everything up to `seq`; of a snapshot that has yet to be sent that tells nothing. */
   acknowledged(seq: Seq): void {
     this.#asked = null;
-    if (seq >= this.#terms.plan.cut) this.#confirmed();
+    if (this.#isComplete && seq >= this.#terms.plan.cut) this.#confirmed();
   }
 
   lag(cursor: Seq): void {
@@ -187,6 +189,7 @@ export class Delivery implements Listener {
     await this.#sendState();
     while (this.#cursor < plan.cut && !this.#closed) await this.#sendOps(() => plan.cut);
     if (this.#closed) return;
+    this.#isComplete = true;
     const through = Math.max(plan.cut, this.#cursor);
     this.outbox.send(
       message(codec, [null, null, topic, 'catch_up_complete', { through_seq: through }]),
@@ -309,19 +312,25 @@ export class Delivery implements Listener {
     const { host } = this.#terms;
     this.#readFrom ??= cursor;
     const ops = await host.read(cursor, through);
-    const to = ops.at(-1)?.seq;
-    if (to === undefined) throw new Error(`no op follows ${cursor}`);
+    const to = ops.at(-1)?.seq ?? through;
+    if (ops[0]?.seq !== cursor + 1) return this.#stateAt(to, `the log forgot ${cursor + 1}`);
     const { leaves } = this.queries.over(this.#scope);
     try {
       this.#telling ??= await Telling.from(host, leaves, cursor);
     } catch (error) {
       // What was hidden then is not known any more: the state as it is tells no more than that.
-      if (this.#audience.dialect === 3 || !(error instanceof RejectedError)) throw error;
-      return { ops: [], to, isLarge: true };
+      if (!(error instanceof RejectedError)) throw error;
+      return this.#stateAt(to, error.message);
     }
     this.#parts = [...partsOf(this.#telling.take(ops), to)];
     this.#doubtTold(this.#telling);
     return this.#parts.shift() ?? { ops: [], to, isLarge: false };
+  }
+
+  /** The state instead of ops that the log cannot tell; whoever has no word for that (capver 3) joins again. */
+  #stateAt(to: Seq, why: string): Part {
+    if (this.#audience.dialect === 3) throw new Error(why);
+    return { ops: [], to, isLarge: true };
   }
 
   /** What the log was told by is not what the rules said of the same when it was committed, or of what became of it. */

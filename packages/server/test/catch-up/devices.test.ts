@@ -51,6 +51,19 @@ test('S55 a device that acknowledges the cut has confirmed its snapshot', async 
   await expect.poll(record).toBe(false);
 });
 
+test('S55 what a device acknowledges before its snapshot has been sent confirms nothing', async () => {
+  const { here, record } = await unconfirmed();
+  const peer = await here.connect({ ...knock, pongs: false });
+  // It was further on once, in a store that has been restored since.
+  const joined = peer.join(topic, { last_store_seq: 99 });
+  const ref = peer.push(topic, 'ack_seq', { seq: 99 });
+  await joined;
+  expect((await peer.reply(ref)).status).toBe('ok');
+  expect((await peer.caughtUp())[0]?.[3]).toBe('snapshot');
+  await peer.ask(topic, 'status', {});
+  expect(await record()).toBe(true);
+});
+
 test('S55 a device that confirms nothing, or sends a pong that nobody asked for, starts over at the next join', async () => {
   const { here, record } = await unconfirmed();
   const [peer, isResync] = await joinAt(here, 8, false);

@@ -1,4 +1,6 @@
+import type { Storage } from '@holdfast/server/storage';
 import { memory } from '@holdfast/server/storage/memory';
+import { sqlite } from '@holdfast/server/storage/sqlite';
 import { expect, test } from 'vitest';
 import type { Peer } from '../conversation/peer.ts';
 import {
@@ -12,6 +14,7 @@ import {
   write,
 } from '../conversation/talk.ts';
 import { topic, world } from '../conversation/world.ts';
+import { directory } from './directory.ts';
 import { NewReader, readerFor } from './readers.ts';
 import { board, expectEqual, flood, followTo, heldByServer, ride, writerOf } from './ride.ts';
 
@@ -221,4 +224,71 @@ test('S84 after a change of incarnation writes that were pending commit, under t
   const peer = await board(here, reader);
   expect((await peer.next())[4]).toMatchObject({ response: { why: 'incarnation' } });
   expect(await put(peer, 'c', 1)).toBe(2);
+});
+
+/** A storage that forgets the ops up to a seq just before it is read for the second time. */
+function forgetful(data: string, through: number): Storage {
+  const storage = sqlite({ directory: data });
+  const read = storage.read.bind(storage);
+  let reads = 0;
+  const forgets: Storage['read'] = async (store, after, limit) => {
+    reads += 1;
+    if (reads === 2) await storage.compact(store, through, 100);
+    return read(store, after, limit);
+  };
+  return Object.assign(storage, { read: forgets });
+}
+
+/** Sets 40 leaves of which one read of the log brings not half. */
+async function fillWide(writer: Peer): Promise<void> {
+  const text = 'x'.repeat(60_000);
+  await flood(
+    writer,
+    40,
+    (n) => `k/${n}`,
+    () => text,
+  );
+}
+
+test.each(dialects)(
+  'S55 on %s a tail of which the log forgets the rest, while it is read, leaves nobody with a gap',
+  async (_name, knock) => {
+    const data = directory();
+    const first = await world({ data });
+    const writer = await writerOf(first);
+    await put(writer, 'a', 1);
+    const reader = readerFor(knock);
+    await ride(first, reader, { knock });
+    await fillWide(writer);
+    await first.server.close();
+    const second = await world({ storage: forgetful(data, 30) });
+    await ride(second, reader, { knock }).catch((error: unknown) => {
+      // Whoever has no word for it is closed, and comes again.
+      expect(String(error)).toContain('closed with');
+    });
+    await expectEqual(second, reader, { knock });
+  },
+);
+
+test('S107 a watcher of which the log forgets the rest, while it is read, begins anew', async () => {
+  const data = directory();
+  const first = await world({ data });
+  await fillWide(await writerOf(first));
+  await first.server.close();
+  const { url } = await world({ storage: forgetful(data, 30) });
+  const headers = { authorization: 'Bearer dev', accept: 'text/event-stream' };
+  const { body } = await fetch(`${url}/api/stores/demo/main/watch?since=1`, { headers });
+  const reader = body?.getReader();
+  const decoder = new TextDecoder();
+  let text = '';
+  // The last op, or what says that all has been told anew.
+  while (!/"store_seq":40|event: ready[^]*event: ready/.test(text)) {
+    text += decoder.decode((await reader?.read())?.value, { stream: true });
+  }
+  await reader?.cancel();
+  const [before = '', after = ''] = text.split('event: reset\n');
+  expect(after).toContain('data: {"why":"behind","seq":40}');
+  expect(after.match(/event: present/g)).toHaveLength(40);
+  const seqs = Array.from(before.matchAll(/"store_seq":(\d+)/g), ([, seq]) => Number(seq));
+  expect(seqs).toEqual(seqs.map((_seq, at) => at + 2));
 });

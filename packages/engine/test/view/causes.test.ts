@@ -1,6 +1,7 @@
 import type { ViewContext, ViewDefinition } from '@holdfast/engine/view';
 import { expect, test } from 'vitest';
 import { Rig } from './instance-rig.ts';
+import { object } from './schemas.ts';
 import type { TestHandle } from './test-stores.ts';
 
 const at = (ctx: ViewContext): TestHandle => ctx.store('boards') as TestHandle;
@@ -183,4 +184,18 @@ test('a node that renders twice within one cycle has the children of the last re
   });
   expect(rig.instance.describe().nodes).toBe(5);
   expect(client.heard).toHaveLength(2);
+});
+
+test('a message that a command sends and that does not pass is the server’s failure, not a payload of the client’s', async () => {
+  const rig = new Rig({
+    name: 'root',
+    render: () => ({}),
+    messages: { count: { input: object({ by: 'number' }), run: () => undefined } },
+    commands: { go: { run: (ctx) => void ctx.tell([], 'count', { by: 'secret' }) } },
+  });
+  const client = await rig.open();
+  expect(await client.dispatch('go')).toEqual({
+    error: { reason: 'internal_error', id: expect.stringMatching(/^e_/) as unknown },
+  });
+  expect(rig.of('fault')).toMatchObject([{ where: 'command go' }]);
 });

@@ -76,8 +76,14 @@ async function runMessage(
 ): Promise<void> {
   const action = node.view.messages?.[name];
   if (action === undefined || node.isEnded) return;
-  const input = await passGate(action, payload, scope);
-  await action.run(contextOf(world, node, scope), input);
+  // What it says was made by server code: where that does not pass, it is no client's fault.
+  const passed =
+    action.input === undefined ? { value: payload } : await passAny(action.input, payload);
+  if ('issues' in passed) {
+    const { message = '' } = passed.issues[0] ?? {};
+    throw new TypeError(`The payload of the message "${name}" does not pass: ${message}.`);
+  }
+  await action.run(contextOf(world, node, scope), passed.value);
 }
 
 function contextOf(world: World, node: ViewNode, scope: Scope): Context {

@@ -8,6 +8,7 @@ import { Pool, type Release, releaseOnce, type Signal } from '@holdfast/engine/r
 import { Cell } from './cell.ts';
 import type { ConnectOptions } from './connect.ts';
 import { rooms } from './doors.ts';
+import { seldom } from './later.ts';
 import { closedError } from './mistakes.ts';
 import { type ClientOptions, type Settings, settingsOf } from './options.ts';
 import { Part, type StoreOptions } from './part.ts';
@@ -182,7 +183,7 @@ class StoreClient implements Client {
   connect(options: ConnectOptions = {}): Promise<void> {
     this.#assertOpen();
     this.#room.uplink.connect();
-    const connected = import('./seldom.ts').then(({ whenOpen }) =>
+    const connected = seldom().then(({ whenOpen }) =>
       whenOpen(this.status, options, this.#room.settings.env),
     );
     connected.catch(() => undefined);
@@ -197,7 +198,7 @@ class StoreClient implements Client {
       session,
       status: this.status.get(),
       connection: uplink.describe(),
-      registries: { stores: this.#stores.list() },
+      registries: { stores: this.#stores.list(), ...this.#records?.describe() },
       stores: slots.flatMap(({ opened }) => opened?.describe() ?? []),
       outbox: slots.flatMap((slot) => slot.outbox()),
       views: this.#views?.describe() ?? [],

@@ -1,6 +1,6 @@
 import { alarm } from '@holdfast/engine/registry';
 import { HoldfastError, isObject } from '@holdfast/protocol';
-import type { Slot } from './slot.ts';
+import type { Berth } from './room.ts';
 import type { News } from './uplink.ts';
 
 /** Sooner than this nothing is tried again. */
@@ -24,7 +24,7 @@ export type Term = { readonly ttl: number; readonly askedAt: number };
 export function beat(
   lease: Beating,
   of: Term & { readonly lost: AbortController },
-  slot: Slot,
+  slot: Berth,
 ): (next: Term) => void {
   const { lost } = of;
   const { env } = slot.room.settings;

@@ -47,7 +47,7 @@ export type { StoreOptions } from './part.ts';
 export type { Past } from './past.ts';
 export type { Commit, Receipt, WriteOutcome, WriteState } from './receipt.ts';
 export type { OutboxEntry, StoreStatus } from './status.ts';
-export type { OpStatus } from './questions.ts';
+export type { OpStatus } from './op-status.ts';
 export type { Store } from './store.ts';
 export type { Transaction } from './transaction.ts';
 export type { ConnectionStatus } from './connection.ts';

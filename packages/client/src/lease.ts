@@ -2,7 +2,7 @@ import { type EpochMs, HoldfastError, type Path, type Write } from '@holdfast/pr
 import { beat, type Term } from './heartbeat.ts';
 import { checkOptions } from './mistakes.ts';
 import type { Commit } from './receipt.ts';
-import type { Slot } from './slot.ts';
+import type { Berth } from './room.ts';
 
 /**
  * A lease that is held (stores.md §5.2), and renewed while this process lives. Pass it to writes as `fence`: they are
@@ -39,7 +39,7 @@ export type LeaseOptions = {
 
 /** What leases need of the store they are of; `command` asks the server. */
 export type LeaseDesk = {
-  readonly slot: Slot;
+  readonly slot: Berth;
   readonly command: (request: Write) => Promise<Commit>;
 };
 

@@ -5,7 +5,7 @@ import type { Lease } from './lease.ts';
 import { checkOptions } from './mistakes.ts';
 import { Part } from './part.ts';
 import type { Receipt } from './receipt.ts';
-import type { Slot } from './slot.ts';
+import type { Berth } from './room.ts';
 import type { News } from './uplink.ts';
 import { patternOf, watchOptionsOf } from './watch.ts';
 
@@ -43,7 +43,7 @@ export type FlightStore = {
 
 type Outing<T> = {
   readonly store: FlightStore;
-  readonly slot: Slot;
+  readonly slot: Berth;
   readonly key: string;
   /** Where the lease is that one who computes holds. */
   readonly lock: string;
@@ -59,7 +59,7 @@ const lookAgainMs = { min: 500, max: 60_000 };
 
 /** Lets one of all clients compute the value at a key (stores.md §18 C22); at least once, not exactly once. */
 export async function once<T extends Json>(
-  at: { readonly store: FlightStore; readonly slot: Slot; readonly key: string },
+  at: { readonly store: FlightStore; readonly slot: Berth; readonly key: string },
   compute: Compute<T>,
   options: OnceOptions = {},
 ): Promise<Flight<T>> {

@@ -1,4 +1,4 @@
-import { HoldfastError, type OpId, requestLimits } from '@holdfast/protocol';
+import { HoldfastError, isObject, type OpId, refuse, requestLimits } from '@holdfast/protocol';
 import {
   type Outcome,
   type PendingRequest,
@@ -10,11 +10,11 @@ import {
 } from '@holdfast/engine/replica';
 import { alarm } from '@holdfast/engine/registry';
 import type { Keeper } from './cache/port.ts';
+import { seldom } from './later.ts';
 import { type ReceiptDesk, WriteReceipt } from './receipt.ts';
 import { leftBy, reportRefused, tellRevoked } from './rejections.ts';
 import type { Part } from './part.ts';
 import type { Place, Room } from './room.ts';
-import { ask } from './questions.ts';
 import { rounds } from './rounds.ts';
 import type { Seed, Seeded } from './seed.ts';
 import { listed, type OutboxEntry, shownOf, unread, wasSynced } from './status.ts';
@@ -145,7 +145,9 @@ export class OpenStore implements Speaker, ReceiptDesk {
   ): void {
     const { opId, request } = receipt;
     if (request === null) return;
-    found?.(this.#receipts.get(opId));
+    const { onWrite } = this.#room.settings;
+    if (found === undefined) onWrite?.({ store: this.#place.name, opId, request });
+    else found(this.#receipts.get(opId));
     this.#receipts.set(opId, receipt);
     if (this.#keeper?.fault !== undefined) receipt.stored(false);
     if (found !== undefined && this.stateOf(opId) !== null) return;
@@ -169,6 +171,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
 
   /** Asks the server something about the store, over the same channel as everything else. */
   async ask(event: string, payload: object): Promise<unknown> {
+    const { ask } = await seldom();
     const { phase } = this.#status();
     const isJoined = phase === 'live' || phase === 'catching_up';
     if (!isJoined) throw new HoldfastError('unavailable');
@@ -204,15 +207,29 @@ export class OpenStore implements Speaker, ReceiptDesk {
 
   hear(news: News): void {
     if (news.type === 'connection') return this.#show();
+    const { uplink, settings } = this.#room;
     if (news.type === 'message' && news.event === 'ack') {
-      // The server measures how long its events take to get here. Its answer is no news to anybody.
       const { seq } = this.#status();
-      this.#room.uplink.push(this.#topic, { id: 'ack', event: 'ack_seq', payload: { seq } });
-      return;
+      // The server measures how long its events take to get here. Its answer is no news to anybody.
+      return uplink.push(this.#topic, { id: 'ack', event: 'ack_seq', payload: { seq } });
+    }
+    if (news.type === 'joined' && this.#mustClose(news.response)) {
+      uplink.leave(this.#topic);
+      return this.hear({
+        type: 'refused',
+        topic: this.#topic,
+        refusal: refuse('stale_incarnation'),
+      });
     }
     this.#step(news);
     for (const listen of this.#place.listeners) listen(news);
-    this.#room.settings.tabs?.heard(this, news);
+    settings.tabs?.heard(this, news);
+  }
+
+  /** Whether the server has made it anew, and nobody has asked for it again since that was told (registry.md §11). */
+  #mustClose(reply: unknown): boolean {
+    if (this.#room.settings.onIncarnation !== 'close' || !isObject(reply)) return false;
+    return reply['why'] === 'incarnation' && this.#status().error?.code !== 'stale_incarnation';
   }
 
   /** Tells how a write ended. */

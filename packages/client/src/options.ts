@@ -11,7 +11,7 @@ import type { Cache, Migrate } from './cache/port.ts';
 import { call, type Report } from './cell.ts';
 import { type ClientEnv, platformEnv } from './env.ts';
 import type { Link } from './link/port.ts';
-import { checkOptions } from './mistakes.ts';
+import { checkOptions, type OptionKinds } from './mistakes.ts';
 import { type WebSocketClass, webSocketLink } from './link/websocket.ts';
 import type { PresencesPlug } from './presence/plug.ts';
 import type { RecordsPlug } from './records/plug.ts';
@@ -65,6 +65,11 @@ export type ClientOptions = {
   readonly cache?: Cache;
   /** Whose stores they are: what a cache keeps for one principal is nothing to another. */
   readonly principal?: string;
+  /**
+   * What becomes of a store that the server has made anew, such as from a backup: by default it takes what is there now;
+   * `close`: it is left with `stale_incarnation`, until it is asked for again. Own writes wait for that.
+   */
+  readonly onIncarnation?: 'resync' | 'close';
   /** Limits on the unanswered writes of a store; beyond them writes are refused with `outbox_full`. */
   readonly outboxMax?: Partial<OutboxLimits>;
   /** The version of the application's data, which queued writes carry. */
@@ -99,7 +104,14 @@ export type ClientOptions = {
 /** {@link ClientOptions}, checked, with every default. */
 export type Settings = Pick<
   ClientOptions,
-  'params' | 'records' | 'presences' | 'views' | 'onWrite' | 'onRejected' | 'onRevoked'
+  | 'params'
+  | 'onIncarnation'
+  | 'records'
+  | 'presences'
+  | 'views'
+  | 'onWrite'
+  | 'onRejected'
+  | 'onRevoked'
 > & {
   readonly endpoint: string;
   readonly whoami: string;
@@ -119,7 +131,7 @@ export type Settings = Pick<
   readonly report: Report;
 };
 
-const kinds: { readonly [Name in keyof Required<ClientOptions>]: string } = {
+const kinds: { readonly [Name in keyof Required<ClientOptions>]: OptionKinds[string] } = {
   url: 'string',
   token: 'string or function or null',
   params: 'object or function',
@@ -137,6 +149,7 @@ const kinds: { readonly [Name in keyof Required<ClientOptions>]: string } = {
   presences: 'object',
   views: 'object',
   timers: 'boolean',
+  onIncarnation: ['close', 'resync'],
   env: 'object',
   onWrite: 'function',
   onRejected: 'function',

@@ -1,11 +1,4 @@
-import {
-  HoldfastError,
-  isRefusal,
-  readOpStatusReply,
-  readRefusal,
-  RejectedError,
-  type Seq,
-} from '@holdfast/protocol';
+import { HoldfastError, readRefusal, RejectedError } from '@holdfast/protocol';
 import { deferred } from '@holdfast/engine/registry';
 import type { Room } from './room.ts';
 import type { News } from './uplink.ts';
@@ -35,17 +28,4 @@ export function ask(channel: Channel, event: string, payload: object): Promise<u
   listeners.add(hear);
   room.uplink.push(topic, { id, event, payload });
   return promise;
-}
-
-/** What became of an own write, as far as the server remembers (stores.md §10.7). */
-export type OpStatus =
-  | { readonly state: 'pending' | 'unknown' }
-  | { readonly state: 'committed'; readonly seq: Seq };
-
-/** Reads the answer to `op_status`, or throws what is wrong with it. */
-export function readOpStatus(answer: unknown): OpStatus {
-  const reply = readOpStatusReply(answer);
-  if (isRefusal(reply)) throw RejectedError.from(reply);
-  if (reply === null || 'released' in reply) return { state: 'unknown' };
-  return { state: 'committed', seq: reply.store_seq };
 }

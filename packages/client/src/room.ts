@@ -7,6 +7,8 @@ import type { PageEnvelope } from './records/rendered.ts';
 import type { Seed } from './seed.ts';
 import type { OutboxEntry, StoreStatus } from './status.ts';
 import type { ConnectionStatus } from './connection.ts';
+import type { Part } from './part.ts';
+import type { Subscription } from './subscription.ts';
 import type { News, Uplink } from './uplink.ts';
 import type { RenderedView } from './views/initial.ts';
 
@@ -56,4 +58,18 @@ export interface Place {
   written(request: Request): void;
   /** Wants a part of it, until a while after it is released. */
   want(globs: readonly Glob[]): Release;
+}
+
+/** What those see of a store's slot who ask the server for more than its state: leases, and what is computed once. */
+export interface Berth extends Pick<Place, 'status' | 'listeners' | 'want'> {
+  readonly room: Room;
+  /** Null while it is closed. */
+  readonly opened: object | null;
+  /** The open store; throws when it is closed. */
+  readonly store: {
+    readonly replica: { status(): { readonly held: readonly Glob[] } } | undefined;
+    until(): Promise<void>;
+    ready(part: Part): Promise<void>;
+    subscribe(subscription: Subscription): () => void;
+  };
 }

@@ -2,3 +2,4 @@
 export { whenOpen } from './connect.ts';
 export { acquire, leaseOf } from './lease.ts';
 export { once } from './once.ts';
+export { ask } from './questions.ts';

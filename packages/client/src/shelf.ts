@@ -7,12 +7,14 @@ import {
   type Release,
   releaseOnce,
 } from '@holdfast/engine/registry';
-import { call } from './cell.ts';
+import { call, Cell } from './cell.ts';
 import type { Client } from './client.ts';
 import { roomOf } from './doors.ts';
 import { hydrators } from './twins.ts';
 import type { Room } from './room.ts';
 import type { Store } from './store.ts';
+
+export { roomOf };
 
 /** What a shelf keeps, open. */
 export type Opened<T> = {
@@ -171,10 +173,8 @@ class Entry<T> implements Lasting, Place<T> {
   readonly isBusy = false;
   holders = 0;
   readonly #keeper: Keeper<T>;
-  readonly #listeners = new Set<{ readonly run: () => void }>();
-  #isTelling = false;
+  readonly #state: Cell<Shelved<T>>;
   #generation = 0;
-  #state: Shelved<T> = { status: 'closed', generation: 0 };
   #life: Life<T> | null = null;
   /** Who asked waits for it; it is a hold. */
   #pending: (Deferred<T> & { readonly release: Release }) | null = null;
@@ -182,34 +182,32 @@ class Entry<T> implements Lasting, Place<T> {
   constructor(key: string, keeper: Keeper<T>) {
     this.key = key;
     this.#keeper = keeper;
+    this.#state = new Cell({ status: 'closed', generation: 0 }, keeper.room.settings.report);
   }
 
-  readonly getState = (): Shelved<T> => this.#state;
+  readonly getState = (): Shelved<T> => this.#state.get();
 
-  readonly subscribe = (run: () => void): Release => {
-    const listener = { run };
-    this.#listeners.add(listener);
-    return releaseOnce(() => this.#listeners.delete(listener));
-  };
+  // Whoever asks, and by that has it opened, may be amid drawing a page: it is told of in a microtask.
+  readonly subscribe = (run: () => void): Release => this.#state.subscribe(run);
 
   open(): void {
-    this.#load();
+    this.wake();
   }
 
   close(): void {
     this.#end();
     this.#pending?.reject(new HoldfastError('load_aborted', { key: this.key }));
     this.#pending = null;
-    this.#keeper.gone();
     // Nothing is to be had of the client any more: who shows the last value goes on showing it.
     const isOver = this.#keeper.room.connection.get().connection === 'closed';
-    if (isOver && this.#state.status === 'ready') return;
-    this.#state = { status: 'closed', generation: this.#generation };
+    if (isOver && this.getState().status === 'ready') return;
+    this.#keeper.gone();
+    this.#become({ status: 'closed', generation: this.#generation });
   }
 
   demand(): T | Promise<T> {
     this.wake();
-    const state = this.#state;
+    const state = this.getState();
     if (state.status === 'ready') return state.value;
     if (state.status === 'failed') throw state.error;
     this.#pending ??= { ...deferred<T>(), release: this.#keeper.wait() };
@@ -219,7 +217,7 @@ class Entry<T> implements Lasting, Place<T> {
   /** Opens what has closed itself, or failed a while ago. */
   wake(): void {
     const { env } = this.#keeper.room.settings;
-    const state = this.#state;
+    const state = this.getState();
     const isOver = state.status === 'failed' && state.until <= env.now();
     if (state.status === 'closed' || isOver) this.#load();
   }
@@ -244,8 +242,10 @@ class Entry<T> implements Lasting, Place<T> {
       this.#life = life;
       if (opened.ready === null) return this.#arrived(opened.value);
       const late = (): void => {
-        const error = new HoldfastError('timeout', { key: this.key, timeout_ms: loadTimeoutMs });
-        if (isLive()) this.#fail(error);
+        const { key } = this;
+        // How far it has come: whether there was a connection at all.
+        const step = this.#keeper.room.connection.get().connection;
+        if (isLive()) this.#fail(new HoldfastError('timeout', { key, step }));
       };
       life.timer = env.setTimeout(late, loadTimeoutMs);
       opened.ready.then(
@@ -300,15 +300,7 @@ class Entry<T> implements Lasting, Place<T> {
   }
 
   #become(state: Shelved<T>): void {
-    this.#state = state;
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    // Not at once: who asks, and by that has it opened, may be amid drawing a page.
-    queueMicrotask(() => {
-      this.#isTelling = false;
-      const { report } = this.#keeper.room.settings;
-      for (const listener of this.#listeners) call(listener.run, report);
-    });
+    this.#state.set(state);
   }
 }
 

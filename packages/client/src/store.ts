@@ -24,14 +24,15 @@ import type {
 } from './files.ts';
 import type { Diff, HistoryOptions, HistoryPage, Rollback, RollbackOptions } from './history.ts';
 import type { Hold } from './hold.ts';
+import { seldom } from './later.ts';
 import type { Lease, LeaseDesk, LeaseOptions } from './lease.ts';
 import { type Page, pageOf, type PageOptions, type Select, select } from './listing.ts';
 import type { OpenStore } from './open-store.ts';
 import { checkOptions, closedError } from './mistakes.ts';
 import type { Compute, Flight, OnceOptions } from './once.ts';
 import { Outbox } from './outbox.ts';
+import { type OpStatus, readOpStatus } from './op-status.ts';
 import { Past, pastOf } from './past.ts';
-import { type OpStatus, readOpStatus } from './questions.ts';
 import { type Receipt, WriteReceipt } from './receipt.ts';
 import type { StoreStatus } from './status.ts';
 import type { StoreDesk } from './store-call.ts';
@@ -147,7 +148,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
    * its signal aborts when it is lost.
    */
   async lease(path: PathInput, options: LeaseOptions = {}): Promise<Lease> {
-    const { acquire } = await import('./seldom.ts');
+    const { acquire } = await seldom();
     return acquire(this.#leases, this.#place(path), options);
   }
 
@@ -161,7 +162,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
     compute: Compute<T>,
     options?: OnceOptions,
   ): Promise<Flight<T>> {
-    const { once } = await import('./seldom.ts');
+    const { once } = await seldom();
     const at = { store: this, slot: this.#hold.slot, key: this.#place(key) };
     return once(at, compute, options);
   }
@@ -171,7 +172,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
    * then its `expiresAt` is 0 and its holder null.
    */
   async leaseOf({ key, token }: Fencing): Promise<Lease> {
-    const { leaseOf } = await import('./seldom.ts');
+    const { leaseOf } = await seldom();
     return leaseOf(this.#leases, { key: this.#place(key), token });
   }
 
@@ -312,10 +313,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
     const opId = this.#hold.slot.nextOpId();
     const receipt = new WriteReceipt({ opId, request: isRefused ? null : request }, open);
     if (isRefused) open.settle(receipt, { status: 'refused', refusal: request });
-    else {
-      this.#hold.slot.room.settings.onWrite?.({ store: this.name, opId, request });
-      open.request(receipt, isBlind);
-    }
+    else open.request(receipt, isBlind);
     return receipt;
   }
 

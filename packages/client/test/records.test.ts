@@ -304,7 +304,11 @@ test('R260 records opened together share one channel and one change of its scope
   await using world = await openWorld();
   const client = world.client(recorded());
   await client.prefetch(...['1', '2', '3'].map((id) => User.ref({ id })));
-  const { stores } = client.inspect() as { stores: { held: string[] }[] };
+  const { stores, registries } = client.inspect() as {
+    stores: { held: string[] }[];
+    registries: { readonly [name: string]: readonly { readonly key: string }[] };
+  };
+  expect(Object.keys(registries)).toContain('rec/acme/app');
   expect(stores).toHaveLength(1);
   expect(stores[0]?.held).toEqual(['_hf:schema/*', 'users/1/**', 'users/2/**', 'users/3/**']);
   expect(client.record(User, { id: '1' }).state.get().status).toBe('gone');

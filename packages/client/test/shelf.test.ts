@@ -150,7 +150,9 @@ describe('a shelf', () => {
   it('what does not become ready in 30 seconds has failed', async () => {
     const asked = get('a');
     await clock.advance(30_000);
-    await expect(asked).rejects.toMatchObject({ code: 'timeout' });
+    // It says how far it had come.
+    const details = { key: 'a', step: client.status.get().connection };
+    await expect(asked).rejects.toMatchObject({ code: 'timeout', details });
     last().ready();
     await clock.advance(0);
     expect(state('a')).toBe('failed');

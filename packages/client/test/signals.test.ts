@@ -143,6 +143,9 @@ describe('signals of a store', () => {
     expect(status.get().lastSyncedAt).toBeGreaterThan(1e12);
     await client.close();
     expect(status.get()).toMatchObject({ connection: 'closed', isSynced: false });
+    await turn();
+    // Each of them is told of once, and nothing that is no change.
+    expect(new Set(seen).size).toBe(seen.length);
   });
 });
 

@@ -4,6 +4,7 @@ import { traced } from '@holdfast/client/tracing';
 import { type Client, type ClientOptions, createClient, type Store } from '@holdfast/client';
 import { records } from '@holdfast/client/records';
 import { byTransport, InProcessTransport } from '@holdfast/client/records/transport';
+import { passthrough, record } from '@holdfast/protocol';
 import { createServer } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { type Context, context, ROOT_CONTEXT, trace } from '@opentelemetry/api';
@@ -152,11 +153,25 @@ test('a transaction is one trace, whatever part of it a client sees', async () =
   }
 });
 
+const User = record({
+  name: 'user',
+  store: 'acme/app',
+  path: 'users/:id',
+  version: '1.0',
+  schema: passthrough<{ name: string }>(),
+});
+
 test('who traces hears of writes as the application does', async () => {
   const client = await open();
   const made: string[] = [];
-  const store = client({ onWrite: ({ opId }) => made.push(opId) }).store('acme/app');
-  const write = store.put('a', 1);
+  const own = client({
+    onWrite: ({ opId }) => made.push(opId),
+    records: records([User]),
+  });
+  const write = own.store('acme/app').put('a', 1);
   await write.committed;
-  expect(made).toEqual([write.opId]);
+  // Those of records are writes like any others.
+  const user = own.record(User, { id: '1' }).set({ name: 'ada' });
+  await user.committed;
+  expect(made).toEqual([write.opId, user.opId]);
 });

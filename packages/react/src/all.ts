@@ -26,8 +26,8 @@ export function useAll<T extends Readonly<Record<string, Loadable>>>(
 ): { readonly [K in keyof T]: Loaded<T[K]> } {
   const scope = useScope('useAll', options.client);
   const { client } = scope;
-  const loading = <H extends Handle, V>(handle: H, useViewOf: UseView<H, V>): (() => V) => {
-    const wanted = wantedOf(scope, handle, options);
+  const loading = <H extends Handle, V>(make: () => H, useViewOf: UseView<H, V>): (() => V) => {
+    const wanted = wantedOf(scope, make, options);
     begin(scope, wanted);
     return () => useHandle([scope, wanted], useViewOf);
   };
@@ -37,8 +37,8 @@ export function useAll<T extends Readonly<Record<string, Loadable>>>(
       [
         name,
         'kind' in request
-          ? loading(client.collection(request), useCollectionView)
-          : loading(client.record(request.record, request.params), useRecordView),
+          ? loading(() => client.collection(request), useCollectionView)
+          : loading(() => client.record(request.record, request.params), useRecordView),
       ] as const,
   );
   const views = all.map(([name, useLoaded]) => [name, useLoaded()]);

@@ -111,8 +111,10 @@ function useWanted(
   const { client } = scope;
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as above
   const spec = second as CollectionSpec<RecordDef> | null;
-  const named = (name: string): CollectionHandle | null => spec && client.collection(name, spec);
-  return [scope, wantedOf(scope, isNamed ? named(of) : of && client.collection(of), options)];
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what comes after a definition is not looked at
+  const open = client.collection as (name: unknown, spec: unknown) => CollectionHandle;
+  const make = (isNamed ? spec : of) && (() => open(of, spec));
+  return [scope, wantedOf(scope, make, options)];
 }
 
 const none: CollectionState<RecordDef> = {

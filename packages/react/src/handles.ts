@@ -20,13 +20,23 @@ const handles = /* @__PURE__ */ shelvesOf<Handle, Handle>((handle) => {
   return { value: handle, ready: isThere ? null : handle.ready(), close };
 });
 
-/** What a hook wants that shows what a handle is of. */
+/** What a hook wants that shows what a handle is of. One that cannot be made has failed, like one that cannot be read. */
 export function wantedOf<H extends Handle>(
   { client }: Scope,
-  handle: H | null,
+  make: (() => H) | null,
   { ttl }: HookOptions,
 ): Wanted<H, H> | null {
-  if (handle === null) return null;
+  if (make === null) return null;
+  let handle: H;
+  try {
+    handle = make();
+  } catch (error) {
+    const retain = (): never => {
+      throw error;
+    };
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- more of it is not looked at
+    handle = { key: String(error), retain } as unknown as H;
+  }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is under the key of a handle is of its kind
   const shelf = handles(client) as unknown as Shelf<H, H>;
   return { shelf, key: handle.key, options: handle, ttl };

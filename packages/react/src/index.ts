@@ -11,6 +11,7 @@ export {
 } from './collection.ts';
 export { type Command, useCommand, useEvent } from './command.ts';
 export { createHoldfast, type Holdfast } from './create.ts';
+export { forbidWrites } from './drawing.ts';
 export {
   type Entry,
   type StoreHook,

@@ -95,9 +95,10 @@ function useWanted(
 ): readonly [Scope, Wanted<RecordHandle, RecordHandle> | null] {
   const scope = useScope(hook, options.client);
   const { client } = scope;
-  const handle =
-    params && (typeof of === 'string' ? client.record(of, params) : client.record(of, params));
-  return [scope, wantedOf(scope, handle, options)];
+  const make =
+    params &&
+    (() => (typeof of === 'string' ? client.record(of, params) : client.record(of, params)));
+  return [scope, wantedOf(scope, make, options)];
 }
 
 /** The state of a record with its writes: the same object until something in it changes. */
@@ -114,7 +115,7 @@ function writesOf(handle: RecordHandle | undefined): Omit<RecordView, keyof Reco
     name,
     (...given: readonly unknown[]): unknown => {
       if (handle !== undefined) return Reflect.apply(handle[name], handle, given);
-      throw new TypeError('No record to write to: its hook has no params.');
+      throw new TypeError('No record to write to: no params.');
     },
   ]);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each of them as the handle has it

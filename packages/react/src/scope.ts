@@ -43,7 +43,12 @@ export function HoldfastProvider<App>({
 }: ProviderProps<App>): React.ReactElement {
   // Before the first child is drawn; another render of the same does nothing more.
   if (state !== undefined) hydrateOnce(client, state);
-  const scope = useMemo(() => ({ client, store, failed: new Set<never>() }), [client, store]);
+  // What fails below this one fails below those around it.
+  const around = useNearest()?.failed;
+  const scope = useMemo(
+    () => ({ client, store, failed: around ?? new Set<never>() }),
+    [client, store, around],
+  );
   return createElement(ScopeContext.Provider, { value: scope }, children);
 }
 
@@ -80,7 +85,7 @@ export const useFailures: () => Failures =
 export function useScope(hook: string, client?: Client): Scope {
   const scope = useNearest();
   if (client !== undefined && client !== scope?.client) {
-    return { client, store: scope?.store };
+    return { ...scope, client, store: scope?.store };
   }
   if (scope !== null) return scope;
   throw new Error(`${hook} needs a HoldfastProvider above it, or a client in its options.`);

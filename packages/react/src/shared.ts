@@ -1,6 +1,7 @@
 import type { Place, Shelf, Shelved } from '@holdfast/client/shelf';
 import { useEffect, useSyncExternalStore } from 'react';
 import { type Failures, use } from './scope.ts';
+import { nothing } from './signal.ts';
 
 /** What a hook wants of a shelf. Only its key has to be the same between renders. */
 export type Wanted<T, O> = {
@@ -115,6 +116,4 @@ export function readyOf<T>(state: Shelved<T> | null): T | undefined {
   return state?.status === 'ready' ? state.value : undefined;
 }
 
-const nothing = (): void => undefined;
-
-const nowhere = { getState: () => null, subscribe: () => nothing };
+const nowhere = { ...nothing, getState: () => null };

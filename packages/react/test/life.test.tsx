@@ -2,6 +2,7 @@ import { Boundary, calm, complaints, open, type Page, Waiting } from './page.tsx
 import type { Store } from '@holdfast/client';
 import { presence } from '@holdfast/protocol';
 import {
+  forbidWrites,
   type HookState,
   HoldfastProvider,
   useEntriesState,
@@ -112,6 +113,13 @@ function List(): ReactElement {
   return <i>{state.status === 'ready' ? state.value.map(({ value }) => value).join() : ''}</i>;
 }
 
+function Writing({ isNow }: { readonly isNow: boolean }): ReactElement {
+  const store = useStore();
+  if (isNow) store.increment('n');
+  React.useEffect(() => void store.put('a', 1), [store]);
+  return <i>{String(useEntry('a'))}</i>;
+}
+
 function narrow(state: HookState<number>): number | undefined {
   if (state.status === 'ready') return state.value;
   expectTypeOf<typeof state>().not.toHaveProperty('value');
@@ -165,6 +173,29 @@ describe.each([{ isStrict: false }, { isStrict: true }])('life, strict: $isStric
     retries.at(-1)?.();
     await page.shows('ready');
     page.unmount();
+  });
+
+  it('what cannot be shown is a state, too: no hook of those throws', async () => {
+    const part = seat.client.store('acme/app', { scope: ['a/**'] });
+    function Wrong(): ReactElement {
+      const states = [
+        useEntryState('a//b'),
+        useEntriesState('a/**/b'),
+        useEntriesState('a/*', { limit: 0 }),
+        useEntriesState('b/*', { store: part }),
+        useStoreState('none'),
+      ];
+      return (
+        <i>{states.map((each) => (each.status === 'failed' ? code(each.error) : '')).join()}</i>
+      );
+    }
+    const page = draw(app(<Wrong />));
+    await until(() => /^[^,]+(,[^,]+){4}$/.test(page.text()), page.text);
+    expect(page.text()).toMatch(
+      /^empty_segment,invalid_pattern,RangeError: .*,out_of_scope,TypeError: .*$/,
+    );
+    page.unmount();
+    part.close();
   });
 
   it('a list that does not suspend', async () => {
@@ -252,6 +283,23 @@ describe.each([{ isStrict: false }, { isStrict: true }])('life, strict: $isStric
     one.unmount();
     await until(() => seat.wire.count('phx_leave', 'presence:') === 2);
     two.unmount();
+  });
+
+  it('a write while a page is drawn throws in development, and one in an effect does not', async () => {
+    const { client } = world.seat();
+    forbidWrites(client);
+    const page = draw(app(<Writing isNow={false} />, client));
+    await page.shows('1');
+    page.draw(app(<Writing isNow />, client));
+    await until(
+      () => page.text().includes('TypeError: A write while a component is drawn'),
+      page.text,
+    );
+    expect(client.store('acme/app').get('n')).toBe(undefined);
+    client.store('acme/app').put('a', 2);
+    const lenient = draw(app(<Writing isNow />));
+    await lenient.shows('1');
+    for (const each of [page, lenient]) each.unmount();
   });
 
   it('G97 what a hook says narrows by its status', () => {

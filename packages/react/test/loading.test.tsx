@@ -176,6 +176,24 @@ describe.each([{ isStrict: false }, { isStrict: true }])('loading, strict: $isSt
     two?.close();
   });
 
+  it('G103 a reset tries again what failed below another provider in its own, and what failed of another client', async () => {
+    const next = world.seat();
+    const inner = (
+      <HoldfastProvider client={seat.client} store="acme/none">
+        <Named />
+      </HoldfastProvider>
+    );
+    const Other = (): ReactElement => <i>{useStore('acme/none', { client: next.client }).name}</i>;
+    const pages = [draw(app(inner)), draw(app(<Other />))];
+    for (const page of pages) await page.shows('failed: unauthorized');
+    await world.server.stores.create('acme/none');
+    for (const page of pages) {
+      page.element.querySelector('button')?.click();
+      await page.shows('acme/none');
+      page.unmount();
+    }
+  });
+
   it('G103 what fails for good is not tried all the time', async () => {
     const page = draw(app(<Named name="no name" />));
     await page.shows(`failed: TypeError: "no name" is not a store name like org/name.`);

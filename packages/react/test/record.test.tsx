@@ -55,6 +55,9 @@ const app = (children: ReactElement): ReactElement => (
   </HoldfastProvider>
 );
 
+const codeOf = (error: unknown): unknown =>
+  typeof error === 'object' && error !== null && 'code' in error ? error.code : error;
+
 type View = ReturnType<typeof useRecord<typeof User>>;
 
 function Person({
@@ -121,6 +124,16 @@ function Both(): ReactElement {
   return <i>{`${String(a.value?.name)} ${String(b.value?.name)}`}</i>;
 }
 
+function Wrong(): ReactElement {
+  const states = [
+    useRecordState(User, { id: '' }),
+    useRecordState('nobody', { id: '1' }),
+    useCollectionState('user', { limit: 0 }),
+  ];
+  const codes = states.map((each) => (each.status === 'failed' ? codeOf(each.error) : each.status));
+  return <i>{codes.join()}</i>;
+}
+
 const acme = appOf({ records: [User] });
 
 const { useRecord: useAcmeRecord } = createHoldfast<typeof acme>();
@@ -154,6 +167,11 @@ describe.each([{ isStrict: false }, { isStrict: true }])('records, strict: $isSt
     await other.put('users/1/name', 'ada lovelace').committed;
     await until(() => page.text().includes('lovelace'));
     expect(views.at(-1)?.set).toBe(set);
+    const writes = seat.wire.count('write') + seat.wire.count('transact');
+    set?.({ name: 'ada lovelace', age: 36 });
+    patch?.({ age: 36 });
+    await calm();
+    expect(seat.wire.count('write') + seat.wire.count('transact')).toBe(writes);
     expectTypeOf<View['value']>().toEqualTypeOf<Shape | undefined>();
     page.unmount();
   });
@@ -202,6 +220,31 @@ describe.each([{ isStrict: false }, { isStrict: true }])('records, strict: $isSt
       ),
     );
     await page.shows('undefined null');
+    page.unmount();
+  });
+
+  it('G104 what is shown stays, though what comes cannot be read, and then can', async () => {
+    const other = await world.other();
+    await other.put('users/1', { name: 'ada' }).committed;
+    const views: View[] = [];
+    const page = draw(app(<Person id="1" views={views} />));
+    await page.shows('{"name":"ada"} ');
+    await other.put('users/1/name', 5).committed;
+    await until(() => views.at(-1)?.status !== 'ok');
+    expect(page.text()).toBe('{"name":"ada"} ');
+    await other.put('users/1/name', 'eve').committed;
+    await until(() => {
+      expect(page.text()).not.toContain('…');
+      return page.text() === '{"name":"eve"} ' && views.at(-1)?.status === 'ok';
+    });
+    page.unmount();
+  });
+
+  it('what cannot be asked for is a state as well, and thrown by what suspends', async () => {
+    const page = draw(app(<Wrong />));
+    await page.shows('invalid_params,unknown_record,invalid_query');
+    page.draw(app(<Person id="" />));
+    await page.shows('failed: invalid_params');
     page.unmount();
   });
 

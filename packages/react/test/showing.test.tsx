@@ -83,6 +83,11 @@ function Field(): ReactElement {
 const shown = (change: Readonly<Record<number, string>> = {}): string =>
   Array.from({ length: 50 }, (_, n) => `${change[n] ?? n} `).join('');
 
+function Both(): ReactElement {
+  const { connection } = useConnectionStatus();
+  return <i>{`${connection} ${String(useEntry('a'))}`}</i>;
+}
+
 function Slow(): ReactElement {
   const value = Number(useEntry('n'));
   const end = performance.now() + 0.2;
@@ -326,6 +331,18 @@ describe.each([{ isStrict: false }, { isStrict: true }])('showing, strict: $isSt
     await page.shows('connected 0 0 true connected');
     await seat.client.close();
     await page.shows('closed 0 0 false closed');
+    page.unmount();
+  });
+
+  it('what is shown stays when the client is closed under it, though it is drawn again', async () => {
+    const page = draw(app(<Both />));
+    await (await world.other()).put('a', 1).committed;
+    await page.shows('connected 1');
+    await seat.client.close();
+    await page.shows('closed 1');
+    page.draw(app(<Both />));
+    await calm();
+    expect(page.text()).toBe('closed 1');
     page.unmount();
   });
 

@@ -154,7 +154,7 @@ class Desk
   readonly #records: Kind<RecordRef | SourceRef, RecordEntry, RecordState<unknown>>;
   readonly #collections: Kind<CollectionDef, CollectionEntry, CollectionState<unknown>>;
   readonly #watches = new Map<Slot, SlotWatch>();
-  /** By their stores; that of collections has no name. */
+  /** Of the records of each store, and of collections; by what consoles call them. */
   readonly #pools = new Map<string, Pool>();
   readonly #skewed: SkewedWrites | null;
 
@@ -231,6 +231,10 @@ class Desk
     await Promise.allSettled(ready);
   };
 
+  describe(): object {
+    return Object.fromEntries([...this.#pools].map(([name, pool]) => [name, pool.list()]));
+  }
+
   #handle(ref: RecordRef | SourceRef): StoreRecordHandle {
     return new StoreRecordHandle(ref, new Use(this.#records, ref), this);
   }
@@ -283,12 +287,12 @@ class Desk
 
   hold(entry: RecordEntry): Release {
     const [, org, name] = entry.key.split('/');
-    return this.#pool(`${org}/${name}`, unusedMs, this.#openMax).hold(entry);
+    return this.#pool(`rec/${org}/${name}`, unusedMs, this.#openMax).hold(entry);
   }
 
   /** One that is let go of before anything is known of it is given up at once (records.md §14.6). */
   #holdCollection(entry: CollectionEntry): Release {
-    const pool = this.#pool('', 0, queriesMax);
+    const pool = this.#pool('collections', 0, queriesMax);
     const release = pool.hold(entry);
     return releaseOnce(() => {
       const isKept = !this.#isClosed && entry.state.get().ready;

@@ -232,4 +232,6 @@ export interface RecordDesk<App = unknown> {
   readonly outbox: ClientOutbox;
   /** Resolves when these are here, or cannot be; they stay a minute. */
   readonly prefetch: (...refs: readonly (RecordRef | CollectionDef)[]) => Promise<void>;
+  /** What is open of them, as plain data. */
+  readonly describe: () => object;
 }

@@ -1,7 +1,7 @@
 import type { Json, Path } from '@holdfast/protocol';
 import type { ShownEntry } from '@holdfast/engine/replica';
 import { holds } from '../doors.ts';
-import type { PageOptions } from '../listing.ts';
+import { pageOf, type PageOptions } from '../listing.ts';
 import type { Store } from '../store.ts';
 import { literally, pathOf, Shown } from './shown.ts';
 
@@ -28,6 +28,9 @@ export function entriesSignal(
   pattern: string,
   options: PageOptions = {},
 ): Shown<readonly ShownEntry[]> {
+  // What cannot be listed is told here, and not when it is read.
+  pageOf('entries', options);
+  holds.get(store)?.part.pattern(pattern);
   return new Shown<readonly ShownEntry[]>(store, (of) => ({
     patterns: [pattern],
     modes: ['all', 'committed'],

@@ -33,17 +33,27 @@ export function syncStatus(client: Client): Signal<SyncStatus> {
 
 function signalOf(room: Room): Signal<SyncStatus> {
   let last = statusOf(room, 0);
+  const get = (): SyncStatus => {
+    // While it is in step the time goes on, which is no change of the status.
+    const now = statusOf(room, last.isSynced ? room.settings.env.wall() : last.lastSyncedAt);
+    if (!isEqual(now, last)) last = now;
+    return last;
+  };
   return {
-    get: () => {
-      // While it is in step the time goes on, which is no change of the status.
-      const now = statusOf(room, last.isSynced ? room.settings.env.wall() : last.lastSyncedAt);
-      if (!isEqual(now, last)) last = now;
-      return last;
-    },
+    get,
     subscribe: (listener) => {
-      const releases = [room.connection.subscribe(listener), room.activity.subscribe(listener)];
+      let told = get();
+      // A change may be one of the connection and of several stores, and one of them none of the whole.
+      const hear = (): void => {
+        if (told === get()) return;
+        told = last;
+        listener();
+      };
+      const leave = room.connection.subscribe(hear);
+      const release = room.activity.subscribe(hear);
       return releaseOnce(() => {
-        for (const release of releases) release();
+        leave();
+        release();
       });
     },
   };
@@ -55,7 +65,7 @@ function statusOf({ connection, slots, settings }: Room, syncedBefore: number): 
   const outbox = open.flatMap((slot) => slot.outbox());
   const isSynced =
     line.connection === 'connected' && open.every(({ status }) => status.get().synced);
-  const error = line.error ?? open.map(({ status }) => status.get().error).find(isDefined);
+  const error = line.error ?? open.map(({ status }) => status.get().error).find(Boolean);
   return {
     connection: line.connection,
     attempts: line.attempts,
@@ -67,17 +77,8 @@ function statusOf({ connection, slots, settings }: Room, syncedBefore: number): 
   };
 }
 
-function isDefined(error: unknown): boolean {
-  return error !== undefined;
-}
+const compared = ['connection', 'attempts', 'pending', 'unsent', 'isSynced', 'error'] as const;
 
 function isEqual(a: SyncStatus, b: SyncStatus): boolean {
-  return (
-    a.connection === b.connection &&
-    a.attempts === b.attempts &&
-    a.pending === b.pending &&
-    a.unsent === b.unsent &&
-    a.isSynced === b.isSynced &&
-    a.error === b.error
-  );
+  return compared.every((name) => a[name] === b[name]);
 }

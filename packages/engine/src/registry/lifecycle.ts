@@ -223,7 +223,8 @@ export class Lifecycle<T, O extends object> {
     const { retry, env, timers, report } = this.#room.settings;
     const { attempt, generation, since } = state;
     this.#attempt = undefined;
-    if (attempt > retry.attempts || !(isTransient || retry.isTransient(error))) {
+    const mayPass = isTransient || this.#guard('load', () => retry.isTransient(error)) === true;
+    if (attempt > retry.attempts || !mayPass) {
       this.#room.tally.failures += 1;
       report({ phase: 'load', key: this.#patrons.key, error });
       this.#becomeFailed(error);
@@ -341,7 +342,7 @@ export class Lifecycle<T, O extends object> {
     attempt.controller.abort(error);
   }
 
-  #guard<R>(phase: 'close' | 'watch', deed: () => R): R | undefined {
+  #guard<R>(phase: 'load' | 'close' | 'watch', deed: () => R): R | undefined {
     try {
       return deed();
     } catch (error) {

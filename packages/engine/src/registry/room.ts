@@ -113,7 +113,7 @@ export class Room<T, O extends object> {
     const { key } = entry;
     const isWarning = onMismatch === 'warn';
     if (isWarning && (!env.dev || this.#mismatched.has(key))) return false;
-    this.#mismatched.add(key);
+    if (isWarning) this.#mismatched.add(key);
     this.announcer.tell({ key, generation: entry.state.generation }, { type: 'mismatch' });
     if (isWarning) tellDeveloper(`${key} is open with other options; the first ones stay in force`);
     else if (onMismatch === 'throw' || entry.isHeld) {

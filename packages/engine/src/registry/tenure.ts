@@ -76,7 +76,9 @@ export class Tenure {
 
   /** The longest TTL of the live holds. */
   get ttl(): number | null {
-    return this.isHeld ? Math.max(...[...this.holds].map((hold) => hold.ttl)) : null;
+    let longest: number | null = null;
+    for (const { ttl } of this.holds) longest = Math.max(longest ?? 0, ttl);
+    return longest;
   }
 
   /** When nobody needs the entry any more; Infinity while somebody does. */

@@ -242,6 +242,13 @@ describe('time to live', () => {
     expect(rig.at('a')).toBeUndefined();
   });
 
+  test('an entry may have as many holds as a large store has readers', async () => {
+    const rig = new Rig({ ttl: 1 });
+    for (let n = 0; n < 150_000; n++) rig.registry.retain('a');
+    rig.registry.retain('a', { ttl: 7 });
+    expect(rig.registry.list()).toMatchObject([{ holds: 150_001, ttl: 7 }]);
+  });
+
   test('G41 many renders with fresh option objects, retained by key, are one hold and one load', async () => {
     const rig = new Rig({ identity: ({ color }) => ({ color }), onMismatch: 'throw' });
     const releases: Release[] = [];

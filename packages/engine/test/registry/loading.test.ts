@@ -37,6 +37,19 @@ describe('failed loads', () => {
     for (const error of thrown) expect(error).toBe(rejection);
   });
 
+  test('a failure of which cannot be said whether it may pass is final, and reported', async () => {
+    const [broken, worse] = [new Error('broken'), new Error('worse')];
+    const retry = { attempts: 3, baseMs: 1, capMs: 1 };
+    const isTransient = (): boolean => {
+      throw worse;
+    };
+    const rig = new Rig({ errors: [broken], retry: { ...retry, isTransient } });
+    expect(await errorOf(rig.registry.get('a'))).toBe(broken);
+    expect(rig.problems.map(({ error }) => error)).toEqual([worse, broken]);
+    await rig.clock.advance(5000);
+    expect(await rig.registry.get('a')).toMatchObject({ number: 1 });
+  });
+
   test('G7 preload resolves though the load fails, and get throws then', async () => {
     const rig = new Rig({ errors: [new Error('broken')] });
     expect(await rig.registry.preload('a')).toBeUndefined();

@@ -1,3 +1,4 @@
+import { getHeapStatistics } from 'node:v8';
 import { Registry } from '@holdfast/engine/registry';
 import { HoldfastError } from '@holdfast/protocol';
 import type { StoreRow } from '../storage/port.ts';
@@ -5,20 +6,29 @@ import { Patrol } from './patrol.ts';
 import { type HostRoom, StoreHost } from './store-host.ts';
 
 const IDLE_MS = 15 * 60_000;
+/** Of the heap that the process may have. */
+const FULL_SHARE = 0.7;
+/** For each store that is opened while memory is short: more than one, so that they become fewer. */
+const GIVEN_UP = 2;
 
 /** A hold on an open store; release it when the channel or request is done. */
 export type StoreHold = { readonly host: StoreHost; release(): void };
 
-/** The open stores of this process, each with one authority, kept while anyone uses it (registry.md §8.1). */
+/**
+ * The open stores of this process, each with one authority, kept while anyone uses it and a while longer; where memory is short
+ * those that nobody uses go at once, least recently used first (registry.md §8.1).
+ */
 export class Stores {
   readonly #registry: Registry<StoreHost>;
   readonly #storage: HostRoom['storage'];
+  readonly #isFull: () => boolean;
   readonly #onLost = new Map<string, Set<() => void>>();
   /** Looks for those who are shown something through a veil, and have no channel. */
   readonly patrol: Patrol;
 
-  constructor(room: HostRoom) {
+  constructor(room: HostRoom, isFull: () => boolean = isHeapFull) {
     this.patrol = new Patrol(room);
+    this.#isFull = isFull;
     this.#storage = room.storage;
     this.#registry = new Registry<StoreHost>({
       name: 'authorities',
@@ -40,7 +50,9 @@ export class Stores {
 
   /** Opens the store, or joins those who hold it already. */
   async hold(id: string): Promise<StoreHold> {
+    const isOpen = this.peek(id) !== null;
     const lease = await this.#registry.acquire(id);
+    if (!isOpen && this.#isFull()) this.#makeRoom();
     return { host: lease.value, release: () => lease.release() };
   }
 
@@ -89,9 +101,20 @@ export class Stores {
     await this.#registry.dispose({ timeout: 30_000 });
   }
 
+  #makeRoom(): void {
+    const unused = this.#registry.list().filter(({ holds }) => holds === 0);
+    // One that is at work stays; who fails to close is reported.
+    for (const { key } of unused.slice(0, GIVEN_UP)) void this.#registry.evict(key);
+  }
+
   async #row(id: string): Promise<StoreRow> {
     const row = await this.#storage.stores.get(id);
     if (row === null) throw new HoldfastError('unauthorized');
     return row;
   }
+}
+
+function isHeapFull(): boolean {
+  const { used_heap_size: used, heap_size_limit: most } = getHeapStatistics();
+  return used > FULL_SHARE * most;
 }

@@ -112,7 +112,7 @@ export class Sources {
     let live = this.#live.get(id);
     if (live === undefined) {
       const { subject: opener } = ctx.principal;
-      this.#checkRoom(declared, opener);
+      this.#makeRoom(declared, opener);
       const own = declared.perPrincipal ? ctx : undefined;
       live = new LiveSource(this.#room, {
         declared,
@@ -158,16 +158,23 @@ export class Sources {
     return { declared, params: passed.value };
   }
 
-  #checkRoom({ def, maxLive, maxLivePerPrincipal }: Declared, opener: string | null): void {
-    const live = [...this.#live.values()].filter(({ name }) => name === def.name);
-    checkCount(live.length, maxLive);
+  /** What nobody follows any more gives way; where all are followed there is no room. */
+  #makeRoom({ def, maxLive, maxLivePerPrincipal }: Declared, opener: string | null): void {
+    const live = (): LiveSource[] =>
+      [...this.#live.values()].filter((each) => each.name === def.name);
+    vacate(live(), maxLive);
     if (opener === null) return;
-    checkCount(live.filter((each) => each.opener === opener).length, maxLivePerPrincipal);
+    const own = live().filter((each) => each.opener === opener);
+    vacate(own, maxLivePerPrincipal);
   }
 }
 
-function checkCount(current: number, limit: number): void {
-  if (current < limit) return;
+/** Sees to it that there are fewer than so many. */
+function vacate(sources: readonly LiveSource[], limit: number): void {
+  if (sources.length < limit) return;
+  const unused = sources.find(({ isFollowed }) => !isFollowed);
+  if (unused !== undefined) return unused.stop();
+  const { length: current } = sources;
   throw new RejectedError('limit_exceeded', { dimension: 'sources', current, limit });
 }
 
@@ -237,6 +244,10 @@ class LiveSource {
     } catch (error) {
       this.#room.tell({ phase: 'run', record: this.name, error });
     }
+  }
+
+  get isFollowed(): boolean {
+    return this.#listeners.size > 0;
   }
 
   join(hear: (message: FeedMessage) => void): () => void {

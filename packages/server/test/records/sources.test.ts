@@ -192,6 +192,9 @@ test('R237 more than may live are limit_exceeded; each principal may have its ow
     400,
     { error: 'limit_exceeded' },
   ]);
+  // What nobody follows any more goes on for a while, but takes nobody's place.
+  eve.abort.abort();
+  await expect.poll(async () => (await open(2)).response.status).toBe(200);
 });
 
 test('R237 one principal may begin so many, and keeps no other from its own; who is nobody in particular is not counted', async () => {

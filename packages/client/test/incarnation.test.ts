@@ -1,0 +1,74 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Valve } from './valve.ts';
+import { openWorld, type World } from './world.ts';
+
+let world: World;
+
+beforeEach(async () => {
+  world = await openWorld();
+});
+
+afterEach(async () => {
+  await world[Symbol.asyncDispose]();
+});
+
+/** Puts another store in the place of `acme/app`, while nobody is connected. */
+async function remake(valve: Valve): Promise<void> {
+  valve.holdOut();
+  valve.cut();
+  const { rawToken } = await world.issue(['stores:delete']);
+  const url = `${world.url.replace(/^ws/, 'http')}/api/stores/acme/app?purge=true`;
+  const headers = { authorization: `Bearer ${rawToken}` };
+  expect((await fetch(url, { method: 'DELETE', headers })).status).toBe(200);
+  await world.createStore('acme/app');
+  valve.letOut();
+}
+
+describe('a store that the server has made anew', () => {
+  it('G53 is taken as it is now, and own writes go to it', async () => {
+    const valve = new Valve();
+    const store = await world.store({ link: valve, env: { random: () => 0.01 } });
+    await store.put('old', 1).committed;
+    const { incarnation } = store.status.get();
+    const remade = remake(valve);
+    const write = store.put('new', 2);
+    await remade;
+    expect(await write.committed).toMatchObject({ seq: 1 });
+    expect([store.get('old'), store.get('new')]).toEqual([undefined, 2]);
+    expect(store.status.get().incarnation).not.toBe(incarnation);
+  });
+
+  it('G53 is left where the client says so, until it is asked for again; own writes wait for that, and guarded ones are refused', async () => {
+    const valve = new Valve();
+    const client = world.client({
+      link: valve,
+      env: { random: () => 0.01 },
+      onIncarnation: 'close',
+    });
+    const store = client.store('acme/app');
+    await store.ready;
+    await store.put('old', 1).committed;
+    const revision = store.entry('old')?.revision ?? 0;
+    const remade = remake(valve);
+    const write = store.put('new', 2);
+    const guarded = store.put('old', 3, { ifMatch: revision });
+    await remade;
+    await expect.poll(() => store.status.get().error?.code).toBe('stale_incarnation');
+    // Not by itself, whatever becomes of the connection.
+    valve.cut();
+    await client.connect();
+    await new Promise(setImmediate);
+    await expect(store.ready).rejects.toMatchObject({ code: 'stale_incarnation' });
+    expect([write.outcome, store.get('old')]).toEqual([null, 3]);
+    const again = client.store('acme/app');
+    expect(await write.committed).toMatchObject({ seq: 1 });
+    await expect(guarded.committed).rejects.toMatchObject({ code: 'stale_incarnation' });
+    await again.ready;
+    expect([store.get('old'), store.get('new')]).toEqual([undefined, 2]);
+    expect(store.status.get().error).toBeUndefined();
+    // And again.
+    await remake(valve);
+    await expect.poll(() => store.status.get().error?.code).toBe('stale_incarnation');
+    expect(() => world.client({ onIncarnation: 'shut' as never })).toThrow(TypeError);
+  });
+});

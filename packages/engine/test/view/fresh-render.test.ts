@@ -71,12 +71,16 @@ const root: ViewDefinition = {
   },
 };
 
+/** A value in the store that no node can show. */
+const bad = 9;
+
 function renderShape(
   of: Shape,
   h: RenderSlots,
   { state, ctx }: { readonly state: unknown; readonly ctx: ViewContext },
 ): object {
   const store = ctx.store('shapes') as TestHandle;
+  if (store.get(String(of.text)) === bad) throw new Error('this cannot be shown');
   return {
     text: of.text,
     own: (state as { own: number }).own,
@@ -101,7 +105,11 @@ type Deed = {
   readonly at?: number;
 };
 
-async function act(rig: Rig, client: ViewClient, one: Deed): Promise<void> {
+async function act(
+  rig: Rig,
+  client: ViewClient,
+  { one, opId }: { readonly one: Deed; readonly opId: string },
+): Promise<void> {
   if (one.do === 'put') rig.stores.put('shapes', String(one.key), one.value);
   else if (one.do === 'turn') await rig.settle();
   else if (one.do === 'second') await rig.advance(1000);
@@ -111,7 +119,13 @@ async function act(rig: Rig, client: ViewClient, one: Deed): Promise<void> {
   } else if (one.do === 'resume') {
     client.leave(true);
     await rig.join({ id: client.id, resume: client.version });
-  } else void client.send(one.do, one.to);
+  } else void client.send(one.do, one.to, { opId });
+}
+
+/** Whether a command was done, be it that nobody heard of it. */
+function isDone(client: ViewClient, opId: string): boolean {
+  const answer = client.ledger.claim(opId, () => undefined);
+  return typeof answer === 'object' && answer.status === 'ok';
 }
 
 /** The ids of all nodes of a tree. */
@@ -132,17 +146,19 @@ test('V18 after any history of commands, failures, store changes and resumes a c
     fc.asyncProperty(shape, fc.array(deed, { maxLength: 25 }), async (first, deeds) => {
       const rig = new Rig(root, { params: { shape: first } });
       const client = await rig.open();
-      for (const one of deeds) {
+      for (const [at, one] of deeds.entries()) {
         // oxlint-disable-next-line no-await-in-loop -- one deed after the other
-        await act(rig, client, one);
+        await act(rig, client, { one, opId: String(at) });
       }
       await rig.advance(1000);
-      const became = deeds.findLast((one) => one.do === 'become');
-      const last = became === undefined ? first : 'to' in became ? became.to : first;
+      // What could not be shown can be now.
+      const good = [0, 1, 2, 3].map((key) => ({ do: 'put', key, value: 1 }));
+      for (const { key, value } of good) rig.stores.put('shapes', String(key), value);
+      await rig.advance(1000);
+      const became = deeds.findLast((one, at) => 'to' in one && isDone(client, String(at)));
+      const last = became !== undefined && 'to' in became ? became.to : first;
       const fresh = new Rig(root, { params: { shape: last } });
-      for (const one of deeds) {
-        if ('value' in one) fresh.stores.put('shapes', String(one.key), one.value);
-      }
+      for (const { key, value } of good) fresh.stores.put('shapes', String(key), value);
       const other = await fresh.open();
       expect(uncounted(client.tree)).toEqual(uncounted(other.tree));
       expect(client.tree).toEqual(rig.instance.tree);

@@ -28,7 +28,7 @@ beforeEach(async () => {
     clock,
     rates: false,
     secret: 'of the test',
-    limits: { socket_soft_bytes: softBytes },
+    limits: { socket_soft_bytes: softBytes, max_value_bytes: 3 * softBytes },
   });
   ends = endsOf(server);
   cards = server.record(Card, { read: (_ctx, { params }) => !closed.has(params.id) });

@@ -39,7 +39,7 @@ beforeEach(async () => {
     storage: memory(),
     rates: false,
     secret: 'of the test',
-    limits: { socket_soft_bytes: softBytes },
+    limits: { socket_soft_bytes: softBytes, max_value_bytes: 3 * softBytes },
   });
   ends = endsOf(server);
   cards = server.record(Card, { read: (_ctx, { params }) => !hidden.has(params.id) });

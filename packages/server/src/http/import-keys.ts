@@ -52,14 +52,22 @@ export class ImportKeys {
       });
     }
     const known = row === null ? null : readTold(row.answer);
-    if (known !== null) {
+    // Of no known length it is read, to see whether there is anything new in it.
+    const told = known !== null && value !== null ? known : await take();
+    if (known !== null && (told === known || isRepeat(told, known))) {
       c.header('Idempotent-Replay', 'true');
       return answer(c, known);
     }
-    const told = await take();
     await storage.keys.answer(name, JSON.stringify(told));
     return answer(c, told);
   }
+}
+
+/** Whether nothing has come of an import but what had come of one before. */
+function isRepeat({ report: now }: Told, { report: then }: Told): boolean {
+  const brought = Number(then['imported']) + Number(then['skipped']);
+  const isSame = now['skipped'] === brought && now['failed_total'] === then['failed_total'];
+  return isSame && now['imported'] === 0;
 }
 
 /** By what the lines of an import are known that has a key and no name of its own; null: they are not. */

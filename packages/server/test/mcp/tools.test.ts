@@ -200,6 +200,12 @@ test('S109 stores are created, listed and looked at; status needs to be told whi
   });
 });
 
+/** Lines of an import. */
+function lines(...paths: readonly string[]): string {
+  const entries = paths.map((path) => JSON.stringify({ path, value: 1 }));
+  return ['{"_header":true,"path_schema_version":3}', ...entries].join('\n');
+}
+
 test('S109 a store is exported page by page, and what was exported is imported', async () => {
   const { agent } = await site();
   await agent.call('create_store', { org: 'demo', name: 'copy' });
@@ -220,6 +226,13 @@ test('S109 a store is exported page by page, and what was exported is imported',
   expect(pages).toBe(3);
   const { items } = await agent.call('entries', { store: 'demo/copy', pattern: '**', limit: 1000 });
   expect(items).toHaveLength(40);
+  const told = { store: 'demo/copy', payload: lines('p', 'q'), op_id: 'page' };
+  const first = await agent.call('import', told);
+  expect(first).toMatchObject({ imported: 2 });
+  expect(await agent.call('import', told)).toEqual(first);
+  // Nothing is lost of a page that is sent under the id of another.
+  const next = await agent.call('import', { ...told, payload: lines('r', 's', 't') });
+  expect(next).toMatchObject({ imported: 3 });
   const payload = 'x'.repeat(1024 * 1024 + 1);
   expect(await agent.refused('import', { store, payload })).toMatchObject({
     error: 'body_too_large',

@@ -59,7 +59,7 @@ function importPayload(told: Told, desk: Desk): Promise<JsonAnswer> {
   }
   return desk.ask('POST', `${storePath(told)}/import`, {
     body,
-    headers: { 'Content-Type': 'application/x-ndjson' },
+    headers: { 'Content-Type': 'application/x-ndjson', ...once(told) },
   });
 }
 
@@ -85,9 +85,13 @@ export const storeTools: readonly Tool[] = [
     fields: {
       org: { type: 'text', says: 'The org it belongs to.' },
       name: { type: 'text', says: 'Its name within the org.' },
+      ...repeatable,
     },
-    run: ({ org, name }, desk) =>
-      desk.ask('POST', '/api/stores', { json: { name: `${String(org)}/${String(name)}` } }),
+    run: ({ org, name, ...told }, desk) =>
+      desk.ask('POST', '/api/stores', {
+        json: { name: `${String(org)}/${String(name)}` },
+        headers: once(told),
+      }),
   },
   {
     name: 'holdfast_clone',
@@ -95,9 +99,13 @@ export const storeTools: readonly Tool[] = [
     fields: {
       source: { ...store, says: 'The store to begin with, as org/name.' },
       target_name: { type: 'text', says: 'The name of the new one within the org.' },
+      ...repeatable,
     },
-    run: ({ source, target_name: name }, desk) =>
-      desk.ask('POST', `${storePath({ store: source })}/clone`, { json: { name } }),
+    run: ({ source, target_name: name, ...told }, desk) =>
+      desk.ask('POST', `${storePath({ store: source })}/clone`, {
+        json: { name },
+        headers: once(told),
+      }),
   },
   {
     name: 'holdfast_log',
@@ -154,7 +162,7 @@ export const storeTools: readonly Tool[] = [
   {
     name: 'holdfast_import',
     says: 'Imports JSON lines such as holdfast_export gives, at most 1 MiB at a time, each with its header line.',
-    fields: { store, payload: { type: 'text', says: 'The JSON lines.' } },
+    fields: { store, payload: { type: 'text', says: 'The JSON lines.' }, ...repeatable },
     run: importPayload,
   },
 ];

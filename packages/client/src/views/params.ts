@@ -53,6 +53,8 @@ export class MountParams {
 
   /** Gives the mount, which is live, the params that are wanted. */
   async sync(): Promise<void> {
+    // One at a time, and of those that come meanwhile the last.
+    if (this.#isAsking) return;
     const wanted = this.#wanted;
     const { capver } = this.#ports;
     if (canonical(wanted) === canonical(this.had)) {
@@ -60,8 +62,7 @@ export class MountParams {
       this.#changed = null;
     } else if (capver === null || capver < CAPVER) {
       this.#ports.mountAnew();
-    } else if (!this.#isAsking) {
-      // One at a time, and of those that come meanwhile the last.
+    } else {
       this.#isAsking = true;
       try {
         await this.#ports.askParams(wanted);

@@ -200,6 +200,13 @@ describe('a view', () => {
     await world.reply(push, {}, { version: 1 });
     await Promise.all(done);
     expect([page.params, world.sent]).toEqual([{ room: 'd' }, []]);
+    let isBack = false;
+    void page.setParams({ room: 'e' });
+    const back = page.setParams({ room: 'd' }).then(() => (isBack = true));
+    await world.reply(await world.next('params'), {}, { version: 1 });
+    expect(isBack).toBe(false);
+    await world.reply(await world.next('params'), {}, { version: 1 });
+    await back;
   });
 
   it('params that are not answered are refused, and those before are what counts', async () => {

@@ -110,7 +110,9 @@ export class Member {
   /** What the client knows of its store. */
   get standing(): Standing | undefined {
     const { stores } = this.device.client.inspect() as { stores: Standing[] };
-    return stores[0];
+    const [own] = stores;
+    // Of one that is closed less is known.
+    return own !== undefined && 'seq' in own ? own : undefined;
   }
 
   get holdsAll(): boolean {
@@ -135,7 +137,7 @@ export class Member {
     const spec = { where, orderBy, limit, ...(after !== null && { after }) };
     const def = collection(record, spec as Parameters<typeof collection<typeof Card>>[1]);
     const handle = this.device.client.collection(def);
-    const leave = handle.state.subscribe(() => this.#look());
+    const leave = handle.state.subscribe(() => this.#look({ isAmid: true }));
     const hold = handle.retain();
     const release = (): void => {
       leave();
@@ -287,13 +289,16 @@ export class Member {
     return isLimited && this.#spoil('a value is another to whom not all is shown');
   }
 
-  /** Notes what every collection shows, where that is to be what is committed. */
-  #look(): void {
+  /** Notes what every collection shows, where that is to be what is committed; `isAmid`: others have yet to be told. */
+  #look({ isAmid = false } = {}): void {
     const { standing } = this;
     if (standing === undefined) return;
     this.#follow(standing);
     if (standing.pending > 0 || standing.incarnation === null) return;
-    for (const open of this.#open.values()) this.#note(open, standing, standing.incarnation);
+    for (const open of this.#open.values()) {
+      const isTold = !isAmid || this.rowsOf(open).every(([, , pending]) => pending === 0);
+      if (isTold) this.#note(open, standing, standing.incarnation);
+    }
   }
 
   /** Within an incarnation nothing older is shown again. */

@@ -298,13 +298,4 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     seed: 5,
     says: /converged: |shown: /,
   },
-  'rows were dropped that a query had just said to have': {
-    mended: '616cbf4',
-    file: 'packages/engine/src/replica/queries.ts',
-    now: 'const isOpen = live.opened !== null || live.asked !== null;',
-    was: 'const isOpen = live.opened !== null;',
-    worlds: 'open',
-    seed: 7,
-    says: /converged: |shown: /,
-  },
 };

@@ -319,3 +319,32 @@ describe('reads', () => {
     });
   });
 });
+
+describe('where a server allows longer paths', () => {
+  it('S29 they are written, read, watched and held in parts; beyond its limits they are refused here', async () => {
+    await using wide = await openWorld(undefined, {
+      limits: { max_segment_bytes: 1000, max_path_bytes: 2000, max_depth: 40 },
+    });
+    const [store, other] = [await wide.store(), await wide.store()];
+    const long = 'x'.repeat(500);
+    const deep = 'd/'.repeat(38);
+    const heard: unknown[] = [];
+    other.on(`${long}/**`, ({ value }) => heard.push(value));
+    await store.put(`${long}/a`, 1).committed;
+    await store.transact((tx) => {
+      tx.put([long, 'b'], 2);
+      tx.ifAbsent(`${deep}e`);
+      tx.put(`${deep}e`, 3);
+    }).committed;
+    await expect.poll(() => heard).toEqual([1, 2]);
+    expect([other.get(`${long}/b`), other.get(`${deep}e`)]).toEqual([2, 3]);
+    const part = wide.client().store('acme/app', { scope: [`${long}/*`] });
+    await expect.poll(() => part.get(`${long}/a`)).toBe(1);
+    const beyond = store.put('x'.repeat(1001), 1).committed;
+    await expect(beyond).rejects.toMatchObject({
+      code: 'segment_too_long',
+      details: { limit: 1000 },
+    });
+    expect(store.get('x'.repeat(1001))).toBeUndefined();
+  });
+});

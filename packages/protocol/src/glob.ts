@@ -1,6 +1,5 @@
 import { asGlob, type Glob } from './brand.ts';
-import { type PathLimits, type Segments, segmentsOf, toPath, unlimited } from './path.ts';
-import { requestLimits } from './limits.ts';
+import { type PathLimits, type Segments, segmentsOf, toPath } from './path.ts';
 import { isRefusal, type Refusal, refuse } from './refusals.ts';
 
 /** One segment of a pattern: a literal (unescaped), `*`, or a trailing `**` (stores.md §2.2.1). */
@@ -16,7 +15,7 @@ const one: Part = { kind: 'one' };
 const many: Part = { kind: 'many' };
 
 /** Parses a rendered glob; path errors apply (stores.md §2.2.1). */
-export function parseGlob(rendered: string, limits: PathLimits = requestLimits): Pattern | Refusal {
+export function parseGlob(rendered: string, limits?: PathLimits): Pattern | Refusal {
   const path = toPath(rendered, limits);
   if (isRefusal(path)) return path;
   const parts = segmentsOf(path).map(toPart);
@@ -25,11 +24,9 @@ export function parseGlob(rendered: string, limits: PathLimits = requestLimits):
   return { source: asGlob(rendered), parts };
 }
 
-/** The patterns of globs that were parsed before, within whatever limits. */
+/** The patterns of globs that were parsed before. */
 export function patternsOf(globs: readonly string[]): readonly Pattern[] {
-  return globs
-    .map((glob) => parseGlob(glob, unlimited))
-    .filter((each): each is Pattern => !isRefusal(each));
+  return globs.map((glob) => parseGlob(glob)).filter((each): each is Pattern => !isRefusal(each));
 }
 
 function toPart(segment: string): Part {

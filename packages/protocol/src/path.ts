@@ -1,5 +1,5 @@
 import { asPath, type Path } from './brand.ts';
-import { type Limits, requestLimits } from './limits.ts';
+import type { Limits } from './limits.ts';
 import { isRefusal, type Refusal, refuse } from './refusals.ts';
 import { utf8Length } from './utf8.ts';
 
@@ -8,6 +8,13 @@ export type Segments = readonly string[];
 
 /** The limits that bound a path; bytes are those of the rendered form (stores.md §12.1). */
 export type PathLimits = Pick<Limits, 'max_segment_bytes' | 'max_path_bytes' | 'max_depth'>;
+
+/** How long a path may be is for the server to say, which gets to see all that is written. */
+const unlimited: PathLimits = {
+  max_segment_bytes: Infinity,
+  max_path_bytes: Infinity,
+  max_depth: 2 ** 31,
+};
 
 /** Escapes one segment: `~` becomes `~0`, then `/` becomes `~1` (stores.md §2.1.1). */
 export function escapeSegment(segment: string): string {
@@ -31,20 +38,14 @@ export function segmentsOf(path: Path): Segments {
   return path.includes('~') ? pieces.map(unescapeSegment) : pieces;
 }
 
-/** Parses a rendered path with every check of stores.md §2.1.2, limits included. */
-export function parsePath(
-  rendered: string,
-  limits: PathLimits = requestLimits,
-): Segments | Refusal {
+/** Parses a rendered path with every check of stores.md §2.1.2; of the limits with those that are given. */
+export function parsePath(rendered: string, limits: PathLimits = unlimited): Segments | Refusal {
   const path = toPath(rendered, limits);
   return isRefusal(path) ? path : segmentsOf(path);
 }
 
 /** Checks a path given in either form and returns it rendered. Reserved paths pass (see {@link isReservedPath}). */
-export function toPath(
-  input: string | Segments,
-  limits: PathLimits = requestLimits,
-): Path | Refusal {
+export function toPath(input: string | Segments, limits: PathLimits = unlimited): Path | Refusal {
   if (input.length === 0) return refuse('empty_path');
   if (typeof input === 'string') return findPathFault(input, limits) ?? asPath(input);
   if (!input.every((segment) => typeof segment === 'string')) return refuse('not_a_string');
@@ -79,13 +80,6 @@ export function checkSegment(segment: string, limits: PathLimits): Refusal | nul
 
 /** No U+0000, no unpaired surrogate, and `~` only as `~0` and `~1`. */
 const wellFormed = /^([^~\0\p{Cs}]|~[01])*$/u;
-
-/** For what somebody else has held to limits of its own. */
-export const unlimited: PathLimits = {
-  max_segment_bytes: Infinity,
-  max_path_bytes: Infinity,
-  max_depth: 2 ** 31,
-};
 
 /** Whether a decoded value is a path. The limits are the business of the server that sent it. */
 export function isWirePath(value: unknown): value is Path {

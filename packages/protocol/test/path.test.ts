@@ -8,10 +8,12 @@ import {
   isRefusal,
   isReservedPath,
   parentOf,
+  parseGlob,
   parsePath,
   parseStoreName,
   readPath,
   renderPath,
+  requestLimits,
   segmentsOf,
   toPath,
 } from '@holdfast/protocol';
@@ -103,23 +105,30 @@ test('S27 the reserved paths are _dust:last_seq alone and _hf:schema with all be
 });
 
 test('a path exactly at each limit passes', () => {
-  expect(toPath('x'.repeat(255))).toHaveLength(255);
-  expect(toPath(deep.slice(1))).toHaveLength(63);
+  expect(toPath('x'.repeat(255), requestLimits)).toHaveLength(255);
+  expect(toPath(deep.slice(1), requestLimits)).toHaveLength(63);
   const longest = `${'x'.repeat(204)}/`.repeat(4) + 'x'.repeat(204);
   expect(longest).toHaveLength(1024);
-  expect(toPath(longest)).toBe(longest);
-  expect(codeOf(toPath(`${longest}x`))).toBe('path_too_long');
+  expect(toPath(longest, requestLimits)).toBe(longest);
+  expect(codeOf(toPath(`${longest}x`, requestLimits))).toBe('path_too_long');
 });
 
 test('limits count the bytes of the rendered form', () => {
-  expect(toPath(['😀'.repeat(63)])).toBe('😀'.repeat(63));
-  expect(codeOf(toPath(['😀'.repeat(64)]))).toBe('segment_too_long');
-  expect(codeOf(toPath(['/'.repeat(128)]))).toBe('segment_too_long');
+  expect(toPath(['😀'.repeat(63)], requestLimits)).toBe('😀'.repeat(63));
+  expect(codeOf(toPath(['😀'.repeat(64)], requestLimits))).toBe('segment_too_long');
+  expect(codeOf(toPath(['/'.repeat(128)], requestLimits))).toBe('segment_too_long');
 });
 
 test('a limit is refused with its figure', () => {
-  const refusal = toPath('x'.repeat(256));
+  const refusal = toPath('x'.repeat(256), requestLimits);
   expect(isRefusal(refusal) && refusal.details).toEqual({ limit: 255 });
+});
+
+test('how long a path may be is nobody’s business who is given no limits', () => {
+  const long = `${'x'.repeat(2000)}/`.repeat(40) + 'y';
+  expect(toPath(long)).toBe(long);
+  expect(isRefusal(parseGlob(`${long}/**`))).toBe(false);
+  expect(codeOf(parseGlob(`${long}/**`, requestLimits))).toBe('segment_too_long');
 });
 
 test('paths are ordered as their UTF-8 bytes are', () => {

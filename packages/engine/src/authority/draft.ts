@@ -22,6 +22,7 @@ import {
   type Witness,
 } from '../data/index.ts';
 import {
+  checkOp,
   type Entry,
   type EpochMs,
   isRefusal,
@@ -228,6 +229,11 @@ export class Draft implements Judge<Outcome | Consult> {
     const ops = this.#base.gate?.migrate({ tree: this.#tree, request }) ?? [];
     if (isRefusal(ops)) return ops;
     if (ops.length === 0) return { ops: [], result: { store_seq: context.head } };
+    for (const op of ops) {
+      const fault = isReservedPath(op.path) ? null : checkOp(op, context.limits);
+      if (fault === null) continue;
+      return refuse('schema_skew', { record: request.record, path: op.path, message: fault.code });
+    }
     return decide(this.#tree, { op: 'transact', ops, preconditions: [] }, context);
   }
 

@@ -1,5 +1,12 @@
 import { type Bound, type PathGrants, Scope } from '@holdfast/engine/data';
-import { containsScope, isObject, isRefusal, parseGlob, type Pattern } from '@holdfast/protocol';
+import {
+  containsScope,
+  isObject,
+  isRefusal,
+  parseGlob,
+  type Pattern,
+  requestLimits,
+} from '@holdfast/protocol';
 
 /** Leaves in the scope pattern may be read, written, or both (stores.md §11.2.1). */
 export type PathRule = {
@@ -32,7 +39,7 @@ function isRule(value: unknown): value is PathRule {
   const { pattern, allow } = value;
   return (
     typeof pattern === 'string' &&
-    !isRefusal(parseGlob(pattern)) &&
+    !isRefusal(parseGlob(pattern, requestLimits)) &&
     Array.isArray(allow) &&
     allow.every((each) => each === 'read' || each === 'write')
   );

@@ -56,7 +56,8 @@ test('R105 a store of an older major is migrated when it is opened: all objects 
 });
 
 test('R105 a migration that throws, or leads to what the schema refuses, changes nothing; writes are schema_skew', async () => {
-  const bad = [{ '1': () => ({ first: 7 }) }, {}, { '1': () => raise() }];
+  const large = { first: 'x'.repeat(70_000), roles: [] };
+  const bad = [{ '1': () => ({ first: 7 }) }, {}, { '1': () => raise() }, { '1': () => large }];
   for (const migrate of bad) {
     const faults: RecordFault[] = [];
     const site = await world({ data: await early(), onError: (fault) => faults.push(fault) });

@@ -90,9 +90,10 @@ export class Pool {
     let next = Infinity;
     for (const [thing, { holds, until, firmUntil }] of this.#stays) {
       if (holds > 0) continue;
-      const isDue = until <= now || (this.#stays.size > max && firmUntil <= now);
-      if (isDue && !thing.isBusy) this.#close(thing);
-      else next = Math.min(next, isDue ? now + busyRecheckMs : until);
+      const end = this.#stays.size > max ? firmUntil : until;
+      if (end > now) next = Math.min(next, end);
+      else if (thing.isBusy) next = Math.min(next, now + busyRecheckMs);
+      else this.#close(thing);
     }
     this.#setAlarm(next);
   }

@@ -88,6 +88,19 @@ describe('a pool', () => {
     expect(log.slice(4)).toEqual(['close a', 'close b']);
   });
 
+  it('closes what is too much as soon as it may, though nothing else happens', async () => {
+    const { clock, pool, log, thing } = rig();
+    for (const key of ['a', 'b', 'c']) pool.keep(thing(key), { ttlMs: 9000, firmMs: 70 });
+    await clock.advance(69);
+    expect(log).toHaveLength(3);
+    await clock.advance(1);
+    expect(log.slice(3)).toEqual(['close a']);
+    await clock.advance(8929);
+    expect(log).toHaveLength(4);
+    await clock.advance(1);
+    expect(log.slice(4)).toEqual(['close b', 'close c']);
+  });
+
   it('sets no timer for what is used again: only for what is new, or let go of', async () => {
     const { clock, pool, log, thing } = rig();
     const a = thing('a');

@@ -8,6 +8,7 @@ import {
   type Envelope,
   type HandshakeAnswer,
   type HandshakeRequest,
+  passRecord,
 } from '@holdfast/protocol/record';
 import { fullPrincipal, grantsUnder } from '../access/index.ts';
 import type { StoreDoor } from '../host/door.ts';
@@ -265,23 +266,36 @@ class ObjectFeed {
   }
 
   #hearChange(change: ObjectChange, { value }: Sight): void {
-    const { store, hear, ref } = this.#of;
-    const version = recordedVersion(store.view().tree, ref.record) ?? ref.record.version;
+    const { store, hear } = this.#of;
+    const version = this.#version;
     const told = { ...change, value, prev: this.#sequence };
-    this.#sequence = change.sequence;
     try {
       hear({ envelope: envelopeOf(told, { version, incarnation: store.row.incarnation }) });
+      // What was skipped is nothing that anybody has missed.
+      this.#sequence = change.sequence;
     } catch (error) {
-      this.#room.tell({ phase: 'outbound', record: ref.record.name, store: store.row.name, error });
+      this.#failed(error);
     }
+  }
+
+  /** That of all objects of the record. */
+  get #version(): string {
+    const { store, ref } = this.#of;
+    return recordedVersion(store.view().tree, ref.record) ?? ref.record.version;
+  }
+
+  #failed(error: unknown): void {
+    const { store, ref } = this.#of;
+    this.#room.tell({ phase: 'outbound', record: ref.record.name, store: store.row.name, error });
   }
 
   /** Whoever is of another major has what there is as one of theirs, where the definition knows the way down. */
   #skew({ key, client_version: client }: HandshakeRequest, sight: Visible): HandshakeAnswer | null {
     const { migrateDown } = this.#of.ref.record;
-    const envelope = this.#envelope(sight);
-    const { schema_version: server, value } = envelope;
+    const server = this.#version;
     if (isSameMajor({ version: client }, server)) return null;
+    const envelope = this.#envelope(sight);
+    const { value } = envelope;
     const down = migrate({ version: client, migrate: {}, migrateDown }, value, server);
     const common = { key, type: 'skew', server_version: server } as const;
     if (down === 'skew') return common;
@@ -290,9 +304,12 @@ class ObjectFeed {
     return { ...common, view: sight.view, envelope: own };
   }
 
-  #envelope({ value, sequence }: Visible): Envelope {
+  /** The gate of who reads keeps out what lacks a field that may not be missing; here it is told of. */
+  #envelope({ value, sequence, hidden }: Visible): Envelope {
     const { store, ref } = this.#of;
-    const schema_version = recordedVersion(store.view().tree, ref.record) ?? ref.record.version;
+    const passed = hidden.size === 0 ? null : passRecord(ref.record, value);
+    if (passed !== null && 'issue' in passed) this.#failed(new Error(`outbound: ${passed.issue}`));
+    const schema_version = this.#version;
     return {
       value: decodeStored(value),
       schema_version,

@@ -1,6 +1,7 @@
 import { passthrough, record } from '@holdfast/protocol';
-import type { SseOptions } from '@holdfast/server';
+import type { RecordFault, SseOptions } from '@holdfast/server';
 import { expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
 import { world } from '../conversation/world.ts';
 import { gateway, transact } from './site.ts';
 import { eventsOf, post } from './sse-reader.ts';
@@ -112,4 +113,28 @@ test('a handshake is of 500 keys at most, whatever a stream may have', async () 
     200, 400,
   ]);
   expect([await statusOf('/stream', 2), await statusOf('/stream', 3)]).toEqual([200, 400]);
+});
+
+const Hasty = record({
+  name: 'hasty',
+  store: 'demo/main',
+  path: 'hasties/:id',
+  version: '1.0',
+  schema: z.object({ n: z.number(), secret: z.string() }),
+  visibility: { '*': () => true, secret: () => false },
+});
+
+test('what is hidden though it may not be missing is told of', async () => {
+  const faults: RecordFault[] = [];
+  const { server } = await world({ onError: (fault) => faults.push(fault) });
+  const hasties = server.record(Hasty);
+  await hasties.write({ id: '1' }, { set: { n: 1, secret: 'x' } });
+  const handler = server.syncHandler({ authorize: 'public' });
+  const request = new Request(
+    'http://x/api/records/handshake',
+    post([{ key: 'rec/demo/main/hasties/1' }]),
+  );
+  const response = await handler.POST(request, { principal: { subject: 'eve' }, now: 0 });
+  expect(JSON.stringify(await response.json())).not.toContain('secret');
+  expect(faults).toMatchObject([{ phase: 'outbound', record: 'hasty', store: 'demo/main' }]);
 });

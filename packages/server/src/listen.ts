@@ -34,6 +34,8 @@ export function stopListening(http: HttpServer): Promise<void> {
     http.close(() => {
       clearTimeout(late);
       clearInterval(idle);
+      // Those that came by another way than its own are nothing that it waits for.
+      http.closeAllConnections();
       resolve();
     });
     http.closeIdleConnections();

@@ -166,7 +166,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     now: '(of ?? incarnation) === (incarnation ?? of) ? seq > sequence : over === incarnation,',
     was: 'seq > sequence,',
     worlds: 'anew',
-    seed: 1,
+    seed: 6,
     says: /converged: (bus|events), /,
   },
   'what a transaction added was shown twice, as another object of it came later': {

@@ -334,7 +334,7 @@ export class Device {
     const through = this.#diary.snapshot;
     if (through === null || this.status.seq < through) return;
     // One of nothing that waits for answers takes it nowhere, and may be lost.
-    if (through === 0 && this.status.phase !== 'live') return;
+    if (through === 0 && this.#replica.describe().collected !== null) return;
     this.#diary.snapshot = null;
     if (through > before) this.#diary.resyncs.push([before, through]);
     if (this.#isFresh) this.#notebook.startAt(through);

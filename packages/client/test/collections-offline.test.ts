@@ -100,20 +100,27 @@ test.each([
   },
 );
 
-test('R199 a transaction makes rows of the objects that it sets, and none of those that were never seen and that it patches', async () => {
-  const list = client.collection(collection(Plain, { where: { done: false }, orderBy: 'title' }));
-  list.retain();
-  await list.ready();
-  const titles = (): readonly string[] => list.get().map(({ title }) => title);
-  tap.hold();
-  const { committed } = client.transact((tx) => {
-    tx.record(Plain.ref({ id: 'B' })).set({ title: 'B', done: false });
-    tx.record(Plain.ref({ id: 'C' })).patch({ title: 'C2' });
-    tx.record(Plain.ref({ id: 'E' })).patch({ title: 'E', done: false });
-  });
-  await tap.quiet();
-  expect(titles()).toEqual(['A', 'B', 'C2']);
-  tap.letGo();
-  await committed;
-  await expect.poll(titles).toEqual(['A', 'B', 'C2', 'E']);
-});
+test.each([
+  ['of which all fields are its clients’', Plain],
+  ['that detects conflicts', Guarded],
+] as const)(
+  'R199 a transaction makes rows of objects of a record %s where it sets them, and none of those that were never seen where it patches them',
+  async (_what, def) => {
+    const task = def as unknown as typeof Task;
+    const list = client.collection(collection(task, { where: { done: false }, orderBy: 'title' }));
+    list.retain();
+    await list.ready();
+    const titles = (): readonly string[] => list.get().map(({ title }) => title);
+    tap.hold();
+    const { committed } = client.transact((tx) => {
+      tx.record(task.ref({ id: 'B' })).set({ title: 'B', done: false });
+      tx.record(task.ref({ id: 'C' })).patch({ title: 'C2' });
+      tx.record(task.ref({ id: 'E' })).patch({ title: 'E', done: false });
+    });
+    await tap.quiet();
+    expect(titles()).toEqual(['A', 'B', 'C2']);
+    tap.letGo();
+    await committed;
+    await expect.poll(titles).toEqual(['A', 'B', 'C2', 'E']);
+  },
+);

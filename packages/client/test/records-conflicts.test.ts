@@ -1,5 +1,10 @@
 import type { Client } from '@holdfast/client';
-import { RecordConflictError, type RecordHandle, records } from '@holdfast/client/records';
+import {
+  RecordConflictError,
+  type RecordHandle,
+  records,
+  type TxReceipt,
+} from '@holdfast/client/records';
 import { collection, passthrough, record } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
@@ -118,6 +123,99 @@ test('a conflict of a row tells what the other has written, also where the row c
   expect(post.state.get().conflicts).toEqual([error]);
   await error.resolve('mine')?.committed;
   expect(store.get('posts/1/title')).toBe('mine');
+});
+
+/** A transaction of two posts, of which another has changed the second meanwhile. */
+async function crossing(world: World, isRow: boolean) {
+  const { valve, client, post, store, told } = await setting(world, isRow);
+  await store.put('posts/2', { title: 'b', likes: 1 }).committed;
+  const other = client.record(Post, { id: '2' });
+  other.retain();
+  await other.ready();
+  const write = (): TxReceipt<string> =>
+    client.transact((tx) => {
+      tx.record(other).increment('likes');
+      tx.record(post).patch({ title: 'mine' });
+      tx.record(post).patch({ title: 'mine, too' });
+      return 'done';
+    });
+  const likes = (): unknown => [store.get('posts/1/title'), store.get('posts/2/likes')];
+  return { valve, client, post, other, store, told, write, likes };
+}
+
+test.each([false, true])(
+  'a transaction meets what another has written to one of its fields, and is made once more as a whole (a row: %s)',
+  async (isRow) => {
+    await using world = await openWorld();
+    const { valve, post, other, store, told, write, likes } = await crossing(world, isRow);
+    valve.cut();
+    await store.put('posts/1/title', 'theirs').committed;
+    const sent = write();
+    const error = await refusalOf(sent.committed);
+    expect(error).toMatchObject({
+      kind: 'precondition',
+      opId: sent.group,
+      fields: ['title'],
+      base: { title: 'a' },
+      mine: { title: 'mine, too' },
+      theirs: { title: 'theirs' },
+    });
+    expect([sent.status.get(), error.ref.key, other.get()?.likes]).toEqual([
+      'rejected',
+      post.key,
+      1,
+    ]);
+    expect(told).toMatchObject([{ title: 'theirs' }]);
+    expect(post.state.get().conflicts).toEqual([error]);
+    await error.resolve('mine')?.committed;
+    expect(post.state.get().conflicts).toEqual([]);
+    await expect.poll(likes).toEqual(['mine, too', 2]);
+  },
+);
+
+test('a conflict of a transaction is resolved by theirs, or by a value in the place of what it has written of that record', async () => {
+  await using world = await openWorld();
+  const { valve, post, store, write, likes } = await crossing(world, false);
+  valve.cut();
+  await store.put('posts/1/title', 'theirs').committed;
+  const first = await refusalOf(write().committed);
+  expect(first.resolve('theirs')).toBe(undefined);
+  expect(likes()).toEqual(['theirs', 1]);
+  valve.cut();
+  await store.put('posts/1/title', 'again').committed;
+  const second = await refusalOf(write().committed);
+  const envelope = await second.resolve({ value: { title: 'both' } })?.committed;
+  expect([envelope?.value, post.get()]).toEqual([{ title: 'both' }, { title: 'both' }]);
+  await expect.poll(likes).toEqual(['both', 2]);
+});
+
+test('a transaction meets nothing in fields that it does not write, in own writes before it, and where it says so', async () => {
+  await using world = await openWorld();
+  const { valve, client, post, other, store, told, write, likes } = await crossing(world, false);
+  valve.holdOut();
+  const before = [post.patch({ title: 'b' }), other.patch({ likes: 3 })];
+  const sent = write();
+  await store.put('posts/1/likes', 9).committed;
+  valve.letOut();
+  await Promise.all([...before, sent].map(({ committed }) => committed));
+  await expect.poll(likes).toEqual(['mine, too', 4]);
+  valve.cut();
+  await store.put('posts/1/title', 'theirs').committed;
+  const forced = client.transact((tx) =>
+    tx.record(post).patch({ title: 'forced' }, { precondition: 'none' }),
+  );
+  await forced.committed;
+  await expect.poll(likes).toEqual(['forced', 4]);
+  expect(told).toEqual([]);
+});
+
+test('a transaction that changes what was deleted meanwhile is told of as that', async () => {
+  await using world = await openWorld();
+  const { valve, post, store, write } = await crossing(world, true);
+  valve.cut();
+  await store.delete('posts/1').committed;
+  const error = await refusalOf(write().committed);
+  expect([error.kind, error.ref.key, error.theirs]).toEqual(['deleted', post.key, undefined]);
 });
 
 test('a row that was deleted meanwhile is told of as that', async () => {

@@ -8,6 +8,7 @@ import {
   recordsByName,
   RejectedError,
   type SourceDef,
+  type StoreName,
 } from '@holdfast/protocol';
 import { mutatorOf, type RecordWrite } from '@holdfast/engine/record';
 import { Pool, type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
@@ -28,8 +29,8 @@ import { type EntryDesk, StoreEntry } from './entry.ts';
 import { AllWrites } from './flush.ts';
 import { type HandleDesk, still, StoreRecordHandle } from './handle.ts';
 import { idleState, noRows } from './idle.ts';
-import { type SkewedDesk, SkewedWrites } from './skewed.ts';
-import { transact, type TransactDesk } from './transact.ts';
+import type { SkewedDesk, SkewedWrites } from './skewed.ts';
+import { transact } from './transact.ts';
 import type {
   CollectionState,
   RecordDesk,
@@ -41,7 +42,8 @@ import type {
 import { type Kind, Use } from './use.ts';
 import { versionedTerms } from './versions.ts';
 import { SlotWatch, type Watched, type WideWatched } from './watch.ts';
-import { RecordWriter, type WriterDesk } from './writer.ts';
+import { writeAll } from './sending.ts';
+import { type WriterDesk, Writes } from './writes.ts';
 
 export { type Clash, RecordConflictError, type Resolution } from './conflict.ts';
 export type { Delivery, DeliveryDesk, Followed, RecordEntry, SourceRef } from './delivery.ts';
@@ -138,7 +140,6 @@ class Desk
     HandleDesk,
     DeliveryDesk,
     WriterDesk,
-    TransactDesk,
     SkewedDesk,
     CollectionDesk
 {
@@ -156,7 +157,7 @@ class Desk
   readonly #watches = new Map<Slot, SlotWatch>();
   /** Of the records of each store, and of collections; by what consoles call them. */
   readonly #pools = new Map<string, Pool>();
-  readonly #skewed: SkewedWrites | null;
+  #skewed: Promise<SkewedWrites> | null = null;
 
   constructor(
     client: Client,
@@ -164,7 +165,7 @@ class Desk
     options: RecordsOptions & Pick<RecordsPlug, 'mutate'>,
   ) {
     const room = roomOf(client);
-    const { env, report, cache } = room.settings;
+    const { env, report } = room.settings;
     this.room = room;
     this.env = env;
     this.report = report;
@@ -188,7 +189,6 @@ class Desk
       hold: (entry) => this.#holdCollection(entry),
       drawn: (def, state) => drawnBy(twins.get(room)?.().collection(def)) ?? state,
     };
-    this.#skewed = cache?.letters === undefined ? null : new SkewedWrites(cache.letters, this);
     const stop = room.connection.subscribe(() => {
       if (!this.#isClosed) return;
       stop();
@@ -272,11 +272,10 @@ class Desk
   write(
     entry: RecordEntry,
     write: RecordWrite,
-    options?: RecordWriteOptions,
+    options: RecordWriteOptions = {},
   ): RecordReceipt<unknown> {
-    const receipt = new RecordWriter(entry, this).write(write, options);
-    this.outbox.made(receipt.durable);
-    return receipt;
+    const { ref } = entry;
+    return writeAll(new Writes(this, false), entry, [{ ref, write, options }]);
   }
 
   /** What a server has drawn of a record; nothing of what comes by a transport: that is not in a store. */
@@ -308,20 +307,13 @@ class Desk
     return pool;
   }
 
-  here(store: string): readonly RecordEntry[] {
-    return [...this.#records.entries.values()].filter(({ key, state }) => {
-      const { status } = state.get();
-      return key.startsWith(`rec/${store}/`) && status !== 'idle' && status !== 'closed';
-    });
-  }
-
   open(
     store: string,
     watched: Watched | WideWatched,
     scope: readonly string[] = ['_hf:schema/*'],
   ): Opened {
     const name = parseStoreName(store);
-    if (name !== null) this.#skewed?.look(name);
+    if (name !== null) this.#lookForSkewed(name);
     const handle = this.#client.store(store, { scope });
     const hold = holdOf(handle);
     const { slot } = hold;
@@ -333,6 +325,22 @@ class Desk
       handle.close();
     };
     return { hold, watch, close };
+  }
+
+  /** What tells of writes that no version knows any more is loaded by clients that keep theirs. */
+  #lookForSkewed(store: StoreName): void {
+    const letters = this.room.settings.cache?.letters;
+    if (letters === undefined) return;
+    this.#skewed ??= import('./skewed.ts').then(
+      (part) => new part.SkewedWrites(letters, this, this.#records.entries),
+    );
+    this.#skewed.then(
+      (skewed) => skewed.look(store),
+      (error: unknown) => {
+        this.#skewed = null;
+        this.report(error);
+      },
+    );
   }
 
   /** With its client it stays, and says so. */

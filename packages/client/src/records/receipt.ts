@@ -14,10 +14,19 @@ export class HeardReceipt extends WriteReceipt {
   constructor(
     of: ConstructorParameters<typeof WriteReceipt>[0],
     desk: ReceiptDesk,
-    heard: (outcome: Outcome) => unknown,
+    heard: (outcome: Outcome) => unknown = () => undefined,
   ) {
     super(of, desk);
     this.#heard = heard;
+  }
+
+  /** Resolves when it is committed; rejects with what its owner says. */
+  async told(): Promise<void> {
+    try {
+      await this.committed;
+    } catch (error) {
+      throw (await this.error) ?? error;
+    }
   }
 
   override settle(outcome: Outcome): void {
@@ -39,7 +48,7 @@ export function send(
   if (outcome?.status !== 'refused') return;
   // The caller hears of it here, and not once more by `onRejected`.
   void receipt.committed;
-  throw error ?? outcome.error;
+  throw error instanceof Error ? error : outcome.error;
 }
 
 /** A promise that counts as handled: whoever reads it need not handle it. */
@@ -48,15 +57,15 @@ export function handled<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-/** The receipt of a write of a record, over that of the store; `envelope` gives what the server has now. */
+/** The receipt of a write of a record, over that of the store. */
 export class StoreRecordReceipt<R> implements RecordReceipt<R> {
   readonly #write: HeardReceipt;
-  readonly #envelope: (opId: OpId) => Envelope;
+  readonly #entry: RecordEntry;
   #committed: Promise<never> | null = null;
 
-  constructor(write: HeardReceipt, envelope: (opId: OpId) => Envelope) {
+  constructor(write: HeardReceipt, entry: RecordEntry) {
     this.#write = write;
-    this.#envelope = envelope;
+    this.#entry = entry;
   }
 
   get opId(): OpId {
@@ -79,18 +88,29 @@ export class StoreRecordReceipt<R> implements RecordReceipt<R> {
 
   get committed(): RecordReceipt<R>['committed'] {
     this.#committed ??= handled(
-      this.#write.committed.then(
-        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the value has passed the record's schema
-        () => this.#envelope(this.opId) as never,
-        async (error: unknown) => {
-          throw (await this.#write.error) ?? error;
-        },
-      ),
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the value has passed the record's schema
+      this.#write.told().then(() => this.#envelope() as never),
     );
     return this.#committed;
   }
 
   cancel(): boolean {
     return this.#write.cancel();
+  }
+
+  /** What the server has by now. */
+  #envelope(): Envelope {
+    const entry = this.#entry;
+    entry.look();
+    const { value, sequence, version } = entry.server;
+    const { incarnation } = entry.state.get();
+    return {
+      value: value ?? null,
+      schema_version: version,
+      sequence,
+      op_id: this.opId,
+      incarnation,
+      ...(value === undefined && { deleted: true }),
+    };
   }
 }

@@ -9,8 +9,6 @@ import type { RecordReceipt } from './types.ts';
 
 /** What is needed of the client to tell of writes that no version knows any more. */
 export type SkewedDesk = ConflictDesk & {
-  /** The records of a store that are here. */
-  here(store: string): readonly RecordEntry[];
   write(entry: RecordEntry, write: RecordWrite): RecordReceipt<unknown>;
   readonly report: (error: unknown) => void;
 };
@@ -19,12 +17,15 @@ export type SkewedDesk = ConflictDesk & {
 export class SkewedWrites {
   readonly #letters: DeadLetters;
   readonly #desk: SkewedDesk;
+  /** The records that are here, by their keys. */
+  readonly #entries: ReadonlyMap<string, RecordEntry>;
   readonly #watched = new Set<string>();
   readonly #told = new Set<string>();
 
-  constructor(letters: DeadLetters, desk: SkewedDesk) {
+  constructor(letters: DeadLetters, desk: SkewedDesk, entries: ReadonlyMap<string, RecordEntry>) {
     this.#letters = letters;
     this.#desk = desk;
+    this.#entries = entries;
   }
 
   /** A record of a store is about to be here. */
@@ -39,11 +40,18 @@ export class SkewedWrites {
     for (const letter of this.#letters.list(store)) {
       const { opId, request, refusal } = letter;
       if (refusal.code !== 'schema_skew' || request === null || this.#told.has(opId)) continue;
-      const entry = this.#desk.here(store).find(({ ref }) => touches(request, ref.path));
+      const entry = this.#here(store).find(({ ref }) => touches(request, ref.path));
       if (entry === undefined) continue;
       this.#told.add(opId);
       this.#tell(store, letter, entry);
     }
+  }
+
+  #here(store: StoreName): readonly RecordEntry[] {
+    return [...this.#entries.values()].filter(({ key, state }) => {
+      const { status } = state.get();
+      return key.startsWith(`rec/${store}/`) && status !== 'idle' && status !== 'closed';
+    });
   }
 
   #tell(store: StoreName, { opId, request, refusal }: DeadLetter, entry: RecordEntry): void {

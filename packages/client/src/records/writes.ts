@@ -1,0 +1,161 @@
+import {
+  childPath,
+  type Json,
+  type Mutate,
+  type OpId,
+  type RecordDef,
+  type RecordRef,
+  RejectedError,
+  type Write,
+} from '@holdfast/protocol';
+import { compose, type RecordWrite } from '@holdfast/engine/record';
+import type { Release } from '@holdfast/engine/registry';
+import type { ClientEnv } from '../env.ts';
+import type { ConflictDesk } from './conflict.ts';
+import type { RecordEntry, Unchanged } from './delivery.ts';
+import { Making } from './making.ts';
+import { noStats, readStored } from './reading.ts';
+import type { RecordHandle, RecordWriteOptions, Tx, TxRecord } from './types.ts';
+
+/** Own writes of one record that may wait (records.md §11.5). */
+const pendingMax = 1000;
+
+/** What writes need of their client. */
+export type WriterDesk = ConflictDesk & {
+  readonly env: ClientEnv;
+  readonly report: (error: unknown) => void;
+  readonly outbox: { made(durable: Promise<void>): void };
+  /** The entry of a record. */
+  entry(ref: RecordRef): RecordEntry;
+  hold(entry: RecordEntry): Release;
+};
+
+/** The fields that something is about; null: the whole object. */
+type Fields = readonly string[] | null;
+
+/** What one request does to one record: each write is composed on the result of those before (records.md §13). */
+export class Arm extends Making<void> {
+  readonly entry: RecordEntry;
+  /** What was shown of it before, as it is stored. */
+  readonly base: Json | undefined;
+  /** It makes an object, whether there is one or not. */
+  makes = false;
+  fields: Fields = [];
+  /** How the server had what is guarded, as far as was known then. */
+  seen: readonly Unchanged[] = [];
+  readonly #writes: Writes;
+  #guarded: Fields = [];
+  #now: ReturnType<RecordEntry['current']>;
+
+  constructor(entry: RecordEntry, writes: Writes) {
+    super();
+    this.entry = entry;
+    this.#writes = writes;
+    this.#now = entry.current();
+    this.base = this.#now.current;
+  }
+
+  /** What it comes to. */
+  get after(): Json | undefined {
+    return this.#now.current;
+  }
+
+  get(): unknown {
+    const json = this.after;
+    if (json === undefined) return undefined;
+    const { ref, server, value } = this.entry;
+    const before = { before: value.get(), stats: noStats() };
+    const reading = readStored(ref.record, { json, version: server.version }, before);
+    return 'value' in reading ? reading.value : undefined;
+  }
+
+  override emit(write: RecordWrite, options: RecordWriteOptions = {}): void {
+    const { entry } = this;
+    const { ref } = entry;
+    const { record: def, path } = ref;
+    const { isOver, desk, opId = '', ops: all, steps } = this.#writes;
+    if (isOver) throw waits();
+    const env = { opId, now: desk.env.wall() };
+    const { ops, after, fields } = compose({ def, path, ...this.#now }, write, env);
+    steps.push({ ref, write, options });
+    if (ops.length === 0) return;
+    all.push(...ops);
+    this.fields = both(this.fields, fields);
+    this.makes ||= 'set' in write;
+    if (isGuarded(def, options)) {
+      this.#guarded = both(this.#guarded, fields);
+      this.seen = entry.guards(this.#guarded?.map((field) => childPath(path, field)) ?? [path]);
+    }
+    if (after === undefined && !('remove' in write)) return;
+    this.#now = { current: after, isUnknown: false };
+  }
+}
+
+function isGuarded({ conflict }: RecordDef, { precondition }: RecordWriteOptions): boolean {
+  return (precondition ?? (conflict === 'detect' ? 'unchanged' : 'none')) === 'unchanged';
+}
+
+function both(some: Fields, more: Fields): Fields {
+  return some && more && [...new Set([...some, ...more])];
+}
+
+/** The error of a callback that is not over when it returns. */
+export function waits(): TypeError {
+  return new TypeError('transact: the callback must not wait.');
+}
+
+/** One write of a record. */
+export type Step = {
+  readonly ref: RecordRef;
+  readonly write: RecordWrite;
+  readonly options: RecordWriteOptions;
+};
+
+/** Writes of records of one store, as they are collected for one request. */
+export class Writes implements Tx {
+  readonly arms = new Map<string, Arm>();
+  readonly ops: (Write | Mutate)[] = [];
+  /** What has been asked for. */
+  readonly steps: Step[] = [];
+  readonly desk: WriterDesk;
+  /** They are a transaction, though they may be of one op and without guards. */
+  readonly isWhole: boolean;
+  readonly opId: OpId | undefined;
+  readonly #holds: Release[] = [];
+  #store: string | undefined;
+  isOver = false;
+
+  constructor(desk: WriterDesk, isWhole: boolean, opId?: OpId) {
+    this.desk = desk;
+    this.isWhole = isWhole;
+    this.opId = opId;
+  }
+
+  record<R extends RecordDef>(of: RecordHandle<R> | RecordRef<R>): TxRecord<R> {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is of that definition
+    return this.arm('ref' in of ? of.ref : of) as unknown as TxRecord<R>;
+  }
+
+  arm(ref: RecordRef): Arm {
+    const known = this.arms.get(ref.key);
+    if (known !== undefined) return known;
+    this.#store ??= ref.store;
+    if (this.#store !== ref.store) {
+      throw new RejectedError('store_mismatch', { stores: [this.#store, ref.store] });
+    }
+    const entry = this.desk.entry(ref);
+    this.#holds.push(this.desk.hold(entry));
+    if (entry.state.get().pendingIntents >= pendingMax) {
+      throw new RejectedError('outbox_full', { limit: pendingMax });
+    }
+    const arm = new Arm(entry, this);
+    this.arms.set(ref.key, arm);
+    return arm;
+  }
+
+  /** Nothing more is collected. */
+  end(): void {
+    this.isOver = true;
+    for (const release of this.#holds) release();
+  }
+}

@@ -79,7 +79,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
   'a tab heard nothing of its write that came back through another tab': {
     mended: 'b711526',
     file: 'packages/client/src/open-store.ts',
-    now: 'found?.(this.#receipts.get(opId));',
+    now: 'else found(this.#receipts.get(opId));',
     was: '',
     worlds: 'tabs',
     seed: 5,

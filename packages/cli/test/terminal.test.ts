@@ -85,7 +85,9 @@ test('a failure tells a person what it told a program: who holds it, and since w
   expect(held).toContain('holder night\\u001b[2Jshift');
   expect(held).toMatch(/expires at \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ/);
   const long = await shown('put', 'demo/main', 'x'.repeat(300), '1');
-  expect(stripVTControlCharacters(long.stderr)).toMatch(/\(limit 255, path x{59}…\)/);
+  expect(stripVTControlCharacters(long.stderr)).toMatch(/too long\.? \(limit 255\)/);
+  const wrong = await shown('put', 'demo/main', `${'x'.repeat(300)}//y`, '1');
+  expect(stripVTControlCharacters(wrong.stderr)).toMatch(/\(path x{59}…\)/);
   const none = stripVTControlCharacters((await shown('get', 'demo/none', 'x')).stderr);
   expect(none).toMatch(/this token may not know of it[^]*holdfast stores/);
 });

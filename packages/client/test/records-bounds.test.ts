@@ -1,6 +1,6 @@
 import { type ClientOptions, memoryCache } from '@holdfast/client';
 import { memoryLink } from '@holdfast/client/link/memory';
-import { records } from '@holdfast/client/records';
+import { records, type Tx } from '@holdfast/client/records';
 import { passthrough, record } from '@holdfast/protocol';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
@@ -31,6 +31,10 @@ const recorded = (options: Partial<ClientOptions> = {}): Partial<ClientOptions> 
   ...options,
 });
 
+const forbid = (): never => {
+  throw new TypeError('not now');
+};
+
 /** Nobody answers. */
 const link = memoryLink(() => null);
 
@@ -42,6 +46,29 @@ test('R55 nothing is awaited of a record that is denied', async () => {
   await expect(item.ready()).rejects.toMatchObject({ code: 'missing_scope' });
   await item.whenIdle();
   expect(item.state.get().status).toBe('denied');
+});
+
+test('a write that the application forbids holds no record open, nor does a transaction that is over', async () => {
+  const world = await opened();
+  const client = world.client(recorded({ onWrite: forbid }));
+  const [item, other] = ['1', '2'].map((id) => client.record(Item, { id }));
+  if (item === undefined || other === undefined) throw new Error('two were made');
+  onTestFinished(item.retain());
+  await item.ready();
+  const held = (): unknown => {
+    const { registries } = client.inspect() as { registries: { [name: string]: object[] } };
+    return registries['rec/acme/app'];
+  };
+  expect(held()).toMatchObject([{ key: item.key, holds: 1 }]);
+  expect(() => item.set({ n: 1 })).toThrow('not now');
+  let late: Tx | undefined;
+  const collect = (tx: Tx): unknown => {
+    late = tx;
+    return tx.record(item).set({ n: 2 });
+  };
+  expect(() => client.transact(collect)).toThrow('not now');
+  expect(() => late?.record(other)).toThrow('must not wait');
+  expect(held()).toMatchObject([{ key: item.key, holds: 1 }]);
 });
 
 test('a transaction that leaves all as it is sends nothing, and is committed', async () => {

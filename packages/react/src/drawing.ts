@@ -5,8 +5,8 @@ import * as React from 'react';
 type Dispatcher = { readonly useState: unknown; readonly useEffect: unknown };
 
 type Inside = {
-  readonly H?: Dispatcher;
-  readonly ReactCurrentDispatcher?: { current?: Dispatcher };
+  readonly H?: Dispatcher | null;
+  readonly ReactCurrentDispatcher?: { current?: Dispatcher | null };
 };
 
 const watched = new WeakSet<object>();
@@ -38,5 +38,6 @@ function isDrawing(): boolean {
     all['__CLIENT_INTERNALS_DO_NOT_USE_OR_WARN_USERS_THEY_CANNOT_UPGRADE'] ??
     all['__SECRET_INTERNALS_DO_NOT_USE_OR_YOU_WILL_BE_FIRED'];
   const hooks = inside?.H ?? inside?.ReactCurrentDispatcher?.current;
-  return hooks !== undefined && hooks.useState !== hooks.useEffect;
+  // Before anything was drawn there are none.
+  return hooks?.useState !== hooks?.useEffect;
 }

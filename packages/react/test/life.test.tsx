@@ -126,6 +126,13 @@ function narrow(state: HookState<number>): number | undefined {
   return state.status === 'loading' ? state.previous : undefined;
 }
 
+it('a write before anything was ever drawn is none while a page is drawn', () => {
+  forbidWrites(seat.client);
+  const store = seat.client.store('acme/app');
+  store.put('a', 1);
+  expect(store.get('a')).toBe(1);
+});
+
 describe.each([{ isStrict: false }, { isStrict: true }])('life, strict: $isStrict', (mode) => {
   const draw = (element: ReactElement): Page => open(element, mode.isStrict);
 

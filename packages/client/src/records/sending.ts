@@ -94,7 +94,13 @@ export function sendWrites(writes: Writes, ended?: (outcome: Outcome) => void): 
   const abort = (): void => {
     receipt.cancel();
   };
-  send(receipt, entries, opened);
+  try {
+    send(receipt, entries, opened);
+  } catch (error) {
+    // Refused; or stopped by the application's `onWrite`, and then nothing tells of its end.
+    for (const release of releases) release();
+    throw error;
+  }
   signal?.addEventListener('abort', abort);
   desk.outbox.made(receipt.durable);
   return receipt;

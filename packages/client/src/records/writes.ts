@@ -137,6 +137,7 @@ export class Writes implements Tx {
   }
 
   arm(ref: RecordRef): Arm {
+    if (this.isOver) throw waits();
     const known = this.arms.get(ref.key);
     if (known !== undefined) return known;
     this.#store ??= ref.store;

@@ -173,7 +173,10 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
 
   askParams(params: JsonObject): Promise<unknown> {
     const wish = { event: 'params', storeId: [], name: 'params', rest: { params } };
-    return this.#calls.make(this.env.randomId(), wish, () => undefined);
+    // With the answer: what is rendered with them may come in one breath with it.
+    return this.#calls.make(this.env.randomId(), wish, (ok) => {
+      if (ok !== null) this.#params.had = params;
+    });
   }
 
   /** Leaves the mount, and joins another one. */

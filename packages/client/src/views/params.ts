@@ -7,7 +7,7 @@ export interface ParamsPorts {
   readonly isLive: boolean;
   /** Of the server; null: not known yet. */
   readonly capver: number | null;
-  /** Asks the server to change them. */
+  /** Asks the server to change them; it has them with its answer. */
   askParams(params: JsonObject): Promise<unknown>;
   /** Leaves the mount, and joins another one. */
   mountAnew(): void;
@@ -66,7 +66,6 @@ export class MountParams {
       this.#isAsking = true;
       try {
         await this.#ports.askParams(wanted);
-        this.had = wanted;
       } catch (error) {
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- calls fail with nothing else
         this.#refused(wanted, error as HoldfastError);

@@ -29,7 +29,7 @@ import { measuredBlobs, Meters, meterProcess } from './metrics/index.ts';
 import { openBlobs, openStorage } from './keeping.ts';
 import { slowLog } from './slow-log.ts';
 import { limitsOf, quotasOf } from './limits.ts';
-import { listenOn, stopListening } from './listen.ts';
+import { Listener } from './listen.ts';
 import { archiveStore, operatorStores, operatorTokens, type OperatorRoom } from './operator.ts';
 import { Readiness } from './ready.ts';
 import { version } from './version.ts';
@@ -101,6 +101,7 @@ class HoldfastServer implements Server {
   readonly #access: Access;
   readonly #seeds: Seeds;
   readonly #http: HttpServer;
+  readonly #listener: Listener;
   readonly #meters = new Meters();
   readonly #unmeter: () => void;
   readonly #since: number;
@@ -173,6 +174,7 @@ class HoldfastServer implements Server {
     );
     addGauges(this.#parts(), version);
     this.#http = this.#createHttp(desk.mounted);
+    this.#listener = new Listener(this.#http);
     this.#compactor = new Compactor({ ...room, stores: this.#openStores }, retention);
     this.#armExpiry();
     this.#files.collector.start();
@@ -180,7 +182,7 @@ class HoldfastServer implements Server {
   }
 
   listen(at: { readonly port?: number; readonly host?: string } = {}): Promise<ServerAddress> {
-    return listenOn(this.#http, at, this.#log);
+    return this.#listener.listen(at, this.#log);
   }
 
   serve(connection: Socket): void {
@@ -222,7 +224,7 @@ class HoldfastServer implements Server {
     this.#views.close();
     await Promise.all([this.#files.collector.stop(), this.#webhooks.stop()]);
     // Last, so that those who ask whether the server is ready hear that it drains (stores.md §19.2).
-    await stopListening(this.#http);
+    await this.#listener.stop();
     await this.#storage.close();
   }
 

@@ -1,5 +1,7 @@
-import { Agent, get, request } from 'node:http';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { Agent, get, request } from 'node:http';
+import { connect as connectTo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { StorageError } from '@holdfast/server';
@@ -278,6 +280,19 @@ test('S111 a drain answers the HTTP requests that it has taken, also those whose
   const closed = server.close();
   disk.release();
   expect((await written).status).toBe(200);
+  expect(await begun.end()).toBe(503);
+  await closed;
+});
+
+test('S111 a connection that was opened in advance does not hold a drain up, nor end what is under way', async () => {
+  const { server, url } = await world();
+  const { hostname, port } = new URL(url);
+  const inAdvance = connectTo(Number(port), hostname);
+  await once(inAdvance, 'connect');
+  const begun = await inTwoParts(`${url}/api/stores/demo/main/entries/a`);
+  await (await fetch(`${url}/healthz`)).text();
+  const closed = server.close();
+  await once(inAdvance, 'close');
   expect(await begun.end()).toBe(503);
   await closed;
 });

@@ -26,7 +26,14 @@ const schema: StandardSchema<User, User> = {
   },
 };
 
-const User = record({ name: 'user', store: 'acme/app', path: 'users/:id', version: '1.0', schema });
+const User = record({
+  name: 'user',
+  store: 'acme/app',
+  path: 'users/:id',
+  version: '1.0',
+  schema,
+  mutations: { lengthen: { apply: (user) => user && { name: user.name.repeat(70_000) } } },
+});
 const key = User.key({ id: '1' });
 
 const at = (sequence: number, name = `v${sequence}`, over: object = {}): Envelope => ({
@@ -99,6 +106,15 @@ test('R80 R27 a seed is shown at once, and what comes follows, over one subscrip
   expect(ada.state.get().status).toBe('closed');
   transport.publish(key, at(4));
   expect(seen).toEqual(['v1', 'v2']);
+});
+
+test('what a mutation writes is shown, however much it is: how much it may be is for the server to say', () => {
+  const transport = new InProcessTransport();
+  const { ada } = setting({ transport, seed: () => at(1, 'a') });
+  const release = ada.retain();
+  ada.mutate('lengthen');
+  expect(ada.get()?.name).toHaveLength(70_000);
+  release();
 });
 
 test('R81 R82 R84 R91 a stream is opened once, listened to, and closed with the last who looks', async () => {

@@ -6,9 +6,9 @@ import {
   type OpId,
   type Path,
   type Request,
-  requestLimits,
   typeOfValue,
 } from '@holdfast/protocol';
+import { wide } from '../cache/texts.ts';
 
 /** An own write, to be shown. */
 export type Shown = { readonly opId: OpId; readonly request: Request };
@@ -29,14 +29,14 @@ export function foldOver(
     }
   }
   for (const { opId, request } of writes) {
-    // Guards are the server's to judge: what they name is not all here.
+    // Guards are the server's to judge: what they name is not all here; and so are limits, for it has its own.
     const context: DecideContext = {
       head: 1,
       deviceId: '',
       opId,
       principal: null,
       at,
-      limits: requestLimits,
+      limits: wide,
       judges: () => false,
       mutate,
     };

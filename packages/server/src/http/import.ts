@@ -199,9 +199,9 @@ class Intake {
   async #leftOf(chunk: readonly Leaf[]): Promise<ReadonlySet<number> | null> {
     const { deps, isNamed } = this.#room;
     if (!isNamed) return null;
-    const print = this.#print(chunk);
-    const row = await deps.storage.keys.take({ name: this.#nameOf(chunk), print, at: deps.now() });
-    if (row === null || row.answer === null || row.print !== print) return null;
+    const name = this.#nameOf(chunk);
+    const row = await deps.storage.keys.take({ name, print: 0, at: deps.now() });
+    if (row === null || row.answer === null) return null;
     const told: unknown = JSON.parse(row.answer);
     const lines: readonly unknown[] = Array.isArray(told) ? told : [];
     return new Set(lines.filter((line) => typeof line === 'number'));
@@ -212,9 +212,12 @@ class Intake {
     if (isNamed) await deps.storage.keys.answer(this.#nameOf(chunk), JSON.stringify(failed));
   }
 
-  #nameOf([first]: readonly Leaf[]): string {
+  /** By its content too: under the same id other lines may stand in the same place. */
+  #nameOf(chunk: readonly Leaf[]): string {
     const { store, importId } = this.#room;
-    const text = JSON.stringify(['import', store.row.id, importId, first?.line]);
+    const [first] = chunk;
+    const of = ['import', store.row.id, importId, first?.line, this.#print(chunk)];
+    const text = JSON.stringify(of);
     return createHash('sha256').update(text).digest('base64url');
   }
 

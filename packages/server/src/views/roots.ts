@@ -186,9 +186,9 @@ export class Roots {
     }
     subscriber.seat = joining.seat;
     subscriber.budget = joining.budget;
-    found.leftAt = null;
     const subscription = this.#subscribe(admitted, { host, subscriber, ledger: found.ledger });
     const outcome = await host.attach(subscriber, version, (at, resumed) => {
+      found.leftAt = null;
       const of = { version: at, resumed, token: subscriber.token, resend };
       joining.seat.joined(welcome(admitted, of), subscription);
     });

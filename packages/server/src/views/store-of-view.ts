@@ -83,8 +83,13 @@ export class StoreOfView implements ViewStore {
     return this.#opening.ready;
   }
 
+  /** A path no longer than the server lets one be, whoever has put it together. */
+  placeOf(path: PathInput): Path {
+    return pathOf(path, this.#limits);
+  }
+
   get(path: PathInput): unknown {
-    const at = pathOf(path);
+    const at = this.placeOf(path);
     const opened = this.#reading();
     opened.assertReadable(at);
     const read = (): unknown => opened.valueAt(at);
@@ -97,7 +102,7 @@ export class StoreOfView implements ViewStore {
   }
 
   entries(pattern: string = '**'): readonly StoreLeaf[] {
-    const glob = parseGlob(pattern);
+    const glob = parseGlob(pattern, this.#limits);
     if (isRefusal(glob)) throw new TypeError(`"${pattern}" is not a pattern: ${glob.code}.`);
     const opened = this.#reading();
     const prefix = literalPrefix(glob);
@@ -187,9 +192,9 @@ function guardOf({ ifMatch, ifAbsent }: WriteGuard = {}): object {
   };
 }
 
-/** The path, checked; throws a `TypeError` for what is none. */
-export function pathOf(path: PathInput): Path {
-  const at = typeof path === 'string' ? toPath(path) : toPath([...path]);
+/** The path, checked; throws a `TypeError` for what is none. How long one may be that is written is looked at with the write. */
+function pathOf(path: PathInput, limits?: Limits): Path {
+  const at = toPath(typeof path === 'string' ? path : [...path], limits);
   if (isRefusal(at)) throw new TypeError(`"${String(path)}" is not a path: ${at.code}.`);
   return at;
 }

@@ -296,6 +296,29 @@ test('S95 a repeat of an import of which a line was refused skips what is in, an
   expect((await here.ask('GET', `${S('copy')}/entries/a`)).json['value']).toBe('new');
 });
 
+test('S95 of an import whose lines were others meanwhile, the lines that were refused are known all the same', async () => {
+  const here = await open();
+  const lease = { ops: [{ op: 'lease', path: 'job', ttl_ms: 60_000 }] };
+  await here.ask('POST', `${S('copy')}/transact`, lease);
+  const a = { path: 'a', value: 1 };
+  const run = async (...rest: readonly object[]) =>
+    (await imported(here, lines(a, ...rest), '?import_id=again')).json;
+  const first = [
+    { path: 'job/x', value: 2 },
+    { path: 'b', value: 3 },
+  ];
+  expect(await run(...first)).toMatchObject({ imported: 2, failed: [{ path: 'job/x' }] });
+  const other = [
+    { path: 'c', value: 2 },
+    { path: 'job/y', value: 3 },
+  ];
+  expect(await run(...other)).toMatchObject({ imported: 2, failed: [{ path: 'job/y' }] });
+  const release = { ops: [{ op: 'release', path: 'job', token: 1 }] };
+  await here.ask('POST', `${S('copy')}/transact`, release);
+  expect(await run(...first)).toMatchObject({ ok: true, imported: 1, skipped: 2 });
+  expect((await here.ask('GET', `${S('copy')}/entries/job/x`)).json['value']).toBe(2);
+});
+
 test('S95 S106 an import that is repeated with the same Idempotency-Key is told as it was, and done once', async () => {
   const here = await open();
   const run = (body: string) =>

@@ -45,6 +45,13 @@ const board = viewOf({
         await ctx.store('demo/main').put('other/file', foreign);
       },
     },
+    stray: {
+      run: async (ctx) => {
+        const store = ctx.store('demo/main');
+        await store.ready;
+        store.get(Array.from({ length: 33 }, () => 'a'));
+      },
+    },
     both: {
       run: async (ctx) => {
         await ctx.store('demo/main').transact((tx) => {
@@ -135,6 +142,8 @@ it('a write that a command awaits is part of its own cycle, and names only files
     response: { reason: 'exists' },
   });
   expect(await root.command('lend')).toMatchObject({ response: { reason: 'unknown_file' } });
+  // Deeper than anything is: whoever asks for it may not cost more for that.
+  expect(await root.command('stray')).toMatchObject({ status: 'error' });
 });
 
 it('V29 while a command takes its time, what render reads is shown all the same', async () => {

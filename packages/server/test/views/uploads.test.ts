@@ -50,9 +50,10 @@ const desk = view({
       },
     },
     save: {
-      run: async (ctx) => {
+      input: z.object({ depth: z.number().default(1) }),
+      run: async (ctx, { depth }) => {
         await ctx.uploads.consume('note', async (_entry, file) => {
-          await file?.saveTo(ctx.store('demo/main'), 'files/note');
+          await file?.saveTo(ctx.store('demo/main'), `${'files/'.repeat(depth)}note`);
         });
       },
     },
@@ -177,6 +178,7 @@ it('V54 what is consumed is gone, file and entry; with saveTo its content is in 
   await op(root, 'reset');
   await expect.poll(() => existsSync(seen[0]?.path ?? '')).toBe(false);
   await sent(peer, root, 'to be kept');
+  expect((await root.command('save', { depth: 64 })).status).toBe('error');
   expect((await root.command('save')).status).toBe('ok');
   const hash = createHash('sha256').update('to be kept').digest('hex');
   expect((await root.command('saved')).response).toMatchObject({

@@ -40,6 +40,8 @@ type Gone = { readonly op: UploadOp; readonly at: number };
 
 /** So long a socket may have been dead before anybody knows. */
 const silentMs = 120_000;
+/** So many are remembered, the last ones: who cancels again and again fills nothing up. */
+const goneMax = 1000;
 
 /** The files that are known, what becomes of them, and who hears of it. */
 export class UploadBook {
@@ -124,10 +126,13 @@ export class UploadBook {
       this.#host.tell(ops);
       return;
     }
-    const gone = ops.filter(({ op }) => op === 'cancel' || op === 'reset');
     const at = world.ports.now();
-    const missed = [...this.#missedBy(subscriber), ...gone.map((op) => ({ op, at }))];
-    if (missed.length > 0) this.#gone.set(subscriber, missed);
+    const gone = ops
+      .filter(({ op }) => op === 'cancel' || op === 'reset')
+      .map((op) => ({ op, at }));
+    if (gone.length > 0) {
+      this.#gone.set(subscriber, [...this.#missedBy(subscriber), ...gone].slice(-goneMax));
+    }
     if (audience.isAway(subscriber)) return;
     audience.sendPrivately(subscriber, { upload_ops: ops, events: [] });
   }

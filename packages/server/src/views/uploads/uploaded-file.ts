@@ -4,7 +4,7 @@ import type { UploadItem } from '@holdfast/engine/view';
 import type { FileWrite } from '@holdfast/engine/data';
 import type { Files } from '../../files/index.ts';
 import type { BlobHash } from '../../blobs/index.ts';
-import { pathOf, StoreOfView } from '../store-of-view.ts';
+import { StoreOfView } from '../store-of-view.ts';
 import type { UploadedFile } from '../upload.ts';
 import type { TempFile } from './temp-files.ts';
 
@@ -25,6 +25,7 @@ export function uploadedFile(file: TempFile, item: UploadItem, files: Files): Up
       if (!(store instanceof StoreOfView)) {
         throw new TypeError('saveTo needs a store of ctx.store.');
       }
+      const place = store.placeOf(at);
       const expected: BlobHash = `sha256:${await sha256()}`;
       const opened = await store.opened();
       const kept = await files.intake.receive(opened.id, bytesOf(path), expected);
@@ -32,7 +33,7 @@ export function uploadedFile(file: TempFile, item: UploadItem, files: Files): Up
       const label = { contentType: item.type || 'application/octet-stream', filename: item.name };
       const write: FileWrite = {
         op: 'put_file',
-        path: pathOf(at),
+        path: place,
         value: files.envelope(kept, label),
       };
       return { seq: await opened.write(write) };

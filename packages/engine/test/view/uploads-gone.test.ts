@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest';
+import { Rig } from './instance-rig.ts';
+
+type Reply = {
+  readonly response: { readonly entries: { readonly [key: string]: { entry_ref: string } } };
+};
+
+test('of the files of a shared view that are gone the last thousand are told again', async () => {
+  const rig = new Rig({
+    name: 'gallery',
+    scope: 'shared',
+    uploads: { avatar: { accept: ['.png'], maxFileSize: 1000 } },
+    render: (_, h) => ({ avatar: h.upload('avatar') }),
+  });
+  const ask = async (type: string, more: object): Promise<Reply> => {
+    let reply: unknown;
+    const ticket = rig.ticket((told) => (reply = told));
+    const of = { ticket, subscriber: 1, store_id: [], name: 'avatar' };
+    rig.step({ type, ...of, ...more } as never);
+    await rig.settle();
+    return reply as Reply;
+  };
+  const ann = await rig.open();
+  await rig.join({ id: 2 });
+  const entries = [{ client_ref: '0', name: '0.png', size: 10, type: 'image/png' }];
+  let ref = '';
+  for (let at = 0; at <= 1000; at++) {
+    const { response } = await ask('allow_upload', { entries });
+    ref = response.entries['0']?.entry_ref ?? '';
+    await ask('cancel_upload', { ref });
+  }
+  ann.leave(true);
+  await rig.join({ id: 1, resume: ann.version });
+  const told = ann.last?.tail.content.upload_ops;
+  expect(told).toHaveLength(1000);
+  expect(told?.at(-1)).toMatchObject({ op: 'cancel', ref });
+});

@@ -107,6 +107,24 @@ test('own writes on top of one that was refused come to an end, too, though nobo
   expect(post.get()?.title).toBe('b');
 });
 
+test('what is made once more is what was given, whatever has become of that object since', async () => {
+  await using world = await openWorld();
+  const { valve, post, store } = await setting(world, false);
+  valve.holdIn();
+  await store.put('posts/1/title', 'theirs').committed;
+  const [whole, part] = [{ title: 'mine', likes: 1 }, { title: 'my title' }];
+  const writes = [post.set(whole), post.patch(part)].map(({ committed }) => refusalOf(committed));
+  whole.title = 'not mine';
+  part.title = 'not mine';
+  valve.letIn();
+  for (const error of await Promise.all(writes)) {
+    // oxlint-disable-next-line no-await-in-loop -- one on top of the other
+    await error.resolve('mine')?.committed;
+    expect(store.get('posts/1/title')).toBe(Reflect.get(Object(error.mine), 'title'));
+  }
+  expect(store.get('posts/1')).toEqual({ title: 'my title', likes: 1 });
+});
+
 test('a conflict of a row tells what the other has written, also where the row comes after the refusal', async () => {
   await using world = await openWorld();
   const { valve, post, store, told } = await setting(world, true);

@@ -7,13 +7,11 @@ export abstract class Making<Result> {
   protected abstract emit(write: RecordWrite, options?: RecordWriteOptions): Result;
 
   set(value: object, options?: RecordWriteOptions): Result {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is no plain object the gate refuses
-    return this.emit({ set: value as RecordValue }, options);
+    return this.emit({ set: copyOf(value) }, options);
   }
 
   patch(fields: object, options?: RecordWriteOptions): Result {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an object has fields
-    return this.emit({ patch: fields as RecordValue }, options);
+    return this.emit({ patch: copyOf(fields) }, options);
   }
 
   increment(field: string | readonly string[], by = 1, options?: RecordWriteOptions): Result {
@@ -27,4 +25,10 @@ export abstract class Making<Result> {
   mutate(name: string, input?: unknown, options?: RecordWriteOptions): Result {
     return this.emit({ mutate: name, input }, options);
   }
+}
+
+/** As it is now, for a conflict may have it made once more. What is no plain object the gate is to refuse. */
+function copyOf(value: object | null): RecordValue {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an object has fields
+  return (value?.constructor === Object ? { ...value } : value) as RecordValue;
 }

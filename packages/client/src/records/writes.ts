@@ -113,7 +113,7 @@ export type Step = {
 
 /** Writes of records of one store, as they are collected for one request. */
 export class Writes implements Tx {
-  readonly arms = new Map<string, Arm>();
+  readonly arms: Map<string, Arm> = new Map();
   readonly ops: (Write | Mutate)[] = [];
   /** What has been asked for. */
   readonly steps: Step[] = [];

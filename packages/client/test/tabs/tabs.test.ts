@@ -25,6 +25,8 @@ function shown({ store }: { readonly store: Store }, pattern: string): unknown {
   return store.entries(pattern).items.map(({ path, value }) => [path, value]);
 }
 
+const placeOf = (topic: string) => ({ store: 'acme/app', topic });
+
 describe('tabs', () => {
   test('R139 share one connection, and see what each of them writes', async () => {
     await using world = await openWorld();
@@ -306,12 +308,11 @@ describe('tabs', () => {
     const inB = b.client.store('acme/b');
     await inB.put('x', 1).committed;
     expect(opened(a, b, c)).toEqual([1, 1, 0]);
-    const at = (topic: string) => ({ store: 'acme/app', topic });
-    const [one, two] = ['1', '2'].map((topic) => joinPresence(a.client, at(topic)));
+    const [one, two] = ['1', '2'].map((topic) => joinPresence(a.client, placeOf(topic)));
     for (const each of [one, two]) {
       await expect.poll(() => each?.status.get().state).toBe('joined');
     }
-    const inC = joinPresence(c.client, at('3'));
+    const inC = joinPresence(c.client, placeOf('3'));
     await expect.poll(() => inC.status.get().state).toBe('joined');
     expect(opened(a, b, c)).toEqual([1, 1, 1]);
   });

@@ -76,6 +76,11 @@ async function mount({ client }: { readonly client: Client }, room: string, id?:
 const filters = (all: readonly Mounted[]): readonly unknown[] =>
   all.map(({ root }) => root.$snapshot()?.filter);
 
+/** So many roots of a tab, in the order of their numbers. */
+function many(tab: { readonly client: Client }, from: number, count: number) {
+  return Array.from({ length: count }, (_, n) => mount(tab, 'r', `${from + n}`));
+}
+
 describe('the views of tabs', () => {
   test('are mounted over one connection, each of them of its own tab', async () => {
     await using world = await openBoards();
@@ -211,8 +216,6 @@ describe('the views of tabs', () => {
     await using world = await openBoards({ viewLimits: { roots: 60 } });
     const all = await threeTabs(world);
     const [a, b, c] = all;
-    const many = (tab: { readonly client: Client }, from: number, count: number) =>
-      Array.from({ length: count }, (_, n) => mount(tab, 'r', `${from + n}`));
     const roots = await Promise.all([...many(b, 0, 57), ...many(c, 0, 2), ...many(a, 0, 1)]);
     expect(opened(...all)).toEqual([1, 0, 0]);
     let remounts = 0;

@@ -3,10 +3,10 @@ import type { Path } from '@holdfast/protocol';
 import type { Clock } from './clock.ts';
 
 /** Well within the 5 s after which nobody has what it may not read any more (records.md §9). */
-export const RIGHTS_MS = 3000;
+const RIGHTS_MS = 3000;
 const LOOKS_PER_TURN = 500;
 /** What looking again and again may take of the processor's time: many who were shown much hear of other rules later. */
-export const PATROL_SHARE = 0.1;
+const PATROL_SHARE = 0.1;
 
 /** Looks at much in turns, and takes no more than a share of the processor's time for it. */
 export class Pace {
@@ -41,14 +41,15 @@ export class Pace {
 /** Somebody who is shown something through a veil, and hears of which objects it shows another part by now. */
 export type Onlooker = {
   readonly veil: Veil;
-  readonly turned: (objects: readonly Path[]) => void;
+  turned(objects: readonly Path[]): void;
 };
 
 /** Asks the rules once more about all that a veil was asked about. */
-export async function lookAgain({ veil, turned }: Onlooker, pace: Pace): Promise<void> {
+export async function lookAgain(onlooker: Onlooker, pace: Pace): Promise<void> {
+  const { veil } = onlooker;
   let objects: Path[] = [];
   const tell = (): void => {
-    if (objects.length > 0) turned(objects);
+    if (objects.length > 0) onlooker.turned(objects);
     objects = [];
   };
   for (const object of veil.asked()) {
@@ -72,6 +73,7 @@ export class Patrol {
   readonly #room: PatrolRoom;
   readonly #onlookers = new Set<Onlooker>();
   #timer: unknown = null;
+  #isClosed = false;
 
   constructor(room: PatrolRoom) {
     this.#room = room;
@@ -85,11 +87,13 @@ export class Patrol {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#onlookers.clear();
     this.#room.clock.clearTimeout(this.#timer);
   }
 
   #arm(): void {
+    if (this.#isClosed) return;
     this.#timer ??= this.#room.clock.setTimeout(() => void this.#look(), RIGHTS_MS);
   }
 

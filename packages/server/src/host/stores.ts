@@ -23,7 +23,7 @@ export class Stores {
   readonly #storage: HostRoom['storage'];
   readonly #isFull: () => boolean;
   readonly #onLost = new Map<string, Set<() => void>>();
-  /** Looks for those who are shown something through a veil, and have no channel. */
+  /** Looks for all who are shown something through a veil. */
   readonly patrol: Patrol;
 
   constructor(room: HostRoom, isFull: () => boolean = isHeapFull) {

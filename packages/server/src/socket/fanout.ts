@@ -5,6 +5,7 @@ import type { Path, Seq } from '@holdfast/protocol';
 import type { Clock } from '../host/clock.ts';
 import type { Traces } from '../host/requests.ts';
 import type { StoreHost } from '../host/store-host.ts';
+import type { Stores } from '../host/stores.ts';
 import { Evaluations } from './evaluations.ts';
 import { Group, type Listener } from './group.ts';
 import { writtenBy } from './ops.ts';
@@ -39,7 +40,7 @@ type Visible = Map<Filter, LoggedOp[]>;
 export type FanoutRoom = {
   readonly clock: Clock;
   readonly flusher: Flusher;
-  readonly report: (what: string, error: unknown) => void;
+  readonly stores: Pick<Stores, 'patrol'>;
 };
 
 /** Hands the facts of one store to its live channels: projected once for each scope, encoded once for each group. */
@@ -61,10 +62,10 @@ export class Fanout {
   /** The state at the cursor, kept while there is somebody from whom values hide something. */
   #before: Tree | null = null;
 
-  constructor(host: StoreHost, { clock, flusher, report }: FanoutRoom) {
+  constructor(host: StoreHost, { clock, flusher, stores }: FanoutRoom) {
     this.#host = host;
     this.evaluations = new Evaluations(host);
-    this.#viewers = new Viewers({ clock, report, evaluations: this.evaluations });
+    this.#viewers = new Viewers({ clock, patrol: stores.patrol, evaluations: this.evaluations });
     this.#clock = clock;
     this.#flusher = flusher;
     this.#cursor = host.head;
@@ -147,7 +148,7 @@ export class Fanout {
     for (const [{ groups }, seen] of visible) {
       for (const group of groups) group.deliver(seen, to, traces);
     }
-    for (const [viewer, objects] of turned) viewer.turned(objects);
+    for (const [viewer, objects] of turned) viewer.doubt(objects);
     if (this.#filters.size === 0) return;
     this.#timer ??= this.#clock.setTimeout(() => this.#breakSilence(), SILENCE_MS);
   }

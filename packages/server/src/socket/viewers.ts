@@ -3,12 +3,13 @@ import type { LoggedOp } from '@holdfast/engine/authority';
 import { type Around, objectsTouched, type Veil } from '@holdfast/engine/gate';
 import type { Path, Seq } from '@holdfast/protocol';
 import type { Clock } from '../host/clock.ts';
-import { lookAgain, Pace, PATROL_SHARE, RIGHTS_MS } from '../host/patrol.ts';
+import { lookAgain, type Onlooker, Pace, type Patrol } from '../host/patrol.ts';
 import { Doubts } from './doubts.ts';
 
 /** So long who is away may come back and be sent nothing that it has. */
 export const AWAY_MS = 120_000;
 const AWAY_MAX = 1000;
+const FORGET_MS = 3000;
 const TAKEN_MAX = 1000;
 
 /** A channel that wants to know that its client may see another part of something. */
@@ -99,10 +100,11 @@ export class Account {
 }
 
 /** Somebody who looks at a store of which records hide something: the rules are asked once for all of its channels. */
-export class Viewer {
+export class Viewer implements Onlooker {
   readonly veil: Veil;
-  users = 0;
   readonly #room: ViewersRoom;
+  #users = 0;
+  #rest: (() => void) | null = null;
   readonly #accounts = new Map<string, Account>();
   readonly #taken: (readonly [Seq, Path])[] = [];
   #takenAfter: Seq = 0;
@@ -116,7 +118,23 @@ export class Viewer {
 
   /** Whether nobody is here, nor may come back. */
   get isForgotten(): boolean {
-    return this.users === 0 && this.#accounts.size === 0;
+    return this.#users === 0 && this.#accounts.size === 0;
+  }
+
+  /** Somebody is here; while anybody is, the rules are asked again and again, for they change without a commit. */
+  enter(): void {
+    this.#users += 1;
+    this.#rest ??= this.#room.patrol.lookFor(this);
+  }
+
+  exit(): void {
+    this.#users -= 1;
+    if (this.#users === 0) this.rest();
+  }
+
+  rest(): void {
+    this.#rest?.();
+    this.#rest = null;
   }
 
   /** The account of a client that joins at a seq, as it names it. */
@@ -148,24 +166,20 @@ export class Viewer {
     const before = this.#running.catch(() => undefined);
     this.#next ??= before.then(() => {
       this.#next = null;
-      this.#running = this.look(new Pace(this.#room.clock, 1));
+      this.#running = lookAgain(this, new Pace(this.#room.clock, 1));
       return this.#running;
     });
     return this.#next;
   }
 
-  /** The same, at a pace. */
-  look(pace: Pace): Promise<void> {
-    const { veil } = this;
-    const turned = (objects: readonly Path[]): void => {
-      this.#room.evaluations.turned(veil, objects);
-      this.turned(objects);
-    };
-    return lookAgain({ veil, turned }, pace);
+  /** The rules show another part of these by now. */
+  turned(objects: readonly Path[]): void {
+    this.#room.evaluations.turned(this.veil, objects);
+    this.doubt(objects);
   }
 
   /** Of these objects, its clients see another part than they were told. */
-  turned(objects: Iterable<Path>): void {
+  doubt(objects: readonly Path[]): void {
     for (const account of this.#accounts.values()) {
       account.unsure.add(objects);
       account.attendant?.refresh();
@@ -208,7 +222,7 @@ export type HeldViewer = { readonly viewer: Viewer; release(): void };
 /** What viewers need. */
 export type ViewersRoom = {
   readonly clock: Clock;
-  readonly report: (what: string, error: unknown) => void;
+  readonly patrol: Patrol;
   readonly evaluations: { turned(veil: Veil, objects: readonly Path[]): void };
 };
 
@@ -233,13 +247,13 @@ export class Viewers {
   hold(veil: Veil): HeldViewer {
     const viewer = this.#byName.get(veil.name) ?? new Viewer(veil, this.#room);
     this.#byName.set(veil.name, viewer);
-    viewer.users += 1;
+    viewer.enter();
     this.#arm();
     let isHeld = true;
     return {
       viewer,
       release: () => {
-        if (isHeld) viewer.users -= 1;
+        if (isHeld) viewer.exit();
         isHeld = false;
       },
     };
@@ -259,25 +273,17 @@ export class Viewers {
 
   close(): void {
     this.#room.clock.clearTimeout(this.#timer);
+    for (const viewer of this.#byName.values()) viewer.rest();
     this.#byName.clear();
   }
 
   #arm(): void {
-    this.#timer ??= this.#room.clock.setTimeout(() => void this.#look(), RIGHTS_MS);
+    this.#timer ??= this.#room.clock.setTimeout(() => this.#forget(), FORGET_MS);
   }
 
-  /** Rules change without a commit. */
-  async #look(): Promise<void> {
-    const { clock } = this.#room;
-    const pace = new Pace(clock, PATROL_SHARE);
+  #forget(): void {
     for (const [name, viewer] of this.#byName) {
-      try {
-        // oxlint-disable-next-line no-await-in-loop -- one after the other
-        if (viewer.users > 0) await viewer.look(pace);
-      } catch (error) {
-        this.#room.report('a look at what rules show failed', error);
-      }
-      viewer.forget(clock.now());
+      viewer.forget(this.#room.clock.now());
       if (viewer.isForgotten) this.#byName.delete(name);
     }
     this.#timer = null;

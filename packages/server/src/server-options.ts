@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { EpochMs, Limits } from '@holdfast/protocol';
 import type { ViewLimits } from '@holdfast/protocol/views';
+import { browserOrigin } from './access/origin.ts';
 import type {
   Authenticate,
   GivenPrincipal,
@@ -232,7 +233,21 @@ export function checkOptions(options: ServerOptions): void {
   for (const name of Object.keys(options)) {
     if (!optionNames.has(name)) throw new TypeError(`createServer has no option "${name}".`);
   }
+  checkOrigins(options.origins);
   if (options.console !== undefined && options.site !== undefined) {
     throw new TypeError('createServer: "console" and "site" are both served at "/"; give one.');
+  }
+}
+
+/** Any other spelling would never be met: the page would be kept out, and nobody would know why. */
+function checkOrigins(origins: unknown = []): void {
+  if (!Array.isArray(origins)) throw new TypeError('createServer: "origins" must be a list.');
+  for (const origin of origins) {
+    const written = browserOrigin(String(origin));
+    if (written === origin) continue;
+    const instead = written === null ? 'such as "https://app.example.org"' : `"${written}"`;
+    throw new TypeError(
+      `createServer: "${String(origin)}" in "origins" is not as browsers write it, ${instead}.`,
+    );
   }
 }

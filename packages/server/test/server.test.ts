@@ -15,10 +15,36 @@ test('a server leaves the globals of its process as they are', async () => {
 test.each<[string, object, string]>([
   ['an option that does not exist', { storge: memory() }, 'no option "storge"'],
   ['neither data nor storage', {}, 'needs `data`'],
+  [
+    'an origin that no browser writes',
+    { storage: memory(), origins: ['https://App.example:443/'] },
+    '"https://app.example"',
+  ],
+  [
+    'an origin without a scheme',
+    { storage: memory(), origins: ['app.example'] },
+    'such as "https://app.example.org"',
+  ],
+  [
+    'origins by wildcard',
+    { storage: memory(), origins: ['https://*.example'] },
+    'not as browsers write it',
+  ],
   ['an unknown limit', { storage: memory(), limits: { write_quue: 1 } }, 'no limit "write_quue"'],
 ])('with %s no server is made: a TypeError says why', (_what, options, message) => {
   expect(() => createServer(options)).toThrow(TypeError);
   expect(() => createServer(options)).toThrow(message);
+});
+
+test('origins of pages and of applications are taken as browsers write them', async () => {
+  const origins = [
+    '*',
+    'null',
+    'http://localhost:5173',
+    'https://a.example',
+    'capacitor://localhost',
+  ];
+  await createServer({ storage: memory(), origins }).close();
 });
 
 test.each([0, -1, 1.5, Number.NaN, Infinity, '7'])(

@@ -127,6 +127,7 @@ export class World {
         clock: systemClock,
         limits: this.limits,
         newId: () => this.newId(),
+        counted: () => undefined,
         report: (_what, error) => void this.failures.push(error),
       }),
       tokens: this.tokens,

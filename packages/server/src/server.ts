@@ -328,6 +328,7 @@ class HoldfastServer implements Server {
       newId: randomUUID,
       newIncarnation: randomUUID,
       onStoreArchived: (id) => this.#archived(id),
+      onStorePurged: (id) => this.#openStores.reopen(id),
       onTokenRevoked: () => this.#sockets.recheckSoon(),
       onFailure: (error, errorId) => this.#failed({ err: error, errorId }, 'a request failed'),
       limits: this.#limits,

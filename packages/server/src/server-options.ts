@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { EpochMs, Limits } from '@holdfast/protocol';
@@ -146,6 +146,11 @@ export type Server = ViewsApi & {
    * `http.on('upgrade', server.upgrade)`.
    */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /**
+   * Answers what else came to such a server and is not its own: the HTTP API, by which clients learn that they are not let
+   * in and files travel, and the files of `site`.
+   */
+  readonly request: (request: IncomingMessage, response: ServerResponse) => void;
   /**
    * What a client in this process is made with, such as one that renders a page for a request:
    * `createClient({ ...server.inProcess(principal) })`. It has the rights of the principal, which the caller has

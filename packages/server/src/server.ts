@@ -97,6 +97,7 @@ class HoldfastServer implements Server {
   readonly tell: Server['tell'];
   readonly renderOnce: Server['renderOnce'];
   readonly upgrade: Server['upgrade'] = (...came) => this.#sockets.upgrade(...came);
+  readonly request: Server['request'] = (...came) => void this.#http.emit('request', ...came);
   readonly #sockets: Sockets;
   readonly #access: Access;
   readonly #seeds: Seeds;

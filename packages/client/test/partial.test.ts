@@ -174,6 +174,29 @@ describe('handles of one store', () => {
     expect(pushes(valve, 'scope')).toEqual([{ add: ['b/**', 'c/**', 'd/**'] }]);
   });
 
+  it('an own write stays shown while the part that it is in is on its way, committed or not (C4, C5)', async () => {
+    await writer.put('b/n', 5).committed;
+    const valve = new Valve();
+    const client = world.client({ link: valve });
+    await open(client, 'a/**');
+    valve.loses = (data) => String(data).includes('"snapshot_end"');
+    const b = client.store('acme/app', { scope: ['b/**'] });
+    const events: unknown[] = [];
+    b.on('b/own', ({ value, op, seq }) => events.push([value, op, seq]));
+    const writes = [b.put('b/own', 1), b.increment('b/n')];
+    await Promise.all(writes.map((write) => write.committed));
+    expect(b.get('b/own')).toBe(1);
+    expect(events).toEqual([[1, 'set', null]]);
+    // The part did not come: the next connection brings it, and nothing is counted twice.
+    valve.loses = () => false;
+    valve.cut();
+    await b.ready;
+    expect([b.get('b/own'), b.get('b/n')]).toEqual([1, 6]);
+    await expect.poll(() => b.status.get().pending).toBe(0);
+    expect(b.get('b/n')).toBe(6);
+    expect(events.map((each) => (each as unknown[])[0])).not.toContain(undefined);
+  });
+
   it('S83 a part that is added under writes arrives once, with nothing missing or twice (P60)', async () => {
     const client = world.client();
     const a = await open(client, 'a/**');

@@ -1,4 +1,12 @@
-import { asGlob, type Glob, type Refusal } from '@holdfast/protocol';
+import {
+  asGlob,
+  covers,
+  type Glob,
+  type Path,
+  patternsOf,
+  type Refusal,
+  segmentsOf,
+} from '@holdfast/protocol';
 
 /** A set of patterns, and the scope that the server makes of it. */
 export type Held = { readonly patterns: readonly Glob[]; readonly scope: string | null };
@@ -20,10 +28,11 @@ export class Extent {
   #held: Held;
   #wanted: readonly Glob[] = [];
   #denied: readonly Glob[] = [];
+  /** Wanted and not held, to be had as far as is known; and held though not wanted. */
+  #missing: readonly Glob[] = [];
+  #spare: readonly Glob[] = [];
   #asked: ScopeAsk | null = null;
   #refusal: Refusal | null = null;
-  /** What is held is what is wanted, as far as it is to be had. */
-  #isEven = false;
   /** Nothing is let go of for now. */
   isKept = false;
 
@@ -56,30 +65,33 @@ export class Extent {
 
   /** Neither has anything nor will: only writes, and replies. */
   get isSilent(): boolean {
-    return this.held.length === 0 && this.#asked === null && this.#lacks().length === 0;
+    return this.held.length === 0 && this.#missing.length === 0;
+  }
+
+  /** Whether some of these leaves may be in a part that is on its way. */
+  awaits(leaves: readonly Path[]): boolean {
+    if (this.#missing.length === 0) return false;
+    const held = patternsOf(this.held);
+    return leaves.some((leaf) => !held.some((each) => covers(each, segmentsOf(leaf))));
   }
 
   want(wanted: readonly Glob[]): void {
-    this.#isEven = false;
     this.#wanted = wanted.includes(whole) ? [whole] : wanted;
+    this.#weigh();
   }
 
   /** A new channel: what was on its way is not, and what was denied may be granted. */
   joined(): void {
     this.#asked = null;
-    this.#isEven = false;
     this.#denied = [];
+    this.#weigh();
   }
 
   /** The next change to ask for. What is wanted comes before what is not goes, which the one may be a part of. */
   ask(): ScopeAsk | null {
-    if (this.#asked !== null || this.#isEven) return null;
-    const add = this.#lacks();
-    const remove = this.isKept ? [] : without(this.held, this.#wanted);
-    if (add.length > 0) this.#asked = { add };
-    else if (remove.length > 0) this.#asked = { remove };
-    // There may be thousands of patterns, and this is asked with each frame.
-    this.#isEven = this.#asked === null && !this.isKept;
+    if (this.#asked !== null) return null;
+    if (this.#missing.length > 0) this.#asked = { add: this.#missing };
+    else if (this.#spare.length > 0 && !this.isKept) this.#asked = { remove: this.#spare };
     return this.#asked;
   }
 
@@ -93,17 +105,20 @@ export class Extent {
     if (denied.length === 0) return;
     this.#denied = [...this.#denied, ...denied];
     this.#refusal = refusal;
+    this.#weigh();
   }
 
   /** The committed state is of this from now on; what was asked for is done. */
   hold(held: Held): void {
     this.#held = held;
     this.#asked = null;
-    this.#isEven = false;
+    this.#weigh();
   }
 
-  #lacks(): readonly Glob[] {
-    return without(this.#wanted, [...this.held, ...this.#denied]);
+  // There may be thousands of patterns, and what to ask for is asked with each frame.
+  #weigh(): void {
+    this.#missing = without(this.#wanted, [...this.held, ...this.#denied]);
+    this.#spare = without(this.held, this.#wanted);
   }
 }
 

@@ -248,15 +248,9 @@ export class Following {
       fold.land(commit, own);
       if (own !== undefined) this.#requests.landed(own, commit);
     }
-    this.#advance(toSeq);
+    queries?.reached(toSeq);
+    fold.advance(toSeq);
     return null;
-  }
-
-  #advance(seq: Seq): void {
-    const { fold, queries } = this.#parts;
-    queries?.reached(seq);
-    fold.advance(seq);
-    this.#requests.caughtUp(fold.cursor);
   }
 
   #onBegin(payload: unknown): Refusal | null {
@@ -283,21 +277,18 @@ export class Following {
     const refusal = collection.check(end);
     if (refusal !== null) return refusal;
     this.#collection = null;
-    const { extent, fold, ledger } = this.#parts;
+    const { extent, fold, ledger, queries } = this.#parts;
     const { within } = collection;
     const { seq, incarnation } = collection.begin;
-    if (within !== null && extent.held.length > 0 && seq !== fold.cursor) return 'gap';
+    const isPart = within !== null;
+    if (isPart && extent.held.length > 0 && seq !== fold.cursor) return 'gap';
     const tree = collection.resultOn(fold.committed, ledger ?? undefined);
-    if (within === null) this.#carryRows(tree, incarnation);
-    const asked = this.#coming === null ? 'resync' : 'present';
-    this.#replace({ tree, seq, incarnation, within, ...(within !== null && { op: asked }) });
-    return null;
-  }
-
-  /** Rows are not in the state of a scope while their queries are yet to be opened. */
-  #carryRows(tree: Tree, incarnation: string): void {
+    // Rows are not in the state of a scope while their queries are yet to be opened.
     const isKin = incarnation === this.#incarnation && this.#why !== 'scope';
-    if (isKin) this.#parts.queries?.carry(tree, this.#coming);
+    if (!isPart && isKin) queries?.carry(tree, this.#coming);
+    const asked = this.#coming === null ? 'resync' : 'present';
+    this.#replace({ tree, seq, incarnation, within, ...(isPart && { op: asked }) });
+    return null;
   }
 
   /** With the reply goes what has left the scope; what is new comes with the snapshot that follows (stores.md §10.4.4). */
@@ -319,9 +310,8 @@ export class Following {
         queries?.covers(path) === true || kept.some((each) => covers(each, segmentsOf(path)));
       const within = patternsOf(gone);
       const tree = cleared(fold.committed, { of: within, stays }, ledger ?? undefined);
-      this.#replace({ tree, seq: fold.cursor, incarnation: this.#incarnation, within });
+      this.#replace({ tree, seq, incarnation: this.#incarnation, within });
     } else this.#settle();
-    if (extent.isSilent) this.#requests.caughtUp(seq);
     return null;
   }
 
@@ -351,11 +341,12 @@ export class Following {
     op = this.#isFresh ? 'present' : 'resync',
   }: Replacement): void {
     const { extent, fold, ledger, queries, subscriptions, emit } = this.#parts;
+    // What the state is of says which own requests are in it.
+    this.#settle();
     this.#requests.caughtUp(seq);
     const { before, after } = fold.replace(tree, seq);
     const isRevoked = this.#isNarrowed && hasLost(before.committed, after.committed);
     if (isRevoked) emit({ type: 'revoked', patterns: extent.held, refusal: null });
-    this.#settle();
     // What is held by now says which rows stay that no query has any more.
     queries?.replaced(seq);
     this.#incarnation = incarnation;

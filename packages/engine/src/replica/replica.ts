@@ -322,6 +322,7 @@ export class Replica {
   /** Brings everything in line with what a step did. */
   #conclude({ now, wall }: ReplicaInput): void {
     const { extent, fold, ledger, subscriptions, emit } = this.#parts;
+    this.#requests.caughtUp(fold.cursor);
     fold.refold();
     ledger?.prepare(this.#requests.outbox, wall);
     this.#requests.outbox.send({ now, wall });

@@ -132,9 +132,16 @@ export class Requests {
     else this.#settle(pending, implied);
   }
 
-  /** Lets go of the answered requests that the replica has caught up with (C5). */
+  /**
+   * Lets go of the answered requests that the replica has caught up with (C5). What shows in a part that is on its way stays
+   * until that is here.
+   */
   caughtUp(cursor: Seq): void {
-    for (const [pending, seq] of this.#answered) if (seq <= cursor) this.#end(pending, seq);
+    const { extent } = this.#parts;
+    for (const [pending, seq] of this.#answered) {
+      if (extent.awaits(pending.leaves)) continue;
+      if (extent.isSilent || seq <= cursor) this.#end(pending, seq);
+    }
   }
 
   /** Ends: without a cache to keep them, the requests end too (C20). */
@@ -220,13 +227,9 @@ export class Requests {
 
   #commit(pending: Pending, reply: WriteReply): void {
     this.#settle(pending, reply);
-    const { extent, fold } = this.#parts;
     const seq = seqOf(reply);
-    if (extent.isSilent || fold.cursor >= seq) this.#end(pending, seq);
-    else {
-      this.outbox.move(pending, { state: 'answered', seq });
-      this.#answered.set(pending, seq);
-    }
+    this.#answered.set(pending, seq);
+    this.outbox.move(pending, { state: 'answered', seq });
   }
 
   #fail(pending: Pending, refusal: Refusal): void {

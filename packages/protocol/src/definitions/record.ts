@@ -187,11 +187,11 @@ export function recordsByName(definitions: readonly RecordDef[]): ReadonlyMap<st
   const byName = new Map<string, RecordDef>();
   const byPlace = new Map<string, string>();
   for (const each of definitions) {
-    if (each?.kind !== 'record') throw new TypeError('"records" needs a definition of record().');
+    if (each?.kind !== 'record') throw new TypeError('"records" is a list of record().');
     const place = `${wild(each.store)} ${wild(each.path)}`;
     const other = byName.has(each.name) ? each.name : byPlace.get(place);
     if (other !== undefined && byName.get(other) !== each) {
-      throw new TypeError(`The records "${other}" and "${each.name}" are two of one name or path.`);
+      throw new TypeError(`Records "${other}" and "${each.name}" share name or path.`);
     }
     byName.set(each.name, each);
     byPlace.set(place, each.name);

@@ -4,6 +4,7 @@ import {
   isReason,
   isRefusal,
   readRefusal,
+  refuse,
   RejectedError,
   type Seq,
 } from '@holdfast/protocol';
@@ -107,6 +108,11 @@ function errorOf({
 }): Error {
   const code = String(reason);
   if (code === 'idempotency_in_progress') return new TryLater(code, null);
+  // A difference has a word of its own for that (stores.md §13.2.2).
+  if (code === 'compacted') {
+    const refusal = { oldest_seq: Number(details['earliest_available']) + 1 };
+    return RejectedError.from(refuse('beyond_retention', refusal));
+  }
   if (!isReason(code)) {
     return new HoldfastError(code === 'not_found' ? 'unauthorized' : 'invalid_payload', {
       error: code,

@@ -1,4 +1,6 @@
 import { HoldfastError, RejectedError, type Store } from '@holdfast/client';
+import { asStoreName } from '@holdfast/protocol';
+import { memory } from '@holdfast/server/storage/memory';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openWorld, type World } from './world.ts';
 
@@ -141,6 +143,20 @@ describe('a difference', () => {
       { path: 'posts/a/title', before: 'One', after: 'Two' },
     ]);
     expect(await codeOf(store.diff(5, 3))).toBe('invalid_params');
+  });
+
+  test('S90 from before what the log retains is refused as every other look back is', async () => {
+    const storage = memory();
+    await using old = await openWorld(undefined, { storage });
+    const writer = await old.store();
+    for (const n of [1, 2, 3]) await writer.put('n', n).committed;
+    const row = await storage.stores.find(asStoreName('acme/app'));
+    await storage.compact(row?.id ?? '', 2, 1000);
+    const reader = await old.store();
+    const refused = { code: 'beyond_retention', details: { oldest_seq: 3 } };
+    await expect(reader.diff(1)).rejects.toMatchObject(refused);
+    await expect(reader.at(1).get('n')).rejects.toMatchObject(refused);
+    expect((await reader.diff(2)).changes).toMatchObject([{ before: 2, after: 3 }]);
   });
 });
 

@@ -127,7 +127,6 @@ export class World {
         clock: systemClock,
         limits: this.limits,
         newId: () => this.newId(),
-        counted: () => undefined,
         report: (_what, error) => void this.failures.push(error),
       }),
       tokens: this.tokens,
@@ -151,7 +150,6 @@ export class World {
         this.archived.push(id);
         return stores.archive(id);
       },
-      onStorePurged: (id) => stores.reopen(id),
       onTokenRevoked: (id) => void this.revoked.push(id),
       onFailure: (error) => void this.failures.push(error),
       limits: this.limits,

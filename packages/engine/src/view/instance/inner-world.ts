@@ -5,6 +5,7 @@ import type { Layer } from './layer.ts';
 import type { Loads } from './loads.ts';
 import type { ViewNode } from './node.ts';
 import { Hold } from './reads.ts';
+import type { Scope } from './scope.ts';
 import type { Tasks } from './tasks.ts';
 import type { InstanceConfig, InstancePorts, Tracker } from './types.ts';
 import type { Watch } from './watch.ts';
@@ -52,7 +53,8 @@ export class InnerWorld implements World {
   }
 
   readonly uploads: World['uploads'] = {
-    handlesFor: (...of): UploadHandles => this.#parts().uploads.handlesFor(...of),
+    handlesFor: (node: ViewNode, scope: Scope): UploadHandles =>
+      this.#parts().uploads.handlesFor(node, scope),
   };
 
   reading<T>(tracker: Tracker, read: () => T): T {

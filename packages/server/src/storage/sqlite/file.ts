@@ -101,9 +101,7 @@ function lockDirectory(directory: string, file: string): DatabaseSync {
   let lock: DatabaseSync | null = null;
   try {
     lock = new DatabaseSync(name);
-    // Nothing is ever written, also no journal, so that a server starts on a disk that is full.
-    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
-    refuseReadOnly(lock);
+    lock.exec('BEGIN EXCLUSIVE');
     return lock;
   } catch (error) {
     lock?.close();
@@ -114,14 +112,6 @@ function lockDirectory(directory: string, file: string): DatabaseSync {
       error,
     );
   }
-}
-
-/**
- * Throws where this user may not write to the file: SQLite opens it all the same, and makes of a transaction that is to write
- * one that reads.
- */
-function refuseReadOnly(db: DatabaseSync): void {
-  db.exec(`PRAGMA user_version = ${readPragma(db, 'user_version')}`);
 }
 
 /** Looks at an existing file through a connection that cannot change it. */
@@ -156,9 +146,6 @@ function openWriter(name: string, { durability, bytesMax }: FileOptions): Databa
       PRAGMA journal_size_limit = 67108864;
     `);
     migrate(db, name);
-    db.exec('BEGIN IMMEDIATE');
-    refuseReadOnly(db);
-    db.exec('ROLLBACK');
     if (bytesMax !== undefined) {
       db.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(bytesMax / pageBytes))}`);
     }

@@ -74,11 +74,13 @@ export class TempFile {
 
 function sweep(parent: string): void {
   for (const name of namesIn(parent)) {
-    const pid = Number(named.exec(name)?.[1] ?? NaN);
+    const match = named.exec(name);
+    // The place is full of things that are none of ours.
+    if (match === null) continue;
+    const pid = Number(match[1]);
     const directory = join(parent, name);
     const isInUse = pid === process.pid ? isOfThis(directory) : isAlive(pid);
-    if (Number.isNaN(pid) || isInUse) continue;
-    rmSync(directory, { recursive: true, force: true });
+    if (!isInUse) rmSync(directory, { recursive: true, force: true });
   }
 }
 

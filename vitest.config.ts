@@ -4,8 +4,7 @@ import { defineConfig } from 'vitest/config';
 import LongestFirst from './tools/longest-first.ts';
 import { seed } from './tools/seed.ts';
 
-/** They leave nothing behind, so that modules need not be loaded for each file anew. */
-const clean = ['packages/{cli,conformance,engine,protocol,server}/test/**/*.test.ts'];
+const pure = ['packages/{engine,protocol}/test/**/*.test.ts'];
 
 /** Tests that hold a clock or a memory to a limit, or drive a browser: nothing runs beside them. */
 const alone = [
@@ -48,9 +47,10 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'clean',
-          include: clean,
+          name: 'pure',
+          include: pure,
           exclude: alone,
+          // They leave nothing behind, so that modules need not be loaded for each file anew.
           isolate: false,
           maxWorkers: availableParallelism(),
           sequence: { groupOrder: 0 },
@@ -66,7 +66,7 @@ export default defineConfig({
             'simulation/**/*.test.ts',
             'tools/**/*.test.ts',
           ],
-          exclude: [...clean, ...alone, ...ordeals],
+          exclude: [...pure, ...alone, ...ordeals],
           maxWorkers: availableParallelism(),
           sequence: { groupOrder: 0 },
         },

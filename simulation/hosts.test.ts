@@ -38,7 +38,7 @@ it(
   { timeout: 180_000 },
   async () => {
     const count = Math.ceil(seeds / 8);
-    const { failure, crashes } = await runHosts({ from: 1, count, storage: 'sqlite' });
+    const { failure, crashes } = await runHosts({ from: 1, count }, { storage: 'sqlite' });
     expect(failure === null ? null : failureText(failure)).toBeNull();
     expect(crashes).toBeGreaterThan(count / 2);
   },

@@ -1,7 +1,7 @@
 // npm run simulate -- --seeds 100000 [--from 7]: runs the worlds of many seeds: of machines, or of whole hosts with --hosts
-// (on SQLite files with --hosts --sqlite), of clients that hold parts with --parts, of files with --files, of views
-// with --views, of records with --records, of collections with --collections (of which nothing is hidden with --collections
-// --open), of tabs with both views and queries with --browsers.
+// (on SQLite files with --hosts --sqlite, looking back with --hosts --past), of clients that hold parts with --parts, of
+// files with --files, of views with --views, of records with --records, of collections with --collections (of which nothing
+// is hidden with --collections --open), of tabs with both views and queries with --browsers.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
 import { runBrowsers } from './browser/run.ts';
@@ -31,6 +31,7 @@ const { values } = parseArgs({
     collections: flag,
     browsers: flag,
     open: flag,
+    past: flag,
   },
 });
 const one = values.seed ?? process.env['SEED'];
@@ -46,7 +47,8 @@ console.log(`${count} seeds of ${kind} from ${from}`);
 type Run = () => Promise<{ readonly failure: Failure | null }>;
 
 const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
-  hosts: () => runHosts({ ...seeds, storage: values.sqlite ? 'sqlite' : 'memory' }),
+  hosts: () =>
+    runHosts(seeds, { storage: values.sqlite ? 'sqlite' : 'memory', looksBack: values.past }),
   parts: () => runParts(seeds),
   files: () => runFiles(seeds),
   views: () => runViews(seeds),

@@ -2,7 +2,7 @@ import { type Json, jsonCodec, type Path, type Seq } from '@holdfast/protocol';
 import { messagePackCodec } from '@holdfast/protocol/codec/messagepack';
 import { asStoreName } from '@holdfast/protocol';
 import { isRejection } from '../kill/writer.ts';
-import type { Dice } from '../src/dice.ts';
+import { Dice } from '../src/dice.ts';
 import { badWeather } from '../src/faults.ts';
 import type { GroundKind } from '../src/ground.ts';
 import { type Failure, type Seeds, simulate, type Simulation } from '../src/simulate.ts';
@@ -12,10 +12,13 @@ import { exclusive } from '../validators/leases.ts';
 import { addTraffic, noTraffic, type Traffic, trafficOf } from '../validators/traffic.ts';
 import { Truth } from '../validators/truth.ts';
 import { Actor, storeName } from './actor.ts';
+import { endAmidWrites } from './ending.ts';
+import { Historian } from './historian.ts';
+import type { HostMutant } from './mutants.ts';
 
 type Step = {
   readonly at: number;
-  readonly does: 'write' | 'bookmark' | 'fenced';
+  readonly does: 'write' | 'bookmark' | 'fenced' | 'ask';
   readonly who: number;
   readonly roll: number;
 };
@@ -24,19 +27,42 @@ const lengthMs = 10_000;
 const actors = 3;
 const unsentBytesMax = 256 * 1024;
 
+/** How a world of hosts is other than most. */
+export type HostTerms = {
+  /** What servers and clients keep things in. Default: memory. */
+  readonly storage?: GroundKind;
+  /** Whether its clients ask for the past, and have it back; and its servers are closed in good order, too. */
+  readonly looksBack?: boolean;
+  readonly mutant?: HostMutant;
+};
+
 /** Real servers and real clients in one process, under seeded faults, with the checkers of everything else. */
 export class Hosts {
   readonly #kind: GroundKind;
+  readonly #looksBack: boolean;
+  readonly #mutant: HostMutant | null;
   traffic: Traffic = noTraffic;
   crashes = 0;
+  /** How much was told of the past. */
+  told = 0;
   #actors: Actor[] = [];
+  #historian: Historian | null = null;
 
-  constructor(kind: GroundKind) {
-    this.#kind = kind;
+  constructor({ storage = 'memory', looksBack = false, mutant }: HostTerms = {}) {
+    this.#kind = storage;
+    this.#looksBack = looksBack;
+    this.#mutant = mutant ?? null;
   }
 
   get simulation(): Simulation<Step> {
-    return { ...this.#simulation, storage: this.#kind };
+    const { faults } = this.#simulation;
+    return {
+      ...this.#simulation,
+      storage: this.#kind,
+      ...(this.#looksBack && {
+        faults: { ...faults, closeServer: 8, compact: 6, compactAmid: 12 },
+      }),
+    };
   }
 
   readonly #simulation: Simulation<Step> = {
@@ -44,8 +70,12 @@ export class Hosts {
     lengthMs,
     stores: [storeName],
     server: { limits: { socket_soft_bytes: 4096, socket_hard_bytes: unsentBytesMax } },
-    script: { steps: stepsOf, perform: (world, step) => this.#perform(world, step) },
+    script: {
+      steps: (dice) => (this.#looksBack ? stepsOf(dice).map(asking) : stepsOf(dice)),
+      perform: (world, step) => this.#perform(world, step),
+    },
     program: async (world) => {
+      this.#historian = new Historian((text) => world.problem(`calm: ${text}`), this.#mutant);
       this.#actors = Array.from(
         { length: actors },
         (_, index) =>
@@ -65,7 +95,16 @@ export class Hosts {
     const actor = this.#actors[who];
     if (does === 'write') actor?.write(roll);
     else if (does === 'bookmark') actor?.bookmark();
-    else void actor?.fenced(roll);
+    else if (does === 'fenced') void actor?.fenced(roll);
+    else if (actor !== undefined) this.#lookBack(actor, roll);
+    this.#measure(world);
+  }
+
+  #lookBack({ device }: Actor, roll: number): void {
+    if (!device.isAsleep) this.#historian?.ask(device.store(storeName), new Dice(roll));
+  }
+
+  #measure(world: World): void {
     const { sockets = 0, unsentBytes = 0 } = world.site.server?.describe() ?? {};
     if (unsentBytes > sockets * 2 * unsentBytesMax) {
       world.problem(`bounded: ${unsentBytes} bytes wait for ${sockets} sockets`);
@@ -73,6 +112,10 @@ export class Hosts {
   }
 
   async #check(world: World): Promise<void> {
+    if (this.#looksBack) {
+      const dies = this.#mutant === 'a server that is to close dies instead';
+      await endAmidWrites(world, this.#actors, { dice: world.dice.fork(), dies });
+    }
     // The last round of delivery, that of a sampling watch included.
     await world.sleep(1000);
     for (const actor of this.#actors) actor.bookmark();
@@ -85,9 +128,16 @@ export class Hosts {
     ];
     for (const { word, text } of problems) world.problem(`${word}: ${text}`);
     await this.#compare(world, truth);
+    this.#judgePast(world, truth);
     for (const { device, kept } of this.#actors) this.#ask(world, device, { kept, truth });
     this.traffic = addTraffic(this.traffic, trafficOf(histories, truth));
     this.crashes += world.site.crashes;
+  }
+
+  #judgePast(world: World, truth: Truth): void {
+    const isWhole = world.compactions === 0;
+    for (const problem of this.#historian?.judge(truth, isWhole) ?? []) world.problem(problem);
+    this.told += this.#historian?.count ?? 0;
   }
 
   /** Everybody shows what the log says, revisions and all. */
@@ -124,18 +174,26 @@ export class Hosts {
   }
 }
 
-/** Which worlds to run. */
-export type HostSeeds = Seeds & { readonly storage?: GroundKind };
-
 /** Runs the worlds of some seeds; stops at the first in which something is wrong. */
-export async function runHosts({ storage = 'memory', ...seeds }: HostSeeds): Promise<{
+export async function runHosts(
+  seeds: Seeds,
+  terms: HostTerms = {},
+): Promise<{
   readonly failure: Failure | null;
   readonly traffic: Traffic;
   readonly crashes: number;
+  readonly told: number;
 }> {
-  const hosts = new Hosts(storage);
+  // Modules come in real time, of which there is none in there.
+  if (terms.looksBack === true) await import('../../packages/client/src/history.ts');
+  const hosts = new Hosts(terms);
   const failure = await simulate(hosts.simulation, seeds);
-  return { failure, traffic: hosts.traffic, crashes: hosts.crashes };
+  return { failure, traffic: hosts.traffic, crashes: hosts.crashes, told: hosts.told };
+}
+
+/** Some of who writes looks back instead. */
+function asking(step: Step): Step {
+  return step.does === 'write' && step.roll % 5 === 0 ? { ...step, does: 'ask' } : step;
 }
 
 function stepsOf(dice: Dice): readonly Step[] {

@@ -12,6 +12,7 @@ export type OldBug = {
     | 'authorities'
     | 'counts'
     | 'hosts'
+    | 'past'
     | 'files'
     | 'parts'
     | 'views'
@@ -247,7 +248,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     now: 'for (const cell of this.cells) cell.refresh(this);',
     was: '',
     worlds: 'views',
-    seed: 2,
+    seed: 5,
     says: /whole: .* titles after/,
   },
   'a tab that led no more left timers of what it had followed for others running': {
@@ -297,5 +298,32 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     worlds: 'open',
     seed: 5,
     says: /converged: |shown: /,
+  },
+  'a follower missed what the log forgot while it was read': {
+    mended: 'e25ead5',
+    file: 'packages/server/src/socket/delivery.ts',
+    now: 'if (ops[0]?.seq !== cursor + 1) return',
+    was: 'if (to < 0) return',
+    worlds: 'past',
+    seed: 4,
+    says: /reliable: .* is never told/,
+  },
+  'whoever had changed its params came back to nothing': {
+    mended: '5bddb3f',
+    file: 'packages/server/src/views/roots.ts',
+    now: 'if (found !== null) found.place = next;',
+    was: 'void next;',
+    worlds: 'views',
+    seed: 3,
+    says: /kept: .* nobody knew of that/,
+  },
+  'a command was taken back for what another task had done': {
+    mended: '940ac65',
+    file: 'packages/engine/src/view/instance/cycles.ts',
+    now: 'const culprit = culpritOf(failure, layers, byReads);',
+    was: 'const culprit = layers.at(-1);',
+    worlds: 'views',
+    seed: 1,
+    says: /whole: it answers for another: .* command (say|flip) /,
   },
 };

@@ -17,6 +17,8 @@ export type DiskFaults = {
 
 type DiskTerms = {
   readonly faults: () => DiskFaults;
+  /** Somebody has begun to read a part of the log. */
+  readonly reads: () => Promise<void>;
   readonly wall: () => number;
   /** The server knows what it has stored. */
   readonly told: () => void;
@@ -43,12 +45,21 @@ export class Disk {
     this.storage = over(disk, {
       open: (store) => this.#read(() => disk.open(store)),
       append: (store, expected, batch) => this.#append(store, expected, batch),
-      read: (store, after, limit) => this.#read(() => disk.read(store, after, limit)),
+      read: (store, after, limit) =>
+        this.#read(async () => {
+          await by.reads();
+          return disk.read(store, after, limit);
+        }),
       answers: (store, asked) => this.#read(() => disk.answers(store, asked)),
       markers: (store, after, limit) => this.#read(() => disk.markers(store, after, limit)),
       now: by.wall,
       close: async () => undefined,
     });
+  }
+
+  /** Whether something is being stored. */
+  get isAtWork(): boolean {
+    return this.#appending.size > 0;
   }
 
   /** The process ends. */

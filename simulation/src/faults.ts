@@ -14,14 +14,14 @@ export type Fault =
       readonly who: number;
       readonly ms: number;
     }
-  | { readonly does: 'crashServer' | 'jumpServer'; readonly ms: number }
+  | { readonly does: 'crashServer' | 'jumpServer' | 'closeServer'; readonly ms: number }
   | {
       readonly does: 'failDisk';
       readonly ms: number;
       readonly failed: number;
       readonly unknown: number;
     }
-  | { readonly does: 'compact' };
+  | { readonly does: 'compact' | 'compactAmid' };
 
 /** A fault and when it happens, in milliseconds since the world began. */
 export type TimedFault = Fault & { readonly at: number };
@@ -44,6 +44,9 @@ export const faultKinds: readonly Fault['does'][] = [
   'jumpServer',
   'failDisk',
   'compact',
+  // Last, so that it moves none of the others.
+  'closeServer',
+  'compactAmid',
 ];
 
 /** The faults of a world: how many of each are to be expected in a minute. */
@@ -100,6 +103,8 @@ const makers: { readonly [does in Fault['does']]: Maker } = {
     unknown: dice.next() / 2,
   }),
   compact: () => ({ does: 'compact' }),
+  compactAmid: () => ({ does: 'compactAmid' }),
+  closeServer: (dice) => ({ does: 'closeServer', ms: dice.below(2000) }),
 };
 
 type DeviceFault = Extract<Fault, { readonly who: number }>;
@@ -113,6 +118,7 @@ export type Stage = {
   disk: DiskFaults;
   crash(name: string, how: { readonly keepsCache: boolean }): unknown;
   compact(): void;
+  compactAmid(): void;
   later(ms: number, run: () => void): void;
 };
 
@@ -144,12 +150,18 @@ function strikeServer(world: Stage, fault: ServerFault): void {
     case 'crashServer':
       world.site.crash(fault.ms);
       return;
+    case 'closeServer':
+      world.site.shut(fault.ms);
+      return;
     case 'jumpServer':
       world.site.jump(fault.ms);
       return;
     case 'failDisk':
       world.disk = { failed: fault.failed, unknown: fault.unknown };
       world.later(fault.ms, () => (world.disk = { failed: 0, unknown: 0 }));
+      return;
+    case 'compactAmid':
+      world.compactAmid();
       return;
     case 'compact':
       world.compact();

@@ -23,12 +23,17 @@ export type SiteOptions = {
   readonly told: () => void;
   readonly blobs: Blobs;
   readonly faults: () => DiskFaults;
+  /** A server has begun to read a part of the log. */
+  readonly reads: () => Promise<void>;
   readonly options: Partial<ServerOptions>;
   /** Readies a server that starts. */
   readonly prepare: (server: Server) => void;
   /** Whose stores everybody may use. */
   readonly orgs: readonly string[];
 };
+
+/** Within so many milliseconds a server that is told to close is closed. */
+const closeMsMax = 60_000;
 
 /** A server process from its start to its crash. */
 type Life = {
@@ -45,6 +50,8 @@ export class Site {
   readonly #cables = new Set<Cable>();
   readonly #revoked = new Set<string>();
   #life: Life | null = null;
+  /** The one that was told to close. */
+  #closing: Life | null = null;
   #wallOffset = 0;
   #crashes = 0;
   #hasJumped = false;
@@ -65,6 +72,7 @@ export class Site {
     return this.#hasJumped;
   }
 
+  /** How often a server has ended, by itself or because it was told to. */
   get crashes(): number {
     return this.#crashes;
   }
@@ -108,11 +116,20 @@ export class Site {
     this.#room.note('server', 'crashes');
     this.#crashes += 1;
     this.end();
-    this.#room.agenda.later(downMs, () => {
-      this.#of.restart();
-      this.#life = this.#start();
-      this.#room.note('server', 'starts');
+    this.#startLater(downMs);
+  }
+
+  /** The operator has the server end in good order, and another start after a while; clients are told to come back at once. */
+  shut(downMs: number): void {
+    const life = this.#life;
+    if (life === null || this.#closing === life) return;
+    this.#closing = life;
+    const since = this.#room.agenda.now;
+    this.#room.note('server', 'is to close');
+    this.#room.agenda.later(closeMsMax, () => {
+      if (this.#life === life) this.#room.problem(`ended: a server is not closed since ${since}`);
     });
+    void this.#shut(life, downMs);
   }
 
   /** The process ends amid whatever it does. */
@@ -133,11 +150,35 @@ export class Site {
     return life.timers.count;
   }
 
+  async #shut(life: Life, downMs: number): Promise<void> {
+    await life.server.close({ retryAfterMs: 0 });
+    // It may have crashed amid that.
+    if (this.#life !== life) return;
+    const { disk, blobs, timers } = life;
+    if (disk.isAtWork) this.#room.problem('ended: a server that is closed still stores something');
+    if (timers.count > 0) this.#room.problem(`the server leaves ${timers.count} timers running`);
+    this.#room.note('server', 'is closed');
+    this.#crashes += 1;
+    for (const ended of [timers, disk, blobs]) ended.end();
+    this.#life = null;
+    // What was sent before still arrives.
+    for (const cable of this.#cables) cable.server.destroy();
+    this.#startLater(downMs);
+  }
+
+  #startLater(downMs: number): void {
+    this.#room.agenda.later(downMs, () => {
+      this.#of.restart();
+      this.#life = this.#start();
+      this.#room.note('server', 'starts');
+    });
+  }
+
   #start(): Life {
     const { agenda } = this.#room;
     const timers = new Timers(agenda);
-    const { storage, faults, told } = this.#of;
-    const disk = new Disk(storage(), this.#room, { faults, wall: this.wall, told });
+    const { storage, faults, told, reads } = this.#of;
+    const disk = new Disk(storage(), this.#room, { faults, wall: this.wall, told, reads });
     const blobs = new BlobDisk(this.#of.blobs, this.#room);
     const server = createServer({
       storage: disk.storage,
@@ -167,8 +208,8 @@ export class Site {
   #complained(details: object, message: string): void {
     const error = 'err' in details ? details.err : details;
     const text = error instanceof Error ? error.message : String(error);
-    // What the disk was told to do wrong is no news, nor is a command whose view ended while it ran.
-    const isCutOff = message.startsWith('command ') && text === 'closed';
+    // What the disk was told to do wrong is no news, nor is what a view was told while it ended.
+    const isCutOff = /^(command|onParams) /.test(message) && text === 'closed';
     if (isCutOff || text.includes('simulated')) this.#room.note('server', `${message}: ${text}`);
     else this.#room.problem(`the server says: ${message}: ${text}`);
   }

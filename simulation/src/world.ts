@@ -63,6 +63,9 @@ export class World {
   readonly #bygone = new Map<string, readonly Logged[]>();
   #isCalm = false;
   #recreated = 0;
+  /** How often old history was forgotten. */
+  compactions = 0;
+  #compactsAmid = false;
 
   constructor(options: WorldOptions) {
     const dice = new Dice(options.seed);
@@ -78,6 +81,7 @@ export class World {
       told: () => ground.told(),
       blobs: this.blobs,
       faults: () => (this.#isCalm ? noFaults : this.disk),
+      reads: () => this.#reads(),
       options: options.server ?? {},
       prepare: (server) => options.prepare?.(server),
       orgs: options.stores.map((name) => name.slice(0, name.indexOf('/'))),
@@ -126,7 +130,13 @@ export class World {
 
   /** Forgets old history, of every store, up to a place that the seed decides. */
   compact(): void {
+    this.compactions += 1;
     for (const name of this.#options.stores) void this.#compact(name);
+  }
+
+  /** The same as soon as somebody has begun to read of it. */
+  compactAmid(): void {
+    this.#compactsAmid = true;
   }
 
   /** A store is deleted, while the server is down, and another made under its name: all that was in it is gone. */
@@ -242,6 +252,13 @@ export class World {
       await stores.purge(row.id);
     }
     await stores.create({ id, name: asStoreName(name), incarnation: id, expiresAt: null });
+  }
+
+  async #reads(): Promise<void> {
+    if (!this.#compactsAmid) return;
+    this.#compactsAmid = false;
+    this.compactions += 1;
+    await Promise.all(this.#options.stores.map((name) => this.#compact(name)));
   }
 
   async #compact(name: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { app, holdfast, RejectedError, stream } from '@holdfast/server';
 import { z } from 'zod';
+import type { Fuses } from './fuses.ts';
 
 /*
  * Views of which it can be told from outside whether they are right: what they show of a store is a function of its state,
@@ -17,6 +18,9 @@ const { view } = holdfast<{ stores: Stores }>();
 export const storeName = 'acme/app';
 /** Of how many items the log is. */
 export const logMax = 5;
+
+/** What renders of a board fail with. */
+export const broken = 'simulated: a board is broken';
 
 let instances = 0;
 
@@ -53,9 +57,13 @@ function cardOf({ pause, store }: BoardPorts) {
 }
 
 /** What boards need of their world. */
-type BoardPorts = {
+export type BoardPorts = {
   /** Hears of every command that a handler runs, and of what instance. */
   readonly ran: (instance: number, key: string) => void;
+  /** Hears of the params that a board has from now on, as far as it comes to that. */
+  readonly given?: (id: string, n: number) => void;
+  /** What lets its renders fail. */
+  readonly fuses?: () => Pick<Fuses, 'light' | 'isBurning'>;
   /** Lets a while pass. */
   readonly pause: () => Promise<void>;
   /** What they show. */
@@ -64,25 +72,33 @@ type BoardPorts = {
 
 /** A board in one of the scopes. */
 function boardOf(scope: 'connection' | 'shared', ports: BoardPorts) {
-  const { ran } = ports;
+  const { ran, given = () => undefined } = ports;
   const isShared = scope === 'shared';
   const card = cardOf(ports);
   return view({
     name: isShared ? 'Room' : 'Desk',
     scope,
+    params: z.object({ n: z.number().default(0) }),
+    mount: ({ id, params: { n } }) => {
+      given(id, n);
+      return { said: 0, flips: 0, fuse: 0, instance: (instances += 1) };
+    },
+    onParams: (ctx, { n }) => given(ctx.id, n),
     streams: { log: stream<{ id: number; text: string }>({ limit: logMax, retain: isShared }) },
     events: { said: z.object({ said: z.number() }) },
     messages: {
       flipped: { input: z.object({}), run: (ctx) => ctx.update((s) => void (s.flips += 1)) },
     },
-    mount: () => ({ said: 0, flips: 0, instance: (instances += 1) }),
-    render: ({ said, flips }, h, ctx) => {
+    render: ({ said, flips, fuse, instance }, h, ctx) => {
+      if (ports.fuses?.().isBurning(fuse) === true) throw new Error(broken);
       const store = ctx.store(ports.store);
       const cards = store.get('cards') ?? {};
       return {
         at: store.get('at') ?? 0,
         said,
         flips,
+        instance,
+        n: ctx.params.n,
         cards: Object.keys(cards)
           .toSorted()
           .map((id) => {
@@ -101,6 +117,17 @@ function boardOf(scope: 'connection' | 'shared', ports: BoardPorts) {
           const { said } = ctx.state;
           ctx.stream('log').insert({ id: said, text });
           ctx.send('said', { said });
+        },
+      },
+      // What is done in the same turn may not suffer from that.
+      break: {
+        run: (ctx) => {
+          // No part of the command; and nobody may be there any more by then.
+          ports
+            .fuses?.()
+            .light(ctx.id)
+            .then((fuse) => ctx.update((s) => void (s.fuse = fuse)))
+            .catch(() => undefined);
         },
       },
       fail: {

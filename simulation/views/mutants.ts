@@ -8,6 +8,9 @@ export const viewMutants = {
   'an event comes again': 'events',
   'a command runs twice': 'once',
   'a client overlooks an envelope': 'shown',
+  'params become what they were': 'params',
+  'whoever comes back is not known': 'kept',
+  'a command fails for what another task did': 'whole',
 } as const;
 
 /** One of {@link viewMutants}. */
@@ -33,6 +36,11 @@ function change(mutant: ViewMutant, envelope: Envelope, isWhole: boolean): boole
   if (mutant === 'a value is another') {
     const op = ops.find(({ path }) => path.endsWith('/mark') || path.endsWith('/title'));
     if (op !== undefined) op.value = 'another';
+    return op !== undefined;
+  }
+  if (mutant === 'params become what they were') {
+    const op = ops.find(({ path }) => path === '/n');
+    if (op !== undefined) op.value = 0;
     return op !== undefined;
   }
   if (mutant === 'a child is left out') {

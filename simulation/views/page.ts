@@ -17,6 +17,8 @@ export type Wall = {
   readonly spoils: (mutant: ViewMutant) => ViewMutant | null;
   /** A number that names the next state of the store. */
   readonly next: () => number;
+  /** Hears that somebody has got a token by which to come back. */
+  readonly known?: (token: string) => void;
 };
 
 /** How a command may end in bad weather: refused, lost with its connection or its page, or cut off with its instance. */
@@ -39,6 +41,8 @@ export class Page {
   readonly #name: string;
   #pages = new Map<string, ViewHandle>();
   #said = 0;
+  /** The params that it has asked for last. */
+  #n = 0;
 
   constructor(
     wall: Wall,
@@ -50,7 +54,7 @@ export class Page {
     this.readers = new Map(
       ['Room:r', `Desk:${name}`].map((rootId) => [
         rootId,
-        new ViewReader(`${name} of ${rootId}`, wall.complain),
+        new ViewReader(`${name} of ${rootId}`, wall),
       ]),
     );
     this.device = seat({
@@ -64,7 +68,8 @@ export class Page {
   isAt(at: number): boolean {
     return [...this.readers.keys()].every((rootId) => {
       const page = this.page(rootId);
-      return page.health.get().state === 'live' && page.proxy['at'] === at;
+      const isGiven = rootId.startsWith('Room') || page.proxy['n'] === this.#n;
+      return page.health.get().state === 'live' && page.proxy['at'] === at && isGiven;
     });
   }
 
@@ -72,7 +77,8 @@ export class Page {
     let page = this.#pages.get(rootId);
     if (page === undefined) {
       const [module = '', id = ''] = rootId.split(':');
-      page = this.device.client.view(module, { id });
+      const params = module === 'Room' ? {} : { n: this.#n };
+      page = this.device.client.view(module, { id, params });
       page.ready.catch(() => undefined);
       page.revalidated.catch(() => undefined);
       this.#pages.set(rootId, page);
@@ -84,7 +90,12 @@ export class Page {
     const rootId = dice.pick([...this.readers.keys()]);
     if (does === 'write') scribble(this.device.store(storeName), this.#wall.next(), dice);
     else if (does === 'leave') this.#leave(rootId);
+    else if (does === 'params') this.#setParams();
     else this.#command(does, rootId, dice);
+    if (does !== 'break') return;
+    // In the same turn as what it has set off, one of them.
+    const { world } = this.#wall;
+    for (const ms of [4, 8, 12, 16, 20]) world.later(ms, () => this.#command('say', rootId, dice));
   }
 
   /** Gives up both boards. */
@@ -95,6 +106,15 @@ export class Page {
   #leave(rootId: string): void {
     this.#pages.get(rootId)?.unmount();
     this.#pages.delete(rootId);
+  }
+
+  #setParams(): void {
+    this.#n += 1;
+    const page = this.page(`Desk:${this.#name}`);
+    page.setParams({ n: this.#n }).catch((error: unknown) => {
+      const code = error instanceof HoldfastError ? error.code : String(error);
+      if (code !== 'closed') this.#wall.complain('calm', `${this.#name}: no params: ${code}`);
+    });
   }
 
   #command(does: string, rootId: string, dice: Dice): void {
@@ -164,6 +184,7 @@ export class Page {
       'a child is left out',
       'a stream op is lost',
       'an event comes again',
+      'params become what they were',
     ] as const) {
       if (spoiled(mutant, text) === null) continue;
       const made = spoiled(this.#wall.spoils(mutant), text);

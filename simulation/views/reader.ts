@@ -12,8 +12,11 @@ type Frame = readonly [
 ];
 type Item = { readonly key: string; readonly item: Json };
 
-/** Hears what is wrong: which word is broken, and how. */
-type Complain = (word: string, text: string) => void;
+/** Hears what is wrong: which word is broken, and how; and of tokens by which one comes back. */
+type Listener = {
+  readonly complain: (word: string, text: string) => void;
+  readonly known?: (token: string) => void;
+};
 
 /** What was shown of a store's state: which one, and what of it. */
 export type Sight = { readonly who: string; readonly at: number; readonly cards: string };
@@ -27,10 +30,12 @@ export class ViewReader {
   envelopes = 0;
   resumes = 0;
   readonly #who: string;
-  readonly #complain: Complain;
+  readonly #listener: Listener;
   readonly #resumed = new Map<string, number>();
   /** How many titles each card has counted, by the card's own name. */
   readonly #titles = new Map<unknown, number>();
+  /** The params of each instance. */
+  readonly #given = new Map<unknown, number>();
   #joinRef = '';
   #isReading = false;
   #isFirst = true;
@@ -39,9 +44,9 @@ export class ViewReader {
   #version = 0;
   #heard = 0;
 
-  constructor(who: string, complain: Complain) {
+  constructor(who: string, listener: Listener) {
     this.#who = who;
-    this.#complain = complain;
+    this.#listener = listener;
   }
 
   /** What a client that is right shows now; undefined: nobody can tell. */
@@ -70,6 +75,7 @@ export class ViewReader {
   #joined({ status, response }: Frame[4]): void {
     if (status !== 'ok' || !isObject(response)) return;
     this.#isReading = true;
+    this.#listener.known?.(String(response['instance']));
     if (response['resumed'] !== true) {
       this.#isFirst = true;
       this.#version = 0;
@@ -116,7 +122,8 @@ export class ViewReader {
 
   /** What the tree says of itself has to agree, and what it says of the store is looked at later. */
   #look(): void {
-    const { at, said, flips, cards } = membersOf(this.#tree);
+    const { at, said, flips, cards, instance, n } = membersOf(this.#tree);
+    this.#followParams(instance, Number(n));
     const wanted = Array.from(
       { length: Math.min(Number(said), logMax) },
       (_, back) => Number(said) - back,
@@ -131,6 +138,13 @@ export class ViewReader {
     for (const card of list) this.#lookAt(card);
     const told = list.map(({ id, title, mark }) => [id, title, mark]);
     this.sights.push({ who: this.#who, at: Number(at), cards: JSON.stringify(told) });
+  }
+
+  /** Nobody asks for smaller ones. */
+  #followParams(instance: unknown, n: number): void {
+    const known = this.#given.get(instance) ?? 0;
+    if (n < known) this.#say('params', `has ${n} after ${known}`);
+    this.#given.set(instance, n);
   }
 
   /** Of what a command does all is there or nothing, and nothing that came about meanwhile is taken back by it. */
@@ -153,7 +167,7 @@ export class ViewReader {
   }
 
   #say(word: string, text: string): void {
-    this.#complain(word, `${this.#who}: ${text}`);
+    this.#listener.complain(word, `${this.#who}: ${text}`);
   }
 }
 

@@ -1,9 +1,12 @@
+import { isObject } from '@holdfast/protocol';
 import { Dice } from '../src/dice.ts';
 import { badWeather } from '../src/faults.ts';
 import { type Failure, type Seeds, simulate, playSeed, type Simulation } from '../src/simulate.ts';
 import type { World } from '../src/world.ts';
 import { Truth } from '../validators/truth.ts';
-import { boardsFor, storeName } from './board.ts';
+import { boardsFor, broken, storeName } from './board.ts';
+import { Desks } from './desks.ts';
+import { Fuses } from './fuses.ts';
 import type { ViewMutant } from './mutants.ts';
 import { lastOf, unlike } from './fresh.ts';
 import { Page, type Wall } from './page.ts';
@@ -20,6 +23,8 @@ export type ViewTraffic = { readonly [what: string]: number };
 
 const lengthMs = 12_000;
 const patienceMs = 120_000;
+/** How long a board is kept whose client is lost. */
+const lingerMs = 3000;
 /** How long a command ponders at most. */
 const pauseMs = 600;
 const people = ['ann', 'bob', 'cleo'];
@@ -34,8 +39,13 @@ const deeds = [
   'flip',
   'ponder',
   'fail',
+  'break',
+  'params',
+  'params',
   'leave',
 ];
+/** No command fails for what another task has done. */
+const answersForAnother = new RegExp(`command \\w+ of .* failed .*: ${broken}`);
 /** How often more a world is spoiled: one that is spoiled for good comes to no end. */
 const spoilsMax = 3;
 
@@ -49,6 +59,8 @@ export class ViewWorlds {
   #spoilDice = new Dice(1);
   readonly #ran = new Set<string>();
   #complain: Wall['complain'] = () => undefined;
+  #desks: Desks | null = null;
+  #fuses = new Fuses(() => undefined);
 
   constructor(mutant: ViewMutant | null = null) {
     this.#mutant = mutant;
@@ -62,12 +74,21 @@ export class ViewWorlds {
       server: {
         app: boardsFor({
           ran: (instance, key) => this.#run(instance, key),
+          given: (id, n) => this.#desks?.given(id, n),
+          fuses: () => this.#fuses,
           pause: () => this.#pause(),
           store: storeName,
         }),
         limits: { socket_soft_bytes: 2048, socket_hard_bytes: 1024 * 1024 },
-        viewLimits: { linger_ms: 3000, log_count: 8, held_bytes: 16_384 },
+        viewLimits: { linger_ms: lingerMs, log_count: 8, held_bytes: 16_384 },
+        onJoin: (_principal, payload) => {
+          this.#desks?.joins(payload);
+          if (isObject(payload)) this.#fuses.putOut(String(payload['id']));
+          return true;
+        },
         telemetry: (event) => {
+          const isMissed = this.#mutant === 'whoever comes back is not known';
+          if (!isMissed || event.name !== 'resume') this.#desks?.heard(event);
           this.#count(event.name === 'resume' ? `resume ${event.outcome}` : event.name);
         },
       },
@@ -86,7 +107,16 @@ export class ViewWorlds {
     this.#spoils = spoilsMax;
     this.#spoilDice = new Dice(world.seed);
     this.#complain = (word, text) => world.problem(`${word}: ${text}`);
+    const desks = new Desks({
+      now: () => world.now,
+      ends: () => world.site.crashes,
+      complain: (text) => world.problem(`kept: ${text}`),
+      lingerMs,
+    });
+    this.#desks = desks;
+    this.#fuses = new Fuses((ms, run) => world.later(ms, run));
     const wall: Wall = {
+      known: (token) => desks.known(token),
       world,
       complain: this.#complain,
       spoils: (mutant) => (this.#isSpoiled(mutant) ? mutant : null),
@@ -109,6 +139,7 @@ export class ViewWorlds {
 
   /** No instance runs a command of the same key twice. */
   #run(instance: number, key: string): void {
+    if (this.#isSpoiled('a command fails for what another task did')) throw new Error(broken);
     const run = `${instance} ${key}`;
     if (this.#ran.has(run)) this.#complain('once', `${key} ran twice`);
     this.#ran.add(run);
@@ -138,6 +169,8 @@ export class ViewWorlds {
     }
     const readers = this.#pages.flatMap((page) => [...page.readers.values()]);
     for (const problem of unlike(truth, readers)) world.problem(problem);
+    const blamed = world.transcript.filter((line) => answersForAnother.test(line));
+    for (const line of blamed) world.problem(`whole: it answers for another: ${line}`);
     for (const page of this.#pages) page.leave();
   }
 

@@ -184,7 +184,7 @@ describe('handles of one store', () => {
     const events: unknown[] = [];
     b.on('b/own', ({ value, op, seq }) => events.push([value, op, seq]));
     const writes = [b.put('b/own', 1), b.increment('b/n')];
-    await Promise.all(writes.map((write) => write.committed));
+    await Promise.all(writes.map(({ committed }) => committed));
     expect(b.get('b/own')).toBe(1);
     expect(events).toEqual([[1, 'set', null]]);
     // The part did not come: the next connection brings it, and nothing is counted twice.

@@ -277,18 +277,22 @@ export class Following {
     const refusal = collection.check(end);
     if (refusal !== null) return refusal;
     this.#collection = null;
-    const { extent, fold, ledger, queries } = this.#parts;
+    const { extent, fold, ledger } = this.#parts;
     const { within } = collection;
     const { seq, incarnation } = collection.begin;
     const isPart = within !== null;
     if (isPart && extent.held.length > 0 && seq !== fold.cursor) return 'gap';
     const tree = collection.resultOn(fold.committed, ledger ?? undefined);
-    // Rows are not in the state of a scope while their queries are yet to be opened.
-    const isKin = incarnation === this.#incarnation && this.#why !== 'scope';
-    if (!isPart && isKin) queries?.carry(tree, this.#coming);
+    if (!isPart) this.#carryRows(tree, incarnation);
     const asked = this.#coming === null ? 'resync' : 'present';
     this.#replace({ tree, seq, incarnation, within, ...(isPart && { op: asked }) });
     return null;
+  }
+
+  /** Rows are not in the state of a scope while their queries are yet to be opened. */
+  #carryRows(tree: Tree, incarnation: string): void {
+    const isKin = incarnation === this.#incarnation && this.#why !== 'scope';
+    if (isKin) this.#parts.queries?.carry(tree, this.#coming);
   }
 
   /** With the reply goes what has left the scope; what is new comes with the snapshot that follows (stores.md §10.4.4). */

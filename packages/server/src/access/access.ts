@@ -60,25 +60,33 @@ export class Access {
 
   /**
    * Whether open sockets of these credentials go on (stores.md §11.3). `changed`: other grants than before, which
-   * a later expiry alone is not.
+   * a later expiry alone is not. `looks`: those that are new enough for whoever asks, by default those of this turn.
    */
   async recheck(
     credentials: Credentials,
     principal: Principal,
+    looks?: Map<string, Promise<Principal | null>>,
   ): Promise<'valid' | 'invalid' | 'changed'> {
-    const fresh = await this.#look(credentials);
+    const fresh = await this.#look(credentials, looks ?? this.#looksOfTurn());
     if (fresh === null) return 'invalid';
     return sameGrants(fresh, principal) ? 'valid' : 'changed';
   }
 
-  /** A look at who this is now, for all who ask alike in this turn of the event loop. */
-  #look(credentials: Credentials): Promise<Principal | null> {
-    const key = this.#keyOf(credentials);
-    const begun = this.#looks.get(key);
-    if (begun !== undefined) return begun;
+  #looksOfTurn(): Map<string, Promise<Principal | null>> {
     if (this.#looks.size === 0) queueMicrotask(() => this.#looks.clear());
+    return this.#looks;
+  }
+
+  /** A look at who this is now, for all who ask alike. */
+  #look(
+    credentials: Credentials,
+    looks: Map<string, Promise<Principal | null>>,
+  ): Promise<Principal | null> {
+    const key = this.#keyOf(credentials);
+    const begun = looks.get(key);
+    if (begun !== undefined) return begun;
     const look = this.authenticate(credentials);
-    this.#looks.set(key, look);
+    looks.set(key, look);
     return look;
   }
 

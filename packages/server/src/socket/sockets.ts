@@ -7,6 +7,7 @@ import { WebSocketServer } from 'ws';
 import type { Principal } from '../access/index.ts';
 import { endSpan, startServerSpan } from '../tracing/index.ts';
 import { Connection } from './connection.ts';
+import { Rechecks } from './rechecks.ts';
 import type { SocketRoom } from './room.ts';
 import { DEFLATE_BYTES_MIN, deflated } from './wire.ts';
 import {
@@ -24,7 +25,6 @@ const ASKS_MAX = 200;
 /** What a client says that has no room for the usual window of what is compressed (RFC 7692 §7.1.2.1). */
 const NARROW = 'server_max_window_bits';
 const RECHECK_SWEEPS = 2;
-const RECHECK_MS_MAX = 1500;
 const shuttingDown: HandshakeRefusal = {
   error: 'too_many_connections',
   detail: 'The server is shutting down.',
@@ -47,8 +47,7 @@ export class Sockets {
   readonly #server: WebSocketServer;
   readonly #open = new Set<Connection>();
   readonly #owned = new Map<string, number>();
-  /** Tokens that are being looked at, and since when. */
-  readonly #checking = new Map<Connection, number>();
+  readonly #rechecks: Rechecks;
   /** Who is asked next how far it is. */
   #nextAsked: Iterator<Connection>;
   #timer: unknown = null;
@@ -58,6 +57,7 @@ export class Sockets {
 
   constructor(room: SocketRoom, originAllowed: (request: IncomingMessage) => boolean) {
     this.#room = room;
+    this.#rechecks = new Rechecks(room, this.#open);
     this.#nextAsked = this.#open.values();
     this.#originAllowed = originAllowed;
     this.#server = new WebSocketServer({
@@ -128,9 +128,9 @@ export class Sockets {
     for (const connection of this.#open) connection.shut(storeId);
   }
 
-  /** Looks at all tokens now instead of at the next sweep. */
+  /** Looks at all tokens from now on instead of at the next sweep. */
   recheckSoon(): void {
-    for (const connection of this.#open) this.#recheck(connection);
+    this.#rechecks.soon();
   }
 
   /** Takes nothing more from any socket; what was taken is still answered. */
@@ -206,9 +206,12 @@ export class Sockets {
       this.#count(owner, 1);
       socket.on('close', () => {
         this.#open.delete(connection);
-        this.#checking.delete(connection);
+        this.#rechecks.forget(connection);
         this.#count(owner, -1);
-        if (this.#open.size === 0) this.#emptied();
+        if (this.#open.size > 0) return;
+        // An iterator keeps what a set held when it was last asked, and all that the set has held since.
+        this.#nextAsked = this.#open.values();
+        this.#emptied();
       });
     });
   }
@@ -234,8 +237,9 @@ export class Sockets {
     for (const connection of this.#open) {
       connection.sweep(now);
       behind += connection.standing().behind;
-      if (this.#sweeps % RECHECK_SWEEPS === 0) this.#recheckInTurn(connection, now);
     }
+    this.#rechecks.judge();
+    if (this.#sweeps % RECHECK_SWEEPS === 0) this.#rechecks.inTurn();
     this.#room.meters.lag.sample(now, behind);
     this.#wonder();
   }
@@ -251,44 +255,6 @@ export class Sockets {
       }
       if (next.done === true) return;
       asked += next.value.wonder();
-    }
-  }
-
-  /** One check at a time; one without an end counts as failed, or whoever is revoked would stay (stores.md §11.3). */
-  #recheckInTurn(connection: Connection, now: number): void {
-    const since = this.#checking.get(connection);
-    if (since === undefined) {
-      this.#recheck(connection);
-    } else if (now - since > RECHECK_MS_MAX) {
-      this.#room.report('a token could not be checked', new Error('the authenticator is too slow'));
-      connection.end(4002, 'token not checkable');
-    }
-  }
-
-  #recheck(connection: Connection): void {
-    const { credentials } = connection;
-    const since = this.#room.clock.now();
-    if (!this.#checking.has(connection)) this.#checking.set(connection, since);
-    void this.#verdict(connection).then((verdict) => {
-      if (this.#checking.get(connection) === since) this.#checking.delete(connection);
-      // Another token is in force by now, and was looked at when it came.
-      if (connection.credentials !== credentials) return;
-      if (verdict === 'invalid') connection.end(4001, 'token invalid');
-      if (verdict === 'changed') connection.end(4002, 'grants changed');
-      if (verdict === 'unknown') connection.end(4002, 'token not checkable');
-    });
-  }
-
-  /** Who cannot be checked is not let go on (§11.3, fail closed), but may knock again: the token is not known to be bad. */
-  async #verdict({
-    credentials,
-    principal,
-  }: Connection): Promise<'valid' | 'invalid' | 'changed' | 'unknown'> {
-    try {
-      return await this.#room.access.recheck(credentials, principal);
-    } catch (error) {
-      this.#room.report('a token could not be checked', error);
-      return 'unknown';
     }
   }
 }

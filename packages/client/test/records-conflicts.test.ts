@@ -107,6 +107,28 @@ test('own writes on top of one that was refused come to an end, too, though nobo
   expect(post.get()?.title).toBe('b');
 });
 
+test('what a rule or the schema of the server refuses of a whole object comes to an end, and meets nothing', async () => {
+  await using world = await openWorld();
+  const { name, store, path, version } = Post;
+  const schema = z.object({ title: z.string().max(5) });
+  const mutations = { claim: { apply: () => ({ title: 'mine' }) } };
+  const Strict = record({ name, store, path, version, schema, mutations });
+  const here = { schema: passthrough<{ title: string }>(), conflict: 'detect' } as const;
+  const Ours = record({ name, store, path, version, ...here, mutations });
+  world.server.record(Strict, { write: (_ctx, _ref, { op }) => op !== 'mutate' });
+  await (await world.store()).put('posts/1', { title: 'a' }).committed;
+  const client = world.client({ records: records([Ours]) });
+  const post = client.record(Ours, { id: '1' });
+  post.retain();
+  await post.ready();
+  await expect(post.mutate('claim').committed).rejects.toMatchObject({ code: 'path_not_allowed' });
+  const gated = post.set({ title: 'too long' });
+  await expect(gated.committed).rejects.toMatchObject({ code: 'invalid_value' });
+  const both = client.transact((tx) => tx.record(post).mutate('claim'));
+  await expect(both.committed).rejects.toMatchObject({ code: 'path_not_allowed' });
+  expect([post.get(), post.state.get().conflicts]).toEqual([{ title: 'a' }, []]);
+});
+
 test('what is made once more is what was given, whatever has become of that object since', async () => {
   await using world = await openWorld();
   const { valve, post, store } = await setting(world, false);

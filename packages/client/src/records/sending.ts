@@ -145,7 +145,9 @@ function onceHere(met: Met): unknown {
   const isLate = (): boolean =>
     entry.opened !== null &&
     // What is loading: what was made here, or was a row of a query, is on its way by itself.
-    (entry.state.get().status.endsWith('ing') ? losses.has(refusal.code) : isBehind(arm, refusal));
+    (entry.state.get().status.endsWith('ing')
+      ? losses.has(refusal.code)
+      : clashes.includes(refusal.code) && isBehind(arm, refusal));
   if (!isLate()) return meetArm(met);
   const release = met.writes.desk.hold(entry);
   return new Promise((resolve) => {

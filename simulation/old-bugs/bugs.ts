@@ -291,9 +291,17 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     mended: '616cbf4',
     file: 'packages/engine/src/replica/following.ts',
     now: `    this.#settle();
+    this.#requests.caughtUp(seq);
+    const { before, after } = fold.replace(tree, seq);
+    const isRevoked = this.#isNarrowed && hasLost(before.committed, after.committed);
+    if (isRevoked) emit({ type: 'revoked', patterns: extent.held, refusal: null });
     // What is held by now says which rows stay that no query has any more.
     queries?.replaced(seq);`,
-    was: `    queries?.replaced(seq);
+    was: `this.#requests.caughtUp(seq);
+    const { before, after } = fold.replace(tree, seq);
+    const isRevoked = this.#isNarrowed && hasLost(before.committed, after.committed);
+    if (isRevoked) emit({ type: 'revoked', patterns: extent.held, refusal: null });
+    queries?.replaced(seq);
     this.#settle();`,
     worlds: 'open',
     seed: 5,

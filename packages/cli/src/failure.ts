@@ -93,9 +93,9 @@ function isOfFile(error: Error): error is Error & { readonly code: string } {
 }
 
 const keepers: ReadonlySet<string> = new Set(['StorageError', 'BackupError']);
-const misuses: ReadonlySet<string> = new Set(['locked', 'occupied', 'no_data', 'no_backup']);
 
+/** The directory that the caller named cannot be used as it is. */
 function keptFailure(error: Error): Failure {
   const reason = 'reason' in error ? String(error.reason) : 'io';
-  return new Failure(misuses.has(reason) ? 'usage' : 'unexpected', error.message, { code: reason });
+  return new Failure('usage', error.message, { code: reason });
 }

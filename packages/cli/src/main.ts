@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { stripVTControlCharacters } from 'node:util';
 import { explainErrors } from '@holdfast/protocol';
 import { asksForJson, type Command } from './command.ts';
@@ -7,6 +6,7 @@ import { exitCodes, exitCodeText } from './exit-codes.ts';
 import { failureOf, misuse } from './failure.ts';
 import { Output } from './output.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
+import { version } from './version.ts';
 
 /** Runs one command line and returns its exit code. Whatever goes wrong is told on standard error. */
 export async function run(
@@ -115,9 +115,4 @@ function overview(): string {
     ].join('\n'),
     'Commands find their server by --url and --token, or HOLDFAST_URL and HOLDFAST_TOKEN.',
   ].join('\n\n');
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return /"version": "([^"]+)"/.exec(text)?.[1] ?? 'unknown';
 }

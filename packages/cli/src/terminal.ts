@@ -1,3 +1,5 @@
+import { exitCodes } from './exit-codes.ts';
+
 /** Where text goes. */
 export type TextStream = {
   write(text: string): unknown;
@@ -15,23 +17,20 @@ export type Terminal = {
 
 /** The terminal of this process. A reader that goes away, as `head` does, ends the command in silence. */
 export function processTerminal(): Terminal {
-  process.stdout.on(
-    'error',
-    onBrokenPipe(() => process.exit(0)),
-  );
+  process.stdout.on('error', endOfOutput);
   // Nobody hears of progress and errors any more; the work goes on, and a server closes in order.
-  process.stderr.on(
-    'error',
-    onBrokenPipe(() => undefined),
-  );
+  process.stderr.on('error', () => undefined);
   return { env: process.env, stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
 }
 
-function onBrokenPipe(act: () => void): (error: NodeJS.ErrnoException) => void {
-  return (error) => {
-    if (error.code !== 'EPIPE') throw error;
-    act();
-  };
+/** A file on a full disk, say: what is missing there has to be known. It is no terminal, so that errors are JSON. */
+function endOfOutput({ code = 'EIO', message }: NodeJS.ErrnoException): void {
+  if (code === 'EPIPE') process.exit(0);
+  const { exit } = exitCodes.usage;
+  const hint = 'Look at the disk that it goes to. What is there is not all.';
+  const told = { code, message: `Standard output cannot be written to: ${message}.`, hint };
+  process.stderr.write(`${JSON.stringify({ error: { ...told, exit_code: exit, details: {} } })}\n`);
+  process.exit(exit);
 }
 
 /** All of standard input as text. */

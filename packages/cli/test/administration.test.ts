@@ -72,6 +72,25 @@ test('a scope that does not exist is told with those that do', slow, async () =>
   expect(wrong.error['hint']).toContain('entries:write');
 });
 
+test(
+  'a token is made for some paths only, with sets of scopes and single ones together',
+  slow,
+  async () => {
+    await as('dev', 'stores', 'create', 'demo/desk');
+    const args = ['--store', 'demo/desk', '--scopes', 'write,audit:read'];
+    const paths = ['--may-read', 'tickets/**,team/*', '--may-write', 'tickets/**'];
+    const made = await as('dev', 'tokens', 'create', ...args, ...paths);
+    expect(made.rows[0]?.['scopes']).toEqual(
+      expect.arrayContaining(['entries:write', 'audit:read']),
+    );
+    const token = String(made.rows[0]?.['token']);
+    expect((await as(token, 'put', 'demo/desk', 'tickets/1', '1')).code).toBe(0);
+    const refused = await as(token, 'put', 'demo/desk', 'team/ann', '1');
+    expect(refused).toMatchObject({ code: 6, error: { code: 'path_not_allowed' } });
+    expect((await as(token, 'entries', 'demo/desk')).rows).toMatchObject([{ path: 'tickets/1' }]);
+  },
+);
+
 test('an address that is no Holdfast server is told apart', slow, async () => {
   const other = createServer((_, response) => response.end('<h1>Hello</h1>'));
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));

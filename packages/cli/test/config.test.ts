@@ -75,6 +75,18 @@ test.each([
     'limits.max_value',
     'limits.max_value_bytes',
   ],
+  [
+    'an origin with a path',
+    "export default { origins: ['https://app.example.org/'] };",
+    'origins',
+    'as browsers write them',
+  ],
+  [
+    'an origin without a scheme',
+    "export default { origins: ['app.example'] };",
+    'origins',
+    'https',
+  ],
   ['a group that is none', 'export default { limits: 5 };', 'limits', 'an object'],
   ['a limit of nothing', 'export default { limits: { max_depth: 0 } };', 'limits.max_depth', '1'],
   ['nothing at all', 'export const port = 1;', 'default', 'export an object'],

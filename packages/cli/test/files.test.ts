@@ -1,8 +1,30 @@
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import {
+  closeSync,
+  existsSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { cli, linesOf, onTerminal, type Running, start, temporaryDirectory } from './harness.ts';
+import {
+  bin,
+  cli,
+  linesOf,
+  onTerminal,
+  type Running,
+  start,
+  temporaryDirectory,
+} from './harness.ts';
 
 let server: Running;
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
@@ -69,6 +91,45 @@ describe('put-file and get-file', () => {
       const wrong = await run('get-file', 'demo/main', 'b', at('b.copy'), '--force');
       expect([wrong.code, existsSync(part)]).toEqual([1, false]);
       expect((await run('get-file', 'demo/main', 'b', at('b.copy'), '--force')).code).toBe(0);
+    },
+  );
+
+  test.runIf(process.platform === 'linux')(
+    'what is no file, as a pipe or a device, is written to and never replaced; a link leads on',
+    { timeout: 60_000 },
+    async () => {
+      execFileSync('mkfifo', [at('pipe')]);
+      writeFileSync(at('there'), 'old');
+      symlinkSync(at('there'), at('link'));
+      await run('put', 'demo/main', 'piped', '1');
+      await cli(['put-file', 'demo/main', 'p', '-', '--url', server.url], { input: 'content' });
+      const read = (): Promise<string> => readFile(at('pipe'), 'utf8');
+      const [lines, exported] = await Promise.all([read(), run('export', 'demo/main', at('pipe'))]);
+      expect(exported.code).toBe(0);
+      expect(lines).toContain('"path":"piped"');
+      const got = await Promise.all([read(), run('get-file', 'demo/main', 'p', at('pipe'))]);
+      expect([got[0], got[1].code]).toEqual(['content', 0]);
+      expect(statSync(at('pipe')).isFIFO()).toBe(true);
+      expect((await run('export', 'demo/main', at('link'))).code).toBe(0);
+      expect(lstatSync(at('link')).isSymbolicLink()).toBe(true);
+      expect(readFileSync(at('there'), 'utf8')).toContain('"path":"piped"');
+    },
+  );
+
+  test.runIf(process.platform === 'linux')(
+    'output that cannot be written is told, and is no success',
+    { timeout: 60_000 },
+    async () => {
+      const full = openSync('/dev/full', 'w');
+      const child = spawn(process.execPath, [bin, 'entries', 'demo/main', '--url', server.url], {
+        stdio: ['ignore', full, 'pipe'],
+      });
+      const { stderr } = child;
+      if (stderr === null) throw new Error('There is no standard error.');
+      const [told, [code]] = await Promise.all([text(stderr), once(child, 'close')]);
+      closeSync(full);
+      expect(code).toBe(2);
+      expect(linesOf(told).at(-1)).toMatchObject({ error: { code: 'ENOSPC', exit_code: 2 } });
     },
   );
 

@@ -19,7 +19,6 @@ import {
   type Refusal,
   RejectedError,
   type Seq,
-  toPath,
 } from '@holdfast/protocol';
 import { type Page, pageOf, type PageOptions, type Select } from './listing.ts';
 import { checkOptions } from './mistakes.ts';
@@ -34,7 +33,7 @@ import {
   whileOpen,
 } from './store-call.ts';
 import { patternOf } from './watch.ts';
-import type { PathInput } from './writes.ts';
+import { type PathInput, placeOf } from './writes.ts';
 
 /** An op as it was committed (stores.md §13.2.1). */
 export type HistoryOp = {
@@ -290,12 +289,6 @@ function checkSeq(of: string, seq: Seq): void {
   if (!(Number.isSafeInteger(seq) && seq >= 0)) {
     throw new RangeError(`${of} needs a seq: a whole number from 0.`);
   }
-}
-
-function placeOf(path: PathInput): Path {
-  const at = toPath(path);
-  if (isRefusal(at)) throw RejectedError.from(at.with({ path }));
-  return at;
 }
 
 function opOf(line: LogLine): HistoryOp {

@@ -4,11 +4,9 @@ import {
   type OpId,
   type Path,
   type Refusal,
-  RejectedError,
   type Request,
   type Seq,
   type StoreName,
-  toPath,
   type Write,
 } from '@holdfast/protocol';
 import { type Release, releaseOnce, type Signal } from '@holdfast/engine/registry';
@@ -45,6 +43,7 @@ import {
   type FenceOptions,
   type Fencing,
   type PathInput,
+  placeOf,
   Writes,
 } from './writes.ts';
 
@@ -95,7 +94,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
 
   /** The value at a path with its type, its revision, and whether an own write bears on it that is not decided. */
   entry(path: PathInput): ShownEntry | undefined {
-    const at = this.#place(path);
+    const at = placeOf(path);
     const entry = this.#open().replica?.entry(at);
     return this.#hold.part.readsLeaf(at) && entry?.type === 'map' ? undefined : entry;
   }
@@ -149,7 +148,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
    */
   async lease(path: PathInput, options: LeaseOptions = {}): Promise<Lease> {
     const { acquire } = await seldom();
-    return acquire(this.#leases, this.#place(path), options);
+    return acquire(this.#leases, placeOf(path), options);
   }
 
   /**
@@ -163,7 +162,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
     options?: OnceOptions,
   ): Promise<Flight<T>> {
     const { once } = await seldom();
-    const at = { store: this, slot: this.#hold.slot, key: this.#place(key) };
+    const at = { store: this, slot: this.#hold.slot, key: placeOf(key) };
     return once(at, compute, options);
   }
 
@@ -173,7 +172,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
    */
   async leaseOf({ key, token }: Fencing): Promise<Lease> {
     const { leaseOf } = await seldom();
-    return leaseOf(this.#leases, { key: this.#place(key), token });
+    return leaseOf(this.#leases, { key: placeOf(key), token });
   }
 
   /** Calls back for each change of a leaf, or of a path, that a pattern matches; returns how to stop. */
@@ -335,7 +334,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
   }
 
   #fileAt(path: PathInput): FilePlace {
-    return { ...this.#desk(), path: this.#place(path) };
+    return { ...this.#desk(), path: placeOf(path) };
   }
 
   #desk(): StoreDesk {
@@ -344,12 +343,6 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
     const status = part.globs.length === 0 ? null : slot.status;
     const { settings, connection } = slot.room;
     return { settings, connection, store: this.name, status };
-  }
-
-  #place(path: PathInput): Path {
-    const at = toPath(path);
-    if (isRefusal(at)) throw RejectedError.from(at.with({ path }));
-    return at;
   }
 
   #open(): OpenStore {

@@ -3,6 +3,7 @@ import {
   type Path,
   type Refusal,
   refuse,
+  RejectedError,
   type Segments,
   toPath,
   type Write,
@@ -12,6 +13,13 @@ import { checkOptions } from './mistakes.ts';
 
 /** A path in rendered form, or its segments. */
 export type PathInput = string | Segments;
+
+/** The path that a caller means. Throws {@link RejectedError} `invalid_path`. */
+export function placeOf(path: PathInput): Path {
+  const at = toPath(path);
+  if (isRefusal(at)) throw RejectedError.from(at.with({ path }));
+  return at;
+}
 
 /** What names a lease that a write relies on: a {@link Lease}, or its key and token. */
 export type Fencing = { readonly key: PathInput; readonly token: number };

@@ -77,6 +77,42 @@ test('a definition is frozen, says its types, and names one object by its parame
   >();
 });
 
+test('what a mutation returns keeps its literals, and is held to the schema', () => {
+  type State = 'open' | 'sent';
+  type Line = { state: State; at: [string, number] };
+  const schema = schemaOf<{ state: State; by?: string | undefined; lines: Line[] }>((value) => ({
+    value,
+  }));
+  const spec = { name: 'order', store: 'acme/app', path: 'orders/:id', version: '1.0' } as const;
+  const Order = record({
+    ...spec,
+    schema,
+    mutations: {
+      begin: { apply: () => ({ state: 'open', lines: [{ state: 'open', at: ['a', 1] }] }) },
+      send: {
+        input: schemaOf<{ by: string }>((value) => ({ value })),
+        apply: (order, { by }) => order && { ...order, state: 'sent', by },
+      },
+      sendLines: {
+        apply(order) {
+          if (order === undefined) return undefined;
+          return { ...order, lines: order.lines.map((line) => ({ ...line, state: 'sent' })) };
+        },
+      },
+    },
+  });
+  expectTypeOf<Out<typeof Order>['state']>().toEqualTypeOf<State>();
+  expectTypeOf<MutationInput<typeof Order, 'send'>>().toEqualTypeOf<{ by: string }>();
+  record({
+    ...spec,
+    schema,
+    // @ts-expect-error -- no such state
+    mutations: { lose: { apply: (order) => order && { ...order, state: 'lost' } } },
+  });
+  // @ts-expect-error -- there are no lines
+  record({ ...spec, schema, mutations: { begin: { apply: () => ({ state: 'open' }) } } });
+});
+
 test('a store may have parameters, too', () => {
   const Post = record({
     name: 'post',

@@ -53,6 +53,9 @@ export function useHandle<H extends Handle, V>(
   return useViewOf(useShared(scope, wanted));
 }
 
+/** What a state says that went wrong; errors, where it says nothing. */
+type ErrorOf<V> = V extends { readonly error?: infer E extends Error } ? E : Error;
+
 /** The same without suspending; what went wrong is of the kind that the state of a handle has. */
 export function useHandleState<
   H extends Handle,
@@ -60,12 +63,12 @@ export function useHandleState<
 >(
   [scope, wanted]: readonly [Scope, Wanted<H, H> | null],
   useViewOf: UseView<H, V>,
-): HookState<V, NonNullable<V['error']>> {
+): HookState<V, ErrorOf<V>> {
   const state = useSharedState(scope, wanted);
   const value = useViewOf(readyOf(state));
   const { status, connected, error } = value;
   const refreshing = status !== 'ok' || connected === false;
   const said = useHookState<V>(wanted, state, { value, refreshing, error });
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a handle is waited for by its state
-  return said as HookState<V, NonNullable<V['error']>>;
+  return said as HookState<V, ErrorOf<V>>;
 }

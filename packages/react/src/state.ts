@@ -5,7 +5,7 @@ import type { Wanted } from './shared.ts';
 import { nothing, useDrawnAs, useSignal } from './signal.ts';
 
 /** What a hook that never suspends says (registry.md §10); `E` is what may go wrong. */
-export type HookState<T, E = unknown> =
+export type HookState<T, E = Error> =
   | { readonly status: 'idle' }
   | { readonly status: 'loading'; readonly previous?: T; readonly attempt: number }
   | {
@@ -50,7 +50,7 @@ export function useHookState<T>(
 ): HookState<T> {
   const previous = useRef<{ readonly previous: T } | null>(null);
   const { shelf, key } = wanted ?? {};
-  const said = useMemo((): HookState<T> => {
+  const said = useMemo((): HookState<T, unknown> => {
     if (state === null) return { status: 'idle' };
     const before = previous.current ?? {};
     switch (state.status) {
@@ -76,5 +76,6 @@ export function useHookState<T>(
   useEffect(() => {
     if (said.status === 'ready') previous.current = { previous: said.value };
   }, [said]);
-  return said;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is loaded rejects with errors
+  return said as HookState<T>;
 }

@@ -123,6 +123,7 @@ function Writing({ isNow }: { readonly isNow: boolean }): ReactElement {
 function narrow(state: HookState<number>): number | undefined {
   if (state.status === 'ready') return state.value;
   expectTypeOf<typeof state>().not.toHaveProperty('value');
+  if (state.status === 'failed') expectTypeOf(state.error).toEqualTypeOf<Error>();
   return state.status === 'loading' ? state.previous : undefined;
 }
 

@@ -56,7 +56,7 @@ async function mount(rest: object = { instance: 't1' }): Promise<void> {
   await world.show(tree);
 }
 
-const None = (): ReactElement => <i>{String(useView(module, null))}</i>;
+const None = (): ReactElement => <i>{useView(module, null) === null ? 'null' : 'a view'}</i>;
 
 const Refused = (): ReactElement => <i>{useViewState(module, { id: 'main' }).status}</i>;
 

@@ -1,8 +1,9 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { EpochMs, Limits } from '@holdfast/protocol';
 import type { ViewLimits } from '@holdfast/protocol/views';
+import { browserOrigin } from './access/origin.ts';
 import type {
   Authenticate,
   GivenPrincipal,
@@ -146,6 +147,11 @@ export type Server = ViewsApi & {
    */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /**
+   * Answers what else came to such a server and is not its own: the HTTP API, by which clients learn that they are not let
+   * in and files travel, and the files of `site`.
+   */
+  readonly request: (request: IncomingMessage, response: ServerResponse) => void;
+  /**
    * What a client in this process is made with, such as one that renders a page for a request:
    * `createClient({ ...server.inProcess(principal) })`. It has the rights of the principal, which the caller has
    * authenticated, and goes through everything that clients from outside go through; `listen` is not needed. What is
@@ -232,7 +238,21 @@ export function checkOptions(options: ServerOptions): void {
   for (const name of Object.keys(options)) {
     if (!optionNames.has(name)) throw new TypeError(`createServer has no option "${name}".`);
   }
+  checkOrigins(options.origins);
   if (options.console !== undefined && options.site !== undefined) {
     throw new TypeError('createServer: "console" and "site" are both served at "/"; give one.');
+  }
+}
+
+/** Any other spelling would never be met: the page would be kept out, and nobody would know why. */
+function checkOrigins(origins: unknown = []): void {
+  if (!Array.isArray(origins)) throw new TypeError('createServer: "origins" must be a list.');
+  for (const origin of origins) {
+    const written = browserOrigin(String(origin));
+    if (written === origin) continue;
+    const instead = written === null ? 'such as "https://app.example.org"' : `"${written}"`;
+    throw new TypeError(
+      `createServer: "${String(origin)}" in "origins" is not as browsers write it, ${instead}.`,
+    );
   }
 }

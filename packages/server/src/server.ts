@@ -97,6 +97,7 @@ class HoldfastServer implements Server {
   readonly tell: Server['tell'];
   readonly renderOnce: Server['renderOnce'];
   readonly upgrade: Server['upgrade'] = (...came) => this.#sockets.upgrade(...came);
+  readonly request: Server['request'] = (...came) => void this.#http.emit('request', ...came);
   readonly #sockets: Sockets;
   readonly #access: Access;
   readonly #seeds: Seeds;
@@ -136,7 +137,8 @@ class HoldfastServer implements Server {
     this.#openStores = new Stores(room);
     this.#presence = new PresenceTopics(room);
     this.#files = new Files({ ...room, blobs: measuredBlobs(openBlobs(options), this.#meters) });
-    this.#webhooks = new Webhooks({ ...room, newId: randomUUID }, reach);
+    const counted = (result: string): void => this.#meters.webhookAttempts.add(result);
+    this.#webhooks = new Webhooks({ ...room, newId: randomUUID, counted }, reach);
     this.#views = openViews(options, {
       ...room,
       files: this.#files,
@@ -238,8 +240,13 @@ class HoldfastServer implements Server {
   }
 
   #fault(fault: RecordFault): void {
-    this.#log.error({ ...fault, err: fault.error }, 'a record failed');
+    this.#failed({ ...fault, err: fault.error }, 'a record failed');
     this.#options.onError?.(fault);
+  }
+
+  #failed(details: object, what: string): void {
+    this.#meters.errors.add();
+    this.#log.error(details, what);
   }
 
   #operatorRoom(): OperatorRoom {
@@ -264,10 +271,7 @@ class HoldfastServer implements Server {
       meters: this.#meters,
       slow: slowLog(this.#options.slowCommitMs, this.#log),
       appended: (result) => this.#readiness.appended(result),
-      report: (what, error) => {
-        this.#meters.errors.add();
-        this.#log.error({ err: error }, what);
-      },
+      report: (what, error) => this.#failed({ err: error }, what),
       stopped: ({ id }) => this.#stopped(id),
     };
   }
@@ -279,7 +283,7 @@ class HoldfastServer implements Server {
     this.#openStores
       .reopen(id)
       .then(() => this.#views.desk.reopen(id))
-      .catch((error: unknown) => this.#log.error({ err: error }, 'a store was not reopened'));
+      .catch((error: unknown) => this.#failed({ err: error }, 'a store was not reopened'));
   }
 
   #socketRoom(room: HostRoom): SocketRoom {
@@ -325,8 +329,9 @@ class HoldfastServer implements Server {
       newId: randomUUID,
       newIncarnation: randomUUID,
       onStoreArchived: (id) => this.#archived(id),
+      onStorePurged: (id) => this.#openStores.reopen(id),
       onTokenRevoked: () => this.#sockets.recheckSoon(),
-      onFailure: (error, errorId) => this.#log.error({ err: error, errorId }, 'a request failed'),
+      onFailure: (error, errorId) => this.#failed({ err: error, errorId }, 'a request failed'),
       limits: this.#limits,
       meters: this.#meters,
       tellsMetrics: this.#options.metrics ?? true,
@@ -382,7 +387,7 @@ class HoldfastServer implements Server {
   /** Stores whose time has come are archived well within the 60 s of stores.md §1.1.3. */
   #armExpiry(): void {
     this.#expiryTimer = this.#clock.setTimeout(() => {
-      this.#expire().catch((error: unknown) => this.#log.error({ err: error }, 'expiry failed'));
+      this.#expire().catch((error: unknown) => this.#failed({ err: error }, 'expiry failed'));
       this.#armExpiry();
     }, EXPIRY_SWEEP_MS);
   }

@@ -1,3 +1,5 @@
+import { createServer as createHttpServer } from 'node:http';
+import { createClient } from '@holdfast/client';
 import { createServer } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, test } from 'vitest';
@@ -15,10 +17,36 @@ test('a server leaves the globals of its process as they are', async () => {
 test.each<[string, object, string]>([
   ['an option that does not exist', { storge: memory() }, 'no option "storge"'],
   ['neither data nor storage', {}, 'needs `data`'],
+  [
+    'an origin that no browser writes',
+    { storage: memory(), origins: ['https://App.example:443/'] },
+    '"https://app.example"',
+  ],
+  [
+    'an origin without a scheme',
+    { storage: memory(), origins: ['app.example'] },
+    'such as "https://app.example.org"',
+  ],
+  [
+    'origins by wildcard',
+    { storage: memory(), origins: ['https://*.example'] },
+    'not as browsers write it',
+  ],
   ['an unknown limit', { storage: memory(), limits: { write_quue: 1 } }, 'no limit "write_quue"'],
 ])('with %s no server is made: a TypeError says why', (_what, options, message) => {
   expect(() => createServer(options)).toThrow(TypeError);
   expect(() => createServer(options)).toThrow(message);
+});
+
+test('origins of pages and of applications are taken as browsers write them', async () => {
+  const origins = [
+    '*',
+    'null',
+    'http://localhost:5173',
+    'https://a.example',
+    'capacitor://localhost',
+  ];
+  await createServer({ storage: memory(), origins }).close();
 });
 
 test.each([0, -1, 1.5, Number.NaN, Infinity, '7'])(
@@ -37,4 +65,29 @@ test('a server that listens already rejects to listen again, and goes on', async
   await expect(server.listen()).rejects.toThrow(/listen/i);
   expect((await fetch(`${url}/healthz`)).status).toBe(200);
   await server.close();
+});
+
+test('an HTTP server of the application hands on what is not its own: the API, and sockets that are let in or told why not', async () => {
+  const server = createServer({
+    storage: memory(),
+    authenticate: ({ token }) => (token === 'ann' ? { subject: 'ann' } : null),
+  });
+  const http = createHttpServer((request, response) => {
+    if (request.url === '/') response.end('a page of mine');
+    else server.request(request, response);
+  }).on('upgrade', server.upgrade);
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  const address = http.address();
+  if (address === null || typeof address === 'string') throw new Error('it does not listen');
+  const url = `http://127.0.0.1:${address.port}`;
+  expect(await (await fetch(url)).text()).toBe('a page of mine');
+  expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  const ann = createClient({ url, token: 'ann' });
+  await ann.connect();
+  await ann.close();
+  const eve = createClient({ url, token: 'eve', onError: () => undefined });
+  await expect(eve.connect()).rejects.toMatchObject({ code: 'unauthorized' });
+  await eve.close();
+  await server.close();
+  http.close();
 });

@@ -7,6 +7,7 @@ import { type Command, defineCommand, type Surroundings } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { interruption } from '../interrupt.ts';
 import { printable } from '../output.ts';
+import { placeAt } from '../place.ts';
 import { bytes, Progress } from '../progress.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 
@@ -66,7 +67,9 @@ export const command: Command = defineCommand({
 });
 
 /** What is there is replaced only by an export that is whole. */
-async function save(source: Readable, file: string, signal: AbortSignal): Promise<void> {
+async function save(source: Readable, path: string, signal: AbortSignal): Promise<void> {
+  const { file, isStream } = await placeAt(path);
+  if (isStream) return pipeline(source, createWriteStream(file), { signal });
   const part = `${file}.part`;
   try {
     await pipeline(source, createWriteStream(part), { signal });

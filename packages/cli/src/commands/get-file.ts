@@ -9,6 +9,7 @@ import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { Failure } from '../failure.ts';
 import { type Filing, transferred, withFiles } from '../filing.ts';
 import { printable } from '../output.ts';
+import { type Place, placeAt } from '../place.ts';
 import { bytes } from '../progress.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 import { pathArg } from '../writing.ts';
@@ -29,9 +30,9 @@ export const command: Command = defineCommand({
   ],
   async run(args, around) {
     const { output, terminal } = around;
-    const target = args.file;
-    if (target !== '-' && !args.force && (await sizeOf(target)) !== null) {
-      throw new Failure('exists', `${target} is there already.`, {
+    const place = args.file === '-' ? null : await placeAt(args.file);
+    if (place?.isThere === true && !args.force) {
+      throw new Failure('exists', `${args.file} is there already.`, {
         hint: 'Give another name, or --force to replace it.',
       });
     }
@@ -39,30 +40,37 @@ export const command: Command = defineCommand({
     const file = await withFiles(
       endpointOf(args, terminal),
       { name, output: around.output },
-      (filing) => download(filing, { path: args.path, target }, around),
+      (filing) => download(filing, { path: args.path, place }, around),
     );
-    if (target === '-') return;
+    if (place === null) return;
     const { hash, size, contentType, filename } = file;
     output.record(
-      { path: args.path, file: target, hash, size, content_type: contentType, filename },
-      (paint) => `${paint.green('✓')} ${printable(target)} ${paint.dim(bytes(size))}`,
+      { path: args.path, file: args.file, hash, size, content_type: contentType, filename },
+      (paint) => `${paint.green('✓')} ${printable(args.file)} ${paint.dim(bytes(size))}`,
     );
   },
 });
 
-type Wanted = { readonly path: string; readonly target: string };
+/** No place is standard output. */
+type Wanted = { readonly path: string; readonly place: Place | null };
 
 async function download(filing: Filing, wanted: Wanted, around: Surroundings): Promise<OpenFile> {
   const { store, signal } = filing;
-  const { path, target } = wanted;
+  const { path, place } = wanted;
   const file = await store.getFile(path, { signal });
   if (file === undefined) {
     throw new Failure('not_found', `There is no file at ${path} in ${store.name}.`, {
       hint: '"holdfast entries" lists what there is.',
     });
   }
-  if (target === '-') {
-    await pipeline(Readable.from(piecesOf(file.stream)), process.stdout, { end: false, signal });
+  const whole = (): Readable => Readable.from(piecesOf(file.stream));
+  if (place === null) {
+    await pipeline(whole(), process.stdout, { end: false, signal });
+    return file;
+  }
+  const { file: target, isStream } = place;
+  if (isStream) {
+    await pipeline(whole(), createWriteStream(target), { signal });
     return file;
   }
   // Named after the content, so that another one's beginning is never gone on with.

@@ -1,4 +1,4 @@
-import { createServer } from '@holdfast/server';
+import { createServer, type ServerLog } from '@holdfast/server';
 import { levelOf, listenAt, optionsOf } from '@holdfast/server/config';
 import { sqlite } from '@holdfast/server/storage/sqlite';
 import type { Storage } from '@holdfast/server/storage';
@@ -6,6 +6,7 @@ import { type Command, defineCommand } from '../command.ts';
 import { configurationArgs, readConfiguration } from '../configuration.ts';
 import { orgsOf } from '../offline.ts';
 import { consoleDirectory, listen, runUntilStopped, serverLog } from '../running.ts';
+import { version } from '../version.ts';
 
 export const command: Command = defineCommand({
   summary: 'Start a server that others may reach. Everybody needs a token.',
@@ -20,28 +21,42 @@ export const command: Command = defineCommand({
     const { data = './data', ...options } = await optionsOf(configuration);
     const directory = configuration.get('console') === true ? consoleDirectory() : null;
     const storage = sqlite({ directory: data });
+    const log = serverLog(terminal, levelOf(configuration));
     const server = createServer({
       ...options,
       data,
       storage,
-      log: serverLog(terminal, levelOf(configuration)),
+      log,
       ...(directory !== null && { console: directory }),
     });
     const { url } = await listen(server, listenAt(configuration));
-    await runUntilStopped(server, output, async () => {
+    await runUntilStopped(server, output, async (signal) => {
       const ws = `${url.replace(/^http/, 'ws')}/ws/sync/websocket`;
       output.record({ url, ws, data }, (paint) =>
         [`Holdfast serves ${paint.bold(url)}`, `Data  ${data}`, 'Ctrl-C stops it.'].join('\n'),
       );
+      if (output.json) tellLife(log, { url, data }, signal);
       if (options.authenticate === undefined && !(await hasToken(storage))) {
-        terminal.stderr.write(
-          `There is no token here yet. To make the first one, stop this server and run:\n` +
-            `  holdfast tokens create --data ${data} --org ORG --scopes all\n`,
-        );
+        const warning =
+          'There is no token here yet. To make the first one, stop this server and run:';
+        const making = `holdfast tokens create --data ${data} --org ORG --scopes all`;
+        output.aside({ warning: `${warning} ${making}` }, () => `${warning}\n  ${making}`);
       }
     });
+    if (output.json) log.info({}, 'stopped');
   },
 });
+
+/** When a server began and was told to end, and what it was: what is asked first of the log of a bad night. */
+function tellLife(
+  log: ServerLog,
+  at: { readonly url: string; readonly data: string },
+  signal: AbortSignal,
+): void {
+  const { pid, versions } = process;
+  log.info({ ...at, version: version(), node: versions.node, pid }, 'listening');
+  signal.addEventListener('abort', () => log.info({}, 'stopping'), { once: true });
+}
 
 async function hasToken(storage: Storage): Promise<boolean> {
   const lists = await Promise.all((await orgsOf(storage)).map((org) => storage.tokens.list(org)));

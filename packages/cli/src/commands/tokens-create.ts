@@ -1,4 +1,4 @@
-import type { Scope } from '@holdfast/server';
+import type { PathRule, Scope } from '@holdfast/server';
 import type { Storage } from '@holdfast/server/storage';
 import { callApi } from '../api.ts';
 import { type Command, defineCommand } from '../command.ts';
@@ -15,6 +15,8 @@ type Wanted = {
   readonly org: string | null;
   readonly stores: readonly string[];
   readonly scopes: readonly Scope[];
+  /** None: all paths. */
+  readonly pathRules: readonly PathRule[] | null;
   readonly expiresAt: number | null;
 };
 
@@ -36,7 +38,17 @@ export const command: Command = defineCommand({
       type: 'string',
       valueHint: 'SCOPES',
       default: 'write',
-      description: 'read, write, all, or a list such as entries:read,stores:read',
+      description: 'read, write, all, or scopes such as entries:read; several with commas',
+    },
+    'may-read': {
+      type: 'string',
+      valueHint: 'PATTERNS',
+      description: 'Reads only these paths, such as tickets/**,team/*',
+    },
+    'may-write': {
+      type: 'string',
+      valueHint: 'PATTERNS',
+      description: 'Writes only these paths',
     },
     expires: {
       type: 'string',
@@ -48,6 +60,7 @@ export const command: Command = defineCommand({
   },
   examples: [
     'holdfast tokens create --name ci --store acme/app --scopes read --expires 30d',
+    "holdfast tokens create --name agent --may-read 'tickets/**,team/**' --may-write 'tickets/**'",
     'holdfast tokens create --data ./data --org acme --scopes all   # the first one',
   ],
   async run(args, { output, terminal }) {
@@ -56,6 +69,7 @@ export const command: Command = defineCommand({
       org: args.org ?? null,
       stores: readList(args.store ?? '').map(readStoreName),
       scopes: await readScopes(args.scopes),
+      pathRules: rulesOf(args['may-read'], args['may-write']),
       expiresAt:
         args.expires === undefined ? null : Date.now() + readDuration(args.expires, '--expires'),
     };
@@ -84,11 +98,12 @@ async function createOnline(
   post: (body: object) => Promise<{ readonly [field: string]: unknown }>,
 ): Promise<Made> {
   if (wanted.org !== null) throw misuse('--org goes with --data only.', 'Name stores by --store.');
-  const { name, stores, scopes, expiresAt } = wanted;
+  const { name, stores, scopes, pathRules, expiresAt } = wanted;
   const made = await post({
     name,
     scopes,
     ...(stores.length > 0 ? { store_names: stores } : { store_access_mode: 'all' }),
+    ...(pathRules !== null && { path_rules: pathRules }),
     ...(expiresAt !== null && { expires_at: new Date(expiresAt).toISOString() }),
   });
   return { id: textOf(made['id']), token: textOf(made['raw_token']) };
@@ -100,12 +115,13 @@ async function createOffline(wanted: Wanted, data: string): Promise<Made> {
     const reach = await reachOf(wanted, storage);
     const server = createServer({ storage });
     try {
-      const { name, scopes, expiresAt } = wanted;
+      const { name, scopes, pathRules, expiresAt } = wanted;
       const { id, rawToken } = await server.tokens.issue({
         name,
         scopes,
         expiresAt,
         createdBy: null,
+        ...(pathRules !== null && { pathRules }),
         ...reach,
       });
       return { id, token: rawToken };
@@ -145,6 +161,16 @@ async function idOf(name: string, storage: Storage): Promise<string> {
   });
 }
 
+/** Where one of the two is said, nothing else may be read or written. */
+function rulesOf(read: string | undefined, write: string | undefined): readonly PathRule[] | null {
+  if (read === undefined && write === undefined) return null;
+  return [...rulesFor(read ?? '', 'read'), ...rulesFor(write ?? '', 'write')];
+}
+
+function rulesFor(patterns: string, right: PathRule['allow'][number]): readonly PathRule[] {
+  return readList(patterns).map((pattern) => ({ pattern, allow: [right] }));
+}
+
 const presets: { readonly [name: string]: readonly string[] } = {
   read: ['entries:read', 'files:read', 'stores:read'],
   write: ['entries:read', 'entries:write', 'files:read', 'files:write', 'stores:read'],
@@ -152,8 +178,10 @@ const presets: { readonly [name: string]: readonly string[] } = {
 
 async function readScopes(text: string): Promise<readonly Scope[]> {
   const { scopes } = await import('@holdfast/server');
-  if (text === 'all') return scopes;
-  const names = (Object.hasOwn(presets, text) ? presets[text] : undefined) ?? readList(text);
+  const sets: { readonly [name: string]: readonly string[] } = { ...presets, all: scopes };
+  const names = readList(text).flatMap((name) =>
+    Object.hasOwn(sets, name) ? (sets[name] ?? []) : [name],
+  );
   const unknown = names.find((name) => !scopes.some((scope) => scope === name));
   if (unknown === undefined && names.length > 0) {
     return scopes.filter((scope) => names.includes(scope));

@@ -9,6 +9,7 @@ import {
 } from '@holdfast/protocol';
 import { Tree } from '@holdfast/engine/data';
 import type { PendingRequest } from '@holdfast/engine/replica';
+import { unlimited } from './unlimited.ts';
 import type { CachedStore, CacheTerms, DeadLetter } from './port.ts';
 import { cacheFault, type Row, type RowChange, type RowKind } from './rows.ts';
 import {
@@ -23,7 +24,6 @@ import {
   readRequest,
   type StoredRequest,
   Unreadable,
-  wide,
 } from './texts.ts';
 
 /** What was read of a store, and what is to be changed about it. */
@@ -146,7 +146,7 @@ export class Reading {
   #migrated(request: Request, from: string | number | null): Request | Refusal {
     try {
       const migrated = this.#terms.migrate?.(request, from) ?? null;
-      return migrated === null ? refuse('schema_skew') : ownRequest(migrated, wide);
+      return migrated === null ? refuse('schema_skew') : ownRequest(migrated, unlimited);
     } catch (cause) {
       this.#faults.push(cacheFault('failed', { cause, kept: true }));
       return refuse('schema_skew');

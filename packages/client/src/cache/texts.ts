@@ -17,26 +17,15 @@ import {
   type Refusal,
   refuse,
   type Request,
-  type RequestLimits,
   type Seq,
 } from '@holdfast/protocol';
 import type { KeptQuery, PendingRequest } from '@holdfast/engine/replica';
+import { unlimited } from './unlimited.ts';
 import type { DeadLetter } from './port.ts';
 import type { Row } from './rows.ts';
 
 /** The format of all texts here. Entries of another are forgotten, requests of an older one are still read. */
 const format = 1;
-
-/** What was stored once was within the limits of its server; what is read is held to its shape alone. */
-export const wide: RequestLimits = {
-  max_frame_bytes: Number.MAX_SAFE_INTEGER,
-  max_value_bytes: Number.MAX_SAFE_INTEGER,
-  max_leaves_per_write: Number.MAX_SAFE_INTEGER,
-  max_depth: 1000,
-  max_segment_bytes: Number.MAX_SAFE_INTEGER,
-  max_path_bytes: Number.MAX_SAFE_INTEGER,
-  max_tx_ops: Number.MAX_SAFE_INTEGER,
-};
 
 /** Under what a store's rows stand. */
 export type Head = {
@@ -137,7 +126,7 @@ export function quarantined([id, text]: Row, at: EpochMs): DeadLetter {
 }
 
 function readIntent(row: { readonly [field: string]: unknown }): Request {
-  const request = decodeRequest(row, wide);
+  const request = decodeRequest(row, unlimited);
   if (isRefusal(request)) throw new Unreadable(request.code);
   return request;
 }

@@ -8,7 +8,7 @@ import {
   type Request,
   typeOfValue,
 } from '@holdfast/protocol';
-import { wide } from '../cache/texts.ts';
+import { unlimited } from '../cache/unlimited.ts';
 
 /** An own write, to be shown. */
 export type Shown = { readonly opId: OpId; readonly request: Request };
@@ -36,7 +36,7 @@ export function foldOver(
       opId,
       principal: null,
       at,
-      limits: wide,
+      limits: unlimited,
       judges: () => false,
       mutate,
     };

@@ -91,46 +91,51 @@ export class Calls {
     }
   }
 
-  answered(reply: {
+  answered({
+    id,
+    status,
+    response: said,
+    version,
+  }: {
     readonly id: string;
     readonly status: string;
     readonly response: unknown;
     readonly version?: unknown;
   }): void {
-    const call = this.#calls.get(reply.id);
+    const call = this.#calls.get(id);
     if (call === undefined) return;
-    const { status, version } = reply;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- decoded, hence JSON
-    const response = (isObject(reply.response) ? reply.response : {}) as JsonObject;
+    const response = (isObject(said) ? said : {}) as JsonObject;
     if (status !== 'ok') {
       const code = faultCodeOf(response) ?? 'unknown_reason';
-      const { issues, ...told } = response;
-      const details = { ...told, ...this.#detailsOf(call), reply: response, mayHaveRun: false };
-      this.#end(
-        call,
-        new RejectedError(code, { ...details, ...(issues !== undefined && { issues }) }),
-      );
+      const of = { ...this.#detailsOf(call), reply: response, mayHaveRun: false };
+      this.#end(call, new RejectedError(code, { ...response, ...of }));
       return;
     }
-    this.#calls.delete(call.id);
+    this.#calls.delete(id);
     call.off();
     call.ended({ version: typeof version === 'number' ? version : null });
     call.answer.resolve(response);
   }
 
-  /** None of them is answered any more. */
-  close(error: unknown): void {
-    for (const call of this.#calls.values()) this.#end(call, error);
+  /** None of them is answered any more; what was sent may be done all the same. */
+  close(error: HoldfastError): void {
+    for (const call of this.#calls.values()) {
+      if (error.code === 'closed') this.#fail(call, 'closed');
+      else if (!call.isSent) this.#end(call, error);
+      else this.#fail(call, 'disconnected');
+    }
   }
 
   #send(call: Call): void {
     const { event, storeId, name, rest, isRepeatable = false } = call.wish;
     const opId = isRepeatable && (this.#ports.capver ?? 0) >= 4 ? { client_op_id: call.id } : {};
     call.isSent = true;
-    this.#ports.push(call.id, event, { store_id: storeId, name, ...rest, ...opId });
+    const address = event !== 'params' && { store_id: storeId, name };
+    this.#ports.push(call.id, event, { ...address, ...rest, ...opId });
   }
 
-  #fail(call: Call, code: 'disconnected' | 'timeout'): void {
+  #fail(call: Call, code: 'disconnected' | 'timeout' | 'closed'): void {
     const details = { ...this.#detailsOf(call), mayHaveRun: call.isSent };
     this.#end(call, new HoldfastError(code, details));
   }
@@ -142,10 +147,10 @@ export class Calls {
     call.answer.reject(error);
   }
 
-  #detailsOf({ wish: { name, storeId } }: Call): {
+  #detailsOf({ wish: { name: command, storeId } }: Call): {
     readonly command: string;
     readonly storeId: NodeId;
   } {
-    return { command: name, storeId };
+    return { command, storeId };
   }
 }

@@ -65,7 +65,7 @@ const structural: ReadonlySet<string> = /* @__PURE__ */ new Set([
   'declared store is not a root store',
 ]);
 
-/** So long a Musubi server has to send the envelope that follows a reply. */
+// So long a Musubi server has to send the envelope that follows a reply.
 const settleMs = 250;
 
 /** One mount of a root: its channel, from the first join until nobody holds it. */
@@ -130,6 +130,11 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
   begin(): void {
     if (this.#isBegun) return;
     this.#isBegun = true;
+    this.join();
+  }
+
+  /** Has it joined, where it is not on the way to that; what was refused is asked for again. */
+  join(): void {
     this.#ports.room.uplink.join(this.#topic, this);
   }
 
@@ -265,7 +270,7 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
     this.#isRecovering = false;
     this.#resumed = reply.resumed && this.#token !== null;
     this.#token = reply.instance;
-    if (this.#token !== null) this.#ports.room.uplink.node = this.#token.split('.', 1)[0];
+    if (this.#token !== null) this.#ports.room.uplink.node = this.#token.split('.')[0];
     this.capver = reply.capver;
     this.mirror.joined({ rootId: root.rootId, capver: reply.capver, resumed: this.#resumed });
     if (!reply.resend) this.#calls.lost(false);
@@ -331,15 +336,8 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
   }
 
   #refused(error: HoldfastError): void {
-    if (!this.#wasLive) {
-      this.#end('failed', error);
-      return;
-    }
-    this.isLive = false;
-    this.#error = error;
-    this.#calls.close(error);
-    this.#params.fail(error);
-    this.#become('failed');
+    if (this.#wasLive) this.#stop('failed', error);
+    else this.#end('failed', error);
   }
 
   /** Closed with the client it ends; where the connection was given up, so is the mount, until that is tried again. */
@@ -347,25 +345,30 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
     const { connection, error } = this.#ports.room.connection.get();
     if (this.#isEnded) return;
     if (error !== undefined) this.#refused(error);
-    else if (connection === 'closed') this.#end('unmounted', closedError('client'));
+    else if (connection === 'closed') this.unmount(closedError('client'));
   }
 
   #end(state: 'failed' | 'unmounted', error: HoldfastError): void {
     const { root, room, ended } = this.#ports;
     room.uplink.leave(this.#topic);
     this.#isEnded = true;
-    this.isLive = false;
-    if (state === 'failed') this.#error = error;
     root.mount = null;
-    this.#become(state);
-    this.#calls.close(error);
-    this.#params.fail(error);
+    this.#stop(state, error);
     this.ready.reject(error);
     this.revalidated.reject(error);
     this.#keeper?.flush();
     ended();
     root.changed();
     root.settle();
+  }
+
+  /** Nothing that was asked of it is answered. */
+  #stop(state: 'failed' | 'unmounted', error: HoldfastError): void {
+    this.isLive = false;
+    if (state === 'failed') this.#error = error;
+    this.#become(state);
+    this.#calls.close(error);
+    this.#params.fail(error);
   }
 
   #endLayer(id: string, ok: { readonly version: number | null } | null): void {
@@ -392,7 +395,6 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
   }
 }
 
-/** The error of a refused join: with whatever reason the server gave. */
 function errorOf({ code, details }: Refusal): RejectedError {
   return new RejectedError(code, details);
 }

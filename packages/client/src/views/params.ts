@@ -9,6 +9,8 @@ export interface ParamsPorts {
   readonly capver: number | null;
   /** Asks the server to change them; it has them with its answer. */
   askParams(params: JsonObject): Promise<unknown>;
+  /** Joins with them, where it is not on the way to that already. */
+  join(): void;
   /** Leaves the mount, and joins another one. */
   mountAnew(): void;
 }
@@ -43,6 +45,8 @@ export class MountParams {
     this.#changed ??= deferred();
     const { promise } = this.#changed;
     if (this.#ports.isLive) void this.sync();
+    // What was refused for good may not be with these.
+    else this.#ports.join();
     return promise;
   }
 

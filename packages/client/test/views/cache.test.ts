@@ -157,53 +157,33 @@ describe('the cache of a view', () => {
     expect(writes).toEqual([10, 20, 21]);
   });
 
-  it('keeps a tree under the params that it is of', async () => {
-    const kept = new Map<string, number>();
-    const persister: Persister = {
-      ...memoryPersister(),
-      set: (key, entry) => kept.set(key, (entry.tree as { n: number }).n),
-    };
-    await using world = new Scripted({ viewCache: { persister } });
-    const page = world.client.view(module, { id: 'main', params: { room: 'a' }, cache: true });
-    await expect.poll(() => world.sent.length).toBe(1);
-    await new Promise(setImmediate);
-    await world.accept();
-    await world.show(node([], { n: 1 }));
-    const done = page.setParams({ room: 'b' });
-    await world.clock.advance(1000);
-    await world.reply(await world.next('params'), {}, { version: 2 });
-    await world.patch(1, 2, { ops: [{ op: 'replace', path: '/n', value: 2 }] });
-    await done;
-    await world.clock.advance(1000);
-    expect([...kept]).toEqual([
-      [JSON.stringify(['', module, 'main', { room: 'a' }]), 1],
-      [JSON.stringify(['', module, 'main', { room: 'b' }]), 2],
-    ]);
-  });
-
-  it('keeps a tree under the params that it is of, also where it comes in one breath with their answer', async () => {
-    const kept = new Map<string, number>();
-    const persister: Persister = {
-      ...memoryPersister(),
-      set: (key, entry) => kept.set(key, (entry.tree as { n: number }).n),
-    };
-    await using world = new Scripted({ viewCache: { persister } });
-    const page = world.client.view(module, { id: 'main', params: { room: 'a' }, cache: true });
-    await expect.poll(() => world.sent.length).toBe(1);
-    await new Promise(setImmediate);
-    await world.accept();
-    await world.show(node([], { n: 1 }));
-    await world.clock.advance(1000);
-    const done = page.setParams({ room: 'b' });
-    const answered = world.reply(await world.next('params'), {}, { version: 2 });
-    await world.patch(1, 2, { ops: [{ op: 'replace', path: '/n', value: 2 }] });
-    await Promise.all([answered, done]);
-    await world.clock.advance(1000);
-    expect([...kept]).toEqual([
-      [JSON.stringify(['', module, 'main', { room: 'a' }]), 1],
-      [JSON.stringify(['', module, 'main', { room: 'b' }]), 2],
-    ]);
-  });
+  it.each(['after their answer', 'in one breath with it'])(
+    'keeps a tree under the params that it is of, where it comes %s',
+    async (order) => {
+      const kept = new Map<string, number>();
+      const persister: Persister = {
+        ...memoryPersister(),
+        set: (key, entry) => kept.set(key, (entry.tree as { n: number }).n),
+      };
+      await using world = new Scripted({ viewCache: { persister } });
+      const page = world.client.view(module, { id: 'main', params: { room: 'a' }, cache: true });
+      await expect.poll(() => world.sent.length).toBe(1);
+      await new Promise(setImmediate);
+      await world.accept();
+      await world.show(node([], { n: 1 }));
+      const done = page.setParams({ room: 'b' });
+      await world.clock.advance(1000);
+      const answered = world.reply(await world.next('params'), {}, { version: 2 });
+      if (order === 'after their answer') await answered;
+      await world.patch(1, 2, { ops: [{ op: 'replace', path: '/n', value: 2 }] });
+      await Promise.all([answered, done]);
+      await world.clock.advance(1000);
+      expect([...kept]).toEqual([
+        [JSON.stringify(['', module, 'main', { room: 'a' }]), 1],
+        [JSON.stringify(['', module, 'main', { room: 'b' }]), 2],
+      ]);
+    },
+  );
 
   it('needs a scope where it outlives the page, and a persister where a view wants it', async () => {
     const storage = new Map<string, string>();

@@ -241,4 +241,56 @@ describe('a view that is live', () => {
     await world.show(node([], { n: 3 }));
     await done;
   });
+
+  it('refused for good has what it sent fail as what may have run, and what waited as refused', async () => {
+    const page = await live();
+    const sent = page.proxy.$dispatch('x');
+    await world.next('command');
+    await world.end('phx_error');
+    const waits = page.proxy.$dispatch('y');
+    await world.clock.advance(2000);
+    await world.refuse(await world.next('phx_join'), { reason: 'unauthorized' });
+    await expect(sent).rejects.toMatchObject({
+      code: 'disconnected',
+      details: { command: 'x', storeId: [], mayHaveRun: true },
+    });
+    await expect(waits).rejects.toMatchObject({ code: 'unauthorized' });
+  });
+
+  it('unmounted says of each command whether it may have run', async () => {
+    const page = await live();
+    const sent = page.proxy.$dispatch('x');
+    await world.next('command');
+    await world.cut();
+    const waits = page.proxy.$dispatch('y');
+    page.unmount();
+    await world.clock.advance(1);
+    const details = { command: 'x', storeId: [], mayHaveRun: true };
+    await expect(sent).rejects.toMatchObject({ code: 'closed', details });
+    await expect(waits).rejects.toMatchObject({ code: 'closed', details: { mayHaveRun: false } });
+  });
+
+  it('refused for good is joined again with the params that it is given next', async () => {
+    const page = await live();
+    await world.end('phx_error');
+    await world.clock.advance(2000);
+    await world.refuse(await world.next('phx_join'), { reason: 'invalid_params' });
+    const denied = page.setParams({ room: 'a' });
+    await world.refuse(await world.next('phx_join'), { reason: 'unauthorized' });
+    await expect(denied).rejects.toMatchObject({ code: 'unauthorized' });
+    const done = page.setParams({ room: 'b' });
+    expect(page.health.get().state).toBe('stale');
+    expect(page.proxy['n']).toBe(1);
+    const join = await world.accept({ instance: 't2', resend: false });
+    expect(join.payload).toMatchObject({ params: { room: 'b' } });
+    await world.show(node([], { n: 2 }));
+    await done;
+    expect([page.health.get().state, page.proxy['n']]).toEqual(['live', 2]);
+  });
+
+  it('asks for other params by nothing but these', async () => {
+    const page = await live();
+    void page.setParams({ room: 'b' }).catch(() => undefined);
+    expect((await world.next('params')).payload).toEqual({ params: { room: 'b' } });
+  });
 });

@@ -361,7 +361,7 @@ function pathOf(request: Plain): Path | null {
 }
 
 function isPlain(reply: WriteReply): boolean {
-  return !('token' in reply || 'results' in reply || 'hash' in reply);
+  return !('token' in reply || 'results' in reply || 'hash' in reply || 'ops_written' in reply);
 }
 
 function isSame(mine: Op, found: Op | undefined): boolean {

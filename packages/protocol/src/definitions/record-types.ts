@@ -135,6 +135,23 @@ export type TypesOfSpec<N extends string, Templates extends string, S, F, I exte
   readonly inputs: I;
 };
 
+declare const nowhere: unique symbol;
+
+/**
+ * What no value is. When the compiler reads what a mutation returns, it does not know yet what the schema says of it, and makes
+ * a string of `state: 'sent'`; where there might be a literal it leaves it one.
+ */
+type Literals = { readonly [nowhere]: never; readonly [field: string]: Literal };
+type Literal =
+  | ''
+  | 0
+  | 0n
+  | true
+  | null
+  | Literals
+  | readonly Literal[]
+  | readonly [Literal, ...Literal[]];
+
 /** What `record` takes (records.md §2). */
 export type RecordSpec<
   N extends string,
@@ -172,7 +189,7 @@ export type RecordSpec<
         current: ValueOf<S, F> | undefined,
         input: I[K] extends StandardSchema<unknown> ? SchemaOutput<I[K]> : unknown,
         env: MutationEnv,
-      ): ValueOf<S, F> | undefined;
+      ): ValueOf<S, F> | undefined | Literals;
     };
   };
   /** Whether writes are rebased (default), or refused where somebody else came first (records.md §11.4). */

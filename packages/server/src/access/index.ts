@@ -23,7 +23,7 @@ export {
   seesToken,
 } from './delegation.ts';
 export { explain, readAsked } from './explain.ts';
-export { allowsOrigin, isListed, type OriginHeaders } from './origin.ts';
+export { allowsOrigin, browserOrigin, isListed, type OriginHeaders } from './origin.ts';
 export { faultInRules, grantsOf, grantsUnder, isRules, type PathRule } from './path-rules.ts';
 export {
   type Authenticate,

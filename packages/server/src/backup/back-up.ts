@@ -52,8 +52,16 @@ export async function backUp(options: BackUpOptions): Promise<BackupReport> {
   } catch (error) {
     const names = [databaseName, `${databaseName}-wal`, `${databaseName}-shm`, 'files'];
     await Promise.all(names.map((name) => rm(join(to, name), { recursive: true, force: true })));
-    throw error;
+    throw isFull(error) ? new BackupError('full', `There is no space left for ${to}.`) : error;
   }
+}
+
+// https://sqlite.org/rescode.html
+const sqliteFull = 13;
+
+function isFull(error: unknown): boolean {
+  const { errcode }: { readonly errcode?: unknown } = Object(error);
+  return errcode === sqliteFull;
 }
 
 type Copied = {

@@ -9,8 +9,8 @@ export const databaseName = 'holdfast.db';
 
 /** Why a backup cannot be made or used; the message says what to do. */
 export class BackupError extends Error {
-  /** `no_data`: nothing to back up. `no_backup`: nothing to restore. `occupied`: the target. `damaged`: the backup. */
-  readonly reason: 'no_data' | 'no_backup' | 'occupied' | 'damaged';
+  /** `no_data`: nothing to back up. `no_backup`: nothing to restore. `occupied`, `full`: the target. `damaged`: the backup. */
+  readonly reason: 'no_data' | 'no_backup' | 'occupied' | 'full' | 'damaged';
 
   constructor(reason: BackupError['reason'], message: string) {
     super(message);

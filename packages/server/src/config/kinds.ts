@@ -1,3 +1,5 @@
+import { browserOrigin } from '../access/origin.ts';
+
 /** What a setting can be. */
 export type Value = string | number | boolean | readonly string[];
 
@@ -44,6 +46,18 @@ export const list: Kind = {
       .filter((each) => each !== ''),
   fromFile: (value) => (isTexts(value) ? value : undefined),
 };
+
+/** Origins of web pages, as browsers write them; any other spelling would never be met. */
+export const origins: Kind = {
+  expected:
+    'a list of origins as browsers write them, such as https://app.example.org, without a path',
+  fromText: (given) => fittingOrigins(list.fromText(given)),
+  fromFile: (value) => fittingOrigins(list.fromFile(value)),
+};
+
+function fittingOrigins(value: Value | undefined): Value | undefined {
+  return isTexts(value) && value.every((each) => browserOrigin(each) === each) ? value : undefined;
+}
 
 function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((each) => typeof each === 'string');

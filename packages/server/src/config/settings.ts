@@ -8,6 +8,7 @@ import {
   integer,
   type Kind,
   list,
+  origins,
   orOff,
   text,
   type Value,
@@ -48,7 +49,11 @@ export const settings: readonly Setting[] = [
   setting('host', [text, '127.0.0.1'], 'Address to listen on; 0.0.0.0 is all of them.'),
   setting('port', [integer(0, 65_535), 4400], 'Port; 0 picks a free one.'),
   setting('data', [text, './data'], 'Directory of the data.'),
-  setting('origins', [list, []], 'Web pages that may connect besides its own; `*` is all of them.'),
+  setting(
+    'origins',
+    [origins, []],
+    'Web pages that may connect besides its own; `*` is all of them.',
+  ),
   setting(
     'oauth.resource',
     [text, null],

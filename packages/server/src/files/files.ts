@@ -6,7 +6,7 @@ import {
   refuse,
   type Request,
 } from '@holdfast/protocol';
-import type { FileWrite } from '@holdfast/engine/data';
+import { type FileWrite, forbidden, type Tree } from '@holdfast/engine/data';
 import { grantsOf, mayUseStore, type Principal } from '../access/index.ts';
 import { BlobError, type ByteRange, isBlobHash } from '../blobs/index.ts';
 import { contentOf } from '../storage/batch.ts';
@@ -34,6 +34,12 @@ export type FileLabel = {
 
 /** An entry that names content, and why a principal may not download by it; null if it may. */
 export type FilePlaceFound = FilePlace & { readonly denied: 'store' | 'path' | null };
+
+/** Who pushes a file, and to which store. */
+type Pusher = {
+  readonly principal: Principal;
+  readonly host: { readonly row: Pick<StoreRow, 'id'>; view(): { readonly tree: Tree } };
+};
 
 /** The files of all stores: who may name what, where content comes in, and where it is read (stores.md §14). */
 export class Files {
@@ -66,19 +72,17 @@ export class Files {
   ): Promise<Refusal | null> {
     const limit = this.#room.quotas?.file_storage;
     if (limit === undefined) return null;
-    const { files } = this.#room.storage;
-    const current = await files.usage(storeId);
-    const hasRoom = current - coming.replaced + coming.size <= limit;
+    const { hash, size, replaced } = coming;
     // What is held already may cost nothing; and of what has no name yet nobody knows whether it is.
-    const { hash } = coming;
-    if (hash === null) return hasRoom || coming.size <= limit ? null : beyond(current, limit);
-    if ((await files.held(storeId, hash)) !== null) return null;
-    return hasRoom ? this.intake.refuseMore(storeId, coming.size) : beyond(current, limit);
+    const mayBeHeld =
+      hash === null ? size <= limit : (await this.#room.storage.files.held(storeId, hash)) !== null;
+    return mayBeHeld ? null : this.intake.refuseMore(storeId, size, replaced);
   }
 
   /** Keeps what a `put_file` push brought, and says what is to be written for it; or why not (stores.md §7.5). */
-  async take(storeId: string, file: PutFile): Promise<FileWrite | Refusal> {
+  async take({ host, principal }: Pusher, file: PutFile): Promise<FileWrite | Refusal> {
     const { content, filename, contentType, op, path, ...guards } = file;
+    if (!mayWrite(principal, path)) return forbidden(path);
     const bytes = Buffer.from(content, 'base64');
     const { max_file_bytes: limit } = this.#room.limits;
     if (bytes.byteLength > limit) return refuse('file_too_large', { limit });
@@ -87,7 +91,8 @@ export class Files {
     }
     this.#inHand += bytes.byteLength;
     try {
-      const kept = await this.intake.keep(storeId, bytes);
+      const replaced = bytesUnder(host.view().tree, path);
+      const kept = await this.intake.keep(host.row.id, bytes, replaced);
       const label = { filename, contentType: contentType ?? 'application/octet-stream' };
       return { op, path, value: this.envelope(kept, label), ...guards };
     } catch (error) {
@@ -173,8 +178,18 @@ export class Files {
   }
 }
 
-function beyond(current: number, limit: number): Refusal {
-  return refuse('limit_exceeded', { dimension: 'file_storage', current, limit });
+/** How many bytes of files go where one is put at a path: what is there, below it, and in its way above. */
+export function bytesUnder(tree: Tree, path: Path): number {
+  const above = tree.leafAbove(path);
+  const blocking = above === undefined ? undefined : tree.leaf(above);
+  let bytes = contentOf(blocking?.value ?? null)?.size ?? 0;
+  for (const { value } of tree.entries({ under: path })) bytes += contentOf(value)?.size ?? 0;
+  return bytes;
+}
+
+/** Whether a principal may write the entry at a path (stores.md §11.2.1). */
+export function mayWrite(principal: Principal, path: Path): boolean {
+  return grantsOf(principal.pathRules ?? null).write.covers(path);
 }
 
 /** Whether a principal may read the entry at a path (stores.md §11.2.1). */

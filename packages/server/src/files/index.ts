@@ -1,2 +1,10 @@
-export { Files, type FileLabel, type FilePlaceFound, type FileVerdict, mayRead } from './files.ts';
+export {
+  Files,
+  type FileLabel,
+  type FilePlaceFound,
+  type FileVerdict,
+  bytesUnder,
+  mayRead,
+  mayWrite,
+} from './files.ts';
 export { type KeptContent, type PieceOutcome } from './intake.ts';

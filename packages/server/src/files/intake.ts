@@ -15,6 +15,16 @@ export type PieceKey = {
   readonly storeId: string;
   readonly subject: string | null;
   readonly hash: BlobHash;
+  /** As of {@link Coming}. */
+  readonly replaced?: number;
+};
+
+/** What is known of content before it comes. */
+export type Coming = {
+  /** What its digest has to be; null: whatever it is. */
+  readonly expected: BlobHash | null;
+  /** The bytes of what it takes the place of; left out where only the commit knows. */
+  readonly replaced?: number;
 };
 
 /** What a piece came to: more is wanted, it does not begin where the upload stands, it is not what it was said to be, or all is there. */
@@ -40,10 +50,10 @@ export class Intake {
   }
 
   /** Keeps bytes that are in memory already. */
-  async keep(storeId: string, bytes: Uint8Array): Promise<KeptContent> {
+  async keep(storeId: string, bytes: Uint8Array, replaced: number): Promise<KeptContent> {
     const hash: BlobHash = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
     const content = { hash, size: bytes.byteLength };
-    await this.#note(storeId, content);
+    await this.#note(storeId, content, replaced);
     if ((await this.#room.blobs.stat(hash)) !== null) return content;
     const upload = this.#unfinished.draw(storeId);
     await this.#room.blobs.append(upload, 0, once(bytes));
@@ -54,7 +64,7 @@ export class Intake {
   async receive(
     storeId: string,
     bytes: AsyncIterable<Uint8Array>,
-    expected: BlobHash | null,
+    { expected, replaced = Infinity }: Coming,
   ): Promise<KeptContent | null> {
     const { blobs, limits } = this.#room;
     const upload = this.#unfinished.draw(storeId);
@@ -70,7 +80,7 @@ export class Intake {
       );
       const hash: BlobHash = `sha256:${digest.digest('hex')}`;
       if (expected !== null && hash !== expected) return null;
-      await this.#note(storeId, { hash, size });
+      await this.#note(storeId, { hash, size }, replaced);
       return await this.#finish(upload, { hash, size });
     } finally {
       await blobs.delete(upload).catch((error: unknown) => {
@@ -87,11 +97,11 @@ export class Intake {
     total: number,
   ): Promise<PieceOutcome> {
     const { blobs, limits, storage } = this.#room;
-    const { storeId, hash } = key;
+    const { storeId, hash, replaced = Infinity } = key;
     if (total > limits.max_file_bytes) throw tooLarge(limits.max_file_bytes);
     const upload = this.#unfinished.nameOf(storeId, key.subject, hash);
     if (piece === null && (await storage.files.held(storeId, hash)) === total) {
-      await this.#note(storeId, { hash, size: total });
+      await this.#note(storeId, { hash, size: total }, replaced);
       if ((await blobs.stat(hash)) === total) {
         return { status: 'kept', content: { hash, size: total } };
       }
@@ -99,7 +109,7 @@ export class Intake {
     const received = await this.#extend(upload, piece, total);
     if (typeof received !== 'number') return received;
     if (received < total) return { status: 'received', received };
-    await this.#note(storeId, { hash, size: total });
+    await this.#note(storeId, { hash, size: total }, replaced);
     const size = await blobs.finish(upload, hash);
     this.#unfinished.done(upload);
     return size === total
@@ -143,24 +153,27 @@ export class Intake {
   }
 
   /**
-   * Why a store takes no more content in: what was uploaded and is not named, for its commit is still to come or was
-   * refused, is no charge (stores.md §14.2), but of it there may be no more than the quota either, until it is collected.
+   * Why a store takes no more content in: there would be more of it in use than the quota, when what is replaced has gone.
+   * What was uploaded and is not named, for its commit is still to come or was refused, is no charge (stores.md §14.2); but
+   * of it there may be no more than the quota either, until it is collected.
    */
-  async refuseMore(storeId: string, size: number): Promise<Refusal | null> {
+  async refuseMore(storeId: string, size: number, replaced: number): Promise<Refusal | null> {
     const limit = this.#room.quotas?.file_storage;
     if (limit === undefined) return null;
     const { files } = this.#room.storage;
+    const used = await files.usage(storeId);
+    const beyond = (current: number): Refusal =>
+      refuse('limit_exceeded', { dimension: 'file_storage', current, limit });
+    if (used - replaced + size > limit) return beyond(used);
     const pending = await files.pending(storeId);
-    if (pending < limit && size <= limit) return null;
-    const current = pending + (await files.usage(storeId));
-    return refuse('limit_exceeded', { dimension: 'file_storage', current, limit });
+    return pending < limit && size <= limit ? null : beyond(pending + used);
   }
 
   /** What is condemned goes first, and then comes again. */
-  async #note(storeId: string, content: KeptContent): Promise<void> {
+  async #note(storeId: string, content: KeptContent, replaced: number): Promise<void> {
     const { hash, size } = content;
     const isHeld = (await this.#room.storage.files.held(storeId, hash)) !== null;
-    const refusal = isHeld ? null : await this.refuseMore(storeId, size);
+    const refusal = isHeld ? null : await this.refuseMore(storeId, size, replaced);
     if (refusal !== null) throw new ContentRefused(refusal);
     while (!(await this.#room.storage.files.spare(content, storeId))) {
       // oxlint-disable-next-line no-await-in-loop -- until the bytes that were to go are gone

@@ -4,7 +4,7 @@ import type { Context } from 'hono';
 
 import type { Principal } from '../access/index.ts';
 import type { KeyRow } from '../storage/port.ts';
-import { keyOf } from './commit.ts';
+import { keyOf, reused } from './commit.ts';
 import type { HttpDeps } from './deps.ts';
 import { answerProblem, Problem } from './errors.ts';
 import { chargeWrite, credentialsOf } from './identify.ts';
@@ -134,12 +134,6 @@ type Asked = {
 /** A key alone may be easy to guess. */
 function secretOf(token: string | null, key: string): string | null {
   return token === null ? null : JSON.stringify([token, key]);
-}
-
-function reused(): Problem {
-  return new Problem(422, 'idempotency_key_reuse', {
-    detail: 'This key was used for another request; take a new one.',
-  });
 }
 
 /** The answer that was given before the server started, or by another. */

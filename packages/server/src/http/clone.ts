@@ -1,9 +1,8 @@
-import type { Tree } from '@holdfast/engine/data';
+import { forbidden, type Tree } from '@holdfast/engine/data';
 import {
   type Entry,
   parseStoreName,
   type Path,
-  refuse,
   type Seq,
   type StoreName,
 } from '@holdfast/protocol';
@@ -30,7 +29,7 @@ export function routeClone(app: Hono, deps: HttpDeps, acts: Acts): void {
     needScope(principal, 'stores:clone');
     const isBounded = (principal.pathRules ?? null) !== null;
     if (isBounded || mayHide(deps, { principal, row: source, pattern: null })) {
-      throw refused(refuse('path_not_allowed'));
+      throw refused(forbidden(null));
     }
     const body = await readObject(c.req.raw, deps.limits.max_json_body);
     return acts.perform(c, { principal, body }, async () => {

@@ -74,9 +74,7 @@ export class Committer {
     const known = await this.#deps.storage.answers(store.row.id, { ids: [id], clients: [] });
     const reply = await this.#write(store, wanted, id);
     if (isRefusal(reply) && reply.code === 'duplicate_op_id') {
-      throw new Problem(422, 'idempotency_key_reuse', {
-        detail: 'This key was used for another request; take a new one.',
-      });
+      throw reused();
     }
     return { reply: accepted(reply), replayed: known.answers.length > 0 };
   }
@@ -119,6 +117,13 @@ export function keyOf(c: Context): string | null {
   });
 }
 
+/** A key names one request. */
+export function reused(): Problem {
+  return new Problem(422, 'idempotency_key_reuse', {
+    detail: 'This key was used for another request; take a new one.',
+  });
+}
+
 function isOwnWork(
   request: Exclude<Wanted['request'], Refusal>,
 ): request is Extract<Wanted['request'], { op: 'rollback' | 'import' | 'migrate' }> {
@@ -127,7 +132,7 @@ function isOwnWork(
 }
 
 /** Where a repeat is told to be one. */
-export function markReplay(c: Context, { replayed }: Outcome): void {
+export function markReplay(c: Context, { replayed }: Pick<Outcome, 'replayed'>): void {
   if (replayed) c.header('Idempotent-Replay', 'true');
 }
 

@@ -150,6 +150,8 @@ export type HttpDeps = {
   readonly newIncarnation: () => string;
   /** Closes the store's channels; the store is archived by then, and purged only after it resolves. */
   readonly onStoreArchived: (id: string) => void | Promise<void>;
+  /** Ends what follows a store that is there no more. */
+  readonly onStorePurged: (id: string) => void | Promise<void>;
   /** Closes the token's sockets. */
   readonly onTokenRevoked: (id: string) => void | Promise<void>;
   /** Logs what failed inside; the answer carries only the id. */

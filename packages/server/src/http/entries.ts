@@ -1,12 +1,5 @@
-import {
-  isRefusal,
-  parseWrite,
-  type Path,
-  type Refusal,
-  refuse,
-  type Request,
-} from '@holdfast/protocol';
-import type { Scope, Tree } from '@holdfast/engine/data';
+import { isRefusal, parseWrite, type Path, type Refusal, type Request } from '@holdfast/protocol';
+import { forbidden, type Scope, type Tree } from '@holdfast/engine/data';
 import type { Context, Hono } from 'hono';
 
 import type { Principal } from '../access/index.ts';
@@ -57,7 +50,7 @@ async function readEntry(c: Context, deps: HttpDeps): Promise<Response> {
   needScope(principal, 'entries:read');
   const path = pathOf(c, 'entries', deps.limits);
   const scope = readable(principal);
-  if (!scope.reaches(path)) throw refused(refuse('path_not_allowed', { path }));
+  if (!scope.reaches(path)) throw refused(forbidden(path));
   const atSeq = c.req.query('at_seq');
   const found = await deps.withStore(row.id, (store) => {
     const scopeOf = (tree: Tree): Scope =>

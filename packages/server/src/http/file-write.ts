@@ -1,10 +1,17 @@
-import type { FileWrite } from '@holdfast/engine/data';
+import { type FileWrite, forbidden } from '@holdfast/engine/data';
 import { type Path, refuse, type Seq } from '@holdfast/protocol';
 import type { Context } from 'hono';
 
 import type { Principal } from '../access/index.ts';
 import { type BlobHash, isBlobHash } from '../blobs/index.ts';
-import { type FileLabel, type KeptContent, mayRead, type PieceOutcome } from '../files/index.ts';
+import {
+  bytesUnder,
+  type FileLabel,
+  type KeptContent,
+  mayRead,
+  mayWrite,
+  type PieceOutcome,
+} from '../files/index.ts';
 import type { StoreRow } from '../storage/port.ts';
 import { type Committer, markReplay, seqOf } from './commit.ts';
 import { type Condition, conditionOf } from './conditions.ts';
@@ -31,20 +38,19 @@ export async function writeFile(
   const label = labelOf(c);
   const hash = hashOf(c);
   const piece = pieceOf(c);
-  // A repeat of what was done already must be answered, not judged; and who may not look is told nothing here.
-  const isRepeat = await committer.isRepeat(c, target.row.id, target.principal);
-  // Told before the bytes are sent; the commit says it again.
-  if (!isRepeat && target.row.status === 'archived') throw refused(refuse('store_archived'));
-  // Before a byte is read: what is half sent, or not wanted in the end, was work and space too.
-  if (!isRepeat) chargeWrite(deps, c, target.principal);
-  if (!isRepeat && mayRead(target.principal, target.path)) {
-    await deps.withStore(target.row.id, (store) => checkEarly(c, store, target.path));
+  // A repeat of what was done already must be answered, not judged.
+  if (!(await committer.isRepeat(c, target.row.id, target.principal))) {
+    await judgeEarly(c, deps, target);
   }
-  await checkSpace(c, deps, { target, hash, total: piece?.total ?? null });
+  const replaced = await deps.withStore(target.row.id, (store) =>
+    bytesUnder(store.view().tree, target.path),
+  );
+  const coming = { target, hash, replaced };
+  await checkSpace(c, deps, { ...coming, total: piece?.total ?? null });
   const outcome =
     piece === null
-      ? await receive(c, deps, { target, hash })
-      : await receivePiece(c, deps, { target, hash, piece });
+      ? await receive(c, deps, coming)
+      : await receivePiece(c, deps, { ...coming, piece });
   if (outcome.status === 'digest_mismatch') throw new Problem(422, 'digest_mismatch');
   if (outcome.status === 'received') return c.json({ received: outcome.received }, 202);
   if (outcome.status === 'offset_mismatch') {
@@ -56,31 +62,41 @@ export async function writeFile(
   );
 }
 
-/** As far as the length is known before; what is replaced makes room. */
+/** Before a byte is read: what is half sent, or not wanted in the end, was work and space too. The commit says it again. */
+async function judgeEarly(c: Context, deps: HttpDeps, target: Target): Promise<void> {
+  const { principal, row, path } = target;
+  if (row.status === 'archived') throw refused(refuse('store_archived'));
+  chargeWrite(deps, c, principal);
+  if (!mayWrite(principal, path)) throw refused(forbidden(path));
+  // Who may not look is told nothing of what is there.
+  if (mayRead(principal, path)) await deps.withStore(row.id, (store) => checkEarly(c, store, path));
+}
+
+/** What comes where; what is replaced makes room. */
+type Coming = {
+  readonly target: Target;
+  readonly hash: BlobHash | null;
+  readonly replaced: number;
+};
+
+/** As far as the length is known before. */
 async function checkSpace(
   c: Context,
   deps: HttpDeps,
-  coming: {
-    readonly target: Target;
-    readonly hash: BlobHash | null;
-    readonly total: number | null;
-  },
+  { target, hash, replaced, total }: Coming & { readonly total: number | null },
 ): Promise<void> {
-  const { target, hash, total } = coming;
-  const { id } = target.row;
   const size = total ?? Number(c.req.header('content-length') ?? 0);
-  const replaced = await deps.withStore(id, (store) => fileAt(store, target.path)?.size ?? 0);
-  const refusal = await deps.files.refuseSpace(id, { hash, size, replaced });
+  const refusal = await deps.files.refuseSpace(target.row.id, { hash, size, replaced });
   if (refusal !== null) throw refused(refusal);
 }
 
 async function receive(
   c: Context,
   { files }: HttpDeps,
-  { target, hash }: { readonly target: Target; readonly hash: BlobHash | null },
+  { target, hash, replaced }: Coming,
 ): Promise<PieceOutcome> {
   const content = await files.intake
-    .receive(target.row.id, bodyOf(c), hash)
+    .receive(target.row.id, bodyOf(c), { expected: hash, replaced })
     .catch((error: unknown) => fail(files, error));
   return content === null ? { status: 'digest_mismatch' } : { status: 'kept', content };
 }
@@ -88,11 +104,11 @@ async function receive(
 async function receivePiece(
   c: Context,
   { files }: HttpDeps,
-  { target, hash, piece }: { target: Target; hash: BlobHash | null; piece: Piece },
+  { target, hash, replaced, piece }: Coming & { readonly piece: Piece },
 ): Promise<PieceOutcome> {
   if (hash === null) throw invalid('A Content-Range needs the header Holdfast-Content-Hash.');
   const { range, total } = piece;
-  const key = { storeId: target.row.id, subject: target.principal.subject, hash };
+  const key = { storeId: target.row.id, subject: target.principal.subject, hash, replaced };
   const bytes = range && { from: range.start, bytes: bodyOf(c, range.end - range.start) };
   return files.intake.piece(key, bytes, total).catch((error: unknown) => fail(files, error));
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   type Change,
   type RollbackRequest,
@@ -9,6 +10,8 @@ import {
 import type { Veil } from '@holdfast/engine/gate';
 import {
   comparePaths,
+  fingerprint,
+  isObject,
   isRefusal,
   type Leaf,
   type Path,
@@ -22,10 +25,10 @@ import type { Principal } from '../access/index.ts';
 import type { StoreRow } from '../storage/port.ts';
 import { noteAct } from './audit.ts';
 import { readObject } from './body.ts';
-import { type Committer, markReplay } from './commit.ts';
+import { type Committer, keyOf, markReplay, type Outcome, reused } from './commit.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam, Problem, refused } from './errors.ts';
-import { identify, needScope, readable, readableThen } from './identify.ts';
+import { deviceOf, identify, needScope, readable, readableThen } from './identify.ts';
 import { seqOf } from './past.ts';
 import { storeOf } from './store-of.ts';
 
@@ -37,19 +40,56 @@ export function routeHistory(app: Hono, deps: HttpDeps, committer: Committer): v
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'entries:write');
     const body = await readObject(c.req.raw, deps.limits.max_json_body);
-    const outcome = await deps.withStore(row.id, async (store) => {
-      const request = await rollbackOf(body, { store, deps });
-      const same = {
-        op: 'rollback',
-        path: body['path'] ?? body['path_segments'],
-        value: body['to_seq'],
-      };
-      return committer.commit(c, store, { principal, request, same });
-    });
+    const same = {
+      op: 'rollback',
+      path: body['path'] ?? body['path_segments'],
+      value: body['to_seq'],
+    };
+    const rollBack = (): Promise<Outcome> =>
+      deps.withStore(row.id, async (store) => {
+        const request = await rollbackOf(body, { store, deps });
+        return committer.commit(c, store, { principal, request, same });
+      });
+    const asked = { of: [row.id, deviceOf(c, principal)], print: fingerprint(same) };
+    const outcome = await keepNothing(c, deps, { ...asked, run: rollBack });
     markReplay(c, outcome);
     if (!outcome.replayed) await noteRollback(deps, principal, { store: row, body });
     return c.json(outcome.reply);
   });
+}
+
+type Kept = { readonly reply: object; readonly replayed: boolean };
+
+/**
+ * Where there is nothing to do there is no commit that would remember the key of the request: it is kept by itself, or a
+ * repeat would take back what was written since (stores.md §15.3).
+ */
+async function keepNothing(
+  c: Context,
+  { storage, now }: HttpDeps,
+  asked: {
+    readonly of: readonly string[];
+    readonly print: number;
+    readonly run: () => Promise<Outcome>;
+  },
+): Promise<Kept> {
+  const key = keyOf(c);
+  if (key === null) return asked.run();
+  const of = JSON.stringify(['rollback', ...asked.of, key]);
+  const name = createHash('sha256').update(of).digest('base64url');
+  const row = await storage.keys.take({ name, print: 0, at: now() });
+  const told: unknown = JSON.parse(row?.answer ?? 'null');
+  if (isObject(told) && isObject(told['reply'])) {
+    if (told['print'] !== asked.print) throw reused();
+    return { reply: told['reply'], replayed: true };
+  }
+  const outcome = await asked.run();
+  const { reply } = outcome;
+  const isNothing = 'noop' in reply || ('ops_written' in reply && reply.ops_written === 0);
+  if (isNothing) {
+    await storage.keys.answer(name, JSON.stringify({ print: asked.print, reply }));
+  }
+  return outcome;
 }
 
 function noteRollback(

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { fingerprint, isObject } from '@holdfast/protocol';
 import type { Context } from 'hono';
 
 import type { Principal } from '../access/index.ts';
-import { keyOf } from './commit.ts';
+import { keyOf, reused } from './commit.ts';
 import type { HttpDeps } from './deps.ts';
 import { Problem } from './errors.ts';
 
@@ -13,11 +13,21 @@ export type Told = {
   readonly report: { readonly ok: boolean; readonly [field: string]: unknown };
 };
 
-type Whose = { readonly principal: Principal; readonly storeId: string };
+type Asked = {
+  readonly principal: Principal;
+  readonly storeId: string;
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Takes in what the body brings. */
+  readonly take: (body: AsyncIterable<Uint8Array>) => Promise<Told>;
+};
+
+/** What an import came to, and the digest of its body; null: it was not kept. */
+type Kept = { readonly told: Told; readonly digest: string | null };
 
 /**
- * The Idempotency-Keys of imports (stores.md §15.3). One that has come to its end is told again, from its key; one that was
- * cut off goes on where it stopped, for its lines are known by the key as they would be by an `import_id`.
+ * The Idempotency-Keys of imports (stores.md §15.3). One that has come to its end is told again, from its key, to who sends
+ * the same again; one that was cut off goes on where it stopped, for its lines are known by the key as they would be by an
+ * `import_id`.
  */
 export class ImportKeys {
   readonly #deps: Pick<HttpDeps, 'storage' | 'now'>;
@@ -27,47 +37,54 @@ export class ImportKeys {
     this.#deps = deps;
   }
 
-  async perform(c: Context, whose: Whose, take: () => Promise<Told>): Promise<Response> {
+  async perform(c: Context, asked: Asked): Promise<Response> {
     const key = keyOf(c);
-    if (key === null) return answer(c, await take());
-    const name = digest(['import', whose.storeId, ...bearer(whose.principal), key]);
+    if (key === null) return answer(c, await asked.take(asked.body));
+    const name = digest(['import', asked.storeId, ...bearer(asked.principal), key]);
     if (this.#running.has(name)) throw new Problem(409, 'idempotency_in_progress');
     this.#running.add(name);
     try {
-      return await this.#perform(c, name, take);
+      return await this.#perform(c, name, asked);
     } finally {
       this.#running.delete(name);
     }
   }
 
-  async #perform(c: Context, name: string, take: () => Promise<Told>): Promise<Response> {
+  async #perform(c: Context, name: string, { body, take }: Asked): Promise<Response> {
     const { storage, now } = this.#deps;
-    // The body is not read for this: it is known by its length, where that is told.
+    // Another length is another request, before a byte is read.
     const value = c.req.header('content-length') ?? null;
     const print = fingerprint({ op: 'import', path: new URL(c.req.url).search, value });
     const row = await storage.keys.take({ name, print, at: now() });
-    if (row !== null && row.print !== print) {
-      throw new Problem(422, 'idempotency_key_reuse', {
-        detail: 'This key was used for another request; take a new one.',
-      });
-    }
-    const known = row === null ? null : readTold(row.answer);
-    // Of no known length it is read, to see whether there is anything new in it.
-    const told = known !== null && value !== null ? known : await take();
-    if (known !== null && (told === known || isRepeat(told, known))) {
+    if (row !== null && row.print !== print) throw reused();
+    const known = row === null ? null : readKept(row.answer);
+    const hash = createHash('sha256');
+    const bytes = hashed(body, hash);
+    const told = known?.told ?? (await take(bytes));
+    // Also what follows the end of an archive.
+    await pass(bytes);
+    const sum = hash.digest('base64url');
+    if (known !== null) {
+      if (known.digest !== null && known.digest !== sum) throw reused();
       c.header('Idempotent-Replay', 'true');
-      return answer(c, known);
-    }
-    await storage.keys.answer(name, JSON.stringify(told));
+    } else await storage.keys.answer(name, JSON.stringify({ ...told, digest: sum }));
     return answer(c, told);
   }
 }
 
-/** Whether nothing has come of an import but what had come of one before. */
-function isRepeat({ report: now }: Told, { report: then }: Told): boolean {
-  const brought = Number(then['imported']) + Number(then['skipped']);
-  const isSame = now['skipped'] === brought && now['failed_total'] === then['failed_total'];
-  return isSame && now['imported'] === 0;
+/** The same bytes; what was read of them is in the hash. */
+async function* hashed(
+  bytes: AsyncIterable<Uint8Array>,
+  hash: Hash,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const piece of bytes) {
+    hash.update(piece);
+    yield piece;
+  }
+}
+
+async function pass(bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const piece of bytes) void piece;
 }
 
 /** By what the lines of an import are known that has a key and no name of its own; null: they are not. */
@@ -88,9 +105,13 @@ function answer(c: Context, { status, report }: Told): Response {
   return c.json(report, status);
 }
 
-function readTold(text: string | null): Told | null {
-  const told: unknown = text === null ? null : JSON.parse(text);
-  if (!isObject(told) || !isObject(told['report'])) return null;
-  const { status, report } = told;
-  return { status: status === 422 ? 422 : 200, report: { ...report, ok: report['ok'] === true } };
+function readKept(text: string | null): Kept | null {
+  const kept: unknown = text === null ? null : JSON.parse(text);
+  if (!isObject(kept) || !isObject(kept['report'])) return null;
+  const { status, report, digest: sum } = kept;
+  const told: Told = {
+    status: status === 422 ? 422 : 200,
+    report: { ...report, ok: report['ok'] === true },
+  };
+  return { told, digest: typeof sum === 'string' ? sum : null };
 }

@@ -61,7 +61,7 @@ async function receive(
   { storeId, bytes, hash }: { storeId: string; bytes: AsyncIterable<Uint8Array>; hash: BlobHash },
 ): Promise<void> {
   try {
-    await files.intake.receive(storeId, bytes, hash);
+    await files.intake.receive(storeId, bytes, { expected: hash });
   } catch (error) {
     const refusal = files.refusalOf(error);
     // What has no room is for the lines to tell; what may work later ends it.

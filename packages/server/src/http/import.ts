@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import type { ImportedLeaf } from '@holdfast/engine/data';
+import { forbidden, type ImportedLeaf } from '@holdfast/engine/data';
 import {
   fingerprint,
   isRefusal,
@@ -19,6 +18,7 @@ import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam, Problem, refused } from './errors.ts';
 import { identify, needScope, stillValid, tellRate } from './identify.ts';
 import { importIdOf, ImportKeys, type Told } from './import-keys.ts';
+import { ImportMemory } from './import-memory.ts';
 import { type Line, type PathStyle, readLines } from './import-lines.ts';
 import { beyondRoom } from './import-room.ts';
 import { tarLines } from './import-tar.ts';
@@ -42,7 +42,7 @@ export function routeImport(app: Hono, deps: HttpDeps): void {
     const principal = await identify(deps, c);
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'entries:write');
-    if ((principal.pathRules ?? null) !== null) throw refused(refuse('path_not_allowed'));
+    if ((principal.pathRules ?? null) !== null) throw refused(forbidden(null));
     const wanted = readWanted(c, principal);
     const isTar = /^application\/x-tar\b/i.test(c.req.header('content-type') ?? '');
     if (isTar) needScope(principal, 'files:write');
@@ -51,10 +51,7 @@ export function routeImport(app: Hono, deps: HttpDeps): void {
         limits: deps.limits,
         headerless: wanted.headerless,
       });
-    const lines = isTar
-      ? tarLines(bodyOf(c), { linesIn, files: deps.files, storeId: row.id })
-      : linesIn(bodyOf(c));
-    const take = (): Promise<Told> =>
+    const take = (body: AsyncIterable<Uint8Array>): Promise<Told> =>
       deps.withStore(row.id, async (store) => {
         const intake = new Intake({
           deps,
@@ -62,15 +59,19 @@ export function routeImport(app: Hono, deps: HttpDeps): void {
           principal,
           importId: wanted.importId ?? deps.newId(),
           isNamed: wanted.importId !== null,
+          firstLine: wanted.headerless === null ? 2 : 1,
           isValid: () => stillValid(deps, c, principal),
         });
+        const lines = isTar
+          ? tarLines(body, { linesIn, files: deps.files, storeId: row.id })
+          : linesIn(body);
         await (wanted.isAtomic ? intake.takeAll(lines) : intake.takeByChunks(lines));
         const report = intake.report();
         await intake.note();
         tellRate(c, deps.rates.writes(principal));
         return { status: wanted.isAtomic && !report.ok ? 422 : 200, report };
       });
-    return keys.perform(c, { principal, storeId: row.id }, take);
+    return keys.perform(c, { principal, storeId: row.id, body: bodyOf(c), take });
   });
 }
 
@@ -87,6 +88,8 @@ type IntakeRoom = {
   readonly importId: string;
   /** Whoever sends the lines has named them, and may send them again. */
   readonly isNamed: boolean;
+  /** The number of the first line that is none of a header. */
+  readonly firstLine: number;
   /** Whether whoever sends the lines may still do so: an upload may outlive its token (stores.md §11.3). */
   readonly isValid: () => Promise<boolean>;
 };
@@ -94,6 +97,7 @@ type IntakeRoom = {
 /** One upload on its way into a store. */
 class Intake {
   readonly #room: IntakeRoom;
+  readonly #memory: ImportMemory | null;
   readonly #failed: Failed[] = [];
   #failedTotal = 0;
   #unparseable = 0;
@@ -104,18 +108,27 @@ class Intake {
   constructor(room: IntakeRoom) {
     this.#room = room;
     this.#seq = room.store.standing().head;
+    const { deps, store, importId } = room;
+    const { keys } = deps.storage;
+    const of = { keys, now: deps.now, storeId: store.row.id, importId };
+    this.#memory = room.isNamed ? new ImportMemory(of) : null;
   }
 
+  /** Where a chunk ends does not depend on which of its lines are good: lines that are mended move no others. */
   async takeByChunks(lines: AsyncIterable<Line>): Promise<void> {
     let chunk: Leaf[] = [];
+    let place = 0;
     for await (const line of lines) {
+      const next = Math.floor((line.line - this.#room.firstLine) / CHUNK);
+      if (next !== place && chunk.length > 0) {
+        await this.#commitWithout(chunk, place);
+        chunk = [];
+      }
+      place = next;
       const leaf = await this.#good(line);
       if (leaf !== null) chunk.push(leaf);
-      if (chunk.length < CHUNK) continue;
-      await this.#commitWithout(chunk);
-      chunk = [];
     }
-    if (chunk.length > 0) await this.#commitWithout(chunk);
+    if (chunk.length > 0) await this.#commitWithout(chunk, place);
   }
 
   /** All or nothing: the first bad line leaves the store as it was, and the rest is still read to be reported. */
@@ -172,13 +185,14 @@ class Intake {
   }
 
   /** Commits a chunk, without the lines that the store refuses, and those that an upload before this one has brought. */
-  async #commitWithout(chunk: readonly Leaf[]): Promise<void> {
-    const left = await this.#leftOf(chunk);
-    const lines = left === null ? chunk : chunk.filter(({ line }) => left.has(line));
+  async #commitWithout(chunk: readonly Leaf[], place: number): Promise<void> {
+    const known = await this.#memory?.near(place);
+    const lines =
+      known === undefined ? chunk : chunk.filter((line) => !known.has(this.#print([line])));
     this.#skipped += chunk.length - lines.length;
     const cost = this.#cost(lines);
-    const failed: number[] = [];
-    for (let rest = lines; rest.length > 0;) {
+    let rest = lines;
+    while (rest.length > 0) {
       // oxlint-disable-next-line no-await-in-loop -- until what is left is accepted
       const { refusal, isRepeat } = await this.#commit(rest, cost);
       if (refusal === null) {
@@ -186,39 +200,15 @@ class Intake {
         break;
       }
       const bad = new Set(this.#culprits(rest, refusal));
-      for (const line of bad) {
-        this.#fail(line, refusal);
-        failed.push(line.line);
-      }
+      for (const line of bad) this.#fail(line, refusal);
       rest = rest.filter((line) => !bad.has(line));
     }
-    if (left !== null || failed.length > 0) await this.#remember(chunk, failed);
-  }
-
-  /** Of a chunk that was tried before under the same id, the lines that were refused then; null: nothing is known. */
-  async #leftOf(chunk: readonly Leaf[]): Promise<ReadonlySet<number> | null> {
-    const { deps, isNamed } = this.#room;
-    if (!isNamed) return null;
-    const name = this.#nameOf(chunk);
-    const row = await deps.storage.keys.take({ name, print: 0, at: deps.now() });
-    if (row === null || row.answer === null) return null;
-    const told: unknown = JSON.parse(row.answer);
-    const lines: readonly unknown[] = Array.isArray(told) ? told : [];
-    return new Set(lines.filter((line) => typeof line === 'number'));
-  }
-
-  async #remember(chunk: readonly Leaf[], failed: readonly number[]): Promise<void> {
-    const { deps, isNamed } = this.#room;
-    if (isNamed) await deps.storage.keys.answer(this.#nameOf(chunk), JSON.stringify(failed));
-  }
-
-  /** By its content too: under the same id other lines may stand in the same place. */
-  #nameOf(chunk: readonly Leaf[]): string {
-    const { store, importId } = this.#room;
-    const [first] = chunk;
-    const of = ['import', store.row.id, importId, first?.line, this.#print(chunk)];
-    const text = JSON.stringify(of);
-    return createHash('sha256').update(text).digest('base64url');
+    if (rest.length > 0) {
+      await this.#memory?.keep(
+        place,
+        rest.map((line) => this.#print([line])),
+      );
+    }
   }
 
   #print(lines: readonly Leaf[]): number {

@@ -60,7 +60,10 @@ export function routeStores(app: Hono, deps: HttpDeps, acts: Acts): void {
       await deps.storage.stores.archive(row.id);
       await deps.onStoreArchived(row.id);
       const isPurge = c.req.query('purge') === 'true';
-      if (isPurge) await deps.storage.stores.purge(row.id);
+      if (isPurge) {
+        await deps.storage.stores.purge(row.id);
+        await deps.onStorePurged(row.id);
+      }
       const act = isPurge ? 'store.purged' : 'store.archived';
       await noteAct(deps, principal, { act, store: row });
       return c.json({ ok: true });

@@ -86,6 +86,11 @@ export class Meters {
     'holdfast_errors_total',
     'What failed inside and went to the log.',
   );
+  readonly webhookAttempts: Tally = new Tally(
+    'holdfast_webhook_attempts_total',
+    'Attempts to deliver to webhooks by result, and how often one was given up after its last.',
+    ['result'],
+  );
   readonly slowCommits: Counter = new Counter(
     'holdfast_slow_commits_total',
     'Commits that took longer than the threshold of the slow-commit log.',

@@ -204,7 +204,7 @@ export class StoreChannel implements Receiver {
     const file = parsePutFile(payload, { dialect: this.#terms.dialect, limits });
     const isBad = isRefusal(file);
     // What will be refused for its rate is not kept.
-    const taking = isBad ? file : (this.#foresee() ?? files.take(this.#terms.host.row.id, file));
+    const taking = isBad ? file : (this.#foresee() ?? files.take(this.#terms, file));
     const prepared =
       taking instanceof Promise ? taking.then((request) => ({ request })) : { request: taking };
     this.#push(

@@ -149,7 +149,8 @@ export class Roots {
   async #join(joining: Joining): Promise<Subscription | ViewFault> {
     const admitted = this.#closed ? unavailable : await this.#admission.admit(joining);
     if ('reason' in admitted) return admitted;
-    const { resume } = admitted.request;
+    // A Musubi client knows nothing of it, and waits for its first envelope (views.md §4.2).
+    const resume = admitted.capver4 ? admitted.request.resume : null;
     const token = resume?.instance ?? null;
     const found = token === null ? null : this.#resumable(admitted, token);
     if (found !== null && resume !== null) {

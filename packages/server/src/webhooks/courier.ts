@@ -23,6 +23,8 @@ export type CourierRoom = {
   };
   readonly send: (webhook: WebhookRow, body: object, id: string) => Promise<Answered>;
   readonly limits: Limits;
+  /** An attempt is over, and this is what it left behind. */
+  readonly attempted: (standing: WebhookStanding) => void;
   readonly report: (what: string, error: unknown) => void;
 };
 
@@ -154,6 +156,7 @@ export class Courier {
     this.#row = { ...this.#row, ...standing };
     await this.#note({ id, seq, at, ...answered });
     if (standing.inactiveReason !== null) this.#isOver = true;
+    this.#room.attempted(standing);
   }
 
   #failed(error: string): WebhookStanding {

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 
-import type { Seq } from '@holdfast/protocol';
+import type { Seq, StoreName } from '@holdfast/protocol';
 
 import type { Bus } from '../bus/port.ts';
-import type { Delivery, Storage, StoreRow, WebhookRow } from '../storage/port.ts';
+import type { Delivery, Storage, StoreRow, WebhookRow, WebhookStanding } from '../storage/port.ts';
 import { Allowed } from './address.ts';
 import { Courier, type CourierRoom } from './courier.ts';
 import { type Answered, hostOf, post, type PostClock } from './post.ts';
@@ -25,7 +25,9 @@ export function reachOf({ allow = [], http = false }: WebhookOptions = {}): Reac
   return { allowed: new Allowed(allow), http };
 }
 
-type WebhooksRoom = Omit<CourierRoom, 'send' | 'storage'> & {
+type WebhooksRoom = Omit<CourierRoom, 'send' | 'storage' | 'attempted'> & {
+  /** An attempt has ended, or a webhook was given up after its last. */
+  readonly counted: (result: 'delivered' | 'failed' | 'given_up') => void;
   readonly storage: Storage;
   readonly bus: Pick<Bus, 'subscribe'>;
   readonly clock: CourierRoom['clock'] & PostClock;
@@ -169,7 +171,10 @@ export class Webhooks {
     this.#end(row.id);
     const { storage, bus, clock, limits, report } = this.#room;
     const send: CourierRoom['send'] = (to, body, id) => this.#send(to, body, id);
-    const courier = new Courier({ storage, clock, limits, report, send }, row, store.name);
+    const attempted: CourierRoom['attempted'] = (standing) =>
+      this.#attempted(standing, { id: row.id, store: store.name });
+    const room = { storage, clock, limits, report, send, attempted };
+    const courier = new Courier(room, row, store.name);
     const unsubscribe = bus.subscribe(`store.${store.id}`, (bytes) =>
       courier.hint(Number(new TextDecoder().decode(bytes)) || 0),
     );
@@ -179,6 +184,21 @@ export class Webhooks {
       if (this.#running.get(row.id)?.courier === courier) this.#end(row.id);
     });
     this.#ending.add(ended);
+  }
+
+  #attempted(
+    { failures, inactiveReason }: WebhookStanding,
+    { id, store }: { readonly id: string; readonly store: StoreName },
+  ): void {
+    const { report, counted } = this.#room;
+    counted(failures === 0 ? 'delivered' : 'failed');
+    if (inactiveReason === null) return;
+    counted('given_up');
+    // Somebody has to know: it falls behind from now on, and no gauge counts how far.
+    report(
+      `webhook ${id} of ${store} is inactive; mend its receiver, then ping it`,
+      inactiveReason,
+    );
   }
 
   #end(id: string): void {

@@ -20,7 +20,11 @@ test('S104 beyond the quota of files nothing is taken in, on any surface, and wh
   const content = Buffer.from('12345').toString('base64');
   const pushed = await peer.ask(topic, 'put_file', { ...ask('', 'b'), content });
   expect(pushed).toEqual({ status: 'error', response: { reason: 'limit_exceeded', ...exceeded } });
-  // By its envelope, for it was uploaded here.
+  // By its envelope, once it was uploaded here for a commit that was refused for something else.
+  const stale = { ...ask('', 'a'), content, if_absent: true };
+  expect(await peer.ask(topic, 'put_file', stale)).toMatchObject({
+    response: { reason: 'exists' },
+  });
   const envelope = {
     _type: 'file',
     hash: hashOf('12345'),
@@ -119,4 +123,44 @@ test('S98 S104 content whose commits are refused does not pile up beside the quo
   // What is held already comes again, and is in use then.
   expect((await call('a', { method: 'PUT', body: '123456' })).status).toBe(200);
   expect((await call('b', { method: 'PUT', body: 'x' })).status).toBe(201);
+});
+
+test('S98 S104 content that is refused for the quota takes no room from what fits, on any surface', async () => {
+  const { call, joined } = await site({ quotas: { file_storage: 10 } });
+  const peer = await joined();
+  expect((await call('a', { method: 'PUT', body: '123456' })).status).toBe(201);
+  for (const body of ['abcdefg', 'hijklmn', 'opqrstu']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect((await call('b', { method: 'PUT', body })).status).toBe(402);
+    const push = { ...ask('', 'b'), content: Buffer.from(`${body}!`).toString('base64') };
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    expect((await peer.ask(topic, 'put_file', push)).response['reason']).toBe('limit_exceeded');
+  }
+  expect((await call('b', { method: 'PUT', body: 'wxyz' })).status).toBe(201);
+});
+
+test('S104 what a file takes the place of makes room for it, above and below its path, however it comes', async () => {
+  const { call, joined } = await site({ quotas: { file_storage: 10 } });
+  const peer = await joined();
+  await call('d/x', { method: 'PUT', body: '12345' });
+  await call('d/y', { method: 'PUT', body: '6789' });
+  const headers = pieceHeaders(hashOf('abcdefgh'), '0-7/8');
+  expect((await call('d', { method: 'PUT', body: 'abcdefgh', headers })).status).toBe(200);
+  expect((await call('d/x', { method: 'PUT', body: 'ABCDEFGH' })).status).toBe(201);
+  const push = { ...ask('', 'd/x/y'), content: Buffer.from('12345678').toString('base64') };
+  expect(await peer.ask(topic, 'put_file', push)).toMatchObject({ status: 'ok' });
+});
+
+test('S102 who may not write there hears of the rules, not of how full the store is', async () => {
+  const rules = { pathRules: [{ pattern: 'mine/**', allow: ['read', 'write'] as const }] };
+  const { call, joined } = await site({ quotas: { file_storage: 10 } }, { bound: rules });
+  await call('a', { method: 'PUT', body: '123456' });
+  const sent = await call('b', { method: 'PUT', body: 'abcdefg', token: 'bound' });
+  expect(await told(sent)).toMatchObject([403, { reason: 'path_not_allowed', path: 'b' }]);
+  const push = { ...ask('', 'b'), content: Buffer.from('abcdefg').toString('base64') };
+  const peer = await joined({ token: 'bound' });
+  expect((await peer.ask(topic, 'put_file', push)).response).toMatchObject({
+    reason: 'path_not_allowed',
+    path: 'b',
+  });
 });

@@ -175,3 +175,32 @@ test('S89 the log of more ops than one window holds is whole, and rules leave no
   expect(mine).toMatchObject({ pagination: { total: 13 } });
   expect(JSON.stringify(mine)).not.toContain('k/');
 });
+
+test('S106 a rollback of the store that is repeated under its Idempotency-Key is answered as it was', async () => {
+  const { ask } = await open();
+  await write(ask, ['a', 1], ['a', 2], ['b', 3]);
+  const back = () => ask('POST', `${S}/rollback`, { to_seq: 1 }, { 'Idempotency-Key': 'once' });
+  const first = await back();
+  expect(first.json).toEqual({ ops_written: 2, store_seq: 5 });
+  const again = await back();
+  expect([again.json, again.headers.get('idempotent-replay')]).toEqual([first.json, 'true']);
+});
+
+test.each([
+  ['the store', {}, { ops_written: 0, store_seq: 1 }],
+  ['a path', { path: 'a' }, { noop: true, store_seq: 1 }],
+])(
+  'S106 a rollback of %s that had nothing to do does nothing later, under the same Idempotency-Key',
+  async (_what, part, answer) => {
+    const { ask } = await open();
+    await write(ask, ['a', 1]);
+    const back = (toSeq: number) =>
+      ask('POST', `${S}/rollback`, { ...part, to_seq: toSeq }, { 'Idempotency-Key': 'once' });
+    expect((await back(1)).json).toEqual(answer);
+    await write(ask, ['a', 2]);
+    const again = await back(1);
+    expect([again.json, again.headers.get('idempotent-replay')]).toEqual([answer, 'true']);
+    expect((await ask('GET', `${S}/entries/a`)).json['value']).toBe(2);
+    expect((await back(0)).json['error']).toBe('idempotency_key_reuse');
+  },
+);

@@ -26,7 +26,12 @@ test('S102 what rules hide is refused, absent or left out, whichever way it is a
   const hidden = await bound('GET', `${S}/entries/theirs/a`);
   expect([hidden.status, hidden.json]).toEqual([
     403,
-    { error: 'forbidden', reason: 'path_not_allowed', path: 'theirs/a' },
+    {
+      error: 'forbidden',
+      reason: 'path_not_allowed',
+      path: 'theirs/a',
+      message: 'The path rules of this token do not allow this.',
+    },
   ]);
   expect((await bound('GET', `${S}/entries/mine/none`)).status).toBe(404);
   expect((await bound('GET', `${S}/entries/mine`)).json).toMatchObject({ value: { a: 1, b: 2 } });
@@ -63,4 +68,16 @@ test('S102 writes outside the rules, and guards on what is hidden, are path_not_
   expect((await bound('PUT', `${S}/entries/mine/a`, 5)).status).toBe(200);
   expect((await bound('PUT', `${S}/entries/theirs/log`, 5)).status).toBe(200);
   expect((await all('GET', `${S}/entries/theirs/a`)).json).toMatchObject({ value: 'hidden' });
+});
+
+test('S102 what takes a token without rules says why it is refused', async () => {
+  const { bound } = await open();
+  for (const [route, body] of Object.entries({ import: {}, clone: { name: 'copy' } })) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const { status, json } = await bound('POST', `${S}/${route}`, body);
+    expect([status, json]).toMatchObject([
+      403,
+      { reason: 'path_not_allowed', message: 'The path rules of this token do not allow this.' },
+    ]);
+  }
 });

@@ -2,17 +2,8 @@ import { defaultLimits } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 
 import { defaultRates } from '../../src/access/rate-limits.ts';
+import { asImport, firstLine, imported, open, S } from './transfer.ts';
 import { type Ask, World } from './world.ts';
-
-async function open(): Promise<{ world: World; ask: Ask; raw: string }> {
-  const world = new World({ limits: defaultLimits });
-  await world.store('acme/blog');
-  await world.store('acme/copy');
-  const { ask, raw } = await world.token();
-  return { world, ask, raw };
-}
-
-const S = (name: string) => `/api/stores/acme/${name}`;
 
 async function exported(world: World, raw: string, name = 'blog') {
   const response = await world.app.request(`${S(name)}/export`, {
@@ -24,20 +15,6 @@ async function exported(world: World, raw: string, name = 'blog') {
     .split('\n')
     .map((line) => JSON.parse(line));
   return { response, text, header, lines };
-}
-
-async function imported(
-  { world, raw }: { world: World; raw: string },
-  body: string | ReadableStream<Uint8Array>,
-  query = '',
-) {
-  const response = await world.app.request(`${S('copy')}/import${query}`, {
-    method: 'POST',
-    headers: { Authorization: `Bearer ${raw}`, 'Content-Type': 'application/x-ndjson' },
-    body,
-    ...(typeof body !== 'string' && { duplex: 'half' }),
-  });
-  return { status: response.status, json: await response.json() };
 }
 
 const values = {
@@ -123,14 +100,10 @@ test.each(['lines', 'atomic'])(
   },
 );
 
-const header = '{"_header":true,"path_schema_version":3}';
-const lines = (...each: readonly object[]) =>
-  [header, ...each.map((e) => JSON.stringify(e))].join('\n');
-
 test('S95 bad lines are told by number, and the rest goes on', async () => {
   const here = await open();
   const body = [
-    lines({ path: 'a', value: 1 }),
+    asImport({ path: 'a', value: 1 }),
     '',
     '{nonsense',
     JSON.stringify({ path: '', value: 1 }),
@@ -151,7 +124,7 @@ test('S95 bad lines are told by number, and the rest goes on', async () => {
   ].join('\n');
   const { json } = await imported(here, body);
   expect(json).toMatchObject({ ok: false, imported: 2, unparseable: 1, failed_total: 5 });
-  expect(json.failed).toEqual([
+  expect(json['failed']).toEqual([
     { line: 4, path: null, reason: 'unparseable' },
     { line: 5, path: '', reason: 'empty_path' },
     { line: 6, path: 'l', reason: 'reserved_type' },
@@ -164,10 +137,10 @@ test('S95 an atomic import with one bad line changes nothing', async () => {
   const here = await open();
   const { status, json } = await imported(
     here,
-    `${lines({ path: 'a', value: 1 })}\n{x`,
+    `${asImport({ path: 'a', value: 1 })}\n{x`,
     '?mode=atomic',
   );
-  expect([status, json.ok, json.imported]).toEqual([422, false, 0]);
+  expect([status, json['ok'], json['imported']]).toEqual([422, false, 0]);
   expect(await listing(here.ask, 'copy')).toBe('[]');
 });
 
@@ -176,7 +149,7 @@ test('S95 lines that meet a live lease fail, and the others of their commit are 
   await here.ask('POST', `${S('copy')}/transact`, { ops: [{ op: 'lease', path: 'job' }] });
   const { json } = await imported(
     here,
-    lines(
+    asImport(
       { path: 'a', value: 1 },
       { path: 'job', value: 2 },
       { path: 'job/x', value: 3 },
@@ -184,7 +157,7 @@ test('S95 lines that meet a live lease fail, and the others of their commit are 
     ),
   );
   expect(json).toMatchObject({ imported: 2, failed_total: 2 });
-  expect(json.failed).toMatchObject([
+  expect(json['failed']).toMatchObject([
     { line: 3, reason: 'held' },
     { line: 4, reason: 'held' },
   ]);
@@ -204,21 +177,6 @@ test('S95 what has no header is refused, unless it is said how its paths are wri
   expect(json['items']).toEqual(['a.b', 'x/y~1z']);
 });
 
-test('S95 an import repeated under its import_id imports once, and says so', async () => {
-  const here = await open();
-  const body = lines(...Array.from({ length: 2500 }, (_, at) => ({ path: `k/${at}`, value: at })));
-  expect((await imported(here, body, '?import_id=nightly')).json).toMatchObject({
-    imported: 2500,
-    skipped: 0,
-    store_seq: 2500,
-  });
-  expect((await imported(here, body, '?import_id=nightly')).json).toMatchObject({
-    imported: 0,
-    skipped: 2500,
-    store_seq: 2500,
-  });
-});
-
 test(
   'S95 50 MB stream in and out without being held in memory',
   { timeout: 120_000, retry: 2 },
@@ -230,7 +188,7 @@ test(
     const body = new ReadableStream<Uint8Array>({
       pull: (controller) => {
         const text =
-          at === -1 ? header : JSON.stringify({ path: `k/${at % 50}`, value: `${at}${value}` });
+          at === -1 ? firstLine : JSON.stringify({ path: `k/${at % 50}`, value: `${at}${value}` });
         controller.enqueue(new TextEncoder().encode(`${text}\n`));
         at += 1;
         if (at === count) controller.close();
@@ -249,7 +207,7 @@ test('S102 a token with path rules exports what it may read, and imports nothing
   const { header: first, lines: rest } = await exported(world, bound.raw);
   expect(first.entry_count).toBe(1);
   expect(rest).toMatchObject([{ path: 's' }]);
-  const refused = await imported({ world, raw: bound.raw }, lines({ path: 's', value: 1 }));
+  const refused = await imported({ world, raw: bound.raw }, asImport({ path: 's', value: 1 }));
   expect(refused).toMatchObject({ status: 403, json: { reason: 'path_not_allowed' } });
 });
 
@@ -263,7 +221,7 @@ test('a HEAD of what streams is refused, and an atomic import is bounded', async
     });
     expect(answer.status).toBe(405);
   }
-  const piece = new TextEncoder().encode(`${header}\n${' '.repeat(1_000_000)}\n`);
+  const piece = new TextEncoder().encode(`${firstLine}\n${' '.repeat(1_000_000)}\n`);
   let sent = 0;
   const endless = new ReadableStream<Uint8Array>({
     pull: (controller) => {
@@ -276,64 +234,6 @@ test('a HEAD of what streams is refused, and an atomic import is bounded', async
     json: { error: 'body_too_large' },
   });
   expect(sent).toBeLessThan(200);
-});
-
-test('S95 a repeat of an import of which a line was refused skips what is in, and tries that line again', async () => {
-  const here = await open();
-  const lease = { ops: [{ op: 'lease', path: 'job', ttl_ms: 60_000 }] };
-  await here.ask('POST', `${S('copy')}/transact`, lease);
-  const body = lines({ path: 'a', value: 1 }, { path: 'job', value: 2 }, { path: 'b', value: 3 });
-  const run = async () => (await imported(here, body, '?import_id=again')).json;
-  const failed = [{ line: 3, reason: 'held' }];
-  expect(await run()).toMatchObject({ imported: 2, skipped: 0, failed });
-  expect(await run()).toMatchObject({ imported: 0, skipped: 2, failed });
-  const release = { ops: [{ op: 'release', path: 'job', token: 1 }] };
-  await here.ask('POST', `${S('copy')}/transact`, release);
-  // What somebody has written since is not written over.
-  await here.ask('PUT', `${S('copy')}/entries/a`, 'new');
-  expect(await run()).toMatchObject({ ok: true, imported: 1, skipped: 2 });
-  expect(await run()).toMatchObject({ ok: true, imported: 0, skipped: 3 });
-  expect((await here.ask('GET', `${S('copy')}/entries/a`)).json['value']).toBe('new');
-});
-
-test('S95 of an import whose lines were others meanwhile, the lines that were refused are known all the same', async () => {
-  const here = await open();
-  const lease = { ops: [{ op: 'lease', path: 'job', ttl_ms: 60_000 }] };
-  await here.ask('POST', `${S('copy')}/transact`, lease);
-  const a = { path: 'a', value: 1 };
-  const run = async (...rest: readonly object[]) =>
-    (await imported(here, lines(a, ...rest), '?import_id=again')).json;
-  const first = [
-    { path: 'job/x', value: 2 },
-    { path: 'b', value: 3 },
-  ];
-  expect(await run(...first)).toMatchObject({ imported: 2, failed: [{ path: 'job/x' }] });
-  const other = [
-    { path: 'c', value: 2 },
-    { path: 'job/y', value: 3 },
-  ];
-  expect(await run(...other)).toMatchObject({ imported: 2, failed: [{ path: 'job/y' }] });
-  const release = { ops: [{ op: 'release', path: 'job', token: 1 }] };
-  await here.ask('POST', `${S('copy')}/transact`, release);
-  expect(await run(...first)).toMatchObject({ ok: true, imported: 1, skipped: 2 });
-  expect((await here.ask('GET', `${S('copy')}/entries/job/x`)).json['value']).toBe(2);
-});
-
-test('S95 S106 an import that is repeated with the same Idempotency-Key is told as it was, and done once', async () => {
-  const here = await open();
-  const run = (body: string) =>
-    here.world.app.request(`${S('copy')}/import`, {
-      method: 'POST',
-      headers: { Authorization: `Bearer ${here.raw}`, 'Idempotency-Key': 'nightly' },
-      body,
-    });
-  const body = lines({ path: 'a', value: 1 }, { path: '', value: 2 });
-  const first = await run(body);
-  const again = await run(body);
-  expect(again.headers.get('idempotent-replay')).toBe('true');
-  expect(await again.json()).toEqual(await first.json());
-  const { json } = await here.ask('GET', `${S('copy')}/log`);
-  expect(json['ops']).toHaveLength(1);
 });
 
 test('S103 an import is paid by the thousand lines, once however often they are tried, and says where the rate stands', async () => {
@@ -355,9 +255,9 @@ test('S103 an import is paid by the thousand lines, once however often they are 
     return Number(answer.headers.get('x-ratelimit-remaining'));
   };
   const held = Array.from({ length: 20 }, (_, at) => ({ path: `job/${at}`, value: at }));
-  expect(await remaining(lines({ path: 'a', value: 1 }, ...held))).toBe(8);
+  expect(await remaining(asImport({ path: 'a', value: 1 }, ...held))).toBe(8);
   const many = Array.from({ length: 2001 }, (_, at) => ({ path: `k/${at}`, value: at }));
-  expect(await remaining(lines(...many), '?mode=atomic')).toBe(5);
+  expect(await remaining(asImport(...many), '?mode=atomic')).toBe(5);
 });
 
 test('what is refused before it is charged says where the rate stands, too', async () => {
@@ -380,7 +280,7 @@ test('S95 lines that are no UTF-8, and sets with a member twice, are bad lines',
     ],
     type: 'set',
   };
-  const body = new Blob([`${header}\n`, garbled, JSON.stringify(set)]).stream();
+  const body = new Blob([`${firstLine}\n`, garbled, JSON.stringify(set)]).stream();
   const { json } = await imported(here, body);
   expect(json).toMatchObject({
     imported: 0,

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { VirtualClock } from '../conversation/clock.ts';
+import { world as serve } from '../conversation/world.ts';
 import { World } from './world.ts';
 
 const S = '/api/stores/acme/blog';
@@ -207,6 +208,18 @@ test('S101 a revoked token ends its streams within 5 s, and nothing follows', as
   });
   await put('late', 1);
   expect(await reader.next()).toBeNull();
+});
+
+test('S107 a stream of a store that is deleted for good ends', async () => {
+  const { url } = await serve();
+  const headers = { authorization: 'Bearer dev' };
+  const watched = `${url}/api/stores/demo/main`;
+  const reader = new Reader(await fetch(`${watched}/watch`, { headers }));
+  expect((await reader.next())?.event).toBe('ready');
+  await fetch(`${watched}?purge=true`, { method: 'DELETE', headers });
+  expect(await reader.next()).toBeNull();
+  const again = await fetch(`${watched}/watch`, { headers });
+  expect(again.status).toBe(404);
 });
 
 test('a server that drains ends its streams', async () => {

@@ -127,6 +127,7 @@ export class World {
         clock: systemClock,
         limits: this.limits,
         newId: () => this.newId(),
+        counted: () => undefined,
         report: (_what, error) => void this.failures.push(error),
       }),
       tokens: this.tokens,
@@ -150,6 +151,7 @@ export class World {
         this.archived.push(id);
         return stores.archive(id);
       },
+      onStorePurged: (id) => stores.reopen(id),
       onTokenRevoked: (id) => void this.revoked.push(id),
       onFailure: (error) => void this.failures.push(error),
       limits: this.limits,

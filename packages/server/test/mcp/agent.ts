@@ -27,11 +27,13 @@ export class Agent {
     return answer;
   }
 
-  /** Calls a tool that must refuse. */
+  /** Calls a tool that must refuse, and must say why in words; what is told beside those. */
   async refused(name: string, told: Told = {}): Promise<Told> {
     const { isError, answer } = await this.#ask(name, told);
     if (!isError) throw new Error(`${name} did not refuse: ${JSON.stringify(answer)}`);
-    return answer;
+    const { message, ...refusal } = answer;
+    if (typeof (message ?? refusal['detail']) === 'string') return refusal;
+    throw new Error(`${name} did not say why.`);
   }
 
   async #ask(name: string, told: Told): Promise<{ isError: boolean; answer: Told }> {

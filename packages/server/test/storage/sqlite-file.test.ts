@@ -1,4 +1,14 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -47,6 +57,17 @@ function errorOf(run: () => unknown): StorageError {
 const opening = (options: Partial<SqliteOptions> = {}): StorageError =>
   errorOf(() => sqlite({ directory, ...options }));
 
+/** Does it as a user whom permissions bind: they do not bind root. */
+function asSomebody<T>(run: () => T): T {
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    return run();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+}
+
 const corrupt = (text: string): object => ({
   reason: 'corrupt',
   message: expect.stringContaining(text),
@@ -67,6 +88,27 @@ describe('the file of the SQLite driver', () => {
     expect(opening()).toMatchObject({ reason: 'locked', message: expect.stringContaining(file) });
     await storage.close();
     await sqlite({ directory }).close();
+  });
+
+  it('is refused to a user who may not write to it, or not to its lock', async () => {
+    await sqlite({ directory }).close();
+    chmodSync(root, 0o755);
+    chmodSync(directory, 0o777);
+    const lock = join(directory, 'holdfast.lock');
+    for (const closed of [file, lock]) {
+      for (const each of [file, lock]) chmodSync(each, each === closed ? 0o444 : 0o666);
+      const error = asSomebody(opening);
+      expect(error).toMatchObject({ reason: 'io' });
+      expect(error.message).toContain(`${closed} may not be written to by this user`);
+    }
+  });
+
+  it('takes no space for its lock, so that a server starts on a full disk', async () => {
+    const storage = sqlite({ directory });
+    const names = readdirSync(directory).filter((name) => name.startsWith('holdfast.lock'));
+    expect(names).toEqual(['holdfast.lock']);
+    expect(statSync(join(directory, 'holdfast.lock')).size).toBe(0);
+    await storage.close();
   });
 
   it('is reported as corrupt and left alone if it is not a database', () => {

@@ -76,6 +76,19 @@ it('V60 who comes back gets just what it missed; nothing, where it missed nothin
   expect(await third.envelope()).toMatchObject({ base_version: 4, version: 5 });
 });
 
+it('a client of less than capver 4 resumes nothing: it gets its first envelope, whatever it sends', async () => {
+  const { connect } = await world(apps);
+  const first = await connect();
+  const [root, instance] = await joined(first);
+  await root.envelope();
+  first.cut();
+  const musubi = new Root(await connect(), 'Counter', 'a');
+  const resume = { instance, version: 1 };
+  const { response } = await musubi.join({ ...join, capver: 3, resume });
+  expect(response).toEqual({ root_id: 'Counter:a' });
+  expect(await musubi.envelope()).toMatchObject({ base_version: 0, version: 1 });
+});
+
 it('V28 a command that is sent again after it ran is answered from its record', async () => {
   const { connect } = await world(apps);
   const first = await connect();

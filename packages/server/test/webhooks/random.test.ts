@@ -101,6 +101,7 @@ class Life {
       limits: defaultLimits,
       send: (_: WebhookRow, body: object) => this.#send(body),
       report: (_: string, error: unknown) => void this.failures.push(error),
+      attempted: () => undefined,
     };
     this.#courier = new Courier(room, row, store);
   }

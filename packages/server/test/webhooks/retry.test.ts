@@ -6,6 +6,7 @@ import { memory } from '@holdfast/server/storage/memory';
 import { expect, onTestFinished, test } from 'vitest';
 
 import { VirtualClock } from '../conversation/clock.ts';
+import { Scrape } from '../metrics/scrape.ts';
 import { receiver } from './receiver.ts';
 import { Site } from './site.ts';
 
@@ -18,7 +19,9 @@ async function attempted(site: Site, id: string, count: number): Promise<void> {
 }
 
 test('S108 a failed delivery is tried again after 1, 5, 30 and 120 minutes; later ops wait; the fifth failure ends it', async () => {
-  const site = await Site.open();
+  const told: string[] = [];
+  const log = { info: () => undefined, error: (_: object, what: string) => void told.push(what) };
+  const site = await Site.open({ log });
   const there = await receiver();
   there.react(500);
   const { id } = await site.hook(there.url);
@@ -44,6 +47,16 @@ test('S108 a failed delivery is tried again after 1, 5, 30 and 120 minutes; late
   });
   await site.clock.pass(10 * HOUR);
   expect(there.received).toHaveLength(5);
+  // An operator hears of it: the gauges count webhooks that are active only.
+  expect(told).toEqual([expect.stringContaining(`webhook ${id} of demo/main is inactive`)]);
+  const figures = await Scrape.of(site.url);
+  const attempts = (result: string): number =>
+    figures.value('holdfast_webhook_attempts_total', { result });
+  expect([
+    attempts('failed'),
+    attempts('given_up'),
+    figures.value('holdfast_errors_total'),
+  ]).toEqual([5, 1, 1]);
 });
 
 test('S108 a ping that is answered makes an inactive webhook active; it goes on from its cursor', async () => {

@@ -144,7 +144,7 @@ export class Context implements ViewContext {
 
   get uploads(): UploadHandles {
     this.#check();
-    return this.#world.uploads.handlesFor(this.#node, this.#scope);
+    return this.#world.uploads.handlesFor(this.#node, this.#scope, (change) => this.#act(change));
   }
 
   emit(name: string, payload: unknown = {}): void {

@@ -5,7 +5,6 @@ import type { Layer } from './layer.ts';
 import type { Loads } from './loads.ts';
 import type { ViewNode } from './node.ts';
 import { Hold } from './reads.ts';
-import type { Scope } from './scope.ts';
 import type { Tasks } from './tasks.ts';
 import type { InstanceConfig, InstancePorts, Tracker } from './types.ts';
 import type { Watch } from './watch.ts';
@@ -53,8 +52,7 @@ export class InnerWorld implements World {
   }
 
   readonly uploads: World['uploads'] = {
-    handlesFor: (node: ViewNode, scope: Scope): UploadHandles =>
-      this.#parts().uploads.handlesFor(node, scope),
+    handlesFor: (...of): UploadHandles => this.#parts().uploads.handlesFor(...of),
   };
 
   reading<T>(tracker: Tracker, read: () => T): T {

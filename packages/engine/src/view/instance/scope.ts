@@ -4,6 +4,9 @@ import type { Layer } from './layer.ts';
 /** Who has sent a command, or owns an upload. */
 export type Caller = { readonly subscriber: number; readonly principal: unknown };
 
+/** Has something done within the task, or as a task of its own where that is over. */
+export type Act = (change: (layer: Layer) => void) => void;
+
 /** A message that is to run within a task. */
 export type Message = {
   readonly node: ViewNode;

@@ -1,6 +1,7 @@
 import type { UploadConfig, UploadFault, UploadOp } from '@holdfast/protocol/views';
 import type { UploadDefinition, ViewContext } from '../definition.ts';
 import type { Audience } from './audience.ts';
+import type { Layer } from './layer.ts';
 import type { ViewNode } from './node.ts';
 import type { Scope } from './scope.ts';
 import type { InstanceEffect } from './types.ts';
@@ -97,6 +98,7 @@ export class UploadBook {
         entry.isOpen &&
         entry.node === node &&
         entry.upload === upload &&
+        !entry.isTaken &&
         (caller === null || entry.owner.subscriber === caller.subscriber),
     );
   }
@@ -211,6 +213,16 @@ export class UploadBook {
     for (const old of failed.slice(0, -maxEntries)) this.cancel(old);
   }
 
+  /** A task has taken these: they are hidden, gone once it is committed, and there again where it never is (views.md §7.2). */
+  take(layer: Layer, entries: readonly Entry[], gone: () => void): void {
+    if (entries.length === 0) return;
+    for (const entry of entries) entry.isTaken = true;
+    const back = (): void => giveBack(entries);
+    // What one alone is told comes after the reply and what all are told (§5.4), the rest with that.
+    if (this.#host.world.isShared) layer.whenCommitted(gone, back);
+    else layer.cells.add({ refresh: () => undefined, settle: gone, drop: back });
+  }
+
   /** It is taken back. */
   cancel(entry: Entry): void {
     if (this.#entries.get(entry.ref) !== entry) return;
@@ -263,6 +275,11 @@ export class UploadBook {
       this.tell(subscriber, rest.length === 0 ? [{ op: 'reset', ...addressOf(place) }] : cancels);
     }
   }
+}
+
+/** They are there as before. */
+export function giveBack(entries: readonly Entry[]): void {
+  for (const entry of entries) entry.isTaken = false;
 }
 
 function cancelOp(entry: Entry): UploadOp {

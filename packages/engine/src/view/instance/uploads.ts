@@ -11,9 +11,9 @@ import { KEEP, type UploadHandles } from '../definition.ts';
 import { Context } from './context.ts';
 import { Layer } from './layer.ts';
 import { keyOf, type ViewNode } from './node.ts';
-import { type Caller, Scope } from './scope.ts';
+import { type Act, type Caller, Scope } from './scope.ts';
 import type { UploadInput } from './types.ts';
-import { type Place, UploadBook, type UploadHost } from './upload-book.ts';
+import { giveBack, type Place, UploadBook, type UploadHost } from './upload-book.ts';
 import {
   addOp,
   addressOf,
@@ -85,7 +85,7 @@ export class Uploads {
     this.#book.subscriberGone(subscriber);
   }
 
-  handlesFor(node: ViewNode, scope: Scope): UploadHandles {
+  handlesFor(node: ViewNode, scope: Scope, act: Act): UploadHandles {
     const place = (name: string): Place => {
       if (scope.phase === 'closed') throw new HoldfastError('closed');
       const found = placeIn(node, name);
@@ -96,9 +96,10 @@ export class Uploads {
       entries: (name) => this.#book.visible(place(name), scope).map(itemOf),
       cancel: (name, ref) => {
         const entry = this.#book.visible(place(name), scope).find((known) => known.ref === ref);
-        if (entry !== undefined) this.#host.enter(() => this.#book.cancel(entry));
+        if (entry === undefined) return;
+        act((layer) => this.#book.take(layer, [entry], () => this.#book.cancel(entry)));
       },
-      consume: async (name, take) => this.#consume(place(name), scope, take),
+      consume: async (name, take) => this.#consume(place(name), { scope, act }, take),
     };
   }
 
@@ -160,7 +161,7 @@ export class Uploads {
       const ref = `u_${ports.id()}`;
       const since = ports.now();
       const state = { isOpen: false, status: 'pending', progress: 0 } as const;
-      const quiet = { quietUntil: -Infinity, isQuiet: false };
+      const quiet = { quietUntil: -Infinity, isQuiet: false, isTaken: false };
       const of = { ...place, ref, owner, wish: checked, mode: 'channel', since } as const;
       const entry: Entry = { ...of, ...state, ...quiet, errors: [] };
       this.#book.reserve(entry);
@@ -304,27 +305,45 @@ export class Uploads {
 
   async #consume(
     place: Place,
-    scope: Scope,
+    { scope, act }: { readonly scope: Scope; readonly act: Act },
     take: Parameters<UploadHandles['consume']>[1],
   ): Promise<readonly unknown[]> {
     const results: unknown[] = [];
     const consumed: Entry[] = [];
     try {
       for (const entry of this.#book.visible(place, scope)) {
-        if (entry.status !== 'success') continue;
-        const file =
-          entry.mode === 'channel' ? this.#host.world.ports.uploads.file(entry.ref) : null;
+        if (entry.status !== 'success' || entry.isTaken) continue;
         // oxlint-disable-next-line no-await-in-loop -- in their order, one at a time
-        const result = await take(itemOf(entry), file);
-        if (scope.phase === 'closed') throw new HoldfastError('closed');
+        const result = await this.#hand(entry, scope, take);
         if (result === KEEP) continue;
         results.push(result);
         consumed.push(entry);
       }
     } finally {
-      this.#host.enter(() => this.#book.consumed(place, consumed));
+      const gone = (): void => this.#book.consumed(place, consumed);
+      if (scope.phase === 'closed') giveBack(consumed);
+      else act((layer) => this.#book.take(layer, consumed, gone));
     }
     return results;
+  }
+
+  /** Nobody else has it meanwhile; afterwards only where it is kept, or this fails. */
+  async #hand(
+    entry: Entry,
+    scope: Scope,
+    take: Parameters<UploadHandles['consume']>[1],
+  ): Promise<unknown> {
+    const { uploads } = this.#host.world.ports;
+    const file = entry.mode === 'channel' ? uploads.file(entry.ref) : null;
+    let result: unknown = KEEP;
+    entry.isTaken = true;
+    try {
+      result = await take(itemOf(entry), file);
+      if (scope.phase === 'closed') throw new HoldfastError('closed');
+      return result;
+    } finally {
+      if (result === KEEP || scope.phase === 'closed') giveBack([entry]);
+    }
   }
 }
 

@@ -2,7 +2,7 @@ import type { AsyncOptions, UploadHandles, ViewContext } from '../definition.ts'
 import type { Alarms } from './alarms.ts';
 import type { Layer } from './layer.ts';
 import type { ViewNode } from './node.ts';
-import type { Caller, Scope } from './scope.ts';
+import type { Act, Caller, Scope } from './scope.ts';
 import type { InstanceConfig, InstancePorts, Tracker } from './types.ts';
 import type { Watch } from './watch.ts';
 
@@ -43,7 +43,7 @@ export interface World {
   readWatch(watch: Watch): Promise<unknown> | null;
   /** What the next task would see. */
   readonly top: Layer | null;
-  readonly uploads: { handlesFor(node: ViewNode, scope: Scope): UploadHandles };
+  readonly uploads: { handlesFor(node: ViewNode, scope: Scope, act: Act): UploadHandles };
   /** Queues work as a task. */
   enqueue(work: Work): void;
   find(key: string): ViewNode | null;

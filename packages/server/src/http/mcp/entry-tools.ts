@@ -7,14 +7,18 @@ import { fence, once, path, repeatable, store, type Tool, without } from './tool
 
 const LIMIT_MAX = 1000;
 const value: Field = { type: 'any', says: 'Any JSON value.' };
+const object: Field = { type: 'any', schema: { type: 'object' }, says: 'An object.' };
 const guard: Field = {
   type: 'any',
+  schema: { type: 'integer' },
   says: 'The revision that must stand at the path, else nothing is written.',
   optional: true,
 };
+const objects = { type: 'array', items: { type: 'object' } };
 const token: Field = { type: 'integer', says: 'The token of the lease.' };
 const ttl: Field = {
   type: 'any',
+  schema: { type: 'integer' },
   says: 'How long it is held unless renewed, in milliseconds; 30000 if left out.',
   optional: true,
 };
@@ -66,7 +70,12 @@ export const entryTools: readonly Tool[] = [
       path,
       value,
       if_match: guard,
-      if_absent: { type: 'any', says: 'true: only if nothing is there yet.', optional: true },
+      if_absent: {
+        type: 'any',
+        schema: { type: 'boolean' },
+        says: 'true: only if nothing is there yet.',
+        optional: true,
+      },
       fence,
       ...repeatable,
     },
@@ -79,7 +88,7 @@ export const entryTools: readonly Tool[] = [
   {
     name: 'holdfast_merge',
     says: 'Sets some members of the object at a path and leaves the others as they are.',
-    fields: { store, path, value: { type: 'any', says: 'An object.' }, fence, ...repeatable },
+    fields: { store, path, value: object, fence, ...repeatable },
     run: (told, desk) => write('merge', told, desk),
   },
   {
@@ -120,7 +129,12 @@ export const entryTools: readonly Tool[] = [
     fields: {
       store,
       path,
-      delta: { type: 'any', says: 'A number; 1 if left out.', optional: true },
+      delta: {
+        type: 'any',
+        schema: { type: 'number' },
+        says: 'A number; 1 if left out.',
+        optional: true,
+      },
       fence,
       ...repeatable,
     },
@@ -145,10 +159,12 @@ export const entryTools: readonly Tool[] = [
       store,
       ops: {
         type: 'any',
+        schema: objects,
         says: 'A list of {op, path, value?, if_match?, if_absent?, fence?, token?, ttl_ms?, holder?}; op is set, delete, merge, increment, add, remove, lease, renew or release.',
       },
       preconditions: {
         type: 'any',
+        schema: objects,
         says: 'A list of {path, if_match | if_absent | exists | equals} and {fence: {key, token}}.',
         optional: true,
       },
@@ -167,7 +183,12 @@ export const entryTools: readonly Tool[] = [
       store,
       path,
       ttl_ms: ttl,
-      holder: { type: 'any', says: 'Who holds it, for others to see.', optional: true },
+      holder: {
+        type: 'any',
+        schema: { type: 'string' },
+        says: 'Who holds it, for others to see.',
+        optional: true,
+      },
       ...repeatable,
     },
     run: (told, desk) => write('lease', told, desk),

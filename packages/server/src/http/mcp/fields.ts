@@ -6,6 +6,8 @@ import { refused } from '../errors.ts';
 export type Field = {
   readonly type: 'text' | 'integer' | 'flag' | 'any';
   readonly says: string;
+  /** Of `any`: what it should be, told to models; the route says no where it is not. */
+  readonly schema?: object;
   readonly optional?: true;
   /** Of an integer. */
   readonly most?: number;
@@ -30,10 +32,10 @@ export function schemaOf(fields: Fields): {
   return {
     type: 'object',
     properties: Object.fromEntries(
-      entries.map(([name, { type, says, most }]) => [
+      entries.map(([name, { type, says, schema, most }]) => [
         name,
         {
-          ...(type !== 'any' && { type: jsonTypes[type] }),
+          ...(type === 'any' ? schema : { type: jsonTypes[type] }),
           ...(most !== undefined && { minimum: 0, maximum: most }),
           description: says,
         },
@@ -46,9 +48,10 @@ export function schemaOf(fields: Fields): {
 
 /** Reads what a tool is told; throws the refusal where it is not understood. */
 export function readTold(fields: Fields, told: unknown): Told {
-  if (!isObject(told)) throw refused(refuse('invalid_payload', { field: 'arguments' }));
+  if (!isObject(told)) throw misunderstood('arguments', 'They must be an object.');
   for (const name of Object.keys(told)) {
-    if (!Object.hasOwn(fields, name)) throw misunderstood(name.slice(0, 40));
+    if (Object.hasOwn(fields, name)) continue;
+    throw misunderstood(name.slice(0, 40), `There are ${Object.keys(fields).join(', ')}.`);
   }
   const read: { [name: string]: unknown } = {};
   for (const [name, field] of Object.entries(fields)) {
@@ -56,13 +59,19 @@ export function readTold(fields: Fields, told: unknown): Told {
     // A value to be written may be null.
     if (field.type === 'any' && Object.hasOwn(told, name)) read[name] = told[name];
     else if (value !== undefined && fits(field, value)) read[name] = value;
-    else if (value !== undefined || field.optional !== true) throw misunderstood(name);
+    else if (value !== undefined) throw misunderstood(name, `It must be ${expected(field)}.`);
+    else if (field.optional !== true) throw misunderstood(name, `It is missing. ${field.says}`);
   }
   return read;
 }
 
-function misunderstood(field: string): ReturnType<typeof refused> {
-  return refused(refuse('invalid_payload', { field }));
+function expected({ type, most }: Field): string {
+  if (type !== 'integer') return type === 'flag' ? 'true or false' : 'text';
+  return most === undefined ? 'a whole number' : `a whole number up to ${most}`;
+}
+
+function misunderstood(field: string, message: string): ReturnType<typeof refused> {
+  return refused(refuse('invalid_payload', { field, message }));
 }
 
 function fits({ type, most = Number.MAX_SAFE_INTEGER }: Field, value: unknown): boolean {

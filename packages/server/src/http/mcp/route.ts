@@ -7,6 +7,7 @@ import { credentialsOf, identify } from '../identify.ts';
 import { Desk } from './desk.ts';
 import { entryTools } from './entry-tools.ts';
 import { readTold, schemaOf } from './fields.ts';
+import { sentenceOf } from './sentences.ts';
 import { fileTools } from './file-tools.ts';
 import { storeTools } from './store-tools.ts';
 import type { Tool } from './tool.ts';
@@ -101,9 +102,17 @@ function explain(error: unknown, deps: HttpDeps): object {
   if (!(error instanceof Problem)) {
     const errorId = deps.newId();
     deps.onFailure(error, errorId);
-    return { error: 'internal_error', error_id: errorId };
+    const message = 'Something failed inside the server; error_id finds it in its log.';
+    return { error: 'internal_error', error_id: errorId, message };
   }
   const { reason, error: detail, ...details } = error.details;
   const code = typeof reason === 'string' ? reason : error.code;
-  return { error: code, ...(detail !== undefined && { detail }), ...details };
+  const message = sentenceOf(code);
+  const isSaid = 'message' in details || 'detail' in details || message === undefined;
+  return {
+    error: code,
+    ...(detail !== undefined && { detail }),
+    ...details,
+    ...(!isSaid && { message }),
+  };
 }

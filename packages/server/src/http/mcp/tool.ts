@@ -32,6 +32,11 @@ export const repeatable: Fields = {
 /** Guards a write by a lease. */
 export const fence: Field = {
   type: 'any',
+  schema: {
+    type: 'object',
+    properties: { key: { type: 'string' }, token: { type: 'integer' } },
+    required: ['key', 'token'],
+  },
   says: '{key, token}: write only while this lease is held, key being its path.',
   optional: true,
 };

@@ -14,12 +14,13 @@ export class UnknownOutcome extends StorageError {
 // Primary result codes, https://sqlite.org/rescode.html
 const busy = 5;
 const locked = 6;
+const readOnly = 8;
 const ioError = 10;
 const corrupt = 11;
 const full = 13;
 const notDatabase = 26;
 /** No permission, no memory, read-only, I/O error, cannot open. */
-const weather: ReadonlySet<number> = new Set([3, 7, 8, ioError, 14]);
+const weather: ReadonlySet<number> = new Set([3, 7, readOnly, ioError, 14]);
 const ioErrorWrite = ioError | (3 << 8);
 
 /** The extended result code of an error that SQLite raised; null for any other. */
@@ -49,6 +50,10 @@ export function toStorageError(error: unknown, file: string): unknown {
   if (primary === full) {
     const message = `There is no space left for ${file}, so nothing was stored. Free space on the disk or raise the quota; writes then work again.`;
     return new StorageError('full', message, error);
+  }
+  if (primary === readOnly) {
+    const message = `${file} may not be written to by this user. Give the data directory, and all in it, to the user that the server runs as.`;
+    return new StorageError('io', message, error);
   }
   // Anything else is a constraint or a statement of ours: a bug, not the weather.
   if (!weather.has(primary)) return error;

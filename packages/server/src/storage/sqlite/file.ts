@@ -101,7 +101,9 @@ function lockDirectory(directory: string, file: string): DatabaseSync {
   let lock: DatabaseSync | null = null;
   try {
     lock = new DatabaseSync(name);
-    lock.exec('BEGIN EXCLUSIVE');
+    // Nothing is ever written, also no journal, so that a server starts on a disk that is full.
+    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    refuseReadOnly(lock);
     return lock;
   } catch (error) {
     lock?.close();
@@ -112,6 +114,14 @@ function lockDirectory(directory: string, file: string): DatabaseSync {
       error,
     );
   }
+}
+
+/**
+ * Throws where this user may not write to the file: SQLite opens it all the same, and makes of a transaction that is to write
+ * one that reads.
+ */
+function refuseReadOnly(db: DatabaseSync): void {
+  db.exec(`PRAGMA user_version = ${readPragma(db, 'user_version')}`);
 }
 
 /** Looks at an existing file through a connection that cannot change it. */
@@ -146,6 +156,9 @@ function openWriter(name: string, { durability, bytesMax }: FileOptions): Databa
       PRAGMA journal_size_limit = 67108864;
     `);
     migrate(db, name);
+    db.exec('BEGIN IMMEDIATE');
+    refuseReadOnly(db);
+    db.exec('ROLLBACK');
     if (bytesMax !== undefined) {
       db.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(bytesMax / pageBytes))}`);
     }

@@ -28,7 +28,7 @@ export function uploadedFile(file: TempFile, item: UploadItem, files: Files): Up
       const place = store.placeOf(at);
       const expected: BlobHash = `sha256:${await sha256()}`;
       const opened = await store.opened();
-      const kept = await files.intake.receive(opened.id, bytesOf(path), expected);
+      const kept = await files.intake.receive(opened.id, bytesOf(path), { expected });
       if (kept === null) throw new Error('The temp file changed while it was saved.');
       const label = { contentType: item.type || 'application/octet-stream', filename: item.name };
       const write: FileWrite = {

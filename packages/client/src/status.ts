@@ -52,6 +52,7 @@ export const unread: ReplicaStatus = {
   error: null,
   held: [],
   denied: [],
+  denial: null,
 };
 
 /** Whether what a cache kept was in step with the server once. */

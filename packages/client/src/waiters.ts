@@ -5,7 +5,7 @@ import type { Part } from './part.ts';
 import { type ConnectionStatus, isOver, isPromising } from './connection.ts';
 
 /** What the promises of a store depend on. */
-export type Situation = Pick<ReplicaStatus, 'phase' | 'held' | 'denied'> & {
+export type Situation = Pick<ReplicaStatus, 'phase' | 'held' | 'denied' | 'denial'> & {
   /** There is something to read: it has been caught up before, and, in a cache, in a life before. */
   readonly has: 'nothing' | 'image' | 'state';
   readonly isSettled: boolean;
@@ -43,12 +43,12 @@ export class Waiters {
 
 /** Whether there is something to read of a part; an error where there never will be. */
 export function isPartReady(part: Part, now: Situation): Verdict {
-  const { held, denied } = now;
+  const { held, denied, denial } = now;
   const isReadable = isReady(now);
   const lacks = part.beyond(held).length;
   if (isReadable !== true || lacks === 0) return isReadable;
   const isDenied = part.beyond([...held, ...denied]).length < lacks;
-  return isDenied && new RejectedError('path_not_allowed', { patterns: denied });
+  return isDenied && denial !== null && RejectedError.from(denial);
 }
 
 function isReady({ phase, has, line, error }: Situation): Verdict {

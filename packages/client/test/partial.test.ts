@@ -41,6 +41,17 @@ async function open(client: Client, ...scope: string[]): Promise<Store> {
 }
 
 describe('a handle on a part', () => {
+  it('says why a part is not to be had where the server has a limit on them', async () => {
+    await using small = await openWorld(undefined, { limits: { max_patterns: 2 } });
+    const client = small.client();
+    await open(client, 'a/**', 'b/**');
+    const beyond = client.store('acme/app', { scope: ['c/**'] });
+    await expect(beyond.ready).rejects.toMatchObject({
+      code: 'too_many_patterns',
+      details: { limit: 2 },
+    });
+  });
+
   it('S83 has what is in its patterns, and no frame holds anything else (P59)', async () => {
     await writer.transact((tx) => {
       tx.put('tenants/1/name', 'one');

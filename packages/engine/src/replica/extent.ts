@@ -32,7 +32,7 @@ export class Extent {
   #missing: readonly Glob[] = [];
   #spare: readonly Glob[] = [];
   #asked: ScopeAsk | null = null;
-  #refusal: Refusal | null = null;
+  #denial: Refusal | null = null;
   /** Nothing is let go of for now. */
   isKept = false;
 
@@ -58,9 +58,14 @@ export class Extent {
     return this.#denied;
   }
 
+  /** Why that is not to be had, or what was denied last. */
+  get denial(): Refusal | null {
+    return this.#denied.length > 0 ? this.#denial : null;
+  }
+
   /** Why nothing is held that is wanted; null where something is, or may yet be. */
   get refusal(): Refusal | null {
-    return this.isSilent && this.#denied.length > 0 ? this.#refusal : null;
+    return this.isSilent ? this.denial : null;
   }
 
   /** Neither has anything nor will: only writes, and replies. */
@@ -104,7 +109,7 @@ export class Extent {
   deny(denied: readonly Glob[], refusal: Refusal): void {
     if (denied.length === 0) return;
     this.#denied = [...this.#denied, ...denied];
-    this.#refusal = refusal;
+    this.#denial = refusal;
     this.#weigh();
   }
 

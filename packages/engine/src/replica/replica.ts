@@ -154,7 +154,7 @@ export class Replica {
   status(): ReplicaStatus {
     const pending = this.#requests.outbox.queue.size;
     const phase = this.#shownPhase();
-    const { held, denied, refusal } = this.#parts.extent;
+    const { held, denied, denial, refusal } = this.#parts.extent;
     return {
       phase,
       seq: this.#parts.fold.cursor,
@@ -164,6 +164,7 @@ export class Replica {
       error: this.#error ?? refusal,
       held,
       denied,
+      denial,
     };
   }
 

@@ -99,6 +99,8 @@ export type ReplicaStatus = {
   readonly held: readonly Glob[];
   /** What is wanted of it and cannot be had. */
   readonly denied: readonly Glob[];
+  /** Why; of several, what was denied last. */
+  readonly denial: Refusal | null;
 };
 
 /** Which rows a query had, by its key (records.md §14.4). */

@@ -4,7 +4,8 @@ import { defineConfig } from 'vitest/config';
 import LongestFirst from './tools/longest-first.ts';
 import { seed } from './tools/seed.ts';
 
-const pure = ['packages/{engine,protocol}/test/**/*.test.ts'];
+/** They leave nothing behind, so that modules need not be loaded for each file anew. */
+const clean = ['packages/{cli,conformance,engine,protocol,server}/test/**/*.test.ts'];
 
 /** Tests that hold a clock or a memory to a limit, or drive a browser: nothing runs beside them. */
 const alone = [
@@ -47,10 +48,9 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'pure',
-          include: pure,
+          name: 'clean',
+          include: clean,
           exclude: alone,
-          // They leave nothing behind, so that modules need not be loaded for each file anew.
           isolate: false,
           maxWorkers: availableParallelism(),
           sequence: { groupOrder: 0 },
@@ -66,7 +66,7 @@ export default defineConfig({
             'simulation/**/*.test.ts',
             'tools/**/*.test.ts',
           ],
-          exclude: [...pure, ...alone, ...ordeals],
+          exclude: [...clean, ...alone, ...ordeals],
           maxWorkers: availableParallelism(),
           sequence: { groupOrder: 0 },
         },

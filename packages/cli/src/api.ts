@@ -97,7 +97,9 @@ async function readAnswer(response: Response, endpoint: Endpoint): Promise<Answe
 function refusalOf(status: number, answer: Answer): Failure {
   const { error, reason, detail, message, ...details } = answer;
   const code = textIn([reason, error]) ?? String(status);
-  const says = textIn([message, detail]) ?? sentence(code);
+  // Where the detail is a reason of its own, such as that of a pattern, it has its sentence, too.
+  const why = typeof detail === 'string' && isReason(detail) ? sentence(detail) : detail;
+  const says = textIn([message, why]) ?? sentence(code);
   const hint = hintFor(code);
   return new Failure(outcomeOfAnswer(status, code), `${code}: ${says}`, {
     code,

@@ -16,12 +16,13 @@ export type Hook = {
   readonly delivered: number;
   readonly failures: number;
   readonly inactive_reason: string | null;
+  readonly next_attempt: string | null;
   readonly made: string;
 };
 
 /** Reads a webhook of an answer. */
 export function hookOf(hook: { readonly [field: string]: unknown }): Hook {
-  const { patterns, ops, inactive_reason: reason = null } = hook;
+  const { patterns, ops, inactive_reason: reason = null, next_attempt_at: next = null } = hook;
   return {
     id: textOf(hook['id']),
     url: textOf(hook['url']),
@@ -31,6 +32,7 @@ export function hookOf(hook: { readonly [field: string]: unknown }): Hook {
     delivered: Number(hook['last_delivered_seq']),
     failures: Number(hook['failure_count']),
     inactive_reason: reason === null ? null : textOf(reason),
+    next_attempt: next === null ? null : textOf(next),
     made: textOf(hook['inserted_at']),
   };
 }

@@ -9,6 +9,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { launchChromium, wantsChromium } from '../../../tools/browser.ts';
 import { ConsolePage } from './console-page.ts';
+import { PathProxy } from './proxy.ts';
 import { ServerProcess } from './server-process.ts';
 
 const pictures =
@@ -245,6 +246,24 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 60_000 }, ()
     const mine = await ConsolePage.open(browser, server.console('demo/main'));
     expect(mine.page.url()).not.toContain('token');
     await Promise.all([context.close(), mine.close()]);
+  });
+
+  test('a proxy may serve it below a path, and so the page to try the API', async () => {
+    const proxy = new PathProxy('/sync', () => server.url);
+    const url = await proxy.start();
+    const { hash } = new URL(server.console('demo/main'));
+    const mine = await ConsolePage.open(browser, `${url}${hash}`);
+    await mine.edit('settings/theme', '"by proxy"');
+    await mine.shows('settings/theme', '"by proxy"');
+    const { page } = mine;
+    await page.goto(`${url}api-docs`);
+    await page.getByLabel('Token', { exact: true }).fill('dev');
+    await page.getByText('/api/whoami').click();
+    await page.locator('details[open] button').click();
+    await page.locator('details[open] pre').getByText('"subject": "dev"').waitFor();
+    expect(mine.complaints).toEqual([]);
+    await mine.close();
+    proxy.stop();
   });
 });
 

@@ -23,8 +23,9 @@ export const command: Command = defineCommand({
       { title: 'STATE', cell: ({ active, failures }) => stateOf(active, failures) },
       { title: 'ID', cell: ({ id }) => id },
     ]);
-    for (const { id, inactive_reason: reason } of rows) {
+    for (const { id, inactive_reason: reason, next_attempt: next } of rows) {
       if (reason !== null) output.note(`${id} is inactive: ${reason}`);
+      if (next !== null) output.note(`${id} is tried again at ${next}`);
     }
   },
 });

@@ -17,6 +17,11 @@ export type Notice = { readonly id: number; readonly text: string };
 
 const LIST_RETRY_MS = 2000;
 
+/** An address of the server that this page came from: a proxy may serve it below a path of its own. */
+function beside(path: string): string {
+  return new URL(path, location.href).href;
+}
+
 /** Somebody who is signed in: the client, the stores, and the one that is looked at. */
 export class Session {
   readonly client: Client;
@@ -28,9 +33,8 @@ export class Session {
 
   constructor(token: string) {
     this.#token = token;
-    const { protocol, host } = location;
     this.client = createClient({
-      url: `${protocol === 'https:' ? 'wss' : 'ws'}://${host}`,
+      url: beside('.').replace(/^http/, 'ws'),
       token,
       onRejected: ({ error }) => this.tell(`A write was refused. ${explain(error)}`),
       onError: (error) => this.tell(explain(error)),
@@ -75,7 +79,7 @@ export class Session {
     const { signal } = this.#ended;
     try {
       const headers = { authorization: `Bearer ${this.#token}` };
-      const response = await fetch('/api/stores', { headers, signal });
+      const response = await fetch(beside('api/stores'), { headers, signal });
       if (response.ok) this.#show(readStores(await response.json()));
       else this.#fail(response.status);
     } catch {

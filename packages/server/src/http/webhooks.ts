@@ -207,6 +207,7 @@ function describe(row: WebhookRow): object {
     failure_count: row.failures,
     last_delivered_seq: row.cursor,
     inactive_reason: row.inactiveReason,
+    next_attempt_at: row.retryAt === null ? null : writeTime(row.retryAt),
     inserted_at: writeTime(row.insertedAt),
   };
 }

@@ -29,6 +29,8 @@ const shuttingDown: HandshakeRefusal = {
   error: 'too_many_connections',
   detail: 'The server is shutting down.',
 };
+/** Clients are told the same as of a token; operators are told apart what is their configuration's to mend. */
+const strangeOrigin: HandshakeRefusal = { error: 'unauthorized', detail: 'Origin not allowed.' };
 const codecs: { readonly [vsn: string]: Codec } = {
   '2.0.0': jsonCodec,
   '3.0.0': messagePackCodec(),
@@ -109,7 +111,8 @@ export class Sockets {
     this.#admit(request).then(
       (admitted) => {
         const refusal = 'error' in admitted ? admitted : this.#refusal(admitted.principal);
-        this.#room.meters.upgrades.add(refusal?.error ?? 'accepted');
+        const result = refusal === strangeOrigin ? 'origin' : (refusal?.error ?? 'accepted');
+        this.#room.meters.upgrades.add(result);
         if (span !== null) endSpan(span, refusal?.error);
         if (refusal !== null) refuseUpgrade(raw, refusal);
         else if (!('error' in admitted)) this.#accept(request, { raw, head }, admitted);
@@ -170,7 +173,7 @@ export class Sockets {
       return { error: 'invalid_params', detail: 'There is no socket at this path.' };
     }
     if (!this.#originAllowed(request)) {
-      return { error: 'unauthorized', detail: 'Origin not allowed.' };
+      return strangeOrigin;
     }
     const handshake = readHandshake(request, codecs);
     if ('error' in handshake) return handshake;

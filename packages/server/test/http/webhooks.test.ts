@@ -32,6 +32,7 @@ test('S108 webhooks are made with webhooks:write and listed with webhooks:read',
     failure_count: 0,
     last_delivered_seq: 0,
     inactive_reason: null,
+    next_attempt_at: null,
     inserted_at: '2026-01-01T00:00:00.000Z',
   });
   expect((await reader.ask('GET', hooks)).json).toEqual({ webhooks: [described] });

@@ -19,6 +19,8 @@ test('S111 `/metrics` parses, and counts commits, ops, refusals, repeats, socket
   });
   await (await connect()).join('store:demo/none');
   await expect(connect({ token: 'wrong' })).rejects.toThrow('403');
+  const strange = { headers: { origin: 'https://evil.example' } };
+  await expect(connect(strange)).rejects.toThrow('403');
   await fetch(`${url}/api/whoami`);
 
   const scrape = await Scrape.of(url);
@@ -30,6 +32,7 @@ test('S111 `/metrics` parses, and counts commits, ops, refusals, repeats, socket
     1,
   );
   expect(scrape.value('holdfast_upgrades_total', { result: 'unauthorized' })).toBe(1);
+  expect(scrape.value('holdfast_upgrades_total', { result: 'origin' })).toBe(1);
   expect(scrape.value('holdfast_upgrades_total', { result: 'accepted' })).toBe(3);
   expect(scrape.value('holdfast_dedupe_hits_total')).toBe(1);
   expect(scrape.value('holdfast_sockets')).toBe(3);

@@ -28,7 +28,11 @@ test('S108 a failed delivery is tried again after 1, 5, 30 and 120 minutes; late
   await site.put(['a', 1], ['b', 2]);
   await attempted(site, id, 1);
   for (const [index, minutes] of [1, 5, 30, 120].entries()) {
-    expect(await site.look(id)).toMatchObject({ failure_count: index + 1, active: true });
+    expect(await site.look(id)).toMatchObject({
+      failure_count: index + 1,
+      active: true,
+      next_attempt_at: new Date(site.clock.wall() + minutes * MINUTE).toISOString(),
+    });
     await site.clock.pass(minutes * MINUTE - 1);
     expect(there.received).toHaveLength(index + 1);
     await site.clock.pass(1);

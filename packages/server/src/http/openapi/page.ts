@@ -73,7 +73,7 @@ function operation(path, method, about) {
     result.textContent = '…';
     try {
       const end = new AbortController();
-      const answer = await fetch(url + (String(query) === '' ? '' : '?' + query), { method: method.toUpperCase(), headers, signal: end.signal, ...(body && { body: body.value }) });
+      const answer = await fetch('.' + url + (String(query) === '' ? '' : '?' + query), { method: method.toUpperCase(), headers, signal: end.signal, ...(body && { body: body.value }) });
       const head = answer.status + ' ' + answer.statusText + '\\n' + [...answer.headers].map((pair) => pair.join(': ')).join('\\n') + '\\n\\n';
       const reader = answer.body?.getReader();
       let text = '';

@@ -318,6 +318,7 @@ export const schemas: { readonly [name: string]: Schema } = {
     failure_count: integer,
     last_delivered_seq: seq,
     inactive_reason: textOrNull,
+    next_attempt_at: instantOrNull,
     inserted_at: instant,
   }),
   NewWebhook: object(

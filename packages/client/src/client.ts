@@ -21,13 +21,14 @@ import type { ConnectionStatus } from './connection.ts';
 import { Uplink } from './uplink.ts';
 import type { ViewsDesk } from './views/plug.ts';
 import type { Modules, ParamsBy, RootBy, ViewArgs, ViewHandle } from './views/types.ts';
+import { type SyncStatus, syncStatusOf } from './sync.ts';
 import { isSettled } from './waiters.ts';
 
 /** A client: one connection, and any number of stores and views over it; `App` is the type of the server's app. */
 // oxlint-disable-next-line typescript/no-explicit-any -- a client of any app is one of an app not named, which `unknown` is not
 export interface Client<App = any> extends AsyncDisposable {
-  /** How the connection is doing; the same object until something changes. */
-  readonly status: Signal<ConnectionStatus>;
+  /** How far it is in step with its server (records.md §10); the same object until something changes. */
+  readonly status: Signal<SyncStatus>;
   /** A handle on a store, which is opened if it is not. Throws a `TypeError` for a name that is not like `org/name`. */
   store(name: string, options?: StoreOptions): Store;
   /**
@@ -101,7 +102,7 @@ class StoreClient implements Client {
   declare readonly prefetch: RecordDesk['prefetch'];
   declare readonly flush: RecordDesk['flush'];
   declare readonly outbox: RecordDesk['outbox'];
-  readonly status: Cell<ConnectionStatus>;
+  readonly status: Signal<SyncStatus>;
   readonly #room: Room;
   readonly #stores: Pool;
   readonly #slots = new Map<StoreName, Slot>();
@@ -113,18 +114,21 @@ class StoreClient implements Client {
 
   constructor(settings: Settings) {
     const { env, timers, report } = settings;
-    this.status = new Cell<ConnectionStatus>({ connection: 'connecting', attempts: 0 }, report);
+    const beginning = { connection: 'connecting', attempts: 0 } as const;
+    const connection = new Cell<ConnectionStatus>(beginning, report);
     this.#room = {
       settings,
       session: env.randomId(),
       origin: env.dev ? new Error('made').stack : undefined,
-      uplink: new Uplink(settings, this.status),
-      connection: this.status,
+      uplink: new Uplink(settings, connection),
+      connection,
       slots: this.#slots,
       seeds: new Map(),
       rendered: { envelopes: new Map(), views: new Map() },
       activity: new Cell(null, report),
+      parties: new Set(),
     };
+    this.status = syncStatusOf(this.#room);
     rooms.set(this, this.#room);
     for (const name of membersOfRecords) {
       Object.defineProperty(this, name, {
@@ -136,7 +140,8 @@ class StoreClient implements Client {
     settings.tabs?.begin({
       session: this.#room.session,
       client: this,
-      status: this.status,
+      status: connection,
+      changed: this.#room.activity.notify,
       retain: (name, globs) => this.#retain(this.#slot(name), globs),
     });
     void settings.cache?.keeping.sendLeft(settings, (name) => {
@@ -184,7 +189,7 @@ class StoreClient implements Client {
     this.#assertOpen();
     this.#room.uplink.connect();
     const connected = seldom().then(({ whenOpen }) =>
-      whenOpen(this.status, options, this.#room.settings.env),
+      whenOpen(this.#room.connection, options, this.#room.settings.env),
     );
     connected.catch(() => undefined);
     return connected;
@@ -220,7 +225,7 @@ class StoreClient implements Client {
     this.#room.settings.tabs?.close();
     const disposed = this.#stores.dispose();
     this.#room.uplink.close();
-    this.status.set({ connection: 'closed', attempts: 0 });
+    this.#room.connection.set({ connection: 'closed', attempts: 0 });
     await disposed;
     await this.#room.settings.cache?.close?.();
   }

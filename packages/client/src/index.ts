@@ -51,6 +51,7 @@ export type { OpStatus } from './op-status.ts';
 export type { Store } from './store.ts';
 export type { Transaction } from './transaction.ts';
 export type { ConnectionStatus } from './connection.ts';
+export type { SyncStatus } from './sync.ts';
 export type { OnOptions, SubscribeOptions, WatcherOptions } from './watch.ts';
 export type {
   AbsentOptions,

@@ -29,10 +29,20 @@ export type Room = {
     readonly envelopes: Map<string, PageEnvelope>;
     readonly views: Map<string, RenderedView>;
   };
-  /** Told when something has changed about one of them. */
+  /** Told when something has changed about one of them, or about a party. */
   readonly activity: Cell<null>;
+  /** What is to be in step with the server beside the stores: the views, and the records. */
+  readonly parties: Set<Party>;
   /** Says whether others make room on the connection for a root that was refused. */
   makeRoom?: (refusal: Refusal) => boolean;
+};
+
+/** A part of the client, as its status tells of it. */
+export type Party = {
+  /** Something is shown, or to be shown, that has not caught up. */
+  readonly isBehind: boolean;
+  /** How many own writes met another's, and are not resolved. */
+  readonly conflicts: number;
 };
 
 /** What a client as a whole is to know of a store. */

@@ -283,7 +283,7 @@ describe('the connection of a client', () => {
     const states: string[] = [];
     client.status.subscribe(() => states.push(client.status.get().connection));
     await client.close();
-    expect(client.status.get()).toEqual({ connection: 'closed', attempts: 0 });
+    expect(client.status.get()).toMatchObject({ connection: 'closed', attempts: 0 });
     expect(states).toEqual(['closed']);
   });
 

@@ -1,11 +1,5 @@
 import { computed, effect, signal } from '@preact/signals-core';
-import {
-  entriesSignal,
-  entrySignal,
-  syncStatus,
-  type SyncStatus,
-  toSvelte,
-} from '@holdfast/client/signals';
+import { entriesSignal, entrySignal, toSvelte } from '@holdfast/client/signals';
 import { fromPreact, toPreact } from '@holdfast/client/signals/preact';
 import type { Store } from '@holdfast/client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -119,33 +113,6 @@ describe('signals of a store', () => {
     store.close();
     expect(entry.get()).toBe(1);
     entry.subscribe(() => undefined)();
-  });
-
-  it('G68 a client is in step only with nothing pending, connected, and every open store caught up', async () => {
-    const client = world.client();
-    const status = syncStatus(client);
-    const seen: SyncStatus[] = [];
-    status.subscribe(() => seen.push(status.get()));
-    expect(status.get().isSynced).toBe(false);
-    const [one, two] = [client.store('acme/app'), client.store('acme/none')];
-    await one.ready;
-    await expect(two.ready).rejects.toThrow('unauthorized');
-    expect(status.get()).toMatchObject({ isSynced: false, lastSyncedAt: 0 });
-    await world.createStore('acme/none');
-    const three = client.store('acme/none');
-    await three.ready;
-    await expect.poll(() => status.get().isSynced).toBe(true);
-    const write = one.put('a', 1);
-    expect(status.get()).toMatchObject({ isSynced: false, pending: 1 });
-    await write.committed;
-    expect(status.get()).toMatchObject({ isSynced: true, pending: 0, unsent: 0 });
-    expect(status.get()).toBe(status.get());
-    expect(status.get().lastSyncedAt).toBeGreaterThan(1e12);
-    await client.close();
-    expect(status.get()).toMatchObject({ connection: 'closed', isSynced: false });
-    await turn();
-    // Each of them is told of once, and nothing that is no change.
-    expect(new Set(seen).size).toBe(seen.length);
   });
 });
 

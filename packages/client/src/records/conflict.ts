@@ -1,4 +1,5 @@
 import { ConflictError, type OpId, type RecordRef, type Refusal } from '@holdfast/protocol';
+import type { Room } from '../room.ts';
 import type { RecordEntry } from './delivery.ts';
 import type { RecordReceipt } from './types.ts';
 
@@ -50,13 +51,18 @@ export function meet(
     if (!entry.conflicts.includes(conflict)) return undefined;
     entry.conflicts = Object.freeze(entry.conflicts.filter((each) => each !== conflict));
     entry.refresh();
+    desk.room.activity.notify();
     return resolve(how);
   });
   entry.conflicts = Object.freeze([...entry.conflicts, conflict]);
   entry.refresh();
+  desk.room.activity.notify();
   desk.conflicted(conflict);
   return conflict;
 }
 
 /** Hears of conflicts. */
-export type ConflictDesk = { conflicted(conflict: RecordConflictError): void };
+export type ConflictDesk = {
+  readonly room: Room;
+  conflicted(conflict: RecordConflictError): void;
+};

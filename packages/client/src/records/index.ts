@@ -18,7 +18,7 @@ import { holdOf, roomOf } from '../doors.ts';
 import { twins } from '../twins.ts';
 import type { ClientEnv } from '../env.ts';
 import { checkOptions } from '../mistakes.ts';
-import type { Room } from '../room.ts';
+import type { Party, Room } from '../room.ts';
 import type { Slot } from '../slot.ts';
 import type { RecordsPlug } from './plug.ts';
 import { type CollectionDesk, CollectionEntry } from './collection.ts';
@@ -126,6 +126,8 @@ function assertClient(client: object): asserts client is Client {
   roomOf(client);
 }
 
+/** What has not caught up, or cannot (records.md §10). */
+const behind: ReadonlySet<string> = new Set(['loading', 'stale', 'refetching', 'skew']);
 const unusedMs = 60_000;
 /** Records of one store that are open at once, and would each be a pattern of its channel (records.md §19). */
 const openMaxDefault = 1000;
@@ -141,7 +143,8 @@ class Desk
     DeliveryDesk,
     WriterDesk,
     SkewedDesk,
-    CollectionDesk
+    CollectionDesk,
+    Party
 {
   readonly room: Room;
   readonly env: ClientEnv;
@@ -189,6 +192,7 @@ class Desk
       hold: (entry) => this.#holdCollection(entry),
       drawn: (def, state) => drawnBy(twins.get(room)?.().collection(def)) ?? state,
     };
+    room.parties.add(this);
     const stop = room.connection.subscribe(() => {
       if (!this.#isClosed) return;
       stop();
@@ -341,6 +345,16 @@ class Desk
         this.report(error);
       },
     );
+  }
+
+  get isBehind(): boolean {
+    const entries = [...this.#records.entries.values(), ...this.#collections.entries.values()];
+    return entries.some(({ state }) => behind.has(state.get().status));
+  }
+
+  get conflicts(): number {
+    const entries = [...this.#records.entries.values()];
+    return entries.reduce((sum, { conflicts }) => sum + conflicts.length, 0);
   }
 
   /** With its client it stays, and says so. */

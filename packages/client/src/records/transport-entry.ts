@@ -298,6 +298,7 @@ export class TransportEntry
     if (isSameState(before, next)) return;
     this.value.put(next.value);
     this.state.put(Object.freeze(next));
+    this.#desk.room.activity.notify();
   }
 
   #derive(reconciler: Reconciler, before: RecordState<unknown>): RecordState<unknown> {

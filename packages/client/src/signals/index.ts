@@ -1,3 +1,3 @@
 export { entriesSignal, entryScope, entrySignal, isReady, whenClosed } from './store.ts';
 export { type Readable, toSvelte } from './svelte.ts';
-export { syncStatus, type SyncStatus } from './sync.ts';
+export { connectionStatus } from './connection.ts';

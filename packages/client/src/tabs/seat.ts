@@ -10,6 +10,8 @@ export interface Seated {
   /** By which modules find its connection. */
   readonly client: object;
   readonly status: Signal<{ readonly connection: string }>;
+  /** Is told when another leads. */
+  changed(): void;
   /** Opens a store, or keeps it open, with a part of it here, until it is released. Throws where it cannot be opened so. */
   retain(store: StoreName, part: readonly Glob[]): Release;
 }
@@ -55,6 +57,8 @@ export type SeatedNews =
 
 /** A client's place among the tabs that share one connection. */
 export interface Seat {
+  /** What is to be sent goes to the server from here. */
+  readonly isLeading: boolean;
   begin(client: Seated): void;
   /** A store is open: what it hears is told from now on, after it has heard it. */
   opened(store: SeatedStore, name: StoreName): void;

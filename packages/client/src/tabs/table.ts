@@ -58,7 +58,7 @@ export class TableSeat implements Seat {
   /** It is here, or could not be had. */
   #isPrepared = false;
   #lock: () => void = () => undefined;
-  #isLeading = false;
+  isLeading = false;
   #isStepping = false;
 
   constructor(settings: Settings, platform: TabsPlatform, table: string) {
@@ -130,7 +130,7 @@ export class TableSeat implements Seat {
 
   close(): void {
     // What is on its way to the cache is stored, unless another one leads by then.
-    this.#isLeading = false;
+    this.isLeading = false;
     this.#leading?.end();
     this.#step({ type: 'withdraw' });
     this.#at?.table.close();
@@ -197,7 +197,8 @@ export class TableSeat implements Seat {
   }
 
   #lead(): void {
-    this.#isLeading = true;
+    this.isLeading = true;
+    this.#at?.client.changed();
     this.#cache?.lead();
     this.#roleFound();
     this.#go({ to: 'server' });
@@ -206,8 +207,9 @@ export class TableSeat implements Seat {
   }
 
   #follow(leader: Leader | null): void {
-    if (this.#isLeading) {
-      this.#isLeading = false;
+    if (this.isLeading) {
+      this.isLeading = false;
+      this.#at?.client.changed();
       this.#cache?.follow();
       this.#leading?.resign();
     }
@@ -234,7 +236,7 @@ export class TableSeat implements Seat {
   /** One that cannot serve says so, too: who is not answered goes its own way, and would wait else (registry.md §3.6). */
   get #isUp(): boolean {
     const isUp = this.#at?.client.status.get().connection === 'connected';
-    return this.#isLeading && this.#isPrepared && isUp;
+    return this.isLeading && this.#isPrepared && isUp;
   }
 
   /** Every tab may have to lead at any moment, or follow, and then without delay. */
@@ -254,7 +256,7 @@ export class TableSeat implements Seat {
       const { Leading: Begin, TabLines } = loaded;
       this.#leading = new Begin({ cache, client, codec, env, hold, hubs, peers, report });
       link.use(new TabLines({ id, env, post: (to, message) => peers.post(to, message) }));
-      if (this.#isLeading) this.#leading.begin();
+      if (this.isLeading) this.#leading.begin();
     }
     this.#isPrepared = true;
     this.#lookAtStatus();
@@ -316,7 +318,7 @@ export class TableSeat implements Seat {
   /** Another reign has begun: that of our successor, unless nobody has succeeded us, and it came late. */
   #fenced(): void {
     this.#settings.env.setTimeout(() => {
-      if (this.#isLeading) this.#cache?.lead();
+      if (this.isLeading) this.#cache?.lead();
     }, fencedMs);
   }
 }

@@ -4,7 +4,7 @@ import { isModuleName, rootIdOf } from '@holdfast/protocol/views';
 import { deferred, releaseOnce, type Release } from '@holdfast/engine/registry';
 import { call } from '../cell.ts';
 import { checkOptions, closedError } from '../mistakes.ts';
-import type { Room } from '../room.ts';
+import type { Party, Room } from '../room.ts';
 import type { KeepTree } from './cache-loader.ts';
 import type { CacheUse } from './cache-options.ts';
 import { canonical } from './canonical.ts';
@@ -43,7 +43,8 @@ const kinds = {
 const idBytesMax = 512;
 
 /** The views of one client. */
-export class House {
+export class House implements Party {
+  readonly conflicts = 0;
   readonly #room: Room;
   readonly #options: HouseOptions;
   readonly #mounted = new Map<string, Mounted>();
@@ -53,6 +54,11 @@ export class House {
   constructor(room: Room, options: HouseOptions) {
     this.#room = room;
     this.#options = options;
+    room.parties.add(this);
+  }
+
+  get isBehind(): boolean {
+    return [...this.#mounted.values()].some(({ mount }) => !mount.isLive);
   }
 
   /** Mounts a root, or takes a hold on it where it is mounted (views.md §12.2). */

@@ -382,19 +382,18 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
   }
 
   #become(state: ViewHealth['state']): void {
-    const { health } = this.#ports.root;
-    const before = health.get();
+    const { room, root } = this.#ports;
+    const before = root.health.get();
     const since = before.state === state ? before.since : this.env.wall();
-    health.set({
+    root.health.set({
       state,
       since,
       attempts: this.#attempts,
       ...(this.#error !== undefined && { error: this.#error }),
       ...(this.#token !== null && { instance: this.#token }),
     });
+    room.activity.notify();
   }
 }
 
-function errorOf({ code, details }: Refusal): RejectedError {
-  return new RejectedError(code, details);
-}
+const errorOf = ({ code, details }: Refusal): RejectedError => new RejectedError(code, details);

@@ -1,0 +1,127 @@
+import type { SyncStatus } from '@holdfast/client';
+import { RecordConflictError, records } from '@holdfast/client/records';
+import { byTransport, InProcessTransport } from '@holdfast/client/records/transport';
+import { passthrough, record } from '@holdfast/protocol';
+import { describe, expect, it } from 'vitest';
+import { Profile } from './tabs/profile.ts';
+import { Valve } from './valve.ts';
+import { module, node, Scripted } from './views/scripted.ts';
+import { openWorld } from './world.ts';
+
+const turn = (): Promise<void> => new Promise(setImmediate);
+
+describe('the status of a client as a whole', () => {
+  it('G68 a client is in step only with nothing pending, connected, and every open store caught up', async () => {
+    await using world = await openWorld();
+    const client = world.client();
+    const { status } = client;
+    const seen: SyncStatus[] = [];
+    status.subscribe(() => seen.push(status.get()));
+    expect(status.get().isSynced).toBe(false);
+    const [one, two] = [client.store('acme/app'), client.store('acme/none')];
+    await one.ready;
+    await expect(two.ready).rejects.toThrow('unauthorized');
+    expect(status.get()).toMatchObject({ isSynced: false, lastSyncedAt: 0 });
+    await world.createStore('acme/none');
+    const three = client.store('acme/none');
+    await three.ready;
+    await expect.poll(() => status.get().isSynced).toBe(true);
+    const write = one.put('a', 1);
+    expect(status.get()).toMatchObject({ isSynced: false, pending: 1 });
+    await write.committed;
+    expect(status.get()).toMatchObject({ isSynced: true, pending: 0, unsent: 0 });
+    expect(status.get()).toBe(status.get());
+    expect(status.get().lastSyncedAt).toBeGreaterThan(1e12);
+    await client.close();
+    expect(status.get()).toMatchObject({ connection: 'closed', isSynced: false });
+    await turn();
+    // Each of them is told of once, and nothing that is no change.
+    expect(new Set(seen).size).toBe(seen.length);
+  });
+
+  it('G68 a client is in step only while every view that is mounted is live', async () => {
+    await using world = new Scripted();
+    const { status } = world.client;
+    await expect.poll(() => status.get().isSynced).toBe(true);
+    const page = world.client.view(module, { id: 'main' });
+    expect(status.get().isSynced).toBe(false);
+    await world.accept({ instance: 't1' });
+    expect(status.get().isSynced).toBe(false);
+    let told = 0;
+    status.subscribe(() => (told += 1));
+    await world.show(node([], { n: 1 }));
+    expect([status.get().isSynced, told]).toEqual([true, 1]);
+    await world.end('phx_error');
+    expect([status.get().isSynced, told]).toEqual([false, 2]);
+    page.unmount();
+    await world.clock.advance(60_000);
+    expect([status.get().isSynced, told]).toEqual([true, 3]);
+  });
+
+  it('G68 a client is in step only while every record that comes another way has caught up', async () => {
+    await using world = await openWorld();
+    const transport = new InProcessTransport();
+    const client = world.client({
+      records: records([Note], { delivery: byTransport({ transport }) }),
+    });
+    const { status } = client;
+    await expect.poll(() => status.get().isSynced).toBe(true);
+    const note = client.record(Note, { id: '1' });
+    const release = note.retain();
+    expect(status.get().isSynced).toBe(false);
+    let told = 0;
+    status.subscribe(() => (told += 1));
+    transport.publish(note.key, {
+      value: { text: 'a' },
+      schema_version: '1.0',
+      sequence: 1,
+      incarnation: 'e1',
+    });
+    await turn();
+    expect([note.state.get().status, status.get().isSynced, told]).toEqual(['ok', true, 1]);
+    release();
+  });
+
+  it('counts the own writes that met another’s until each is resolved', async () => {
+    await using world = await openWorld();
+    const store = await world.store();
+    await store.put('notes/1', { text: 'a' }).committed;
+    const valve = new Valve();
+    const client = world.client({ link: valve, records: records([Note]) });
+    const note = client.record(Note, { id: '1' });
+    note.retain();
+    await note.ready();
+    valve.cut();
+    await store.put('notes/1/text', 'theirs').committed;
+    const error: unknown = await note.patch({ text: 'mine' }).committed.catch((thrown) => thrown);
+    expect(client.status.get().conflicts).toBe(1);
+    let told = 0;
+    client.status.subscribe(() => (told += 1));
+    if (error instanceof RecordConflictError) error.resolve('theirs');
+    await turn();
+    expect([client.status.get().conflicts, told]).toEqual([0, 1]);
+  });
+
+  it('of tabs that share a connection one sends the writes of all, and each knows whether it is that', async () => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    const [a, b] = [await profile.open(), await profile.open()];
+    const leads = (): readonly boolean[] =>
+      [a, b].map(({ client }) => client.status.get().outboxLeader);
+    expect(leads()).toEqual([true, false]);
+    const seen: boolean[] = [];
+    b.client.status.subscribe(() => seen.push(b.client.status.get().outboxLeader));
+    await a.client.close();
+    await expect.poll(() => seen.at(-1)).toBe(true);
+    expect(world.client().status.get().outboxLeader).toBe(true);
+  });
+});
+
+const Note = record({
+  name: 'note',
+  store: 'acme/app',
+  path: 'notes/:id',
+  version: '1.0',
+  schema: passthrough<{ readonly text: string }>(),
+  conflict: 'detect',
+});

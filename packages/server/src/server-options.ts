@@ -104,7 +104,7 @@ export type ServerOptions = {
   readonly console?: string;
   /** Hears what fails in records and that nobody waits for: migrations, sources, rules (records.md §5). It is logged too. */
   readonly onError?: (fault: RecordFault) => void;
-  /** Default: silent. */
+  /** Default: what fails goes to standard error, and nothing else is told. */
   readonly log?: ServerLog;
   /** Commits that take longer are told to the log. Default: 1000; `false`: none. */
   readonly slowCommitMs?: number | false;

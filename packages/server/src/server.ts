@@ -23,6 +23,7 @@ import { doorTo, type StoreDoor } from './host/door.ts';
 import { PresenceTopics } from './host/presence-topics.ts';
 import type { HostRoom, StoreHost } from './host/store-host.ts';
 import { Stores } from './host/stores.ts';
+import { errorLog } from './error-log.ts';
 import { addGauges, figuresOf, type Parts } from './gauges.ts';
 import { checkOAuth, createHttp } from './http/index.ts';
 import { measuredBlobs, Meters, meterProcess } from './metrics/index.ts';
@@ -57,7 +58,6 @@ const EXPIRY_SWEEP_MS = 15_000;
 const RETRY_AFTER_MS = 1000;
 const HEADERS_TIMEOUT_MS = 20_000;
 
-const silent: ServerLog = { info: () => undefined, error: () => undefined };
 /**
  * Makes a server; it accepts nobody before `listen`. Throws `TypeError` for unknown options and limits and where neither
  * `data` nor `storage` is given, `RangeError` for a limit that is no positive integer, and `StorageError` where the files
@@ -115,7 +115,7 @@ class HoldfastServer implements Server {
 
   constructor(options: ServerOptions) {
     this.#options = options;
-    this.#log = options.log ?? silent;
+    this.#log = options.log ?? errorLog;
     this.#clock = options.clock ?? systemClock;
     this.#since = this.#clock.now();
     this.#limits = limitsOf(options.limits);

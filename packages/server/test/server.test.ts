@@ -2,7 +2,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { createClient } from '@holdfast/client';
 import { createServer } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 
 test('a server leaves the globals of its process as they are', async () => {
   const { Request: request, Response: response } = globalThis;
@@ -90,4 +90,24 @@ test('an HTTP server of the application hands on what is not its own: the API, a
   await eve.close();
   await server.close();
   http.close();
+});
+
+test('a server without a log tells standard error what fails, with no token in it, and nothing else', async () => {
+  const said: string[] = [];
+  const spy = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    said.push(String(text));
+    return true;
+  });
+  onTestFinished(() => spy.mockRestore());
+  const server = createServer({
+    storage: memory(),
+    authenticate: () => Promise.reject(new Error('no directory for Bearer hf_tok_7f3a')),
+  });
+  const { url } = await server.listen();
+  await fetch(`${url}/healthz`);
+  expect(said).toEqual([]);
+  await fetch(`${url}/api/whoami`, { headers: { Authorization: 'Bearer hf_tok_7f3a' } });
+  await server.close();
+  expect(said.join('')).toMatch(/^holdfast: .+\nError: no directory for .+\n +at /);
+  expect(said.join('')).not.toContain('7f3a');
 });

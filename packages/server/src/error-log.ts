@@ -1,0 +1,21 @@
+import { redact } from './access/index.ts';
+import type { ServerLog } from './server-options.ts';
+
+/**
+ * The log of a server that is given none: what fails goes to standard error, for people to read, and nothing else. No token
+ * gets into it (stores.md S10).
+ */
+export const errorLog: ServerLog = {
+  info: () => undefined,
+  error: (details, message) => {
+    const told = Object.entries(details).flatMap(([name, value]: [string, unknown]) =>
+      // An error that is told under two names is told once.
+      value instanceof Error && name !== 'err' ? [] : [textOf(name, value)],
+    );
+    process.stderr.write(redact(`holdfast: ${[message, ...told].join(' ')}\n`));
+  },
+};
+
+function textOf(name: string, value: unknown): string {
+  return value instanceof Error ? `\n${value.stack ?? value.message}` : `${name}=${String(value)}`;
+}

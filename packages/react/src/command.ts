@@ -36,9 +36,9 @@ export function useCommand<
   options?: DispatchOptions<TypesOfProxy<Proxy>>,
 ): Command<PayloadOf<TypesOfProxy<Proxy>, Name>, ReplyOf<TypesOfProxy<Proxy>, Name>>;
 export function useCommand(
-  view: object | null | undefined,
+  view: ViewProxy | null | undefined,
   name: string,
-  options?: unknown,
+  options?: DispatchOptions,
 ): unknown {
   const [outcome, setOutcome] = useState(idle);
   const latest = useRef({ view, name, options, call: 0 });
@@ -56,7 +56,7 @@ export function useCommand(
     const { view: proxy } = now;
     if (!proxy) return Promise.reject(new TypeError(`No view for ${now.name}`));
     tell({ ...idle, isPending: true });
-    const sent = loosely(proxy).$dispatch(now.name, payload, optionsOf(now.options));
+    const sent = proxy.$dispatch(now.name, payload, now.options);
     sent.then(
       (data) => tell({ ...idle, data }),
       (error: unknown) => tell({ ...idle, error }),
@@ -78,25 +78,18 @@ export function useEvent<
   view: Proxy | null | undefined,
   name: Name,
   callback: (payload: NodeEvents<TypesOfProxy<Proxy>>[Name]) => void,
+): void;
+export function useEvent(
+  view: ViewProxy | null | undefined,
+  name: string,
+  callback: (payload: unknown) => void,
 ): void {
   const latest = useRef(callback);
   useInsertionEffect(() => {
     latest.current = callback;
   });
   useEffect(() => {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the event carries the app's type says
-    const hear = (payload: unknown): void => latest.current(payload as never);
-    return view ? loosely(view).$on(name, hear) : undefined;
+    const hear = (payload: unknown): void => latest.current(payload);
+    return view?.$on(name, hear);
   }, [view, name]);
-}
-
-function optionsOf(options: unknown): DispatchOptions | undefined {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- by the overload they are of the node
-  return options as DispatchOptions | undefined;
-}
-
-/** A proxy of which nothing is known. */
-function loosely(view: object): ViewProxy {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- hooks are given proxies
-  return view as ViewProxy;
 }

@@ -3,7 +3,7 @@ import { useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from 'r
 /** Anything with a value that changes: signals of Holdfast, and whatever else is of their shape (registry.md §9). */
 export type AnySignal<T> = {
   get(): T;
-  subscribe(listener: () => void): () => void;
+  readonly subscribe: (listener: () => void) => () => void;
   getServer?(): T;
 };
 

@@ -1,5 +1,5 @@
 import type { Client, HoldfastError } from '@holdfast/client';
-import { shelvesOf } from '@holdfast/client/shelf';
+import { type Place, shelvesOf } from '@holdfast/client/shelf';
 import type {
   AnyNode,
   Modules,
@@ -65,11 +65,14 @@ type Root = {
   readonly client: Client;
   readonly module: string;
   readonly options: Omit<ViewHook, keyof HookOptions>;
+  /** The params that it was opened with last. */
+  tried?: string;
 };
 
 // A root that nobody holds is left after a moment.
-const roots = /* @__PURE__ */ shelvesOf<ViewHandle, Root>(({ client, module, options }) => {
-  const handle = client.view(module, options);
+const roots = /* @__PURE__ */ shelvesOf<ViewHandle, Root>((root) => {
+  root.tried = JSON.stringify(root.options.params);
+  const handle = root.client.view(root.module, root.options);
   shown.add(handle.proxy);
   return {
     value: handle,
@@ -78,24 +81,39 @@ const roots = /* @__PURE__ */ shelvesOf<ViewHandle, Root>(({ client, module, opt
   };
 });
 
-function wantedOf(
-  { client }: Scope,
-  { module, options, isStill }: { module: string; options: ViewHook | null; isStill: boolean },
-): Wanted<ViewHandle, Root> | null {
-  if (options === null) return null;
+/** How a root is asked for, by its place: what that was opened with first is kept up to date. */
+const asked = /* @__PURE__ */ new WeakMap<object, Root>();
+
+function useWanted(
+  of: string,
+  module: string,
+  options: ViewHook | null,
+): readonly [Scope, Wanted<ViewHandle, Root> | null, still?: Place<ViewHandle> | false] {
+  const scope = useScope(of, options?.client);
+  const isStill = useStillness();
+  const last = useRef('');
+  if (options === null) return [scope, null];
+  const { client } = scope;
   const { ttl, client: _, ...view } = options;
   // Another shelf place: what is only shown is none that is joined.
   const key = `${isStill}/${module}:${view.id ?? 'default'}`;
-  const how = { ...view, join: !isStill };
-  return { shelf: roots(client), key, options: { client, module, options: how }, ttl };
+  const text = JSON.stringify(view.params);
+  const root = { client, module, options: { ...view, join: !isStill } };
+  const shelf = roots(client);
+  const place = shelf.place(key, root);
+  const known: Root = asked.get(place) ?? root;
+  // What was refused with others is asked for with these: once for a change, as others may not agree.
+  const isNew = view.params && known.tried !== text && last.current !== text;
+  asked.set(place, Object.assign(known, root));
+  last.current = text;
+  if (isNew && place.getState().status === 'failed') shelf.reset(key);
+  return [scope, { shelf, key, options: root, ttl }, isStill && place];
 }
-
-const never = (): (() => void) => () => undefined;
 
 /** Whether this render is a server's, or has to show what that has shown: then nobody is asked for anything (views.md §13). */
 function useStillness(): boolean {
   return useSyncExternalStore(
-    never,
+    nothing.subscribe,
     () => false,
     () => true,
   );
@@ -108,28 +126,21 @@ function useStillness(): boolean {
 export function useView(module: string, options?: ViewHook): ShownView;
 export function useView(module: string, options: ViewHook | null): ShownView | undefined;
 export function useView(module: string, options: ViewHook | null = {}): ViewProxy | undefined {
-  const scope = useScope('useView', options?.client);
-  const isStill = useStillness();
-  const wanted = wantedOf(scope, { module, options, isStill });
-  if (isStill && wanted !== null) assertShown(scope, wanted);
+  const [scope, wanted, still] = useWanted('useView', module, options);
+  if (still) {
+    begin(scope, wanted);
+    // What a server cannot show is left to the page: until then it shows the fallback.
+    if (still.getState().status === 'loading') throw new Error(`${module}: no initialData`);
+  }
   const handle = useShared(scope, wanted);
   useParams(handle, options);
   return handle?.proxy;
 }
 
-/** What a server cannot show is left to the page: until then it shows the fallback. */
-function assertShown(scope: Scope, wanted: Wanted<ViewHandle, Root>): void {
-  begin(scope, wanted);
-  const { status } = wanted.shelf.place(wanted.key, wanted.options).getState();
-  if (status === 'loading') throw new Error(`${wanted.options.module}: no initialData`);
-}
-
 /** The same without suspending, with how the root is doing. */
 export function useViewState(module: string, options?: ViewHook | null): ViewState<ShownView>;
 export function useViewState(module: string, options: ViewHook | null = {}): ViewState<ViewProxy> {
-  const scope = useScope('useViewState', options?.client);
-  const isStill = useStillness();
-  const wanted = wantedOf(scope, { module, options, isStill });
+  const [scope, wanted] = useWanted('useViewState', module, options);
   const state = useSharedState(scope, wanted);
   const handle = readyOf(state);
   useParams(handle, options);
@@ -143,19 +154,15 @@ export function useViewState(module: string, options: ViewHook | null = {}): Vie
 
 /** Sets other params than those of the last commit: the mount is the same (views.md §13). */
 function useParams(handle: ViewHandle | undefined, options: ViewHook | null): void {
-  const params = options?.params ?? {};
-  const text = JSON.stringify(params);
-  const before = useRef<{ readonly handle: ViewHandle; readonly text: string }>(undefined);
+  const params = options?.params;
+  const isGiven = useRef(false);
   useEffect(() => {
-    const last = before.current;
-    before.current = handle && { handle, text };
-    if (!handle || (options?.params === undefined && last?.handle !== handle)) return;
     // Who mounted it may have had others, such as the component whose place this one took.
-    if (last?.handle === handle && last.text === text) return;
+    isGiven.current ||= params !== undefined;
     // Where they are refused the old ones stay, and what is shown of them.
-    handle.setParams(params).catch(() => undefined);
+    if (isGiven.current) handle?.setParams(params ?? {}).catch(() => undefined);
     // By their text: the object may be another in each render.
-  }, [handle, text]);
+  }, [handle, JSON.stringify(params)]);
 }
 
 function useRevalidation(handle: ViewHandle | undefined): HoldfastError | undefined {

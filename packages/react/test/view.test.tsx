@@ -60,6 +60,10 @@ const None = (): ReactElement => <i>{useView(module, null) === null ? 'null' : '
 
 const Refused = (): ReactElement => <i>{useViewState(module, { id: 'main' }).status}</i>;
 
+const Rooms = ({ room }: { readonly room: string }): ReactElement => (
+  <i>{useViewState(module, { id: 'main', params: { room } }).status}</i>
+);
+
 const Seeded = (): ReactElement => {
   const view = useView(module, { id: 'main', initialData: { tree: tree as never } });
   return <i>{String(useSnapshot(view, (s) => shownOf(s).n))}</i>;
@@ -189,6 +193,32 @@ describe.each([false, true])('hooks of views (strict: %s)', (isStrict) => {
     const other = open(app(<Refused />), isStrict);
     await other.shows('failed');
     other.unmount();
+  });
+
+  it('what was refused with other params is asked for with these at once, and never again for nothing', async () => {
+    const states = (rooms: readonly string[]): ReactElement =>
+      app(rooms.map((room, at) => <Rooms key={at} room={room} />));
+    const page = open(states(['bad']), isStrict);
+    const refuse = async (room: string): Promise<void> => {
+      await expect.poll(() => world.sent.length).toBe(1);
+      const join = await world.next('phx_join');
+      expect(join.payload['params']).toEqual({ room });
+      await world.refuse(join, { reason: 'unauthorized' });
+      await calm();
+    };
+    await refuse('bad');
+    page.draw(states(['worse']));
+    await refuse('worse');
+    // Two who do not agree are not a reason to ask for ever.
+    page.draw(states(['worse', 'bad']));
+    await refuse('bad');
+    expect(world.sent).toEqual([]);
+    expect(page.text()).toBe('failedfailed');
+    // A boundary that is new draws it anew.
+    page.draw(app(<Number key="r1" room="r1" />));
+    await mount();
+    await page.shows('n=1');
+    page.unmount();
   });
 
   it('of a root that ends under those who show it nothing undefined is selected', async () => {

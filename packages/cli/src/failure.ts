@@ -49,6 +49,8 @@ const hints: { readonly [code: string]: string } = {
   unavailable: 'Is the server running? "npx holdfast dev" starts one.',
   overloaded: 'Wait a moment and try again.',
   rate_limited: 'Wait a moment and try again.',
+  header_required:
+    'Lines and tar archives of "holdfast export" can be imported, a database cannot; for lines of another origin there is --headerless.',
   store_archived: 'An archived store can be read over HTTP status only; write to another store.',
   merge_requires_map_value: 'Give an object, such as \'{"name":"Ann"}\'.',
 };

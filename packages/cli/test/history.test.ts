@@ -90,7 +90,8 @@ test('bad lines are told, and an atomic import of them writes nothing', slow, as
   const file = join(directory.path, 'bad.jsonl');
   await writeFile(file, '{"path":"ok","value":1}\n{"path":"","value":2}\n');
   const none = await on('import', 'demo/bad', file);
-  expect(none).toMatchObject({ code: 8, error: { code: 'header_required' } });
+  const hint = expect.stringContaining('--headerless');
+  expect(none).toMatchObject({ code: 8, error: { code: 'header_required', hint } });
   const atomic = await on('import', 'demo/bad', file, '--headerless', 'slash', '--atomic');
   expect(atomic).toMatchObject({ code: 8, error: { code: 'lines_failed' } });
   expect((await on('entries', 'demo/bad')).rows).toEqual([]);

@@ -1,5 +1,6 @@
-import { join } from 'node:path';
 import { writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { cli, devServer, type Ran } from './harness.ts';
 
@@ -49,6 +50,19 @@ test(
     }
   },
 );
+
+test('a live command that finds nobody says so, instead of waiting for ever', slow, async () => {
+  const free = createServer();
+  await new Promise<void>((resolve) => free.listen(0, '127.0.0.1', resolve));
+  const { port } = free.address() as AddressInfo;
+  await new Promise((resolve) => free.close(resolve));
+  const live = [['watch'], ['tail'], ['tail', '--last', '0'], ['tail', '--since', '3']];
+  const url = `http://127.0.0.1:${port}`;
+  const all = await Promise.all(
+    live.map(([name = '', ...more]) => cli([name, 'demo/main', '--url', url, ...more])),
+  );
+  for (const ran of all) expect(ran).toMatchObject({ code: 7, error: { code: 'unavailable' } });
+});
 
 test('so does one whose token is revoked while it runs', slow, async () => {
   const env = { HOLDFAST_URL: site.server.url, HOLDFAST_TOKEN: 'dev' };

@@ -91,6 +91,8 @@ class Tail {
   /** The seq that has been told last, or passed. */
   #cursor: number | null;
   #incarnation: string | null = null;
+  /** null: there was none yet. */
+  #connection: 'connected' | 'reconnecting' | null = null;
   /** A stream that is lost amid a transaction begins again before it. */
   #seen = 0;
 
@@ -116,14 +118,22 @@ class Tail {
       } catch (error) {
         if (ended.aborted) return;
         if (error instanceof Failure && error.outcome !== 'offline') throw error;
+        // Nobody was ever there: that is for whoever has called to know.
+        if (this.#connection === null) throw error;
       }
       if (ended.aborted) return;
-      this.#around.output.aside({ connection: 'reconnecting' }, (paint) =>
-        paint.dim('(reconnecting)'),
-      );
+      this.#is('reconnecting');
       // oxlint-disable-next-line no-await-in-loop -- not at once
       await delay(retryMs, null, { signal: ended }).catch(() => undefined);
     }
+  }
+
+  /** Tells of a connection that is lost or found again, each once. */
+  #is(connection: 'connected' | 'reconnecting'): void {
+    const before = this.#connection;
+    this.#connection = connection;
+    if (before === null || before === connection) return;
+    this.#around.output.aside({ connection }, (paint) => paint.dim(`(${connection})`));
   }
 
   /** Tells the last ops, and goes on behind them. */
@@ -176,6 +186,7 @@ class Tail {
       accept: 'text/event-stream',
     });
     if (answer.body === null) return;
+    this.#is('connected');
     for await (const event of eventsIn(answer.body)) this.#hear(event);
   }
 

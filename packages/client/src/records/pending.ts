@@ -1,9 +1,7 @@
 import type { Path, Request, WriteReply } from '@holdfast/protocol';
 
 /** The writes of a request, whatever its kind. */
-export function writesOf(
-  request: Request,
-): readonly { readonly op: string; readonly path: Path }[] {
+export function writesOf(request: Request): readonly Extract<Request, { readonly path: Path }>[] {
   return request.op === 'transact' ? request.ops : [request];
 }
 

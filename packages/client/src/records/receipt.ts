@@ -1,4 +1,4 @@
-import type { OpId } from '@holdfast/protocol';
+import type { OpId, Seq } from '@holdfast/protocol';
 import type { Envelope } from '@holdfast/protocol/record';
 import type { Outcome } from '@holdfast/engine/replica';
 import { type ReceiptDesk, WriteReceipt } from '../receipt.ts';
@@ -20,10 +20,10 @@ export class HeardReceipt extends WriteReceipt {
     this.#heard = heard;
   }
 
-  /** Resolves when it is committed; rejects with what its owner says. */
-  async told(): Promise<void> {
+  /** Resolves to its seq when it is committed; rejects with what its owner says. */
+  async told(): Promise<Seq> {
     try {
-      await this.committed;
+      return (await this.committed).seq;
     } catch (error) {
       throw (await this.error) ?? error;
     }
@@ -89,7 +89,7 @@ export class StoreRecordReceipt<R> implements RecordReceipt<R> {
   get committed(): RecordReceipt<R>['committed'] {
     this.#committed ??= handled(
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the value has passed the record's schema
-      this.#write.told().then(() => this.#envelope() as never),
+      this.#told() as Promise<never>,
     );
     return this.#committed;
   }
@@ -98,8 +98,15 @@ export class StoreRecordReceipt<R> implements RecordReceipt<R> {
     return this.#write.cancel();
   }
 
+  /** What was written to a part that is on its way is told of when that is here. */
+  async #told(): Promise<Envelope> {
+    const seq = await this.#write.told();
+    if (this.#entry.isApart !== true) await this.#entry.ready().catch(() => undefined);
+    return this.#envelope(seq);
+  }
+
   /** What the server has by now. */
-  #envelope(): Envelope {
+  #envelope(seq: Seq): Envelope {
     const entry = this.#entry;
     entry.look();
     const { value, sequence, version } = entry.server;
@@ -107,7 +114,8 @@ export class StoreRecordReceipt<R> implements RecordReceipt<R> {
     return {
       value: value ?? null,
       schema_version: version,
-      sequence,
+      // What is gone has none of its own in a replica: it went with this write, or before.
+      sequence: value === undefined ? Math.max(sequence, seq) : sequence,
       op_id: this.opId,
       incarnation,
       ...(value === undefined && { deleted: true }),

@@ -4,7 +4,7 @@ import type { RecordWrite } from '@holdfast/engine/record';
 import type { DeadLetter, DeadLetters } from '../cache/port.ts';
 import { type ConflictDesk, meet } from './conflict.ts';
 import type { RecordEntry } from './delivery.ts';
-import { touches } from './pending.ts';
+import { isNear, touches, writesOf } from './pending.ts';
 import type { RecordReceipt } from './types.ts';
 
 /** What is needed of the client to tell of writes that no version knows any more. */
@@ -55,7 +55,9 @@ export class SkewedWrites {
   }
 
   #tell(store: StoreName, { opId, request, refusal }: DeadLetter, entry: RecordEntry): void {
-    const mine = request !== null && 'value' in request ? decodeStored(request.value) : undefined;
+    const ops = request === null ? [] : writesOf(request);
+    const op = ops.find(({ path }) => isNear(path, entry.ref.path));
+    const mine = op !== undefined && 'value' in op ? decodeStored(op.value) : undefined;
     const clash = {
       kind: 'schema',
       opId,

@@ -41,6 +41,8 @@ export class Arm extends Making<void> {
   /** It makes an object, whether there is one or not. */
   makes = false;
   fields: Fields = [];
+  /** It changes an object of which it is not known yet whether there is one. */
+  rests = false;
   /** How the server had what is guarded, as far as was known then. */
   seen: readonly Unchanged[] = [];
   readonly #writes: Writes;
@@ -81,13 +83,20 @@ export class Arm extends Making<void> {
     if (ops.length === 0) return;
     all.push(...ops);
     this.fields = both(this.fields, fields);
-    this.makes ||= 'set' in write;
+    this.#know(write);
     if (isGuarded(def, options)) {
       this.#guarded = both(this.#guarded, fields);
       this.seen = entry.guards(this.#guarded?.map((field) => childPath(path, field)) ?? [path]);
     }
     if (after === undefined && !('remove' in write)) return;
     this.#now = { current: after, isUnknown: false };
+  }
+
+  #know(write: RecordWrite): void {
+    this.makes ||= 'set' in write;
+    // A mutation says by itself that there is nothing.
+    const { current, isUnknown } = this.#now;
+    this.rests ||= isUnknown && current === undefined && ('patch' in write || 'by' in write);
   }
 }
 

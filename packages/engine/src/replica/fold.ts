@@ -340,11 +340,12 @@ export class Fold {
 
   /**
    * Whether a guard can be judged here: own unanswered requests do not touch its path, as their revisions are not known
-   * yet, and it expects no revision that is newer than ours. Fences, and what leases forbid, only the authority knows.
+   * yet, and there is something here, no older than what it expects; what is not here may be elsewhere. Fences, and what
+   * leases forbid, only the authority knows.
    */
   #isKnown(path: Path, revision: Seq): boolean {
     if (this.touches(path)) return false;
-    return revision === 0 || revision <= (revisionAt(this.#view, path) ?? 0);
+    return revision <= (revisionAt(this.#view, path) ?? -1);
   }
 
   /** Says by which op each difference came about: the ops of the stale acts, and for the rest a change of our own. */

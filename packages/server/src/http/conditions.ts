@@ -24,6 +24,12 @@ export function conditionOf(c: Context): Condition {
   return { kind: 'revision', oneOf: readTags(match) };
 }
 
+/** Of requests that name their paths in the body: a guard that is given beside it would not be looked at. */
+export function guardedByBody(c: Context): void {
+  const isBeside = ['if-match', 'if-none-match'].some((name) => c.req.header(name) !== undefined);
+  if (isBeside) throw bad('This takes its guards in the body: if_match, if_absent.');
+}
+
 /** Whether a reader has this revision already: the answer is 304 then. */
 export function isKnown(c: Context, revision: Seq): boolean {
   const header = c.req.header('if-none-match')?.trim();

@@ -6,10 +6,11 @@ import type { Principal } from '../access/index.ts';
 import { noteAct } from './audit.ts';
 import { readJson, readObject } from './body.ts';
 import { type Committer, markReplay, seqOf } from './commit.ts';
-import { type Condition, conditionOf, etag, isKnown } from './conditions.ts';
+import { type Condition, conditionOf, etag, guardedByBody, isKnown } from './conditions.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { pathOf, writablePathOf } from './entry-path.ts';
 import { Problem, refused } from './errors.ts';
+import { flagOf, queryOf } from './query.ts';
 import { identify, needScope, readable, readableIn, readableThen } from './identify.ts';
 import { readAt } from './past.ts';
 import { storeOf } from './store-of.ts';
@@ -23,6 +24,12 @@ type Asked = {
   readonly condition: Condition;
   readonly fence?: unknown;
   readonly forced?: boolean;
+};
+
+const parameters = {
+  read: new Set(['path', 'at_seq']),
+  put: new Set(['path']),
+  remove: new Set(['path', 'force']),
 };
 
 /** One entry at a time: read, replace, remove (stores.md §15.2). */
@@ -48,10 +55,10 @@ async function readEntry(c: Context, deps: HttpDeps): Promise<Response> {
   const principal = await identify(deps, c);
   const row = await storeOf(deps, c, principal);
   needScope(principal, 'entries:read');
+  const { at_seq: atSeq } = queryOf(c, parameters.read);
   const path = pathOf(c, 'entries', deps.limits);
   const scope = readable(principal);
   if (!scope.reaches(path)) throw refused(forbidden(path));
-  const atSeq = c.req.query('at_seq');
   const found = await deps.withStore(row.id, (store) => {
     const scopeOf = (tree: Tree): Scope =>
       atSeq === undefined
@@ -71,6 +78,7 @@ async function putEntry(c: Context, deps: HttpDeps, committer: Committer): Promi
   const principal = await identify(deps, c);
   const row = await storeOf(deps, c, principal);
   needScope(principal, 'entries:write');
+  queryOf(c, parameters.put);
   const path = writablePathOf(c, 'entries', deps.limits);
   const condition = conditionOf(c);
   const value = await readJson(c.req.raw, deps.limits.max_json_body);
@@ -85,7 +93,7 @@ async function deleteEntry(c: Context, deps: HttpDeps, committer: Committer): Pr
   needScope(principal, 'entries:write');
   const path = writablePathOf(c, 'entries', deps.limits);
   const condition = conditionOf(c);
-  const forced = c.req.query('force') === 'true';
+  const forced = flagOf('force', queryOf(c, parameters.remove)['force']);
   if (forced) needScope(principal, 'admin');
   const answer = await deps.withStore(row.id, (store) =>
     answerWrite(
@@ -109,6 +117,7 @@ async function writeFromBody(
   const principal = await identify(deps, c);
   const row = await storeOf(deps, c, principal);
   needScope(principal, 'entries:write');
+  guardedByBody(c);
   const body = await readObject(c.req.raw, deps.limits.max_json_body);
   const payload = { ...body, op };
   return deps.withStore(row.id, async (store) => {

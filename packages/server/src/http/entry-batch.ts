@@ -15,6 +15,7 @@ import type { Hono } from 'hono';
 import { readObject } from './body.ts';
 import { type Committer, markReplay } from './commit.ts';
 import type { HttpDeps } from './deps.ts';
+import { guardedByBody } from './conditions.ts';
 import { Problem, refused } from './errors.ts';
 import { identify, needScope, readableIn } from './identify.ts';
 import { storeOf } from './store-of.ts';
@@ -29,7 +30,10 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
     needScope(principal, 'entries:read');
     const body = await readObject(c.req.raw, deps.limits.max_json_body);
     const paths = readPaths(body['paths'], deps);
-    const subtrees = body['subtrees'] === true;
+    const { subtrees = false } = body;
+    if (typeof subtrees !== 'boolean') {
+      throw refused(refuse('invalid_payload', { field: 'subtrees' }));
+    }
     const seen = await deps.withStore(row.id, (store) => ({
       tree: store.view().tree,
       scope: readableIn(deps, principal, store),
@@ -40,6 +44,7 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
     const principal = await identify(deps, c);
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'entries:write');
+    guardedByBody(c);
     const body = await readObject(c.req.raw, deps.limits.max_json_body);
     const same = { ops: body['ops'], preconditions: fenceOf(body) };
     const request = onlyPlain(parseTransact(same, { limits: deps.limits }));
@@ -53,6 +58,7 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
     const principal = await identify(deps, c);
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'entries:write');
+    guardedByBody(c);
     const same = await readObject(c.req.raw, deps.limits.max_json_body);
     const request = parseTransact(same, { limits: deps.limits });
     const outcome = await deps.withStore(row.id, (store) =>

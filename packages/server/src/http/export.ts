@@ -3,6 +3,7 @@ import type { Context, Hono } from 'hono';
 
 import type { HttpDeps } from './deps.ts';
 import { invalidParam } from './errors.ts';
+import { queryOf } from './query.ts';
 import { exportSqlite } from './export-sqlite.ts';
 import { exportTar } from './export-tar.ts';
 import { type Exported, linesOf } from './exported.ts';
@@ -12,10 +13,12 @@ import { streamOf } from './stream-of.ts';
 import { writeTime } from './time.ts';
 import { turn, TURN_LEAVES } from './turns.ts';
 
+const parameters = new Set(['format']);
+
 /** `GET …/export`: the entries of one moment, streamed; leases stay behind (stores.md §13.4.1). */
 export function routeExport(app: Hono, deps: HttpDeps): void {
   app.get('/api/stores/:org/:store/export', async (c) => {
-    const format = c.req.query('format') ?? 'jsonl';
+    const { format = 'jsonl' } = queryOf(c, parameters);
     const exported = await stateOf(c, deps, format === 'tar');
     if (format === 'jsonl') {
       const bytes = streamOf(linesOf(exported), deps);

@@ -28,9 +28,12 @@ import { readObject } from './body.ts';
 import { type Committer, keyOf, markReplay, type Outcome, reused } from './commit.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam, Problem, refused } from './errors.ts';
+import { queryOf } from './query.ts';
 import { deviceOf, identify, needScope, readable, readableThen } from './identify.ts';
 import { seqOf } from './past.ts';
 import { storeOf } from './store-of.ts';
+
+const parameters = new Set(['from_seq', 'to_seq']);
 
 /** What was, what differs, and the way back (stores.md §13). */
 export function routeHistory(app: Hono, deps: HttpDeps, committer: Committer): void {
@@ -107,8 +110,8 @@ async function diff(c: Context, deps: HttpDeps): Promise<Response> {
   const principal = await identify(deps, c);
   const row = await storeOf(deps, c, principal);
   needScope(principal, 'entries:read');
-  const from = seqOf(c.req.query('from_seq'), 'from_seq');
-  const until = c.req.query('to_seq');
+  const { from_seq: since, to_seq: until } = queryOf(c, parameters);
+  const from = seqOf(since, 'from_seq');
   return deps.withStore(row.id, async (store) => {
     const { head, oldestSeq } = store.standing();
     const to = until === undefined ? head : seqOf(until, 'to_seq');

@@ -23,6 +23,7 @@ import { type Line, type PathStyle, readLines } from './import-lines.ts';
 import { beyondRoom } from './import-room.ts';
 import { tarLines } from './import-tar.ts';
 import { forStreams, lively } from './lively.ts';
+import { queryOf } from './query.ts';
 import { storeOf } from './store-of.ts';
 
 const CHUNK = 1000;
@@ -31,6 +32,7 @@ const RETRY_MS = 1000;
 /** One commit is held in memory as a whole. */
 const ATOMIC_BYTES_MAX = 64 * 1024 * 1024;
 const device = 'system:import';
+const parameters = new Set(['headerless', 'mode', 'import_id']);
 
 type Leaf = Extract<Line, { kind: 'leaf' }>;
 type Failed = { readonly line: number; readonly path: string | null; readonly reason: string };
@@ -317,7 +319,7 @@ function culprits(lines: readonly Leaf[], { details }: Refusal): readonly Leaf[]
 }
 
 function readWanted(c: Context, principal: Principal): Wanted {
-  const { headerless = null, mode = 'lines', import_id: importId = null } = c.req.query();
+  const { headerless = null, mode = 'lines', import_id: importId = null } = queryOf(c, parameters);
   if (headerless !== null && headerless !== 'slash' && headerless !== 'dotted') {
     throw invalidParam('headerless is slash or dotted.');
   }

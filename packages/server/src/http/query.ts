@@ -15,6 +15,12 @@ export function queryOf(
   return asked;
 }
 
+/** A parameter that is `true` or `false`, which it is where it is left out. */
+export function flagOf(name: string, value: string = 'false'): boolean {
+  if (value === 'true' || value === 'false') return value === 'true';
+  throw invalidParam(`${name} is true or false.`);
+}
+
 /** A pattern that somebody has sent. */
 export function readPattern(pattern: string, limits: Limits): Pattern {
   const parsed = parseGlob(pattern, limits);

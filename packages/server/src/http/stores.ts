@@ -8,6 +8,7 @@ import { noteAct } from './audit.ts';
 import { readObject } from './body.ts';
 import type { HttpDeps, StoreFigures } from './deps.ts';
 import { Problem, refused } from './errors.ts';
+import { flagOf, queryOf } from './query.ts';
 import { identify, needScope } from './identify.ts';
 import { storeOf } from './store-of.ts';
 import { readTime, writeTime } from './time.ts';
@@ -57,9 +58,9 @@ export function routeStores(app: Hono, deps: HttpDeps, acts: Acts): void {
     return acts.perform(c, { principal }, async () => {
       const row = await storeOf(deps, c, principal);
       needScope(principal, 'stores:delete');
+      const isPurge = flagOf('purge', queryOf(c, new Set(['purge']))['purge']);
       await deps.storage.stores.archive(row.id);
       await deps.onStoreArchived(row.id);
-      const isPurge = c.req.query('purge') === 'true';
       if (isPurge) {
         await deps.storage.stores.purge(row.id);
         await deps.onStorePurged(row.id);

@@ -236,6 +236,8 @@ test('a join is answered with all that a replica needs', () => {
     limits: { max_depth: 32 },
   };
   expect(readJoinReply({ ...reply, unknown: 1 })).toEqual(reply);
+  // A later server may have more reasons for a snapshot; what to do about it is told by `sync`.
+  expect(readJoinReply({ ...reply, why: 'of late' })).toMatchObject({ why: 'of late' });
   for (const field of Object.keys(reply)) {
     const read = readJoinReply({ ...reply, [field]: Symbol('unreadable') });
     expect(read).toMatchObject({ code: 'invalid_payload', details: { field } });

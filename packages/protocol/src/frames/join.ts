@@ -82,7 +82,8 @@ export type JoinReply = LegacyJoinReply & {
   /** Stands for the read rules alone, whatever the patterns; null: not told. Beside what stores.md §10.1 has. */
   readonly rights: string | null;
   readonly sync: 'tail' | 'snapshot';
-  readonly why: SnapshotReason | null;
+  /** A {@link SnapshotReason}, or one of a later version. */
+  readonly why: string | null;
   readonly oldest_seq: Seq;
   readonly dedupe_since: EpochMs;
   readonly server_time: EpochMs;
@@ -109,7 +110,7 @@ const joinReply: Shape<JoinReply> = {
   patterns: orNull(isGlobs),
   rights: orNull(isString),
   sync: oneOf('tail', 'snapshot'),
-  why: orNull(oneOf('fresh', 'incarnation', 'scope', 'ahead', 'behind', 'cheaper', 'seed')),
+  why: orNull(isString),
   oldest_seq: isCount,
   dedupe_since: isCount,
   server_time: isCount,

@@ -19,14 +19,17 @@ export function parseTransact(
 ): Transaction | Refusal {
   if (!isObject(payload)) return invalidField('payload');
   const { limits } = options;
-  const { ops, preconditions } = payload;
+  const { ops, preconditions = null, fence = null } = payload;
   const writes = readEach(ops, { field: 'ops', index: 'op_index', max: limits.max_tx_ops }, (op) =>
     parseWrite(op, { dialect: 4, limits }),
   );
   if (isRefusal(writes)) return writes;
   if (writes.length === 0) return invalidField('ops');
+  // One fence beside the ops, as other requests have it, is a precondition behind those listed (§5.1.3).
+  const listed: unknown = preconditions ?? [];
+  const isFenced = fence !== null && Array.isArray(listed);
   const parsed = readEach(
-    preconditions ?? [],
+    isFenced ? [...listed, { fence }] : listed,
     { field: 'preconditions', index: 'precondition_index', max: limits.max_tx_ops },
     (precondition) => readPrecondition(precondition, limits),
   );

@@ -37,6 +37,8 @@ export async function sendSnapshot(
   const push = (event: string, payload: object): void => {
     port.outbox.send(message(codec, [null, null, topic, event, payload]));
   };
+  // Whoever has left while it was being made hears nothing of it (§7.3).
+  if (stopped()) return;
   const { id, seq, entries, within } = source;
   push('snapshot_begin', { id, seq, incarnation: host.row.incarnation, entries, within });
   let index = next;
@@ -67,6 +69,7 @@ export async function sendLegacySnapshot(
     await nextTurn(room.clock, port.outbox);
     if (stopped()) return;
   }
+  if (stopped()) return;
   push('snapshot', { snapshot_seq: 0, entries: {} });
   let sent = 0;
   for (const fact of merged(runs)) {

@@ -3,7 +3,7 @@ import { messagePackCodec } from '@holdfast/protocol/codec/messagepack';
 import { expect, test } from 'vitest';
 import { principals } from './principals.ts';
 import type { Knock, Peer } from './peer.ts';
-import { ask, dialects, hear, put, reasonOf, tongues, write } from './talk.ts';
+import { arrived, ask, dialects, hear, put, reasonOf, tongues, write } from './talk.ts';
 import { set, topic, world } from './world.ts';
 
 test.each(dialects)(
@@ -315,3 +315,29 @@ test('S9 a MessagePack socket takes JSON text too, and answers in MessagePack', 
   peer.sendRaw(jsonCodec.encode([peer.joinRef, 'text', topic, 'write', set('a', 1, 'x')]));
   expect((await peer.reply('text')).response).toEqual({ store_seq: 1 });
 });
+
+test.each(dialects)(
+  'on %s whoever leaves at once hears nothing more of the topic (§7.3)',
+  async (_name, knock) => {
+    const { joined, connect } = await world();
+    const filler = await joined();
+    await put(
+      filler,
+      'all',
+      Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`k${i}`, i])),
+    );
+    const peer = await connect({ ...knock, device: 'hasty' });
+    peer.send(['1', '1', topic, 'phx_join', { last_store_seq: 0 }]);
+    peer.send(['1', '2', topic, 'phx_leave', {}]);
+    await peer.until(([, , , event]) => event === 'phx_close');
+    // What would be sent in the turns to come is sent before what is asked later, elsewhere.
+    for (let turn = 0; turn < 3; turn += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await put(filler, 'later', turn);
+      // oxlint-disable-next-line no-await-in-loop -- the same
+      await arrived(peer);
+    }
+    const heard = peer.heard.filter(([, , on]) => on === topic).map(([, , , event]) => event);
+    expect(heard.slice(heard.indexOf('phx_close') + 1)).toEqual([]);
+  },
+);

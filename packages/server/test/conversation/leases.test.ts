@@ -1,7 +1,7 @@
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, test } from 'vitest';
 import { VirtualClock } from './clock.ts';
-import type { Peer } from './peer.ts';
+import type { Peer, Reply } from './peer.ts';
 import { stateOf, valuesOf } from './replica.ts';
 import { ask, dialects, hear, logOf, opsIn, put, reasonOf, seqOf, tongues, write } from './talk.ts';
 import { topic, type World, world } from './world.ts';
@@ -186,6 +186,19 @@ test('S46 fences hold in a transaction, listed or per op, and on every op but th
     expect((await write(peer, op, 'y/z', { value, fence: good })).status).toBe('ok');
     await write(peer, 'delete', 'y');
   }
+  // Beside the ops, as any other request has it, it is a condition behind those listed.
+  const beside = (fence: unknown, id: string): Promise<Reply> => {
+    const ops = [{ op: 'set', path: 'a', value: 1 }];
+    const preconditions = [{ path: 'lock', exists: true }];
+    return peer.ask(topic, 'transact', { client_op_id: id, ops, preconditions, fence });
+  };
+  expect((await beside(good, 'beside-1')).status).toBe('ok');
+  expect((await beside(null, 'beside-2')).status).toBe('ok');
+  expect((await beside(bad, 'beside-3')).response).toEqual({
+    reason: 'fenced',
+    precondition_index: 1,
+  });
+  expect(reasonOf(await beside('lock', 'beside-4'))).toBe('invalid_precondition');
   const renewal = await write(peer, 'renew', 'lock', { token, fence: good });
   expect(renewal.response).toEqual({ reason: 'invalid_precondition' });
 });

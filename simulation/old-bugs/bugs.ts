@@ -334,4 +334,13 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     seed: 1,
     says: /whole: it answers for another: .* command (say|flip) /,
   },
+  'rows that a client had said to have were dropped before the answer to that': {
+    mended: '616cbf4',
+    file: 'packages/engine/src/replica/queries.ts',
+    now: 'const isOpen = live.opened !== null || live.asked !== null;',
+    was: 'const isOpen = live.opened !== null;',
+    worlds: 'windows',
+    seed: 31,
+    says: /window: after an answer to who has come back/,
+  },
 };

@@ -13,7 +13,8 @@ import { textOf } from '../text.ts';
 
 /*
  * A replica with a query, and a server that says whatever the protocol lets it say: changes of the window long before the
- * commits that they are of, many commits in a frame, snapshots in place of frames, and such as lack what is hidden now.
+ * commits that they are of, many commits in a frame, snapshots in place of frames, and such as lack what is hidden now; and
+ * other parts of the store before it answers who has come back.
  */
 
 type Row = { readonly rank: number; readonly text: string; readonly revision: Seq };
@@ -51,6 +52,8 @@ class WindowWorld {
   #toldAt: Seq = 0;
   #at: Seq = 0;
   #count = 0;
+  /** Parts that the client has asked for besides, in which nothing is. */
+  readonly #parts = ['meta/**'];
 
   constructor(seed: number) {
     this.#dice = new Dice(seed);
@@ -72,7 +75,8 @@ class WindowWorld {
       if (roll < 0.5) this.#commit(this.#dice.pick(ids));
       else if (roll < 0.65) this.#move();
       else if (roll < 0.85) this.#frame();
-      else this.#snapshot(roll < 0.9);
+      else if (roll < 0.97) this.#snapshot(roll < 0.9);
+      else this.#comeBack();
     }
     this.#move();
     this.#frame();
@@ -158,6 +162,44 @@ class WindowWorld {
     this.#commit(this.#dice.pick(ids));
     this.#move();
     this.#follow(this.#head);
+  }
+
+  /** Another connection: the client says which rows it has; a part that it asks for meanwhile comes before the answer. */
+  #comeBack(): void {
+    this.#move();
+    this.#follow(this.#head);
+    if (this.#hidden.size > 0 || this.#queries.sight(this.#sub).isAsked) return;
+    const had = this.#told;
+    const granted = this.#parts.slice();
+    this.#parts.push(`own/${this.#head}/**`);
+    this.#step({ type: 'lost' });
+    this.#step({ type: 'want', patterns: this.#parts.map(asGlob) });
+    this.#step({
+      type: 'joined',
+      response: { ...joined, store_seq: this.#at, patterns: granted },
+    });
+    this.#say('events', { from_seq: this.#at, to_seq: this.#at, ops: [] });
+    this.#say('catch_up_complete', { through_seq: this.#at });
+    this.#step({ type: 'tick' });
+    for (let left = this.#dice.below(3); left >= 0; left--) this.#commit(this.#dice.pick(ids));
+    const seq = this.#head;
+    const ops = this.#ops.filter(([at, , path]) => at > this.#at && had.includes(path.slice(6)));
+    this.#say('events', { from_seq: this.#at, to_seq: seq, ops });
+    const response = { patterns: this.#parts, scope: 's2', seq, denied: [] };
+    this.#step({ type: 'reply', id: 'scope', status: 'ok', response });
+    this.#addition(this.#parts.slice(-1), seq);
+    [this.#told, this.#at, this.#toldAt] = [this.#windowAt(seq), seq, seq];
+    const rows = this.#told.map((id) => `tasks/${id}`);
+    const fresh = this.#told.filter((id) => !had.includes(id));
+    this.#delta(seq, { reset: true, rows, entries: this.#entries(fresh, seq) });
+    this.#look('an answer to who has come back');
+  }
+
+  /** A part of the store comes, in which nothing is. */
+  #addition(within: readonly string[], seq: Seq): void {
+    const head = { id: `snapshot ${(this.#count += 1)}`, seq };
+    this.#say('snapshot_begin', { ...head, incarnation: 'i1', entries: 0, within });
+    this.#say('snapshot_end', { ...head, chunks: 0, entries: 0 });
   }
 
   #windowAt(seq: Seq): readonly string[] {

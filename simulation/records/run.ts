@@ -179,7 +179,9 @@ export class RecordWorld {
     if (def !== Item || device.name !== 'channel') return;
     const rows = client.collection(big);
     rows.subscribe(() => {
-      if (!rows.state.get().ready || this.#handles.get(device) !== handles) return;
+      const isSure = rows.state.get().ready && this.#handles.get(device) === handles;
+      // What has only been asked for yet is told by the server, a moment after the commit.
+      if (!isSure || !holdsAll(client)) return;
       const shown = this.#mutant === 'a row is left out' ? rows.get().slice(1) : rows.get();
       this.#freshness.push(...fresh(device.name, shown, bigOf(itemsIn(device.store(store)))));
     });
@@ -301,6 +303,14 @@ export class RecordWorld {
     this.asked += asked;
     return bounded('bus', asked, bus.faults + this.#flakes + ids.length);
   }
+}
+
+/** Whether a client has all of its store by now. */
+function holdsAll(client: Client): boolean {
+  const { stores } = client.inspect() as {
+    readonly stores: readonly { readonly held?: readonly string[] }[];
+  };
+  return stores.some(({ held }) => held?.includes('**') === true);
 }
 
 function compare(

@@ -152,6 +152,8 @@ export class Site {
 
   async #shut(life: Life, downMs: number): Promise<void> {
     await life.server.close({ retryAfterMs: 0 });
+    // What was cut off then hears of it.
+    await new Promise<void>((resolve) => this.#room.agenda.later(100, resolve));
     // It may have crashed amid that.
     if (this.#life !== life) return;
     const { disk, blobs, timers } = life;

@@ -17,16 +17,16 @@ type Beating = {
 export type Term = { readonly ttl: number; readonly askedAt: number };
 
 /**
- * Renews a lease each third of its time (stores.md §18 C22), and aborts its signal when it is lost: when the server says
- * so, or when its time is over without an answer, by the clock here, from when it was asked for. Gives how to tell it of
- * the next term, whoever has asked for that.
+ * Renews a lease each third of its time (stores.md §18 C22), unless others do, and aborts its signal when it is lost: when
+ * the server says so, or when its time is over without an answer, by the clock here, from when it was asked for. Gives how
+ * to tell it of the next term, whoever has asked for that.
  */
 export function beat(
   lease: Beating,
-  of: Term & { readonly lost: AbortController },
+  of: Term & { readonly lost: AbortController; readonly renews: boolean },
   slot: Berth,
 ): (next: Term) => void {
-  const { lost } = of;
+  const { lost, renews } = of;
   const { env } = slot.room.settings;
   let { ttl } = of;
   let deadline = of.askedAt + ttl;
@@ -51,7 +51,7 @@ export function beat(
   };
   const setAlarm = alarm(env, () => {
     if (env.now() >= deadline) lose(new HoldfastError('not_held', { path: lease.key }));
-    else if (isAsking) setAlarm(deadline);
+    else if (isAsking || !renews) setAlarm(deadline);
     else {
       // An answer that does not come in time is none.
       setAlarm(deadline);
@@ -73,12 +73,13 @@ export function beat(
   });
   slot.listeners.add(hear);
   // Its time runs from when it was asked for, however long the answer took.
-  rearm(of.askedAt + ttl / 3);
-  return (next) => {
-    ({ ttl } = next);
-    deadline = next.askedAt + ttl;
-    rearm(next.askedAt + ttl / 3);
+  const begin = (term: Term): void => {
+    ({ ttl } = term);
+    deadline = term.askedAt + ttl;
+    rearm(renews ? term.askedAt + ttl / 3 : deadline);
   };
+  begin(of);
+  return begin;
 }
 
 /** The lease that has ended unrenewed, if that is what the server says. */

@@ -53,7 +53,7 @@ export async function acquire(desk: LeaseDesk, key: Path, options: LeaseOptions)
   const lost = new AbortController();
   let renewed: ((term: Term) => void) | null = null;
   const lease = makeLease(desk, { key, ttl, held, renewed: (term) => renewed?.(term) }, lost);
-  if (heartbeat) renewed = beat(lease, { ttl, askedAt, lost }, slot);
+  renewed = beat(lease, { ttl, askedAt, lost, renews: heartbeat }, slot);
   return lease;
 }
 

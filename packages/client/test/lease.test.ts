@@ -64,6 +64,20 @@ describe('a lease that is held', () => {
     }
   });
 
+  it('tells who renews it by hand that its time is over, or that its client is closed', async () => {
+    const client = world.client();
+    const store = client.store('acme/app');
+    const [lease, kept] = await Promise.all(
+      ['a', 'b'].map((path) => store.lease(path, { ttl: 200, heartbeat: false })),
+    );
+    await kept?.renew({ ttl: 60_000 });
+    await expect.poll(() => lease?.signal.aborted).toBe(true);
+    expect(lease?.signal.reason).toMatchObject({ code: 'not_held' });
+    expect(kept?.signal.aborted).toBe(false);
+    await client.close();
+    await expect.poll(() => kept?.signal.reason).toMatchObject({ code: 'closed' });
+  });
+
   it('tells who works under it that it is lost: taken away, or not renewed in time', async () => {
     const valve = new Valve();
     const holder = await world.store({ link: valve });

@@ -5,7 +5,7 @@ export type { DeviceId, EpochMs, Glob, MonotonicMs, OpId, Path, Seq, StoreName }
 export { type Codec, DecodeError, unreadable } from './codec/codec.ts';
 export { jsonCodec } from './codec/json.ts';
 export { ConflictError, HoldfastError, RejectedError } from './errors.ts';
-export { isBase64 } from './envelope.ts';
+export { isBase64, typedNameOf } from './envelope.ts';
 export { closeFrame, errorFrame, pushFrame, refusalFrame, replyFrame } from './frames/answers.ts';
 export {
   type Address,

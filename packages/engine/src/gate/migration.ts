@@ -49,16 +49,24 @@ type Found = { readonly value: JsonObject } | { readonly fault: string };
 
 /** An object of a version as one of the definition's, which its schema lets pass. */
 function upgraded(def: RecordDef, value: Json, from: string): Found {
-  const migrated = migrate(def, decodeStored(value), from);
-  if (migrated === 'skew') return { fault: `there is no way from ${from} to ${def.version}` };
+  let why = '';
+  const failed = (error: unknown): void => {
+    why = `: ${messageOf(error)}`;
+  };
+  const migrated = migrate({ ...def, failed }, decodeStored(value), from);
+  if (migrated === 'skew') return { fault: `there is no way from ${from} to ${def.version}${why}` };
   try {
     const stored = encodeStored(migrated.value);
     const passed = passRecord(def, stored);
     if ('issue' in passed) return { fault: passed.issue };
     return isObject(stored) ? { value: stored } : { fault: 'a migration gave no object' };
   } catch (error) {
-    return { fault: error instanceof Error ? error.message : String(error) };
+    return { fault: messageOf(error) };
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** The paths of all objects of a record, in path order. */

@@ -1,4 +1,5 @@
 import {
+  isObject,
   isRefusal,
   type Json,
   type Mutation,
@@ -13,6 +14,7 @@ import {
   type TemplateParams,
   utf8Length,
   type Write,
+  typedNameOf,
 } from '@holdfast/protocol';
 import { canonicalJson, decodeStored, objectBytesMax, passRecord } from '@holdfast/protocol/record';
 import {
@@ -202,6 +204,11 @@ function versionsOf(touched: readonly Touched[], { before, after }: Proposal): r
   return [...additions.values()];
 }
 
+/** An envelope is one leaf, and has no fields, whatever a schema would let pass (records.md §3.3). */
+function objectOrNull(value: Json): Json {
+  return isObject(value) && typedNameOf(value) === null ? value : null;
+}
+
 /** Why an object may not become what a proposal makes of it; what has to be asked first is added to the questions. */
 function judgeObject(of: Touched, proposal: Proposal, questions: Question[]): Refusal | null {
   const verdict =
@@ -220,7 +227,7 @@ function judgeObject(of: Touched, proposal: Proposal, questions: Question[]): Re
   if (utf8Length(JSON.stringify(after)) > objectBytesMax) {
     return refuse('value_too_large', { limit: objectBytesMax });
   }
-  const passed = passRecord(record.def, after);
+  const passed = passRecord(record.def, objectOrNull(after));
   if ('issue' in passed) {
     return veiled(schemaRefusal(record.def, ref.path, passed.issues));
   }

@@ -3,7 +3,10 @@ import { getOwn, majorOf, type RecordDef } from '@holdfast/protocol';
 /** A value as the definition's major has it, whether it had to be migrated; or that there is no way. */
 export type Migrated = { readonly value: unknown; readonly isMigrated: boolean } | 'skew';
 
-type Migrating = Pick<RecordDef, 'version' | 'migrate' | 'migrateDown'>;
+type Migrating = Pick<RecordDef, 'version' | 'migrate' | 'migrateDown'> & {
+  /** Hears of a step that throws. */
+  readonly failed?: (error: unknown) => void;
+};
 
 /** Whether values of a version are those of the definition: same major, or one of the two cannot be told (records.md §6.4.5). */
 export function isSameMajor(def: Pick<RecordDef, 'version'>, version: string): boolean {
@@ -23,7 +26,8 @@ export function migrate(def: Migrating, value: unknown, version: string): Migrat
     try {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a step looks at what it gets, or throws
       current = step(current as never);
-    } catch {
+    } catch (error) {
+      def.failed?.(error);
       return 'skew';
     }
   }

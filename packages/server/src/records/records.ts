@@ -19,6 +19,7 @@ import {
   type StandardSchema,
   type StoreName,
   type TemplateParams,
+  RejectedError,
 } from '@holdfast/protocol';
 import { seesAll, type Viewer } from '../access/index.ts';
 import { viewerName } from './viewer-name.ts';
@@ -56,9 +57,10 @@ class StoreGate extends RecordGate {
   }
 
   failed(record: string, { code, details }: Refusal): void {
-    const { message } = details;
+    const { message, path } = details;
     const why = typeof message === 'string' ? message : 'it was not migrated';
-    const error = new Error(`${code}: ${why}`);
+    const at = typeof path === 'string' ? ` at ${path}` : '';
+    const error = new RejectedError(code, details, `${code}${at}: ${why}`);
     this.#tell({ phase: 'migrate', record, store: this.#store, error });
   }
 }

@@ -59,6 +59,25 @@ describe('The write gate', () => {
     },
   );
 
+  test('R99 a leaf is no record, though it looks like an object and any object would pass', async () => {
+    const site = await world();
+    site.server.record(record({ ...spec, schema: passthrough<object>() }));
+    const peer = await site.joined();
+    const head = await headOf(peer);
+    const value = { _type: 'decimal', _typed: '1.5' };
+    const issues = [{ message: 'a record is an object', path: [] }];
+    const refusal = { reason: 'invalid_value', record: 'user', path: 'users/1', issues };
+    for (const push of [{ op: 'set', value }, { op: 'lease' }]) {
+      expect((await write(peer, { ...push, path: 'users/1' })).response).toMatchObject(refusal);
+    }
+    expect(await headOf(peer)).toBe(head);
+    expect(
+      await write(peer, { op: 'set', path: 'users/1', value: { price: value } }),
+    ).toMatchObject({
+      status: 'ok',
+    });
+  });
+
   test.each([
     ['at once', (ok: boolean) => ok],
     ['later', (ok: boolean) => Promise.resolve(ok)],
@@ -186,7 +205,7 @@ describe('The write gate', () => {
     server.record(User);
     expect(() => server.record(User)).toThrow(/"user"/);
     const other = record({ ...spec, name: 'other', path: 'users/:name', schema: passthrough() });
-    expect(() => server.record(other)).toThrow(/two of one name or path/);
+    expect(() => server.record(other)).toThrow(/share name or path/);
   });
 
   test('R100 a write above the path changes every record below, each at the sequence of the commit', async () => {

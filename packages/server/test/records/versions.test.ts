@@ -75,6 +75,16 @@ function raise(): never {
   throw new Error('no');
 }
 
+test('R105 a migration that throws is told of with what it threw, and the object that it threw at', async () => {
+  const faults: RecordFault[] = [];
+  const site = await world({ data: await early(), onError: (fault) => faults.push(fault) });
+  site.server.record(record({ ...place, version: '2.0', schema, migrate: { '1': () => raise() } }));
+  await headOf(await site.joined());
+  const [fault] = faults;
+  expect(String(fault?.error)).toContain('there is no way from 1.0 to 2.0: no');
+  expect(fault?.error).toMatchObject({ details: { path: 'users/1' } });
+});
+
 test('R105 an older server refuses writes of a store that a newer one has migrated', async () => {
   const data = await early();
   const newer = await world({ data });

@@ -63,6 +63,26 @@ describe('writes', () => {
     expect(await store.put('k', 1).committed).toMatchObject({ seq: 1 });
   });
 
+  it('a path that is none at all, as JavaScript may pass it, is refused by its reason (§2.1.2, C8)', async () => {
+    const store = await world.store();
+    const invalid = { code: 'invalid_path' };
+    for (const path of [undefined, null, 5, {}, true] as unknown as string[]) {
+      const writes = [
+        store.put(path, 1),
+        store.delete(path),
+        store.transact((tx) => tx.put(path, 1)),
+      ];
+      const refused = writes.map(({ committed }) =>
+        expect(committed).rejects.toMatchObject(invalid),
+      );
+      // oxlint-disable-next-line no-await-in-loop -- a path at a time
+      await Promise.all([...refused, expect(store.lease(path)).rejects.toMatchObject(invalid)]);
+      const reads = [() => store.get(path), () => store.entry(path), () => store.getMany([path])];
+      for (const read of reads) expect(read).toThrow(expect.objectContaining(invalid));
+    }
+    expect(await store.put('k', 1).committed).toMatchObject({ seq: 1 });
+  });
+
   it('a cycle is refused, and a value that the caller changes later is not', async () => {
     const store = await world.store();
     const cycle: { self?: unknown } = {};

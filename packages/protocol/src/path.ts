@@ -46,8 +46,11 @@ export function parsePath(rendered: string, limits: PathLimits = unlimited): Seg
 
 /** Checks a path given in either form and returns it rendered. Reserved paths pass (see {@link isReservedPath}). */
 export function toPath(input: string | Segments, limits: PathLimits = unlimited): Path | Refusal {
+  const isText = typeof input === 'string';
+  // Callers may be JavaScript.
+  if (!isText && !Array.isArray(input)) return refuse('invalid_path');
   if (input.length === 0) return refuse('empty_path');
-  if (typeof input === 'string') return findPathFault(input, limits) ?? asPath(input);
+  if (isText) return findPathFault(input, limits) ?? asPath(input);
   if (!input.every((segment) => typeof segment === 'string')) return refuse('not_a_string');
   // One segment too many suffices to see that there are too many.
   const rendered = renderPath(input.slice(0, limits.max_depth + 1));

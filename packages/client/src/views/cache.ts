@@ -1,4 +1,5 @@
-import { isObject, type Json } from '@holdfast/protocol';
+import { type HoldfastError, isObject, type Json } from '@holdfast/protocol';
+import { nodeIdOf } from '@holdfast/protocol/views';
 import { conduct } from '@holdfast/engine/registry';
 import type { Settings } from '../options.ts';
 import type { Keeping, ViewCacheOptions } from './cache-options.ts';
@@ -19,6 +20,10 @@ export function keepTree(
   const key = (): string => JSON.stringify([options.scope ?? '', ...root, mount.had]);
   const entry = new CacheEntry({ ...options, ...own }, key, { settings, tree });
   mount.keep(entry);
+  // What somebody may not see is not shown to them again.
+  mount.revalidated.promise.catch((error: HoldfastError) => {
+    if (error.code === 'unauthorized') entry.drop();
+  });
   entry.read((kept) => (kept === null ? missed() : mount.seed({ tree: kept }, true)));
 }
 
@@ -83,12 +88,21 @@ class CacheEntry {
     );
   }
 
+  drop(): void {
+    const { persister } = this.#options;
+    conduct(
+      () => persister.delete(this.#key),
+      () => undefined,
+      this.#settings.report,
+    );
+  }
+
   #fit(entry: unknown): Json | null {
     if (!isObject(entry)) return null;
     const { gcTime = gcMs, buster = '' } = this.#options;
     const { tree, updatedAt } = entry;
     const age = typeof updatedAt === 'number' ? this.#settings.env.wall() - updatedAt : Infinity;
-    const isFit = entry['buster'] === buster && age <= gcTime && tree !== undefined;
+    const isFit = entry['buster'] === buster && age <= gcTime && nodeIdOf(tree) !== null;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written here as JSON
     return isFit ? (tree as Json) : null;
   }

@@ -31,6 +31,8 @@ async function after(
   return new Scripted({ viewCache });
 }
 
+const leaf = (): CachedView => ({ tree: { n: 1 }, updatedAt: 0, buster: '' });
+
 describe('the cache of a view', () => {
   it('V83 shows what was there last time, until the first envelope; commands wait for that', async () => {
     await using world = await after({ persister: memoryPersister() });
@@ -229,5 +231,27 @@ describe('the cache of a view', () => {
     });
     expect(page.proxy.$snapshot()).toEqual({ log: ['a'] });
     expect(await page.ready).toBe(page.proxy);
+  });
+
+  it('shows nobody again what the server has refused to show them', async () => {
+    const persister = memoryPersister();
+    await using world = await after({ persister });
+    const page = world.client.view(module, { id: 'main', cache: true });
+    await page.ready;
+    await world.refuse(await world.next('phx_join'), { reason: 'unauthorized' });
+    await expect(page.revalidated).rejects.toMatchObject({ code: 'unauthorized' });
+    const again = world.client.view(module, { id: 'main', cache: true });
+    await world.next('phx_join');
+    expect([again.fromCache, again.proxy.$snapshot()]).toEqual([false, undefined]);
+  });
+
+  it('takes what is no tree for nothing', async () => {
+    const persister = memoryPersister();
+    await using world = await after({ persister: { ...persister, get: leaf } }, { persister });
+    const page = world.client.view(module, { id: 'main', cache: true });
+    await world.accept();
+    expect([page.fromCache, page.health.get().state]).toEqual([false, 'mounting']);
+    await world.show(node([], { n: 2 }));
+    expect(page.proxy['n']).toBe(2);
   });
 });

@@ -199,6 +199,8 @@ function declare(declaration: Untyped): View {
   }
   if (typeof render !== 'function') throw new TypeError(`view ${name}: "render" is missing.`);
   assertScope(declaration);
+  assertLimits(declaration);
+  assertLoaders(declaration);
   for (const kind of ['commands', 'events'] as const) {
     const reserved = Object.keys(declaration[kind] ?? {}).find(isReserved);
     if (reserved === undefined) continue;
@@ -221,6 +223,33 @@ function assertScope({ name, scope = 'connection', streams }: Untyped): void {
   const endless = all.find(([, of]) => isObject(of) && of['limit'] === undefined);
   if (endless === undefined) return;
   throw new TypeError(`view ${name}: the stream "${endless[0]}" of a shared view needs "limit".`);
+}
+
+/** With other numbers nothing would be shown in time, or ever (views.md §11.1). */
+function assertLimits(declaration: Untyped): void {
+  const { name, linger, commands, messages } = declaration;
+  if (linger !== undefined && !(Number(linger) >= 0)) {
+    throw new RangeError(`view ${name}: "linger" must be 0 or more.`);
+  }
+  const actions = [...Object.entries(commands ?? {}), ...Object.entries(messages ?? {})];
+  const limits: readonly (readonly [string, unknown])[] = [
+    ...['maxRate', 'mountTimeout', 'timeout'].map((key) => [key, declaration[key]] as const),
+    ...actions.map(([action, of]: [string, unknown]) => {
+      return [`timeout of ${action}`, isObject(of) ? of['timeout'] : undefined] as const;
+    }),
+  ];
+  const wrong = limits.find(([, limit]) => limit !== undefined && !(Number(limit) > 0));
+  if (wrong === undefined) return;
+  throw new RangeError(`view ${name}: "${wrong[0]}" must be more than 0.`);
+}
+
+/** A loader of items has a stream to put them into. */
+function assertLoaders({ name, async: loaders, streams }: Untyped): void {
+  for (const [loader, of] of Object.entries(loaders ?? {})) {
+    const stream = isObject(of) ? of['stream'] : null;
+    if (typeof stream !== 'string' || Object.hasOwn(streams ?? {}, stream)) continue;
+    throw new TypeError(`view ${name}: "${loader}" loads the stream "${stream}", which is none.`);
+  }
 }
 
 /** What passes values of a view, by where it is declared. The types leave that open, for compilers are much quicker so. */

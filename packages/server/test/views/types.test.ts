@@ -266,5 +266,14 @@ it('what cannot be a view, an upload, a stream or an app is refused when it is d
   expect(() => plainView({ name: 'A', scope: 'shared', streams, render: () => ({}) })).toThrow(
     'limit',
   );
+  const plain = { name: 'A', render: () => ({}) };
+  for (const limit of [{ maxRate: 0 }, { timeout: NaN }, { mountTimeout: -1 }, { linger: -1 }]) {
+    expect(() => plainView({ ...plain, ...limit })).toThrow(RangeError);
+  }
+  const hasty = { add: { timeout: 0, run: () => undefined } };
+  expect(() => plainView({ ...plain, commands: hasty })).toThrow('timeout of add');
+  expect(() => plainView({ ...plain, linger: 0, timeout: Infinity })).not.toThrow();
+  const items = loader.stream('nope', async () => []);
+  expect(() => plainView({ ...plain, async: { items } })).toThrow('nope');
   expect(() => app({ views: [card, card] })).toThrow('Card');
 });

@@ -1,7 +1,7 @@
 import type { SyncStatus } from '@holdfast/client';
 import { RecordConflictError, records } from '@holdfast/client/records';
 import { byTransport, InProcessTransport } from '@holdfast/client/records/transport';
-import { passthrough, record } from '@holdfast/protocol';
+import { collection, passthrough, record } from '@holdfast/protocol';
 import { describe, expect, it } from 'vitest';
 import { Profile } from './tabs/profile.ts';
 import { Valve } from './valve.ts';
@@ -37,6 +37,39 @@ describe('the status of a client as a whole', () => {
     await turn();
     // Each of them is told of once, and nothing that is no change.
     expect(new Set(seen).size).toBe(seen.length);
+  });
+
+  it('G68 who watches the status is told when rows that the server finds are on their way, and when they are here or not wanted any more', async () => {
+    await using world = await openWorld();
+    const Task = record({
+      name: 'task',
+      store: 'acme/app',
+      path: 'tasks/:id',
+      version: '*',
+      schema: passthrough<{ rank: number }>(),
+    });
+    const tasks = world.server.record(Task);
+    await tasks.write({ id: '1' }, { set: { rank: 1 } });
+    const valve = new Valve();
+    const client = world.client({ link: valve, records: records([Task]) });
+    const { status } = client;
+    const write = client.record(Task, { id: '1' }).patch({ rank: 2 });
+    await write.committed;
+    await expect.poll(() => status.get().isSynced).toBe(true);
+    const told: boolean[] = [];
+    status.subscribe(() => told.push(status.get().isSynced));
+    const [large, small] = [3, 2].map((limit) =>
+      client.collection(collection(Task, { orderBy: 'rank', limit })),
+    );
+    const release = large?.retain();
+    await large?.ready();
+    await expect.poll(() => told).toEqual([false, true]);
+    valve.holdIn();
+    const forget = small?.retain();
+    await expect.poll(() => told).toEqual([false, true, false]);
+    forget?.();
+    await expect.poll(() => told).toEqual([false, true, false, true]);
+    release?.();
   });
 
   it('G68 a client is in step only while every view that is mounted is live', async () => {

@@ -181,14 +181,14 @@ class Desk
     this.#records = {
       entries: new Map(),
       idle: idleState,
-      begin: (ref) => this.#begun(ref),
+      begin: (ref) => this.#noted(this.#begun(ref)),
       hold: (entry) => this.hold(entry),
       drawn: (ref, state) => still(this.#drawn(ref) ?? state),
     };
     this.#collections = {
       entries: new Map(),
       idle: noRows,
-      begin: (def) => new CollectionEntry(def, this),
+      begin: (def) => this.#noted(new CollectionEntry(def, this)),
       hold: (entry) => this.#holdCollection(entry),
       drawn: (def, state) => drawnBy(twins.get(room)?.().collection(def)) ?? state,
     };
@@ -271,6 +271,12 @@ class Desk
     if ('record' in ref) return delivery?.entry(ref, this) ?? new StoreEntry(ref, this);
     if (sources !== undefined) return sources.entry(ref, this);
     throw new TypeError('A source needs "sources": bySse().');
+  }
+
+  /** The status of the client is told of it as well. */
+  #noted<Entry extends RecordEntry | CollectionEntry>(entry: Entry): Entry {
+    entry.state.subscribe(this.room.activity.notify);
+    return entry;
   }
 
   write(
@@ -359,6 +365,7 @@ class Desk
 
   /** With its client it stays, and says so. */
   closed(entry: RecordEntry | CollectionEntry): void {
+    this.room.activity.notify();
     if (this.#isClosed) return;
     for (const { entries } of [this.#records, this.#collections]) {
       // One that was opened once more, as for a conflict, has another in its place by now.

@@ -2,8 +2,9 @@ const REMEMBERED = 512;
 
 /** When the latest commits of a store were stored: what a client's word that it has them is held against. */
 export class CommitTimes {
-  readonly #seqs = new Float64Array(REMEMBERED);
-  readonly #times = new Float64Array(REMEMBERED);
+  // They grow as commits come: most stores that are open are not written to.
+  readonly #seqs: number[] = [];
+  readonly #times: number[] = [];
   #count = 0;
 
   /** Everything up to `seq` is stored at `now`. Seqs grow. */

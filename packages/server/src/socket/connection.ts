@@ -12,6 +12,7 @@ import type { RawData, WebSocket } from 'ws';
 import { type Principal, sameGrants } from '../access/index.ts';
 import { startSpan } from '../tracing/index.ts';
 import { StoreChannel } from './channel.ts';
+import { Inbox } from './inbox.ts';
 import { catchUpOf, crashResponse, joinResponse } from './join.ts';
 import { Outbox } from './outbox.ts';
 import { Pings } from './pings.ts';
@@ -50,6 +51,7 @@ export class Connection implements ViewPort {
   readonly #codec: Codec;
   readonly #listener: Listener;
   readonly #pings: Pings;
+  readonly #inbox: Inbox;
   readonly #channels = new Map<number, Joined>();
   readonly #views: ViewJoins;
   #principal: Principal;
@@ -84,11 +86,18 @@ export class Connection implements ViewPort {
     this.#pings = new Pings(sockets.socket);
     this.#pingedAt = room.clock.now();
     this.#progress = { bytes: 0, at: room.clock.now() };
-    this.#socket.on('message', (data, isBinary) => this.#received(data, isBinary));
-    this.#socket.on('pong', () => this.#alive());
-    this.#socket.on('ping', () => this.#alive());
+    this.#inbox = new Inbox(room, this.throttle, (...came) => this.#received(...came));
+    this.#socket.on('message', (...came) => this.#inbox.take(...came));
+    // Who answers pings is there, be it without a word (stores.md §7.1.4).
+    for (const sign of ['ping', 'pong'] as const) {
+      this.#socket.on(sign, () => this.#listener.step({ type: 'heard', now: this.#now }));
+    }
     this.#socket.on('error', () => this.#failed());
     this.#socket.on('close', () => this.#gone());
+  }
+
+  get #now(): number {
+    return this.#room.clock.now();
   }
 
   get closed(): boolean {
@@ -123,13 +132,12 @@ export class Connection implements ViewPort {
   }
 
   answer(to: PushAddress, status: 'ok' | 'error', response: object): void {
-    const now = this.#room.clock.now();
-    this.#perform(this.#listener.step({ type: 'answer', now, ...to, status, response }));
+    this.#perform(this.#listener.step({ type: 'answer', now: this.#now, ...to, status, response }));
   }
 
   welcome(channel: number, joined: JoinedView, response: object): void {
     this.#channels.set(channel, { channel: joined, release: () => undefined });
-    const now = this.#room.clock.now();
+    const now = this.#now;
     const [reply, ...held] = this.#listener.step({ type: 'accept', now, channel, response });
     if (reply === undefined) return;
     this.#do(reply);
@@ -138,9 +146,8 @@ export class Connection implements ViewPort {
   }
 
   shutView(channel: number, how: 'failed' | 'replaced'): void {
-    const now = this.#room.clock.now();
     const failed = how === 'failed' ? { failed: true as const } : {};
-    this.#perform(this.#listener.step({ type: 'shut', now, channel, ...failed }));
+    this.#perform(this.#listener.step({ type: 'shut', now: this.#now, channel, ...failed }));
   }
 
   confirmed(): Promise<boolean> {
@@ -184,7 +191,7 @@ export class Connection implements ViewPort {
 
   close(code: number, reason: string): void {
     if (this.#closed || this.#closingAt !== null) return;
-    this.#closingAt = this.#room.clock.now();
+    this.#closingAt = this.#now;
     this.#deaf = true;
     this.outbox.end();
     this.#socket.close(code, reason);
@@ -210,18 +217,12 @@ export class Connection implements ViewPort {
     }
   }
 
-  /** Who answers pings is there, be it without a word (stores.md §7.1.4). */
-  #alive(): void {
-    this.#listener.step({ type: 'heard', now: this.#room.clock.now() });
-  }
-
   #received(data: RawData, isBinary: boolean): void {
     if (this.#deaf) return;
     this.#room.meters.receivedFrames.add();
-    const now = this.#room.clock.now();
     const { max_frame_bytes: limit } = this.#room.limits;
     const frame = readMessage(data, isBinary, { codec: this.#codec, limit });
-    this.#perform(this.#listener.step({ type: 'received', now, frame }));
+    this.#perform(this.#listener.step({ type: 'received', now: this.#now, frame }));
   }
 
   #perform(effects: readonly ListenerEffect[]): void {
@@ -329,7 +330,7 @@ export class Connection implements ViewPort {
 
   /** What the client lacks begins right after the join reply, before the answers to pushes that waited. */
   #accept(channel: number, joined: StoreChannel | PresenceChannel, response: object): void {
-    const now = this.#room.clock.now();
+    const now = this.#now;
     const [reply, ...held] = this.#listener.step({ type: 'accept', now, channel, response });
     if (reply === undefined) return;
     this.#do(reply);
@@ -343,8 +344,7 @@ export class Connection implements ViewPort {
     if ('reason' in response && typeof response.reason === 'string') {
       this.#room.meters.refusals.add(response.reason, 'join');
     }
-    const now = this.#room.clock.now();
-    this.#perform(this.#listener.step({ type: 'refuse', now, channel, response }));
+    this.#perform(this.#listener.step({ type: 'refuse', now: this.#now, channel, response }));
   }
 
   #left(channel: number, how: 'leave' | 'lost', leave?: unknown): void {
@@ -365,7 +365,7 @@ export class Connection implements ViewPort {
     const token = isObject(payload) ? payload['token'] : null;
     const credentials = { ...this.#credentials, token: typeof token === 'string' ? token : null };
     const principal = await this.#room.access.authenticate(credentials);
-    const now = this.#room.clock.now();
+    const now = this.#now;
     if (principal === null || principal.subject !== this.#principal.subject) {
       const response = refuse('unauthorized').toResponse();
       this.#perform(
@@ -383,12 +383,13 @@ export class Connection implements ViewPort {
   /** The peer broke the rules of WebSocket, or the line did: the socket says so, closes, and is cut if that takes long. */
   #failed(): void {
     this.#deaf = true;
-    this.#closingAt ??= this.#room.clock.now();
+    this.#closingAt ??= this.#now;
     for (const channel of this.#channels.keys()) this.#left(channel, 'lost');
   }
 
   #gone(): void {
     if (this.#closed) return;
+    this.#inbox.end();
     this.#closed = true;
     this.#pings.end();
     this.throttle.end();

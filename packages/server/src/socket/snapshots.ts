@@ -10,6 +10,8 @@ const CHUNK_ENTRIES_MAX = 1000;
 const CHUNK_BYTES_MAX = 200 * 1024;
 const KEEP_MS = 120_000;
 const KEPT_BYTES_MAX = 128 * 1024 * 1024;
+/** No more than one of so many that are kept has come since they were weighed. */
+const WEIGHED_SHARE = 16;
 
 type Chunk = {
   readonly entries: readonly (readonly [Path, unknown, string, Seq])[];
@@ -111,7 +113,10 @@ function keyOf({ row }: StoreHost, { hash, isAddition }: SnapshotPart): string {
 export class Snapshots {
   /** In the order of their last use. */
   readonly #kept = new Map<string, Kept>();
+  /** The newest of each store and scope. */
+  readonly #newest = new Map<string, Snapshot>();
   readonly #bytesMax: number;
+  #keptSince = 0;
 
   constructor(bytesMax: number = KEPT_BYTES_MAX) {
     this.#bytesMax = bytesMax;
@@ -122,11 +127,13 @@ export class Snapshots {
    * hide something of it, as rules may have changed their minds since.
    */
   current(host: StoreHost, part: SnapshotPart, now: number): Snapshot {
+    // Nobody could ask for it again.
+    if (part.veil !== null) return new Snapshot(host.view(), part);
     const key = keyOf(host, part);
-    for (const kept of part.veil === null ? this.#kept.values() : []) {
-      if (kept.key === key && kept.snapshot.seq === host.head) return this.#keep(kept, now);
-    }
-    return this.#keep({ snapshot: new Snapshot(host.view(), part), key }, now);
+    const newest = this.#newest.get(key);
+    const snapshot = newest?.seq === host.head ? newest : new Snapshot(host.view(), part);
+    this.#newest.set(key, snapshot);
+    return this.#keep({ snapshot, key }, now);
   }
 
   /** A snapshot that a broken-off join names, if it is still held, and of the same scope. */
@@ -143,26 +150,37 @@ export class Snapshots {
 
   /** Forgets what nobody asked for in a while. */
   sweep(now: number): void {
-    for (const [id, { until }] of this.#kept) if (until < now) this.#kept.delete(id);
+    for (const kept of this.#kept.values()) {
+      if (kept.until >= now) break;
+      this.#forget(kept);
+    }
     this.#shed();
   }
 
   #keep({ snapshot, key }: Pick<Kept, 'snapshot' | 'key'>, now: number): Snapshot {
     this.#kept.delete(snapshot.id);
     this.#kept.set(snapshot.id, { snapshot, key, until: now + KEEP_MS });
-    this.#shed();
+    this.#keptSince += 1;
+    // All are weighed, so of many not for each that comes.
+    if (this.#keptSince * WEIGHED_SHARE > this.#kept.size) this.#shed();
     return snapshot;
   }
 
   /** Under writes every join cuts a state of its own, so time alone does not bound what is kept. */
   #shed(): void {
+    this.#keptSince = 0;
     let bytes = 0;
     for (const { snapshot } of this.#kept.values()) bytes += snapshot.bytes;
-    for (const [id, { snapshot }] of this.#kept) {
+    for (const kept of this.#kept.values()) {
       if (bytes <= this.#bytesMax || this.#kept.size === 1) return;
-      bytes -= snapshot.bytes;
-      this.#kept.delete(id);
+      bytes -= kept.snapshot.bytes;
+      this.#forget(kept);
     }
+  }
+
+  #forget({ snapshot, key }: Kept): void {
+    this.#kept.delete(snapshot.id);
+    if (this.#newest.get(key) === snapshot) this.#newest.delete(key);
   }
 }
 

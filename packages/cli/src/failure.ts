@@ -1,4 +1,4 @@
-import { HoldfastError } from '@holdfast/protocol';
+import { HoldfastError, isReason } from '@holdfast/protocol';
 import { type Outcome, outcomeOf } from './exit-codes.ts';
 
 /** A failure that the command tells its user, and what to do about it. */
@@ -64,7 +64,10 @@ export function hintFor(code: string): string | undefined {
 export function failureOf(error: unknown): Failure {
   if (error instanceof Failure) return error;
   if (error instanceof HoldfastError) {
-    const hint = hintFor(error.code);
+    const { cause } = error.details;
+    // What a server answered is no sign that there is none.
+    const isThere = typeof cause === 'string' && isReason(cause);
+    const hint = isThere ? 'The server cannot do it now; its log says why.' : hintFor(error.code);
     const more = { code: error.code, details: error.details, ...(hint !== undefined && { hint }) };
     return new Failure(outcomeOf(error.code), error.message, more);
   }

@@ -78,9 +78,13 @@ export type Running = {
 };
 
 /** Starts `dev` or `serve` on a free port and waits until it says where it is. */
-export async function start(command: 'dev' | 'serve', args: readonly string[]): Promise<Running> {
+export async function start(
+  command: 'dev' | 'serve',
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<Running> {
   const child = spawn(process.execPath, [bin, command, '--port', '0', '--json', ...args], {
-    env: cleanEnv(),
+    env: cleanEnv(env),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const closed = once(child, 'close') as Promise<[number | null]>;

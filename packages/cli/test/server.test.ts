@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -50,6 +51,19 @@ test('serve asks for a first token until there is one, be there stores or not', 
   const second = await launch('serve');
   await second.stop('SIGTERM');
   expect(second.stderr()).not.toContain('no token');
+});
+
+test('serve tells at its start of a place for files that takes none', slow, async () => {
+  const taken = join(directory.path, 'taken');
+  writeFileSync(taken, 'a file where a directory should be');
+  const server = await start('serve', ['--data', join(directory.path, 'data')], {
+    HOLDFAST_FILES_DIRECTORY: taken,
+  });
+  running.push(server);
+  await until(() => server.stderr().includes('files cannot be kept'));
+  await server.stop('SIGTERM');
+  const messages = linesOf(server.stderr()).map(({ message }) => message);
+  expect(messages).toEqual(expect.arrayContaining(['listening', 'stopping', 'stopped']));
 });
 
 test('dev prints one JSON line and opens demo/main to the token dev', slow, async () => {

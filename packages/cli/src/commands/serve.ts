@@ -1,9 +1,13 @@
+import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { createServer, type ServerLog } from '@holdfast/server';
+import type { Blobs, UploadId } from '@holdfast/server/blobs';
 import { levelOf, listenAt, optionsOf } from '@holdfast/server/config';
 import { sqlite } from '@holdfast/server/storage/sqlite';
 import type { Storage } from '@holdfast/server/storage';
 import { type Command, defineCommand } from '../command.ts';
 import { configurationArgs, readConfiguration } from '../configuration.ts';
+import { aborted } from '../interrupt.ts';
 import { orgsOf } from '../offline.ts';
 import { consoleDirectory, listen, runUntilStopped, serverLog } from '../running.ts';
 import { version } from '../version.ts';
@@ -42,6 +46,8 @@ export const command: Command = defineCommand({
         const making = `holdfast tokens create --data ${data} --org ORG --scopes all`;
         output.aside({ warning: `${warning} ${making}` }, () => `${warning}\n  ${making}`);
       }
+      const { files } = options;
+      if (files !== undefined) await Promise.race([tryFiles(files, log), aborted(signal)]);
     });
     if (output.json) log.info({}, 'stopped');
   },
@@ -56,6 +62,17 @@ function tellLife(
   const { pid, versions } = process;
   log.info({ ...at, version: version(), node: versions.node, pid }, 'listening');
   signal.addEventListener('abort', () => log.info({}, 'stopping'), { once: true });
+}
+
+/** A place for files that does not work is better known now than by somebody's first upload. */
+async function tryFiles(files: Blobs, log: ServerLog): Promise<void> {
+  const upload: UploadId = `upload:${randomBytes(32).toString('hex')}`;
+  try {
+    await files.append(upload, 0, Readable.from([Buffer.from('trial')]));
+    await files.delete(upload);
+  } catch (error) {
+    log.error({ err: error }, 'files cannot be kept: uploads are refused until that is mended');
+  }
 }
 
 async function hasToken(storage: Storage): Promise<boolean> {

@@ -64,10 +64,7 @@ export function hintFor(code: string): string | undefined {
 export function failureOf(error: unknown): Failure {
   if (error instanceof Failure) return error;
   if (error instanceof HoldfastError) {
-    const { cause } = error.details;
-    // What a server answered is no sign that there is none.
-    const isThere = typeof cause === 'string' && isReason(cause);
-    const hint = isThere ? 'The server cannot do it now; its log says why.' : hintFor(error.code);
+    const hint = hintOf(error);
     const more = { code: error.code, details: error.details, ...(hint !== undefined && { hint }) };
     return new Failure(outcomeOf(error.code), error.message, more);
   }
@@ -87,6 +84,12 @@ export function failureOf(error: unknown): Failure {
   return new Failure('unexpected', message, {
     hint: 'Run it again with HOLDFAST_DEBUG=1 to see where it failed.',
   });
+}
+
+/** What a server answered is no sign that there is none. */
+function hintOf({ code, details: { cause } }: HoldfastError): string | undefined {
+  const isThere = typeof cause === 'string' && isReason(cause);
+  return isThere ? 'The server cannot do it now; its log says why.' : hintFor(code);
 }
 
 const fileCalls: ReadonlySet<unknown> = new Set(['open', 'read', 'write', 'rename', 'mkdir']);

@@ -97,6 +97,30 @@ test('R121 what was not seen is patched and counted up where it is, and not foun
   });
 });
 
+test('R121 R227 who does not see all of an object may patch it before any of it is here', async () => {
+  const Half = record({
+    name: 'half',
+    store: 'acme/app',
+    path: 'halves/:id',
+    version: '1.0',
+    schema: passthrough<Item>(),
+    visibility: { s: () => false, '*': () => true },
+  });
+  await using world = await openWorld(async ({ token }) => ({
+    subject: token,
+    orgs: ['acme'],
+    scopes: ['entries:read', 'entries:write'],
+    storeAccess: { mode: 'all' },
+  }));
+  const halves = world.server.record(Half);
+  await halves.write({ id: '1' }, { set: { n: 1, s: 'hidden' } });
+  const half = (id: string) => client.record(Half, { id });
+  const client = world.client({ token: 'eve', records: records([Half]) });
+  await half('1').patch({ n: 2 }).committed;
+  await expect(halves.get({ id: '1' })).resolves.toMatchObject({ value: { n: 2, s: 'hidden' } });
+  await expect(half('2').patch({ n: 2 }).committed).rejects.toMatchObject({ code: 'not_found' });
+});
+
 test('R122 what is to be taken back before it is made is not made', async () => {
   const here = await opened();
   const writes = sentOf(here, 'write').length;

@@ -36,7 +36,9 @@ export function checkRules(
   for (const [index, condition] of request.preconditions.entries()) {
     const isFence = condition.kind === 'fence';
     const path = isFence ? condition.fence.key : condition.path;
-    const isOpen = isFence ? ground.grants.read.covers(path) : mayGuard(ground, path);
+    const isOpen = isFence
+      ? ground.grants.read.covers(path)
+      : mayGuard(ground, path) || (condition.kind === 'exists' && seesSome(ground, path));
     if (!isOpen) return forbidden(path).with({ precondition_index: index });
   }
   for (const [index, op] of request.ops.entries()) {
@@ -122,6 +124,12 @@ function mayGuardAll(ground: Ground, request: Intent): boolean {
 
 function mayGuard({ tree, grants: { read } }: Ground, path: Path): boolean {
   return tree.hasBelow(path) ? read.coversSubtree(path) : read.covers(path);
+}
+
+/** That there is something tells nothing to who sees some of it. */
+function seesSome({ tree, grants: { read } }: Ground, path: Path): boolean {
+  for (const entry of tree.entries({ under: path })) if (read.covers(entry.path)) return true;
+  return false;
 }
 
 function mayWriteAll({ tree, grants: { write } }: Ground, request: Intent): boolean {

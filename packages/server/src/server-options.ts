@@ -196,10 +196,11 @@ export type Server = ViewsApi & {
   /** Plain data about what is open now, and what of it has not left for the sockets yet. */
   describe(): ServerDescription;
   /**
-   * Finishes accepted commits, tells clients to return after about `retryAfterMs` (default 1000), and lets go of
+   * Takes nothing more from clients, gives the commands of views that it has taken `graceMs` to finish (default 0: they are
+   * cut off), finishes accepted commits, tells clients to return after about `retryAfterMs` (default 1000), and lets go of
    * everything, the storage included. Idempotent; afterwards the server cannot be used again.
    */
-  close(options?: { readonly retryAfterMs?: number }): Promise<void>;
+  close(options?: { readonly graceMs?: number; readonly retryAfterMs?: number }): Promise<void>;
 };
 
 /** The names of {@link ServerOptions}. */

@@ -207,21 +207,21 @@ class HoldfastServer implements Server {
     };
   }
 
-  close({ retryAfterMs = RETRY_AFTER_MS }: { readonly retryAfterMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(retryAfterMs);
+  close(options: Parameters<Server['close']>[0] = {}): Promise<void> {
+    this.#closing ??= this.#close(options.graceMs, options.retryAfterMs);
     return this.#closing;
   }
 
-  async #close(retryAfterMs: number): Promise<void> {
+  async #close(graceMs = 0, retryAfterMs = RETRY_AFTER_MS): Promise<void> {
     this.#draining = true;
     this.#closingSignal.abort();
     this.#unmeter();
     this.#clock.clearTimeout(this.#expiryTimer);
     this.#compactor.stop();
     this.#sockets.stopReading();
+    await this.#views.roots.drain(graceMs);
     await this.#openStores.close();
-    this.#sockets.drain(retryAfterMs);
-    await this.#sockets.closed();
+    await this.#sockets.drain(retryAfterMs);
     this.#presence.close();
     this.#views.close();
     await Promise.all([this.#files.collector.stop(), this.#webhooks.stop()]);

@@ -142,8 +142,11 @@ export class Sockets {
     for (const connection of this.#open) connection.stopReading();
   }
 
-  /** Tells every client when to come back and closes (stores.md §19.3). No upgrade is answered any more. */
-  drain(retryAfterMs: number): void {
+  /**
+   * Tells every client when to come back and closes (stores.md §19.3). No upgrade is answered any more. Resolves when every
+   * socket is gone; those that linger are cut after the grace of the sweep.
+   */
+  async drain(retryAfterMs: number): Promise<void> {
     for (const connection of this.#open) {
       const payload = { retry_after_ms: Math.round(retryAfterMs * (0.5 + Math.random())) };
       connection.send({
@@ -155,10 +158,6 @@ export class Sockets {
       });
       connection.close(1001, 'shutdown');
     }
-  }
-
-  /** Resolves when every socket is gone; those that linger are cut after the grace of the sweep. */
-  async closed(): Promise<void> {
     if (this.#open.size > 0) await new Promise<void>((resolve) => (this.#emptied = resolve));
     this.#room.clock.clearTimeout(this.#timer);
     this.#room.fanouts.close(this.#room);

@@ -1,6 +1,7 @@
 import {
   Instance,
   type InstanceConfig,
+  type InstanceDescription,
   type InstanceEffect,
   type InstanceInput,
   type StoreAccess,
@@ -191,7 +192,7 @@ export class InstanceHost {
     this.#end({ reason: 'internal error' });
   }
 
-  describe(): object {
+  describe(): InstanceDescription & { readonly module: string; readonly id: string } {
     return { module: this.config.view.name, id: this.config.id, ...this.#instance.describe() };
   }
 

@@ -18,6 +18,8 @@ import { UploadBudget } from './uploads/budget.ts';
 import type { Transfers } from './uploads/transfers.ts';
 
 const SWEEP_MS = 30_000;
+/** So often a server that closes looks whether all is done. */
+const drainStepMs = 10;
 const unavailable: ViewFault = { reason: 'unavailable' };
 
 /** The views of a server, and the instances that run (views.md §4, §11.7). */
@@ -137,6 +139,17 @@ export class Roots {
     );
     host.end();
     return shown;
+  }
+
+  /** Resolves once no task runs in any instance, and none waits; or after so long. */
+  async drain(graceMs: number): Promise<void> {
+    const { clock } = this.#room;
+    const until = clock.now() + graceMs;
+    const isBusy = (): boolean => [...this.#hosts].some((host) => host.describe().isBusy);
+    while (clock.now() < until && isBusy()) {
+      // oxlint-disable-next-line no-await-in-loop -- until it is so
+      await new Promise<void>((resolve) => void clock.setTimeout(resolve, drainStepMs));
+    }
   }
 
   /** Ends all instances, and takes nobody in any more. */

@@ -1,3 +1,4 @@
+import { deferred } from '@holdfast/engine/registry';
 import { app, stream, view } from '@holdfast/server';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
@@ -205,4 +206,49 @@ it('a timer of years wakes nobody before (views.md §11.2)', async () => {
   const delays = timers.mock.calls.map(([, ms = 0]) => ms);
   expect(delays.filter((ms) => ms >= 2 ** 31)).toEqual([]);
   expect(delays).toContain(2 ** 31 - 1);
+});
+
+it('a server that closes gives the commands that it has taken their grace, and takes no other', async () => {
+  const begun = deferred<void>();
+  const gates = { quick: deferred<void>(), never: deferred<void>() };
+  const desk = view({
+    name: 'Desk',
+    mount: () => ({ n: 0 }),
+    render: ({ n }) => ({ n }),
+    commands: {
+      write: {
+        input: z.enum(['quick', 'never']),
+        run: async (ctx, gate) => {
+          begun.resolve();
+          await gates[gate].promise;
+          await ctx.store('demo/main').put('n', 1);
+          ctx.update((s) => void (s.n += 1));
+        },
+      },
+    },
+  });
+  for (const [gate, graceMs] of [
+    ['quick', 5000],
+    ['never', 20],
+  ] as const) {
+    // oxlint-disable no-await-in-loop -- one server after the other
+    const { connect, server } = await world({ app: app({ views: [desk] }), authenticate });
+    const peer = await connect();
+    const root = new Root(peer, 'Desk', 'd');
+    await root.join({ module: 'Desk', id: 'd', capver: 4 });
+    await root.envelope();
+    const taken = root.push('command', { name: 'write', payload: gate });
+    await begun.promise;
+    const closing = server.close({ graceMs });
+    const late = root.push('command', { name: 'write', payload: gate });
+    gates.quick.resolve();
+    await closing;
+    expect(await peer.closed()).toBe(1001);
+    const replies = peer.heard.filter(([, ref]) => ref === taken || ref === late);
+    const done = [taken, { status: 'ok', response: {}, version: 2 }];
+    expect(replies.map(([, ref, , , payload]) => [ref, payload])).toEqual(
+      gate === 'quick' ? [done] : [],
+    );
+    // oxlint-enable no-await-in-loop
+  }
 });

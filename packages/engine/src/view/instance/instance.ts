@@ -134,6 +134,7 @@ export class Instance {
       version: this.#audience.version,
       nodes: this.#cycles.index.size,
       queued: this.#tasks.length,
+      isBusy: this.#tasks.isBusy,
       subscribers: this.#audience.size,
       logged: this.#audience.logged,
     };

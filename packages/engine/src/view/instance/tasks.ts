@@ -65,6 +65,11 @@ export class Tasks {
     return this.#queue.length;
   }
 
+  /** Whether one runs, or waits for its turn. */
+  get isBusy(): boolean {
+    return this.#running !== null || this.#queue.length > 0;
+  }
+
   /** What background tasks have done has changed below the task that runs. */
   rebase(top: Layer | null): void {
     this.#running?.scope.layer.rebase(top);

@@ -269,6 +269,8 @@ export type InstanceDescription = {
   readonly version: number;
   readonly nodes: number;
   readonly queued: number;
+  /** Whether a task runs, or waits for its turn. */
+  readonly isBusy: boolean;
   readonly subscribers: number;
   readonly logged: number;
 };

@@ -33,6 +33,7 @@ import { digested } from './put-file.ts';
 import type { SocketRoom } from './room.ts';
 import type { ChannelPort, ChannelTerms } from './terms.ts';
 import { describeStore, explainTo, operationStatus } from './status.ts';
+import { nextTurn } from './turn.ts';
 import { Turns } from './turns.ts';
 import { type Pushed, Unanswered } from './unanswered.ts';
 import { message } from './wire.ts';
@@ -53,7 +54,7 @@ export class StoreChannel implements Receiver {
   readonly #number: number;
   readonly #unanswered: Unanswered;
   readonly #questions: { readonly after: number; readonly ask: () => void }[] = [];
-  #asking: Promise<void> = Promise.resolve();
+  #asking: Promise<void> | null = null;
   readonly #turns = new Turns();
   readonly #order = new PushOrder();
   readonly #caller: Caller;
@@ -343,17 +344,22 @@ export class StoreChannel implements Receiver {
     else this.#questions.push({ after: this.#lastTicket, ask });
   }
 
-  /** One after the other: what a question costs may grow with the store, and nothing counts how many come. */
+  /** One after the other, a few in each turn: what they cost may grow with the store, and nothing counts how many come. */
   #settle(slot: number, question: () => Promise<object | Refusal>): void {
-    const work = this.#asking.then(() => (this.#closed ? {} : question()));
-    this.#asking = work.then(
-      (response) => this.#answer(slot, response),
-      (error: unknown) => {
+    const rest = (): unknown =>
+      this.#closed || slot % 16 > 0 || nextTurn(this.#room.clock, this.#port.outbox);
+    const asking = (this.#asking?.then(rest) ?? Promise.resolve())
+      .then(() => (this.#closed ? {} : question()))
+      .catch((error: unknown) => {
         const errorId = `${this.#number}-${slot}`;
         this.#room.report(`push failed (error_id ${errorId})`, error);
-        this.#answer(slot, refuse('internal_error', { error_id: errorId }));
-      },
-    );
+        return refuse('internal_error', { error_id: errorId });
+      })
+      .then((response) => {
+        if (this.#asking === asking) this.#asking = null;
+        this.#answer(slot, response);
+      });
+    this.#asking = asking;
   }
 
   /**

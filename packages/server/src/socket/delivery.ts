@@ -275,6 +275,7 @@ export class Delivery implements Listener {
       const { scope, addition } = change(head, this.#scope);
       this.#scope = scope;
       if (addition !== null) await this.#sendSnapshot(this.#snapshot(addition), 0);
+      else if (this.#changes.length > 0) await nextTurn(this.#room.clock, this.outbox);
       return;
     }
     this.#place = this.#isSilent ? 'silent' : this.#join(head);

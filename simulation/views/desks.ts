@@ -7,6 +7,8 @@ type Desk = {
   /** The params that its instance has, and since when. */
   n: number;
   since: number;
+  /** When somebody was last let in. */
+  joined: number;
   /** When it last lost its client; null: it has one. */
   left: number | null;
   /** Who comes to it: whether that has to be known, and is. */
@@ -31,7 +33,7 @@ const slackMs = 1000;
 export class Desks {
   readonly #terms: DeskTerms;
   readonly #desks = new Map<string, Desk>();
-  readonly #tokens = new Map<string, number>();
+  readonly #tokens = new Map<string, { readonly ends: number; readonly at: number }>();
 
   constructor(terms: DeskTerms) {
     this.#terms = terms;
@@ -39,13 +41,14 @@ export class Desks {
 
   /** Somebody has got a token. */
   known(token: string): void {
-    this.#tokens.set(token, this.#terms.ends());
+    const { ends, now } = this.#terms;
+    this.#tokens.set(token, { ends: ends(), at: now() });
   }
 
   /** A board is to have params. */
   given(id: string, n: number): void {
     const now = this.#terms.now();
-    const desk = this.#desks.get(id) ?? { n, since: now, left: null, coming: null };
+    const desk = this.#desks.get(id) ?? { n, since: now, joined: now, left: null, coming: null };
     this.#desks.set(id, Object.assign(desk, { n, since: now }));
   }
 
@@ -70,16 +73,19 @@ export class Desks {
     if (event.name === 'resume' && coming !== null) coming.isKnown = true;
     if (event.name !== 'join') return;
     desk.coming = null;
-    if (event.reason !== null || coming === null) return;
-    if (!coming.isKnown && coming.mustBeKnown) {
+    if (event.reason !== null) return;
+    if (coming?.isKnown === false && coming.mustBeKnown) {
       this.#terms.complain(`${event.id} came back to its board, and nobody knew of that`);
     }
     desk.left = null;
+    desk.joined = this.#terms.now();
   }
 
   #mustBeKnown(desk: Desk, token: unknown): boolean {
     const { now, ends, lingerMs } = this.#terms;
-    if (typeof token !== 'string' || this.#tokens.get(token) !== ends()) return false;
+    const known = typeof token === 'string' ? this.#tokens.get(token) : undefined;
+    // Whoever has not heard of the last time may have the token of another board.
+    if (known?.ends !== ends() || known.at < desk.joined) return false;
     const isSettled = now() - desk.since > slackMs;
     return isSettled && (desk.left === null || now() - desk.left < lingerMs - slackMs);
   }

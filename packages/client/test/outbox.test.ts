@@ -161,6 +161,27 @@ describe('an outbox', () => {
     expect([reader.get('last'), reader.status.get().seq]).toEqual([true, 1001]);
   });
 
+  it('S64 in a cache that two clients share is sent by the second under the name of the first, so that nothing is done twice', async () => {
+    const cache = memoryCache();
+    const valve = new Valve();
+    const client = world.client({ cache, link: valve });
+    const before = client.store('acme/app');
+    await before.ready;
+    valve.holdIn();
+    before.increment('n');
+    const reader = await world.store();
+    await expect.poll(() => reader.get('n')).toBe(1);
+    await client.close();
+    const store = world.client({ cache }).store('acme/app');
+    const shown: unknown[] = [];
+    store.on('n', ({ value }) => shown.push(value), { includeCurrent: true });
+    await store.ready;
+    await store.settled();
+    await expect.poll(() => reader.status.get().seq).toBe(store.status.get().seq);
+    expect([store.get('n'), reader.get('n')]).toEqual([1, 1]);
+    expect(shown).not.toContain(2);
+  });
+
   it('of a former version of the application is migrated before it is sent', async () => {
     const disk = new Disk();
     const old = world.client({ cache: keptIn(new MapRows(disk)), schemaVersion: 1, link: held() });

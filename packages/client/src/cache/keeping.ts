@@ -123,7 +123,9 @@ export const keeping: Keeping = {
       report,
     };
     try {
-      settings.deviceId = (await cache?.open?.(records?.terms(terms) ?? terms)) ?? terms.deviceId;
+      const known = cache?.open?.(records?.terms(terms) ?? terms);
+      // What knows it at once begins its stores at once, which are to have it.
+      settings.deviceId = (typeof known === 'string' ? known : await known) ?? terms.deviceId;
     } catch {
       // A cache that cannot be opened says so to each store that asks it.
     }

@@ -11,6 +11,7 @@ import type { Cache, CacheChange, CachedStore } from './port.ts';
 export function memoryCache(): Cache {
   const shelves = new Map<StoreName, Shelf>();
   let reigns = 0;
+  let device: string | null = null;
   const shelfOf = (store: StoreName): Shelf => {
     const shelf = shelves.get(store) ?? new Shelf();
     shelves.set(store, shelf);
@@ -22,6 +23,11 @@ export function memoryCache(): Cache {
   };
   return {
     keeping,
+    // What one client has left is known to servers under its name.
+    open({ deviceId, isDeviceGiven }) {
+      device = isDeviceGiven ? deviceId : (device ?? deviceId);
+      return device;
+    },
     load: (store) => shelves.get(store)?.image() ?? null,
     letters,
     commit(store, change) {

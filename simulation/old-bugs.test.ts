@@ -11,6 +11,8 @@ describe.concurrent('an old bug is found again, under the seed that found it, wh
     const env = { ...process.env, OLD_BUG: name, WORLDS: bug.worlds, SEED: String(bug.seed) };
     const { stdout } = await run(process.execPath, [...hook, 'simulation/old-bugs/run.ts'], {
       env,
+      // A failure shows what was on screen, and that may be much.
+      maxBuffer: 2 ** 24,
     });
     expect(stdout).toMatch(bug.says);
   });

@@ -65,6 +65,19 @@ export class Files {
     return named.length === 0 ? null : this.#judgeAll(principal, storeId, named);
   }
 
+  /**
+   * How many bytes of files go where one is put at a path: what is there, below it, and in its way above. Nobody looks where
+   * no quota asks, for much may be below.
+   */
+  replacedAt(tree: Tree, path: Path): number {
+    if (this.#room.quotas?.file_storage === undefined) return 0;
+    const above = tree.leafAbove(path);
+    const blocking = above === undefined ? undefined : tree.leaf(above);
+    let bytes = contentOf(blocking?.value ?? null)?.size ?? 0;
+    for (const { value } of tree.entries({ under: path })) bytes += contentOf(value)?.size ?? 0;
+    return bytes;
+  }
+
   /** Why content that is yet to come has no place; the commit judges it again (stores.md §14.2). */
   async refuseSpace(
     storeId: string,
@@ -91,7 +104,7 @@ export class Files {
     }
     this.#inHand += bytes.byteLength;
     try {
-      const replaced = bytesUnder(host.view().tree, path);
+      const replaced = this.replacedAt(host.view().tree, path);
       const kept = await this.intake.keep(host.row.id, bytes, replaced);
       const label = { filename, contentType: contentType ?? 'application/octet-stream' };
       return { op, path, value: this.envelope(kept, label), ...guards };
@@ -176,15 +189,6 @@ export class Files {
     }
     return null;
   }
-}
-
-/** How many bytes of files go where one is put at a path: what is there, below it, and in its way above. */
-export function bytesUnder(tree: Tree, path: Path): number {
-  const above = tree.leafAbove(path);
-  const blocking = above === undefined ? undefined : tree.leaf(above);
-  let bytes = contentOf(blocking?.value ?? null)?.size ?? 0;
-  for (const { value } of tree.entries({ under: path })) bytes += contentOf(value)?.size ?? 0;
-  return bytes;
 }
 
 /** Whether a principal may write the entry at a path (stores.md §11.2.1). */

@@ -3,7 +3,6 @@ export {
   type FileLabel,
   type FilePlaceFound,
   type FileVerdict,
-  bytesUnder,
   mayRead,
   mayWrite,
 } from './files.ts';

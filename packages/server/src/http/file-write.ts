@@ -5,7 +5,6 @@ import type { Context } from 'hono';
 import type { Principal } from '../access/index.ts';
 import { type BlobHash, isBlobHash } from '../blobs/index.ts';
 import {
-  bytesUnder,
   type FileLabel,
   type KeptContent,
   mayRead,
@@ -43,7 +42,7 @@ export async function writeFile(
     await judgeEarly(c, deps, target);
   }
   const replaced = await deps.withStore(target.row.id, (store) =>
-    bytesUnder(store.view().tree, target.path),
+    deps.files.replacedAt(store.view().tree, target.path),
   );
   const coming = { target, hash, replaced };
   await checkSpace(c, deps, { ...coming, total: piece?.total ?? null });

@@ -3,6 +3,9 @@ import type { EpochMs } from '@holdfast/protocol';
 
 import type { KeyTable } from '../storage/port.ts';
 
+/** More than a chunk and those beside it have; many uploads under one id would have as many prints as they like. */
+const PRINTS_MAX = 5000;
+
 /** Where it is remembered: under which import of which store. */
 type Room = {
   readonly keys: KeyTable;
@@ -17,7 +20,7 @@ type Room = {
  */
 export class ImportMemory {
   readonly #room: Room;
-  /** What was known of each chunk before this upload said anything about it. */
+  /** What was known of each chunk before this upload said anything about it; of those only that it is at. */
   readonly #before = new Map<number, Promise<readonly number[]>>();
   readonly #now = new Map<number, readonly number[]>();
 
@@ -28,13 +31,18 @@ export class ImportMemory {
   /** The prints of lines that an upload before this one has brought, of a chunk and those beside it. */
   async near(chunk: number): Promise<ReadonlySet<number>> {
     const around = [chunk - 1, chunk, chunk + 1].filter((each) => each >= 0);
+    for (const each of [...this.#before.keys(), ...this.#now.keys()]) {
+      if (around.includes(each)) continue;
+      this.#before.delete(each);
+      this.#now.delete(each);
+    }
     return new Set((await Promise.all(around.map((each) => this.#known(each)))).flat());
   }
 
   /** Lines of a chunk are there now. */
   async keep(chunk: number, prints: readonly number[]): Promise<void> {
     const before = this.#now.get(chunk) ?? (await this.#known(chunk));
-    const all = [...new Set([...before, ...prints])];
+    const all = [...new Set([...before, ...prints])].slice(-PRINTS_MAX);
     this.#now.set(chunk, all);
     await this.#room.keys.answer(this.#nameOf(chunk), JSON.stringify(all));
   }

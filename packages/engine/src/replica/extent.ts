@@ -3,6 +3,7 @@ import {
   covers,
   type Glob,
   type Path,
+  type Pattern,
   patternsOf,
   type Refusal,
   segmentsOf,
@@ -31,6 +32,9 @@ export class Extent {
   /** Wanted and not held, to be had as far as is known; and held though not wanted. */
   #missing: readonly Glob[] = [];
   #spare: readonly Glob[] = [];
+  #patterns: readonly Pattern[] | null = null;
+  /** Whether these are in a part that is on its way, as long as that is so: it is asked of each write with each frame. */
+  #awaited = new WeakMap<readonly Path[], boolean>();
   #asked: ScopeAsk | null = null;
   #denial: Refusal | null = null;
   /** Nothing is let go of for now. */
@@ -76,8 +80,9 @@ export class Extent {
   /** Whether some of these leaves may be in a part that is on its way. */
   awaits(leaves: readonly Path[]): boolean {
     if (this.#missing.length === 0) return false;
-    const held = patternsOf(this.held);
-    return leaves.some((leaf) => !held.some((each) => covers(each, segmentsOf(leaf))));
+    const isAwaited = this.#awaited.get(leaves) ?? this.#isBeyond(leaves);
+    this.#awaited.set(leaves, isAwaited);
+    return isAwaited;
   }
 
   want(wanted: readonly Glob[]): void {
@@ -120,10 +125,21 @@ export class Extent {
     this.#weigh();
   }
 
+  #isBeyond(leaves: readonly Path[]): boolean {
+    this.#patterns ??= patternsOf(this.held);
+    const held = this.#patterns;
+    return leaves.some((leaf) => {
+      const segments = segmentsOf(leaf);
+      return !held.some((each) => covers(each, segments));
+    });
+  }
+
   // There may be thousands of patterns, and what to ask for is asked with each frame.
   #weigh(): void {
     this.#missing = without(this.#wanted, [...this.held, ...this.#denied]);
     this.#spare = without(this.held, this.#wanted);
+    this.#patterns = null;
+    this.#awaited = new WeakMap();
   }
 }
 

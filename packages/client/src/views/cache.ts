@@ -20,10 +20,6 @@ export function keepTree(
   const key = (): string => JSON.stringify([options.scope ?? '', ...root, mount.had]);
   const entry = new CacheEntry({ ...options, ...own }, key, { settings, tree });
   mount.keep(entry);
-  // What somebody may not see is not shown to them again.
-  mount.revalidated.promise.catch((error: HoldfastError) => {
-    if (error.code === 'unauthorized') entry.drop();
-  });
   entry.read((kept) => (kept === null ? missed() : mount.seed({ tree: kept }, true)));
 }
 
@@ -71,30 +67,22 @@ class CacheEntry {
     this.#timer ??= this.#settings.env.setTimeout(() => this.flush(), writeMs);
   }
 
-  /** Writes now what is due. */
-  flush(): void {
-    const { env, report } = this.#settings;
+  /** Writes now what is due; what somebody may not see is not shown to them again. */
+  flush(why?: HoldfastError): void {
+    const { env } = this.#settings;
     if (this.#timer !== undefined) env.clearTimeout(this.#timer);
     this.#timer = undefined;
     const tree = this.#tree();
-    if (!this.#isDue || tree === undefined) return;
-    this.#isDue = false;
     const { persister, buster = '' } = this.#options;
-    const entry = { tree, updatedAt: env.wall(), buster };
-    conduct(
-      () => persister.set(this.#key, entry),
-      () => undefined,
-      report,
-    );
+    const refused = why?.code === 'unauthorized' ? this.#keyNow() : null;
+    const isDue = this.#isDue && tree !== undefined && refused !== this.#key;
+    this.#isDue = false;
+    if (isDue) this.#do(() => persister.set(this.#key, { tree, updatedAt: env.wall(), buster }));
+    if (refused !== null) this.#do(() => persister.delete(refused));
   }
 
-  drop(): void {
-    const { persister } = this.#options;
-    conduct(
-      () => persister.delete(this.#key),
-      () => undefined,
-      this.#settings.report,
-    );
+  #do(change: () => unknown): void {
+    conduct(change, () => undefined, this.#settings.report);
   }
 
   #fit(entry: unknown): Json | null {

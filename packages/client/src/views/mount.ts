@@ -39,8 +39,8 @@ export type MountOptions = {
 interface Keeper {
   /** The tree is another. */
   advanced(): void;
-  /** It is the last. */
-  flush(): void;
+  /** It is the last for now: why. */
+  flush(why: HoldfastError | undefined): void;
 }
 
 /** What a mount needs of the world. */
@@ -133,9 +133,9 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
     this.join();
   }
 
-  /** Has it joined, where it is not on the way to that; what was refused is asked for again. */
+  /** Has it joined, where that was asked for and is not on its way; what was refused is asked for again. */
   join(): void {
-    this.#ports.room.uplink.join(this.#topic, this);
+    if (this.#isBegun) this.#ports.room.uplink.join(this.#topic, this);
   }
 
   snapshot(node: NodeKey): Json | undefined {
@@ -153,9 +153,9 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
 
   /** Has its tree kept. */
   keep(keeper: Keeper): void {
-    if (this.#isEnded) return;
     this.#keeper = keeper;
-    if (this.#wasLive) keeper.advanced();
+    if (this.#isEnded) keeper.flush(this.#error);
+    else if (this.#wasLive) keeper.advanced();
   }
 
   /** Asks the server something about a node, or tells it to do something. */
@@ -356,7 +356,6 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
     this.#stop(state, error);
     this.ready.reject(error);
     this.revalidated.reject(error);
-    this.#keeper?.flush();
     ended();
     root.changed();
     root.settle();
@@ -369,6 +368,7 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
     this.#become(state);
     this.#calls.close(error);
     this.#params.fail(error);
+    this.#keeper?.flush(error);
   }
 
   #endLayer(id: string, ok: { readonly version: number | null } | null): void {

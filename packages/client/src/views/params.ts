@@ -9,7 +9,7 @@ export interface ParamsPorts {
   readonly capver: number | null;
   /** Asks the server to change them; it has them with its answer. */
   askParams(params: JsonObject): Promise<unknown>;
-  /** Joins with them, where it is not on the way to that already. */
+  /** Joins with them, where it is not on the way to that already, and is to join at all. */
   join(): void;
   /** Leaves the mount, and joins another one. */
   mountAnew(): void;

@@ -245,6 +245,30 @@ describe('the cache of a view', () => {
     expect([again.fromCache, again.proxy.$snapshot()]).toEqual([false, undefined]);
   });
 
+  it('shows nobody again what the server refuses to show them when it is joined again', async () => {
+    const kept = memoryPersister();
+    let writes = 0;
+    const set: Persister['set'] = (key, entry) => {
+      writes += 1;
+      return kept.set(key, entry);
+    };
+    const viewCache = { persister: { ...kept, set } };
+    await using world = new Scripted({ viewCache });
+    const page = world.client.view(module, { id: 'main', cache: true });
+    await world.accept();
+    await world.show(node([], { n: 1 }));
+    await expect.poll(() => world.clock.advance(1000).then(() => writes)).toBe(1);
+    await world.end('phx_error');
+    await expect.poll(() => world.clock.advance(1000).then(() => world.sent.length)).toBe(1);
+    await world.refuse(await world.next('phx_join'), { reason: 'unauthorized' });
+    expect([page.health.get().state, page.proxy['n']]).toEqual(['failed', 1]);
+    page.unmount();
+    await using next = new Scripted({ viewCache });
+    const again = next.client.view(module, { id: 'main', cache: true });
+    await next.next('phx_join');
+    expect([again.fromCache, again.proxy.$snapshot()]).toEqual([false, undefined]);
+  });
+
   it('takes what is no tree for nothing', async () => {
     const persister = memoryPersister();
     await using world = await after({ persister: { ...persister, get: leaf } }, { persister });

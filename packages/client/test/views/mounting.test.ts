@@ -16,6 +16,20 @@ const open = (params = {}): ReturnType<Scripted['client']['view']> =>
   world.client.view(module, { id: 'main', params });
 
 describe('a view', () => {
+  it('that is not to join asks nothing, whatever its params are, until somebody wants it', async () => {
+    const initialData = { tree: node([], { n: 1 }) as never };
+    const still = world.client.view(module, { id: 'main', join: false, initialData });
+    const set = still.setParams({ room: 'r2' });
+    await settle();
+    expect(world.sent).toEqual([]);
+    open({ room: 'r2' });
+    const join = await world.accept();
+    expect(join.payload['params']).toEqual({ room: 'r2' });
+    await world.show(node([], { n: 2 }));
+    await set;
+    expect(still.proxy['n']).toBe(2);
+  });
+
   it('is a proxy at once, and readable when the first envelope is there', async () => {
     const page = open({ room: 'r1' });
     expect([page.proxy['title'], page.proxy.$snapshot(), page.health.get().state]).toEqual([

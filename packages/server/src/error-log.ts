@@ -12,9 +12,16 @@ export const errorLog: ServerLog = {
       // An error that is told under two names is told once.
       value instanceof Error && name !== 'err' ? [] : [textOf(name, value)],
     );
-    process.stderr.write(redact(`holdfast: ${[message, ...told].join(' ')}\n`));
+    write(redact(`holdfast: ${[message, ...told].join(' ')}\n`));
   },
 };
+
+/** Where nobody can be told, such as a file on a disk that is full, the server goes on: without a listener it would end. */
+function write(text: string): void {
+  const { stderr } = process;
+  if (stderr.listenerCount('error') === 0) stderr.on('error', () => undefined);
+  stderr.write(text);
+}
 
 function textOf(name: string, value: unknown): string {
   return value instanceof Error ? `\n${value.stack ?? value.message}` : `${name}=${String(value)}`;

@@ -3,7 +3,7 @@ import type { Logged } from '../src/world.ts';
 import { Truth } from '../validators/truth.ts';
 import { type Card, type Eyes, ids, type Rights, seen } from './card.ts';
 import { type Asked, type Cards, type Found, freshOf } from './fresh.ts';
-import type { Delivered, Sight } from './reader.ts';
+import type { Delivered, Sight, Told } from './reader.ts';
 
 /** Rights, and since when somebody has them. */
 export type Granted = { readonly at: number; readonly rights: Rights };
@@ -18,6 +18,8 @@ type Commit = { readonly incarnation: string; readonly seq: Seq };
 export const rightsMs = 5000;
 /** The same where the way to the client is as slow as it gets. */
 const stormMs = 40_000;
+/** Within this time whoever reads the log has read it, where nothing is late. */
+const readMs = 5000;
 
 const nothing: Cards = new Map();
 
@@ -131,7 +133,7 @@ export class Judge {
   judge(
     who: string,
     viewer: Viewer,
-    sights: readonly Sight[],
+    { sights, closedAt }: Told,
   ): { wrong: readonly string[]; excused: ReadonlySet<Sight> } {
     const excused = new Set<Sight>();
     const wrong: string[] = [];
@@ -139,12 +141,18 @@ export class Judge {
       if (this.isFresh(viewer, sight)) continue;
       const next = sights.slice(index + 1).find(({ by }) => by !== 'events');
       // Whoever reads the log meanwhile is told of the whole window when it has read it (records.md §14.4).
-      const isToCome = next === undefined ? sight.at < this.#calmAt : next.by === 'reset';
+      const isToCome =
+        next === undefined ? this.#isLeftUntold(sight, closedAt) : next.by === 'reset';
       const isBehind = sight.by === 'events' && isToCome;
       if (isBehind) excused.add(sight);
       else wrong.push(`fresh: ${who}: ${this.#describe(viewer, sight)}`);
     }
     return { wrong, excused };
+  }
+
+  /** Whether the reset that makes up for it need not have come: the connection was lost, or the query closed before. */
+  #isLeftUntold({ at }: Sight, closedAt: number | null): boolean {
+    return at < this.#calmAt || (closedAt !== null && closedAt - at < readMs);
   }
 
   /** Whether somebody may be told of a mark or a note. */

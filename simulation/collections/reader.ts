@@ -29,6 +29,9 @@ export type Sight = {
   readonly end: Edge | null | undefined;
 };
 
+/** The sets that a query was told of, in order, and when its client closed it; null: it never did. */
+export type Told = { readonly sights: readonly Sight[]; readonly closedAt: number | null };
+
 /** A query that a connection has open. */
 type Sub = {
   asked: Asked | null;
@@ -37,7 +40,7 @@ type Sub = {
   ids: readonly string[] | null;
   hasMore: boolean;
   end: Edge | null;
-  readonly sights: Sight[];
+  readonly told: { readonly sights: Sight[]; closedAt: number | null };
 };
 
 /** What was delivered, and when. */
@@ -54,7 +57,7 @@ export const tokens: RegExp = /"([ms]\d+)"/g;
  */
 export class Reader {
   /** Of every query that was open on any connection, in order. */
-  readonly subs: (readonly Sight[])[] = [];
+  readonly subs: Told[] = [];
   readonly delivered: Delivered[] = [];
   readonly #now: () => number;
   readonly #isTab: boolean;
@@ -77,8 +80,8 @@ export class Reader {
   /** What is known of the set of a question; null: it is not open, or nothing was told yet. */
   lastOf(asks: readonly Asked[]): Sight | null {
     const texts = new Set(asks.map(textOf));
-    for (const { asked, sights } of this.#open.values()) {
-      if (asked !== null && texts.has(textOf(asked))) return sights.at(-1) ?? null;
+    for (const { asked, told } of this.#open.values()) {
+      if (asked !== null && texts.has(textOf(asked))) return told.sights.at(-1) ?? null;
     }
     return null;
   }
@@ -92,7 +95,7 @@ export class Reader {
       this.#joinRef = joinRef;
     }
     if (event === 'query_open' && ref !== null) this.#ask(ref, payload);
-    if (event === 'query_close' && isObject(payload)) this.#open.delete(String(payload['sub']));
+    if (event === 'query_close' && isObject(payload)) this.#close(String(payload['sub']));
   }
 
   heard(data: string | Uint8Array): void {
@@ -117,10 +120,16 @@ export class Reader {
       known.next = { asked, ref };
       return;
     }
-    const sights: Sight[] = [];
-    this.subs.push(sights);
+    const told = { sights: [], closedAt: null };
+    this.subs.push(told);
     const nothing = { asked: null, ids: null, hasMore: false, end: null };
-    this.#open.set(open.sub, { ...nothing, next: { asked, ref }, sights });
+    this.#open.set(open.sub, { ...nothing, next: { asked, ref }, told });
+  }
+
+  #close(name: string): void {
+    const sub = this.#open.get(name);
+    if (sub !== undefined) sub.told.closedAt = this.#now();
+    this.#open.delete(name);
   }
 
   #answered(joinRef: string | null, ref: string | null, payload: unknown): void {
@@ -163,7 +172,7 @@ export class Reader {
     const all = [asked, next?.asked].filter((each) => each !== null && each !== undefined);
     const incarnation = this.#incarnation;
     const sight = { at: this.#now(), by, incarnation, seq, asked: all, ids, hasMore };
-    sub.sights.push({ ...sight, end: by === 'events' || this.#isTab ? undefined : end });
+    sub.told.sights.push({ ...sight, end: by === 'events' || this.#isTab ? undefined : end });
   }
 }
 

@@ -22,7 +22,7 @@ export function verdictOn(
 ): Verdict {
   const { subject, reader, options, shown } = member;
   const viewer: Viewer = { subject, granted: options.granted };
-  const told = reader.subs.map((sights) => judge.judge(subject, viewer, sights));
+  const told = reader.subs.map((each) => judge.judge(subject, viewer, each));
   const excused = new Set<Sight>(told.flatMap((each) => [...each.excused]));
   const leaked = reader.delivered.filter(
     (each) => authors.get(each.token) !== subject && !judge.mayHear(viewer, each),
@@ -38,7 +38,7 @@ export function verdictOn(
       ),
       ...wrong.map((each) => describe(judge, member, each)),
     ],
-    told: reader.subs.reduce((sum, sights) => sum + sights.length, 0),
+    told: reader.subs.reduce((sum, { sights }) => sum + sights.length, 0),
     excused: excused.size,
     shown: judged.length,
     delivered: reader.delivered.length,

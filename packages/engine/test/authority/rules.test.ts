@@ -1,4 +1,4 @@
-import { asPath, isRefusal, parseGlob, type Write } from '@holdfast/protocol';
+import { asPath, isRefusal, parseGlob, type Transaction, type Write } from '@holdfast/protocol';
 import { type PathGrants, Scope } from '@holdfast/engine/data';
 import { describe, expect, test } from 'vitest';
 import { Desk, increment, lease, remove, set, transact } from './desk.ts';
@@ -23,6 +23,16 @@ const drop = grants(['mine/**'], ['mine/**', 'drop/**']);
 function refused(path: string, more: object = {}) {
   const details = { path, message: expect.any(String), ...more };
   return { code: 'path_not_allowed', details };
+}
+
+function many(from: number): { readonly [key: string]: number } {
+  return Object.fromEntries(Array.from({ length: 9999 }, (_, n) => [`k${from + n}`, 0]));
+}
+
+/** A write where there has to be something at these paths. */
+function there(...paths: string[]): Transaction {
+  const guards = paths.map((path) => ({ kind: 'exists', path: asPath(path) }) as const);
+  return transact([set('mine/a', 1)], guards);
 }
 
 describe('path rules', () => {
@@ -61,6 +71,22 @@ describe('path rules', () => {
     const fenced = { ...set('mine/a', 2), fence: { key: asPath('drop/box'), token: 1 } } as Write;
     expect(desk.ask(fenced, drop)).toMatchObject(refused('mine/a'));
     expect(desk.ask(set('drop/box', 2), drop)).toEqual({ store_seq: 3 });
+  });
+
+  test('S102 that something must be there may be said by who sees some of it; all guards of a request look at 10 000 leaves', () => {
+    const desk = new Desk();
+    desk.ask(set('one', many(10_000)));
+    desk.ask(set('one/last', 1));
+    desk.ask(set('two', many(20_000)));
+    desk.ask(set('two/k0', 1));
+    desk.ask(set('two/last', 1));
+    const some = grants(['*/last'], ['mine/**']);
+    expect(desk.ask(there('one'), some)).toMatchObject({ store_seq: 6 });
+    expect(desk.ask(there('two'), some)).toMatchObject(refused('two'));
+    const twice = refused('one', { precondition_index: 1 });
+    expect(desk.ask(there('one', 'one'), some)).toMatchObject(twice);
+    const none = grants(['three/**'], ['mine/**']);
+    expect(desk.ask(there('one'), none)).toMatchObject(refused('one'));
   });
 
   test('S102 a guard on a map needs all of it readable', () => {

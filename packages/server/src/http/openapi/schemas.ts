@@ -189,8 +189,9 @@ export const schemas: { readonly [name: string]: Schema } = {
         { minItems: 1, maxItems: 1000 },
       ),
       preconditions: list({ type: 'object' }, { maxItems: 1000 }),
+      fence,
     },
-    ['preconditions'],
+    ['preconditions', 'fence'],
   ),
   TransactionDone: object({
     store_seq: seq,

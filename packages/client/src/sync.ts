@@ -33,6 +33,12 @@ export function syncStatusOf(room: Room): Signal<SyncStatus> {
     if (last === undefined || !isSame(now, last)) last = now;
     return last;
   };
+  // When it was in step for the last time is known only in the moment when it no longer is.
+  const notice = (): void => {
+    if (last?.isSynced === true) get();
+  };
+  room.connection.subscribe(notice);
+  room.activity.subscribe(notice);
   return {
     get,
     subscribe: (listener) => {

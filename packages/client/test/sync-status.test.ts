@@ -115,6 +115,18 @@ describe('the status of a client as a whole', () => {
     release();
   });
 
+  it('tells when it was in step for the last time, also to who asks only later', async () => {
+    await using world = new Scripted();
+    const { status } = world.client;
+    await expect.poll(() => status.get().isSynced).toBe(true);
+    await world.clock.advance(5000);
+    const left = world.clock.now();
+    world.isRefusing = true;
+    await world.cut();
+    await world.clock.advance(3_600_000);
+    expect(status.get()).toMatchObject({ isSynced: false, lastSyncedAt: left });
+  });
+
   it('counts the own writes that met another’s until each is resolved', async () => {
     await using world = await openWorld();
     const store = await world.store();

@@ -22,6 +22,12 @@ export type PathGrants = { readonly read: Scope; readonly write: Scope };
 /** The state that a request is decided on, and what whoever asks may do with it. */
 type Ground = { readonly tree: Tree; readonly grants: PathGrants };
 
+/** The ground of one request, and what has been found on it: of a thousand ops each may be about all of the same leaves. */
+type Found = Ground & {
+  /** Whether all that is at these paths and below may be written. */
+  readonly writable: Map<Path, boolean>;
+};
+
 /**
  * Why path rules forbid a request (stores.md §11.2.2); null where they do not. It names a path of the request only.
  *
@@ -33,7 +39,8 @@ export function checkRules(
 ): Refusal | null {
   if (request.op === 'import') return unrestricted();
   if (request.op === 'rollback') return checkRollback(ground, request);
-  if (request.op !== 'transact') return checkWrite(ground, request);
+  const found: Found = { ...ground, writable: new Map() };
+  if (request.op !== 'transact') return checkWrite(found, request);
   const look: Look = { left: requestLimits.max_leaves_per_write };
   for (const [index, condition] of request.preconditions.entries()) {
     const isFence = condition.kind === 'fence';
@@ -44,7 +51,7 @@ export function checkRules(
     if (!isOpen) return forbidden(path).with({ precondition_index: index });
   }
   for (const [index, op] of request.ops.entries()) {
-    const refusal = checkWrite(ground, op);
+    const refusal = checkWrite(found, op);
     if (refusal !== null) return refusal.with({ op_index: index });
   }
   return null;
@@ -95,7 +102,7 @@ function readsAll(ground: Ground, { path }: Intent): boolean {
   return (above === undefined || ground.grants.read.covers(above)) && mayGuard(ground, path);
 }
 
-function checkWrite(ground: Ground, request: Intent): Refusal | null {
+function checkWrite(ground: Found, request: Intent): Refusal | null {
   const { path } = request;
   return mayGuardAll(ground, request) &&
     mayWriteAll(ground, request) &&
@@ -165,13 +172,17 @@ function coversValue(scope: Scope, path: Path, value: Json): boolean {
   );
 }
 
-function mayRemoveAll({ tree, grants: { write } }: Ground, request: Intent): boolean {
+function mayRemoveAll({ tree, grants: { write }, writable }: Found, request: Intent): boolean {
   if (request.op === 'mutate') return true;
   const own =
     request.op === 'merge'
       ? Object.keys(request.value).map((key) => childPath(request.path, key))
       : [request.path];
-  return [...impliedDeletes(tree, request), ...own].every((path) => coversState(write, tree, path));
+  return [...impliedDeletes(tree, request), ...own].every((path) => {
+    const isWritable = writable.get(path) ?? coversState(write, tree, path);
+    writable.set(path, isWritable);
+    return isWritable;
+  });
 }
 
 /** Whether every leaf there is at a path and below it is in scope. */

@@ -1,6 +1,6 @@
 import { asPath, isRefusal, parseGlob, type Transaction, type Write } from '@holdfast/protocol';
 import { type PathGrants, Scope } from '@holdfast/engine/data';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Desk, increment, lease, remove, set, transact } from './desk.ts';
 
 function scope(...globs: string[]): Scope {
@@ -87,6 +87,16 @@ describe('path rules', () => {
     expect(desk.ask(there('one', 'one'), some)).toMatchObject(twice);
     const none = grants(['three/**'], ['mine/**']);
     expect(desk.ask(there('one'), none)).toMatchObject(refused('one'));
+  });
+
+  test('S102 what may be removed is looked at once in a request, however many of its ops are about it', () => {
+    const desk = new Desk();
+    desk.ask(set('one', many(0)));
+    const some = grants(['**'], ['one/*']);
+    const looks = vi.spyOn(some.grants.write, 'covers');
+    const all = Array.from({ length: 50 }, () => remove('one'));
+    expect(desk.ask(transact(all), some)).toMatchObject({ first_seq: 2 });
+    expect(looks.mock.calls.length).toBeLessThan(20_000);
   });
 
   test('S102 a guard on a map needs all of it readable', () => {

@@ -186,7 +186,7 @@ test('S46 fences hold in a transaction, listed or per op, and on every op but th
     expect((await write(peer, op, 'y/z', { value, fence: good })).status).toBe('ok');
     await write(peer, 'delete', 'y');
   }
-  // Beside the ops, as any other request has it, it is a condition behind those listed.
+  // A fence beside the ops is a condition behind those that are listed.
   const beside = (fence: unknown, id: string): Promise<Reply> => {
     const ops = [{ op: 'set', path: 'a', value: 1 }];
     const preconditions = [{ path: 'lock', exists: true }];

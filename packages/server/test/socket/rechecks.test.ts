@@ -1,18 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, test } from 'vitest';
-import { Access, type Principal, scopes, TokenAuthority } from '../../src/access/index.ts';
+import { Access, type Principal, TokenAuthority } from '../../src/access/index.ts';
 import { Rechecks } from '../../src/socket/rechecks.ts';
 import { settled, TestClock } from '../../src/testing/test-clock.ts';
+import { person } from '../records/site.ts';
 
-const ann: Principal = {
-  subject: 'ann',
-  orgs: ['acme'],
-  scopes: new Set(scopes),
-  storeAccess: { mode: 'all' },
-  expiresAt: null,
-  tokenId: null,
-};
+const ann = person('ann');
 
 /** Open sockets with tokens, and what becomes of them. */
 function crowd(tokens: readonly string[], ask: (token: string) => Promise<Principal | null>) {

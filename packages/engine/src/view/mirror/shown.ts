@@ -123,7 +123,9 @@ export class Rendition {
       const { [nodeMarker]: _, ...rest } = wire;
       made = rest;
     }
-    for (const [name, value] of Object.entries(made ?? wire)) {
+    for (const name of Object.keys(made ?? wire)) {
+      const value = wire[name] ?? null;
+      if (!isContainer(value)) continue;
       const shown = this.show(value, owner);
       if (shown === value) continue;
       made ??= { ...wire };

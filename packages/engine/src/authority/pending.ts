@@ -3,6 +3,7 @@ import { Channels } from './channels.ts';
 import type { Advice } from '../data/index.ts';
 import { LastAdvice } from './last-advice.ts';
 import { Queue } from './queue.ts';
+import { Shares } from './shares.ts';
 import { overloaded, turnAway } from './turn.ts';
 import type { Instant, LoggedOp, Submission } from './types.ts';
 import { type Channel, keyOf, Work } from './work.ts';
@@ -15,6 +16,7 @@ export class Pending {
   readonly #limits: Limits;
   readonly #queue = new Queue();
   readonly #channels = new Channels();
+  readonly #shares = new Shares();
   /** The channels of the requests about which something is being asked, by ticket. */
   readonly #asked = new Map<number, Channel>();
   /** The newest of each key. */
@@ -44,7 +46,7 @@ export class Pending {
     const channel = this.#channels.of(submission);
     if (submission.unblock) channel.barred = channel.crowded = null;
     const max = this.#limits.write_queue;
-    const excess = this.#queue.length - max;
+    const excess = this.#excess(submission, max);
     // To refuse it in its turn keeps the order of answers, at the price of a place in the queue.
     if (excess >= (channel.open === 0 ? 0 : max)) {
       const refusal = turnAway(submission, channel);
@@ -58,6 +60,7 @@ export class Pending {
     const work = new Work(submission, { channel, key, deadline, verdict, original });
     if (excess >= 0) channel.crowded ??= submission.opId;
     channel.open++;
+    this.#shares.enter(submission);
     this.#open.set(key, work);
     this.#queue.push(work);
     return null;
@@ -111,6 +114,7 @@ export class Pending {
     if (this.#open.get(key) === work) this.#open.delete(key);
     if (channel.crowded === submission.opId) channel.crowded = null;
     channel.open--;
+    this.#shares.leave(submission);
     this.#channels.rest(channel, submission);
   }
 
@@ -123,5 +127,15 @@ export class Pending {
 
   left(channel: number): void {
     this.#channels.left(channel);
+  }
+
+  /**
+   * How many are too many for one more, from 0 on. Whoever has less than its part goes in beyond the limit, and beyond the
+   * places of those that others are refused in: else one that fills the queue would shut out all.
+   */
+  #excess(submission: Submission, max: number): number {
+    const excess = this.#queue.length - max;
+    const isGuest = excess >= 0 && excess < 2 * max && this.#shares.isDue(submission, max);
+    return isGuest ? -1 : excess;
   }
 }

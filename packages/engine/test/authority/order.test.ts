@@ -114,6 +114,40 @@ describe('a queue', () => {
     expect(desk.value('n')).toBe(3);
   });
 
+  test('that one has filled takes of each other as many as are its part, and refuses the greedy one alone', () => {
+    const desk = new Desk({ limits: { ...defaultLimits, write_queue: 6 } });
+    const many = Array.from({ length: 14 }, (_, i) => desk.submit(increment('n'), id(i + 1)));
+    const of = (principal: string | null, channel: number) =>
+      Array.from({ length: 4 }, (_, i) =>
+        desk.submit(increment('n'), { principal, channel, opId: `d:${channel}:${i}` }),
+      );
+    const reasons = (tickets: readonly number[]) =>
+      tickets.map((ticket) => reasonOf(desk.reply(ticket)));
+    const [bob, nobody] = [of('bob', 2), of(null, 3)];
+    desk.flush();
+    expect(reasons(many.slice(0, 7))).toEqual([null, null, null, null, null, null, 'overloaded']);
+    expect(new Set(reasons(many.slice(7)))).toEqual(new Set(['blocked']));
+    // A half of six for the second, a third for the next.
+    expect(reasons(bob)).toEqual([null, null, null, 'overloaded']);
+    expect(reasons(nobody)).toEqual([null, null, 'overloaded', 'blocked']);
+    expect(desk.value('n')).toBe(11);
+  });
+
+  test('takes three times as many as its limit, and nothing more', () => {
+    const desk = new Desk({ limits });
+    for (let i = 1; i <= 6; i++) desk.submit(increment('n'), id(i));
+    const others = ['bob', 'cem', 'dan', 'eva'].map((principal, i) =>
+      desk.submit(increment('n'), { principal, channel: i + 2, opId: `d:${principal}:1` }),
+    );
+    desk.flush();
+    expect(others.map((ticket) => reasonOf(desk.reply(ticket)))).toEqual([
+      null,
+      null,
+      'overloaded',
+      'overloaded',
+    ]);
+  });
+
   test('refuses in turn what exceeds it, at once what exceeds it twice, and lets nothing overtake', () => {
     const desk = new Desk({ limits });
     for (let i = 1; i <= 9; i++) desk.submit(increment('n'), id(i));

@@ -96,3 +96,6 @@ export const annex: House = {
   pure: [],
   portable: [],
 };
+
+/** What stands beside the packages and runs them. */
+export const yard: readonly string[] = ['simulation', 'bench', 'tools'];

@@ -1,9 +1,18 @@
 // What runs in the browser: the same writer and reader as elsewhere, on a page.
+import type { Json, Path } from '@holdfast/protocol';
 import { Dice } from '../src/dice.ts';
 import { leavesOf, Reader } from '../kill/reader.ts';
 import { openSite } from '../kill/site.ts';
 import { isRejection, Writer } from '../kill/writer.ts';
-import type { PageReport } from './tab.ts';
+import type { ClientHistory, Problem } from '../validators/history.ts';
+
+/** What a page has seen and shows. */
+export type PageReport = {
+  readonly histories: readonly ClientHistory[];
+  readonly shown: readonly (readonly (readonly [Path, Json])[])[];
+  readonly problems: readonly Problem[];
+  readonly errors: readonly string[];
+};
 
 const errors: unknown[] = [];
 let writer: Writer | null = null;

@@ -13,7 +13,8 @@ import type { Traffic } from '../validators/traffic.ts';
 import { within } from '../within.ts';
 import { fairClimate, FaultyProxy } from './proxy.ts';
 import { type Fault, scheduleOf } from './schedule.ts';
-import { type PageReport, Tab } from './tab.ts';
+import type { PageReport } from './page.ts';
+import { Tab } from './tab.ts';
 
 /** How long, under which seed, and whether with a browser. */
 export type ChaosPlan = {

@@ -1,19 +1,9 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import type { Json, Path } from '@holdfast/protocol';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { bundle } from '../../tools/bundle.ts';
-import type { ClientHistory, Problem } from '../validators/history.ts';
-import type { ChaosPage } from './page.ts';
-
-/** What a page has seen and shows. */
-export type PageReport = {
-  readonly histories: readonly ClientHistory[];
-  readonly shown: readonly (readonly (readonly [Path, Json])[])[];
-  readonly problems: readonly Problem[];
-  readonly errors: readonly string[];
-};
+import type { ChaosPage, PageReport } from './page.ts';
 
 const executablePath = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
 

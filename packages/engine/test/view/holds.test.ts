@@ -4,6 +4,7 @@ import { Rig } from './instance-rig.ts';
 import type { TestHandle } from './test-stores.ts';
 
 const at = (ctx: ViewContext, name = 'boards'): TestHandle => ctx.store(name) as TestHandle;
+const said = (ctx: ViewContext): object => ({ said: at(ctx, 'b').get('y') ?? null });
 const gates: (() => void)[] = [];
 
 test('what a background render did to a state that a running command has changed is not lost', async () => {
@@ -116,6 +117,33 @@ test('a store that does not open in time fails the render that reads it; the las
   await rig.settle();
   expect(client.tree).toMatchObject({ said: 'first' });
 });
+
+test.each([true, false])(
+  'a store that opens too late is read once it is open, by whoever (a child: %s) has waited for it',
+  async (isByChild) => {
+    const child: ViewDefinition = { name: 'child', render: (_, __, ctx) => said(ctx) };
+    const rig = new Rig({
+      name: 'root',
+      mountTimeout: 500,
+      render: (_, h, ctx) => {
+        if (at(ctx, 'a').get('x') !== 'more') return {};
+        return { part: isByChild ? h.child(child, 'c') : said(ctx) };
+      },
+    });
+    const client = await rig.open();
+    rig.stores.close('b');
+    rig.stores.put('a', 'x', 'more');
+    await rig.advance(1000);
+    expect(rig.of('fault').map(({ where }) => where)).toEqual(['render']);
+    rig.stores.put('b', 'y', 'there');
+    await rig.settle();
+    expect(client.heard).toHaveLength(1);
+    rig.stores.reopen('b');
+    await rig.settle();
+    expect(client.tree).toMatchObject({ part: { said: 'there' } });
+    expect(rig.of('fault')).toHaveLength(1);
+  },
+);
 
 test.each([true, false])(
   'who is lost and comes again (%s) while its return waits for a render is let in once, or not at all',

@@ -58,6 +58,8 @@ export class Attempt {
   readonly #held = new Set<Watch>();
   readonly #scopes: Scope[] = [];
   readonly #resume: () => void;
+  /** Has whoever is to blame tried once more, when there is what was not there in time. */
+  #again = (): void => undefined;
   #failure: RenderFailure | null = null;
   /** The way to what held the last child that was placed. */
   #holder: WirePath = [];
@@ -104,6 +106,7 @@ export class Attempt {
       if (isToBlame) culprit.followAlso(reading);
       else reading.drop();
     }
+    if (culprit !== null) this.#again = () => this.#world.touch(culprit);
     for (const node of this.#added.values()) node.end();
     this.layer.drop();
   }
@@ -136,10 +139,7 @@ export class Attempt {
   }
 
   #isAttached(node: ViewNode): boolean {
-    for (let at: ViewNode | null = node; at !== null; at = at.parent) {
-      if (this.#doomed.has(at) || at.isEnded) return false;
-    }
-    return !this.#pending.has(node);
+    return !this.#isGone(node) && !this.#pending.has(node);
   }
 
   /** Whom what happens to a node began with. */
@@ -168,6 +168,7 @@ export class Attempt {
         throw this.failureOf(node, error);
       }
       reading.drop();
+      error.onceOver(() => this.#again());
       this.#wait(node, error.until, () => undefined);
     } finally {
       scope.finish();
@@ -387,7 +388,7 @@ export class Attempt {
 
   #isGone(node: ViewNode): boolean {
     for (let at: ViewNode | null = node; at !== null; at = at.parent) {
-      if (this.#doomed.has(at)) return true;
+      if (this.#doomed.has(at) || at.isEnded) return true;
     }
     return false;
   }

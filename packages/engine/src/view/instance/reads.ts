@@ -7,6 +7,11 @@ export class Hold {
   constructor(until: Promise<unknown>) {
     this.until = until;
   }
+
+  /** Calls back when it can be read; never where it fails. */
+  onceOver(run: () => void): void {
+    this.until.then(run, () => undefined);
+  }
 }
 
 type Follow = { end: () => void };

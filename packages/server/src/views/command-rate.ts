@@ -16,13 +16,13 @@ export class CommandRate {
     this.#at = now();
   }
 
-  /** Takes one, if there is one left. */
-  take(): boolean {
+  /** Takes one, if there is one left: 0; else in how many milliseconds there will be. */
+  take(): number {
     const now = this.#now();
     this.#left = Math.min(this.#burst, this.#left + (now - this.#at) * this.#perMs);
     this.#at = now;
-    if (this.#left < 1) return false;
+    if (this.#left < 1) return Math.ceil((1 - this.#left) / this.#perMs);
     this.#left -= 1;
-    return true;
+    return 0;
   }
 }

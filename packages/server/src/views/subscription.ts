@@ -105,9 +105,7 @@ export class Subscription implements ViewRequests {
     const command = readViewCommand(payload);
     if (isRefusal(command)) {
       this.#refuse(ticket, command.toResponse());
-    } else if (!this.#rate.take()) {
-      this.#refuse(ticket, { reason: 'rate_limited' });
-    } else {
+    } else if (!this.#isLimited(ticket)) {
       const ledger = command.client_op_id === null ? null : this.#ledger;
       this.host.step({ type: 'command', ticket, subscriber, command, ledger });
     }
@@ -122,12 +120,19 @@ export class Subscription implements ViewRequests {
       this.#refuse(ticket, params.toResponse());
     } else if (view.onParams === undefined || view.scope === 'shared') {
       this.#refuse(ticket, { reason: 'unsupported' });
-    } else if (!this.#rate.take()) {
-      this.#refuse(ticket, { reason: 'rate_limited' });
-    } else {
+    } else if (!this.#isLimited(ticket)) {
       const passing = passGate(view.params, params);
       this.#changeParams(ticket, params, passing instanceof Promise ? await passing : passing);
     }
+  }
+
+  /** Whether it is one too many for now; a Musubi client is told that alone (views.md §1). */
+  #isLimited(ticket: number): boolean {
+    const waitMs = this.#rate.take();
+    if (waitMs === 0) return false;
+    const more = this.subscriber.capver4 && { retry_after_ms: waitMs };
+    this.#refuse(ticket, { reason: 'rate_limited', ...more });
+    return true;
   }
 
   #changeParams(ticket: number, given: unknown, passed: Passed): void {

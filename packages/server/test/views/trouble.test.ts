@@ -137,25 +137,32 @@ it('V70 who does not read is sent what is newest when it reads again, and nobody
   expect(await late.envelope()).toMatchObject({ base_version: 41, version: 42 });
 });
 
-it('commands beyond the rate are refused in their place in the order', async () => {
-  const { connect } = await world({
-    app: views,
-    viewLimits: { commands_per_second: 1, commands_burst: 3 },
-  });
-  const root = new Root(await connect(), 'Room', 'r');
-  await root.join(join);
-  await root.envelope();
-  const refs = Array.from({ length: 5 }, () =>
-    root.push('command', { name: 'say', payload: { text: 'a' } }),
-  );
-  const replies = [];
-  while (replies.length < 5) {
-    // oxlint-disable-next-line no-await-in-loop -- until all are there
-    const [, ref, , event, payload] = await root.next();
-    if (event === 'phx_reply') replies.push([ref, payload['status']]);
-  }
-  expect(replies).toEqual(refs.map((ref, i) => [ref, i < 3 ? 'ok' : 'error']));
-});
+it.each([0, 4])(
+  'commands beyond the rate (capver %i) are refused in their place in the order',
+  async (capver) => {
+    const { connect } = await world({
+      app: views,
+      viewLimits: { commands_per_second: 1, commands_burst: 3 },
+    });
+    const root = new Root(await connect(), 'Room', 'r');
+    await root.join({ ...join, capver });
+    await root.envelope();
+    const refs = Array.from({ length: 5 }, () =>
+      root.push('command', { name: 'say', payload: { text: 'a' } }),
+    );
+    const replies = [];
+    while (replies.length < 5) {
+      // oxlint-disable-next-line no-await-in-loop -- until all are there
+      const [, ref, , event, payload] = await root.next();
+      if (event === 'phx_reply') replies.push([ref, payload['status'], payload['response']]);
+    }
+    const after = expect.toSatisfy((ms: number) => ms > 0 && ms <= 1000) as number;
+    const limited = { reason: 'rate_limited', ...(capver === 4 && { retry_after_ms: after }) };
+    expect(replies).toEqual(
+      refs.map((ref, i) => (i < 3 ? [ref, 'ok', {}] : [ref, 'error', limited])),
+    );
+  },
+);
 
 it('hostile payloads are refused or echoed as data, and touch no prototype', async () => {
   const { connect } = await world({ app: views });

@@ -154,6 +154,7 @@ export type ViewFault = {
   readonly issues?: readonly ViewIssue[];
   readonly data?: unknown;
   readonly id?: string;
+  readonly retry_after_ms?: number;
 };
 
 /** Reads the response of an error reply: its code is the first text among `code`, `error` and `reason` (views.md §12.7). */

@@ -18,6 +18,7 @@ import type { InitialView } from './initial.ts';
 import { MountParams, type ParamsPorts } from './params.ts';
 import { rejected } from './rejected.ts';
 import type { Mounted, Root } from './root.ts';
+import { structural } from './structural.ts';
 import type { ViewHealth } from './types.ts';
 
 //   mounting ──ok, envelope──▶ live ◀──ok──╮
@@ -54,19 +55,11 @@ export type MountPorts = {
   readonly ended: () => void;
 };
 
-/** Refusals that another try does not change (views.md §12.2). */
-const structural: ReadonlySet<string> = /* @__PURE__ */ new Set([
-  'unauthorized',
-  'unknown root',
-  'invalid_params',
-  'missing required field',
-  'missing root id',
-  'params must be a map',
-  'declared store is not a root store',
-]);
-
 // So long a Musubi server has to send the envelope that follows a reply.
 const settleMs = 250;
+
+/** So long an envelope may take that follows the reply to a join: a tree may be large, and a line slow. */
+const firstMs = 60_000;
 
 /** One mount of a root: its channel, from the first join until nobody holds it. */
 export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
@@ -96,6 +89,8 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
   #isRecovering = false;
   /** Recoveries in a row, without an envelope in between. */
   #failures = 0;
+  /** Gives up on the envelope that has to follow a reply. */
+  #late: unknown;
 
   constructor(ports: MountPorts, params: JsonObject) {
     const { room, root, options } = ports;
@@ -276,6 +271,7 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
     if (!reply.resend) this.#calls.lost(false);
     // With nothing missed there is no envelope to wait for.
     if (this.#resumed && this.mirror.version > 0) this.#live();
+    else this.#late = this.env.setTimeout(() => this.#recover(), firstMs);
   }
 
   #take(payload: unknown): void {
@@ -309,6 +305,7 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
   #live(): void {
     const { report } = this.settings;
     const isRemount = this.#wasLive && !this.#resumed;
+    this.env.clearTimeout(this.#late);
     this.isLive = true;
     this.#wasLive = true;
     this.#attempts = 0;
@@ -324,6 +321,7 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
 
   #lost(): void {
     this.isLive = false;
+    this.env.clearTimeout(this.#late);
     this.#calls.lost(this.#token !== null);
     this.#become(this.#state);
   }
@@ -364,6 +362,7 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
   /** Nothing that was asked of it is answered. */
   #stop(state: 'failed' | 'unmounted', error: HoldfastError): void {
     this.isLive = false;
+    this.env.clearTimeout(this.#late);
     if (state === 'failed') this.#error = error;
     this.#become(state);
     this.#calls.close(error);

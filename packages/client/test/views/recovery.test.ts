@@ -72,6 +72,26 @@ describe('a view that is live', () => {
     expect([page.proxy['n'], page.health.get().state]).toEqual([3, 'live']);
   });
 
+  it('V73 a join that is answered, and that no envelope follows, is given up and made again', async () => {
+    const page = world.client.view(module, { id: 'main' });
+    await world.accept({ instance: 't1' });
+    await world.clock.advance(59_000);
+    expect([world.sent, page.health.get().state]).toEqual([[], 'mounting']);
+    await world.clock.advance(1000);
+    expect((await world.next('phx_leave')).payload).toEqual({ keep: true });
+    await world.accept({ instance: 't2' });
+    await world.show(node([], { n: 1 }));
+    await page.ready;
+    await world.clock.advance(120_000);
+    expect([world.sent, page.health.get().state]).toEqual([[], 'live']);
+    await world.end('phx_error');
+    await world.clock.advance(1000);
+    await world.accept({ instance: 't3' });
+    page.unmount();
+    await world.clock.advance(120_000);
+    expect(world.sent.map(({ event }) => event)).toEqual(['phx_leave']);
+  });
+
   it('V72 a lost connection leaves what is shown: live, stale, live; nothing is undefined in between', async () => {
     const page = await live(node([], { n: 1, child: node(['child'], { m: 1 }) }));
     const [before, child] = [page.proxy.$snapshot(), page.proxy['child']];

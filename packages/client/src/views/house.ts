@@ -58,7 +58,11 @@ export class House implements Party {
   }
 
   get isBehind(): boolean {
-    return [...this.#mounted.values()].some(({ mount }) => !mount.isLive);
+    // What was not asked for, or is refused for good, is not on its way.
+    return [...this.#mounted.values()].some(
+      ({ mount: { isBegun, isLive }, proxies: { root } }) =>
+        isBegun && !isLive && root.health.get().state !== 'failed',
+    );
   }
 
   /** Mounts a root, or takes a hold on it where it is mounted (views.md §12.2). */

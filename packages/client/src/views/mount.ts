@@ -72,6 +72,8 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
   readonly lives: Set<(resumed: boolean) => void> = new Set();
   readonly timeoutMs: number | undefined;
   capver: number | null = null;
+  /** It was asked for. */
+  isBegun = false;
   isLive = false;
   fromCache = false;
   readonly #ports: MountPorts;
@@ -79,7 +81,6 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
   readonly #calls: Calls;
   readonly #params: MountParams;
   #keeper: Keeper | null = null;
-  #isBegun = false;
   #wasLive = false;
   #isEnded = false;
   #resumed = false;
@@ -123,14 +124,14 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
 
   /** Asks the server for it, once. */
   begin(): void {
-    if (this.#isBegun) return;
-    this.#isBegun = true;
+    if (this.isBegun) return;
+    this.isBegun = true;
     this.join();
   }
 
   /** Has it joined, where that was asked for and is not on its way; what was refused is asked for again. */
   join(): void {
-    if (this.#isBegun) this.#ports.room.uplink.join(this.#topic, this);
+    if (this.isBegun) this.#ports.room.uplink.join(this.#topic, this);
   }
 
   snapshot(node: NodeKey): Json | undefined {

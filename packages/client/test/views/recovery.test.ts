@@ -277,6 +277,23 @@ describe('a view that is live', () => {
     await expect(waits).rejects.toMatchObject({ code: 'unauthorized' });
   });
 
+  it('refused for good, or not asked for at all, keeps no client from being in step', async () => {
+    const page = await live();
+    const { status } = world.client;
+    const quiet = world.client.view(module, { id: 'quiet', join: false });
+    expect([quiet.health.get().state, status.get().isSynced]).toEqual(['mounting', true]);
+    await world.end('phx_error');
+    expect(status.get().isSynced).toBe(false);
+    await world.clock.advance(2000);
+    let told = 0;
+    status.subscribe(() => (told += 1));
+    await world.refuse(await world.next('phx_join'), { reason: 'unauthorized' });
+    expect([page.health.get().state, status.get().isSynced, told]).toEqual(['failed', true, 1]);
+    world.client.view(module, { id: 'quiet' });
+    await world.next('phx_join');
+    expect([status.get().isSynced, told]).toEqual([false, 2]);
+  });
+
   it('unmounted says of each command whether it may have run', async () => {
     const page = await live();
     const sent = page.proxy.$dispatch('x');

@@ -4,7 +4,8 @@ import { readViewJoin, rootIdOf, type ViewFault, type ViewJoin } from '@holdfast
 import type { Principal } from '../access/index.ts';
 import { canonical, canonicalJson } from './canonical.ts';
 import type { CommandRate } from './command-rate.ts';
-import { passGate } from './gate.ts';
+import type { Soon } from './env.ts';
+import { passGate, type Passed } from './gate.ts';
 import type { KeptRoots } from './kept-roots.ts';
 import type { ViewsRoom } from './room.ts';
 import type { ViewSeat } from './seat.ts';
@@ -38,6 +39,9 @@ export type Admitted = {
   readonly capver4: boolean;
 };
 
+/** Params that a view may have, or why not. */
+export type PassedParams = { readonly value: unknown } | ViewFault;
+
 /** Rows 1 to 9 of views.md §4.1: who may mount what. */
 export class Admission {
   readonly #room: ViewsRoom;
@@ -51,14 +55,15 @@ export class Admission {
   /** Looks at a join; what it is let into, or the response of the refusal. Nothing was mounted. */
   async admit(joining: Joining): Promise<Admitted | ViewFault> {
     const { topic, payload, principal, capver, roots } = joining;
-    if (!(await this.#mayJoin(principal, payload))) return { reason: 'unauthorized' };
+    const barred = await this.#mayJoin(principal, payload);
+    if (barred !== null) return barred;
     const request = readViewJoin(payload, topic);
     if (isRefusal(request)) return request.toResponse();
     const view = this.#views.get(request.module);
     if (view === undefined) return { reason: 'unknown root' };
     if (roots >= this.#room.viewLimits.roots) return { reason: 'over_capacity' };
-    const passed = await passGate(view.params, request.params);
-    if ('issues' in passed) return { reason: 'invalid_params', issues: passed.issues };
+    const passed = await this.passParams(view, request.params);
+    if ('reason' in passed) return passed;
     const params = passed.value;
     const fault = await this.authorize(view, { principal, params, id: request.id });
     if (fault !== null) return fault;
@@ -67,15 +72,27 @@ export class Admission {
     return { joining, request, view, params, place, capver4 };
   }
 
-  async #mayJoin(principal: Principal, payload: unknown): Promise<boolean> {
+  async #mayJoin(principal: Principal, payload: unknown): Promise<ViewFault | null> {
     const { onJoin } = this.#room;
-    if (onJoin === null) return true;
+    if (onJoin === null) return null;
     try {
-      return Boolean(await onJoin(principal, payload));
+      const isLetIn = await this.#inTime('onJoin', undefined, () => onJoin(principal, payload));
+      return isLetIn ? null : { reason: 'unauthorized' };
     } catch (error) {
+      if (error instanceof Late) return this.#failed('onJoin', error);
       if (!(error instanceof RejectedError)) this.#room.report('onJoin failed', error);
-      return false;
+      return { reason: 'unauthorized' };
     }
+  }
+
+  /** Passes params through the schema of a view, which may take as long as a mount. */
+  passParams(view: ViewDefinition, given: unknown): Soon<PassedParams> {
+    const { name, mountTimeout, params } = view;
+    const passing = passGate(params, given);
+    if (!(passing instanceof Promise)) return judged(passing);
+    return this.#inTime('params', mountTimeout, () => passing).then(judged, (error: unknown) =>
+      this.#failed(`params of ${name}`, error),
+    );
   }
 
   /** Why somebody may not mount a view; null: they may. */
@@ -83,28 +100,54 @@ export class Admission {
     view: ViewDefinition,
     who: { readonly principal: unknown; readonly params: unknown; readonly id: string },
   ): Promise<ViewFault | null> {
+    const { name, mountTimeout } = view;
     if (view.authorize === undefined) return null;
-    const aborting = new AbortController();
-    const { clock, viewLimits } = this.#room;
-    const timer = clock.setTimeout(
-      () => aborting.abort(),
-      view.mountTimeout ?? viewLimits.mount_ms,
-    );
-    const late = new Promise<never>((_resolve, reject) => {
-      aborting.signal.addEventListener('abort', () => reject(new Error('authorize took too long')));
-    });
+    const ask = (signal: AbortSignal): unknown => view.authorize?.({ ...who, signal });
     try {
-      const verdict = Promise.resolve(view.authorize({ ...who, signal: aborting.signal }));
-      return (await Promise.race([verdict, late])) ? null : { reason: 'unauthorized' };
+      const isLetIn = await this.#inTime('authorize', mountTimeout, ask);
+      return isLetIn ? null : { reason: 'unauthorized' };
     } catch (error) {
       if (error instanceof RejectedError) return { reason: 'unauthorized' };
-      const id = this.#room.newId();
-      this.#room.report(`authorize of ${view.name} failed (${id})`, error);
-      return { reason: 'internal error', id };
+      return this.#failed(`authorize of ${name}`, error);
+    }
+  }
+
+  #failed(what: string, error: unknown): ViewFault {
+    const id = this.#room.newId();
+    this.#room.report(`${what} failed (${id})`, error);
+    return { reason: 'internal error', id };
+  }
+
+  /** Waits for application code as long as for a mount: who hangs keeps nobody waiting for ever. */
+  async #inTime<T>(
+    what: string,
+    ms: number | undefined,
+    ask: (signal: AbortSignal) => Soon<T>,
+  ): Promise<T> {
+    const { clock, viewLimits } = this.#room;
+    const aborting = new AbortController();
+    let timer: unknown = null;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = clock.setTimeout(() => {
+        aborting.abort();
+        reject(new Late(`${what} took too long`));
+      }, ms ?? viewLimits.mount_ms);
+    });
+    try {
+      return await Promise.race([ask(aborting.signal), late]);
     } finally {
       clock.clearTimeout(timer);
     }
   }
+}
+
+function judged(passed: Passed): PassedParams {
+  return 'value' in passed ? passed : { reason: 'invalid_params', issues: passed.issues };
+}
+
+/** Application code has not answered in its time. */
+class Late extends Error {
+  override readonly name = 'Late';
 }
 
 /** Module, id and canonical params; `given`: what the params were made of. */

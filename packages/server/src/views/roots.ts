@@ -8,7 +8,6 @@ import {
 } from '@holdfast/protocol/views';
 import { sameGrants } from '../access/index.ts';
 import { type Admitted, Admission, type Joining, placeOf, welcome } from './admission.ts';
-import { passGate } from './gate.ts';
 import { InstanceHost } from './instance-host.ts';
 import type { ViewsRoom } from './room.ts';
 import type { Subscriber, ViewSeat } from './seat.ts';
@@ -113,8 +112,12 @@ export class Roots {
       principal,
     }: { readonly id: string; readonly params: unknown; readonly principal: unknown },
   ): Promise<{ readonly tree: Json; readonly stream_ops: readonly StreamOp[] }> {
-    const passed = await passGate(view.params, params);
-    if ('issues' in passed) throw new RejectedError('invalid_params', { issues: passed.issues });
+    const passed = await this.#admission.passParams(view, params);
+    if ('reason' in passed) {
+      const { reason, issues, id: fault } = passed;
+      if (issues === undefined) throw new RejectedError('internal_error', { reason, id: fault });
+      throw new RejectedError('invalid_params', { issues });
+    }
     const fault = await this.#admission.authorize(view, { principal, params: passed.value, id });
     if (fault !== null) throw new RejectedError('unauthorized');
     const host = this.#make({ view, id, params: passed.value, principal }, null);
@@ -264,6 +267,7 @@ export class Roots {
       ledger,
       rate,
       kept,
+      passParams: (given) => this.#admission.passParams(view, given),
       authorize: (params) => this.#admission.authorize(view, { principal, params, id }),
       left: () => {
         if (token !== null) this.#tokens.left(token, this.#room.clock.now());

@@ -10,7 +10,8 @@ import {
   type ViewFault,
 } from '@holdfast/protocol/views';
 import type { CommandRate } from './command-rate.ts';
-import { passGate, type Passed } from './gate.ts';
+import type { PassedParams } from './admission.ts';
+import type { Soon } from './env.ts';
 import type { KeptRoots } from './kept-roots.ts';
 import type { InstanceHost } from './instance-host.ts';
 import type { Subscriber, ViewRequests } from './seat.ts';
@@ -22,6 +23,7 @@ export class Subscription implements ViewRequests {
   readonly #ledger: CommandLedger;
   readonly #rate: CommandRate;
   readonly #kept: KeptRoots;
+  readonly #passParams: (given: unknown) => Soon<PassedParams>;
   readonly #authorize: (params: unknown) => Promise<ViewFault | null>;
   readonly #left: () => void;
 
@@ -32,6 +34,7 @@ export class Subscription implements ViewRequests {
       readonly ledger: CommandLedger;
       readonly rate: CommandRate;
       readonly kept: KeptRoots;
+      readonly passParams: (given: unknown) => Soon<PassedParams>;
       /** Why the client may not have these params; null: it may. */
       readonly authorize: (params: unknown) => Promise<ViewFault | null>;
       /** The channel has ended. */
@@ -43,6 +46,7 @@ export class Subscription implements ViewRequests {
     this.#ledger = of.ledger;
     this.#rate = of.rate;
     this.#kept = of.kept;
+    this.#passParams = of.passParams;
     this.#authorize = of.authorize;
     this.#left = of.left;
   }
@@ -121,7 +125,7 @@ export class Subscription implements ViewRequests {
     } else if (view.onParams === undefined || view.scope === 'shared') {
       this.#refuse(ticket, { reason: 'unsupported' });
     } else if (!this.#isLimited(ticket)) {
-      const passing = passGate(view.params, params);
+      const passing = this.#passParams(params);
       this.#changeParams(ticket, params, passing instanceof Promise ? await passing : passing);
     }
   }
@@ -135,9 +139,9 @@ export class Subscription implements ViewRequests {
     return true;
   }
 
-  #changeParams(ticket: number, given: unknown, passed: Passed): void {
-    if ('issues' in passed) {
-      this.#refuse(ticket, { reason: 'invalid_params', issues: passed.issues });
+  #changeParams(ticket: number, given: unknown, passed: PassedParams): void {
+    if ('reason' in passed) {
+      this.#refuse(ticket, passed);
       return;
     }
     const params = passed.value;

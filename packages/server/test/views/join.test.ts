@@ -6,6 +6,7 @@ import { everything, world } from '../conversation/world.ts';
 import { Root } from './root.ts';
 
 const mounts: string[] = [];
+const hangs = (value: unknown): boolean => value === 'hung';
 const child = view({ name: 'Child', render: () => ({ a: 1 }) });
 const board = view({
   name: 'App.Board',
@@ -143,6 +144,47 @@ it('onJoin is asked before anything of a join is looked at (views.md §4.1)', as
     response: { reason: 'unauthorized' },
   });
   expect(asked).toEqual([[everything, { module: 7 }]]);
+});
+
+it('V9 onJoin and a schema that hang are an internal error with an opaque id, at a join and for other params', async () => {
+  const never = new Promise<never>(() => undefined);
+  const slow = view({
+    name: 'Slow',
+    params: {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: (value: unknown) =>
+          hangs(Reflect.get(Object(value), 'at')) ? never : Promise.resolve({ value }),
+      },
+    },
+    onParams: () => undefined,
+    render: () => ({}),
+  });
+  const faults: string[] = [];
+  const { connect } = await world({
+    app: app({ views: [slow] }),
+    viewLimits: { mount_ms: 50 },
+    onJoin: (_principal, payload) => (hangs(Reflect.get(Object(payload), 'id')) ? never : true),
+    log: { info: () => undefined, error: (_details, what) => faults.push(what) },
+  });
+  const peer = await connect();
+  const failed = {
+    status: 'error',
+    response: { reason: 'internal error', id: expect.any(String) as string },
+  };
+  const join = { module: 'Slow', capver: 4 };
+  expect(await new Root(peer, 'Slow', 'hung').join({ ...join, id: 'hung' })).toEqual(failed);
+  const root = new Root(peer, 'Slow', 'a');
+  expect(await root.join({ ...join, id: 'a', params: { at: 'hung' } })).toEqual(failed);
+  expect((await root.join({ ...join, id: 'a', params: { at: 'home' } })).status).toBe('ok');
+  expect(await root.ask('params', { params: { at: 'hung' } })).toMatchObject(failed);
+  expect((await root.ask('params', { params: { at: 'work' } })).status).toBe('ok');
+  expect(faults.map((what) => what.replace(/ failed .*/, ''))).toEqual([
+    'onJoin',
+    'params of Slow',
+    'params of Slow',
+  ]);
 });
 
 it('a connection has as many roots as it may, and one more is over capacity (views.md §15)', async () => {

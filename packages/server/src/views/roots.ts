@@ -19,6 +19,8 @@ import type { Transfers } from './uploads/transfers.ts';
 const SWEEP_MS = 30_000;
 /** So often a server that closes looks whether all is done. */
 const drainStepMs = 10;
+/** So long who is there stays while `authorize` fails, and so often it is asked meanwhile. */
+const doubt = { ms: 3000, everyMs: 1000 };
 const unavailable: ViewFault = { reason: 'unavailable' };
 
 /** The views of a server, and the instances that run (views.md §4, §11.7). */
@@ -75,19 +77,36 @@ export class Roots {
     const checks = [...this.#hosts]
       .filter(({ config }) => config.view.name === module && (id === null || config.id === id))
       .flatMap((host) => [...host.subscribers].map((subscriber) => ({ host, subscriber })));
-    await Promise.all(
-      checks.map(async ({ host, subscriber }) => {
-        const { view, id: rootId } = host.config;
-        const { params } = host;
-        const principal = subscriber.principal;
-        if ((await this.#admission.authorize(view, { principal, params, id: rootId })) === null) {
-          return;
-        }
-        const { seat } = subscriber;
-        host.detach(subscriber, false);
-        seat?.end('failed');
-      }),
-    );
+    await Promise.all(checks.map((check) => this.#recheck(check)));
+  }
+
+  /** What is no answer is asked for again: where it stays one for a few seconds, nobody knows that they may stay. */
+  async #recheck({
+    host,
+    subscriber,
+  }: {
+    readonly host: InstanceHost;
+    readonly subscriber: Subscriber;
+  }): Promise<void> {
+    const { view, id } = host.config;
+    const { principal, seat } = subscriber;
+    const { clock } = this.#room;
+    const until = clock.now() + doubt.ms;
+    const ask = (): Promise<ViewFault | null> =>
+      this.#admission.authorize(view, { principal, params: host.params, id });
+    let fault = await ask();
+    while (fault !== null && fault.reason !== 'unauthorized' && clock.now() < until) {
+      // oxlint-disable-next-line no-await-in-loop -- one question after the other
+      await new Promise<void>((resolve) => void clock.setTimeout(resolve, doubt.everyMs));
+      // Who has come back meanwhile was let in anew.
+      if (subscriber.seat !== seat) return;
+      // oxlint-disable-next-line no-await-in-loop -- the same
+      fault = await ask();
+    }
+    if (fault === null) return;
+    const { seat: last } = subscriber;
+    host.detach(subscriber, false);
+    last?.end('failed');
   }
 
   /** Runs a message at a node of each instance of a root; how many there are. */

@@ -3,6 +3,7 @@ import { app, stream, view } from '@holdfast/server';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 import type { Envelope } from '@holdfast/protocol/views';
+import { VirtualClock } from '../conversation/clock.ts';
 import { principals } from '../conversation/principals.ts';
 import { everything, world } from '../conversation/world.ts';
 import { Root } from './root.ts';
@@ -58,6 +59,69 @@ it('V71 recheck ends whom authorize refuses by now, and nobody else notices', as
   expect(await ben.join(join)).toMatchObject({ response: { reason: 'unauthorized' } });
   await ada.command('say', { text: 'still here' });
   expect(await ada.envelope()).toMatchObject({ version: 2 });
+});
+
+it('recheck asks again where authorize fails, and ends those alone of whom it learns nothing (views.md §11.7)', async () => {
+  const asked: string[] = [];
+  const errors: object[] = [];
+  const failures = new Map<string, number>();
+  const doubtful = view({
+    name: 'Doubtful',
+    scope: 'shared',
+    authorize: ({ principal: { subject } }) => {
+      asked.push(subject ?? '');
+      const left = failures.get(subject ?? '') ?? 0;
+      failures.set(subject ?? '', left - 1);
+      if (left > 0) throw new Error('the database is away');
+      return true;
+    },
+    mount: () => ({ n: 0 }),
+    render: (state) => state,
+    messages: { count: { run: (ctx) => ctx.update((s) => void (s.n += 1)) } },
+  });
+  const clock = new VirtualClock();
+  const log = { info: () => undefined, error: (details: object) => errors.push(details) };
+  const names = ['ada', 'ben', 'eve'];
+  const { connect, server } = await world({
+    app: app({ views: [doubtful] }),
+    authenticate: principals({ ada: {}, ben: {}, eve: {} }),
+    clock,
+    log,
+  });
+  const roots: Root[] = [];
+  for (const token of names) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const root = new Root(await connect({ token, device: token }), 'Doubtful', 'd');
+    roots.push(root);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    await root.join({ module: 'Doubtful', id: 'd' });
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    await root.envelope();
+  }
+  asked.length = 0;
+  for (const [name, times] of [
+    ['ada', 0],
+    ['ben', 2],
+    ['eve', Infinity],
+  ] as const) {
+    failures.set(name, times);
+  }
+  const done = server.recheck(doubtful);
+  for (let second = 0; second < 3; second += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- until all have been asked
+    await new Promise(setImmediate);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    await clock.pass(1000);
+  }
+  await done;
+  const times = (name: string): number => asked.filter((each) => each === name).length;
+  expect(names.map(times)).toEqual([1, 3, 4]);
+  expect(errors.length).toBe(6);
+  const [ada, ben, eve] = roots;
+  expect((await eve?.next())?.[3]).toBe('phx_error');
+  server.tell(doubtful, 'd', 'count');
+  expect(await ada?.envelope()).toMatchObject({ version: 2 });
+  expect(await ben?.envelope()).toMatchObject({ version: 2 });
 });
 
 it('V68 a command in a shared view has its sender as principal', async () => {

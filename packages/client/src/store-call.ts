@@ -122,7 +122,7 @@ function errorOf({
   if (!isRefusal(refusal)) return new TryLater(code);
   if (refusal.retry !== 'later') return RejectedError.from(refusal);
   const after = refusal.details['retry_after_ms'];
-  return new TryLater(code, typeof after === 'number' ? after : null);
+  return new TryLater(code, typeof after === 'number' && after > 0 ? after : null);
 }
 
 /** What a caller is told: why the server said no, or that it cannot be reached. */

@@ -208,6 +208,25 @@ describe('a rollback', () => {
     expect(flaky.status.get().seq).toBe(7);
   });
 
+  test('waits as if nothing had been said where it is to be tried again at once', async () => {
+    await fill();
+    const waits: number[] = [];
+    const refused = Response.json({ error: 'overloaded', retry_after_ms: 0 }, { status: 503 });
+    const answers = [refused];
+    const hurried = await world.store({
+      env: {
+        random: () => 0.5,
+        fetch: async (url, init) => answers.pop() ?? fetch(url, init),
+        setTimeout: (run, ms) => {
+          waits.push(ms);
+          return setTimeout(run, ms);
+        },
+      },
+    });
+    expect(await hurried.rollback({ to: 3 })).toEqual({ seq: 7, changed: true });
+    expect(waits).toContain(187.5);
+  });
+
   test('beyond what is kept, of nothing, or by a closed handle is refused', async () => {
     expect(await codeOf(store.rollback({ to: 1 }))).toBe('no_ops');
     await fill();

@@ -205,7 +205,7 @@ export class Outbox {
   #waitMs({ failures }: Pending, { details }: Refusal): number {
     const told = details['retry_after_ms'];
     const failed = failures > 0 ? firstFailureMs * 2 ** failures : defaultRetryMs;
-    const waitMs = typeof told === 'number' && told >= 0 ? told : failed;
+    const waitMs = typeof told === 'number' && told > 0 ? told : failed;
     return waitMs * (1 + this.#post.random() / 8);
   }
 }

@@ -194,9 +194,8 @@ export class Queries implements Guest {
       }
       live.asked = null;
       live.refusal = refusal;
-      const { retry_after_ms: told } = live.refusal.details;
       const isPassing = live.refusal.retry === 'later';
-      live.retryAt = isPassing ? now + (typeof told === 'number' ? told : retryMs) : Infinity;
+      live.retryAt = isPassing ? now + waitMs(live.refusal) : Infinity;
       // What the server would not show is not kept either; a wider window was refused to what stays as it was.
       if (!isPassing && live.opened === null) this.#drop(live);
       live.changed();
@@ -382,6 +381,11 @@ export class Queries implements Guest {
 
 /** What the pushes of queries are named by; no op id is like it. */
 const prefix = 'query ';
+
+function waitMs({ details }: Refusal): number {
+  const { retry_after_ms: told } = details;
+  return typeof told === 'number' && told > 0 ? told : retryMs;
+}
 
 function isDue({ ask, opened, asked, refusal, retryAt }: Live, now: MonotonicMs): boolean {
   if (refusal !== null) return retryAt <= now;

@@ -19,9 +19,9 @@ export const lifeMs = 60_000;
 /** A server that asks for more patience than this is not believed. */
 const directedMaxMs = 300_000;
 
-/** The `retry_after_ms` of a hint or refusal, where it is one to follow; else null. */
+/** The `retry_after_ms` of a hint or refusal, where it is one to follow; else null. None is 0, which would have it tried without end. */
 export function readDirected(retryAfterMs: unknown): number | null {
   const follows =
-    typeof retryAfterMs === 'number' && retryAfterMs >= 0 && retryAfterMs <= directedMaxMs;
+    typeof retryAfterMs === 'number' && retryAfterMs > 0 && retryAfterMs <= directedMaxMs;
   return follows ? retryAfterMs : null;
 }

@@ -98,6 +98,18 @@ test('S67 what waits is sent again when its time has come, jittered, in order', 
   expect(desk.takePushed()).toEqual(['a', 'b']);
 });
 
+test.each([0, -1, '5'])(
+  'what is to wait for %j milliseconds waits as if nothing had been said',
+  (ms) => {
+    const desk = new Desk({ random: () => 0 }).live();
+    desk.set('a', 'k', 1);
+    desk.takePushed();
+    desk.refuse('a', 'overloaded', { retry_after_ms: ms });
+    expect(desk.takePushed()).toEqual([]);
+    expect(desk.wakeAt).toBe(desk.now + 1000);
+  },
+);
+
 test('a new channel is not blocked, and the order is kept there too', () => {
   const desk = deskWithTen();
   desk.refuse('w1', 'unavailable', { retry_after_ms: 5000 });
@@ -173,7 +185,8 @@ test('S69 a request too old to be sent again safely fails; one never sent, or re
   desk.set('refused since', 'k1', 1);
   desk.set('old', 'k2', 2);
   desk.now = 5000;
-  desk.refuse('refused since', 'rate_limited', { retry_after_ms: 0 });
+  desk.refuse('refused since', 'rate_limited', { retry_after_ms: 1 });
+  desk.now += 2;
   desk.step({ type: 'lost' });
   desk.set('never sent', 'k3', 3);
   desk.takePushed();

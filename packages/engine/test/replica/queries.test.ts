@@ -242,11 +242,16 @@ test('R200 what is refused for now is asked for again in time; what is refused i
   desk.now = 500;
   desk.step({ type: 'tick' });
   expect(count()).toBe(2);
+  refuse('rate_limited', { retry_after_ms: 0 });
+  expect([desk.wakes.at(-1), count()]).toEqual([1500, 2]);
+  desk.now = 1500;
+  desk.step({ type: 'tick' });
+  expect(count()).toBe(3);
   refuse('forbidden_field', { fields: ['x'] });
   desk.now = 100_000;
   desk.step({ type: 'tick' });
   expect(desk.queries.sight(sub)).toMatchObject({ rows: null, isAsked: false });
-  expect([desk.queries.sight(sub).refusal?.code, count()]).toEqual(['forbidden_field', 2]);
+  expect([desk.queries.sight(sub).refusal?.code, count()]).toEqual(['forbidden_field', 3]);
   const within = glob('tasks/*/**');
   desk.queries.change(sub, { key: 'k', record: 'task', spec: { limit: 1 }, within });
   desk.step({ type: 'tick' });

@@ -165,7 +165,7 @@ export class HttpChannel {
   #refuse(frame: Frame, code: 'blocked' | 'overloaded'): void {
     this.#blockedBy ??= membersOf(frame)['client_op_id'];
     const about = code === 'blocked' ? { client_op_id: this.#blockedBy } : {};
-    const refusal = refuse(code, { ...about, retry_after_ms: 0 }).toResponse();
+    const refusal = refuse(code, { ...about, retry_after_ms: 1 }).toResponse();
     queueMicrotask(() => this.#say(replyFrame(frame, 'error', refusal)));
   }
 

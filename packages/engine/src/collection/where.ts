@@ -77,14 +77,10 @@ function opOf(op: string, operand: Json): Holds {
 
 function presentOp(op: string, operand: Json): (value: Json) => boolean {
   switch (op) {
-    case 'eq': {
-      const text = canonicalJson(operand);
-      return (value) => canonicalJson(value) === text;
-    }
-    case 'in': {
-      const texts = new Set((Array.isArray(operand) ? operand : []).map(canonicalJson));
-      return (value) => texts.has(canonicalJson(value));
-    }
+    case 'eq':
+      return isAmong([operand]);
+    case 'in':
+      return isAmong(Array.isArray(operand) ? operand : []);
     case 'prefix':
       return (value) =>
         typeof value === 'string' && typeof operand === 'string' && value.startsWith(operand);
@@ -97,4 +93,12 @@ function presentOp(op: string, operand: Json): (value: Json) => boolean {
     default:
       return (value) => compareValues(value, operand) >= 0;
   }
+}
+
+/** Whether a value is one of these. Only objects are written out: texts may be long, and conditions many. */
+function isAmong(operands: readonly Json[]): (value: Json) => boolean {
+  const scalars = new Set(operands);
+  const texts = new Set(operands.filter(isObject).map(canonicalJson));
+  return (value) =>
+    isObject(value) ? texts.size > 0 && texts.has(canonicalJson(value)) : scalars.has(value);
 }

@@ -51,6 +51,16 @@ describe('The order of values', () => {
     expect(compareValues(utc, typed('datetime', '2024-02-29T12:00:00+02:00'))).toBe(0);
     expect(compareValues(1, typed('decimal', '1.0'))).toBe(0);
   });
+
+  test('numbers far beyond what a computer rounds to are in order, at the cost of their digits', () => {
+    const decimals = ['-1e9999', '-2e9998', '-1e-9999', '1e-9999', '0.2e-9998', '2e9998', '1e9999'];
+    const ascending = decimals.map((text) => typed('decimal', text));
+    expect(ascending.toReversed().toSorted(compareValues)).toEqual(ascending);
+    const many = Array.from({ length: 5000 }, (_, n) => ascending[(n * 5) % 7]);
+    const begun = performance.now();
+    many.sort(compareValues);
+    expect(performance.now() - begun).toBeLessThan(1000);
+  });
 });
 
 describe('Conditions', () => {

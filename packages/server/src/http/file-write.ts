@@ -4,13 +4,7 @@ import type { Context } from 'hono';
 
 import type { Principal } from '../access/index.ts';
 import { type BlobHash, isBlobHash } from '../blobs/index.ts';
-import {
-  type FileLabel,
-  type KeptContent,
-  mayRead,
-  mayWrite,
-  type PieceOutcome,
-} from '../files/index.ts';
+import { type FileLabel, type KeptContent, mayWrite, type PieceOutcome } from '../files/index.ts';
 import type { StoreRow } from '../storage/port.ts';
 import { type Committer, markReplay, seqOf } from './commit.ts';
 import { type Condition, conditionOf } from './conditions.ts';
@@ -19,7 +13,7 @@ import { filenameIn } from './disposition.ts';
 import { Problem, refused } from './errors.ts';
 import { fileEntry, fileTag } from './file-read.ts';
 import { forStreams, lively } from './lively.ts';
-import { chargeWrite, stillValid } from './identify.ts';
+import { chargeWrite, readableIn, stillValid } from './identify.ts';
 import { type Piece, readPiece } from './ranges.ts';
 
 const nameMax = 1024;
@@ -67,8 +61,14 @@ async function judgeEarly(c: Context, deps: HttpDeps, target: Target): Promise<v
   if (row.status === 'archived') throw refused(refuse('store_archived'));
   chargeWrite(deps, c, principal);
   if (!mayWrite(principal, path)) throw refused(forbidden(path));
-  // Who may not look is told nothing of what is there.
-  if (mayRead(principal, path)) await deps.withStore(row.id, (store) => checkEarly(c, store, path));
+  await deps.withStore(row.id, (store) => {
+    const scope = readableIn(deps, principal, store);
+    const isSeen = store.view().tree.hasBelow(path)
+      ? scope.coversSubtree(path)
+      : scope.covers(path);
+    // Who may not look is told nothing of what is there.
+    if (isSeen) checkEarly(c, store, path);
+  });
 }
 
 /** What comes where; what is replaced makes room. */

@@ -49,11 +49,11 @@ async function removeFile(c: Context, deps: HttpDeps, committer: Committer): Pro
   const row = await storeOf(deps, c, principal);
   needScope(principal, 'files:write');
   const path = writablePathOf(c, 'files', deps.limits);
-  // Whether a file is there is for those to know who may read it.
-  if (!mayRead(principal, path)) throw forbiddenPath(path);
-  return deps.withStore(row.id, (store) =>
-    deleteFile(c, { committer, store }, { principal, path }),
-  );
+  return deps.withStore(row.id, (store) => {
+    // Whether a file is there is for those to know who may read it.
+    if (!readableIn(deps, principal, store).covers(path)) throw forbiddenPath(path);
+    return deleteFile(c, { committer, store }, { principal, path });
+  });
 }
 
 /** Knowing a hash grants nothing: there must be an entry with it that the principal may read (stores.md §14.4). */

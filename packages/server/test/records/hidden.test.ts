@@ -265,3 +265,25 @@ test('R227 what code of the server writes for somebody changes nothing that is h
   expect(await writeAs({ scopes: ['of the app'] }, { name: 'Countess' })).toBe('ok');
   expect(await writeAs({ subject: 'ada' }, { email: 'new@x' })).toBe('ok');
 });
+
+test('R227 neither a condition on a file nor its removal tells whether something hidden is there', async () => {
+  const made = await site({ scopes: ['entries:read', 'entries:write', 'files:write'] });
+  const ask = async (path: string, method: string, condition: object): Promise<unknown> => {
+    const body = method === 'PUT' ? { body: 'x' } : {};
+    const headers = { authorization: 'Bearer eve', 'content-type': 'text/plain', ...condition };
+    const answer = await fetch(`${made.url}/api/stores/demo/main/files/people/${path}`, {
+      method,
+      headers,
+      ...body,
+    });
+    return { ...((await answer.json()) as object), path: null, fields: null };
+  };
+  const conditions = [{}, { 'if-none-match': '*' }, { 'if-match': '*' }, { 'if-match': '"2"' }];
+  for (const method of ['PUT', 'DELETE']) {
+    for (const condition of method === 'PUT' ? conditions : [{}]) {
+      const there = await ask('ada/email', method, condition);
+      expect(there).toMatchObject({ error: 'forbidden' });
+      expect(await ask('ada/phone', method, condition)).toEqual(there);
+    }
+  }
+});

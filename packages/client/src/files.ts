@@ -2,7 +2,15 @@ import { HoldfastError, type Seq } from '@holdfast/protocol';
 import { piecesOf } from './file-hash.ts';
 import { type FileProgress, sendBlob, sendStream, type Upload } from './file-upload.ts';
 import { checkOptions } from './mistakes.ts';
-import { answerOf, arrival, Patience, send, type StoreDesk, whileOpen } from './store-call.ts';
+import {
+  answerOf,
+  arrival,
+  Patience,
+  send,
+  type StoreDesk,
+  TryLater,
+  whileOpen,
+} from './store-call.ts';
 
 export type { FileProgress };
 
@@ -194,7 +202,8 @@ async function open(
     try {
       // oxlint-disable-next-line no-await-in-loop -- until there is an answer
       const response = await send(at, { ...request, headers, signal });
-      if (response.ok || response.status === 404) return response;
+      if (isAnswer(response)) return response;
+      if (response.ok) throw new TryLater('no file of the server');
       if (response.status === 416) throw new RangeError('getFile: it begins beyond the end.');
       // oxlint-disable-next-line no-await-in-loop -- it throws why there is none
       await answerOf(response, signal);
@@ -203,6 +212,16 @@ async function open(
       await patience.wait(error, signal);
     }
   }
+}
+
+/** Between us and the server may be what answers everything itself, such as the page of a hotel's network. */
+function isAnswer({ ok, status, headers }: Response): boolean {
+  if (status === 404) return headers.get('content-type')?.includes('json') === true;
+  return ok && hashIn(headers) !== undefined;
+}
+
+function hashIn(headers: Headers): string | undefined {
+  return /sha256:\w+/.exec(headers.get('etag') ?? '')?.[0];
 }
 
 function rangeHeader({
@@ -219,7 +238,7 @@ function infoOf({ headers }: Response): FileInfo {
   const whole = /\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1];
   const name = /filename\*=UTF-8''([^;]+)/.exec(headers.get('content-disposition') ?? '')?.[1];
   return {
-    hash: (headers.get('etag') ?? '').replaceAll('"', ''),
+    hash: hashIn(headers) ?? '',
     size: Number(whole ?? headers.get('content-length')),
     contentType: headers.get('content-type') ?? 'application/octet-stream',
     filename: name === undefined ? null : decodeURIComponent(name),

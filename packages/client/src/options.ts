@@ -18,8 +18,13 @@ import type { RecordsPlug } from './records/plug.ts';
 import type { Seat } from './tabs/seat.ts';
 import type { ViewsPlug } from './views/plug.ts';
 
-/** A token, or what gives one: asked at every connect, and once more after the server refused one (stores.md §18 C18). */
-export type TokenSource = string | (() => string | Promise<string>);
+/**
+ * A token, or what gives one: asked at every connect, and once more after the server refused one, which it is told then
+ * (stores.md §18 C18). One that cannot reach where it asks rejects as `fetch` does, or with an error whose `retry` is `later`
+ * such as `new HoldfastError('unavailable')`, and is asked again; any other failure after a refusal says that there is no
+ * other token.
+ */
+export type TokenSource = string | ((refused?: string) => string | Promise<string>);
 
 /** Names and values that go into the URL of a connection; what Holdfast puts there itself wins. */
 export type ConnectParams = { readonly [name: string]: string };

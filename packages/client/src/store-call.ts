@@ -10,10 +10,10 @@ import {
 } from '@holdfast/protocol';
 import type { Signal } from '@holdfast/engine/registry';
 import { type ConnectionStatus, isOver } from './connection.ts';
-import { credentialsOf } from './credentials.ts';
+import { credentialsOf, isWeather } from './credentials.ts';
 import type { ClientEnv } from './env.ts';
 import { closedError } from './mistakes.ts';
-import type { Settings } from './options.ts';
+import type { Settings, TokenSource } from './options.ts';
 import type { StoreStatus } from './status.ts';
 
 /** Where things of one store are asked for over HTTP. */
@@ -55,20 +55,31 @@ export class TryLater extends Error {
 
 /** Sends a request with the client's token; asks for another once, where one is refused (stores.md §18 C18). */
 export async function send(desk: StoreDesk, request: StoreRequest): Promise<Response> {
-  const first = await sendOnce(desk, request);
-  const { token } = desk.settings;
-  const isSpent = request.body instanceof ReadableStream;
-  if (first.status !== 401 || typeof token !== 'function' || isSpent) return first;
+  const { token: source } = desk.settings;
+  if (typeof source !== 'function') return sendWith(source ?? '', desk, request);
+  const token = await tokenOf(source);
+  const first = await sendWith(token, desk, request);
+  if (first.status !== 401 || request.body instanceof ReadableStream) return first;
   first.body?.cancel().catch(() => undefined);
-  return sendOnce(desk, request);
+  return sendWith(await tokenOf(source, token), desk, request);
 }
 
-async function sendOnce({ settings, store }: StoreDesk, request: StoreRequest): Promise<Response> {
-  const { method, route, query, headers, body, signal } = request;
-  const { token: source, whoami } = settings;
-  const token = typeof source === 'function' ? await source() : (source ?? '');
+/** What a source gives; that it could not ask is no more than that a request did not arrive. */
+async function tokenOf(source: Exclude<TokenSource, string>, refused?: string): Promise<string> {
+  try {
+    return await source(refused);
+  } catch (error) {
+    throw isWeather(error) ? new TryLater(error) : error;
+  }
+}
+
+async function sendWith(
+  token: string,
+  { settings, store }: StoreDesk,
+  { method, route, query, headers, body, signal }: StoreRequest,
+): Promise<Response> {
   const names = new URLSearchParams(query).toString();
-  const base = whoami.slice(0, -'/whoami'.length);
+  const base = settings.whoami.slice(0, -'/whoami'.length);
   const { headers: authority, ...credentials } = credentialsOf(token);
   const init = { method, ...credentials, headers: { ...authority, ...headers }, signal };
   // A body that is a stream is sent while the answer may come already.
@@ -184,7 +195,8 @@ export function whileOpen(
 ): { readonly signal: AbortSignal; readonly letGo: () => void } {
   const ended = new AbortController();
   const leave = connection.subscribe(() => {
-    if (isOver(connection.get())) ended.abort(closedError('client'));
+    const line = connection.get();
+    if (isOver(line)) ended.abort(line.error ?? closedError('client'));
   });
   const letGo = (): void => {
     leave();

@@ -17,7 +17,7 @@ import { alarm } from '@holdfast/engine/registry';
 import { type Cell } from './cell.ts';
 import type { ConnectionStatus } from './connection.ts';
 import { type LinkConnection } from './link/port.ts';
-import { credentialsOf } from './credentials.ts';
+import { credentialsOf, isWeather } from './credentials.ts';
 import type { ConnectParams, Settings } from './options.ts';
 import { inTurn } from './turns.ts';
 import type { Wish } from './wish.ts';
@@ -66,6 +66,8 @@ export class Uplink {
   #line: LinkConnection | null = null;
   /** Another token than one that was refused, until a link takes it: however long that is, it is asked for once (C18). */
   #renewal: Promise<string> | null = null;
+  /** The token that was refused last, until one is taken. */
+  #refused: string | undefined;
   /** Aborts when the link that is open, or about to be, is not wanted any more. */
   #ended = new AbortController();
   #isClosed = false;
@@ -171,17 +173,16 @@ export class Uplink {
     { link, isRenewal }: Extract<DialerEffect, { readonly type: 'open' }>,
     ended: AbortSignal,
   ): Promise<void> {
+    let token = '';
     const closed = (code: number): void => {
       if (!ended.aborted) this.#line = null;
+      if (code === tokenInvalid && token !== '') this.#refused = token;
       this.#step({ type: 'closed', link, code });
     };
-    // What was refused stays refused where the source has nothing else.
-    let failure = isRenewal === true ? tokenInvalid : lost;
     try {
       const { params } = this.#settings;
       if (isRenewal === true) this.#renewal = this.#askToken();
-      const token = await (this.#renewal ?? this.#askToken());
-      failure = lost;
+      token = await (this.#renewal ?? this.#askToken());
       const given = typeof params === 'function' ? await params() : params;
       if (ended.aborted) return;
       this.#renewal = null;
@@ -189,6 +190,7 @@ export class Uplink {
       this.#line = this.#settings.link.open(this.#urlWith(token, given), {
         opened: () => {
           isOpen = true;
+          this.#refused = undefined;
           this.#step({ type: 'opened', link });
         },
         received: (data) => this.#step({ type: 'received', link, frame: this.#decode(data) }),
@@ -200,7 +202,9 @@ export class Uplink {
     } catch (error) {
       this.#renewal = null;
       this.#settings.report(error);
-      closed(failure);
+      // What was refused stays refused where the source has nothing else.
+      const isFinal = this.#refused !== undefined && token === '' && !isWeather(error);
+      closed(isFinal ? tokenInvalid : lost);
     }
   }
 
@@ -209,9 +213,9 @@ export class Uplink {
     const { token: source, identified } = this.#settings;
     await identified;
     if (source === null) return '';
-    const token = typeof source === 'string' ? source : await source();
+    const token = typeof source === 'string' ? source : await source(this.#refused);
     if (typeof token === 'string' && token !== '') return token;
-    throw new TypeError('The token source gave no token.');
+    throw new Error('The token source gave no token.');
   }
 
   /** Asks why an upgrade was refused, which a WebSocket does not tell (stores.md §15.4). */

@@ -216,6 +216,24 @@ describe('putFile and getFile', () => {
     expect(hashOf(found)).toBe(hashOf(content));
   }, 30_000);
 
+  test('what answers in the place of the server is neither a file, nor that there is none', async () => {
+    const answers = [
+      new Response('<h1>Welcome</h1>', { headers: { 'content-type': 'text/html' } }),
+      new Response('<h1>Not found</h1>', { status: 404, headers: { 'content-type': 'text/html' } }),
+    ];
+    const env = {
+      random: () => 0.01,
+      fetch: async (url: string, init: RequestInit) => answers.shift() ?? fetch(url, init),
+    };
+    const others = await openStore();
+    await others.putFile('a', bytes(text));
+    const store = await world.store({ token, env });
+    const file = await store.getFile('a');
+    expect(await (await file?.blob())?.text()).toBe(text);
+    expect(await store.getFile('b')).toBeUndefined();
+    expect(answers).toEqual([]);
+  });
+
   test('a download that stands still can be cancelled, and asks for nothing any more', async () => {
     const between = await line();
     const store = await openStore(between.url);

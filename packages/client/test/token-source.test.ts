@@ -1,3 +1,4 @@
+import { HoldfastError } from '@holdfast/client';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openWorld, type World } from './world.ts';
 
@@ -31,4 +32,80 @@ test('C18 another token than one that was refused is asked for once, though it t
   });
   await client.store('acme/app').ready;
   expect(asked).toHaveLength(1);
+});
+
+/** A source whose own server cannot be reached until it has been asked so often; it believes in an old token at first. */
+const unreachable = (until: number, asked: (string | undefined)[]) => async (refused?: string) => {
+  asked.push(refused);
+  if (asked.length === 1) return 'expired';
+  if (asked.length < until) await fetch('http://127.0.0.1:1/token');
+  return world.token;
+};
+
+test('C18 a source that has no network when it is to give another token is asked on, and nobody is signed out', async () => {
+  const asked: (string | undefined)[] = [];
+  const client = world.client({ token: unreachable(5, asked), env: { random: () => 0.01 } });
+  const states = new Set<string>();
+  client.status.subscribe(() => states.add(client.status.get().connection));
+  await client.store('acme/app').ready;
+  expect([...states]).not.toContain('failed');
+  expect(asked).toEqual([undefined, ...Array.from({ length: 4 }, () => 'expired')]);
+});
+
+test('C18 a source whose server is busy says so by an error that may be tried again, and is asked on', async () => {
+  let asked = 0;
+  const client = world.client({
+    token: () => {
+      asked += 1;
+      if (asked === 1) return 'expired';
+      if (asked < 4) throw new HoldfastError('unavailable');
+      return world.token;
+    },
+    env: { random: () => 0.01 },
+  });
+  await client.store('acme/app').ready;
+  expect(asked).toBe(4);
+});
+
+test('C18 what a source says at last, after it could not be reached, is final: there is no other token', async () => {
+  let asked = 0;
+  const client = world.client({
+    token: async () => {
+      asked += 1;
+      if (asked === 1) return 'expired';
+      if (asked < 4) await fetch('http://127.0.0.1:1/token');
+      throw new Error('signed out');
+    },
+    env: { random: () => 0.01 },
+  });
+  await expect(client.connect()).rejects.toMatchObject({ code: 'unauthorized' });
+  expect([asked, client.status.get().connection]).toEqual([4, 'failed']);
+});
+
+test('a file is sent and read though its token source could not be reached for some time', async () => {
+  const { rawToken } = await world.issue([
+    'entries:read',
+    'entries:write',
+    'files:read',
+    'files:write',
+  ]);
+  const refused: (string | undefined)[] = [];
+  let isLost = false;
+  const store = await world.store({
+    token: async (of) => {
+      refused.push(of);
+      if (isLost) {
+        isLost = false;
+        await fetch('http://127.0.0.1:1/token');
+      }
+      return refused.length === 2 ? 'expired' : rawToken;
+    },
+    env: { random: () => 0.01 },
+  });
+  await store.putFile('a', new Uint8Array([1]));
+  expect(refused).toEqual([undefined, undefined, 'expired']);
+  isLost = true;
+  await store.putFile('a', new Uint8Array([2]));
+  isLost = true;
+  expect(await store.getFile('a')).toMatchObject({ size: 1 });
 });

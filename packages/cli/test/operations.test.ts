@@ -80,6 +80,19 @@ test('a log that is followed without audit:read begins with what is new', slow, 
   expect(await run('tail', 'demo/none', '--last', '0')).toMatchObject({ code: 9 });
 });
 
+test('a log is followed no further than to where its store is archived', slow, async () => {
+  await run('stores', 'create', 'demo/brief');
+  await run('put', 'demo/brief', 'a', '1');
+  const tail = follow('tail', 'demo/brief', '--last', '1');
+  expect(await tail.next()).toMatchObject({ path: 'a' });
+  const over = run('tail', 'demo/brief', '--since', '0');
+  await run('put', 'demo/brief', 'b', '2');
+  expect(await tail.next()).toMatchObject({ path: 'b' });
+  await run('stores', 'archive', 'demo/brief');
+  expect((await over).code).toBe(8);
+  expect(await run('tail', 'demo/brief')).toMatchObject({ code: 8 });
+});
+
 test('webhooks are made, listed, tried, replayed and removed', slow, async () => {
   const heard: unknown[] = [];
   const receiver = createServer((request, response) => {

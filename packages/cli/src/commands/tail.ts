@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { isObject } from '@holdfast/protocol';
+import { HoldfastError, isObject } from '@holdfast/protocol';
 import { callApi, openApi } from '../api.ts';
 import { type Command, defineCommand, type Surroundings } from '../command.ts';
 import { connectionArgs, type Endpoint, endpointOf } from '../endpoint.ts';
@@ -195,7 +195,7 @@ class Tail {
     if (event === 'op' && isObject(told)) this.#tell(opOf(told));
     if (event === 'reset' && isObject(told)) this.#reset(textOf(told['why']));
     if (event === 'ready' && isObject(told)) this.#incarnation = textOf(told['incarnation']);
-    if (event === 'error') throw new Failure('denied', 'The token may not follow this any more.');
+    if (event === 'error') throw overBy(told);
     if (id !== null && /^\d+$/.test(id)) this.#cursor = Number(id);
   }
 
@@ -227,6 +227,13 @@ class Tail {
     });
     if (this.#left <= 0) this.#enough.abort();
   }
+}
+
+/** Why nothing more will come. */
+function overBy(told: unknown): Error {
+  const isArchived = isObject(told) && told['reason'] === 'store_archived';
+  if (isArchived) return new HoldfastError('store_archived');
+  return new Failure('denied', 'The token may not follow this any more.');
 }
 
 function opOf(told: { readonly [field: string]: unknown }): Told {

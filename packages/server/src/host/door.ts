@@ -8,7 +8,10 @@ import type { StoreHost } from './store-host.ts';
 import { tellBackwards, Telling } from './telling.ts';
 
 /** A store as one HTTP request holds it open. */
-type OpenStore = Pick<StoreHost, 'view' | 'valueAt' | 'row' | 'standing' | 'read' | 'follow'> & {
+type OpenStore = Pick<
+  StoreHost,
+  'view' | 'valueAt' | 'row' | 'standing' | 'read' | 'follow' | 'archived'
+> & {
   /** Commits the request, or tells why not. */
   write(request: LoneRequest): Promise<WriteReply | Refusal>;
   /** The state at a seq, or why there is none. */
@@ -44,6 +47,9 @@ export function doorTo(stores: Stores, nextNumber: () => number): StoreDoor {
     const forgets: (() => void)[] = [];
     return {
       row: host.row,
+      get archived() {
+        return host.archived;
+      },
       view: () => host.view(),
       valueAt: (path) => host.valueAt(path),
       standing: () => host.standing(),

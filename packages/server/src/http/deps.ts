@@ -68,6 +68,8 @@ export type Teller = {
 /** A store as one request holds it open. */
 export type OpenStore = {
   readonly row: StoreRow;
+  /** Whether it takes no writes any more, also since it is held open. */
+  readonly archived: boolean;
   /** A root of the committed state that stays as it is. */
   view(): { readonly tree: Tree; readonly seq: Seq };
   /** What is committed at a path. */

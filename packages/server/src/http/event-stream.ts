@@ -19,7 +19,7 @@ type StreamDeps = Pick<HttpDeps, 'clock' | 'closing' | 'onFailure' | 'newId'>;
 
 type StreamConfig = {
   readonly source: EventSource;
-  /** Whether whoever listens still may: `valid`, or why not. */
+  /** Whether whoever listens still may, `valid`, and whether there is still something to come. */
   readonly verdict: () => Promise<string>;
   readonly recheckMs: number;
   readonly pingMs: number;
@@ -119,7 +119,8 @@ export class EventStream {
     if (this.#ended) return;
     const now = this.#deps.clock.now();
     if (verdict !== 'valid') {
-      this.#send('event: error\ndata: {"reason":"unauthorized"}\n\n');
+      const reason = verdict === 'archived' ? 'store_archived' : 'unauthorized';
+      this.#send(`event: error\ndata: {"reason":"${reason}"}\n\n`);
       this.end();
     } else if (this.#stalledSince !== null && now - this.#stalledSince >= STALLED_MS) {
       this.end();

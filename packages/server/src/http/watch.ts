@@ -1,10 +1,10 @@
 import { type LoggedOp } from '@holdfast/engine/authority';
 import { entriesIn, Scope, typeOfOp } from '@holdfast/engine/data';
-import type { Seq } from '@holdfast/protocol';
+import { refuse, type Seq } from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
 
 import type { HttpDeps, OpenStore, Teller } from './deps.ts';
-import { invalidParam } from './errors.ts';
+import { invalidParam, refused } from './errors.ts';
 import { EventStream } from './event-stream.ts';
 import { credentialsOf, identify, needScope, readable } from './identify.ts';
 import { queryOf, readPattern } from './query.ts';
@@ -38,10 +38,13 @@ export function routeWatch(app: Hono, deps: HttpDeps): void {
       throw upgradeRequired(c, 'Accept text/event-stream, or follow the store by WebSocket.');
     }
     const byRules = readWanted(c, deps, readable(principal));
+    // A browser whose stream has ended asks again and again, unless it is told that there is none.
+    if (row.status === 'archived') throw refused(refuse('store_archived'));
     const store = await deps.openStore(row.id);
     const veil = deps.veilOf?.(principal, store) ?? null;
     const wanted = veil === null ? byRules : { ...byRules, scope: byRules.scope.under(veil) };
-    const verdict = (): Promise<string> => deps.access.recheck(credentialsOf(c), principal);
+    const verdict = async (): Promise<string> =>
+      store.archived ? 'archived' : deps.access.recheck(credentialsOf(c), principal);
     const watch = new Watch(store, wanted);
     if (veil !== null && deps.lookFor !== undefined) {
       watch.ends.push(deps.lookFor({ veil, turned: () => watch.turn() }));

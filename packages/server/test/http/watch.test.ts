@@ -222,6 +222,22 @@ test('S107 a stream of a store that is deleted for good ends', async () => {
   expect(again.status).toBe(404);
 });
 
+test('S110 a stream of a store that is archived says so and ends, and none begins any more', async () => {
+  const { ask, watch, clock } = await open();
+  const reader = await watch();
+  await reader.next();
+  await ask('DELETE', S);
+  await clock.pass(5000);
+  expect(await reader.next()).toEqual({
+    event: 'error',
+    id: null,
+    data: { reason: 'store_archived' },
+  });
+  expect(await reader.next()).toBeNull();
+  const again = await ask('GET', `${S}/watch`, undefined, { Accept: 'text/event-stream' });
+  expect([again.status, again.json['error']]).toEqual([409, 'store_archived']);
+});
+
 test('a server that drains ends its streams', async () => {
   const { watch, closing } = await open();
   const reader = await watch();

@@ -135,7 +135,7 @@ export const entryOperations: readonly Operation[] = [
     },
     headers: ['Last-Event-ID'],
     answers: { 200: { says: 'Events without an end.', type: 'text/event-stream', schema: text } },
-    errors: [400, 426],
+    errors: [400, 409, 426],
   },
   {
     method: 'get',

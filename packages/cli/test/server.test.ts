@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -94,6 +95,38 @@ test.runIf(process.platform === 'linux')(
     const socket = connect({ host: '127.0.0.2', port: Number(new URL(server.url).port) });
     const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
     expect(error.code).toBe('ECONNREFUSED');
+  },
+);
+
+test(
+  'dev answers to names of this computer, and to no other that may lead here',
+  slow,
+  async () => {
+    const server = await launch('dev');
+    const { port } = new URL(server.url);
+    const upgrade = { connection: 'Upgrade', upgrade: 'websocket' };
+    const statusFor = async (
+      name: string,
+      path: string,
+      more = {},
+    ): Promise<number | undefined> => {
+      const host = `${name}:${port}`;
+      const own = { host, origin: `http://${host}`, authorization: 'Bearer dev', ...more };
+      const [answer] = (await once(get(`${server.url}${path}`, { headers: own }), 'response')) as [
+        IncomingMessage,
+      ];
+      answer.resume();
+      return answer.statusCode;
+    };
+    for (const name of ['localhost', 'app.localhost', '127.0.0.1', '[::1]', '192.168.1.9']) {
+      expect([name, await statusFor(name, '/api/stores')]).toEqual([name, 200]);
+    }
+    for (const name of ['evil.example', 'localhost.evil.example', '127.0.0.1.nip.io']) {
+      expect([name, await statusFor(name, '/api/stores')]).toEqual([name, 401]);
+      const socket = '/ws/sync/websocket?vsn=2.0.0&capver=4&device_id=d&token=dev';
+      expect([name, await statusFor(name, socket, upgrade)]).toEqual([name, 403]);
+    }
+    expect(server.stderr()).toContain('evil.example');
   },
 );
 

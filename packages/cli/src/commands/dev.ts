@@ -1,5 +1,12 @@
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
-import { type Authenticate, createServer, type Server, scopes } from '@holdfast/server';
+import {
+  type Authenticate,
+  createServer,
+  type Server,
+  type ServerLog,
+  scopes,
+} from '@holdfast/server';
 import type { Storage } from '@holdfast/server/storage';
 import { sqlite } from '@holdfast/server/storage/sqlite';
 import { type Command, defineCommand } from '../command.ts';
@@ -48,12 +55,13 @@ export const command: Command = defineCommand({
     for (const org of orgs) readStoreName(`${org}/any`);
     const directory = consoleDirectory();
     const storage = sqlite({ directory: args.data });
+    const log = serverLog(terminal);
     const server = createServer({
       rates: false,
       data: args.data,
       storage,
-      authenticate: devAuthenticate(storage, orgs),
-      log: serverLog(terminal),
+      authenticate: devAuthenticate(storage, orgs, log),
+      log,
       // Whoever tries webhooks at home has the receiver here too.
       webhooks: { allow: ['127.0.0.1', '::1', 'localhost'], http: true },
       ...(directory !== null && { console: directory }),
@@ -72,10 +80,21 @@ async function ensureStore(server: Server): Promise<void> {
   if ((await server.stores.find(devStore)) === null) await server.stores.create(devStore);
 }
 
-/** The token `dev` may do everything in the given orgs and in those that have stores. */
-function devAuthenticate(storage: Storage, orgs: readonly string[]): Authenticate {
-  return async ({ token }) => {
+/**
+ * The token `dev` may do everything in the given orgs and in those that have stores, for who calls this computer by a name of
+ * its own: everybody knows the token, and a page of any name may have that name lead here.
+ */
+function devAuthenticate(storage: Storage, orgs: readonly string[], log: ServerLog): Authenticate {
+  let isTold = false;
+  return async ({ token, headers: { host } }) => {
     if (token !== devToken) return null;
+    if (host !== undefined && !isOwnName(host)) {
+      const why =
+        'refused: dev answers to localhost, names below it, and addresses; put "serve" behind other names';
+      if (!isTold) log.error({ host }, why);
+      isTold = true;
+      return null;
+    }
     return {
       subject: 'dev',
       orgs: [...new Set([...orgs, ...(await orgsOf(storage))])],
@@ -85,6 +104,14 @@ function devAuthenticate(storage: Storage, orgs: readonly string[]): Authenticat
       tokenId: null,
     };
   };
+}
+
+/** No name server has a say in what these mean. */
+function isOwnName(host: string): boolean {
+  const url = `http://${host}`;
+  const { hostname } = new URL(URL.canParse(url) ? url : 'http://unknown.invalid');
+  const address = hostname.replaceAll(/^\[|\]$/g, '');
+  return hostname === 'localhost' || hostname.endsWith('.localhost') || isIP(address) !== 0;
 }
 
 function announce(output: Output, { url, data }: { url: string; data: string }): void {

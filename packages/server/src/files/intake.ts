@@ -96,18 +96,18 @@ export class Intake {
     piece: { readonly from: number; readonly bytes: AsyncIterable<Uint8Array> } | null,
     total: number,
   ): Promise<PieceOutcome> {
-    const { blobs, limits, storage } = this.#room;
+    const { blobs, limits } = this.#room;
     const { storeId, hash, replaced = Infinity } = key;
     if (total > limits.max_file_bytes) throw tooLarge(limits.max_file_bytes);
     const upload = this.#unfinished.nameOf(storeId, key.subject, hash);
-    if (piece === null && (await storage.files.held(storeId, hash)) === total) {
-      await this.#note(storeId, { hash, size: total }, replaced);
-      if ((await blobs.stat(hash)) === total) {
-        return { status: 'kept', content: { hash, size: total } };
-      }
-    }
+    const held = piece === null ? await this.#held(key, total) : null;
+    if (held !== null) return held;
     const received = await this.#extend(upload, piece, total);
-    if (typeof received !== 'number') return received;
+    if (typeof received !== 'number') {
+      // A piece of what is complete already: the answer to the last one was lost.
+      const isOver = received.status === 'offset_mismatch' && received.received === 0;
+      return (isOver ? await this.#held(key, total) : null) ?? received;
+    }
     if (received < total) return { status: 'received', received };
     await this.#note(storeId, { hash, size: total }, replaced);
     const size = await blobs.finish(upload, hash);
@@ -115,6 +115,18 @@ export class Intake {
     return size === total
       ? { status: 'kept', content: { hash, size } }
       : { status: 'digest_mismatch' };
+  }
+
+  /** What the store holds needs no bytes. */
+  async #held(
+    { storeId, hash, replaced = Infinity }: PieceKey,
+    total: number,
+  ): Promise<PieceOutcome | null> {
+    const { blobs, storage } = this.#room;
+    const content = { hash, size: total };
+    if ((await storage.files.held(storeId, hash)) !== total) return null;
+    await this.#note(storeId, content, replaced);
+    return (await blobs.stat(hash)) === total ? { status: 'kept', content } : null;
   }
 
   async #extend(

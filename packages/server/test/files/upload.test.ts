@@ -172,6 +172,24 @@ describe('uploads', () => {
     expect(await (await second.call('a')).text()).toBe(text);
   });
 
+  test('S99 a last piece that comes again, for its answer was lost, is answered as done', async () => {
+    const { call, server } = await site();
+    await server.stores.create('demo/other');
+    const piece = async (range: string, body: string, key?: string, path = 'a') => {
+      const headers = { ...pieceHeaders(hashOf(text), range), 'content-type': 'text/plain' };
+      const keyed = { ...headers, ...(key !== undefined && { 'idempotency-key': key }) };
+      return told(await call(path, { method: 'PUT', headers: keyed, body }));
+    };
+    await piece('0-4/13', 'Hello', 'one');
+    const done = await piece('5-12/13', ', files.', 'one');
+    expect(done).toMatchObject([201, { store_seq: 1, size: 13 }]);
+    expect(await piece('5-12/13', ', files.', 'one')).toEqual(done);
+    expect(await piece('5-12/13', ', files.')).toMatchObject([200, { store_seq: 2, size: 13 }]);
+    const elsewhere = await piece('5-12/13', ', files.', 'two', '/api/stores/demo/other/files/b');
+    expect(elsewhere).toEqual([409, { error: 'offset_mismatch', received: 0 }]);
+    expect(await (await call('a')).text()).toBe(text);
+  });
+
   test('S99 content that the store holds needs no body, and only there', async () => {
     const { call, server } = await site();
     await server.stores.create('demo/other');

@@ -199,3 +199,59 @@ test('a message that a command sends and that does not pass is the server’s fa
   });
   expect(rig.of('fault')).toMatchObject([{ where: 'command go' }]);
 });
+
+test('what a task cancels goes on where the task comes to nothing, and misses nothing (views.md §7.2)', async () => {
+  const gates: (() => void)[] = [];
+  const ends: (() => void)[] = [];
+  const rig = new Rig({
+    name: 'root',
+    mount: (ctx) => {
+      ends.push(
+        ctx.every(100, count('a')),
+        ctx.after(150, count('b')),
+        ctx.watch(() => at(ctx).get('x'), count('b')),
+      );
+      return { a: 0, b: 0, bad: false };
+    },
+    render: (state) => {
+      const { bad, ...shown } = state as State;
+      if (bad) throw new Error('spoilt');
+      return shown;
+    },
+    commands: {
+      cancel: {
+        run: async (ctx, how) => {
+          for (const end of ends) end();
+          await new Promise<void>((resolve) => {
+            gates.push(resolve);
+          });
+          if (how === 'fails') throw new Error('no');
+          if (how === 'spoils') spoil(ctx);
+        },
+      },
+    },
+  });
+  const client = await rig.open();
+  for (const [how, shown] of [
+    ['fails', { a: 1, b: 2 }],
+    ['spoils', { a: 2, b: 3 }],
+    ['is cut off', { a: 3, b: 4 }],
+    ['goes well', { a: 3, b: 4 }],
+  ] as const) {
+    void client.send('cancel', how);
+    // oxlint-disable no-await-in-loop -- one after the other
+    await rig.advance(how === 'is cut off' ? 0 : 160);
+    rig.stores.put('boards', 'x', how);
+    await rig.settle();
+    if (how === 'is cut off') await rig.advance(30_000);
+    gates.pop()?.();
+    await rig.settle();
+    await rig.advance(20);
+    expect([how, client.tree]).toMatchObject([how, shown]);
+    // oxlint-enable no-await-in-loop
+  }
+  await rig.advance(1000);
+  rig.stores.put('boards', 'x', 'last');
+  await rig.settle();
+  expect(client.tree).toMatchObject({ a: 3, b: 4 });
+});

@@ -20,8 +20,9 @@ import type { Layer, Sending } from './layer.ts';
 import { keyOf, type ViewNode } from './node.ts';
 import type { Scope } from './scope.ts';
 import { streamHandle, streamOf } from './streams.ts';
+import { cancel, Timer, type TimerSpec } from './timer.ts';
 import { Watch } from './watch.ts';
-import type { Work, World } from './world.ts';
+import type { World } from './world.ts';
 
 const nothingYet = { result: null, size: { weight: 0, height: 0 } };
 
@@ -104,7 +105,7 @@ export class Context implements ViewContext {
         () => watch.end(),
       );
     });
-    return () => watch.end();
+    return () => cancel(this.#world, watch);
   }
 
   after(ms: number, callback: TimerCallback): () => void {
@@ -178,39 +179,14 @@ export class Context implements ViewContext {
     throw new TypeError('There is no caller here to send an event to.');
   }
 
-  #setTimer(timer: {
-    readonly ms: number;
-    readonly every: boolean;
-    readonly callback: TimerCallback;
-  }): () => void {
-    const { ms, every, callback } = timer;
+  #setTimer(spec: TimerSpec): () => void {
+    const { ms } = spec;
     if (!(ms >= 0)) throw new RangeError(`A timer cannot take ${ms} ms.`);
-    const [world, node] = [this.#world, this.#node];
-    let [stop, isStopped] = [(): void => undefined, false];
-    const run: Work['run'] = (ctx) => (isStopped ? undefined : callback(ctx));
-    const arm = (at: number): void => {
-      if (isStopped || node.isEnded) return;
-      const unset = world.alarms.set(at, () => ring(at));
-      const forget = node.whenEnded(unset);
-      stop = () => {
-        unset();
-        forget();
-      };
-    };
-    const ring = (due: number): void => {
-      stop();
-      const over = (): void => {
-        const now = world.ports.now();
-        if (every) arm(due + ms > now ? due + ms : now + ms);
-      };
-      world.enqueue({ node, where: 'timer', run, over });
-    };
+    const world = this.#world;
+    const timer = new Timer(world, this.#node, spec);
     const first = world.ports.now() + ms;
-    this.#act((layer) => layer.whenCommitted(() => arm(first)));
-    return () => {
-      isStopped = true;
-      stop();
-    };
+    this.#act((layer) => layer.whenCommitted(() => timer.arm(first)));
+    return () => cancel(world, timer);
   }
 
   #start(name: string, arg: unknown, options: AsyncOptions): void {

@@ -146,7 +146,7 @@ export class Cycles {
     this.#isAsked = false;
     const watches = [...this.#changed];
     this.#changed.clear();
-    for (const watch of watches) if (!watch.isEnded) this.#host.checkWatch(watch);
+    for (const watch of watches) if (!watch.isStopped) this.#host.checkWatch(watch);
     this.#runIfDue();
   }
 

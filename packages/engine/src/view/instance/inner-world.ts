@@ -47,6 +47,10 @@ export class InnerWorld implements World {
     return this.#tracker;
   }
 
+  get running(): Layer | null {
+    return this.#parts().tasks.running;
+  }
+
   get top(): Layer | null {
     return this.#parts().cycles.top;
   }

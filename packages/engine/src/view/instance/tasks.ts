@@ -70,6 +70,12 @@ export class Tasks {
     return this.#running !== null || this.#queue.length > 0;
   }
 
+  /** What the one that runs has done so far. */
+  get running(): Layer | null {
+    const { scope } = this.#running ?? {};
+    return scope?.phase === 'open' ? scope.layer : null;
+  }
+
   /** What background tasks have done has changed below the task that runs. */
   rebase(top: Layer | null): void {
     this.#running?.scope.layer.rebase(top);

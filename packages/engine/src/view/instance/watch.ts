@@ -1,9 +1,10 @@
 import type { WatchCallback } from '../definition.ts';
 import type { ViewNode } from './node.ts';
 import { Reader } from './reads.ts';
+import type { Lasting } from './timer.ts';
 
 /** Something that a node keeps an eye on (views.md §11.2). */
-export class Watch extends Reader {
+export class Watch extends Reader implements Lasting {
   readonly node: ViewNode;
   readonly read: () => unknown;
   /** Null: a change has the node render. */
@@ -12,6 +13,7 @@ export class Watch extends Reader {
   /** Whether there is a value to compare with. */
   hasRead = false;
   isEnded = false;
+  isStopped = false;
   readonly #changed: (watch: Watch) => void;
 
   constructor(
@@ -30,7 +32,17 @@ export class Watch extends Reader {
     if (!this.isEnded) this.#changed(this);
   }
 
+  pause(): void {
+    this.isStopped = true;
+  }
+
+  resume(): void {
+    this.isStopped = false;
+    this.readsChanged();
+  }
+
   end(): void {
+    this.isStopped = true;
     this.isEnded = true;
     this.endReading();
   }

@@ -28,6 +28,6 @@ export function checkWatch(world: World, watch: Watch): void {
   world.enqueue({
     node,
     where: 'watch',
-    run: (ctx) => (watch.isEnded ? undefined : callback(ctx, value, previous)),
+    run: (ctx) => (watch.isStopped ? undefined : callback(ctx, value, previous)),
   });
 }

@@ -41,6 +41,8 @@ export interface World {
   reading<T>(tracker: Tracker, read: () => T): T;
   /** Reads for a watch for the first time; a promise: it must be done again when that has settled. */
   readWatch(watch: Watch): Promise<unknown> | null;
+  /** What the task that runs has done so far; null: none runs. */
+  readonly running: Layer | null;
   /** What the next task would see. */
   readonly top: Layer | null;
   readonly uploads: { handlesFor(node: ViewNode, scope: Scope, act: Act): UploadHandles };

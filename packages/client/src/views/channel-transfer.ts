@@ -25,7 +25,7 @@ export type ChannelPorts = {
   readonly signal: AbortSignal;
   readonly renew: () => Promise<string>;
   /** Whether the server still knows the entry. */
-  readonly isThere: () => boolean;
+  readonly isThere: () => Promise<boolean>;
 };
 
 /** An older token is exchanged before it is used (views.md §12.11). */
@@ -163,10 +163,13 @@ export class ChannelTransfer implements Speaker {
   /** Until the root is live again. */
   #rest(): void {
     const { mount, isThere } = this.#ports;
+    const again = async (): Promise<void> => {
+      if (!(await isThere())) throw new HoldfastError('disconnected');
+      await this.#begin();
+    };
     const live = (): void => {
       this.#off();
-      if (!isThere()) this.#end.reject(new HoldfastError('disconnected'));
-      else this.#begin().catch((error: unknown) => this.#end.reject(error));
+      again().catch((error: unknown) => this.#end.reject(error));
     };
     mount.lives.add(live);
     this.#off = () => mount.lives.delete(live);

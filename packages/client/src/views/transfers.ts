@@ -40,6 +40,9 @@ type Task = {
 
 const concurrencyDefault = 3;
 
+/** In a shared view one's own entries come in an envelope of their own, right after the tree (views.md §5.3). */
+const returnMs = 1000;
+
 /** Sends the files of one root (views.md §10, §12.11). Loaded when there is one. */
 export class Transfers {
   readonly #root: Root;
@@ -144,16 +147,10 @@ export class Transfers {
     const { slot, grant, abort } = task;
     const ref = grant.entry_ref;
     const { signal } = abort;
-    // What the server drops is dropped here.
-    let wasThere = false;
-    const off = this.#root.wait(() => {
-      const entry = this.#entry(slot, ref);
-      wasThere ||= entry !== undefined;
-      if (wasThere && (entry === undefined || entry.status === 'error')) abort.abort();
-    });
+    const { isThere, off } = this.#follow(task);
     try {
       if (signal.aborted) return { ref, status: 'cancelled' };
-      if (grant.type === 'channel') await this.#byChannel(task, grant.token);
+      if (grant.type === 'channel') await this.#byChannel(task, grant.token, isThere);
       else await this.#elsewhere(task, grant);
       return await this.#settled(slot, ref);
     } catch (error) {
@@ -166,6 +163,7 @@ export class Transfers {
   #byChannel(
     { slot, file, grant, chunkSize, grantedAt, abort }: Task,
     token: string,
+    isThere: () => Promise<boolean>,
   ): Promise<void> {
     const mount = this.#mount();
     const ref = grant.entry_ref;
@@ -174,7 +172,6 @@ export class Transfers {
       if (typeof renewed === 'string') return renewed;
       throw new HoldfastError('protocol', { event: 'refresh_upload' });
     };
-    const isThere = (): boolean => this.#entry(slot, ref) !== undefined;
     const ports = { uplink: this.#room.uplink, mount, signal: abort.signal, renew, isThere };
     return new ChannelTransfer(ports, { ref, file, chunkSize, token, grantedAt }).run();
   }
@@ -238,6 +235,49 @@ export class Transfers {
     look();
     void promise.then(off);
     return promise;
+  }
+
+  /** Gives a task up once the server has dropped its entry. */
+  #follow({ slot, grant, abort }: Task): {
+    readonly isThere: () => Promise<boolean>;
+    readonly off: () => void;
+  } {
+    const { lives } = this.#mount();
+    const { health } = this.#root;
+    const has = (): boolean => this.#entry(slot, grant.entry_ref) !== undefined;
+    let { instance } = health.get();
+    let [wasThere, mayReturn] = [false, false];
+    const isThere = async (): Promise<boolean> => has() || (mayReturn && this.#returns(has));
+    const mounted = (resumed: boolean): void => {
+      const { instance: now } = health.get();
+      mayReturn = !resumed && now !== undefined && now === instance;
+      instance = now;
+    };
+    const leave = this.#root.wait(() => {
+      const isGone = wasThere && !has();
+      wasThere = has();
+      if (this.#entry(slot, grant.entry_ref)?.status === 'error') abort.abort();
+      else if (isGone) void isThere().then((isBack) => isBack || abort.abort());
+      mayReturn = false;
+    });
+    lives.add(mounted);
+    const off = (): void => {
+      leave();
+      lives.delete(mounted);
+    };
+    return { isThere, off };
+  }
+
+  /** Waits a moment for something that the server may still tell. */
+  #returns(has: () => boolean): Promise<boolean> {
+    const { env } = this.#room.settings;
+    const { promise, resolve } = deferred<boolean>();
+    const timer = env.setTimeout(() => resolve(false), returnMs);
+    const off = this.#root.wait(() => (has() ? resolve(true) : undefined));
+    return promise.finally(() => {
+      env.clearTimeout(timer);
+      off();
+    });
   }
 
   #of({ node, name }: UploadSlot): readonly Task[] {

@@ -185,9 +185,21 @@ const sentences: { readonly [code: string]: Row } = refusals;
  * refused may have a sentence for it that says more than the table.
  */
 export function explainErrors(): void {
-  wordErrors((code, { message }) => {
+  wordErrors((code, { message, field, issues }) => {
     const known = Object.hasOwn(sentences, code) ? sentences[code]?.says : undefined;
-    const says = typeof message === 'string' && message !== '' ? message : known;
-    return says === undefined ? code : `${code}: ${says}`;
+    if (typeof message === 'string' && message !== '') return `${code}: ${message}`;
+    if (known === undefined) return code;
+    const at = typeof field === 'string' ? field : placeOf(issues);
+    return `${code}: ${at === '' ? known : `${known.slice(0, -1)} (${at}).`}`;
   });
+}
+
+/** Where the first thing is that a schema has against a value; empty: it is about all of it, or nobody says. */
+function placeOf(issues: unknown): string {
+  const [first]: readonly unknown[] = Array.isArray(issues) ? issues : [];
+  const path: unknown =
+    typeof first === 'object' && first !== null && 'path' in first && first.path;
+  const steps: readonly unknown[] = Array.isArray(path) ? path : [];
+  const isPlain = steps.every((step) => typeof step === 'string' || typeof step === 'number');
+  return isPlain ? steps.join('.') : '';
 }

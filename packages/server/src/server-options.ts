@@ -90,6 +90,8 @@ export type ServerOptions = {
   readonly telemetry?: (event: ViewTelemetry) => void;
   /** Browser origins besides the server's own, such as `https://app.example`; `*` admits all. Default: none. */
   readonly origins?: readonly string[];
+  /** The same by its longer name. */
+  readonly allowedOrigins?: readonly string[];
   /**
    * How long a client may take until its request's headers are there; default 20,000. Bodies are ended where they stop
    * coming, whatever this says.
@@ -222,6 +224,7 @@ const optionNames: ReadonlySet<string> = new Set([
   'viewLimits',
   'telemetry',
   'origins',
+  'allowedOrigins',
   'headersTimeoutMs',
   'console',
   'site',
@@ -234,19 +237,24 @@ const optionNames: ReadonlySet<string> = new Set([
   'oauth',
 ]);
 
-/** Throws a `TypeError` for options that there are none of, or that exclude each other. */
-export function checkOptions(options: ServerOptions): void {
+/** The options, with origins by one name. Throws a `TypeError` for what is no option, or excludes another. */
+export function checkOptions(options: ServerOptions): ServerOptions {
   for (const name of Object.keys(options)) {
     if (!optionNames.has(name)) throw new TypeError(`createServer has no option "${name}".`);
   }
-  checkOrigins(options.origins);
+  const { allowedOrigins, origins = allowedOrigins ?? [] } = options;
+  if (allowedOrigins !== undefined && origins !== allowedOrigins) {
+    throw new TypeError('createServer: "origins" and "allowedOrigins" are the same; give one.');
+  }
+  checkOrigins(origins);
   if (options.console !== undefined && options.site !== undefined) {
     throw new TypeError('createServer: "console" and "site" are both served at "/"; give one.');
   }
+  return { ...options, origins };
 }
 
 /** Any other spelling would never be met: the page would be kept out, and nobody would know why. */
-function checkOrigins(origins: unknown = []): void {
+function checkOrigins(origins: unknown): void {
   if (!Array.isArray(origins)) throw new TypeError('createServer: "origins" must be a list.');
   for (const origin of origins) {
     const written = browserOrigin(String(origin));

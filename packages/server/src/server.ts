@@ -64,8 +64,7 @@ const HEADERS_TIMEOUT_MS = 20_000;
  * cannot be opened.
  */
 export function createServer(options: ServerOptions): Server {
-  checkOptions(options);
-  return new HoldfastServer(options);
+  return new HoldfastServer(checkOptions(options));
 }
 
 class HoldfastServer implements Server {

@@ -32,6 +32,12 @@ test.each<[string, object, string]>([
     { storage: memory(), origins: ['https://*.example'] },
     'not as browsers write it',
   ],
+  [
+    'an origin by the other name that no browser writes',
+    { storage: memory(), allowedOrigins: ['app.example'] },
+    'not as browsers write it',
+  ],
+  ['origins by both names', { storage: memory(), origins: [], allowedOrigins: [] }, 'are the same'],
   ['an unknown limit', { storage: memory(), limits: { write_quue: 1 } }, 'no limit "write_quue"'],
 ])('with %s no server is made: a TypeError says why', (_what, options, message) => {
   expect(() => createServer(options)).toThrow(TypeError);

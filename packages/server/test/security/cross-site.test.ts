@@ -7,9 +7,9 @@ const evil = 'https://evil.example';
 const app = 'https://app.example';
 
 /** A server whose users are known by a cookie; pages of `app` may connect. */
-function cookieWorld(): Promise<World> {
+function cookieWorld(as: 'origins' | 'allowedOrigins' = 'origins'): Promise<World> {
   return world({
-    origins: [app],
+    [as]: [app],
     authenticate: async (credentials) =>
       cookieOf(credentials, 'sid') === 's3cret' ? everything : null,
   });
@@ -24,17 +24,20 @@ test('cross-site WebSocket hijack: a strange page cannot open a socket with the 
   }
 });
 
-test('a session cookie opens a socket from a listed origin and from the own one, at either mount', async () => {
-  const { connect, url } = await cookieWorld();
-  for (const mount of ['/ws/sync/websocket', '/socket/websocket']) {
-    for (const origin of [app, url]) {
-      const peer = await connect({ mount, token: null, headers: { cookie: session, origin } });
-      expect((await peer.join(topic)).status).toBe('ok');
+test.each(['origins', 'allowedOrigins'] as const)(
+  'a session cookie opens a socket from a listed origin (`%s`) and from the own one, at either mount',
+  async (as) => {
+    const { connect, url } = await cookieWorld(as);
+    for (const mount of ['/ws/sync/websocket', '/socket/websocket']) {
+      for (const origin of [app, url]) {
+        const peer = await connect({ mount, token: null, headers: { cookie: session, origin } });
+        expect((await peer.join(topic)).status).toBe('ok');
+      }
     }
-  }
-  const headers = { cookie: 'sid=other', origin: app };
-  await expect(connect({ token: null, headers })).rejects.toThrow('unauthorized');
-});
+    const headers = { cookie: 'sid=other', origin: app };
+    await expect(connect({ token: null, headers })).rejects.toThrow('unauthorized');
+  },
+);
 
 test('a session that ends, ends its sockets', async () => {
   let ended = false;

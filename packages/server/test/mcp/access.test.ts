@@ -174,6 +174,25 @@ test('S109 watch_once tells of what happens, or that nothing did', async () => {
   });
 });
 
+test('S109 nobody waits for what happens in a store that is archived', async () => {
+  const clock = new VirtualClock();
+  const { as, server, storeId } = await site({ clock });
+  const dev = await as('dev');
+  const asked = { store, pattern: '**', timeout_ms: 60_000 };
+  const ended = new Set<unknown>();
+  const waiting = dev.refused('watch_once', asked);
+  void waiting.then(() => ended.add(waiting));
+  await server.stores.archive(storeId);
+  while (!ended.has(waiting)) {
+    // oxlint-disable-next-line no-await-in-loop -- until the watcher is there
+    await clock.pass(2000);
+    // oxlint-disable-next-line no-await-in-loop -- until the watcher is there
+    await dev.call('stores', {});
+  }
+  expect(await waiting).toEqual({ error: 'store_archived' });
+  expect(await dev.refused('watch_once', asked)).toEqual({ error: 'store_archived' });
+});
+
 test('a watcher that hangs up is let go, and one whose server drains is told to come back', async () => {
   const { as, server } = await site();
   const dev = await as('dev');

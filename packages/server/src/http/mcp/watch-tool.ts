@@ -55,7 +55,7 @@ function takes(heard: Heard, events: readonly Event[]): boolean {
     // What is seen has changed; the seq goes on.
     const isGap = name === 'reset' && !data.includes('"scope"');
     if (isGap) throw refused(resetOf(data));
-    if (name === 'error') throw refused(refuse('unauthorized'));
+    if (name === 'error') throw refused(endOf(data));
     if (name === 'op') heard.ops.push(JSON.parse(data));
     heard.seq = id ?? heard.seq;
     isWhole = id !== null;
@@ -65,6 +65,10 @@ function takes(heard: Heard, events: readonly Event[]): boolean {
 
 function resetOf(data: string): ReturnType<typeof refuse> {
   return data.includes('"behind"') ? refuse('beyond_retention') : refuse('invalid_seq');
+}
+
+function endOf(data: string): ReturnType<typeof refuse> {
+  return data.includes('"store_archived"') ? refuse('store_archived') : refuse('unauthorized');
 }
 
 async function* eventsIn(reader: ReadableStreamDefaultReader<Uint8Array>): AsyncGenerator<Event[]> {

@@ -36,7 +36,9 @@ test('a rollback is of a path or of the store', () => {
   expect(readRollback({ to_seq: 0 }, limits)).toEqual({ path: null, toSeq: 0 });
   expect(readRollback({ to_seq: 4, path: 'a/b' }, limits)).toEqual({ path: 'a/b', toSeq: 4 });
   expect(readRollback({ path: 'a' }, limits)).toMatchObject({ details: { field: 'to_seq' } });
+  expect(readRollback({ to_seq: -1 }, limits)).toEqual({ path: null, toSeq: -1 });
   expect(codeOf(readRollback({ to_seq: 1.5 }, limits))).toBe('invalid_seq');
+  expect(codeOf(readRollback({ to_seq: 2 ** 53 }, limits))).toBe('invalid_seq');
   expect(codeOf(readRollback({ to_seq: 1, path: '' }, limits))).toBe('empty_path');
 });
 

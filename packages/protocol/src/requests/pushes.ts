@@ -65,7 +65,8 @@ export function readRollback(payload: unknown, limits: PathLimits): Rollback | R
   if (!isObject(payload)) return invalidField('payload');
   const { path, path_segments: segments, to_seq: toSeq } = payload;
   if (toSeq === undefined || toSeq === null) return invalidField('to_seq');
-  if (!isCount(toSeq)) return refuse('invalid_seq');
+  // Below 0 is older than all that is kept.
+  if (typeof toSeq !== 'number' || !Number.isSafeInteger(toSeq)) return refuse('invalid_seq');
   if ((path ?? segments ?? null) === null) return { path: null, toSeq };
   const read = readPath(payload, limits);
   if (isRefusal(read)) return read;

@@ -53,6 +53,7 @@ test('S9 a rollback without to_seq, or to a seq that is none of the store, is re
   expect(await reason({})).toBe('invalid_payload');
   expect(await reason({ to_seq: 2 })).toBe('invalid_seq');
   expect(await reason({ to_seq: 'x' })).toBe('invalid_seq');
+  expect(await reason({ to_seq: -1 })).toBe('beyond_retention');
   expect(await reason({ path: '', to_seq: 0 })).toBe('empty_path');
   await put(peer, 'a', 2);
 });

@@ -64,6 +64,7 @@ test('S91 a path goes back to what it was, and a second time is a noop', async (
   expect((await back({ path: 'a', to_seq: 0 })).json).toEqual({ store_seq: 5 });
   expect((await ask('GET', `${S}/entries/a`)).status).toBe(404);
   expect((await back({ path: 'a', to_seq: 99 })).json).toEqual({ error: 'invalid_seq' });
+  expect((await back({ path: 'a', to_seq: -1 })).json).toMatchObject({ error: 'beyond_retention' });
   expect((await back({ path: 'a' })).json).toMatchObject({ error: 'invalid_payload' });
 });
 

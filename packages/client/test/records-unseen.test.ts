@@ -157,6 +157,22 @@ test('R124 who keeps what is deleted meanwhile has all of it again', async () =>
   });
 });
 
+test('R124 of what was not seen nothing is met where it is patched, counted up or removed; what is made must not be there', async () => {
+  const { careful, client } = await opened();
+  const ids = ['patched', 'counted', 'removed', 'made'];
+  for (const id of ids) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await careful.write({ id }, { set: { n: 1, s: 'a' } });
+  }
+  const [patched, counted, removed, made] = ids.map((id) => client.record(Careful, { id }));
+  await expect(patched?.patch({ s: 'b' }).committed).resolves.toMatchObject({
+    value: { n: 1, s: 'b' },
+  });
+  await expect(counted?.increment('n').committed).resolves.toMatchObject({ value: { n: 2 } });
+  await expect(removed?.remove().committed).resolves.toMatchObject({ deleted: true });
+  await expect(made?.set({ n: 3 }).committed).rejects.toMatchObject({ kind: 'precondition' });
+});
+
 test('C8 a guard of what is not here yet is judged by the server', async () => {
   const { items, client } = await opened();
   await items.write({ id: 'there' }, { set: { n: 1 } });

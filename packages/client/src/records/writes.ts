@@ -83,8 +83,7 @@ export class Arm extends Making<void> {
     if (ops.length === 0) return;
     all.push(...ops);
     this.fields = both(this.fields, fields);
-    this.#know(write);
-    if (isGuarded(def, options)) {
+    if (this.#know(write) && isGuarded(def, options)) {
       this.#guarded = both(this.#guarded, fields);
       this.seen = entry.guards(this.#guarded?.map((field) => childPath(path, field)) ?? [path]);
     }
@@ -92,11 +91,14 @@ export class Arm extends Making<void> {
     this.#now = { current: after, isUnknown: false };
   }
 
-  #know(write: RecordWrite): void {
+  /** Whether it can meet another's write: what was never seen has not changed since, and what is made is not to be there. */
+  #know(write: RecordWrite): boolean {
+    const { current, isUnknown } = this.#now;
+    const isUnseen = isUnknown && current === undefined;
     this.makes ||= 'set' in write;
     // A mutation says by itself that there is nothing.
-    const { current, isUnknown } = this.#now;
-    this.rests ||= isUnknown && current === undefined && ('patch' in write || 'by' in write);
+    this.rests ||= isUnseen && ('patch' in write || 'by' in write);
+    return !isUnseen || 'set' in write;
   }
 }
 

@@ -82,12 +82,16 @@ function checkRollback({ tree, grants }: Ground, request: RollbackRequest): Refu
   return isShown && isWritable && write.coversSubtree(path) ? null : forbidden(path);
 }
 
-/** A refusal without what it tells of a leaf that whoever asks may write but not read. */
+/** A refusal without what it tells of a leaf that whoever asks may write but not read, or of how much there is of others. */
 export function veil(
   refusal: Refusal,
   { tree, grants }: Ground,
   request: Intent | Transaction | RollbackRequest | ImportRequest,
 ): Refusal {
+  if (refusal.code === 'limit_exceeded' && !grants.read.isWhole) {
+    const { current: _, ...rest } = refusal.details;
+    return refuse(refusal.code, rest);
+  }
   if (refusal.code !== 'held' && refusal.code !== 'type_mismatch') return refusal;
   const { op_index: index } = refusal.details;
   const isIndexed = typeof index === 'number';

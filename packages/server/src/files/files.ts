@@ -109,7 +109,7 @@ export class Files {
       const label = { filename, contentType: contentType ?? 'application/octet-stream' };
       return { op, path, value: this.envelope(kept, label), ...guards };
     } catch (error) {
-      return this.refusalOf(error);
+      return toldTo(principal, this.refusalOf(error));
     } finally {
       this.#inHand -= bytes.byteLength;
     }
@@ -207,4 +207,11 @@ function denialOf(
 ): 'store' | 'path' | null {
   if (!mayUseStore(principal, store)) return 'store';
   return mayRead(principal, path) ? null : 'path';
+}
+
+/** A refusal as a principal may hear it: whoever reads only a part does not learn how full the store is. */
+export function toldTo({ pathRules = null, scopes }: Principal, refusal: Refusal): Refusal {
+  if (pathRules === null && scopes.has('entries:read')) return refusal;
+  const { current: _, ...rest } = refusal.details;
+  return refusal.code === 'limit_exceeded' ? refuse(refusal.code, rest) : refusal;
 }

@@ -5,5 +5,6 @@ export {
   type FileVerdict,
   mayRead,
   mayWrite,
+  toldTo,
 } from './files.ts';
 export { type KeptContent, type PieceOutcome } from './intake.ts';

@@ -1,5 +1,12 @@
 import type { Submission } from '@holdfast/engine/authority';
-import { fingerprint, isRefusal, type Refusal, refuse, type WriteReply } from '@holdfast/protocol';
+import {
+  fingerprint,
+  isRefusal,
+  pick,
+  type Refusal,
+  refuse,
+  type WriteReply,
+} from '@holdfast/protocol';
 import type { Context } from 'hono';
 
 import { type Principal, rightsOf } from '../access/index.ts';
@@ -95,7 +102,7 @@ export class Committer {
   ): Promise<WriteReply | Refusal> {
     const files = await this.#judge(store, { principal, request });
     const veil = this.#deps.veilOf?.(principal, store) ?? null;
-    return store.write({
+    const reply = await store.write({
       ...id,
       fingerprint: fingerprint(same),
       principal: principal.subject,
@@ -105,7 +112,20 @@ export class Committer {
       forced,
       ...rightsOf(principal, veil),
     });
+    const mayRead = principal.scopes.has('entries:read');
+    return mayRead || !isRefusal(reply) ? reply : withoutState(reply);
   }
+}
+
+/** What a refusal tells of what is there: who holds a lease, the type of a value, how many leaves there are. */
+const ofState: ReadonlySet<string> = new Set(['holder', 'expires_at', 'type', 'current']);
+
+/** A refusal for somebody who may write, and read nothing. */
+function withoutState({ code, details }: Refusal): Refusal {
+  return refuse(
+    code,
+    pick(details, (field) => !ofState.has(field)),
+  );
 }
 
 /** The Idempotency-Key of a request, if it has one. */

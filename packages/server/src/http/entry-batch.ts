@@ -61,6 +61,9 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
     guardedByBody(c);
     const same = await readObject(c.req.raw, deps.limits.max_json_body);
     const request = parseTransact(same, { limits: deps.limits });
+    // To be told whether a guess is right is to read.
+    const guards = isRefusal(request) ? [] : request.preconditions;
+    if (guards.some(({ kind }) => kind === 'equals')) needScope(principal, 'entries:read');
     const outcome = await deps.withStore(row.id, (store) =>
       committer.commit(c, store, { principal, request, same }),
     );

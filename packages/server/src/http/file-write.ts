@@ -4,7 +4,13 @@ import type { Context } from 'hono';
 
 import type { Principal } from '../access/index.ts';
 import { type BlobHash, isBlobHash } from '../blobs/index.ts';
-import { type FileLabel, type KeptContent, mayWrite, type PieceOutcome } from '../files/index.ts';
+import {
+  type FileLabel,
+  type KeptContent,
+  mayWrite,
+  type PieceOutcome,
+  toldTo,
+} from '../files/index.ts';
 import type { StoreRow } from '../storage/port.ts';
 import { type Committer, markReplay, seqOf } from './commit.ts';
 import { type Condition, conditionOf } from './conditions.ts';
@@ -86,7 +92,7 @@ async function checkSpace(
 ): Promise<void> {
   const size = total ?? Number(c.req.header('content-length') ?? 0);
   const refusal = await deps.files.refuseSpace(target.row.id, { hash, size, replaced });
-  if (refusal !== null) throw refused(refusal);
+  if (refusal !== null) throw refused(toldTo(target.principal, refusal));
 }
 
 async function receive(
@@ -96,7 +102,7 @@ async function receive(
 ): Promise<PieceOutcome> {
   const content = await files.intake
     .receive(target.row.id, bodyOf(c), { expected: hash, replaced })
-    .catch((error: unknown) => fail(files, error));
+    .catch((error: unknown) => fail(files, target, error));
   return content === null ? { status: 'digest_mismatch' } : { status: 'kept', content };
 }
 
@@ -109,7 +115,9 @@ async function receivePiece(
   const { range, total } = piece;
   const key = { storeId: target.row.id, subject: target.principal.subject, hash, replaced };
   const bytes = range && { from: range.start, bytes: bodyOf(c, range.end - range.start) };
-  return files.intake.piece(key, bytes, total).catch((error: unknown) => fail(files, error));
+  return files.intake
+    .piece(key, bytes, total)
+    .catch((error: unknown) => fail(files, target, error));
 }
 
 type Room = {
@@ -289,9 +297,9 @@ async function* bodyOf(c: Context, length?: number): AsyncIterable<Uint8Array> {
   if (length !== undefined && size < length) throw invalid('The body is shorter than its range.');
 }
 
-function fail(files: HttpDeps['files'], error: unknown): never {
+function fail(files: HttpDeps['files'], { principal }: Target, error: unknown): never {
   if (error instanceof Problem) throw error;
-  throw refused(files.refusalOf(error));
+  throw refused(toldTo(principal, files.refusalOf(error)));
 }
 
 function invalid(detail: string): Problem {

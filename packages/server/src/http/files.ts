@@ -1,4 +1,4 @@
-import { refuse } from '@holdfast/protocol';
+import { isRefusal, refuse, toPath } from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
 
 import type { Principal } from '../access/index.ts';
@@ -60,6 +60,7 @@ async function removeFile(c: Context, deps: HttpDeps, committer: Committer): Pro
 async function readContent(c: Context, deps: HttpDeps): Promise<Response> {
   const principal = await identify(deps, c);
   needScope(principal, 'files:read');
+  judgeNamed(c, principal);
   const places = deps.files.placesOf(principal, c.req.param('hash') ?? '');
   let denied: FilePlaceFound['denied'] = null;
   for await (const place of places) {
@@ -71,6 +72,15 @@ async function readContent(c: Context, deps: HttpDeps): Promise<Response> {
   }
   if (denied === null) throw notFound();
   throw denied === 'path' ? forbiddenPath(c.req.query('path') ?? '') : forbiddenStore();
+}
+
+/** Whether this content is at the path that is named, or another, is for those to know who may look there. */
+function judgeNamed(c: Context, principal: Principal): void {
+  const named = c.req.query('path');
+  if (named === undefined) return;
+  const path = toPath(named);
+  if (isRefusal(path)) throw notFound();
+  if (!mayRead(principal, path)) throw forbiddenPath(path);
 }
 
 /** Whether the rules of a record hide the entry from the principal (records.md §17). */

@@ -215,6 +215,11 @@ describe('downloads', () => {
     const named = await call(`${at}?store=demo/main&path=public/fox`, { token: 'outside' });
     expect([named.status, named.headers.get('content-type')]).toEqual([200, 'text/plain']);
     expect((await call(`${at}?path=docs/nothing`)).status).toBe(404);
+    // Whether some content is at a path, is for those to know who may read there.
+    for (const content of [text, 'other']) {
+      const guess = await call(`/api/files/${hashOf(content)}?path=docs/fox`, { token: 'outside' });
+      expect(await told(guess)).toMatchObject([403, { reason: 'path_not_allowed' }]);
+    }
     // Nor does an upload by one who may not read.
     expect((await call('docs/fox', { token: 'outside' })).status).toBe(403);
   });

@@ -164,3 +164,28 @@ test('S102 who may not write there hears of the rules, not of how full the store
     path: 'b',
   });
 });
+
+test('S102 who reads only a part hears that the store is full, and not how full it is of others', async () => {
+  const rules = {
+    subject: 'bound',
+    pathRules: [{ pattern: 'mine/**', allow: ['read', 'write'] as const }],
+  };
+  const quotas = { file_storage: 10, keys: 3 };
+  const { call, joined } = await site({ quotas }, { bound: rules });
+  await call('a', { method: 'PUT', body: '123456' });
+  const full = { dimension: 'file_storage', limit: 10 };
+  const sent = await call('mine/b', { method: 'PUT', body: 'abcdefg', token: 'bound' });
+  expect(await told(sent)).toEqual([402, { error: 'limit_exceeded', ...full }]);
+  const peer = await joined({ token: 'bound', device: 'd2' });
+  const push = { ...ask('', 'mine/b'), content: Buffer.from('abcdefg').toString('base64') };
+  expect((await peer.ask(topic, 'put_file', push)).response).toEqual({
+    reason: 'limit_exceeded',
+    ...full,
+  });
+  const many = { ...ask('set', 'mine/b'), value: { x: 1, y: 2, z: 3 } };
+  expect((await peer.ask(topic, 'write', many)).response).toEqual({
+    reason: 'limit_exceeded',
+    dimension: 'keys',
+    limit: 3,
+  });
+});

@@ -81,3 +81,24 @@ test('S102 what takes a token without rules says why it is refused', async () =>
     ]);
   }
 });
+
+test('a token that may write and not read learns nothing of what is there by what is refused', async () => {
+  const world = new World();
+  await world.store('acme/blog');
+  const { ask } = await world.token();
+  await ask('PUT', `${S}/entries/secret`, 'swordfish');
+  const ops = [{ op: 'lease', path: 'lock', holder: 'ann' }];
+  await ask('POST', `${S}/transact`, { ops });
+  const { ask: blind } = await world.token({ scopes: ['entries:write'] });
+  const guess = async (value: string) => {
+    const body = { ops: [{ op: 'set', path: 'x', value: 1 }] };
+    const preconditions = [{ path: 'secret', equals: value }];
+    return (await blind('POST', `${S}/transact`, { ...body, preconditions })).json;
+  };
+  expect(await guess('swordfish')).toMatchObject({ reason: 'missing_scope' });
+  expect(await guess('marlin')).toEqual(await guess('swordfish'));
+  expect((await blind('PUT', `${S}/entries/lock`, 1)).json).toEqual({ error: 'held' });
+  const increment = { ops: [{ op: 'increment', path: 'secret', value: 1 }] };
+  const mismatch = { error: 'type_mismatch', op_index: 0 };
+  expect((await blind('POST', `${S}/transact`, increment)).json).toEqual(mismatch);
+});

@@ -44,7 +44,11 @@ export class Stores {
         random: Math.random,
         dev: false,
       },
-      onError: ({ phase, error }) => room.report(`store ${phase} failed`, error),
+      onError: ({ phase, error }) => {
+        // Purged by now: whoever asked is told, and nothing is wrong.
+        const isGone = error instanceof HoldfastError && error.code === 'unauthorized';
+        if (!isGone) room.report(`store ${phase} failed`, error);
+      },
     });
   }
 

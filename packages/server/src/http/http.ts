@@ -165,8 +165,15 @@ function problemOf(error: unknown, deps: HttpDeps): Problem {
   if (error instanceof Problem) return error;
   // The server lets go of its stores: it drains, or one is opened anew.
   if (error instanceof HoldfastError && passing.has(error.code)) return refused(drained);
+  // Purged since its name was looked up.
+  if (isGone(error)) return notFound();
   const isNo = error instanceof RejectedError && isReason(error.code);
   return isNo ? refused(refuse(error.code, error.details)) : conceal(error, deps);
+}
+
+function isGone(error: unknown): boolean {
+  const isHere = error instanceof HoldfastError && !(error instanceof RejectedError);
+  return isHere && error.code === 'unauthorized';
 }
 
 /** What failed inside goes to the log; the caller gets the id to find it by (stores.md §8). */

@@ -117,6 +117,37 @@ describe('stores over HTTP', () => {
     expect((await world.storage.stores.get(id))?.status).toBe('archived');
   });
 
+  test('a store that is purged between its being looked up and opened is not found', async () => {
+    const world = new World();
+    const { ask } = await world.token();
+    const { stores } = world.storage;
+    const find = stores.find.bind(stores);
+    stores.find = async (name) => {
+      const row = await find(name);
+      if (row !== null) await stores.purge(row.id);
+      return row;
+    };
+    for (const [method, route, body] of [
+      ['GET', 'entries/a'],
+      ['PUT', 'entries/a', 1],
+      ['PUT', 'files/a', 'x'],
+      ['GET', 'watch'],
+      ['GET', 'diff?from_seq=0'],
+      ['GET', 'export'],
+      ['GET', 'log'],
+      ['POST', 'clone', { name: 'other' }],
+      ['POST', 'rollback', { to_seq: 0 }],
+      ['GET', ''],
+    ] as const) {
+      // oxlint-disable-next-line no-await-in-loop -- each has a store of its own
+      await world.store('acme/blog');
+      // oxlint-disable-next-line no-await-in-loop -- the same
+      const { status, json } = await ask(method, `/api/stores/acme/blog/${route}`, body);
+      expect([route, status, json['error']]).toEqual([route, 404, 'not_found']);
+    }
+    expect(world.failures).toEqual([]);
+  });
+
   test('S110 a purge closes the channels while the store is archived and before it is gone', async () => {
     const seen: unknown[] = [];
     const world: World = new World({

@@ -65,9 +65,11 @@ export class StoreHub {
     return this.isLive && this.#store?.replica?.describe().collected === null;
   }
 
-  /** Requests that were first sent before this may not be sent again. */
+  /** Requests that were first sent before this, by the clock here, may not be sent again. */
   get dedupeSince(): number {
-    return this.#reply?.dedupe_since ?? 0;
+    if (this.#reply === null) return 0;
+    const { dedupe_since: since, server_time: there, heardAt } = this.#reply;
+    return since - there + heardAt;
   }
 
   opened(store: SeatedStore): void {

@@ -1,5 +1,5 @@
 import { queryObjects } from 'node:v8';
-import { type Client, memoryCache, type Store } from '@holdfast/client';
+import { type Client, type Link, memoryCache, type Store } from '@holdfast/client';
 import { joinPresence } from '@holdfast/client/presence';
 import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
 import type { Principal } from '@holdfast/server';
@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { seed } from '../../../../tools/seed.ts';
 import { HubPart } from '../../src/tabs/part.ts';
 import { platformTabs } from '../../src/tabs/platform.ts';
+import { Valve } from '../valve.ts';
 import { openWorld } from '../world.ts';
 import { opened, Profile, type Tab } from './profile.ts';
 
@@ -98,6 +99,28 @@ describe('tabs', () => {
     await b.store.put('left/behind', 1).durable;
     await b.client.close();
     a.valve.cut();
+    await expect.poll(() => a.store.get('left/behind'), { timeout: 5000 }).toBe(1);
+  });
+
+  test('leave it also where the clock of the device is a year behind, and the server forgets after a day', async () => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    const env = { wall: () => Date.now() - 365 * 86_400_000 };
+    const valve = new Valve();
+    const forgetful: Link = {
+      open: (url, events) => {
+        const received = (data: string | Uint8Array): void =>
+          events.received(
+            String(data).replace('"dedupe_since":0', `"dedupe_since":${Date.now() - 86_400_000}`),
+          );
+        return valve.open(url, { ...events, received });
+      },
+    };
+    const [a, b] = [await profile.open({ env, link: forgetful }), await profile.open({ env })];
+    valve.holdOut();
+    await b.store.put('left/behind', 1).durable;
+    await b.client.close();
+    valve.cut();
     await expect.poll(() => a.store.get('left/behind'), { timeout: 5000 }).toBe(1);
   });
 

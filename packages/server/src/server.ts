@@ -168,6 +168,7 @@ class HoldfastServer implements Server {
     this.#access = new Access({
       tokens: this.#tokens,
       now: () => this.#clock.wall(),
+      heard: (principal) => this.#rates.heard(principal),
       ...(options.authenticate && { authenticate: options.authenticate }),
     });
     this.#sockets = new Sockets(this.#socketRoom(room), ({ headers }) =>

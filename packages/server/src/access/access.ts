@@ -15,6 +15,8 @@ export type AccessConfig = {
   readonly authenticate?: Authenticate;
   readonly tokens: TokenAuthority;
   readonly now: () => EpochMs;
+  /** Hears who somebody is, each time that it is asked. */
+  readonly heard?: (principal: Principal) => void;
 };
 
 /** The server's one authenticator (stores.md §11.1.1): the user's own, then the tokens issued here. */
@@ -32,12 +34,14 @@ export class Access {
 
   /** Who this is; null if nobody known, or no longer. Rejects only if an authenticator fails. */
   async authenticate(credentials: Credentials): Promise<Principal | null> {
-    const { tokens, now } = this.#config;
+    const { tokens, now, heard } = this.#config;
     const principal =
       this.#visitors.get(credentials.token ?? '') ??
       (await this.#ask(credentials)) ??
       (await tokens.authenticate(credentials));
-    return principal === null || hasExpired(principal, now()) ? null : principal;
+    if (principal === null || hasExpired(principal, now())) return null;
+    heard?.(principal);
+    return principal;
   }
 
   /** Lets a principal in that code of this process has authenticated: with a token of its own, until that is ended. */

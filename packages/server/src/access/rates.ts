@@ -1,6 +1,6 @@
 import { type Refusal, refuse } from '@holdfast/protocol';
 import type { Principal } from './principal.ts';
-import type { RateLimits } from './rate-limits.ts';
+import { defaultRates, type RateLimits } from './rate-limits.ts';
 
 /** Where a bucket stands, as HTTP tells it. */
 export type RateStanding = {
@@ -20,7 +20,16 @@ type Kind = 'write' | 'read' | 'join';
 
 type Cost = { readonly cost: number; readonly wait?: ((ms: number) => void) | undefined };
 
-type Bucket = { tokens: number; at: number; perMs: number; burst: number };
+type Bucket = {
+  tokens: number;
+  at: number;
+  perMs: number;
+  burst: number;
+  /** Its rates are those that the authenticator told last: who was let in before may still bring others. */
+  isTold: boolean;
+};
+
+const kinds: readonly Kind[] = ['write', 'read', 'join'];
 
 const BUCKETS_MAX = 10_000;
 /** So much of what is yet to come may be used by those who are kept waiting for it (stores.md §10.6)… */
@@ -72,6 +81,14 @@ export class Rates {
     return this.#charge(principal, 'join', { cost: 1 }).refusal;
   }
 
+  /** Takes in who somebody is by now: what an open socket is charged for goes by the rates of now, too. */
+  heard(principal: Principal): void {
+    for (const kind of kinds) {
+      const bucket = this.#buckets.get(keyOf(principal, kind)) ?? {};
+      Object.assign(bucket, this.#pace(principal, kind), { isTold: true });
+    }
+  }
+
   /** The rates of a principal by their names; none where nothing is limited. */
   of({ limits }: Principal): Partial<RateLimits> {
     return this.#limits === null ? {} : { ...this.#limits, ...limits };
@@ -105,22 +122,21 @@ export class Rates {
 
   #bucket(principal: Principal, kind: Kind): Bucket | null {
     if (this.#limits === null) return null;
-    const key = `${kind} ${principal.tokenId ?? `subject ${principal.subject ?? ''}`}`;
+    const key = keyOf(principal, kind);
     const known = this.#buckets.get(key);
-    const { limits: own } = principal;
-    const limits = own === undefined ? this.#limits : { ...this.#limits, ...own };
-    const { perMinute, burst } = rateOf(limits, kind);
-    const perMs = perMinute / 60_000;
-    if (known !== undefined) {
-      // They may be other ones by now. What is used up is used up.
-      known.perMs = perMs;
-      known.burst = burst;
-      return known;
-    }
+    if (known?.isTold === true) return known;
+    const pace = this.#pace(principal, kind);
+    // They may be other ones by now. What is used up is used up.
+    if (known !== undefined) return Object.assign(known, pace);
     if (this.#buckets.size >= BUCKETS_MAX) this.#prune();
-    const bucket = { tokens: burst, at: this.#now(), perMs, burst };
+    const bucket = { tokens: pace.burst, at: this.#now(), ...pace, isTold: false };
     this.#buckets.set(key, bucket);
     return bucket;
+  }
+
+  #pace({ limits }: Principal, kind: Kind): Pick<Bucket, 'perMs' | 'burst'> {
+    const { perMinute, burst } = rateOf({ ...defaultRates, ...this.#limits, ...limits }, kind);
+    return { perMs: perMinute / 60_000, burst };
   }
 
   /** A bucket that is full by now is as good as none. */
@@ -130,6 +146,10 @@ export class Rates {
       if (tokens + (now - at) * perMs >= burst) this.#buckets.delete(key);
     }
   }
+}
+
+function keyOf({ tokenId, subject }: Principal, kind: Kind): string {
+  return `${kind} ${tokenId ?? `subject ${subject ?? ''}`}`;
 }
 
 function untilHas({ tokens, perMs }: Bucket, cost: number): number {

@@ -89,6 +89,27 @@ test('a principal that is given other rates has them from then on, and has used 
   expect(verdicts(2)).toEqual(['ok', 'rate_limited']);
 });
 
+test('other rates hold for open sockets too, as soon as their tokens have been looked at again', async () => {
+  const clock = new VirtualClock();
+  let limits: Partial<RateLimits> = { write_burst: 1 };
+  const here = await world({
+    clock,
+    rates,
+    authenticate: async () => ({ ...everything, limits }),
+  });
+  const peer = await here.joined();
+  const reasons = async (count: number) =>
+    (await inOrder(Array.from({ length: count }), () => write(peer, 'set', 'a', { value: 1 }))).map(
+      (reply) => (reply.status === 'ok' ? 'ok' : reasonOf(reply)),
+    );
+  expect(await reasons(2)).toEqual(['ok', 'rate_limited']);
+  limits = { write_burst: 3, writes_per_minute: 60_000 };
+  await clock.pass(5000);
+  const rest = ask('set', 'a', { value: 1, unblock: true });
+  expect((await peer.ask(topic, 'write', rest)).status).toBe('ok');
+  expect(await reasons(3)).toEqual(['ok', 'ok', 'rate_limited']);
+});
+
 test('rates that limit nothing, or are misspelt, are errors of the caller', async () => {
   await expect(world({ rates: { write_burst: 0 } })).rejects.toThrow(RangeError);
   const misspelt: object = { writes: 3 };

@@ -37,6 +37,7 @@ export type { Page, PageOptions, Select } from './listing.ts';
 export type {
   ClientOptions,
   ConnectParams,
+  MadeWrite,
   RejectedWrite,
   Revocation,
   TokenSource,

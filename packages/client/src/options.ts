@@ -41,6 +41,9 @@ export type RejectedWrite = {
   readonly error: RejectedError;
 };
 
+/** How the tabs of an origin share what a client is made of: what `tabs()` of `@holdfast/client/tabs` gives. */
+export type TabsPlug = (settings: Settings) => Settings;
+
 /** Something that a client had of a store and may no longer read: it is gone, from the cache too. */
 export type Revocation = {
   readonly store: string;
@@ -82,7 +85,7 @@ export type ClientOptions = {
   /** Makes a queued write of another version one of the present; null: it becomes a dead letter. */
   readonly migrate?: Migrate;
   /** Shares connection and cache with the other tabs of this origin: `tabs()` of `@holdfast/client/tabs`. */
-  readonly tabs?: (settings: Settings) => Settings;
+  readonly tabs?: TabsPlug;
   /** Records: `records([…])` of `@holdfast/client/records`. */
   readonly records?: RecordsPlug;
   /** Presence: `presences()` of `@holdfast/client/presence`. */

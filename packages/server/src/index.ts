@@ -14,7 +14,9 @@ export {
 export { type Config, defineConfig, type S3Config } from './config/config.ts';
 export type { Clock } from './host/clock.ts';
 export type { LogRetention } from './host/compactor.ts';
+export type { OAuthOptions, Site, SiteOptions } from './http/index.ts';
 export { jsonLog, type LogLevel } from './json-log.ts';
+export type { ServerQuotas } from './limits.ts';
 export type {
   RecordFault,
   RecordOp,
@@ -44,22 +46,51 @@ export type {
   TaskContext,
   ViewScope,
 } from './views/context.ts';
-export type { Cancel, Draft, Env } from './views/env.ts';
+export type { Cancel, Draft, Env, Soon } from './views/env.ts';
 export { type Holdfast, holdfast } from './views/holdfast.ts';
-export { loader, type LoaderContext, type StartOptions } from './views/loader.ts';
-export type { Committed, StoreLeaf, StoreWrites, ViewStore } from './views/store-handle.ts';
-export { type Placement, stream, type StreamHandle, type StreamOptions } from './views/stream.ts';
+export {
+  loader,
+  type LoaderContext,
+  type LoaderDeclaration,
+  type Loaders,
+  type StartOptions,
+} from './views/loader.ts';
+export type {
+  Committed,
+  PathInput,
+  StoreLeaf,
+  StoreWrites,
+  ValueAt,
+  ViewStore,
+  WriteGuard,
+} from './views/store-handle.ts';
+export {
+  type Placement,
+  stream,
+  type StreamDeclaration,
+  type StreamHandle,
+  type StreamOptions,
+} from './views/stream.ts';
+export type { ViewTelemetry } from './views/telemetry.ts';
 export {
   KEEP,
   upload,
   type UploadContext,
+  type UploadDeclaration,
   type UploadedEntry,
   type UploadedFile,
   type UploadOptions,
   type UploadTaskContext,
 } from './views/upload.ts';
 export { type Call, type Halt, halt, type Use, type UseContext } from './views/use.ts';
-export { type RenderHelpers, type View, view, type ViewTypes } from './views/view.ts';
+export {
+  type DeclaredTypes,
+  type DeclareView,
+  type RenderHelpers,
+  type View,
+  view,
+  type ViewTypes,
+} from './views/view.ts';
 export { ConflictError, HoldfastError, RejectedError } from '@holdfast/protocol';
 export type { WebhookOptions } from './webhooks/index.ts';
 export { StorageError } from './storage/port.ts';

@@ -1,6 +1,7 @@
 /** What a driver of a durable cache is made with: rows of text in a storage of yours make a whole cache. */
 export { keeping } from './keeping.ts';
 export { keptIn } from './kept.ts';
+export type { CacheSharing, Keeping } from './port.ts';
 export {
   cacheFault,
   type CacheFaultKind,

@@ -25,12 +25,17 @@ export type Sight<T> = {
   read(before: T | undefined): T;
 };
 
+/** Something of a store, as a signal; on a server, and at first in the page that it drew, as the server drew it. */
+export interface StoreSignal<T> extends Signal<T> {
+  getServer(): T;
+}
+
 /**
  * Something that a store shows, as a signal. It is read anew when it is asked for and nobody watches, and watched only
  * while somebody listens. An own write is told as it is made, so that a field of a form keeps up with who types in it. When
  * the store is closed it shows what it showed last.
  */
-export class Shown<T> implements Signal<T> {
+export class Shown<T> implements StoreSignal<T> {
   readonly #store: Store;
   readonly #hold: Hold;
   readonly #sightOf: (store: Store) => Sight<T>;

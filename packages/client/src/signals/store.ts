@@ -3,10 +3,10 @@ import type { ShownEntry } from '@holdfast/engine/replica';
 import { holds } from '../doors.ts';
 import { pageOf, type PageOptions } from '../listing.ts';
 import type { Store } from '../store.ts';
-import { literally, pathOf, Shown } from './shown.ts';
+import { literally, pathOf, Shown, type StoreSignal } from './shown.ts';
 
 /** The value at a path of a store as a signal: the identical value until something in it changes. */
-export function entrySignal(store: Store, path: string): Shown<Json | undefined> {
+export function entrySignal(store: Store, path: string): StoreSignal<Json | undefined> {
   const at = pathOf(path);
   const glob = literally(at);
   // Of what is but a leaf here nothing is below.
@@ -27,7 +27,7 @@ export function entriesSignal(
   store: Store,
   pattern: string,
   options: PageOptions = {},
-): Shown<readonly ShownEntry[]> {
+): StoreSignal<readonly ShownEntry[]> {
   // What cannot be listed is told here, and not when it is read.
   pageOf('entries', options);
   holds.get(store)?.part.pattern(pattern);

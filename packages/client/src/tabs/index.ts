@@ -1,8 +1,9 @@
 import { CAPVER } from '@holdfast/protocol';
-import type { ClientOptions } from '../options.ts';
+import type { TabsPlug } from '../options.ts';
 import { platformTabs, type TabsPlatform } from './platform.ts';
 import { together, TableSeat } from './table.ts';
 
+export type { TabsPlug } from '../options.ts';
 export type { TabsChannel, TabsPlatform } from './platform.ts';
 
 /** How tabs find each other. */
@@ -20,7 +21,7 @@ export type TabsOptions = {
  * Lets the tabs of one origin share one connection, one cache and one outbox: pass what it gives as `tabs` to
  * `createClient`. Where the platform has no locks or no channels, each tab has a connection of its own.
  */
-export function tabs(options: TabsOptions): NonNullable<ClientOptions['tabs']> {
+export function tabs(options: TabsOptions): TabsPlug {
   const { name, platform = platformTabs() } = options;
   if (typeof name !== 'string' || name === '') {
     throw new TypeError('tabs needs a "name": whose data it is that the tabs share.');

@@ -22,10 +22,13 @@ export type DraftOf<Types> = Types extends { readonly snapshot: infer Tree }
   ? DraftField<Tree>
   : unknown;
 
-/** A child in a draft. What is to become one is made by {@link child}; a copy of one by spread is the same child. */
-export type ChildDraft<Types extends NodeTypes> = DraftOf<Types> & {
+/** What tells a child from a plain object; {@link child} puts it there. */
+export interface ChildMark {
   readonly [childMark]: unknown;
-};
+}
+
+/** A child in a draft. What is to become one is made by {@link child}; a copy of one by spread is the same child. */
+export type ChildDraft<Types extends NodeTypes> = DraftOf<Types> & ChildMark;
 
 type DraftField<Tree> = unknown extends Tree
   ? unknown
@@ -52,9 +55,6 @@ type DraftField<Tree> = unknown extends Tree
  * id that the server's `h.child` will give it. It is a proxy at once, and the same one afterwards; a command on it goes
  * to the server after the one that makes it. Where there is such a child already the draft throws.
  */
-export function child<Fields extends object>(
-  id: string,
-  fields: Fields,
-): Fields & { readonly [childMark]: unknown } {
+export function child<Fields extends object>(id: string, fields: Fields): Fields & ChildMark {
   return placed(id, fields);
 }

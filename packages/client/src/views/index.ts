@@ -8,7 +8,7 @@ import type { Uploader } from './upload.ts';
 
 export { memoryPersister, type WebStorage, webStoragePersister } from './persisters.ts';
 export type { CachedView, CacheUse, Persister, ViewCacheOptions } from './cache-options.ts';
-export { child, type ChildDraft, type Draft, type DraftOf } from './draft.ts';
+export { child, type ChildDraft, type ChildMark, type Draft, type DraftOf } from './draft.ts';
 export type { InitialView } from './initial.ts';
 export { presigned } from './presigned.ts';
 export type {

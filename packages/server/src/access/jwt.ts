@@ -10,16 +10,16 @@ import {
   type JWTVerifyOptions,
 } from 'jose';
 import { KeySource } from './jwks.ts';
-import type { Credentials, Principal } from './principal.ts';
+import { principalOf } from './given-principal.ts';
+import type { Credentials, GivenPrincipal, Principal } from './principal.ts';
 
 /** What the claims of a verified token say; read them as what strangers may have written into their profile. */
 export type JwtClaims = JWTPayload;
 
 /** What a token's claims entitle to. Its subject is `sub`, and its expiry `exp`, unless it ends earlier. */
-export type JwtPrincipal = Omit<Principal, 'subject' | 'expiresAt' | 'tokenId'> & {
+export type JwtPrincipal = Omit<GivenPrincipal, 'subject' | 'tokenId'> & {
   /** Default: the claim `sub`. */
   readonly subject?: string | null;
-  readonly expiresAt?: EpochMs | null;
 };
 
 /** Whose tokens are taken, and what they stand for. */
@@ -137,7 +137,8 @@ class Verifier {
     if (mapped === null) return null;
     const ends = exp * 1000 + this.#skewMs;
     const expiresAt = Math.min(mapped.expiresAt ?? ends, ends);
-    return { subject: sub, ...mapped, expiresAt, tokenId: null };
+    const whole = { subject: sub, ...mapped, expiresAt, tokenId: null };
+    return principalOf(whole, 'jwt: what `principal` gave is none:');
   }
 
   #keep(digest: string, mapped: Mapped): void {

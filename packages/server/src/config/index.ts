@@ -1,4 +1,5 @@
 export { type Config, defineConfig, type S3Config } from './config.ts';
+export type { Kind, Value } from './kinds.ts';
 export { levelOf, type ListenAt, listenAt, optionsOf } from './options.ts';
 export {
   ConfigError,

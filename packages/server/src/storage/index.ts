@@ -1,10 +1,26 @@
 export { memory, type MemoryOptions } from './memory.ts';
-export { checkBatch, clears, retentionOf, splitOpId } from './batch.ts';
+export {
+  checkBatch,
+  clears,
+  contentOf,
+  deliveriesMax,
+  deliveryMs,
+  fileGraceMs,
+  filesOf,
+  isPastDay,
+  keptKeysMs,
+  pruneLimit,
+  retentionOf,
+  splitOpId,
+} from './batch.ts';
 export {
   type Answer,
   type AnswersAsked,
   type AnswersFound,
   type AppendResult,
+  type AuditAct,
+  type AuditRow,
+  type AuditTable,
   type Batch,
   type ClearMarker,
   type Delivery,
@@ -13,6 +29,8 @@ export {
   type FileContent,
   type FilePlace,
   type FileTable,
+  type KeyRow,
+  type KeyTable,
   type LoadChunk,
   type LoggedOp,
   type ReadLimit,

@@ -109,7 +109,7 @@ interface Declared<
 }
 
 /** The types of a view as its clients know them, named for the same reason. */
-interface Shown<Params, Output, Inputs, Replies, Events, Uploads> {
+export interface DeclaredTypes<Params, Output, Inputs, Replies, Events, Uploads> {
   readonly params: InputOf<Params>;
   readonly snapshot: Output;
   readonly commands: CommandTypesOf<Inputs, Replies>;
@@ -180,7 +180,7 @@ export type DeclareView<E extends Env> = <
     previous: OutputOf<Params>,
   ) => Soon<void>;
   readonly unmount?: (ctx: TaskContext<F, State>) => Soon<void>;
-}) => View<Name, Shown<Params, Output, Inputs, Replies, Events, Uploads>, Emits>;
+}) => View<Name, DeclaredTypes<Params, Output, Inputs, Replies, Events, Uploads>, Emits>;
 
 /** Declares a view. Throws a `TypeError` for names that cannot be, and for declarations that contradict each other. */
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the types are what the declaration is for; it is returned as it is

@@ -304,3 +304,16 @@ test('options that would let in what they should not are refused', () => {
   ];
   for (const [change, message] of bad) expect(() => jwt({ ...good, ...change })).toThrow(message);
 });
+
+test('what claims entitle to may leave out what it does not grant, as any principal may', async () => {
+  const one = await key('one');
+  const jwks = { keys: [one.publicJwk] };
+  const { ask } = asking({ jwks, principal: () => ({ orgs: ['demo'], scopes: ['entries:read'] }) });
+  expect(await ask(await one.sign())).toMatchObject({
+    subject: 'ann',
+    scopes: new Set(['entries:read']),
+    storeAccess: { mode: 'all' },
+  });
+  const bare = asking({ jwks, principal: () => ({}) });
+  expect(await bare.ask(await one.sign())).toMatchObject({ subject: 'ann', orgs: [] });
+});

@@ -157,10 +157,13 @@ export interface StoreTable {
 
 /** The tokens issued. Every change but `touch` is durable when its promise resolves. */
 export interface TokenTable {
-  /** False if the id or the hash is there already; then nothing changes. */
+  /**
+   * False if the id or the hash is there already; then nothing changes. Each that is made lets some be forgotten that had
+   * been revoked or expired for 30 days by then.
+   */
   create(token: TokenRow): Promise<boolean>;
   get(id: string): Promise<TokenRow | null>;
-  /** By the SHA-256 of the token, in hex. Revoked and expired ones are found too. */
+  /** By the SHA-256 of the token, in hex. Revoked and expired ones are found too, until they are forgotten. */
   find(hash: string): Promise<TokenRow | null>;
   /** All of one org, oldest first. */
   list(org: string): Promise<readonly TokenRow[]>;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { asStoreName } from '@holdfast/protocol';
+import { tokenGraceMs } from '../batch.ts';
 import type { TokenRow } from '../port.ts';
 import {
   answer,
@@ -153,6 +154,25 @@ export const tableCases: readonly Case[] = [
       const hash = 'd'.repeat(64);
       assert.equal(await storage.tokens.create({ ...bare, id: 'z', hash, org: 'a-org' }), true);
       assert.deepEqual(await storage.tokens.orgs(), ['a-org', 'acme']);
+    }),
+  },
+  {
+    name: 'tokens are forgotten thirty days after they have ended, once another is made',
+    run: onStorage(async (storage) => {
+      const end = start + 1000;
+      await storage.tokens.create(token);
+      await storage.tokens.create(bare);
+      const make = (id: string, insertedAt: number): Promise<boolean> =>
+        storage.tokens.create({ ...bare, id, hash: id.repeat(64), insertedAt });
+      await make('c', end + tokenGraceMs - 1);
+      assert.deepEqual(await storage.tokens.find(token.hash), token);
+      await make('d', end + tokenGraceMs);
+      assert.equal(await storage.tokens.find(token.hash), null);
+      assert.equal(await storage.tokens.get('one'), null);
+      await storage.tokens.revoke('two', end);
+      await make('e', end + tokenGraceMs);
+      const left = (await storage.tokens.list('acme')).map(({ id }) => id);
+      assert.deepEqual(left, ['c', 'd', 'e']);
     }),
   },
   {

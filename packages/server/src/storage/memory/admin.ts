@@ -1,4 +1,5 @@
 import type { DeviceId, EpochMs, StoreName } from '@holdfast/protocol';
+import { tokenGraceMs } from '../batch.ts';
 import type {
   DeviceRecord,
   DeviceTable,
@@ -109,6 +110,7 @@ export class MemoryTokens implements TokenTable {
 
   async create(token: TokenRow): Promise<boolean> {
     if (this.#rows.has(token.id) || this.#hashed(token.hash) !== null) return false;
+    this.#forget(token.insertedAt - tokenGraceMs);
     this.#rows.set(token.id, token);
     return true;
   }
@@ -142,6 +144,13 @@ export class MemoryTokens implements TokenTable {
     const row = this.#rows.get(id);
     if (row === undefined || (row.lastUsedAt !== null && at < row.lastUsedAt + minuteMs)) return;
     this.#rows.set(id, { ...row, lastUsedAt: at });
+  }
+
+  #forget(before: EpochMs): void {
+    for (const [id, { revokedAt, expiresAt }] of this.#rows) {
+      const end = revokedAt ?? expiresAt;
+      if (end !== null && end <= before) this.#rows.delete(id);
+    }
   }
 
   #hashed(hash: string): TokenRow | null {

@@ -1,5 +1,6 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import type { DeviceId, EpochMs, StoreName } from '@holdfast/protocol';
+import { tokenGraceMs } from '../batch.ts';
 import type {
   DeviceRecord,
   DeviceTable,
@@ -17,6 +18,7 @@ import { prepareAll } from './statements.ts';
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
 const prunedDevices = 16;
+const prunedTokens = 16;
 
 /** The table of stores. */
 export class SqliteStores implements StoreTable {
@@ -134,6 +136,9 @@ export class SqliteTokens implements TokenTable {
       orgs: 'SELECT DISTINCT org FROM tokens ORDER BY org',
       revoke: 'UPDATE tokens SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?',
       touch: 'UPDATE tokens SET last_used_at = ? WHERE id = ?',
+      prune: `DELETE FROM tokens WHERE id IN (SELECT id FROM tokens
+        WHERE coalesce(revoked_at, expires_at) IS NOT NULL AND coalesce(revoked_at, expires_at) <= ?
+        LIMIT ${prunedTokens})`,
     });
   }
 
@@ -155,6 +160,7 @@ export class SqliteTokens implements TokenTable {
         token.revokedAt,
         token.lastUsedAt,
       );
+      if (changes > 0) this.#sql.prune.run(token.insertedAt - tokenGraceMs);
       return changes > 0;
     });
   }

@@ -218,6 +218,11 @@ export const migrations: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX keys_by_time ON keys (at);
   `,
+  // When tokens ended, so that those long gone are found.
+  `
+  CREATE INDEX tokens_by_end ON tokens (coalesce(revoked_at, expires_at))
+    WHERE coalesce(revoked_at, expires_at) IS NOT NULL;
+  `,
 ];
 
 /** Brings the file to the version of this code; a file of a newer version is left alone. */

@@ -286,7 +286,7 @@ class HoldfastServer implements Server {
       .catch((error: unknown) => this.#failed({ err: error }, 'a store was not reopened'));
   }
 
-  #socketRoom(room: HostRoom): SocketRoom {
+  #socketRoom(room: HostRoom): Omit<SocketRoom, 'crowd'> {
     return {
       ...room,
       stores: this.#openStores,

@@ -348,7 +348,7 @@ export class StoreChannel implements Receiver {
   /** One after the other, a few in each turn: what they cost may grow with the store, and nothing counts how many come. */
   #settle(slot: number, question: () => Promise<object | Refusal>): void {
     const rest = (): unknown =>
-      this.#closed || ++this.#asked % 16 > 0 || nextTurn(this.#room.clock, this.#port.outbox);
+      this.#closed || ++this.#asked % 16 > 0 || nextTurn(this.#room, this.#port.outbox);
     const asking = (this.#asking?.then(rest) ?? Promise.resolve())
       .then(() => (this.#closed ? {} : question()))
       .catch((error: unknown) => {

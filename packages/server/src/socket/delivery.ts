@@ -10,7 +10,7 @@ import { ChannelQueries } from './queries.ts';
 import type { SocketRoom } from './room.ts';
 import { type ChannelScope, globUnder, partOf } from './scope.ts';
 import { sendLegacySnapshot, sendSnapshot } from './snapshot-sender.ts';
-import type { ScopeChange, Snapshot, SnapshotPart } from './snapshots.ts';
+import type { Reading, ScopeChange, SnapshotPart } from './snapshots.ts';
 import type { Audience, ChannelPort, ChannelTerms } from './terms.ts';
 import { nextTurn } from './turn.ts';
 import { message } from './wire.ts';
@@ -223,7 +223,7 @@ export class Delivery implements Listener {
       if (error instanceof RejectedError) return null;
       throw error;
     }
-    const rest = (): Promise<void> => nextTurn(this.#room.clock, this.outbox);
+    const rest = (): Promise<void> => nextTurn(this.#room, this.outbox);
     const tree = this.#telling.state ?? host.view().tree;
     return outline.doubts(tree, { veil, leaves }, rest);
   }
@@ -231,10 +231,10 @@ export class Delivery implements Listener {
   async #sendState(): Promise<void> {
     const { plan } = this.#terms;
     const { snapshot } = plan;
-    if (snapshot?.kind === 'chunked') return this.#sendSnapshot(snapshot.source, snapshot.next);
+    if (snapshot?.kind === 'chunked') return this.#sendSnapshot(snapshot.take());
     if (snapshot?.kind === 'legacy') {
       const sending = { ...this.#terms, scope: this.#scope, stopped: () => this.#closed };
-      await sendLegacySnapshot(this.#room, this.#port, { ...sending, tree: snapshot.tree });
+      await sendLegacySnapshot(this.#room, this.#port, { ...sending, tree: snapshot.take() });
       this.#advance(plan.cut);
     } else if (this.#isSilent) {
       this.#advance(plan.cut);
@@ -269,13 +269,13 @@ export class Delivery implements Listener {
   async #arrive(head: Seq): Promise<void> {
     this.#lose();
     const doubtful = this.#doubtful(head);
-    if (doubtful !== null) return this.#sendSnapshot(this.#snapshot(doubtful), 0);
+    if (doubtful !== null) return this.#sendSnapshot(this.#snapshot(doubtful));
     const change = this.#changes.shift();
     if (change !== undefined) {
       const { scope, addition } = change(head, this.#scope);
       this.#scope = scope;
-      if (addition !== null) await this.#sendSnapshot(this.#snapshot(addition), 0);
-      else if (this.#changes.length > 0) await nextTurn(this.#room.clock, this.outbox);
+      if (addition !== null) await this.#sendSnapshot(this.#snapshot(addition));
+      else if (this.#changes.length > 0) await nextTurn(this.#room, this.outbox);
       return;
     }
     this.#place = this.#isSilent ? 'silent' : this.#join(head);
@@ -292,13 +292,15 @@ export class Delivery implements Listener {
 
   /** Sends a part of (cursor, through] from the log: whole commits, a frame's worth, in a turn of its own. */
   async #sendOps(through: () => Seq): Promise<void> {
-    await nextTurn(this.#room.clock, this.outbox);
+    await nextTurn(this.#room, this.outbox);
     const cursor = this.#cursor;
     if (this.#closed) return;
     const part = await this.#nextPart(cursor, through());
     if (this.#closed) return;
     if (part.isLarge && this.#audience.dialect === 4) {
-      await this.#sendSnapshot(this.#snapshot(this.queries.over(this.#scope)), 0);
+      const { snapshots, clock } = this.#room;
+      const scope = this.queries.over(this.#scope);
+      await this.#sendSnapshot(await snapshots.shared(this.#terms.host, scope, clock));
       return;
     }
     const isSaid = part.ops.length > 0 || this.#audience.dialect === 4;
@@ -345,17 +347,17 @@ export class Delivery implements Listener {
     this.#parts = [];
   }
 
-  #snapshot(part: SnapshotPart): Snapshot {
+  #snapshot(part: SnapshotPart): Reading {
     const { snapshots, clock } = this.#room;
     return snapshots.current(this.#terms.host, part, clock.now());
   }
 
   /** The state takes the client to the seq that it is of, wherever it was. */
-  async #sendSnapshot(source: Snapshot, next: number): Promise<void> {
+  async #sendSnapshot(reading: Reading): Promise<void> {
     const sending = { ...this.#terms, scope: this.#scope, stopped: () => this.#closed };
-    await sendSnapshot(this.#room, this.#port, { ...sending, source, next });
+    await sendSnapshot(this.#room, this.#port, { ...sending, reading });
     this.#lose();
-    if (!this.#closed) this.#advance(source.seq);
+    if (!this.#closed) this.#advance(reading.snapshot.seq);
   }
 
   #advance(cursor: Seq): void {

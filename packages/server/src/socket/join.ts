@@ -19,7 +19,8 @@ import type { StoreHost } from '../host/store-host.ts';
 import { type Storage, StorageError, type StoreRow } from '../storage/port.ts';
 import type { SocketRoom } from './room.ts';
 import { type ChannelScope, everything, hashIn, rightsOf, scopeName, unreadable } from './scope.ts';
-import type { JoinPlan, SnapshotPlan } from './terms.ts';
+import type { Reading } from './snapshots.ts';
+import type { JoinPlan } from './terms.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const TAIL_OPS_MIN = 1000;
@@ -80,30 +81,52 @@ export type Joiner = {
 };
 
 /** Picks the cut and the way to it. */
-export function planJoin(room: SocketRoom, joiner: Joiner, request: JoinRequest): JoinPlan {
+export async function planJoin(
+  room: SocketRoom,
+  joiner: Joiner,
+  request: JoinRequest,
+): Promise<JoinPlan> {
   const { host, dialect, scope } = joiner;
   const silent = scope.patterns.length === 0;
   const base = { scope, last: request.lastSeq };
   const resumed = silent ? null : resumable(room, joiner, request);
   if (resumed !== null) return { ...base, ...resumed, from: 0, why: 'fresh', unconfirmed: false };
-  const cut = host.head;
   const why = silent ? null : reason(joiner, request);
   if (why === null) {
+    const cut = host.head;
     const from = Math.min(request.lastSeq, cut);
     return { ...base, cut, from, why, snapshot: null, unconfirmed: false };
   }
-  const now = room.clock.now();
-  const snapshot: SnapshotPlan =
-    dialect === 3
-      ? { kind: 'legacy', tree: host.view().tree }
-      : { kind: 'chunked', source: room.snapshots.current(host, scope, now), next: 0 };
-  return { ...base, cut, from: 0, why, snapshot, unconfirmed: dialect === 3 };
+  if (dialect === 3) {
+    const { tree, seq: cut } = host.view();
+    const snapshot = { kind: 'legacy', take: takenOnce(tree) } as const;
+    return { ...base, cut, from: 0, why, snapshot, unconfirmed: true };
+  }
+  const reading = await room.snapshots.shared(host, scope, room.clock);
+  return { ...base, ...inChunks(reading), from: 0, why, unconfirmed: false };
+}
+
+function inChunks(reading: Reading): Pick<JoinPlan, 'cut' | 'snapshot'> {
+  const isResumed = reading.index > 0;
+  const snapshot = { kind: 'chunked', isResumed, take: takenOnce(reading) } as const;
+  return { cut: reading.snapshot.seq, snapshot };
+}
+
+/** Gives something once, and does not have it any more. */
+function takenOnce<T>(thing: T): () => T {
+  let held: { readonly thing: T } | null = { thing };
+  return () => {
+    if (held === null) throw new Error('It has been taken.');
+    const taken = held.thing;
+    held = null;
+    return taken;
+  };
 }
 
 /** The way to the present and why it is not the log, as the figures count them. */
 export function catchUpOf({ snapshot, why, from, cut }: JoinPlan): readonly [string, string] {
   if (snapshot === null) return [from < cut ? 'tail' : 'none', 'none'];
-  const isResumed = snapshot.kind === 'chunked' && snapshot.next > 0;
+  const isResumed = snapshot.kind === 'chunked' && snapshot.isResumed;
   return [isResumed ? 'resumed' : 'snapshot', why ?? 'none'];
 }
 
@@ -116,9 +139,8 @@ function resumable(
   if (snapshot === null || (incarnation ?? host.row.incarnation) !== host.row.incarnation) {
     return null;
   }
-  const source = room.snapshots.resume({ host, scope }, snapshot, room.clock.now());
-  if (source === null) return null;
-  return { cut: source.seq, snapshot: { kind: 'chunked', source, next: snapshot.next } };
+  const reading = room.snapshots.resume({ host, scope }, snapshot, room.clock.now());
+  return reading === null ? null : inChunks(reading);
 }
 
 function reason(joiner: Joiner, request: JoinRequest): JoinPlan['why'] {

@@ -14,6 +14,7 @@ import type { Roots, Transfers } from '../views/index.ts';
 import type { Flusher } from './outbox.ts';
 import type { Seeds } from './seeds.ts';
 import type { Snapshots } from './snapshots.ts';
+import type { Crowd } from './turn.ts';
 import { AWAY_MS } from './viewers.ts';
 
 /** What the sockets of one server share. */
@@ -33,6 +34,8 @@ export type SocketRoom = {
   readonly meters: Meters;
   readonly flusher: Flusher;
   readonly snapshots: Snapshots;
+  /** All who are told much at a time. */
+  readonly crowd: Crowd;
   readonly seeds: Seeds;
   readonly fanouts: Fanouts;
   readonly presence: PresenceTopics;

@@ -4,7 +4,7 @@ import type { StoreHost } from '../host/store-host.ts';
 import { Telling } from '../host/telling.ts';
 import { stateEvent } from './legacy.ts';
 import type { ChannelScope } from './scope.ts';
-import type { Snapshot } from './snapshots.ts';
+import type { Reading } from './snapshots.ts';
 import type { ChannelPort, ChannelTerms, JoinPlan } from './terms.ts';
 import { frameJsonPayload } from './ops.ts';
 import type { SocketRoom } from './room.ts';
@@ -25,32 +25,25 @@ type Sending = Pick<ChannelTerms, 'topic' | 'codec' | 'host'> & {
 export async function sendSnapshot(
   room: SocketRoom,
   port: ChannelPort,
-  {
-    source,
-    next,
-    topic,
-    codec,
-    host,
-    stopped,
-  }: Sending & { readonly source: Snapshot; readonly next: number },
+  { reading, topic, codec, host, stopped }: Sending & { readonly reading: Reading },
 ): Promise<void> {
   const push = (event: string, payload: object): void => {
     port.outbox.send(message(codec, [null, null, topic, event, payload]));
   };
   // Whoever has left while it was being made hears nothing of it (§7.3).
   if (stopped()) return;
-  const { id, seq, entries, within } = source;
+  const { snapshot } = reading;
+  const { id, seq, entries, within } = snapshot;
   push('snapshot_begin', { id, seq, incarnation: host.row.incarnation, entries, within });
-  let index = next;
-  for (let part = source.chunk(index); part !== null && !stopped(); part = source.chunk(index)) {
+  for (let part = reading.next(); part !== null && !stopped(); part = reading.next()) {
     if (part !== 'later') {
       if (codec.binary) push('snapshot_chunk', part.payload);
       else port.outbox.send(frameJsonPayload({ topic, codec }, 'snapshot_chunk', part.json()));
-      index += 1;
     }
-    await nextTurn(room.clock, port.outbox);
+    await nextTurn(room, port.outbox);
   }
-  if (!stopped()) push('snapshot_end', { id, seq, chunks: index, entries: source.count });
+  if (stopped()) return;
+  push('snapshot_end', { id, seq, chunks: reading.index, entries: snapshot.count });
 }
 
 /** Sends the state as the events a capver-3 client knows (stores.md §9.4). */
@@ -66,7 +59,7 @@ export async function sendLegacySnapshot(
   const runs: (readonly Fact[])[] = [await seenClearings(room, cleared, { tree, host, scope })];
   for (const run of sortedRuns(tree, scope)) {
     if (run !== null) runs.push(run);
-    await nextTurn(room.clock, port.outbox);
+    await nextTurn(room, port.outbox);
     if (stopped()) return;
   }
   if (stopped()) return;
@@ -76,7 +69,7 @@ export async function sendLegacySnapshot(
     push('event', eventOf(fact));
     sent += 1;
     if (sent % EVENTS_PER_TURN > 0) continue;
-    await nextTurn(room.clock, port.outbox);
+    await nextTurn(room, port.outbox);
     if (stopped()) return;
   }
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { entriesIn, MapRows, type Scope, type Tree } from '@holdfast/engine/data';
 import type { Entry, Glob, Path, Seq } from '@holdfast/protocol';
+import type { Clock } from '../host/clock.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import type { ChannelScope } from './scope.ts';
 import { roughBytesOf } from './wire.ts';
@@ -10,6 +11,10 @@ const CHUNK_ENTRIES_MAX = 1000;
 const CHUNK_BYTES_MAX = 200 * 1024;
 const KEEP_MS = 120_000;
 const KEPT_BYTES_MAX = 128 * 1024 * 1024;
+/** A state of fewer leaves is cut for each who wants it; of larger ones, cutting takes no more than a share of the time. */
+const LEAVES_SHARED = 10_000;
+const REST_MS_PER_LEAF = 0.005;
+const REST_MS_MAX = 1000;
 /** No more than one of so many that are kept has come since they were weighed. */
 const WEIGHED_SHARE = 16;
 
@@ -28,6 +33,9 @@ export type ScopeChange = (
   from: ChannelScope,
 ) => { readonly scope: ChannelScope; readonly addition: SnapshotPart | null };
 
+/** A chunk that has been cut, and what comes after it, where that has been cut too. */
+type Link = { readonly chunk: Encoded | null; next: Link | null };
+
 /**
  * The part of one state of a store that is in a scope, in chunks, cut when first asked for and shared by every socket that
  * needs it (stores.md §10.3.6).
@@ -40,10 +48,12 @@ export class Snapshot {
   /** How many leaves there will be, where that is known before they are found. */
   readonly entries: number | null;
   readonly #source: Iterator<Chunk | null>;
-  readonly #chunks: Encoded[] = [];
+  /** Before the first chunk; null: nobody begins with it any more, and what all have passed is freed. */
+  #start: Link | null = { chunk: null, next: null };
+  #last: Link | null = this.#start;
+  #cut = 0;
   #bytes = 0;
   #count = 0;
-  #done = false;
 
   constructor(
     view: { readonly tree: Tree; readonly seq: Seq },
@@ -62,7 +72,7 @@ export class Snapshot {
 
   /** How many chunks have been asked for, so that a peer may have them. */
   get cut(): number {
-    return this.#chunks.length;
+    return this.#cut;
   }
 
   /** How many leaves the chunks hold that have been cut. */
@@ -70,28 +80,67 @@ export class Snapshot {
     return this.#count;
   }
 
-  /**
-   * A chunk's payload and the same as JSON text, or null after the last one. Chunks are asked for in order. `later`: there
-   * was much to look at and nothing found yet; ask again.
-   */
-  chunk(index: number): Encoded | 'later' | null {
-    while (this.#chunks.length <= index && !this.#done) {
-      const { value, done } = this.#source.next();
-      if (done === true) {
-        this.#done = true;
-      } else if (value === null) {
-        return 'later';
-      } else {
-        const { bytes, ...chunk } = value;
-        this.#bytes += bytes;
-        this.#count += chunk.entries.length;
-        this.#chunks.push(encoded({ id: this.id, index: this.#chunks.length, ...chunk }));
-      }
+  /** Begins to read it at a chunk, as long as it is kept: at one that has been cut, or right after those. */
+  from(index: number): Reading {
+    let at = this.#start;
+    for (let passed = 0; passed < index && at !== null; passed += 1) at = at.next;
+    if (at === null) throw new Error(`snapshot ${this.id} has no chunk ${index} to begin with`);
+    return new Reading(this, at, index);
+  }
+
+  /** Nobody begins with it any more. */
+  release(): void {
+    this.#start = null;
+  }
+
+  /** Cuts the chunk after the last; null where there is none. `later`: there was much to look at and nothing found yet. */
+  more(): Link | 'later' | null {
+    if (this.#last === null) return null;
+    const { value, done } = this.#source.next();
+    if (done === true) {
+      this.#last = null;
+      return null;
     }
-    return this.#chunks[index] ?? null;
+    if (value === null) return 'later';
+    const { bytes, ...chunk } = value;
+    const link = { chunk: encoded({ id: this.id, index: this.#cut, ...chunk }), next: null };
+    this.#cut += 1;
+    this.#bytes += bytes;
+    this.#count += chunk.entries.length;
+    this.#last.next = link;
+    this.#last = link;
+    return link;
   }
 }
 
+/** A way through a snapshot; it keeps from being freed what is still to come of it, and nothing that it has passed. */
+export class Reading {
+  readonly snapshot: Snapshot;
+  #at: Link;
+  #index: number;
+
+  constructor(snapshot: Snapshot, at: Link, index: number) {
+    this.snapshot = snapshot;
+    this.#at = at;
+    this.#index = index;
+  }
+
+  /** The number of the next chunk. */
+  get index(): number {
+    return this.#index;
+  }
+
+  /** The next chunk, or null after the last one. `later`: there was much to look at and nothing found yet; ask again. */
+  next(): Encoded | 'later' | null {
+    const link = this.#at.next ?? this.snapshot.more();
+    if (link === null || link === 'later') return link;
+    this.#at = link;
+    this.#index += 1;
+    return link.chunk;
+  }
+}
+
+/** A chunk's payload, and the same as JSON text. */
 type Encoded = { readonly payload: object; readonly json: () => string };
 
 function encoded(payload: object): Encoded {
@@ -99,6 +148,7 @@ function encoded(payload: object): Encoded {
   return { payload, json: () => (text ??= JSON.stringify(payload)) };
 }
 
+type Newest = { readonly snapshot: Snapshot; readonly cutAt: number };
 type Kept = { readonly snapshot: Snapshot; readonly key: string; readonly until: number };
 
 /** Names what a snapshot is of. */
@@ -114,7 +164,9 @@ export class Snapshots {
   /** In the order of their last use. */
   readonly #kept = new Map<string, Kept>();
   /** The newest of each store and scope. */
-  readonly #newest = new Map<string, Snapshot>();
+  readonly #newest = new Map<string, Newest>();
+  /** When the next of each is cut, where somebody waits for it. */
+  readonly #next = new Map<string, Promise<void>>();
   readonly #bytesMax: number;
   #keptSince = 0;
 
@@ -126,14 +178,35 @@ export class Snapshots {
    * A part of the state at the head, shared with whoever asked for the same at the same head; with nobody where records
    * hide something of it, as rules may have changed their minds since.
    */
-  current(host: StoreHost, part: SnapshotPart, now: number): Snapshot {
-    // Nobody could ask for it again.
-    if (part.veil !== null) return new Snapshot(host.view(), part);
+  current(host: StoreHost, part: SnapshotPart, now: number): Reading {
+    if (part.veil !== null) {
+      const own = new Snapshot(host.view(), part);
+      const reading = own.from(0);
+      // Nobody could ask for it again.
+      own.release();
+      return reading;
+    }
     const key = keyOf(host, part);
-    const newest = this.#newest.get(key);
-    const snapshot = newest?.seq === host.head ? newest : new Snapshot(host.view(), part);
-    this.#newest.set(key, snapshot);
-    return this.#keep({ snapshot, key }, now);
+    let snapshot = this.#newest.get(key)?.snapshot;
+    if (snapshot?.seq !== host.head) {
+      snapshot = new Snapshot(host.view(), part);
+      this.#newest.set(key, { snapshot, cutAt: now });
+    }
+    this.#keep({ snapshot, key }, now);
+    return snapshot.from(0);
+  }
+
+  /**
+   * The same for who is sent all of it, be it the state of a little later: of a large store that is written to, each who comes
+   * would have another one cut. So the next is cut a while after the last, for all who have come meanwhile.
+   */
+  async shared(host: StoreHost, part: SnapshotPart, clock: Clock): Promise<Reading> {
+    const key = keyOf(host, part);
+    const newest = part.veil === null ? this.#newest.get(key) : undefined;
+    const isOld = newest !== undefined && newest.snapshot.seq !== host.head;
+    const restMs = isOld ? this.#restMs(newest, clock) : 0;
+    if (restMs > 0) await (this.#next.get(key) ?? this.#later(key, restMs, clock));
+    return this.current(host, part, clock.now());
   }
 
   /** A snapshot that a broken-off join names, if it is still held, and of the same scope. */
@@ -141,11 +214,12 @@ export class Snapshots {
     { host, scope }: { readonly host: StoreHost; readonly scope: ChannelScope },
     { id, next }: { id: string; next: number },
     now: number,
-  ): Snapshot | null {
+  ): Reading | null {
     const kept = this.#kept.get(id);
     if (scope.veil !== null) return null;
     if (kept?.key !== keyOf(host, scope) || next > kept.snapshot.cut) return null;
-    return this.#keep(kept, now);
+    this.#keep(kept, now);
+    return kept.snapshot.from(next);
   }
 
   /** Forgets what nobody asked for in a while. */
@@ -157,13 +231,25 @@ export class Snapshots {
     this.#shed();
   }
 
-  #keep({ snapshot, key }: Pick<Kept, 'snapshot' | 'key'>, now: number): Snapshot {
+  #restMs({ snapshot, cutAt }: Newest, clock: Clock): number {
+    const leaves = snapshot.entries ?? snapshot.count;
+    if (leaves < LEAVES_SHARED) return 0;
+    return cutAt + Math.min(leaves * REST_MS_PER_LEAF, REST_MS_MAX) - clock.now();
+  }
+
+  #later(key: string, ms: number, clock: Clock): Promise<void> {
+    const next = new Promise<void>((resolve) => void clock.setTimeout(resolve, ms));
+    this.#next.set(key, next);
+    void next.then(() => this.#next.delete(key));
+    return next;
+  }
+
+  #keep({ snapshot, key }: Pick<Kept, 'snapshot' | 'key'>, now: number): void {
     this.#kept.delete(snapshot.id);
     this.#kept.set(snapshot.id, { snapshot, key, until: now + KEEP_MS });
     this.#keptSince += 1;
     // All are weighed, so of many not for each that comes.
     if (this.#keptSince * WEIGHED_SHARE > this.#kept.size) this.#shed();
-    return snapshot;
   }
 
   /** Under writes every join cuts a state of its own, so time alone does not bound what is kept. */
@@ -179,8 +265,9 @@ export class Snapshots {
   }
 
   #forget({ snapshot, key }: Kept): void {
+    snapshot.release();
     this.#kept.delete(snapshot.id);
-    if (this.#newest.get(key) === snapshot) this.#newest.delete(key);
+    if (this.#newest.get(key)?.snapshot === snapshot) this.#newest.delete(key);
   }
 }
 

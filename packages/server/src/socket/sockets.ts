@@ -9,6 +9,7 @@ import { endSpan, startServerSpan } from '../tracing/index.ts';
 import { Connection } from './connection.ts';
 import { Rechecks } from './rechecks.ts';
 import type { SocketRoom } from './room.ts';
+import { Crowd } from './turn.ts';
 import { DEFLATE_BYTES_MIN, deflated } from './wire.ts';
 import {
   type Handshake,
@@ -57,8 +58,11 @@ export class Sockets {
   #draining = false;
   #emptied: () => void = () => undefined;
 
-  constructor(room: SocketRoom, originAllowed: (request: IncomingMessage) => boolean) {
-    this.#room = room;
+  constructor(
+    room: Omit<SocketRoom, 'crowd'>,
+    originAllowed: (request: IncomingMessage) => boolean,
+  ) {
+    this.#room = { ...room, crowd: new Crowd(room.clock) };
     this.#rechecks = new Rechecks(room, this.#open);
     this.#nextAsked = this.#open.values();
     this.#originAllowed = originAllowed;

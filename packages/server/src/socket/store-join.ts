@@ -129,7 +129,7 @@ async function settle(
   const scope = channelScope(request.patterns ?? everything, grants.read);
   if (dialect === 4) {
     const { forged, outline } = room.seeds.judge(principal.subject, host.row.name, request);
-    const plan = planJoin(room, { host, dialect, scope, stale: false, forged }, request);
+    const plan = await planJoin(room, { host, dialect, scope, stale: false, forged }, request);
     if (viewer === null) return plan;
     const account = viewer.account(accountIn(request.scope), request.lastSeq);
     return { ...plan, outline, sight: { viewer, account } };
@@ -143,7 +143,7 @@ async function settle(
     (record === null ||
       (!record.unconfirmed && record.incarnation === incarnation && record.scope === scope.hash));
   const stale = !known && request.lastSeq > 0;
-  const plan = planJoin(room, { host, dialect, scope, stale }, request);
+  const plan = await planJoin(room, { host, dialect, scope, stale }, request);
   const { unconfirmed } = plan;
   await devices.put(name, deviceId, { incarnation, scope: scope.hash, unconfirmed });
   return plan;

@@ -5,14 +5,17 @@ import type { StoreHost } from '../host/store-host.ts';
 import type { Outbox } from './outbox.ts';
 import type { Outline } from './outline.ts';
 import type { ChannelScope } from './scope.ts';
-import type { Snapshot } from './snapshots.ts';
+import type { Reading } from './snapshots.ts';
 import type { Throttle } from './throttle.ts';
 import type { Account, Viewer } from './viewers.ts';
 
-/** The state to send in full: in chunks (§10.3), or as the events a capver-3 client knows (§9.4). */
+/**
+ * The state to send in full: in chunks (§10.3), or as the events a capver-3 client knows (§9.4). It is taken once, by who sends
+ * it: the plan stays as long as the channel, and what it has kept of a store would be freed for none of all who ever came.
+ */
 export type SnapshotPlan =
-  | { readonly kind: 'chunked'; readonly source: Snapshot; readonly next: number }
-  | { readonly kind: 'legacy'; readonly tree: Tree };
+  | { readonly kind: 'chunked'; readonly isResumed: boolean; readonly take: () => Reading }
+  | { readonly kind: 'legacy'; readonly take: () => Tree };
 
 /** How a channel brings its client to the present (stores.md §9.2, §10.1). */
 export type JoinPlan = {

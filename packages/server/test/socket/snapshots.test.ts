@@ -1,15 +1,23 @@
 import { grantsOf } from '../../src/access/index.ts';
 import { channelScope, everything } from '../../src/socket/scope.ts';
 import { Tree } from '@holdfast/engine/data';
-import { asGlob, asPath, asStoreName, defaultLimits } from '@holdfast/protocol';
+import { asGlob, asPath, asStoreName, defaultLimits, type Json } from '@holdfast/protocol';
+import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 
 import { memoryBus } from '../../src/bus/memory.ts';
 import { systemClock } from '../../src/host/clock.ts';
 import { StoreHost } from '../../src/host/store-host.ts';
 import { Meters } from '../../src/metrics/index.ts';
-import { Snapshot, Snapshots } from '../../src/socket/snapshots.ts';
+import { type Reading, Snapshot, Snapshots } from '../../src/socket/snapshots.ts';
 import { memory } from '../../src/storage/memory.ts';
+import { VirtualClock } from '../conversation/clock.ts';
+
+setFlagsFromString('--expose-gc');
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the flag makes
+const collect = runInNewContext('gc') as () => void;
 
 function report(what: string, error: unknown): void {
   throw new Error(what, { cause: error });
@@ -32,7 +40,7 @@ async function openHost(): Promise<StoreHost> {
 }
 
 /** Sets a leaf and resolves when that is answered. */
-async function put(host: StoreHost, path: string, value: string): Promise<void> {
+async function put(host: StoreHost, path: string, value: Json): Promise<void> {
   const ticket = host.ticket();
   await new Promise<void>((resolve) => {
     host.submit(
@@ -54,6 +62,11 @@ async function put(host: StoreHost, path: string, value: string): Promise<void> 
   });
 }
 
+function weakly(part: ReturnType<Reading['next']>): WeakRef<object> {
+  if (part === null || part === 'later') throw new Error('there is no chunk');
+  return new WeakRef(part);
+}
+
 const scope = channelScope(everything, grantsOf(null).read);
 
 test('of snapshots that are too much to keep, those wanted longest ago are let go', async () => {
@@ -63,18 +76,19 @@ test('of snapshots that are too much to keep, those wanted longest ago are let g
   const cut: Snapshot[] = [];
   for (let i = 0; i < 3; i += 1) {
     await put(host, 'a', `${text}${i}`);
-    const snapshot = snapshots.current(host, scope, 0);
-    expect(snapshot.chunk(0)).not.toBeNull();
-    cut.push(snapshot);
+    const reading = snapshots.current(host, scope, 0);
+    expect(reading.next()).not.toBeNull();
+    cut.push(reading.snapshot);
   }
   const resumes = (of: Snapshot | undefined): boolean =>
-    of !== undefined && snapshots.resume({ host, scope }, { id: of.id, next: 1 }, 0) === of;
+    of !== undefined &&
+    snapshots.resume({ host, scope }, { id: of.id, next: 1 }, 0)?.snapshot === of;
   expect(cut.map(resumes)).toEqual([true, true, true]);
-  expect(snapshots.current(host, scope, 0)).toBe(cut[2]);
+  expect(snapshots.current(host, scope, 0).snapshot).toBe(cut[2]);
   // The first is wanted again, so the second has waited longest when room is needed.
   expect(resumes(cut[0])).toBe(true);
   await put(host, 'b', text);
-  snapshots.current(host, scope, 0).chunk(0);
+  snapshots.current(host, scope, 0).next();
   snapshots.sweep(0);
   expect(cut.map(resumes)).toEqual([true, false, true]);
 });
@@ -83,12 +97,67 @@ test('a snapshot larger than all that may be kept can still be resumed while it 
   const host = await openHost();
   await put(host, 'a', 'x'.repeat(5000));
   const snapshots = new Snapshots(100);
-  const only = snapshots.current(host, scope, 0);
-  only.chunk(0);
+  const reading = snapshots.current(host, scope, 0);
+  const { snapshot: only } = reading;
+  reading.next();
   snapshots.sweep(0);
-  expect(snapshots.resume({ host, scope }, { id: only.id, next: 1 }, 0)).toBe(only);
+  expect(snapshots.resume({ host, scope }, { id: only.id, next: 1 }, 0)?.snapshot).toBe(only);
   snapshots.sweep(121_000);
   expect(snapshots.resume({ host, scope }, { id: only.id, next: 1 }, 0)).toBeNull();
+});
+
+test('a snapshot that is not kept any more is read to its end by who is sent it, and what all have been sent of it is freed', async () => {
+  const host = await openHost();
+  const leaves = Array.from({ length: 3500 }, (_, at) => [`${at}`, 'v'] as const);
+  await put(host, 'map', Object.fromEntries(leaves));
+  const snapshots = new Snapshots(100);
+  const reading = snapshots.current(host, scope, 0);
+  const first = weakly(reading.next());
+  await put(host, 'other', 'v');
+  snapshots.current(host, scope, 0).next();
+  snapshots.sweep(0);
+  const sizes: number[] = [];
+  for (let part = reading.next(); part !== null; part = reading.next()) {
+    if (part !== 'later') sizes.push(part.json().length);
+    await turn();
+    collect();
+  }
+  expect(sizes).toHaveLength(3);
+  expect(reading.snapshot.count).toBe(3500);
+  expect(first.deref()).toBeUndefined();
+  // Nobody begins with it any more.
+  const { id } = reading.snapshot;
+  expect(snapshots.resume({ host, scope }, { id, next: 0 }, 0)).toBeNull();
+});
+
+test('all who come to a large store that is written to, soon after somebody else, are sent one state of a little later', async () => {
+  const host = await openHost();
+  const clock = new VirtualClock();
+  const snapshots = new Snapshots();
+  const leaves = Array.from({ length: 9999 }, (_, at) => [`${at}`, at] as const);
+  await put(host, 'map', Object.fromEntries(leaves));
+  const come = async (): Promise<Snapshot> => (await snapshots.shared(host, scope, clock)).snapshot;
+  const small = await come();
+  await put(host, 'other', 'v');
+  // Of fewer leaves one is cut for each who comes.
+  const first = await come();
+  expect(first).not.toBe(small);
+  expect(await come()).toBe(first);
+  let last: Promise<Snapshot> | null = null;
+  const seen = new Set<Snapshot>();
+  for (let at = 0; at < 10; at += 1) {
+    await put(host, 'other', `${at}`);
+    last = come();
+    void last.then((snapshot) => seen.add(snapshot));
+  }
+  await turn();
+  expect(seen.size).toBe(0);
+  await clock.pass(50);
+  expect((await last)?.seq).toBe(host.head);
+  expect(seen.size).toBe(1);
+  await put(host, 'other', 'later');
+  await clock.pass(50);
+  expect((await come()).seq).toBe(host.head);
 });
 
 test('S83 S102 a broken-off snapshot is not resumed in another scope', async () => {
@@ -96,16 +165,19 @@ test('S83 S102 a broken-off snapshot is not resumed in another scope', async () 
   await put(host, 'a/x', 'v');
   await put(host, 'b/x', 'v');
   const snapshots = new Snapshots();
-  const whole = snapshots.current(host, scope, 0);
-  whole.chunk(0);
+  const reading = snapshots.current(host, scope, 0);
+  const { snapshot: whole } = reading;
+  reading.next();
   const part = channelScope([asGlob('a/**')], grantsOf(null).read);
   expect(snapshots.resume({ host, scope: part }, { id: whole.id, next: 0 }, 0)).toBeNull();
-  const mine = snapshots.current(host, part, 0);
-  expect(mine.chunk(0)).toMatchObject({ payload: { entries: [['a/x', 'v', 'string', 1]] } });
-  const addition = snapshots.current(host, { ...part, isAddition: true }, 0);
+  const inPart = snapshots.current(host, part, 0);
+  const { snapshot: mine } = inPart;
+  expect(inPart.next()).toMatchObject({ payload: { entries: [['a/x', 'v', 'string', 1]] } });
+  const { snapshot: addition } = snapshots.current(host, { ...part, isAddition: true }, 0);
   expect([mine.within, addition.within]).toEqual([null, ['a/**']]);
   expect(snapshots.resume({ host, scope: part }, { id: addition.id, next: 0 }, 0)).toBeNull();
-  expect(snapshots.resume({ host, scope: part }, { id: mine.id, next: 1 }, 0)).toBe(mine);
+  const resumed = snapshots.resume({ host, scope: part }, { id: mine.id, next: 1 }, 0);
+  expect(resumed?.snapshot).toBe(mine);
 });
 
 test('S82 a chunk holds no more than 256 KiB, whatever its text is made of and however long its paths are', () => {
@@ -117,10 +189,10 @@ test('S82 a chunk holds no more than 256 KiB, whatever its text is made of and h
     tree.put(asPath(`${path}/b`), { value: 1, type: 'integer', revision: at + 1 });
     tree.remove(asPath(`${path}/b`), 1000 + at);
   }
-  const snapshot = new Snapshot({ tree, seq: 2000 }, scope);
+  const reading = new Snapshot({ tree, seq: 2000 }, scope).from(0);
   const sizes: number[] = [];
   for (;;) {
-    const part = snapshot.chunk(sizes.length);
+    const part = reading.next();
     if (part === null || part === 'later') break;
     sizes.push(Buffer.byteLength(part.json()));
   }

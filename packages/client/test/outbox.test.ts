@@ -44,6 +44,36 @@ describe('dead letters', () => {
     await expect.poll(() => told.map((each) => each.opId)).toContain(opId);
   });
 
+  it('of a former version of the application are migrated before they are written again', async () => {
+    const disk = new Disk();
+    const old = world.client({ cache: keptIn(new MapRows(disk)), schemaVersion: 1 });
+    const former = old.store('acme/app');
+    const { opId } = former.put('k', 1, { fence });
+    const { opId: foreign } = former.increment('n', 1, { fence });
+    await former.settled();
+    await old.close();
+    const open = (): Promise<Store> =>
+      world.store({
+        cache: keptIn(new MapRows(disk)),
+        schemaVersion: 2,
+        migrate: (request, from) =>
+          from === 1 && request.op === 'set'
+            ? { op: 'set', path: asPath('v2/k'), value: request.value }
+            : null,
+      });
+    for (const store of [await open(), await open()]) {
+      const letters = new Map(store.outbox.deadLetters().map((each) => [each.opId, each.request]));
+      expect([letters.get(opId), letters.get(foreign)]).toMatchObject([
+        { op: 'set', path: 'v2/k' },
+        { op: 'increment', path: 'n' },
+      ]);
+    }
+    const store = await open();
+    await store.outbox.retry(opId)?.committed;
+    expect(store.get('v2/k')).toBe(1);
+    expect(world.errors).toEqual([]);
+  });
+
   it('are written again as they were, or edited, under their own ids', async () => {
     const { store, opId } = await withLetter();
     const again = store.outbox.retry(opId);

@@ -53,7 +53,7 @@ function outboxOf(db: Database, n: number, place: string): readonly KeptOutbox[]
     else writes.push(pending);
   }
   for (const row of rowsOf(db, 'letter', n)) {
-    deadLetters.push(readOr(() => readLetter(row)) ?? quarantined(row, 0));
+    deadLetters.push(readOr(() => readLetter(row).letter) ?? quarantined(row, 0));
   }
   const inOrder = writes.toSorted((a, b) => a.order - b.order || a.createdAt - b.createdAt);
   return [{ url, principal, store, writes: inOrder.map(keptWrite), deadLetters }];

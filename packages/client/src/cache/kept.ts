@@ -234,7 +234,11 @@ class KeptCache implements Cache {
     const letters = this.letters.unsaved(store);
     const written = await write([
       ...requests.map(([id, pending]): RowChange => ['request', id, pending && textOf(pending)]),
-      ...letters.map(([id, letter]): RowChange => ['letter', id, letter && letterText(letter)]),
+      ...letters.map(([id, letter]): RowChange => [
+        'letter',
+        id,
+        letter && letterText({ letter, schema }),
+      ]),
     ]);
     if (written === 'stored') this.letters.saved(store, letters);
     return written;

@@ -22,6 +22,7 @@ import {
   readLetter,
   readMap,
   readRequest,
+  type StoredLetter,
   type StoredRequest,
   Unreadable,
 } from './texts.ts';
@@ -100,11 +101,26 @@ export class Reading {
 
   #takeLetter(row: Row): void {
     try {
-      this.#letters.push(readLetter(row));
+      this.#letters.push(this.#ofNow(readLetter(row)));
     } catch (error) {
       if (error instanceof Newer) this.#leave();
       else this.#letters.push(quarantined(row, this.#terms.wall()));
     }
+  }
+
+  /** What was refused of a former version is sent again as it would be made now; where nobody knows how, as it was. */
+  #ofNow({ letter, schema = this.#terms.schemaVersion }: StoredLetter): DeadLetter {
+    const { request, refusal } = letter;
+    // What may have been committed the server knows by its content.
+    const isUncertain = refusal.code === 'outcome_unknown';
+    if (request === null || isUncertain || this.#isOfNow(schema)) return letter;
+    // If it cannot be migrated that is known: it is why it is a letter, or was told when it became one.
+    const migrated = this.#migrated(request, schema, () => undefined);
+    return isRefusal(migrated) ? letter : { ...letter, request: migrated };
+  }
+
+  #isOfNow(schema: string | number | null): boolean {
+    return schema === this.#terms.schemaVersion || this.#terms.migrate === null;
   }
 
   #takeRequest(row: Row): void {
@@ -117,7 +133,7 @@ export class Reading {
       }
       if (!(error instanceof Unreadable)) throw error;
       this.#faults.push(cacheFault('corrupt', { cause: error, kept: true }));
-      this.#bury(quarantined(row, this.#terms.wall()));
+      this.#bury(quarantined(row, this.#terms.wall()), null);
     }
   }
 
@@ -131,35 +147,41 @@ export class Reading {
     // What the server may have got, it knows by the name of the device and by what was asked: neither may change.
     if (pending.firstSentAt !== null) {
       if (device === this.#terms.deviceId) this.#outbox.push(pending);
-      else this.#refuse(pending, refuse('outcome_unknown'));
+      else this.#refuse(stored, refuse('outcome_unknown'));
       return;
     }
-    if (schema === this.#terms.schemaVersion || this.#terms.migrate === null) {
+    if (this.#isOfNow(schema)) {
       this.#outbox.push(pending);
       return;
     }
-    const request = this.#migrated(pending.request, schema);
-    if (isRefusal(request)) this.#refuse(pending, request);
+    const request = this.#migrated(pending.request, schema, (fault) => this.#faults.push(fault));
+    if (isRefusal(request)) this.#refuse(stored, request);
     else this.#outbox.push({ ...pending, request });
   }
 
-  #migrated(request: Request, from: string | number | null): Request | Refusal {
+  #migrated(
+    request: Request,
+    from: string | number | null,
+    failed: (fault: HoldfastError) => void,
+  ): Request | Refusal {
     try {
       const migrated = this.#terms.migrate?.(request, from) ?? null;
       return migrated === null ? refuse('schema_skew') : ownRequest(migrated, unlimited);
     } catch (cause) {
-      this.#faults.push(cacheFault('failed', { cause, kept: true }));
+      failed(cacheFault('failed', { cause, kept: true }));
       return refuse('schema_skew');
     }
   }
 
-  #refuse({ opId, request, createdAt }: PendingRequest, refusal: Refusal): void {
-    this.#bury({ opId, request, refusal, createdAt, refusedAt: this.#terms.wall() });
+  #refuse({ pending, schema }: StoredRequest, refusal: Refusal): void {
+    const { opId, request, createdAt } = pending;
+    this.#bury({ opId, request, refusal, createdAt, refusedAt: this.#terms.wall() }, schema);
   }
 
-  #bury(letter: DeadLetter): void {
+  #bury(letter: DeadLetter, schema: string | number | null): void {
+    const text = letterText({ letter, schema });
     this.#letters.push(letter);
-    this.#moves.push(['request', letter.opId, null], ['letter', letter.opId, letterText(letter)]);
+    this.#moves.push(['request', letter.opId, null], ['letter', letter.opId, text]);
   }
 }
 

@@ -43,6 +43,12 @@ export type StoredRequest = {
   readonly schema: string | number | null;
 };
 
+/** A stored letter, and of which version of the application's data it is; undefined where that was not noted. */
+export type StoredLetter = {
+  readonly letter: DeadLetter;
+  readonly schema: string | number | null | undefined;
+};
+
 /** A row that makes no sense. */
 export class Unreadable extends Error {}
 
@@ -94,29 +100,31 @@ export function readRequest([id, text]: Row): StoredRequest {
   const { order, attempts, createdAt, firstSentAt, blind, device, schema } = row;
   if (!isCount(order) || !isCount(attempts) || !isTime(createdAt)) throw new Unreadable();
   if (firstSentAt !== null && !isTime(firstSentAt)) throw new Unreadable();
-  const isNamed = schema === null || typeof schema === 'string' || typeof schema === 'number';
-  if (!isNamed || typeof blind !== 'boolean') throw new Unreadable();
+  if (!isSchema(schema) || typeof blind !== 'boolean') throw new Unreadable();
   const request = readIntent(row);
   const status = { state: 'queued' } as const;
   const pending = { opId: opIdOf(id), request, status, attempts, createdAt, firstSentAt };
   return { pending: { ...pending, order, blind }, device: string(device), schema };
 }
 
-export function letterText(letter: DeadLetter): string {
+export function letterText({ letter, schema }: StoredLetter): string {
   const { request, refusal, createdAt, refusedAt, text = null } = letter;
   const { code, details } = refusal;
-  const asked = request === null ? { text } : encodeRequest(request);
+  const asked = request === null ? { text } : { ...encodeRequest(request), schema };
   return JSON.stringify({ format, ...asked, code, details, createdAt, refusedAt });
 }
 
-export function readLetter([id, text]: Row): DeadLetter {
+export function readLetter([id, text]: Row): StoredLetter {
   const row = object(text);
-  const { code, details, createdAt, refusedAt } = row;
+  const { code, details, createdAt, refusedAt, schema } = row;
   if (!isTime(createdAt) || !isTime(refusedAt) || !isObject(details)) throw new Unreadable();
   const refusal = readRefusal({ ...details, reason: string(code) });
   const about = { opId: opIdOf(id), refusal, createdAt, refusedAt };
-  if ('text' in row) return { ...about, request: null, text: string(row['text']) };
-  return { ...about, request: readIntent(row) };
+  const letter: DeadLetter =
+    'text' in row
+      ? { ...about, request: null, text: string(row['text']) }
+      : { ...about, request: readIntent(row) };
+  return { letter, schema: isSchema(schema) ? schema : undefined };
 }
 
 /** What remains of a request that cannot be read. */
@@ -182,6 +190,10 @@ function isSeq(value: unknown): value is Seq {
 
 function isTime(value: unknown): value is EpochMs {
   return typeof value === 'number' && Number.isFinite(value);
+}
+
+function isSchema(value: unknown): value is string | number | null {
+  return value === null || typeof value === 'string' || typeof value === 'number';
 }
 
 function isName(value: unknown): value is string | null {

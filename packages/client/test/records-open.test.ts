@@ -38,7 +38,13 @@ test('more records than may be open are told so, harm no other, and have their t
   await items.write({ id: 'a' }, { patch: { n: 10 } });
   await expect.poll(() => item('a').get()).toEqual({ n: 10 });
   // It can be written to.
-  await item('d').set({ n: 40 }).committed;
+  const set = item('d').set({ n: 40 });
+  await expect(set.committed).resolves.toEqual(expect.objectContaining({ value: { n: 40 } }));
+  expect(await set.committed).not.toHaveProperty('deleted');
+  const unseen = await item('c').patch({ n: 3 }).committed;
+  expect([unseen.value, unseen.deleted]).toEqual([null, undefined]);
+  await items.write({ id: 'e' }, { set: { n: 5 } });
+  await expect(item('e').remove().committed).resolves.toMatchObject({ deleted: true });
   releaseA();
   await expect.poll(() => item('c').get()).toEqual({ n: 3 });
   expect(item('c').state.get()).toMatchObject({ status: 'ok' });

@@ -1,8 +1,9 @@
 import type { OpId, Seq } from '@holdfast/protocol';
-import type { Envelope } from '@holdfast/protocol/record';
+import { decodeStored, type Envelope } from '@holdfast/protocol/record';
 import type { Outcome } from '@holdfast/engine/replica';
 import { type ReceiptDesk, WriteReceipt } from '../receipt.ts';
 import type { Opened, RecordEntry } from './delivery.ts';
+import type { Arm } from './writes.ts';
 import type { RecordReceipt } from './types.ts';
 
 /** A write whose owner hears how it ended, and may know an error for it. */
@@ -61,11 +62,13 @@ export function handled<T>(promise: Promise<T>): Promise<T> {
 export class StoreRecordReceipt<R> implements RecordReceipt<R> {
   readonly #write: HeardReceipt;
   readonly #entry: RecordEntry;
+  readonly #arm: Arm | undefined;
   #committed: Promise<never> | null = null;
 
-  constructor(write: HeardReceipt, entry: RecordEntry) {
+  constructor(write: HeardReceipt, entry: RecordEntry, arm: Arm | undefined) {
     this.#write = write;
     this.#entry = entry;
+    this.#arm = arm;
   }
 
   get opId(): OpId {
@@ -105,11 +108,16 @@ export class StoreRecordReceipt<R> implements RecordReceipt<R> {
     return this.#envelope(seq);
   }
 
-  /** What the server has by now. */
+  /** What the server has by now; of what there is no place for here, what was written (records.md §19). */
   #envelope(seq: Seq): Envelope {
     const entry = this.#entry;
     entry.look();
-    const { value, sequence, version } = entry.server;
+    const { server } = entry;
+    const { sequence, version } = server;
+    const arm = entry.current().isUnknown ? this.#arm : undefined;
+    const isBlind = arm?.isBlind === true;
+    const own = isBlind ? undefined : arm?.after;
+    const value = arm === undefined ? server.value : own && decodeStored(own);
     const { incarnation } = entry.state.get();
     return {
       value: value ?? null,
@@ -118,7 +126,7 @@ export class StoreRecordReceipt<R> implements RecordReceipt<R> {
       sequence: value === undefined ? Math.max(sequence, seq) : sequence,
       op_id: this.opId,
       incarnation,
-      ...(value === undefined && { deleted: true }),
+      ...(value === undefined && !isBlind && { deleted: true }),
     };
   }
 }

@@ -36,7 +36,7 @@ export function writeAll(
   } finally {
     writes.end();
   }
-  return new StoreRecordReceipt(receipt, entry);
+  return new StoreRecordReceipt(receipt, entry, writes.arms.get(entry.key));
 }
 
 const cancelled: Outcome = { status: 'refused', refusal: refuse('cancelled') };

@@ -43,6 +43,8 @@ export class Arm extends Making<void> {
   fields: Fields = [];
   /** It changes an object of which it is not known yet whether there is one. */
   rests = false;
+  /** What it comes to depends on what is not known. */
+  isBlind = false;
   /** How the server had what is guarded, as far as was known then. */
   seen: readonly Unchanged[] = [];
   readonly #writes: Writes;
@@ -98,6 +100,8 @@ export class Arm extends Making<void> {
     this.makes ||= 'set' in write;
     // A mutation says by itself that there is nothing.
     this.rests ||= isUnseen && ('patch' in write || 'by' in write);
+    const stands = 'set' in write || 'remove' in write;
+    this.isBlind ||= isUnseen && !stands;
     return !isUnseen || 'set' in write;
   }
 }

@@ -1,3 +1,4 @@
+import { isSameMajor } from '@holdfast/engine/record';
 import {
   type Json,
   passSchema,
@@ -259,7 +260,12 @@ class LiveSource {
     };
   }
 
-  answer({ key, incarnation, sequence }: HandshakeRequest): HandshakeAnswer {
+  answer({ key, incarnation, sequence, client_version }: HandshakeRequest): HandshakeAnswer {
+    const { version } = this.#of.declared.def;
+    // It could not read what there is, and would ask for it again.
+    if (!isSameMajor({ version: client_version }, version)) {
+      return { key, type: 'skew', server_version: version };
+    }
     if (this.#value === null) {
       return { key, type: 'gone', incarnation: this.#incarnation, sequence: 0 };
     }

@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { VirtualClock } from '../conversation/clock.ts';
 import { world } from '../conversation/world.ts';
+import { post } from './sse-reader.ts';
 
 const Sum = source({
   name: 'sum',
@@ -66,6 +67,30 @@ test('R229 a source has exactly one policy', async () => {
       /every, on or once/,
     );
   }
+});
+
+test('R79 whoever knows a source in another major is told so, and not what it cannot read', async () => {
+  const { server } = await world();
+  server.source(Sum, { policy: { once: true }, run: ({ a }) => ({ total: a }) });
+  const handler = server.syncHandler({ authorize: 'public' });
+  const key = 'src/sum/{"a":1}';
+  const types: unknown[] = [];
+  for (const version of ['1.7', '2.0', '']) {
+    const request = new Request(
+      'http://x/api/records/handshake',
+      post([{ key, client_version: version }]),
+    );
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const response = await handler.POST(request, { principal: { subject: 'eve' }, now: 0 });
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    types.push(...((await response.json()) as { answers: object[] }).answers);
+  }
+  expect(types).toMatchObject([
+    { key, type: 'snapshot' },
+    { key, type: 'skew', server_version: '1.0' },
+    { key, type: 'snapshot' },
+  ]);
+  expect(types[1]).not.toHaveProperty('envelope');
 });
 
 test('R230 R235 R237 once: the seed has sequence 1, and bad params are invalid_params', async () => {

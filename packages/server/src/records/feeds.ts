@@ -187,14 +187,15 @@ class ObjectFeed {
     const { tree, seq } = store.view();
     const sight = look(tree);
     const { value, sequence } = sight;
+    const visible = value === undefined ? null : { ...sight, value };
     this.#told = sight;
     this.#view = asked.view ?? null;
-    this.#sequence = value === undefined ? seq : sequence;
-    // What is hidden as a whole is like what is not there (stores.md §11.2.4).
-    if (value === undefined) {
+    // What is hidden as a whole is like what is not there (stores.md §11.2.4), and so is what cannot be shown without it.
+    if (visible === null || !this.#passes(visible)) {
+      this.#sequence = seq;
       return { key, type: 'gone', incarnation: store.row.incarnation, sequence: seq };
     }
-    const visible = { ...sight, value };
+    this.#sequence = sequence;
     return this.#skew(asked, visible) ?? this.#snapshot(asked, visible, seq);
   }
 
@@ -253,9 +254,15 @@ class ObjectFeed {
       return;
     }
     // What was hidden came, or what was seen is gone (records.md §17).
-    const isReset = hasTurned(before, now) || sequence <= this.#sequence;
+    const isTurned = hasTurned(before, now);
+    const isReset = isTurned || sequence <= this.#sequence;
     if (!isReset && (this.#view ?? view) === view) {
       this.#hearChange({ ...change, sequence }, now);
+      return;
+    }
+    if (!this.#passes({ ...now, value })) {
+      // What may be seen no more leaves the client; else it keeps what it has.
+      if (isTurned) this.#hearChange(change, { value: undefined });
       return;
     }
     // Who comes back is known by the view, so that has to be of what it has.
@@ -265,7 +272,7 @@ class ObjectFeed {
     hear({ answer: { key, view, type: 'snapshot', envelope, ...(isReset && { reset: true }) } });
   }
 
-  #hearChange(change: ObjectChange, { value }: Sight): void {
+  #hearChange(change: ObjectChange, { value }: Pick<Sight, 'value'>): void {
     const { store, hear } = this.#of;
     const version = this.#version;
     const told = { ...change, value, prev: this.#sequence };
@@ -304,18 +311,18 @@ class ObjectFeed {
     return { ...common, view: sight.view, envelope: own };
   }
 
-  /** The gate of who reads keeps out what lacks a field that may not be missing; here it is told of. */
-  #envelope({ value, sequence, hidden }: Visible): Envelope {
-    const { store, ref } = this.#of;
-    const passed = hidden.size === 0 ? null : passRecord(ref.record, value);
-    if (passed !== null && 'issue' in passed) this.#failed(new Error(`outbound: ${passed.issue}`));
+  /** Whether what is left where something is hidden is one of its record; what is not is told of. */
+  #passes({ value, hidden }: Visible): boolean {
+    const passed = hidden.size === 0 ? null : passRecord(this.#of.ref.record, value);
+    if (passed === null || !('issue' in passed)) return true;
+    this.#failed(new Error(`outbound: ${passed.issue}`));
+    return false;
+  }
+
+  #envelope({ value, sequence }: Visible): Envelope {
     const schema_version = this.#version;
-    return {
-      value: decodeStored(value),
-      schema_version,
-      sequence,
-      incarnation: store.row.incarnation,
-    };
+    const { incarnation } = this.#of.store.row;
+    return { value: decodeStored(value), schema_version, sequence, incarnation };
   }
 }
 

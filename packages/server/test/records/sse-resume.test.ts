@@ -124,7 +124,43 @@ const Hasty = record({
   visibility: { '*': () => true, secret: () => false },
 });
 
-test('what is hidden though it may not be missing is told of', async () => {
+test('what may be seen no more, though it may not be missing, leaves who has it; before that nothing that fails the schema does', async () => {
+  const Mixed = record({
+    name: 'mixed',
+    store: 'demo/main',
+    path: 'mixed/:id',
+    version: '1.0',
+    schema: z.object({ open: z.boolean(), n: z.number().optional(), secret: z.string() }),
+    visibility: { '*': () => true, secret: ({ value }) => value.open === true },
+  });
+  const faults: RecordFault[] = [];
+  const { server } = await world({ onError: (fault) => faults.push(fault) });
+  const mixed = server.record(Mixed);
+  const key = 'rec/demo/main/mixed/1';
+  await mixed.write({ id: '1' }, { set: { open: true, secret: 'x' } });
+  const handler = server.syncHandler({ authorize: 'public' });
+  const abort = new AbortController();
+  onTestFinished(() => abort.abort());
+  const request = new Request(`http://x/api/records?key=${key}`, { signal: abort.signal });
+  const events = eventsOf(await handler.GET(request, { principal: { subject: 'eve' }, now: 0 }));
+  const value = { open: true, secret: 'x' };
+  expect(await events()).toMatchObject({ event: 'answer', data: { envelope: { value } } });
+  expect(await events()).toMatchObject({ event: 'ready' });
+  await mixed.write({ id: '1' }, { patch: { open: false } });
+  expect(await events()).toMatchObject({ event: 'sync', data: { envelope: { deleted: true } } });
+  await mixed.write({ id: '1' }, { patch: { n: 1 } });
+  await mixed.write({ id: '1' }, { patch: { open: true } });
+  expect(await events()).toMatchObject({
+    event: 'answer',
+    data: { type: 'snapshot', reset: true, envelope: { value: { ...value, n: 1 } } },
+  });
+  expect(faults.map(({ phase, record: name }) => [phase, name])).toEqual([
+    ['outbound', 'mixed'],
+    ['outbound', 'mixed'],
+  ]);
+});
+
+test('what is hidden though it may not be missing is told of, and shown to nobody', async () => {
   const faults: RecordFault[] = [];
   const { server } = await world({ onError: (fault) => faults.push(fault) });
   const hasties = server.record(Hasty);
@@ -135,6 +171,8 @@ test('what is hidden though it may not be missing is told of', async () => {
     post([{ key: 'rec/demo/main/hasties/1' }]),
   );
   const response = await handler.POST(request, { principal: { subject: 'eve' }, now: 0 });
-  expect(JSON.stringify(await response.json())).not.toContain('secret');
+  const body = (await response.json()) as { answers: object[] };
+  expect(body).toMatchObject({ answers: [{ type: 'gone' }] });
+  expect(JSON.stringify(body)).not.toContain('secret');
   expect(faults).toMatchObject([{ phase: 'outbound', record: 'hasty', store: 'demo/main' }]);
 });

@@ -36,7 +36,13 @@ export type ShelfConfig<T, O> = {
 
 /** How it is with what is on a shelf; another object after each change. */
 export type Shelved<T> =
-  | { readonly status: 'loading' | 'closed'; readonly generation: number }
+  | { readonly status: 'closed'; readonly generation: number }
+  | {
+      readonly status: 'loading';
+      readonly generation: number;
+      /** How often it was opened since it was ready. */
+      readonly attempt: number;
+    }
   | { readonly status: 'ready'; readonly generation: number; readonly value: T }
   | {
       readonly status: 'failed';
@@ -175,6 +181,7 @@ class Entry<T> implements Lasting, Place<T> {
   readonly #keeper: Keeper<T>;
   readonly #state: Cell<Shelved<T>>;
   #generation = 0;
+  #attempt = 0;
   #life: Life<T> | null = null;
   /** Who asked waits for it; it is a hold. */
   #pending: (Deferred<T> & { readonly release: Release }) | null = null;
@@ -232,6 +239,7 @@ class Entry<T> implements Lasting, Place<T> {
     const { env } = this.#keeper.room.settings;
     const generation = this.#keeper.count();
     this.#generation = generation;
+    this.#attempt += 1;
     let life: Life<T> | null = null;
     const isLive = (): boolean => life !== null && this.#life === life;
     try {
@@ -252,13 +260,14 @@ class Entry<T> implements Lasting, Place<T> {
         () => isLive() && this.#arrived(opened.value),
         (error: unknown) => isLive() && this.#fail(error),
       );
-      return this.#become({ status: 'loading', generation });
+      return this.#become({ status: 'loading', generation, attempt: this.#attempt });
     } catch (error) {
       return this.#fail(error);
     }
   }
 
   #arrived(value: T): void {
+    this.#attempt = 0;
     this.#stopTimer();
     this.#become({ status: 'ready', generation: this.#generation, value });
     this.#pending?.resolve(value);

@@ -160,9 +160,14 @@ describe('a shelf', () => {
 
   it('a reset closes what is there, opens anew what is held, and forgets what failed', async () => {
     const states: string[] = [];
+    const attempts: number[] = [];
     const release = shelf.retain('a', { key: 'a' });
     const place = shelf.place('a', { key: 'a' });
-    place.subscribe(() => states.push(place.getState().status));
+    place.subscribe(() => {
+      const now = place.getState();
+      states.push(now.status);
+      if (now.status === 'loading') attempts.push(now.attempt);
+    });
     const [first] = things;
     last().ready();
     await clock.advance(0);
@@ -174,6 +179,8 @@ describe('a shelf', () => {
     last().ready();
     await clock.advance(0);
     expect(states).toEqual(['loading', 'ready', 'loading', 'failed', 'loading', 'ready']);
+    // Counted from when it was ready.
+    expect(attempts).toEqual([1, 1, 2]);
     expect(first?.isOpen).toBe(false);
     release();
   });

@@ -69,6 +69,7 @@ export function useHookState<T>(
         return { status: 'failed', error: state.error, retry, ...before };
       }
       case 'loading':
+        return { status: 'loading', attempt: state.attempt, ...before };
       case 'closed':
         return { status: 'loading', attempt: 1, ...before };
     }

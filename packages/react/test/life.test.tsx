@@ -170,9 +170,11 @@ describe.each([{ isStrict: false }, { isStrict: true }])('life, strict: $isStric
 
   it('G75 G103 what failed is a state, too, that can be tried again', async () => {
     const retries: (() => void)[] = [];
+    const attempts = new Set<number>();
     function Named(): ReactElement {
       const state = useStoreState('acme/none');
       if (state.status === 'failed') retries.push(state.retry);
+      if (state.status === 'loading') attempts.add(state.attempt);
       return <i>{state.status === 'failed' ? `failed ${code(state.error)}` : state.status}</i>;
     }
     const page = draw(app(<Named />));
@@ -180,6 +182,7 @@ describe.each([{ isStrict: false }, { isStrict: true }])('life, strict: $isStric
     await world.server.stores.create('acme/none');
     retries.at(-1)?.();
     await page.shows('ready');
+    expect([...attempts]).toEqual([1, 2]);
     page.unmount();
   });
 

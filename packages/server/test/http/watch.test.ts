@@ -261,6 +261,20 @@ test('who accepts no events is told to, and bad parameters are refused', async (
     },
   ]);
   expect(socket.headers.get('upgrade')).toBe('websocket');
+  for (const [prefix, path] of [
+    ['/sync', '/sync'],
+    ['/a/b-c/', '/a/b-c'],
+    ['//evil.example', ''],
+    ['https://evil.example', ''],
+    ['/a b', ''],
+  ] as const) {
+    const headers = { 'X-Forwarded-Prefix': prefix, 'X-Forwarded-Proto': 'https' };
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect((await ask('GET', `${S}/subscribe`, undefined, headers)).json).toMatchObject({
+      ws_url: `wss://localhost${path}/ws/sync/websocket`,
+      docs: `https://localhost${path}/api-docs`,
+    });
+  }
   expect(json.json['ws_url']).toBe('ws://localhost/ws/sync/websocket');
   for (const query of ['since=x', 'include_current=1', 'limit=1', 'pattern=**/a']) {
     // oxlint-disable-next-line no-await-in-loop -- one after the other

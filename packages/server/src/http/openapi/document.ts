@@ -51,6 +51,8 @@ export function openApiDocument(version: string): { readonly [field: string]: un
       version,
       description: 'Live state over HTTP. The same stores are served over WebSocket.',
     },
+    // Where the document is: below a path of a proxy, too.
+    servers: [{ url: '.' }],
     paths,
     components: {
       schemas,

@@ -1,7 +1,8 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { Span, type Tree } from '@holdfast/engine/data';
 import { type Refusal, refuse, RejectedError, type Seq } from '@holdfast/protocol';
+import { inTurn } from './looks-back.ts';
 import type { StoreHost } from './store-host.ts';
+import { turn } from './turn.ts';
 
 type Past = Pick<StoreHost, 'view' | 'read' | 'standing'>;
 
@@ -14,7 +15,11 @@ export function refuseSeq(store: Past, seq: Seq): Refusal | null {
 }
 
 /** What the ops in (from, to] did, read in turns of the event loop; rejects where the log has forgotten one of them meanwhile. */
-export async function spanOf(store: Past, from: Seq, to: Seq): Promise<Span> {
+export function spanOf(store: Past, from: Seq, to: Seq): Promise<Span> {
+  return inTurn(store, () => readSpan(store, from, to));
+}
+
+async function readSpan(store: Past, from: Seq, to: Seq): Promise<Span> {
   const span = new Span();
   for (let at = from; at < to;) {
     // oxlint-disable-next-line no-await-in-loop -- in the order of the log
@@ -35,10 +40,12 @@ function forgotten(store: Past): RejectedError {
 }
 
 /** The state at a seq that {@link refuseSeq} lets pass, at the cost of the ops since (stores.md §13.1.4). */
-export async function stateAt(store: Past, seq: Seq): Promise<Tree> {
-  const { tree, seq: head } = store.view();
-  const past = tree.fork();
-  const span = await spanOf(store, seq, head);
-  span.rewind(past);
-  return past;
+export function stateAt(store: Past, seq: Seq): Promise<Tree> {
+  return inTurn(store, async () => {
+    const { tree, seq: head } = store.view();
+    const past = tree.fork();
+    const span = await readSpan(store, seq, head);
+    span.rewind(past);
+    return past;
+  });
 }

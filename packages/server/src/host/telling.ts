@@ -1,10 +1,10 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import type { LoggedOp } from '@holdfast/engine/authority';
 import { project, type Scope, Span, type Tree } from '@holdfast/engine/data';
 import { Retelling, veilOver } from '@holdfast/engine/gate';
 import { type Path, RejectedError, type Seq } from '@holdfast/protocol';
 import { refuseSeq, stateAt } from './history.ts';
 import type { StoreHost } from './store-host.ts';
+import { turn } from './turn.ts';
 
 const WINDOW = 1000;
 

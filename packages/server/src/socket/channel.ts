@@ -22,13 +22,13 @@ import {
 } from '@holdfast/protocol';
 import { callerOf, orgOf, refuseScope, type Scope } from '../access/index.ts';
 import { traceparentIn } from '../tracing/index.ts';
-import { refuseSeq, stateAt } from '../host/history.ts';
 import type { Receiver } from '../host/requests.ts';
 import { Delivery } from './delivery.ts';
 import { hearExpiry } from './lease-notices.ts';
 import { stateEvent } from './legacy.ts';
 import { PushOrder } from './push-order.ts';
 import { scopeChange } from './rescope.ts';
+import { Restoring } from './restoring.ts';
 import { digested } from './put-file.ts';
 import type { SocketRoom } from './room.ts';
 import type { ChannelPort, ChannelTerms } from './terms.ts';
@@ -58,6 +58,7 @@ export class StoreChannel implements Receiver {
   #asked = 0;
   readonly #turns = new Turns();
   readonly #order = new PushOrder();
+  readonly #restoring: Restoring;
   readonly #caller: Caller;
   #lastTicket = 0;
   #deafen: () => void = () => undefined;
@@ -71,6 +72,7 @@ export class StoreChannel implements Receiver {
     this.#delivery = new Delivery(room, port, terms);
     this.#unanswered = new Unanswered(port.outbox);
     this.#number = room.nextNumber();
+    this.#restoring = new Restoring(terms.host, () => this.#foresee());
   }
 
   get storeId(): string {
@@ -183,6 +185,7 @@ export class StoreChannel implements Receiver {
     this.#closed = true;
     this.#unanswered.close();
     this.#delivery.close();
+    this.#restoring.end();
     this.#deafen();
     this.#terms.host.left(this.#number);
   }
@@ -224,9 +227,12 @@ export class StoreChannel implements Receiver {
     }
     const asked = readRollback(payload, this.#room.limits);
     const opId = `rollback:${randomUUID()}`;
-    const prepared = isRefusal(asked) ? { request: asked } : this.#restoring(asked);
-    const noted = isRefusal(asked) ? {} : { rollback: asked };
-    this.#push({ slot, opId, payload: {}, path: null, ...noted }, prepared);
+    const push = { slot, opId, payload: {}, path: null };
+    if (isRefusal(asked)) this.#push(push, { request: asked });
+    else {
+      const prepared = this.#restoring.prepare(asked).then((request) => ({ request }));
+      this.#push({ ...push, rollback: asked }, prepared);
+    }
   }
 
   /** It never rejects: what cannot be noted is reported. */
@@ -237,13 +243,6 @@ export class StoreChannel implements Receiver {
     const details = { to_seq: toSeq };
     const act = { act: 'store.rolled_back', org, actor, store: host.row, details } as const;
     void this.#room.audit.note({ ...act, target: path ?? null });
-  }
-
-  async #restoring(asked: Rollback): Promise<Prepared> {
-    const { host } = this.#terms;
-    const refusal = refuseSeq(host, asked.toSeq);
-    if (refusal !== null) return { request: refusal };
-    return { request: { op: 'rollback', ...asked, target: await stateAt(host, asked.toSeq) } };
   }
 
   /** The op id of a push that the principal may make; null where it is answered already. */

@@ -1,0 +1,16 @@
+const waiting: (() => void)[] = [];
+
+/**
+ * Gives the event loop away amid something long. Of all that have more to do one goes on in each turn, in the order in which
+ * they came: what everybody else waits for is one slice of work, however many ask for much at once.
+ */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (waiting.push(resolve) === 1) setImmediate(next);
+  });
+}
+
+function next(): void {
+  waiting.shift()?.();
+  if (waiting.length > 0) setImmediate(next);
+}

@@ -1,0 +1,79 @@
+import { setImmediate as loop } from 'node:timers/promises';
+import { Tree } from '@holdfast/engine/data';
+import { refuse } from '@holdfast/protocol';
+import { expect, test } from 'vitest';
+import { inTurn } from '../../src/host/looks-back.ts';
+import { turn } from '../../src/host/turn.ts';
+import { Restoring } from '../../src/socket/restoring.ts';
+
+test('of those who have much to do one goes on in each turn of the event loop, however many they are', async () => {
+  let slices = 0;
+  const work = async (): Promise<void> => {
+    for (let slice = 0; slice < 5; slice += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- slice by slice
+      await turn();
+      slices += 1;
+    }
+  };
+  const all = Promise.all(Array.from({ length: 20 }, work));
+  let most = 0;
+  for (let passed = 0; passed < 100; passed += 1) {
+    const before = slices;
+    // oxlint-disable-next-line no-await-in-loop -- turn by turn
+    await loop();
+    most = Math.max(most, slices - before);
+  }
+  await all;
+  expect([slices, most]).toEqual([100, 1]);
+});
+
+test('two look back in the log of a store at a time, in the order they came; one that fails makes room too', async () => {
+  const store = { view: () => ({ tree: Tree.empty(), seq: 0 }) };
+  const begun: number[] = [];
+  let running = 0;
+  let most = 0;
+  const look = async (each: number): Promise<number> => {
+    begun.push(each);
+    running += 1;
+    most = Math.max(most, running);
+    await turn();
+    running -= 1;
+    if (each % 3 === 0) throw new Error('forgotten');
+    return each;
+  };
+  const all = Array.from({ length: 10 }, (_, each) => inTurn(store, () => look(each)));
+  const results = await Promise.allSettled(all);
+  expect(results.map(({ status }) => status === 'fulfilled')).toEqual(
+    results.map((_, each) => each % 3 !== 0),
+  );
+  expect([begun, most]).toEqual([results.map((_, each) => each), 2]);
+});
+
+test('the rollbacks of a channel look back one after the other, none that would not pass, and none for nobody', async () => {
+  let reads = 0;
+  let left = 2;
+  const store = {
+    view: () => ({ tree: Tree.empty(), seq: 1 }),
+    standing: () => ({ head: 1, oldestSeq: 1 }),
+    read: async () => {
+      reads += 1;
+      left -= 1;
+      throw new Error('a disk that fails');
+    },
+  };
+  const limited = refuse('rate_limited', { retry_after_ms: 5 });
+  const restoring = new Restoring(store, () => (left > 0 ? null : limited));
+  const asked = { path: null, toSeq: 0 };
+  const first = await Promise.allSettled(Array.from({ length: 5 }, () => restoring.prepare(asked)));
+  expect(first.map((each) => (each.status === 'rejected' ? 'failed' : each.value))).toEqual([
+    'failed',
+    'failed',
+    limited,
+    limited,
+    limited,
+  ]);
+  left = 2;
+  restoring.end();
+  expect(await restoring.prepare(asked)).toMatchObject({ code: 'unavailable' });
+  expect(reads).toBe(2);
+});

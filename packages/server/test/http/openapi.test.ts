@@ -29,10 +29,10 @@ test('S111 every route is in the document, and everything in the document is a r
 test('the document and the page are served, and the page may load nothing from elsewhere', async () => {
   const { app } = new World();
   const served = await app.request('/openapi.json');
-  const document = await served.json();
-  expect(document).toMatchObject({ openapi: '3.1.0', info: { version: '0.0.0' } });
+  const shown = await served.json();
+  expect(shown).toMatchObject({ openapi: '3.1.0', info: { version: '0.0.0' } });
   // A client of it asks below the path at which a proxy shows it.
-  const at = new URL(document.servers[0].url, 'https://example.org/sync/openapi.json');
+  const at = new URL(shown.servers[0].url, 'https://example.org/sync/openapi.json');
   expect(at.href).toBe('https://example.org/sync/');
   const page = await app.request('/api-docs');
   expect(await page.text()).toContain('openapi.json');

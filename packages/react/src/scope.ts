@@ -1,5 +1,5 @@
 import type { Client } from '@holdfast/client';
-import { hydrateOnce } from '@holdfast/client/shelf';
+import { hydrateOnce, roomOf } from '@holdfast/client/shelf';
 import * as React from 'react';
 
 const { createContext, createElement, useContext, useMemo } = React;
@@ -41,6 +41,8 @@ export function HoldfastProvider<App>({
   state,
   children,
 }: ProviderProps<App>): React.ReactElement {
+  const { env, report } = roomOf(client).settings;
+  if (env.dev) void import('./drawing.ts').then((part) => part.forbidWrites(client), report);
   // Before the first child is drawn; another render of the same does nothing more.
   if (state !== undefined) hydrateOnce(client, state);
   // What fails below this one fails below those around it.

@@ -296,22 +296,28 @@ describe.each([{ isStrict: false }, { isStrict: true }])('life, strict: $isStric
     two.unmount();
   });
 
-  it('a write while a page is drawn throws in development, and one in an effect does not', async () => {
-    const { client } = world.seat();
-    forbidWrites(client);
-    const page = draw(app(<Writing isNow={false} />, client));
-    await page.shows('1');
-    page.draw(app(<Writing isNow />, client));
-    await until(
-      () => page.text().includes('TypeError: A write while a component is drawn'),
-      page.text,
-    );
-    expect(client.store('acme/app').get('n')).toBe(undefined);
-    client.store('acme/app').put('a', 2);
-    const lenient = draw(app(<Writing isNow />));
-    await lenient.shows('1');
-    for (const each of [page, lenient]) each.unmount();
-  });
+  it.each([
+    ['of a client in development, below a provider', { dev: true }],
+    ['where writes were forbidden', {}],
+  ])(
+    'a write while a page is drawn throws %s, and one in an effect does not',
+    async (_where, env) => {
+      const { client } = world.seat({ env });
+      if (!('dev' in env)) forbidWrites(client);
+      const page = draw(app(<Writing isNow={false} />, client));
+      await page.shows('1');
+      page.draw(app(<Writing isNow />, client));
+      await until(
+        () => page.text().includes('TypeError: A write while a component is drawn'),
+        page.text,
+      );
+      expect(client.store('acme/app').get('n')).toBe(undefined);
+      client.store('acme/app').put('a', 2);
+      const lenient = draw(app(<Writing isNow />));
+      await lenient.shows('1');
+      for (const each of [page, lenient]) each.unmount();
+    },
+  );
 
   it('G97 what a hook says narrows by its status', () => {
     expect(narrow({ status: 'ready', value: 1, refreshing: false })).toBe(1);

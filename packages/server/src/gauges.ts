@@ -22,8 +22,11 @@ export function addGauges(
   version: string,
 ): void {
   const { lag } = meters;
-  const sum = (of: 'queued' | 'leaves' | 'blocked'): number =>
-    stores.open().reduce((total, host) => total + host.describe()[of], 0);
+  const sum = (of: 'queued' | 'leaves' | 'blocked'): number => {
+    let total = 0;
+    for (const host of stores.open()) total += host.describe()[of];
+    return total;
+  };
   meters.gauge('holdfast_info', 'The version of the server.', {
     read: () => ({ [version]: 1 }),
     label: 'version',
@@ -34,7 +37,7 @@ export function addGauges(
     read: () => sockets.unsentBytes,
   });
   meters.gauge('holdfast_open_stores', 'Stores that are open.', {
-    read: () => stores.open().length,
+    read: () => stores.open().size,
   });
   meters.gauge('holdfast_queued_writes', 'Writes that wait for their turn.', {
     read: () => sum('queued'),
@@ -71,6 +74,6 @@ export function figuresOf({ stores, sockets, meters, clock }: Parts, since: numb
     unsent_bytes: sockets.unsentBytes,
     lag_ops: meters.lag.ops,
     commits: meters.commits.value,
-    stores: stores.open().map((host) => Object.assign({ row: host.row }, host.describe())),
+    stores: Array.from(stores.open(), (host) => Object.assign({ row: host.row }, host.describe())),
   };
 }

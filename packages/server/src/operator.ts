@@ -49,6 +49,13 @@ export async function archiveStore(
   return true;
 }
 
+/** Archives the stores whose time has come, one after the other. */
+export async function expireStores(room: OperatorRoom): Promise<void> {
+  for (const { id } of await room.storage.stores.expired(room.now())) {
+    await archiveStore(room, id, 'store.expired');
+  }
+}
+
 /** The tokens of a server, for its operator. */
 export function operatorTokens(room: OperatorRoom): Server['tokens'] {
   const { storage, tokens, audit } = room;

@@ -31,7 +31,7 @@ import { openBlobs, openStorage } from './keeping.ts';
 import { slowLog } from './slow-log.ts';
 import { limitsOf, quotasOf } from './limits.ts';
 import { Listener } from './listen.ts';
-import { archiveStore, operatorStores, operatorTokens, type OperatorRoom } from './operator.ts';
+import { expireStores, operatorStores, operatorTokens, type OperatorRoom } from './operator.ts';
 import { Readiness } from './ready.ts';
 import { version } from './version.ts';
 import {
@@ -197,7 +197,7 @@ class HoldfastServer implements Server {
   }
 
   describe(): ServerDescription {
-    const stores = this.#openStores.open();
+    const stores = [...this.#openStores.open()];
     return {
       sockets: this.#sockets.size,
       unsentBytes: this.#sockets.unsentBytes,
@@ -387,14 +387,9 @@ class HoldfastServer implements Server {
   /** Stores whose time has come are archived well within the 60 s of stores.md §1.1.3. */
   #armExpiry(): void {
     this.#expiryTimer = this.#clock.setTimeout(() => {
-      this.#expire().catch((error: unknown) => this.#failed({ err: error }, 'expiry failed'));
-      this.#armExpiry();
+      expireStores(this.#operatorRoom())
+        .catch((error: unknown) => this.#failed({ err: error }, 'expiry failed'))
+        .finally(() => this.#draining || this.#armExpiry());
     }, EXPIRY_SWEEP_MS);
-  }
-
-  async #expire(): Promise<void> {
-    for (const row of await this.#storage.stores.expired(this.#clock.wall())) {
-      await archiveStore(this.#operatorRoom(), row.id, 'store.expired');
-    }
   }
 }

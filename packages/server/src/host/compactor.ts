@@ -91,6 +91,9 @@ export class Compactor {
       }
       const last = page.at(-1);
       if (last === undefined || page.length < STORES_PER_PAGE) return;
+      // What reads answer is there at once: without this, thousands of stores would be one turn of the event loop.
+      // oxlint-disable-next-line no-await-in-loop -- page by page
+      await new Promise<void>((resolve) => this.#room.clock.setImmediate(resolve));
       // oxlint-disable-next-line no-await-in-loop -- page by page
       page = await stores.list({ after: last.name, limit: STORES_PER_PAGE });
     }

@@ -20,6 +20,8 @@ export type StoreHold = { readonly host: StoreHost; release(): void };
  */
 export class Stores {
   readonly #registry: Registry<StoreHost>;
+  /** Those of the registry that are ready: figures ask for all of them, and they may be tens of thousands. */
+  readonly #open = new Set<StoreHost>();
   readonly #storage: HostRoom['storage'];
   readonly #isFull: () => boolean;
   readonly #onLost = new Map<string, Set<() => void>>();
@@ -32,8 +34,15 @@ export class Stores {
     this.#storage = room.storage;
     this.#registry = new Registry<StoreHost>({
       name: 'authorities',
-      load: async (key) => StoreHost.open(room, await this.#row(key)),
-      close: (host) => host.close(),
+      load: async (key) => {
+        const host = await StoreHost.open(room, await this.#row(key));
+        this.#open.add(host);
+        return host;
+      },
+      close: (host) => {
+        this.#open.delete(host);
+        return host.close();
+      },
       defaults: { ttl: IDLE_MS },
       closeTimeout: 30_000,
       errorTtl: 1000,
@@ -95,8 +104,8 @@ export class Stores {
   }
 
   /** Every open store. */
-  open(): readonly StoreHost[] {
-    return this.#registry.list().flatMap(({ key }) => this.peek(key) ?? []);
+  open(): ReadonlySet<StoreHost> {
+    return this.#open;
   }
 
   /** Finishes every store's queued commits and closes it. */

@@ -148,9 +148,12 @@ export class Webhooks {
   }
 
   async #resume(): Promise<void> {
-    const { storage } = this.#room;
+    const { storage, clock } = this.#room;
     for (const row of await storage.webhooks.list('active')) {
-      // oxlint-disable-next-line no-await-in-loop -- not all at once
+      // oxlint-disable-next-line no-await-in-loop -- each begins with a look at its log, so not all of them in one turn
+      await new Promise<void>((resolve) => clock.setImmediate(resolve));
+      if (this.#isOver) return;
+      // oxlint-disable-next-line no-await-in-loop -- the same
       const store = await storage.stores.get(row.store);
       if (store !== null) this.#begin(row, store);
     }

@@ -2,7 +2,7 @@ import { Span, type Tree } from '@holdfast/engine/data';
 import { type Refusal, refuse, RejectedError, type Seq } from '@holdfast/protocol';
 import { inTurn } from './looks-back.ts';
 import type { StoreHost } from './store-host.ts';
-import { turn } from './turn.ts';
+import { turn } from '../storage/turn.ts';
 
 type Past = Pick<StoreHost, 'view' | 'read' | 'standing'>;
 

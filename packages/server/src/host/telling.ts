@@ -4,7 +4,7 @@ import { Retelling, veilOver } from '@holdfast/engine/gate';
 import { type Path, RejectedError, type Seq } from '@holdfast/protocol';
 import { refuseSeq, stateAt } from './history.ts';
 import type { StoreHost } from './store-host.ts';
-import { turn } from './turn.ts';
+import { turn } from '../storage/turn.ts';
 
 const WINDOW = 1000;
 

@@ -3,7 +3,7 @@ import { Tree } from '@holdfast/engine/data';
 import { refuse } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 import { inTurn } from '../../src/host/looks-back.ts';
-import { turn } from '../../src/host/turn.ts';
+import { turn } from '../../src/storage/turn.ts';
 import { Restoring } from '../../src/socket/restoring.ts';
 
 test('of those who have much to do one goes on in each turn of the event loop, however many they are', async () => {

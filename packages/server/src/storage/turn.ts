@@ -1,8 +1,8 @@
 const waiting: (() => void)[] = [];
 
 /**
- * Gives the event loop away amid something long. Of all that have more to do one goes on in each turn, in the order in which
- * they came: what everybody else waits for is one slice of work, however many ask for much at once.
+ * Gives the event loop away amid a long look at what is stored. Of all that have more to do one goes on in each turn, in the
+ * order in which they came: what everybody else waits for is one slice of work, however many ask for much at once.
  */
 export function turn(): Promise<void> {
   return new Promise((resolve) => {

@@ -43,6 +43,8 @@ export class ChannelTransfer implements Speaker {
   #tokenAt: number;
   #offset = 0;
   #chunks = 0;
+  /** How often it has joined. */
+  #channel = 0;
   #isDone = false;
   #off: () => void = () => undefined;
 
@@ -110,6 +112,7 @@ export class ChannelTransfer implements Speaker {
   #joined(response: unknown): void {
     const offset = isObject(response) ? response['offset'] : undefined;
     this.#offset = typeof offset === 'number' ? offset : 0;
+    this.#channel += 1;
     const { size } = this.#job.file;
     // A Musubi server has to be shown that nothing is all there is.
     if (size === 0 ? typeof offset === 'number' : this.#offset >= size) this.#finish();
@@ -118,9 +121,12 @@ export class ChannelTransfer implements Speaker {
 
   async #send(): Promise<void> {
     const { file, chunkSize } = this.#job;
+    const channel = this.#channel;
     try {
       const bytes = file.slice(this.#offset, this.#offset + chunkSize);
       const payload = new Uint8Array(await bytes.arrayBuffer());
+      // What was read for a channel that is no more is not for the one that goes on elsewhere.
+      if (channel !== this.#channel) return;
       this.#chunks += 1;
       this.#ports.uplink.push(this.#topic, { id: String(this.#chunks), event: 'chunk', payload });
     } catch (error) {

@@ -106,6 +106,8 @@ export class Transfers {
     const work = async (): Promise<void> => {
       for (let task = waiting.shift(); task !== undefined; task = waiting.shift()) {
         task.outcome = await this.#run(task);
+        // Its file is not to be held any longer.
+        this.#tasks.delete(task.grant.entry_ref);
       }
     };
     await Promise.all(Array.from({ length: Math.max(1, concurrency) }, work));
@@ -149,7 +151,7 @@ export class Transfers {
     const { signal } = abort;
     const { isThere, off } = this.#follow(task);
     try {
-      if (signal.aborted) return { ref, status: 'cancelled' };
+      if (signal.aborted || this.#root.mount === null) return { ref, status: 'cancelled' };
       if (grant.type === 'channel') await this.#byChannel(task, grant.token, isThere);
       else await this.#elsewhere(task, grant);
       return await this.#settled(slot, ref);
@@ -242,8 +244,7 @@ export class Transfers {
     readonly isThere: () => Promise<boolean>;
     readonly off: () => void;
   } {
-    const { lives } = this.#mount();
-    const { health } = this.#root;
+    const { health, mount } = this.#root;
     const has = (): boolean => this.#entry(slot, grant.entry_ref) !== undefined;
     let { instance } = health.get();
     let [wasThere, mayReturn] = [false, false];
@@ -256,14 +257,16 @@ export class Transfers {
     const leave = this.#root.wait(() => {
       const isGone = wasThere && !has();
       wasThere = has();
-      if (this.#entry(slot, grant.entry_ref)?.status === 'error') abort.abort();
+      const isFailed = this.#entry(slot, grant.entry_ref)?.status === 'error';
+      // What is of a mount that is over is gone, be it known here yet or not.
+      if (isFailed || this.#root.mount !== mount) abort.abort();
       else if (isGone) void isThere().then((isBack) => isBack || abort.abort());
       mayReturn = false;
     });
-    lives.add(mounted);
+    mount?.lives.add(mounted);
     const off = (): void => {
       leave();
-      lives.delete(mounted);
+      mount?.lives.delete(mounted);
     };
     return { isThere, off };
   }
@@ -343,9 +346,11 @@ function outcomeOf(
   if (entry?.status === 'success') return { ref, status: 'success' };
   const problem = entry?.errors.at(-1);
   if (problem !== undefined) return { ref, status: 'error', error: problem };
-  const isLost = error instanceof HoldfastError && error.code === 'disconnected';
-  if (isAborted || isLost) return { ref, status: 'cancelled' };
   const code = error instanceof HoldfastError ? error.code : 'external_failed';
+  // The server that let it in is gone, or what it knew of it: nobody says no to a file.
+  const isUnknown = code === 'unauthorized' && entry === undefined;
+  const isLost = code === 'disconnected' || isUnknown;
+  if (isAborted || isLost) return { ref, status: 'cancelled' };
   const message = error instanceof Error ? error.message : String(error);
   return { ref, status: 'error', error: { code, message } };
 }

@@ -217,10 +217,10 @@ export class StoreServing implements Serving {
    * what a commit has hidden, or shown.
    */
   #pass(message: Message): void {
-    if (this.#additions.has(message)) return;
     const { payload } = message;
+    // Nor do frames tell of what was added before it was: whoever has it from elsewhere, and is behind, needs all of it.
     if (isObject(payload) && typeof payload['seq'] === 'number') this.#tail.cut(payload['seq']);
-    this.shut();
+    if (!this.#additions.has(message)) this.shut();
   }
 
   #follow(message: Message): void {

@@ -1,4 +1,10 @@
-import { type Client, memoryCache, type Revocation, type Store } from '@holdfast/client';
+import {
+  type Client,
+  type ClientOptions,
+  memoryCache,
+  type Revocation,
+  type Store,
+} from '@holdfast/client';
 import { tabs } from '@holdfast/client/tabs';
 import type { GivenPrincipal } from '@holdfast/server';
 import { expect, test } from 'vitest';
@@ -38,7 +44,11 @@ async function twoTabs(parts: readonly (readonly string[])[]) {
 }
 
 /** A tab that has been open for long: nothing of a cache makes its part larger. */
-async function tabIn(world: World, scope: readonly string[]): Promise<Tab> {
+async function tabIn(
+  world: World,
+  scope: readonly string[],
+  options: Partial<ClientOptions> = {},
+): Promise<Tab> {
   const revoked: Revocation[] = [];
   const client = world.client({
     token: 'me',
@@ -46,6 +56,7 @@ async function tabIn(world: World, scope: readonly string[]): Promise<Tab> {
     tabs: tabs({ name: 'rights' }),
     cache: memoryCache(),
     link: new Valve(),
+    ...options,
     onRevoked: (each) => revoked.push(each),
   });
   const store = client.store('acme/app', { scope });
@@ -84,4 +95,18 @@ test('a tab that takes the lead, and finds that something was deleted meanwhile,
   await closed;
   await expect.poll(() => b?.store.get('b')).toEqual({ x: 'b/x' });
   expect(b?.revoked).toEqual([]);
+});
+
+test('S101 a tab with an older state of what the one that leads did not hold is brought what has changed meanwhile', async () => {
+  const { world, writer, both } = await twoTabs([['a/**'], ['a/**']]);
+  await using _ = world;
+  const parts = ['a/**', 'b/**'];
+  const cache = memoryCache();
+  await writer.put('a/x', 'heard by the one that leads').committed;
+  const before = await tabIn(world, parts, { cache, tabs: (settings) => settings });
+  await before.client.close();
+  const { seq } = await writer.put('b/x', 'another').committed;
+  await expect.poll(() => both[0]?.store.status.get().seq).toBe(seq);
+  const { store } = await tabIn(world, parts, { cache });
+  expect(store.get('b')).toEqual({ x: 'another', y: 'b/y' });
 });

@@ -6,11 +6,13 @@
 import { parseArgs } from 'node:util';
 import { runBrowsers } from './browser/run.ts';
 import { runCollections } from './collections/run.ts';
+import { runFeeds } from './feeds/run.ts';
 import { runFiles } from './files/run.ts';
 import { runHosts } from './hosts/run.ts';
 import { runParts } from './parts/run.ts';
 import { runRecords } from './records/run.ts';
 import { type Failure, failureText } from './src/simulate.ts';
+import { runUploads } from './uploads/run.ts';
 import { runViews } from './views/run.ts';
 import { runSeeds } from './world/run.ts';
 
@@ -30,6 +32,8 @@ const { values } = parseArgs({
     records: flag,
     collections: flag,
     browsers: flag,
+    uploads: flag,
+    feeds: flag,
     open: flag,
     past: flag,
   },
@@ -39,9 +43,12 @@ const count = one === undefined ? Number(values.seeds ?? 1000) : Number(values.s
 const from = Number(one ?? values.from ?? Date.now() % 1_000_000_000);
 const seeds = { from, count, progress };
 const kind =
-  (['parts', 'files', 'views', 'records', 'collections', 'browsers', 'hosts'] as const).find(
-    (name) => values[name],
-  ) ?? 'machines';
+  (
+    [
+      ...(['parts', 'files', 'views', 'records', 'collections', 'browsers', 'hosts'] as const),
+      ...(['uploads', 'feeds'] as const),
+    ] as const
+  ).find((name) => values[name]) ?? 'machines';
 console.log(`${count} seeds of ${kind} from ${from}`);
 
 type Run = () => Promise<{ readonly failure: Failure | null }>;
@@ -54,6 +61,8 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   views: () => runViews(seeds),
   collections: () => runCollections(seeds, { isOpen: values.open }),
   browsers: () => runBrowsers(seeds),
+  uploads: () => runUploads(seeds),
+  feeds: () => runFeeds(seeds),
   records: async () => {
     const { failure: found, world } = await runRecords(seeds);
     const { shown, asked, commits } = world;

@@ -100,6 +100,11 @@ export class World {
     return this.#ground.storage;
   }
 
+  /** What virtual time waits for, besides all that is simulated. */
+  get work(): RealWork {
+    return this.#work;
+  }
+
   /** Virtual milliseconds since the world began. */
   get now(): number {
     return this.#agenda.now;
@@ -266,7 +271,14 @@ export class World {
     const head = row === null ? null : await this.storage.open(row.id);
     if (row === null || head === null) return;
     const through = this.#room.dice.below(head.head + 1);
-    await this.storage.compact(row.id, through, 1_000_000);
+    await this.storage.compact(row.id, Math.min(through, this.#known(name)), 1_000_000);
+  }
+
+  /** How far a server knows the log of a store: what it does not know yet, it does not forget. */
+  #known(name: string): number {
+    const all: readonly object[] = this.site.server?.describe().stores ?? [];
+    const open = all.find((store) => 'name' in store && store.name === name);
+    return open !== undefined && 'head' in open ? Number(open.head) : Infinity;
   }
 
   async #late(): Promise<string | null> {

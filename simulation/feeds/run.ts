@@ -1,0 +1,167 @@
+import { matches, segmentsOf } from '@holdfast/protocol';
+import { isRejection, Writer } from '../kill/writer.ts';
+import type { Site } from '../kill/site.ts';
+import { parsed } from '../parts/border.ts';
+import type { Device } from '../src/device.ts';
+import { Dice } from '../src/dice.ts';
+import { badWeather } from '../src/faults.ts';
+import { type Failure, type Seeds, simulate, type Simulation } from '../src/simulate.ts';
+import type { World } from '../src/world.ts';
+import { judge } from '../validators/judge.ts';
+import { leavesOf, Truth } from '../validators/truth.ts';
+import { firstDifference } from '../validators/words.ts';
+import { Feed } from './feed.ts';
+import type { FeedMutant } from './mutants.ts';
+
+type Step = {
+  readonly at: number;
+  readonly does: 'write' | 'hang up';
+  readonly who: number;
+  readonly roll: number;
+};
+
+const storeName = 'acme/app';
+const lengthMs = 40_000;
+const patienceMs = 120_000;
+const spoilsMax = 50;
+const people = ['ann', 'bob'];
+const patterns = ['**', '**', 'pair/**', 'n/*', 'own/*/1', 'none/**'];
+
+/** How much went on in worlds of feeds. */
+export type FeedFigures = {
+  readonly told: number;
+  readonly connections: number;
+  readonly resets: number;
+};
+
+/** Stores that are followed by server-sent events, on a network and a server that break, and a log that forgets. */
+export class FeedWorlds {
+  figures: FeedFigures = { told: 0, connections: 0, resets: 0 };
+  readonly #mutant: FeedMutant | null;
+  #writers = new Map<Device, Writer>();
+  #feeds: Feed[] = [];
+  #spoils = spoilsMax;
+  #spoilDice = new Dice(1);
+
+  constructor(mutant: FeedMutant | null = null) {
+    this.#mutant = mutant;
+  }
+
+  readonly simulation: Simulation<Step> = {
+    faults: { ...badWeather, compact: 6, compactAmid: 6, closeServer: 3, cut: 20 },
+    lengthMs,
+    stores: [storeName],
+    script: { steps: stepsOf, perform: (_world, step) => this.#perform(step) },
+    program: async (world) => {
+      this.#begin(world);
+      await world.sleep(lengthMs);
+    },
+    check: (world) => this.#check(world),
+  };
+
+  #begin(world: World): void {
+    this.#spoils = spoilsMax;
+    this.#spoilDice = new Dice(world.seed);
+    this.#writers = new Map(
+      people.map((name) => {
+        const device = world.device(name);
+        return [device, writerOf(device)];
+      }),
+    );
+    // Half of them are behind connections of their own.
+    this.#feeds = patterns.map((pattern, at) => {
+      const device = at % 2 === 0 ? world.device('eve') : world.device(people[0] ?? '');
+      const spoils = (mutant: FeedMutant): boolean => this.#isSpoiled(mutant);
+      const includeCurrent = at !== 1;
+      return new Feed(world, device, { store: storeName, pattern, includeCurrent, spoils });
+    });
+  }
+
+  #isSpoiled(mutant: FeedMutant): boolean {
+    if (mutant !== this.#mutant || this.#spoils === 0 || !this.#spoilDice.chance(0.2)) return false;
+    this.#spoils -= 1;
+    return true;
+  }
+
+  #perform({ does, who, roll }: Step): void {
+    if (does === 'hang up') {
+      this.#feeds[roll % this.#feeds.length]?.hangUp();
+      return;
+    }
+    const [device, writer] = [...this.#writers][who] ?? [];
+    if (device?.isAsleep === false) writer?.write(new Dice(roll));
+  }
+
+  async #check(world: World): Promise<void> {
+    const truth = new Truth((await world.log(storeName)).map(({ op }) => op));
+    const until = world.now + patienceMs;
+    const isBehind = (): boolean => this.#feeds.some(({ cursor }) => cursor < truth.head);
+    while (isBehind() && world.now < until) await world.sleep(500);
+    for (const feed of this.#feeds) {
+      if (feed.cursor !== truth.head) {
+        world.problem(`reliable: ${feed.name} is at ${feed.cursor} of ${truth.head}`);
+      }
+      this.#compare(world, feed, truth);
+    }
+    const histories = this.#feeds.map((feed) => feed.history());
+    for (const { word, text } of judge(histories, truth, { strangers: true })) {
+      world.problem(`${word}: ${text}`);
+    }
+    this.#count(histories.reduce((sum, { watches }) => sum + (watches[0]?.events.length ?? 0), 0));
+    for (const feed of this.#feeds) feed.end();
+    for (const { errors, name } of world.devices) {
+      for (const error of errors.filter((each) => !isRejection(each))) {
+        world.problem(`calm: ${name}: ${String(error)}`);
+      }
+    }
+    await world.sleep(1000);
+  }
+
+  /** What is known at the end is what is there. */
+  #compare(world: World, feed: Feed, truth: Truth): void {
+    const [pattern] = parsed([feed.terms.pattern]);
+    const shown = feed.leaves();
+    if (pattern === undefined || shown === null) return;
+    const wanted = leavesOf(truth.stateAt(truth.head)).filter(([path]) =>
+      matches(pattern, segmentsOf(path)),
+    );
+    const wrong = firstDifference(shown, wanted);
+    if (wrong !== null) world.problem(`shown: ${feed.name}: ${wrong}`);
+  }
+
+  #count(told: number): void {
+    const { figures } = this;
+    const sum = (of: (feed: Feed) => number): number =>
+      this.#feeds.reduce((all, feed) => all + of(feed), 0);
+    this.figures = {
+      told: figures.told + told,
+      connections: figures.connections + sum(({ connections }) => connections),
+      resets: figures.resets + sum(({ resets }) => resets),
+    };
+  }
+}
+
+function writerOf(device: Device): Writer {
+  const { client, name } = device;
+  const site: Site = { client, store: device.store(storeName), resumes: [], resyncs: [] };
+  return new Writer(name, { site, dice: new Dice(0) });
+}
+
+/** Runs the worlds of some seeds; stops at the first in which something is wrong. */
+export async function runFeeds(
+  seeds: Seeds,
+  mutant: FeedMutant | null = null,
+): Promise<{ readonly failure: Failure | null; readonly figures: FeedFigures }> {
+  const worlds = new FeedWorlds(mutant);
+  const failure = await simulate(worlds.simulation, seeds);
+  return { failure, figures: worlds.figures };
+}
+
+function stepsOf(dice: Dice): readonly Step[] {
+  const count = 100 + dice.below(100);
+  return Array.from({ length: count }, () => {
+    const does = dice.chance(0.9) ? ('write' as const) : ('hang up' as const);
+    const [at, who, roll] = [dice.below(lengthMs), dice.below(people.length), dice.below(2 ** 30)];
+    return { at, does, who, roll };
+  }).toSorted((a, b) => a.at - b.at);
+}

@@ -1,6 +1,6 @@
 import { isObject, refuse } from '@holdfast/protocol';
 
-import { Problem, refused } from './errors.ts';
+import { invalidBody, Problem, refused } from './errors.ts';
 import { forWhole, lively } from './lively.ts';
 
 /** The JSON object in a request's body, of which never more than `max` bytes are held (stores.md §12.1.1). */
@@ -11,6 +11,16 @@ export async function readObject(
   const value = await readJson(request, max);
   if (!isObject(value)) throw malformed('The body must be a JSON object.');
   return value;
+}
+
+/** Refuses fields that there are none of: one that is misspelt would be passed over, and with it what it asks for. */
+export function onlyFields(
+  object: object,
+  known: ReadonlySet<string>,
+  problem: (field: string, detail: string) => Problem = invalidBody,
+): void {
+  const strange = Object.keys(object).find((name) => !known.has(name));
+  if (strange !== undefined) throw problem(strange.slice(0, 40), 'There is no such field.');
 }
 
 /** The JSON value that is a request's body, within the same bounds. */

@@ -11,14 +11,15 @@ import type { Hono } from 'hono';
 import type { LoadChunk, StoreRow } from '../storage/port.ts';
 import type { Acts } from './acts.ts';
 import { noteAct } from './audit.ts';
-import { readObject } from './body.ts';
+import { onlyFields, readObject } from './body.ts';
 import type { HttpDeps } from './deps.ts';
-import { refused } from './errors.ts';
+import { invalidField, refused } from './errors.ts';
 import { identify, mayHide, needScope } from './identify.ts';
 import { storeOf } from './store-of.ts';
 import { invalidStore, newStore, refusedStore } from './stores.ts';
 import { turn } from './turns.ts';
 
+const fields = new Set(['name']);
 const CHUNK_ROWS = 500;
 
 /** `POST …/clone`: another store of the org that begins as this one is now, leases aside (stores.md §13.4.4). */
@@ -32,6 +33,7 @@ export function routeClone(app: Hono, deps: HttpDeps, acts: Acts): void {
       throw refused(forbidden(null));
     }
     const body = await readObject(c.req.raw, deps.limits.max_json_body);
+    onlyFields(body, fields, invalidField);
     return acts.perform(c, { principal, body }, async () => {
       const name = readName(body['name'], source);
       const { tree, seq } = await deps.withStore(source.id, (store) => store.view());

@@ -4,7 +4,7 @@ import type { Context, Hono } from 'hono';
 
 import type { Principal } from '../access/index.ts';
 import { noteAct } from './audit.ts';
-import { readJson, readObject } from './body.ts';
+import { onlyFields, readJson, readObject } from './body.ts';
 import { type Committer, markReplay, seqOf } from './commit.ts';
 import { type Condition, conditionOf, etag, guardedByBody, isKnown } from './conditions.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
@@ -30,6 +30,11 @@ const parameters = {
   read: new Set(['path', 'at_seq']),
   put: new Set(['path']),
   remove: new Set(['path', 'force']),
+};
+
+const fields = {
+  set: new Set(['path', 'path_segments', 'value', 'if_match', 'if_absent', 'fence']),
+  delete: new Set(['path', 'path_segments', 'if_match', 'if_absent', 'fence']),
 };
 
 /** One entry at a time: read, replace, remove (stores.md §15.2). */
@@ -119,6 +124,7 @@ async function writeFromBody(
   needScope(principal, 'entries:write');
   guardedByBody(c);
   const body = await readObject(c.req.raw, deps.limits.max_json_body);
+  onlyFields(body, fields[op]);
   const payload = { ...body, op };
   return deps.withStore(row.id, async (store) => {
     const request = parseWrite(payload, { dialect: 4, limits: deps.limits });

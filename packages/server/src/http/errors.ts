@@ -1,4 +1,4 @@
-import { type Refusal, type RefusalDetails, refusals } from '@holdfast/protocol';
+import { type Refusal, type RefusalDetails, refusals, refuse } from '@holdfast/protocol';
 
 /** A request that ends with an error; thrown by routes, answered in one place (stores.md §15.1.1). */
 export class Problem extends Error {
@@ -46,6 +46,11 @@ export function answerProblem({ status, code, details }: Problem): Response {
   const { error: detail, ...extras } = details;
   const body = { error: code, ...(detail !== undefined && { detail }), ...extras };
   return Response.json(body, { status, headers });
+}
+
+/** The same of a request for a commit, as the table of refusals has it. */
+export function invalidBody(field: string, detail: string): Problem {
+  return refused(refuse('invalid_payload', { field, detail }));
 }
 
 /** A query parameter is unknown, or its value will not do. */

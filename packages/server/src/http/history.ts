@@ -24,7 +24,7 @@ import type { Context, Hono } from 'hono';
 import type { Principal } from '../access/index.ts';
 import type { StoreRow } from '../storage/port.ts';
 import { noteAct } from './audit.ts';
-import { readObject } from './body.ts';
+import { onlyFields, readObject } from './body.ts';
 import { type Committer, keyOf, markReplay, type Outcome, reused } from './commit.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam, Problem, refused } from './errors.ts';
@@ -34,6 +34,7 @@ import { seqOf } from './past.ts';
 import { storeOf } from './store-of.ts';
 
 const parameters = new Set(['from_seq', 'to_seq']);
+const fields = new Set(['path', 'path_segments', 'to_seq']);
 
 /** What was, what differs, and the way back (stores.md §13). */
 export function routeHistory(app: Hono, deps: HttpDeps, committer: Committer): void {
@@ -43,6 +44,7 @@ export function routeHistory(app: Hono, deps: HttpDeps, committer: Committer): v
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'entries:write');
     const body = await readObject(c.req.raw, deps.limits.max_json_body);
+    onlyFields(body, fields);
     const same = {
       op: 'rollback',
       path: body['path'] ?? body['path_segments'],

@@ -3,6 +3,7 @@ import { Hono, type MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 
 import { isListed } from '../access/index.ts';
+import { StorageError } from '../storage/port.ts';
 import { Acts } from './acts.ts';
 import { compressJson } from './compress.ts';
 import { routeAudit } from './audit.ts';
@@ -35,7 +36,7 @@ import { routeWatch } from './watch.ts';
 import { routeWebhooks } from './webhooks.ts';
 import { routeWhoami } from './whoami.ts';
 
-const drained = refuse('unavailable', { retry_after_ms: 1000 });
+const unavailable = refuse('unavailable', { retry_after_ms: 1000 });
 const passing: ReadonlySet<string> = new Set(['registry_disposed', 'load_aborted']);
 const requestId = /^[\x21-\x7e]{1,128}$/;
 const corsHeaders = {
@@ -144,7 +145,7 @@ function guard(app: Hono, deps: HttpDeps, surface: string): void {
   );
   app.use(surface, compressJson(), refuseCrossSite(deps.origins));
   app.use(surface, async (_c, next) => {
-    if (deps.draining?.() === true) return answerProblem(refused(drained));
+    if (deps.draining?.() === true) return answerProblem(refused(unavailable));
     return next();
   });
 }
@@ -164,9 +165,14 @@ function allowCookies(origins: readonly string[]): MiddlewareHandler {
 function problemOf(error: unknown, deps: HttpDeps): Problem {
   if (error instanceof Problem) return error;
   // The server lets go of its stores: it drains, or one is opened anew.
-  if (error instanceof HoldfastError && passing.has(error.code)) return refused(drained);
+  if (error instanceof HoldfastError && passing.has(error.code)) return refused(unavailable);
   // Purged since its name was looked up.
   if (isGone(error)) return notFound();
+  // A disk in trouble is told like that by whatever writes (stores.md §8); what is wrong with it is the log's.
+  if (error instanceof StorageError) {
+    deps.onFailure(error, deps.newId());
+    return refused(unavailable);
+  }
   const isNo = error instanceof RejectedError && isReason(error.code);
   return isNo ? refused(refuse(error.code, error.details)) : conceal(error, deps);
 }

@@ -248,7 +248,8 @@ class Intake {
       this.#seq = Math.max(before, seqIn(reply) ?? before);
       return { refusal: null, isRepeat: known.answers.length > 0 };
     }
-    // Not about a line: the whole has to wait, or is none of the store's.
+    // Not about a line: the whole has to wait, or is none of the store's. A disk that is full may stay so.
+    if (reply.code === 'unavailable') throw refused(reply);
     if (isLater) await this.#pause(reply);
     else if (!isAboutLine(reply)) throw refused(reply);
     return isLater ? this.#commit(lines, cost) : { refusal: reply, isRepeat: false };

@@ -5,9 +5,9 @@ import { mayUseStore, type Principal } from '../access/index.ts';
 import type { NewStore, StoreRow } from '../storage/port.ts';
 import type { Acts } from './acts.ts';
 import { noteAct } from './audit.ts';
-import { readObject } from './body.ts';
+import { onlyFields, readObject } from './body.ts';
 import type { HttpDeps, StoreFigures } from './deps.ts';
-import { Problem, refused } from './errors.ts';
+import { invalidField, Problem, refused } from './errors.ts';
 import { flagOf, queryOf } from './query.ts';
 import { identify, needScope } from './identify.ts';
 import { storeOf } from './store-of.ts';
@@ -15,6 +15,7 @@ import { turn } from './turns.ts';
 import { readTime, writeTime } from './time.ts';
 import { describeGrants } from './whoami.ts';
 
+const fields = new Set(['name', 'ttl_ms', 'expires_at']);
 const PAGE = 500;
 const TTL_MS_MAX = 100 * 365 * 86_400_000;
 
@@ -36,6 +37,7 @@ export function routeStores(app: Hono, deps: HttpDeps, acts: Acts): void {
     const principal = await identify(deps, c);
     needScope(principal, 'stores:create');
     const body = await readObject(c.req.raw, deps.limits.max_json_body);
+    onlyFields(body, fields, invalidField);
     return acts.perform(c, { principal, body }, async () => {
       const wanted = readStore(body, { principal, now: deps.now() });
       const row = await deps.storage.stores.create(newStore(deps, wanted));

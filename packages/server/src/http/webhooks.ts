@@ -13,7 +13,7 @@ import type { StoreRow, WebhookRow } from '../storage/port.ts';
 import { PATTERNS_MAX } from '../webhooks/index.ts';
 import type { Acts } from './acts.ts';
 import { noteAct } from './audit.ts';
-import { readObject } from './body.ts';
+import { onlyFields, readObject } from './body.ts';
 import type { HttpDeps } from './deps.ts';
 import { invalidField, invalidParam, notFound, refused } from './errors.ts';
 import { chargeWrite, identify, needScope, mayHide, readable } from './identify.ts';
@@ -23,7 +23,10 @@ import { writeTime } from './time.ts';
 
 const DELIVERIES_MAX = 100;
 const DELIVERIES_DEFAULT = 50;
-const fields = new Set(['url', 'patterns', 'ops']);
+const fields = {
+  webhook: new Set(['url', 'patterns', 'ops']),
+  replay: new Set(['after_seq']),
+};
 
 type Body = { readonly [key: string]: unknown };
 
@@ -101,8 +104,7 @@ async function create(c: Context, deps: HttpDeps, acts: Acts): Promise<Response>
   const body = await readObject(c.req.raw, deps.limits.max_json_body);
   return acts.perform(c, { principal, body, isSecret: true }, async () => {
     if (store.status === 'archived') throw refused(refuse('store_archived'));
-    const strange = Object.keys(body).find((name) => !fields.has(name));
-    if (strange !== undefined) throw invalidField(strange.slice(0, 40), 'There is no such field.');
+    onlyFields(body, fields.webhook, invalidField);
     const row = await deps.webhooks.create(store, {
       url: readUrl(body, deps),
       patterns: readPatterns(body, { principal, store, deps }),
@@ -121,6 +123,7 @@ async function replay(c: Context, deps: HttpDeps, acts: Acts): Promise<Response>
   // It may reach back to before the webhook was made: that is history.
   needScope(principal, 'audit:read');
   const body = await readObject(c.req.raw, deps.limits.max_json_body);
+  onlyFields(body, fields.replay, invalidField);
   const { after_seq: after } = body;
   if (
     typeof after !== 'number' ||

@@ -1,6 +1,7 @@
 import { deferred } from '@holdfast/engine/registry';
 import { expect, test } from 'vitest';
 
+import { StorageError } from '../../src/storage/port.ts';
 import { dawn, World } from './world.ts';
 
 const rates = {
@@ -143,4 +144,21 @@ test('S106 a key whose request the server did not live to finish is told so, and
   const again = await ask('POST', '/api/stores', { name: 'x' }, key('k'));
   expect([again.status, again.json['error']]).toEqual([409, 'idempotency_outcome_unknown']);
   expect((await ask('POST', '/api/stores', { name: 'y' }, key('l'))).status).toBe(201);
+});
+
+test('where a disk is full, acts of administration may come again later, as writes may; its log has what is wrong', async () => {
+  const { ask, world } = await open();
+  const stores = world.storage.stores as { create: typeof world.storage.stores.create };
+  const { create } = stores;
+  const full = new StorageError('full', 'There is no space left.');
+  stores.create = () => Promise.reject(full);
+  const refused = await ask('POST', '/api/stores', { name: 'x' }, key('k'));
+  expect([refused.status, refused.json]).toEqual([
+    503,
+    { error: 'unavailable', retry_after_ms: 1000 },
+  ]);
+  expect(refused.headers.get('retry-after')).toBe('1');
+  expect(world.failures).toEqual([full]);
+  stores.create = (row) => create.call(world.storage.stores, row);
+  expect((await ask('POST', '/api/stores', { name: 'x' }, key('k'))).status).toBe(201);
 });

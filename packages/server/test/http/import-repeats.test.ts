@@ -137,3 +137,25 @@ test('S95 S106 an import that is repeated with the same Idempotency-Key is told 
   const { json } = await here.ask('GET', `${S('copy')}/log`);
   expect(json['ops']).toHaveLength(1);
 });
+
+test('an import that the disk has no room for is answered so, as any write is, and goes on under its id once there is', async () => {
+  const here = await open();
+  const { storage } = here.world;
+  const body = asImport(
+    ...Array.from({ length: 1500 }, (_, at) => ({ path: `k/${at}`, value: at })),
+  );
+  const append = storage.append.bind(storage);
+  let appends = 0;
+  storage.append = async (...batch) => {
+    appends += 1;
+    if (appends === 1) return append(...batch);
+    return { status: 'failed', message: 'There is no space left.', reason: 'full' };
+  };
+  const { status, json } = await imported(here, body, '?import_id=large');
+  expect([status, json['error']]).toEqual([503, 'unavailable']);
+  storage.append = append;
+  expect((await imported(here, body, '?import_id=large')).json).toMatchObject({
+    imported: 500,
+    skipped: 1000,
+  });
+});

@@ -49,3 +49,65 @@ test.each([
     expect((await ask('GET', `${S}/entries/a`)).json['value']).toBe(1);
   },
 );
+
+test.each([
+  ['/entries', { path: 'a', value: 2, ifMatch: 99 }],
+  ['/entries', { path: 'a', value: 2, op: 'delete' }],
+  ['/entries/batch_write', { ops: [{ op: 'set', path: 'a', value: 2 }], fences: [] }],
+  ['/entries/batch_write', { ops: [{ op: 'set', path: 'a', value: 2, ifAbsent: true }] }],
+  [
+    '/transact',
+    {
+      ops: [{ op: 'set', path: 'a', value: 2 }],
+      precondition: [{ path: 'a', equals: 9 }],
+    },
+  ],
+  ['/transact', { ops: [{ op: 'set', path: 'a', value: 2, if_matches: 99 }] }],
+  ['/transact', { ops: [{ op: 'set', path: 'a', value: 2 }], client_op_id: 'a:b:1' }],
+  ['/rollback', { to_seq: 0, paths: 'b' }],
+  ['/entries/batch', { paths: ['a'], subtree: true }],
+])(
+  'a field that there is none of is refused, for what it was to ask for would be left out: %s %j',
+  async (path, body) => {
+    const ask = await open();
+    const { status, json } = await ask('POST', `${S}${path}`, body);
+    expect([status, json['error']]).toEqual([400, 'invalid_payload']);
+    expect(json['detail']).toBe('There is no such field.');
+    expect((await ask('GET', `${S}/entries/a`)).json['value']).toBe(1);
+  },
+);
+
+test('a token is not made wider than was meant by a field that is misspelt', async () => {
+  const world = new World();
+  await world.store('acme/blog');
+  const { ask } = await world.token({ scopes: ['tokens:read', 'tokens:write', 'entries:read'] });
+  const before = (await ask('GET', '/api/tokens')).json['tokens'];
+  for (const meant of [
+    { pathRules: [{ pattern: 'a/**', allow: ['read'] }] },
+    { expires: '2030-01-01T00:00:00Z' },
+    { store_access: { mode: 'selected', store_ids: [] } },
+  ]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const { status, json } = await ask('POST', '/api/tokens', {
+      name: 'narrow',
+      scopes: ['entries:read'],
+      ...meant,
+    });
+    const [field] = Object.keys(meant);
+    expect([status, json['error'], json['field']]).toEqual([422, 'invalid_payload', field]);
+  }
+  expect((await ask('GET', '/api/tokens')).json['tokens']).toEqual(before);
+});
+
+test('a store that was to have an end is not made without one, and a clone not under a field that is none', async () => {
+  const world = new World();
+  await world.store('acme/blog');
+  const { ask } = await world.token({
+    scopes: ['stores:create', 'stores:clone', 'stores:read', 'entries:read'],
+  });
+  const made = await ask('POST', '/api/stores', { name: 'acme/short', ttl: 1000 });
+  expect([made.status, made.json['field']]).toEqual([422, 'ttl']);
+  const cloned = await ask('POST', `${S}/clone`, { name: 'copy', ttl_ms: 1000 });
+  expect([cloned.status, cloned.json['field']]).toEqual([422, 'ttl_ms']);
+  expect((await ask('GET', '/api/stores')).json['stores']).toHaveLength(1);
+});

@@ -112,7 +112,7 @@ function responsesOf({ answers, errors = [], scope, body }: Operation): object {
       ...(type !== undefined && { content: { [type]: { schema: schema ?? {} } } }),
     },
   ]);
-  const usual = scope === null ? [] : [401, 403, 404, 429];
+  const usual = scope === null ? [] : [401, 403, 404, 429, 503];
   const refused = [...usual, ...(body ? [408] : []), ...errors]
     .filter((status) => answers[String(status)] === undefined)
     .map((status) => [

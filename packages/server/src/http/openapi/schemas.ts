@@ -33,6 +33,11 @@ export function object(
   return { type: 'object', properties, ...(required.length > 0 && { required }) };
 }
 
+/** The body of a request: what it has beside these fields is refused. */
+function closed(...of: Parameters<typeof object>): Schema {
+  return { ...object(...of), additionalProperties: false };
+}
+
 /** A list. */
 export function list(items: Schema, more: Schema = {}): Schema {
   return { type: 'array', items, ...more };
@@ -103,8 +108,8 @@ export const schemas: { readonly [name: string]: Schema } = {
     permissions: object({ read: { type: 'boolean' }, write: { type: 'boolean' } }),
     ...grants,
   }),
-  NewStore: object({ name: text, ttl_ms: integer, expires_at: instant }, ['ttl_ms', 'expires_at']),
-  NewClone: object({ name: text }),
+  NewStore: closed({ name: text, ttl_ms: integer, expires_at: instant }, ['ttl_ms', 'expires_at']),
+  NewClone: closed({ name: text }),
   Cloned: object({
     ok: { const: true },
     store: object({
@@ -121,13 +126,13 @@ export const schemas: { readonly [name: string]: Schema } = {
     items: list({ anyOf: [{ $ref: '#/components/schemas/Entry' }, text] }),
     next_cursor: { type: ['string', 'null'], description: 'Pass it as `after`; null at the end.' },
   }),
-  EntryWrite: object({ path, value, if_match: seq, if_absent: { const: true }, fence }, [
+  EntryWrite: closed({ path, value, if_match: seq, if_absent: { const: true }, fence }, [
     'if_match',
     'if_absent',
     'fence',
   ]),
-  EntryDelete: object({ path, if_match: seq, fence }, ['if_match', 'fence']),
-  BatchRead: object(
+  EntryDelete: closed({ path, if_match: seq, fence }, ['if_match', 'fence']),
+  BatchRead: closed(
     { paths: list(path, { maxItems: 1000 }), subtrees: { type: 'boolean', default: false } },
     ['subtrees'],
   ),
@@ -138,7 +143,7 @@ export const schemas: { readonly [name: string]: Schema } = {
     },
     missing: list(path),
   }),
-  BatchWrite: object(
+  BatchWrite: closed(
     {
       ops: list(
         object(
@@ -161,7 +166,7 @@ export const schemas: { readonly [name: string]: Schema } = {
     ops: list(object({ path, revision: seq, store_seq: seq })),
     store_seq: seq,
   }),
-  Transaction: object(
+  Transaction: closed(
     {
       ops: list(
         {
@@ -182,9 +187,14 @@ export const schemas: { readonly [name: string]: Schema } = {
             },
             path,
             value,
+            if_match: seq,
+            if_absent: { const: true },
+            fence,
+            ttl_ms: integer,
+            holder: textOrNull,
+            token: integer,
           },
           required: ['op', 'path'],
-          additionalProperties: true,
         },
         { minItems: 1, maxItems: 1000 },
       ),
@@ -236,7 +246,7 @@ export const schemas: { readonly [name: string]: Schema } = {
       }),
     ),
   }),
-  Rollback: object({ to_seq: seq, path }, ['path']),
+  Rollback: closed({ to_seq: seq, path }, ['path']),
   RolledBack: object({ store_seq: seq, noop: { const: true }, ops_written: integer }, [
     'noop',
     'ops_written',
@@ -285,7 +295,7 @@ export const schemas: { readonly [name: string]: Schema } = {
       inserted_at: instant,
     }),
   },
-  NewToken: object(
+  NewToken: closed(
     {
       name: text,
       scopes: list({ enum: names }),
@@ -296,7 +306,7 @@ export const schemas: { readonly [name: string]: Schema } = {
       store_names: list(text),
       store_name: text,
       path_rules: pathRules,
-      expires_at: instant,
+      expires_at: instantOrNull,
     },
     [
       'scopes',
@@ -322,7 +332,7 @@ export const schemas: { readonly [name: string]: Schema } = {
     next_attempt_at: instantOrNull,
     inserted_at: instant,
   }),
-  NewWebhook: object(
+  NewWebhook: closed(
     { url: text, patterns: list(text, { minItems: 1, maxItems: 64 }), ops: list(text) },
     ['patterns', 'ops'],
   ),

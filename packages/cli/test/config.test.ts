@@ -89,6 +89,24 @@ test.each([
   ],
   ['a group that is none', 'export default { limits: 5 };', 'limits', 'an object'],
   ['a limit of nothing', 'export default { limits: { max_depth: 0 } };', 'limits.max_depth', '1'],
+  [
+    'a token of the operator that may be guessed',
+    "export default { admin: { token: 'secret', orgs: ['acme'] } };",
+    'admin.token',
+    'must be 32 to 512 letters',
+  ],
+  [
+    'a token of the operator for no org',
+    `export default { admin: { token: '${'a'.repeat(32)}' } };`,
+    'admin.token',
+    'needs admin.orgs',
+  ],
+  [
+    'orgs for no token of the operator',
+    "export default { admin: { orgs: ['acme'] } };",
+    'admin.orgs',
+    'needs admin.token',
+  ],
   ['nothing at all', 'export const port = 1;', 'default', 'export an object'],
   ['what is no program', 'export default {', 'holdfast.config.mjs', 'cannot be read'],
 ])('serve is not started with %s, and names it', slow, async (_name, text, key, words) => {

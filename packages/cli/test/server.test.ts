@@ -54,6 +54,28 @@ test('serve asks for a first token until there is one, be there stores or not', 
   expect(second.stderr()).not.toContain('no token');
 });
 
+test(
+  'serve lets in the token that it is configured with, and the first one is made with it',
+  slow,
+  async () => {
+    const token = 'a-token-for-the-operator-of-all-this';
+    const env = { HOLDFAST_ADMIN_TOKEN: token, HOLDFAST_ADMIN_ORGS: 'acme,other' };
+    const server = await start('serve', ['--data', directory.path], env);
+    running.push(server);
+    const as = (who: string, ...args: string[]): Promise<Ran> =>
+      cli(args, { env: { HOLDFAST_URL: server.url, HOLDFAST_TOKEN: who } });
+    expect((await as(token, 'stores', 'create', 'acme/app')).code).toBe(0);
+    const made = await as(token, 'tokens', 'create', '--store', 'acme/app', '--scopes', 'all');
+    const { token: issued } = made.rows[0] as { token: string };
+    expect((await as(issued, 'put', 'acme/app', 'a', '1')).code).toBe(0);
+    expect((await as(token, 'tokens')).rows).toHaveLength(1);
+    expect((await as(`${token}x`, 'stores')).code).toBe(6);
+    await server.stop('SIGTERM');
+    expect(server.stderr()).not.toContain('no token');
+    expect(server.stderr()).not.toContain(token);
+  },
+);
+
 test('serve tells at its start of a place for files that takes none', slow, async () => {
   const taken = join(directory.path, 'taken');
   writeFileSync(taken, 'a file where a directory should be');

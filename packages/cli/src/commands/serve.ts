@@ -42,7 +42,7 @@ export const command: Command = defineCommand({
       if (output.json) tellLife(log, { url, data }, signal);
       if (options.authenticate === undefined && !(await hasToken(storage))) {
         const warning =
-          'There is no token here yet. To make the first one, stop this server and run:';
+          'There is no token here yet. To make the first one, set HOLDFAST_ADMIN_TOKEN and HOLDFAST_ADMIN_ORGS, or stop this server and run:';
         const making = `holdfast tokens create --data ${data} --org ORG --scopes all`;
         output.aside({ warning: `${warning} ${making}` }, () => `${warning}\n  ${making}`);
       }

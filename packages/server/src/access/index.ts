@@ -1,3 +1,4 @@
+export { type AdminToken, withAdmin } from './admin.ts';
 export { canonicalText } from './canonical.ts';
 export { isDeviceId } from './device.ts';
 export {

@@ -14,6 +14,8 @@ export type Config = {
   readonly data?: string;
   /** Browser origins besides the server's own, such as `https://app.example`; `*` admits all. */
   readonly origins?: readonly string[];
+  /** A token of at least 32 characters with all rights in these orgs, to make the first others with; both or neither. */
+  readonly admin?: { readonly token: string; readonly orgs: readonly string[] };
   /** Where agents get tokens for `/mcp`; both or neither. */
   readonly oauth?: { readonly resource: string; readonly authorizationServers: readonly string[] };
   /** Whether the web console is served at `/`. Default: yes. */

@@ -1,3 +1,4 @@
+import { parseStoreName } from '@holdfast/protocol';
 import { browserOrigin } from '../access/origin.ts';
 
 /** What a setting can be. */
@@ -61,6 +62,25 @@ function fittingOrigins(value: Value | undefined): Value | undefined {
 
 function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((each) => typeof each === 'string');
+}
+
+/** What nobody guesses, and what travels in a URL as it is. */
+export const longSecret: Kind = {
+  expected: '32 to 512 letters, digits, "-", "_", "." or "~", such as `openssl rand -hex 32` makes',
+  fromText: (given) => (/^[\w.~-]{32,512}$/.test(given) ? given : undefined),
+  fromFile: (value) => (typeof value === 'string' ? longSecret.fromText(value) : undefined),
+};
+
+/** Names of orgs. */
+export const orgs: Kind = {
+  expected: 'a list of names of orgs, such as "acme"',
+  fromText: (given) => fittingOrgs(list.fromText(given)),
+  fromFile: (value) => fittingOrgs(list.fromFile(value)),
+};
+
+function fittingOrgs(value: Value | undefined): Value | undefined {
+  const isFit = isTexts(value) && value.every((each) => parseStoreName(`${each}/any`) !== null);
+  return isFit ? value : undefined;
 }
 
 /** A whole number within bounds. */

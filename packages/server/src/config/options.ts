@@ -1,3 +1,4 @@
+import { type Authenticate, withAdmin } from '../access/index.ts';
 import type { LogLevel } from '../json-log.ts';
 import type { ServerOptions } from '../server-options.ts';
 import type { Blobs } from '../blobs/index.ts';
@@ -27,6 +28,7 @@ export async function optionsOf(effective: Effective): Promise<ServerOptions> {
   const { allow } = effective.group('webhooks');
   const resource = effective.get('oauth.resource');
   const authorizationServers = textsOf(effective.get('oauth.authorizationServers'));
+  const authenticate = authenticateOf(effective);
   return {
     data: String(effective.get('data')),
     origins: textsOf(effective.get('origins')),
@@ -40,8 +42,15 @@ export async function optionsOf(effective: Effective): Promise<ServerOptions> {
     webhooks: { allow: textsOf(allow ?? null), http: effective.get('webhooks.http') === true },
     ...(typeof resource === 'string' && { oauth: { resource, authorizationServers } }),
     ...(files !== null && { files }),
-    ...(effective.authenticate !== null && { authenticate: effective.authenticate }),
+    ...(authenticate !== null && { authenticate }),
   };
+}
+
+function authenticateOf(effective: Effective): Authenticate | null {
+  const token = effective.get('admin.token');
+  const orgs = textsOf(effective.get('admin.orgs'));
+  const { authenticate } = effective;
+  return typeof token === 'string' ? withAdmin({ token, orgs }, authenticate) : authenticate;
 }
 
 async function filesOf(effective: Effective): Promise<Blobs | null> {

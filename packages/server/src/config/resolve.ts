@@ -84,6 +84,7 @@ export function resolveConfig({ file, env = {}, flags = {} }: Sources): Effectiv
     return { setting, value: setting.fallback, origin: 'default', place: null };
   });
   refuseTwoPlaces(resolved);
+  refuseHalfAdmin(resolved);
   return new Effective(resolved, authenticate);
 }
 
@@ -195,5 +196,17 @@ function refuseTwoPlaces(resolved: readonly Resolved[]): void {
   }
   if (!has('files.s3.bucket')) {
     throw new ConfigError('files.s3.bucket', key, `${key} needs files.s3.bucket.`);
+  }
+}
+
+/** A token for nothing, or nobody for the orgs. */
+function refuseHalfAdmin(resolved: readonly Resolved[]): void {
+  const set = (name: string): boolean =>
+    resolved.some(({ setting, origin }) => setting.key === name && origin !== 'default');
+  for (const [key, needs] of [
+    ['admin.token', 'admin.orgs'],
+    ['admin.orgs', 'admin.token'],
+  ] as const) {
+    if (set(key) && !set(needs)) throw new ConfigError(needs, key, `${key} needs ${needs}.`);
   }
 }

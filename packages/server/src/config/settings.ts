@@ -8,6 +8,8 @@ import {
   integer,
   type Kind,
   list,
+  longSecret,
+  orgs,
   origins,
   orOff,
   text,
@@ -34,8 +36,8 @@ function setting(
   return { key, kind, fallback, says, isSecret: false };
 }
 
-function secret(key: string, says: string): Setting {
-  return { key, kind: text, fallback: null, says, isSecret: true };
+function secret(key: string, says: string, kind: Kind = text): Setting {
+  return { key, kind, fallback: null, says, isSecret: true };
 }
 
 function numbers(group: string, defaults: { readonly [name: string]: number }): readonly Setting[] {
@@ -54,6 +56,8 @@ export const settings: readonly Setting[] = [
     [origins, []],
     'Web pages that may connect besides its own; `*` is all of them.',
   ),
+  secret('admin.token', 'A token with all rights, to make the first others with.', longSecret),
+  setting('admin.orgs', [orgs, []], 'The orgs that it is for.'),
   setting(
     'oauth.resource',
     [text, null],

@@ -52,6 +52,9 @@ export function meet(
     entry.conflicts = Object.freeze(entry.conflicts.filter((each) => each !== conflict));
     entry.refresh();
     desk.room.activity.notify();
+    // Nobody has to decide about its letter any more.
+    const { cache, report } = desk.room.settings;
+    Promise.resolve(cache?.letters?.drop(clash.ref.store, clash.opId)).catch(report);
     return resolve(how);
   });
   entry.conflicts = Object.freeze([...entry.conflicts, conflict]);

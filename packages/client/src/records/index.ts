@@ -29,7 +29,7 @@ import { type EntryDesk, StoreEntry } from './entry.ts';
 import { AllWrites } from './flush.ts';
 import { type HandleDesk, still, StoreRecordHandle } from './handle.ts';
 import { idleState, noRows } from './idle.ts';
-import type { SkewedDesk, SkewedWrites } from './skewed.ts';
+import type { KeptClashes, KeptDesk } from './kept-clashes.ts';
 import { transact } from './transact.ts';
 import type {
   CollectionState,
@@ -142,7 +142,7 @@ class Desk
     HandleDesk,
     DeliveryDesk,
     WriterDesk,
-    SkewedDesk,
+    KeptDesk,
     CollectionDesk,
     Party
 {
@@ -160,7 +160,7 @@ class Desk
   readonly #watches = new Map<Slot, SlotWatch>();
   /** Of the records of each store, and of collections; by what consoles call them. */
   readonly #pools = new Map<string, Pool>();
-  #skewed: Promise<SkewedWrites> | null = null;
+  #keptClashes: Promise<KeptClashes> | null = null;
 
   constructor(
     client: Client,
@@ -323,7 +323,7 @@ class Desk
     scope: readonly string[] = ['_hf:schema/*'],
   ): Opened {
     const name = parseStoreName(store);
-    if (name !== null) this.#lookForSkewed(name);
+    if (name !== null) this.#lookForClashes(name);
     const handle = this.#client.store(store, { scope });
     const hold = holdOf(handle);
     const { slot } = hold;
@@ -337,20 +337,24 @@ class Desk
     return { hold, watch, close };
   }
 
-  /** What tells of writes that no version knows any more is loaded by clients that keep theirs. */
-  #lookForSkewed(store: StoreName): void {
+  /** What tells of the conflicts of a former life is loaded by clients that keep their writes. */
+  #lookForClashes(store: StoreName): void {
     const letters = this.room.settings.cache?.letters;
     if (letters === undefined) return;
-    this.#skewed ??= import('./skewed.ts').then(
-      (part) => new part.SkewedWrites(letters, this, this.#records.entries),
+    this.#keptClashes ??= import('./kept-clashes.ts').then(
+      (part) => new part.KeptClashes(letters, this),
     );
-    this.#skewed.then(
-      (skewed) => skewed.look(store),
+    this.#keptClashes.then(
+      (clashes) => clashes.look(store),
       (error: unknown) => {
-        this.#skewed = null;
+        this.#keptClashes = null;
         this.report(error);
       },
     );
+  }
+
+  get definitions(): Iterable<RecordDef> {
+    return this.#byName.values();
   }
 
   get isBehind(): boolean {

@@ -1,0 +1,167 @@
+import {
+  type Code,
+  isObject,
+  type RecordDef,
+  type RecordRef,
+  type RecordValue,
+  type Request,
+  segmentsOf,
+  type StoreName,
+} from '@holdfast/protocol';
+import { decodeStored } from '@holdfast/protocol/record';
+import type { RecordWrite } from '@holdfast/engine/record';
+import type { Release } from '@holdfast/engine/registry';
+import type { DeadLetter, DeadLetters } from '../cache/port.ts';
+import { type Clash, type ConflictDesk, meet } from './conflict.ts';
+import type { RecordEntry } from './delivery.ts';
+import { isNear, writesOf } from './pending.ts';
+import type { RecordReceipt, RecordWriteOptions } from './types.ts';
+
+/** What is needed of the client to tell of the conflicts of writes that nobody waits for any more. */
+export type KeptDesk = ConflictDesk & {
+  readonly definitions: Iterable<RecordDef>;
+  entry(ref: RecordRef): RecordEntry;
+  hold(entry: RecordEntry): Release;
+  write(
+    entry: RecordEntry,
+    write: RecordWrite,
+    options?: RecordWriteOptions,
+  ): RecordReceipt<unknown>;
+};
+
+/** What a refusal of a record's write may say of it. */
+const kinds: { readonly [code in Code]?: Clash['kind'] } = {
+  schema_skew: 'schema',
+  conflict: 'precondition',
+  exists: 'precondition',
+  not_found: 'deleted',
+};
+
+/** What is made once more is made on top of whatever there is. */
+const onTop = { precondition: 'none' } as const;
+
+/**
+ * Own writes of a former life that have met something, or were queued under another major and cannot be migrated: a conflict
+ * of their record each, as if their page had never gone (records.md §11.4, §11.5). Until it is resolved it is a dead letter.
+ */
+export class KeptClashes {
+  readonly #letters: DeadLetters;
+  readonly #desk: KeptDesk;
+  readonly #watched = new Set<string>();
+  readonly #told = new Set<string>();
+
+  constructor(letters: DeadLetters, desk: KeptDesk) {
+    this.#letters = letters;
+    this.#desk = desk;
+  }
+
+  /** A record of a store is about to be here. */
+  look(store: StoreName): void {
+    queueMicrotask(() => this.#look(store));
+    if (this.#watched.has(store)) return;
+    this.#watched.add(store);
+    this.#letters.subscribe(store, () => queueMicrotask(() => this.#look(store)));
+  }
+
+  #look(store: StoreName): void {
+    for (const letter of this.#letters.list(store)) {
+      const { opId, request, refusal } = letter;
+      const kind = kinds[refusal.code];
+      if (kind === undefined || request === null || this.#told.has(opId)) continue;
+      // Who has made a write in this life hears of it by itself.
+      const isOwn = opId.split(':').at(-2) === this.#desk.room.session;
+      const ref = isOwn && kind !== 'schema' ? null : this.#refOf(request, store);
+      if (ref === null) continue;
+      this.#told.add(opId);
+      void this.#whenHere(letter, { kind, ref, request });
+    }
+  }
+
+  /** The record that a request is about; null where it is about none, or several. */
+  #refOf(request: Request, store: StoreName): RecordRef | null {
+    const refs = writesOf(request).map(({ path }) => this.#refAt(path, store));
+    const [first = null] = refs;
+    return refs.every((ref) => ref?.key === first?.key) ? first : null;
+  }
+
+  #refAt(path: string, store: StoreName): RecordRef | null {
+    for (let at = path; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('/')))) {
+      for (const def of this.#desk.definitions) {
+        const params = def.match(at, store);
+        if (params !== null) return def.ref(params);
+      }
+    }
+    return null;
+  }
+
+  async #whenHere(letter: DeadLetter, of: Of): Promise<void> {
+    const entry = this.#desk.entry(of.ref);
+    const release = this.#desk.hold(entry);
+    try {
+      // What is of another major has met nobody.
+      if (of.kind !== 'schema') await entry.ready();
+      this.#tell(letter, of, entry);
+    } catch {
+      // It may not be read now: it stays a letter, and is looked at again with the next.
+      this.#told.delete(letter.opId);
+    } finally {
+      release();
+    }
+  }
+
+  #tell({ opId, refusal }: DeadLetter, { kind, ref, request }: Of, entry: RecordEntry): void {
+    const theirs = entry.server.value;
+    const write = kind === 'schema' ? skewedOf(request, ref) : writeOf(request, ref);
+    if (write === null) return;
+    const patch = 'patch' in write ? write.patch : null;
+    const isGone = kind !== 'schema' && theirs === undefined;
+    const known = isObject(theirs) ? theirs : {};
+    const mine = patch === null ? Reflect.get(write, 'set') : { ...known, ...patch };
+    const clash = {
+      kind: isGone ? 'deleted' : kind,
+      opId,
+      ref,
+      fields: patch && Object.keys(patch),
+      base: undefined,
+      mine,
+      theirs,
+    } as const;
+    meet(entry, { refusal, clash, desk: this.#desk }, (how) => {
+      if (how === 'theirs') return undefined;
+      // Where there is nothing any more to make it on top of, mine is all of it.
+      const again = isGone && patch !== null ? { set: mine } : write;
+      const made = how === 'mine' ? again : { set: how.value };
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the gate of the write looks at it
+      return this.#desk.write(this.#desk.entry(ref), made as RecordWrite, onTop);
+    });
+  }
+}
+
+type Of = {
+  readonly kind: Clash['kind'];
+  readonly ref: RecordRef;
+  readonly request: Request;
+};
+
+type Kept = { readonly set: unknown } | { readonly patch: RecordValue } | { readonly remove: true };
+
+/** What was written in the form of another major: nobody knows more of it. */
+function skewedOf(request: Request, ref: RecordRef): Kept {
+  const op = writesOf(request).find(({ path }) => isNear(path, ref.path));
+  return { set: op !== undefined && 'value' in op ? decodeStored(op.value) : undefined };
+}
+
+/** The write that a request was made of; null where that cannot be told, as of the input of a mutation. */
+function writeOf(request: Request, { path }: RecordRef): Kept | null {
+  const patch: RecordValue = {};
+  const unset: string[] = [];
+  for (const op of writesOf(request)) {
+    const [field, ...deeper] = segmentsOf(op.path).slice(segmentsOf(path).length);
+    if (field === undefined && op.op === 'set') return { set: decodeStored(op.value) };
+    if (field === undefined && op.op === 'delete') return { remove: true };
+    if (field === undefined && op.op === 'merge') Object.assign(patch, decodeStored(op.value));
+    else if (field !== undefined && deeper.length === 0 && op.op === 'delete') unset.push(field);
+    else return null;
+  }
+  return { patch: { ...patch, ...Object.fromEntries(unset.map((each) => [each, undefined])) } };
+}

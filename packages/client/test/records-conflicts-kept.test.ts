@@ -1,0 +1,114 @@
+import type { Client, ClientOptions } from '@holdfast/client';
+import { keptIn } from '@holdfast/client/cache';
+import { type RecordConflictError, type RecordHandle, records } from '@holdfast/client/records';
+import { collection, passthrough, record } from '@holdfast/protocol';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Disk, MapRows } from './cache/map-rows.ts';
+import { Valve } from './valve.ts';
+import { openWorld, type World } from './world.ts';
+
+// Conflicts and the dead letters of the same writes, in this life of a page and in the next (records.md §11.4, §11.5).
+
+const Post = record({
+  name: 'post',
+  store: 'acme/app',
+  path: 'posts/:id',
+  version: '1.0',
+  schema: passthrough<{ readonly title: string; readonly likes?: number }>(),
+  conflict: 'detect',
+});
+const all = collection(Post, { limit: 5 });
+
+let world: World;
+let disk: Disk;
+let told: RecordConflictError[];
+
+beforeEach(async () => {
+  world = await openWorld();
+  disk = new Disk();
+  told = [];
+});
+afterEach(() => world[Symbol.asyncDispose]());
+
+const onConflict = (each: RecordConflictError): unknown => told.push(each);
+
+function page(options: Partial<ClientOptions> = {}): Client {
+  const cache = keptIn(new MapRows(disk));
+  const client = world.client({ cache, records: records([Post], { onConflict }), ...options });
+  client.collection(all).retain();
+  return client;
+}
+
+/** Has a write made that nobody hears of any more: the page is closed before the server does. */
+async function left(make: (post: RecordHandle<typeof Post>) => { durable: Promise<void> }) {
+  const link = new Valve();
+  const client = page({ link });
+  const post = client.record(Post, { id: '1' });
+  await post.ready();
+  link.holdOut();
+  await make(post).durable;
+  await client.close();
+}
+
+const letters = (client: Client): readonly unknown[] =>
+  client.store('acme/app', { scope: [] }).outbox.deadLetters();
+
+test('a write that was made before a restart and meets another is told of as any is, and resolved', async () => {
+  const others = await world.store();
+  await others.put('posts/1', { title: 'a', likes: 5 }).committed;
+  await left((post) => post.patch({ title: 'mine' }));
+  await others.put('posts/1/title', 'theirs').committed;
+  // It stays until somebody decides, whoever is closed meanwhile.
+  await page().close();
+  const client = page();
+  await expect.poll(() => told.length).toBeGreaterThan(0);
+  const conflict = told.at(-1);
+  expect(conflict).toMatchObject({
+    kind: 'precondition',
+    code: 'conflict',
+    fields: ['title'],
+    mine: { title: 'mine', likes: 5 },
+    theirs: { title: 'theirs', likes: 5 },
+  });
+  expect(client.status.get().conflicts).toBe(1);
+  expect(client.record(Post, { id: '1' }).state.get().conflicts).toEqual([conflict]);
+  await conflict?.resolve('mine')?.committed;
+  expect([client.status.get().conflicts, letters(client)]).toEqual([0, []]);
+  await expect.poll(() => others.get('posts/1')).toEqual({ title: 'mine', likes: 5 });
+  await client.close();
+  told = [];
+  const next = page();
+  await next.collection(all).ready();
+  await next.flush();
+  expect([told, letters(next)]).toEqual([[], []]);
+});
+
+test('so is one whose object is gone by then', async () => {
+  const others = await world.store();
+  await others.put('posts/1', { title: 'a' }).committed;
+  await left((post) => post.patch({ title: 'mine' }));
+  await others.delete('posts/1').committed;
+  page();
+  await expect.poll(() => told).toMatchObject([{ kind: 'deleted', theirs: undefined }]);
+  await told[0]?.resolve({ value: { title: 'anew' } })?.committed;
+  await expect.poll(() => others.get('posts/1')).toEqual({ title: 'anew' });
+});
+
+test('a conflict that is resolved leaves no dead letter of its write', async () => {
+  const others = await world.store();
+  await others.put('posts/1', { title: 'a' }).committed;
+  const link = new Valve();
+  const client = page({ link });
+  const post = client.record(Post, { id: '1' });
+  post.retain();
+  await post.ready();
+  link.holdIn();
+  await others.put('posts/1/title', 'theirs').committed;
+  post.patch({ title: 'mine' });
+  link.letIn();
+  await expect.poll(() => told.length).toBe(1);
+  await expect.poll(() => letters(client).length).toBe(1);
+  told[0]?.resolve('theirs');
+  expect(letters(client)).toEqual([]);
+  expect(post.get()).toEqual({ title: 'theirs' });
+});

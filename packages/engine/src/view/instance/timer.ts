@@ -1,18 +1,7 @@
 import type { TimerCallback } from '../definition.ts';
+import type { Lasting } from './lasting.ts';
 import type { ViewNode } from './node.ts';
 import type { Work, World } from './world.ts';
-
-/** Something that goes on until it is cancelled. */
-export interface Lasting {
-  /** Whether it was cancelled, if only by a task that is not over. */
-  readonly isStopped: boolean;
-  /** It does nothing for now. */
-  pause(): void;
-  /** It does nothing any more. */
-  end(): void;
-  /** It goes on, as if it had not been paused. */
-  resume(): void;
-}
 
 /** Cancels something: while a task runs with all else that this does, which may come to nothing (views.md §7.2). */
 export function cancel(world: World, what: Lasting): void {

@@ -1,7 +1,7 @@
 import type { WatchCallback } from '../definition.ts';
 import type { ViewNode } from './node.ts';
+import type { Lasting } from './lasting.ts';
 import { Reader } from './reads.ts';
-import type { Lasting } from './timer.ts';
 
 /** Something that a node keeps an eye on (views.md §11.2). */
 export class Watch extends Reader implements Lasting {

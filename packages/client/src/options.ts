@@ -168,6 +168,7 @@ const kinds: { readonly [Name in keyof Required<ClientOptions>]: OptionKinds[str
 /** Checks the options of `createClient` and fills in the defaults. */
 export function settingsOf(options: ClientOptions): Settings {
   checkOptions('createClient', options, kinds);
+  checkOptions('outboxMax', options.outboxMax ?? {}, { requests: 'number', bytes: 'number' });
   for (const name of ['url', 'token'] as const) {
     if (options[name] === undefined) throw new TypeError(`createClient needs a "${name}".`);
   }

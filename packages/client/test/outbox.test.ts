@@ -162,6 +162,13 @@ describe('an outbox', () => {
     expect([store.get('b'), store.get('c')]).toEqual([2, undefined]);
   });
 
+  it.each([{ writes: 2 }, { requests: '2' }, { bytes: null }])(
+    'has no other limits than it has: %j is an error of the caller',
+    (outboxMax: object) => {
+      expect(() => world.client({ outboxMax })).toThrow(TypeError);
+    },
+  );
+
   it('is sent by the next client though nobody opens its store', async () => {
     const disk = new Disk();
     const offline = world.client({

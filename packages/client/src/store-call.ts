@@ -121,7 +121,8 @@ function errorOf({
   if (code === 'idempotency_in_progress') return new TryLater(code, null);
   // A difference has a word of its own for that (stores.md §13.2.2).
   if (code === 'compacted') {
-    const refusal = { oldest_seq: Number(details['earliest_available']) + 1 };
+    const { earliest_available: from } = details;
+    const refusal = typeof from === 'number' ? { oldest_seq: from + 1 } : {};
     return RejectedError.from(refuse('beyond_retention', refusal));
   }
   if (!isReason(code)) {

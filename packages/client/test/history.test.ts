@@ -157,6 +157,16 @@ describe('a difference', () => {
     await expect(reader.diff(1)).rejects.toMatchObject(refused);
     await expect(reader.at(1).get('n')).rejects.toMatchObject(refused);
     expect((await reader.diff(2)).changes).toMatchObject([{ before: 2, after: 3 }]);
+    // A server may keep to itself how far back it reaches.
+    const told = await old
+      .client({
+        env: { fetch: async () => Response.json({ error: 'compacted' }, { status: 409 }) },
+      })
+      .store('acme/app')
+      .diff(1)
+      .catch((error: unknown) => error);
+    expect(told).toMatchObject({ code: 'beyond_retention', details: {} });
+    expect(told).not.toHaveProperty('details.oldest_seq');
   });
 });
 

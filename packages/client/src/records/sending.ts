@@ -141,6 +141,10 @@ function metBy(arms: readonly Arm[], { outcome }: HeardReceipt, met: Omit<Met, '
   );
   // Few pages meet anybody.
   return (
-    arm && import('./clash.ts').then((by) => by.onceHere({ ...met, arm }), met.writes.desk.report)
+    arm &&
+    import('./clash.ts')
+      .then((by) => by.onceHere({ ...met, arm }))
+      // Then it is refused, and nothing more is said of it.
+      .catch(met.writes.desk.report)
   );
 }

@@ -33,12 +33,12 @@ export class Output {
 
   /** One result: a JSON line, or what `show` makes of it. */
   record(record: object, show: (paint: Paint) => string): void {
-    this.text(this.json ? JSON.stringify(record) : show(this.paint));
+    this.text(this.json ? jsonLine(record) : show(this.paint));
   }
 
   /** Many results: a JSON line each, or a table. */
   table<Row extends object>(rows: readonly Row[], columns: readonly Column<Row>[]): void {
-    if (this.json) for (const row of rows) this.text(JSON.stringify(row));
+    if (this.json) for (const row of rows) this.text(jsonLine(row));
     else if (rows.length > 0) this.text(layOut(rows, columns, this));
   }
 
@@ -49,7 +49,7 @@ export class Output {
 
   /** Something beside the results, to standard error. */
   aside(record: object, show: (paint: Paint) => string): void {
-    this.#terminal.stderr.write(`${this.json ? JSON.stringify(record) : show(this.paint)}\n`);
+    this.#terminal.stderr.write(`${this.json ? jsonLine(record) : show(this.paint)}\n`);
   }
 
   /** Something for people only, beside the results. */
@@ -62,7 +62,7 @@ export class Output {
     const { code, message, hint, details, outcome } = failure;
     if (this.json) {
       const error = { code, message, hint, exit_code: exitCodes[outcome].exit, details };
-      this.#terminal.stderr.write(`${JSON.stringify({ error })}\n`);
+      this.#terminal.stderr.write(`${jsonLine({ error })}\n`);
       return;
     }
     const { stderr } = this.#terminal;
@@ -108,6 +108,11 @@ export function printable(text: string): string {
     unprintable,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
+}
+
+/** The same JSON, of which no terminal obeys anything either. */
+function jsonLine(record: object): string {
+  return printable(JSON.stringify(record));
 }
 
 /** A value on one line. */

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cli, linesOf, onTerminal, type Running, start, temporaryDirectory } from './harness.ts';
@@ -49,6 +52,9 @@ test('data cannot command the terminal', async () => {
     shown('entries', 'demo/main', 't/*'),
     shown('watch', 'demo/main', 't/*', '--current', '--count', '3'),
     shown('get', 'demo/main', 'no\u001b[2Jthing'),
+    shown('get', 'demo/main', 't', '--json'),
+    shown('get', 'demo/main', 'no\u009bthing', '--json'),
+    shown('entries', 'demo/main', 't/*', '--json'),
   ]);
   for (const { stdout, stderr } of outputs) {
     for (const evil of ['\u001b[2J', '\u009b', '\u202e']) {
@@ -56,6 +62,33 @@ test('data cannot command the terminal', async () => {
     }
   }
   expect(outputs[0].stdout).toContain('\\u001b[2J');
+});
+
+test('a server cannot command the terminal by what no server of ours says', async () => {
+  const evil = '\u001b[2J';
+  const told = {
+    entries: { a: { value: 1, type: evil, revision: 1 } },
+    store: { full_name: evil, store_seq: 1 },
+    id: evil,
+    url: evil,
+    secret: evil,
+    patterns: [],
+    ops: null,
+  };
+  const hostile = createServer((_request, response) => {
+    response.setHeader('content-type', 'application/json').end(JSON.stringify(told));
+  });
+  await once(hostile.listen(0, '127.0.0.1'), 'listening');
+  const { port } = hostile.address() as AddressInfo;
+  const env = { HOLDFAST_URL: `http://127.0.0.1:${port}`, HOLDFAST_TOKEN: 't', NO_COLOR: '1' };
+  for (const command of ['get a/b a', 'clone a/b c', 'webhooks-create a/b https://x.example']) {
+    const [name = '', ...args] = command.split(' ');
+    // oxlint-disable-next-line no-await-in-loop -- one by one
+    const { stdout, stderr } = await onTerminal([...name.split('-'), ...args], { env });
+    expect([command, (stdout + stderr).includes('\u001b')]).toEqual([command, false]);
+    expect(stdout).toContain('\\u001b[2J');
+  }
+  hostile.close();
 });
 
 test('results and failures are told in words', async () => {

@@ -1,6 +1,7 @@
 import { callApi } from '../api.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
+import { printable } from '../output.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 
 export const command: Command = defineCommand({
@@ -20,7 +21,7 @@ export const command: Command = defineCommand({
     const made: Readonly<Record<string, unknown>> = Object(store);
     output.record({ ...made, name: made['full_name'], source }, (paint) =>
       [
-        `${paint.green('✓')} ${String(made['full_name'])} begins as ${source} was`,
+        `${paint.green('✓')} ${printable(String(made['full_name']))} begins as ${source} was`,
         paint.dim(`at seq ${String(made['store_seq'])}`),
       ].join(' '),
     );

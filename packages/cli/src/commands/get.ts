@@ -26,7 +26,10 @@ export const command: Command = defineCommand({
     const { path, value, type, revision } = entry;
     if (args.raw) return output.text(typeof value === 'string' ? value : JSON.stringify(value));
     output.record({ path, value, type, revision }, (paint) =>
-      [paint.dim(`${printable(path)}  ${type}  revision ${revision}`), longValue(value)].join('\n'),
+      [
+        paint.dim(`${printable(path)}  ${printable(type)}  revision ${revision}`),
+        longValue(value),
+      ].join('\n'),
     );
   },
 });

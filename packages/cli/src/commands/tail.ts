@@ -206,7 +206,7 @@ class Tail {
     const said =
       why === 'scope'
         ? 'The token sees another part of what was there before.'
-        : `What came after seq ${cursor ?? 0} is no longer in the log (${why}).`;
+        : `What came after seq ${cursor ?? 0} is no longer in the log (${printable(why)}).`;
     this.#around.output.aside({ reset: why, since: cursor }, (paint) => paint.yellow(said));
   }
 
@@ -222,7 +222,7 @@ class Tail {
       const value = op.op === 'delete' ? '' : shortValue(op.value, 40);
       const at = paint.dim(String(op.seq).padStart(6));
       const by = paint.dim(printable(op.device));
-      const parts = [at, op.op.padEnd(9), paint.cyan(printable(op.path)), value, by];
+      const parts = [at, printable(op.op).padEnd(9), paint.cyan(printable(op.path)), value, by];
       return parts.filter((part) => part !== '').join('  ');
     });
     if (this.#left <= 0) this.#enough.abort();

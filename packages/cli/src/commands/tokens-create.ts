@@ -83,7 +83,7 @@ export const command: Command = defineCommand({
       [
         `${paint.green('✓')} ${printable(wanted.name)} (${id})`,
         '',
-        `  ${paint.bold(token)}`,
+        `  ${paint.bold(printable(token))}`,
         '',
         paint.dim('Keep it now: it is not shown again. Use it as --token or HOLDFAST_TOKEN.'),
       ].join('\n'),

@@ -36,9 +36,9 @@ export const command: Command = defineCommand({
     const secret = textOf(made['secret']);
     output.record({ ...hook, secret }, (paint) =>
       [
-        `${paint.green('✓')} ${printable(hook.url)} (${hook.id})`,
+        `${paint.green('✓')} ${printable(hook.url)} (${printable(hook.id)})`,
         '',
-        `  ${paint.bold(secret)}`,
+        `  ${paint.bold(printable(secret))}`,
         '',
         paint.dim('Keep it now: it is not shown again. The receiver checks signatures with it.'),
       ].join('\n'),

@@ -274,7 +274,7 @@ async function* resumed(
   let body = response.body;
   for (let left = reopensMax; position < end; left--) {
     try {
-      for await (const bytes of body === null ? [] : piecesOf(body)) {
+      for await (const bytes of body === null ? [] : atMost(end - position, body)) {
         yield bytes;
         position += bytes.byteLength;
       }
@@ -291,5 +291,18 @@ async function* resumed(
     const next = await open(at, headers, signal);
     if (next.status !== 206) throw new HoldfastError('unavailable', { changed: true });
     body = next.body;
+  }
+}
+
+/** The bytes of a body, and of one that does not end where its server said no more than there is to be. */
+async function* atMost(
+  count: number,
+  body: ReadableStream<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  let left = count;
+  for await (const bytes of piecesOf(body)) {
+    yield bytes.subarray(0, left);
+    left -= bytes.byteLength;
+    if (left < 0) return;
   }
 }

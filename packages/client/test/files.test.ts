@@ -234,6 +234,27 @@ describe('putFile and getFile', () => {
     expect(answers).toEqual([]);
   });
 
+  test('of a server that sends without end no more is taken than it said there is', async () => {
+    let pulled = 0;
+    const fetch = async (): Promise<Response> => {
+      const endless = new ReadableStream<Uint8Array>({
+        pull: (controller) => {
+          pulled += 1;
+          controller.enqueue(bytes(text));
+        },
+      });
+      const etag = `"${hashOf(text)}"`;
+      return new Response(endless, {
+        status: 206,
+        headers: { etag, 'content-range': 'bytes 0-19/20' },
+      });
+    };
+    const store = await world.store({ token, env: { fetch } });
+    const file = await store.getFile('a');
+    expect((await file?.blob())?.size).toBe(20);
+    expect(pulled).toBeLessThan(10);
+  });
+
   test('a download that stands still can be cancelled, and asks for nothing any more', async () => {
     const between = await line();
     const store = await openStore(between.url);

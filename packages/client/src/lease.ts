@@ -111,8 +111,9 @@ function makeLease(
       renewed?.({ ttl: next, askedAt });
     },
     release,
+    // Where the server cannot be asked it ends by itself, and what was done under it, or failed, is what is told.
     async [Symbol.asyncDispose]() {
-      await release();
+      await release().catch(() => false);
     },
   };
 }

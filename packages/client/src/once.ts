@@ -75,9 +75,9 @@ export async function once<T extends Json>(
     const found = peek<T>(outing);
     if (found !== null) return { ...found, how };
     signal.throwIfAborted();
+    if (how === 'awaited' && env.now() >= deadline) throw late(outing);
     const flight = await attempt(outing, deadline);
     if (flight !== null) return flight;
-    if (env.now() >= deadline) throw new HoldfastError('timeout', { path: at.key });
   }
 }
 
@@ -115,18 +115,30 @@ async function seek<T extends Json>(
   outing: Outing<T>,
   patience: Patience,
 ): Promise<Flight<T> | null> {
+  const { env } = outing.slot.room.settings;
   const asked = outing.store.lease(outing.lock, { ttl: outing.ttl });
-  const lease = await orAborted(outing.signal, asked).catch((error: unknown) => {
-    // Who has given up lets go of what comes all the same.
-    if (outing.signal.aborted) asked.then(letGo, ignore);
-    return refusalOf(error);
-  });
+  const { promise, resolve, reject } = deferred<Lease>();
+  asked.then(resolve, reject);
+  // A server that can commit nothing now is asked again and again.
+  const left = Math.max(outing.ttl, patience.deadline - env.now());
+  const timer = env.setTimeout(() => reject(late(outing)), left);
+  const lease = await orAborted(outing.signal, promise)
+    .catch((error: unknown) => {
+      // Who has given up lets go of what comes all the same.
+      asked.then(letGo, ignore);
+      return refusalOf(error);
+    })
+    .finally(() => env.clearTimeout(timer));
   if (!(lease instanceof HoldfastError)) return fly(outing, lease);
   if (lease.code === 'unavailable') {
     return { value: await outing.compute(outing.signal), how: 'uncoordinated' };
   }
   await landing(outing, { ...patience, expiresAt: Number(lease.details['expires_at']) });
   return null;
+}
+
+function late({ key }: Pick<Outing<unknown>, 'key'>): HoldfastError {
+  return new HoldfastError('timeout', { path: key });
 }
 
 /** What is waited for, or why nobody waits for it any more. */
@@ -151,7 +163,7 @@ async function fly<T extends Json>(outing: Outing<T>, lease: Lease): Promise<Fli
   const { compute, signal } = outing;
   // Another may have written it between our look and our lease.
   if (peek(outing) !== null) {
-    await lease.release();
+    await letGo(lease);
     return null;
   }
   const either = AbortSignal.any([signal, lease.signal]);

@@ -12,6 +12,17 @@ afterEach(async () => {
   await world[Symbol.asyncDispose]();
 });
 
+/** Does something under a lease, and loses its connection before it lets go of that. */
+async function work(error: Error | null): Promise<string> {
+  const valve = new Valve();
+  const holder = await world.store({ link: valve });
+  await using lease = await holder.lease(`lock-${error?.message ?? ''}`);
+  await holder.put('a', 1, { fence: lease }).committed;
+  valve.cut();
+  if (error !== null) throw error;
+  return 'done';
+}
+
 describe('a lease that is held', () => {
   it('is renewed while its holder lives, and gone with its release', async () => {
     const [holder, other] = [await world.store(), await world.store()];
@@ -98,6 +109,11 @@ describe('a lease that is held', () => {
     await client.close();
     await expect.poll(() => lease.signal.aborted).toBe(true);
     expect(lease.signal.reason).toMatchObject({ code: 'closed' });
+  });
+
+  it('ends by itself where it goes out of scope without a connection: what was done, or why not, is what is told', async () => {
+    expect(await work(null)).toBe('done');
+    await expect(work(new Error('no luck'))).rejects.toThrow(new Error('no luck'));
   });
 
   it('goes on over a short loss of the connection', async () => {

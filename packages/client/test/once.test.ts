@@ -1,3 +1,4 @@
+import { memory } from '@holdfast/server/storage/memory';
 import { type Client, HoldfastError, type Store } from '@holdfast/client';
 import { beforeEach, afterEach, describe, expect, it, vi } from 'vitest';
 import { DustClient } from '../../server/test/phoenix/dust-client.ts';
@@ -206,6 +207,46 @@ describe('a single flight', () => {
     const impatient = b.once('report', async () => 1, { waitTimeout: 50 });
     await expect(impatient).rejects.toMatchObject({ code: 'timeout' });
     expect(await b.once('report', async () => 2)).toEqual({ how: 'computed', value: 2 });
+  });
+
+  it('S51 who was too busy to look until the time for waiting was over takes what is there (P57)', async () => {
+    let passed = 0;
+    const a = await world.store();
+    const valve = new Valve();
+    const b = await world.store({
+      link: valve,
+      env: { now: () => performance.now() + passed },
+    });
+    const ended = gate<string>();
+    const run = vi.fn(() => ended.promise);
+    const one = a.once('report', run);
+    await expect.poll(() => run.mock.calls.length).toBe(1);
+    const two = b.once('report', other, { waitTimeout: 10_000 });
+    await expect
+      .poll(() => valve.received.some((each) => String(each).includes('"held"')))
+      .toBe(true);
+    passed = 60_000;
+    ended.resolve('slow');
+    expect([await one, await two]).toEqual([
+      { how: 'computed', value: 'slow' },
+      { how: 'awaited', value: 'slow' },
+    ]);
+  });
+
+  it('S51 who is told again and again that nothing can be committed now waits no longer than was said, and holds nothing (P57)', async () => {
+    const storage = memory();
+    await using full = await openWorld(undefined, { storage });
+    const store = await full.store({ env: { random: () => 0.01 } });
+    const append = storage.append.bind(storage);
+    storage.append = async () => ({ status: 'failed', message: 'no space', reason: 'full' });
+    const run = vi.fn(other);
+    const waiting = store.once('report', run, { ttl: 50, waitTimeout: 50 });
+    await expect(waiting).rejects.toMatchObject({ code: 'timeout' });
+    expect(run).not.toHaveBeenCalled();
+    storage.append = append;
+    expect(await store.once('report', run, { waitTimeout: 10_000 })).toMatchObject({
+      how: 'computed',
+    });
   });
 
   it('S51 only without a connection it runs unasked, and says so; a refusal is thrown (P57)', async () => {

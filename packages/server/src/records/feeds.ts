@@ -51,10 +51,35 @@ type Listener = {
 
 type StoreFeed = {
   readonly store: Store;
-  readonly listeners: Set<Listener>;
+  readonly listeners: Listeners;
   readonly projections: Projections;
   stop(): void;
 };
+
+/** Who hears of which object, so that a change costs those who hear of it, however many hear of others. */
+class Listeners {
+  readonly #byPath = new Map<string, Set<Listener>>();
+
+  add(path: string, listener: Listener): void {
+    const known = this.#byPath.get(path);
+    if (known === undefined) this.#byPath.set(path, new Set([listener]));
+    else known.add(listener);
+  }
+
+  delete(path: string, listener: Listener): void {
+    const known = this.#byPath.get(path);
+    known?.delete(listener);
+    if (known?.size === 0) this.#byPath.delete(path);
+  }
+
+  of(path: string): Iterable<Listener> {
+    return this.#byPath.get(path) ?? [];
+  }
+
+  all(): readonly Listener[] {
+    return [...this.#byPath.values()].flatMap((some) => [...some]);
+  }
+}
 
 /** The objects of records that somebody follows one by one; each store is followed once for all of them. */
 export class Feeds {
@@ -91,7 +116,7 @@ export class Feeds {
       changed: (change, tree) => object.changed(change, tree),
       lost: () => hear({ lost: true }),
     };
-    listeners.add(listener);
+    listeners.add(ref.path, listener);
     let isLive = true;
     return {
       answer: (asked) => object.answer(asked),
@@ -106,7 +131,7 @@ export class Feeds {
       release: () => {
         if (!isLive) return;
         isLive = false;
-        listeners.delete(listener);
+        listeners.delete(ref.path, listener);
         held.release();
       },
     };
@@ -135,17 +160,17 @@ export class Feeds {
   async #begin(id: string): Promise<StoreFeed> {
     const store = await this.#room.openStore(id);
     const envelopes = new Envelopes(store.view().tree, this.#room.records.of(store.row.name));
-    const listeners = new Set<Listener>();
+    const listeners = new Listeners();
     const unfollow = store.follow((ops) => {
       for (const changes of envelopes.commits(ops)) {
         for (const change of changes) {
-          for (const each of listeners) each.changed(change, envelopes.tree);
+          for (const each of listeners.of(change.path)) each.changed(change, envelopes.tree);
         }
       }
     });
     store.onLost(() => {
       this.#open.delete(id);
-      for (const each of Array.from(listeners)) each.lost();
+      for (const each of listeners.all()) each.lost();
     });
     const stop = (): void => {
       unfollow();

@@ -19,12 +19,12 @@ export const rooms: WeakMap<object, Room> = /* @__PURE__ */ new WeakMap();
 export function holdOf(store: object): Hold {
   const hold = holds.get(store);
   if (hold !== undefined) return hold;
-  throw new TypeError('This is no store of this package.');
+  throw new TypeError('No store of this copy of @holdfast/client.');
 }
 
 /** The connection of a client, or of the client that a store is of; throws where it is of neither. */
 export function roomOf(of: object): Room {
   const room = rooms.get(of) ?? holds.get(of)?.slot.room;
   if (room !== undefined) return room;
-  throw new TypeError('This is no client of this package, nor a store of one.');
+  throw new TypeError('No client, nor store, of this copy of @holdfast/client.');
 }

@@ -173,7 +173,7 @@ export function settingsOf(options: ClientOptions): Settings {
     if (options[name] === undefined) throw new TypeError(`createClient needs a "${name}".`);
   }
   const { url, principal = '', cache = null, timers = true, onError = warn, ...others } = options;
-  const env: ClientEnv = { ...platformEnv, ...options.env };
+  const env = envOf(options);
   // It cannot fail, and never ends the process by a rejection.
   const report: Report = (error) => call(() => onError(error), warn);
   const settings: Settings = {
@@ -193,6 +193,11 @@ export function settingsOf(options: ClientOptions): Settings {
   const whole = options.tabs?.(settings) ?? settings;
   whole.identified = whole.cache?.keeping.identify(whole, options) ?? null;
   return whole;
+}
+
+function envOf({ link, env }: ClientOptions): ClientEnv {
+  const fetch = link?.fetch;
+  return { ...platformEnv, ...(fetch && { fetch }), ...env };
 }
 
 function lineOf(

@@ -156,7 +156,7 @@ export type Server = ViewsApi & {
   /**
    * What a client in this process is made with, such as one that renders a page for a request:
    * `createClient({ ...server.inProcess(principal) })`. It has the rights of the principal, which the caller has
-   * authenticated, and goes through everything that clients from outside go through; `listen` is not needed. What is
+   * authenticated, and goes through everything that clients from outside go through, files included; `listen` is not needed. What is
    * rendered from it is vouched for (records.md §18). Throws a `TypeError` for what is no principal.
    */
   inProcess(principal: GivenPrincipal): InProcess;

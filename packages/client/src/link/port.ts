@@ -32,6 +32,8 @@ export interface LinkConnection {
 export interface Link {
   /** Begins to connect to a server's endpoint; `url` is complete, query included. */
   open(url: string, events: LinkEvents): LinkConnection;
+  /** What is asked by HTTP, where the server is not to be had by that of the platform. */
+  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
   /** Has the server vouch for what a page is rendered from; absent where nobody here may speak for it (records.md §18). */
   seal?(claim: SeedClaim, content: SeedContent): string;
   /** The same of a record that is in no store, by its key and the digest of its envelope. */

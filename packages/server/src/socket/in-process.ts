@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { SeedClaim, SeedContent } from '@holdfast/protocol';
 import { WebSocket } from 'ws';
 import { type Access, type GivenPrincipal, principalOf } from '../access/index.ts';
+import { fetchBy } from './in-process-fetch.ts';
 import { loopback } from './loopback.ts';
 import type { Seeds } from './seeds.ts';
 import { bytesOf } from './wire.ts';
@@ -16,6 +17,8 @@ export type InProcessLink = {
       closed(code: number): void;
     },
   ): { send(data: string | Uint8Array): void; close(code?: number): void };
+  /** What goes by HTTP: files, the past. */
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
   /** Vouches for what a page is rendered from. */
   seal(claim: SeedClaim, content: SeedContent): string;
   /** The same of a record that is in no store. */
@@ -82,6 +85,10 @@ export function inProcess(room: InProcessRoom, given: GivenPrincipal): InProcess
         },
       };
     },
+    fetch: fetchBy({
+      admit: () => room.access.vouchFor(principal),
+      serve: (connection) => room.serve(connection),
+    }),
     seal: (claim, content) =>
       room.seeds.seal(principalOf(principal, 'This is no principal:'), claim, content),
     vouch: (key, digest) => room.seeds.vouch(principal.subject, key, digest),

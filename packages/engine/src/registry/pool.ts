@@ -39,6 +39,7 @@ export class Pool {
   readonly #stays = new Map<Lasting, Stay>();
   readonly #closings = new Set<Promise<void>>();
   readonly #setAlarm: (at: number) => void;
+  #isDue = false;
 
   constructor(config: PoolConfig) {
     this.#config = config;
@@ -57,7 +58,7 @@ export class Pool {
       if (stay.holds > 0 || this.#stays.get(thing) !== stay) return;
       this.#stays.delete(thing);
       this.#stays.set(thing, stay);
-      this.#setAlarm(env.now());
+      this.#lookSoon();
     });
   }
 
@@ -80,11 +81,20 @@ export class Pool {
   /** Closes everything; resolves when all that takes its time is done, or given up. */
   async dispose(): Promise<void> {
     for (const thing of this.#stays.keys()) this.#close(thing);
+    this.#isDue = false;
     this.#setAlarm(Infinity);
     await Promise.all(this.#closings);
   }
 
+  /** A look that is due is not put off, or who takes up and lets go without a pause would keep all of it open. */
+  #lookSoon(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    this.#setAlarm(this.#config.env.now());
+  }
+
   #sweep(): void {
+    this.#isDue = false;
     const { env, max } = this.#config;
     const now = env.now();
     let next = Infinity;
@@ -105,7 +115,7 @@ export class Pool {
     this.#stays.set(thing, stay);
     thing.open();
     // Nothing is closed from within: whoever lets go of one may take it up again. What is known already only stays longer.
-    this.#setAlarm(this.#config.env.now());
+    this.#lookSoon();
     return stay;
   }
 

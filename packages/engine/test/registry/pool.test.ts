@@ -56,6 +56,27 @@ describe('a pool', () => {
     expect(log).toEqual(['open a', 'close a', 'open a']);
   });
 
+  it('closes what is too much also while others are taken up and let go of without a pause', async () => {
+    const { clock, log, thing } = rig();
+    // The least that timers of platforms wait.
+    const leastMs = 2;
+    const env = {
+      now: () => clock.now(),
+      setTimeout: (run: () => void, ms: number) => clock.setTimeout(run, Math.max(ms, leastMs)),
+      clearTimeout: (handle: unknown) => clock.clearTimeout(handle),
+    };
+    const pool = new Pool({ env, ttlMs: 1000, max: 2, report: () => undefined });
+    let most = 0;
+    for (let at = 0; at < 100; at += 1) {
+      pool.hold(thing(`${at}`))();
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await clock.advance(1);
+      most = Math.max(most, pool.list().length);
+    }
+    expect(most).toBeLessThanOrEqual(2 + leastMs);
+    expect(log).toContain('close 0');
+  });
+
   it('keeps what is taken up again in time, and what is busy for as long as it is', async () => {
     const { clock, pool, log, thing } = rig();
     const a = thing('a');

@@ -3,6 +3,7 @@ import { keptIn } from '@holdfast/client/cache';
 import { type RecordConflictError, type RecordHandle, records } from '@holdfast/client/records';
 import { collection, passthrough, record } from '@holdfast/protocol';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { z } from 'zod';
 import { Disk, MapRows } from './cache/map-rows.ts';
 import { Valve } from './valve.ts';
 import { openWorld, type World } from './world.ts';
@@ -111,4 +112,40 @@ test('a conflict that is resolved leaves no dead letter of its write', async () 
   told[0]?.resolve('theirs');
   expect(letters(client)).toEqual([]);
   expect(post.get()).toEqual({ title: 'theirs' });
+});
+
+test('what has met something that this version of a page cannot read waits for one that can', async () => {
+  const place = { name: 'doc', store: 'acme/app', path: 'docs/:id', conflict: 'detect' } as const;
+  const Old = record({ ...place, version: '1.0', schema: z.object({ title: z.string() }) });
+  const New = record({
+    ...place,
+    version: '2.0',
+    schema: z.object({ text: z.string() }),
+    migrate: { '1': ({ title }) => ({ text: title }) },
+  });
+  world.server.record(New);
+  const opened = (of: typeof Old | typeof New, options: Partial<ClientOptions> = {}): Client => {
+    const cache = keptIn(new MapRows(disk));
+    const client = world.client({ cache, records: records([of], { onConflict }), ...options });
+    client.record(of, { id: '1' }).retain();
+    return client;
+  };
+  const link = new Valve();
+  const first = opened(Old, { link });
+  link.holdOut();
+  await first.record(Old, { id: '1' }).set({ title: 'mine' }).durable;
+  await first.close();
+  const theirs = world.client({ records: records([New]) }).record(New, { id: '1' });
+  await theirs.set({ text: 'theirs' }).committed;
+  const second = opened(Old);
+  await expect.poll(() => letters(second).length).toBe(1);
+  await second.record(Old, { id: '1' }).ready();
+  await second.close();
+  expect(told).toEqual([]);
+  opened(New);
+  await expect
+    .poll(() => told)
+    .toMatchObject([{ kind: 'precondition', mine: { text: 'mine' }, theirs: { text: 'theirs' } }]);
+  await told[0]?.resolve('mine')?.committed;
+  await expect.poll(() => theirs.get()).toEqual({ text: 'mine' });
 });

@@ -111,6 +111,8 @@ export class KeptClashes {
 
   #tell({ opId, refusal }: DeadLetter, { kind, ref, request }: Of, entry: RecordEntry): void {
     const theirs = entry.server.value;
+    // What stands there only another version of this page can read, and tell of.
+    if (kind !== 'schema' && entry.state.get().status === 'skew') return;
     const write = kind === 'schema' ? skewedOf(request, ref) : writeOf(request, ref);
     if (write === null) return;
     const patch = 'patch' in write ? write.patch : null;

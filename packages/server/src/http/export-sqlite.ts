@@ -4,22 +4,48 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { entriesIn } from '@holdfast/engine/data';
+import { refuse } from '@holdfast/protocol';
 
 import type { HttpDeps } from './deps.ts';
+import { refused } from './errors.ts';
 import type { Exported } from './exported.ts';
 import { streamOf } from './stream-of.ts';
 import { turn } from './turns.ts';
 
 const SLICE_ROWS = 500;
 const PIECE_BYTES = 256 * 1024;
+/** Each is a whole store on the disk for temporary files, for as long as its reader takes. */
+const FILES_MAX = 16;
+const RETRY_MS = 10_000;
+let files = 0;
 
 /** The state as a database file: `entries` and `meta`; made in a temporary file, and gone with the answer. */
 export async function exportSqlite(
   exported: Exported,
-  { clock }: Pick<HttpDeps, 'clock'>,
+  desk: Pick<HttpDeps, 'clock'>,
+): Promise<ReadableStream<Uint8Array>> {
+  if (files >= FILES_MAX) throw refused(refuse('overloaded', { retry_after_ms: RETRY_MS }));
+  files += 1;
+  let isOver = false;
+  const end = (): void => {
+    if (!isOver) files -= 1;
+    isOver = true;
+  };
+  return make(exported, { ...desk, end }).catch((error: unknown) => {
+    end();
+    throw error;
+  });
+}
+
+async function make(
+  exported: Exported,
+  { clock, end }: Pick<HttpDeps, 'clock'> & { readonly end: () => void },
 ): Promise<ReadableStream<Uint8Array>> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-export-'));
-  const forget = (): Promise<void> => rm(directory, { recursive: true, force: true });
+  const forget = async (): Promise<void> => {
+    await rm(directory, { recursive: true, force: true });
+    end();
+  };
   const file = join(directory, 'export.db');
   try {
     await write(file, exported);

@@ -26,8 +26,15 @@ export function streamOf(
     await iterator.return?.();
     await end();
   };
+  const wait = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
+    timer = clock.setTimeout(() => {
+      controller.error(new Error('The reader takes nothing any more.'));
+      giveUp().catch(() => undefined);
+    }, IDLE_MS);
+  };
   return new ReadableStream(
     {
+      start: wait,
       pull: async (controller) => {
         clock.clearTimeout(timer);
         try {
@@ -35,10 +42,7 @@ export function streamOf(
           // Whoever left while it was made has been seen off.
           if (isOver) return;
           if (piece.done !== true) {
-            timer = clock.setTimeout(() => {
-              controller.error(new Error('The reader takes nothing any more.'));
-              giveUp().catch(() => undefined);
-            }, IDLE_MS);
+            wait(controller);
             return controller.enqueue(piece.value);
           }
           controller.close();

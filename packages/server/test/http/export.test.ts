@@ -75,7 +75,9 @@ test('S95 an archive needs the right to read files, and other formats do not exi
   const { world, get } = await open();
   const { raw } = await world.token({ scopes: ['entries:read'] });
   expect((await get('tar', raw)).status).toBe(403);
-  expect((await get('sqlite', raw)).status).toBe(200);
+  const asDatabase = await get('sqlite', raw);
+  expect(asDatabase.status).toBe(200);
+  await asDatabase.body?.cancel();
   expect((await get('zip')).status).toBe(400);
 });
 
@@ -150,3 +152,17 @@ function streamOf(bytes: Buffer): ReadableStream<Uint8Array> {
     },
   });
 }
+
+test('of the databases that nobody reads there are sixteen at most', async () => {
+  const { get } = await open();
+  const all = await Promise.all(Array.from({ length: 20 }, async () => get('sqlite')));
+  const made = all.filter(({ status }) => status === 200);
+  expect(made).toHaveLength(16);
+  const late = all.find(({ status }) => status !== 200);
+  expect([late?.status, late?.headers.get('retry-after')]).toEqual([503, '10']);
+  expect(await late?.json()).toMatchObject({ error: 'overloaded' });
+  await made[0]?.body?.cancel();
+  const next = await get('sqlite');
+  expect(next.status).toBe(200);
+  await Promise.all([...made.slice(1), next].map(async ({ body }) => body?.cancel()));
+});

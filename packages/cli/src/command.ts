@@ -148,7 +148,12 @@ function checkOption(token: OptionToken, definitions: ArgsDef): void {
   const { name, rawName, value, inlineValue = false } = token;
   const type = rawName.startsWith('--') ? optionType(name, definitions) : null;
   if (type === null) {
-    throw misuse(`There is no option ${rawName}.`, suggestion(name, definitions));
+    throw misuse(
+      `There is no option ${rawName}.`,
+      rawName.startsWith('--')
+        ? suggestion(name, definitions)
+        : 'What begins with a dash and is no option goes behind --: put demo/main -- -x 5',
+    );
   }
   if (type === 'boolean' && inlineValue) throw misuse(`${rawName} takes no value.`);
   const isMissing = value === undefined || (!inlineValue && value.startsWith('--'));

@@ -77,6 +77,12 @@ function readUrl(text: string): URL {
 
 /** The failure of a server that does not answer. */
 export function unreachable(endpoint: Endpoint, why: string): Failure {
+  if (why === 'ERR_SSL_WRONG_VERSION_NUMBER') {
+    return new Failure('offline', `What listens at ${endpoint.url} speaks no TLS.`, {
+      code: 'unavailable',
+      hint: 'Without a proxy that does, the URL begins with http:// (or ws://).',
+    });
+  }
   return new Failure('offline', `No answer from ${endpoint.url}: ${why}.`, {
     code: 'unavailable',
     hint: 'Is the server running there? "npx holdfast dev" starts one; --url or HOLDFAST_URL names another.',

@@ -79,6 +79,12 @@ async function find(rawArgs: readonly string[]): Promise<Found> {
 }
 
 function unknownCommand(first: string, second: string): Error {
+  if (first.startsWith('-')) {
+    return misuse(
+      `There is no command "${first}".`,
+      'Options go behind the command: get demo/main users/ann --json',
+    );
+  }
   const members = [...commands.keys()].filter((name) => name.startsWith(`${first} `));
   if (members.length > 0) {
     return misuse(

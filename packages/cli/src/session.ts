@@ -5,7 +5,7 @@ import {
   type Receipt,
   type Store,
 } from '@holdfast/client';
-import type { StoreName } from '@holdfast/protocol';
+import { refusals, type StoreName } from '@holdfast/protocol';
 import { callApi } from './api.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Failure } from './failure.ts';
@@ -53,9 +53,24 @@ export async function commitOnce(
   { name, output }: { readonly name: StoreName; readonly output: Output },
   write: (store: Store) => Receipt,
 ): Promise<Awaited<Receipt['committed']>> {
-  return withStore(endpoint, { name, scope: [], output }, (store, within) =>
-    within(write(store).committed, 'the write was not answered, and may or may not be committed'),
-  );
+  return withStore(endpoint, { name, scope: [], output }, async (store, within) => {
+    const { committed } = write(store);
+    try {
+      return await within(committed, 'the write was not answered, and may or may not be committed');
+    } catch (error) {
+      throw refusedMeanwhile(store) ?? error;
+    }
+  });
+}
+
+/** A write that waits was answered, each time that it was sent: it is not committed. */
+function refusedMeanwhile({ outbox }: Store): Failure | null {
+  const reason = outbox.list().find(({ state }) => state === 'waiting')?.reason ?? null;
+  if (reason === null) return null;
+  return new Failure('offline', `${reason}: ${refusals[reason].says} Nothing is committed.`, {
+    code: reason,
+    hint: 'The server goes on refusing it; its log says why. Wait longer with --timeout 60s.',
+  });
 }
 
 async function deadline<T>(

@@ -1,4 +1,5 @@
 import { exitCodes } from './exit-codes.ts';
+import { misuse } from './failure.ts';
 
 /** Where text goes. */
 export type TextStream = {
@@ -39,5 +40,9 @@ export async function readInput({ stdin }: Terminal): Promise<string> {
   for await (const piece of stdin) {
     pieces.push(typeof piece === 'string' ? Buffer.from(piece) : piece);
   }
-  return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(pieces));
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(pieces));
+  } catch {
+    throw misuse('Standard input is not UTF-8.', 'For bytes there is "holdfast put-file".');
+  }
 }

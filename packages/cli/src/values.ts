@@ -14,6 +14,12 @@ export async function readValue(
 ): Promise<Json> {
   const text = args.value === '-' ? await readInput(terminal) : args.value;
   if (args.string) return text;
+  if (args.value === '-' && text.trim() === '') {
+    throw misuse(
+      'Standard input is empty.',
+      'Did the program before the pipe fail? Empty text is --string.',
+    );
+  }
   return readJson(text, 'Text that is not JSON needs --string, or JSON quotes: \'"text"\'.');
 }
 

@@ -24,6 +24,15 @@ test('unknown commands and options are errors that name the nearest', async () =
   expect(await misused('stores', 'lost')).toMatch(/lost/);
 });
 
+test('what begins with a dash, and options before their command, are told where they go', async () => {
+  expect(await misused('put', 'demo/main', '-x/y', '1')).toMatch(/no option -x[^]*goes behind --/);
+  expect(await misused('--json', 'get', 'demo/main', 'a')).toMatch(/--json[^]*behind the command/);
+});
+
+test('a value that is not there, because what was to write it has failed, is told as that', async () => {
+  expect(await misused('put', 'demo/main', 'a', '-')).toMatch(/Standard input is empty/);
+});
+
 test('missing values, surplus arguments and values of flags are errors', async () => {
   expect(await misused('get', 'demo/main')).toMatch(/PATH[^]*"holdfast help get"/);
   expect(await misused('get', 'demo/main', 'a', 'b')).toMatch(/too many: b/);

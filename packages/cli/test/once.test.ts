@@ -1,7 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { cli, onTerminal, type Ran, devServer } from './harness.ts';
+import { bin, cli, onTerminal, type Ran, devServer } from './harness.ts';
 
 const site = devServer();
 
@@ -39,3 +41,34 @@ test('a program that fails, is not there, or is not given is told apart', slow, 
   const text = await on('once', 'demo/main', 'y', '--', 'echo', 'plain text');
   expect(text.rows).toMatchObject([{ how: 'computed', value: 'plain text' }]);
 });
+
+test(
+  'who is interrupted says that, and the next one who asks runs the program at once',
+  slow,
+  async () => {
+    const begun = join(site.directory, 'begun');
+    const args = ['once', 'demo/main', 'z', '--', 'sh', '-c', `touch ${begun}; exec sleep 60`];
+    const child = spawn(process.execPath, [bin, ...args], {
+      env: { PATH: process.env['PATH'], ...env() },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const pieces: string[] = [];
+    child.stderr.on('data', (piece: Buffer) => pieces.push(piece.toString()));
+    await expect
+      .poll(
+        () =>
+          access(begun).then(
+            () => true,
+            () => false,
+          ),
+        slow,
+      )
+      .toBe(true);
+    child.kill('SIGINT');
+    expect(await once(child, 'close')).toEqual([130, null]);
+    expect(JSON.parse(pieces.join(''))).toMatchObject({ error: { code: 'interrupted' } });
+    expect((await on('once', 'demo/main', 'z', '--', 'echo', '1')).rows).toMatchObject([
+      { how: 'computed', value: 1 },
+    ]);
+  },
+);

@@ -1,8 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
-import { cli, devServer, type Ran } from './harness.ts';
+import { expect, onTestFinished, test } from 'vitest';
+import { createServer as createHoldfast } from '@holdfast/server';
+import { memory } from '@holdfast/server/storage/memory';
+import { cli, devServer, onTerminal, type Ran } from './harness.ts';
 
 const site = devServer();
 const slow = { timeout: 60_000 };
@@ -83,4 +85,26 @@ test('so does one whose token is revoked while it runs', slow, async () => {
     expect([ran.code === 0, lines.filter((line) => !line.startsWith('{'))]).toEqual([false, []]);
     expect(lines.filter((line) => line.includes('"error"'))).toHaveLength(1);
   }
+});
+
+test('a write that the server goes on refusing for now is told as that, and not as one that may be committed', async () => {
+  const storage = memory();
+  const server = createHoldfast({
+    storage,
+    authenticate: async () => ({
+      subject: 'ada',
+      orgs: ['demo'],
+      scopes: ['entries:read', 'entries:write'],
+    }),
+  });
+  await server.stores.create('demo/main');
+  onTestFinished(() => server.close({ retryAfterMs: 0 }));
+  const { url } = await server.listen({ port: 0 });
+  storage.append = async () => ({ status: 'failed', message: 'no space', reason: 'full' });
+  const args = ['put', 'demo/main', 'a', '1', '--timeout', '700ms', '--json', '--url', url];
+  const { code, stderr } = await onTerminal([...args, '--token', 'x']);
+  expect(code).toBe(7);
+  const { error } = JSON.parse(stderr);
+  expect(error).toMatchObject({ code: 'unavailable' });
+  expect(error.message).toMatch(/Nothing is committed/);
 });

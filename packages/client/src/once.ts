@@ -171,6 +171,8 @@ async function fly<T extends Json>(outing: Outing<T>, lease: Lease): Promise<Fli
   try {
     value = await compute(either);
   } catch (error) {
+    // It was stopped because another has taken over: what that one writes is wanted.
+    if (error === lease.signal.reason && !signal.aborted) return null;
     if (signal.aborted) await letGo(lease);
     // Who fails keeps others from failing the same way at once: the lease runs out by itself.
     else lease.stop();

@@ -172,6 +172,24 @@ describe('a single flight', () => {
     expect(alive.get('report')).toBe('"from the living"');
   });
 
+  it('S51 one who stops because another has taken over gets what that one writes (P57)', async () => {
+    const valve = new Valve();
+    const [slow, quick] = [await world.store({ link: valve }), await world.store()];
+    const run = vi.fn(
+      (signal: AbortSignal) =>
+        new Promise<string>((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason));
+        }),
+    );
+    const one = slow.once('report', run, { ttl: 300, waitTimeout: 10_000 });
+    await expect.poll(() => run.mock.calls.length).toBe(1);
+    valve.holdOut();
+    expect(await quick.once('report', other)).toMatchObject({ how: 'computed' });
+    valve.letOut();
+    expect(await one).toEqual({ how: 'awaited', value: 'from the other' });
+    expect(run).toHaveBeenCalledTimes(1);
+  });
+
   it('S51 a killed capver-3 winner is replaced after its ttl, too (P57)', async () => {
     const [theirs, ours] = [await dust('d'), await world.store()];
     const run = vi.fn(() => new Promise(() => undefined));

@@ -76,6 +76,11 @@ function running(program: Program): Command {
         output.record({ path: args.key, how, value }, () =>
           typeof value === 'string' ? value : longValue(value),
         );
+      } catch (error) {
+        if (!signal.aborted) throw error;
+        throw new Failure('interrupted', 'It was interrupted.', {
+          hint: 'Nothing was written: whoever asks next runs the program.',
+        });
       } finally {
         stop();
       }
@@ -100,14 +105,15 @@ async function outputOf(
   });
   child.stderr.on('data', (piece: Buffer) => terminal.stderr.write(piece.toString()));
   try {
-    const [code]: unknown[] = await once(child, 'close');
+    const [code, ended]: unknown[] = await once(child, 'close');
+    signal.throwIfAborted();
     if (bytes > outputBytesMax) {
       throw new Failure('refused', `${file} wrote more than a value may hold.`, {
         code: 'value_too_large',
         details: { limit: outputBytesMax },
       });
     }
-    if (code !== 0) throw new Failure('unexpected', `${file} ended with ${String(code)}.`);
+    if (code !== 0) throw new Failure('unexpected', `${file} ended with ${String(code ?? ended)}.`);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
       throw misuse(`There is no program ${file}.`);

@@ -52,6 +52,8 @@ export class Site {
   #life: Life | null = null;
   /** The one that was told to close. */
   #closing: Life | null = null;
+  /** The one that is closed: nobody comes to it any more. */
+  #closed: Life | null = null;
   #wallOffset = 0;
   #crashes = 0;
   #hasJumped = false;
@@ -98,7 +100,7 @@ export class Site {
 
   /** Takes a connection, or refuses it where nothing runs. */
   accept(cable: Cable): void {
-    if (this.#life === null) {
+    if (this.#life === null || this.#closed === this.#life) {
       cable.refuse();
       return;
     }
@@ -152,6 +154,7 @@ export class Site {
 
   async #shut(life: Life, downMs: number): Promise<void> {
     await life.server.close({ retryAfterMs: 0 });
+    this.#closed = life;
     // What was cut off then hears of it.
     await new Promise<void>((resolve) => this.#room.agenda.later(100, resolve));
     // It may have crashed amid that.

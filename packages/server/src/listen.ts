@@ -9,18 +9,26 @@ const IDLE_MS = 10;
 /** Accepts connections, until it is to accept no more. */
 export class Listener {
   readonly #http: HttpServer;
+  /** Connections of requests. The library knows none of them where it does not listen itself. */
+  readonly #open = new Set<Socket>();
   /** Connections that have asked for nothing yet, as browsers open them in advance: the library does not call them idle. */
   readonly #unheard = new Set<Socket>();
 
   constructor(http: HttpServer) {
     this.#http = http;
     http.on('connection', (socket: Socket) => {
+      this.#open.add(socket);
       this.#unheard.add(socket);
-      socket.once('close', () => this.#unheard.delete(socket));
+      socket.once('close', () => {
+        this.#open.delete(socket);
+        this.#unheard.delete(socket);
+      });
     });
-    const heard = ({ socket }: IncomingMessage): void => void this.#unheard.delete(socket);
-    http.on('request', heard);
-    http.on('upgrade', heard);
+    http.on('request', ({ socket }: IncomingMessage) => void this.#unheard.delete(socket));
+    http.on('upgrade', ({ socket }: IncomingMessage) => {
+      this.#open.delete(socket);
+      this.#unheard.delete(socket);
+    });
   }
 
   /** Begins to accept connections; rejects with the system's error where that cannot be. */
@@ -47,18 +55,22 @@ export class Listener {
   stop(): Promise<void> {
     const http = this.#http;
     return new Promise((resolve) => {
-      const late = setTimeout(() => http.closeAllConnections(), GRACE_MS);
+      const late = setTimeout(() => this.#closeAll(), GRACE_MS);
       // One that has just answered is kept for another request, which is not to come.
       const idle = setInterval(() => this.#closeIdle(), IDLE_MS);
       http.close(() => {
         clearTimeout(late);
         clearInterval(idle);
         // Those that came by another way than its own are nothing that it waits for.
-        http.closeAllConnections();
+        this.#closeAll();
         resolve();
       });
       http.closeIdleConnections();
     });
+  }
+
+  #closeAll(): void {
+    for (const socket of this.#open) socket.destroy();
   }
 
   /** What a silent connection had sent before the end has been read by now. */

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, connect, createServer as createListener, type Socket } from 'node:net';
 import { createClient } from '@holdfast/client';
 import { createServer } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
@@ -96,6 +98,24 @@ test('an HTTP server of the application hands on what is not its own: the API, a
   await eve.close();
   await server.close();
   http.close();
+});
+
+test('connections that came by a listener of the application end with the server', async () => {
+  const server = createServer({ storage: memory() });
+  const served: Socket[] = [];
+  const listener = createListener((socket) => {
+    served.push(socket);
+    server.serve(socket);
+  });
+  onTestFinished(() => void listener.close());
+  await once(listener.listen(0, '127.0.0.1'), 'listening');
+  const { port } = listener.address() as AddressInfo;
+  const visitor = connect(port, '127.0.0.1');
+  visitor.write('GET /healthz HTTP/1.1\r\nHost: a.example\r\n\r\n');
+  await once(visitor, 'data');
+  await server.close();
+  expect(served.map(({ destroyed }) => destroyed)).toEqual([true]);
+  visitor.destroy();
 });
 
 test('a server without a log tells standard error what fails, with no token in it, and nothing else', async () => {

@@ -139,15 +139,24 @@ export class Judge {
     const wrong: string[] = [];
     for (const [index, sight] of sights.entries()) {
       if (this.isFresh(viewer, sight)) continue;
-      const next = sights.slice(index + 1).find(({ by }) => by !== 'events');
+      const rest = sights.slice(index + 1);
+      const next = rest.find(({ by }) => by !== 'events');
       // Whoever reads the log meanwhile is told of the whole window when it has read it (records.md §14.4).
       const isToCome =
         next === undefined ? this.#isLeftUntold(sight, closedAt) : next.by === 'reset';
-      const isBehind = sight.by === 'events' && isToCome;
+      const isPassed = this.#isPassed(viewer, sight, rest);
+      const isBehind = sight.by === 'events' && (isToCome || isPassed);
       if (isBehind) excused.add(sight);
       else wrong.push(`fresh: ${who}: ${this.#describe(viewer, sight)}`);
     }
     return { wrong, excused };
+  }
+
+  /** Whoever has read the log, a moment later, says nothing of what is again as it was before. */
+  #isPassed(viewer: Viewer, sight: Sight, rest: readonly Sight[]): boolean {
+    const told = rest.findIndex(({ by }) => by !== 'events');
+    const silent = told === -1 ? rest : rest.slice(0, told);
+    return silent.some((each) => each.at - sight.at < readMs && this.isFresh(viewer, each));
   }
 
   /** Whether the reset that makes up for it need not have come: the connection was lost, or the query closed before. */

@@ -38,7 +38,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     now: '  channel.barred = first;\n  return blocked(first);',
     was: '  if (channel.block === null) channel.barred = first;\n  return blocked(first);',
     worlds: 'machines',
-    seed: 81,
+    seed: 950,
     says: /inOrder/,
   },
   'a write was cancelled that a former life had sent': {
@@ -74,7 +74,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     now: 'if (isOver) return;',
     was: '',
     worlds: 'files',
-    seed: 20,
+    seed: 5,
     says: /the server leaves \d+ timers running/,
   },
   'a tab heard nothing of its write that came back through another tab': {
@@ -95,7 +95,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
       if (next?.status.state === 'waiting') this.#retryAt = next.status.until;
       if (this.#isHeldUp) return;`,
     worlds: 'machines',
-    seed: 3,
+    seed: 7,
     says: /stands still/,
   },
   'a batch whose fate was unknown was decided anew, after what it preceded': {
@@ -313,7 +313,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     now: 'if (ops[0]?.seq !== cursor + 1) return',
     was: 'if (to < 0) return',
     worlds: 'past',
-    seed: 9,
+    seed: 23,
     says: /reliable: .* is never told/,
   },
   'whoever had changed its params came back to nothing': {

@@ -191,7 +191,8 @@ export class World {
       device.slow(0);
       // Half-open connections too, so that nobody waits for the dead.
       device.cut();
-      void device.client.connect();
+      // A page may just be left.
+      if (device.client.status.get().connection !== 'closed') void device.client.connect();
     }
   }
 

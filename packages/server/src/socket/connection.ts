@@ -75,7 +75,7 @@ export class Connection implements ViewPort {
     this.#codec = opening.handshake.codec;
     this.#principal = opening.principal;
     this.#credentials = opening.handshake.credentials;
-    this.outbox = new Outbox(sockets.raw, room.flusher, room.limits.socket_soft_bytes);
+    this.outbox = new Outbox(sockets, room.flusher, room.limits.socket_soft_bytes);
     this.throttle = new Throttle(sockets.socket, room.clock);
     this.#listener = new Listener({
       maxChannels: room.limits.max_channels_per_socket,

@@ -59,12 +59,18 @@ export class Flusher {
   }
 }
 
+/** A WebSocket, and what carries it. */
+type Line = { readonly raw: Socket; readonly socket: { readonly readyState: number } };
+
+const OPEN = 1;
+
 /**
  * What one socket still has to send. The first events of a turn leave at once; all else that it is due in the turn leaves at
  * its end, in one write (design.md, the committed fast path).
  */
 export class Outbox {
   readonly #socket: Socket;
+  readonly #line: Line;
   readonly #flusher: Flusher;
   readonly #softBytes: number;
   #frames: Buffer[] = [];
@@ -75,10 +81,16 @@ export class Outbox {
   #owed = 0;
   #ended = false;
 
-  constructor(socket: Socket, flusher: Flusher, softBytes: number) {
-    this.#socket = socket;
+  constructor(line: Line, flusher: Flusher, softBytes: number) {
+    this.#socket = line.raw;
+    this.#line = line;
     this.#flusher = flusher;
     this.#softBytes = softBytes;
+  }
+
+  /** A peer that has closed has its answer already, and nothing may follow that (RFC 6455 §5.5.1). */
+  get #isGone(): boolean {
+    return this.#socket.destroyed || this.#line.socket.readyState !== OPEN;
   }
 
   /** Bytes that were accepted here and have not left the process. */
@@ -93,7 +105,7 @@ export class Outbox {
 
   /** Above the soft limit live delivery stops (stores.md §9.3). A socket that is gone holds nobody up. */
   get congested(): boolean {
-    return !this.#socket.destroyed && this.unsentBytes > this.#softBytes;
+    return !this.#isGone && this.unsentBytes > this.#softBytes;
   }
 
   /** Whether live ops may be sent: what only waits for the end of the turn leaves first. */
@@ -115,7 +127,7 @@ export class Outbox {
 
   /** Queues whole frames. */
   send(frames: Buffer): void {
-    if (this.#ended || this.#socket.destroyed) return;
+    if (this.#ended || this.#isGone) return;
     if (this.#frames.length === 0) this.#flusher.add(this);
     this.#frames.push(frames);
     this.#bytes += frames.length;
@@ -130,7 +142,7 @@ export class Outbox {
     const turn = this.#flusher.turn();
     if (this.#owed > 0 || this.#hurriedIn === turn || this.#frames.length > 0) {
       this.send(frames);
-    } else if (!this.#ended && !this.#socket.destroyed) {
+    } else if (!this.#ended && !this.#isGone) {
       this.#hurriedIn = turn;
       this.#flusher.sent(frames.length);
       this.#socket.write(frames);
@@ -139,10 +151,11 @@ export class Outbox {
 
   flush(): void {
     const frames = this.#frames;
-    if (frames.length === 0 || this.#socket.destroyed) return;
+    if (frames.length === 0) return;
     this.#frames = [];
     const bytes = this.#bytes;
     this.#bytes = 0;
+    if (this.#isGone) return;
     this.#flusher.sent(bytes);
     const [first] = frames;
     if (frames.length === 1 && first !== undefined) {
@@ -158,7 +171,7 @@ export class Outbox {
 
   /** Resolves when less than half of the soft limit is unsent, or the socket is gone. */
   async drained(): Promise<void> {
-    while (!this.#socket.destroyed && this.unsentBytes > this.#softBytes / 2) {
+    while (!this.#isGone && this.unsentBytes > this.#softBytes / 2) {
       this.flush();
       // `drain` is not told below the socket's own mark; a write of nothing is done when all before it has left.
       await new Promise<void>((resolve) => this.#socket.write(nothing, () => resolve()));

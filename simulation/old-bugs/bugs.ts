@@ -25,6 +25,7 @@ export type OldBug = {
     | 'windows'
     | 'packs'
     | 'anew'
+    | 'uploads'
     | 'browsers';
   readonly seed: number;
   readonly says: RegExp;
@@ -342,5 +343,44 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     worlds: 'windows',
     seed: 31,
     says: /window: after an answer to who has come back/,
+  },
+  'a piece that was being read when the connection was lost was sent where the upload went on': {
+    mended: '3e2cb9e',
+    file: 'packages/client/src/views/channel-transfer.ts',
+    now: 'if (channel !== this.#channel) return;',
+    was: '',
+    worlds: 'uploads',
+    seed: 1,
+    says: /an upload failed as/,
+  },
+  'an upload waited for ever for a view that was left': {
+    mended: '3e2cb9e',
+    file: 'packages/client/src/views/transfers.ts',
+    now: 'if (isFailed || this.#root.mount !== mount) abort.abort();',
+    was: 'if (isFailed) abort.abort();',
+    worlds: 'uploads',
+    seed: 5,
+    says: /settled: /,
+  },
+  'a tab was brought nothing of a part that was added after it had changed': {
+    mended: '061bec7',
+    file: 'packages/client/src/tabs/serving.ts',
+    now: `    if (isObject(payload) && typeof payload['seq'] === 'number') this.#tail.cut(payload['seq']);
+    if (!this.#additions.has(message)) this.shut();`,
+    was: `    if (this.#additions.has(message)) return;
+    if (isObject(payload) && typeof payload['seq'] === 'number') this.#tail.cut(payload['seq']);
+    this.shut();`,
+    worlds: 'browsers',
+    seed: 95375054,
+    says: /shown: ada/,
+  },
+  'a server that is closed left the connections open that were brought to it': {
+    mended: '6eec1ba',
+    file: 'packages/server/src/listen.ts',
+    now: 'for (const socket of this.#open) socket.destroy();',
+    was: 'this.#http.closeAllConnections();',
+    worlds: 'files',
+    seed: 4,
+    says: /the server leaves \d+ timers running/,
   },
 };

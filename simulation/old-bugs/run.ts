@@ -80,6 +80,10 @@ const kinds: { readonly [kind: string]: () => Promise<string | null> } = {
     const { runPacks } = await import('./packs.ts');
     return textOf((await runPacks(seeds)).failure);
   },
+  uploads: async () => {
+    const { runUploads } = await import('../uploads/run.ts');
+    return textOf((await runUploads(seeds)).failure);
+  },
   browsers: async () => {
     const { runBrowsers } = await import('../browser/run.ts');
     return textOf((await runBrowsers(seeds)).failure);

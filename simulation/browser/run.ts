@@ -98,6 +98,7 @@ export class BrowserWorlds {
       program: async (world) => {
         this.#begin(world);
         await world.sleep(endMs);
+        while (this.#seated.some(({ tab }) => tab.isLeft)) await world.sleep(10);
         world.calm();
         this.#calmAt = world.now;
       },

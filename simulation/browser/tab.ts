@@ -53,7 +53,12 @@ export class BrowserTab {
   };
 
   get isAwake(): boolean {
-    return this.#life.isAwake && !this.device.isAsleep && this.#closing !== this.device.client;
+    return this.#life.isAwake && !this.device.isAsleep && !this.isLeft;
+  }
+
+  /** Whether its page is left, and not opened again yet. */
+  get isLeft(): boolean {
+    return this.#closing === this.device.client;
   }
 
   freeze(ms: number): void {

@@ -191,8 +191,7 @@ export class World {
       device.slow(0);
       // Half-open connections too, so that nobody waits for the dead.
       device.cut();
-      // A page may just be left.
-      if (device.client.status.get().connection !== 'closed') void device.client.connect();
+      void device.client.connect();
     }
   }
 

@@ -45,6 +45,8 @@ export type UploadFigures = {
 export class UploadWorlds {
   figures: UploadFigures = { completed: 0, taken: 0, succeeded: 0, lost: 0 };
   readonly #mutant: UploadMutant | null;
+  /** Where the servers of these worlds, and nobody else, keep files on their way. */
+  readonly #place: string;
   #world: World | null = null;
   #senders: Sender[] = [];
   #spoils = spoilsMax;
@@ -54,7 +56,8 @@ export class UploadWorlds {
   #outcomes: Outcome[] = [];
   #restore: () => void = () => undefined;
 
-  constructor(mutant: UploadMutant | null = null) {
+  constructor(place: string, mutant: UploadMutant | null = null) {
+    this.#place = place;
     this.#mutant = mutant;
   }
 
@@ -74,7 +77,9 @@ export class UploadWorlds {
       },
       // What the process before has left would be swept by one of another number.
       prepare: () => {
-        for (const name of readdirSync(tmpdir())) rmSync(join(tmpdir(), name), { recursive: true });
+        for (const name of readdirSync(this.#place)) {
+          rmSync(join(this.#place, name), { recursive: true });
+        }
       },
       script: { steps: stepsOf, perform: (_world, step) => this.#perform(step) },
       program: async (world) => {
@@ -168,7 +173,7 @@ export class UploadWorlds {
     for (const sender of this.#senders) sender.leave();
     // Views of which somebody has crashed end by themselves.
     await world.sleep(lingerMs + 2000);
-    const left = filesIn(tmpdir());
+    const left = filesIn(this.#place);
     if (left.length > 0) world.problem(`swept: ${left.join(' ')} is left of what nobody wants`);
     this.figures = {
       completed: this.figures.completed + this.#completed.size,
@@ -206,19 +211,21 @@ export async function runUploads(
   // Modules come in real time, of which there is none in there.
   await import('../../packages/client/src/views/transfers.ts');
   await import('@holdfast/engine/mirror/uploads');
-  const worlds = new UploadWorlds(mutant);
-  const failure = await inPlaceOfItsOwn(() => simulate(worlds.simulation, seeds));
-  worlds.end();
-  return { failure, figures: worlds.figures };
+  return inPlaceOfItsOwn(async (place) => {
+    const worlds = new UploadWorlds(place, mutant);
+    const failure = await simulate(worlds.simulation, seeds);
+    worlds.end();
+    return { failure, figures: worlds.figures };
+  });
 }
 
 /** Servers keep files on their way where temporary files are kept. */
-async function inPlaceOfItsOwn<T>(run: () => Promise<T>): Promise<T> {
+async function inPlaceOfItsOwn<T>(run: (place: string) => Promise<T>): Promise<T> {
   const { TMPDIR: before } = process.env;
   const place = mkdtempSync(join(tmpdir(), 'holdfast-uploading-'));
   process.env['TMPDIR'] = place;
   try {
-    return await run();
+    return await run(place);
   } finally {
     if (before === undefined) delete process.env['TMPDIR'];
     else process.env['TMPDIR'] = before;

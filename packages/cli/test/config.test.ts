@@ -102,6 +102,12 @@ test.each([
     'needs admin.orgs',
   ],
   [
+    'a token of the operator for a list of no orgs',
+    `export default { admin: { token: '${'a'.repeat(32)}', orgs: [] } };`,
+    'admin.orgs',
+    'one or more names of orgs',
+  ],
+  [
     'orgs for no token of the operator',
     "export default { admin: { orgs: ['acme'] } };",
     'admin.orgs',

@@ -71,16 +71,16 @@ export const longSecret: Kind = {
   fromFile: (value) => (typeof value === 'string' ? longSecret.fromText(value) : undefined),
 };
 
-/** Names of orgs. */
+/** Names of orgs, one at least. */
 export const orgs: Kind = {
-  expected: 'a list of names of orgs, such as "acme"',
+  expected: 'a list of one or more names of orgs, such as "acme"',
   fromText: (given) => fittingOrgs(list.fromText(given)),
   fromFile: (value) => fittingOrgs(list.fromFile(value)),
 };
 
 function fittingOrgs(value: Value | undefined): Value | undefined {
-  const isFit = isTexts(value) && value.every((each) => parseStoreName(`${each}/any`) !== null);
-  return isFit ? value : undefined;
+  if (!isTexts(value) || value.length === 0) return undefined;
+  return value.every((each) => parseStoreName(`${each}/app`) !== null) ? value : undefined;
 }
 
 /** A whole number within bounds. */

@@ -12,6 +12,7 @@ export {
   pruneLimit,
   retentionOf,
   splitOpId,
+  tokenGraceMs,
 } from './batch.ts';
 export {
   type Answer,

@@ -159,7 +159,7 @@ export interface StoreTable {
 export interface TokenTable {
   /**
    * False if the id or the hash is there already; then nothing changes. Each that is made lets some be forgotten that had
-   * been revoked or expired for 30 days by then.
+   * been revoked or expired for 30 days (`tokenGraceMs`) by then.
    */
   create(token: TokenRow): Promise<boolean>;
   get(id: string): Promise<TokenRow | null>;

@@ -52,7 +52,7 @@ export class Site {
   #life: Life | null = null;
   /** The one that was told to close. */
   #closing: Life | null = null;
-  /** The one that is closed: nobody comes to it any more. */
+  /** The one that is closed: nobody comes to it from now on. */
   #closed: Life | null = null;
   #wallOffset = 0;
   #crashes = 0;

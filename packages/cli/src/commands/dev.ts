@@ -82,7 +82,7 @@ async function ensureStore(server: Server): Promise<void> {
 
 /**
  * The token `dev` may do everything in the given orgs and in those that have stores, for who calls this computer by a name of
- * its own: everybody knows the token, and a page of any name may have that name lead here.
+ * its own: everybody knows the token, and a page of whatever name may have that name lead here.
  */
 function devAuthenticate(storage: Storage, orgs: readonly string[], log: ServerLog): Authenticate {
   let isTold = false;

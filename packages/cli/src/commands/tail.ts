@@ -233,7 +233,7 @@ class Tail {
 function overBy(told: unknown): Error {
   const isArchived = isObject(told) && told['reason'] === 'store_archived';
   if (isArchived) return new HoldfastError('store_archived');
-  return new Failure('denied', 'The token may not follow this any more.');
+  return new Failure('denied', 'The token may no longer follow this.');
 }
 
 function opOf(told: { readonly [field: string]: unknown }): Told {

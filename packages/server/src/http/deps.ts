@@ -68,7 +68,7 @@ export type Teller = {
 /** A store as one request holds it open. */
 export type OpenStore = {
   readonly row: StoreRow;
-  /** Whether it takes no writes any more, also since it is held open. */
+  /** Whether it takes no more writes, also since it is held open. */
   readonly archived: boolean;
   /** A root of the committed state that stays as it is. */
   view(): { readonly tree: Tree; readonly seq: Seq };

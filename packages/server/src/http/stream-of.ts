@@ -28,7 +28,7 @@ export function streamOf(
   };
   const wait = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
     timer = clock.setTimeout(() => {
-      controller.error(new Error('The reader takes nothing any more.'));
+      controller.error(new Error('The reader takes nothing more.'));
       giveUp().catch(() => undefined);
     }, IDLE_MS);
   };

@@ -112,7 +112,7 @@ function inChunks(reading: Reading): Pick<JoinPlan, 'cut' | 'snapshot'> {
   return { cut: reading.snapshot.seq, snapshot };
 }
 
-/** Gives something once, and does not have it any more. */
+/** Gives something once, and then has it no longer. */
 function takenOnce<T>(thing: T): () => T {
   let held: { readonly thing: T } | null = { thing };
   return () => {

@@ -48,7 +48,7 @@ export class Snapshot {
   /** How many leaves there will be, where that is known before they are found. */
   readonly entries: number | null;
   readonly #source: Iterator<Chunk | null>;
-  /** Before the first chunk; null: nobody begins with it any more, and what all have passed is freed. */
+  /** Before the first chunk; null: nobody begins with it from now on, and what all have passed is freed. */
   #start: Link | null = { chunk: null, next: null };
   #last: Link | null = this.#start;
   #cut = 0;
@@ -88,7 +88,7 @@ export class Snapshot {
     return new Reading(this, at, index);
   }
 
-  /** Nobody begins with it any more. */
+  /** Nobody begins with it from now on. */
   release(): void {
     this.#start = null;
   }

@@ -33,7 +33,7 @@ export function retentionOf(asked: Partial<Retention> = {}): Retention {
 /** How long uploads count as held, and free blobs are kept (stores.md §14.3, §14.4). */
 export const fileGraceMs: number = 24 * 3_600_000;
 
-/** For so long tokens are known that nobody gets in with any more. */
+/** For so long tokens are known that let nobody in by now. */
 export const tokenGraceMs: number = 30 * 86_400_000;
 /** How long a key is known that was given with a request (stores.md §15.3). */
 export const keptKeysMs: number = 24 * 3_600_000;

@@ -305,7 +305,7 @@ test('options that would let in what they should not are refused', () => {
   for (const [change, message] of bad) expect(() => jwt({ ...good, ...change })).toThrow(message);
 });
 
-test('what claims entitle to may leave out what it does not grant, as any principal may', async () => {
+test('what claims entitle to may leave out what it does not grant, as every principal may', async () => {
   const one = await key('one');
   const jwks = { keys: [one.publicJwk] };
   const { ask } = asking({ jwks, principal: () => ({ orgs: ['demo'], scopes: ['entries:read'] }) });

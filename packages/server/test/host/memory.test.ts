@@ -17,7 +17,7 @@ setFlagsFromString('--expose-gc');
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the flag makes
 const collect = runInNewContext('gc') as () => void;
 
-/** The heap, without what is not used any more. */
+/** The heap, without what nobody uses. */
 async function heapBytes(): Promise<number> {
   for (let round = 0; round < 3; round += 1) {
     collect();

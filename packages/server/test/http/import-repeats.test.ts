@@ -138,7 +138,7 @@ test('S95 S106 an import that is repeated with the same Idempotency-Key is told 
   expect(json['ops']).toHaveLength(1);
 });
 
-test('an import that the disk has no room for is answered so, as any write is, and goes on under its id once there is', async () => {
+test('an import that the disk has no room for is answered so, as each write is, and goes on under its id once there is', async () => {
   const here = await open();
   const { storage } = here.world;
   const body = asImport(

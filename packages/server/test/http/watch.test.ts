@@ -222,7 +222,7 @@ test('S107 a stream of a store that is deleted for good ends', async () => {
   expect(again.status).toBe(404);
 });
 
-test('S110 a stream of a store that is archived says so and ends, and none begins any more', async () => {
+test('S110 a stream of a store that is archived says so and ends, and no other begins', async () => {
   const { ask, watch, clock } = await open();
   const reader = await watch();
   await reader.next();

@@ -106,7 +106,7 @@ test('a snapshot larger than all that may be kept can still be resumed while it 
   expect(snapshots.resume({ host, scope }, { id: only.id, next: 1 }, 0)).toBeNull();
 });
 
-test('a snapshot that is not kept any more is read to its end by who is sent it, and what all have been sent of it is freed', async () => {
+test('a snapshot that is no longer kept is read to its end by who is sent it, and what all have been sent of it is freed', async () => {
   const host = await openHost();
   const leaves = Array.from({ length: 3500 }, (_, at) => [`${at}`, 'v'] as const);
   await put(host, 'map', Object.fromEntries(leaves));
@@ -125,7 +125,7 @@ test('a snapshot that is not kept any more is read to its end by who is sent it,
   expect(sizes).toHaveLength(3);
   expect(reading.snapshot.count).toBe(3500);
   expect(first.deref()).toBeUndefined();
-  // Nobody begins with it any more.
+  // Nobody begins with it from now on.
   const { id } = reading.snapshot;
   expect(snapshots.resume({ host, scope }, { id, next: 0 }, 0)).toBeNull();
 });

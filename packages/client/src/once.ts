@@ -119,7 +119,7 @@ async function seek<T extends Json>(
   const asked = outing.store.lease(outing.lock, { ttl: outing.ttl });
   const { promise, resolve, reject } = deferred<Lease>();
   asked.then(resolve, reject);
-  // A server that can commit nothing now is asked again and again.
+  // A server that can commit nothing now is asked again and again; a lease may take its time, however short the wait for others.
   const left = Math.max(outing.ttl, patience.deadline - env.now());
   const timer = env.setTimeout(() => reject(late(outing)), left);
   const lease = await orAborted(outing.signal, promise)

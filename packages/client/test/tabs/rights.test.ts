@@ -97,7 +97,7 @@ test('a tab that takes the lead, and finds that something was deleted meanwhile,
   expect(b?.revoked).toEqual([]);
 });
 
-test('S101 a tab with an older state of what the one that leads did not hold is brought what has changed meanwhile', async () => {
+test('S83 a tab with an older state of what the one that leads did not hold is brought what has changed meanwhile', async () => {
   const { world, writer, both } = await twoTabs([['a/**'], ['a/**']]);
   await using _ = world;
   const parts = ['a/**', 'b/**'];

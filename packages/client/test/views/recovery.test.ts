@@ -72,7 +72,7 @@ describe('a view that is live', () => {
     expect([page.proxy['n'], page.health.get().state]).toEqual([3, 'live']);
   });
 
-  it('V73 a join that is answered, and that no envelope follows, is given up and made again', async () => {
+  it('a join that is answered, and that no envelope follows, is given up and made again', async () => {
     const page = world.client.view(module, { id: 'main' });
     await world.accept({ instance: 't1' });
     await world.clock.advance(59_000);

@@ -43,8 +43,8 @@ async function make(
 ): Promise<ReadableStream<Uint8Array>> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-export-'));
   const forget = async (): Promise<void> => {
-    await rm(directory, { recursive: true, force: true });
-    end();
+    // What cannot be removed, as where somebody has it open, is no reason to refuse others for good.
+    await rm(directory, { recursive: true, force: true }).finally(end);
   };
   const file = join(directory, 'export.db');
   try {

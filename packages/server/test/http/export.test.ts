@@ -1,6 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  type PathLike,
+  promises,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -165,4 +174,27 @@ test('of the databases that nobody reads there are sixteen at most', async () =>
   const next = await get('sqlite');
   expect(next.status).toBe(200);
   await Promise.all([...made.slice(1), next].map(async ({ body }) => body?.cancel()));
+});
+
+test('a database that cannot be removed yet takes no place of those that come', async () => {
+  const { get } = await open();
+  const { rm } = promises;
+  const unremoved: PathLike[] = [];
+  promises.rm = async (path) => {
+    unremoved.push(path);
+    throw new Error('somebody has it open');
+  };
+  syncBuiltinESMExports();
+  onTestFinished(async () => {
+    promises.rm = rm;
+    syncBuiltinESMExports();
+    await Promise.all(unremoved.map((path) => rm(path, { recursive: true })));
+  });
+  for (let round = 0; round < 17; round += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const { status, body } = await get('sqlite');
+    expect([round, status]).toEqual([round, 200]);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    await body?.cancel().catch(() => undefined);
+  }
 });

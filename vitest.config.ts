@@ -15,6 +15,7 @@ const alone = [
   'packages/engine/test/replica/sync.test.ts',
   'packages/server/test/catch-up/{large,slow,weather}.test.ts',
   'packages/server/test/files/upload.test.ts',
+  'packages/server/test/host/memory.test.ts',
   'packages/server/test/http/transfer.test.ts',
   'packages/server/test/phoenix/dust.test.ts',
   'packages/server/test/scopes/{parts,rules}.test.ts',

@@ -1,4 +1,11 @@
-import { isRefusal, parseWrite, type Path, type Refusal, type Request } from '@holdfast/protocol';
+import {
+  isRefusal,
+  parseWrite,
+  type Path,
+  pick,
+  type Refusal,
+  type Request,
+} from '@holdfast/protocol';
 import { forbidden, type Scope, type Tree } from '@holdfast/engine/data';
 import type { Context, Hono } from 'hono';
 
@@ -148,7 +155,24 @@ async function answerWrite(
     if_match: c.req.header('if-match'),
     if_absent: c.req.header('if-none-match'),
   };
-  return answerSeq(c, await committer.commit(c, store, { principal, request, same, forced }));
+  const wanted = { principal, request, same, forced };
+  const outcome = await committer.commit(c, store, wanted).catch((error: unknown) => {
+    throw error instanceof Problem ? ofOneOp(error) : error;
+  });
+  return answerSeq(c, outcome);
+}
+
+/** What is told of transactions, and no more of one write (stores.md §8): where it lies is in the URL. */
+const ofTransactions: ReadonlySet<string> = new Set(['op_index', 'precondition_index']);
+
+/** The problem of a write that is a transaction only because of its condition. */
+function ofOneOp({ status, code, details }: Problem): Problem {
+  const isGuard = Object.hasOwn(details, 'current_revision');
+  const told = pick(
+    details,
+    (field) => !ofTransactions.has(field) && !(isGuard && field === 'path'),
+  );
+  return new Problem(status, code, told);
 }
 
 function answerSeq(c: Context, outcome: Awaited<ReturnType<Committer['commit']>>): Response {

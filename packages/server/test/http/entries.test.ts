@@ -159,9 +159,22 @@ describe('conditions', () => {
 
   test('If-Match * on what is not there is a conflict', async () => {
     const { ask } = await open();
-    expect((await put(ask, 'a', 2, { 'If-Match': '*' })).status).toBe(412);
+    const { status, json } = await put(ask, 'a', 2, { 'If-Match': '*' });
+    expect([status, json]).toEqual([412, { error: 'conflict', current_revision: null }]);
     expect((await get(ask, 'a')).status).toBe(404);
   });
+
+  test.each(['"1"', '*'])(
+    'a refused write with If-Match %s is told of as one write',
+    async (match) => {
+      const { ask } = await open();
+      await ask('POST', `${S}/transact`, { ops: [{ op: 'lease', path: 'a', holder: 'ann' }] });
+      const { json } = await put(ask, 'a', 2, { 'If-Match': match });
+      expect(json).toEqual({ error: 'held', holder: 'ann', expires_at: json['expires_at'] });
+      const deleted = await ask('DELETE', `${S}/entries/a`, undefined, { 'If-Match': match });
+      expect(deleted.json).toEqual(json);
+    },
+  );
 
   test.each(['"0"', '-1', 'x', '"1'])('If-Match %s is junk', async (match) => {
     const { ask } = await open();

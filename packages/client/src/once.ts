@@ -67,8 +67,13 @@ export async function once<T extends Json>(
   const { ttl = 30_000, waitTimeout = ttl + 5000 } = options;
   const { env } = at.slot.room.settings;
   const signal = options.signal ?? new AbortController().signal;
-  const outing: Outing<T> = { ...at, lock: `_dust:sf/${at.key}`, compute, ttl, signal };
-  const deadline = env.now() + waitTimeout;
+  let runs = 0;
+  const counted: Compute<T> = (until) => {
+    runs += 1;
+    return compute(until);
+  };
+  const outing: Outing<T> = { ...at, lock: `_dust:sf/${at.key}`, compute: counted, ttl, signal };
+  let deadline = env.now() + waitTimeout;
   await orAborted(signal, at.slot.store.until());
   if (at.slot.status.get().connection === 'connected') await orAborted(signal, at.store.ready);
   for (let how: 'cached' | 'awaited' = 'cached'; ; how = 'awaited') {
@@ -78,6 +83,10 @@ export async function once<T extends Json>(
     if (how === 'awaited' && env.now() >= deadline) throw late(outing);
     const flight = await attempt(outing, deadline);
     if (flight !== null) return flight;
+    // To compute was not to wait. But who loses its lease again and again comes to an end.
+    if (runs !== 1) continue;
+    runs += 1;
+    deadline = env.now() + waitTimeout;
   }
 }
 

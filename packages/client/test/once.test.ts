@@ -190,6 +190,34 @@ describe('a single flight', () => {
     expect(run).toHaveBeenCalledTimes(1);
   });
 
+  it('S51 one who has computed for longer than it would wait still waits for who has taken over (P57)', async () => {
+    let passed = 0;
+    const valve = new Valve();
+    const slow = await world.store({ link: valve, env: { now: () => performance.now() + passed } });
+    const quick = await world.store();
+    const run = vi.fn(
+      (signal: AbortSignal) =>
+        new Promise<string>((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason));
+        }),
+    );
+    const one = slow.once('report', run, { ttl: 300, waitTimeout: 10_000 });
+    await expect.poll(() => run.mock.calls.length).toBe(1);
+    valve.holdOut();
+    passed = 60_000;
+    const ended = gate<string>();
+    const taken = vi.fn(() => ended.promise);
+    const two = quick.once('report', taken);
+    await expect.poll(() => taken.mock.calls.length).toBe(1);
+    valve.letOut();
+    const isTold = (): boolean => valve.received.some((each) => String(each).includes('"held"'));
+    await Promise.race([one, expect.poll(isTold).toBe(true)]);
+    ended.resolve('from the other');
+    expect(await one).toEqual({ how: 'awaited', value: 'from the other' });
+    expect(await two).toMatchObject({ how: 'computed' });
+    expect(run).toHaveBeenCalledTimes(1);
+  });
+
   it('S51 a killed capver-3 winner is replaced after its ttl, too (P57)', async () => {
     const [theirs, ours] = [await dust('d'), await world.store()];
     const run = vi.fn(() => new Promise(() => undefined));

@@ -203,7 +203,11 @@ async function open(
       // oxlint-disable-next-line no-await-in-loop -- until there is an answer
       const response = await send(at, { ...request, headers, signal });
       if (isAnswer(response)) return response;
-      if (response.ok) throw new TryLater('no file of the server');
+      if (response.ok) {
+        // Nobody reads it, however long it is.
+        response.body?.cancel().catch(() => undefined);
+        throw new TryLater('no file of the server');
+      }
       if (response.status === 416) throw new RangeError('getFile: it begins beyond the end.');
       // oxlint-disable-next-line no-await-in-loop -- it throws why there is none
       await answerOf(response, signal);

@@ -217,8 +217,13 @@ describe('putFile and getFile', () => {
   }, 30_000);
 
   test('what answers in the place of the server is neither a file, nor that there is none', async () => {
+    let isLetGo = false;
+    const page = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(bytes('<h1>Welcome</h1>')),
+      cancel: () => void (isLetGo = true),
+    });
     const answers = [
-      new Response('<h1>Welcome</h1>', { headers: { 'content-type': 'text/html' } }),
+      new Response(page, { headers: { 'content-type': 'text/html' } }),
       new Response('<h1>Not found</h1>', { status: 404, headers: { 'content-type': 'text/html' } }),
     ];
     const env = {
@@ -231,7 +236,7 @@ describe('putFile and getFile', () => {
     const file = await store.getFile('a');
     expect(await (await file?.blob())?.text()).toBe(text);
     expect(await store.getFile('b')).toBeUndefined();
-    expect(answers).toEqual([]);
+    expect([answers, isLetGo]).toEqual([[], true]);
   });
 
   test('of a server that sends without end no more is taken than it said there is', async () => {

@@ -321,8 +321,8 @@ export class Connection implements ViewPort {
     if (this.#closed || this.#deaf) return undefined;
     if (principal !== this.#principal) return this.#attend(channel, topic, payload);
     if (isRefusal(entry)) return this.#decline(channel, entry.toResponse());
-    const joined = new PresenceChannel(this, terms, entry.storeId);
-    const response = joined.enter(this.#room.presence, entry);
+    const joined = new PresenceChannel(this.#room, this, { ...terms, storeId: entry.storeId });
+    const response = joined.enter(entry);
     if (isRefusal(response)) return this.#decline(channel, response.toResponse());
     this.#channels.set(channel, { channel: joined, release: () => undefined });
     return this.#accept(channel, joined, response);

@@ -18,10 +18,11 @@ import {
   splitPresenceTopic,
 } from '@holdfast/protocol/presence';
 import type { Principal } from '../access/index.ts';
-import type { Attendance, PresenceTopics, Seat } from '../host/presence-topics.ts';
+import type { Attendance, Seat } from '../host/presence-topics.ts';
 import { admit } from './join.ts';
 import type { SocketRoom } from './room.ts';
 import type { ChannelPort } from './terms.ts';
+import { nextTurn } from './turn.ts';
 import { formatOf, message } from './wire.ts';
 
 /** Who nobody knows goes by this key, all of them by one. */
@@ -76,6 +77,7 @@ const frames = new WeakMap<object, Map<string, Buffer>>();
 /** One joined presence topic of one socket. */
 export class PresenceChannel implements Seat {
   readonly storeId: string;
+  readonly #room: Pick<SocketRoom, 'crowd' | 'presence'>;
   readonly #port: ChannelPort;
   readonly #terms: PresenceTerms;
   #attendance: Attendance | null = null;
@@ -88,14 +90,20 @@ export class PresenceChannel implements Seat {
   /** It has been told that it hears diffs, but the join reply has not left yet. */
   #isWelcome = false;
 
-  constructor(port: ChannelPort, terms: PresenceTerms, storeId: string) {
-    this.storeId = storeId;
+  constructor(
+    room: Pick<SocketRoom, 'crowd' | 'presence'>,
+    port: ChannelPort,
+    terms: PresenceTerms & { readonly storeId: string },
+  ) {
+    this.#room = room;
+    this.storeId = terms.storeId;
     this.#port = port;
     this.#terms = terms;
   }
 
   /** Takes the seat; the response of the join, or why it cannot. */
-  enter(topics: PresenceTopics, { name, peer, state }: PresenceEntry): PresenceJoinReply | Refusal {
+  enter({ name, peer, state }: PresenceEntry): PresenceJoinReply | Refusal {
+    const topics = this.#room.presence;
     const { principal, deviceId } = this.#terms;
     const key = principal.subject ?? anonymous;
     const attendance = topics.join(name, { who: { key, peer, deviceId }, state, seat: this });
@@ -110,7 +118,7 @@ export class PresenceChannel implements Seat {
   /** Called right after the join reply. */
   begin(): void {
     this.#state = 'live';
-    if (this.#isWelcome) this.#sendList();
+    if (this.#isWelcome) this.#fallBehind();
   }
 
   push(slot: number, event: string, payload: unknown): void {
@@ -163,7 +171,7 @@ export class PresenceChannel implements Seat {
 
   welcome(): void {
     this.#isWelcome = true;
-    if (this.#state === 'live') this.#sendList();
+    if (this.#state === 'live') this.#fallBehind();
   }
 
   /** Who reads too slowly gets the list again instead (stores.md §10.8.5). */
@@ -173,11 +181,7 @@ export class PresenceChannel implements Seat {
       this.#send('presence_diff', diff);
       return;
     }
-    this.#state = 'behind';
-    this.#port.outbox.drained().then(
-      () => this.#catchUp(),
-      (error: unknown) => this.#port.fail('presence failed', error),
-    );
+    this.#fallBehind();
   }
 
   tracked(slot: number, ref: string): void {
@@ -198,14 +202,18 @@ export class PresenceChannel implements Seat {
     this.#guests.clear();
   }
 
-  #catchUp(): void {
-    if (this.#state !== 'behind') return;
-    this.#state = 'live';
-    this.#sendList();
+  /** It is sent who is there when its turn has come, as that is by then: what all others are told meanwhile is in it. */
+  #fallBehind(): void {
+    this.#state = 'behind';
+    nextTurn(this.#room, this.#port.outbox)
+      .then(() => this.#catchUp())
+      .catch((error: unknown) => this.#port.fail('presence failed', error));
   }
 
-  #sendList(): void {
-    if (this.#attendance !== null) this.#send('presence_state', this.#attendance.list());
+  #catchUp(): void {
+    if (this.#state !== 'behind' || this.#attendance === null) return;
+    this.#state = 'live';
+    this.#send('presence_state', this.#attendance.list());
   }
 
   #send(event: string, payload: object): void {

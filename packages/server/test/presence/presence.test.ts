@@ -205,6 +205,58 @@ test('S85 who reads too slowly gets the list instead of the diffs, and nobody wa
   expect(events.length).toBeLessThan(20);
 });
 
+/** Turns of the event loop that come when a test says so. */
+class HeldClock extends VirtualClock {
+  holds = false;
+  #held: (() => void)[] = [];
+
+  override setImmediate(run: () => void): void {
+    if (this.holds) this.#held.push(run);
+    else super.setImmediate(run);
+  }
+
+  /** Lets a turn come, in which each who goes on takes so long. */
+  async turn(pieceMs: number): Promise<void> {
+    const held = this.#held;
+    this.#held = [];
+    for (const run of held) {
+      run();
+      await this.pass(pieceMs);
+    }
+  }
+}
+
+test('S85 of those who join at once no more are told who is there in a turn of the event loop than take ten milliseconds', async () => {
+  const clock = new HeldClock();
+  const home = await world({ clock });
+  const peers = await Promise.all(Array.from({ length: 6 }, () => home.connect()));
+  /** What each has been told of presence once all that was sent to it so far is there. */
+  const told = async (): Promise<readonly string[][]> => {
+    await Promise.all(peers.map((peer) => peer.ask('phoenix', 'heartbeat', {})));
+    const names = peers.map(({ heard: frames }) => frames.map((frame) => frame[3]));
+    return names.map((all) => all.filter((name) => name.startsWith('presence')));
+  };
+  clock.holds = true;
+  for (const [at, peer] of peers.entries()) await peer.join(room, { peer: `p${at}`, state: {} });
+  await clock.pass(presenceLimits.collect_ms);
+  expect((await told()).flat()).toEqual([]);
+  for (const sum of [2, 4]) {
+    await clock.turn(6);
+    expect((await told()).flat()).toHaveLength(sum);
+  }
+  // Who has not had its turn finds in its list what all others are told of meanwhile.
+  await peers[0]?.ask(room, 'presence_track', { peer: 'p0', state: { n: 1 } });
+  await clock.pass(presenceLimits.collect_ms);
+  await clock.turn(6);
+  const [list, diff] = ['presence_state', 'presence_diff'];
+  const early = [list, diff];
+  expect(await told()).toEqual([early, early, early, early, [list], [list]]);
+  const [first, ...others] = peers.map((peer) => present(peer.heard));
+  expect(first).toHaveLength(6);
+  expect(first?.[0]).toBe('dev/p0 {"n":1}');
+  for (const each of others) expect(each).toEqual(first);
+});
+
 test('S85 one channel shows several tabs of its user, which go one by one, or with it', async () => {
   const home = await world({ authenticate: people });
   const ann = await home.connect({ ...fourTongues[0]?.[1], token: 'ann' });

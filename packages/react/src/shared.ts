@@ -19,6 +19,8 @@ export type Wanted<T, O> = {
 export function useShared<T, O>(failures: Failures, wanted: Wanted<T, O>): T;
 export function useShared<T, O>(failures: Failures, wanted: Wanted<T, O> | null): T | undefined;
 export function useShared<T, O>(failures: Failures, wanted: Wanted<T, O> | null): T | undefined {
+  // Who waited by `use` when something was wanted has to go on asking so.
+  if (wanted === null) use?.(none);
   const value = wanted === null ? undefined : waitFor(failures, wanted);
   useTenure(wanted);
   return value;
@@ -91,6 +93,12 @@ function promiseOf<T>(place: object, asked: T | Promise<T>): Noted {
 function fulfilled<T>(value: T): { readonly status: 'fulfilled'; readonly value: T } {
   return { status: 'fulfilled', value };
 }
+
+/** Instead of the promise of what is not wanted. */
+const none = /* @__PURE__ */ Object.assign(
+  /* @__PURE__ */ Promise.resolve(),
+  /* @__PURE__ */ fulfilled(undefined),
+);
 
 /** Holds what is wanted while the component is mounted, and draws it again when its state changes. */
 function useTenure<T, O>(wanted: Wanted<T, O> | null): Shelved<T> | null {

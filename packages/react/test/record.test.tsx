@@ -12,7 +12,7 @@ import {
   useRecord,
   useRecordState,
 } from '@holdfast/react';
-import type { ReactElement } from 'react';
+import { type ReactElement, startTransition } from 'react';
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from 'vitest';
 import { until } from './clock.ts';
 import { openWorld, type Seat, type World } from './world.ts';
@@ -194,6 +194,19 @@ describe.each([{ isStrict: false }, { isStrict: true }])('records, strict: $isSt
     await seat.pass(40_000);
     seat.wire.letIn();
     await page.shows('{"age":36,"name":"ada"} {"age":36,"name":"ada"}');
+    page.unmount();
+  });
+
+  it('G108 what a transition waits for may come to be without params: React finds no fault with that', async () => {
+    seat.wire.hold();
+    const page = draw(app(<b>here</b>));
+    await page.shows('here');
+    startTransition(() => page.draw(app(<Person id="1" />)));
+    await until(() => seat.wire.count('phx_join') > 0);
+    await calm();
+    startTransition(() => page.draw(app(<Person id={null} />)));
+    await page.shows('undefined ');
+    seat.wire.letIn();
     page.unmount();
   });
 

@@ -347,10 +347,32 @@ test('a command that waited when its instance ended may run in another one; one 
   first?.leave();
   const other = new Rig(view);
   const again = await other.open();
-  expect(await again.dispatch('wait', {}, { opId: 'a', ledger })).toMatchObject({
+  // Without an id, for it is in no log.
+  expect(await again.dispatch('wait', {}, { opId: 'a', ledger })).toEqual({
     error: { reason: 'internal_error' },
   });
   expect(await again.dispatch('add', { by: 1 }, { opId: 'b', ledger })).toEqual({});
   expect(again.tree).toMatchObject({ count: 1 });
   expect(runs).toBe(1);
 });
+
+test.each([
+  ['gives up', () => Promise.resolve()],
+  ['goes on, and finds its context closed', (ctx: ViewContext) => Promise.resolve(ctx.state)],
+])(
+  'a command that runs when its client leaves, and then %s, is nobody’s failure',
+  async (_what, then) => {
+    const gate = new Gate();
+    const rig = new Rig({
+      ...counter,
+      commands: { wait: { run: (ctx) => gate.opened.then(async () => void (await then(ctx))) } },
+    });
+    const client = await rig.open();
+    void client.send('wait');
+    await rig.settle();
+    client.leave();
+    gate.open();
+    await rig.settle();
+    expect(rig.of('fault')).toEqual([]);
+  },
+);

@@ -1,5 +1,6 @@
+import type { ViewContext } from '@holdfast/engine/view';
 import { expect, test } from 'vitest';
-import { Rig } from './instance-rig.ts';
+import { Gate, Rig } from './instance-rig.ts';
 
 type Reply = {
   readonly response: { readonly entries: { readonly [key: string]: { entry_ref: string } } };
@@ -34,4 +35,39 @@ test('of the files of a shared view that are gone the last thousand are told aga
   const told = ann.last?.tail.content.upload_ops;
   expect(told).toHaveLength(1000);
   expect(told?.at(-1)).toMatchObject({ op: 'cancel', ref });
+});
+
+test('that a client leaves while its file is looked at elsewhere is nobody’s failure', async () => {
+  for (const hook of ['external', 'verify']) {
+    const gate = new Gate();
+    const here = { uploader: 's3', meta: {} };
+    const later = async (ctx: ViewContext): Promise<object> => {
+      await gate.opened;
+      ctx.store('boards');
+      return here;
+    };
+    const rig = new Rig({
+      name: 'gallery',
+      uploads: { avatar: { accept: 'any', external: () => here, [hook]: later } },
+      render: (_, h) => ({ avatar: h.upload('avatar') }),
+    });
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const client = await rig.open();
+    const of = { subscriber: 1, store_id: [], name: 'avatar' };
+    let reply: unknown;
+    const ticket = rig.ticket((told) => (reply = told));
+    const entries = [{ client_ref: '0', name: '0.png', size: 10, type: 'image/png' }];
+    rig.step({ type: 'allow_upload', ticket, ...of, entries } as never);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    await rig.settle();
+    if (hook === 'verify') {
+      const ref = (reply as Reply).response.entries['0']?.entry_ref;
+      rig.step({ type: 'upload_progress', ticket: -1, ...of, ref, progress: 100 } as never);
+    }
+    client.leave();
+    gate.open();
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    await rig.settle();
+    expect(rig.of('fault')).toEqual([]);
+  }
 });

@@ -6,6 +6,7 @@ import type { Envelope } from '@holdfast/protocol/views';
 import { VirtualClock } from '../conversation/clock.ts';
 import { principals } from '../conversation/principals.ts';
 import { everything, world } from '../conversation/world.ts';
+import { Scrape } from '../metrics/scrape.ts';
 import { Root } from './root.ts';
 
 const banned = new Set<string>();
@@ -169,6 +170,43 @@ it('V24 what a handler throws is in the log under its id, and never on the wire'
   expect(JSON.stringify(response)).not.toContain('secret');
   expect(logged.some((line) => line.includes(String(response['id'])))).toBe(true);
   expect((await root.command('say', { text: 'a' })).status).toBe('ok');
+});
+
+it('that clients leave while their commands run is in no log and counts as no error', async () => {
+  const [begun, over] = [deferred<void>(), deferred<void>()];
+  let running = 0;
+  const slow = view({
+    name: 'Slow',
+    render: () => ({}),
+    commands: {
+      wait: {
+        run: async (ctx) => {
+          running += 1;
+          if (running === 2) begun.resolve();
+          await over.promise;
+          ctx.update({});
+        },
+      },
+    },
+  });
+  const logged: string[] = [];
+  const log = { info: () => undefined, error: (_: object, what: string) => logged.push(what) };
+  const { connect, server, url } = await world({ app: app({ views: [slow] }), log });
+  const [leaver, closer] = [await connect(), await connect()];
+  const roots = [new Root(leaver, 'Slow', 's'), new Root(closer, 'Slow', 's')];
+  for (const root of roots) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await root.join({ module: 'Slow', id: 's' });
+    root.push('command', { name: 'wait', payload: {} });
+  }
+  await begun.promise;
+  roots[0]?.push('phx_leave', {});
+  closer.cut();
+  await expect.poll(() => server.describe().views).toEqual([]);
+  over.resolve();
+  await leaver.ask('phoenix', 'heartbeat', {});
+  expect(logged).toEqual([]);
+  expect((await Scrape.of(url)).value('holdfast_errors_total')).toBe(0);
 });
 
 it('V70 who does not read is sent what is newest when it reads again, and nobody else notices', async () => {

@@ -152,8 +152,9 @@ export class Tasks {
       const response = refusalOf(error) ?? this.#internal(where, node, error);
       request.answer('error', response, this.#host.version());
     };
-    // It may have written to stores: it must not run again.
-    const interrupted = (): void => failed(new HoldfastError('closed'));
+    // It may have written to stores: it must not run again. That its client has gone is nobody's fault, and no operator's news.
+    const interrupted = (): void =>
+      request.answer('error', { reason: 'internal_error' }, this.#host.version());
     const running = this.#start(
       { node, where, caller, failed, over: nothing, interrupted },
       timeout,

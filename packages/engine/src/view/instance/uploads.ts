@@ -189,9 +189,15 @@ export class Uploads {
       const { value } = toWire(meta, undefined, { depthMax: world.config.limits.tree_depth });
       return { type: 'external', entry_ref: entry.ref, uploader, meta: value };
     } catch (error) {
-      world.fault('external', entry.node, error);
+      this.#hookFailed('external', entry, error);
       return null;
     }
+  }
+
+  /** That its client left while a hook still ran is nobody's fault. */
+  #hookFailed(where: string, { node }: Entry, error: unknown): void {
+    const isLate = node.isEnded && error instanceof HoldfastError && error.code === 'closed';
+    if (!isLate) this.#host.world.fault(where, node, error);
   }
 
   /** What hooks outside of the queue get: they read. */
@@ -287,7 +293,7 @@ export class Uploads {
     try {
       if (verify !== undefined) isThere = Boolean(await verify(this.#reader(entry), itemOf(entry)));
     } catch (error) {
-      this.#host.world.fault('verify', entry.node, error);
+      this.#hookFailed('verify', entry, error);
       isThere = false;
     }
     this.#host.enter(() => {

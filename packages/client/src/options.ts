@@ -21,7 +21,7 @@ import type { ViewsPlug } from './views/plug.ts';
 /**
  * A token, or what gives one: asked at every connect, and once more after the server refused one, which it is told then
  * (stores.md §18 C18). One that cannot reach where it asks rejects as `fetch` does, or with an error whose `retry` is `later`
- * such as `new HoldfastError('unavailable')`, and is asked again; any other failure after a refusal says that there is no
+ * such as `new HoldfastError('unavailable')`, and is asked again; each other failure after a refusal says that there is no
  * other token.
  */
 export type TokenSource = string | ((refused?: string) => string | Promise<string>);

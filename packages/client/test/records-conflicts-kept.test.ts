@@ -40,7 +40,7 @@ function page(options: Partial<ClientOptions> = {}): Client {
   return client;
 }
 
-/** Has a write made that nobody hears of any more: the page is closed before the server does. */
+/** Has a write made that nobody hears of later: the page is closed before the server does. */
 async function left(make: (post: RecordHandle<typeof Post>) => { durable: Promise<void> }) {
   const link = new Valve();
   const client = page({ link });
@@ -54,7 +54,7 @@ async function left(make: (post: RecordHandle<typeof Post>) => { durable: Promis
 const letters = (client: Client): readonly unknown[] =>
   client.store('acme/app', { scope: [] }).outbox.deadLetters();
 
-test('a write that was made before a restart and meets another is told of as any is, and resolved', async () => {
+test('a write that was made before a restart and meets another is told of like each other, and resolved', async () => {
   const others = await world.store();
   await others.put('posts/1', { title: 'a', likes: 5 }).committed;
   await left((post) => post.patch({ title: 'mine' }));

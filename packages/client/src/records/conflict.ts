@@ -52,7 +52,7 @@ export function meet(
     entry.conflicts = Object.freeze(entry.conflicts.filter((each) => each !== conflict));
     entry.refresh();
     desk.room.activity.notify();
-    // Nobody has to decide about its letter any more.
+    // Nobody has to decide about its letter now.
     const { cache, report } = desk.room.settings;
     Promise.resolve(cache?.letters?.drop(clash.ref.store, clash.opId)).catch(report);
     return resolve(how);

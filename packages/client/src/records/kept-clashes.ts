@@ -17,7 +17,7 @@ import type { RecordEntry } from './delivery.ts';
 import { isNear, writesOf } from './pending.ts';
 import type { RecordReceipt, RecordWriteOptions } from './types.ts';
 
-/** What is needed of the client to tell of the conflicts of writes that nobody waits for any more. */
+/** What is needed of the client to tell of the conflicts of writes that nobody waits for now. */
 export type KeptDesk = ConflictDesk & {
   readonly definitions: Iterable<RecordDef>;
   entry(ref: RecordRef): RecordEntry;
@@ -130,7 +130,7 @@ export class KeptClashes {
     } as const;
     meet(entry, { refusal, clash, desk: this.#desk }, (how) => {
       if (how === 'theirs') return undefined;
-      // Where there is nothing any more to make it on top of, mine is all of it.
+      // Where nothing is left to make it on top of, mine is all of it.
       const again = isGone && patch !== null ? { set: mine } : write;
       const made = how === 'mine' ? again : { set: how.value };
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the gate of the write looks at it

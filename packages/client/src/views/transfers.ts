@@ -106,7 +106,7 @@ export class Transfers {
     const work = async (): Promise<void> => {
       for (let task = waiting.shift(); task !== undefined; task = waiting.shift()) {
         task.outcome = await this.#run(task);
-        // Its file is not to be held any longer.
+        // Its file is to be held no longer.
         this.#tasks.delete(task.grant.entry_ref);
       }
     };

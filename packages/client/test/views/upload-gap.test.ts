@@ -91,7 +91,7 @@ it('what is started ends with its view, though the client has not heard of its e
   expect(await done).toMatchObject([{ status: 'cancelled' }]);
 });
 
-it('what was let in, and is not known any more when it is started, is cancelled', async () => {
+it('what was let in, and is unknown when it is started, is cancelled', async () => {
   const { root, link, page } = await atDesk({ linger_ms: 1 });
   await root.note.select([new File(['0123'], 'a.txt')]);
   const again = deferred<void>();

@@ -4,7 +4,7 @@ export interface Lasting {
   readonly isStopped: boolean;
   /** It does nothing for now. */
   pause(): void;
-  /** It does nothing any more. */
+  /** It does nothing from now on. */
   end(): void;
   /** It goes on, as if it had not been paused. */
   resume(): void;

@@ -31,7 +31,7 @@ export function fetchBy(room: FetchRoom): (url: string, init: RequestInit) => Pr
       sent.on('error', reject);
       sent.once('response', (came: IncomingMessage) => resolve(responseOf(came)));
       if (asked.body === null) sent.end();
-      else pipeline(piecesOf(asked.body), sent).catch(reject);
+      else pipeline(asked.body, sent).catch(reject);
     });
   };
 }
@@ -45,21 +45,6 @@ function responseOf(came: IncomingMessage): Response {
   const isBare = status === 204 || status === 304;
   if (isBare) came.resume();
   return new Response(isBare ? null : streamOf(came), { status, headers });
-}
-
-async function* piecesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const reader = body.getReader();
-  try {
-    for (;;) {
-      // oxlint-disable-next-line no-await-in-loop -- one after the other
-      const { done, value } = await reader.read();
-      if (done) return;
-      yield value;
-    }
-  } finally {
-    // Where it is sent to the end there is nothing left to give up.
-    reader.cancel().catch(() => undefined);
-  }
 }
 
 function streamOf(came: IncomingMessage): ReadableStream<Uint8Array> {

@@ -27,8 +27,8 @@ const alone = [
 const ordeals = ['simulation/{chaos,crash}.test.ts'];
 
 export default defineConfig({
-  resolve: { conditions: ['source'] },
-  ssr: { resolve: { conditions: ['source'] } },
+  resolve: { conditions: ['@holdfast/source'] },
+  ssr: { resolve: { conditions: ['@holdfast/source'] } },
   test: {
     setupFiles: ['./tools/chance.ts'],
     env: {

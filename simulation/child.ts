@@ -12,7 +12,7 @@ export class Child {
   /** Starts it; `listening` tells when, and where. */
   constructor(directory: string, port = 0) {
     this.#process = fork(script, [directory, String(port)], {
-      execArgv: ['--conditions=source'],
+      execArgv: ['--conditions=@holdfast/source'],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     this.#process.stderr?.setEncoding('utf8');

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { oldBugs } from './old-bugs/bugs.ts';
 
 const run = promisify(execFile);
-const hook = ['--conditions=source', '--import', './simulation/old-bugs/hook.ts'];
+const hook = ['--conditions=@holdfast/source', '--import', './simulation/old-bugs/hook.ts'];
 
 describe.concurrent('an old bug is found again, under the seed that found it, when it is switched on:', () => {
   it.each(Object.entries(oldBugs))('%s', { timeout: 60_000 }, async (name, bug) => {

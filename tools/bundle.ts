@@ -26,7 +26,7 @@ export async function bundle(source: string, withReact = false): Promise<Bundle>
         load: (asked) => (asked === id ? source : null),
       },
     ],
-    resolve: { conditions: ['source', 'browser'] },
+    resolve: { conditions: ['@holdfast/source', 'browser'] },
     ...(withReact && { define: { 'process.env.NODE_ENV': '"production"' } }),
     build: {
       write: false,

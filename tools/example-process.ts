@@ -24,7 +24,7 @@ export class ExampleProcess {
   async start(...more: readonly string[]): Promise<void> {
     const port = this.url === '' ? '0' : new URL(this.url).port;
     const args = [
-      '--conditions=source',
+      '--conditions=@holdfast/source',
       command,
       this.#name,
       '--port',

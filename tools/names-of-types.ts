@@ -94,8 +94,13 @@ function doorsOf(name: string): readonly Door[] {
   const parsed: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   const exported = isObject(parsed) && isObject(parsed['exports']) ? parsed['exports'] : {};
   return Object.entries(exported).flatMap(([door, to]) =>
-    isObject(to) && typeof to['source'] === 'string'
-      ? [{ name: `@holdfast/${name}${door.slice(1)}`, source: join(folder, to['source']) }]
+    isObject(to) && typeof to['@holdfast/source'] === 'string'
+      ? [
+          {
+            name: `@holdfast/${name}${door.slice(1)}`,
+            source: join(folder, to['@holdfast/source']),
+          },
+        ]
       : [],
   );
 }

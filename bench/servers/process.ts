@@ -15,7 +15,7 @@ export async function start(name: string, settings: object = {}): Promise<Runnin
   const profile = process.env['BENCH_PROFILE'];
   const child = fork(file, [JSON.stringify(settings)], {
     execArgv: [
-      '--conditions=source',
+      '--conditions=@holdfast/source',
       '--expose-gc',
       ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]),
     ],

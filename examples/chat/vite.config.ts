@@ -5,6 +5,6 @@ export default defineConfig({
   root: import.meta.dirname,
   plugins: [react()],
   // The other packages are bundled from their sources; none of them needs to be built first.
-  resolve: { conditions: ['source', ...defaultClientConditions] },
+  resolve: { conditions: ['@holdfast/source', ...defaultClientConditions] },
   build: { target: 'es2023', sourcemap: true, modulePreload: { polyfill: false } },
 });

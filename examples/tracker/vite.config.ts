@@ -7,10 +7,10 @@ export default defineConfig({
   root: import.meta.dirname,
   plugins: [react()],
   // The other packages are bundled from their sources; none of them needs to be built first.
-  resolve: { conditions: ['source', ...defaultClientConditions] },
+  resolve: { conditions: ['@holdfast/source', ...defaultClientConditions] },
   // On the server there is one of each, with this page and without it.
   ssr: {
-    resolve: { conditions: ['source'], externalConditions: ['source'] },
+    resolve: { conditions: ['@holdfast/source'], externalConditions: ['@holdfast/source'] },
     external: [...packages, 'react', 'react-dom', 'zod'],
   },
   build: { target: 'es2023', sourcemap: true, modulePreload: { polyfill: false } },

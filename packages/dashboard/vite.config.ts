@@ -7,6 +7,6 @@ export default defineConfig({
   // A proxy may serve the console below a path of its own.
   base: './',
   // The other packages are bundled from their sources; none of them needs to be built first.
-  resolve: { conditions: ['source', ...defaultClientConditions] },
+  resolve: { conditions: ['@holdfast/source', ...defaultClientConditions] },
   build: { target: 'es2023', sourcemap: true, modulePreload: { polyfill: false } },
 });

@@ -24,7 +24,7 @@ if (major < wantedMajor || (major === wantedMajor && minor < wantedMinor)) {
 function resolveSources() {
   module.registerHooks({
     resolve: (specifier, context, next) =>
-      next(specifier, { ...context, conditions: [...context.conditions, 'source'] }),
+      next(specifier, { ...context, conditions: [...context.conditions, '@holdfast/source'] }),
   });
 }
 

@@ -226,7 +226,7 @@ test('a second Ctrl-C ends the process at once', slow, async () => {
     await aborted(signal);
     console.log('stopping');`;
   const child = spawn(process.execPath, [
-    '--conditions=source',
+    '--conditions=@holdfast/source',
     '--input-type=module',
     '-e',
     script,

@@ -24,7 +24,7 @@ class ServerProcess {
   async start(): Promise<Address> {
     const args = [this.#directory, String(this.#at?.port ?? 0)];
     const child = fork(join(import.meta.dirname, 'server.ts'), args, {
-      execArgv: ['--conditions=source'],
+      execArgv: ['--conditions=@holdfast/source'],
     });
     this.#child = child;
     const ended = once(child, 'exit').then(() => {

@@ -57,7 +57,7 @@ async function halfOpenServer(): Promise<{ readonly url: string; close(): void }
 /** How long a program lives on that closes its client, in ms. */
 async function lifeAfterClose(url: string, token: string): Promise<number> {
   const program = fileURLToPath(new URL('leave.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--conditions=source', program, url, token], {
+  const child = spawn(process.execPath, ['--conditions=@holdfast/source', program, url, token], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   let said = '';

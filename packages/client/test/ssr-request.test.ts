@@ -43,7 +43,7 @@ test('so it is where Node itself loads the module, and not within a function tha
       console.log(JSON.stringify([told(shared), told(own)]));
       process.exit(0);
     });`;
-  const args = ['--conditions=source', '--input-type=module', '--eval', program];
+  const args = ['--conditions=@holdfast/source', '--input-type=module', '--eval', program];
   const { stdout } = await promisify(execFile)(process.execPath, args, {
     cwd: import.meta.dirname,
   });

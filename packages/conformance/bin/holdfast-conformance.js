@@ -12,7 +12,7 @@ const inCheckout = existsSync(source) && !fileURLToPath(source).includes('node_m
 function resolveSources() {
   module.registerHooks({
     resolve: (specifier, context, next) =>
-      next(specifier, { ...context, conditions: [...context.conditions, 'source'] }),
+      next(specifier, { ...context, conditions: [...context.conditions, '@holdfast/source'] }),
   });
 }
 

@@ -13,7 +13,7 @@ test.runIf(process.platform === 'linux')(
   'a server without a log goes on where standard error cannot be written to',
   () => {
     const full = openSync('/dev/full', 'w');
-    const args = ['--conditions=source', '--input-type=module', '--eval', program];
+    const args = ['--conditions=@holdfast/source', '--input-type=module', '--eval', program];
     const { stdout, status } = spawnSync(process.execPath, args, {
       stdio: ['ignore', 'pipe', full],
     });

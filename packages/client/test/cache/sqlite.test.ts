@@ -21,7 +21,7 @@ afterEach(() => place[Symbol.dispose]());
 /** Runs the writer until it has said that `count` commits are stored, and kills it. */
 async function killedAfter(count: number): Promise<number> {
   const program = fileURLToPath(new URL('writer.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--conditions=source', program, file], {
+  const child = spawn(process.execPath, ['--conditions=@holdfast/source', program, file], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let said = '';

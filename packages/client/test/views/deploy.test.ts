@@ -22,7 +22,7 @@ class Deployed {
 
   async start(): Promise<void> {
     const child = fork(script, [this.#data, String(this.port)], {
-      execArgv: ['--conditions=source'],
+      execArgv: ['--conditions=@holdfast/source'],
     });
     this.#process = child;
     const [message] = (await once(child, 'message')) as [{ readonly port: number }];

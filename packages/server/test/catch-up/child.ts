@@ -17,7 +17,7 @@ export type Child = {
 export async function startServer(over: { data: string } | { leaves: number }): Promise<Child> {
   const how = 'data' in over ? ['sqlite', over.data] : ['memory', String(over.leaves)];
   const child = fork(join(import.meta.dirname, 'served.ts'), how, {
-    execArgv: ['--conditions=source'],
+    execArgv: ['--conditions=@holdfast/source'],
   });
   const kill = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;

@@ -11,7 +11,7 @@ const headers = { authorization: 'Bearer dev' };
 /** A server process that stops at a moment of an upload, or at none. */
 async function start(data: string, moment: string): Promise<{ child: ChildProcess; at: string }> {
   const child = fork(join(import.meta.dirname, 'crashing.ts'), [data, moment], {
-    execArgv: ['--conditions=source'],
+    execArgv: ['--conditions=@holdfast/source'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   const [message]: unknown[] = await once(child, 'message');

@@ -15,7 +15,7 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
 const script = join(import.meta.dirname, 'writer.ts');
-const node = [process.execPath, '--conditions=source', script] as const;
+const node = [process.execPath, '--conditions=@holdfast/source', script] as const;
 
 async function prepare(name: string): Promise<string> {
   const directory = join(root, name);

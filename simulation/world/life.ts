@@ -30,8 +30,11 @@ export type LifeEvents = {
 /** Requests that a host lets wait. */
 const writeQueue = 4;
 const batchMax = 6;
-/** Those that are refused in their turn wait, too, and those of a batch that is put back. */
-const queuedMax = 2 * writeQueue + batchMax;
+/**
+ * Those that are refused in their turn wait, too, those of devices that have less than their part of the queue, and those of
+ * a batch that is put back.
+ */
+const queuedMax = 3 * writeQueue + batchMax;
 
 type Asked = Exclude<Submission['request'], Refusal>;
 

@@ -77,7 +77,7 @@ class Listeners {
   }
 
   all(): readonly Listener[] {
-    return [...this.#byPath.values()].flatMap((some) => [...some]);
+    return [...this.#byPath.values()].flatMap((some) => Array.from(some));
   }
 }
 

@@ -11,7 +11,8 @@ export class WatchedPage {
     page.on('pageerror', (error) => this.complaints.push(error.message));
     page.on('console', (message) => {
       const isNetwork = /ERR_CONNECTION|WebSocket/.test(message.text());
-      if (message.type() === 'error' && !isNetwork) this.complaints.push(message.text());
+      if (message.type() !== 'error' || isNetwork) return;
+      this.complaints.push(`${message.text()} ${message.location().url}`);
     });
   }
 

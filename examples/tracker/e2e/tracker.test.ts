@@ -82,6 +82,11 @@ describe.runIf(wantsChromium)('the tracker in Chromium', () => {
     const list = await page.locator('.issues').textContent();
     const strange = { headers: { cookie: 'tracker-name=%' } };
     expect(await (await fetch(server.url, strange)).text()).toContain('Imported 45');
+    // What a page asks that could not connect.
+    const whoami = await fetch(`${server.url}api/whoami`, {
+      headers: { authorization: 'Bearer Ada' },
+    });
+    expect(await whoami.json()).toMatchObject({ subject: 'Ada' });
     const { removed, said } = await theirs.told();
     expect(said).toEqual([list]);
     expect(removed).toBe(0);

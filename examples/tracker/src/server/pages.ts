@@ -64,8 +64,13 @@ export async function openPages(
       });
       return;
     }
+    if (!pathname.startsWith('/assets/')) {
+      // The API, which a page asks whether it is let in when it could not connect.
+      site.server.request(request, response);
+      return;
+    }
     const file = join(dist, normalize(pathname));
-    const isThere = pathname.startsWith('/assets/') && existsSync(file);
+    const isThere = existsSync(file);
     response.writeHead(isThere ? 200 : 404, {
       'content-type': types[extname(file)] ?? 'text/plain',
     });

@@ -340,3 +340,24 @@ test.each(['set', 'patch'] as const)(
     expect((await kept.get({ id: '1' })).value).toEqual({ title: 'c', secret: 's' });
   },
 );
+
+test('conflicts stand in the order of their writes, in whatever order they are heard of', async () => {
+  await using world = await openWorld();
+  const { valve, post, store } = await setting(world, false);
+  const held: string[] = [];
+  valve.loses = (data) => held.push(String(data)) > 0;
+  await store.put('posts/1/title', 'theirs').committed;
+  const writes = [post.patch({ title: 'b' }), post.patch({ title: 'c' })];
+  const refusals = writes.map(({ committed }) => refusalOf(committed));
+  await expect.poll(() => held.filter(isMet).length).toBe(2);
+  valve.loses = () => false;
+  const [first = '', second = ''] = held.filter(isMet);
+  for (const data of [second, ...held.filter((each) => !isMet(each)), first]) valve.forge(data);
+  await Promise.all(refusals);
+  const { conflicts } = post.state.get();
+  expect(conflicts).toMatchObject([{ mine: { title: 'b' } }, { mine: { title: 'c' } }]);
+});
+
+function isMet(data: string): boolean {
+  return data.includes('"conflict"');
+}

@@ -57,11 +57,22 @@ export function meet(
     Promise.resolve(cache?.letters?.drop(clash.ref.store, clash.opId)).catch(report);
     return resolve(how);
   });
-  entry.conflicts = Object.freeze([...entry.conflicts, conflict]);
+  // What the first of two has met may be heard of later than what the second has.
+  const behind = entry.conflicts.findIndex(
+    (each) => each instanceof RecordConflictError && isMadeBefore(clash.opId, each.opId),
+  );
+  const at = behind < 0 ? entry.conflicts.length : behind;
+  entry.conflicts = Object.freeze(entry.conflicts.toSpliced(at, 0, conflict));
   entry.refresh();
   desk.room.activity.notify();
   desk.conflicted(conflict);
   return conflict;
+}
+
+/** Whether the same page made one write before the other. */
+function isMadeBefore(opId: OpId, other: OpId): boolean {
+  const at = opId.lastIndexOf(':') + 1;
+  return other.startsWith(opId.slice(0, at)) && Number(opId.slice(at)) < Number(other.slice(at));
 }
 
 /** Hears of conflicts. */

@@ -2,6 +2,7 @@ import { isObject, refuse } from '@holdfast/protocol';
 
 import { invalidBody, Problem, refused } from './errors.ts';
 import { forWhole, lively } from './lively.ts';
+import { bodies, type BodyName } from './openapi/index.ts';
 
 /** The JSON object in a request's body, of which never more than `max` bytes are held (stores.md §12.1.1). */
 export async function readObject(
@@ -13,13 +14,14 @@ export async function readObject(
   return value;
 }
 
-/** Refuses fields that there are none of: one that is misspelt would be passed over, and with it what it asks for. */
+/** Refuses fields that are not documented: one that is misspelt would be passed over, and with it what it asks for. */
 export function onlyFields(
   object: object,
-  known: ReadonlySet<string>,
+  name: BodyName,
   problem: (field: string, detail: string) => Problem = invalidBody,
 ): void {
-  const strange = Object.keys(object).find((name) => !known.has(name));
+  const { properties } = bodies[name];
+  const strange = Object.keys(object).find((field) => !Object.hasOwn(properties, field));
   if (strange !== undefined) throw problem(strange.slice(0, 40), 'There is no such field.');
 }
 

@@ -19,7 +19,6 @@ import { storeOf } from './store-of.ts';
 import { invalidStore, newStore, refusedStore } from './stores.ts';
 import { turn } from './turns.ts';
 
-const fields = new Set(['name']);
 const CHUNK_ROWS = 500;
 
 /** `POST …/clone`: another store of the org that begins as this one is now, leases aside (stores.md §13.4.4). */
@@ -33,7 +32,7 @@ export function routeClone(app: Hono, deps: HttpDeps, acts: Acts): void {
       throw refused(forbidden(null));
     }
     const body = await readObject(c.req.raw, deps.limits.max_json_body);
-    onlyFields(body, fields, invalidField);
+    onlyFields(body, 'NewClone', invalidField);
     return acts.perform(c, { principal, body }, async () => {
       const name = readName(body['name'], source);
       const { tree, seq } = await deps.withStore(source.id, (store) => store.view());

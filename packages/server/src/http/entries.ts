@@ -39,11 +39,6 @@ const parameters = {
   remove: new Set(['path', 'force']),
 };
 
-const fields = {
-  set: new Set(['path', 'path_segments', 'value', 'if_match', 'if_absent', 'fence']),
-  delete: new Set(['path', 'path_segments', 'if_match', 'if_absent', 'fence']),
-};
-
 /** One entry at a time: read, replace, remove (stores.md §15.2). */
 export function routeEntries(app: Hono, deps: HttpDeps, committer: Committer): void {
   const read = (c: Context): Promise<Response> => readEntry(c, deps);
@@ -131,7 +126,7 @@ async function writeFromBody(
   needScope(principal, 'entries:write');
   guardedByBody(c);
   const body = await readObject(c.req.raw, deps.limits.max_json_body);
-  onlyFields(body, fields[op]);
+  onlyFields(body, op === 'set' ? 'EntryWrite' : 'EntryDelete');
   const payload = { ...body, op };
   return deps.withStore(row.id, async (store) => {
     const request = parseWrite(payload, { dialect: 4, limits: deps.limits });

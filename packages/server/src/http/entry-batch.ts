@@ -13,6 +13,7 @@ import { readIn, type Scope, type Tree } from '@holdfast/engine/data';
 import type { Hono } from 'hono';
 
 import { onlyFields, readObject } from './body.ts';
+import type { BodyName } from './openapi/index.ts';
 import { type Committer, markReplay } from './commit.ts';
 import type { HttpDeps } from './deps.ts';
 import { guardedByBody } from './conditions.ts';
@@ -22,26 +23,6 @@ import { storeOf } from './store-of.ts';
 
 type Body = { readonly [key: string]: unknown };
 
-const fields = {
-  read: new Set(['paths', 'subtrees']),
-  write: new Set(['ops', 'fence']),
-  transact: new Set(['ops', 'preconditions', 'fence']),
-  op: new Set([
-    'op',
-    'path',
-    'path_segments',
-    'value',
-    'if_match',
-    'if_absent',
-    'fence',
-    'ttl_ms',
-    'holder',
-    'token',
-    'record',
-    'name',
-  ]),
-};
-
 /** Many entries at once: read by path, written all or nothing (stores.md §15.2, §10.5). */
 export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer): void {
   app.post('/api/stores/:org/:store/entries/batch', async (c) => {
@@ -49,7 +30,7 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'entries:read');
     const body = await readObject(c.req.raw, deps.limits.max_json_body);
-    onlyFields(body, fields.read);
+    onlyFields(body, 'BatchRead');
     const paths = readPaths(body['paths'], deps);
     const { subtrees = false } = body;
     if (typeof subtrees !== 'boolean') {
@@ -67,7 +48,7 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
     needScope(principal, 'entries:write');
     guardedByBody(c);
     const body = await readObject(c.req.raw, deps.limits.max_json_body);
-    onlyRequests(body, fields.write);
+    onlyRequests(body, 'BatchWrite', 'BatchOp');
     const same = { ops: body['ops'], preconditions: fenceOf(body) };
     const request = onlyPlain(parseTransact(same, { limits: deps.limits }));
     const outcome = await deps.withStore(row.id, (store) =>
@@ -82,7 +63,7 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
     needScope(principal, 'entries:write');
     guardedByBody(c);
     const same = await readObject(c.req.raw, deps.limits.max_json_body);
-    onlyRequests(same, fields.transact);
+    onlyRequests(same, 'Transaction', 'TransactionOp');
     const request = parseTransact(same, { limits: deps.limits });
     // To be told whether a guess is right is to read.
     const guards = isRefusal(request) ? [] : request.preconditions;
@@ -124,12 +105,12 @@ function readPaths(paths: unknown, { limits }: HttpDeps): readonly Path[] {
 }
 
 /** Refuses what would be passed over, in the body and in each of its ops. */
-function onlyRequests(body: Body, known: ReadonlySet<string>): void {
-  onlyFields(body, known);
+function onlyRequests(body: Body, whole: BodyName, each: BodyName): void {
+  onlyFields(body, whole);
   const ops: readonly unknown[] = Array.isArray(body['ops']) ? body['ops'] : [];
   for (const [index, op] of ops.entries()) {
     if (!isObject(op)) continue;
-    onlyFields(op, fields.op, (field, detail) =>
+    onlyFields(op, each, (field, detail) =>
       refused(refuse('invalid_payload', { field, detail, op_index: index })),
     );
   }

@@ -34,8 +34,6 @@ import { seqOf } from './past.ts';
 import { storeOf } from './store-of.ts';
 
 const parameters = new Set(['from_seq', 'to_seq']);
-const fields = new Set(['path', 'path_segments', 'to_seq']);
-
 /** What was, what differs, and the way back (stores.md §13). */
 export function routeHistory(app: Hono, deps: HttpDeps, committer: Committer): void {
   app.get('/api/stores/:org/:store/diff', (c) => diff(c, deps));
@@ -44,7 +42,7 @@ export function routeHistory(app: Hono, deps: HttpDeps, committer: Committer): v
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'entries:write');
     const body = await readObject(c.req.raw, deps.limits.max_json_body);
-    onlyFields(body, fields);
+    onlyFields(body, 'Rollback');
     const same = {
       op: 'rollback',
       path: body['path'] ?? body['path_segments'],

@@ -15,7 +15,6 @@ import { turn } from './turns.ts';
 import { readTime, writeTime } from './time.ts';
 import { describeGrants } from './whoami.ts';
 
-const fields = new Set(['name', 'ttl_ms', 'expires_at']);
 const PAGE = 500;
 const TTL_MS_MAX = 100 * 365 * 86_400_000;
 
@@ -37,7 +36,7 @@ export function routeStores(app: Hono, deps: HttpDeps, acts: Acts): void {
     const principal = await identify(deps, c);
     needScope(principal, 'stores:create');
     const body = await readObject(c.req.raw, deps.limits.max_json_body);
-    onlyFields(body, fields, invalidField);
+    onlyFields(body, 'NewStore', invalidField);
     return acts.perform(c, { principal, body }, async () => {
       const wanted = readStore(body, { principal, now: deps.now() });
       const row = await deps.storage.stores.create(newStore(deps, wanted));

@@ -31,25 +31,13 @@ export type WantedToken = {
 type Body = { readonly [key: string]: unknown };
 type Around = { readonly bearer: Principal; readonly deps: HttpDeps };
 
-const fields = new Set([
-  'name',
-  'scopes',
-  'read',
-  'write',
-  'store_access_mode',
-  'store_ids',
-  'store_names',
-  'store_name',
-  'path_rules',
-  'expires_at',
-]);
 const NAME_BYTES_MAX = 128;
 const STORES_MAX = 1000;
 
 /** Reads the body of `POST /api/tokens` (stores.md §15.2). What it leaves open (stores, expiry, rules) is as the bearer's. */
 export async function readTokenRequest(body: Body, around: Around): Promise<WantedToken> {
   const { bearer, deps } = around;
-  onlyFields(body, fields, invalidField);
+  onlyFields(body, 'NewToken', invalidField);
   const name = readName(body['name']);
   const scopes = readScopes(body);
   const expiresAt = readExpiry(body['expires_at'], { bearer, now: deps.now() });

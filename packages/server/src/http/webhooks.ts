@@ -23,11 +23,6 @@ import { writeTime } from './time.ts';
 
 const DELIVERIES_MAX = 100;
 const DELIVERIES_DEFAULT = 50;
-const fields = {
-  webhook: new Set(['url', 'patterns', 'ops']),
-  replay: new Set(['after_seq']),
-};
-
 type Body = { readonly [key: string]: unknown };
 
 /** Webhooks of a store: made, listed, tried, removed (stores.md §15.2, §17). */
@@ -104,7 +99,7 @@ async function create(c: Context, deps: HttpDeps, acts: Acts): Promise<Response>
   const body = await readObject(c.req.raw, deps.limits.max_json_body);
   return acts.perform(c, { principal, body, isSecret: true }, async () => {
     if (store.status === 'archived') throw refused(refuse('store_archived'));
-    onlyFields(body, fields.webhook, invalidField);
+    onlyFields(body, 'NewWebhook', invalidField);
     const row = await deps.webhooks.create(store, {
       url: readUrl(body, deps),
       patterns: readPatterns(body, { principal, store, deps }),
@@ -123,7 +118,7 @@ async function replay(c: Context, deps: HttpDeps, acts: Acts): Promise<Response>
   // It may reach back to before the webhook was made: that is history.
   needScope(principal, 'audit:read');
   const body = await readObject(c.req.raw, deps.limits.max_json_body);
-  onlyFields(body, fields.replay, invalidField);
+  onlyFields(body, 'Replay', invalidField);
   const { after_seq: after } = body;
   if (
     typeof after !== 'number' ||

@@ -55,6 +55,7 @@ test.each([
   ['/entries', { path: 'a', value: 2, op: 'delete' }],
   ['/entries/batch_write', { ops: [{ op: 'set', path: 'a', value: 2 }], fences: [] }],
   ['/entries/batch_write', { ops: [{ op: 'set', path: 'a', value: 2, ifAbsent: true }] }],
+  ['/entries/batch_write', { ops: [{ op: 'set', path: 'a', value: 2, ttl_ms: 5 }] }],
   [
     '/transact',
     {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { openApiDocument, operations } from '../../src/http/openapi/document.ts';
+import { bodies } from '../../src/http/openapi/index.ts';
 import { World } from './world.ts';
 
 const document = openApiDocument('1.0.0');
@@ -38,6 +39,25 @@ test('the document and the page are served, and the page may load nothing from e
   expect(await page.text()).toContain('openapi.json');
   expect(page.headers.get('content-security-policy')).toMatch(/default-src 'none'.*sha256-/);
 });
+
+test.each([
+  ['POST', '/entries', 'EntryWrite', { value: 1 }],
+  ['DELETE', '/entries', 'EntryDelete', {}],
+  ['POST', '/rollback', 'Rollback', { to_seq: 0 }],
+] as const)(
+  'S111 a path by its segments is in the document, and taken: %s %s',
+  async (method, end, name, rest) => {
+    const world = new World();
+    await world.store('acme/blog');
+    const { ask } = await world.token();
+    await ask('POST', '/api/stores/acme/blog/entries', { path: 'a~1b', value: 0 });
+    const body = { ...rest, path_segments: ['a/b'] };
+    const told = Object.keys(bodies[name].properties);
+    expect(told).toEqual(expect.arrayContaining(Object.keys(body)));
+    const { status } = await ask(method, `/api/stores/acme/blog${end}`, body);
+    expect(status).toBe(200);
+  },
+);
 
 const junk = fc.oneof(
   fc.string(),

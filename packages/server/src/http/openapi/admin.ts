@@ -1,5 +1,6 @@
-import { body, json, limit, ok, once, type Operation, storePath, text } from './operation.ts';
-import { list, object, ref } from './schemas.ts';
+import { body, json, limit, ok, once, type Operation, storePath } from './operation.ts';
+import { list, object, text } from './schema.ts';
+import { ref } from './schemas.ts';
 
 const check = object(
   {

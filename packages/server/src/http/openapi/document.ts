@@ -3,7 +3,8 @@ import { entryOperations } from './entries.ts';
 import { fileOperations } from './files.ts';
 import { historyOperations } from './history.ts';
 import type { Operation } from './operation.ts';
-import { ref, type Schema, schemas } from './schemas.ts';
+import type { Schema } from './schema.ts';
+import { ref, schemas } from './schemas.ts';
 import { webhookOperations } from './webhooks.ts';
 
 /** Every operation of the HTTP API. */

@@ -9,9 +9,9 @@ import {
   once,
   type Operation,
   storePath,
-  text,
   writeErrors,
 } from './operation.ts';
+import { text } from './schema.ts';
 import { ref } from './schemas.ts';
 
 const listing = {

@@ -1,13 +1,5 @@
-import {
-  byPath,
-  conditions,
-  json,
-  ok,
-  once,
-  type Operation,
-  text,
-  writeErrors,
-} from './operation.ts';
+import { byPath, conditions, json, ok, once, type Operation, writeErrors } from './operation.ts';
+import { text } from './schema.ts';
 import { ref } from './schemas.ts';
 
 /** Of files. */

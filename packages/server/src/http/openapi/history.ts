@@ -7,9 +7,9 @@ import {
   once,
   type Operation,
   storePath,
-  text,
   writeErrors,
 } from './operation.ts';
+import { text } from './schema.ts';
 import { ref } from './schemas.ts';
 
 /** Of history. */

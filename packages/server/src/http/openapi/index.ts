@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Hono } from 'hono';
 
+export { bodies, type BodyName } from './bodies.ts';
 import { openApiDocument } from './document.ts';
 import { apiPage } from './page.ts';
 

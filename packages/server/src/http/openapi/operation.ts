@@ -1,4 +1,4 @@
-import type { Schema } from './schemas.ts';
+import { type Schema, seq, text } from './schema.ts';
 
 /** One operation of the API: the source of its documentation. */
 export type Operation = {
@@ -27,10 +27,8 @@ export const body = (schema: Schema): { type: string; schema: Schema } => ({ typ
 export const ok = (says: string, schema: Schema): { readonly 200: Answer } => ({
   200: { says, type: json, schema },
 });
-/** Any text. */
-export const text: Schema = { type: 'string' };
 /** A count or a seq. */
-export const count: Schema = { type: 'integer', minimum: 0 };
+export const count: Schema = seq;
 /** Rows of a page. */
 export const limit: Schema = { type: 'integer', minimum: 1, maximum: 1000, default: 50 };
 /** The headers of conditional writes. */

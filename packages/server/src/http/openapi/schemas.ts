@@ -1,8 +1,23 @@
-import { leafTypes } from '@holdfast/protocol';
-import { refusals, scopes as names } from './names.ts';
-
-/** A part of a JSON Schema (draft 2020-12, as OpenAPI 3.1 has it). */
-export type Schema = { readonly [keyword: string]: unknown };
+import { bodies } from './bodies.ts';
+import { refusals } from './names.ts';
+import {
+  grants,
+  storeMode,
+  scopeList,
+  instant,
+  instantOrNull,
+  integer,
+  leafType,
+  list,
+  object,
+  path,
+  pathRules,
+  type Schema,
+  seq,
+  text,
+  textOrNull,
+  value,
+} from './schema.ts';
 
 /** A reference to one of {@link schemas}. */
 export function ref(name: string): Schema {
@@ -10,53 +25,9 @@ export function ref(name: string): Schema {
   return { $ref: `#/components/schemas/${name}` };
 }
 
-const text: Schema = { type: 'string' };
-const textOrNull: Schema = { type: ['string', 'null'] };
-const integer: Schema = { type: 'integer' };
-const seq: Schema = { type: 'integer', minimum: 0 };
-const instant: Schema = { type: 'string', format: 'date-time' };
-const instantOrNull: Schema = { type: ['string', 'null'], format: 'date-time' };
-const path: Schema = {
-  type: 'string',
-  description: 'Segments, escaped (`~0`, `~1`), joined by `/`.',
-};
-const value: Schema = {
-  description: 'Any JSON; typed values in their envelopes (stores.md §3.1).',
-};
-
-/** An object with exactly these fields required, unless said. */
-export function object(
-  properties: { readonly [name: string]: Schema },
-  optional: readonly string[] = [],
-): Schema {
-  const required = Object.keys(properties).filter((name) => !optional.includes(name));
-  return { type: 'object', properties, ...(required.length > 0 && { required }) };
-}
-
-/** The body of a request: what it has beside these fields is refused. */
-function closed(...of: Parameters<typeof object>): Schema {
-  return { ...object(...of), additionalProperties: false };
-}
-
-/** A list. */
-export function list(items: Schema, more: Schema = {}): Schema {
-  return { type: 'array', items, ...more };
-}
-
-const storeAccess = object({
-  mode: { enum: ['all', 'selected'] },
-  store_ids: list(text),
-});
-const pathRules = {
-  ...list(object({ pattern: text, allow: list({ enum: ['read', 'write'] }) })),
-  type: ['array', 'null'],
-};
-const grants = { scopes: list({ enum: names }), store_access: storeAccess };
-const fence = object({ key: path, token: integer });
-const leafType: Schema = { enum: leafTypes };
-
 /** The schemas that operations share; the TypeScript types are those of the code that answers. */
 export const schemas: { readonly [name: string]: Schema } = {
+  ...bodies,
   Error: object(
     {
       error: {
@@ -108,8 +79,6 @@ export const schemas: { readonly [name: string]: Schema } = {
     permissions: object({ read: { type: 'boolean' }, write: { type: 'boolean' } }),
     ...grants,
   }),
-  NewStore: closed({ name: text, ttl_ms: integer, expires_at: instant }, ['ttl_ms', 'expires_at']),
-  NewClone: closed({ name: text }),
   Cloned: object({
     ok: { const: true },
     store: object({
@@ -126,16 +95,6 @@ export const schemas: { readonly [name: string]: Schema } = {
     items: list({ anyOf: [{ $ref: '#/components/schemas/Entry' }, text] }),
     next_cursor: { type: ['string', 'null'], description: 'Pass it as `after`; null at the end.' },
   }),
-  EntryWrite: closed({ path, value, if_match: seq, if_absent: { const: true }, fence }, [
-    'if_match',
-    'if_absent',
-    'fence',
-  ]),
-  EntryDelete: closed({ path, if_match: seq, fence }, ['if_match', 'fence']),
-  BatchRead: closed(
-    { paths: list(path, { maxItems: 1000 }), subtrees: { type: 'boolean', default: false } },
-    ['subtrees'],
-  ),
   BatchFound: object({
     entries: {
       type: 'object',
@@ -143,66 +102,10 @@ export const schemas: { readonly [name: string]: Schema } = {
     },
     missing: list(path),
   }),
-  BatchWrite: closed(
-    {
-      ops: list(
-        object(
-          {
-            op: { enum: ['set', 'delete'] },
-            path,
-            value,
-            if_match: seq,
-            if_absent: { const: true },
-          },
-          ['value', 'if_match', 'if_absent'],
-        ),
-        { minItems: 1, maxItems: 1000 },
-      ),
-      fence,
-    },
-    ['fence'],
-  ),
   BatchWritten: object({
     ops: list(object({ path, revision: seq, store_seq: seq })),
     store_seq: seq,
   }),
-  Transaction: closed(
-    {
-      ops: list(
-        {
-          type: 'object',
-          properties: {
-            op: {
-              enum: [
-                'set',
-                'delete',
-                'merge',
-                'increment',
-                'add',
-                'remove',
-                'lease',
-                'renew',
-                'release',
-              ],
-            },
-            path,
-            value,
-            if_match: seq,
-            if_absent: { const: true },
-            fence,
-            ttl_ms: integer,
-            holder: textOrNull,
-            token: integer,
-          },
-          required: ['op', 'path'],
-        },
-        { minItems: 1, maxItems: 1000 },
-      ),
-      preconditions: list({ type: 'object' }, { maxItems: 1000 }),
-      fence,
-    },
-    ['preconditions', 'fence'],
-  ),
   TransactionDone: object({
     store_seq: seq,
     first_seq: seq,
@@ -246,7 +149,6 @@ export const schemas: { readonly [name: string]: Schema } = {
       }),
     ),
   }),
-  Rollback: closed({ to_seq: seq, path }, ['path']),
   RolledBack: object({ store_seq: seq, noop: { const: true }, ops_written: integer }, [
     'noop',
     'ops_written',
@@ -285,9 +187,9 @@ export const schemas: { readonly [name: string]: Schema } = {
       id: text,
       name: text,
       store_name: textOrNull,
-      store_access_mode: { enum: ['all', 'selected'] },
+      store_access_mode: storeMode,
       stores: list({}),
-      scopes: list({ enum: names }),
+      scopes: scopeList,
       permissions: { type: 'object' },
       path_rules: pathRules,
       expires_at: instantOrNull,
@@ -295,31 +197,6 @@ export const schemas: { readonly [name: string]: Schema } = {
       inserted_at: instant,
     }),
   },
-  NewToken: closed(
-    {
-      name: text,
-      scopes: list({ enum: names }),
-      read: { type: 'boolean' },
-      write: { type: 'boolean' },
-      store_access_mode: { enum: ['all', 'selected'] },
-      store_ids: list(text),
-      store_names: list(text),
-      store_name: text,
-      path_rules: pathRules,
-      expires_at: instantOrNull,
-    },
-    [
-      'scopes',
-      'read',
-      'write',
-      'store_access_mode',
-      'store_ids',
-      'store_names',
-      'store_name',
-      'path_rules',
-      'expires_at',
-    ],
-  ),
   Webhook: object({
     id: text,
     url: text,
@@ -332,10 +209,6 @@ export const schemas: { readonly [name: string]: Schema } = {
     next_attempt_at: instantOrNull,
     inserted_at: instant,
   }),
-  NewWebhook: closed(
-    { url: text, patterns: list(text, { minItems: 1, maxItems: 64 }), ops: list(text) },
-    ['patterns', 'ops'],
-  ),
   Pinged: object(
     {
       ok: { type: 'boolean' },

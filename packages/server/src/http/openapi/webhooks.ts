@@ -1,5 +1,6 @@
 import { body, count, json, ok, once, type Operation, storePath } from './operation.ts';
-import { list, object, ref } from './schemas.ts';
+import { list, object } from './schema.ts';
+import { ref } from './schemas.ts';
 
 const hooks = `${storePath}/webhooks`;
 
@@ -59,7 +60,7 @@ export const webhookOperations: readonly Operation[] = [
       'Deliver again what came after a seq, which takes audit:read too; an inactive webhook is active again.',
     headers: [once],
     scope: 'webhooks:write',
-    body: body(object({ after_seq: count })),
+    body: body(ref('Replay')),
     answers: ok('It goes on from there.', object({ ok: { type: 'boolean' }, after_seq: count })),
     errors: [400, 409, 413, 415, 422],
   },

@@ -18,6 +18,11 @@ afterEach(async () => {
 
 const lock = '_dust:sf/report';
 const other = async (): Promise<string> => 'from the other';
+/** A computation that goes on until it is stopped. */
+const untilStopped = (signal: AbortSignal): Promise<string> =>
+  new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason));
+  });
 
 /** A promise that a test settles. */
 function gate<T>(): { promise: Promise<T>; resolve(value: T): void; reject(error: unknown): void } {
@@ -175,12 +180,7 @@ describe('a single flight', () => {
   it('S51 one who stops because another has taken over gets what that one writes (P57)', async () => {
     const valve = new Valve();
     const [slow, quick] = [await world.store({ link: valve }), await world.store()];
-    const run = vi.fn(
-      (signal: AbortSignal) =>
-        new Promise<string>((_, reject) => {
-          signal.addEventListener('abort', () => reject(signal.reason));
-        }),
-    );
+    const run = vi.fn(untilStopped);
     const one = slow.once('report', run, { ttl: 300, waitTimeout: 10_000 });
     await expect.poll(() => run.mock.calls.length).toBe(1);
     valve.holdOut();
@@ -195,12 +195,7 @@ describe('a single flight', () => {
     const valve = new Valve();
     const slow = await world.store({ link: valve, env: { now: () => performance.now() + passed } });
     const quick = await world.store();
-    const run = vi.fn(
-      (signal: AbortSignal) =>
-        new Promise<string>((_, reject) => {
-          signal.addEventListener('abort', () => reject(signal.reason));
-        }),
-    );
+    const run = vi.fn(untilStopped);
     const one = slow.once('report', run, { ttl: 300, waitTimeout: 10_000 });
     await expect.poll(() => run.mock.calls.length).toBe(1);
     valve.holdOut();

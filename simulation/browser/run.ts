@@ -16,7 +16,8 @@ import { type Granted, Judge, rightsMs } from '../collections/judge.ts';
 import { Member } from '../collections/member.ts';
 import { Pen, turn, write } from '../collections/script.ts';
 import { settle } from '../collections/settled.ts';
-import { Spoiling } from '../collections/spoiling.ts';
+import { waitWhile } from '../patience.ts';
+import { Spoiling } from '../spoiling.ts';
 import { verdictOn } from '../collections/verdict.ts';
 import { Dice } from '../src/dice.ts';
 import { badWeather } from '../src/faults.ts';
@@ -28,7 +29,7 @@ import { boardsFor } from '../views/board.ts';
 import { lastOf, unlike } from '../views/fresh.ts';
 import { Page, scribble, type Wall } from '../views/page.ts';
 import type { BrowserMutant } from './mutants.ts';
-import { type ActDeed, isPageDeed, type Step, stepsOf } from './script.ts';
+import { type ActDeed, isPageDeed, type Step, scriptOf } from './script.ts';
 import { BrowserTab } from './tab.ts';
 
 /** How much of what has happened. */
@@ -92,7 +93,7 @@ export class BrowserWorlds {
       },
       prepare: (server) => this.#declare(server),
       script: {
-        steps: (dice) => stepsOf(dice, endMs),
+        steps: (dice) => scriptOf(dice, endMs),
         perform: (world, step) => this.#perform(world, step),
       },
       program: async (world) => {
@@ -266,17 +267,16 @@ export class BrowserWorlds {
     await settle(world, members, when);
     const log = await world.log(boardStore);
     const last = lastOf(new Truth(log.map(({ op }) => op)));
-    const until = world.now + patienceMs;
     const behind = (): readonly Page[] =>
       this.#seated.flatMap(({ page }) => (page.isAt(last) ? [] : [page]));
-    while (behind().length > 0 && world.now < until) await world.sleep(200);
+    await waitWhile(world, () => behind().length > 0, { patienceMs, stepMs: 200 });
     for (const { device } of behind()) {
       const seen = JSON.stringify(device.client.inspect());
       world.problem(`converged: ${when}, ${device.name} is not at ${last}: ${seen}`);
     }
     const connected = (): readonly string[] =>
       this.#seated.flatMap(({ tab: { device } }) => (device.connections > 0 ? device.name : []));
-    while (connected().length !== 1 && world.now < until) await world.sleep(200);
+    await waitWhile(world, () => connected().length !== 1, { patienceMs, stepMs: 200 });
     if (connected().length === 1) return;
     world.problem(`alone: ${when}, those with a connection are ${connected().join(', ')}`);
   }

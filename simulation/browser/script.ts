@@ -1,4 +1,5 @@
 import type { Dice } from '../src/dice.ts';
+import { type Step as StepOf, stepsOf, weighed } from '../steps.ts';
 
 /** How often each deed is done, in a hundred. */
 const weights = {
@@ -34,23 +35,10 @@ export function isPageDeed(does: Deed): does is (typeof pageDeeds)[number] {
   return pageDeeds.some((each) => each === does);
 }
 
-export type Step = {
-  readonly at: number;
-  readonly does: Deed;
-  readonly who: number;
-  readonly roll: number;
-};
+export type Step = StepOf<Deed>;
 
 /** What everybody does. */
-export function stepsOf(dice: Dice, lengthMs: number): readonly Step[] {
-  const deeds = Object.entries(weights).flatMap(([does, weight]) =>
-    Array.from({ length: weight }, () => does as Deed),
-  );
+export function scriptOf(dice: Dice, lengthMs: number): readonly Step[] {
   const count = (lengthMs / 1000) * (6 + dice.below(6));
-  return Array.from({ length: count }, () => ({
-    at: dice.below(lengthMs),
-    does: dice.pick(deeds),
-    who: dice.below(60),
-    roll: dice.below(2 ** 30),
-  })).toSorted((a, b) => a.at - b.at);
+  return stepsOf(dice, { count, lengthMs, deeds: weighed(weights), people: 60 });
 }

@@ -19,8 +19,8 @@ import { Finale } from './finale.ts';
 import { type Granted, Judge } from './judge.ts';
 import { Member, type MemberOptions } from './member.ts';
 import { type CollectionMutant, collectionMutants } from './mutants.ts';
-import { lengthMs, Pen, type Step, stepsOf, turn, write } from './script.ts';
-import { Spoiling } from './spoiling.ts';
+import { lengthMs, Pen, type Step, scriptOf, turn, write } from './script.ts';
+import { Spoiling } from '../spoiling.ts';
 import { verdictOn } from './verdict.ts';
 
 /** How much of what has happened. */
@@ -108,7 +108,7 @@ export class CollectionWorlds {
       },
       prepare: (server) => this.#declare(server),
       script: {
-        steps: (dice) => stepsOf(dice).filter(({ at }) => at < endMs),
+        steps: (dice) => scriptOf(dice).filter(({ at }) => at < endMs),
         perform: (world, step) => this.#perform(world, step),
       },
       program: async (world) => {

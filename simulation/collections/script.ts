@@ -1,4 +1,5 @@
 import type { Dice } from '../src/dice.ts';
+import { type Step as StepOf, stepsOf, weighed } from '../steps.ts';
 import { type Card, ids, questions, storeName, tags } from './card.ts';
 import type { Member } from './member.ts';
 
@@ -19,12 +20,7 @@ const weights = {
 
 /** Something that somebody does. */
 export type Deed = keyof typeof weights | 'recreate';
-export type Step = {
-  readonly at: number;
-  readonly does: Deed;
-  readonly who: number;
-  readonly roll: number;
-};
+export type Step = StepOf<Deed>;
 
 export const lengthMs = 15_000;
 const lengths = [1, 100, 12_000];
@@ -104,16 +100,10 @@ function forget(receipt: { readonly committed: Promise<unknown> }): void {
 }
 
 /** What everybody does. */
-export function stepsOf(dice: Dice): readonly Step[] {
-  const deeds = Object.entries(weights).flatMap(([does, weight]) =>
-    Array.from({ length: weight }, () => does as Deed),
-  );
-  const steps = Array.from({ length: 70 + dice.below(70) }, (): Step => ({
-    at: dice.below(lengthMs),
-    does: dice.pick(deeds),
-    who: dice.below(60),
-    roll: dice.below(2 ** 30),
-  }));
+export function scriptOf(dice: Dice): readonly Step[] {
+  const count = 70 + dice.below(70);
+  const deeds = weighed(weights);
+  const steps = stepsOf<Deed>(dice, { count, lengthMs, deeds, people: 60 });
   const anew: Step = { at: dice.below(lengthMs), does: 'recreate', who: 0, roll: dice.below(2000) };
   return (dice.chance(0.25) ? [...steps, anew] : steps).toSorted((a, b) => a.at - b.at);
 }

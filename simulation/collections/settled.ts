@@ -1,4 +1,5 @@
 import { asStoreName } from '@holdfast/protocol';
+import { waitWhile } from '../patience.ts';
 import type { World } from '../src/world.ts';
 import { textOf } from '../text.ts';
 import { type Eyes, storeName } from './card.ts';
@@ -16,10 +17,8 @@ export async function settle(
   when: string,
 ): Promise<void> {
   await world.rest();
-  const until = world.now + patienceMs;
-  while (members.some((each) => !isReady(each)) && world.now < until) {
-    await world.sleep(100);
-  }
+  const isLate = (): boolean => members.some((each) => !isReady(each));
+  await waitWhile(world, isLate, { patienceMs, stepMs: 100 });
   const cards = await cardsStored(world);
   for (const member of members) {
     const visible = seenOf(cards, eyesOf(member));

@@ -1,4 +1,4 @@
-import { apply, Tree } from '@holdfast/engine/data';
+import { Tree } from '@holdfast/engine/data';
 import type { LoggedOp } from '@holdfast/engine/authority';
 import { isObject, type Json, type Path, type Seq } from '@holdfast/protocol';
 import type { WatchEvent } from '@holdfast/engine/replica';
@@ -6,6 +6,7 @@ import type { Device } from '../src/device.ts';
 import type { Dice } from '../src/dice.ts';
 import type { World } from '../src/world.ts';
 import type { ClientHistory, Span, WatchHistory } from '../validators/history.ts';
+import { applyTold } from '../validators/told.ts';
 import { leavesOf } from '../validators/truth.ts';
 import type { FeedMutant } from './mutants.ts';
 import { type Message, Messages } from './messages.ts';
@@ -192,7 +193,9 @@ export class Feed {
     this.#from ??= seq;
     if (this.#present === null) return;
     this.#tree = Tree.empty();
-    for (const [path, value] of this.#present) this.#apply({ op: 'set', path, value, seq: asked });
+    for (const [path, value] of this.#present) {
+      applyTold(this.#tree, { op: 'set', path, value, seq: asked });
+    }
     this.#present = null;
   }
 
@@ -201,7 +204,8 @@ export class Feed {
     this.#from ??= cursor;
     for (const op of this.#part) {
       this.#events.push(eventOf(op));
-      this.#apply(op);
+      const { op: does, path, value, seq } = op;
+      applyTold(this.#tree, { op: does, path, value, seq });
     }
     this.#part = [];
     if (cursor < this.cursor && this.#resyncs.length === 0) {
@@ -209,24 +213,11 @@ export class Feed {
     }
     this.#cursor = cursor;
   }
-
-  #apply({ op, path, value, seq }: Pick<Op, 'op' | 'path' | 'value' | 'seq'>): void {
-    apply(this.#tree, { ...blank, seq, op, path, value });
-  }
 }
 
 type Leaf = { readonly path: Path; readonly value: Json };
 type Told = { store_seq: Seq; op: LoggedOp['op']; path: Path; value: Json; tx: Seq | null };
 type Op = Told & { readonly seq: Seq };
-
-const blank = {
-  arg: null,
-  deviceId: '',
-  clientOpId: '',
-  tx: null,
-  at: 0,
-  principal: null,
-} as const;
 
 function eventOf({ op, path, value, seq }: Op): WatchEvent {
   return { op, path, value, seq, previous: undefined, type: undefined, own: false };

@@ -4,27 +4,27 @@ import type { Site } from '../kill/site.ts';
 import { parsed } from '../parts/border.ts';
 import type { Device } from '../src/device.ts';
 import { Dice } from '../src/dice.ts';
+import { waitWhile } from '../patience.ts';
+import { Spoiling } from '../spoiling.ts';
 import { badWeather } from '../src/faults.ts';
 import { type Failure, type Seeds, simulate, type Simulation } from '../src/simulate.ts';
 import type { World } from '../src/world.ts';
+import { type Step, stepsOf, weighed } from '../steps.ts';
 import { judge } from '../validators/judge.ts';
 import { leavesOf, Truth } from '../validators/truth.ts';
 import { firstDifference } from '../validators/words.ts';
 import { Feed } from './feed.ts';
 import type { FeedMutant } from './mutants.ts';
 
-type Step = {
-  readonly at: number;
-  readonly does: 'write' | 'hang up';
-  readonly who: number;
-  readonly roll: number;
-};
+type Deed = 'write' | 'hang up';
 
 const storeName = 'acme/app';
 const lengthMs = 40_000;
 const patienceMs = 120_000;
 const spoilsMax = 50;
 const people = ['ann', 'bob'];
+const deeds = weighed<Deed>({ write: 9, 'hang up': 1 });
+const script = { lengthMs, deeds, people: people.length };
 const patterns = ['**', '**', 'pair/**', 'n/*', 'own/*/1', 'none/**'];
 
 /** How much went on in worlds of feeds. */
@@ -37,21 +37,22 @@ export type FeedFigures = {
 /** Stores that are followed by server-sent events, on a network and a server that break, and a log that forgets. */
 export class FeedWorlds {
   figures: FeedFigures = { told: 0, connections: 0, resets: 0 };
-  readonly #mutant: FeedMutant | null;
+  readonly #spoiling: Spoiling<FeedMutant>;
   #writers = new Map<Device, Writer>();
   #feeds: Feed[] = [];
-  #spoils = spoilsMax;
-  #spoilDice = new Dice(1);
 
   constructor(mutant: FeedMutant | null = null) {
-    this.#mutant = mutant;
+    this.#spoiling = new Spoiling(mutant, { most: spoilsMax });
   }
 
-  readonly simulation: Simulation<Step> = {
+  readonly simulation: Simulation<Step<Deed>> = {
     faults: { ...badWeather, compact: 6, compactAmid: 6, closeServer: 3, cut: 20 },
     lengthMs,
     stores: [storeName],
-    script: { steps: stepsOf, perform: (_world, step) => this.#perform(step) },
+    script: {
+      steps: (dice) => stepsOf(dice, { ...script, count: 100 + dice.below(100) }),
+      perform: (_world, step) => this.#perform(step),
+    },
     program: async (world) => {
       this.#begin(world);
       await world.sleep(lengthMs);
@@ -60,8 +61,7 @@ export class FeedWorlds {
   };
 
   #begin(world: World): void {
-    this.#spoils = spoilsMax;
-    this.#spoilDice = new Dice(world.seed);
+    this.#spoiling.begin(new Dice(world.seed));
     this.#writers = new Map(
       people.map((name) => {
         const device = world.device(name);
@@ -71,19 +71,13 @@ export class FeedWorlds {
     // Half of them are behind connections of their own.
     this.#feeds = patterns.map((pattern, at) => {
       const device = at % 2 === 0 ? world.device('eve') : world.device(people[0] ?? '');
-      const spoils = (mutant: FeedMutant): boolean => this.#isSpoiled(mutant);
+      const spoils = (mutant: FeedMutant): boolean => this.#spoiling.takes(mutant);
       const includeCurrent = at !== 1;
       return new Feed(world, device, { store: storeName, pattern, includeCurrent, spoils });
     });
   }
 
-  #isSpoiled(mutant: FeedMutant): boolean {
-    if (mutant !== this.#mutant || this.#spoils === 0 || !this.#spoilDice.chance(0.2)) return false;
-    this.#spoils -= 1;
-    return true;
-  }
-
-  #perform({ does, who, roll }: Step): void {
+  #perform({ does, who, roll }: Step<Deed>): void {
     if (does === 'hang up') {
       this.#feeds[roll % this.#feeds.length]?.hangUp();
       return;
@@ -94,9 +88,8 @@ export class FeedWorlds {
 
   async #check(world: World): Promise<void> {
     const truth = new Truth((await world.log(storeName)).map(({ op }) => op));
-    const until = world.now + patienceMs;
     const isBehind = (): boolean => this.#feeds.some(({ cursor }) => cursor < truth.head);
-    while (isBehind() && world.now < until) await world.sleep(500);
+    await waitWhile(world, isBehind, { patienceMs });
     for (const feed of this.#feeds) {
       if (feed.cursor !== truth.head) {
         world.problem(`reliable: ${feed.name} is at ${feed.cursor} of ${truth.head}`);
@@ -155,13 +148,4 @@ export async function runFeeds(
   const worlds = new FeedWorlds(mutant);
   const failure = await simulate(worlds.simulation, seeds);
   return { failure, figures: worlds.figures };
-}
-
-function stepsOf(dice: Dice): readonly Step[] {
-  const count = 100 + dice.below(100);
-  return Array.from({ length: count }, () => {
-    const does = dice.chance(0.9) ? ('write' as const) : ('hang up' as const);
-    const [at, who, roll] = [dice.below(lengthMs), dice.below(people.length), dice.below(2 ** 30)];
-    return { at, does, who, roll };
-  }).toSorted((a, b) => a.at - b.at);
 }

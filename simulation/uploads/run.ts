@@ -3,22 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { UploadedEntry } from '@holdfast/server';
 import { Dice } from '../src/dice.ts';
+import { waitWhile } from '../patience.ts';
+import { Spoiling } from '../spoiling.ts';
 import { badWeather } from '../src/faults.ts';
 import { type Failure, type Seeds, simulate, type Simulation } from '../src/simulate.ts';
 import type { World } from '../src/world.ts';
+import { type Step, stepsOf } from '../steps.ts';
 import { textOf } from '../text.ts';
 import { contentOf } from './content.ts';
 import { waitForFiles } from './disk.ts';
 import type { UploadMutant } from './mutants.ts';
 import { type Outcome, type Post, Sender } from './sender.ts';
 import { traysFor } from './tray.ts';
-
-type Step = {
-  readonly at: number;
-  readonly does: string;
-  readonly who: number;
-  readonly roll: number;
-};
 
 const lengthMs = 30_000;
 const patienceMs = 180_000;
@@ -31,6 +27,7 @@ const deeds =
   'select select select select start take take take take take touch cancel drop reset leave'.split(
     ' ',
   );
+const script = { lengthMs, deeds, people: people.length };
 const spoilsMax = 20;
 
 /** How much went on in worlds of uploads. */
@@ -44,13 +41,11 @@ export type UploadFigures = {
 /** Views that take files, piece by piece, on a network and a server that break amid all of it. */
 export class UploadWorlds {
   figures: UploadFigures = { completed: 0, taken: 0, succeeded: 0, lost: 0 };
-  readonly #mutant: UploadMutant | null;
+  readonly #spoiling: Spoiling<UploadMutant>;
   /** Where the servers of these worlds, and nobody else, keep files on their way. */
   readonly #place: string;
   #world: World | null = null;
   #senders: Sender[] = [];
-  #spoils = spoilsMax;
-  #spoilDice = new Dice(1);
   readonly #completed = new Set<string>();
   readonly #taken = new Set<string>();
   #outcomes: Outcome[] = [];
@@ -58,10 +53,10 @@ export class UploadWorlds {
 
   constructor(place: string, mutant: UploadMutant | null = null) {
     this.#place = place;
-    this.#mutant = mutant;
+    this.#spoiling = new Spoiling(mutant, { most: spoilsMax, chance: 0.5 });
   }
 
-  get simulation(): Simulation<Step> {
+  get simulation(): Simulation<Step<string>> {
     return {
       faults: { ...badWeather, revoke: 0, failDisk: 0, jump: 0, jumpServer: 0, crash: 2, slow: 12 },
       lengthMs,
@@ -70,7 +65,7 @@ export class UploadWorlds {
           completed: (ref) => this.#complete(ref),
           looked: (entry, path) => this.#look(entry, path),
           took: (refs) => this.#take(refs),
-          isKept: () => this.#isSpoiled('what is taken stays there'),
+          isKept: () => this.#spoiling.takes('what is taken stays there'),
           pause: async () => this.#world?.sleep(this.#world.dice.below(pauseMs)),
         }),
         viewLimits: { linger_ms: lingerMs },
@@ -81,7 +76,10 @@ export class UploadWorlds {
           rmSync(join(this.#place, name), { recursive: true });
         }
       },
-      script: { steps: stepsOf, perform: (_world, step) => this.#perform(step) },
+      script: {
+        steps: (dice) => stepsOf(dice, { ...script, count: 40 + dice.below(60) }),
+        perform: (_world, step) => this.#perform(step),
+      },
       program: async (world) => {
         this.#begin(world);
         await world.sleep(lengthMs);
@@ -94,15 +92,14 @@ export class UploadWorlds {
     this.#restore();
     this.#restore = waitForFiles(world.work);
     this.#world = world;
-    this.#spoils = spoilsMax;
-    this.#spoilDice = new Dice(world.seed);
+    this.#spoiling.begin(new Dice(world.seed));
     this.#completed.clear();
     this.#taken.clear();
     this.#outcomes = [];
     const post: Post = {
       world,
       complain: (word, text) => world.problem(`${word}: ${text}`),
-      spoils: (mutant) => this.#isSpoiled(mutant),
+      spoils: (mutant) => this.#spoiling.takes(mutant),
       ended: (outcome) => this.#end(world, outcome),
     };
     this.#senders = people.map((name) => new Sender(post, name));
@@ -114,13 +111,7 @@ export class UploadWorlds {
     this.#restore();
   }
 
-  #isSpoiled(mutant: UploadMutant): boolean {
-    if (mutant !== this.#mutant || this.#spoils === 0 || !this.#spoilDice.chance(0.5)) return false;
-    this.#spoils -= 1;
-    return true;
-  }
-
-  #perform({ does, who, roll }: Step): void {
+  #perform({ does, who, roll }: Step<string>): void {
     const sender = this.#senders[who];
     if (sender !== undefined && !sender.device.isAsleep) sender.act(does, new Dice(roll));
   }
@@ -148,13 +139,10 @@ export class UploadWorlds {
   async #check(world: World): Promise<void> {
     // The connections that were cut when the weather cleared.
     await world.sleep(5000);
-    const until = world.now + patienceMs;
-    while (this.#senders.some(({ isAtRest }) => !isAtRest) && world.now < until) {
-      await world.sleep(500);
-    }
-    const areCalm = this.#senders.every(({ isAtRest }) => isAtRest);
+    const areBusy = (): boolean => this.#senders.some(({ isAtRest }) => !isAtRest);
+    await waitWhile(world, areBusy, { patienceMs });
     const dice = world.dice.fork();
-    if (areCalm) await Promise.all(this.#senders.map((sender) => sender.finish(dice)));
+    if (!areBusy()) await Promise.all(this.#senders.map((sender) => sender.finish(dice)));
     // What is told once in a while of how far an upload is.
     await world.sleep(1000);
     for (const sender of this.#senders) {
@@ -191,7 +179,8 @@ export class UploadWorlds {
   #end(world: World, outcome: Outcome): void {
     this.#outcomes.push(outcome);
     const { who, ref, status, sender } = outcome;
-    const isTold = status === 'success' || this.#isSpoiled('who is told that it is there is wrong');
+    const isTold =
+      status === 'success' || this.#spoiling.takes('who is told that it is there is wrong');
     const { crashes } = world.site;
     const { leaves } = sender;
     if (!isTold) return;
@@ -236,14 +225,4 @@ async function inPlaceOfItsOwn<T>(run: (place: string) => Promise<T>): Promise<T
 function filesIn(place: string): readonly string[] {
   const all = readdirSync(place, { recursive: true, withFileTypes: true });
   return all.flatMap((each) => (each.isFile() ? [each.name] : []));
-}
-
-function stepsOf(dice: Dice): readonly Step[] {
-  const count = 40 + dice.below(60);
-  return Array.from({ length: count }, () => ({
-    at: dice.below(lengthMs),
-    does: dice.pick(deeds),
-    who: dice.below(people.length),
-    roll: dice.below(2 ** 30),
-  })).toSorted((a, b) => a.at - b.at);
 }

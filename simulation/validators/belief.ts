@@ -1,6 +1,7 @@
-import { apply, Tree } from '@holdfast/engine/data';
+import { Tree } from '@holdfast/engine/data';
 import type { WatchEvent } from '@holdfast/engine/replica';
 import type { Json, Path } from '@holdfast/protocol';
+import { applyTold } from './told.ts';
 
 /** The state as a subscriber knows it, who has only its events. */
 export class Belief {
@@ -15,7 +16,7 @@ export class Belief {
   hear({ path, value }: Pick<WatchEvent, 'path' | 'value'>): void {
     const op = value === undefined ? 'delete' : 'set';
     this.#turn += 1;
-    apply(this.#tree, { ...blank, seq: this.#turn, op, path, value: value ?? null });
+    applyTold(this.#tree, { seq: this.#turn, op, path, value: value ?? null });
   }
 
   read(path: Path): Json | undefined {
@@ -37,12 +38,3 @@ export class Belief {
     return [...this.#tree.entries()].map(({ path, value }) => [path, value] as const);
   }
 }
-
-const blank = {
-  arg: null,
-  deviceId: '',
-  clientOpId: '',
-  tx: null,
-  at: 0,
-  principal: null,
-} as const;

@@ -1,8 +1,11 @@
 import { isObject } from '@holdfast/protocol';
 import { Dice } from '../src/dice.ts';
+import { waitWhile } from '../patience.ts';
+import { Spoiling } from '../spoiling.ts';
 import { badWeather } from '../src/faults.ts';
 import { type Failure, type Seeds, simulate, playSeed, type Simulation } from '../src/simulate.ts';
 import type { World } from '../src/world.ts';
+import { type Step, stepsOf } from '../steps.ts';
 import { Truth } from '../validators/truth.ts';
 import { boardsFor, broken, storeName } from './board.ts';
 import { Desks } from './desks.ts';
@@ -10,13 +13,6 @@ import { Fuses } from './fuses.ts';
 import type { ViewMutant } from './mutants.ts';
 import { lastOf, unlike } from './fresh.ts';
 import { Page, type Wall } from './page.ts';
-
-type Step = {
-  readonly at: number;
-  readonly does: string;
-  readonly who: number;
-  readonly roll: number;
-};
 
 /** What happened in worlds of views: enough of each, or nothing was tried. */
 export type ViewTraffic = { readonly [what: string]: number };
@@ -44,6 +40,7 @@ const deeds = [
   'params',
   'leave',
 ];
+const script = { lengthMs, deeds, people: people.length };
 /** No command fails for what another task has done. */
 const answersForAnother = new RegExp(`command \\w+ of .* failed .*: ${broken}`);
 /** How often more a world is spoiled: one that is spoiled for good comes to no end. */
@@ -52,21 +49,19 @@ const spoilsMax = 3;
 /** Real servers with views and real clients of them in one process, under seeded faults, read along by their checkers. */
 export class ViewWorlds {
   readonly traffic: { [what: string]: number } = {};
-  readonly #mutant: ViewMutant | null;
+  readonly #spoiling: Spoiling<ViewMutant>;
   #world: World | null = null;
   #pages: Page[] = [];
-  #spoils = spoilsMax;
-  #spoilDice = new Dice(1);
   readonly #ran = new Set<string>();
   #complain: Wall['complain'] = () => undefined;
   #desks: Desks | null = null;
   #fuses = new Fuses(() => undefined);
 
   constructor(mutant: ViewMutant | null = null) {
-    this.#mutant = mutant;
+    this.#spoiling = new Spoiling(mutant, { most: spoilsMax });
   }
 
-  get simulation(): Simulation<Step> {
+  get simulation(): Simulation<Step<string>> {
     return {
       faults: { ...badWeather, revoke: 0, failDisk: 0, jump: 0, jumpServer: 0, crash: 3, slow: 40 },
       lengthMs,
@@ -87,12 +82,15 @@ export class ViewWorlds {
           return true;
         },
         telemetry: (event) => {
-          const isMissed = this.#mutant === 'whoever comes back is not known';
+          const isMissed = this.#spoiling.mutant === 'whoever comes back is not known';
           if (!isMissed || event.name !== 'resume') this.#desks?.heard(event);
           this.#count(event.name === 'resume' ? `resume ${event.outcome}` : event.name);
         },
       },
-      script: { steps: stepsOf, perform: (_world, step) => this.#perform(step) },
+      script: {
+        steps: (dice) => stepsOf(dice, { ...script, count: 80 + dice.below(120) }),
+        perform: (_world, step) => this.#perform(step),
+      },
       program: async (world) => {
         this.#begin(world);
         await world.sleep(lengthMs);
@@ -104,8 +102,7 @@ export class ViewWorlds {
   #begin(world: World): void {
     let at = 0;
     this.#world = world;
-    this.#spoils = spoilsMax;
-    this.#spoilDice = new Dice(world.seed);
+    this.#spoiling.begin(new Dice(world.seed));
     this.#complain = (word, text) => world.problem(`${word}: ${text}`);
     const desks = new Desks({
       now: () => world.now,
@@ -119,17 +116,11 @@ export class ViewWorlds {
       known: (token) => desks.known(token),
       world,
       complain: this.#complain,
-      spoils: (mutant) => (this.#isSpoiled(mutant) ? mutant : null),
+      spoils: (mutant) => (this.#spoiling.takes(mutant) ? mutant : null),
       next: () => (at += 1),
     };
     this.#pages = people.map((name) => new Page(wall, name));
     for (const page of this.#pages) for (const rootId of page.readers.keys()) page.page(rootId);
-  }
-
-  #isSpoiled(mutant: ViewMutant): boolean {
-    if (mutant !== this.#mutant || this.#spoils === 0 || !this.#spoilDice.chance(0.2)) return false;
-    this.#spoils -= 1;
-    return true;
   }
 
   async #pause(): Promise<void> {
@@ -139,13 +130,13 @@ export class ViewWorlds {
 
   /** No instance runs a command of the same key twice. */
   #run(instance: number, key: string): void {
-    if (this.#isSpoiled('a command fails for what another task did')) throw new Error(broken);
+    if (this.#spoiling.takes('a command fails for what another task did')) throw new Error(broken);
     const run = `${instance} ${key}`;
     if (this.#ran.has(run)) this.#complain('once', `${key} ran twice`);
     this.#ran.add(run);
   }
 
-  #perform({ does, who, roll }: Step): void {
+  #perform({ does, who, roll }: Step<string>): void {
     const page = this.#pages[who];
     if (page !== undefined && !page.device.isAsleep) page.act(does, new Dice(roll));
   }
@@ -153,9 +144,8 @@ export class ViewWorlds {
   async #check(world: World): Promise<void> {
     const truth = new Truth((await world.log(storeName)).map(({ op }) => op));
     const last = lastOf(truth);
-    const until = world.now + patienceMs;
     const isBehind = (): boolean => this.#pages.some((page) => !page.isAt(last));
-    while (isBehind() && world.now < until) await world.sleep(500);
+    await waitWhile(world, isBehind, { patienceMs });
     for (const page of this.#pages) {
       if (!page.isAt(last)) {
         const views = JSON.stringify(page.device.client.inspect());
@@ -177,16 +167,6 @@ export class ViewWorlds {
   #count(what: string, by = 1): void {
     this.traffic[what] = (this.traffic[what] ?? 0) + by;
   }
-}
-
-function stepsOf(dice: Dice): readonly Step[] {
-  const count = 80 + dice.below(120);
-  return Array.from({ length: count }, () => ({
-    at: dice.below(lengthMs),
-    does: dice.pick(deeds),
-    who: dice.below(people.length),
-    roll: dice.below(2 ** 30),
-  })).toSorted((a, b) => a.at - b.at);
 }
 
 /** Runs the worlds of some seeds; stops at the first in which something is wrong. */

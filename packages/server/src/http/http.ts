@@ -20,6 +20,7 @@ import { routeFiles } from './files.ts';
 import { addRate } from './identify.ts';
 import { routeHealth } from './health.ts';
 import { routeHistory } from './history.ts';
+import { answerUnrouted, refuseHeads, tellMethods } from './methods.ts';
 import { measureRequests, routeMetrics } from './metrics.ts';
 import { routeOpenApi } from './openapi/index.ts';
 import { routeExplain } from './explain.ts';
@@ -113,10 +114,10 @@ export function createHttp(deps: HttpDeps): Hono {
   routeWebhooks(app, deps, acts);
   if (deps.oauth !== undefined) routeOAuth(app, deps.oauth);
   routeMcp(app, deps);
-  app.all('/api/*', () => answerProblem(notFound()));
+  app.all('/api/*', (c) => answerUnrouted(app, c));
   if (deps.site === undefined) routeConsole(app, deps);
   else routeSite(app, deps.site, deps);
-  app.notFound(() => answerProblem(notFound()));
+  app.notFound((c) => answerUnrouted(app, c));
   app.onError((error) => {
     const problem = problemOf(error, deps);
     deps.meters.refusals.add(reasonOf(problem), 'http');
@@ -140,6 +141,7 @@ function guard(app: Hono, deps: HttpDeps, surface: string): void {
   });
   app.use(
     surface,
+    tellMethods(app),
     allowCookies(deps.origins),
     cors({ ...corsHeaders, origin: (origin) => (isListed(deps.origins, origin) ? origin : null) }),
   );
@@ -202,15 +204,4 @@ function harden(headers: Headers): void {
     headers.set('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
   }
   if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store');
-}
-
-/** A HEAD would begin a stream that nobody reads or ends. */
-function refuseHeads(app: Hono): void {
-  const streams = ['stores/:org/:store/watch', 'stores/:org/:store/export', 'records'];
-  for (const stream of streams) {
-    app.use(`/api/${stream}`, async (c, next) => {
-      if (c.req.method !== 'HEAD') return next();
-      return answerProblem(new Problem(405, 'method_not_allowed', { detail: 'Use GET.' }));
-    });
-  }
 }

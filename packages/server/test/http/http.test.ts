@@ -25,8 +25,6 @@ describe('every answer', () => {
   test.each([
     ['GET', '/api'],
     ['GET', '/api/nothing'],
-    ['POST', '/api/whoami'],
-    ['PATCH', '/api/stores'],
     ['GET', '/nothing'],
     ['POST', '/'],
   ])('%s %s is unknown, and says so in JSON', async (method, path) => {
@@ -34,6 +32,34 @@ describe('every answer', () => {
     const { ask } = await world.token();
     const { status, json } = await ask(method, path);
     expect([status, json]).toEqual([404, { error: 'not_found' }]);
+  });
+
+  test.each([
+    ['POST', '/api/whoami', 'GET, HEAD'],
+    ['PATCH', '/api/stores', 'GET, HEAD, POST'],
+    ['PUT', '/api/stores/acme/none', 'GET, HEAD, DELETE'],
+    ['PUT', '/api/stores/acme/none/transact', 'POST'],
+    ['PATCH', '/api/stores/acme/none/entries/a/b', 'GET, HEAD, PUT, DELETE'],
+    ['DELETE', '/api/stores/acme/none/watch', 'GET'],
+    ['HEAD', '/api/stores/acme/none/export', 'GET'],
+    ['POST', '/healthz', 'GET, HEAD'],
+  ])('%s %s is answered 405 with the methods that there are', async (method, path, allow) => {
+    const { raw } = await new World().token();
+    const headers = { authorization: `Bearer ${raw}` };
+    const answer = await new World().app.request(path, { method, headers });
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, allow]);
+    const detail = expect.stringMatching(/^Use .*(GET|HEAD|POST|DELETE)\.$/);
+    const said = method === 'HEAD' ? null : await answer.json();
+    expect(said).toEqual(said && { error: 'method_not_allowed', detail });
+  });
+
+  test.each([
+    ['/api/stores', 'GET, HEAD, POST'],
+    ['/readyz', 'GET, HEAD'],
+    ['/api/nothing', null],
+  ])('OPTIONS of %s names the methods that there are', async (path, allow) => {
+    const answer = await new World().app.request(path, { method: 'OPTIONS' });
+    expect([answer.status, answer.headers.get('allow')]).toEqual([204, allow]);
   });
 
   test.each([null, 'hf_tok_', `hf_tok_${'a'.repeat(43)}`, 'dust_tok_1', 'x'])(

@@ -25,7 +25,9 @@ export class SqliteFiles implements FileTable {
         (SELECT store, hash FROM uploads WHERE at <= ? ORDER BY at LIMIT ${prunedUploads})`,
       byEntry: `SELECT json_extract(value, '$.size') AS size FROM entries
         WHERE store = ? AND type = 'file' AND json_extract(value, '$.hash') = ? LIMIT 1`,
-      byOp: 'SELECT size FROM op_files WHERE hash = ? AND store = ? LIMIT 1',
+      // SQLite takes a primary key by its first column where it may take an index by two.
+      byOp: `SELECT size FROM op_files INDEXED BY op_files_by_hash
+        WHERE hash = ? AND store = ? LIMIT 1`,
       byUpload: 'SELECT size FROM uploads WHERE store = ? AND hash = ? AND at > ?',
       places: `SELECT entries.store AS place, path, value, stores.* FROM entries
         JOIN stores ON stores.key = entries.store
@@ -33,10 +35,11 @@ export class SqliteFiles implements FileTable {
         AND name >= ? AND name < ? ORDER BY entries.store, path LIMIT ${pageRows}`,
       usage: `SELECT coalesce(sum(size), 0) AS bytes FROM (SELECT DISTINCT json_extract(value, '$.hash'),
         json_extract(value, '$.size') AS size FROM entries WHERE store = ? AND type = 'file')`,
+      // The plus takes the kind of the column away: with it an index of what JSON holds does not fit.
       pending: `SELECT coalesce(sum(size), 0) AS bytes FROM uploads WHERE store = ?1 AND at > ?2
         AND NOT EXISTS (SELECT 1 FROM op_files WHERE op_files.hash = uploads.hash AND op_files.store = ?1)
         AND NOT EXISTS (SELECT 1 FROM entries WHERE entries.store = ?1 AND type = 'file'
-          AND json_extract(value, '$.hash') = uploads.hash)`,
+          AND json_extract(value, '$.hash') = +uploads.hash)`,
       isNamed: `SELECT 1 FROM entries WHERE type = 'file' AND json_extract(value, '$.hash') = ?1
         UNION ALL SELECT 1 FROM op_files WHERE hash = ?1
         UNION ALL SELECT 1 FROM uploads WHERE hash = ?1 AND at > ?2 LIMIT 1`,

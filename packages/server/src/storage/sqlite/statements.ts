@@ -44,7 +44,8 @@ const reads = {
   maps: 'SELECT path, revision FROM maps WHERE store = ? AND path > ? ORDER BY path LIMIT ?',
   log: `SELECT seq, op, path, value, arg, device_id, client_op_id, tx, at, principal, removed
     FROM log WHERE store = ? AND seq > ? ORDER BY seq LIMIT ?`,
-  answer: `SELECT seq, op_id, device_id, fingerprint, at, reply FROM answers
+  // Left to itself SQLite goes through all answers of the store, for they are in the order of their seqs.
+  answer: `SELECT seq, op_id, device_id, fingerprint, at, reply FROM answers INDEXED BY answers_by_id
     WHERE store = ? AND op_id = ? AND device_id = ? ORDER BY seq DESC LIMIT 1`,
   high: 'SELECT counter FROM highs WHERE store = ? AND client = ?',
   markers: 'SELECT path, seq FROM markers WHERE store = ? AND seq > ? ORDER BY seq LIMIT ?',

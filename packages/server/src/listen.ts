@@ -1,4 +1,4 @@
-import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ServerAddress, ServerLog } from './server-options.ts';
 
@@ -6,29 +6,31 @@ import type { ServerAddress, ServerLog } from './server-options.ts';
 const GRACE_MS = 1000;
 const IDLE_MS = 10;
 
+/** What a connection of requests is at: how many wait for their answers, and what had come when there was none any more. */
+type Progress = { unanswered: number; restedAtBytes: number };
+
 /** Accepts connections, until it is to accept no more. */
 export class Listener {
   readonly #http: HttpServer;
-  /** Connections of requests. The library knows none of them where it does not listen itself. */
-  readonly #open = new Set<Socket>();
-  /** Connections that have asked for nothing yet, as browsers open them in advance: the library does not call them idle. */
-  readonly #unheard = new Set<Socket>();
+  /** Connections of requests, by whatever way they came. The library knows none of them where it does not listen itself. */
+  readonly #open = new Map<Socket, Progress>();
 
   constructor(http: HttpServer) {
     this.#http = http;
     http.on('connection', (socket: Socket) => {
-      this.#open.add(socket);
-      this.#unheard.add(socket);
-      socket.once('close', () => {
-        this.#open.delete(socket);
-        this.#unheard.delete(socket);
+      this.#open.set(socket, { unanswered: 0, restedAtBytes: 0 });
+      socket.once('close', () => this.#open.delete(socket));
+    });
+    http.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+      const progress = this.#open.get(socket);
+      if (progress === undefined) return;
+      progress.unanswered += 1;
+      response.once('close', () => {
+        progress.unanswered -= 1;
+        progress.restedAtBytes = socket.bytesRead;
       });
     });
-    http.on('request', ({ socket }: IncomingMessage) => void this.#unheard.delete(socket));
-    http.on('upgrade', ({ socket }: IncomingMessage) => {
-      this.#open.delete(socket);
-      this.#unheard.delete(socket);
-    });
+    http.on('upgrade', ({ socket }: IncomingMessage) => void this.#open.delete(socket));
   }
 
   /** Begins to accept connections; rejects with the system's error where that cannot be. */
@@ -52,30 +54,26 @@ export class Listener {
   }
 
   /** Accepts nothing more; resolves when what was taken is answered (stores.md §19.3), or cut off because that takes too long. */
-  stop(): Promise<void> {
-    const http = this.#http;
-    return new Promise((resolve) => {
-      const late = setTimeout(() => this.#closeAll(), GRACE_MS);
-      // One that has just answered is kept for another request, which is not to come.
-      const idle = setInterval(() => this.#closeIdle(), IDLE_MS);
-      http.close(() => {
-        clearTimeout(late);
-        clearInterval(idle);
-        // Those that came by another way than its own are nothing that it waits for.
-        this.#closeAll();
-        resolve();
-      });
-      http.closeIdleConnections();
-    });
+  async stop(): Promise<void> {
+    let left = GRACE_MS / IDLE_MS;
+    const sweep = setInterval(() => {
+      left -= 1;
+      if (left > 0) this.#closeIdle();
+      else for (const socket of this.#open.keys()) socket.destroy();
+    }, IDLE_MS);
+    await new Promise<void>((resolve) => void this.#http.close(() => resolve()));
+    // Those that came by another way than its own are nothing that it waits for.
+    for (const socket of this.#open.keys()) {
+      // oxlint-disable-next-line no-await-in-loop -- until the last has gone
+      await new Promise<void>((resolve) => void socket.once('close', () => resolve()));
+    }
+    clearInterval(sweep);
   }
 
-  #closeAll(): void {
-    for (const socket of this.#open) socket.destroy();
-  }
-
-  /** What a silent connection had sent before the end has been read by now. */
+  /** One that has just answered, or has asked for nothing yet, as browsers open them in advance, is kept for a request that is not to come. */
   #closeIdle(): void {
-    this.#http.closeIdleConnections();
-    for (const socket of this.#unheard) if (socket.bytesRead === 0) socket.destroy();
+    for (const [socket, { unanswered, restedAtBytes }] of this.#open) {
+      if (unanswered === 0 && socket.bytesRead === restedAtBytes) socket.destroy();
+    }
   }
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer as createListener, type Socket } from 'node:net';
 import { createClient } from '@holdfast/client';
-import { createServer } from '@holdfast/server';
+import { createServer, type Server, type ServerOptions } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, onTestFinished, test, vi } from 'vitest';
 
@@ -100,22 +100,54 @@ test('an HTTP server of the application hands on what is not its own: the API, a
   http.close();
 });
 
-test('connections that came by a listener of the application end with the server', async () => {
-  const server = createServer({ storage: memory() });
-  const served: Socket[] = [];
+/** A server whose connections an application accepts. */
+async function served(
+  options: Partial<ServerOptions> = {},
+): Promise<{ server: Server; taken: Socket[]; visit(): Socket }> {
+  const server = createServer({ storage: memory(), ...options });
+  const taken: Socket[] = [];
   const listener = createListener((socket) => {
-    served.push(socket);
+    taken.push(socket);
     server.serve(socket);
   });
   onTestFinished(() => void listener.close());
   await once(listener.listen(0, '127.0.0.1'), 'listening');
   const { port } = listener.address() as AddressInfo;
-  const visitor = connect(port, '127.0.0.1');
+  const visit = (): Socket => {
+    const visitor = connect(port, '127.0.0.1').setEncoding('utf8');
+    onTestFinished(() => void visitor.destroy());
+    return visitor;
+  };
+  return { server, taken, visit };
+}
+
+test('connections that came by a listener of the application end with the server', async () => {
+  const { server, taken, visit } = await served();
+  const visitor = visit();
   visitor.write('GET /healthz HTTP/1.1\r\nHost: a.example\r\n\r\n');
   await once(visitor, 'data');
   await server.close();
-  expect(served.map(({ destroyed }) => destroyed)).toEqual([true]);
-  visitor.destroy();
+  expect(taken.map(({ destroyed }) => destroyed)).toEqual([true]);
+});
+
+test('what was asked by a listener of the application before the server ends, is answered', async () => {
+  let hear: () => void = () => undefined;
+  const asked = new Promise<void>((resolve) => {
+    hear = resolve;
+  });
+  const { server, taken, visit } = await served({
+    authenticate: async () => {
+      hear();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return null;
+    },
+  });
+  const visitor = visit();
+  visitor.write('GET /api/whoami HTTP/1.1\r\nHost: a.example\r\nAuthorization: Bearer x\r\n\r\n');
+  await asked;
+  const [[said]] = await Promise.all([once(visitor, 'data'), server.close()]);
+  expect(said).toMatch(/^HTTP\/1.1 401 /);
+  expect(taken.map(({ destroyed }) => destroyed)).toEqual([true]);
 });
 
 test('a server without a log tells standard error what fails, with no token in it, and nothing else', async () => {

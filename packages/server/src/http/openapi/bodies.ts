@@ -36,9 +36,28 @@ const conditions = { if_match: seq, if_absent: { const: true }, fence };
 const optionalConditions: readonly string[] = Object.keys(conditions);
 const opsMax = { minItems: 1, maxItems: 1000 };
 const kinds: Schema = {
-  enum: ['set', 'delete', 'merge', 'increment', 'add', 'remove', 'lease', 'renew', 'release'],
+  enum: [
+    'set',
+    'delete',
+    'merge',
+    'increment',
+    'add',
+    'remove',
+    'lease',
+    'renew',
+    'release',
+    'mutate',
+  ],
 };
-const ofLeases = { ttl_ms: integer, holder: textOrNull, token: integer };
+const ofKinds = {
+  // Of leases.
+  ttl_ms: integer,
+  holder: textOrNull,
+  token: integer,
+  // Of mutations.
+  record: text,
+  name: text,
+};
 const ofToken = {
   scopes: scopeList,
   read: { type: 'boolean' },
@@ -65,10 +84,10 @@ const known = {
     ...optionalConditions,
   ]),
   BatchWrite: closed({ ops: list(named('BatchOp'), opsMax), fence }, ['fence']),
-  TransactionOp: closedAt({ op: kinds, value, ...conditions, ...ofLeases }, [
+  TransactionOp: closedAt({ op: kinds, value, ...conditions, ...ofKinds }, [
     'value',
     ...optionalConditions,
-    ...Object.keys(ofLeases),
+    ...Object.keys(ofKinds),
   ]),
   Transaction: closed(
     {

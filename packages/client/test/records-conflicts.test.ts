@@ -361,3 +361,37 @@ test('conflicts stand in the order of their writes, in whatever order they are h
 function isMet(data: string): boolean {
   return data.includes('"conflict"');
 }
+
+test('a conflict waits for whoever is to decide, though nobody shows its record (records.md §11.4)', async () => {
+  await using world = await openWorld();
+  const [valve, store] = [new Valve(), await world.store()];
+  await store.put('posts/1', { title: 'a' }).committed;
+  let passed = 0;
+  const client = world.client({
+    link: valve,
+    records: records([Post]),
+    env: { now: () => performance.now() + passed },
+  });
+  const [post, other] = ['1', '2'].map((id) => client.record(Post, { id }));
+  /** Longer than a record stays that nobody uses; what is due goes when the next is let go of. */
+  const whenUnusedAreGone = async (): Promise<void> => {
+    other?.retain()();
+    await other?.ready();
+    passed += 61_000;
+    client.record(Post, { id: '3' }).retain()();
+    await expect.poll(() => other?.state.get().status).toBe('idle');
+  };
+  await post?.ready();
+  valve.holdIn();
+  await store.put('posts/1/title', 'theirs').committed;
+  const write = post?.patch({ title: 'mine' });
+  valve.letIn();
+  const conflict = await refusalOf(write?.committed ?? Promise.resolve());
+  await whenUnusedAreGone();
+  expect(post?.state.get()).toMatchObject({ status: 'ok', conflicts: [conflict] });
+  expect(client.status.get().conflicts).toBe(1);
+  await conflict.resolve('mine')?.committed;
+  await whenUnusedAreGone();
+  expect(post?.state.get().status).toBe('idle');
+  expect(store.get('posts/1/title')).toBe('mine');
+});

@@ -1,4 +1,5 @@
 import { ConflictError, type OpId, type RecordRef, type Refusal } from '@holdfast/protocol';
+import { type Release, releaseOnce } from '@holdfast/engine/registry';
 import type { Room } from '../room.ts';
 import type { RecordEntry } from './delivery.ts';
 import type { RecordReceipt } from './types.ts';
@@ -47,8 +48,10 @@ export function meet(
   { refusal, clash, desk }: { refusal: Refusal; clash: Clash; desk: ConflictDesk },
   resolve: (how: Resolution) => RecordReceipt<unknown> | undefined,
 ): RecordConflictError {
+  const settle = keepHere(entry, desk);
   const conflict: RecordConflictError = new RecordConflictError(refusal, clash, (how) => {
     if (!entry.conflicts.includes(conflict)) return undefined;
+    settle();
     entry.conflicts = Object.freeze(entry.conflicts.filter((each) => each !== conflict));
     entry.refresh();
     desk.room.activity.notify();
@@ -69,6 +72,23 @@ export function meet(
   return conflict;
 }
 
+/** Unresolved conflicts that keep their records here; of more, the first are let go of. */
+const disputesMax = 200;
+
+/** Has a record stay for its conflict, though nobody shows it: whoever is to decide may look later. */
+function keepHere(entry: RecordEntry, { room, disputes, hold }: ConflictDesk): Release {
+  // A client that is closed opens nothing again.
+  if (room.connection.get().connection === 'closed') return releaseOnce(() => undefined);
+  const release = hold(entry);
+  const settle = releaseOnce(() => {
+    disputes.delete(settle);
+    release();
+  });
+  const [first] = disputes.add(settle);
+  if (disputes.size > disputesMax) first?.();
+  return settle;
+}
+
 /** Whether the same page made one write before the other. */
 function isMadeBefore(opId: OpId, other: OpId): boolean {
   const at = opId.lastIndexOf(':') + 1;
@@ -78,5 +98,9 @@ function isMadeBefore(opId: OpId, other: OpId): boolean {
 /** Hears of conflicts. */
 export type ConflictDesk = {
   readonly room: Room;
+  /** What lets go of records that are here for their conflicts. */
+  readonly disputes: Set<Release>;
+  /** Keeps a record here. */
+  readonly hold: (entry: RecordEntry) => Release;
   conflicted(conflict: RecordConflictError): void;
 };

@@ -151,6 +151,7 @@ class Desk
   readonly report: (error: unknown) => void;
   readonly mutate: RecordsPlug['mutate'];
   readonly outbox: AllWrites;
+  readonly disputes = new Set<Release>();
   readonly #client: Client;
   readonly #byName: ReadonlyMap<string, RecordDef>;
   readonly #options: RecordsOptions;
@@ -294,10 +295,10 @@ class Desk
     return drawnBy(twins.get(this.room)?.().record(ref.record, ref.params));
   }
 
-  hold(entry: RecordEntry): Release {
+  readonly hold = (entry: RecordEntry): Release => {
     const [, org, name] = entry.key.split('/');
     return this.#pool(`rec/${org}/${name}`, unusedMs, this.#openMax).hold(entry);
-  }
+  };
 
   /** One that is let go of before anything is known of it is given up at once (records.md §14.6). */
   #holdCollection(entry: CollectionEntry): Release {

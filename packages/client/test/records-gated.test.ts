@@ -1,7 +1,7 @@
 import { type Client, memoryCache, observe } from '@holdfast/client';
 import { records } from '@holdfast/client/records';
 import { record } from '@holdfast/protocol';
-import { expect, expectTypeOf, test } from 'vitest';
+import { expect, expectTypeOf, test, vi } from 'vitest';
 import { z } from 'zod';
 import { openWorld, type World } from './world.ts';
 
@@ -130,6 +130,22 @@ test('R151 R154 fields of the server do not travel', async () => {
   const doc = await ready(join(world));
   await doc.set({ title: 'a', owner: 'me' }).committed;
   expect(doc.get()).toEqual({ title: 'a' });
+});
+
+test('R147 fields that own writes may not change are put back, counted, and told of to developers', async () => {
+  await using world = await gated();
+  const warn = vi.spyOn(console, 'warn').mockReturnValue();
+  const doc = docOf(world.client({ records: records([Doc]), env: { dev: true } }));
+  await doc.ready();
+  await doc.set({ title: 'a', when: new Date(5) }).committed;
+  await doc.set({ ...doc.get(), title: 'b' }).committed;
+  expect([doc.stats().putBack, warn.mock.calls]).toEqual([0, []]);
+  await doc.patch({ title: 'c', owner: 'me' }).committed;
+  expect(doc.get()).toEqual({ title: 'c', when: new Date(5) });
+  doc.set({ title: 'c', when: new Date(5), owner: 'me' });
+  expect(doc.stats().putBack).toBe(2);
+  expect(warn.mock.lastCall).toEqual([expect.stringMatching(/acme\/app\/docs\/1.*: owner$/)]);
+  warn.mockRestore();
 });
 
 test('R99 R109 what the schema of the server refuses vanishes here, too', async () => {

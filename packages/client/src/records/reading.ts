@@ -53,5 +53,6 @@ export function noStats(): RecordStats {
     migrated: 0,
     dropped: 0,
     listenerErrors: 0,
+    putBack: 0,
   };
 }

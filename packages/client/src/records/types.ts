@@ -46,7 +46,10 @@ export type RecordState<T> = {
 };
 
 /** Counters of what a record has met (records.md §6). */
-export type RecordStats = ReconcilerStats;
+export type RecordStats = ReconcilerStats & {
+  /** Fields that own writes would have changed and may not: they stay as the server has them (records.md §12). */
+  putBack: number;
+};
 
 /** How a write is made. */
 export type RecordWriteOptions = {

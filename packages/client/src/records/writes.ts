@@ -79,7 +79,12 @@ export class Arm extends Making<void> {
     const { record: def, path } = ref;
     const { isOver, desk, opId = '', ops: all, steps } = this.#writes;
     if (isOver) throw waits();
-    const env = { opId, now: desk.env.wall() };
+    const onPutBack = (fields: readonly string[]): void => {
+      entry.stats.putBack += fields.length;
+      // oxlint-disable-next-line no-console -- for developers
+      if (desk.env.dev) console.warn(`holdfast: ${ref.key}: not written: ${fields.join(', ')}`);
+    };
+    const env = { opId, now: desk.env.wall(), onPutBack };
     const { ops, after, fields } = compose({ def, path, ...this.#now }, write, env);
     steps.push({ ref, write, options });
     if (ops.length === 0) return;

@@ -8,7 +8,6 @@ import {
   jsonEquals,
   type JsonObject,
   type Mutate,
-  type MutationEnv,
   type Path,
   pick,
   type RecordValue,
@@ -17,6 +16,7 @@ import {
 } from '@holdfast/protocol';
 import { decodeStored, encodeStored, storedForm } from '@holdfast/protocol/record';
 import {
+  type ComposeEnv,
   inputOf,
   isWritable,
   mergeMutation,
@@ -53,22 +53,22 @@ export type Composed = {
 };
 
 /** Composes the request of a write. Throws a `RejectedError` for what does not pass; a mutation may throw what it likes. */
-export function compose(target: Target, write: RecordWrite, env: MutationEnv): Composed {
-  if ('set' in write) return composeSet(target, write.set);
+export function compose(target: Target, write: RecordWrite, env: ComposeEnv): Composed {
+  if ('set' in write) return composeSet(target, write.set, env);
   if ('remove' in write) return composeRemove(target);
   if (target.current === undefined && target.isUnknown !== true && !('mutate' in write)) {
     throw new RejectedError('not_found', { path: target.path });
   }
-  if ('patch' in write) return composePatch(target, write.patch);
+  if ('patch' in write) return composePatch(target, write.patch, env);
   if ('increment' in write) return composeIncrement(target, write);
   return composeMutate(target, write, env);
 }
 
-function composeSet(target: Target, value: RecordValue): Composed {
+function composeSet(target: Target, result: RecordValue, { onPutBack }: ComposeEnv): Composed {
   const { def, path, current } = target;
   const before = isObject(current) ? current : undefined;
   if (def.authority === null && def.visibility === null) {
-    const { stored } = storedForm(def, value);
+    const { stored } = storedForm(def, result);
     const isNoChange = before !== undefined && jsonEquals(before, stored);
     return {
       ops: isNoChange ? [] : [{ op: 'set', path, value: stored }],
@@ -77,7 +77,7 @@ function composeSet(target: Target, value: RecordValue): Composed {
     };
   }
   const known = before && decodeStored(before);
-  const { stored } = storedForm(def, putBack(def, known, value));
+  const { stored } = storedForm(def, putBack(def, known, { result, onPutBack }));
   const set = pick(stored, (field) => isWritable(def, field));
   const unset = Object.keys(before ?? {}).filter(
     (field) => isWritable(def, field) && !Object.hasOwn(stored, field),
@@ -87,7 +87,7 @@ function composeSet(target: Target, value: RecordValue): Composed {
   return before ? composed : { ...composed, fields: null };
 }
 
-function composePatch(target: Target, patch: RecordValue): Composed {
+function composePatch(target: Target, patch: RecordValue, { onPutBack }: ComposeEnv): Composed {
   const { def, current } = target;
   if (!isObject(patch)) throw new TypeError('patch needs an object of fields.');
   const fields = Object.keys(patch).filter((field) => isWritable(def, field));
@@ -97,8 +97,8 @@ function composePatch(target: Target, patch: RecordValue): Composed {
     return composeFields(target, { set: isObject(set) ? set : {}, unset });
   }
   const known = decodeStored(current);
-  const value = { ...(isObject(known) ? known : {}), ...pick(patch, (at) => fields.includes(at)) };
-  const { stored } = storedForm(def, value);
+  const result = { ...(isObject(known) ? known : {}), ...patch };
+  const { stored } = storedForm(def, putBack(def, known, { result, onPutBack }));
   return composeFields(target, { set: pick(stored, (at) => fields.includes(at)), unset });
 }
 
@@ -161,7 +161,7 @@ function incremented(
 function composeMutate(
   { def, path, current, isUnknown }: Target,
   { mutate: name, input }: Extract<RecordWrite, { readonly mutate: string }>,
-  env: MutationEnv,
+  env: ComposeEnv,
 ): Composed {
   inputOf(mutationOf(def, name).input, input);
   const value = encodeStored(input ?? null);

@@ -22,6 +22,11 @@ import { decodeStored, encodeStored, storedForm } from '@holdfast/protocol/recor
 /** The mutation behind a `set` or `patch` of fields that have a merge (records.md §11.2): input `{set, unset, base}`. */
 export const mergeMutation = 'holdfast:merge';
 
+/** Whose write it is and when, and who hears of fields that it would change and may not (records.md §12). */
+export type ComposeEnv = MutationEnv & {
+  readonly onPutBack?: ((fields: readonly string[]) => void) | undefined;
+};
+
 /** What of a definition a mutation needs; a server may put others in the place of its mutations. */
 export type Mutable = Pick<RecordDef, 'name' | 'schema' | 'stored' | 'authority' | 'mutations'>;
 
@@ -32,7 +37,7 @@ export type Mutable = Pick<RecordDef, 'name' | 'schema' | 'stored' | 'authority'
 export function mutated(
   def: Mutable,
   current: Json | undefined,
-  { name, value, opId, now }: Pick<Mutate, 'name' | 'value'> & MutationEnv,
+  { name, value, opId, now, onPutBack }: Pick<Mutate, 'name' | 'value'> & ComposeEnv,
 ): JsonObject | undefined {
   if (name === mergeMutation) return mergeFields(def, current, value);
   const mutation = mutationOf(def, name);
@@ -40,7 +45,7 @@ export function mutated(
   const input = inputOf(mutation.input, decodeStored(value));
   const result = mutation.apply(isObject(before) ? before : undefined, input, { opId, now });
   if (result === undefined || result === null) return undefined;
-  return storedForm(def, putBack(def, before, result)).stored;
+  return storedForm(def, putBack(def, before, { result, onPutBack })).stored;
 }
 
 /** A mutation by its name; throws where there is none. */
@@ -80,13 +85,27 @@ export function fieldsMerged(input: unknown): readonly string[] {
 export function putBack(
   def: Pick<RecordDef, 'authority'>,
   before: unknown,
-  result: unknown,
+  { result, onPutBack }: { readonly result: unknown } & Pick<ComposeEnv, 'onPutBack'>,
 ): unknown {
   if (def.authority === null || !isObject(result)) return result;
+  const known = isObject(before) ? before : {};
+  const strays = Object.keys(result).filter(
+    (field) => !isWritable(def, field) && !isAlike(getOwn(known, field), result[field]),
+  );
+  if (strays.length > 0) onPutBack?.(strays);
   return {
     ...pick(result, (field) => isWritable(def, field)),
-    ...pick(isObject(before) ? before : {}, (field) => !isWritable(def, field)),
+    ...pick(known, (field) => !isWritable(def, field)),
   };
+}
+
+/** Whether two values would be stored alike; what cannot be stored is like nothing. */
+function isAlike(a: unknown, b: unknown): boolean {
+  try {
+    return Object.is(a, b) || jsonEquals(encodeStored(a), encodeStored(b));
+  } catch {
+    return false;
+  }
 }
 
 /** Sets and removes fields; those with a merge are merged where somebody else has changed them since (records.md §12). */

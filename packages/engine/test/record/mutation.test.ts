@@ -221,7 +221,10 @@ describe('authority', () => {
   test('R147 an optimistic change of a field of the server is put back, and the base is not touched', () => {
     const base = Object.freeze({ ...current });
     const result = { name: 'b', balance: 9, extra: 1 };
-    expect(putBack(Ruled, base, result)).toEqual({ name: 'b', balance: 5 });
+    const strays: string[] = [];
+    const onPutBack = (fields: readonly string[]): unknown => strays.push(...fields);
+    expect(putBack(Ruled, base, { result, onPutBack })).toEqual({ name: 'b', balance: 5 });
+    expect(strays).toEqual(['balance', 'extra']);
     expect(mutated(Ruled, current, { name: 'enrich', value: null, ...env })).toEqual({
       ...current,
       name: 'rich',
@@ -231,8 +234,8 @@ describe('authority', () => {
 
   test('R148 without a map, or without an object, nothing is put back', () => {
     const result = { balance: 9 };
-    expect(putBack(Plain, current, result)).toBe(result);
-    expect(putBack(Ruled, current, 7)).toBe(7);
+    expect(putBack(Plain, current, { result })).toBe(result);
+    expect(putBack(Ruled, current, { result: 7 })).toBe(7);
   });
 
   test('R154 a field that the map does not list is the server’s', () => {

@@ -1,6 +1,7 @@
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ServerAddress, ServerLog } from './server-options.ts';
+import { dropStalled } from './stalled.ts';
 
 /** For so long requests that were taken may come to their end. */
 const GRACE_MS = 1000;
@@ -22,6 +23,7 @@ export class Listener {
       socket.once('close', () => this.#open.delete(socket));
     });
     http.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+      dropStalled(response);
       const progress = this.#open.get(socket);
       if (progress === undefined) return;
       progress.unanswered += 1;

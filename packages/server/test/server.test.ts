@@ -1,10 +1,11 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer as createListener, type Socket } from 'node:net';
 import { createClient } from '@holdfast/client';
 import { createServer, type Server, type ServerOptions } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { loopback } from '../src/socket/loopback.ts';
 
 test('a server leaves the globals of its process as they are', async () => {
   const { Request: request, Response: response } = globalThis;
@@ -131,23 +132,37 @@ test('connections that came by a listener of the application end with the server
 });
 
 test('what was asked by a listener of the application before the server ends, is answered', async () => {
-  let hear: () => void = () => undefined;
-  const asked = new Promise<void>((resolve) => {
-    hear = resolve;
-  });
+  const door = new EventEmitter();
   const { server, taken, visit } = await served({
     authenticate: async () => {
-      hear();
+      door.emit('asked');
       await new Promise((resolve) => setTimeout(resolve, 100));
       return null;
     },
   });
   const visitor = visit();
   visitor.write('GET /api/whoami HTTP/1.1\r\nHost: a.example\r\nAuthorization: Bearer x\r\n\r\n');
-  await asked;
+  await once(door, 'asked');
   const [[said]] = await Promise.all([once(visitor, 'data'), server.close()]);
   expect(said).toMatch(/^HTTP\/1.1 401 /);
   expect(taken.map(({ destroyed }) => destroyed)).toEqual([true]);
+});
+
+test('an answer that is complete and that nobody reads is not held for ever, nor is one cut off that is read', async () => {
+  const server = createServer({ storage: memory() });
+  onTestFinished(() => server.close());
+  // Without the network's own memory between its ends.
+  const [mute, reading] = [loopback(), loopback()];
+  for (const [near, far] of [mute, reading]) {
+    server.serve(far);
+    near.write('GET /openapi.json HTTP/1.1\r\nHost: a.example\r\n\r\n');
+  }
+  await expect.poll(() => mute[1].timeout).toBe(120_000);
+  reading[0].resume();
+  await expect.poll(() => reading[1].timeout).toBeLessThan(10_000);
+  for (const [, far] of [mute, reading]) expect(far.destroyed).toBe(false);
+  mute[1].emit('timeout');
+  expect(mute[1].destroyed).toBe(true);
 });
 
 test('a server without a log tells standard error what fails, with no token in it, and nothing else', async () => {

@@ -20,24 +20,38 @@ export function wordErrors(wording: Wording): void {
   word = wording;
 }
 
+/** Where errors say how narrow their class is. Every copy of this package reads it, for an application may come to have two. */
+const brand = Symbol.for('holdfast.error');
+
 /** Base of every error that Holdfast raises on purpose; match it by `code` (design.md, Errors). */
 export class HoldfastError extends Error {
+  /** How narrow this class is. Those that applications make of it have none of their own. */
+  protected static readonly rank: number = 0;
   readonly code: Code;
   readonly retry: Retry;
   readonly details: RefusalDetails;
   // Said here, for minifiers rename classes.
   override name = 'HoldfastError';
 
+  /** What another copy of this package has made is one of these, too. */
+  static override [Symbol.hasInstance](error: unknown): boolean {
+    return Object.hasOwn(this, 'rank')
+      ? Number(Reflect.get(Object(error), brand)) >= this.rank
+      : super[Symbol.hasInstance](error);
+  }
+
   constructor(code: Code, details: RefusalDetails = {}, message?: string) {
     super(message ?? word(code, details));
     this.code = code;
     this.retry = retryAfter(code);
     this.details = details;
+    Object.defineProperty(this, brand, { value: new.target.rank });
   }
 }
 
 /** The server, or the core on its behalf, said no. Server code throws it to say no. */
 export class RejectedError extends HoldfastError {
+  protected static override readonly rank: number = 1;
   override name = 'RejectedError';
 
   static from(refusal: Refusal): RejectedError {
@@ -49,6 +63,7 @@ export class RejectedError extends HoldfastError {
 
 /** Somebody else's write came first: the guard of a write did not hold. */
 export class ConflictError extends RejectedError {
+  protected static override readonly rank: number = 2;
   override name = 'ConflictError';
 
   /** The revision that is there now; null where nothing is. */

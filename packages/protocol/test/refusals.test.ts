@@ -7,7 +7,7 @@ import {
   refusals,
   refuse,
 } from '@holdfast/protocol';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 const by = (retry: string): string[] =>
   Object.entries(refusals)
@@ -80,4 +80,30 @@ test('an error says what it is though a minifier has renamed its class', () => {
   } finally {
     Object.defineProperty(RejectedError, 'name', known);
   }
+});
+
+test('errors of another copy of the package are told apart as those of this one are', async () => {
+  vi.resetModules();
+  const other = await import('@holdfast/protocol');
+  expect(other.RejectedError).not.toBe(RejectedError);
+  const no = new other.RejectedError('denied');
+  const conflict = other.RejectedError.from(refuse('conflict', { current_revision: 3 }));
+  const fault = new other.HoldfastError('closed');
+  const classes = [HoldfastError, RejectedError, ConflictError];
+  const kindsOf = (error: unknown) => classes.map((kind) => error instanceof kind);
+  expect(kindsOf(no)).toEqual([true, true, false]);
+  expect(kindsOf(conflict)).toEqual([true, true, true]);
+  expect(kindsOf(fault)).toEqual([true, false, false]);
+  for (const thing of [new TypeError(), { code: 'denied' }, null, 'denied']) {
+    expect(kindsOf(thing)).toEqual([false, false, false]);
+  }
+});
+
+test('a class that an application makes of one of these takes only what it has made', () => {
+  class Overdrawn extends RejectedError {}
+  expect(new Overdrawn('denied')).toBeInstanceOf(Overdrawn);
+  expect(new Overdrawn('denied')).toBeInstanceOf(RejectedError);
+  expect(new Overdrawn('denied')).not.toBeInstanceOf(ConflictError);
+  expect(new RejectedError('denied')).not.toBeInstanceOf(Overdrawn);
+  expect(Object.keys(new Overdrawn('denied'))).toEqual(Object.keys(new RejectedError('denied')));
 });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { ViewDefinition } from '@holdfast/engine/view';
 import { isRefusal, RejectedError } from '@holdfast/protocol';
 import { readViewJoin, rootIdOf, type ViewFault, type ViewJoin } from '@holdfast/protocol/views';
@@ -34,10 +35,15 @@ export type Admitted = {
   readonly request: ViewJoin;
   readonly view: ViewDefinition;
   readonly params: unknown;
-  /** Module, id and canonical params: who asks for the same shares an instance, if the view is shared. */
+  /** Stands for module, id and canonical params: who asks for the same shares an instance, if the view is shared. */
   readonly place: string;
   readonly capver4: boolean;
+  /** How often there had been doubt when its client was asked about. */
+  readonly doubts: number;
 };
+
+/** Nobody is let in now. */
+export const unavailable: ViewFault = { reason: 'unavailable' };
 
 /** Params that a view may have, or why not. */
 export type PassedParams = { readonly value: unknown } | ViewFault;
@@ -46,6 +52,7 @@ export type PassedParams = { readonly value: unknown } | ViewFault;
 export class Admission {
   readonly #room: ViewsRoom;
   readonly #views: ReadonlyMap<string, ViewDefinition>;
+  #doubts = 0;
 
   constructor(room: ViewsRoom, views: readonly ViewDefinition[]) {
     this.#room = room;
@@ -65,11 +72,30 @@ export class Admission {
     const passed = await this.passParams(view, request.params);
     if ('reason' in passed) return passed;
     const params = passed.value;
+    const doubts = this.#doubts;
     const fault = await this.authorize(view, { principal, params, id: request.id });
     if (fault !== null) return fault;
     const place = placeOf(request, params, request.params);
     const capver4 = (request.capver ?? capver) >= 4;
-    return { joining, request, view, params, place, capver4 };
+    return { joining, request, view, params, place, capver4, doubts };
+  }
+
+  /** From now on, what was said of anybody may be otherwise. */
+  doubt(): void {
+    this.#doubts += 1;
+  }
+
+  /** Why an admitted client does not come after all; null: it does. A recheck finds none of those who are on their way. */
+  confirm(admitted: Admitted): Soon<ViewFault | null> {
+    if (admitted.doubts !== this.#doubts) return this.#askAgain(admitted);
+    return admitted.joining.abandoned() ? unavailable : null;
+  }
+
+  async #askAgain(admitted: Admitted): Promise<ViewFault | null> {
+    const { joining, view, params, request } = admitted;
+    const doubts = this.#doubts;
+    const who = { principal: joining.principal, params, id: request.id };
+    return (await this.authorize(view, who)) ?? this.confirm({ ...admitted, doubts });
   }
 
   async #mayJoin(principal: Principal, payload: unknown): Promise<ViewFault | null> {
@@ -150,7 +176,7 @@ class Late extends Error {
   override readonly name = 'Late';
 }
 
-/** Module, id and canonical params; `given`: what the params were made of. */
+/** Stands for module, id and canonical params, however long those are; `given`: what the params were made of. */
 export function placeOf(
   { module, id }: Pick<ViewJoin, 'module' | 'id'>,
   params: unknown,
@@ -158,7 +184,9 @@ export function placeOf(
 ): string {
   // What is no JSON has no text that tells it from all others: then what it was made of is its name.
   const which = canonicalJson(params) ?? `of ${canonical(given)}`;
-  return JSON.stringify([module, id, which]);
+  return createHash('sha256')
+    .update(JSON.stringify([module, id, which]))
+    .digest('base64url');
 }
 
 /** The ok reply to a join (views.md §4.1, §4.2). */

@@ -7,7 +7,14 @@ import {
   type ViewLimits,
 } from '@holdfast/protocol/views';
 import { sameGrants } from '../access/index.ts';
-import { type Admitted, Admission, type Joining, placeOf, welcome } from './admission.ts';
+import {
+  type Admitted,
+  Admission,
+  type Joining,
+  placeOf,
+  unavailable,
+  welcome,
+} from './admission.ts';
 import { InstanceHost } from './instance-host.ts';
 import type { ViewsRoom } from './room.ts';
 import type { Subscriber, ViewSeat } from './seat.ts';
@@ -21,7 +28,6 @@ const SWEEP_MS = 30_000;
 const drainStepMs = 10;
 /** So long who is there stays while `authorize` fails, and so often it is asked meanwhile. */
 const doubt = { ms: 3000, everyMs: 1000 };
-const unavailable: ViewFault = { reason: 'unavailable' };
 
 /** The views of a server, and the instances that run (views.md §4, §11.7). */
 export class Roots {
@@ -74,6 +80,7 @@ export class Roots {
 
   /** Runs `authorize` again for all subscribers of a view, and ends those whom it refuses (views.md §11.7). */
   async recheck(module: string, id: string | null): Promise<void> {
+    this.#admission.doubt();
     const checks = [...this.#hosts]
       .filter(({ config }) => config.view.name === module && (id === null || config.id === id))
       .flatMap((host) => [...host.subscribers].map((subscriber) => ({ host, subscriber })));
@@ -154,11 +161,10 @@ export class Roots {
       answer: () => undefined,
       end: () => undefined,
     };
-    await host.attach(
-      { number: 0, principal, token: null, capver4: true, budget: new UploadBudget(0), seat },
-      null,
-      () => undefined,
-    );
+    const nobody = { number: 0, principal, token: null, capver4: true };
+    const ledger = new CommandLedger(this.#room.viewLimits);
+    const subscriber = { ...nobody, ledger, budget: new UploadBudget(0), seat };
+    await host.attach(subscriber, null, () => undefined);
     host.end();
     return shown;
   }
@@ -222,7 +228,7 @@ export class Roots {
     }
     subscriber.seat = joining.seat;
     subscriber.budget = joining.budget;
-    const subscription = this.#subscribe(admitted, { host, subscriber, ledger: found.ledger });
+    const subscription = this.#subscribe(admitted, { host, subscriber });
     const outcome = await host.attach(subscriber, version, (at, resumed) => {
       found.leftAt = null;
       const of = { version: at, resumed, token: subscriber.token, resend };
@@ -240,28 +246,31 @@ export class Roots {
     const { principal, seat } = joining;
     const host = await this.#hostFor(admitted);
     if (!(host instanceof InstanceHost)) return host;
-    if (joining.abandoned() && !isShared(view)) {
-      host.end();
-      return unavailable;
+    const asked = this.#admission.confirm(admitted);
+    const fault = asked instanceof Promise ? await asked : asked;
+    if (fault !== null) {
+      // What is shared is there for others, or ends by itself.
+      if (!isShared(view)) host.end();
+      return fault;
     }
     const token = request.resume !== null && capver4 ? this.#tokens.draw() : null;
     this.#lastSubscriber += 1;
-    const { budget } = joining;
+    const ledger = former?.ledger ?? this.#ledgerOf(request, principal.subject);
     const subscriber: Subscriber = {
       number: this.#lastSubscriber,
       principal,
       token,
       capver4,
+      ledger,
       seat,
-      budget,
+      budget: joining.budget,
     };
-    const ledger = former?.ledger ?? this.#ledgerOf(request, principal.subject);
     if (token !== null) {
       const live = { host, subscriber };
       this.#tokens.set(token, { principal, place, ledger, live, leftAt: null, until: null });
     }
     const resend = former !== null && mayResend(former, this.#room.clock.now());
-    const subscription = this.#subscribe(admitted, { host, subscriber, ledger });
+    const subscription = this.#subscribe(admitted, { host, subscriber });
     const outcome = await host.attach(subscriber, null, (version) => {
       const of = { version, resumed: false, token, resend };
       seat.joined(welcome(admitted, of), subscription);
@@ -273,17 +282,11 @@ export class Roots {
   /** What a client asks of the instance that it has come to. */
   #subscribe(
     { joining, view, request: { id } }: Admitted,
-    of: {
-      readonly host: InstanceHost;
-      readonly subscriber: Subscriber;
-      readonly ledger: CommandLedger;
-    },
+    { host, subscriber }: { readonly host: InstanceHost; readonly subscriber: Subscriber },
   ): Subscription {
-    const { host, subscriber, ledger } = of;
     const { rate, kept } = joining;
     const { principal, token } = subscriber;
     return new Subscription(host, subscriber, {
-      ledger,
       rate,
       kept,
       passParams: (given) => this.#admission.passParams(view, given),
@@ -369,12 +372,21 @@ export class Roots {
     this.#room.telemetry?.({ name: 'resume', module, id, outcome });
   }
 
+  /** Whoever is there, or may come back, goes on with the memory that it has: with it goes nobody else's. */
+  #sweepLedgers(now: number): void {
+    const there = Array.from(this.#hosts, ({ subscribers }) => [...subscribers]).flat();
+    const inUse = new Set([...there.map(({ ledger }) => ledger), ...this.#tokens.ledgers()]);
+    for (const [key, ledger] of this.#ledgers) {
+      if (ledger.isIdle(now) && !inUse.has(ledger)) this.#ledgers.delete(key);
+    }
+  }
+
   #arm(): void {
     const { clock } = this.#room;
     this.#sweeping = clock.setTimeout(() => {
       const now = clock.now();
       this.#tokens.sweep(now);
-      for (const [key, ledger] of this.#ledgers) if (ledger.isIdle(now)) this.#ledgers.delete(key);
+      this.#sweepLedgers(now);
       this.#arm();
     }, SWEEP_MS);
   }

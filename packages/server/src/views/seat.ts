@@ -1,4 +1,4 @@
-import type { Tail } from '@holdfast/engine/view';
+import type { CommandLedger, Tail } from '@holdfast/engine/view';
 import type { UploadBudget } from './uploads/budget.ts';
 
 /** What the client of a channel asks of the instance that it has come to. */
@@ -33,6 +33,8 @@ export type Subscriber = {
   /** What the client resumes by; null: it did not ask for that. */
   readonly token: string | null;
   readonly capver4: boolean;
+  /** What is remembered of its commands. */
+  readonly ledger: CommandLedger;
   /** What its connection may have open. */
   budget: UploadBudget;
   /** Null: its channel has ended. */

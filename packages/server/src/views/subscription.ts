@@ -1,4 +1,4 @@
-import type { CommandLedger, InstanceInput, ViewDefinition } from '@holdfast/engine/view';
+import type { InstanceInput, ViewDefinition } from '@holdfast/engine/view';
 import { isRefusal, type Refusal } from '@holdfast/protocol';
 import {
   readAllowUpload,
@@ -20,7 +20,6 @@ import type { Subscriber, ViewRequests } from './seat.ts';
 export class Subscription implements ViewRequests {
   readonly host: InstanceHost;
   readonly subscriber: Subscriber;
-  readonly #ledger: CommandLedger;
   readonly #rate: CommandRate;
   readonly #kept: KeptRoots;
   readonly #passParams: (given: unknown) => Soon<PassedParams>;
@@ -31,7 +30,6 @@ export class Subscription implements ViewRequests {
     host: InstanceHost,
     subscriber: Subscriber,
     of: {
-      readonly ledger: CommandLedger;
       readonly rate: CommandRate;
       readonly kept: KeptRoots;
       readonly passParams: (given: unknown) => Soon<PassedParams>;
@@ -43,7 +41,6 @@ export class Subscription implements ViewRequests {
   ) {
     this.host = host;
     this.subscriber = subscriber;
-    this.#ledger = of.ledger;
     this.#rate = of.rate;
     this.#kept = of.kept;
     this.#passParams = of.passParams;
@@ -61,11 +58,7 @@ export class Subscription implements ViewRequests {
         void this.#params(slot, payload);
         return;
       case 'allow_upload':
-        this.#upload(slot, readAllowUpload(payload), (wish, of) => ({
-          type: event,
-          ...wish,
-          ...of,
-        }));
+        this.#allowUpload(slot, payload);
         return;
       case 'cancel_upload':
       case 'refresh_upload':
@@ -110,7 +103,7 @@ export class Subscription implements ViewRequests {
     if (isRefusal(command)) {
       this.#refuse(ticket, command.toResponse());
     } else if (!this.#isLimited(ticket)) {
-      const ledger = command.client_op_id === null ? null : this.#ledger;
+      const ledger = command.client_op_id === null ? null : this.subscriber.ledger;
       this.host.step({ type: 'command', ticket, subscriber, command, ledger });
     }
   }
@@ -130,13 +123,18 @@ export class Subscription implements ViewRequests {
     }
   }
 
-  /** Whether it is one too many for now; a Musubi client is told that alone (views.md §1). */
   #isLimited(ticket: number): boolean {
+    const fault = this.#limited();
+    if (fault !== null) this.#refuse(ticket, fault);
+    return fault !== null;
+  }
+
+  /** Whether it is one too many for now; a Musubi client is told that alone (views.md §1). */
+  #limited(): ViewFault | null {
     const waitMs = this.#rate.take();
-    if (waitMs === 0) return false;
+    if (waitMs === 0) return null;
     const more = this.subscriber.capver4 && { retry_after_ms: waitMs };
-    this.#refuse(ticket, { reason: 'rate_limited', ...more });
-    return true;
+    return { reason: 'rate_limited', ...more };
   }
 
   #changeParams(ticket: number, given: unknown, passed: PassedParams): void {
@@ -149,6 +147,20 @@ export class Subscription implements ViewRequests {
     // Else a client would have what a join would not give it.
     const authorize = (): Promise<ViewFault | null> => this.#authorize(params);
     this.host.step({ type: 'params', ticket, subscriber, params, given, authorize });
+  }
+
+  /** It has application code run, as commands do, and is charged like them. */
+  #allowUpload(slot: number, payload: unknown): void {
+    const fault = this.#limited();
+    if (fault !== null) {
+      this.#deny(slot, fault);
+      return;
+    }
+    this.#upload(slot, readAllowUpload(payload), (wish, of) => ({
+      type: 'allow_upload',
+      ...wish,
+      ...of,
+    }));
   }
 
   #upload<Request extends object>(

@@ -7,7 +7,7 @@ import type { Subscriber } from './seat.ts';
 /** What a token stands for: a subscriber of an instance, and what it asked for (views.md §4.3). */
 export type Resumable = {
   readonly principal: Principal;
-  /** Module, id and canonical params, as they are by now. */
+  /** Stands for module, id and canonical params, as they are by now. */
   place: string;
   readonly ledger: CommandLedger;
   /** Null: the instance or the subscriber has ended; only its commands are remembered. */
@@ -63,6 +63,11 @@ export class ResumeTokens {
     found.live = null;
     found.leftAt ??= now;
     found.until = now + this.#dedupeMs;
+  }
+
+  /** What is remembered of the commands of all who may come back. */
+  ledgers(): readonly CommandLedger[] {
+    return Array.from(this.#known.values(), ({ ledger }) => ledger);
   }
 
   sweep(now: number): void {

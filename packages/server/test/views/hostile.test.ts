@@ -27,7 +27,8 @@ const strict = view({
   params: z.object({ room: z.string().max(10) }),
   render: (_s, _h, { params }) => params,
 });
-const views = app({ views: [room, strict] });
+const quiet = view({ name: 'Quiet', render: () => ({}) });
+const views = app({ views: [room, strict, quiet] });
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
@@ -133,6 +134,26 @@ it('deep and huge params are refused or shown as they are, and nothing of what w
   );
   expect(shown).toEqual({ 'internal error': 1 });
   expect(open.server.describe().views).toEqual([]);
+});
+
+it('what somebody who left may come back by does not hold the params that it was asked for with', async () => {
+  const peer = await (await world({ app: views })).connect();
+  const pad = 'x'.repeat(500_000);
+  const leave = async (id: string): Promise<void> => {
+    const root = new Root(peer, 'Quiet', id);
+    const resume = { instance: null, version: 0 };
+    const params = { pad: `${pad}${id}` };
+    const joined = root.join({ module: 'Quiet', id, params, capver: 4, resume });
+    expect(await joined).toMatchObject({ status: 'ok' });
+    await root.ask('phx_leave', {});
+  };
+  await leave('first');
+  const before = await heapBytes();
+  for (let time = 0; time < 40; time += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await leave(`r${time}`);
+  }
+  expect((await heapBytes()) - before).toBeLessThan(10_000_000);
 });
 
 it('params with names of prototypes are data of their own, and two such roots are not taken for one', async () => {

@@ -1,5 +1,7 @@
 import { app, stream, view } from '@holdfast/server';
+import { memory } from '@holdfast/server/storage/memory';
 import { expect, it } from 'vitest';
+import { VirtualClock } from '../conversation/clock.ts';
 import type { Peer } from '../conversation/peer.ts';
 import { principals } from '../conversation/principals.ts';
 import { world } from '../conversation/world.ts';
@@ -52,6 +54,21 @@ async function joined(
   const { response } = await root.join({ ...join, resume });
   return [root, String(response['instance'])];
 }
+
+it('a command that comes by another connection happens once, also where nothing was asked for long before (views.md §7.3)', async () => {
+  runs.length = 0;
+  const clock = new VirtualClock();
+  const { connect } = await world({ ...apps, clock, storage: memory({ now: clock.wall }) });
+  const [root] = await joined(await connect());
+  await root.envelope();
+  await clock.pass(60_000);
+  const once = { client_op_id: 'op1' };
+  await root.command('add', {}, once);
+  const [other] = await joined(await connect({ device: 'd2' }));
+  await other.envelope();
+  expect(await other.command('add', {}, once)).toMatchObject({ status: 'ok' });
+  expect(runs).toEqual([0]);
+});
 
 it('V60 who comes back gets just what it missed; nothing, where it missed nothing', async () => {
   const { connect } = await world(apps);

@@ -1,3 +1,4 @@
+import { deferred } from '@holdfast/engine/registry';
 import { record } from '@holdfast/protocol';
 import { app, type Principal, view } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
@@ -168,3 +169,36 @@ it('in a shared view everybody has stores of their own, whatever they are called
   }
   expect(statuses).toEqual(['ok', 'error', 'ok', 'error', 'error']);
 });
+
+it.each(['connection', 'shared'] as const)(
+  'V71 recheck finds out who has been let in, and is not there yet (scope %s)',
+  async (scope) => {
+    const banned = new Set<string | null>();
+    const asked = new Set<string | null>();
+    const [allAsked, mounted] = [deferred<void>(), deferred<void>()];
+    const slow = view({
+      name: 'Slow',
+      scope,
+      authorize: ({ principal: { subject } }) => {
+        asked.add(subject);
+        if (asked.size === 2) allAsked.resolve();
+        return !banned.has(subject);
+      },
+      mount: () => mounted.promise,
+      render: () => ({ secret: 'words' }),
+    });
+    const { connect, server } = await world({
+      app: app({ views: [slow] }),
+      authenticate: async ({ token }) => person(token),
+    });
+    const [ada, ben] = [await connect({ token: 'ada' }), await connect({ token: 'ben' })].map(
+      (peer) => new Root(peer, 'Slow', 's').join({ module: 'Slow', id: 's' }),
+    );
+    await allAsked.promise;
+    banned.add('ben');
+    await server.recheck(slow);
+    mounted.resolve();
+    expect(await ada).toMatchObject({ status: 'ok' });
+    expect(await ben).toMatchObject({ response: { reason: 'unauthorized' } });
+  },
+);

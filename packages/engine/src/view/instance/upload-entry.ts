@@ -32,6 +32,8 @@ export type Entry = {
   quietUntil: number;
   /** A progress waits for that. */
   isQuiet: boolean;
+  /** Application code is being asked whether it is there. */
+  isVerifying: boolean;
   /** A task has it, or has taken it, and is not committed yet. */
   isTaken: boolean;
 };

@@ -161,9 +161,10 @@ export class Uploads {
       const ref = `u_${ports.id()}`;
       const since = ports.now();
       const state = { isOpen: false, status: 'pending', progress: 0 } as const;
-      const quiet = { quietUntil: -Infinity, isQuiet: false, isTaken: false };
+      const quiet = { quietUntil: -Infinity, isQuiet: false };
+      const asked = { isVerifying: false, isTaken: false };
       const of = { ...place, ref, owner, wish: checked, mode: 'channel', since } as const;
-      const entry: Entry = { ...of, ...state, ...quiet, errors: [] };
+      const entry: Entry = { ...of, ...state, ...quiet, ...asked, errors: [] };
       this.#book.reserve(entry);
       preflight.accepted.push(entry);
     }
@@ -289,6 +290,9 @@ export class Uploads {
   /** That a client says it is done proves nothing (views.md §10.4). */
   async #verify(entry: Entry): Promise<void> {
     const { verify } = entry.definition;
+    // However often a client says so, application code is asked once at a time.
+    if (entry.isVerifying) return;
+    entry.isVerifying = true;
     let isThere = true;
     try {
       if (verify !== undefined) isThere = Boolean(await verify(this.#reader(entry), itemOf(entry)));
@@ -297,6 +301,7 @@ export class Uploads {
       isThere = false;
     }
     this.#host.enter(() => {
+      entry.isVerifying = false;
       if (isThere) this.#book.received(entry, 100);
       else this.#book.fail(entry, faultOf('external_failed'));
     });

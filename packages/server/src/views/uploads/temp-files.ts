@@ -80,7 +80,16 @@ function sweep(parent: string): void {
     const pid = Number(match[1]);
     const directory = join(parent, name);
     const isInUse = pid === process.pid ? isOfThis(directory) : isAlive(pid);
-    if (!isInUse) rmSync(directory, { recursive: true, force: true });
+    if (!isInUse) removed(directory);
+  }
+}
+
+/** In a directory that all users share, what another's process has left is that one's to remove. */
+function removed(directory: string): void {
+  try {
+    rmSync(directory, { recursive: true, force: true });
+  } catch {
+    // It stays, and stops nobody.
   }
 }
 

@@ -92,7 +92,7 @@ export class Transfer {
   /** The reply to the join has left. */
   begin(): void {
     this.#awaitChunk();
-    if (this.target.item.size === 0) this.#do(null, () => this.#complete(null));
+    if (this.target.item.size === 0) this.#do(null, () => this.#takeNothing());
   }
 
   /** Takes one chunk. */
@@ -165,6 +165,12 @@ export class Transfer {
     this.#step({ type: 'received', ref: this.target.ref, progress: this.progress });
     this.#awaitChunk();
     return undefined;
+  }
+
+  /** Of an empty file no chunk has to come; what is not as its name says is refused all the same. */
+  async #takeNothing(): Promise<void> {
+    if (this.#isSniffed || (await this.#isAccepted(Buffer.alloc(0)))) return this.#complete(null);
+    return this.#fail('not_accepted');
   }
 
   /** Writes the bytes; false: they are not what the file's name says. */

@@ -1,0 +1,130 @@
+import { execFile } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { deferred } from '@holdfast/engine/registry';
+import { app, upload, view } from '@holdfast/server';
+import { expect, it, onTestFinished } from 'vitest';
+import { VirtualClock } from '../conversation/clock.ts';
+import type { Peer } from '../conversation/peer.ts';
+import { world } from '../conversation/world.ts';
+import { Root } from './root.ts';
+
+// What clients can have application code do by what they ask of uploads, and what stands in the way of them.
+
+type Hooks = Partial<Parameters<typeof upload>[0]>;
+
+async function atDesk(hooks: Hooks, clock?: VirtualClock): Promise<{ peer: Peer; root: Root }> {
+  const desk = view({
+    name: 'Desk',
+    uploads: { image: upload({ accept: ['.png'], ...hooks }) },
+    render: (_s, h) => ({ image: h.upload('image') }),
+  });
+  const { connect } = await world({ app: app({ views: [desk] }), ...(clock && { clock }) });
+  const peer = await connect();
+  const root = new Root(peer, 'Desk', 'd');
+  await root.join({ module: 'Desk', id: 'd', capver: 4 });
+  await root.envelope();
+  return { peer, root };
+}
+
+type Grant = { readonly entry_ref: string; readonly token?: string };
+
+function wish(size: number): object {
+  const entries = [{ client_ref: '0', name: 'a.png', size, type: 'image/png' }];
+  return { store_id: [], name: 'image', entries };
+}
+
+async function allowed(root: Root, size: number): Promise<Grant> {
+  const { response } = await root.ask('allow_upload', wish(size));
+  const grant = (response['entries'] as { [ref: string]: Grant })['0'];
+  if (grant === undefined) throw new Error(JSON.stringify(response));
+  await root.envelope();
+  return grant;
+}
+
+it.each([
+  ['the signs of its kind', true],
+  ['what application code looks for', () => false],
+])('V58 an empty file has not %s, and is not accepted', async (_what, sniff) => {
+  const { peer, root } = await atDesk({ sniff });
+  const { entry_ref: entry, token } = await allowed(root, 0);
+  const ref = peer.ref();
+  peer.send([ref, ref, `musubi_upload:${entry}`, 'phx_join', { token }]);
+  expect(await peer.reply(ref)).toMatchObject({ status: 'ok' });
+  const { upload_ops: ops } = await root.envelope();
+  expect(ops).toMatchObject([{ op: 'error', error: { code: 'not_accepted' } }]);
+});
+
+it('application code is asked once whether a file is where a client says, however often that says so (views.md §10.4)', async () => {
+  const asked = deferred<boolean>();
+  let count = 0;
+  const { root } = await atDesk({
+    external: () => ({ uploader: 'elsewhere', meta: {} }),
+    verify: () => {
+      count += 1;
+      return asked.promise;
+    },
+  });
+  const { entry_ref: ref } = await allowed(root, 10);
+  const done = { store_id: [], name: 'image', ref, progress: 100 };
+  for (let time = 0; time < 20; time += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- again and again
+    expect(await root.ask('upload_progress', done)).toMatchObject({ status: 'ok' });
+  }
+  expect(count).toBe(1);
+  asked.resolve(true);
+  expect((await root.envelope()).upload_ops).toMatchObject([
+    { op: 'progress' },
+    { op: 'complete' },
+  ]);
+});
+
+it('files are let in no faster than commands run, for both run application code (views.md §15)', async () => {
+  const clock = new VirtualClock();
+  let count = 0;
+  const { root } = await atDesk(
+    {
+      external: () => {
+        count += 1;
+        return { uploader: 'elsewhere', meta: {} };
+      },
+    },
+    clock,
+  );
+  const storm = async (): Promise<unknown> => {
+    for (;;) {
+      // oxlint-disable-next-line no-await-in-loop -- until it is too much
+      const { status, response } = await root.ask('allow_upload', wish(1));
+      if (status === 'error') return response;
+      const grant = (response['entries'] as { [ref: string]: Grant })['0'];
+      // oxlint-disable-next-line no-await-in-loop -- so that there is room for another
+      await root.ask('cancel_upload', { store_id: [], name: 'image', ref: grant?.entry_ref });
+    }
+  };
+  expect(await storm()).toEqual({ reason: 'rate_limited', retry_after_ms: 5 });
+  expect(count).toBe(400);
+  await clock.pass(1000);
+  await storm();
+  expect(count).toBe(600);
+});
+
+it('what another user has left in the place for temporary files stops no server from starting', async () => {
+  const shared = mkdtempSync(join(tmpdir(), 'holdfast-shared-'));
+  const left = join(shared, 'holdfast-uploads-999999999-x');
+  onTestFinished(() => {
+    chmodSync(left, 0o700);
+    rmSync(shared, { recursive: true, force: true });
+  });
+  mkdirSync(left);
+  writeFileSync(join(left, 'u_1'), 'left');
+  chmodSync(left, 0o500);
+  chmodSync(shared, 0o777);
+  const script = join(import.meta.dirname, 'leftovers-of-others.ts');
+  const env = { ...process.env, TMPDIR: shared };
+  const run = promisify(execFile)(process.execPath, ['--conditions=@holdfast/source', script], {
+    env,
+  });
+  expect((await run).stdout).toMatch(/^http:/);
+});

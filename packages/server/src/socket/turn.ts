@@ -11,9 +11,9 @@ const TURN_MS = 10;
 export class Crowd {
   readonly #clock: Clock;
   readonly #waiting: (() => void)[] = [];
-  /** The turn that some go on in, and since when. */
-  #turn = 0;
+  /** Since when some go on in this turn of the event loop. */
   #since = 0;
+  #isUnderWay = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -22,26 +22,31 @@ export class Crowd {
   /** Resolves when who asks may go on with a piece. */
   next(): Promise<void> {
     return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      this.#ask();
+      if (this.#waiting.push(resolve) === 1 && !this.#isUnderWay) this.#ask();
     });
   }
 
-  /** What is asked for in a turn comes in a later one. */
   #ask(): void {
-    const askedIn = this.#turn;
-    this.#clock.setImmediate(() => this.#letOn(askedIn));
+    this.#isUnderWay = true;
+    this.#clock.setImmediate(() => {
+      this.#since = this.#clock.now();
+      this.#letOn(this.#waiting.length);
+    });
   }
 
-  #letOn(askedIn: number): void {
-    const now = this.#clock.now();
-    if (askedIn === this.#turn) {
-      this.#turn += 1;
-      this.#since = now;
-    }
-    if (now - this.#since > TURN_MS) this.#ask();
-    else this.#waiting.shift()?.();
+  /** Lets on one after the other; what is asked for in a turn comes in a later one. */
+  #letOn(left: number): void {
+    if (left > 0 && this.#clock.now() - this.#since <= TURN_MS) {
+      this.#waiting.shift()?.();
+      afterThis(() => this.#letOn(left - 1));
+    } else if (this.#waiting.length > 0) this.#ask();
+    else this.#isUnderWay = false;
   }
+}
+
+/** Runs when all that is ready to run has run: whoever was let on has done its piece, and it is known how long that took. */
+function afterThis(run: () => void): void {
+  queueMicrotask(() => process.nextTick(run));
 }
 
 /** Waits for the socket to take more, and for another turn of the event loop. */

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { systemClock } from '../../src/host/clock.ts';
 import { Crowd } from '../../src/socket/turn.ts';
 
 /** A crowd in which each piece takes so long, and who has gone on in which turn of the event loop. */
@@ -11,7 +12,7 @@ function crowd(pieceMs: number) {
     wall: () => ms,
     setTimeout: () => null,
     clearTimeout: () => undefined,
-    setImmediate: (run: () => void) => void setImmediate(run),
+    setImmediate: (run: () => void) => systemClock.setImmediate(run),
   };
   const all = new Crowd(clock);
   const gone: (readonly [turn: number, who: string])[] = [];

@@ -33,7 +33,7 @@ export type {
 export type { Lease, LeaseOptions } from './lease.ts';
 export type { Link, LinkConnection, LinkEvents } from './link/port.ts';
 export { type WebSocketClass, type WebSocketLike, webSocketLink } from './link/websocket.ts';
-export type { Page, PageOptions, Select } from './listing.ts';
+export type { Page, PageOptions, Select, SyncedEntry } from './listing.ts';
 export type {
   ClientOptions,
   ConnectParams,

@@ -2,6 +2,12 @@ import { type Path, type Pattern, RejectedError } from '@holdfast/protocol';
 import type { ListPage, ListQuery, Replica, ShownEntry } from '@holdfast/engine/replica';
 import { checkOptions } from './mistakes.ts';
 
+/** What is at a path, and how old that may be. */
+export type SyncedEntry = ShownEntry & {
+  /** When the store was last in step with the server, epoch milliseconds: now while it is; 0: not in this process. */
+  readonly syncedAt: number;
+};
+
 /** Which page of a listing. */
 export type PageOptions = {
   /** At most so many; all where absent. */

@@ -32,6 +32,8 @@ export class Slot implements Lasting {
   /** The end of the life before, whose cache may still be writing. */
   #ended: void | Promise<void> = undefined;
   #counter = 0;
+  #wasSynced = false;
+  #syncedBefore = 0;
   #outbox: readonly OutboxEntry[] | null = [];
 
   constructor(name: StoreName, room: Room) {
@@ -44,6 +46,15 @@ export class Slot implements Lasting {
     for (const each of [this.status, this.outboxChanges]) {
       each.subscribe(() => room.activity.notify());
     }
+    this.status.subscribe(() => {
+      if (this.#wasSynced) this.#syncedBefore = env.wall();
+      this.#wasSynced = this.status.get().synced;
+    });
+  }
+
+  /** When the store was last in step with the server, in epoch milliseconds; 0: not yet. */
+  get syncedAt(): number {
+    return this.status.get().synced ? this.room.settings.env.wall() : this.#syncedBefore;
   }
 
   get key(): string {

@@ -24,7 +24,14 @@ import type { Diff, HistoryOptions, HistoryPage, Rollback, RollbackOptions } fro
 import type { Hold } from './hold.ts';
 import { seldom } from './later.ts';
 import type { Lease, LeaseDesk, LeaseOptions } from './lease.ts';
-import { type Page, pageOf, type PageOptions, type Select, select } from './listing.ts';
+import {
+  type Page,
+  pageOf,
+  type PageOptions,
+  type Select,
+  select,
+  type SyncedEntry,
+} from './listing.ts';
 import type { OpenStore } from './open-store.ts';
 import { checkOptions, closedError } from './mistakes.ts';
 import type { Compute, Flight, OnceOptions } from './once.ts';
@@ -89,11 +96,19 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
 
   /** The value at a path: plain, frozen, the same object until it changes; undefined where nothing is. */
   get(path: PathInput): Json | undefined {
-    return this.entry(path)?.value;
+    return this.#entry(path)?.value;
   }
 
-  /** The value at a path with its type, its revision, and whether an own write bears on it that is not decided. */
-  entry(path: PathInput): ShownEntry | undefined {
+  /**
+   * The value at a path with its type, its revision, whether an own write bears on it that is not decided, and how old what is
+   * known of the store may be.
+   */
+  entry(path: PathInput): SyncedEntry | undefined {
+    const entry = this.#entry(path);
+    return entry && { ...entry, syncedAt: this.#hold.slot.syncedAt };
+  }
+
+  #entry(path: PathInput): ShownEntry | undefined {
     const at = placeOf(path);
     const entry = this.#open().replica?.entry(at);
     return this.#hold.part.readsLeaf(at) && entry?.type === 'map' ? undefined : entry;

@@ -115,6 +115,37 @@ describe('the status of a client as a whole', () => {
     release();
   });
 
+  it('an entry says when its store was last in step: now while it is, else when that ended', async () => {
+    await using world = await openWorld();
+    const valve = new Valve();
+    let wall = 1000;
+    const client = world.client({ link: valve, env: { wall: () => wall } });
+    const store = client.store('acme/app');
+    await store.ready;
+    expect(store.entry('a')).toBeUndefined();
+    await store.put('a', 1).committed;
+    wall = 2000;
+    expect(store.entry('a')).toEqual({
+      path: 'a',
+      value: 1,
+      type: 'integer',
+      revision: 1,
+      pending: false,
+      syncedAt: 2000,
+    });
+    valve.holdOut();
+    store.put('b', 1);
+    await turn();
+    wall = 3000;
+    expect(store.entry('a')?.syncedAt).toBe(2000);
+    const fresh = world.client({ env: { wall: () => wall } }).store('acme/app');
+    fresh.put('c', 1);
+    expect(fresh.entry('c')?.syncedAt).toBe(0);
+    valve.letOut();
+    await store.settled();
+    expect(store.entry('a')?.syncedAt).toBe(3000);
+  });
+
   it('tells when it was in step for the last time, also to who asks only later', async () => {
     await using world = new Scripted();
     const { status } = world.client;

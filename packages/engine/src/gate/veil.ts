@@ -102,6 +102,7 @@ export class Veil implements Bound {
     try {
       const said = readClass({ principal, now: now() });
       if (typeof said === 'string') return `class ${said}`;
+      if (said instanceof Promise) said.catch(() => undefined);
       throw new TypeError('A read class must be a text.');
     } catch (error) {
       this.#config.tell(record, error);

@@ -1,4 +1,4 @@
-import { record } from '@holdfast/protocol';
+import { record, type RecordContext } from '@holdfast/protocol';
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
@@ -159,3 +159,44 @@ test('R194 queries are evaluated once for all of one read class, and told to nob
   expect(windowsOf(peers[1])).toBe('[["notes/r"],[["ins","notes/n",null]]]');
   expect(windowsOf(peers[2])).toBe('[[]]');
 });
+
+const note = { name: 'note', store: 'demo/main', path: 'notes/:id', version: '1.0' } as const;
+const schema = z.object({ owner: z.string(), text: z.string() });
+const beside = (path: string) => record({ ...note, name: 'other', path, schema: z.object({}) });
+const byTeam = ({ principal }: RecordContext): string => teamOf(principal.subject);
+const yes = () => true;
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the types forbid, JavaScript does
+const later = (() => Promise.reject(new Error('no'))) as never;
+
+test.for([
+  ['nothing else hides anything', record({ ...note, schema }), null, byTeam, 1],
+  ['another record lies elsewhere', Note, beside('cards/:id'), byTeam, 1],
+  ['its fields have rules', record({ ...note, schema, visibility: { '*': yes } }), null, byTeam, 2],
+  ['another record lies below it', Note, beside('notes/:id/inner'), byTeam, 2],
+  ['another record lies above it', Note, beside('notes'), byTeam, 2],
+  ['another record may be it', Note, beside(':kind/main'), byTeam, 2],
+  ['it is not to be had', Note, null, later, 2],
+  [
+    'it fails',
+    Note,
+    null,
+    () => {
+      throw new Error('no');
+    },
+    2,
+  ],
+] as const)(
+  'R194 two of one read class share a query only where nothing but the read rule hides something: %s',
+  async ([, def, other, readClass, queries]) => {
+    const names = ['red-1', 'red-2'] as const;
+    const people = Object.fromEntries(names.map((name) => [name, person(name)]));
+    const made = await world({ authenticate: principals(people) });
+    made.server.record(def, { read: yes, readClass });
+    if (other !== null) made.server.record(other, { read: yes });
+    for (const name of names) {
+      const peer = await made.joined({ token: name, device: name }, silent);
+      await peer.ask(topic, 'query_open', { sub: 'q', record: 'note', spec: {} });
+    }
+    expect(made.server.describe().queries).toBe(queries);
+  },
+);

@@ -40,3 +40,30 @@ it('update takes a changed draft, and a state that the function returns, without
   expect(warn).not.toHaveBeenCalled();
   warn.mockRestore();
 });
+
+const later = async (s: { n: number }): Promise<void> => {
+  await Promise.resolve();
+  s.n += 1;
+};
+
+it('update refuses a function that waits, and what becomes of it later troubles nobody', async () => {
+  const tested = await testView(
+    view({
+      name: 'Waiting',
+      mount: () => ({ n: 0 }),
+      render: (state) => state,
+      commands: {
+        change: {
+          input: z.object({}),
+          run: (ctx) => {
+            // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the types forbid, JavaScript does
+            ctx.update(later as never);
+          },
+        },
+      },
+    }),
+  );
+  await expect(tested.dispatch('change', {})).rejects.toMatchObject({ code: 'internal_error' });
+  expect(tested.snapshot()).toEqual({ n: 0 });
+  await tested.end();
+});

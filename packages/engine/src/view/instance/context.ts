@@ -274,9 +274,14 @@ function isRecipe(change: unknown): change is Recipe {
 
 function produce(world: World, base: unknown, recipe: Recipe): unknown {
   const isDraftable = typeof base === 'object' && base !== null;
-  const next = isDraftable ? world.ports.produce(base, recipe) : (recipe(base) ?? base);
-  if (next instanceof Promise) throw new TypeError('The recipe of an update cannot be async.');
-  return next;
+  const atOnce: Recipe = (draft) => {
+    const next = recipe(draft);
+    if (!(next instanceof Promise)) return next;
+    // What it does later fails, and that is nobody's.
+    next.catch(() => undefined);
+    throw new TypeError('The recipe of an update cannot be async.');
+  };
+  return isDraftable ? world.ports.produce(base, atOnce) : (atOnce(base) ?? base);
 }
 
 /** Has a payload pass the schema of its name; throws where there is none, or it does not pass. */

@@ -325,7 +325,10 @@ export class Instance {
 
   #matches(to: (principal: unknown) => unknown, principal: unknown): boolean {
     try {
-      return Boolean(to(principal));
+      const said = to(principal);
+      if (!(said instanceof Promise)) return Boolean(said);
+      said.catch(() => undefined);
+      throw new TypeError('Whom an event is for must be said at once.');
     } catch (error) {
       const { root } = this.#cycles;
       if (root !== null) this.#world.fault('send', root, error);

@@ -266,6 +266,34 @@ test('what the claims stand for is asked again within the cache time, so who is 
   expect(seen.map(({ sub }) => sub)).toEqual(['ann', 'ann']);
 });
 
+test('who is let in for less than the token lasts is let in for that, and never for longer', async () => {
+  const signing = await key('one');
+  const jwks = { keys: [signing.publicJwk] };
+  const until = async (expiresAt: number) => {
+    const { ask } = asking({ jwks, principal: () => ({ expiresAt }) });
+    return (await ask(await signing.sign()))?.expiresAt;
+  };
+  expect(await until(dawn + 1000)).toBe(dawn + 1000);
+  expect(await until(dawn + 605_001)).toBe(dawn + 605_000);
+});
+
+test('without a time to keep what was verified, the claims are looked at each time', async () => {
+  const signing = await key('one');
+  let looks = 0;
+  const { ask } = asking({
+    jwks: { keys: [signing.publicJwk] },
+    cacheMs: 0,
+    principal: (claims) => {
+      looks += 1;
+      return principal(claims);
+    },
+  });
+  const token = await signing.sign();
+  await ask(token);
+  await ask(token);
+  expect(looks).toBe(2);
+});
+
 test('a mapping that fails lets nobody in', async () => {
   const signing = await key('one');
   const { url: jwks } = await provider(signing);

@@ -6,6 +6,14 @@ import { type Ask, dawn, World } from './world.ts';
 
 const list = async (ask: Ask) => (await ask('GET', '/api/tokens')).json['tokens'];
 const create = (ask: Ask, body: object) => ask('POST', '/api/tokens', { name: 'new', ...body });
+const revoke = (ask: Ask, { json }: Awaited<ReturnType<Ask>>) =>
+  ask('DELETE', `/api/tokens/${String(json['id'])}`);
+/** One that may hand out others like it, within patterns. */
+const confined = (ask: Ask, ...patterns: string[]) =>
+  create(ask, {
+    scopes: ['tokens:read', 'tokens:write'],
+    path_rules: patterns.map((pattern) => ({ pattern, allow: ['read'] })),
+  });
 
 describe('tokens over HTTP', () => {
   test('S10 a token that is issued works at once, and is told only once', async () => {
@@ -175,6 +183,28 @@ describe('tokens over HTTP', () => {
     expect(await list(ask)).toHaveLength(4);
     expect(await list(all.ask)).toHaveLength(5);
     expect((await ask('DELETE', `/api/tokens/${all.id}`)).status).toBe(404);
+  });
+
+  test('S101 who has several path rules hands on what lies within one of them, and sees no token with others', async () => {
+    const world = new World();
+    const all = await world.token();
+    const mine = await confined(all.ask, 'posts/**', 'users/*');
+    const ask = world.as(String(mine.json['raw_token']));
+    const within = await confined(ask, 'users/ann');
+    const both = await confined(ask, 'users/ann', 'posts/a');
+    expect([within.status, both.status]).toEqual([201, 201]);
+    for (const others of [['drafts/*'], ['users/ann', 'drafts/*'], ['**']]) {
+      expect((await confined(ask, ...others)).json['reason']).toBe('path_not_allowed');
+      const other = await confined(all.ask, ...others);
+      expect((await revoke(ask, other)).status).toBe(404);
+    }
+    const seen = [mine, within, both].map(({ json }) =>
+      expect.objectContaining({ id: json['id'] }),
+    );
+    const listed = await list(ask);
+    expect(listed).toHaveLength(seen.length);
+    expect(listed).toEqual(expect.arrayContaining(seen));
+    expect((await revoke(ask, within)).status).toBe(200);
   });
 
   test('S101 what a new token leaves open is as its bearer has it, never more', async () => {

@@ -43,6 +43,8 @@ export async function servePage(source: string, withReact = false): Promise<Serv
   const server = createServer(({ url = '/' }, response) => {
     const script = files.get(url.slice(1));
     response.setHeader('content-type', script === undefined ? 'text/html' : 'text/javascript');
+    // A frame in a sandbox has another origin than its own module.
+    response.setHeader('access-control-allow-origin', '*');
     response.end(script ?? html);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

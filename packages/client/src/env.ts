@@ -51,10 +51,12 @@ const deviceKey = 'holdfast:device';
 
 /** Kept by the browser; elsewhere an installation is a process, unless it is named by `deviceId`. */
 function deviceId(): string {
-  const { document, localStorage } = globalThis as Partial<typeof globalThis>;
+  const platform: Partial<typeof globalThis> = globalThis;
   const drawn = randomId();
-  if (document === undefined) return drawn;
+  if (platform.document === undefined) return drawn;
   try {
+    // A sandboxed frame, and a page that may keep nothing, throw where it is but looked at.
+    const { localStorage } = platform;
     const known = localStorage?.getItem(deviceKey);
     if (known !== null && known !== undefined && /^[\w-]{8,64}$/.test(known)) return known;
     localStorage?.setItem(deviceKey, drawn);

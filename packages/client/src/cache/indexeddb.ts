@@ -53,6 +53,8 @@ type Stores = readonly StoreNames<Layout>[];
 type Transaction = IDBPTransaction<Layout, StoreNames<Layout>[], 'readwrite'>;
 
 const openMsMax = 5000;
+/** While data is cleared nothing can be opened. */
+const reopenPausesMs = [0, 100, 1000];
 /** What is written, and read, before others have their turn. */
 const writePageRows = 1000;
 const readPageRows = 2000;
@@ -77,11 +79,18 @@ class Database implements RowStore {
     { pen, kinds: wanted }: Parameters<RowStore['read']>[1],
     take: TakeRows,
   ): Promise<string | null> {
+    let isTaken = false;
+    const takeOnce: TakeRows = (kind, rows) => {
+      isTaken = true;
+      take(kind, rows);
+    };
     return this.#transact(['places', 'notes', ...wanted], async (tx) => {
+      // Nothing is read twice.
+      if (isTaken) throw cacheFault('failed');
       const known = await placeIn(tx, place);
       await Promise.all([
         pen === null ? null : putPlace(tx, place, { ...known, pen }),
-        ...wanted.map((kind) => readRows(tx, { kind, n: known.n }, take)),
+        ...wanted.map((kind) => readRows(tx, { kind, n: known.n }, takeOnce)),
       ]);
       return known.head;
     });
@@ -90,17 +99,21 @@ class Database implements RowStore {
   async write(batch: RowBatch): Promise<Written> {
     const { place, hand } = batch;
     const stores: Stores = batch.committed === null ? ['request', 'letter'] : kinds;
+    // The rows can be gone through once: of a commit that was cut off the rest is stored.
+    let left = batch;
     const [done, counts] = await this.#transact(['places', 'notes', ...stores], async (tx) => {
       const known = await placeIn(tx, place);
       const reign = 'reign' in hand ? Number(await tx.objectStore('notes').get('reign')) : 0;
-      const { written, own, committed } = judge(batch, { ...known, reign });
+      const { written, own, committed } = judge(left, { ...known, reign });
+      const isCut = left !== batch && written === 'stored';
       const pen = known.isNew && 'pen' in hand ? hand.pen : known.pen;
+      if (committed !== null) left = { ...batch, committed: null };
       putOwn(tx, known.n, own);
       const now = committed === null ? known : await putState(tx, known, committed);
       if (committed !== null || (known.isNew && own.length > 0)) {
         await putPlace(tx, place, { ...now, pen });
       }
-      return [written, now] as const;
+      return [isCut ? 'gone' : written, now] as const;
     });
     if (isLoose(counts, this.#patience)) {
       // No commit waits for the network: what folds is there for a later one.
@@ -181,19 +194,26 @@ class Database implements RowStore {
     }
   }
 
-  /** A transaction; once more where the connection had been closed, which browsers do for reasons of their own. */
-  async #transact<T>(stores: Stores, deed: (tx: Transaction) => Promise<T>): Promise<T> {
+  /**
+   * A transaction; again, over another connection, where it fails for no reason of ours: browsers close connections, also
+   * amid a transaction, for reasons of their own, and where the user has the data cleared. They have many names for that.
+   */
+  async #transact<T>(
+    stores: Stores,
+    deed: (tx: Transaction) => Promise<T>,
+    pausesMs: readonly number[] = reopenPausesMs,
+  ): Promise<T> {
+    const [pauseMs, ...rest] = pausesMs;
     try {
       return await this.#attempt(stores, deed);
     } catch (error) {
-      if (!isClosing(error)) throw faultOf(error);
+      const isOpening = faultKind(error) === 'unavailable' && pausesMs !== reopenPausesMs;
+      const isOfBrowser = isOpening || (error instanceof DOMException && !isQuota(error));
+      if (pauseMs === undefined || !isOfBrowser) throw faultOf(error);
     }
-    this.#connection = null;
-    try {
-      return await this.#attempt(stores, deed);
-    } catch (error) {
-      throw faultOf(error);
-    }
+    await this.close();
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    return this.#transact(stores, deed, rest);
   }
 
   async #attempt<T>(stores: Stores, deed: (tx: Transaction) => Promise<T>): Promise<T> {
@@ -327,10 +347,6 @@ async function putState<P extends Place>(
   }
   for (const blocks of [entries, maps]) blocks.flush();
   return { ...place, ...counts, head };
-}
-
-function isClosing(error: unknown): boolean {
-  return error instanceof DOMException && error.name === 'InvalidStateError';
 }
 
 function faultOf(error: unknown): unknown {

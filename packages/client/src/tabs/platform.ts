@@ -8,8 +8,8 @@ export interface TabsChannel {
 export interface TabsPlatform {
   /**
    * Asks for the lock of a name, which one tab has at a time: waits for it, or with `steal` takes it. `held` comes when
-   * it is ours, `lost` when it was taken from us or will never be ours; neither after the call of what is returned, which
-   * lets go of it. A tab that ends, however, lets go of its locks.
+   * it is ours, `lost` when it was taken from us or, without `held`, when it is refused; neither after the call of what is
+   * returned, which lets go of it. A tab that ends, however, lets go of its locks.
    */
   lock(
     name: string,
@@ -21,8 +21,6 @@ export interface TabsPlatform {
   /** `hear` gets what others post, each message later than it was posted, those of one tab in order. */
   channel(name: string, hear: ((message: unknown) => void) | null): TabsChannel;
 }
-
-const refusedMs = 1000;
 
 /** The platform's locks and channels; null where it has none. */
 export function platformTabs(): TabsPlatform | null {
@@ -50,16 +48,12 @@ export function platformTabs(): TabsPlatform | null {
       const lost = (): void => {
         if (!signal.aborted) events.lost();
       };
-      locks.request(name, steal ? { steal } : { signal }, hold).catch((error: unknown) => {
-        const isRobbed = error instanceof DOMException && error.name === 'AbortError';
-        // Where locks are refused whoever wants one asks again, but not at once.
-        if (isRobbed) lost();
-        else setTimeout(lost, refusedMs);
-      });
+      locks.request(name, steal ? { steal } : { signal }, hold).catch(lost);
       return () => ended.abort();
     },
     locksHeld: async () => {
-      const { held = [] } = await locks.query();
+      // Where locks are refused nobody has one.
+      const { held = [] } = await locks.query().catch((): LockManagerSnapshot => ({}));
       return new Set(held.flatMap(({ name }) => name ?? []));
     },
     channel: (name, hear) => {

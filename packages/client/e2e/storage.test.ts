@@ -1,0 +1,88 @@
+import { createServer, type Server } from '@holdfast/server';
+import { memory } from '@holdfast/server/storage/memory';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { hasChromium, launchChromium, type ServedPage, servePage } from '../../../tools/browser.ts';
+import { issue } from '../test/token.ts';
+
+const source = `
+  import { tab } from './packages/client/e2e/pages/tabs.ts';
+  globalThis.tab = tab;`;
+
+describe.skipIf(!hasChromium)('in Chromium', { timeout: 60_000 }, () => {
+  let browser: Browser;
+  let served: ServedPage;
+  let server: Server;
+  let page: Page;
+  let address: string;
+
+  beforeAll(async () => {
+    served = await servePage(source);
+    browser = await launchChromium();
+  }, 60_000);
+
+  afterAll(async () => {
+    await browser.close();
+    await served.close();
+  });
+
+  beforeEach(async () => {
+    server = createServer({ storage: memory(), origins: ['*'] });
+    const { url } = await server.listen();
+    await server.stores.create('acme/app');
+    const { rawToken: token } = await issue(server);
+    address = `${served.url}#${new URLSearchParams({ url, token }).toString()}`;
+    page = await browser.newPage();
+  });
+
+  afterEach(async () => {
+    await page.close();
+    await server.close({ retryAfterMs: 0 });
+  });
+
+  it('a frame that may keep nothing and has no locks works in memory, over a connection of its own, and says so', async () => {
+    await page.goto(served.url);
+    await page.evaluate((src) => {
+      const frame = document.createElement('iframe');
+      frame.setAttribute('sandbox', 'allow-scripts');
+      frame.src = src;
+      document.body.append(frame);
+    }, address);
+    const frame = await (await page.waitForSelector('iframe')).contentFrame();
+    if (frame === null) throw new Error('there is no frame');
+    await frame.waitForFunction('globalThis.tab !== undefined');
+    expect(await frame.evaluate('origin')).toBe('null');
+    await frame.evaluate('tab.store.ready');
+    // What it cannot keep it says of each write.
+    await frame.evaluate('tab.write("frame", 20).catch(() => undefined)');
+    await frame.evaluate('tab.settled()');
+    await expect.poll(() => frame.evaluate('tab.leaves()')).toBe(20);
+    const why = 'tab.client.status.get().error.details.why';
+    expect(await frame.evaluate(`[${why}, tab.store.status.get().durable]`)).toEqual([
+      'unavailable',
+      false,
+    ]);
+  });
+
+  it('data that the user has cleared amid writes is kept anew, and so is what is written from then on', async () => {
+    await page.goto(address);
+    await page.waitForFunction('globalThis.tab !== undefined');
+    await page.evaluate('tab.store.ready');
+    const devtools = await page.context().newCDPSession(page);
+    const { origin } = new URL(served.url);
+    for (let round = 0; round < 5; round += 1) {
+      const writing = page.evaluate(`(async () => {
+        for (let n = 0; n < 100; n += 1) await tab.store.put('w/x/' + n, ${round}).durable;
+      })()`);
+      await page.waitForFunction(`tab.store.get('w/x/5') === ${round}`);
+      await devtools.send('Storage.clearDataForOrigin', { origin, storageTypes: 'indexeddb' });
+      await writing;
+    }
+    await page.evaluate('tab.store.settled()');
+    expect(await page.evaluate('tab.store.status.get().durable')).toBe(true);
+    const names = await page.evaluate(
+      'indexedDB.databases().then((all) => all.map((each) => each.name))',
+    );
+    expect(names).toEqual(['holdfast/app']);
+  });
+});

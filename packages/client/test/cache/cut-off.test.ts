@@ -1,0 +1,79 @@
+// oxlint-disable-next-line import/no-unassigned-import -- it gives Node an IndexedDB
+import 'fake-indexeddb/auto';
+import { afterEach, expect, test, vi } from 'vitest';
+import { indexedDB } from '@holdfast/client/cache/indexeddb';
+import { app, change, held, pending, termsOf } from './desk.ts';
+
+/* Browsers close databases that are in use, as when the user has the data of a site cleared: amid a transaction, too. */
+
+const { put } = IDBObjectStore.prototype;
+
+async function found(at: string): ReturnType<typeof held> {
+  const cache = indexedDB(at);
+  await cache.open?.(termsOf());
+  const is = await held(cache);
+  await cache.close?.();
+  return is;
+}
+
+/** The next transactions that put something of a kind are aborted by the browser, which gives no reason. */
+function cutOff(kind: string, times: number): void {
+  let left = times;
+  vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (
+    this: IDBObjectStore,
+    ...[value, key]: Parameters<IDBObjectStore['put']>
+  ) {
+    const request = put.call(this, value, key);
+    if (this.name === kind && left > 0) {
+      left -= 1;
+      this.transaction.abort();
+    }
+    return request;
+  });
+}
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+test('a commit that the browser cuts off keeps its requests, and its entries are fetched again at the next start', async () => {
+  const terms = termsOf();
+  const cache = indexedDB('cut-commit');
+  await cache.open?.(terms);
+  await cache.load(app);
+  await cache.commit(app, { ...change(5, { a: 1 }), replaces: true });
+  cutOff('entry', 1);
+  await cache.commit(app, change(6, { b: 2 }, [pending(1)]));
+  expect(terms.faults).toEqual([{ why: 'cleared', kept: true }]);
+  // What comes later is not added to entries that lack these.
+  await cache.commit(app, change(7, { c: 3 }, [pending(2)]));
+  const outbox = [pending(1), pending(2)].map(({ opId }) => opId);
+  expect(await found('cut-commit')).toMatchObject({ seq: 5, leaves: { a: 1 }, outbox });
+  await cache.close?.();
+});
+
+test('a write whose storing the browser cuts off, and the database with it for a while, is stored', async () => {
+  const terms = termsOf();
+  const cache = indexedDB('cut-write');
+  await cache.open?.(terms);
+  await cache.load(app);
+  await cache.commit(app, { ...change(5, { a: 1 }), replaces: true });
+  const { open } = IDBFactory.prototype;
+  let refused = 0;
+  vi.spyOn(IDBFactory.prototype, 'open').mockImplementation(function (
+    this: IDBFactory,
+    ...call: Parameters<IDBFactory['open']>
+  ) {
+    refused += 1;
+    if (refused < 3) throw new DOMException('The connection was closed.', 'AbortError');
+    return open.apply(this, call);
+  });
+  cutOff('request', 1);
+  await cache.sharing?.keep(app, [[pending(1).opId, pending(1)]]);
+  expect(refused).toBe(3);
+  vi.restoreAllMocks();
+  const outbox = [pending(1).opId];
+  expect(await found('cut-write')).toMatchObject({ seq: 5, leaves: { a: 1 }, outbox });
+  expect(terms.faults).toEqual([]);
+  await cache.close?.();
+});

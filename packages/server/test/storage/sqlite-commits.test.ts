@@ -1,5 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Commits } from '../../src/storage/sqlite/commits.ts';
 import { UnknownOutcome } from '../../src/storage/sqlite/faults.ts';
 import { migrations } from '../../src/storage/sqlite/schema.ts';
@@ -23,7 +23,10 @@ function flaky(codes: number[]): { readonly db: DatabaseSync; readonly commits: 
     };
     return statement;
   };
-  return { db, commits: new Commits({ name: 'holdfast.db', writer: db }) };
+  return {
+    db,
+    commits: new Commits({ name: 'holdfast.db', writer: db, checkPlace: vi.fn<() => void>() }),
+  };
 }
 
 const insert = (db: DatabaseSync, key: number) => (): unknown =>

@@ -1,9 +1,11 @@
 import {
   chmodSync,
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   truncateSync,
@@ -210,5 +212,43 @@ describe('the file of the SQLite driver', () => {
     for (const [name, value] of Object.entries(below)) {
       expect(() => sqlite({ directory, retention: { [name]: value } })).toThrow(RangeError);
     }
+  });
+
+  it.each([
+    ['moved', () => renameSync(file, `${file}.away`)],
+    ['deleted', () => rmSync(file)],
+    [
+      'replaced',
+      () => {
+        copyFileSync(file, `${file}.copy`);
+        renameSync(`${file}.copy`, file);
+      },
+    ],
+  ])('stores nothing in a file that was %s under it, and says so', async (_how, move) => {
+    await fill(3);
+    const storage = sqlite({ directory });
+    move();
+    const batch = batchOf(opsAfter(3, 1));
+    const message = expect.stringMatching(/moved, deleted or replaced/);
+    const refusal = { status: 'failed', reason: 'io', message };
+    expect(await storage.append('s', 3, batch)).toEqual(refusal);
+    await expect(storage.load('s')[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+      reason: 'io',
+      message,
+    });
+    expect(await storage.open('s')).toMatchObject({ head: 3 });
+    await storage.close();
+  });
+
+  it('stores again when a file that was moved is back', async () => {
+    await fill(3);
+    const storage = sqlite({ directory });
+    renameSync(file, `${file}.away`);
+    expect(await storage.append('s', 3, batchOf(opsAfter(3, 1)))).toMatchObject({
+      status: 'failed',
+    });
+    renameSync(`${file}.away`, file);
+    expect(await storage.append('s', 3, batchOf(opsAfter(3, 1)))).toEqual({ status: 'stored' });
+    await storage.close();
   });
 });

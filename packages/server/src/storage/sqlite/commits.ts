@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { DatabaseFile } from './file.ts';
 import { closedStorage, isRefusedWrite, toStorageError, UnknownOutcome } from './faults.ts';
 
-type Writable = Pick<DatabaseFile, 'name' | 'writer'>;
+type Writable = Pick<DatabaseFile, 'name' | 'writer' | 'checkPlace'>;
 
 type Job = {
   /** How many rows it is about to write, roughly. */
@@ -112,6 +112,7 @@ export class Commits {
   #transact(group: readonly Job[]): (() => void)[] {
     let tells: (() => void)[];
     try {
+      this.#file.checkPlace();
       this.#begin.run();
       if (!this.#settled) this.#bumpSettled.run();
       tells =

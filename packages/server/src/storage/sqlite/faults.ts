@@ -70,6 +70,14 @@ export function corruptFile(file: string, detail: string, cause?: unknown): Stor
   );
 }
 
+/** The file was renamed, deleted or replaced under an open server. */
+export function movedFile(file: string): StorageError {
+  return new StorageError(
+    'io',
+    `${file} is not the file that this server has open: it was moved, deleted or replaced. Nothing was stored. Put it back, or stop the server first and start it again.`,
+  );
+}
+
 /** The storage was closed. */
 export function closedStorage(): StorageError {
   return new StorageError('io', 'The storage is closed. Open it again.');

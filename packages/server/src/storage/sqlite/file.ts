@@ -2,7 +2,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StorageError } from '../port.ts';
-import { closedStorage, corruptFile, resultCode, toStorageError } from './faults.ts';
+import { closedStorage, corruptFile, movedFile, resultCode, toStorageError } from './faults.ts';
 import { applicationId, migrate, readPragma, refuseNewer } from './schema.ts';
 
 /** How the file is opened. */
@@ -26,6 +26,7 @@ export class DatabaseFile {
   readonly name: string;
   readonly writer: DatabaseSync;
   readonly #lock: DatabaseSync;
+  readonly #place: string | null;
   readonly #idle: DatabaseSync[] = [];
   readonly #waiting: Waiting[] = [];
   #readers = 0;
@@ -38,10 +39,16 @@ export class DatabaseFile {
     try {
       checkFile(this.name);
       this.writer = openWriter(this.name, options);
+      this.#place = placeOf(this.name);
     } catch (error) {
       this.#lock.close();
       throw toStorageError(error, this.name);
     }
+  }
+
+  /** Throws where the name leads to another file than was opened, or to none: what is written to that nobody would find again. */
+  checkPlace(): void {
+    if (placeOf(this.name) !== this.#place) throw movedFile(this.name);
   }
 
   /** A read-only connection; few are out at a time, so that many loads at once do not exhaust descriptors. */
@@ -52,6 +59,7 @@ export class DatabaseFile {
     if (this.#readers === readersMax) {
       return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
     }
+    this.checkPlace();
     const reader = openReader(this.name);
     this.#readers += 1;
     return reader;
@@ -71,6 +79,17 @@ export class DatabaseFile {
     this.writer.close();
     // Last, so that nobody else opens the file while it is being closed.
     this.#lock.close();
+  }
+}
+
+/** What a file keeps when it is written to, and no other has. */
+function placeOf(name: string): string | null {
+  try {
+    const { dev, ino } = statSync(name, { bigint: true });
+    return `${dev} ${ino}`;
+  } catch {
+    // Gone, or out of reach.
+    return null;
   }
 }
 

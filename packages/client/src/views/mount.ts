@@ -13,6 +13,7 @@ import { call } from '../cell.ts';
 import { closedError } from '../mistakes.ts';
 import type { Room } from '../room.ts';
 import type { News, Speaker } from '../uplink.ts';
+import type { Keeper } from './cache-options.ts';
 import { type CallPorts, Calls, type Wish } from './calls.ts';
 import type { InitialView } from './initial.ts';
 import { MountParams, type ParamsPorts } from './params.ts';
@@ -36,14 +37,6 @@ export type MountOptions = {
   readonly timeoutMs: number | undefined;
 };
 
-/** Keeps the tree of a mount for the next one. */
-interface Keeper {
-  /** The tree is another. */
-  advanced(): void;
-  /** It is the last for now: why. */
-  flush(why: HoldfastError | undefined): void;
-}
-
 /** What a mount needs of the world. */
 export type MountPorts = {
   readonly room: Room;
@@ -57,7 +50,6 @@ export type MountPorts = {
 
 // So long a Musubi server has to send the envelope that follows a reply.
 const settleMs = 250;
-
 /** So long an envelope may take that follows the reply to a join: a tree may be large, and a line slow. */
 const firstMs = 60_000;
 
@@ -94,8 +86,7 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
   #late: unknown;
 
   constructor(ports: MountPorts, params: JsonObject) {
-    const { room, root, options } = ports;
-    this.#ports = ports;
+    const { room, root, options } = (this.#ports = ports);
     this.settings = room.settings;
     this.env = room.settings.env;
     this.timeoutMs = options.timeoutMs;
@@ -157,6 +148,7 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
   /** Asks the server something about a node, or tells it to do something. */
   ask(wish: Wish, recipe?: Recipe): Promise<JsonObject> {
     if (this.#isEnded) return rejected(closedError('view'));
+    if (this.#isGivenUp) return rejected(this.#error);
     const id = this.env.randomId();
     if (recipe !== undefined) {
       // What it throws is the caller's, and nothing is sent.
@@ -220,7 +212,7 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
   }
 
   isFinal(refusal: Refusal): boolean {
-    this.#error = errorOf(refusal);
+    this.#error = errorOf(this.#ports.root.rootId, refusal);
     this.#become(this.#state);
     if (this.#ports.room.makeRoom?.(refusal) === true) return false;
     return !this.#wasLive || structural.has(this.#error.code);
@@ -231,7 +223,7 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
       case 'joined':
         return this.#joined(news.response);
       case 'refused':
-        return this.#refused(errorOf(news.refusal));
+        return this.#refused(errorOf(this.#ports.root.rootId, news.refusal), this.settings.report);
       case 'lost':
         return this.#lost();
       case 'message':
@@ -253,6 +245,11 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
   get #state(): ViewHealth['state'] {
     if (this.isLive) return 'live';
     return this.#wasLive ? 'stale' : 'mounting';
+  }
+
+  /** What waits for it would wait in vain. */
+  get #isGivenUp(): boolean {
+    return this.#ports.root.health.get().state === 'failed';
   }
 
   #joined(response: unknown): void {
@@ -334,9 +331,11 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
     this.#ports.room.uplink.rejoin(this.#topic, this.#token === null ? {} : { keep: true });
   }
 
-  #refused(error: HoldfastError): void {
-    if (this.#wasLive) this.#stop('failed', error);
-    else this.#end('failed', error);
+  /** What is shown stays, and looks as ever: `report` hears that it is of the past. A first join has who waits for it. */
+  #refused(error: HoldfastError, report?: (error: unknown) => void): void {
+    if (!this.#wasLive) return this.#end('failed', error);
+    this.#stop('failed', error);
+    report?.(error);
   }
 
   /** Closed with the client it ends; where the connection was given up, so is the mount, until that is tried again. */
@@ -345,6 +344,7 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
     if (this.#isEnded) return;
     if (error !== undefined) this.#refused(error);
     else if (connection === 'closed') this.unmount(closedError('client'));
+    else if (connection !== 'connected' && this.#isGivenUp) this.#become(this.#state);
   }
 
   #end(state: 'failed' | 'unmounted', error: HoldfastError): void {
@@ -396,4 +396,5 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
   }
 }
 
-const errorOf = ({ code, details }: Refusal): RejectedError => new RejectedError(code, details);
+const errorOf = (view: string, { code, details }: Refusal): RejectedError =>
+  new RejectedError(code, { view, ...details });

@@ -1,6 +1,6 @@
 import type { ViewHandle } from '@holdfast/client/views';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { module, node, Scripted } from './scripted.ts';
+import { module, node, rootId, Scripted } from './scripted.ts';
 
 let world: Scripted;
 
@@ -173,6 +173,24 @@ describe('a view that is live', () => {
     await world.accept({ instance: 't2' });
     await world.show(node([], { n: 2 }));
     expect(page.health.get().state).toBe('live');
+  });
+
+  it('that has failed for good is told of once, by its name, and takes no command that would wait in vain', async () => {
+    const page = await live();
+    await world.end('phx_error');
+    await world.clock.advance(1000);
+    await world.refuse(await world.next('phx_join'), { reason: 'unknown root' });
+    const told = { code: 'unknown root', details: { view: rootId } };
+    expect(world.errors).toMatchObject([told]);
+    await expect(page.proxy.$dispatch('go')).rejects.toMatchObject(told);
+    await expect(
+      page.proxy.$dispatch(
+        'go',
+        {},
+        { optimistic: (draft) => void Object.assign(draft as object, { n: 7 }) },
+      ),
+    ).rejects.toMatchObject(told);
+    expect([page.proxy['n'], world.errors.length]).toEqual([1, 1]);
   });
 
   it('V76 joins that fail in a loop are attempts that rise, whatever the connection says', async () => {

@@ -70,7 +70,11 @@ const board = viewOf({
 const boards = app({ views: [board] });
 type Boards = typeof boards;
 
-type Here = { readonly url: string; client(options?: Partial<ClientOptions>): Client<Boards> };
+type Here = {
+  readonly url: string;
+  readonly server: Server;
+  client(options?: Partial<ClientOptions>): Client<Boards>;
+};
 
 async function here(): Promise<Here> {
   const server = createServer({ storage: memory(), rates: false, app: boards });
@@ -84,6 +88,7 @@ async function here(): Promise<Here> {
   });
   return {
     url,
+    server,
     client: (options) => {
       const client = createClient<Boards>({ url, token, views: views(), ...options });
       clients.push(client);
@@ -193,4 +198,23 @@ it('a view whose state is in a store goes on after a deploy: another process, a 
   await waitFor(root, (snapshot) => snapshot.cards.length === 2);
   expect(seen).not.toContain(undefined);
   expect(seen).not.toContain(0);
+});
+
+it('a view whose connection was refused refuses commands at once, and takes them again once that is tried again', async () => {
+  const { client, server } = await here();
+  const { id, rawToken } = await issue(server);
+  let token = rawToken;
+  const errors: unknown[] = [];
+  const one = client({ token: () => token, onError: (error) => errors.push(error) });
+  const root = await one.view('Board', { params: { room: 'r' } }).ready;
+  await server.tokens.revoke(id);
+  await expect.poll(() => root.$health().state).toBe('failed');
+  const refused = { code: 'unauthorized' };
+  await expect(root.$dispatch('setFilter', { to: 'mine' })).rejects.toMatchObject(refused);
+  token = (await issue(server)).rawToken;
+  void one.connect();
+  await root.$dispatch('setFilter', { to: 'mine' });
+  expect([root.filter, root.$health().state]).toEqual(['mine', 'live']);
+  // Of the connection; not of each view beside it.
+  expect(errors).toEqual([expect.objectContaining({ ...refused, details: {} })]);
 });

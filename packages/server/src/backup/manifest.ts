@@ -74,16 +74,6 @@ export async function writeDurably(file: string, text: string): Promise<void> {
   }
 }
 
-/** Makes what was renamed or made in a directory durable. */
-export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 /** Ends unless the directory is empty or not there. */
 export async function needEmpty(directory: string): Promise<void> {
   const names = existsSync(directory) ? await readdir(directory) : [];

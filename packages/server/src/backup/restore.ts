@@ -4,14 +4,9 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { migrate } from '../storage/sqlite/schema.ts';
+import { syncDirectory } from '../sync-directory.ts';
 import { contentsOf, copyContent, copyFile } from './contents.ts';
-import {
-  BackupError,
-  type BackupStep,
-  databaseName,
-  readManifest,
-  syncDirectory,
-} from './manifest.ts';
+import { BackupError, type BackupStep, databaseName, readManifest } from './manifest.ts';
 
 /** What is restored, and where to. */
 export type RestoreOptions = {

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
+import { syncDirectory } from '../sync-directory.ts';
 import { Appends, type Turn, wrongOffset } from './appends.ts';
 import { digitsOf, hashOf, isBlobHash, uploadDigits, uploadOf } from './names.ts';
 import {
@@ -220,16 +221,6 @@ async function sizeOf(file: string): Promise<number | null> {
 
 async function namesIn(directory: string): Promise<readonly string[]> {
   return (await unlessMissing(() => readdir(directory))) ?? [];
-}
-
-/** A rename is durable once its directory is. */
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 async function unlessMissing<T>(run: () => Promise<T>): Promise<T | null> {

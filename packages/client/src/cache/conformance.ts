@@ -187,6 +187,25 @@ const drafts: readonly Draft[] = [
     },
   },
   {
+    name: 'what is waiting in a store that was forgotten is its own, though nothing of the store is there',
+    run: async ({ cache }) => {
+      const other = asStoreName('acme/other');
+      await cache.load(app);
+      await cache.clear(app);
+      const request = pending('d:s:1', 1);
+      if (cache.sharing === undefined) {
+        await cache.commit(app, change(0, { requests: [['d:s:1', request]] }));
+      } else await cache.sharing.keep(app, [['d:s:1', request]]);
+      await cache.load(other);
+      await cache.commit(other, change(1, { entries: [['k', leaf(1, 1)]] }));
+      same(shown(await cache.load(other)).outbox, []);
+      same(
+        shown(await cache.load(app)).outbox.map(({ opId }) => opId),
+        ['d:s:1'],
+      );
+    },
+  },
+  {
     name: 'paths and values come back as they were, however odd',
     run: async ({ cache }) => {
       await cache.load(app);

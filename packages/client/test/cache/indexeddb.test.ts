@@ -126,6 +126,24 @@ describe('a database of the first layout', () => {
   });
 });
 
+it('a commit is stored when its transaction is complete, not before', async () => {
+  const cache = indexedDB(name());
+  await cache.open?.(termsOf());
+  await cache.load(app);
+  const complete: boolean[] = [];
+  const spy = vi.spyOn(IDBDatabase.prototype, 'transaction');
+  spy.mockImplementation(function (this: IDBDatabase, ...args) {
+    spy.mockRestore();
+    const tx = this.transaction(...args);
+    complete.push(false);
+    tx.addEventListener('complete', () => (complete[0] = true));
+    return tx;
+  });
+  await cache.commit(app, change(5, { k: 1 }, outbox));
+  expect(complete).toEqual([true]);
+  await cache.close?.();
+});
+
 describe('entries in blocks', () => {
   const damages: readonly (readonly [string, unknown])[] = [
     ['is no list', 'text'],

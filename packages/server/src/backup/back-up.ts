@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
-import { syncDirectory } from '../sync-directory.ts';
+import { syncDirectory } from '../blobs/sync-directory.ts';
 import { contentsOf, copyContent, digestOf } from './contents.ts';
 import {
   BackupError,

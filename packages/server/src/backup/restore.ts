@@ -4,7 +4,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { migrate } from '../storage/sqlite/schema.ts';
-import { syncDirectory } from '../sync-directory.ts';
+import { syncDirectory } from '../blobs/sync-directory.ts';
 import { contentsOf, copyContent, copyFile } from './contents.ts';
 import { BackupError, type BackupStep, databaseName, readManifest } from './manifest.ts';
 

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-import { syncDirectory } from '../sync-directory.ts';
+import { syncDirectory } from './sync-directory.ts';
 import { Appends, type Turn, wrongOffset } from './appends.ts';
 import { digitsOf, hashOf, isBlobHash, uploadDigits, uploadOf } from './names.ts';
 import {

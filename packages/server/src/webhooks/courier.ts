@@ -1,6 +1,6 @@
-import type { Limits, Seq, StoreName } from '@holdfast/protocol';
+import type { Limits, Seq } from '@holdfast/protocol';
 
-import type { Delivery, Storage, WebhookRow, WebhookStanding } from '../storage/port.ts';
+import type { Delivery, Storage, StoreRow, WebhookRow, WebhookStanding } from '../storage/port.ts';
 import { type Filter, filterOf, gap, type Message } from './message.ts';
 import type { Answered } from './post.ts';
 import { deliveryId } from './signature.ts';
@@ -41,7 +41,7 @@ export type CourierRoom = {
  */
 export class Courier {
   readonly #room: CourierRoom;
-  readonly #store: StoreName;
+  readonly #store: Pick<StoreRow, 'name' | 'incarnation'>;
   readonly #filter: Filter;
   #row: WebhookRow;
   /** The cursor that is stored. */
@@ -56,13 +56,13 @@ export class Courier {
   /** Resolves when nothing is under way any more. */
   readonly ended: Promise<void>;
 
-  constructor(room: CourierRoom, row: WebhookRow, store: StoreName) {
+  constructor(room: CourierRoom, row: WebhookRow, store: Pick<StoreRow, 'name' | 'incarnation'>) {
     this.#room = room;
     this.#row = row;
     this.#store = store;
     this.#noted = row.cursor;
     this.#head = row.cursor;
-    this.#filter = filterOf(row, store, room.limits);
+    this.#filter = filterOf(row, store.name, room.limits);
     this.ended = this.#run();
   }
 
@@ -129,7 +129,7 @@ export class Courier {
       const ops = await storage.read(this.#row.store, cursor, READ);
       const first = ops[0]?.seq ?? (await this.#oldest());
       this.#head = Math.max(this.#head, ops.at(-1)?.seq ?? 0);
-      if (first > cursor + 1) return gap(this.#store, cursor + 1, first - 1);
+      if (first > cursor + 1) return gap(this.#store.name, cursor + 1, first - 1);
       if (ops.length === 0 || this.#isOver) return null;
       for (const op of ops) {
         const message = this.#filter(op);
@@ -149,7 +149,8 @@ export class Courier {
   }
 
   async #deliver({ seq, body }: Message): Promise<void> {
-    const id = deliveryId(this.#row.id, String(seq));
+    // Where a backup is restored, other ops have the same seqs; whoever skips ids that it has seen is to hear of them.
+    const id = deliveryId(this.#row.id, `${this.#store.incarnation} ${seq}`);
     const at = this.#room.storage.now();
     const answered = await this.#room.send(this.#row, body, id);
     const standing = answered.error === null ? delivered(seq) : this.#failed(answered.error);

@@ -177,7 +177,7 @@ export class Webhooks {
     const attempted: CourierRoom['attempted'] = (standing) =>
       this.#attempted(standing, { id: row.id, store: store.name });
     const room = { storage, clock, limits, report, send, attempted };
-    const courier = new Courier(room, row, store.name);
+    const courier = new Courier(room, row, store);
     const unsubscribe = bus.subscribe(`store.${store.id}`, (bytes) =>
       courier.hint(Number(new TextDecoder().decode(bytes)) || 0),
     );

@@ -103,7 +103,7 @@ class Life {
       report: (_: string, error: unknown) => void this.failures.push(error),
       attempted: () => undefined,
     };
-    this.#courier = new Courier(room, row, store);
+    this.#courier = new Courier(room, row, { name: store, incarnation: 'i' });
   }
 
   async #stop(): Promise<void> {

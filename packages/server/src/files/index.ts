@@ -8,3 +8,4 @@ export {
   toldTo,
 } from './files.ts';
 export { type KeptContent, type PieceOutcome } from './intake.ts';
+export { sweepLeftovers } from './leftovers.ts';

@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { entriesIn } from '@holdfast/engine/data';
 import { refuse } from '@holdfast/protocol';
 
+import { sweepLeftovers } from '../files/index.ts';
 import type { HttpDeps } from './deps.ts';
 import { refused } from './errors.ts';
 import type { Exported } from './exported.ts';
@@ -17,6 +18,7 @@ const PIECE_BYTES = 256 * 1024;
 /** Each is a whole store on the disk for temporary files, for as long as its reader takes. */
 const FILES_MAX = 16;
 const RETRY_MS = 10_000;
+const PREFIX = 'holdfast-export';
 let files = 0;
 
 /** The state as a database file: `entries` and `meta`; made in a temporary file, and gone with the answer. */
@@ -25,6 +27,7 @@ export async function exportSqlite(
   desk: Pick<HttpDeps, 'clock'>,
 ): Promise<ReadableStream<Uint8Array>> {
   if (files >= FILES_MAX) throw refused(refuse('overloaded', { retry_after_ms: RETRY_MS }));
+  if (files === 0) sweepLeftovers(tmpdir(), PREFIX);
   files += 1;
   let isOver = false;
   const end = (): void => {
@@ -41,7 +44,7 @@ async function make(
   exported: Exported,
   { clock, end }: Pick<HttpDeps, 'clock'> & { readonly end: () => void },
 ): Promise<ReadableStream<Uint8Array>> {
-  const directory = await mkdtemp(join(tmpdir(), 'holdfast-export-'));
+  const directory = await mkdtemp(join(tmpdir(), `${PREFIX}-${process.pid}-`));
   const forget = async (): Promise<void> => {
     // What cannot be removed, as where somebody has it open, is no reason to refuse others for good.
     await rm(directory, { recursive: true, force: true }).finally(end);

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
 
@@ -174,6 +174,19 @@ test('of the databases that nobody reads there are sixteen at most', async () =>
   const next = await get('sqlite');
   expect(next.status).toBe(200);
   await Promise.all([...made.slice(1), next].map(async ({ body }) => body?.cancel()));
+});
+
+test('what a process that was killed has left of its exports is gone with the next one', async () => {
+  const { get } = await open();
+  const [dead, alive] = [999_999_999, process.ppid].map((pid) => {
+    const directory = mkdtempSync(join(tmpdir(), `holdfast-export-${pid}-`));
+    onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+    writeFileSync(join(directory, 'export.db'), 'left');
+    return basename(directory);
+  });
+  await (await get('sqlite')).body?.cancel();
+  expect(left()).not.toContain(dead);
+  expect(left()).toContain(alive);
 });
 
 test('a database that cannot be removed yet takes no place of those that come', async () => {

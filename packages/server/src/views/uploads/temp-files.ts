@@ -1,8 +1,10 @@
-import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-const named = /^holdfast-uploads-(\d+)-/;
+import { sweepLeftovers } from '../../files/index.ts';
+
+const PREFIX = 'holdfast-uploads';
 
 /** The bytes of uploads on their way, in a directory of this process alone (views.md §10.5). */
 export class TempFiles {
@@ -13,8 +15,8 @@ export class TempFiles {
   /** What processes that are gone have left is removed. `key` tells servers of one process apart. */
   constructor(parent: string, key: string) {
     this.#parent = parent;
-    this.#directory = join(parent, `holdfast-uploads-${process.pid}-${key}`);
-    sweep(parent);
+    this.#directory = join(parent, `${PREFIX}-${process.pid}-${key}`);
+    sweepLeftovers(parent, PREFIX);
   }
 
   /** Makes an empty file that only this user can read. */
@@ -69,50 +71,5 @@ export class TempFile {
   async remove(): Promise<void> {
     await this.close().catch(() => undefined);
     await rm(this.path, { force: true });
-  }
-}
-
-function sweep(parent: string): void {
-  for (const name of namesIn(parent)) {
-    const match = named.exec(name);
-    // The place is full of things that are none of ours.
-    if (match === null) continue;
-    const pid = Number(match[1]);
-    const directory = join(parent, name);
-    const isInUse = pid === process.pid ? isOfThis(directory) : isAlive(pid);
-    if (!isInUse) removed(directory);
-  }
-}
-
-/** In a directory that all users share, what another's process has left is that one's to remove. */
-function removed(directory: string): void {
-  try {
-    rmSync(directory, { recursive: true, force: true });
-  } catch {
-    // It stays, and stops nobody.
-  }
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
-}
-
-/** In a container every server has the same number as the one that died: what is older than this one is of that. */
-function isOfThis(directory: string): boolean {
-  const startedAt = Date.now() - process.uptime() * 1000;
-  return (statSync(directory, { throwIfNoEntry: false })?.mtimeMs ?? 0) >= startedAt - 1000;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // Of another user, but there.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }

@@ -155,6 +155,22 @@ describe('a single flight', () => {
     await expect(flight).rejects.toThrow('enough');
   });
 
+  it('S51 who gives up while it asks for the lease lets go of it when it comes, and runs nothing (P57)', async () => {
+    const valve = new Valve();
+    const [a, b] = [await world.store({ link: valve }), await world.store()];
+    const giving = new AbortController();
+    const run = vi.fn(other);
+    valve.holdIn();
+    const flight = a.once('report', run, { signal: giving.signal });
+    await isHeld(b);
+    giving.abort(new Error('enough'));
+    await expect(flight).rejects.toThrow('enough');
+    const next = b.once('report', async () => 'from the next');
+    valve.letIn();
+    expect(await next).toEqual({ how: 'computed', value: 'from the next' });
+    expect(run).not.toHaveBeenCalled();
+  }, 5000);
+
   it('S51 one who runs and is killed is replaced after the ttl, at the word of the server; its late result is fenced off (P57)', async () => {
     const [{ client, store: dead }, alive] = [await mortal(), await world.store()];
     const started = gate<null>();

@@ -15,7 +15,7 @@ type Row = {
 const rows: { readonly [reason in Reason]: readonly [number | null, string, ...string[]] } = {
   unauthorized: [
     401,
-    'The token is not accepted here, or the store is not open to it. Sign in again.',
+    'Not known here, or not allowed to have this. Sign in again, or as another one.',
   ],
   store_not_allowed: [403, 'This token may not use this store.', 'message'],
   missing_scope: [403, 'This token lacks a scope that the request needs.', 'scope', 'message'],
@@ -182,17 +182,26 @@ const sentences: { readonly [code: string]: Row } = refusals;
 
 /**
  * Has errors made from now on say in a sentence what happened; without it they name the reason and its details. Who has
- * refused may have a sentence for it that says more than the table.
+ * refused may have a sentence for it that says more than the table: `message` in the details, or in the data that the code
+ * of a view gave a `RejectedError`.
  */
 export function explainErrors(): void {
-  wordErrors((code, { message, field, issues }) => {
+  wordErrors((code, details) => {
     const known = Object.hasOwn(sentences, code) ? sentences[code]?.says : undefined;
-    if (typeof message === 'string' && message !== '') return `${code}: ${message}`;
+    const told = [details['message'], messageIn(details['data'])].find(isText);
+    if (told !== undefined) return `${code}: ${told}`;
     if (known === undefined) return code;
-    const at = typeof field === 'string' ? field : placeOf(issues);
+    const { field, issues, id, error_id: errorId } = details;
+    const named = [field, ...(known.includes('in the log') ? [errorId, id] : [])].find(isText);
+    const at = named ?? placeOf(issues);
     return `${code}: ${at === '' ? known : `${known.slice(0, -1)} (${at}).`}`;
   });
 }
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+
+const messageIn = (data: unknown): unknown =>
+  typeof data === 'object' && data !== null && 'message' in data ? data.message : undefined;
 
 /** Where the first thing is that a schema has against a value; empty: it is about all of it, or nobody says. */
 function placeOf(issues: unknown): string {

@@ -27,3 +27,28 @@ test('an explained error names the field that it is about, and nothing of what i
     expect(said({ issues: none })).toBe(about(''));
   }
 });
+
+const explained = (code: string, details: object): string => {
+  explainErrors();
+  return new RejectedError(code, { ...details }).message;
+};
+
+test('an explained error says what the code of a view has said beside its own code', () => {
+  const of = { data: { message: 'Somebody has deleted it.' } };
+  expect(explained('card_gone', of)).toBe('card_gone: Somebody has deleted it.');
+  for (const data of [{ message: 7 }, { message: '' }, ['x'], 'x', null, undefined]) {
+    expect(explained('card_gone', { data })).toBe('card_gone');
+  }
+});
+
+test('an explained error of a fault inside the server has the id by which it is found in the log', () => {
+  const what = 'Something failed inside the server;';
+  expect(explained('internal error', { id: 'e_1' })).toBe(
+    `internal error: ${what} id finds it in the log (e_1).`,
+  );
+  expect(explained('internal_error', { error_id: 'e_2' })).toBe(
+    `internal_error: ${what} error_id finds it in the log (e_2).`,
+  );
+  expect(explained('internal_error', { id: 'e_3' })).toMatch(/\(e_3\)\.$/);
+  expect(explained('not_found', { id: 'x' })).toBe('not_found: There is no such object.');
+});

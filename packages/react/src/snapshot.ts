@@ -122,8 +122,9 @@ const failures = /* @__PURE__ */ new WeakMap<AsyncReason, RejectedError>();
 
 function failureOf(reason: AsyncReason): RejectedError {
   const { value } = reason;
-  const code = typeof value === 'string' ? value : value.code;
-  const failure = failures.get(reason) ?? new RejectedError(code, { reason });
+  // Its data, or its id, where those of a refused command are.
+  const { code, ...more } = typeof value === 'string' ? { code: value } : value;
+  const failure = failures.get(reason) ?? new RejectedError(code, { ...more, reason });
   failures.set(reason, failure);
   return failure;
 }

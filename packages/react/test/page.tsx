@@ -53,7 +53,11 @@ export async function calm(): Promise<void> {
   for (let i = 0; i < 10; i++) await turn();
 }
 
-type BoundaryProps = { readonly children: ReactNode; readonly onReset?: () => void };
+type BoundaryProps = {
+  readonly children: ReactNode;
+  readonly onReset?: () => void;
+  readonly onError?: (error: unknown) => void;
+};
 
 /** Shows the code of an error, and a way to try again. */
 export class Boundary extends Component<BoundaryProps, { readonly error: unknown }> {
@@ -61,6 +65,10 @@ export class Boundary extends Component<BoundaryProps, { readonly error: unknown
 
   static getDerivedStateFromError(error: unknown): { readonly error: unknown } {
     return { error };
+  }
+
+  override componentDidCatch(error: unknown): void {
+    this.props.onError?.(error);
   }
 
   override render(): ReactNode {

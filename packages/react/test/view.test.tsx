@@ -308,7 +308,9 @@ describe.each([false, true])('hooks of views (strict: %s)', (isStrict) => {
   });
 
   it('V44 an async value suspends until it has data, keeps that while it loads, and throws its failure', async () => {
-    const page = open(app(<Profile />), isStrict);
+    const caught: unknown[] = [];
+    const heard = (error: unknown): void => void caught.push(error);
+    const page = open(app(<Boundary onError={heard} children={<Profile />} />), isStrict);
     await expect.poll(() => world.sent.length).toBe(1);
     await world.accept();
     await world.show(node([], { profile: value('loading', null) }));
@@ -328,6 +330,7 @@ describe.each([false, true])('hooks of views (strict: %s)', (isStrict) => {
       ),
     );
     await page.shows('failed: no_luck');
+    expect(caught[0]).toMatchObject({ code: 'no_luck', details: { data: 7 } });
     page.unmount();
   });
 

@@ -45,7 +45,7 @@ export function routeHistory(app: Hono, deps: HttpDeps, committer: Committer): v
     onlyFields(body, 'Rollback');
     const same = {
       op: 'rollback',
-      path: body['path'] ?? body['path_segments'],
+      path: body['path_segments'] ?? body['path'],
       value: body['to_seq'],
     };
     const rollBack = (): Promise<Outcome> =>
@@ -95,15 +95,17 @@ async function keepNothing(
   return outcome;
 }
 
-function noteRollback(
+async function noteRollback(
   deps: HttpDeps,
   principal: Principal,
   { store, body }: { store: StoreRow; body: { readonly [field: string]: unknown } },
 ): Promise<void> {
-  const details = { to_seq: Number(body['to_seq']) };
-  const { path } = body;
-  const target = typeof path === 'string' ? path : null;
-  return noteAct(deps, principal, { act: 'store.rolled_back', store, target, details });
+  const asked = readRollback(body, deps.limits);
+  // It was done, so it could be read.
+  if (isRefusal(asked)) return;
+  const act = 'store.rolled_back';
+  const details = { to_seq: asked.toSeq };
+  await noteAct(deps, principal, { act, store, target: asked.path ?? null, details });
 }
 
 async function diff(c: Context, deps: HttpDeps): Promise<Response> {

@@ -80,6 +80,21 @@ test('every administrative act over HTTP is noted, and none that was refused', a
   expect(home.failures).toEqual([]);
 });
 
+test('a rollback is noted with the path that it went by, in whichever form that was asked for', async () => {
+  const { ask } = await new World().token();
+  await ask('POST', '/api/stores', { name: 'blog' });
+  const store = '/api/stores/acme/blog';
+  await ask('PUT', `${store}/entries/a/b`, 1);
+  for (const [at, path] of [{ path: 'a/b' }, { path_segments: ['a', 'b'] }, {}].entries()) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await ask('PUT', `${store}/entries/a/b`, at + 2);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    expect((await ask('POST', `${store}/rollback`, { ...path, to_seq: 1 })).status).toBe(200);
+  }
+  const acts = (await actsOf(ask)).filter(({ act }) => act === 'store.rolled_back');
+  expect(acts.map(({ target }) => target)).toEqual([null, 'a/b', 'a/b']);
+});
+
 test('the operator’s acts, and a rollback on a socket, are noted too', async () => {
   const { server, url, joined } = await world();
   const issued = await server.tokens.issue({

@@ -1,3 +1,4 @@
+import { opNames } from '@holdfast/protocol';
 import {
   fence,
   instant,
@@ -35,20 +36,8 @@ const forms: readonly string[] = ['path', 'path_segments'];
 const conditions = { if_match: seq, if_absent: { const: true }, fence };
 const optionalConditions: readonly string[] = Object.keys(conditions);
 const opsMax = { minItems: 1, maxItems: 1000 };
-const kinds: Schema = {
-  enum: [
-    'set',
-    'delete',
-    'merge',
-    'increment',
-    'add',
-    'remove',
-    'lease',
-    'renew',
-    'release',
-    'mutate',
-  ],
-};
+/** Files have requests of their own. */
+const kinds: Schema = { enum: [...opNames.filter((name) => name !== 'put_file'), 'mutate'] };
 const ofKinds = {
   // Of leases.
   ttl_ms: integer,

@@ -228,8 +228,11 @@ export class OpenStore implements Speaker, ReceiptDesk {
 
   /** Whether the server has made it anew, and nobody has asked for it again since that was told (registry.md §11). */
   #mustClose(reply: unknown): boolean {
-    if (this.#room.settings.onIncarnation !== 'close' || !isObject(reply)) return false;
-    return reply['why'] === 'incarnation' && this.#status().error?.code !== 'stale_incarnation';
+    const { incarnation, error } = this.#status();
+    if (this.#room.settings.onIncarnation !== 'close' || incarnation === null) return false;
+    // Its `why` tells only those who hold something, and own writes are of the former one all the same.
+    const isOther = isObject(reply) && reply['incarnation'] !== incarnation;
+    return isOther && error?.code !== 'stale_incarnation';
   }
 
   /** Tells how a write ended. */

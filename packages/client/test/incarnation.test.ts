@@ -71,4 +71,23 @@ describe('a store that the server has made anew', () => {
     await expect.poll(() => store.status.get().error?.code).toBe('stale_incarnation');
     expect(() => world.client({ onIncarnation: 'shut' as never })).toThrow(TypeError);
   });
+
+  it.each([{ holding: 'nothing of it', scope: [] }, { holding: 'all of it, which is nothing' }])(
+    'G53 is left so, too, by who holds $holding: own writes wait until it is asked for again',
+    async ({ scope }) => {
+      const valve = new Valve();
+      const link = { link: valve, env: { random: () => 0.01 } };
+      const client = world.client({ ...link, onIncarnation: 'close' });
+      const store = client.store('acme/app', scope === undefined ? {} : { scope });
+      await store.ready;
+      await expect.poll(() => store.status.get().incarnation).not.toBeNull();
+      const remade = remake(valve);
+      const write = store.put('new', 1);
+      await remade;
+      await expect.poll(() => store.status.get().error?.code).toBe('stale_incarnation');
+      expect(write.outcome).toBeNull();
+      client.store('acme/app', { scope: [] });
+      expect(await write.committed).toMatchObject({ seq: 1 });
+    },
+  );
 });

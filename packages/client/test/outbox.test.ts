@@ -31,6 +31,11 @@ async function withLetter(
   return { store, opId };
 }
 
+/** What the dead letters of a store ask for. */
+function requestsOf(store: Store): readonly unknown[] {
+  return store.outbox.deadLetters().map(({ request }) => request);
+}
+
 describe('dead letters', () => {
   it('are writes that were refused for good while nobody waited for them', async () => {
     const told: RejectedWrite[] = [];
@@ -72,6 +77,36 @@ describe('dead letters', () => {
     await store.outbox.retry(opId)?.committed;
     expect(store.get('v2/k')).toBe(1);
     expect(world.errors).toEqual([]);
+  });
+
+  it('of what a former version had sent, and is refused only now, are migrated before they are shown', async () => {
+    const disk = new Disk();
+    const valve = new Valve();
+    const options = { schemaVersion: 1, link: valve };
+    const old = world.client({ cache: keptIn(new MapRows(disk)), ...options });
+    const former = old.store('acme/app');
+    await former.ready;
+    valve.holdOut();
+    const { opId } = former.put('k', 1, { fence });
+    await expect.poll(() => former.outbox.list()[0]?.firstSentAt).toEqual(expect.any(Number));
+    await old.close();
+    const open = (version: number): Promise<Store> =>
+      world.store({
+        cache: keptIn(new MapRows(disk)),
+        schemaVersion: version,
+        migrate: (request, from) =>
+          request.op === 'set'
+            ? { op: 'set', path: asPath(`v${version}/of/${from}`), value: request.value }
+            : null,
+      });
+    const second = await open(2);
+    await second.settled();
+    await expect.poll(() => requestsOf(second)).toMatchObject([{ op: 'set', path: 'v2/of/1' }]);
+    await second.put('stored', true).committed;
+    expect(requestsOf(await open(2))).toMatchObject([{ path: 'v2/of/1' }]);
+    const third = await open(3);
+    expect(requestsOf(third)).toMatchObject([{ path: 'v3/of/2' }]);
+    expect(await third.outbox.retry(opId)?.committed).toMatchObject({ seq: 2 });
   });
 
   it('are written again as they were, or edited, under their own ids', async () => {

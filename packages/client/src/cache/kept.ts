@@ -1,9 +1,16 @@
-import { HoldfastError, parseStoreName, type StoreName } from '@holdfast/protocol';
+import { HoldfastError, type OpId, parseStoreName, type StoreName } from '@holdfast/protocol';
 import type { PendingRequest } from '@holdfast/engine/replica';
 import { keeping } from './keeping.ts';
 import { Letters } from './letters.ts';
-import type { Cache, CacheChange, CachedStore, CacheSharing, CacheTerms } from './port.ts';
-import { Reading } from './reading.ts';
+import type {
+  Cache,
+  CacheChange,
+  CachedStore,
+  CacheSharing,
+  CacheTerms,
+  DeadLetter,
+} from './port.ts';
+import { letterOfNow, Reading, type Schema } from './reading.ts';
 import {
   cacheFault,
   faultKind,
@@ -52,6 +59,8 @@ class KeptCache implements Cache {
   readonly letters: Letters;
   readonly #rows: RowStore;
   readonly #shelves = new Map<StoreName, Shelf>();
+  /** Of each store, what is left as another version of the application has made it. */
+  readonly #former = new Map<StoreName, Map<OpId, Schema>>();
   #terms = noTerms;
   #last: Promise<unknown> = Promise.resolve();
   /** How many go on or wait. */
@@ -60,7 +69,10 @@ class KeptCache implements Cache {
 
   constructor(rows: RowStore) {
     this.#rows = rows;
-    this.letters = new Letters((store) => this.#turn(() => this.#keep(store, [])));
+    this.letters = new Letters(
+      (store) => this.#turn(() => this.#keep(store, [])),
+      (store, letter) => this.#ofNow(store, letter),
+    );
     this.sharing = {
       lead: () => this.#turn(() => this.#reign(nextReign)),
       reign: () => this.#turn(() => this.#reign((present) => present ?? '0')),
@@ -156,7 +168,8 @@ class KeptCache implements Cache {
     const kinds = ['entry', 'map', 'request', 'letter'] as const;
     const head = await this.#rows.read(place, { pen, kinds }, reading.take);
     this.#shelves.set(store, shelf);
-    const { image, letters, moves, faults } = reading.finish(head);
+    const { image, letters, moves, faults, former } = reading.finish(head);
+    this.#know(store, former);
     this.letters.loaded(store, letters);
     for (const fault of faults) this.#terms.report(fault);
     if (reading.isCorrupt || moves.length > 0) {
@@ -218,9 +231,25 @@ class KeptCache implements Cache {
 
   /** A letter that is put back leaves as its request comes. */
   #revive(store: StoreName, requests: CacheChange['requests']): void {
-    for (const [opId, request] of requests) {
-      if (request !== null) this.letters.take(store, opId);
+    for (const [opId, pending] of requests) {
+      const letter = pending && this.letters.take(store, opId);
+      // Edited it is made anew.
+      if (letter && letter.request !== pending.request) this.#former.get(store)?.delete(opId);
     }
+  }
+
+  #know(store: StoreName, former: ReadonlyMap<OpId, Schema>): void {
+    this.#former.set(store, new Map([...(this.#former.get(store) ?? []), ...former]));
+  }
+
+  /** A letter of what a former version has made, and sent, is shown as it would be made now. */
+  #ofNow(store: StoreName, letter: DeadLetter): DeadLetter {
+    const former = this.#former.get(store);
+    const schema = former?.get(letter.opId);
+    if (schema === undefined) return letter;
+    const shown = letterOfNow(this.#terms, letter, schema);
+    if (shown !== letter) former?.delete(letter.opId);
+    return shown;
   }
 
   /** Stores requests, and with them what has become of letters. */
@@ -230,14 +259,20 @@ class KeptCache implements Cache {
     write: (own: readonly RowChange[]) => Promise<'stored' | 'fenced'>,
   ): Promise<'stored' | 'fenced'> {
     const { deviceId: device, schemaVersion: schema } = this.#terms;
-    const textOf = (pending: PendingRequest): string => requestText({ pending, device, schema });
+    const former = this.#former.get(store);
+    const schemaOf = (opId: OpId): Schema => {
+      const of = former?.get(opId);
+      return of === undefined ? schema : of;
+    };
+    const textOf = (pending: PendingRequest): string =>
+      requestText({ pending, device, schema: schemaOf(pending.opId) });
     const letters = this.letters.unsaved(store);
     const written = await write([
       ...requests.map(([id, pending]): RowChange => ['request', id, pending && textOf(pending)]),
       ...letters.map(([id, letter]): RowChange => [
         'letter',
         id,
-        letter && letterText({ letter, schema }),
+        letter && letterText({ letter, schema: schemaOf(id) }),
       ]),
     ]);
     if (written === 'stored') this.letters.saved(store, letters);
@@ -247,7 +282,9 @@ class KeptCache implements Cache {
   async #outbox(store: StoreName): Promise<readonly PendingRequest[]> {
     const reading = new Reading(this.#terms);
     await this.#rows.read(this.#place(store), { pen: null, kinds: ['request'] }, reading.take);
-    return reading.finish(headText(emptyHead)).image?.outbox ?? [];
+    const { image, former } = reading.finish(headText(emptyHead));
+    this.#know(store, former);
+    return image?.outbox ?? [];
   }
 
   async #reign(next: (last: string | null) => string): Promise<number> {

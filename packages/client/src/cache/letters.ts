@@ -13,10 +13,15 @@ type Box = {
 export class Letters implements DeadLetters {
   readonly #boxes = new Map<StoreName, Box>();
   readonly #save: (store: StoreName) => void | Promise<void>;
+  readonly #shown: (store: StoreName, letter: DeadLetter) => DeadLetter;
 
-  /** `save` stores what is unsaved of a store when nothing else is about to. */
-  constructor(save: (store: StoreName) => void | Promise<void>) {
+  /** `save` stores what is unsaved of a store when nothing else is about to; `shown` makes of a new letter what is shown of it. */
+  constructor(
+    save: (store: StoreName) => void | Promise<void>,
+    shown: (store: StoreName, letter: DeadLetter) => DeadLetter = (_, letter) => letter,
+  ) {
     this.#save = save;
+    this.#shown = shown;
   }
 
   list(store: StoreName): readonly DeadLetter[] {
@@ -32,8 +37,9 @@ export class Letters implements DeadLetters {
     return () => listeners.delete(heard);
   }
 
-  put(store: StoreName, letter: DeadLetter): void {
+  put(store: StoreName, given: DeadLetter): void {
     const box = this.#box(store);
+    const letter = this.#shown(store, given);
     box.letters.set(letter.opId, letter);
     box.unsaved.set(letter.opId, letter);
     changed(box);

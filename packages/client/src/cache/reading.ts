@@ -2,6 +2,7 @@ import {
   type Glob,
   type HoldfastError,
   isRefusal,
+  type OpId,
   ownRequest,
   type Refusal,
   refuse,
@@ -22,7 +23,6 @@ import {
   readLetter,
   readMap,
   readRequest,
-  type StoredLetter,
   type StoredRequest,
   Unreadable,
 } from './texts.ts';
@@ -34,7 +34,12 @@ export type Read = {
   /** Requests that have become letters. */
   readonly moves: readonly RowChange[];
   readonly faults: readonly HoldfastError[];
+  /** What is left as a former version of the application has made it, and of which that is. */
+  readonly former: ReadonlyMap<OpId, Schema>;
 };
+
+/** A version of the application's data. */
+export type Schema = string | number | null;
 
 /**
  * Reads a store's rows, page by page. Nothing is believed: a row that makes no sense is never data. Entries can be had
@@ -48,6 +53,7 @@ export class Reading {
   readonly #letters: DeadLetter[] = [];
   readonly #moves: RowChange[] = [];
   readonly #faults: HoldfastError[] = [];
+  readonly #former = new Map<OpId, Schema>();
   /** The entries cannot be read. */
   isCorrupt = false;
 
@@ -76,7 +82,8 @@ export class Reading {
     // One that is pending was put back, or refused just before the end.
     const pending = new Set(this.#outbox.map(({ opId }) => opId));
     const dead = this.#letters.filter(({ opId }) => !pending.has(opId));
-    const read = { letters: dead, moves: this.#moves, faults: this.#faults };
+    const [moves, faults, former] = [this.#moves, this.#faults, this.#former];
+    const read = { letters: dead, moves, faults, former };
     return { ...read, image: isEmpty ? null : image };
   }
 
@@ -101,26 +108,15 @@ export class Reading {
 
   #takeLetter(row: Row): void {
     try {
-      this.#letters.push(this.#ofNow(readLetter(row)));
+      const { letter, schema = this.#terms.schemaVersion } = readLetter(row);
+      const shown = letterOfNow(this.#terms, letter, schema);
+      // Where nobody knows how it would be made now, it stays what it was.
+      if (shown === letter) this.#former.set(letter.opId, schema);
+      this.#letters.push(shown);
     } catch (error) {
       if (error instanceof Newer) this.#leave();
       else this.#letters.push(quarantined(row, this.#terms.wall()));
     }
-  }
-
-  /** What was refused of a former version is sent again as it would be made now; where nobody knows how, as it was. */
-  #ofNow({ letter, schema = this.#terms.schemaVersion }: StoredLetter): DeadLetter {
-    const { request, refusal } = letter;
-    // What may have been committed the server knows by its content.
-    const isUncertain = refusal.code === 'outcome_unknown';
-    if (request === null || isUncertain || this.#isOfNow(schema)) return letter;
-    // If it cannot be migrated that is known: it is why it is a letter, or was told when it became one.
-    const migrated = this.#migrated(request, schema, () => undefined);
-    return isRefusal(migrated) ? letter : { ...letter, request: migrated };
-  }
-
-  #isOfNow(schema: string | number | null): boolean {
-    return schema === this.#terms.schemaVersion || this.#terms.migrate === null;
   }
 
   #takeRequest(row: Row): void {
@@ -146,31 +142,18 @@ export class Reading {
     const { pending, device, schema } = stored;
     // What the server may have got, it knows by the name of the device and by what was asked: neither may change.
     if (pending.firstSentAt !== null) {
+      this.#former.set(pending.opId, schema);
       if (device === this.#terms.deviceId) this.#outbox.push(pending);
       else this.#refuse(stored, refuse('outcome_unknown'));
       return;
     }
-    if (this.#isOfNow(schema)) {
+    if (isOfNow(this.#terms, schema)) {
       this.#outbox.push(pending);
       return;
     }
-    const request = this.#migrated(pending.request, schema, (fault) => this.#faults.push(fault));
+    const request = migrated(this.#terms, stored, (fault) => this.#faults.push(fault));
     if (isRefusal(request)) this.#refuse(stored, request);
     else this.#outbox.push({ ...pending, request });
-  }
-
-  #migrated(
-    request: Request,
-    from: string | number | null,
-    failed: (fault: HoldfastError) => void,
-  ): Request | Refusal {
-    try {
-      const migrated = this.#terms.migrate?.(request, from) ?? null;
-      return migrated === null ? refuse('schema_skew') : ownRequest(migrated, unlimited);
-    } catch (cause) {
-      failed(cacheFault('failed', { cause, kept: true }));
-      return refuse('schema_skew');
-    }
   }
 
   #refuse({ pending, schema }: StoredRequest, refusal: Refusal): void {
@@ -178,10 +161,42 @@ export class Reading {
     this.#bury({ opId, request, refusal, createdAt, refusedAt: this.#terms.wall() }, schema);
   }
 
-  #bury(letter: DeadLetter, schema: string | number | null): void {
+  #bury(letter: DeadLetter, schema: Schema): void {
+    this.#former.set(letter.opId, schema);
     const text = letterText({ letter, schema });
     this.#letters.push(letter);
     this.#moves.push(['request', letter.opId, null], ['letter', letter.opId, text]);
+  }
+}
+
+/**
+ * What was refused of a former version is sent again as it would be made now; where nobody knows how, or of what may have been
+ * committed, which the server knows by its content: the same letter.
+ */
+export function letterOfNow(terms: CacheTerms, letter: DeadLetter, schema: Schema): DeadLetter {
+  const { request, refusal } = letter;
+  const isUncertain = refusal.code === 'outcome_unknown';
+  if (request === null || isUncertain || isOfNow(terms, schema)) return letter;
+  // If it cannot be migrated that is known: it is why it is a letter, or was told when it became one.
+  const now = migrated(terms, { pending: { request }, schema }, () => undefined);
+  return isRefusal(now) ? letter : { ...letter, request: now };
+}
+
+function isOfNow({ schemaVersion, migrate }: CacheTerms, schema: Schema): boolean {
+  return schema === schemaVersion || migrate === null;
+}
+
+function migrated(
+  { migrate }: CacheTerms,
+  { pending, schema }: { readonly pending: { readonly request: Request }; readonly schema: Schema },
+  failed: (fault: HoldfastError) => void,
+): Request | Refusal {
+  try {
+    const request = migrate?.(pending.request, schema) ?? null;
+    return request === null ? refuse('schema_skew') : ownRequest(request, unlimited);
+  } catch (cause) {
+    failed(cacheFault('failed', { cause, kept: true }));
+    return refuse('schema_skew');
   }
 }
 

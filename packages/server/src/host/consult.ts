@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Advice, Question } from '@holdfast/engine/data';
 import { type Refusal, refuse } from '@holdfast/protocol';
 import type { Clock } from './clock.ts';
@@ -15,8 +16,10 @@ export async function adviceOn(
     try {
       return [key, await Promise.race([verdict, timeout.late])];
     } catch (error) {
-      report('a rule of a record failed', error);
-      return [key, refuse('internal_error', { error_id: key })];
+      // The key tells of what stands there, which whoever writes may not see.
+      const errorId = randomUUID();
+      report(`a rule of a record failed (error_id ${errorId})`, error);
+      return [key, refuse('internal_error', { error_id: errorId })];
     }
   };
   const advice = new Map(await Promise.all(questions.map(answer)));

@@ -1,0 +1,68 @@
+import { record } from '@holdfast/protocol';
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { VirtualClock } from '../conversation/clock.ts';
+import { everything, world } from '../conversation/world.ts';
+import { person, write } from './site.ts';
+
+const Member = record({
+  name: 'member',
+  store: 'demo/main',
+  path: 'people/:id',
+  version: '1.0',
+  schema: z.object({ name: z.string(), email: z.string().optional() }),
+  visibility: { name: () => true },
+});
+
+/** A server with Ada, of whom nobody sees but the name, and what it logged. */
+async function site(rule: () => Promise<boolean>, clock = new VirtualClock()) {
+  const logged: string[] = [];
+  const log = (fields: object, message: string): void => {
+    logged.push(`${message} ${String(Object.values(fields)[0])}`);
+  };
+  const made = await world({
+    clock,
+    log: { info: () => undefined, error: log },
+    authenticate: async ({ token }) => (token === 'dev' ? everything : person(token)),
+  });
+  const members = made.server.record(Member, { write: rule });
+  await members.write({ id: 'ada' }, { set: { name: 'Ada', email: 'ada@secret' } });
+  const eve = await made.joined({ token: 'eve', device: 'eve' });
+  const rename = () => write(eve, { op: 'set', path: 'people/ada/name', value: 'Eve' });
+  return { rename, logged, clock };
+}
+
+test.for([
+  [
+    'at once',
+    () => {
+      throw new Error('no database');
+    },
+  ],
+  ['later', () => Promise.reject(new Error('no database'))],
+] as const)(
+  'R227 a write rule that fails %s says nothing of the object, and its error is found in the log',
+  async ([, rule]) => {
+    const { rename, logged } = await site(rule);
+    const { status, response } = await rename();
+    expect([status, response['reason']]).toEqual(['error', 'internal_error']);
+    expect(JSON.stringify(response)).not.toContain('secret');
+    const line = logged.find((each) => each.includes(String(response['error_id'])));
+    expect(line).toContain('no database');
+  },
+);
+
+test('a write rule that never answers is waited for five seconds, and then the write is overloaded', async () => {
+  let isAsked = false;
+  const { rename, clock } = await site(() => {
+    isAsked = true;
+    return new Promise<boolean>(() => undefined);
+  });
+  let answer: unknown;
+  const writing = rename().then((reply) => (answer = reply.response['reason']));
+  await expect.poll(() => isAsked).toBe(true);
+  await clock.pass(4999);
+  expect(answer).toBeUndefined();
+  await clock.pass(1);
+  expect(await writing).toBe('overloaded');
+});

@@ -92,7 +92,15 @@ function hintOf({ code, details: { cause } }: HoldfastError): string | undefined
   return isThere ? 'The server cannot do it now; its log says why.' : hintFor(code);
 }
 
-const fileCalls: ReadonlySet<unknown> = new Set(['open', 'read', 'write', 'rename', 'mkdir']);
+const fileCalls: ReadonlySet<unknown> = new Set([
+  'open',
+  'read',
+  'write',
+  'fsync',
+  'rename',
+  'mkdir',
+  'scandir',
+]);
 
 /** Whether the operating system has refused something about a file, which the caller named. */
 function isOfFile(error: Error): error is Error & { readonly code: string } {

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { type Client, createClient, type Store } from '@holdfast/client';
 import { createServer, type Server } from '@holdfast/server';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -101,6 +103,8 @@ function load(store: Store): { readonly written: () => number; stop(): Promise<n
   };
 }
 
+const age = (db: DatabaseSync): void => db.exec('PRAGMA user_version = 1000');
+
 const stateOf = (store: Store): unknown =>
   ['load', 'once', 'after', 'together', 'doc'].map((at) => store.get(at));
 
@@ -180,6 +184,48 @@ test(
     await writeFile(file, bytes);
     expect((await into('backup', 'new')).error).toMatchObject({ code: 'damaged' });
     expect(await readdir(path('new'))).toEqual([]);
+  },
+);
+
+test(
+  'P85 what is no backup is told as that and leaves nothing behind, and newer data is not backed up by what may not know all of it',
+  slow,
+  async () => {
+    const { server } = await serve(path('data'));
+    await server.stores.create('acme/app');
+    await server.close();
+    const spoil = (change: (database: DatabaseSync) => void, at: string): void => {
+      const database = new DatabaseSync(path(at, 'holdfast.db'));
+      change(database);
+      database.close();
+    };
+    const spoilt = async (change: () => unknown): Promise<unknown> => {
+      await cp(path('backup'), path('spoilt'), { recursive: true });
+      await change();
+      const bytes = await readFile(path('spoilt', 'holdfast.db'));
+      const manifest = await readFile(path('spoilt', 'backup.json'), 'utf8');
+      const sum = createHash('sha256').update(bytes).digest('hex');
+      const signed = manifest.replace(/(?<="databaseSha256": ")\w+/, sum);
+      await writeFile(path('spoilt', 'backup.json'), signed);
+      const { error } = await cli(['restore', path('spoilt'), '--data', path('new')]);
+      expect(existsSync(path('new')) ? await readdir(path('new')) : []).toEqual([]);
+      await rm(path('spoilt'), { recursive: true });
+      return error?.['code'];
+    };
+    expect((await cli(['backup', path('backup'), '--data', path('data')])).code).toBe(0);
+    const file = path('spoilt', 'holdfast.db');
+    expect(await spoilt(() => writeFile(path('spoilt', 'backup.json'), '{'))).toBe('damaged');
+    expect(await spoilt(() => writeFile(file, 'x'.repeat(9000)))).toBe('corrupt');
+    expect(await spoilt(() => spoil((db) => db.exec('PRAGMA application_id = 1'), 'spoilt'))).toBe(
+      'damaged',
+    );
+    expect(await spoilt(() => spoil(age, 'spoilt'))).toBe('newer_schema');
+    spoil(age, 'data');
+    const newer = await cli(['backup', path('later'), '--data', path('data')]);
+    expect(newer.error).toMatchObject({ code: 'newer_schema' });
+    expect(existsSync(path('later', 'backup.json'))).toBe(false);
+    const toFile = await cli(['backup', file.replace('spoilt', 'data'), '--data', path('data')]);
+    expect([toFile.code, toFile.error?.['code']]).toEqual([2, 'ENOTDIR']);
   },
 );
 

@@ -3,12 +3,14 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { syncDirectory } from '../blobs/sync-directory.ts';
+import { readPragma, refuseNewer } from '../storage/sqlite/schema.ts';
 import { contentsOf, copyContent, digestOf } from './contents.ts';
 import {
   BackupError,
   type BackupReport,
   type BackupStep,
   databaseName,
+  failureAt,
   type Manifest,
   manifestName,
   needEmpty,
@@ -52,16 +54,8 @@ export async function backUp(options: BackUpOptions): Promise<BackupReport> {
   } catch (error) {
     const names = [databaseName, `${databaseName}-wal`, `${databaseName}-shm`, 'files'];
     await Promise.all(names.map((name) => rm(join(to, name), { recursive: true, force: true })));
-    throw isFull(error) ? new BackupError('full', `There is no space left for ${to}.`) : error;
+    throw failureAt(to, error);
   }
-}
-
-// https://sqlite.org/rescode.html
-const sqliteFull = 13;
-
-function isFull(error: unknown): boolean {
-  const { errcode }: { readonly errcode?: unknown } = Object(error);
-  return errcode === sqliteFull;
 }
 
 type Copied = {
@@ -73,6 +67,8 @@ async function copyDatabase({ from, to, onStep }: BackUpOptions): Promise<Copied
   const file = join(to, databaseName);
   const source = new DatabaseSync(join(from, databaseName), { readOnly: true });
   try {
+    // What newer code keeps, and which content it names, is not known here.
+    refuseNewer(readPragma(source, 'user_version'), source.location() ?? from);
     const { bytes = 0 } = source
       .prepare('SELECT page_size AS bytes FROM pragma_page_size()')
       .get() ?? { bytes: 0 };

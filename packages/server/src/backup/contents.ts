@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { type BlobHash, isBlobHash } from '../blobs/index.ts';
 import { blobFile } from '../blobs/disk.ts';
+import { readPragma } from '../storage/sqlite/schema.ts';
 
 const PIECE_BYTES = 1024 * 1024;
 
@@ -16,16 +17,19 @@ export type Content = {
   readonly isNeeded: boolean;
 };
 
-/** All content that a database names, each once. */
+const inEntries = `
+  SELECT json_extract(value, '$.hash') AS hash, json_extract(value, '$.size') AS size, 1 AS needed
+    FROM entries JOIN stores ON stores.key = entries.store WHERE type = 'file'`;
+const inFiles = `
+  UNION ALL SELECT hash, size, 1 FROM op_files JOIN stores ON stores.key = op_files.store
+  UNION ALL SELECT hash, size, 0 FROM uploads JOIN stores ON stores.key = uploads.store`;
+
+/** All content that a database names, each once; one of the first version has no tables for it yet. */
 export function contentsOf(database: DatabaseSync): readonly Content[] {
+  const named = readPragma(database, 'user_version') > 1 ? inEntries + inFiles : inEntries;
   const rows = database
     .prepare(
-      `SELECT hash, max(size) AS size, max(needed) AS needed FROM (
-        SELECT json_extract(value, '$.hash') AS hash, json_extract(value, '$.size') AS size, 1 AS needed
-          FROM entries JOIN stores ON stores.key = entries.store WHERE type = 'file'
-        UNION ALL SELECT hash, size, 1 FROM op_files JOIN stores ON stores.key = op_files.store
-        UNION ALL SELECT hash, size, 0 FROM uploads JOIN stores ON stores.key = uploads.store
-      ) GROUP BY hash ORDER BY hash`,
+      `SELECT hash, max(size) AS size, max(needed) AS needed FROM (${named}) GROUP BY hash ORDER BY hash`,
     )
     .all();
   return rows.flatMap(({ hash, size, needed }) =>

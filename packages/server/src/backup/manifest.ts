@@ -50,12 +50,20 @@ export async function readManifest(directory: string): Promise<Manifest> {
       `${directory} holds no finished backup: ${manifestName} is missing. Name the directory that "holdfast backup" made.`,
     );
   }
-  const value: unknown = JSON.parse(await readFile(file, 'utf8'));
+  const value = parse(await readFile(file, 'utf8'));
   if (isManifest(value)) return value;
   throw new BackupError(
     'damaged',
     `${file} is not of a form that this version knows. Use the version of Holdfast that made the backup, or a newer one.`,
   );
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 function isManifest(value: unknown): value is Manifest {
@@ -72,6 +80,16 @@ export async function writeDurably(file: string, text: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+// https://sqlite.org/rescode.html
+const sqliteFull = 13;
+
+/** What went wrong while a directory was written to: it may be that there is no room. */
+export function failureAt(directory: string, error: unknown): unknown {
+  const { errcode, code }: { readonly errcode?: unknown; readonly code?: unknown } = Object(error);
+  if (errcode !== sqliteFull && code !== 'ENOSPC' && code !== 'EDQUOT') return error;
+  return new BackupError('full', `There is no space left for ${directory}.`);
 }
 
 /** Ends unless the directory is empty or not there. */

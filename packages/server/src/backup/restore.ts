@@ -3,10 +3,18 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { migrate } from '../storage/sqlite/schema.ts';
+import { toStorageError } from '../storage/sqlite/faults.ts';
+import { applicationId, migrate, readPragma, refuseNewer } from '../storage/sqlite/schema.ts';
 import { syncDirectory } from '../blobs/sync-directory.ts';
 import { contentsOf, copyContent, copyFile } from './contents.ts';
-import { BackupError, type BackupStep, databaseName, readManifest } from './manifest.ts';
+import {
+  BackupError,
+  type BackupStep,
+  databaseName,
+  failureAt,
+  type Manifest,
+  readManifest,
+} from './manifest.ts';
 
 /** What is restored, and where to. */
 export type RestoreOptions = {
@@ -43,16 +51,32 @@ export async function restore({ from, to, onStep }: RestoreOptions): Promise<Res
   }
   await mkdir(to, { recursive: true, mode: 0o700 });
   const part = `${file}.part`;
+  try {
+    await copyDatabase(from, part, manifest);
+    const report = await copyFiles({ from, to, ...(onStep && { onStep }) }, renew(part, from));
+    await rename(part, file);
+    await syncDirectory(to);
+    return { madeAt: manifest.madeAt, ...report };
+  } catch (error) {
+    await rm(part, { force: true });
+    throw failureAt(to, toStorageError(error, join(from, databaseName)));
+  }
+}
+
+async function copyDatabase(from: string, part: string, manifest: Manifest): Promise<void> {
   await rm(part, { force: true });
   const digest = await copyFile(join(from, databaseName), part);
-  if (digest !== manifest.databaseSha256) {
-    await rm(part, { force: true });
-    throw new BackupError(
-      'damaged',
-      `The database in ${from} is not the one that was backed up. Use another backup.`,
-    );
-  }
-  const { stores, contents } = renew(part);
+  if (digest === manifest.databaseSha256) return;
+  throw new BackupError(
+    'damaged',
+    `The database in ${from} is not the one that was backed up. Use another backup.`,
+  );
+}
+
+async function copyFiles(
+  { from, to, onStep }: RestoreOptions,
+  { stores, contents }: Renewed,
+): Promise<Omit<RestoreReport, 'madeAt'>> {
   const totalBytes = contents.reduce((sum, { size }) => sum + size, 0);
   const missing: string[] = [];
   let [files, doneBytes] = [0, 0];
@@ -64,18 +88,19 @@ export async function restore({ from, to, onStep }: RestoreOptions): Promise<Res
     doneBytes += content.size;
     onStep?.({ part: 'files', doneBytes, totalBytes });
   }
-  await rename(part, file);
-  await syncDirectory(to);
-  return { madeAt: manifest.madeAt, stores, files, missing };
+  return { stores, files, missing };
 }
 
+type Renewed = { readonly stores: number; readonly contents: ReturnType<typeof contentsOf> };
+
 /** Makes other stores of those in the file, with the same content. */
-function renew(file: string): {
-  readonly stores: number;
-  readonly contents: ReturnType<typeof contentsOf>;
-} {
+function renew(file: string, from: string): Renewed {
   const database = new DatabaseSync(file);
   try {
+    if (readPragma(database, 'application_id') !== applicationId) {
+      throw new BackupError('damaged', `The database in ${from} is none of Holdfast's.`);
+    }
+    refuseNewer(readPragma(database, 'user_version'), join(from, databaseName));
     migrate(database, file);
     const keys = database.prepare('SELECT key FROM stores').all();
     const change = database.prepare('UPDATE stores SET incarnation = ? WHERE key = ?');

@@ -1,8 +1,10 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { gunzipSync } from 'node:zlib';
 import { createServer } from '@holdfast/server';
+import { backUp, restore } from '@holdfast/server/backup';
 import { expect, onTestFinished, test } from 'vitest';
 
 // Of the data folder that 0.1.0 wrote, as it was left when that server closed.
@@ -79,3 +81,23 @@ test('what is written after the upgrade is there the next time', async () => {
   expect((await second.ask('/stores/acme/app/entries/new')).json).toMatchObject({ value: 'x' });
   await second.server.close();
 });
+
+test('the data folder of 0.1.0 is backed up as it is, so that it is a way back, and its backup is restored', async () => {
+  const data = await opened('0.1.0');
+  const backup = join(data, 'backup');
+  const report = await backUp({ from: data, to: backup, now: Date.now });
+  expect(report).toMatchObject({ stores: 2, files: 0, missing: [] });
+  expect(versionOf(backup)).toBe(versionOf(data));
+  const restored = join(data, 'restored');
+  expect(await restore({ from: backup, to: restored })).toMatchObject({ stores: 2 });
+  const { server, ask } = await serve(restored);
+  expect((await ask('/stores/acme/app/entries')).json.items).toEqual(entries);
+  await server.close();
+});
+
+function versionOf(directory: string): unknown {
+  const database = new DatabaseSync(join(directory, 'holdfast.db'), { readOnly: true });
+  const version = database.prepare('PRAGMA user_version').get()?.['user_version'];
+  database.close();
+  return version;
+}

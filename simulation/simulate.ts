@@ -1,6 +1,6 @@
 // npm run simulate -- --seeds 100000 [--from 7]: runs the worlds of many seeds: of machines, or of whole hosts with --hosts
 // (on SQLite files with --hosts --sqlite, looking back with --hosts --past), of clients that hold parts with --parts, of
-// files with --files, of views with --views, of records with --records, of collections with --collections (of which nothing
+// files with --files, of applications that are upgraded with --upgrades, of views with --views, of records with --records, of collections with --collections (of which nothing
 // is hidden with --collections --open), of tabs with both views and queries with --browsers.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
@@ -13,6 +13,7 @@ import { runParts } from './parts/run.ts';
 import { runRecords } from './records/run.ts';
 import { type Failure, failureText } from './src/simulate.ts';
 import { runUploads } from './uploads/run.ts';
+import { runUpgrades } from './upgrades/run.ts';
 import { runViews } from './views/run.ts';
 import { runSeeds } from './world/run.ts';
 
@@ -34,6 +35,7 @@ const { values } = parseArgs({
     browsers: flag,
     uploads: flag,
     feeds: flag,
+    upgrades: flag,
     open: flag,
     past: flag,
   },
@@ -46,7 +48,7 @@ const kind =
   (
     [
       ...(['parts', 'files', 'views', 'records', 'collections', 'browsers', 'hosts'] as const),
-      ...(['uploads', 'feeds'] as const),
+      ...(['uploads', 'feeds', 'upgrades'] as const),
     ] as const
   ).find((name) => values[name]) ?? 'machines';
 console.log(`${count} seeds of ${kind} from ${from}`);
@@ -63,6 +65,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   browsers: () => runBrowsers(seeds),
   uploads: () => runUploads(seeds),
   feeds: () => runFeeds(seeds),
+  upgrades: () => runUpgrades(seeds),
   records: async () => {
     const { failure: found, world } = await runRecords(seeds);
     const { shown, asked, commits } = world;

@@ -1,35 +1,4 @@
-/** A mistake that a simulation found once, or would have: its switch brings it back. */
-export type OldBug = {
-  /** The commit that mended it. */
-  readonly mended: string;
-  readonly file: string;
-  /** What the file says since, and what it said. */
-  readonly now: string;
-  readonly was: string;
-  /** The worlds that find it, under a seed; and what they say. */
-  readonly worlds:
-    | 'machines'
-    | 'authorities'
-    | 'counts'
-    | 'hosts'
-    | 'past'
-    | 'files'
-    | 'parts'
-    | 'views'
-    | 'records'
-    | 'collections'
-    | 'open'
-    | 'tabs'
-    | 'takeovers'
-    | 'denials'
-    | 'windows'
-    | 'packs'
-    | 'anew'
-    | 'uploads'
-    | 'browsers';
-  readonly seed: number;
-  readonly says: RegExp;
-};
+import type { OldBug } from './old-bug.ts';
 
 /** Every switch, by what went wrong. */
 export const oldBugs: { readonly [what: string]: OldBug } = {
@@ -373,6 +342,24 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     worlds: 'browsers',
     seed: 95375054,
     says: /shown: ada/,
+  },
+  'an outbox was sent to a store that was made anew before anybody was asked': {
+    mended: '4df63c8',
+    file: 'packages/client/src/open-store.ts',
+    now: "const isOther = isObject(reply) && reply['incarnation'] !== incarnation;",
+    was: "const isOther = isObject(reply) && reply['why'] === 'incarnation';",
+    worlds: 'upgrades',
+    seed: 2,
+    says: /asked: /,
+  },
+  'a dead letter was left as a former version of the application had made it': {
+    mended: 'a1cd3b7',
+    file: 'packages/client/src/cache/kept.ts',
+    now: '(store, letter) => this.#ofNow(store, letter),',
+    was: '(_store, letter) => letter,',
+    worlds: 'upgrades',
+    seed: 5,
+    says: /migrated: /,
   },
   'a server that is closed left the connections open that were brought to it': {
     mended: '6eec1ba',

@@ -84,6 +84,10 @@ const kinds: { readonly [kind: string]: () => Promise<string | null> } = {
     const { runUploads } = await import('../uploads/run.ts');
     return textOf((await runUploads(seeds)).failure);
   },
+  upgrades: async () => {
+    const { runUpgrades } = await import('../upgrades/run.ts');
+    return textOf((await runUpgrades(seeds)).failure);
+  },
   browsers: async () => {
     const { runBrowsers } = await import('../browser/run.ts');
     return textOf((await runBrowsers(seeds)).failure);

@@ -39,6 +39,14 @@ export type DeviceOptions = Partial<Omit<ClientOptions, 'url' | 'deviceId' | 'en
   readonly onRestart?: (client: Client) => void;
 };
 
+/** How a client ends amid whatever it does, and what the next one begins with. */
+export type CrashOptions = {
+  /** Whether the next one finds what the cache has; it does, unless this is false. */
+  readonly keepsCache?: boolean;
+  /** What clients are given besides from now on, such as another `schemaVersion`. */
+  readonly options?: DeviceOptions;
+};
+
 type Life = { readonly client: Client; readonly timers: Timers; hint: (hint: NetworkHint) => void };
 
 /** An installation of an application: real clients one after the other, on one cache, behind one network connection. */
@@ -48,7 +56,7 @@ export class Device {
   readonly errors: unknown[] = [];
   readonly #room: Room;
   readonly #site: Site;
-  readonly #options: DeviceOptions;
+  #options: DeviceOptions;
   readonly #cables = new Set<Cable>();
   readonly #stores = new Map<string, Store>();
   readonly #pocket: Pocket;
@@ -181,7 +189,7 @@ export class Device {
   }
 
   /** The process ends amid whatever it does, and another starts, on what the cache has, or without it. */
-  crash({ keepsCache = true }: { readonly keepsCache?: boolean } = {}): Client {
+  crash({ keepsCache = true, options = {} }: CrashOptions = {}): Client {
     this.#room.note(this.name, keepsCache ? 'crashes' : 'crashes, and loses its cache');
     this.#options.onCrash?.({ keepsCache });
     this.end();
@@ -189,6 +197,7 @@ export class Device {
     else this.#pocket.lose();
     if (!keepsCache) this.#kept.clear();
     this.#stores.clear();
+    this.#options = { ...this.#options, ...options };
     this.#life = this.#start();
     this.#options.onRestart?.(this.client);
     return this.client;
@@ -267,9 +276,11 @@ export class Device {
   /** Stores some time after it was asked to, if the process lives that long. */
   #cacheOf(timers: Timers): Cache {
     const { cache } = this.#pocket;
-    const { open } = cache;
+    const { open, letters } = cache;
     return {
       ...(open !== undefined && { open: (terms) => open.call(cache, terms) }),
+      ...(letters !== undefined && { letters }),
+      waiting: () => cache.waiting?.() ?? [],
       keeping: cache.keeping,
       load: (store: StoreName): CachedStore | null | Promise<CachedStore | null> =>
         cache.load(store),

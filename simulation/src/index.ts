@@ -1,4 +1,4 @@
-export type { Device, DeviceOptions } from './device.ts';
+export type { CrashOptions, Device, DeviceOptions } from './device.ts';
 export { Dice } from './dice.ts';
 export type { DiskFaults } from './disk.ts';
 export { badWeather, type Fault, faultKinds, type FaultRates, type TimedFault } from './faults.ts';

@@ -23,19 +23,33 @@ export function pocketOf(kind: GroundKind, work: RealWork): Pocket {
 }
 
 class MemoryPocket implements Pocket {
-  cache: Cache = memoryCache();
+  cache: Cache = inMemory();
 
   restart(): void {
     // It is still there.
   }
 
   lose(): void {
-    this.cache = memoryCache();
+    this.cache = inMemory();
   }
 
   async end(): Promise<void> {
     // Nothing is left open.
   }
+}
+
+/** Memory, in which a life that ended before it stored that a write is decided has left no dead letter of it. */
+function inMemory(): Cache {
+  const cache = memoryCache();
+  return {
+    ...cache,
+    load: (store) => {
+      const kept = cache.load(store);
+      const outbox = kept === null || kept instanceof Promise ? [] : kept.outbox;
+      for (const { opId } of outbox) void cache.letters?.drop(store, opId);
+      return kept;
+    },
+  };
 }
 
 /** An SQLite file; the client that starts gets a copy of it as the one before has left it. */

@@ -5,7 +5,7 @@ import { memoryBlobs } from '@holdfast/server/blobs/memory';
 import type { Server, ServerOptions } from '@holdfast/server';
 import { asStoreName } from '@holdfast/protocol';
 import { Agenda } from './agenda.ts';
-import { Device, type DeviceOptions } from './device.ts';
+import { type CrashOptions, Device, type DeviceOptions } from './device.ts';
 import { Dice } from './dice.ts';
 import type { DiskFaults } from './disk.ts';
 import { strike, type TimedFault } from './faults.ts';
@@ -129,7 +129,7 @@ export class World {
   }
 
   /** Ends a client amid whatever it does; another takes its place, with what its cache has, or without. */
-  crash(name: string, how: { readonly keepsCache?: boolean } = {}): Client {
+  crash(name: string, how: CrashOptions = {}): Client {
     return this.device(name).crash(how);
   }
 

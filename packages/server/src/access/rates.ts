@@ -42,6 +42,8 @@ export class Rates {
   readonly #limits: RateLimits | null;
   readonly #now: () => number;
   readonly #buckets = new Map<string, Bucket>();
+  /** At how many buckets it is looked again for some that are full. */
+  #pruneAt = BUCKETS_MAX;
 
   /** `limits` null: nothing is limited. `now`: monotonic milliseconds. */
   constructor(limits: RateLimits | null, now: () => number) {
@@ -128,7 +130,7 @@ export class Rates {
     const pace = this.#pace(principal, kind);
     // They may be other ones by now. What is used up is used up.
     if (known !== undefined) return Object.assign(known, pace);
-    if (this.#buckets.size >= BUCKETS_MAX) this.#prune();
+    if (this.#buckets.size >= this.#pruneAt) this.#prune();
     const bucket = { tokens: pace.burst, at: this.#now(), ...pace, isTold: false };
     this.#buckets.set(key, bucket);
     return bucket;
@@ -139,12 +141,13 @@ export class Rates {
     return { perMs: perMinute / 60_000, burst };
   }
 
-  /** A bucket that is full by now is as good as none. */
+  /** A bucket that is full by now is as good as none. Where few are, those who come do not each cause another look. */
   #prune(): void {
     const now = this.#now();
     for (const [key, { tokens, at, perMs, burst }] of this.#buckets) {
       if (tokens + (now - at) * perMs >= burst) this.#buckets.delete(key);
     }
+    this.#pruneAt = Math.max(BUCKETS_MAX, 2 * this.#buckets.size);
   }
 }
 

@@ -168,3 +168,19 @@ test('who is kept waiting may be 5 s ahead of its rate, and no more; a rate of f
   expect([waits.length, waits[0], waits.at(-1)]).toEqual([500, 10, 5000]);
   expect(verdicts(100, 3, 4)).toEqual(['ok', 'ok', 'ok', 'rate_limited']);
 });
+
+test('S103 among tens of thousands who come at once each is limited as before, and none costs a look at all of them', () => {
+  let looks = 0;
+  const buckets = new Rates({ ...defaultRates, write_burst: 2 }, () => {
+    looks += 1;
+    return 0;
+  });
+  const ask = (subject: string) => buckets.write({ ...everything, subject }, 1)();
+  const first = Array.from({ length: 3 }, () => ask('first'));
+  expect(first.map((refusal) => refusal?.code)).toEqual([undefined, undefined, 'rate_limited']);
+  const count = 40_000;
+  for (let i = 0; i < count; i++) ask(`visitor ${i}`);
+  expect(ask('first')?.code).toBe('rate_limited');
+  // One for the bucket, one for the charge, and some more for all.
+  expect(looks).toBeLessThan(2 * count + 20);
+});

@@ -177,6 +177,17 @@ describe('presence', () => {
     expect(() => of(world).presence(Cursors, {})).toThrow(TypeError);
   });
 
+  it('that may not be joined is told to the application, which sees nobody and would not know why', async () => {
+    const errors: unknown[] = [];
+    const onError = (error: unknown): void => void errors.push(error);
+    const Elsewhere = presence<Cursor>({ name: 'x', store: 'acme/none', topic: 'r/:id', schema });
+    world.client({ presences: presences(), onError }).presence(Elsewhere, { id: '1' }).retain();
+    await expect.poll(() => errors.length).toBe(1);
+    expect(errors).toMatchObject([
+      { code: 'unauthorized', details: { topic: 'presence:acme/none:r/1' } },
+    ]);
+  });
+
   it('a state that is not taken keeps nobody from the topic: it is joined without (S85)', async () => {
     const room = joinPresence(world.client(), plain);
     // Before the join is sent, so that it goes with it.

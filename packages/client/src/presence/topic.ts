@@ -228,7 +228,10 @@ export class PresenceChannel implements Speaker {
     this.#isJoined = false;
     this.#mirror.clear();
     this.#tell();
-    this.status.set({ state: 'joining', error: RejectedError.from(refusal) });
+    const error = RejectedError.from(refusal.with({ topic: this.#topic }));
+    this.status.set({ state: 'joining', error });
+    // A handle of a definition has no status: whoever sees nobody would not know why.
+    this.room.settings.report(error);
     if (isBarred) this.room.uplink.join(this.#topic, this);
   }
 

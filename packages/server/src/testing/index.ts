@@ -38,7 +38,10 @@ export type TestedView<V> = {
   tree(): Json;
   /** The root as clients see it. */
   snapshot(): NodeSnapshot<ViewTypes<V>>;
-  /** Sends a command, to the root or to a node; rejects with a {@link RejectedError} where it is refused. */
+  /**
+   * Sends a command, to the root or to a node; rejects with a {@link RejectedError} where it is refused, whose `cause` is what
+   * application code threw, where that is why.
+   */
   dispatch(
     name: string,
     payload?: object,
@@ -51,7 +54,7 @@ export type TestedView<V> = {
   /** What was sent to the client, in order. */
   envelopes(): readonly Envelope[];
   events(): readonly ViewEvent[];
-  /** A store, with the authority of the server. */
+  /** A store, with the authority of the server. What is written to it is rendered as time goes on: `advance(20)`. */
   store(name: string): ViewStore;
   /** What application code threw, and what authors are warned of. */
   readonly faults: readonly unknown[];
@@ -69,7 +72,10 @@ const everything: Principal = {
   tokenId: null,
 };
 
-/** Mounts a view without a socket; rejects with a {@link RejectedError} where a client would not be let in. */
+/**
+ * Mounts a view without a socket; rejects with a {@link RejectedError} where a client would not be let in. Its `cause` is what
+ * application code threw, where that is why.
+ */
 export async function testView<V extends View>(
   view: V,
   options: TestOptions = {},
@@ -104,16 +110,19 @@ export async function testView<V extends View>(
   if (!(joined instanceof Subscription)) {
     server.views.close();
     const { reason, ...details } = joined;
-    throw new RejectedError(reason, details);
+    throw causedBy(faults, new RejectedError(reason, details));
   }
   return {
     tree: () => client.mirror.tree ?? null,
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the view renders, by its type
     snapshot: () => client.mirror.snapshot(nodeKey([])) as NodeSnapshot<ViewTypes<V>>,
     dispatch: async (name, payload = {}, { storeId = [] } = {}) => {
+      const before = faults.length;
       const reply = client.ask(joined, 'command', { store_id: storeId, name, payload });
       try {
         return await reply;
+      } catch (error) {
+        throw causedBy(faults.slice(before), error);
       } finally {
         await settled();
       }
@@ -135,6 +144,12 @@ export async function testView<V extends View>(
       server.views.close();
     },
   };
+}
+
+/** The error, with the fault that it stands for, if there is one: clients are told an id. */
+function causedBy([fault]: readonly unknown[], error: unknown): unknown {
+  if (error instanceof Error && fault !== undefined) error.cause = fault;
+  return error;
 }
 
 /** The client's end, without a wire. */

@@ -94,3 +94,41 @@ it('testView shows uploads as clients see them (views.md §10.2)', async () => {
   });
   await tested.end();
 });
+
+it('testView gives what application code threw as the cause of the error that clients are told no more of', async () => {
+  const fragile = view({
+    name: 'Fragile',
+    params: z.object({ isBroken: z.boolean() }),
+    mount: ({ params }) => {
+      if (params.isBroken) throw new TypeError('no mount');
+      return {};
+    },
+    render: () => ({}),
+    commands: {
+      fail: {
+        run: () => {
+          throw new TypeError('no luck');
+        },
+      },
+      refuse: {
+        run: () => {
+          throw new RejectedError('too_late');
+        },
+      },
+    },
+  });
+  const broken = testView(fragile, { params: { isBroken: true } });
+  await expect(broken).rejects.toMatchObject({
+    code: 'internal error',
+    cause: { message: 'no mount' },
+  });
+  const tested = await testView(fragile, { params: { isBroken: false } });
+  await expect(tested.dispatch('fail')).rejects.toMatchObject({
+    code: 'internal_error',
+    cause: { message: 'no luck' },
+  });
+  const refused: unknown = await tested.dispatch('refuse').catch((error: unknown) => error);
+  expect(refused).toMatchObject({ code: 'too_late' });
+  expect(refused).not.toHaveProperty('cause');
+  await tested.end();
+});

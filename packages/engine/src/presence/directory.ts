@@ -39,7 +39,8 @@ export class Directory {
 
   /** The state that a peer shows now. */
   find(key: string, peer: string): Presence | null {
-    return this.#visible(key).find((each) => each.peer === peer) ?? null;
+    const all = [...(this.#byKey.get(key)?.values() ?? [])].filter((each) => each.peer === peer);
+    return all.find(({ ref }) => !all.some(({ over }) => over === ref)) ?? null;
   }
 
   /** What was told, as the payload of `presence_state`; the same object until the next diff. */

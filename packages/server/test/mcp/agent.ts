@@ -36,6 +36,12 @@ export class Agent {
     throw new Error(`${name} did not say why.`);
   }
 
+  /** Calls a tool that must refuse; what it tells a model to do. */
+  async advised(name: string, told: Told): Promise<unknown> {
+    const { isError, answer } = await this.#ask(name, told);
+    return isError ? answer['message'] : null;
+  }
+
   async #ask(name: string, told: Told): Promise<{ isError: boolean; answer: Told }> {
     const result = CallToolResultSchema.parse(
       await this.client.callTool({ name: `holdfast_${name}`, arguments: told }),

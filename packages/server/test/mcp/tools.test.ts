@@ -281,3 +281,16 @@ test('what a tool is not told rightly is refused, naming the field', async () =>
     detail: 'wildcard_many_not_tail',
   });
 });
+
+test('S109 what a model gets wrong at first is refused with what to write instead', async () => {
+  const { agent } = await site();
+  const transact = (told: object) => agent.advised('transact', { store, ...told });
+  const ops = [{ op: 'set', path: 'a', value: 1 }];
+  const preconditions = [{ path: 'a', exists: false }];
+  expect(await transact({ ops, preconditions })).toContain('if_absent: true');
+  expect(await transact({ ops: [{ ...ops[0], op: 'put' }] })).toContain('set, delete, merge');
+  expect(await agent.advised('get', { store, path: '/a' })).toContain('without a slash');
+  expect(await agent.advised('get', { store: 'main', path: 'a' })).toContain('org/name');
+  const pages = { store, pattern: '**', limit: 0 };
+  expect(await agent.advised('entries', pages)).toContain('from 1 to 1000');
+});

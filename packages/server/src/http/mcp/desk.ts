@@ -1,7 +1,7 @@
 import { isObject, parseStoreName } from '@holdfast/protocol';
 
 import { type Caller, vouch } from '../identify.ts';
-import { notFound, Problem } from '../errors.ts';
+import { Problem } from '../errors.ts';
 import type { Told } from './fields.ts';
 
 /** An answer of a route. */
@@ -62,7 +62,11 @@ export class Desk {
 /** The routes of the store that a tool is told, such as `acme/blog`. */
 export function storePath({ store }: Told): string {
   const name = typeof store === 'string' ? parseStoreName(store) : null;
-  if (name === null) throw notFound();
+  if (name === null) {
+    // What is no name is answered as a store that is not there is; a model is told what would be one.
+    const message = 'A store is named org/name; holdfast_stores lists those that you may use.';
+    throw new Problem(404, 'not_found', { message });
+  }
   return `/api/stores/${name}`;
 }
 

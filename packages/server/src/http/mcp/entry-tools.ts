@@ -112,6 +112,7 @@ export const entryTools: readonly Tool[] = [
         type: 'integer',
         says: '1 to 1000; 50 if left out.',
         optional: true,
+        least: 1,
         most: LIMIT_MAX,
       },
       after: {
@@ -160,12 +161,12 @@ export const entryTools: readonly Tool[] = [
       ops: {
         type: 'any',
         schema: objects,
-        says: 'A list of {op, path, value?, if_match?, if_absent?, fence?, token?, ttl_ms?, holder?}; op is set, delete, merge, increment, add, remove, lease, renew or release.',
+        says: 'A list of {op, path, value?, if_match?, if_absent?, fence?, token?, ttl_ms?, holder?}; op is set, delete, merge, increment, add, remove, lease, renew or release; value is what increment adds, too, and the member of add and remove.',
       },
       preconditions: {
         type: 'any',
         schema: objects,
-        says: 'A list of {path, if_match | if_absent | exists | equals} and {fence: {key, token}}.',
+        says: 'A list of {path, if_match: revision}, {path, if_absent: true}, {path, exists: true}, {path, equals: value} and {fence: {key, token}}.',
         optional: true,
       },
       ...repeatable,

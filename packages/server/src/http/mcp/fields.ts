@@ -9,7 +9,8 @@ export type Field = {
   /** Of `any`: what it should be, told to models; the route says no where it is not. */
   readonly schema?: object;
   readonly optional?: true;
-  /** Of an integer. */
+  /** Of an integer; 0 if left out. */
+  readonly least?: number;
   readonly most?: number;
 };
 
@@ -32,11 +33,11 @@ export function schemaOf(fields: Fields): {
   return {
     type: 'object',
     properties: Object.fromEntries(
-      entries.map(([name, { type, says, schema, most }]) => [
+      entries.map(([name, { type, says, schema, least = 0, most }]) => [
         name,
         {
           ...(type === 'any' ? schema : { type: jsonTypes[type] }),
-          ...(most !== undefined && { minimum: 0, maximum: most }),
+          ...(most !== undefined && { minimum: least, maximum: most }),
           description: says,
         },
       ]),
@@ -65,17 +66,18 @@ export function readTold(fields: Fields, told: unknown): Told {
   return read;
 }
 
-function expected({ type, most }: Field): string {
+function expected({ type, least = 0, most }: Field): string {
   if (type !== 'integer') return type === 'flag' ? 'true or false' : 'text';
-  return most === undefined ? 'a whole number' : `a whole number up to ${most}`;
+  return most === undefined ? 'a whole number' : `a whole number from ${least} to ${most}`;
 }
 
 function misunderstood(field: string, message: string): ReturnType<typeof refused> {
   return refused(refuse('invalid_payload', { field, message }));
 }
 
-function fits({ type, most = Number.MAX_SAFE_INTEGER }: Field, value: unknown): boolean {
+function fits(field: Field, value: unknown): boolean {
+  const { type, least = 0, most = Number.MAX_SAFE_INTEGER } = field;
   if (type === 'text') return typeof value === 'string';
   if (type === 'flag') return typeof value === 'boolean';
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most;
+  return typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most;
 }

@@ -1,7 +1,14 @@
 import { refusals } from '@holdfast/protocol';
 
 const own: { readonly [code: string]: string } = {
-  not_found: 'There is no such thing here, or you may not know of it.',
+  not_found:
+    'There is no such thing here, or you may not know of it; holdfast_stores lists the stores that you may use.',
+  'invalid op':
+    'There is no such op. There are set, delete, merge, increment, add, remove, lease, renew and release.',
+  invalid_precondition:
+    'A guard is malformed. There are if_match: a revision, if_absent: true, exists: true and equals: a value, one of them beside a path; and fence: {key, token}.',
+  empty_segment:
+    'A path may not have an empty segment: write posts/hello, without a slash at the beginning or the end, or two in a row.',
   unknown_tool: 'There is no tool of this name; tools/list names them all.',
   name_taken: 'There is a store of this name already; take another.',
   invalid_store: 'A store is named org/name, of an org of yours, in lower-case letters and digits.',

@@ -117,7 +117,13 @@ export const storeTools: readonly Tool[] = [
       device_id: { type: 'text', says: 'Only by this device.', optional: true },
       op: { type: 'text', says: 'Only ops of this name.', optional: true },
       since: { type: 'text', says: 'Only from this instant on, by RFC 3339.', optional: true },
-      limit: { type: 'integer', says: '1 to 200; 50 if left out.', optional: true, most: 200 },
+      limit: {
+        type: 'integer',
+        says: '1 to 200; 50 if left out.',
+        optional: true,
+        least: 1,
+        most: 200,
+      },
     },
     run: (told, desk) =>
       desk.ask('GET', `${storePath(told)}/log`, { query: without(told, 'store') }),

@@ -17,7 +17,7 @@ export const store: Field = { type: 'text', says: 'The store, as org/name.' };
 /** The path that a tool works on. */
 export const path: Field = {
   type: 'text',
-  says: 'A path such as posts/hello/title; ~1 stands for / and ~0 for ~ within a segment.',
+  says: 'A path such as posts/hello/title, without a slash at its ends; ~1 stands for / and ~0 for ~ within a segment.',
 };
 
 /** What every tool that writes takes besides. */

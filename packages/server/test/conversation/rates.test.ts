@@ -175,12 +175,12 @@ test('S103 among tens of thousands who come at once each is limited as before, a
     looks += 1;
     return 0;
   });
-  const ask = (subject: string) => buckets.write({ ...everything, subject }, 1)();
-  const first = Array.from({ length: 3 }, () => ask('first'));
+  const charge = (subject: string) => buckets.write({ ...everything, subject }, 1)();
+  const first = Array.from({ length: 3 }, () => charge('first'));
   expect(first.map((refusal) => refusal?.code)).toEqual([undefined, undefined, 'rate_limited']);
   const count = 40_000;
-  for (let i = 0; i < count; i++) ask(`visitor ${i}`);
-  expect(ask('first')?.code).toBe('rate_limited');
+  for (let i = 0; i < count; i++) charge(`visitor ${i}`);
+  expect(charge('first')?.code).toBe('rate_limited');
   // One for the bucket, one for the charge, and some more for all.
   expect(looks).toBeLessThan(2 * count + 20);
 });

@@ -76,6 +76,8 @@ describe('group commit', () => {
     await expect(commits.enqueue(1, insert(db, 1))).rejects.toBeInstanceOf(UnknownOutcome);
     expect(() => commits.read(() => keys(db))).toThrow(UnknownOutcome);
     expect(commits.read(() => keys(db))).toEqual([]);
+    // A transaction without a write would overwrite nothing.
+    expect(db.prepare('SELECT count FROM settled').get()?.['count']).toBe(1);
     await commits.enqueue(1, insert(db, 2));
     expect(keys(db)).toEqual([2]);
   });

@@ -154,6 +154,27 @@ describe.runIf(wantsChromium)('the board in Chromium', { timeout: 60_000 }, () =
     expect([await here(), await there()]).toEqual([0, 1]);
   });
 
+  test('a column with more than fits shows the whole of each card, and lies over none of what can be done while the server is away', async () => {
+    const phone = { viewport: { width: 360, height: 320 } };
+    const small = await BoardPage.open(browser, server.url, phone);
+    await small.add('To do', 'One whose title has more than a line');
+    await small.add('To do', 'Another whose title has more than a line');
+    const cut = await small.page
+      .locator('[data-card]')
+      .evaluateAll((cards) => cards.filter((card) => card.scrollHeight > card.clientHeight));
+    expect(cut).toEqual([]);
+    await server.kill();
+    await small.disconnected();
+    // A press on what lies under something else would not come through.
+    await small.page.getByRole('button', { name: 'Undo' }).click();
+    await small.page.getByRole('button', { name: 'Undo' }).click();
+    await small.card('Another whose').waitFor({ state: 'detached' });
+    await server.start();
+    await Promise.all([small, mine, theirs].map((each) => each.hurry()));
+    await expect.poll(() => mine.card('One whose').count()).toBe(0);
+    await small.close();
+  });
+
   test('the dark scheme and a phone have everything', async () => {
     await mine.page.screenshot({ path: join(pictures, 'kanban-light.png') });
     await mine.page.emulateMedia({ colorScheme: 'dark' });

@@ -6,27 +6,29 @@ export function SignIn(): ReactNode {
   const [name, setName] = useState('');
   const chosen = name.trim();
   return (
-    <form
-      className="sign-in"
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (chosen !== '') signIn(chosen);
-      }}
-    >
-      <h1>Team chat</h1>
-      <label>
-        Your name
-        <input
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-          maxLength={40}
-          autoComplete="nickname"
-          autoFocus
-        />
-      </label>
-      <button className="primary" disabled={chosen === ''}>
-        Come in
-      </button>
-    </form>
+    <main>
+      <form
+        className="sign-in"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (chosen !== '') signIn(chosen);
+        }}
+      >
+        <h1>Team chat</h1>
+        <label>
+          Your name
+          <input
+            value={name}
+            onChange={(event) => setName(event.target.value)}
+            maxLength={40}
+            autoComplete="nickname"
+            autoFocus
+          />
+        </label>
+        <button className="primary" disabled={chosen === ''}>
+          Come in
+        </button>
+      </form>
+    </main>
   );
 }

@@ -23,7 +23,7 @@ export function ConsolePage({ session, onSignOut }: Props): ReactNode {
         Skip to the tree
       </button>
       <header>
-        <h1>
+        <h1 aria-label="Holdfast">
           <Mark /> <span className="wide">Holdfast</span>
         </h1>
         <StorePicker session={session} stores={stores} workspace={workspace} />

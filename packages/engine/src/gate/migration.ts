@@ -1,5 +1,6 @@
 import {
   type Entry,
+  isAncestor,
   isObject,
   type Json,
   type JsonObject,
@@ -69,14 +70,23 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The paths of all objects of a record, in path order. */
-export function objectsIn(tree: Tree, def: Pick<RecordDef, 'path'>): readonly Path[] {
+function objectsIn(tree: Tree, def: Pick<RecordDef, 'path'>): readonly Path[] {
+  return [...objectsOf(tree, def)].flatMap((path) => path ?? []);
+}
+
+/** The paths of all objects of a record, in path order; null for each leaf that is of none, or of one that was told. */
+export function* objectsOf(
+  tree: Tree,
+  def: Pick<RecordDef, 'path'>,
+): Generator<Path | null, void, undefined> {
   const places = new Places([{ template: def.path, item: null }]);
-  const paths = new Set<Path>();
+  let last: Path | null = null;
   for (const { path } of leavesOf(tree, def)) {
-    for (const placed of places.around(path)) paths.add(placed.path);
+    const isOfLast: boolean = last !== null && isAncestor(last, path);
+    const object: Path | null = isOfLast ? null : (places.around(path)[0]?.path ?? null);
+    last = object ?? last;
+    yield object;
   }
-  return [...paths];
 }
 
 function leavesOf(tree: Tree, { path }: Pick<RecordDef, 'path'>): Iterable<Entry> {

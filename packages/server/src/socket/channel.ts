@@ -375,7 +375,7 @@ export class StoreChannel implements Receiver {
         ? scopeChange(payload, { grants, limits, account: plan.sight?.account }, answer)
         : this.#delivery.queries.change(event, payload, answer);
     if (isRefusal(change)) answer(change);
-    else this.#order.whenFirst(slot, () => this.#delivery.rescope(change));
+    else this.#order.whenFirst(slot, change, (ready) => this.#delivery.rescope(ready));
   }
 
   #answer(slot: number, response: object | Refusal): void {

@@ -150,6 +150,7 @@ export class Delivery implements Listener {
 
   /** Changes the scope as soon as everything up to the head has been told; changes take effect in order. */
   rescope(change: ScopeChange): void {
+    if (this.#closed) return;
     this.#changes.push(change);
     const place = this.#place;
     if (typeof place === 'number') return;

@@ -1,11 +1,15 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
 import { Evaluation, type Row, type RowOp } from '@holdfast/engine/collection';
 import { readIn, Scope, type Tree } from '@holdfast/engine/data';
-import { objectsIn, Places, Veil } from '@holdfast/engine/gate';
+import { objectsOf, Places, Veil } from '@holdfast/engine/gate';
 import { type Path, type Query, type RecordDef, segmentsOf, type Seq } from '@holdfast/protocol';
 import { canonicalJson, encodeStored } from '@holdfast/protocol/record';
 import type { StoreHost } from '../host/store-host.ts';
 import { writtenBy } from './ops.ts';
+import type { Crowd } from './turn.ts';
+
+/** So many leaves, or objects of a query, are looked at before others have their turn. */
+const PIECE = 500;
 
 /** A query, and what of the store whoever asks may read. */
 export type QueryTerms = {
@@ -26,15 +30,59 @@ export class SharedQuery {
   users = 0;
   /** How the last commits have changed the window; null: not at all. */
   step: readonly RowOp[] | null = null;
+  /** Settles when all objects are in; null: they are. */
+  loading: Promise<void> | null = null;
+  /** What was touched since a load began. */
+  readonly #late = new Set<Path>();
 
-  constructor(key: string, terms: QueryTerms, tree: Tree) {
+  constructor(key: string, terms: QueryTerms) {
     this.key = key;
     this.terms = terms;
     const { def, query } = terms;
     this.#places = new Places([{ template: def.path, item: query.params }]);
-    const paths = objectsIn(tree, def).filter((path) => this.around(path).includes(path));
-    const rows = paths.map((path) => this.rowOf(tree, path));
-    this.evaluation = new Evaluation(def.name, query, rows);
+    this.evaluation = new Evaluation(def.name, query, []);
+  }
+
+  /** Takes in all objects that there are: at once where they are few, else a piece in each turn, as long as it is in use. */
+  load(stateNow: () => Tree, crowd: Crowd): void {
+    const tree = stateNow();
+    const objects = objectsOf(tree, this.terms.def);
+    if (this.#take(objects, tree)) return;
+    const rest = async (): Promise<void> => {
+      do {
+        // oxlint-disable-next-line no-await-in-loop -- one piece after the other
+        await crowd.next();
+      } while (this.users > 0 && !this.#take(objects, tree));
+      this.loading = null;
+      this.#change(stateNow(), this.#late);
+      this.#late.clear();
+    };
+    this.loading = rest();
+  }
+
+  /** Takes in what has become of objects: how the window changes by it, for those who have it. */
+  touch(tree: Tree, objects: ReadonlySet<Path>): void {
+    if (this.loading === null) this.step = this.#change(tree, objects);
+    else for (const path of objects) this.#late.add(path);
+  }
+
+  /** Takes in a piece of what there is; whether that was the last. */
+  #take(objects: Iterator<Path | null>, tree: Tree): boolean {
+    const found = new Set<Path>();
+    let next = objects.next();
+    for (let count = 1; next.done !== true; count += 1) {
+      const { value: path } = next;
+      if (path !== null && this.around(path).includes(path)) found.add(path);
+      if (count === PIECE) break;
+      next = objects.next();
+    }
+    this.#change(tree, found);
+    return next.done === true;
+  }
+
+  #change(tree: Tree, objects: ReadonlySet<Path>): readonly RowOp[] | null {
+    const rows = Array.from(objects, (path) => this.rowOf(tree, path));
+    return rows.length === 0 ? null : this.evaluation.change(rows);
   }
 
   /** The objects at a path or above it that the query is about. */
@@ -72,11 +120,13 @@ export class SharedQuery {
 /** The queries of one store that are open: each evaluated once for all who share it (records.md §14.2.3). */
 export class Evaluations {
   readonly #host: StoreHost;
+  readonly #crowd: Crowd;
   readonly #shared = new Map<string, SharedQuery>();
   readonly #watchers = new Set<Watcher>();
 
-  constructor(host: StoreHost) {
+  constructor(host: StoreHost, crowd: Crowd) {
     this.#host = host;
+    this.#crowd = crowd;
   }
 
   /** How many there are. */
@@ -89,8 +139,9 @@ export class Evaluations {
     const key = keyOf(terms);
     let shared = this.#shared.get(key);
     if (shared === undefined) {
-      shared = new SharedQuery(key, apart(terms), this.#host.view().tree);
+      shared = new SharedQuery(key, apart(terms));
       this.#shared.set(key, shared);
+      shared.load(() => this.#host.view().tree, this.#crowd);
     }
     shared.users += 1;
     return shared;
@@ -133,8 +184,7 @@ export class Evaluations {
 
   #move(tree: Tree, at: Seq, touchedOf: (shared: SharedQuery) => readonly Path[]): void {
     for (const shared of this.#shared.values()) {
-      const rows = [...new Set(touchedOf(shared))].map((path) => shared.rowOf(tree, path));
-      shared.step = rows.length === 0 ? null : shared.evaluation.change(rows);
+      shared.touch(tree, new Set(touchedOf(shared)));
     }
     for (const watcher of this.#watchers) watcher.moved(tree, at);
   }

@@ -12,6 +12,7 @@ import { writtenBy } from './ops.ts';
 import type { Flusher } from './outbox.ts';
 import type { ChannelScope } from './scope.ts';
 import type { Audience } from './terms.ts';
+import type { Crowd } from './turn.ts';
 import { type HeldViewer, type Turned, Viewers } from './viewers.ts';
 import { formatOf } from './wire.ts';
 
@@ -41,6 +42,8 @@ export type FanoutRoom = {
   readonly clock: Clock;
   readonly flusher: Flusher;
   readonly stores: Pick<Stores, 'patrol'>;
+  /** All who go on piece by piece. */
+  readonly crowd: Crowd;
 };
 
 /** Hands the facts of one store to its live channels: projected once for each scope, encoded once for each group. */
@@ -62,9 +65,9 @@ export class Fanout {
   /** The state at the cursor, kept while there is somebody from whom values hide something. */
   #before: Tree | null = null;
 
-  constructor(host: StoreHost, { clock, flusher, stores }: FanoutRoom) {
+  constructor(host: StoreHost, { clock, flusher, stores, crowd }: FanoutRoom) {
     this.#host = host;
-    this.evaluations = new Evaluations(host);
+    this.evaluations = new Evaluations(host, crowd);
     this.#viewers = new Viewers({ clock, patrol: stores.patrol, evaluations: this.evaluations });
     this.#clock = clock;
     this.#flusher = flusher;

@@ -8,9 +8,13 @@ export class PushOrder {
     this.#open.add(slot);
   }
 
-  /** Runs this as soon as all pushes before that one are answered. */
-  whenFirst(slot: number, run: () => void): void {
-    this.#waiting.set(slot, run);
+  /** Runs this as soon as all pushes before that one are answered, and it is prepared. Preparations never reject. */
+  whenFirst<T>(slot: number, prepared: T | Promise<T>, run: (prepared: T) => void): void {
+    if (prepared instanceof Promise) {
+      void prepared.then((ready) => this.whenFirst(slot, ready, run));
+      return;
+    }
+    this.#waiting.set(slot, () => run(prepared));
     this.#runFirst();
   }
 

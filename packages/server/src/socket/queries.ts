@@ -27,6 +27,11 @@ import { message } from './wire.ts';
 const QUERIES_MAX = 100;
 const everything = grantsOf(null).read;
 
+/** What is to be done at the head, at once or as soon as it is known what a query shows. */
+type Wanted = ScopeChange | Promise<ScopeChange>;
+
+type Answer = (reply: object) => void;
+
 /** A query that a channel has open, or will have as soon as its turn comes. */
 type OpenQuery = {
   readonly sub: string;
@@ -102,7 +107,7 @@ export class ChannelQueries implements Watcher, Bound {
   }
 
   /** What a push asks for, to be done at the head; or why not. */
-  change(event: string, payload: unknown, answer: (reply: object) => void): ScopeChange | Refusal {
+  change(event: string, payload: unknown, answer: Answer): Wanted | Refusal {
     if (event === 'query_close') {
       const sub = readQueryClose(payload);
       return isRefusal(sub) ? sub : this.#closing(sub, answer);
@@ -160,7 +165,7 @@ export class ChannelQueries implements Watcher, Bound {
     return this.#held.has(path);
   }
 
-  #closing(sub: string, answer: (reply: object) => void): ScopeChange {
+  #closing(sub: string, answer: Answer): ScopeChange {
     return (_at, scope) => {
       const open = this.#open.get(sub);
       if (open !== undefined) this.#end(open);
@@ -176,7 +181,7 @@ export class ChannelQueries implements Watcher, Bound {
     this.#over = null;
   }
 
-  #opening(asked: QueryOpen, answer: (reply: object) => void): ScopeChange | Refusal {
+  #opening(asked: QueryOpen, answer: Answer): Wanted | Refusal {
     const { terms, room } = this.#config;
     const def = room.recordOf?.(terms.host, asked.record) ?? null;
     if (def === null) return refuse('unknown_record', { record: asked.record });
@@ -186,7 +191,7 @@ export class ChannelQueries implements Watcher, Bound {
     if (isRefusal(shared)) return shared;
     const open: OpenQuery = { sub: asked.sub, shared, rows: [], hasMore: false };
     this.#holding.add(open);
-    return (at, scope) => {
+    const show: ScopeChange = (at, scope) => {
       const former = this.#open.get(asked.sub);
       this.#open.set(asked.sub, open);
       this.#base = scope;
@@ -197,6 +202,7 @@ export class ChannelQueries implements Watcher, Bound {
       if (former !== undefined) this.#end(former);
       return { scope, addition: this.#withdrawn(tree, asked.have, scope) };
     };
+    return shared.loading === null ? show : shared.loading.then(() => show);
   }
 
   #shared(def: RecordDef, { spec }: QueryOpen): SharedQuery | Refusal {

@@ -1,12 +1,15 @@
+import { refusals } from '@holdfast/protocol';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { openApiDocument, operations } from '../../src/http/openapi/document.ts';
+import { errorSchema } from '../../src/http/openapi/error-schema.ts';
 import { bodies } from '../../src/http/openapi/index.ts';
 import { World } from './world.ts';
 
 const document = openApiDocument('1.0.0');
+const namedErrors = new Set(Object.keys(Object(errorSchema['properties'])));
 
 test('S111 the document is valid OpenAPI 3.1, by somebody else’s judgement', async () => {
   const { valid, errors } = await new Validator().validate({ ...document });
@@ -58,6 +61,19 @@ test.each([
     expect(status).toBe(200);
   },
 );
+
+test('S111 a client made from the document knows each field that a refusal carries, and may leave out what has a default', () => {
+  const carried = Object.values(refusals)
+    .filter(({ http }) => http !== null)
+    // What a pattern is refused for stands in `detail`, for `error` is the reason here.
+    .flatMap(({ fields }) => fields.filter((field) => field !== 'error'));
+  expect(carried.filter((field) => !namedErrors.has(field))).toEqual([]);
+  // Generators of types ask for fields that have a default, as if the server had not been asked to supply it.
+  const defaults = Object.entries(bodies).filter(([, body]) =>
+    /"default":/.test(JSON.stringify(body)),
+  );
+  expect(defaults).toEqual([]);
+});
 
 const junk = fc.oneof(
   fc.string(),
@@ -131,6 +147,10 @@ test(
         expect(named, `${operation.id} ${path}?${search} ${text.slice(0, 200)}`).toContain(
           String(answer.status),
         );
+        if (answer.status >= 400) {
+          const told = Object.keys(JSON.parse(text)).filter((field) => !namedErrors.has(field));
+          expect(told, text.slice(0, 200)).toEqual([]);
+        }
         expect(world.failures).toEqual([]);
       }),
       { numRuns: 1500 },

@@ -64,10 +64,9 @@ const known = {
   NewClone: closed({ name: text }),
   EntryWrite: closedAt({ value, ...conditions }, optionalConditions),
   EntryDelete: closedAt(conditions, optionalConditions),
-  BatchRead: closed(
-    { paths: list(path, { maxItems: 1000 }), subtrees: { type: 'boolean', default: false } },
-    ['subtrees'],
-  ),
+  BatchRead: closed({ paths: list(path, { maxItems: 1000 }), subtrees: { type: 'boolean' } }, [
+    'subtrees',
+  ]),
   BatchOp: closedAt({ op: { enum: ['set', 'delete'] }, value, ...conditions }, [
     'value',
     ...optionalConditions,

@@ -1,5 +1,5 @@
 import { bodies } from './bodies.ts';
-import { refusals } from './names.ts';
+import { errorSchema } from './error-schema.ts';
 import {
   grants,
   storeMode,
@@ -28,20 +28,7 @@ export function ref(name: string): Schema {
 /** The schemas that operations share; the TypeScript types are those of the code that answers. */
 export const schemas: { readonly [name: string]: Schema } = {
   ...bodies,
-  Error: object(
-    {
-      error: {
-        type: 'string',
-        description: 'What went wrong: a reason of the protocol, or a name of HTTP’s own.',
-        examples: ['conflict', 'not_found'],
-      },
-      reason: { enum: refusals },
-      detail: text,
-      message: text,
-      retry_after_ms: integer,
-    },
-    ['reason', 'detail', 'message', 'retry_after_ms'],
-  ),
+  Error: errorSchema,
   Value: value,
   Whoami: object({
     subject: textOrNull,

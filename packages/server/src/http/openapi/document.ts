@@ -1,5 +1,6 @@
 import { adminOperations } from './admin.ts';
 import { entryOperations } from './entries.ts';
+import { examples } from './examples.ts';
 import { fileOperations } from './files.ts';
 import { historyOperations } from './history.ts';
 import type { Operation } from './operation.ts';
@@ -77,10 +78,15 @@ function describe(operation: Operation): object {
     ...(scope === null && { security: [] }),
     ...(parameters.length > 0 && { parameters }),
     ...(body && {
-      requestBody: { required: true, content: { [body.type]: { schema: body.schema } } },
+      requestBody: { required: true, content: { [body.type]: contentOf(operation, body.schema) } },
     }),
     responses: responsesOf(operation),
   };
+}
+
+function contentOf({ id }: Operation, schema: Schema): object {
+  const example = examples[id.replace(/ByQuery$/, '')];
+  return { schema, ...(example !== undefined && { example }) };
 }
 
 function pathParameters({ path }: Operation): readonly object[] {
@@ -110,7 +116,9 @@ function responsesOf({ answers, errors = [], scope, body }: Operation): object {
     status,
     {
       description: says,
-      ...(type !== undefined && { content: { [type]: { schema: schema ?? {} } } }),
+      ...(type !== undefined && {
+        content: Object.fromEntries([type].flat().map((each) => [each, { schema: schema ?? {} }])),
+      }),
     },
   ]);
   const usual = scope === null ? [] : [401, 403, 404, 429, 503];

@@ -11,8 +11,8 @@ export const fileOperations: readonly Operation[] = [
     scope: 'files:read',
     headers: ['Range', 'If-Range', 'If-None-Match'],
     answers: {
-      200: { says: 'The bytes.', type: 'application/octet-stream', schema: text },
-      206: { says: 'The ranges asked for.', type: 'application/octet-stream', schema: text },
+      200: { says: 'The bytes, as what they were put as.', type: '*/*' },
+      206: { says: 'The ranges asked for; several as `multipart/byteranges`.', type: '*/*' },
       304: { says: 'You have it already.' },
     },
     errors: [400, 416],
@@ -57,8 +57,8 @@ export const fileOperations: readonly Operation[] = [
     query: { store: text, path: text },
     headers: ['Range', 'If-Range', 'If-None-Match'],
     answers: {
-      200: { says: 'The bytes.', type: 'application/octet-stream', schema: text },
-      206: { says: 'The ranges asked for.', type: 'application/octet-stream', schema: text },
+      200: { says: 'The bytes, as what they were put as.', type: '*/*' },
+      206: { says: 'The ranges asked for; several as `multipart/byteranges`.', type: '*/*' },
       304: { says: 'You have it already.' },
     },
     errors: [400, 416],

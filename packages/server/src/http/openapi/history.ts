@@ -62,7 +62,10 @@ export const historyOperations: readonly Operation[] = [
     scope: 'entries:read',
     query: { format: { enum: ['jsonl', 'sqlite', 'tar'], default: 'jsonl' } },
     answers: {
-      200: { says: 'A header, then a line per leaf.', type: 'application/x-ndjson', schema: text },
+      200: {
+        says: 'As `format` says: a header, then a line per leaf, or such a file.',
+        type: ['application/x-ndjson', 'application/vnd.sqlite3', 'application/x-tar'],
+      },
     },
     errors: [400],
   },

@@ -17,7 +17,12 @@ export type Operation = {
   readonly errors?: readonly number[];
 };
 
-type Answer = { readonly says: string; readonly type?: string; readonly schema?: Schema };
+type Answer = {
+  readonly says: string;
+  /** Several where it depends on what is asked for. */
+  readonly type?: string | readonly string[];
+  readonly schema?: Schema;
+};
 
 /** The type of JSON. */
 export const json: string = 'application/json';

@@ -49,9 +49,10 @@ function operation(path, method, about) {
     const input = el('input', { id, placeholder: parameter.schema.default ?? '' });
     return { parameter, input, row: el('div', {}, el('label', { htmlFor: id }, parameter.name + ' (' + parameter.in + ')' + (parameter.required ? ' *' : '')), input) };
   });
-  const type = Object.keys(about.requestBody?.content ?? {})[0];
+  const [type, content] = Object.entries(about.requestBody?.content ?? {})[0] ?? [];
+  const example = content?.example === undefined ? '' : JSON.stringify(content.example, null, 2);
   const bodyId = about.operationId + '-body';
-  const body = type && el('textarea', { id: bodyId, rows: 4 });
+  const body = type && el('textarea', { id: bodyId, rows: Math.min(12, Math.max(4, example.split('\\n').length)), value: example });
   const result = el('pre', { hidden: true, tabIndex: 0 });
   const form = el('form', {},
     ...fields.map(({ row }) => row),

@@ -270,7 +270,7 @@ export class Authority {
     this.#head = draft.head;
     this.#unknowns = 0;
     for (const op of draft.ops) this.#rules.leases.follow(op, draft.at);
-    noteCommitted(draft.works);
+    noteCommitted(draft.works, this.#clients);
     this.#effects.push({ type: 'committed', ops: draft.ops });
     this.#finish(draft);
   }

@@ -35,9 +35,12 @@ export function hand(works: readonly Work[], answers: readonly Answer[]): void {
 }
 
 /** What is committed is known not to be new any more. */
-export function noteCommitted(works: readonly Work[]): void {
-  for (const { client, counter, outcome } of works) {
-    if (client !== null && !isRefusal(outcome)) raise(client, counter);
+export function noteCommitted(works: readonly Work[], clients: Clients): void {
+  for (const { client, counter, outcome, submission } of works) {
+    if (client === null || isRefusal(outcome)) continue;
+    raise(client, counter);
+    // Forgotten meanwhile, it may have been met anew, by what was read before this was committed.
+    if (client.high === null) clients.follow(submission.opId);
   }
 }
 

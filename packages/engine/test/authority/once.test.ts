@@ -1,4 +1,4 @@
-import { refuse } from '@holdfast/protocol';
+import { defaultLimits, refuse } from '@holdfast/protocol';
 import { describe, expect, test } from 'vitest';
 import { Desk, increment, lease, reasonOf, release, set } from './desk.ts';
 
@@ -40,6 +40,22 @@ describe('a repeat', () => {
     desk.run({ type: 'left', channel: 1 });
     expect(desk.ask(lease('l', 1000, 'me'), { ...id(1), channel: 2 })).toEqual(first);
     expect(first).toMatchObject({ store_seq: 1, token: 1, holder: 'me' });
+  });
+
+  test('S62 is recognised though its client was forgotten for a new one while the first was decided (P4)', () => {
+    const limits = { ...defaultLimits, write_queue: 20_000 };
+    const desk = new Desk({ limits, batchMax: 20_000 });
+    desk.ask(increment('n'), id(1));
+    for (let i = 1; i < 16_384; i++) desk.submit(increment('n'), { opId: `d:${i}:1`, channel: 2 });
+    desk.flush();
+    const first = desk.submit(increment('n'), id(2));
+    desk.submit(increment('n'), { opId: 'd:new:1', channel: 2 });
+    // Has its client met anew, before anybody knows what becomes of the first.
+    desk.submit(increment('n'), { ...id(1), channel: 3 });
+    desk.flush();
+    const { head } = desk.log;
+    expect(desk.ask(increment('n'), { ...id(2), channel: 3 })).toEqual(desk.reply(first));
+    expect(desk.log.head).toBe(head);
   });
 
   test('S47 of a lease is the lease, not held (P20)', () => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { effortFor } from './types-of-views.ts';
+import { complaintFor, effortFor } from './types-of-views.ts';
 
 // It was 3.8 million when declarations intersected what they were given with a schema: nine seconds instead of two.
 const INSTANTIATIONS_MAX = 1_000_000;
@@ -8,4 +8,10 @@ it('an app of fifty views and its client are checked without excess (views.md §
   const { instantiations } = effortFor(50);
   expect(instantiations).toBeGreaterThan(10_000);
   expect(instantiations).toBeLessThan(INSTANTIATIONS_MAX);
+}, 60_000);
+
+it('who names a view that there is not is told those that there are (views.md §14)', () => {
+  expect(complaintFor(3)).toContain(
+    `'"Veiw1"' is not assignable to parameter of type '"View0" | "View1" | "View2"'`,
+  );
 }, 60_000);

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -12,16 +12,26 @@ export function effortFor(views: number): {
   readonly instantiations: number;
   readonly seconds: number;
 } {
+  const began = performance.now();
+  const said = compilerOn(views, clientOf(views));
+  const count = /Instantiations:\s+(\d+)/.exec(said)?.[1];
+  const seconds = (performance.now() - began) / 1000;
+  return { instantiations: Number(count), seconds };
+}
+
+/** What the compiler says where a client of an app of so many views names one that there is not. */
+export function complaintFor(views: number): string {
+  return compilerOn(views, `${clientOf(0)}void client.view('Veiw1', { params: { room: 'r' } });\n`);
+}
+
+/** What the compiler says of an app of so many views, and of its client. */
+function compilerOn(views: number, client: string): string {
   const directory = mkdtempSync(join(root, 'node_modules/.types-of-views-'));
   try {
     writeFileSync(join(directory, 'app.ts'), appOf(views));
-    writeFileSync(join(directory, 'client.ts'), clientOf(views));
+    writeFileSync(join(directory, 'client.ts'), client);
     writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(settings));
-    const began = performance.now();
-    const said = execFileSync(compiler, ['-p', directory, '--extendedDiagnostics']).toString();
-    const count = /Instantiations:\s+(\d+)/.exec(said)?.[1];
-    const seconds = (performance.now() - began) / 1000;
-    return { instantiations: Number(count), seconds };
+    return spawnSync(compiler, ['-p', directory, '--extendedDiagnostics']).stdout.toString();
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

@@ -14,6 +14,7 @@ import type {
   Snapshot,
   StreamSlot,
   UploadSlot,
+  ViewsOf,
 } from '@holdfast/protocol';
 import type { Release, Signal } from '@holdfast/engine/registry';
 import type { DraftOf } from './draft.ts';
@@ -44,8 +45,11 @@ export type AnyNode = {
   readonly uploads: { readonly [name: string]: unknown };
 };
 
-/** The modules that a client of this app can mount: any, when nothing is known of the app. */
-export type Modules<App> = unknown extends App ? string : ModuleOf<App>;
+/**
+ * The modules that a client of this app can mount: any, when nothing is known of the app. Spelt out, so that compilers list
+ * them to who has named another, and not the whole app.
+ */
+export type Modules<App> = unknown extends App ? string : keyof ViewsOf<App> & string;
 
 /** A root of an app by its module. */
 export type RootBy<App, M> = unknown extends App

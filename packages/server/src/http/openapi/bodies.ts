@@ -59,7 +59,24 @@ const ofToken = {
   expires_at: instantOrNull,
 };
 
-const known = {
+/** What is in the body of a request, or in an op of one: documented, and all that is taken. */
+export type BodyName =
+  | 'NewStore'
+  | 'NewClone'
+  | 'EntryWrite'
+  | 'EntryDelete'
+  | 'BatchRead'
+  | 'BatchOp'
+  | 'BatchWrite'
+  | 'TransactionOp'
+  | 'Transaction'
+  | 'Rollback'
+  | 'NewToken'
+  | 'NewWebhook'
+  | 'Replay';
+
+/** The schemas of all of them. */
+export const bodies: { readonly [name in BodyName]: Body } = {
   NewStore: closed({ name: text, ttl_ms: integer, expires_at: instant }, ['ttl_ms', 'expires_at']),
   NewClone: closed({ name: text }),
   EntryWrite: closedAt({ value, ...conditions }, optionalConditions),
@@ -93,12 +110,6 @@ const known = {
   ),
   Replay: closed({ after_seq: seq }),
 };
-
-/** What is in the body of a request, or in an op of one: documented, and all that is taken. */
-export type BodyName = keyof typeof known;
-
-/** The schemas of all of them. */
-export const bodies: { readonly [name in BodyName]: Body } = known;
 
 function named(name: 'BatchOp' | 'TransactionOp'): Schema {
   return { $ref: `#/components/schemas/${name}` };

@@ -43,11 +43,11 @@ test('a program that fails, is not there, or is not given is told apart', slow, 
 });
 
 test(
-  'who is interrupted says that, and the next one who asks runs the program at once',
+  'who is interrupted ends what the program has started too, says that, and the next one who asks runs it at once',
   slow,
   async () => {
     const begun = join(site.directory, 'begun');
-    const args = ['once', 'demo/main', 'z', '--', 'sh', '-c', `touch ${begun}; exec sleep 60`];
+    const args = ['once', 'demo/main', 'z', '--', 'sh', '-c', `touch ${begun}; sleep 60; true`];
     const child = spawn(process.execPath, [bin, ...args], {
       env: { PATH: process.env['PATH'], ...env() },
       stdio: ['ignore', 'ignore', 'pipe'],

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Json } from '@holdfast/protocol';
 import { type Command, defineCommand } from '../command.ts';
@@ -14,6 +14,8 @@ import { readDuration, readOptional } from '../values.ts';
 const summary = 'Run a program once among all who ask, and show what it wrote.';
 /** A value holds so much; a program that writes more is stopped. */
 const outputBytesMax = 64 * 1024;
+/** As shells tell of SIGHUP. */
+const hungUp = 129;
 
 type Program = { readonly file: string; readonly args: readonly string[] };
 
@@ -93,9 +95,9 @@ async function outputOf(
   { file, args }: Program,
   { terminal, signal }: { readonly terminal: Terminal; readonly signal: AbortSignal },
 ): Promise<Json> {
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const kill = (): void => void child.kill();
-  signal.addEventListener('abort', kill);
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: hasGroups });
+  const kill = (): void => endGroup(child);
+  const release = linked(kill, signal);
   const pieces: Buffer[] = [];
   let bytes = 0;
   child.stdout.on('data', (piece: Buffer) => {
@@ -120,9 +122,36 @@ async function outputOf(
     }
     throw error;
   } finally {
-    signal.removeEventListener('abort', kill);
+    release();
   }
   return valueOf(Buffer.concat(pieces).toString('utf8'));
+}
+
+const hasGroups = process.platform !== 'win32';
+
+/** Ends a program with all that it has started: that would go on beside whoever runs it next, and keep its output open. */
+function endGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(hasGroups ? -pid : pid);
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** Runs `kill` when the work is given up, or this process ends: a group of its own hears nothing from the terminal. */
+function linked(kill: () => void, signal: AbortSignal): () => void {
+  signal.addEventListener('abort', kill);
+  process.on('exit', kill);
+  // Who has no terminal, as under nohup, is not to end with one.
+  if (process.stdin.isTTY) process.on('SIGHUP', hangUp);
+  return () => {
+    signal.removeEventListener('abort', kill);
+    process.off('exit', kill).off('SIGHUP', hangUp);
+  };
+}
+
+function hangUp(): void {
+  process.exit(hungUp);
 }
 
 function valueOf(text: string): Json {

@@ -1,10 +1,12 @@
 import type { UploadId } from '@holdfast/server/blobs';
+import { memoryBlobs } from '@holdfast/server/blobs/memory';
 import { expect, test } from 'vitest';
 import { Unfinished } from '../../src/files/unfinished.ts';
 import { directory } from '../catch-up/directory.ts';
 import { VirtualClock } from '../conversation/clock.ts';
 import { hashOf, pieceHeaders, type Site, site, told } from './site.ts';
 
+const hourMs = 3_600_000;
 const quotas = { file_storage: 1000 };
 
 /** Begins an upload of 900 bytes, of which it sends so many. */
@@ -30,7 +32,7 @@ test('S104 uploads that are never finished hold no more than the quota, together
   expect(await told(answer)).toEqual([202, { received: 400 }]);
 });
 
-test('S104 what a former process has left of uploads counts after the first look at it, and no more when it is gone', async () => {
+test('S104 what a former process has left of uploads counts after the first look at it', async () => {
   const data = directory();
   const first = await site({ quotas, data });
   expect(await begin(first, 'a', 600)).toEqual([202, { received: 600 }]);
@@ -38,8 +40,23 @@ test('S104 what a former process has left of uploads counts after the first look
   const clock = new VirtualClock();
   const second = await site({ quotas, data, clock });
   expect(await begin(second, 'b', 500)).toEqual([202, { received: 500 }]);
-  await clock.pass(3_600_000);
+  await clock.pass(hourMs);
   await expect.poll(async () => (await begin(second, 'c', 1))[0]).toBe(402);
+});
+
+test('S104 what a former process has left of uploads is gone a day later, for it is looked at each hour', async () => {
+  const data = directory();
+  const clock = new VirtualClock();
+  const files = memoryBlobs({ now: clock.wall });
+  const first = await site({ quotas, data, files, clock });
+  expect(await begin(first, 'a', 600)).toEqual([202, { received: 600 }]);
+  await first.server.close();
+  const second = await site({ quotas, data, files, clock });
+  const status = async (): Promise<number> => (await begin(second, 'b', 500))[0];
+  await clock.pass(hourMs);
+  await expect.poll(status).toBe(402);
+  await clock.pass(24 * hourMs);
+  await expect.poll(status).toBe(202);
 });
 
 test('S104 one store has a thousand uploads on their way, and no more; another has its own', () => {

@@ -11,7 +11,13 @@ const RETRIES_MS = [60_000, 300_000, 1_800_000, 7_200_000];
 const POLL_MS = 60_000;
 /** After trouble with the storage. */
 const REST_MS = 5000;
-const READ = { ops: 256, bytes: 1024 * 1024 };
+/**
+ * So many ops are looked at first, and twice as many each time that nothing matched: what lies behind the next to be
+ * delivered is read again for the one after it.
+ */
+const FIRST_OPS = 16;
+const OPS_MAX = 256;
+const BYTES_MAX = 1024 * 1024;
 
 /** What a courier needs of the server. */
 export type CourierRoom = {
@@ -122,11 +128,11 @@ export class Courier {
   /** The next to be delivered; null at the end of the log. What does not match is passed in silence. */
   async #next(): Promise<Message | null> {
     const { storage, clock } = this.#room;
-    for (;;) {
+    for (let count = FIRST_OPS; ; count = Math.min(2 * count, OPS_MAX)) {
       this.#hasMore = false;
-      const { cursor } = this.#row;
+      const { cursor, store } = this.#row;
       // oxlint-disable-next-line no-await-in-loop -- part by part
-      const ops = await storage.read(this.#row.store, cursor, READ);
+      const ops = await storage.read(store, cursor, { ops: count, bytes: BYTES_MAX });
       const first = ops[0]?.seq ?? (await this.#oldest());
       this.#head = Math.max(this.#head, ops.at(-1)?.seq ?? 0);
       if (first > cursor + 1) return gap(this.#store.name, cursor + 1, first - 1);

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { memory } from '@holdfast/server/storage/memory';
 
 import { VirtualClock } from '../conversation/clock.ts';
 import { Scrape } from '../metrics/scrape.ts';
@@ -92,6 +93,23 @@ test('each op of a transaction is told by itself, with its tx', async () => {
     ['b', 3],
     ['c', 3],
   ]);
+});
+
+const sets = (count: number, place: string): object[] =>
+  Array.from({ length: count }, (_, at) => ({ op: 'set', path: `${place}/${at}`, value: at }));
+
+test('a delivery reads few ops of the log, however many wait behind it; many are passed at a time where none match', async () => {
+  const storage = memory();
+  const site = await Site.open({ storage });
+  const there = await receiver();
+  await site.hook(there.url, { patterns: ['told/**'] });
+  const read = vi.spyOn(storage, 'read');
+  await site.ask('POST', 'transact', { ops: [...sets(900, 'silent'), ...sets(100, 'told')] });
+  await there.heard(100);
+
+  const parts = await Promise.all(read.mock.results.map(({ value }) => value));
+  expect(parts.length).toBeLessThan(120);
+  expect(parts.flat().length).toBeLessThan(900 + 256 + 100 * 16);
 });
 
 test('webhooks of a store are told each by itself: one that is stuck keeps nobody', async () => {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { type FeedMutant, feedMutants } from './feeds/mutants.ts';
-import { runFeeds } from './feeds/run.ts';
-import { failureText } from './src/simulate.ts';
+import { FeedWorlds, runFeeds } from './feeds/run.ts';
+import { failureText, playSeed } from './src/simulate.ts';
 
 const seeds = Number(process.env['FEED_SEEDS'] ?? 4);
 const spoiledMax = 6;
@@ -20,6 +20,15 @@ it(
     expect(figures.resets).toBeGreaterThan(0);
   },
 );
+
+it('the same seed gives the same world, to the last message, where answers are streams', async () => {
+  const [first, again] = [
+    await playSeed(new FeedWorlds().simulation, 1),
+    await playSeed(new FeedWorlds().simulation, 1),
+  ];
+  expect(first.transcript.length).toBeGreaterThan(20);
+  expect(again).toEqual(first);
+});
 
 it.each(Object.entries(feedMutants) as [FeedMutant, string][])(
   'its checkers notice that %s (%s)',

@@ -1,3 +1,5 @@
+const atOnceMs = 1;
+
 /** What real disks are asked, which takes no virtual time: how much of it is still going on. */
 export class RealWork {
   #going = 0;
@@ -19,6 +21,35 @@ export class RealWork {
         return typeof own === 'object' && own !== null ? this.watched(own) : own;
       },
     });
+  }
+
+  /** Waits also for timers of the platform that ring at once, behind which libraries go on; gives what ends that. */
+  watchTimers(): () => void {
+    const { setTimeout: set, clearTimeout: clear } = globalThis;
+    const going = new Set<unknown>();
+    const rung = (timer: unknown): void => {
+      if (going.delete(timer)) this.#going -= 1;
+    };
+    globalThis.setTimeout = new Proxy(set, {
+      apply: (_, __, [run, ms = 0, ...given]: Parameters<typeof set>) => {
+        if (ms > atOnceMs) return set(run, ms, ...given);
+        const timer = set(() => {
+          rung(timer);
+          run(...given);
+        }, ms);
+        going.add(timer);
+        this.#going += 1;
+        return timer;
+      },
+    });
+    globalThis.clearTimeout = (timer) => {
+      rung(timer);
+      clear(timer);
+    };
+    return () => {
+      Object.assign(globalThis, { setTimeout: set, clearTimeout: clear });
+      for (const timer of going) rung(timer);
+    };
   }
 
   #noted(result: unknown): unknown {

@@ -208,6 +208,7 @@ export class World {
 
   /** Makes the stores, then runs a program to its end: virtual time passes while it waits. */
   async run<T>(program: () => Promise<T>): Promise<T> {
+    const unwatch = this.#work.watchTimers();
     const work = this.#prepare().then(program);
     const progress = { isDone: false };
     const finished = (): void => {
@@ -216,11 +217,18 @@ export class World {
     work.then(finished, finished);
     const until = this.#options.patienceMs ?? patienceMs;
     // What is due at a time is done, with all that follows from it at once, before what is due later.
-    for (await turn(); !progress.isDone; await turn()) {
-      if (this.#work.isGoing) continue;
-      for (let left = this.#work.turns; left > 1; left--) await turn();
-      if (this.#agenda.now > until) throw new Error(`the program has not ended after ${until} ms`);
-      this.#agenda.step();
+    try {
+      for (await turn(); !progress.isDone; await turn()) {
+        if (this.#work.isGoing) continue;
+        for (let left = this.#work.turns; left > 1; left--) await turn();
+        if (this.#work.isGoing) continue;
+        if (this.#agenda.now > until) {
+          throw new Error(`the program has not ended after ${until} ms`);
+        }
+        this.#agenda.step();
+      }
+    } finally {
+      unwatch();
     }
     return work;
   }

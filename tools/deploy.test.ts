@@ -23,3 +23,7 @@ test('the image builds what the workspace has', () => {
     );
   }
 });
+
+test('the image runs as a user that is not root, by number, as runAsNonRoot of Kubernetes has to see', () => {
+  expect(image).toMatch(/^USER [1-9]\d*:[1-9]\d*$/m);
+});

@@ -48,7 +48,7 @@ export class Peers {
       this.#lock(session),
       { steal: false },
       // Without locks nobody can be seen, and nobody inherits.
-      { held: this.#seen, lost: this.#seen },
+      { held: this.#seen, lost: this.#seen, refused: this.#seen },
     );
     this.#letGo = [alive, () => inbox.close()];
   }

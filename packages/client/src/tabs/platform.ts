@@ -8,13 +8,13 @@ export interface TabsChannel {
 export interface TabsPlatform {
   /**
    * Asks for the lock of a name, which one tab has at a time: waits for it, or with `steal` takes it. `held` comes when
-   * it is ours, `lost` when it was taken from us or, without `held`, when it is refused; neither after the call of what is
-   * returned, which lets go of it. A tab that ends, however, lets go of its locks.
+   * it is ours, `lost` when it was taken from us, `refused` where this tab can have none; none of them after the call of
+   * what is returned, which lets go of it. A tab that ends, however, lets go of its locks.
    */
   lock(
     name: string,
     how: { readonly steal: boolean },
-    events: { held(): void; lost(): void },
+    events: { held(): void; lost(): void; refused(): void },
   ): () => void;
   /** The names of all locks that somebody has. */
   locksHeld(): Promise<ReadonlySet<string>>;
@@ -45,10 +45,12 @@ export function platformTabs(): TabsPlatform | null {
         if (!signal.aborted) events.held();
         return isOurs;
       };
-      const lost = (): void => {
-        if (!signal.aborted) events.lost();
-      };
-      locks.request(name, steal ? { steal } : { signal }, hold).catch(lost);
+      locks.request(name, steal ? { steal } : { signal }, hold).catch((error: unknown) => {
+        if (signal.aborted) return;
+        const isRobbed = error instanceof DOMException && error.name === 'AbortError';
+        if (isRobbed) events.lost();
+        else events.refused();
+      });
       return () => ended.abort();
     },
     locksHeld: async () => {

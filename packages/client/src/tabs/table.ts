@@ -186,20 +186,16 @@ export class TableSeat implements Seat {
 
   #claim({ claim, steal }: Extract<CandidateEffect, { type: 'claim' }>): void {
     this.#lock();
-    let wasHeld = false;
     this.#lock = this.#platform.lock(
       `${this.#table}/leader`,
       { steal },
       {
-        held: () => {
-          wasHeld = true;
-          this.#step({ type: 'held', claim });
-        },
-        lost: () => {
-          if (wasHeld) return this.#step({ type: 'robbed', claim });
-          // A page that may keep nothing has no locks: it neither leads nor follows, and has a connection of its own at once.
+        held: () => this.#step({ type: 'held', claim }),
+        lost: () => this.#step({ type: 'robbed', claim }),
+        refused: () => {
+          // A page that may keep nothing: it neither leads nor follows, and has a connection of its own at once.
           this.#at?.link.use(null);
-          return this.#step({ type: 'withdraw' });
+          this.#step({ type: 'withdraw' });
         },
       },
     );

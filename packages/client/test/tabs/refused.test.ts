@@ -10,8 +10,8 @@ test('a tab that is refused locks, as one that may keep nothing, has a connectio
   if (real === null) throw new Error('there are no locks here');
   const platform: TabsPlatform = {
     ...real,
-    lock: (_name, _how, { lost }) => {
-      queueMicrotask(lost);
+    lock: (_name, _how, { refused }) => {
+      queueMicrotask(refused);
       return () => undefined;
     },
   };

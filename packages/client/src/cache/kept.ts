@@ -99,8 +99,8 @@ class KeptCache implements Cache {
     return device;
   }
 
-  load(store: StoreName): Promise<CachedStore | null> {
-    return this.#turn(() => this.#renewing(() => this.#load(store)));
+  load(store: StoreName, isOthers?: (opId: OpId) => boolean): Promise<CachedStore | null> {
+    return this.#turn(() => this.#renewing(() => this.#load(store, isOthers)));
   }
 
   commit(store: StoreName, change: CacheChange): Promise<void> {
@@ -160,10 +160,10 @@ class KeptCache implements Cache {
     }
   }
 
-  async #load(store: StoreName): Promise<CachedStore | null> {
+  async #load(store: StoreName, isOthers?: (opId: OpId) => boolean): Promise<CachedStore | null> {
     const pen = newPen();
     const shelf: Shelf = { pen, isLean: false };
-    const reading = new Reading(this.#terms);
+    const reading = new Reading(this.#terms, isOthers);
     const place = this.#place(store);
     const kinds = ['entry', 'map', 'request', 'letter'] as const;
     const head = await this.#rows.read(place, { pen, kinds }, reading.take);

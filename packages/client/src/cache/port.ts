@@ -63,8 +63,11 @@ export interface Cache {
   open?(terms: CacheTerms): string | Promise<string>;
   /** What a client does for it: `keeping` of `@holdfast/client/cache`. It comes with a cache, so that who has none does without. */
   readonly keeping: Keeping;
-  /** What is stored of a store; null for nothing. */
-  load(store: StoreName): CachedStore | null | Promise<CachedStore | null>;
+  /** What is stored of a store; null for nothing. Requests that others are about to send are given as they are. */
+  load(
+    store: StoreName,
+    isOthers?: (opId: OpId) => boolean,
+  ): CachedStore | null | Promise<CachedStore | null>;
   commit(store: StoreName, change: CacheChange): void | Promise<void>;
   /** Forgets a store. */
   clear(store: StoreName): void | Promise<void>;

@@ -47,6 +47,7 @@ export type Schema = string | number | null;
  */
 export class Reading {
   readonly #terms: CacheTerms;
+  readonly #isOthers: (opId: OpId) => boolean;
   #tree = Tree.empty();
   #rows = 0;
   readonly #outbox: PendingRequest[] = [];
@@ -57,8 +58,10 @@ export class Reading {
   /** The entries cannot be read. */
   isCorrupt = false;
 
-  constructor(terms: CacheTerms) {
+  /** What others are about to send is theirs: it is neither migrated nor given up. */
+  constructor(terms: CacheTerms, isOthers: (opId: OpId) => boolean = () => false) {
     this.#terms = terms;
+    this.#isOthers = isOthers;
   }
 
   readonly take = (kind: RowKind, rows: readonly Row[]): void => {
@@ -140,6 +143,10 @@ export class Reading {
 
   #admit(stored: StoredRequest): void {
     const { pending, device, schema } = stored;
+    if (this.#isOthers(pending.opId)) {
+      this.#outbox.push(pending);
+      return;
+    }
     // What the server may have got, it knows by the name of the device and by what was asked: neither may change.
     if (pending.firstSentAt !== null) {
       this.#former.set(pending.opId, schema);

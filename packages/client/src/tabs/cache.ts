@@ -87,15 +87,15 @@ export class TabCache {
   }
 
   async #load(store: StoreName): Promise<CachedStore | null> {
-    await this.#ports.roleKnown();
+    const { cache, peers } = this.#ports;
+    const [before] = await Promise.all([peers.living(), this.#ports.roleKnown()]);
     const reign = this.#reign;
     if (reign !== null) await reign;
-    const [image, alive] = await Promise.all([
-      this.#ports.cache.load(store),
-      this.#ports.peers.living(),
-    ]);
+    const image = await cache.load(store, (opId) => before.has(sessionOf(opId)));
     if (reign !== null && reign === this.#reign) this.#based.add(store);
     if (image === null) return null;
+    // What those have left that go just now is left to whoever takes it on.
+    const alive = new Set([...before, ...(await peers.living())]);
     return { ...image, outbox: image.outbox.flatMap((request) => this.#inherit(request, alive)) };
   }
 

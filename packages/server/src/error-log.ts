@@ -24,5 +24,21 @@ function write(text: string): void {
 }
 
 function textOf(name: string, value: unknown): string {
-  return value instanceof Error ? `\n${value.stack ?? value.message}` : `${name}=${String(value)}`;
+  return value instanceof Error ? causesOf(value) : `${name}=${String(value)}`;
+}
+
+/** An error, and what it was caused by, as far as that is an error too, or a text. */
+function causesOf(error: Error): string {
+  const chain = new Set<unknown>();
+  for (let at: unknown = error; isTellable(at) && !chain.has(at);) {
+    chain.add(at);
+    at = at instanceof Error ? at.cause : undefined;
+  }
+  return `\n${[...chain].map(lineOf).join('\ncaused by ')}`;
+}
+
+const isTellable = (cause: unknown): boolean => cause instanceof Error || typeof cause === 'string';
+
+function lineOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -132,3 +132,35 @@ it('testView gives what application code threw as the cause of the error that cl
   expect(refused).not.toHaveProperty('cause');
   await tested.end();
 });
+
+it('a no that cannot be told to clients says why to those who look for it', async () => {
+  const shy = view({
+    name: 'Shy',
+    params: z.object({ isThere: z.boolean() }),
+    mount: ({ params }) => {
+      if (!params.isThere) throw new RejectedError('no_such_room');
+      return {};
+    },
+    render: () => ({}),
+    commands: {
+      spelt: {
+        run: () => {
+          throw new RejectedError('Not Found');
+        },
+      },
+    },
+  });
+  await expect(testView(shy, { params: { isThere: false } })).rejects.toMatchObject({
+    code: 'internal error',
+    cause: { message: expect.stringContaining('by "unauthorized" alone') as string },
+  });
+  const tested = await testView(shy, { params: { isThere: true } });
+  await expect(tested.dispatch('spelt')).rejects.toMatchObject({
+    code: 'internal_error',
+    cause: {
+      message: expect.stringMatching(/"Not Found".*small letters/) as string,
+      cause: { code: 'Not Found' },
+    },
+  });
+  await tested.end();
+});

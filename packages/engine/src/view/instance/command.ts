@@ -188,3 +188,15 @@ export function refusalOf(error: unknown): ViewFault | null {
     return null;
   }
 }
+
+const rules = {
+  action: 'a code is of small letters, digits and _, and what goes with it is plain data',
+  mount:
+    'mount and the first render say no by "unauthorized" alone; show what is not there as gone',
+};
+
+/** What operators are told of a no that clients are not told, or it would look as if they had been. */
+export function untold(error: unknown, by: keyof typeof rules = 'action'): unknown {
+  if (!(error instanceof RejectedError)) return error;
+  return new TypeError(`No client is told "${error.code}": ${rules[by]}.`, { cause: error });
+}

@@ -2,7 +2,7 @@ import type { Json } from '@holdfast/protocol';
 import type { EnvelopeTail, ViewFault } from '@holdfast/protocol/views';
 import { Alarms } from './alarms.ts';
 import { Audience } from './audience.ts';
-import { refusalOf } from './command.ts';
+import { refusalOf, untold } from './command.ts';
 import { areStreamsHeld, nodesOf, streamContents } from './contents.ts';
 import { Cycles } from './cycles.ts';
 import { InnerWorld } from './inner-world.ts';
@@ -204,7 +204,10 @@ export class Instance {
     const response: ViewFault =
       refusal?.reason === 'unauthorized'
         ? { reason: 'unauthorized' }
-        : { reason: 'internal error', id: this.#world.fault('mount', node, cause) };
+        : {
+            reason: 'internal error',
+            id: this.#world.fault('mount', node, untold(cause, 'mount')),
+          };
     this.#ports.perform({ type: 'failed', response });
     this.#end();
   }

@@ -3,7 +3,7 @@ import type { Json } from '@holdfast/protocol';
 import { toWire } from '../../data/index.ts';
 import { asyncValue } from './async-value.ts';
 import { asyncCell } from './asyncs.ts';
-import { refusalOf } from './command.ts';
+import { refusalOf, untold } from './command.ts';
 import { Context } from './context.ts';
 import { Layer } from './layer.ts';
 import type { ViewNode } from './node.ts';
@@ -174,7 +174,7 @@ function fill(
 function reasonOf(world: World, { node, name }: Load, error: unknown): Json {
   const refusal = error instanceof RejectedError ? refusalOf(error) : null;
   if (refusal === null) {
-    const id = world.fault(`async ${name}`, node, error);
+    const id = world.fault(`async ${name}`, node, untold(error));
     return { kind: 'exit', value: { code: 'internal_error', id } };
   }
   const { value: data } = toWire(refusal.data ?? null, undefined, { depthMax: 64 });

@@ -1,6 +1,6 @@
 import { HoldfastError } from '@holdfast/protocol';
 import type { ViewFault } from '@holdfast/protocol/views';
-import { Answered, refusalOf, runMessages } from './command.ts';
+import { Answered, refusalOf, runMessages, untold } from './command.ts';
 import { Context } from './context.ts';
 import type { Commit } from './cycle-host.ts';
 import { Layer } from './layer.ts';
@@ -149,7 +149,7 @@ export class Tasks {
     const { node, timeout } = found;
     const { where, caller = null } = request;
     const failed = (error: unknown): void => {
-      const response = refusalOf(error) ?? this.#internal(where, node, error);
+      const response = refusalOf(error) ?? this.#internal(where, node, untold(error));
       request.answer('error', response, this.#host.version());
     };
     // It may have written to stores: it must not run again. That its client has gone is nobody's fault, and no operator's news.

@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer as createHttp, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createServer as createHoldfast } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { cli, devServer, onTerminal, type Ran } from './harness.ts';
@@ -107,4 +109,40 @@ test('a write that the server goes on refusing for now is told as that, and not 
   const { error } = JSON.parse(stderr);
   expect(error).toMatchObject({ code: 'unavailable' });
   expect(error.message).toMatch(/Nothing is committed/);
+});
+
+test('a log is followed anew where its server falls silent, and not where that never answers', async () => {
+  const asked: ServerResponse[] = [];
+  let answers = false;
+  const server = createHttp((_request, response) => {
+    asked.push(response);
+    if (answers) response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+  });
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const args = ['tail', 'demo/main', '--since', '0', '--url', url, '--token', 'x', '--json'];
+  const mute = await onTerminal([...args, '--timeout', '100ms']);
+  expect(mute.code).toBe(7);
+  expect(JSON.parse(mute.stderr.trim().split('\n').at(-1) ?? '')).toMatchObject({
+    error: { message: expect.stringContaining('took too long') },
+  });
+  answers = true;
+  asked.length = 0;
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const told = onTerminal([...args, '--timeout', '60s']);
+  let seconds = 0;
+  for (; asked.length < 2; seconds += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- second by second, with turns for the network
+    await vi.advanceTimersByTimeAsync(asked.length === 0 ? 0 : 1000);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(seconds).toBeGreaterThan(40);
+  asked[1]?.end('event: error\ndata: {"reason":"unauthorized"}\n\n');
+  expect((await told).code).toBe(6);
 });

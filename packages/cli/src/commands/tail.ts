@@ -10,10 +10,13 @@ import { listOf, textOf } from '../fields.ts';
 import { interruption } from '../interrupt.ts';
 import { loggedOp } from '../logged.ts';
 import { printable, shortValue } from '../output.ts';
+import { Silence } from '../silence.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 import { readInteger, readList, readOptional } from '../values.ts';
 
 const retryMs = 1000;
+/** A server says something every 15 s: one that is silent for so long has gone, though its connection has not ended. */
+const silentMs = 45_000;
 
 export const command: Command = defineCommand({
   summary: 'Follow the log of a store, op by op, until Ctrl-C.',
@@ -174,20 +177,28 @@ class Tail {
     return listOf(ops).map(loggedOp);
   }
 
-  async #listen(signal: AbortSignal): Promise<void> {
+  async #listen(ended: AbortSignal): Promise<void> {
+    const silence = new Silence();
+    silence.allow(this.#follow.endpoint.timeoutMs);
+    try {
+      const answer = await this.#open(AbortSignal.any([ended, silence.signal]));
+      if (answer.body === null) return;
+      this.#is('connected');
+      for await (const event of eventsIn(silence.heardIn(answer.body, silentMs))) this.#hear(event);
+    } finally {
+      silence.end();
+    }
+  }
+
+  #open(signal: AbortSignal): Promise<Response> {
     const { endpoint, store, pattern } = this.#follow;
     const query = queryOf({
       pattern,
       since: this.#cursor ?? undefined,
       incarnation: this.#incarnation ?? undefined,
     });
-    const answer = await openApi(endpoint, `/api/stores/${store}/watch?${query}`, {
-      signal,
-      accept: 'text/event-stream',
-    });
-    if (answer.body === null) return;
-    this.#is('connected');
-    for await (const event of eventsIn(answer.body)) this.#hear(event);
+    const accept = 'text/event-stream';
+    return openApi(endpoint, `/api/stores/${store}/watch?${query}`, { signal, accept });
   }
 
   #hear({ event, id, data }: ServerEvent): void {

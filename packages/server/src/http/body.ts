@@ -30,9 +30,18 @@ export async function readJson(request: Request, max: number): Promise<unknown> 
   if (!/^application\/json\s*(;|$)/i.test(request.headers.get('content-type') ?? '')) {
     throw new Problem(415, 'unsupported_media_type', { detail: 'Send application/json.' });
   }
+  needPlain(request.headers);
   const text = decode(await readBytes(request, max));
   if (text.trim() === '') throw new Problem(400, 'empty_body');
   return parse(text);
+}
+
+/** Refuses a body that is compressed: it would be read, or kept, as what it is not. */
+export function needPlain(headers: Headers): void {
+  const coding = headers.get('content-encoding') ?? 'identity';
+  if (/^identity$/i.test(coding)) return;
+  const detail = 'Send the body as it is, without a Content-Encoding.';
+  throw new Problem(415, 'unsupported_media_type', { detail });
 }
 
 async function readBytes(request: Request, max: number): Promise<Uint8Array> {

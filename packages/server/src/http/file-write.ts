@@ -12,6 +12,7 @@ import {
   toldTo,
 } from '../files/index.ts';
 import type { StoreRow } from '../storage/port.ts';
+import { needPlain } from './body.ts';
 import { type Committer, markReplay, seqOf } from './commit.ts';
 import { type Condition, conditionOf } from './conditions.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
@@ -34,6 +35,7 @@ export async function writeFile(
   { deps, committer }: { readonly deps: HttpDeps; readonly committer: Committer },
   target: Target,
 ): Promise<Response> {
+  needPlain(c.req.raw.headers);
   const label = labelOf(c);
   const hash = hashOf(c);
   const piece = pieceOf(c);

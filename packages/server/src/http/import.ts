@@ -14,6 +14,7 @@ import type { Context, Hono } from 'hono';
 
 import { callerOf, grantsOf, type Principal } from '../access/index.ts';
 import { noteAct } from './audit.ts';
+import { needPlain } from './body.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam, Problem, refused } from './errors.ts';
 import { identify, needScope, stillValid, tellRate } from './identify.ts';
@@ -46,6 +47,7 @@ export function routeImport(app: Hono, deps: HttpDeps): void {
     needScope(principal, 'entries:write');
     if ((principal.pathRules ?? null) !== null) throw refused(forbidden(null));
     const wanted = readWanted(c, principal);
+    needPlain(c.req.raw.headers);
     const isTar = /^application\/x-tar\b/i.test(c.req.header('content-type') ?? '');
     if (isTar) needScope(principal, 'files:write');
     const linesIn = (bytes: AsyncIterable<Uint8Array>): AsyncIterable<Line> =>

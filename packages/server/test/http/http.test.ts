@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 
 import { World } from './world.ts';
@@ -142,6 +143,28 @@ describe('bodies', () => {
       expect((await post(new World(), '{"name":"a"}', type)).status).toBe(415);
     },
   );
+
+  test('a body that is compressed is refused as that, wherever one is taken', async () => {
+    const world = new World();
+    await world.store('acme/blog');
+    const { raw } = await world.token();
+    for (const [method, route, type] of [
+      ['PUT', 'entries/a', 'application/json'],
+      ['PUT', 'files/a', 'text/plain'],
+      ['POST', 'import?headerless=slash', 'application/x-ndjson'],
+    ] as const) {
+      const headers = { Authorization: `Bearer ${raw}`, 'Content-Type': type };
+      const body = gzipSync('{"path":"a","value":1}');
+      const coded = { method, headers: { ...headers, 'Content-Encoding': 'gzip' }, body };
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const answer = await world.app.request(`/api/stores/acme/blog/${route}`, coded);
+      // oxlint-disable-next-line no-await-in-loop -- the same
+      expect([answer.status, await answer.json()]).toMatchObject([
+        415,
+        { error: 'unsupported_media_type', detail: expect.stringContaining('Content-Encoding') },
+      ]);
+    }
+  });
 
   test('a body may say its charset', async () => {
     const { status } = await post(new World(), '{"name":"a"}', 'Application/JSON; charset=utf-8');

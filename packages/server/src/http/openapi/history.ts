@@ -91,7 +91,7 @@ export const historyOperations: readonly Operation[] = [
         schema: ref('Imported'),
       },
     },
-    errors: [400, 402, 409, 503],
+    errors: [400, 402, 409, 415, 503],
   },
   {
     method: 'post',

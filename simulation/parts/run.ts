@@ -1,4 +1,4 @@
-import type { Store } from '@holdfast/client';
+import type { Store, Transaction } from '@holdfast/client';
 import { jsonCodec, matches, type Path, type Pattern, segmentsOf } from '@holdfast/protocol';
 import { type Principal, scopes } from '@holdfast/server';
 import type { Dice } from '../src/dice.ts';
@@ -10,7 +10,7 @@ import { Border, coversPath, parsed } from './border.ts';
 
 type Step = {
   readonly at: number;
-  readonly does: 'write' | 'open' | 'rule';
+  readonly does: 'write' | 'try' | 'open' | 'rule';
   readonly roll: number;
 };
 
@@ -40,19 +40,21 @@ const ownPart = 'own/**';
 /** What the guest may read besides, one after the other. */
 const rules = [['a/**', 'b/leaf'], ['a/1/**', 'b/**'], ['b/**', 'c'], ['a/*/x']];
 
-/** Clients that hold parts of a store, wider and narrower ones, and one that may read no more than its rules say. */
+/** Clients that hold parts of a store, wider and narrower ones, and one that may read and write no more than its rules say. */
 export class Parts {
   passed = 0;
-  #rules: readonly (readonly Pattern[])[] = [];
-  #rulesAt = 0;
+  /** How much the guest has written. */
+  written = 0;
+  /** What the guest's rules are and were, the present ones first, each with when they began. */
+  #rules: readonly { readonly at: number; readonly patterns: readonly Pattern[] }[] = [];
   #open: { readonly name: ReaderName; readonly store: Store; readonly scope: readonly string[] }[] =
     [];
-  readonly #forgets: boolean;
+  readonly #forgets: 'read' | 'write' | null;
   #writes = 0;
   #borders: Border[] = [];
 
-  /** `forgets`: the server knows of no rules, which must be seen. */
-  constructor({ forgets = false }: { readonly forgets?: boolean } = {}) {
+  /** `forgets`: of what the server knows no rules, which must be seen. */
+  constructor({ forgets = null }: { readonly forgets?: 'read' | 'write' | null } = {}) {
     this.#forgets = forgets;
   }
 
@@ -80,6 +82,7 @@ export class Parts {
   #begin(world: World): void {
     this.#open = [];
     this.#writes = 0;
+    this.#rules = [];
     this.#setRules(world, 0);
     this.#borders = readers.map((name) => {
       const allowed = (): readonly Pattern[] => this.#readable(world, name);
@@ -99,19 +102,28 @@ export class Parts {
   /** What the rules are, and for a while what they were. */
   #readable(world: World, name: ReaderName): readonly Pattern[] {
     if (name === 'part') return parsed(['**']);
-    const [now = [], before = []] = this.#rules;
-    return world.now < this.#rulesAt + rulesMs ? [...now, ...before] : now;
+    return this.#ruledAt(world.now);
+  }
+
+  /** The rules at a time, and those that were just over. */
+  #ruledAt(time: number): readonly Pattern[] {
+    return this.#rules.flatMap(({ at, patterns }, index) => {
+      const until = this.#rules[index - 1]?.at ?? Infinity;
+      return at <= time && time < until + rulesMs ? patterns : [];
+    });
   }
 
   #setRules(world: World, roll: number): void {
     const next = parsed([ownPart, ...(rules[roll % rules.length] ?? [])]);
-    this.#rules = [next, this.#rules[0] ?? next];
-    this.#rulesAt = world.now;
+    this.#rules = [{ at: world.now, patterns: next }, ...this.#rules];
   }
 
   #principal(token: string): Principal {
-    const [now = []] = this.#rules;
-    const pathRules = now.map(({ source }) => ({ pattern: source, allow: ['read'] as const }));
+    const [now] = this.#rules;
+    const allow = ['read', 'write'] as const;
+    const all = this.#forgets === null ? [] : [{ pattern: '**', allow: [this.#forgets] }];
+    const ruled = now?.patterns.map(({ source }) => ({ pattern: source, allow })) ?? [];
+    const pathRules = [...ruled, ...all];
     return {
       subject: token,
       orgs: ['acme'],
@@ -119,15 +131,33 @@ export class Parts {
       storeAccess: { mode: 'all' },
       expiresAt: null,
       tokenId: null,
-      ...(token.startsWith('guest') && !this.#forgets && { pathRules }),
+      ...(token.startsWith('guest') && { pathRules }),
     };
   }
 
   #perform(world: World, { does, roll }: Step): void {
-    if (does === 'write') this.#write(world, roll);
+    if (does === 'try') this.#try(world, roll);
+    else if (does === 'write') this.#write(world, roll);
     else if (does === 'open') this.#change(world, roll);
     // What the rules were before the last ones may be on its way for a while.
-    else if (world.now > this.#rulesAt + rulesMs) this.#setRules(world, roll);
+    else if (world.now > (this.#rules[0]?.at ?? 0) + rulesMs) this.#setRules(world, roll);
+  }
+
+  /** The guest writes what it may, and what it may not. */
+  #try(world: World, roll: number): void {
+    const device = world.device('guest');
+    if (device.isAsleep) return;
+    const [one = 'c', other = 'c'] = [0, 3].map((by) => places[(roll + by) % places.length]);
+    const value = `guest ${roll}`;
+    const store = device.store(storeName);
+    if (roll % 3 > 0) store.put(one, value, { blind: true });
+    else {
+      const both = (tx: Transaction): void => {
+        tx.put(one, value);
+        tx.put(other, value);
+      };
+      store.transact(both, { blind: true });
+    }
   }
 
   #write(world: World, roll: number): void {
@@ -171,6 +201,12 @@ export class Parts {
     // What is out of scope passes a while later (stores.md §10.2.5), and so do changes of the scope.
     await world.sleep(rulesMs);
     const truth = new Truth((await world.log(storeName)).map(({ op }) => op));
+    for (const { op, at } of await world.log(storeName)) {
+      if (op.deviceId !== 'guest') continue;
+      this.written += 1;
+      if (coversPath(this.#ruledAt(at), op.path)) continue;
+      world.problem(`barred: the guest wrote ${op.path} at ${at.toFixed(0)} ms`);
+    }
     const state = [...truth.stateAt(truth.head).entries()];
     for (const { name, store, scope } of this.#open) {
       const allowed = this.#readable(world, name);
@@ -192,12 +228,14 @@ export class Parts {
 }
 
 /** Runs the worlds of some seeds; stops at the first in which something is wrong. */
-export async function runParts(
-  seeds: Seeds & { readonly forgets?: boolean },
-): Promise<{ readonly failure: Failure | null; readonly passed: number }> {
+export async function runParts(seeds: Seeds & { readonly forgets?: 'read' | 'write' }): Promise<{
+  readonly failure: Failure | null;
+  readonly passed: number;
+  readonly written: number;
+}> {
   const worlds = new Parts(seeds);
   const failure = await simulate(worlds.simulation, seeds);
-  return { failure, passed: worlds.passed };
+  return { failure, passed: worlds.passed, written: worlds.written };
 }
 
 /** What a listing of a pattern has: of `b/**` not a leaf at `b`, which a part of that name has as well. */
@@ -208,7 +246,7 @@ function isListed(pattern: string, path: Path): boolean {
 function stepsOf(dice: Dice): readonly Step[] {
   return Array.from({ length: 120 }, () => {
     const [at, kind, roll] = [dice.below(lengthMs), dice.below(20), dice.below(2 ** 30)];
-    const does = kind < 14 ? 'write' : kind < 19 ? 'open' : 'rule';
+    const does = kind < 14 ? (roll % 4 === 0 ? 'try' : 'write') : kind < 19 ? 'open' : 'rule';
     return { at, does, roll } as const;
   }).toSorted((a, b) => a.at - b.at);
 }

@@ -191,9 +191,9 @@ export function explainErrors(): void {
     const told = [details['message'], messageIn(details['data'])].find(isText);
     if (told !== undefined) return `${code}: ${told}`;
     if (known === undefined) return code;
-    const { field, issues, id, error_id: errorId } = details;
+    const { field, issues, view, id, error_id: errorId } = details;
     const named = [field, ...(known.includes('in the log') ? [errorId, id] : [])].find(isText);
-    const at = named ?? placeOf(issues);
+    const at = named ?? (placeOf(issues) || (isText(view) ? view : ''));
     return `${code}: ${at === '' ? known : `${known.slice(0, -1)} (${at}).`}`;
   });
 }

@@ -52,3 +52,12 @@ test('an explained error of a fault inside the server has the id by which it is 
   expect(explained('internal_error', { id: 'e_3' })).toMatch(/\(e_3\)\.$/);
   expect(explained('not_found', { id: 'x' })).toBe('not_found: There is no such object.');
 });
+
+test('an explained error of a view names the view, where nothing else says what it is about', () => {
+  const view = 'Board:main';
+  expect(explained('unknown root', { view })).toBe(
+    'unknown root: No view of this name may be mounted (Board:main).',
+  );
+  const issues = [{ path: ['room'], message: 'no room' }];
+  expect(explained('invalid_params', { view, issues })).toMatch(/ \(room\)\.$/);
+});

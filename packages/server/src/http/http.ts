@@ -191,10 +191,10 @@ function conceal(error: unknown, deps: HttpDeps): Problem {
   return new Problem(500, 'internal_error', { error_id: errorId });
 }
 
-/** Answers differ by token, and no cache may give one's to another (stores.md §15.1.5). */
+/** Answers differ by token or session, and no cache may give one's to another (stores.md §15.1.5). */
 function markPrivate(headers: Headers): void {
   headers.set('Cache-Control', 'private, no-cache');
-  headers.append('Vary', 'Authorization');
+  headers.append('Vary', 'Authorization, Cookie');
 }
 
 function harden(headers: Headers): void {

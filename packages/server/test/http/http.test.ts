@@ -100,12 +100,12 @@ describe('every answer', () => {
   });
 
   test.each(['/api/whoami', '/api/nothing', '/api/stores/acme/none'])(
-    'no cache keeps what %s answered to one token for another',
+    'no cache keeps what %s answered to one token, or session, for another',
     async (path) => {
       const { ask } = await new World().token();
       const { headers } = await ask('GET', path);
       expect(headers.get('cache-control')).toBe('private, no-cache');
-      expect(headers.get('vary')).toMatch(/\bAuthorization\b/);
+      expect(headers.get('vary')).toMatch(/\bAuthorization, Cookie\b/);
       expect(headers.get('x-content-type-options')).toBe('nosniff');
       expect(headers.get('referrer-policy')).toBe('no-referrer');
     },

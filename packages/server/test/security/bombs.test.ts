@@ -73,7 +73,7 @@ test('decompression bombs: nothing that comes is unpacked, neither bodies nor fr
     body,
     headers: { 'content-encoding': 'gzip' },
   });
-  expect(put.status).toBe(400);
+  expect(put.status).toBe(415);
   const address = `${home.url.replace('http', 'ws')}/ws/sync/websocket?vsn=2.0.0&capver=4&device_id=d&token=dev`;
   const socket = new WebSocket(address, { perMessageDeflate: true });
   await new Promise((resolve) => socket.once('open', resolve));

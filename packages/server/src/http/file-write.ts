@@ -20,7 +20,7 @@ import { filenameIn } from './disposition.ts';
 import { Problem, refused } from './errors.ts';
 import { fileEntry, fileTag } from './file-read.ts';
 import { forStreams, lively } from './lively.ts';
-import { chargeWrite, readableIn, stillValid } from './identify.ts';
+import { chargeWrite, needValid, readableIn } from './identify.ts';
 import { type Piece, readPiece } from './ranges.ts';
 
 const nameMax = 1024;
@@ -143,7 +143,7 @@ async function commitFile(c: Context, room: Room, wanted: Wanted): Promise<Respo
     if_absent: c.req.header('if-none-match'),
   };
   // The bytes may have taken long.
-  if (!(await stillValid(room.deps, c, principal))) throw refused(refuse('unauthorized'));
+  await needValid(room.deps, c, principal);
   const outcome = await settle(c, { store: room.store, path }, (guard) => {
     const request: FileWrite = { op: 'put_file', path, value, ...guard };
     return room.committer.commit(c, room.store, { principal, request, same, isPaid: true });

@@ -45,12 +45,16 @@ export async function identify(deps: HttpDeps, c: Context): Promise<Principal> {
 }
 
 async function authenticate(deps: HttpDeps, c: Context): Promise<Principal> {
-  const principal = await deps.access.authenticate(credentialsOf(c)).catch((error: unknown) => {
-    deps.onFailure(error, deps.newId());
-    throw new Problem(503, 'unavailable', { retry_after_ms: RETRY_MS });
-  });
+  const looking = deps.access.authenticate(credentialsOf(c));
+  const principal = await looking.catch((error: unknown) => uncheckable(deps, error));
   if (principal === null) throw refused(refuse('unauthorized'));
   return principal;
+}
+
+/** The token is not known to be bad: the same may pass later. */
+function uncheckable(deps: HttpDeps, error: unknown): never {
+  deps.onFailure(error, deps.newId());
+  throw new Problem(503, 'unavailable', { retry_after_ms: RETRY_MS });
 }
 
 /**
@@ -180,4 +184,11 @@ export async function stillValid(
 ): Promise<boolean> {
   const verdict = await deps.access.recheck(credentialsOf(c), principal).catch(() => 'unknown');
   return verdict === 'valid';
+}
+
+/** Ends a request that has taken long unless it is still its principal's to make (stores.md §11.3). */
+export async function needValid(deps: HttpDeps, c: Context, principal: Principal): Promise<void> {
+  const looking = deps.access.recheck(credentialsOf(c), principal);
+  const verdict = await looking.catch((error: unknown) => uncheckable(deps, error));
+  if (verdict !== 'valid') throw refused(refuse('unauthorized'));
 }

@@ -49,10 +49,16 @@ export async function archiveStore(
   return true;
 }
 
+/** So many are read at a time, however many have been made for a day. */
+const EXPIRED_ROWS = 100;
+
 /** Archives the stores whose time has come, one after the other. */
 export async function expireStores(room: OperatorRoom): Promise<void> {
-  for (const { id } of await room.storage.stores.expired(room.now())) {
-    await archiveStore(room, id, 'store.expired');
+  let found = EXPIRED_ROWS;
+  while (found === EXPIRED_ROWS) {
+    const due = await room.storage.stores.expired(room.now(), EXPIRED_ROWS);
+    found = 0;
+    for (const { id } of due) if (await archiveStore(room, id, 'store.expired')) found += 1;
   }
 }
 

@@ -146,8 +146,8 @@ export interface StoreTable {
     readonly after?: StoreName;
     readonly limit: number;
   }): Promise<readonly StoreRow[]>;
-  /** Active stores whose `expiresAt` is not after the instant (stores.md §1.1.3). */
-  expired(at: EpochMs): Promise<readonly StoreRow[]>;
+  /** Active stores whose `expiresAt` is not after the instant (stores.md §1.1.3), at most `limit`, those first whose time came first. */
+  expired(at: EpochMs, limit: number): Promise<readonly StoreRow[]>;
   /** False if there is no such store; so do the two below. */
   archive(id: string): Promise<boolean>;
   setExpiry(id: string, expiresAt: EpochMs | null): Promise<boolean>;

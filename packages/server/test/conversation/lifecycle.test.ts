@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { StorageError } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { sqlite } from '@holdfast/server/storage/sqlite';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { VirtualClock } from './clock.ts';
 import type { Peer, WireFrame } from './peer.ts';
 import { SlowDisk } from './slow-disk.ts';
@@ -105,6 +105,22 @@ test('S110 a store whose time has come is archived within 60 s', async () => {
     expect(reasonOf(await peer.join(`store:${ref}`))).toBe('unauthorized');
   }
   expect(await put(other, 'a', 1)).toBe(1);
+});
+
+test('S110 all stores of one instant are archived when it comes, though they are read some at a time', async () => {
+  const clock = new VirtualClock();
+  const storage = memory({ now: clock.wall });
+  const most = vi.spyOn(storage.stores, 'expired');
+  const { server } = await world({ clock, storage });
+  const expiresAt = clock.wall() + 10_000;
+  const names = Array.from({ length: 250 }, (_, at) => `demo/brief-${at}`);
+  for (const name of names) await server.stores.create(name, { expiresAt });
+  await clock.pass(15_000);
+  const rows = async () => Promise.all(names.map(async (name) => server.stores.find(name)));
+  const archived = async () => (await rows()).filter((row) => row?.status === 'archived').length;
+  await expect.poll(archived).toBe(250);
+  const read = await Promise.all(most.mock.results.map(async ({ value }) => value));
+  expect(read.map(({ length }) => length)).toEqual([100, 100, 50]);
 });
 
 test('S111 healthz says that the process lives, readyz that it can work', async () => {

@@ -171,7 +171,7 @@ describe('stores over HTTP', () => {
     expect((await ask('GET', '/api/stores/acme/brief')).json['status']).toBe('active');
     world.clock.at = dawn + 60_000;
     expect((await ask('GET', '/api/stores/acme/brief')).json['status']).toBe('archived');
-    expect(await world.storage.stores.expired(world.clock.at)).toHaveLength(1);
+    expect(await world.storage.stores.expired(world.clock.at, 9)).toHaveLength(1);
   });
 });
 

@@ -130,9 +130,15 @@ export const tableCases: readonly Case[] = [
       assert.equal(await storage.stores.setExpiry(id, start + 10), true);
       assert.equal(await storage.stores.setExpiry('none', start), false);
       const due = async (at: number): Promise<string[]> =>
-        (await storage.stores.expired(at)).map(({ name }) => name);
+        (await storage.stores.expired(at, 9)).map(({ name }) => name);
       assert.deepEqual(await due(start + 9), []);
       assert.deepEqual(await due(start + 10), ['acme/app']);
+      const early = await createStore(storage, 'acme/early');
+      await storage.stores.setExpiry(early.id, start);
+      assert.deepEqual(await due(start + 10), ['acme/early', 'acme/app']);
+      const [first, ...others] = await storage.stores.expired(start + 10, 1);
+      assert.deepEqual([first?.name, others], ['acme/early', []]);
+      await storage.stores.archive(early.id);
       await storage.stores.archive(id);
       assert.deepEqual(await due(start + 10), []);
       assert.equal(await storage.stores.archive('none'), false);

@@ -57,10 +57,12 @@ export class MemoryStores implements StoreTable {
       .slice(0, page.limit);
   }
 
-  async expired(at: EpochMs): Promise<readonly StoreRow[]> {
-    return [...this.#rows.values()].filter(
-      ({ status, expiresAt }) => status === 'active' && expiresAt !== null && expiresAt <= at,
-    );
+  async expired(at: EpochMs, limit: number): Promise<readonly StoreRow[]> {
+    return [...this.#rows.values()]
+      .filter(({ status }) => status === 'active')
+      .filter(({ expiresAt }) => expiresAt !== null && expiresAt <= at)
+      .toSorted((a, b) => (a.expiresAt ?? 0) - (b.expiresAt ?? 0))
+      .slice(0, limit);
   }
 
   async archive(id: string): Promise<boolean> {

@@ -40,7 +40,7 @@ export class SqliteStores implements StoreTable {
       find: 'SELECT * FROM stores WHERE name = ?',
       list: 'SELECT * FROM stores WHERE name > ? AND name >= ? AND name < ? ORDER BY name LIMIT ?',
       expired: `SELECT * FROM stores WHERE status = 'active' AND expires_at IS NOT NULL
-        AND expires_at <= ? ORDER BY expires_at, name`,
+        AND expires_at <= ? ORDER BY expires_at, name LIMIT ?`,
       archive: "UPDATE stores SET status = 'archived' WHERE id = ?",
       setExpiry: 'UPDATE stores SET expires_at = ? WHERE id = ?',
       drop: 'DELETE FROM stores WHERE id = ?',
@@ -70,8 +70,8 @@ export class SqliteStores implements StoreTable {
     return this.#rows(this.#sql.list, page.after ?? '', from, to, page.limit);
   }
 
-  async expired(at: EpochMs): Promise<readonly StoreRow[]> {
-    return this.#rows(this.#sql.expired, at);
+  async expired(at: EpochMs, limit: number): Promise<readonly StoreRow[]> {
+    return this.#rows(this.#sql.expired, at, limit);
   }
 
   archive(id: string): Promise<boolean> {

@@ -149,7 +149,7 @@ function leaseCheck(isSeen: boolean, { tree, now }: Sight, { path, op }: Questio
     }
     if (!isLease(value) || value.expires_at <= now) continue;
     const { holder, expires_at } = value;
-    const detail = `A lease at ${at} is held by ${holder}; a write needs its fence.`;
+    const detail = `A lease at ${at} is held by ${holder ?? 'somebody'}; a write needs its fence.`;
     return { check, ok: false, reason: 'held', lease: at, holder, expires_at, detail };
   }
   return { check, ok: true, detail: 'No lease is in the way.' };

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { check as explained } from '../../src/http/openapi/admin.ts';
 import { principals } from '../conversation/principals.ts';
 import { set, topic, world } from '../conversation/world.ts';
 import { type Ask, World } from './world.ts';
@@ -74,6 +75,26 @@ test('what is explained is what happens: the reason is that of the refused write
   const row = (await place.storage.stores.list({ limit: 1 }))[0];
   await place.storage.stores.archive(row?.id ?? '');
   expect(failed(await why(owner, 'a', 'set'))).toMatchObject([{ reason: 'store_archived' }]);
+});
+
+test('an explanation has the fields that the document names, and a lease without a holder is held by somebody', async () => {
+  const { owner, by } = await home({ keys: 1 });
+  const ops = [{ op: 'lease', path: 'job', ttl_ms: 60_000 }];
+  await owner('POST', '/api/stores/acme/blog/transact', { ops });
+  const held = await why(owner, 'job', 'set');
+  expect(failed(held)).toMatchObject([
+    { holder: null, detail: expect.stringContaining('is held by somebody;') },
+  ]);
+  const ruled = await by({ pathRules: [{ pattern: 'b/c/**', allow: ['read'] }] });
+  const told = [
+    held,
+    await why(owner, 'x', 'set'),
+    await why(ruled, 'b'),
+    await why(ruled, 'b', 'set'),
+  ];
+  const fields = told.flatMap(({ checks }) => (checks as object[]).flatMap(Object.keys));
+  const named = Object.keys(explained.properties);
+  expect(named.toSorted()).toEqual([...new Set(fields)].toSorted());
 });
 
 test('a quota that is used up is told to who may see the whole store', async () => {

@@ -1,15 +1,29 @@
-import { body, json, limit, ok, once, type Operation, storePath } from './operation.ts';
-import { list, object, text } from './schema.ts';
+import { body, count, json, limit, ok, once, type Operation, storePath } from './operation.ts';
+import { integer, list, object, type Schema, text, textOrNull } from './schema.ts';
 import { ref } from './schemas.ts';
 
-const check = object(
+/** What some checks have besides. */
+const ofChecks: { readonly [field: string]: Schema } = {
+  reason: text,
+  scope: text,
+  matched: list(text),
+  partly: { const: true },
+  lease: text,
+  holder: textOrNull,
+  expires_at: integer,
+  dimension: text,
+  current: count,
+  limit: count,
+};
+/** One check of an explanation. */
+export const check: ReturnType<typeof object> = object(
   {
     check: { enum: ['scope', 'store', 'rules', 'lease', 'quota'] },
     ok: { type: ['boolean', 'null'] },
-    reason: text,
     detail: text,
+    ...ofChecks,
   },
-  ['reason'],
+  Object.keys(ofChecks),
 );
 const explanation = object({
   path: text,

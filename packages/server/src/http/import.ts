@@ -17,7 +17,7 @@ import { noteAct } from './audit.ts';
 import { needPlain } from './body.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam, Problem, refused } from './errors.ts';
-import { identify, needScope, stillValid, tellRate } from './identify.ts';
+import { identify, needScope, needValid, tellRate } from './identify.ts';
 import { importIdOf, ImportKeys, type Told } from './import-keys.ts';
 import { ImportMemory } from './import-memory.ts';
 import { type Line, type PathStyle, readLines } from './import-lines.ts';
@@ -64,7 +64,7 @@ export function routeImport(app: Hono, deps: HttpDeps): void {
           importId: wanted.importId ?? deps.newId(),
           isNamed: wanted.importId !== null,
           firstLine: wanted.headerless === null ? 2 : 1,
-          isValid: () => stillValid(deps, c, principal),
+          needValid: () => needValid(deps, c, principal),
         });
         const lines = isTar
           ? tarLines(body, { linesIn, files: deps.files, storeId: row.id })
@@ -94,8 +94,8 @@ type IntakeRoom = {
   readonly isNamed: boolean;
   /** The number of the first line that is none of a header. */
   readonly firstLine: number;
-  /** Whether whoever sends the lines may still do so: an upload may outlive its token (stores.md §11.3). */
-  readonly isValid: () => Promise<boolean>;
+  /** Ends the request where whoever sends the lines may do so no more: an upload may outlive its token (stores.md §11.3). */
+  readonly needValid: () => Promise<void>;
 };
 
 /** One upload on its way into a store. */
@@ -236,7 +236,7 @@ class Intake {
     cost: { due: number },
   ): Promise<{ refusal: Refusal | null; isRepeat: boolean }> {
     const { deps, store, importId } = this.#room;
-    if (!(await this.#room.isValid())) throw refused(refuse('unauthorized'));
+    await this.#room.needValid();
     // By their content too: a repeat may send another selection of the same lines, where some were refused.
     const content = this.#print(lines);
     const opId = `${importId}:${lines[0]?.line ?? 0}:${content.toString(36)}`;

@@ -1,6 +1,7 @@
 import type { Principal } from '@holdfast/server';
 import { expect, test } from 'vitest';
 import { everything } from '../conversation/world.ts';
+import { asImport } from '../http/transfer.ts';
 import { site, told } from './site.ts';
 
 const narrower: Principal = { ...everything, scopes: new Set(['entries:read']) };
@@ -34,5 +35,24 @@ test.for(fates)(
     expect((await told(await answer))[0]).toBe(status);
     isSent = false;
     expect((await call('a')).status).toBe(status === 201 ? 200 : 404);
+  },
+);
+
+test.for(fates)(
+  'S10 lines are imported only while the token counts by which they come: one that %s',
+  async ([, then, status]) => {
+    let looks = 0;
+    const { call } = await site({
+      authenticate: async () => {
+        looks += 1;
+        return looks === 2 ? then() : everything;
+      },
+    });
+    const body = asImport({ path: 'a', value: 1 });
+    const headers = { 'content-type': 'application/x-ndjson' };
+    const answer = await call('/api/stores/demo/main/import', { method: 'POST', headers, body });
+    expect((await told(answer))[0]).toBe(status === 201 ? 200 : status);
+    const there = await call('/api/stores/demo/main/entries/a');
+    expect(there.status).toBe(status === 201 ? 200 : 404);
   },
 );

@@ -64,6 +64,8 @@ class Database implements RowStore {
   readonly #name: string;
   readonly #durability: 'relaxed' | 'strict';
   #connection: Promise<Connection> | null = null;
+  /** The browser was asked to open it, and has yet to answer. */
+  #isStuck = false;
   /** Doubles with every fold that fails. */
   #patience = 1;
   /** What folds, once it is loaded; false: it is on its way. */
@@ -217,6 +219,8 @@ class Database implements RowStore {
   }
 
   async #attempt<T>(stores: Stores, deed: (tx: Transaction) => Promise<T>): Promise<T> {
+    // Each store would wait as long again, one after the other.
+    if (this.#isStuck) throw cacheFault('stuck');
     this.#connection ??= this.#open();
     const connection = await this.#connection;
     const tx = connection.transaction([...stores], 'readwrite', { durability: this.#durability });
@@ -256,7 +260,11 @@ class Database implements RowStore {
       return connection;
     } catch (error) {
       forget();
-      opening.then((slow) => slow.close()).catch(() => undefined);
+      this.#isStuck = faultKind(error) === 'stuck';
+      const answered = (): void => {
+        this.#isStuck = false;
+      };
+      opening.then((slow) => slow.close()).then(answered, answered);
       throw error;
     } finally {
       clearTimeout(timer);

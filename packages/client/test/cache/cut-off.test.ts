@@ -1,6 +1,8 @@
 // oxlint-disable-next-line import/no-unassigned-import -- it gives Node an IndexedDB
 import 'fake-indexeddb/auto';
 import { afterEach, expect, test, vi } from 'vitest';
+import { openDB } from 'idb';
+import { asStoreName } from '@holdfast/protocol';
 import { indexedDB } from '@holdfast/client/cache/indexeddb';
 import { app, change, held, pending, termsOf } from './desk.ts';
 
@@ -33,6 +35,7 @@ function cutOff(kind: string, times: number): void {
 }
 
 afterEach(() => {
+  vi.useRealTimers();
   vi.restoreAllMocks();
 });
 
@@ -75,5 +78,33 @@ test('a write whose storing the browser cuts off, and the database with it for a
   const outbox = [pending(1).opId];
   expect(await found('cut-write')).toMatchObject({ seq: 5, leaves: { a: 1 }, outbox });
   expect(terms.faults).toEqual([]);
+  await cache.close?.();
+});
+
+test('a database that another page does not let go of is waited for once, however many stores are in it, and used when it does', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  // As the first version of the library has left it.
+  const holding = await openDB('holdfast/held', 1, {
+    upgrade(db) {
+      for (const store of ['notes', 'places', 'entry', 'map', 'request', 'letter']) {
+        db.createObjectStore(store);
+      }
+    },
+  });
+  const cache = indexedDB('held');
+  const opening = [
+    async () => cache.open?.(termsOf()),
+    async () => cache.load(app),
+    async () => cache.load(asStoreName('acme/b')),
+  ];
+  const failed = Promise.allSettled(opening.map((open) => open()));
+  await vi.advanceTimersByTimeAsync(5000);
+  vi.useRealTimers();
+  const stuck = { status: 'rejected', reason: { details: { why: 'stuck' } } };
+  expect(await failed).toMatchObject([stuck, stuck, stuck]);
+  holding.close();
+  await expect
+    .poll(async () => held(cache).then(() => 'read', String), { timeout: 20_000 })
+    .toBe('read');
   await cache.close?.();
 });

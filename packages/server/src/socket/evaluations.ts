@@ -1,7 +1,7 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
 import { Evaluation, type Row, type RowOp } from '@holdfast/engine/collection';
 import { readIn, Scope, type Tree } from '@holdfast/engine/data';
-import { objectsOf, Places, Veil } from '@holdfast/engine/gate';
+import { objectsOf, type Placed, Places, Veil } from '@holdfast/engine/gate';
 import { type Path, type Query, type RecordDef, segmentsOf, type Seq } from '@holdfast/protocol';
 import { canonicalJson, encodeStored } from '@holdfast/protocol/record';
 import type { StoreHost } from '../host/store-host.ts';
@@ -21,12 +21,38 @@ export type QueryTerms = {
 /** Hears when the windows of queries have moved on. */
 export type Watcher = { moved(tree: Tree, at: Seq): void };
 
+/** An object at a path or above it, and the field of it that the path is in; undefined: the object itself. */
+type Near = Pick<Placed<null>, 'path' | 'params'> & { readonly field: string | undefined };
+
+/** Which objects of a template are near a path. It is asked about the same paths for each query, so it is looked up once. */
+class Neighbourhood {
+  readonly #places: Places<null>;
+  readonly #known = new Map<Path, readonly Near[]>();
+
+  constructor(template: string) {
+    this.#places = new Places([{ template, item: null }]);
+  }
+
+  of(path: Path): readonly Near[] {
+    const known = this.#known.get(path);
+    if (known !== undefined) return known;
+    const segments = segmentsOf(path);
+    const found = this.#places.around(path).map(({ path: object, params }) => {
+      return { path: object, params, field: segments[segmentsOf(object).length] };
+    });
+    if (this.#known.size === PIECE) this.#known.clear();
+    this.#known.set(path, found);
+    return found;
+  }
+}
+
 /** A query that all who ask the same share. */
 export class SharedQuery {
   readonly key: string;
   readonly terms: QueryTerms;
   readonly evaluation: Evaluation;
-  readonly #places: Places<Query['params']>;
+  readonly #near: Neighbourhood;
+  readonly #params: readonly (readonly [name: string, value: string])[];
   users = 0;
   /** How the last commits have changed the window; null: not at all. */
   step: readonly RowOp[] | null = null;
@@ -35,11 +61,12 @@ export class SharedQuery {
   /** What was touched since a load began. */
   readonly #late = new Set<Path>();
 
-  constructor(key: string, terms: QueryTerms) {
+  constructor(key: string, terms: QueryTerms, near: Neighbourhood) {
     this.key = key;
     this.terms = terms;
     const { def, query } = terms;
-    this.#places = new Places([{ template: def.path, item: query.params }]);
+    this.#near = near;
+    this.#params = Object.entries(query.params);
     this.evaluation = new Evaluation(def.name, query, []);
   }
 
@@ -87,28 +114,29 @@ export class SharedQuery {
 
   /** The objects at a path or above it that the query is about. */
   around(path: Path): readonly Path[] {
-    return this.#places
-      .around(path)
-      .filter(({ item, params }) =>
-        Object.entries(params).every(([name, value]) => (item[name] ?? value) === value),
-      )
-      .map((placed) => placed.path);
+    return this.#around(path).map((near) => near.path);
+  }
+
+  #around(path: Path): readonly Near[] {
+    return this.#near
+      .of(path)
+      .filter(({ params }) =>
+        this.#params.every(([name, value]) => (params[name] ?? value) === value),
+      );
   }
 
   /** The objects that a change at a path may move; one that stays where it is has changed in a field nobody asks about. */
   movedBy(tree: Tree, path: Path): readonly Path[] {
-    const objects = this.around(path);
     const { readable } = this.terms;
     // What is seen of an object may depend on any field of it.
-    if (readable.bounds.length > 0) return objects;
-    const segments = segmentsOf(path);
-    return objects.filter((object) => {
-      const field = segments[segmentsOf(object).length];
+    if (readable.bounds.length > 0) return this.around(path);
+    const moved = this.#around(path).filter(({ path: object, field }) => {
       const isAsked = field === undefined || this.evaluation.fields.has(field);
       if (isAsked || !this.evaluation.has(object)) return true;
       // Of one that is seen in part, what is left may be what is not seen.
       return !readable.coversSubtree(object) || !tree.hasBelow(object);
     });
+    return moved.map((near) => near.path);
   }
 
   /** An object as those see it who ask. */
@@ -122,6 +150,8 @@ export class Evaluations {
   readonly #host: StoreHost;
   readonly #crowd: Crowd;
   readonly #shared = new Map<string, SharedQuery>();
+  /** By the templates of records, which are as many as are declared. */
+  readonly #near = new Map<string, Neighbourhood>();
   readonly #watchers = new Set<Watcher>();
 
   constructor(host: StoreHost, crowd: Crowd) {
@@ -139,12 +169,18 @@ export class Evaluations {
     const key = keyOf(terms);
     let shared = this.#shared.get(key);
     if (shared === undefined) {
-      shared = new SharedQuery(key, apart(terms));
+      shared = new SharedQuery(key, apart(terms), this.#nearOf(terms.def));
       this.#shared.set(key, shared);
       shared.load(() => this.#host.view().tree, this.#crowd);
     }
     shared.users += 1;
     return shared;
+  }
+
+  #nearOf({ path }: RecordDef): Neighbourhood {
+    const near = this.#near.get(path) ?? new Neighbourhood(path);
+    this.#near.set(path, near);
+    return near;
   }
 
   release(shared: SharedQuery): void {

@@ -1,6 +1,7 @@
 import { passthrough, record } from '@holdfast/protocol';
 import { readQueryDelta, type QueryDelta } from '@holdfast/protocol/record';
 import { Evaluation } from '@holdfast/engine/collection';
+import { Places } from '@holdfast/engine/gate';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import type { Peer } from '../conversation/peer.ts';
@@ -87,6 +88,31 @@ test('R183 a commit outside the read-set evaluates nothing: beside the pattern, 
   await write(writer, { op: 'delete', path: 'boxes/b' });
   expect((await delta(peer)).ops).toEqual([['del', 'boxes/b']]);
   expect(change).toHaveBeenCalledTimes(2);
+});
+
+test('what lies around a commit is looked up once, however many queries are open on the record', async () => {
+  const { server, joined } = await world();
+  server.record(Box);
+  const [writer, peer] = await Promise.all([
+    joined({ device: 'd2' }),
+    joined({ device: 'd3' }, silent),
+  ]);
+  const open = (limit: number) => ask(peer, { sub: `q${limit}`, record: 'box', spec: { limit } });
+  const around = vi.spyOn(Places.prototype, 'around');
+  onTestFinished(() => around.mockRestore());
+  const looksFor = async (path: string): Promise<number> => {
+    around.mockClear();
+    await write(writer, { op: 'set', path, value: 1 });
+    return around.mock.calls.length;
+  };
+
+  await open(1);
+  const forOne = await looksFor('boxes/a/rank');
+  // oxlint-disable-next-line no-await-in-loop -- one peer reads one answer at a time
+  for (let limit = 2; limit <= 50; limit += 1) await open(limit);
+
+  expect(server.describe().queries).toBe(50);
+  expect(await looksFor('boxes/b/rank')).toBeLessThanOrEqual(forOne);
 });
 
 test('R226 R219 a field of a row that turns hidden is taken from who has the row by a query alone, and given back', async () => {

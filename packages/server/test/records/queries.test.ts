@@ -318,7 +318,8 @@ describe('A query over many objects', () => {
       await made.joined({ device: 'd3' }, silent),
     ];
     const spec = { where: { rank: { gte: 0 } }, orderBy: [['rank', 'asc']], limit: 5 } as const;
-    void ask(leaver, { ...spec, limit: 6 });
+    const unheard = { sub: 'q', record: 'task', spec: { ...spec, limit: 6 } };
+    leaver.push(topic, 'query_open', unheard);
     const asked = ask(peer, spec);
     await Promise.all([
       write(writer, { op: 'set', path: 'tasks/new', value: { title: 'new', rank: 0.5 } }),

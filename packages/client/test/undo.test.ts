@@ -113,6 +113,23 @@ describe('undo', () => {
     expect([undo.canUndo.get(), undo.undo()]).toEqual([false, null]);
   });
 
+  it('takes back what was brought back while somebody else changed what lies beside it (P58)', async () => {
+    const valve = new Valve();
+    const [store, other] = [await world.store({ link: valve }), await world.store()];
+    await other.put('doc/beside', 1).committed;
+    await expect.poll(() => store.get('doc/beside')).toBe(1);
+    const undo = undoManager(store);
+    store.put('doc/mine/a', 'A');
+    await undo.undo()?.committed;
+    valve.holdOut();
+    const redone = undo.redo();
+    const { seq } = await other.put('doc/beside', 2).committed;
+    await expect.poll(() => store.status.get().seq).toBe(seq);
+    valve.letOut();
+    expect(await redone?.committed).toMatchObject({ rebasedOver: [] });
+    expect([undo.undo()?.opId, store.get('doc/mine/a')]).toEqual([expect.any(String), undefined]);
+  });
+
   it('takes a group as one step, writes of other handles as those of others, and no second manager (P58)', async () => {
     const client = world.client();
     const [store, plain] = [client.store('acme/app'), client.store('acme/app')];

@@ -22,7 +22,7 @@ import { type Act, looksEqual, modeBits, type Stamp } from './act.ts';
 import { type Commit, isEcho } from './commits.ts';
 import { type ReplicaConfig, treeOf } from './config.ts';
 import type { Ledger } from './ledger.ts';
-import type { Pending } from './pending.ts';
+import { type Pending, writesOf } from './pending.ts';
 import type { Sight, Subscriptions } from './subscriptions.ts';
 import { ancestorsOf, overlaps, TouchedPaths } from './touched.ts';
 
@@ -306,8 +306,10 @@ export class Fold {
   #noteRebase(ops: readonly WireOp[]): void {
     for (const op of ops) {
       const paths = targets(op);
-      for (const { touched, rebasedOver } of this.#shown) {
-        const isMet = touched.some((mine) => paths.some((path) => overlaps(mine, path)));
+      const areMet = (mine: Path): boolean => paths.some((path) => overlaps(mine, path));
+      for (const { touched, request, rebasedOver } of this.#shown) {
+        // A condition that is of other places held, whatever became of those; it is not what was written over.
+        const isMet = touched.some(areMet) && writesOf(request).flatMap(targets).some(areMet);
         if (isMet) rebasedOver.push(op.seq);
       }
     }

@@ -69,7 +69,8 @@ export function isUnsent({ status }: Pending): boolean {
   return status.state === 'queued' || status.state === 'waiting';
 }
 
-function writesOf(request: Request): readonly (Write | Mutate)[] {
+/** The single writes of a request, in order. */
+export function writesOf(request: Request): readonly (Write | Mutate)[] {
   return request.op === 'transact' ? request.ops : [request];
 }
 

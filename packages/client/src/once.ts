@@ -211,8 +211,9 @@ async function written<T>(
   const write = store.put(key, text, { fence: lease });
   const lost = new Promise<false>((resolve) => {
     lease.signal.addEventListener('abort', () => {
-      write.cancel();
+      // First: whoever takes it back is told of that, too, and it is no failure here.
       resolve(false);
+      write.cancel();
     });
   });
   try {

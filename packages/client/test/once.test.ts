@@ -318,6 +318,24 @@ describe('a single flight', () => {
     expect(run).not.toHaveBeenCalled();
   });
 
+  it('S51 one who loses the connection while it computes has the value all the same, uncoordinated (P57)', async () => {
+    const valve = new Valve();
+    let tell: (hint: 'offline') => void = () => undefined;
+    const store = await world.store({
+      link: valve,
+      env: { watchNetwork: (hear) => ((tell = hear), () => undefined) },
+    });
+    const ended = gate<string>();
+    const run = vi.fn(() => ended.promise);
+    const flight = store.once('report', run, { ttl: 300 });
+    await expect.poll(() => run.mock.calls.length).toBe(1);
+    tell('offline');
+    valve.cut();
+    ended.resolve('of the one');
+    expect(await flight).toEqual({ how: 'uncoordinated', value: 'of the one' });
+    expect([store.get('report'), store.outbox.list()]).toEqual([undefined, []]);
+  });
+
   it.each([['a result'], ['nothing, for it gives up']])(
     'S51 S83 a handle on a part awaits another, too, who comes to %s (P57)',
     async (end) => {

@@ -320,16 +320,16 @@ describe('a single flight', () => {
 
   it('S51 one who loses the connection while it computes has the value all the same, uncoordinated (P57)', async () => {
     const valve = new Valve();
-    let tell: (hint: 'offline') => void = () => undefined;
+    const hearers: ((hint: 'offline') => void)[] = [];
     const store = await world.store({
       link: valve,
-      env: { watchNetwork: (hear) => ((tell = hear), () => undefined) },
+      env: { watchNetwork: (hear) => (hearers.push(hear), () => undefined) },
     });
     const ended = gate<string>();
     const run = vi.fn(() => ended.promise);
     const flight = store.once('report', run, { ttl: 300 });
     await expect.poll(() => run.mock.calls.length).toBe(1);
-    tell('offline');
+    for (const hear of hearers) hear('offline');
     valve.cut();
     ended.resolve('of the one');
     expect(await flight).toEqual({ how: 'uncoordinated', value: 'of the one' });

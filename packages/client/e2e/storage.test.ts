@@ -63,26 +63,4 @@ describe.skipIf(!hasChromium)('in Chromium', { timeout: 60_000 }, () => {
       false,
     ]);
   });
-
-  it('data that the user has cleared amid writes is kept anew, and so is what is written from then on', async () => {
-    await page.goto(address);
-    await page.waitForFunction('globalThis.tab !== undefined');
-    await page.evaluate('tab.store.ready');
-    const devtools = await page.context().newCDPSession(page);
-    const { origin } = new URL(served.url);
-    for (let round = 0; round < 5; round += 1) {
-      const writing = page.evaluate(`(async () => {
-        for (let n = 0; n < 100; n += 1) await tab.store.put('w/x/' + n, ${round}).durable;
-      })()`);
-      await page.waitForFunction(`tab.store.get('w/x/5') === ${round}`);
-      await devtools.send('Storage.clearDataForOrigin', { origin, storageTypes: 'indexeddb' });
-      await writing;
-    }
-    await page.evaluate('tab.store.settled()');
-    expect(await page.evaluate('tab.store.status.get().durable')).toBe(true);
-    const names = await page.evaluate(
-      'indexedDB.databases().then((all) => all.map((each) => each.name))',
-    );
-    expect(names).toEqual(['holdfast/app']);
-  });
 });

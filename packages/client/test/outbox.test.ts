@@ -109,6 +109,33 @@ describe('dead letters', () => {
     expect(await third.outbox.retry(opId)?.committed).toMatchObject({ seq: 2 });
   });
 
+  it('that are written again as they were are still of the version that made them', async () => {
+    const disk = new Disk();
+    const open = (version: number): Promise<Store> =>
+      world.store({
+        cache: keptIn(new MapRows(disk)),
+        schemaVersion: version,
+        migrate: (request, from) =>
+          version === 3 && request.op === 'set'
+            ? { ...request, path: asPath(`v3/of/${from}`) }
+            : null,
+      });
+    const first = await open(1);
+    const { opId } = first.put('k', 1, { fence });
+    await first.settled();
+    const second = await open(2);
+    second.outbox.retry(opId);
+    const { opId: another } = second.put('k', 2, { fence });
+    await second.settled();
+    await expect.poll(() => requestsOf(second)).toMatchObject([{ path: 'k' }, { path: 'k' }]);
+    await second.put('stored', true).committed;
+    const third = await open(3);
+    expect(third.outbox.deadLetters()).toMatchObject([
+      { opId, request: { path: 'v3/of/1' } },
+      { opId: another, request: { path: 'v3/of/2' } },
+    ]);
+  });
+
   it('are written again as they were, or edited, under their own ids', async () => {
     const { store, opId } = await withLetter();
     const again = store.outbox.retry(opId);

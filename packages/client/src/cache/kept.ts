@@ -233,8 +233,10 @@ class KeptCache implements Cache {
   #revive(store: StoreName, requests: CacheChange['requests']): void {
     for (const [opId, pending] of requests) {
       const letter = pending && this.letters.take(store, opId);
-      // Edited it is made anew.
-      if (letter && letter.request !== pending.request) this.#former.get(store)?.delete(opId);
+      if (!letter) continue;
+      // Edited it is made anew. A request that is asked for is a copy, so what it says is compared.
+      const isEdited = JSON.stringify(letter.request) !== JSON.stringify(pending.request);
+      if (isEdited) this.#former.get(store)?.delete(opId);
     }
   }
 

@@ -1,11 +1,12 @@
 // npm run simulate -- --seeds 100000 [--from 7]: runs the worlds of many seeds: of machines, or of whole hosts with --hosts
 // (on SQLite files with --hosts --sqlite, looking back with --hosts --past), of clients that hold parts with --parts, of
-// files with --files, of applications that are upgraded with --upgrades, of views with --views, of records with --records, of collections with --collections (of which nothing
+// files with --files, of applications that are upgraded with --upgrades, of undo with --edits, of views with --views, of records with --records, of collections with --collections (of which nothing
 // is hidden with --collections --open), of tabs with both views and queries with --browsers.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
 import { runBrowsers } from './browser/run.ts';
 import { runCollections } from './collections/run.ts';
+import { runEdits } from './edits/run.ts';
 import { runFeeds } from './feeds/run.ts';
 import { runFiles } from './files/run.ts';
 import { runHosts } from './hosts/run.ts';
@@ -36,6 +37,7 @@ const { values } = parseArgs({
     uploads: flag,
     feeds: flag,
     upgrades: flag,
+    edits: flag,
     open: flag,
     past: flag,
   },
@@ -48,7 +50,7 @@ const kind =
   (
     [
       ...(['parts', 'files', 'views', 'records', 'collections', 'browsers', 'hosts'] as const),
-      ...(['uploads', 'feeds', 'upgrades'] as const),
+      ...(['uploads', 'feeds', 'upgrades', 'edits'] as const),
     ] as const
   ).find((name) => values[name]) ?? 'machines';
 console.log(`${count} seeds of ${kind} from ${from}`);
@@ -66,6 +68,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   uploads: () => runUploads(seeds),
   feeds: () => runFeeds(seeds),
   upgrades: () => runUpgrades(seeds),
+  edits: () => runEdits(seeds),
   records: async () => {
     const { failure: found, world } = await runRecords(seeds);
     const { shown, asked, commits } = world;

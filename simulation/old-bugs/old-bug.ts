@@ -27,6 +27,7 @@ export type OldBug = {
     | 'anew'
     | 'uploads'
     | 'upgrades'
+    | 'edits'
     | 'browsers';
   readonly seed: number;
   readonly says: RegExp;

@@ -88,6 +88,10 @@ const kinds: { readonly [kind: string]: () => Promise<string | null> } = {
     const { runUpgrades } = await import('../upgrades/run.ts');
     return textOf((await runUpgrades(seeds)).failure);
   },
+  edits: async () => {
+    const { runEdits } = await import('../edits/run.ts');
+    return textOf((await runEdits(seeds)).failure);
+  },
   browsers: async () => {
     const { runBrowsers } = await import('../browser/run.ts');
     return textOf((await runBrowsers(seeds)).failure);

@@ -1,0 +1,201 @@
+import type { Receipt, Store } from '@holdfast/client';
+import { ConflictError, RejectedError } from '@holdfast/client';
+import { undoManager, type UndoManager } from '@holdfast/client/undo';
+import type { OpId } from '@holdfast/protocol';
+import type { Device } from '../src/device.ts';
+import type { Dice } from '../src/dice.ts';
+import type { World } from '../src/world.ts';
+import { textOf } from '../text.ts';
+import type { EditMutant } from './mutants.ts';
+
+export const storeName = 'acme/app';
+
+/** What somebody hears of whoever computes something for all. */
+export type Flown = { readonly key: string; readonly text: string };
+
+/** What an editor tells. */
+export type Desk = {
+  readonly complain: (word: string, text: string) => void;
+  readonly spoils: (mutant: EditMutant) => boolean;
+};
+
+type State = ReadonlyMap<string, string>;
+
+const ttlMs = 3000;
+const waitMs = 10_000;
+/** Who computes, loses the lease and computes again, each time behind a server that is away, is done by then. */
+const landedMs = 120_000;
+
+/** Who edits what others edit, and what nobody else does, takes it back and does it again; and computes what all need once. */
+export class Editor {
+  readonly device: Device;
+  /** What took back, or brought back. */
+  readonly turned = new Set<OpId>();
+  readonly flown: Flown[] = [];
+  readonly #world: World;
+  readonly #desk: Desk;
+  #shared: UndoManager | null = null;
+  #own: { readonly store: Store; readonly undo: UndoManager } | null = null;
+  /** What is to be shown of its own, and was, and would be again. */
+  #now: State = new Map();
+  #past: State[] = [];
+  #next: State[] = [];
+  #count = 0;
+
+  constructor(world: World, name: string, desk: Desk) {
+    this.#world = world;
+    this.#desk = desk;
+    this.device = world.device(name, {
+      onCrash: () => (this.#own = this.#shared = null),
+      onRestart: () => this.#start(),
+    });
+    this.#start();
+  }
+
+  get store(): Store {
+    return this.device.store(storeName);
+  }
+
+  act(does: string, dice: Dice): void {
+    if (this.device.isAsleep || this.#own === null) return;
+    if (does === 'write') this.#write(this.store, `doc/${dice.below(5)}`, dice);
+    else if (does === 'own') this.#edit(dice);
+    else if (does === 'once') void this.#compute(dice);
+    else this.#turn(does === 'redo' ? 'redo' : 'undo', dice);
+  }
+
+  /** What nobody else writes is shown as it was left. */
+  look(when: string): void {
+    if (this.#own === null) return;
+    const [found, wanted] = [this.#shown(), this.#now].map((state) => textOf([...state]));
+    if (found === wanted) return;
+    this.#desk.complain('undone', `${when}, ${this.device.name} shows ${found} for ${wanted}`);
+  }
+
+  #start(): void {
+    const { store } = this;
+    void store.ready.then(() => {
+      if (this.store !== store) return;
+      const own = this.device.client.store(storeName);
+      this.#own = { store: own, undo: undoManager(own) };
+      this.#shared = undoManager(store);
+      this.#now = this.#shown();
+      this.#past = [];
+      this.#next = [];
+    });
+  }
+
+  #shown(): State {
+    const { items } = this.store.entries(`own/${this.device.name}/**`);
+    return new Map(
+      items.map(({ path, value }) => [path, typeof value === 'string' ? value : textOf(value)]),
+    );
+  }
+
+  #write(store: Store, path: string, dice: Dice): string | null {
+    this.#count += 1;
+    const value = `${this.device.name} ${this.device.lives} ${this.#count}`;
+    const roll = dice.below(10);
+    if (roll < 2) {
+      store.delete(path);
+      return null;
+    }
+    // Others may have been there first.
+    if (roll < 4) {
+      const known = store.get(path);
+      store.transact((tx) => {
+        if (known === undefined) tx.ifAbsent(path);
+        else tx.equals(path, known);
+        tx.put(path, value);
+      });
+    } else store.put(path, value);
+    return value;
+  }
+
+  #edit(dice: Dice): void {
+    const own = this.#own;
+    if (own === null) return;
+    const next = new Map(this.#now);
+    const count = 1 + dice.below(2);
+    own.undo.group(() => {
+      for (let left = count; left > 0; left--) {
+        const path = `own/${this.device.name}/${dice.below(4)}`;
+        const value = this.#write(own.store, path, dice);
+        if (value === null) next.delete(path);
+        else next.set(path, value);
+      }
+    });
+    const sorted = new Map([...next].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+    if (textOf([...sorted]) !== textOf([...this.#now])) {
+      this.#past.push(this.#now);
+      this.#next = [];
+      this.#now = sorted;
+    }
+    this.look('after an edit');
+  }
+
+  #turn(way: 'undo' | 'redo', dice: Dice): void {
+    if (dice.chance(0.5)) this.#turnOwn(way);
+    else this.#turnShared(way);
+  }
+
+  #turnOwn(way: 'undo' | 'redo'): void {
+    const [from, to] = way === 'undo' ? [this.#past, this.#next] : [this.#next, this.#past];
+    const isSpoiled = from.length > 0 && this.#desk.spoils('an undo is left out');
+    const receipt = isSpoiled ? null : (this.#own?.undo[way]() ?? null);
+    const state = from.pop();
+    if (state !== undefined) {
+      to.push(this.#now);
+      this.#now = state;
+    }
+    this.#note(receipt);
+    this.look(`after ${way}`);
+  }
+
+  #turnShared(way: 'undo' | 'redo'): void {
+    try {
+      const receipt = this.#shared?.[way]() ?? null;
+      this.#note(receipt);
+    } catch (error) {
+      if (!(error instanceof ConflictError)) throw error;
+      this.#shared?.drop(way);
+    }
+    if (this.#desk.spoils('an undo takes back what is of others')) {
+      this.#note(this.store.put('doc/0', 'nobody'));
+    }
+  }
+
+  #note(receipt: Receipt | null): void {
+    if (receipt !== null) this.turned.add(receipt.opId);
+  }
+
+  async #compute(dice: Dice): Promise<void> {
+    const { lives, name } = this.device;
+    const key = `once/${dice.below(6)}`;
+    let isOver = this.#desk.spoils('a flight never lands') ? null : false;
+    this.#world.later(landedMs, () => {
+      if (isOver === true || this.device.lives !== lives) return;
+      this.#desk.complain('landed', `${name} has waited for ${key} for ${landedMs} ms`);
+    });
+    const takesMs = dice.below(2 * ttlMs);
+    this.#count += 1;
+    const value = `${name} ${this.#count}`;
+    const compute = async (): Promise<string> => {
+      await this.#world.sleep(takesMs);
+      return value;
+    };
+    try {
+      const flight = await this.store.once(key, compute, { ttl: ttlMs, waitTimeout: waitMs });
+      const isSpoiled = this.#desk.spoils('a flight tells of another value');
+      const text = JSON.stringify(isSpoiled ? 'another' : flight.value);
+      // What one's own client is about to write may not come to be.
+      const isPending = this.store.entry(key)?.pending === true;
+      if (flight.how !== 'uncoordinated' && !isPending) this.flown.push({ key, text });
+    } catch (error) {
+      this.#world.note(name, `once: ${String(error)}`);
+      const isTakenBack = error instanceof RejectedError && error.code === 'cancelled';
+      if (isTakenBack) this.#desk.complain('flight', `${name} was told that ${key} is cancelled`);
+    }
+    if (isOver === false) isOver = true;
+  }
+}

@@ -1,0 +1,129 @@
+import type { Json, OpId, Path } from '@holdfast/protocol';
+import { isRejection } from '../kill/writer.ts';
+import { Dice } from '../src/dice.ts';
+import { badWeather } from '../src/faults.ts';
+import { type Failure, type Seeds, simulate, type Simulation } from '../src/simulate.ts';
+import type { World } from '../src/world.ts';
+import { Spoiling } from '../spoiling.ts';
+import { type Step, stepsOf, weighed } from '../steps.ts';
+import { textOf } from '../text.ts';
+import { Truth } from '../validators/truth.ts';
+import { Editor, storeName } from './editor.ts';
+import type { EditMutant } from './mutants.ts';
+
+const weights = { write: 30, own: 25, undo: 25, redo: 12, once: 8 };
+const deeds = weighed(weights);
+const lengthMs = 20_000;
+const names = ['ann', 'bob', 'cleo'];
+const spoilsMax = 10;
+/** Every flight has landed by then. */
+const lastMs = 125_000;
+
+/** How much went on in worlds of edits. */
+export type EditFigures = { readonly turned: number; readonly flown: number };
+
+/** Those who take back what they have written, and compute something once for all, in bad weather. */
+export class EditWorlds {
+  figures: EditFigures = { turned: 0, flown: 0 };
+  readonly #spoiling: Spoiling<EditMutant>;
+  #editors: Editor[] = [];
+
+  constructor(mutant: EditMutant | null = null) {
+    this.#spoiling = new Spoiling(mutant, { most: spoilsMax });
+  }
+
+  readonly simulation: Simulation<Step<keyof typeof weights>> = {
+    faults: { ...badWeather, crash: 3, forget: 1 },
+    lengthMs,
+    stores: [storeName],
+    script: {
+      steps: (dice) =>
+        stepsOf(dice, { count: 80 + dice.below(80), lengthMs, deeds, people: names.length }),
+      perform: (_world, { does, who, roll }) => this.#editors[who]?.act(does, new Dice(roll)),
+    },
+    program: async (world) => {
+      this.#begin(world);
+      await world.sleep(lengthMs);
+      world.calm();
+      await world.sleep(lastMs);
+    },
+    check: (world) => this.#check(world),
+  };
+
+  #begin(world: World): void {
+    this.#spoiling.begin(new Dice(world.seed));
+    const desk = {
+      complain: (word: string, text: string): void => world.problem(`${word}: ${text}`),
+      spoils: (mutant: EditMutant): boolean => this.#spoiling.takes(mutant),
+    };
+    this.#editors = names.map((name) => new Editor(world, name, desk));
+  }
+
+  async #check(world: World): Promise<void> {
+    const truth = new Truth((await world.log(storeName)).map(({ op }) => op));
+    const turned = new Set(this.#editors.flatMap((editor) => [...editor.turned]));
+    const flown = this.#editors.flatMap((editor) => editor.flown);
+    for (const problem of [...touched(truth, turned), ...strayed(truth, flown)]) {
+      world.problem(problem);
+    }
+    for (const editor of this.#editors) editor.look('in the end');
+    for (const { name, errors } of world.devices) {
+      for (const error of errors.filter((each) => !isRejection(each))) {
+        world.problem(`calm: ${name}: ${String(error)}`);
+      }
+    }
+    this.figures = {
+      turned: this.figures.turned + [...turned].filter((id) => truth.of(id).length > 0).length,
+      flown: this.figures.flown + flown.length,
+    };
+  }
+}
+
+/** What is taken back is what its own author has left there, whoever wrote in between. */
+function touched(truth: Truth, turned: ReadonlySet<OpId>): readonly string[] {
+  const there = new Map<Path, Json>();
+  const left = new Map<string, Json>();
+  return truth.ops.flatMap(({ op, path, value, deviceId, clientOpId }) => {
+    const mine = `${deviceId} ${path}`;
+    const [found, known] = [there.get(path), left.get(mine)].map((each) => textOf(each ?? null));
+    const next = op === 'delete' ? null : value;
+    there.set(path, next);
+    left.set(mine, next);
+    const isWrong = turned.has(opIdOf(clientOpId)) && found !== known;
+    return isWrong ? [`untouched: ${clientOpId} took ${found} at ${path}, not ${known}`] : [];
+  });
+}
+
+/** The ops of a transaction share the id that it was made under. */
+function opIdOf(clientOpId: OpId): OpId {
+  return clientOpId.replace(/#.*$/, '');
+}
+
+/** What is computed once is written once, and all who were told of it were told that. */
+function strayed(
+  truth: Truth,
+  flown: readonly { readonly key: string; readonly text: string }[],
+): readonly string[] {
+  const written = new Map<string, Json[]>();
+  for (const { path, value } of truth.ops.filter((each) => each.path.startsWith('once/'))) {
+    written.set(path, [...(written.get(path) ?? []), value]);
+  }
+  const twice = [...written].filter(([, values]) => values.length > 1);
+  const others = flown.filter(({ key, text }) => written.get(key)?.includes(text) !== true);
+  return [
+    ...twice.map(([key, values]) => `flight: ${key} was written as ${textOf(values)}`),
+    ...others.map(
+      ({ key, text }) => `flight: ${text} was told of ${key}: ${textOf(written.get(key))}`,
+    ),
+  ];
+}
+
+/** Runs the worlds of some seeds; stops at the first in which something is wrong. */
+export async function runEdits(
+  seeds: Seeds,
+  mutant: EditMutant | null = null,
+): Promise<{ readonly failure: Failure | null; readonly figures: EditFigures }> {
+  const worlds = new EditWorlds(mutant);
+  const failure = await simulate(worlds.simulation, seeds);
+  return { failure, figures: worlds.figures };
+}

@@ -59,7 +59,7 @@ export async function restore({ from, to, onStep }: RestoreOptions): Promise<Res
     return { madeAt: manifest.madeAt, ...report };
   } catch (error) {
     await rm(part, { force: true });
-    throw failureAt(to, toStorageError(error, join(from, databaseName)));
+    throw toStorageError(failureAt(to, error), join(from, databaseName));
   }
 }
 

@@ -1,11 +1,11 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { gunzipSync } from 'node:zlib';
 import { createServer } from '@holdfast/server';
 import { backUp, restore } from '@holdfast/server/backup';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 
 // Of the data folder that 0.1.0 wrote, as it was left when that server closed.
 const token = 'hf_tok_B-xj_qAmFWWiWlHLlAvekUNdzRcoIRhQhGO6UDY777g';
@@ -93,6 +93,25 @@ test('the data folder of 0.1.0 is backed up as it is, so that it is a way back, 
   const { server, ask } = await serve(restored);
   expect((await ask('/stores/acme/app/entries')).json.items).toEqual(entries);
   await server.close();
+});
+
+test('a restore that finds no room while it brings data of 0.1.0 up to date names the place that is full, and leaves nothing there', async () => {
+  const data = await opened('0.1.0');
+  const backup = join(data, 'backup');
+  await backUp({ from: data, to: backup, now: Date.now });
+  const { exec } = DatabaseSync.prototype;
+  const spied = vi.spyOn(DatabaseSync.prototype, 'exec');
+  spied.mockImplementation(function run(this: DatabaseSync, text) {
+    if (!text.startsWith('BEGIN')) return exec.call(this, text);
+    throw Object.assign(new Error('database or disk is full'), { errcode: 13 });
+  });
+  onTestFinished(() => spied.mockRestore());
+  const restored = join(data, 'restored');
+  await expect(restore({ from: backup, to: restored })).rejects.toMatchObject({
+    name: 'BackupError',
+    message: `There is no space left for ${restored}.`,
+  });
+  expect(await readdir(restored)).toEqual([]);
 });
 
 function versionOf(directory: string): unknown {

@@ -136,16 +136,23 @@ test('what was asked by a listener of the application before the server ends, is
   const { server, taken, visit } = await served({
     authenticate: async () => {
       door.emit('asked');
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await once(door, 'answer');
       return null;
     },
   });
+  const idle = visit().resume();
+  await once(idle, 'connect');
   const visitor = visit();
   visitor.write('GET /api/whoami HTTP/1.1\r\nHost: a.example\r\nAuthorization: Bearer x\r\n\r\n');
   await once(door, 'asked');
-  const [[said]] = await Promise.all([once(visitor, 'data'), server.close()]);
-  expect(said).toMatch(/^HTTP\/1.1 401 /);
-  expect(taken.map(({ destroyed }) => destroyed)).toEqual([true]);
+  const heard = once(visitor, 'data');
+  const closing = server.close();
+  // The server is about to end: who has asked for nothing is sent away.
+  await once(idle, 'close');
+  door.emit('answer');
+  expect((await heard)[0]).toMatch(/^HTTP\/1.1 401 /);
+  await closing;
+  expect(taken.map(({ destroyed }) => destroyed)).toEqual([true, true]);
 });
 
 test('an answer that is complete and that nobody reads is not held for ever, nor is one cut off that is read', async () => {

@@ -43,9 +43,14 @@ export class Ledger {
     const fresh = { isDurable: false, isOver: false, isLost: false, isRetried: false, said: null };
     const made: Made = { opId, receipt, ...rest, ...fresh };
     this.#made.set(opId, made);
-    const stored = (): boolean => (made.isDurable = true);
+    const stored = (): void => {
+      made.isDurable = true;
+    };
+    const refused = (): void => {
+      made.isOver = true;
+    };
     receipt.durable.then(stored, () => undefined);
-    if (isAwaited) receipt.committed.catch(() => (made.isOver = true));
+    if (isAwaited) receipt.committed.catch(refused);
   }
 
   /** A dead letter is a write again. */

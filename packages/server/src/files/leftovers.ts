@@ -9,7 +9,7 @@ export function sweepLeftovers(parent: string, prefix: string): void {
     if (pid === null) continue;
     const directory = join(parent, name);
     const isInUse = pid === process.pid ? isOfThis(directory) : isAlive(pid);
-    if (!isInUse) removed(directory);
+    if (!isInUse) remove(directory);
   }
 }
 
@@ -20,7 +20,7 @@ function pidIn(name: string, prefix: string): number | null {
 }
 
 /** In a directory that all users share, what another's process has left is that one's to remove. */
-function removed(directory: string): void {
+function remove(directory: string): void {
   try {
     rmSync(directory, { recursive: true, force: true });
   } catch {

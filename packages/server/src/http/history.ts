@@ -34,6 +34,7 @@ import { seqOf } from './past.ts';
 import { storeOf } from './store-of.ts';
 
 const parameters = new Set(['from_seq', 'to_seq']);
+
 /** What was, what differs, and the way back (stores.md §13). */
 export function routeHistory(app: Hono, deps: HttpDeps, committer: Committer): void {
   app.get('/api/stores/:org/:store/diff', (c) => diff(c, deps));

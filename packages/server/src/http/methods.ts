@@ -4,11 +4,11 @@ import { answerProblem, notFound, Problem } from './errors.ts';
 
 const verbs = ['GET', 'PUT', 'POST', 'DELETE'];
 /** A HEAD would begin a stream that nobody reads or ends. */
-const streams: ReadonlySet<string> = new Set(
-  ['stores/:org/:store/watch', 'stores/:org/:store/export', 'records'].map(
-    (path) => `/api/${path}`,
-  ),
-);
+const streams: ReadonlySet<string> = new Set([
+  '/api/stores/:org/:store/watch',
+  '/api/stores/:org/:store/export',
+  '/api/records',
+]);
 
 /** The end of what no route has taken: unknown, or known by other methods than the one that came (RFC 9110 §15.5.6). */
 export function answerUnrouted(app: Hono, c: Context): Response {

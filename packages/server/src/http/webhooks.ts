@@ -23,6 +23,7 @@ import { writeTime } from './time.ts';
 
 const DELIVERIES_MAX = 100;
 const DELIVERIES_DEFAULT = 50;
+
 type Body = { readonly [key: string]: unknown };
 
 /** Webhooks of a store: made, listed, tried, removed (stores.md §15.2, §17). */

@@ -10,6 +10,8 @@ import type { Crowd } from './turn.ts';
 
 /** So many leaves, or objects of a query, are looked at before others have their turn. */
 const PIECE = 500;
+/** So many paths are remembered with what is near them: more than one commit has, as a rule. */
+const NEAR_MAX = 500;
 
 /** A query, and what of the store whoever asks may read. */
 export type QueryTerms = {
@@ -37,10 +39,12 @@ class Neighbourhood {
     const known = this.#known.get(path);
     if (known !== undefined) return known;
     const segments = segmentsOf(path);
-    const found = this.#places.around(path).map(({ path: object, params }) => {
-      return { path: object, params, field: segments[segmentsOf(object).length] };
-    });
-    if (this.#known.size === PIECE) this.#known.clear();
+    const found = this.#places.around(path).map(({ path: object, params }) => ({
+      path: object,
+      params,
+      field: segments[segmentsOf(object).length],
+    }));
+    if (this.#known.size === NEAR_MAX) this.#known.clear();
     this.#known.set(path, found);
     return found;
   }

@@ -110,7 +110,7 @@ test('S110 a store whose time has come is archived within 60 s', async () => {
 test('S110 all stores of one instant are archived when it comes, though they are read some at a time', async () => {
   const clock = new VirtualClock();
   const storage = memory({ now: clock.wall });
-  const most = vi.spyOn(storage.stores, 'expired');
+  const reads = vi.spyOn(storage.stores, 'expired');
   const { server } = await world({ clock, storage });
   const expiresAt = clock.wall() + 10_000;
   const names = Array.from({ length: 250 }, (_, at) => `demo/brief-${at}`);
@@ -119,8 +119,8 @@ test('S110 all stores of one instant are archived when it comes, though they are
   const rows = async () => Promise.all(names.map(async (name) => server.stores.find(name)));
   const archived = async () => (await rows()).filter((row) => row?.status === 'archived').length;
   await expect.poll(archived).toBe(250);
-  const read = await Promise.all(most.mock.results.map(async ({ value }) => value));
-  expect(read.map(({ length }) => length)).toEqual([100, 100, 50]);
+  const parts = await Promise.all(reads.mock.results.map(async ({ value }) => value));
+  expect(parts.map(({ length }) => length)).toEqual([100, 100, 50]);
 });
 
 test('S111 healthz says that the process lives, readyz that it can work', async () => {

@@ -1,4 +1,4 @@
-import type { HoldfastError, Json } from '@holdfast/protocol';
+import type { Json } from '@holdfast/protocol';
 
 /** What is kept of a root: its tree, without streams and uploads (views.md §12.10). */
 export type CachedView = {
@@ -38,11 +38,3 @@ export type Keeping = {
   readonly use: CacheUse;
   readonly missed: () => void;
 };
-
-/** Keeps the tree of a mount for the next one. */
-export interface Keeper {
-  /** The tree is another. */
-  advanced(): void;
-  /** It is the last for now: why. */
-  flush(why: HoldfastError | undefined): void;
-}

@@ -13,12 +13,12 @@ import { call } from '../cell.ts';
 import { closedError } from '../mistakes.ts';
 import type { Room } from '../room.ts';
 import type { News, Speaker } from '../uplink.ts';
-import type { Keeper } from './cache-options.ts';
 import { type CallPorts, Calls, type Wish } from './calls.ts';
 import type { InitialView } from './initial.ts';
+import type { Keeper, MountPorts } from './mount-ports.ts';
 import { MountParams, type ParamsPorts } from './params.ts';
 import { rejected } from './rejected.ts';
-import type { Mounted, Root } from './root.ts';
+import type { Mounted } from './root.ts';
 import { structural } from './structural.ts';
 import type { ViewHealth } from './types.ts';
 
@@ -31,25 +31,9 @@ import type { ViewHealth } from './types.ts';
 // 2. A recovery is begun once: until it is joined again, nothing of the channel is read (§12.5).
 // 3. A command is sent while live only; what was sent is answered, sent again, or fails (§12.7).
 
-/** How roots are mounted: the options of the client. */
-export type MountOptions = {
-  readonly resume: boolean;
-  readonly timeoutMs: number | undefined;
-};
-
-/** What a mount needs of the world. */
-export type MountPorts = {
-  readonly room: Room;
-  readonly root: Root;
-  readonly module: string;
-  readonly id: string;
-  readonly options: MountOptions;
-  /** It is over: refused, or unmounted. */
-  readonly ended: () => void;
-};
-
 // So long a Musubi server has to send the envelope that follows a reply.
 const settleMs = 250;
+
 /** So long an envelope may take that follows the reply to a join: a tree may be large, and a line slow. */
 const firstMs = 60_000;
 
@@ -86,7 +70,8 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
   #late: unknown;
 
   constructor(ports: MountPorts, params: JsonObject) {
-    const { room, root, options } = (this.#ports = ports);
+    const { room, root, options } = ports;
+    this.#ports = ports;
     this.settings = room.settings;
     this.env = room.settings.env;
     this.timeoutMs = options.timeoutMs;

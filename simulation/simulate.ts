@@ -47,13 +47,20 @@ const one = values.seed ?? process.env['SEED'];
 const count = one === undefined ? Number(values.seeds ?? 1000) : Number(values.seeds ?? 1);
 const from = Number(one ?? values.from ?? Date.now() % 1_000_000_000);
 const seeds = { from, count, progress };
-const kind =
-  (
-    [
-      ...(['parts', 'files', 'views', 'records', 'collections', 'browsers', 'hosts'] as const),
-      ...(['uploads', 'feeds', 'upgrades', 'edits'] as const),
-    ] as const
-  ).find((name) => values[name]) ?? 'machines';
+const kinds = [
+  'parts',
+  'files',
+  'views',
+  'records',
+  'collections',
+  'browsers',
+  'hosts',
+  'uploads',
+  'feeds',
+  'upgrades',
+  'edits',
+] as const;
+const kind = kinds.find((name) => values[name]) ?? 'machines';
 console.log(`${count} seeds of ${kind} from ${from}`);
 
 type Run = () => Promise<{ readonly failure: Failure | null }>;

@@ -1,5 +1,4 @@
-import type { Receipt, Store } from '@holdfast/client';
-import { ConflictError, RejectedError } from '@holdfast/client';
+import { ConflictError, type Receipt, RejectedError, type Store } from '@holdfast/client';
 import { undoManager, type UndoManager } from '@holdfast/client/undo';
 import type { OpId } from '@holdfast/protocol';
 import type { Device } from '../src/device.ts';
@@ -46,7 +45,10 @@ export class Editor {
     this.#world = world;
     this.#desk = desk;
     this.device = world.device(name, {
-      onCrash: () => (this.#own = this.#shared = null),
+      onCrash: () => {
+        this.#own = null;
+        this.#shared = null;
+      },
       onRestart: () => this.#start(),
     });
     this.#start();
@@ -172,9 +174,10 @@ export class Editor {
   async #compute(dice: Dice): Promise<void> {
     const { lives, name } = this.device;
     const key = `once/${dice.below(6)}`;
-    let isOver = this.#desk.spoils('a flight never lands') ? null : false;
+    const isLost = this.#desk.spoils('a flight never lands');
+    let isOver = false;
     this.#world.later(landedMs, () => {
-      if (isOver === true || this.device.lives !== lives) return;
+      if ((isOver && !isLost) || this.device.lives !== lives) return;
       this.#desk.complain('landed', `${name} has waited for ${key} for ${landedMs} ms`);
     });
     const takesMs = dice.below(2 * ttlMs);
@@ -196,6 +199,6 @@ export class Editor {
       const isTakenBack = error instanceof RejectedError && error.code === 'cancelled';
       if (isTakenBack) this.#desk.complain('flight', `${name} was told that ${key} is cancelled`);
     }
-    if (isOver === false) isOver = true;
+    isOver = true;
   }
 }

@@ -25,7 +25,10 @@ test('S108 an answer without an end counts, and its connection is cut: nobody wa
     const more = (): void => {
       while (!response.destroyed && response.write('x'.repeat(16_384)));
     };
-    response.on('drain', more).on('close', () => (cuts += 1));
+    response.on('drain', more);
+    response.on('close', () => {
+      cuts += 1;
+    });
     more();
   });
   const { id } = await site.hook(url);

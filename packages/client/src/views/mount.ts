@@ -37,6 +37,9 @@ const settleMs = 250;
 /** So long an envelope may take that follows the reply to a join: a tree may be large, and a line slow. */
 const firstMs = 60_000;
 
+/** There is to be another connection. */
+const underWay: ReadonlySet<string> = /* @__PURE__ */ new Set(['connecting', 'reconnecting']);
+
 /** One mount of a root: its channel, from the first join until nobody holds it. */
 export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
   readonly settings: Room['settings'];
@@ -329,7 +332,8 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
     if (this.#isEnded) return;
     if (error !== undefined) this.#refused(error);
     else if (connection === 'closed') this.unmount(closedError('client'));
-    else if (connection !== 'connected' && this.#isGivenUp) this.#become(this.#state);
+    // Over another connection it is asked for again; one that is only doubted may go on.
+    else if (underWay.has(connection) && this.#isGivenUp) this.#become(this.#state);
   }
 
   #end(state: 'failed' | 'unmounted', error: HoldfastError): void {

@@ -193,6 +193,19 @@ describe('a view that is live', () => {
     expect([page.proxy['n'], world.errors.length]).toEqual([1, 1]);
   });
 
+  it('that has failed for good stays so while a connection is doubted that goes on', async () => {
+    const page = await live();
+    await world.end('phx_error');
+    await world.clock.advance(1000);
+    await world.refuse(await world.next('phx_join'), { reason: 'unauthorized' });
+    world.hint('offline');
+    expect(world.client.status.get().connection).toBe('offline');
+    await world.clock.advance(100);
+    expect(world.client.status.get()).toMatchObject({ connection: 'connected', isSynced: true });
+    expect(page.health.get().state).toBe('failed');
+    await expect(page.proxy.$dispatch('go')).rejects.toMatchObject({ code: 'unauthorized' });
+  });
+
   it('V76 joins that fail in a loop are attempts that rise, whatever the connection says', async () => {
     const page = await live();
     await world.end('phx_error');

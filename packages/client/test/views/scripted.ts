@@ -26,6 +26,8 @@ export class Scripted implements AsyncDisposable {
   readonly sent: Sent[] = [];
   readonly bytes: Uint8Array[] = [];
   isRefusing = false;
+  /** The platform says something of the network. */
+  hint: (hint: 'online' | 'offline') => void = () => undefined;
   #peer: MemoryPeer | null = null;
   #joinRefs = new Map<string, string>();
 
@@ -48,7 +50,10 @@ export class Scripted implements AsyncDisposable {
         setTimeout: this.clock.setTimeout,
         clearTimeout: this.clock.clearTimeout,
         random: () => 0.5,
-        watchNetwork: () => () => undefined,
+        watchNetwork: (hear) => {
+          this.hint = hear;
+          return () => undefined;
+        },
         dev: true,
       },
       ...more,

@@ -1,7 +1,7 @@
 import { type Client, memoryCache, observe } from '@holdfast/client';
 import { records } from '@holdfast/client/records';
 import { record } from '@holdfast/protocol';
-import { expect, expectTypeOf, test, vi } from 'vitest';
+import { expect, expectTypeOf, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { openWorld, type World } from './world.ts';
 
@@ -135,6 +135,7 @@ test('R151 R154 fields of the server do not travel', async () => {
 test('R147 fields that own writes may not change are put back, counted, and told of to developers', async () => {
   await using world = await gated();
   const warn = vi.spyOn(console, 'warn').mockReturnValue();
+  onTestFinished(() => warn.mockRestore());
   const doc = docOf(world.client({ records: records([Doc]), env: { dev: true } }));
   await doc.ready();
   await doc.set({ title: 'a', when: new Date(5) }).committed;
@@ -145,7 +146,6 @@ test('R147 fields that own writes may not change are put back, counted, and told
   doc.set({ title: 'c', when: new Date(5), owner: 'me' });
   expect(doc.stats().putBack).toBe(2);
   expect(warn.mock.lastCall).toEqual([expect.stringMatching(/acme\/app\/docs\/1.*: owner$/)]);
-  warn.mockRestore();
 });
 
 test('R99 R109 what the schema of the server refuses vanishes here, too', async () => {

@@ -15,7 +15,7 @@ type Row = {
 const rows: { readonly [reason in Reason]: readonly [number | null, string, ...string[]] } = {
   unauthorized: [
     401,
-    'Not known here, or not allowed to have this. Sign in again, or as another one.',
+    'Not known here, or not allowed to have this. Sign in again, or as somebody else.',
   ],
   store_not_allowed: [403, 'This token may not use this store.', 'message'],
   missing_scope: [403, 'This token lacks a scope that the request needs.', 'scope', 'message'],
@@ -192,11 +192,14 @@ export function explainErrors(): void {
     if (told !== undefined) return `${code}: ${told}`;
     if (known === undefined) return code;
     const { field, issues, view, id, error_id: errorId } = details;
-    const named = [field, ...(known.includes('in the log') ? [errorId, id] : [])].find(isText);
+    const named = [field, ...(faults.has(code) ? [errorId, id] : [])].find(isText);
     const at = named ?? (placeOf(issues) || (isText(view) ? view : ''));
     return `${code}: ${at === '' ? known : `${known.slice(0, -1)} (${at}).`}`;
   });
 }
+
+/** Their sentences speak of an id, by which the log has what happened: `error_id`, or `id` where a view failed. */
+const faults: ReadonlySet<string> = /* @__PURE__ */ new Set(['internal_error', 'internal error']);
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 

@@ -10,7 +10,6 @@ import {
 } from '@holdfast/protocol';
 import { decodeStored } from '@holdfast/protocol/record';
 import type { RecordWrite } from '@holdfast/engine/record';
-import type { Release } from '@holdfast/engine/registry';
 import type { DeadLetter, DeadLetters } from '../cache/port.ts';
 import { type Clash, type ConflictDesk, meet } from './conflict.ts';
 import type { RecordEntry } from './delivery.ts';
@@ -21,7 +20,6 @@ import type { RecordReceipt, RecordWriteOptions } from './types.ts';
 export type KeptDesk = ConflictDesk & {
   readonly definitions: Iterable<RecordDef>;
   entry(ref: RecordRef): RecordEntry;
-  hold(entry: RecordEntry): Release;
   write(
     entry: RecordEntry,
     write: RecordWrite,

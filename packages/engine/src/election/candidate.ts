@@ -32,7 +32,7 @@ export type CandidateInput = { readonly now: MonotonicMs; readonly wall: EpochMs
   | { readonly type: 'withdraw' }
   /** The lock of a claim is ours. */
   | { readonly type: 'held'; readonly claim: number }
-  /** The lock of a claim was taken from us, or will never be ours. */
+  /** The lock of a claim was taken from us. */
   | { readonly type: 'robbed'; readonly claim: number }
   | { readonly type: 'heard'; readonly message: ElectionMessage }
   /** Whether we would be of use as a leader. */

@@ -1,11 +1,11 @@
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Clock } from './host/clock.ts';
 import type { ServerAddress, ServerLog } from './server-options.ts';
 import { dropStalled } from './stalled.ts';
 
 /** For so long requests that were taken may come to their end. */
 const GRACE_MS = 1000;
-const IDLE_MS = 10;
 
 /** What a connection of requests is at: how many wait for their answers, and what had come when there was none any more. */
 type Progress = { unanswered: number; restedAtBytes: number };
@@ -13,12 +13,18 @@ type Progress = { unanswered: number; restedAtBytes: number };
 /** Accepts connections, until it is to accept no more. */
 export class Listener {
   readonly #http: HttpServer;
+  readonly #clock: Pick<Clock, 'setTimeout' | 'clearTimeout'>;
   /** Connections of requests, by whatever way they came. The library knows none of them where it does not listen itself. */
   readonly #open = new Map<Socket, Progress>();
 
-  constructor(http: HttpServer) {
+  #isStopping = false;
+
+  constructor(http: HttpServer, clock: Pick<Clock, 'setTimeout' | 'clearTimeout'>) {
     this.#http = http;
+    this.#clock = clock;
     http.on('connection', (socket: Socket) => {
+      // One that is gone by now has closed already, and says so to nobody.
+      if (socket.destroyed) return;
       this.#open.set(socket, { unanswered: 0, restedAtBytes: 0 });
       socket.once('close', () => this.#open.delete(socket));
     });
@@ -30,6 +36,7 @@ export class Listener {
       response.once('close', () => {
         progress.unanswered -= 1;
         progress.restedAtBytes = socket.bytesRead;
+        if (this.#isStopping) this.#closeIdleSoon();
       });
     });
     http.on('upgrade', ({ socket }: IncomingMessage) => void this.#open.delete(socket));
@@ -57,19 +64,23 @@ export class Listener {
 
   /** Accepts nothing more; resolves when what was taken is answered (stores.md §19.3), or cut off because that takes too long. */
   async stop(): Promise<void> {
-    let left = GRACE_MS / IDLE_MS;
-    const sweep = setInterval(() => {
-      left -= 1;
-      if (left > 0) this.#closeIdle();
-      else for (const socket of this.#open.keys()) socket.destroy();
-    }, IDLE_MS);
+    this.#isStopping = true;
+    this.#closeIdleSoon();
+    const late = this.#clock.setTimeout(() => {
+      for (const socket of this.#open.keys()) socket.destroy();
+    }, GRACE_MS);
     await new Promise<void>((resolve) => void this.#http.close(() => resolve()));
     // Those that came by another way than its own are nothing that it waits for.
     for (const socket of this.#open.keys()) {
       // oxlint-disable-next-line no-await-in-loop -- until the last has gone
       await new Promise<void>((resolve) => void socket.once('close', () => resolve()));
     }
-    clearInterval(sweep);
+    this.#clock.clearTimeout(late);
+  }
+
+  /** What a silent connection had sent before has been read after a whole turn. */
+  #closeIdleSoon(): void {
+    setImmediate(() => void setImmediate(() => this.#closeIdle()));
   }
 
   /** One that has just answered, or has asked for nothing yet, as browsers open them in advance, is kept for a request that is not to come. */

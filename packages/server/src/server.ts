@@ -176,7 +176,7 @@ class HoldfastServer implements Server {
     );
     addGauges(this.#parts(), version);
     this.#http = this.#createHttp(desk.mounted);
-    this.#listener = new Listener(this.#http);
+    this.#listener = new Listener(this.#http, this.#clock);
     this.#compactor = new Compactor({ ...room, stores: this.#openStores }, retention);
     this.#armExpiry();
     this.#files.collector.start();

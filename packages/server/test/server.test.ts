@@ -155,6 +155,15 @@ test('what was asked by a listener of the application before the server ends, is
   expect(taken.map(({ destroyed }) => destroyed)).toEqual([true, true]);
 });
 
+test('a connection that had closed when it was given to a server does not keep that from closing', async () => {
+  const server = createServer({ storage: memory() });
+  const [, gone] = loopback();
+  await once(gone.destroy(), 'close');
+  server.serve(gone);
+  await server.close();
+  expect(gone.destroyed).toBe(true);
+});
+
 test('an answer that is complete and that nobody reads is not held for ever, nor is one cut off that is read', async () => {
   const server = createServer({ storage: memory() });
   onTestFinished(() => server.close());

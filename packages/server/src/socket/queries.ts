@@ -202,7 +202,7 @@ export class ChannelQueries implements Watcher, Bound {
       if (former !== undefined) this.#end(former);
       return { scope, addition: this.#withdrawn(tree, asked.have, scope) };
     };
-    return shared.loading === null ? show : shared.loading.then(() => show);
+    return shared.loading === null ? show : shared.loading.then(() => show, failing);
   }
 
   #shared(def: RecordDef, { spec }: QueryOpen): SharedQuery | Refusal {
@@ -276,6 +276,13 @@ export class ChannelQueries implements Watcher, Bound {
     }
     open.rows = rows;
   }
+}
+
+/** A change that fails as what it waited for has failed. */
+function failing(error: unknown): ScopeChange {
+  return () => {
+    throw error;
+  };
 }
 
 type Telling = {

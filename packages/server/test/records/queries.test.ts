@@ -1,7 +1,7 @@
 import { record } from '@holdfast/protocol';
 import { type QueryDelta, readQueryDelta } from '@holdfast/protocol/record';
-import { withOps } from '@holdfast/engine/collection';
-import { describe, expect, test } from 'vitest';
+import { Evaluation, withOps } from '@holdfast/engine/collection';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import type { Peer, WireFrame } from '../conversation/peer.ts';
 import { principals } from '../conversation/principals.ts';
@@ -336,5 +336,22 @@ describe('A query over many objects', () => {
       rows = withOps(rows, (await delta(peer)).ops ?? []);
     }
     expect(rows).toEqual(shown);
+  });
+
+  test('whose evaluation fails in a later turn costs who asked the connection, and nobody the server', async () => {
+    const made = await large();
+    const peer = await made.joined({}, silent);
+    const { change } = Evaluation.prototype;
+    const spied = vi.spyOn(Evaluation.prototype, 'change');
+    spied.mockImplementation(function fails(this: Evaluation, rows) {
+      if (spied.mock.calls.length === 2) throw new Error('no luck');
+      return change.call(this, rows);
+    });
+    onTestFinished(() => spied.mockRestore());
+    peer.push(topic, 'query_open', { sub: 'q', record: 'task', spec: { limit: 1 } });
+    expect(await peer.closed()).toBe(1011);
+    const other = await made.joined({ device: 'd2' }, silent);
+    await ask(other, { limit: 1 });
+    expect((await delta(other)).rows).toEqual(['tasks/t0000']);
   });
 });

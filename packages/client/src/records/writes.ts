@@ -27,7 +27,6 @@ export type WriterDesk = ConflictDesk & {
   readonly outbox: { made(durable: Promise<void>): void };
   /** The entry of a record. */
   entry(ref: RecordRef): RecordEntry;
-  hold(entry: RecordEntry): Release;
 };
 
 /** The fields that something is about; null: the whole object. */

@@ -19,6 +19,27 @@ it(
 );
 
 it.each([
+  { seed: 43, what: 'events that a sleeping guest hears' },
+  { seed: 436, what: 'a snapshot that a sleeping guest hears' },
+])(
+  '$what more than 5 s after its rules changed are no fault where the server sent them within that time (seed $seed)',
+  { timeout: 60_000 },
+  async ({ seed }) => {
+    const { failure } = await runParts({ from: seed, count: 1, shrinks: false });
+    expect(failure?.problems ?? []).toEqual([]);
+  },
+);
+
+it(
+  'are seen to fail where the server takes a second longer to take in a change of rules than it may',
+  { timeout: 60_000 },
+  async () => {
+    const { failure } = await runParts({ from: 1, count: 10, shrinks: false, lagMs: 6000 });
+    expect(failure?.problems.join('\n')).toMatch(/scoped: guest: \w+ brings \S+ to who has/);
+  },
+);
+
+it.each([
   { forgets: 'read', seen: /scoped: guest: \w+ brings \S+ to who has/ },
   { forgets: 'write', seen: /barred: the guest wrote \S+ at \d+ ms/ },
 ] as const)(

@@ -40,6 +40,14 @@ const ownPart = 'own/**';
 /** What the guest may read besides, one after the other. */
 const rules = [['a/**', 'b/leaf'], ['a/1/**', 'b/**'], ['b/**', 'c'], ['a/*/x']];
 
+/** What is wrong with a server of parts, which must be seen. */
+type PartsSpoilt = {
+  /** Of what it knows no rules. */
+  readonly forgets?: 'read' | 'write';
+  /** For how long it is told of rules as they were. */
+  readonly lagMs?: number;
+};
+
 /** Clients that hold parts of a store, wider and narrower ones, and one that may read and write no more than its rules say. */
 export class Parts {
   passed = 0;
@@ -50,12 +58,14 @@ export class Parts {
   #open: { readonly name: ReaderName; readonly store: Store; readonly scope: readonly string[] }[] =
     [];
   readonly #forgets: 'read' | 'write' | null;
+  readonly #lagMs: number;
+  #now = (): number => 0;
   #writes = 0;
   #borders: Border[] = [];
 
-  /** `forgets`: of what the server knows no rules, which must be seen. */
-  constructor({ forgets = null }: { readonly forgets?: 'read' | 'write' | null } = {}) {
-    this.#forgets = forgets;
+  constructor({ forgets, lagMs = 0 }: PartsSpoilt = {}) {
+    this.#forgets = forgets ?? null;
+    this.#lagMs = lagMs;
   }
 
   readonly simulation: Simulation<Step> = {
@@ -80,12 +90,14 @@ export class Parts {
   };
 
   #begin(world: World): void {
+    this.#now = () => world.now;
     this.#open = [];
     this.#writes = 0;
     this.#rules = [];
     this.#setRules(world, 0);
     this.#borders = readers.map((name) => {
-      const allowed = (): readonly Pattern[] => this.#readable(world, name);
+      // What was sent before the rules changed may be on its way for long, to who sleeps or is slow.
+      const allowed = (): readonly Pattern[] => this.#readable(name, world.device(name).saidAt);
       const border = new Border(jsonCodec, allowed, (text) =>
         world.problem(`scoped: ${name}: ${text}`),
       );
@@ -99,10 +111,9 @@ export class Parts {
     world.device('owner').store(storeName);
   }
 
-  /** What the rules are, and for a while what they were. */
-  #readable(world: World, name: ReaderName): readonly Pattern[] {
-    if (name === 'part') return parsed(['**']);
-    return this.#ruledAt(world.now);
+  /** What the rules are at a time, and for a while what they were. */
+  #readable(name: ReaderName, time: number): readonly Pattern[] {
+    return name === 'part' ? parsed(['**']) : this.#ruledAt(time);
   }
 
   /** The rules at a time, and those that were just over. */
@@ -119,7 +130,8 @@ export class Parts {
   }
 
   #principal(token: string): Principal {
-    const [now] = this.#rules;
+    const told = this.#now() - this.#lagMs;
+    const now = this.#rules.find(({ at }) => at <= told) ?? this.#rules.at(-1);
     const allow = ['read', 'write'] as const;
     const all = this.#forgets === null ? [] : [{ pattern: '**', allow: [this.#forgets] }];
     const ruled = now?.patterns.map(({ source }) => ({ pattern: source, allow })) ?? [];
@@ -209,7 +221,7 @@ export class Parts {
     }
     const state = [...truth.stateAt(truth.head).entries()];
     for (const { name, store, scope } of this.#open) {
-      const allowed = this.#readable(world, name);
+      const allowed = this.#readable(name, world.now);
       for (const pattern of new Set(scope)) {
         const wanted = state.filter(
           ({ path }) => isListed(pattern, path) && coversPath(allowed, path),
@@ -228,7 +240,7 @@ export class Parts {
 }
 
 /** Runs the worlds of some seeds; stops at the first in which something is wrong. */
-export async function runParts(seeds: Seeds & { readonly forgets?: 'read' | 'write' }): Promise<{
+export async function runParts(seeds: Seeds & PartsSpoilt): Promise<{
   readonly failure: Failure | null;
   readonly passed: number;
   readonly written: number;

@@ -3,6 +3,14 @@ import type { Room } from './room.ts';
 
 type Way = 'up' | 'down';
 
+/** What a cable tells of itself. */
+type CableEvents = {
+  /** Nothing comes of it any more. */
+  readonly gone: () => void;
+  /** The client is about to hear what the server sent at a time. */
+  readonly heard: (sentAt: number) => void;
+};
+
 const inFlightBytesMax = 32 * 1024;
 const pieceBytes = 16 * 1024;
 
@@ -23,15 +31,15 @@ export class Cable {
   readonly server: Plug;
   readonly #room: Room;
   readonly #lanes = { up: new Lane(), down: new Lane() };
-  readonly #gone: () => void;
+  readonly #events: CableEvents;
   #state: 'open' | 'mute' | 'over' = 'open';
   #breaksAmid = false;
   /** Milliseconds that each kilobyte takes on its way to the client. */
   slowness = 0;
 
-  constructor(room: Room, gone: () => void) {
+  constructor(room: Room, events: CableEvents) {
     this.#room = room;
-    this.#gone = gone;
+    this.#events = events;
     this.client = new Plug(this.#outlet('up'));
     this.server = new Plug(this.#outlet('down'));
     for (const end of [this.client, this.server]) end.on('error', () => undefined);
@@ -66,14 +74,14 @@ export class Cable {
       this.server.destroy(),
     );
     if (!arrives) this.#lanes.up.busyUntil = Infinity;
-    this.#gone();
+    this.#events.gone();
   }
 
   /** Nobody is at the other end. */
   refuse(): void {
     this.#state = 'over';
     this.client.destroy(new Error('connection refused'));
-    this.#gone();
+    this.#events.gone();
   }
 
   #outlet(way: Way): Outlet {
@@ -98,10 +106,11 @@ export class Cable {
       return;
     }
     const lane = this.#lanes[way];
+    const sentAt = this.#room.agenda.now;
     for (let at = 0; at < bytes.length; at += pieceBytes) {
       const piece = bytes.subarray(at, at + pieceBytes);
       lane.inFlight += piece.length;
-      this.#later(way, piece.length, () => this.#arrive(way, piece));
+      this.#later(way, piece.length, () => this.#arrive(way, piece, sentAt));
     }
     if (lane.inFlight <= inFlightBytesMax) done();
     else lane.waiting.push(done);
@@ -115,12 +124,13 @@ export class Cable {
     agenda.at(lane.busyUntil, run);
   }
 
-  #arrive(way: Way, piece: Buffer): void {
+  #arrive(way: Way, piece: Buffer, sentAt: number): void {
     const lane = this.#lanes[way];
     lane.inFlight -= piece.length;
     if (lane.inFlight <= inFlightBytesMax) for (const done of lane.waiting.splice(0)) done();
     const isLate = this.#state === 'over' && way === 'up' && lane.busyUntil < Infinity;
     if (this.#state !== 'open' && !isLate) return;
+    if (way === 'down') this.#events.heard(sentAt);
     if (way === 'down' && this.#breaksAmid && piece.length > 1) {
       this.client.receive(piece.subarray(0, piece.length >> 1));
       this.cut();

@@ -68,6 +68,7 @@ export class Device {
   #wallOffset = 0;
   #isCutOff = false;
   #tokens = 1;
+  #saidAt = 0;
 
   constructor(
     name: string,
@@ -135,6 +136,11 @@ export class Device {
   /** How many connections to the server it has. */
   get connections(): number {
     return this.#cables.size;
+  }
+
+  /** When the server sent what arrives now: long ago, where it was held back on its way. */
+  get saidAt(): number {
+    return this.#saidAt;
   }
 
   get isAsleep(): boolean {
@@ -315,9 +321,12 @@ export class Device {
   }
 
   #dial(timers: Timers): Cable['client'] {
-    const cable = new Cable(this.#room, () => {
-      this.#cables.delete(cable);
-      this.#site.gone(cable);
+    const cable = new Cable(this.#room, {
+      gone: () => {
+        this.#cables.delete(cable);
+        this.#site.gone(cable);
+      },
+      heard: (sentAt) => (this.#saidAt = sentAt),
     });
     cable.slowness = this.#slowness;
     if (timers.isOver) {

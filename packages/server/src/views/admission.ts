@@ -38,9 +38,10 @@ export type Admitted = {
   /** Stands for module, id and canonical params: who asks for the same shares an instance, if the view is shared. */
   readonly place: string;
   readonly capver4: boolean;
-  /** How often there had been doubt when its client was asked about. */
-  readonly doubts: number;
 };
+
+/** Whoever was asked about and is not there yet. */
+type Coming = { readonly module: string; readonly id: string; isDoubted: boolean };
 
 /** Nobody is let in now. */
 export const unavailable: ViewFault = { reason: 'unavailable' };
@@ -52,7 +53,7 @@ export type PassedParams = { readonly value: unknown } | ViewFault;
 export class Admission {
   readonly #room: ViewsRoom;
   readonly #views: ReadonlyMap<string, ViewDefinition>;
-  #doubts = 0;
+  readonly #coming = new Map<Joining, Coming>();
 
   constructor(room: ViewsRoom, views: readonly ViewDefinition[]) {
     this.#room = room;
@@ -72,30 +73,41 @@ export class Admission {
     const passed = await this.passParams(view, request.params);
     if ('reason' in passed) return passed;
     const params = passed.value;
-    const doubts = this.#doubts;
-    const fault = await this.authorize(view, { principal, params, id: request.id });
+    const { module, id } = request;
+    this.#coming.set(joining, { module, id, isDoubted: false });
+    const fault = await this.authorize(view, { principal, params, id });
     if (fault !== null) return fault;
     const place = placeOf(request, params, request.params);
     const capver4 = (request.capver ?? capver) >= 4;
-    return { joining, request, view, params, place, capver4, doubts };
+    return { joining, request, view, params, place, capver4 };
   }
 
-  /** From now on, what was said of anybody may be otherwise. */
-  doubt(): void {
-    this.#doubts += 1;
+  /** A join has come to its end, whatever that is. */
+  ended(joining: Joining): void {
+    this.#coming.delete(joining);
+  }
+
+  /** From now on, what was said of those who come to a root, or to each of a view, may be otherwise. */
+  doubt(module: string, id: string | null): void {
+    for (const coming of this.#coming.values()) {
+      if (coming.module === module && (id ?? coming.id) === coming.id) coming.isDoubted = true;
+    }
   }
 
   /** Why an admitted client does not come after all; null: it does. A recheck finds none of those who are on their way. */
   confirm(admitted: Admitted): Soon<ViewFault | null> {
-    if (admitted.doubts !== this.#doubts) return this.#askAgain(admitted);
+    const coming = this.#coming.get(admitted.joining);
+    if (coming?.isDoubted === true) {
+      coming.isDoubted = false;
+      return this.#askAgain(admitted);
+    }
     return admitted.joining.abandoned() ? unavailable : null;
   }
 
   async #askAgain(admitted: Admitted): Promise<ViewFault | null> {
     const { joining, view, params, request } = admitted;
-    const doubts = this.#doubts;
     const who = { principal: joining.principal, params, id: request.id };
-    return (await this.authorize(view, who)) ?? this.confirm({ ...admitted, doubts });
+    return (await this.authorize(view, who)) ?? this.confirm(admitted);
   }
 
   async #mayJoin(principal: Principal, payload: unknown): Promise<ViewFault | null> {

@@ -67,7 +67,7 @@ export class Roots {
   /** Decides a join, in the order of views.md §4.1: the reply has left when it resolves, or this is the error's response. */
   async join(joining: Joining): Promise<Subscription | ViewFault> {
     const began = this.#room.clock.now();
-    const joined = await this.#join(joining);
+    const joined = await this.#join(joining).finally(() => this.#admission.ended(joining));
     const reason = joined instanceof Subscription ? null : joined.reason;
     const { payload } = joining;
     const { telemetry } = this.#room;
@@ -80,7 +80,7 @@ export class Roots {
 
   /** Runs `authorize` again for all subscribers of a view, and ends those whom it refuses (views.md §11.7). */
   async recheck(module: string, id: string | null): Promise<void> {
-    this.#admission.doubt();
+    this.#admission.doubt(module, id);
     const checks = [...this.#hosts]
       .filter(({ config }) => config.view.name === module && (id === null || config.id === id))
       .flatMap((host) => [...host.subscribers].map((subscriber) => ({ host, subscriber })));

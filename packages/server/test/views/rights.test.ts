@@ -202,3 +202,29 @@ it.each(['connection', 'shared'] as const)(
     expect(await ben).toMatchObject({ response: { reason: 'unauthorized' } });
   },
 );
+
+it('who is about to be let in is asked about again for a recheck of what they come to, and for no other', async () => {
+  let asked = 0;
+  const [wasAsked, mounted] = [deferred<void>(), deferred<void>()];
+  const slow = view({
+    name: 'Slow',
+    authorize: () => {
+      asked += 1;
+      wasAsked.resolve();
+      return true;
+    },
+    mount: () => mounted.promise,
+    render: () => ({}),
+  });
+  const fast = view({ name: 'Fast', render: () => ({}) });
+  const { connect, server } = await world({ app: app({ views: [slow, fast] }) });
+  const joining = new Root(await connect(), 'Slow', 's').join({ module: 'Slow', id: 's' });
+  await wasAsked.promise;
+  await server.recheck(slow, 'another');
+  await server.recheck(fast);
+  mounted.resolve();
+  expect(await joining).toMatchObject({ status: 'ok' });
+  expect(asked).toBe(1);
+  await server.recheck(slow, 's');
+  expect(asked).toBe(2);
+});

@@ -1,5 +1,11 @@
 import { HoldfastError, RejectedError } from '@holdfast/protocol';
-import type { ViewContext, ViewDefinition } from '@holdfast/engine/view';
+import { viewLimits } from '@holdfast/protocol/views';
+import {
+  type CommandAnswer,
+  CommandLedger,
+  type ViewContext,
+  type ViewDefinition,
+} from '@holdfast/engine/view';
 import { expect, test } from 'vitest';
 import { Gate, Rig } from './instance-rig.ts';
 import { object } from './schemas.ts';
@@ -288,6 +294,18 @@ test('a reply that is too long is not kept: its repeat is told so', async () => 
   expect(await client.dispatch('echo', { text }, { opId: 'a' })).toEqual({
     error: { reason: 'already_executed' },
   });
+});
+
+test('of very many long replies the last are kept, and of each that the command happened', () => {
+  const ledger = new CommandLedger({ ...viewLimits, dedupe_count: 2, dedupe_reply_bytes: 100 });
+  const answerOf = (op: number): CommandAnswer => ({
+    status: 'ok',
+    response: { text: 'x'.repeat(50), op },
+  });
+  for (const op of [1, 2, 3, 4]) ledger.settle(`op${op}`, answerOf(op), op);
+  const repeats = [1, 2, 3, 4].map((op) => ledger.claim(`op${op}`, () => undefined));
+  const forgotten = { status: 'error', response: { reason: 'already_executed' } };
+  expect(repeats).toEqual([forgotten, forgotten, answerOf(3), answerOf(4)]);
 });
 
 test('no answer overtakes that of a command before it', async () => {

@@ -8,7 +8,7 @@ export type CommandAnswer = {
 };
 
 type Running = { readonly waiting: ((answer: CommandAnswer) => void)[] };
-type Done = { readonly at: number; readonly answer: CommandAnswer };
+type Reply = { readonly answer: CommandAnswer; readonly bytes: number };
 
 /** What is known of a command when it comes: whether somebody must run it. */
 export type Claim = 'run' | 'wait' | CommandAnswer;
@@ -20,8 +20,11 @@ export type Claim = 'run' | 'wait' | CommandAnswer;
 export class CommandLedger {
   readonly #limits: ViewLimits;
   readonly #running = new Map<string, Running>();
-  /** In the order of their answers. */
-  readonly #done = new Map<string, Done>();
+  /** When each was answered, in that order. */
+  readonly #done = new Map<string, number>();
+  /** What they were answered, where that is kept, in the same order. */
+  readonly #replies = new Map<string, Reply>();
+  #bytes = 0;
   /** When the last command was answered, and the last of those that are forgotten. */
   #answeredAt = -Infinity;
   #forgottenAt = -Infinity;
@@ -42,8 +45,7 @@ export class CommandLedger {
 
   /** Who sends a command: it is to run, or its answer is there, or `later` is called with it. */
   claim(opId: string, later: (answer: CommandAnswer) => void): Claim {
-    const done = this.#done.get(opId);
-    if (done !== undefined) return done.answer;
+    if (this.#done.has(opId)) return this.#replies.get(opId)?.answer ?? alreadyExecuted;
     const running = this.#running.get(opId);
     if (running !== undefined) {
       running.waiting.push(later);
@@ -58,7 +60,8 @@ export class CommandLedger {
     const running = this.#running.get(opId);
     this.#running.delete(opId);
     this.#done.delete(opId);
-    this.#done.set(opId, { at: now, answer: this.#kept(answer) });
+    this.#done.set(opId, now);
+    this.#keep(opId, answer);
     this.#answeredAt = now;
     this.#forget(now);
     for (const later of running?.waiting ?? []) later(answer);
@@ -71,19 +74,38 @@ export class CommandLedger {
     for (const later of running?.waiting ?? []) later(answer);
   }
 
-  #kept(answer: CommandAnswer): CommandAnswer {
+  /** Keeps an answer unless it is too long; of all so much as the last of them may have together, or memory would be the client's. */
+  #keep(opId: string, answer: CommandAnswer): void {
+    const { dedupe_reply_bytes: longest, dedupe_count: count } = this.#limits;
+    this.#drop(opId);
     const bytes = utf8Length(JSON.stringify(answer.response));
-    if (bytes !== -1 && bytes <= this.#limits.dedupe_reply_bytes) return answer;
-    return { status: 'error', response: { reason: 'already_executed' } };
+    if (bytes === -1 || bytes > longest) return;
+    this.#replies.set(opId, { answer, bytes });
+    this.#bytes += bytes;
+    for (const oldest of this.#replies.keys()) {
+      if (this.#bytes <= count * longest) return;
+      this.#drop(oldest);
+    }
+  }
+
+  #drop(opId: string): void {
+    this.#bytes -= this.#replies.get(opId)?.bytes ?? 0;
+    this.#replies.delete(opId);
   }
 
   // Both must be exceeded: each is kept for five minutes at least, and so are the last 1024 (§7.3).
   #forget(now: number): void {
     const { dedupe_count: count, dedupe_ms: ms } = this.#limits;
-    for (const [opId, { at }] of this.#done) {
+    for (const [opId, at] of this.#done) {
       if (this.#done.size <= count || now - at <= ms) return;
       this.#done.delete(opId);
+      this.#drop(opId);
       this.#forgottenAt = at;
     }
   }
 }
+
+const alreadyExecuted: CommandAnswer = {
+  status: 'error',
+  response: { reason: 'already_executed' },
+};

@@ -382,8 +382,8 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
   'a server that is closed left the connections open that were brought to it': {
     mended: '6eec1ba',
     file: 'packages/server/src/listen.ts',
-    now: 'for (const socket of this.#open) socket.destroy();',
-    was: 'this.#http.closeAllConnections();',
+    now: 'this.#open.set(socket, { unanswered: 0, restedAtBytes: 0 });',
+    was: '',
     worlds: 'files',
     seed: 4,
     says: /the server leaves \d+ timers running/,

@@ -1,5 +1,5 @@
 import { memory } from '@holdfast/server/storage/memory';
-import { type Client, HoldfastError, type Store } from '@holdfast/client';
+import { type Client, type ClientEnv, HoldfastError, type Store } from '@holdfast/client';
 import { beforeEach, afterEach, describe, expect, it, vi } from 'vitest';
 import { DustClient } from '../../server/test/phoenix/dust-client.ts';
 import { Aborted, singleFlight } from '../../server/test/phoenix/single-flight.ts';
@@ -321,10 +321,11 @@ describe('a single flight', () => {
   it('S51 one who loses the connection while it computes has the value all the same, uncoordinated (P57)', async () => {
     const valve = new Valve();
     const hearers: ((hint: 'offline') => void)[] = [];
-    const store = await world.store({
-      link: valve,
-      env: { watchNetwork: (hear) => (hearers.push(hear), () => undefined) },
-    });
+    const watchNetwork: ClientEnv['watchNetwork'] = (hear) => {
+      hearers.push(hear);
+      return () => undefined;
+    };
+    const store = await world.store({ link: valve, env: { watchNetwork } });
     const ended = gate<string>();
     const run = vi.fn(() => ended.promise);
     const flight = store.once('report', run, { ttl: 300 });

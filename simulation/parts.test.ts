@@ -31,6 +31,15 @@ it.each([
 );
 
 it(
+  'who is brought up to date, and is cut off as the weather clears, comes back before what they show is compared',
+  { timeout: 60_000 },
+  async () => {
+    const { failure } = await runParts({ from: 1092, count: 1, shrinks: false });
+    expect(failure?.problems ?? []).toEqual([]);
+  },
+);
+
+it(
   'are seen to fail where the server takes a second longer to take in a change of rules than it may',
   { timeout: 60_000 },
   async () => {

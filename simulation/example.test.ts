@@ -27,3 +27,20 @@ test('the example of the package holds, through its front door', { timeout: 60_0
   );
   expect(failure === null ? null : failureText(failure)).toBeNull();
 });
+
+test('a program that asks again and again by timers of the platform is told so, for no virtual time passes meanwhile', async () => {
+  const failure = await simulate(
+    {
+      async program(world) {
+        const store = world.client('ann').store('acme/app');
+        store.increment('visits');
+        while (store.status.get().pending > 0) {
+          // oxlint-disable-next-line no-await-in-loop -- what programs are told not to do
+          await new Promise((resolve) => setTimeout(resolve));
+        }
+      },
+    },
+    { from: 1, count: 1, shrinks: false },
+  );
+  expect(failure?.problems.join('\n')).toContain('wait by world.sleep');
+});

@@ -5,6 +5,8 @@ export class RealWork {
   #going = 0;
   /** Turns of the event loop in which all is done that is due at a time; more where something flows in streams. */
   turns = 1;
+  /** How many timers of the platform have rung since time last passed. */
+  rings = 0;
 
   get isGoing(): boolean {
     return this.#going > 0;
@@ -34,6 +36,7 @@ export class RealWork {
       apply: (_, __, [run, ms = 0, ...given]: Parameters<typeof set>) => {
         if (ms > atOnceMs) return set(run, ms, ...given);
         const timer = set(() => {
+          this.rings += 1;
           rung(timer);
           run(...given);
         }, ms);

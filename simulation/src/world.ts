@@ -35,6 +35,8 @@ export type Logged = { readonly op: LoggedOp; readonly at: number };
 
 const transcriptLines = 2000;
 const patienceMs = 3_600_000;
+/** What libraries wait for at one time are a few; a program that waits for what takes virtual time so, waits for ever. */
+const ringsMax = 1000;
 const restMs = 600_000;
 /** A client that is closed lets a process end within this time (stores.md S78). */
 const closeMs = 100;
@@ -219,12 +221,16 @@ export class World {
     // What is due at a time is done, with all that follows from it at once, before what is due later.
     try {
       for (await turn(); !progress.isDone; await turn()) {
+        if (this.#work.rings > ringsMax) {
+          throw new Error('a program waits by timers of the platform: wait by world.sleep');
+        }
         if (this.#work.isGoing) continue;
         for (let left = this.#work.turns; left > 1; left--) await turn();
         if (this.#work.isGoing) continue;
         if (this.#agenda.now > until) {
           throw new Error(`the program has not ended after ${until} ms`);
         }
+        this.#work.rings = 0;
         this.#agenda.step();
       }
     } finally {

@@ -14,7 +14,7 @@ const fates: readonly (readonly [string, () => Promise<Principal | null>, number
 ];
 
 test.for(fates)(
-  'S10 an upload is committed only while its token counts: one that %s',
+  'S101 an upload is committed only while its token counts: one that %s',
   async ([, then, status]) => {
     let isLetIn = false;
     let isSent = false;
@@ -39,7 +39,7 @@ test.for(fates)(
 );
 
 test.for(fates)(
-  'S10 lines are imported only while the token counts by which they come: one that %s',
+  'S101 lines are imported only while the token counts by which they come: one that %s',
   async ([, then, status]) => {
     let looks = 0;
     const { call } = await site({

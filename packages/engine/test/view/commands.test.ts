@@ -298,14 +298,14 @@ test('a reply that is too long is not kept: its repeat is told so', async () => 
 
 test('of very many long replies the last are kept, and of each that the command happened', () => {
   const ledger = new CommandLedger({ ...viewLimits, dedupe_count: 2, dedupe_reply_bytes: 100 });
-  const answerOf = (op: number): CommandAnswer => ({
+  const answers = [1, 2, 3, 4].map((op): CommandAnswer => ({
     status: 'ok',
     response: { text: 'x'.repeat(50), op },
-  });
-  for (const op of [1, 2, 3, 4]) ledger.settle(`op${op}`, answerOf(op), op);
-  const repeats = [1, 2, 3, 4].map((op) => ledger.claim(`op${op}`, () => undefined));
+  }));
+  for (const [op, answer] of answers.entries()) ledger.settle(`op${op}`, answer, op);
+  const repeats = answers.map((_, op) => ledger.claim(`op${op}`, () => undefined));
   const forgotten = { status: 'error', response: { reason: 'already_executed' } };
-  expect(repeats).toEqual([forgotten, forgotten, answerOf(3), answerOf(4)]);
+  expect(repeats).toEqual([forgotten, forgotten, ...answers.slice(2)]);
 });
 
 test('no answer overtakes that of a command before it', async () => {

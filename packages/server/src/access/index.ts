@@ -30,6 +30,7 @@ export {
   type Authenticate,
   type Credentials,
   type GivenPrincipal,
+  ownerOf,
   type Principal,
   type Scope,
   scopes,

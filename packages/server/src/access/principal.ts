@@ -88,3 +88,8 @@ export type Credentials = {
 export type Authenticate = (credentials: Credentials) => Answer | Promise<Answer>;
 
 type Answer = GivenPrincipal | (GivenPrincipal & { readonly [added: string]: unknown }) | null;
+
+/** Names whoever a limit counts for: the token where it is an issued one, else the subject. */
+export function ownerOf({ tokenId, subject }: Pick<Principal, 'tokenId' | 'subject'>): string {
+  return tokenId ?? `subject ${subject ?? ''}`;
+}

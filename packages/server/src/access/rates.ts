@@ -1,5 +1,5 @@
 import { type Refusal, refuse } from '@holdfast/protocol';
-import type { Principal } from './principal.ts';
+import { ownerOf, type Principal } from './principal.ts';
 import { defaultRates, type RateLimits } from './rate-limits.ts';
 
 /** Where a bucket stands, as HTTP tells it. */
@@ -151,8 +151,8 @@ export class Rates {
   }
 }
 
-function keyOf({ tokenId, subject }: Principal, kind: Kind): string {
-  return `${kind} ${tokenId ?? `subject ${subject ?? ''}`}`;
+function keyOf(principal: Principal, kind: Kind): string {
+  return `${kind} ${ownerOf(principal)}`;
 }
 
 function untilHas({ tokens, perMs }: Bucket, cost: number): number {

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { type Codec, jsonCodec } from '@holdfast/protocol';
 import { messagePackCodec } from '@holdfast/protocol/codec/messagepack';
 import { WebSocketServer } from 'ws';
-import type { Principal } from '../access/index.ts';
+import { ownerOf, type Principal } from '../access/index.ts';
 import { endSpan, startServerSpan } from '../tracing/index.ts';
 import { Connection } from './connection.ts';
 import { Rechecks } from './rechecks.ts';
@@ -17,7 +17,6 @@ import {
   isMount,
   readHandshake,
   refuseUpgrade,
-  socketOwner,
 } from './upgrade.ts';
 
 const SWEEP_MS = 1000;
@@ -188,7 +187,7 @@ export class Sockets {
   /** Judged in the turn that accepts: the server may have begun to drain, or others got in, while the token was checked. */
   #refusal(principal: Principal): HandshakeRefusal | null {
     if (this.#draining) return shuttingDown;
-    const sockets = this.#owned.get(socketOwner(principal)) ?? 0;
+    const sockets = this.#owned.get(ownerOf(principal)) ?? 0;
     if (sockets < this.#room.limits.max_sockets_per_token) return null;
     return { error: 'too_many_connections', detail: 'This token has too many connections.' };
   }
@@ -207,7 +206,7 @@ export class Sockets {
       const parts = { socket, raw };
       const settled = { principal, handshake: { ...handshake, codec } };
       const connection = new Connection(this.#room, parts, settled);
-      const owner = socketOwner(opening.principal);
+      const owner = ownerOf(opening.principal);
       this.#open.add(connection);
       this.#count(owner, 1);
       socket.on('close', () => {

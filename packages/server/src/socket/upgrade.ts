@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Codec } from '@holdfast/protocol';
-import { type Credentials, isDeviceId, type Principal } from '../access/index.ts';
+import { type Credentials, isDeviceId } from '../access/index.ts';
 
 const MOUNTS = ['/ws/sync/websocket', '/socket/websocket'] as const;
 
@@ -81,11 +81,6 @@ export function refuseUpgrade(socket: Duplex, refusal: HandshakeRefusal): void {
     `HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nConnection: close\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
-}
-
-/** Names whoever a limit on sockets counts for: the token where it is an issued one, else the subject. */
-export function socketOwner(principal: Principal): string {
-  return principal.tokenId ?? `subject ${principal.subject ?? ''}`;
 }
 
 function readDialect(capver: string | null): 3 | 4 | null {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 
+import { defaultLimits } from '@holdfast/protocol';
 import { VirtualClock } from '../conversation/clock.ts';
 import { world as serve } from '../conversation/world.ts';
 import { World } from './world.ts';
@@ -280,4 +281,23 @@ test('who accepts no events is told to, and bad parameters are refused', async (
     // oxlint-disable-next-line no-await-in-loop -- one after the other
     expect((await ask('GET', `${S}/watch?${query}`)).status).toBe(400);
   }
+});
+
+test('a token has so many streams at once as sockets, and another one when one has ended', async () => {
+  const world = new World({ limits: { ...defaultLimits, max_sockets_per_token: 2 } });
+  await world.store('acme/blog');
+  const [one, other] = [await world.token(), await world.token()];
+  const watch = (raw: string): Promise<Response> => {
+    const headers = { Authorization: `Bearer ${raw}`, Accept: 'text/event-stream' };
+    return Promise.resolve(world.app.request(`${S}/watch`, { headers }));
+  };
+  const [first] = [await watch(one.raw), await watch(one.raw)];
+  const refused = await watch(one.raw);
+  expect([refused.status, await refused.json()]).toEqual([
+    429,
+    { error: 'too_many_connections', detail: expect.any(String), limit: 2 },
+  ]);
+  expect((await watch(other.raw)).status).toBe(200);
+  await first?.body?.cancel();
+  expect((await watch(one.raw)).status).toBe(200);
 });

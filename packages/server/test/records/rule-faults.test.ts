@@ -41,7 +41,7 @@ test.for([
   ],
   ['later', () => Promise.reject(new Error('no database'))],
 ] as const)(
-  'R227 a write rule that fails %s says nothing of the object, and its error is found in the log',
+  'R219 a write rule that fails %s says nothing of the object, and its error is found in the log',
   async ([, rule]) => {
     const { rename, logged } = await site(rule);
     const { status, response } = await rename();

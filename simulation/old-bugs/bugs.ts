@@ -53,7 +53,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     now: 'else found(this.#receipts.get(opId));',
     was: '',
     worlds: 'tabs',
-    seed: 5,
+    seed: 42,
     says: /has no outcome/,
   },
   'a host was woken at once, over and over, for a retry that waited for an answer': {
@@ -191,7 +191,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     now: '    // A reply, too, may be what the replica has waited for.\n    this.#decide();',
     was: "    if (news.type === 'message') this.#decide();",
     worlds: 'takeovers',
-    seed: 1,
+    seed: 3,
     says: /late: the tab that leads/,
   },
   'a second tab got what the first had left of a state': {
@@ -200,7 +200,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     now: '    for (const joining of this.#joining) {\n      const { reply } = this.#hub;\n      // One for each: it can be read once.\n      const image = this.#store?.replica?.image();',
     was: '    const image = this.#store?.replica?.image();\n    for (const joining of this.#joining) {\n      const { reply } = this.#hub;',
     worlds: 'tabs',
-    seed: 8,
+    seed: 268,
     says: /the cache holds/,
   },
   'a frame of MessagePack that filled its buffer lost a byte': {

@@ -3,6 +3,7 @@ import 'fake-indexeddb/auto';
 import { afterEach, expect, test, vi } from 'vitest';
 import { openDB } from 'idb';
 import { asStoreName } from '@holdfast/protocol';
+import type { Cache } from '@holdfast/client';
 import { indexedDB } from '@holdfast/client/cache/indexeddb';
 import { app, change, held, pending, termsOf } from './desk.ts';
 
@@ -16,6 +17,16 @@ async function found(at: string): ReturnType<typeof held> {
   const is = await held(cache);
   await cache.close?.();
   return is;
+}
+
+/** A cache that holds an entry, as of a seq of 5. */
+async function begun(at: string): Promise<{ cache: Cache; terms: ReturnType<typeof termsOf> }> {
+  const terms = termsOf();
+  const cache = indexedDB(at);
+  await cache.open?.(terms);
+  await cache.load(app);
+  await cache.commit(app, { ...change(5, { a: 1 }), replaces: true });
+  return { cache, terms };
 }
 
 /** The next transactions that put something of a kind are aborted by the browser, which gives no reason. */
@@ -40,11 +51,7 @@ afterEach(() => {
 });
 
 test('a commit that the browser cuts off keeps its requests, and its entries are fetched again at the next start', async () => {
-  const terms = termsOf();
-  const cache = indexedDB('cut-commit');
-  await cache.open?.(terms);
-  await cache.load(app);
-  await cache.commit(app, { ...change(5, { a: 1 }), replaces: true });
+  const { cache, terms } = await begun('cut-commit');
   cutOff('entry', 1);
   await cache.commit(app, change(6, { b: 2 }, [pending(1)]));
   expect(terms.faults).toEqual([{ why: 'cleared', kept: true }]);
@@ -56,11 +63,7 @@ test('a commit that the browser cuts off keeps its requests, and its entries are
 });
 
 test('a write whose storing the browser cuts off, and the database with it for a while, is stored', async () => {
-  const terms = termsOf();
-  const cache = indexedDB('cut-write');
-  await cache.open?.(terms);
-  await cache.load(app);
-  await cache.commit(app, { ...change(5, { a: 1 }), replaces: true });
+  const { cache, terms } = await begun('cut-write');
   const { open } = IDBFactory.prototype;
   let refused = 0;
   vi.spyOn(IDBFactory.prototype, 'open').mockImplementation(function (

@@ -5,7 +5,7 @@ type Way = 'up' | 'down';
 
 /** What a cable tells of itself. */
 type CableEvents = {
-  /** Nothing comes of it any more. */
+  /** Nothing more comes of it. */
   readonly gone: () => void;
   /** The client is about to hear what the server sent at a time. */
   readonly heard: (sentAt: number) => void;

@@ -7,7 +7,7 @@ import { dropStalled } from './stalled.ts';
 /** For so long requests that were taken may come to their end. */
 const GRACE_MS = 1000;
 
-/** What a connection of requests is at: how many wait for their answers, and what had come when there was none any more. */
+/** What a connection of requests is at: how many wait for their answers, and what had come when the last was answered. */
 type Progress = { unanswered: number; restedAtBytes: number };
 
 /** Accepts connections, until it is to accept no more. */

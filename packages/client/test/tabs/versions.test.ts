@@ -27,7 +27,7 @@ test('what a tab of an older version has yet to send is no dead letter of a newe
     deviceId: 'browser',
     link: way,
     schemaVersion,
-    // Nobody knows any more what the old ones mean.
+    // Nobody knows by now what the old ones mean.
     migrate: () => null,
   });
   const old = world.client(tab(1));

@@ -46,8 +46,8 @@ export type AnyNode = {
 };
 
 /**
- * The modules that a client of this app can mount: whatever text, when nothing is known of the app. Spelt out, so that compilers list
- * them to who has named another, and not the whole app.
+ * The modules that a client of this app can mount: whatever text, when nothing is known of the app. Spelt out, so that
+ * compilers list them to who has named another, and not the whole app.
  */
 export type Modules<App> = unknown extends App ? string : keyof ViewsOf<App> & string;
 

@@ -89,10 +89,12 @@ export function putBack(
 ): unknown {
   if (def.authority === null || !isObject(result)) return result;
   const known = isObject(before) ? before : {};
-  const strays = Object.keys(result).filter(
-    (field) => !isWritable(def, field) && !isAlike(getOwn(known, field), result[field]),
-  );
-  if (strays.length > 0) onPutBack?.(strays);
+  if (onPutBack !== undefined) {
+    const strays = Object.keys(result).filter(
+      (field) => !isWritable(def, field) && !isAlike(getOwn(known, field), result[field]),
+    );
+    if (strays.length > 0) onPutBack(strays);
+  }
   return {
     ...pick(result, (field) => isWritable(def, field)),
     ...pick(known, (field) => !isWritable(def, field)),

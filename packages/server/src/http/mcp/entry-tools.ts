@@ -3,6 +3,7 @@ import { isObject, type OpName } from '@holdfast/protocol';
 import { Problem } from '../errors.ts';
 import { type Desk, type JsonAnswer, storePath } from './desk.ts';
 import type { Field, Told } from './fields.ts';
+import { listOfOps } from './ops.ts';
 import { fence, once, path, repeatable, store, type Tool, without } from './tool.ts';
 
 const LIMIT_MAX = 1000;
@@ -161,7 +162,7 @@ export const entryTools: readonly Tool[] = [
       ops: {
         type: 'any',
         schema: objects,
-        says: 'A list of {op, path, value?, if_match?, if_absent?, fence?, token?, ttl_ms?, holder?}; op is set, delete, merge, increment, add, remove, lease, renew or release; value is what increment adds, too, and the member of add and remove.',
+        says: `A list of {op, path, value?, if_match?, if_absent?, fence?, token?, ttl_ms?, holder?}; op is ${listOfOps('or')}; value is what increment adds, too, and the member of add and remove.`,
       },
       preconditions: {
         type: 'any',

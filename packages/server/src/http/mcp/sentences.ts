@@ -1,10 +1,10 @@
 import { refusals } from '@holdfast/protocol';
+import { listOfOps } from './ops.ts';
 
 const own: { readonly [code: string]: string } = {
   not_found:
     'There is no such thing here, or you may not know of it; holdfast_stores lists the stores that you may use.',
-  'invalid op':
-    'There is no such op. There are set, delete, merge, increment, add, remove, lease, renew and release.',
+  'invalid op': `There is no such op. There are ${listOfOps('and')}.`,
   invalid_precondition:
     'A guard is malformed. There are if_match: a revision, if_absent: true, exists: true and equals: a value, one of them beside a path; and fence: {key, token}.',
   empty_segment:

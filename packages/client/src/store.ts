@@ -1,5 +1,6 @@
 import {
   isRefusal,
+  isPromised,
   type Json,
   type OpId,
   type Path,
@@ -150,7 +151,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
     checkOptions('transact', options, { blind: 'boolean' });
     const tx = new Transaction();
     const result: unknown = collect(tx);
-    if (result instanceof Promise) {
+    if (isPromised(result)) {
       throw new TypeError('transact needs a callback that does not wait.');
     }
     return this.#request(tx.request(), options.blind);

@@ -68,6 +68,8 @@ test('a write that the application forbids holds no record open, nor does a tran
   };
   expect(() => client.transact(collect)).toThrow('not now');
   expect(() => late?.record(other)).toThrow('must not wait');
+  // Its rejection is nobody's.
+  expect(() => client.transact(() => Promise.reject(new Error('later')))).toThrow('must not wait');
   expect(held()).toMatchObject([{ key: item.key, holds: 1 }]);
 });
 

@@ -13,7 +13,7 @@ import { openWorld, type World } from './world.ts';
 
 let world: World;
 
-const later: () => unknown = async () => undefined;
+const later: () => unknown = () => Promise.reject(new Error('later'));
 
 beforeEach(async () => {
   world = await openWorld();

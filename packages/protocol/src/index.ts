@@ -227,6 +227,7 @@ export type {
   ViewContext,
 } from './definitions/record-types.ts';
 export {
+  isPromised,
   type Issue,
   type Passed,
   passSchema,

@@ -1,4 +1,5 @@
 import { redact } from './access/index.ts';
+import { call } from './call.ts';
 import type { ServerLog } from './server-options.ts';
 
 /**
@@ -15,6 +16,16 @@ export const errorLog: ServerLog = {
     write(redact(`holdfast: ${[message, ...told].join(' ')}\n`));
   },
 };
+
+/** The log that a server writes to: one that throws, or rejects, is no server's end, and is told of where there is no other. */
+export function logOf(given: ServerLog | undefined): ServerLog {
+  if (given === undefined) return errorLog;
+  const failed = (err: unknown): void => errorLog.error({ err }, 'the log failed');
+  return {
+    info: (...told) => call((): unknown => given.info(...told), failed),
+    error: (...told) => call((): unknown => given.error(...told), failed),
+  };
+}
 
 /** Where nobody can be told, such as a file on a disk that is full, the server goes on: without a listener it would end. */
 function write(text: string): void {

@@ -16,6 +16,7 @@ import {
   TokenAuthority,
 } from './access/index.ts';
 import { memoryBus } from './bus/memory.ts';
+import { call } from './call.ts';
 import { Files } from './files/index.ts';
 import { type Clock, systemClock } from './host/clock.ts';
 import { Compactor, retentionOf } from './host/compactor.ts';
@@ -23,7 +24,7 @@ import { doorTo, type StoreDoor } from './host/door.ts';
 import { PresenceTopics } from './host/presence-topics.ts';
 import type { HostRoom, StoreHost } from './host/store-host.ts';
 import { Stores } from './host/stores.ts';
-import { errorLog } from './error-log.ts';
+import { logOf } from './error-log.ts';
 import { addGauges, figuresOf, type Parts } from './gauges.ts';
 import { checkOAuth, createHttp } from './http/index.ts';
 import { measuredBlobs, Meters, meterProcess } from './metrics/index.ts';
@@ -114,7 +115,7 @@ class HoldfastServer implements Server {
 
   constructor(options: ServerOptions) {
     this.#options = options;
-    this.#log = options.log ?? errorLog;
+    this.#log = logOf(options.log);
     this.#clock = options.clock ?? systemClock;
     this.#since = this.#clock.now();
     this.#limits = limitsOf(options.limits);
@@ -241,7 +242,8 @@ class HoldfastServer implements Server {
 
   #fault(fault: RecordFault): void {
     this.#failed({ ...fault, err: fault.error }, 'a record failed');
-    this.#options.onError?.(fault);
+    const failed = (err: unknown): void => this.#failed({ err }, 'onError failed');
+    call(() => this.#options.onError?.(fault), failed);
   }
 
   #failed(details: object, what: string): void {

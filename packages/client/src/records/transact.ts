@@ -1,3 +1,4 @@
+import { isPromised } from '@holdfast/protocol';
 import { Cell } from '../cell.ts';
 import { handled } from './receipt.ts';
 import { sendWrites } from './sending.ts';
@@ -14,7 +15,7 @@ export function transact<T>(
   const tx = new Writes(desk, true, group);
   try {
     const result = collect(tx);
-    if (result instanceof Promise) throw waits();
+    if (isPromised(result)) throw waits();
     const status = new Cell<'pending' | 'committed' | 'rejected'>('pending', desk.report);
     const receipt = sendWrites(tx, ({ status: how }) =>
       status.set(how === 'refused' ? 'rejected' : how),

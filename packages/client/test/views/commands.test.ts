@@ -45,6 +45,11 @@ const copyAll = (draft: unknown): void => {
   ];
 };
 
+const refuse = (): never => {
+  throw new Error('mine');
+};
+const refuseLater = (): never => Promise.reject(new Error('later')) as never;
+
 describe('a command', () => {
   it('V22 goes to its node, with an id of its own, and resolves to the reply', async () => {
     const { proxy } = await live();
@@ -331,18 +336,12 @@ describe('an optimistic command', () => {
     expect(proxy.$snapshot()).toStrictEqual({ cards: [{ title: 'X' }, { title: 'X' }] });
   });
 
-  it('that throws sends nothing', async () => {
+  it('that throws, or is async, sends nothing', async () => {
     const { proxy } = await live();
-    const sent = proxy.$dispatch(
-      'set',
-      {},
-      {
-        optimistic: () => {
-          throw new Error('mine');
-        },
-      },
-    );
+    const sent = proxy.$dispatch('set', {}, { optimistic: refuse });
     await expect(sent).rejects.toThrow('mine');
+    const later = proxy.$dispatch('set', {}, { optimistic: refuseLater });
+    await expect(later).rejects.toThrow('cannot be async');
     expect([proxy['n'], world.sent]).toEqual([1, []]);
   });
 

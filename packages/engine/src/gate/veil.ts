@@ -2,6 +2,7 @@ import {
   type EpochMs,
   globOf,
   isObject,
+  isPromised,
   isRefusal,
   type Json,
   parseGlob,
@@ -102,7 +103,7 @@ export class Veil implements Bound {
     try {
       const said = readClass({ principal, now: now() });
       if (typeof said === 'string') return `class ${said}`;
-      if (said instanceof Promise) said.catch(() => undefined);
+      isPromised(said);
       throw new TypeError('A read class must be a text.');
     } catch (error) {
       this.#config.tell(record, error);
@@ -293,7 +294,7 @@ export class Veil implements Bound {
     try {
       const said = ask();
       if (said === true || said === false) return said;
-      if (said instanceof Promise) said.catch(() => undefined);
+      isPromised(said);
       throw new TypeError('A rule must say true or false.');
     } catch (error) {
       if (!this.#isQuiet) this.#config.tell(name, error);

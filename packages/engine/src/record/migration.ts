@@ -1,4 +1,4 @@
-import { getOwn, majorOf, type RecordDef } from '@holdfast/protocol';
+import { getOwn, isPromised, majorOf, type RecordDef } from '@holdfast/protocol';
 
 /** A value as the definition's major has it, whether it had to be migrated; or that there is no way. */
 export type Migrated = { readonly value: unknown; readonly isMigrated: boolean } | 'skew';
@@ -26,6 +26,7 @@ export function migrate(def: Migrating, value: unknown, version: string): Migrat
     try {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a step looks at what it gets, or throws
       current = step(current as never);
+      if (isPromised(current)) throw new TypeError('a migration cannot be async');
     } catch (error) {
       def.failed?.(error);
       return 'skew';

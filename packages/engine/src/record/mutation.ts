@@ -3,6 +3,7 @@ import {
   getOwn,
   isObject,
   isPlainObject,
+  isPromised,
   type Json,
   jsonEquals,
   type JsonObject,
@@ -44,6 +45,7 @@ export function mutated(
   const before = current === undefined ? undefined : decodeStored(current);
   const input = inputOf(mutation.input, decodeStored(value));
   const result = mutation.apply(isObject(before) ? before : undefined, input, { opId, now });
+  if (isPromised(result)) throw new TypeError(`The mutation "${name}" cannot be async.`);
   if (result === undefined || result === null) return undefined;
   return storedForm(def, putBack(def, before, { result, onPutBack })).stored;
 }
@@ -138,7 +140,9 @@ export function mergeField({ authority }: Pick<RecordDef, 'authority'>, of: Fiel
   if (typeof merge !== 'function' || theirs === undefined || theirs === null) return mine;
   if (base !== undefined && jsonEquals(theirs, base)) return mine;
   const was = base === undefined ? undefined : decodeStored(base);
-  return encodeStored(merge(decodeStored(mine), decodeStored(theirs), was));
+  const merged: unknown = merge(decodeStored(mine), decodeStored(theirs), was);
+  if (isPromised(merged)) throw new TypeError(`The merge of "${field}" cannot be async.`);
+  return encodeStored(merged);
 }
 
 /** The writes from what is at a path to a result (records.md §11.2): one `set` of what was absent, else those of the fields. */

@@ -76,6 +76,8 @@ const Ruled = record({
   },
 });
 
+const late = (): never => Promise.reject(new Error('later')) as never;
+
 const env = { opId: 'd:s:1', now: 5 };
 const path = asPath('items/1');
 const plain = (current?: object): Target => ({ def: Plain, path, current: current as never });
@@ -256,6 +258,27 @@ describe('authority', () => {
     expect(merge(undefined, mine)).toEqual({ name: 'n', tags: ['mine'] });
     expect(merge({ name: 'n', tags: null }, mine)).toEqual({ name: 'n', tags: ['mine'] });
   });
+});
+
+test('a mutation, a merge or a migration that is async is refused, and its rejection is nobody’s', () => {
+  const Late = record({
+    ...({ store: 'acme/app', schema, path: 'late/:id', version: '2' } as const),
+    name: 'late',
+    authority: { name: late },
+    migrate: { '1': late },
+    mutations: { late: { apply: late } },
+  });
+  const isTold = expect.objectContaining({ message: expect.stringContaining('cannot be async') });
+  const run = (name: string, value: unknown): unknown =>
+    mutated(Late, { name: 'a' }, { name, value: value as never, ...env });
+  expect(() => run('late', null)).toThrow(isTold);
+  const merging = { set: { name: 'mine' }, unset: [], base: { name: 'b' } };
+  expect(() => run('holdfast:merge', merging)).toThrow(isTold);
+  const told: unknown[] = [];
+  expect(migrate({ ...Late, failed: (error) => told.push(error) }, { name: 'a' }, '1')).toBe(
+    'skew',
+  );
+  expect(told).toEqual([isTold]);
 });
 
 describe('sharing', () => {

@@ -45,15 +45,22 @@ export function isSchema(schema: unknown): schema is StandardSchema<unknown> {
 }
 
 /**
+ * Whether an application gives a promise where a value is asked for. How that ends is nobody's: a rejection without an owner
+ * would end the process.
+ */
+export function isPromised(value: unknown): value is Promise<unknown> {
+  if (!(value instanceof Promise)) return false;
+  value.catch(() => undefined);
+  return true;
+}
+
+/**
  * Whether a schema answers with a promise when it is given nothing; the promise is nobody's (records.md §2.3). One that
  * throws is not asynchronous for that.
  */
 export function isAsyncSchema(schema: StandardSchema<unknown>): boolean {
   try {
-    const probe: unknown = schema['~standard'].validate(undefined);
-    if (!(probe instanceof Promise)) return false;
-    probe.catch(() => undefined);
-    return true;
+    return isPromised(schema['~standard'].validate(undefined));
   } catch {
     return false;
   }
@@ -66,10 +73,7 @@ export function isAsyncSchema(schema: StandardSchema<unknown>): boolean {
 export function passSchema<Output>(schema: StandardSchema<Output>, value: unknown): Passed<Output> {
   try {
     const result = schema['~standard'].validate(value);
-    if (result instanceof Promise) {
-      result.catch(() => undefined);
-      return failed([{ message: 'the schema is asynchronous' }]);
-    }
+    if (isPromised(result)) return failed([{ message: 'the schema is asynchronous' }]);
     return result.issues === undefined ? { value: result.value } : failed(result.issues);
   } catch (error) {
     return failed([{ message: error instanceof Error ? error.message : String(error) }]);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
+import { conduct } from '@holdfast/engine/registry';
 import type { ViewDefinition } from '@holdfast/engine/view';
 import type { Json, Limits } from '@holdfast/protocol';
 import { type StreamOp, type ViewLimits, viewLimits } from '@holdfast/protocol/views';
@@ -119,19 +120,19 @@ export function openViews(options: ViewOptions, parts: ViewParts): Views {
   };
 }
 
-/** What hears of the views: that it throws is no view's trouble. */
+/** What hears of the views: that it throws, or rejects, is no view's trouble. */
 function guarded(
   telemetry: ViewOptions['telemetry'],
   report: ViewParts['report'],
 ): ViewsRoom['telemetry'] {
   if (telemetry === undefined) return null;
-  return (event) => {
-    try {
-      telemetry(event);
-    } catch (error) {
-      report('telemetry failed', error);
-    }
-  };
+  const failed = (error: unknown): void => report('telemetry failed', error);
+  return (event) =>
+    conduct(
+      () => telemetry(event),
+      () => undefined,
+      failed,
+    );
 }
 
 /** What a declared view is at run time. */

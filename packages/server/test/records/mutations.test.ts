@@ -30,6 +30,7 @@ const Post = record({
     drop: { apply: () => undefined },
     same: { apply: (post) => post },
     clean: { apply: (post) => post && { title: post.title } },
+    late: { apply: (() => Promise.reject(new Error('later'))) as never },
   },
 });
 
@@ -338,6 +339,17 @@ describe('Field authority', () => {
       token: rawToken,
     });
     expect(status).toBe(200);
+  });
+
+  test('a mutation that is async and rejects fails by itself: the server goes on', async () => {
+    const made = await site();
+    const [eve, bob] = [
+      await made.joined({ token: 'eve', device: 'eve' }),
+      await made.joined({ token: 'bob', device: 'bob' }),
+    ];
+    const { response } = await write(eve, mutate('late'));
+    expect(response).toMatchObject({ reason: 'internal_error' });
+    expect((await write(bob, mutate('like', { by: 1 }))).status).toBe('ok');
   });
 
   test('R155 two concurrent merges of one field both count, whichever comes first', async () => {

@@ -1,5 +1,5 @@
 import { app, loader, type ServerOptions, upload, view } from '@holdfast/server';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 import type { Peer } from '../conversation/peer.ts';
 import { world } from '../conversation/world.ts';
@@ -34,6 +34,7 @@ const watched = view({
     grow: { run: (ctx) => ctx.update((s) => void (s.text += 'x'.repeat(300_000))) },
   },
 });
+const later: () => unknown = () => Promise.reject(new Error('later'));
 const elsewhere = { uploader: 's3', meta: {} };
 
 async function open(more: Partial<ServerOptions> = {}) {
@@ -119,4 +120,22 @@ it('telemetry hears of who leaves, for good or not, and of who reads too slowly 
   await again.ask('phx_leave', {});
   expect(of('leave')).toMatchObject([{ kept: true }, { kept: false }]);
   expect(root.topic).toBe(again.topic);
+});
+
+it('telemetry and a log that are async and reject end nothing, and are told of', async () => {
+  const logged: unknown[] = [];
+  const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  onTestFinished(() => stderr.mockRestore());
+  const log = {
+    info: later,
+    error: (details: object, message: string) => {
+      logged.push(message, details);
+      return later();
+    },
+  };
+  const { come } = await open({ telemetry: later, log });
+  const [root] = await come();
+  expect((await root.command('cancel')).status).toBe('ok');
+  expect(logged).toContain('telemetry failed');
+  expect(String(stderr.mock.calls[0])).toContain('the log failed');
 });

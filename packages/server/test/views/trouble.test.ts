@@ -266,6 +266,18 @@ it.each([0, 4])(
   },
 );
 
+it('a render that is async and rejects is refused, and the server goes on', async () => {
+  const late = view({
+    name: 'Late',
+    mount: () => ({}),
+    render: () => Promise.reject(new Error('later')) as never,
+  });
+  const { connect } = await world({ app: app({ views: [late] }) });
+  const root = new Root(await connect(), 'Late', 'l');
+  const refused = await root.join({ module: 'Late', id: 'l', capver: 4 });
+  expect(refused).toMatchObject({ status: 'error', response: { reason: 'internal error' } });
+});
+
 it('hostile payloads are refused or echoed as data, and touch no prototype', async () => {
   const { connect } = await world({ app: views });
   const root = new Root(await connect(), 'Room', 'r');

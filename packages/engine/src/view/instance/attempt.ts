@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '@holdfast/protocol';
+import { isObject, isPromised, type JsonObject } from '@holdfast/protocol';
 import { nodeMarker } from '@holdfast/protocol/views';
 import { toWire, type WirePath } from '../../data/index.ts';
 import { asyncCell } from './asyncs.ts';
@@ -183,7 +183,8 @@ export class Attempt {
 
   /** Writes the output of a render, and settles what children there are now. */
   #place(node: ViewNode, slots: Slots, output: unknown): void {
-    if (!isObject(output)) throw new TypeError('render must return a plain object.');
+    const isTree = isObject(output) && !isPromised(output);
+    if (!isTree) throw new TypeError('render must return a plain object.');
     const former = node.rendered;
     const places = new Map<string, Place>();
     const slotted = { weight: 0, height: 0 };

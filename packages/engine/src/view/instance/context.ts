@@ -1,4 +1,4 @@
-import { HoldfastError, passSchema, type StandardSchema } from '@holdfast/protocol';
+import { HoldfastError, isPromised, passSchema, type StandardSchema } from '@holdfast/protocol';
 import type { NodeId } from '@holdfast/protocol/views';
 import { toWire } from '../../data/index.ts';
 import type {
@@ -276,10 +276,9 @@ function produce(world: World, base: unknown, recipe: Recipe): unknown {
   const isDraftable = typeof base === 'object' && base !== null;
   const atOnce: Recipe = (draft) => {
     const next = recipe(draft);
-    if (!(next instanceof Promise)) return next;
     // What it does later fails, and that is nobody's.
-    next.catch(() => undefined);
-    throw new TypeError('The recipe of an update cannot be async.');
+    if (isPromised(next)) throw new TypeError('The recipe of an update cannot be async.');
+    return next;
   };
   return isDraftable ? world.ports.produce(base, atOnce) : (atOnce(base) ?? base);
 }

@@ -1,4 +1,4 @@
-import type { Json } from '@holdfast/protocol';
+import { isPromised, type Json } from '@holdfast/protocol';
 import type { EnvelopeTail, ViewFault } from '@holdfast/protocol/views';
 import { Alarms } from './alarms.ts';
 import { Audience } from './audience.ts';
@@ -329,9 +329,8 @@ export class Instance {
   #matches(to: (principal: unknown) => unknown, principal: unknown): boolean {
     try {
       const said = to(principal);
-      if (!(said instanceof Promise)) return Boolean(said);
-      said.catch(() => undefined);
-      throw new TypeError('Whom an event is for must be said at once.');
+      if (isPromised(said)) throw new TypeError('Whom an event is for must be said at once.');
+      return Boolean(said);
     } catch (error) {
       const { root } = this.#cycles;
       if (root !== null) this.#world.fault('send', root, error);

@@ -1,4 +1,4 @@
-import { isObject } from '@holdfast/protocol';
+import { isObject, isPromised } from '@holdfast/protocol';
 import type { StreamOp } from '@holdfast/protocol/views';
 import { toWire } from '../../data/index.ts';
 import type { StreamHandle, StreamPlace } from '../definition.ts';
@@ -91,6 +91,7 @@ function heldItem({ stream, depthMax }: StreamTarget, item: unknown): HeldItem {
 
 function keyOfItem({ name, definition }: NodeStream, item: unknown): string {
   const key = definition.key === undefined ? defaultKey(name, item) : definition.key(item);
+  isPromised(key);
   if (typeof key === 'string' && key !== '') return key;
   throw new TypeError(`The key of an item of "${name}" must be a string that is not empty.`);
 }

@@ -1,4 +1,4 @@
-import { isObject, type Json, setOwn } from '@holdfast/protocol';
+import { isObject, isPromised, type Json, setOwn } from '@holdfast/protocol';
 import { isContainer, type NodeKey } from './names.ts';
 import { adopt, childMark, markOf } from './placed.ts';
 import { share } from './share.ts';
@@ -131,7 +131,8 @@ class Draft {
     const draft = this.#nodes.get(node);
     if (draft === undefined) return;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of what type it is the caller knows
-    recipe(draft as never);
+    const result: unknown = recipe(draft as never);
+    if (isPromised(result)) throw new TypeError('optimistic cannot be async.');
     if (!isContainer(this.value)) return;
     adopt(this.value, [], (key, child, isNew) => {
       if (isNew && this.#nodes.has(key)) throw new Error(`There is a child ${key} already.`);

@@ -54,7 +54,12 @@ export class Allowed {
 
   /** Whether a host may be reached at an address that its name resolved to. */
   permits(host: string, address: string): boolean {
-    return this.#names.has(host.toLowerCase()) || this.#lists(address) || isPublic(address);
+    return this.lists(host) || this.#listsAddress(address) || isPublic(address);
+  }
+
+  /** Whether a host is allowed by its name. */
+  lists(host: string): boolean {
+    return this.#names.has(host.toLowerCase());
   }
 
   #allow(entry: string): void {
@@ -71,7 +76,7 @@ export class Allowed {
     this.#addresses.addSubnet(address, length, familyOf(version));
   }
 
-  #lists(address: string): boolean {
+  #listsAddress(address: string): boolean {
     const version = isIP(address);
     return version !== 0 && this.#addresses.check(address, familyOf(version));
   }

@@ -1,9 +1,9 @@
 import type { LookupAddress } from 'node:dns';
-import { lookup } from 'node:dns/promises';
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 
 import type { Allowed } from './address.ts';
+import type { Names } from './names.ts';
 
 const TIMEOUT_MS = 5000;
 /** Of an answer's body, which nobody reads, before the connection is cut. */
@@ -25,6 +25,13 @@ export type PostClock = {
   clearTimeout(handle: unknown): void;
 };
 
+/** What an attempt goes by. */
+export type PostRoom = {
+  readonly allowed: Allowed;
+  readonly names: Names;
+  readonly clock: PostClock;
+};
+
 type Letter = { readonly body: string; readonly headers: { readonly [name: string]: string } };
 
 /**
@@ -34,14 +41,14 @@ type Letter = { readonly body: string; readonly headers: { readonly [name: strin
 export async function post(
   url: URL,
   letter: Letter,
-  { allowed, clock }: { readonly allowed: Allowed; readonly clock: PostClock },
+  { allowed, names, clock }: PostRoom,
 ): Promise<Answered> {
   const start = clock.now();
   const deadline = new AbortController();
   const timer = clock.setTimeout(() => deadline.abort(), TIMEOUT_MS);
   const done = (): void => clock.clearTimeout(timer);
   try {
-    const addresses = await addressesOf(url, allowed, deadline.signal);
+    const addresses = await addressesOf(url, { allowed, names }, deadline.signal);
     const statusCode = await send(url, letter, { addresses, signal: deadline.signal, done });
     const responseMs = Math.round(clock.now() - start);
     return { statusCode, responseMs, error: faultOf(statusCode) };
@@ -62,11 +69,11 @@ function faultOf(status: number): string | null {
 /** The addresses of the host, all of which must be permitted. */
 async function addressesOf(
   url: URL,
-  allowed: Allowed,
+  { allowed, names }: Pick<PostRoom, 'allowed' | 'names'>,
   signal: AbortSignal,
 ): Promise<readonly LookupAddress[]> {
   const host = hostOf(url);
-  const addresses = await Promise.race([lookup(host, { all: true }), aborted(signal)]);
+  const addresses = await names.resolve(host, { isListed: allowed.lists(host), signal });
   if (!addresses.every(({ address }) => allowed.permits(host, address))) {
     throw new Error('the address is not a public one');
   }
@@ -76,12 +83,6 @@ async function addressesOf(
 /** The host as resolvers know it: an IPv6 address without its brackets. */
 export function hostOf({ hostname }: URL): string {
   return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true });
-  });
 }
 
 type Way = {

@@ -6,6 +6,7 @@ import type { Bus } from '../bus/port.ts';
 import type { Delivery, Storage, StoreRow, WebhookRow, WebhookStanding } from '../storage/port.ts';
 import { Allowed } from './address.ts';
 import { Courier, type CourierRoom } from './courier.ts';
+import { Names } from './names.ts';
 import { type Answered, hostOf, post, type PostClock } from './post.ts';
 import { newSecret, signatureOf } from './signature.ts';
 
@@ -44,6 +45,7 @@ type Running = { readonly courier: Courier; readonly unsubscribe: () => void };
 export class Webhooks {
   readonly #room: WebhooksRoom;
   readonly #reach: Reach;
+  readonly #names = new Names();
   readonly #running = new Map<string, Running>();
   readonly #ending = new Set<Promise<void>>();
   #isOver = false;
@@ -220,6 +222,8 @@ export class Webhooks {
       'Holdfast-Delivery': id,
       ...signatureOf(webhook.secret, body, storage.now()),
     };
-    return post(new URL(webhook.url), { body, headers }, { allowed: this.#reach.allowed, clock });
+    const { allowed } = this.#reach;
+    const around = { allowed, names: this.#names, clock };
+    return post(new URL(webhook.url), { body, headers }, around);
   }
 }

@@ -48,7 +48,7 @@ test('S108 a name of which one address is private is refused, though the first m
   syncBuiltinESMExports();
   const there = await receiver();
   const site = await Site.open();
-  const { id } = await site.hook(`http://both.example:${there.port}/`);
+  const { id } = await site.hook(`http://both:${there.port}/`);
   await site.put(['a', 1]);
   await expect.poll(() => site.deliveries(id)).toHaveLength(1);
   const [attempt] = await site.deliveries(id);

@@ -10,13 +10,14 @@ import {
 import type { Context } from 'hono';
 
 import { refused } from './errors.ts';
+import { paramOf } from './query.ts';
 
 /**
  * The path a URL names, behind `…/entries/` or in `?path=` of `…/entry` (stores.md §15.1.2). URL parsers fold `.` and `..`
  * away, which is what the second form is for.
  */
 export function pathOf(c: Context, folder: string, limits: Limits): Path {
-  const rendered = c.req.query('path') ?? renderedBehind(new URL(c.req.url).pathname, folder);
+  const rendered = paramOf(c, 'path') ?? renderedBehind(new URL(c.req.url).pathname, folder);
   const path = isRefusal(rendered) ? rendered : toPath(rendered, limits);
   if (isRefusal(path)) throw refused(path);
   return path;

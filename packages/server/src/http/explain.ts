@@ -5,6 +5,7 @@ import { explain, readAsked } from '../access/index.ts';
 import type { HttpDeps } from './deps.ts';
 import { pathOf } from './entry-path.ts';
 import { refused } from './errors.ts';
+import { paramOf } from './query.ts';
 import { identify } from './identify.ts';
 import { storeOf } from './store-of.ts';
 
@@ -14,7 +15,7 @@ export function routeExplain(app: Hono, deps: HttpDeps): void {
     const principal = await identify(deps, c);
     const row = await storeOf(deps, c, principal);
     const path = pathOf(c, 'explain', deps.limits);
-    const op = readAsked(c.req.query('op'));
+    const op = readAsked(paramOf(c, 'op'));
     if (isRefusal(op)) throw refused(op);
     const keysQuota = deps.quotas?.keys ?? null;
     return deps.withStore(row.id, (store) => {

@@ -18,6 +18,7 @@ import { type Condition, conditionOf } from './conditions.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { filenameIn } from './disposition.ts';
 import { Problem, refused } from './errors.ts';
+import { paramOf } from './query.ts';
 import { fileEntry, fileTag } from './file-read.ts';
 import { forStreams, lively } from './lively.ts';
 import { chargeWrite, needValid, readableIn } from './identify.ts';
@@ -255,7 +256,7 @@ async function isNew({ store }: Room, seq: Seq, path: Path): Promise<boolean> {
 }
 
 function labelOf(c: Context): FileLabel {
-  const filename = c.req.query('filename') ?? filenameIn(c.req.header('content-disposition'));
+  const filename = paramOf(c, 'filename') ?? filenameIn(c.req.header('content-disposition'));
   const contentType = c.req.header('content-type') ?? 'application/octet-stream';
   if ((filename?.length ?? 0) > nameMax || contentType.length > nameMax) {
     throw invalid('A filename and a content type have at most 1024 characters.');

@@ -7,6 +7,7 @@ import type { Committer } from './commit.ts';
 import type { HttpDeps } from './deps.ts';
 import { pathOf, writablePathOf } from './entry-path.ts';
 import { notFound, refused } from './errors.ts';
+import { paramOf } from './query.ts';
 import { answerFile, fileEntry } from './file-read.ts';
 import { deleteFile, writeFile } from './file-write.ts';
 import { identify, mayHide, needScope, readableIn } from './identify.ts';
@@ -71,12 +72,12 @@ async function readContent(c: Context, deps: HttpDeps): Promise<Response> {
     denied ??= place.denied;
   }
   if (denied === null) throw notFound();
-  throw denied === 'path' ? forbiddenPath(c.req.query('path') ?? '') : forbiddenStore();
+  throw denied === 'path' ? forbiddenPath(paramOf(c, 'path') ?? '') : forbiddenStore();
 }
 
 /** Whether this content is at the path that is named, or another, is for those to know who may look there. */
 function judgeNamed(c: Context, principal: Principal): void {
-  const named = c.req.query('path');
+  const named = paramOf(c, 'path');
   if (named === undefined) return;
   const path = toPath(named);
   if (isRefusal(path)) throw notFound();
@@ -95,7 +96,10 @@ async function isHidden(
 
 /** `store` and `path` choose the entry that the headers come from. */
 function isWanted(c: Context, place: FilePlaceFound): boolean {
-  const { store = place.store.name, path = place.path } = c.req.query();
+  const { store = place.store.name, path = place.path } = {
+    store: paramOf(c, 'store'),
+    path: paramOf(c, 'path'),
+  };
   return store === place.store.name && path === place.path;
 }
 

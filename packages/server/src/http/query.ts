@@ -11,8 +11,16 @@ export function queryOf(
   const asked = c.req.query();
   for (const name of Object.keys(asked)) {
     if (!known.has(name)) throw invalidParam(`There is no parameter ${name.slice(0, 40)}.`);
+    paramOf(c, name);
   }
   return asked;
+}
+
+/** One parameter of a request: given twice it is refused, for one of the two would be passed over in silence. */
+export function paramOf(c: Context, name: string): string | undefined {
+  const [value, ...others] = c.req.queries(name) ?? [];
+  if (others.length > 0) throw invalidParam(`${name} is given more than once.`);
+  return value;
 }
 
 /** A parameter that is `true` or `false`, which it is where it is left out. */

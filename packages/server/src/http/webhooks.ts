@@ -17,7 +17,7 @@ import { onlyFields, readObject } from './body.ts';
 import type { HttpDeps } from './deps.ts';
 import { invalidField, invalidParam, notFound, refused } from './errors.ts';
 import { chargeWrite, identify, needScope, mayHide, readable } from './identify.ts';
-import { readPattern } from './query.ts';
+import { paramOf, readPattern } from './query.ts';
 import { storeOf } from './store-of.ts';
 import { writeTime } from './time.ts';
 
@@ -212,7 +212,7 @@ function describe(row: WebhookRow): object {
 }
 
 function limitOf(c: Context): number {
-  const text = c.req.query('limit') ?? String(DELIVERIES_DEFAULT);
+  const text = paramOf(c, 'limit') ?? String(DELIVERIES_DEFAULT);
   const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
   if (limit >= 1 && limit <= DELIVERIES_MAX) return limit;
   throw invalidParam(`limit is an integer from 1 to ${DELIVERIES_MAX}.`);

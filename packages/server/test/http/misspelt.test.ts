@@ -33,6 +33,22 @@ test.each([
 );
 
 test.each([
+  ['GET', '/entries?limit=1&limit=2'],
+  ['PUT', '/entry?path=a&path=b'],
+  ['DELETE', '/entry?path=a&path=a'],
+  ['GET', '/log?limit=1&limit=1'],
+  ['GET', '/explain?path=a&path=b'],
+])(
+  'a parameter that is given twice is refused, for one of the two would be passed over: %s %s',
+  async (method, path) => {
+    const ask = await open();
+    const { status, json } = await ask(method, `${S}${path}`, method === 'GET' ? undefined : 2);
+    expect([status, json['error']]).toEqual([400, 'invalid_params']);
+    expect((await ask('GET', `${S}/entries/a`)).json['value']).toBe(1);
+  },
+);
+
+test.each([
   ['POST', '/entries', { path: 'a', value: 2 }],
   ['DELETE', '/entries', { path: 'a' }],
   ['POST', '/entries/batch_write', { ops: [{ op: 'set', path: 'a', value: 2 }] }],

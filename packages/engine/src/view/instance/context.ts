@@ -101,7 +101,7 @@ export class Context implements ViewContext {
     this.#act((layer) => {
       layer.watches.push(watch);
       layer.whenCommitted(
-        () => node.whenEnded(() => watch.end()),
+        () => watch.begin(),
         () => watch.end(),
       );
     });

@@ -240,8 +240,7 @@ export class Instance {
     }
     this.#ports.perform({ type: 'lost', subscriber: input.subscriber });
     this.#audience.forget(input.subscriber);
-    if (this.#isShared) this.#linger();
-    else this.#end();
+    this.#end();
   }
 
   #detach({ subscriber, keep }: Input<'detach'>): void {

@@ -114,8 +114,12 @@ export class ViewNode extends Reader {
     return rare.controller.signal;
   }
 
-  /** Has something done when the node ends; returns what takes that back. */
+  /** Has something done when the node ends, or now where it has; returns what takes that back. */
   whenEnded(end: () => void): () => void {
+    if (this.isEnded) {
+      end();
+      return nothing;
+    }
     const { rare } = this;
     rare.endings ??= new Set();
     rare.endings.add(end);
@@ -133,6 +137,10 @@ export class ViewNode extends Reader {
     for (const end of rare.endings ?? []) end();
     rare.endings = null;
   }
+}
+
+function nothing(): void {
+  // It is done.
 }
 
 function rootOf(node: ViewNode): ViewNode {

@@ -43,7 +43,7 @@ export class Timer implements Lasting {
 
   arm(at: number): void {
     const [world, node] = [this.#world, this.#node];
-    if (this.isStopped || node.isEnded) return;
+    if (this.isStopped) return;
     const unset = world.alarms.set(at, () => this.#ring(at));
     const forget = node.whenEnded(unset);
     this.#unset = () => {

@@ -15,6 +15,7 @@ export class Watch extends Reader implements Lasting {
   isEnded = false;
   isStopped = false;
   readonly #changed: (watch: Watch) => void;
+  #forget = (): void => undefined;
 
   constructor(
     of: { readonly node: ViewNode; readonly read: () => unknown },
@@ -26,6 +27,11 @@ export class Watch extends Reader implements Lasting {
     this.read = of.read;
     this.callback = callback;
     this.#changed = changed;
+  }
+
+  /** It goes on, but not longer than its node. */
+  begin(): void {
+    if (!this.isEnded) this.#forget = this.node.whenEnded(() => this.end());
   }
 
   protected override readsChanged(): void {
@@ -45,5 +51,6 @@ export class Watch extends Reader implements Lasting {
     this.isStopped = true;
     this.isEnded = true;
     this.endReading();
+    this.#forget();
   }
 }

@@ -12,6 +12,7 @@ type State = { a: number; b: number; bad: boolean };
 function brittle(more: Partial<ViewDefinition>): ViewDefinition {
   return {
     name: 'root',
+    events: { spoilt: object({}) },
     mount: () => ({ a: 0, b: 0, bad: false }),
     render: (state) => {
       const { bad, a, b } = state as State;
@@ -22,7 +23,10 @@ function brittle(more: Partial<ViewDefinition>): ViewDefinition {
   };
 }
 
-const spoil = (ctx: ViewContext): void => ctx.update((s: State) => void (s.bad = true));
+const spoil = (ctx: ViewContext): void => {
+  ctx.send('spoilt', {});
+  ctx.update((s: State) => void (s.bad = true));
+};
 const count =
   (name: 'a' | 'b') =>
   (ctx: ViewContext): void =>
@@ -42,6 +46,7 @@ test.each([0, 1, 2, 5, 8])(
     const client = await rig.open();
     await rig.advance(100);
     expect(client.tree).toMatchObject({ a: 8 });
+    expect(client.events).toEqual([]);
     expect(rig.of('fault').map(({ where }) => where)).toEqual(['render']);
   },
 );
@@ -144,16 +149,21 @@ test('a watch in a mount waits for a store that is not open yet, and the childre
   expect(client.tree).toMatchObject({ list: [{ id: 'a' }, { id: 'b' }] });
 });
 
-test('a node that renders twice within one cycle has the children of the last render', async () => {
+test('a node that renders twice within one cycle has the children of the last render, and nothing follows for the others', async () => {
+  const reading: ViewDefinition = {
+    ...child,
+    render: (_, __, ctx) => ({ ...(ctx.params as object), x: at(ctx).get('x') ?? null }),
+  };
   const inner: ViewDefinition = {
     name: 'inner',
     mount: () => ({ ids: ['old', 'kept'] }),
     render: (state, h, ctx) => ({
-      list: (state as { ids: string[] }).ids.map((id) => h.child(child, id, ctx.params)),
+      list: (state as { ids: string[] }).ids.map((id) => h.child(reading, id, ctx.params)),
     }),
     onProps: (ctx, next) => {
       const { n } = next as { n: number };
-      if (n === 1) ctx.update((s: { ids: string[] }) => void s.ids.splice(0, 9, 'kept', 'late'));
+      if (n !== 1) return;
+      ctx.update((s: { ids: string[] }) => void s.ids.splice(0, 9, 'old', 'kept', 'late'));
     },
     messages: {
       swap: { run: (ctx) => ctx.update({ ids: ['kept', 'gone', 'late'] }) },
@@ -180,9 +190,10 @@ test('a node that renders twice within one cycle has the children of the last re
   const client = await rig.open();
   expect(await client.dispatch('go')).toEqual({});
   expect(client.tree).toMatchObject({
-    middle: { inner: { list: [{ n: 1 }, { n: 1 }] } },
+    middle: { inner: { list: [{ n: 1 }, { n: 1 }, { n: 1 }] } },
   });
-  expect(rig.instance.describe().nodes).toBe(5);
+  expect(rig.instance.describe().nodes).toBe(6);
+  expect(rig.stores.followers).toBe(3);
   expect(client.heard).toHaveLength(2);
 });
 
@@ -205,6 +216,7 @@ test('what a task cancels goes on where the task comes to nothing, and misses no
   const ends: (() => void)[] = [];
   const rig = new Rig({
     name: 'root',
+    events: { spoilt: object({}) },
     mount: (ctx) => {
       ends.push(
         ctx.every(100, count('a')),
@@ -254,4 +266,44 @@ test('what a task cancels goes on where the task comes to nothing, and misses no
   rig.stores.put('boards', 'x', 'last');
   await rig.settle();
   expect(client.tree).toMatchObject({ a: 3, b: 4 });
+});
+
+test('what a background task cancels that spoils the render goes on, though its time came before that was known', async () => {
+  const ends: (() => void)[] = [];
+  const rig = new Rig(
+    brittle({
+      mount: (ctx) => {
+        ctx.after(100, (task) => {
+          for (const end of ends) end();
+          spoil(task);
+        });
+        ends.push(ctx.after(100, count('a')), ctx.every(100, count('b')));
+        return { a: 0, b: 0, bad: false };
+      },
+    }),
+  );
+  const client = await rig.open();
+  await rig.advance(120);
+  expect(client.tree).toMatchObject({ a: 1, b: 0 });
+  await rig.advance(100);
+  expect(client.tree).toMatchObject({ a: 1, b: 1 });
+});
+
+test('a timer that cancels itself goes on where the task in which it did so spoils the render', async () => {
+  const rig = new Rig(
+    brittle({
+      mount: (ctx) => {
+        const end = ctx.every(100, (task) => {
+          count('a')(task);
+          if (rig.now > 100) return;
+          end();
+          spoil(task);
+        });
+        return { a: 0, b: 0, bad: false };
+      },
+    }),
+  );
+  const client = await rig.open();
+  await rig.advance(320);
+  expect(client.tree).toMatchObject({ a: 2 });
 });

@@ -226,6 +226,7 @@ const child: ViewDefinition = {
   mount: () => ({ marks: [] as string[] }),
   render: (state) => ({ ...(state as object) }),
   use: [hook('child')],
+  messages: { note: { run: (ctx) => mark(ctx, 'noted') } },
   commands: { mark: { run: (ctx) => mark(ctx, 'run') } },
 };
 const parent: ViewDefinition = {
@@ -244,6 +245,7 @@ function hook(where: string): NonNullable<ViewDefinition['use']>[number] {
     before: (ctx, call) => {
       mark(ctx, `before ${where} ${call.name}`);
       const { halt } = call.payload as { halt?: string };
+      if (halt === where) ctx.tell([], 'note');
       return halt === where ? { kind: 'halt', reply: { halted: where } } : undefined;
     },
     after: (ctx) => mark(ctx, `after ${where}`),
@@ -268,7 +270,7 @@ test('V26 a halt answers in the stead of the handler, and keeps what the hooks h
   expect(reply).toEqual({ halted: 'child' });
   expect(client.tree).toMatchObject({
     marks: ['before root mark'],
-    child: { marks: ['before child mark'] },
+    child: { marks: ['before child mark', 'noted'] },
   });
 });
 

@@ -26,7 +26,10 @@ test('V36 a timer or watcher that throws in a child is logged, rolled back, and 
           throw new Error('watcher');
         },
       );
-      ctx.every(1000, (task) => task.update((s: { n: number }) => void s.n++));
+      ctx.every(1000, (task) => {
+        task.update((s: { n: number }) => void s.n++);
+        if (rig.now === 2000) throw new Error('timer');
+      });
       return { n: 0 };
     },
     render: (state) => ({ ...(state as object) }),
@@ -38,8 +41,19 @@ test('V36 a timer or watcher that throws in a child is logged, rolled back, and 
   await rig.settle();
   expect(rig.of('fault').map(({ where }) => where)).toEqual(['timer', 'watch']);
   expect(client.heard).toHaveLength(1);
-  await rig.advance(3000);
+  await rig.advance(4000);
   expect(client.tree).toMatchObject({ bomb: { n: 3 } });
+});
+
+test.each([-1, NaN, 'soon'])('a timer that were to ring after %s ms is none', async (ms) => {
+  const rig = new Rig({
+    name: 'root',
+    mount: (ctx) => void ctx.every(ms as number, () => undefined),
+    render: () => ({}),
+  });
+  await rig.open();
+  expect(rig.of('fault').map(({ error }) => error)).toEqual([expect.any(RangeError)]);
+  expect(rig.of('failed')).toHaveLength(1);
 });
 
 const reader: ViewDefinition = {
@@ -117,7 +131,11 @@ test('a view renders when what it has read changes, and only then; when it ends,
   expect(rig.of('ended')).toHaveLength(1);
 });
 
-test('a render that fails by what it has read alone keeps the last tree, and hinders no command', async () => {
+test('a render that fails by what it has read alone keeps the last tree, and hinders no command and no other node', async () => {
+  const plain: ViewDefinition = {
+    name: 'plain',
+    render: (_, __, ctx) => ({ text: at(ctx).get('text') ?? null }),
+  };
   const fragile: ViewDefinition = {
     name: 'fragile',
     render: (_, __, ctx) => {
@@ -129,13 +147,19 @@ test('a render that fails by what it has read alone keeps the last tree, and hin
   const rig = new Rig({
     name: 'root',
     mount: () => ({ n: 0 }),
-    render: (state, h) => ({ ...(state as object), f: h.child(fragile, 'f') }),
+    render: (state, h) => ({
+      ...(state as object),
+      f: h.child(fragile, 'f'),
+      p: h.child(plain, 'p'),
+    }),
     commands: { count: { run: (ctx) => ctx.update((s: { n: number }) => void s.n++) } },
   });
   const client = await rig.open();
   rig.stores.put('boards', 'text', 'bad');
   expect(await client.dispatch('count')).toEqual({});
   expect(client.tree).toMatchObject({ n: 1, f: { text: null } });
+  await rig.advance(100);
+  expect(client.tree).toMatchObject({ f: { text: null }, p: { text: 'bad' } });
   expect(rig.of('fault')).toHaveLength(1);
   rig.stores.put('boards', 'text', 'good');
   await rig.settle();

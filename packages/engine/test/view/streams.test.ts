@@ -329,6 +329,12 @@ test('V45 a failure tells nothing unless the loader said no; a timeout and a can
   loads[3]?.resolve('late');
   await rig.advance(100);
   expect(profile(client)).toMatchObject({ status: 'failed' });
+  await client.dispatch('load', { timeout: 500 });
+  loads[4]?.resolve('in time');
+  await rig.advance(1000);
+  expect(profile(client)).toMatchObject({ status: 'ok', result: 'in time' });
+  const outcomes = rig.of('loaded').map(({ outcome }) => outcome);
+  expect(outcomes).toEqual(['failed', 'failed', 'timeout', 'cancelled', 'ok']);
 });
 
 test('V46 the items of a stream loader and its status come in one envelope; a late result changes nothing', async () => {
@@ -357,4 +363,19 @@ test('V24 a load that a failed command has started never runs', async () => {
   const client = await new Rig(loading(loads)).open();
   await client.dispatch('fail');
   expect(loads).toEqual([]);
+});
+
+test('what a loader does besides loading is a task of its own', async () => {
+  const rig = new Rig({
+    name: 'loading',
+    async: { profile: { stream: null, load: (ctx) => ctx.update({ seen: true }) } },
+    mount: (ctx) => {
+      ctx.async.start('profile');
+      return { seen: false };
+    },
+    render: (state, h) => ({ ...(state as object), profile: h.async('profile') }),
+  });
+  const client = await rig.open();
+  await rig.advance(100);
+  expect(client.tree).toMatchObject({ seen: true, profile: { status: 'ok', result: null } });
 });

@@ -37,8 +37,14 @@ test('of the files of a shared view that are gone the last thousand are told aga
   expect(told?.at(-1)).toMatchObject({ op: 'cancel', ref });
 });
 
-test('that a client leaves while its file is looked at elsewhere is nobody’s failure', async () => {
-  for (const hook of ['external', 'verify']) {
+test.each([
+  { scope: 'connection', hook: 'external' },
+  { scope: 'connection', hook: 'verify' },
+  { scope: 'shared', hook: 'external' },
+  { scope: 'shared', hook: 'verify' },
+] as const)(
+  'that a client of a view of scope $scope leaves while $hook is waited for is nobody’s failure, and its file is gone',
+  async ({ scope, hook }) => {
     const gate = new Gate();
     const here = { uploader: 's3', meta: {} };
     const later = async (ctx: ViewContext): Promise<object> => {
@@ -48,17 +54,16 @@ test('that a client leaves while its file is looked at elsewhere is nobody’s f
     };
     const rig = new Rig({
       name: 'gallery',
+      scope,
       uploads: { avatar: { accept: 'any', external: () => here, [hook]: later } },
       render: (_, h) => ({ avatar: h.upload('avatar') }),
     });
-    // oxlint-disable-next-line no-await-in-loop -- one after the other
     const client = await rig.open();
     const of = { subscriber: 1, store_id: [], name: 'avatar' };
     let reply: unknown;
     const ticket = rig.ticket((told) => (reply = told));
     const entries = [{ client_ref: '0', name: '0.png', size: 10, type: 'image/png' }];
     rig.step({ type: 'allow_upload', ticket, ...of, entries } as never);
-    // oxlint-disable-next-line no-await-in-loop -- the same
     await rig.settle();
     if (hook === 'verify') {
       const ref = (reply as Reply).response.entries['0']?.entry_ref;
@@ -66,8 +71,9 @@ test('that a client leaves while its file is looked at elsewhere is nobody’s f
     }
     client.leave();
     gate.open();
-    // oxlint-disable-next-line no-await-in-loop -- the same
     await rig.settle();
     expect(rig.of('fault')).toEqual([]);
-  }
-});
+    expect(rig.of('opened')).toHaveLength(hook === 'verify' ? 1 : 0);
+    expect(rig.of('uploaded').map(({ outcome }) => outcome)).not.toContain('complete');
+  },
+);

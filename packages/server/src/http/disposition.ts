@@ -6,6 +6,11 @@ export function contentTypeOf(said: string): string {
   return mediaType.test(said) ? said : 'application/octet-stream';
 }
 
+/** Whether pages show or play it, and learn no more of it than its size. */
+export function isMedia(contentType: string): boolean {
+  return /^(image|audio|video)\//i.test(contentType);
+}
+
 /** How a browser is to treat a file, and its name by RFC 6266 (stores.md §14.5). */
 export function dispositionOf(contentType: string, filename: string | null): string {
   const type = (contentType.split(';')[0] ?? '').trim().toLowerCase();

@@ -5,7 +5,7 @@ import type { Context } from 'hono';
 import type { ByteRange } from '../blobs/index.ts';
 import type { Files } from '../files/index.ts';
 import type { HttpDeps } from './deps.ts';
-import { contentTypeOf, dispositionOf } from './disposition.ts';
+import { contentTypeOf, dispositionOf, isMedia } from './disposition.ts';
 import { notFound } from './errors.ts';
 import { contentRange, readRanges } from './ranges.ts';
 import { streamOf } from './stream-of.ts';
@@ -39,10 +39,13 @@ export function fileTag(hash: string): string {
 /** Answers with a file, or the parts of it that are asked for (stores.md §15.5.3). */
 export async function answerFile(
   c: Context,
-  { files, clock }: Pick<HttpDeps, 'files' | 'clock'>,
+  { files, clock, origins }: Pick<HttpDeps, 'files' | 'clock' | 'origins'>,
   file: FileEntry,
 ): Promise<Response> {
   const headers = headersOf(file);
+  // Pages of other origins that may connect show pictures as they are; no script can read those (stores.md §7.1.4).
+  const isShownElsewhere = origins.length > 0 && isMedia(file.contentType);
+  if (isShownElsewhere) headers.set('Cross-Origin-Resource-Policy', 'cross-origin');
   if (isKnown(c, file.hash)) return new Response(null, { status: 304, headers });
   const ranges = isCurrent(c, file.hash) ? readRanges(c.req.header('range'), file.size) : null;
   if (ranges?.length === 0) {

@@ -191,10 +191,15 @@ function conceal(error: unknown, deps: HttpDeps): Problem {
   return new Problem(500, 'internal_error', { error_id: errorId });
 }
 
-/** Answers differ by token or session, and no cache may give one's to another (stores.md §15.1.5). */
+/**
+ * Answers differ by token or session: no cache may give one's to another (stores.md §15.1.5), and no page of another origin
+ * may have its browser fetch them with a cookie, as a script that it runs, say. Who may read them asks by CORS.
+ */
 function markPrivate(headers: Headers): void {
   headers.set('Cache-Control', 'private, no-cache');
   headers.append('Vary', 'Authorization, Cookie');
+  const ownOnly = 'Cross-Origin-Resource-Policy';
+  if (!headers.has(ownOnly)) headers.set(ownOnly, 'same-origin');
 }
 
 function harden(headers: Headers): void {

@@ -99,3 +99,35 @@ test('no page may read what its visitor’s cookies open, but of an origin that 
   };
   expect([await allowed(evil), await allowed(app)]).toEqual([null, 'true']);
 });
+
+test('no page may have as its script, style or text what its visitor’s cookies open; pictures only where origins are listed', async () => {
+  const asked: string[] = [];
+  for (const origins of [[], [app]]) {
+    const { url } = await world({ origins, authenticate: async () => everything });
+    const policyOf = async (path: string): Promise<string | null> => {
+      const answer = await fetch(`${url}${path}`);
+      await answer.arrayBuffer();
+      return answer.headers.get('cross-origin-resource-policy');
+    };
+    for (const type of ['text/javascript', 'image/png', 'Video/mp4']) {
+      const file = `/api/stores/demo/main/files/${type}`;
+      const put = await fetch(`${url}${file}`, {
+        method: 'PUT',
+        headers: { 'content-type': type },
+        body: 'x',
+      });
+      expect(put.status).toBe(201);
+      asked.push(`${type} ${await policyOf(file)}`);
+    }
+    expect(await policyOf('/api/whoami')).toBe('same-origin');
+    expect(await policyOf('/api/stores/demo/main/entries/none')).toBe('same-origin');
+  }
+  expect(asked).toEqual([
+    'text/javascript same-origin',
+    'image/png same-origin',
+    'Video/mp4 same-origin',
+    'text/javascript same-origin',
+    'image/png cross-origin',
+    'Video/mp4 cross-origin',
+  ]);
+});

@@ -96,11 +96,8 @@ async function isHidden(
 
 /** `store` and `path` choose the entry that the headers come from. */
 function isWanted(c: Context, place: FilePlaceFound): boolean {
-  const { store = place.store.name, path = place.path } = {
-    store: paramOf(c, 'store'),
-    path: paramOf(c, 'path'),
-  };
-  return store === place.store.name && path === place.path;
+  const [store, path] = [paramOf(c, 'store'), paramOf(c, 'path')];
+  return (store ?? place.store.name) === place.store.name && (path ?? place.path) === place.path;
 }
 
 function forbiddenPath(path: string): ReturnType<typeof refused> {

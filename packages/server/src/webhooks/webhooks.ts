@@ -48,6 +48,7 @@ export class Webhooks {
   readonly #names = new Names();
   readonly #running = new Map<string, Running>();
   readonly #ending = new Set<Promise<void>>();
+  readonly #turns = new Map<string, Promise<void>>();
   #isOver = false;
 
   constructor(room: WebhooksRoom, reach: Reach = reachOf()) {
@@ -127,12 +128,18 @@ export class Webhooks {
       { event: 'ping', store: store.name, timestamp },
       newId(),
     );
-    if (answered.error === null) await this.#reactivate(row.id, store);
+    if (answered.error === null) {
+      await this.#inTurn(row.id, () => this.#reactivate(row.id, store));
+    }
     return answered;
   }
 
   /** Goes back to a seq that it has passed: what came after it is delivered again, in order. False if it is gone. */
-  async replay(id: string, store: StoreRow, after: Seq): Promise<boolean> {
+  replay(id: string, store: StoreRow, after: Seq): Promise<boolean> {
+    return this.#inTurn(id, () => this.#replay(id, store, after));
+  }
+
+  async #replay(id: string, store: StoreRow, after: Seq): Promise<boolean> {
     const former = this.#running.get(id);
     this.#end(id);
     // What is being sent is noted first; otherwise that would be where it goes on.
@@ -143,6 +150,19 @@ export class Webhooks {
     if (row === null || !(await webhooks.note(id, standing, null))) return false;
     this.#begin({ ...row, ...standing }, store);
     return true;
+  }
+
+  /** What says from where a webhook goes on is done one after the other: the last that is answered is what holds. */
+  async #inTurn<T>(id: string, set: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(id) ?? Promise.resolve()).then(set);
+    const over = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#turns.set(id, over);
+    await over;
+    if (this.#turns.get(id) === over) this.#turns.delete(id);
+    return turn;
   }
 
   deliveries(id: string, limit: number): Promise<readonly Delivery[]> {

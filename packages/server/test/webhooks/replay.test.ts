@@ -65,6 +65,36 @@ test('S108 a replay amid a delivery begins when that has ended: one attempt at a
   expect(there.bodies()).toMatchObject([{ store_seq: 1 }, { store_seq: 1 }]);
 });
 
+test('S108 of two replays at once the later one holds, and both wait for the delivery under way', async () => {
+  const site = await Site.open();
+  const there = await receiver();
+  const { id } = await site.hook(there.url);
+  await site.put(['a', 1], ['b', 2]);
+  await there.heard(2);
+  await expect.poll(() => site.look(id)).toMatchObject({ last_delivered_seq: 2 });
+  there.react('silence');
+  await site.put(['c', 3]);
+  await there.heard(3);
+  const first = site.ask('POST', `webhooks/${id}/replay`, { after_seq: 0 });
+  for (let i = 0; i < 10; i++) {
+    // oxlint-disable-next-line no-await-in-loop -- so that it is there
+    await site.look(id);
+  }
+  const second = site.ask('POST', `webhooks/${id}/replay`, { after_seq: 1 });
+  for (let i = 0; i < 10; i++) {
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    await site.look(id);
+  }
+  expect(there.received).toHaveLength(3);
+  await site.clock.pass(5000);
+  await there.heard(4);
+  there.react(200);
+  await site.clock.pass(5000);
+  expect([(await first).status, (await second).status]).toEqual([200, 200]);
+  await there.heard(6);
+  expect(there.bodies().map(({ store_seq: seq }) => seq)).toEqual([1, 2, 3, 1, 2, 3]);
+});
+
 test('a replay from a seq that is not passed, from none, or without audit:read is refused', async () => {
   const narrow = { scopes: new Set(['webhooks:read', 'webhooks:write'] as const) };
   const site = await Site.open({ authenticate: principals({ dev: {}, narrow }) });

@@ -17,6 +17,7 @@ afterEach(async () => {
   await world[Symbol.asyncDispose]();
 });
 
+const ids = Array.from({ length: 2000 }, (_, index) => `s${index}`);
 const turn = (): Promise<void> => new Promise(setImmediate);
 
 describe('signals of a store', () => {
@@ -62,6 +63,23 @@ describe('signals of a store', () => {
     await receipt.committed;
     await turn();
     expect(seen.length).toBe(2);
+  });
+
+  it('an own write of many paths tells, before it returns, those who show what is at, above or below one, and no others', () => {
+    store.put('shapes', Object.fromEntries(ids.map((id) => [id, { x: 0, y: 0 }])));
+    const told: string[] = [];
+    for (const path of ['shapes', 'shape', ...ids.map((id) => `shapes/${id}`), 'shapes/s1/x']) {
+      entrySignal(store, path).subscribe(() => told.push(path));
+    }
+    store.transact((tx) => {
+      for (const id of ids.slice(0, 500)) tx.merge(`shapes/${id}`, { x: 1 });
+    });
+    const moved = ids.slice(0, 500).map((id) => `shapes/${id}`);
+    expect(told).toEqual(['shapes', ...moved, 'shapes/s1/x']);
+    told.length = 0;
+    store.put('shapes/s1/x', 2);
+    store.delete('shapes/s2');
+    expect(told).toEqual(['shapes', 'shapes/s1', 'shapes/s1/x', 'shapes', 'shapes/s2']);
   });
 
   it('what comes with the first snapshot is told to those who were there before it', async () => {

@@ -12,15 +12,15 @@ import { holdOf } from '../doors.ts';
 import { twins } from '../twins.ts';
 import type { Hold } from '../hold.ts';
 import type { Store } from '../store.ts';
-import type { WatchMode } from '@holdfast/engine/replica';
+import { TouchedPaths, type WatchMode } from '@holdfast/engine/replica';
 
 /** What of a store a signal shows. */
 export type Sight<T> = {
   /** What may change it: patterns of paths, in the modes of a subscription. */
   readonly patterns: readonly string[];
   readonly modes: readonly WatchMode[];
-  /** Whether a write at a path may change it. */
-  isAbout(path: Path): boolean;
+  /** Whether a write at these paths may change it. */
+  isAbout(written: TouchedPaths): boolean;
   /** What is shown now, given what was shown before: the same where nothing has changed. */
   read(before: T | undefined): T;
 };
@@ -126,7 +126,7 @@ export class Shown<T> implements StoreSignal<T> {
     }
     const look = (): void => this.#look();
     const witness = (request: Request): typeof look | undefined => {
-      if (!pathsOf(request).some((path) => this.#sight.isAbout(path))) return undefined;
+      if (!this.#sight.isAbout(writtenBy(request))) return undefined;
       this.#isFresh = false;
       return look;
     };
@@ -162,8 +162,16 @@ export function literally(path: Path): string {
   return path.replaceAll(/(^|\/)(\*\*?)(?=\/|$)/g, String.raw`$1\$2`);
 }
 
-function pathsOf(request: Request): readonly Path[] {
-  return request.op === 'transact' ? request.ops.map(({ path }) => path) : [request.path];
+const writtenBefore: WeakMap<Request, TouchedPaths> = /* @__PURE__ */ new WeakMap();
+
+/** Where a request writes, put together once for the thousands who may watch the store: a board has one for each shape. */
+function writtenBy(request: Request): TouchedPaths {
+  const known = writtenBefore.get(request);
+  if (known !== undefined) return known;
+  const written = new TouchedPaths();
+  written.add(request.op === 'transact' ? request.ops.map(({ path }) => path) : [request.path]);
+  writtenBefore.set(request, written);
+  return written;
 }
 
 function isClosed(error: unknown): boolean {

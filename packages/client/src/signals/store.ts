@@ -1,4 +1,4 @@
-import type { Json, Path } from '@holdfast/protocol';
+import type { Json } from '@holdfast/protocol';
 import type { ShownEntry } from '@holdfast/engine/replica';
 import { holds } from '../doors.ts';
 import { pageOf, type PageOptions } from '../listing.ts';
@@ -14,7 +14,7 @@ export function entrySignal(store: Store, path: string): StoreSignal<Json | unde
   return new Shown<Json | undefined>(store, (of) => ({
     patterns: isLeaf ? [glob] : [glob, `${glob}/**`],
     modes: ['all'],
-    isAbout: (other) => isOnTheWay(at, other),
+    isAbout: (written) => written.touches(at),
     read: () => of.get(at),
   }));
 }
@@ -54,11 +54,6 @@ export function isReady(store: Store): boolean {
 export function whenClosed(store: Store, closed: () => void): void {
   const hold = holds.get(store);
   if (hold !== undefined) hold.closed = closed;
-}
-
-/** Whether one of two paths is at or below the other. */
-function isOnTheWay(a: Path, b: Path): boolean {
-  return `${a}/`.startsWith(`${b}/`) || `${b}/`.startsWith(`${a}/`);
 }
 
 /** A list with the entries of the one before that are the same; that list itself where all are. */

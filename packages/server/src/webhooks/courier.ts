@@ -19,6 +19,14 @@ const FIRST_OPS = 16;
 const OPS_MAX = 256;
 const BYTES_MAX = 1024 * 1024;
 
+/** What goes beside a body. */
+export type Labels = {
+  /** The same for each attempt to deliver the same. */
+  readonly id: string;
+  /** Of the store; another where seqs begin to count other ops, as after a restore. */
+  readonly incarnation: string;
+};
+
 /** What a courier needs of the server. */
 export type CourierRoom = {
   readonly storage: Pick<Storage, 'read' | 'open' | 'webhooks' | 'now'>;
@@ -27,7 +35,7 @@ export type CourierRoom = {
     clearTimeout(handle: unknown): void;
     setImmediate(run: () => void): void;
   };
-  readonly send: (webhook: WebhookRow, body: object, id: string) => Promise<Answered>;
+  readonly send: (webhook: WebhookRow, body: object, labels: Labels) => Promise<Answered>;
   readonly limits: Limits;
   /** An attempt is over, and this is what it left behind. */
   readonly attempted: (standing: WebhookStanding) => void;
@@ -156,9 +164,10 @@ export class Courier {
 
   async #deliver({ seq, body }: Message): Promise<void> {
     // Where a backup is restored, other ops have the same seqs; whoever skips ids that it has seen is to hear of them.
-    const id = deliveryId(this.#row.id, `${this.#store.incarnation} ${seq}`);
+    const { incarnation } = this.#store;
+    const id = deliveryId(this.#row.id, `${incarnation} ${seq}`);
     const at = this.#room.storage.now();
-    const answered = await this.#room.send(this.#row, body, id);
+    const answered = await this.#room.send(this.#row, body, { id, incarnation });
     const standing = answered.error === null ? delivered(seq) : this.#failed(answered.error);
     this.#row = { ...this.#row, ...standing };
     await this.#note({ id, seq, at, ...answered });

@@ -5,7 +5,7 @@ import type { Seq, StoreName } from '@holdfast/protocol';
 import type { Bus } from '../bus/port.ts';
 import type { Delivery, Storage, StoreRow, WebhookRow, WebhookStanding } from '../storage/port.ts';
 import { Allowed } from './address.ts';
-import { Courier, type CourierRoom } from './courier.ts';
+import { Courier, type CourierRoom, type Labels } from './courier.ts';
 import { Names } from './names.ts';
 import { type Answered, hostOf, post, type PostClock } from './post.ts';
 import { newSecret, signatureOf } from './signature.ts';
@@ -123,11 +123,8 @@ export class Webhooks {
   async ping(row: WebhookRow, store: StoreRow): Promise<Answered> {
     const { storage, newId } = this.#room;
     const timestamp = new Date(storage.now()).toISOString();
-    const answered = await this.#send(
-      row,
-      { event: 'ping', store: store.name, timestamp },
-      newId(),
-    );
+    const body = { event: 'ping', store: store.name, timestamp };
+    const answered = await this.#send(row, body, { id: newId(), incarnation: store.incarnation });
     if (answered.error === null) {
       await this.#inTurn(row.id, () => this.#reactivate(row.id, store));
     }
@@ -195,7 +192,7 @@ export class Webhooks {
     if (this.#isOver || (former !== undefined && former.standing.inactiveReason === null)) return;
     this.#end(row.id);
     const { storage, bus, clock, limits, report } = this.#room;
-    const send: CourierRoom['send'] = (to, body, id) => this.#send(to, body, id);
+    const send: CourierRoom['send'] = (to, body, of) => this.#send(to, body, of);
     const attempted: CourierRoom['attempted'] = (standing) =>
       this.#attempted(standing, { id: row.id, store: store.name });
     const room = { storage, clock, limits, report, send, attempted };
@@ -233,13 +230,14 @@ export class Webhooks {
     running?.courier.stop();
   }
 
-  #send(webhook: WebhookRow, content: object, id: string): Promise<Answered> {
+  #send(webhook: WebhookRow, content: object, { id, incarnation }: Labels): Promise<Answered> {
     const { clock, storage } = this.#room;
     const body = JSON.stringify(content);
     const headers = {
       'Content-Type': 'application/json',
       'User-Agent': 'Holdfast',
       'Holdfast-Delivery': id,
+      'Holdfast-Incarnation': incarnation,
       ...signatureOf(webhook.secret, body, storage.now()),
     };
     const { allowed } = this.#reach;

@@ -30,4 +30,8 @@ test('S108 what follows a restored backup is delivered under other ids than what
   expect([lost?.body['store_seq'], fresh?.body['store_seq']]).toEqual([2, 2]);
   // A receiver that skips what it has seen by this header, as it may, would not have heard of the new one.
   expect(fresh?.headers['holdfast-delivery']).not.toBe(lost?.headers['holdfast-delivery']);
+  // One that skips by the seq sees by this one that they count something else from now on.
+  const [of, since] = [lost, fresh].map((each) => each?.headers['holdfast-incarnation']);
+  expect(since).toBe((await second.server.stores.find('demo/main'))?.incarnation);
+  expect(since).not.toBe(of);
 });

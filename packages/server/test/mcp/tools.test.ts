@@ -78,6 +78,27 @@ test('S109 entries are read, set, merged, counted, gathered, listed and deleted'
   });
 });
 
+test('an agent is told at most 4 MiB at once, and beyond that how to ask for less', async () => {
+  const { agent } = await site();
+  const value = 'x'.repeat(60_000);
+  for (const part of ['a', 'b', 'c', 'd', 'e']) {
+    const ops = Array.from({ length: 16 }, (_, at) => ({
+      op: 'set',
+      path: `all/${part}/${at}`,
+      value,
+    }));
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await agent.call('transact', { store, ops });
+  }
+  const tooLarge = { error: 'value_too_large', limit: 4 * 1024 * 1024 };
+  expect(await agent.refused('get', { store, path: 'all' })).toEqual(tooLarge);
+  const entries = { store, pattern: 'all/**' };
+  expect(await agent.refused('entries', { ...entries, limit: 1000 })).toEqual(tooLarge);
+  expect(await agent.advised('get', { store, path: 'all' })).toContain('holdfast_entries');
+  expect(await agent.call('get', { store, path: 'all/a' })).toMatchObject({ type: 'map' });
+  expect((await agent.call('entries', entries))['items']).toHaveLength(50);
+});
+
 test('S109 guards and transactions hold, and a refusal says why', async () => {
   const { agent } = await site();
   const put = { store, path: 'a', value: 1 };

@@ -1,7 +1,7 @@
-import { isObject, parseStoreName } from '@holdfast/protocol';
+import { isObject, parseStoreName, refuse } from '@holdfast/protocol';
 
 import { type Caller, vouch } from '../identify.ts';
-import { Problem } from '../errors.ts';
+import { Problem, refused } from '../errors.ts';
 import type { Told } from './fields.ts';
 
 /** An answer of a route. */
@@ -13,6 +13,9 @@ type Asked = {
   readonly body?: NonNullable<RequestInit['body']>;
   readonly headers?: { readonly [name: string]: string };
 };
+
+/** Of an answer to a read, which travels as text and as structure: more of it is no use to an agent. */
+const ANSWER_BYTES = 4 * 1024 * 1024;
 
 /** Where the tools of one agent do their work: the routes of this server, asked in its name (stores.md §19.1). */
 export class Desk {
@@ -34,9 +37,18 @@ export class Desk {
   /** Asks a route, and takes its JSON; throws the {@link Problem} that it answers with. */
   async ask(method: string, path: string, asked: Asked = {}): Promise<JsonAnswer> {
     const response = await this.fetch(method, path, asked);
-    const answer: unknown = await response.json();
-    if (!isObject(answer)) throw new Problem(500, 'internal_error');
-    return answer;
+    return objectIn(await response.text());
+  }
+
+  /** Asks for what may be of any size; throws where it is more than is told at once. */
+  async read(path: string, query: Told): Promise<JsonAnswer> {
+    const response = await this.fetch('GET', path, { query });
+    const bytes = await response.arrayBuffer();
+    if (bytes.byteLength <= ANSWER_BYTES) return objectIn(new TextDecoder().decode(bytes));
+    const message =
+      `The answer has ${bytes.byteLength} bytes. Ask for less: for what is below a path by ` +
+      'holdfast_entries, page by page with a small limit, or for a path further down.';
+    throw refused(refuse('value_too_large', { limit: ANSWER_BYTES, message }));
   }
 
   /** The same, for answers that are no JSON. */
@@ -57,6 +69,12 @@ export class Desk {
     if (response.ok) return response;
     throw await problemOf(response);
   }
+}
+
+function objectIn(text: string): JsonAnswer {
+  const answer: unknown = JSON.parse(text);
+  if (!isObject(answer)) throw new Problem(500, 'internal_error');
+  return answer;
 }
 
 /** The routes of the store that a tool is told, such as `acme/blog`. */

@@ -60,8 +60,7 @@ export const entryTools: readonly Tool[] = [
     says: 'Reads the value, type and revision at a path: of one entry, or of all below it as one object.',
     reads: true,
     fields: { store, path },
-    run: (told, desk) =>
-      desk.ask('GET', `${storePath(told)}/entry`, { query: { path: told['path'] } }),
+    run: (told, desk) => desk.read(`${storePath(told)}/entry`, { path: told['path'] }),
   },
   {
     name: 'holdfast_put',
@@ -122,8 +121,7 @@ export const entryTools: readonly Tool[] = [
         optional: true,
       },
     },
-    run: (told, desk) =>
-      desk.ask('GET', `${storePath(told)}/entries`, { query: without(told, 'store') }),
+    run: (told, desk) => desk.read(`${storePath(told)}/entries`, without(told, 'store')),
   },
   {
     name: 'holdfast_increment',

@@ -125,8 +125,7 @@ export const storeTools: readonly Tool[] = [
         most: 200,
       },
     },
-    run: (told, desk) =>
-      desk.ask('GET', `${storePath(told)}/log`, { query: without(told, 'store') }),
+    run: (told, desk) => desk.read(`${storePath(told)}/log`, without(told, 'store')),
   },
   {
     name: 'holdfast_diff',
@@ -137,8 +136,7 @@ export const storeTools: readonly Tool[] = [
       from_seq: { ...seq, says: 'What came after this seq …' },
       to_seq: { ...seq, says: '… up to this one; to the last if left out.', optional: true },
     },
-    run: (told, desk) =>
-      desk.ask('GET', `${storePath(told)}/diff`, { query: without(told, 'store') }),
+    run: (told, desk) => desk.read(`${storePath(told)}/diff`, without(told, 'store')),
   },
   {
     name: 'holdfast_rollback',

@@ -59,6 +59,8 @@ export class Connection implements ViewPort {
   #pingedAt: number;
   #progress: { bytes: number; at: number };
   #closingAt: number | null = null;
+  /** One after the other: the token that was sent last is in force, however long those before it took to be looked at. */
+  #controls: Promise<void> = Promise.resolve();
   #deciding = 0;
   #deaf = false;
   #closed = false;
@@ -244,9 +246,9 @@ export class Connection implements ViewPort {
         this.#left(effect.channel, 'leave', effect.leave);
         return;
       case 'control':
-        this.#control(effect.ref, effect.payload).catch((error: unknown) =>
-          this.fail('access_token failed', error),
-        );
+        this.#controls = this.#controls
+          .then(() => this.#control(effect.ref, effect.payload))
+          .catch((error: unknown) => this.fail('access_token failed', error));
         return;
       case 'close':
         this.close(effect.code, effect.reason);
@@ -365,19 +367,17 @@ export class Connection implements ViewPort {
     const token = isObject(payload) ? payload['token'] : null;
     const credentials = { ...this.#credentials, token: typeof token === 'string' ? token : null };
     const principal = await this.#room.access.authenticate(credentials);
-    const now = this.#now;
+    const answer = (status: 'ok' | 'error', response: object): void => {
+      const of = { now: this.#now, ref, status, response };
+      this.#perform(this.#listener.step({ type: 'answerControl', ...of }));
+    };
     if (principal === null || principal.subject !== this.#principal.subject) {
-      const response = refuse('unauthorized').toResponse();
-      this.#perform(
-        this.#listener.step({ type: 'answerControl', now, ref, status: 'error', response }),
-      );
-      return;
+      return answer('error', refuse('unauthorized').toResponse());
     }
     this.#credentials = credentials;
     if (!sameGrants(principal, this.#principal)) this.#shutAll();
     this.#principal = principal;
-    const response = { expires_at: principal.expiresAt };
-    this.#perform(this.#listener.step({ type: 'answerControl', now, ref, status: 'ok', response }));
+    return answer('ok', { expires_at: principal.expiresAt });
   }
 
   /** The peer broke the rules of WebSocket, or the line did: the socket says so, closes, and is cut if that takes long. */

@@ -149,6 +149,30 @@ test('S86 a token with narrower grants closes the channels, and the rejoin has t
   expect(reasonOf(await write(peer, 'set', 'a', { value: 1 }))).toBe('missing_scope');
 });
 
+test('S86 of two renewals at once the last is in force, however long the first is looked at', async () => {
+  const { known, authenticate } = registry();
+  const clock = new VirtualClock();
+  known['old'] = { subject: 'ann' };
+  known['short'] = { subject: 'ann', expiresAt: clock.wall() + 10_000 };
+  known['long'] = { subject: 'ann', expiresAt: clock.wall() + 100_000 };
+  const looks: (() => void)[] = [];
+  const slowly: Authenticate = async (credentials) => {
+    if (credentials.token === 'short') await new Promise<void>((look) => void looks.push(look));
+    return authenticate(credentials);
+  };
+  const storage = memory({ now: clock.wall });
+  const { joined } = await world({ authenticate: slowly, clock, storage });
+  const peer = await joined({ token: 'old' });
+  peer.send([null, 'first', 'phoenix', 'access_token', { token: 'short' }]);
+  peer.send([null, 'last', 'phoenix', 'access_token', { token: 'long' }]);
+  peer.send([null, 'alive', 'phoenix', 'heartbeat', {}]);
+  await peer.reply('alive');
+  looks.forEach((look) => look());
+  await peer.reply('last');
+  await clock.pass(15_000);
+  expect(await put(peer, 'a', 1)).toBe(1);
+});
+
 test('S86 a join under way while the grants narrow is judged by the new ones', async () => {
   const { known, authenticate } = registry();
   known['wide'] = { subject: 'ann' };

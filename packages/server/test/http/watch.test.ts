@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import { defaultLimits } from '@holdfast/protocol';
 import { VirtualClock } from '../conversation/clock.ts';
@@ -209,6 +209,43 @@ test('S101 a revoked token ends its streams within 5 s, and nothing follows', as
   });
   await put('late', 1);
   expect(await reader.next()).toBeNull();
+});
+
+test.each([
+  ['never comes', () => new Promise<never>(() => undefined)],
+  ['fails', () => Promise.reject(new Error('the directory is away'))],
+])(
+  'S101 whose token cannot be checked, as the answer %s, hears nothing after 5 s',
+  async (_, ask) => {
+    const { watch, clock, put, world } = await open();
+    const reader = await watch();
+    await reader.next();
+    vi.spyOn(world.tokens, 'authenticate').mockImplementation(ask);
+    await clock.pass(5000);
+    vi.restoreAllMocks();
+    expect((await reader.next())?.data).toEqual({ reason: 'unauthorized' });
+    await put('late', 1);
+    expect(await reader.next()).toBeNull();
+  },
+);
+
+test('who takes nothing for 30 s is let go of with what it has not taken, who takes a little is not', async () => {
+  const { put, watch, clock } = await open();
+  const [idle, slow] = [await watch(), await watch()];
+  for (const reader of [idle, slow]) expect((await reader.next())?.event).toBe('ready');
+  const text = 'x'.repeat(2000);
+  // oxlint-disable-next-line no-await-in-loop -- one after the other
+  for (let n = 0; n < 120; n++) await put(`p${n}`, text);
+  await clock.pass(28_000);
+  expect((await slow.next())?.event).toBe('op');
+  await clock.pass(28_000);
+  const [few, all] = [await idle.take(120), await slow.take(119)];
+  expect(few.length).toBeLessThan(100);
+  expect(all).toHaveLength(119);
+  await clock.pass(60_000);
+  await put('late', 1);
+  expect(paths([await slow.next()])).toEqual(['late']);
+  await slow.close();
 });
 
 test('S107 a stream of a store that is deleted for good ends', async () => {

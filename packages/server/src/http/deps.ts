@@ -100,7 +100,7 @@ export type RecordStreams = {
   /** Whether no token is needed. */
   readonly isPublic: boolean;
   serve(
-    asked: { readonly request: Request; readonly body?: object },
+    asked: { readonly request: Request; readonly body?: object; readonly ended?: () => void },
     reader: { readonly principal: Principal | null; readonly isStill: () => Promise<boolean> },
   ): Promise<Response>;
 };

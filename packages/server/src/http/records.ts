@@ -5,20 +5,25 @@ import { readObject } from './body.ts';
 import type { HttpDeps } from './deps.ts';
 import { identify, stillValid } from './identify.ts';
 import { Problem } from './errors.ts';
+import { Streams } from './streams.ts';
 
 /** `/api/records`: records without a socket (records.md §8.1). */
 export function routeRecords(app: Hono, deps: HttpDeps): void {
   const { records } = deps;
   if (records === undefined) return;
+  const streams = new Streams(deps.limits.max_sockets_per_token);
   const serve = async (c: Context, body?: object): Promise<Response> => {
     const principal = await readerOf(deps, c);
     const request = c.req.raw;
+    const isCounted = principal !== null && !c.req.path.endsWith('/handshake');
+    const ended = isCounted ? streams.enter(principal) : undefined;
     const isStill = async (): Promise<boolean> =>
       principal === null || stillValid(deps, c, principal);
-    const response = await records.serve(
-      { request, ...(body && { body }) },
-      { principal, isStill },
-    );
+    const asked = { request, ...(body && { body }), ...(ended && { ended }) };
+    const response = await records.serve(asked, { principal, isStill }).catch((error: unknown) => {
+      ended?.();
+      throw error;
+    });
     return new Response(response.body, response);
   };
   app.get('/api/records', (c) => serve(c));

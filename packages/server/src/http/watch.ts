@@ -4,12 +4,12 @@ import { refuse, type Seq } from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
 
 import type { HttpDeps, OpenStore, Teller } from './deps.ts';
-import { ownerOf } from '../access/index.ts';
-import { invalidParam, Problem, refused } from './errors.ts';
+import { invalidParam, refused } from './errors.ts';
 import { EventStream } from './event-stream.ts';
 import { credentialsOf, identify, needScope, readable } from './identify.ts';
 import { queryOf, readPattern } from './query.ts';
 import { storeOf } from './store-of.ts';
+import { Streams } from './streams.ts';
 import { upgradeRequired } from './upgrade-required.ts';
 
 const RECHECK_MS = 2000;
@@ -42,7 +42,7 @@ export function routeWatch(app: Hono, deps: HttpDeps): void {
     const byRules = readWanted(c, deps, readable(principal));
     // A browser whose stream has ended asks again and again, unless it is told that there is none.
     if (row.status === 'archived') throw refused(refuse('store_archived'));
-    const leave = streams.enter(ownerOf(principal));
+    const leave = streams.enter(principal);
     const store = await deps.openStore(row.id).catch((error: unknown) => {
       leave();
       throw error;
@@ -68,31 +68,6 @@ export function routeWatch(app: Hono, deps: HttpDeps): void {
       headers: { 'Content-Type': 'text/event-stream; charset=utf-8', 'X-Accel-Buffering': 'no' },
     });
   });
-}
-
-/** The streams that are open, for each who has some: they are bounded as sockets are. */
-class Streams {
-  readonly #max: number;
-  readonly #open = new Map<string, number>();
-
-  constructor(max: number) {
-    this.#max = max;
-  }
-
-  /** Counts one more; gives what counts it off. */
-  enter(owner: string): () => void {
-    const open = this.#open.get(owner) ?? 0;
-    if (open >= this.#max) {
-      const detail = 'This token has too many streams. End some.';
-      throw new Problem(429, 'too_many_connections', { limit: this.#max, detail });
-    }
-    this.#open.set(owner, open + 1);
-    return () => {
-      const left = (this.#open.get(owner) ?? 0) - 1;
-      if (left > 0) this.#open.set(owner, left);
-      else this.#open.delete(owner);
-    };
-  }
 }
 
 /** Reads the log for one watcher: it is asked for the next text when the last has left. */

@@ -74,6 +74,8 @@ export type Asked = {
   readonly request: Request;
   readonly ctx: RecordContext;
   readonly body?: object;
+  /** Hears that the answer is over, be it a stream. */
+  readonly ended?: () => void;
 };
 
 /** Answers one request for records. */
@@ -102,9 +104,7 @@ type News = Exclude<FeedMessage, { readonly lost: true }>;
 class Desk {
   readonly #room: SyncRoom;
   readonly #options: SseOptions;
-  readonly #request: Request;
-  readonly #ctx: RecordContext;
-  readonly #body: object | undefined;
+  readonly #asked: Asked;
   readonly #end = (): void => this.release();
   readonly #feeds: { readonly key: string; readonly feed: Feed }[] = [];
   /** The keys that it may not read any more. */
@@ -121,14 +121,12 @@ class Desk {
   readonly #cursor: StreamCursor;
   #isOver = false;
 
-  constructor(room: SyncRoom, options: SseOptions, { request, ctx, body }: Asked) {
+  constructor(room: SyncRoom, options: SseOptions, asked: Asked) {
     this.#room = room;
     this.#options = options;
-    this.#request = request;
-    this.#ctx = ctx;
-    this.#body = body;
-    this.#cursor = new StreamCursor(request.headers.get('last-event-id'));
-    for (const signal of [request.signal, room.closing]) {
+    this.#asked = asked;
+    this.#cursor = new StreamCursor(asked.request.headers.get('last-event-id'));
+    for (const signal of [asked.request.signal, room.closing]) {
       signal.addEventListener('abort', this.#end, { once: true });
       if (signal.aborted) this.release();
     }
@@ -140,7 +138,7 @@ class Desk {
 
   async serve(): Promise<Response> {
     const asked = await this.#read();
-    const isHandshake = new URL(this.#request.url).pathname.endsWith('/handshake');
+    const isHandshake = new URL(this.#asked.request.url).pathname.endsWith('/handshake');
     const { maxKeys = KEYS_MAX } = this.#options;
     const limit = isHandshake ? Math.max(maxKeys, handshakeKeysMax) : maxKeys;
     if (asked.length > limit) throw new RejectedError('invalid_params', { limit });
@@ -160,11 +158,12 @@ class Desk {
   release(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#request.signal.removeEventListener('abort', this.#end);
+    this.#asked.request.signal.removeEventListener('abort', this.#end);
     this.#room.closing.removeEventListener('abort', this.#end);
     this.#room.clock.clearTimeout(this.#timer);
     this.#room.clock.clearTimeout(this.#rights);
     for (const { feed } of this.#feeds) feed.release();
+    this.#asked.ended?.();
     try {
       this.#controller?.close();
     } catch {
@@ -173,12 +172,12 @@ class Desk {
   }
 
   async #read(): Promise<readonly HandshakeRequest[]> {
-    if (this.#request.method === 'GET') {
-      const keys = new URL(this.#request.url).searchParams.getAll('key');
+    if (this.#asked.request.method === 'GET') {
+      const keys = new URL(this.#asked.request.url).searchParams.getAll('key');
       const bare = { record: '', params: {}, client_version: '' };
       return keys.map((key) => Object.assign({ key }, bare, this.#cursor.at(key)));
     }
-    const body: unknown = this.#body ?? (await this.#request.json().catch(() => null));
+    const body: unknown = this.#asked.body ?? (await this.#asked.request.json().catch(() => null));
     const requests = isObject(body) ? body['requests'] : null;
     if (!Array.isArray(requests) || !requests.every(isRequest)) {
       throw new RejectedError('invalid_payload', { field: 'requests' });
@@ -190,10 +189,10 @@ class Desk {
   #feedOf({ key }: HandshakeRequest): () => Promise<Feed | null> {
     const { feeds, records, sources } = this.#room;
     const hear = (message: FeedMessage): void => this.#hear(key, message);
-    if (sources.has(key)) return () => sources.follow(key, this.#ctx, hear);
+    if (sources.has(key)) return () => sources.follow(key, this.#asked.ctx, hear);
     const ref = records.refOf(key);
     if (ref === null) throw new RejectedError('unknown_record', { key });
-    return () => feeds.follow(ref, this.#ctx, hear);
+    return () => feeds.follow(ref, this.#asked.ctx, hear);
   }
 
   /** Who does not say so in time has said nothing: it is asked again by whoever comes back. */
@@ -201,7 +200,7 @@ class Desk {
     const { authorize } = this.#options;
     if (authorize === 'public') return Promise.resolve(true);
     const { clock } = this.#room;
-    const ask = async (): Promise<boolean> => authorize(this.#ctx, key, this.#request);
+    const ask = async (): Promise<boolean> => authorize(this.#asked.ctx, key, this.#asked.request);
     return new Promise((resolve, reject) => {
       const silent = new RejectedError('unavailable', { key });
       const late = clock.setTimeout(() => reject(silent), VERDICT_MS_MAX[when]);
@@ -250,7 +249,7 @@ class Desk {
   ): Promise<readonly HandshakeAnswer[]> {
     const answers: HandshakeAnswer[] = [];
     for (const [index, each] of all.entries()) {
-      const asked = vouched(this.#room.seeds, this.#ctx, each);
+      const asked = vouched(this.#room.seeds, this.#asked.ctx, each);
       const follow = feeds[index];
       if (follow === undefined || this.#isOver) break;
       const { key } = asked;
@@ -268,7 +267,7 @@ class Desk {
   async #projected(key: string, answer: HandshakeAnswer): Promise<HandshakeAnswer> {
     const { project } = this.#options;
     if (project === undefined || !('envelope' in answer)) return answer;
-    const envelope = await project(this.#ctx, key, answer.envelope);
+    const envelope = await project(this.#asked.ctx, key, answer.envelope);
     return envelope === null ? { key, type: 'denied', reason: 'denied' } : { ...answer, envelope };
   }
 
@@ -293,7 +292,7 @@ class Desk {
     const { project } = this.#options;
     if ('answer' in message) return { answer: await this.#projected(key, message.answer) };
     if (project === undefined) return message;
-    const envelope = await project(this.#ctx, key, message.envelope);
+    const envelope = await project(this.#asked.ctx, key, message.envelope);
     return envelope && { envelope };
   }
 

@@ -228,3 +228,30 @@ test('R228 what is hidden as a whole from now on is told as what is removed is',
     removed.replaceAll(/"op_id":"[^"]*"/g, ''),
   );
 });
+
+test('a token has so many streams of records at once as sockets, and another one when one has ended', async () => {
+  const { server, url } = await world({ limits: { max_sockets_per_token: 2 } });
+  server.record(User);
+  const open = async (token: string): Promise<() => Promise<Response>> => {
+    const { rawToken } = await server.tokens.issue({
+      name: token,
+      org: 'demo',
+      scopes: ['entries:read'],
+      storeAccess: { mode: 'all' },
+      expiresAt: null,
+      createdBy: null,
+    });
+    const headers = { Authorization: `Bearer ${rawToken}` };
+    return () => fetch(`${url}/api/records?key=${key}`, { headers });
+  };
+  const [one, other] = [await open('one'), await open('other')];
+  const [first] = [await one(), await one()];
+  const refused = await one();
+  expect([refused.status, await refused.json()]).toMatchObject([
+    429,
+    { error: 'too_many_connections', limit: 2 },
+  ]);
+  expect((await other()).status).toBe(200);
+  await first.body?.cancel();
+  await expect.poll(async () => (await one()).status).toBe(200);
+});

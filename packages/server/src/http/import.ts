@@ -37,6 +37,8 @@ const parameters = new Set(['headerless', 'mode', 'import_id']);
 
 type Leaf = Extract<Line, { kind: 'leaf' }>;
 type Failed = { readonly line: number; readonly path: string | null; readonly reason: string };
+/** Lines of one commit; `begun` where they are of an object that a chunk ended amid. */
+type Chunk = { readonly lines: Leaf[]; readonly begun: string | null };
 
 /** `POST …/import`: an export, streamed in, in commits of at most 1000 lines, or all in one (stores.md §13.4). */
 export function routeImport(app: Hono, deps: HttpDeps): void {
@@ -118,21 +120,25 @@ class Intake {
     this.#memory = room.isNamed ? new ImportMemory(of) : null;
   }
 
-  /** Where a chunk ends does not depend on which of its lines are good: lines that are mended move no others. */
+  /**
+   * Where a chunk ends does not depend on which of its lines are good: lines that are mended move no others. Only the lines
+   * of an object that does not pass without those that follow wait for them, and are a commit of their own with them.
+   */
   async takeByChunks(lines: AsyncIterable<Line>): Promise<void> {
-    let chunk: Leaf[] = [];
+    let chunk: Chunk = { lines: [], begun: null };
     let place = 0;
     for await (const line of lines) {
       const next = Math.floor((line.line - this.#room.firstLine) / CHUNK);
-      if (next !== place && chunk.length > 0) {
-        await this.#commitWithout(chunk, place);
-        chunk = [];
+      const { begun } = chunk;
+      const isWhole = chunk.lines.length === CHUNK || (begun !== null && !isOf(begun, line));
+      if (chunk.lines.length > 0 && (next !== place || isWhole)) {
+        chunk = await this.#commitWithout(chunk, { place, next: line });
       }
       place = next;
       const leaf = await this.#good(line);
-      if (leaf !== null) chunk.push(leaf);
+      if (leaf !== null) chunk.lines.push(leaf);
     }
-    if (chunk.length > 0) await this.#commitWithout(chunk, place);
+    if (chunk.lines.length > 0) await this.#commitWithout(chunk, { place, next: null });
   }
 
   /** All or nothing: the first bad line leaves the store as it was, and the rest is still read to be reported. */
@@ -188,13 +194,21 @@ class Intake {
     return isRefusal(refusal) ? null : line;
   }
 
-  /** Commits a chunk, without the lines that the store refuses, and those that an upload before this one has brought. */
-  async #commitWithout(chunk: readonly Leaf[], place: number): Promise<void> {
+  /**
+   * Commits a chunk, without the lines that the store refuses, and those that an upload before this one has brought. Returns
+   * those that wait for the lines behind it.
+   */
+  async #commitWithout(
+    { lines: chunk, begun }: Chunk,
+    { place, next }: { readonly place: number; readonly next: Line | null },
+  ): Promise<Chunk> {
     const known = await this.#memory?.near(place);
     const lines =
       known === undefined ? chunk : chunk.filter((line) => !known.has(this.#print([line])));
     this.#skipped += chunk.length - lines.length;
-    const cost = this.#cost(lines);
+    // What waited is paid with the chunk that it began in.
+    const cost = begun === null ? this.#cost(lines) : { due: 0 };
+    let waiting: Chunk = { lines: [], begun: null };
     let rest = lines;
     while (rest.length > 0) {
       // oxlint-disable-next-line no-await-in-loop -- until what is left is accepted
@@ -204,7 +218,9 @@ class Intake {
         break;
       }
       const bad = new Set(this.#culprits(rest, refusal));
-      for (const line of bad) this.#fail(line, refusal);
+      const object = begun === null && next !== null ? objectAmid(refusal, next) : null;
+      if (object !== null) waiting = { lines: [...bad], begun: object };
+      else for (const line of bad) this.#fail(line, refusal);
       rest = rest.filter((line) => !bad.has(line));
     }
     if (rest.length > 0) {
@@ -213,6 +229,7 @@ class Intake {
         rest.map((line) => this.#print([line])),
       );
     }
+    return waiting;
   }
 
   #print(lines: readonly Leaf[]): number {
@@ -307,6 +324,18 @@ function isOfMajor(version: Json, known: Json | undefined): boolean {
 function isAboutLine({ details, code }: Refusal): boolean {
   const isIndexed = typeof details['op_index'] === 'number' || code === 'limit_exceeded';
   return isIndexed || typeof details['record'] === 'string';
+}
+
+/** The object that does not pass yet, where the next line is of it, too. */
+function objectAmid({ code, details: { record, path } }: Refusal, next: Line): string | null {
+  const isOfObject = typeof record === 'string' && typeof path === 'string';
+  return code === 'invalid_value' && isOfObject && isOf(path, next) ? path : null;
+}
+
+/** Whether a line is of an object; one that cannot be read ends none. */
+function isOf(object: string, line: Line): boolean {
+  const path = line.kind === 'leaf' ? line.leaf.path : line.path;
+  return path === null || path.startsWith(`${object}/`);
 }
 
 /** The lines that a refusal is about: those of an object that its record does not let pass are refused together. */

@@ -20,6 +20,10 @@ const schemas: readonly [string, StandardSchema<unknown>][] = [
   ['arktype', type({ name: 'string', 'age?': 'number' })],
 ];
 
+/** The three leaves of an object, as they are imported. */
+const linesOf = (id: number, value: unknown): string[] =>
+  ['a', 'b', 'c'].map((key) => JSON.stringify({ path: `users/${id}/${key}`, value }));
+
 describe('The write gate', () => {
   test.each(schemas)(
     'R99 with %s, no surface commits what the schema refuses',
@@ -158,6 +162,22 @@ describe('The write gate', () => {
     const atomic = await http(site, 'POST', 'import?mode=atomic', { lines: body });
     expect(atomic.json).toMatchObject({ imported: 0, ok: false });
     expect(await headOf(peer)).toBe(before);
+  });
+
+  test('S95 an object whose lines stand on both sides of the end of a commit is imported whole, or told as a whole', async () => {
+    const site = await world();
+    const schema = z.object({ a: z.number(), b: z.number(), c: z.number() });
+    site.server.record(record({ ...spec, schema }));
+    const lines = ['{"_header":true,"path_schema_version":3}'];
+    // The ends of commits lie within the objects 333 and 666.
+    for (let id = 0; id < 1000; id++) lines.push(...linesOf(id, id === 666 ? 'none' : id));
+    const run = async () =>
+      (await http(site, 'POST', 'import?import_id=whole', { lines: lines.join('\n') })).json;
+    const failed = [2000, 2001, 2002].map((line) => ({ line, reason: 'invalid_value' }));
+    expect(await run()).toMatchObject({ imported: 2997, skipped: 0, failed });
+    expect(await run()).toMatchObject({ imported: 0, skipped: 2997, failed });
+    lines.splice(1999, 3, ...linesOf(666, 666));
+    expect(await run()).toMatchObject({ ok: true, imported: 3, skipped: 2997 });
   });
 
   test('R99 a rollback to what a schema of today refuses commits nothing', async () => {

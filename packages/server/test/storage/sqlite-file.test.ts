@@ -217,6 +217,8 @@ describe('the file of the SQLite driver', () => {
   it.each([
     ['moved', () => renameSync(file, `${file}.away`)],
     ['deleted', () => rmSync(file)],
+    ['robbed of its log', () => rmSync(`${file}-wal`)],
+    ['robbed of its index', () => rmSync(`${file}-shm`)],
     [
       'replaced',
       () => {
@@ -238,6 +240,20 @@ describe('the file of the SQLite driver', () => {
     });
     expect(await storage.open('s')).toMatchObject({ head: 3 });
     await storage.close();
+  });
+
+  it('has all that it said it stored, after a restart, where its log was deleted under it', async () => {
+    await fill(3);
+    const storage = sqlite({ directory });
+    expect(await storage.append('s', 3, batchOf(opsAfter(3, 1)))).toEqual({ status: 'stored' });
+    rmSync(`${file}-wal`);
+    const refused = await storage.append('s', 4, batchOf(opsAfter(4, 1)));
+    expect(refused).toMatchObject({ status: 'failed', reason: 'io' });
+    await storage.close();
+    const again = sqlite({ directory });
+    expect(await again.open('s')).toMatchObject({ head: 4 });
+    expect(await again.append('s', 4, batchOf(opsAfter(4, 1)))).toEqual({ status: 'stored' });
+    await again.close();
   });
 
   it('stores again when a file that was moved is back', async () => {

@@ -26,7 +26,8 @@ export class DatabaseFile {
   readonly name: string;
   readonly writer: DatabaseSync;
   readonly #lock: DatabaseSync;
-  readonly #place: string | null;
+  /** The file, and those that SQLite keeps beside it while it is open: what was committed last is in the first of them only. */
+  readonly #places: readonly (readonly [name: string, place: string | null])[];
   readonly #idle: DatabaseSync[] = [];
   readonly #waiting: Waiting[] = [];
   #readers = 0;
@@ -39,16 +40,17 @@ export class DatabaseFile {
     try {
       checkFile(this.name);
       this.writer = openWriter(this.name, options);
-      this.#place = placeOf(this.name);
+      const names = ['', '-wal', '-shm'].map((end) => `${this.name}${end}`);
+      this.#places = names.map((name) => [name, placeOf(name)]);
     } catch (error) {
       this.#lock.close();
       throw toStorageError(error, this.name);
     }
   }
 
-  /** Throws where the name leads to another file than was opened, or to none: what is written to that nobody would find again. */
+  /** Throws where a name leads to another file than was opened, or to none: what is written to that nobody would find again. */
   checkPlace(): void {
-    if (placeOf(this.name) !== this.#place) throw movedFile(this.name);
+    for (const [name, place] of this.#places) if (placeOf(name) !== place) throw movedFile(name);
   }
 
   /** A read-only connection; few are out at a time, so that many loads at once do not exhaust descriptors. */

@@ -25,7 +25,7 @@ export type OnceOptions = {
   readonly signal?: AbortSignal;
 };
 
-/** Computes the value; the signal aborts when it is given up, or another has taken over. */
+/** Computes the value; the signal aborts when it is given up, or another has taken over, and when all is done. */
 export type Compute<T> = (signal: AbortSignal) => T | Promise<T>;
 
 /** What a flight needs of a handle. */

@@ -22,7 +22,10 @@ export function onlyFields(
 ): void {
   const { properties } = bodies[name];
   const strange = Object.keys(object).find((field) => !Object.hasOwn(properties, field));
-  if (strange !== undefined) throw problem(strange.slice(0, 40), 'There is no such field.');
+  if (strange === undefined) return;
+  const known = Object.keys(properties);
+  const list = `There ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}.`;
+  throw problem(strange.slice(0, 40), `There is no such field. ${list}`);
 }
 
 /** The JSON value that is a request's body, within the same bounds. */

@@ -310,6 +310,11 @@ test('S109 what a model gets wrong at first is refused with what to write instea
   const preconditions = [{ path: 'a', exists: false }];
   expect(await transact({ ops, preconditions })).toContain('if_absent: true');
   expect(await transact({ ops: [{ ...ops[0], op: 'put' }] })).toContain('set, delete, merge');
+  const increment = { op: 'increment', path: 'n', delta: 1 };
+  expect(await agent.refused('transact', { store, ops: [increment] })).toMatchObject({
+    field: 'delta',
+    detail: expect.stringMatching(/There are .*\bvalue\b/),
+  });
   expect(await agent.advised('get', { store, path: '/a' })).toContain('without a slash');
   expect(await agent.advised('get', { store: 'main', path: 'a' })).toContain('org/name');
   const pages = { store, pattern: '**', limit: 0 };

@@ -103,11 +103,14 @@ export const entryTools: readonly Tool[] = [
   },
   {
     name: 'holdfast_entries',
-    says: 'Lists the entries whose paths match a pattern, in the order of their paths, page by page.',
+    says: 'Lists the entries whose paths match a pattern, in the order of their paths, page by page. An object that was put at tasks/1 is an entry for each of its members: tasks/1/title, tasks/1/state.',
     reads: true,
     fields: {
       store,
-      pattern: { type: 'text', says: 'Such as posts/*/title or posts/**.' },
+      pattern: {
+        type: 'text',
+        says: 'tasks/** is all below tasks, tasks/*/state the state of each. * is one segment, so tasks/* lists nothing of objects.',
+      },
       limit: {
         type: 'integer',
         says: '1 to 1000; 50 if left out.',

@@ -165,7 +165,7 @@ export const storeTools: readonly Tool[] = [
   },
   {
     name: 'holdfast_import',
-    says: 'Imports JSON lines such as holdfast_export gives, at most 1 MiB at a time, each with its header line.',
+    says: 'Imports JSON lines such as holdfast_export gives, at most 1 MiB at a time, each beginning with its header line, {"_header":true,"path_schema_version":3}; then for each entry {"path","value"}.',
     fields: { store, payload: { type: 'text', says: 'The JSON lines.' }, ...repeatable },
     run: importPayload,
   },

@@ -6,7 +6,7 @@ import { type Path, type Query, type RecordDef, segmentsOf, type Seq } from '@ho
 import { canonicalJson, encodeStored } from '@holdfast/protocol/record';
 import type { StoreHost } from '../host/store-host.ts';
 import { writtenBy } from './ops.ts';
-import type { Crowd } from './turn.ts';
+import type { Crowd } from '../host/crowd.ts';
 
 /** So many leaves, or objects of a query, are looked at before others have their turn. */
 const PIECE = 500;

@@ -12,7 +12,7 @@ import { writtenBy } from './ops.ts';
 import type { Flusher } from './outbox.ts';
 import type { ChannelScope } from './scope.ts';
 import type { Audience } from './terms.ts';
-import type { Crowd } from './turn.ts';
+import type { Crowd } from '../host/crowd.ts';
 import { type HeldViewer, type Turned, Viewers } from './viewers.ts';
 import { formatOf } from './wire.ts';
 

@@ -14,7 +14,7 @@ import type { Roots, Transfers } from '../views/index.ts';
 import type { Flusher } from './outbox.ts';
 import type { Seeds } from './seeds.ts';
 import type { Snapshots } from './snapshots.ts';
-import type { Crowd } from './turn.ts';
+import type { Crowd } from '../host/crowd.ts';
 import { AWAY_MS } from './viewers.ts';
 
 /** What the sockets of one server share. */

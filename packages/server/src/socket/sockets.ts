@@ -9,7 +9,7 @@ import { endSpan, startServerSpan } from '../tracing/index.ts';
 import { Connection } from './connection.ts';
 import { Rechecks } from './rechecks.ts';
 import type { SocketRoom } from './room.ts';
-import { Crowd } from './turn.ts';
+import { Crowd } from '../host/crowd.ts';
 import { DEFLATE_BYTES_MIN, deflated } from './wire.ts';
 import {
   type Handshake,

@@ -232,7 +232,7 @@ export class InstanceHost {
         this.#discard(effect.ref);
         return;
       case 'turn':
-        this.#room.clock.setImmediate(() => this.step({ type: 'turn' }));
+        void this.#room.crowd.next().then(() => this.step({ type: 'turn' }));
         return;
       case 'wake':
         this.#wake(effect.at);

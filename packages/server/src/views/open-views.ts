@@ -7,6 +7,7 @@ import { type StreamOp, type ViewLimits, viewLimits } from '@holdfast/protocol/v
 import { type GivenPrincipal, type Principal, principalOf } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
 import type { Clock } from '../host/clock.ts';
+import { Crowd } from '../host/crowd.ts';
 import type { StoreDoor } from '../host/door.ts';
 import type { Storage } from '../storage/port.ts';
 import type { AppDefinition } from './app.ts';
@@ -87,6 +88,7 @@ export function openViews(options: ViewOptions, parts: ViewParts): Views {
   const roots = new Roots(
     {
       clock,
+      crowd: new Crowd(clock),
       limits,
       viewLimits: views,
       desk,

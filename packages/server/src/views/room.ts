@@ -2,12 +2,15 @@ import type { Limits } from '@holdfast/protocol';
 import type { ViewLimits } from '@holdfast/protocol/views';
 import type { Principal } from '../access/index.ts';
 import type { Clock } from '../host/clock.ts';
+import type { Crowd } from '../host/crowd.ts';
 import type { StoreDesk } from './store-desk.ts';
 import type { ViewTelemetry } from './telemetry.ts';
 
 /** What the views of one server need of it. */
 export type ViewsRoom = {
   readonly clock: Clock;
+  /** All instances that wait for another turn of the event loop. */
+  readonly crowd: Crowd;
   readonly limits: Limits;
   readonly viewLimits: ViewLimits;
   readonly desk: StoreDesk;

@@ -185,7 +185,8 @@ export class Cycles {
     world.alarms.set(due, () =>
       enter(() => {
         this.#isTimed = false;
-        this.#runIfDue();
+        // Thousands of instances may be due by the same commit: each in its turn.
+        this.ask();
       }),
     );
   }

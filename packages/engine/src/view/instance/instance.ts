@@ -172,7 +172,8 @@ export class Instance {
       case 'recovered':
         return this.#audience.recover(input.subscriber);
       case 'turn':
-        return this.#cycles.turn();
+        this.#cycles.turn();
+        return this.#tasks.turn();
       case 'wake':
         this.#wakeAt = Infinity;
         return this.#alarms.ring(this.#ports.now());

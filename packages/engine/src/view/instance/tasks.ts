@@ -52,10 +52,17 @@ export type TaskHost = {
   readonly merge: (layer: Layer) => void;
 };
 
+/** So much of a turn of the event loop the tasks that wait may take; the rest of it is for everybody else. */
+const TURN_MS = 10;
+
 export class Tasks {
   readonly #host: TaskHost;
   #queue: (Work | Request)[] = [];
   #running: Running | null = null;
+  /** Since when one has followed the other in this turn; null where none waits. */
+  #since: number | null = null;
+  /** The next one waits for another turn. */
+  #isResting = false;
 
   constructor(host: TaskHost) {
     this.#host = host;
@@ -93,12 +100,31 @@ export class Tasks {
 
   /** Runs the next task if none runs. */
   next(): void {
-    while (this.#running === null && this.#host.isLive()) {
+    while (this.#running === null && this.#host.isLive() && !this.#mustRest()) {
       const task = this.#queue.shift();
       if (task === undefined) return;
       if ('find' in task) this.#startRequest(task);
       else this.#startWork(task);
     }
+  }
+
+  /** Another turn of the event loop. */
+  turn(): void {
+    if (!this.#isResting) return;
+    this.#isResting = false;
+    this.#since = null;
+    this.next();
+  }
+
+  #mustRest(): boolean {
+    if (this.#isResting) return true;
+    const { ports } = this.#host.world;
+    const now = ports.now();
+    this.#since = this.#queue.length === 0 ? null : (this.#since ?? now);
+    if (this.#since === null || now - this.#since <= TURN_MS) return false;
+    this.#isResting = true;
+    ports.perform({ type: 'turn' });
+    return true;
   }
 
   /** Nothing runs any more. */

@@ -225,7 +225,7 @@ export type InstanceEffect =
   | { readonly type: 'opened'; readonly target: UploadTarget }
   /** Nothing of an upload is wanted any more: its transfer ends, its temp file goes. */
   | { readonly type: 'discard'; readonly ref: string }
-  /** Send `turn` when what happens in this turn of the event loop has happened. */
+  /** Send `turn` when what happens in this turn of the event loop has happened, and others have had their turns. */
   | { readonly type: 'turn' }
   /** Send `wake` at this time of `now`; replaces the former one. Infinity: not at all. */
   | { readonly type: 'wake'; readonly at: number }

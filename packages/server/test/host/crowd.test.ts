@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../src/host/clock.ts';
-import { Crowd } from '../../src/socket/turn.ts';
+import { Crowd } from '../../src/host/crowd.ts';
 
 /** A crowd in which each piece takes so long, and who has gone on in which turn of the event loop. */
 function crowd(pieceMs: number) {

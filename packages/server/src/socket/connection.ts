@@ -28,7 +28,6 @@ import { ViewChannel } from './view-channel.ts';
 import { ViewJoins } from './view-joins.ts';
 import { message } from './wire.ts';
 
-const PING_MS = 25_000;
 const STALLED_MS = 30_000;
 const CLOSE_GRACE_MS = 5000;
 /** The limit on channels is for each kind of topic, and there are so many. */
@@ -56,7 +55,6 @@ export class Connection implements ViewPort {
   readonly #views: ViewJoins;
   #principal: Principal;
   #credentials: Handshake['credentials'];
-  #pingedAt: number;
   #progress: { bytes: number; at: number };
   #closingAt: number | null = null;
   /** One after the other: the token that was sent last is in force, however long those before it took to be looked at. */
@@ -85,8 +83,7 @@ export class Connection implements ViewPort {
       now: room.clock.now(),
     });
     this.#views = new ViewJoins(room, this, opening.handshake);
-    this.#pings = new Pings(sockets.socket);
-    this.#pingedAt = room.clock.now();
+    this.#pings = new Pings(sockets.socket, room.limits.idle_timeout_ms, room.clock.now());
     this.#progress = { bytes: 0, at: room.clock.now() };
     this.#inbox = new Inbox(room, this.throttle, (...came) => this.#received(...came));
     this.#socket.on('message', (...came) => this.#inbox.take(...came));
@@ -213,9 +210,8 @@ export class Connection implements ViewPort {
     const stalled = now - this.#progress.at > STALLED_MS;
     if (stalled || this.#isOverfull) {
       this.close(1013, 'slow consumer');
-    } else if (this.#handshake.dialect !== 3 && now - this.#pingedAt > PING_MS) {
-      this.#pingedAt = now;
-      void this.#pings.ping();
+    } else if (this.#handshake.dialect !== 3) {
+      this.#pings.tick(now);
     }
   }
 

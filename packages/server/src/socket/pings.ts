@@ -1,15 +1,29 @@
 import type { WebSocket } from 'ws';
 
+/** Where a socket may be idle for less than twice as long, it is pinged twice in that time. */
+const PING_MS_MAX = 25_000;
+
 /** The pings of one socket that wait for their pong. Each has a payload of its own, so that no other pong passes for it. */
 export class Pings {
   readonly #socket: WebSocket;
   /** By number, ascending. */
   readonly #waiting = new Map<number, (arrived: boolean) => void>();
   #last = 0;
+  readonly #everyMs: number;
+  #pingedAt: number;
 
-  constructor(socket: WebSocket) {
+  constructor(socket: WebSocket, idleTimeoutMs: number, now: number) {
     this.#socket = socket;
+    this.#everyMs = Math.min(PING_MS_MAX, idleTimeoutMs / 2);
+    this.#pingedAt = now;
     socket.on('pong', (payload: Buffer) => this.#arrived(payload));
+  }
+
+  /** Asks for a sign of life now and then. */
+  tick(now: number): void {
+    if (now - this.#pingedAt <= this.#everyMs) return;
+    this.#pingedAt = now;
+    void this.ping();
   }
 
   /** Resolves when the peer has read everything sent before; with false when it never will. */

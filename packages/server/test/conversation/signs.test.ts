@@ -23,6 +23,21 @@ test('a capver-4 socket that answers pings is not idle, however long nobody says
   expect(await put(quiet, 'a', 1)).toBe(1);
 });
 
+test('where a socket may be idle for less, it is pinged sooner: who answers stays', async () => {
+  const clock = new VirtualClock();
+  const { joined, connect } = await world({ clock, limits: { idle_timeout_ms: 12_000 } });
+  const quiet = await joined({ device: 'quiet' });
+  const silent = await joined({ device: 'silent', pongs: false });
+  for (let i = 0; i < 20; i += 1) {
+    await clock.pass(3000);
+    const other = await connect({ device: 'other' });
+    await arrived(other);
+    other.cut();
+  }
+  expect(await silent.closed()).toBe(1001);
+  expect(await put(quiet, 'a', 1)).toBe(1);
+});
+
 test.each([
   ['2.0.0', jsonCodec],
   ['3.0.0', messagePackCodec()],

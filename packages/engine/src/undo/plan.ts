@@ -1,4 +1,5 @@
 import {
+  childPath,
   isAncestor,
   type Json,
   type Leaf,
@@ -117,7 +118,7 @@ class Plan {
   }
 
   /**
-   * That there is nothing at a path cannot be said of what is in its way above: there, either the nearest map has a leaf
+   * That there is nothing at a path cannot be said of what is in its way above: there, either the nearest map has something
    * that a leaf in its place would have removed, or there is nothing at all, as far up as is known.
    */
   #expectVacant(path: Path): void {
@@ -132,7 +133,9 @@ class Plan {
       if (!this.#view.knows(above)) break;
       const [neighbour] = this.#view.below(above);
       if (neighbour !== undefined) {
-        this.#expect({ kind: 'exists', path: neighbour.path });
+        // Whatever lies there: a leaf may go while others come in its place.
+        const segment = segmentsOf(neighbour.path)[segmentsOf(above).length] ?? '';
+        this.#expect({ kind: 'exists', path: childPath(above, segment) });
         break;
       }
       vacant = above;

@@ -199,6 +199,18 @@ test('a leaf that somebody else has changed is refused by name, and can be given
   expect(Object.keys(editor.state)).toEqual(['b', 'c']);
 });
 
+test('an undo is not refused for a leaf beside it that goes while another comes in its place (P58)', () => {
+  const editor = new Editor();
+  editor.foreign(set('all/theirs/a', 1));
+  editor.foreign(set('all/mine', 1));
+  editor.write({ op: 'delete', path: asPath('all/mine') });
+  const undone = editor.take('undo', () => {
+    const move = [{ op: 'delete' as const, path: asPath('all/theirs/a') }, set('all/theirs/b', 1)];
+    editor.foreign({ op: 'transact', ops: move, preconditions: [] });
+  });
+  expect([undone, Object.keys(editor.state)]).toEqual(['done', ['all/mine', 'all/theirs/b']]);
+});
+
 test('a new write empties redo; no more than the limit is kept, the newest (P58)', () => {
   const editor = new Editor(2);
   for (const value of [1, 2, 3]) editor.write(set('a', value));

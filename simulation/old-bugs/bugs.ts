@@ -1,4 +1,5 @@
 import type { OldBug } from './old-bug.ts';
+import { viewBugs } from './view-bugs.ts';
 
 /** Every switch, by what went wrong. */
 export const oldBugs: { readonly [what: string]: OldBug } = {
@@ -35,7 +36,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     now: 'if (!lost.signal.aborted) setAlarm(',
     was: 'setAlarm(',
     worlds: 'hosts',
-    seed: 36,
+    seed: 98,
     says: /leaves \d+ timers running/,
   },
   'a stream whose reader left amid a piece left a timer running': {
@@ -212,15 +213,6 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     seed: 1,
     says: /packed/,
   },
-  'a task of a view and a render below it each missed what the other changed': {
-    mended: 'e8f941b',
-    file: 'packages/engine/src/view/instance/layer.ts',
-    now: 'for (const cell of this.cells) cell.refresh(this);',
-    was: '',
-    worlds: 'views',
-    seed: 5,
-    says: /whole: .* titles after/,
-  },
   'a tab that led no more left timers of what it had followed for others running': {
     mended: '8363e74',
     file: 'packages/client/src/tabs/windows.ts',
@@ -286,24 +278,6 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     seed: 23,
     says: /reliable: .* is never told/,
   },
-  'whoever had changed its params came back to nothing': {
-    mended: '5bddb3f',
-    file: 'packages/server/src/views/roots.ts',
-    now: 'if (found !== null) found.place = next;',
-    was: 'void next;',
-    worlds: 'views',
-    seed: 3,
-    says: /kept: .* nobody knew of that/,
-  },
-  'a command was taken back for what another task had done': {
-    mended: '940ac65',
-    file: 'packages/engine/src/view/instance/cycles.ts',
-    now: 'const culprit = culpritOf(failure, layers, byReads);',
-    was: 'const culprit = layers.at(-1);',
-    worlds: 'views',
-    seed: 1,
-    says: /whole: it answers for another: .* command (say|flip) /,
-  },
   'rows that a client had said to have were dropped before the answer to that': {
     mended: '616cbf4',
     file: 'packages/engine/src/replica/queries.ts',
@@ -312,24 +286,6 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     worlds: 'windows',
     seed: 31,
     says: /window: after an answer to who has come back/,
-  },
-  'a piece that was being read when the connection was lost was sent where the upload went on': {
-    mended: '3e2cb9e',
-    file: 'packages/client/src/views/channel-transfer.ts',
-    now: 'if (channel !== this.#channel) return;',
-    was: '',
-    worlds: 'uploads',
-    seed: 1,
-    says: /an upload failed as/,
-  },
-  'an upload waited for ever for a view that was left': {
-    mended: '3e2cb9e',
-    file: 'packages/client/src/views/transfers.ts',
-    now: 'if (isFailed || this.#root.mount !== mount) abort.abort();',
-    was: 'if (isFailed) abort.abort();',
-    worlds: 'uploads',
-    seed: 5,
-    says: /settled: /,
   },
   'a tab was brought nothing of a part that was added after it had changed': {
     mended: '061bec7',
@@ -388,4 +344,14 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     seed: 4,
     says: /the server leaves \d+ timers running/,
   },
+  'an undo rested on one leaf beside what it brings back': {
+    mended: 'c5a0795',
+    file: 'packages/engine/src/undo/plan.ts',
+    now: "this.#expect({ kind: 'exists', path: childPath(above, segment) });",
+    was: "this.#expect({ kind: 'exists', path: neighbour.path });",
+    worlds: 'edits',
+    seed: 25,
+    says: /undone: /,
+  },
+  ...viewBugs,
 };

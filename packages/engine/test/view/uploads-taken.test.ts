@@ -25,13 +25,15 @@ const desk = (scope: 'connection' | 'shared'): ViewDefinition => ({
         const names = await ctx.uploads
           .consume('note', (entry) => {
             if (entry.name === of) throw new Error('not this one');
-            return entry.name;
+            return end === 'slow' ? gate.opened.then(() => entry.name) : entry.name;
           })
           .catch((error: unknown) => {
             if (end !== 'caught') throw error;
           });
         const left = ctx.uploads.entries('note').map(({ name }) => name);
-        if (end === 'refused') throw new RejectedError('later', { names, left });
+        if (end === 'refused' || end === 'slow') {
+          throw new RejectedError('later', { names, left });
+        }
         if (end === 'late') await gate.opened;
         if (end === 'unshown') ctx.update({ isBad: true });
       },
@@ -86,6 +88,19 @@ test('what a command consumes is there again where the command says no, fails or
   expect(rig.of('discard')).toEqual([]);
   expect(client.heard).toHaveLength(heard);
   expect(await client.dispatch('list')).toEqual({ names: ['a', 'b'] });
+});
+
+test('what is cancelled while a command visits what comes before it is not visited', async () => {
+  const { rig, client, refs } = await withFiles('shared');
+  const sent = client.send('take', { end: 'slow' });
+  await rig.settle();
+  const of = { subscriber: 1, store_id: [], name: 'note', ref: refs[1] };
+  rig.step({ type: 'cancel_upload', ticket: rig.ticket(() => undefined), ...of } as never);
+  await rig.settle();
+  gate.open();
+  await rig.settle();
+  const data = { names: ['a'], left: [] };
+  expect(await sent).toMatchObject({ response: { reason: 'later', data } });
 });
 
 test('what a command consumes before it catches a failure is gone with the command', async () => {

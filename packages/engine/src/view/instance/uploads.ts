@@ -323,7 +323,9 @@ export class Uploads {
     const consumed: Entry[] = [];
     try {
       for (const entry of this.#book.visible(place, scope)) {
-        if (entry.status !== 'success' || entry.isTaken) continue;
+        // While another was visited it may have been taken, or have gone with who brought it.
+        const isThere = this.#book.get(entry.ref) === entry;
+        if (!isThere || entry.status !== 'success' || entry.isTaken) continue;
         // oxlint-disable-next-line no-await-in-loop -- in their order, one at a time
         const result = await this.#hand(entry, scope, take);
         if (result === KEEP) continue;

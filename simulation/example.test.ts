@@ -1,5 +1,11 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { badWeather, failureText, simulate } from '@holdfast/simulation';
 import { expect, test } from 'vitest';
+
+setFlagsFromString('--expose-gc');
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the flag makes
+const collect = runInNewContext('gc') as () => void;
 
 test('the example of the package holds, through its front door', { timeout: 60_000 }, async () => {
   const failure = await simulate(
@@ -28,6 +34,47 @@ test('the example of the package holds, through its front door', { timeout: 60_0
   expect(failure === null ? null : failureText(failure)).toBeNull();
 });
 
+test('of a world in whose processes somebody dials when they are gone nothing is left', async () => {
+  let left: WeakRef<object> | null = null;
+  const said: string[] = [];
+  const failure = await simulate(
+    {
+      async program(world) {
+        left ??= new WeakRef(world);
+        const device = world.device('ann');
+        device.end();
+        await device.ask('/api/whoami').catch((error: unknown) => said.push(String(error)));
+        device.crash();
+      },
+    },
+    { from: 1, count: 3, shrinks: false },
+  );
+  const isLeft = (): boolean => {
+    collect();
+    return left?.deref() !== undefined;
+  };
+  await expect.poll(isLeft, { timeout: 5000 }).toBe(false);
+  expect([failure, new Set(said)]).toEqual([null, new Set(['Error: connection refused'])]);
+});
+
+test('the weather has not cleared for whoever has yet to hear that he was cut off', async () => {
+  let connections = 0;
+  const failure = await simulate(
+    {
+      program: async (world) => {
+        const store = world.client('ann').store('acme/app');
+        await store.put('a', 1).committed;
+      },
+      check: (world) => {
+        ({ connections } = world.device('ann'));
+      },
+    },
+    { from: 1, count: 1, shrinks: false },
+  );
+  expect([failure, connections]).toEqual([null, 1]);
+});
+
+// Last: it never ends.
 test('a program that asks again and again by timers of the platform is told so, for no virtual time passes meanwhile', async () => {
   const failure = await simulate(
     {

@@ -210,9 +210,6 @@ export class Parts {
   }
 
   async #check(world: World): Promise<void> {
-    // Whoever had all when the weather cleared hears only by now that he was cut off, and is to come back at once.
-    await world.sleep(1000);
-    for (const { client } of world.devices) void client.connect();
     // What is out of scope passes a while later (stores.md §10.2.5), and so do changes of the scope.
     await world.sleep(rulesMs);
     const truth = new Truth((await world.log(storeName)).map(({ op }) => op));

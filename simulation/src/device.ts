@@ -58,6 +58,8 @@ export class Device {
   readonly #site: Site;
   #options: DeviceOptions;
   readonly #cables = new Set<Cable>();
+  /** Ends of connections that have broken, which has not been heard of here. */
+  readonly #broken = new Set<Cable['client']>();
   readonly #stores = new Map<string, Store>();
   readonly #pocket: Pocket;
   /** Writes of each store that are in the cache. */
@@ -136,6 +138,11 @@ export class Device {
   /** How many connections to the server it has. */
   get connections(): number {
     return this.#cables.size;
+  }
+
+  /** Whether a connection has broken, and its client does not know yet. */
+  get isUnaware(): boolean {
+    return this.#broken.size > 0;
   }
 
   /** When the server sent what arrives now: long ago, where it was held back on its way. */
@@ -324,13 +331,16 @@ export class Device {
     const cable = new Cable(this.#room, {
       gone: () => {
         this.#cables.delete(cable);
+        if (!cable.client.destroyed) this.#broken.add(cable.client);
         this.#site.gone(cable);
       },
       heard: (sentAt) => (this.#saidAt = sentAt),
     });
+    cable.client.once('close', () => this.#broken.delete(cable.client));
     cable.slowness = this.#slowness;
     if (timers.isOver) {
-      cable.refuse();
+      // Once whoever dials hears of it: what waits for a socket that was gone before waits for good.
+      setImmediate(() => cable.refuse());
       return cable.client;
     }
     this.#cables.add(cable);

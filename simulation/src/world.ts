@@ -300,10 +300,10 @@ export class World {
       const row = await this.storage.stores.find(asStoreName(name));
       const head = row === null ? null : await this.storage.open(row.id);
       for (const device of this.#devices.values()) {
-        const { seq, pending } = device.store(name).status.get();
+        const { seq, pending, synced } = device.store(name).status.get();
         const { connection } = device.client.status.get();
-        const isHere = connection === 'connected' && !device.isAsleep;
-        if (seq === head?.head && pending === 0 && isHere) continue;
+        const isHere = connection === 'connected' && !device.isAsleep && !device.isUnaware;
+        if (seq === head?.head && pending === 0 && synced && isHere) continue;
         return `${device.name}, ${connection}, is at ${seq} of ${head?.head} in ${name}, with ${pending} pending`;
       }
     }

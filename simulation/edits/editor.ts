@@ -1,6 +1,6 @@
 import { ConflictError, type Receipt, RejectedError, type Store } from '@holdfast/client';
 import { undoManager, type UndoManager } from '@holdfast/client/undo';
-import type { OpId } from '@holdfast/protocol';
+import type { OpId, Request } from '@holdfast/protocol';
 import type { Device } from '../src/device.ts';
 import type { Dice } from '../src/dice.ts';
 import type { World } from '../src/world.ts';
@@ -29,7 +29,7 @@ const landedMs = 120_000;
 export class Editor {
   readonly device: Device;
   /** What took back, or brought back. */
-  readonly turned = new Set<OpId>();
+  readonly turned = new Map<OpId, Request>();
   readonly flown: Flown[] = [];
   readonly #world: World;
   readonly #desk: Desk;
@@ -40,6 +40,8 @@ export class Editor {
   #past: State[] = [];
   #next: State[] = [];
   #count = 0;
+  /** What was turned until then may be refused, for it rests on what was. */
+  #forgiven = 0;
 
   constructor(world: World, name: string, desk: Desk) {
     this.#world = world;
@@ -105,11 +107,12 @@ export class Editor {
     // Others may have been there first.
     if (roll < 4) {
       const known = store.get(path);
-      store.transact((tx) => {
+      const receipt = store.transact((tx) => {
         if (known === undefined) tx.ifAbsent(path);
         else tx.equals(path, known);
         tx.put(path, value);
       });
+      if (path.startsWith('own/')) this.#heed(receipt);
     } else store.put(path, value);
     return value;
   }
@@ -144,7 +147,9 @@ export class Editor {
   #turnOwn(way: 'undo' | 'redo'): void {
     const [from, to] = way === 'undo' ? [this.#past, this.#next] : [this.#next, this.#past];
     const isSpoiled = from.length > 0 && this.#desk.spoils('an undo is left out');
-    const receipt = isSpoiled ? null : (this.#own?.undo[way]() ?? null);
+    const own = this.#own;
+    const receipt = isSpoiled ? null : (own?.undo[way]() ?? null);
+    if (receipt !== null) this.#heed(receipt);
     const state = from.pop();
     if (state !== undefined) {
       to.push(this.#now);
@@ -152,6 +157,26 @@ export class Editor {
     }
     this.#note(receipt);
     this.look(`after ${way}`);
+  }
+
+  /**
+   * Of what nobody else writes an undo is refused only for what lies beside: where nothing else did, no condition leaves out
+   * what comes there. Who is told so goes on from what is there.
+   */
+  #heed(receipt: Receipt): void {
+    const own = this.#own;
+    const { size } = this.turned;
+    receipt.committed.catch((error: unknown) => {
+      if (own === null || own !== this.#own || !(error instanceof RejectedError)) return;
+      const segments = String(error.details['path']).split('/');
+      // Everything of somebody, or all: a leaf of theirs is none of its conditions; but of what rests on what was refused.
+      if (segments.length > 2 && size >= this.#forgiven) return;
+      this.#forgiven = this.turned.size;
+      own.undo.clear();
+      this.#now = this.#shown();
+      this.#past = [];
+      this.#next = [];
+    });
   }
 
   #turnShared(way: 'undo' | 'redo'): void {
@@ -168,7 +193,10 @@ export class Editor {
   }
 
   #note(receipt: Receipt | null): void {
-    if (receipt !== null) this.turned.add(receipt.opId);
+    if (receipt === null) return;
+    const { opId } = receipt;
+    const made = this.store.outbox.list().find((each) => each.opId === opId);
+    if (made !== undefined) this.turned.set(opId, made.request);
   }
 
   async #compute(dice: Dice): Promise<void> {
@@ -193,7 +221,9 @@ export class Editor {
       const text = JSON.stringify(isSpoiled ? 'another' : flight.value);
       // What one's own client is about to write may not come to be.
       const isPending = this.store.entry(key)?.pending === true;
-      if (flight.how !== 'uncoordinated' && !isPending) this.flown.push({ key, text });
+      // What is computed in a process that is gone by then is told to nobody.
+      const isThere = this.device.lives === lives && !isPending;
+      if (flight.how !== 'uncoordinated' && isThere) this.flown.push({ key, text });
     } catch (error) {
       this.#world.note(name, `once: ${String(error)}`);
       const isTakenBack = error instanceof RejectedError && error.code === 'cancelled';

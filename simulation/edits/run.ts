@@ -1,4 +1,4 @@
-import type { Json, OpId, Path } from '@holdfast/protocol';
+import type { Json, OpId, Path, Request } from '@holdfast/protocol';
 import { isRejection } from '../kill/writer.ts';
 import { Dice } from '../src/dice.ts';
 import { badWeather } from '../src/faults.ts';
@@ -61,7 +61,7 @@ export class EditWorlds {
 
   async #check(world: World): Promise<void> {
     const truth = new Truth((await world.log(storeName)).map(({ op }) => op));
-    const turned = new Set(this.#editors.flatMap((editor) => [...editor.turned]));
+    const turned = new Map(this.#editors.flatMap((editor) => [...editor.turned]));
     const flown = this.#editors.flatMap((editor) => editor.flown);
     for (const problem of [...touched(truth, turned), ...strayed(truth, flown)]) {
       world.problem(problem);
@@ -73,25 +73,45 @@ export class EditWorlds {
       }
     }
     this.figures = {
-      turned: this.figures.turned + [...turned].filter((id) => truth.of(id).length > 0).length,
+      turned:
+        this.figures.turned + [...turned.keys()].filter((id) => truth.of(id).length > 0).length,
       flown: this.figures.flown + flown.length,
     };
   }
 }
 
-/** What is taken back is what its own author has left there, whoever wrote in between. */
-function touched(truth: Truth, turned: ReadonlySet<OpId>): readonly string[] {
+/**
+ * What is taken back is what its own author has left there, whoever wrote in between; or had left before the server refused
+ * that, where another has brought about just the same.
+ */
+function touched(truth: Truth, turned: ReadonlyMap<OpId, Request>): readonly string[] {
   const there = new Map<Path, Json>();
   const left = new Map<string, Json>();
+  const refused = new Set(
+    [...turned].flatMap(([opId, request]) =>
+      truth.of(opId).length > 0 ? [] : writesOf(request).map((write) => leftBy(opId, write)),
+    ),
+  );
   return truth.ops.flatMap(({ op, path, value, deviceId, clientOpId }) => {
     const mine = `${deviceId} ${path}`;
     const [found, known] = [there.get(path), left.get(mine)].map((each) => textOf(each ?? null));
     const next = op === 'delete' ? null : value;
     there.set(path, next);
     left.set(mine, next);
-    const isWrong = turned.has(opIdOf(clientOpId)) && found !== known;
+    const isForeseen = refused.has(`${mine} ${found}`);
+    const isWrong = turned.has(opIdOf(clientOpId)) && found !== known && !isForeseen;
     return isWrong ? [`untouched: ${clientOpId} took ${found} at ${path}, not ${known}`] : [];
   });
+}
+
+function writesOf(request: Request): readonly Exclude<Request, { readonly op: 'transact' }>[] {
+  return request.op === 'transact' ? request.ops : [request];
+}
+
+/** Whose write leaves what where. */
+function leftBy(opId: OpId, write: ReturnType<typeof writesOf>[number]): string {
+  const value = 'value' in write ? write.value : null;
+  return `${opId.slice(0, opId.indexOf(':'))} ${write.path} ${textOf(value)}`;
 }
 
 /** The ops of a transaction share the id that it was made under. */

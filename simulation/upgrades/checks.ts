@@ -15,6 +15,7 @@ export type Fates = {
 /** What is wrong with them: each is committed, or kept as a letter, or was refused to somebody's face. */
 export function wrongIn({ ledger, letters, truths }: Fates): readonly string[] {
   const unknown = [...letters.keys()].filter((opId) => ledger.of(opId) === undefined);
+  const present = [...truths.keys()].at(-1) ?? '';
   return [
     ...unknown.map((opId) => `known: nobody made ${opId}`),
     ...[...ledger.all()].flatMap((made) => {
@@ -28,7 +29,7 @@ export function wrongIn({ ledger, letters, truths }: Fates): readonly string[] {
       return [
         lost(made, found, letter),
         untold(made, found),
-        undead(found, letter),
+        undead(found, letter, present),
         stale(made, found),
       ]
         .filter((text) => text !== null)
@@ -87,11 +88,12 @@ function untold({ receipt }: Made, found: Found): string | null {
   return `once: was acknowledged at seq ${outcome.seq}, and is not there`;
 }
 
-/** Of what may have been committed nobody knows. */
-function undead(found: Found, letter: DeadLetter | undefined): string | null {
+/** Of what may have been committed nobody knows; what went with a former state of the store may not be asked for again. */
+function undead(found: Found, letter: DeadLetter | undefined, present: string): string | null {
   if (letter === undefined || found.size === 0) return null;
   const { code } = letter.refusal;
-  return code === 'outcome_unknown' ? null : `dead: is a letter (${code}), and committed`;
+  const isGone = code === 'stale_incarnation' && !found.has(present);
+  return code === 'outcome_unknown' || isGone ? null : `dead: is a letter (${code}), and committed`;
 }
 
 /** A guard rests on the state of the store that it was made on. */

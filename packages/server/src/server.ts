@@ -357,7 +357,9 @@ class HoldfastServer implements Server {
       ...(this.#options.site !== undefined && { site: this.#options.site }),
     });
     // The process is not ours alone: its `Request` and `Response` stay what they are.
-    const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+    // Probes of HTTP/1.0, such as HAProxy sends, name no host.
+    const options = { overrideGlobalObjects: false, hostname: 'localhost' };
+    const listener = getRequestListener(app.fetch, options);
     const headersTimeout = this.#options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS;
     return createHttpServer(
       {

@@ -8,6 +8,7 @@ import { StorageError } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { sqlite } from '@holdfast/server/storage/sqlite';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { Raw } from '../security/raw.ts';
 import { VirtualClock } from './clock.ts';
 import type { Peer, WireFrame } from './peer.ts';
 import { SlowDisk } from './slow-disk.ts';
@@ -130,6 +131,12 @@ test('S111 healthz says that the process lives, readyz that it can work', async 
   const ready = await fetch(`${url}/readyz`);
   expect(ready.status).toBe(200);
   expect(await ready.json()).toMatchObject({ checks: { database: 'ok', pubsub: 'ok' } });
+});
+
+test('S111 a probe of HTTP/1.0 that names no host is answered', async () => {
+  const probe = await Raw.open((await world()).url);
+  probe.say('GET /readyz HTTP/1.0\r\n\r\n');
+  expect(await probe.closed()).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
 });
 
 test('S111 readyz is 503 while the server drains, for those who connect then too', async () => {

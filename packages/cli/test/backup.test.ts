@@ -220,6 +220,10 @@ test(
       'damaged',
     );
     expect(await spoilt(() => spoil(age, 'spoilt'))).toBe('newer_schema');
+    await cp(path('data'), path('broken'), { recursive: true });
+    await writeFile(path('broken', 'holdfast.db'), 'x'.repeat(9000));
+    const broken = await cli(['backup', path('later'), '--data', path('broken')]);
+    expect([broken.code, broken.error?.['code']]).toEqual([2, 'corrupt']);
     spoil(age, 'data');
     const newer = await cli(['backup', path('later'), '--data', path('data')]);
     expect(newer.error).toMatchObject({ code: 'newer_schema' });

@@ -3,6 +3,8 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { syncDirectory } from '../blobs/sync-directory.ts';
+import { StorageError } from '../storage/port.ts';
+import { toStorageError } from '../storage/sqlite/faults.ts';
 import { readPragma, refuseNewer } from '../storage/sqlite/schema.ts';
 import { contentsOf, copyContent, digestOf } from './contents.ts';
 import {
@@ -54,8 +56,14 @@ export async function backUp(options: BackUpOptions): Promise<BackupReport> {
   } catch (error) {
     const names = [databaseName, `${databaseName}-wal`, `${databaseName}-shm`, 'files'];
     await Promise.all(names.map((name) => rm(join(to, name), { recursive: true, force: true })));
-    throw failureAt(to, error);
+    throw damageIn(from, failureAt(to, error));
   }
+}
+
+/** What SQLite says of data that cannot be read, in words. */
+function damageIn(from: string, error: unknown): unknown {
+  const told = toStorageError(error, join(from, databaseName));
+  return told instanceof StorageError && told.reason === 'corrupt' ? told : error;
 }
 
 type Copied = {

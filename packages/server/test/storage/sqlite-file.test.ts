@@ -8,7 +8,9 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -264,6 +266,20 @@ describe('the file of the SQLite driver', () => {
       status: 'failed',
     });
     renameSync(`${file}.away`, file);
+    expect(await storage.append('s', 3, batchOf(opsAfter(3, 1)))).toEqual({ status: 'stored' });
+    await storage.close();
+  });
+
+  it('says of a file that it cannot reach that, and why, not that it was moved; and stores again when it can', async () => {
+    await fill(3);
+    const storage = sqlite({ directory });
+    renameSync(directory, `${directory}.away`);
+    symlinkSync(directory, directory);
+    const refusal = await storage.append('s', 3, batchOf(opsAfter(3, 1)));
+    unlinkSync(directory);
+    renameSync(`${directory}.away`, directory);
+    const message = expect.stringMatching(/cannot be reached any more \(ELOOP/);
+    expect(refusal).toEqual({ status: 'failed', reason: 'io', message });
     expect(await storage.append('s', 3, batchOf(opsAfter(3, 1)))).toEqual({ status: 'stored' });
     await storage.close();
   });

@@ -78,6 +78,16 @@ export function movedFile(file: string): StorageError {
   );
 }
 
+/** The name of the file leads nowhere for a reason that says nothing of the file, such as a directory that lost its permissions. */
+export function unreachableFile(file: string, cause: unknown): StorageError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new StorageError(
+    'io',
+    `${file} cannot be reached any more (${why}). Nothing was stored. Check its directory, the permissions and the disk; writes then work again.`,
+    cause,
+  );
+}
+
 /** The storage was closed. */
 export function closedStorage(): StorageError {
   return new StorageError('io', 'The storage is closed. Open it again.');

@@ -2,7 +2,14 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StorageError } from '../port.ts';
-import { closedStorage, corruptFile, movedFile, resultCode, toStorageError } from './faults.ts';
+import {
+  closedStorage,
+  corruptFile,
+  movedFile,
+  resultCode,
+  toStorageError,
+  unreachableFile,
+} from './faults.ts';
 import { applicationId, migrate, readPragma, refuseNewer } from './schema.ts';
 
 /** How the file is opened. */
@@ -84,14 +91,13 @@ export class DatabaseFile {
   }
 }
 
-/** What a file keeps when it is written to, and no other has. */
+/** What a file keeps when it is written to, and no other has; null: there is none of that name. */
 function placeOf(name: string): string | null {
   try {
-    const { dev, ino } = statSync(name, { bigint: true });
-    return `${dev} ${ino}`;
-  } catch {
-    // Gone, or out of reach.
-    return null;
+    const place = statSync(name, { bigint: true, throwIfNoEntry: false });
+    return place === undefined ? null : `${place.dev} ${place.ino}`;
+  } catch (error) {
+    throw unreachableFile(name, error);
   }
 }
 

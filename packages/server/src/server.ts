@@ -271,7 +271,7 @@ class HoldfastServer implements Server {
       ...this.#quotas,
       gateOf: (row) => this.#records.gateOf(row),
       meters: this.#meters,
-      slow: slowLog(this.#options.slowCommitMs, this.#log),
+      slow: slowLog(this.#options.slowCommitMs, { log: this.#log, clock: this.#clock }),
       appended: (result) => this.#readiness.appended(result),
       report: (what, error) => this.#failed({ err: error }, what),
       stopped: ({ id }) => this.#stopped(id),

@@ -69,6 +69,7 @@ export class Intake {
     const { blobs, limits } = this.#room;
     const upload = this.#unfinished.draw(storeId);
     const digest = createHash('sha256');
+    let isKept = false;
     try {
       const size = await blobs.append(
         upload,
@@ -81,13 +82,19 @@ export class Intake {
       const hash: BlobHash = `sha256:${digest.digest('hex')}`;
       if (expected !== null && hash !== expected) return null;
       await this.#note(storeId, { hash, size }, replaced);
-      return await this.#finish(upload, { hash, size });
+      const kept = await this.#finish(upload, { hash, size });
+      isKept = true;
+      return kept;
     } finally {
-      await blobs.delete(upload).catch((error: unknown) => {
-        this.#room.report('an upload that failed was not deleted', error);
-      });
+      if (!isKept) await this.#drop(upload);
       this.#unfinished.done(upload);
     }
+  }
+
+  async #drop(upload: UploadId): Promise<void> {
+    await this.#room.blobs.delete(upload).catch((error: unknown) => {
+      this.#room.report('an upload that failed was not deleted', error);
+    });
   }
 
   /** Goes on with an upload in pieces; without bytes, only asks how far it is. */

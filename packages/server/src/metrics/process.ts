@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Meters } from './meters.ts';
 
@@ -24,6 +25,10 @@ export function meterProcess(meters: Meters): () => void {
   });
   meters.gauge('process_start_time_seconds', 'Start of the process, as Unix time.', {
     read: () => performance.timeOrigin / 1000,
+  });
+  meters.gauge('process_open_fds', 'Open file descriptors.', { read: () => onLinux(openFds) });
+  meters.gauge('process_max_fds', 'The most file descriptors that may be open.', {
+    read: () => onLinux(maxFds),
   });
   return () => lag.end();
 }
@@ -74,4 +79,23 @@ function heap(): { readonly [kind: string]: number } {
 function cpuSeconds(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;
+}
+
+/** What the kernel tells of this process; null where there is no such kernel, or not one descriptor is left to ask it with. */
+function onLinux(read: () => number | null): number | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
+}
+
+function openFds(): number {
+  // Since Linux 6.2 the size is how many there are; before, it is 0, and they have to be listed.
+  return statSync('/proc/self/fd').size || readdirSync('/proc/self/fd').length;
+}
+
+function maxFds(): number | null {
+  const [, soft] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+  return soft === undefined ? null : Number(soft);
 }

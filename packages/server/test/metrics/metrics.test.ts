@@ -1,6 +1,7 @@
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, test } from 'vitest';
 import type { Storage } from '../../src/storage/port.ts';
+import { VirtualClock } from '../conversation/clock.ts';
 import { principals } from '../conversation/principals.ts';
 import { put, write } from '../conversation/talk.ts';
 import { set, topic, world } from '../conversation/world.ts';
@@ -169,3 +170,44 @@ test('a commit slower than the threshold is told to the log, and a faster one is
   await put(await calm.joined(), 'a', 1);
   expect(told.length).toBe(1);
 });
+
+test('of many slow commits ten a second are told to the log, and of the others how many they are', async () => {
+  const told: { readonly untold?: number }[] = [];
+  const log = { info: (details: object) => void told.push(details), error: () => undefined };
+  const clock = new VirtualClock();
+  const { url, joined } = await world({ clock, log, slowCommitMs: 0 });
+  const peer = await joined();
+  for (let at = 0; at < 25; at += 1) await put(peer, `a${at}`, at);
+  expect(told.length).toBe(10);
+  await clock.pass(1000);
+  await put(peer, 'b', 1);
+  expect(told.slice(10)).toMatchObject([{ untold: 15 }]);
+  expect((await Scrape.of(url)).value('holdfast_slow_commits_total')).toBe(26);
+});
+
+test('an upload that is kept deletes no file, and one that is not what it was said to be deletes its own', async () => {
+  const { url } = await world();
+  const upload = async (headers: { readonly [name: string]: string } = {}): Promise<number> => {
+    const { status } = await fetch(`${url}/api/stores/demo/main/files/a`, {
+      method: 'PUT',
+      body: 'hello',
+      headers: { authorization: 'Bearer dev', ...headers },
+    });
+    return status;
+  };
+  const deleted = async () => (await Scrape.of(url)).value('holdfast_files_deleted_total');
+  expect([await upload(), await deleted()]).toEqual([201, 0]);
+  const other = `sha-256=:${'A'.repeat(43)}=:`;
+  expect([await upload({ 'repr-digest': other }), await deleted()]).toEqual([422, 1]);
+});
+
+test.runIf(process.platform === 'linux')(
+  'the descriptors of the process are told beside how many it may have',
+  async () => {
+    const { url } = await world();
+    const scrape = await Scrape.of(url);
+    const open = scrape.value('process_open_fds');
+    expect(open).toBeGreaterThan(2);
+    expect(scrape.value('process_max_fds')).toBeGreaterThan(open);
+  },
+);

@@ -65,6 +65,24 @@ describe('What a mutation comes to', () => {
     expect(await headOf(peer)).toBe(head);
   });
 
+  test('is no object that is too large in all, however small each field is, and by whatever write', async () => {
+    const made = await site();
+    const peer = await made.joined({ token: 'eve' });
+    const text = 'x'.repeat(60_000);
+    const tooLarge = { reason: 'value_too_large', limit: 256 * 1024 };
+    for (const field of ['a', 'b', 'c', 'd']) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const { status } = await write(peer, { op: 'set', path: `notes/1/${field}`, value: text });
+      expect(status).toBe('ok');
+    }
+    const more = { op: 'set', path: 'notes/1/e', value: text };
+    for (const each of [more, mutate('put', { e: text })]) {
+      // oxlint-disable-next-line no-await-in-loop -- the same
+      expect(await write(peer, each)).toMatchObject({ status: 'error', response: tooLarge });
+    }
+    expect((await write(peer, { ...more, value: 'x'.repeat(20_000) })).status).toBe('ok');
+  });
+
   test('makes no typed value of an object, but may be one in a field', async () => {
     const made = await site();
     const peer = await made.joined({ token: 'eve' });

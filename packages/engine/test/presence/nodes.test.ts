@@ -118,6 +118,20 @@ test('a set of many metas comes in parts', () => {
   expect(world.log.filter(({ type }) => type === 'set')).toHaveLength(3);
 });
 
+test('of a set in parts all are asked for again, soon, where one of them is lost', () => {
+  const world = new World();
+  const a = world.node('a');
+  for (let n = 0; n < 120; n++) a.join(n, `u${n}/t`, {});
+  world.pass(100);
+  world.loses = (message) => message.type === 'set' && message.part === 1;
+  const watcher = world.node('b').join(1, 'ann/t');
+  world.pass(500);
+  expect(watcher.seen).toEqual([]);
+  world.loses = () => false;
+  world.pass(1000);
+  expect(watcher.seen).toHaveLength(120);
+});
+
 test('a message that cannot be read is as good as lost', () => {
   const world = new World();
   world.node('a').join(1, 'bob/t', { x: 1 });

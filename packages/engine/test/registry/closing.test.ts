@@ -61,6 +61,24 @@ describe('a value that closes itself', () => {
     expect(rig.registry.stats().closes).toBe(1);
   });
 
+  test.each([undefined, new Error('corrupt')])(
+    'G34 in the moment in which it begins to be watched, with the error %s, is not watched on, and nobody waits for it',
+    async (error) => {
+      let watching = 0;
+      const rig = new Rig({
+        watch: (_, closed) => {
+          watching += 1;
+          closed(error);
+          return () => (watching -= 1);
+        },
+      });
+      const told = await errorOf(rig.registry.acquire('a'));
+      expect(told).toEqual(error ?? expect.objectContaining({ code: 'closed' }));
+      expect(watching).toBe(0);
+      expect(rig.problems).toEqual([]);
+    },
+  );
+
   test('G34 with an error has failed, and reloads after errorTtl', async () => {
     const { rig, die } = selfClosing();
     const lease = await rig.registry.acquire('a');

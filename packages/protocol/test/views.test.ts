@@ -109,7 +109,10 @@ test('a command has a name before it has anything else', () => {
   expect(readViewCommand({ payload: {} })).toEqual(refuse('missing required field'));
   expect(readViewCommand({ name: '' })).toEqual(refuse('missing required field'));
   expect(readViewCommand({ name: 'x', store_id: 'a' })).toEqual(refuse('unknown store'));
-  expect(isRefusal(readViewCommand({ name: 'x', client_op_id: 'x'.repeat(65) }))).toBe(true);
+  const read = [0, 1, 64, 65].map((length) =>
+    readViewCommand({ name: 'x', client_op_id: 'x'.repeat(length) }),
+  );
+  expect(read.map(isRefusal)).toEqual([true, false, false, true]);
   expect(readViewCommand({ name: 'x' })).toEqual({
     store_id: [],
     name: 'x',
@@ -147,6 +150,50 @@ test('ops that are not known spoil an envelope; upload ops that are not known ar
   expect(readEnvelope({ ...envelope, upload_ops: uploads })?.upload_ops).toEqual([reset]);
 });
 
+/** Copies of a value in each of which one member is of no kind that it may be; `free` may be anything. */
+function* spoilt(value: object, free: readonly string[]): Generator<object> {
+  for (const [name, member] of Object.entries(value)) {
+    if (free.includes(name)) continue;
+    const put = (other: unknown): object =>
+      Array.isArray(value) ? value.with(Number(name), other) : { ...value, [name]: other };
+    yield put(Symbol('odd'));
+    if (typeof member !== 'object' || member === null) continue;
+    for (const inside of spoilt(member, free)) yield put(inside);
+  }
+}
+
+test('of what a server sends nothing is read as an envelope, or as a reply to allow_upload, that has an odd part', () => {
+  const at = { stream: 's', store_id: ['a'], item_key: 'k' };
+  const full = {
+    ...envelope,
+    ops: [{ op: 'remove', path: '/a' }],
+    stream_ops: [
+      { op: 'insert', ...at, at: -1, item: 1, limit: 3 },
+      { op: 'delete', ...at },
+    ],
+    events: [{ store_id: ['a'], name: 'said', payload: 1 }],
+  };
+  const reply = {
+    ref: 'avatar',
+    config: { accept: ['.png'], max_entries: 1, max_file_size: 2, chunk_size: 3 },
+    entries: {
+      0: { type: 'channel', entry_ref: 'u_1', token: 't' },
+      1: { type: 'external', entry_ref: 'u_2', uploader: 's3', meta: {} },
+    },
+    errors: [{ client_ref: '2', error: { code: 'too_large', message: 'no' } }],
+  };
+  expect(readEnvelope(full)).toEqual(full);
+  expect(readAllowUploadReply(reply)).toEqual(reply);
+  const read = [
+    ...[...spoilt(full, ['item', 'payload'])].map((odd) => readEnvelope(odd)),
+    ...[...spoilt(reply, ['meta', 'type'])].map((odd) => readAllowUploadReply(odd)),
+  ];
+  expect(read.length).toBeGreaterThan(40);
+  expect(read.filter((each) => each !== null)).toEqual([]);
+  const { item: _, ...bare } = { ...full.stream_ops[0], item: 1 };
+  expect(readEnvelope({ ...full, stream_ops: [bare] })).toBeNull();
+});
+
 test('head and tail make the text of an envelope', () => {
   const tail = tailText({
     ops: [{ op: 'remove', path: '/a' }],
@@ -172,6 +219,9 @@ test('progress is clamped, a message is cut, and an ill-formed file refuses itse
   expect(readUploadProgress({ ...at, progress: 140 })).toMatchObject({ progress: 100 });
   expect(readUploadProgress({ ...at, progress: 1.5 })).toMatchObject({ progress: 0 });
   expect(readUploadProgress(at)).toEqual(refuse('missing required field'));
+  for (const odd of [{ name: '' }, { store_id: 'a' }, { ref: '' }, { ref: 1 }]) {
+    expect(readUploadRef({ ...at, ...odd })).toEqual(refuse('missing required field'));
+  }
   expect(readUploadError({ ...at, message: 'x'.repeat(300) })).toMatchObject({
     message: 'x'.repeat(200),
   });
@@ -189,13 +239,16 @@ test('a chunk comes out as it went in', () => {
     fc.property(
       fc.tuple(fc.string({ unit: 'grapheme', maxLength: 20 }), fc.string({ maxLength: 50 })),
       fc.uint8Array(),
-      ([topicName, event], payload) => {
-        const frame = { joinRef: '3', ref: null, topic: topicName, event, payload };
+      fc.constantFrom(null, '3'),
+      ([topicName, event], payload, joinRef) => {
+        const frame = { joinRef, ref: null, topic: topicName, event, payload };
         expect(decodeChunk(encodeChunk(frame))).toEqual(frame);
       },
     ),
     { numRuns: 50 },
   );
+  expect(decodeChunk(Uint8Array.of(0, 0, 0, 1, 0, 0xff))).toBeNull();
+  expect(decodeChunk(Uint8Array.of(0, 0, 0, 2, 0, 0x61))).toBeNull();
   expect(() =>
     encodeChunk({
       joinRef: null,

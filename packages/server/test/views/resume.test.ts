@@ -40,7 +40,30 @@ const feed = view({
     },
   },
 });
-const apps = { app: app({ views: [counter, feed] }), authenticate: principals({ other: {} }) };
+const gates: (() => void)[] = [];
+const slow = view({
+  name: 'Slow',
+  mount: async ({ signal, id }) => {
+    signal.addEventListener('abort', () => ended.push(id));
+    await new Promise<void>((resolve) => void gates.push(resolve));
+    return {};
+  },
+  render: () => ({}),
+});
+const broken = { is: false };
+const brittle = view({
+  name: 'Broken',
+  scope: 'shared',
+  mount: () => {
+    if (broken.is) throw new Error('broken');
+    return {};
+  },
+  render: () => ({}),
+});
+const apps = {
+  app: app({ views: [counter, feed, slow, brittle] }),
+  authenticate: principals({ other: {}, nobody: { subject: null } }),
+};
 
 const join = { module: 'Counter', id: 'a', capver: 4 };
 
@@ -119,16 +142,129 @@ it('V28 a command that is sent again after it ran is answered from its record', 
   expect(runs).toEqual([0]);
 });
 
+it('V28 by its token also who did not sign in has a command once, though the instance is gone (views.md §7.3)', async () => {
+  runs.length = 0;
+  const { connect } = await world(apps);
+  const once = { client_op_id: 'op-1' };
+  const first = await connect({ token: 'nobody' });
+  const [root, instance] = await joined(first);
+  await root.command('add', {}, once);
+  await root.ask('phx_leave', {});
+  const back = new Root(await connect({ token: 'nobody' }), 'Counter', 'a');
+  const { response } = await back.join({ ...join, resume: { instance, version: 2 } });
+  expect(response).toMatchObject({ version: 1, resumed: false, resend: true });
+  await back.envelope();
+  expect(await back.command('add', {}, once)).toMatchObject({ status: 'ok' });
+  const [stranger] = await joined(await connect({ token: 'nobody' }));
+  await stranger.envelope();
+  await stranger.command('add', {}, once);
+  expect(runs).toEqual([0, 0]);
+});
+
+it('who comes back is told to send nothing again where an answer that it may lack is forgotten', async () => {
+  const clock = new VirtualClock();
+  const viewLimits = { dedupe_count: 1, dedupe_ms: 1 };
+  const { connect } = await world({
+    ...apps,
+    clock,
+    storage: memory({ now: clock.wall }),
+    viewLimits,
+  });
+  const twice = async (root: Root): Promise<void> => {
+    for (const id of ['op-1', 'op-2']) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await root.command('add', {}, { client_op_id: `${id} ${clock.now()}` });
+      // oxlint-disable-next-line no-await-in-loop -- the same
+      await clock.pass(10);
+    }
+  };
+  const [root, instance] = await joined(await connect());
+  await twice(root);
+  const resends = [];
+  for (const ms of [0, 121_000]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await clock.pass(ms);
+    const back = new Root(await connect(), 'Counter', 'a');
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    const { response } = await back.join({ ...join, resume: { instance, version: 3 } });
+    resends.push([response['resumed'], response['resend']]);
+  }
+  expect(resends).toEqual([
+    [true, false],
+    [true, true],
+  ]);
+  const [other, token] = await joined(await connect());
+  await twice(other);
+  await other.ask('phx_leave', {});
+  const anew = new Root(await connect(), 'Counter', 'a');
+  const { response } = await anew.join({ ...join, resume: { instance: token, version: 3 } });
+  expect(response).toMatchObject({ resumed: false, resend: false });
+});
+
+it('what is mounted for who has gone meanwhile ends at once', async () => {
+  ended.length = 0;
+  const { connect } = await world(apps);
+  const peer = await connect();
+  const ref = peer.ref();
+  const topic = 'musubi:connection:Slow:s';
+  peer.send([ref, ref, topic, 'phx_join', { ...join, module: 'Slow', id: 's' }]);
+  await expect.poll(() => gates.length, { interval: 5 }).toBe(1);
+  peer.cut();
+  const again = await connect();
+  again.send([null, 'beat', 'phoenix', 'heartbeat', {}]);
+  await again.reply('beat');
+  gates.pop()?.();
+  await expect.poll(() => ended, { interval: 5 }).toEqual(['s']);
+});
+
+it('V28 a command of who signed in, without a token to come back by, happens once within five minutes', async () => {
+  runs.length = 0;
+  const clock = new VirtualClock();
+  const { connect } = await world({ ...apps, clock, storage: memory({ now: clock.wall }) });
+  for (const ms of [0, 61_000, 400_000]) {
+    // oxlint-disable no-await-in-loop -- one after the other
+    await clock.pass(ms);
+    const peer = await connect();
+    const root = new Root(peer, 'Counter', 'a');
+    await root.join(join);
+    await root.command('add', {}, { client_op_id: 'op-1' });
+    await root.ask('phx_leave', {});
+    // oxlint-enable no-await-in-loop
+  }
+  // Nor is it remembered for ever.
+  expect(runs).toEqual([0, 0]);
+});
+
+it('a shared view that could not be mounted is mounted for the next who comes', async () => {
+  const { connect } = await world(apps);
+  const outcomes = [];
+  const peer = await connect();
+  for (const isBroken of [true, false]) {
+    broken.is = isBroken;
+    const root = new Root(peer, 'Broken', 'x');
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    outcomes.push((await root.join({ ...join, module: 'Broken', id: 'x' })).status);
+  }
+  expect(outcomes).toEqual(['error', 'ok']);
+});
+
 it('V62 a token of somebody else, of another place or of nobody mounts afresh', async () => {
   const { connect } = await world(apps);
   const first = await connect();
   const [root, instance] = await joined(first);
-  await root.command('add');
+  const once = { client_op_id: 'op-1' };
+  await root.command('add', {}, once);
   first.cut();
   const fresh = { version: 1, resumed: false, resend: false };
   const stranger = await connect({ token: 'other' });
-  const [, theirs] = await joined(stranger, { instance, version: 1 });
-  expect(theirs).not.toBe(instance);
+  const own = new Root(stranger, 'Counter', 'a');
+  const { response } = await own.join({ ...join, resume: { instance, version: 1 } });
+  expect(response).toMatchObject(fresh);
+  expect(response['instance']).not.toBe(instance);
+  await own.envelope();
+  // Nor is the stranger told what others' commands were answered.
+  await own.command('add', {}, once);
+  expect(await own.envelope()).toMatchObject({ version: 2 });
   const peer = await connect();
   const elsewhere = new Root(peer, 'Counter', 'b');
   const other = await elsewhere.join({ ...join, id: 'b', resume: { instance, version: 1 } });

@@ -1,6 +1,11 @@
-import { existsSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { type Browser, chromium } from 'playwright-core';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type Browser, type BrowserContext, chromium } from 'playwright-core';
 import { bundle } from './bundle.ts';
 
 const executablePath = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
@@ -17,19 +22,49 @@ if (!wantsChromium) {
   );
 }
 
+const args = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
 /** Starts the Chromium of this computer, with the profile of a directory or with one of its own. */
 export function launchChromium(): Promise<Browser> {
-  return chromium.launch({
-    executablePath,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  return chromium.launch({ executablePath, args });
+}
+
+/** One window of a Chromium. */
+export type OpenWindow = { readonly context: BrowserContext; close(): Promise<void> };
+
+/**
+ * Opens a window of a Chromium as people have it: of its tabs the last one is seen, and the others are hidden, have slow
+ * timers, and can be frozen. What Playwright starts itself takes all for seen.
+ */
+export async function openWindow(): Promise<OpenWindow> {
+  const profile = mkdtempSync(join(tmpdir(), 'holdfast-window-'));
+  const more = ['--headless=new', '--remote-debugging-port=0', `--user-data-dir=${profile}`];
+  const child = spawn(executablePath, [...args, ...more], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const ended = once(child, 'exit');
+  let endpoint: string | undefined;
+  for await (const line of createInterface(child.stderr)) {
+    endpoint = /DevTools listening on (ws:\S+)/.exec(line)?.[1];
+    if (endpoint !== undefined) break;
+  }
+  const browser = await chromium.connectOverCDP(endpoint ?? '', { noDefaults: true });
+  const [context] = browser.contexts();
+  if (context === undefined) throw new Error('The browser has no window.');
+  return {
+    context,
+    close: async () => {
+      await browser.close();
+      child.kill('SIGKILL');
+      await ended;
+      rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
 }
 
 /** A page that is one bundled module, at an address of its own. */

@@ -20,6 +20,11 @@ export interface TabsPlatform {
   locksHeld(): Promise<ReadonlySet<string>>;
   /** `hear` gets what others post, each message later than it was posted, those of one tab in order. */
   channel(name: string, hear: ((message: unknown) => void) | null): TabsChannel;
+  /**
+   * Calls back with `true` when this tab is about to be frozen, and with `false` when it has thawed; returns how to stop. A
+   * frozen tab may go on hearing others, though no timer runs in it and nothing comes from the network: it must not lead.
+   */
+  watchFreezing?(hear: (isFrozen: boolean) => void): () => void;
 }
 
 /** The platform's locks and channels; null where it has none. */
@@ -67,5 +72,16 @@ export function platformTabs(): TabsPlatform | null {
         close: () => channel.close(),
       };
     },
+    watchFreezing,
   };
+}
+
+function watchFreezing(hear: (isFrozen: boolean) => void): () => void {
+  // Workers have none.
+  const { document } = globalThis as Partial<typeof globalThis>;
+  const ended = new AbortController();
+  const { signal } = ended;
+  document?.addEventListener('freeze', () => hear(true), { signal });
+  document?.addEventListener('resume', () => hear(false), { signal });
+  return () => ended.abort();
 }

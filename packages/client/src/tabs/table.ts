@@ -59,6 +59,8 @@ export class TableSeat implements Seat {
   #isPrepared = false;
   #lock: () => void = () => undefined;
   isLeading = false;
+  #isFrozen = false;
+  #stopWatching: (() => void) | undefined;
   #isStepping = false;
 
   constructor(settings: Settings, platform: TabsPlatform, table: string) {
@@ -110,7 +112,8 @@ export class TableSeat implements Seat {
       unsubscribe: status.subscribe(() => this.#lookAtStatus()),
     };
     this.#peers.begin(id, (from, about) => this.#hearOwn(from, about));
-    this.#step({ type: 'stand' });
+    this.#stopWatching = this.#platform.watchFreezing?.((isFrozen) => this.#freeze(isFrozen));
+    this.#stand();
     void this.#prepare();
   }
 
@@ -135,6 +138,7 @@ export class TableSeat implements Seat {
     this.#step({ type: 'withdraw' });
     this.#at?.table.close();
     this.#at?.unsubscribe();
+    this.#stopWatching?.();
     this.#at = null;
     this.#setAlarm(Infinity);
     this.#setRetry(Infinity);
@@ -156,6 +160,17 @@ export class TableSeat implements Seat {
       for (const effect of effects ?? []) this.#perform(effect);
     }
     this.#isStepping = false;
+  }
+
+  #stand(): void {
+    if (!this.#isFrozen) this.#step({ type: 'stand' });
+  }
+
+  /** What is frozen answers others, and can do nothing for them: it would be taken for alive. */
+  #freeze(isFrozen: boolean): void {
+    this.#isFrozen = isFrozen;
+    if (isFrozen) this.#step({ type: 'withdraw' });
+    else if (this.#at !== null && !isOver(this.#at.client.status.get())) this.#stand();
   }
 
   #perform(effect: CandidateEffect): void {
@@ -272,7 +287,7 @@ export class TableSeat implements Seat {
   #open(...call: Parameters<TabLink['open']>): ReturnType<TabLink['open']> {
     const link = this.#at?.link;
     if (link === undefined) throw new TypeError('The client has no seat among the tabs any more.');
-    this.#step({ type: 'stand' });
+    this.#stand();
     return link.open(...call);
   }
 

@@ -36,7 +36,9 @@ export class ConsolePage extends WatchedPage {
     return this.page.locator(`[role=treeitem][data-path="${path}"]`);
   }
 
-  figure(name: 'connection' | 'outbox' | 'state' | 'type' | 'revision' | 'pending'): Locator {
+  figure(
+    name: 'connection' | 'outbox' | 'path' | 'state' | 'type' | 'revision' | 'pending',
+  ): Locator {
     return this.page.getByTestId(name);
   }
 

@@ -170,6 +170,28 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 60_000 }, ()
     await mine.close();
   });
 
+  test('what hides in a name or value, or reorders it, is seen, and an edit keeps it', async () => {
+    const [name, plain] = ['\u202Egnp\u200B.exe', 'gnp.exe'];
+    await write('demo/main', (tx) => tx.merge('odd', { [name]: name, [plain]: 'مرحبا 👩‍👩‍👧' }));
+    const mine = await ConsolePage.open(browser, server.console('demo/main'));
+    await mine.pick(`odd/${name}`);
+    await mine.shows(`odd/${name}`, '"\\u202egnp\\u200b.exe"');
+    const seen = '\\u202egnp\\u200b.exe';
+    expect(await mine.line(`odd/${name}`).locator('.name').textContent()).toBe(seen);
+    expect(await mine.figure('path').textContent()).toBe(seen);
+    expect(await mine.value.inputValue()).toBe(`"${seen}"`);
+    await mine.edit(`odd/${name}`, `["${seen}"]`);
+    await mine.shows(`odd/${plain}`, '"مرحبا 👩‍👩‍👧"');
+    const theirs = createClient({ url: server.url.replace('http', 'ws'), token: 'dev' });
+    const store = theirs.store('demo/main');
+    await store.ready;
+    await expect.poll(() => store.get(`odd/${name}`)).toEqual([name]);
+    await theirs.close();
+    await mine.tree.press('Delete');
+    expect(await mine.page.getByRole('dialog').textContent()).toContain(`odd/${seen}`);
+    await mine.close();
+  });
+
   test('a filter lists the paths that match', async () => {
     const mine = await ConsolePage.open(browser, server.console('demo/main'));
     await mine.page.keyboard.press('/');

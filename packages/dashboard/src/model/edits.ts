@@ -1,6 +1,7 @@
 import { ConflictError, type Json, type Receipt, type Store } from '@holdfast/client';
 import { Cell, type Readable } from './signal.ts';
 import { editableText, isSingleLeaf, parseText } from './value.ts';
+import { disclose } from './disclose.ts';
 
 /** What an edit began with; null: with nothing at the path. */
 export type Base = { readonly revision: number; readonly text: string } | null;
@@ -154,5 +155,5 @@ export function explain(error: unknown): string {
   if (error instanceof ConflictError) return 'Somebody else changed it first.';
   if (!(error instanceof Error)) return String(error);
   // Messages begin with the code, which people need not read twice.
-  return error.message.replace(/^[\w ]+: /, '');
+  return disclose(error.message.replace(/^[\w ]+: /, ''));
 }

@@ -1,3 +1,5 @@
+import { disclose } from './disclose.ts';
+
 /** The path of a child; `''` is the top of the store. */
 export function pathBelow(base: string, rest: string): string {
   return base === '' ? rest : `${base}/${rest}`;
@@ -8,12 +10,10 @@ export function pathAbove(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }
 
-/** The last segment as people know it, escapes undone. */
+/** The last segment as people know it: the escapes of paths undone, and nothing in it unseen. */
 export function nameOf(path: string): string {
-  return path
-    .slice(path.lastIndexOf('/') + 1)
-    .replaceAll('~1', '/')
-    .replaceAll('~0', '~');
+  const segment = path.slice(path.lastIndexOf('/') + 1);
+  return disclose(segment.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
 /** The pattern of everything below a path; a segment that is itself a wildcard is meant literally. */

@@ -1,11 +1,12 @@
 import type { Json } from '@holdfast/client';
+import { disclose } from './disclose.ts';
 
 /** A value in one line, cut to a length that a line can hold. */
 export function shortValue(value: unknown, charactersMax = 160): string {
   if (value === undefined) return '';
   const text =
     typeof value === 'string' ? JSON.stringify(value.slice(0, charactersMax)) : plain(value);
-  return text.length > charactersMax ? `${text.slice(0, charactersMax)}…` : text;
+  return disclose(text.length > charactersMax ? `${text.slice(0, charactersMax)}…` : text);
 }
 
 function plain(value: unknown): string {
@@ -27,7 +28,8 @@ function memberOf(value: unknown, name: string): string | null {
 
 /** A value as the text that people edit. */
 export function editableText(value: unknown): string {
-  return JSON.stringify(value, null, 2) ?? '';
+  const lines = (JSON.stringify(value, null, 2) ?? '').split('\n');
+  return lines.map(disclose).join('\n');
 }
 
 /** What was meant by a text, or what is wrong with it. */

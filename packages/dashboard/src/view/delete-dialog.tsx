@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react';
 import { patternBelow } from '../model/path.ts';
+import { disclose } from '../model/disclose.ts';
 import type { Workspace } from '../model/workspace.ts';
 import { Dialog } from './dialog.tsx';
 
@@ -25,7 +26,7 @@ export function DeleteDialog({ workspace, path, onClose, onDelete }: Props): Rea
   return (
     <Dialog title="Delete" onClose={onClose}>
       <p>
-        <code>{path}</code>
+        <code>{disclose(path)}</code>
         {isMap && ` and ${items.length === 1 ? 'the leaf' : `${count} leaves`} below it`} will be
         deleted for everybody.
       </p>

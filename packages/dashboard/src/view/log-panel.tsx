@@ -2,6 +2,7 @@ import { useSignal } from '@holdfast/react';
 import { type ReactNode, type UIEvent, useLayoutEffect, useRef } from 'react';
 import type { LogLine } from '../model/log.ts';
 import { shortValue } from '../model/value.ts';
+import { disclose } from '../model/disclose.ts';
 import type { Workspace } from '../model/workspace.ts';
 import { useRowHeight } from './media.ts';
 import { Lines, useVisible } from './windowed.tsx';
@@ -66,7 +67,7 @@ export function LogPanel({ workspace, onPick }: Props): ReactNode {
               <div key={line.id} className="line" style={style} onClick={() => pick(line)}>
                 <span className="seq">{line.seq}</span>
                 <span className="op">{line.op}</span>
-                <span className="path">{line.path}</span>
+                <span className="path">{disclose(line.path)}</span>
                 <span className="value">{shortValue(line.value, 80)}</span>
                 {line.own && <span className="mark-own">this page</span>}
               </div>

@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react';
 import { patternBelow } from '../model/path.ts';
 import { shortValue } from '../model/value.ts';
+import { disclose } from '../model/disclose.ts';
 import type { Workspace } from '../model/workspace.ts';
 
 type Props = {
@@ -27,7 +28,7 @@ export function MapPreview({ workspace, path, onAdd }: Props): ReactNode {
         {items.map((entry) => (
           <li key={entry.path}>
             <button type="button" onClick={() => workspace.reveal(entry.path)}>
-              {entry.path.slice(path.length + 1)}
+              {disclose(entry.path.slice(path.length + 1))}
             </button>
             <span className="value" data-type={entry.type}>
               {shortValue(entry.value)}

@@ -2,6 +2,7 @@ import type { OutboxEntry } from '@holdfast/client';
 import { type ReactNode, useSyncExternalStore } from 'react';
 import type { Session } from '../model/session.ts';
 import { shortValue } from '../model/value.ts';
+import { disclose } from '../model/disclose.ts';
 import type { Workspace } from '../model/workspace.ts';
 
 type Props = { readonly session: Session; readonly workspace: Workspace };
@@ -60,9 +61,9 @@ export function OutboxPanel({ session, workspace }: Props): ReactNode {
 
 function subjectOf({ request }: OutboxEntry): string {
   if (request.op === 'transact') return `${request.ops.length} ops`;
-  if (!('value' in request)) return request.path;
+  if (!('value' in request)) return disclose(request.path);
   const sign = request.op === 'set' ? ' = ' : ' ';
-  return request.path + sign + shortValue(request.value, 60);
+  return disclose(request.path) + sign + shortValue(request.value, 60);
 }
 
 function stateOf({ state, reason, attempts }: OutboxEntry): string {

@@ -1,6 +1,7 @@
 import { useSignal } from '@holdfast/react';
 import { type ReactNode, useLayoutEffect, useMemo, useRef } from 'react';
 import type { Row } from '../model/outline.ts';
+import { disclose } from '../model/disclose.ts';
 import type { Workspace } from '../model/workspace.ts';
 import { useRowHeight } from './media.ts';
 import { TreeRow } from './tree-row.tsx';
@@ -64,7 +65,7 @@ export function Tree({ workspace, rows, isFlat, commands }: Props): ReactNode {
               id={`line-${index}`}
               row={row}
               style={style}
-              label={isFlat ? row.path : row.name}
+              label={isFlat ? disclose(row.path) : row.name}
               entry={row.isMap ? undefined : workspace.store.entry(row.path)}
               isSelected={index === active}
               isEdited={drafts.has(row.path)}

@@ -2,6 +2,7 @@ import { useSignal } from '@holdfast/react';
 import { type ReactNode, useState } from 'react';
 import { explain } from '../model/edits.ts';
 import type { Session } from '../model/session.ts';
+import { disclose } from '../model/disclose.ts';
 import type { Workspace } from '../model/workspace.ts';
 import { AddDialog } from './add-dialog.tsx';
 import { DeleteDialog } from './delete-dialog.tsx';
@@ -43,7 +44,7 @@ export function WorkspaceView({ session, workspace }: Props): ReactNode {
     workspace.store
       .delete(path, options)
       .committed.catch((error: unknown) =>
-        session.tell(`${path} was not deleted. ${explain(error)}`),
+        session.tell(`${disclose(path)} was not deleted. ${explain(error)}`),
       );
   };
   return (

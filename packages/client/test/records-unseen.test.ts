@@ -1,5 +1,5 @@
 import { type RecordConflictError, records } from '@holdfast/client/records';
-import { passthrough, record } from '@holdfast/protocol';
+import { collection, passthrough, record } from '@holdfast/protocol';
 import { expect, onTestFinished, test } from 'vitest';
 import { Valve } from './valve.ts';
 import { openWorld } from './world.ts';
@@ -23,17 +23,32 @@ const Careful = record({
   conflict: 'detect',
 });
 
+const Job = record({
+  name: 'job',
+  store: 'acme/app',
+  path: 'jobs/:id',
+  version: '1.0',
+  schema: passthrough<{ readonly by: string | null; readonly done: boolean }>(),
+  mutations: {
+    finish: {
+      input: passthrough<{ readonly by: string }>(),
+      apply: (job, { by }) => (job?.by === by ? { by, done: true } : job),
+    },
+  },
+});
+
 /** A client that is connected, and has seen nothing of what it is about to write to. */
 async function opened() {
   const world = await openWorld();
   onTestFinished(() => world[Symbol.asyncDispose]());
   const items = world.server.record(Item);
   const careful = world.server.record(Careful);
+  const jobs = world.server.record(Job);
   const link = new Valve();
-  const client = world.client({ link, records: records([Item, Careful]) });
+  const client = world.client({ link, records: records([Item, Careful, Job]) });
   await client.record(Item, { id: 'other' }).set({ n: 0 }).committed;
   const item = (id: string) => client.record(Item, { id });
-  return { items, careful, link, client, item };
+  return { items, careful, jobs, link, client, item };
 }
 
 type Here = Awaited<ReturnType<typeof opened>>;
@@ -66,6 +81,33 @@ test('R121 R107 the same of what is made without a network, and sent with the ne
   const made = here.item('a').set({ n: 1 });
   await expect(made.committed).resolves.toMatchObject({ value: { n: 1 } });
   expect(seen).toEqual([{ n: 1 }]);
+});
+
+test('R108 of a mutation that found something else on the server, and of a row that has left its query, what stands there is told', async () => {
+  const { jobs, client, link } = await opened();
+  await jobs.write({ id: '1' }, { set: { by: 'ann', done: false } });
+  const open = client.collection(collection(Job, { where: { done: false } }));
+  onTestFinished(open.retain());
+  await open.ready();
+  const job = open.row(open.keys()[0] ?? '');
+  link.holdOut();
+  const late = job?.mutate('finish', { by: 'ann' });
+  await jobs.write({ id: '1' }, { set: { by: 'bob', done: true } });
+  await expect.poll(() => job?.state.get().status).toBe('refetching');
+  link.letOut();
+  const { sequence } = await jobs.get({ id: '1' });
+  expect(await late?.committed).toMatchObject({ value: { by: 'bob', done: true }, sequence });
+});
+
+test('R108 of a write that takes a row out of its query the seq of the write is told', async () => {
+  const { jobs, client } = await opened();
+  await jobs.write({ id: '1' }, { set: { by: 'ann', done: false } });
+  const open = client.collection(collection(Job, { where: { done: false } }));
+  onTestFinished(open.retain());
+  await open.ready();
+  const told = await open.row(open.keys()[0] ?? '')?.mutate('finish', { by: 'ann' }).committed;
+  const { sequence } = await jobs.get({ id: '1' });
+  expect(told).toMatchObject({ value: { by: 'ann', done: true }, sequence });
 });
 
 test('R260 many that are written before they were seen need few pushes of scope', async () => {

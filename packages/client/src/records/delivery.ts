@@ -37,6 +37,8 @@ export interface RecordEntry extends Live<RecordState<unknown>> {
   readonly ref: RecordRef;
   readonly stats: RecordStats;
   ready(): Promise<void>;
+  /** Resolves when what a write has left there is here; absent where nothing says when that is. */
+  arrived?(): Promise<void>;
   whenIdle(): Promise<void>;
   retry(): void;
   /** Where its writes wait until they are decided; null: it is closed. */

@@ -132,6 +132,11 @@ export class StoreEntry
     return this.waiters.until(() => this.#verdict());
   }
 
+  /** The same of what there is by now, also where it has left a query and is on its way once more. */
+  arrived(): Promise<void> {
+    return this.waiters.until(() => this.#verdict('refetching'));
+  }
+
   whenIdle(): Promise<void> {
     return this.waiters.until(() => this.#verdict() !== false);
   }
@@ -152,10 +157,12 @@ export class StoreEntry
     return this.#opened?.hold.slot.opened?.replica;
   }
 
-  #verdict(): unknown {
+  /** Whether it is known what there is, false where that is to be waited for, or why it will not be. */
+  #verdict(also?: RecordStatus): unknown {
     const { status, error } = this.state.get();
     const line = this.#opened?.hold.slot.room.connection.get();
-    const isHopeful = status === 'loading' && (line === undefined || !isOver(line));
+    const isComing = ['loading', also].includes(status);
+    const isHopeful = isComing && (line === undefined || !isOver(line));
     if (status === 'idle' || isHopeful) return false;
     const code = this.#excess?.code ?? hopeless[status];
     return code === undefined || (error ?? line?.error ?? new HoldfastError(code));

@@ -104,7 +104,7 @@ export class StoreRecordReceipt<R> implements RecordReceipt<R> {
   /** What was written to a part that is on its way is told of when that is here. */
   async #told(): Promise<Envelope> {
     const seq = await this.#write.told();
-    if (this.#entry.isApart !== true) await this.#entry.ready().catch(() => undefined);
+    await this.#entry.arrived?.().catch(() => undefined);
     return this.#envelope(seq);
   }
 

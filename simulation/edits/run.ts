@@ -1,4 +1,11 @@
-import type { Json, OpId, Path, Request } from '@holdfast/protocol';
+import {
+  childPath,
+  isObject,
+  type Json,
+  type OpId,
+  type Path,
+  type Request,
+} from '@holdfast/protocol';
 import { isRejection } from '../kill/writer.ts';
 import { Dice } from '../src/dice.ts';
 import { badWeather } from '../src/faults.ts';
@@ -89,19 +96,27 @@ function touched(truth: Truth, turned: ReadonlyMap<OpId, Request>): readonly str
   const left = new Map<string, Json>();
   const refused = new Set(
     [...turned].flatMap(([opId, request]) =>
-      truth.of(opId).length > 0 ? [] : writesOf(request).map((write) => leftBy(opId, write)),
+      truth.of(opId).length > 0 ? [] : writesOf(request).flatMap((write) => leftBy(opId, write)),
     ),
   );
   return truth.ops.flatMap(({ op, path, value, deviceId, clientOpId }) => {
-    const mine = `${deviceId} ${path}`;
-    const [found, known] = [there.get(path), left.get(mine)].map((each) => textOf(each ?? null));
     const next = op === 'delete' ? null : value;
-    there.set(path, next);
-    left.set(mine, next);
-    const isForeseen = refused.has(`${mine} ${found}`);
-    const isWrong = turned.has(opIdOf(clientOpId)) && found !== known && !isForeseen;
-    return isWrong ? [`untouched: ${clientOpId} took ${found} at ${path}, not ${known}`] : [];
+    return leavesOf(op, path, next).flatMap(([at, each]) => {
+      const mine = `${deviceId} ${at}`;
+      const [found, known] = [there.get(at), left.get(mine)].map((text) => textOf(text ?? null));
+      there.set(at, each);
+      left.set(mine, each);
+      const isForeseen = refused.has(`${mine} ${found}`);
+      const isWrong = turned.has(opIdOf(clientOpId)) && found !== known && !isForeseen;
+      return isWrong ? [`untouched: ${clientOpId} took ${found} at ${at}, not ${known}`] : [];
+    });
   });
+}
+
+/** What a merge writes, it writes at each member. */
+function leavesOf(op: string, path: Path, value: Json): readonly (readonly [Path, Json])[] {
+  if (op !== 'merge' || !isObject(value)) return [[path, value]];
+  return Object.entries(value).map(([key, each]) => [childPath(path, key), each]);
 }
 
 function writesOf(request: Request): readonly Exclude<Request, { readonly op: 'transact' }>[] {
@@ -109,9 +124,12 @@ function writesOf(request: Request): readonly Exclude<Request, { readonly op: 't
 }
 
 /** Whose write leaves what where. */
-function leftBy(opId: OpId, write: ReturnType<typeof writesOf>[number]): string {
+function leftBy(opId: OpId, write: ReturnType<typeof writesOf>[number]): readonly string[] {
   const value = 'value' in write ? write.value : null;
-  return `${opId.slice(0, opId.indexOf(':'))} ${write.path} ${textOf(value)}`;
+  const device = opId.slice(0, opId.indexOf(':'));
+  return leavesOf(write.op, write.path, value).map(
+    ([at, each]) => `${device} ${at} ${textOf(each)}`,
+  );
 }
 
 /** The ops of a transaction share the id that it was made under. */

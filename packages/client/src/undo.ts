@@ -2,8 +2,8 @@ import {
   changesBetween,
   type Direction,
   type Fate,
+  Group,
   leavesAround,
-  merged,
   rootsOf,
   type Step,
   UndoHistory,
@@ -39,7 +39,10 @@ export interface UndoManager extends Disposable {
   undo(): Receipt | null;
   /** Brings back what was undone last. */
   redo(): Receipt | null;
-  /** Makes one step of all that the callback writes. */
+  /**
+   * Makes one step of all that the callback writes; where it gives a promise, of all that is written through the handle until that
+   * is settled, such as while something is dragged.
+   */
   group<T>(write: () => T): T;
   /** Gives up the newest step, such as one in conflict. */
   drop(way?: 'undo' | 'redo'): void;
@@ -71,8 +74,8 @@ class HandleUndo implements UndoManager {
   readonly #unsubscribe: () => void;
   /** Which way the write goes that is being made; null: it is the user's own. */
   #way: Direction | null = null;
-  /** The steps of the group that is being written. */
-  #group: Step[] | null = null;
+  /** What is written into one step, until that is over. */
+  #group: Group | null = null;
 
   constructor(store: Store, limit: number) {
     this.#store = store;
@@ -108,25 +111,34 @@ class HandleUndo implements UndoManager {
 
   group<T>(write: () => T): T {
     if (this.#group !== null) return write();
-    const steps: Step[] = [];
-    this.#group = steps;
-    try {
-      return write();
-    } finally {
+    const group = new Group();
+    this.#group = group;
+    const end = (): void => {
+      if (this.#group !== group) return;
+      this.#cut();
       this.#group = null;
-      const changes = merged(steps.map((step) => step.changes));
-      const roots = [...new Set(steps.flatMap((step) => step.roots))];
-      const fate = (): Fate => fateOfAll(steps.map((step) => step.fate()));
-      this.#note({ changes, roots, fate });
+    };
+    let isOver = true;
+    try {
+      const written = write();
+      if (written instanceof Promise) {
+        isOver = false;
+        written.then(end, end);
+      }
+      return written;
+    } finally {
+      if (isOver) end();
     }
   }
 
   drop(way: Direction = 'undo'): void {
+    this.#cut();
     this.#history.drop(way);
     this.#show();
   }
 
   clear(): void {
+    this.#group?.take();
     this.#history.clear();
     this.#show();
   }
@@ -134,6 +146,7 @@ class HandleUndo implements UndoManager {
   close(): void {
     arounds.delete(this.#store);
     this.#unsubscribe();
+    this.#group = null;
     this.clear();
   }
 
@@ -142,6 +155,7 @@ class HandleUndo implements UndoManager {
   }
 
   #take(way: Direction): Receipt | null {
+    this.#cut();
     const plan = this.#history.plan(way, this.#view);
     if (isRefusal(plan)) throw RejectedError.from(plan);
     this.#show();
@@ -156,13 +170,19 @@ class HandleUndo implements UndoManager {
 
   #note(step: Step): void {
     if (this.#way !== null) this.#history.took(this.#way, step);
-    else if (this.#group !== null) this.#group.push(step);
+    else if (this.#group !== null) this.#group.add(step);
     else this.#history.wrote(step);
     this.#show();
   }
 
+  /** What a group has by now is a step; what comes, another. */
+  #cut(): void {
+    if (this.#group?.isEmpty === false) this.#history.wrote(this.#group.take());
+    this.#show();
+  }
+
   #show(): void {
-    this.canUndo.set(this.#history.count('undo') > 0);
+    this.canUndo.set(this.#history.count('undo') > 0 || this.#group?.isEmpty === false);
     this.canRedo.set(this.#history.count('redo') > 0);
   }
 }
@@ -212,6 +232,7 @@ function fill(tx: Transaction, { ops, preconditions }: TransactionRequest): void
   }
   for (const op of ops) {
     if (op.op === 'set') tx.put(op.path, op.value);
+    else if (op.op === 'merge') tx.merge(op.path, op.value);
     else if (op.op === 'delete') tx.delete(op.path);
     else if (op.op === 'increment') tx.increment(op.path, op.value);
     else if (op.op === 'add') tx.add(op.path, op.value);
@@ -228,13 +249,6 @@ function raise(error: unknown): void {
 
 function fateOf({ outcome }: Receipt): Fate {
   if (outcome === null) return 'pending';
-  if (outcome.status === 'refused') return 'refused';
+  if (outcome.status === 'refused') return outcome.reason === 'cancelled' ? 'cancelled' : 'refused';
   return outcome.rebasedOver.length > 0 ? 'rebased' : 'committed';
-}
-
-/** A group of which a part was refused is not what it was. */
-function fateOfAll(fates: readonly Fate[]): Fate {
-  if (fates.every((fate) => fate === 'refused')) return 'refused';
-  if (fates.some((fate) => fate === 'rebased' || fate === 'refused')) return 'rebased';
-  return fates.includes('pending') ? 'pending' : 'committed';
 }

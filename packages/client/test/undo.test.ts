@@ -1,5 +1,6 @@
 import { ConflictError, type Store } from '@holdfast/client';
 import { undoManager } from '@holdfast/client/undo';
+import { deferred } from '@holdfast/engine/registry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Valve } from './valve.ts';
 import { openWorld, type World } from './world.ts';
@@ -105,6 +106,28 @@ describe('undo', () => {
     await expect.poll(() => all(other)).toEqual({ a: 2 });
   });
 
+  it('a group of which all but the last was cancelled before it was sent is a step like another (P58)', async () => {
+    const valve = new Valve();
+    valve.holdOut();
+    const store = world.client({ link: valve }).store('acme/app');
+    const undo = undoManager(store);
+    store.put('x', 0);
+    undo.group(() => {
+      let last = store.put('x', 1);
+      for (const x of [2, 3]) {
+        const next = store.put('x', x);
+        expect(last.cancel()).toBe(true);
+        last = next;
+      }
+    });
+    expect([store.get('x'), store.outbox.list().length]).toEqual([3, 2]);
+    const alone = store.put('y', 1);
+    expect([alone.cancel(), undo.undo() === null, store.get('x')]).toEqual([true, false, 0]);
+    valve.letOut();
+    await undo.redo()?.committed;
+    expect(all(store)).toEqual({ x: 3 });
+  });
+
   it('forgets a write that was refused (P58)', async () => {
     const store = await world.store({ onRejected: () => undefined });
     const undo = undoManager(store);
@@ -155,6 +178,76 @@ describe('undo', () => {
     store.put('w', 1);
     expect(undo.canUndo.get()).toBe(false);
     undoManager(store).close();
+  });
+
+  it('takes all as one step that is written until what a group waits for has come, such as a drag (P58)', async () => {
+    const store = await world.store();
+    await store.put('shapes', { a: { x: 0, y: 0 }, b: { x: 0, y: 0 } }).committed;
+    const undo = undoManager(store);
+    store.put('shapes/b/x', 7);
+    const drop = deferred<void>();
+    const dragged = undo.group(() => drop.promise);
+    for (const x of [1, 2, 3]) {
+      await store.merge('shapes/a', { x, y: x }).committed;
+      expect(undo.canUndo.get()).toBe(true);
+    }
+    drop.resolve();
+    await dragged;
+    store.put('shapes/b/y', 7);
+    undo.undo();
+    undo.undo();
+    expect(store.get('shapes')).toEqual({ a: { x: 0, y: 0 }, b: { x: 7, y: 0 } });
+    undo.redo();
+    expect(store.get('shapes/a')).toEqual({ x: 3, y: 3 });
+    undo.undo();
+    undo.undo();
+    expect(undo.canUndo.get()).toBe(false);
+    await store.settled();
+    expect(store.get('shapes')).toEqual({ a: { x: 0, y: 0 }, b: { x: 0, y: 0 } });
+  });
+
+  it('takes back what is there of a drag that goes on, and what comes is another step; a failed one counts, too (P58)', async () => {
+    const store = await world.store();
+    await store.put('x', 0).committed;
+    const undo = undoManager(store);
+    const drop = deferred<void>();
+    const dragged = undo.group(() => drop.promise);
+    store.put('x', 1);
+    store.put('x', 2);
+    undo.undo();
+    expect([store.get('x'), undo.canUndo.get(), undo.canRedo.get()]).toEqual([0, false, true]);
+    store.put('x', 3);
+    store.put('x', 4);
+    drop.reject(new Error('the pointer is gone'));
+    await expect(dragged).rejects.toThrow('the pointer is gone');
+    expect(undo.canRedo.get()).toBe(false);
+    await undo.undo()?.committed;
+    expect([store.get('x'), undo.canUndo.get()]).toEqual([0, false]);
+  });
+
+  it('leaves alone what another does while a group goes on (P58)', async () => {
+    const [store, other] = [await world.store(), await world.store()];
+    await store.transact((tx) => {
+      tx.put('x', 0);
+      tx.increment('total', 1);
+    }).committed;
+    await expect.poll(() => other.get('total')).toBe(1);
+    const undo = undoManager(store);
+    const drop = deferred<void>();
+    const dragged = undo.group(() => drop.promise);
+    await store.put('x', 1).committed;
+    await store.increment('total', 1).committed;
+    await other.transact((tx) => {
+      tx.put('x', 50);
+      tx.increment('total', 5);
+    }).committed;
+    await expect.poll(() => store.get('x')).toBe(50);
+    store.put('x', 2);
+    store.increment('total', 1);
+    drop.resolve();
+    await dragged;
+    await undo.undo()?.committed;
+    expect(all(store)).toEqual({ x: 50, total: 6 });
   });
 
   it('is for handles that can see, and for edits: not for leases, nor what is computed once (P58)', async () => {

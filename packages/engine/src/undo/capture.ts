@@ -63,14 +63,21 @@ export function sameLeaf(a: Leaf | undefined, b: Leaf | undefined): boolean {
   return a.type === b.type && jsonEquals(a.value, b.value);
 }
 
-/** What several writes, one after the other, came to. */
-export function merged(steps: readonly (readonly LeafChange[])[]): readonly LeafChange[] {
-  const all = new Map<Path, LeafChange>();
-  for (const change of steps.flat()) {
-    const { before } = all.get(change.path) ?? change;
-    all.set(change.path, { ...change, before });
-  }
-  return [...all.values()].filter(({ before, after }) => !sameLeaf(before, after));
+/**
+ * What was at a leaf before two own changes of it, for both to be taken back: what somebody else did in between stays, as the
+ * state before the second; of a total, whose changes add up, only their own part goes.
+ */
+export function beforeBoth(first: LeafChange, second: LeafChange): Leaf | undefined {
+  const { before } = second;
+  if (sameLeaf(first.after, before)) return first.before;
+  const own = totalOf(first.after) - (first.before === undefined ? 0 : totalOf(first.before));
+  return before === undefined || Number.isNaN(own + totalOf(before))
+    ? before
+    : { ...before, value: totalOf(before) - own };
+}
+
+function totalOf(leaf: Leaf | undefined): number {
+  return leaf?.type === 'counter' && typeof leaf.value === 'number' ? leaf.value : Number.NaN;
 }
 
 /** Whether the entries are exactly these leaves. */

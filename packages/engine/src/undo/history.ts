@@ -118,5 +118,6 @@ function counterpart(way: Direction): Direction {
 }
 
 function isRefused({ step }: Entry): boolean {
-  return step.fate() === 'refused';
+  const fate = step.fate();
+  return fate === 'refused' || fate === 'cancelled';
 }

@@ -1,3 +1,4 @@
-export { changesBetween, leavesAround, merged, rootsOf } from './capture.ts';
+export { changesBetween, leavesAround, rootsOf } from './capture.ts';
+export { Group } from './group.ts';
 export { type Direction, UndoHistory } from './history.ts';
 export type { Fate, LeafChange, Step, UndoView } from './types.ts';

@@ -2,7 +2,9 @@ import {
   childPath,
   isAncestor,
   type Json,
+  type JsonObject,
   type Leaf,
+  parentOf,
   type Path,
   type Precondition,
   type Refusal,
@@ -25,6 +27,8 @@ export function planOf(step: Step, view: UndoView): Transaction | Refusal {
   return plan.conflict ?? { op: 'transact', ops: plan.ops, preconditions: plan.preconditions };
 }
 
+type Member = readonly [key: string, value: Json];
+
 const isPlain = ({ type }: Leaf): boolean => type !== 'counter' && type !== 'set';
 
 class Plan {
@@ -35,6 +39,8 @@ class Plan {
   readonly #after = new Map<Path, Leaf>();
   readonly #deletes: Write[] = [];
   readonly #writes: Write[] = [];
+  /** Members of maps that get other values, by the path of the map: a map takes one write, however many there are. */
+  readonly #members = new Map<Path, [Member, ...Member[]]>();
   readonly #conditions = new Map<string, Precondition>();
 
   constructor({ changes, roots, fate }: Step, view: UndoView) {
@@ -47,32 +53,58 @@ class Plan {
 
   /** Deletions first: what a step put in the way of what was there is gone before that comes back. */
   get ops(): readonly Write[] {
-    return [...this.#deletes, ...this.#writes];
+    const merges = [...this.#members].map(([map, members]): Write => {
+      const [[key, value], ...more] = members;
+      if (more.length === 0) return { op: 'set', path: childPath(map, key), value };
+      return { op: 'merge', path: map, value: Object.fromEntries(members) };
+    });
+    return [...this.#deletes, ...this.#writes, ...merges];
   }
 
   get preconditions(): readonly Precondition[] {
     return [...this.#conditions.values()];
   }
 
-  /** Where a root is gone altogether, what was below comes back by one write. Returns the other changes. */
+  /** What came, or went, altogether below a root is taken back by one write. Returns the other changes. */
   #restoreWholes(changes: readonly LeafChange[], roots: readonly Path[]): readonly LeafChange[] {
-    let rest = changes;
-    if (this.#isRebased) return rest;
+    if (this.#isRebased) return changes;
+    const below = belowEach(roots, changes);
+    const done = new Set<LeafChange>();
     // The shortest first: what one of them brings back, a longer one need not, and must not be written over.
     for (const root of roots.toSorted((a, b) => a.length - b.length)) {
-      const isGone = ({ path, before, after }: LeafChange): boolean =>
-        isAncestor(root, path) && before !== undefined && isPlain(before) && after === undefined;
-      const gone = rest.filter(isGone);
-      if (gone.length < 2 || !this.#isVacant(root)) continue;
-      rest = rest.filter((change) => !gone.includes(change));
-      this.#expectVacant(root);
-      const leaves = gone.flatMap(({ path, before }) =>
-        before === undefined || before.type === 'lease' ? [] : [[path, before.value] as const],
-      );
-      if (leaves.length === 0) continue;
-      this.#writes.push({ op: 'set', path: root, value: assembled(root, leaves) });
+      const its = (below.get(root) ?? []).filter((change) => !done.has(change));
+      for (const change of this.#regrow(root, its) ?? this.#uproot(root, its)) done.add(change);
     }
-    return rest;
+    return changes.filter((change) => !done.has(change));
+  }
+
+  /** Brings back what was below a root where nothing is now; null: something is. */
+  #regrow(root: Path, changes: readonly LeafChange[]): readonly LeafChange[] | null {
+    const gone = changes.filter(
+      ({ before, after }) => before !== undefined && isPlain(before) && after === undefined,
+    );
+    if (gone.length < 2 || !this.#isVacant(root)) return null;
+    this.#expectVacant(root);
+    const leaves = gone.flatMap(({ path, before }) =>
+      before === undefined || before.type === 'lease' ? [] : [placed([path, before.value])],
+    );
+    if (leaves.length > 0) this.#writes.push(...regrow(root, leaves));
+    return gone;
+  }
+
+  /** Removes a root below which nothing is but what the step has put there. */
+  #uproot(root: Path, changes: readonly LeafChange[]): readonly LeafChange[] {
+    const made = changes.filter(
+      ({ before, after }) => before === undefined && after !== undefined && isPlain(after),
+    );
+    const leaves = new Map(
+      made.flatMap(({ path, after }) => (after === undefined ? [] : [[path, after] as const])),
+    );
+    if (made.length < 2 || !areExactly(this.#view.below(root), leaves)) return [];
+    const values = [...leaves].map(([path, { value }]) => [path, value] as const);
+    this.#expect({ kind: 'equals', path: root, value: assembled(root, values) });
+    this.#deletes.push({ op: 'delete', path: root });
+    return made;
   }
 
   #isVacant(path: Path): boolean {
@@ -98,8 +130,25 @@ class Plan {
       // Also of totals and sets: what came in their place meanwhile must not be added to, nor cleared away.
       this.#expect({ kind: 'equals', path, value: now.value });
     }
+    if (now !== undefined && this.#merge(ops)) return;
     const target = before === undefined && exact ? this.#deletes : this.#writes;
     target.push(...ops);
+  }
+
+  /**
+   * Whether a leaf that stands there, so that it is in a map, gets its value with others of that map; who does not know all of the
+   * map may not merge into it.
+   */
+  #merge([op, ...more]: readonly Write[]): boolean {
+    if (op?.op !== 'set' || more.length > 0) return false;
+    const { path, value } = op;
+    const map = parentOf(path);
+    if (map === null || !this.#view.knows(map)) return false;
+    const member: Member = [segmentsOf(path).at(-1) ?? '', value];
+    const members = this.#members.get(map);
+    if (members === undefined) this.#members.set(map, [member]);
+    else members.push(member);
+    return true;
   }
 
   /** Nothing may be at the path, nor in its way, but what the step itself has put there. */
@@ -155,15 +204,61 @@ class Plan {
   }
 }
 
+/** The changes below each of some paths. */
+function belowEach(
+  roots: readonly Path[],
+  changes: readonly LeafChange[],
+): ReadonlyMap<Path, LeafChange[]> {
+  const below = new Map<Path, LeafChange[]>(roots.map((root) => [root, []]));
+  for (const change of changes) {
+    for (const above of ancestorsOf(change.path)) below.get(above)?.push(change);
+  }
+  return below;
+}
+
 type Placed = { readonly segments: Segments; readonly value: Json };
+
+/** More leaves than this come back by several writes: servers take 10,000 by one (stores.md §12.1). */
+const wholeMax = 5000;
+
+/** Writes what was below a path where nothing is now. */
+function regrow(path: Path, leaves: readonly Placed[]): readonly Write[] {
+  const depth = segmentsOf(path).length;
+  if (leaves.length <= wholeMax) return [{ op: 'set', path, value: mapAt(depth, leaves) }];
+  const writes: Write[] = [];
+  let part: Placed[] = [];
+  const writePart = (): void => {
+    if (part.length > 0) writes.push({ op: 'merge', path, value: mapAt(depth, part) });
+    part = [];
+  };
+  for (const [key, child] of childrenAt(depth, leaves)) {
+    if (part.length + child.length > wholeMax) writePart();
+    if (child.length > wholeMax) writes.push(...regrow(childPath(path, key), child));
+    else part.push(...child);
+  }
+  writePart();
+  return writes;
+}
+
+function placed([path, value]: readonly [Path, Json]): Placed {
+  return { segments: segmentsOf(path), value };
+}
 
 /** The value of a map at a path that has these leaves below it. */
 function assembled(path: Path, leaves: readonly (readonly [Path, Json])[]): Json {
-  const placed = leaves.map(([each, value]) => ({ segments: segmentsOf(each), value }));
-  return mapAt(segmentsOf(path).length, placed);
+  return mapAt(segmentsOf(path).length, leaves.map(placed));
 }
 
-function mapAt(depth: number, leaves: readonly Placed[]): Json {
+function mapAt(depth: number, leaves: readonly Placed[]): JsonObject {
+  const members = [...childrenAt(depth, leaves)].map(([key, child]) => {
+    const [first] = child;
+    const isLeaf = first !== undefined && first.segments.length === depth + 1;
+    return [key, isLeaf ? first.value : mapAt(depth + 1, child)] as const;
+  });
+  return Object.fromEntries(members);
+}
+
+function childrenAt(depth: number, leaves: readonly Placed[]): ReadonlyMap<string, Placed[]> {
   const children = new Map<string, Placed[]>();
   for (const leaf of leaves) {
     const key = leaf.segments[depth] ?? '';
@@ -171,10 +266,5 @@ function mapAt(depth: number, leaves: readonly Placed[]): Json {
     if (child === undefined) children.set(key, [leaf]);
     else child.push(leaf);
   }
-  const members = [...children].map(([key, child]) => {
-    const [first] = child;
-    const isLeaf = first !== undefined && first.segments.length === depth + 1;
-    return [key, isLeaf ? first.value : mapAt(depth + 1, child)] as const;
-  });
-  return Object.fromEntries(members);
+  return children;
 }

@@ -19,9 +19,9 @@ export type LeafChange = {
 
 /**
  * What became of an own write. `rebased`: committed, but behind writes of others at its paths, so that what was there
- * before it is not what it was made on.
+ * before it is not what it was made on. `cancelled`: taken back by who made it, before it was sent.
  */
-export type Fate = 'pending' | 'committed' | 'rebased' | 'refused';
+export type Fate = 'pending' | 'committed' | 'rebased' | 'refused' | 'cancelled';
 
 /** One own write, or several that are undone together: all that changed, and where. */
 export type Step = {

@@ -33,9 +33,10 @@ export function syncStatusOf(room: Room): Signal<SyncStatus> {
     if (last === undefined || !isSame(now, last)) last = now;
     return last;
   };
-  // When it was in step for the last time is known only in the moment when it no longer is.
+  // When it was in step for the last time is known only in the moment when it no longer is; that it is, only to who looks.
   const notice = (): void => {
-    if (last?.isSynced === true) get();
+    const open = [...room.slots.values()].filter(({ opened }) => opened !== null);
+    if (last?.isSynced === true || open.every(({ status }) => status.get().synced)) get();
   };
   room.connection.subscribe(notice);
   room.activity.subscribe(notice);

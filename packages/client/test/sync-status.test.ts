@@ -158,6 +158,21 @@ describe('the status of a client as a whole', () => {
     expect(status.get()).toMatchObject({ isSynced: false, lastSyncedAt: left });
   });
 
+  it('tells when it was in step for the last time, also to who has never asked before', async () => {
+    const valve = new Valve();
+    let wall = 1000;
+    await using world = await openWorld();
+    const client = world.client({ link: valve, env: { wall: () => wall } });
+    const store = client.store('acme/app');
+    await store.put('a', 1).committed;
+    await turn();
+    wall = 2000;
+    valve.cut();
+    await expect.poll(() => store.status.get().synced).toBe(false);
+    wall = 3000;
+    expect(client.status.get()).toMatchObject({ isSynced: false, lastSyncedAt: 2000 });
+  });
+
   it('counts the own writes that met another’s until each is resolved', async () => {
     await using world = await openWorld();
     const store = await world.store();

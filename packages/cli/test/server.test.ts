@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -76,18 +76,23 @@ test(
   },
 );
 
-test('serve tells at its start of a place for files that takes none', slow, async () => {
-  const taken = join(directory.path, 'taken');
-  writeFileSync(taken, 'a file where a directory should be');
-  const server = await start('serve', ['--data', join(directory.path, 'data')], {
-    HOLDFAST_FILES_DIRECTORY: taken,
-  });
-  running.push(server);
-  await until(() => server.stderr().includes('files cannot be kept'));
-  await server.stop('SIGTERM');
-  const messages = linesOf(server.stderr()).map(({ message }) => message);
-  expect(messages).toEqual(expect.arrayContaining(['listening', 'stopping', 'stopped']));
-});
+test.each(['taken', 'data/files'])(
+  'serve tells at its start that %s, where files are to be kept, takes none',
+  slow,
+  async (name) => {
+    const [data, taken] = [join(directory.path, 'data'), join(directory.path, name)];
+    mkdirSync(data);
+    writeFileSync(taken, 'a file where a directory should be');
+    const server = await start('serve', ['--data', data], {
+      HOLDFAST_FILES_DIRECTORY: name === 'taken' ? taken : '',
+    });
+    running.push(server);
+    await until(() => server.stderr().includes('files cannot be kept'));
+    await server.stop('SIGTERM');
+    const messages = linesOf(server.stderr()).map(({ message }) => message);
+    expect(messages).toEqual(expect.arrayContaining(['listening', 'stopping', 'stopped']));
+  },
+);
 
 test('dev prints one JSON line and opens demo/main to the token dev', slow, async () => {
   const server = await launch('dev');

@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { createServer, type ServerLog } from '@holdfast/server';
 import type { Blobs, UploadId } from '@holdfast/server/blobs';
+import { diskBlobs } from '@holdfast/server/blobs/disk';
 import { levelOf, listenAt, optionsOf } from '@holdfast/server/config';
 import { sqlite } from '@holdfast/server/storage/sqlite';
 import type { Storage } from '@holdfast/server/storage';
@@ -46,8 +49,8 @@ export const command: Command = defineCommand({
         const making = `holdfast tokens create --data ${data} --org ORG --scopes all`;
         output.aside({ warning: `${warning} ${making}` }, () => `${warning}\n  ${making}`);
       }
-      const { files } = options;
-      if (files !== undefined) await Promise.race([tryFiles(files, log), aborted(signal)]);
+      const files = options.files ?? filesIn(data);
+      if (files !== null) await Promise.race([tryFiles(files, log), aborted(signal)]);
     });
     if (output.json) log.info({}, 'stopped');
   },
@@ -62,6 +65,12 @@ function tellLife(
   const { pid, versions } = process;
   log.info({ ...at, version: version(), node: versions.node, pid }, 'listening');
   signal.addEventListener('abort', () => log.info({}, 'stopping'), { once: true });
+}
+
+/** Where files are kept by default, if there is something of that name: what is not there can be made, as the data could. */
+function filesIn(data: string): Blobs | null {
+  const directory = join(data, 'files');
+  return existsSync(directory) ? diskBlobs({ directory }) : null;
 }
 
 /** A place for files that does not work is better known now than by somebody's first upload. */

@@ -303,3 +303,18 @@ test('a query that the server has no place for is asked for again when another h
     refusal: { code: 'invalid_query' },
   });
 });
+
+test('a query that is open when a seed comes shows what the page had of it, before the server is asked', () => {
+  const page = new Desk();
+  page.join(5);
+  page.delta(page.open(), 5, { reset: true, rows: ['tasks/a'], entries: [row('a', 'A', 5)] });
+  const { entries, maps, ...rest } = page.replica.image();
+  const desk = new Desk();
+  const sub = desk.open();
+  expect(desk.queries.sight(sub).rows).toBeNull();
+  const image = { ...rest, entries: [...entries], maps: [...maps] };
+  const kept = { seq: 0, incarnation: null, scope: null, patterns: [] };
+  desk.step({ type: 'adopt', image, seed: { proof: 'digest.signature', kept } });
+  expect(desk.queries.sight(sub).rows).toEqual(['tasks/a']);
+  expect(desk.value('tasks/a/title')).toBe('A');
+});

@@ -37,6 +37,7 @@ test('who leaves while the render that it came for is held leaves nothing behind
     await rig.advance(200);
     const late = await rig.join({ id: 2 });
     late.leave(keep);
+    expect(rig.of('forgot')).toMatchObject([{ subscriber: 2 }]);
     gate.open();
     await rig.advance(999);
     expect(late.heard).toEqual([]);

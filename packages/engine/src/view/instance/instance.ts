@@ -247,7 +247,9 @@ export class Instance {
   #detach({ subscriber, keep }: Input<'detach'>): void {
     this.#requests.forget(subscriber);
     this.#awaited.delete(subscriber);
-    if (keep) this.#keep(subscriber);
+    // Who was not let in yet has nothing here to come back to.
+    if (!this.#audience.has(subscriber)) this.#ports.perform({ type: 'forgot', subscriber });
+    else if (keep) this.#keep(subscriber);
     else this.#forget(subscriber);
     if (!this.#isShared && !keep) {
       this.#end();

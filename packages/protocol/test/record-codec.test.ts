@@ -54,6 +54,17 @@ test.each([
   expect(() => encodeStored({ value })).toThrow(expect.objectContaining({ code: 'invalid_value' }));
 });
 
+test('R104 what another type says in the same words is none of the native ones', () => {
+  for (const type of ['decimal', 'other']) {
+    const said = ['5', 'AAAA', '2026-01-01T00:00:00.000Z'].map((text) => ({
+      _type: type,
+      _typed: text,
+    }));
+    expect(decodeStored(said)).toEqual(said);
+    expect(decodeExact(said)).toEqual(said);
+  }
+});
+
 test('R104 a cycle ends', () => {
   const wide = { n: 1, list: [cycle], again: cycle };
   for (const value of [cycle, wide]) {
@@ -118,6 +129,9 @@ test('R51 an envelope of three fields is taken, and numbered densely; who tells 
   });
   expect(readEnvelope({ sequence: 9, prev: 2, incarnation: 'e1' })).toMatchObject({ prev: 2 });
   expect(readEnvelope({ sequence: 9, incarnation: 'e1' })).toMatchObject({ prev: null });
+  const longest = 'x'.repeat(128);
+  const named = { sequence: 9, incarnation: longest, op_id: longest };
+  expect(readEnvelope(named)).toMatchObject({ incarnation: longest, opId: longest });
 });
 
 test.each([
@@ -127,7 +141,10 @@ test.each([
   'x',
   { sequence: 1, schema_version: 1 },
   { sequence: 1, prev: 1 },
+  { sequence: 1, prev: -1 },
+  { sequence: 1, prev: '0' },
   { sequence: 1, incarnation: 1 },
+  { sequence: 1, incarnation: 'x'.repeat(129) },
   { sequence: 1, op_id: 'x'.repeat(129) },
 ])('R70 %j is no envelope', (message) => {
   expect(readEnvelope(message)).toHaveProperty('fault');
@@ -143,6 +160,9 @@ test('an answer to a handshake is told from what is none', () => {
     { key: 'k', type: 'gone' },
     { key: 'k', type: 'skew' },
     { key: 'k', type: 'denied' },
+    { key: 'k', type: 'current', view: 1 },
+    { key: 1, type: 'current' },
+    { key: 'k', type: 'gone', incarnation: 'e1', sequence: 1.5 },
   ]) {
     expect(isHandshakeAnswer(bad)).toBe(false);
   }

@@ -9,6 +9,7 @@ import { Root } from './root.ts';
 
 const ended: string[] = [];
 const runs: number[] = [];
+const gates: (() => void)[] = [];
 const counter = view({
   name: 'Counter',
   mount: ({ signal, id }) => {
@@ -38,9 +39,9 @@ const feed = view({
         ctx.stream('log').insert({ id: String(ctx.state.n) });
       },
     },
+    wait: { run: () => new Promise<void>((resolve) => void gates.push(resolve)) },
   },
 });
-const gates: (() => void)[] = [];
 const slow = view({
   name: 'Slow',
   mount: async ({ signal, id }) => {
@@ -342,6 +343,11 @@ it('V66, V68 a shared view has one instance: who joins later begins at its versi
   expect(mine).toMatchObject({ base_version: 7, version: 8 });
   expect(other).toMatchObject({ base_version: 1, version: 2 });
   expect({ ...other, base_version: 7, version: 8 }).toEqual(mine);
+  // Who leaves takes nobody else's answer along.
+  const waiting = one.push('command', { name: 'wait' });
+  await two.ask('phx_leave', {});
+  gates.pop()?.();
+  expect(await ours.reply(waiting)).toMatchObject({ status: 'ok', version: 8 });
 });
 
 it('what speaks MessagePack has the same envelopes (views.md §5.5)', async () => {

@@ -12,6 +12,9 @@ import {
 import { typeOfOp } from './apply.ts';
 import type { Change, Tree } from './tree.ts';
 
+/** So many leaves are taken back at a time. */
+const PART_LEAVES = 5000;
+
 /** An op with the leaves whose old value vanished by it (stores.md §1.2.2). */
 type RemovingOp = Op & { readonly removed: readonly Entry[] };
 
@@ -45,10 +48,23 @@ export class Span {
    * or gained some keeps the revision it has.
    */
   rewind(tree: Tree): void {
+    const parts = this.rewinding(tree);
+    while (parts.next().done !== true);
+  }
+
+  /** The same part by part: others may have their turns in between. */
+  *rewinding(tree: Tree): Generator<void, void, undefined> {
+    let passed = 0;
     for (const [path, before] of this.#before) {
       if (before === undefined && tree.leaf(path) !== undefined) tree.remove(path, 0);
+      passed += 1;
+      if (passed % PART_LEAVES === 0) yield;
     }
-    for (const [path, before] of this.#before) if (before !== undefined) tree.put(path, before);
+    for (const [path, before] of this.#before) {
+      if (before !== undefined) tree.put(path, before);
+      passed += 1;
+      if (passed % PART_LEAVES === 0) yield;
+    }
   }
 
   #note(path: Path, before: Leaf | undefined, after: Leaf | undefined): void {

@@ -45,7 +45,8 @@ export function stateAt(store: Past, seq: Seq): Promise<Tree> {
     const { tree, seq: head } = store.view();
     const past = tree.fork();
     const span = await readSpan(store, seq, head);
-    span.rewind(past);
+    // oxlint-disable-next-line no-await-in-loop -- others want their turn
+    for (const parts = span.rewinding(past); parts.next().done !== true;) await turn();
     return past;
   });
 }

@@ -32,6 +32,8 @@ import { queryOf } from './query.ts';
 import { deviceOf, identify, needScope, readable, readableThen } from './identify.ts';
 import { seqOf } from './past.ts';
 import { storeOf } from './store-of.ts';
+import { streamOf } from './stream-of.ts';
+import { turn } from './turns.ts';
 
 const parameters = new Set(['from_seq', 'to_seq']);
 
@@ -125,18 +127,36 @@ async function diff(c: Context, deps: HttpDeps): Promise<Response> {
     const span = await store.span(from, to);
     const ends = await endsOf(deps, principal, { store, span, to });
     const changes = ends === null ? span.changes() : changesSeen(span, ends);
-    return c.json({
-      from_seq: from,
-      to_seq: to,
-      changes: changes.map(({ path, before, after }) => ({
-        path,
-        before: before?.value ?? null,
-        after: after?.value ?? null,
-        before_type: before?.type ?? null,
-        after_type: after?.type ?? null,
-      })),
-    });
+    const text = streamOf(textOf({ from, to, changes }), deps);
+    return c.body(text, 200, { 'Content-Type': 'application/json' });
   });
+}
+
+const PIECE_CHARS = 64 * 1024;
+
+/** The answer piece by piece: a long stretch may have changed more than one string can hold. */
+function* textOf(told: {
+  readonly from: Seq;
+  readonly to: Seq;
+  readonly changes: readonly Change[];
+}): Generator<Uint8Array, void, undefined> {
+  const { from, to, changes } = told;
+  const encoder = new TextEncoder();
+  let text = `{"from_seq":${from},"to_seq":${to},"changes":[`;
+  for (const [index, { path, before, after }] of changes.entries()) {
+    const change = {
+      path,
+      before: before?.value ?? null,
+      after: after?.value ?? null,
+      before_type: before?.type ?? null,
+      after_type: after?.type ?? null,
+    };
+    text += `${index === 0 ? '' : ','}${JSON.stringify(change)}`;
+    if (text.length < PIECE_CHARS) continue;
+    yield encoder.encode(text);
+    text = '';
+  }
+  yield encoder.encode(`${text}]}`);
 }
 
 /** A state at an end of a span, and what of it may be read. */
@@ -156,7 +176,8 @@ async function endsOf(
   const past = await store.past(to);
   if (isRefusal(past)) throw refused(past);
   const start = past.draft();
-  span.rewind(start);
+  // oxlint-disable-next-line no-await-in-loop -- others want their turn
+  for (const parts = span.rewinding(start); parts.next().done !== true;) await turn();
   const endOf = (tree: Tree): End => ({
     tree,
     scope: readableThen(deps, principal, { store, past: tree }),

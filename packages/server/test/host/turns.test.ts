@@ -1,7 +1,8 @@
 import { setImmediate as loop } from 'node:timers/promises';
 import { Tree } from '@holdfast/engine/data';
-import { refuse } from '@holdfast/protocol';
+import { asPath, refuse } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
+import { stateAt } from '../../src/host/history.ts';
 import { inTurn } from '../../src/host/looks-back.ts';
 import { turn } from '../../src/storage/turn.ts';
 import { Restoring } from '../../src/socket/restoring.ts';
@@ -76,4 +77,30 @@ test('the rollbacks of a channel look back one after the other, none that would 
   restoring.end();
   expect(await restoring.prepare(asked)).toMatchObject({ code: 'unavailable' });
   expect(reads).toBe(2);
+});
+
+test('the way back to a state far in the past is gone in turns, however many leaves differ', async () => {
+  const leaves = 50_000;
+  const tree = Tree.empty();
+  const log = Array.from({ length: leaves }, (_, index) => {
+    const seq = index + 1;
+    const path = asPath(`group${index % 100}/leaf${index}`);
+    tree.put(path, { value: seq, type: 'integer', revision: seq });
+    const about = { deviceId: 'device', clientOpId: `op${seq}`, tx: null, principal: null };
+    return { seq, op: 'set', path, value: seq, arg: null, at: 0, removed: [], ...about } as const;
+  });
+  const store = {
+    view: () => ({ tree, seq: leaves }),
+    standing: () => ({ head: leaves, oldestSeq: 1 }),
+    read: async () => log.slice(1),
+  };
+  const looking = stateAt(store, 1);
+  let past: Tree | null = null;
+  let turns = 0;
+  for (; past === null; turns += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- turn by turn
+    past = await Promise.race([looking, loop(null)]);
+  }
+  expect([...past.entries()].map(({ path }) => path)).toEqual(['group0/leaf0']);
+  expect(turns).toBeGreaterThanOrEqual(leaves / 5000);
 });

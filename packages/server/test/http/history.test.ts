@@ -87,6 +87,22 @@ test('S92 the whole store goes back in one commit, and says how many ops that to
   expect((await ask('GET', `${S}/entries?select=keys`)).json['items']).toEqual(['a/x']);
 });
 
+test('S90 a diff of more than goes into one piece is whole', async () => {
+  const { ask } = await open();
+  const values = Array.from({ length: 80 }, (_, at) => [`k${10 + at}`, 'x'.repeat(1800)] as const);
+  await write(ask, ...values);
+  const { json } = await ask('GET', `${S}/diff?from_seq=0`);
+  expect(json['changes']).toEqual(
+    values.map(([path, after]) => ({
+      path,
+      before: null,
+      after,
+      before_type: null,
+      after_type: 'string',
+    })),
+  );
+});
+
 test('S102 rules hide what differs, and let only what is writable as a whole go back', async () => {
   const { world, ask } = await open();
   await write(ask, ['mine/a', 1], ['theirs', 2]);

@@ -270,6 +270,31 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 60_000 }, ()
     await Promise.all([context.close(), mine.close()]);
   });
 
+  test('a link with another token asks who is signed in, and one with the same does not', async () => {
+    const { page } = await ConsolePage.open(browser, server.console('demo/main'));
+    const asked: string[] = [];
+    let isWanted = false;
+    page.on('dialog', (dialog) => {
+      asked.push(dialog.type());
+      void (isWanted ? dialog.accept() : dialog.dismiss());
+    });
+    const pill = page.locator('.pill[data-state=connected]');
+    for (const [way, token] of [
+      ['same', 'dev'],
+      ['other', 'strange'],
+    ]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await page.goto(`${server.url}/?by=${way}#token=${token}`);
+      // oxlint-disable-next-line no-await-in-loop -- the same
+      await pill.waitFor();
+    }
+    expect([asked, page.url()]).toEqual([['confirm'], expect.not.stringContaining('strange')]);
+    isWanted = true;
+    await page.goto(`${server.url}/?by=link#token=strange`);
+    await page.getByText('This token is not accepted.').waitFor();
+    await page.context().close();
+  });
+
   test('a proxy may serve it below a path, and so the page to try the API', async () => {
     const proxy = new PathProxy('/sync', () => server.url);
     const url = await proxy.start();

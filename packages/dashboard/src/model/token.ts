@@ -1,13 +1,20 @@
 const KEY = 'holdfast:token';
 
-/** The token that this tab was opened with, or was given before; it does not stay in the address. */
+const QUESTION =
+  'This link signs this tab in with another token, and what you write from then on is written by that. Sign in with it?';
+
+/**
+ * The token that this tab was opened with, or was given before; it does not stay in the address. Who is signed in is asked
+ * before a link makes somebody else of them: anybody may have made it.
+ */
 export function takeToken(): string | null {
   const fragment = new URLSearchParams(location.hash.slice(1));
-  const given = fragment.get('token');
-  if (given === null) return sessionStorage.getItem(KEY);
+  const [given, known] = [fragment.get('token'), sessionStorage.getItem(KEY)];
+  if (given === null) return known;
   fragment.delete('token');
   const rest = fragment.size === 0 ? '' : `#${fragment.toString()}`;
   history.replaceState(null, '', location.pathname + location.search + rest);
+  if (known !== null && known !== given && !confirm(QUESTION)) return known;
   keepToken(given);
   return given;
 }

@@ -4,9 +4,10 @@ import { HoldfastError } from '@holdfast/protocol';
 export function credentialsOf(
   token: string,
 ): Pick<RequestInit, 'credentials'> & { readonly headers: Record<string, string> } {
-  return token === ''
-    ? { credentials: 'include', headers: {} }
-    : { headers: { authorization: `Bearer ${token}` } };
+  if (token === '') return { credentials: 'include', headers: {} };
+  // What a header cannot carry as it is, such as a page of a captive portal, would not be sent at all: nobody asks, then.
+  const isCarried = /^[!-~\x80-\xff]+$/.test(token);
+  return { headers: isCarried ? { authorization: `Bearer ${token}` } : {} };
 }
 
 /**

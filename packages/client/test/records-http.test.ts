@@ -156,6 +156,20 @@ test('who may not write is told so, and what was shown vanishes', async () => {
   expect([item.get()?.n, item.state.get().pendingIntents]).toEqual([5, 0]);
 });
 
+test('C18 a page of a captive portal that passed for a token is refused though no header can carry it, and another is asked for', async () => {
+  const world = await opened();
+  const asked: (string | undefined)[] = [];
+  const { item } = await apart(world, {
+    // Who writes asks first, and the stream beside it.
+    token: (refused) => {
+      asked.push(refused);
+      return asked.length === 1 ? '<html>\nWi-Fi' : world.token;
+    },
+  });
+  await item.increment('n').committed;
+  expect(asked).toContain('<html>\nWi-Fi');
+});
+
 test('the source of tokens is asked once more where a token is refused', async () => {
   const world = await opened();
   const first = await world.issue(['entries:read', 'entries:write']);

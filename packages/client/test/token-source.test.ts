@@ -52,6 +52,30 @@ test('C18 a source that has no network when it is to give another token is asked
   expect(asked).toEqual([undefined, ...Array.from({ length: 4 }, () => 'expired')]);
 });
 
+test.each(['<!doctype html>\n<title>Wi-Fi</title>', 'Bienvenue à l’hôtel ☕'])(
+  'C18 a source that took %j of a captive portal for a token is asked for another, though no header can carry that one',
+  async (portal) => {
+    const asked: (string | undefined)[] = [];
+    const { rawToken } = await world.issue(['entries:read', 'files:read', 'files:write']);
+    const client = world.client({
+      token: (refused) => {
+        asked.push(refused);
+        return refused === undefined ? portal : rawToken;
+      },
+      env: { random: () => 0.01 },
+    });
+    const store = client.store('acme/app');
+    await store.ready;
+    expect(asked).toEqual([undefined, portal]);
+    await expect(store.getFile('a')).resolves.toBeUndefined();
+  },
+);
+
+test('C18 a token with a line break behind it, as a file ends, is refused, and not tried for ever', async () => {
+  const client = world.client({ token: `${world.token}\n` });
+  await expect(client.connect()).rejects.toMatchObject({ code: 'unauthorized' });
+});
+
 test('C18 a source whose server is busy says so by an error that may be tried again, and is asked on', async () => {
   let asked = 0;
   const client = world.client({

@@ -1,4 +1,5 @@
 import { isObject } from '@holdfast/protocol';
+import { credentialsOf } from '../../credentials.ts';
 
 /** What of the platform HTTP needs. */
 export type HttpEnv = {
@@ -39,14 +40,13 @@ export class Api {
   readonly #closing = new AbortController();
 
   private constructor(base: string, said: URLSearchParams, env: HttpEnv) {
-    const token = said.get('token');
-    const headers = new Headers({ 'holdfast-device': said.get('device_id') ?? '' });
-    if (token !== null) headers.set('authorization', `Bearer ${token}`);
+    const { headers: authority, ...credentials } = credentialsOf(said.get('token') ?? '');
+    const headers = new Headers({ 'holdfast-device': said.get('device_id') ?? '', ...authority });
     // Of what routes there are, some refuse parameters that are not theirs.
     const params = new URLSearchParams([...said].filter(([name]) => !ofSockets.has(name)));
     if (params.size > 0) headers.set('holdfast-params', params.toString());
     this.#base = base;
-    this.#init = { headers, ...(token === null && { credentials: 'include' }) };
+    this.#init = { headers, ...credentials };
     this.#env = env;
   }
 

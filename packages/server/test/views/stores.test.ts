@@ -97,7 +97,22 @@ const hasty = view({
   },
 });
 
-const views = app({ views: [board, watcher, guarded, nowhere, hasty] });
+const early = view({
+  name: 'Early',
+  render: () => ({}),
+  commands: {
+    look: {
+      reply: z.object({ x: z.unknown() }),
+      run: async (ctx) => {
+        const store = ctx.store('demo/later');
+        await store.ready;
+        return { x: store.get('x') ?? null };
+      },
+    },
+  },
+});
+
+const views = app({ views: [board, watcher, guarded, nowhere, hasty, early] });
 
 it('V29 a first render waits for the store it reads; then there is one envelope', async () => {
   const { connect } = await world({ app: views });
@@ -197,4 +212,16 @@ it('a render that writes, or reads a store that there is not, fails', async () =
       response: { reason: 'internal error' },
     });
   }
+});
+
+it('a store that there was not can be read by the same view once it has been made', async () => {
+  const { connect, url } = await world({ app: views });
+  const root = new Root(await connect(), 'Early', 'x');
+  await root.join({ module: 'Early', id: 'x' });
+  await root.envelope();
+  expect(await root.command('look')).toMatchObject({ status: 'error' });
+  const headers = { authorization: 'Bearer dev', 'content-type': 'application/json' };
+  const body = JSON.stringify({ name: 'demo/later' });
+  expect((await fetch(`${url}/api/stores`, { method: 'POST', headers, body })).status).toBe(201);
+  expect(await root.command('look')).toMatchObject({ status: 'ok', response: { x: null } });
 });

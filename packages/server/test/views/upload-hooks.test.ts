@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { deferred } from '@holdfast/engine/registry';
+import { encodeChunk } from '@holdfast/protocol/views';
 import { app, upload, view } from '@holdfast/server';
 import { expect, it, onTestFinished } from 'vitest';
+import { z } from 'zod';
 import { VirtualClock } from '../conversation/clock.ts';
 import type { Peer } from '../conversation/peer.ts';
 import { world } from '../conversation/world.ts';
@@ -108,6 +110,56 @@ it('files are let in no faster than commands run, for both run application code 
   await clock.pass(1000);
   await storm();
   expect(count).toBe(600);
+});
+
+it('V57 a transfer that is joined again is of the last channel alone, and begins anew without a wish to go on', async () => {
+  const desk = view({
+    name: 'Desk',
+    uploads: { image: upload({ accept: ['.png'], chunkSize: 4 }) },
+    render: (_s, h) => ({ image: h.upload('image') }),
+    commands: {
+      take: {
+        reply: z.object({ texts: z.array(z.string()) }),
+        run: async (ctx) => {
+          const texts = await ctx.uploads.consume('image', async (_entry, file) => {
+            const parts: Uint8Array[] = [];
+            for await (const part of file?.stream() ?? []) parts.push(part);
+            return Buffer.concat(parts).toString();
+          });
+          return { texts: [...texts] };
+        },
+      },
+    },
+  });
+  const { connect } = await world({ app: app({ views: [desk] }) });
+  const peer = await connect();
+  const root = new Root(peer, 'Desk', 'd');
+  await root.join({ module: 'Desk', id: 'd', capver: 4 });
+  const { response } = await root.ask('allow_upload', wish(8));
+  const { entry_ref: entry, token } = (response['entries'] as { 0: Grant })[0];
+  const topic = `musubi_upload:${entry}`;
+  const bring = async (by: Peer, texts: readonly string[], more: object): Promise<unknown[]> => {
+    const joinRef = by.ref();
+    by.send([joinRef, joinRef, topic, 'phx_join', { token, ...more }]);
+    const said: unknown[] = [(await by.reply(joinRef)).response];
+    for (const text of texts) {
+      const ref = by.ref();
+      const payload = Buffer.from(text);
+      by.sendRaw(encodeChunk({ joinRef, ref, topic, event: 'chunk', payload }));
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      said.push((await by.reply(ref)).response);
+    }
+    return said;
+  };
+  const begun = { offset: 0, progress: 0 };
+  const on = { resume: true };
+  expect(await bring(peer, ['abcd'], on)).toEqual([begun, { progress: 50 }]);
+  const other = await connect();
+  expect(await bring(other, [], on)).toEqual([{ offset: 4, progress: 50 }]);
+  await peer.until(([, , of, event]) => of === topic && event === 'phx_close');
+  const all = [{}, { progress: 50 }, { progress: 100 }];
+  expect(await bring(peer, ['0123', '4567'], {})).toEqual(all);
+  expect((await root.command('take')).response).toEqual({ texts: ['01234567'] });
 });
 
 it('what another user has left in the place for temporary files stops no server from starting', async () => {

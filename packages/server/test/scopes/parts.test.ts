@@ -10,6 +10,10 @@ const codecs = [
   ['MessagePack', { vsn: '3.0.0' }],
 ] as const;
 
+const reading = (patterns: readonly string[]) => ({
+  me: { pathRules: patterns.map((pattern) => ({ pattern, allow: ['read'] as const })) },
+});
+
 const mine = { last_store_seq: 0, patterns: ['tenants/1/**'] };
 
 /** The payloads of the next `events` frames, up to one that reaches a seq. */
@@ -224,4 +228,32 @@ test('S102 a join of which nothing may be read is refused, on both dialects', as
     const nobody = await connect({ token: 'none', capver, device: capver });
     expect(reasonOf(await nobody.join(topic))).toBe('path_not_allowed');
   }
+});
+
+test('S102 a capver-3 client that starts over is told what was deleted meanwhile, as far as its rules show the path or what went with it', async () => {
+  const shown = ['a/**', 'deep/in/x/**', '*/notes/**'];
+  let known = reading([...shown, 'b/**']);
+  const { joined, connect } = await world({
+    authenticate: async (credentials) => principals(known)(credentials),
+  });
+  const owner = await joined({ device: 'w' });
+  const paths = ['a/x', 'b/x', 'deep/in/x/v', 'deep/z', 'w/notes/1', 'w/z', 'q/z', 'a/y'];
+  // oxlint-disable-next-line no-await-in-loop -- one after the other
+  for (const path of paths) await put(owner, path, 1);
+  const me = { capver: '3', token: 'me', device: 'me' };
+  const before = await joined(me);
+  // oxlint-disable-next-line no-await-in-loop -- the same
+  for (const path of ['a/x', 'b/x', 'deep', 'w', 'q']) await write(owner, 'delete', path);
+  known = reading(shown);
+  expect(await before.closed()).toBe(4002);
+  const after = await connect(me);
+  await after.join(topic, { last_store_seq: paths.length });
+  await after.caughtUp();
+  const told = opsIn(after.heard).map(({ op, path }) => [op, path]);
+  expect(told).toEqual([
+    ['set', 'a/y'],
+    ['delete', 'a/x'],
+    ['delete', 'deep'],
+    ['delete', 'w'],
+  ]);
 });

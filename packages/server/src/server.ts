@@ -30,6 +30,7 @@ import { checkOAuth, createHttp } from './http/index.ts';
 import { measuredBlobs, Meters, meterProcess } from './metrics/index.ts';
 import { openBlobs, openStorage } from './keeping.ts';
 import { slowLog } from './slow-log.ts';
+import { sparingLog } from './sparing-log.ts';
 import { limitsOf, quotasOf } from './limits.ts';
 import { Listener } from './listen.ts';
 import { expireStores, operatorStores, operatorTokens, type OperatorRoom } from './operator.ts';
@@ -115,8 +116,8 @@ class HoldfastServer implements Server {
 
   constructor(options: ServerOptions) {
     this.#options = options;
-    this.#log = logOf(options.log);
     this.#clock = options.clock ?? systemClock;
+    this.#log = sparingLog(logOf(options.log), this.#clock);
     this.#since = this.#clock.now();
     this.#limits = limitsOf(options.limits);
     this.#quotas = quotasOf(options.quotas);
@@ -271,7 +272,7 @@ class HoldfastServer implements Server {
       ...this.#quotas,
       gateOf: (row) => this.#records.gateOf(row),
       meters: this.#meters,
-      slow: slowLog(this.#options.slowCommitMs, { log: this.#log, clock: this.#clock }),
+      slow: slowLog(this.#options.slowCommitMs, this.#log),
       appended: (result) => this.#readiness.appended(result),
       report: (what, error) => this.#failed({ err: error }, what),
       stopped: ({ id }) => this.#stopped(id),

@@ -171,6 +171,30 @@ test('a commit slower than the threshold is told to the log, and a faster one is
   expect(told.length).toBe(1);
 });
 
+const full: Storage['append'] = async () => {
+  return { status: 'failed', reason: 'full', message: 'There is no space left.' };
+};
+
+test('of writes that fail alike ten a second are told to the log, and each is counted', async () => {
+  const told: string[] = [];
+  const log = { info: () => undefined, error: (_: object, what: string) => void told.push(what) };
+  const { url } = await world({
+    storage: Object.assign(memory(), { append: full }),
+    clock: new VirtualClock(),
+    log,
+  });
+  for (let at = 0; at < 25; at += 1) {
+    const { status } = await fetch(`${url}/api/stores/demo/main/entries/a${at}`, {
+      method: 'PUT',
+      body: '1',
+      headers: { authorization: 'Bearer dev', 'content-type': 'application/json' },
+    });
+    expect(status).toBe(503);
+  }
+  expect(told).toEqual(Array.from({ length: 10 }, () => 'append failed'));
+  expect((await Scrape.of(url)).value('holdfast_errors_total')).toBe(25);
+});
+
 test('of many slow commits ten a second are told to the log, and of the others how many they are', async () => {
   const told: { readonly untold?: number }[] = [];
   const log = { info: (details: object) => void told.push(details), error: () => undefined };

@@ -24,6 +24,8 @@ test('a definition is frozen, and its topic is the filled template', () => {
 test.each([
   [{ name: '' }],
   [{ store: 'acme' }],
+  [{ store: 'acme/:' }],
+  [{ store: ':org/:board/:more' }],
   [{ topic: '' }],
   [{ topic: 'a//b' }],
   [{ topic: 'rooms/:id/:id' }],
@@ -41,6 +43,15 @@ test.each([[{}], [{ id: '' }], [{ id: '\0' }], [{ id: 7 as never }]])(
     expect(() => presenceTopic(sound, params)).toThrow(TypeError);
   },
 );
+
+test('a definition may be of the same topic in many stores, by a parameter in the name of the store', () => {
+  const Pointers = presence({ ...sound, store: 'acme/:board', topic: 'pointers' });
+  expect(presenceTopic(Pointers, { board: 'b1' })).toBe('presence:acme/b1:pointers');
+  for (const board of ['', 'a/b', 'Not A Name']) {
+    expect(() => presenceTopic(Pointers, { board }), board).toThrow(TypeError);
+  }
+  expect(() => presenceTopic(Pointers, {})).toThrow(TypeError);
+});
 
 test('a schema that throws or waits lets nothing pass', () => {
   const broken = schemaOf(() => {

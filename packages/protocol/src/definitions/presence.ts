@@ -1,12 +1,12 @@
-import { parseStoreName } from '../store-name.ts';
 import { checkMembers, type Rule } from './members.ts';
 import { isAsyncSchema, isSchema, type StandardSchema } from './schema.ts';
-import { fillTemplate, isTemplate, type TemplateParams } from './template.ts';
+import { fillTemplate, isTemplate, paramOf, storeOf, type TemplateParams } from './template.ts';
 
 /** What people are to each other on a kind of topic (records.md §16); made by {@link presence}. */
 export type PresenceDefinition<State> = {
   readonly kind: 'presence';
   readonly name: string;
+  /** A name or a template of one, such as `acme/:board`. */
   readonly store: string;
   /** A path template, such as `rooms/:id`. */
   readonly topic: string;
@@ -35,7 +35,10 @@ export function presence<State>(of: {
 
 const rules: { readonly [member: string]: Rule } = {
   name: [(name) => typeof name === 'string' && name !== '', 'a non-empty string'],
-  store: [(store) => parseStoreName(store) !== null, 'a store name like org/name'],
+  store: [
+    (store) => isTemplate(store) && storeOf(store, () => 'x') !== null,
+    'a store name like org/name, or a template like "org/:name"',
+  ],
   topic: [isTemplate, 'a template like "rooms/:id"'],
   schema: [
     (schema) => isSchema(schema) && !isAsyncSchema(schema),
@@ -48,5 +51,7 @@ export function presenceTopic(
   { store, topic }: { readonly store: string; readonly topic: string },
   params: TemplateParams,
 ): string {
-  return `presence:${store}:${fillTemplate(topic, params)}`;
+  const at = storeOf(store, (each) => paramOf(params, each));
+  if (at === null) throw new TypeError(`"${store}": no name of a store comes of it.`);
+  return `presence:${at}:${fillTemplate(topic, params)}`;
 }

@@ -2,8 +2,6 @@ import { HoldfastError, RejectedError } from '../errors.ts';
 import { isObject } from '../json.ts';
 import { escapeSegment, toPath } from '../path.ts';
 import { isRefusal } from '../refusals.ts';
-import { parseStoreName } from '../store-name.ts';
-import type { StoreName } from '../brand.ts';
 import { checkMembers, nameRule, type Rule } from './members.ts';
 import type { RecordDef, RecordSpec, TypesOfSpec } from './record-types.ts';
 import { isAsyncSchema, isSchema, passSchema, type StandardSchema } from './schema.ts';
@@ -15,6 +13,7 @@ import {
   matchTemplate,
   paramsOf,
   replaceParams,
+  storeOf,
   type TemplateParams,
 } from './template.ts';
 import { majorOf, parseVersion } from './version.ts';
@@ -176,10 +175,6 @@ function defined(of: Given): RecordDef {
 function matched(template: string, text: string): TemplateParams | null {
   const path = toPath(text);
   return isRefusal(path) ? null : matchTemplate(template, path);
-}
-
-function storeOf(template: string, by: (name: string) => string): StoreName | null {
-  return parseStoreName(replaceParams(template, by));
 }
 
 /** Definitions by name; throws a `TypeError` where two have one name, or one pattern in one store (records.md §2.5). */

@@ -1,9 +1,10 @@
-import type { Path } from '../brand.ts';
+import type { Path, StoreName } from '../brand.ts';
 import { RejectedError } from '../errors.ts';
 import { getOwn } from '../json.ts';
 import { escapeSegment, segmentsOf, toPath } from '../path.ts';
 import { isRefusal } from '../refusals.ts';
 import { isText } from '../shape.ts';
+import { parseStoreName } from '../store-name.ts';
 
 /** The parameters of a path template. */
 export type TemplateParams = { readonly [name: string]: string };
@@ -38,6 +39,11 @@ export function isTemplate(template: unknown): template is string {
   return isEach && !isRefusal(toPath(replaceParams(template, () => 'x')));
 }
 
+/** The store that a template names with something in the place of each parameter; null: none can be called that. */
+export function storeOf(template: string, by: (name: string) => string): StoreName | null {
+  return parseStoreName(replaceParams(template, by));
+}
+
 /** The names of a template's parameters, in order. */
 export function paramsOf(template: string): readonly string[] {
   const names: string[] = [];
@@ -70,12 +76,15 @@ function badParams(of: string, needs: string, param?: string): RejectedError {
   return new RejectedError('invalid_params', details, `${of} needs ${needs}.`);
 }
 
+/** A parameter; empty, as none may be, where it is missing or no text. */
+export function paramOf(params: TemplateParams, name: string): string {
+  const value = getOwn(params, name);
+  return typeof value === 'string' ? value : '';
+}
+
 /** The path of a checked template; throws a `TypeError` where a parameter is missing or cannot be a segment. */
 export function fillTemplate(template: string, params: TemplateParams): Path {
-  const filled = replaceParams(template, (name) => {
-    const value = getOwn(params, name);
-    return typeof value === 'string' ? escapeSegment(value) : '';
-  });
+  const filled = replaceParams(template, (name) => escapeSegment(paramOf(params, name)));
   const path = toPath(filled);
   if (isRefusal(path)) {
     throw new TypeError(`"${template}": ${path.code}.`);

@@ -2,7 +2,7 @@ import type { Client, ClientOptions } from '@holdfast/client';
 import { keptIn } from '@holdfast/client/cache';
 import { type RecordConflictError, type RecordHandle, records } from '@holdfast/client/records';
 import { collection, passthrough, record } from '@holdfast/protocol';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { Disk, MapRows } from './cache/map-rows.ts';
 import { Valve } from './valve.ts';
@@ -82,6 +82,28 @@ test('a write that was made before a restart and meets another is told of like e
   await next.collection(all).ready();
   await next.flush();
   expect([told, letters(next)]).toEqual([[], []]);
+});
+
+test('a client that is closed before it has told of what a former life left tells of nothing, and fails nobody', async () => {
+  const others = await world.store();
+  await others.put('posts/1', { title: 'a' }).committed;
+  await left((post) => post.patch({ title: 'mine' }));
+  await others.put('posts/1/title', 'theirs').committed;
+  const first = page();
+  await expect.poll(() => told.length).toBeGreaterThan(0);
+  await first.close();
+  const failed: unknown[] = [];
+  const fail = (error: unknown): unknown => failed.push(error);
+  process.on('unhandledRejection', fail);
+  onTestFinished(() => void process.off('unhandledRejection', fail));
+  const before = told.length;
+  const client = page();
+  await client.record(Post, { id: '1' }).ready();
+  // What looks for them comes later than this.
+  await page().close();
+  await expect.poll(() => told.length).toBe(before + 1);
+  await new Promise(setImmediate);
+  expect([failed, told.length]).toEqual([[], before + 1]);
 });
 
 test('so is one whose object is gone by then', async () => {

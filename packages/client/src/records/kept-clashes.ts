@@ -62,6 +62,8 @@ export class KeptClashes {
   }
 
   #look(store: StoreName): void {
+    // It is looked for a moment after it was asked for; the client may be closed by then.
+    if (this.#desk.room.connection.get().connection === 'closed') return;
     for (const letter of this.#letters.list(store)) {
       const { opId, request, refusal } = letter;
       const kind = kinds[refusal.code];

@@ -112,8 +112,9 @@ export class Pool {
     const known = this.#stays.get(thing);
     const stay = known ?? { holds: 0, until: 0, firmUntil: 0 };
     if (known !== undefined) return stay;
-    this.#stays.set(thing, stay);
+    // What cannot be opened is not kept.
     thing.open();
+    this.#stays.set(thing, stay);
     // Nothing is closed from within: whoever lets go of one may take it up again. What is known already only stays longer.
     this.#lookSoon();
     return stay;

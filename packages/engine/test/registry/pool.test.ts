@@ -56,6 +56,16 @@ describe('a pool', () => {
     expect(log).toEqual(['open a', 'close a', 'open a']);
   });
 
+  it('keeps nothing that could not be opened: who holds it next is told the same, and no timer waits for it', () => {
+    const { clock, pool, thing } = rig();
+    const broken = thing('a');
+    broken.open = () => {
+      throw new Error('closed');
+    };
+    for (const _ of [1, 2]) expect(() => pool.hold(broken)).toThrow('closed');
+    expect([pool.list(), clock.armed]).toEqual([[], 0]);
+  });
+
   it('closes what is too much also while others are taken up and let go of without a pause', async () => {
     const { clock, log, thing } = rig();
     // The least that timers of platforms wait.

@@ -1,3 +1,4 @@
+import { setImmediate as loop } from 'node:timers/promises';
 import { defaultLimits } from '@holdfast/protocol';
 import { describe, expect, test } from 'vitest';
 
@@ -32,6 +33,24 @@ describe('tokens over HTTP', () => {
       expires_at: null,
     });
     expect(JSON.stringify((await ask('GET', '/api/tokens')).json)).not.toContain(raw);
+  });
+
+  test('many tokens are listed in turns of the event loop', async () => {
+    const world = new World();
+    const { ask } = await world.token({ scopes: ['tokens:read'] });
+    for (let count = 0; count < 5000; count += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await world.token({ scopes: ['entries:read'] });
+    }
+    const asking = list(ask);
+    let tokens: unknown = null;
+    let turns = 0;
+    for (; tokens === null; turns += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- turn by turn
+      tokens = await Promise.race([asking, loop(null)]);
+    }
+    expect(tokens).toHaveLength(5001);
+    expect(turns).toBeGreaterThanOrEqual(10);
   });
 
   test('a listed token has every key, whatever it is', async () => {

@@ -18,7 +18,14 @@ export function jsonLog(write: (line: string) => void, level: LogLevel = 'info')
       messageKey: 'message',
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: asObject },
     },
     { write },
   );
+}
+
+/** What failed, as an object also where it is told in words: who indexes the lines has one type for each field. */
+function asObject(failed: unknown): unknown {
+  if (typeof failed === 'string') return { message: failed };
+  return failed instanceof Error ? pino.stdSerializers.err(failed) : failed;
 }

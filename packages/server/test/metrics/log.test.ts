@@ -34,3 +34,14 @@ test('what is below the level is not written', () => {
   expect(lines('error', both)).toMatchObject([{ message: 'alarm' }]);
   expect(lines('silent', both)).toEqual([]);
 });
+
+test('what failed is an object in every line, also where it is told in words', () => {
+  const told = lines('info', (log) => {
+    log.error({ err: 'There is no space left.' }, 'append failed');
+    log.error({ err: new Error('no answer') }, 'a request failed');
+  });
+  expect(told).toMatchObject([
+    { err: { message: 'There is no space left.' } },
+    { err: { message: 'no answer', stack: expect.any(String) } },
+  ]);
+});

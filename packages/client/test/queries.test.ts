@@ -201,7 +201,11 @@ test('R199 own creates, updates and deletes show at their place within the windo
   const tasks = client.collection(
     collection(Task, { where: { done: false }, orderBy: 'rank', limit: 3 }),
   );
-  const release = tasks.retain();
+  const over = client.collection(collection(Task, { where: { done: true } }));
+  const releases = [tasks.retain(), over.retain()];
+  const old = { title: 'old', done: true, rank: 0.7 };
+  await client.record(Task, { id: 'old' }).set(old).committed;
+  await shows(over, ['old']);
   await tasks.ready();
   valve.holdOut();
   const make = (id: string, rank: number) =>
@@ -213,10 +217,13 @@ test('R199 own creates, updates and deletes show at their place within the windo
   const row = tasks.row('rec/acme/app/tasks/t1');
   const removed = row?.remove();
   expect(titles(tasks)).toEqual(['within', 'T2']);
+  // What another query has comes into this one by an own write, too.
+  const moved = over.row('rec/acme/app/tasks/old')?.patch({ done: false });
+  expect([titles(tasks), titles(over)]).toEqual([['within', 'old', 'T2'], []]);
   valve.letOut();
-  await Promise.all([...written.map(({ committed }) => committed), removed?.committed]);
-  await shows(tasks, ['within', 'T2', 'beyond']);
-  release();
+  await Promise.all([...written, removed, moved].map((write) => write?.committed));
+  await shows(tasks, ['within', 'old', 'T2']);
+  for (const release of releases) release();
 });
 
 test('R196 R193 after a broken connection the query is opened with what is here, and only what differs is sent', async () => {

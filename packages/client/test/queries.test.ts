@@ -221,7 +221,11 @@ test('R199 own creates, updates and deletes show at their place within the windo
   const moved = over.row('rec/acme/app/tasks/old')?.patch({ done: false });
   expect([titles(tasks), titles(over)]).toEqual([['within', 'old', 'T2'], []]);
   valve.letOut();
-  await Promise.all([...written, removed, moved].map((write) => write?.committed));
+  await Promise.all([
+    ...written.map(({ committed }) => committed),
+    removed?.committed,
+    moved?.committed,
+  ]);
   await shows(tasks, ['within', 'old', 'T2']);
   for (const release of releases) release();
 });

@@ -10,7 +10,7 @@ import {
 } from '@holdfast/protocol';
 import type { Signal } from '@holdfast/engine/registry';
 import { type ConnectionStatus, isOver } from './connection.ts';
-import { credentialsOf, isWeather } from './credentials.ts';
+import { credentialsOf, isWeather } from './link/credentials.ts';
 import type { ClientEnv } from './env.ts';
 import { closedError } from './mistakes.ts';
 import type { Settings, TokenSource } from './options.ts';

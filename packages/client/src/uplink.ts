@@ -17,7 +17,7 @@ import { alarm } from '@holdfast/engine/registry';
 import { type Cell } from './cell.ts';
 import type { ConnectionStatus } from './connection.ts';
 import { type LinkConnection } from './link/port.ts';
-import { credentialsOf, isWeather } from './credentials.ts';
+import { credentialsOf, isWeather } from './link/credentials.ts';
 import type { ConnectParams, Settings } from './options.ts';
 import { inTurn } from './turns.ts';
 import type { Wish } from './wish.ts';

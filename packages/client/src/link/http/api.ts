@@ -1,5 +1,5 @@
 import { isObject } from '@holdfast/protocol';
-import { credentialsOf } from '../../credentials.ts';
+import { credentialsOf } from '../credentials.ts';
 
 /** What of the platform HTTP needs. */
 export type HttpEnv = {

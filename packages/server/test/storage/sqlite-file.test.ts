@@ -258,6 +258,25 @@ describe('the file of the SQLite driver', () => {
     await again.close();
   });
 
+  it('takes over what a killed process has left in its log before anybody commits', async () => {
+    const storage = sqlite({ directory });
+    const store = { id: 's', name: asStoreName('acme/app'), incarnation: 'i', expiresAt: null };
+    await storage.stores.create(store);
+    expect(await storage.append('s', 0, batchOf(opsAfter(0, 3)))).toEqual({ status: 'stored' });
+    const killed = join(root, 'killed');
+    mkdirSync(killed);
+    for (const name of ['holdfast.db', 'holdfast.db-wal']) {
+      copyFileSync(join(directory, name), join(killed, name));
+    }
+    await storage.close();
+    const log = join(killed, 'holdfast.db-wal');
+    expect(statSync(log).size).toBeGreaterThan(0);
+    const again = sqlite({ directory: killed });
+    expect(statSync(log).size).toBe(0);
+    expect(await again.open('s')).toMatchObject({ head: 3 });
+    await again.close();
+  });
+
   it('stores again when a file that was moved is back', async () => {
     await fill(3);
     const storage = sqlite({ directory });

@@ -186,6 +186,7 @@ function openWriter(name: string, { durability, bytesMax }: FileOptions): Databa
     db.exec('BEGIN IMMEDIATE');
     refuseReadOnly(db);
     db.exec('ROLLBACK');
+    emptyLog(db);
     if (bytesMax !== undefined) {
       db.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(bytesMax / pageBytes))}`);
     }
@@ -193,6 +194,18 @@ function openWriter(name: string, { durability, bytesMax }: FileOptions): Databa
   } catch (error) {
     db.close();
     throw error;
+  }
+}
+
+/**
+ * Takes over what a process that was killed has left in its log. Otherwise the first commit would, while everybody waits:
+ * seconds, where a reader had let it grow to hundreds of MB.
+ */
+function emptyLog(db: DatabaseSync): void {
+  try {
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  } catch {
+    // A disk that is full has no room for it: the log stays, as it would under commits.
   }
 }
 

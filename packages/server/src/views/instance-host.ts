@@ -22,7 +22,6 @@ export type UploadDesk = Omit<UploadPorts, 'admits' | 'reserved'> & {
   /** `owner`: whose file it is. */
   opened(target: UploadTarget, owner: unknown): void;
   discard(ref: string): void;
-  close(): void;
 };
 
 /** Hears what becomes of an instance. */
@@ -377,7 +376,6 @@ export class InstanceHost {
     this.#subscribers.clear();
     this.#tickets.clear();
     for (const ref of this.#budgets.keys()) this.#discard(ref);
-    this.#uploads.close();
     for (const openings of this.#stores.values()) openings.forEach(closeOpening);
     this.#stores.clear();
     this.#owner.ended();

@@ -28,7 +28,6 @@ export class Transfers {
 
   /** The uploads of one instance. */
   deskOf(view: ViewDefinition, step: (input: InstanceInput) => void): UploadDesk {
-    const refs = new Set<string>();
     const { clock, tokens, views, stored } = this.#room;
     return {
       token: (ref) => tokens.sign(about(ref), clock.wall()),
@@ -41,20 +40,12 @@ export class Transfers {
       opened: (target, owner) => {
         if (target.mode !== 'channel') return;
         const keepMs = Math.min(view.linger ?? views.linger_ms, KEEP_MS_MAX);
-        refs.add(target.ref);
         this.#open.set(
           target.ref,
           new Transfer({ ...this.#room, keepMs }, { target, subject: subjectOf(owner) }, step),
         );
       },
-      discard: (ref) => {
-        refs.delete(ref);
-        this.#discard(ref);
-      },
-      close: () => {
-        for (const ref of refs) this.#discard(ref);
-        refs.clear();
-      },
+      discard: (ref) => this.#discard(ref),
     };
   }
 

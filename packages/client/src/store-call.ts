@@ -195,10 +195,13 @@ export function whileOpen(
   given: AbortSignal | undefined,
 ): { readonly signal: AbortSignal; readonly letGo: () => void } {
   const ended = new AbortController();
-  const leave = connection.subscribe(() => {
+  const look = (): void => {
     const line = connection.get();
     if (isOver(line)) ended.abort(line.error ?? closedError('client'));
-  });
+  };
+  const leave = connection.subscribe(look);
+  // It may have been closed while the code of this was loaded; what was refused may be tried anew.
+  if (connection.get().connection === 'closed') look();
   const letGo = (): void => {
     leave();
     // What still waits for bytes would wait for ever.

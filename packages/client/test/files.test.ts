@@ -305,6 +305,23 @@ describe('putFile and getFile', () => {
     expect(between.sent() - sent).toBeLessThan(2_100_000);
   });
 
+  test('S78 what was asked for just before the client was closed is not begun after it (P35)', async () => {
+    const client = world.client({ token });
+    const store = client.store('acme/app');
+    await store.ready;
+    await store.putFile('a', bytes(text));
+    const asked = [
+      store.getFile('a'),
+      store.putFile('b', bytes(text)),
+      store.rollback({ path: 'a', to: 0 }),
+      store.at(1).get('a'),
+    ];
+    await Promise.all([
+      client.close(),
+      ...asked.map((each) => expect(each).rejects.toMatchObject({ code: 'closed' })),
+    ]);
+  });
+
   test('S78 a client that is closed sends and fetches nothing any more (P35)', async () => {
     const between = await line();
     const client = world.client({ token, url: between.url });

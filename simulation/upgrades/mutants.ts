@@ -7,6 +7,7 @@ export const upgradeMutants = {
   'what waits is left as it was': 'migrated',
   'a server is asked for something else': 'same',
   'nobody is asked': 'asked',
+  'who has decided is asked once more': 'decided',
   'a letter goes with its process': 'lasting',
   'a guard is forgotten': 'stale',
   'a value is another': 'converged',

@@ -22,6 +22,8 @@ export type PersonTerms = {
   readonly onIncarnation: 'resync' | 'close';
   readonly complain: (word: string, text: string) => void;
   readonly spoils: (mutant: UpgradeMutant) => boolean;
+  /** How often the store was made anew. */
+  readonly anew: () => number;
 };
 
 /** Nobody decides at once whether to go on with a store that was made anew. */
@@ -39,6 +41,9 @@ export class Person {
   /** The state of the store that was last shown, and whether another may be. */
   #incarnation: string | null = null;
   #isAsked = false;
+  /** Whether the store is left until it is asked for, and how often it had been made anew when it was. */
+  #isLeft = false;
+  #decided: number | null = null;
 
   constructor(world: World, name: string, terms: PersonTerms) {
     this.#world = world;
@@ -161,6 +166,8 @@ export class Person {
   #started(): void {
     const { store } = this;
     this.#isAsked = false;
+    this.#isLeft = false;
+    this.#decided = null;
     store.status.subscribe(() => this.#heard(store));
     store.ready.then(
       () => (this.store === store ? this.look() : undefined),
@@ -182,11 +189,25 @@ export class Person {
       this.#incarnation = incarnation;
       this.#isAsked = false;
     }
-    if (error?.code !== 'stale_incarnation' || this.#isAsked) return;
+    const isLeft = error?.code === 'stale_incarnation';
+    if (isLeft && !this.#isLeft) this.#decide();
+    this.#isLeft = isLeft;
+  }
+
+  /** Once for each state of the store. */
+  #decide(): void {
+    const { device } = this;
+    const { spoils } = this.#terms;
+    const anew = this.#terms.anew();
+    if (this.#decided === anew || spoils('who has decided is asked once more')) {
+      this.#complain('decided', `${device.name} was asked once more`);
+    }
     this.#isAsked = true;
-    const { client } = this.device;
+    const { client } = device;
     this.#world.later(this.#world.dice.below(decideMs), () => {
-      if (this.device.client === client) client.store(storeName).close();
+      if (device.client !== client) return;
+      this.#decided = anew;
+      client.store(storeName).close();
     });
   }
 

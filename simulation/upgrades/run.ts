@@ -74,8 +74,9 @@ export class UpgradeWorlds {
     this.#spoiling.begin(new Dice(world.seed));
     const complain = (word: string, text: string): void => world.problem(`${word}: ${text}`);
     const spoils = (mutant: UpgradeMutant): boolean => this.#spoiling.takes(mutant);
+    const anew = (): number => this.#anew;
     this.#people = names.map(
-      (name) => new Person(world, name, { onIncarnation: people[name], complain, spoils }),
+      (name) => new Person(world, name, { onIncarnation: people[name], complain, spoils, anew }),
     );
   }
 

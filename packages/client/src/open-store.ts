@@ -56,6 +56,8 @@ export class OpenStore implements Speaker, ReceiptDesk {
   #outboxVersion = 0;
   /** Once there is something to read there is, whatever becomes of the connection. */
   #has: Situation['has'] = 'nothing';
+  /** The state of the store that was asked for after it was told that the server has made it anew. */
+  #wanted: unknown = null;
   #isClosed = false;
 
   /** `after` is the end of the life before, whose writes to the cache this one needs. */
@@ -215,11 +217,8 @@ export class OpenStore implements Speaker, ReceiptDesk {
     }
     if (news.type === 'joined' && this.#mustClose(news.response)) {
       uplink.leave(this.#topic);
-      return this.hear({
-        type: 'refused',
-        topic: this.#topic,
-        refusal: refuse('stale_incarnation'),
-      });
+      const refusal = refuse('stale_incarnation');
+      return this.hear({ type: 'refused', topic: this.#topic, refusal });
     }
     this.#step(news);
     for (const listen of this.#place.listeners) listen(news);
@@ -232,7 +231,9 @@ export class OpenStore implements Speaker, ReceiptDesk {
     if (this.#room.settings.onIncarnation !== 'close' || incarnation === null) return false;
     // Its `why` tells only those who hold something, and own writes are of the former one all the same.
     const isOther = isObject(reply) && reply['incarnation'] !== incarnation;
-    return isOther && error?.code !== 'stale_incarnation';
+    // It was asked for, and has not come yet: the connection may be lost before that.
+    if (isOther && error?.code === 'stale_incarnation') this.#wanted = reply['incarnation'];
+    return isOther && reply['incarnation'] !== this.#wanted;
   }
 
   /** Tells how a write ended. */

@@ -72,6 +72,27 @@ describe('a store that the server has made anew', () => {
     expect(() => world.client({ onIncarnation: 'shut' as never })).toThrow(TypeError);
   });
 
+  it('G53 is not left again when the connection is lost before what was asked for has come', async () => {
+    const valve = new Valve();
+    const env = { random: () => 0.01 };
+    const client = world.client({ link: valve, env, onIncarnation: 'close' });
+    const store = client.store('acme/app');
+    await store.put('old', 1).committed;
+    await remake(valve);
+    await (await world.store()).put('new', 2).committed;
+    await expect.poll(() => store.status.get().error?.code).toBe('stale_incarnation');
+    const write = store.put('mine', 3);
+    valve.loses = (data) => String(data).includes('"snapshot_');
+    const again = client.store('acme/app');
+    await write.committed;
+    valve.loses = () => false;
+    valve.cut();
+    await client.connect();
+    await expect
+      .poll(() => [again.get('new'), store.status.get().error?.code])
+      .toEqual([2, undefined]);
+  });
+
   it.each([{ holding: 'nothing of it', scope: [] }, { holding: 'all of it, which is nothing' }])(
     'G53 is left so, too, by who holds $holding: own writes wait until it is asked for again',
     async ({ scope }) => {

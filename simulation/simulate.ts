@@ -1,7 +1,7 @@
 // npm run simulate -- --seeds 100000 [--from 7]: runs the worlds of many seeds: of machines, or of whole hosts with --hosts
 // (on SQLite files with --hosts --sqlite, looking back with --hosts --past), of clients that hold parts with --parts, of
 // files with --files, of uploads with --uploads, of server-sent events with --feeds, of applications that are upgraded with
-// --upgrades, of undo with --edits, of views with --views, of records with --records, of collections with --collections (of
+// --upgrades, of undo with --edits, of webhooks with --webhooks, of views with --views, of records with --records, of collections with --collections (of
 // which nothing is hidden with --collections --open), of tabs with both views and queries with --browsers.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
@@ -17,6 +17,7 @@ import { type Failure, failureText } from './src/simulate.ts';
 import { runUploads } from './uploads/run.ts';
 import { runUpgrades } from './upgrades/run.ts';
 import { runViews } from './views/run.ts';
+import { runWebhooks } from './webhooks/run.ts';
 import { runSeeds } from './world/run.ts';
 
 const progressMs = 5000;
@@ -37,6 +38,7 @@ const { values } = parseArgs({
     browsers: flag,
     uploads: flag,
     feeds: flag,
+    webhooks: flag,
     upgrades: flag,
     edits: flag,
     open: flag,
@@ -57,6 +59,7 @@ const kinds = [
   'hosts',
   'uploads',
   'feeds',
+  'webhooks',
   'upgrades',
   'edits',
 ] as const;
@@ -75,6 +78,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   browsers: () => runBrowsers(seeds),
   uploads: () => runUploads(seeds),
   feeds: () => runFeeds(seeds),
+  webhooks: () => runWebhooks(seeds),
   upgrades: () => runUpgrades(seeds),
   edits: () => runEdits(seeds),
   records: async () => {

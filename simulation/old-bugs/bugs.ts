@@ -345,7 +345,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     says: /the server leaves \d+ timers running/,
   },
   'an undo rested on one leaf beside what it brings back': {
-    mended: 'c5a0795',
+    mended: '4670a5b',
     file: 'packages/engine/src/undo/plan.ts',
     now: "this.#expect({ kind: 'exists', path: childPath(above, segment) });",
     was: "this.#expect({ kind: 'exists', path: neighbour.path });",

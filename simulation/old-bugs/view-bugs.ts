@@ -48,7 +48,7 @@ export const viewBugs: { readonly [what: string]: OldBug } = {
     says: /settled: /,
   },
   'a file that was cancelled while what came before it was taken was visited all the same': {
-    mended: 'pending',
+    mended: 'bdc95c6',
     file: 'packages/engine/src/view/instance/uploads.ts',
     now: "if (!isThere || entry.status !== 'success' || entry.isTaken) continue;",
     was: "if (entry.status !== 'success' || entry.isTaken) continue;",

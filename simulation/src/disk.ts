@@ -52,6 +52,7 @@ export class Disk {
         }),
       answers: (store, asked) => this.#read(() => disk.answers(store, asked)),
       markers: (store, after, limit) => this.#read(() => disk.markers(store, after, limit)),
+      webhooks: this.#ending(disk.webhooks),
       now: by.wall,
       close: async () => undefined,
     });
@@ -94,6 +95,18 @@ export class Disk {
     if (dice.chance(0.5)) await keep();
     await this.#wait(5);
     return { status: 'unknown' };
+  }
+
+  /** The same table, of which nothing is asked any more when the process is gone. */
+  #ending<T extends object>(table: T): T {
+    return new Proxy(table, {
+      get: (_, name) => {
+        const own: unknown = Reflect.get(table, name);
+        if (typeof own !== 'function') return own;
+        return (...call: unknown[]): unknown =>
+          this.#isOver ? new Promise(() => undefined) : own.apply(table, call);
+      },
+    });
   }
 
   /** Some time; for ever where the process is gone by then. */

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import {
   createServer,
   type Principal,
@@ -6,7 +7,7 @@ import {
   type ServerOptions,
 } from '@holdfast/server';
 import type { Storage } from '@holdfast/server/storage';
-import type { Cable } from './cable.ts';
+import { Cable } from './cable.ts';
 import type { Blobs } from '@holdfast/server/blobs';
 import { BlobDisk } from './blob-disk.ts';
 import { Disk, type DiskFaults } from './disk.ts';
@@ -106,6 +107,17 @@ export class Site {
     }
     this.#cables.add(cable);
     this.#life.server.serve(cable.server);
+  }
+
+  /** A connection of the server to somebody outside, who takes its other end. It breaks when the server dies. */
+  dial(take: (socket: Socket) => void): Socket {
+    const cable: Cable = new Cable(this.#room, {
+      gone: () => this.gone(cable),
+      heard: () => undefined,
+    });
+    this.#cables.add(cable);
+    this.#room.agenda.later(this.#room.delay(60), () => take(cable.server));
+    return cable.client;
   }
 
   gone(cable: Cable): void {

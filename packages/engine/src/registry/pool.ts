@@ -112,9 +112,14 @@ export class Pool {
     const known = this.#stays.get(thing);
     const stay = known ?? { holds: 0, until: 0, firmUntil: 0 };
     if (known !== undefined) return stay;
-    // What cannot be opened is not kept.
-    thing.open();
+    // It is known before it is opened, which may have it held already; what cannot be opened is not kept.
     this.#stays.set(thing, stay);
+    try {
+      thing.open();
+    } catch (error) {
+      this.#stays.delete(thing);
+      throw error;
+    }
     // Nothing is closed from within: whoever lets go of one may take it up again. What is known already only stays longer.
     this.#lookSoon();
     return stay;

@@ -56,6 +56,22 @@ describe('a pool', () => {
     expect(log).toEqual(['open a', 'close a', 'open a']);
   });
 
+  it('opens once what has itself held while it is opened, and keeps it for as long as it is', async () => {
+    const { clock, pool, log, thing } = rig();
+    const a = thing('a');
+    const own: (() => void)[] = [];
+    a.open = () => {
+      log.push('open a');
+      own.push(pool.hold(a));
+    };
+    pool.hold(a)();
+    await clock.advance(1000);
+    expect(log).toEqual(['open a']);
+    own[0]?.();
+    await clock.advance(50);
+    expect(log).toEqual(['open a', 'close a']);
+  });
+
   it('keeps nothing that could not be opened: who holds it next is told the same, and no timer waits for it', () => {
     const { clock, pool, thing } = rig();
     const broken = thing('a');

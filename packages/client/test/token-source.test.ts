@@ -71,6 +71,24 @@ test.each(['<!doctype html>\n<title>Wi-Fi</title>', 'Bienvenue à l’hôtel ☕
   },
 );
 
+test('C18 a page of a captive portal is refused also where a server lets in who has no token', async () => {
+  await using open = await openWorld(({ token }) =>
+    token === null || token === 'good'
+      ? { subject: token, orgs: ['acme'], scopes: ['entries:read'] }
+      : null,
+  );
+  const asked: (string | undefined)[] = [];
+  const client = open.client({
+    token: (refused) => {
+      asked.push(refused);
+      return refused === undefined ? '<html>\nWi-Fi' : 'good';
+    },
+    env: { random: () => 0.01 },
+  });
+  await client.store('acme/app').ready;
+  expect(asked).toEqual([undefined, '<html>\nWi-Fi']);
+});
+
 test('C18 a token with a line break behind it, as a file ends, is refused, and not tried for ever', async () => {
   const client = world.client({ token: `${world.token}\n` });
   await expect(client.connect()).rejects.toMatchObject({ code: 'unauthorized' });

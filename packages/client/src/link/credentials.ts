@@ -5,9 +5,10 @@ export function credentialsOf(
   token: string,
 ): Pick<RequestInit, 'credentials'> & { readonly headers: Record<string, string> } {
   if (token === '') return { credentials: 'include', headers: {} };
-  // What a header cannot carry as it is, such as a page of a captive portal, would not be sent at all: nobody asks, then.
+  // What a header cannot carry as it is, such as a page of a captive portal, would not be sent at all. Without a word of it
+  // cookies would count, or nobody asked, which a server may allow: something is sent that is refused as it would be.
   const isCarried = /^[!-~\x80-\xff]+$/.test(token);
-  return { headers: isCarried ? { authorization: `Bearer ${token}` } : {} };
+  return { headers: { authorization: `Bearer ${isCarried ? token : '-'}` } };
 }
 
 /**

@@ -178,10 +178,12 @@ export class Person {
   /** Nobody who wants to be asked is shown another state of the store before. */
   #heard(store: Store): void {
     if (this.store !== store) return;
-    const { incarnation, error } = store.status.get();
+    const { incarnation, error, connection } = store.status.get();
     const isOther = incarnation !== null && incarnation !== this.#incarnation;
     if (isOther) {
-      const isFree = this.#incarnation === null || this.#isAsked;
+      // What the cache has may be older than what was shown before a crash.
+      const isKept = connection !== 'connected';
+      const isFree = this.#incarnation === null || this.#isAsked || isKept;
       if (this.#terms.onIncarnation === 'close' && !isFree) {
         const change = `${this.#incarnation} became ${incarnation}`;
         this.#complain('asked', `${this.device.name} was not asked before ${change}`);

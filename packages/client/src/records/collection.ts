@@ -6,6 +6,8 @@ import {
   RejectedError,
   rowsMax,
 } from '@holdfast/protocol';
+import type { Mutator } from '@holdfast/engine/data';
+import type { ClientEnv } from '../env.ts';
 import type { Opened } from './delivery.ts';
 import { type Finder, finder } from './finder.ts';
 import { isSameState, noRows } from './idle.ts';
@@ -20,6 +22,9 @@ export type CollectionDesk = {
   open(store: string, watched: WideWatched): Opened;
   closed(entry: CollectionEntry): void;
   readonly report: (error: unknown) => void;
+  readonly env: Pick<ClientEnv, 'wall'>;
+  /** Runs the mutations of records. */
+  readonly mutate: Mutator;
 };
 
 type State = CollectionState<unknown>;
@@ -72,8 +77,9 @@ export class CollectionEntry
     if (this.#opened === null || this.#set !== null) return;
     const { hold, watch } = this.#opened;
     const { def } = this;
+    const { report, mutate, env } = this.#desk;
     const changed = (): void => watch.soil(this);
-    this.#set = new Loaded({ def, hold, changed, report: this.#desk.report });
+    this.#set = new Loaded({ def, hold, changed, report, own: { mutate, now: () => env.wall() } });
     if (this.#limit > def.query.limit) this.#set.widen(this.#limit);
   }
 

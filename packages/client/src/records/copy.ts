@@ -1,5 +1,6 @@
-import type { Json, Path, RecordRef } from '@holdfast/protocol';
+import type { Json, RecordRef } from '@holdfast/protocol';
 import type { Replica } from '@holdfast/engine/replica';
+import { versionIn } from './own-form.ts';
 import { type Reading, readStored } from './reading.ts';
 import type { RecordStats } from './types.ts';
 
@@ -46,8 +47,7 @@ export class ServerCopy {
   take({ replica, incarnation, shown }: Committed): void {
     const { path, record } = this.#ref;
     const committed = replica.committed(path);
-    const leaf = replica.committed(schemaLeaf(record.name))?.value;
-    const version = typeof leaf === 'string' ? leaf : record.version;
+    const version = versionIn(record, replica);
     this.#enter(incarnation);
     // What is gone keeps the sequence that it had.
     this.sequence = committed?.revision ?? this.sequence;
@@ -93,10 +93,4 @@ export class ServerCopy {
       this.#failures.skewed({ record: name, client, server: this.version });
     }
   }
-}
-
-/** The leaf that says which version all objects of a record have in a store (records.md §3.5). */
-function schemaLeaf(name: string): Path {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a name has no characters to be escaped
-  return `_hf:schema/${name}` as Path;
 }

@@ -49,7 +49,7 @@ export interface RecordEntry extends Live<RecordState<unknown>> {
     readonly sequence: number;
     readonly version: string;
   };
-  /** What is shown of the object, as it is stored; and whether nothing is known of it yet. */
+  /** What is shown of the object, as this client would store it; and whether nothing is known of it yet. */
   current(): { readonly current: Json | undefined; readonly isUnknown: boolean };
   look(): void;
   tell(): void;

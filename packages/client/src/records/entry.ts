@@ -6,6 +6,7 @@ import {
   type Reason,
   type RecordRef,
 } from '@holdfast/protocol';
+import type { Mutator } from '@holdfast/engine/data';
 import type { Release } from '@holdfast/engine/registry';
 import type { ReplicaStatus } from '@holdfast/engine/replica';
 import type { ClientEnv } from '../env.ts';
@@ -16,6 +17,8 @@ import type { Slot } from '../slot.ts';
 import { type Failures, ServerCopy } from './copy.ts';
 import type { Opened, RecordEntry, Unchanged } from './delivery.ts';
 import { idleState, isSameState } from './idle.ts';
+import { inOwnForm, type Stored, withOwn } from './own-form.ts';
+import type { Shown } from './overlay.ts';
 import { pendingAt, writesOf } from './pending.ts';
 import type { Placeless } from './places.ts';
 import { type Reach, reachOf } from './reach.ts';
@@ -27,6 +30,8 @@ import type { Watched } from './watch.ts';
 /** What the entries of a client share. */
 export type EntryDesk = Failures & {
   readonly env: ClientEnv;
+  /** Runs the mutations of records. */
+  readonly mutate: Mutator;
   open(store: string, watched: Watched): Opened;
   closed(entry: StoreEntry): void;
 };
@@ -110,11 +115,12 @@ export class StoreEntry
     this.tell();
   }
 
-  /** What is shown of the object, as it is stored; and whether nothing is known of it yet. */
+  /** What is shown of the object, as this client would store it; and whether nothing is known of it yet. */
   current(): { readonly current: Json | undefined; readonly isUnknown: boolean } {
     const replica = this.#replica;
     const isHere = replica && (this.#isRow(replica) || !this.#reachOf(replica.status()).lacks);
-    return { current: replica?.entry(this.path)?.value, isUnknown: isHere !== true };
+    const current = replica && inOwnForm(this.ref.record, this.#withOwn(replica));
+    return { current, isUnknown: isHere !== true };
   }
 
   guards(paths: readonly Path[]): readonly Unchanged[] {
@@ -245,19 +251,24 @@ export class StoreEntry
   /** The value of the server, or what own writes make of it where that passes the gates. */
   #overlaid(replica: Replica): unknown {
     const server = this.#server;
-    const json = replica.entry(this.path)?.value;
+    const { json, version } = this.#withOwn(replica);
     if (json === server.json || json === undefined) {
       this.#shown = null;
       return json === undefined ? undefined : server.value;
     }
     if (this.#shown?.json !== json) {
-      const { version } = server;
       const before = this.value.get() ?? server.value;
       const reading = readStored(this.ref.record, { json, version }, { before, stats: noStats() });
       this.#shown = { json, reading };
     }
     const { reading } = this.#shown;
     return 'value' in reading ? reading.value : server.value;
+  }
+
+  #withOwn(replica: Replica): Stored {
+    const { mutate, env } = this.#desk;
+    const outbox = (): readonly Shown[] => this.#opened?.hold.slot.outbox() ?? [];
+    return withOwn(this.ref.record, { replica, outbox, mutate, now: () => env.wall() })(this.path);
   }
 
   #isRow(replica: Replica | undefined): boolean {

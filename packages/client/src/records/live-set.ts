@@ -29,6 +29,7 @@ import { isOver } from '../connection.ts';
 import type { Hold } from '../hold.ts';
 import { patternOf } from '../watch.ts';
 import { noRows } from './idle.ts';
+import { inOwnForm, type Sources, type Stored, versionIn, withOwn } from './own-form.ts';
 import { PendingObjects } from './pending-objects.ts';
 import { Rows } from './rows.ts';
 import type { CollectionRow, CollectionState } from './types.ts';
@@ -37,6 +38,7 @@ import type { CollectionRow, CollectionState } from './types.ts';
 export type LiveSetConfig = {
   readonly def: CollectionDef;
   readonly hold: Hold;
+  readonly own: Pick<Sources, 'mutate' | 'now'>;
   /** Has the set looked at in this turn. */
   readonly changed: () => void;
   readonly report: (error: unknown) => void;
@@ -219,10 +221,11 @@ export class LiveSet {
 
   #local(replica: Seen, trouble: Trouble | undefined): CollectionState<unknown> {
     const { record } = this.#config.def;
-    if (this.#touched === null || this.#evaluation === null) {
+    const isSame = versionIn(record, replica) === this.#shown.version;
+    if (this.#touched === null || this.#evaluation === null || !isSame) {
       this.#evaluation = new Evaluation(record.name, this.#query, this.#all(replica));
     } else {
-      this.#evaluation.change(Array.from(this.#touched, (path) => rowOf(replica, path)));
+      this.#evaluation.change(Array.from(this.#touched, this.#rowOf(replica)));
     }
     const { window } = this.#evaluation;
     return { ...this.#state(replica, window.rows, window), status: 'ok', ...trouble };
@@ -230,16 +233,17 @@ export class LiveSet {
 
   /** Every object of the pattern, as it is shown. */
   *#all(replica: Seen): Generator<Row> {
+    const rowOf = this.#rowOf(replica);
     let last: Path | null = null;
     for (const { path } of replica.entries({ pattern: patternOf(`${this.#glob}/**`) }).items) {
       const object = this.#objectOf(path);
       if (object === null || object === last) continue;
       last = object;
-      yield rowOf(replica, object);
+      yield rowOf(object);
     }
     // An object without members is a leaf of its own.
     for (const { path } of replica.entries({ pattern: this.#object }).items) {
-      yield rowOf(replica, path);
+      yield rowOf(path);
     }
   }
 
@@ -264,7 +268,7 @@ export class LiveSet {
       (path) =>
         !window.has(path) && (replica.queries?.holds(path) === true || pending.isMade(path)),
     );
-    const shown = [...rows, ...others].map((path) => rowOf(replica, path));
+    const shown = [...rows, ...others].map(this.#rowOf(replica));
     const candidates = shown.filter((row) => !isBeyond(row));
     return new Evaluation(record.name, this.#query, candidates).window.rows;
   }
@@ -307,12 +311,14 @@ export class LiveSet {
   ): Omit<CollectionState<unknown>, 'status'> {
     const touched = this.#touched;
     this.#touched = new Set();
-    const version = this.#version(replica);
+    const { record } = this.#config.def;
+    const version = versionIn(record, replica);
+    const stored = this.#withOwn(replica);
     const pending = this.#pending();
     const made = (path: Path): CollectionRow<unknown> | null => {
-      const json = replica.entry(path)?.value;
+      const { json, version: of } = stored(path);
       if (json === undefined) return null;
-      return this.#rows.rowOf({ path, json, pending: pending.at(path) }, version);
+      return this.#rows.rowOf({ path, json, pending: pending.at(path) }, of);
     };
     const { paths: known, rows: before, version: old, isPlain } = this.#shown;
     const isPatch =
@@ -323,10 +329,18 @@ export class LiveSet {
     return { rows: rows.filter((row) => row !== null), ready: true, hasMore, endCursor };
   }
 
-  #version(replica: Seen): string {
-    const { record } = this.#config.def;
-    const leaf = replica.committed(asPath(`_hf:schema/${record.name}`))?.value;
-    return typeof leaf === 'string' ? leaf : record.version;
+  #withOwn(replica: Seen): (path: Path) => Stored {
+    const { def, hold, own } = this.#config;
+    return withOwn(def.record, { ...own, replica, outbox: () => hold.slot.outbox() });
+  }
+
+  /** Gives objects as they are found, and shown. */
+  #rowOf(replica: Seen): (path: Path) => Row {
+    const stored = this.#withOwn(replica);
+    return (path) => {
+      const value = inOwnForm(this.#config.def.record, stored(path));
+      return { path, value: isObject(value) ? value : undefined };
+    };
   }
 
   /** The object of the collection's pattern that a path is in. */
@@ -375,10 +389,4 @@ function troubleOf(failure: unknown): HoldfastError {
 
 function isSameList(one: readonly unknown[], other: readonly unknown[]): boolean {
   return one.length === other.length && one.every((each, index) => each === other[index]);
-}
-
-/** An object as it is shown. */
-function rowOf(replica: Seen, path: Path): Row {
-  const value = replica.entry(path)?.value;
-  return { path, value: isObject(value) ? value : undefined };
 }

@@ -30,7 +30,7 @@ export function readStored(
 }
 
 /** What cannot be decoded is no object, and fails the next gate. */
-function decodedOf(json: Json): unknown {
+export function decodedOf(json: Json): unknown {
   try {
     return decodeStored(json);
   } catch {

@@ -66,9 +66,10 @@ export class Arm extends Making<void> {
   get(): unknown {
     const json = this.after;
     if (json === undefined) return undefined;
-    const { ref, server, value } = this.entry;
+    const { ref, value } = this.entry;
+    const { record } = ref;
     const before = { before: value.get(), stats: noStats() };
-    const reading = readStored(ref.record, { json, version: server.version }, before);
+    const reading = readStored(record, { json, version: record.version }, before);
     return 'value' in reading ? reading.value : undefined;
   }
 

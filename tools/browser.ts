@@ -53,7 +53,10 @@ export async function openWindow(): Promise<OpenWindow> {
     endpoint = /DevTools listening on (ws:\S+)/.exec(line)?.[1];
     if (endpoint !== undefined) break;
   }
-  const browser = await chromium.connectOverCDP(endpoint ?? '', { noDefaults: true });
+  if (endpoint === undefined) throw new Error('Chromium has ended without an address.');
+  // What it says from now on nobody reads; in a full pipe it would wait.
+  child.stderr.resume();
+  const browser = await chromium.connectOverCDP(endpoint, { noDefaults: true });
   const [context] = browser.contexts();
   if (context === undefined) throw new Error('The browser has no window.');
   return {

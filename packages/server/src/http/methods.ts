@@ -7,6 +7,7 @@ const verbs = ['GET', 'PUT', 'POST', 'DELETE'];
 const streams: ReadonlySet<string> = new Set([
   '/api/stores/:org/:store/watch',
   '/api/stores/:org/:store/export',
+  '/api/stores/:org/:store/diff',
   '/api/records',
 ]);
 

@@ -213,7 +213,7 @@ test('S102 a token with path rules exports what it may read, and imports nothing
 
 test('a HEAD of what streams is refused, and an atomic import is bounded', async () => {
   const here = await open();
-  for (const stream of ['watch', 'export']) {
+  for (const stream of ['watch', 'export', 'diff?from_seq=0']) {
     // oxlint-disable-next-line no-await-in-loop -- one after the other
     const answer = await here.world.app.request(`${S('blog')}/${stream}`, {
       method: 'HEAD',

@@ -15,7 +15,7 @@ type Asked = {
 };
 
 /** Of an answer to a read, which travels as text and as structure: more of it is no use to an agent. */
-const ANSWER_BYTES = 4 * 1024 * 1024;
+const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Where the tools of one agent do their work: the routes of this server, asked in its name (stores.md §19.1). */
 export class Desk {
@@ -40,15 +40,15 @@ export class Desk {
     return objectIn(await response.text());
   }
 
-  /** Asks for what may be of any size; throws where it is more than is told at once. */
+  /** Asks for what may be however large; throws where it is more than is told at once. */
   async read(path: string, query: Told): Promise<JsonAnswer> {
     const response = await this.fetch('GET', path, { query });
     const bytes = await response.arrayBuffer();
-    if (bytes.byteLength <= ANSWER_BYTES) return objectIn(new TextDecoder().decode(bytes));
+    if (bytes.byteLength <= ANSWER_BYTES_MAX) return objectIn(new TextDecoder().decode(bytes));
     const message =
-      `The answer has ${bytes.byteLength} bytes. Ask for less: for what is below a path by ` +
-      'holdfast_entries, page by page with a small limit, or for a path further down.';
-    throw refused(refuse('value_too_large', { limit: ANSWER_BYTES, message }));
+      `The answer has ${bytes.byteLength} bytes. Ask for less: with a smaller limit, between seqs that are closer, or ` +
+      'for a path further down; holdfast_entries lists what is below a path page by page.';
+    throw refused(refuse('value_too_large', { limit: ANSWER_BYTES_MAX, message }));
   }
 
   /** The same, for answers that are no JSON. */

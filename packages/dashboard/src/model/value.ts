@@ -28,6 +28,7 @@ function memberOf(value: unknown, name: string): string | null {
 
 /** A value as the text that people edit. */
 export function editableText(value: unknown): string {
+  // Line by line: the breaks between them are of the layout, those of texts are escaped already.
   const lines = (JSON.stringify(value, null, 2) ?? '').split('\n');
   return lines.map(disclose).join('\n');
 }

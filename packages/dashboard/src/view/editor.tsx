@@ -1,6 +1,7 @@
 import { useSignal } from '@holdfast/react';
 import type { Store, StoreEntry } from '@holdfast/client';
 import type { KeyboardEvent, ReactNode } from 'react';
+import { disclose } from '../model/disclose.ts';
 import type { Draft } from '../model/edits.ts';
 import { editableText, parseText } from '../model/value.ts';
 import type { Workspace } from '../model/workspace.ts';
@@ -39,7 +40,7 @@ export function Editor({ workspace, path, onDone }: EditorProps): ReactNode {
       <Facts entry={entry} draft={draft} text={text} />
       <textarea
         id="value"
-        aria-label={`Value of ${path}`}
+        aria-label={`Value of ${disclose(path)}`}
         aria-describedby="value-problem"
         aria-invalid={problem !== null}
         spellCheck={false}

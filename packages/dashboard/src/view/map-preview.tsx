@@ -1,7 +1,7 @@
 import type { ReactNode } from 'react';
+import { disclose } from '../model/disclose.ts';
 import { patternBelow } from '../model/path.ts';
 import { shortValue } from '../model/value.ts';
-import { disclose } from '../model/disclose.ts';
 import type { Workspace } from '../model/workspace.ts';
 
 type Props = {
@@ -24,7 +24,7 @@ export function MapPreview({ workspace, path, onAdd }: Props): ReactNode {
         <dt>leaves below</dt>
         <dd>{count}</dd>
       </dl>
-      <ul className="scroll preview" tabIndex={0} aria-label={`Leaves below ${path}`}>
+      <ul className="scroll preview" tabIndex={0} aria-label={`Leaves below ${disclose(path)}`}>
         {items.map((entry) => (
           <li key={entry.path}>
             <button type="button" onClick={() => workspace.reveal(entry.path)}>

@@ -40,7 +40,7 @@ export class Editor {
   #past: State[] = [];
   #next: State[] = [];
   #count = 0;
-  /** What was turned until then may be refused, for it rests on what was. */
+  /** So many were turned when one was refused: those before may be refused as well, for they may rest on it. */
   #forgiven = 0;
 
   constructor(world: World, name: string, desk: Desk) {
@@ -160,8 +160,8 @@ export class Editor {
   }
 
   /**
-   * Of what nobody else writes an undo is refused only for what lies beside: where nothing else did, no condition leaves out
-   * what comes there. Who is told so goes on from what is there.
+   * Nobody else writes what is its own, so an undo of that is refused only because something has come beside it meanwhile, or
+   * because it rests on one that was refused so. Its author then goes on from what is there.
    */
   #heed(receipt: Receipt): void {
     const own = this.#own;
@@ -169,7 +169,7 @@ export class Editor {
     receipt.committed.catch((error: unknown) => {
       if (own === null || own !== this.#own || !(error instanceof RejectedError)) return;
       const segments = String(error.details['path']).split('/');
-      // Everything of somebody, or all: a leaf of theirs is none of its conditions; but of what rests on what was refused.
+      // What came beside is told by the path above it; a leaf of its own only where that rests on what was refused.
       if (segments.length > 2 && size >= this.#forgiven) return;
       this.#forgiven = this.turned.size;
       own.undo.clear();

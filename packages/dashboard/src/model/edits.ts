@@ -1,7 +1,7 @@
 import { ConflictError, type Json, type Receipt, type Store } from '@holdfast/client';
+import { disclose } from './disclose.ts';
 import { Cell, type Readable } from './signal.ts';
 import { editableText, isSingleLeaf, parseText } from './value.ts';
-import { disclose } from './disclose.ts';
 
 /** What an edit began with; null: with nothing at the path. */
 export type Base = { readonly revision: number; readonly text: string } | null;

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
-import { patternBelow } from '../model/path.ts';
 import { disclose } from '../model/disclose.ts';
+import { patternBelow } from '../model/path.ts';
 import type { Workspace } from '../model/workspace.ts';
 import { Dialog } from './dialog.tsx';
 

@@ -1,8 +1,8 @@
 import { useSignal } from '@holdfast/react';
 import { type ReactNode, type UIEvent, useLayoutEffect, useRef } from 'react';
+import { disclose } from '../model/disclose.ts';
 import type { LogLine } from '../model/log.ts';
 import { shortValue } from '../model/value.ts';
-import { disclose } from '../model/disclose.ts';
 import type { Workspace } from '../model/workspace.ts';
 import { useRowHeight } from './media.ts';
 import { Lines, useVisible } from './windowed.tsx';

@@ -1,8 +1,8 @@
 import type { OutboxEntry } from '@holdfast/client';
 import { type ReactNode, useSyncExternalStore } from 'react';
+import { disclose } from '../model/disclose.ts';
 import type { Session } from '../model/session.ts';
 import { shortValue } from '../model/value.ts';
-import { disclose } from '../model/disclose.ts';
 import type { Workspace } from '../model/workspace.ts';
 
 type Props = { readonly session: Session; readonly workspace: Workspace };

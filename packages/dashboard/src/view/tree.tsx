@@ -1,7 +1,7 @@
 import { useSignal } from '@holdfast/react';
 import { type ReactNode, useLayoutEffect, useMemo, useRef } from 'react';
-import type { Row } from '../model/outline.ts';
 import { disclose } from '../model/disclose.ts';
+import type { Row } from '../model/outline.ts';
 import type { Workspace } from '../model/workspace.ts';
 import { useRowHeight } from './media.ts';
 import { TreeRow } from './tree-row.tsx';

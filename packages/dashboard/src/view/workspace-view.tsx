@@ -1,8 +1,8 @@
 import { useSignal } from '@holdfast/react';
 import { type ReactNode, useState } from 'react';
+import { disclose } from '../model/disclose.ts';
 import { explain } from '../model/edits.ts';
 import type { Session } from '../model/session.ts';
-import { disclose } from '../model/disclose.ts';
 import type { Workspace } from '../model/workspace.ts';
 import { AddDialog } from './add-dialog.tsx';
 import { DeleteDialog } from './delete-dialog.tsx';

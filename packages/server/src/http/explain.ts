@@ -5,8 +5,8 @@ import { explain, readAsked } from '../access/index.ts';
 import type { HttpDeps } from './deps.ts';
 import { pathOf } from './entry-path.ts';
 import { refused } from './errors.ts';
-import { paramOf } from './query.ts';
 import { identify } from './identify.ts';
+import { paramOf } from './query.ts';
 import { storeOf } from './store-of.ts';
 
 /** `GET …/explain`: why who asks does or does not see or write a path. It needs no scope: it tells them of themselves. */

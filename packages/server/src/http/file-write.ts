@@ -18,10 +18,10 @@ import { type Condition, conditionOf } from './conditions.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { filenameIn } from './disposition.ts';
 import { Problem, refused } from './errors.ts';
-import { paramOf } from './query.ts';
 import { fileEntry, fileTag } from './file-read.ts';
 import { forStreams, lively } from './lively.ts';
 import { chargeWrite, needValid, readableIn } from './identify.ts';
+import { paramOf } from './query.ts';
 import { type Piece, readPiece } from './ranges.ts';
 
 const nameMax = 1024;

@@ -7,10 +7,10 @@ import type { Committer } from './commit.ts';
 import type { HttpDeps } from './deps.ts';
 import { pathOf, writablePathOf } from './entry-path.ts';
 import { notFound, refused } from './errors.ts';
-import { paramOf } from './query.ts';
 import { answerFile, fileEntry } from './file-read.ts';
 import { deleteFile, writeFile } from './file-write.ts';
 import { identify, mayHide, needScope, readableIn } from './identify.ts';
+import { paramOf } from './query.ts';
 import { storeOf } from './store-of.ts';
 
 /** Files by their paths, and content by its hash (stores.md §15.5). */

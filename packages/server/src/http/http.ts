@@ -198,8 +198,8 @@ function conceal(error: unknown, deps: HttpDeps): Problem {
 function markPrivate(headers: Headers): void {
   headers.set('Cache-Control', 'private, no-cache');
   headers.append('Vary', 'Authorization, Cookie');
-  const ownOnly = 'Cross-Origin-Resource-Policy';
-  if (!headers.has(ownOnly)) headers.set(ownOnly, 'same-origin');
+  const embedding = 'Cross-Origin-Resource-Policy';
+  if (!headers.has(embedding)) headers.set(embedding, 'same-origin');
 }
 
 function harden(headers: Headers): void {

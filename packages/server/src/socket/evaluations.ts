@@ -4,9 +4,9 @@ import { readIn, Scope, type Tree } from '@holdfast/engine/data';
 import { objectsOf, type Placed, Places, Veil } from '@holdfast/engine/gate';
 import { type Path, type Query, type RecordDef, segmentsOf, type Seq } from '@holdfast/protocol';
 import { canonicalJson, encodeStored } from '@holdfast/protocol/record';
+import type { Crowd } from '../host/crowd.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import { writtenBy } from './ops.ts';
-import type { Crowd } from '../host/crowd.ts';
 
 /** So many leaves, or objects of a query, are looked at before others have their turn. */
 const PIECE = 500;

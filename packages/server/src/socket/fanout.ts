@@ -3,6 +3,7 @@ import { Matcher, project, type Tree } from '@holdfast/engine/data';
 import { type Around, commitsOf, retell, stateAfter, type Veil } from '@holdfast/engine/gate';
 import type { Path, Seq } from '@holdfast/protocol';
 import type { Clock } from '../host/clock.ts';
+import type { Crowd } from '../host/crowd.ts';
 import type { Traces } from '../host/requests.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import type { Stores } from '../host/stores.ts';
@@ -12,7 +13,6 @@ import { writtenBy } from './ops.ts';
 import type { Flusher } from './outbox.ts';
 import type { ChannelScope } from './scope.ts';
 import type { Audience } from './terms.ts';
-import type { Crowd } from '../host/crowd.ts';
 import { type HeldViewer, type Turned, Viewers } from './viewers.ts';
 import { formatOf } from './wire.ts';
 

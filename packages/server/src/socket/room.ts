@@ -4,6 +4,7 @@ import type { Limits, RecordDef } from '@holdfast/protocol';
 import type { Access, AuditLog, Principal, Rates } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
 import type { Clock } from '../host/clock.ts';
+import type { Crowd } from '../host/crowd.ts';
 import type { Meters } from '../metrics/index.ts';
 import type { PresenceTopics } from '../host/presence-topics.ts';
 import type { StoreHost } from '../host/store-host.ts';
@@ -14,7 +15,6 @@ import type { Roots, Transfers } from '../views/index.ts';
 import type { Flusher } from './outbox.ts';
 import type { Seeds } from './seeds.ts';
 import type { Snapshots } from './snapshots.ts';
-import type { Crowd } from '../host/crowd.ts';
 import { AWAY_MS } from './viewers.ts';
 
 /** What the sockets of one server share. */

@@ -5,11 +5,11 @@ import { type Codec, jsonCodec } from '@holdfast/protocol';
 import { messagePackCodec } from '@holdfast/protocol/codec/messagepack';
 import { WebSocketServer } from 'ws';
 import { ownerOf, type Principal } from '../access/index.ts';
+import { Crowd } from '../host/crowd.ts';
 import { endSpan, startServerSpan } from '../tracing/index.ts';
 import { Connection } from './connection.ts';
 import { Rechecks } from './rechecks.ts';
 import type { SocketRoom } from './room.ts';
-import { Crowd } from '../host/crowd.ts';
 import { DEFLATE_BYTES_MIN, deflated } from './wire.ts';
 import {
   type Handshake,

@@ -2,7 +2,7 @@ import type { LookupAddress } from 'node:dns';
 import { lookup, Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
 
-/** Asked twice by then, with three seconds in all, whoever does not answer. */
+/** A name server that does not answer is asked twice, for three seconds in all: an attempt has five. */
 const ASK = { timeout: 1000, tries: 2 };
 
 type Addresses = readonly LookupAddress[];

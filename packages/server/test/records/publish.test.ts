@@ -117,7 +117,7 @@ test('a store that cannot be had is tried again, ever less often, which is told 
     clock,
     onError: (fault): unknown => {
       faults.push(fault);
-      // Which is nobody's.
+      // Nobody waits for it.
       return Promise.reject(new Error('later'));
     },
   });

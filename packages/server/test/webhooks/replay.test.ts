@@ -77,12 +77,12 @@ test('S108 of two replays at once the later one holds, and both wait for the del
   await there.heard(3);
   const first = site.ask('POST', `webhooks/${id}/replay`, { after_seq: 0 });
   for (let i = 0; i < 10; i++) {
-    // oxlint-disable-next-line no-await-in-loop -- so that it is there
+    // oxlint-disable-next-line no-await-in-loop -- so that the first has come
     await site.look(id);
   }
   const second = site.ask('POST', `webhooks/${id}/replay`, { after_seq: 1 });
   for (let i = 0; i < 10; i++) {
-    // oxlint-disable-next-line no-await-in-loop -- the same
+    // oxlint-disable-next-line no-await-in-loop -- so that the second has, and what it would set off
     await site.look(id);
   }
   expect(there.received).toHaveLength(3);

@@ -182,8 +182,10 @@ class HandleUndo implements UndoManager {
   }
 
   #show(): void {
-    this.canUndo.set(this.#history.count('undo') > 0 || this.#group?.isEmpty === false);
-    this.canRedo.set(this.#history.count('redo') > 0);
+    // What a group has is written already, though it is no step yet.
+    const hasMore = this.#group?.isEmpty === false;
+    this.canUndo.set(hasMore || this.#history.count('undo') > 0);
+    this.canRedo.set(!hasMore && this.#history.count('redo') > 0);
   }
 }
 

@@ -217,6 +217,7 @@ describe('undo', () => {
     undo.undo();
     expect([store.get('x'), undo.canUndo.get(), undo.canRedo.get()]).toEqual([0, false, true]);
     store.put('x', 3);
+    expect([undo.canUndo.get(), undo.canRedo.get()]).toEqual([true, false]);
     store.put('x', 4);
     drop.reject(new Error('the pointer is gone'));
     await expect(dragged).rejects.toThrow('the pointer is gone');

@@ -6,10 +6,10 @@ import type { Fate, LeafChange, Step } from './types.ts';
 export class Group {
   #changes = new Map<Path, LeafChange>();
   #roots = new Set<Path>();
-  #fates: (() => Fate)[] = [];
+  #fates = new Fates();
 
   get isEmpty(): boolean {
-    return this.#fates.length === 0;
+    return this.#fates.isEmpty;
   }
 
   add({ changes, roots, fate }: Step): void {
@@ -19,7 +19,7 @@ export class Group {
       this.#changes.set(change.path, { ...change, before });
     }
     for (const root of roots) this.#roots.add(root);
-    this.#fates.push(fate);
+    this.#fates.add(fate);
   }
 
   /** All of them as one step; begins anew. */
@@ -28,31 +28,48 @@ export class Group {
     const step = {
       changes: all.filter(({ before, after }) => !sameLeaf(before, after)),
       roots: [...this.#roots],
-      fate: fateOfAll(this.#fates),
+      fate: this.#fates.ofAll,
     };
     this.#changes = new Map();
     this.#roots = new Set();
-    this.#fates = [];
+    this.#fates = new Fates();
     return step;
   }
 }
 
-/**
- * A group of which a part was refused is not what it was; what was cancelled is as if it had never been written. What is
- * decided is asked for no more.
- */
-function fateOfAll(fates: readonly (() => Fate)[]): () => Fate {
-  let open = fates;
-  const decided = new Set<Fate>();
-  return () => {
-    open = open.filter((each) => {
+/** What became of several writes. Those that are decided are let go of: a group may go on for hours. */
+class Fates {
+  #open: (() => Fate)[] = [];
+  #openMax = 100;
+  readonly #decided = new Set<Fate>();
+
+  get isEmpty(): boolean {
+    return this.#open.length === 0 && this.#decided.size === 0;
+  }
+
+  add(fate: () => Fate): void {
+    this.#open.push(fate);
+    if (this.#open.length <= this.#openMax) return;
+    this.#look();
+    this.#openMax = 2 * this.#open.length + 100;
+  }
+
+  /** A group of which a part was refused is not what it was; what was cancelled is as if it had never been written. */
+  readonly ofAll = (): Fate => {
+    this.#look();
+    const isOpen = this.#open.length > 0;
+    const isKept = isOpen || this.#decided.has('committed');
+    const isRefused = this.#decided.has('refused');
+    if (this.#decided.has('rebased') || (isRefused && isKept)) return 'rebased';
+    if (!isKept) return isRefused ? 'refused' : 'cancelled';
+    return isOpen ? 'pending' : 'committed';
+  };
+
+  #look(): void {
+    this.#open = this.#open.filter((each) => {
       const fate = each();
-      if (fate !== 'pending') decided.add(fate);
+      if (fate !== 'pending') this.#decided.add(fate);
       return fate === 'pending';
     });
-    const isKept = open.length > 0 || decided.has('committed');
-    if (decided.has('rebased') || (decided.has('refused') && isKept)) return 'rebased';
-    if (!isKept) return decided.has('refused') ? 'refused' : 'cancelled';
-    return open.length > 0 ? 'pending' : 'committed';
-  };
+  }
 }

@@ -1,6 +1,6 @@
 import {
-  isRefusal,
   isPromised,
+  isRefusal,
   type Json,
   type OpId,
   type Path,

@@ -103,7 +103,7 @@ export class Veil implements Bound {
     try {
       const said = readClass({ principal, now: now() });
       if (typeof said === 'string') return `class ${said}`;
-      isPromised(said);
+      if (isPromised(said)) throw new TypeError('A read class cannot be async.');
       throw new TypeError('A read class must be a text.');
     } catch (error) {
       this.#config.tell(record, error);
@@ -294,7 +294,7 @@ export class Veil implements Bound {
     try {
       const said = ask();
       if (said === true || said === false) return said;
-      isPromised(said);
+      if (isPromised(said)) throw new TypeError('A rule cannot be async.');
       throw new TypeError('A rule must say true or false.');
     } catch (error) {
       if (!this.#isQuiet) this.#config.tell(name, error);

@@ -91,7 +91,7 @@ function heldItem({ stream, depthMax }: StreamTarget, item: unknown): HeldItem {
 
 function keyOfItem({ name, definition }: NodeStream, item: unknown): string {
   const key = definition.key === undefined ? defaultKey(name, item) : definition.key(item);
-  isPromised(key);
+  if (isPromised(key)) throw new TypeError(`The key of an item of "${name}" cannot be async.`);
   if (typeof key === 'string' && key !== '') return key;
   throw new TypeError(`The key of an item of "${name}" must be a string that is not empty.`);
 }

@@ -214,8 +214,7 @@ test('R199 own creates, updates and deletes show at their place within the windo
   expect(titles(tasks)).toEqual(['T0', 'within', 'T1']);
   written.push(client.record(Task, { id: 't0' }).patch({ rank: 9 }));
   expect(titles(tasks)).toEqual(['within', 'T1', 'T2']);
-  const row = tasks.row('rec/acme/app/tasks/t1');
-  const removed = row?.remove();
+  const removed = tasks.row('rec/acme/app/tasks/t1')?.remove();
   expect(titles(tasks)).toEqual(['within', 'T2']);
   // What another query has comes into this one by an own write, too.
   const moved = over.row('rec/acme/app/tasks/old')?.patch({ done: false });
@@ -227,6 +226,8 @@ test('R199 own creates, updates and deletes show at their place within the windo
     moved?.committed,
   ]);
   await shows(tasks, ['within', 'old', 'T2']);
+  await client.record(Task, { id: 'old' }).remove().committed;
+  await shows(tasks, ['within', 'T2', 'beyond']);
   for (const release of releases) release();
 });
 

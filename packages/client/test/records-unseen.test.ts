@@ -83,7 +83,7 @@ test('R121 R107 the same of what is made without a network, and sent with the ne
   expect(seen).toEqual([{ n: 1 }]);
 });
 
-test('R108 of a mutation that found something else on the server, and of a row that has left its query, what stands there is told', async () => {
+test('of a mutation that found something else on the server, and of a row that has left its query, what stands there is told', async () => {
   const { jobs, client, link } = await opened();
   await jobs.write({ id: '1' }, { set: { by: 'ann', done: false } });
   const open = client.collection(collection(Job, { where: { done: false } }));
@@ -99,7 +99,7 @@ test('R108 of a mutation that found something else on the server, and of a row t
   expect(await late?.committed).toMatchObject({ value: { by: 'bob', done: true }, sequence });
 });
 
-test('R108 of a write that takes a row out of its query the seq of the write is told', async () => {
+test('of a write that takes a row out of its query the seq of the write is told', async () => {
   const { jobs, client } = await opened();
   await jobs.write({ id: '1' }, { set: { by: 'ann', done: false } });
   const open = client.collection(collection(Job, { where: { done: false } }));

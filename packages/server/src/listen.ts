@@ -23,8 +23,6 @@ export class Listener {
     this.#http = http;
     this.#clock = clock;
     http.on('connection', (socket: Socket) => {
-      // One that is gone by now has closed already, and says so to nobody.
-      if (socket.destroyed) return;
       this.#open.set(socket, { unanswered: 0, restedAtBytes: 0 });
       socket.once('close', () => this.#open.delete(socket));
     });
@@ -40,6 +38,12 @@ export class Listener {
       });
     });
     http.on('upgrade', ({ socket }: IncomingMessage) => void this.#open.delete(socket));
+  }
+
+  /** Takes a connection that somebody else has accepted. */
+  serve(connection: Socket): void {
+    // One that has closed already says so to nobody: Node would keep it for as long as the process lives.
+    if (!connection.destroyed) this.#http.emit('connection', connection);
   }
 
   /** Begins to accept connections; rejects with the system's error where that cannot be. */

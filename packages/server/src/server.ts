@@ -190,7 +190,7 @@ class HoldfastServer implements Server {
   }
 
   serve(connection: Socket): void {
-    this.#http.emit('connection', connection);
+    this.#listener.serve(connection);
   }
 
   inProcess(principal: GivenPrincipal): InProcess {

@@ -1,11 +1,17 @@
 import { EventEmitter, once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { type AddressInfo, connect, createServer as createListener, type Socket } from 'node:net';
 import { createClient } from '@holdfast/client';
 import { createServer, type Server, type ServerOptions } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { loopback } from '../src/socket/loopback.ts';
+
+setFlagsFromString('--expose-gc');
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the flag makes
+const collect = runInNewContext('gc') as () => void;
 
 test('a server leaves the globals of its process as they are', async () => {
   const { Request: request, Response: response } = globalThis;
@@ -163,6 +169,24 @@ test('a connection that had closed when it was given to a server does not keep t
   await server.close();
   expect(gone.destroyed).toBe(true);
 });
+
+test('of connections that had closed when they were given to a server nothing is left', async () => {
+  const server = createServer({ storage: memory() });
+  onTestFinished(() => server.close());
+  const left = await servedTooLate(server);
+  const isLeft = (): boolean => {
+    collect();
+    return left.deref() !== undefined;
+  };
+  await expect.poll(isLeft).toBe(false);
+});
+
+async function servedTooLate(server: Server): Promise<WeakRef<object>> {
+  const [, gone] = loopback();
+  await once(gone.destroy(), 'close');
+  server.serve(gone);
+  return new WeakRef(gone);
+}
 
 test('an answer that is complete and that nobody reads is not held for ever, nor is one cut off that is read', async () => {
   const server = createServer({ storage: memory() });

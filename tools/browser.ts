@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { type Browser, type BrowserContext, chromium } from 'playwright-core';
 import { bundle } from './bundle.ts';
 
@@ -46,28 +47,40 @@ export type OpenWindow = { readonly context: BrowserContext; close(): Promise<vo
 export async function openWindow(): Promise<OpenWindow> {
   const profile = mkdtempSync(join(tmpdir(), 'holdfast-window-'));
   const more = ['--headless=new', '--remote-debugging-port=0', `--user-data-dir=${profile}`];
-  const child = spawn(executablePath, [...args, ...more], { stdio: ['ignore', 'ignore', 'pipe'] });
+  // An empty page: the one that Chromium begins with otherwise has others in it, and looks for the network.
+  const all = [...args, ...more, 'about:blank'];
+  const child = spawn(executablePath, all, { stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = once(child, 'exit');
-  let endpoint: string | undefined;
-  for await (const line of createInterface(child.stderr)) {
-    endpoint = /DevTools listening on (ws:\S+)/.exec(line)?.[1];
-    if (endpoint !== undefined) break;
-  }
-  if (endpoint === undefined) throw new Error('Chromium has ended without an address.');
-  // What it says from now on nobody reads; in a full pipe it would wait.
-  child.stderr.resume();
-  const browser = await chromium.connectOverCDP(endpoint, { noDefaults: true });
-  const [context] = browser.contexts();
-  if (context === undefined) throw new Error('The browser has no window.');
-  return {
-    context,
-    close: async () => {
-      await browser.close();
-      child.kill('SIGKILL');
-      await ended;
-      rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
-    },
+  const end = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await ended;
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   };
+  try {
+    const endpoint = await endpointOf(child);
+    // What it says from now on nobody reads; in a full pipe it would wait.
+    child.stderr.resume();
+    const browser = await chromium.connectOverCDP(endpoint, { noDefaults: true });
+    const [context] = browser.contexts();
+    if (context === undefined) throw new Error('The browser has no window.');
+    const close = async (): Promise<void> => {
+      await browser.close();
+      await end();
+    };
+    return { context, close };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+/** Where a Chromium says that it can be spoken to. */
+async function endpointOf({ stderr }: { readonly stderr: Readable }): Promise<string> {
+  for await (const line of createInterface(stderr)) {
+    const endpoint = /DevTools listening on (ws:\S+)/.exec(line)?.[1];
+    if (endpoint !== undefined) return endpoint;
+  }
+  throw new Error('Chromium has ended without an address.');
 }
 
 /** A page that is one bundled module, at an address of its own. */

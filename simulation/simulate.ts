@@ -1,8 +1,9 @@
 // npm run simulate -- --seeds 100000 [--from 7]: runs the worlds of many seeds: of machines, or of whole hosts with --hosts
 // (on SQLite files with --hosts --sqlite, looking back with --hosts --past), of clients that hold parts with --parts, of
 // files with --files, of uploads with --uploads, of server-sent events with --feeds, of applications that are upgraded with
-// --upgrades, of undo with --edits, of webhooks with --webhooks, of views with --views, of records with --records, of collections with --collections (of
-// which nothing is hidden with --collections --open), of tabs with both views and queries with --browsers.
+// --upgrades, of undo with --edits, of webhooks with --webhooks, of views with --views, of records with --records, of
+// collections with --collections (of which nothing is hidden with --collections --open), of tabs with both views and queries
+// with --browsers.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
 import { runBrowsers } from './browser/run.ts';

@@ -126,7 +126,10 @@ export async function runWebhooks(
   mutant: WebhookMutant | null = null,
 ): Promise<{ readonly failure: Failure | null; readonly figures: WebhookFigures }> {
   const worlds = new WebhookWorlds(mutant);
-  const failure = await simulate(worlds.simulation, seeds);
-  worlds.end();
-  return { failure, figures: worlds.figures };
+  try {
+    const failure = await simulate(worlds.simulation, seeds);
+    return { failure, figures: worlds.figures };
+  } finally {
+    worlds.end();
+  }
 }

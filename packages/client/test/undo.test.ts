@@ -128,6 +128,35 @@ describe('undo', () => {
     expect(all(store)).toEqual({ x: 3 });
   });
 
+  it('takes back of a group what is there of it, and nothing of what was cancelled (P58)', async () => {
+    const valve = new Valve();
+    valve.holdOut();
+    const store = world.client({ link: valve }).store('acme/app');
+    store.put('x', 0);
+    store.increment('total', 5);
+    store.add('tags', 'a');
+    const undo = undoManager(store);
+    undo.group(() => {
+      const cancelled = [
+        store.put('x', 1),
+        store.increment('total', 10),
+        store.add('tags', 'b'),
+        store.put('gone', 1),
+      ];
+      store.put('y', 1);
+      store.increment('total', 100);
+      store.add('tags', 'c');
+      for (const each of cancelled) expect(each.cancel()).toBe(true);
+    });
+    const left = { x: 0, y: 1, total: 105 };
+    expect(all(store)).toMatchObject(left);
+    undo.undo();
+    expect(all(store)).toEqual({ x: 0, total: 5, tags: ['a'] });
+    valve.letOut();
+    await undo.redo()?.committed;
+    expect(all(store)).toMatchObject(left);
+  });
+
   it('forgets a write that was refused (P58)', async () => {
     const store = await world.store({ onRejected: () => undefined });
     const undo = undoManager(store);

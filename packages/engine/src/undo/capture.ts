@@ -63,6 +63,11 @@ export function sameLeaf(a: Leaf | undefined, b: Leaf | undefined): boolean {
   return a.type === b.type && jsonEquals(a.value, b.value);
 }
 
+/** Whether others replace a leaf as a whole, and do not add to it. */
+export function isPlain({ type }: Leaf): boolean {
+  return type !== 'counter' && type !== 'set';
+}
+
 /**
  * What was at a leaf before two own changes of it, for both to be taken back: what somebody else did in between stays, as the
  * state before the second; of a total, whose changes add up, only their own part goes.

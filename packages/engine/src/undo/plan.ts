@@ -14,7 +14,7 @@ import {
   type Transaction,
   type Write,
 } from '@holdfast/protocol';
-import { ancestorsOf, areExactly, sameLeaf } from './capture.ts';
+import { ancestorsOf, areExactly, isPlain, sameLeaf } from './capture.ts';
 import { restore } from './restore.ts';
 import type { LeafChange, Step, UndoView } from './types.ts';
 
@@ -28,8 +28,6 @@ export function planOf(step: Step, view: UndoView): Transaction | Refusal {
 }
 
 type Member = readonly [key: string, value: Json];
-
-const isPlain = ({ type }: Leaf): boolean => type !== 'counter' && type !== 'set';
 
 class Plan {
   conflict: Refusal | null = null;

@@ -42,9 +42,11 @@ export function withOwn(
   if (version === def.version || isSameMajor(def, version)) return shown;
   return (path) => {
     const writes = outbox().filter(({ request }) => touches(request, path));
+    // Most have none, and are migrated as they are read.
+    if (writes.length === 0) return shown(path);
     const committed = replica.committed(path)?.value;
     const base = committed && inOwnMajor(def, committed, version);
-    if (writes.length === 0 || base === null) return shown(path);
+    if (base === null) return shown(path);
     return { json: foldOver({ path, base, mutate }, writes, now()), version: def.version };
   };
 }

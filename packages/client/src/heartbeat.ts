@@ -1,14 +1,16 @@
 import { alarm } from '@holdfast/engine/registry';
-import { HoldfastError, isObject } from '@holdfast/protocol';
+import { HoldfastError, isObject, type Path, segmentsOf } from '@holdfast/protocol';
+import type { WatchEvent } from '@holdfast/engine/replica';
 import type { Berth } from './room.ts';
 import type { News } from './uplink.ts';
+import { patternOf, watchOptionsOf } from './watch.ts';
 
 /** Sooner than this nothing is tried again. */
 const retryMs = 1000;
 
 /** What beats, and for what: as much of a lease as that takes. */
 type Beating = {
-  readonly key: string;
+  readonly key: Path;
   readonly token: number;
   renew(): Promise<void>;
 };
@@ -18,8 +20,8 @@ export type Term = { readonly ttl: number; readonly askedAt: number };
 
 /**
  * Renews a lease each third of its time (stores.md §18 C22), unless others do, and aborts its signal when it is lost: when
- * the server says so, or when its time is over without an answer, by the clock here, from when it was asked for. Gives how
- * to tell it of the next term, whoever has asked for that.
+ * the server says so, when the replica shows that it is gone or another's, or when its time is over without an answer, by
+ * the clock here, from when it was asked for. Gives how to tell it of the next term, whoever has asked for that.
  */
 export function beat(
   lease: Beating,
@@ -32,6 +34,7 @@ export function beat(
   let deadline = of.askedAt + ttl;
   let isAsking = false;
   const lose = (error: unknown): void => lost.abort(error);
+  const miss = (): void => lose(new HoldfastError('not_held', { path: lease.key }));
   // An answer that comes when it is lost, or its client closed, starts nothing anew.
   const rearm = (at: number): void => {
     if (!lost.signal.aborted) setAlarm(Math.min(at, deadline));
@@ -50,7 +53,7 @@ export function beat(
     }
   };
   const setAlarm = alarm(env, () => {
-    if (env.now() >= deadline) lose(new HoldfastError('not_held', { path: lease.key }));
+    if (env.now() >= deadline) miss();
     else if (isAsking || !renews) setAlarm(deadline);
     else {
       // An answer that does not come in time is none.
@@ -61,15 +64,24 @@ export function beat(
   const hear = (news: News): void => {
     const notice = noticeIn(news);
     const isOurs = notice?.['path'] === lease.key && notice['token'] === lease.token;
-    if (isOurs) lose(new HoldfastError('not_held', { path: lease.key }));
+    if (isOurs) miss();
   };
-  const unsubscribe = slot.status.subscribe(() => {
-    if (slot.opened === null) lose(new HoldfastError('closed'));
+  const unwatch = slot.store.subscribe({
+    // Of the key alone, also where a segment of it looks like a wildcard.
+    pattern: {
+      ...patternOf('**'),
+      parts: segmentsOf(lease.key).map((segment) => ({ kind: 'literal', segment })),
+    },
+    options: watchOptionsOf('lease', { mode: 'committed', delivery: 'latest' }, {}),
+    event: (event) => (isLoss(event, lease) ? miss() : undefined),
+    // The store is closed: the newest event of one path never overflows.
+    ended: lose,
+    isLive: true,
   });
   lost.signal.addEventListener('abort', () => {
     setAlarm(Infinity);
     slot.listeners.delete(hear);
-    unsubscribe();
+    unwatch();
   });
   slot.listeners.add(hear);
   // Its time runs from when it was asked for, however long the answer took.
@@ -80,6 +92,15 @@ export function beat(
   };
   begin(of);
   return begin;
+}
+
+/**
+ * Whether somebody has let go of a lease, or it is another's now. What is gone by a resync may only be hidden from here:
+ * of that the server is asked in its time.
+ */
+function isLoss({ op, seq, value }: WatchEvent, { token }: Beating): boolean {
+  if ((seq ?? 0) <= token || op === 'resync') return false;
+  return !isObject(value) || value['token'] !== token;
 }
 
 /** The lease that has ended unrenewed, if that is what the server says. */

@@ -23,6 +23,10 @@ async function work(error: Error | null): Promise<string> {
   return 'done';
 }
 
+function never(): never {
+  throw new Error('There is no lease.');
+}
+
 describe('a lease that is held', () => {
   it('is renewed while its holder lives, and gone with its release', async () => {
     const [holder, other] = [await world.store(), await world.store()];
@@ -103,6 +107,19 @@ describe('a lease that is held', () => {
     valve.holdOut();
     await expect.poll(() => cut.signal.aborted).toBe(true);
     expect(performance.now() - began).toBeLessThan(900);
+  });
+
+  it('tells who works under it at once that somebody else has let go of it, long before it would be renewed', async () => {
+    const [holder, other] = [await world.store(), await world.store()];
+    const paths = ['a', 'b', 'c/**/d'];
+    const [kept, removed, odd] = await Promise.all(paths.map((path) => holder.lease(path)));
+    await (await other.leaseOf(odd ?? never())).release();
+    await expect.poll(() => odd?.signal.aborted).toBe(true);
+    expect(odd?.signal.reason).toMatchObject({ code: 'not_held', details: { path: 'c/**/d' } });
+    await other.delete('b', { fence: removed ?? never() }).committed;
+    await expect.poll(() => removed?.signal.aborted).toBe(true);
+    await kept?.renew();
+    expect(kept?.signal.aborted).toBe(false);
   });
 
   it('ends with the client, and keeps no timer', async () => {

@@ -6,67 +6,57 @@ import {
   type Path,
   type Request,
 } from '@holdfast/protocol';
-import { isRejection } from '../kill/writer.ts';
 import { Dice } from '../src/dice.ts';
 import { badWeather } from '../src/faults.ts';
-import { type Failure, type Seeds, simulate, type Simulation } from '../src/simulate.ts';
+import type { Seeds } from '../src/simulate.ts';
 import type { World } from '../src/world.ts';
 import { Spoiling } from '../spoiling.ts';
-import { type Step, stepsOf, weighed } from '../steps.ts';
+import { type Step, weighed } from '../steps.ts';
 import { textOf } from '../text.ts';
 import { Truth } from '../validators/truth.ts';
+import { type Played, Worlds } from '../worlds.ts';
 import { Editor, storeName } from './editor.ts';
 import type { EditMutant } from './mutants.ts';
 
 const weights = { write: 30, own: 25, undo: 25, redo: 12, once: 8 };
-const deeds = weighed(weights);
-const lengthMs = 20_000;
+type Deed = keyof typeof weights;
+
 const names = ['ann', 'bob', 'cleo'];
 const spoilsMax = 10;
-/** Every flight has landed by then. */
-const lastMs = 125_000;
+const setting = {
+  faults: { ...badWeather, crash: 3, forget: 1 },
+  store: storeName,
+  lengthMs: 20_000,
+  // Every flight has landed by then.
+  clearMs: 125_000,
+  deeds: weighed<Deed>(weights),
+  people: names.length,
+  deedsMin: 80,
+};
 
 /** How much went on in worlds of edits. */
 export type EditFigures = { readonly turned: number; readonly flown: number };
 
 /** Those who take back what they have written, and compute something once for all, in bad weather. */
-export class EditWorlds {
+export class EditWorlds extends Worlds<Deed, EditMutant> {
   figures: EditFigures = { turned: 0, flown: 0 };
-  readonly #spoiling: Spoiling<EditMutant>;
   #editors: Editor[] = [];
 
   constructor(mutant: EditMutant | null = null) {
-    this.#spoiling = new Spoiling(mutant, { most: spoilsMax });
+    super(setting, new Spoiling(mutant, { most: spoilsMax }));
   }
 
-  readonly simulation: Simulation<Step<keyof typeof weights>> = {
-    faults: { ...badWeather, crash: 3, forget: 1 },
-    lengthMs,
-    stores: [storeName],
-    script: {
-      steps: (dice) =>
-        stepsOf(dice, { count: 80 + dice.below(80), lengthMs, deeds, people: names.length }),
-      perform: (_world, { does, who, roll }) => this.#editors[who]?.act(does, new Dice(roll)),
-    },
-    program: async (world) => {
-      this.#begin(world);
-      await world.sleep(lengthMs);
-      world.calm();
-      await world.sleep(lastMs);
-    },
-    check: (world) => this.#check(world),
-  };
-
-  #begin(world: World): void {
-    this.#spoiling.begin(new Dice(world.seed));
-    const desk = {
-      complain: (word: string, text: string): void => world.problem(`${word}: ${text}`),
-      spoils: (mutant: EditMutant): boolean => this.#spoiling.takes(mutant),
-    };
-    this.#editors = names.map((name) => new Editor(world, name, desk));
+  protected begin(world: World): void {
+    const { spoils } = this;
+    const complain = (word: string, text: string): void => world.problem(`${word}: ${text}`);
+    this.#editors = names.map((name) => new Editor(world, name, { complain, spoils }));
   }
 
-  async #check(world: World): Promise<void> {
+  protected perform(_world: World, { does, who, roll }: Step<Deed>): void {
+    this.#editors[who]?.act(does, new Dice(roll));
+  }
+
+  protected async check(world: World): Promise<void> {
     const truth = new Truth((await world.log(storeName)).map(({ op }) => op));
     const turned = new Map(this.#editors.flatMap((editor) => [...editor.turned]));
     const flown = this.#editors.flatMap((editor) => editor.flown);
@@ -74,11 +64,7 @@ export class EditWorlds {
       world.problem(problem);
     }
     for (const editor of this.#editors) editor.look('in the end');
-    for (const { name, errors } of world.devices) {
-      for (const error of errors.filter((each) => !isRejection(each))) {
-        world.problem(`calm: ${name}: ${String(error)}`);
-      }
-    }
+    this.checkErrors(world);
     this.figures = {
       turned:
         this.figures.turned + [...turned.keys()].filter((id) => truth.of(id).length > 0).length,
@@ -156,12 +142,10 @@ function strayed(
   ];
 }
 
-/** Runs the worlds of some seeds; stops at the first in which something is wrong. */
-export async function runEdits(
+/** Plays the worlds of some seeds; stops at the first in which something is wrong. */
+export function runEdits(
   seeds: Seeds,
   mutant: EditMutant | null = null,
-): Promise<{ readonly failure: Failure | null; readonly figures: EditFigures }> {
-  const worlds = new EditWorlds(mutant);
-  const failure = await simulate(worlds.simulation, seeds);
-  return { failure, figures: worlds.figures };
+): Promise<Played<EditFigures>> {
+  return new EditWorlds(mutant).play(seeds);
 }

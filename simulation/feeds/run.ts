@@ -1,30 +1,33 @@
 import { matches, segmentsOf } from '@holdfast/protocol';
-import { isRejection, Writer } from '../kill/writer.ts';
-import type { Site } from '../kill/site.ts';
 import { parsed } from '../parts/border.ts';
-import type { Device } from '../src/device.ts';
-import { Dice } from '../src/dice.ts';
 import { waitWhile } from '../patience.ts';
 import { Spoiling } from '../spoiling.ts';
 import { badWeather } from '../src/faults.ts';
-import { type Failure, type Seeds, simulate, type Simulation } from '../src/simulate.ts';
+import type { Seeds } from '../src/simulate.ts';
 import type { World } from '../src/world.ts';
-import { type Step, stepsOf, weighed } from '../steps.ts';
+import { type Step, weighed } from '../steps.ts';
 import { judge } from '../validators/judge.ts';
 import { leavesOf, Truth } from '../validators/truth.ts';
 import { firstDifference } from '../validators/words.ts';
+import { type Played, Worlds } from '../worlds.ts';
+import { writersOf } from '../writers.ts';
 import { Feed } from './feed.ts';
 import type { FeedMutant } from './mutants.ts';
 
 type Deed = 'write' | 'hang up';
 
 const storeName = 'acme/app';
-const lengthMs = 40_000;
 const patienceMs = 120_000;
 const spoilsMax = 50;
 const people = ['ann', 'bob'];
-const deeds = weighed<Deed>({ write: 9, 'hang up': 1 });
-const script = { lengthMs, deeds, people: people.length };
+const setting = {
+  faults: { ...badWeather, compact: 6, compactAmid: 6, closeServer: 3, cut: 20 },
+  store: storeName,
+  lengthMs: 40_000,
+  deeds: weighed<Deed>({ write: 9, 'hang up': 1 }),
+  people: people.length,
+  deedsMin: 100,
+};
 const patterns = ['**', '**', 'pair/**', 'n/*', 'own/*/1', 'none/**'];
 
 /** How much went on in worlds of feeds. */
@@ -35,58 +38,32 @@ export type FeedFigures = {
 };
 
 /** Stores that are followed by server-sent events, on a network and a server that break, and a log that forgets. */
-export class FeedWorlds {
+export class FeedWorlds extends Worlds<Deed, FeedMutant> {
   figures: FeedFigures = { told: 0, connections: 0, resets: 0 };
-  readonly #spoiling: Spoiling<FeedMutant>;
-  #writers = new Map<Device, Writer>();
+  #write: ReturnType<typeof writersOf> | null = null;
   #feeds: Feed[] = [];
 
   constructor(mutant: FeedMutant | null = null) {
-    this.#spoiling = new Spoiling(mutant, { most: spoilsMax });
+    super(setting, new Spoiling(mutant, { most: spoilsMax }));
   }
 
-  readonly simulation: Simulation<Step<Deed>> = {
-    faults: { ...badWeather, compact: 6, compactAmid: 6, closeServer: 3, cut: 20 },
-    lengthMs,
-    stores: [storeName],
-    script: {
-      steps: (dice) => stepsOf(dice, { ...script, count: 100 + dice.below(100) }),
-      perform: (_world, step) => this.#perform(step),
-    },
-    program: async (world) => {
-      this.#begin(world);
-      await world.sleep(lengthMs);
-    },
-    check: (world) => this.#check(world),
-  };
-
-  #begin(world: World): void {
-    this.#spoiling.begin(new Dice(world.seed));
-    this.#writers = new Map(
-      people.map((name) => {
-        const device = world.device(name);
-        return [device, writerOf(device)];
-      }),
-    );
+  protected begin(world: World): void {
+    this.#write = writersOf(world, people, storeName);
     // Half of them are behind connections of their own.
     this.#feeds = patterns.map((pattern, at) => {
       const device = at % 2 === 0 ? world.device('eve') : world.device(people[0] ?? '');
-      const spoils = (mutant: FeedMutant): boolean => this.#spoiling.takes(mutant);
+      const { spoils } = this;
       const includeCurrent = at !== 1;
       return new Feed(world, device, { store: storeName, pattern, includeCurrent, spoils });
     });
   }
 
-  #perform({ does, who, roll }: Step<Deed>): void {
-    if (does === 'hang up') {
-      this.#feeds[roll % this.#feeds.length]?.hangUp();
-      return;
-    }
-    const [device, writer] = [...this.#writers][who] ?? [];
-    if (device?.isAsleep === false) writer?.write(new Dice(roll));
+  protected perform(_world: World, { does, who, roll }: Step<Deed>): void {
+    if (does === 'hang up') this.#feeds[roll % this.#feeds.length]?.hangUp();
+    else this.#write?.(who, roll);
   }
 
-  async #check(world: World): Promise<void> {
+  protected async check(world: World): Promise<void> {
     const truth = new Truth((await world.log(storeName)).map(({ op }) => op));
     const isBehind = (): boolean => this.#feeds.some(({ cursor }) => cursor < truth.head);
     await waitWhile(world, isBehind, { patienceMs });
@@ -102,11 +79,7 @@ export class FeedWorlds {
     }
     this.#count(histories.reduce((sum, { watches }) => sum + (watches[0]?.events.length ?? 0), 0));
     for (const feed of this.#feeds) feed.end();
-    for (const { errors, name } of world.devices) {
-      for (const error of errors.filter((each) => !isRejection(each))) {
-        world.problem(`calm: ${name}: ${String(error)}`);
-      }
-    }
+    this.checkErrors(world);
     await world.sleep(1000);
   }
 
@@ -134,18 +107,10 @@ export class FeedWorlds {
   }
 }
 
-function writerOf(device: Device): Writer {
-  const { client, name } = device;
-  const site: Site = { client, store: device.store(storeName), resumes: [], resyncs: [] };
-  return new Writer(name, { site, dice: new Dice(0) });
-}
-
-/** Runs the worlds of some seeds; stops at the first in which something is wrong. */
-export async function runFeeds(
+/** Plays the worlds of some seeds; stops at the first in which something is wrong. */
+export function runFeeds(
   seeds: Seeds,
   mutant: FeedMutant | null = null,
-): Promise<{ readonly failure: Failure | null; readonly figures: FeedFigures }> {
-  const worlds = new FeedWorlds(mutant);
-  const failure = await simulate(worlds.simulation, seeds);
-  return { failure, figures: worlds.figures };
+): Promise<Played<FeedFigures>> {
+  return new FeedWorlds(mutant).play(seeds);
 }

@@ -4,13 +4,14 @@ import { isRejection } from '../kill/writer.ts';
 import { waitWhile } from '../patience.ts';
 import { Dice } from '../src/dice.ts';
 import { badWeather } from '../src/faults.ts';
-import { type Failure, type Seeds, simulate, type Simulation } from '../src/simulate.ts';
+import type { Seeds } from '../src/simulate.ts';
 import type { World } from '../src/world.ts';
 import { Spoiling } from '../spoiling.ts';
-import { type Step, stepsOf, weighed } from '../steps.ts';
+import { type Step, weighed } from '../steps.ts';
 import { leavesOf, Truth } from '../validators/truth.ts';
 import { firstDifference } from '../validators/words.ts';
 import { dense, whole } from '../validators/writes.ts';
+import { type Played, Worlds } from '../worlds.ts';
 import { barredPath, storeName } from './application.ts';
 import { misreported, wrongIn } from './checks.ts';
 import type { UpgradeMutant } from './mutants.ts';
@@ -19,12 +20,19 @@ import { Person } from './person.ts';
 const weights = { write: 75, upgrade: 5, close: 2, retry: 12, discard: 5, recreate: 2 };
 type Deed = keyof typeof weights;
 
-const lengthMs = 30_000;
-const deeds = weighed<Deed>(weights);
 const people = { ann: 'close', bob: 'resync', cleo: 'close' } as const;
 const names = Object.keys(people) as (keyof typeof people)[];
 const spoilsMax = 20;
 const lasting: ReadonlySet<UpgradeMutant> = new Set(['nobody is asked']);
+const setting = {
+  faults: { ...badWeather, revoke: 0, jump: 0, jumpServer: 0, partition: 12, crash: 6, forget: 1 },
+  store: storeName,
+  lengthMs: 30_000,
+  server: { authenticate: async ({ token }: { token: string | null }) => principalOf(token) },
+  deeds: weighed<Deed>(weights),
+  people: names.length,
+  deedsMin: 80,
+};
 
 /** How much went on in worlds of upgrades. */
 export type UpgradeFigures = {
@@ -34,53 +42,26 @@ export type UpgradeFigures = {
 };
 
 /** Applications that are upgraded and rolled back while what was written waits, and stores that are made anew meanwhile. */
-export class UpgradeWorlds {
+export class UpgradeWorlds extends Worlds<Deed, UpgradeMutant> {
   figures: UpgradeFigures = { written: 0, letters: 0, anew: 0 };
-  readonly #spoiling: Spoiling<UpgradeMutant>;
   #people: Person[] = [];
   #anew = 0;
 
   constructor(mutant: UpgradeMutant | null = null) {
-    this.#spoiling = new Spoiling(mutant, { lasting, most: spoilsMax });
+    super(setting, new Spoiling(mutant, { lasting, most: spoilsMax }));
   }
 
-  readonly simulation: Simulation<Step<Deed>> = {
-    faults: {
-      ...badWeather,
-      revoke: 0,
-      jump: 0,
-      jumpServer: 0,
-      partition: 12,
-      crash: 6,
-      forget: 1,
-    },
-    lengthMs,
-    stores: [storeName],
-    server: { authenticate: async ({ token }) => principalOf(token) },
-    script: {
-      steps: (dice) =>
-        stepsOf(dice, { count: 80 + dice.below(80), lengthMs, deeds, people: names.length }),
-      perform: (world, step) => this.#perform(world, step),
-    },
-    program: async (world) => {
-      this.#begin(world);
-      await world.sleep(lengthMs);
-    },
-    check: (world) => this.#check(world),
-  };
-
-  #begin(world: World): void {
+  protected begin(world: World): void {
     this.#anew = 0;
-    this.#spoiling.begin(new Dice(world.seed));
+    const { spoils } = this;
     const complain = (word: string, text: string): void => world.problem(`${word}: ${text}`);
-    const spoils = (mutant: UpgradeMutant): boolean => this.#spoiling.takes(mutant);
     const anew = (): number => this.#anew;
     this.#people = names.map(
       (name) => new Person(world, name, { onIncarnation: people[name], complain, spoils, anew }),
     );
   }
 
-  #perform(world: World, { does, who, roll }: Step<Deed>): void {
+  protected perform(world: World, { does, who, roll }: Step<Deed>): void {
     if (does !== 'recreate') this.#people[who]?.act(does, new Dice(roll));
     else if (this.#anew < 2 && world.site.server !== null) {
       this.#anew += 1;
@@ -88,7 +69,7 @@ export class UpgradeWorlds {
     }
   }
 
-  async #check(world: World): Promise<void> {
+  protected async check(world: World): Promise<void> {
     // What is refused last is stored a moment later.
     await world.sleep(1000);
     const logs = await world.logs(storeName);
@@ -97,15 +78,15 @@ export class UpgradeWorlds {
     for (const { word, text } of [...dense(truth), ...whole(truth)]) {
       world.problem(`${word}: ${text}`);
     }
-    const spoils = (mutant: UpgradeMutant): boolean => this.#spoiling.takes(mutant);
     for (const person of this.#people) {
       const { ledger } = person;
       const letters = new Map(person.letters.map((letter) => [letter.opId, letter]));
-      const fates = misreported({ ledger, letters, truths }, spoils);
+      const fates = misreported({ ledger, letters, truths }, this.spoils);
       for (const problem of wrongIn(fates)) world.problem(problem);
       person.look();
       this.#compare(world, person, truth);
     }
+    this.checkErrors(world, isExpected);
     for (const person of this.#people) await this.#restart(world, person);
     this.#count();
   }
@@ -116,13 +97,10 @@ export class UpgradeWorlds {
       .entries('**', { limit: 10_000 })
       .items.map(({ path, value }) => [
         path,
-        this.#spoiling.takes('a value is another') ? 'another' : value,
+        this.spoils('a value is another') ? 'another' : value,
       ]);
     const wrong = firstDifference(shown, wanted);
     if (wrong !== null) world.problem(`converged: ${device.name}: ${wrong}`);
-    for (const error of device.errors.filter((each) => !isRejection(each) && !isExpected(each))) {
-      world.problem(`calm: ${device.name}: ${String(error)}`);
-    }
   }
 
   /** A letter is there until somebody decides about it. */
@@ -137,7 +115,7 @@ export class UpgradeWorlds {
       patienceMs: 60_000,
     });
     await world.sleep(1000);
-    const after = this.#spoiling.takes('a letter goes with its process') ? '[]' : listed();
+    const after = this.spoils('a letter goes with its process') ? '[]' : listed();
     if (before !== after) world.problem(`lasting: ${before} became ${after}`);
     person.look();
   }
@@ -157,9 +135,9 @@ function byText(a: readonly string[], b: readonly string[]): number {
   return String(a) < String(b) ? -1 : 1;
 }
 
-/** A migration that throws is told of. */
+/** A migration that throws is told of, too. */
 function isExpected(error: unknown): boolean {
-  return String(error).includes('nobody can migrate this');
+  return isRejection(error) || String(error).includes('nobody can migrate this');
 }
 
 /** Everybody may write everywhere but in one place. */
@@ -179,12 +157,10 @@ function principalOf(token: string | null): Principal {
   };
 }
 
-/** Runs the worlds of some seeds; stops at the first in which something is wrong. */
-export async function runUpgrades(
+/** Plays the worlds of some seeds; stops at the first in which something is wrong. */
+export function runUpgrades(
   seeds: Seeds,
   mutant: UpgradeMutant | null = null,
-): Promise<{ readonly failure: Failure | null; readonly figures: UpgradeFigures }> {
-  const worlds = new UpgradeWorlds(mutant);
-  const failure = await simulate(worlds.simulation, seeds);
-  return { failure, figures: worlds.figures };
+): Promise<Played<UpgradeFigures>> {
+  return new UpgradeWorlds(mutant).play(seeds);
 }

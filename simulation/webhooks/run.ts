@@ -1,29 +1,34 @@
-import { isRejection, Writer } from '../kill/writer.ts';
-import type { Site } from '../kill/site.ts';
 import { waitWhile } from '../patience.ts';
 import { Spoiling } from '../spoiling.ts';
-import type { Device } from '../src/device.ts';
-import { Dice } from '../src/dice.ts';
 import { badWeather } from '../src/faults.ts';
-import { type Failure, type Seeds, simulate, type Simulation } from '../src/simulate.ts';
+import type { Seeds } from '../src/simulate.ts';
 import type { World } from '../src/world.ts';
-import { type Step, stepsOf } from '../steps.ts';
+import type { Step } from '../steps.ts';
 import { Truth } from '../validators/truth.ts';
+import { type Played, Worlds } from '../worlds.ts';
+import { writersOf } from '../writers.ts';
 import { wrongWith } from './judge.ts';
 import type { WebhookMutant } from './mutants.ts';
 import { Receiver, reroute } from './receiver.ts';
 
 const storeName = 'acme/app';
-const lengthMs = 120_000;
 /** The third attempt is five minutes after the second. */
 const patienceMs = 900_000;
 const spoilsMax = 20;
 const people = ['ann', 'bob'];
-const deeds = ['write'] as const;
 const hooks = [
   { name: 'all', pattern: '**' },
   { name: 'some', pattern: 'own/*/1' },
 ] as const;
+const setting = {
+  faults: { ...badWeather, revoke: 0, jump: 0, jumpServer: 0, closeServer: 3 },
+  store: storeName,
+  lengthMs: 120_000,
+  server: { webhooks: { allow: ['10.1.1.1'], http: true } },
+  deeds: ['write'] as const,
+  people: people.length,
+  deedsMin: 100,
+};
 
 /** How much went on in worlds of webhooks. */
 export type WebhookFigures = {
@@ -33,61 +38,35 @@ export type WebhookFigures = {
 };
 
 /** Those who are told of a store by webhooks, do not take all of it at once, and a server that dies meanwhile. */
-export class WebhookWorlds {
+export class WebhookWorlds extends Worlds<'write', WebhookMutant> {
   figures: WebhookFigures = { taken: 0, again: 0, gaps: 0 };
-  readonly #spoiling: Spoiling<WebhookMutant>;
-  #writers = new Map<Device, Writer>();
+  #write: ReturnType<typeof writersOf> | null = null;
   #receivers: Receiver[] = [];
   #restore: () => void = () => undefined;
 
   constructor(mutant: WebhookMutant | null = null) {
-    this.#spoiling = new Spoiling(mutant, { most: spoilsMax });
+    super(setting, new Spoiling(mutant, { most: spoilsMax }));
   }
-
-  readonly simulation: Simulation<Step<'write'>> = {
-    faults: { ...badWeather, revoke: 0, jump: 0, jumpServer: 0, closeServer: 3 },
-    lengthMs,
-    stores: [storeName],
-    server: { webhooks: { allow: ['10.1.1.1'], http: true } },
-    script: {
-      steps: (dice) =>
-        stepsOf(dice, { count: 100 + dice.below(100), lengthMs, deeds, people: people.length }),
-      perform: (_world, { who, roll }) => this.#write(who, roll),
-    },
-    program: async (world) => {
-      await this.#begin(world);
-      await world.sleep(lengthMs);
-    },
-    check: (world) => this.#check(world),
-  };
 
   /** Lets go of what it has changed. */
   end(): void {
     this.#restore();
   }
 
-  async #begin(world: World): Promise<void> {
+  protected async begin(world: World): Promise<void> {
     this.#restore();
-    this.#spoiling.begin(new Dice(world.seed));
-    const spoils = (mutant: WebhookMutant): boolean => this.#spoiling.takes(mutant);
-    this.#writers = new Map();
-    this.#receivers = hooks.map((hook) => new Receiver(world, hook, spoils));
+    this.#write = null;
+    this.#receivers = hooks.map((hook) => new Receiver(world, hook, this.spoils));
     this.#restore = reroute(world, this.#receivers);
     for (const receiver of this.#receivers) await receiver.subscribe(storeName);
-    this.#writers = new Map(
-      people.map((name) => {
-        const device = world.device(name);
-        return [device, writerOf(device)];
-      }),
-    );
+    this.#write = writersOf(world, people, storeName);
   }
 
-  #write(who: number, roll: number): void {
-    const [device, writer] = [...this.#writers][who] ?? [];
-    if (device?.isAsleep === false) writer?.write(new Dice(roll));
+  protected perform(_world: World, { who, roll }: Step<'write'>): void {
+    this.#write?.(who, roll);
   }
 
-  async #check(world: World): Promise<void> {
+  protected async check(world: World): Promise<void> {
     for (const receiver of this.#receivers) receiver.isWell = true;
     const truth = new Truth((await world.log(storeName)).map(({ op }) => op));
     const wrong = (): readonly string[] =>
@@ -95,11 +74,7 @@ export class WebhookWorlds {
     const isLate = (): boolean => wrong().some((text) => text.startsWith('reliable'));
     await waitWhile(world, isLate, { patienceMs, stepMs: 5000 });
     for (const problem of wrong()) world.problem(problem);
-    for (const { name, errors } of world.devices) {
-      for (const error of errors.filter((each) => !isRejection(each))) {
-        world.problem(`calm: ${name}: ${String(error)}`);
-      }
-    }
+    this.checkErrors(world);
     this.#count();
   }
 
@@ -114,21 +89,14 @@ export class WebhookWorlds {
   }
 }
 
-function writerOf(device: Device): Writer {
-  const { client, name } = device;
-  const site: Site = { client, store: device.store(storeName), resumes: [], resyncs: [] };
-  return new Writer(name, { site, dice: new Dice(0) });
-}
-
-/** Runs the worlds of some seeds; stops at the first in which something is wrong. */
+/** Plays the worlds of some seeds; stops at the first in which something is wrong. */
 export async function runWebhooks(
   seeds: Seeds,
   mutant: WebhookMutant | null = null,
-): Promise<{ readonly failure: Failure | null; readonly figures: WebhookFigures }> {
+): Promise<Played<WebhookFigures>> {
   const worlds = new WebhookWorlds(mutant);
   try {
-    const failure = await simulate(worlds.simulation, seeds);
-    return { failure, figures: worlds.figures };
+    return await worlds.play(seeds);
   } finally {
     worlds.end();
   }

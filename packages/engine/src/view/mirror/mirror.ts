@@ -50,6 +50,8 @@ type Staged = {
   readonly nodes: ReadonlyMap<NodeKey, MirroredNode>;
   readonly gone: readonly NodeKey[];
   readonly slots: Slots;
+  /** What is said of uploads, and nobody can read yet. */
+  readonly unread: readonly unknown[];
 };
 
 /** What an envelope holds beside its ops. */
@@ -74,7 +76,7 @@ export class Mirror {
   #slots: Slots = new Map();
   #reader: UploadReader | null = null;
   /** What was said of uploads, and nobody could read. */
-  #unread: unknown[] = [];
+  #unread: readonly unknown[] = [];
   /** How much more often each node is in the tree than before the patch at hand. */
   readonly #counts = new Map<NodeKey, number>();
   #version = 0;
@@ -145,8 +147,8 @@ export class Mirror {
   /** Takes something about uploads that came with no envelope. */
   readUploads(ops: readonly unknown[]): void {
     if (this.#tree === undefined) return;
-    const slots = this.#fill({ stream_ops: [], upload_ops: ops, isMount: false });
-    this.#commit(this.#render({ tree: this.#tree, slots, gone: [] }));
+    const filled = this.#fill({ stream_ops: [], upload_ops: ops, isMount: false });
+    this.#commit(this.#render({ tree: this.#tree, gone: [], ...filled }));
   }
 
   /** Shows a tree from elsewhere until the first envelope comes (views.md §12.10). */
@@ -241,21 +243,23 @@ export class Mirror {
     const isThere = (node: NodeKey): boolean =>
       (this.#nodes.has(node) ? 1 : 0) + (this.#counts.get(node) ?? 0) > 0;
     const gone = [...this.#counts.keys()].filter((node) => !isThere(node));
-    const slots = this.#fill(tail);
+    const { slots, unread } = this.#fill(tail);
     const isKept = [...slots.values()].every(({ node }) => isThere(node));
     const kept = isKept ? slots : new Map([...slots].filter(([, { node }]) => isThere(node)));
-    return this.#render({ tree, slots: kept, gone });
+    return this.#render({ tree, slots: kept, gone, unread });
   }
 
   /** The slots after what is said of them. */
-  #fill({ stream_ops: ops, upload_ops: uploads, isMount }: Tail): Slots {
-    if (!isMount && ops.length === 0 && uploads.length === 0) return this.#slots;
+  #fill({ stream_ops: ops, upload_ops: uploads, isMount }: Tail): Pick<Staged, 'slots' | 'unread'> {
+    const before = isMount ? [] : this.#unread;
+    if (!isMount && ops.length === 0 && uploads.length === 0) {
+      return { slots: this.#slots, unread: before };
+    }
     const slots = new Map(isMount ? [] : this.#slots);
     this.#stream(slots, ops);
-    if (isMount) this.#unread = [];
-    if (this.#reader === null) this.#unread.push(...uploads);
-    else this.#reader.read(slots, this.#slots, uploads);
-    return slots;
+    if (this.#reader === null) return { slots, unread: [...before, ...uploads] };
+    this.#reader.read(slots, this.#slots, uploads);
+    return { slots, unread: before };
   }
 
   #stream(slots: Map<string, Slot>, ops: readonly StreamOp[]): void {
@@ -275,6 +279,7 @@ export class Mirror {
     const [nodes, keys, known] = [this.#nodes, this.#keys, this.#known];
     const rendition = new Rendition({ nodes, slots, stale: this.#stale(slots), keys, known });
     const shown = rendition.show(tree, outermost);
+    if (this.#freeze) freezeDeep(shown);
     return { ...next, shown, nodes: rendition.nodes };
   }
 
@@ -290,13 +295,13 @@ export class Mirror {
     return stale;
   }
 
-  #commit({ tree, shown, nodes, gone, slots }: Staged): void {
+  #commit({ tree, shown, nodes, gone, slots, unread }: Staged): void {
     for (const [node, mirrored] of nodes) this.#nodes.set(node, mirrored);
     for (const node of gone) this.#nodes.delete(node);
     this.#tree = tree;
     this.#shown = shown;
     this.#slots = slots;
-    if (this.#freeze) freezeDeep(shown);
+    this.#unread = unread;
     this.#settle();
   }
 

@@ -130,6 +130,22 @@ describe('the mirror of a view', () => {
     expect(mirror.tree).toEqual(node([], { a: 1 }));
   });
 
+  it('given a first envelope that it cannot walk to the end, then nothing of it is noted', () => {
+    const uploads = [{ op: 'reset', store_id: [], upload: 'file' }];
+    const seen = new Set<boolean>();
+    for (let depth = 500; depth < 20_000; depth = Math.ceil(depth * 1.02)) {
+      const mirror = joined();
+      let deep: Json = 1;
+      for (let n = 0; n < depth; n++) deep = [deep];
+      const ops = [{ op: 'replace', path: '', value: node([], { deep }) }];
+      const isTaken = mirror.take(envelope(0, 1, { ops, upload_ops: uploads })) !== null;
+      seen.add(isTaken);
+      const isNoted = [mirror.version === 1, mirror.tree !== undefined, mirror.wantsReader];
+      expect([depth, ...isNoted]).toEqual([depth, isTaken, isTaken, isTaken]);
+    }
+    expect(seen).toEqual(new Set([true, false]));
+  });
+
   it('takes steps, whole trees and private envelopes of a capver 4 server, from a Musubi server only steps', () => {
     const mirror = joined();
     expect(mirror.take(envelope(0, 1))).toBe(null);

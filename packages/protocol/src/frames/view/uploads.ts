@@ -213,7 +213,8 @@ function isGrants(entries: {
 }): entries is AllowUploadReply['entries'] {
   return Object.values(entries).every((grant) => {
     if (!isObject(grant) || !isString(grant['entry_ref'])) return false;
-    return grant['type'] === 'channel' ? isString(grant['token']) : isString(grant['uploader']);
+    const { type, token, uploader } = grant;
+    return type === 'channel' ? isString(token) : type === 'external' && isString(uploader);
   });
 }
 

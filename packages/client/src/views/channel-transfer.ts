@@ -101,12 +101,13 @@ export class ChannelTransfer implements Speaker {
   }
 
   async #begin(): Promise<void> {
-    const { mount, uplink, renew } = this.#ports;
+    const { mount, uplink, renew, signal } = this.#ports;
     if (this.#isResumable && mount.env.now() - this.#tokenAt > tokenMs) {
       this.#token = await renew();
       this.#tokenAt = mount.env.now();
     }
-    uplink.join(this.#topic, this);
+    // It may have ended while the token was renewed: nobody would leave then.
+    if (!signal.aborted) uplink.join(this.#topic, this);
   }
 
   #joined(response: unknown): void {

@@ -4,7 +4,9 @@ import { createClient } from '@holdfast/client';
 import { views, waitFor } from '@holdfast/client/views';
 import { deferred } from '@holdfast/engine/registry';
 import { expect, it, onTestFinished } from 'vitest';
+import { settle } from '../../../engine/test/virtual-clock.ts';
 import { Valve } from '../valve.ts';
+import { module, node, Scripted } from './scripted.ts';
 
 const desk = view({
   name: 'Desk',
@@ -133,4 +135,44 @@ it('V57 V61 so does one in a shared view, whose entries come after its tree', as
   expect(await done).toMatchObject([{ status: 'success' }]);
   await waitFor(root, ({ n, note }) => n === 1 && note.status === 'success');
   expect(remounts).toBe(1);
+});
+
+it('given an upload that is cancelled while its token is renewed, then it joins no more', async () => {
+  const world = new Scripted();
+  onTestFinished(() => world[Symbol.asyncDispose]());
+  const { proxy } = world.client.view(module, { id: 'main' });
+  await world.accept({ instance: 't1' });
+  const config = { accept: 'any', max_entries: 5, max_file_size: 1000, chunk_size: 4 };
+  const on = { store_id: [], upload: 'file' };
+  const about = { ref: 'u1', client_name: 'a.txt', client_size: 3, client_type: '' };
+  const added = { ...about, progress: 0, status: 'pending', errors: [] };
+  await world.patch(0, 1, {
+    ops: [{ op: 'replace', path: '', value: node([], { file: { __musubi_upload__: 'file' } }) }],
+    upload_ops: [
+      { ...on, op: 'config', config },
+      { ...on, op: 'add', ref: 'u1', entry: added },
+    ],
+  });
+  await expect.poll(() => proxy['file'].entries.length).toBe(1);
+  const selected = proxy['file'].select([new File(['abc'], 'a.txt')]);
+  await expect.poll(() => world.sent.length).toBe(1);
+  const entries = { 0: { type: 'channel', entry_ref: 'u1', token: 't' } };
+  await world.reply(await world.next('allow_upload'), { ref: 'f', config, entries, errors: [] });
+  await selected;
+  await world.clock.advance(499_500);
+  const done = proxy['file'].start();
+  await expect.poll(() => world.sent.length).toBe(1);
+  await world.reply(await world.next('phx_join'), { offset: 0, progress: 0 });
+  await expect.poll(() => world.bytes.length).toBe(1);
+  await world.cut();
+  await world.clock.advance(1000);
+  await world.accept({ instance: 't1', resumed: true, version: 1 });
+  const refresh = await world.next('refresh_upload');
+  const cancelled = proxy['file'].cancel();
+  await world.reply(await world.next('cancel_upload'));
+  await cancelled;
+  expect(await done).toEqual([{ ref: 'u1', status: 'cancelled' }]);
+  await world.reply(refresh, { token: 'newer' });
+  await settle();
+  expect(world.sent).toEqual([]);
 });

@@ -1,29 +1,43 @@
+import type { ClientOptions } from '@holdfast/client';
 import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
 import { expect, test } from 'vitest';
 import { platformTabs } from '../../src/tabs/platform.ts';
 import { openWorld } from '../world.ts';
 import { opened, Profile, type Tab } from './profile.ts';
 
-/** A tab that a browser may freeze: its messages still come, as in Chromium. */
-async function freezable(profile: Profile): Promise<Tab & { freeze(isFrozen: boolean): void }> {
+/** A tab that a browser may freeze: its messages still come, as in Chromium. `asked` says how often it asked for a lock. */
+type Freezable = Tab & { freeze(isFrozen: boolean): void; asked(): number };
+
+function freezable(profile: Profile, options: Partial<ClientOptions> = {}): Freezable {
   const real = platformTabs();
   if (real === null) throw new Error('there are no locks here');
   const told: ((isFrozen: boolean) => void)[] = [];
+  let asked = 0;
   const platform: TabsPlatform = {
     ...real,
+    lock: (...of) => {
+      asked += 1;
+      return real.lock(...of);
+    },
     watchFreezing: (hear) => {
       told.push(hear);
       return () => undefined;
     },
   };
-  const tab = await profile.open({ tabs: tabs({ name: profile.name, platform }) });
-  return { ...tab, freeze: (isFrozen) => told.forEach((hear) => hear(isFrozen)) };
+  const tab = profile.sit({ tabs: tabs({ name: profile.name, platform }), ...options });
+  const freeze = (isFrozen: boolean): void => told.forEach((hear) => hear(isFrozen));
+  return { ...tab, freeze, asked: () => asked };
+}
+
+async function ready(tab: Freezable): Promise<Freezable> {
+  await tab.store.ready;
+  return tab;
 }
 
 test('G71 a leading tab that is about to be frozen leaves the lead at once, and follows when it thaws', async () => {
   await using world = await openWorld();
   const profile = new Profile(world);
-  const [a, b] = [await freezable(profile), await freezable(profile)];
+  const [a, b] = [await ready(freezable(profile)), await ready(freezable(profile))];
   a.freeze(true);
   await b.store.put('x', 1).committed;
   expect(opened(a, b)).toEqual([1, 1]);
@@ -38,24 +52,34 @@ test('G71 a leading tab that is about to be frozen leaves the lead at once, and 
 test('G71 a frozen tab inherits no lead: those who come after it are connected when the leading one goes', async () => {
   await using world = await openWorld();
   const profile = new Profile(world);
-  const [a, b, c] = [await freezable(profile), await freezable(profile), await freezable(profile)];
+  const a = await ready(freezable(profile));
+  const b = await ready(freezable(profile));
+  const c = await ready(freezable(profile));
   b.freeze(true);
   await a.client.close();
   await c.store.put('x', 1).committed;
   expect(opened(a, b, c)).toEqual([1, 0, 1]);
+  // Its client goes on asking for a way to the server.
+  await expect.poll(() => b.client.status.get().attempts).toBeGreaterThan(0);
+  await c.client.close();
+  const d = await ready(freezable(profile));
+  await d.store.put('y', 1).committed;
+  expect(opened(a, b, c, d)).toEqual([1, 0, 1, 1]);
   b.freeze(false);
-  await expect.poll(() => b.store.get('x')).toBe(1);
-  expect(opened(a, b, c)).toEqual([1, 0, 1]);
+  await expect.poll(() => b.store.get('y')).toBe(1);
+  expect(opened(a, b, c, d)).toEqual([1, 0, 1, 1]);
   expect(world.errors).toEqual([]);
 });
 
 test('a client that has given up does not stand for the lead because its tab thaws', async () => {
   await using world = await openWorld();
   const profile = new Profile(world);
-  const [a, b] = [await freezable(profile), await freezable(profile)];
-  await a.client.close();
+  const a = freezable(profile, { token: 'refused' });
+  await expect.poll(() => a.client.status.get().connection).toBe('failed');
+  const before = a.asked();
   a.freeze(true);
   a.freeze(false);
+  const b = await ready(freezable(profile));
   await b.store.put('x', 1).committed;
-  expect(opened(a, b)).toEqual([1, 1]);
+  expect([a.asked(), b.valve.opened]).toEqual([before, 1]);
 });

@@ -12,6 +12,7 @@ import type { RawData, WebSocket } from 'ws';
 import { type Principal, sameGrants } from '../access/index.ts';
 import { startSpan } from '../tracing/index.ts';
 import { StoreChannel } from './channel.ts';
+import { inTime } from './in-time.ts';
 import { Inbox } from './inbox.ts';
 import { catchUpOf, crashResponse, joinResponse } from './join.ts';
 import { Outbox } from './outbox.ts';
@@ -362,7 +363,8 @@ export class Connection implements ViewPort {
   async #control(ref: string, payload: unknown): Promise<void> {
     const token = isObject(payload) ? payload['token'] : null;
     const credentials = { ...this.#credentials, token: typeof token === 'string' ? token : null };
-    const principal = await this.#room.access.authenticate(credentials);
+    const { access, clock } = this.#room;
+    const principal = await inTime(clock, access.authenticate(credentials));
     const answer = (status: 'ok' | 'error', response: object): void => {
       const of = { now: this.#now, ref, status, response };
       this.#perform(this.#listener.step({ type: 'answerControl', ...of }));

@@ -1,11 +1,6 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { badWeather, failureText, simulate } from '@holdfast/simulation';
 import { expect, test } from 'vitest';
-
-setFlagsFromString('--expose-gc');
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the flag makes
-const collect = runInNewContext('gc') as () => void;
+import { collect } from '../tools/garbage.ts';
 
 test('the example of the package holds, through its front door', { timeout: 60_000 }, async () => {
   const failure = await simulate(

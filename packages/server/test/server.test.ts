@@ -1,17 +1,12 @@
 import { EventEmitter, once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { type AddressInfo, connect, createServer as createListener, type Socket } from 'node:net';
 import { createClient } from '@holdfast/client';
 import { createServer, type Server, type ServerOptions } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { collect } from '../../../tools/garbage.ts';
 import { loopback } from '../src/socket/loopback.ts';
-
-setFlagsFromString('--expose-gc');
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the flag makes
-const collect = runInNewContext('gc') as () => void;
 
 test('a server leaves the globals of its process as they are', async () => {
   const { Request: request, Response: response } = globalThis;

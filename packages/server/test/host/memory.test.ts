@@ -3,19 +3,14 @@ import { defaultLimits, parseStoreName } from '@holdfast/protocol';
 import { memory } from '@holdfast/server/storage/memory';
 import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { collect } from '../../../../tools/garbage.ts';
 import { memoryBus } from '../../src/bus/memory.ts';
 import { Stores } from '../../src/host/stores.ts';
 import { Meters } from '../../src/metrics/index.ts';
 import { VirtualClock } from '../conversation/clock.ts';
 import { set, topic, world } from '../conversation/world.ts';
-
-setFlagsFromString('--expose-gc');
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the flag makes
-const collect = runInNewContext('gc') as () => void;
 
 /** The heap, without what nobody uses. */
 async function heapBytes(): Promise<number> {

@@ -3,10 +3,9 @@ import { channelScope, everything } from '../../src/socket/scope.ts';
 import { Tree } from '@holdfast/engine/data';
 import { asGlob, asPath, asStoreName, defaultLimits, type Json } from '@holdfast/protocol';
 import { setImmediate as turn } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 
+import { collect } from '../../../../tools/garbage.ts';
 import { memoryBus } from '../../src/bus/memory.ts';
 import { systemClock } from '../../src/host/clock.ts';
 import { StoreHost } from '../../src/host/store-host.ts';
@@ -14,10 +13,6 @@ import { Meters } from '../../src/metrics/index.ts';
 import { type Reading, Snapshot, Snapshots } from '../../src/socket/snapshots.ts';
 import { memory } from '../../src/storage/memory.ts';
 import { VirtualClock } from '../conversation/clock.ts';
-
-setFlagsFromString('--expose-gc');
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the flag makes
-const collect = runInNewContext('gc') as () => void;
 
 function report(what: string, error: unknown): void {
   throw new Error(what, { cause: error });

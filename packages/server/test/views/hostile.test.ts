@@ -1,13 +1,12 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { app, upload, view } from '@holdfast/server';
 import { encodeChunk } from '@holdfast/protocol/views';
 import { expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
+import { collect } from '../../../../tools/garbage.ts';
 import { type Peer } from '../conversation/peer.ts';
 import { type World, world } from '../conversation/world.ts';
 import { Root } from './root.ts';
@@ -29,9 +28,6 @@ const strict = view({
 });
 const quiet = view({ name: 'Quiet', render: () => ({}) });
 const views = app({ views: [room, strict, quiet] });
-
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
 
 /** The heap, without what is not used any more. */
 async function heapBytes(): Promise<number> {

@@ -48,7 +48,7 @@ export type Party = {
 /** What a client as a whole is to know of a store. */
 export type Summary = {
   /** Null while it is closed. */
-  readonly opened: object | null;
+  readonly opened: { readonly replica: { readonly unsent: number } | undefined } | null;
   readonly status: Signal<StoreStatus>;
   outbox(): readonly OutboxEntry[];
 };

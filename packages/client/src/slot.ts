@@ -138,7 +138,7 @@ export class Slot implements Lasting {
 
   /** The same list until something changes. */
   outbox(): readonly OutboxEntry[] {
-    this.#outbox ??= Object.freeze([...(this.#open?.outbox() ?? [])]);
+    this.#outbox ??= Object.freeze(this.#open?.outbox() ?? []);
     return this.#outbox;
   }
 }

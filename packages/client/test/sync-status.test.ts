@@ -39,6 +39,25 @@ describe('the status of a client as a whole', () => {
     expect(new Set(seen).size).toBe(seen.length);
   });
 
+  it('tells of what has never been sent apart from what waits for its answer, or to be sent again', async () => {
+    await using world = await openWorld();
+    const valve = new Valve();
+    const client = world.client({ link: valve });
+    const store = client.store('acme/app');
+    await store.ready;
+    valve.holdIn();
+    const first = store.put('a', 1);
+    expect(client.status.get()).toMatchObject({ pending: 1, unsent: 0 });
+    valve.cut();
+    valve.holdOut();
+    await expect.poll(() => valve.opened).toBe(2);
+    const second = store.put('b', 2);
+    expect(client.status.get()).toMatchObject({ pending: 2, unsent: 1 });
+    valve.letOut();
+    await Promise.all([first.committed, second.committed]);
+    expect(client.status.get()).toMatchObject({ pending: 0, unsent: 0 });
+  });
+
   it('G68 who watches the status is told when rows that the server finds are on their way, and when they are here or not wanted any more', async () => {
     await using world = await openWorld();
     const Task = record({

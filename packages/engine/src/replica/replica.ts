@@ -141,6 +141,15 @@ export class Replica {
     return this.#requests.list();
   }
 
+  /** How many of them have never been sent. */
+  get unsent(): number {
+    let count = 0;
+    for (const { firstSentAt } of this.#requests.outbox.queue.values()) {
+      if (firstSentAt === null) count += 1;
+    }
+    return count;
+  }
+
   /** Where an own request stands that has no outcome yet; null for any other. */
   stateOf(opId: OpId): PendingState['state'] | null {
     return this.#requests.outbox.stateOf(opId);

@@ -1,6 +1,7 @@
 import { alarm } from '@holdfast/engine/registry';
-import { HoldfastError, isObject, type Path, segmentsOf } from '@holdfast/protocol';
+import { HoldfastError, isObject, type Path } from '@holdfast/protocol';
 import type { WatchEvent } from '@holdfast/engine/replica';
+import { literally } from './literal.ts';
 import type { Berth } from './room.ts';
 import type { News } from './uplink.ts';
 import { patternOf, watchOptionsOf } from './watch.ts';
@@ -67,11 +68,7 @@ export function beat(
     if (isOurs) miss();
   };
   const unwatch = slot.store.subscribe({
-    // Of the key alone, also where a segment of it looks like a wildcard.
-    pattern: {
-      ...patternOf('**'),
-      parts: segmentsOf(lease.key).map((segment) => ({ kind: 'literal', segment })),
-    },
+    pattern: patternOf(literally(lease.key)),
     options: watchOptionsOf('lease', { mode: 'committed', delivery: 'latest' }, {}),
     event: (event) => (isLoss(event, lease) ? miss() : undefined),
     // The store is closed: the newest event of one path never overflows.

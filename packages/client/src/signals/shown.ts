@@ -157,11 +157,6 @@ export function pathOf(text: string): Path {
   return path;
 }
 
-/** A path as a pattern that matches nothing else (stores.md §2.2.1). */
-export function literally(path: Path): string {
-  return path.replaceAll(/(^|\/)(\*\*?)(?=\/|$)/g, String.raw`$1\$2`);
-}
-
 const writtenBefore: WeakMap<Request, TouchedPaths> = /* @__PURE__ */ new WeakMap();
 
 /** Where a request writes, put together once for the thousands who may watch the store: a board has one for each shape. */

@@ -3,7 +3,8 @@ import type { ShownEntry } from '@holdfast/engine/replica';
 import { holds } from '../doors.ts';
 import { pageOf, type PageOptions } from '../listing.ts';
 import type { Store } from '../store.ts';
-import { literally, pathOf, Shown, type StoreSignal } from './shown.ts';
+import { literally } from '../literal.ts';
+import { pathOf, Shown, type StoreSignal } from './shown.ts';
 
 /** The value at a path of a store as a signal: the identical value until something in it changes. */
 export function entrySignal(store: Store, path: string): StoreSignal<Json | undefined> {

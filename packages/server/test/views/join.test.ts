@@ -130,6 +130,24 @@ it('V9 a mount that throws or hangs is an internal error with an opaque id, and 
   });
 });
 
+it('who hangs where authorize asks hears of its abort, and the join is an internal error', async () => {
+  const aborted: boolean[] = [];
+  const guarded = view({
+    name: 'Guarded',
+    authorize: ({ signal }) =>
+      new Promise<boolean>(() => {
+        aborted.push(signal.aborted);
+        signal.addEventListener('abort', () => aborted.push(signal.aborted));
+      }),
+    mount: () => ({}),
+    render: () => ({}),
+  });
+  const { connect } = await world({ app: app({ views: [guarded] }), viewLimits: { mount_ms: 50 } });
+  const root = new Root(await connect(), 'Guarded', 'main');
+  const { response } = await root.join({ module: 'Guarded', id: 'main' });
+  expect([response['reason'], aborted]).toEqual(['internal error', [false, true]]);
+});
+
 it('onJoin is asked before anything of a join is looked at (views.md §4.1)', async () => {
   const asked: [Principal, unknown][] = [];
   const peer = await musubi({

@@ -40,8 +40,8 @@ export interface UndoManager extends Disposable {
   /** Brings back what was undone last. */
   redo(): Receipt | null;
   /**
-   * Makes one step of all that the callback writes; where it gives a promise, of all that is written through the handle until that
-   * is settled, such as while something is dragged.
+   * Makes one step of all that the callback writes; where it gives a promise, of all that is written through the handle until
+   * that is settled, such as while something is dragged.
    */
   group<T>(write: () => T): T;
   /** Gives up the newest step, such as one in conflict. */

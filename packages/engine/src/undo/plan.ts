@@ -130,8 +130,8 @@ class Plan {
   }
 
   /**
-   * Whether a leaf that stands there, so that it is in a map, gets its value with others of that map; who does not know all of the
-   * map may not merge into it.
+   * Whether a leaf that stands there, so that it is in a map, gets its value with others of that map; who does not know all
+   * of the map may not merge into it.
    */
   #merge([op, ...more]: readonly Write[]): boolean {
     if (op?.op !== 'set' || more.length > 0) return false;

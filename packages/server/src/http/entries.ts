@@ -10,6 +10,7 @@ import { forbidden, type Scope, type Tree } from '@holdfast/engine/data';
 import type { Context, Hono } from 'hono';
 
 import type { Principal } from '../access/index.ts';
+import { answerJson } from './answer-json.ts';
 import { noteAct } from './audit.ts';
 import { onlyFields, readJson, readObject } from './body.ts';
 import { type Committer, markReplay, seqOf } from './commit.ts';
@@ -78,7 +79,7 @@ async function readEntry(c: Context, deps: HttpDeps): Promise<Response> {
   const { value, type, revision } = found;
   c.header('ETag', etag(revision));
   if (isKnown(c, revision)) return c.body(null, 304);
-  return c.json({ path, value, type, revision });
+  return answerJson(c, { path, value, type, revision }, deps);
 }
 
 async function putEntry(c: Context, deps: HttpDeps, committer: Committer): Promise<Response> {

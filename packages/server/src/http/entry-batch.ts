@@ -12,6 +12,7 @@ import {
 import { readIn, type Scope, type Tree } from '@holdfast/engine/data';
 import type { Hono } from 'hono';
 
+import { answerJson } from './answer-json.ts';
 import { onlyFields, readObject } from './body.ts';
 import type { BodyName } from './openapi/index.ts';
 import { type Committer, markReplay } from './commit.ts';
@@ -40,7 +41,7 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
       tree: store.view().tree,
       scope: readableIn(deps, principal, store),
     }));
-    return c.json(readMany(seen, paths, subtrees));
+    return answerJson(c, readMany(seen, paths, subtrees), deps);
   });
   app.post('/api/stores/:org/:store/entries/batch_write', async (c) => {
     const principal = await identify(deps, c);

@@ -11,6 +11,7 @@ import {
 import type { Range, Scope, Tree } from '@holdfast/engine/data';
 import type { Context, Hono } from 'hono';
 
+import { answerJson } from './answer-json.ts';
 import type { HttpDeps } from './deps.ts';
 import { invalidParam, Problem } from './errors.ts';
 import { identify, needScope, readableIn, readableThen } from './identify.ts';
@@ -66,7 +67,8 @@ export function routeEntryList(app: Hono, deps: HttpDeps): void {
       return { tree, scope };
     });
     const isFolder = query.select === 'prefixes';
-    return c.json(await (isFolder ? listPrefixes(seen, query) : listLeaves(seen, query)));
+    const told = await (isFolder ? listPrefixes(seen, query) : listLeaves(seen, query));
+    return answerJson(c, told, deps);
   });
 }
 

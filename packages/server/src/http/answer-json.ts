@@ -1,0 +1,65 @@
+import { isObject } from '@holdfast/protocol';
+import type { Context } from 'hono';
+
+import type { HttpDeps } from './deps.ts';
+import { streamOf } from './stream-of.ts';
+
+const PIECE_CHARS = 64 * 1024;
+
+/** Answers with JSON of whatever size: what is more than one piece is sent piece by piece, for one string could not hold all. */
+export function answerJson(c: Context, value: unknown, deps: Pick<HttpDeps, 'clock'>): Response {
+  const pieces = piecesOf(value);
+  const [first, second] = [pieces.next(), pieces.next()];
+  const begun = [first, second].flatMap(({ done, value: text }) => (done === true ? [] : [text]));
+  const isWhole = second.done === true;
+  const body = isWhole ? begun.join('') : streamOf(encoded(begun, pieces), deps);
+  return c.body(body, 200, { 'Content-Type': 'application/json' });
+}
+
+function* encoded(
+  begun: readonly string[],
+  rest: Iterable<string>,
+): Generator<Uint8Array, void, undefined> {
+  const encoder = new TextEncoder();
+  for (const text of begun) yield encoder.encode(text);
+  for (const text of rest) yield encoder.encode(text);
+}
+
+function* piecesOf(value: unknown): Generator<string, void, undefined> {
+  let text = '';
+  for (const part of partsOf(value)) {
+    text += part;
+    if (text.length < PIECE_CHARS) continue;
+    yield text;
+    text = '';
+  }
+  if (text !== '') yield text;
+}
+
+/** What JSON says of a value, in parts of which none is longer than a leaf is: only objects, and lists of them, are long. */
+function* partsOf(value: unknown): Generator<string, void, undefined> {
+  if (Array.isArray(value) && value.some(isObject)) {
+    yield '[';
+    for (const [index, item] of value.entries()) {
+      if (index > 0) yield ',';
+      yield* partsOf(item);
+    }
+    yield ']';
+  } else if (isObject(value)) {
+    yield '{';
+    let comma = '';
+    for (const [key, item] of Object.entries(value)) {
+      const name = `${comma}${JSON.stringify(key)}:`;
+      comma = ',';
+      if (isObject(item) || Array.isArray(item)) {
+        yield name;
+        yield* partsOf(item);
+      } else {
+        yield name + JSON.stringify(item);
+      }
+    }
+    yield '}';
+  } else {
+    yield JSON.stringify(value);
+  }
+}

@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest';
+
+import { World } from './world.ts';
+
+const S = '/api/stores/acme/blog';
+
+/** More than goes into one piece, with all that JSON has. */
+const posts = Object.fromEntries(
+  Array.from({ length: 120 }, (_, at) => [
+    `p${at}`,
+    { title: `"${'x'.repeat(1500)}"`, tags: ['é', { deep: [null, {}] }], views: at, '1': true },
+  ]),
+);
+
+/** The pieces in which a route answers. */
+async function piecesOf(path: string, body?: object): Promise<readonly string[]> {
+  const world = new World({});
+  await world.store('acme/blog');
+  const { ask, raw } = await world.token();
+  for (const [key, post] of Object.entries(posts)) {
+    // oxlint-disable-next-line no-await-in-loop -- in the order of the keys
+    await ask('PUT', `${S}/entries/posts/${key}`, post);
+  }
+  const response = await world.app.request(`${S}/${path}`, {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: { Authorization: `Bearer ${raw}`, 'Content-Type': 'application/json' },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  expect(response.headers.get('content-type')).toBe('application/json');
+  const decoder = new TextDecoder();
+  const pieces: string[] = [];
+  for await (const piece of response.body ?? []) {
+    pieces.push(decoder.decode(piece, { stream: true }));
+  }
+  return pieces;
+}
+
+const told = { type: 'map', revision: 120 };
+
+const items = Object.entries(posts)
+  .map(([key, { title: value }], at) => {
+    return { path: `posts/${key}/title`, value, type: 'string', revision: at + 1 };
+  })
+  .toSorted((a, b) => (a.path < b.path ? -1 : 1));
+
+test.for<[string, string, object | undefined, unknown]>([
+  ['an entry', 'entries/posts', undefined, { path: 'posts', value: posts, ...told }],
+  [
+    'an entry of then',
+    'entries/posts?at_seq=120',
+    undefined,
+    { path: 'posts', value: posts, ...told },
+  ],
+  ['a page', 'entries?limit=1000&pattern=posts/*/title', undefined, { items, next_cursor: null }],
+  [
+    'a batch',
+    'entries/batch',
+    { paths: ['posts', 'none'], subtrees: true },
+    { entries: { posts: { value: posts, ...told } }, missing: ['none'] },
+  ],
+])('%s of more than goes into one piece comes piece by piece, and whole', async (row) => {
+  const [, path, body, answer] = row;
+  const pieces = await piecesOf(path, body);
+  expect(pieces.length).toBeGreaterThan(2);
+  expect(JSON.parse(pieces.join(''))).toEqual(answer);
+});

@@ -1,9 +1,9 @@
 // npm run simulate -- --seeds 100000 [--from 7]: runs the worlds of many seeds: of machines, or of whole hosts with --hosts
 // (on SQLite files with --hosts --sqlite, looking back with --hosts --past), of clients that hold parts with --parts, of
 // files with --files, of uploads with --uploads, of server-sent events with --feeds, of applications that are upgraded with
-// --upgrades, of undo with --edits, of webhooks with --webhooks, of views with --views, of records with --records, of
-// collections with --collections (of which nothing is hidden with --collections --open), of tabs with both views and queries
-// with --browsers.
+// --upgrades, of undo with --edits, of guards and leases with --guards, of webhooks with --webhooks, of views with --views,
+// of records with --records, of collections with --collections (of which nothing is hidden with --collections --open), of
+// tabs with both views and queries with --browsers.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
 import { runBrowsers } from './browser/run.ts';
@@ -11,6 +11,7 @@ import { runCollections } from './collections/run.ts';
 import { runEdits } from './edits/run.ts';
 import { runFeeds } from './feeds/run.ts';
 import { runFiles } from './files/run.ts';
+import { runGuards } from './guards/run.ts';
 import { runHosts } from './hosts/run.ts';
 import { runParts } from './parts/run.ts';
 import { runRecords } from './records/run.ts';
@@ -42,6 +43,7 @@ const { values } = parseArgs({
     webhooks: flag,
     upgrades: flag,
     edits: flag,
+    guards: flag,
     open: flag,
     past: flag,
   },
@@ -63,6 +65,7 @@ const kinds = [
   'webhooks',
   'upgrades',
   'edits',
+  'guards',
 ] as const;
 const kind = kinds.find((name) => values[name]) ?? 'machines';
 console.log(`${count} seeds of ${kind} from ${from}`);
@@ -82,6 +85,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   webhooks: () => runWebhooks(seeds),
   upgrades: () => runUpgrades(seeds),
   edits: () => runEdits(seeds),
+  guards: () => runGuards(seeds),
   records: async () => {
     const { failure: found, world } = await runRecords(seeds);
     const { shown, asked, commits } = world;

@@ -37,8 +37,8 @@ class Plan {
   readonly #after = new Map<Path, Leaf>();
   readonly #deletes: Write[] = [];
   readonly #writes: Write[] = [];
-  /** Members of maps that get other values, by the path of the map. */
-  readonly #members = new Map<Path, Member[]>();
+  /** Members of maps that get other values, by the path of the map: a map takes one write, however many there are. */
+  readonly #members = new Map<Path, [Member, ...Member[]]>();
   readonly #conditions = new Map<string, Precondition>();
 
   constructor({ changes, roots, fate }: Step, view: UndoView) {
@@ -51,7 +51,11 @@ class Plan {
 
   /** Deletions first: what a step put in the way of what was there is gone before that comes back. */
   get ops(): readonly Write[] {
-    const merges = [...this.#members].flatMap(([map, members]) => mergesInto(map, members));
+    const merges = [...this.#members].map(([map, members]): Write => {
+      const [[key, value], ...more] = members;
+      if (more.length === 0) return { op: 'set', path: childPath(map, key), value };
+      return { op: 'merge', path: map, value: Object.fromEntries(members) };
+    });
     return [...this.#deletes, ...this.#writes, ...merges];
   }
 
@@ -214,19 +218,6 @@ type Placed = { readonly segments: Segments; readonly value: Json };
 
 /** More leaves than this come back by several writes: servers take 10,000 by one (stores.md §12.1). */
 const wholeMax = 5000;
-
-/** Gives members of a map other values: by one write, unless there are too many for it. */
-function mergesInto(map: Path, members: readonly Member[]): readonly Write[] {
-  const [first, ...more] = members;
-  if (first !== undefined && more.length === 0) {
-    return [{ op: 'set', path: childPath(map, first[0]), value: first[1] }];
-  }
-  const count = Math.ceil(members.length / wholeMax);
-  return Array.from({ length: count }, (_, part): Write => {
-    const its = members.slice(part * wholeMax, (part + 1) * wholeMax);
-    return { op: 'merge', path: map, value: Object.fromEntries(its) };
-  });
-}
 
 /** Writes what was below a path where nothing is now. */
 function regrow(path: Path, leaves: readonly Placed[]): readonly Write[] {

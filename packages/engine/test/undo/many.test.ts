@@ -1,4 +1,4 @@
-import { asPath, isRefusal, type Json, type Request, type Transaction } from '@holdfast/protocol';
+import { asPath, isRefusal, type Json } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 import { Editor, viewOf } from './editor.ts';
 
@@ -53,20 +53,6 @@ test('a map of more leaves than one write may have comes back by several (P58)',
   expect(editor.state).toEqual({});
 });
 
-test('more members of a map than one write may have get their values back by several (P58)', () => {
-  const editor = new Editor();
-  for (const begin of [0, 6000]) editor.foreign(part(begin, 0));
-  const before = editor.state;
-  const ops = [part(0, 1), part(6000, 1)] as Transaction['ops'];
-  editor.write({ op: 'transact', ops, preconditions: [] });
-  const plan = editor.history.plan('undo', viewOf(editor.tree));
-  if (plan === null || isRefusal(plan)) throw new Error('It can be undone.');
-  const counts = plan.ops.map((op) => (op.op === 'merge' ? Object.keys(op.value).length : op.op));
-  expect(counts).toEqual([5000, 5000, 2000]);
-  expect(editor.take('undo')).toBe('done');
-  expect(editor.state).toEqual(before);
-});
-
 test('what a step has made is taken away by one write for each root, unless another has put something there (P58)', () => {
   const editor = new Editor();
   editor.foreign({ op: 'set', path: asPath('shapes/old'), value: { x: 0 } });
@@ -101,10 +87,4 @@ function shapesOf(count: number): Json {
   return Object.fromEntries(
     Array.from({ length: count }, (_, index) => [`s${index}`, { x: 1, y: 2 }]),
   );
-}
-
-/** Six thousand members of one map. */
-function part(begin: number, value: number): Request {
-  const members = Array.from({ length: 6000 }, (_, index) => [`m${begin + index}`, value]);
-  return { op: 'merge', path: asPath('all'), value: Object.fromEntries(members) };
 }

@@ -12,8 +12,10 @@ export function answerJson(c: Context, value: unknown, deps: Pick<HttpDeps, 'clo
   const [first, second] = [pieces.next(), pieces.next()];
   const begun = [first, second].flatMap(({ done, value: text }) => (done === true ? [] : [text]));
   const isWhole = second.done === true;
-  const body = isWhole ? begun.join('') : streamOf(encoded(begun, pieces), deps);
-  return c.body(body, 200, { 'Content-Type': 'application/json' });
+  const headers = { 'Content-Type': 'application/json' };
+  // Nobody reads or ends the stream of a HEAD.
+  if (c.req.method === 'HEAD' && !isWhole) return c.body(null, 200, headers);
+  return c.body(isWhole ? begun.join('') : streamOf(encoded(begun, pieces), deps), 200, headers);
 }
 
 function* encoded(
@@ -45,13 +47,14 @@ function* partsOf(value: unknown): Generator<string, void, undefined> {
       yield* partsOf(item);
     }
     yield ']';
-  } else if (isObject(value)) {
+  } else if (isObject(value) && Object.values(value).some(hasMembers)) {
     yield '{';
     let comma = '';
     for (const [key, item] of Object.entries(value)) {
+      if (item === undefined) continue;
       const name = `${comma}${JSON.stringify(key)}:`;
       comma = ',';
-      if (isObject(item) || Array.isArray(item)) {
+      if (hasMembers(item)) {
         yield name;
         yield* partsOf(item);
       } else {
@@ -62,4 +65,8 @@ function* partsOf(value: unknown): Generator<string, void, undefined> {
   } else {
     yield JSON.stringify(value);
   }
+}
+
+function hasMembers(value: unknown): boolean {
+  return isObject(value) || Array.isArray(value);
 }

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 
+import { VirtualClock } from '../conversation/clock.ts';
+import { world as served } from '../conversation/world.ts';
 import { World } from './world.ts';
 
 const S = '/api/stores/acme/blog';
@@ -63,4 +65,17 @@ test.for<[string, string, object | undefined, unknown]>([
   const pieces = await piecesOf(path, body);
   expect(pieces.length).toBeGreaterThan(2);
   expect(JSON.parse(pieces.join(''))).toEqual(answer);
+});
+
+test('nothing waits for a reader where only the head of a long answer is asked for', async () => {
+  const clock = new VirtualClock();
+  const { url } = await served({ clock });
+  const address = `${url}/api/stores/demo/main/entries/posts`;
+  const headers = { Authorization: 'Bearer dev', 'Content-Type': 'application/json' };
+  await fetch(address, { method: 'PUT', headers, body: JSON.stringify(posts) });
+  const before = clock.timers;
+  const head = await fetch(address, { method: 'HEAD', headers });
+  expect([head.status, head.headers.get('content-type')]).toEqual([200, 'application/json']);
+  expect(head.headers.has('etag')).toBe(true);
+  expect(clock.timers).toBe(before);
 });

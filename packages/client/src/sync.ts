@@ -35,8 +35,7 @@ export function syncStatusOf(room: Room): Signal<SyncStatus> {
   };
   // When it was in step for the last time is known only in the moment when it no longer is; that it is, only to who looks.
   const notice = (): void => {
-    const open = [...room.slots.values()].filter(({ opened }) => opened !== null);
-    if (last?.isSynced === true || open.every(({ status }) => status.get().synced)) get();
+    if (isInStep(room) !== (last?.isSynced === true)) get();
   };
   room.connection.subscribe(notice);
   room.activity.subscribe(notice);
@@ -60,15 +59,22 @@ export function syncStatusOf(room: Room): Signal<SyncStatus> {
   };
 }
 
+/** Asked for with whatever changes, so it makes nothing. */
+function isInStep(room: Room): boolean {
+  if (room.connection.get().connection !== 'connected') return false;
+  for (const { opened, status } of room.slots.values()) {
+    if (opened !== null && !status.get().synced) return false;
+  }
+  for (const { isBehind } of room.parties) if (isBehind) return false;
+  return true;
+}
+
 function statusOf(room: Room, syncedBefore: number): SyncStatus {
   const { connection, attempts, error: lost } = room.connection.get();
   const open = [...room.slots.values()].filter(({ opened }) => opened !== null);
   const statuses = open.map(({ status }) => status.get());
   const parties = [...room.parties];
-  const isSynced =
-    connection === 'connected' &&
-    statuses.every(({ synced }) => synced) &&
-    !parties.some(({ isBehind }) => isBehind);
+  const isSynced = isInStep(room);
   const error = lost ?? statuses.find((status) => status.error)?.error;
   return {
     connection,

@@ -21,6 +21,7 @@ import { checkOptions } from '../mistakes.ts';
 import type { Party, Room } from '../room.ts';
 import type { Slot } from '../slot.ts';
 import type { RecordsPlug } from './plug.ts';
+import { Behind } from './behind.ts';
 import { type CollectionDesk, CollectionEntry } from './collection.ts';
 import { firstOf, LiveCollection } from './collection-handle.ts';
 import type { RecordConflictError } from './conflict.ts';
@@ -126,8 +127,6 @@ function assertClient(client: object): asserts client is Client {
   roomOf(client);
 }
 
-/** What has not caught up, or cannot (records.md §10). */
-const behind: ReadonlySet<string> = new Set(['loading', 'stale', 'refetching', 'skew']);
 const unusedMs = 60_000;
 /** Records of one store that are open at once, and would each be a pattern of its channel (records.md §19). */
 const openMaxDefault = 1000;
@@ -158,6 +157,7 @@ class Desk
   readonly #openMax: number;
   readonly #records: Kind<RecordRef | SourceRef, RecordEntry, RecordState<unknown>>;
   readonly #collections: Kind<CollectionDef, CollectionEntry, CollectionState<unknown>>;
+  readonly #behind = new Behind();
   readonly #watches = new Map<Slot, SlotWatch>();
   /** Of the records of each store, and of collections; by what consoles call them. */
   readonly #pools = new Map<string, Pool>();
@@ -276,7 +276,7 @@ class Desk
 
   /** The status of the client is told of it as well. */
   #noted<Entry extends RecordEntry | CollectionEntry>(entry: Entry): Entry {
-    entry.state.subscribe(this.room.activity.notify);
+    this.#behind.follow(entry, this.room.activity.notify);
     return entry;
   }
 
@@ -359,8 +359,7 @@ class Desk
   }
 
   get isBehind(): boolean {
-    const entries = [...this.#records.entries.values(), ...this.#collections.entries.values()];
-    return entries.some(({ state }) => behind.has(state.get().status));
+    return !this.#behind.isEmpty;
   }
 
   get conflicts(): number {

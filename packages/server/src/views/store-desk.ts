@@ -32,7 +32,7 @@ import {
 import type { Files } from '../files/index.ts';
 import type { StoreDoor } from '../host/door.ts';
 import type { StoreRow } from '../storage/port.ts';
-import { WatchedPaths } from './watched-paths.ts';
+import { type Read, SharedReads } from './shared-reads.ts';
 
 /** What a desk needs of the server. */
 export type StoreDeskRoom = Pick<StoreDoor, 'openStore' | 'lookFor'> & {
@@ -49,14 +49,11 @@ export type StoreDeskRoom = Pick<StoreDoor, 'openStore' | 'lookFor'> & {
 
 type OpenStore = Awaited<ReturnType<StoreDoor['openStore']>>;
 
-/** Looks whether what it has read is another by now. */
-type Watcher = { readonly look: () => void };
-
 type Shared = {
   /** Another one once its host has stopped. */
   store: OpenStore;
   unfollow: () => void;
-  readonly watchers: WatchedPaths<Watcher>;
+  readonly reads: SharedReads;
   users: number;
 };
 
@@ -86,7 +83,8 @@ export class StoreDesk {
     if (user === null) return new OpenedStore(shared, { room: this.#room, user: null, release });
     const valueAt: OpenStore['valueAt'] = (path) => shared.store.valueAt(path);
     const veil = this.#room.veilOf?.(user, { row, valueAt }) ?? null;
-    const rest = veil && this.#room.lookFor({ veil, turned: (paths) => lookAt(shared, paths) });
+    const rest =
+      veil && this.#room.lookFor({ veil, turned: (paths) => shared.reads.lookAt(paths) });
     return new OpenedStore(shared, {
       room: this.#room,
       user: { principal: user, veil },
@@ -123,14 +121,14 @@ export class StoreDesk {
     shared.unfollow();
     shared.store.release();
     shared.store = store;
-    shared.unfollow = followed(store, shared.watchers);
-    for (const watcher of shared.watchers.all()) watcher.look();
+    shared.unfollow = followed(store, shared.reads);
+    shared.reads.lookAtAll();
   }
 
   async #load(id: string): Promise<Shared> {
     const store = await this.#room.openStore(id);
-    const watchers = new WatchedPaths<Watcher>();
-    return { store, watchers, unfollow: followed(store, watchers), users: 0 };
+    const reads = new SharedReads();
+    return { store, reads, unfollow: followed(store, reads), users: 0 };
   }
 
   #release(id: string, shared: Shared): void {
@@ -142,20 +140,9 @@ export class StoreDesk {
   }
 }
 
-/** Has those look whom a commit may concern. */
-function followed(store: OpenStore, watchers: WatchedPaths<Watcher>): () => void {
-  return store.follow((ops) => {
-    if (watchers.isEmpty) return;
-    const paths = ops.map(({ path }) => path);
-    lookAt({ watchers }, paths);
-  });
-}
-
-/** Has those look who have read what is at these paths, above or below. */
-function lookAt({ watchers }: Pick<Shared, 'watchers'>, paths: readonly Path[]): void {
-  const found = new Set<Watcher>();
-  for (const path of paths) watchers.collect(path, found);
-  for (const watcher of found) watcher.look();
+/** Looks at what a commit may concern. */
+function followed(store: OpenStore, reads: SharedReads): () => void {
+  return store.follow((ops) => reads.lookAt(ops.map(({ path }) => path)));
 }
 
 function refuseUser(user: Principal, row: StoreRow): Refusal | null {
@@ -228,16 +215,11 @@ export class OpenedStore {
     throw RejectedError.from(refuse('path_not_allowed', { path }));
   }
 
-  /** Calls back after each commit by which what `read` gives at the path, or below, became another. */
-  watch(path: Path | null, read: () => unknown, changed: () => void): () => void {
-    let last = read();
-    const look = (): void => {
-      const next = read();
-      if (next === last) return;
-      last = next;
-      changed();
-    };
-    return this.#shared.watchers.add(this.#groundOf(path), { look });
+  /** Calls back after each commit by which something read became another. Under a veil it is read for this user alone: it turns when its own rules do. */
+  watch({ key, under, now }: Read, changed: () => void): () => void {
+    if (!this.#user?.veil) return this.#shared.reads.follow({ key, under, now }, changed);
+    const read = { key: null, under: this.#groundOf(under), now };
+    return this.#shared.reads.follow(read, changed);
   }
 
   /** What an object shows of itself may depend on all of it. */

@@ -16,6 +16,7 @@ import {
   segmentsOf,
   toPath,
 } from '@holdfast/protocol';
+import type { Read } from './shared-reads.ts';
 import type { OpenedStore } from './store-desk.ts';
 import type {
   Committed,
@@ -92,13 +93,9 @@ export class StoreOfView implements ViewStore {
     const at = this.placeOf(path);
     const opened = this.#reading();
     opened.assertReadable(at);
-    const read = (): unknown => opened.valueAt(at);
-    this.#access
-      .tracker()
-      ?.follow(`${opened.id} ${opened.reader} get ${at}`, (changed) =>
-        opened.watch(at, read, changed),
-      );
-    return read();
+    const now = (): unknown => opened.valueAt(at);
+    this.#follow(opened, { key: `get ${at}`, under: at, now });
+    return now();
   }
 
   entries(pattern: string = '**'): readonly StoreLeaf[] {
@@ -110,16 +107,20 @@ export class StoreOfView implements ViewStore {
     opened.assertReadable(under);
     const read = (): readonly StoreLeaf[] =>
       [...opened.entries(under)].filter(({ path }) => matches(glob, segmentsOf(path)));
-    const signature = (): string =>
+    const now = (): string =>
       read()
         .map((leaf) => `${leaf.path} ${leaf.revision}`)
         .join('\n');
+    this.#follow(opened, { key: `entries ${pattern}`, under, now });
+    return Object.freeze(read());
+  }
+
+  #follow(opened: OpenedStore, read: Read): void {
     this.#access
       .tracker()
-      ?.follow(`${opened.id} ${opened.reader} entries ${pattern}`, (changed) =>
-        opened.watch(under, signature, changed),
+      ?.follow(`${opened.id} ${opened.reader} ${read.key}`, (changed) =>
+        opened.watch(read, changed),
       );
-    return Object.freeze(read());
   }
 
   put(path: PathInput, value: unknown, guard?: WriteGuard): Promise<Committed> {

@@ -6,17 +6,6 @@ type Knot<T> = { readonly below: Map<string, Knot<T>>; readonly items: Set<T> };
 export class WatchedPaths<T> {
   readonly #root: Knot<T> = knot();
 
-  get isEmpty(): boolean {
-    return this.#root.below.size === 0 && this.#root.items.size === 0;
-  }
-
-  /** Every item there is. */
-  all(): Set<T> {
-    const found = new Set(this.#root.items);
-    collectBelow(this.#root, found);
-    return found;
-  }
-
   /** Puts an item at a path, null for the root; the returned function takes it back. */
   add(path: Path | null, item: T): () => void {
     const way = path === null ? [] : segmentsOf(path);

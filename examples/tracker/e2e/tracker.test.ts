@@ -1,6 +1,8 @@
 import { mkdtempSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as whole } from 'node:stream/consumers';
 import { createClient } from '@holdfast/client';
 import { records } from '@holdfast/client/records';
 import type { Browser } from 'playwright-core';
@@ -175,6 +177,18 @@ describe.runIf(wantsChromium)('the tracker in Chromium', () => {
     await expect.poll(() => asked.page.locator('[data-pending=true]').count()).toBe(0);
     expect(await asked.issue(title).count()).toBe(1);
   });
+
+  test.each(['//', '/assets/', '/assets/../index.html', '/?issue=', '/?issue=a%00b', '/?issue=%'])(
+    'the address %s, which leads to nothing, is answered whole, and so is the next',
+    async (path) => {
+      const { hostname, port } = new URL(server.url);
+      const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+        get({ hostname, port, path }, resolve).on('error', reject);
+      });
+      expect(await whole(answer)).toMatch(/<\/html>|not_found/);
+      expect((await fetch(server.url)).status).toBe(200);
+    },
+  );
 
   test('it fits a phone, and the dark', async () => {
     const phone = await TrackerPage.open(browser, `${server.url}?issue=import-45`, {

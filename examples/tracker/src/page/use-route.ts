@@ -27,11 +27,12 @@ export function useRoute(url: string): Routing {
   return { route, go, href: hrefOf };
 }
 
-/** What the page of an address shows. */
+/** What the page of an address shows: anybody may have typed it. */
 export function routeOf(url: string): Route {
   const query = new URL(url, 'http://page').searchParams;
   const status = statuses.find((each) => each === query.get('status')) ?? null;
-  return { status, issue: query.get('issue') };
+  const [issue = null] = /^[\w-]{1,64}$/.exec(query.get('issue') ?? '') ?? [];
+  return { status, issue };
 }
 
 function hrefOf({ status, issue }: Route): string {

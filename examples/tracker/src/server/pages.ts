@@ -1,6 +1,6 @@
-import { createReadStream, existsSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { extname, join, normalize } from 'node:path';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { GivenPrincipal, InProcess, Server } from '@holdfast/server';
 import type { Version } from '../issue/issue.ts';
@@ -21,6 +21,8 @@ type Site = {
   readonly version: Version;
   readonly principalOf: (name: string) => GivenPrincipal;
 };
+
+type Asset = { readonly type: string; readonly body: Uint8Array };
 
 const dist = fileURLToPath(new URL('../../dist', import.meta.url));
 const types: { readonly [ending: string]: string } = {
@@ -55,33 +57,37 @@ export async function openPages(
     into.end(tail.replace('<!--seed-->', () => script));
   };
 
+  const assets = readAssets();
   const http = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    if (pathname === '/') {
+    const [path = ''] = (request.url ?? '').split('?');
+    if (path === '/') {
       draw(request, response).catch((error: unknown) => {
         process.stderr.write(`${String(error)}\n`);
         response.destroy();
       });
       return;
     }
-    if (!pathname.startsWith('/assets/')) {
-      // The API, which a page asks whether it is let in when it could not connect.
-      site.server.request(request, response);
-      return;
-    }
-    const file = join(dist, normalize(pathname));
-    const isThere = existsSync(file);
-    response.writeHead(isThere ? 200 : 404, {
-      'content-type': types[extname(file)] ?? 'text/plain',
-    });
-    if (isThere) createReadStream(file).pipe(response);
-    else response.end();
+    const asset = assets.get(path);
+    // All else is the API, which a page asks whether it is let in when it could not connect.
+    if (asset === undefined) site.server.request(request, response);
+    else response.writeHead(200, { 'content-type': asset.type }).end(asset.body);
   });
   http.on('upgrade', site.server.upgrade);
   await new Promise<void>((resolve) => http.listen(port, '127.0.0.1', resolve));
   const address = http.address();
   const taken = typeof address === 'object' ? address?.port : port;
   return { url: `http://127.0.0.1:${taken}/`, close: () => void http.close() };
+}
+
+/** The files that pages name, by their addresses: there is no other way to a file, so that no address leads elsewhere. */
+function readAssets(): ReadonlyMap<string, Asset> {
+  const names = readdirSync(join(dist, 'assets'));
+  return new Map(
+    names.map((name) => {
+      const body = readFileSync(join(dist, 'assets', name));
+      return [`/assets/${name}`, { type: types[extname(name)] ?? 'text/plain', body }];
+    }),
+  );
 }
 
 function escaped(text: string): string {

@@ -178,11 +178,9 @@ export class UploadWorlds {
   /** Who is told that the server has a file is right: it may do what follows from that a moment later. */
   #end(world: World, outcome: Outcome): void {
     this.#outcomes.push(outcome);
-    const { who, ref, status, sender } = outcome;
+    const { who, ref, status, sender, crashes, leaves } = outcome;
     const isTold =
       status === 'success' || this.#spoiling.takes('who is told that it is there is wrong');
-    const { crashes } = world.site;
-    const { leaves } = sender;
     if (!isTold) return;
     world.later(hookMs, () => {
       const isSame = world.site.crashes === crashes && sender.leaves === leaves;

@@ -13,6 +13,9 @@ export type Outcome = {
   readonly who: string;
   readonly ref: string;
   readonly status: string;
+  /** How often a server had ended, and its sender had left, when it was begun: it may have been done long ago. */
+  readonly crashes: number;
+  readonly leaves: number;
 };
 
 /** What all senders of a world share. */
@@ -158,6 +161,8 @@ export class Sender {
 
   async #start(files: UploadHandle): Promise<void> {
     const { lives } = this.device;
+    const { leaves } = this;
+    const { crashes } = this.#post.world.site;
     this.#count += 1;
     const name = `${this.#name} ${this.#count}`;
     this.#open.add(name);
@@ -165,7 +170,7 @@ export class Sender {
     if (this.device.lives !== lives) return;
     if (!this.#post.spoils('nobody is told how it ended')) this.#open.delete(name);
     for (const { ref, status, error } of outcomes) {
-      this.#post.ended({ sender: this, who: name, ref, status });
+      this.#post.ended({ sender: this, who: name, ref, status, crashes, leaves });
       if (error !== undefined && !lost.has(error.code)) {
         this.#post.complain('calm', `an upload failed as ${error.code}: ${name}, ${ref}`);
       }

@@ -226,9 +226,16 @@ export class Transfers {
   /** Waits until the server has said what became of a file that it has. */
   #settled(slot: UploadSlot, ref: string): Promise<UploadOutcome> {
     const { promise, resolve } = deferred<UploadOutcome>();
+    const { health } = this.#root;
+    const { instance } = health.get();
     const look = (): void => {
       const entry = this.#entry(slot, ref);
       if (entry?.status === 'pending' || entry?.status === 'uploading') return;
+      // Who had it is no more, and nobody knows what became of it.
+      if (entry === undefined && health.get().instance !== instance) {
+        resolve({ ref, status: 'cancelled' });
+        return;
+      }
       const problem = entry?.errors.at(-1);
       const isFailed = entry?.status === 'error' && problem !== undefined;
       resolve(isFailed ? { ref, status: 'error', error: problem } : { ref, status: 'success' });

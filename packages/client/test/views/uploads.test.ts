@@ -16,18 +16,11 @@ afterEach(async () => {
 
 const config = { accept: 'any', max_entries: 5, max_file_size: 1000, chunk_size: 4 };
 const on = (op: object): object => ({ store_id: [], upload: 'file', ...op });
+const fresh = { client_type: '', progress: 0, status: 'pending', errors: [] };
 const entry = (ref: string, size: number): object => ({
   op: 'add',
   ref,
-  entry: {
-    ref,
-    client_name: `${ref}.txt`,
-    client_size: size,
-    client_type: '',
-    progress: 0,
-    status: 'pending',
-    errors: [],
-  },
+  entry: { ref, client_name: `${ref}.txt`, client_size: size, ...fresh },
 });
 const granted = (ref: string): object => ({ type: 'channel', token: 't', entry_ref: ref });
 const file = (ref: string, text: string): File => new File([text], `${ref}.txt`);
@@ -221,20 +214,24 @@ describe('an upload over the socket', () => {
     expect(await done).toEqual([{ ref: 'u1', status: 'success' }]);
   });
 
-  it('V57 ends cancelled where the entry did not outlive the connection', async () => {
-    const page = await live();
-    await announce(page, { u1: { text: '0123456789' } });
-    const done = page.proxy['file'].start();
-    await world.reply(await next('phx_join'), { offset: 0, progress: 0 });
-    await chunk();
-    await world.cut();
-    await world.clock.advance(1000);
-    await world.accept({ instance: 't2' });
-    await world.show(node([], { file: { __musubi_upload__: 'file' } }));
-    expect(await done).toEqual([{ ref: 'u1', status: 'cancelled' }]);
-    await settle();
-    expect([page.proxy['file'].entries, world.sent]).toEqual([[], []]);
-  });
+  it.each(['abc', '0123456789'])(
+    'V57 ends cancelled where the entry of %s is gone',
+    async (all) => {
+      const page = await live();
+      await announce(page, { u1: { text: all } });
+      const done = page.proxy['file'].start();
+      const join = await next('phx_join');
+      await world.reply(join, { offset: 0, progress: 0 });
+      await world.reply({ ...join, ref: (await chunk()).ref }, { progress: 40 });
+      await world.cut();
+      await world.clock.advance(1000);
+      await world.accept({ instance: 't2' });
+      await world.show(node([], { file: { __musubi_upload__: 'file' } }));
+      expect(await done).toEqual([{ ref: 'u1', status: 'cancelled' }]);
+      await settle();
+      expect([page.proxy['file'].entries, world.sent]).toEqual([[], []]);
+    },
+  );
 
   it('V50 a refused chunk or join is the outcome of its entry, and of no other', async () => {
     const page = await live();

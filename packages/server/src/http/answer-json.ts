@@ -6,7 +6,10 @@ import { streamOf } from './stream-of.ts';
 
 const PIECE_CHARS = 64 * 1024;
 
-/** Answers with JSON of whatever size: what is more than one piece is sent piece by piece, for one string could not hold all. */
+/**
+ * Answers with JSON of whatever size: what is more than one piece is sent piece by piece, for one string could not hold all.
+ * A list may be whatever can be gone through: its items are made as they are sent.
+ */
 export function answerJson(c: Context, value: unknown, deps: Pick<HttpDeps, 'clock'>): Response {
   const pieces = piecesOf(value);
   const [first, second] = [pieces.next(), pieces.next()];
@@ -40,13 +43,15 @@ function* piecesOf(value: unknown): Generator<string, void, undefined> {
 
 /** What JSON says of a value, in parts of which none is longer than a leaf is: only objects, and lists of them, are long. */
 function* partsOf(value: unknown): Generator<string, void, undefined> {
-  if (Array.isArray(value) && value.some(isObject)) {
-    yield '[';
-    for (const [index, item] of value.entries()) {
-      if (index > 0) yield ',';
+  const items = longListOf(value);
+  if (items !== null) {
+    let before = '[';
+    for (const item of items) {
+      yield before;
       yield* partsOf(item);
+      before = ',';
     }
-    yield ']';
+    yield before === '[' ? '[]' : ']';
   } else if (isObject(value) && Object.values(value).some(hasMembers)) {
     yield '{';
     let comma = '';
@@ -65,6 +70,15 @@ function* partsOf(value: unknown): Generator<string, void, undefined> {
   } else {
     yield JSON.stringify(value);
   }
+}
+
+function longListOf(value: unknown): Iterable<unknown> | null {
+  if (Array.isArray(value)) return value.some(isObject) ? value : null;
+  return isIterable(value) ? value : null;
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return isObject(value) && Symbol.iterator in value;
 }
 
 function hasMembers(value: unknown): boolean {

@@ -23,6 +23,7 @@ import type { Context, Hono } from 'hono';
 
 import type { Principal } from '../access/index.ts';
 import type { StoreRow } from '../storage/port.ts';
+import { answerJson } from './answer-json.ts';
 import { noteAct } from './audit.ts';
 import { onlyFields, readObject } from './body.ts';
 import { type Committer, keyOf, markReplay, type Outcome, reused } from './commit.ts';
@@ -32,7 +33,6 @@ import { queryOf } from './query.ts';
 import { deviceOf, identify, needScope, readable, readableThen } from './identify.ts';
 import { seqOf } from './past.ts';
 import { storeOf } from './store-of.ts';
-import { streamOf } from './stream-of.ts';
 import { turn } from './turns.ts';
 
 const parameters = new Set(['from_seq', 'to_seq']);
@@ -127,36 +127,21 @@ async function diff(c: Context, deps: HttpDeps): Promise<Response> {
     const span = await store.span(from, to);
     const ends = await endsOf(deps, principal, { store, span, to });
     const changes = ends === null ? span.changes() : changesSeen(span, ends);
-    const text = streamOf(textOf({ from, to, changes }), deps);
-    return c.body(text, 200, { 'Content-Type': 'application/json' });
+    return answerJson(c, { from_seq: from, to_seq: to, changes: toldOf(changes) }, deps);
   });
 }
 
-const PIECE_CHARS = 64 * 1024;
-
-/** The answer piece by piece: a long stretch may have changed more than one string can hold. */
-function* textOf(told: {
-  readonly from: Seq;
-  readonly to: Seq;
-  readonly changes: readonly Change[];
-}): Generator<Uint8Array, void, undefined> {
-  const { from, to, changes } = told;
-  const encoder = new TextEncoder();
-  let text = `{"from_seq":${from},"to_seq":${to},"changes":[`;
-  for (const [index, { path, before, after }] of changes.entries()) {
-    const change = {
+/** Changes as HTTP tells them (stores.md §13.2.2). */
+function* toldOf(changes: readonly Change[]): Generator<object, void, undefined> {
+  for (const { path, before, after } of changes) {
+    yield {
       path,
       before: before?.value ?? null,
       after: after?.value ?? null,
       before_type: before?.type ?? null,
       after_type: after?.type ?? null,
     };
-    text += `${index === 0 ? '' : ','}${JSON.stringify(change)}`;
-    if (text.length < PIECE_CHARS) continue;
-    yield encoder.encode(text);
-    text = '';
   }
-  yield encoder.encode(`${text}]}`);
 }
 
 /** A state at an end of a span, and what of it may be read. */

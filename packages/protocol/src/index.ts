@@ -81,6 +81,7 @@ export {
   segmentsOf,
   toPath,
   unescapeSegment,
+  versionPath,
 } from './path.ts';
 export { parseStoreName } from './store-name.ts';
 export { fromBase64, toBase64 } from './base64.ts';

@@ -125,7 +125,14 @@ function rank(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }
 
+const versions = '_hf:schema/';
+
+/** Where a store says of which version the objects of a record are (records.md §3.5). */
+export function versionPath(record: string): Path {
+  return asPath(`${versions}${record}`);
+}
+
 /** Whether clients may not write there: `_dust:last_seq`, and `_hf:schema` with all below (stores.md §2.1.5). */
 export function isReservedPath(path: Path): boolean {
-  return path === '_dust:last_seq' || path === '_hf:schema' || path.startsWith('_hf:schema/');
+  return path === '_dust:last_seq' || path === '_hf:schema' || path.startsWith(versions);
 }

@@ -11,6 +11,7 @@ import type { Release } from '@holdfast/engine/registry';
 import type { ReplicaStatus } from '@holdfast/engine/replica';
 import type { ClientEnv } from '../env.ts';
 import type { OpenStore } from '../open-store.ts';
+import { literally } from '../literal.ts';
 import { Part } from '../part.ts';
 import { isOver } from '../connection.ts';
 import type { Slot } from '../slot.ts';
@@ -68,7 +69,7 @@ export class StoreEntry
     });
     this.ref = ref;
     this.#desk = desk;
-    this.#part = new Part({ scope: [globUnder(ref.path)] });
+    this.#part = new Part({ scope: [`${literally(ref.path)}/**`] });
     this.#server = new ServerCopy(ref, this.stats, desk);
   }
 
@@ -302,8 +303,3 @@ const hopeless: { readonly [Status in RecordStatus]?: Reason } = {
   denied: 'denied',
   closed: 'closed',
 };
-
-/** Everything at and below a path, as a pattern (stores.md §2.2.1). */
-function globUnder(path: Path): string {
-  return `${path.replaceAll(/(^|\/)(\*\*?)(?=\/|$)/g, String.raw`$1\$2`)}/**`;
-}

@@ -1,4 +1,4 @@
-import { type Json, type Path, type RecordDef } from '@holdfast/protocol';
+import { type Json, type Path, type RecordDef, versionPath } from '@holdfast/protocol';
 import { encodeStored } from '@holdfast/protocol/record';
 import type { Mutator } from '@holdfast/engine/data';
 import { isSameMajor, migrate } from '@holdfast/engine/record';
@@ -24,8 +24,7 @@ export function versionIn(
   { name, version }: Pick<RecordDef, 'name' | 'version'>,
   replica: Pick<Replica, 'committed'>,
 ): string {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a name has no characters to be escaped
-  const leaf = replica.committed(`_hf:schema/${name}` as Path)?.value;
+  const leaf = replica.committed(versionPath(name))?.value;
   return typeof leaf === 'string' ? leaf : version;
 }
 

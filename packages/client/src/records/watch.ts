@@ -1,4 +1,4 @@
-import type { Path } from '@holdfast/protocol';
+import { type Path, versionPath } from '@holdfast/protocol';
 import type { Act } from '@holdfast/engine/replica';
 import { type Release, releaseOnce } from '@holdfast/engine/registry';
 import type { Slot } from '../slot.ts';
@@ -24,7 +24,7 @@ type Looking = {
   tell(): void;
 };
 
-const schemaLeaves = '_hf:schema/';
+const schemaLeaves = versionPath('');
 
 /**
  * Says which records of a store have to look at it: those at or above a path that has changed. All look before any tells,

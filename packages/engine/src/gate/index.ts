@@ -14,4 +14,4 @@ export {
 } from './retelling.ts';
 export type { WriteIntent, WriteRule } from './rules.ts';
 export { type ReadClass, type ReadRule, Veil, type VeiledRecord } from './veil.ts';
-export { recordedVersion, versionPath } from './versions.ts';
+export { recordedVersion } from './versions.ts';

@@ -9,13 +9,14 @@ import {
   type RecordDef,
   type Refusal,
   refuse,
+  versionPath,
   type Write,
 } from '@holdfast/protocol';
 import { decodeStored, encodeStored, passRecord } from '@holdfast/protocol/record';
 import type { Tree } from '../data/index.ts';
 import { migrate, writesTo } from '../record/index.ts';
 import { Places } from './places.ts';
-import { recordedVersion, versionPath } from './versions.ts';
+import { recordedVersion } from './versions.ts';
 
 /** Whether what a store holds of a record is of an older version than the definition. */
 export function isOutdated(tree: Tree, def: RecordDef): boolean {

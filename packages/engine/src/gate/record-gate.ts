@@ -15,6 +15,7 @@ import {
   utf8Length,
   type Write,
   typedNameOf,
+  versionPath,
 } from '@holdfast/protocol';
 import { canonicalJson, decodeStored, objectBytesMax, passRecord } from '@holdfast/protocol/record';
 import {
@@ -42,7 +43,7 @@ import { runMutation } from './mutation.ts';
 import { type Placed, Places } from './places.ts';
 import { askRule, intentsOn, notAllowed, type WriteRule } from './rules.ts';
 import { passLater, schemaRefusal, veiledRefusal } from './schemas.ts';
-import { recordedVersion, skewOf, versionPath } from './versions.ts';
+import { recordedVersion, skewOf } from './versions.ts';
 
 /** A record of a store, and what its authority adds to the definition. */
 export type GatedRecord = {

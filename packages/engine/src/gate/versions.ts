@@ -1,19 +1,7 @@
-import {
-  asPath,
-  majorOf,
-  type Path,
-  type RecordDef,
-  type Refusal,
-  refuse,
-} from '@holdfast/protocol';
+import { majorOf, type RecordDef, type Refusal, refuse, versionPath } from '@holdfast/protocol';
 import type { Tree } from '../data/index.ts';
 
 type Versioned = Pick<RecordDef, 'name' | 'version'>;
-
-/** Where a store says of which version the objects of a record are (records.md §3.5). */
-export function versionPath(record: string): Path {
-  return asPath(`_hf:schema/${record}`);
-}
 
 /** Of which version the objects of a record are; null where none was written yet. */
 export function recordedVersion(tree: Tree, { name }: Versioned): string | null {

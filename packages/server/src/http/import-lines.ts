@@ -1,5 +1,4 @@
 import type { ImportedLeaf } from '@holdfast/engine/data';
-import { versionPath } from '@holdfast/engine/gate';
 import {
   flatten,
   isObject,
@@ -14,6 +13,7 @@ import {
   segmentsOf,
   toPath,
   typeOfValue,
+  versionPath,
 } from '@holdfast/protocol';
 import { canonicalJson } from '@holdfast/protocol/record';
 

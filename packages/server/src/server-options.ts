@@ -43,7 +43,8 @@ export type ServerOptions = {
   readonly bus?: Bus;
   /**
    * Maps credentials to a principal, or null; issued tokens are tried after it (stores.md §11.1). It is asked at every
-   * upgrade and request, and again for each open socket every 2 s: whom it does not answer about in time has to reconnect.
+   * upgrade and request, and again for each open socket every 2 s: about whom it says nothing within 5 s, open sockets
+   * sooner, is not let in, and may come again.
    */
   readonly authenticate?: Authenticate;
   /** Overrides of `defaultLimits` (stores.md §12.1): bytes, milliseconds and counts, positive integers. */

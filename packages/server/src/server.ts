@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
 import type { Veil } from '@holdfast/engine/gate';
 import type { Limits } from '@holdfast/protocol';
 import {
@@ -27,6 +26,7 @@ import { Stores } from './host/stores.ts';
 import { logOf } from './error-log.ts';
 import { addGauges, figuresOf, type Parts } from './gauges.ts';
 import { checkOAuth, createHttp } from './http/index.ts';
+import { httpServer } from './http-server.ts';
 import { measuredBlobs, Meters, meterProcess } from './metrics/index.ts';
 import { openBlobs, openStorage } from './keeping.ts';
 import { slowLog } from './slow-log.ts';
@@ -34,6 +34,7 @@ import { sparingLog } from './sparing-log.ts';
 import { limitsOf, quotasOf } from './limits.ts';
 import { Listener } from './listen.ts';
 import { expireStores, operatorStores, operatorTokens, type OperatorRoom } from './operator.ts';
+import { patient } from './patient.ts';
 import { Readiness } from './ready.ts';
 import { version } from './version.ts';
 import {
@@ -58,7 +59,6 @@ import { reachOf, Webhooks } from './webhooks/index.ts';
 
 const EXPIRY_SWEEP_MS = 15_000;
 const RETRY_AFTER_MS = 1000;
-const HEADERS_TIMEOUT_MS = 20_000;
 
 /**
  * Makes a server; it accepts nobody before `listen`. Throws `TypeError` for unknown options and limits and where neither
@@ -171,7 +171,7 @@ class HoldfastServer implements Server {
       tokens: this.#tokens,
       now: () => this.#clock.wall(),
       heard: (principal) => this.#rates.heard(principal),
-      ...(options.authenticate && { authenticate: options.authenticate }),
+      ...(options.authenticate && { authenticate: patient(options.authenticate, this.#clock) }),
     });
     this.#sockets = new Sockets(this.#socketRoom(room), ({ headers }) =>
       allowsOrigin(options.origins ?? [], { origin: headers.origin, host: headers.host }),
@@ -357,20 +357,7 @@ class HoldfastServer implements Server {
       ...(this.#options.console !== undefined && { consoleDirectory: this.#options.console }),
       ...(this.#options.site !== undefined && { site: this.#options.site }),
     });
-    // The process is not ours alone: its `Request` and `Response` stay what they are.
-    // Probes of HTTP/1.0, such as HAProxy sends, name no host.
-    const options = { overrideGlobalObjects: false, hostname: 'localhost' };
-    const listener = getRequestListener(app.fetch, options);
-    const headersTimeout = this.#options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS;
-    return createHttpServer(
-      {
-        headersTimeout,
-        connectionsCheckingInterval: Math.ceil(headersTimeout / 4),
-        // A large file may take its time; bodies that stop coming are ended where they are read.
-        requestTimeout: 0,
-      },
-      (request, response) => void listener(request, response),
-    ).on('upgrade', this.upgrade);
+    return httpServer(app.fetch, this.#options.headersTimeoutMs).on('upgrade', this.upgrade);
   }
 
   #parts(): Parts {

@@ -7,6 +7,7 @@ import {
   type HandshakeRequest,
 } from '@holdfast/protocol/record';
 import type { Clock } from '../host/clock.ts';
+import { inTime } from '../host/in-time.ts';
 import { about } from './about.ts';
 import type { Feed, FeedMessage, Feeds } from './feeds.ts';
 import type { Records } from './records.ts';
@@ -196,18 +197,13 @@ class Desk {
   }
 
   /** Who does not say so in time has said nothing: it is asked again by whoever comes back. */
-  #mayRead(key: string, when: keyof typeof VERDICT_MS_MAX): Promise<boolean> {
+  async #mayRead(key: string, when: keyof typeof VERDICT_MS_MAX): Promise<boolean> {
     const { authorize } = this.#options;
-    if (authorize === 'public') return Promise.resolve(true);
-    const { clock } = this.#room;
-    const ask = async (): Promise<boolean> => authorize(this.#asked.ctx, key, this.#asked.request);
-    return new Promise((resolve, reject) => {
-      const silent = new RejectedError('unavailable', { key });
-      const late = clock.setTimeout(() => reject(silent), VERDICT_MS_MAX[when]);
-      void ask()
-        .then(resolve, reject)
-        .finally(() => clock.clearTimeout(late));
-    });
+    if (authorize === 'public') return true;
+    const { ctx, request } = this.#asked;
+    const late = (): Error => new RejectedError('unavailable', { key });
+    const patience = { ms: VERDICT_MS_MAX[when], late };
+    return inTime(this.#room.clock, () => authorize(ctx, key, request), patience);
   }
 
   /** Looks again at who reads, and at what of it, as long as the stream lasts. */

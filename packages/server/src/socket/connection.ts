@@ -12,7 +12,6 @@ import type { RawData, WebSocket } from 'ws';
 import { type Principal, sameGrants } from '../access/index.ts';
 import { startSpan } from '../tracing/index.ts';
 import { StoreChannel } from './channel.ts';
-import { inTime } from './in-time.ts';
 import { Inbox } from './inbox.ts';
 import { catchUpOf, crashResponse, joinResponse } from './join.ts';
 import { Outbox } from './outbox.ts';
@@ -363,8 +362,7 @@ export class Connection implements ViewPort {
   async #control(ref: string, payload: unknown): Promise<void> {
     const token = isObject(payload) ? payload['token'] : null;
     const credentials = { ...this.#credentials, token: typeof token === 'string' ? token : null };
-    const { access, clock } = this.#room;
-    const principal = await inTime(clock, access.authenticate(credentials));
+    const principal = await this.#room.access.authenticate(credentials);
     const answer = (status: 'ok' | 'error', response: object): void => {
       const of = { now: this.#now, ref, status, response };
       this.#perform(this.#listener.step({ type: 'answerControl', ...of }));

@@ -3,6 +3,7 @@ import type { ViewDefinition } from '@holdfast/engine/view';
 import { isRefusal, RejectedError } from '@holdfast/protocol';
 import { readViewJoin, rootIdOf, type ViewFault, type ViewJoin } from '@holdfast/protocol/views';
 import type { Principal } from '../access/index.ts';
+import { inTime } from '../host/in-time.ts';
 import { canonical, canonicalJson } from './canonical.ts';
 import type { CommandRate } from './command-rate.ts';
 import type { Soon } from './env.ts';
@@ -157,25 +158,14 @@ export class Admission {
   }
 
   /** Waits for application code as long as for a mount: who hangs keeps nobody waiting for ever. */
-  async #inTime<T>(
+  #inTime<T>(
     what: string,
     ms: number | undefined,
     ask: (signal: AbortSignal) => Soon<T>,
   ): Promise<T> {
     const { clock, viewLimits } = this.#room;
-    const aborting = new AbortController();
-    let timer: unknown = null;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = clock.setTimeout(() => {
-        aborting.abort();
-        reject(new Late(`${what} took too long`));
-      }, ms ?? viewLimits.mount_ms);
-    });
-    try {
-      return await Promise.race([ask(aborting.signal), late]);
-    } finally {
-      clock.clearTimeout(timer);
-    }
+    const late = (): Error => new Late(`${what} took too long`);
+    return inTime(clock, ask, { ms: ms ?? viewLimits.mount_ms, late });
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Authenticate, Principal } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { VirtualClock } from './clock.ts';
 import type { Peer } from './peer.ts';
 import { principals } from './principals.ts';
@@ -40,4 +40,20 @@ test('given an authenticator that never answers a renewal, then the token in for
   const { peer, clock } = await stuckAfter(2000);
   await clock.pass(4900);
   expect(await peer.closed()).toBe(4001);
+});
+
+test('given an authenticator that never answers, then an upgrade is refused after 5 s, and a request is told to come again', async () => {
+  const clock = new VirtualClock();
+  let asked = 0;
+  const authenticate: Authenticate = () => {
+    asked += 1;
+    return new Promise(() => undefined);
+  };
+  const { url, connect } = await world({ authenticate, clock });
+  const knock = connect({ token: 'x' }).catch(String);
+  const request = fetch(`${url}/api/stores`, { headers: { authorization: 'Bearer x' } });
+  await vi.waitFor(() => expect(asked).toBe(2));
+  await clock.pass(5000);
+  expect(await knock).toContain('403');
+  expect((await request).status).toBe(503);
 });

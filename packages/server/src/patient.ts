@@ -1,0 +1,11 @@
+import type { Authenticate } from './access/index.ts';
+import type { Clock } from './host/clock.ts';
+import { inTime } from './host/in-time.ts';
+
+/** So long it may take to say who somebody is: whoever waits behind it would wait for ever. */
+const PATIENCE = { ms: 5000, late: () => new Error('the authenticator is too slow') };
+
+/** An authenticator that fails where it says nothing in time. */
+export function patient(authenticate: Authenticate, clock: Clock): Authenticate {
+  return (credentials) => inTime(clock, () => authenticate(credentials), PATIENCE);
+}

@@ -58,7 +58,7 @@ export class Pending {
     const verdict = excess >= 0 ? overloaded() : null;
     const deadline = now + this.#limits.write_queue_ms;
     const work = new Work(submission, { channel, key, deadline, verdict, original });
-    if (excess >= 0) channel.crowded ??= submission.opId;
+    if (excess >= 0 && submission.blocks === true) channel.crowded ??= submission.opId;
     channel.open++;
     this.#shares.enter(submission);
     this.#open.set(key, work);

@@ -30,10 +30,10 @@ function blocked(opId: OpId, afterMs: number = retryMs): Refusal {
 
 /** Refuses at the door, without a turn; what comes later on a channel that blocks waits until this one has passed. */
 export function turnAway({ blocks, unblock, opId }: Submission, channel: Channel): Refusal {
-  if (!blocks) return overloaded();
+  if (blocks === false) return overloaded();
   const first = channel.block?.opId ?? channel.barred ?? channel.crowded;
   if (first === null || unblock) {
-    channel.barred = opId;
+    if (blocks === true) channel.barred = opId;
     return overloaded();
   }
   // Also where a block stands: what lifts it may be in the queue already, and this one has not passed then.
@@ -60,7 +60,8 @@ export function takeTurn<Verdict extends Outcome | Consult>(
     return outcome;
   }
   work.outcome = outcome;
-  if (submission.blocks && channel.block === null && isRefusal(outcome) && passes(outcome)) {
+  const isFirst = submission.blocks === true && channel.block === null;
+  if (isFirst && isRefusal(outcome) && passes(outcome)) {
     channel.block = { opId: work.barred ?? submission.opId, until: now + retryAfter(outcome) };
   }
   return outcome;
@@ -89,7 +90,7 @@ function repeated({ submission, original, record }: Work): Outcome | null {
 }
 
 function barrier({ channel, submission, barred }: Work, now: MonotonicMs): Refusal | null {
-  if (!submission.blocks) return null;
+  if (submission.blocks === false) return null;
   if (channel.block !== null) return blocked(channel.block.opId, channel.block.until - now);
   return barred === null ? null : blocked(barred);
 }

@@ -72,8 +72,11 @@ export type Submission = {
   readonly ticket: number;
   /** The channel it came by; a new number at every join. */
   readonly channel: number;
-  /** Whether the channel blocks after a transient refusal (stores.md §10.6): capver 4 does. */
-  readonly blocks: boolean;
+  /**
+   * Whether the channel blocks after a transient refusal (stores.md §10.6): capver 4 does. `waits`: it is held up by a block
+   * and makes none, as a rollback, which has no id by which it would be known when it comes again.
+   */
+  readonly blocks: boolean | 'waits';
   /** Lifts the block of the channel. */
   readonly unblock: boolean;
   readonly dialect: 3 | 4;

@@ -91,6 +91,34 @@ describe('a channel that blocks', () => {
     expect(desk.ask(increment('n'), id(3))).toEqual({ store_seq: 2 });
   });
 
+  test('S67 is not blocked by what only waits, in its turn or at the door; a block holds that up too', () => {
+    const desk = new Desk({ limits: { ...defaultLimits, write_queue: 2 } });
+    const waits = { blocks: 'waits', rate: () => rate } as const;
+    expect(reasonOf(desk.ask(increment('n'), { ...id(1), ...waits }))).toBe('rate_limited');
+    expect(desk.ask(increment('n'), id(2))).toEqual({ store_seq: 1 });
+    for (const opId of ['d2:s:1', 'd2:s:2', 'd2:s:3']) {
+      desk.submit(increment('n'), { channel: 2, opId, blocks: false });
+    }
+    const away = desk.submit(increment('n'), { ...id(3), ...waits });
+    expect(reasonOf(desk.reply(away))).toBe('overloaded');
+    desk.flush();
+    expect(reasonOf(desk.ask(increment('n'), id(4)))).toBeNull();
+    const others = { channel: 2, blocks: false };
+    desk.submit(increment('n'), id(5));
+    desk.submit(increment('n'), { ...others, opId: 'd2:s:4' });
+    const crowded = desk.submit(increment('n'), { ...id(6), ...waits });
+    desk.submit(increment('n'), { ...others, opId: 'd2:s:5' });
+    const next = desk.submit(increment('n'), id(7));
+    desk.flush();
+    expect([crowded, next].map((ticket) => reasonOf(desk.reply(ticket)))).toEqual([
+      'overloaded',
+      'overloaded',
+    ]);
+    desk.ask(increment('n'), { ...id(7), unblock: true });
+    desk.ask(increment('n'), { ...id(8), rate: () => rate });
+    expect(reasonOf(desk.ask(increment('n'), { ...id(9), blocks: 'waits' }))).toBe('blocked');
+  });
+
   test('is blocked by no refusal on capver 3', () => {
     const desk = new Desk();
     desk.ask(increment('n'), { ...id(1), rate: () => rate, blocks: false });

@@ -296,13 +296,14 @@ export class StoreChannel implements Receiver {
     payload: unknown;
     request: Submission['request'];
     files?: Refusal | null;
+    rollback?: Rollback;
   }): Submission {
     const { dialect, deviceId, principal, grants } = this.#terms;
     const slow = (ms: number): void => this.#port.throttle.wait(ms);
     return {
       ticket: push.ticket,
       channel: this.#number,
-      blocks: dialect === 4,
+      blocks: dialect === 4 && (push.rollback === undefined || 'waits'),
       unblock: dialect === 4 && unblocks(push.payload),
       dialect,
       deviceId,

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Rates } from '../../src/access/rates.ts';
 import { defaultRates, type RateLimits } from '../../src/access/rate-limits.ts';
 import { VirtualClock } from './clock.ts';
-import { ask, dialects, reasonOf, write } from './talk.ts';
+import { ask, dialects, put, reasonOf, write } from './talk.ts';
 import { everything, set, topic, world } from './world.ts';
 
 const rates = { writes_per_minute: 60, write_burst: 3, joins_per_minute: 2 };
@@ -48,6 +48,21 @@ test('S67 of ten pipelined writes the third is limited and the rest are blocked;
     const reply = await peer.ask(topic, 'write', { ...payload, ...unblock });
     expect(reply).toMatchObject({ status: 'ok', response: { store_seq: index + 3 } });
   }
+});
+
+test('S67 a rollback that is refused for its rate blocks nothing, and passes when its time has come', async () => {
+  const clock = new VirtualClock();
+  const here = await world({ clock, rates });
+  const peer = await here.joined();
+  const value = 'first';
+  for (const seq of [1, 2, 3]) expect(await put(peer, 'a', value)).toBe(seq);
+  const back = () => peer.ask(topic, 'rollback', { path: 'a', to_seq: 0 });
+  expect(reasonOf(await back())).toBe('rate_limited');
+  await clock.pass(1000);
+  expect(await put(peer, 'a', value)).toBe(4);
+  expect(reasonOf(await back())).toBe('rate_limited');
+  await clock.pass(1000);
+  expect((await back()).response).toEqual({ store_seq: 5 });
 });
 
 test('joins beyond their rate are told when to come again', async () => {

@@ -33,10 +33,11 @@ export async function readAt(
     (most, entry) => (scope.covers(entry.path) ? Math.max(most, entry.revision) : most),
     0,
   );
-  const isWhole = scope.coversSubtree(path);
-  const revision = isWhole
-    ? await lastRemoval(store, path, { from: least, to: Number(atSeq) })
-    : null;
+  if (!scope.coversSubtree(path)) return { ...found, revision: least };
+  const to = Number(atSeq);
+  // Nothing below it has changed since: that holds also where the log has forgotten what was removed before.
+  const now = store.view().tree.mapRevision(path) ?? Infinity;
+  const revision = now <= to ? now : await lastRemoval(store, path, { from: least, to });
   return { ...found, revision: revision ?? least };
 }
 

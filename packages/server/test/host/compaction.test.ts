@@ -39,6 +39,23 @@ test('S94 what is old enough and not among the last ops is forgotten; entries an
   for (let at = 0; at < 12; at += 1) expect(state).toContain(`k/${at}`);
 });
 
+test('S93 S94 a map is read at a seq with the revision it had, though what was removed from it is forgotten', async () => {
+  const { clock, here, join, standing, write } = await aged({ ms: HOUR, ops: 2 });
+  const peer = await join();
+  await put(peer, 'm/kept', 1);
+  await put(peer, 'm/gone', 2);
+  await peer.ask(topic, 'write', { op: 'delete', path: 'm/gone', client_op_id: 'removed' });
+  await write(4, 'other');
+  await clock.pass(2 * HOUR);
+  await expect.poll(standing).toBe(6);
+  const read = async (query: string): Promise<unknown> => {
+    const url = new URL(`/api/stores/demo/main/entries/m${query}`, here.url);
+    return (await fetch(url, { headers: { authorization: 'Bearer dev' } })).json();
+  };
+  const map = { path: 'm', value: { kept: 1 }, type: 'map', revision: 3 };
+  for (const query of ['', '?at_seq=7', '?at_seq=5']) expect(await read(query)).toEqual(map);
+});
+
 test('S94 younger ops stay however many there are, and the last 10,000 stay however old', async () => {
   const young = await aged({ ms: HOUR, ops: 5 });
   await young.write(12, 'young');

@@ -17,10 +17,10 @@ import {
 import { decodeStored, encodeStored, storedForm } from '@holdfast/protocol/record';
 import {
   type ComposeEnv,
+  guessed,
   inputOf,
   isWritable,
   mergeMutation,
-  mutated,
   type Mutable,
   mutationOf,
   putBack,
@@ -158,6 +158,9 @@ function incremented(
   return { ...object, [key]: isDeep ? incremented(isObject(member) ? member : {}, rest, by) : sum };
 }
 
+/** Only the authority knows. */
+const unknown: ReturnType<typeof guessed> = { after: undefined, isPart: true };
+
 function composeMutate(
   { def, path, current, isUnknown }: Target,
   { mutate: name, input }: Extract<RecordWrite, { readonly mutate: string }>,
@@ -167,11 +170,9 @@ function composeMutate(
   const value = encodeStored(input ?? null);
   const request: Mutate = { op: 'mutate', path, record: def.name, name, value };
   const isWaiting = current === undefined && isUnknown === true;
-  const after = isWaiting ? undefined : mutated(def, current, { name, value, ...env });
-  if (current === undefined && after === undefined && !isWaiting) {
-    throw new RejectedError('not_found', { path });
-  }
-  const isNothing = current !== undefined && after !== undefined && jsonEquals(current, after);
+  const { after, isPart } = isWaiting ? unknown : guessed(def, current, { name, value, ...env });
+  const isNothing = !isPart && isSame(current, after);
+  if (isNothing && current === undefined) throw new RejectedError('not_found', { path });
   return { ops: isNothing ? [] : [request], after, fields: null };
 }
 

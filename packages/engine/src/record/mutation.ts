@@ -50,6 +50,35 @@ export function mutated(
   return storedForm(def, putBack(def, before, { result, onPutBack })).stored;
 }
 
+/** What a client can tell of a mutation. */
+type Guess = {
+  readonly after: JsonObject | undefined;
+  /** It would change fields of the server, which the server's own mutation of that name may: only that knows what comes of it. */
+  readonly isPart: boolean;
+};
+
+/**
+ * What a client shows of a mutation until the server has decided it: without the fields that are the server's, and nothing
+ * where the object does not pass without them. Throws as {@link mutated} does.
+ */
+export function guessed(
+  def: Mutable,
+  current: Json | undefined,
+  run: Parameters<typeof mutated>[2],
+): Guess {
+  let isPart = false;
+  const onPutBack = (fields: readonly string[]): void => {
+    isPart = true;
+    run.onPutBack?.(fields);
+  };
+  try {
+    return { after: mutated(def, current, { ...run, onPutBack }), isPart };
+  } catch (error) {
+    if (!isPart) throw error;
+    return { after: isObject(current) ? current : undefined, isPart };
+  }
+}
+
 /** A mutation by its name; throws where there is none. */
 export function mutationOf({ name: record, mutations }: Mutable, name: string): Mutation {
   const mutation = getOwn(mutations, name);

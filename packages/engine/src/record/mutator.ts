@@ -8,7 +8,7 @@ import {
   type Mutate,
 } from '@holdfast/protocol';
 import type { Mutator } from '../data/index.ts';
-import { mutated, writesTo } from './mutation.ts';
+import { guessed, writesTo } from './mutation.ts';
 
 /** Runs the mutations of these records where requests are decided (records.md §11.2). */
 export function mutatorOf(records: ReadonlyMap<string, RecordDef>): Mutator {
@@ -17,7 +17,7 @@ export function mutatorOf(records: ReadonlyMap<string, RecordDef>): Mutator {
     if (def === undefined || def.match(request.path) === null) return unknown(request);
     const current = tree.read(request.path)?.value;
     try {
-      const after = mutated(def, current, { ...request, opId, now: at });
+      const { after } = guessed(def, current, { ...request, opId, now: at });
       const isMap = isObject(current) || current === undefined;
       return writesTo(request.path, isMap ? current : undefined, after);
     } catch (error) {

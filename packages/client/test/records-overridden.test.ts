@@ -1,0 +1,113 @@
+import { records } from '@holdfast/client/records';
+import { bySse } from '@holdfast/client/records/sse';
+import { record } from '@holdfast/protocol';
+import { expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+import { openWorld } from './world.ts';
+
+const Order = record({
+  name: 'order',
+  store: 'acme/app',
+  path: 'orders/:id',
+  version: '1.0',
+  schema: z.object({
+    note: z.string().optional(),
+    total: z.number(),
+    state: z.enum(['open', 'shipped']),
+  }),
+  authority: { note: 'lww' }, // all else is the server's
+  mutations: {
+    place: {
+      input: z.object({ total: z.number() }),
+      apply: (order, { total }) => order ?? { total, state: 'open' },
+    },
+    ship: { apply: (order) => order && { ...order, state: 'shipped', note: 'on its way' } },
+    recount: { apply: (order) => order && { ...order, total: 0 } },
+    same: { apply: (order) => order },
+  },
+});
+
+/** A server that makes the mutations of the record its own, and a client that is nobody special. */
+async function opened(delivery = {}) {
+  const world = await openWorld(() => ({
+    subject: 'ann',
+    orgs: ['acme'],
+    scopes: ['entries:read', 'entries:write'],
+  }));
+  onTestFinished(() => world[Symbol.asyncDispose]());
+  const runs: string[] = [];
+  const orders = world.server.record(Order, {
+    write: (_ctx, _ref, { name = 'other' }) => runs.push(name) > 0,
+    mutations: {
+      ...Order.mutations,
+      recount: { apply: (order) => ({ ...order, total: 29 }) },
+    },
+  });
+  await orders.write({ id: '1' }, { set: { total: 7, state: 'open' } });
+  const client = world.client({ records: records([Order], delivery) });
+  return { runs, orders, client, order: (id: string) => client.record(Order, { id }) };
+}
+
+test.each([
+  ['the socket', {}],
+  ['server-sent events', { delivery: bySse() }],
+])(
+  'a mutation that changes only what is the server’s is sent, and done by the server (%s)',
+  async (_by, delivery) => {
+    const { order, runs } = await opened(delivery);
+    const known = order('1');
+    onTestFinished(known.retain());
+    await known.ready();
+    const write = known.mutate('recount');
+    expect(known.get()).toEqual({ total: 7, state: 'open' });
+    await write.committed;
+    await expect.poll(() => known.get()).toEqual({ total: 29, state: 'open' });
+    expect(runs).toEqual(['recount']);
+  },
+);
+
+test('of one that changes both, what is the client’s is shown at once, and the rest when the server has done it', async () => {
+  const { order } = await opened();
+  const known = order('1');
+  onTestFinished(known.retain());
+  await known.ready();
+  const write = known.mutate('ship');
+  expect(known.get()).toEqual({ total: 7, state: 'open', note: 'on its way' });
+  await write.committed;
+  expect(known.get()).toEqual({ total: 7, state: 'shipped', note: 'on its way' });
+});
+
+test('one that makes an object of what is the server’s shows nothing until the server has made it', async () => {
+  const { order } = await opened();
+  const fresh = order('2');
+  onTestFinished(fresh.retain());
+  await fresh.ready();
+  const write = fresh.mutate('place', { total: 3 });
+  expect(fresh.get()).toBeUndefined();
+  expect(fresh.state.get().pendingIntents).toBe(1);
+  await expect(write.committed).resolves.toMatchObject({ value: { total: 3, state: 'open' } });
+  expect(fresh.get()).toEqual({ total: 3, state: 'open' });
+});
+
+test('so it is where nothing is known of the object yet, and in a transaction', async () => {
+  const { client, order, orders } = await opened();
+  const unseen = order('3').mutate('place', { total: 3 });
+  await expect(unseen.committed).resolves.toMatchObject({ value: { total: 3 } });
+  const there = order('1').mutate('place', { total: 4 });
+  await expect(there.committed).resolves.toMatchObject({ value: { total: 7 } });
+  await client.transact((tx) => {
+    tx.record(Order.ref({ id: '4' })).mutate('place', { total: 5 });
+    tx.record(Order.ref({ id: '1' })).mutate('ship');
+  }).committed;
+  expect((await orders.get({ id: '4' })).value).toEqual({ total: 5, state: 'open' });
+  expect((await orders.get({ id: '1' })).value?.state).toBe('shipped');
+});
+
+test('one that changes nothing at all is not sent', async () => {
+  const { order, runs } = await opened();
+  const known = order('1');
+  onTestFinished(known.retain());
+  await known.ready();
+  await known.mutate('same').committed;
+  expect(runs).toEqual([]);
+});

@@ -110,6 +110,31 @@ describe('the cache of a view', () => {
     expect(page.proxy['n']).toBe(2);
   });
 
+  it.each([
+    [1000, undefined, 301_000, true],
+    [1000, undefined, 301_001, false],
+    [1000, 50, 1050, true],
+    [1000, 50, 1051, false],
+  ])(
+    'V83 of an entry of %d ms is shown, with a gcTime of %s, what it is at %d ms: %s',
+    async (updatedAt, gcTime, now, isShown) => {
+      const entry: CachedView = { tree: node([], { n: 1 }) as never, updatedAt, buster: '' };
+      let asked = 0;
+      const get: Persister['get'] = () => {
+        asked += 1;
+        return entry;
+      };
+      const persister: Persister = { ...memoryPersister(), get };
+      const cache = { ...(gcTime !== undefined && { gcTime }) };
+      await using world = new Scripted({ viewCache: { persister, ...cache } });
+      await world.clock.advance(now);
+      const page = world.client.view(module, { id: 'main', cache: true });
+      await world.next('phx_join');
+      await expect.poll(() => asked).toBe(1);
+      expect([page.fromCache, page.proxy['n']]).toEqual(isShown ? [true, 1] : [false, undefined]);
+    },
+  );
+
   it('V83 that answers later than the server loses', async () => {
     const answers: ((entry: CachedView) => void)[] = [];
     const slow: Persister = {

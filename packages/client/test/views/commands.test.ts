@@ -209,6 +209,7 @@ describe('a command', () => {
 
 describe('an optimistic command', () => {
   type Shown = { n: number; log: unknown[]; child: { m: number } };
+  const edit = { optimistic: (draft: unknown) => void ((draft as Shown).n = 7) };
 
   it('V82 shows its draft at once, on top of what others change, and no flicker when it is confirmed', async () => {
     const { proxy } = await live();
@@ -345,11 +346,23 @@ describe('an optimistic command', () => {
     expect([proxy['n'], world.sent]).toEqual([1, []]);
   });
 
+  it('V92 without an answer of a Musubi server in 10 s is a timeout, and its draft is gone', async () => {
+    const page = world.client.view(module, { id: 'main' });
+    await world.reply(await world.next('phx_join'), { root_id: 'App.Board:main' });
+    await world.show(tree);
+    const sent = page.proxy.$dispatch('set', {}, edit);
+    const late = expect(sent).rejects.toMatchObject({ code: 'timeout' });
+    await world.clock.advance(9999);
+    expect(page.proxy['n']).toBe(7);
+    await world.clock.advance(1);
+    await late;
+    expect(page.proxy['n']).toBe(1);
+  });
+
   it('V92 of a Musubi server ends with the next envelope, or soon', async () => {
     const page = world.client.view(module, { id: 'main' });
     await world.reply(await world.next('phx_join'), { root_id: 'App.Board:main' });
     await world.show(tree);
-    const edit = { optimistic: (draft: unknown) => void ((draft as Shown).n = 7) };
     const sent = page.proxy.$dispatch('set', {}, edit);
     await world.reply(await world.next('command'));
     await sent;

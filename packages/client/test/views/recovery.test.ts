@@ -242,6 +242,24 @@ describe('a view that is live', () => {
     void [page, other];
   });
 
+  it('V75 when a frozen page wakes, whose connection has died and nobody was told, all roots are joined anew', async () => {
+    const page = await live();
+    const other = world.client.view(module, { id: 'other' });
+    await world.accept({ instance: 't2' });
+    await world.show(node([], { n: 5 }), 1, `musubi:connection:${module}:other`);
+    world.isDead = true;
+    world.hint('woke');
+    // Whether it lives is asked, and not waited for as long as usual.
+    await world.clock.advance(5000);
+    const joins = [await world.next('phx_join'), await world.next('phx_join')];
+    expect(joins.map(({ payload }) => [payload['id'], payload['resume']])).toEqual([
+      ['main', { instance: 't1', version: 1 }],
+      ['other', { instance: 't2', version: 1 }],
+    ]);
+    expect([page.proxy['n'], other.proxy['n'], world.urls.length]).toEqual([1, 5, 2]);
+    expect([page.health.get().state, other.health.get().state]).toEqual(['stale', 'stale']);
+  });
+
   it('names the node of its instance when it connects again, for whoever routes by it (views.md §4.5)', async () => {
     world.client.view(module, { id: 'main' });
     await world.accept({ instance: 'n1.unguessable' });

@@ -27,7 +27,9 @@ export class Scripted implements AsyncDisposable {
   readonly bytes: Uint8Array[] = [];
   isRefusing = false;
   /** The platform says something of the network. */
-  hint: (hint: 'online' | 'offline') => void = () => undefined;
+  hint: (hint: 'online' | 'offline' | 'woke') => void = () => undefined;
+  /** The connection has died, and nobody was told. */
+  isDead = false;
   #peer: MemoryPeer | null = null;
   #joinRefs = new Map<string, string>();
 
@@ -36,6 +38,7 @@ export class Scripted implements AsyncDisposable {
       this.urls.push(url);
       if (this.isRefusing) return null;
       this.#peer = peer;
+      this.isDead = false;
       return { received: (data) => this.#receive(data) };
     });
     this.client = createClient({
@@ -133,6 +136,7 @@ export class Scripted implements AsyncDisposable {
   }
 
   #receive(data: string | Uint8Array): void {
+    if (this.isDead) return;
     if (typeof data !== 'string') {
       this.bytes.push(data);
       return;

@@ -5,6 +5,8 @@ import { object } from './schemas.ts';
 
 /** What ran, by name. */
 const ran: string[] = [];
+/** Of the last mount of each card. */
+const signalOf = new Map<string, AbortSignal>();
 beforeEach(() => {
   ran.length = 0;
 });
@@ -13,6 +15,7 @@ const card: ViewDefinition = {
   name: 'card',
   mount: (ctx) => {
     ran.push(`mount ${ctx.id}`);
+    signalOf.set(ctx.id, ctx.signal);
     return { open: false, title: (ctx.params as { title: string }).title };
   },
   render: (state, _, ctx) => {
@@ -115,6 +118,27 @@ test('V35 of a dirty leaf only the leaf renders, and its owners get its new form
   ]);
 });
 
+test('V35 of a leaf three levels down that changed, only the leaf renders, and nobody on the way to it', async () => {
+  const nested = (level: number): ViewDefinition => ({
+    name: `level${level}`,
+    mount: () => ({ n: 0 }),
+    render: (state, h) => {
+      ran.push(`render ${level}`);
+      const below = level < 3 ? { below: h.child(nestedViews[level + 1] ?? card, 'x') } : {};
+      return { ...(state as object), ...below };
+    },
+    commands: { add: { run: (ctx) => ctx.update((s: { n: number }) => void s.n++) } },
+  });
+  const nestedViews = [0, 1, 2, 3].map(nested);
+  const client = await new Rig(nestedViews[0] ?? card).open();
+  expect(ran.splice(0)).toEqual(['render 0', 'render 1', 'render 2', 'render 3']);
+  await client.dispatch('add', {}, { storeId: ['x', 'x', 'x'] });
+  expect(ran).toEqual(['render 3']);
+  expect(client.last?.tail.content.ops).toEqual([
+    { op: 'replace', path: '/below/below/below/n', value: 1 },
+  ]);
+});
+
 test('V34 an update to a deep-equal state renders nothing; null on a new key is a change', async () => {
   const { client } = await opened();
   await client.dispatch('set', { ids: ['a', 'b'] });
@@ -153,8 +177,10 @@ test('V32 a child that vanishes ends, and mounts anew when it returns; reordered
   ran.length = 0;
   await client.dispatch('set', { ids: ['b', 'a'] });
   expect(ran).toEqual(['render board']);
+  const [ofA, ofB] = [signalOf.get('a'), signalOf.get('b')];
   await client.dispatch('set', { ids: ['b'] });
   expect(ran).toContain('unmount a');
+  expect([ofA?.aborted, ofB?.aborted]).toEqual([true, false]);
   await client.dispatch('set', { ids: ['a', 'b'] });
   expect(ran.filter((name) => name === 'mount a')).toHaveLength(1);
   expect(client.tree).toMatchObject({ box: { cards: [{ open: false }, { open: false }] } });
@@ -249,8 +275,12 @@ const failing: { [name: string]: (h: RenderSlots) => object } = {
     return { a: { slot }, b: { slot } };
   },
   'a stream in two places': (h) => ({ a: h.stream('log'), b: h.stream('log') }),
+  'an upload in two places': (h) => ({ a: h.upload('file'), b: [h.upload('file')] }),
   'an undeclared stream': (h) => ({ a: h.stream('other') }),
+  'an undeclared upload': (h) => ({ a: h.upload('constructor') }),
+  'an undeclared async value': (h) => ({ a: h.async('other') }),
   'a reserved field': () => ({ __musubi_store_id__: ['x'] }),
+  'a reserved field somewhere': () => ({ list: [{ deep: { __musubi_own: null } }] }),
   'a class instance': () => ({ a: new Map() }),
   'no object': () => 'text' as unknown as object,
 };
@@ -261,6 +291,7 @@ test.each(Object.keys(failing))(
     const rig = new Rig({
       name: 'root',
       streams: { log: {} },
+      uploads: { file: { accept: 'any' } },
       mount: () => ({ bad: false, count: 0 }),
       render: (state, h) => {
         const { bad, count } = state as { bad: boolean; count: number };

@@ -7,7 +7,11 @@ import { Root } from './root.ts';
 
 const mounts: string[] = [];
 const hangs = (value: unknown): boolean => value === 'hung';
-const child = view({ name: 'Child', render: () => ({ a: 1 }) });
+const child = view({
+  name: 'Child',
+  mount: ({ id }) => void mounts.push(`child ${id}`),
+  render: () => ({ a: 1 }),
+});
 const board = view({
   name: 'App.Board',
   params: z.object({ room: z.string(), page: z.number().default(1) }),
@@ -22,7 +26,12 @@ const board = view({
   render: ({ count }, h, { params }) => ({ count, page: params.page, child: h.child(child, 'c') }),
   commands: { add: { run: (ctx) => ctx.update((s) => void (s.count += 1)) } },
 });
-const clock = view({ name: 'Clock', render: () => ({ at: 0 }) });
+const clock = view({
+  name: 'Clock',
+  mount: () => ({ at: 0 }),
+  render: (state) => state,
+  commands: { tick: { run: (ctx) => ctx.update((s) => void (s.at += 1)) } },
+});
 const boards = app({ views: [board, clock] });
 
 async function musubi(options: Partial<ServerOptions> = {}): Promise<Peer> {
@@ -95,6 +104,8 @@ it('V2, V3 what cannot be mounted is refused by the first check that fails, and 
     response: { reason: 'invalid_params', issues: [{ path: ['room'] }] },
   });
   expect(mounts).toEqual([]);
+  await peer.ask('phoenix', 'heartbeat', {});
+  expect(peer.heard.filter(([, , , event]) => event === 'patch')).toEqual([]);
 });
 
 it('V4 two modules of one id are two roots, each with versions of its own', async () => {
@@ -106,6 +117,14 @@ it('V4 two modules of one id are two roots, each with versions of its own', asyn
   expect(await two.envelope()).toMatchObject({ root_id: 'Clock:main', version: 1 });
   await one.command('add');
   expect(await one.envelope()).toMatchObject({ root_id: 'App.Board:main', version: 2 });
+  await one.command('add');
+  expect(await one.envelope()).toMatchObject({ version: 3 });
+  expect(await two.command('add')).toMatchObject({ response: { reason: 'unknown command' } });
+  await two.command('tick');
+  expect(await two.envelope()).toMatchObject({ version: 2, ops: [{ path: '/at', value: 1 }] });
+  await one.command('add');
+  // Nothing of one came to the other: what comes next is its own.
+  expect(await one.envelope()).toMatchObject({ version: 4, ops: [{ path: '/count', value: 3 }] });
 });
 
 it('V9 a mount that throws or hangs is an internal error with an opaque id, and says nothing else', async () => {

@@ -59,6 +59,31 @@ it.each([
   expect(ops).toMatchObject([{ op: 'error', error: { code: 'not_accepted' } }]);
 });
 
+it('V50 a token lets bytes in for ten minutes, and no longer', async () => {
+  const clock = new VirtualClock();
+  const { peer, root } = await atDesk({ maxEntries: 2 }, clock);
+  const first = await allowed(root, 8);
+  // Envelopes have their rate.
+  await clock.pass(20);
+  const second = await allowed(root, 8);
+  const joined = async ({ entry_ref: entry, token }: Grant): Promise<unknown> => {
+    const ref = peer.ref();
+    peer.send([ref, ref, `musubi_upload:${entry}`, 'phx_join', { token }]);
+    return (await peer.reply(ref)).response;
+  };
+  for (const ms of Array<number>(20).fill(29_999)) {
+    // oxlint-disable-next-line no-await-in-loop -- ten minutes of the first, in which the client is there
+    await clock.pass(ms);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    await peer.ask('phoenix', 'heartbeat', {});
+  }
+  expect(await joined(first)).toEqual({});
+  await clock.pass(21);
+  expect(await joined(second)).toEqual({ reason: 'unauthorized' });
+  const { response } = await root.ask('refresh_upload', { name: 'image', ref: second.entry_ref });
+  expect(await joined({ ...second, token: String(response['token']) })).toEqual({});
+});
+
 it('application code is asked once whether a file is where a client says, however often that says so (views.md §10.4)', async () => {
   const asked = deferred<boolean>();
   let count = 0;

@@ -1,0 +1,124 @@
+import { Boundary, calm, complaints, open, Waiting } from './page.tsx';
+import { HoldfastProvider, useSnapshot, useView } from '@holdfast/react';
+import { type ReactElement, type ReactNode, Suspense } from 'react';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { module, node, Scripted } from '../../client/test/views/scripted.ts';
+
+let world: Scripted;
+
+beforeEach(() => {
+  world = new Scripted();
+});
+
+afterEach(async () => {
+  await world[Symbol.asyncDispose]();
+  expect(complaints.splice(0)).toEqual([]);
+});
+
+const app = (children: ReactNode): ReactElement => (
+  <HoldfastProvider client={world.client}>
+    <Boundary>
+      <Waiting>{children}</Waiting>
+    </Boundary>
+  </HoldfastProvider>
+);
+
+const tree = (n: number): object => node([], { n });
+const numberOf = (shown: unknown): string => String((shown as { n: number }).n);
+
+function Room({ id = 'main', room }: { readonly id?: string; readonly room?: string }): ReactNode {
+  const params = room === undefined ? {} : { room };
+  return <i>{`n=${useSnapshot(useView(module, { id, params }), numberOf)}`}</i>;
+}
+
+/** Waits until it is told to go on. */
+class Delay {
+  isOver = false;
+  over = (): void => undefined;
+  readonly #promise = new Promise<void>((resolve) => {
+    this.over = () => {
+      this.isOver = true;
+      resolve();
+    };
+  });
+
+  readonly Wait = (): ReactNode => {
+    // As React 18 and 19 take it both.
+    // oxlint-disable-next-line typescript/only-throw-error -- that is how a component suspends
+    if (!this.isOver) throw this.#promise;
+    return <b>!</b>;
+  };
+}
+
+function Both({ delay: { Wait } }: { readonly delay: Delay }): ReactElement {
+  return (
+    <Suspense fallback="wait">
+      <Room />
+      <Wait />
+    </Suspense>
+  );
+}
+
+async function shownAt(id: string, n: number): Promise<object> {
+  await expect.poll(() => world.sent.length).toBeGreaterThan(0);
+  const join = await world.accept({ instance: `t${n}` });
+  expect(join.payload['id']).toBe(id);
+  await world.show(tree(n), 1, `musubi:connection:${module}:${id}`);
+  return join.payload;
+}
+
+describe.each([false, true])('the mount behind a hook (strict: %s)', (isStrict) => {
+  it('V85 of a component that has gone before it was shown is left, once, and joined once', async () => {
+    const page = open(app(<Room />), isStrict);
+    await page.shows('…');
+    await expect.poll(() => world.sent.length).toBe(1);
+    page.draw(app(<b>gone</b>));
+    await page.shows('gone');
+    await world.accept({ instance: 't1' });
+    await world.show(tree(1));
+    await calm();
+    await world.clock.advance(6000);
+    await expect.poll(() => world.sent.map(({ event }) => event)).toEqual(['phx_leave']);
+    await world.clock.advance(60_000);
+    expect(world.sent.map(({ event }) => event)).toEqual(['phx_leave']);
+    expect(world.client.inspect()).toMatchObject({ views: [] });
+    page.unmount();
+  });
+
+  it('V85 of a component that is drawn again because another beside it waits is joined once, and kept', async () => {
+    const delay = new Delay();
+    const page = open(app(<Both delay={delay} />), isStrict);
+    await shownAt('main', 1);
+    await calm();
+    expect(page.text()).toBe('wait');
+    delay.over();
+    await page.shows('n=1!');
+    await world.clock.advance(60_000);
+    expect(world.sent).toEqual([]);
+    await world.patch(1, 2, { ops: [{ op: 'replace', path: '/n', value: 2 }] });
+    await page.shows('n=2!');
+    page.unmount();
+  });
+
+  it('V85 of one root after the other is joined once each, and left once each', async () => {
+    const page = open(app(<Room id="a" room="r1" />), isStrict);
+    expect(await shownAt('a', 1)).toMatchObject({ params: { room: 'r1' } });
+    await page.shows('n=1');
+    page.draw(app(<Room id="b" room="r2" />));
+    expect(await shownAt('b', 2)).toMatchObject({ params: { room: 'r2' } });
+    await page.shows('n=2');
+    await calm();
+    await world.clock.advance(6000);
+    const left = await world.next('phx_leave');
+    expect([left.topic, world.sent]).toEqual([`musubi:connection:${module}:a`, []]);
+    page.draw(app(<Room id="a" room="r3" />));
+    expect(await shownAt('a', 3)).toMatchObject({ params: { room: 'r3' } });
+    await page.shows('n=3');
+    page.unmount();
+    await calm();
+    await world.clock.advance(60_000);
+    await expect
+      .poll(() => world.sent.map(({ event, topic }) => `${event} ${topic.slice(-1)}`).toSorted())
+      .toEqual(['phx_leave a', 'phx_leave b']);
+  });
+});

@@ -306,36 +306,39 @@ test('S29 topics of each kind may be joined at once, as many as the limit says',
   expect(replies.map(([, , , , { status }]) => status)).toEqual(topics.map(() => 'ok'));
 });
 
+/** A line of an import, so many bytes long. */
+function lineOf(bytes: number): string {
+  return '{"path":"a","value":"","type":"string"}'.replace('""', `"${'x'.repeat(bytes - 39)}"`);
+}
+
 test('S29 the paths of a batch, a line of an import and the webhooks of a store are as many, and as long, as the limits say', async () => {
   const { url } = await world({
     limits: { max_batch_paths: 2, max_import_line: 60, max_webhooks: 1 },
     webhooks: { http: true },
   });
-  const ask = async (route: string, body: string, type = 'application/json'): Promise<unknown> => {
+  const post = async (route: string, body: string, type = 'application/json'): Promise<unknown> => {
     const headers = { authorization: 'Bearer dev', 'content-type': type };
     const address = new URL(`/api/stores/demo/main/${route}`, url);
     const answer = await fetch(address, { method: 'POST', headers, body });
     return { status: answer.status, ...Object(await answer.json()) };
   };
   const batch = (count: number): Promise<unknown> =>
-    ask('entries/batch', JSON.stringify({ paths: Array.from({ length: count }, () => 'a') }));
+    post('entries/batch', JSON.stringify({ paths: Array.from({ length: count }, () => 'a') }));
   expect(await batch(2)).toEqual({ status: 200, entries: {}, missing: ['a'] });
   expect(await batch(3)).toEqual({ status: 400, error: 'too_many_ops', limit: 2 });
-  const line = (bytes: number): string =>
-    '{"path":"a","value":"","type":"string"}'.replace('""', `"${'x'.repeat(bytes - 39)}"`);
-  const lines = ['{"_header":true,"path_schema_version":3}', line(60), line(61)];
-  expect(await ask('import', lines.join('\n'), 'application/x-ndjson')).toMatchObject({
+  const lines = ['{"_header":true,"path_schema_version":3}', lineOf(60), lineOf(61)];
+  expect(await post('import', lines.join('\n'), 'application/x-ndjson')).toMatchObject({
     imported: 1,
     failed: [{ line: 3, reason: 'body_too_large' }],
   });
   const hook = JSON.stringify({ url: 'http://example.org/' });
-  expect(await ask('webhooks', hook)).toMatchObject({ status: 201 });
-  expect(await ask('webhooks', hook)).toMatchObject({ error: 'limit_exceeded', limit: 1 });
+  expect(await post('webhooks', hook)).toMatchObject({ status: 201 });
+  expect(await post('webhooks', hook)).toMatchObject({ error: 'limit_exceeded', limit: 1 });
 });
 
 test('S29 a batch reads as many paths as the default says, and no more', async () => {
   const { url } = await world();
-  const ask = async (count: number): Promise<number> => {
+  const read = async (count: number): Promise<number> => {
     const answer = await fetch(new URL('/api/stores/demo/main/entries/batch', url), {
       method: 'POST',
       headers: { authorization: 'Bearer dev', 'content-type': 'application/json' },
@@ -344,5 +347,5 @@ test('S29 a batch reads as many paths as the default says, and no more', async (
     await answer.text();
     return answer.status;
   };
-  expect([await ask(1000), await ask(1001)]).toEqual([200, 400]);
+  expect([await read(1000), await read(1001)]).toEqual([200, 400]);
 });

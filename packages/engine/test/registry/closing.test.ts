@@ -1,4 +1,5 @@
 // oxlint-disable no-await-in-loop -- time passes step by step
+import { getEventListeners } from 'node:events';
 import { HoldfastError } from '@holdfast/protocol';
 import { Registry } from '@holdfast/engine/registry';
 import { describe, expect, test } from 'vitest';
@@ -266,6 +267,42 @@ describe('dispose', () => {
       before,
       0,
     ]);
+  });
+
+  test('G43 who waits for a close to be over, to load anew, is refused as soon as it is disposed of', async () => {
+    const rig = new Rig({ close: () => rig.clock.wait(100) });
+    await rig.registry.get('a');
+    void rig.registry.evict('a');
+    const waiting = [errorOf(rig.registry.get('a')), errorOf(rig.registry.acquire('a'))];
+    void rig.registry.dispose();
+    const refusal = { code: 'registry_disposed' };
+    expect(await Promise.all(waiting)).toMatchObject([refusal, refusal]);
+    await rig.clock.advance(100);
+    expect([rig.loads, rig.events.at(-1)?.type]).toEqual([1, 'disposed']);
+  });
+
+  test('G43 nothing is loaded any more for whoever is still on the way to a value that was just closed', async () => {
+    const rig = new Rig();
+    rig.registry.subscribe(({ type }) => {
+      if (type === 'ready') void rig.registry.dispose();
+    });
+    expect(await errorOf(rig.registry.acquire('a'))).toMatchObject({ code: 'registry_disposed' });
+    expect([rig.loads, rig.closed.length]).toEqual([1, 1]);
+  });
+
+  test('uses that are over leave nothing on the signal that could have ended them', async () => {
+    const rig = new Rig();
+    const { signal } = new AbortController();
+    const lease = await rig.registry.acquire('a', { signal });
+    const releases = [
+      rig.registry.retain('a', { signal }),
+      rig.registry.subscribe('a', () => undefined, { signal }),
+    ];
+    await rig.registry.get('a', { signal });
+    expect(getEventListeners(signal, 'abort')).toHaveLength(3);
+    lease.release();
+    for (const release of releases) release();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
   test('G43 an external signal disposes it the same way', async () => {

@@ -1,5 +1,5 @@
 // oxlint-disable no-await-in-loop -- time passes step by step
-import type { Release } from '@holdfast/engine/registry';
+import { Registry, type Release } from '@holdfast/engine/registry';
 import { describe, expect, test } from 'vitest';
 import { VirtualClock } from '../virtual-clock.ts';
 import { Rig, errorOf, thrownBy } from './rig.ts';
@@ -25,6 +25,26 @@ describe('get', () => {
 });
 
 describe('time to live', () => {
+  test('on Node.js a value that waits for its ttl keeps no process running', async () => {
+    const clock = new VirtualClock();
+    const timers: NodeJS.Timeout[] = [];
+    const env = {
+      dev: true,
+      now: clock.now,
+      random: clock.random,
+      clearTimeout,
+      setTimeout: (fire: () => void, ms: number): NodeJS.Timeout => {
+        const timer = setTimeout(fire, ms);
+        timers.push(timer);
+        return timer;
+      },
+    };
+    const registry = new Registry({ name: 'things', env, load: () => 1 });
+    expect(registry.get('a')).toBe(1);
+    expect(timers.map((timer) => timer.hasRef())).toEqual([false]);
+    await registry.dispose();
+  });
+
   test('G9 an entry that was acquired and released is replaced after its ttl', async () => {
     const rig = new Rig({ ttl: 25 });
     const lease = await rig.registry.acquire('a');

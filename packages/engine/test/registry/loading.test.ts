@@ -3,9 +3,12 @@ import { Registry } from '@holdfast/engine/registry';
 import { HoldfastError } from '@holdfast/protocol';
 import { describe, expect, test } from 'vitest';
 import { VirtualClock, settle } from '../virtual-clock.ts';
-import { Rig, errorOf, thrownBy } from './rig.ts';
+import { type Options, Rig, errorOf, thrownBy } from './rig.ts';
 
 const later = (text: string): Error => Object.assign(new Error(text), { retry: 'later' });
+
+const both = ({ color, debug }: Options): unknown =>
+  color === 'none' ? null : { ...(color && { color }), ...debug };
 
 describe('failed loads', () => {
   test('G4 a loader that throws synchronously makes every get throw', () => {
@@ -134,6 +137,22 @@ describe('failed loads', () => {
     expect(rig.opened).toHaveLength(2);
   });
 
+  test('G36 what a load that was given up still fails with is not laid to the attempt that came after it', async () => {
+    const rig: Rig = new Rig({
+      loadTimeout: 100,
+      retry: { attempts: 1, baseMs: 0, capMs: 0, isTransient: () => false },
+      load: async (key, _, { attempt }) => {
+        await rig.clock.wait(attempt === 1 ? 150 : 80);
+        if (attempt === 1) throw new Error('too late');
+        return rig.open(key);
+      },
+    });
+    const value = Promise.resolve(rig.registry.get('a'));
+    await rig.clock.advance(200);
+    expect(await value).toMatchObject({ number: 1 });
+    expect([rig.loads, rig.problems]).toEqual([2, []]);
+  });
+
   test("G37 after errorTtl another user's get loads anew and the one that holds recovers", async () => {
     const rig = new Rig({ errors: [new Error('broken')], errorTtl: 100 });
     const seen: string[] = [];
@@ -251,14 +270,29 @@ describe('sharing', () => {
     ]);
   });
 
-  test('G39 with throw other options are refused', async () => {
-    const rig = new Rig({ identity: ({ color }) => color, onMismatch: 'throw' });
+  test.each([true, false])('G39 with throw other options are refused (dev: %s)', async (dev) => {
+    const clock = new VirtualClock({ dev });
+    const rig = new Rig({ identity: ({ color }) => color, onMismatch: 'throw' }, clock);
     await rig.registry.get('a', { color: 'red' });
     const refusal = { code: 'option_mismatch' };
     expect(thrownBy(() => rig.registry.get('a', { color: 'blue' }))).toMatchObject(refusal);
     expect(thrownBy(() => rig.registry.retain('a', { color: 'blue' }))).toMatchObject(refusal);
     expect(await errorOf(rig.registry.acquire('a', { color: 'blue' }))).toMatchObject(refusal);
     expect(rig.registry.list()).toMatchObject([{ holds: 0 }]);
+  });
+
+  test('G39 an identity with a member more, or that is no object, is another one', async () => {
+    const rig = new Rig({ identity: both, onMismatch: 'throw' });
+    await rig.registry.get('a', { color: 'red' });
+    const others = [{ color: 'red', debug: { a: 1 } }, {}, { color: 'none' }];
+    for (const other of others) {
+      expect(thrownBy(() => rig.registry.get('a', other))).toMatchObject({
+        code: 'option_mismatch',
+      });
+    }
+    expect(rig.registry.get('a', { color: 'red', debug: {} })).toMatchObject({ number: 1 });
+    await rig.registry.get('b', { color: 'none' });
+    expect(thrownBy(() => rig.registry.get('b'))).toMatchObject({ code: 'option_mismatch' });
   });
 
   test('G39 with replace an unheld value is reloaded and a held one is defended', async () => {

@@ -82,3 +82,12 @@ test('many leases ending together cost few alarms, and each is told of (P56)', a
   await home.clock.pass(1200);
   expect(await told(waiter)).toHaveLength(50);
 });
+
+test('whoever has left the store is told of no lease that ends afterwards', async () => {
+  const home = await still();
+  const [holder, gone] = [await home.joined(), await home.joined({ device: 'd2' })];
+  await write(holder, 'lease', 'lock', { ttl_ms: 1000 });
+  expect((await gone.ask(topic, 'phx_leave', {})).status).toBe('ok');
+  await home.clock.pass(1005);
+  expect([await told(holder), await told(gone)]).toMatchObject([{ length: 1 }, { length: 0 }]);
+});

@@ -10,6 +10,7 @@ import {
   type Path,
 } from '@holdfast/protocol';
 import { typeOfOp } from './apply.ts';
+import { sorting } from './sorting.ts';
 import type { Change, Tree } from './tree.ts';
 
 /** So many leaves are taken back at a time. */
@@ -33,14 +34,17 @@ export class Span {
     for (const [path, leaf] of written(op)) this.#note(path, undefined, leaf);
   }
 
-  /** Leaves that differ in value or type from what they were, in path order (stores.md §13.2.2). */
-  changes(): readonly Change[] {
+  /** Leaves that differ in value or type from what they were, in path order (stores.md §13.2.2); part by part, as they may be many. */
+  *changing(): Generator<void, readonly Change[], undefined> {
     const changes: Change[] = [];
+    let passed = 0;
     for (const [path, before] of this.#before) {
       const after = this.#after.get(path);
       if (!sameLeaf(before, after)) changes.push({ path, before, after });
+      passed += 1;
+      if (passed % PART_LEAVES === 0) yield;
     }
-    return changes.toSorted((a, b) => comparePaths(a.path, b.path));
+    return yield* sorting(changes, (a, b) => comparePaths(a.path, b.path));
   }
 
   /**

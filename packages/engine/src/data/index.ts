@@ -25,6 +25,7 @@ export { type Change, type MapRow, Tree, type Witness } from './tree.ts';
 export type { Range } from './walk.ts';
 export { countIn, entriesIn, MapRows, readIn } from './visible.ts';
 export { sameLeaf, Span } from './history.ts';
+export { sorting } from './sorting.ts';
 export { decideImport, type ImportedLeaf, type ImportRequest } from './import.ts';
 export { decideRollback, type RollbackRequest } from './rollback.ts';
 export { diff } from './patch/diff.ts';

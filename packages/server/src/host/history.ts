@@ -2,7 +2,7 @@ import { Span, type Tree } from '@holdfast/engine/data';
 import { type Refusal, refuse, RejectedError, type Seq } from '@holdfast/protocol';
 import { inTurn } from './looks-back.ts';
 import type { StoreHost } from './store-host.ts';
-import { turn } from '../storage/turn.ts';
+import { inParts, turn } from '../storage/turn.ts';
 
 type Past = Pick<StoreHost, 'view' | 'read' | 'standing'>;
 
@@ -45,8 +45,7 @@ export function stateAt(store: Past, seq: Seq): Promise<Tree> {
     const { tree, seq: head } = store.view();
     const past = tree.fork();
     const span = await readSpan(store, seq, head);
-    // oxlint-disable-next-line no-await-in-loop -- others want their turn
-    for (const parts = span.rewinding(past); parts.next().done !== true;) await turn();
+    await inParts(span.rewinding(past));
     return past;
   });
 }

@@ -4,6 +4,7 @@ import {
   type RollbackRequest,
   sameLeaf,
   type Scope,
+  sorting,
   type Span,
   type Tree,
 } from '@holdfast/engine/data';
@@ -33,7 +34,7 @@ import { queryOf } from './query.ts';
 import { deviceOf, identify, needScope, readable, readableThen } from './identify.ts';
 import { seqOf } from './past.ts';
 import { storeOf } from './store-of.ts';
-import { turn } from './turns.ts';
+import { inParts, TURN_LEAVES } from './turns.ts';
 
 const parameters = new Set(['from_seq', 'to_seq']);
 
@@ -126,7 +127,8 @@ async function diff(c: Context, deps: HttpDeps): Promise<Response> {
     }
     const span = await store.span(from, to);
     const ends = await endsOf(deps, principal, { store, span, to });
-    const changes = ends === null ? span.changes() : changesSeen(span, ends);
+    const changed = await inParts(span.changing());
+    const changes = ends === null ? changed : await inParts(changesSeen(changed, ends));
     return answerJson(c, { from_seq: from, to_seq: to, changes: toldOf(changes) }, deps);
   });
 }
@@ -161,8 +163,7 @@ async function endsOf(
   const past = await store.past(to);
   if (isRefusal(past)) throw refused(past);
   const start = past.draft();
-  // oxlint-disable-next-line no-await-in-loop -- others want their turn
-  for (const parts = span.rewinding(start); parts.next().done !== true;) await turn();
+  await inParts(span.rewinding(start));
   const endOf = (tree: Tree): End => ({
     tree,
     scope: readableThen(deps, principal, { store, past: tree }),
@@ -171,20 +172,27 @@ async function endsOf(
 }
 
 /** What differs for somebody between what is seen at both ends: what was hidden at one was not there. */
-function changesSeen(span: Span, { before, after, veil }: Ends): readonly Change[] {
-  const changed = span.changes().map(({ path }) => path);
+function* changesSeen(
+  changed: readonly Change[],
+  { before, after, veil }: Ends,
+): Generator<void, readonly Change[], undefined> {
+  const paths = new Set(changed.map(({ path }) => path));
   // What stayed as it was may have been hidden at one end only.
-  const objects = new Set(changed.flatMap((path) => veil?.objectsAround(path) ?? []));
-  const paths = new Set(changed);
+  const objects = new Set(changed.flatMap(({ path }) => veil?.objectsAround(path) ?? []));
   for (const under of objects) {
     for (const { tree } of [before, after]) {
       for (const { path } of tree.entries({ under })) paths.add(path);
     }
   }
-  return [...paths].toSorted(comparePaths).flatMap((path) => {
+  const seen: Change[] = [];
+  let passed = 0;
+  for (const path of yield* sorting([...paths], comparePaths)) {
     const [was, is] = [seenAt(before, path), seenAt(after, path)];
-    return sameLeaf(was, is) ? [] : [{ path, before: was, after: is }];
-  });
+    if (!sameLeaf(was, is)) seen.push({ path, before: was, after: is });
+    passed += 1;
+    if (passed % TURN_LEAVES === 0) yield;
+  }
+  return seen;
 }
 
 function seenAt({ tree, scope }: End, path: Path): Leaf | undefined {

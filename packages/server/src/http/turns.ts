@@ -1,5 +1,5 @@
 /** What takes long gives the event loop away now and then. */
-export { turn } from '../storage/turn.ts';
+export { inParts, turn } from '../storage/turn.ts';
 
 /** Leaves that are looked at in one turn. */
 export const TURN_LEAVES = 5000;

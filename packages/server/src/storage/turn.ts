@@ -14,3 +14,13 @@ function next(): void {
   waiting.shift()?.();
   if (waiting.length > 0) setImmediate(next);
 }
+
+/** Does what is made to be done part by part: others have their turns in between. */
+export async function inParts<T>(parts: Generator<void, T, undefined>): Promise<T> {
+  for (;;) {
+    const part = parts.next();
+    if (part.done === true) return part.value;
+    // oxlint-disable-next-line no-await-in-loop -- others want their turn
+    await turn();
+  }
+}

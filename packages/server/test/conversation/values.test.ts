@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import type { Peer } from './peer.ts';
 import { assemble, legacyStateOf, LegacyReplica, stateOf } from './replica.ts';
 import { ask, hear, logOf, opsIn, put, tongues, write } from './talk.ts';
-import { topic, world } from './world.ts';
+import { topic, type World, world } from './world.ts';
 
 const typed: readonly (readonly [string, string])[] = [
   ['decimal', '29.990'],
@@ -240,6 +240,7 @@ test('S31 arbitrary JSON that is accepted comes back the same by every way and i
     ]);
     ways.push([`an old snapshot, ${vsn}`, await legacyStateOf(home, { vsn })]);
   }
+  ways.push(['GET', await readEach(home.url, accepted.keys())]);
   for (const peer of peers) expect((await peer.ask(topic, 'status', {})).status).toBe('ok');
   for (const [way, leaves] of ways) {
     for (const [path, value] of accepted) {
@@ -248,4 +249,56 @@ test('S31 arbitrary JSON that is accepted comes back the same by every way and i
     }
     expect([...leaves.keys()].every((leaf) => /^f\/\d+(\/|$)/.test(leaf))).toBe(true);
   }
-}, 30_000);
+  const leaves = new Map(
+    [...(await stateOf(home)).leaves].map(([path, { value }]) => [path, value]),
+  );
+  expect(isDeepStrictEqual(await listed(home.url, 'main'), leaves)).toBe(true);
+  expect(isDeepStrictEqual(await copied(home), leaves)).toBe(true);
+}, 60_000);
+
+type Answer = { readonly [field: string]: unknown };
+
+async function fetched(url: string, route: string, body?: string): Promise<string> {
+  const headers = { authorization: 'Bearer dev', 'content-type': 'application/x-ndjson' };
+  const request = body === undefined ? { headers } : { method: 'POST', headers, body };
+  const answer = await fetch(`${url}/api/stores/demo/${route}`, request);
+  const told = await answer.text();
+  if (!answer.ok) throw new Error(`${route}: ${told}`);
+  return told;
+}
+
+/** What is read at each path: a leaf, or a whole map. */
+async function readEach(
+  url: string,
+  paths: Iterable<string>,
+): Promise<ReadonlyMap<string, unknown>> {
+  const values = new Map<string, unknown>();
+  for (const path of paths) {
+    const answer: Answer = JSON.parse(await fetched(url, `main/entries/${path}`));
+    values.set(path, answer['value']);
+  }
+  return values;
+}
+
+/** All leaves, page by page. */
+async function listed(url: string, store: string): Promise<ReadonlyMap<string, unknown>> {
+  const leaves = new Map<string, unknown>();
+  for (let after = ''; ;) {
+    const answer: Answer = JSON.parse(await fetched(url, `${store}/entries?limit=500${after}`));
+    const items = answer['items'] as { path: string; value: unknown }[];
+    for (const { path, value } of items) leaves.set(path, value);
+    const { next_cursor: next } = answer;
+    if (typeof next !== 'string') return leaves;
+    after = `&after=${encodeURIComponent(next)}`;
+  }
+}
+
+/** The leaves of another store into which the export of this one was imported. */
+async function copied({ server, url }: World): Promise<ReadonlyMap<string, unknown>> {
+  await server.stores.create('demo/copy');
+  const report: Answer = JSON.parse(
+    await fetched(url, 'copy/import', await fetched(url, 'main/export')),
+  );
+  expect(report).toMatchObject({ ok: true, failed_total: 0 });
+  return listed(url, 'copy');
+}

@@ -128,6 +128,68 @@ describe.runIf(wantsChromium)('the board in Chromium', { timeout: 60_000 }, () =
     );
   });
 
+  test('a title that is being written outlives that somebody else moves the card, and is given up with a word where they delete it', async () => {
+    const field = mine.page.getByLabel('Title of');
+    await mine.add('To do', 'Passed around');
+    await theirs.card('Passed around').waitFor();
+    await expect.poll(() => mine.page.locator('[data-pending=true]').count()).toBe(0);
+    await mine.card('Passed around').focus();
+    await mine.page.keyboard.press('F2');
+    await mine.page.keyboard.type('What took long');
+    await theirs.drag('Passed around', theirs.column('Doing').getByText('Nothing here.'));
+    await mine.column('Doing').getByRole('textbox', { name: 'Title of' }).waitFor();
+    expect(await field.inputValue()).toBe('What took long');
+    await mine.page.keyboard.type(' to write');
+    // An Enter that ends the choice of a character ends nothing else.
+    await field.dispatchEvent('keydown', { key: 'Enter', isComposing: true });
+    expect(await field.inputValue()).toBe('What took long to write');
+    await theirs.card('Passed around').focus();
+    await theirs.page.keyboard.press('Delete');
+    await mine.said('Somebody has deleted this card.');
+    await mine.shows(
+      ['Choose a name', 'Answer the first issues'],
+      [],
+      ['Write the guide', 'Build the board'],
+    );
+  });
+
+  test('who opens a title and changes nothing leaves it as somebody else has called it meanwhile', async () => {
+    await mine.card('Build the board').dblclick();
+    await theirs.rename('Build the board', 'Build it');
+    await mine.page.getByLabel('Title of Build the board').blur();
+    await mine.rename('Choose a name', 'Keep the name');
+    await both(['Keep the name', 'Answer the first issues'], [], ['Write the guide', 'Build it']);
+    await mine.rename('Keep the name', 'Choose a name');
+    await theirs.rename('Build it', 'Build the board');
+  });
+
+  test('a card that is held is put back where the focus goes elsewhere, or nobody has heard of its end', async () => {
+    await mine.card('Choose a name').focus();
+    await mine.page.keyboard.press(' ');
+    await mine.page.keyboard.press('ArrowRight');
+    await mine.page.keyboard.press('Tab');
+    await mine.said('Put back.');
+    const lost = (): Promise<boolean> =>
+      mine.page.evaluate(() => dispatchEvent(new PointerEvent('pointermove', { pointerId: 1 })));
+    await mine.drag('Choose a name', mine.column('Done'), lost);
+    await both(
+      ['Choose a name', 'Answer the first issues'],
+      [],
+      ['Write the guide', 'Build the board'],
+    );
+    await mine.add('To do', 'Gone amid a drag');
+    await theirs.card('Gone amid a drag').focus();
+    await mine.drag('Gone amid a drag', mine.column('Done'), async () => {
+      await theirs.page.keyboard.press('Delete');
+      await mine.page.locator('.flying').waitFor({ state: 'detached' });
+    });
+    await both(
+      ['Choose a name', 'Answer the first issues'],
+      [],
+      ['Write the guide', 'Build the board'],
+    );
+  });
+
   test('a server that is killed is survived: what is done meanwhile is shown, and done once, to the same card too', async () => {
     await server.kill();
     await Promise.all([mine.disconnected(), theirs.disconnected()]);

@@ -1,4 +1,5 @@
 import { type ReactNode, useEffect, useMemo, useState } from 'react';
+import type { Renaming } from './card.tsx';
 import { Column } from './column.tsx';
 import { useSnapshot, useView } from './holdfast.ts';
 import { cardOf, withCardAt } from './places.ts';
@@ -12,11 +13,19 @@ export function Board(): ReactNode {
   const columns = useSnapshot(view, (shown) => shown.columns);
   const { deeds, said, say, undo } = useBoard(view);
   const drag = useDrag(deeds.move);
-  const [editing, setEditing] = useState<string | null>(null);
-  const keys = useCardKeys({ columns, deeds, say, edit: setEditing });
+  const [renaming, setRenaming] = useState<Renaming | null>(null);
+  const keys = useCardKeys({ columns, deeds, say, rename: setRenaming });
   const held = drag.held ?? keys.held;
+  const flying = drag.held && cardOf(columns, drag.held.id);
   const shown = useMemo(() => (held ? withCardAt(columns, held) : columns), [columns, held]);
   useUndoKey(undo);
+
+  const isLost = renaming !== null && cardOf(columns, renaming.id) === undefined;
+  useEffect(() => {
+    if (!isLost) return;
+    setRenaming(null);
+    say('Somebody has deleted this card.');
+  }, [isLost, say]);
 
   return (
     <>
@@ -25,24 +34,30 @@ export function Board(): ReactNode {
         <p className="hint" id="keys">
           <kbd>Space</kbd> picks a card up, <kbd>arrows</kbd> move it, <kbd>Enter</kbd> renames it
         </p>
-        <button onClick={undo ?? undefined} disabled={undo === null}>
+        <button onClick={undo ?? undefined} aria-disabled={undo === null}>
           Undo
         </button>
       </header>
-      <main className="board" onKeyDown={keys.press} onFocus={keys.focus} onPointerDown={drag.grab}>
+      <main
+        className="board"
+        onKeyDown={keys.press}
+        onFocus={keys.focus}
+        onBlur={keys.blur}
+        onPointerDown={drag.grab}
+      >
         {shown.map((column) => (
           <Column
             key={column.id}
             column={column}
             held={held?.id ?? null}
             current={keys.current}
-            editing={editing}
+            renaming={column.cards.some(({ id }) => id === renaming?.id) ? renaming : null}
             deeds={deeds}
-            onEdit={setEditing}
+            onRename={setRenaming}
           />
         ))}
       </main>
-      {drag.held && <Flying drag={drag} title={cardOf(columns, drag.held.id)?.title ?? ''} />}
+      {flying && <Flying drag={drag} title={flying.title} />}
       <p className="said" role="status" aria-live="assertive">
         <span key={said}>{said}</span>
       </p>
@@ -56,7 +71,9 @@ function useUndoKey(undo: (() => void) | null): void {
     const press = (event: globalThis.KeyboardEvent): void => {
       const isField =
         event.target instanceof HTMLElement && event.target.matches('input, textarea');
-      if (event.key !== 'z' || !(event.ctrlKey || event.metaKey) || isField) return;
+      // With the Shift key it is a redo, which the board does not have.
+      const isUndo = event.key.toLowerCase() === 'z' && !event.shiftKey;
+      if (!isUndo || !(event.ctrlKey || event.metaKey) || isField) return;
       event.preventDefault();
       undo?.();
     };

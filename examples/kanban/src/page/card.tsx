@@ -1,31 +1,47 @@
-import { memo, type ReactNode, useEffect, useRef, useState } from 'react';
+import { memo, type ReactNode, useEffect, useRef } from 'react';
 import type { Card as Shown } from './holdfast.ts';
 import type { Deeds } from './use-board.ts';
 import { focusOn } from './use-card-keys.ts';
+
+/** Another title that is being written, where others may rename or move the card meanwhile. */
+export type Renaming = {
+  readonly id: string;
+  /** What it was called when that began. */
+  readonly before: string;
+  readonly text: string;
+};
 
 type Props = {
   readonly card: Shown;
   readonly isHeld: boolean;
   /** Whether Tab leads here: of all cards to one only. */
   readonly isCurrent: boolean;
-  readonly isEditing: boolean;
+  readonly renaming: Renaming | null;
   readonly deeds: Deeds;
-  readonly onEdit: (id: string | null) => void;
+  readonly onRename: (to: Renaming | null) => void;
 };
 
 /** One card. What pointers and keys do to it, the board hears. */
 export const Card = memo(function Card(props: Props): ReactNode {
-  const { card, isHeld, isCurrent, isEditing, deeds, onEdit } = props;
+  const { card, isHeld, isCurrent, renaming, deeds, onRename } = props;
   const { id, title, isPending } = card;
-  useFocusAfter(isEditing, id);
-  if (isEditing) {
-    const take = (next: string): void => {
-      if (next !== '' && next !== title) deeds.rename(id, next);
-      onEdit(null);
+  const edit = (): void => onRename({ id, before: title, text: title });
+  useFocusAfter(renaming !== null, id);
+  if (renaming !== null) {
+    const take = (): void => {
+      const next = renaming.text.trim();
+      // Who has changed nothing leaves it as others may have called it by now.
+      if (next !== '' && next !== renaming.before) deeds.rename(id, next);
+      onRename(null);
     };
     return (
       <li className="card editing">
-        <Rename title={title} onDone={take} />
+        <Rename
+          renaming={renaming}
+          onText={(text) => onRename({ ...renaming, text })}
+          onTake={take}
+          onCancel={() => onRename(null)}
+        />
       </li>
     );
   }
@@ -38,16 +54,11 @@ export const Card = memo(function Card(props: Props): ReactNode {
       tabIndex={isCurrent ? 0 : -1}
       aria-roledescription="movable card"
       aria-describedby="keys"
-      onDoubleClick={() => onEdit(id)}
+      onDoubleClick={edit}
     >
       <p>{title}</p>
       <span className="tools">
-        <button
-          className="quiet"
-          tabIndex={-1}
-          aria-label={`Rename ${title}`}
-          onClick={() => onEdit(id)}
-        >
+        <button className="quiet" tabIndex={-1} aria-label={`Rename ${title}`} onClick={edit}>
           ✎
         </button>
         <button
@@ -75,23 +86,31 @@ function useFocusAfter(isEditing: boolean, id: string): void {
   }, [isEditing, id]);
 }
 
-type RenameProps = { readonly title: string; readonly onDone: (title: string) => void };
+type RenameProps = {
+  readonly renaming: Renaming;
+  readonly onText: (text: string) => void;
+  readonly onTake: () => void;
+  readonly onCancel: () => void;
+};
 
 /** The field for another title: Enter or leaving it takes it, Escape does not. */
-function Rename({ title, onDone }: RenameProps): ReactNode {
-  const [text, setText] = useState(title);
+function Rename({ renaming, onText, onTake, onCancel }: RenameProps): ReactNode {
+  const { before, text } = renaming;
   return (
     <input
-      aria-label={`Title of ${title}`}
+      aria-label={`Title of ${before}`}
       value={text}
       maxLength={500}
       autoFocus
-      onFocus={({ target }) => target.select()}
-      onChange={({ target }) => setText(target.value)}
-      onBlur={() => onDone(text.trim())}
-      onKeyDown={(event) => {
-        if (event.key === 'Enter') onDone(text.trim());
-        if (event.key === 'Escape') onDone(title);
+      // It is another field when somebody has moved the card: what is written in it goes on.
+      onFocus={({ target }) => text === before && target.select()}
+      onChange={({ target }) => onText(target.value)}
+      onBlur={onTake}
+      onKeyDown={({ key, nativeEvent }) => {
+        // Both keys also end the choice of a character in languages that have many.
+        if (nativeEvent.isComposing) return;
+        if (key === 'Enter') onTake();
+        if (key === 'Escape') onCancel();
       }}
     />
   );

@@ -1,22 +1,22 @@
 import { memo, type ReactNode } from 'react';
 import { AddCard } from './add-card.tsx';
-import { Card } from './card.tsx';
+import { Card, type Renaming } from './card.tsx';
 import type { Column as Shown } from './holdfast.ts';
 import type { Deeds } from './use-board.ts';
 
 type Props = {
   readonly column: Shown;
-  /** The card that somebody here holds, the one that the keyboard is at, the one that is renamed. */
+  /** The card that somebody here holds, the one that the keyboard is at, the one in it that is renamed. */
   readonly held: string | null;
   readonly current: string | null;
-  readonly editing: string | null;
+  readonly renaming: Renaming | null;
   readonly deeds: Deeds;
-  readonly onEdit: (id: string | null) => void;
+  readonly onRename: (to: Renaming | null) => void;
 };
 
 /** One column of the board. */
 export const Column = memo(function Column(props: Props): ReactNode {
-  const { column, held, current, editing, deeds, onEdit } = props;
+  const { column, held, current, renaming, deeds, onRename } = props;
   const { id, title, cards } = column;
   return (
     <section className="column" data-column={id} aria-label={`${title}, ${cards.length} cards`}>
@@ -30,9 +30,9 @@ export const Column = memo(function Column(props: Props): ReactNode {
             card={card}
             isHeld={card.id === held}
             isCurrent={card.id === current}
-            isEditing={card.id === editing}
+            renaming={card.id === renaming?.id ? renaming : null}
             deeds={deeds}
-            onEdit={onEdit}
+            onRename={onRename}
           />
         ))}
       </ol>

@@ -1,4 +1,5 @@
 import { type FocusEvent, type KeyboardEvent, useEffect, useState } from 'react';
+import type { Renaming } from './card.tsx';
 import type { Card, Column } from './holdfast.ts';
 import { cardOf, type Held, type Place, placeOf, stepFrom } from './places.ts';
 import type { Deeds } from './use-board.ts';
@@ -8,7 +9,7 @@ type Board = {
   readonly deeds: Deeds;
   readonly say: (text: string) => void;
   /** Begins to rename a card. */
-  readonly edit: (id: string) => void;
+  readonly rename: (to: Renaming) => void;
 };
 
 type CardKeys = {
@@ -17,11 +18,12 @@ type CardKeys = {
   /** The card that Tab leads to. */
   readonly current: string | null;
   readonly focus: (event: FocusEvent) => void;
+  readonly blur: (event: FocusEvent) => void;
   readonly press: (event: KeyboardEvent) => void;
 };
 
 /** Cards by the keyboard: arrows go from one to the next; Space picks one up, and then the arrows move it. */
-export function useCardKeys({ columns, deeds, say, edit }: Board): CardKeys {
+export function useCardKeys({ columns, deeds, say, rename }: Board): CardKeys {
   const [picked, setHeld] = useState<Held | null>(null);
   const [focused, setFocused] = useState('');
   // Others may delete what somebody here is at.
@@ -37,14 +39,17 @@ export function useCardKeys({ columns, deeds, say, edit }: Board): CardKeys {
   const describe = ({ column, index }: Place): string =>
     `${columns.find(({ id }) => id === column)?.title ?? ''}, position ${index + 1}`;
 
+  const putBack = (): void => {
+    setHeld(null);
+    say('Put back.');
+  };
   const carry = (key: string, at: Held): void => {
     const next = stepFrom(columns, at, { key, held: at.id });
     if (key === ' ') {
       setHeld(null);
       deeds.move(at);
     } else if (key === 'Escape') {
-      setHeld(null);
-      say('Put back.');
+      putBack();
     } else if (next !== undefined) {
       setHeld({ id: at.id, ...next });
       say(`${describe(next)}.`);
@@ -55,7 +60,7 @@ export function useCardKeys({ columns, deeds, say, edit }: Board): CardKeys {
       setHeld({ id, ...place });
       say(`Picked up “${title}” from ${describe(place)}. Space puts it down, Escape back.`);
     } else if (key === 'Enter' || key === 'F2') {
-      edit(id);
+      rename({ id, before: title, text: title });
     } else if (key === 'Delete') {
       focusOn(besideOf(columns, place, 'ArrowDown') ?? besideOf(columns, place, 'ArrowUp'));
       deeds.remove(id);
@@ -72,7 +77,12 @@ export function useCardKeys({ columns, deeds, say, edit }: Board): CardKeys {
     else if (isArrow) focusOn(besideOf(columns, place, key));
     else if (!card.isPending) act(key, card, place);
   };
-  return { held, current, focus: ({ target }) => setFocused(idOf(target)), press };
+  const focus = ({ target }: FocusEvent): void => setFocused(idOf(target));
+  // Who goes elsewhere carries nothing any more.
+  const blur = ({ relatedTarget: next }: FocusEvent): void => {
+    if (held !== null && next !== null && idOf(next) !== held.id) putBack();
+  };
+  return { held, current, focus, blur, press };
 }
 
 /** The card that an element is, not one that it is in; empty: none. */

@@ -30,6 +30,8 @@ export function useDrag(onDrop: (held: Held) => void): Drag {
   const grab = useCallback(
     (event: ReactPointerEvent): void => {
       const { target, clientX, clientY, button, pointerType } = event;
+      // Another finger is no other hand.
+      if (!event.isPrimary) return;
       if (!(target instanceof Element) || target.closest('button') !== null) return;
       const card = target.closest<HTMLElement>('[data-card][data-pending=false]');
       const id = card?.dataset['card'];
@@ -92,14 +94,18 @@ function follow(down: PointerEvent, { moved, ended }: Heard): void {
     controller.abort();
     if (isMoving) ended(isDropped);
   };
+  const isIt = (at: PointerEvent): boolean => at.pointerId === down.pointerId;
   const move = (at: PointerEvent): void => {
+    if (!isIt(at)) return;
+    // It was let go where nobody has heard of it, as over a menu of the system.
+    if (at.buttons === 0) return end(false);
     const [dx, dy] = [at.clientX - down.clientX, at.clientY - down.clientY];
     isMoving ||= Math.hypot(dx, dy) > slack;
     if (isMoving) moved(at);
   };
   addEventListener('pointermove', move, { signal });
-  addEventListener('pointerup', () => end(true), { signal });
-  addEventListener('pointercancel', () => end(false), { signal });
+  addEventListener('pointerup', (at) => isIt(at) && end(true), { signal });
+  addEventListener('pointercancel', (at) => isIt(at) && end(false), { signal });
   addEventListener('keydown', ({ key }) => key === 'Escape' && end(false), { signal });
 }
 

@@ -14,7 +14,13 @@ const REMEMBERED_MS = 24 * 3_600_000;
 const REMEMBERED_MAX = 10_000;
 
 /** An answer that was given, and to what. */
-type Given = { readonly print: number; readonly at: number; readonly answer: Answer | null };
+type Given = {
+  readonly print: number;
+  readonly at: number;
+  readonly answer: Answer | null;
+  /** Stands for what would open it, were it sealed; null where it holds no secret. */
+  readonly seal: string | null;
+};
 
 type Answer = { readonly status: number; readonly text: string };
 
@@ -67,6 +73,7 @@ export class Acts {
     }
     if (known.print !== asked.print) throw reused();
     if (known.answer === null) throw new Problem(409, 'idempotency_in_progress');
+    if (known.seal !== sealOf(asked, known.answer)) throw sealedFrom();
     return respond(known.answer, true);
   }
 
@@ -84,7 +91,7 @@ export class Acts {
     const { keys } = this.#deps.storage;
     const { name, print } = asked;
     const at = this.#deps.now();
-    this.#given.set(name, { print, at, answer: null });
+    this.#given.set(name, { print, at, answer: null, seal: null });
     let answer: Answer | null = null;
     try {
       const row = await keys.take({ name, print, at });
@@ -101,7 +108,7 @@ export class Acts {
       return respond(made, false);
     } finally {
       if (answer === null) this.#given.delete(name);
-      else this.#given.set(name, { print, at, answer });
+      else this.#given.set(name, { print, at, answer, seal: sealOf(asked, answer) });
     }
   }
 
@@ -111,9 +118,10 @@ export class Acts {
   }
 
   /** It is done, whether or not the answer can be kept. */
-  async #keep({ name, secret, isSecret }: Asked, answer: Answer): Promise<void> {
+  async #keep(asked: Asked, answer: Answer): Promise<void> {
+    const { name, secret } = asked;
     const text = JSON.stringify(answer);
-    const isSealed = isSecret && answer.status < 300;
+    const isSealed = hides(asked, answer);
     const kept = { sealed: isSealed, text: isSealed ? secret && seal(text, secret) : text };
     try {
       await this.#deps.storage.keys.answer(name, JSON.stringify(kept));
@@ -136,6 +144,24 @@ function secretOf(token: string | null, key: string): string | null {
   return token === null ? null : JSON.stringify([token, key]);
 }
 
+/** Whether an answer holds a secret: a refusal does not. */
+function hides({ isSecret }: Asked, { status }: Answer): boolean {
+  return isSecret && status < 300;
+}
+
+/** The same for all who could open the answer; null where it holds no secret. Neither token nor key is to be had from it. */
+function sealOf(asked: Asked, answer: Answer): string | null {
+  if (!hides(asked, answer)) return null;
+  return createHash('sha256').update(JSON.stringify(asked.secret)).digest('base64url');
+}
+
+function sealedFrom(): Problem {
+  return new Problem(409, 'idempotency_answer_sealed', {
+    detail:
+      'This was done. Its answer holds a secret, and can be told only to the very token that asked. Revoke what was made, and ask under a new key.',
+  });
+}
+
 /** The answer that was given before the server started, or by another. */
 function recalled({ print, answer }: KeyRow, asked: Asked): Answer {
   if (print !== asked.print) throw reused();
@@ -149,10 +175,7 @@ function recalled({ print, answer }: KeyRow, asked: Asked): Answer {
   const plain =
     sealed && text !== null && asked.secret !== null ? unseal(text, asked.secret) : text;
   if (plain === null || (sealed && asked.secret === null)) {
-    throw new Problem(409, 'idempotency_answer_sealed', {
-      detail:
-        'This was done. Its answer holds a secret, and can be told only to the very token that asked. Revoke what was made, and ask under a new key.',
-    });
+    throw sealedFrom();
   }
   return readStored(plain);
 }

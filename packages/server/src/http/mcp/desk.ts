@@ -43,12 +43,15 @@ export class Desk {
   /** Asks for what may be however large; throws where it is more than is told at once. */
   async read(path: string, query: Told): Promise<JsonAnswer> {
     const response = await this.fetch('GET', path, { query });
-    const bytes = await response.arrayBuffer();
-    if (bytes.byteLength <= ANSWER_BYTES_MAX) return objectIn(new TextDecoder().decode(bytes));
-    const message =
-      `The answer has ${bytes.byteLength} bytes. Ask for less: with a smaller limit, between seqs that are closer, or ` +
-      'for a path further down; holdfast_entries lists what is below a path page by page.';
-    throw refused(refuse('value_too_large', { limit: ANSWER_BYTES_MAX, message }));
+    const pieces: Uint8Array[] = [];
+    let size = 0;
+    for await (const piece of response.body ?? []) {
+      size += piece.byteLength;
+      // Of what is made as it is read the rest is never made.
+      if (size > ANSWER_BYTES_MAX) throw tooLarge();
+      pieces.push(piece);
+    }
+    return objectIn(Buffer.concat(pieces).toString());
   }
 
   /** The same, for answers that are no JSON. */
@@ -69,6 +72,13 @@ export class Desk {
     if (response.ok) return response;
     throw await problemOf(response);
   }
+}
+
+function tooLarge(): Problem {
+  const message =
+    `The answer has more than ${ANSWER_BYTES_MAX} bytes. Ask for less: with a smaller limit, between seqs that are closer, ` +
+    'or for a path further down; holdfast_entries lists what is below a path page by page.';
+  return refused(refuse('value_too_large', { limit: ANSWER_BYTES_MAX, message }));
 }
 
 function objectIn(text: string): JsonAnswer {

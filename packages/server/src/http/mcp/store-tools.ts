@@ -28,16 +28,36 @@ async function exportPage(told: Told, desk: Desk): Promise<JsonAnswer> {
   const { items, next_cursor: next } = await desk.ask('GET', `${storePath(told)}/entries`, {
     query,
   });
-  let payload = await headerOf(told, desk);
-  let last: unknown = null;
+  const header = await headerOf(told, desk);
+  let size = Buffer.byteLength(header);
+  const lines: string[] = [];
+  const paths: string[] = [];
   for (const item of Array.isArray(items) ? items : []) {
-    const line = isObject(item) && item['type'] !== 'lease' ? `${JSON.stringify(item)}\n` : '';
-    const isFull = Buffer.byteLength(payload) + Buffer.byteLength(line) > TRANSFER_BYTES;
-    if (isFull && last !== null) return { payload, next_after: last };
-    payload += line;
-    last = isObject(item) ? item['path'] : null;
+    if (!isObject(item)) continue;
+    const line = item['type'] === 'lease' ? '' : `${JSON.stringify(item)}\n`;
+    size += Buffer.byteLength(line);
+    paths.push(String(item['path']));
+    if (size > TRANSFER_BYTES && lines.length > 0) break;
+    lines.push(line);
   }
-  return { payload, next_after: next ?? null };
+  const isLast = (next ?? null) === null && lines.length === paths.length;
+  const count = isLast ? lines.length : countOfWhole(paths);
+  const payload = header + lines.slice(0, count).join('');
+  return { payload, next_after: isLast ? null : paths[count - 1] };
+}
+
+/** The last place where paths have least in common: what is below one path, such as an object of a record, is not cut in two. */
+function countOfWhole(paths: readonly string[]): number {
+  let count = paths.length;
+  let least = Infinity;
+  let before: readonly string[] | null = null;
+  for (const [at, each] of paths.entries()) {
+    const segments = each.split('/');
+    const differs = before?.findIndex((segment, depth) => segment !== segments[depth]) ?? Infinity;
+    if (differs <= least && before !== null) [count, least] = [at, differs];
+    before = segments;
+  }
+  return count;
 }
 
 /** The first line of an export; the rest is not made. */
@@ -155,7 +175,7 @@ export const storeTools: readonly Tool[] = [
   },
   {
     name: 'holdfast_export',
-    says: 'Exports entries as JSON lines, at most 1 MiB at a time; go on with next_after until it is null.',
+    says: 'Exports entries as JSON lines, at most 1 MiB at a time, each page to be imported as it is; go on with next_after until it is null.',
     reads: true,
     fields: {
       store,

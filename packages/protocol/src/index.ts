@@ -55,7 +55,7 @@ export {
   type WriteResult,
 } from './op.ts';
 export { explainErrors, refusals } from './refusal-table.ts';
-export { isReason } from './reasons.ts';
+export { isCode, isReason } from './reasons.ts';
 export {
   type Code,
   isRefusal,

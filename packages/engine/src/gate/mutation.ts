@@ -1,5 +1,5 @@
 import {
-  isReason,
+  isCode,
   type Json,
   type Mutate,
   type Mutation,
@@ -7,6 +7,7 @@ import {
   type RecordDef,
   type Refusal,
   refuse,
+  refuseAs,
   RejectedError,
   type Write,
 } from '@holdfast/protocol';
@@ -45,8 +46,8 @@ export function runMutation(run: MutationRun): readonly Write[] | Refusal {
     return writesTo(request.path, current, after);
   } catch (error) {
     // What else it throws is a failure of its own.
-    if (!(error instanceof RejectedError) || !isReason(error.code)) throw error;
-    return refuse(error.code, { record: run.def.name, path: request.path, ...error.details });
+    if (!(error instanceof RejectedError) || !isCode(error.code)) throw error;
+    return refuseAs(error.code, { record: run.def.name, path: request.path, ...error.details });
   }
 }
 

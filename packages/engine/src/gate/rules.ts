@@ -1,12 +1,13 @@
 import {
   isAncestor,
-  isReason,
+  isCode,
   type Path,
   type RecordContext,
   type RecordDef,
   type RecordRef,
   type Refusal,
   refuse,
+  refuseAs,
   RejectedError,
 } from '@holdfast/protocol';
 import { decodeStored } from '@holdfast/protocol/record';
@@ -63,7 +64,7 @@ export function askRule(ask: () => unknown, no: Refusal): Refusal | null | Promi
 function refusalOf(error: unknown, no: Refusal): Refusal {
   if (!(error instanceof RejectedError)) throw error;
   const { code, details, message } = error;
-  return isReason(code) ? refuse(code, { ...details, message }) : no.with({ message });
+  return isCode(code) ? refuseAs(code, { message, ...details }) : no.with({ message });
 }
 
 /** The refusal of a write that the rule of a record does not let pass. */

@@ -1,4 +1,10 @@
-import { type Refusal, type RefusalDetails, refusals, refuse } from '@holdfast/protocol';
+import {
+  isReason,
+  type Refusal,
+  type RefusalDetails,
+  refusals,
+  refuse,
+} from '@holdfast/protocol';
 
 /** A request that ends with an error; thrown by routes, answered in one place (stores.md §15.1.1). */
 export class Problem extends Error {
@@ -15,9 +21,12 @@ export class Problem extends Error {
   }
 }
 
-/** The problem that a refusal is over HTTP: reasons of status 403 travel beside `forbidden`. */
+/**
+ * The problem that a refusal is over HTTP: reasons of status 403 travel beside `forbidden`. Codes of the application are in
+ * no table: it says no because of what is there.
+ */
 export function refused(refusal: Refusal): Problem {
-  const status = refusals[refusal.code].http ?? 500;
+  const status = isReason(refusal.code) ? (refusals[refusal.code].http ?? 500) : 409;
   return status === 403
     ? new Problem(403, 'forbidden', { reason: refusal.code, ...refusal.details })
     : new Problem(status, refusal.code, refusal.details);

@@ -1,4 +1,4 @@
-import { passthrough, record } from '@holdfast/protocol';
+import { passthrough, record, RejectedError } from '@holdfast/protocol';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { principals } from '../conversation/principals.ts';
@@ -31,6 +31,11 @@ const Post = record({
     same: { apply: (post) => post },
     clean: { apply: (post) => post && { title: post.title } },
     late: { apply: (() => Promise.reject(new Error('later'))) as never },
+    bid: {
+      apply: (_post, input) => {
+        throw new RejectedError(String(input), { price: 30 });
+      },
+    },
   },
 });
 
@@ -134,6 +139,25 @@ describe('Mutations', () => {
     const reply = await write(peer, mutate('same'));
     expect(reply).toEqual({ status: 'ok', response: { noop: true, store_seq: head } });
     expect(await headOf(peer)).toBe(head);
+  });
+
+  test('a mutation that says no with a code of its own refuses the write for good with that, by socket and by HTTP', async () => {
+    const made = await site();
+    const peer = await made.joined({ token: 'eve' });
+    const about = { record: 'post', path: 'posts/1', price: 30 };
+    const { response } = await write(peer, mutate('bid', 'too_low'));
+    expect(response).toEqual({ reason: 'too_low', ...about });
+    // It blocks nothing: what comes behind is judged.
+    expect(await write(peer, mutate('like', { by: 1 }))).toMatchObject({ status: 'ok' });
+    const { response: both } = await transact(peer, [mutate('same'), mutate('bid', 'too_low')]);
+    expect(both).toEqual({ reason: 'too_low', ...about, op_index: 1 });
+    const body = { ops: [mutate('bid', 'too_low')] };
+    const { status, json } = await http(made, 'POST', 'transact', { body, token: 'eve' });
+    expect([status, json]).toEqual([409, { error: 'too_low', ...about, op_index: 0 }]);
+    // What is no code is a failure of the application's.
+    expect((await write(peer, mutate('bid', 'Too low!'))).response['reason']).toBe(
+      'internal_error',
+    );
   });
 
   test('what is no record, no mutation or no input is refused', async () => {

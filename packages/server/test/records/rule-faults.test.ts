@@ -1,4 +1,4 @@
-import { record } from '@holdfast/protocol';
+import { record, RejectedError } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { VirtualClock } from '../conversation/clock.ts';
@@ -68,4 +68,12 @@ test('a write rule that never answers is waited for five seconds, and then the w
   await clock.pass(1);
   await writing;
   expect(answer).toBe('overloaded');
+});
+
+test('a write rule that says no with a code of its own tells that, with the details that it gives', async () => {
+  const { rename } = await site(() =>
+    Promise.reject(new RejectedError('too_late', { since: 5, message: 'It is over.' })),
+  );
+  const { response } = await rename();
+  expect(response).toEqual({ reason: 'too_late', since: 5, message: 'It is over.' });
 });

@@ -2,11 +2,20 @@ import type { LoggedOp } from '@holdfast/engine/authority';
 import { Evaluation, type Row, type RowOp } from '@holdfast/engine/collection';
 import { readIn, Scope, type Tree } from '@holdfast/engine/data';
 import { objectsOf, type Placed, Places, Veil } from '@holdfast/engine/gate';
-import { type Path, type Query, type RecordDef, segmentsOf, type Seq } from '@holdfast/protocol';
+import {
+  asGlob,
+  globOf,
+  type Path,
+  type Query,
+  type RecordDef,
+  segmentsOf,
+  type Seq,
+} from '@holdfast/protocol';
 import { canonicalJson, encodeStored } from '@holdfast/protocol/record';
 import type { Crowd } from '../host/crowd.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import { writtenBy } from './ops.ts';
+import { everything, patternOf } from './scope.ts';
 
 /** So many leaves, or objects of a query, are looked at before others have their turn. */
 const PIECE = 500;
@@ -169,7 +178,8 @@ export class Evaluations {
   }
 
   /** Opens a query, or joins those who have; throws `invalid_cursor`. */
-  hold(terms: QueryTerms): SharedQuery {
+  hold(asked: QueryTerms): SharedQuery {
+    const terms = narrowed(asked);
     const key = keyOf(terms);
     let shared = this.#shared.get(key);
     if (shared === undefined) {
@@ -239,8 +249,19 @@ function apart(terms: QueryTerms): QueryTerms {
   return { ...terms, readable: new Scope(readable.patterns, bounds) };
 }
 
+/**
+ * Of what may be read, what bears on the objects: who may read more elsewhere, such as what is their own, sees the same rows.
+ */
+function narrowed(terms: QueryTerms): QueryTerms {
+  const { def, query, readable } = terms;
+  const objects = patternOf(asGlob(`${globOf(def.path, query.params)}/**`));
+  const { patterns, bounds } = readable.within(new Scope([objects]));
+  const isAll = patterns.some(({ source }) => source === objects.source);
+  return { ...terms, readable: new Scope(isAll ? everything.map(patternOf) : patterns, bounds) };
+}
+
 function keyOf({ def, query, readable }: QueryTerms): string {
-  const rules = readable.patterns.map(({ source }) => source);
+  const rules = readable.patterns.map(({ source }) => source).toSorted();
   const bounds = readable.bounds.map((each) =>
     each instanceof Veil ? each.rowsName(def.name) : each.name,
   );

@@ -110,10 +110,10 @@ export class Fanout {
   }
 
   #groupOf(audience: Audience, scope: ChannelScope): Group {
-    const key = `${scope.hash} ${audience.dialect} ${formatOf(audience.codec)} ${audience.topic}`;
+    const key = `${scope.told} ${audience.dialect} ${formatOf(audience.codec)} ${audience.topic}`;
     const known = this.#groups.get(key);
     if (known !== undefined) return known;
-    const group = new Group(key, audience, { hash: scope.hash, cursor: this.#cursor });
+    const group = new Group(key, audience, { told: scope.told, cursor: this.#cursor });
     this.#groups.set(key, group);
     if (scope.leaves.isWhole) this.#whole.add(group);
     else this.#filterOf(scope).groups.add(group);
@@ -121,13 +121,13 @@ export class Fanout {
   }
 
   #filterOf(scope: ChannelScope): Filter {
-    const known = this.#filters.get(scope.hash);
+    const known = this.#filters.get(scope.told);
     if (known !== undefined) return known;
     const removals: (() => void)[] = [];
     const remove = (): void => removals.forEach((each) => each());
     const filter: Filter = { scope, groups: new Set(), remove };
     for (const pattern of scope.leaves.patterns) removals.push(this.#matcher.add(pattern, filter));
-    this.#filters.set(scope.hash, filter);
+    this.#filters.set(scope.told, filter);
     return filter;
   }
 
@@ -135,10 +135,10 @@ export class Fanout {
     if (this.#groups.get(group.key) !== group) return;
     this.#groups.delete(group.key);
     this.#whole.delete(group);
-    const filter = this.#filters.get(group.hash);
+    const filter = this.#filters.get(group.told);
     if (filter === undefined || !filter.groups.delete(group) || filter.groups.size > 0) return;
     filter.remove();
-    this.#filters.delete(group.hash);
+    this.#filters.delete(group.told);
   }
 
   #deliver(ops: readonly LoggedOp[], traces: Traces): void {

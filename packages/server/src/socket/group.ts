@@ -18,7 +18,7 @@ export type Listener = {
 /** Channels of equal audience, scope and cursor: every commit is encoded once for all of them (stores.md §10.2.0). */
 export class Group {
   readonly key: string;
-  readonly hash: string;
+  readonly told: string;
   readonly listeners: Set<Listener> = new Set();
   readonly #audience: Audience;
   /** Those to be asked, behind the next events, how far they are. */
@@ -28,10 +28,10 @@ export class Group {
   constructor(
     key: string,
     audience: Audience,
-    { hash, cursor }: { readonly hash: string; readonly cursor: Seq },
+    { told, cursor }: { readonly told: string; readonly cursor: Seq },
   ) {
     this.key = key;
-    this.hash = hash;
+    this.told = told;
     this.#audience = audience;
     this.#cursor = cursor;
   }

@@ -102,7 +102,7 @@ export class ChannelQueries implements Watcher, Bound {
     const leaves = new Scope([...base.leaves.patterns, ...rows], [...bounds, this]);
     // No other channel has the same windows, nor has this one had them before: the scope is shared with nobody.
     const hash = `${base.hash} ${this.name} ${this.#config.room.nextNumber()}`;
-    this.#over = { ...base, hash, leaves };
+    this.#over = { ...base, hash, told: hash, leaves };
     return this.#over;
   }
 

@@ -8,6 +8,8 @@ export type ChannelScope = {
   readonly patterns: readonly Glob[];
   /** Stands for patterns and read rules: channels and replicas of equal hashes hold the same leaves. */
   readonly hash: string;
+  /** Stands for the leaves alone: channels of equal ones are told the same, whatever else they might read. */
+  readonly told: string;
   readonly leaves: Scope;
   /** What records hide of them, as the values are; null: nothing. */
   readonly veil: Veil | null;
@@ -22,7 +24,14 @@ export function channelScope(globs: readonly Glob[], readable: Scope): ChannelSc
   const asked = new Scope(patterns.map(patternOf));
   const leaves = asked.within(readable);
   const veil = leaves.bounds.find((bound) => bound instanceof Veil) ?? null;
-  return { patterns, hash: hashOf(asked, readable), leaves, veil };
+  const hash = hashOf(asked, readable);
+  return {
+    patterns,
+    hash,
+    told: leaves.bounds.length > readable.bounds.length ? hash : toldOf(leaves),
+    leaves,
+    veil,
+  };
 }
 
 /** Stands for read rules: whoever has a part of a store by some name of its own learns by it whether they have changed. */
@@ -67,6 +76,10 @@ function hashOf(asked: Scope, readable: Scope): string {
   return createHash('sha256').update(text).digest('base64url').slice(0, 22);
 }
 
+function toldOf(leaves: Scope): string {
+  return JSON.stringify([sourcesOf(leaves), leaves.bounds.map(({ name }) => name)]);
+}
+
 /** The scope pattern of a path and all below it. */
 export function globUnder(path: Path): Glob {
   const pieces = path.split('/').map((piece) => (/^\*{1,2}$/.test(piece) ? `\\${piece}` : piece));
@@ -81,7 +94,8 @@ export function partOf(
   const globs = all.filter((glob) => leaves.meets(patternOf(glob)));
   if (globs.length === 0) return null;
   const part = new Scope(globs.map(patternOf)).within(leaves);
-  return { patterns: globs, hash: `${hash} ${JSON.stringify(globs)}`, leaves: part, veil };
+  const name = `${hash} ${JSON.stringify(globs)}`;
+  return { patterns: globs, hash: name, told: name, leaves: part, veil };
 }
 
 function sourcesOf({ isWhole, patterns }: Scope): readonly string[] | null {

@@ -200,3 +200,37 @@ test.for([
     expect(made.server.describe().queries).toBe(queries);
   },
 );
+
+test('people whose path rules differ elsewhere share a query, and nobody shares one with whom they differ in its objects', async () => {
+  const rules = {
+    ann: ['users/ann/**', 'notes/**'],
+    bob: ['notes/**', 'users/bob/**'],
+    cat: ['notes/**', 'notes/a/text'],
+    dan: ['notes/a/**', 'notes/b/text'],
+  };
+  const people = Object.entries(rules).map(([name, patterns]) => {
+    const pathRules = patterns.map((pattern) => ({ pattern, allow: ['read'] as const }));
+    return [name, person(name, { pathRules })] as const;
+  });
+  const made = await world({
+    authenticate: principals({ ...Object.fromEntries(people), eve: person('eve') }),
+  });
+  const notes = made.server.record(record({ ...note, schema }));
+  for (const id of ['a', 'b']) await notes.write({ id }, { set: { owner: 'o', text: id } });
+  const open = async (name: string): Promise<Peer> => {
+    const peer = await made.joined({ token: name, device: name }, silent);
+    const spec = { where: { owner: 'o' } };
+    await peer.ask(topic, 'query_open', { sub: 'q', record: 'note', spec });
+    await peer.until(([, , , event]) => event === 'query_delta');
+    return peer;
+  };
+  const all = [await open('ann'), await open('bob'), await open('cat'), await open('eve')];
+  expect(made.server.describe().queries).toBe(1);
+  const dan = await open('dan');
+  expect(made.server.describe().queries).toBe(2);
+  await notes.write({ id: 'c' }, { set: { owner: 'o', text: 'c' } });
+  for (const peer of [...all, dan]) await peer.ask(topic, 'scope', {});
+  const shared = '[["notes/a","notes/b"],[["ins","notes/c","notes/b"]]]';
+  expect(all.map(windowsOf)).toEqual([shared, shared, shared, shared]);
+  expect(windowsOf(dan)).toBe('[["notes/a"]]');
+});

@@ -1,4 +1,7 @@
+import { Scope } from '@holdfast/engine/data';
+import { asGlob } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
+import { type ChannelScope, channelScope, patternOf } from '../../src/socket/scope.ts';
 import type { Peer, WireFrame } from '../conversation/peer.ts';
 import { principals } from '../conversation/principals.ts';
 import { ask, opsIn, put, reasonOf, seqOf, write } from '../conversation/talk.ts';
@@ -208,6 +211,21 @@ test('S83 channels of equal scope get the very same frames', async () => {
   const last = await put(writer, 'tenants/1/x', 'last');
   const frames = await Promise.all([events(one, last), events(two, last)]);
   expect(frames[0]).toEqual(frames[1]);
+});
+
+/** What is had of `lots` under these read rules. */
+function scopeOf(...rules: readonly string[]): ChannelScope {
+  const readable = new Scope(rules.map((rule) => patternOf(asGlob(rule))));
+  return channelScope([asGlob('lots/**')], readable);
+}
+
+test('channels whose rules differ elsewhere hold the same, and are told it together, under the names of their own scopes', () => {
+  const ann = scopeOf('lots/**', 'users/ann/**');
+  const bob = scopeOf('users/bob/**', 'lots/**');
+  expect(bob.told).toBe(ann.told);
+  expect(bob.hash).not.toBe(ann.hash);
+  expect(scopeOf('**').told).toBe(ann.told);
+  expect(scopeOf('lots/1/**').told).not.toBe(ann.told);
 });
 
 test('S102 a join of which nothing may be read is refused, on both dialects', async () => {

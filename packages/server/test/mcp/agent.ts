@@ -20,6 +20,11 @@ export class Agent {
     return agent;
   }
 
+  /** Calls a tool; what it answers, be it a refusal. */
+  async told(name: string, told: Told = {}): Promise<Told> {
+    return (await this.#ask(name, told)).answer;
+  }
+
   /** Calls a tool that must not refuse. */
   async call(name: string, told: Told = {}): Promise<Told> {
     const { isError, answer } = await this.#ask(name, told);

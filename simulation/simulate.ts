@@ -3,7 +3,7 @@
 // files with --files, of uploads with --uploads, of server-sent events with --feeds, of applications that are upgraded with
 // --upgrades, of undo with --edits, of guards and leases with --guards, of webhooks with --webhooks, of views with --views,
 // of records with --records, of collections with --collections (of which nothing is hidden with --collections --open), of
-// tabs with both views and queries with --browsers.
+// tabs with both views and queries with --browsers, of presence with --presence.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
 import { runBrowsers } from './browser/run.ts';
@@ -14,6 +14,7 @@ import { runFiles } from './files/run.ts';
 import { runGuards } from './guards/run.ts';
 import { runHosts } from './hosts/run.ts';
 import { runParts } from './parts/run.ts';
+import { runPresence } from './presence/run.ts';
 import { runRecords } from './records/run.ts';
 import { type Failure, failureText } from './src/simulate.ts';
 import { runUploads } from './uploads/run.ts';
@@ -44,6 +45,7 @@ const { values } = parseArgs({
     upgrades: flag,
     edits: flag,
     guards: flag,
+    presence: flag,
     open: flag,
     past: flag,
   },
@@ -66,6 +68,7 @@ const kinds = [
   'upgrades',
   'edits',
   'guards',
+  'presence',
 ] as const;
 const kind = kinds.find((name) => values[name]) ?? 'machines';
 console.log(`${count} seeds of ${kind} from ${from}`);
@@ -86,6 +89,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   upgrades: () => runUpgrades(seeds),
   edits: () => runEdits(seeds),
   guards: () => runGuards(seeds),
+  presence: () => runPresence(seeds),
   records: async () => {
     const { failure: found, world } = await runRecords(seeds);
     const { shown, asked, commits } = world;

@@ -28,6 +28,7 @@ export type OldBug = {
     | 'uploads'
     | 'upgrades'
     | 'edits'
+    | 'presence'
     | 'browsers';
   readonly seed: number;
   readonly says: RegExp;

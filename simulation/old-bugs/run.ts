@@ -92,6 +92,10 @@ const kinds: { readonly [kind: string]: () => Promise<string | null> } = {
     const { runEdits } = await import('../edits/run.ts');
     return textOf((await runEdits(seeds)).failure);
   },
+  presence: async () => {
+    const { runPresence } = await import('../presence/run.ts');
+    return textOf((await runPresence(seeds)).failure);
+  },
   browsers: async () => {
     const { runBrowsers } = await import('../browser/run.ts');
     return textOf((await runBrowsers(seeds)).failure);

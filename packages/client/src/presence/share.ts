@@ -84,6 +84,8 @@ class TopicShare {
         this.#refused(news.refusal);
         break;
       case 'lost':
+        // The server waits for them now; and the next line may be another tab's, where this tab speaks for itself alone.
+        this.#waitNoLonger();
         this.#dismiss((guest) => guest.shut());
         break;
       case 'message':
@@ -194,8 +196,12 @@ class TopicShare {
     this.#release = null;
   }
 
-  #close(): void {
+  #waitNoLonger(): void {
     for (const stop of this.#lingering.values()) stop();
+  }
+
+  #close(): void {
+    this.#waitNoLonger();
     this.#guests.clear();
     this.#rest();
   }

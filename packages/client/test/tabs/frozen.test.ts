@@ -1,5 +1,7 @@
 import type { ClientOptions } from '@holdfast/client';
+import { joinPresence } from '@holdfast/client/presence';
 import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
+import { presenceLimits } from '@holdfast/protocol/presence';
 import { expect, test } from 'vitest';
 import { platformTabs } from '../../src/tabs/platform.ts';
 import { openWorld } from '../world.ts';
@@ -82,4 +84,42 @@ test('a client that has given up does not stand for the lead because its tab tha
   const b = await ready(freezable(profile));
   await b.store.put('x', 1).committed;
   expect([a.asked(), b.valve.opened]).toEqual([before, 1]);
+});
+
+test('a tab that led, and showed another on a topic, goes on being shown there when it follows (S85)', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const graces = new Set<() => void>();
+  const env = {
+    setTimeout: (run: () => void, ms: number): unknown => {
+      if (ms !== presenceLimits.grace_ms) return setTimeout(run, ms);
+      graces.add(run);
+      return run;
+    },
+    clearTimeout: (timer: unknown): void => {
+      for (const run of graces) if (run === timer) graces.delete(run);
+      clearTimeout(Number(timer));
+    },
+  };
+  const a = await ready(freezable(profile, { env }));
+  const b = await ready(freezable(profile));
+  const at = { store: 'acme/app', topic: 'rooms/1' };
+  const watcher = joinPresence(world.client(), at);
+  const shown = (): readonly unknown[] =>
+    Array.from(watcher.peers.get().values(), ({ value }) => String(value['tab'])).toSorted((x, y) =>
+      x.localeCompare(y),
+    );
+  const [inA, inB] = [joinPresence(a.client, at), joinPresence(b.client, at)];
+  inA.set({ tab: 'a' });
+  inB.set({ tab: 'b' });
+  await expect.poll(shown).toEqual(['a', 'b']);
+  a.freeze(true);
+  await b.store.put('x', 1).committed;
+  a.freeze(false);
+  await expect.poll(() => inA.status.get().state).toBe('joined');
+  // So long it would have waited for the other to come back.
+  for (const run of graces) run();
+  await a.store.put('y', 1).committed;
+  inB.set({ tab: 'b2' });
+  await expect.poll(shown).toEqual(['a', 'b2']);
 });

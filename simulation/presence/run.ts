@@ -1,0 +1,277 @@
+import { memoryCache } from '@holdfast/client';
+import type { Principal } from '@holdfast/server';
+import { BrowserTab } from '../browser/tab.ts';
+import { insider } from '../collections/card.ts';
+import { waitWhile } from '../patience.ts';
+import { Spoiling } from '../spoiling.ts';
+import { Dice } from '../src/dice.ts';
+import { badWeather } from '../src/faults.ts';
+import type { Seeds } from '../src/simulate.ts';
+import type { World } from '../src/world.ts';
+import { type Step, weighed } from '../steps.ts';
+import { Origin } from '../tabs/origin.ts';
+import { textOf } from '../text.ts';
+import { type Played, Worlds } from '../worlds.ts';
+import { Guest, type GuestDeed, type Shown, storeName } from './guest.ts';
+import { type PresenceMutant, presenceMutants } from './mutants.ts';
+
+type Deed = GuestDeed | 'freeze' | 'reload' | 'crash';
+
+const tabNames = ['tab1', 'tab2', 'tab3'] as const;
+const soloNames = ['bob', 'cleo', 'dan'] as const;
+/** Who sits in front of all tabs. */
+const user = 'ada';
+const lengthMs = 20_000;
+const freezeMs = 6000;
+const reloadMs = 200;
+const patienceMs = 60_000;
+/** What is shown is seen by everybody within this time in clear weather. */
+const seenMs = 1500;
+/** After a lost connection somebody is shown for so long (stores.md §10.8.3), and gone a while later. */
+const graceMs = 5000;
+const lateMs = 2500;
+const movesMin = 6;
+const lasting = new Set(Object.keys(presenceMutants)) as ReadonlySet<PresenceMutant>;
+const setting = {
+  faults: { ...badWeather, sleep: 2, crash: 2 },
+  store: storeName,
+  lengthMs,
+  deeds: weighed<Deed>({
+    set: 20,
+    burst: 6,
+    clear: 5,
+    leave: 4,
+    come: 8,
+    freeze: 2,
+    reload: 2,
+    crash: 2,
+  }),
+  people: tabNames.length + soloNames.length,
+  deedsMin: 60,
+};
+
+/** How much went on in worlds of presence. */
+export type PresenceFigures = {
+  readonly looks: number;
+  readonly moves: number;
+  readonly survived: number;
+};
+
+type Seated = { readonly guest: Guest; readonly tab: BrowserTab | null };
+
+/** People on a topic, some of them in tabs of one browser, who come, go, freeze, crash and are cut off. */
+export class PresenceWorlds extends Worlds<Deed, PresenceMutant> {
+  figures: PresenceFigures = { looks: 0, moves: 0, survived: 0 };
+  #seated: readonly Seated[] = [];
+  #dice = new Dice(1);
+  #count = 0;
+  #isCalm = false;
+
+  constructor(mutant: PresenceMutant | null = null) {
+    const spoiling = new Spoiling(mutant, { lasting, most: 0 });
+    let world: World | null = null;
+    const server = {
+      authenticate: async ({ token }: { readonly token: string | null }) =>
+        world === null ? null : principalOf(world, token),
+    };
+    super({ ...setting, server }, spoiling);
+    this.#attach = (now) => (world = now);
+  }
+
+  readonly #attach: (world: World) => void;
+
+  protected begin(world: World): void {
+    this.#attach(world);
+    this.#dice = new Dice(world.seed);
+    this.#count = 0;
+    this.#isCalm = false;
+    const dice = world.dice.fork();
+    const origin = new Origin({
+      now: () => world.now,
+      later: (ms, run) => world.later(ms, run),
+      delay: (ms) => dice.next() * ms,
+      loses: () => !this.#isCalm && dice.chance(0.01),
+    });
+    const browser = { world, origin, cache: memoryCache() };
+    const of = { now: () => world.now, next: () => (this.#count += 1) };
+    const tabs = tabNames.map((name) => {
+      const tab = new BrowserTab(name, browser, { isApart: false });
+      return { tab, guest: new Guest(tab.take, of) };
+    });
+    const solos = soloNames.map((name) => {
+      const guest = new Guest((options) => world.device(name, options), of);
+      return { tab: null, guest };
+    });
+    this.#seated = [...tabs, ...solos];
+  }
+
+  protected perform(world: World, { does, who, roll }: Step<Deed>): void {
+    const seated = this.#seated[who];
+    if (seated === undefined) return;
+    const { guest, tab } = seated;
+    const dice = new Dice(roll);
+    if (does === 'crash') world.crash(guest.name);
+    else if (guest.device.isAsleep || tab?.isAwake === false) return;
+    else if (does === 'freeze') {
+      if (tab === null) guest.device.sleep(dice.below(freezeMs));
+      else tab.freeze(dice.below(freezeMs));
+    } else if (does === 'reload') {
+      // Its page is open again when the weather clears.
+      if (world.now < lengthMs - reloadMs) tab?.reload();
+    } else guest.act(does, dice);
+  }
+
+  protected async check(world: World): Promise<void> {
+    this.#isCalm = true;
+    await this.#agree(world, 'when the weather has cleared');
+    const moves = movesMin + this.#dice.below(6);
+    for (let left = moves; left > 0 && world.problems.length === 0; left--) {
+      await this.#move(world);
+    }
+    if (world.problems.length === 0) await this.#agree(world, 'in the end');
+    this.checkErrors(world);
+    const looks = this.#seated.reduce((sum, { guest }) => sum + guest.looksSince(0).length, 0);
+    this.figures = {
+      ...this.figures,
+      looks: this.figures.looks + looks,
+      moves: this.figures.moves + moves,
+    };
+  }
+
+  /** In clear weather one thing happens, and everybody sees it as it is to be seen. */
+  async #move(world: World): Promise<void> {
+    const { guest, tab } = this.#dice.pick(this.#seated);
+    const move = this.#dice.pick(['show', 'leave', 'cut', 'crash', 'server'] as const);
+    guest.come();
+    guest.set();
+    await this.#agree(world, `${guest.name} shows itself`);
+    const { own } = guest;
+    if (world.problems.length > 0 || own === null) return;
+    const since = world.now;
+    world.note(guest.name, `in clear weather: ${move}`);
+    if (move === 'show') {
+      guest.act('burst', this.#dice);
+      await world.sleep(seenMs);
+    } else if (move === 'leave') {
+      if (!this.spoils('who leaves tells nobody')) guest.leave();
+      await world.sleep(seenMs);
+      this.#isGone(world, own, `${guest.name} has left`);
+    } else if (move === 'cut') {
+      await this.#cut(world, guest, own);
+    } else if (move === 'crash' && tab === null) {
+      world.crash(guest.name);
+      await world.sleep(graceMs - 500);
+      this.#hasStayed(world, own, since);
+      await world.sleep(500 + lateMs);
+      this.#isGone(world, own, `${guest.name} has crashed`);
+    } else if (move === 'crash') world.crash(guest.name);
+    else if (this.#dice.chance(0.5)) world.site.shut(this.#dice.below(500));
+    else world.site.crash(this.#dice.below(500));
+    await this.#agree(world, `after ${move} of ${guest.name}`);
+  }
+
+  /** Who comes back in time has never gone. */
+  async #cut(world: World, guest: Guest, own: string): Promise<void> {
+    const since = world.now;
+    guest.device.cut();
+    await waitWhile(world, () => !guest.isJoined || world.now < since + 500, {
+      patienceMs,
+      stepMs: 100,
+    });
+    const isInTime = world.now < since + graceMs - lateMs;
+    if (!isInTime) return;
+    await world.sleep(graceMs + lateMs);
+    this.figures = { ...this.figures, survived: this.figures.survived + 1 };
+    this.#hasStayed(world, own, since);
+  }
+
+  #hasStayed(world: World, own: string, since: number): void {
+    const isSpoilt = this.spoils('who is cut off is gone at once');
+    for (const { guest } of this.#seated) {
+      const missed = guest.looksSince(since).find(({ shown }) => !shown.has(own) || isSpoilt);
+      if (!guest.isHere || missed === undefined) continue;
+      world.problem(
+        `grace: ${guest.name} saw ${own} go at ${missed.at.toFixed(0)}, lost at ${since.toFixed(0)}`,
+      );
+    }
+  }
+
+  #isGone(world: World, own: string, why: string): void {
+    for (const { guest } of this.#seated) {
+      if (this.#shownTo(guest).has(own)) world.problem(`gone: ${why}, ${guest.name} sees ${own}`);
+    }
+  }
+
+  /** Everybody who is on the topic sees those who show something, and what they show last. */
+  async #agree(world: World, when: string): Promise<void> {
+    const wrong = (): string | null => {
+      for (const { guest } of this.#seated) {
+        const found = guest.isHere ? this.#wrongWith(guest) : null;
+        if (found !== null) return `${found}, as ${guest.name} sees it`;
+      }
+      return null;
+    };
+    await waitWhile(world, () => wrong() !== null, { patienceMs, stepMs: 250 });
+    const text = wrong();
+    if (text === null) return;
+    const [word, ...rest] = text.split(': ');
+    world.problem(`${word}: ${when}, ${rest.join(': ')}`);
+  }
+
+  #wrongWith(guest: Guest): string | null {
+    const wanted = this.#wanted();
+    if (wanted === null || !guest.isJoined) return `settled: somebody is not on the topic`;
+    const shown = this.#shownTo(guest);
+    for (const [name, state] of wanted) {
+      const found = shown.get(name);
+      if (found === undefined) return `dropped: ${name} is missing`;
+      if (textOf(found) !== textOf(state)) {
+        return `last: ${name} shows ${textOf(found)} instead of ${textOf(state)}`;
+      }
+    }
+    const ghost = [...shown.keys()].find((name) => !wanted.has(name));
+    return ghost === undefined ? null : `ghost: ${ghost} is not there`;
+  }
+
+  /** What everybody says of themselves; null: somebody does not know it yet. */
+  #wanted(): Shown | null {
+    const wanted = new Map();
+    for (const { guest } of this.#seated) {
+      if (guest.state === null) continue;
+      const { own } = guest;
+      if (own === null || own.startsWith('/')) return null;
+      wanted.set(own, guest.state);
+    }
+    return wanted;
+  }
+
+  #shownTo(guest: Guest): Shown {
+    const shown = new Map(guest.shown);
+    const [first] = shown.keys();
+    if (this.spoils('who has left is shown again')) shown.set('ada/of before', {});
+    if (first === undefined) return shown;
+    if (this.spoils('somebody is left out')) shown.delete(first);
+    if (this.spoils('a state is an older one')) shown.set(first, { n: -1 });
+    return shown;
+  }
+}
+
+function principalOf(world: World, token: string | null): Principal | null {
+  if (!world.site.admits(token)) return null;
+  const name = token?.replace(/\.\d+$/, '') ?? '';
+  return { ...insider, subject: name.startsWith('tab') ? user : name };
+}
+
+/** Plays the worlds of some seeds; stops at the first in which something is wrong. */
+export async function runPresence(
+  seeds: Seeds,
+  mutant: PresenceMutant | null = null,
+): Promise<Played<PresenceFigures>> {
+  // Modules come in real time, of which there is none in there.
+  await Promise.all([
+    import('../../packages/client/src/tabs/relay.ts'),
+    import('../../packages/client/src/tabs/windows.ts'),
+    import('../../packages/client/src/presence/share.ts'),
+  ]);
+  return new PresenceWorlds(mutant).play(seeds);
+}

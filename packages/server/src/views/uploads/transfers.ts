@@ -30,7 +30,7 @@ export class Transfers {
   deskOf(view: ViewDefinition, step: (input: InstanceInput) => void): UploadDesk {
     const { clock, tokens, views, stored } = this.#room;
     return {
-      token: (ref) => tokens.sign(about(ref), clock.wall()),
+      token: (ref) => tokens.sign(about(ref), clock.now()),
       file: (ref) => {
         const transfer = this.#open.get(ref);
         const file = transfer?.file ?? null;
@@ -60,7 +60,7 @@ export class Transfers {
     if (isRefusal(join) || transfer === undefined || !transfer.isOpen) return null;
     if (transfer.subject !== principal.subject) return null;
     const { tokens, clock, views } = this.#room;
-    const age = { now: clock.wall(), maxAgeMs: views.upload_token_ms };
+    const age = { now: clock.now(), maxAgeMs: views.upload_token_ms };
     if (!tokens.verify(join.token, about(ref), age)) return null;
     return { transfer, resume: join.resume };
   }

@@ -1,8 +1,7 @@
 import { type ReactNode, useEffect, useMemo, useState } from 'react';
-import type { Renaming } from './card.tsx';
 import { Column } from './column.tsx';
 import { useSnapshot, useView } from './holdfast.ts';
-import { cardOf, withCardAt } from './places.ts';
+import { cardOf, type Renaming, withCardAt } from './places.ts';
 import { useBoard } from './use-board.ts';
 import { useCardKeys } from './use-card-keys.ts';
 import { Flying, useDrag } from './use-drag.tsx';

@@ -1,15 +1,8 @@
 import { memo, type ReactNode, useEffect, useRef } from 'react';
 import type { Card as Shown } from './holdfast.ts';
+import type { Renaming } from './places.ts';
 import type { Deeds } from './use-board.ts';
 import { focusOn } from './use-card-keys.ts';
-
-/** Another title that is being written, where others may rename or move the card meanwhile. */
-export type Renaming = {
-  readonly id: string;
-  /** What it was called when that began. */
-  readonly before: string;
-  readonly text: string;
-};
 
 type Props = {
   readonly card: Shown;

@@ -1,7 +1,8 @@
 import { memo, type ReactNode } from 'react';
 import { AddCard } from './add-card.tsx';
-import { Card, type Renaming } from './card.tsx';
+import { Card } from './card.tsx';
 import type { Column as Shown } from './holdfast.ts';
+import type { Renaming } from './places.ts';
 import type { Deeds } from './use-board.ts';
 
 type Props = {

@@ -6,6 +6,14 @@ export type Place = { readonly column: string; readonly index: number };
 /** A card that somebody holds, and where it would be if they let it go. */
 export type Held = Place & { readonly id: string };
 
+/** Another title that is being written, where others may rename or move the card meanwhile. */
+export type Renaming = {
+  readonly id: string;
+  /** What it was called when that began. */
+  readonly before: string;
+  readonly text: string;
+};
+
 /** The columns with a card somewhere else; columns that stay the same are the same objects. */
 export function withCardAt(
   columns: readonly Column[],

@@ -1,7 +1,6 @@
 import { type FocusEvent, type KeyboardEvent, useEffect, useState } from 'react';
-import type { Renaming } from './card.tsx';
 import type { Card, Column } from './holdfast.ts';
-import { cardOf, type Held, type Place, placeOf, stepFrom } from './places.ts';
+import { cardOf, type Held, type Place, placeOf, type Renaming, stepFrom } from './places.ts';
 import type { Deeds } from './use-board.ts';
 
 type Board = {

@@ -111,8 +111,9 @@ describe.runIf(wantsChromium)('the tracker in Chromium', () => {
 
   test('a long list comes a page at a time', async () => {
     expect(await theirs.page.locator('.issue').count()).toBe(20);
-    await theirs.page.getByRole('button', { name: 'Show more' }).click();
+    await theirs.page.getByRole('button', { name: 'Show more' }).press('Enter');
     await expect.poll(() => theirs.page.locator('.issue').count()).toBe(40);
+    expect(await theirs.page.evaluate(() => document.activeElement?.textContent)).toBe('Show more');
     await theirs.page.getByRole('button', { name: 'Show more' }).click();
     await expect.poll(() => theirs.page.locator('.issue').count()).toBe(46);
     expect(await theirs.page.getByText('46 issues').count()).toBe(1);
@@ -141,6 +142,26 @@ describe.runIf(wantsChromium)('the tracker in Chromium', () => {
     await theirs.issue('Write the release notes').waitFor();
     await mine.page.keyboard.press('Control+Shift+z');
     await expect.poll(() => theirs.page.locator('.dot.doing').count()).toBe(1);
+  });
+
+  test('a text that is being written is saved by the way back, too, and not lost when somebody else removes the issue', async () => {
+    const text = mine.page.getByLabel('Description');
+    const title = mine.page.getByLabel('Title', { exact: true });
+    await mine.add('Tell how it works');
+    await theirs.issue('Tell how it works').click();
+    await text.fill('It took an hour.');
+    await title.dispatchEvent('keydown', { key: 'Enter', isComposing: true });
+    await mine.page.goBack();
+    await expect.poll(() => theirs.page.getByLabel('Description').inputValue()).toMatch(/hour/);
+    await mine.page.goForward();
+    await text.fill('It took two hours.');
+    await theirs.page.getByRole('button', { name: 'Remove' }).click();
+    await mine.page.getByRole('alert').getByText('It took two hours.').waitFor();
+    await mine.page.getByRole('button', { name: 'Bring it back' }).click();
+    await theirs.issue('Tell how it works').click();
+    await expect.poll(() => theirs.page.getByLabel('Description').inputValue()).toMatch(/two/);
+    await mine.page.getByRole('button', { name: 'Remove' }).click();
+    await Promise.all([mine, theirs].map((each) => each.issue('Write the release').click()));
   });
 
   test('who changes what another has changed meanwhile is asked, and both see what was decided', async () => {
@@ -190,12 +211,30 @@ describe.runIf(wantsChromium)('the tracker in Chromium', () => {
     },
   );
 
+  test('where the system has colours of its own, how far an issue is can still be seen', async () => {
+    await mine.page.goto(server.url);
+    await mine.page.locator('.issue').first().click();
+    await mine.page.emulateMedia({ forcedColors: 'active' });
+    const looks: string[] = [];
+    for (const status of ['open', 'doing', 'done']) {
+      await mine.page.getByLabel('Status').selectOption(status);
+      const dot = mine.page.locator(`[aria-current=true] .dot.${status}`);
+      looks.push((await dot.screenshot()).toString('base64'));
+    }
+    expect(new Set(looks).size).toBe(3);
+    const chosen = mine.page.locator('.issue[aria-current]');
+    expect(await chosen.evaluate((each) => getComputedStyle(each).outlineStyle)).toBe('solid');
+    await mine.page.emulateMedia({ forcedColors: 'none' });
+  });
+
   test('it fits a phone, and the dark', async () => {
     const phone = await TrackerPage.open(browser, `${server.url}?issue=import-45`, {
-      viewport: { width: 380, height: 720 },
+      viewport: { width: 320, height: 720 },
       colorScheme: 'dark',
     });
     expect(await phone.overflow()).toBe(0);
+    const panel = phone.page.locator('.panel');
+    expect(await panel.evaluate((each) => each.scrollWidth - each.clientWidth)).toBe(0);
     await phone.page.screenshot({ path: join(pictures, 'tracker-phone.png') });
     await phone.page.getByRole('button', { name: 'All issues' }).click();
     await phone.issue('Imported 45').waitFor();

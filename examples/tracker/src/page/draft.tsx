@@ -1,6 +1,6 @@
-import { type ReactNode, useState } from 'react';
+import { type ReactNode, useEffect, useRef, useState } from 'react';
 
-/** A text that is kept to oneself while it is being written. */
+/** A text that is kept to oneself while it is being written, and saved however it is left: also by the way back. */
 export function Draft({
   label,
   value,
@@ -17,6 +17,11 @@ export function Draft({
     if (draft !== null && draft !== value) save(draft);
     setDraft(null);
   };
+  const leave = useRef(finish);
+  useEffect(() => {
+    leave.current = finish;
+  });
+  useEffect(() => () => leave.current(), []);
   const shared = {
     value: draft ?? value,
     onBlur: finish,
@@ -33,9 +38,11 @@ export function Draft({
           className="headline"
           maxLength={200}
           {...shared}
-          onKeyDown={(event) => {
-            if (event.key === 'Enter') event.currentTarget.blur();
-            if (event.key === 'Escape') setDraft(null);
+          onKeyDown={({ key, currentTarget, nativeEvent }) => {
+            // Both keys also end the choice of a character in languages that have many.
+            if (nativeEvent.isComposing) return;
+            if (key === 'Enter') currentTarget.blur();
+            if (key === 'Escape') setDraft(null);
           }}
         />
       )}

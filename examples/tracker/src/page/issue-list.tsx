@@ -17,6 +17,7 @@ export function IssueList({ route, go, href }: Routing): ReactNode {
     startTransition(() => go(to));
   };
   const more = async (): Promise<void> => {
+    if (isLoading) return;
     setLoading(true);
     await loadMore().finally(() => setLoading(false));
   };
@@ -63,7 +64,8 @@ export function IssueList({ route, go, href }: Routing): ReactNode {
       </ol>
       {rows.length === 0 && !hasMore && <p className="hint nothing">Nothing here.</p>}
       {hasMore && rows.length > 0 && (
-        <button className="more" disabled={isLoading} onClick={() => void more()}>
+        // Disabled it would lose the focus.
+        <button className="more" aria-disabled={isLoading} onClick={() => void more()}>
           Show more
         </button>
       )}

@@ -13,7 +13,7 @@ export function IssuePanel({
   readonly id: string;
   readonly close: () => void;
 }): ReactNode {
-  const { issue, conflicts, isPending, change, remove } = useIssue(id);
+  const { issue, conflicts, isPending, change, remove, lost, bringBack } = useIssue(id);
   const back = (
     <button className="quiet back" onClick={close}>
       ← All issues
@@ -25,6 +25,15 @@ export function IssuePanel({
         {back}
         <Conflicts list={conflicts} issue={undefined} />
         <p className="hint nothing">This issue is gone.</p>
+        {lost && (
+          <section className="conflict" role="alert">
+            <h2>You were writing when somebody removed it.</h2>
+            <p className="written">{`${lost.title}\n${lost.body}`}</p>
+            <button className="primary" onClick={bringBack}>
+              Bring it back
+            </button>
+          </section>
+        )}
       </>
     );
   }

@@ -1,4 +1,5 @@
-import type { ConflictError } from '@holdfast/client';
+import { type ConflictError, HoldfastError } from '@holdfast/client';
+import { useState } from 'react';
 import type { IssueShape } from '../issue/issue.ts';
 import { useRecord, useVersion } from './holdfast.ts';
 import { useUndo } from './use-undo.tsx';
@@ -11,6 +12,9 @@ export type ShownIssue = {
   readonly isPending: boolean;
   readonly change: (fields: Partial<IssueShape>) => void;
   readonly remove: () => void;
+  /** What was changed of it when it was gone; null: nothing was, or it is back. */
+  readonly lost: IssueShape | null;
+  readonly bringBack: () => void;
 };
 
 /** An issue by its id; what is done with it is shown at once, and can be taken back. */
@@ -19,6 +23,7 @@ export function useIssue(id: string): ShownIssue {
   const record = useRecord(version.issue, { id });
   const { did } = useUndo();
   const { value: issue, conflicts, pendingIntents } = record;
+  const [lost, setLost] = useState<IssueShape | null>(null);
   const change = (fields: Partial<IssueShape>): void => {
     const names = Object.keys(fields);
     const before = Object.fromEntries(
@@ -30,6 +35,10 @@ export function useIssue(id: string): ShownIssue {
       redo: () => record.patch(version.change(fields)),
     };
     did(`${names.join(', ')} changed.`, deed, committed);
+    committed.catch((error: unknown) => {
+      const isGone = error instanceof HoldfastError && error.code === 'not_found';
+      if (isGone && issue !== undefined) setLost({ ...issue, ...fields });
+    });
   };
   const remove = (): void => {
     if (issue === undefined) return;
@@ -40,5 +49,11 @@ export function useIssue(id: string): ShownIssue {
     };
     did('Issue removed.', deed, committed);
   };
-  return { issue, conflicts, isPending: pendingIntents > 0, change, remove };
+  const bringBack = (): void => {
+    if (lost === null) return;
+    const { committed } = record.set(version.stored(lost));
+    did('Issue brought back.', { undo: () => record.remove(), redo: bringBack }, committed);
+    setLost(null);
+  };
+  return { issue, conflicts, isPending: pendingIntents > 0, change, remove, lost, bringBack };
 }

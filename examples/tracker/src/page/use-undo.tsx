@@ -54,7 +54,7 @@ export function useUndo(): Undo {
 export function UndoButton(): ReactNode {
   const { undo } = useUndo();
   return (
-    <button onClick={undo ?? undefined} disabled={undo === null}>
+    <button onClick={undo ?? undefined} aria-disabled={undo === null}>
       Undo
     </button>
   );

@@ -1,7 +1,14 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ConfigError, type Effective, resolveConfig, type Sources } from '@holdfast/server/config';
+import type { ServerOptions } from '@holdfast/server';
+import {
+  ConfigError,
+  type Effective,
+  optionsOf,
+  resolveConfig,
+  type Sources,
+} from '@holdfast/server/config';
 import { misuse } from './failure.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -67,8 +74,17 @@ export async function readConfiguration(
     flags: flagsOf(args),
     ...(path !== null && { file: { path, config: await load(path) } }),
   };
+  return told(async () => resolveConfig(sources));
+}
+
+/** What a configuration makes of a server; what is wrong with it is the caller's to mend. */
+export function readOptions(configuration: Effective): Promise<ServerOptions> {
+  return told(() => optionsOf(configuration));
+}
+
+async function told<T>(read: () => Promise<T>): Promise<T> {
   try {
-    return resolveConfig(sources);
+    return await read();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     throw misuse(error.message, '"holdfast config" shows every setting and where it comes from.');

@@ -58,6 +58,7 @@ test('no secret is shown', slow, async () => {
   const env = {
     HOLDFAST_FILES_S3_BUCKET: 'b',
     HOLDFAST_FILES_S3_ENDPOINT: 'https://user:hunter2@s3.example',
+    HOLDFAST_FILES_S3_ACCESS_KEY_ID: 'k',
     HOLDFAST_FILES_S3_SECRET_ACCESS_KEY: 'hunter2',
   };
   const { stdout, rows } = await cli(['config'], { env });
@@ -112,6 +113,18 @@ test.each([
     "export default { admin: { orgs: ['acme'] } };",
     'admin.orgs',
     'needs admin.token',
+  ],
+  [
+    'half a key of a bucket',
+    "export default { files: { s3: { bucket: 'b', region: 'eu', accessKeyId: 'k' } } };",
+    'files.s3.accessKeyId',
+    'needs files.s3.secretAccessKey',
+  ],
+  [
+    'a bucket of no region',
+    "export default { files: { s3: { bucket: 'b' } } };",
+    'files.s3.bucket',
+    'needs files.s3.region',
   ],
   ['nothing at all', 'export const port = 1;', 'default', 'export an object'],
   ['what is no program', 'export default {', 'holdfast.config.mjs', 'cannot be read'],

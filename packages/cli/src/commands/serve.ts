@@ -5,11 +5,11 @@ import { Readable } from 'node:stream';
 import { createServer, type ServerLog } from '@holdfast/server';
 import type { Blobs, UploadId } from '@holdfast/server/blobs';
 import { diskBlobs } from '@holdfast/server/blobs/disk';
-import { levelOf, listenAt, optionsOf } from '@holdfast/server/config';
+import { levelOf, listenAt } from '@holdfast/server/config';
 import { sqlite } from '@holdfast/server/storage/sqlite';
 import type { Storage } from '@holdfast/server/storage';
 import { type Command, defineCommand } from '../command.ts';
-import { configurationArgs, readConfiguration } from '../configuration.ts';
+import { configurationArgs, readConfiguration, readOptions } from '../configuration.ts';
 import { aborted } from '../interrupt.ts';
 import { orgsOf } from '../offline.ts';
 import { consoleDirectory, listen, runUntilStopped, serverLog } from '../running.ts';
@@ -25,7 +25,7 @@ export const command: Command = defineCommand({
   ],
   async run(args, { output, terminal }) {
     const configuration = await readConfiguration(args, terminal);
-    const { data = './data', ...options } = await optionsOf(configuration);
+    const { data = './data', ...options } = await readOptions(configuration);
     const directory = configuration.get('console') === true ? consoleDirectory() : null;
     const storage = sqlite({ directory: data });
     const log = serverLog(terminal, levelOf(configuration));

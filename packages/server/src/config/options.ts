@@ -4,7 +4,7 @@ import type { ServerOptions } from '../server-options.ts';
 import type { Blobs } from '../blobs/index.ts';
 import { diskBlobs } from '../blobs/disk.ts';
 import type { Value } from './kinds.ts';
-import type { Effective } from './resolve.ts';
+import { ConfigError, type Effective } from './resolve.ts';
 
 /** Where a server is to listen. */
 export type ListenAt = { readonly host: string; readonly port: number };
@@ -20,7 +20,10 @@ export function levelOf(effective: Effective): LogLevel {
   return level === 'error' || level === 'silent' ? level : 'info';
 }
 
-/** The options of the server that the settings describe; whoever asks adds the log and the console. */
+/**
+ * The options of the server that the settings describe; whoever asks adds the log and the console. Rejects with a
+ * {@link ConfigError} where files go to a bucket that cannot be spoken to.
+ */
 export async function optionsOf(effective: Effective): Promise<ServerOptions> {
   const { enabled = true, ...rates } = effective.group('rates');
   const slow = effective.get('slowCommitMs');
@@ -59,7 +62,9 @@ async function filesOf(effective: Effective): Promise<Blobs | null> {
   const bucket = effective.get('files.s3.bucket');
   if (typeof bucket !== 'string') return null;
   // The SDK is large, and few need it.
-  const { S3Client } = await import('@aws-sdk/client-s3');
+  const { S3Client } = await import('@aws-sdk/client-s3').catch((error: unknown) => {
+    throw unlessInstalled(error);
+  });
   const { s3Blobs } = await import('../blobs/s3.ts');
   const s3 = textsIn(effective.group('files.s3'));
   const { region, endpoint, prefix, accessKeyId, secretAccessKey } = s3;
@@ -70,7 +75,21 @@ async function filesOf(effective: Effective): Promise<Blobs | null> {
     ...(accessKeyId !== undefined &&
       secretAccessKey !== undefined && { credentials: { accessKeyId, secretAccessKey } }),
   });
+  // Else the first file would be the first to hear of it.
+  await client.config.region().catch(() => {
+    throw lacking('files.s3.region, or AWS_REGION where the SDK is to find it');
+  });
   return s3Blobs({ client, bucket, ...(prefix !== undefined && { prefix }) });
+}
+
+function unlessInstalled(error: unknown): unknown {
+  if (!(error instanceof Error && 'code' in error)) return error;
+  if (error.code !== 'ERR_MODULE_NOT_FOUND') return error;
+  return lacking('the package @aws-sdk/client-s3: npm install @aws-sdk/client-s3');
+}
+
+function lacking(what: string): ConfigError {
+  return new ConfigError('files.s3.bucket', 'files.s3.bucket', `files.s3.bucket needs ${what}.`);
 }
 
 function numbersOf(group: { readonly [key: string]: Value }): { readonly [key: string]: number } {

@@ -84,7 +84,7 @@ export function resolveConfig({ file, env = {}, flags = {} }: Sources): Effectiv
     return { setting, value: setting.fallback, origin: 'default', place: null };
   });
   refuseTwoPlaces(resolved);
-  refuseHalfAdmin(resolved);
+  refuseHalves(resolved);
   return new Effective(resolved, authenticate);
 }
 
@@ -199,13 +199,15 @@ function refuseTwoPlaces(resolved: readonly Resolved[]): void {
   }
 }
 
-/** A token for nothing, or nobody for the orgs. */
-function refuseHalfAdmin(resolved: readonly Resolved[]): void {
+/** A token for nothing, nobody for the orgs, or half a key. */
+function refuseHalves(resolved: readonly Resolved[]): void {
   const set = (name: string): boolean =>
     resolved.some(({ setting, origin }) => setting.key === name && origin !== 'default');
   for (const [key, needs] of [
     ['admin.token', 'admin.orgs'],
     ['admin.orgs', 'admin.token'],
+    ['files.s3.accessKeyId', 'files.s3.secretAccessKey'],
+    ['files.s3.secretAccessKey', 'files.s3.accessKeyId'],
   ] as const) {
     if (set(key) && !set(needs)) throw new ConfigError(needs, key, `${key} needs ${needs}.`);
   }

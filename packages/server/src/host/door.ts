@@ -1,7 +1,7 @@
 import type { LoggedOp, LoneRequest } from '@holdfast/engine/authority';
 import type { Scope, Span, Tree } from '@holdfast/engine/data';
 import type { Refusal, Seq, WriteReply } from '@holdfast/protocol';
-import { refuseSeq, spanOf, stateAt } from './history.ts';
+import { refuseReturn, refuseSeq, spanOf, stateAt } from './history.ts';
 import type { Patrol } from './patrol.ts';
 import type { Stores } from './stores.ts';
 import type { StoreHost } from './store-host.ts';
@@ -16,6 +16,8 @@ type OpenStore = Pick<
   write(request: LoneRequest): Promise<WriteReply | Refusal>;
   /** The state at a seq, or why there is none. */
   past(seq: Seq): Promise<Tree | Refusal>;
+  /** The same to go back to. */
+  target(seq: Seq): Promise<Tree | Refusal>;
   /** What the ops in (from, to] did. */
   span(from: Seq, to: Seq): Promise<Span>;
   /** Tells what a scope shows of the log after a seq. */
@@ -57,6 +59,7 @@ export function doorTo(stores: Stores, nextNumber: () => number): StoreDoor {
       follow: (follower) => host.follow(follower),
       write: (request) => submit(host, channel, request),
       past: async (seq) => refuseSeq(host, seq) ?? stateAt(host, seq),
+      target: async (seq) => refuseReturn(host, seq) ?? stateAt(host, seq),
       span: (from, to) => spanOf(host, from, to),
       tell: (scope, after) => Telling.from(host, scope, after),
       tellBackwards: (scope, from) => tellBackwards(host, scope, from),

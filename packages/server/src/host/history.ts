@@ -6,12 +6,16 @@ import { inParts, turn } from '../storage/turn.ts';
 
 type Past = Pick<StoreHost, 'view' | 'read' | 'standing'>;
 
-/** Why there is no state at this seq to go back to (stores.md §13.3.1); null if there is. */
+/** Why there is no state at this seq (stores.md §13.1.4); null if there is: of a store without ops there is one at 0. */
 export function refuseSeq(store: Past, seq: Seq): Refusal | null {
   const { head, oldestSeq } = store.standing();
-  if (head === 0) return refuse('no_ops');
   if (seq > head) return refuse('invalid_seq');
   return seq < oldestSeq - 1 ? refuse('beyond_retention', { oldest_seq: oldestSeq }) : null;
+}
+
+/** Why a store cannot go back to this seq (stores.md §13.3.1); null if it can. */
+export function refuseReturn(store: Past, seq: Seq): Refusal | null {
+  return store.standing().head === 0 ? refuse('no_ops') : refuseSeq(store, seq);
 }
 
 /** What the ops in (from, to] did, read in turns of the event loop; rejects where the log has forgotten one of them meanwhile. */

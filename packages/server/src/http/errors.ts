@@ -1,10 +1,4 @@
-import {
-  isReason,
-  type Refusal,
-  type RefusalDetails,
-  refusals,
-  refuse,
-} from '@holdfast/protocol';
+import { isReason, type Refusal, type RefusalDetails, refusals, refuse } from '@holdfast/protocol';
 
 /** A request that ends with an error; thrown by routes, answered in one place (stores.md §15.1.1). */
 export class Problem extends Error {

@@ -205,6 +205,6 @@ async function rollbackOf(
 ): Promise<RollbackRequest | Refusal> {
   const asked = readRollback(body, deps.limits);
   if (isRefusal(asked)) return asked;
-  const target = await store.past(asked.toSeq);
+  const target = await store.target(asked.toSeq);
   return isRefusal(target) ? target : { op: 'rollback', ...asked, target };
 }

@@ -1,6 +1,6 @@
 import { type Refusal, refuse, type Rollback } from '@holdfast/protocol';
 import type { RollbackRequest } from '@holdfast/engine/data';
-import { refuseSeq, stateAt } from '../host/history.ts';
+import { refuseReturn, stateAt } from '../host/history.ts';
 
 type Past = Parameters<typeof stateAt>[0];
 
@@ -33,7 +33,7 @@ export class Restoring {
 
   async #look(asked: Rollback): Promise<RollbackRequest | Refusal> {
     if (this.#isOver) return refuse('unavailable', { retry_after_ms: RETRY_MS });
-    const refusal = refuseSeq(this.#host, asked.toSeq) ?? this.#refuse();
+    const refusal = refuseReturn(this.#host, asked.toSeq) ?? this.#refuse();
     if (refusal !== null) return refusal;
     return { op: 'rollback', ...asked, target: await stateAt(this.#host, asked.toSeq) };
   }

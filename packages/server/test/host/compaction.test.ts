@@ -56,6 +56,51 @@ test('S93 S94 a map is read at a seq with the revision it had, though what was r
   for (const query of ['', '?at_seq=7', '?at_seq=5']) expect(await read(query)).toEqual(map);
 });
 
+test('S57 S90 S91 S93 S107 what is retained is told from the seq before it on, and nothing from before that', async () => {
+  const { clock, here, standing, write } = await aged({ ms: HOUR, ops: 3 });
+  await write(8, 'old');
+  await clock.pass(2 * HOUR);
+  await expect.poll(standing).toBe(6);
+  const headers = { authorization: 'Bearer dev', 'content-type': 'application/json' };
+  const ask = async (route: string, body?: object): Promise<object> => {
+    const sent = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
+    const url = new URL(`/api/stores/demo/main/${route}`, here.url);
+    const answer = await fetch(url, { headers, ...sent });
+    return { status: answer.status, ...Object(await answer.json()) };
+  };
+  const behind = { status: 409, error: 'beyond_retention', oldest_seq: 6 };
+  expect(await ask('entries?at_seq=4')).toEqual(behind);
+  expect(await ask('entries?at_seq=5')).toMatchObject({ status: 200 });
+  expect(await ask('diff?from_seq=4')).toEqual({
+    status: 409,
+    error: 'compacted',
+    earliest_available: 5,
+  });
+  expect(await ask('diff?from_seq=5')).toMatchObject({ status: 200, from_seq: 5, to_seq: 8 });
+  const first = async (since: number): Promise<string> => {
+    const quit = new AbortController();
+    const url = new URL(`/api/stores/demo/main/watch?since=${since}`, here.url);
+    const { body } = await fetch(url, { headers, signal: quit.signal });
+    const { value } = (await body?.getReader().read()) ?? {};
+    quit.abort();
+    return new TextDecoder().decode(value).split('\n', 2).join(' ');
+  };
+  expect(await first(4)).toBe('event: reset data: {"why":"behind","seq":8}');
+  expect(await first(5)).toMatch(/^id: 5 event: ready/);
+  for (const [last, why] of [
+    [4, 'behind'],
+    [5, null],
+  ] as const) {
+    const peer = await here.connect({ device: `reader-${last}` });
+    const { incarnation, scope } = (await peer.join(topic, { last_store_seq: 8 })).response;
+    const payload = { last_store_seq: last, incarnation, scope };
+    expect((await peer.join(topic, payload)).response).toMatchObject({ oldest_seq: 6, why });
+  }
+  expect(await ask('rollback', { to_seq: 4 })).toEqual(behind);
+  const back = { status: 200, ops_written: 3, store_seq: 11 };
+  expect(await ask('rollback', { to_seq: 5 })).toEqual(back);
+});
+
 test('S94 younger ops stay however many there are, and the last 10,000 stay however old', async () => {
   const young = await aged({ ms: HOUR, ops: 5 });
   await young.write(12, 'young');

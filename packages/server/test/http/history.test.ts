@@ -32,6 +32,17 @@ test('S93 reads and listings at a seq show the state that was, map revisions inc
   expect((await ask('GET', `${S}/entries/m?at_seq=x`)).status).toBe(400);
 });
 
+test('S93 a store without ops is empty at 0, and has no other past', async () => {
+  const { ask } = await open();
+  const list = await ask('GET', `${S}/entries?at_seq=0`);
+  expect([list.status, list.json]).toEqual([200, { items: [], next_cursor: null }]);
+  const entry = await ask('GET', `${S}/entries/a?at_seq=0`);
+  expect([entry.status, entry.json]).toEqual([404, { error: 'not_found', path: 'a' }]);
+  const diff = await ask('GET', `${S}/diff?from_seq=0`);
+  expect(diff.json).toEqual({ from_seq: 0, to_seq: 0, changes: [] });
+  expect((await ask('GET', `${S}/entries?at_seq=1`)).json).toEqual({ error: 'invalid_seq' });
+});
+
 test('S90 diff from 0 lists additions, null told from absent, and n to n is empty', async () => {
   const { ask } = await open();
   await write(ask, ['a', null], ['b', 'x'], ['b', undefined], ['c', 2]);

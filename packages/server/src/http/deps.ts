@@ -86,6 +86,8 @@ export type OpenStore = {
   onLost(run: () => void): void;
   /** The state at a seq, or why there is none (stores.md §13.1.4). */
   past(seq: Seq): Promise<Tree | Refusal>;
+  /** The same to go back to. */
+  target(seq: Seq): Promise<Tree | Refusal>;
   /** What the ops in (from, to] did. */
   span(from: Seq, to: Seq): Promise<Span>;
   /** Tells what a scope shows of the log after a seq: it takes in whole commits (records.md §17). */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Cache, type CacheChange, memoryCache, type RejectedWrite } from '@holdfast/client';
+import { memoryLink } from '@holdfast/client/link/memory';
 import { openWorld, type World } from './world.ts';
 
 let world: World;
@@ -16,6 +17,7 @@ afterEach(async () => {
 class SlowCache implements Cache {
   readonly kept: Cache = memoryCache();
   readonly keeping: Cache['keeping'] = this.kept.keeping;
+  readonly open: NonNullable<Cache['open']> = (terms) => this.kept.open?.(terms) ?? terms.deviceId;
   readonly #waiting: { readonly store: () => void; readonly fail: (error: Error) => void }[] = [];
 
   load(store: Parameters<Cache['load']>[0]): ReturnType<Cache['load']> {
@@ -48,7 +50,7 @@ class SlowCache implements Cache {
   }
 }
 
-const nowhere = 'ws://127.0.0.1:1';
+const nowhere = memoryLink(() => null);
 
 describe('a client that is closed', () => {
   it('G56 leaves handles that say so, in their status and from every method', async () => {
@@ -65,7 +67,7 @@ describe('a client that is closed', () => {
 
   it('G66 C20 has given its cache all that it accepted when close resolves', async () => {
     const cache = new SlowCache();
-    const first = world.client({ url: nowhere, cache, deviceId: 'laptop' });
+    const first = world.client({ link: nowhere, cache, deviceId: 'laptop' });
     const before = first.store('acme/app');
     const writes = [before.put('a', 1), before.put('b', 2)];
     const end = { hasCome: false };
@@ -103,7 +105,7 @@ describe('a client that is closed', () => {
   it('C20 promises nothing that a failed cache does not hold', async () => {
     const [cache, rejected]: [SlowCache, RejectedWrite[]] = [new SlowCache(), []];
     const onRejected = (rejection: RejectedWrite): number => rejected.push(rejection);
-    const client = world.client({ url: nowhere, cache, onRejected });
+    const client = world.client({ link: nowhere, cache, onRejected });
     const write = client.store('acme/app').put('a', 1);
     cache.fail(new Error('quota'));
     await expect.poll(() => world.errors.length).toBe(1);

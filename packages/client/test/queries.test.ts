@@ -1,4 +1,5 @@
 import { type Client, memoryCache, type Store } from '@holdfast/client';
+import { memoryLink } from '@holdfast/client/link/memory';
 import { type CollectionHandle, records } from '@holdfast/client/records';
 import { collection, passthrough, record } from '@holdfast/protocol';
 import { createServer } from '@holdfast/server';
@@ -294,13 +295,12 @@ test('R171 what a cache kept of a collection is there without a server, and is m
   await using world = await openWorld();
   const { store } = await setting(world);
   const cache = memoryCache();
-  const make = (url?: string): Client =>
-    world.client({ records: records([Task]), cache, deviceId: 'd', ...(url && { url }) });
+  const make = (more = {}): Client =>
+    world.client({ records: records([Task]), cache, deviceId: 'd', ...more });
   const before = make();
-  const known = before.collection(open);
-  await known.ready();
+  await before.collection(open).ready();
   await before.close();
-  const away = make('ws://127.0.0.1:9');
+  const away = make({ link: memoryLink(() => null) });
   const kept = away.collection(open);
   await kept.ready();
   expect([titles(kept), kept.state.get().ready]).toEqual([['T0', 'T1', 'T2'], true]);

@@ -1,4 +1,5 @@
 import { type Client, memoryCache, observe } from '@holdfast/client';
+import { memoryLink } from '@holdfast/client/link/memory';
 import { records } from '@holdfast/client/records';
 import { record } from '@holdfast/protocol';
 import { expect, expectTypeOf, onTestFinished, test, vi } from 'vitest';
@@ -260,7 +261,7 @@ test('R129 R130 R133 R144 a restart shows what was committed, and what is not ye
     records: records([Doc]),
     cache,
     deviceId: 'd',
-    url: 'ws://127.0.0.1:9',
+    link: memoryLink(() => null),
   });
   const offline = docOf(away);
   await offline.ready();

@@ -14,7 +14,7 @@ import {
   same,
   shown,
 } from './conformance/fixtures.ts';
-import type { Cache } from './port.ts';
+import type { Cache, CacheTerms } from './port.ts';
 
 /** The driver under test, for one case. */
 export type CacheSubject = {
@@ -50,6 +50,19 @@ export function cacheConformance(begin: () => Promise<CacheSubject>): readonly C
       }
     },
   }));
+}
+
+const termsOf = (realm: string): Omit<CacheTerms, 'deviceId' | 'isDeviceGiven'> => ({
+  realm,
+  schemaVersion: null,
+  migrate: null,
+  wall: () => 0,
+  report: () => undefined,
+});
+
+async function use(cache: Cache, realm: string): Promise<Cache> {
+  await cache.open?.({ ...termsOf(realm), deviceId: 'a-device', isDeviceGiven: true });
+  return cache;
 }
 
 const drafts: readonly Draft[] = [
@@ -305,26 +318,45 @@ const drafts: readonly Draft[] = [
     },
   },
   {
+    name: 'what is kept under other terms is another’s, and is there again under its own',
+    run: async ({ subject, cache: first }) => {
+      await fill(await use(first, 'wss://a.test ann'));
+      const count = first.letters?.list(app).length;
+      await first.close?.();
+      const whole = shown(await (await use(await subject.open(), 'wss://a.test ann')).load(app));
+      for (const realm of ['wss://a.test bob', 'wss://b.test ann', 'wss://a.test ']) {
+        // oxlint-disable-next-line no-await-in-loop -- one after the other
+        const other = await use(await subject.open(), realm);
+        // oxlint-disable-next-line no-await-in-loop -- the same
+        same(await other.load(app), null);
+        same(other.letters?.list(app).length ?? 0, 0);
+        // oxlint-disable-next-line no-await-in-loop -- the same
+        await other.commit(app, change(99, { entries: [['a', leaf('theirs', 99)]] }));
+        // oxlint-disable-next-line no-await-in-loop -- the same
+        await other.close?.();
+      }
+      const again = await use(await subject.open(), 'wss://a.test ann');
+      same(shown(await again.load(app)), whole);
+      same(again.letters?.list(app).length, count);
+    },
+  },
+  {
     name: 'an installation keeps its name, unless the application gives it one',
     isOfSeveral: true,
     run: async ({ subject, cache: first }) => {
-      const terms = {
-        realm: 'r',
-        schemaVersion: null,
-        migrate: null,
-        wall: () => 0,
-        report: () => undefined,
-      };
       same(
-        await first.open?.({ ...terms, deviceId: 'first-name', isDeviceGiven: false }),
+        await first.open?.({ ...termsOf('r'), deviceId: 'first-name', isDeviceGiven: false }),
         'first-name',
       );
       const second = await subject.open();
       same(
-        await second.open?.({ ...terms, deviceId: 'other-name', isDeviceGiven: false }),
+        await second.open?.({ ...termsOf('r'), deviceId: 'other-name', isDeviceGiven: false }),
         'first-name',
       );
-      same(await second.open?.({ ...terms, deviceId: 'given', isDeviceGiven: true }), 'given');
+      same(
+        await second.open?.({ ...termsOf('r'), deviceId: 'given', isDeviceGiven: true }),
+        'given',
+      );
     },
   },
   {

@@ -9,7 +9,9 @@ import type { Cache, CacheChange, CachedStore } from './port.ts';
  * durable cache in all but name.
  */
 export function memoryCache(): Cache {
-  const shelves = new Map<StoreName, Shelf>();
+  /** By whose it is, and of which server: what is kept for one is nothing to another. */
+  const rooms = new Map<string, Room>();
+  let { shelves, letters } = roomOf(rooms, '');
   let reigns = 0;
   let device: string | null = null;
   const shelfOf = (store: StoreName): Shelf => {
@@ -17,19 +19,24 @@ export function memoryCache(): Cache {
     shelves.set(store, shelf);
     return shelf;
   };
-  const letters = new Letters(() => undefined);
   const revive = (store: StoreName, requests: CacheChange['requests']): void => {
     for (const [opId, request] of requests) if (request !== null) letters.take(store, opId);
   };
   return {
     keeping,
     // What one client has left is known to servers under its name.
-    open({ deviceId, isDeviceGiven }) {
+    open({ realm, deviceId, isDeviceGiven }) {
+      ({ shelves, letters } = roomOf(rooms, realm));
       device = isDeviceGiven ? deviceId : (device ?? deviceId);
       return device;
     },
     load: (store) => shelves.get(store)?.image() ?? null,
-    letters,
+    letters: {
+      list: (store) => letters.list(store),
+      subscribe: (store, listener) => letters.subscribe(store, listener),
+      put: (store, letter) => letters.put(store, letter),
+      drop: (store, opId) => letters.drop(store, opId),
+    },
     commit(store, change) {
       revive(store, change.requests);
       shelfOf(store).commit(change);
@@ -55,6 +62,15 @@ export function memoryCache(): Cache {
       outbox: (store) => shelves.get(store)?.outbox() ?? [],
     },
   };
+}
+
+/** What is kept for one principal. */
+type Room = { readonly shelves: Map<StoreName, Shelf>; readonly letters: Letters };
+
+function roomOf(rooms: Map<string, Room>, realm: string): Room {
+  const room = rooms.get(realm) ?? { shelves: new Map(), letters: new Letters(() => undefined) };
+  rooms.set(realm, room);
+  return room;
 }
 
 /** What is kept of one store. */

@@ -85,6 +85,8 @@ export class Snapshots {
     if (!isObject(kept)) return;
     const { key, record, envelope } = kept;
     if (typeof key !== 'string' || typeof record !== 'string') return;
+    // It was denied meanwhile.
+    if (this.#dirty.has(key) && !this.#kept.has(key)) return;
     // What was rendered may have been put here meanwhile.
     const put = readEnvelope(this.#kept.get(key)?.envelope);
     if ('fault' in put || isNewer(envelope, put)) this.#kept.set(key, { record, envelope });

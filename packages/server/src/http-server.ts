@@ -6,7 +6,7 @@ const HEADERS_TIMEOUT_MS = 20_000;
 /** What of Node speaks HTTP for the server; `headersTimeoutMs`: so long somebody may take to say what is wanted. */
 export function httpServer(
   fetch: Parameters<typeof getRequestListener>[0],
-  headersTimeoutMs = HEADERS_TIMEOUT_MS,
+  headersTimeoutMs: number = HEADERS_TIMEOUT_MS,
 ): Server {
   // The process is not ours alone: its `Request` and `Response` stay what they are.
   // Probes of HTTP/1.0, such as HAProxy sends, name no host.

@@ -38,10 +38,11 @@ async function key(kid: string, alg = 'ES256'): Promise<Key> {
 
 /** A provider on a port of its own: what it publishes, and how often it was asked. */
 async function provider(...keys: Key[]) {
-  const state = { keys, asked: 0, status: 200, body: null as string | null, url: '' };
+  const state = { keys, asked: 0, status: 200, body: null as string | null, url: '', sends: '' };
   const http = createHttpServer((_request, response) => {
     state.asked += 1;
     response.statusCode = state.status;
+    if (state.sends !== '') response.setHeader('Location', state.sends);
     response.end(state.body ?? JSON.stringify({ keys: state.keys.map((each) => each.publicJwk) }));
   });
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
@@ -184,6 +185,37 @@ test('what is no JWT is left to the other kinds of tokens, however long it is', 
   const strange = [null, '', 'hf_tok_x', 'a.b', '..', 'a.b.c.d', 'é.é.é', `${'a.'.repeat(9e5)}b`];
   for (const token of strange) expect(await ask(token)).toBeNull();
   expect(asked).toBe(0);
+  const signing = await key('one');
+  const known = asking({ jwks: { keys: [signing.publicJwk] } });
+  expect(await known.ask(await signing.sign({ profile: 'x'.repeat(11_000) }))).not.toBeNull();
+  expect(await known.ask(await signing.sign({ profile: 'x'.repeat(13_000) }))).toBeNull();
+});
+
+test('keys count only as the provider itself answers with them: neither where it sends elsewhere, nor in an answer that says no', async () => {
+  const signing = await key('one');
+  const [site, other] = [await provider(), await provider(signing)];
+  const { ask, time } = asking({ jwks: site.url });
+  Object.assign(site, { status: 302, sends: other.url });
+  await expect(ask(await signing.sign())).rejects.toThrow(/cannot be had/);
+  Object.assign(site, { keys: [signing], status: 404, sends: '' });
+  time.ms += 1000;
+  await expect(ask(await signing.sign())).rejects.toThrow(/cannot be had/);
+  expect([site.asked, other.asked]).toEqual([2, 0]);
+});
+
+test('who comes while the keys are on their way waits for them too, and a failure that is over holds nobody up', async () => {
+  const [one, two] = [await key('one'), await key('two')];
+  const site = await provider(one);
+  const { ask, time } = asking({ jwks: site.url, cooldownMs: 0 });
+  site.status = 500;
+  await expect(ask(await one.sign())).rejects.toThrow(/cannot be had/);
+  site.status = 200;
+  time.ms += 1000;
+  const tokens = await Promise.all(['ann', 'bob', 'eve'].map((sub) => one.sign({ sub })));
+  const subjects = (await Promise.all(tokens.map(ask))).map((each) => each?.subject);
+  expect([subjects, site.asked]).toEqual([['ann', 'bob', 'eve'], 2]);
+  site.keys = [two];
+  expect(await ask(await two.sign())).not.toBeNull();
 });
 
 test('a rotated key is known at once; who invents key ids causes no more than one fetch per cool-down', async () => {
@@ -256,14 +288,14 @@ test('what the claims stand for is asked again within the cache time, so who is 
       return locked ? null : principal(claims);
     },
   });
-  const token = await signing.sign();
-  expect(await ask(token)).not.toBeNull();
+  const [token, another] = [await signing.sign(), await signing.sign({ sub: 'bob' })];
+  for (const each of [token, another]) expect(await ask(each)).not.toBeNull();
   locked = true;
   time.ms += 999;
-  expect(await ask(token)).not.toBeNull();
+  for (const each of [token, another]) expect(await ask(each)).not.toBeNull();
   time.ms += 1;
   expect(await ask(token)).toBeNull();
-  expect(seen.map(({ sub }) => sub)).toEqual(['ann', 'ann']);
+  expect(seen.map(({ sub }) => sub)).toEqual(['ann', 'bob', 'ann']);
 });
 
 test('who is let in for less than the token lasts is let in for that, and never for longer', async () => {

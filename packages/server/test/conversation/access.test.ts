@@ -37,7 +37,7 @@ test('S10 no token appears in any log, whatever fails', async () => {
   const note = (details: object, message: string): void => {
     lines.push(message, inspect(details, { depth: 20, showHidden: true }));
   };
-  const opaque = 's3cret-without-any-shape';
+  const opaque = 's3cret/without+any-shape';
   const tokens = [opaque, imported, jwt, `hf_tok_${'A'.repeat(43)}`];
   let broken = true;
   const authenticate = async (credentials: {
@@ -45,7 +45,8 @@ test('S10 no token appears in any log, whatever fails', async () => {
   }): Promise<Principal | null> => {
     if (!broken) return everything;
     const cause = new Error(`cause: ${credentials.token}`);
-    throw Object.assign(new Error(`no such user: ${credentials.token}`, { cause }), {
+    const asked = `/users/${encodeURIComponent(credentials.token ?? '')}`;
+    throw Object.assign(new Error(`no such user: ${credentials.token} at ${asked}`, { cause }), {
       credentials,
     });
   };

@@ -198,6 +198,14 @@ describe('tokens over HTTP', () => {
         message: expect.any(String),
       });
     }
+    // Who may only read somewhere lets nobody write there.
+    const reader = await create(all.ask, { scopes, path_rules: narrow });
+    const through = world.as(String(reader.json['raw_token']));
+    const both = [{ pattern: 'posts/*/title', allow: ['write', 'read'] }];
+    expect((await create(through, { scopes, path_rules: both })).json).toMatchObject({
+      reason: 'path_not_allowed',
+    });
+    expect((await ask('DELETE', `/api/tokens/${String(reader.json['id'])}`)).status).toBe(200);
     // The rules of other tokens name paths: who has rules sees those only that lie within them.
     expect(await list(ask)).toHaveLength(4);
     expect(await list(all.ask)).toHaveLength(5);

@@ -245,7 +245,10 @@ test('S102 on capver 3 what may be written but not read is not written; on capve
     { pattern: 'mine/**', allow: ['read', 'write'] },
     { pattern: 'box/**', allow: ['write'] },
   ];
-  const { joined } = await world({ authenticate: principals({ me: { pathRules } }) });
+  const drop = { pathRules: pathRules.slice(1) };
+  const { joined, connect } = await world({
+    authenticate: principals({ me: { pathRules }, drop }),
+  });
   const old = await joined({ token: 'me', capver: '3', device: 'old' });
   expect(reasonOf(await write(old, 'set', 'box/1', { value: 'x' }))).toBe('path_not_allowed');
   const peer = await joined({ token: 'me' });
@@ -260,7 +263,12 @@ test('S102 on capver 3 what may be written but not read is not written; on capve
     path: 'box/1',
     precondition_index: 0,
   });
-  expect(JSON.stringify([...old.heard, ...peer.heard])).not.toContain('dropped');
+  const blind = await connect({ token: 'drop', device: 'blind' });
+  const nothing = { last_store_seq: 0, patterns: [] };
+  const { permissions } = (await blind.join(topic, nothing)).response;
+  expect(permissions).toEqual({ read: false, write: true });
+  expect(seqOf(await write(blind, 'set', 'box/3', { value: 1 }))).toBe(2);
+  expect(JSON.stringify([old, peer, blind].map(({ heard }) => heard))).not.toContain('dropped');
 });
 
 test('S102 status counts and lists what may be read', async () => {

@@ -1,4 +1,6 @@
 import { createClient, type Store } from '@holdfast/client';
+import { records } from '@holdfast/client/records';
+import { passthrough, record } from '@holdfast/protocol';
 import { createServer, type GivenPrincipal } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, onTestFinished, test } from 'vitest';
@@ -49,4 +51,27 @@ test('a download that a client in the process gives up ends, and another begins'
   expect((await reader?.read())?.done).toBe(false);
   await reader?.cancel();
   expect((await (await store.getFile('large'))?.blob())?.size).toBe(3_000_000);
+});
+
+test('rules find what an application has added to the principal of a client in the process, such as a role', async () => {
+  const Note = record({
+    name: 'note',
+    store: 'acme/app',
+    path: 'notes/:id',
+    version: '*',
+    schema: passthrough<{ text: string }>(),
+  });
+  const server = createServer({ storage: memory(), rates: false });
+  server.record(Note, { write: ({ principal }) => principal['role'] === 'clerk' });
+  await server.stores.create('acme/app');
+  onTestFinished(() => server.close({ retryAfterMs: 0 }));
+  const { subject, orgs, scopes } = person;
+  const write = async (role: string): Promise<unknown> => {
+    const inside = server.inProcess({ subject, orgs, scopes, role });
+    await using client = createClient({ ...inside, records: records([Note]) });
+    const { value } = await client.record(Note, { id: '1' }).set({ text: role }).committed;
+    return value;
+  };
+  await expect(write('guest')).rejects.toMatchObject({ code: 'path_not_allowed' });
+  await expect(write('clerk')).resolves.toEqual({ text: 'clerk' });
 });

@@ -6,7 +6,7 @@ import type { ViewLimits } from '@holdfast/protocol/views';
 import { browserOrigin } from './access/origin.ts';
 import type {
   Authenticate,
-  GivenPrincipal,
+  AddedPrincipal,
   Principal,
   RateLimits,
   TokenRequest,
@@ -160,7 +160,7 @@ export type Server = ViewsApi & {
    * authenticated, and goes through everything that clients from outside go through, files included; `listen` is not needed. What is
    * rendered from it is vouched for (records.md §18). Throws a `TypeError` for what is no principal.
    */
-  inProcess(principal: GivenPrincipal): InProcess;
+  inProcess(principal: AddedPrincipal): InProcess;
   readonly stores: {
     /** Makes an active store; null if the name is taken. Throws `TypeError` for a name outside stores.md §1.1.1. */
     create(name: string, options?: { readonly expiresAt?: EpochMs }): Promise<StoreRow | null>;
@@ -196,6 +196,13 @@ export type Server = ViewsApi & {
    * store has parameters.
    */
   readonly publish: RecordDesk['publish'];
+  /**
+   * Changes several objects of one store, all or nothing, as code of the server does: what the callback has looked at is still
+   * so when its changes are committed. Where somebody else came first it is called again, so it must not wait for anything,
+   * and do nothing else. Resolves to what it returns; what it throws commits nothing. With `ctx` it is judged as a write of
+   * that principal. Rejects with `not_found` where there is no such store, and with what it is refused for.
+   */
+  readonly transact: RecordDesk['transact'];
   /** Plain data about what is open now, and what of it has not left for the sockets yet. */
   describe(): ServerDescription;
   /**

@@ -7,7 +7,7 @@ import {
   Access,
   AuditLog,
   allowsOrigin,
-  type GivenPrincipal,
+  type AddedPrincipal,
   type Principal,
   Rates,
   ratesOf,
@@ -53,7 +53,13 @@ import { Snapshots } from './socket/snapshots.ts';
 import { Sockets } from './socket/sockets.ts';
 import { storeFigures } from './socket/status.ts';
 import type { Storage } from './storage/port.ts';
-import { type MountedRecords, recordDesk, type RecordFault, Records } from './records/index.ts';
+import {
+  type DeskRoom,
+  type MountedRecords,
+  recordDesk,
+  type RecordFault,
+  Records,
+} from './records/index.ts';
 import { openViews, type Views } from './views/index.ts';
 import { reachOf, Webhooks } from './webhooks/index.ts';
 
@@ -94,6 +100,7 @@ class HoldfastServer implements Server {
   readonly syncHandler: Server['syncHandler'];
   readonly source: Server['source'];
   readonly invalidateSource: Server['invalidateSource'];
+  readonly transact: Server['transact'];
   readonly recheck: Server['recheck'];
   readonly tell: Server['tell'];
   readonly renderOnce: Server['renderOnce'];
@@ -154,17 +161,8 @@ class HoldfastServer implements Server {
     this.stores = operatorStores(this.#operatorRoom());
     this.tokens = operatorTokens(this.#operatorRoom());
     this.#seeds = new Seeds(new Signer(options.secret), this.#records);
-    const deskRoom = {
-      ...room,
-      ...this.#door(),
-      seeds: this.#seeds,
-      records: this.#records,
-      closing: this.#closingSignal.signal,
-      files: this.#files,
-      newId: randomUUID,
-      tell: (fault: RecordFault) => this.#fault(fault),
-    };
-    const desk = recordDesk(deskRoom, options.sync);
+    const desk = recordDesk(this.#recordRoom(room));
+    this.transact = desk.transact;
     ({ record: this.record, publish: this.publish, syncHandler: this.syncHandler } = desk);
     ({ source: this.source, invalidateSource: this.invalidateSource } = desk);
     this.#access = new Access({
@@ -193,7 +191,7 @@ class HoldfastServer implements Server {
     this.#listener.serve(connection);
   }
 
-  inProcess(principal: GivenPrincipal): InProcess {
+  inProcess(principal: AddedPrincipal): InProcess {
     const serve = this.serve.bind(this);
     return inProcess({ access: this.#access, seeds: this.#seeds, serve }, principal);
   }
@@ -287,6 +285,20 @@ class HoldfastServer implements Server {
       .reopen(id)
       .then(() => this.#views.desk.reopen(id))
       .catch((error: unknown) => this.#failed({ err: error }, 'a store was not reopened'));
+  }
+
+  #recordRoom(room: HostRoom): DeskRoom {
+    return {
+      ...room,
+      ...this.#door(),
+      seeds: this.#seeds,
+      records: this.#records,
+      closing: this.#closingSignal.signal,
+      files: this.#files,
+      newId: randomUUID,
+      sync: this.#options.sync,
+      tell: (fault) => this.#fault(fault),
+    };
   }
 
   #socketRoom(room: HostRoom): Omit<SocketRoom, 'crowd'> {

@@ -29,6 +29,7 @@ export { faultInRules, grantsOf, grantsUnder, isRules, type PathRule } from './p
 export {
   type Authenticate,
   type Credentials,
+  type AddedPrincipal,
   type GivenPrincipal,
   ownerOf,
   type Principal,

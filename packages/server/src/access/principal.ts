@@ -67,6 +67,11 @@ export type GivenPrincipal = Pick<Principal, 'subject'> & {
   readonly tokenId?: string | null;
 } & Omit<Principal, 'subject' | 'orgs' | 'scopes' | 'storeAccess' | 'expiresAt' | 'tokenId'>;
 
+/** Such a principal with what an application adds for its rules and views, such as a role. */
+export type AddedPrincipal =
+  | GivenPrincipal
+  | (GivenPrincipal & { readonly [added: string]: unknown });
+
 /** What an authenticator sees of a connection or request. The token is a secret: never log it. */
 export type Credentials = {
   /** Of the `token` query parameter of an upgrade, or the `Authorization: Bearer` header; null: none was given. */
@@ -87,7 +92,7 @@ export type Credentials = {
  */
 export type Authenticate = (credentials: Credentials) => Answer | Promise<Answer>;
 
-type Answer = GivenPrincipal | (GivenPrincipal & { readonly [added: string]: unknown }) | null;
+type Answer = AddedPrincipal | null;
 
 /** Names whoever a limit counts for: the token where it is an issued one, else the subject. */
 export function ownerOf({ tokenId, subject }: Pick<Principal, 'tokenId' | 'subject'>): string {

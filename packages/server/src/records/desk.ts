@@ -9,8 +9,14 @@ import { type RecordOptions, rulesOf } from './options.ts';
 import { publishTo } from './publish.ts';
 import type { RecordFault, Records } from './records.ts';
 import { type SourceOptions, Sources } from './sources.ts';
-import { serverRecord, type ServerRecord } from './server-record.ts';
+import {
+  serverRecord,
+  type ServerRecord,
+  serverTransact,
+  type ServerTransact,
+} from './server-record.ts';
 import { type MountedRecords, mountRecords, type SyncOptions } from './mounted.ts';
+import { Turns } from './turns.ts';
 import type { Voucher } from './vouched.ts';
 import { type SseOptions, type SyncHandler, syncHandler } from './sync-handler.ts';
 
@@ -26,6 +32,7 @@ export type RecordDesk = {
   /** Has the source of these parameters run again, if somebody follows it. */
   readonly invalidateSource: (name: string, params: unknown) => void;
   readonly publish: (def: RecordDef, to: SyncTransport) => () => void;
+  readonly transact: ServerTransact;
 };
 
 /** What a desk works with. */
@@ -39,32 +46,32 @@ export type DeskRoom = StoreDoor & {
   readonly seeds: Voucher;
   readonly newId: () => string;
   readonly limits: Limits;
+  readonly sync: SyncOptions | undefined;
   readonly tell: (fault: RecordFault) => void;
 };
 
 /** The records of a server, for its operator. */
-export function recordDesk(
-  room: DeskRoom,
-  sync: SyncOptions | undefined,
-): RecordDesk & { readonly mounted: MountedRecords } {
+export function recordDesk(room: DeskRoom): RecordDesk & { readonly mounted: MountedRecords } {
   const feeds = new Feeds(room);
   const sources = new Sources({
     ...room,
     random: Math.random,
     listen: (key, run) => listenTo({ room, feeds, key }, run),
   });
+  const recordRoom = { ...room, turns: new Turns() };
   room.closing.addEventListener('abort', () => sources.close(), { once: true });
   return {
-    mounted: mountRecords({ ...room, feeds, sources }, sync),
+    mounted: mountRecords({ ...room, feeds, sources }, room.sync),
     syncHandler: (options) => syncHandler({ ...room, feeds, sources }, options),
     source: (def, options) => sources.declare(def, options),
     invalidateSource: (name, params) => sources.invalidate(name, params),
     record: (def, options = {}) => {
       const { writeSchema = null, mutations = {} } = options;
       room.records.declare({ def, writeSchema, mutations, ...rulesOf(options) });
-      return serverRecord(room, def);
+      return serverRecord(recordRoom, def);
     },
     publish: (def, to) => publishTo({ ...room, random: Math.random }, def, to),
+    transact: serverTransact(recordRoom),
   };
 }
 

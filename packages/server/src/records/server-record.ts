@@ -1,5 +1,4 @@
 import { fieldOf, recordedVersion } from '@holdfast/engine/gate';
-import { writesTo } from '@holdfast/engine/record';
 import {
   checkOp,
   childPath,
@@ -9,6 +8,7 @@ import {
   type Limits,
   type Mutate,
   type Params,
+  parseStoreName,
   type Path,
   type Precondition,
   type RecordContext,
@@ -28,7 +28,9 @@ import { fullPrincipal, rightsFor, type Viewer } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
 import type { StoreDoor } from '../host/door.ts';
 import type { Storage } from '../storage/port.ts';
+import { Changes, collect, type ServerTx, type ServerTxRecord } from './changes.ts';
 import type { Records } from './records.ts';
+import type { Turns } from './turns.ts';
 
 const ATTEMPTS_MAX = 10;
 const RETRY_AFTER_MS = 1000;
@@ -67,6 +69,8 @@ export type RecordRoom = Pick<StoreDoor, 'withStore'> & {
   readonly files: Pick<Files, 'judge'>;
   readonly newId: () => string;
   readonly limits: Limits;
+  /** Of those who change what they have read of a store. */
+  readonly turns: Turns;
 };
 
 type Store = Parameters<Parameters<StoreDoor['withStore']>[1]>[0];
@@ -87,10 +91,27 @@ export function serverRecord<R extends RecordDef>(room: RecordRoom, def: R): Ser
     get: (params) => open(params, (store, ref) => envelopeOf<R>(store, ref)),
     write: (params, op, { ctx } = {}) =>
       open(params, async (store, ref) => {
-        const reply = await commit(room, { store, ref, viewer: ctx?.principal ?? null }, op);
-        if (isRefusal(reply)) throw RejectedError.from(reply);
+        await commit(room, { store, ref, viewer: ctx?.principal ?? null }, op);
         return envelopeOf<R>(store, ref);
       }),
+  };
+}
+
+/** Objects of one store that code of the server changes, all or nothing. */
+export type ServerTransact = <T>(
+  store: string,
+  change: (tx: ServerTx) => T,
+  options?: { readonly ctx?: RecordContext },
+) => Promise<T>;
+
+/** Transactions of the server. */
+export function serverTransact(room: RecordRoom): ServerTransact {
+  return async (name, run, { ctx } = {}) => {
+    const known = parseStoreName(name);
+    const row = known && (await room.storage.stores.find(known));
+    if (row === null) throw new RejectedError('not_found', { store: name });
+    const viewer = ctx?.principal ?? null;
+    return room.withStore(row.id, (store) => change(room, { store, viewer }, run));
   };
 }
 
@@ -113,32 +134,64 @@ type Target = { readonly store: Store; readonly ref: RecordRef; readonly viewer:
 
 type Wanted<R> = Exclude<RecordOp<R>, (...args: never) => unknown>;
 
-async function commit<R>(
+async function commit<R>(room: RecordRoom, target: Target, op: RecordOp<R>): Promise<void> {
+  if (typeof op === 'function') {
+    return change(room, target, (tx) => {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a record of that definition
+      const object = tx.record(target.ref) as unknown as ServerTxRecord<R>;
+      const next = op(object.get());
+      if (next === undefined) object.remove();
+      else object.set(next);
+    });
+  }
+  const reply = await write(room, target, requestOf(target.ref, op));
+  if (!isRefusal(reply)) return;
+  // That nothing is there is what the precondition says.
+  const isGone = reply.code === 'conflict' && 'precondition_index' in reply.details;
+  throw RejectedError.from(isGone ? refuse('not_found', { path: target.ref.path }) : reply);
+}
+
+/**
+ * Commits what a function makes of what stands there, under the condition that it still does; where somebody else came first,
+ * once more. Those of one store who have met go on one after the other: all at once, each round would be of use to one of them.
+ */
+async function change<T>(
   room: RecordRoom,
-  target: Target,
-  op: RecordOp<R>,
-): Promise<WriteReply | Refusal> {
-  if (typeof op !== 'function') {
-    const reply = await write(room, target, requestOf(target.ref, op));
-    // That nothing is there is what the precondition says.
-    const isGone =
-      isRefusal(reply) && reply.code === 'conflict' && 'precondition_index' in reply.details;
-    return isGone ? refuse('not_found', { path: target.ref.path }) : reply;
-  }
-  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    const request = changeBy(target, op);
-    if (request === null) return { store_seq: target.store.standing().head };
+  target: Omit<Target, 'ref'>,
+  run: (tx: ServerTx) => T,
+): Promise<T> {
+  const { store } = target;
+  const attempt = async (): Promise<Made<T> | null> => {
+    const { tree } = store.view();
+    const changes = new Changes({ name: store.row.name, read: (path) => tree.read(path) });
+    const value = collect(changes, run);
+    const { request } = changes;
+    const reply = request && (await write(room, target, request));
+    if (!isRefusal(reply)) return { value };
+    if (reply.code === 'conflict' || reply.code === 'exists') return null;
+    throw RejectedError.from(reply);
+  };
+  const { id } = store.row;
+  const first = room.turns.isTaken(id) ? null : await attempt();
+  const { value } = first ?? (await room.turns.take(id, () => untilMade(attempt)));
+  return value;
+}
+
+/** What a function has returned whose changes are committed. */
+type Made<T> = { readonly value: T };
+
+async function untilMade<T>(attempt: () => Promise<Made<T> | null>): Promise<Made<T>> {
+  for (let attempts = 0; attempts < ATTEMPTS_MAX; attempts++) {
     // oxlint-disable-next-line no-await-in-loop -- until nobody else was faster
-    const reply = await write(room, target, request);
-    const isLate = isRefusal(reply) && (reply.code === 'conflict' || reply.code === 'exists');
-    if (!isLate) return reply;
+    const made = await attempt();
+    if (made !== null) return made;
   }
-  return refuse('overloaded', { retry_after_ms: RETRY_AFTER_MS });
+  throw new RejectedError('overloaded', { retry_after_ms: RETRY_AFTER_MS });
 }
 
 async function write(
   room: RecordRoom,
-  { store, viewer }: Target,
+  { store, viewer }: Omit<Target, 'ref'>,
   request: Request,
 ): Promise<WriteReply | Refusal> {
   const fault = faultIn(request, room.limits);
@@ -173,26 +226,6 @@ async function rightsIn(
   if (viewer === null) return { files: verdict };
   const veil = records.veilOf(viewer, { name, valueAt: (path) => store.valueAt(path) });
   return { ...rightsFor(viewer, veil), files: verdict };
-}
-
-/** What a function makes of the object, under the condition that it is still the same. */
-function changeBy<R>(
-  { store, ref }: Target,
-  change: (current: Stored<R> | undefined) => Stored<R> | undefined,
-): Request | null {
-  const { record, path } = ref;
-  const found = store.view().tree.read(path);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it has passed the schema of the record
-  const current = (found && decodeStored(found.value)) as Stored<R> | undefined;
-  const next = change(current);
-  const stored = next === undefined ? undefined : storedForm(record, next).stored;
-  const ops = writesTo(path, found?.value, stored);
-  if (ops.length === 0) return null;
-  const precondition: Precondition =
-    found === undefined
-      ? { kind: 'if_absent', path }
-      : { kind: 'if_match', path, revision: found.revision };
-  return { op: 'transact', ops, preconditions: [precondition] };
 }
 
 function requestOf<R>({ record, path }: RecordRef, op: Wanted<R>): Request {

@@ -4,7 +4,7 @@ import { conduct } from '@holdfast/engine/registry';
 import type { ViewDefinition } from '@holdfast/engine/view';
 import type { Json, Limits } from '@holdfast/protocol';
 import { type StreamOp, type ViewLimits, viewLimits } from '@holdfast/protocol/views';
-import { type GivenPrincipal, type Principal, principalOf } from '../access/index.ts';
+import { type AddedPrincipal, type Principal, principalOf } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
 import type { Clock } from '../host/clock.ts';
 import { Crowd } from '../host/crowd.ts';
@@ -56,7 +56,7 @@ export type ViewsApi = {
   /** Mounts a view, renders it, ends it: what a page that is rendered on a server gives as `initialData` (views.md §13). */
   readonly renderOnce: (
     view: View,
-    of: { readonly id?: string; readonly params?: unknown; readonly principal: GivenPrincipal },
+    of: { readonly id?: string; readonly params?: unknown; readonly principal: AddedPrincipal },
   ) => Promise<{ readonly tree: Json; readonly stream_ops: readonly StreamOp[] }>;
 };
 

@@ -1,0 +1,26 @@
+/** Those who want the same have it one after the other, in the order in which they came. */
+export class Turns {
+  readonly #last = new Map<string, Promise<unknown>>();
+
+  /** Whether somebody has it, or waits for it. */
+  isTaken(key: string): boolean {
+    return this.#last.has(key);
+  }
+
+  async take<T>(key: string, run: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(key);
+    const mine = after(before, run);
+    this.#last.set(key, mine);
+    try {
+      return await mine;
+    } finally {
+      if (this.#last.get(key) === mine) this.#last.delete(key);
+    }
+  }
+}
+
+async function after<T>(before: Promise<unknown> | undefined, run: () => Promise<T>): Promise<T> {
+  // How it ended is for whoever had it.
+  await before?.catch(() => undefined);
+  return run();
+}

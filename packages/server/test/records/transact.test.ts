@@ -1,0 +1,125 @@
+import { record } from '@holdfast/protocol';
+import { createServer, type ServerTx } from '@holdfast/server';
+import { memory } from '@holdfast/server/storage/memory';
+import { expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+
+const Book = record({
+  name: 'book',
+  store: 'acme/:account',
+  path: 'books/:id',
+  version: '1.0',
+  schema: z.object({ cents: z.number(), note: z.string().optional() }),
+  authority: { note: 'lww' },
+});
+const up = (current: { cents: number } | undefined) => ({ cents: (current?.cents ?? 0) + 1 });
+const missing = (tx: ServerTx) => tx.record(book('none')).patch({ cents: 1 });
+const book = (id: string) => Book.ref({ account: 'a', id });
+
+/** Moves money from book to book, and returns what is left. */
+const move = (from: string, to: string, sum: number) => (tx: ServerTx) => {
+  const [there, here] = [tx.record(book(from)), tx.record(book(to))];
+  const left = (there.get()?.cents ?? 0) - sum;
+  if (left < 0) throw new Error('too little');
+  there.patch({ cents: left });
+  here.set({ cents: (here.get()?.cents ?? 0) + sum });
+  return left;
+};
+
+/** A server with books of one account, of which one has money. */
+async function ledger() {
+  const server = createServer({ storage: memory() });
+  onTestFinished(() => server.close());
+  const books = server.record(Book, { write: ({ principal }) => principal.subject === 'ann' });
+  await server.stores.create('acme/a');
+  await books.write({ account: 'a', id: 'cash' }, { set: { cents: 100 } });
+  const cents = async (id: string) => (await books.get({ account: 'a', id })).value?.cents;
+  return { server, books, cents };
+}
+
+test('code of the server changes several objects in one commit, and is told what its callback returns', async () => {
+  const { server, books, cents } = await ledger();
+  await expect(server.transact('acme/a', move('cash', 'bank', 30))).resolves.toBe(70);
+  expect([await cents('cash'), await cents('bank')]).toEqual([70, 30]);
+  const both = ['cash', 'bank'].map((id) => books.get({ account: 'a', id }));
+  const [one, two] = (await Promise.all(both)).map(({ sequence }) => sequence);
+  expect(Math.abs(Number(one) - Number(two))).toBe(1);
+});
+
+test('what it throws commits nothing, and what it has written it reads', async () => {
+  const { server, cents } = await ledger();
+  await expect(server.transact('acme/a', move('cash', 'bank', 101))).rejects.toThrow('too little');
+  const twice = (tx: ServerTx) => [move('cash', 'bank', 60)(tx), move('cash', 'bank', 60)(tx)];
+  await expect(server.transact('acme/a', twice)).rejects.toThrow('too little');
+  expect([await cents('cash'), await cents('bank')]).toEqual([100, undefined]);
+});
+
+test('of many at once each is made on what the others have left, whatever they have read', async () => {
+  const { server, cents } = await ledger();
+  const all = Array.from({ length: 60 }, () => server.transact('acme/a', move('cash', 'bank', 2)));
+  const ends = await Promise.allSettled(all);
+  expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(50);
+  expect([await cents('cash'), await cents('bank')]).toEqual([0, 100]);
+});
+
+test('so it is of many functions that change one object', async () => {
+  const { books, cents } = await ledger();
+  const writes = Array.from({ length: 60 }, () => books.write({ account: 'a', id: 'cash' }, up));
+  await Promise.all(writes);
+  expect(await cents('cash')).toBe(160);
+});
+
+test('an object that was only read is as it was read when the others are written', async () => {
+  const { server, cents } = await ledger();
+  const read: unknown[] = [];
+  const first = server.transact('acme/a', (tx) => tx.record(book('cash')).set({ cents: 1 }));
+  const second = server.transact('acme/a', (tx) => {
+    const sum = tx.record(book('cash')).get()?.cents ?? 0;
+    read.push(sum);
+    tx.record(book('report')).set({ cents: sum });
+  });
+  await Promise.all([first, second]);
+  expect([read, await cents('report')]).toEqual([[100, 1], 1]);
+});
+
+test('it removes, takes fields out, and writes nothing where nothing changes', async () => {
+  const { server, books } = await ledger();
+  const cash = { account: 'a', id: 'cash' };
+  await server.transact('acme/a', (tx) => tx.record(book('cash')).patch({ note: 'x' }));
+  await server.transact('acme/a', (tx) => tx.record(book('cash')).patch({ note: undefined }));
+  const { value, sequence } = await books.get(cash);
+  expect(value).toEqual({ cents: 100 });
+  await server.transact('acme/a', (tx) => tx.record(book('cash')).set({ cents: 100 }));
+  expect((await books.get(cash)).sequence).toBe(sequence);
+  await server.transact('acme/a', (tx) => tx.record(book('cash')).remove());
+  expect((await books.get(cash)).value).toBeNull();
+});
+
+test('what cannot be is refused, and nothing of it is committed', async () => {
+  const { server, cents } = await ledger();
+  const refused = (run: (tx: ServerTx) => unknown, store = 'acme/a') =>
+    expect(server.transact(store, run)).rejects;
+  await refused(() => null, 'acme/none').toMatchObject({ code: 'not_found' });
+  await refused(() => null, 'no name').toMatchObject({ code: 'not_found' });
+  const elsewhere = Book.ref({ account: 'b', id: 'cash' });
+  await refused((tx) => tx.record(elsewhere).get()).toMatchObject({ code: 'store_mismatch' });
+  await refused(missing).toMatchObject({ code: 'not_found' });
+  await refused((tx) => {
+    tx.record(book('cash')).set({ cents: 1 });
+    tx.record(book('bad')).set({ cents: 'many' as never });
+  }).toMatchObject({ code: 'invalid_value' });
+  await refused(async (tx) => tx.record(book('cash')).set({ cents: 1 })).toThrow('must not wait');
+  expect(await cents('cash')).toBe(100);
+});
+
+test('with a principal it is judged as a write of that principal', async () => {
+  const { server, cents } = await ledger();
+  const as = (subject: string, fields: { cents?: number; note?: string }) =>
+    server.transact('acme/a', (tx) => tx.record(book('cash')).patch(fields), {
+      ctx: { principal: { subject }, now: 0 },
+    });
+  await expect(as('bob', { note: 'x' })).rejects.toMatchObject({ code: 'path_not_allowed' });
+  await expect(as('ann', { cents: 1 })).rejects.toMatchObject({ code: 'forbidden_field' });
+  await as('ann', { note: 'x' });
+  expect(await cents('cash')).toBe(100);
+});

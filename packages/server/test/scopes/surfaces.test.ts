@@ -51,7 +51,8 @@ const removal: fc.Arbitrary<Op> = fc
 type Step =
   | { readonly kind: 'write'; readonly op: Op }
   | { readonly kind: 'transact'; readonly ops: readonly Op[] }
-  | { readonly kind: 'file' | 'lease'; readonly path: string }
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'lease'; readonly path: string }
   | { readonly kind: 'rollback'; readonly share: number }
   | { readonly kind: 'import'; readonly paths: readonly string[] };
 

@@ -26,6 +26,9 @@ export type StoreOptions = {
   readonly scope?: readonly string[];
 };
 
+/** Lists of patterns, read: one may be of thousands, and is looked into for each of thousands of parts. */
+const covers: WeakMap<readonly Glob[], ReadonlyMap<Glob, Pattern>> = /* @__PURE__ */ new WeakMap();
+
 /** The part of a store that a handle is of; what else the client has of the store is not there for it (stores.md §10.4). */
 export class Part {
   readonly globs: readonly Glob[];
@@ -41,10 +44,14 @@ export class Part {
     this.#isWhole = scope.includes('**');
   }
 
-  /** What of it is not in what these cover. */
-  beyond(globs: readonly Glob[]): readonly Pattern[] {
-    const held = globs.map(patternOf);
-    return this.#patterns.filter((each) => !held.some((other) => containsScope(other, each)));
+  /** What of it, or of a rest of it, is not in what these cover. */
+  beyond(globs: readonly Glob[], rest: readonly Pattern[] = this.#patterns): readonly Pattern[] {
+    const held = covers.get(globs) ?? new Map(globs.map((glob) => [glob, patternOf(glob)]));
+    covers.set(globs, held);
+    return rest.filter(
+      (each) =>
+        !held.has(each.source) && ![...held.values()].some((other) => containsScope(other, each)),
+    );
   }
 
   /** Whether what is read at a path is but the leaf there. Throws where nothing may be read. */

@@ -45,9 +45,9 @@ export class Waiters {
 export function isPartReady(part: Part, now: Situation): Verdict {
   const { held, denied, denial } = now;
   const isReadable = isReady(now);
-  const lacks = part.beyond(held).length;
-  if (isReadable !== true || lacks === 0) return isReadable;
-  const isDenied = part.beyond([...held, ...denied]).length < lacks;
+  const lacks = part.beyond(held);
+  if (isReadable !== true || lacks.length === 0) return isReadable;
+  const isDenied = part.beyond(denied, lacks).length < lacks.length;
   return isDenied && denial !== null && RejectedError.from(denial);
 }
 

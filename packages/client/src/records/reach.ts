@@ -1,4 +1,3 @@
-import type { Glob } from '@holdfast/protocol';
 import type { ReplicaStatus } from '@holdfast/engine/replica';
 import type { Part } from '../part.ts';
 
@@ -10,25 +9,14 @@ export type Reach = {
   readonly isDenied: boolean;
 };
 
-const sets: WeakMap<readonly Glob[], ReadonlySet<Glob>> = /* @__PURE__ */ new WeakMap();
-
-function setOf(globs: readonly Glob[]): ReadonlySet<Glob> {
-  const set = sets.get(globs) ?? new Set(globs);
-  sets.set(globs, set);
-  return set;
-}
-
 const names = ['held', 'denied', 'phase', 'incarnation'] as const;
 
 /** Says what of a part is here; what was `known` stays where nothing has changed that it depends on. */
 export function reachOf(part: Part, status: ReplicaStatus, known: Reach | null = null): Reach {
   if (known !== null && names.every((name) => known.of[name] === status[name])) return known;
   const { held, denied, phase, incarnation } = status;
-  // What is held as it was asked for needs no looking into patterns: there may be many.
-  const isHeld = part.globs.every((glob) => setOf(held).has(glob));
-  const beyond = isHeld ? 0 : part.beyond(held).length;
-  const isRefused = phase === 'refused' && beyond > 0;
-  const isDenied =
-    isRefused || (denied.length > 0 && part.beyond([...held, ...denied]).length < beyond);
-  return { of: status, lacks: beyond > 0 || incarnation === null, isDenied };
+  const lacks = part.beyond(held);
+  const isRefused = phase === 'refused' && lacks.length > 0;
+  const isDenied = isRefused || part.beyond(denied, lacks).length < lacks.length;
+  return { of: status, lacks: lacks.length > 0 || incarnation === null, isDenied };
 }

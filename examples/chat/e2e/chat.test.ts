@@ -131,6 +131,92 @@ describe.runIf(wantsChromium)('the chat in Chromium', { timeout: 60_000 }, () =>
     expect(await grace.line('Another drawing').getByRole('img').count()).toBe(1);
   });
 
+  test('an Enter or Escape that ends the choice of a character does no more than that', async () => {
+    await ada.field.fill('にほ');
+    await ada.field.dispatchEvent('keydown', { key: 'Enter', isComposing: true });
+    await ada.field.dispatchEvent('keydown', { key: 'Enter', keyCode: 229 });
+    expect(await ada.field.inputValue()).toBe('にほ');
+    await ada.field.fill('');
+  });
+
+  test('of two pictures the one chosen last is sent, and text that is pasted or dropped goes where it goes', async () => {
+    const [large, small] = [await drawing(ada), await drawing(ada, 0)];
+    const input = ada.page.getByLabel('Add a picture');
+    // It takes longer to look at than the one after it.
+    await ada.page.evaluate(slowFirst);
+    await input.setInputFiles({ ...large, name: 'first.png' });
+    await input.setInputFiles({ ...small, name: 'last.png' });
+    await ada.page.getByText('last.png').waitFor();
+    await ada.page.evaluate('lookedAt');
+    await ada.page.locator('.chosen progress').waitFor({ state: 'detached' });
+    expect(await ada.page.locator('.chosen figcaption').textContent()).toBe('last.png');
+    await ada.page.getByLabel('Remove the picture').click();
+    const kept = await ada.field.evaluate((field) => {
+      const [cells, text] = [new DataTransfer(), new DataTransfer()];
+      cells.setData('text/plain', 'a');
+      cells.items.add(new File(['a'], 'cells.png', { type: 'image/png' }));
+      text.setData('text/plain', 'a');
+      field.dispatchEvent(new ClipboardEvent('paste', { clipboardData: cells, bubbles: true }));
+      const over = { dataTransfer: text, bubbles: true, cancelable: true };
+      return field.dispatchEvent(new DragEvent('dragover', over));
+    });
+    expect(kept).toBe(true);
+    await ada.field.press('Escape');
+    expect(await ada.page.locator('.composer .problem, .chosen').count()).toBe(0);
+    const file = await ada.page.evaluateHandle(fileInHand);
+    expect(await ada.page.locator('.sidebar').evaluate(takesFile, file)).toBe(true);
+  });
+
+  test('at midnight what was said today was said yesterday', async () => {
+    const { url } = server;
+    const night = await ChatPage.open(browser, { url, name: '😀 Night' });
+    expect(await night.page.locator('.me .avatar').textContent()).toBe('😀N');
+    await night.page.clock.install();
+    await night.page.goto(`${url}/#nowhere`);
+    await night.page.reload();
+    await night.field.waitFor();
+    expect(await night.page.locator('[aria-current=page]').textContent()).toBe('general');
+    expect(await night.page.locator('.rule:not(.new)').allTextContents()).toEqual(['Today']);
+    await night.page.clock.fastForward('24:00:00');
+    await expect
+      .poll(() => night.page.locator('.rule:not(.new)').allTextContents())
+      .toEqual(['Yesterday']);
+    await night.close();
+  });
+
+  test('who is signed out elsewhere is told, and a cookie that nobody can read is nobody', async () => {
+    const { url } = server;
+    const mary = await ChatPage.open(browser, { url, name: 'Mary' });
+    await mary.page.context().clearCookies();
+    await server.kill();
+    await mary.disconnected();
+    await server.start();
+    await Promise.all([mary, ada, grace].map((each) => each.hurry()));
+    await mary.page.getByText('You are signed out.').waitFor();
+    await mary.page.context().addCookies([{ name: 'chat-name', value: '%E0%A4%A', url }]);
+    await mary.page.reload();
+    await mary.page.getByLabel('Your name').waitFor();
+    await mary.close();
+  });
+
+  test('who closes the page while a message is on its way is asked', async () => {
+    const mary = await ChatPage.open(browser, { url: server.url, name: 'Mary' });
+    const asked: string[] = [];
+    mary.page.on('dialog', (dialog) => {
+      asked.push(dialog.type());
+      void dialog.accept();
+    });
+    server.freeze();
+    await mary.say('Not there yet');
+    await mary.line('Not there yet').waitFor();
+    await mary.page.goto('about:blank');
+    expect(asked).toEqual(['beforeunload']);
+    await mary.close();
+    await server.kill();
+    await server.start();
+    await Promise.all([ada, grace].map((each) => each.hurry()));
+  });
+
   test('the dark scheme and a phone have everything', async () => {
     await ada.page.screenshot({ path: join(pictures, 'light.png') });
     await ada.page.emulateMedia({ colorScheme: 'dark' });
@@ -143,6 +229,35 @@ describe.runIf(wantsChromium)('the chat in Chromium', { timeout: 60_000 }, () =>
     expect([...ada.complaints, ...grace.complaints]).toEqual([]);
   });
 });
+
+/** Has the first picture from now on be looked at only after the second one. */
+function slowFirst(): void {
+  const look = createImageBitmap.bind(globalThis);
+  let count = 0;
+  const second = new Promise<void>((resolve) => {
+    const slow = async (file: ImageBitmapSource): Promise<ImageBitmap> => {
+      count += 1;
+      if (count === 1) await second;
+      else setTimeout(() => resolve());
+      return look(file);
+    };
+    Object.assign(globalThis, { createImageBitmap: slow });
+  });
+  Object.assign(globalThis, { lookedAt: second });
+}
+
+function fileInHand(): DataTransfer {
+  const data = new DataTransfer();
+  data.items.add(new File(['a'], 'a.png', { type: 'image/png' }));
+  return data;
+}
+
+/** Whether a file that is dropped here does not replace the page. */
+function takesFile(place: Element, dataTransfer: DataTransfer): boolean {
+  return !place.dispatchEvent(
+    new DragEvent('dragover', { dataTransfer, bubbles: true, cancelable: true }),
+  );
+}
 
 type Drawing = { readonly name: string; readonly mimeType: string; readonly buffer: Buffer };
 

@@ -5,7 +5,8 @@ export function Avatar({ name }: { readonly name: string }): ReactNode {
   const initials = name
     .split(/\s+/)
     .slice(0, 2)
-    .map((word) => word.charAt(0))
+    // A letter may take two places in a text.
+    .map((word) => Array.from(word)[0])
     .join('');
   const hue = Array.from(name, (letter) => letter.codePointAt(0) ?? 0).reduce(
     (sum, code) => (sum * 217 + code * 7) % 360,

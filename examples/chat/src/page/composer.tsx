@@ -17,7 +17,7 @@ type Props = {
 /** The field to say something, and the picture that goes with it. */
 export function Composer(props: Props): ReactNode {
   const { room, text, picture, typing, field, onText, onTyping, onSend } = props;
-  const { chosen, choose, remove, release } = picture;
+  const { chosen, problem, choose, remove, release } = picture;
   const isBringing = chosen?.ref === '';
   const isEmpty = text.trim() === '' && chosen === null;
 
@@ -33,15 +33,18 @@ export function Composer(props: Props): ReactNode {
     release();
   };
   const press = (event: KeyboardEvent): void => {
-    // Enter also ends the choice of a character in languages that have many.
-    const isEnter = event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing;
+    if (isComposing(event)) return;
+    const isEnter = event.key === 'Enter' && !event.shiftKey;
     if (isEnter) event.preventDefault();
     if (isEnter) send();
     if (event.key === 'Escape') remove();
   };
   useEffect(() => field.current?.focus(), [field]);
   useEffect(() => {
-    if (isDue && !isBringing) send();
+    if (!isDue || isBringing) return;
+    // Without its picture the text may not be meant.
+    if (problem === null) send();
+    else setDue(false);
   }, [isDue, isBringing]);
 
   return (
@@ -57,6 +60,7 @@ export function Composer(props: Props): ReactNode {
         <Attach onFile={choose} />
         <textarea
           ref={field}
+          dir="auto"
           rows={1}
           maxLength={4000}
           value={text}
@@ -67,7 +71,7 @@ export function Composer(props: Props): ReactNode {
             onTyping(target.value !== '');
           }}
           onKeyDown={press}
-          onPaste={({ clipboardData }) => choose(clipboardData.files[0])}
+          onPaste={({ clipboardData }) => choose(pictureIn(clipboardData))}
           onBlur={() => onTyping(false)}
         />
         <button className="primary" disabled={isEmpty || isDue}>
@@ -79,4 +83,14 @@ export function Composer(props: Props): ReactNode {
       </p>
     </form>
   );
+}
+
+/** Whether a key belongs to the choice of a character, in languages that have many: Safari says so by its code only. */
+function isComposing({ nativeEvent, keyCode }: KeyboardEvent): boolean {
+  return nativeEvent.isComposing || keyCode === 229;
+}
+
+/** What is pasted as a picture; cells of a table come as text and as a picture of it, and the text is meant. */
+function pictureIn({ files, types }: DataTransfer): File | undefined {
+  return types.includes('text/plain') ? undefined : files[0];
 }

@@ -4,6 +4,7 @@ import type { Message } from './holdfast.ts';
 import { dayOf, timeOf } from './times.ts';
 import { addressOf } from './use-picture.ts';
 import type { Unsent } from './use-send.ts';
+import { useToday } from './use-today.ts';
 
 /** So long after a message the next one of the same person stands below the same name. */
 const breathMs = 300_000;
@@ -20,6 +21,7 @@ type Props = {
 
 /** What was said, the newest at the bottom, where it stays unless somebody scrolls. */
 export function Messages({ messages, me, unread, unsent, onEdit, onForget }: Props): ReactNode {
+  const today = useToday();
   const firstNew = messages.find(
     ({ number, author }) => number > unread.read && number <= unread.count && author !== me,
   );
@@ -33,12 +35,13 @@ export function Messages({ messages, me, unread, unsent, onEdit, onForget }: Pro
             message={message}
             before={messages[at - 1]}
             isFirstNew={message === firstNew}
+            today={today}
           />
         ))}
         {unsent.map((each) => (
-          <li key={each.id} className="unsent" role="alert">
-            <p>{each.text || 'A picture'}</p>
-            <p className="problem">
+          <li key={each.id} className="unsent">
+            <p dir="auto">{each.text || 'A picture'}</p>
+            <p className="problem" role="alert">
               {each.reason} <button onClick={() => onEdit(each)}>Edit</button>{' '}
               <button onClick={() => onForget(each.id)}>Discard</button>
             </p>
@@ -53,21 +56,23 @@ type LineProps = {
   readonly message: Message;
   readonly before: Message | undefined;
   readonly isFirstNew: boolean;
+  readonly today: number;
 };
 
-const Line = memo(function Line({ message, before, isFirstNew }: LineProps): ReactNode {
+const Line = memo(function Line({ message, before, isFirstNew, today }: LineProps): ReactNode {
   const { id, number, author, at, text, picture } = message;
-  const isNewDay = before === undefined || dayOf(before.at) !== dayOf(at);
+  const name = dayOf(at, today);
+  const isNewDay = before === undefined || dayOf(before.at, today) !== name;
   const isAside = !isNewDay && before.author === author && at - before.at < breathMs;
   return (
     <>
-      {isNewDay && <li className="rule">{dayOf(at)}</li>}
+      {isNewDay && <li className="rule">{name}</li>}
       {isFirstNew && <li className="rule new">New</li>}
       <li className={isAside ? 'line aside' : 'line'} data-pending={number === 0}>
         {!isAside && <Avatar name={author} />}
-        {!isAside && <strong>{author}</strong>}
+        {!isAside && <strong dir="auto">{author}</strong>}
         <time dateTime={new Date(at).toISOString()}>{number === 0 ? 'sending' : timeOf(at)}</time>
-        {text !== '' && <p>{text}</p>}
+        {text !== '' && <p dir="auto">{text}</p>}
         {picture && <img src={addressOf(id)} {...picture} alt={`A picture from ${author}`} />}
       </li>
     </>

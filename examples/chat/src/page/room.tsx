@@ -19,7 +19,7 @@ export function Room({ room, lobby, me }: Props): ReactNode {
   const messages = useSnapshot(view, (shown) => shown.messages);
   const company = useCompany(room.id, me);
   const picture = usePicture(view);
-  const { send, unsent, forget } = useSend(view, me);
+  const { send, unsent, forget } = useSend(view, { room: room.id, me });
   const [text, setText] = useState(drafts.get(room.id) ?? '');
   const [opened] = useState({ read: room.read, count: room.count });
   const field = useRef<HTMLTextAreaElement>(null);
@@ -31,19 +31,13 @@ export function Room({ room, lobby, me }: Props): ReactNode {
   };
   const edit = (refused: Unsent): void => {
     forget(refused.id);
-    write(refused.text);
+    // What is being written meanwhile stays.
+    write([refused.text, text].filter(Boolean).join('\n'));
     picture.choose(refused.picture?.file);
     field.current?.focus();
   };
   return (
-    <main
-      className="room"
-      onDragOver={(event) => event.preventDefault()}
-      onDrop={(event) => {
-        event.preventDefault();
-        picture.choose(event.dataTransfer.files[0]);
-      }}
-    >
+    <main className="room" onDrop={({ dataTransfer }) => picture.choose(dataTransfer.files[0])}>
       <header>
         <h1>{room.id}</h1>
         <p>{room.about}</p>

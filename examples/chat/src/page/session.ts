@@ -3,7 +3,12 @@ const cookie = 'chat-name';
 /** Who is signed in; null: nobody. */
 export function savedName(): string | null {
   const pair = document.cookie.split('; ').find((each) => each.startsWith(`${cookie}=`));
-  return pair === undefined ? null : decodeURIComponent(pair.slice(cookie.length + 1));
+  try {
+    return decodeURIComponent(pair?.slice(cookie.length + 1) ?? '') || null;
+  } catch {
+    // Who else wrote it wrote no name.
+    return null;
+  }
 }
 
 /** Signs in. A real chat has its server set the cookie, after a login, where no script can read it. */

@@ -42,20 +42,20 @@ export function addressOf(message: string): string {
 export function usePicture(view: RoomView): Picture {
   const upload = useUpload(view, 'picture');
   const [chosen, setChosen] = useState<ChosenPicture | null>(null);
-  /** The address of the chosen one, as it is now. */
-  const wanted = useRef<string | null>(null);
+  /** The one that was chosen last, and neither removed nor sent. */
+  const wanted = useRef<File | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
 
   const begin = async (picture: ChosenPicture): Promise<void> => {
-    wanted.current = picture.url;
+    wanted.current = picture.file;
     setChosen({ ...picture, ref: '' });
     try {
       const ref = await bring(view, picture.file);
       // Another one may have been chosen meanwhile.
-      if (wanted.current === picture.url) setChosen({ ...picture, ref });
+      if (wanted.current === picture.file) setChosen({ ...picture, ref });
       else void view.picture.cancel(ref);
     } catch (error) {
-      if (wanted.current !== picture.url) return;
+      if (wanted.current !== picture.file) return;
       setChosen(null);
       setProblem(error instanceof Error ? error.message : String(error));
     }
@@ -67,16 +67,18 @@ export function usePicture(view: RoomView): Picture {
   };
   const remove = (): void => {
     release();
-    if (chosen !== null) void view.picture.cancel(chosen.ref || undefined);
+    if (chosen === null) return;
+    URL.revokeObjectURL(chosen.url);
+    void view.picture.cancel(chosen.ref || undefined);
   };
   const choose = async (file: File): Promise<void> => {
     remove();
-    try {
-      const { width, height } = await createImageBitmap(file);
-      await begin({ file, url: URL.createObjectURL(file), width, height, ref: '' });
-    } catch {
-      setProblem('That is no picture that can be shown here.');
-    }
+    wanted.current = file;
+    const size = await sizeOf(file);
+    // Another one may have been chosen while this one was looked at.
+    if (wanted.current !== file) return;
+    if (size === null) setProblem('That is no picture that can be shown here.');
+    else await begin({ file, url: URL.createObjectURL(file), ...size, ref: '' });
   };
 
   // A server that was started anew has nothing of it.
@@ -93,6 +95,18 @@ export function usePicture(view: RoomView): Picture {
     remove,
     release,
   };
+}
+
+/** How large a picture is; null: it is none. */
+async function sizeOf(file: File): Promise<Pick<ChosenPicture, 'width' | 'height'> | null> {
+  try {
+    const bitmap = await createImageBitmap(file);
+    const { width, height } = bitmap;
+    bitmap.close();
+    return { width, height };
+  } catch {
+    return null;
+  }
 }
 
 function isSame({ ref }: ChosenPicture): (entry: { readonly ref: string }) => boolean {

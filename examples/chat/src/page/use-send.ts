@@ -1,5 +1,5 @@
 import { HoldfastError } from '@holdfast/client';
-import { useState } from 'react';
+import { useSyncExternalStore } from 'react';
 import { bring } from './bring.ts';
 import type { Message, RoomView } from './holdfast.ts';
 import { type ChosenPicture, keepPreview } from './use-picture.ts';
@@ -9,6 +9,22 @@ export type Draft = { readonly text: string; readonly picture: ChosenPicture | n
 
 /** What the server has not taken, and why. */
 export type Unsent = Draft & { readonly id: string; readonly reason: string };
+
+/** By room: it is to be seen when somebody comes back to it. */
+const unsentIn = new Map<string, readonly Unsent[]>();
+const none: readonly Unsent[] = [];
+const listeners = new Set<() => void>();
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** Who closes the page while something is on its way is asked. */
+let onTheirWay = 0;
+addEventListener('beforeunload', (event) => {
+  if (onTheirWay > 0) event.preventDefault();
+});
 
 /** As long as the page is open, a message waits for its server. */
 const patienceMs = 86_400_000;
@@ -20,8 +36,15 @@ type Sending = {
 };
 
 /** Sends messages, each of which is shown at once, and says which were refused. */
-export function useSend(view: RoomView, me: string): Sending {
-  const [unsent, setUnsent] = useState<readonly Unsent[]>([]);
+export function useSend(
+  view: RoomView,
+  { room, me }: { readonly room: string; readonly me: string },
+): Sending {
+  const unsent = useSyncExternalStore(subscribe, () => unsentIn.get(room) ?? none);
+  const setUnsent = (change: (all: readonly Unsent[]) => readonly Unsent[]): void => {
+    unsentIn.set(room, change(unsentIn.get(room) ?? none));
+    for (const listen of listeners) listen();
+  };
   const forget = (id: string): void => setUnsent((all) => all.filter((each) => each.id !== id));
 
   const tell = (id: string, draft: Draft, reason: string): void =>
@@ -54,7 +77,8 @@ export function useSend(view: RoomView, me: string): Sending {
   const send = (draft: Draft): void => {
     const id = crypto.randomUUID();
     if (draft.picture !== null) keepPreview(id, draft.picture.url);
-    void attempt(id, draft);
+    onTheirWay += 1;
+    void attempt(id, draft).finally(() => (onTheirWay -= 1));
   };
   return { send, unsent, forget };
 }

@@ -170,6 +170,57 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 60_000 }, ()
     await mine.close();
   });
 
+  test('an Enter or Escape that ends the choice of a character neither saves nor gives up', async () => {
+    const mine = await ConsolePage.open(browser, server.console('demo/main'));
+    await mine.pick('settings/theme');
+    await mine.value.fill('"にほ"');
+    for (const key of ['Enter', 'Escape']) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await mine.value.dispatchEvent('keydown', { key, isComposing: true });
+    }
+    expect(await mine.value.inputValue()).toBe('"にほ"');
+    expect(await mine.figure('state').textContent()).toBe('edited');
+    await mine.close();
+  });
+
+  test('where a line is deleted the keys go on from there', async () => {
+    await write('demo/main', (tx) => tx.merge('rows', { a: 1, b: 2, c: 3, d: 4 }));
+    const mine = await ConsolePage.open(browser, server.console('demo/main'));
+    await mine.pick('rows/b');
+    await mine.tree.press('Delete');
+    await mine.page.keyboard.press('Enter');
+    await mine.line('rows/b').waitFor({ state: 'detached' });
+    await mine.page.keyboard.press('ArrowDown');
+    expect(await mine.line('rows/c').getAttribute('aria-selected')).toBe('true');
+    // Or where somebody else deletes it.
+    await write('demo/main', (tx) => tx.delete('rows/c'));
+    await mine.line('rows/c').waitFor({ state: 'detached' });
+    await mine.page.keyboard.press('ArrowUp');
+    expect(await mine.line('rows/a').getAttribute('aria-selected')).toBe('true');
+    await mine.page.emulateMedia({ forcedColors: 'active' });
+    await mine.page.locator('.filter').focus();
+    const line = mine.line('rows/a');
+    expect(await line.evaluate((each) => getComputedStyle(each).outlineStyle)).toBe('solid');
+    await mine.close();
+  });
+
+  test('what is edited and not saved is not lost without a question', async () => {
+    const mine = await ConsolePage.open(browser, server.console('demo/main'));
+    const { page } = mine;
+    const asked: string[] = [];
+    page.on('dialog', (dialog) => {
+      asked.push(dialog.type());
+      void (dialog.type() === 'confirm' ? dialog.dismiss() : dialog.accept());
+    });
+    await mine.pick('settings/theme');
+    await mine.value.fill('"draft"');
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    expect(await mine.value.inputValue()).toBe('"draft"');
+    await page.reload();
+    expect(asked).toEqual(['confirm', 'beforeunload']);
+    await mine.close();
+  });
+
   test('what hides in a name or value, or reorders it, is seen, and an edit keeps it', async () => {
     const [name, plain] = ['\u202Egnp\u200B.exe', 'gnp.exe'];
     await write('demo/main', (tx) => tx.merge('odd', { [name]: name, [plain]: 'مرحبا 👩‍👩‍👧' }));
@@ -279,6 +330,10 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 60_000 }, ()
       void (isWanted ? dialog.accept() : dialog.dismiss());
     });
     const pill = page.locator('.pill[data-state=connected]');
+    // Opened where the console is open already, a link loads nothing anew.
+    await page.evaluate(() => location.assign('#token=dev&store=demo/main'));
+    await expect.poll(() => page.url()).not.toContain('token');
+    expect(asked).toEqual([]);
     for (const [way, token] of [
       ['same', 'dev'],
       ['other', 'strange'],

@@ -16,6 +16,9 @@ export type StoreList =
 export type Notice = { readonly id: number; readonly text: string };
 
 const LIST_RETRY_MS = 2000;
+const TITLE = 'Holdfast console';
+
+const QUESTION = 'What is edited and not saved is lost then. Go on?';
 
 /** An address of the server that this page came from: a proxy may serve it below a path of its own. */
 function beside(path: string): string {
@@ -39,6 +42,11 @@ export class Session {
       onRejected: ({ error }) => this.tell(`A write was refused. ${explain(error)}`),
       onError: (error) => this.tell(explain(error)),
     });
+    // What is not saved is kept by this page only, and so is what is not committed.
+    const keep = (event: Event): void => {
+      if (this.#hasEdits || this.client.status.get().pending > 0) event.preventDefault();
+    };
+    addEventListener('beforeunload', keep, { signal: this.#ended.signal });
     void this.#list();
   }
 
@@ -62,17 +70,36 @@ export class Session {
     this.#notice.set({ id: (this.#notice.get()?.id ?? 0) + 1, text });
   }
 
+  /** Asks before anything that is edited and not saved is lost. */
+  mayLeave(): boolean {
+    return !this.#hasEdits || confirm(QUESTION);
+  }
+
   open(name: string): void {
-    if (this.#workspace.get()?.store.name === name) return;
+    if (this.#workspace.get()?.store.name === name || !this.mayLeave()) return;
     this.#workspace.get()?.close();
+    document.title = `${name} – ${TITLE}`;
     this.#workspace.set(new Workspace(this.client, name));
     history.replaceState(null, '', `#store=${encodeURIComponent(name).replaceAll('%2F', '/')}`);
   }
 
+  /** Opens the store that the address names by now, where there is one of that name. */
+  follow(): void {
+    const list = this.#stores.get();
+    const stores = list.state === 'listed' ? list.stores : [];
+    const store = stores.find(({ name }) => name === namedStore());
+    if (store !== undefined) this.open(store.name);
+  }
+
   close(): void {
+    document.title = TITLE;
     this.#ended.abort();
     this.#workspace.get()?.close();
     void this.client.close();
+  }
+
+  get #hasEdits(): boolean {
+    return (this.#workspace.get()?.edits.drafts.get().size ?? 0) > 0;
   }
 
   async #list(): Promise<void> {
@@ -90,7 +117,7 @@ export class Session {
   /** Opens what the address names, or else the first. */
   #show(stores: readonly ListedStore[]): void {
     this.#stores.set({ state: 'listed', stores });
-    const wanted = new URLSearchParams(location.hash.slice(1)).get('store');
+    const wanted = namedStore();
     const store = stores.find(({ name }) => name === wanted) ?? stores[0];
     if (store !== undefined && this.#workspace.get() === null) this.open(store.name);
   }
@@ -106,6 +133,11 @@ export class Session {
     const again = setTimeout(() => void this.#list(), LIST_RETRY_MS);
     signal.addEventListener('abort', () => clearTimeout(again), { once: true });
   }
+}
+
+/** The store that the address names; null: none. */
+function namedStore(): string | null {
+  return new URLSearchParams(location.hash.slice(1)).get('store');
 }
 
 function readStores(body: unknown): readonly ListedStore[] {

@@ -1,7 +1,7 @@
 import { HoldfastProvider } from '@holdfast/react';
-import { type ReactNode, useState } from 'react';
+import { type ReactNode, useEffect, useState } from 'react';
 import { Session } from '../model/session.ts';
-import { dropToken, keepToken } from '../model/token.ts';
+import { dropToken, keepToken, takeToken } from '../model/token.ts';
 import { ConsolePage } from './console-page.tsx';
 import { SignIn } from './sign-in.tsx';
 
@@ -14,10 +14,22 @@ export function App({ firstToken }: { readonly firstToken: string | null }): Rea
     setSession(openSession(token));
   };
   const signOut = (): void => {
+    if (session?.mayLeave() === false) return;
     session?.close();
     dropToken();
     setSession(null);
   };
+  // A link to a store, or with a token, may be opened where the console is open already.
+  useEffect(() => {
+    const follow = (): void => {
+      const next = openSession(takeToken());
+      if (next === session) return session?.follow();
+      session?.close();
+      setSession(next);
+    };
+    addEventListener('hashchange', follow);
+    return () => removeEventListener('hashchange', follow);
+  }, [session]);
   if (session === null) return <SignIn onToken={signIn} />;
   return (
     <HoldfastProvider client={session.client}>

@@ -29,6 +29,8 @@ export function Editor({ workspace, path, onDone }: EditorProps): ReactNode {
     onDone();
   };
   const press = (event: KeyboardEvent): void => {
+    // Both keys also end the choice of a character in languages that have many; Safari says so by the key's code only.
+    if (event.nativeEvent.isComposing || event.keyCode === 229) return;
     const isSave = event.key === 'Enter' && !event.shiftKey;
     if (event.key === 'Escape') cancel();
     else if (isSave && (event.ctrlKey || event.metaKey || !text.includes('\n'))) save();

@@ -7,7 +7,14 @@ export type TreeAction =
   | { readonly type: 'edit' | 'delete'; readonly row: Row }
   | { readonly type: 'add' };
 
-type Place = { readonly rows: readonly Row[]; readonly at: number; readonly pageLines: number };
+type Place = {
+  readonly rows: readonly Row[];
+  /** The line that is selected; -1: none. */
+  readonly at: number;
+  /** Where the one was that was selected and is gone; -1: none was. */
+  readonly gone: number;
+  readonly pageLines: number;
+};
 
 /** The keys of an ARIA tree, and those of this one; null: the key means nothing here. */
 export function treeAction(key: string, place: Place): TreeAction | null {
@@ -38,16 +45,17 @@ function rowAction(key: string, row: Row, { rows, at }: Place): TreeAction | nul
   }
 }
 
-function destination(key: string, { rows, at, pageLines }: Place): number | null {
+function destination(key: string, { rows, at, gone, pageLines }: Place): number | null {
   switch (key) {
     case 'ArrowDown':
-      return at + 1;
+      // Where one has gone is the one that followed it.
+      return at < 0 ? gone : at + 1;
     case 'ArrowUp':
-      return Math.max(at, 1) - 1;
+      return (at < 0 ? gone : at) - 1;
     case 'PageDown':
-      return at + pageLines;
+      return (at < 0 ? gone : at) + pageLines;
     case 'PageUp':
-      return at - pageLines;
+      return (at < 0 ? gone : at) - pageLines;
     case 'Home':
       return 0;
     case 'End':

@@ -92,7 +92,7 @@ function Filter({ workspace }: { readonly workspace: Workspace }): ReactNode {
       value={text}
       onChange={({ target }) => setText(target.value)}
       onKeyDown={(event) => {
-        if (event.key === 'Escape') setText('');
+        if (event.key === 'Escape' && !event.nativeEvent.isComposing) setText('');
         if (event.key === 'ArrowDown') focusTree();
       }}
     />

@@ -24,12 +24,16 @@ export function Tree({ workspace, rows, isFlat, commands }: Props): ReactNode {
   const drafts = useSignal(workspace.edits.drafts);
   const visible = useVisible(box, { count: rows.length, rowHeight });
   const active = useMemo(() => rows.findIndex(({ path }) => path === selection), [rows, selection]);
+  const last = useRef(-1);
+  useLayoutEffect(() => {
+    if (active >= 0) last.current = active;
+  }, [active]);
   useLayoutEffect(() => {
     if (box.current !== null && active >= 0) showLine(box.current, active, rowHeight);
     // Only a new selection brings its line into sight; that lines come and go does not.
   }, [selection, active >= 0, rowHeight]);
 
-  const keys = useTreeKeys(workspace, commands, { box, rows, active, rowHeight });
+  const keys = useTreeKeys(workspace, commands, { box, rows, active, last, rowHeight });
   const pick = (row: Row): void => {
     workspace.select(row.path);
     if (row.isMap) workspace.outline.toggle(row.path);

@@ -17,6 +17,8 @@ type TreeState = {
   readonly rows: readonly Row[];
   /** The line that is selected; -1: none. */
   readonly active: number;
+  /** Where the last one was that was; -1: there was none. */
+  readonly last: RefObject<number>;
   readonly rowHeight: number;
 };
 
@@ -31,7 +33,7 @@ const TYPING_PAUSE_MS = 700;
 /** What the keys do in the tree; letters typed in a row go to the next line whose name begins so. */
 export function useTreeKeys(workspace: Workspace, commands: TreeCommands, state: TreeState): Keys {
   const typed = useRef({ text: '', at: 0 });
-  const { box, rows, active, rowHeight } = state;
+  const { box, rows, active, last, rowHeight } = state;
 
   const perform = (action: TreeAction): void => {
     if (action.type === 'go') workspace.select(rows[action.to]?.path ?? null);
@@ -50,7 +52,7 @@ export function useTreeKeys(workspace: Workspace, commands: TreeCommands, state:
   const press = (event: KeyboardEvent): void => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const pageLines = Math.floor((box.current?.clientHeight ?? 0) / rowHeight) - 1;
-    const action = treeAction(event.key, { rows, at: active, pageLines });
+    const action = treeAction(event.key, { rows, at: active, gone: last.current, pageLines });
     const isLetter = event.key.length === 1 && /[^/?+ ]/.test(event.key);
     if (action !== null) perform(action);
     else if (isLetter) jump(event.key);

@@ -3,11 +3,13 @@
 // files with --files, of uploads with --uploads, of server-sent events with --feeds, of applications that are upgraded with
 // --upgrades, of undo with --edits, of guards and leases with --guards, of webhooks with --webhooks, of views with --views,
 // of records with --records, of collections with --collections (of which nothing is hidden with --collections --open), of
-// tabs with both views and queries with --browsers, of presence with --presence.
+// tabs with both views and queries with --browsers, of presence with --presence, of deploys of
+// another major of records with --deploys.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
 import { runBrowsers } from './browser/run.ts';
 import { runCollections } from './collections/run.ts';
+import { runDeploys } from './deploys/run.ts';
 import { runEdits } from './edits/run.ts';
 import { runFeeds } from './feeds/run.ts';
 import { runFiles } from './files/run.ts';
@@ -46,6 +48,7 @@ const { values } = parseArgs({
     edits: flag,
     guards: flag,
     presence: flag,
+    deploys: flag,
     open: flag,
     past: flag,
   },
@@ -69,6 +72,7 @@ const kinds = [
   'edits',
   'guards',
   'presence',
+  'deploys',
 ] as const;
 const kind = kinds.find((name) => values[name]) ?? 'machines';
 console.log(`${count} seeds of ${kind} from ${from}`);
@@ -90,6 +94,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   edits: () => runEdits(seeds),
   guards: () => runGuards(seeds),
   presence: () => runPresence(seeds),
+  deploys: () => runDeploys(seeds),
   records: async () => {
     const { failure: found, world } = await runRecords(seeds);
     const { shown, asked, commits } = world;

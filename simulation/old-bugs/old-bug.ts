@@ -29,6 +29,7 @@ export type OldBug = {
     | 'upgrades'
     | 'edits'
     | 'presence'
+    | 'deploys'
     | 'browsers';
   readonly seed: number;
   readonly says: RegExp;

@@ -96,6 +96,10 @@ const kinds: { readonly [kind: string]: () => Promise<string | null> } = {
     const { runPresence } = await import('../presence/run.ts');
     return textOf((await runPresence(seeds)).failure);
   },
+  deploys: async () => {
+    const { runDeploys } = await import('../deploys/run.ts');
+    return textOf((await runDeploys(seeds)).failure);
+  },
   browsers: async () => {
     const { runBrowsers } = await import('../browser/run.ts');
     return textOf((await runBrowsers(seeds)).failure);

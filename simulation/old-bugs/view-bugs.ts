@@ -56,4 +56,14 @@ export const viewBugs: { readonly [what: string]: OldBug } = {
     seed: 500082,
     says: /intact: /,
   },
+  'a tab that had lost the lead took itself from a topic for another, whom it waited for': {
+    mended: '7f23791',
+    file: 'packages/client/src/presence/share.ts',
+    now: `        this.#waitNoLonger();
+        this.#dismiss(`,
+    was: '        this.#dismiss(',
+    worlds: 'presence',
+    seed: 17,
+    says: /dropped: /,
+  },
 };

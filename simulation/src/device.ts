@@ -70,6 +70,8 @@ export class Device {
   #wallOffset = 0;
   #isCutOff = false;
   #tokens = 1;
+  /** Whether its present token ends. */
+  #endsTokens = false;
   #saidAt = 0;
 
   constructor(
@@ -227,6 +229,16 @@ export class Device {
     return this.#pocket.end();
   }
 
+  /** Whoever asks for a token gets another where they end. */
+  #ask(): string {
+    const lastsMs = this.#room.tokenMs();
+    // One that was given out before may have ended.
+    if (lastsMs < Infinity || this.#endsTokens) this.#tokens += 1;
+    this.#endsTokens = lastsMs < Infinity;
+    if (this.#endsTokens) this.#site.issue(this.token, lastsMs);
+    return this.token;
+  }
+
   #start(): Life {
     this.#lives += 1;
     const timers = new Timers(this.#room.agenda);
@@ -243,7 +255,7 @@ export class Device {
     } = this.#options;
     const link = webSocketLink({ webSocket: this.#socketsOf(timers) });
     const client = createClient({
-      token: () => this.token,
+      token: () => this.#ask(),
       onError: (error) => this.errors.push(error),
       ...(durable && { cache: this.#cacheOf(timers) }),
       ...options,

@@ -8,6 +8,8 @@ export type Room = {
   readonly dice: Dice;
   /** What virtual time waits for. */
   readonly work: RealWork;
+  /** How long a token lasts that is given out now. */
+  tokenMs(): number;
   /** A delay of up to so many milliseconds. */
   delay(ms: number): number;
   /** A line of the transcript. */

@@ -18,6 +18,8 @@ export type Simulation<Step extends { readonly at: number } = never> = {
   /** Stores that exist; default: `acme/app`. */
   readonly stores?: readonly string[];
   readonly server?: Partial<ServerOptions>;
+  /** How long each token lasts that clients are given, as long as things go wrong; default: for ever. */
+  readonly tokenMs?: number;
   /** Readies each server that starts: what it declares, and what it serves. */
   readonly prepare?: (server: Server) => void;
   /** What the servers store on: memory, or SQLite files that are copied as they lie when a server dies. Default: memory. */
@@ -131,13 +133,23 @@ async function runWorld<Step extends { readonly at: number }>(
   seed: number,
   items: readonly Item<Step>[],
 ): Promise<Pick<Failure, 'problems' | 'transcript'>> {
-  const { program, check, stores = ['acme/app'], server, prepare, storage, script } = simulation;
+  const {
+    program,
+    check,
+    stores = ['acme/app'],
+    server,
+    tokenMs,
+    prepare,
+    storage,
+    script,
+  } = simulation;
   const faults = items.flatMap((item) => ('fault' in item ? [item.fault] : []));
   const world = new World({
     seed,
     faults,
     stores,
     ...(server !== undefined && { server }),
+    ...(tokenMs !== undefined && { tokenMs }),
     ...(prepare !== undefined && { prepare }),
     ...(storage !== undefined && { storage }),
   });

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import {
+  type Authenticate,
   createServer,
   type Principal,
   scopes,
@@ -33,6 +34,8 @@ export type SiteOptions = {
   readonly orgs: readonly string[];
 };
 
+type Admitted = Awaited<ReturnType<Authenticate>>;
+
 /** Within so many milliseconds a server that is told to close is closed. */
 const closeMsMax = 60_000;
 
@@ -50,6 +53,8 @@ export class Site {
   readonly #of: SiteOptions;
   readonly #cables = new Set<Cable>();
   readonly #revoked = new Set<string>();
+  /** When tokens end, by the wall clock of the server's machine; those that are not named here never do. */
+  readonly #ends = new Map<string, number>();
   #life: Life | null = null;
   /** The one that was told to close. */
   #closing: Life | null = null;
@@ -94,9 +99,15 @@ export class Site {
     this.#revoked.add(token);
   }
 
+  /** A token is given out that lasts so long. */
+  issue(token: string, ms: number): void {
+    this.#ends.set(token, this.wall() + ms);
+  }
+
   /** Whether a token is good. */
   admits(token: string | null): boolean {
-    return token !== null && token !== '' && !this.#revoked.has(token);
+    if (token === null || token === '' || this.#revoked.has(token)) return false;
+    return this.wall() < (this.#ends.get(token) ?? Infinity);
   }
 
   /** Takes a connection, or refuses it where nothing runs. */
@@ -201,8 +212,6 @@ export class Site {
       storage: disk.storage,
       files: blobs,
       rates: false,
-      authenticate: async ({ token }) =>
-        this.admits(token) ? principalOf(token, this.#of.orgs) : null,
       clock: {
         now: () => agenda.now,
         wall: this.wall,
@@ -217,9 +226,21 @@ export class Site {
         },
       },
       ...this.#of.options,
+      authenticate: (asked) => this.#authenticate(asked),
     });
     this.#of.prepare(server);
     return { server, timers, disk, blobs };
+  }
+
+  /** Whoever is let in goes with the token, where that ends. */
+  async #authenticate(asked: Parameters<Authenticate>[0]): Promise<Admitted> {
+    const { orgs, options } = this.#of;
+    const own: Authenticate = async ({ token }) =>
+      this.admits(token) ? principalOf(token, orgs) : null;
+    const known = (await (options.authenticate ?? own)(asked)) ?? null;
+    const end = this.#ends.get(asked.token ?? '');
+    if (known === null || end === undefined) return known;
+    return this.wall() < end ? { ...known, expiresAt: end } : null;
   }
 
   #complained(details: object, message: string): void {
@@ -227,7 +248,8 @@ export class Site {
     const text = error instanceof Error ? error.message : String(error);
     // What the disk was told to do wrong is no news, nor is what a view was told while it ended.
     const isCutOff = /^(command|onParams) /.test(message) && text === 'closed';
-    if (isCutOff || text.includes('simulated')) this.#room.note('server', `${message}: ${text}`);
+    const isWeather = /simulated|was not migrated: unavailable/.test(text);
+    if (isCutOff || isWeather) this.#room.note('server', `${message}: ${text}`);
     else this.#room.problem(`the server says: ${message}: ${text}`);
   }
 }

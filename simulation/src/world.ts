@@ -26,6 +26,8 @@ export type WorldOptions = {
   readonly prepare?: (server: Server) => void;
   /** What its servers store on; default: memory. */
   readonly storage?: GroundKind;
+  /** How long each token lasts; default: for ever. */
+  readonly tokenMs?: number;
   /** Virtual milliseconds after which a program that has not ended is stuck. */
   readonly patienceMs?: number;
 };
@@ -349,6 +351,7 @@ export class World {
       agenda: this.#agenda,
       dice,
       work: this.#work,
+      tokenMs: () => (this.#isCalm ? Infinity : (this.#options.tokenMs ?? Infinity)),
       delay: (ms) => dice.next() * ms,
       note: (who, text) => this.note(who, text),
       problem: (text) => this.problem(text),

@@ -1,6 +1,7 @@
 import type { Submission } from '@holdfast/engine/authority';
 import type { Gate, Tree } from '@holdfast/engine/data';
 import { isRefusal, type Refusal, refuse, type Seq, type WriteReply } from '@holdfast/protocol';
+import { StorageError } from '../storage/port.ts';
 import type { Receiver } from './requests.ts';
 
 /** The gate of a store's records. */
@@ -16,20 +17,31 @@ const CHANNEL = 0;
 const DEVICE = 'system:schema';
 
 type Host = {
+  readonly row: { readonly name: string };
   readonly head: Seq;
   readonly archived: boolean;
   view(): { readonly tree: Tree };
   ticket(): number;
   submit(submission: Submission, receiver: Receiver): void;
+  close(): Promise<void>;
 };
 
-/** Brings what an older definition left to the version of today's, before anybody reads (records.md §3.5). */
+/**
+ * Brings what an older definition left to the version of today's, before anybody reads (records.md §3.5). Where it cannot be
+ * stored now, the store is not open yet: as it is, all writes of the record would be refused for as long as it is.
+ */
 export async function migrate(host: Host, gate: StoreGate | null): Promise<void> {
   if (gate === null || host.archived) return;
   for (const record of gate.outdated(host.view().tree)) {
     // oxlint-disable-next-line no-await-in-loop -- one after the other, each a commit
     const answer = await migrated(host, record);
-    if (isRefusal(answer)) gate.failed(record, answer);
+    if (!isRefusal(answer)) continue;
+    if (answer.retry === 'later') {
+      // oxlint-disable-next-line no-await-in-loop -- it is the last one
+      await host.close();
+      throw new StorageError('io', `${host.row.name}: ${record} was not migrated: ${answer.code}`);
+    }
+    gate.failed(record, answer);
   }
 }
 
@@ -51,7 +63,7 @@ function migrated(host: Host, record: string): Promise<WriteReply | Refusal> {
       },
       {
         answered: (_ticket, answer) => resolve(answer),
-        lost: () => resolve(refuse('internal_error')),
+        lost: () => resolve(refuse('unavailable')),
       },
     );
   });

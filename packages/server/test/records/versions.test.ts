@@ -1,9 +1,11 @@
 import { passthrough, record } from '@holdfast/protocol';
 import type { RecordFault } from '@holdfast/server';
 import { expect, test } from 'vitest';
+import { memory } from '@holdfast/server/storage/memory';
 import { z } from 'zod';
 import { directory } from '../catch-up/directory.ts';
 import { topic, world } from '../conversation/world.ts';
+import { SlowDisk } from '../conversation/slow-disk.ts';
 import { headOf, http, person, write } from './site.ts';
 import { principals } from '../conversation/principals.ts';
 
@@ -83,6 +85,31 @@ test('R105 a migration that throws is told of with what it threw, and the object
   const [fault] = faults;
   expect(String(fault?.error)).toContain('there is no way from 1.0 to 2.0: no');
   expect(fault?.error).toMatchObject({ details: { path: 'users/1' } });
+});
+
+test('R105 a migration that cannot be stored now is made as soon as it can be: until then the store is unavailable', async () => {
+  const { storage: kept } = new SlowDisk(memory());
+  let isFull = false;
+  const storage: typeof kept = {
+    ...kept,
+    append: async (...given) =>
+      isFull ? { status: 'failed', message: 'No space is left.' } : kept.append(...given),
+    close: async () => undefined,
+  };
+  const before = await world({ storage });
+  await before.server.record(First).write({ id: '1' }, { set: { name: 'ada' } });
+  await before.server.close();
+  isFull = true;
+  const faults: RecordFault[] = [];
+  const site = await world({ storage, onError: (fault) => faults.push(fault) });
+  site.server.record(Second);
+  const peer = await site.connect();
+  expect((await peer.join(topic)).response).toMatchObject({ reason: 'unavailable' });
+  isFull = false;
+  await expect.poll(async () => (await peer.join(topic)).status, { timeout: 5000 }).toBe('ok');
+  const value = { first: 'eve', roles: [] };
+  expect((await write(peer, { op: 'set', path: 'users/1', value })).status).toBe('ok');
+  expect(faults).toEqual([]);
 });
 
 test('R105 an older server refuses writes of a store that a newer one has migrated', async () => {

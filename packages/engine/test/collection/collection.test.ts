@@ -84,6 +84,9 @@ describe('Conditions', () => {
     [{ s: { ne: 'ada' } }, [2, 3, 4]],
     [{ s: { nin: ['ada', 'bob'] } }, [3, 4]],
     [{ n: { gte: 1, lt: 2 } }, [1]],
+    // Null comes before all numbers.
+    [{ n: { lte: 1 } }, [1, 3]],
+    [{ n: { gt: 0, lte: 2 } }, [1, 2]],
     [{ n: { in: [2, null] } }, [2, 3]],
     [{ n: null }, [3]],
     [{ s: { prefix: 'b' } }, [2]],
@@ -182,7 +185,15 @@ describe('Evaluation', () => {
     const after = one.window.endCursor;
     const open = (spec: object) => () => new Evaluation('item', queryOf(spec), []);
     expect(open({ where: { a: 1 }, after, limit: 3 })).not.toThrow();
+    const [hash, keys] = JSON.parse(decodeURIComponent(after ?? ''));
+    const forged = [
+      [hash, keys, 7],
+      [hash, keys],
+      [hash, 'keys', at(1)],
+      [hash, [7], at(1)],
+    ];
     for (const bad of [
+      ...forged.map((each) => ({ where: { a: 1 }, after: JSON.stringify(each) })),
       { where: { a: 2 }, after },
       { after: 'x' },
       { after: '%' },

@@ -23,3 +23,24 @@ test('of the writes of a group those that are decided are not asked again, howev
   expect([changes.length, fate(), asked]).toEqual([1, 'committed', count]);
   expect([fate(), asked, group.isEmpty]).toEqual(['committed', count, true]);
 });
+
+const total = (value: number) => ({ value, type: 'counter', revision: 1 }) as const;
+const isCommitted = (): Fate => 'committed';
+
+test.each([
+  ['that was there', 5, 15],
+  ['that it made', undefined, 10],
+])(
+  'a group takes back of a total %s what is its own of it, also of what it added before others did',
+  (_what, start, rest) => {
+    const path = asPath('n');
+    const before = start === undefined ? undefined : total(start);
+    const [first, second] = [total((start ?? 0) + 1), total((start ?? 0) + 11)];
+    const fate = isCommitted;
+    const group = new Group();
+    group.add({ changes: [{ path, before, after: first }], roots: [path], fate });
+    const after = total(second.value + 2);
+    group.add({ changes: [{ path, before: second, after }], roots: [path], fate });
+    expect(group.take().changes).toEqual([{ path, before: total(rest), after }]);
+  },
+);

@@ -1,4 +1,4 @@
-import { asPath, isRefusal, type Json } from '@holdfast/protocol';
+import { asPath, isObject, isRefusal, type Json } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 import { Editor, viewOf } from './editor.ts';
 
@@ -8,6 +8,30 @@ test('a large map that was deleted comes back by one write (P58)', () => {
   editor.foreign({ op: 'set', path: asPath('big/map'), value: map });
   const before = editor.state;
   editor.write({ op: 'delete', path: asPath('big') });
+  expect(editor.take('undo')).toBe('done');
+  expect(editor.state).toEqual(before);
+});
+
+test('a map of more leaves than one write takes comes back by several, of which each takes as many members as it may (P58)', () => {
+  const editor = new Editor();
+  const sizes = { a: 2400, b: 2400, c: 2400, d: 5200, e: 100 };
+  for (const [name, size] of Object.entries(sizes)) {
+    const map = Object.fromEntries(Array.from({ length: size }, (_, n) => [`k${n}`, n]));
+    editor.foreign({ op: 'set', path: asPath(`big/${name}`), value: map });
+  }
+  const before = editor.state;
+  editor.write({ op: 'delete', path: asPath('big') });
+  const plan = editor.history.plan('undo', viewOf(editor.tree));
+  if (plan === null || isRefusal(plan)) throw new Error('It can be undone.');
+  const writes = plan.ops.map((write) => {
+    const value = 'value' in write && isObject(write.value) ? write.value : {};
+    return [write.op, write.path, Object.keys(value).length];
+  });
+  expect(writes.filter(([, path]) => path === 'big')).toEqual([
+    ['merge', 'big', 2],
+    ['merge', 'big', 1],
+    ['merge', 'big', 1],
+  ]);
   expect(editor.take('undo')).toBe('done');
   expect(editor.state).toEqual(before);
 });

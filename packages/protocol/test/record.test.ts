@@ -306,8 +306,19 @@ test('R169 a collection with a bad spec is refused: what is wrong is named', () 
     expect(() => queried(spec), JSON.stringify(spec)).toThrow(query);
   }
   let deep: object = { age: 1 };
-  for (let i = 0; i < 8; i++) deep = { $not: deep };
-  expect(() => queried({ where: deep })).toThrow(query);
+  for (let i = 0; i < 7; i++) deep = { $not: deep };
+  expect(() => queried({ where: { $not: deep } })).toThrow(query);
+  // As much as there may be is not too much.
+  for (const spec of [
+    { limit: 1 },
+    { limit: 1000 },
+    { where: deep },
+    { where: { age: { in: Array.from({ length: 1000 }, () => 1) } } },
+    { where: { $and: Array.from({ length: 63 }, () => ({ age: 1 })) } },
+    { orderBy: Array.from({ length: 64 }, () => ['age', 'desc']) },
+  ]) {
+    expect(() => queried(spec), JSON.stringify(spec)).not.toThrow();
+  }
   expect(() => queried({ after: 7 })).toThrow(expect.objectContaining({ code: 'invalid_cursor' }));
   expect(() => queried({ params: { no: 'x' } })).toThrow(
     expect.objectContaining({ code: 'invalid_params' }),

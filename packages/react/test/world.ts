@@ -99,6 +99,7 @@ export type Seat = {
 /** A server with the stores `acme/app` and `acme/more`; all of it ends with the test. */
 export type World = AsyncDisposable & {
   readonly server: Server;
+  readonly url: string;
   readonly errors: unknown[];
   seat(options?: Partial<ClientOptions>): Seat;
   /** A store that is ready, of somebody else. */
@@ -141,6 +142,7 @@ export async function openWorld(): Promise<World> {
   };
   return {
     server,
+    url,
     errors,
     seat,
     other: async (name = 'acme/app') => {

@@ -151,6 +151,27 @@ describe('the cache of a view', () => {
     expect(page.proxy['n']).toBe(2);
   });
 
+  it('V83 that answers when the join was refused already shows nothing, and forgets what it had', async () => {
+    const kept = new Map<string, CachedView>();
+    const answers: (() => void)[] = [];
+    const slow: Persister = {
+      get: (key) => new Promise((resolve) => answers.push(() => resolve(kept.get(key)))),
+      set: (key, entry) => void kept.set(key, entry),
+      delete: (key) => void kept.delete(key),
+      clear: () => kept.clear(),
+    };
+    const key = JSON.stringify(['', module, 'main', {}]);
+    kept.set(key, { tree: node([], { n: 1 }) as never, updatedAt: 0, buster: '' });
+    await using world = new Scripted({ viewCache: { persister: slow } });
+    const page = world.client.view(module, { id: 'main', cache: true });
+    await expect.poll(() => answers.length).toBe(1);
+    await world.refuse(await world.next('phx_join'), { reason: 'unauthorized' });
+    await expect(page.ready).rejects.toMatchObject({ code: 'unauthorized' });
+    answers[0]?.();
+    await new Promise(setImmediate);
+    expect([page.fromCache, page.proxy.$snapshot(), kept.size]).toEqual([false, undefined, 0]);
+  });
+
   it('V83 tells of a refused join though something is shown, and shows it no more', async () => {
     await using world = await after({ persister: memoryPersister() });
     const page = world.client.view(module, { id: 'main', cache: true });

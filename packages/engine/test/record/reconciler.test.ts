@@ -45,6 +45,10 @@ describe('receipts', () => {
     expect([item.value, item.sequence, item.stats.gaps, item.status]).toEqual([5, 5, 1, 'ok']);
     item.receive(at(6, { prev: 5 }));
     expect([item.value, item.stats.gaps, item.requests]).toEqual([6, 1, []]);
+    // Nor is anybody asked who could be.
+    const other = new Subject().seed(at(1)).receive(at(5, { prev: 4 }), at(6, { prev: 5 }));
+    expect([other.value, other.stats.gaps, other.status]).toEqual([6, 1, 'ok']);
+    expect([other.requests, other.stats.refetches]).toEqual([[], 0]);
   });
 
   test('R41 without a seed, and nobody to ask, the first receipt is the baseline', () => {

@@ -32,8 +32,8 @@ export function stream<Item>(options: StreamOptions<Item> = {}): StreamDeclarati
   return Object.freeze({ ...options, kind: 'stream' });
 }
 
-/** Where an item goes, and how many stay (views.md §8.1): −1, the default, appends, 0 prepends. */
-export type Placement = { readonly at?: number; readonly limit?: number };
+/** Where an item goes, and how many stay (views.md §8.1): −1, the default, appends, 0 prepends; null: all stay. */
+export type Placement = { readonly at?: number; readonly limit?: number | null };
 
 /** A stream of a node, as its tasks have it (views.md §8.3). */
 export type StreamHandle<Item> = {

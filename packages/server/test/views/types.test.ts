@@ -178,6 +178,24 @@ function wrong(): void {
   view({
     name: 'A',
     scope: 'shared',
+    // @ts-expect-error nor has a render of a shared view one
+    render: (_s, _h, ctx) => ({ a: ctx.principal.id }),
+    // @ts-expect-error nor has a message, which nobody sends
+    messages: { told: { run: (ctx) => void ctx.principal.id } },
+    // @ts-expect-error nor has its end
+    unmount: (ctx) => void ctx.principal.id,
+    commands: {
+      later: {
+        run: (ctx) => {
+          // @ts-expect-error nor has a timer, whoever has set it
+          ctx.after(1, (task) => void task.principal.id);
+        },
+      },
+    },
+  });
+  view({
+    name: 'A',
+    scope: 'shared',
     mount: () => ({ a: '' }),
     render: (s) => s,
     commands: { fine: { run: (ctx) => ctx.update({ a: ctx.principal.id }) } },
@@ -202,6 +220,9 @@ function wrong(): void {
       ctx.stream('lag');
       // @ts-expect-error no such item
       ctx.stream('log').insert({ id: 1 });
+      ctx.stream('log').insert({ id: '1' }, { at: 0, limit: null });
+      // @ts-expect-error no such place
+      ctx.stream('log').insert({ id: '1' }, { at: 'end' });
       // @ts-expect-error no such event
       ctx.send('tost', { msg: '' });
       // @ts-expect-error no such payload
@@ -210,6 +231,14 @@ function wrong(): void {
       ctx.async.start('lood', 1);
       // @ts-expect-error no such argument
       ctx.async.start('load', 'x');
+      // @ts-expect-error no such async value
+      ctx.async.cancel('lood');
+      // @ts-expect-error no such upload
+      ctx.uploads.entries('fill');
+      // @ts-expect-error no such upload
+      ctx.uploads.cancel('fill', 'u_1');
+      // @ts-expect-error no such upload
+      void ctx.uploads.consume('fill', () => 1);
       // @ts-expect-error no such signal
       ctx.emit('tolled', { n: 1 });
       // @ts-expect-error no such store

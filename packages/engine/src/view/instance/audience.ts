@@ -1,13 +1,16 @@
 import type { Json } from '@holdfast/protocol';
 import type {
   EnvelopeTail,
+  NodeId,
   StreamOp,
   UploadOp,
   ViewEvent,
   ViewLimits,
 } from '@holdfast/protocol/views';
 import type { Sending } from './layer.ts';
+import type { ViewNode } from './node.ts';
 import { jsonBytes, Tail } from './tail.ts';
+import { resetsOf } from './takeovers.ts';
 import type { InstanceEffect } from './types.ts';
 
 /*
@@ -42,6 +45,9 @@ type Skipped = {
   uploadOps: UploadOp[];
   events: ViewEvent[];
   streamBytes: number;
+  /** What empties that which ended nodes held. */
+  streamResets: StreamOp[];
+  uploadResets: UploadOp[];
 };
 
 type LogEntry = { readonly version: number; readonly tail: Tail };
@@ -62,6 +68,8 @@ export type Stage = {
   content(): Pick<EnvelopeTail, 'stream_ops' | 'upload_ops'>;
   /** The uploads of one subscriber. */
   uploadsOf(subscriber: number): readonly UploadOp[];
+  /** Whether there is such a node. */
+  has(id: NodeId): boolean;
   /** Whether the server holds a stream of this node. */
   isRetained(op: StreamOp): boolean;
   /** Asks application code whether an event is for somebody. */
@@ -279,11 +287,12 @@ export class Audience {
     subscriber.state = 'live';
     subscriber.skipped = null;
     if (skipped === null) return;
-    const { events, uploadOps } = skipped;
+    const { events, uploadOps, streamResets, uploadResets } = skipped;
+    const isThere = (op: StreamOp | UploadOp): boolean => this.#stage.has(op.store_id);
     const tail = new Tail({
       ops: [this.#wholeTree()],
-      stream_ops: this.#missedStreams(skipped.streamOps),
-      upload_ops: coalesced(uploadOps),
+      stream_ops: [...streamResets.filter(isThere), ...this.#missedStreams(skipped.streamOps)],
+      upload_ops: [...uploadResets.filter(isThere), ...coalesced(uploadOps)],
       events: newest(events, this.#stage.limits.lagged_event_bytes),
     });
     this.#sendTo(subscriber, tail, 'full');
@@ -295,9 +304,22 @@ export class Audience {
     return [...this.#stage.content().stream_ops, ...others];
   }
 
+  /** Nodes have ended: what who lags has of them, or would have, is nothing to others that get their ids. */
+  gone(nodes: readonly ViewNode[]): void {
+    const { streams, uploads, ids } = resetsOf(nodes);
+    const stays = ({ store_id: id }: StreamOp | UploadOp): boolean => !ids.has(JSON.stringify(id));
+    for (const subscriber of this.#subscribers.values()) {
+      if (subscriber.state !== 'lagging' || ids.size === 0) continue;
+      const skipped = (subscriber.skipped ??= nothingSkipped());
+      skipped.streamOps = skipped.streamOps.filter(stays);
+      skipped.uploadOps = skipped.uploadOps.filter(stays);
+      skipped.streamResets = [...skipped.streamResets.filter(stays), ...streams];
+      skipped.uploadResets = [...skipped.uploadResets.filter(stays), ...uploads];
+    }
+  }
+
   #skip(subscriber: Subscriber, tail: EnvelopeTail): void {
-    subscriber.skipped ??= { streamOps: [], uploadOps: [], events: [], streamBytes: 0 };
-    const { skipped } = subscriber;
+    const skipped = (subscriber.skipped ??= nothingSkipped());
     const ops = tail.stream_ops.filter((op) => !this.#stage.isRetained(op));
     skipped.streamOps.push(...ops);
     if (ops.length > 0) skipped.streamBytes += jsonBytes(ops);
@@ -350,6 +372,11 @@ export class Audience {
       this.#logBytes -= oldest.tail.bytes;
     }
   }
+}
+
+function nothingSkipped(): Skipped {
+  const ops = { streamOps: [], uploadOps: [], streamResets: [], uploadResets: [] };
+  return { ...ops, events: [], streamBytes: 0 };
 }
 
 /** Of several progresses of an entry the last one, where it stands. */

@@ -287,6 +287,7 @@ export class Instance {
   }
 
   #endNodes(nodes: readonly ViewNode[]): void {
+    this.#audience.gone(nodes);
     for (const node of nodes) {
       unmount(this.#world, node);
       this.#uploads.nodeEnded(node);
@@ -315,6 +316,7 @@ export class Instance {
       tree: () => this.#cycles.tree,
       content: () => this.#content(),
       uploadsOf: (subscriber) => this.#uploads.opsOf(subscriber),
+      has: (id) => this.#world.find(keyOf(id)) !== null,
       isRetained: ({ store_id: id, stream }) =>
         this.#world.find(keyOf(id))?.streams?.get(stream)?.items !== null,
       hasAllStreams: () => areStreamsHeld(this.#cycles.root),

@@ -1,4 +1,4 @@
-import type { UploadOp } from '@holdfast/protocol/views';
+import type { StreamOp, UploadOp } from '@holdfast/protocol/views';
 import type { Streaming } from './outbox.ts';
 import type { ViewNode } from './node.ts';
 
@@ -37,4 +37,24 @@ export function uploadResets(of: readonly Takeover[]): readonly UploadOp[] {
       .filter((name) => Object.hasOwn(node.view.uploads ?? {}, name))
       .map((upload) => ({ op: 'reset', upload, store_id: node.storeId }) as const),
   );
+}
+
+/** Empties what clients have of nodes that ended, for who missed that: others may be under their ids by then. */
+export function resetsOf(ended: readonly ViewNode[]): {
+  readonly streams: readonly StreamOp[];
+  readonly uploads: readonly UploadOp[];
+  /** Of those that have any, as JSON. */
+  readonly ids: ReadonlySet<string>;
+} {
+  const [streams, uploads]: [StreamOp[], UploadOp[]] = [[], []];
+  for (const { storeId, streams: used, view } of ended) {
+    for (const { name: stream, ref } of used?.values() ?? []) {
+      streams.push({ op: 'reset', stream, ref, store_id: storeId });
+    }
+    for (const upload of Object.keys(view.uploads ?? {})) {
+      uploads.push({ op: 'reset', upload, store_id: storeId });
+    }
+  }
+  const all = [...streams, ...uploads].map(({ store_id: id }) => JSON.stringify(id));
+  return { streams, uploads, ids: new Set(all) };
 }

@@ -15,6 +15,7 @@ import { Collector } from './collector.ts';
 import { Intake, type KeptContent } from './intake.ts';
 import { filesNamedBy, type NamedFile } from './named.ts';
 import { ContentRefused } from './refused.ts';
+import { replacedIn } from './replaced.ts';
 import type { FilesRoom } from './room.ts';
 import { Unfinished } from './unfinished.ts';
 
@@ -65,17 +66,10 @@ export class Files {
     return named.length === 0 ? null : this.#judgeAll(principal, storeId, named);
   }
 
-  /**
-   * How many bytes of files go where one is put at a path: what is there, below it, and in its way above. Nobody looks where
-   * no quota asks, for much may be below.
-   */
+  /** How many bytes of files go where one is put at a path. Nobody looks where no quota asks, for much may be below. */
   replacedAt(tree: Tree, path: Path): number {
     if (this.#room.quotas?.file_storage === undefined) return 0;
-    const above = tree.leafAbove(path);
-    const blocking = above === undefined ? undefined : tree.leaf(above);
-    let bytes = contentOf(blocking?.value ?? null)?.size ?? 0;
-    for (const { value } of tree.entries({ under: path })) bytes += contentOf(value)?.size ?? 0;
-    return bytes;
+    return replacedIn(tree, path);
   }
 
   /** Why content that is yet to come has no place; the commit judges it again (stores.md §14.2). */

@@ -1,5 +1,6 @@
 import { scopes, type ServerOptions } from '@holdfast/server';
 import { expect, test } from 'vitest';
+import { directory } from '../catch-up/directory.ts';
 import type { Peer } from './peer.ts';
 import { principals } from './principals.ts';
 import { opsIn, put, write } from './talk.ts';
@@ -15,6 +16,8 @@ const authenticate = principals({
 const names = ways.map(([name]) => name);
 const isImport = (name: string): boolean => name.includes('import');
 const isAtOnce = (name: string): boolean => !isImport(name);
+/** The `rollback` push has no id. */
+const hasId = (name: string): boolean => !name.startsWith('rollback');
 const isPush = (name: string): boolean => name.includes('capver');
 
 /** Where each way writes, and when there was a leaf that was deleted since. */
@@ -155,3 +158,39 @@ test('S110 a store that is archived is written by no surface', async () => {
     ...each('unmatched topic', isPush),
   });
 });
+
+test('S62 S106 what is asked for again under its id is answered as before and done once by whatever surface, also after a restart, beyond quota and rate, and in an archive; something else is refused', async () => {
+  const data = directory();
+  const before = await home({ data });
+  const writer = new Writer(before, 'dev');
+  const told = new Map<string, unknown>();
+  for (const [name, way] of ways.filter(([what]) => hasId(what))) {
+    const { path, since } = before.places.get(name) ?? { path: '', since: 0 };
+    writer.id = `once ${name}`;
+    expect([name, await way(writer, path, since)]).toEqual([name, 'ok']);
+    told.set(name, writer.last);
+    await way(writer, path, since);
+    expect([name, writer.last]).toEqual([name, told.get(name)]);
+  }
+  await before.server.close();
+  // Neither the quota nor the rate has room for anything else.
+  const rates = { writes_per_minute: 1, write_burst: 1 };
+  const here = await world({ authenticate, data, quotas: { keys: 1 }, rates });
+  const again = new Writer(here, 'dev');
+  const repeat = async (fits: (name: string) => boolean): Promise<void> => {
+    for (const [name, way] of ways.filter(([what]) => fits(what))) {
+      const { path, since } = before.places.get(name) ?? { path: '', since: 0 };
+      again.id = `once ${name}`;
+      await way(again, path, since);
+      expect([name, again.last]).toEqual([name, told.get(name)]);
+      const other = await way(again, `${path}/else`, since);
+      expect(other).toBe(isPush(name) ? 'duplicate_op_id' : 'idempotency_key_reuse');
+    }
+  };
+  await repeat(hasId);
+  // One seq for each, and nothing since.
+  const peer = await here.joined({ device: 'last' });
+  expect(await put(peer, 'other', 2)).toBe(2 * names.length + 2 + told.size);
+  await here.server.stores.archive(here.storeId);
+  await repeat((name) => hasId(name) && !isPush(name));
+}, 60_000);

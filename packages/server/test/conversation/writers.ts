@@ -11,6 +11,10 @@ const header = '{"_header":true,"path_schema_version":3}';
 export class Writer {
   readonly #home: World;
   readonly token: string;
+  /** Under which what it asks for is done once; null: each time under another. */
+  id: string | null = null;
+  /** What was answered last. */
+  last: unknown = null;
   readonly #peers = new Map<string, Promise<Peer>>();
   #agent: Promise<Agent> | null = null;
 
@@ -34,14 +38,20 @@ export class Writer {
 
   async push(capver: string, event: string, payload: object): Promise<string> {
     const peer = await this.peer(capver);
-    return outcomeOf(await peer.ask(topic, event, payload));
+    const named = this.id === null ? payload : { ...payload, client_op_id: this.id };
+    const reply = await peer.ask(topic, event, named);
+    this.last = reply;
+    return outcomeOf(reply);
   }
 
   async http(method: string, route: string, body: string, type: string): Promise<string> {
-    const headers = { authorization: `Bearer ${this.token}`, 'content-type': type };
+    const key = this.id === null ? {} : { 'idempotency-key': this.id };
+    const headers = { authorization: `Bearer ${this.token}`, 'content-type': type, ...key };
     const url = `${this.#home.url}/api/stores/demo/main/${route}`;
     const answer = await fetch(url, { method, headers, body: method === 'DELETE' ? null : body });
-    return reasonIn(await answer.json());
+    const json: unknown = await answer.json();
+    this.last = [answer.status, json];
+    return reasonIn(json);
   }
 
   json(method: string, route: string, body: object | number): Promise<string> {
@@ -51,7 +61,10 @@ export class Writer {
   async tool(name: string, told: object): Promise<string> {
     this.#agent ??= Agent.connect(this.#home.url, this.token);
     const agent = await this.#agent;
-    return reasonIn(await agent.told(name, { store: 'demo/main', ...told }));
+    const once = this.id === null ? {} : { op_id: this.id };
+    const answer = await agent.told(name, { store: 'demo/main', ...once, ...told });
+    this.last = answer;
+    return reasonIn(answer);
   }
 }
 

@@ -1,0 +1,53 @@
+import { defaultLimits } from '@holdfast/protocol';
+import type { Principal } from '@holdfast/server';
+import { expect, test, vi } from 'vitest';
+import { VirtualClock } from '../conversation/clock.ts';
+import { everything, world } from '../conversation/world.ts';
+import { Agent } from './agent.ts';
+
+const store = 'demo/main';
+const always = { store, pattern: '**', since: 0 };
+
+test('watchers that have been told, and such as have hung up, take nobody a place', async () => {
+  const limits = { ...defaultLimits, max_sockets_per_token: 2 };
+  const { url } = await world({ limits });
+  const agent = await Agent.connect(url, 'dev');
+  await agent.call('put', { store, path: 'a', value: 1 });
+  for (let time = 0; time < 4; time += 1) {
+    expect(await agent.call('watch_once', always)).toMatchObject({ seq: 1, timed_out: false });
+  }
+  const patient = await Promise.all([1, 2].map(() => Agent.connect(url, 'dev')));
+  const asked = { store, pattern: 'never', timeout_ms: 60_000 };
+  const over = Promise.allSettled(patient.map((each) => each.told('watch_once', asked)));
+  const full = { error: 'too_many_connections', limit: 2 };
+  await vi.waitFor(async () => {
+    expect(await agent.told('watch_once', always)).toMatchObject(full);
+  });
+  for (const each of patient) void each.client.close();
+  await over;
+  await vi.waitFor(async () => {
+    expect(await agent.told('watch_once', always)).toMatchObject({ timed_out: false });
+  });
+});
+
+test('a watcher whose token ends is told so, and nothing goes on for it', async () => {
+  const clock = new VirtualClock();
+  const known = new Map<string, Principal>([
+    ['dev', everything],
+    ['guest', { ...everything, subject: 'guest' }],
+  ]);
+  const { url } = await world({
+    clock,
+    authenticate: async ({ token }) => known.get(token ?? '') ?? null,
+  });
+  const [dev, guest] = [await Agent.connect(url, 'dev'), await Agent.connect(url, 'guest')];
+  await dev.call('put', { store, path: 'a', value: 1 });
+  await guest.call('watch_once', always);
+  const { timers } = clock;
+  const waiting = guest.refused('watch_once', { store, pattern: 'never', timeout_ms: 60_000 });
+  await vi.waitFor(() => expect(clock.timers).toBeGreaterThan(timers));
+  known.delete('guest');
+  await clock.pass(4000);
+  expect(await waiting).toEqual({ error: 'unauthorized' });
+  await vi.waitFor(() => expect(clock.timers).toBe(timers));
+});

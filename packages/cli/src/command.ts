@@ -2,6 +2,7 @@ import { parseArgs as tokenize } from 'node:util';
 import { type ArgsDef, type CommandDef, parseArgs, renderUsage } from 'citty';
 import type { CompletableOption } from './completion.ts';
 import { misuse } from './failure.ts';
+import { nearest } from './nearest.ts';
 import { Output } from './output.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -168,10 +169,8 @@ function optionType(name: string, definitions: ArgsDef): 'string' | 'boolean' | 
 }
 
 function suggestion(name: string, definitions: ArgsDef): string {
-  const near = Object.entries(definitions)
-    .filter(([, { type }]) => type !== 'positional')
-    .map(([known]) => known)
-    .find((known) => known.startsWith(name) || name.startsWith(known));
+  const known = Object.keys(definitions).filter((each) => optionType(each, definitions) !== null);
+  const near = nearest(name, known);
   return near === undefined ? 'Add --help to see all options.' : `Did you mean --${near}?`;
 }
 

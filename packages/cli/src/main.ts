@@ -4,6 +4,7 @@ import { asksForJson, type Command } from './command.ts';
 import { commands, type Entry, sections } from './commands.ts';
 import { exitCodes, exitCodeText } from './exit-codes.ts';
 import { failureOf, misuse } from './failure.ts';
+import { nearest } from './nearest.ts';
 import { Output } from './output.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
 import { version } from './version.ts';
@@ -69,7 +70,9 @@ async function find(rawArgs: readonly string[]): Promise<Found> {
   const [first = '', second = ''] = rawArgs;
   const pair = commands.get(`${first} ${second}`);
   const entry = pair ?? commands.get(first);
-  if (entry === undefined) throw unknownCommand(first, second);
+  if (entry === undefined || (pair === undefined && isSlip(first, second))) {
+    throw unknownCommand(first, second);
+  }
   const words = pair === undefined ? 1 : 2;
   return {
     name: rawArgs.slice(0, words).join(' '),
@@ -85,16 +88,36 @@ function unknownCommand(first: string, second: string): Error {
       'Options go behind the command: get demo/main users/ann --json',
     );
   }
-  const members = [...commands.keys()].filter((name) => name.startsWith(`${first} `));
+  const members = membersOf(first);
+  const member = nearest(second, members);
+  if (member !== undefined && second !== '') {
+    return misuse(
+      `There is no command "${first} ${second}".`,
+      `Did you mean "${first} ${member}"? "holdfast help" lists them all.`,
+    );
+  }
   if (members.length > 0) {
     return misuse(
       `There is no command "${`${first} ${second}`.trim()}".`,
-      `There are: ${members.join(', ')}.`,
+      `There are: ${members.map((each) => `${first} ${each}`).join(', ')}.`,
     );
   }
-  const near = [...commands.keys()].find((name) => name.startsWith(first.slice(0, 3)));
+  const names = [...commands.keys()];
+  const near = nearest(first, names) ?? names.find((name) => name.startsWith(first.slice(0, 3)));
   const hint = near === undefined ? '' : `Did you mean "${near}"? `;
   return misuse(`There is no command "${first}".`, `${hint}"holdfast help" lists them all.`);
+}
+
+/** What a command can be told to do: `create` and others of `stores`. */
+function membersOf(first: string): readonly string[] {
+  const start = `${first} `;
+  const names = [...commands.keys()].filter((name) => name.startsWith(start));
+  return names.map((name) => name.slice(start.length));
+}
+
+/** Whether what follows a command is no argument, as a store would be, but nearly what it can be told to do. */
+function isSlip(first: string, second: string): boolean {
+  return /^[a-z]{3,}$/.test(second) && nearest(second, membersOf(first)) !== undefined;
 }
 
 function asksForHelp(args: readonly string[]): boolean {

@@ -24,6 +24,16 @@ test('unknown commands and options are errors that name the nearest', async () =
   expect(await misused('stores', 'lost')).toMatch(/lost/);
 });
 
+test('a slip of a letter or two is taken for what is nearest, and what is far from all for nothing', async () => {
+  expect(await misused('gte', 'demo/main', 'a')).toMatch(/Did you mean "get"/);
+  expect(await misused('exprot', 'demo/main')).toMatch(/Did you mean "export"/);
+  expect(await misused('stores', 'craete', 'a/b')).toMatch(/Did you mean "stores create"/);
+  expect(await misused('tail', 'demo/main', '--sicne', '1')).toMatch(/Did you mean --since/);
+  expect(await misused('put', 'demo/main', 'a', '1', '--ifMatch', '1')).toMatch(/--if-match/);
+  expect(await misused('get', 'demo/main', 'a', '--zzz')).not.toMatch(/Did you mean/);
+  expect(await misused('zzz')).not.toMatch(/Did you mean/);
+});
+
 test('what begins with a dash, and options before their command, are told where they go', async () => {
   expect(await misused('put', 'demo/main', '-x/y', '1')).toMatch(/no option -x[^]*goes behind --/);
   expect(await misused('--json', 'get', 'demo/main', 'a')).toMatch(/--json[^]*behind the command/);

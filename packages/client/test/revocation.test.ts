@@ -153,4 +153,28 @@ describe('rights that are lost', () => {
     expect(await kept(cache)).toHaveLength(2);
     expect(revoked).toEqual([]);
   });
+
+  it('what is written to a store that is refused already is refused too, or committed once it may be had again (C1)', async () => {
+    grants = { storeAccess: { mode: 'selected', storeIds: [] } };
+    const { store } = subject();
+    await expect(store.ready).rejects.toMatchObject({ code: 'store_not_allowed' });
+    const refused = { code: 'store_not_allowed' };
+    await expect(store.put('mine/c', 3).committed).rejects.toMatchObject(refused);
+    await expect(store.put('mine/d', 4).committed).rejects.toMatchObject(refused);
+    expect(store.status.get().pending).toBe(0);
+    grants = {};
+    // A socket of other rights is opened within seconds; until then what is written is refused.
+    const again = (): Promise<unknown> => store.put('mine/e', 5).committed;
+    await expect
+      .poll(
+        async () =>
+          again().then(
+            () => true,
+            () => false,
+          ),
+        within5s,
+      )
+      .toBe(true);
+    await expect.poll(() => writer.get('mine/e')).toBe(5);
+  });
 });

@@ -240,7 +240,7 @@ export class Replica {
   #take(input: Exclude<ReplicaInput, ChannelInput>): void {
     switch (input.type) {
       case 'request':
-        return this.#requests.ask(input);
+        return this.#ask(input);
       case 'cancel':
         return this.#requests.cancel(input.opId);
       case 'retry':
@@ -260,6 +260,12 @@ export class Replica {
       case 'close':
         return this.#becomeClosed();
     }
+  }
+
+  #ask(input: Input<'request'>): void {
+    this.#requests.ask(input);
+    // What was refused for good may be had by now; if not, this is refused as what waited was (stores.md §18 C1).
+    if (this.#isRefusedForGood && this.#requests.outbox.queue.size > 0) this.#rejoin();
   }
 
   #onJoined({ response, now, wall }: Input<'joined'>): void {
@@ -314,13 +320,18 @@ export class Replica {
     this.#parts.queries?.lost();
   }
 
+  get #isRefusedForGood(): boolean {
+    const error = this.#phase === 'refused' ? this.#error : null;
+    return error !== null && error.retry === 'never' && rights.has(error.code);
+  }
+
   #becomeRefused(refusal: Refusal): void {
     this.#becomeJoining();
     this.#phase = 'refused';
     this.#error = refusal;
     if (!rights.has(refusal.code)) return;
     if (this.#following.refused(refusal)) this.#rejoin();
-    else if (refusal.retry === 'never') this.#requests.refuseAll(refusal);
+    else if (this.#isRefusedForGood) this.#requests.refuseAll(refusal);
   }
 
   #becomeClosed(): void {

@@ -164,3 +164,57 @@ it('a no that cannot be told to clients says why to those who look for it', asyn
   });
   await tested.end();
 });
+
+it('what a context and `h` can do works by its name alone, as where they are taken apart', async () => {
+  const leaf = view({
+    name: 'Leaf',
+    emits: { grown: z.object({ by: z.number() }) },
+    mount: () => ({ cut: 0 }),
+    render: ({ cut }) => ({ cut }),
+    commands: { grow: { run: ({ emit }) => emit('grown', { by: 2 }) } },
+    messages: { prune: { run: ({ update }) => update((state) => void (state.cut += 1)) } },
+  });
+  const tree = view({
+    name: 'Tree',
+    streams: { log: stream<{ id: string }>() },
+    events: { rang: z.object({}) },
+    mount: ({ every, after, watch, store }) => {
+      every(1000, ({ update }) =>
+        update((state: { height: number }) => ({ height: state.height + 1 })),
+      );
+      after(1500, ({ send }) => send('rang', {}));
+      watch(
+        () => store('acme/app').get('rain'),
+        ({ stream: into }) => into('log').insert({ id: 'rain' }),
+      );
+      return { height: 0 };
+    },
+    render: ({ height }, { child, stream: listed }, { store }) => ({
+      height,
+      rain: store('acme/app').get('rain') ?? 0,
+      leaf: child(leaf, 'one', {}, { on: { grown: 'grow' } }),
+      log: listed('log'),
+    }),
+    commands: { cut: { run: ({ tell }) => void tell(['one'], 'prune') } },
+    messages: {
+      grow: {
+        input: z.object({ by: z.number() }),
+        run: ({ update }, { by }) => update((state) => ({ height: state.height + by })),
+      },
+    },
+  });
+  const tested = await testView(tree, { stores: { 'acme/app': {} } });
+  await tested.advance(1500);
+  await tested.dispatch('cut');
+  await tested.dispatch('grow', {}, { storeId: ['one'] });
+  await tested.store('acme/app').put('rain', 3);
+  await tested.advance(100);
+  expect(tested.snapshot()).toEqual({
+    height: 3,
+    rain: 3,
+    leaf: { cut: 1 },
+    log: [{ id: 'rain' }],
+  });
+  expect(tested.events()).toMatchObject([{ name: 'rang' }]);
+  expect(tested.faults).toEqual([]);
+});

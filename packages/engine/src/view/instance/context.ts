@@ -1,5 +1,4 @@
 import { HoldfastError, isPromised, passSchema, type StandardSchema } from '@holdfast/protocol';
-import type { NodeId } from '@holdfast/protocol/views';
 import { toWire } from '../../data/index.ts';
 import type {
   AsyncHandles,
@@ -7,7 +6,6 @@ import type {
   Recipients,
   StoreOptions,
   StreamHandle,
-  TimerCallback,
   UploadHandles,
   ViewContext,
   WatchCallback,
@@ -77,11 +75,51 @@ export class Context implements ViewContext {
     return isTask ? this.#scope.signal : this.#node.signal;
   }
 
-  update(change: unknown): void {
-    this.#act((layer) => updateState(this.#world, this.#node, { layer, change }));
+  // What can be called is told by getters, so that it works by its name alone: `run: ({ update, principal }) => …`.
+  get update(): ViewContext['update'] {
+    return (change) =>
+      this.#act((layer) => updateState(this.#world, this.#node, { layer, change }));
   }
 
-  store(name: string, options: StoreOptions = {}): unknown {
+  get store(): ViewContext['store'] {
+    return (name, options = {}) => this.#store(name, options);
+  }
+
+  get watch(): ViewContext['watch'] {
+    return (read, callback) => this.#watch(read, callback);
+  }
+
+  get after(): ViewContext['after'] {
+    return (ms, callback) => this.#setTimer({ ms, every: false, callback });
+  }
+
+  get every(): ViewContext['every'] {
+    return (ms, callback) => this.#setTimer({ ms, every: true, callback });
+  }
+
+  get send(): ViewContext['send'] {
+    return (name, payload, options = {}) => this.#send(name, payload, options.to ?? 'all');
+  }
+
+  get stream(): ViewContext['stream'] {
+    return (name) => this.#stream(name);
+  }
+
+  get emit(): ViewContext['emit'] {
+    return (name, payload = {}) => this.#emit(name, payload);
+  }
+
+  get tell(): ViewContext['tell'] {
+    return (path, message, payload = {}) => {
+      this.#check();
+      const target = this.#world.find(keyOf([...this.#node.storeId, ...path]));
+      if (target === null) return false;
+      this.#deliver(target, message, payload);
+      return true;
+    };
+  }
+
+  #store(name: string, options: StoreOptions): unknown {
     this.#check();
     return this.#world.ports.store(name, options, {
       tracker: () => this.#world.tracker,
@@ -93,7 +131,7 @@ export class Context implements ViewContext {
     });
   }
 
-  watch(read: () => unknown, callback?: WatchCallback): () => void {
+  #watch(read: () => unknown, callback?: WatchCallback): () => void {
     const node = this.#node;
     const watch = new Watch({ node, read }, callback ?? null, (changed) =>
       this.#world.watchChanged(changed),
@@ -108,23 +146,15 @@ export class Context implements ViewContext {
     return () => cancel(this.#world, watch);
   }
 
-  after(ms: number, callback: TimerCallback): () => void {
-    return this.#setTimer({ ms, every: false, callback });
-  }
-
-  every(ms: number, callback: TimerCallback): () => void {
-    return this.#setTimer({ ms, every: true, callback });
-  }
-
-  send(name: string, payload: unknown, options: { readonly to?: Recipients } = {}): void {
+  #send(name: string, payload: unknown, recipients: Recipients): void {
     const sent = checked(this.#node.view.events, name, { what: 'event', value: payload });
     const { value } = toWire(sent, undefined, this.#wireOptions());
-    const to = this.#recipients(options.to ?? 'all');
+    const to = this.#recipients(recipients);
     const event = { store_id: this.#node.storeId, name, payload: value };
     this.#act((layer) => layer.events.push({ node: this.#node, event, to }));
   }
 
-  stream(name: string): StreamHandle {
+  #stream(name: string): StreamHandle {
     const node = this.#node;
     const stream = streamOf(node, name, this.#world.isShared);
     const isMounting = this.#placing.isMounting === true && this.#scope.phase === 'open';
@@ -148,7 +178,7 @@ export class Context implements ViewContext {
     return this.#world.uploads.handlesFor(this.#node, this.#scope, (change) => this.#act(change));
   }
 
-  emit(name: string, payload: unknown = {}): void {
+  #emit(name: string, payload: unknown): void {
     this.#check();
     const { parent, view } = this.#node;
     const value = checked(view.emits, name, { what: 'signal', value: payload });
@@ -156,14 +186,6 @@ export class Context implements ViewContext {
     const message = Object.hasOwn(on, name) ? on[name] : undefined;
     if (parent === null || message === undefined) return;
     this.#deliver(parent, message, value);
-  }
-
-  tell(path: NodeId, message: string, payload: unknown = {}): boolean {
-    this.#check();
-    const target = this.#world.find(keyOf([...this.#node.storeId, ...path]));
-    if (target === null) return false;
-    this.#deliver(target, message, payload);
-    return true;
   }
 
   #deliver(node: ViewNode, name: string, payload: unknown): void {

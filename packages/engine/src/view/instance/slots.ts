@@ -1,6 +1,6 @@
 import type { Json } from '@holdfast/protocol';
 import { streamMarker, streamNameOf, uploadMarker, uploadNameOf } from '@holdfast/protocol/views';
-import type { ChildOptions, RenderSlots, ViewDefinition } from '../definition.ts';
+import type { RenderSlots, ViewDefinition } from '../definition.ts';
 
 /** A child in the output of `render`, until it is placed. */
 export class ChildSlot {
@@ -53,11 +53,8 @@ export class Slots implements RenderSlots {
     this.#isOpen = false;
   }
 
-  child(
-    view: ViewDefinition,
-    id: string,
-    ...given: [props?: unknown, options?: ChildOptions]
-  ): ChildSlot {
+  // Fields, so that each works by its name alone: `render: (state, { child }) => …`.
+  readonly child: RenderSlots['child'] = (view, id, ...given) => {
     const [props = {}, options] = given;
     this.#check();
     if (typeof id !== 'string' || id === '') {
@@ -65,19 +62,15 @@ export class Slots implements RenderSlots {
     }
     refuseFunctions(props, `the props of ${view.name} ${id}`, 0);
     return new ChildSlot(this, { view, id }, { props, on: options?.on ?? noSignals });
-  }
+  };
 
-  stream(name: string): NamedSlot {
-    return this.#named('stream', name, this.#view.streams);
-  }
+  readonly stream: RenderSlots['stream'] = (name) =>
+    this.#named('stream', name, this.#view.streams);
 
-  async(name: string): NamedSlot {
-    return this.#named('async', name, this.#view.async);
-  }
+  readonly async: RenderSlots['async'] = (name) => this.#named('async', name, this.#view.async);
 
-  upload(name: string): NamedSlot {
-    return this.#named('upload', name, this.#view.uploads);
-  }
+  readonly upload: RenderSlots['upload'] = (name) =>
+    this.#named('upload', name, this.#view.uploads);
 
   /** Notes that a slot stands somewhere; throws where it stands already, or is of another render. */
   place(slot: ChildSlot | NamedSlot): void {

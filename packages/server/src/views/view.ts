@@ -135,11 +135,16 @@ export type DeclareView<E extends Env> = <
   F extends Facets = Declared<E, Scope, Params, Streams, Uploads, Events, Async, Emits>,
 >(declaration: {
   readonly name: Name;
+  /** Whether each subscriber has an instance of its own (`connection`, the default), or all have one (`shared`). */
   readonly scope?: Scope;
   readonly params?: Params;
+  /** How long an instance stays without a subscriber, in milliseconds; default 30,000. */
   readonly linger?: number;
+  /** How often a second timers, stores and other background causes are rendered at most; default 60. Commands are at once. */
   readonly maxRate?: number;
+  /** How long `mount` and the first render may take, in milliseconds; default 8,000. */
   readonly mountTimeout?: number;
+  /** How long a command or message may take, in milliseconds, where it has no `timeout` of its own; default 30,000. */
   readonly timeout?: number;
   readonly streams?: { readonly [Stream in keyof Streams]: Streams[Stream] & AnyStream };
   readonly uploads?: { readonly [Upload in keyof Uploads]: Uploads[Upload] & UploadDeclaration };

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { records } from '@holdfast/client/records';
 import { collection, passthrough, record } from '@holdfast/protocol';
 import { expect, onTestFinished, test } from 'vitest';
@@ -84,4 +85,18 @@ test('a place goes to who can use it, where who has waited longest needs none an
   await expect.poll(() => item('c').state.get().status).toBe('ok');
   releaseA();
   await expect.poll(() => item('d').state.get().status).toBe('ok');
+});
+
+test('who waits for a record waits no longer than a signal lets it, and leaves nothing on the signal', async () => {
+  const { item, valve } = await opened();
+  const controller = new AbortController();
+  const { signal } = controller;
+  for (const id of ['a', 'b', 'c']) await item(id).ready({ signal });
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
+  valve.holdOut();
+  const waiting = item('d').ready({ signal });
+  const reason = new Error('no longer wanted');
+  controller.abort(reason);
+  await expect(waiting).rejects.toBe(reason);
+  await expect(item('a').ready({ signal })).rejects.toBe(reason);
 });

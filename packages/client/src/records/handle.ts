@@ -55,9 +55,7 @@ export class StoreRecordHandle extends Making<RecordReceipt<RecordDef>> implemen
 
   async ready({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     signal?.throwIfAborted();
-    await this.#use.until((entry) =>
-      Promise.race([entry.ready(), ...(signal ? [aborted(signal)] : [])]),
-    );
+    await this.#use.until((entry) => (signal ? unless(signal, entry.ready()) : entry.ready()));
   }
 
   async whenIdle(): Promise<void> {
@@ -80,10 +78,12 @@ export class StoreRecordHandle extends Making<RecordReceipt<RecordDef>> implemen
   }
 }
 
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the reason is the caller's
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+/** Waits, unless the signal says no more; nothing is left on it, for it may outlive thousands of waits. */
+function unless(signal: AbortSignal, wait: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', abort);
+    wait.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
 }
 

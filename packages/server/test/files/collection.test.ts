@@ -90,6 +90,70 @@ test('S98 a reference added meanwhile saves the blob (P63)', async () => {
   expect(await (await call('GET', 'files/b')).text()).toBe(text);
 });
 
+const json = 'application/json';
+const header = '{"_header":true,"path_schema_version":3}';
+
+/** The entry of the file that is at `a` is named at `kept`. */
+const namings: readonly (readonly [string, (file: object) => readonly [string, string, string]])[] =
+  [
+    ['a set', (file) => ['entries', JSON.stringify({ path: 'kept', value: file }), json]],
+    [
+      'a merge',
+      (file) => {
+        const ops = [{ op: 'merge', path: 'maps', value: { kept: file } }];
+        return ['transact', JSON.stringify({ ops }), json];
+      },
+    ],
+    [
+      'a map',
+      (file) => ['entries', JSON.stringify({ path: 'maps', value: { to: { kept: file } } }), json],
+    ],
+    [
+      'an import',
+      (file) => {
+        const line = JSON.stringify({ path: 'kept', value: file, type: 'file' });
+        return ['import', `${header}\n${line}`, 'application/x-ndjson'];
+      },
+    ],
+    ['a rollback', () => ['rollback', JSON.stringify({ path: 'a', to_seq: 1 }), json]],
+  ];
+
+test.each(namings)(
+  'S98 what %s names stays when all else that named it is forgotten, and goes a day after that went too (P63)',
+  async (what, naming) => {
+    const { world, row, call, hours, isThere } = await place();
+    await call('PUT', 'files/a', { body: text });
+    const { value } = Object(await (await call('GET', 'entries/a')).json());
+    if (what === 'a rollback') await call('DELETE', 'entries/a');
+    const [route, body, type] = naming(Object(value));
+    expect((await call('POST', route, { body, headers: { 'content-type': type } })).ok).toBe(true);
+    if (what !== 'a rollback') await call('DELETE', 'entries/a');
+    await world.storage.compact(row.id, 3, 10);
+    await hours(100);
+    expect(await isThere(text)).toBe(true);
+    for (const path of ['kept', 'maps', 'a']) await call('DELETE', `entries/${path}`);
+    await world.storage.compact(row.id, 6, 10);
+    await hours(24);
+    expect(await isThere(text)).toBe(true);
+    await hours(1);
+    expect(await isThere(text)).toBe(false);
+  },
+);
+
+test('S96 S98 a clone keeps the files of its source, though that is gone (P63)', async () => {
+  const { world, row, call, hours, isThere } = await place();
+  await call('PUT', 'files/a', { body: text });
+  const body = JSON.stringify({ name: 'copy' });
+  expect((await call('POST', 'clone', { body, headers: { 'content-type': json } })).status).toBe(
+    201,
+  );
+  await world.storage.stores.archive(row.id);
+  await world.storage.stores.purge(row.id);
+  await hours(100);
+  expect(await isThere(text)).toBe(true);
+  expect(await (await call('GET', '../copy/files/a')).text()).toBe(text);
+});
+
 test('S99 pieces of an upload that nobody goes on with are kept for 24 hours', async () => {
   const { call, hours } = await place();
   const piece = async (range: string, body?: string) => {

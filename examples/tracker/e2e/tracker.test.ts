@@ -211,6 +211,13 @@ describe.runIf(wantsChromium)('the tracker in Chromium', () => {
     },
   );
 
+  test('what a page is made of comes zipped, and is kept', async () => {
+    const [address = ''] = /\/assets\/[^"]+\.js/.exec(await (await fetch(server.url)).text()) ?? [];
+    const { status, headers } = await fetch(new URL(address, server.url));
+    expect([status, headers.get('content-encoding')]).toEqual([200, 'gzip']);
+    expect(headers.get('cache-control')).toMatch(/immutable/);
+  });
+
   test('where the system has colours of its own, how far an issue is can still be seen', async () => {
     await mine.page.goto(server.url);
     await mine.page.locator('.issue').first().click();

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import type { GivenPrincipal, InProcess, Server } from '@holdfast/server';
 import type { Version } from '../issue/issue.ts';
 import { nameIn } from './name.ts';
@@ -22,7 +23,7 @@ type Site = {
   readonly principalOf: (name: string) => GivenPrincipal;
 };
 
-type Asset = { readonly type: string; readonly body: Uint8Array };
+type Asset = { readonly type: string; readonly body: Uint8Array; readonly zipped: Uint8Array };
 
 const dist = fileURLToPath(new URL('../../dist', import.meta.url));
 const types: { readonly [ending: string]: string } = {
@@ -70,7 +71,7 @@ export async function openPages(
     const asset = assets.get(path);
     // All else is the API, which a page asks whether it is let in when it could not connect.
     if (asset === undefined) site.server.request(request, response);
-    else response.writeHead(200, { 'content-type': asset.type }).end(asset.body);
+    else give(asset, request, response);
   });
   http.on('upgrade', site.server.upgrade);
   await new Promise<void>((resolve) => http.listen(port, '127.0.0.1', resolve));
@@ -85,9 +86,24 @@ function readAssets(): ReadonlyMap<string, Asset> {
   return new Map(
     names.map((name) => {
       const body = readFileSync(join(dist, 'assets', name));
-      return [`/assets/${name}`, { type: types[extname(name)] ?? 'text/plain', body }];
+      const type = types[extname(name)] ?? 'text/plain';
+      return [`/assets/${name}`, { type, body, zipped: gzipSync(body) }];
     }),
   );
+}
+
+/** Their names change with what is in them: whoever has one need not ask again. */
+function give(
+  { type, body, zipped }: Asset,
+  { headers }: IncomingMessage,
+  to: ServerResponse,
+): void {
+  const takesZipped = /\bgzip\b/.test(String(headers['accept-encoding']));
+  to.setHeader('content-type', type);
+  to.setHeader('cache-control', 'public, max-age=31536000, immutable');
+  to.setHeader('vary', 'Accept-Encoding');
+  if (takesZipped) to.setHeader('content-encoding', 'gzip');
+  to.end(takesZipped ? zipped : body);
 }
 
 function escaped(text: string): string {

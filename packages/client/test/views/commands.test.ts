@@ -130,6 +130,28 @@ describe('a command', () => {
     expect(await Promise.all(sent)).toEqual([{}, {}]);
   });
 
+  it('V27 that waited too long for its root is a timeout of one that did not run, and is not sent when the root is live', async () => {
+    const page = world.client.view(module, { id: 'main' });
+    const late = page.proxy.$dispatch('a', {}, { timeoutMs: 50 });
+    const failed = expect(late).rejects.toMatchObject({
+      code: 'timeout',
+      details: { command: 'a', mayHaveRun: false },
+    });
+    await world.clock.advance(50);
+    await failed;
+    await world.accept({ instance: 't1' });
+    await world.show(tree);
+    expect(world.sent).toEqual([]);
+    await world.end('phx_error');
+    const again = page.proxy.$dispatch('b', {}, { timeoutMs: 50 });
+    const gone = expect(again).rejects.toMatchObject({ code: 'timeout' });
+    await world.clock.advance(50);
+    await gone;
+    await world.clock.advance(1000);
+    await world.accept({ instance: 't1', resumed: true });
+    expect(world.sent).toEqual([]);
+  });
+
   it('V28 in flight when the connection breaks is sent again first, under its id, where the server remembers', async () => {
     const { proxy } = await live();
     const [a, b] = [proxy.$dispatch('a'), proxy.$dispatch('b')];

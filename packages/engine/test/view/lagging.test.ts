@@ -1,6 +1,7 @@
 import { Mirror, nodeKey } from '@holdfast/engine/mirror';
 import { UploadBook } from '@holdfast/engine/mirror/uploads';
 import type { ViewDefinition } from '@holdfast/engine/view';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Rig, type ViewClient } from './instance-rig.ts';
 import { object } from './schemas.ts';
@@ -113,4 +114,84 @@ test('V70 of the events that a client has not been sent the catch-up brings the 
     rig.step({ type: 'recovered', subscriber: client.id });
     expect(client.events).toEqual(told.map(event));
   }
+});
+
+const kindOf = (name: string, more: ViewDefinition['streams'] = {}): ViewDefinition => ({
+  ...child,
+  name,
+  streams: { log: {}, kept: { retain: true, limit: 3 }, ...more },
+  mount: (ctx) => {
+    if (name === 'seeded') ctx.stream('log').insert({ id: 'seed' });
+  },
+  render: (_, h) => ({ log: h.stream('log'), kept: h.stream('kept'), file: h.upload('file') }),
+  commands: {
+    log: { run: (ctx, id) => ctx.stream('log').insert({ id }, { at: 0, limit: 4 }) },
+    keep: { run: (ctx, id) => ctx.stream('kept').insert({ id }) },
+    drop: { run: (ctx, id) => ctx.stream('log').delete({ id }) },
+    clear: { run: (ctx) => ctx.stream('log').reset([{ id: 'fresh' }]) },
+  },
+});
+const kinds = {
+  plain: kindOf('plain'),
+  seeded: kindOf('seeded'),
+  turned: kindOf('turned', { log: { retain: true, limit: 3 }, kept: {} }),
+};
+type Kind = keyof typeof kinds | null;
+
+const changing: ViewDefinition = {
+  name: 'parent',
+  mount: () => ({ c: 'plain', d: null }),
+  render: (state, h) => {
+    const place = (id: string, kind: Kind): unknown => (kind ? h.child(kinds[kind], id) : null);
+    const { c, d } = state as { c: Kind; d: Kind };
+    return { c: place('c', c), d: place('d', d) };
+  },
+  commands: { set: { run: (ctx, change) => ctx.update((s: object) => Object.assign(s, change)) } },
+};
+
+const slot = fc.constantFrom('c', 'd');
+const move = fc.oneof(
+  fc.tuple(
+    fc.constant('set' as const),
+    slot,
+    fc.constantFrom<Kind>('plain', 'seeded', 'turned', null),
+  ),
+  fc.tuple(fc.constantFrom('log', 'keep', 'drop', 'clear'), slot, fc.nat(5)),
+  fc.tuple(fc.constantFrom('file', 'cancel', 'turn', 'lag', 'recover'), slot, fc.nat(2)),
+);
+
+/** Does these things; where `lags`, the client lags as they say. Gives what it shows in the end. */
+async function played(moves: readonly (readonly [string, string, unknown])[], lags: boolean) {
+  const rig = new Rig(changing);
+  const client = await rig.open();
+  const name = 'file';
+  for (const [what, at, how] of moves) {
+    const of = { ticket: rig.ticket(() => undefined), subscriber: 1, store_id: [at], name };
+    const size = { size: 1, type: '' };
+    if (what === 'set') void client.send('set', { [at]: how });
+    else if (what === 'file') {
+      const entries = [{ client_ref: '0', name: `${String(how)}.png`, ...size }];
+      rig.step({ type: 'allow_upload', ...of, entries });
+    } else if (what === 'cancel') {
+      rig.step({ type: 'cancel_upload', ...of, ref: `u_${String(how)}` });
+    } else if (what === 'turn') await rig.advance(100);
+    else if (what !== 'lag' && what !== 'recover') {
+      void client.send(what, how, { storeId: [at] });
+    } else if (lags) {
+      rig.step({ type: what === 'lag' ? 'lagging' : 'recovered', subscriber: 1 });
+    }
+    await rig.settle();
+  }
+  await rig.advance(1000);
+  if (lags) rig.step({ type: 'recovered', subscriber: 1 });
+  return shownOf(client);
+}
+
+test('V70 whatever ended, came and was said meanwhile, who lagged shows in the end what who never did shows', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(move, { maxLength: 30 }), async (moves) => {
+      expect(await played(moves, true)).toEqual(await played(moves, false));
+    }),
+    { numRuns: Number(process.env['PROPERTY_RUNS'] ?? 100) },
+  );
 });

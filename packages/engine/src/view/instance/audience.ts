@@ -46,8 +46,8 @@ type Skipped = {
   events: ViewEvent[];
   streamBytes: number;
   /** What empties that which ended nodes held. */
-  streamResets: StreamOp[];
-  uploadResets: UploadOp[];
+  readonly streamResets: Map<string, StreamOp>;
+  readonly uploadResets: Map<string, UploadOp>;
 };
 
 type LogEntry = { readonly version: number; readonly tail: Tail };
@@ -68,8 +68,7 @@ export type Stage = {
   content(): Pick<EnvelopeTail, 'stream_ops' | 'upload_ops'>;
   /** The uploads of one subscriber. */
   uploadsOf(subscriber: number): readonly UploadOp[];
-  /** Whether there is such a node. */
-  has(id: NodeId): boolean;
+  has(node: NodeId): boolean;
   /** Whether the server holds a stream of this node. */
   isRetained(op: StreamOp): boolean;
   /** Asks application code whether an event is for somebody. */
@@ -287,12 +286,13 @@ export class Audience {
     subscriber.state = 'live';
     subscriber.skipped = null;
     if (skipped === null) return;
-    const { events, uploadOps, streamResets, uploadResets } = skipped;
+    const { events, uploadOps } = skipped;
     const isThere = (op: StreamOp | UploadOp): boolean => this.#stage.has(op.store_id);
+    const [streams, uploads] = [skipped.streamResets.values(), skipped.uploadResets.values()];
     const tail = new Tail({
       ops: [this.#wholeTree()],
-      stream_ops: [...streamResets.filter(isThere), ...this.#missedStreams(skipped.streamOps)],
-      upload_ops: [...uploadResets.filter(isThere), ...coalesced(uploadOps)],
+      stream_ops: [...[...streams].filter(isThere), ...this.#missedStreams(skipped.streamOps)],
+      upload_ops: [...[...uploads].filter(isThere), ...coalesced(uploadOps)],
       events: newest(events, this.#stage.limits.lagged_event_bytes),
     });
     this.#sendTo(subscriber, tail, 'full');
@@ -313,8 +313,8 @@ export class Audience {
       const skipped = (subscriber.skipped ??= nothingSkipped());
       skipped.streamOps = skipped.streamOps.filter(stays);
       skipped.uploadOps = skipped.uploadOps.filter(stays);
-      skipped.streamResets = [...skipped.streamResets.filter(stays), ...streams];
-      skipped.uploadResets = [...skipped.uploadResets.filter(stays), ...uploads];
+      for (const [name, op] of streams) skipped.streamResets.set(name, op);
+      for (const [name, op] of uploads) skipped.uploadResets.set(name, op);
     }
   }
 
@@ -375,8 +375,8 @@ export class Audience {
 }
 
 function nothingSkipped(): Skipped {
-  const ops = { streamOps: [], uploadOps: [], streamResets: [], uploadResets: [] };
-  return { ...ops, events: [], streamBytes: 0 };
+  const resets = { streamResets: new Map(), uploadResets: new Map() };
+  return { ...resets, streamOps: [], uploadOps: [], events: [], streamBytes: 0 };
 }
 
 /** Of several progresses of an entry the last one, where it stands. */

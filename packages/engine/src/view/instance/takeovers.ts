@@ -39,22 +39,28 @@ export function uploadResets(of: readonly Takeover[]): readonly UploadOp[] {
   );
 }
 
-/** Empties what clients have of nodes that ended, for who missed that: others may be under their ids by then. */
+/**
+ * Empties what clients have of nodes that ended, for who missed that: others may be under their ids by then. Each by the id
+ * and the name of what it empties.
+ */
 export function resetsOf(ended: readonly ViewNode[]): {
-  readonly streams: readonly StreamOp[];
-  readonly uploads: readonly UploadOp[];
+  readonly streams: ReadonlyMap<string, StreamOp>;
+  readonly uploads: ReadonlyMap<string, UploadOp>;
   /** Of those that have any, as JSON. */
   readonly ids: ReadonlySet<string>;
 } {
-  const [streams, uploads]: [StreamOp[], UploadOp[]] = [[], []];
+  const [streams, uploads] = [new Map<string, StreamOp>(), new Map<string, UploadOp>()];
+  const ids = new Set<string>();
   for (const { storeId, streams: used, view } of ended) {
+    const id = JSON.stringify(storeId);
     for (const { name: stream, ref } of used?.values() ?? []) {
-      streams.push({ op: 'reset', stream, ref, store_id: storeId });
+      streams.set(`${id} ${stream}`, { op: 'reset', stream, ref, store_id: storeId });
+      ids.add(id);
     }
     for (const upload of Object.keys(view.uploads ?? {})) {
-      uploads.push({ op: 'reset', upload, store_id: storeId });
+      uploads.set(`${id} ${upload}`, { op: 'reset', upload, store_id: storeId });
+      ids.add(id);
     }
   }
-  const all = [...streams, ...uploads].map(({ store_id: id }) => JSON.stringify(id));
-  return { streams, uploads, ids: new Set(all) };
+  return { streams, uploads, ids };
 }

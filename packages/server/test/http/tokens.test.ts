@@ -5,6 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { type Scope, scopes } from '../../src/access/index.ts';
 import { type Ask, dawn, World } from './world.ts';
 
+const S = '/api/stores/acme/blog';
+const one = { ops: [{ op: 'set', path: 'a', value: 1 }] };
 const list = async (ask: Ask) => (await ask('GET', '/api/tokens')).json['tokens'];
 const create = (ask: Ask, body: object) => ask('POST', '/api/tokens', { name: 'new', ...body });
 const revoke = (ask: Ask, { json }: Awaited<ReturnType<Ask>>) =>
@@ -123,6 +125,28 @@ describe('tokens over HTTP', () => {
     ['tokens:read', 'GET /api/tokens'],
     ['tokens:write', 'POST /api/tokens', { name: 'new', read: true }],
     ['tokens:write', 'DELETE /api/tokens/none'],
+    ['entries:read', `GET ${S}/entries`],
+    ['entries:read', `GET ${S}/entries/a`],
+    ['entries:read', `POST ${S}/entries/batch`, { paths: ['a'] }],
+    ['entries:read', `GET ${S}/watch`],
+    ['entries:read', `GET ${S}/export`],
+    ['entries:read', `GET ${S}/diff?from=0&to=0`],
+    ['entries:write', `PUT ${S}/entries/a`, {}],
+    ['entries:write', `POST ${S}/entries`, { path: 'a', value: 1 }],
+    ['entries:write', `DELETE ${S}/entries`, { path: 'a' }],
+    ['entries:write', `POST ${S}/entries/batch_write`, one],
+    ['entries:write', `POST ${S}/transact`, one],
+    ['entries:write', `POST ${S}/rollback`, { path: 'a', to_seq: 0 }],
+    ['entries:write', `POST ${S}/import`, {}],
+    ['audit:read', `GET ${S}/log`],
+    ['audit:read', 'GET /api/audit'],
+    ['files:read', `GET ${S}/files/a`],
+    ['files:read', `GET ${S}/export?format=tar`],
+    ['files:write', `PUT ${S}/files/a`, {}],
+    ['stores:clone', `POST ${S}/clone`, { name: 'copy' }],
+    ['webhooks:read', `GET ${S}/webhooks`],
+    ['webhooks:write', `POST ${S}/webhooks`, { url: 'https://hook.example' }],
+    ['admin', 'GET /api/server'],
   ])('S101 the scope %s is needed for %s, which says so', async (scope, route, body) => {
     const [method = '', path = ''] = route.split(' ');
     const world = new World();

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { expect, test, vi } from 'vitest';
 
 import { defaultLimits } from '@holdfast/protocol';
@@ -85,6 +86,8 @@ async function open(clock = new VirtualClock()) {
   };
   return { world, id, ask, put, watch, clock, closing };
 }
+
+const openStore = (): Promise<never> => Promise.reject(new Error('the disk is away'));
 
 const paths = (events: readonly (Event | null)[]) =>
   events.map((event) => JSON.parse(JSON.stringify(event?.data)).path);
@@ -248,6 +251,48 @@ test('who takes nothing for 30 s is let go of with what it has not taken, who ta
   await slow.close();
 });
 
+test('a stream that has ended leaves no timer and no listener behind, also where its token was just being looked at', async () => {
+  const { world, watch, clock, closing } = await open();
+  const before = [clock.timers, getEventListeners(closing.signal, 'abort').length];
+  const [one, other] = [await watch(), await watch()];
+  for (const reader of [one, other]) expect((await reader.next())?.event).toBe('ready');
+  await one.close();
+  const look = world.tokens.authenticate.bind(world.tokens);
+  const answers: (() => void)[] = [];
+  vi.spyOn(world.tokens, 'authenticate').mockImplementation(async (credentials) => {
+    await new Promise<void>((resolve) => answers.push(resolve));
+    return look(credentials);
+  });
+  await clock.pass(2000);
+  await other.close();
+  expect(answers).toHaveLength(1);
+  for (const answer of answers) answer();
+  vi.restoreAllMocks();
+  await vi.waitFor(() => {
+    expect([clock.timers, getEventListeners(closing.signal, 'abort').length]).toEqual(before);
+  });
+});
+
+test('S107 who comes back is told what has happened since, and not once more what is there', async () => {
+  const { ask, put, watch } = await open();
+  await put('a', 1);
+  for (const path of ['b', 'c']) {
+    const ops = [1, 2].map((value) => ({ op: 'set', path: `${path}${value}`, value }));
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await ask('POST', `${S}/transact`, { ops });
+  }
+  const reader = await watch('?include_current=true', { 'Last-Event-ID': '1' });
+  const events = await reader.take(5);
+  expect(events.map(({ event, id }) => [event, id])).toEqual([
+    ['ready', '1'],
+    ['op', null],
+    ['op', '3'],
+    ['op', null],
+    ['op', '5'],
+  ]);
+  await reader.close();
+});
+
 test('S107 a stream of a store that is deleted for good ends', async () => {
   const { url } = await serve();
   const headers = { authorization: 'Bearer dev' };
@@ -337,4 +382,15 @@ test('a token has so many streams at once as sockets, and another one when one h
   expect((await watch(other.raw)).status).toBe(200);
   await first?.body?.cancel();
   expect((await watch(one.raw)).status).toBe(200);
+});
+
+test('a stream whose store cannot be opened takes no place', async () => {
+  const limits = { ...defaultLimits, max_sockets_per_token: 1 };
+  const world = new World({ limits, openStore });
+  await world.store('acme/blog');
+  const { ask } = await world.token();
+  for (const time of [1, 2, 3]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect((await ask('GET', `${S}/watch`)).status, `time ${time}`).toBe(500);
+  }
 });

@@ -13,10 +13,10 @@ export function isAlike(a: unknown, b: unknown): boolean {
 }
 
 function areMembersAlike(a: object, b: object): boolean {
-  const [before, after] = [new Map(Object.entries(a)), Object.entries(b)];
-  return (
-    before.size === after.length &&
-    after.every(([key, value]) => before.has(key) && isAlike(before.get(key), value))
+  const names = Object.keys(b);
+  if (Object.keys(a).length !== names.length) return false;
+  return names.every(
+    (name) => Object.hasOwn(a, name) && isAlike(Reflect.get(a, name), Reflect.get(b, name)),
   );
 }
 

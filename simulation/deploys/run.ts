@@ -41,6 +41,7 @@ export class DeployWorlds extends Worlds<Deed, DeployMutant> {
     super(
       {
         faults: { ...badWeather, crash: 6, closeServer: 3 },
+        tokenMs: 11_000,
         store: storeName,
         lengthMs,
         // Each server has the version of its start.

@@ -37,7 +37,7 @@ export class FileWorlds {
   }
 
   readonly simulation: Simulation<Step> = {
-    faults: { ...badWeather, crash: 2, closeServer: 4 },
+    faults: { ...badWeather, crash: 2, forget: 1, closeServer: 4, compactAmid: 4 },
     lengthMs,
     stores: [storeName],
     script: { steps: stepsOf, perform: (world, step) => this.#perform(world, step) },

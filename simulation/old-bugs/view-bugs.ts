@@ -8,7 +8,7 @@ export const viewBugs: { readonly [what: string]: OldBug } = {
     now: 'for (const cell of this.cells) cell.refresh(this);',
     was: '',
     worlds: 'views',
-    seed: 5,
+    seed: 1,
     says: /whole: .* titles after/,
   },
   'whoever had changed its params came back to nothing': {
@@ -17,7 +17,7 @@ export const viewBugs: { readonly [what: string]: OldBug } = {
     now: 'if (found !== null) found.place = next;',
     was: 'void next;',
     worlds: 'views',
-    seed: 3,
+    seed: 2,
     says: /kept: .* nobody knew of that/,
   },
   'a command was taken back for what another task had done': {
@@ -65,5 +65,14 @@ export const viewBugs: { readonly [what: string]: OldBug } = {
     worlds: 'presence',
     seed: 17,
     says: /dropped: /,
+  },
+  'a migration that a disk had not stored was given up for as long as its store was open': {
+    mended: '019433d',
+    file: 'packages/server/src/host/migrate.ts',
+    now: "if (answer.retry === 'later') {",
+    was: "if (answer.code === 'internal_error') {",
+    worlds: 'deploys',
+    seed: 14,
+    says: /writable: |was not migrated/,
   },
 };

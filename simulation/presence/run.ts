@@ -34,6 +34,8 @@ const movesMin = 6;
 const lasting = new Set(Object.keys(presenceMutants)) as ReadonlySet<PresenceMutant>;
 const setting = {
   faults: { ...badWeather, sleep: 2, crash: 2 },
+  // Long enough to be worked with, and short enough to end meanwhile (stores.md C18).
+  tokenMs: 11_000,
   store: storeName,
   lengthMs,
   deeds: weighed<Deed>({

@@ -63,7 +63,7 @@ export class ViewWorlds {
 
   get simulation(): Simulation<Step<string>> {
     return {
-      faults: { ...badWeather, revoke: 0, failDisk: 0, jump: 0, jumpServer: 0, crash: 3, slow: 40 },
+      faults: { ...badWeather, failDisk: 0, crash: 3, forget: 1, slow: 40 },
       lengthMs,
       stores: [storeName],
       server: {

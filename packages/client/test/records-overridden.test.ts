@@ -103,6 +103,23 @@ test('so it is where nothing is known of the object yet, and in a transaction', 
   expect((await orders.get({ id: '1' })).value?.state).toBe('shipped');
 });
 
+test('what is asked of an object that the server has yet to make is asked after that, also in one transaction', async () => {
+  const { client, order, orders } = await opened();
+  const fresh = order('5');
+  onTestFinished(fresh.retain());
+  await fresh.ready();
+  void fresh.mutate('place', { total: 3 }).committed;
+  const shipped = { state: 'shipped', note: 'on its way' };
+  await expect(fresh.mutate('ship').committed).resolves.toMatchObject({ value: shipped });
+  await client.transact((tx) => {
+    const object = tx.record(Order.ref({ id: '6' }));
+    object.mutate('place', { total: 3 });
+    object.mutate('ship');
+  }).committed;
+  expect((await orders.get({ id: '6' })).value).toMatchObject(shipped);
+  await expect(order('7').mutate('ship').committed).rejects.toMatchObject({ code: 'not_found' });
+});
+
 test('one that changes nothing at all is not sent', async () => {
   const { order, runs } = await opened();
   const known = order('1');

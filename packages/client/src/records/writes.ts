@@ -14,6 +14,7 @@ import type { ClientEnv } from '../env.ts';
 import type { ConflictDesk } from './conflict.ts';
 import type { RecordEntry, Unchanged } from './delivery.ts';
 import { Making } from './making.ts';
+import { writesOf } from './pending.ts';
 import { noStats, readStored } from './reading.ts';
 import type { RecordHandle, RecordWriteOptions, Tx, TxRecord } from './types.ts';
 
@@ -85,7 +86,7 @@ export class Arm extends Making<void> {
       if (desk.env.dev) console.warn(`holdfast: ${ref.key}: not written: ${fields.join(', ')}`);
     };
     const env = { opId, now: desk.env.wall(), onPutBack };
-    const { ops, after, fields } = compose({ def, path, ...this.#now }, write, env);
+    const { ops, after, fields } = compose({ def, path, ...this.#standing(write) }, write, env);
     steps.push({ ref, write, options });
     if (ops.length === 0) return;
     all.push(...ops);
@@ -96,6 +97,18 @@ export class Arm extends Making<void> {
     }
     if (after === undefined && !('remove' in write)) return;
     this.#now = { current: after, isUnknown: false };
+  }
+
+  /** What a write is composed on. What a mutation that waits makes of nothing, only the server knows. */
+  #standing(write: RecordWrite): ReturnType<RecordEntry['current']> {
+    const { current, isUnknown } = this.#now;
+    if (current !== undefined || isUnknown || !('mutate' in write)) return this.#now;
+    const { ref, opened } = this.entry;
+    const waiting = opened?.hold.slot.outbox().flatMap(({ request }) => writesOf(request)) ?? [];
+    const isMutated = [...waiting, ...this.#writes.ops].some(
+      ({ op, path }) => op === 'mutate' && path === ref.path,
+    );
+    return { current, isUnknown: isMutated };
   }
 
   /** Whether it can meet another's write: what was never seen has not changed since, and what is made is not to be there. */

@@ -36,6 +36,19 @@ test('S106 a token is made once by the same key, and told as it was; another req
   expect((await ask('POST', '/api/tokens', body, key('k2'))).json['id']).not.toBe(first.json['id']);
 });
 
+test('S106 the same key for another store is another request', async () => {
+  const { ask, world } = await open();
+  await world.store('acme/shop');
+  const body = { url: 'https://example.org/hook' };
+  const made = await Promise.all(
+    ['blog', 'shop'].map((name) =>
+      ask('POST', `/api/stores/acme/${name}/webhooks`, body, key('hook')),
+    ),
+  );
+  expect(made.map(({ status }) => status)).toEqual([201, 201]);
+  expect(made[0]?.json['id']).not.toBe(made[1]?.json['id']);
+});
+
 test('S106 stores, webhooks and clones are made, and deleted, once by the same key', async () => {
   const { ask } = await open();
   const S = '/api/stores/acme/blog';

@@ -128,3 +128,15 @@ test('a store that was to have an end is not made without one, and a clone not u
   expect([cloned.status, cloned.json['field']]).toEqual([422, 'ttl_ms']);
   expect((await ask('GET', '/api/stores')).json['stores']).toHaveLength(1);
 });
+
+test.each(['increment', 'merge', 'add', 'lease'])(
+  'a batch takes sets and deletes only: with %s it is refused, and nothing of it is written',
+  async (op) => {
+    const ask = await open();
+    const other = { op, path: 'b', value: op === 'merge' ? {} : 1 };
+    const ops = [{ op: 'set', path: 'a', value: 2 }, other];
+    const { status, json } = await ask('POST', `${S}/entries/batch_write`, { ops });
+    expect([status, json]).toMatchObject([400, { op_index: 1 }]);
+    expect((await ask('GET', `${S}/entries/a`)).json['value']).toBe(1);
+  },
+);

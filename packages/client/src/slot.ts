@@ -11,6 +11,9 @@ import { closedStatus, type OutboxEntry, type StoreStatus } from './status.ts';
 /** How long a store stays open, and a part of it here, that nobody holds. */
 export const unusedMs = 60_000;
 
+/** With more patterns than these none is kept that nobody holds: a server takes 2,000 of a channel (stores.md §12.1). */
+const patternsMax = 1000;
+
 /**
  * What a client knows of a store for as long as it lives, whether the store is open or not: the numbers of its own
  * writes, and the signals that handles show.
@@ -38,7 +41,7 @@ export class Slot implements Lasting {
 
   constructor(name: StoreName, room: Room) {
     const { env, timers, report } = room.settings;
-    this.#held = new Pool({ env, timers, ttlMs: unusedMs, max: Infinity, report });
+    this.#held = new Pool({ env, timers, ttlMs: unusedMs, max: patternsMax, report });
     this.name = name;
     this.room = room;
     this.status = new Cell(closedStatus, report);

@@ -39,6 +39,8 @@ export class Extent {
   #denial: Refusal | null = null;
   /** Nothing is let go of for now. */
   isKept = false;
+  /** The server has no place for what is missing, until something is let go of. */
+  #isFull = false;
 
   constructor(held: Held, wanted: readonly Glob[]) {
     this.#held = held;
@@ -93,6 +95,7 @@ export class Extent {
   /** A new channel: what was on its way is not, and what was denied may be granted. */
   joined(): void {
     this.#asked = null;
+    this.#isFull = false;
     this.#denied = [];
     this.#weigh();
   }
@@ -100,15 +103,21 @@ export class Extent {
   /** The next change to ask for. What is wanted comes before what is not goes, which the one may be a part of. */
   ask(): ScopeAsk | null {
     if (this.#asked !== null) return null;
-    if (this.#missing.length > 0) this.#asked = { add: this.#missing };
-    else if (this.#spare.length > 0 && !this.isKept) this.#asked = { remove: this.#spare };
+    const maySpare = this.#spare.length > 0 && !this.isKept;
+    if (maySpare && (this.#isFull || this.#missing.length === 0)) {
+      this.#asked = { remove: this.#spare };
+    } else if (this.#missing.length > 0) this.#asked = { add: this.#missing };
     return this.#asked;
   }
 
-  /** What was asked for is not to be had. */
+  /** What was asked for is not to be had; where there was no place for it, what is not wanted makes some first. */
   refused(refusal: Refusal): void {
-    if (this.#asked !== null && 'add' in this.#asked) this.deny(this.#asked.add, refusal);
+    const asked = this.#asked;
     this.#asked = null;
+    if (asked === null || !('add' in asked)) return;
+    const isFull = refusal.code === 'too_many_patterns';
+    if (isFull && !this.#isFull && this.#spare.length > 0) this.#isFull = true;
+    else this.deny(asked.add, refusal);
   }
 
   deny(denied: readonly Glob[], refusal: Refusal): void {
@@ -121,6 +130,11 @@ export class Extent {
   /** The committed state is of this from now on; what was asked for is done. */
   hold(held: Held): void {
     this.#held = held;
+    if (this.#asked !== null && 'remove' in this.#asked) {
+      // There may be a place by now for what there was none for.
+      if (this.#denial?.code === 'too_many_patterns') this.#denied = [];
+      this.#isFull = false;
+    }
     this.#asked = null;
     this.#weigh();
   }

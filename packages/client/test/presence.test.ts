@@ -1,6 +1,7 @@
 import { presence } from '@holdfast/protocol';
 import type { Client } from '@holdfast/client';
 import { joinPresence, type Presence, presences } from '@holdfast/client/presence';
+import type { Authenticate } from '@holdfast/server';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Valve } from './valve.ts';
 import { openWorld, type World } from './world.ts';
@@ -198,6 +199,40 @@ describe('presence', () => {
     const watcher = joinPresence(world.client(), plain);
     await expect.poll(() => shown(watcher)).toEqual([[{ n: 1 }, false]]);
     expect(room.status.get()).toEqual({ state: 'joined' });
+  });
+
+  it('a state that is not taken is told again after a lost connection, for it is sent again', async () => {
+    const valve = new Valve();
+    const room = joinPresence(world.client({ link: valve, env: { random: () => 0.01 } }), plain);
+    room.set({ text: 'x'.repeat(5000) });
+    const joined = { state: 'joined', error: { code: 'value_too_large' } };
+    await expect.poll(() => room.status.get()).toMatchObject(joined);
+    const opened = valve.opened;
+    valve.cut();
+    await expect.poll(() => valve.opened).toBe(opened + 1);
+    await expect.poll(() => room.status.get()).toMatchObject(joined);
+  });
+
+  it('whoever may no longer take part when it comes back sees nobody any more, and is told why', async () => {
+    let mayTakePart = true;
+    const authenticate: Authenticate = async ({ token }) => ({
+      subject: token,
+      orgs: ['acme'],
+      scopes: new Set(['entries:read']),
+      storeAccess: { mode: 'all' },
+      expiresAt: null,
+      tokenId: null,
+      presence: token === 'ann' || mayTakePart,
+    });
+    await using own = await openWorld(authenticate);
+    const valve = new Valve();
+    const watcher = joinPresence(own.client({ token: 'bob', link: valve }), plain);
+    joinPresence(own.client({ token: 'ann' }), plain).set({ n: 1 });
+    await expect.poll(() => shown(watcher)).toEqual([[{ n: 1 }, false]]);
+    mayTakePart = false;
+    valve.cut();
+    await expect.poll(() => watcher.status.get().error?.code).toBe('presence_not_allowed');
+    expect(shown(watcher)).toEqual([]);
   });
 
   it('opens no store, and ends with the client (S85)', async () => {

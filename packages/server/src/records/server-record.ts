@@ -3,6 +3,7 @@ import {
   checkOp,
   childPath,
   isObject,
+  isPromised,
   isRefusal,
   type Json,
   type Limits,
@@ -140,6 +141,7 @@ async function commit<R>(room: RecordRoom, target: Target, op: RecordOp<R>): Pro
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a record of that definition
       const object = tx.record(target.ref) as unknown as ServerTxRecord<R>;
       const next = op(object.get());
+      if (isPromised(next)) throw new TypeError('write: the function must not wait.');
       if (next === undefined) object.remove();
       else object.set(next);
     });

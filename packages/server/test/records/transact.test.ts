@@ -13,6 +13,7 @@ const Book = record({
   authority: { note: 'lww' },
 });
 const up = (current: { cents: number } | undefined) => ({ cents: (current?.cents ?? 0) + 1 });
+const waits = () => Promise.reject(new Error('later'));
 const missing = (tx: ServerTx) => tx.record(book('none')).patch({ cents: 1 });
 const book = (id: string) => Book.ref({ account: 'a', id });
 
@@ -67,6 +68,13 @@ test('so it is of many functions that change one object', async () => {
   const writes = Array.from({ length: 60 }, () => books.write({ account: 'a', id: 'cash' }, up));
   await Promise.all(writes);
   expect(await cents('cash')).toBe(160);
+});
+
+test('a function that waits changes nothing, and that it fails afterwards ends nothing', async () => {
+  const { books, cents } = await ledger();
+  const written = books.write({ account: 'a', id: 'cash' }, waits as never);
+  await expect(written).rejects.toThrow('must not wait');
+  expect(await cents('cash')).toBe(100);
 });
 
 test('an object that was only read is as it was read when the others are written', async () => {

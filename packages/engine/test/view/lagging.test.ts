@@ -90,6 +90,32 @@ test.each([{}, { retain: true, limit: 9 }])(
   },
 );
 
+test.each([
+  [2, false],
+  [200, true],
+])(
+  'V70 of a client that lags while %d nodes come and go, two hundred times, too much has to be kept: %s',
+  async (count, isTooMuch) => {
+    const brief: ViewDefinition = {
+      name: 'brief',
+      uploads: { file: { accept: 'any' } },
+      render: (_, h) => ({ file: h.upload('file') }),
+    };
+    const view: ViewDefinition = {
+      name: 'parent',
+      mount: () => ({ id: 'first' }),
+      render: (state, h) => ({ c: h.child(brief, (state as { id: string }).id) }),
+      commands: { show: { run: (ctx, id) => ctx.update({ id }) } },
+    };
+    const rig = new Rig(view, { limits: { held_bytes: 5000 } });
+    const client = await rig.open();
+    rig.step({ type: 'lagging', subscriber: client.id });
+    for (let turn = 0; turn < 200; turn++) void client.send('show', `id ${turn % count}`);
+    await rig.settle();
+    expect(rig.of('drop')).toHaveLength(isTooMuch ? 1 : 0);
+  },
+);
+
 const event = (n: number): object => ({ store_id: [], name: 'said', payload: { n } });
 
 test('V70 of the events that a client has not been sent the catch-up brings the newest, up to their limit, in order', async () => {

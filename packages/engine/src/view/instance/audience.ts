@@ -1,15 +1,9 @@
 import type { Json } from '@holdfast/protocol';
-import type {
-  EnvelopeTail,
-  NodeId,
-  StreamOp,
-  UploadOp,
-  ViewEvent,
-  ViewLimits,
-} from '@holdfast/protocol/views';
+import type { EnvelopeTail, UploadOp } from '@holdfast/protocol/views';
 import type { Sending } from './layer.ts';
 import type { ViewNode } from './node.ts';
-import { jsonBytes, Tail } from './tail.ts';
+import { type Held, Skipped } from './skipped.ts';
+import { Tail } from './tail.ts';
 import { resetsOf } from './takeovers.ts';
 import type { InstanceEffect } from './types.ts';
 
@@ -39,17 +33,6 @@ type Subscriber = {
   skipped: Skipped | null;
 };
 
-/** What a lagging subscriber has not been sent. */
-type Skipped = {
-  streamOps: StreamOp[];
-  uploadOps: UploadOp[];
-  events: ViewEvent[];
-  streamBytes: number;
-  /** What empties that which ended nodes held. */
-  readonly streamResets: Map<string, StreamOp>;
-  readonly uploadResets: Map<string, UploadOp>;
-};
-
 type LogEntry = { readonly version: number; readonly tail: Tail };
 
 /** What one cycle gives to everybody, and what only to some. */
@@ -59,18 +42,12 @@ export type Cycle = {
 };
 
 /** What an audience asks of the instance: the tree as it is. */
-export type Stage = {
-  readonly limits: ViewLimits;
+export type Stage = Held & {
   readonly isShared: boolean;
   perform(effect: InstanceEffect): void;
   tree(): Json;
-  /** Everything of the streams that are retained, and the configs of uploads. */
-  content(): Pick<EnvelopeTail, 'stream_ops' | 'upload_ops'>;
   /** The uploads of one subscriber. */
   uploadsOf(subscriber: number): readonly UploadOp[];
-  has(node: NodeId): boolean;
-  /** Whether the server holds a stream of this node. */
-  isRetained(op: StreamOp): boolean;
   /** Asks application code whether an event is for somebody. */
   matches(to: (principal: unknown) => unknown, principal: unknown): boolean;
   /** Whether it holds all of them. */
@@ -286,47 +263,27 @@ export class Audience {
     subscriber.state = 'live';
     subscriber.skipped = null;
     if (skipped === null) return;
-    const { events, uploadOps } = skipped;
-    const isThere = (op: StreamOp | UploadOp): boolean => this.#stage.has(op.store_id);
-    const [streams, uploads] = [skipped.streamResets.values(), skipped.uploadResets.values()];
-    const tail = new Tail({
-      ops: [this.#wholeTree()],
-      stream_ops: [...[...streams].filter(isThere), ...this.#missedStreams(skipped.streamOps)],
-      upload_ops: [...[...uploads].filter(isThere), ...coalesced(uploadOps)],
-      events: newest(events, this.#stage.limits.lagged_event_bytes),
-    });
+    const tail = new Tail({ ops: [this.#wholeTree()], ...skipped.madeUp() });
     this.#sendTo(subscriber, tail, 'full');
   }
 
-  /** Streams that are held come as a whole, of the others what was skipped. */
-  #missedStreams(ops: readonly StreamOp[]): StreamOp[] {
-    const others = ops.filter((op) => !this.#stage.isRetained(op));
-    return [...this.#stage.content().stream_ops, ...others];
+  /** Nodes have ended: who lags is not told, and others may be under their ids by the time that it is. */
+  ended(nodes: readonly ViewNode[]): void {
+    const lagging = [...this.#subscribers.values()].filter(({ state }) => state === 'lagging');
+    if (lagging.length === 0) return;
+    const resets = resetsOf(nodes);
+    for (const subscriber of lagging) this.#skippedOf(subscriber).end(resets);
   }
 
-  /** Nodes have ended: what who lags has of them, or would have, is nothing to others that get their ids. */
-  gone(nodes: readonly ViewNode[]): void {
-    const { streams, uploads, ids } = resetsOf(nodes);
-    const stays = ({ store_id: id }: StreamOp | UploadOp): boolean => !ids.has(JSON.stringify(id));
-    for (const subscriber of this.#subscribers.values()) {
-      if (subscriber.state !== 'lagging' || ids.size === 0) continue;
-      const skipped = (subscriber.skipped ??= nothingSkipped());
-      skipped.streamOps = skipped.streamOps.filter(stays);
-      skipped.uploadOps = skipped.uploadOps.filter(stays);
-      for (const [name, op] of streams) skipped.streamResets.set(name, op);
-      for (const [name, op] of uploads) skipped.uploadResets.set(name, op);
-    }
+  #skippedOf(subscriber: Subscriber): Skipped {
+    subscriber.skipped ??= new Skipped(this.#stage);
+    return subscriber.skipped;
   }
 
   #skip(subscriber: Subscriber, tail: EnvelopeTail): void {
-    const skipped = (subscriber.skipped ??= nothingSkipped());
-    const ops = tail.stream_ops.filter((op) => !this.#stage.isRetained(op));
-    skipped.streamOps.push(...ops);
-    if (ops.length > 0) skipped.streamBytes += jsonBytes(ops);
-    skipped.uploadOps = coalesced([...skipped.uploadOps, ...tail.upload_ops]);
-    const events = [...skipped.events, ...tail.events];
-    skipped.events = newest(events, this.#stage.limits.lagged_event_bytes);
-    if (skipped.streamBytes > this.#stage.limits.held_bytes) this.drop(subscriber.id);
+    const skipped = this.#skippedOf(subscriber);
+    skipped.add(tail);
+    if (skipped.bytes > this.#stage.limits.held_bytes) this.drop(subscriber.id);
   }
 
   /** Ends the channel of a subscriber: it comes anew. */
@@ -372,29 +329,4 @@ export class Audience {
       this.#logBytes -= oldest.tail.bytes;
     }
   }
-}
-
-function nothingSkipped(): Skipped {
-  const resets = { streamResets: new Map(), uploadResets: new Map() };
-  return { ...resets, streamOps: [], uploadOps: [], events: [], streamBytes: 0 };
-}
-
-/** Of several progresses of an entry the last one, where it stands. */
-function coalesced(ops: readonly UploadOp[]): UploadOp[] {
-  return ops.filter((op, index) => {
-    if (op.op !== 'progress') return true;
-    const later = ops.slice(index + 1);
-    return !later.some((next) => next.op === 'progress' && next.ref === op.ref);
-  });
-}
-
-/** The last events, of at most so many bytes. */
-function newest(events: readonly ViewEvent[], bytesMax: number): ViewEvent[] {
-  let [bytes, from] = [0, events.length];
-  while (from > 0) {
-    bytes += jsonBytes(events[from - 1]);
-    if (bytes > bytesMax) break;
-    from--;
-  }
-  return events.slice(from);
 }

@@ -287,7 +287,7 @@ export class Instance {
   }
 
   #endNodes(nodes: readonly ViewNode[]): void {
-    this.#audience.gone(nodes);
+    this.#audience.ended(nodes);
     for (const node of nodes) {
       unmount(this.#world, node);
       this.#uploads.nodeEnded(node);

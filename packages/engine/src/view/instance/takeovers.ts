@@ -39,17 +39,18 @@ export function uploadResets(of: readonly Takeover[]): readonly UploadOp[] {
   );
 }
 
-/**
- * Empties what clients have of nodes that ended, for who missed that: others may be under their ids by then. Each by the id
- * and the name of what it empties.
- */
-export function resetsOf(ended: readonly ViewNode[]): {
+/** What empties streams and uploads of nodes, each by the node's id and its own name. */
+export type Resets = {
   readonly streams: ReadonlyMap<string, StreamOp>;
   readonly uploads: ReadonlyMap<string, UploadOp>;
-  /** Of those that have any, as JSON. */
+  /** Of the nodes that have some, as JSON. */
   readonly ids: ReadonlySet<string>;
-} {
-  const [streams, uploads] = [new Map<string, StreamOp>(), new Map<string, UploadOp>()];
+};
+
+/** Empties what clients have of nodes that ended, for who missed that: others may be under their ids by then. */
+export function resetsOf(ended: readonly ViewNode[]): Resets {
+  const streams = new Map<string, StreamOp>();
+  const uploads = new Map<string, UploadOp>();
   const ids = new Set<string>();
   for (const { storeId, streams: used, view } of ended) {
     const id = JSON.stringify(storeId);

@@ -1,10 +1,9 @@
-import { Boundary, calm, complaints, open, type Page, Waiting } from './page.tsx';
+import { App, calm, complaints, open, type Page } from './page.tsx';
 import type { Store } from '@holdfast/client';
 import { presence } from '@holdfast/protocol';
 import {
   forbidWrites,
   type HookState,
-  HoldfastProvider,
   useEntriesState,
   useEntry,
   useEntryState,
@@ -32,11 +31,9 @@ afterEach(async () => {
 });
 
 const app = (children: ReactElement, client = seat.client): ReactElement => (
-  <HoldfastProvider client={client} store="acme/app">
-    <Boundary>
-      <Waiting>{children}</Waiting>
-    </Boundary>
-  </HoldfastProvider>
+  <App client={client} store="acme/app">
+    {children}
+  </App>
 );
 
 function Value({ path }: { readonly path: string }): ReactElement {

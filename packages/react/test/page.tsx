@@ -1,5 +1,13 @@
 import { resumeTime } from './dom.ts';
-import { Component, type ReactElement, type ReactNode, StrictMode, Suspense } from 'react';
+import { HoldfastProvider } from '@holdfast/react';
+import {
+  Component,
+  type ComponentProps,
+  type ReactElement,
+  type ReactNode,
+  StrictMode,
+  Suspense,
+} from 'react';
 import { createRoot } from 'react-dom/client';
 import { turn, until } from './clock.ts';
 
@@ -86,4 +94,15 @@ export class Boundary extends Component<BoundaryProps, { readonly error: unknown
 /** Waits with dots. */
 export function Waiting({ children }: { readonly children: ReactNode }): ReactElement {
   return <Suspense fallback="…">{children}</Suspense>;
+}
+
+/** What an application has around all that it draws. */
+export function App({ children, ...given }: ComponentProps<typeof HoldfastProvider>): ReactElement {
+  return (
+    <HoldfastProvider {...given}>
+      <Boundary>
+        <Waiting>{children}</Waiting>
+      </Boundary>
+    </HoldfastProvider>
+  );
 }

@@ -1,10 +1,9 @@
-import { Boundary, calm, complaints, open, type Page, Waiting } from './page.tsx';
+import { App, calm, complaints, open, type Page } from './page.tsx';
 import { records } from '@holdfast/client/records';
 import { app as appOf } from '@holdfast/server';
 import { collection, record, type StandardSchema } from '@holdfast/protocol';
 import {
   createHoldfast,
-  HoldfastProvider,
   useAll,
   useCollection,
   useCollectionState,
@@ -47,13 +46,7 @@ afterEach(async () => {
   expect(complaints.splice(0)).toEqual([]);
 });
 
-const app = (children: ReactElement): ReactElement => (
-  <HoldfastProvider client={seat.client}>
-    <Boundary>
-      <Waiting>{children}</Waiting>
-    </Boundary>
-  </HoldfastProvider>
-);
+const app = (children: ReactElement): ReactElement => <App client={seat.client}>{children}</App>;
 
 const codeOf = (error: unknown): unknown =>
   typeof error === 'object' && error !== null && 'code' in error ? error.code : error;

@@ -1,8 +1,8 @@
-import { Boundary, calm, complaints, open, type Page, Waiting } from './page.tsx';
+import { App, calm, complaints, open, type Page } from './page.tsx';
 import type { Store } from '@holdfast/client';
 import { records } from '@holdfast/client/records';
 import { passthrough, record } from '@holdfast/protocol';
-import { HoldfastProvider, useEntries, useEntry, useRecord } from '@holdfast/react';
+import { useEntries, useEntry, useRecord } from '@holdfast/react';
 import * as React from 'react';
 import type { ReactElement } from 'react';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -31,11 +31,9 @@ afterEach(async () => {
 });
 
 const app = (children: ReactElement): ReactElement => (
-  <HoldfastProvider client={seat.client} store="acme/app">
-    <Boundary>
-      <Waiting>{children}</Waiting>
-    </Boundary>
-  </HoldfastProvider>
+  <App client={seat.client} store="acme/app">
+    {children}
+  </App>
 );
 
 /** Puts another store in the place of `acme/app`. */

@@ -1,8 +1,7 @@
-import { Boundary, calm, complaints, open, type Page, Waiting } from './page.tsx';
+import { App, calm, complaints, open, type Page } from './page.tsx';
 import type { Signal } from '@holdfast/client';
 import {
   type Entry,
-  HoldfastProvider,
   useConnectionStatus,
   useEntries,
   useEntry,
@@ -32,11 +31,9 @@ afterEach(async () => {
 });
 
 const app = (children: ReactElement): ReactElement => (
-  <HoldfastProvider client={seat.client} store="acme/app">
-    <Boundary>
-      <Waiting>{children}</Waiting>
-    </Boundary>
-  </HoldfastProvider>
+  <App client={seat.client} store="acme/app">
+    {children}
+  </App>
 );
 
 function Value({ path }: { readonly path: string }): ReactElement {

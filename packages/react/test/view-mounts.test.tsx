@@ -1,5 +1,5 @@
-import { Boundary, calm, complaints, open, Waiting } from './page.tsx';
-import { HoldfastProvider, useSnapshot, useView } from '@holdfast/react';
+import { App, calm, complaints, open } from './page.tsx';
+import { useSnapshot, useView } from '@holdfast/react';
 import { type ReactElement, type ReactNode, Suspense } from 'react';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { module, node, Scripted } from '../../client/test/views/scripted.ts';
@@ -15,13 +15,7 @@ afterEach(async () => {
   expect(complaints.splice(0)).toEqual([]);
 });
 
-const app = (children: ReactNode): ReactElement => (
-  <HoldfastProvider client={world.client}>
-    <Boundary>
-      <Waiting>{children}</Waiting>
-    </Boundary>
-  </HoldfastProvider>
-);
+const app = (children: ReactNode): ReactElement => <App client={world.client}>{children}</App>;
 
 const tree = (n: number): object => node([], { n });
 const numberOf = (shown: unknown): string => String((shown as { n: number }).n);

@@ -1,9 +1,8 @@
-import { Boundary, calm, complaints, open, Waiting } from './page.tsx';
+import { App, Boundary, calm, complaints, open } from './page.tsx';
 import type { Client } from '@holdfast/client';
 import {
   type Command,
   createHoldfast,
-  HoldfastProvider,
   useAsync,
   useCommand,
   useEvent,
@@ -28,13 +27,7 @@ afterEach(async () => {
   expect(complaints.splice(0)).toEqual([]);
 });
 
-const app = (children: ReactNode): ReactElement => (
-  <HoldfastProvider client={world.client}>
-    <Boundary>
-      <Waiting>{children}</Waiting>
-    </Boundary>
-  </HoldfastProvider>
-);
+const app = (children: ReactNode): ReactElement => <App client={world.client}>{children}</App>;
 
 type Shown = { readonly n: number; readonly list: readonly { readonly id: string }[] };
 const shownOf = (snapshot: unknown): Shown => snapshot as Shown;

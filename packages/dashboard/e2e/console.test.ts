@@ -45,10 +45,14 @@ async function fill(): Promise<void> {
   });
 }
 
-async function fillLarge(): Promise<void> {
+async function makeStore(name: string): Promise<void> {
   const headers = { authorization: 'Bearer dev', 'content-type': 'application/json' };
-  const body = JSON.stringify({ name: 'demo/sensors' });
+  const body = JSON.stringify({ name });
   await fetch(`${server.url}/api/stores`, { method: 'POST', headers, body });
+}
+
+async function fillLarge(): Promise<void> {
+  await makeStore('demo/sensors');
   for (let start = 0; start < 100_000; start += 1000) {
     const names = Array.from(
       { length: 1000 },
@@ -205,19 +209,27 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 60_000 }, ()
   });
 
   test('what is edited and not saved is not lost without a question', async () => {
+    await makeStore('demo/aside');
     const mine = await ConsolePage.open(browser, server.console('demo/main'));
     const { page } = mine;
     const asked: string[] = [];
     page.on('dialog', (dialog) => {
-      asked.push(dialog.type());
-      void (dialog.type() === 'confirm' ? dialog.dismiss() : dialog.accept());
+      const isOfToken = dialog.message().includes('token');
+      asked.push(isOfToken ? 'token' : dialog.type());
+      void (isOfToken || dialog.type() === 'beforeunload' ? dialog.accept() : dialog.dismiss());
     });
     await mine.pick('settings/theme');
     await mine.value.fill('"draft"');
     await page.getByRole('button', { name: 'Sign out' }).click();
+    for (const link of ['#store=demo/aside', '#token=strange']) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await page.evaluate((hash) => location.assign(hash), link);
+      // oxlint-disable-next-line no-await-in-loop -- the same
+      await expect.poll(() => page.url()).toMatch(/#store=demo\/main$/);
+    }
     expect(await mine.value.inputValue()).toBe('"draft"');
     await page.reload();
-    expect(asked).toEqual(['confirm', 'beforeunload']);
+    expect(asked).toEqual(['confirm', 'confirm', 'token', 'confirm', 'beforeunload']);
     await mine.close();
   });
 

@@ -17,8 +17,7 @@ export type Notice = { readonly id: number; readonly text: string };
 
 const LIST_RETRY_MS = 2000;
 const TITLE = 'Holdfast console';
-
-const QUESTION = 'What is edited and not saved is lost then. Go on?';
+const QUESTION = 'What is not saved yet is lost then. Go on?';
 
 /** An address of the server that this page came from: a proxy may serve it below a path of its own. */
 function beside(path: string): string {
@@ -42,9 +41,8 @@ export class Session {
       onRejected: ({ error }) => this.tell(`A write was refused. ${explain(error)}`),
       onError: (error) => this.tell(explain(error)),
     });
-    // What is not saved is kept by this page only, and so is what is not committed.
     const keep = (event: Event): void => {
-      if (this.#hasEdits || this.client.status.get().pending > 0) event.preventDefault();
+      if (this.#keepsSomething) event.preventDefault();
     };
     addEventListener('beforeunload', keep, { signal: this.#ended.signal });
     void this.#list();
@@ -70,25 +68,30 @@ export class Session {
     this.#notice.set({ id: (this.#notice.get()?.id ?? 0) + 1, text });
   }
 
-  /** Asks before anything that is edited and not saved is lost. */
+  /** Whether whoever is signed in may go: asks before anything that is not saved, or not committed, is lost. */
   mayLeave(): boolean {
-    return !this.#hasEdits || confirm(QUESTION);
+    return !this.#keepsSomething || confirm(QUESTION);
   }
 
   open(name: string): void {
-    if (this.#workspace.get()?.store.name === name || !this.mayLeave()) return;
-    this.#workspace.get()?.close();
+    const open = this.#workspace.get();
+    if (open?.store.name === name) return;
+    // What is not committed yet is the client's, and is not lost with its store.
+    if (this.#hasEdits && !confirm(QUESTION)) return;
+    open?.close();
     document.title = `${name} – ${TITLE}`;
     this.#workspace.set(new Workspace(this.client, name));
-    history.replaceState(null, '', `#store=${encodeURIComponent(name).replaceAll('%2F', '/')}`);
+    nameStore(name);
   }
 
-  /** Opens the store that the address names by now, where there is one of that name. */
+  /** Opens the store that the address names by now, where there is one of that name; the address names the one that is open. */
   follow(): void {
     const list = this.#stores.get();
-    const stores = list.state === 'listed' ? list.stores : [];
-    const store = stores.find(({ name }) => name === namedStore());
+    if (list.state !== 'listed') return;
+    const store = list.stores.find(({ name }) => name === namedStore());
     if (store !== undefined) this.open(store.name);
+    const open = this.#workspace.get();
+    if (open !== null) nameStore(open.store.name);
   }
 
   close(): void {
@@ -100,6 +103,11 @@ export class Session {
 
   get #hasEdits(): boolean {
     return (this.#workspace.get()?.edits.drafts.get().size ?? 0) > 0;
+  }
+
+  /** What is not saved is kept by this page only, and so is what is not committed. */
+  get #keepsSomething(): boolean {
+    return this.#hasEdits || this.client.status.get().pending > 0;
   }
 
   async #list(): Promise<void> {
@@ -138,6 +146,11 @@ export class Session {
 /** The store that the address names; null: none. */
 function namedStore(): string | null {
   return new URLSearchParams(location.hash.slice(1)).get('store');
+}
+
+/** Has the address name a store: whoever loads the page anew, or is given its link, comes to that. */
+function nameStore(name: string): void {
+  history.replaceState(null, '', `#store=${encodeURIComponent(name).replaceAll('%2F', '/')}`);
 }
 
 function readStores(body: unknown): readonly ListedStore[] {

@@ -5,16 +5,17 @@ const QUESTION =
 
 /**
  * The token that this tab was opened with, or was given before; it does not stay in the address. Who is signed in is asked
- * before a link makes somebody else of them: anybody may have made it.
+ * before a link makes somebody else of them: anybody may have made it. Then `mayLeave` is asked, for what they have not saved.
  */
-export function takeToken(): string | null {
+export function takeToken(mayLeave = (): boolean => true): string | null {
   const fragment = new URLSearchParams(location.hash.slice(1));
   const [given, known] = [fragment.get('token'), sessionStorage.getItem(KEY)];
   if (given === null) return known;
   fragment.delete('token');
   const rest = fragment.size === 0 ? '' : `#${fragment.toString()}`;
   history.replaceState(null, '', location.pathname + location.search + rest);
-  if (known !== null && known !== given && !confirm(QUESTION)) return known;
+  const isAnother = known !== null && known !== given;
+  if (isAnother && !(confirm(QUESTION) && mayLeave())) return known;
   keepToken(given);
   return given;
 }

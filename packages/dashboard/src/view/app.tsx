@@ -13,8 +13,9 @@ export function App({ firstToken }: { readonly firstToken: string | null }): Rea
     keepToken(token);
     setSession(openSession(token));
   };
+  const mayLeave = (): boolean => session?.mayLeave() ?? true;
   const signOut = (): void => {
-    if (session?.mayLeave() === false) return;
+    if (!mayLeave()) return;
     session?.close();
     dropToken();
     setSession(null);
@@ -22,7 +23,7 @@ export function App({ firstToken }: { readonly firstToken: string | null }): Rea
   // A link to a store, or with a token, may be opened where the console is open already.
   useEffect(() => {
     const follow = (): void => {
-      const next = openSession(takeToken());
+      const next = openSession(takeToken(mayLeave));
       if (next === session) return session?.follow();
       session?.close();
       setSession(next);

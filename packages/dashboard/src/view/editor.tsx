@@ -6,6 +6,7 @@ import type { Draft } from '../model/edits.ts';
 import { editableText, parseText } from '../model/value.ts';
 import type { Workspace } from '../model/workspace.ts';
 import { Conflict } from './conflict.tsx';
+import { isComposing } from './keyboard.ts';
 
 type EditorProps = {
   readonly workspace: Workspace;
@@ -29,8 +30,8 @@ export function Editor({ workspace, path, onDone }: EditorProps): ReactNode {
     onDone();
   };
   const press = (event: KeyboardEvent): void => {
-    // Both keys also end the choice of a character in languages that have many; Safari says so by the key's code only.
-    if (event.nativeEvent.isComposing || event.keyCode === 229) return;
+    // Both keys also end the choice of a character.
+    if (isComposing(event)) return;
     const isSave = event.key === 'Enter' && !event.shiftKey;
     if (event.key === 'Escape') cancel();
     else if (isSave && (event.ctrlKey || event.metaKey || !text.includes('\n'))) save();

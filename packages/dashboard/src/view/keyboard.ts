@@ -1,8 +1,15 @@
+import type { KeyboardEvent } from 'react';
+
 /** Whether a key belongs to a field or a dialog, and is no command. */
 export function isTyping(target: EventTarget | null): boolean {
   return (
     target instanceof HTMLElement && target.closest('input, textarea, select, dialog') !== null
   );
+}
+
+/** Whether a key belongs to the choice of a character, in languages that have many: Safari says so by its code only. */
+export function isComposing({ nativeEvent, keyCode }: KeyboardEvent): boolean {
+  return nativeEvent.isComposing || keyCode === 229;
 }
 
 /** Puts the focus on the tree. */

@@ -11,7 +11,7 @@ type Place = {
   readonly rows: readonly Row[];
   /** The line that is selected; -1: none. */
   readonly at: number;
-  /** Where the one was that was selected and is gone; -1: none was. */
+  /** Where the selected line stood before it went; -1: none was selected. */
   readonly gone: number;
   readonly pageLines: number;
 };
@@ -48,7 +48,7 @@ function rowAction(key: string, row: Row, { rows, at }: Place): TreeAction | nul
 function destination(key: string, { rows, at, gone, pageLines }: Place): number | null {
   switch (key) {
     case 'ArrowDown':
-      // Where one has gone is the one that followed it.
+      // Where a line has gone, the one that followed it stands now.
       return at < 0 ? gone : at + 1;
     case 'ArrowUp':
       return (at < 0 ? gone : at) - 1;

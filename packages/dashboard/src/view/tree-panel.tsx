@@ -2,7 +2,7 @@ import { useSignal } from '@holdfast/react';
 import { type ReactNode, useDeferredValue, useEffect, useRef, useState } from 'react';
 import type { Search } from '../model/search.ts';
 import type { Workspace } from '../model/workspace.ts';
-import { focusTree, isTyping } from './keyboard.ts';
+import { focusTree, isComposing, isTyping } from './keyboard.ts';
 import { Tree } from './tree.tsx';
 import type { TreeCommands } from './use-tree-keys.ts';
 
@@ -92,7 +92,8 @@ function Filter({ workspace }: { readonly workspace: Workspace }): ReactNode {
       value={text}
       onChange={({ target }) => setText(target.value)}
       onKeyDown={(event) => {
-        if (event.key === 'Escape' && !event.nativeEvent.isComposing) setText('');
+        if (isComposing(event)) return;
+        if (event.key === 'Escape') setText('');
         if (event.key === 'ArrowDown') focusTree();
       }}
     />

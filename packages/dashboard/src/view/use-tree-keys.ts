@@ -17,7 +17,7 @@ type TreeState = {
   readonly rows: readonly Row[];
   /** The line that is selected; -1: none. */
   readonly active: number;
-  /** Where the last one was that was; -1: there was none. */
+  /** Where the line stood that was selected last, though it may be gone; -1: none was. */
   readonly last: RefObject<number>;
   readonly rowHeight: number;
 };

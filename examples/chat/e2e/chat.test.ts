@@ -139,6 +139,15 @@ describe.runIf(wantsChromium)('the chat in Chromium', { timeout: 60_000 }, () =>
     await ada.field.fill('');
   });
 
+  test('who sends a message while its picture is still being looked at sends it with the picture', async () => {
+    const picture = await drawing(ada, 0);
+    await ada.page.evaluate(slowFirst);
+    await ada.page.getByLabel('Add a picture').setInputFiles(picture);
+    await ada.say('With its picture');
+    await ada.page.evaluate(() => createImageBitmap(new ImageData(1, 1)));
+    await ada.line('With its picture').getByRole('img').waitFor();
+  });
+
   test('of two pictures the one chosen last is sent, and text that is pasted or dropped goes where it goes', async () => {
     const [large, small] = [await drawing(ada), await drawing(ada, 0)];
     const input = ada.page.getByLabel('Add a picture');

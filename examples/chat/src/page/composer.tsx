@@ -17,9 +17,8 @@ type Props = {
 /** The field to say something, and the picture that goes with it. */
 export function Composer(props: Props): ReactNode {
   const { room, text, picture, typing, field, onText, onTyping, onSend } = props;
-  const { chosen, problem, choose, remove, release } = picture;
-  const isBringing = chosen?.ref === '';
-  const isEmpty = text.trim() === '' && chosen === null;
+  const { chosen, isBringing, problem, choose, remove, release } = picture;
+  const isEmpty = text.trim() === '' && chosen === null && !isBringing;
 
   // Who is quicker than their picture need not press Enter again.
   const [isDue, setDue] = useState(false);

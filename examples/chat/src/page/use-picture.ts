@@ -16,6 +16,8 @@ export type ChosenPicture = {
 /** The picture that goes with the next message. */
 export type Picture = {
   readonly chosen: ChosenPicture | null;
+  /** Whether one is being looked at, or is on its way to the server. */
+  readonly isBringing: boolean;
   /** 0 to 100. */
   readonly progress: number;
   /** Why the last one was not taken. */
@@ -42,6 +44,7 @@ export function addressOf(message: string): string {
 export function usePicture(view: RoomView): Picture {
   const upload = useUpload(view, 'picture');
   const [chosen, setChosen] = useState<ChosenPicture | null>(null);
+  const [isLookedAt, setLookedAt] = useState(false);
   /** The one that was chosen last, and neither removed nor sent. */
   const wanted = useRef<File | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
@@ -62,6 +65,7 @@ export function usePicture(view: RoomView): Picture {
   };
   const release = (): void => {
     wanted.current = null;
+    setLookedAt(false);
     setProblem(null);
     setChosen(null);
   };
@@ -74,9 +78,11 @@ export function usePicture(view: RoomView): Picture {
   const choose = async (file: File): Promise<void> => {
     remove();
     wanted.current = file;
+    setLookedAt(true);
     const size = await sizeOf(file);
     // Another one may have been chosen while this one was looked at.
     if (wanted.current !== file) return;
+    setLookedAt(false);
     if (size === null) setProblem('That is no picture that can be shown here.');
     else await begin({ file, url: URL.createObjectURL(file), ...size, ref: '' });
   };
@@ -89,6 +95,7 @@ export function usePicture(view: RoomView): Picture {
 
   return {
     chosen,
+    isBringing: isLookedAt || chosen?.ref === '',
     progress: upload?.entries.at(-1)?.progress ?? 0,
     problem,
     choose: (file) => void (file && choose(file)),

@@ -99,9 +99,9 @@ function Rename({ renaming, onText, onTake, onCancel }: RenameProps): ReactNode 
       onFocus={({ target }) => text === before && target.select()}
       onChange={({ target }) => onText(target.value)}
       onBlur={onTake}
-      onKeyDown={({ key, nativeEvent }) => {
-        // Both keys also end the choice of a character in languages that have many.
-        if (nativeEvent.isComposing) return;
+      onKeyDown={({ key, keyCode, nativeEvent }) => {
+        // Both keys also end the choice of a character in languages that have many; Safari says so by the code only.
+        if (nativeEvent.isComposing || keyCode === 229) return;
         if (key === 'Enter') onTake();
         if (key === 'Escape') onCancel();
       }}

@@ -38,9 +38,9 @@ export function Draft({
           className="headline"
           maxLength={200}
           {...shared}
-          onKeyDown={({ key, currentTarget, nativeEvent }) => {
-            // Both keys also end the choice of a character in languages that have many.
-            if (nativeEvent.isComposing) return;
+          onKeyDown={({ key, keyCode, currentTarget, nativeEvent }) => {
+            // Both keys also end the choice of a character in languages that have many; Safari says so by the code only.
+            if (nativeEvent.isComposing || keyCode === 229) return;
             if (key === 'Enter') currentTarget.blur();
             if (key === 'Escape') setDraft(null);
           }}

@@ -12,7 +12,7 @@ export type ShownIssue = {
   readonly isPending: boolean;
   readonly change: (fields: Partial<IssueShape>) => void;
   readonly remove: () => void;
-  /** What was changed of it when it was gone; null: nothing was, or it is back. */
+  /** The issue with what was changed when it was gone already; null: nothing was, or it was brought back here. */
   readonly lost: IssueShape | null;
   readonly bringBack: () => void;
 };

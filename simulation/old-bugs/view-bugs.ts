@@ -1,6 +1,6 @@
 import type { OldBug } from './old-bug.ts';
 
-/** Those that worlds of views and uploads find. */
+/** Those that worlds of views, uploads, presence and deploys find. */
 export const viewBugs: { readonly [what: string]: OldBug } = {
   'a task of a view and a render below it each missed what the other changed': {
     mended: 'e8f941b',

@@ -8,7 +8,7 @@ import { Agent } from './agent.ts';
 const store = 'demo/main';
 const always = { store, pattern: '**', since: 0 };
 
-test('watchers that have been told, and such as have hung up, take nobody a place', async () => {
+test('watchers that have been told, and those that have hung up, take no place', async () => {
   const limits = { ...defaultLimits, max_sockets_per_token: 2 };
   const { url } = await world({ limits });
   const agent = await Agent.connect(url, 'dev');

@@ -47,7 +47,7 @@ test('code of the server changes several objects in one commit, and is told what
   expect(Math.abs(Number(one) - Number(two))).toBe(1);
 });
 
-test('what it throws commits nothing, and what it has written it reads', async () => {
+test('a transaction of the server that throws commits nothing, and one reads what it has written', async () => {
   const { server, cents } = await ledger();
   await expect(server.transact('acme/a', move('cash', 'bank', 101))).rejects.toThrow('too little');
   const twice = (tx: ServerTx) => [move('cash', 'bank', 60)(tx), move('cash', 'bank', 60)(tx)];
@@ -55,7 +55,7 @@ test('what it throws commits nothing, and what it has written it reads', async (
   expect([await cents('cash'), await cents('bank')]).toEqual([100, undefined]);
 });
 
-test('of many at once each is made on what the others have left, whatever they have read', async () => {
+test('of many transactions at once each is made on what the others have left, whatever they have read', async () => {
   const { server, cents } = await ledger();
   const all = Array.from({ length: 60 }, () => server.transact('acme/a', move('cash', 'bank', 2)));
   const ends = await Promise.allSettled(all);
@@ -63,21 +63,21 @@ test('of many at once each is made on what the others have left, whatever they h
   expect([await cents('cash'), await cents('bank')]).toEqual([0, 100]);
 });
 
-test('so it is of many functions that change one object', async () => {
+test('of many functions that change one object at once each is made on what the others have left', async () => {
   const { books, cents } = await ledger();
   const writes = Array.from({ length: 60 }, () => books.write({ account: 'a', id: 'cash' }, up));
   await Promise.all(writes);
   expect(await cents('cash')).toBe(160);
 });
 
-test('a function that waits changes nothing, and that it fails afterwards ends nothing', async () => {
+test('a function of a write that waits changes nothing, and that it fails afterwards ends nothing', async () => {
   const { books, cents } = await ledger();
   const written = books.write({ account: 'a', id: 'cash' }, waits as never);
   await expect(written).rejects.toThrow('must not wait');
   expect(await cents('cash')).toBe(100);
 });
 
-test('an object that was only read is as it was read when the others are written', async () => {
+test('an object that a transaction only reads is as it was read when the others are written', async () => {
   const { server, cents } = await ledger();
   const read: unknown[] = [];
   const first = server.transact('acme/a', (tx) => tx.record(book('cash')).set({ cents: 1 }));
@@ -90,7 +90,7 @@ test('an object that was only read is as it was read when the others are written
   expect([read, await cents('report')]).toEqual([[100, 1], 1]);
 });
 
-test('it removes, takes fields out, and writes nothing where nothing changes', async () => {
+test('a transaction removes objects, takes fields out, and writes nothing where nothing changes', async () => {
   const { server, books } = await ledger();
   const cash = { account: 'a', id: 'cash' };
   await server.transact('acme/a', (tx) => tx.record(book('cash')).patch({ note: 'x' }));
@@ -103,7 +103,7 @@ test('it removes, takes fields out, and writes nothing where nothing changes', a
   expect((await books.get(cash)).value).toBeNull();
 });
 
-test('what cannot be is refused, and nothing of it is committed', async () => {
+test('a transaction of which something cannot be is refused, and nothing of it is committed', async () => {
   const { server, cents } = await ledger();
   const refused = (run: (tx: ServerTx) => unknown, store = 'acme/a') =>
     expect(server.transact(store, run)).rejects;
@@ -120,14 +120,21 @@ test('what cannot be is refused, and nothing of it is committed', async () => {
   expect(await cents('cash')).toBe(100);
 });
 
-test('with a principal it is judged as a write of that principal', async () => {
-  const { server, cents } = await ledger();
-  const as = (subject: string, fields: { cents?: number; note?: string }) =>
-    server.transact('acme/a', (tx) => tx.record(book('cash')).patch(fields), {
-      ctx: { principal: { subject }, now: 0 },
-    });
+test('a transaction with a principal is judged as a write of that principal, all of it or nothing', async () => {
+  const { server, books } = await ledger();
+  await server.transact('acme/a', move('cash', 'bank', 30));
+  const as = (subject: string, bank: { cents?: number; note?: string }) => {
+    const ctx = { principal: { subject }, now: 0 };
+    const both = (tx: ServerTx) => {
+      tx.record(book('cash')).patch({ note: 'x' });
+      tx.record(book('bank')).patch(bank);
+    };
+    return server.transact('acme/a', both, { ctx });
+  };
+  const cash = async () => (await books.get({ account: 'a', id: 'cash' })).value;
   await expect(as('bob', { note: 'x' })).rejects.toMatchObject({ code: 'path_not_allowed' });
   await expect(as('ann', { cents: 1 })).rejects.toMatchObject({ code: 'forbidden_field' });
+  expect(await cash()).toEqual({ cents: 70 });
   await as('ann', { note: 'x' });
-  expect(await cents('cash')).toBe(100);
+  expect(await cash()).toEqual({ cents: 70, note: 'x' });
 });

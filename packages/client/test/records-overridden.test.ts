@@ -66,7 +66,7 @@ test.each([
   },
 );
 
-test('of one that changes both, what is the client’s is shown at once, and the rest when the server has done it', async () => {
+test('of a mutation that changes fields of both, the client’s are shown at once, and the server’s when it has done it', async () => {
   const { order } = await opened();
   const known = order('1');
   onTestFinished(known.retain());
@@ -77,7 +77,7 @@ test('of one that changes both, what is the client’s is shown at once, and the
   expect(known.get()).toEqual({ total: 7, state: 'shipped', note: 'on its way' });
 });
 
-test('one that makes an object of what is the server’s shows nothing until the server has made it', async () => {
+test('a mutation that makes an object of fields of the server shows nothing until the server has made it', async () => {
   const { order } = await opened();
   const fresh = order('2');
   onTestFinished(fresh.retain());
@@ -89,7 +89,7 @@ test('one that makes an object of what is the server’s shows nothing until the
   expect(fresh.get()).toEqual({ total: 3, state: 'open' });
 });
 
-test('so it is where nothing is known of the object yet, and in a transaction', async () => {
+test('a mutation of an object of which nothing is known yet is sent, also in a transaction', async () => {
   const { client, order, orders } = await opened();
   const unseen = order('3').mutate('place', { total: 3 });
   await expect(unseen.committed).resolves.toMatchObject({ value: { total: 3 } });
@@ -120,7 +120,7 @@ test('what is asked of an object that the server has yet to make is asked after 
   await expect(order('7').mutate('ship').committed).rejects.toMatchObject({ code: 'not_found' });
 });
 
-test('one that changes nothing at all is not sent', async () => {
+test('a mutation that changes nothing at all is not sent', async () => {
   const { order, runs } = await opened();
   const known = order('1');
   onTestFinished(known.retain());

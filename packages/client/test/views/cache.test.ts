@@ -116,7 +116,7 @@ describe('the cache of a view', () => {
     [1000, 50, 1050, true],
     [1000, 50, 1051, false],
   ])(
-    'V83 of an entry of %d ms is shown, with a gcTime of %s, what it is at %d ms: %s',
+    'V83 an entry that was kept at %d ms, with a gcTime of %s, is shown at %d ms: %s',
     async (updatedAt, gcTime, now, isShown) => {
       const entry: CachedView = { tree: node([], { n: 1 }) as never, updatedAt, buster: '' };
       let asked = 0;

@@ -17,6 +17,7 @@ import {
 import { decodeStored, encodeStored, storedForm } from '@holdfast/protocol/record';
 import {
   type ComposeEnv,
+  type Guess,
   guessed,
   inputOf,
   isWritable,
@@ -158,8 +159,8 @@ function incremented(
   return { ...object, [key]: isDeep ? incremented(isObject(member) ? member : {}, rest, by) : sum };
 }
 
-/** Only the authority knows. */
-const unknown: ReturnType<typeof guessed> = { after: undefined, isPart: true };
+/** Of an object of which nothing is known, only the authority knows what it becomes. */
+const unguessed: Guess = { after: undefined, isPart: true };
 
 function composeMutate(
   { def, path, current, isUnknown }: Target,
@@ -170,7 +171,7 @@ function composeMutate(
   const value = encodeStored(input ?? null);
   const request: Mutate = { op: 'mutate', path, record: def.name, name, value };
   const isWaiting = current === undefined && isUnknown === true;
-  const { after, isPart } = isWaiting ? unknown : guessed(def, current, { name, value, ...env });
+  const { after, isPart } = isWaiting ? unguessed : guessed(def, current, { name, value, ...env });
   const isNothing = !isPart && isSame(current, after);
   if (isNothing && current === undefined) throw new RejectedError('not_found', { path });
   return { ops: isNothing ? [] : [request], after, fields: null };

@@ -51,7 +51,7 @@ export function mutated(
 }
 
 /** What a client can tell of a mutation. */
-type Guess = {
+export type Guess = {
   readonly after: JsonObject | undefined;
   /** It would change fields of the server, which the server's own mutation of that name may: only that knows what comes of it. */
   readonly isPart: boolean;

@@ -100,7 +100,10 @@ export class Extent {
     this.#weigh();
   }
 
-  /** The next change to ask for. What is wanted comes before what is not goes, which the one may be a part of. */
+  /**
+   * The next change to ask for. What is wanted comes before what is not goes, which the one may be a part of; unless the
+   * server has no place for it.
+   */
   ask(): ScopeAsk | null {
     if (this.#asked !== null) return null;
     const maySpare = this.#spare.length > 0 && !this.isKept;

@@ -3,8 +3,8 @@
 // files with --files, of uploads with --uploads, of server-sent events with --feeds, of applications that are upgraded with
 // --upgrades, of undo with --edits, of guards and leases with --guards, of webhooks with --webhooks, of views with --views,
 // of records with --records, of collections with --collections (of which nothing is hidden with --collections --open), of
-// tabs with both views and queries with --browsers, of presence with --presence, of deploys of
-// another major of records with --deploys.
+// tabs with both views and queries with --browsers, of presence with --presence, of deploys of another major of records
+// with --deploys.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
 import { runBrowsers } from './browser/run.ts';

@@ -64,6 +64,7 @@ type Seated = { readonly guest: Guest; readonly tab: BrowserTab | null };
 /** People on a topic, some of them in tabs of one browser, who come, go, freeze, crash and are cut off. */
 export class PresenceWorlds extends Worlds<Deed, PresenceMutant> {
   figures: PresenceFigures = { looks: 0, moves: 0, survived: 0 };
+  readonly #attach: (world: World) => void;
   #seated: readonly Seated[] = [];
   #dice = new Dice(1);
   #count = 0;
@@ -79,8 +80,6 @@ export class PresenceWorlds extends Worlds<Deed, PresenceMutant> {
     super({ ...setting, server }, spoiling);
     this.#attach = (now) => (world = now);
   }
-
-  readonly #attach: (world: World) => void;
 
   protected begin(world: World): void {
     this.#attach(world);

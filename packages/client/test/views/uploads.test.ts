@@ -219,9 +219,9 @@ describe('an upload over the socket', () => {
     ['sent in part', '0123456789'],
   ])(
     'V57 that was %s ends cancelled where its entry did not outlive the connection',
-    async (_how, text) => {
+    async (_how, bytes) => {
       const page = await live();
-      await announce(page, { u1: { text } });
+      await announce(page, { u1: { text: bytes } });
       const done = page.proxy['file'].start();
       const join = await next('phx_join');
       await world.reply(join, { offset: 0, progress: 0 });

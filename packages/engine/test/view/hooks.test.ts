@@ -72,7 +72,7 @@ test('V26 a halt answers in the stead of the handler, and keeps what the hooks h
     child: { marks: ['before child mark', 'noted'] },
   });
   expect(ran.splice(0)).toEqual(['before root', 'before child']);
-  // Who comes after it is not asked any more.
+  // Who comes after it is not asked.
   await client.dispatch('mark', { halt: 'root' }, { storeId: ['c'] });
   expect(ran).toEqual(['before root']);
 });

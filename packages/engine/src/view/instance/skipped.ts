@@ -47,7 +47,7 @@ export class Skipped {
     this.#events = this.#newest([...this.#events, ...tail.events]);
   }
 
-  /** Nodes have ended: what was said of them is said to nobody any more, and what they held has to be emptied. */
+  /** Nodes have ended: what was said of them is for nobody now, and what they held has to be emptied. */
   end({ streams, uploads, ids }: Resets): void {
     const stays = (op: StreamOp | UploadOp): boolean => !ids.has(JSON.stringify(op.store_id));
     this.#streamOps = this.#streamOps.filter(stays);

@@ -1,9 +1,12 @@
-/** The word that somebody meant who typed another: it begins so, or is one or two slips away; undefined: none is. */
+/** The word that somebody meant who typed another: one begins as the other does, or is one or two slips away; undefined: none is. */
 export function nearest(typed: string, known: readonly string[]): string | undefined {
-  const begun = known.find((word) => word.startsWith(typed) || typed.startsWith(word));
-  const byOne = begun ?? known.find((word) => isWithin(typed, word, 1));
-  // Of a short word little is left after two.
-  return byOne ?? known.find((word) => typed.length > 4 && isWithin(typed, word, 2));
+  return (
+    known.find((word) => word.startsWith(typed)) ??
+    known.find((word) => isWithin(typed, word, 1)) ??
+    known.find((word) => typed.startsWith(word)) ??
+    // Of a short word little is left after two.
+    known.find((word) => typed.length > 4 && isWithin(typed, word, 2))
+  );
 }
 
 /** Whether so many slips suffice: letters that are missing, too many, others, or have changed places with the next. */

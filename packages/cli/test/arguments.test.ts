@@ -27,6 +27,7 @@ test('unknown commands and options are errors that name the nearest', async () =
 test('a slip of a letter or two is taken for what is nearest, and what is far from all for nothing', async () => {
   expect(await misused('gte', 'demo/main', 'a')).toMatch(/Did you mean "get"/);
   expect(await misused('exprot', 'demo/main')).toMatch(/Did you mean "export"/);
+  expect(await misused('getfile', 'demo/main', 'a')).toMatch(/Did you mean "get-file"/);
   expect(await misused('stores', 'craete', 'a/b')).toMatch(/Did you mean "stores create"/);
   expect(await misused('tail', 'demo/main', '--sicne', '1')).toMatch(/Did you mean --since/);
   expect(await misused('put', 'demo/main', 'a', '1', '--ifMatch', '1')).toMatch(/--if-match/);

@@ -142,6 +142,7 @@ describe.runIf(wantsChromium)('the board in Chromium', { timeout: 60_000 }, () =
     await mine.page.keyboard.type(' to write');
     // An Enter that ends the choice of a character ends nothing else.
     await field.dispatchEvent('keydown', { key: 'Enter', isComposing: true });
+    await field.dispatchEvent('keydown', { key: 'Enter', keyCode: 229 });
     expect(await field.inputValue()).toBe('What took long to write');
     await theirs.card('Passed around').focus();
     await theirs.page.keyboard.press('Delete');

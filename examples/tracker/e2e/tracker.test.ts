@@ -150,7 +150,11 @@ describe.runIf(wantsChromium)('the tracker in Chromium', () => {
     await mine.add('Tell how it works');
     await theirs.issue('Tell how it works').click();
     await text.fill('It took an hour.');
+    await title.fill('Tell how it works at all');
     await title.dispatchEvent('keydown', { key: 'Enter', isComposing: true });
+    await title.dispatchEvent('keydown', { key: 'Escape', keyCode: 229 });
+    expect(await title.inputValue()).toBe('Tell how it works at all');
+    await title.fill('Tell how it works');
     await mine.page.goBack();
     await expect.poll(() => theirs.page.getByLabel('Description').inputValue()).toMatch(/hour/);
     await mine.page.goForward();

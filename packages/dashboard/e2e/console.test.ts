@@ -184,6 +184,14 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 60_000 }, ()
     }
     expect(await mine.value.inputValue()).toBe('"にほ"');
     expect(await mine.figure('state').textContent()).toBe('edited');
+    const filter = mine.page.locator('.filter');
+    await filter.fill('にほ');
+    for (const key of ['ArrowDown', 'Escape']) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await filter.dispatchEvent('keydown', { key, keyCode: 229 });
+    }
+    expect(await filter.inputValue()).toBe('にほ');
+    expect(await filter.evaluate((each) => each === document.activeElement)).toBe(true);
     await mine.close();
   });
 

@@ -77,7 +77,7 @@ export function useCardKeys({ columns, deeds, say, rename }: Board): CardKeys {
     else if (!card.isPending) act(key, card, place);
   };
   const focus = ({ target }: FocusEvent): void => setFocused(idOf(target));
-  // Who goes elsewhere carries nothing any more.
+  // Who goes elsewhere puts back what they carried.
   const blur = ({ relatedTarget: next }: FocusEvent): void => {
     if (held !== null && next !== null && idOf(next) !== held.id) putBack();
   };

@@ -10,8 +10,11 @@ export type Condition =
   | { readonly kind: 'exists' }
   | { readonly kind: 'revision'; readonly oneOf: readonly Seq[] };
 
+/** What else than a revision a tag may be: of what stands there now its revision, of anything else null; undefined: it is no tag. */
+type Naming = (tag: string) => Seq | null | undefined;
+
 /** Reads `If-Match` and `If-None-Match` of a write (stores.md §15.1.3). */
-export function conditionOf(c: Context): Condition {
+export function conditionOf(c: Context, naming: Naming = () => undefined): Condition {
   const match = c.req.header('if-match');
   const noneMatch = c.req.header('if-none-match');
   if (match !== undefined && noneMatch !== undefined) throw bad('Send one of the two headers.');
@@ -21,7 +24,7 @@ export function conditionOf(c: Context): Condition {
   }
   if (match === undefined) return { kind: 'none' };
   if (match.trim() === '*') return { kind: 'exists' };
-  return { kind: 'revision', oneOf: readTags(match) };
+  return { kind: 'revision', oneOf: readTags(match, naming) };
 }
 
 /** Of requests that name their paths in the body: a guard that is given beside it would not be looked at. */
@@ -47,18 +50,24 @@ export function etag(revision: Seq): string {
 }
 
 // `"7"`, `7` and lists of them; weak tags are well-formed and never match.
-function readTags(header: string): readonly Seq[] {
+function readTags(header: string, naming: Naming): readonly Seq[] {
   const revisions: Seq[] = [];
   for (const tag of header.split(',').map((part) => part.trim())) {
     if (/^W\/"[^"]*"$/.test(tag)) continue;
-    const digits = /^"(\d{1,16})"$|^(\d{1,16})$/.exec(tag);
-    const revision = Number(digits?.[1] ?? digits?.[2] ?? 0);
-    if (revision === 0 || !Number.isSafeInteger(revision)) {
-      throw bad(`${tag.slice(0, 40)} is no revision.`);
-    }
-    revisions.push(revision);
+    const named = naming(tag);
+    const revision = named === undefined ? readRevision(tag) : named;
+    if (revision !== null) revisions.push(revision);
   }
   return revisions;
+}
+
+function readRevision(tag: string): Seq {
+  const digits = /^"(\d{1,16})"$|^(\d{1,16})$/.exec(tag);
+  const revision = Number(digits?.[1] ?? digits?.[2] ?? 0);
+  if (revision === 0 || !Number.isSafeInteger(revision)) {
+    throw bad(`${tag.slice(0, 40)} is no revision.`);
+  }
+  return revision;
 }
 
 function bad(detail: string): Problem {

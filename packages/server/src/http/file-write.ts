@@ -212,12 +212,12 @@ function guardOf(condition: Condition, store: OpenStore, path: Path): Guard {
 
 /** `If-Match` takes revisions, as everywhere, and here also the ETags that files are read with: names of content. */
 function conditionAt(c: Context, store: OpenStore, path: Path): Condition {
-  const header = c.req.header('if-match');
-  if (header?.includes('sha256:') !== true) return conditionOf(c);
   const current = fileAt(store, path);
-  const tags = header.split(',').map((tag) => tag.trim());
-  const isCurrent = current !== null && tags.includes(fileTag(current.hash));
-  return { kind: 'revision', oneOf: isCurrent ? [current.revision] : [] };
+  return conditionOf(c, (tag) => {
+    const isHash = tag.startsWith('"') && tag.endsWith('"') && isBlobHash(tag.slice(1, -1));
+    if (!isHash) return undefined;
+    return current !== null && tag === fileTag(current.hash) ? current.revision : null;
+  });
 }
 
 /** What cannot pass is told before gigabytes are sent; the commit has the last word. */

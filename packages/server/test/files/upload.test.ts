@@ -76,16 +76,23 @@ describe('uploads', () => {
     expect(await at({ 'if-match': etag })).toEqual([412, 'conflict']);
     expect(await at({ 'if-match': `"${hashOf('other')}"` })).toEqual([200, 5]);
     expect(await at({ 'if-match': '"0"' })).toEqual([400, 'invalid_precondition']);
-    expect(await at({ 'if-match': '"1"', 'if-none-match': '*' })).toEqual([
-      400,
-      'invalid_precondition',
-    ]);
+    for (const match of ['"1"', `"${hashOf('other')}"`]) {
+      expect(await at({ 'if-match': match, 'if-none-match': '*' })).toEqual([
+        400,
+        'invalid_precondition',
+      ]);
+    }
+    for (const junk of ['x', '0', '"sha256:x"']) {
+      expect(await at({ 'if-match': `${etag}, ${junk}` })).toEqual([400, 'invalid_precondition']);
+    }
+    expect(await at({ 'if-match': `W/${etag}, "${hashOf('none')}"` })).toEqual([412, 'conflict']);
+    expect(await at({ 'if-match': `"${hashOf('none')}", 5` })).toEqual([200, 6]);
     expect(
       await told(await call('a', { method: 'DELETE', headers: { 'if-match': '4' } })),
-    ).toMatchObject([412, { error: 'conflict', current_revision: 5 }]);
+    ).toMatchObject([412, { error: 'conflict', current_revision: 6 }]);
     expect(await told(await call('a', { method: 'DELETE' }))).toEqual([
       200,
-      { revision: 6, store_seq: 6 },
+      { revision: 7, store_seq: 7 },
     ]);
     expect((await call('a', { method: 'DELETE' })).status).toBe(404);
   });

@@ -21,7 +21,7 @@ export class Pings {
 
   /** Asks for a sign of life now and then. */
   tick(now: number): void {
-    if (now - this.#pingedAt <= this.#everyMs) return;
+    if (now - this.#pingedAt < this.#everyMs) return;
     this.#pingedAt = now;
     void this.ping();
   }

@@ -32,7 +32,12 @@ test.each<[string, Knock, string]>([
   ['no capver', { capver: null }, 'capver_unsupported'],
   ['capver x', { capver: 'x' }, 'capver_unsupported'],
   ['no device', { device: null }, 'invalid_params'],
-  ['a device with a reserved prefix', { device: 'system:x' }, 'invalid_params'],
+  ['a device without a name', { device: '' }, 'invalid_params'],
+  ...['system:', 'http:', 'web:', 'mcp:'].map((prefix): [string, Knock, string] => [
+    `a device named ${prefix}x`,
+    { device: `${prefix}x` },
+    'invalid_params',
+  ]),
   ['a device of 129 bytes', { device: 'x'.repeat(129) }, 'invalid_params'],
   ['no vsn', { vsn: null }, 'vsn_unsupported'],
   ['vsn 1.0.0', { vsn: '1.0.0' }, 'vsn_unsupported'],

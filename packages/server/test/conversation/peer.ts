@@ -28,6 +28,7 @@ export class Peer {
   readonly #heard: WireFrame[] = [];
   #waiting: (() => void)[] = [];
   #heardBytes = 0;
+  #pings = 0;
   #refs = 0;
   #joinRef: string | null = null;
   #closed: { readonly code: number } | null = null;
@@ -48,6 +49,7 @@ export class Peer {
       this.#closed = { code };
       this.#wake();
     });
+    socket.on('ping', () => (this.#pings += 1));
     socket.on('error', () => undefined);
   }
 
@@ -79,6 +81,11 @@ export class Peer {
   /** The size of all of it on the wire, but for a few bytes of framing each. */
   get heardBytes(): number {
     return this.#heardBytes;
+  }
+
+  /** How often it was asked for a sign of life. */
+  get pings(): number {
+    return this.#pings;
   }
 
   get joinRef(): string | null {

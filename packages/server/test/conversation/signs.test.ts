@@ -23,6 +23,21 @@ test('a capver-4 socket that answers pings is not idle, however long nobody says
   expect(await put(quiet, 'a', 1)).toBe(1);
 });
 
+test('sockets of capver 4 are pinged every 25 s, those of capver 3 never', async () => {
+  const clock = new VirtualClock();
+  const { joined } = await world({ clock });
+  const modern = await joined({ device: 'modern' });
+  const old = await joined({ device: 'old', capver: '3' });
+  const pings: (readonly [number, number])[] = [];
+  for (const ms of [24_000, 1000, 24_000, 1000]) {
+    await clock.pass(ms);
+    // The answer comes after the ping.
+    for (const peer of [modern, old]) await arrived(peer);
+    pings.push([modern.pings, old.pings]);
+  }
+  expect(pings).toEqual([0, 1, 1, 2].map((count) => [count, 0]));
+});
+
 test('where a socket may be idle for less, it is pinged sooner: who answers stays', async () => {
   const clock = new VirtualClock();
   const { joined, connect } = await world({ clock, limits: { idle_timeout_ms: 12_000 } });

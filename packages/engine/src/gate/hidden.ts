@@ -122,7 +122,9 @@ type Touched = {
  */
 export function checkHidden(of: Touched, { request, caller }: Proposal): Refusal | null {
   const { def, path, before, after } = of;
-  const hidden = caller?.veil?.hiddenOf(path, before) ?? [];
+  // What is not there yet would be hidden as well.
+  const fresh = isObject(after) ? Object.keys(after) : [];
+  const hidden = caller?.veil?.hiddenOf(path, before, fresh) ?? [];
   if (hidden.length === 0) return null;
   const writes = writesOf(request);
   const others = writes.filter((write) => !isDeclared(write, { def, path }));

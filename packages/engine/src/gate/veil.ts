@@ -69,7 +69,8 @@ export class Veil implements Bound {
   readonly templates: readonly string[];
   readonly #config: VeilConfig;
   readonly #places: Places<VeiledRecord>;
-  readonly #sights = new WeakMap<object, Sight>();
+  /** By record, for several may be about one object, each with rules of its own. */
+  readonly #sights: ReadonlyMap<VeiledRecord, WeakMap<object, Sight>>;
   /** The objects that it was asked about. */
   readonly #asked = new Set<Path>();
   /** What fails was told of when it was asked first. */
@@ -82,6 +83,7 @@ export class Veil implements Bound {
     this.#valueAt = config.valueAt;
     this.name = config.name;
     this.templates = config.records.map(({ def }) => def.path);
+    this.#sights = new Map(config.records.map((item) => [item, new WeakMap()]));
     this.#places = new Places(config.records.map((item) => ({ template: item.def.path, item })));
   }
 
@@ -173,24 +175,24 @@ export class Veil implements Bound {
   hasChanged(object: Path): boolean {
     const value = this.now(object);
     if (!isObject(value)) return false;
-    const hasChanged = this.#at(object).some((placed) => {
+    // Each of them, so that all are asked.
+    const changed = this.#at(object).map((placed) => {
       const was = this.#known(placed, value);
       this.#isQuiet = was !== null;
       const is = this.#look(placed, value);
-      this.#sights.set(value, is);
+      this.#sights.get(placed.item)?.set(value, is);
       return was !== null && differs(was, is, Object.keys(value));
     });
     this.#isQuiet = false;
-    return hasChanged;
+    return changed.includes(true);
   }
 
   /** Whether a change of an object's value has shown or hidden something of it that was there before, and still is. */
   hasTurned(object: Path, before: Json | undefined, after: Json | undefined): boolean {
     if (!isObject(before) || !isObject(after)) return false;
     const fields = Object.keys(before).filter((field) => Object.hasOwn(after, field));
-    return this.#at(object).some((placed) =>
-      differs(this.#sightOf(placed, before), this.#sightOf(placed, after), fields),
-    );
+    const [was, is] = [this.#shownOf(object, before), this.#shownOf(object, after)];
+    return fields.some((field) => was(field) !== is(field));
   }
 
   /** Whether of a value that an object had, another part is shown than of the one that it has now, as far as both have it. */
@@ -204,19 +206,14 @@ export class Veil implements Bound {
     const gone = Object.keys(before).filter(
       (field) => !isObject(after) || !Object.hasOwn(after, field),
     );
-    if (gone.length === 0) return false;
-    return this.#at(object).some((placed) => {
-      const { isOpen, sees } = this.#sightOf(placed, before);
-      return isOpen && gone.some(sees);
-    });
+    return gone.some(this.#shownOf(object, before));
   }
 
   /** The members of an object that are hidden, and those of some more that would be. */
   hiddenOf(object: Path, value: Json | undefined, more: readonly string[] = []): readonly string[] {
     if (!isObject(value)) return [];
-    const sights = this.#at(object).map((placed) => this.#sightOf(placed, value));
-    const fields = [...new Set([...Object.keys(value), ...more])];
-    return fields.filter((field) => sights.some(({ isOpen, sees }) => !isOpen || !sees(field)));
+    const isShown = this.#shownOf(object, value);
+    return [...new Set([...Object.keys(value), ...more])].filter((field) => !isShown(field));
   }
 
   /** The fields of a query that are not seen of every row (records.md §14.2.4). */
@@ -233,6 +230,12 @@ export class Veil implements Bound {
     return this.#places.around(object).filter(({ path }) => path === object);
   }
 
+  /** Which members of an object are shown by all the records that it is of. */
+  #shownOf(object: Path, value: Json): (field: string) => boolean {
+    const sights = this.#at(object).map((placed) => this.#sightOf(placed, value));
+    return (field) => sights.every(({ isOpen, sees }) => isOpen && sees(field));
+  }
+
   #shows(placed: Placed<VeiledRecord>, path: Path, isAll: boolean): boolean {
     const sight = this.#sightOf(placed, this.#valueAt(placed.path));
     if (!sight.isOpen || path === placed.path) return sight.isOpen && (!isAll || sight.isWhole);
@@ -240,8 +243,8 @@ export class Veil implements Bound {
     return sight.sees(unescapeSegment(field));
   }
 
-  #known({ path }: Placed<VeiledRecord>, value: object): Sight | null {
-    const known = this.#sights.get(value);
+  #known({ item, path }: Placed<VeiledRecord>, value: object): Sight | null {
+    const known = this.#sights.get(item)?.get(value);
     return known?.path === path ? known : null;
   }
 
@@ -250,7 +253,7 @@ export class Veil implements Bound {
     if (known !== null) return known;
     this.#asked.add(placed.path);
     const sight = this.#look(placed, value);
-    if (isObject(value)) this.#sights.set(value, sight);
+    if (isObject(value)) this.#sights.get(placed.item)?.set(value, sight);
     return sight;
   }
 

@@ -92,6 +92,38 @@ test('R226 an object has turned where something that was there before is seen no
   expect(turned({ name: 'Ada' }, { name: 'Ada', mood: 'sad', open: true })).toBe(false);
 });
 
+test('R226 of an object of two records only what both show is seen, and so it turns, is taken and asked for anew', () => {
+  const value = { name: 'Ada', mood: 'sad', note: 'n' };
+  const says = { mood: true, note: true };
+  const def = (name: string, path: string, of: 'mood' | 'note') =>
+    record({
+      name,
+      store: 'a/b',
+      path,
+      version: '1.0',
+      schema: passthrough<typeof value>(),
+      visibility: { '*': () => true, [of]: () => says[of] },
+    });
+  const records = [def('one', 'people/:id', 'mood'), def('other', ':kind/:id', 'note')];
+  const veil = new Veil({
+    records: records.map((each) => ({ def: each, params: {}, read: null })),
+    name: 'eve',
+    principal: { subject: 'eve' },
+    now: () => 0,
+    valueAt: () => value,
+    tell: () => undefined,
+  });
+  const ada = at('people/ada');
+  expect(veil.hiddenOf(ada, value)).toEqual([]);
+  Object.assign(says, { mood: false, note: false });
+  expect([veil.hasChanged(ada), veil.hasChanged(ada)]).toEqual([true, false]);
+  expect(veil.hiddenOf(ada, value)).toEqual(['mood', 'note']);
+  expect(veil.covers(at('people/ada/mood')) || veil.covers(at('people/ada/note'))).toBe(false);
+  expect(veil.hasTaken(ada, value, { name: 'Ada' })).toBe(false);
+  expect(veil.hasTaken(ada, value, { mood: 'sad', note: 'n' })).toBe(true);
+  expect(veil.hasTurned(ada, value, { ...value })).toBe(false);
+});
+
 test('R101 a commit of several ops on an object is one change of it', () => {
   const envelopes = new Envelopes(Tree.empty(), [Person]);
   const changes = envelopes.follow([

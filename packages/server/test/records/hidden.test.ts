@@ -1,4 +1,4 @@
-import { record, type StandardSchema } from '@holdfast/protocol';
+import { passthrough, record, type StandardSchema } from '@holdfast/protocol';
 import type { Principal, ServerRecord } from '@holdfast/server';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
@@ -58,6 +58,11 @@ function mutate(name: string, value: unknown, id = 'ada'): object {
 /** An op at a field of Ada. */
 function at(field: string, more: object): object {
   return { path: `people/ada/${field}`, ...more };
+}
+
+/** A write above Eve. */
+function aboveEve(value: object): object {
+  return { op: 'merge', path: 'people', value: { eve: value } };
 }
 
 function line(path: string, value: unknown): string {
@@ -207,6 +212,54 @@ test('R227 a write that names what is hidden is refused, whatever it writes and 
   }
   expect(await stored(made)).toMatchObject(ada);
 });
+
+test('R227 no write above an object adds what would be hidden of it, nor tells by that whether it is there', async () => {
+  const made = await site();
+  const ann = await made.joined({ token: 'ann' });
+  const emptied = [
+    { op: 'delete', path: 'people/eve' },
+    aboveEve({ name: 'E', email: 'forged@x' }),
+  ];
+  const refused = [await write(ann, aboveEve({ email: 'forged@x' })), await transact(ann, emptied)];
+  for (const { response } of refused) {
+    expect(response).toEqual({ reason: 'forbidden_field', fields: [] });
+  }
+  expect(await write(ann, aboveEve({ name: 'Eva' }))).toMatchObject({ status: 'ok' });
+  expect((await http(made, 'GET', 'entries/people/eve')).json['value']).toEqual({ name: 'Eva' });
+});
+
+test.each(['first', 'last'])(
+  'R214 R219 of an object of two records nobody sees what one of them hides, though the other, declared %s, shows it',
+  async (when) => {
+    const made = await world({
+      authenticate: async ({ token }) => (token === 'dev' ? everything : person(token)),
+    });
+    const Any = record({
+      name: 'any',
+      store: 'demo/:store',
+      path: ':kind/:id',
+      version: '1.0',
+      schema: passthrough<object>(),
+      visibility: { '*': ({ principal }) => principal.subject !== 'bob' },
+    });
+    if (when === 'first') made.server.record(Any);
+    const members = made.server.record(Member);
+    if (when === 'last') made.server.record(Any);
+    await members.write({ id: 'ada' }, { set: ada });
+    const seenBy = async (token: string): Promise<unknown> => {
+      const { json } = await http(made, 'GET', 'entries/people/ada', { token });
+      return json['value'];
+    };
+    expect(await seenBy('eve')).toEqual({ name: 'Ada' });
+    expect(await seenBy('ada')).toEqual(ada);
+    expect(await seenBy('bob')).toBeUndefined();
+    const eve = await made.joined({ token: 'eve' });
+    expect(JSON.stringify(eve.heard)).toContain('Ada');
+    expect(JSON.stringify(eve.heard)).not.toContain('a@x');
+    const { response } = await write(eve, at('email', { op: 'set', value: 'e@x' }));
+    expect(response).toEqual({ reason: 'forbidden_field', fields: ['email'] });
+  },
+);
 
 test('R228 no store is cloned of which records may hide something', async () => {
   const made = await site();

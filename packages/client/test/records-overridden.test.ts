@@ -24,6 +24,7 @@ const Order = record({
     ship: { apply: (order) => order && { ...order, state: 'shipped', note: 'on its way' } },
     recount: { apply: (order) => order && { ...order, total: 0 } },
     same: { apply: (order) => order },
+    refuse: { apply: (order) => order ?? { total: 0, state: 'open' } },
   },
 });
 
@@ -37,7 +38,7 @@ async function opened(delivery = {}) {
   onTestFinished(() => world[Symbol.asyncDispose]());
   const runs: string[] = [];
   const orders = world.server.record(Order, {
-    write: (_ctx, _ref, { name = 'other' }) => runs.push(name) > 0,
+    write: (_ctx, _ref, { name = 'other' }) => runs.push(name) > 0 && name !== 'refuse',
     mutations: {
       ...Order.mutations,
       recount: { apply: (order) => ({ ...order, total: 29 }) },
@@ -118,6 +119,41 @@ test('what is asked of an object that the server has yet to make is asked after 
   }).committed;
   expect((await orders.get({ id: '6' })).value).toMatchObject(shipped);
   await expect(order('7').mutate('ship').committed).rejects.toMatchObject({ code: 'not_found' });
+});
+
+test('a patch and a removal of what the server has yet to make are sent after what makes it, or refused with that', async () => {
+  const { client, order, orders } = await opened();
+  const place = async (id: string): Promise<ReturnType<typeof order>> => {
+    const fresh = order(id);
+    onTestFinished(fresh.retain());
+    await fresh.ready();
+    void fresh.mutate('place', { total: 3 }).committed;
+    return fresh;
+  };
+  const patched = (await place('5')).patch({ note: 'ring twice' });
+  const made = { total: 3, state: 'open', note: 'ring twice' };
+  await expect(patched.committed).resolves.toMatchObject({ value: made });
+  await (await place('6')).remove().committed;
+  expect((await orders.get({ id: '6' })).value).toBeNull();
+  for (const id of ['7', '8']) {
+    if (id === '8') await order(id).ready();
+    await client.transact((tx) => {
+      const object = tx.record(Order.ref({ id }));
+      object.mutate('place', { total: 3 });
+      object.patch({ note: 'ring twice' });
+    }).committed;
+    expect((await orders.get({ id })).value).toEqual(made);
+  }
+  const nothing = order('9').patch({ note: 'ring twice' });
+  await expect(nothing.committed).rejects.toMatchObject({ code: 'not_found' });
+  const refused = order('10');
+  onTestFinished(refused.retain());
+  await refused.ready();
+  const placing = refused.mutate('refuse').committed;
+  const following = refused.patch({ note: 'ring twice' }).committed;
+  await expect(placing).rejects.toMatchObject({ code: 'path_not_allowed' });
+  await expect(following).rejects.toMatchObject({ code: 'not_found' });
+  expect((await orders.get({ id: '10' })).value).toBeNull();
 });
 
 test('a mutation that changes nothing at all is not sent', async () => {

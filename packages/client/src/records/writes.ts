@@ -55,8 +55,9 @@ export class Arm extends Making<void> {
     super();
     this.entry = entry;
     this.#writes = writes;
-    this.#now = entry.current();
-    this.base = this.#now.current;
+    const { current, isUnknown } = entry.current();
+    this.#now = { current, isUnknown: isUnknown || (current === undefined && isToBeMade(entry)) };
+    this.base = current;
   }
 
   /** What it comes to. */
@@ -86,29 +87,17 @@ export class Arm extends Making<void> {
       if (desk.env.dev) console.warn(`holdfast: ${ref.key}: not written: ${fields.join(', ')}`);
     };
     const env = { opId, now: desk.env.wall(), onPutBack };
-    const { ops, after, fields } = compose({ def, path, ...this.#standing(write) }, write, env);
+    const { ops, after, fields } = compose({ def, path, ...this.#now }, write, env);
     steps.push({ ref, write, options });
     if (ops.length === 0) return;
-    all.push(...ops);
     this.fields = both(this.fields, fields);
     if (this.#know(write) && isGuarded(def, options)) {
       this.#guarded = both(this.#guarded, fields);
       this.seen = entry.guards(this.#guarded?.map((field) => childPath(path, field)) ?? [path]);
     }
-    if (after === undefined && !('remove' in write)) return;
-    this.#now = { current: after, isUnknown: false };
-  }
-
-  /** What a write is composed on. What a mutation that waits makes of nothing, only the server knows. */
-  #standing(write: RecordWrite): ReturnType<RecordEntry['current']> {
-    const { current, isUnknown } = this.#now;
-    if (current !== undefined || isUnknown || !('mutate' in write)) return this.#now;
-    const { ref, opened } = this.entry;
-    const waiting = opened?.hold.slot.outbox().flatMap(({ request }) => writesOf(request)) ?? [];
-    const isMutated = [...waiting, ...this.#writes.ops].some(
-      ({ op, path }) => op === 'mutate' && path === ref.path,
-    );
-    return { current, isUnknown: isMutated };
+    all.push(...ops);
+    const isOpen = after === undefined && !('remove' in write);
+    this.#now = isOpen ? { ...this.#now, isUnknown: true } : { current: after, isUnknown: false };
   }
 
   /** Whether it can meet another's write: what was never seen has not changed since, and what is made is not to be there. */
@@ -116,12 +105,24 @@ export class Arm extends Making<void> {
     const { current, isUnknown } = this.#now;
     const isUnseen = isUnknown && current === undefined;
     this.makes ||= 'set' in write;
-    // A mutation says by itself that there is nothing.
-    this.rests ||= isUnseen && ('patch' in write || 'by' in write);
+    // A mutation says by itself that there is nothing, also one before it in the same request, which may make it.
+    const isAsked = this.#writes.ops.some((each) => isMutationOf(this.entry.ref, each));
+    this.rests ||= isUnseen && !isAsked && ('patch' in write || 'by' in write);
     const stands = 'set' in write || 'remove' in write;
     this.isBlind ||= isUnseen && !stands;
     return !isUnseen || 'set' in write;
   }
+}
+
+/** Whether what waits to be sent may make an object of which nothing is shown: what a mutation does, only the server knows. */
+function isToBeMade({ ref, opened }: RecordEntry): boolean {
+  const waiting = opened?.hold.slot.outbox().flatMap(({ request }) => writesOf(request)) ?? [];
+  const last = waiting.findLast(({ path }) => path === ref.path);
+  return last !== undefined && isMutationOf(ref, last);
+}
+
+function isMutationOf(ref: RecordRef, { op, path }: ReturnType<typeof writesOf>[number]): boolean {
+  return op === 'mutate' && path === ref.path;
 }
 
 function isGuarded({ conflict }: RecordDef, { precondition }: RecordWriteOptions): boolean {

@@ -31,7 +31,8 @@ export type Arrival = {
 export type Attendance = {
   /** Who is there, as was told last; the same object until the next diff. */
   list(): PresenceList;
-  track(ticket: number, state: JsonObject): void;
+  /** `refused`: it shows nothing, and its seat is told why. */
+  track(ticket: number, state: JsonObject): 'tracked' | 'refused';
   untrack(): void;
   /** It goes; `lost`: perhaps not for good. */
   end(how: 'leave' | 'lost'): void;
@@ -129,7 +130,9 @@ class Topic {
     return {
       list: () => this.#roster.list(),
       track: (ticket, tracked) => {
-        this.#step({ type: 'track', member, ticket, state: tracked });
+        const wish = { type: 'track', member, ticket, state: tracked } as const;
+        const isRefused = this.#step(wish).some(({ type }) => type === 'refused');
+        return isRefused ? 'refused' : 'tracked';
       },
       untrack: () => {
         this.#step({ type: 'untrack', member });

@@ -133,10 +133,14 @@ export class PresenceChannel implements Seat {
 
   #track(slot: number, peer: string | null, payload: unknown): void {
     const state = readPresenceTrack(payload);
+    if (isRefusal(state)) {
+      this.refused(slot, state);
+      return;
+    }
     const attendance = this.#attendanceOf(peer);
-    if (isRefusal(state)) this.refused(slot, state);
-    else if (isRefusal(attendance)) this.refused(slot, attendance);
-    else attendance?.track(slot, state);
+    if (isRefusal(attendance)) this.refused(slot, attendance);
+    // A tab that shows nothing keeps no place from others.
+    else if (attendance?.track(slot, state) === 'refused') this.#untrack(peer);
   }
 
   #attendanceOf(peer: string | null): Attendance | Refusal | null {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { VirtualClock } from '../conversation/clock.ts';
 import { principals } from '../conversation/principals.ts';
 import { logOf, put, reasonOf, tongues } from '../conversation/talk.ts';
+import type { Peer } from '../conversation/peer.ts';
 import { topic, world } from '../conversation/world.ts';
 import { attend, heard, present, room } from './peers.ts';
 
@@ -289,6 +290,41 @@ test('S85 one channel shows several tabs of its user, which go one by one, or wi
   expect(reasonOf(wrong)).toBe('invalid_payload');
   await ann.ask(room, 'phx_leave', {});
   await expect.poll(() => present(bob.heard)).toEqual([]);
+});
+
+/** What becomes of the states of these tabs. */
+async function trackAll(by: Peer, tabs: readonly string[], state: unknown = {}): Promise<unknown> {
+  const asked = tabs.map((peer) => by.push(room, 'presence_track', { peer, state }));
+  const became = new Set<unknown>();
+  for (const ref of asked) {
+    const { status, response } = await by.reply(ref);
+    became.add(status === 'ok' ? status : response['reason']);
+  }
+  return [...became];
+}
+
+test('S85 a state that is refused takes no place of a tab, be it no state or one more than the topic holds', async () => {
+  const home = await world({ authenticate: people });
+  const [ann, ...crowd] = await Promise.all(
+    Array.from({ length: 11 }, (_, at) => home.connect({ token: at === 0 ? 'ann' : 'bob' })),
+  );
+  if (ann === undefined) throw new Error('nobody is here');
+  const { guests, metas } = presenceLimits;
+  const tabs = (of: string): string[] => Array.from({ length: guests }, (_, at) => `${of}-${at}`);
+  await attend(ann);
+  expect(await trackAll(ann, tabs('wrong'), 'x')).toEqual(['invalid_payload']);
+  expect(guests * crowd.length).toBe(metas);
+  for (const [at, each] of crowd.entries()) {
+    await attend(each);
+    expect(await trackAll(each, tabs(`crowd-${at}`))).toEqual(['ok']);
+  }
+  expect(await trackAll(ann, tabs('late'))).toEqual(['limit_exceeded']);
+  await crowd[0]?.ask(room, 'phx_leave', {});
+  expect(await trackAll(ann, ['tab-0'])).toEqual(['ok']);
+  // What has been shown stays, whatever is refused later.
+  expect(await trackAll(ann, ['tab-0'], 'x')).toEqual(['invalid_payload']);
+  expect(await trackAll(ann, tabs('tab'))).toEqual(['ok']);
+  expect(await trackAll(ann, ['one-more'])).toEqual(['limit_exceeded']);
 });
 
 test('S103 to join presence counts as a join', async () => {

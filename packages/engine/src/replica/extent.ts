@@ -29,6 +29,8 @@ export class Extent {
   #held: Held;
   #wanted: readonly Glob[] = [];
   #denied: readonly Glob[] = [];
+  /** Those that were denied for want of room. */
+  #crowded: readonly Glob[] = [];
   /** Wanted and not held, to be had as far as is known; and held though not wanted. */
   #missing: readonly Glob[] = [];
   #spare: readonly Glob[] = [];
@@ -97,6 +99,7 @@ export class Extent {
     this.#asked = null;
     this.#isFull = false;
     this.#denied = [];
+    this.#crowded = [];
     this.#weigh();
   }
 
@@ -119,8 +122,12 @@ export class Extent {
     this.#asked = null;
     if (asked === null || !('add' in asked)) return;
     const isFull = refusal.code === 'too_many_patterns';
-    if (isFull && !this.#isFull && this.#spare.length > 0) this.#isFull = true;
-    else this.deny(asked.add, refusal);
+    if (isFull && !this.#isFull && this.#spare.length > 0) {
+      this.#isFull = true;
+      return;
+    }
+    if (isFull) this.#crowded = [...this.#crowded, ...asked.add];
+    this.deny(asked.add, refusal);
   }
 
   deny(denied: readonly Glob[], refusal: Refusal): void {
@@ -135,7 +142,8 @@ export class Extent {
     this.#held = held;
     if (this.#asked !== null && 'remove' in this.#asked) {
       // There may be a place by now for what there was none for.
-      if (this.#denial?.code === 'too_many_patterns') this.#denied = [];
+      this.#denied = without(this.#denied, this.#crowded);
+      this.#crowded = [];
       this.#isFull = false;
     }
     this.#asked = null;

@@ -88,7 +88,7 @@ class Draft<R extends RecordDef> implements ServerTxRecord<R> {
 /** What code of the server makes of objects of a store, and on what that rests. */
 export class Changes implements ServerTx {
   readonly #standing: Standing;
-  readonly #drafts = new Map<string, Draft<RecordDef>>();
+  readonly #drafts = new Map<Path, Draft<RecordDef>>();
 
   constructor(standing: Standing) {
     this.#standing = standing;
@@ -102,6 +102,11 @@ export class Changes implements ServerTx {
     this.#drafts.set(ref.path, draft);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is of that definition
     return draft as unknown as ServerTxRecord<R>;
+  }
+
+  /** Of the objects that were looked at. */
+  get paths(): readonly Path[] {
+    return [...this.#drafts.keys()];
   }
 
   /** One commit of all that was written, if all that was looked at is still so; null: nothing is to be written. */

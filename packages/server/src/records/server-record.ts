@@ -70,7 +70,7 @@ export type RecordRoom = Pick<StoreDoor, 'withStore'> & {
   readonly files: Pick<Files, 'judge'>;
   readonly newId: () => string;
   readonly limits: Limits;
-  /** Of those who change what they have read of a store. */
+  /** Of those who change an object that others change too. */
   readonly turns: Turns;
 };
 
@@ -155,7 +155,8 @@ async function commit<R>(room: RecordRoom, target: Target, op: RecordOp<R>): Pro
 
 /**
  * Commits what a function makes of what stands there, under the condition that it still does; where somebody else came first,
- * once more. Those of one store who have met go on one after the other: all at once, each round would be of use to one of them.
+ * once more. Those who have met at an object go on one after the other: all at once, each round would be of use to one of them.
+ * Who changes others goes on beside them.
  */
 async function change<T>(
   room: RecordRoom,
@@ -163,30 +164,36 @@ async function change<T>(
   run: (tx: ServerTx) => T,
 ): Promise<T> {
   const { store } = target;
-  const attempt = async (): Promise<Made<T> | null> => {
+  const keyOf = (path: Path): string => `${store.row.id} ${path}`;
+  const attempt = async (hasTurn: boolean): Promise<Made<T> | Met> => {
     const { tree } = store.view();
     const changes = new Changes({ name: store.row.name, read: (path) => tree.read(path) });
     const value = collect(changes, run);
-    const { request } = changes;
-    const reply = request && (await write(room, target, request));
+    const { request, paths } = changes;
+    if (request === null) return { value };
+    if (!hasTurn && paths.some((path) => room.turns.isTaken(keyOf(path)))) return { paths };
+    const reply = await write(room, target, request);
     if (!isRefusal(reply)) return { value };
-    if (reply.code === 'conflict' || reply.code === 'exists') return null;
-    throw RejectedError.from(reply);
+    const isLate = reply.code === 'conflict' || reply.code === 'exists';
+    if (!isLate) throw RejectedError.from(reply);
+    return { paths };
   };
-  const { id } = store.row;
-  const first = room.turns.isTaken(id) ? null : await attempt();
-  const { value } = first ?? (await room.turns.take(id, () => untilMade(attempt)));
-  return value;
+  const first = await attempt(false);
+  if ('value' in first) return first.value;
+  return room.turns.take(first.paths.map(keyOf), () => untilMade(() => attempt(true)));
 }
 
 /** What a function has returned whose changes are committed. */
 type Made<T> = { readonly value: T };
 
-async function untilMade<T>(attempt: () => Promise<Made<T> | null>): Promise<Made<T>> {
+/** What it has looked at where somebody else came first, or waits for a turn. */
+type Met = { readonly paths: readonly Path[] };
+
+async function untilMade<T>(attempt: () => Promise<Made<T> | Met>): Promise<T> {
   for (let attempts = 0; attempts < ATTEMPTS_MAX; attempts++) {
     // oxlint-disable-next-line no-await-in-loop -- until nobody else was faster
     const made = await attempt();
-    if (made !== null) return made;
+    if ('value' in made) return made.value;
   }
   throw new RejectedError('overloaded', { retry_after_ms: RETRY_AFTER_MS });
 }

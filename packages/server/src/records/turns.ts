@@ -7,7 +7,12 @@ export class Turns {
     return this.#last.has(key);
   }
 
-  async take<T>(key: string, run: () => Promise<T>): Promise<T> {
+  /** Runs once all of these can be had. All take them in the same order, so that no two wait for each other. */
+  take<T>(keys: readonly string[], run: () => Promise<T>): Promise<T> {
+    return keys.toSorted().reduceRight((next, key) => () => this.#takeOne(key, next), run)();
+  }
+
+  async #takeOne<T>(key: string, run: () => Promise<T>): Promise<T> {
     const before = this.#last.get(key);
     const mine = after(before, run);
     this.#last.set(key, mine);

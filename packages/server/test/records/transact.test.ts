@@ -70,6 +70,37 @@ test('of many functions that change one object at once each is made on what the 
   expect(await cents('cash')).toBe(160);
 });
 
+test('of many transactions that share some of their objects each is made, and none waits for ever', async () => {
+  const { server, cents } = await ledger();
+  const all = Array.from({ length: 120 }, (_, at) => {
+    const ids = new Set([0, 1, 4, 9, 16, 25].map((step) => `b${(7 * at + step) % 40}`));
+    return server.transact('acme/a', (tx) => {
+      for (const id of ids) {
+        const object = tx.record(book(id));
+        object.set(up(object.get()));
+      }
+    });
+  });
+  await Promise.all(all);
+  const sums = await Promise.all(Array.from({ length: 40 }, (_, at) => cents(`b${at}`)));
+  expect(sums.reduce((sum = 0, each = 0) => sum + each, 0)).toBe(120 * 6);
+});
+
+test('many who change one object hold nobody up who changes another', async () => {
+  const { server, books } = await ledger();
+  const order: string[] = [];
+  const noted = async (id: string, done: Promise<unknown>): Promise<void> => {
+    await done;
+    order.push(id);
+  };
+  const add = (id: string) => noted(id, books.write({ account: 'a', id }, up));
+  const many = Array.from({ length: 30 }, () => add('cash'));
+  await Promise.race(many);
+  const made = server.transact('acme/a', (tx) => tx.record(book('safe')).set({ cents: 0 }));
+  await Promise.all([...many, add('bank'), noted('safe', made)]);
+  expect(order.at(-1)).toBe('cash');
+});
+
 test('a function of a write that waits changes nothing, and that it fails afterwards ends nothing', async () => {
   const { books, cents } = await ledger();
   const written = books.write({ account: 'a', id: 'cash' }, waits as never);

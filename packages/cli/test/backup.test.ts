@@ -130,6 +130,11 @@ test(
     const writing = load(store);
     await until(() => writing.written() > 500);
     const before = writing.written();
+    const status = await ask(first.url, token, '');
+    const head = Number(/"current_seq":(\d+)/.exec(status.text)?.[1]);
+    const past = async (url: string): Promise<string> =>
+      (await ask(url, token, `/entries?pattern=load/**&limit=1000&at_seq=${head}`)).text;
+    const written = await past(first.url);
     const backup = await cli(['backup', path('backup'), '--data', path('data')]);
     expect(backup).toMatchObject({ code: 0, rows: [{ stores: 1, files: 1, missing: [] }] });
     expect(writing.written()).toBeGreaterThan(before);
@@ -145,6 +150,10 @@ test(
     expect(await rejoin(second.url, token, cursor)).toMatchObject({
       why: 'incarnation',
     });
+
+    // What was committed before it began is there, each op of it.
+    expect(written).toContain('"items":[{"path":"load/0/');
+    expect(await past(second.url)).toBe(written);
 
     const fresh = open(second.url, token);
     await fresh.ready;

@@ -71,6 +71,17 @@ describe('a single flight', () => {
     await expect.poll(() => late.entry(lock)).toBeUndefined();
   });
 
+  it('S51 where nothing else is said the lease is for 30 s, and another is waited for 5 s longer (P57)', async () => {
+    const waits: number[] = [];
+    const wait: ClientEnv['setTimeout'] = (run, ms) => setTimeout(run, ms, waits.push(ms));
+    const store = await world.store({ env: { setTimeout: wait } });
+    const { value } = await store.once('report', async () => store.get(lock) ?? null);
+    const left = Number(new Map(Object.entries(value ?? {})).get('expires_at')) - Date.now();
+    expect([left > 26_000, left <= 30_000]).toEqual([true, true]);
+    const most = Math.max(...waits);
+    expect([most > 31_000, most <= 35_000]).toEqual([true, true]);
+  });
+
   it.each([['ours'], ['capver 3']])(
     'S51 of one client of each kind one runs the function, the other awaits: %s first (P57)',
     async (first) => {

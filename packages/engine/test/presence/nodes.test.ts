@@ -70,6 +70,17 @@ test('the metas of a killed node leave within 30 s (S85)', () => {
   expect(world.now - killedAt).toBeLessThanOrEqual(30_000);
 });
 
+test('a node that was heard is not given up for 30 s (S85)', () => {
+  const { world, a, watcher } = pair();
+  a.join(2, 'bob/t', {});
+  world.pass(100);
+  a.isAlive = false;
+  world.pass(29_500);
+  expect(watcher.seen).toEqual(['bob/t {}']);
+  world.pass(500);
+  expect(watcher.seen).toEqual([]);
+});
+
 test('a peer that comes back by another node within 5 s is an update there and here (S85)', () => {
   const { world, a, b, watcher } = pair();
   a.join(2, 'bob/t', { n: 1 });
@@ -102,7 +113,9 @@ test('who is at a node that says goodbye has 5 s to come back by another (S85)',
   b.join(4, 'bob/t', { back: true });
   world.pass(1000);
   expect(watcher.seen).toEqual(['bob/t {"back":true}', 'eve/t {}']);
-  world.pass(5000);
+  world.pass(2900);
+  expect(watcher.seen).toEqual(['bob/t {"back":true}', 'eve/t {}']);
+  world.pass(500);
   expect(watcher.seen).toEqual(['bob/t {"back":true}']);
 });
 

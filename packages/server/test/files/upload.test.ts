@@ -122,6 +122,7 @@ describe('uploads', () => {
     for (const headers of [
       { 'repr-digest': `sha-256=:${digest}:` },
       { 'holdfast-content-hash': wrong },
+      { 'holdfast-content-hash': hashOf(text), 'repr-digest': `sha-256=:${digest}:` },
     ]) {
       const answer = await call('a', { method: 'PUT', body: text, headers });
       expect(await told(answer)).toEqual([422, { error: 'digest_mismatch' }]);

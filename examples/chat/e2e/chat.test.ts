@@ -226,6 +226,26 @@ describe.runIf(wantsChromium)('the chat in Chromium', { timeout: 60_000 }, () =>
     await Promise.all([ada, grace].map((each) => each.hurry()));
   });
 
+  test('what the server has refused is there when its writer comes back to the room, and asks before the page closes', async () => {
+    const mary = await ChatPage.open(browser, { url: server.url, name: 'Mary' });
+    const asked: string[] = [];
+    mary.page.on('dialog', (dialog) => {
+      asked.push(dialog.type());
+      void dialog.accept();
+    });
+    const refused = mary.page.locator('.unsent');
+    await mary.field.evaluate((field) => field.removeAttribute('maxlength'));
+    await mary.say('x'.repeat(4001));
+    await refused.waitFor();
+    await mary.room('design').click();
+    await refused.waitFor({ state: 'detached' });
+    await mary.room('general').click();
+    await refused.waitFor();
+    await mary.page.goto('about:blank');
+    expect(asked).toEqual(['beforeunload']);
+    await mary.close();
+  });
+
   test('the dark scheme and a phone have everything', async () => {
     await ada.page.screenshot({ path: join(pictures, 'light.png') });
     await ada.page.emulateMedia({ colorScheme: 'dark' });

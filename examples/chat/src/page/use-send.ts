@@ -20,10 +20,11 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** Who closes the page while something is on its way is asked. */
+/** Who closes the page while something is on its way, or was refused and is nowhere else, is asked. */
 let onTheirWay = 0;
 addEventListener('beforeunload', (event) => {
-  if (onTheirWay > 0) event.preventDefault();
+  const isKept = [...unsentIn.values()].some((all) => all.length > 0);
+  if (onTheirWay > 0 || isKept) event.preventDefault();
 });
 
 /** As long as the page is open, a message waits for its server. */

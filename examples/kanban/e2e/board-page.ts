@@ -67,7 +67,7 @@ export class BoardPage extends WatchedPage {
   }
 
   /** Takes a card by its grip with a finger and lets it go below another one. */
-  async swipe(title: string, target: Locator): Promise<void> {
+  async swipe(title: string, target: Locator, meanwhile?: () => Promise<unknown>): Promise<void> {
     const [from, to] = [await boxOf(this.card(title).locator('.grip')), await boxOf(target)];
     const finger = await this.page.context().newCDPSession(this.page);
     const x = from.x + from.width / 2;
@@ -76,6 +76,7 @@ export class BoardPage extends WatchedPage {
     await at('touchStart', from.y + 10);
     await at('touchMove', from.y + 30);
     await at('touchMove', to.y + to.height - 4);
+    await meanwhile?.();
     await finger.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
   }
 

@@ -18,6 +18,11 @@ function both(...titles: readonly (readonly string[])[]): Promise<unknown> {
   return Promise.all([mine.shows(...titles), theirs.shows(...titles)]);
 }
 
+/** The last card of the second column. */
+async function last(board: BoardPage): Promise<string | undefined> {
+  return (await board.titles())[1]?.at(-1);
+}
+
 describe.runIf(wantsChromium)('the board in Chromium', { timeout: 60_000 }, () => {
   beforeAll(async () => {
     [browser] = await Promise.all([launchChromium(), server.start()]);
@@ -254,5 +259,68 @@ describe.runIf(wantsChromium)('the board in Chromium', { timeout: 60_000 }, () =
     await small.page.screenshot({ path: join(pictures, 'kanban-phone.png') });
     expect([...mine.complaints, ...theirs.complaints, ...small.complaints]).toEqual([]);
     await small.close();
+  });
+
+  test('a card that is held at the end of a long column scrolls it, by the mouse and by a finger', async () => {
+    const small = { viewport: { width: 360, height: 420 }, hasTouch: true, isMobile: true };
+    const finger = await BoardPage.open(browser, server.url, small);
+    const mouse = await BoardPage.open(browser, server.url, {
+      viewport: { width: 1100, height: 420 },
+    });
+    for (let at = 1; at <= 12; at += 1) await mouse.add('Doing', `Long ${at + 10}`);
+    await finger.card('Long 22').waitFor();
+    await mouse.card('Keep the name').scrollIntoViewIfNeeded();
+    await mouse.drag('Keep the name', mouse.page.getByLabel('Add a card to Doing'), () =>
+      expect.poll(() => last(mouse), { timeout: 15_000 }).toBe('Keep the name'),
+    );
+    await mouse.said('Moved “Keep the name” to Doing, position 13.');
+    await expect.poll(() => last(finger)).toBe('Keep the name');
+    await finger.card('Long 11').scrollIntoViewIfNeeded();
+    await finger.swipe('Long 11', finger.page.getByLabel('Add a card to Doing'), () =>
+      expect.poll(() => last(finger), { timeout: 15_000 }).toBe('Long 11'),
+    );
+    await expect.poll(() => last(mouse)).toBe('Long 11');
+    expect([...finger.complaints, ...mouse.complaints]).toEqual([]);
+    await Promise.all([finger.close(), mouse.close()]);
+  });
+
+  test('after a card is deleted by the mouse the keys go on beside it, and a title is shown in its own direction', async () => {
+    await mine.page.setViewportSize({ width: 1100, height: 900 });
+    await mine.add('To do', 'שלום');
+    await mine.add('To do', 'The last');
+    const direction = (text: string): Promise<string> =>
+      mine.page
+        .getByText(text, { exact: true })
+        .evaluate((each) => getComputedStyle(each).direction);
+    expect(await direction('שלום')).toBe('rtl');
+    await mine.page.getByText('Delete', { exact: true }).waitFor();
+    const at = (): Promise<string | undefined | null> =>
+      mine.page.evaluate(() => document.activeElement?.querySelector('p')?.textContent);
+    await mine.card('שלום').hover();
+    await mine.page.getByLabel('Delete שלום').click();
+    expect(await at()).toBe('The last');
+    await mine.card('The last').hover();
+    await mine.page.getByLabel('Delete The last').click();
+    expect(await at()).toBe('Answer the first issues');
+  });
+
+  test('who closes the page while something is on its way is asked', async () => {
+    const asked: string[] = [];
+    theirs.page.on('dialog', (dialog) => {
+      asked.push(dialog.type());
+      void dialog.accept();
+    });
+    server.freeze();
+    await theirs.add('To do', 'Not there yet');
+    await theirs.page.reload({ waitUntil: 'commit', timeout: 1 }).catch(() => undefined);
+    await expect.poll(() => asked).toEqual(['beforeunload']);
+    await server.kill();
+  });
+
+  test('who is not let in any more is told', async () => {
+    const refused = { status: 401, json: { error: { code: 'unauthorized' } } };
+    await mine.page.route('**/api/whoami', (route) => route.fulfill(refused));
+    await mine.hurry();
+    await mine.page.getByText('You are signed out.').waitFor();
   });
 });

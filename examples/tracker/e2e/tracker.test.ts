@@ -118,6 +118,9 @@ describe.runIf(wantsChromium)('the tracker in Chromium', () => {
     await expect.poll(() => theirs.page.locator('.issue').count()).toBe(46);
     expect(await theirs.page.getByText('46 issues').count()).toBe(1);
     expect(await theirs.page.getByRole('button', { name: 'Show more' }).count()).toBe(0);
+    // The button has gone, and who pressed it goes on where the last page begins.
+    const at = await theirs.page.evaluate(() => document.activeElement?.textContent);
+    expect(at).toBe((await theirs.titles)[40]);
   });
 
   test('what is done is there at once and for everybody, and is taken back by Ctrl Z', async () => {
@@ -252,5 +255,36 @@ describe.runIf(wantsChromium)('the tracker in Chromium', () => {
     expect(await phone.overflow()).toBe(0);
     await phone.page.screenshot({ path: join(pictures, 'tracker-phone-list.png') });
     for (const each of [mine, theirs, phone]) expect(each.complaints).toEqual([]);
+  });
+
+  test('a title is shown in its own direction', async () => {
+    await mine.add('שלום');
+    const title = mine.issue('שלום').locator('.title');
+    expect(await title.evaluate((each) => getComputedStyle(each).direction)).toBe('rtl');
+    const field = mine.page.getByLabel('Title', { exact: true });
+    await expect.poll(() => field.inputValue()).toBe('שלום');
+    expect(await field.evaluate((each) => getComputedStyle(each).direction)).toBe('rtl');
+  });
+
+  test('who closes the page is asked while something is on its way, what is being written included, and told where nobody lets them in any more', async () => {
+    const asked: string[] = [];
+    mine.page.on('dialog', (dialog) => {
+      asked.push(dialog.type());
+      void dialog.dismiss();
+    });
+    await expect.poll(() => mine.page.locator('[data-pending=true]').count()).toBe(0);
+    server.freeze();
+    await mine.page.getByLabel('Description').fill('Half a sen');
+    await mine.page.close({ runBeforeUnload: true });
+    await expect.poll(() => asked).toEqual(['beforeunload']);
+    // It is on its way now, and nothing is being written any more.
+    await mine.page.locator('.shown[data-pending=true]').waitFor();
+    await mine.page.close({ runBeforeUnload: true });
+    await expect.poll(() => asked.length).toBe(2);
+    await server.kill();
+    await mine.page.context().clearCookies();
+    await server.start();
+    await mine.hurry();
+    await mine.page.getByText('You are signed out.').waitFor();
   });
 });

@@ -15,6 +15,7 @@ export function AddCard({ column, onAdd }: Props): ReactNode {
       }}
     >
       <input
+        dir="auto"
         aria-label={`Add a card to ${column}`}
         placeholder="Add a card …"
         value={title}

@@ -1,13 +1,19 @@
 import type { ReactNode } from 'react';
 import { useClient, useConnectionStatus } from './holdfast.ts';
 
-/** Says that the server cannot be reached, if that lasts. */
+/** Says that the server cannot be reached, if that lasts, or does not let this page in any more. */
 export function Away(): ReactNode {
   const client = useClient();
-  const { connection } = useConnectionStatus();
+  const { connection, error } = useConnectionStatus();
+  const isStranger = error?.code === 'unauthorized';
   return (
     <div className="away" role="status">
-      {connection !== 'connected' && (
+      {isStranger && (
+        <p>
+          You are signed out. <button onClick={() => location.reload()}>Sign in</button>
+        </p>
+      )}
+      {connection !== 'connected' && !isStranger && (
         <p>
           Connecting again … What you do is sent as soon as that has worked.{' '}
           <button onClick={() => void client.connect()}>Try now</button>

@@ -31,7 +31,8 @@ export function Board(): ReactNode {
       <header className="bar">
         <h1>Team board</h1>
         <p className="hint" id="keys">
-          <kbd>Space</kbd> picks a card up, <kbd>arrows</kbd> move it, <kbd>Enter</kbd> renames it
+          <kbd>Space</kbd> picks a card up, <kbd>arrows</kbd> move it, <kbd>Enter</kbd> renames it,{' '}
+          <kbd>Delete</kbd> deletes it
         </p>
         <button onClick={undo ?? undefined} aria-disabled={undo === null}>
           Undo

@@ -2,7 +2,7 @@ import { memo, type ReactNode, useEffect, useRef } from 'react';
 import type { Card as Shown } from './holdfast.ts';
 import type { Renaming } from './places.ts';
 import type { Deeds } from './use-board.ts';
-import { focusOn } from './use-card-keys.ts';
+import { focusBeside, focusOn } from './use-card-keys.ts';
 
 type Props = {
   readonly card: Shown;
@@ -49,7 +49,7 @@ export const Card = memo(function Card(props: Props): ReactNode {
       aria-describedby="keys"
       onDoubleClick={edit}
     >
-      <p>{title}</p>
+      <p dir="auto">{title}</p>
       <span className="tools">
         <button className="quiet" tabIndex={-1} aria-label={`Rename ${title}`} onClick={edit}>
           ✎
@@ -58,7 +58,10 @@ export const Card = memo(function Card(props: Props): ReactNode {
           className="quiet"
           tabIndex={-1}
           aria-label={`Delete ${title}`}
-          onClick={() => deeds.remove(id)}
+          onClick={() => {
+            focusBeside(id);
+            deeds.remove(id);
+          }}
         >
           ×
         </button>
@@ -91,6 +94,7 @@ function Rename({ renaming, onText, onTake, onCancel }: RenameProps): ReactNode 
   const { before, text } = renaming;
   return (
     <input
+      dir="auto"
       aria-label={`Title of ${before}`}
       value={text}
       maxLength={500}

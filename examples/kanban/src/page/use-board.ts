@@ -30,6 +30,18 @@ type Doing = {
  */
 const lasting = { idempotent: true, timeoutMs: 86_400_000 } as const;
 
+/** Who closes the page while something is on its way is asked. */
+let onTheirWay = 0;
+addEventListener('beforeunload', (event) => {
+  if (onTheirWay > 0) event.preventDefault();
+});
+
+/** Calls back if the server refuses what was done. */
+function send(done: Promise<unknown>, refused: (error: unknown) => void): void {
+  onTheirWay += 1;
+  void done.catch(refused).finally(() => (onTheirWay -= 1));
+}
+
 /** Does things to the board, and remembers how they are taken back. */
 export function useBoard(view: BoardView): Doing {
   const [steps, setSteps] = useState<readonly Step[]>([]);
@@ -38,7 +50,7 @@ export function useBoard(view: BoardView): Doing {
     const begin = (step: Step, done: Promise<unknown>): void => {
       say(step.said);
       setSteps((all) => [...all, step]);
-      done.catch((error: unknown) => {
+      send(done, (error) => {
         setSteps((all) => all.filter((each) => each !== step));
         say(reasonOf(error));
       });
@@ -52,7 +64,7 @@ export function useBoard(view: BoardView): Doing {
       : () => {
           setSteps(steps.slice(0, -1));
           say(`Taken back: ${last.said}`);
-          last.undo().catch((error: unknown) => say(reasonOf(error)));
+          send(last.undo(), (error) => say(reasonOf(error)));
         };
   return { deeds, said, say, undo };
 }

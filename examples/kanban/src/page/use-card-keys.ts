@@ -61,7 +61,7 @@ export function useCardKeys({ columns, deeds, say, rename }: Board): CardKeys {
     } else if (key === 'Enter' || key === 'F2') {
       rename({ id, before: title, text: title });
     } else if (key === 'Delete') {
-      focusOn(besideOf(columns, place, 'ArrowDown') ?? besideOf(columns, place, 'ArrowUp'));
+      focusBeside(id);
       deeds.remove(id);
     }
   };
@@ -97,6 +97,15 @@ function isShortcut({ ctrlKey, metaKey, altKey }: KeyboardEvent): boolean {
 function besideOf(columns: readonly Column[], place: Place, key: string): string | undefined {
   const next = stepFrom(columns, place, { key, held: null });
   return columns.find(({ id }) => id === next?.column)?.cards[next?.index ?? 0]?.id;
+}
+
+/** Puts the focus beside a card that goes: below it, else above it, else in another column. */
+export function focusBeside(id: string): void {
+  const all = [...document.querySelectorAll<HTMLElement>('[data-card]')];
+  const at = all.findIndex(({ dataset }) => dataset['card'] === id);
+  const near = [all[at + 1], all[at - 1]];
+  const inColumn = near.find((each) => each?.parentElement === all[at]?.parentElement);
+  (inColumn ?? near.find((each) => each !== undefined))?.focus();
 }
 
 /** Puts the focus on a card. */

@@ -10,8 +10,10 @@ import type { Held } from './places.ts';
 
 /** Whoever moves less than so many pixels has clicked. */
 const slack = 5;
-/** So near to the edge of the board it scrolls. */
+/** So near to the edge of the board or of a column it scrolls. */
 const edge = 48;
+/** By so many pixels with each picture of the screen. */
+const stride = 8;
 
 type Drag = {
   readonly held: Held | null;
@@ -45,7 +47,6 @@ export function useDrag(onDrop: (held: Held) => void): Drag {
         moved: (at) => {
           const transform = under(at.clientX - dx, at.clientY - dy);
           flying.current?.style.setProperty('transform', transform);
-          scroll(at.clientX);
           const next = heldAt(at, id) ?? last;
           if (next?.column !== last?.column || next?.index !== last?.index) setHeld(next);
           last = next;
@@ -71,7 +72,7 @@ export function Flying({
 }): ReactNode {
   return (
     <div className="card flying" ref={drag.flying} style={drag.start} aria-hidden="true">
-      <p>{title}</p>
+      <p dir="auto">{title}</p>
     </div>
   );
 }
@@ -88,6 +89,7 @@ type Heard = {
 /** Follows a pointer that is down until it is up, or Escape is pressed. */
 function follow(down: PointerEvent, { moved, ended }: Heard): void {
   let isMoving = false;
+  let last = down;
   const controller = new AbortController();
   const { signal } = controller;
   const end = (isDropped: boolean): void => {
@@ -100,8 +102,18 @@ function follow(down: PointerEvent, { moved, ended }: Heard): void {
     // It was let go where nobody has heard of it, as over a menu of the system.
     if (at.buttons === 0) return end(false);
     const [dx, dy] = [at.clientX - down.clientX, at.clientY - down.clientY];
-    isMoving ||= Math.hypot(dx, dy) > slack;
-    if (isMoving) moved(at);
+    last = at;
+    if (isMoving) return moved(at);
+    isMoving = Math.hypot(dx, dy) > slack;
+    if (!isMoving) return;
+    moved(at);
+    requestAnimationFrame(scrolling);
+  };
+  // Also while the pointer stays where it is.
+  const scrolling = (): void => {
+    if (signal.aborted) return;
+    if (scrollUnder(last)) moved(last);
+    requestAnimationFrame(scrolling);
   };
   addEventListener('pointermove', move, { signal });
   addEventListener('pointerup', (at) => isIt(at) && end(true), { signal });
@@ -109,11 +121,16 @@ function follow(down: PointerEvent, { moved, ended }: Heard): void {
   addEventListener('keydown', ({ key }) => key === 'Escape' && end(false), { signal });
 }
 
-/** Where a card would be if it were let go here; null: nowhere. */
-function heldAt({ clientX: x, clientY: y }: PointerEvent, id: string): Held | null {
+function columnAt(x: number, y: number): HTMLElement | undefined {
   const [column] = document
     .elementsFromPoint(x, y)
     .flatMap((element) => element.closest<HTMLElement>('[data-column]') ?? []);
+  return column;
+}
+
+/** Where a card would be if it were let go here; null: nowhere. */
+function heldAt({ clientX: x, clientY: y }: PointerEvent, id: string): Held | null {
+  const column = columnAt(x, y);
   const name = column?.dataset['column'];
   if (column === undefined || name === undefined) return null;
   const others = [...column.querySelectorAll<HTMLElement>('[data-card]')].filter(
@@ -125,8 +142,26 @@ function heldAt({ clientX: x, clientY: y }: PointerEvent, id: string): Held | nu
   return { id, column: name, index: above.length };
 }
 
-function scroll(x: number): void {
+/** Scrolls what a card is near the edge of: the board aside, the column up and down. Whether anything has moved. */
+function scrollUnder({ clientX: x, clientY: y }: PointerEvent): boolean {
   const board = document.querySelector('.board');
-  if (x < edge) board?.scrollBy(-16, 0);
-  if (x > innerWidth - edge) board?.scrollBy(16, 0);
+  const list = columnAt(x, y)?.querySelector('ol');
+  const box = list?.getBoundingClientRect();
+  const isMoved = [
+    scroll(board, 'scrollLeft', Number(x > innerWidth - edge) - Number(x < edge)),
+    box !== undefined &&
+      scroll(list, 'scrollTop', Number(y > box.bottom - edge) - Number(y < box.top + edge)),
+  ];
+  return isMoved.includes(true);
+}
+
+function scroll(
+  place: Element | null | undefined,
+  by: 'scrollLeft' | 'scrollTop',
+  direction: number,
+): boolean {
+  if (!place || direction === 0) return false;
+  const before = place[by];
+  place[by] += direction * stride;
+  return place[by] !== before;
 }

@@ -29,7 +29,7 @@ export function App({ client, version, me, url }: Props): ReactNode {
           <header className="bar">
             <h1>Issues</h1>
             <p className="hint who">
-              You are {me}. <kbd>Ctrl</kbd> <kbd>Z</kbd> takes back.
+              You are <bdi>{me}</bdi>. <kbd>Ctrl</kbd> <kbd>Z</kbd> takes back.
             </p>
             <Suspense fallback={<p className="hint">…</p>}>
               <Summary />

@@ -65,9 +65,9 @@ function Choice({
       <h2>{text}</h2>
       <dl>
         <dt>Yours</dt>
-        <dd>{names.map((name) => textOf(mine, name)).join(', ')}</dd>
+        <dd dir="auto">{names.map((name) => textOf(mine, name)).join(', ')}</dd>
         {issue && <dt>Theirs</dt>}
-        {issue && <dd>{names.map((name) => textOf(issue, name)).join(', ')}</dd>}
+        {issue && <dd dir="auto">{names.map((name) => textOf(issue, name)).join(', ')}</dd>}
       </dl>
       {answers.mine && (
         <button

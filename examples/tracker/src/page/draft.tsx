@@ -13,16 +13,30 @@ export function Draft({
   readonly save: (text: string) => void;
 }): ReactNode {
   const [draft, setDraft] = useState<string | null>(null);
-  const finish = (): void => {
-    if (draft !== null && draft !== value) save(draft);
+  /** Whether there was anything to save. */
+  const finish = (): boolean => {
+    const isChanged = draft !== null && draft !== value;
+    if (isChanged) save(draft);
     setDraft(null);
+    return isChanged;
   };
   const leave = useRef(finish);
   useEffect(() => {
     leave.current = finish;
   });
-  useEffect(() => () => leave.current(), []);
+  useEffect(() => {
+    // What was written a moment ago is not sent yet: who closes the page is asked.
+    const close = (event: BeforeUnloadEvent): void => {
+      if (leave.current()) event.preventDefault();
+    };
+    addEventListener('beforeunload', close);
+    return () => {
+      removeEventListener('beforeunload', close);
+      leave.current();
+    };
+  }, []);
   const shared = {
+    dir: 'auto',
     value: draft ?? value,
     onBlur: finish,
     onChange: ({ target }: { readonly target: { readonly value: string } }) =>

@@ -1,4 +1,12 @@
-import { type MouseEvent, type ReactNode, useState, useTransition } from 'react';
+import {
+  type MouseEvent,
+  type ReactNode,
+  type RefObject,
+  useEffect,
+  useRef,
+  useState,
+  useTransition,
+} from 'react';
 import { useCollection, useVersion } from './holdfast.ts';
 import type { Routing } from './use-route.ts';
 
@@ -9,18 +17,13 @@ export function IssueList({ route, go, href }: Routing): ReactNode {
   const version = useVersion();
   const { rows, hasMore, loadMore } = useCollection(version.list(route.status));
   const [isMoving, startTransition] = useTransition();
-  const [isLoading, setLoading] = useState(false);
   const follow = (event: MouseEvent, to: typeof route): void => {
     if (event.metaKey || event.ctrlKey || event.shiftKey) return;
     event.preventDefault();
     // The list stays until the next one is there.
     startTransition(() => go(to));
   };
-  const more = async (): Promise<void> => {
-    if (isLoading) return;
-    setLoading(true);
-    await loadMore().finally(() => setLoading(false));
-  };
+  const { list, isLoading, more } = useMore({ shown: rows.length, hasMore, loadMore });
   return (
     <>
       <nav className="tabs" aria-label="Which issues">
@@ -38,7 +41,7 @@ export function IssueList({ route, go, href }: Routing): ReactNode {
           );
         })}
       </nav>
-      <ol className="issues" aria-busy={isMoving}>
+      <ol className="issues" ref={list} aria-busy={isMoving}>
         {rows.map(({ key, value, pending }) => {
           const to = { ...route, issue: key.slice(key.lastIndexOf('/') + 1) };
           return (
@@ -55,7 +58,9 @@ export function IssueList({ route, go, href }: Routing): ReactNode {
                   aria-label={names[value.status]}
                   role="img"
                 />
-                <span className="title">{value.title}</span>
+                <span className="title" dir="auto">
+                  {value.title}
+                </span>
                 {value.priority === 'high' && <span className="tag">High</span>}
               </a>
             </li>
@@ -71,4 +76,34 @@ export function IssueList({ route, go, href }: Routing): ReactNode {
       )}
     </>
   );
+}
+
+type Pages = {
+  readonly shown: number;
+  readonly hasMore: boolean;
+  readonly loadMore: () => Promise<unknown>;
+};
+
+type More = {
+  readonly list: RefObject<HTMLOListElement | null>;
+  readonly isLoading: boolean;
+  readonly more: () => Promise<void>;
+};
+
+/** One page more. With the last one the button goes, and the focus with it: it goes on where that page begins. */
+function useMore({ shown, hasMore, loadMore }: Pages): More {
+  const [isLoading, setLoading] = useState(false);
+  const list = useRef<HTMLOListElement>(null);
+  const before = useRef(0);
+  const more = async (): Promise<void> => {
+    if (isLoading) return;
+    setLoading(true);
+    before.current = shown;
+    await loadMore().finally(() => setLoading(false));
+  };
+  useEffect(() => {
+    if (hasMore || before.current === 0 || document.activeElement !== document.body) return;
+    list.current?.querySelectorAll<HTMLElement>('.issue')[before.current]?.focus();
+  }, [hasMore]);
+  return { list, isLoading, more };
 }

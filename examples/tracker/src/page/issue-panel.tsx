@@ -28,7 +28,7 @@ export function IssuePanel({
         {lost && (
           <section className="conflict" role="alert">
             <h2>You were writing when somebody removed it.</h2>
-            <p className="written">{`${lost.title}\n${lost.body}`}</p>
+            <p className="written" dir="auto">{`${lost.title}\n${lost.body}`}</p>
             <button className="primary" onClick={bringBack}>
               Bring it back
             </button>
@@ -50,7 +50,7 @@ export function IssuePanel({
       <Draft label="Description" isLong value={issue.body} save={(body) => change({ body })} />
       <footer>
         <p className="hint">
-          {issue.author}, {new Date(issue.createdAt).toISOString().slice(0, 10)}
+          <bdi>{issue.author}</bdi>, {new Date(issue.createdAt).toISOString().slice(0, 10)}
         </p>
         <button
           className="quiet"

@@ -26,6 +26,10 @@ const client = createClient({
     if (!(error instanceof HoldfastError && error.code === 'schema_skew')) reportError(error);
   },
 });
+// Who closes the page while something is on its way is asked: it is kept nowhere else.
+addEventListener('beforeunload', (event) => {
+  if (client.status.get().pending > 0) event.preventDefault();
+});
 // Begins with what the server has drawn: the same is drawn again, and joined where it was.
 hydrate(client, seed.textContent);
 const url = `${location.pathname}${location.search}`;

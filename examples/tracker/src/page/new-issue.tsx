@@ -34,6 +34,7 @@ export function NewIssue({
       }}
     >
       <input
+        dir="auto"
         aria-label="Title of a new issue"
         placeholder="What is to be done?"
         maxLength={200}

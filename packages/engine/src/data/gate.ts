@@ -28,6 +28,8 @@ export type Caller = {
   readonly veil?: {
     /** Its members, and of `more` what would be. */
     hiddenOf(object: Path, value: Json | undefined, more?: readonly string[]): readonly string[];
+    /** Whether what is at a path is not. */
+    covers(path: Path): boolean;
   } | null;
 };
 

@@ -1,4 +1,5 @@
 import {
+  childPath,
   isObject,
   isRefusal,
   type Json,
@@ -42,7 +43,7 @@ import { isOutdated, migrationOf } from './migration.ts';
 import { runMutation } from './mutation.ts';
 import { type Placed, Places } from './places.ts';
 import { askRule, intentsOn, notAllowed, type WriteRule } from './rules.ts';
-import { passLater, schemaRefusal, veiledRefusal } from './schemas.ts';
+import { type HiddenParts, passLater, schemaRefusal, veiledRefusal } from './schemas.ts';
 import { recordedVersion, skewOf } from './versions.ts';
 
 /** A record of a store, and what its authority adds to the definition. */
@@ -217,14 +218,11 @@ function judgeObject(of: Touched, proposal: Proposal, questions: Question[]): Re
     checkHidden({ ...of, def: of.record.def, path: of.ref.path }, proposal) ??
     checkFields(of, proposal);
   if (verdict !== null || of.after === undefined) return verdict;
-  const { record, ref, before, after } = of;
-  const veil = proposal.caller?.veil ?? null;
-  const ruled = Object.keys(record.def.visibility ?? {});
-  const veiled = (refusal: Refusal): Refusal =>
-    veiledRefusal(
-      refusal,
-      (fields) => veil?.hiddenOf(ref.path, before, [...ruled, ...fields]) ?? [],
-    );
+  const { record, ref, after } = of;
+  const veiled = (refusal: Refusal): Refusal => {
+    const hidden = hiddenParts(of, proposal);
+    return hidden === null ? refusal : veiledRefusal(refusal, hidden);
+  };
   if (utf8Length(JSON.stringify(after)) > objectBytesMax) {
     return refuse('value_too_large', { limit: objectBytesMax });
   }
@@ -245,6 +243,33 @@ function judgeObject(of: Touched, proposal: Proposal, questions: Question[]): Re
     questions,
   });
   return later && veiled(later);
+}
+
+/** What is hidden of an object as it stands; null: whoever asks sees all, or there is nothing yet. */
+function hiddenParts(
+  { record, ref, before: value }: Touched,
+  { caller, before }: Proposal,
+): HiddenParts | null {
+  const veil = caller?.veil ?? null;
+  if (veil === null || value === undefined) return null;
+  const ruled = Object.keys(record.def.visibility ?? {});
+  /** The paths at which something is hidden, or below which it is. */
+  const above = new Set<Path>();
+  for (const { path } of before.entries({ under: ref.path })) {
+    if (veil.covers(path)) continue;
+    let at: Path | null = path;
+    while (at !== null && !above.has(at)) {
+      above.add(at);
+      at = parentOf(at);
+    }
+  }
+  return {
+    fields: (named) => veil.hiddenOf(ref.path, value, [...ruled, ...named]),
+    isAt: (place) => {
+      const path = place.map(String).reduce(childPath, ref.path);
+      return above.has(path) || !veil.covers(path);
+    },
+  };
 }
 
 type Asking = {

@@ -16,22 +16,29 @@ export function schemaRefusal({ name }: Named, path: Path, issues: readonly Issu
   return refuse('invalid_value', { record: name, path, issues });
 }
 
+const general: Issue = { message: 'The object does not pass.', path: [] };
+
+/** What is hidden of an object from whoever asks. */
+export type HiddenParts = {
+  /** Its fields, and those of these that would be. */
+  readonly fields: (named: readonly string[]) => readonly string[];
+  /** Whether what is at a place of it is hidden, or something below that: another record may hide it. */
+  readonly isAt: (place: Issue['path']) => boolean;
+};
+
 /**
- * The refusal without issues of hidden fields, and without what is said of the object as a whole: what is hidden is not
- * told of by the way (records.md §17). `hiddenOf`: what is hidden of the object, and of the fields that are named.
+ * The refusal without issues of what is hidden, and without what is said of the object as a whole: what is hidden is not told
+ * of by the way (records.md §17).
  */
-export function veiledRefusal(
-  refusal: Refusal,
-  hiddenOf: (fields: readonly string[]) => readonly string[],
-): Refusal {
+export function veiledRefusal(refusal: Refusal, { fields, isAt }: HiddenParts): Refusal {
   const { issues } = refusal.details;
   if (!Array.isArray(issues)) return refusal;
-  const hidden = hiddenOf(issues.flatMap((issue: Issue) => fieldOf(issue) ?? []));
-  if (hidden.length === 0) return refusal;
+  const hidden = fields(issues.flatMap((issue: Issue) => fieldOf(issue) ?? []));
+  const isWhole = hidden.length === 0 && !isAt([]);
   const told = issues.flatMap((issue: Issue): Issue[] => {
     const field = fieldOf(issue);
-    if (field === null) return [{ message: 'The object does not pass.', path: [] }];
-    return hidden.includes(field) ? [] : [issue];
+    if (field === null) return [isWhole ? issue : general];
+    return hidden.includes(field) || isAt(issue.path) ? [] : [issue];
   });
   return refusal.with({ issues: told });
 }

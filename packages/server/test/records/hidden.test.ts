@@ -168,6 +168,48 @@ test('R219 what a write schema says tells of no hidden field, nor what it throws
   expect(JSON.stringify(broken)).not.toContain('a@x');
 });
 
+test('R219 what a schema says of an object tells nothing of what another record hides below it', async () => {
+  const issues: { readonly message: string; readonly path: readonly string[] }[] = [];
+  const made = await world({
+    authenticate: async ({ token }) => (token === 'dev' ? everything : person(token)),
+  });
+  const schema = passthrough<{ name?: string; plan?: object; price?: string }>();
+  const spec = { store: 'demo/main', version: '1.0', schema };
+  const Team = record({ ...spec, name: 'team', path: 'teams/:id' });
+  const Plan = record({
+    ...spec,
+    name: 'plan',
+    path: 'teams/:id/plan',
+    visibility: { name: () => true, '*': ({ principal }) => principal.subject === 'ada' },
+  });
+  const writeSchema: StandardSchema<unknown> = {
+    '~standard': {
+      version: 1,
+      vendor: 'test',
+      validate: (value) => (issues.length === 0 ? { value } : { issues }),
+    },
+  };
+  const teams = made.server.record(Team, { writeSchema });
+  made.server.record(Plan);
+  await teams.write({ id: '1' }, { set: { name: 'T', plan: { name: 'P', price: 'gold' } } });
+  issues.push(
+    { message: 'short', path: ['name'] },
+    { message: 'short, too', path: ['plan', 'name'] },
+    { message: 'gold', path: ['plan', 'price'] },
+    { message: 'gold', path: ['plan', 'none'] },
+    { message: 'gold', path: ['plan'] },
+    { message: 'gold', path: [] },
+  );
+  const told = async (token: string): Promise<unknown> => {
+    const peer = await made.joined({ token, device: token });
+    const { response } = await write(peer, { op: 'set', path: 'teams/1/name', value: 'x' });
+    return response['issues'];
+  };
+  const general = { message: 'The object does not pass.', path: [] };
+  expect(await told('eve')).toEqual([...issues.slice(0, 2), general]);
+  expect(await told('ada')).toEqual(issues);
+});
+
 test('R227 an import writes nothing over what is hidden, and tells so line by line', async () => {
   const made = await site();
   const token = 'eve';

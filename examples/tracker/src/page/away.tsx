@@ -1,7 +1,7 @@
 import type { ReactNode } from 'react';
 import { useClient, useConnectionStatus } from './holdfast.ts';
 
-/** Says that the server cannot be reached, if that lasts, or does not let this page in any more. */
+/** Says that the server cannot be reached, if that lasts, or lets this page in no more. */
 export function Away(): ReactNode {
   const client = useClient();
   const { connection, error } = useConnectionStatus();

@@ -102,8 +102,12 @@ function useMore({ shown, hasMore, loadMore }: Pages): More {
     await loadMore().finally(() => setLoading(false));
   };
   useEffect(() => {
-    if (hasMore || before.current === 0 || document.activeElement !== document.body) return;
-    list.current?.querySelectorAll<HTMLElement>('.issue')[before.current]?.focus();
-  }, [hasMore]);
+    const at = before.current;
+    if (isLoading || at === 0 || shown <= at) return;
+    // Once for each page: another list that ends is nobody's press.
+    before.current = 0;
+    if (hasMore || document.activeElement !== document.body) return;
+    list.current?.querySelectorAll<HTMLElement>('.issue')[at]?.focus();
+  }, [isLoading, shown, hasMore]);
   return { list, isLoading, more };
 }

@@ -50,14 +50,14 @@ export class Arm extends Making<void> {
   readonly #writes: Writes;
   #guarded: Fields = [];
   #now: ReturnType<RecordEntry['current']>;
+  #isFirst = true;
 
   constructor(entry: RecordEntry, writes: Writes) {
     super();
     this.entry = entry;
     this.#writes = writes;
-    const { current, isUnknown } = entry.current();
-    this.#now = { current, isUnknown: isUnknown || (current === undefined && isToBeMade(entry)) };
-    this.base = current;
+    this.#now = entry.current();
+    this.base = this.#now.current;
   }
 
   /** What it comes to. */
@@ -81,6 +81,8 @@ export class Arm extends Making<void> {
     const { record: def, path } = ref;
     const { isOver, desk, opId = '', ops: all, steps } = this.#writes;
     if (isOver) throw waits();
+    if (this.#isFirst) this.#expect(write);
+    this.#isFirst = false;
     const onPutBack = (fields: readonly string[]): void => {
       entry.stats.putBack += fields.length;
       // oxlint-disable-next-line no-console -- for developers
@@ -98,6 +100,12 @@ export class Arm extends Making<void> {
     all.push(...ops);
     const isOpen = after === undefined && !('remove' in write);
     this.#now = isOpen ? { ...this.#now, isUnknown: true } : { current: after, isUnknown: false };
+  }
+
+  /** What waits may make an object before the first write comes. A `set` makes all of it by itself: then nothing is looked through. */
+  #expect(write: RecordWrite): void {
+    if ('set' in write || this.after !== undefined || !isToBeMade(this.entry)) return;
+    this.#now = { ...this.#now, isUnknown: true };
   }
 
   /** Whether it can meet another's write: what was never seen has not changed since, and what is made is not to be there. */

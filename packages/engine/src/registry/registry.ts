@@ -32,6 +32,8 @@ export class Registry<T, O extends object = object> implements AsyncDisposable {
   readonly #room: Room<T, O>;
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry<T, O>>();
+  /** Of one key each, until they are released. */
+  readonly #subscriptions = new Set<Release>();
   #disposing: Deferred<void> | undefined;
 
   constructor(config: RegistryConfig<T, O>) {
@@ -197,10 +199,12 @@ export class Registry<T, O extends object = object> implements AsyncDisposable {
     });
     const hold = this.#entry(key).hold({ ttl });
     const release = releaseOnce(() => {
+      this.#subscriptions.delete(release);
       signal?.removeEventListener('abort', release);
       stopHearing();
       hold.end();
     });
+    this.#subscriptions.add(release);
     signal?.addEventListener('abort', release);
     return release;
   }
@@ -216,6 +220,7 @@ export class Registry<T, O extends object = object> implements AsyncDisposable {
     alarm.clear();
     announcer.run(() => announcer.tell({ key: '', generation: 0 }, { type: 'disposed' }));
     announcer.close();
+    for (const release of this.#subscriptions) release();
     this.#disposing?.resolve();
   }
 }

@@ -305,6 +305,18 @@ describe('dispose', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
+  test('nor do those that end with their registry', async () => {
+    const rig = new Rig();
+    const { signal } = new AbortController();
+    const heard: unknown[] = [];
+    await rig.registry.acquire('a', { signal });
+    rig.registry.retain('a', { signal });
+    rig.registry.subscribe('a', ({ status }) => heard.push(status), { signal });
+    await rig.registry.dispose();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    expect(heard.length).toBeGreaterThan(0);
+  });
+
   test('G43 an external signal disposes it the same way', async () => {
     const controller = new AbortController();
     const rig = new Rig({ signal: controller.signal });

@@ -1,5 +1,6 @@
 import { defaultLimits } from '@holdfast/protocol';
 import type { Principal } from '@holdfast/server';
+import { memory } from '@holdfast/server/storage/memory';
 import { expect, test, vi } from 'vitest';
 import { VirtualClock } from '../conversation/clock.ts';
 import { everything, world } from '../conversation/world.ts';
@@ -50,4 +51,20 @@ test('a watcher whose token ends is told so, and nothing goes on for it', async 
   await clock.pass(4000);
   expect(await waiting).toEqual({ error: 'unauthorized' });
   await vi.waitFor(() => expect(clock.timers).toBe(timers));
+});
+
+test('a watcher from before what the log retains is told from where it can be read', async () => {
+  const clock = new VirtualClock();
+  const storage = memory({ now: clock.wall });
+  const home = await world({ clock, storage, retention: { ms: 1000, ops: 2 } });
+  const agent = await Agent.connect(home.url, 'dev');
+  for (const value of [1, 2, 3, 4, 5]) await agent.call('put', { store, path: 'a', value });
+  await clock.pass(3_600_000);
+  await expect.poll(async () => (await storage.open(home.storeId))?.oldestSeq).toBe(4);
+  expect(await agent.refused('watch_once', { ...always, since: 1 })).toEqual({
+    error: 'beyond_retention',
+    oldest_seq: 4,
+  });
+  const kept = await agent.call('watch_once', { ...always, since: 3 });
+  expect(kept).toMatchObject({ seq: 5, timed_out: false });
 });

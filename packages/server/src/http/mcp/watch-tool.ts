@@ -36,6 +36,8 @@ async function watchOnce(told: Told, desk: Desk, deps: HttpDeps): Promise<JsonAn
   desk.signal.addEventListener('abort', stop, { once: true });
   try {
     for await (const events of eventsIn(reader)) if (takes(heard, events)) break;
+  } catch (error) {
+    throw error instanceof Problem ? await withOldest(error, told, desk) : error;
   } finally {
     deps.clock.clearTimeout(timer);
     desk.signal.removeEventListener('abort', stop);
@@ -61,6 +63,13 @@ function takes(heard: Heard, events: readonly Event[]): boolean {
     isWhole = id !== null;
   }
   return heard.ops.length > 0 && isWhole;
+}
+
+/** Who is behind is told from where the log can be read, as by all other routes. */
+async function withOldest(problem: Problem, told: Told, desk: Desk): Promise<Problem> {
+  if (problem.code !== 'beyond_retention') return problem;
+  const { oldest_seq } = await desk.ask('GET', storePath(told));
+  return refused(refuse('beyond_retention', { oldest_seq }));
 }
 
 function resetOf(data: string): ReturnType<typeof refuse> {

@@ -83,7 +83,7 @@ export abstract class Writes<R, G extends Guards> {
   #write(wanted: Wanted, path: PathInput, guards?: Guards): R {
     const { op } = wanted;
     if (guards !== undefined) {
-      checkOptions(op, guards, {
+      checkOptions(op === 'set' ? 'put' : op, guards, {
         ...(op === 'set' && { ifAbsent: 'boolean' }),
         ...((op === 'set' || op === 'delete') && { ifMatch: 'number' }),
         ...(this.#takesFence && { fence: 'object', blind: 'boolean' }),

@@ -59,7 +59,9 @@ describe('writes', () => {
       await expect(write.committed).rejects.toMatchObject({ code: reason });
     }
     expect(() => store.put('k', undefined as never)).toThrow(TypeError);
-    expect(() => store.put('k', 1, { ifmatch: 1 } as never)).toThrow(/no option "ifmatch"/);
+    expect(() => store.put('k', 1, { ifmatch: 1 } as never)).toThrow(
+      /^put has no option "ifmatch"/,
+    );
     expect(await store.put('k', 1).committed).toMatchObject({ seq: 1 });
   });
 

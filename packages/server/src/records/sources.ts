@@ -8,6 +8,7 @@ import {
 } from '@holdfast/protocol';
 import {
   canonicalJson,
+  decodeExact,
   encodeExact,
   type Envelope,
   type HandshakeAnswer,
@@ -67,6 +68,13 @@ type Declared = {
   readonly maxLivePerPrincipal: number;
 };
 
+type AskedSource = {
+  readonly declared: Declared;
+  readonly params: unknown;
+  /** The key by which it is known. */
+  readonly ownKey: string;
+};
+
 /** The sources of a server: one for each key, shared by all who follow it. */
 export class Sources {
   readonly #room: SourceRoom;
@@ -108,8 +116,8 @@ export class Sources {
   ): Promise<Feed | null> {
     const asked = this.#read(key);
     if (asked === null) return null;
-    const { declared, params } = asked;
-    const id = declared.perPrincipal ? `${key} ${viewerName(ctx.principal)}` : key;
+    const { declared, params, ownKey } = asked;
+    const id = declared.perPrincipal ? `${ownKey} ${viewerName(ctx.principal)}` : ownKey;
     let live = this.#live.get(id);
     if (live === undefined) {
       const { subject: opener } = ctx.principal;
@@ -150,13 +158,15 @@ export class Sources {
     this.#live.clear();
   }
 
-  #read(key: string): { readonly declared: Declared; readonly params: unknown } | null {
+  #read(key: string): AskedSource | null {
     const [, name = '', text = ''] = /^src\/([^/]+)\/(.*)$/s.exec(key) ?? [];
     const declared = this.#declared.get(name);
     if (declared === undefined) return null;
-    const passed = passSchema(declared.def.params, parsed(text));
+    const { def } = declared;
+    const { given, ownKey } = spelt(text, def);
+    const passed = passSchema(def.params, given);
     if ('issue' in passed) throw new RejectedError('invalid_params', { issues: passed.issues });
-    return { declared, params: passed.value };
+    return { declared, params: passed.value, ownKey };
   }
 
   /** What nobody follows any more gives way; where all are followed there is no room. */
@@ -179,10 +189,14 @@ function vacate(sources: readonly LiveSource[], limit: number): void {
   throw new RejectedError('limit_exceeded', { dimension: 'sources', current, limit });
 }
 
-function parsed(text: string): unknown {
+/** The parameters in a key, and the key as it is spelt here: whoever asks may be no client of ours. */
+function spelt(text: string, def: SourceDef): { readonly given: unknown; readonly ownKey: string } {
   try {
-    return JSON.parse(text);
-  } catch {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is parsed is JSON
+    const given = decodeExact(JSON.parse(text) as Json);
+    return { given, ownKey: def.key(given) };
+  } catch (error) {
+    if (error instanceof RejectedError) throw error;
     throw new RejectedError('invalid_params', { param: 'params' });
   }
 }

@@ -192,6 +192,38 @@ test('R244 two clients share one, other params are another, and an invalidation 
   expect(other.heard.at(-1)).toEqual([1, 108]);
 });
 
+test('R244 a source is told its parameters as they were given, and is one however its key spells them', async () => {
+  const Since = source({
+    name: 'since',
+    params: z.object({ at: z.date(), n: z.bigint() }),
+    schema: z.object({ total: z.number() }),
+    version: '1.0',
+  });
+  const { server, follow } = await site({ policy: { once: true }, run: () => ({ total: 1 }) });
+  let runs = 0;
+  const params = { at: new Date(5), n: 7n };
+  server.source(Since, {
+    policy: { once: true },
+    run: ({ at, n }) => {
+      runs += 1;
+      return { total: at.getTime() + Number(n) + 100 * runs };
+    },
+  });
+  const key = Since.key(params);
+  const spelt = key.replace(/\{(.*)\}$/, '{ $1 }');
+  expect(spelt).not.toBe(key);
+  const [one, two] = [await follow(key), await follow(spelt)];
+  server.invalidateSource('since', params);
+  for (const { heard } of [one, two]) await expect.poll(() => heard.at(-1)).toEqual([2, 212]);
+  const { response } = await follow(
+    'src/since/{"at":{"_type":"datetime"},"n":{"_type":"integer","_typed":"x"}}',
+  );
+  expect([response.status, await response.json()]).toMatchObject([
+    400,
+    { error: 'invalid_params' },
+  ]);
+});
+
 test('a source of each principal is shared by nobody whose claims are others, though neither has a subject', async () => {
   const { open } = await site({
     policy: { once: true },

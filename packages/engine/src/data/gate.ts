@@ -28,7 +28,7 @@ export type Caller = {
   readonly veil?: {
     /** Its members, and of `more` what would be. */
     hiddenOf(object: Path, value: Json | undefined, more?: readonly string[]): readonly string[];
-    /** Whether what is at a path is not. */
+    /** Whether what is at a path may be seen. */
     covers(path: Path): boolean;
   } | null;
 };

@@ -305,7 +305,7 @@ describe('dispose', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  test('nor do those that end with their registry', async () => {
+  test('uses that end with their registry leave nothing on the signals that could have ended them', async () => {
     const rig = new Rig();
     const { signal } = new AbortController();
     const heard: unknown[] = [];

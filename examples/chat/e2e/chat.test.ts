@@ -176,6 +176,25 @@ describe.runIf(wantsChromium)('the chat in Chromium', { timeout: 60_000 }, () =>
     expect(await ada.page.locator('.sidebar').evaluate(takesFile, file)).toBe(true);
   });
 
+  test('a picture that was chosen is still there for who comes back from another room, and is sent', async () => {
+    const chosen = ada.page.locator('.chosen figcaption');
+    await ada.page.getByLabel('Add a picture').setInputFiles(await drawing(ada, 0));
+    await chosen.waitFor();
+    await ada.room('design').click();
+    await ada.page.getByRole('heading', { name: 'design' }).waitFor();
+    expect(await chosen.count()).toBe(0);
+    await ada.room('general').click();
+    await chosen.getByText('drawing.png').waitFor();
+    await ada.say('Brought along');
+    await Promise.all([ada.shows('Brought along'), grace.shows('Brought along')]);
+    expect(await grace.line('Brought along').getByRole('img').count()).toBe(1);
+    await ada.room('design').click();
+    await ada.page.getByRole('heading', { name: 'design' }).waitFor();
+    await ada.room('general').click();
+    await ada.shows('Brought along');
+    expect(await ada.page.locator('.chosen').count()).toBe(0);
+  });
+
   test('at midnight what was said today was said yesterday', async () => {
     const { url } = server;
     const night = await ChatPage.open(browser, { url, name: '😀 Night' });

@@ -18,7 +18,7 @@ export function Room({ room, lobby, me }: Props): ReactNode {
   const view = useView('Room', { id: room.id, params: { room: room.id } });
   const messages = useSnapshot(view, (shown) => shown.messages);
   const company = useCompany(room.id, me);
-  const picture = usePicture(view);
+  const picture = usePicture(view, room.id);
   const { send, unsent, forget } = useSend(view, { room: room.id, me });
   const [text, setText] = useState(drafts.get(room.id) ?? '');
   const [opened] = useState({ read: room.read, count: room.count });

@@ -40,8 +40,11 @@ export function addressOf(message: string): string {
   return previews.get(message) ?? `/api/stores/team/chat/files/pictures/${message}`;
 }
 
+/** By room: for when somebody comes back to it, what was chosen and not sent is brought anew. */
+const keptIn = new Map<string, File>();
+
 /** Brings a picture to the server while its message is being written. */
-export function usePicture(view: RoomView): Picture {
+export function usePicture(view: RoomView, room: string): Picture {
   const upload = useUpload(view, 'picture');
   const [chosen, setChosen] = useState<ChosenPicture | null>(null);
   const [isLookedAt, setLookedAt] = useState(false);
@@ -65,19 +68,19 @@ export function usePicture(view: RoomView): Picture {
   };
   const release = (): void => {
     wanted.current = null;
+    keptIn.delete(room);
     setLookedAt(false);
     setProblem(null);
     setChosen(null);
   };
   const remove = (): void => {
     release();
-    if (chosen === null) return;
-    URL.revokeObjectURL(chosen.url);
-    void view.picture.cancel(chosen.ref || undefined);
+    letGo(view, chosen);
   };
   const choose = async (file: File): Promise<void> => {
     remove();
     wanted.current = file;
+    keptIn.set(room, file);
     setLookedAt(true);
     const size = await sizeOf(file);
     // Another one may have been chosen while this one was looked at.
@@ -86,6 +89,14 @@ export function usePicture(view: RoomView): Picture {
     if (size === null) setProblem('That is no picture that can be shown here.');
     else await begin({ file, url: URL.createObjectURL(file), ...size, ref: '' });
   };
+  useKept({
+    file: keptIn.get(room),
+    choose: (file) => void choose(file),
+    leave: () => {
+      wanted.current = null;
+      letGo(view, chosen);
+    },
+  });
 
   // A server that was started anew has nothing of it.
   const isLost = chosen !== null && chosen.ref !== '' && !upload?.entries.some(isSame(chosen));
@@ -102,6 +113,32 @@ export function usePicture(view: RoomView): Picture {
     remove,
     release,
   };
+}
+
+/** Forgets what was brought, and is not to be sent. */
+function letGo({ picture }: RoomView, chosen: ChosenPicture | null): void {
+  if (chosen === null) return;
+  URL.revokeObjectURL(chosen.url);
+  void picture.cancel(chosen.ref || undefined);
+}
+
+type Kept = {
+  readonly file: File | undefined;
+  readonly choose: (file: File) => void;
+  readonly leave: () => void;
+};
+
+/** Chooses what was kept when the room is entered, and lets go of what was brought when it is left. */
+function useKept(kept: Kept): void {
+  const last = useRef(kept);
+  useEffect(() => {
+    last.current = kept;
+  });
+  useEffect(() => {
+    const { file, choose } = last.current;
+    if (file !== undefined) choose(file);
+    return () => last.current.leave();
+  }, []);
 }
 
 /** How large a picture is; null: it is none. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ClientEnv } from '@holdfast/client';
 import { Valve } from './valve.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -39,6 +40,16 @@ describe('a lease that is held', () => {
     expect(lease.signal.aborted).toBe(true);
     const next = await other.lease('lock');
     expect(next.token).toBeGreaterThan(token);
+  });
+
+  it('is renewed each third of its time', async () => {
+    const waits: number[] = [];
+    const wait: ClientEnv['setTimeout'] = (run, ms) => setTimeout(run, ms, waits.push(ms));
+    const holder = await world.store({ env: { setTimeout: wait } });
+    waits.length = 0;
+    await holder.lease('lock', { ttl: 60_000 });
+    // A little of it has passed when the answer comes.
+    expect(waits.filter((ms) => ms > 18_000 && ms <= 20_000)).toHaveLength(1);
   });
 
   it('is renewed as often as the time takes that it was renewed for last', async () => {

@@ -113,6 +113,22 @@ describe('subscriptions', () => {
     expect([dropped, heard, others]).toEqual([1, 0, 11]);
   });
 
+  it('S77 a thousand events may wait where nothing else is said, and not one more', async () => {
+    const store = await world.store();
+    const told: [number, number][] = [];
+    for (const count of [1000, 1001]) {
+      let [heard, dropped]: [number, number] = [0, 0];
+      store.on(`${count}/*`, () => (heard += 1), { onResync: () => (dropped += 1) });
+      const leaves = Array.from({ length: count }, (_, n) => [`k${n}`, n] as const);
+      await store.put(`${count}`, Object.fromEntries(leaves)).committed;
+      told.push([heard, dropped]);
+    }
+    expect(told).toEqual([
+      [1000, 0],
+      [0, 1],
+    ]);
+  });
+
   it('S77 an overflow that nobody has asked to hear of is reported', async () => {
     const store = await world.store();
     store.on('**', off, { maxQueue: 3 });

@@ -39,6 +39,15 @@ test('S94 what is old enough and not among the last ops is forgotten; entries an
   for (let at = 0; at < 12; at += 1) expect(state).toContain(`k/${at}`);
 });
 
+test('S94 what may be forgotten is looked for every ten minutes', async () => {
+  const { clock, standing, write } = await aged({ ms: 1, ops: 5 });
+  await write(12, 'old');
+  await clock.pass(599_000);
+  expect(await standing()).toBe(1);
+  await clock.pass(1000);
+  await expect.poll(standing).toBe(8);
+});
+
 test('S93 S94 a map is read at a seq with the revision it had, though what was removed from it is forgotten', async () => {
   const { clock, here, join, standing, write } = await aged({ ms: HOUR, ops: 2 });
   const peer = await join();

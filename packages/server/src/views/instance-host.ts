@@ -11,6 +11,7 @@ import {
 import type { ViewFault } from '@holdfast/protocol/views';
 import type { Principal } from '../access/index.ts';
 import { closeOpening, openingOf, type Opening, StoreOfView } from './store-of-view.ts';
+import { mountFault } from './mount-fault.ts';
 import { produce } from './produce.ts';
 import type { Subscriber, ViewSeat } from './seat.ts';
 import { type Telling, tellingsOf } from './telemetry.ts';
@@ -202,7 +203,7 @@ export class InstanceHost {
         this.#settleStart(null);
         return;
       case 'failed':
-        this.#settleStart(effect.response);
+        this.#settleStart(mountFault(effect));
         return;
       case 'attached':
       case 'lost':

@@ -1,4 +1,5 @@
-import { app, holdfast, view } from '@holdfast/server';
+import { app, holdfast, StorageError, view } from '@holdfast/server';
+import { memory } from '@holdfast/server/storage/memory';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { principals } from '../conversation/principals.ts';
@@ -225,3 +226,37 @@ it('a store that there was not can be read by the same view once it has been mad
   expect((await fetch(`${url}/api/stores`, { method: 'POST', headers, body })).status).toBe(201);
   expect(await root.command('look')).toMatchObject({ status: 'ok', response: { x: null } });
 });
+
+it.each(['mount', 'render'])(
+  'a %s that meets a disk in trouble is unavailable for a while, and says in the log why (views.md §4.1)',
+  async (where) => {
+    const storage = memory();
+    const openStore = storage.open.bind(storage);
+    let isTroubled = true;
+    storage.open = async (id) => {
+      if (isTroubled) throw new StorageError('io', 'the disk is in trouble');
+      return openStore(id);
+    };
+    const desk = viewOf({
+      name: 'Desk',
+      mount: async (ctx) => {
+        if (where === 'mount') await ctx.store('demo/main').ready;
+        return {};
+      },
+      render: (_state, _h, ctx) => ({ cards: ctx.store('demo/main').get('cards') ?? null }),
+    });
+    const faults: string[] = [];
+    const log = { info: () => undefined, error: (_: object, what: string) => faults.push(what) };
+    const { connect } = await world({ app: app({ views: [desk] }), storage, log });
+    const root = new Root(await connect(), 'Desk', 'd');
+    const join = { module: 'Desk', id: 'd' };
+    expect(await root.join(join)).toEqual({
+      status: 'error',
+      response: { reason: 'unavailable', retry_after_ms: 1000 },
+    });
+    expect(faults.at(-1)).toContain('mount of Desk:d');
+    isTroubled = false;
+    // The registry of stores remembers an error for a second.
+    await expect.poll(async () => (await root.join(join)).status, { timeout: 5000 }).toBe('ok');
+  },
+);

@@ -209,7 +209,7 @@ export class Instance {
             reason: 'internal error',
             id: this.#world.fault('mount', node, untold(cause, 'mount')),
           };
-    this.#ports.perform({ type: 'failed', response });
+    this.#ports.perform({ type: 'failed', response, cause });
     this.#end();
   }
 

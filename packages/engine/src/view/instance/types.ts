@@ -188,8 +188,8 @@ export type UploadInput =
 export type InstanceEffect =
   /** The first render is done. */
   | { readonly type: 'mounted' }
-  /** There was no first render; the instance has ended. */
-  | { readonly type: 'failed'; readonly response: ViewFault }
+  /** There was no first render, for this cause; the instance has ended. */
+  | { readonly type: 'failed'; readonly response: ViewFault; readonly cause: unknown }
   /** Reply to the join; `send` of what it has missed follows at once. */
   | {
       readonly type: 'attached';

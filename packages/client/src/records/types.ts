@@ -65,7 +65,10 @@ export interface RecordReceipt<R> {
   readonly state: 'queued' | 'durable' | 'sent' | 'committed' | 'rejected' | 'cancelled';
   /** Resolves when a restart loses nothing. */
   readonly durable: Promise<void>;
-  /** Resolves to what the server has, when it has committed it; rejects when it never will. Made when first read. */
+  /**
+   * Resolves to what the server has, when it has committed it; rejects when it never will. Made when first read. Of a record
+   * that comes by a transport it may be what this client makes of the write: its envelope comes later.
+   */
   readonly committed: Promise<Envelope<Out<R>>>;
   /** Takes it back; true if it was not sent yet. */
   cancel(): boolean;

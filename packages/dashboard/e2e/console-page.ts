@@ -71,4 +71,28 @@ export class ConsolePage extends WatchedPage {
       .poll(() => this.line(path).locator('.value').textContent(), { timeout: 20_000 })
       .toBe(value);
   }
+
+  /** By how much the edge of the filter stands out from its inside, and its placeholder: of WCAG, 3 and 4.5 at least. */
+  async contrasts(): Promise<readonly [edge: number, placeholder: number]> {
+    const [ground, edge, placeholder] = await this.page.locator('.filter').evaluate((field) => {
+      const { backgroundColor, borderTopColor } = getComputedStyle(field);
+      const { color } = getComputedStyle(field, '::placeholder');
+      return [backgroundColor, borderTopColor, color] as const;
+    });
+    return [contrastOf(ground, edge), contrastOf(ground, placeholder)];
+  }
+}
+
+/** The contrast of two colours, 1 to 21 (WCAG 2.2). */
+function contrastOf(one: string, other: string): number {
+  const [a, b] = [lightOf(one), lightOf(other)];
+  return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+}
+
+function lightOf(colour: string): number {
+  const [red = 0, green = 0, blue = 0] = (colour.match(/[\d.]+/g) ?? []).map((part) => {
+    const share = Number(part) / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }

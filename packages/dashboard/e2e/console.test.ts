@@ -325,6 +325,8 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 60_000 }, ()
     const ground = await mine.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const brightness = Math.max(...(ground.match(/\d+/g) ?? []).map(Number));
     expect(brightness > 128).toBe(colorScheme === 'light');
+    const [edge, placeholder] = await mine.contrasts();
+    expect([edge >= 3, placeholder >= 4.5]).toEqual([true, true]);
     await mine.page.screenshot({ path: join(pictures, `${colorScheme}.png`) });
     await mine.close();
   });

@@ -44,6 +44,7 @@ export default defineConfig({
     // A machine that is busy is no failure: where time is what is tested, the test says how much.
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 20_000 } },
     sequence: { sequencer: LongestFirst },
     projects: [
       {

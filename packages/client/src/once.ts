@@ -3,6 +3,7 @@ import { HoldfastError, type Json } from '@holdfast/protocol';
 import { noticeIn } from './heartbeat.ts';
 import type { Lease } from './lease.ts';
 import { checkOptions } from './mistakes.ts';
+import { orAborted } from './or-aborted.ts';
 import { Part } from './part.ts';
 import type { Receipt } from './receipt.ts';
 import type { Berth } from './room.ts';
@@ -148,17 +149,6 @@ async function seek<T extends Json>(
 
 function late({ key }: Pick<Outing<unknown>, 'key'>): HoldfastError {
   return new HoldfastError('timeout', { path: key });
-}
-
-/** What is waited for, or why nobody waits for it any more. */
-function orAborted<T>(signal: AbortSignal, wanted: Promise<T>): Promise<T> {
-  const { promise, resolve, reject } = deferred<T>();
-  const abort = (): void => reject(signal.reason);
-  if (signal.aborted) abort();
-  signal.addEventListener('abort', abort);
-  const stop = (): void => signal.removeEventListener('abort', abort);
-  wanted.then(resolve, reject).then(stop, stop);
-  return promise;
 }
 
 /** Why there is no lease: another has it, or nobody can be asked. All else is no answer to this. */

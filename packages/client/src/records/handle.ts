@@ -1,6 +1,7 @@
 import type { Out, RecordDef, RecordRef } from '@holdfast/protocol';
 import type { RecordWrite } from '@holdfast/engine/record';
 import type { Release, Signal } from '@holdfast/engine/registry';
+import { orAborted } from '../or-aborted.ts';
 import type { RecordEntry, SourceRef } from './delivery.ts';
 import { Making } from './making.ts';
 import { noStats } from './reading.ts';
@@ -55,7 +56,7 @@ export class StoreRecordHandle extends Making<RecordReceipt<RecordDef>> implemen
 
   async ready({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     signal?.throwIfAborted();
-    await this.#use.until((entry) => (signal ? unless(signal, entry.ready()) : entry.ready()));
+    await this.#use.until((entry) => (signal ? orAborted(signal, entry.ready()) : entry.ready()));
   }
 
   async whenIdle(): Promise<void> {
@@ -76,15 +77,6 @@ export class StoreRecordHandle extends Making<RecordReceipt<RecordDef>> implemen
   ): RecordReceipt<RecordDef> {
     return this.#desk.write(this.#use.entry, write, options);
   }
-}
-
-/** Waits, unless the signal says no more; nothing is left on it, for it may outlive thousands of waits. */
-function unless(signal: AbortSignal, wait: Promise<void>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    signal.addEventListener('abort', abort);
-    wait.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
 
 const stills: WeakMap<object, RecordState<unknown>> = /* @__PURE__ */ new WeakMap();

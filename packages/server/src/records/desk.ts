@@ -6,6 +6,7 @@ import type { StoreDoor } from '../host/door.ts';
 import type { Storage } from '../storage/port.ts';
 import { type Feed, type FeedMessage, Feeds } from './feeds.ts';
 import { type RecordOptions, rulesOf } from './options.ts';
+import { Locks } from './locks.ts';
 import { publishTo } from './publish.ts';
 import type { RecordFault, Records } from './records.ts';
 import { type SourceOptions, Sources } from './sources.ts';
@@ -16,7 +17,6 @@ import {
   type ServerTransact,
 } from './server-record.ts';
 import { type MountedRecords, mountRecords, type SyncOptions } from './mounted.ts';
-import { Turns } from './turns.ts';
 import type { Voucher } from './vouched.ts';
 import { type SseOptions, type SyncHandler, syncHandler } from './sync-handler.ts';
 
@@ -58,7 +58,7 @@ export function recordDesk(room: DeskRoom): RecordDesk & { readonly mounted: Mou
     random: Math.random,
     listen: (key, run) => listenTo({ room, feeds, key }, run),
   });
-  const recordRoom = { ...room, turns: new Turns() };
+  const recordRoom = { ...room, locks: new Locks() };
   room.closing.addEventListener('abort', () => sources.close(), { once: true });
   return {
     mounted: mountRecords({ ...room, feeds, sources }, room.sync),

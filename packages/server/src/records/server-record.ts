@@ -30,8 +30,8 @@ import type { Files } from '../files/index.ts';
 import type { StoreDoor } from '../host/door.ts';
 import type { Storage } from '../storage/port.ts';
 import { Changes, collect, type ServerTx, type ServerTxRecord } from './changes.ts';
+import type { Locks } from './locks.ts';
 import type { Records } from './records.ts';
-import type { Turns } from './turns.ts';
 
 const ATTEMPTS_MAX = 10;
 const RETRY_AFTER_MS = 1000;
@@ -71,7 +71,7 @@ export type RecordRoom = Pick<StoreDoor, 'withStore'> & {
   readonly newId: () => string;
   readonly limits: Limits;
   /** Of those who change an object that others change too. */
-  readonly turns: Turns;
+  readonly locks: Locks;
 };
 
 type Store = Parameters<Parameters<StoreDoor['withStore']>[1]>[0];
@@ -165,13 +165,13 @@ async function change<T>(
 ): Promise<T> {
   const { store } = target;
   const keyOf = (path: Path): string => `${store.row.id} ${path}`;
-  const attempt = async (hasTurn: boolean): Promise<Made<T> | Met> => {
+  const attempt = async (isLocked: boolean): Promise<Made<T> | Met> => {
     const { tree } = store.view();
     const changes = new Changes({ name: store.row.name, read: (path) => tree.read(path) });
     const value = collect(changes, run);
     const { request, paths } = changes;
     if (request === null) return { value };
-    if (!hasTurn && paths.some((path) => room.turns.isTaken(keyOf(path)))) return { paths };
+    if (!isLocked && paths.some((path) => room.locks.isTaken(keyOf(path)))) return { paths };
     const reply = await write(room, target, request);
     if (!isRefusal(reply)) return { value };
     const isLate = reply.code === 'conflict' || reply.code === 'exists';
@@ -180,13 +180,13 @@ async function change<T>(
   };
   const first = await attempt(false);
   if ('value' in first) return first.value;
-  return room.turns.take(first.paths.map(keyOf), () => untilMade(() => attempt(true)));
+  return room.locks.take(first.paths.map(keyOf), () => untilMade(() => attempt(true)));
 }
 
 /** What a function has returned whose changes are committed. */
 type Made<T> = { readonly value: T };
 
-/** What it has looked at where somebody else came first, or waits for a turn. */
+/** What it has looked at where somebody else came first, or waits for who has it. */
 type Met = { readonly paths: readonly Path[] };
 
 async function untilMade<T>(attempt: () => Promise<Made<T> | Met>): Promise<T> {

@@ -1,5 +1,5 @@
-/** Those who want the same have it one after the other, in the order in which they came. */
-export class Turns {
+/** Whoever wants the same has it one after the other, in the order in which they came. */
+export class Locks {
   readonly #last = new Map<string, Promise<unknown>>();
 
   /** Whether somebody has it, or waits for it. */

@@ -3,18 +3,11 @@ import { memoryLink } from '@holdfast/client/link/memory';
 import { SseTransport } from '@holdfast/client/link/sse';
 import { records } from '@holdfast/client/records';
 import { byTransport, InProcessTransport } from '@holdfast/client/records/transport';
-import { passthrough, record } from '@holdfast/protocol';
 import type { Envelope } from '@holdfast/protocol/record';
 import { expect, onTestFinished, test } from 'vitest';
+import { Item } from './item.ts';
 import { openWorld } from './world.ts';
 
-const Item = record({
-  name: 'item',
-  store: 'acme/app',
-  path: 'items/:id',
-  version: '1.0',
-  schema: passthrough<{ readonly n: number }>(),
-});
 const key = Item.key({ id: '1' });
 
 /** A server of which the test says what it streams, and to whom. */

@@ -1,17 +1,10 @@
 import { getEventListeners } from 'node:events';
 import { records } from '@holdfast/client/records';
-import { collection, passthrough, record } from '@holdfast/protocol';
+import { collection } from '@holdfast/protocol';
 import { expect, onTestFinished, test } from 'vitest';
+import { Item } from './item.ts';
 import { Valve } from './valve.ts';
 import { openWorld } from './world.ts';
-
-const Item = record({
-  name: 'item',
-  store: 'acme/app',
-  path: 'items/:id',
-  version: '1.0',
-  schema: passthrough<{ readonly n: number }>(),
-});
 
 async function opened(openMax?: number) {
   const world = await openWorld();

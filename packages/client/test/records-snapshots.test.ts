@@ -3,19 +3,12 @@ import { memoryLink } from '@holdfast/client/link/memory';
 import { type RecordHandle, records } from '@holdfast/client/records';
 import { byTransport, InProcessTransport } from '@holdfast/client/records/transport';
 import { deferred } from '@holdfast/engine/registry';
-import { passthrough, record } from '@holdfast/protocol';
 import type { Envelope, HandshakeAnswer } from '@holdfast/protocol/record';
 import { expect, onTestFinished, test } from 'vitest';
+import { Item } from './item.ts';
 
 // What a client keeps of envelopes, and what it begins with.
 
-const Item = record({
-  name: 'item',
-  store: 'acme/app',
-  path: 'items/:id',
-  version: '1.0',
-  schema: passthrough<{ readonly n: number }>(),
-});
 const key = Item.key({ id: '1' });
 
 const at = (sequence: number, incarnation = 'e1'): Envelope => ({

@@ -3,17 +3,9 @@ import { memoryLink } from '@holdfast/client/link/memory';
 import { type RecordHandle, records } from '@holdfast/client/records';
 import { byTransport, InProcessTransport } from '@holdfast/client/records/transport';
 import { tabs } from '@holdfast/client/tabs';
-import { passthrough, record } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
+import { Item } from '../item.ts';
 import { openWorld, type World } from '../world.ts';
-
-const Item = record({
-  name: 'item',
-  store: 'acme/app',
-  path: 'items/:id',
-  version: '1.0',
-  schema: passthrough<{ readonly n: number }>(),
-});
 
 /** Tabs one after the other, or beside each other: they share a cache, and none of them reaches the server. */
 function openProfile(world: World, name: string) {

@@ -111,6 +111,8 @@ function next(view: AnyProxy): Promise<void> {
   const change = new Promise<void>((resolve) => {
     const off = view.$subscribe(() => {
       off();
+      // What is gone again is the same nothing as before.
+      awaited.delete(view);
       resolve();
     });
   });

@@ -1,6 +1,7 @@
 import { App, calm, complaints, open } from './page.tsx';
-import { useSnapshot, useView } from '@holdfast/react';
-import { type ReactElement, type ReactNode, Suspense } from 'react';
+import { useAsync, useSnapshot, useView } from '@holdfast/react';
+import type { AsyncState } from '@holdfast/protocol';
+import { type ReactElement, type ReactNode, Suspense, useState } from 'react';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { module, node, Scripted } from '../../client/test/views/scripted.ts';
 
@@ -52,6 +53,19 @@ function Both({ delay: { Wait } }: { readonly delay: Delay }): ReactElement {
     </Suspense>
   );
 }
+
+let draws = 0;
+
+/** A part of a view that comes and goes, of which the proxy is kept. */
+function Part(): ReactNode {
+  const view = useView(module, { id: 'main' });
+  const [part] = useState(() => (view as unknown as { readonly part: typeof view }).part);
+  draws += 1;
+  return <i>{useAsync(part, (shown) => (shown as { name: AsyncState<string> }).name)}</i>;
+}
+
+const named = (name: string): object =>
+  node(['part'], { name: { __musubi_async__: true, status: 'ok', result: name, reason: null } });
 
 async function shownAt(id: string, n: number): Promise<object> {
   await expect.poll(() => world.sent.length).toBeGreaterThan(0);
@@ -114,5 +128,28 @@ describe.each([false, true])('the mount behind a hook (strict: %s)', (isStrict) 
     await expect
       .poll(() => world.sent.map(({ event, topic }) => `${event} ${topic.slice(-1)}`).toSorted())
       .toEqual(['phx_leave a', 'phx_leave b']);
+  });
+
+  it('waits for an async value of a part that goes again as it did the first time', async () => {
+    const page = open(app(<Part />), isStrict);
+    await expect.poll(() => world.sent.length).toBe(1);
+    await world.accept();
+    await world.show(node([], { part: named('ada') }));
+    await page.shows('ada');
+    const set = async (version: number, value: object | null): Promise<void> =>
+      world.patch(version, version + 1, { ops: [{ op: 'replace', path: '/part', value }] });
+    await set(1, null);
+    await page.shows('…');
+    await set(2, named('eve'));
+    await page.shows('eve');
+    await set(3, null);
+    await page.shows('…');
+    await calm();
+    const before = draws;
+    await calm();
+    expect(draws).toBe(before);
+    await set(4, named('joe'));
+    await page.shows('joe');
+    page.unmount();
   });
 });

@@ -36,6 +36,13 @@ const topics = /* @__PURE__ */ shelvesOf<PresenceHandle<unknown>, Topic>(
   100,
 );
 
+/** What a component has joined. */
+type Joined = {
+  readonly shelf: object;
+  readonly key: string;
+  readonly handle: PresenceHandle<unknown> | undefined;
+};
+
 const nobody: ReadonlyMap<string, Peer<unknown>> = new Map<string, Peer<unknown>>();
 
 /**
@@ -52,25 +59,27 @@ export function usePresence<State>(
   const shelf = topics(client);
   const key = `${definition.name} ${presenceTopic(definition, params)}`;
   const { ttl } = options;
-  const [joined, setJoined] = useState<PresenceHandle<unknown>>();
+  const [joined, setJoined] = useState<Joined>();
   // What it is joined with is not looked at: of the same topic it is the same.
   const topic: Topic = { client, definition, params };
   useEffect(() => {
     const release = shelf.retain(key, topic, ttl);
-    setJoined(readyOf(shelf.place(key, topic).getState()));
+    setJoined({ shelf, key, handle: readyOf(shelf.place(key, topic).getState()) });
     return release;
   }, [shelf, key, ttl]);
+  // Who was in the room before is not in this one.
+  const handle = joined?.shelf === shelf && joined.key === key ? joined.handle : undefined;
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the definition's schema has seen to it
-  const peers = (useSignal(joined?.peers ?? nothing) ?? nobody) as PresenceView<State>['peers'];
+  const peers = (useSignal(handle?.peers ?? nothing) ?? nobody) as PresenceView<State>['peers'];
   const deeds = useMemo(() => {
-    const handle = (): PresenceHandle<unknown> => {
+    const own = (): PresenceHandle<unknown> => {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nobody has to wait for a topic
       const asked = (): PresenceHandle<unknown> => shelf.get(key, topic) as PresenceHandle<unknown>;
       return readyOf(shelf.place(key, topic).getState()) ?? asked();
     };
     return {
-      set: (value: State) => handle().set(value),
-      clear: () => handle().clear(),
+      set: (value: State) => own().set(value),
+      clear: () => own().clear(),
     };
   }, [shelf, key]);
   return useMemo(() => ({ peers, ...deeds }), [peers, deeds]);

@@ -91,6 +91,15 @@ function Cursor({ x, id = '1' }: { readonly x: number; readonly id?: string }): 
   return <i>{shown.toSorted().join(' ')}</i>;
 }
 
+/** What was drawn of rooms: whom each shows. */
+const drawn: string[] = [];
+
+function Room({ id }: { readonly id: string }): ReactElement {
+  const { peers } = usePresence(Cursors, { id });
+  drawn.push(`${id}:${[...peers.values()].map(({ value }) => value.x).join()}`);
+  return <i>{peers.size}</i>;
+}
+
 /** Boundaries of React 19 that hide what is in them. */
 const Activity = Reflect.get(React, 'Activity') as
   | ComponentType<{ mode: 'visible' | 'hidden'; children: ReactNode }>
@@ -291,6 +300,17 @@ describe.each([{ isStrict: false }, { isStrict: true }])('life, strict: $isStric
     one.unmount();
     await until(() => seat.wire.count('phx_leave', 'presence:') === 2);
     two.unmount();
+  });
+
+  it('who was in one room is not shown in the next, not even at first', async () => {
+    const other = draw(app(<Cursor x={1} />, world.seat().client));
+    const page = draw(app(<Room id="1" />));
+    await page.shows('1');
+    drawn.length = 0;
+    page.draw(app(<Room id="2" />));
+    await page.shows('0');
+    expect(drawn.filter((each) => each !== '2:')).toEqual([]);
+    for (const each of [page, other]) each.unmount();
   });
 
   it.each([

@@ -59,7 +59,10 @@ class TopicShare {
   seat(guest: Guest, { peer, state }: Pick<Shown, 'peer' | 'state'>): GuestSeat {
     const shown = { peer, state, isWelcome: false };
     this.#guests.set(guest, shown);
-    this.#lingering.get(peer)?.();
+    const stopLingering = this.#lingering.get(peer);
+    stopLingering?.();
+    // It has cleared what it showed while it was away.
+    if (stopLingering && state === null) this.#say(peer, null, () => undefined);
     if (this.#release === null) this.#begin();
     const { status, key } = this.#channel;
     if (status.get().state === 'joined') this.#welcome(guest, shown, key ?? '');

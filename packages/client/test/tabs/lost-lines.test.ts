@@ -46,3 +46,27 @@ test('given a tab that has lost its line to the leading one, and finds no other 
   ears.isDeaf = true;
   await expect.poll(() => watcher.peers.get().size, { timeout: 20_000 }).toBe(0);
 });
+
+test('given a tab that has lost its line, and clears what it showed, when it is back in time, then it is shown no more (S85)', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const ears = mayBeDeaf();
+  await profile.open();
+  const b = await profile.open({
+    env: hastyEnv,
+    tabs: tabs({ name: profile.name, platform: ears.platform }),
+    link: memoryLink(() => null),
+  });
+  const at = { store: 'acme/app', topic: 'rooms/1' };
+  const watcher = joinPresence(world.client(), at);
+  const inB = joinPresence(b.client, at);
+  inB.set({ tab: 'b' });
+  await expect.poll(() => watcher.peers.get().size).toBe(1);
+  ears.isDeaf = true;
+  const state = (): string => inB.status.get().state;
+  await expect.poll(state, { timeout: 20_000 }).not.toBe('joined');
+  inB.clear();
+  ears.isDeaf = false;
+  await expect.poll(state, { timeout: 20_000 }).toBe('joined');
+  await expect.poll(() => watcher.peers.get().size, { timeout: 20_000 }).toBe(0);
+});

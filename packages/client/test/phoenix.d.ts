@@ -55,6 +55,7 @@ declare module 'phoenix' {
     disconnect(): void;
     isConnected(): boolean;
     push(message: Message): void;
+    sendHeartbeat(): void;
     onOpen(callback: () => void): string;
     onError(callback: (error: unknown) => void): string;
     onClose(callback: (event: { code?: number }) => void): string;

@@ -10,8 +10,6 @@ import { directory } from './directory.ts';
 import { heldByServer } from './ride.ts';
 
 const hour = 3_600_000;
-// Peers keep silent for longer than the default allows.
-const limits = { idle_timeout_ms: 600_000 };
 
 test.each(dialects)(
   'S50 on %s a wall clock that steps an hour ahead ends no lease early, one that steps back makes none longer',
@@ -26,7 +24,7 @@ test.each(dialects)(
       let stepped = 0;
       const wall = (): number => clock.wall() + stepped;
       const storage = memory({ now: wall });
-      const { joined } = await world({ clock, storage, limits });
+      const { joined } = await world({ clock, storage });
       const [one, other] = [await joined(knock), await joined({ ...knock, device: 'd2' })];
       stepped = before;
       const first = await write(one, 'lease', 'lock', { ttl_ms: 60_000 });

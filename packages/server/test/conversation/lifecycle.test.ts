@@ -4,6 +4,7 @@ import { Agent, get, request } from 'node:http';
 import { connect as connectTo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { defaultLimits } from '@holdfast/protocol';
 import { StorageError } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { sqlite } from '@holdfast/server/storage/sqlite';
@@ -258,7 +259,9 @@ test('S111 a drain amid pipelined writes loses none that was answered, and answe
 
 test('a socket that is silent for 60 s, pings unanswered, is closed, one that is not stays open', async () => {
   const clock = new VirtualClock();
-  const { joined } = await world({ clock, storage: memory({ now: clock.wall }) });
+  const { idle_timeout_ms } = defaultLimits;
+  const storage = memory({ now: clock.wall });
+  const { joined } = await world({ clock, storage, limits: { idle_timeout_ms } });
   const [silent, other] = [await joined({ pongs: false }), await joined({ device: 'd2' })];
   for (let i = 0; i < 2; i += 1) {
     await clock.pass(29_000);

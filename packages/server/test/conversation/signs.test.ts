@@ -1,4 +1,4 @@
-import { jsonCodec } from '@holdfast/protocol';
+import { defaultLimits, jsonCodec } from '@holdfast/protocol';
 import { messagePackCodec } from '@holdfast/protocol/codec/messagepack';
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, test } from 'vitest';
@@ -7,9 +7,11 @@ import { SlowDisk } from './slow-disk.ts';
 import { arrived, ask, put, reasonOf } from './talk.ts';
 import { topic, world } from './world.ts';
 
+const limits = { idle_timeout_ms: defaultLimits.idle_timeout_ms };
+
 test('a capver-4 socket that answers pings is not idle, however long nobody says anything', async () => {
   const clock = new VirtualClock();
-  const { joined, connect } = await world({ clock });
+  const { joined, connect } = await world({ clock, limits });
   const quiet = await joined({ device: 'quiet' });
   const silent = await joined({ device: 'silent', pongs: false });
   for (let i = 0; i < 20; i += 1) {

@@ -23,6 +23,9 @@ export type World = {
 /** The topic of the store of a {@link World}. */
 export const topic = 'store:demo/main';
 
+/** Ten years: who lets time pass does not wait meanwhile for a pong, whose way takes real time. */
+const patient = { idle_timeout_ms: 315_360_000_000 };
+
 /** The principal of the token `dev`. */
 export const everything: Principal = {
   subject: 'dev',
@@ -33,13 +36,14 @@ export const everything: Principal = {
   tokenId: null,
 };
 
-/** Starts a server for one test; it is closed when the test ends. */
+/** Starts a server for one test; it is closed when the test ends. Silent sockets stay where the test holds the clock. */
 export async function world(options: Partial<ServerOptions> = {}): Promise<World> {
   const server = createServer({
     rates: false,
     ...(options.data === undefined && { storage: memory() }),
     authenticate: async ({ token }) => (token === 'dev' ? everything : null),
     ...options,
+    limits: { ...(options.clock !== undefined && patient), ...options.limits },
   });
   const { url } = await server.listen();
   const store =

@@ -87,7 +87,7 @@ test('S104 an import into a full store is refused at once, not line by line, and
     // Three lines of two commits: nothing else took a seq.
     store_seq: 6,
   });
-  expect(performance.now() - since).toBeLessThan(2000);
+  expect(performance.now() - since).toBeLessThan(10_000);
 });
 
 function linesOf(paths: readonly string[]): string {

@@ -22,11 +22,11 @@ async function begin(
 }
 
 /** What the first byte of an upload is answered, of other content each time: what has begun is not begun again. */
-function beginning(site: Site): () => Promise<number> {
+function beginning(here: Site): () => Promise<number> {
   let asked = 0;
   return async () => {
     asked += 1;
-    const [status] = await begin(site, `other ${asked}`, 1);
+    const [status] = await begin(here, `other ${asked}`, 1);
     return status;
   };
 }

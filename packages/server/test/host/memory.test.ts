@@ -82,8 +82,7 @@ test('G52 where memory is short, stores that nobody uses are closed before their
 test('what a client is sent of a store when it joins is freed when it has been sent, however long the client stays', async () => {
   const clock = new VirtualClock();
   const storage = memory({ now: clock.wall });
-  const limits = { idle_timeout_ms: 600_000 };
-  const { joined, url } = await world({ clock, storage, limits });
+  const { joined, url } = await world({ clock, storage });
   const writer = await joined();
   const text = 'x'.repeat(200);
   const leaves = Array.from({ length: 2000 }, (_, at) => [`${at}`, `${text}${at}`] as const);

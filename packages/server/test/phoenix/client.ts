@@ -11,7 +11,6 @@ export type Opening = {
   readonly capver?: string;
   readonly vsn?: string;
   readonly transport?: unknown;
-  readonly heartbeatIntervalMs?: number;
 };
 
 /** What came by a socket: the messages, for tests to look into. */
@@ -36,7 +35,6 @@ export function openSocket(url: string, opening: Opening = {}): Socket {
     params: { token, device_id: device, capver },
     vsn,
     transport: opening.transport ?? WebSocket,
-    heartbeatIntervalMs: opening.heartbeatIntervalMs ?? 30_000,
     reconnectAfterMs: again,
     rejoinAfterMs: again,
     // The package's own serializer knows no MessagePack; in JSON it is used as it is.

@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest';
+import { VirtualClock } from '../conversation/clock.ts';
 import { legacyStateOf, stateOf } from '../conversation/replica.ts';
 import { SlowDisk } from '../conversation/slow-disk.ts';
 import { memory } from '@holdfast/server/storage/memory';
@@ -124,11 +125,11 @@ test('S63 a write that a snapshot swallowed is cleared from the pending list by 
 });
 
 test('S41 writes from a socket of every kind, and from capver 4, reach a joined client in seq order', async () => {
-  const here = await world();
+  // It never moves: nothing waits for time to pass.
+  const here = await world({ clock: new VirtualClock() });
   const heard: number[] = [];
   const listener = await clientOf(here, 'listener');
   listener.watch(({ store_seq: seq }) => heard.push(seq));
-  const started = performance.now();
   const olds = transports.map(async ([name, opening], at) => {
     const client = await clientOf(here, name, opening);
     for (let n = 0; n < 10; n += 1) await client.write('set', `old/${at}`, { value: n });
@@ -139,7 +140,6 @@ test('S41 writes from a socket of every kind, and from capver 4, reach a joined 
   const deleted = await write(modern, 'delete', 'old');
   expect(deleted.status).toBe('ok');
   await expect.poll(() => heard.length).toBe(51);
-  expect(performance.now() - started).toBeLessThan(1000);
   expect(heard).toEqual(Array.from({ length: 51 }, (_, n) => n + 1));
   expect([...listener.cache.rows.keys()]).toEqual(['new']);
 });

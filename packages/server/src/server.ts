@@ -16,7 +16,7 @@ import {
 } from './access/index.ts';
 import { memoryBus } from './bus/memory.ts';
 import { call } from './call.ts';
-import { Files } from './files/index.ts';
+import { Files, hiddenBy } from './files/index.ts';
 import { type Clock, systemClock } from './host/clock.ts';
 import { Compactor, retentionOf } from './host/compactor.ts';
 import { doorTo, type StoreDoor } from './host/door.ts';
@@ -144,14 +144,15 @@ class HoldfastServer implements Server {
     const room = this.#hostRoom();
     this.#openStores = new Stores(room);
     this.#presence = new PresenceTopics(room);
-    this.#files = new Files({ ...room, blobs: measuredBlobs(openBlobs(options), this.#meters) });
+    const sights = { ...this.#door(), veilOf: this.#veilOf.bind(this) };
+    const blobs = measuredBlobs(openBlobs(options), this.#meters);
+    this.#files = new Files({ ...room, blobs, hides: hiddenBy(sights) });
     const counted = (result: string): void => this.#meters.webhookAttempts.add(result);
     this.#webhooks = new Webhooks({ ...room, newId: randomUUID, counted }, reach);
     this.#views = openViews(options, {
       ...room,
       files: this.#files,
-      ...this.#door(),
-      veilOf: (principal, store) => this.#veilOf(principal, store),
+      ...sights,
       warn: (what) => this.#log.info({}, what),
     });
     ({ recheck: this.recheck, tell: this.tell, renderOnce: this.renderOnce } = this.#views.api);

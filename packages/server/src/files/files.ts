@@ -34,7 +34,7 @@ export type FileLabel = {
 };
 
 /** An entry that names content, and why a principal may not download by it; null if it may. */
-export type FilePlaceFound = FilePlace & { readonly denied: 'store' | 'path' | null };
+export type FilePlaceFound = FilePlace & { readonly denied: 'store' | 'path' | 'record' | null };
 
 /** Who pushes a file, and to which store. */
 type Pusher = {
@@ -130,7 +130,9 @@ export class Files {
   async *placesOf(principal: Principal, hash: string): AsyncIterable<FilePlaceFound> {
     for (const org of principal.orgs) {
       for await (const place of this.#room.storage.files.places(hash, org)) {
-        yield { ...place, denied: denialOf(principal, place) };
+        const denied = denialOf(principal, place);
+        const isHidden = denied === null && (await this.#room.hides?.(principal, place)) === true;
+        yield { ...place, denied: isHidden ? 'record' : denied };
       }
     }
   }

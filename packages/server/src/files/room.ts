@@ -1,7 +1,8 @@
 import type { Quotas } from '@holdfast/engine/authority';
 import type { EpochMs, Limits } from '@holdfast/protocol';
 import type { Blobs } from '../blobs/index.ts';
-import type { Storage } from '../storage/port.ts';
+import type { Principal } from '../access/index.ts';
+import type { FilePlace, Storage } from '../storage/port.ts';
 
 /** The time, and what is to happen later. */
 export type FileClock = {
@@ -18,6 +19,8 @@ export type FilesRoom = {
   readonly limits: Pick<Limits, 'max_file_bytes'>;
   readonly quotas?: Quotas;
   readonly clock: FileClock;
+  /** Whether the rules of a record hide an entry from somebody (records.md §17). Default: none does. */
+  readonly hides?: (principal: Principal, place: FilePlace) => Promise<boolean>;
   /** Something failed that nobody asked for: the operator's log. */
   readonly report: (what: string, error: unknown) => void;
 };

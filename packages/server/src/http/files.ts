@@ -6,12 +6,12 @@ import { type FilePlaceFound, mayRead } from '../files/index.ts';
 import type { Committer } from './commit.ts';
 import type { HttpDeps } from './deps.ts';
 import { pathOf, writablePathOf } from './entry-path.ts';
-import { notFound, refused } from './errors.ts';
+import { notFound, type Problem, refused } from './errors.ts';
 import { answerFile, fileEntry } from './file-read.ts';
 import { deleteFile, writeFile } from './file-write.ts';
-import { identify, mayHide, needScope, readableIn } from './identify.ts';
+import { identify, needScope, readable, readableIn } from './identify.ts';
 import { paramOf } from './query.ts';
-import { storeOf } from './store-of.ts';
+import { storeNamed, storeOf } from './store-of.ts';
 
 /** Files by their paths, and content by its hash (stores.md §15.5). */
 export function routeFiles(app: Hono, deps: HttpDeps, committer: Committer): void {
@@ -61,37 +61,30 @@ async function removeFile(c: Context, deps: HttpDeps, committer: Committer): Pro
 async function readContent(c: Context, deps: HttpDeps): Promise<Response> {
   const principal = await identify(deps, c);
   needScope(principal, 'files:read');
-  judgeNamed(c, principal);
-  const places = deps.files.placesOf(principal, c.req.param('hash') ?? '');
-  let denied: FilePlaceFound['denied'] = null;
-  for await (const place of places) {
-    if (!isWanted(c, place)) continue;
-    const file = fileEntry(place.value);
-    if (place.denied === null && (await isHidden(deps, principal, place))) continue;
-    if (place.denied === null && file !== null) return answerFile(c, deps, file);
-    denied ??= place.denied;
+  await judgeNamed(c, deps, principal);
+  for await (const place of deps.files.placesOf(principal, c.req.param('hash') ?? '')) {
+    const file = isWanted(c, place) && place.denied === null ? fileEntry(place.value) : null;
+    if (file !== null) return answerFile(c, deps, file);
   }
-  if (denied === null) throw notFound();
-  throw denied === 'path' ? forbiddenPath(paramOf(c, 'path') ?? '') : forbiddenStore();
+  throw unfound(c, principal);
 }
 
-/** Whether this content is at the path that is named, or another, is for those to know who may look there. */
-function judgeNamed(c: Context, principal: Principal): void {
-  const named = paramOf(c, 'path');
+/** Whether this content is in the store or at the path that is named, is for those to know who may look there. */
+async function judgeNamed(c: Context, deps: HttpDeps, principal: Principal): Promise<void> {
+  const [store, named] = [paramOf(c, 'store'), paramOf(c, 'path')];
+  if (store !== undefined) await storeNamed(deps, principal, store);
   if (named === undefined) return;
   const path = toPath(named);
   if (isRefusal(path)) throw notFound();
   if (!mayRead(principal, path)) throw forbiddenPath(path);
 }
 
-/** Whether the rules of a record hide the entry from the principal (records.md §17). */
-async function isHidden(
-  deps: HttpDeps,
-  principal: Principal,
-  { store: row, path }: FilePlaceFound,
-): Promise<boolean> {
-  if (!mayHide(deps, { principal, row, pattern: null })) return false;
-  return deps.withStore(row.id, (store) => !readableIn(deps, principal, store).covers(path));
+/** Why there is nothing to download: told alike whether or not such content is where the principal may not look. */
+function unfound(c: Context, principal: Principal): Problem {
+  const isPathNamed = paramOf(c, 'path') !== undefined;
+  if (!isPathNamed && !readable(principal).isWhole) return forbiddenPath('');
+  const mayLook = paramOf(c, 'store') !== undefined || principal.storeAccess.mode === 'all';
+  return mayLook ? notFound() : forbiddenStore();
 }
 
 /** `store` and `path` choose the entry that the headers come from. */

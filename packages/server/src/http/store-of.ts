@@ -12,8 +12,17 @@ export async function storeOf(
   c: Context,
   principal: Principal,
 ): Promise<StoreRow> {
-  const org = c.req.param('org') ?? '';
-  const name = parseStoreName(`${org}/${c.req.param('store') ?? ''}`);
+  return storeNamed(deps, principal, `${c.req.param('org') ?? ''}/${c.req.param('store') ?? ''}`);
+}
+
+/** The store of a name, by the same rules. */
+export async function storeNamed(
+  deps: Pick<HttpDeps, 'storage'>,
+  principal: Principal,
+  text: string,
+): Promise<StoreRow> {
+  const name = parseStoreName(text);
+  const [org = ''] = text.split('/', 1);
   // Other orgs are not even looked up, so that not the time of the answer tells either.
   if (name === null || !principal.orgs.includes(org)) throw notFound();
   const row = await deps.storage.stores.find(name);

@@ -204,6 +204,14 @@ describe('downloads', () => {
     expect(await refusal('writer')).toMatchObject({ reason: 'missing_scope', scope: 'files:read' });
     expect(await refusal('outside')).toMatchObject({ reason: 'path_not_allowed' });
     expect(await refusal('stranger')).toEqual({ error: 'not_found' });
+    // Nor whether there is such content where one may not look.
+    for (const token of ['elsewhere', 'outside', 'stranger']) {
+      for (const query of ['', '?store=demo/main', '?store=other/main', '?path=public/fox']) {
+        const [, known] = await told(await call(`${at}${query}`, { token }));
+        const unknown = await call(`/api/files/${hashOf('other')}${query}`, { token });
+        expect([token, query, (await told(unknown))[1]]).toEqual([token, query, known]);
+      }
+    }
     expect((await call(`/api/files/${hashOf('other')}`)).status).toBe(404);
     expect((await call('/api/files/..%2f..%2fetc%2fpasswd')).status).toBe(404);
     // The entry that the headers come from can be named.

@@ -277,6 +277,17 @@ describe('Visibility', () => {
     expect([await statusOf(file, 'ada'), await statusOf(file, 'eve')]).toEqual([200, 404]);
     const byHash = `${url}/api/files/${hash}`;
     expect([await statusOf(byHash, 'ada'), await statusOf(byHash, 'eve')]).toEqual([200, 404]);
+    // Nor by naming its content in another store, to be downloaded there (stores.md §14.4).
+    await made.server.stores.create('demo/other');
+    const name = async (token: string): Promise<unknown> => {
+      const body = { _type: 'file', hash, size: 5, content_type: 'a/b', filename: null };
+      const value = { ...body, uploaded_at: '2026-01-01T00:00:00.000Z' };
+      const entry = `${url}/api/stores/demo/other/entries/copy`;
+      const headers = { ...as(token).headers, 'content-type': 'application/json' };
+      const named = await fetch(entry, { method: 'PUT', headers, body: JSON.stringify(value) });
+      return ((await named.json()) as { readonly error?: string }).error;
+    };
+    expect([await name('eve'), await name('ada')]).toEqual(['unknown_file', undefined]);
     const hook = (patterns: readonly string[]) =>
       http(made, 'POST', 'webhooks', {
         token: 'eve',

@@ -79,6 +79,8 @@ export default defineConfig({
           name: 'alone',
           include: alone,
           maxWorkers: 1,
+          // A machine can stall for a second, but not three times; the tally names what was tried again.
+          retry: 2,
           sequence: { groupOrder: 1 },
         },
       },

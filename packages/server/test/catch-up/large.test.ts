@@ -9,7 +9,6 @@ import { board, followTo, ride, writerOf } from './ride.ts';
 const LEAVES = 200_000;
 // The processor's time, with room for slow machines, and another try for a collection of garbage. The benchmark states the figure.
 const BLOCK_MS_MAX = 200;
-const RETRIES = 2;
 const modern = tongues.filter(([, { capver }]) => capver === '4');
 const SECONDS = 1000;
 
@@ -24,7 +23,7 @@ describe('a store of 200 000 leaves', () => {
 
   test.each(modern)(
     'S82 on %s its snapshot comes whole in chunks of one state, and the event loop is never blocked for long',
-    { timeout: 30 * SECONDS, retry: RETRIES },
+    { timeout: 30 * SECONDS },
     async (_name, knock) => {
       const reader = new NewReader();
       await server.block();
@@ -97,7 +96,7 @@ describe('a store of 200 000 leaves', () => {
 
   test.each(tongues)(
     'S82 on %s several readers are sent the whole store at once, and the event loop is never blocked for long',
-    { timeout: 60 * SECONDS, retry: RETRIES },
+    { timeout: 60 * SECONDS },
     async (_name, knock) => {
       await server.block();
       const readers = [1, 2, 3].map(() => readerFor(knock));
@@ -115,7 +114,7 @@ describe('a store of 200 000 leaves', () => {
 
   test.each(tongues.filter(([, { capver }]) => capver === '3'))(
     'S82 on %s the events that stand for a snapshot leave the event loop free too',
-    { timeout: 30 * SECONDS, retry: RETRIES },
+    { timeout: 30 * SECONDS },
     async (_name, knock) => {
       const cache = new DustCache();
       // Ahead of the store, it starts over.

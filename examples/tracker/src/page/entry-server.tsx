@@ -3,7 +3,8 @@ import { records } from '@holdfast/client/records';
 import { dehydrate } from '@holdfast/client/ssr';
 import { views } from '@holdfast/client/views';
 import type { Loadable } from '@holdfast/react';
-import { Writable } from 'node:stream';
+import { PassThrough, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { renderToPipeableStream } from 'react-dom/server';
 import { type Version, versionOf } from '../issue/issue.ts';
 import { App } from './app.tsx';
@@ -43,17 +44,15 @@ export async function render({
     // What is above the fold is there with the first byte; what is not prefetched is streamed when it is there.
     await Promise.all([client.prefetch(...loadsOf(version, url)), client.view('Summary').ready]);
     await new Promise<void>((resolve, reject) => {
-      // The rest of the document comes after it.
-      const through = new Writable({
-        write: (chunk, encoding, done) => void into.write(chunk, encoding, done),
-        final: (done) => {
-          resolve();
-          done();
-        },
-      });
       const { pipe } = renderToPipeableStream(
         <App client={client} version={version} me={at.principal ?? ''} url={url} />,
-        { onShellReady: () => void pipe(through), onShellError: reject },
+        {
+          // The rest of the document comes after it; where whoever asked has gone, nothing does.
+          onShellReady: () =>
+            void pipeline(pipe(new PassThrough()), into, { end: false }).then(resolve, reject),
+          onShellError: reject,
+          onError: (error) => void (into.destroyed || process.stderr.write(`${String(error)}\n`)),
+        },
       );
     });
     return { seed: dehydrate(client) };

@@ -63,6 +63,7 @@ export async function openPages(
     const [path = ''] = (request.url ?? '').split('?');
     if (path === '/') {
       draw(request, response).catch((error: unknown) => {
+        if (response.destroyed) return; // nobody waits for it any more
         process.stderr.write(`${String(error)}\n`);
         response.destroy();
       });

@@ -383,11 +383,10 @@ function frame(event: string, data: Json): string {
 
 function isRequest(value: unknown): value is HandshakeRequest {
   if (!isObject(value) || typeof value['key'] !== 'string') return false;
-  const { incarnation, sequence, view, seed } = value;
+  const { record, params = {}, client_version: version, incarnation, sequence, view, seed } = value;
   const isCount =
     sequence === undefined || (Number.isSafeInteger(sequence) && Number(sequence) >= 0);
-  return (
-    isCount &&
-    [incarnation, view, seed].every((each) => each === undefined || typeof each === 'string')
-  );
+  if (!isObject(params)) return false;
+  const texts = [record, version, incarnation, view, seed, ...Object.values(params)];
+  return isCount && texts.every((each) => each === undefined || typeof each === 'string');
 }

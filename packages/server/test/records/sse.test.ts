@@ -216,6 +216,11 @@ test('bad keys, bad bodies and too many keys are refused', async () => {
   expect(await statusOf('?key=x')).toBe(400);
   expect(await statusOf('/stream', { method: 'POST', body: 'no' })).toBe(400);
   expect(await statusOf('/stream', post([{ key: 7 }]))).toBe(400);
+  const illTyped = [{ client_version: 5 }, { record: 5 }, { params: 'id' }, { params: { id: 5 } }];
+  for (const each of illTyped) {
+    const asked = post([{ key: key('ada'), ...each }]);
+    expect(await statusOf('/handshake', asked), JSON.stringify(each)).toBe(400);
+  }
   expect(await statusOf(`?${['a', 'b', 'c'].map((id) => `key=${key(id)}`).join('&')}`)).toBe(400);
 });
 

@@ -1,7 +1,16 @@
 import type { LoggedOp, LoneRequest, Quotas } from '@holdfast/engine/authority';
 import type { Scope, Span, Tree } from '@holdfast/engine/data';
 import type { Veil } from '@holdfast/engine/gate';
-import type { EpochMs, Json, Limits, Path, Refusal, Seq, WriteReply } from '@holdfast/protocol';
+import type {
+  EpochMs,
+  Json,
+  Limits,
+  Path,
+  Refusal,
+  Seq,
+  StoreName,
+  WriteReply,
+} from '@holdfast/protocol';
 
 import type { Access, AuditLog, Principal, Rates, TokenAuthority } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
@@ -101,6 +110,8 @@ export type OpenStore = {
 export type RecordStreams = {
   /** Whether no token is needed. */
   readonly isPublic: boolean;
+  /** Whether records bind a principal as they bind no service, in a store or, where none is said, in any. */
+  binds(principal: Principal, store: StoreName | null): boolean;
   serve(
     asked: { readonly request: Request; readonly body?: object; readonly ended?: () => void },
     reader: { readonly principal: Principal | null; readonly isStill: () => Promise<boolean> },

@@ -1,3 +1,4 @@
+import { refuse } from '@holdfast/protocol';
 import type { Hono } from 'hono';
 
 import { outlives, type Principal, refuseDelegation, seesToken } from '../access/index.ts';
@@ -10,7 +11,7 @@ import { notFound, Problem, refused } from './errors.ts';
 import { identify, needScope } from './identify.ts';
 import { permissionsOf } from './stores.ts';
 import { writeTime } from './time.ts';
-import { readTokenRequest } from './token-request.ts';
+import { readTokenRequest, type WantedToken } from './token-request.ts';
 import { turn } from './turns.ts';
 
 const PAGE = 500;
@@ -39,6 +40,7 @@ export function routeTokens(app: Hono, deps: HttpDeps, acts: Acts): void {
     return acts.perform(c, { principal: bearer, body, isSecret: true }, async () => {
       const wanted = await readTokenRequest(body, { bearer, deps });
       judge(bearer, wanted);
+      await judgeService(bearer, wanted, deps);
       const { row, rawToken } = await deps.tokens.issue({ ...wanted, createdBy: bearer.subject });
       const { id, org, name } = row;
       await noteAct(deps, bearer, { act: 'token.issued', org, target: id, details: { name } });
@@ -68,6 +70,24 @@ function judge(bearer: Principal, wanted: Parameters<typeof refuseDelegation>[1]
     const message = 'A token may not live longer than the token that creates it.';
     throw new Problem(403, 'forbidden', { reason: 'expiry_not_allowed', message });
   }
+}
+
+/** A token without path rules is a service, from which records hide nothing (records.md §17): who is no service makes none where they bind. */
+async function judgeService(
+  bearer: Principal,
+  { pathRules, storeAccess }: WantedToken,
+  { records, storage }: HttpDeps,
+): Promise<void> {
+  if (pathRules !== null || records?.binds(bearer, null) !== true) return;
+  const ids = storeAccess.mode === 'all' ? [] : storeAccess.storeIds;
+  const rows = await Promise.all(ids.map((id) => storage.stores.get(id)));
+  const isFree =
+    storeAccess.mode === 'selected' &&
+    rows.every((row) => row === null || !records.binds(bearer, row.name));
+  if (isFree) return;
+  const message =
+    'Records hide something from you, or keep fields from you, which they would not from a token without path_rules. Give it some, such as {"pattern": "**", "allow": ["read", "write"]}.';
+  throw refused(refuse('path_not_allowed', { message }));
 }
 
 type NameOf = (storeId: string) => Promise<string | null>;

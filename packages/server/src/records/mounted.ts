@@ -1,4 +1,4 @@
-import type { RecordContext } from '@holdfast/protocol';
+import type { RecordContext, StoreName } from '@holdfast/protocol';
 import { grantsOf, mayUseStore, type Principal } from '../access/index.ts';
 import {
   type Asked,
@@ -30,6 +30,8 @@ export type Reader = {
 export type MountedRecords = {
   /** Whether no token is needed. */
   readonly isPublic: boolean;
+  /** Whether records bind a principal as they bind no service, in a store or, where none is said, in any. */
+  binds(principal: Principal, store: StoreName | null): boolean;
   serve(asked: Omit<Asked, 'ctx'>, reader: Reader): Promise<Response>;
 };
 
@@ -45,6 +47,7 @@ export function mountRecords(room: MountRoom, options: SyncOptions = {}): Mounte
   const isPublic = asks === 'public';
   return {
     isPublic,
+    binds: (principal, store) => room.records.binds(principal, store),
     serve: (asked, { principal, isStill }) => {
       const ctx = {
         principal: principal === null ? nobody : { ...principal },

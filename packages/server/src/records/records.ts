@@ -69,6 +69,16 @@ function plain(def: RecordDef): Declared {
   return { def, writeSchema: null, write: null, read: null, readClass: null, mutations: {} };
 }
 
+/** Whether not everybody sees all of it. */
+function doesHide({ def, read }: Declared): boolean {
+  return (def.visibility ?? read) !== null;
+}
+
+/** Whether services may do more with it than others. */
+function doesBind(declared: Declared): boolean {
+  return doesHide(declared) || declared.def.authority !== null;
+}
+
 /** A declared record in one store. */
 type Placed = Declared & GatedRecord;
 
@@ -118,7 +128,7 @@ export class Records {
       throw new TypeError(`The record "${declared.def.name}" is declared already.`);
     }
     this.#declared = all;
-    this.#hasVeils ||= (declared.def.visibility ?? declared.read) !== null;
+    this.#hasVeils ||= doesHide(declared);
   }
 
   /** The gate of a store; null where no record is in it. */
@@ -131,7 +141,7 @@ export class Records {
   /** What is hidden from a principal in a store; null: nothing, whatever the values are. */
   veilOf(principal: Viewer, { name, valueAt }: Viewed): Veil | null {
     if (!this.#hasVeils || seesAll(principal)) return null;
-    const records = this.#in(name).filter(({ def, read }) => def.visibility ?? read);
+    const records = this.#in(name).filter(doesHide);
     if (records.length === 0) return null;
     return new Veil({
       records,
@@ -141,6 +151,13 @@ export class Records {
       valueAt,
       tell: (record, error) => this.#tell({ phase: 'visibility', record, store: name, error }),
     });
+  }
+
+  /** Whether records of a store, of any where none is said, hide something from a principal or keep fields from it that services may write. */
+  binds(principal: Viewer, store: StoreName | null): boolean {
+    if (seesAll(principal)) return false;
+    const records = store === null ? this.#declared : this.#in(store);
+    return records.some(doesBind);
   }
 
   /** The records that are in a store. */

@@ -29,12 +29,6 @@ afterEach(() => {
   asked.length = 0;
 });
 
-/** Seconds take a twentieth. */
-const hastyEnv = {
-  now: () => performance.now() * 20,
-  setTimeout: (run: () => void, ms: number) => setTimeout(run, ms / 20),
-};
-
 test('a tab that is closed tries no more to load what it lacks', async () => {
   await using world = await openWorld();
   missing.add('together');
@@ -60,10 +54,10 @@ test('a tab that leads and cannot serve keeps no other from the server, and serv
   await using world = await openWorld();
   const profile = new Profile(world);
   missing.add('together');
-  const a = await profile.open({ env: { ...hastyEnv } });
+  const a = await profile.open();
   expect(asked).toEqual(['together']);
   missing.clear();
-  const b = await profile.open({ env: { ...hastyEnv } });
+  const b = await profile.open();
   await b.store.put('x', 1).committed;
   await expect.poll(() => a.store.get('x')).toBe(1);
   expect([a.valve.opened, b.valve.opened]).toEqual([1, 1]);

@@ -240,10 +240,11 @@ test('R196 R193 after a broken connection the query is opened with what is here,
   await tasks.ready();
   const values: string[] = [];
   tasks.subscribe(() => values.push(titles(tasks).join()));
-  valve.cut();
+  valve.down();
   await store.put('tasks/t7/title', 'changed').committed;
   await store.delete('tasks/t8').committed;
   const before = valve.received.length;
+  valve.up();
   await until(tasks as never, () => titles(tasks)[7] === 'changed');
   expect(titles(tasks)).toHaveLength(49);
   const news = valve.received.slice(before);
@@ -258,8 +259,7 @@ test('R193 clients go on receiving when the server is another process', async ()
   const directory = mkdtempSync(`${tmpdir()}/queries-`);
   onTestFinished(() => rmSync(directory, { recursive: true }));
   const start = async (port: number) => {
-    const storage = sqlite({ directory });
-    const server = createServer({ storage, rates: false });
+    const server = createServer({ storage: sqlite({ directory }), rates: false });
     server.record(Task);
     const { url } = await server.listen({ port });
     return { server, url };

@@ -1,4 +1,4 @@
-import type { Client } from '@holdfast/client';
+import type { Client, Store } from '@holdfast/client';
 import {
   RecordConflictError,
   type RecordHandle,
@@ -48,6 +48,19 @@ async function setting(world: World, isRow: boolean): Promise<Setting> {
   post.retain();
   await post.ready();
   return { valve, client, post, store, told };
+}
+
+type Crossing = { readonly valve: Valve; readonly store: Store; readonly title?: string | null };
+
+/** What becomes of a write that is made after another's, by who can hear of that only later. */
+async function crossed(of: Crossing, ours: () => { readonly committed: Promise<unknown> }) {
+  const { valve, store, title = 'theirs' } = of;
+  valve.down();
+  const theirs = title === null ? store.delete('posts/1') : store.put('posts/1/title', title);
+  await theirs.committed;
+  const { committed } = ours();
+  valve.up();
+  return refusalOf(committed);
 }
 
 async function refusalOf(write: Promise<unknown>): Promise<RecordConflictError> {
@@ -150,9 +163,7 @@ test('what is made once more is what was given, whatever has become of that obje
 test('a conflict of a row tells what the other has written, also where the row comes after the refusal', async () => {
   await using world = await openWorld();
   const { valve, post, store, told } = await setting(world, true);
-  valve.cut();
-  await store.put('posts/1/title', 'theirs').committed;
-  const error = await refusalOf(post.patch({ title: 'mine' }).committed);
+  const error = await crossed({ valve, store }, () => post.patch({ title: 'mine' }));
   expect(error).toMatchObject({
     kind: 'precondition',
     base: { title: 'a' },
@@ -188,19 +199,17 @@ test.each([false, true])(
   async (isRow) => {
     await using world = await openWorld();
     const { valve, post, other, store, told, write, likes } = await crossing(world, isRow);
-    valve.cut();
-    await store.put('posts/1/title', 'theirs').committed;
-    const sent = write();
-    const error = await refusalOf(sent.committed);
+    const sent: TxReceipt<string>[] = [];
+    const error = await crossed({ valve, store }, () => (sent[0] = write()));
     expect(error).toMatchObject({
       kind: 'precondition',
-      opId: sent.group,
+      opId: sent[0]?.group,
       fields: ['title'],
       base: { title: 'a' },
       mine: { title: 'mine, too' },
       theirs: { title: 'theirs' },
     });
-    expect([sent.status.get(), error.ref.key, other.get()?.likes]).toEqual([
+    expect([sent[0]?.status.get(), error.ref.key, other.get()?.likes]).toEqual([
       'rejected',
       post.key,
       1,
@@ -216,14 +225,10 @@ test.each([false, true])(
 test('a conflict of a transaction is resolved by theirs, or by a value in the place of what it has written of that record', async () => {
   await using world = await openWorld();
   const { valve, post, store, write, likes } = await crossing(world, false);
-  valve.cut();
-  await store.put('posts/1/title', 'theirs').committed;
-  const first = await refusalOf(write().committed);
+  const first = await crossed({ valve, store }, write);
   expect(first.resolve('theirs')).toBe(undefined);
   expect(likes()).toEqual(['theirs', 1]);
-  valve.cut();
-  await store.put('posts/1/title', 'again').committed;
-  const second = await refusalOf(write().committed);
+  const second = await crossed({ valve, store, title: 'again' }, write);
   const envelope = await second.resolve({ value: { title: 'both' } })?.committed;
   expect([envelope?.value, post.get()]).toEqual([{ title: 'both' }, { title: 'both' }]);
   await expect.poll(likes).toEqual(['both', 2]);
@@ -239,11 +244,11 @@ test('a transaction meets nothing in fields that it does not write, in own write
   valve.letOut();
   await Promise.all([...before, sent].map(({ committed }) => committed));
   await expect.poll(likes).toEqual(['mine, too', 4]);
-  valve.cut();
+  valve.down();
   await store.put('posts/1/title', 'theirs').committed;
-  const forced = client.transact((tx) =>
-    tx.record(post).patch({ title: 'forced' }, { precondition: 'none' }),
-  );
+  const force = { precondition: 'none' } as const;
+  const forced = client.transact((tx) => tx.record(post).patch({ title: 'forced' }, force));
+  valve.up();
   await forced.committed;
   await expect.poll(likes).toEqual(['forced', 4]);
   expect(told).toEqual([]);
@@ -252,28 +257,26 @@ test('a transaction meets nothing in fields that it does not write, in own write
 test('a transaction that changes what was deleted meanwhile is told of as that', async () => {
   await using world = await openWorld();
   const { valve, post, store, write } = await crossing(world, true);
-  valve.cut();
-  await store.delete('posts/1').committed;
-  const error = await refusalOf(write().committed);
+  const error = await crossed({ valve, store, title: null }, write);
   expect([error.kind, error.ref.key, error.theirs]).toEqual(['deleted', post.key, undefined]);
 });
 
 test('a row that was deleted meanwhile is told of as that', async () => {
   await using world = await openWorld();
   const { valve, post, store } = await setting(world, true);
-  valve.cut();
-  await store.delete('posts/1').committed;
-  const error = await refusalOf(post.patch({ title: 'mine' }).committed);
+  const gone = { valve, store, title: null };
+  const error = await crossed(gone, () => post.patch({ title: 'mine' }));
   expect([error.kind, error.theirs]).toEqual(['deleted', undefined]);
 });
 
 test('what a write has met does not keep a client from closing', async () => {
   await using world = await openWorld();
   const { valve, client, post, store } = await setting(world, true);
-  valve.cut();
+  valve.down();
   await store.put('posts/1/title', 'theirs').committed;
   valve.loses = (data) => String(data).includes('"query_delta"');
   const write = post.patch({ title: 'mine' }).committed;
+  valve.up();
   await expect
     .poll(() => valve.received.some((data) => String(data).includes('"conflict"')))
     .toBe(true);

@@ -201,9 +201,11 @@ describe('the status of a client as a whole', () => {
     const note = client.record(Note, { id: '1' });
     note.retain();
     await note.ready();
-    valve.cut();
+    valve.down();
     await store.put('notes/1/text', 'theirs').committed;
-    const error: unknown = await note.patch({ text: 'mine' }).committed.catch((thrown) => thrown);
+    const { committed } = note.patch({ text: 'mine' });
+    valve.up();
+    const error: unknown = await committed.catch((thrown: unknown) => thrown);
     expect(client.status.get().conflicts).toBe(1);
     let told = 0;
     client.status.subscribe(() => (told += 1));

@@ -16,8 +16,26 @@ export class Valve implements Link {
   #up: { readonly connection: LinkConnection; readonly events: LinkEvents } | null = null;
   #heldOut: Data[] | null = null;
   #heldIn: Data[] | null = null;
+  /** Who dials while nothing can be reached. */
+  #dialing: (() => void)[] | null = null;
 
   open(url: string, events: LinkEvents): LinkConnection {
+    if (this.#dialing === null) return this.#dial(url, events);
+    let connection: LinkConnection | null = null;
+    let isClosed = false;
+    this.#dialing.push(() => {
+      if (!isClosed) connection = this.#dial(url, events);
+    });
+    return {
+      send: (data) => connection?.send(data),
+      close: (code) => {
+        isClosed = true;
+        connection?.close(code);
+      },
+    };
+  }
+
+  #dial(url: string, events: LinkEvents): LinkConnection {
     const connection = this.#link.open(url, {
       opened: () => {
         this.opened += 1;
@@ -65,6 +83,18 @@ export class Valve implements Link {
     this.#heldIn = [];
     this.#heldOut = null;
     up?.connection.close(4000);
+  }
+
+  /** The socket breaks, and however long it takes there is no other one until {@link up}. */
+  down(): void {
+    this.#dialing ??= [];
+    this.cut();
+  }
+
+  up(): void {
+    const dialing = this.#dialing ?? [];
+    this.#dialing = null;
+    for (const dial of dialing) dial();
   }
 
   /** The client receives a message that the server did not send. */

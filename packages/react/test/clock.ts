@@ -58,7 +58,7 @@ export function turn(): Promise<void> {
 
 /** Waits for something to be so, and says what was if it never is. */
 export async function until(isSo: () => boolean, say: () => unknown = () => ''): Promise<void> {
-  const end = performance.now() + 4000;
+  const end = performance.now() + 20_000;
   while (!isSo()) {
     if (performance.now() > end) throw new Error(`it never came to be: ${String(say())}`);
     await turn();

@@ -24,6 +24,12 @@ function openProfile(world: World, name: string) {
       const envelope = { value: { n }, schema_version: '1.0', sequence: n, incarnation: 'e1' };
       transport.publish(Item.key({ id: '1' }), envelope);
     },
+    /** Resolves when something is in the cache that is in no store. */
+    isKept: async (): Promise<void> => {
+      await expect
+        .poll(() => cache.load('~/envelopes' as never))
+        .toMatchObject({ entries: [{ type: 'string' }] });
+    },
   };
 }
 
@@ -35,13 +41,13 @@ function shownBy(client: Client): RecordHandle<typeof Item> {
 
 test('R128 what came by a transport is kept for the next start where tabs share the cache, too', async () => {
   await using world = await openWorld();
-  const { open, publish } = openProfile(world, 'envelopes');
+  const { open, publish, isKept } = openProfile(world, 'envelopes');
   const first = open();
   const item = shownBy(first);
   await item.whenIdle();
   publish(4);
   expect(item.get()).toEqual({ n: 4 });
-  await new Promise(setImmediate);
+  await isKept();
   await first.close();
   const next = shownBy(open());
   await expect.poll(() => next.get()).toEqual({ n: 4 });
@@ -51,7 +57,7 @@ test('R128 what came by a transport is kept for the next start where tabs share 
 
 test('R128 what came to a tab that does not lead is kept, and is there when that tab is loaded again', async () => {
   await using world = await openWorld();
-  const { open, publish } = openProfile(world, 'envelopes of two');
+  const { open, publish, isKept } = openProfile(world, 'envelopes of two');
   const leader = open();
   // It leads by then, and shows nothing.
   await leader.record(Item, { id: '2' }).whenIdle();
@@ -60,7 +66,7 @@ test('R128 what came to a tab that does not lead is kept, and is there when that
   await item.whenIdle();
   publish(4);
   expect(item.get()).toEqual({ n: 4 });
-  await new Promise(setImmediate);
+  await isKept();
   await other.close();
   const again = shownBy(open());
   await expect.poll(() => again.get()).toEqual({ n: 4 });

@@ -1,50 +1,33 @@
 import { memoryLink } from '@holdfast/client/link/memory';
 import { joinPresence } from '@holdfast/client/presence';
-import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
+import { tabs } from '@holdfast/client/tabs';
 import { expect, test } from 'vitest';
-import { platformTabs } from '../../src/tabs/platform.ts';
+import { Clock } from '../../../react/test/clock.ts';
 import { openWorld } from '../world.ts';
-import { Profile } from './profile.ts';
-
-/** Seconds take a tenth. */
-const hastyEnv = {
-  now: () => performance.now() * 10,
-  setTimeout: (run: () => void, ms: number) => setTimeout(run, ms / 10),
-};
-
-/** A tab that hears nothing on its line any more once it is deaf, but can speak. */
-function mayBeDeaf(): { readonly platform: TabsPlatform; isDeaf: boolean } {
-  const real = platformTabs();
-  if (real === null) throw new Error('there are no locks here');
-  const ears = {
-    isDeaf: false,
-    platform: {
-      ...real,
-      channel: (...[name, hear]: Parameters<TabsPlatform['channel']>) =>
-        real.channel(name, (message) => {
-          if (!ears.isDeaf || !name.includes('/to/')) hear?.(message);
-        }),
-    },
-  };
-  return ears;
-}
+import { hearing, Profile } from './profile.ts';
 
 test('given a tab that has lost its line to the leading one, and finds no other way, then it is shown on no topic any more', async () => {
   await using world = await openWorld();
   const profile = new Profile(world);
-  const ears = mayBeDeaf();
-  await profile.open({ env: hastyEnv });
+  let isDeaf = false;
+  // It hears nothing on its line any more, but can speak.
+  const platform = hearing((name, message, hear) => {
+    if (!isDeaf || !name.includes('/to/')) hear?.(message);
+  });
+  await profile.open();
+  const clock = new Clock();
   const b = await profile.open({
-    env: hastyEnv,
-    tabs: tabs({ name: profile.name, platform: ears.platform }),
+    env: clock.env,
+    tabs: tabs({ name: profile.name, platform }),
     link: memoryLink(() => null),
   });
   const at = { store: 'acme/app', topic: 'rooms/1' };
   const watcher = joinPresence(world.client(), at);
   joinPresence(b.client, at).set({ tab: 'b' });
   await expect.poll(() => watcher.peers.get().size).toBe(1);
-  ears.isDeaf = true;
-  await expect.poll(() => watcher.peers.get().size, { timeout: 20_000 }).toBe(0);
+  isDeaf = true;
+  const left = (): Promise<number> => clock.skip(1000).then(() => watcher.peers.get().size);
+  await expect.poll(left).toBe(0);
 });
 
 test('given a tab that has lost its line, and clears what it showed, when it is back in time, then it is shown no more (S85)', async () => {

@@ -1,5 +1,6 @@
 import { type Client, type ClientOptions, memoryCache, type Store } from '@holdfast/client';
-import { tabs } from '@holdfast/client/tabs';
+import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
+import { platformTabs } from '../../src/tabs/platform.ts';
 import { Valve } from '../valve.ts';
 import type { World } from '../world.ts';
 
@@ -47,4 +48,16 @@ export class Profile {
 /** How many connections to the server each has opened. */
 export function opened(...all: readonly Tab[]): readonly number[] {
   return all.map(({ valve }) => valve.opened);
+}
+
+/** The platform's locks and channels, what comes on which can be held back. */
+export function hearing(
+  of: (name: string, message: unknown, hear: ((message: unknown) => void) | null) => void,
+): TabsPlatform {
+  const real = platformTabs();
+  if (real === null) throw new Error('there are no locks here');
+  return {
+    ...real,
+    channel: (name, hear) => real.channel(name, (message) => of(name, message, hear)),
+  };
 }

@@ -6,7 +6,7 @@ import {
   webStoragePersister,
   views,
 } from '@holdfast/client/views';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { module, node, Scripted } from './scripted.ts';
 
 /** A client that has seen the view before, with these options. */
@@ -183,14 +183,15 @@ describe('the cache of a view', () => {
 
   it('is written at most once a second, and at last', async () => {
     const writes: unknown[] = [];
-    const kept = memoryPersister();
+    const get = vi.fn(() => undefined);
     const counting: Persister = {
-      ...kept,
+      ...memoryPersister(),
+      get,
       set: (_, entry) => writes.push((entry.tree as { n: number }).n),
     };
     await using world = new Scripted({ viewCache: { persister: counting } });
     const page = world.client.view(module, { id: 'main', cache: true });
-    await expect.poll(() => world.sent.length).toBe(1);
+    await expect.poll(() => [world.sent.length, get.mock.calls.length]).toEqual([1, 1]);
     await new Promise(setImmediate);
     await world.accept();
     await world.show(node([], { n: 0 }));
@@ -209,13 +210,15 @@ describe('the cache of a view', () => {
     'keeps a tree under the params that it is of, where it comes %s',
     async (order) => {
       const kept = new Map<string, number>();
+      const get = vi.fn(() => undefined);
       const persister: Persister = {
         ...memoryPersister(),
+        get,
         set: (key, entry) => kept.set(key, (entry.tree as { n: number }).n),
       };
       await using world = new Scripted({ viewCache: { persister } });
       const page = world.client.view(module, { id: 'main', params: { room: 'a' }, cache: true });
-      await expect.poll(() => world.sent.length).toBe(1);
+      await expect.poll(() => [world.sent.length, get.mock.calls.length]).toEqual([1, 1]);
       await new Promise(setImmediate);
       await world.accept();
       await world.show(node([], { n: 1 }));

@@ -42,8 +42,8 @@ export default defineConfig({
     },
     reporters: ['default', './tools/tally.ts'],
     // A machine that is busy is no failure: where time is what is tested, the test says how much.
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     expect: { poll: { timeout: 20_000 } },
     sequence: { sequencer: LongestFirst },
     projects: [

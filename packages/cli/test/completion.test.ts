@@ -13,7 +13,7 @@ beforeAll(async () => {
     expect(code).toBe(0);
     scripts[shell] = stdout;
   }
-}, 30_000);
+});
 
 /** What bash offers for a line whose last word is being typed. */
 function offered(...words: readonly string[]): string[] {

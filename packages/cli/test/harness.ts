@@ -145,7 +145,7 @@ export function devServer(): { readonly server: Running; readonly directory: str
   beforeAll(async () => {
     folder = await temporaryDirectory();
     server = await start('dev', ['--data', folder.path]);
-  }, 30_000);
+  });
   afterAll(async () => {
     await server?.stop();
     await folder?.remove();

@@ -14,7 +14,7 @@ beforeAll(async () => {
   const values = { plain: 'text', evil: '\u001b[2J\u009b\u202e', n: 1 };
   const put = await cli(['put', 'demo/main', 't', JSON.stringify(values), '--url', server.url]);
   expect(put.code).toBe(0);
-}, 30_000);
+});
 
 afterAll(async () => {
   await server.stop();

@@ -44,7 +44,6 @@ test.each(tongues)(
     await followTo(slow, reader, last);
     expect(reader.held().rows).toEqual((await heldByServer(here)).rows);
   },
-  30_000,
 );
 
 test.each(tongues)(
@@ -142,7 +141,6 @@ test.each(tongues)(
     expect(reader.held().rows).toEqual((await heldByServer(here)).rows);
     expect(fresh.held().rows).toEqual(reader.held().rows);
   },
-  30_000,
 );
 
 async function drop(peer: Peer): Promise<void> {

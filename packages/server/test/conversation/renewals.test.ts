@@ -1,6 +1,6 @@
 import type { Authenticate, Principal } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { VirtualClock } from './clock.ts';
 import type { Peer } from './peer.ts';
 import { principals } from './principals.ts';
@@ -52,7 +52,7 @@ test('given an authenticator that never answers, then an upgrade is refused afte
   const { url, connect } = await world({ authenticate, clock });
   const knock = connect({ token: 'x' }).catch(String);
   const request = fetch(`${url}/api/stores`, { headers: { authorization: 'Bearer x' } });
-  await vi.waitFor(() => expect(asked).toBe(2));
+  await expect.poll(() => asked).toBe(2);
   await clock.pass(5000);
   expect(await knock).toContain('403');
   expect((await request).status).toBe(503);

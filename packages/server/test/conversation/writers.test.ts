@@ -83,7 +83,7 @@ test('S41 what is written by whatever surface is heard in both dialects within 1
       expect(path.startsWith(op?.path ?? '?')).toBe(true);
     }
   }
-}, 30_000);
+});
 
 test('S5 who may only read writes nothing by whatever surface', async () => {
   const here = await home();

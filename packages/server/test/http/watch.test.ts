@@ -268,9 +268,8 @@ test('a stream that has ended leaves no timer and no listener behind, also where
   expect(answers).toHaveLength(1);
   for (const answer of answers) answer();
   vi.restoreAllMocks();
-  await vi.waitFor(() => {
-    expect([clock.timers, getEventListeners(closing.signal, 'abort').length]).toEqual(before);
-  });
+  const left = (): number[] => [clock.timers, getEventListeners(closing.signal, 'abort').length];
+  await expect.poll(left).toEqual(before);
 });
 
 test('S107 who comes back is told what has happened since, and not once more what is there', async () => {

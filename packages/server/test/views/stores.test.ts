@@ -257,6 +257,6 @@ it.each(['mount', 'render'])(
     expect(faults.at(-1)).toContain('mount of Desk:d');
     isTroubled = false;
     // The registry of stores remembers an error for a second.
-    await expect.poll(async () => (await root.join(join)).status, { timeout: 5000 }).toBe('ok');
+    await expect.poll(async () => (await root.join(join)).status).toBe('ok');
   },
 );

@@ -7,8 +7,6 @@ import { Root } from './root.ts';
 
 type Told = Parameters<NonNullable<ServerOptions['telemetry']>>[0];
 
-const patience = { timeout: 10_000 };
-
 const ends: { [name: string]: (outcome: string) => void } = {};
 const watched = view({
   name: 'Watched',
@@ -68,7 +66,7 @@ it('telemetry hears of each run of a loader, and how it ended (views.md §16)', 
   ends['bad']?.('secret');
   ends['good']?.('ok');
   await root.command('load', { name: 'slow', timeout: 1 });
-  await expect.poll(() => of('async').length, patience).toBe(3);
+  await expect.poll(() => of('async').length).toBe(3);
   await root.command('load', { name: 'late' });
   await root.command('cancel');
   const outcomes = of('async').map((event) => 'outcome' in event && event.outcome);
@@ -93,7 +91,7 @@ it('telemetry hears of each upload, when it is let in and how it ended (views.md
   await root.ask('upload_progress', { ...ref('a'), progress: 100 });
   await root.ask('upload_error', { ...ref('b'), code: 'x', message: 'y' });
   await root.ask('cancel_upload', ref('c'));
-  await expect.poll(() => of('upload').length, patience).toBe(6);
+  await expect.poll(() => of('upload').length).toBe(6);
   const told = of('upload').map(
     (event) => 'bytes' in event && [event.bytes, 'outcome' in event && event.outcome],
   );
@@ -111,11 +109,11 @@ it('telemetry hears of who leaves, for good or not, and of who reads too slowly 
   const { come, of } = await open({ limits: { socket_soft_bytes: 64 * 1024 } });
   const [root, peer] = await come();
   peer.cut();
-  await expect.poll(() => of('leave'), patience).toMatchObject([{ kept: true }]);
+  await expect.poll(() => of('leave')).toMatchObject([{ kept: true }]);
   const [again, slow] = await come();
   slow.pause();
   for (let n = 0; n < 20; n += 1) again.push('command', { name: 'grow', payload: {} });
-  await expect.poll(() => of('lag').length, patience).toBeGreaterThan(0);
+  await expect.poll(() => of('lag').length).toBeGreaterThan(0);
   slow.resume();
   await again.ask('phx_leave', {});
   expect(of('leave')).toMatchObject([{ kept: true }, { kept: false }]);

@@ -16,7 +16,7 @@ import {
 } from './access/index.ts';
 import { memoryBus } from './bus/memory.ts';
 import { call } from './call.ts';
-import { Files, hiddenBy } from './files/index.ts';
+import { Files, sightOf } from './files/index.ts';
 import { type Clock, systemClock } from './host/clock.ts';
 import { Compactor, retentionOf } from './host/compactor.ts';
 import { doorTo, type StoreDoor } from './host/door.ts';
@@ -146,7 +146,7 @@ class HoldfastServer implements Server {
     this.#presence = new PresenceTopics(room);
     const sights = { ...this.#door(), veilOf: this.#veilOf.bind(this) };
     const blobs = measuredBlobs(openBlobs(options), this.#meters);
-    this.#files = new Files({ ...room, blobs, hides: hiddenBy(sights) });
+    this.#files = new Files({ ...room, blobs, sight: sightOf(sights) });
     const counted = (result: string): void => this.#meters.webhookAttempts.add(result);
     this.#webhooks = new Webhooks({ ...room, newId: randomUUID, counted }, reach);
     this.#views = openViews(options, {

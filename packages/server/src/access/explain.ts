@@ -79,7 +79,9 @@ function scopeCheck(principal: Principal, op: Question['op']): Check {
 function stateChecks(principal: Principal, sight: Sight, question: Question): readonly Check[] {
   const { veil } = sight;
   const byRules = rulesCheck(principal.pathRules ?? null, question);
-  const rules = (byRules.ok === true && veil && hiddenCheck(veil, question)) || byRules;
+  const mayAsk = refuseScope(principal, scopeOf(question.op)) === null;
+  const rules =
+    (byRules.ok === true && veil && (mayAsk ? hiddenCheck(veil, question) : veiled)) || byRules;
   const store = storeCheck(sight.row);
   if (question.op === 'read') return [store, rules];
   const { read } = grantsUnder(principal, veil);
@@ -122,6 +124,13 @@ function rulesCheck(rules: readonly PathRule[] | null, { path, op }: Question): 
   const detail = `No rule lets the token ${right} here.`;
   return { check, ok: false, reason: 'path_not_allowed', matched: [], detail };
 }
+
+/** What rules of records say depends on what is there. */
+const veiled: Check = {
+  check: 'rules',
+  ok: null,
+  detail: 'What records hide here is not for this token to know.',
+};
 
 /** What is hidden is so whether it is there or not. */
 function hiddenCheck(veil: Bound, { path, op }: Question): Check | null {

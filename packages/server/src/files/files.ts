@@ -39,7 +39,7 @@ export type FilePlaceFound = FilePlace & { readonly denied: 'store' | 'path' | '
 /** Who pushes a file, and to which store. */
 type Pusher = {
   readonly principal: Principal;
-  readonly host: { readonly row: Pick<StoreRow, 'id'>; view(): { readonly tree: Tree } };
+  readonly host: { readonly row: StoreRow; view(): { readonly tree: Tree } };
 };
 
 /** The files of all stores: who may name what, where content comes in, and where it is read (stores.md §14). */
@@ -103,7 +103,7 @@ export class Files {
       const label = { filename, contentType: contentType ?? 'application/octet-stream' };
       return { op, path, value: this.envelope(kept, label), ...guards };
     } catch (error) {
-      return toldTo(principal, this.refusalOf(error));
+      return this.toldTo(principal, host.row, this.refusalOf(error));
     } finally {
       this.#inHand -= bytes.byteLength;
     }
@@ -131,7 +131,8 @@ export class Files {
     for (const org of principal.orgs) {
       for await (const place of this.#room.storage.files.places(hash, org)) {
         const denied = denialOf(principal, place);
-        const isHidden = denied === null && (await this.#room.hides?.(principal, place)) === true;
+        const isHidden =
+          denied === null && (await this.#room.sight?.hides(principal, place)) === true;
         yield { ...place, denied: isHidden ? 'record' : denied };
       }
     }
@@ -144,6 +145,19 @@ export class Files {
     if (!(error instanceof BlobError || error instanceof StorageError)) throw error;
     if (!isSuperseded) this.#room.report('files are not available', error);
     return refuse('unavailable', { retry_after_ms: retryMs });
+  }
+
+  /** A refusal as a principal may hear it: whoever reads only a part does not learn how full the store is. */
+  toldTo(principal: Principal, store: StoreRow, refusal: Refusal): Refusal {
+    if (refusal.code !== 'limit_exceeded' || this.#readsAll(principal, store)) return refusal;
+    const { current: _, ...rest } = refusal.details;
+    return refuse(refusal.code, rest);
+  }
+
+  #readsAll(principal: Principal, store: StoreRow): boolean {
+    const { pathRules = null, scopes } = principal;
+    const mayHide = this.#room.sight?.mayHide(principal, store) ?? false;
+    return pathRules === null && scopes.has('entries:read') && !mayHide;
   }
 
   async #judgeAll(
@@ -203,11 +217,4 @@ function denialOf(
 ): 'store' | 'path' | null {
   if (!mayUseStore(principal, store)) return 'store';
   return mayRead(principal, path) ? null : 'path';
-}
-
-/** A refusal as a principal may hear it: whoever reads only a part does not learn how full the store is. */
-export function toldTo({ pathRules = null, scopes }: Principal, refusal: Refusal): Refusal {
-  if (pathRules === null && scopes.has('entries:read')) return refusal;
-  const { current: _, ...rest } = refusal.details;
-  return refusal.code === 'limit_exceeded' ? refuse(refusal.code, rest) : refusal;
 }

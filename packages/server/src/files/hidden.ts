@@ -2,7 +2,7 @@ import type { Bound } from '@holdfast/engine/data';
 import type { Json, Path } from '@holdfast/protocol';
 import type { Principal } from '../access/index.ts';
 import type { StoreRow } from '../storage/port.ts';
-import type { FilesRoom } from './room.ts';
+import type { FileSight } from './room.ts';
 
 type Viewed = { readonly row: StoreRow; valueAt(path: Path): Json | undefined };
 
@@ -12,10 +12,15 @@ type Sights = {
   readonly veilOf: (principal: Principal, store: Viewed) => Bound | null;
 };
 
-/** Looks whether the rules of records hide the entries of files; stores of which they hide nothing are not opened. */
-export function hiddenBy({ withStore, veilOf }: Sights): NonNullable<FilesRoom['hides']> {
-  return async (principal, { store: row, path }) => {
-    if (veilOf(principal, { row, valueAt: () => undefined }) === null) return false;
-    return withStore(row.id, (store) => veilOf(principal, store)?.covers(path) === false);
+/** Looks what records hide of files; stores of which they hide nothing are not opened. */
+export function sightOf({ withStore, veilOf }: Sights): FileSight {
+  // It does not look at values.
+  const mayHide: FileSight['mayHide'] = (principal, row) =>
+    veilOf(principal, { row, valueAt: () => undefined }) !== null;
+  return {
+    mayHide,
+    hides: async (principal, { store: row, path }) =>
+      mayHide(principal, row) &&
+      withStore(row.id, (store) => veilOf(principal, store)?.covers(path) === false),
   };
 }

@@ -5,8 +5,7 @@ export {
   type FileVerdict,
   mayRead,
   mayWrite,
-  toldTo,
 } from './files.ts';
-export { hiddenBy } from './hidden.ts';
+export { sightOf } from './hidden.ts';
 export { type KeptContent, type PieceOutcome } from './intake.ts';
 export { sweepLeftovers } from './leftovers.ts';

@@ -2,7 +2,7 @@ import type { Quotas } from '@holdfast/engine/authority';
 import type { EpochMs, Limits } from '@holdfast/protocol';
 import type { Blobs } from '../blobs/index.ts';
 import type { Principal } from '../access/index.ts';
-import type { FilePlace, Storage } from '../storage/port.ts';
+import type { FilePlace, Storage, StoreRow } from '../storage/port.ts';
 
 /** The time, and what is to happen later. */
 export type FileClock = {
@@ -12,6 +12,14 @@ export type FileClock = {
   clearTimeout(handle: unknown): void;
 };
 
+/** What the rules of records hide from somebody (records.md §17). */
+export type FileSight = {
+  /** Whether they may hide something of a store, whatever is there. */
+  mayHide(principal: Principal, store: StoreRow): boolean;
+  /** Whether they hide the entry. */
+  hides(principal: Principal, place: FilePlace): Promise<boolean>;
+};
+
 /** What files are made of: the bytes, and who names them. */
 export type FilesRoom = {
   readonly blobs: Blobs;
@@ -19,8 +27,8 @@ export type FilesRoom = {
   readonly limits: Pick<Limits, 'max_file_bytes'>;
   readonly quotas?: Quotas;
   readonly clock: FileClock;
-  /** Whether the rules of a record hide an entry from somebody (records.md §17). Default: none does. */
-  readonly hides?: (principal: Principal, place: FilePlace) => Promise<boolean>;
+  /** Default: records hide nothing. */
+  readonly sight?: FileSight;
   /** Something failed that nobody asked for: the operator's log. */
   readonly report: (what: string, error: unknown) => void;
 };

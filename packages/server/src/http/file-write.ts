@@ -4,13 +4,7 @@ import type { Context } from 'hono';
 
 import type { Principal } from '../access/index.ts';
 import { type BlobHash, isBlobHash } from '../blobs/index.ts';
-import {
-  type FileLabel,
-  type KeptContent,
-  mayWrite,
-  type PieceOutcome,
-  toldTo,
-} from '../files/index.ts';
+import { type FileLabel, type KeptContent, mayWrite, type PieceOutcome } from '../files/index.ts';
 import type { StoreRow } from '../storage/port.ts';
 import { needPlain } from './body.ts';
 import { type Committer, markReplay, seqOf } from './commit.ts';
@@ -95,7 +89,7 @@ async function checkSpace(
 ): Promise<void> {
   const size = total ?? Number(c.req.header('content-length') ?? 0);
   const refusal = await deps.files.refuseSpace(target.row.id, { hash, size, replaced });
-  if (refusal !== null) throw refused(toldTo(target.principal, refusal));
+  if (refusal !== null) throw refused(deps.files.toldTo(target.principal, target.row, refusal));
 }
 
 async function receive(
@@ -300,9 +294,9 @@ async function* bodyOf(c: Context, length?: number): AsyncIterable<Uint8Array> {
   if (length !== undefined && size < length) throw invalid('The body is shorter than its range.');
 }
 
-function fail(files: HttpDeps['files'], { principal }: Target, error: unknown): never {
+function fail(files: HttpDeps['files'], { principal, row }: Target, error: unknown): never {
   if (error instanceof Problem) throw error;
-  throw refused(toldTo(principal, files.refusalOf(error)));
+  throw refused(files.toldTo(principal, row, files.refusalOf(error)));
 }
 
 function invalid(detail: string): Problem {

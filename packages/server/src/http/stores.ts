@@ -147,11 +147,17 @@ function describeStore(row: StoreRow, now: EpochMs): object {
   };
 }
 
+const nothing: Partial<StoreFigures> = {
+  entry_count: 0,
+  op_count: 0,
+  file_storage_bytes: 0,
+  db_size_bytes: 0,
+  recent_ops: [],
+};
+
 /** The figures as far as the principal may read: who reads no entries learns nothing of them (stores.md §7.5). */
 function readable(figures: StoreFigures, principal: Principal): StoreFigures {
-  return principal.scopes.has('entries:read')
-    ? figures
-    : { ...figures, entry_count: 0, op_count: 0, recent_ops: [] };
+  return principal.scopes.has('entries:read') ? figures : { ...figures, ...nothing };
 }
 
 type WantedStore = { readonly name: StoreName; readonly expiresAt: EpochMs | null };

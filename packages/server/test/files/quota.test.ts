@@ -1,3 +1,4 @@
+import { passthrough, record } from '@holdfast/protocol';
 import { createServer } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, test } from 'vitest';
@@ -188,4 +189,22 @@ test('S102 who reads only a part hears that the store is full, and not how full 
     dimension: 'keys',
     limit: 3,
   });
+});
+
+test('S104 R228 who is kept by a record from something hears that the store is full, and not how full', async () => {
+  const schema = passthrough<object>();
+  const spec = { name: 'a', store: 'demo/main', path: 'a/:id', version: '1.0', schema } as const;
+  const hidden = record({ ...spec, visibility: { '*': () => false } });
+  const scopes = new Set(['entries:read', 'entries:write', 'files:write'] as const);
+  const quotas = { file_storage: 10 };
+  const { server, call, joined } = await site({ quotas }, { eve: { scopes } });
+  server.record(hidden);
+  expect((await call('a/1/secret', { method: 'PUT', body: '123456' })).status).toBe(201);
+  const full = { dimension: 'file_storage', limit: 10 };
+  const sent = await call('b', { method: 'PUT', body: 'abcdefg', token: 'eve' });
+  expect(await told(sent)).toEqual([402, { error: 'limit_exceeded', ...full }]);
+  const peer = await joined({ token: 'eve', device: 'd2' });
+  const push = { ...ask('', 'b'), content: Buffer.from('abcdefg').toString('base64') };
+  const { response } = await peer.ask(topic, 'put_file', push);
+  expect(response).toEqual({ reason: 'limit_exceeded', ...full });
 });

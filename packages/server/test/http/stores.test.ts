@@ -45,7 +45,9 @@ describe('stores over HTTP', () => {
     await world.store('acme/blog');
     const { ask } = await world.token({ scopes: ['stores:read'] });
     const { json } = await ask('GET', '/api/stores/acme/blog');
+    const { file_storage_bytes: files, db_size_bytes: db } = json;
     expect(json).toMatchObject({ entry_count: 0, op_count: 0, recent_ops: [] });
+    expect([files, db]).toEqual([0, 0]);
   });
 
   test('all stores of an org are listed, however many pages the storage needs', async () => {

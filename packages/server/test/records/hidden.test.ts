@@ -332,6 +332,20 @@ test('R228 an explanation tells nothing of what is hidden, over HTTP and a chann
   expect(await why('people/ada/name', 'set')).toEqual([true, undefined]);
 });
 
+test('R228 an explanation tells who reads no entries nothing of what rules say, which depends on what is there', async () => {
+  const made = await site({ scopes: ['stores:read', 'entries:write'] });
+  const rulesOf = async (path: string, op: string): Promise<unknown> => {
+    const query = new URLSearchParams({ path, op });
+    const { json } = await http(made, 'GET', `explain?${query}`, { token: 'eve' });
+    const checks = json['checks'] as { readonly check: string; readonly ok: boolean | null }[];
+    return checks.find(({ check }) => check === 'rules')?.ok;
+  };
+  expect(await rulesOf('people/ada/email', 'read')).toBe(null);
+  expect(await rulesOf('people/ada/name', 'read')).toBe(null);
+  // What a write would be refused with can be tried.
+  expect(await rulesOf('people/ada/email', 'set')).toBe(false);
+});
+
 test('R227 what code of the server writes for somebody changes nothing that is hidden or not theirs', async () => {
   const { members } = await site();
   const writeAs = async (principal: object, patch: object): Promise<unknown> => {

@@ -195,9 +195,20 @@ export function settingsOf(options: ClientOptions): Settings {
   return whole;
 }
 
-function envOf({ link, env }: ClientOptions): ClientEnv {
+function envOf({ link, env, params }: ClientOptions): ClientEnv {
   const fetch = link?.fetch;
-  return { ...platformEnv, ...(fetch && { fetch }), ...env };
+  const whole: ClientEnv = { ...platformEnv, ...(fetch && { fetch }), ...env };
+  if (params === undefined) return whole;
+  return {
+    ...whole,
+    // What the URL of a socket says, requests say by a header: some routes refuse parameters that are not theirs.
+    fetch: async (url, init) => {
+      const headers = new Headers(init.headers);
+      const given = typeof params === 'function' ? await params() : params;
+      headers.set('holdfast-params', new URLSearchParams(given).toString());
+      return whole.fetch(url, { ...init, headers });
+    },
+  };
 }
 
 function lineOf(

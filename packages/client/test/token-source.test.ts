@@ -1,6 +1,9 @@
 import { HoldfastError } from '@holdfast/client';
+import { records } from '@holdfast/client/records';
+import { bySse } from '@holdfast/client/records/sse';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { VirtualClock } from '../../server/test/conversation/clock.ts';
+import { Item } from './item.ts';
 import { openWorld, type World } from './world.ts';
 
 let world: World;
@@ -150,4 +153,27 @@ test('a file is sent and read though its token source could not be reached for s
   await store.putFile('a', new Uint8Array([2]));
   isLost = true;
   expect(await store.getFile('a')).toMatchObject({ size: 1 });
+});
+
+test('what is told by params is told with each request, too: files, the past and streams are had, and who is refused by them hears so', async () => {
+  await using open = await openWorld(({ params }) =>
+    params.get('user') === 'ada'
+      ? { subject: 'ada', orgs: ['acme'], scopes: ['entries:read', 'entries:write', 'files:read'] }
+      : null,
+  );
+  const ada = open.client({
+    token: 'x',
+    params: () => Promise.resolve({ user: 'ada' }),
+    records: records([Item], { delivery: bySse() }),
+  });
+  await open.server.record(Item).write({ id: '1' }, { set: { n: 5 } });
+  const item = ada.record(Item, { id: '1' });
+  await item.ready();
+  expect(item.get()).toEqual({ n: 5 });
+  const store = ada.store('acme/app');
+  const { seq } = await store.put('a', 1).committed;
+  await expect(store.at(seq).get('a')).resolves.toBe(1);
+  await expect(store.getFile('b')).resolves.toBeUndefined();
+  const bob = open.client({ token: 'x', params: { user: 'bob' } });
+  await expect(bob.connect()).rejects.toMatchObject({ code: 'unauthorized' });
 });

@@ -20,7 +20,14 @@ export function bySse(
     const url = whoami.replace(/\/api\/whoami$/, '');
     const known =
       transports.get(desk) ??
-      new SseTransport({ url, token, env, onError: ({ error }) => report(error), ...own });
+      new SseTransport({
+        url,
+        token,
+        env,
+        fetch: (at, init) => env.fetch(at, init),
+        onError: ({ error }) => report(error),
+        ...own,
+      });
     transports.set(desk, known);
     return known;
   };

@@ -26,8 +26,6 @@ export type Standing = { readonly seq: number; readonly incarnation: string };
 const againMs = 250;
 /** A request without an answer for so long has none (records.md §19). */
 const answerMs = 10_000;
-/** What the URL of a socket says of the socket. */
-const ofSockets: ReadonlySet<string> = new Set(['token', 'device_id', 'capver', 'vsn', 'node']);
 /** No leaf has this path: what is told of the store is that it is there. */
 const nothing = '_hf:none';
 const beginningMax = 64 * 1024;
@@ -42,9 +40,6 @@ export class Api {
   private constructor(base: string, said: URLSearchParams, env: HttpEnv) {
     const { headers: authority, ...credentials } = credentialsOf(said.get('token') ?? '');
     const headers = new Headers({ 'holdfast-device': said.get('device_id') ?? '', ...authority });
-    // Of what routes there are, some refuse parameters that are not theirs.
-    const params = new URLSearchParams([...said].filter(([name]) => !ofSockets.has(name)));
-    if (params.size > 0) headers.set('holdfast-params', params.toString());
     this.#base = base;
     this.#init = { headers, ...credentials };
     this.#env = env;

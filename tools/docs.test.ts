@@ -45,7 +45,7 @@ test('every TypeScript block of README, guide and package pages compiles', async
   );
   expect(pages.length).toBeGreaterThan(4);
   expect(await compileSnippets(pages)).toBe('');
-}, 60_000);
+}, 120_000);
 
 test('a TypeScript block that does not compile is found, at its line', async () => {
   const page = { file: 'wrong.md', text: '# Wrong\n\n```ts\nconst a: number = "text";\n```\n' };
@@ -56,7 +56,7 @@ test('a TypeScript block that does not compile is found, at its line', async () 
   const found = await compileSnippets([react, { file: 'named.md', text: named }]);
   expect(found).toMatch(/wrong\.md\.tsx\(4,14\): error TS2322/);
   expect(found).toMatch(/named\.md\/b\.ts\(6,3\): error TS2339/);
-}, 60_000);
+}, 120_000);
 
 test('every link within the repository leads somewhere', () => {
   expect(readPages().flatMap(deadLinks)).toEqual([]);

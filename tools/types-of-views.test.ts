@@ -8,10 +8,10 @@ it('an app of fifty views and its client are checked without excess (views.md §
   const { instantiations } = effortFor(50);
   expect(instantiations).toBeGreaterThan(10_000);
   expect(instantiations).toBeLessThan(INSTANTIATIONS_MAX);
-}, 60_000);
+}, 120_000);
 
 it('who names a view that there is not is told those that there are (views.md §14)', () => {
   expect(complaintFor(3)).toContain(
     `'"Veiw1"' is not assignable to parameter of type '"View0" | "View1" | "View2"'`,
   );
-}, 60_000);
+}, 120_000);

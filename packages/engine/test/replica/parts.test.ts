@@ -6,7 +6,7 @@ const plan = { seed: fc.integer(), steps: fc.integer({ min: 20, max: 400 }) };
 
 test(
   'S83 whatever is wanted, written, cut and restarted, a replica and its cache are at every moment the part they say, and nothing is sent twice (P60, P75)',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   () => {
     fc.assert(
       fc.property(fc.record(plan), ({ seed, steps }) => {

@@ -5,7 +5,7 @@ import { World } from './world.ts';
 
 const perMille = (max: number) => fc.integer({ min: 0, max });
 
-const unhurried = { timeout: 60_000 };
+const unhurried = { timeout: 120_000 };
 
 const plans = fc.record({
   seed: fc.integer(),

@@ -48,7 +48,7 @@ describe('blobs in a bucket that speaks S3', () => {
     const found = createHash('sha256');
     for await (const piece of (await blobs.read(hash)) ?? []) found.update(piece);
     expect(`sha256:${found.digest('hex')}`).toBe(hash);
-  }, 60_000);
+  }, 180_000);
 
   test('a bucket that is not there is an error that says what to check', async () => {
     const blobs = s3Blobs({ client: bucket.client, bucket: 'nowhere' });

@@ -127,4 +127,4 @@ test('S112 after a kill -9 under load every acknowledged transaction is there, n
   const { rows } = await heldByServer(await world({ data }));
   const counted = rows.filter(([path]) => path.endsWith('/n'));
   expect(counted.reduce((sum, [, value]) => sum + Number(value), 0)).toBe(total);
-}, 60_000);
+}, 120_000);

@@ -254,7 +254,7 @@ test('S31 arbitrary JSON that is accepted comes back the same by every way and i
   );
   expect(isDeepStrictEqual(await listed(home.url, 'main'), leaves)).toBe(true);
   expect(isDeepStrictEqual(await copied(home), leaves)).toBe(true);
-}, 60_000);
+}, 120_000);
 
 type Answer = { readonly [field: string]: unknown };
 

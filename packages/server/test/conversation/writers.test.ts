@@ -193,4 +193,4 @@ test('S62 S106 what is asked for again under its id is answered as before and do
   expect(await put(peer, 'other', 2)).toBe(2 * names.length + 2 + told.size);
   await here.server.stores.archive(here.storeId);
   await repeat((name) => hasId(name) && !isPush(name));
-}, 60_000);
+}, 120_000);

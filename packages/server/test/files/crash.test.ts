@@ -46,7 +46,7 @@ test.each(['received', 'noted', 'finished', 'deciding'])(
     ]);
     expect(await (await fetch(at, { headers })).text()).toBe(text);
   },
-  60_000,
+  120_000,
 );
 
 test.each(['received', 'deciding'])(
@@ -59,7 +59,7 @@ test.each(['received', 'deciding'])(
     expect((await fetch(at, { method: 'PUT', headers, body: text })).status).toBe(201);
     expect(await (await fetch(at, { headers })).text()).toBe(text);
   },
-  60_000,
+  120_000,
 );
 
 test('S98 killed when the commit is stored and not yet answered, the entry and its bytes are there (P62)', async () => {
@@ -74,4 +74,4 @@ test('S98 killed when the commit is stored and not yet answered, the entry and i
   });
   expect(again.headers.get('idempotent-replay')).toBe('true');
   expect(await told(again)).toMatchObject([201, { store_seq: 1 }]);
-}, 60_000);
+}, 120_000);

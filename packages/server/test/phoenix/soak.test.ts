@@ -32,7 +32,7 @@ function anyWrite(roll: (below: number) => number): [op: string, path: string, m
 
 test.each(transports)(
   'S113 a soak of capver-3 clients over %s, cut again and again, loses nothing, doubles nothing and reorders nothing',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async (_name, opening) => {
     const seed = 113;
     const roll = diceOf(seed);

@@ -181,5 +181,5 @@ test.each(rules)(
       { numRuns: Number(process.env['HOLDFAST_RUNS'] ?? 5) },
     );
   },
-  60_000,
+  120_000,
 );

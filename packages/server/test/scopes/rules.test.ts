@@ -180,7 +180,7 @@ test.each(tongues)(
       { numRuns: 30 },
     );
   },
-  60_000,
+  120_000,
 );
 
 function isNotice([, , , event]: WireFrame): boolean {

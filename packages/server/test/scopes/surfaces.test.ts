@@ -237,5 +237,5 @@ test.each(fc.sample(fc.array(step, { minLength: 40, maxLength: 60 }), 4).map((st
     for (const text of guest.heard) expect(text).not.toContain('hush');
     expect(guest.heard.join('')).toContain('seen');
   },
-  60_000,
+  120_000,
 );

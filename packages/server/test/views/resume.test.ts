@@ -351,6 +351,7 @@ it('V66, V68 a shared view has one instance: who joins later begins at its versi
   expect({ ...other, base_version: 7, version: 8 }).toEqual(mine);
   // Who leaves takes nobody else's answer along.
   const waiting = one.push('command', { name: 'wait' });
+  await expect.poll(() => gates.length).toBe(1);
   await two.ask('phx_leave', {});
   gates.pop()?.();
   expect(await ours.reply(waiting)).toMatchObject({ status: 'ok', version: 8 });

@@ -48,11 +48,14 @@ export function useHookState<T>(
   state: Shelved<unknown> | null,
   { value, refreshing, error }: Health & { readonly value: T | undefined },
 ): HookState<T> {
-  const previous = useRef<{ readonly previous: T } | null>(null);
   const { shelf, key } = wanted ?? {};
+  const last = useRef<{ readonly of: typeof shelf; readonly shown: { readonly previous: T } }>(
+    null,
+  );
   const said = useMemo((): HookState<T, unknown> => {
     if (state === null) return { status: 'idle' };
-    const before = previous.current ?? {};
+    // What another client has shown may be another person's.
+    const before = last.current?.of === shelf ? last.current?.shown : {};
     switch (state.status) {
       case 'ready':
         return {
@@ -75,8 +78,8 @@ export function useHookState<T>(
     }
   }, [state, value, refreshing, error, shelf, key]);
   useEffect(() => {
-    if (said.status === 'ready') previous.current = { previous: said.value };
-  }, [said]);
+    if (said.status === 'ready') last.current = { of: shelf, shown: { previous: said.value } };
+  }, [said, shelf]);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is loaded rejects with errors
   return said as HookState<T>;
 }

@@ -2,7 +2,7 @@ import { App, calm, complaints, open, type Page } from './page.tsx';
 import type { Store } from '@holdfast/client';
 import { records } from '@holdfast/client/records';
 import { passthrough, record } from '@holdfast/protocol';
-import { useEntries, useEntry, useRecord } from '@holdfast/react';
+import { useEntries, useEntry, useEntryState, useRecord } from '@holdfast/react';
 import * as React from 'react';
 import type { ReactElement } from 'react';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -63,6 +63,15 @@ function Of({ store }: { readonly store: Store }): ReactElement {
   return <i>{`${String(useEntry('a', { store }))} ${rows.join()}`}</i>;
 }
 
+/** What a hook that does not suspend has said, in turn. */
+function Told({ path, told }: { readonly path: string; readonly told: string[] }): ReactElement {
+  const said = useEntryState<string>(path);
+  const shown = said.status === 'ready' ? said.value : said.status === 'loading' && said.previous;
+  const text = `${said.status} ${String(shown)}`;
+  if (told.at(-1) !== text) told.push(text);
+  return <i>{text}</i>;
+}
+
 /** A hook of React 19. */
 const useActionState = Reflect.get(React, 'useActionState') as
   | ((
@@ -117,6 +126,30 @@ describe.each([{ isStrict: false }, { isStrict: true }])('replaced, strict: $isS
     page.draw(app(<Of store={one} />));
     await until(() => page.text().endsWith(' 1'));
     await page.shows('theirs 1');
+    page.unmount();
+  });
+
+  it('G86 of what another client has shown, as of whoever was signed in before, nothing is what was shown previously', async () => {
+    const other = await world.other();
+    await other.put('a', 'the secret of one').committed;
+    const next = world.seat();
+    const told: string[] = [];
+    const of = (client: Seat['client'], path: string): ReactElement => (
+      <App client={client} store="acme/app">
+        <Told path={path} told={told} />
+      </App>
+    );
+    const page = draw(of(seat.client, 'a'));
+    await page.shows('ready the secret of one');
+    // Another path of the same client is another matter.
+    page.draw(of(seat.client, 'b'));
+    await page.shows('ready undefined');
+    page.draw(of(seat.client, 'a'));
+    await page.shows('ready the secret of one');
+    told.length = 0;
+    page.draw(of(next.client, 'b'));
+    await page.shows('ready undefined');
+    expect(told).toEqual(['loading undefined', 'ready undefined']);
     page.unmount();
   });
 

@@ -8,7 +8,7 @@ const seconds = Number(process.env['CHAOS_SECONDS'] ?? 60);
 
 it(
   'S54 S80 S112 through latency, cuts, half-open and throttled connections, slow readers, kills and a frozen tab, what is acknowledged is committed once and everybody ends equal',
-  { timeout: seconds * 1000 + 180_000 },
+  { timeout: seconds * 1000 + 480_000 },
   async () => {
     const browser = hasChromium || process.env['CI'] === 'true';
     const { problems, traffic, faults, connections } = await runChaos({ seconds, seed, browser });

@@ -7,7 +7,7 @@ const kills = 100;
 
 it(
   'S112 S54 S80 a server killed a hundred times under eight writers loses nothing acknowledged, commits nothing twice, and every replica converges',
-  { timeout: 400_000 },
+  { timeout: 900_000 },
   async () => {
     const report = await runKills({ kills, seed });
     expect(report.problems.slice(0, 20)).toEqual([]);

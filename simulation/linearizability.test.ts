@@ -9,7 +9,7 @@ const histories = 600;
 
 it(
   'S35 S37 S44 S46 eight clients that race for a register, a claim and a lock are answered as if one came after the other (P14)',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async () => {
     const { failure, calls, answers } = await runLinear({ histories, seed });
     expect(failure).toBeNull();
@@ -28,7 +28,7 @@ function isMany(count: number): boolean {
 }
 
 describe('the checker', () => {
-  it.each(breakages)('notices a server that %s', { timeout: 60_000 }, async (breakage) => {
+  it.each(breakages)('notices a server that %s', { timeout: 240_000 }, async (breakage) => {
     const { failure } = await runLinear({ histories: 1000, seed, breakage });
     expect(failure).toContain('no order explains');
   });

@@ -39,7 +39,7 @@ const readers = 2;
 const writeEveryMs = 25;
 const pageWriteEveryMs = 100;
 const connectEveryMs = 2000;
-const patienceMs = 60_000;
+const patienceMs = 120_000;
 
 /**
  * Real clients in Node and Chromium use a real server, which is killed and restarted, through a network that does its worst;

@@ -34,7 +34,7 @@ const readers = 2;
 const writeEveryMs = 4;
 const bookmarkEveryMs = 200;
 const visitorsMax = 10;
-const patienceMs = 30_000;
+const patienceMs = 120_000;
 
 /**
  * Kills a server over and over while eight clients write and others watch, then holds what all of them were told against

@@ -9,6 +9,8 @@ export class Valve implements Link {
   readonly received: Data[] = [];
   /** How often each message is sent. */
   copies = 1;
+  /** How often a connection was asked for, and how often there was one. */
+  dialed = 0;
   opened = 0;
   /** Which messages never reach the client. */
   loses: (data: Data) => boolean = () => false;
@@ -20,6 +22,7 @@ export class Valve implements Link {
   #dialing: (() => void)[] | null = null;
 
   open(url: string, events: LinkEvents): LinkConnection {
+    this.dialed += 1;
     if (this.#dialing === null) return this.#dial(url, events);
     let connection: LinkConnection | null = null;
     let isClosed = false;

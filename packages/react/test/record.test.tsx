@@ -296,6 +296,8 @@ describe.each([{ isStrict: false }, { isStrict: true }])('records, strict: $isSt
     await page.shows('all ada,bob,eve');
     rename?.click();
     await page.shows('all bob,eve,zoe');
+    // What the server says of it may draw it once more.
+    await until(() => seat.client.status.get().pending === 0 && seat.wire.received.includes('zoe'));
     await calm();
     drawn.length = 0;
     await other.put('users/4', { name: 'cyd' }).committed;

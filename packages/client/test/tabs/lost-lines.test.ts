@@ -3,53 +3,48 @@ import { joinPresence } from '@holdfast/client/presence';
 import { tabs } from '@holdfast/client/tabs';
 import { expect, test } from 'vitest';
 import { Clock } from '../../../react/test/clock.ts';
-import { openWorld } from '../world.ts';
+import { openWorld, type World } from '../world.ts';
 import { hearing, Profile } from './profile.ts';
 
-test('given a tab that has lost its line to the leading one, and finds no other way, then it is shown on no topic any more', async () => {
-  await using world = await openWorld();
+/** A tab that leads, and another one that has no other way to the server, on a topic; and who watches that topic. */
+async function onTopic(world: World) {
   const profile = new Profile(world);
-  let isDeaf = false;
+  const clock = new Clock();
+  const ears = { isDeaf: false };
   // It hears nothing on its line any more, but can speak.
   const platform = hearing((name, message, hear) => {
-    if (!isDeaf || !name.includes('/to/')) hear?.(message);
+    if (!ears.isDeaf || !name.includes('/to/')) hear?.(message);
   });
   await profile.open();
-  const clock = new Clock();
-  const b = await profile.open({
+  const { client } = await profile.open({
     env: clock.env,
     tabs: tabs({ name: profile.name, platform }),
     link: memoryLink(() => null),
   });
   const at = { store: 'acme/app', topic: 'rooms/1' };
   const watcher = joinPresence(world.client(), at);
-  joinPresence(b.client, at).set({ tab: 'b' });
-  await expect.poll(() => watcher.peers.get().size).toBe(1);
-  isDeaf = true;
-  const left = (): Promise<number> => clock.skip(1000).then(() => watcher.peers.get().size);
-  await expect.poll(left).toBe(0);
+  const shown = joinPresence(client, at);
+  shown.set({ tab: 'b' });
+  const seen = (): number => watcher.peers.get().size;
+  await expect.poll(seen).toBe(1);
+  return { ears, clock, shown, seen };
+}
+
+test('given a tab that has lost its line to the leading one, and finds no other way, then it is shown on no topic any more', async () => {
+  await using world = await openWorld();
+  const { ears, clock, seen } = await onTopic(world);
+  ears.isDeaf = true;
+  await expect.poll(() => clock.skip(1000).then(seen)).toBe(0);
 });
 
 test('given a tab that has lost its line, and clears what it showed, when it is back in time, then it is shown no more (S85)', async () => {
   await using world = await openWorld();
-  const profile = new Profile(world);
-  const ears = mayBeDeaf();
-  await profile.open();
-  const b = await profile.open({
-    env: hastyEnv,
-    tabs: tabs({ name: profile.name, platform: ears.platform }),
-    link: memoryLink(() => null),
-  });
-  const at = { store: 'acme/app', topic: 'rooms/1' };
-  const watcher = joinPresence(world.client(), at);
-  const inB = joinPresence(b.client, at);
-  inB.set({ tab: 'b' });
-  await expect.poll(() => watcher.peers.get().size).toBe(1);
+  const { ears, clock, shown, seen } = await onTopic(world);
   ears.isDeaf = true;
-  const state = (): string => inB.status.get().state;
-  await expect.poll(state, { timeout: 20_000 }).not.toBe('joined');
-  inB.clear();
+  const state = (): string => shown.status.get().state;
+  await expect.poll(() => clock.skip(1000).then(state)).not.toBe('joined');
+  shown.clear();
   ears.isDeaf = false;
-  await expect.poll(state, { timeout: 20_000 }).toBe('joined');
-  await expect.poll(() => watcher.peers.get().size, { timeout: 20_000 }).toBe(0);
+  await expect.poll(() => clock.skip(1000).then(state)).toBe('joined');
+  await expect.poll(seen).toBe(0);
 });

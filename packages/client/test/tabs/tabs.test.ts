@@ -5,7 +5,7 @@ import { tabs } from '@holdfast/client/tabs';
 import type { Principal } from '@holdfast/server';
 import { describe, expect, test } from 'vitest';
 import { seed } from '../../../../tools/seed.ts';
-import { Clock } from '../../../react/test/clock.ts';
+import { Clock, turn } from '../../../react/test/clock.ts';
 import { HubPart } from '../../src/tabs/part.ts';
 import { Valve } from '../valve.ts';
 import { openWorld } from '../world.ts';
@@ -18,7 +18,10 @@ function partsAlive(): number {
 
 /** Lets time pass for a tab that nobody serves, until it goes its own way. */
 async function goes({ valve }: Tab, clock: Clock): Promise<void> {
-  while (valve.opened === 0) await clock.skip(500);
+  while (valve.dialed === 0) {
+    await clock.skip(500);
+    await turn();
+  }
 }
 
 function shown({ store }: { readonly store: Store }, pattern: string): unknown {

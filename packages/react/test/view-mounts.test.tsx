@@ -1,5 +1,5 @@
 import { App, calm, complaints, open } from './page.tsx';
-import { useAsync, useSnapshot, useView } from '@holdfast/react';
+import { useAsync, useSnapshot, useView, useViewState } from '@holdfast/react';
 import type { AsyncState } from '@holdfast/protocol';
 import { type ReactElement, type ReactNode, Suspense, useState } from 'react';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -62,6 +62,20 @@ function Part(): ReactNode {
   const [part] = useState(() => (view as unknown as { readonly part: typeof view }).part);
   draws += 1;
   return <i>{useAsync(part, (shown) => (shown as { name: AsyncState<string> }).name)}</i>;
+}
+
+const Bare = (): ReactNode => {
+  const view = useView(module, { id: 'main' });
+  return <i>{useSnapshot(view, (shown) => `/${numberOf(shown)}`)}</i>;
+};
+
+/** How a view that was drawn before it was asked for is doing. */
+function Stale(): ReactNode {
+  const state = useViewState(module, { id: 'main', initialData: { tree: tree(1) as never } });
+  const { health, revalidationError: late } = state;
+  const error = state.status === 'ready' ? state.error : undefined;
+  const codes = [late, error].map((each) => String((each as { code?: string } | undefined)?.code));
+  return <i>{`${state.status} ${String(health?.state)} ${codes.join(' ')}`}</i>;
 }
 
 const named = (name: string): object =>
@@ -150,6 +164,33 @@ describe.each([false, true])('the mount behind a hook (strict: %s)', (isStrict) 
     expect(draws).toBe(before);
     await set(4, named('joe'));
     await page.shows('joe');
+    page.unmount();
+  });
+
+  it('who names no params leaves those of the mount as they are', async () => {
+    const page = open(app(<Room room="r1" />), isStrict);
+    expect(await shownAt('main', 1)).toMatchObject({ params: { room: 'r1' } });
+    await page.shows('n=1');
+    page.draw(
+      app(
+        <>
+          <Room room="r1" />
+          <Bare />
+        </>,
+      ),
+    );
+    await page.shows('n=1/1');
+    await calm();
+    expect(world.sent).toEqual([]);
+    page.unmount();
+  });
+
+  it('the state of a view that is shown, and then refused, says why', async () => {
+    const page = open(app(<Stale />), isStrict);
+    await page.shows('ready mounting undefined undefined');
+    await expect.poll(() => world.sent.length).toBe(1);
+    await world.refuse(await world.next('phx_join'), { reason: 'unauthorized' });
+    await page.shows('ready failed unauthorized unauthorized');
     page.unmount();
   });
 });

@@ -2,7 +2,7 @@ import { calm, complaints } from './page.tsx';
 import { HoldfastProvider, useSnapshot, useView, useViewState } from '@holdfast/react';
 import { type ReactElement, type ReactNode, Suspense } from 'react';
 import { hydrateRoot } from 'react-dom/client';
-import { renderToString } from 'react-dom/server';
+import { renderToPipeableStream, renderToString } from 'react-dom/server';
 import { afterEach, expect, test } from 'vitest';
 import { until } from './clock.ts';
 import { module, node, Scripted } from '../../client/test/views/scripted.ts';
@@ -45,6 +45,17 @@ test('V88 a server renders a view from its initialData, the state of what loads,
   expect(renderToString(page(<Bare />, server))).toContain('<b>waiting</b>');
   await calm();
   expect(server.sent).toEqual([]);
+});
+
+test('V88 a page with a view that the server cannot show is complete at once, with the fallback', async () => {
+  const told: string[] = [];
+  await new Promise<void>((resolve) => {
+    renderToPipeableStream(page(<Bare />, world()), {
+      onAllReady: resolve,
+      onError: (error) => void told.push(String(error)),
+    });
+  });
+  expect(told).toEqual([`Error: ${module}: no initialData`]);
 });
 
 test('V88 a page that is hydrated with the initialData shows it at once, without a mismatch, and joins once', async () => {

@@ -1,4 +1,5 @@
 import { App, calm, complaints, open, type Page } from './page.tsx';
+import type { Client } from '@holdfast/client';
 import { records } from '@holdfast/client/records';
 import { app as appOf } from '@holdfast/server';
 import { collection, record, type StandardSchema } from '@holdfast/protocol';
@@ -106,6 +107,20 @@ function NamesState(): ReactElement {
   );
 }
 
+/** Of no collection, and by the client that it is given. */
+function First({
+  of,
+  client,
+}: {
+  readonly of: Parameters<typeof useOne<typeof User>>[0];
+  client: Client;
+}): ReactElement {
+  const one = useOne(of, { client });
+  const two = useCollection('user', { limit: 2 }, { client });
+  const none = useCollection('user', null, { client });
+  return <i>{`${String(one?.name)} ${two.rows.length} ${none.status}`}</i>;
+}
+
 function Mixed(): ReactElement {
   const { a, all } = useAll({ a: User.ref({ id: '1' }), all: byName });
   return <i>{`${String(a.value?.name)} of ${all.values.length}`}</i>;
@@ -142,6 +157,19 @@ function Typed(): ReactElement {
 describe.each([{ isStrict: false }, { isStrict: true }])('records, strict: $isStrict', (mode) => {
   const draw = (element: ReactElement): Page => open(element, mode.isStrict);
   const times = mode.isStrict ? 2 : 1;
+
+  it('the first of a collection is asked for alone, of none there is none, and a client of their own needs no provider', async () => {
+    const other = await world.other();
+    for (const name of ['ada', 'bob', 'cyd']) other.put(`users/${name}`, { name });
+    await other.settled();
+    const { client, wire } = seat;
+    const page = draw(<First of={byName} client={client} />);
+    await page.shows('ada 2 idle');
+    expect(wire.count('query_open', '', '"limit":1')).toBe(1);
+    page.draw(<First of={null} client={client} />);
+    await page.shows('undefined 2 idle');
+    page.unmount();
+  });
 
   it('G98 a record by its id: what anybody writes is drawn, and what is not there is undefined', async () => {
     const views: View[] = [];

@@ -101,5 +101,5 @@ function tell(outcome: Outcome, answer: Answer): void {
 
 /** Of the leader, not of the request: it did not get as far as the server. */
 function mayPass({ code, retry }: Refusal): boolean {
-  return retry === 'later' || code === 'closed' || code === 'cancelled';
+  return retry === 'later' || code === 'closed' || code === 'cancelled' || code === 'outbox_full';
 }

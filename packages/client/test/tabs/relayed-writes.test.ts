@@ -1,0 +1,63 @@
+import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
+import { expect, test } from 'vitest';
+import { platformTabs } from '../../src/tabs/platform.ts';
+import { openWorld } from '../world.ts';
+import { opened, Profile } from './profile.ts';
+
+/** A tab's platform, on which is told what others say to it. */
+function overheard(hear: (text: string) => void): TabsPlatform {
+  const real = platformTabs();
+  if (real === null) throw new Error('there are no locks here');
+  return {
+    ...real,
+    channel: (name, told) =>
+      real.channel(name, (message) => {
+        hear(JSON.stringify(message));
+        told?.(message);
+      }),
+  };
+}
+
+test('what the server refuses of a tab is refused there, and told to nobody else', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const [a, b] = [await profile.open(), await profile.open()];
+  const other = world.client().store('acme/app');
+  await other.ready;
+  a.valve.holdIn();
+  await other.put('x', 1).committed;
+  const claim = b.store.put('x', 2, { ifAbsent: true });
+  const next = b.store.put('y', 2);
+  expect(b.store.get('x')).toBe(2);
+  await expect
+    .poll(() => a.valve.sent.filter((data) => String(data).includes('"y"')).length)
+    .toBe(1);
+  a.valve.letIn();
+  await expect(claim.committed).rejects.toMatchObject({ code: 'exists' });
+  await next.committed;
+  expect([a, b].map(({ store }) => store.get('x'))).toEqual([1, 1]);
+  expect(opened(a, b)).toEqual([1, 0]);
+  expect(world.errors).toEqual([]);
+});
+
+test('what a tab writes while the leading one has as many writes on their way as it may have is written when it has fewer', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  let ends = 0;
+  const platform = overheard((text) => {
+    if (/phx_(close|error)/.test(text)) ends += 1;
+  });
+  const a = await profile.open({ outboxMax: { requests: 3 } });
+  const b = await profile.open({ tabs: tabs({ name: profile.name, platform }) });
+  a.valve.holdOut();
+  const own = [1, 2, 3].map((n) => a.store.put(`a/${n}`, n));
+  const others = [1, 2, 3].map((n) => b.store.put(`b/${n}`, n));
+  const committed = Promise.all([...own, ...others].map((each) => each.committed));
+  // It is told nothing, and begins again.
+  await expect.poll(() => ends, { timeout: 20_000 }).toBeGreaterThan(1);
+  a.valve.letOut();
+  const seqs = (await committed).map(({ seq }) => seq);
+  expect(seqs).toEqual(seqs.toSorted((one, other) => one - other));
+  expect(opened(a, b)).toEqual([1, 0]);
+  expect(world.errors).toEqual([]);
+});

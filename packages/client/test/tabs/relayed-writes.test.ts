@@ -61,3 +61,13 @@ test('what a tab writes while the leading one has as many writes on their way as
   expect(opened(a, b)).toEqual([1, 0]);
   expect(world.errors).toEqual([]);
 });
+
+test('what became of a write is asked for a tab through the leading one', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const [a, b] = [await profile.open(), await profile.open()];
+  const write = b.store.put('x', 1);
+  const { seq } = await write.committed;
+  expect(await b.store.opStatus(write.opId)).toMatchObject({ state: 'committed', seq });
+  expect(opened(a, b)).toEqual([1, 0]);
+});

@@ -30,6 +30,52 @@ async function onTopic(world: World) {
   return { ears, clock, shown, seen };
 }
 
+/** A tab that ends without a word: what it says from then on reaches nobody, and it has no locks. */
+function mayDie(): { readonly platform: TabsPlatform; readonly die: () => void } {
+  const real = platformTabs();
+  if (real === null) throw new Error('there are no locks here');
+  const locks = new Set<() => void>();
+  let isDead = false;
+  return {
+    die: () => {
+      isDead = true;
+      for (const release of locks) release();
+    },
+    platform: {
+      ...real,
+      lock: (...asked) => {
+        if (isDead) return () => undefined;
+        const release = real.lock(...asked);
+        locks.add(release);
+        return release;
+      },
+      channel: (name, hear) => {
+        const { post, close } = real.channel(name, hear);
+        return { close, post: (message) => (isDead ? undefined : post(message)) };
+      },
+    },
+  };
+}
+
+/** A tab that does not hear the first message to it with some text. */
+function mayMiss(text: string): { readonly platform: TabsPlatform; missed: number } {
+  const real = platformTabs();
+  if (real === null) throw new Error('there are no locks here');
+  const ears = {
+    missed: 0,
+    platform: {
+      ...real,
+      channel: (...[name, hear]: Parameters<TabsPlatform['channel']>) =>
+        real.channel(name, (message) => {
+          const isMissed = ears.missed === 0 && JSON.stringify(message).includes(text);
+          if (isMissed) ears.missed += 1;
+          else hear?.(message);
+        }),
+    },
+  };
+  return ears;
+}
+
 test('given a tab that has lost its line to the leading one, and finds no other way, then it is shown on no topic any more', async () => {
   await using world = await openWorld();
   const { ears, clock, seen } = await onTopic(world);
@@ -47,4 +93,32 @@ test('given a tab that has lost its line, and clears what it showed, when it is 
   ears.isDeaf = false;
   await expect.poll(() => clock.skip(1000).then(state)).toBe('joined');
   await expect.poll(seen).toBe(0);
+});
+
+test('given a leading tab that misses what another says, then that is said again, and done once', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const ears = mayMiss('"increment');
+  const a = await profile.open({ tabs: tabs({ name: profile.name, platform: ears.platform }) });
+  const b = await profile.open();
+  const [first, second] = [b.store.increment('n'), b.store.increment('n')];
+  await Promise.all([first.committed, second.committed]);
+  expect([ears.missed, a.store.get('n')]).toEqual([1, 2]);
+});
+
+test('given a tab that ends without a word, then the leading one shows it no more (S85)', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  await profile.open({ env: hastyEnv });
+  const { platform, die } = mayDie();
+  const b = await profile.open({
+    tabs: tabs({ name: profile.name, platform }),
+    link: memoryLink(() => null),
+  });
+  const at = { store: 'acme/app', topic: 'rooms/1' };
+  const watcher = joinPresence(world.client(), at);
+  joinPresence(b.client, at).set({ tab: 'b' });
+  await expect.poll(() => watcher.peers.get().size).toBe(1);
+  die();
+  await expect.poll(() => watcher.peers.get().size, { timeout: 20_000 }).toBe(0);
 });

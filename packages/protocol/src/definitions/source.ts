@@ -6,6 +6,7 @@ import {
   isAsyncSchema,
   isSchema,
   passSchema,
+  type SchemaInput,
   type SchemaOutput,
   type StandardSchema,
 } from './schema.ts';
@@ -16,7 +17,7 @@ import { parseVersion } from './version.ts';
 export interface SourceDef<T extends SourceTypes = SourceTypes> {
   readonly kind: 'source';
   readonly name: T['name'];
-  readonly params: StandardSchema<T['params']>;
+  readonly params: StandardSchema<T['read']>;
   readonly schema: StandardSchema<T['out']>;
   readonly version: string;
   /** Only for the compiler. */
@@ -28,7 +29,12 @@ export interface SourceDef<T extends SourceTypes = SourceTypes> {
 /** What the type of a source definition says. */
 export type SourceTypes = {
   readonly name: string;
+  /** As they are asked for. */
   readonly params: unknown;
+  /** The parameters as what computes it reads them: as they come out of their schema. */
+  readonly read: unknown;
+  /** What computing it may come to. */
+  readonly result: unknown;
   readonly out: unknown;
 };
 
@@ -44,7 +50,9 @@ export function source<
   readonly version: string;
 }): SourceDef<{
   readonly name: N;
-  readonly params: SchemaOutput<P>;
+  readonly params: SchemaInput<P>;
+  readonly read: SchemaOutput<P>;
+  readonly result: SchemaInput<S>;
   readonly out: SchemaOutput<S>;
 }> {
   checkMembers('source', spec, rules);

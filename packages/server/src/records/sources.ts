@@ -21,14 +21,20 @@ import { viewerName } from './viewer-name.ts';
 
 /** When a source runs again. */
 export type SourcePolicy =
-  | { readonly every: number; readonly jitter?: number }
-  | { readonly on: readonly string[] }
-  | { readonly once: true };
+  | Only<{ readonly every: number; readonly jitter?: number }, 'on' | 'once'>
+  | Only<{ readonly on: readonly string[] }, 'every' | 'jitter' | 'once'>
+  | Only<{ readonly once: true }, 'every' | 'jitter' | 'on'>;
+
+type Only<Policy, Other extends string> = Policy & { readonly [O in Other]?: never };
 
 /** What computes a source (records.md §15). */
 export type SourceOptions<D extends SourceDef = SourceDef> = {
   readonly policy: SourcePolicy;
-  run(params: ParamsOf<D>, ctx: RecordContext | undefined, signal: AbortSignal): unknown;
+  run(
+    params: TypesOf<D>['read'],
+    ctx: RecordContext | undefined,
+    signal: AbortSignal,
+  ): TypesOf<D>['result'] | Promise<TypesOf<D>['result']>;
   /** Each principal has one of its own, whose `ctx` it is given. */
   readonly perPrincipal?: boolean;
   /** How many may live at once. Default: 1000. */
@@ -37,11 +43,7 @@ export type SourceOptions<D extends SourceDef = SourceDef> = {
   readonly maxLivePerPrincipal?: number;
 };
 
-type ParamsOf<D> = D extends { readonly types?: infer T }
-  ? NonNullable<T> extends { readonly params: infer P }
-    ? P
-    : never
-  : never;
+type TypesOf<D extends SourceDef> = NonNullable<D['types']>;
 
 /** What sources need of the server. */
 export type SourceRoom = {
@@ -97,8 +99,7 @@ export class Sources {
     if (this.#declared.has(def.name)) {
       throw new TypeError(`The source "${def.name}" is declared already.`);
     }
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- called with the parameters of its definition
-    const run = options.run.bind(options) as unknown as Declared['run'];
+    const run = options.run.bind(options);
     const limits = { maxLive, maxLivePerPrincipal };
     this.#declared.set(def.name, { def, policy, run, perPrincipal, ...limits });
   }
@@ -337,6 +338,9 @@ class LiveSource {
     const passed = passSchema(this.#of.declared.def.schema, result);
     if ('issue' in passed) throw new Error(passed.issue);
     const { value: native } = passed;
+    // The clients hold what they get against the same schema.
+    const again = passSchema(this.#of.declared.def.schema, native);
+    if ('issue' in again) throw new Error(`schema is not stable: ${again.issue}`);
     const json = encodeExact(native);
     if (this.#value !== null && canonicalJson(this.#value.json) === canonicalJson(json)) return;
     this.#value = { json, native };
@@ -356,7 +360,7 @@ class LiveSource {
 
   #arm(): void {
     const { policy } = this.#of.declared;
-    if (!('every' in policy) || this.#abort.signal.aborted) return;
+    if (policy.every === undefined || this.#abort.signal.aborted) return;
     const spread = policy.jitter ?? JITTER;
     const delay = policy.every * (1 + spread * (2 * this.#room.random() - 1));
     this.#timer = this.#room.clock.setTimeout(() => this.trigger(), delay);

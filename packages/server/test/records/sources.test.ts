@@ -1,7 +1,7 @@
 import { type Envelope, decodeExact } from '@holdfast/protocol/record';
-import { type Json, passthrough, record, source } from '@holdfast/protocol';
+import { type Json, type Params, passthrough, record, source } from '@holdfast/protocol';
 import type { RecordFault, SourceOptions } from '@holdfast/server';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, expectTypeOf, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { VirtualClock } from '../conversation/clock.ts';
 import { world } from '../conversation/world.ts';
@@ -69,6 +69,35 @@ test('R229 a source has exactly one policy', async () => {
   }
 });
 
+test('what a source is asked with, reads and comes to are what its schemas take and give', async () => {
+  const Ago = source({
+    name: 'ago',
+    params: z.object({ since: z.string().transform((text) => new Date(text)) }),
+    schema: z.object({ total: z.number(), unit: z.string().default('days') }),
+    version: '1.0',
+  });
+  const { server, follow } = await site({ policy: { once: true }, run: ({ a }) => ({ total: a }) });
+  server.source(Ago, {
+    policy: { once: true },
+    run: ({ since }) => {
+      expectTypeOf(since).toEqualTypeOf<Date>();
+      return { total: since.getTime() / 86_400_000 };
+    },
+  });
+  expectTypeOf<Params<typeof Ago>>().toEqualTypeOf<{ since: string }>();
+  const { heard } = await follow(Ago.key({ since: '1970-01-08' }));
+  await expect.poll(() => heard).toEqual([[1, 7]]);
+  const bad = (): void => {
+    // @ts-expect-error -- the parameter is given as text
+    Ago.key({ since: new Date() });
+    // @ts-expect-error -- it comes to a number of days
+    server.source(Ago, { policy: { once: true }, run: () => ({ total: '7' }) });
+    // @ts-expect-error -- there is one policy
+    server.source(Ago, { policy: { every: 5, once: true }, run: () => ({ total: 7 }) });
+  };
+  expect(bad).toThrow();
+});
+
 test('R79 whoever knows a source in another major is told so, and not what it cannot read', async () => {
   const { server } = await world();
   server.source(Sum, { policy: { once: true }, run: ({ a }) => ({ total: a }) });
@@ -105,11 +134,11 @@ test('R230 R235 R237 once: the seed has sequence 1, and bad params are invalid_p
 });
 
 test('R231 R233 every: only changes are published, and what fails is told of and leaves no gap', async () => {
-  const results: unknown[] = [
+  const results: (Error | { total: number })[] = [
     { total: 1 },
     { total: 1 },
     new Error('no'),
-    { total: 'bad' },
+    { total: 'bad' as never },
     { total: 2 },
   ];
   const { open, clock, faults } = await site({
@@ -291,6 +320,24 @@ test('R233 a result that cannot travel is told of, and the next one is published
     ['parse', 'any'],
     ['parse', 'any'],
   ]);
+});
+
+test('R233 a result that no client could read by the schema that it has passed is told of, and not published', async () => {
+  const Length = source({
+    name: 'length',
+    params: z.object({}),
+    schema: z.string().transform((text) => text.length),
+    version: '1.0',
+  });
+  const { server, faults, follow } = await site({
+    policy: { once: true },
+    run: ({ a }) => ({ total: a }),
+  });
+  server.source(Length, { policy: { once: true }, run: () => 'four' });
+  const { heard } = await follow(Length.key({}));
+  expect(heard).toEqual([]);
+  expect(faults).toMatchObject([{ phase: 'parse', record: 'length' }]);
+  expect(String(faults[0]?.error)).toContain('schema is not stable');
 });
 
 test('R232 a key that cannot be listened to is told of, and keeps no other from being let go of in the end', async () => {

@@ -72,6 +72,12 @@ type Context = { -readonly [Field in keyof DecideContext]: DecideContext[Field] 
 const nothingRemoved: readonly Entry[] = [];
 
 /**
+ * So many leaves the mutations of one request look at together: each reads its whole object, all writers of the store wait for
+ * them, and a thousand of them that a client names in few bytes would take half a minute where the object is large.
+ */
+const LOOKED_MAX = 1_000_000;
+
+/**
  * A batch while it is decided: each request on the result of those before it, at one instant, on a tree of its own. The
  * committed tree must not change meanwhile.
  */
@@ -91,6 +97,8 @@ export class Draft implements Judge<Outcome | Consult> {
   #quota: Quota | null;
   /** Whose request is decided. */
   #asker: Submission | null = null;
+  /** How many leaves its mutations may look at yet. */
+  #lookable = LOOKED_MAX;
   /** What the principal of the request that is taken may write, where path rules bind it. */
   #writable: Scope | null = null;
 
@@ -261,6 +269,10 @@ export class Draft implements Judge<Outcome | Consult> {
   #mutator(gate: Gate): Mutator {
     return (tree, request, { opId, at }) => {
       const caller = this.#asker?.caller ?? null;
+      this.#lookable -= tree.count(request.path);
+      if (caller !== null && this.#lookable < 0) {
+        return refuse('too_many_leaves', { limit: LOOKED_MAX });
+      }
       const writes = gate.mutate({ tree, request, caller, opId, at });
       const { fence } = request;
       if (fence === undefined || isRefusal(writes)) return writes;
@@ -277,6 +289,7 @@ export class Draft implements Judge<Outcome | Consult> {
     context.dialect = submission.dialect;
     context.forced = submission.forced ?? false;
     this.#asker = submission;
+    this.#lookable = LOOKED_MAX;
     return context;
   }
 

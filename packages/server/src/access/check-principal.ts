@@ -20,7 +20,7 @@ type Field = readonly [keyof Principal, (value: unknown) => boolean, wanted: str
 const fields: readonly Field[] = [
   ['subject', isTextOrNull, 'a string or null'],
   ['orgs', isTexts, 'a list of strings'],
-  ['scopes', isScopes, 'a list or Set of known scopes'],
+  ['scopes', isScopes, `a list or Set of some of these: ${scopes.join(', ')}`],
   ['storeAccess', isStoreAccess, "{mode: 'all'} or {mode: 'selected', storeIds}"],
   ['expiresAt', isInstantOrNull, 'milliseconds since 1970, or null'],
   ['tokenId', isTextOrNull, 'a string or null'],

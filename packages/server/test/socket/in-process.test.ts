@@ -131,6 +131,10 @@ test('nobody gets in with the token of a visit that is over, and who is no princ
   expect(answer.status).toBe(401);
   const bad = { ...principal, subject: 7 } as unknown as Principal;
   expect(() => server.inProcess(bad).link.open('ws://in-process/', events)).toThrow(TypeError);
+  const misspelt = { ...principal, scopes: ['log:read'] } as unknown as Principal;
+  expect(() => server.inProcess(misspelt).link.open('ws://in-process/', events)).toThrow(
+    /scopes must be .*, entries:read, /,
+  );
 });
 
 const events = { opened: () => undefined, received: () => undefined, closed: () => undefined };

@@ -318,6 +318,26 @@ test('R251 a sign-out forgets how far everything is, and asks for somebody else'
   expect(asked).toEqual({ key: key('a'), record: '', params: {}, client_version: '' });
 });
 
+test('R251 what was kept of somebody and asked about is forgotten by a sign-out, too: who comes next is told what there is', async () => {
+  const here = await opened();
+  await here.write('a', 1);
+  const { sequence, incarnation } = await here.items.get({ id: 'a' });
+  if (typeof incarnation !== 'string') throw new Error('no incarnation');
+  const seen: unknown[] = [];
+  const { ready } = here.transport.subscribe(key('a'), (message) => seen.push(message));
+  const bare = { key: key('a'), record: 'item', params: { id: 'a' }, client_version: '1.0' };
+  const asked = { ...bare, sequence, incarnation };
+  const signal = AbortSignal.timeout(60_000);
+  const answers = await here.transport.handshake([asked], { signal });
+  expect(answers).toMatchObject([{ type: 'current' }]);
+  await ready;
+  const count = here.posts.length;
+  here.transport.forget();
+  await expect.poll(() => here.posts.length, { timeout: 20_000 }).toBe(count + 1);
+  expect(here.posts.at(-1)?.requests).toEqual([bare]);
+  await expect.poll(() => seen.length, { timeout: 20_000 }).toBe(1);
+});
+
 test('R245 it is the read side only', async () => {
   const { transport } = await opened();
   const envelope = { value: { n: 1 }, schema_version: '1.0', sequence: 1 };

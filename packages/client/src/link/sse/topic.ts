@@ -117,5 +117,7 @@ export class Topic {
   forget(): void {
     this.#place = null;
     this.#view = null;
+    const { key, record, params, client_version } = this.#request;
+    this.#request = { key, record, params, client_version };
   }
 }

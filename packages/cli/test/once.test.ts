@@ -17,7 +17,7 @@ test(
   async () => {
     const runs = join(site.directory, 'runs');
     // Longer than one process starts later than the other.
-    const program = ['sh', '-c', `echo run >> ${runs}; sleep 2; echo '{"total":42}'`];
+    const program = ['sh', '-c', `echo run >> '${runs}'; sleep 6; echo '{"total":42}'`];
     const ask = (): Promise<Ran> => on('once', 'demo/main', 'reports/today', '--', ...program);
     const both = await Promise.all([ask(), ask()]);
     expect(both.map(({ code }) => code)).toEqual([0, 0]);
@@ -47,7 +47,7 @@ test(
   slow,
   async () => {
     const begun = join(site.directory, 'begun');
-    const args = ['once', 'demo/main', 'z', '--', 'sh', '-c', `touch ${begun}; sleep 60; true`];
+    const args = ['once', 'demo/main', 'z', '--', 'sh', '-c', `touch '${begun}'; sleep 60; true`];
     const child = spawn(process.execPath, [bin, ...args], {
       env: { PATH: process.env['PATH'], ...env() },
       stdio: ['ignore', 'ignore', 'pipe'],

@@ -103,7 +103,7 @@ test('a write that the server goes on refusing for now is told as that, and not 
   onTestFinished(() => server.close({ retryAfterMs: 0 }));
   const { url } = await server.listen({ port: 0 });
   storage.append = async () => ({ status: 'failed', message: 'no space', reason: 'full' });
-  const args = ['put', 'demo/main', 'a', '1', '--timeout', '5s', '--json', '--url', url];
+  const args = ['put', 'demo/main', 'a', '1', '--timeout', '8s', '--json', '--url', url];
   const { code, stderr } = await onTerminal([...args, '--token', 'x']);
   expect(code).toBe(7);
   const { error } = JSON.parse(stderr);

@@ -45,8 +45,9 @@ test('where a socket may be idle for less, it is pinged sooner: who answers stay
   const { joined, connect } = await world({ clock, limits: { idle_timeout_ms: 12_000 } });
   const quiet = await joined({ device: 'quiet' });
   const silent = await joined({ device: 'silent', pongs: false });
-  for (let i = 0; i < 20; i += 1) {
-    await clock.pass(3000);
+  for (let i = 0; i < 60; i += 1) {
+    await clock.pass(1000);
+    // As above, six times between a ping and the end.
     const other = await connect({ device: 'other' });
     await arrived(other);
     other.cut();

@@ -13,7 +13,6 @@ async function aged(retention?: { ms?: number; ops?: number }) {
   const storage = memory({ now: clock.wall });
   const here = await world({ storage, clock, ...(retention && { retention }) });
   const standing = async () => (await storage.open(here.storeId))?.oldestSeq;
-  // A socket that was silent for an hour is closed: each round of writes comes by its own.
   const join = () => here.joined({ device: 'writer' });
   const write = async (count: number, value: string) => {
     const peer = await join();

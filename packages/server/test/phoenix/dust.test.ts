@@ -151,9 +151,18 @@ test.each(transports)(
   async (_name, opening) => {
     const here = await world();
     const [a, b] = [await clientOf(here, 'a', opening), await clientOf(here, 'b', opening)];
-    const run = vi.fn(async () => ({ answer: 42 }));
+    const land: (() => void)[] = [];
+    const run = vi.fn(async () => {
+      await new Promise<void>((resolve) => land.push(resolve));
+      return { answer: 42 };
+    });
     const plan = { key: 'report', ttlMs, run };
-    const flights = await Promise.all([singleFlight(a, plan), singleFlight(b, plan)]);
+    const flying = Promise.all([singleFlight(a, plan), singleFlight(b, plan)]);
+    // Both have asked for the lease and are answered before the one who has it is done.
+    await expect.poll(() => [land.length, a.sent.length, b.sent.length]).toEqual([1, 1, 1]);
+    await expect.poll(() => a.pending.size + b.pending.size).toBe(0);
+    for (const done of land) done();
+    const flights = await flying;
     expect(run).toHaveBeenCalledTimes(1);
     expect(flights.map(({ how }) => how).toSorted()).toEqual(['awaited', 'computed']);
     expect(flights.map(({ value }) => value)).toEqual([{ answer: 42 }, { answer: 42 }]);

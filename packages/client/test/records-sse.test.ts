@@ -390,3 +390,30 @@ test('who says nothing of who may read serves those who may read the store; who 
     await statusOf({ method: 'HEAD', headers: { authorization: `Bearer ${world.token}` } }),
   ).toBe(405);
 });
+
+test('a stream on which nothing comes any more, not even signs of life, is opened anew and brings what was missed', async () => {
+  const clock = new VirtualClock();
+  const { setTimeout, clearTimeout } = clock;
+  const deaf: { isDeaf: boolean }[] = [];
+  const here = await opened({
+    env: { setTimeout, clearTimeout, random: () => 0 },
+    fetch: async (url, init) => {
+      const { body, status, headers } = await fetch(url, init);
+      const line = { isDeaf: false };
+      deaf.push(line);
+      const heardOf = new TransformStream<Uint8Array, Uint8Array>({
+        transform: (piece, to) => (line.isDeaf ? undefined : to.enqueue(piece)),
+      });
+      return new Response(body?.pipeThrough(heardOf) ?? null, { status, headers });
+    },
+  });
+  await here.write('a', 1);
+  const seen = await heard(here, 'a');
+  for (const line of deaf.splice(0)) line.isDeaf = true;
+  await here.write('a', 2);
+  await clock.advance(45_000);
+  expect(here.transport.status.get()).toBe('reconnecting');
+  await clock.advance(30_000);
+  await expect.poll(() => seen, { timeout: 20_000 }).toEqual([2]);
+  expect(here.problems.map(({ error }) => String(error))).toEqual(['Error: The server is silent.']);
+});

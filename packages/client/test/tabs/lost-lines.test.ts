@@ -1,8 +1,9 @@
 import { memoryLink } from '@holdfast/client/link/memory';
 import { joinPresence } from '@holdfast/client/presence';
-import { tabs } from '@holdfast/client/tabs';
+import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
 import { expect, test } from 'vitest';
 import { Clock } from '../../../react/test/clock.ts';
+import { platformTabs } from '../../src/tabs/platform.ts';
 import { openWorld, type World } from '../world.ts';
 import { hearing, Profile } from './profile.ts';
 
@@ -57,25 +58,6 @@ function mayDie(): { readonly platform: TabsPlatform; readonly die: () => void }
   };
 }
 
-/** A tab that does not hear the first message to it with some text. */
-function mayMiss(text: string): { readonly platform: TabsPlatform; missed: number } {
-  const real = platformTabs();
-  if (real === null) throw new Error('there are no locks here');
-  const ears = {
-    missed: 0,
-    platform: {
-      ...real,
-      channel: (...[name, hear]: Parameters<TabsPlatform['channel']>) =>
-        real.channel(name, (message) => {
-          const isMissed = ears.missed === 0 && JSON.stringify(message).includes(text);
-          if (isMissed) ears.missed += 1;
-          else hear?.(message);
-        }),
-    },
-  };
-  return ears;
-}
-
 test('given a tab that has lost its line to the leading one, and finds no other way, then it is shown on no topic any more', async () => {
   await using world = await openWorld();
   const { ears, clock, seen } = await onTopic(world);
@@ -98,18 +80,23 @@ test('given a tab that has lost its line, and clears what it showed, when it is 
 test('given a leading tab that misses what another says, then that is said again, and done once', async () => {
   await using world = await openWorld();
   const profile = new Profile(world);
-  const ears = mayMiss('"increment');
-  const a = await profile.open({ tabs: tabs({ name: profile.name, platform: ears.platform }) });
+  let missed = 0;
+  const platform = hearing((_name, message, hear) => {
+    if (missed === 0 && JSON.stringify(message).includes('"increment')) missed += 1;
+    else hear?.(message);
+  });
+  const a = await profile.open({ tabs: tabs({ name: profile.name, platform }) });
   const b = await profile.open();
   const [first, second] = [b.store.increment('n'), b.store.increment('n')];
   await Promise.all([first.committed, second.committed]);
-  expect([ears.missed, a.store.get('n')]).toEqual([1, 2]);
+  expect([missed, a.store.get('n')]).toEqual([1, 2]);
 });
 
 test('given a tab that ends without a word, then the leading one shows it no more (S85)', async () => {
   await using world = await openWorld();
   const profile = new Profile(world);
-  await profile.open({ env: hastyEnv });
+  const clock = new Clock();
+  await profile.open({ env: clock.env });
   const { platform, die } = mayDie();
   const b = await profile.open({
     tabs: tabs({ name: profile.name, platform }),
@@ -118,7 +105,8 @@ test('given a tab that ends without a word, then the leading one shows it no mor
   const at = { store: 'acme/app', topic: 'rooms/1' };
   const watcher = joinPresence(world.client(), at);
   joinPresence(b.client, at).set({ tab: 'b' });
-  await expect.poll(() => watcher.peers.get().size).toBe(1);
+  const seen = (): number => watcher.peers.get().size;
+  await expect.poll(seen).toBe(1);
   die();
-  await expect.poll(() => watcher.peers.get().size, { timeout: 20_000 }).toBe(0);
+  await expect.poll(() => clock.skip(1000).then(seen)).toBe(0);
 });

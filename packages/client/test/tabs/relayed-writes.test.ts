@@ -1,22 +1,7 @@
-import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
+import { tabs } from '@holdfast/client/tabs';
 import { expect, test } from 'vitest';
-import { platformTabs } from '../../src/tabs/platform.ts';
 import { openWorld } from '../world.ts';
-import { opened, Profile } from './profile.ts';
-
-/** A tab's platform, on which is told what others say to it. */
-function overheard(hear: (text: string) => void): TabsPlatform {
-  const real = platformTabs();
-  if (real === null) throw new Error('there are no locks here');
-  return {
-    ...real,
-    channel: (name, told) =>
-      real.channel(name, (message) => {
-        hear(JSON.stringify(message));
-        told?.(message);
-      }),
-  };
-}
+import { hearing, opened, Profile } from './profile.ts';
 
 test('what the server refuses of a tab is refused there, and told to nobody else', async () => {
   await using world = await openWorld();
@@ -44,8 +29,9 @@ test('what a tab writes while the leading one has as many writes on their way as
   await using world = await openWorld();
   const profile = new Profile(world);
   let ends = 0;
-  const platform = overheard((text) => {
-    if (/phx_(close|error)/.test(text)) ends += 1;
+  const platform = hearing((_name, message, hear) => {
+    if (/phx_(close|error)/.test(JSON.stringify(message))) ends += 1;
+    hear?.(message);
   });
   const a = await profile.open({ outboxMax: { requests: 3 } });
   const b = await profile.open({ tabs: tabs({ name: profile.name, platform }) });

@@ -6,9 +6,12 @@ import type { Line } from './import-lines.ts';
 
 type Leaf = Extract<Line, { kind: 'leaf' }>;
 
+/** What a line takes of a quota, once for all lines that take the same. */
+type Cost = { readonly of: string; readonly size: number };
+
 /**
- * The lines that a quota has no room for, in their order: each that adds takes of what is left; what replaces passes. None
- * where it cannot be told from here.
+ * The lines that a quota has no room for, in their order: each that adds takes of what is left; what replaces, or is there
+ * by a line before, passes. None where it cannot be told from here.
  */
 export function beyondRoom(
   lines: readonly Leaf[],
@@ -19,15 +22,23 @@ export function beyondRoom(
   const costOf = costs[String(dimension)];
   if (costOf === undefined) return [];
   let room = limit - current;
+  const taken = new Set<string>();
   return lines.filter((line) => {
-    const cost = costOf(line, tree);
-    const fits = cost === 0 || cost <= room;
-    if (fits) room -= cost;
+    const { of, size } = costOf(line, tree);
+    if (size === 0 || taken.has(of)) return false;
+    const fits = size <= room;
+    if (fits) {
+      room -= size;
+      taken.add(of);
+    }
     return !fits;
   });
 }
 
-const costs: { readonly [dimension: string]: (line: Leaf, tree: Tree) => number } = {
-  keys: ({ leaf }, tree) => (tree.leaf(leaf.path) === undefined ? 1 : 0),
-  file_storage: ({ leaf }) => (leaf.type === 'file' ? (contentOf(leaf.value)?.size ?? 0) : 0),
+const costs: { readonly [dimension: string]: (line: Leaf, tree: Tree) => Cost } = {
+  keys: ({ leaf: { path } }, tree) => ({ of: path, size: tree.leaf(path) === undefined ? 1 : 0 }),
+  file_storage: ({ leaf }) => {
+    const content = leaf.type === 'file' ? contentOf(leaf.value) : null;
+    return { of: content?.hash ?? '', size: content?.size ?? 0 };
+  },
 };

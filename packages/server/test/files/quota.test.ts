@@ -4,7 +4,7 @@ import { memory } from '@holdfast/server/storage/memory';
 import { expect, test } from 'vitest';
 import { ask, put, write } from '../conversation/talk.ts';
 import { topic } from '../conversation/world.ts';
-import { hashOf, pieceHeaders, site, told } from './site.ts';
+import { hashOf, pieceHeaders, type Site, site, told } from './site.ts';
 
 const exceeded = { dimension: 'file_storage', current: 6, limit: 10 };
 
@@ -65,6 +65,56 @@ test('S104 the quota of keys holds for every write', async () => {
   ]);
   expect((await call('b', { method: 'PUT', body: 'x' })).status).toBe(200);
   expect(await put(peer, 'a', 2)).toBe(4);
+});
+
+const file = (content: string): object => ({
+  _type: 'file',
+  hash: hashOf(content),
+  size: content.length,
+  content_type: 'text/plain',
+  filename: null,
+  uploaded_at: '2026-01-01T00:00:00Z',
+});
+
+/** What an import of these lines comes to. */
+async function importOf(
+  call: Site['call'],
+  lines: readonly { readonly path: string; readonly value: unknown }[],
+): Promise<unknown> {
+  const answer = await call('/api/stores/demo/main/import?headerless=slash', {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-ndjson' },
+    body: lines.map((line) => JSON.stringify(line)).join('\n'),
+  });
+  return answer.json();
+}
+
+test('S104 where an import does not fit, what it names again takes no room again', async () => {
+  const { call } = await site({ quotas: { file_storage: 10, keys: 3 } });
+  for (const content of ['123456', '12345']) {
+    // oxlint-disable-next-line no-await-in-loop -- there is room for one at a time
+    await call('a', { method: 'PUT', body: content });
+    // oxlint-disable-next-line no-await-in-loop -- as above
+    await call('a', { method: 'DELETE' });
+  }
+  const files = [
+    { path: 'f/1', value: file('123456') },
+    { path: 'f/2', value: file('123456') },
+    { path: 'f/3', value: file('12345') },
+  ];
+  expect(await importOf(call, files)).toMatchObject({
+    imported: 2,
+    failed: [{ path: 'f/3', reason: 'limit_exceeded' }],
+  });
+  const keys = [
+    { path: 'x', value: 1 },
+    { path: 'x', value: 2 },
+    { path: 'y', value: 1 },
+  ];
+  expect(await importOf(call, keys)).toMatchObject({
+    imported: 2,
+    failed: [{ path: 'y', reason: 'limit_exceeded' }],
+  });
 });
 
 test('S104 an import into a full store is refused at once, not line by line, and what replaces passes', async () => {

@@ -8,7 +8,7 @@ const site = devServer();
 const as = (token: string, ...args: string[]): Promise<Ran> =>
   cli(args, { env: { HOLDFAST_URL: site.server.url, HOLDFAST_TOKEN: token } });
 
-const slow = { timeout: 60_000 };
+const slow = { timeout: 120_000 };
 
 test('stores are made, listed, archived and purged', slow, async () => {
   expect(await as('dev', 'stores', 'create', 'demo/two', '--ttl', '1h')).toMatchObject({ code: 0 });

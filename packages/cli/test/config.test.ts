@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { cli, type Row, start } from './harness.ts';
 
-const slow = { timeout: 60_000 };
+const slow = { timeout: 120_000 };
 let directory: string;
 
 beforeEach(async () => {

@@ -32,7 +32,7 @@ let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
 beforeAll(async () => {
   directory = await temporaryDirectory();
   server = await start('dev', ['--data', join(directory.path, 'data')]);
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await server.stop();
   await directory.remove();
@@ -45,7 +45,7 @@ const hashOf = (content: Uint8Array): string => createHash('sha256').update(cont
 describe('put-file and get-file', () => {
   test(
     'S99 carry a file there and back, with progress and a JSON line',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async () => {
       const content = randomBytes(3_000_000);
       writeFileSync(at('photo.png'), content);
@@ -76,7 +76,7 @@ describe('put-file and get-file', () => {
 
   test(
     'a download goes on from what is there, and begins anew where that is wrong',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async () => {
       const content = randomBytes(2_000_000);
       writeFileSync(at('b.bin'), content);
@@ -96,7 +96,7 @@ describe('put-file and get-file', () => {
 
   test.runIf(process.platform === 'linux')(
     'what is no file, as a pipe or a device, is written to and never replaced; a link leads on',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async () => {
       execFileSync('mkfifo', [at('pipe')]);
       writeFileSync(at('there'), 'old');
@@ -118,7 +118,7 @@ describe('put-file and get-file', () => {
 
   test.runIf(process.platform === 'linux')(
     'output that cannot be written is told, and is no success',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async () => {
       const full = openSync('/dev/full', 'w');
       const child = spawn(process.execPath, [bin, 'entries', 'demo/main', '--url', server.url], {
@@ -133,7 +133,7 @@ describe('put-file and get-file', () => {
     },
   );
 
-  test('standard input and output will do', { timeout: 60_000 }, async () => {
+  test('standard input and output will do', { timeout: 120_000 }, async () => {
     const put = await cli(
       ['put-file', 'demo/main', 'c', '-', '--url', server.url, '--filename', 'c.txt'],
       {
@@ -145,7 +145,7 @@ describe('put-file and get-file', () => {
     expect([get.code, get.stdout]).toEqual([0, 'from a pipe']);
   });
 
-  test('say by exit code and words what was wrong', { timeout: 60_000 }, async () => {
+  test('say by exit code and words what was wrong', { timeout: 120_000 }, async () => {
     writeFileSync(at('d.txt'), 'text');
     expect((await run('put-file', 'demo/main', 'd', at('d.txt'))).code).toBe(0);
     const exists = await run('put-file', 'demo/main', 'd', at('d.txt'), '--if-absent');
@@ -164,7 +164,7 @@ describe('put-file and get-file', () => {
     expect([nowhere.code, nowhere.error['code']]).toEqual([2, 'ENOENT']);
   });
 
-  test('show a bar on a terminal', { timeout: 60_000 }, async () => {
+  test('show a bar on a terminal', { timeout: 120_000 }, async () => {
     writeFileSync(at('e.txt'), 'text');
     const put = await onTerminal(['put-file', 'demo/main', 'e', at('e.txt'), '--url', server.url]);
     expect(put.code).toBe(0);

@@ -16,7 +16,7 @@ afterAll(async () => {
   await directory.remove();
 });
 
-const slow = { timeout: 60_000 };
+const slow = { timeout: 120_000 };
 const env = () => ({ HOLDFAST_URL: server.url, HOLDFAST_TOKEN: 'dev' });
 const on = (...args: string[]): Promise<Ran> => cli(args, { env: env() });
 

@@ -9,7 +9,7 @@ const site = devServer();
 
 const env = (): NodeJS.ProcessEnv => ({ HOLDFAST_URL: site.server.url, HOLDFAST_TOKEN: 'dev' });
 const on = (...args: string[]): Promise<Ran> => cli(args, { env: env() });
-const slow = { timeout: 60_000 };
+const slow = { timeout: 120_000 };
 
 test(
   'S51 of several who ask for it once one runs the program, and all show what it wrote',

@@ -78,7 +78,7 @@ const kilobytes = 10_000;
 
 test(
   'S114 a one-shot write to a store of 100 000 leaves transfers less than 10 KB (P36)',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async () => {
     const status = await cli(['status', 'demo/main', '--url', server.url]);
     expect(status.rows).toMatchObject([{ entry_count: leaves }]);
@@ -98,7 +98,7 @@ test(
 
 test(
   'S114 a one-shot read transfers what it shows, and a whole listing is seen by the meter',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async () => {
     const one = await measured('get', 'demo/main', 'n');
     expect(one.ran.rows).toMatchObject([{ value: 5 }]);

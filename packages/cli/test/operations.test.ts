@@ -20,7 +20,7 @@ async function piped(args: readonly string[], from: NodeJS.ProcessEnv): Promise<
   const { code, stdout, stderr } = await onTerminal(args, { env: from, isTTY: false });
   return { code, stdout, stderr, rows: linesOf(stdout), error: {} };
 }
-const slow = { timeout: 60_000 };
+const slow = { timeout: 120_000 };
 
 /** A command that goes on, and its lines as they come. */
 function follow(...args: string[]): { next(): Promise<object>; end(): Promise<number> } {

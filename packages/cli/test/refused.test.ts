@@ -9,7 +9,7 @@ import { memory } from '@holdfast/server/storage/memory';
 import { cli, devServer, onTerminal, type Ran } from './harness.ts';
 
 const site = devServer();
-const slow = { timeout: 60_000 };
+const slow = { timeout: 120_000 };
 
 /** A token that can do nothing in stores. */
 async function powerless(): Promise<string> {

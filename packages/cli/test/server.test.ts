@@ -39,7 +39,7 @@ async function launch(command: 'dev' | 'serve', ...args: string[]): Promise<Runn
 const at = (server: Running, ...args: string[]): Promise<Ran> =>
   cli(args, { env: { HOLDFAST_URL: server.url } });
 
-const slow = { timeout: 60_000 };
+const slow = { timeout: 120_000 };
 
 test('serve asks for a first token until there is one, be there stores or not', slow, async () => {
   const first = await launch('serve');

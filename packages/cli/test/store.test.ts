@@ -9,7 +9,7 @@ const site = devServer();
 const on = (...args: string[]): Promise<Ran> =>
   cli(args, { env: { HOLDFAST_URL: site.server.url, HOLDFAST_TOKEN: 'dev' } });
 
-const slow = { timeout: 60_000 };
+const slow = { timeout: 120_000 };
 
 test('put writes JSON and get reads it back with type and revision', slow, async () => {
   const put = await on('put', 'demo/main', 'a/ann', '{"name":"Ann","tags":["x"]}');

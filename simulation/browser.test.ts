@@ -7,7 +7,7 @@ const seeds = Number(process.env['BROWSER_SEEDS'] ?? 3);
 
 it(
   'tabs of a browser show views and live queries over the connection of the one that leads, each as a fresh look at everything gives it and nothing that they may not see, whichever of them freezes, crashes and is loaded again',
-  { timeout: 120_000 },
+  { timeout: 480_000 },
   async () => {
     const asked = process.env['SEED'];
     const count = asked === undefined ? seeds : 1;
@@ -30,7 +30,7 @@ it.each(
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a key of that very table
     ([mutant, { word, seed }]) => [mutant as BrowserMutant, word, seed] as const,
   ),
-)('its checkers notice that %s (%s)', { timeout: 60_000 }, async (mutant, word, seed) => {
+)('its checkers notice that %s (%s)', { timeout: 240_000 }, async (mutant, word, seed) => {
   const problems = await runSpoiled(seed, mutant);
   expect(problems.filter((problem) => problem.includes(` ms: ${word}: `))).not.toEqual([]);
 });

@@ -10,7 +10,7 @@ const openFrom = Number(process.env['OPEN_SEED'] ?? 5);
 
 it(
   'R185 R196 R197 R199 R202 R228 collections that a server finds, and those that clients find, are after every commit what a fresh look at everything gives, also under rights that change, and leave nothing behind',
-  { timeout: 120_000 },
+  { timeout: 480_000 },
   async () => {
     const asked = process.env['SEED'];
     const count = asked === undefined ? seeds : 1;
@@ -32,7 +32,7 @@ it(
 
 it(
   'R197 R199 R254 collections of which nothing is hidden are so, too, where nobody who comes back is sent again what it has',
-  { timeout: 120_000 },
+  { timeout: 480_000 },
   async () => {
     const { failure } = await runCollections(
       { from: openFrom, count: openSeeds },
@@ -47,7 +47,7 @@ it.each(
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a key of that very table
     ([mutant, { word, seed }]) => [mutant as CollectionMutant, word, seed] as const,
   ),
-)('its checkers notice that %s (%s)', { timeout: 60_000 }, async (mutant, word, seed) => {
+)('its checkers notice that %s (%s)', { timeout: 240_000 }, async (mutant, word, seed) => {
   const problems = await runSpoiled(seed, mutant);
   expect(problems.filter((problem) => problem.includes(` ms: ${word}: `))).not.toEqual([]);
 });

@@ -24,7 +24,7 @@ async function authenticate({ token }: { token: string | null }): Promise<Princi
 
 test(
   'S102 whoever may read a part of a store is told of that part whole, and of nothing else, whatever the weather',
-  { timeout: 120_000 },
+  { timeout: 480_000 },
   async () => {
     let leaks: string[] = [];
     const failure = await simulate(
@@ -73,7 +73,7 @@ test(
 
 test(
   'S85 when the weather has cleared, everybody sees who is here, and what each showed last',
-  { timeout: 120_000 },
+  { timeout: 480_000 },
   async () => {
     const names = ['ann', 'bob', 'cleo'];
     const failure = await simulate(

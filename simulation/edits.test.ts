@@ -8,7 +8,7 @@ const spoiledMax = 6;
 
 it(
   'undo and redo leave what others have written, and show what was, and whoever computes something once for all is told what is written, in all weathers (P57, P58)',
-  { timeout: 120_000 },
+  { timeout: 480_000 },
   async () => {
     const asked = process.env['SEED'];
     const count = asked === undefined ? seeds : 1;
@@ -22,7 +22,7 @@ it(
 
 it.each(Object.entries(editMutants) as [EditMutant, string][])(
   'its checkers notice that %s (%s)',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async (mutant, word) => {
     const some = { from: 1, count: spoiledMax, shrinks: false };
     const { failure } = await runEdits(some, mutant);

@@ -2,7 +2,7 @@ import { badWeather, failureText, simulate } from '@holdfast/simulation';
 import { expect, test } from 'vitest';
 import { collect } from '../tools/garbage.ts';
 
-test('the example of the package holds, through its front door', { timeout: 60_000 }, async () => {
+test('the example of the package holds, through its front door', { timeout: 240_000 }, async () => {
   const failure = await simulate(
     {
       faults: { ...badWeather, crash: 6 },

@@ -8,7 +8,7 @@ const spoiledMax = 6;
 
 it(
   'S107 whoever follows a store by server-sent events hears all of it, once and in order, whatever breaks and whatever the log forgets',
-  { timeout: 120_000 },
+  { timeout: 480_000 },
   async () => {
     const asked = process.env['SEED'];
     const count = asked === undefined ? seeds : 1;
@@ -32,7 +32,7 @@ it('the same seed gives the same world, to the last message, where answers are s
 
 it.each(Object.entries(feedMutants) as [FeedMutant, string][])(
   'its checkers notice that %s (%s)',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async (mutant, word) => {
     const some = { from: 1, count: spoiledMax, shrinks: false };
     const { failure } = await runFeeds(some, mutant);

@@ -6,7 +6,7 @@ const seeds = Number(process.env['FILE_SEEDS'] ?? 8);
 
 it(
   'S98 S99 an entry of a file and its bytes are seen together or not at all, each upload once, whatever dies and breaks amid it (P62, P63, P64, P65)',
-  { timeout: 120_000 },
+  { timeout: 480_000 },
   async () => {
     const asked = process.env['SEED'];
     const count = asked === undefined ? seeds : 1;
@@ -18,7 +18,7 @@ it(
   },
 );
 
-it('are seen to fail where contents are lost', { timeout: 60_000 }, async () => {
+it('are seen to fail where contents are lost', { timeout: 240_000 }, async () => {
   const { failure } = await runFiles({ from: 1, count: 10, forgets: true });
   expect(failure?.problems.join('\n')).toMatch(/together: f\/\d names sha256:\w+, of which null/);
 });

@@ -8,7 +8,7 @@ const spoiledMax = 6;
 
 it(
   'a transaction is committed as a whole where all that it relies on is so, and refused where it is not, and whoever waits for a lease has it in the end, in all weathers',
-  { timeout: 120_000 },
+  { timeout: 480_000 },
   async () => {
     const asked = process.env['SEED'];
     const count = asked === undefined ? seeds : 1;
@@ -24,7 +24,7 @@ it(
 
 it.each(Object.entries(guardMutants) as [GuardMutant, string][])(
   'its checkers notice that %s (%s)',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async (mutant, word) => {
     const some = { from: 1, count: spoiledMax, shrinks: false };
     const { failure } = await runGuards(some, mutant);

@@ -8,7 +8,7 @@ const spoiledMax = 6;
 
 it(
   'S57 S89 S90 S91 S93 S111 clients are told of the past what it was and get back what they ask for, whatever the log forgets amid that, and servers that are closed answer what they have taken (P5, P23, P46)',
-  { timeout: 120_000 },
+  { timeout: 480_000 },
   async () => {
     const asked = process.env['SEED'];
     const count = asked === undefined ? seeds : 1;
@@ -23,7 +23,7 @@ it(
 
 it.each(Object.entries(hostMutants) as [HostMutant, string][])(
   'their checkers notice that %s (%s)',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async (mutant, word) => {
     const some = { from: 1, count: spoiledMax, shrinks: false };
     const { failure } = await runHosts(some, { looksBack: true, mutant });

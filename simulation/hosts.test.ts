@@ -10,7 +10,7 @@ const seeds = Number(process.env['HOST_SEEDS'] ?? 200);
 
 it(
   'S54 S74 S80 S112 real servers and clients under seeded faults of networks, disks, clocks and processes keep every promise (P16, P17, P35, P41)',
-  { timeout: 180_000 },
+  { timeout: 720_000 },
   async () => {
     const asked = process.env['SEED'];
     const count = asked === undefined ? seeds : 1;
@@ -35,7 +35,7 @@ it(
 
 it(
   'S54 S80 S112 servers and clients on SQLite files, which are copied as they lie when a process dies, keep them as well (P1, P70, P71)',
-  { timeout: 180_000 },
+  { timeout: 720_000 },
   async () => {
     const count = Math.ceil(seeds / 8);
     const { failure, crashes } = await runHosts({ from: 1, count }, { storage: 'sqlite' });
@@ -46,7 +46,7 @@ it(
 
 test(
   'S57 a store that is made anew under its name leaves nobody with anything of the old one (P24)',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async () => {
     const failure = await simulate(
       {

@@ -7,7 +7,7 @@ const run = promisify(execFile);
 const hook = ['--conditions=@holdfast/source', '--import', './simulation/old-bugs/hook.ts'];
 
 describe.concurrent('an old bug is found again, under the seed that found it, when it is switched on:', () => {
-  it.each(Object.entries(oldBugs))('%s', { timeout: 60_000 }, async (name, bug) => {
+  it.each(Object.entries(oldBugs))('%s', { timeout: 240_000 }, async (name, bug) => {
     const env = { ...process.env, OLD_BUG: name, WORLDS: bug.worlds, SEED: String(bug.seed) };
     const { stdout } = await run(process.execPath, [...hook, 'simulation/old-bugs/run.ts'], {
       env,

@@ -24,7 +24,7 @@ describe('tabs of one origin', () => {
 
   it(
     'commit each write once and in order and rest with one connection, however they freeze, crash, close and lose messages (P20, P68, P69)',
-    { timeout: 120_000 },
+    { timeout: 480_000 },
     async () => {
       const asked = process.env['SEED'];
       const count = asked === undefined ? seeds : 1;
@@ -41,7 +41,7 @@ describe('tabs of one origin', () => {
 
   it(
     'are seen to fail where the cache lets a former leader write (P69)',
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async () => {
       let found: readonly string[] = [];
       for (let seed = 30; found.length === 0 && seed < 300; seed++) {

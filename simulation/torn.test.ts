@@ -69,7 +69,7 @@ async function written(directory: string, dice: Dice): Promise<readonly Mark[]> 
 
 test(
   'S112 a disk that tore what it was just writing leaves every acknowledged commit, and none of the torn one',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async () => {
     const dice = new Dice(seed);
     const directory = temporary();

@@ -8,7 +8,7 @@ const spoiledMax = 6;
 
 it(
   'what waits while an application is upgraded, rolled back and started again, and while its store is made anew, is committed once, or kept as a dead letter, and is of the version that shows it',
-  { timeout: 120_000 },
+  { timeout: 480_000 },
   async () => {
     const asked = process.env['SEED'];
     const count = asked === undefined ? seeds : 1;
@@ -23,7 +23,7 @@ it(
 
 it.each(Object.entries(upgradeMutants) as [UpgradeMutant, string][])(
   'its checkers notice that %s (%s)',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async (mutant, word) => {
     const some = { from: 1, count: spoiledMax, shrinks: false };
     const { failure } = await runUpgrades(some, mutant);

@@ -8,7 +8,7 @@ const spoiledMax = 6;
 
 it(
   'V57 V59 files that are brought to views over a network and a server that break arrive whole, are taken once, and end as their senders are told',
-  { timeout: 120_000 },
+  { timeout: 480_000 },
   async () => {
     const asked = process.env['SEED'];
     const count = asked === undefined ? seeds : 1;
@@ -23,7 +23,7 @@ it(
 
 it.each(Object.entries(uploadMutants) as [UploadMutant, string][])(
   'their checkers notice that %s (%s)',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async (mutant, word) => {
     const some = { from: 1, count: spoiledMax, shrinks: false };
     const { failure } = await runUploads(some, mutant);

@@ -8,7 +8,7 @@ const spoiledMax = 6;
 
 it(
   'V18 V28 V60 V61 V70 under crashes, cuts, slow readers, frozen tabs and leaves, shared views and own ones lose no envelope, and each leaves what a fresh render shows',
-  { timeout: 120_000 },
+  { timeout: 480_000 },
   async () => {
     const asked = process.env['SEED'];
     const count = asked === undefined ? seeds : 1;
@@ -28,7 +28,7 @@ it(
 
 it.each(Object.entries(viewMutants) as [ViewMutant, string][])(
   'its checkers notice that %s (%s)',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async (mutant, word) => {
     for (let seed = 1; seed <= spoiledMax; seed++) {
       // oxlint-disable-next-line no-await-in-loop -- until one shows it

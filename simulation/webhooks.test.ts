@@ -8,7 +8,7 @@ const spoiledMax = 6;
 
 it(
   'S108 whoever is told of a store by a webhook is told all of it, in order and one after the other, whatever they answer and however often the server dies',
-  { timeout: 120_000 },
+  { timeout: 480_000 },
   async () => {
     const asked = process.env['SEED'];
     const count = asked === undefined ? seeds : 1;
@@ -23,7 +23,7 @@ it(
 
 it.each(Object.entries(webhookMutants) as [WebhookMutant, string][])(
   'its checkers notice that %s (%s)',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async (mutant, word) => {
     const some = { from: 1, count: spoiledMax, shrinks: false };
     const { failure } = await runWebhooks(some, mutant);

@@ -153,11 +153,11 @@ test.for(places)(
     });
     const tasks = client.collection(open);
     await tasks.ready();
-    await until(tasks, () => first.get()?.title === 'B');
+    await expect.poll(() => first.get()?.title).toBe('B');
     await store.put('tasks/b/title', 'B2').committed;
-    await until(tasks, () => first.get()?.title === 'B2');
+    await expect.poll(() => first.get()?.title).toBe('B2');
     await store.delete('tasks/b').committed;
-    await until(tasks, () => first.get()?.title === 'A');
+    await expect.poll(() => first.get()?.title).toBe('A');
     await store.delete('tasks').committed;
     await seen;
     expect(values).toEqual([undefined, 'B', 'B2', 'A', undefined]);

@@ -14,14 +14,13 @@ afterEach(async () => {
 
 /** Puts another store in the place of `acme/app`, while nobody is connected. */
 async function remake(valve: Valve): Promise<void> {
-  valve.holdOut();
-  valve.cut();
+  valve.down();
   const { rawToken } = await world.issue(['stores:delete']);
   const url = `${world.url.replace(/^ws/, 'http')}/api/stores/acme/app?purge=true`;
   const headers = { authorization: `Bearer ${rawToken}` };
   expect((await fetch(url, { method: 'DELETE', headers })).status).toBe(200);
   await world.createStore('acme/app');
-  valve.letOut();
+  valve.up();
 }
 
 describe('a store that the server has made anew', () => {

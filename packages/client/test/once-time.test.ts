@@ -65,8 +65,8 @@ describe('a single flight', () => {
     await clock.pass(8999);
     await alive.put('meanwhile', true).committed;
     expect(alive.entry(lock)?.revision).toBe(fence.token);
-    // Not after the wait for want of a word, which is longer.
-    await clock.pass(1);
+    // Two milliseconds late, so that who asks then finds it ended.
+    await clock.pass(3);
     expect(await flight).toEqual({ how: 'computed', value: 'from the living' });
     const late = (await world.store()).put('report', '"late"', { fence });
     await expect(late.committed).rejects.toMatchObject({ code: 'fenced' });

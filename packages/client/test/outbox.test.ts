@@ -307,7 +307,7 @@ describe('an outbox', () => {
     expect([bob.get('k'), bob.outbox.list()]).toEqual([undefined, []]);
     const again = await world.store({ cache: keptIn(new MapRows(disk)), principal: 'anna' });
     await again.settled();
-    expect(bob.get('k')).toBe(1);
+    await expect.poll(() => bob.get('k')).toBe(1);
   });
 });
 

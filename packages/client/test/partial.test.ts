@@ -249,6 +249,7 @@ describe('handles of one store', () => {
     // Something has to ring the clock.
     const c = await open(client, 'c/**');
     await expect.poll(() => pushes(valve, 'scope').at(-1)).toEqual({ remove: ['b/**'] });
+    await expect.poll(() => heard(valve)).toContain('"patterns":["a/**","c/**"]');
     await writer.put('b/1', 'gone').committed;
     await writer.put('a/1', 1).committed;
     await expect.poll(() => a.get('a/1')).toBe(1);

@@ -1,6 +1,6 @@
-import type { Glob, Refusal, Request, StoreName } from '@holdfast/protocol';
+import type { Glob, Path, Refusal, Request, StoreName } from '@holdfast/protocol';
 import type { Release, Signal } from '@holdfast/engine/registry';
-import type { Observe } from '@holdfast/engine/replica';
+import type { Observe, PendingRequest } from '@holdfast/engine/replica';
 import type { Cell } from './cell.ts';
 import type { Settings } from './options.ts';
 import type { PageEnvelope } from './records/rendered.ts';
@@ -51,6 +51,7 @@ export type Summary = {
   readonly opened: { readonly replica: { readonly unsent: number } | undefined } | null;
   readonly status: Signal<StoreStatus>;
   outbox(): readonly OutboxEntry[];
+  outboxNear(path: Path): readonly PendingRequest[];
 };
 
 /** Whose open store it is: what stays when it is closed. */

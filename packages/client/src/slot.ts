@@ -1,6 +1,6 @@
 import { type Lasting, Pool, type Release, releaseOnce } from '@holdfast/engine/registry';
-import type { Glob, OpId, Request, StoreName } from '@holdfast/protocol';
-import type { Observe } from '@holdfast/engine/replica';
+import type { Glob, OpId, Path, Request, StoreName } from '@holdfast/protocol';
+import type { Observe, PendingRequest } from '@holdfast/engine/replica';
 import { Cell } from './cell.ts';
 import { OpenStore } from './open-store.ts';
 import { closedError } from './mistakes.ts';
@@ -137,6 +137,11 @@ export class Slot implements Lasting {
     // All of them know before any of them tells.
     const tells = Array.from(this.witnesses, (hear) => hear(request));
     for (const tell of tells) tell?.();
+  }
+
+  /** Own unanswered writes at, above or below a path, in order. */
+  outboxNear(path: Path): readonly PendingRequest[] {
+    return this.#open?.replica?.outboxNear(path) ?? [];
   }
 
   /** The same list until something changes. */

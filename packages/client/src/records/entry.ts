@@ -20,7 +20,7 @@ import type { Opened, RecordEntry, Unchanged } from './delivery.ts';
 import { idleState, isSameState } from './idle.ts';
 import { inOwnForm, type Stored, withOwn } from './own-form.ts';
 import type { Shown } from './overlay.ts';
-import { pendingAt, writesOf } from './pending.ts';
+import { writesOf } from './pending.ts';
 import type { Placeless } from './places.ts';
 import { type Reach, reachOf } from './reach.ts';
 import { noStats, type Reading, readStored } from './reading.ts';
@@ -190,7 +190,7 @@ export class StoreEntry
     const { lacks, isDenied } = isRow ? here : this.#reachOf(status);
     if (isDenied) return { ...idleState, status: 'denied', connected, ...(error && { error }) };
     const { incarnation, phase } = status;
-    const pendingIntents = pendingAt(this.path, slot.outbox());
+    const pendingIntents = slot.outboxNear(this.path).length;
     const common = { pendingIntents, conflicts: this.conflicts, connected, incarnation };
     if (lacks) return { ...this.#loading(replica, slot), ...common };
     this.#server.take({ replica, incarnation, shown: this.value.get() });
@@ -206,7 +206,7 @@ export class StoreEntry
     // It was a row of a query, and is on its way once more.
     if (before.schemaVersion !== null) return { ...before, status: 'refetching' };
     const isMade = slot
-      .outbox()
+      .outboxNear(this.path)
       .some(({ request }) =>
         writesOf(request).some(({ op, path }) => op === 'set' && path === this.path),
       );
@@ -268,8 +268,8 @@ export class StoreEntry
 
   #withOwn(replica: Replica): Stored {
     const { mutate, env } = this.#desk;
-    const outbox = (): readonly Shown[] => this.#opened?.hold.slot.outbox() ?? [];
-    return withOwn(this.ref.record, { replica, outbox, mutate, now: () => env.wall() })(this.path);
+    const near = (path: Path): readonly Shown[] => this.#opened?.hold.slot.outboxNear(path) ?? [];
+    return withOwn(this.ref.record, { replica, near, mutate, now: () => env.wall() })(this.path);
   }
 
   #isRow(replica: Replica | undefined): boolean {

@@ -331,7 +331,7 @@ export class LiveSet {
 
   #withOwn(replica: Seen): (path: Path) => Stored {
     const { def, hold, own } = this.#config;
-    return withOwn(def.record, { ...own, replica, outbox: () => hold.slot.outbox() });
+    return withOwn(def.record, { ...own, replica, near: (path) => hold.slot.outboxNear(path) });
   }
 
   /** Gives objects as they are found, and shown. */

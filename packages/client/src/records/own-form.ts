@@ -4,13 +4,13 @@ import type { Mutator } from '@holdfast/engine/data';
 import { isSameMajor, migrate } from '@holdfast/engine/record';
 import type { Replica } from '@holdfast/engine/replica';
 import { foldOver, type Shown } from './overlay.ts';
-import { touches } from './pending.ts';
 import { decodedOf } from './reading.ts';
 
 /** What an object is read from. */
 export type Sources = {
   readonly replica: Pick<Replica, 'entry' | 'committed'>;
-  readonly outbox: () => readonly Shown[];
+  /** Own writes that wait and touch an object. */
+  readonly near: (path: Path) => readonly Shown[];
   /** Runs the mutations of records. */
   readonly mutate: Mutator;
   readonly now: () => number;
@@ -34,13 +34,13 @@ export function versionIn(
  */
 export function withOwn(
   def: RecordDef,
-  { replica, outbox, mutate, now }: Sources,
+  { replica, near, mutate, now }: Sources,
 ): (path: Path) => Stored {
   const version = versionIn(def, replica);
   const shown = (path: Path): Stored => ({ json: replica.entry(path)?.value, version });
   if (version === def.version || isSameMajor(def, version)) return shown;
   return (path) => {
-    const writes = outbox().filter(({ request }) => touches(request, path));
+    const writes = near(path);
     // Most have none, and are migrated as they are read.
     if (writes.length === 0) return shown(path);
     const committed = replica.committed(path)?.value;

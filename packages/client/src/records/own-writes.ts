@@ -2,7 +2,7 @@ import type { Json, OpId, RecordRef } from '@holdfast/protocol';
 import type { Outcome } from '@holdfast/engine/replica';
 import type { DeliveryDesk, Opened } from './delivery.ts';
 import { foldOver, type Shown } from './overlay.ts';
-import { pendingAt, seqAt, touches, writesOf } from './pending.ts';
+import { seqAt, writesOf } from './pending.ts';
 import type { Watched } from './watch.ts';
 
 /** The object as the server has it; `isKnown`: that there is nothing is known, too. */
@@ -62,8 +62,7 @@ export class OwnWrites {
 
   /** Those that are not decided. */
   pending(): readonly Shown[] {
-    const { path } = this.#ref;
-    return this.opened.hold.slot.outbox().filter(({ request }) => touches(request, path));
+    return this.opened.hold.slot.outboxNear(this.#ref.path);
   }
 
   /** The object with those that are committed, and its sequence by them. */
@@ -103,5 +102,5 @@ export class OwnWrites {
 
 /** Whether own writes of a record wait, though its store need not be open for that. */
 export function isAwaited({ store, path }: RecordRef, { room }: DeliveryDesk): boolean {
-  return pendingAt(path, room.slots.get(store)?.outbox() ?? []) > 0;
+  return (room.slots.get(store)?.outboxNear(path) ?? []).length > 0;
 }

@@ -5,11 +5,6 @@ export function writesOf(request: Request): readonly Extract<Request, { readonly
   return request.op === 'transact' ? request.ops : [request];
 }
 
-/** Whether a request writes at, above or below a path. */
-export function touches(request: Request, path: Path): boolean {
-  return writesOf(request).some((each) => isNear(each.path, path));
-}
-
 /** Whether one of two paths is at or below the other. */
 export function isNear(one: Path, other: Path): boolean {
   return one === other || one.startsWith(`${other}/`) || other.startsWith(`${one}/`);
@@ -27,9 +22,4 @@ export function seqAt(path: Path, request: Request, reply: WriteReply): number |
     return noop || !isNear(write.path, path) ? [] : [seq];
   });
   return seqs.length === 0 ? null : Math.max(...seqs);
-}
-
-/** How many own unanswered requests touch an object. */
-export function pendingAt(path: Path, outbox: readonly { readonly request: Request }[]): number {
-  return outbox.filter(({ request }) => touches(request, path)).length;
 }

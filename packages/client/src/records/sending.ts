@@ -13,7 +13,7 @@ import { closedError } from '../mistakes.ts';
 import type { Slot } from '../slot.ts';
 import type { Met } from './clash.ts';
 import type { Opened, RecordEntry } from './delivery.ts';
-import { isNear, touches } from './pending.ts';
+import { isNear } from './pending.ts';
 import { HeardReceipt, send, StoreRecordReceipt } from './receipt.ts';
 import type { RecordReceipt } from './types.ts';
 import type { Arm, Step, Writes } from './writes.ts';
@@ -116,7 +116,7 @@ function guardsOf({ entry, base, rests, seen }: Arm, slot: Slot): readonly Preco
   const there: readonly Precondition[] = rests ? [{ kind: 'exists', path: entry.ref.path }] : [];
   const guards = seen.map((guard): Precondition => {
     const { path } = guard;
-    if (!slot.outbox().some(({ request }) => touches(request, path))) return guard;
+    if (slot.outboxNear(path).length === 0) return guard;
     const isWhole = path === entry.ref.path;
     const value = isWhole ? base : slot.opened?.replica?.entry(path)?.value;
     return value === undefined ? { kind: 'if_absent', path } : { kind: 'equals', path, value };

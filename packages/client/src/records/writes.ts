@@ -124,7 +124,8 @@ export class Arm extends Making<void> {
 
 /** Whether what waits to be sent may make an object of which nothing is shown: what a mutation does, only the server knows. */
 function isToBeMade({ ref, opened }: RecordEntry): boolean {
-  const waiting = opened?.hold.slot.outbox().flatMap(({ request }) => writesOf(request)) ?? [];
+  const near = opened?.hold.slot.outboxNear(ref.path) ?? [];
+  const waiting = near.flatMap(({ request }) => writesOf(request));
   const last = waiting.findLast(({ path }) => path === ref.path);
   return last !== undefined && isMutationOf(ref, last);
 }

@@ -164,7 +164,10 @@ function writtenBy(request: Request): TouchedPaths {
   const known = writtenBefore.get(request);
   if (known !== undefined) return known;
   const written = new TouchedPaths();
-  written.add(request.op === 'transact' ? request.ops.map(({ path }) => path) : [request.path]);
+  written.add(
+    request.op === 'transact' ? request.ops.map(({ path }) => path) : [request.path],
+    null,
+  );
   writtenBefore.set(request, written);
   return written;
 }

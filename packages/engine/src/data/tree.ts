@@ -151,6 +151,15 @@ export class Tree {
     }
   }
 
+  /** Gives a map the revision that it has in another tree with the same below it, though that be less. */
+  revise(path: Path, from: Tree): void {
+    const map = from.#map(path);
+    if (map === undefined) return;
+    const { node } = this.#open(`${path}/`);
+    node.revision = map.revision;
+    node.hollow = map.hollow;
+  }
+
   /** Writes one leaf at its revision, in place of whatever is in its way: a leaf above, leaves below. */
   put(path: Path, { value, type, revision }: Leaf, witness?: Witness): void {
     const key = lastOf(path);

@@ -1,5 +1,6 @@
 import {
   isRefusal,
+  type Json,
   type Op,
   type Path,
   type Refusal,
@@ -18,11 +19,12 @@ import {
   touches,
   type Tree,
 } from '../data/index.ts';
-import { type Act, looksEqual, modeBits, type Stamp } from './act.ts';
+import { type Act, attributed, looksEqual, modeBits, type Stamp } from './act.ts';
 import { type Commit, isEcho } from './commits.ts';
 import { type ReplicaConfig, treeOf } from './config.ts';
 import type { Ledger } from './ledger.ts';
 import { type Pending, writesOf } from './pending.ts';
+import { Stale } from './stale.ts';
 import type { Sight, Subscriptions } from './subscriptions.ts';
 import { ancestorsOf, overlaps, TouchedPaths } from './touched.ts';
 
@@ -39,13 +41,6 @@ type Judges = NonNullable<DecideContext['judges']>;
 // Steps of revisions between two seqs: an own, uncommitted op stands after all that is committed and before all that will be.
 const step = 2 ** -20;
 const ownStamp: Stamp = { own: true, audience: modeBits.all | modeBits.optimistic };
-
-/** What the next refold is to tell of: who did something, the leaves that it may concern, and where all of that is. */
-type Stale = {
-  readonly acts: Act[];
-  readonly leaves: Set<Path>;
-  readonly touched: TouchedPaths;
-};
 
 /**
  * What a replica shows: `view = committed + own unanswered requests` (design.md, The replica). Tells subscribers of each
@@ -64,7 +59,7 @@ export class Fold {
   #steps = 0;
   /** In order. */
   readonly #shown = new Set<Pending>();
-  readonly #touched = new TouchedPaths();
+  readonly #touched = new TouchedPaths<Pending>();
   #stale: Stale | null = null;
   limits: RequestLimits;
 
@@ -116,13 +111,13 @@ export class Fold {
   adopt(pending: Pending): void {
     pending.touched = touches(pending.request);
     this.#shown.add(pending);
-    this.#touched.add(pending.touched);
+    this.#touched.add(pending.touched, pending);
   }
 
   /** Stops showing a request: it was refused, or committed at a seq by other means than its echo. */
   withdraw(shown: Pending, seq: Seq | null): void {
     if (!this.#forget(shown)) return;
-    const { acts } = this.#spoil(shown.leaves);
+    const { acts } = this.#rebase([], shown);
     const stamp = seq === null ? ownStamp : { own: true, audience: modeBits.all };
     for (const { path, op: name } of shown.ops) {
       const op = seq === null ? 'refused' : name;
@@ -139,29 +134,36 @@ export class Fold {
       return this.#confirm(shown, ops);
     }
     const stamp = { own: true, audience: modeBits.committed };
-    return this.#rebase(this.#commit(ops, stamp), shown.leaves);
+    this.#rebase(this.#commit(ops, stamp), shown);
   }
 
   /** Computes the view anew after what changed under it, and tells how it differs from what was shown. */
   refold(): void {
     if (this.#stale === null) return;
-    const { acts, leaves } = this.#stale;
+    const stale = this.#stale;
+    const { acts, leaves } = stale;
     const before = this.#view;
-    this.#addLeaves(leaves);
-    this.rebuild();
-    this.#addLeaves(leaves);
+    if (this.#isApart(stale)) {
+      this.#restore(stale);
+    } else {
+      this.#addLeaves(leaves);
+      this.rebuild();
+      this.#addLeaves(leaves);
+    }
     const changes: Change[] = [];
     for (const path of leaves) {
       const change = { path, before: before.leaf(path), after: this.#view.leaf(path) };
       if (!looksEqual(change.before, change.after)) changes.push(change);
     }
-    if (changes.length > 0) this.#announce(this.#attribute(acts, changes, before), this.#view);
+    const previous = (path: Path): Json | undefined =>
+      this.#parts.subscriptions.valueAt(before, path);
+    if (changes.length > 0) this.#announce(attributed(acts, changes, previous), this.#view);
   }
 
   /** The committed state was changed otherwise than by commits. */
   amended(acts: readonly Act[]): void {
     this.#parts.ledger?.touch();
-    if (this.#view !== this.#committed) this.#rebase(acts, []);
+    if (this.#view !== this.#committed) this.#rebase(acts).isWhole = true;
     this.#announce(acts, this.#committed);
   }
 
@@ -191,6 +193,28 @@ export class Fold {
   sight(): Sight {
     const committed = this.#committed.fork();
     return { committed, view: this.#view === this.#committed ? committed : this.#view.fork() };
+  }
+
+  /** Whether nothing that is shown bears on what is stale: then the view is there what is committed, and all else as it was. */
+  #isApart({ leaves, isWhole }: Stale): boolean {
+    return !isWhole && ![...leaves].some((path) => this.touches(path));
+  }
+
+  /** Has the view be what is committed where something is stale. */
+  #restore({ leaves, paths }: Stale): void {
+    if (this.#shown.size === 0) return this.rebuild();
+    this.#stale = null;
+    this.#view = this.#view.fork();
+    for (const path of leaves) {
+      const leaf = this.#committed.leaf(path);
+      if (leaf !== undefined) this.#view.put(path, leaf);
+      else if (this.#view.leaf(path) !== undefined) this.#view.remove(path, 0);
+    }
+    // The revision of a map that others have written below, too, nobody sees before these are gone.
+    for (const map of [...leaves, ...paths].flatMap(ancestorsOf)) {
+      if (!this.touches(map)) this.#view.revise(map, this.#committed);
+    }
+    return undefined;
   }
 
   #announce(acts: readonly Act[], tree: Tree): void {
@@ -231,7 +255,7 @@ export class Fold {
   /** Says whether it was shown. */
   #forget(pending: Pending): boolean {
     const wasShown = this.#shown.delete(pending);
-    if (wasShown) this.#touched.delete(pending.touched);
+    if (wasShown) this.#touched.delete(pending.touched, pending);
     return wasShown;
   }
 
@@ -278,7 +302,7 @@ export class Fold {
       this.#announce(told, this.#view);
       return;
     }
-    this.#rebase(acts, []);
+    this.#rebase(acts);
     if (!own) this.#noteRebase(touching);
   }
 
@@ -287,20 +311,12 @@ export class Fold {
     return this.touches(path) || this.#stale?.touched.touches(path) === true;
   }
 
-  #spoil(leaves: readonly Path[]): Stale {
-    this.#stale ??= { acts: [], leaves: new Set(), touched: new TouchedPaths() };
-    for (const path of leaves) this.#stale.leaves.add(path);
-    this.#stale.touched.add(leaves);
+  /** `shown`: a request that is shown no more. */
+  #rebase(acts: readonly Act[], shown?: Pending): Stale {
+    this.#stale ??= new Stale();
+    if (shown !== undefined) this.#stale.drop(shown);
+    this.#stale.rebase(acts);
     return this.#stale;
-  }
-
-  #rebase(acts: readonly Act[], leaves: readonly Path[]): void {
-    const stale = this.#spoil(leaves);
-    for (const act of acts) {
-      for (const { path } of act.changes) stale.leaves.add(path);
-      stale.acts.push({ ...act, audience: modeBits.all });
-      stale.touched.add([act.path]);
-    }
   }
 
   #noteRebase(ops: readonly WireOp[]): void {
@@ -348,32 +364,6 @@ export class Fold {
   #isKnown(path: Path, revision: Seq): boolean {
     if (this.touches(path)) return false;
     return revision <= (revisionAt(this.#view, path) ?? -1);
-  }
-
-  /** Says by which op each difference came about: the ops of the stale acts, and for the rest a change of our own. */
-  #attribute(stale: readonly Act[], changes: readonly Change[], before: Tree): readonly Act[] {
-    const causes = new Map<Path, { act: Act; changes: Change[] }>();
-    for (const act of stale) {
-      causes.delete(act.path);
-      causes.set(act.path, { act, changes: [] });
-    }
-    const strays: Act[] = [];
-    for (const change of changes) {
-      const { path, after } = change;
-      const above = [path, ...ancestorsOf(path)].flatMap((each) => causes.get(each) ?? []);
-      for (const each of above) each.changes.push(change);
-      if (above.length > 0) continue;
-      const op = after === undefined ? 'delete' : 'set';
-      const previous = change.before?.value;
-      const audience = modeBits.all;
-      strays.push({ path, op, seq: null, own: true, audience, previous, changes: [change] });
-    }
-    const acts: Act[] = [];
-    for (const { act, changes: caused } of causes.values()) {
-      const previous = this.#parts.subscriptions.valueAt(before, act.path);
-      if (caused.length > 0) acts.push({ ...act, previous, changes: caused });
-    }
-    return [...acts, ...strays];
   }
 }
 

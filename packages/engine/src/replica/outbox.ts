@@ -3,9 +3,11 @@ import {
   type EpochMs,
   type MonotonicMs,
   type OpId,
+  type Path,
   type Refusal,
 } from '@holdfast/protocol';
-import { isUnsent, type Pending } from './pending.ts';
+import { isUnsent, type Pending, writesOf } from './pending.ts';
+import { TouchedPaths } from './touched.ts';
 import type { PendingState, ReplicaEffect } from './types.ts';
 
 /** Requests in flight at once: enough for one window of a long, fast line. */
@@ -42,6 +44,8 @@ export class Outbox {
   readonly queue: Map<OpId, Pending> = new Map();
   /** What this generation has sent and not heard of; what is seen as committed is in the queue no more. */
   readonly #inFlight = new Map<OpId, Pending>();
+  /** Where those of the queue write. */
+  readonly #written = new TouchedPaths<Pending>();
   readonly #post: Post;
   /** Requests in flight at once for now: half as many after each refusal that blocks, one more with each ok. */
   #window = inFlightMax;
@@ -73,8 +77,14 @@ export class Outbox {
     return this.queue.get(opId)?.status.state ?? (this.#inFlight.has(opId) ? 'answered' : null);
   }
 
+  /** Those that write at, above or below a path, in order. */
+  near(path: Path): readonly Pending[] {
+    return [...this.#written.at(path)].toSorted((one, other) => one.order - other.order);
+  }
+
   add(pending: Pending): void {
     this.queue.set(pending.opId, pending);
+    this.#written.add(pathsOf(pending), pending);
     this.bytes += pending.bytes;
     this.unsent++;
     this.version++;
@@ -83,6 +93,7 @@ export class Outbox {
   /** Says whether it was there. */
   remove(pending: Pending): boolean {
     if (!this.queue.delete(pending.opId)) return false;
+    this.#written.delete(pathsOf(pending), pending);
     if (isUnsent(pending)) this.unsent--;
     this.bytes -= pending.bytes;
     this.version++;
@@ -208,4 +219,8 @@ export class Outbox {
     const waitMs = typeof told === 'number' && told > 0 ? told : failed;
     return waitMs * (1 + this.#post.random() / 8);
   }
+}
+
+function pathsOf({ request }: Pending): readonly Path[] {
+  return writesOf(request).map(({ path }) => path);
 }

@@ -23,7 +23,7 @@ import {
   type ShownEntry,
 } from './listing.ts';
 import { type Guest, keptOf, type Parts } from './parts.ts';
-import { isAboutLeases } from './pending.ts';
+import { isAboutLeases, listed } from './pending.ts';
 import { Requests } from './requests.ts';
 import { differs, rights } from './standing.ts';
 import { Subscriptions } from './subscriptions.ts';
@@ -139,6 +139,11 @@ export class Replica {
   /** The own unanswered requests, in order. */
   outbox(): readonly PendingRequest[] {
     return this.#requests.list();
+  }
+
+  /** Those of them that write at, above or below a path. */
+  outboxNear(path: Path): readonly PendingRequest[] {
+    return this.#requests.outbox.near(path).map(listed);
   }
 
   /** How many of them have never been sent. */

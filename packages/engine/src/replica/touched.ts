@@ -1,36 +1,47 @@
 import type { Path } from '@holdfast/protocol';
 
 /**
- * A set of paths, counted, that says whether a path is one of them, above one or below one, at a cost that follows the
- * depth of the path and not the size of the set (stores.md §18 C4).
+ * Paths, and by whom each is touched: says whether a path is one of them, above one or below one, and by whom, at a cost that
+ * follows the depth of the path and not how many there are (stores.md §18 C4).
  */
-export class TouchedPaths {
-  /** How often each path is in the set, and with a `/` behind it how many in the set are below it. */
-  readonly #counts = new Map<string, number>();
+export class TouchedPaths<By = null> {
+  /** Who touches each path, and with a `/` behind it who touches something below it. */
+  readonly #by = new Map<string, Set<By>>();
 
-  add(paths: readonly Path[]): void {
-    this.#count(paths, 1);
+  add(paths: readonly Path[], by: By): void {
+    for (const key of keysOf(paths)) {
+      const here = this.#by.get(key);
+      if (here === undefined) this.#by.set(key, new Set([by]));
+      else here.add(by);
+    }
   }
 
-  delete(paths: readonly Path[]): void {
-    this.#count(paths, -1);
+  /** Takes back what was added by somebody, all of it. */
+  delete(paths: readonly Path[], by: By): void {
+    for (const key of keysOf(paths)) {
+      const here = this.#by.get(key);
+      if (here?.delete(by) === true && here.size === 0) this.#by.delete(key);
+    }
   }
 
   touches(path: Path): boolean {
-    const counts = this.#counts;
-    if (counts.size === 0) return false;
-    return [path, `${path}/`, ...ancestorsOf(path)].some((each) => counts.has(each));
+    return this.#by.size > 0 && nearTo(path).some((each) => this.#by.has(each));
   }
 
-  #count(paths: readonly Path[], by: 1 | -1): void {
-    for (const path of paths) {
-      for (const key of [path, ...ancestorsOf(path).map((each) => `${each}/`)]) {
-        const next = (this.#counts.get(key) ?? 0) + by;
-        if (next === 0) this.#counts.delete(key);
-        else this.#counts.set(key, next);
-      }
-    }
+  /** Who touches a path, or one above or below it; in no order. */
+  at(path: Path): ReadonlySet<By> {
+    const all = new Set<By>();
+    for (const key of nearTo(path)) this.#by.get(key)?.forEach((by) => all.add(by));
+    return all;
   }
+}
+
+function keysOf(paths: readonly Path[]): string[] {
+  return paths.flatMap((path) => [path, ...ancestorsOf(path).map((each) => `${each}/`)]);
+}
+
+function nearTo(path: Path): string[] {
+  return [path, `${path}/`, ...ancestorsOf(path)];
 }
 
 /** The strict ancestors of a path, nearest last. */

@@ -207,6 +207,17 @@ test('nesting beyond any stack is passed over in MessagePack', () => {
   expect(codeOf(checkValue(packed.decode(maps), asPath('p')))).toBe('too_deep');
 });
 
+test.each([
+  ['lists of 16 bits', [0xdc, 0, 1]],
+  ['lists of 32 bits', [0xdd, 0, 0, 0, 1]],
+  ['maps of 16 bits', [0xde, 0, 1, 0xa1, 0x61]],
+  ['maps of 32 bits', [0xdf, 0, 0, 0, 1, 0xa1, 0x61]],
+])('%s within each other beyond any stack are passed over, and what follows is read', (_, head) => {
+  const deep = Array.from({ length: 50_000 }, () => head).flat();
+  const both = packed.decode(Uint8Array.from([0x92, ...deep, 0x07, ...encode('after')]));
+  expect(both).toMatchObject({ 1: 'after' });
+});
+
 test('MessagePack takes JSON text too, and answers in bytes', () => {
   expect(packed.decode('[1]')).toEqual([1]);
   expect(packed.encode([1])).toBeInstanceOf(Uint8Array);

@@ -5,7 +5,7 @@ import { tabs } from '@holdfast/client/tabs';
 import type { Principal } from '@holdfast/server';
 import { describe, expect, test } from 'vitest';
 import { seed } from '../../../../tools/seed.ts';
-import { Clock, turn } from '../../../react/test/clock.ts';
+import { Clock } from '../../../react/test/clock.ts';
 import { HubPart } from '../../src/tabs/part.ts';
 import { Valve } from '../valve.ts';
 import { openWorld } from '../world.ts';
@@ -18,10 +18,8 @@ function partsAlive(): number {
 
 /** Lets time pass for a tab that nobody serves, until it goes its own way. */
 async function goes({ valve }: Tab, clock: Clock): Promise<void> {
-  while (valve.dialed === 0) {
-    await clock.skip(500);
-    await turn();
-  }
+  // Not so fast that the leading one is taken for dead: its word takes its time, too.
+  await expect.poll(() => clock.skip(500).then(() => valve.dialed)).toBeGreaterThan(0);
 }
 
 function shown({ store }: { readonly store: Store }, pattern: string): unknown {
@@ -294,7 +292,7 @@ describe('tabs', () => {
     const c = profile.sit({ env: clocks[1].env });
     await goes(c, clocks[1]);
     await expect.poll(() => c.store.get('x')).toBe(1);
-    await expect.poll(() => opened(a, b, c)).toEqual([1, 1, 1]);
+    await expect.poll(() => opened(b, c)).toEqual([1, 1]);
     expect(world.errors).toEqual([]);
   });
 

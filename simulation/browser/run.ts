@@ -1,4 +1,3 @@
-import { memoryCache } from '@holdfast/client';
 import { records } from '@holdfast/client/records';
 import { views } from '@holdfast/client/views';
 import { RejectedError } from '@holdfast/protocol';
@@ -23,14 +22,13 @@ import { Dice } from '../src/dice.ts';
 import { badWeather } from '../src/faults.ts';
 import { type Failure, playSeed, type Seeds, simulate, type Simulation } from '../src/simulate.ts';
 import type { World } from '../src/world.ts';
-import { Origin } from '../tabs/origin.ts';
 import { Truth } from '../validators/truth.ts';
 import { boardsFor } from '../views/board.ts';
 import { lastOf, unlike } from '../views/fresh.ts';
 import { Page, scribble, type Wall } from '../views/page.ts';
 import type { BrowserMutant } from './mutants.ts';
 import { type ActDeed, isPageDeed, type Step, scriptOf } from './script.ts';
-import { BrowserTab } from './tab.ts';
+import { browserOf, BrowserTab } from './tab.ts';
 
 /** How much of what has happened. */
 export type BrowserTraffic = { readonly [what: string]: number };
@@ -69,6 +67,7 @@ export class BrowserWorlds {
   #pen = new Pen();
   #dice = new Dice(1);
   #at = 0;
+  #instances = 0;
   #calmAt = Infinity;
   #leader: string | null = null;
 
@@ -85,6 +84,7 @@ export class BrowserWorlds {
       server: {
         authenticate: async ({ token }) => this.#principal(token),
         app: boardsFor({
+          newInstance: () => (this.#instances += 1),
           ran: () => undefined,
           pause: () => this.#pause(),
           store: boardStore,
@@ -113,17 +113,11 @@ export class BrowserWorlds {
     this.#pen = new Pen();
     this.#spoiling.begin(this.#dice);
     this.#at = 0;
+    this.#instances = 0;
     this.#calmAt = Infinity;
     this.#leader = null;
     this.#granted = [{ at: 0, rights: all }];
-    const dice = world.dice.fork();
-    const origin = new Origin({
-      now: () => world.now,
-      later: (ms, run) => world.later(ms, run),
-      delay: (ms) => dice.next() * ms,
-      loses: () => this.#calmAt === Infinity && dice.chance(0.01),
-    });
-    const browser = { world, origin, cache: memoryCache() };
+    const browser = browserOf(world, () => this.#calmAt < Infinity);
     const wall: Wall = {
       world,
       complain: (word, text) => world.problem(`${word}: ${text}`),
@@ -303,7 +297,6 @@ export class BrowserWorlds {
 export async function runBrowsers(
   seeds: Seeds,
 ): Promise<{ readonly failure: Failure | null; readonly traffic: BrowserTraffic }> {
-  await preloadAll();
   const worlds = new BrowserWorlds();
   const failure = await simulate(worlds.simulation, seeds);
   return { failure, traffic: worlds.traffic };
@@ -311,17 +304,6 @@ export async function runBrowsers(
 
 /** What is wrong in the world of a seed that is spoiled. */
 export async function runSpoiled(seed: number, mutant: BrowserMutant): Promise<readonly string[]> {
-  await preloadAll();
   const { problems } = await playSeed(new BrowserWorlds(mutant).simulation, seed);
   return problems;
-}
-
-/** Modules come in real time, of which there is none in there. */
-async function preloadAll(): Promise<void> {
-  await Promise.all([
-    import('../../packages/client/src/tabs/relay.ts'),
-    import('../../packages/client/src/tabs/windows.ts'),
-    import('../../packages/client/src/views/share.ts'),
-    import('../../packages/client/src/records/evaluate.ts'),
-  ]);
 }

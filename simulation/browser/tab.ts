@@ -1,10 +1,16 @@
-import type { Cache, Client, ClientOptions, Link } from '@holdfast/client';
+import {
+  type Cache,
+  type Client,
+  type ClientOptions,
+  type Link,
+  memoryCache,
+} from '@holdfast/client';
 import { tabs } from '@holdfast/client/tabs';
 import type { Device, DeviceOptions } from '../src/device.ts';
 import type { World } from '../src/world.ts';
 import { lateCache } from '../tabs/late-cache.ts';
 import { Life } from '../tabs/life.ts';
-import type { Origin } from '../tabs/origin.ts';
+import { Origin } from '../tabs/origin.ts';
 
 /** What the tabs of a browser have in common. */
 export type Browser = {
@@ -12,6 +18,18 @@ export type Browser = {
   readonly origin: Origin;
   readonly cache: Cache;
 };
+
+/** A browser of a world, whose tabs lose a message now and then while the weather is bad. */
+export function browserOf(world: World, isCalm: () => boolean): Browser {
+  const dice = world.dice.fork();
+  const origin = new Origin({
+    now: () => world.now,
+    later: (ms, run) => world.later(ms, run),
+    delay: (ms) => dice.next() * ms,
+    loses: () => !isCalm() && dice.chance(0.01),
+  });
+  return { world, origin, cache: memoryCache() };
+}
 
 type Seat = NonNullable<ClientOptions['tabs']>;
 type Tenant = Pick<DeviceOptions, 'wrap' | 'onRestart'>;

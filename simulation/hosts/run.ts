@@ -184,8 +184,6 @@ export async function runHosts(
   readonly crashes: number;
   readonly told: number;
 }> {
-  // Modules come in real time, of which there is none in there.
-  if (terms.looksBack === true) await import('../../packages/client/src/history.ts');
   const hosts = new Hosts(terms);
   const failure = await simulate(hosts.simulation, seeds);
   return { failure, traffic: hosts.traffic, crashes: hosts.crashes, told: hosts.told };

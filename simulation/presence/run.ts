@@ -1,6 +1,5 @@
-import { memoryCache } from '@holdfast/client';
 import type { Principal } from '@holdfast/server';
-import { BrowserTab } from '../browser/tab.ts';
+import { browserOf, BrowserTab } from '../browser/tab.ts';
 import { insider } from '../collections/card.ts';
 import { waitWhile } from '../patience.ts';
 import { Spoiling } from '../spoiling.ts';
@@ -9,7 +8,6 @@ import { badWeather } from '../src/faults.ts';
 import type { Seeds } from '../src/simulate.ts';
 import type { World } from '../src/world.ts';
 import { type Step, weighed } from '../steps.ts';
-import { Origin } from '../tabs/origin.ts';
 import { textOf } from '../text.ts';
 import { type Played, Worlds } from '../worlds.ts';
 import { Guest, type GuestDeed, type Shown, storeName } from './guest.ts';
@@ -86,14 +84,7 @@ export class PresenceWorlds extends Worlds<Deed, PresenceMutant> {
     this.#dice = new Dice(world.seed);
     this.#count = 0;
     this.#isCalm = false;
-    const dice = world.dice.fork();
-    const origin = new Origin({
-      now: () => world.now,
-      later: (ms, run) => world.later(ms, run),
-      delay: (ms) => dice.next() * ms,
-      loses: () => !this.#isCalm && dice.chance(0.01),
-    });
-    const browser = { world, origin, cache: memoryCache() };
+    const browser = browserOf(world, () => this.#isCalm);
     const of = { now: () => world.now, next: () => (this.#count += 1) };
     const tabs = tabNames.map((name) => {
       const tab = new BrowserTab(name, browser, { isApart: false });
@@ -268,11 +259,5 @@ export async function runPresence(
   seeds: Seeds,
   mutant: PresenceMutant | null = null,
 ): Promise<Played<PresenceFigures>> {
-  // Modules come in real time, of which there is none in there.
-  await Promise.all([
-    import('../../packages/client/src/tabs/relay.ts'),
-    import('../../packages/client/src/tabs/windows.ts'),
-    import('../../packages/client/src/presence/share.ts'),
-  ]);
   return new PresenceWorlds(mutant).play(seeds);
 }

@@ -1,9 +1,13 @@
+import { Trace } from './trace.ts';
+
 const busyMax = 10_000;
 
 type Item = { readonly at: number; readonly order: number; readonly run: () => void };
 
 /** Virtual time: what is to happen, in order; nothing waits for a clock. */
 export class Agenda {
+  /** What happened when, and how long it was. */
+  readonly trace = new Trace();
   #now = 0;
   #order = 0;
   #atOnce = 0;
@@ -37,6 +41,7 @@ export class Agenda {
     this.#atOnce = next.at > this.#now ? 0 : this.#atOnce + 1;
     if (this.#atOnce > busyMax) throw new Error(`time stands still at ${this.#now} ms`);
     this.#now = Math.max(this.#now, next.at);
+    this.trace.add(this.#now);
     next.run();
   }
 

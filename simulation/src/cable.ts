@@ -107,6 +107,7 @@ export class Cable {
     }
     const lane = this.#lanes[way];
     const sentAt = this.#room.agenda.now;
+    this.#room.agenda.trace.add(bytes.length);
     for (let at = 0; at < bytes.length; at += pieceBytes) {
       const piece = bytes.subarray(at, at + pieceBytes);
       lane.inFlight += piece.length;

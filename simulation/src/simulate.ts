@@ -37,8 +37,8 @@ export type Seeds = {
   readonly count: number;
   /** Whether as much as can be is left out of what has failed, which takes a while; default: yes. */
   readonly shrinks?: boolean;
-  /** Hears of each world that has ended. */
-  readonly progress?: (done: number) => void;
+  /** Hears of each world that has ended, and of its trace, which is the same each time that it is run. */
+  readonly progress?: (done: number, trace: string) => void;
 };
 
 /** The first world in which a program did not hold. */
@@ -54,6 +54,9 @@ export type Failure = {
 
 const lengthDefaultMs = 20_000;
 
+/** What became of a world. */
+type Run = Pick<Failure, 'problems' | 'transcript'> & { readonly trace: string };
+
 type Item<Step> = { readonly fault: TimedFault } | { readonly step: Step };
 
 /** Runs a program in the world of each seed; stops at the first in which something is wrong. */
@@ -62,9 +65,9 @@ export async function simulate<Step extends { readonly at: number } = never>(
   seeds: Seeds,
 ): Promise<Failure | null> {
   for (let done = 0; done < seeds.count; done++) {
-    const failure = await simulateSeed(simulation, seeds.from + done, seeds);
+    const { failure, trace } = await played(simulation, seeds.from + done, seeds);
     if (failure !== null) return failure;
-    seeds.progress?.(done + 1);
+    seeds.progress?.(done + 1, trace);
   }
   return null;
 }
@@ -73,11 +76,20 @@ export async function simulate<Step extends { readonly at: number } = never>(
 export async function simulateSeed<Step extends { readonly at: number } = never>(
   simulation: Simulation<Step>,
   seed: number,
-  { shrinks = true }: Pick<Seeds, 'shrinks'> = {},
+  terms: Pick<Seeds, 'shrinks'> = {},
 ): Promise<Failure | null> {
+  return (await played(simulation, seed, terms)).failure;
+}
+
+async function played<Step extends { readonly at: number } = never>(
+  simulation: Simulation<Step>,
+  seed: number,
+  { shrinks = true }: Pick<Seeds, 'shrinks'>,
+): Promise<{ readonly failure: Failure | null; readonly trace: string }> {
   const items = itemsOf(simulation, seed);
   const first = await runWorld(simulation, seed, items);
-  if (first.problems.length === 0) return null;
+  const { trace } = first;
+  if (first.problems.length === 0) return { failure: null, trace };
   const kind = kindOf(first.problems);
   const fewest = !shrinks
     ? items
@@ -85,19 +97,17 @@ export async function simulateSeed<Step extends { readonly at: number } = never>
         const { problems } = await runWorld(simulation, seed, fewer);
         return problems.length > 0 && kindOf(problems) === kind;
       });
-  return {
-    seed,
-    faults: fewest.flatMap((item) => ('fault' in item ? [item.fault] : [])),
-    steps: fewest.flatMap((item) => ('step' in item ? [item.step] : [])),
-    ...(shrinks ? await runWorld(simulation, seed, fewest) : first),
-  };
+  const { problems, transcript } = shrinks ? await runWorld(simulation, seed, fewest) : first;
+  const faults = fewest.flatMap((item) => ('fault' in item ? [item.fault] : []));
+  const steps = fewest.flatMap((item) => ('step' in item ? [item.step] : []));
+  return { failure: { seed, problems, faults, steps, transcript }, trace };
 }
 
 /** Runs a program in the world of one seed, and leaves what is wrong as it is. */
 export async function playSeed<Step extends { readonly at: number } = never>(
   simulation: Simulation<Step>,
   seed: number,
-): Promise<Pick<Failure, 'problems' | 'transcript'>> {
+): Promise<Run> {
   return runWorld(simulation, seed, itemsOf(simulation, seed));
 }
 
@@ -132,7 +142,7 @@ async function runWorld<Step extends { readonly at: number }>(
   simulation: Simulation<Step>,
   seed: number,
   items: readonly Item<Step>[],
-): Promise<Pick<Failure, 'problems' | 'transcript'>> {
+): Promise<Run> {
   const {
     program,
     check,
@@ -168,5 +178,5 @@ async function runWorld<Step extends { readonly at: number }>(
   } finally {
     await world.end();
   }
-  return { problems: world.problems, transcript: world.transcript };
+  return { problems: world.problems, transcript: world.transcript, trace: world.trace };
 }

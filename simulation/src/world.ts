@@ -3,8 +3,10 @@ import type { LoggedOp, Storage } from '@holdfast/server/storage';
 import type { Blobs } from '@holdfast/server/blobs';
 import { memoryBlobs } from '@holdfast/server/blobs/memory';
 import type { Server, ServerOptions } from '@holdfast/server';
+import { preload } from '@holdfast/client/preload';
 import { asStoreName } from '@holdfast/protocol';
 import { Agenda } from './agenda.ts';
+import { drawFrom } from './chance.ts';
 import { type CrashOptions, Device, type DeviceOptions } from './device.ts';
 import { Dice } from './dice.ts';
 import type { DiskFaults } from './disk.ts';
@@ -58,6 +60,8 @@ export class World {
   disk: DiskFaults = noFaults;
   readonly #agenda = new Agenda();
   readonly #work = new RealWork();
+  /** Of whoever in this process draws by itself. */
+  readonly #chance: Dice;
   readonly #room: Room;
   readonly #ground: Ground;
   readonly #devices = new Map<string, Device>();
@@ -73,12 +77,14 @@ export class World {
 
   constructor(options: WorldOptions) {
     const dice = new Dice(options.seed);
+    this.#chance = new Dice(~options.seed);
     this.seed = options.seed;
     this.#options = options;
     this.dice = dice.fork();
     this.#room = this.#makeRoom(dice.fork());
     const ground = groundOf(options.storage ?? 'memory', this.#work, () => this.site.wall());
     this.#ground = ground;
+    const undraw = drawFrom(this.#chance);
     this.site = new Site(this.#room, {
       storage: () => this.#recorded(ground.storage),
       restart: () => this.#restart(),
@@ -90,6 +96,7 @@ export class World {
       prepare: (server) => options.prepare?.(server),
       orgs: options.stores.map((name) => name.slice(0, name.indexOf('/'))),
     });
+    undraw();
     for (const fault of options.faults) {
       this.#agenda.at(fault.at, () => {
         if (this.#isCalm) return;
@@ -107,6 +114,11 @@ export class World {
   /** What virtual time waits for, besides all that is simulated. */
   get work(): RealWork {
     return this.#work;
+  }
+
+  /** What has happened so far, in a few letters: the same under the same seed. */
+  get trace(): string {
+    return this.#agenda.trace.text;
   }
 
   /** Virtual milliseconds since the world began. */
@@ -212,7 +224,10 @@ export class World {
 
   /** Makes the stores, then runs a program to its end: virtual time passes while it waits. */
   async run<T>(program: () => Promise<T>): Promise<T> {
+    // Modules come in real time, of which there is none in there.
+    await preload();
     const unwatch = this.#work.watchTimers();
+    const undraw = drawFrom(this.#chance);
     const work = this.#prepare().then(program);
     const progress = { isDone: false };
     const finished = (): void => {
@@ -237,6 +252,7 @@ export class World {
       }
     } finally {
       unwatch();
+      undraw();
     }
     return work;
   }

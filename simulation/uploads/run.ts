@@ -195,9 +195,6 @@ export async function runUploads(
   seeds: Seeds,
   mutant: UploadMutant | null = null,
 ): Promise<{ readonly failure: Failure | null; readonly figures: UploadFigures }> {
-  // Modules come in real time, of which there is none in there.
-  await import('../../packages/client/src/views/transfers.ts');
-  await import('@holdfast/engine/mirror/uploads');
   return inPlaceOfItsOwn(async (place) => {
     const worlds = new UploadWorlds(place, mutant);
     const failure = await simulate(worlds.simulation, seeds);

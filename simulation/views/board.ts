@@ -22,15 +22,13 @@ export const logMax = 5;
 /** What renders of a board fail with. */
 export const broken = 'simulated: a board is broken';
 
-let instances = 0;
-
 /** A card counts the titles that it is given, and its thoughts, of which a command has two with a while between them. */
-function cardOf({ pause, store }: BoardPorts) {
+function cardOf({ pause, store, newInstance }: BoardPorts) {
   return view({
     name: 'Card',
     params: z.object({ id: z.string(), title: z.string() }),
     emits: { flipped: z.object({}) },
-    mount: () => ({ flips: 0, titles: 0, thoughts: 0, instance: (instances += 1) }),
+    mount: () => ({ flips: 0, titles: 0, thoughts: 0, instance: newInstance() }),
     onProps: (ctx) => ctx.update((s) => void (s.titles += 1)),
     render: (state, _h, ctx) => ({
       id: ctx.params.id,
@@ -58,6 +56,8 @@ function cardOf({ pause, store }: BoardPorts) {
 
 /** What boards need of their world. */
 export type BoardPorts = {
+  /** Names an instance: with a number of its world's own, so that a world is the same again. */
+  readonly newInstance: () => number;
   /** Hears of every command that a handler runs, and of what instance. */
   readonly ran: (instance: number, key: string) => void;
   /** Hears of the params that a board has from now on, as far as it comes to that. */
@@ -72,7 +72,7 @@ export type BoardPorts = {
 
 /** A board in one of the scopes. */
 function boardOf(scope: 'connection' | 'shared', ports: BoardPorts) {
-  const { ran, given = () => undefined } = ports;
+  const { ran, given = () => undefined, newInstance } = ports;
   const isShared = scope === 'shared';
   const card = cardOf(ports);
   return view({
@@ -81,7 +81,7 @@ function boardOf(scope: 'connection' | 'shared', ports: BoardPorts) {
     params: z.object({ n: z.number().default(0) }),
     mount: ({ id, params: { n } }) => {
       given(id, n);
-      return { said: 0, flips: 0, fuse: 0, instance: (instances += 1) };
+      return { said: 0, flips: 0, fuse: 0, instance: newInstance() };
     },
     onParams: (ctx, { n }) => given(ctx.id, n),
     streams: { log: stream<{ id: number; text: string }>({ limit: logMax, retain: isShared }) },

@@ -56,6 +56,7 @@ export class ViewWorlds {
   #complain: Wall['complain'] = () => undefined;
   #desks: Desks | null = null;
   #fuses = new Fuses(() => undefined);
+  #instances = 0;
 
   constructor(mutant: ViewMutant | null = null) {
     this.#spoiling = new Spoiling(mutant, { most: spoilsMax });
@@ -68,6 +69,7 @@ export class ViewWorlds {
       stores: [storeName],
       server: {
         app: boardsFor({
+          newInstance: () => (this.#instances += 1),
           ran: (instance, key) => this.#run(instance, key),
           given: (id, n) => this.#desks?.given(id, n),
           fuses: () => this.#fuses,
@@ -101,6 +103,8 @@ export class ViewWorlds {
 
   #begin(world: World): void {
     let at = 0;
+    this.#instances = 0;
+    this.#ran.clear();
     this.#world = world;
     this.#spoiling.begin(new Dice(world.seed));
     this.#complain = (word, text) => world.problem(`${word}: ${text}`);

@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { runBrowsers } from './browser/run.ts';
+import { runCollections } from './collections/run.ts';
+import { runDeploys } from './deploys/run.ts';
+import { runEdits } from './edits/run.ts';
+import { runFeeds } from './feeds/run.ts';
+import { runFiles } from './files/run.ts';
+import { runGuards } from './guards/run.ts';
+import { runHosts } from './hosts/run.ts';
+import { runParts } from './parts/run.ts';
+import { runPresence } from './presence/run.ts';
+import { runRecords } from './records/run.ts';
+import { badWeather } from './src/faults.ts';
+import { type Seeds, simulate } from './src/simulate.ts';
+import type { World } from './src/world.ts';
+import { runUploads } from './uploads/run.ts';
+import { runUpgrades } from './upgrades/run.ts';
+import { runViews } from './views/run.ts';
+import { runWebhooks } from './webhooks/run.ts';
+
+const seed = Number(process.env['SEED'] ?? 3);
+
+type Run = (seeds: Seeds) => Promise<unknown>;
+
+const worlds: { readonly [kind: string]: Run } = {
+  hosts: runHosts,
+  'hosts that look back, on SQLite files': (seeds) =>
+    runHosts(seeds, { storage: 'sqlite', looksBack: true }),
+  parts: runParts,
+  files: runFiles,
+  uploads: runUploads,
+  feeds: runFeeds,
+  webhooks: runWebhooks,
+  upgrades: runUpgrades,
+  edits: runEdits,
+  guards: runGuards,
+  views: runViews,
+  records: runRecords,
+  collections: runCollections,
+  browsers: runBrowsers,
+  presence: runPresence,
+  deploys: runDeploys,
+};
+
+/** What the trace of a world is, the first time and the next. */
+async function twice(run: Run): Promise<readonly string[]> {
+  const traces: string[] = [];
+  const note = (_done: number, trace: string): void => void traces.push(trace);
+  for (let left = 2; left > 0; left--) {
+    await run({ from: seed, count: 1, shrinks: false, progress: note });
+  }
+  return traces;
+}
+
+function programOf(pause: (world: World) => number): Run {
+  const program = async (world: World): Promise<void> => {
+    for (let round = 0; round < 5; round++) {
+      world.device('ann').store('acme/app').put(`notes/${randomUUID()}`, Math.random());
+      await world.sleep(pause(world));
+    }
+  };
+  return (seeds) => simulate({ program, faults: badWeather }, seeds);
+}
+
+describe('a world is the same again under its seed, to the last message:', () => {
+  it.each(Object.entries(worlds))('one of %s', { timeout: 300_000 }, async (_kind, run) => {
+    const [first, next] = await twice(run);
+    expect(first).toMatch(/^\d+-[\da-f]+$/);
+    expect(next).toBe(first);
+  });
+
+  it('one whose program draws and names as the platform does', { timeout: 300_000 }, async () => {
+    const [first, next] = await twice(programOf(() => 500 * Math.random()));
+    expect(next).toBe(first);
+  });
+
+  it(
+    'and is seen not to be where a program asks the real clock',
+    { timeout: 300_000 },
+    async () => {
+      const [first, next] = await twice(programOf(() => performance.now() % 500));
+      expect(first).toMatch(/^\d+-[\da-f]+$/);
+      expect(next).not.toBe(first);
+    },
+  );
+});

@@ -4,7 +4,7 @@
 // --upgrades, of undo with --edits, of guards and leases with --guards, of webhooks with --webhooks, of views with --views,
 // of records with --records, of collections with --collections (of which nothing is hidden with --collections --open), of
 // tabs with both views and queries with --browsers, of presence with --presence, of deploys of another major of records
-// with --deploys.
+// with --deploys, of transfers by servers and clients at once with --transfers.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
 import { runBrowsers } from './browser/run.ts';
@@ -19,6 +19,7 @@ import { runParts } from './parts/run.ts';
 import { runPresence } from './presence/run.ts';
 import { runRecords } from './records/run.ts';
 import { type Failure, failureText } from './src/simulate.ts';
+import { runTransfers } from './transfers/run.ts';
 import { runUploads } from './uploads/run.ts';
 import { runUpgrades } from './upgrades/run.ts';
 import { runViews } from './views/run.ts';
@@ -49,6 +50,7 @@ const { values } = parseArgs({
     guards: flag,
     presence: flag,
     deploys: flag,
+    transfers: flag,
     open: flag,
     past: flag,
   },
@@ -73,6 +75,7 @@ const kinds = [
   'guards',
   'presence',
   'deploys',
+  'transfers',
 ] as const;
 const kind = kinds.find((name) => values[name]) ?? 'machines';
 console.log(`${count} seeds of ${kind} from ${from}`);
@@ -95,6 +98,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   guards: () => runGuards(seeds),
   presence: () => runPresence(seeds),
   deploys: () => runDeploys(seeds),
+  transfers: () => runTransfers(seeds),
   records: async () => {
     const { failure: found, world } = await runRecords(seeds);
     const { shown, asked, commits } = world;

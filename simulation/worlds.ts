@@ -7,7 +7,7 @@ import type { Spoiling } from './spoiling.ts';
 import { type Step, stepsOf } from './steps.ts';
 
 /** What worlds of a kind are like. */
-export type Setting<Deed extends string> = Pick<Simulation, 'server' | 'tokenMs'> & {
+export type Setting<Deed extends string> = Pick<Simulation, 'server' | 'tokenMs' | 'prepare'> & {
   readonly faults: FaultRates;
   readonly store: string;
   /** How long things are done in them, and go wrong. */

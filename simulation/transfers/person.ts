@@ -1,0 +1,90 @@
+import type { Client } from '@holdfast/client';
+import type { RecordHandle } from '@holdfast/client/records';
+import { RejectedError } from '@holdfast/protocol';
+import type { Told } from '../records/checks.ts';
+import type { Device, DeviceOptions } from '../src/device.ts';
+import type { Dice } from '../src/dice.ts';
+import { Account, ids, Receipt, type Transfer } from './account.ts';
+
+/** What a client does to accounts. */
+export type PersonDeed = 'give' | 'paint' | 'repaint';
+
+/** Somebody with accounts on screen, in a tab or elsewhere. */
+export class Person {
+  readonly device: Device;
+  readonly #told: (Told & { readonly outcomes: string[]; readonly life: Client })[] = [];
+  #handles: readonly RecordHandle<typeof Account>[] = [];
+  #count = 0;
+
+  constructor(seat: (options: Pick<DeviceOptions, 'onRestart'>) => Device) {
+    this.device = seat({ onRestart: (client) => this.#started(client) });
+    this.#started(this.device.client);
+  }
+
+  get name(): string {
+    return this.device.name;
+  }
+
+  get handles(): readonly RecordHandle<typeof Account>[] {
+    return this.#handles;
+  }
+
+  /** What became of the writes of the client that lives now. */
+  get told(): readonly Told[] {
+    return this.#told.filter(({ life }) => life === this.device.client);
+  }
+
+  act(does: PersonDeed, dice: Dice): void {
+    try {
+      this.#note(does === 'give' ? this.#give(dice) : this.#paint(does, dice));
+    } catch (error) {
+      // What its maker is told at once is nobody else's affair.
+      if (!(error instanceof RejectedError)) throw error;
+    }
+  }
+
+  #give(dice: Dice): { readonly opId: string; readonly committed: Promise<unknown> } {
+    const transfer = transferOf(`${this.name}-${this.device.lives}-${this.#next()}`, dice);
+    const { id, from, to, coins } = transfer;
+    const { group, committed } = this.device.client.transact((tx) => {
+      tx.record(Account.ref({ id: from })).mutate('move', { by: -coins });
+      tx.record(Account.ref({ id: to })).mutate('move', { by: coins });
+      tx.record(Receipt.ref({ id })).set({ from, to, coins });
+    });
+    return { opId: group, committed };
+  }
+
+  #paint(does: 'paint' | 'repaint', dice: Dice): { opId: string; committed: Promise<unknown> } {
+    const account = this.device.client.record(Account, { id: dice.pick(ids) });
+    const colour = `${this.name} ${this.#next()}`;
+    if (does === 'paint') return account.patch({ colour });
+    // What is in it is the server's, whatever it seems to be here.
+    return account.set({ coins: 1000, ...account.get(), colour });
+  }
+
+  #next(): number {
+    return (this.#count += 1);
+  }
+
+  #note({ opId, committed }: { opId: string; committed: Promise<unknown> }): void {
+    const outcomes: string[] = [];
+    this.#told.push({ opId, outcomes, life: this.device.client });
+    committed.then(
+      () => outcomes.push('committed'),
+      () => outcomes.push('rejected'),
+    );
+  }
+
+  #started(client: Client): void {
+    this.#handles = ids.map((id) => client.record(Account, { id }));
+    for (const handle of this.#handles) handle.retain();
+  }
+}
+
+/** From one account to another, and at times more than there is. */
+export function transferOf(id: string, dice: Dice): Transfer {
+  const from = dice.below(ids.length);
+  const to = from + 1 + dice.below(ids.length - 1);
+  const [one = 'a', other = 'b'] = [from, to].map((at) => ids[at % ids.length]);
+  return { id, from: one, to: other, coins: 1 + dice.below(6) };
+}

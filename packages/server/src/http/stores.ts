@@ -1,7 +1,8 @@
+import { forbidden } from '@holdfast/engine/data';
 import { type EpochMs, parseStoreName, refuse, type StoreName } from '@holdfast/protocol';
 import type { Hono } from 'hono';
 
-import { mayUseStore, type Principal } from '../access/index.ts';
+import { grantsOf, mayUseStore, type Principal } from '../access/index.ts';
 import type { NewStore, StoreRow } from '../storage/port.ts';
 import type { Acts } from './acts.ts';
 import { noteAct } from './audit.ts';
@@ -62,6 +63,8 @@ export function routeStores(app: Hono, deps: HttpDeps, acts: Acts): void {
     return acts.perform(c, { principal }, async () => {
       const row = await storeOf(deps, c, principal);
       needScope(principal, 'stores:delete');
+      // It takes all leaves with it, also those that rules keep from whoever asks.
+      if (!grantsOf(principal.pathRules ?? null).write.isWhole) throw refused(forbidden(null));
       const isPurge = flagOf('purge', queryOf(c, new Set(['purge']))['purge']);
       await deps.storage.stores.archive(row.id);
       await deps.onStoreArchived(row.id);

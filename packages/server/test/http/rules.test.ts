@@ -102,3 +102,24 @@ test('a token that may write and not read learns nothing of what is there by wha
   const mismatch = { error: 'type_mismatch', op_index: 0 };
   expect((await blind('POST', `${S}/transact`, increment)).json).toEqual(mismatch);
 });
+
+test('who may write parts of a store only does not archive it, and does not purge it', async () => {
+  const world = new World();
+  const { id } = await world.store('acme/blog');
+  const write = (...patterns: string[]) =>
+    world.token({
+      scopes: ['stores:delete', 'entries:write'],
+      pathRules: patterns.map((pattern) => ({ pattern, allow: ['write'] })),
+    });
+  const bound = await write('mine/**', '*');
+  for (const query of ['', '?purge=true']) {
+    // oxlint-disable-next-line no-await-in-loop -- in this order
+    const { status, json } = await bound.ask('DELETE', `${S}${query}`);
+    expect([status, json['reason']]).toEqual([403, 'path_not_allowed']);
+  }
+  expect(world.archived).toEqual([]);
+  expect(await world.storage.stores.get(id)).toMatchObject({ status: 'active' });
+  const whole = await write('mine/**', '**');
+  expect((await whole.ask('DELETE', `${S}?purge=true`)).status).toBe(200);
+  expect(await world.storage.stores.get(id)).toBeNull();
+});

@@ -75,7 +75,8 @@ export const adminOperations: readonly Operation[] = [
     method: 'delete',
     path: storePath,
     id: 'archiveStore',
-    summary: 'Archive a store; with `purge=true` delete it for good.',
+    summary:
+      'Archive a store; with `purge=true` delete it for good. Path rules have to let all of it be written.',
     headers: [once],
     scope: 'stores:delete',
     query: { purge: { type: 'boolean', default: false } },

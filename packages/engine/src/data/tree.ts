@@ -151,10 +151,10 @@ export class Tree {
     }
   }
 
-  /** Gives a map the revision that it has in another tree with the same below it, though that be less. */
+  /** Gives a map the revision that it has in another tree, though that be less, where it is a map in both. */
   revise(path: Path, from: Tree): void {
     const map = from.#map(path);
-    if (map === undefined) return;
+    if (map === undefined || !this.hasBelow(path)) return;
     const { node } = this.#open(`${path}/`);
     node.revision = map.revision;
     node.hollow = map.hollow;

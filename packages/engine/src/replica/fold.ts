@@ -210,9 +210,9 @@ export class Fold {
       if (leaf !== undefined) this.#view.put(path, leaf);
       else if (this.#view.leaf(path) !== undefined) this.#view.remove(path, 0);
     }
-    // The revision of a map that others have written below, too, nobody sees before these are gone.
+    // Also of maps below which others have written: nobody sees those revisions before these are gone.
     for (const map of [...leaves, ...paths].flatMap(ancestorsOf)) {
-      if (!this.touches(map)) this.#view.revise(map, this.#committed);
+      this.#view.revise(map, this.#committed);
     }
     return undefined;
   }

@@ -100,13 +100,27 @@ test('a map is guarded as it is committed, once what was written below it is ref
   expect(desk.refusalOf('late')).toBe('conflict');
 });
 
+test('a map is at its committed revision again once a write below it is refused, though another rests on something below it', () => {
+  const desk = new Desk().live();
+  desk.events([[1, 'set', 'm', { a: 1, c: 1 }]]);
+  desk.set('refused', 'm/a', 2);
+  desk.ask('resting', {
+    op: 'transact',
+    ops: [{ op: 'set', path: path('n'), value: 1 }],
+    preconditions: [{ kind: 'exists', path: path('m/c') }],
+  });
+  desk.refuse('refused', 'limit_exceeded');
+  desk.events([[2, 'set', 'n', 1, 'me', 'resting']]);
+  expect(desk.replica.entry(path('m'))).toMatchObject({ revision: 1, pending: false });
+});
+
 const places = ['a', 'a/x', 'a/x/1', 'a/x/2', 'a/y', 'b/x', 'b/x/1'];
 const values: readonly Json[] = [1, 'text', {}, { 1: 'one', 2: { deep: true } }, { y: 0 }];
 
 const place = fc.constantFrom(...places.map(path));
 const value = fc.constantFrom(...values);
 
-const asked: fc.Arbitrary<Request> = fc.oneof(
+const ask: fc.Arbitrary<Request> = fc.oneof(
   fc.record({ op: fc.constant('set' as const), path: place, value }),
   fc.record({ op: fc.constant('delete' as const), path: place }),
   fc.record({
@@ -115,6 +129,11 @@ const asked: fc.Arbitrary<Request> = fc.oneof(
     value: fc.constant({ 2: 'two', z: { w: 1 } }),
   }),
   fc.record({ op: fc.constant('increment' as const), path: place, value: fc.constant(1) }),
+  fc.record({
+    op: fc.constant('transact' as const),
+    ops: fc.tuple(fc.record({ op: fc.constant('set' as const), path: place, value })),
+    preconditions: fc.tuple(fc.record({ kind: fc.constant('exists' as const), path: place })),
+  }),
 );
 
 const foreign = fc.oneof(
@@ -125,12 +144,12 @@ const foreign = fc.oneof(
 type Happening =
   | { readonly ask: Request }
   | { readonly foreign: readonly ['set' | 'delete', string, Json] }
-  | { readonly isRefused: boolean; readonly which: number };
+  | { readonly answer: 'refused' | 'unseen' | 'seen'; readonly which: number };
 
 const happening: fc.Arbitrary<Happening> = fc.oneof(
-  fc.record({ ask: asked }),
+  fc.record({ ask }),
   fc.record({ foreign }),
-  fc.record({ isRefused: fc.boolean(), which: fc.nat({ max: 3 }) }),
+  fc.record({ answer: fc.constantFrom('refused', 'unseen', 'seen'), which: fc.nat({ max: 3 }) }),
 );
 
 test('whatever is answered in whatever order, what is shown is what a replica shows that begins with all of it', () => {
@@ -154,14 +173,27 @@ function happen(desk: Desk, each: Happening): void {
   } else if ('foreign' in each) {
     desk.events([[seq + 1, ...each.foreign]]);
   } else {
-    const { opId, status } = desk.replica.outbox()[each.which] ?? {};
-    if (opId === undefined || status?.state !== 'sent') return;
-    if (each.isRefused) return desk.refuse(opId, 'limit_exceeded');
-    // It is committed, and nothing of it is to be seen here.
-    desk.events([], [seq, seq + 1]);
-    desk.ok(opId, { store_seq: seq + 1 });
+    answer(desk, each);
   }
-  return undefined;
+}
+
+function answer(desk: Desk, { answer: as, which }: Extract<Happening, { which: number }>): void {
+  const asked = desk.replica.outbox()[which];
+  if (asked?.status.state !== 'sent') return;
+  if (as === 'refused') return desk.refuse(asked.opId, 'limit_exceeded');
+  const { seq } = desk.replica.status();
+  const commit = as === 'seen' ? plainly(asked.request) : null;
+  if (commit !== null) return desk.events([[seq + 1, ...commit, 'me', asked.opId]]);
+  // It is committed, and nothing of it is to be seen here.
+  desk.events([], [seq, seq + 1]);
+  return desk.ok(asked.opId, { store_seq: seq + 1 });
+}
+
+/** What a commit of the request says; null where that depends on what is committed by then. */
+function plainly(request: Request): readonly ['set' | 'delete', string, Json] | null {
+  const [write] = request.op === 'transact' ? request.ops : [request];
+  if (write?.op === 'set') return ['set', write.path, write.value];
+  return write?.op === 'delete' ? ['delete', write.path, null] : null;
 }
 
 /** All that is to be seen; the revisions of own writes only as such. */

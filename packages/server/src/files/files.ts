@@ -7,7 +7,7 @@ import {
   type Request,
 } from '@holdfast/protocol';
 import { type FileWrite, forbidden, type Tree } from '@holdfast/engine/data';
-import { grantsOf, mayUseStore, type Principal } from '../access/index.ts';
+import { grantsOf, mayUseStore, orgOf, type Principal } from '../access/index.ts';
 import { BlobError, type ByteRange, isBlobHash } from '../blobs/index.ts';
 import { contentOf } from '../storage/batch.ts';
 import { type FileContent, type FilePlace, StorageError, type StoreRow } from '../storage/port.ts';
@@ -124,6 +124,14 @@ export class Files {
   /** The bytes of content, or of a part; null if they are not there. */
   open({ hash }: FileContent, range?: ByteRange): Promise<AsyncIterable<Uint8Array> | null> {
     return isBlobHash(hash) ? this.#room.blobs.read(hash, range) : Promise.resolve(null);
+  }
+
+  /** Whether an entry of a store names content: another one takes no room (stores.md §12.3). */
+  async isNamed(store: StoreRow, hash: string): Promise<boolean> {
+    for await (const place of this.#room.storage.files.places(hash, orgOf(store.name))) {
+      if (place.store.id === store.id) return true;
+    }
+    return false;
   }
 
   /** The entries that name content in the principal's orgs, and whether it may download by them (stores.md §11.2.5). */

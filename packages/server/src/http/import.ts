@@ -217,7 +217,8 @@ class Intake {
         this.#count(rest.length, isRepeat);
         break;
       }
-      const bad = new Set(this.#culprits(rest, refusal));
+      // oxlint-disable-next-line no-await-in-loop -- the same
+      const bad = new Set(await this.#culprits(rest, refusal));
       const object = begun === null && next !== null ? objectAmid(refusal, next) : null;
       if (object !== null) waiting = { lines: [...bad], begun: object };
       else for (const line of bad) this.#fail(line, refusal);
@@ -238,8 +239,9 @@ class Intake {
   }
 
   /** A quota refuses all that it has no room for, at once: a full store is not tried line by line. */
-  #culprits(lines: readonly Leaf[], refusal: Refusal): readonly Leaf[] {
-    const beyond = beyondRoom(lines, refusal.details, this.#room.store.view().tree);
+  async #culprits(lines: readonly Leaf[], refusal: Refusal): Promise<readonly Leaf[]> {
+    const { deps, store } = this.#room;
+    const beyond = await beyondRoom(lines, refusal.details, { store, files: deps.files });
     return beyond.length > 0 ? beyond : culprits(lines, refusal);
   }
 

@@ -1,7 +1,7 @@
 import { parseStoreName, refuse } from '@holdfast/protocol';
 import type { Context } from 'hono';
 
-import { mayUseStore, type Principal } from '../access/index.ts';
+import { mayUseStore, orgOf, type Principal } from '../access/index.ts';
 import type { StoreRow } from '../storage/port.ts';
 import type { HttpDeps } from './deps.ts';
 import { notFound, refused } from './errors.ts';
@@ -22,9 +22,8 @@ export async function storeNamed(
   text: string,
 ): Promise<StoreRow> {
   const name = parseStoreName(text);
-  const [org = ''] = text.split('/', 1);
   // Other orgs are not even looked up, so that not the time of the answer tells either.
-  if (name === null || !principal.orgs.includes(org)) throw notFound();
+  if (name === null || !principal.orgs.includes(orgOf(name))) throw notFound();
   const row = await deps.storage.stores.find(name);
   if (row === null) throw notFound();
   if (!mayUseStore(principal, row)) {

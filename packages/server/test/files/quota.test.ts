@@ -117,6 +117,22 @@ test('S104 where an import does not fit, what it names again takes no room again
   });
 });
 
+test('S104 where an import does not fit, what the store names already takes no room', async () => {
+  const { call } = await site({ quotas: { file_storage: 10 } });
+  await call('a', { method: 'PUT', body: '12345' });
+  await call('a', { method: 'DELETE' });
+  await call('a', { method: 'PUT', body: '123456' });
+  const lines = [
+    { path: 'a', value: file('123456') },
+    { path: 'b', value: file('123456') },
+    { path: 'c', value: file('12345') },
+  ];
+  expect(await importOf(call, lines)).toMatchObject({
+    imported: 2,
+    failed: [{ path: 'c', reason: 'limit_exceeded' }],
+  });
+});
+
 test('S104 an import into a full store is refused at once, not line by line, and what replaces passes', async () => {
   const { call } = await site({ quotas: { keys: 3 } });
   const send = async (paths: readonly string[]): Promise<unknown> => {

@@ -64,8 +64,8 @@ export class Uplink {
   readonly #take: (wish: Wish<DialerInput, 'now'>) => void;
   readonly #stopWatching: () => void;
   #line: LinkConnection | null = null;
-  /** Another token than one that was refused, until a link takes it: however long that is, it is asked for once (C18). */
-  #renewal: Promise<string> | null = null;
+  /** The first answer of the source, until a link takes it: one that is late for a link is in time for the next. */
+  #answer: Promise<string> | null = null;
   /** The token that was refused last, until one is taken. */
   #refused: string | undefined;
   /** Aborts when the link that is open, or about to be, is not wanted any more. */
@@ -170,7 +170,7 @@ export class Uplink {
   }
 
   async #open(
-    { link, isRenewal }: Extract<DialerEffect, { readonly type: 'open' }>,
+    { link }: Extract<DialerEffect, { readonly type: 'open' }>,
     ended: AbortSignal,
   ): Promise<void> {
     let token = '';
@@ -181,11 +181,15 @@ export class Uplink {
     };
     try {
       const { params } = this.#settings;
-      if (isRenewal === true) this.#renewal = this.#askToken();
-      token = await (this.#renewal ?? this.#askToken());
+      // For another token than one that was refused it is asked once, however long that takes (C18).
+      if (this.#refused === undefined || this.#answer === null) {
+        const asked = this.#askToken();
+        this.#answer = Promise.race([asked, this.#answer ?? asked]);
+      }
+      token = await this.#answer;
       const given = typeof params === 'function' ? await params() : params;
       if (ended.aborted) return;
-      this.#renewal = null;
+      this.#answer = null;
       let isOpen = false;
       this.#line = this.#settings.link.open(this.#urlWith(token, given), {
         opened: () => {
@@ -200,7 +204,7 @@ export class Uplink {
         },
       });
     } catch (error) {
-      this.#renewal = null;
+      this.#answer = null;
       this.#settings.report(error);
       // What was refused stays refused where the source has nothing else.
       const isFinal = this.#refused !== undefined && token === '' && !isWeather(error);

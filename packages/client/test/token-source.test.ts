@@ -37,6 +37,35 @@ test('C18 another token than one that was refused is asked for once, though it t
   expect(asked).toHaveLength(1);
 });
 
+test('a source that always takes longer than a connection may is connected with what it gives: its first answer is for whichever attempt waits', async () => {
+  const clock = new VirtualClock();
+  await using still = await openWorld(undefined, { clock });
+  const asked: ((token: string) => void)[] = [];
+  const client = still.client({
+    token: () => new Promise((resolve) => void asked.push(resolve)),
+  });
+  const store = client.store('acme/app');
+  await expect.poll(() => asked.length).toBe(1);
+  await clock.pass(60_000);
+  expect(client.status.get().attempts).toBeGreaterThan(1);
+  asked[0]?.(still.token);
+  await store.ready;
+});
+
+test('a source that never answers once is asked again with the next attempt, and that one connects', async () => {
+  const clock = new VirtualClock();
+  await using still = await openWorld(undefined, { clock });
+  let count = 0;
+  const client = still.client({
+    token: () => (count++ === 0 ? new Promise(() => undefined) : still.token),
+  });
+  const store = client.store('acme/app');
+  await expect.poll(() => count).toBe(1);
+  await clock.pass(60_000);
+  await store.ready;
+  expect(count).toBe(2);
+});
+
 /** A source whose own server cannot be reached until it has been asked so often; it believes in an old token at first. */
 const unreachable = (until: number, asked: (string | undefined)[]) => async (refused?: string) => {
   asked.push(refused);

@@ -8,10 +8,15 @@ import { settle } from '../../../engine/test/virtual-clock.ts';
 import { Valve } from '../valve.ts';
 import { module, node, Scripted } from './scripted.ts';
 
+let ended = 0;
+
 const desk = view({
   name: 'Desk',
   uploads: { note: upload({ accept: 'any', chunkSize: 4 }) },
-  mount: () => ({ n: 0 }),
+  mount: (ctx) => {
+    ctx.signal.addEventListener('abort', () => (ended += 1));
+    return { n: 0 };
+  },
   render: ({ n }, h) => ({ n, note: h.upload('note') }),
   messages: { count: { run: (ctx) => ctx.update((state) => void (state.n += 1)) } },
 });
@@ -43,6 +48,7 @@ async function serve(
 }
 
 async function atDesk(limits?: ServerOptions['viewLimits']) {
+  ended = 0;
   const { server, url, token } = await serve(limits);
   const link = new Valve();
   const env = { random: () => 0.01 };
@@ -98,7 +104,10 @@ it('what was let in, and is unknown when it is started, is cancelled', async () 
   await root.note.select([new File(['0123'], 'a.txt')]);
   const again = deferred<void>();
   page.onRemount(() => again.resolve());
-  link.cut();
+  link.down();
+  // Whoever is back before the server knows that they were gone goes on where they were.
+  await expect.poll(() => ended).toBe(1);
+  link.up();
   await again.promise;
   expect(await root.note.start()).toMatchObject([{ status: 'cancelled' }]);
 });

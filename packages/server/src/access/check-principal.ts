@@ -1,7 +1,7 @@
 import { isObject } from '@holdfast/protocol';
 import { faultInRules } from './path-rules.ts';
 import { type Principal, scopes } from './principal.ts';
-import { defaultRates } from './rate-limits.ts';
+import { isRates } from './rate-limits.ts';
 
 const known: ReadonlySet<unknown> = new Set(scopes);
 
@@ -51,14 +51,7 @@ function isInstantOrNull(value: unknown): boolean {
 }
 
 function isRatesOrNone(value: unknown): boolean {
-  if (value === undefined) return true;
-  return (
-    isObject(value) &&
-    Object.entries(value).every(
-      ([name, rate]) =>
-        Object.hasOwn(defaultRates, name) && Number.isSafeInteger(rate) && Number(rate) > 0,
-    )
-  );
+  return value === undefined || isRates(value);
 }
 
 function isClaimsOrNone(value: unknown): boolean {

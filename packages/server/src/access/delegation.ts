@@ -4,6 +4,7 @@ import type { TokenRow } from '../storage/port.ts';
 import { refuseScope } from './access.ts';
 import { coversRules, isRules, type PathRule } from './path-rules.ts';
 import { type Principal, type Scope, scopes, type StoreAccess } from './principal.ts';
+import type { TokenRequest } from './tokens.ts';
 
 /** What a new token is to be able to do. */
 export type Grants = {
@@ -32,6 +33,14 @@ export function refuseDelegation(bearer: Principal, grants: Grants): Refusal | n
 /** Whether the new token would live longer than its bearer: that too is more than it has. */
 export function outlives(bearer: Principal, { expiresAt }: Grants): boolean {
   return bearer.expiresAt !== null && (expiresAt === null || expiresAt > bearer.expiresAt);
+}
+
+/** What binds a bearer and is not asked for with a new token: what it makes does not take part where it may not, nor do more at once. */
+export function handedOn({
+  presence,
+  limits,
+}: Principal): Pick<TokenRequest, 'presence' | 'limits'> {
+  return { presence: presence === false ? false : null, limits: limits ?? null };
 }
 
 /**

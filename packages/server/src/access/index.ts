@@ -17,6 +17,7 @@ export { callerOf, fullPrincipal, rightsFor, rightsOf, seesAll, type Viewer } fr
 export { cookieOf } from './cookies.ts';
 export {
   type Grants,
+  handedOn,
   isScope,
   legacyScopes,
   outlives,

@@ -1,3 +1,5 @@
+import { isObject } from '@holdfast/protocol';
+
 /** How much one token may do (stores.md §12.1, §12.2): so many a minute, and so many at once. */
 export type RateLimits = {
   readonly writes_per_minute: number;
@@ -15,6 +17,17 @@ export const defaultRates: RateLimits = {
   read_burst: 6000,
   joins_per_minute: 600,
 };
+
+/** Whether these are rates, each one that there is and a positive integer. */
+export function isRates(value: unknown): value is Partial<RateLimits> {
+  return (
+    isObject(value) &&
+    Object.entries(value).every(
+      ([name, rate]) =>
+        Object.hasOwn(defaultRates, name) && Number.isSafeInteger(rate) && Number(rate) > 0,
+    )
+  );
+}
 
 /** The rates in force; a name or a number that limits nothing is an error of the caller. */
 export function ratesOf(overrides: Partial<RateLimits> = {}): RateLimits {

@@ -11,6 +11,7 @@ import {
   scopes,
   type StoreAccess,
 } from './principal.ts';
+import { isRates, type RateLimits } from './rate-limits.ts';
 
 /** A token to be. Whether its creator may give so much away is judged before (see `refuseDelegation`). */
 export type TokenRequest = {
@@ -26,6 +27,10 @@ export type TokenRequest = {
   readonly createdBy: string | null;
   /** Default: none, so that nothing is hidden. */
   readonly pathRules?: readonly PathRule[] | null;
+  /** Whether it may take part in presence (stores.md §10.8.1). Default: yes, unless it has path rules. */
+  readonly presence?: boolean | null;
+  /** Rates of its own (stores.md §12.1.2). Default: the server's. */
+  readonly limits?: Partial<RateLimits> | null;
 };
 
 /** A new token: the only time that the token itself is known (stores.md §11.1.2). */
@@ -64,6 +69,8 @@ export class TokenAuthority {
       scopes: request.scopes.toSorted(),
       storeAccess: request.storeAccess,
       pathRules: request.pathRules ?? null,
+      presence: request.presence ?? null,
+      limits: request.limits ?? null,
       insertedAt: this.#clock.now(),
       expiresAt: request.expiresAt,
       revokedAt: null,
@@ -116,11 +123,13 @@ function digest(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }
 
-/** A row with rules that this version cannot read stays shut: a principal without rules would see what they hide. */
+/** A row with rules or rates that this version cannot read stays shut: a principal without rules would see what they hide. */
 function isLive(row: TokenRow, now: EpochMs): boolean {
   const expired = row.expiresAt !== null && row.expiresAt <= now;
-  const { pathRules } = row;
-  return row.revokedAt === null && !expired && (pathRules === null || isRules(pathRules));
+  const { pathRules, limits } = row;
+  const isKnown =
+    (pathRules === null || isRules(pathRules)) && (limits === null || isRates(limits));
+  return row.revokedAt === null && !expired && isKnown;
 }
 
 function principalOf(row: TokenRow): Principal {
@@ -132,5 +141,7 @@ function principalOf(row: TokenRow): Principal {
     expiresAt: row.expiresAt,
     tokenId: row.id,
     ...(isRules(row.pathRules) && { pathRules: row.pathRules }),
+    ...(row.presence !== null && { presence: row.presence }),
+    ...(isRates(row.limits) && { limits: row.limits }),
   };
 }

@@ -1,7 +1,13 @@
 import { refuse } from '@holdfast/protocol';
 import type { Hono } from 'hono';
 
-import { outlives, type Principal, refuseDelegation, seesToken } from '../access/index.ts';
+import {
+  handedOn,
+  outlives,
+  type Principal,
+  refuseDelegation,
+  seesToken,
+} from '../access/index.ts';
 import type { TokenRow } from '../storage/port.ts';
 import type { Acts } from './acts.ts';
 import { noteAct } from './audit.ts';
@@ -41,7 +47,11 @@ export function routeTokens(app: Hono, deps: HttpDeps, acts: Acts): void {
       const wanted = await readTokenRequest(body, { bearer, deps });
       judge(bearer, wanted);
       await judgeService(bearer, wanted, deps);
-      const { row, rawToken } = await deps.tokens.issue({ ...wanted, createdBy: bearer.subject });
+      const { row, rawToken } = await deps.tokens.issue({
+        ...wanted,
+        ...handedOn(bearer),
+        createdBy: bearer.subject,
+      });
       const { id, org, name } = row;
       await noteAct(deps, bearer, { act: 'token.issued', org, target: id, details: { name } });
       const described = await describeToken(row, storeNames(deps));

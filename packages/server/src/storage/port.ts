@@ -41,6 +41,10 @@ export type TokenRow = {
   readonly pathRules:
     | readonly { readonly pattern: string; readonly allow: readonly string[] }[]
     | null;
+  /** Whether it may take part in presence (stores.md §10.8.1); null: as it has path rules or not. */
+  readonly presence: boolean | null;
+  /** Rates of its own by their names (stores.md §12.1.2); null: the server's. */
+  readonly limits: { readonly [rate: string]: number } | null;
   readonly insertedAt: EpochMs;
   readonly expiresAt: EpochMs | null;
   readonly revokedAt: EpochMs | null;

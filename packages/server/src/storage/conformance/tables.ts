@@ -29,6 +29,8 @@ const token: TokenRow = {
   scopes: ['entries:read', 'entries:write'],
   storeAccess: { mode: 'selected', storeIds: ['s1', 's2'] },
   pathRules: [{ pattern: 'posts/**', allow: ['read'] }],
+  presence: false,
+  limits: { write_burst: 7 },
   insertedAt: start,
   expiresAt: start + 1000,
   revokedAt: null,
@@ -41,6 +43,8 @@ const bare: TokenRow = {
   creator: null,
   storeAccess: { mode: 'all' },
   pathRules: null,
+  presence: null,
+  limits: null,
   expiresAt: null,
   insertedAt: start - 1,
 };

@@ -128,8 +128,8 @@ export class SqliteTokens implements TokenTable {
     this.#desk = desk;
     this.#sql = prepareAll(desk.db, {
       create: `INSERT INTO tokens (id, hash, last4, name, org, creator, scopes, store_access, path_rules,
-        inserted_at, expires_at, revoked_at, last_used_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+        presence, limits, inserted_at, expires_at, revoked_at, last_used_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
       get: 'SELECT * FROM tokens WHERE id = ?',
       find: 'SELECT * FROM tokens WHERE hash = ?',
       list: 'SELECT * FROM tokens WHERE org = ? ORDER BY inserted_at, id',
@@ -155,6 +155,8 @@ export class SqliteTokens implements TokenTable {
         JSON.stringify(token.scopes),
         access.mode === 'all' ? null : JSON.stringify(access.storeIds),
         rules && JSON.stringify(rules.map(({ pattern, allow }) => [pattern, allow])),
+        token.presence === null ? null : Number(token.presence),
+        token.limits && JSON.stringify(token.limits),
         token.insertedAt,
         token.expiresAt,
         token.revokedAt,

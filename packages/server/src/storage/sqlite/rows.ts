@@ -134,6 +134,8 @@ export class RowReader {
       scopes: this.#strings(this.json(row, 'scopes'), 'scopes'),
       storeAccess: this.#storeAccess(row),
       pathRules: this.#pathRules(row),
+      presence: row['presence'] === null ? null : this.integer(row, 'presence') === 1,
+      limits: this.#limits(row),
       insertedAt: this.integer(row, 'inserted_at'),
       expiresAt: this.integerOrNull(row, 'expires_at'),
       revokedAt: this.integerOrNull(row, 'revoked_at'),
@@ -189,6 +191,11 @@ export class RowReader {
       if (typeof pattern !== 'string') return this.#damaged('path_rules', row['path_rules']);
       return { pattern, allow: this.#strings(allow ?? null, 'path_rules') };
     });
+  }
+
+  #limits(row: Row): TokenRow['limits'] {
+    const limits = this.jsonOrNull(row, 'limits');
+    return limits === null || isNumbers(limits) ? limits : this.#damaged('limits', row['limits']);
   }
 
   #removed(row: Row): Entry[] {
@@ -263,6 +270,10 @@ function isOpName(value: unknown): value is OpName {
 
 function isReply(value: unknown): value is WriteReply {
   return isObject(value) && (typeof value['store_seq'] === 'number' || value['released'] === false);
+}
+
+function isNumbers(value: Json): value is { readonly [name: string]: number } {
+  return isObject(value) && Object.values(value).every((each) => typeof each === 'number');
 }
 
 function isFacts(value: Json): value is AuditRow['details'] {

@@ -223,6 +223,11 @@ export const migrations: readonly string[] = [
   CREATE INDEX tokens_by_end ON tokens (coalesce(revoked_at, expires_at))
     WHERE coalesce(revoked_at, expires_at) IS NOT NULL;
   `,
+  // What holds for who made a token holds for the token.
+  `
+  ALTER TABLE tokens ADD COLUMN presence INTEGER;
+  ALTER TABLE tokens ADD COLUMN limits TEXT;
+  `,
 ];
 
 /** Brings the file to the version of this code; a file of a newer version is left alone. */

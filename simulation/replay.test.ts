@@ -14,6 +14,7 @@ import { runRecords } from './records/run.ts';
 import { badWeather } from './src/faults.ts';
 import { type Seeds, simulate } from './src/simulate.ts';
 import type { World } from './src/world.ts';
+import { runTransfers } from './transfers/run.ts';
 import { runUploads } from './uploads/run.ts';
 import { runUpgrades } from './upgrades/run.ts';
 import { runViews } from './views/run.ts';
@@ -41,6 +42,7 @@ const worlds: { readonly [kind: string]: Run } = {
   browsers: runBrowsers,
   presence: runPresence,
   deploys: runDeploys,
+  transfers: runTransfers,
 };
 
 /** What the trace of a world is, the first time and the next. */

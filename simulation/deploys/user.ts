@@ -1,7 +1,7 @@
 import type { Client } from '@holdfast/client';
 import { type RecordHandle, records } from '@holdfast/client/records';
 import { RejectedError } from '@holdfast/protocol';
-import type { Told } from '../records/checks.ts';
+import { type Told, toldOf, type Written } from '../records/checks.ts';
 import type { Device } from '../src/device.ts';
 import type { Dice } from '../src/dice.ts';
 import type { World } from '../src/world.ts';
@@ -15,7 +15,7 @@ type Handle = RecordHandle<typeof First> | RecordHandle<typeof Later>;
 /** Who uses the application, in the version that it was started with last. */
 export class User {
   readonly device: Device;
-  readonly #told: (Told & { readonly outcomes: string[]; readonly life: Client })[] = [];
+  readonly #told: (Told & { readonly life: Client })[] = [];
   #handles: readonly Handle[] = [];
   #isLater = false;
   #count = 0;
@@ -37,7 +37,7 @@ export class User {
   }
 
   /** What became of the writes of the client that lives now. */
-  get told(): readonly (Told & { readonly outcomes: string[] })[] {
+  get told(): readonly Told[] {
     return this.#told.filter(({ life }) => life === this.device.client);
   }
 
@@ -49,14 +49,14 @@ export class User {
 
   act(does: UserDeed, dice: Dice): void {
     try {
-      this.#note(this.#write(does, dice));
+      this.#told.push({ ...toldOf(this.#write(does, dice)), life: this.device.client });
     } catch (error) {
       // What its maker is told at once is nobody else's affair.
       if (!(error instanceof RejectedError)) throw error;
     }
   }
 
-  #write(does: UserDeed, dice: Dice): { opId: string; committed: Promise<unknown> } {
+  #write(does: UserDeed, dice: Dice): Written {
     const id = dice.pick(ids);
     this.#count += 1;
     const title = `${this.device.name} ${this.#count}`;
@@ -82,15 +82,6 @@ export class User {
       for (const each of [task, other]) tx.record(each).set({ count: n, title, done: true });
     });
     return { opId: group, committed };
-  }
-
-  #note({ opId, committed }: { opId: string; committed: Promise<unknown> }): void {
-    const outcomes: string[] = [];
-    this.#told.push({ opId, outcomes, life: this.device.client });
-    committed.then(
-      () => outcomes.push('committed'),
-      () => outcomes.push('rejected'),
-    );
   }
 
   #started(): void {

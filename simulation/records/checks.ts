@@ -4,8 +4,21 @@ import { textOf } from '../text.ts';
 /** What somebody was shown of a record. */
 export type Sighting = { readonly incarnation: string | null; readonly sequence: number };
 
+/** A write that somebody has made. */
+export type Written = { readonly opId: string; readonly committed: Promise<unknown> };
+
 /** What became of a write, as its maker was told: each time that it was. */
 export type Told = { readonly opId: string; readonly outcomes: readonly string[] };
+
+/** A write, and what its maker is told of it from now on. */
+export function toldOf({ opId, committed }: Written): Told {
+  const outcomes: string[] = [];
+  committed.then(
+    () => outcomes.push('committed'),
+    () => outcomes.push('rejected'),
+  );
+  return { opId, outcomes };
+}
 
 /** The sequence that is shown never decreases within an incarnation, and no incarnation comes back (R259). */
 export function monotone(who: string, seen: readonly Sighting[]): readonly string[] {

@@ -85,18 +85,21 @@ export class World {
     const ground = groundOf(options.storage ?? 'memory', this.#work, () => this.site.wall());
     this.#ground = ground;
     const undraw = drawFrom(this.#chance);
-    this.site = new Site(this.#room, {
-      storage: () => this.#recorded(ground.storage),
-      restart: () => this.#restart(),
-      told: () => ground.told(),
-      blobs: this.blobs,
-      faults: () => (this.#isCalm ? noFaults : this.disk),
-      reads: () => this.#reads(),
-      options: options.server ?? {},
-      prepare: (server) => options.prepare?.(server),
-      orgs: options.stores.map((name) => name.slice(0, name.indexOf('/'))),
-    });
-    undraw();
+    try {
+      this.site = new Site(this.#room, {
+        storage: () => this.#recorded(ground.storage),
+        restart: () => this.#restart(),
+        told: () => ground.told(),
+        blobs: this.blobs,
+        faults: () => (this.#isCalm ? noFaults : this.disk),
+        reads: () => this.#reads(),
+        options: options.server ?? {},
+        prepare: (server) => options.prepare?.(server),
+        orgs: options.stores.map((name) => name.slice(0, name.indexOf('/'))),
+      });
+    } finally {
+      undraw();
+    }
     for (const fault of options.faults) {
       this.#agenda.at(fault.at, () => {
         if (this.#isCalm) return;

@@ -1,7 +1,7 @@
 import type { Client } from '@holdfast/client';
 import type { RecordHandle } from '@holdfast/client/records';
 import { RejectedError } from '@holdfast/protocol';
-import type { Told } from '../records/checks.ts';
+import { type Told, toldOf, type Written } from '../records/checks.ts';
 import type { Device, DeviceOptions } from '../src/device.ts';
 import type { Dice } from '../src/dice.ts';
 import { Account, ids, Receipt, type Transfer } from './account.ts';
@@ -12,7 +12,7 @@ export type PersonDeed = 'give' | 'paint' | 'repaint';
 /** Somebody with accounts on screen, in a tab or elsewhere. */
 export class Person {
   readonly device: Device;
-  readonly #told: (Told & { readonly outcomes: string[]; readonly life: Client })[] = [];
+  readonly #told: (Told & { readonly life: Client })[] = [];
   #handles: readonly RecordHandle<typeof Account>[] = [];
   #count = 0;
 
@@ -36,14 +36,15 @@ export class Person {
 
   act(does: PersonDeed, dice: Dice): void {
     try {
-      this.#note(does === 'give' ? this.#give(dice) : this.#paint(does, dice));
+      const written = does === 'give' ? this.#give(dice) : this.#paint(does, dice);
+      this.#told.push({ ...toldOf(written), life: this.device.client });
     } catch (error) {
       // What its maker is told at once is nobody else's affair.
       if (!(error instanceof RejectedError)) throw error;
     }
   }
 
-  #give(dice: Dice): { readonly opId: string; readonly committed: Promise<unknown> } {
+  #give(dice: Dice): Written {
     const transfer = transferOf(`${this.name}-${this.device.lives}-${this.#next()}`, dice);
     const { id, from, to, coins } = transfer;
     const { group, committed } = this.device.client.transact((tx) => {
@@ -54,7 +55,7 @@ export class Person {
     return { opId: group, committed };
   }
 
-  #paint(does: 'paint' | 'repaint', dice: Dice): { opId: string; committed: Promise<unknown> } {
+  #paint(does: 'paint' | 'repaint', dice: Dice): Written {
     const account = this.device.client.record(Account, { id: dice.pick(ids) });
     const colour = `${this.name} ${this.#next()}`;
     if (does === 'paint') return account.patch({ colour });
@@ -64,15 +65,6 @@ export class Person {
 
   #next(): number {
     return (this.#count += 1);
-  }
-
-  #note({ opId, committed }: { opId: string; committed: Promise<unknown> }): void {
-    const outcomes: string[] = [];
-    this.#told.push({ opId, outcomes, life: this.device.client });
-    committed.then(
-      () => outcomes.push('committed'),
-      () => outcomes.push('rejected'),
-    );
   }
 
   #started(client: Client): void {

@@ -16,9 +16,23 @@ test('a page whose reader has gone is given up, so that its client is closed', a
     orgs: ['team'],
     scopes: ['entries:read', 'entries:write'],
   });
+  const sockets = { opened: 0, closed: 0 };
+  const open: typeof at.link.open = (url, events) => {
+    const socket = at.link.open(url, events);
+    sockets.opened += 1;
+    return {
+      send: (data) => socket.send(data),
+      close: (code) => {
+        sockets.closed += 1;
+        socket.close(code);
+      },
+    };
+  };
   const reader = new PassThrough();
   reader.destroy();
-  await expect(render({ at, version: 2, url: '/', into: reader })).rejects.toMatchObject({
+  const page = { at: { ...at, link: { ...at.link, open } }, version: 2, url: '/', into: reader };
+  await expect(render(page)).rejects.toMatchObject({
     code: expect.stringContaining('ERR_STREAM'),
   });
+  expect(sockets).toEqual({ opened: 1, closed: 1 });
 });

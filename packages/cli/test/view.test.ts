@@ -161,8 +161,9 @@ async function late<T>(ran: () => Promise<T>): Promise<T> {
   hanging.length = 0;
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   onTestFinished(() => void vi.useRealTimers());
-  const told = ran();
-  while (hanging.length === 0) {
+  const going = { isOver: false };
+  const told = ran().finally(() => (going.isOver = true));
+  while (hanging.length === 0 && !going.isOver) {
     // oxlint-disable-next-line no-await-in-loop -- with turns for the network
     await vi.advanceTimersByTimeAsync(0);
     // oxlint-disable-next-line no-await-in-loop -- the same

@@ -207,8 +207,9 @@ export type Server = ViewsApi & {
   describe(): ServerDescription;
   /**
    * Takes nothing more from clients, gives the commands of views that it has taken `graceMs` to finish (default 0: they are
-   * cut off), finishes accepted commits, tells clients to return after about `retryAfterMs` (default 1000), and lets go of
-   * everything, the storage included. Idempotent; afterwards the server cannot be used again.
+   * cut off), finishes accepted commits, tells clients to return after about `retryAfterMs` (default 1000), once they have
+   * their answers or five seconds have passed, and lets go of everything, the storage included. Idempotent; afterwards the
+   * server cannot be used again.
    */
   close(options?: { readonly graceMs?: number; readonly retryAfterMs?: number }): Promise<void>;
 };

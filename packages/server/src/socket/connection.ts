@@ -62,6 +62,7 @@ export class Connection implements ViewPort {
   #deciding = 0;
   #deaf = false;
   #closed = false;
+  #whenAnswered: (() => void) | null = null;
 
   constructor(
     room: SocketRoom,
@@ -132,6 +133,15 @@ export class Connection implements ViewPort {
 
   answer(to: PushAddress, status: 'ok' | 'error', response: object): void {
     this.#perform(this.#listener.step({ type: 'answer', now: this.#now, ...to, status, response }));
+    if (this.#whenAnswered !== null) this.whenAnswered(this.#whenAnswered);
+  }
+
+  /** Calls back once stores owe no answer: one waits for the events before it, where the peer is still on its way to them. */
+  whenAnswered(run: () => void): void {
+    const { channels } = this.#listener.describe();
+    const isOwed = channels.some((each) => each.unanswered > 0 && each.topic.startsWith('store:'));
+    this.#whenAnswered = isOwed ? run : null;
+    if (!isOwed) run();
   }
 
   welcome(channel: number, joined: JoinedView, response: object): void {
@@ -208,11 +218,8 @@ export class Connection implements ViewPort {
       this.#progress = { bytes, at: now };
     }
     const stalled = now - this.#progress.at > STALLED_MS;
-    if (stalled || this.#isOverfull) {
-      this.close(1013, 'slow consumer');
-    } else if (this.#handshake.dialect !== 3) {
-      this.#pings.tick(now);
-    }
+    if (stalled || this.#isOverfull) this.close(1013, 'slow consumer');
+    else if (this.#handshake.dialect !== 3) this.#pings.tick(now);
   }
 
   #received(data: RawData, isBinary: boolean): void {
@@ -268,10 +275,8 @@ export class Connection implements ViewPort {
       })
       .finally(() => {
         this.#deciding -= 1;
-        span?.setAttributes({
-          'holdfast.topic': kind,
-          'holdfast.joined': this.#channels.has(channel),
-        });
+        const joined = this.#channels.has(channel);
+        span?.setAttributes({ 'holdfast.topic': kind, 'holdfast.joined': joined });
         span?.end();
       });
   }

@@ -20,6 +20,8 @@ import {
 } from './upgrade.ts';
 
 const SWEEP_MS = 1000;
+/** For so long a client that is still on its way to the events before its answers may take them when the server closes. */
+const ANSWERS_GRACE_MS = 5000;
 /** So many clients a second are asked how far they are; where there are more, they take turns. */
 const ASKS_MAX = 200;
 /** What a client says that has no room for the usual window of what is compressed (RFC 7692 §7.1.2.1). */
@@ -146,25 +148,26 @@ export class Sockets {
   }
 
   /**
-   * Tells every client when to come back and closes (stores.md §19.3). No upgrade is answered any more. Resolves when every
-   * socket is gone; those that linger are cut after the grace of the sweep.
+   * Tells every client when to come back and closes (stores.md §19.3), as soon as it has its answers. No upgrade is answered any
+   * more. Resolves when every socket is gone; those that linger, or take their answers too slowly, are cut after a grace.
    */
   async drain(retryAfterMs: number): Promise<void> {
-    for (const connection of this.#open) {
-      const payload = { retry_after_ms: Math.round(retryAfterMs * (0.5 + Math.random())) };
-      connection.send({
-        joinRef: null,
-        ref: null,
-        topic: 'phoenix',
-        event: 'retry_after',
-        payload,
-      });
-      connection.close(1001, 'shutdown');
-    }
+    const { clock, fanouts } = this.#room;
+    const end = (connection: Connection): void => this.#sendAway(connection, retryAfterMs);
+    for (const connection of this.#open) connection.whenAnswered(() => end(connection));
+    const late = clock.setTimeout(() => this.#open.forEach(end), ANSWERS_GRACE_MS);
     if (this.#open.size > 0) await new Promise<void>((resolve) => (this.#emptied = resolve));
-    this.#room.clock.clearTimeout(this.#timer);
-    this.#room.fanouts.close(this.#room);
+    clock.clearTimeout(late);
+    clock.clearTimeout(this.#timer);
+    fanouts.close(this.#room);
     this.#server.close();
+  }
+
+  #sendAway(connection: Connection, retryAfterMs: number): void {
+    const payload = { retry_after_ms: Math.round(retryAfterMs * (0.5 + Math.random())) };
+    const [joinRef, ref, topic, event] = [null, null, 'phoenix', 'retry_after'];
+    connection.send({ joinRef, ref, topic, event, payload });
+    connection.close(1001, 'shutdown');
   }
 
   async #admit(

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../conversation/clock.ts';
 import type { Peer } from '../conversation/peer.ts';
-import { hear, put, tongues } from '../conversation/talk.ts';
-import { world } from '../conversation/world.ts';
+import { ask, hear, put, tongues } from '../conversation/talk.ts';
+import { topic, world } from '../conversation/world.ts';
 import { readerFor } from './readers.ts';
 import { board, flood, followTo, heldByServer, writerOf } from './ride.ts';
 
@@ -142,6 +142,58 @@ test.each(tongues)(
     expect(fresh.held().rows).toEqual(reader.held().rows);
   },
 );
+
+test.each(tongues)(
+  'S111 on %s a drain answers who wrote while it was behind, once it reads on, and only then sends it away (P46)',
+  async (_name, knock) => {
+    const here = await world({ limits, clock: new VirtualClock() });
+    const writer = await writerOf(here);
+    const slow = await here.joined({ ...knock, device: 'slow' });
+    slow.pause();
+    await flood(
+      writer,
+      values,
+      (n) => `k/${n}`,
+      () => 'x'.repeat(valueBytes),
+    );
+    const ref = slow.push(topic, 'write', ask('set', 'mine', { value: 1 }));
+    await expect
+      .poll(() => here.server.describe())
+      .toMatchObject({ stores: [{ head: values + 1 }] });
+    const closed = here.server.close({ retryAfterMs: 500 });
+    expect(await writer.closed()).toBe(1001);
+    slow.resume();
+    expect(await slow.reply(ref)).toMatchObject({
+      status: 'ok',
+      response: { store_seq: values + 1 },
+    });
+    await slow.until(([, , , event]) => event === 'retry_after');
+    expect(await slow.closed()).toBe(1001);
+    await closed;
+  },
+);
+
+test('S111 a drain waits no longer than a grace for who is behind and does not read on', async () => {
+  const clock = new VirtualClock();
+  const here = await world({ limits, clock });
+  const writer = await writerOf(here);
+  const slow = await here.joined({ device: 'slow' });
+  slow.pause();
+  await flood(
+    writer,
+    values,
+    (n) => `k/${n}`,
+    () => 'x'.repeat(valueBytes),
+  );
+  slow.push(topic, 'write', ask('set', 'mine', { value: 1 }));
+  await expect.poll(() => here.server.describe()).toMatchObject({ stores: [{ head: values + 1 }] });
+  const closed = here.server.close();
+  expect(await writer.closed()).toBe(1001);
+  await clock.pass(12_000);
+  await closed;
+  slow.resume();
+  expect([1001, 1006]).toContain(await slow.closed());
+});
 
 async function drop(peer: Peer): Promise<void> {
   peer.cut();

@@ -78,14 +78,19 @@ export class Editor {
 
   #start(): void {
     const { store } = this;
-    void store.ready.then(() => {
-      if (this.store !== store) return;
+    const begin = (): void => {
+      // What a former life left is settled first: a redo among it may yet be refused.
+      if (this.store !== store || this.#own !== null || store.status.get().pending > 0) return;
       const own = this.device.client.store(storeName);
       this.#own = { store: own, undo: undoManager(own) };
       this.#shared = undoManager(store);
       this.#now = this.#shown();
       this.#past = [];
       this.#next = [];
+    };
+    void store.ready.then(() => {
+      begin();
+      if (this.#own === null) store.status.subscribe(begin);
     });
   }
 

@@ -1,5 +1,5 @@
 import type { Bound } from '@holdfast/engine/data';
-import type { Json, Path } from '@holdfast/protocol';
+import { HoldfastError, type Json, type Path } from '@holdfast/protocol';
 import type { Principal } from '../access/index.ts';
 import type { StoreRow } from '../storage/port.ts';
 import type { FileSight } from './room.ts';
@@ -21,6 +21,12 @@ export function sightOf({ withStore, veilOf }: Sights): FileSight {
     mayHide,
     hides: async (principal, { store: row, path }) =>
       mayHide(principal, row) &&
-      withStore(row.id, (store) => veilOf(principal, store)?.covers(path) === false),
+      withStore(row.id, (store) => veilOf(principal, store)?.covers(path) === false).catch(isGone),
   };
+}
+
+/** A store that was purged since it was found shows nobody anything; throws what else kept it from being opened. */
+function isGone(error: unknown): true {
+  if (error instanceof HoldfastError && error.code === 'unauthorized') return true;
+  throw error;
 }

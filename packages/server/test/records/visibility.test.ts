@@ -1,5 +1,7 @@
 import { record } from '@holdfast/protocol';
 import { type Principal, type RecordFault, scopes } from '@holdfast/server';
+import type { FilePlace } from '@holdfast/server/storage';
+import { memory } from '@holdfast/server/storage/memory';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { Peer } from '../conversation/peer.ts';
@@ -252,6 +254,41 @@ describe('Visibility', () => {
     expect(json['value']).toEqual({ ...ada, name: 'Eve' });
     const bad = await write(peer, { op: 'set', path: 'people/ada/name', value: 7 });
     expect(bad.response['issues']).toMatchObject([{ path: ['name'] }]);
+  });
+
+  test('where a store is purged while it is looked for a file that somebody names, the other stores that hold it count', async () => {
+    const storage = memory();
+    const made = await world({
+      storage,
+      authenticate: async ({ token }) =>
+        token === 'dev' ? everything : person(token, { scopes: new Set(scopes.slice(1)) }),
+    });
+    const { url, server } = made;
+    const path = 'album/:id';
+    const schema = z.object({ photo: z.unknown() });
+    const visibility = { '*': () => true };
+    server.record(
+      record({ name: 'album', store: 'demo/:at', path, version: '1.0', schema, visibility }),
+    );
+    const request = (way: string, method: string, more: RequestInit = {}): Promise<Response> =>
+      fetch(`${url}/api/stores/demo/${way}`, { ...as('dev'), method, ...more });
+    const put = await request('main/files/album/a/photo', 'PUT', { body: 'bytes' });
+    const { hash } = (await put.json()) as { hash: string };
+    for (const name of ['kept', 'other'] as const) await server.stores.create(`demo/${name}`);
+    await request('kept/files/album/a/photo', 'PUT', { body: 'bytes' });
+    const places = storage.files.places.bind(storage.files);
+    storage.files.places = async function* purging(...asked) {
+      const found: FilePlace[] = [];
+      for await (const place of places(...asked)) found.push(place);
+      expect((await request('main?purge=true', 'DELETE')).status).toBe(200);
+      yield* found;
+    };
+    const body = { _type: 'file', hash, size: 5, content_type: 'a/b', filename: null };
+    const value = { ...body, uploaded_at: '2026-01-01T00:00:00.000Z' };
+    const peer = await made.connect({ token: 'ada' });
+    await peer.join('store:demo/other');
+    const push = { client_op_id: '1', op: 'set', path: 'copy', value };
+    expect(await peer.ask('store:demo/other', 'write', push)).toMatchObject({ status: 'ok' });
   });
 
   test('R228 neither a file nor a webhook is a way to what is hidden', async () => {

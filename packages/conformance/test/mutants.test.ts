@@ -13,21 +13,17 @@ test('through a proxy that changes nothing the server passes', async () => {
   expect(results.filter(({ outcome }) => outcome !== 'passed')).toEqual([]);
 }, 300_000);
 
-test.each(lies)(
-  'check %s sees a server that %s',
-  async (check, _what, lie) => {
-    const at = await lying(await served(), lie);
-    const { failed, results } = await run({
-      ...at,
-      only: [check],
-      formats: formatsOf(check),
-      timeoutMs,
-    });
-    expect(results.map(({ why }) => why)).not.toEqual([]);
-    expect(failed).toBeGreaterThan(0);
-  },
-  60_000,
-);
+test.each(lies)('check %s sees a server that %s', async (check, _what, lie) => {
+  const at = await lying(await served(), lie);
+  const { failed, results } = await run({
+    ...at,
+    only: [check],
+    formats: formatsOf(check),
+    timeoutMs,
+  });
+  expect(results.map(({ why }) => why)).not.toEqual([]);
+  expect(failed).toBeGreaterThan(0);
+});
 
 test('every check is seen to fail', () => {
   const seen = new Set(lies.map(([check]) => check));

@@ -246,7 +246,7 @@ class LiveSource {
   async #begin(): Promise<void> {
     const { policy } = this.#of.declared;
     this.#isRunning = true;
-    const keys = 'on' in policy ? policy.on : [];
+    const keys = policy.on ?? [];
     await Promise.all(keys.map((key) => this.#listenTo(key)));
     await this.#run();
   }

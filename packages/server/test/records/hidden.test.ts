@@ -332,7 +332,7 @@ test('R228 an explanation tells nothing of what is hidden, over HTTP and a chann
   expect(await why('people/ada/name', 'set')).toEqual([true, undefined]);
 });
 
-test('R228 an explanation tells who reads no entries nothing of what rules say, which depends on what is there', async () => {
+test('R228 an explanation tells who reads no entries nothing of what records hide there, but what a write would be told', async () => {
   const made = await site({ scopes: ['stores:read', 'entries:write'] });
   const rulesOf = async (path: string, op: string): Promise<unknown> => {
     const query = new URLSearchParams({ path, op });

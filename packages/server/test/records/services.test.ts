@@ -1,6 +1,6 @@
 import { passthrough, record } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
-import { everything, world } from '../conversation/world.ts';
+import { world } from '../conversation/world.ts';
 import { http, person } from './site.ts';
 
 const spec = { store: 'demo/main', version: '1.0', schema: passthrough<object>() } as const;
@@ -18,7 +18,7 @@ test.for([
     const scopes = new Set(['entries:read', 'entries:write', 'tokens:write'] as const);
     const made = await world({
       authenticate: async ({ token }) =>
-        token === 'service' ? { ...everything, tokenId: 't' } : person(token, { scopes }),
+        person(token, { scopes, ...(token === 'service' && { tokenId: 't' }) }),
     });
     made.server.record(def, rules);
     await made.server.stores.create('demo/other');

@@ -319,5 +319,4 @@ test.each(Object.entries(keepings))(
       { numRuns: Number(process.env['HOLDFAST_RUNS'] ?? 4) },
     );
   },
-  60_000,
 );

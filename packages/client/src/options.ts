@@ -59,7 +59,7 @@ export type ClientOptions = {
   readonly url: string;
   /** Null: the cookies that the browser sends say who it is. */
   readonly token: TokenSource | null;
-  /** What else the server's `authenticate` is told of each connection, or what gives it, at every attempt. */
+  /** What else the server's `authenticate` is told with each connection and each request, or what gives it, each time. */
   readonly params?: ConnectParams | (() => ConnectParams | Promise<ConnectParams>);
   /** Names this installation, at most 64 bytes; by default what the browser keeps for it, else drawn at random. */
   readonly deviceId?: string;

@@ -43,8 +43,22 @@ function forgotten(store: Past): RejectedError {
   return RejectedError.from(refuse('beyond_retention', { oldest_seq: oldestSeq }));
 }
 
-/** The state at a seq that {@link refuseSeq} lets pass, at the cost of the ops since (stores.md §13.1.4). */
+/** States that are looked for, by their seq: what was at one does not change any more. */
+const sought = new WeakMap<Past, Map<Seq, Promise<Tree>>>();
+
+/**
+ * The state at a seq that {@link refuseSeq} lets pass, at the cost of the ops since (stores.md §13.1.4), for all together who
+ * ask for it meanwhile: it is to be read only.
+ */
 export function stateAt(store: Past, seq: Seq): Promise<Tree> {
+  const own = sought.get(store) ?? new Map<Seq, Promise<Tree>>();
+  sought.set(store, own);
+  const state = own.get(seq) ?? goBack(store, seq).finally(() => own.delete(seq));
+  own.set(seq, state);
+  return state;
+}
+
+function goBack(store: Past, seq: Seq): Promise<Tree> {
   return inTurn(store, async () => {
     const { tree, seq: head } = store.view();
     const past = tree.fork();

@@ -18,6 +18,7 @@ import {
   type Path,
   readRollback,
   type Refusal,
+  refuse,
   type Seq,
 } from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
@@ -31,7 +32,7 @@ import { type Committer, keyOf, markReplay, type Outcome, reused } from './commi
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam, Problem, refused } from './errors.ts';
 import { queryOf } from './query.ts';
-import { deviceOf, identify, needScope, readable, readableThen } from './identify.ts';
+import { chargeWrite, deviceOf, identify, needScope, readable, readableThen } from './identify.ts';
 import { seqOf } from './past.ts';
 import { storeOf } from './store-of.ts';
 import { inParts, TURN_LEAVES } from './turns.ts';
@@ -52,11 +53,15 @@ export function routeHistory(app: Hono, deps: HttpDeps, committer: Committer): v
       path: body['path_segments'] ?? body['path'],
       value: body['to_seq'],
     };
-    const rollBack = (): Promise<Outcome> =>
-      deps.withStore(row.id, async (store) => {
-        const request = await rollbackOf(body, { store, deps });
-        return committer.commit(c, store, { principal, request, same });
+    const rollBack = async (): Promise<Outcome> => {
+      const isRepeat = await committer.isRepeat(c, row.id, principal);
+      // Before there is a look at the log, which may be long.
+      if (!isRepeat) chargeWrite(deps, c, principal);
+      return deps.withStore(row.id, async (store) => {
+        const request = isRepeat ? answered : await rollbackOf(body, { store, deps });
+        return committer.commit(c, store, { principal, request, same, isPaid: true });
       });
+    };
     const asked = { of: [row.id, deviceOf(c, principal)], print: fingerprint(same) };
     const outcome = await keepNothing(c, deps, { ...asked, run: rollBack });
     markReplay(c, outcome);
@@ -64,6 +69,9 @@ export function routeHistory(app: Hono, deps: HttpDeps, committer: Committer): v
     return c.json(outcome.reply);
   });
 }
+
+/** What a repeat asks for: the record of the first has its answer, whatever would be done now. */
+const answered = refuse('unavailable', { retry_after_ms: 1000 });
 
 type Kept = { readonly reply: object; readonly replayed: boolean };
 
@@ -205,6 +213,7 @@ async function rollbackOf(
 ): Promise<RollbackRequest | Refusal> {
   const asked = readRollback(body, deps.limits);
   if (isRefusal(asked)) return asked;
+  if (store.archived) return refuse('store_archived');
   const target = await store.target(asked.toSeq);
   return isRefusal(target) ? target : { op: 'rollback', ...asked, target };
 }

@@ -104,3 +104,31 @@ test('the way back to a state far in the past is gone in turns, however many lea
   expect([...past.entries()].map(({ path }) => path)).toEqual(['group0/leaf0']);
   expect(turns).toBeGreaterThanOrEqual(leaves / 5000);
 });
+
+test('those who go back to one seq at one time share a look at the log; who comes later looks anew, also after a failure', async () => {
+  let reads = 0;
+  let isDamaged = true;
+  const tree = Tree.empty();
+  const removed: readonly [] = [];
+  const op = { seq: 1, op: 'set', path: asPath('a'), value: 1, removed } as const;
+  tree.put(op.path, { value: 1, type: 'integer', revision: 1 });
+  const store = {
+    view: () => ({ tree, seq: 1 }),
+    standing: () => ({ head: 1, oldestSeq: 1 }),
+    read: async () => {
+      reads += 1;
+      if (isDamaged) throw new Error('a disk that fails');
+      const of = { deviceId: 'd', clientOpId: 'o', tx: null, at: 0, principal: null, arg: null };
+      return [{ ...op, ...of }];
+    },
+  };
+  const look = () => Promise.allSettled(Array.from({ length: 20 }, () => stateAt(store, 0)));
+  expect(new Set((await look()).map(({ status }) => status))).toEqual(new Set(['rejected']));
+  expect(reads).toBe(1);
+  isDamaged = false;
+  const sizes = (await look()).map((each) => (each.status === 'fulfilled' ? each.value.size : -1));
+  expect(new Set(sizes)).toEqual(new Set([0]));
+  expect([reads, tree.size]).toEqual([2, 1]);
+  await look();
+  expect(reads).toBe(3);
+});

@@ -1,3 +1,4 @@
+import { setImmediate as loop } from 'node:timers/promises';
 import { defaultLimits } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 
@@ -77,4 +78,31 @@ test('one token does not pay for another', async () => {
   }
   const other = await world.token();
   expect((await other.ask('PUT', `${S}/entries/a`, 1)).status).toBe(200);
+});
+
+test('a rollback beyond the rate looks at no log, and one that is repeated does not again', async () => {
+  const limits = { ...defaultLimits, max_json_body: 1_000_000 };
+  const world = new World({ limits, rates: { ...rates, write_burst: 20_002 } });
+  await world.store('acme/blog');
+  const { ask } = await world.token();
+  const ops = Array.from({ length: 1000 }, () => ({ op: 'set', path: 'n', value: 1 }));
+  for (let at = 0; at < 20; at += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await ask('POST', `${S}/transact`, { ops });
+  }
+  const back = async (key: string): Promise<readonly [number, boolean]> => {
+    let answer: Awaited<ReturnType<typeof ask>> | null = null;
+    const asked = { path: 'n', to_seq: 0 };
+    const asking = ask('POST', `${S}/rollback`, asked, { 'Idempotency-Key': key });
+    let turns = 0;
+    for (; answer === null; turns += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- turn by turn
+      answer = await Promise.race([asking, loop(null)]);
+    }
+    return [answer.status, turns > 15];
+  };
+  expect(await back('first')).toEqual([200, true]);
+  expect(await back('first')).toEqual([200, false]);
+  await ask('PUT', `${S}/entries/n`, 2);
+  expect(await back('second')).toEqual([429, false]);
 });

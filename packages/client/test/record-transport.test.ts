@@ -4,6 +4,7 @@ import { type RecordHandle, records } from '@holdfast/client/records';
 import {
   byTransport,
   InProcessTransport,
+  NatsTransport,
   streamTransport,
   type SyncTransport,
   type TransportDelivery,
@@ -313,6 +314,60 @@ test('R75 a hundred who look at one record are one subscription', () => {
   const releases = Array.from({ length: 100 }, () => client.record(User, { id: '1' }).retain());
   expect(transport.keyCount()).toBe(1);
   for (const release of releases) release();
+});
+
+test('a record whose bus subscription came only after its first answer is asked for again, and shows what went by meanwhile', async () => {
+  let permits = false;
+  const bus = {
+    publish: () => undefined,
+    subscribe: () => {
+      if (!permits) throw new Error('no subscription now');
+      return () => undefined;
+    },
+  };
+  const due: (() => void)[] = [];
+  const env = {
+    setTimeout: (fn: () => void) => due.push(fn),
+    clearTimeout: () => undefined,
+    random: () => 0,
+  };
+  const codec = { encode: () => new Uint8Array(), decode: () => null };
+  const transport = new NatsTransport({ connection: bus, codec, env });
+  let sequence = 1;
+  const { ada } = setting(
+    { transport, refetch: () => Promise.resolve(at(sequence)) },
+    { env: { random: () => 0 } },
+  );
+  const seen = names(ada);
+  await ada.ready();
+  expect(seen.at(-1)).toBe('v1');
+  // Published while nobody here could hear of it.
+  sequence = 2;
+  permits = true;
+  due.shift()?.();
+  await expect.poll(() => seen.at(-1)).toBe('v2');
+  expect(ada.state.get().status).toBe('ok');
+});
+
+test('a record whose stream is open again, which is all that an EventSource tells, is asked for again, and no other', async () => {
+  const opens = new Map<string, () => void>();
+  const transport = streamTransport({
+    open: (each) => ({ listen: () => {}, onOpen: (hear) => void opens.set(each, hear) }),
+  });
+  const asked: string[] = [];
+  const { client, ada } = setting(
+    { transport, refetch: (each) => (asked.push(each), Promise.resolve(at(asked.length))) },
+    { env: { random: () => 0 } },
+  );
+  const other = client.record(User, { id: '2' });
+  const seen = names(ada);
+  names(other);
+  for (const begin of opens.values()) begin();
+  await Promise.all([ada.ready(), other.ready()]);
+  expect(asked).toEqual([key, User.key({ id: '2' })]);
+  opens.get(key)?.();
+  await expect.poll(() => seen.at(-1)).toBe('v3');
+  expect(asked.slice(2)).toEqual([key]);
 });
 
 test('everything ends', async () => {

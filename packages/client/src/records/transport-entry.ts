@@ -120,7 +120,10 @@ export class TransportEntry
       subscribed.ready.catch((error: unknown) => {
         if (this.#reconciler === reconciler) this.#desk.report(error);
       });
-      this.#releases.push(transport.onReconnect(() => this.#step({ type: 'reconnected' })));
+      const reconnected = (of = this.key): void => {
+        if (of === this.key) this.#step({ type: 'reconnected' });
+      };
+      this.#releases.push(transport.onReconnect(reconnected));
       this.#releases.push(transport.status.subscribe(() => this.refresh()));
       if (written !== null && isAwaited(written, this.#desk)) this.#ownWrites();
       this.#begin();

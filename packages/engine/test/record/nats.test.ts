@@ -146,14 +146,14 @@ describe('over a bus', () => {
     };
     const { transport, problems } = open({ connection: natsBus(connection), env: clock });
     const seen: number[] = [];
-    let reconnects = 0;
-    transport.onReconnect(() => (reconnects += 1));
+    const reconnects: unknown[] = [];
+    transport.onReconnect((key) => reconnects.push(key));
     await expect(transport.subscribe('k', collect(seen)).ready).rejects.toThrow('permissions');
     permits = true;
     await clock.advance(300);
     await settled();
     callbacks.at(-1)?.(null, { data: jsonBytes.encode(envelope(1)) });
-    expect([seen, callbacks.length, reconnects]).toEqual([[1], 2, 0]);
+    expect([seen, callbacks.length, reconnects]).toEqual([[1], 2, ['k']]);
     callbacks.at(-1)?.(new Error('permissions violation'), none);
     expect(problems.map(({ phase, key }) => [phase, key])).toEqual([
       ['subscribe', 'k'],
@@ -162,7 +162,7 @@ describe('over a bus', () => {
     await clock.advance(3000);
     await settled();
     callbacks.at(-1)?.(null, { data: jsonBytes.encode(envelope(2)) });
-    expect([seen, callbacks.length, reconnects]).toEqual([[1, 2], 3, 1]);
+    expect([seen, callbacks.length, reconnects]).toEqual([[1, 2], 3, ['k', 'k']]);
     await transport.close();
   });
 

@@ -27,7 +27,7 @@ export class Hub {
   };
   readonly #options: TransportOptions;
   readonly #topics = new Map<string, Topic>();
-  readonly #reconnects = new Set<{ readonly run: () => void }>();
+  readonly #reconnects = new Set<{ readonly run: (key?: string) => void }>();
   isClosed = false;
 
   constructor(options: TransportOptions, status: TransportStatus = 'open') {
@@ -109,15 +109,19 @@ export class Hub {
     topic.isDelivering = false;
   }
 
-  onReconnect(run: () => void): Release {
+  onReconnect(run: (key?: string) => void): Release {
     const listener = { run };
     this.#reconnects.add(listener);
     return releaseOnce(() => this.#reconnects.delete(listener));
   }
 
-  reconnected(): void {
+  /** What came meanwhile went by: of a key, or of all. */
+  reconnected(key?: string): void {
     for (const { run } of Array.from(this.#reconnects)) {
-      guarded(run, (error) => this.report('handler', error));
+      guarded(
+        () => run(key),
+        (error) => this.report('handler', error),
+      );
     }
   }
 

@@ -45,7 +45,7 @@ type Line = {
   stop: (() => void) | null;
   timer: unknown;
   attempts: number;
-  /** It was there, and was lost. */
+  /** It could not be had, or was lost. */
   isBack: boolean;
 };
 
@@ -126,7 +126,7 @@ export class NatsTransport implements SyncTransport {
     return subscribed;
   }
 
-  onReconnect(fn: () => void): Release {
+  onReconnect(fn: (key?: string) => void): Release {
     return this.#hub.onReconnect(fn);
   }
 
@@ -191,10 +191,11 @@ export class NatsTransport implements SyncTransport {
       line.attempts = 0;
       line.ready.resolve();
       // Nobody knows what went by meanwhile.
-      if (line.isBack) this.#hub.reconnected();
+      if (line.isBack) this.#hub.reconnected(at.key);
       line.isBack = false;
     };
     const failed = (error: unknown): void => {
+      line.isBack = true;
       line.ready.reject(error);
       this.#hub.report('subscribe', error, at.key);
       this.#again(at, line);
@@ -202,7 +203,6 @@ export class NatsTransport implements SyncTransport {
     const lost = (error: unknown): void => {
       if (line.isOver || line.stop === null) return;
       line.stop = null;
-      line.isBack = true;
       failed(error);
     };
     try {

@@ -31,8 +31,8 @@ export interface SyncTransport {
   readonly status: Signal<TransportStatus>;
   publish(key: string, message: Envelope): void;
   subscribe(key: string, handler: (message: unknown) => void): Subscribed;
-  /** Calls back after each time the connection was lost and is there again. */
-  onReconnect(fn: () => void): Release;
+  /** Calls back after each time the connection was lost and is there again; with a key where that was so of this key only. */
+  onReconnect(fn: (key?: string) => void): Release;
   /** Asks for what is there; absent where nobody can be asked. */
   handshake?(
     requests: readonly HandshakeRequest[],

@@ -33,17 +33,18 @@ export function streamTransport(
     const stream = options.open(key);
     streams.set(key, stream);
     const isLive = (): boolean => streams.get(key) === stream;
-    let wasClosed = false;
+    // An `EventSource` tells of no close: that it is open again says as much.
+    let isBack = false;
     stream.onError?.((error) => {
+      isBack = true;
       if (isLive()) hub.report('stream', error, key);
     });
     stream.onClose?.(() => {
-      wasClosed = true;
+      isBack = true;
     });
     stream.onOpen?.(() => {
-      if (!isLive() || !wasClosed) return;
-      wasClosed = false;
-      hub.reconnected();
+      if (isLive() && isBack) hub.reconnected(key);
+      isBack = true;
     });
     stream.listen((envelope) => {
       if (isLive()) hub.deliver(key, envelope);

@@ -15,6 +15,7 @@ import { StoreChannel } from './channel.ts';
 import { Inbox } from './inbox.ts';
 import { catchUpOf, crashResponse, joinResponse } from './join.ts';
 import { Outbox } from './outbox.ts';
+import { Pace } from './pace.ts';
 import { Pings } from './pings.ts';
 import { admitPresence, PresenceChannel } from './presence-channel.ts';
 import type { SocketRoom } from './room.ts';
@@ -28,7 +29,6 @@ import { ViewChannel } from './view-channel.ts';
 import { ViewJoins } from './view-joins.ts';
 import { message } from './wire.ts';
 
-const STALLED_MS = 30_000;
 const CLOSE_GRACE_MS = 5000;
 /** The limit on channels is for each kind of topic, and there are so many. */
 const KINDS = 4;
@@ -50,18 +50,19 @@ export class Connection implements ViewPort {
   readonly #codec: Codec;
   readonly #listener: Listener;
   readonly #pings: Pings;
+  readonly #pace: Pace;
   readonly #inbox: Inbox;
   readonly #channels = new Map<number, Joined>();
   readonly #views: ViewJoins;
   #principal: Principal;
   #credentials: Handshake['credentials'];
-  #progress: { bytes: number; at: number };
   #closingAt: number | null = null;
   /** One after the other: the token that was sent last is in force, however long those before it took to be looked at. */
   #controls: Promise<void> = Promise.resolve();
   #deciding = 0;
   #deaf = false;
   #closed = false;
+  /** What waits until stores owe no answer; null: nothing. */
   #whenAnswered: (() => void) | null = null;
 
   constructor(
@@ -85,7 +86,7 @@ export class Connection implements ViewPort {
     });
     this.#views = new ViewJoins(room, this, opening.handshake);
     this.#pings = new Pings(sockets.socket, room.limits.idle_timeout_ms, room.clock.now());
-    this.#progress = { bytes: 0, at: room.clock.now() };
+    this.#pace = new Pace(room.clock.now());
     this.#inbox = new Inbox(room, this.throttle, (...came) => this.#received(...came));
     this.#socket.on('message', (...came) => this.#inbox.take(...came));
     // Who answers pings is there, be it without a word (stores.md §7.1.4).
@@ -213,13 +214,12 @@ export class Connection implements ViewPort {
       return;
     }
     this.#perform(this.#listener.step({ type: 'tick', now }));
-    const bytes = this.outbox.sentBytes;
-    if (this.outbox.unsentBytes === 0 || bytes > this.#progress.bytes) {
-      this.#progress = { bytes, at: now };
+    const isStalled = this.#pace.isStalled(this.outbox, now);
+    if (isStalled || this.#isOverfull) {
+      this.close(1013, 'slow consumer');
+    } else if (this.#handshake.dialect !== 3) {
+      this.#pings.tick(now);
     }
-    const stalled = now - this.#progress.at > STALLED_MS;
-    if (stalled || this.#isOverfull) this.close(1013, 'slow consumer');
-    else if (this.#handshake.dialect !== 3) this.#pings.tick(now);
   }
 
   #received(data: RawData, isBinary: boolean): void {
@@ -275,8 +275,8 @@ export class Connection implements ViewPort {
       })
       .finally(() => {
         this.#deciding -= 1;
-        const joined = this.#channels.has(channel);
-        span?.setAttributes({ 'holdfast.topic': kind, 'holdfast.joined': joined });
+        const isJoined = this.#channels.has(channel);
+        span?.setAttributes({ 'holdfast.topic': kind, 'holdfast.joined': isJoined });
         span?.end();
       });
   }

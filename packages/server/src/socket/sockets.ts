@@ -165,8 +165,13 @@ export class Sockets {
 
   #sendAway(connection: Connection, retryAfterMs: number): void {
     const payload = { retry_after_ms: Math.round(retryAfterMs * (0.5 + Math.random())) };
-    const [joinRef, ref, topic, event] = [null, null, 'phoenix', 'retry_after'];
-    connection.send({ joinRef, ref, topic, event, payload });
+    connection.send({
+      joinRef: null,
+      ref: null,
+      topic: 'phoenix',
+      event: 'retry_after',
+      payload,
+    });
     connection.close(1001, 'shutdown');
   }
 

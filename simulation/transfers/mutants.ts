@@ -1,6 +1,6 @@
 /** Ways in which a world of transfers can be spoiled, each with the word that its checkers then break. */
 export const transferMutants = {
-  'a payment is two commits': 'ledger',
+  'half of a payment is all that is made': 'ledger',
   'a payment rests on what was there before': 'ledger',
   'what was refused is paid all the same': 'paid',
   'a payment that was made is not there': 'paid',

@@ -88,7 +88,7 @@ export class Till {
   }
 
   #pay(server: Server, { id, from, to, coins }: Transfer): Promise<number> {
-    const isApart = this.#spoils('a payment is two commits');
+    const isHalf = this.#spoils('half of a payment is all that is made');
     return server.transact(storeName, (tx) => {
       const [payer, payee] = [from, to].map((each) => tx.record(Account.ref({ id: each })));
       const [has, had] = [payer?.get(), payee?.get()];
@@ -96,7 +96,7 @@ export class Till {
       const left = this.#look(from, has.coins) - coins;
       if (left < 0) throw new RejectedError('too_low');
       payer?.patch({ coins: left });
-      if (!isApart) payee?.patch({ coins: this.#look(to, had.coins) + coins });
+      if (!isHalf) payee?.patch({ coins: this.#look(to, had.coins) + coins });
       tx.record(Receipt.ref({ id })).set({ from, to, coins });
       return left;
     });

@@ -13,14 +13,14 @@ let browser: Browser;
 let ada: ChatPage;
 let grace: ChatPage;
 
-describe.runIf(wantsChromium)('the chat in Chromium', { timeout: 60_000 }, () => {
+describe.runIf(wantsChromium)('the chat in Chromium', { timeout: 180_000 }, () => {
   beforeAll(async () => {
     [browser] = await Promise.all([launchChromium(), server.start()]);
     [ada, grace] = await Promise.all([
       ChatPage.open(browser, { url: server.url, name: 'Ada Lovelace' }),
       ChatPage.open(browser, { url: server.url, name: 'Grace Hopper' }),
     ]);
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     await browser?.close();

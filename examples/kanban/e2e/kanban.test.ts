@@ -23,14 +23,14 @@ async function last(board: BoardPage): Promise<string | undefined> {
   return (await board.titles())[1]?.at(-1);
 }
 
-describe.runIf(wantsChromium)('the board in Chromium', { timeout: 60_000 }, () => {
+describe.runIf(wantsChromium)('the board in Chromium', { timeout: 180_000 }, () => {
   beforeAll(async () => {
     [browser] = await Promise.all([launchChromium(), server.start()]);
     [mine, theirs] = await Promise.all([
       BoardPage.open(browser, server.url),
       BoardPage.open(browser, server.url),
     ]);
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     await browser?.close();

@@ -33,10 +33,10 @@ async function fill(count: number): Promise<void> {
   await client.close();
 }
 
-describe.runIf(wantsChromium)('the tracker in Chromium', () => {
+describe.runIf(wantsChromium)('the tracker in Chromium', { timeout: 180_000 }, () => {
   beforeAll(async () => {
     [browser] = await Promise.all([launchChromium(), server.start('--version', '1')]);
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     await browser?.close();

@@ -32,7 +32,7 @@ let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
 beforeAll(async () => {
   directory = await temporaryDirectory();
   server = await start('dev', ['--data', join(directory.path, 'data')]);
-}, 120_000);
+});
 afterAll(async () => {
   await server.stop();
   await directory.remove();

@@ -60,7 +60,7 @@ beforeAll(async () => {
   await client.close();
   meter = new Meter(Number(new URL(server.url).port));
   url = await meter.listen();
-}, 120_000);
+});
 
 afterAll(async () => {
   meter.close();

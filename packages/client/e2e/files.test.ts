@@ -31,7 +31,7 @@ describe.skipIf(!hasChromium)('files in Chromium', () => {
     browser = await launchChromium();
     page = await browser.newPage();
     await page.goto(served.url);
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     await browser.close();
     await served.close();
@@ -52,5 +52,5 @@ describe.skipIf(!hasChromium)('files in Chromium', () => {
       none: true,
       refused: 'exists',
     });
-  }, 60_000);
+  }, 180_000);
 });

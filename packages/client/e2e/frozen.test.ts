@@ -23,7 +23,7 @@ async function write(tab: Page, name: string): Promise<void> {
   await tab.evaluate('tab.settled()');
 }
 
-describe.skipIf(!hasChromium)('tabs in one window of Chromium', { timeout: 60_000 }, () => {
+describe.skipIf(!hasChromium)('tabs in one window of Chromium', { timeout: 180_000 }, () => {
   let window: OpenWindow;
   let page: ServedPage;
   let server: Server;
@@ -39,7 +39,7 @@ describe.skipIf(!hasChromium)('tabs in one window of Chromium', { timeout: 60_00
     gate = await Gate.open(port);
     address = `${page.url}#${new URLSearchParams({ url: gate.url, token }).toString()}`;
     window = await openWindow();
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     await window.close();

@@ -17,7 +17,7 @@ describe.skipIf(!hasChromium)('MessagePack in Chromium', () => {
     served = await servePage(source);
     browser = await launchChromium();
     server = createServer({ storage: memory(), origins: ['*'] });
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     await browser.close();
@@ -43,5 +43,5 @@ describe.skipIf(!hasChromium)('MessagePack in Chromium', () => {
       seq: 2,
     });
     expect([...kinds].toSorted()).toEqual(['framereceived object', 'framesent object']);
-  }, 60_000);
+  }, 180_000);
 });

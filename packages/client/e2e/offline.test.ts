@@ -71,7 +71,7 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
     const [law, offline] = [await servePage(sources.law), await servePage(sources.offline)];
     pages = { law, offline };
     browser = await launchChromium();
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     await browser.close();
@@ -101,7 +101,7 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
     expect(results.length).toBeGreaterThan(10);
     expect(results.filter(([, broken]) => broken !== null)).toEqual([]);
     await page.close();
-  }, 60_000);
+  }, 180_000);
 
   it('10,000 leaves that were cached can be read after a reload without the server', async () => {
     const { url, token } = await server.start();
@@ -124,7 +124,7 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
     expect(sum).toBe(10 * ((999 * 1000) / 2));
     expect(await page.evaluate('application.errors')).toEqual([]);
     await context.close();
-  }, 60_000);
+  }, 180_000);
 
   it('S64 500 edits made offline over three reloads arrive in order, once each, when the server returns', async () => {
     await server.start();
@@ -151,5 +151,5 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
     expect([store.get('edited'), store.status.get().seq]).toEqual([500, 1000]);
     await reader.close();
     await context.close();
-  }, 60_000);
+  }, 180_000);
 });

@@ -9,7 +9,7 @@ const source = `
   import { tab } from './packages/client/e2e/pages/tabs.ts';
   globalThis.tab = tab;`;
 
-describe.skipIf(!hasChromium)('in Chromium', { timeout: 60_000 }, () => {
+describe.skipIf(!hasChromium)('in Chromium', { timeout: 180_000 }, () => {
   let browser: Browser;
   let served: ServedPage;
   let server: Server;
@@ -19,7 +19,7 @@ describe.skipIf(!hasChromium)('in Chromium', { timeout: 60_000 }, () => {
   beforeAll(async () => {
     served = await servePage(source);
     browser = await launchChromium();
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     await browser.close();

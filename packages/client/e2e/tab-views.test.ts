@@ -59,7 +59,7 @@ const shown = (tab: Page): Promise<unknown> => tab.evaluate('tab.shown()');
 describe.skipIf(!hasChromium)('three tabs with a view each in Chromium', () => {
   it(
     'have one socket, and go on without a flash when the tab that has it is closed',
-    { timeout: 60_000 },
+    { timeout: 180_000 },
     async () => {
       const { gate, tabs } = await openThree();
       const [first, second, third] = tabs;

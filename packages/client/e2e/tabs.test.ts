@@ -17,7 +17,7 @@ function write(tab: Page, name: string): Promise<void> {
   return tab.evaluate(`tab.write('${name}', ${writesEach})`);
 }
 
-describe.skipIf(!hasChromium)('three tabs in Chromium', { timeout: 60_000 }, () => {
+describe.skipIf(!hasChromium)('three tabs in Chromium', { timeout: 180_000 }, () => {
   let browser: Browser;
   let page: ServedPage;
   let server: Server;
@@ -28,7 +28,7 @@ describe.skipIf(!hasChromium)('three tabs in Chromium', { timeout: 60_000 }, () 
   beforeAll(async () => {
     page = await servePage(source);
     browser = await launchChromium();
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     await browser.close();

@@ -64,12 +64,12 @@ async function fillLarge(): Promise<void> {
   }
 }
 
-describe.runIf(wantsChromium)('the console in Chromium', { timeout: 60_000 }, () => {
+describe.runIf(wantsChromium)('the console in Chromium', { timeout: 180_000 }, () => {
   beforeAll(async () => {
     await buildConsole();
     [browser] = await Promise.all([launchChromium(), server.start()]);
     await fill();
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     await browser?.close();

@@ -370,6 +370,20 @@ test('a record whose stream is open again, which is all that an EventSource tell
   expect(asked.slice(2)).toEqual([key]);
 });
 
+test('a transport that is back by an event, which it hands on, is back for each key', async () => {
+  const reconnects: (() => void)[] = [];
+  const transport = reconnecting(new InProcessTransport(), reconnects);
+  let sequence = 0;
+  const { ada } = setting(
+    { transport, refetch: () => Promise.resolve(at((sequence += 1))) },
+    { env: { random: () => 0 } },
+  );
+  const seen = names(ada);
+  await ada.ready();
+  for (const run of reconnects) Reflect.apply(run, null, [new Event('open')]);
+  await expect.poll(() => seen.at(-1)).toBe('v2');
+});
+
 test('everything ends', async () => {
   await Promise.all(open.map((client) => client.close()));
   expect(open.map((client) => client.status.get().connection)).toEqual(open.map(() => 'closed'));

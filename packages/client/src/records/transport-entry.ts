@@ -120,8 +120,9 @@ export class TransportEntry
       subscribed.ready.catch((error: unknown) => {
         if (this.#reconciler === reconciler) this.#desk.report(error);
       });
-      const reconnected = (of = this.key): void => {
-        if (of === this.key) this.#step({ type: 'reconnected' });
+      // A transport of JavaScript may hand on an event.
+      const reconnected = (of?: unknown): void => {
+        if (typeof of !== 'string' || of === this.key) this.#step({ type: 'reconnected' });
       };
       this.#releases.push(transport.onReconnect(reconnected));
       this.#releases.push(transport.status.subscribe(() => this.refresh()));

@@ -50,7 +50,7 @@ export class BoardPage extends WatchedPage {
 
   /** Waits until the columns hold these cards, as the server has them. */
   async shows(...titles: readonly (readonly string[])[]): Promise<void> {
-    await expect.poll(() => this.titles(), { timeout: 15_000 }).toEqual(titles);
+    await expect.poll(() => this.titles()).toEqual(titles);
     await expect.poll(() => this.page.locator('[data-pending=true]').count()).toBe(0);
   }
 

@@ -271,13 +271,13 @@ describe.runIf(wantsChromium)('the board in Chromium', { timeout: 180_000 }, () 
     await finger.card('Long 22').waitFor();
     await mouse.card('Keep the name').scrollIntoViewIfNeeded();
     await mouse.drag('Keep the name', mouse.page.getByLabel('Add a card to Doing'), () =>
-      expect.poll(() => last(mouse), { timeout: 15_000 }).toBe('Keep the name'),
+      expect.poll(() => last(mouse)).toBe('Keep the name'),
     );
     await mouse.said('Moved “Keep the name” to Doing, position 13.');
     await expect.poll(() => last(finger)).toBe('Keep the name');
     await finger.card('Long 11').scrollIntoViewIfNeeded();
     await finger.swipe('Long 11', finger.page.getByLabel('Add a card to Doing'), () =>
-      expect.poll(() => last(finger), { timeout: 15_000 }).toBe('Long 11'),
+      expect.poll(() => last(finger)).toBe('Long 11'),
     );
     await expect.poll(() => last(mouse)).toBe('Long 11');
     expect([...finger.complaints, ...mouse.complaints]).toEqual([]);

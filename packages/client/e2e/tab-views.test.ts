@@ -70,9 +70,9 @@ describe.skipIf(!hasChromium)('three tabs with a view each in Chromium', () => {
         .toEqual([{ filter: 'all' }, { filter: 'mine' }, { filter: 'all' }]);
       const before = await second.evaluate('tab.seen().length');
       await first.close();
-      await expect.poll(() => gate.total, { timeout: 20_000 }).toBe(2);
+      await expect.poll(() => gate.total).toBe(2);
       for (const tab of [second, third]) {
-        await expect.poll(() => tab.evaluate('tab.health()'), { timeout: 5000 }).toBe('live');
+        await expect.poll(() => tab.evaluate('tab.health()')).toBe('live');
       }
       await third.evaluate("tab.filter('late')");
       await expect.poll(() => shown(third)).toEqual({ filter: 'late' });
@@ -84,7 +84,7 @@ describe.skipIf(!hasChromium)('three tabs with a view each in Chromium', () => {
       expect(await third.evaluate('tab.remounts()')).toBe(0);
       // A tab that is closed leaves nothing on the server.
       await third.close();
-      await expect.poll(() => running, { timeout: 10_000 }).toBeLessThanOrEqual(2);
+      await expect.poll(() => running).toBeLessThanOrEqual(2);
       expect([gate.open, gate.total]).toEqual([1, 2]);
     },
   );

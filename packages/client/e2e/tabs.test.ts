@@ -79,7 +79,7 @@ describe.skipIf(!hasChromium)('three tabs in Chromium', { timeout: 180_000 }, ()
     const before = gate.total;
     const start = performance.now();
     await lost();
-    await expect.poll(() => gate.total, { interval: 10, timeout: 20_000 }).toBeGreaterThan(before);
+    await expect.poll(() => gate.total, { interval: 10 }).toBeGreaterThan(before);
     await tab.waitForFunction("tab.connection() === 'connected'", null, { polling: 20 });
     return performance.now() - start;
   }

@@ -67,9 +67,7 @@ export class ConsolePage extends WatchedPage {
 
   /** Waits until the line of a leaf shows a value. */
   async shows(path: string, value: string): Promise<void> {
-    await expect
-      .poll(() => this.line(path).locator('.value').textContent(), { timeout: 20_000 })
-      .toBe(value);
+    await expect.poll(() => this.line(path).locator('.value').textContent()).toBe(value);
   }
 
   /** By how much the edge of the filter stands out from its inside, and its placeholder: of WCAG, 3 and 4.5 at least. */

@@ -38,6 +38,7 @@ import {
   type Seq,
   type WriteReply,
 } from '@holdfast/protocol';
+import { Effort } from './effort.ts';
 import type { Leases } from './leases.ts';
 import type { Quota } from './quota.ts';
 import type { Judge } from './turn.ts';
@@ -72,12 +73,6 @@ type Context = { -readonly [Field in keyof DecideContext]: DecideContext[Field] 
 const nothingRemoved: readonly Entry[] = [];
 
 /**
- * So many leaves the mutations of one request look at together: each reads its whole object, all writers of the store wait for
- * them, and a thousand of them that a client names in few bytes would take half a minute where the object is large.
- */
-const LOOKED_MAX = 1_000_000;
-
-/**
  * A batch while it is decided: each request on the result of those before it, at one instant, on a tree of its own. The
  * committed tree must not change meanwhile.
  */
@@ -97,8 +92,8 @@ export class Draft implements Judge<Outcome | Consult> {
   #quota: Quota | null;
   /** Whose request is decided. */
   #asker: Submission | null = null;
-  /** How many leaves its mutations may look at yet. */
-  #lookable = LOOKED_MAX;
+  /** What a client has it do; null: it is of the server's code. */
+  #effort: Effort | null = null;
   /** What the principal of the request that is taken may write, where path rules bind it. */
   #writable: Scope | null = null;
 
@@ -223,12 +218,14 @@ export class Draft implements Judge<Outcome | Consult> {
     const context = this.#contextOf(work.submission);
     const { gate } = this.#base;
     if (request.op === 'migrate') return this.#migrate(request, context);
-    const decision = decided(this.#tree, request, context);
+    const ops = request.op === 'transact' ? request.ops : [];
+    const decision = this.#effort?.transact(ops) ?? decided(this.#tree, request, context);
     if (isRefusal(decision) || decision.ops.length === 0 || gate === null) return decision;
     const ruling = this.#rule(gate, { request, decision, work });
     if (ruling instanceof Consult || isRefusal(ruling)) return ruling;
     if (ruling.length === 0) return decision;
     context.head += ruling.length;
+    this.#effort = null;
     const moved = decided(this.#tree, request, context);
     return isRefusal(moved) ? moved : withAdditions(ruling, moved, this.at.wall);
   }
@@ -269,11 +266,11 @@ export class Draft implements Judge<Outcome | Consult> {
   #mutator(gate: Gate): Mutator {
     return (tree, request, { opId, at }) => {
       const caller = this.#asker?.caller ?? null;
-      this.#lookable -= tree.count(request.path);
-      if (caller !== null && this.#lookable < 0) {
-        return refuse('too_many_leaves', { limit: LOOKED_MAX });
-      }
+      const excess = this.#effort?.look(tree.count(request.path)) ?? null;
+      if (excess !== null) return excess;
       const writes = gate.mutate({ tree, request, caller, opId, at });
+      const tooMany = isRefusal(writes) ? null : (this.#effort?.write(writes) ?? null);
+      if (tooMany !== null) return tooMany;
       const { fence } = request;
       if (fence === undefined || isRefusal(writes)) return writes;
       return writes.map((each) => Object.assign({}, each, { fence }));
@@ -289,7 +286,8 @@ export class Draft implements Judge<Outcome | Consult> {
     context.dialect = submission.dialect;
     context.forced = submission.forced ?? false;
     this.#asker = submission;
-    this.#lookable = LOOKED_MAX;
+    const isOfClient = (submission.caller ?? null) !== null;
+    this.#effort = isOfClient ? new Effort(this.#base.limits) : null;
     return context;
   }
 

@@ -1,0 +1,47 @@
+import type { Gate } from '@holdfast/engine/data';
+import { asPath, defaultLimits, type Write } from '@holdfast/protocol';
+import { expect, test } from 'vitest';
+import { Desk, reasonOf, set, transact } from './desk.ts';
+
+const caller = { principal: { subject: 'eve' }, isExempt: false, veil: null };
+const leaves = Object.fromEntries(Array.from({ length: 10_000 }, (_, at) => [`f${at}`, at]));
+const sets = (count: number): Write[] =>
+  Array.from({ length: count }, (_, at) => set(`r/${at}`, leaves));
+
+test('a transaction writes a hundred thousand leaves together and no more, but that of the server’s code', () => {
+  const desk = new Desk();
+  const beyond = desk.ask(transact([...sets(10), set('one', 1)]), { caller });
+  expect(beyond).toMatchObject({ code: 'too_many_leaves' });
+  expect(beyond).toMatchObject({ details: { limit: 100_000, op_index: 10 } });
+  expect(desk.committed).toEqual([]);
+  expect(reasonOf(desk.ask(transact(sets(10)), { caller }))).toBeNull();
+  // The next request begins anew.
+  expect(reasonOf(desk.ask(transact(sets(2)), { caller }))).toBeNull();
+  expect(reasonOf(desk.ask(transact([...sets(10), set('one', 1)])))).toBeNull();
+});
+
+test('where a single write may have more leaves, a transaction may have more in the same measure', () => {
+  const limits = { ...defaultLimits, max_leaves_per_write: 10_001 };
+  const desk = new Desk({ limits });
+  expect(reasonOf(desk.ask(transact([...sets(10), set('one', 1)]), { caller }))).toBeNull();
+  const beyond = desk.ask(transact(sets(11)), { caller });
+  expect(beyond).toMatchObject({ details: { limit: 100_010, op_index: 10 } });
+});
+
+test('what the mutations of a transaction write counts as what its other ops do', () => {
+  const writes = Object.keys(leaves).map((key) => set(`m/${key}`, 1));
+  const gate: Gate = {
+    mutate: () => writes,
+    screen: () => null,
+    judge: () => [],
+    migrate: () => [],
+  };
+  const desk = new Desk({ gate });
+  const mutate = { op: 'mutate', path: asPath('m'), record: 'm', name: 'n', value: null } as const;
+  const ask = (mutations: number) => {
+    const ops = [...Array.from({ length: mutations }, () => mutate), ...sets(6)];
+    return desk.ask({ op: 'transact', ops, preconditions: [] }, { caller });
+  };
+  expect(ask(5)).toMatchObject({ code: 'too_many_leaves', details: { op_index: 4 } });
+  expect(reasonOf(ask(4))).toBeNull();
+});

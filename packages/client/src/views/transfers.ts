@@ -231,8 +231,9 @@ export class Transfers {
     const look = (): void => {
       const entry = this.#entry(slot, ref);
       if (entry?.status === 'pending' || entry?.status === 'uploading') return;
-      // Who had it is no more, and nobody knows what became of it.
-      if (entry === undefined && health.get().instance !== instance) {
+      // Who had it is no more, or tells nothing more, and nobody knows what became of it.
+      const isOver = this.#root.mount === null || health.get().instance !== instance;
+      if (isOver && entry === undefined) {
         resolve({ ref, status: 'cancelled' });
         return;
       }

@@ -99,6 +99,22 @@ it('what is started ends with its view, though the client has not heard of its e
   expect(await done).toMatchObject([{ status: 'cancelled' }]);
 });
 
+it('what the server has all of, but has not said what became of, is cancelled with its view', async () => {
+  const { root, link, page } = await atDesk();
+  const heard: string[] = [];
+  link.loses = (data) => {
+    if (typeof data !== 'string') return false;
+    heard.push(data);
+    return data.includes('"op":"complete"');
+  };
+  await root.note.select([new File(['0123'], 'a.txt')]);
+  const done = root.note.start();
+  await expect.poll(() => heard.filter((each) => each.includes('"op":"complete"')).length).toBe(1);
+  await expect.poll(() => heard.some((each) => each.includes('"progress":100'))).toBe(true);
+  page.unmount();
+  expect(await done).toMatchObject([{ status: 'cancelled' }]);
+});
+
 it('what was let in, and is unknown when it is started, is cancelled', async () => {
   const { root, link, page } = await atDesk({ linger_ms: 1 });
   await root.note.select([new File(['0123'], 'a.txt')]);

@@ -215,11 +215,8 @@ export class Connection implements ViewPort {
     }
     this.#perform(this.#listener.step({ type: 'tick', now }));
     const isStalled = this.#pace.isStalled(this.outbox, now);
-    if (isStalled || this.#isOverfull) {
-      this.close(1013, 'slow consumer');
-    } else if (this.#handshake.dialect !== 3) {
-      this.#pings.tick(now);
-    }
+    if (isStalled || this.#isOverfull) this.close(1013, 'slow consumer');
+    else if (this.#handshake.dialect !== 3) this.#pings.tick(now);
   }
 
   #received(data: RawData, isBinary: boolean): void {
@@ -286,7 +283,8 @@ export class Connection implements ViewPort {
     if (kind === 'store') return this.#join(channel, topic, payload);
     if (kind === 'presence') return this.#attend(channel, topic, payload);
     const refusal = await (kind === 'view' ? this.#views.mount(join) : this.#views.take(join));
-    if (refusal !== null) this.#decline(channel, refusal);
+    // Who is refused a root for now is told so for good (views.md §12.2): once this server closes, it asks elsewhere.
+    if (refusal !== null && !this.#deaf) this.#decline(channel, refusal);
   }
 
   async #join(channel: number, topic: string, payload: unknown): Promise<void> {

@@ -169,8 +169,9 @@ export class Roots {
     return shown;
   }
 
-  /** Resolves once no task runs in any instance, and none waits; or after so long. */
+  /** Takes nobody in any more. Resolves once no task runs in any instance, and none waits; or after so long. */
   async drain(graceMs: number): Promise<void> {
+    this.#closed = true;
     const { clock } = this.#room;
     const until = clock.now() + graceMs;
     const isBusy = (): boolean => [...this.#hosts].some((host) => host.describe().isBusy);
@@ -190,6 +191,7 @@ export class Roots {
   async #join(joining: Joining): Promise<Subscription | ViewFault> {
     const admitted = this.#closed ? unavailable : await this.#admission.admit(joining);
     if ('reason' in admitted) return admitted;
+    if (this.#closed) return unavailable;
     // A Musubi client knows nothing of it, and waits for its first envelope (views.md §4.2).
     const resume = admitted.capver4 ? admitted.request.resume : null;
     const token = resume?.instance ?? null;
@@ -368,8 +370,7 @@ export class Roots {
   }
 
   #tellResume({ request }: Admitted, outcome: 'hit' | 'full' | 'fresh'): void {
-    const { module, id } = request;
-    this.#room.telemetry?.({ name: 'resume', module, id, outcome });
+    this.#room.telemetry?.({ name: 'resume', module: request.module, id: request.id, outcome });
   }
 
   /** Whoever is there, or may come back, goes on with the memory that it has: with it goes nobody else's. */

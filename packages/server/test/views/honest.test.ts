@@ -1,8 +1,10 @@
 import { deferred } from '@holdfast/engine/registry';
 import { app, stream, view } from '@holdfast/server';
+import { memory } from '@holdfast/server/storage/memory';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { everything, world } from '../conversation/world.ts';
+import { SlowDisk } from '../conversation/slow-disk.ts';
+import { everything, set, topic, world } from '../conversation/world.ts';
 import { Root } from './root.ts';
 
 const quiet = { info: () => undefined, error: () => undefined };
@@ -58,6 +60,42 @@ it('params that their schema makes more than JSON of share no instance with othe
   const root = new Root(await connect(), 'Counted', 'c');
   const reply = await root.join({ module: 'Counted', id: 'c', params: { n: '7' } });
   expect(reply.status).toBe('ok');
+});
+
+it('a root that is being joined while the server closes is mounted no more, and its client is told to come back', async () => {
+  const asked = deferred<void>();
+  const held = deferred<void>();
+  let mounts = 0;
+  const late = view({
+    name: 'Late',
+    authorize: async () => {
+      asked.resolve(undefined);
+      await held.promise;
+      return true;
+    },
+    mount: () => void (mounts += 1),
+    render: () => ({ a: 1 }),
+  });
+  const disk = new SlowDisk(memory());
+  const storage = disk.storage;
+  const { server, connect, joined } = await world({ app: app({ views: [late] }), storage });
+  const [peer, writer] = [await connect(), await joined({ device: 'd2' })];
+  disk.hold();
+  const written = writer.push(topic, 'write', set('a', 1, 'x'));
+  await disk.reached();
+  const ref = peer.ref();
+  const wish = { module: 'Late', id: 'l', capver: 4 };
+  peer.send([ref, ref, 'musubi:connection:Late:l', 'phx_join', wish]);
+  await asked.promise;
+  const closed = server.close();
+  held.resolve(undefined);
+  await new Promise((resolve) => void setImmediate(resolve));
+  disk.release();
+  expect((await writer.reply(written)).status).toBe('ok');
+  await closed;
+  expect(await peer.closed()).toBe(1001);
+  expect(peer.heard.map(([, , , event]) => event)).toEqual(['retry_after']);
+  expect(mounts).toBe(0);
 });
 
 const plain = view({ name: 'Plain', render: () => ({ a: 1 }) });

@@ -18,7 +18,8 @@ import type { DialerInput } from './types.ts';
 //                 socket lost      due │    │  ╰refused  │ fails
 //                      │            waiting ◀┴───────────┘
 //
-// What is refused for good on one connection may be granted on the next, or when somebody asks for it.
+// What is refused for good on one connection may be granted on the next, or when somebody asks for it; for want of room, when
+// another topic of its kind has gone.
 //
 // 1. Each join has a join ref of its own, its generation; what names another one is dropped.
 // 2. `joined` and the end of that generation (`lost`, or the caller's `leave`) alternate.
@@ -31,6 +32,8 @@ type Topic = {
   isFinal: ((refusal: Refusal) => boolean) | undefined;
   crashes: number;
   is: 'out' | 'waiting' | 'joining' | 'joined' | 'refused';
+  /** It was refused because others have all the room. */
+  isCrowdedOut: boolean;
   /** Of the last join. */
   joinRef: string;
   /** Waiting or joining: until then. Joined: since then. */
@@ -50,6 +53,8 @@ export class Topics {
   readonly #topics = new Map<string, Topic>();
   /** Pushes by their refs, oldest first. */
   readonly #unanswered = new Map<string, Unanswered>();
+  /** Leaves that the server has yet to answer, by their refs: until then it counts them. */
+  readonly #leaves = new Set<string>();
 
   constructor(turn: Turn) {
     this.#turn = turn;
@@ -57,6 +62,7 @@ export class Topics {
 
   /** The socket is gone, and with it every generation. */
   lost(): void {
+    this.#leaves.clear();
     for (const topic of this.#topics.values()) {
       this.#endGeneration(topic);
       if (topic.is !== 'waiting') topic.is = 'out';
@@ -70,6 +76,7 @@ export class Topics {
       backoff: new Backoff(),
       crashes: 0,
       is: 'out',
+      isCrowdedOut: false,
       joinRef: '',
       at: 0,
     } as const;
@@ -88,7 +95,8 @@ export class Topics {
   leave(name: string, leave?: object): void {
     const topic = this.#topics.get(name);
     if (topic === undefined) return;
-    this.#sendLeave(topic, leave);
+    const ref = this.#sendLeave(topic, leave);
+    if (ref !== undefined) this.#leaves.add(ref);
     this.#forgetPushes(topic);
     this.#topics.delete(name);
   }
@@ -119,6 +127,7 @@ export class Topics {
   hear(frame: Frame | Exclude<BadFrame, { readonly kind: 'unreadable' }>): void {
     const isBad = isBadFrame(frame);
     if (!isBad && frame.event === 'phx_reply' && this.#answers(frame)) return;
+    if (this.#leaves.delete(frame.ref ?? '')) this.#makeRoom(frame.topic);
     const topic = this.#topics.get(frame.topic);
     if (topic === undefined || !isOwn(frame, topic)) return;
     if (isBad) this.#abandon(topic);
@@ -203,8 +212,19 @@ export class Topics {
     // What lasts is told to those who wait, though the server may get over it.
     const isLasting = isCrash && topic.isFinal === undefined && topic.crashes === crashesToldOf;
     if (isFinal || isLasting) this.#turn.emit({ type: 'refused', topic: topic.name, refusal });
-    if (isFinal) topic.is = 'refused';
-    else this.#fail(topic, readDirected(refusal.details['retry_after_ms']));
+    if (!isFinal) return this.#fail(topic, readDirected(refusal.details['retry_after_ms']));
+    topic.is = 'refused';
+    topic.isCrowdedOut = refusal.code === 'too many channels joined';
+    // While it was judged it had a place.
+    if (!topic.isCrowdedOut) this.#makeRoom(topic.name);
+  }
+
+  /** One topic less: of those of its kind that had no room it is the turn of the first. */
+  #makeRoom(gone: string): void {
+    for (const topic of this.#topics.values()) {
+      const isNext = topic.is === 'refused' && topic.isCrowdedOut;
+      if (isNext && kindOf(topic.name) === kindOf(gone)) return this.#join(topic);
+    }
   }
 
   /** Takes the reply to a push; false: it is not one. */
@@ -249,10 +269,18 @@ export class Topics {
     }
   }
 
-  #sendLeave({ name: topic, is, joinRef }: Topic, payload: object = {}): void {
-    if (is !== 'joining' && is !== 'joined') return;
-    this.#turn.send({ joinRef, ref: this.#turn.ref(), topic, event: 'phx_leave', payload });
+  /** Returns the ref of the leave, if there is something to leave. */
+  #sendLeave({ name: topic, is, joinRef }: Topic, payload: object = {}): string | undefined {
+    if (is !== 'joining' && is !== 'joined') return undefined;
+    const ref = this.#turn.ref();
+    this.#turn.send({ joinRef, ref, topic, event: 'phx_leave', payload });
+    return ref;
   }
+}
+
+/** A connection has room for so many topics of each kind (stores.md §12.1). */
+function kindOf(topic: string): string | undefined {
+  return topic.split(':')[0];
 }
 
 function isOwn({ joinRef }: Pick<Frame, 'joinRef'>, topic: Topic): boolean {

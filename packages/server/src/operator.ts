@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { type EpochMs, parseStoreName } from '@holdfast/protocol';
-import { type AuditLog, orgOf, type TokenAuthority } from './access/index.ts';
+import {
+  type AuditLog,
+  faultInRules,
+  orgOf,
+  ratesOf,
+  type TokenAuthority,
+  type TokenRequest,
+} from './access/index.ts';
 import type { Server } from './server-options.ts';
 import type { Storage, StoreRow } from './storage/port.ts';
 
@@ -62,11 +69,19 @@ export async function expireStores(room: OperatorRoom): Promise<void> {
   }
 }
 
+/** What makes a token that opens nothing is told to its maker, not to those who come with it. */
+function checkToken({ pathRules, limits }: TokenRequest): void {
+  const fault = pathRules ? faultInRules(pathRules) : null;
+  if (fault !== null) throw new TypeError(`Nobody could use this token: ${fault}`);
+  ratesOf(limits ?? {});
+}
+
 /** The tokens of a server, for its operator. */
 export function operatorTokens(room: OperatorRoom): Server['tokens'] {
   const { storage, tokens, audit } = room;
   return {
     issue: async (request) => {
+      checkToken(request);
       const { row, rawToken } = await tokens.issue(request);
       const { id, org, name } = row;
       const details = { name };

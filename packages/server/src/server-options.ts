@@ -170,7 +170,10 @@ export type Server = ViewsApi & {
     archive(id: string): Promise<boolean>;
   };
   readonly tokens: {
-    /** Issues a token; the raw text is told this once only. */
+    /**
+     * Issues a token; the raw text is told this once only. Throws `TypeError` for path rules and rates that are none, and
+     * `RangeError` for a rate that is no positive integer.
+     */
     issue(request: TokenRequest): Promise<{ readonly id: string; readonly rawToken: string }>;
     /** Nobody gets in with it from now on; its sockets are closed at once (stores.md §11.3). False: no such token. */
     revoke(id: string): Promise<boolean>;

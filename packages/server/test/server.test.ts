@@ -48,6 +48,26 @@ test.each<[string, object, string]>([
   expect(() => createServer(options)).toThrow(message);
 });
 
+test.each<[string, object, string]>([
+  ['no list of rules', { pathRules: 'all' }, 'path rules must be a list'],
+  ['a rule of another shape', { pathRules: [{ pattern: 'a/**' }] }, 'a path rule must be'],
+  ['a rate that there is not', { limits: { write_per_minute: 3 } }, 'no rate "write_per_minute"'],
+  ['a rate of none', { limits: { write_burst: 0 } }, 'must be a positive integer'],
+])('a token with %s is not issued, for it would open nothing', async (_what, more, message) => {
+  const server = createServer({ storage: memory() });
+  onTestFinished(() => server.close());
+  const request = {
+    name: 'worker',
+    org: 'acme',
+    scopes: ['entries:read'] as const,
+    storeAccess: { mode: 'all' } as const,
+    expiresAt: null,
+    createdBy: null,
+  };
+  await expect(server.tokens.issue({ ...request, ...more })).rejects.toThrow(message);
+  await expect(server.tokens.issue(request)).resolves.toMatchObject({ id: expect.any(String) });
+});
+
 test('origins of pages and of applications are taken as browsers write them', async () => {
   const origins = [
     '*',

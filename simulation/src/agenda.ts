@@ -7,7 +7,7 @@ type Item = { readonly at: number; readonly order: number; readonly run: () => v
 /** Virtual time: what is to happen, in order; nothing waits for a clock. */
 export class Agenda {
   /** What happened when, and how long it was. */
-  readonly trace = new Trace();
+  readonly trace: Trace = new Trace();
   #now = 0;
   #order = 0;
   #atOnce = 0;

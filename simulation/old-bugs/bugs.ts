@@ -243,7 +243,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
   'a server left timers running for those who might have come back': {
     mended: '3f249a3',
     file: 'packages/server/src/socket/sockets.ts',
-    now: 'this.#room.fanouts.close(this.#room);',
+    now: 'fanouts.close(this.#room);',
     was: '',
     worlds: 'collections',
     seed: 1,

@@ -71,7 +71,7 @@ export type HistoryOptions = {
   readonly signal?: AbortSignal;
 };
 
-/** Ops, newest first; `next` goes into `before`, and is null where nothing follows. */
+/** Ops, newest first; `next` goes into `before`, and is null at the end. After a page that is just full an empty one may come. */
 export type HistoryPage = { readonly items: readonly HistoryOp[]; readonly next: Seq | null };
 
 /** A leaf that differs; what is undefined was, or is, not there. */

@@ -203,7 +203,8 @@ export type Server = ViewsApi & {
    * Changes several objects of one store, all or nothing, as code of the server does: what the callback has looked at is still
    * so when its changes are committed. Where somebody else came first it is called again, so it must not wait for anything,
    * and do nothing else. Resolves to what it returns; what it throws commits nothing. With `ctx` it is judged as a write of
-   * that principal. Rejects with `not_found` where there is no such store, and with what it is refused for.
+   * that principal. Rejects with `not_found` where there is no such store, with `unavailable` while the server closes, and with
+   * what it is refused for.
    */
   readonly transact: RecordDesk['transact'];
   /** Plain data about what is open now, and what of it has not left for the sockets yet. */

@@ -1,6 +1,6 @@
 import { getHeapStatistics } from 'node:v8';
 import { Registry } from '@holdfast/engine/registry';
-import { HoldfastError } from '@holdfast/protocol';
+import { HoldfastError, refuse, RejectedError } from '@holdfast/protocol';
 import type { StoreRow } from '../storage/port.ts';
 import { Patrol } from './patrol.ts';
 import { type HostRoom, StoreHost } from './store-host.ts';
@@ -8,6 +8,7 @@ import { type HostRoom, StoreHost } from './store-host.ts';
 const IDLE_MS = 15 * 60_000;
 /** Of the heap that the process may have. */
 const FULL_SHARE = 0.7;
+const RETRY_AFTER_MS = 1000;
 /** For each store that is opened while memory is short: more than one, so that they become fewer. */
 const GIVEN_UP = 2;
 
@@ -61,10 +62,17 @@ export class Stores {
     });
   }
 
-  /** Opens the store, or joins those who hold it already. */
+  /**
+   * Opens the store, or joins those who hold it already. Rejects with `unavailable` where this process lets go of its stores:
+   * it is open elsewhere, or here again soon.
+   */
   async hold(id: string): Promise<StoreHold> {
     const isOpen = this.peek(id) !== null;
-    const lease = await this.#registry.acquire(id);
+    const lease = await this.#registry.acquire(id).catch((error: unknown) => {
+      throw isLetGo(error)
+        ? RejectedError.from(refuse('unavailable', { retry_after_ms: RETRY_AFTER_MS }))
+        : error;
+    });
     if (!isOpen && this.#isFull()) this.#makeRoom();
     return { host: lease.value, release: () => lease.release() };
   }
@@ -125,6 +133,11 @@ export class Stores {
     if (row === null) throw new HoldfastError('unauthorized');
     return row;
   }
+}
+
+function isLetGo(error: unknown): boolean {
+  const code = error instanceof HoldfastError ? error.code : null;
+  return code === 'registry_disposed' || code === 'load_aborted';
 }
 
 function isHeapFull(): boolean {

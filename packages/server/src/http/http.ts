@@ -38,7 +38,6 @@ import { routeWebhooks } from './webhooks.ts';
 import { routeWhoami } from './whoami.ts';
 
 const unavailable = refuse('unavailable', { retry_after_ms: 1000 });
-const passing: ReadonlySet<string> = new Set(['registry_disposed', 'load_aborted']);
 const requestId = /^[\x21-\x7e]{1,128}$/;
 const corsHeaders = {
   allowMethods: ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'],
@@ -166,8 +165,6 @@ function allowCookies(origins: readonly string[]): MiddlewareHandler {
 /** What code deep down says no to, is no failure. */
 function problemOf(error: unknown, deps: HttpDeps): Problem {
   if (error instanceof Problem) return error;
-  // The server lets go of its stores: it drains, or one is opened anew.
-  if (error instanceof HoldfastError && passing.has(error.code)) return refused(unavailable);
   // Purged since its name was looked up.
   if (isGone(error)) return notFound();
   // A disk in trouble is told like that by whatever writes (stores.md §8); what is wrong with it is the log's.

@@ -97,14 +97,13 @@ function veiled(grants: PathGrants | null, viewer: Viewer | null): PathGrants | 
   return { read: read.under(viewer.veil), write };
 }
 
-/** A store that cannot be opened because this process lets go of its stores is open elsewhere, or here again soon. */
 async function holdStore(room: SocketRoom, id: string): Promise<StoreHold | Refusal> {
   try {
     return await room.stores.hold(id);
   } catch (error) {
-    if (!(error instanceof HoldfastError)) throw error;
-    if (error.code === 'unauthorized') return refuse('unauthorized');
-    if (error.code === 'registry_disposed' || error.code === 'load_aborted') return unavailable();
+    const code = error instanceof HoldfastError ? error.code : null;
+    if (code === 'unauthorized') return refuse('unauthorized');
+    if (code === 'unavailable') return unavailable();
     throw error;
   }
 }

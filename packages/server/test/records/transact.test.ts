@@ -169,3 +169,17 @@ test('a transaction with a principal is judged as a write of that principal, all
   await as('ann', { note: 'x' });
   expect(await cash()).toEqual({ cents: 70, note: 'x' });
 });
+
+test('a transaction, read or write of code of the server that begins while it closes is refused as unavailable', async () => {
+  const { server, books } = await ledger();
+  const cash = { account: 'a', id: 'cash' };
+  const closing = server.close();
+  const late = [
+    server.transact('acme/a', move('cash', 'bank', 30)),
+    books.get(cash),
+    books.write(cash, { set: { cents: 1 } }),
+  ];
+  const ends = await Promise.all(late.map((each) => each.catch((error: unknown) => error)));
+  for (const end of ends) expect(end).toMatchObject({ code: 'unavailable', retry: 'later' });
+  await closing;
+});

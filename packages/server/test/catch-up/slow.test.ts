@@ -54,13 +54,7 @@ test.each(tongues)(
     const writer = await writerOf(here);
     const slow = await here.joined({ ...knock, device: 'slow' });
     slow.pause();
-    const text = 'x'.repeat(valueBytes);
-    await flood(
-      writer,
-      values,
-      (n) => `k/${n}`,
-      () => text,
-    );
+    await fill(writer);
     expect(here.server.describe().unsentBytes).toBeGreaterThan(0);
     await clock.pass(29_000);
     expect(here.server.describe().sockets).toBe(2);
@@ -77,12 +71,7 @@ test('S61 a reader that is closed as too slow and reads on only after the grace 
   const writer = await writerOf(here);
   const slow = await here.joined({ device: 'slow' });
   slow.pause();
-  await flood(
-    writer,
-    values,
-    (n) => `k/${n}`,
-    () => 'x'.repeat(valueBytes),
-  );
+  await fill(writer);
   await clock.pass(40_000);
   await expect.poll(() => here.server.describe()).toMatchObject({ sockets: 1, unsentBytes: 0 });
   slow.resume();
@@ -117,12 +106,7 @@ test.each(tongues)(
     const early = await board(here, reader, { knock: { ...knock, device: 'early' } });
     await followTo(early, reader, 1);
     await drop(early);
-    await flood(
-      writer,
-      values,
-      (n) => `k/${n}`,
-      () => 'x'.repeat(valueBytes),
-    );
+    await fill(writer);
     const fresh = readerFor(knock);
     for (const each of [reader, fresh]) {
       const peer = await board(here, each, { knock: { ...knock, device: 'slow' } });
@@ -150,12 +134,7 @@ test.each(tongues)(
     const writer = await writerOf(here);
     const slow = await here.joined({ ...knock, device: 'slow' });
     slow.pause();
-    await flood(
-      writer,
-      values,
-      (n) => `k/${n}`,
-      () => 'x'.repeat(valueBytes),
-    );
+    await fill(writer);
     const ref = slow.push(topic, 'write', ask('set', 'mine', { value: 1 }));
     await expect
       .poll(() => here.server.describe())
@@ -179,12 +158,7 @@ test('S111 a drain waits no longer than a grace for who is behind and does not r
   const writer = await writerOf(here);
   const slow = await here.joined({ device: 'slow' });
   slow.pause();
-  await flood(
-    writer,
-    values,
-    (n) => `k/${n}`,
-    () => 'x'.repeat(valueBytes),
-  );
+  await fill(writer);
   slow.push(topic, 'write', ask('set', 'mine', { value: 1 }));
   await expect.poll(() => here.server.describe()).toMatchObject({ stores: [{ head: values + 1 }] });
   const closed = here.server.close();
@@ -194,6 +168,16 @@ test('S111 a drain waits no longer than a grace for who is behind and does not r
   slow.resume();
   expect([1001, 1006]).toContain(await slow.closed());
 });
+
+/** Writes more than a reader that stands still is sent. */
+function fill(writer: Peer): Promise<number> {
+  return flood(
+    writer,
+    values,
+    (n) => `k/${n}`,
+    () => 'x'.repeat(valueBytes),
+  );
+}
 
 async function drop(peer: Peer): Promise<void> {
   peer.cut();

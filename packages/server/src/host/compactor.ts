@@ -1,6 +1,6 @@
 import type { Seq } from '@holdfast/protocol';
 import type { Meters } from '../metrics/index.ts';
-import type { Storage } from '../storage/port.ts';
+import type { Storage, StoreRow } from '../storage/port.ts';
 import type { Clock } from './clock.ts';
 import type { Stores } from './stores.ts';
 
@@ -73,11 +73,7 @@ export class Compactor {
   }
 
   async #sweep(): Promise<void> {
-    try {
-      await this.#all();
-    } catch (error) {
-      if (!this.#stopped) this.#room.report('compaction failed', error);
-    }
+    await this.#all().catch((error: unknown) => this.#failed(error));
     if (!this.#stopped) this.#arm();
   }
 
@@ -85,9 +81,9 @@ export class Compactor {
     const { stores } = this.#room.storage;
     let page = await stores.list({ limit: STORES_PER_PAGE });
     while (page.length > 0 && !this.#stopped) {
-      for (const { id } of page) {
+      for (const row of page) {
         // oxlint-disable-next-line no-await-in-loop -- one store at a time, for the disk is everyone's
-        await this.#compact(id);
+        await this.#tryToCompact(row);
       }
       const last = page.at(-1);
       if (last === undefined || page.length < STORES_PER_PAGE) return;
@@ -97,6 +93,19 @@ export class Compactor {
       // oxlint-disable-next-line no-await-in-loop -- page by page
       page = await stores.list({ after: last.name, limit: STORES_PER_PAGE });
     }
+  }
+
+  /** A store whose log is damaged is no reason to keep that of all others for ever. */
+  async #tryToCompact({ id, name }: StoreRow): Promise<void> {
+    try {
+      await this.#compact(id);
+    } catch (error) {
+      this.#failed(new Error(`The log of ${name} could not be compacted.`, { cause: error }));
+    }
+  }
+
+  #failed(error: unknown): void {
+    if (!this.#stopped) this.#room.report('compaction failed', error);
   }
 
   async #compact(store: string): Promise<void> {

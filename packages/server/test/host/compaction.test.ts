@@ -136,3 +136,35 @@ test('a retention that keeps nothing, or is misspelt, is an error of the caller'
   const misspelt: object = { days: 3 };
   await expect(world({ retention: misspelt })).rejects.toThrow('retention has no "days"');
 });
+
+test('S94 a store whose log cannot be read keeps no other from being compacted, and the operator hears which it is', async () => {
+  const clock = new VirtualClock();
+  const storage = memory({ now: clock.wall });
+  const read = storage.read.bind(storage);
+  const heard: string[] = [];
+  const error = (details: { readonly err?: unknown }, what: string): void => {
+    const { message, cause } = Object(details.err);
+    heard.push(`${what}: ${message} ${String(cause)}`);
+  };
+  const log = { info: () => undefined, error };
+  const here = await world({ storage, clock, log, retention: { ms: HOUR, ops: 2 } });
+  const damaged = await here.server.stores.create('demo/damaged');
+  storage.read = async (store, ...of) => {
+    if (store === damaged?.id) throw new Error('a page is damaged');
+    return read(store, ...of);
+  };
+  const peer = await here.connect();
+  for (const name of ['demo/damaged', 'demo/main']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await peer.join(`store:${name}`);
+    for (let at = 0; at < 5; at += 1) {
+      const payload = { op: 'set', path: 'a', value: at, client_op_id: `${name} ${at}` };
+      // oxlint-disable-next-line no-await-in-loop -- the same
+      await peer.ask(`store:${name}`, 'write', payload);
+    }
+  }
+  await clock.pass(2 * HOUR);
+  await expect.poll(async () => (await storage.open(here.storeId))?.oldestSeq).toBe(4);
+  const told = 'The log of demo/damaged could not be compacted. Error: a page is damaged';
+  expect(heard).toContain(`compaction failed: ${told}`);
+});

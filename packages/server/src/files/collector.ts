@@ -60,11 +60,21 @@ export class Collector {
     const uploads: KeptBytes[] = [];
     for await (const kept of this.#room.blobs.list()) {
       if (this.#stopped) return deleted;
-      if (await this.#look(kept)) deleted += 1;
+      if (await this.#tryToDelete(kept)) deleted += 1;
       else if (!isBlobHash(kept.name)) uploads.push(kept);
     }
     this.#unfinished.inherit(uploads);
     return deleted;
+  }
+
+  /** One that cannot be deleted is no reason to keep those after it for ever. */
+  async #tryToDelete(kept: KeptBytes): Promise<boolean> {
+    try {
+      return await this.#look(kept);
+    } catch (error) {
+      this.#room.report('collecting files failed', error);
+      return false;
+    }
   }
 
   async #look({ name, at }: KeptBytes): Promise<boolean> {

@@ -198,3 +198,23 @@ test('a blob condemned by a process that died before it could delete it is taken
   expect(await isThere(text)).toBe(true);
   expect(await world.storage.files.condemn(hash)).toBe('named');
 });
+
+test('bytes that cannot be deleted keep nothing else from being collected, and the operator hears of them', async () => {
+  const { world, row, call, hours, isThere } = await place();
+  const stuck = 'of another user of this disk';
+  const { blobs, failures } = world;
+  const remove = blobs.delete.bind(blobs);
+  const fault = new Error('operation not permitted');
+  blobs.delete = async (name) => {
+    if (name === hashOf(stuck)) throw fault;
+    await remove(name);
+  };
+  await call('PUT', 'files/a', { body: stuck });
+  await call('PUT', 'files/b', { body: text });
+  await call('DELETE', 'files/a');
+  await call('DELETE', 'files/b');
+  await world.storage.compact(row.id, 4, 10);
+  await hours(50);
+  expect([await isThere(stuck), await isThere(text)]).toEqual([true, false]);
+  expect(failures).toContain(fault);
+});

@@ -10,7 +10,7 @@ const RETRIES_MS = [60_000, 300_000, 1_800_000, 7_200_000];
 /** A lost hint costs so much time at most; and so late is noted how far a webhook has come that nothing matched. */
 const POLL_MS = 60_000;
 /** After trouble with the storage. */
-const REST_MS = 5000;
+export const REST_MS = 5000;
 /**
  * So many ops are looked at first, and twice as many each time that nothing matched: what lies behind the next to be
  * delivered is read again for the one after it.

@@ -5,7 +5,7 @@ import type { Seq, StoreName } from '@holdfast/protocol';
 import type { Bus } from '../bus/port.ts';
 import type { Delivery, Storage, StoreRow, WebhookRow, WebhookStanding } from '../storage/port.ts';
 import { Allowed } from './address.ts';
-import { Courier, type CourierRoom, type Labels } from './courier.ts';
+import { Courier, type CourierRoom, type Labels, REST_MS } from './courier.ts';
 import { Names } from './names.ts';
 import { type Answered, hostOf, post, type PostClock } from './post.ts';
 import { newSecret, signatureOf } from './signature.ts';
@@ -50,22 +50,28 @@ export class Webhooks {
   readonly #ending = new Set<Promise<void>>();
   readonly #turns = new Map<string, Promise<void>>();
   #isOver = false;
+  #startingAgain: unknown = null;
 
   constructor(room: WebhooksRoom, reach: Reach = reachOf()) {
     this.#room = room;
     this.#reach = reach;
   }
 
-  /** Goes on with what former processes have left. */
+  /** Goes on with what is active and not under way, such as what former processes have left; again where the storage fails. */
   start(): void {
-    this.#resume().catch((error: unknown) =>
-      this.#room.report('webhooks could not be started', error),
-    );
+    const { clock, report } = this.#room;
+    this.#resume().catch((error: unknown) => {
+      if (this.#isOver) return;
+      report('webhooks could not be started', error);
+      clock.clearTimeout(this.#startingAgain);
+      this.#startingAgain = clock.setTimeout(() => this.start(), REST_MS);
+    });
   }
 
   /** Ends when every attempt under way is answered and noted. */
   async stop(): Promise<void> {
     this.#isOver = true;
+    this.#room.clock.clearTimeout(this.#startingAgain);
     for (const id of this.#running.keys()) this.#end(id);
     await Promise.all(this.#ending);
   }
@@ -133,7 +139,15 @@ export class Webhooks {
 
   /** Goes back to a seq that it has passed: what came after it is delivered again, in order. False if it is gone. */
   replay(id: string, store: StoreRow, after: Seq): Promise<boolean> {
-    return this.#inTurn(id, () => this.#replay(id, store, after));
+    return this.#inTurn(id, async () => {
+      try {
+        return await this.#replay(id, store, after);
+      } catch (error) {
+        // It goes on from where it was.
+        this.start();
+        throw error;
+      }
+    });
   }
 
   async #replay(id: string, store: StoreRow, after: Seq): Promise<boolean> {
@@ -168,13 +182,17 @@ export class Webhooks {
 
   async #resume(): Promise<void> {
     const { storage, clock } = this.#room;
-    for (const row of await storage.webhooks.list('active')) {
+    for (const { id, store } of await storage.webhooks.list('active')) {
       // oxlint-disable-next-line no-await-in-loop -- each begins with a look at its log, so not all of them in one turn
       await new Promise<void>((resolve) => clock.setImmediate(resolve));
       if (this.#isOver) return;
       // oxlint-disable-next-line no-await-in-loop -- the same
-      const store = await storage.stores.get(row.store);
-      if (store !== null) this.#begin(row, store);
+      await this.#inTurn(id, async () => {
+        const of = await storage.stores.get(store);
+        // It may have gone, or gone back, since it was listed.
+        const row = await storage.webhooks.get(id);
+        if (of !== null && row?.inactiveReason === null) this.#begin(row, of);
+      });
     }
   }
 

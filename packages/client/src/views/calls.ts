@@ -86,7 +86,7 @@ export class Calls {
   lost(mayRepeat: boolean): void {
     for (const call of this.#calls.values()) {
       const { isIdempotent = false, isRepeatable = false } = call.wish;
-      const isKept = isRepeatable && (mayRepeat || isIdempotent);
+      const isKept = isIdempotent || (isRepeatable && mayRepeat);
       if (call.isSent && !isKept) this.#fail(call, 'disconnected');
     }
   }

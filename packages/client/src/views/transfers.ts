@@ -13,6 +13,7 @@ import { closedError } from '../mistakes.ts';
 import type { Room } from '../room.ts';
 import { ChannelTransfer } from './channel-transfer.ts';
 import { encodeChunks } from './chunks.ts';
+import { endOf, outcomeOf, selectedOf } from './outcomes.ts';
 import { presigned } from './presigned.ts';
 import type { Mounted, Root } from './root.ts';
 import type {
@@ -35,6 +36,8 @@ type Task = {
   readonly grantedAt: number;
   readonly abort: AbortController;
   isStarted: boolean;
+  /** Its user has taken it back. */
+  isCancelled: boolean;
   outcome: UploadOutcome | null;
 };
 
@@ -50,6 +53,8 @@ export class Transfers {
   readonly #uploaders: ReadonlyMap<string, Uploader>;
   /** By entry ref. */
   readonly #tasks = new Map<string, Task>();
+  /** Where the server may have let in files that nobody here knows of. */
+  readonly #doubted = new Set<string>();
 
   constructor(root: Root, room: Room, uploaders: ReadonlyMap<string, Uploader>) {
     this.#root = root;
@@ -71,17 +76,7 @@ export class Transfers {
       size,
       type,
     }));
-    let reply: AllowUploadReply;
-    try {
-      const read = readAllowUploadReply(await this.#ask(slot, 'allow_upload', { entries }));
-      if (read === null) throw new HoldfastError('protocol', { event: 'allow_upload' });
-      reply = read;
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      const code = error instanceof HoldfastError ? error.code : 'preflight_rejected';
-      this.#show(slot, { phase: 'idle', errors: [{ code, message }] });
-      throw error;
-    }
+    const reply = await this.#announce(slot, entries);
     for (const [clientRef, grant] of Object.entries(reply.entries)) {
       const file = files[Number(clientRef)];
       const chunkSize = reply.config.chunk_size;
@@ -90,6 +85,25 @@ export class Transfers {
     this.#show(slot, { phase: 'idle', errors: reply.errors.map(({ error }) => error) });
     if (autoStart) void this.start(slot);
     return files.map((file, index) => selectedOf(file, String(index), reply));
+  }
+
+  async #announce(slot: UploadSlot, entries: readonly object[]): Promise<AllowUploadReply> {
+    try {
+      if (this.#doubted.has(keyOf(slot))) await this.#clear(slot);
+      const reply = readAllowUploadReply(await this.#ask(slot, 'allow_upload', { entries }));
+      if (reply === null) throw new HoldfastError('protocol', { event: 'allow_upload' });
+      return reply;
+    } catch (error) {
+      const isKnown = error instanceof HoldfastError;
+      const message = error instanceof Error ? error.message : String(error);
+      const code = isKnown ? error.code : 'preflight_rejected';
+      this.#show(slot, { phase: 'idle', errors: [{ code, message }] });
+      if (isKnown && error.details['mayHaveRun'] === true) {
+        this.#doubted.add(keyOf(slot));
+        void this.#clear(slot).catch(() => undefined);
+      }
+      throw error;
+    }
   }
 
   /** Sends what has not been started, some at a time; each ends in its own way. */
@@ -118,15 +132,25 @@ export class Transfers {
   }
 
   async cancel(slot: UploadSlot, ref?: string): Promise<void> {
-    const entries = this.#entries(slot);
-    const meant = entries.filter((entry) =>
-      ref === undefined ? isOpen(entry) : entry.ref === ref,
-    );
-    for (const entry of meant) this.#tasks.get(entry.ref)?.abort.abort();
-    await Promise.all(meant.map((entry) => this.#ask(slot, 'cancel_upload', { ref: entry.ref })));
-    const rest = this.#entries(slot).filter((entry) => isOpen(entry));
-    const areGone = rest.every(({ ref: other }) => meant.some((gone) => gone.ref === other));
-    if (areGone && meant.some(isOpen)) this.#show(slot, { phase: 'cancelled' });
+    const shown = this.#entries(slot);
+    const own = this.#of(slot).map(({ grant }) => grant.entry_ref);
+    // What was let in a moment ago is not shown yet.
+    const unheard = own.filter((each) => !shown.some((entry) => entry.ref === each));
+    const open = [...shown.filter(isOpen).map((entry) => entry.ref), ...unheard];
+    const isKnown = (each: string): boolean =>
+      open.includes(each) || shown.some((entry) => entry.ref === each);
+    const meant = ref === undefined ? open : [ref].filter(isKnown);
+    for (const each of meant) {
+      const task = this.#tasks.get(each);
+      if (task === undefined) continue;
+      task.isCancelled = true;
+      task.abort.abort();
+    }
+    await Promise.all(meant.map((each) => this.#ask(slot, 'cancel_upload', { ref: each })));
+    const rest = this.#entries(slot).filter(isOpen);
+    const areGone = rest.every((entry) => meant.includes(entry.ref));
+    const wasOpen = meant.some((each) => open.includes(each));
+    if (areGone && wasOpen) this.#show(slot, { phase: 'cancelled' });
   }
 
   async reset(slot: UploadSlot): Promise<void> {
@@ -135,12 +159,24 @@ export class Transfers {
     await Promise.all(failed.map(({ ref }) => this.#ask(slot, 'cancel_upload', { ref })));
   }
 
+  /** Takes back files of which the answer that they were let in was lost: nobody here can send them. */
+  async #clear(slot: UploadSlot): Promise<void> {
+    // Of no entry: by its answer all that was let in before is known here.
+    await this.#ask(slot, 'cancel_upload', { ref: 'none' });
+    const strays = this.#entries(slot).filter(
+      (entry) => isOpen(entry) && !this.#tasks.has(entry.ref),
+    );
+    await Promise.all(strays.map(({ ref }) => this.#ask(slot, 'cancel_upload', { ref })));
+    this.#doubted.delete(keyOf(slot));
+  }
+
   #accept(task: Pick<Task, 'slot' | 'file' | 'grant' | 'chunkSize'>): void {
     this.#tasks.set(task.grant.entry_ref, {
       ...task,
       grantedAt: this.#room.settings.env.now(),
       abort: new AbortController(),
       isStarted: false,
+      isCancelled: false,
       outcome: null,
     });
   }
@@ -154,7 +190,7 @@ export class Transfers {
       if (signal.aborted || this.#root.mount === null) return { ref, status: 'cancelled' };
       if (grant.type === 'channel') await this.#byChannel(task, grant.token, isThere);
       else await this.#elsewhere(task, grant);
-      return await this.#settled(slot, ref);
+      return await this.#settled(task);
     } catch (error) {
       return outcomeOf(error, { ref, entry: this.#entry(slot, ref), isAborted: signal.aborted });
     } finally {
@@ -224,7 +260,9 @@ export class Transfers {
   }
 
   /** Waits until the server has said what became of a file that it has. */
-  #settled(slot: UploadSlot, ref: string): Promise<UploadOutcome> {
+  #settled(task: Task): Promise<UploadOutcome> {
+    const { slot, grant } = task;
+    const { entry_ref: ref } = grant;
     const { promise, resolve } = deferred<UploadOutcome>();
     const { health } = this.#root;
     const { instance } = health.get();
@@ -232,14 +270,9 @@ export class Transfers {
       const entry = this.#entry(slot, ref);
       if (entry?.status === 'pending' || entry?.status === 'uploading') return;
       // Who had it is no more, or tells nothing more, and nobody knows what became of it.
-      const isOver = this.#root.mount === null || health.get().instance !== instance;
-      if (isOver && entry === undefined) {
-        resolve({ ref, status: 'cancelled' });
-        return;
-      }
-      const problem = entry?.errors.at(-1);
-      const isFailed = entry?.status === 'error' && problem !== undefined;
-      resolve(isFailed ? { ref, status: 'error', error: problem } : { ref, status: 'success' });
+      const isLost = this.#root.mount === null || health.get().instance !== instance;
+      const isCancelled = entry === undefined && (isLost || task.isCancelled);
+      resolve(isCancelled ? { ref, status: 'cancelled' } : endOf(ref, entry));
     };
     const off = this.#root.wait(look);
     look();
@@ -313,7 +346,9 @@ export class Transfers {
   }
 
   #ask({ node, name }: UploadSlot, event: string, rest: object): Promise<JsonObject> {
-    return this.#mount().ask({ event, storeId: idOf(node), name, rest });
+    // Only what lets files in must not be said twice.
+    const isIdempotent = event !== 'allow_upload';
+    return this.#mount().ask({ event, storeId: idOf(node), name, rest, isIdempotent });
   }
 
   #mount(): Mounted {
@@ -323,44 +358,13 @@ export class Transfers {
   }
 }
 
+function keyOf({ node, name }: UploadSlot): string {
+  return node + name;
+}
+
 function idOf(node: NodeKey): NodeId {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a key is the text of an id
   return JSON.parse(node) as NodeId;
-}
-
-function selectedOf(
-  file: UploadFile,
-  place: string,
-  { entries, errors }: AllowUploadReply,
-): SelectedFile {
-  const grant = Object.hasOwn(entries, place) ? entries[place] : undefined;
-  if (grant !== undefined) return { file, ref: grant.entry_ref };
-  const { preflight_rejected: message } = uploadFaults;
-  const told = errors.find(({ client_ref: ref }) => ref === place)?.error;
-  return { file, error: told ?? { code: 'preflight_rejected', message } };
-}
-
-/** What became of a file that could not be brought on: what the server says of it counts. */
-function outcomeOf(
-  error: unknown,
-  of: {
-    readonly ref: string;
-    readonly entry: UploadEntry | undefined;
-    readonly isAborted: boolean;
-  },
-): UploadOutcome {
-  const { ref, entry, isAborted } = of;
-  // It had all of it, and its answer was lost: the token is good for nothing any more.
-  if (entry?.status === 'success') return { ref, status: 'success' };
-  const problem = entry?.errors.at(-1);
-  if (problem !== undefined) return { ref, status: 'error', error: problem };
-  const code = error instanceof HoldfastError ? error.code : 'external_failed';
-  // The server that let it in is gone, or what it knew of it: nobody says no to a file.
-  const isUnknown = code === 'unauthorized' && entry === undefined;
-  const isLost = code === 'disconnected' || isUnknown;
-  if (isAborted || isLost) return { ref, status: 'cancelled' };
-  const message = error instanceof Error ? error.message : String(error);
-  return { ref, status: 'error', error: { code, message } };
 }
 
 function isOpen({ status }: UploadEntry): boolean {

@@ -10,14 +10,27 @@ import { module, node, Scripted } from './scripted.ts';
 
 let ended = 0;
 
+/** When a file is elsewhere, and when somebody has looked whether it is. */
+let [isSent, isVerified, isAsked] = [deferred<void>(), deferred<boolean>(), deferred<void>()];
+
 const desk = view({
   name: 'Desk',
-  uploads: { note: upload({ accept: 'any', chunkSize: 4 }) },
+  uploads: {
+    note: upload({ accept: 'any', chunkSize: 4 }),
+    far: upload({
+      accept: 'any',
+      external: () => ({ uploader: 's3', meta: {} }),
+      verify: () => {
+        isAsked.resolve();
+        return isVerified.promise;
+      },
+    }),
+  },
   mount: (ctx) => {
     ctx.signal.addEventListener('abort', () => (ended += 1));
     return { n: 0 };
   },
-  render: ({ n }, h) => ({ n, note: h.upload('note') }),
+  render: ({ n }, h) => ({ n, note: h.upload('note'), far: h.upload('far') }),
   messages: { count: { run: (ctx) => ctx.update((state) => void (state.n += 1)) } },
 });
 const room = view({
@@ -49,10 +62,12 @@ async function serve(
 
 async function atDesk(limits?: ServerOptions['viewLimits']) {
   ended = 0;
+  [isSent, isVerified, isAsked] = [deferred(), deferred(), deferred()];
   const { server, url, token } = await serve(limits);
   const link = new Valve();
   const env = { random: () => 0.01 };
-  const client = createClient<typeof desks>({ url, token, link, views: views(), env });
+  const uploaders = { s3: () => isSent.promise };
+  const client = createClient<typeof desks>({ url, token, link, views: views({ uploaders }), env });
   onTestFinished(() => client.close());
   const page = client.view('Desk');
   return { server, page, root: await page.ready, link };
@@ -126,6 +141,74 @@ it('what was let in, and is unknown when it is started, is cancelled', async () 
   link.up();
   await again.promise;
   expect(await root.note.start()).toMatchObject([{ status: 'cancelled' }]);
+});
+
+/** Resolves once a message of the server with this in it was lost. */
+function loss(link: Valve, text: string): Promise<void> {
+  const { promise, resolve } = deferred<void>();
+  link.loses = (data) => {
+    const isLost = typeof data === 'string' && data.includes(text);
+    if (isLost) resolve();
+    return isLost;
+  };
+  return promise;
+}
+
+it.each(['at once', 'once it is known'])(
+  'given a file that was let in and whose answer was lost with the connection, then it is taken back, and another can be brought %s',
+  async (when) => {
+    const { root, link } = await atDesk();
+    const lost = loss(link, '"entry_ref"');
+    const selected = root.note.select([new File(['0123'], 'a.txt')]);
+    const failed = expect(selected).rejects.toMatchObject({ code: 'disconnected' });
+    await lost;
+    if (when === 'once it is known') await waitFor(root, ({ note }) => note.entries.length === 1);
+    link.loses = () => false;
+    link.cut();
+    await failed;
+    if (when === 'once it is known') await waitFor(root, ({ note }) => note.entries.length === 0);
+    await root.note.select([new File(['4567'], 'b.txt')]);
+    expect(await root.note.start()).toMatchObject([{ status: 'success' }]);
+    await waitFor(root, ({ note }) => note.status === 'success');
+    expect(root.note.entries.map(({ name }) => name)).toEqual(['b.txt']);
+  },
+);
+
+it('given a file that is elsewhere when the connection is lost, then the server is told once there is another', async () => {
+  const { root, link } = await atDesk();
+  await root.far.select([new File(['0123'], 'a.txt')]);
+  const done = root.far.start();
+  const lost = loss(link, '"phx_reply"');
+  isSent.resolve();
+  await lost;
+  link.loses = () => false;
+  link.cut();
+  isVerified.resolve(true);
+  expect(await done).toMatchObject([{ status: 'success' }]);
+  expect([root.far.status, root.far.progress]).toEqual(['success', 100]);
+});
+
+it('given a file that was let in and is not shown yet, when it is cancelled, then it is not sent', async () => {
+  const { root, link } = await atDesk();
+  link.loses = (data) => typeof data === 'string' && data.includes('"op":"add"');
+  const [{ ref } = { ref: '' }] = await root.note.select([new File(['0123'], 'a.txt')]);
+  await root.note.cancel(ref);
+  expect(root.note.status).toBe('cancelled');
+  expect(await root.note.start()).toEqual([{ ref, status: 'cancelled' }]);
+  expect(
+    link.sent.filter((data) => typeof data === 'string' && data.includes(ref ?? 'no')).length,
+  ).toBe(1);
+});
+
+it('given a file that the server still looks at, when it is cancelled, then that is how it ends', async () => {
+  const { root } = await atDesk();
+  await root.far.select([new File(['0123'], 'a.txt')]);
+  const done = root.far.start();
+  isSent.resolve();
+  await isAsked.promise;
+  await root.far.cancel();
+  expect(await done).toMatchObject([{ status: 'cancelled' }]);
+  expect([root.far.status, root.far.entries]).toEqual(['cancelled', []]);
 });
 
 it('V57 V61 an upload goes on where more was missed than the server remembers', async () => {

@@ -55,12 +55,12 @@ export type UploadOptions = {
   readonly chunkTimeout?: number;
   /** Whether the first 4 KiB must be what the extension says, or what decides that. */
   readonly sniff?: boolean | ((head: Uint8Array, entry: UploadedEntry) => Soon<boolean>);
-  /** Where the client brings the bytes instead; null: to us, over a channel. */
+  /** Where the client brings the bytes instead; null: to us, over a channel. What takes longer than the view's `timeout` refuses the file. */
   readonly external?: (
     ctx: UploadContext,
     entry: UploadedEntry,
   ) => Soon<{ readonly uploader: string; readonly meta: object } | null>;
-  /** Whether what a client says it has brought elsewhere is there. */
+  /** Whether what a client says it has brought elsewhere is there; what takes longer than the view's `timeout` says that it is not. */
   readonly verify?: (ctx: UploadContext, entry: UploadedEntry) => Soon<boolean>;
   readonly onProgress?: (ctx: UploadTaskContext, entry: UploadedEntry) => Soon<void>;
   readonly onComplete?: (ctx: UploadTaskContext, entry: UploadedEntry) => Soon<void>;

@@ -7,7 +7,7 @@ import type {
   ViewFault,
 } from '@holdfast/protocol/views';
 import { toWire } from '../../data/index.ts';
-import { KEEP, type UploadHandles } from '../definition.ts';
+import { KEEP, type UploadDefinition, type UploadHandles } from '../definition.ts';
 import { Context } from './context.ts';
 import { Layer } from './layer.ts';
 import { keyOf, type ViewNode } from './node.ts';
@@ -25,6 +25,8 @@ import {
 } from './upload-entry.ts';
 
 type Input<T extends UploadInput['type']> = Extract<UploadInput, { readonly type: T }>;
+
+type Hook = NonNullable<UploadDefinition['external' | 'verify']>;
 
 /** What came of the wishes of one request. */
 type Preflight = {
@@ -176,7 +178,7 @@ export class Uploads {
     const { world } = this.#host;
     const { external } = entry.definition;
     try {
-      const said: unknown = await external?.(this.#reader(entry), itemOf(entry));
+      const said = external && (await this.#inTime(entry, external));
       if (!isObject(said)) {
         return {
           type: 'channel',
@@ -201,11 +203,30 @@ export class Uploads {
     if (!isLate) this.#host.world.fault(where, node, error);
   }
 
-  /** What hooks outside of the queue get: they read. */
-  #reader(entry: Entry): Context {
-    const scope = new Scope(new Layer(null), entry.owner);
+  /** What a hook outside of the queue comes to, which reads, and has as much time as a task: a client waits for it. */
+  #inTime(entry: Entry, hook: Hook): Promise<unknown> {
+    const { world } = this.#host;
+    const { node, owner } = entry;
+    const scope = new Scope(new Layer(null), owner);
     scope.finish();
-    return new Context(this.#host.world, { node: entry.node, scope }, { isReadOnly: true });
+    const ctx = new Context(world, { node, scope }, { isReadOnly: true, signal: scope.signal });
+    const ms = node.view.timeout ?? world.config.limits.command_ms;
+    const run = async (): Promise<unknown> => hook(ctx, itemOf(entry));
+    return new Promise((resolve, reject) => {
+      const end = (error: Error): void => {
+        scope.close();
+        reject(error);
+        over();
+      };
+      const late = (): void => end(new Error('It took too long.'));
+      const stop = world.alarms.set(world.ports.now() + ms, late);
+      const forget = node.whenEnded(() => end(new HoldfastError('closed')));
+      const over = (): void => {
+        stop();
+        forget();
+      };
+      void run().then(resolve, reject).finally(over);
+    });
   }
 
   #granted(
@@ -295,7 +316,7 @@ export class Uploads {
     entry.isVerifying = true;
     let isThere = true;
     try {
-      if (verify !== undefined) isThere = Boolean(await verify(this.#reader(entry), itemOf(entry)));
+      if (verify !== undefined) isThere = Boolean(await this.#inTime(entry, verify));
     } catch (error) {
       this.#hookFailed('verify', entry, error);
       isThere = false;

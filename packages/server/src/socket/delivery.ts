@@ -285,7 +285,7 @@ export class Delivery implements Listener {
 
   #join(head: Seq): Membership {
     const { host } = this.#terms;
-    const scope = this.queries.over(this.#scope);
+    const scope = this.queries.whileLive(this.#scope);
     const place = this.#held.fanout.join(this.#audience, scope, this);
     if (!this.queries.isEmpty) this.queries.live(host.view().tree, head, () => place.flush());
     return place;

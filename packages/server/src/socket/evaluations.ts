@@ -69,8 +69,11 @@ export class SharedQuery {
   users = 0;
   /** How the last commits have changed the window; null: not at all. */
   step: readonly RowOp[] | null = null;
+  readonly #encoded = new Map<string, Buffer>();
   /** Settles when all objects are in; null: they are. */
   loading: Promise<void> | null = null;
+  /** The rows of the window, once asked about; null: not since it changed. */
+  #shown: ReadonlySet<Path> | null = null;
   /** What was touched since a load began. */
   readonly #late = new Set<Path>();
 
@@ -102,6 +105,7 @@ export class SharedQuery {
 
   /** Takes in what has become of objects: how the window changes by it, for those who have it. */
   touch(tree: Tree, objects: ReadonlySet<Path>): void {
+    this.#encoded.clear();
     if (this.loading === null) this.step = this.#change(tree, objects);
     else for (const path of objects) this.#late.add(path);
   }
@@ -120,9 +124,32 @@ export class SharedQuery {
     return next.done === true;
   }
 
+  /** What the last step is to all to whom it is told alike, encoded once. */
+  once(name: string, encode: () => Buffer): Buffer {
+    const bytes = this.#encoded.get(name) ?? encode();
+    this.#encoded.set(name, bytes);
+    return bytes;
+  }
+
+  /** Whether an object is in the window. */
+  shows(object: Path): boolean {
+    return this.#rows.has(object);
+  }
+
+  get isEmpty(): boolean {
+    return this.#rows.size === 0;
+  }
+
+  get #rows(): ReadonlySet<Path> {
+    this.#shown ??= new Set(this.evaluation.window.rows);
+    return this.#shown;
+  }
+
   #change(tree: Tree, objects: ReadonlySet<Path>): readonly RowOp[] | null {
     const rows = Array.from(objects, (path) => this.rowOf(tree, path));
-    return rows.length === 0 ? null : this.evaluation.change(rows);
+    const step = rows.length === 0 ? null : this.evaluation.change(rows);
+    if (step !== null) this.#shown = null;
+    return step;
   }
 
   /** The objects at a path or above it that the query is about. */

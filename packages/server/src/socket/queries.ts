@@ -20,9 +20,9 @@ import type { Evaluations, SharedQuery, Watcher } from './evaluations.ts';
 import type { Outbox } from './outbox.ts';
 import type { SocketRoom } from './room.ts';
 import type { ScopeChange, SnapshotPart } from './snapshots.ts';
-import { type ChannelScope, globUnder, partOf, patternOf } from './scope.ts';
+import { type ChannelScope, globUnder, partOf, patternOf, rightsOf } from './scope.ts';
 import type { ChannelTerms } from './terms.ts';
-import { message } from './wire.ts';
+import { formatOf, message } from './wire.ts';
 
 const QUERIES_MAX = 100;
 const everything = grantsOf(null).read;
@@ -58,6 +58,8 @@ export type QueriesConfig = {
 export class ChannelQueries implements Watcher, Bound {
   readonly name = 'queries';
   readonly #config: QueriesConfig;
+  /** Stands for what may be read: who shares it and a query is shown the same of its rows. */
+  readonly #rights: string;
   /** All whose evaluation is held for this channel. */
   readonly #holding = new Set<OpenQuery>();
   readonly #open = new Map<string, OpenQuery>();
@@ -70,6 +72,7 @@ export class ChannelQueries implements Watcher, Bound {
 
   constructor(config: QueriesConfig) {
     this.#config = config;
+    this.#rights = rightsOf(this.#readable);
     this.#base = config.terms.plan.scope;
   }
 
@@ -88,6 +91,21 @@ export class ChannelQueries implements Watcher, Bound {
 
   reaches(path: Path): boolean {
     return this.#held.size > 0 || this.#base.leaves.reaches(path);
+  }
+
+  /**
+   * The same as long as the channel is live, when its windows are those of all who have the same queries open: who of them may
+   * read the same besides is told the same.
+   */
+  whileLive(base: ChannelScope): ChannelScope {
+    const own = this.over(base);
+    if (own === base) return base;
+    const queries = [...new Set([...this.#open.values()].map(({ shared }) => shared))];
+    const keys = queries.map(({ key }) => key).toSorted();
+    const told = JSON.stringify([base.told, this.#rights, keys]);
+    const { bounds } = this.#readable;
+    const shown = new Shown(base.leaves, this.#readable, queries);
+    return { ...own, told, leaves: new Scope(own.leaves.patterns, [...bounds, shown]) };
   }
 
   /** A scope, and the rows of the windows. */
@@ -157,12 +175,7 @@ export class ChannelQueries implements Watcher, Bound {
   }
 
   #isRow(path: Path): boolean {
-    if (this.#held.size === 0) return false;
-    for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- part of a path
-      if (this.#held.has(path.slice(0, end) as Path)) return true;
-    }
-    return this.#held.has(path);
+    return this.#held.size > 0 && upTo(path).some((object) => this.#held.has(object));
   }
 
   #closing(sub: string, answer: Answer): ScopeChange {
@@ -238,15 +251,14 @@ export class ChannelQueries implements Watcher, Bound {
     this.#hold(open, rows);
     open.hasMore = hasMore;
     const { topic, codec } = this.#config.terms;
-    const payload = {
-      sub: open.sub,
-      at,
-      ...told,
-      ...contentOf(tree, fresh, this.#readable),
-      has_more: hasMore,
-      end_cursor: endCursor,
+    const { sub } = open;
+    const encode = (): Buffer => {
+      const content = contentOf(tree, fresh, this.#readable);
+      const payload = { sub, at, ...told, ...content, has_more: hasMore, end_cursor: endCursor };
+      return message(codec, [null, null, topic, 'query_delta', payload]);
     };
-    this.#config.outbox.send(message(codec, [null, null, topic, 'query_delta', payload]));
+    const name = JSON.stringify([this.#rights, formatOf(codec), topic, sub, fresh]);
+    this.#config.outbox.send('ops' in told ? open.shared.once(name, encode) : encode());
   }
 
   /** The rows that a client has, and of which nothing is to be seen any more: no entry of a delta would say so. */
@@ -276,6 +288,47 @@ export class ChannelQueries implements Watcher, Bound {
     }
     open.rows = rows;
   }
+}
+
+/** What a scope covers, and the rows that some queries show by now. */
+class Shown implements Bound {
+  readonly name = 'shown';
+  readonly #base: Scope;
+  readonly #readable: Scope;
+  readonly #queries: readonly SharedQuery[];
+
+  constructor(base: Scope, readable: Scope, queries: readonly SharedQuery[]) {
+    this.#base = base;
+    this.#readable = readable;
+    this.#queries = queries;
+  }
+
+  covers(path: Path): boolean {
+    return this.#base.covers(path) || (this.#isRow(path) && this.#readable.covers(path));
+  }
+
+  coversSubtree(path: Path): boolean {
+    if (this.#base.coversSubtree(path)) return true;
+    return this.#isRow(path) && this.#readable.coversSubtree(path);
+  }
+
+  reaches(path: Path): boolean {
+    return this.#queries.some(({ isEmpty }) => !isEmpty) || this.#base.reaches(path);
+  }
+
+  #isRow(path: Path): boolean {
+    return upTo(path).some((object) => this.#queries.some((query) => query.shows(object)));
+  }
+}
+
+/** A path, and those above it. */
+function upTo(path: Path): readonly Path[] {
+  const paths = [path];
+  for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- part of a path
+    paths.push(path.slice(0, end) as Path);
+  }
+  return paths;
 }
 
 /** A change that fails as what it waited for has failed. */

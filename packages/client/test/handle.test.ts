@@ -58,6 +58,7 @@ describe('handles', () => {
     expect(() => store.watch('**')).toThrow(closed);
     expect(() => store.transact(() => undefined)).toThrow(closed);
     expect(() => store.outbox.retry('x')).toThrow(closed);
+    expect(() => store.outbox.subscribe(() => undefined)).toThrow(closed);
     await expect(store.ready).rejects.toMatchObject({ code: 'closed' });
     await expect(store.lease('j')).rejects.toMatchObject({ code: 'closed' });
     expect(other.get('k')).toBe(1);

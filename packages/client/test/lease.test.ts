@@ -152,6 +152,16 @@ describe('a lease that is held', () => {
     await expect(work(new Error('no luck'))).rejects.toThrow(new Error('no luck'));
   });
 
+  it('is let go of where it goes out of scope', async () => {
+    const [holder, other] = [await world.store(), await world.store()];
+    {
+      await using lease = await holder.lease('a', { ttl: 60_000 });
+      await expect(other.lease('a')).rejects.toMatchObject({ code: 'held' });
+      expect(lease.signal.aborted).toBe(false);
+    }
+    expect(await (await other.lease('a')).release()).toBe(true);
+  });
+
   it('goes on over a short loss of the connection', async () => {
     const valve = new Valve();
     const holder = await world.store({ link: valve });

@@ -81,6 +81,7 @@ export function openViews(options: ViewOptions, parts: ViewParts): Views {
     lookFor: parts.lookFor,
     findStore: (name) => storage.stores.find(name),
     newId: randomUUID,
+    clock,
     report,
     files: parts.files,
     ...(parts.veilOf && { veilOf: parts.veilOf }),

@@ -30,6 +30,7 @@ import {
   rightsOf,
 } from '../access/index.ts';
 import type { Files } from '../files/index.ts';
+import type { Clock } from '../host/clock.ts';
 import type { StoreDoor } from '../host/door.ts';
 import type { StoreRow } from '../storage/port.ts';
 import { type Read, SharedReads } from './shared-reads.ts';
@@ -39,6 +40,7 @@ export type StoreDeskRoom = Pick<StoreDoor, 'openStore' | 'lookFor'> & {
   readonly findStore: (name: StoreName) => Promise<StoreRow | null>;
   readonly newId: () => string;
   readonly report: (what: string, error: unknown) => void;
+  readonly clock: Pick<Clock, 'setTimeout'>;
   readonly files: Pick<Files, 'judge'>;
   /** What records hide from a principal; absent: there are none. */
   readonly veilOf?: (
@@ -56,6 +58,9 @@ type Shared = {
   readonly reads: SharedReads;
   users: number;
 };
+
+/** A store that could not be opened again is tried after so long. */
+const AGAIN_MS = 1000;
 
 /** The device of every write that server code does for a view. */
 const deviceId = 'system:views';
@@ -113,9 +118,10 @@ export class StoreDesk {
     const opening = this.#shared.get(id);
     const shared = await opening;
     if (shared === undefined) return;
-    const store = await this.#room.openStore(id);
-    if (this.#shared.get(id) !== opening) {
-      store.release();
+    const isUsed = (): boolean => this.#shared.get(id) === opening;
+    const store = await this.#openedAgain(id, isUsed);
+    if (store === null || !isUsed()) {
+      store?.release();
       return;
     }
     shared.unfollow();
@@ -123,6 +129,24 @@ export class StoreDesk {
     shared.store = store;
     shared.unfollow = followed(store, shared.reads);
     shared.reads.lookAtAll();
+  }
+
+  /** Tried until it can be: what is used is a host that answers nothing any more. Null: nobody uses it now. */
+  async #openedAgain(id: string, isUsed: () => boolean): Promise<OpenStore | null> {
+    const { openStore, clock, report } = this.#room;
+    while (isUsed()) {
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- until it is open
+        return await openStore(id);
+      } catch (error) {
+        // Purged: there is nothing to be opened.
+        if (error instanceof HoldfastError && error.code === 'unauthorized') throw error;
+        report('a store was not reopened', error);
+        // oxlint-disable-next-line no-await-in-loop -- one attempt after the other
+        await new Promise<void>((resolve) => clock.setTimeout(resolve, AGAIN_MS));
+      }
+    }
+    return null;
   }
 
   async #load(id: string): Promise<Shared> {

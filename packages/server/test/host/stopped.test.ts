@@ -149,6 +149,30 @@ test('a view goes on with a store whose host has stopped: with what is stored, a
   expect(await value()).toMatchObject({ path: '/a', value: 3 });
 });
 
+test('a view goes on with a store that could not be opened at once after its host had stopped', async () => {
+  const { storage, lie } = lyingOnce(memory());
+  const clock = new TestClock();
+  const told: string[] = [];
+  const log = { info: () => undefined, error: (_: object, what: string) => told.push(what) };
+  const { joined, connect } = await world({ storage, log, clock, app: app({ views: [shown] }) });
+  const peer = await joined();
+  await put(peer, 'a', 1);
+  const root = new Root(await connect({ device: 'd2' }), 'Shown', 's');
+  await root.join({ module: 'Shown', id: 's' });
+  expect((await root.envelope()).ops).toMatchObject([{ value: { a: 1 } }]);
+  const load = storage.load.bind(storage);
+  storage.load = () => fail();
+  lie();
+  peer.push(topic, 'write', set('b', 2, 'in vain'));
+  await expect.poll(() => told).toContain('a store was not reopened');
+  storage.load = load;
+  await clock.advance(2000);
+  await peer.join(topic, { last_store_seq: 1 });
+  await put(peer, 'a', 2);
+  expect((await root.envelope()).ops).toMatchObject([{ path: '/a', value: 2 }]);
+  expect(await root.command('write')).toMatchObject({ status: 'ok' });
+});
+
 test('streams of a store whose host has stopped end, and who comes back, sources and publishing go on', async () => {
   const { storage, lie } = lyingOnce(memory());
   const log = { info: () => undefined, error: () => undefined };

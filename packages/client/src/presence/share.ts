@@ -212,10 +212,11 @@ class TopicShare {
 
 /** Who is there, as the server would list it. */
 function listOf({ metas }: PresenceChannel): PresenceList {
-  const list: { [key: string]: { metas: PresenceMeta[] } } = {};
+  const list = new Map<string, { readonly metas: PresenceMeta[] }>();
   for (const { key, ...meta } of metas) {
-    list[key] ??= { metas: [] };
-    list[key].metas.push(meta);
+    const known = list.get(key) ?? { metas: [] };
+    known.metas.push(meta);
+    list.set(key, known);
   }
-  return list;
+  return Object.fromEntries(list);
 }

@@ -11,6 +11,24 @@ function tabsIn({ peers }: Presence<JsonObject>): string {
 }
 
 describe('tabs', () => {
+  test.each(['constructor', '__proto__'])(
+    'show each other whoever is there, be it somebody who is called %s (S85, P54)',
+    async (subject) => {
+      const who = { subject, orgs: ['acme'], scopes: ['entries:read', 'entries:write'] } as const;
+      await using world = await openWorld(async () => who);
+      const profile = new Profile(world);
+      const at = { store: 'acme/app', topic: 'rooms/1' };
+      const [a, b] = [await profile.open(), await profile.open()];
+      const [inA, other] = [a.client, world.client()].map((each) => joinPresence(each, at));
+      other?.set({ tab: 'o' });
+      await expect.poll(() => inA && tabsIn(inA)).toBe('"o"');
+      const inB = joinPresence(b.client, at);
+      inB.set({ tab: 'b' });
+      await expect.poll(() => inA && [inA, inB].map(tabsIn)).toEqual(Array(2).fill('"b" "o"'));
+      expect(opened(a, b)).toEqual([1, 0]);
+    },
+  );
+
   test('share the connection for presence too, each of them a peer of its own (S85, P54)', async () => {
     await using world = await openWorld();
     const profile = new Profile(world);

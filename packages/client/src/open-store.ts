@@ -47,10 +47,9 @@ export class OpenStore implements Speaker, ReceiptDesk {
   #preview: Replica | undefined;
   #early: ((replica: Replica) => void)[] = [];
   /** What one input has caused, before what that causes. */
-  readonly #perform = inTurn(
-    (effects: readonly ReplicaEffect[]) => {
-      for (const effect of effects) this.#act(effect);
-    },
+  readonly #perform = inTurn<ReplicaEffect>(
+    (effect) => this.#act(effect),
+    (error) => this.#room.settings.report(error),
     () => this.#audience.run(),
   );
   #outboxVersion = 0;

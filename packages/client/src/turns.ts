@@ -15,18 +15,28 @@ export function soon(
 }
 
 /**
- * Makes of a deed one that is never done within itself: what is asked for meanwhile comes after it, in its order, and
- * `then` after the last.
+ * Makes of a deed one that is done for each of a list, and never within itself: what is asked for meanwhile comes after it,
+ * in its order, and `then` after the last. One that throws keeps no other from its turn.
  */
-export function inTurn<T>(deed: (of: T) => void, then?: () => void): (of: T) => void {
+export function inTurn<T>(
+  deed: (of: T) => void,
+  report: (error: unknown) => void,
+  then?: () => void,
+): (all: readonly T[]) => void {
   let waiting: T[] = [];
   let isBusy = false;
-  return (of) => {
-    waiting.push(of);
+  return (all) => {
+    for (const each of all) waiting.push(each);
     if (isBusy) return;
     isBusy = true;
     // The list grows while it is walked.
-    for (const each of waiting) deed(each);
+    for (const each of waiting) {
+      try {
+        deed(each);
+      } catch (error) {
+        report(error);
+      }
+    }
     waiting = [];
     isBusy = false;
     then?.();

@@ -14,7 +14,7 @@ import {
   type DialerView,
 } from '@holdfast/engine/session';
 import { alarm } from '@holdfast/engine/registry';
-import { type Cell } from './cell.ts';
+import { call, type Cell } from './cell.ts';
 import type { ConnectionStatus } from './connection.ts';
 import { type LinkConnection } from './link/port.ts';
 import { credentialsOf, isWeather } from './link/credentials.ts';
@@ -73,15 +73,18 @@ export class Uplink {
   #isClosed = false;
 
   constructor(settings: Settings, status: Cell<ConnectionStatus>) {
-    const { env, codec } = settings;
+    const { env, codec, report } = settings;
     this.encode = (frame) => codec.encode(frameTuple(frame));
     this.#settings = settings;
     this.#status = status;
     const renewable = typeof settings.token === 'function';
     this.#dialer = new Dialer({ random: () => env.random(), renewable });
-    this.#take = inTurn((wish) => {
-      for (const effect of this.#dialer.step({ ...wish, now: env.now() })) this.#perform(effect);
-    });
+    const take = inTurn<Wish<DialerInput, 'now'>>((wish) => {
+      for (const effect of this.#dialer.step({ ...wish, now: env.now() })) {
+        call(() => this.#perform(effect), report);
+      }
+    }, report);
+    this.#take = (wish) => take([wish]);
     this.#setAlarm = alarm(env, () => this.#step({ type: 'tick' }));
     this.#step({ type: 'start' });
     this.#stopWatching = env.watchNetwork((type) => this.#step({ type }));

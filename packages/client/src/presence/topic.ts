@@ -19,6 +19,7 @@ import { roomOf } from '../doors.ts';
 import { toEnvelope } from '../envelopes.ts';
 import { type Gate, gateOf, plainGate } from './gate.ts';
 import { closedError } from '../mistakes.ts';
+import { plainCopy } from '../plain-copy.ts';
 import type { Room } from '../room.ts';
 import type { Peer } from './types.ts';
 import { type ConnectionStatus, isOver } from '../connection.ts';
@@ -325,7 +326,7 @@ class TopicHandle<State> implements Presence<State> {
     if ('issue' in passed) throw new TypeError(`This cannot be shown: ${passed.issue}.`);
     const state = toEnvelope(passed.value);
     if (!isObject(state)) throw new TypeError('This cannot be shown: it is no object.');
-    this.#channel.show(state, this.#throttle);
+    this.#channel.show(plainCopy(state), this.#throttle);
     this.#update();
   }
 

@@ -242,12 +242,19 @@ export class TransportEntry
     this.#step({ type: 'envelope', source: 'receipt', message });
   }
 
+  #step(input: Input): void {
+    this.#take([input]);
+  }
+
   /** What is caused from within comes after. */
-  readonly #step: (input: Input) => void = inTurn((input) => {
-    const now = this.#desk.env.now();
-    for (const effect of this.#reconciler?.step({ ...input, now }) ?? []) this.#perform(effect);
-    this.refresh();
-  });
+  readonly #take = inTurn<Input>(
+    (input) => {
+      const now = this.#desk.env.now();
+      for (const effect of this.#reconciler?.step({ ...input, now }) ?? []) this.#perform(effect);
+      this.refresh();
+    },
+    (error) => this.#desk.report(error),
+  );
 
   #perform(effect: ReconcilerEffect): void {
     switch (effect.type) {

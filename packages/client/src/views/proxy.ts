@@ -2,6 +2,7 @@ import { isObject, type Json } from '@holdfast/protocol';
 import type { NodeKey } from '@holdfast/engine/mirror';
 import { type NodeId, uploadNameOf } from '@holdfast/protocol/views';
 import { closedError } from '../mistakes.ts';
+import { plainCopy } from '../plain-copy.ts';
 import { rejected } from './rejected.ts';
 import type { Root } from './root.ts';
 import type { DispatchOptions, ViewProxy } from './types.ts';
@@ -136,8 +137,9 @@ type Order = {
 function dispatch(root: Root, { storeId, name, payload = {}, options }: Order): Promise<unknown> {
   const { timeoutMs, signal, optimistic, queue, idempotent: isIdempotent } = options ?? {};
   if (root.mount === null) return rejected(closedError('view'));
-  const wish = { event: 'command', storeId, name, rest: { payload }, isRepeatable: true };
   try {
+    const rest = { payload: plainCopy(payload) };
+    const wish = { event: 'command', storeId, name, rest, isRepeatable: true };
     return root.mount.ask({ ...wish, timeoutMs, signal, queue, isIdempotent }, optimistic);
   } catch (error) {
     return Promise.reject(error);

@@ -7,6 +7,10 @@ import type { StoreHost } from './store-host.ts';
 import { turn } from '../storage/turn.ts';
 
 const WINDOW = 1000;
+/** A look at the last few ops reads no more than that; each window is twice as large as the one before… */
+const FIRST_WINDOW = 16;
+/** …as long as it takes no more reads than this, for ops may be large. */
+const READS_PER_WINDOW = 4;
 
 type Past = Pick<StoreHost, 'view' | 'read' | 'standing'>;
 
@@ -73,9 +77,11 @@ export async function* tellBackwards(
   const veil = veilOver(scope);
   const { oldestSeq } = store.standing();
   let state: Tree | null = null;
+  let size = FIRST_WINDOW;
   for (let to = from; to >= oldestSeq;) {
     // oxlint-disable-next-line no-await-in-loop -- window by window
-    const ops = await windowBefore(store, to, oldestSeq);
+    const { ops, reads } = await windowBefore(store, to, { oldestSeq, size });
+    size = reads > READS_PER_WINDOW ? Math.ceil(size / 2) : Math.min(size * 2, WINDOW);
     const [first] = ops;
     if (first === undefined) return;
     let seen: readonly LoggedOp[];
@@ -95,33 +101,44 @@ export async function* tellBackwards(
   }
 }
 
-/** The ops up to a seq and the rest of its commit: about a thousand, whole commits; none where the log has forgotten them. */
-async function windowBefore(store: Past, to: Seq, oldestSeq: Seq): Promise<readonly LoggedOp[]> {
-  for (let size = WINDOW; ; size *= 2) {
+/** Ops, and how often the log was read for them. */
+type Part = { readonly ops: readonly LoggedOp[]; readonly reads: number };
+
+/** The ops up to a seq and the rest of its commit: about so many, whole commits; none where the log has forgotten them. */
+async function windowBefore(
+  store: Past,
+  to: Seq,
+  window: { readonly oldestSeq: Seq; readonly size: number },
+): Promise<Part> {
+  const { oldestSeq } = window;
+  for (let { size } = window; ; size *= 2) {
     const start = Math.max(oldestSeq - 1, to - size);
     // oxlint-disable-next-line no-await-in-loop -- more of it only where a commit is larger
-    const ops = await readAll(store, start, to);
+    const { ops, reads } = await readAll(store, start, to);
     const [first] = ops;
-    if (first?.seq !== start + 1) return [];
+    if (first?.seq !== start + 1) return { ops: [], reads };
     const { tx } = first;
     // Where it begins amid a commit, that is for the next window.
     const isWhole = tx === null || start === oldestSeq - 1;
     const whole = isWhole ? ops : ops.filter((op) => op.tx !== tx);
-    if (whole.length > 0) return whole;
+    if (whole.length > 0) return { ops: whole, reads };
   }
 }
 
-async function readAll(store: Past, after: Seq, to: Seq): Promise<readonly LoggedOp[]> {
+async function readAll(store: Past, after: Seq, to: Seq): Promise<Part> {
   const ops: LoggedOp[] = [];
-  for (let at = after; at < to;) {
-    // oxlint-disable-next-line no-await-in-loop -- large ones come in several parts
+  let reads = 0;
+  for (let at = after; at < to; reads += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- large ones come in several parts, and others want their turn in between
+    if (reads > 0) await turn();
+    // oxlint-disable-next-line no-await-in-loop -- part by part
     const part = await store.read(at, to);
     ops.push(...part);
     const last = part.at(-1);
     if (last === undefined) break;
     at = last.seq;
   }
-  return ops;
+  return { ops, reads };
 }
 
 async function stateAfter(store: Past, ops: readonly LoggedOp[]): Promise<Tree> {

@@ -67,8 +67,8 @@ export function routeLog(app: Hono, deps: HttpDeps): void {
 async function before(
   store: OpenStore,
   filter: Filter,
-  { seq, limit }: Extract<Paging, { kind: 'before' }>,
-): Promise<object> {
+  { seq, limit }: Omit<Extract<Paging, { kind: 'before' }>, 'kind'>,
+): Promise<{ readonly ops: readonly object[] }> {
   const ops: object[] = [];
   for await (const op of store.tellBackwards(
     filter.scope,
@@ -86,8 +86,27 @@ async function pageOf(
   filter: Filter,
   { page, limit }: Extract<Paging, { kind: 'page' }>,
 ): Promise<object> {
-  const ops: object[] = [];
   const skipped = (page - 1) * limit;
+  const { ops, total } = isWhole(filter)
+    ? await cutOut(store, filter, { skipped, limit })
+    : await pickOut(store, filter, { skipped, limit });
+  const pagination = { page, limit, total, total_pages: Math.ceil(total / limit) };
+  return { ops, pagination };
+}
+
+type Page = { readonly ops: readonly object[]; readonly total: number };
+type Cut = { readonly skipped: number; readonly limit: number };
+
+/** Where each op is shown, their seqs tell how many there are, and where a page of them begins. */
+async function cutOut(store: OpenStore, filter: Filter, { skipped, limit }: Cut): Promise<Page> {
+  const { head, oldestSeq } = store.standing();
+  const seq = head - skipped + 1;
+  const { ops } = await before(store, filter, { seq, limit });
+  return { ops, total: head - oldestSeq + 1 };
+}
+
+async function pickOut(store: OpenStore, filter: Filter, { skipped, limit }: Cut): Promise<Page> {
+  const ops: object[] = [];
   let total = 0;
   for await (const op of store.tellBackwards(filter.scope, store.standing().head)) {
     const seen = show(op, filter);
@@ -95,8 +114,13 @@ async function pageOf(
     if (total >= skipped && ops.length < limit) ops.push(seen);
     total += 1;
   }
-  const pagination = { page, limit, total, total_pages: Math.ceil(total / limit) };
-  return { ops, pagination };
+  return { ops, total };
+}
+
+/** Whether it leaves nothing out. */
+function isWhole({ scope, pattern, deviceId, op, since, until }: Filter): boolean {
+  const isNamed = pattern !== null || deviceId !== null || op !== null;
+  return scope.isWhole && !isNamed && since === -Infinity && until === Infinity;
 }
 
 /** What is shown of an op; null where the filter leaves it out. By what is seen of it: the name of an op tells of what rules hide. */

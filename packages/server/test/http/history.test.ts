@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 
+import { StoreHost } from '../../src/host/store-host.ts';
 import { type Ask, World } from './world.ts';
 
 const S = '/api/stores/acme/blog';
@@ -202,6 +203,28 @@ test('S89 the log of more ops than one window holds is whole, and rules leave no
   const mine = (await bound.ask('GET', `${S}/log`)).json;
   expect(mine).toMatchObject({ pagination: { total: 13 } });
   expect(JSON.stringify(mine)).not.toContain('k/');
+});
+
+test('S89 a page of all that the log has is read by itself, and what there is besides is counted unread', async () => {
+  const { ask } = await open();
+  const paths = Array.from({ length: 100 }, (_, at): [string, number] => [`k/${at}`, at]);
+  for (let round = 0; round < 3; round += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- in this order
+    await write(ask, ...paths);
+  }
+  const read = vi.spyOn(StoreHost.prototype, 'read');
+  onTestFinished(() => read.mockRestore());
+  const pagination = { limit: 5, total: 300, total_pages: 60 };
+  for (const page of [1, 40, 60, 61]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const { json } = await ask('GET', `${S}/log?limit=5&page=${page}`);
+    const last = 300 - (page - 1) * 5;
+    const shown = page === 61 ? [] : [0, 1, 2, 3, 4].map((back) => ({ store_seq: last - back }));
+    expect(seqs(json)).toBe(JSON.stringify(shown));
+    expect(json['pagination']).toEqual({ page, ...pagination });
+  }
+  const parts = await Promise.all(read.mock.results.map(({ value }) => value));
+  expect(parts.flat().length).toBeLessThanOrEqual(3 * 16);
 });
 
 test('S106 a rollback of the store that is repeated under its Idempotency-Key is answered as it was', async () => {

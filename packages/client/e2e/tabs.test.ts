@@ -1,6 +1,6 @@
 import { createServer, type Server } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page, WebSocket } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { hasChromium, launchChromium, type ServedPage, servePage } from '../../../tools/browser.ts';
 import { Gate } from './gate.ts';
@@ -24,6 +24,7 @@ describe.skipIf(!hasChromium)('three tabs in Chromium', { timeout: 180_000 }, ()
   let gate: Gate;
   let context: BrowserContext;
   let fragment: string;
+  let lines: Map<Page, WebSocket[]>;
 
   beforeAll(async () => {
     page = await servePage(source);
@@ -43,6 +44,7 @@ describe.skipIf(!hasChromium)('three tabs in Chromium', { timeout: 180_000 }, ()
     gate = await Gate.open(port);
     fragment = new URLSearchParams({ url: gate.url, token }).toString();
     context = await browser.newContext();
+    lines = new Map();
   });
 
   afterEach(async () => {
@@ -53,14 +55,31 @@ describe.skipIf(!hasChromium)('three tabs in Chromium', { timeout: 180_000 }, ()
 
   async function open(): Promise<Page> {
     const tab = await context.newPage();
+    const own: WebSocket[] = [];
+    lines.set(tab, own);
+    tab.on('websocket', (line) => own.push(line));
     await tab.goto(`${page.url}#${fragment}`);
     await tab.waitForFunction('globalThis.tab !== undefined');
     await tab.evaluate('tab.store.ready');
     return tab;
   }
 
-  async function openThree(): Promise<readonly [Page, Page, Page]> {
+  type Three = readonly [Page, Page, Page];
+
+  async function openThree(): Promise<Three> {
     return [await open(), await open(), await open()];
+  }
+
+  function leads(tab: Page): boolean {
+    return lines.get(tab)?.some((line) => !line.isClosed()) === true;
+  }
+
+  /** The one with the connection first: where the first stood still for too long, another one has it by now. */
+  async function leadingFirst(tabs: Three): Promise<Three> {
+    await expect.poll(() => tabs.filter(leads).length).toBe(1);
+    const [first, second, third] = tabs;
+    if (leads(third)) return [third, first, second];
+    return leads(second) ? [second, first, third] : [first, second, third];
   }
 
   /** Everything that was written is in every tab and on the server, once; over one connection. */
@@ -88,12 +107,14 @@ describe.skipIf(!hasChromium)('three tabs in Chromium', { timeout: 180_000 }, ()
     const tabs = await openThree();
     await Promise.all(tabs.map((tab, index) => write(tab, `tab${index}`)));
     await expectAll(tabs, 3);
-    expect(gate.total).toBe(1);
+    // Another one, where the tab that has it stands still for too long; but not one for each.
+    expect(gate.total).toBeLessThan(tabs.length);
   });
 
   it('go on when the tab with the connection is closed (P67)', async () => {
-    const [first, second, third] = await openThree();
-    await write(first, 'first');
+    const tabs = await openThree();
+    await write(tabs[0], 'first');
+    const [first, second, third] = await leadingFirst(tabs);
     const tookMs = await takeover(second, async () => {
       void write(second, 'second');
       await first.close();
@@ -104,9 +125,10 @@ describe.skipIf(!hasChromium)('three tabs in Chromium', { timeout: 180_000 }, ()
   });
 
   it('go on when the tab with the connection crashes, and send what it had stored (P67, P68)', async () => {
-    const [first, second, third] = await openThree();
+    const tabs = await openThree();
+    await write(tabs[0], 'first');
+    const [first, second, third] = await leadingFirst(tabs);
     const devtools = await context.newCDPSession(first);
-    await write(first, 'first');
     const tookMs = await takeover(second, async () => {
       void write(second, 'second');
       void devtools.send('Page.crash').catch(() => undefined);
@@ -118,11 +140,12 @@ describe.skipIf(!hasChromium)('three tabs in Chromium', { timeout: 180_000 }, ()
   });
 
   it('G71 go on when the tab with the connection is frozen, which follows when it thaws (P67, P68)', async () => {
-    const [first, second, third] = await openThree();
+    const tabs = await openThree();
+    await write(tabs[0], 'first');
+    const [first, second, third] = await leadingFirst(tabs);
     const devtools = await context.newCDPSession(first);
     await devtools.send('Debugger.enable');
-    await write(first, 'first');
-    await first.evaluate('tab.settled()');
+    await tabs[0].evaluate('tab.settled()');
     await first.evaluate('tab.stored()');
     const tookMs = await takeover(second, async () => {
       // It stands still between two tasks, whatever they are: pages that hold locks are not frozen by the browser itself.

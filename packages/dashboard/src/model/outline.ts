@@ -66,15 +66,17 @@ export class Outline {
     this.#publish();
   }
 
-  /** Opens whatever is above a path. */
+  /** Opens whatever is above a path, which has its line then, though it came a moment ago. */
   reveal(path: string): void {
-    const above: string[] = [];
-    for (let base = pathAbove(path); base !== ''; base = pathAbove(base)) above.push(base);
-    for (const base of above.toReversed()) {
-      if (!this.#levels.has(base)) this.#levels.set(base, listChildren(this.#store, base));
+    for (let child = path; child !== ''; child = pathAbove(child)) {
+      const base = pathAbove(child);
+      if (base !== '' && !this.#levels.has(base)) {
+        this.#levels.set(base, listChildren(this.#store, base));
+      }
+      this.#note(child);
     }
     this.#isMoved = true;
-    this.#publish();
+    this.#refresh();
   }
 
   close(): void {

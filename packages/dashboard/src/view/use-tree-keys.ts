@@ -59,7 +59,8 @@ export function useTreeKeys(workspace: Workspace, commands: TreeCommands, state:
     if (action !== null || isLetter) event.preventDefault();
   };
   const enter = (): void => {
-    if (active < 0) perform({ type: 'go', to: 0 });
+    // What was selected here and has gone leaves the keys where it was.
+    if (active < 0 && last.current < 0 && rows.length > 0) perform({ type: 'go', to: 0 });
   };
   return { press, enter };
 }

@@ -29,7 +29,7 @@ export class ConsolePage extends WatchedPage {
   }
 
   get log(): Locator {
-    return this.page.getByRole('log');
+    return this.page.getByRole('listbox', { name: 'Commits' });
   }
 
   line(path: string): Locator {
@@ -44,7 +44,7 @@ export class ConsolePage extends WatchedPage {
 
   /** Waits until the connection is said to be so. */
   async hasState(state: 'connected' | 'reconnecting'): Promise<void> {
-    await this.page.locator(`.pill[data-state=${state}]`).waitFor({ timeout: 20_000 });
+    await this.page.locator(`.pill[data-state=${state}]`).waitFor();
   }
 
   /** Opens the maps above a path, and selects it. */
@@ -68,6 +68,11 @@ export class ConsolePage extends WatchedPage {
   /** Waits until the line of a leaf shows a value. */
   async shows(path: string, value: string): Promise<void> {
     await expect.poll(() => this.line(path).locator('.value').textContent()).toBe(value);
+  }
+
+  /** Waits until the log has something. */
+  async logs(text: string): Promise<void> {
+    await expect.poll(() => this.log.textContent()).toContain(text);
   }
 
   /** By how much the edge of the filter stands out from its inside, and its placeholder: of WCAG, 3 and 4.5 at least. */

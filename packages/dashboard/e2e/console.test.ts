@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { createClient, type Transaction } from '@holdfast/client';
+import { createClient } from '@holdfast/client';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { launchChromium, wantsChromium } from '../../../tools/browser.ts';
 import { ConsolePage } from './console-page.ts';
+import { fill, fillLarge } from './fill.ts';
 import { PathProxy } from './proxy.ts';
 import { ServerProcess } from './server-process.ts';
 
@@ -25,50 +26,11 @@ async function buildConsole(): Promise<void> {
   await promisify(execFile)(process.execPath, [vite, 'build', '--logLevel', 'error'], { cwd, env });
 }
 
-/** Commits something from outside of any page. */
-async function write(name: string, collect: (tx: Transaction) => void): Promise<void> {
-  const client = createClient({ url: server.url.replace('http', 'ws'), token: 'dev' });
-  await client.store(name, { scope: [] }).transact(collect).committed;
-  await client.close();
-}
-
-async function fill(): Promise<void> {
-  await write('demo/main', (tx) => {
-    tx.put('settings/theme', 'dark');
-    tx.put('settings/pageSize', 50);
-    tx.put('users/7/name', 'Ada Lovelace');
-    tx.put('users/7/email', 'ada@example.org');
-    tx.put('users/7/isAdmin', true);
-    tx.put('users/8/name', 'Grace Hopper');
-    tx.put('users/8/tags', ['navy', 'compilers']);
-    tx.increment('visits', 41);
-  });
-}
-
-async function makeStore(name: string): Promise<void> {
-  const headers = { authorization: 'Bearer dev', 'content-type': 'application/json' };
-  const body = JSON.stringify({ name });
-  await fetch(`${server.url}/api/stores`, { method: 'POST', headers, body });
-}
-
-async function fillLarge(): Promise<void> {
-  await makeStore('demo/sensors');
-  for (let start = 0; start < 100_000; start += 1000) {
-    const names = Array.from(
-      { length: 1000 },
-      (_, at) => `s${String(start + at).padStart(5, '0')}`,
-    );
-    await write('demo/sensors', (tx) =>
-      tx.merge('sensors', Object.fromEntries(names.map((name, at) => [name, start + at]))),
-    );
-  }
-}
-
 describe.runIf(wantsChromium)('the console in Chromium', { timeout: 180_000 }, () => {
   beforeAll(async () => {
     await buildConsole();
     [browser] = await Promise.all([launchChromium(), server.start()]);
-    await fill();
+    await fill(server);
   }, 180_000);
 
   afterAll(async () => {
@@ -87,7 +49,7 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 180_000 }, (
     await expect.poll(() => theirs.value.inputValue()).toBe('"light"');
     await theirs.edit('settings/pageSize', '75');
     await mine.shows('settings/pageSize', '75');
-    await expect.poll(() => mine.log.textContent()).toContain('settings/pageSize75');
+    await mine.logs('settings/pageSize75');
     expect([...mine.complaints, ...theirs.complaints]).toEqual([]);
     await Promise.all([mine.close(), theirs.close()]);
   });
@@ -123,6 +85,7 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 180_000 }, (
     await expect.poll(() => mine.figure('outbox').textContent()).toBe('1 pending');
     expect(await mine.figure('state').textContent()).toBe('pending');
     await server.start();
+    await Promise.all([mine.hurry(), theirs.hurry()]);
     await mine.hasState('connected');
     await theirs.shows('users/7/name', '"Countess of Lovelace"');
     await expect.poll(() => mine.figure('outbox').textContent()).toBe('everything is committed');
@@ -170,6 +133,23 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 180_000 }, (
     await keyboard.press('Enter');
     await mine.shows('settings/pageSize', '91');
     await expect.poll(() => focusedId(mine)).toBe('tree');
+    // What is added is what the keys are at then, wherever they were.
+    await keyboard.press('+');
+    await keyboard.press('Control+a');
+    await keyboard.type('added/here');
+    await keyboard.press('Tab');
+    await keyboard.type('1');
+    await keyboard.press('Enter');
+    const added = mine.line('added/here');
+    await expect.poll(() => added.getAttribute('aria-selected')).toBe('true');
+    await expect.poll(() => focusedId(mine)).toBe('tree');
+    expect(await added.getAttribute('aria-selected')).toBe('true');
+    await mine.logs('added/here1');
+    for (const key of ['ArrowUp', 'ArrowUp', 'Enter']) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await mine.log.press(key);
+    }
+    expect(await mine.line('settings/pageSize').getAttribute('aria-selected')).toBe('true');
     expect(mine.complaints).toEqual([]);
     await mine.close();
   });
@@ -196,7 +176,7 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 180_000 }, (
   });
 
   test('where a line is deleted the keys go on from there', async () => {
-    await write('demo/main', (tx) => tx.merge('rows', { a: 1, b: 2, c: 3, d: 4 }));
+    await server.write('demo/main', (tx) => tx.merge('rows', { a: 1, b: 2, c: 3, d: 4 }));
     const mine = await ConsolePage.open(browser, server.console('demo/main'));
     await mine.pick('rows/b');
     await mine.tree.press('Delete');
@@ -205,7 +185,7 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 180_000 }, (
     await mine.page.keyboard.press('ArrowDown');
     expect(await mine.line('rows/c').getAttribute('aria-selected')).toBe('true');
     // Or where somebody else deletes it.
-    await write('demo/main', (tx) => tx.delete('rows/c'));
+    await server.write('demo/main', (tx) => tx.delete('rows/c'));
     await mine.line('rows/c').waitFor({ state: 'detached' });
     await mine.page.keyboard.press('ArrowUp');
     expect(await mine.line('rows/a').getAttribute('aria-selected')).toBe('true');
@@ -217,9 +197,12 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 180_000 }, (
   });
 
   test('what is edited and not saved is not lost without a question', async () => {
-    await makeStore('demo/aside');
     const mine = await ConsolePage.open(browser, server.console('demo/main'));
     const { page } = mine;
+    // Who has made a store elsewhere, and comes back, may pick it.
+    await server.makeStore('demo/aside');
+    await page.evaluate(() => dispatchEvent(new Event('focus')));
+    await page.locator('option[value="demo/aside"]').waitFor({ state: 'attached' });
     const asked: string[] = [];
     page.on('dialog', (dialog) => {
       const isOfToken = dialog.message().includes('token');
@@ -243,7 +226,7 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 180_000 }, (
 
   test('what hides in a name or value, or reorders it, is seen, and an edit keeps it', async () => {
     const [name, plain] = ['\u202Egnp\u200B.exe', 'gnp.exe'];
-    await write('demo/main', (tx) => tx.merge('odd', { [name]: name, [plain]: 'مرحبا 👩‍👩‍👧' }));
+    await server.write('demo/main', (tx) => tx.merge('odd', { [name]: name, [plain]: 'مرحبا 👩‍👩‍👧' }));
     const mine = await ConsolePage.open(browser, server.console('demo/main'));
     await mine.pick(`odd/${name}`);
     await mine.shows(`odd/${name}`, '"\\u202egnp\\u200b.exe"');
@@ -275,7 +258,7 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 180_000 }, (
   });
 
   test('a store of 100,000 leaves is browsed with few lines drawn, and its log pauses', async () => {
-    await fillLarge();
+    await fillLarge(server);
     const mine = await ConsolePage.open(browser, server.console('demo/sensors'));
     await mine.line('sensors').click();
     await mine.line('sensors/s00000').waitFor();
@@ -284,17 +267,17 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 180_000 }, (
     await last.waitFor();
     expect(await last.getAttribute('aria-setsize')).toBe('100000');
     expect(await mine.page.getByRole('treeitem').count()).toBeLessThan(100);
-    await write('demo/sensors', (tx) => {
+    await server.write('demo/sensors', (tx) => {
       for (let at = 0; at < 200; at++) tx.put(`fresh/n${at}`, at);
     });
-    await expect.poll(() => mine.log.textContent()).toContain('fresh/n199');
+    await mine.logs('fresh/n199');
     await mine.log.evaluate((element) => element.scrollTo(0, 0));
     await mine.page.getByText('paused, 0 new').waitFor();
-    await write('demo/sensors', (tx) => tx.put('sensors/s99999', 'changed'));
+    await server.write('demo/sensors', (tx) => tx.put('sensors/s99999', 'changed'));
     await mine.page.getByText('paused, 1 new').waitFor();
     await mine.shows('sensors/s99999', '"changed"');
     await mine.page.getByRole('button', { name: 'Resume' }).click();
-    await expect.poll(() => mine.log.textContent()).toContain('"changed"');
+    await mine.logs('"changed"');
     expect(mine.complaints).toEqual([]);
     await mine.close();
   });

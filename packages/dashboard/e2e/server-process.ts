@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { createClient, type Transaction } from '@holdfast/client';
 
 const command = fileURLToPath(new URL('../../cli/bin/holdfast.js', import.meta.url));
 
@@ -37,6 +38,20 @@ export class ServerProcess {
       return;
     }
     throw new Error(`holdfast dev ended before it was ready: ${said.join('')}`);
+  }
+
+  /** Makes a store. */
+  async makeStore(name: string): Promise<void> {
+    const headers = { authorization: 'Bearer dev', 'content-type': 'application/json' };
+    const body = JSON.stringify({ name });
+    await fetch(`${this.#url}/api/stores`, { method: 'POST', headers, body });
+  }
+
+  /** Commits something from outside of any page. */
+  async write(name: string, collect: (tx: Transaction) => void): Promise<void> {
+    const client = createClient({ url: this.#url.replace('http', 'ws'), token: 'dev' });
+    await client.store(name, { scope: [] }).transact(collect).committed;
+    await client.close();
   }
 
   /** Ends it as a power failure would. */

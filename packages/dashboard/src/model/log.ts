@@ -20,6 +20,24 @@ export type LogView = {
 
 const LINES_MAX = 5000;
 
+/** Where a log is scrolled to, and where it was before; `isAtEnd`: at its newest line. */
+export type Scroll = { readonly top: number; readonly before: number; readonly isAtEnd: boolean };
+
+/**
+ * What a scroll of the log means; null: nothing. Only a person scrolls back, or comes down to the end again: what comes
+ * in is followed, and that scroll is heard of later, when the log may have been paused.
+ */
+export function scrollMeans({ top, before, isAtEnd }: Scroll): 'pause' | 'resume' | null {
+  if (isAtEnd) return top > before ? 'resume' : null;
+  return top < before ? 'pause' : null;
+}
+
+/** Where the line of an id stands, for ids follow each other; -1: nowhere. */
+export function placeOfLine(lines: readonly LogLine[], id: number): number {
+  const place = id - (lines[0]?.id ?? 0);
+  return lines[place]?.id === id ? place : -1;
+}
+
 /** The newest commits of a store, oldest first. Paused, it shows what it showed, and goes on to collect. */
 export class Log {
   #lines: LogLine[] = [];

@@ -1,3 +1,4 @@
+import { explain } from './edits.ts';
 import { Cell, Frame, type Readable } from './signal.ts';
 import { nameOf } from './path.ts';
 import type { Row } from './outline.ts';
@@ -17,6 +18,8 @@ export interface Searched {
   ): { readonly items: readonly { readonly path: string }[]; readonly next: string | null };
   on(pattern: string, callback: () => void, options: object): () => void;
 }
+
+const howToSearch = 'A * stands for one name, and ** at the end for all that is below.';
 
 /** No list that a person reads is longer. */
 const MATCHES_MAX = 1000;
@@ -77,7 +80,7 @@ export class Search {
   }
 
   #fail(error: unknown): void {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = `${explain(error)} ${howToSearch}`;
     this.#matches.set({ rows: [], hasMore: false, error: why });
   }
 }

@@ -44,7 +44,11 @@ export class Session {
     const keep = (event: Event): void => {
       if (this.#keepsSomething) event.preventDefault();
     };
-    addEventListener('beforeunload', keep, { signal: this.#ended.signal });
+    const { signal } = this.#ended;
+    addEventListener('beforeunload', keep, { signal });
+    // Who has made a store elsewhere, as by the command, finds it here when they come back.
+    const again = (): void => void (this.#stores.get().state === 'listed' && this.#list());
+    addEventListener('focus', again, { signal });
     void this.#list();
   }
 
@@ -132,7 +136,8 @@ export class Session {
 
   #fail(status: number): void {
     const { signal } = this.#ended;
-    if (signal.aborted) return;
+    // What was listed before is the best there is.
+    if (signal.aborted || this.#stores.get().state === 'listed') return;
     if (status === 401 || status === 403) {
       this.#stores.set({ state: 'failed', why: status === 401 ? 'unauthorized' : 'forbidden' });
       return;

@@ -21,6 +21,7 @@ export class Workspace {
   readonly #isReady = new Cell(false);
   readonly #problem = new Cell<string | null>(null);
   readonly #selection = new Cell<Selection>(null);
+  readonly #filter = new Cell('');
   readonly #search = new Cell<Search | null>(null);
   readonly #releases = new Set<() => void>();
   #isClosed = false;
@@ -50,6 +51,11 @@ export class Workspace {
     return this.#selection;
   }
 
+  /** What is typed to search for; it is searched for when there is time. */
+  get filter(): Readable<string> {
+    return this.#filter;
+  }
+
   get search(): Readable<Search | null> {
     return this.#search;
   }
@@ -60,9 +66,14 @@ export class Workspace {
 
   /** Shows a path in the tree, and selects it. */
   reveal(path: string): void {
+    this.type('');
     this.find('');
     this.outline.reveal(path);
     this.#selection.set(path);
+  }
+
+  type(text: string): void {
+    this.#filter.set(text);
   }
 
   /** Searches for a path pattern; an empty text ends the search. */
@@ -86,6 +97,8 @@ export class Workspace {
   /** Adds a value where nothing is; what is wrong with it, or null. */
   add(path: string, text: string): string | null {
     try {
+      // What is wrong with a path it says of itself, and not of a pattern.
+      this.store.entry(path);
       if (this.childAt(path) !== null) return 'There is something at this path already.';
       this.edits.change(path, text);
       if (this.edits.save(path)) return null;

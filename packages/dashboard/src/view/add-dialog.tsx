@@ -28,6 +28,7 @@ export function AddDialog({ workspace, onClose }: Props): ReactNode {
         <input
           id={`${id}-path`}
           className="mono"
+          aria-describedby={`${id}-problem`}
           spellCheck={false}
           autoCapitalize="off"
           autoComplete="off"
@@ -42,6 +43,7 @@ export function AddDialog({ workspace, onClose }: Props): ReactNode {
         <input
           id={`${id}-value`}
           className="mono"
+          aria-describedby={`${id}-problem`}
           spellCheck={false}
           autoCapitalize="off"
           autoComplete="off"
@@ -49,7 +51,7 @@ export function AddDialog({ workspace, onClose }: Props): ReactNode {
           value={text}
           onChange={({ target }) => setText(target.value)}
         />
-        <p className="problem" role="status">
+        <p id={`${id}-problem`} className="problem" role="status">
           {problem}
         </p>
         <div className="actions">

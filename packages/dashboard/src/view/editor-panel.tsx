@@ -20,7 +20,7 @@ export function EditorPanel({ workspace, commands, onDone }: Props): ReactNode {
   useSignal(workspace.outline.view);
   const child = path === null ? null : workspace.childAt(path);
   return (
-    <section className="panel panel-value" aria-label="Value">
+    <section className="panel panel-value" aria-label="Value" tabIndex={-1}>
       {path === null ? (
         <p className="empty">Select something in the tree.</p>
       ) : (

@@ -17,6 +17,13 @@ export function focusTree(): void {
   document.querySelector<HTMLElement>('#tree')?.focus();
 }
 
+/** Has the focus go along to the panel that is shown now, where it is in one that is hidden now. */
+export function followPanel(name: string): void {
+  const { activeElement } = document;
+  const isHidden = activeElement?.closest('.panel')?.checkVisibility() === false;
+  if (isHidden) document.querySelector<HTMLElement>(`.panel-${name}`)?.focus();
+}
+
 /** Puts the focus on the value that is selected. */
 export function focusValue(): void {
   document.querySelector<HTMLElement>('#value')?.focus();

@@ -20,7 +20,7 @@ export function OutboxPanel({ session, workspace }: Props): ReactNode {
     if (!outbox.discard(opId)) session.tell('It is on its way already and cannot be taken back.');
   };
   return (
-    <section className="panel panel-outbox" aria-label="Outbox">
+    <section className="panel panel-outbox" aria-label="Outbox" tabIndex={-1}>
       <div className="bar">
         <h2>Outbox</h2>
         <span className="hint" role="status" data-testid="outbox">

@@ -5,7 +5,7 @@ const keys: readonly (readonly [string, string])[] = [
   ['↑ ↓', 'Previous, next line'],
   ['← →', 'Close or go up, open or go in'],
   ['Home End', 'First, last line'],
-  ['Enter', 'Edit the value; open or close a map'],
+  ['Enter', 'Edit the value; open or close a map; in the log, show the path'],
   ['Ctrl+Enter', 'Save; a plain Enter does where the value is one line'],
   ['Escape', 'Give the edit up'],
   ['+', 'Add below the selected map'],

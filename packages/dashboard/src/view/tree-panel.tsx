@@ -1,5 +1,5 @@
 import { useSignal } from '@holdfast/react';
-import { type ReactNode, useDeferredValue, useEffect, useRef, useState } from 'react';
+import { type ReactNode, useDeferredValue, useEffect, useRef } from 'react';
 import type { Search } from '../model/search.ts';
 import type { Workspace } from '../model/workspace.ts';
 import { focusTree, isComposing, isTyping } from './keyboard.ts';
@@ -12,7 +12,7 @@ type Props = { readonly workspace: Workspace; readonly commands: TreeCommands };
 export function TreePanel({ workspace, commands }: Props): ReactNode {
   const search = useSignal(workspace.search);
   return (
-    <section className="panel panel-tree" aria-label="Tree">
+    <section className="panel panel-tree" aria-label="Tree" tabIndex={-1}>
       <div className="bar">
         <Filter workspace={workspace} />
         <button type="button" onClick={commands.add}>
@@ -62,14 +62,10 @@ function MatchingTree({ workspace, commands, search }: MatchingProps): ReactNode
 }
 
 function Filter({ workspace }: { readonly workspace: Workspace }): ReactNode {
-  const [text, setText] = useState('');
+  const text = useSignal(workspace.filter);
   const field = useRef<HTMLInputElement>(null);
-  const search = useSignal(workspace.search);
   const wanted = useDeferredValue(text);
   useEffect(() => workspace.find(wanted), [workspace, wanted]);
-  useEffect(() => {
-    if (search === null) setText('');
-  }, [search]);
   useEffect(() => {
     const listener = (event: KeyboardEvent): void => {
       if (event.key !== '/' || isTyping(event.target)) return;
@@ -90,10 +86,10 @@ function Filter({ workspace }: { readonly workspace: Workspace }): ReactNode {
       autoCapitalize="off"
       autoComplete="off"
       value={text}
-      onChange={({ target }) => setText(target.value)}
+      onChange={({ target }) => workspace.type(target.value)}
       onKeyDown={(event) => {
         if (isComposing(event)) return;
-        if (event.key === 'Escape') setText('');
+        if (event.key === 'Escape') workspace.type('');
         if (event.key === 'ArrowDown') focusTree();
       }}
     />

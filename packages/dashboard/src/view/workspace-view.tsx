@@ -1,5 +1,5 @@
 import { useSignal } from '@holdfast/react';
-import { type ReactNode, useState } from 'react';
+import { type ReactNode, useLayoutEffect, useState } from 'react';
 import { disclose } from '../model/disclose.ts';
 import { explain } from '../model/edits.ts';
 import type { Session } from '../model/session.ts';
@@ -7,7 +7,7 @@ import type { Workspace } from '../model/workspace.ts';
 import { AddDialog } from './add-dialog.tsx';
 import { DeleteDialog } from './delete-dialog.tsx';
 import { EditorPanel } from './editor-panel.tsx';
-import { focusTree, focusValue } from './keyboard.ts';
+import { focusTree, focusValue, followPanel } from './keyboard.ts';
 import { LogPanel } from './log-panel.tsx';
 import { OutboxPanel } from './outbox-panel.tsx';
 import type { TreeCommands } from './use-tree-keys.ts';
@@ -23,6 +23,7 @@ const panels = ['tree', 'value', 'outbox', 'log'] as const;
 export function WorkspaceView({ session, workspace }: Props): ReactNode {
   const [panel, setPanel] = useState<Panel>('tree');
   const [asking, setAsking] = useState<Asking | null>(null);
+  useLayoutEffect(() => followPanel(panel), [panel]);
   const commands: TreeCommands = {
     edit: (path) => {
       workspace.select(path);

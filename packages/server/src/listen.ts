@@ -1,5 +1,6 @@
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { HoldfastError } from '@holdfast/protocol';
 import type { Clock } from './host/clock.ts';
 import type { ServerAddress, ServerLog } from './server-options.ts';
 import { dropStalled } from './stalled.ts';
@@ -18,6 +19,8 @@ export class Listener {
   readonly #open = new Map<Socket, Progress>();
 
   #isStopping = false;
+  /** Ends the wait for the system's answer, which does not come any more. */
+  #giveUp: (error: Error) => void = () => undefined;
 
   constructor(http: HttpServer, clock: Pick<Clock, 'setTimeout' | 'clearTimeout'>) {
     this.#http = http;
@@ -42,17 +45,21 @@ export class Listener {
 
   /** Takes a connection that somebody else has accepted. */
   serve(connection: Socket): void {
+    if (this.#isStopping) connection.destroy();
     // One that has closed already says so to nobody: Node would keep it for as long as the process lives.
     if (!connection.destroyed) this.#http.emit('connection', connection);
   }
 
-  /** Begins to accept connections; rejects with the system's error where that cannot be. */
+  /** Begins to accept connections; rejects with the system's error where that cannot be, or with `closed`. */
   listen(
     { port = 0, host = '127.0.0.1' }: { readonly port?: number; readonly host?: string },
     log: ServerLog,
   ): Promise<ServerAddress> {
     const http = this.#http;
+    // It would serve what has been closed, for ever.
+    if (this.#isStopping) return Promise.reject(new HoldfastError('closed'));
     return new Promise((resolve, reject) => {
+      this.#giveUp = reject;
       http.once('error', reject);
       http.listen(port, host, () => {
         http.off('error', reject);
@@ -69,6 +76,7 @@ export class Listener {
   /** Accepts nothing more; resolves when what was taken is answered (stores.md §19.3), or cut off because that takes too long. */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    this.#giveUp(new HoldfastError('closed'));
     this.#closeIdleSoon();
     const late = this.#clock.setTimeout(() => {
       for (const socket of this.#open.keys()) socket.destroy();

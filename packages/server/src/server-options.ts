@@ -139,7 +139,7 @@ export type ServerDescription = {
 export type Server = ViewsApi & {
   /**
    * Starts to accept connections. Port 0, the default, picks a free one; the default host is loopback. Rejects with the
-   * system's error where the port is taken, or the server listens already.
+   * system's error where the port is taken, or the server listens already; with `closed` where it is closed by then.
    */
   listen(at?: { readonly port?: number; readonly host?: string }): Promise<ServerAddress>;
   /** Serves a connection that came by another way than `listen`: a listener of yours, a simulated network. */

@@ -7,6 +7,7 @@ import { memory } from '@holdfast/server/storage/memory';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { collect } from '../../../tools/garbage.ts';
 import { loopback } from '../src/socket/loopback.ts';
+import { VirtualClock } from './conversation/clock.ts';
 
 test('a server leaves the globals of its process as they are', async () => {
   const { Request: request, Response: response } = globalThis;
@@ -97,6 +98,23 @@ test('a server that listens already rejects to listen again, and goes on', async
   await server.close();
 });
 
+test('a server that is closed listens no more, and whoever waited for that hears of it', async () => {
+  const server = createServer({ storage: memory() });
+  // A name is looked up first, which may end before the server does, or not.
+  const listening = server.listen({ host: 'localhost' });
+  const outcome = listening.then(
+    () => 'listened',
+    ({ code }) => code,
+  );
+  await server.close();
+  expect(['listened', 'closed']).toContain(await outcome);
+  await expect(server.listen()).rejects.toMatchObject({ code: 'closed' });
+  const [visitor, late] = loopback();
+  server.serve(late);
+  expect(late.destroyed).toBe(true);
+  visitor.destroy();
+});
+
 test('an HTTP server of the application hands on what is not its own: the API, and sockets that are let in or told why not', async () => {
   const server = createServer({
     storage: memory(),
@@ -172,6 +190,30 @@ test('what was asked by a listener of the application before the server ends, is
   await once(idle, 'close');
   door.emit('answer');
   expect((await heard)[0]).toMatch(/^HTTP\/1.1 401 /);
+  await closing;
+  expect(taken.map(({ destroyed }) => destroyed)).toEqual([true, true]);
+});
+
+test('a request that is not answered within a second after the server was to end is cut off', async () => {
+  const clock = new VirtualClock();
+  const door = new EventEmitter();
+  const { server, taken, visit } = await served({
+    clock,
+    authenticate: () => {
+      door.emit('asked');
+      return new Promise(() => undefined);
+    },
+  });
+  const idle = visit().resume();
+  await once(idle, 'connect');
+  const visitor = visit();
+  visitor.write('GET /api/whoami HTTP/1.1\r\nHost: a.example\r\nAuthorization: Bearer x\r\n\r\n');
+  await once(door, 'asked');
+  const closing = server.close();
+  await once(idle, 'close');
+  await clock.pass(999);
+  expect(taken.map(({ destroyed }) => destroyed)).toEqual([true, false]);
+  await clock.pass(1);
   await closing;
   expect(taken.map(({ destroyed }) => destroyed)).toEqual([true, true]);
 });

@@ -1,15 +1,23 @@
 import { isObject, refuse } from '@holdfast/protocol';
+import type { Context } from 'hono';
 
+import type { Principal } from '../access/index.ts';
+import type { HttpDeps } from './deps.ts';
 import { invalidBody, Problem, refused } from './errors.ts';
+import { needValid } from './identify.ts';
 import { forWhole, lively } from './lively.ts';
 import { bodies, type BodyName } from './openapi/index.ts';
 
-/** The JSON object in a request's body, of which never more than `max` bytes are held (stores.md §12.1.1). */
+/** A body that took longer is not its sender's word any more, if the sender has been shut out meanwhile (stores.md §11.3). */
+const QUICK_MS = 1000;
+
+/** The JSON object in a request's body, of which never more than `max_json_body` bytes are held (stores.md §12.1.1). */
 export async function readObject(
-  request: Request,
-  max: number,
+  c: Context,
+  deps: HttpDeps,
+  principal: Principal | null,
 ): Promise<{ readonly [key: string]: unknown }> {
-  const value = await readJson(request, max);
+  const value = await readJson(c, deps, principal);
   if (!isObject(value)) throw malformed('The body must be a JSON object.');
   return value;
 }
@@ -29,12 +37,21 @@ export function onlyFields(
 }
 
 /** The JSON value that is a request's body, within the same bounds. */
-export async function readJson(request: Request, max: number): Promise<unknown> {
+export async function readJson(
+  c: Context,
+  deps: HttpDeps,
+  principal: Principal | null,
+): Promise<unknown> {
+  const request = c.req.raw;
   if (!/^application\/json\s*(;|$)/i.test(request.headers.get('content-type') ?? '')) {
     throw new Problem(415, 'unsupported_media_type', { detail: 'Send application/json.' });
   }
   needPlain(request.headers);
-  const text = decode(await readBytes(request, max));
+  const began = performance.now();
+  const bytes = await readBytes(request, deps.limits.max_json_body);
+  const wasQuick = performance.now() - began <= QUICK_MS;
+  if (principal !== null && !wasQuick) await needValid(deps, c, principal);
+  const text = decode(bytes);
   if (text.trim() === '') throw new Problem(400, 'empty_body');
   return parse(text);
 }

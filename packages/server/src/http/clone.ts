@@ -31,7 +31,7 @@ export function routeClone(app: Hono, deps: HttpDeps, acts: Acts): void {
     if (isBounded || mayHide(deps, { principal, row: source, pattern: null })) {
       throw refused(forbidden(null));
     }
-    const body = await readObject(c.req.raw, deps.limits.max_json_body);
+    const body = await readObject(c, deps, principal);
     onlyFields(body, 'NewClone', invalidField);
     return acts.perform(c, { principal, body }, async () => {
       const name = readName(body['name'], source);

@@ -89,7 +89,7 @@ async function putEntry(c: Context, deps: HttpDeps, committer: Committer): Promi
   queryOf(c, parameters.put);
   const path = writablePathOf(c, 'entries', deps.limits);
   const condition = conditionOf(c);
-  const value = await readJson(c.req.raw, deps.limits.max_json_body);
+  const value = await readJson(c, deps, principal);
   return deps.withStore(row.id, (store) =>
     answerWrite(c, { deps, committer, store }, { principal, op: 'set', path, value, condition }),
   );
@@ -126,7 +126,7 @@ async function writeFromBody(
   const row = await storeOf(deps, c, principal);
   needScope(principal, 'entries:write');
   guardedByBody(c);
-  const body = await readObject(c.req.raw, deps.limits.max_json_body);
+  const body = await readObject(c, deps, principal);
   onlyFields(body, op === 'set' ? 'EntryWrite' : 'EntryDelete');
   const payload = { ...body, op };
   return deps.withStore(row.id, async (store) => {

@@ -30,7 +30,7 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
     const principal = await identify(deps, c);
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'entries:read');
-    const body = await readObject(c.req.raw, deps.limits.max_json_body);
+    const body = await readObject(c, deps, principal);
     onlyFields(body, 'BatchRead');
     const paths = readPaths(body['paths'], deps);
     const { subtrees = false } = body;
@@ -48,7 +48,7 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'entries:write');
     guardedByBody(c);
-    const body = await readObject(c.req.raw, deps.limits.max_json_body);
+    const body = await readObject(c, deps, principal);
     onlyRequests(body, 'BatchWrite', 'BatchOp');
     const same = { ops: body['ops'], preconditions: fenceOf(body) };
     const request = onlyPlain(parseTransact(same, { limits: deps.limits }));
@@ -63,7 +63,7 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'entries:write');
     guardedByBody(c);
-    const same = await readObject(c.req.raw, deps.limits.max_json_body);
+    const same = await readObject(c, deps, principal);
     onlyRequests(same, 'Transaction', 'TransactionOp');
     const request = parseTransact(same, { limits: deps.limits });
     // To be told whether a guess is right is to read.

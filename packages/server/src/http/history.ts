@@ -46,7 +46,7 @@ export function routeHistory(app: Hono, deps: HttpDeps, committer: Committer): v
     const principal = await identify(deps, c);
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'entries:write');
-    const body = await readObject(c.req.raw, deps.limits.max_json_body);
+    const body = await readObject(c, deps, principal);
     onlyFields(body, 'Rollback');
     const same = {
       op: 'rollback',

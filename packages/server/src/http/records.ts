@@ -12,8 +12,9 @@ export function routeRecords(app: Hono, deps: HttpDeps): void {
   const { records } = deps;
   if (records === undefined) return;
   const streams = new Streams(deps.limits.max_sockets_per_token);
-  const serve = async (c: Context, body?: object): Promise<Response> => {
+  const serve = async (c: Context, hasBody: boolean): Promise<Response> => {
     const principal = await readerOf(deps, c);
+    const body = hasBody ? await readObject(c, deps, principal) : undefined;
     const request = c.req.raw;
     const isCounted = principal !== null && !c.req.path.endsWith('/handshake');
     const ended = isCounted ? streams.enter(principal) : undefined;
@@ -26,11 +27,9 @@ export function routeRecords(app: Hono, deps: HttpDeps): void {
     });
     return new Response(response.body, response);
   };
-  app.get('/api/records', (c) => serve(c));
+  app.get('/api/records', (c) => serve(c, false));
   for (const what of ['stream', 'handshake']) {
-    app.post(`/api/records/${what}`, async (c) =>
-      serve(c, await readObject(c.req.raw, deps.limits.max_json_body)),
-    );
+    app.post(`/api/records/${what}`, (c) => serve(c, true));
   }
 }
 

@@ -36,7 +36,7 @@ export function routeStores(app: Hono, deps: HttpDeps, acts: Acts): void {
   app.post('/api/stores', async (c) => {
     const principal = await identify(deps, c);
     needScope(principal, 'stores:create');
-    const body = await readObject(c.req.raw, deps.limits.max_json_body);
+    const body = await readObject(c, deps, principal);
     onlyFields(body, 'NewStore', invalidField);
     return acts.perform(c, { principal, body }, async () => {
       const wanted = readStore(body, { principal, now: deps.now() });

@@ -42,7 +42,7 @@ export function routeTokens(app: Hono, deps: HttpDeps, acts: Acts): void {
   app.post('/api/tokens', async (c) => {
     const bearer = await identify(deps, c);
     needScope(bearer, 'tokens:write');
-    const body = await readObject(c.req.raw, deps.limits.max_json_body);
+    const body = await readObject(c, deps, bearer);
     return acts.perform(c, { principal: bearer, body, isSecret: true }, async () => {
       const wanted = await readTokenRequest(body, { bearer, deps });
       judge(bearer, wanted);

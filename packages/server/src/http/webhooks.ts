@@ -97,7 +97,7 @@ async function find(
 
 async function create(c: Context, deps: HttpDeps, acts: Acts): Promise<Response> {
   const { principal, store } = await enter(c, deps, 'webhooks:write');
-  const body = await readObject(c.req.raw, deps.limits.max_json_body);
+  const body = await readObject(c, deps, principal);
   return acts.perform(c, { principal, body, isSecret: true }, async () => {
     if (store.status === 'archived') throw refused(refuse('store_archived'));
     onlyFields(body, 'NewWebhook', invalidField);
@@ -118,7 +118,7 @@ async function replay(c: Context, deps: HttpDeps, acts: Acts): Promise<Response>
   const { principal, store, row } = await find(c, deps, 'webhooks:write');
   // It may reach back to before the webhook was made: that is history.
   needScope(principal, 'audit:read');
-  const body = await readObject(c.req.raw, deps.limits.max_json_body);
+  const body = await readObject(c, deps, principal);
   onlyFields(body, 'Replay', invalidField);
   const { after_seq: after } = body;
   if (

@@ -31,21 +31,32 @@ test('headers without end are refused', async () => {
   expect(await raw.closed()).toContain('431');
 });
 
-type Stalled = { readonly answer: Promise<Response>; send(text: string): void };
+type Stalled = {
+  readonly answer: Promise<Response>;
+  readonly home: World;
+  readonly tokenId: string;
+  send(text: string): void;
+  end(): void;
+};
 
 /** A request whose body is given piece by piece, and never ends. */
 async function stalled(method: string, path: string, type: string): Promise<Stalled> {
   const home = new World({ limits: defaultLimits });
   await home.store('acme/blog');
-  const { raw } = await home.token();
+  const { raw, id: tokenId } = await home.token();
   const pieces = new TransformStream<Uint8Array, Uint8Array>();
   const writer = pieces.writable.getWriter();
   const headers = { authorization: `Bearer ${raw}`, 'content-type': type };
   const init = { method, body: pieces.readable, headers, duplex: 'half' };
   return {
     answer: Promise.resolve(home.app.request(path, init)),
+    home,
+    tokenId,
     send: (text) => {
       writer.write(new TextEncoder().encode(text)).catch(() => undefined);
+    },
+    end: () => {
+      writer.close().catch(() => undefined);
     },
   };
 }
@@ -85,6 +96,37 @@ test('slowloris: a body of JSON that comes byte by byte has two minutes for all 
     vi.useRealTimers();
   }
 });
+
+const more = { name: 'more', org: 'acme', scopes: ['entries:read'], store_access: { mode: 'all' } };
+
+test.each([
+  ['PUT', '/api/stores/acme/blog/entries/a', 1],
+  ['POST', '/api/stores/acme/blog/transact', { ops: [{ op: 'set', path: 'a', value: 1 }] }],
+  ['POST', '/api/stores/acme/blog/entries/batch', { paths: ['a'] }],
+  ['POST', '/api/stores', { name: 'acme/more' }],
+  ['POST', '/api/tokens', more],
+  ['POST', '/mcp', { jsonrpc: '2.0', id: 1, method: 'ping' }],
+])(
+  'S101 the body of %s %s does nothing where its token was revoked while it came',
+  async (method, path, body) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    try {
+      const { answer, home, tokenId, send, end } = await stalled(method, path, 'application/json');
+      send(' ');
+      await vi.advanceTimersByTimeAsync(1500);
+      await home.tokens.revoke(tokenId);
+      send(JSON.stringify(body));
+      end();
+      expect((await answer).status).toBe(401);
+      const { ask } = await home.token();
+      expect((await ask('GET', '/api/stores/acme/blog/entries/a')).status).toBe(404);
+      expect((await ask('GET', '/api/stores/acme/more')).status).toBe(404);
+      expect(await home.tokens.list('acme')).toHaveLength(1);
+    } finally {
+      vi.useRealTimers();
+    }
+  },
+);
 
 test('an upload that stops halfway leaves no file behind', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });

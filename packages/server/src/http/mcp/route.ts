@@ -1,5 +1,6 @@
 import type { Context, Hono } from 'hono';
 
+import type { Principal } from '../../access/index.ts';
 import { readJson } from '../body.ts';
 import type { HttpDeps } from '../deps.ts';
 import { answerProblem, Problem } from '../errors.ts';
@@ -35,8 +36,9 @@ export function routeMcp(app: Hono, deps: HttpDeps): void {
   }));
   app.all('/mcp', async (c) => {
     if (c.req.method !== 'POST') return onlyPost();
-    const desk = await deskOf(c, deps, (request) => app.fetch(request));
-    const parsedBody = await readJson(c.req.raw, deps.limits.max_json_body);
+    const principal = await identify(deps, c);
+    const desk = deskOf(c, principal, (request) => app.fetch(request));
+    const parsedBody = await readJson(c, deps, principal);
     // Loaded when the first agent comes, for it is large.
     const [{ McpServer }, { WebStandardStreamableHTTPServerTransport: Transport }, schemas] =
       await Promise.all([
@@ -65,12 +67,11 @@ function onlyPost(): Response {
   return response;
 }
 
-async function deskOf(
+function deskOf(
   c: Context,
-  deps: HttpDeps,
+  principal: Principal,
   fetch: (request: Request) => Response | Promise<Response>,
-): Promise<Desk> {
-  const principal = await identify(deps, c);
+): Desk {
   const deviceId = `mcp:${principal.subject ?? 'anonymous'}`;
   const caller = { principal, credentials: credentialsOf(c), deviceId };
   return new Desk(fetch, caller, c.req.raw.signal);

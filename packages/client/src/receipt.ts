@@ -17,7 +17,10 @@ import type { Outcome, PendingState } from '@holdfast/engine/replica';
 export type Commit = {
   /** The seq of its last op. */
   readonly seq: Seq;
-  /** Seqs of others' ops on its paths that were ordered between making and committing it. */
+  /**
+   * Seqs of others' ops on its paths that were ordered between making and committing it; after a snapshot one stands for
+   * all that it brought.
+   */
   readonly rebasedOver: readonly Seq[];
   /** One for each op of a transaction, in order. */
   readonly results?: readonly WriteResult[];

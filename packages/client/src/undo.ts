@@ -76,6 +76,8 @@ class HandleUndo implements UndoManager {
   #way: Direction | null = null;
   /** What is written into one step, until that is over. */
   #group: Group | null = null;
+  /** Not decided yet, and made before anybody here knew what was there: it might be taken back to nothing. */
+  readonly #blind = new Set<Receipt>();
 
   constructor(store: Store, limit: number) {
     this.#store = store;
@@ -91,8 +93,10 @@ class HandleUndo implements UndoManager {
     arounds.set(store, (request, write) => {
       if (isOfFlight(request)) return write();
       const roots = rootsOf(request);
+      const isHere = hold.part.beyond(hold.slot.store.replica?.status().held ?? []).length === 0;
       const before = leavesAround(this.#view, roots);
       const receipt = write();
+      if (!isHere) this.#blind.add(receipt);
       const changes = changesBetween(before, leavesAround(this.#view, roots));
       this.#note({ roots, changes, fate: () => fateOf(receipt) });
       return receipt;
@@ -156,6 +160,7 @@ class HandleUndo implements UndoManager {
 
   #take(way: Direction): Receipt | null {
     this.#cut();
+    if (this.#isBlind) return null;
     const plan = this.#history.plan(way, this.#view);
     if (isRefusal(plan)) throw RejectedError.from(plan);
     this.#show();
@@ -181,11 +186,17 @@ class HandleUndo implements UndoManager {
     this.#show();
   }
 
+  get #isBlind(): boolean {
+    for (const receipt of this.#blind) if (receipt.outcome !== null) this.#blind.delete(receipt);
+    return this.#blind.size > 0;
+  }
+
   #show(): void {
+    const isBlind = this.#isBlind;
     // What a group has is written already, though it is no step yet.
     const hasMore = this.#group?.isEmpty === false;
-    this.canUndo.set(hasMore || this.#history.count('undo') > 0);
-    this.canRedo.set(!hasMore && this.#history.count('redo') > 0);
+    this.canUndo.set(!isBlind && (hasMore || this.#history.count('undo') > 0));
+    this.canRedo.set(!isBlind && !hasMore && this.#history.count('redo') > 0);
   }
 }
 

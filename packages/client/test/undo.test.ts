@@ -18,6 +18,12 @@ afterEach(async () => {
 const all = (store: Store): unknown =>
   Object.fromEntries(store.entries().items.map(({ path, value }) => [path, value]));
 
+/** What is written from now on has certainly not been sent. */
+async function goOffline(store: Store, valve: Valve): Promise<void> {
+  valve.down();
+  await expect.poll(() => store.status.get().connection).not.toBe('connected');
+}
+
 describe('undo', () => {
   it('brings back what was, at once and for everybody, and redo what came (P58)', async () => {
     const [store, other] = [await world.store(), await world.store()];
@@ -108,8 +114,8 @@ describe('undo', () => {
 
   it('a group of which all but the last was cancelled before it was sent is a step like another (P58)', async () => {
     const valve = new Valve();
-    valve.holdOut();
-    const store = world.client({ link: valve }).store('acme/app');
+    const store = await world.store({ link: valve });
+    await goOffline(store, valve);
     const undo = undoManager(store);
     store.put('x', 0);
     undo.group(() => {
@@ -123,15 +129,15 @@ describe('undo', () => {
     expect([store.get('x'), store.outbox.list().length]).toEqual([3, 2]);
     const alone = store.put('y', 1);
     expect([alone.cancel(), undo.undo() === null, store.get('x')]).toEqual([true, false, 0]);
-    valve.letOut();
+    valve.up();
     await undo.redo()?.committed;
     expect(all(store)).toEqual({ x: 3 });
   });
 
   it('takes back of a group what is there of it, and nothing of what was cancelled (P58)', async () => {
     const valve = new Valve();
-    valve.holdOut();
-    const store = world.client({ link: valve }).store('acme/app');
+    const store = await world.store({ link: valve });
+    await goOffline(store, valve);
     store.put('x', 0);
     store.increment('total', 5);
     store.add('tags', 'a');
@@ -152,7 +158,7 @@ describe('undo', () => {
     expect(all(store)).toMatchObject(left);
     undo.undo();
     expect(all(store)).toEqual({ x: 0, total: 5, tags: ['a'] });
-    valve.letOut();
+    valve.up();
     await undo.redo()?.committed;
     expect(all(store)).toMatchObject(left);
   });

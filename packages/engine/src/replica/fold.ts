@@ -170,6 +170,7 @@ export class Fold {
   /** Puts a snapshot in place of the committed state. */
   replace(tree: Tree, seq: Seq): { readonly before: Sight; readonly after: Sight } {
     const before = { committed: this.#committed, view: this.#view };
+    this.#noteReplaced(tree, seq);
     this.#committed = tree;
     this.#cursor = seq;
     this.rebuild();
@@ -329,6 +330,26 @@ export class Fold {
         if (isMet) rebasedOver.push(op.seq);
       }
     }
+  }
+
+  /** A snapshot does not tell of ops, but of what they left: the last at each place that differs stands for them. */
+  #noteReplaced(tree: Tree, seq: Seq): void {
+    for (const { request, rebasedOver } of this.#shown) {
+      const paths = new Set(writesOf(request).flatMap(targets));
+      const other = [...paths].find((path) => this.#isOther(path, tree));
+      if (other !== undefined) rebasedOver.push(revisionAt(tree, other) ?? seq);
+    }
+  }
+
+  /** Whether others have changed what is at a path, or in its way; what looks as it is shown may be our own. */
+  #isOther(path: Path, tree: Tree): boolean {
+    const leaf = tree.leaf(path);
+    if (leaf !== undefined && looksEqual(leaf, this.#view.leaf(path))) return false;
+    const before = this.#committed;
+    return (
+      revisionAt(tree, path) !== revisionAt(before, path) ||
+      ancestorsOf(path).some((each) => tree.leaf(each)?.revision !== before.leaf(each)?.revision)
+    );
   }
 
   #showOps(shown: Pending): readonly Act[] {

@@ -58,15 +58,24 @@ function members(
     const at = current.findIndex((each) => jsonEquals(each, member));
     return { value: current.filter((_, index) => index !== at), arg: member };
   }
-  // Each value once.
-  const seen = new Set<string>();
-  const value = [member, ...current].filter((each) => seen.size !== seen.add(canonical(each)).size);
+  const value = distinct.has(current)
+    ? [member, ...current.filter((each) => !jsonEquals(each, member))]
+    : onceEach([member, ...current]);
+  distinct.add(value);
   // A member passed the limits alone; in the list it may be a level, or a byte, too much.
   return checkValue(value, path, limits) ?? { value, arg: member };
 }
 
 function mismatch(leaf: Leaf | undefined): Refusal {
   return refuse('type_mismatch', { type: leaf?.type ?? 'map' });
+}
+
+/** Lists that were made here, and hold each value once: who adds to one of a thousand members writes out none of them. */
+const distinct = new WeakSet<object>();
+
+function onceEach(list: readonly Json[]): readonly Json[] {
+  const seen = new Set<string>();
+  return list.filter((each) => seen.size !== seen.add(canonical(each)).size);
 }
 
 /** The same text for equal values and for no others, whatever the order of their keys. */

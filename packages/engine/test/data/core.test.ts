@@ -1,6 +1,6 @@
 import { asPath, defaultLimits, isRefusal, type Json, type Path, refuse } from '@holdfast/protocol';
 import { apply, decide, leaseRules, touches, Tree } from '@holdfast/engine/data';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { SmallStore } from './small-store.ts';
 
 let store = new SmallStore();
@@ -222,6 +222,20 @@ describe('Ops and canonical form', () => {
     expect(store.get('s')).toEqual([{ b: { d: [3], c: 2 }, a: 1 }]);
     store.remove('s', { a: 1, b: { c: 2, d: [3] } });
     expect(store.get('s')).toEqual([]);
+  });
+
+  test('who adds to a set of many members writes out none of them', () => {
+    const stringify = vi.spyOn(JSON, 'stringify');
+    onTestFinished(() => stringify.mockRestore());
+    for (let id = 0; id < 200; id += 1) store.add('s', { id, tags: ['a'] });
+    store.add('s', { tags: ['a'], id: 7 });
+    // Once a member, as it comes in; not each of all for each.
+    expect(stringify.mock.calls.length).toBeLessThan(1000);
+    const ids = [
+      7,
+      ...Array.from({ length: 200 }, (_, back) => 199 - back).filter((id) => id !== 7),
+    ];
+    expect(store.get('s')).toEqual(ids.map((id) => ({ id, tags: ['a'] })));
   });
 
   test('S25 null is a value (P10)', () => {

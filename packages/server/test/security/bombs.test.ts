@@ -82,6 +82,23 @@ test('decompression bombs: nothing that comes is unpacked, neither bodies nor fr
   await isUnharmed(home);
 });
 
+test('decompression bombs: where compression is configured a frame is unpacked up to the cap on frames, and ends its socket there', async () => {
+  const home = await world({ deflate: true });
+  const address = `${home.url.replace('http', 'ws')}/ws/sync/websocket?vsn=2.0.0&capver=4&device_id=d&token=dev`;
+  const socket = new WebSocket(address, { perMessageDeflate: true });
+  socket.on('error', () => undefined);
+  await new Promise((resolve) => socket.once('open', resolve));
+  expect(socket.extensions).toContain('permessage-deflate');
+  const answer = new Promise((resolve) => socket.once('message', (data) => resolve(String(data))));
+  const spaces = ' '.repeat(2 * 1024 * 1024);
+  socket.send(`[null,"1","phoenix","heartbeat",{"a":"${spaces}"}]`);
+  expect(await answer).toContain('"reason":"frame_too_large"');
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  socket.send(' '.repeat(64 * 1024 * 1024));
+  expect(await closed).toBe(1009);
+  await isUnharmed(home);
+});
+
 test('prototype pollution: names of prototypes are names of leaves like others, and change nothing', async () => {
   const home = await world();
   const peer = await home.joined();

@@ -19,6 +19,8 @@ export type OperatorRoom = {
   readonly now: () => EpochMs;
   /** Closes what is open of an archived store. */
   readonly archived: (id: string) => Promise<void>;
+  /** Lets a store that was made anew under its name be opened. */
+  readonly purged: (id: string) => void | Promise<void>;
   /** Looks at the tokens of all open sockets. */
   readonly revoked: () => void;
 };
@@ -40,6 +42,7 @@ export function operatorStores(room: OperatorRoom): Server['stores'] {
       return parsed === null ? null : storage.stores.find(parsed);
     },
     archive: (id) => archiveStore(room, id, 'store.archived'),
+    purge: (id) => purgeStore(room, id),
   };
 }
 
@@ -53,6 +56,19 @@ export async function archiveStore(
   if (store === null || !(await storage.stores.archive(id))) return false;
   await archived(id);
   await noteStore(audit, act, store);
+  return true;
+}
+
+/** Deletes a store with all it holds; nobody has it open by then. */
+async function purgeStore(room: OperatorRoom, id: string): Promise<boolean> {
+  const { storage, audit, archived, purged } = room;
+  const store = await storage.stores.get(id);
+  if (store === null) return false;
+  await storage.stores.archive(id);
+  await archived(id);
+  if (!(await storage.stores.purge(id))) return false;
+  await purged(id);
+  await noteStore(audit, 'store.purged', store);
   return true;
 }
 
@@ -104,7 +120,7 @@ export function operatorTokens(room: OperatorRoom): Server['tokens'] {
 
 function noteStore(
   audit: AuditLog,
-  act: 'store.created' | 'store.archived' | 'store.expired',
+  act: 'store.created' | 'store.archived' | 'store.expired' | 'store.purged',
   store: StoreRow,
 ): Promise<void> {
   return audit.note({ act, org: orgOf(store.name), actor: null, store });

@@ -168,6 +168,8 @@ export type Server = ViewsApi & {
     find(name: string): Promise<StoreRow | null>;
     /** Closes the store's channels and refuses writes and joins from now on; the data stays. False: no such store. */
     archive(id: string): Promise<boolean>;
+    /** Archives the store, then deletes it with its entries, log, webhooks and uploads, for good. False: no such store. */
+    purge(id: string): Promise<boolean>;
   };
   readonly tokens: {
     /**

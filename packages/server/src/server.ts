@@ -258,6 +258,7 @@ class HoldfastServer implements Server {
       audit: this.#audit,
       now: () => this.#clock.wall(),
       archived: (id) => this.#archived(id),
+      purged: (id) => this.#openStores.reopen(id),
       revoked: () => this.#sockets.recheckSoon(),
     };
   }
@@ -359,9 +360,8 @@ class HoldfastServer implements Server {
       statusOf: (id, principal) =>
         storeFigures(
           {
+            ...this.#parts(),
             storage: this.#storage,
-            clock: this.#clock,
-            stores: this.#openStores,
             veilOf: (who, host) => this.#veilOf(who, host),
           },
           id,

@@ -123,6 +123,22 @@ test('the operator’s acts, and a rollback on a socket, are noted too', async (
   ]);
 });
 
+test('a store that the operator purges is gone for those who have it open, and its name is free', async () => {
+  const { server, url, storeId, joined } = await world();
+  const peer = await joined();
+  await peer.ask(topic, 'write', set('a', 1, 'd1:s:1'));
+  expect(await server.stores.purge(storeId)).toBe(true);
+  expect(await server.stores.purge(storeId)).toBe(false);
+  expect(await server.stores.find('demo/main')).toBeNull();
+  expect(await peer.ask(topic, 'write', set('b', 1, 'd1:s:2'))).toMatchObject({ status: 'error' });
+  const headers = { authorization: 'Bearer dev' };
+  const { acts } = await (await fetch(`${url}/api/audit`, { headers })).json();
+  expect(acts[0]).toMatchObject({ act: 'store.purged', actor: null, store: 'demo/main' });
+  const anew = await server.stores.create('demo/main');
+  expect(anew?.id).not.toBe(storeId);
+  expect((await fetch(`${url}/api/stores/demo/main/entries/a`, { headers })).status).toBe(404);
+});
+
 test('S105 nobody hears of another org’s acts, of other stores than theirs, or of tokens they may not list', async () => {
   const home = new World();
   const { ask } = await home.token();

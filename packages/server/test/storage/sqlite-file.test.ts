@@ -209,6 +209,21 @@ describe('the file of the SQLite driver', () => {
     await second.close();
   });
 
+  it('holds nothing of what a purged store held, not in pages that are free again either', async () => {
+    const storage = sqlite({ directory });
+    const store = { id: 's', name: asStoreName('acme/app'), incarnation: 'i', expiresAt: null };
+    await storage.stores.create(store);
+    for (let head = 0; head < 3000; head += 100) {
+      const ops = Array.from({ length: 100 }, (_, n) => op(head + 1 + n, { value: 'of a person' }));
+      // oxlint-disable-next-line no-await-in-loop -- one append follows the other
+      expect(await storage.append('s', head, batchOf(ops))).toEqual({ status: 'stored' });
+    }
+    await storage.stores.purge('s');
+    await expect.poll(remains).toBe(0);
+    await storage.close();
+    expect(readFileSync(file).includes('of a person')).toBe(false);
+  });
+
   it('keeps less than the spec demands for nobody', () => {
     const below = { answers: 99_999, answersMs: 3_600_000, resyncMs: 0 };
     for (const [name, value] of Object.entries(below)) {

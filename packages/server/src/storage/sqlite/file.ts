@@ -180,6 +180,7 @@ function openWriter(name: string, { durability, bytesMax }: FileOptions): Databa
       PRAGMA synchronous = ${durability === 'process' ? 'NORMAL' : 'FULL'};
       PRAGMA cache_size = -65536;
       PRAGMA temp_store = MEMORY;
+      PRAGMA secure_delete = FAST;
       PRAGMA journal_size_limit = 67108864;
     `);
     migrate(db, name);

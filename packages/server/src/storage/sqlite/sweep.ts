@@ -74,9 +74,18 @@ export class Sweep {
   async #drain(statement: StatementSync, key: number): Promise<void> {
     for (let changes = 1; changes > 0 && !this.#stopped;) {
       // oxlint-disable-next-line no-await-in-loop -- other writers get their turn between two steps
-      changes = await this.#desk.commits.enqueue(rowsPerStep, () =>
-        Number(statement.run(key, key).changes),
-      );
+      changes = await this.#desk.commits.enqueue(rowsPerStep, () => this.#erase(statement, key));
+    }
+  }
+
+  /** Pages that become free are emptied, too, which `openWriter` has spared all other deletes: purged is for good. */
+  #erase(statement: StatementSync, key: number): number {
+    const { db } = this.#desk;
+    db.exec('PRAGMA secure_delete = ON');
+    try {
+      return Number(statement.run(key, key).changes);
+    } finally {
+      db.exec('PRAGMA secure_delete = FAST');
     }
   }
 }

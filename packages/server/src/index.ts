@@ -53,6 +53,7 @@ export type {
 export type { Cancel, Draft, Env, Soon } from './views/env.ts';
 export { type Holdfast, holdfast } from './views/holdfast.ts';
 export {
+  type AsyncHandle,
   loader,
   type LoaderContext,
   type LoaderDeclaration,
@@ -61,6 +62,7 @@ export {
 } from './views/loader.ts';
 export type {
   Committed,
+  OpenViewStore,
   PathInput,
   StoreLeaf,
   StoreWrites,
@@ -76,16 +78,20 @@ export {
   type StreamOptions,
 } from './views/stream.ts';
 export type { ViewTelemetry } from './views/telemetry.ts';
+export type { AnyContext } from './views/any-context.ts';
 export {
-  KEEP,
   upload,
   type UploadContext,
   type UploadDeclaration,
-  type UploadedEntry,
-  type UploadedFile,
   type UploadOptions,
   type UploadTaskContext,
 } from './views/upload.ts';
+export {
+  KEEP,
+  type UploadedEntry,
+  type UploadedFile,
+  type UploadsHandle,
+} from './views/uploads-handle.ts';
 export { type Call, type Halt, halt, type Use, type UseContext } from './views/use.ts';
 export {
   type DeclaredTypes,

@@ -3,7 +3,7 @@ import type { Cancel, Draft, Env, PrincipalOf, Soon, StoresOf } from './env.ts';
 import type { AsyncHandle } from './loader.ts';
 import type { OpenViewStore } from './store-handle.ts';
 import type { ItemOf, StreamHandle } from './stream.ts';
-import type { UploadsHandle } from './upload.ts';
+import type { UploadsHandle } from './uploads-handle.ts';
 
 /** Whether each subscriber has an instance of its own, or all have one (views.md §11.7). */
 export type ViewScope = 'connection' | 'shared';

@@ -1,45 +1,15 @@
-import { KEEP } from '@holdfast/engine/view';
+import type { AnyContext } from './any-context.ts';
 import type { Soon } from './env.ts';
-import type { Principal } from '../access/index.ts';
+import type { UploadedEntry } from './uploads-handle.ts';
 
-/** An entry of an upload, as its tasks see it (views.md §10). */
-export type UploadedEntry = {
-  readonly ref: string;
-  readonly name: string;
-  readonly size: number;
-  readonly type: string;
-  readonly progress: number;
-  readonly status: 'pending' | 'uploading' | 'success' | 'error' | 'cancelled';
-};
+/** What is asked of an upload outside of any task: it reads the node, and the principal is its owner. */
+export interface UploadContext extends Pick<
+  AnyContext,
+  'principal' | 'params' | 'id' | 'state' | 'signal' | 'store'
+> {}
 
-/** The bytes of an entry that came over a channel (views.md §10.5). */
-export type UploadedFile = {
-  readonly path: string;
-  readonly size: number;
-  stream(): AsyncIterable<Uint8Array>;
-  /** Hexadecimal. */
-  sha256(): Promise<string>;
-  /** Puts the bytes into a file of a store, and a reference to it at the path. */
-  saveTo(
-    store: { readonly name: string },
-    path: string | readonly string[],
-  ): Promise<{ readonly seq: number }>;
-};
-
-/** What hooks of an upload are given: its owner, and the node. */
-export type UploadContext = {
-  readonly principal: Principal;
-  readonly params: unknown;
-  readonly id: string;
-  readonly state: unknown;
-  readonly signal: AbortSignal;
-};
-
-/** What tasks of an upload are given: they may change the node. */
-export type UploadTaskContext = UploadContext & {
-  update<State>(change: State | ((draft: State) => State | void)): void;
-  send(name: string, payload: unknown): void;
-};
+/** What tasks of an upload are given: its node, and as principal its owner. */
+export interface UploadTaskContext extends AnyContext {}
 
 /** What an upload takes, and how (views.md §10.5). */
 export type UploadOptions = {
@@ -92,16 +62,3 @@ export function upload(options: UploadOptions): UploadDeclaration {
 function isExtension(text: unknown): boolean {
   return typeof text === 'string' && /^\.[^./\\]+(\.[^./\\]+)*$/.test(text);
 }
-
-/** The uploads of a node; in shared views, of who commands (views.md §10.5). */
-export type UploadsHandle<Declarations> = {
-  entries(name: keyof Declarations & string): readonly UploadedEntry[];
-  cancel(name: keyof Declarations & string, ref: string): void;
-  /** Visits the completed entries in order, and forgets each unless its visit throws or returns {@link KEEP}. */
-  consume<Result>(
-    name: keyof Declarations & string,
-    visit: (entry: UploadedEntry, file: UploadedFile | null) => Soon<Result | typeof KEEP>,
-  ): Promise<readonly Result[]>;
-};
-
-export { KEEP };

@@ -1,4 +1,4 @@
-import type { Principal } from '../access/index.ts';
+import type { AnyContext } from './any-context.ts';
 import type { Soon } from './env.ts';
 
 /** What a hook is told about the command on its way (views.md §11.1). */
@@ -9,15 +9,7 @@ export type Call = {
 };
 
 /** What a hook has at hand: of a view that it does not know. */
-export type UseContext = {
-  readonly principal: Principal;
-  readonly params: unknown;
-  readonly id: string;
-  readonly state: unknown;
-  readonly signal: AbortSignal;
-  update<State>(change: State | ((draft: State) => State | void)): void;
-  send(name: string, payload: unknown): void;
-};
+export interface UseContext extends AnyContext {}
 
 /** Runs around the commands of a node and of those below it; `before` from the root down, `after` too (views.md §11.1). */
 export type Use = {

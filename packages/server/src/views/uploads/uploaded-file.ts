@@ -5,7 +5,7 @@ import type { FileWrite } from '@holdfast/engine/data';
 import type { Files } from '../../files/index.ts';
 import type { BlobHash } from '../../blobs/index.ts';
 import { StoreOfView } from '../store-of-view.ts';
-import type { UploadedFile } from '../upload.ts';
+import type { UploadedFile } from '../uploads-handle.ts';
 import type { TempFile } from './temp-files.ts';
 
 /** What a `consume` callback has of the bytes (views.md §10.5). */

@@ -13,6 +13,7 @@ import { type ConnectionStatus, isOver } from './connection.ts';
 import { credentialsOf, isWeather } from './link/credentials.ts';
 import type { ClientEnv } from './env.ts';
 import { closedError } from './mistakes.ts';
+import { orAborted } from './or-aborted.ts';
 import type { Settings, TokenSource } from './options.ts';
 import type { StoreStatus } from './status.ts';
 
@@ -56,19 +57,26 @@ export class TryLater extends Error {
 /** Sends a request with the client's token; asks for another once, where one is refused (stores.md §18 C18). */
 export async function send(desk: StoreDesk, request: StoreRequest): Promise<Response> {
   const { token: source } = desk.settings;
+  const { signal } = request;
   if (typeof source !== 'function') return sendWith(source ?? '', desk, request);
-  const token = await tokenOf(source);
+  const token = await tokenOf(source, signal);
   const first = await sendWith(token, desk, request);
   if (first.status !== 401 || request.body instanceof ReadableStream) return first;
   first.body?.cancel().catch(() => undefined);
-  return sendWith(await tokenOf(source, token), desk, request);
+  return sendWith(await tokenOf(source, signal, token), desk, request);
 }
 
-/** What a source gives; that it could not ask is no more than that a request did not arrive. */
-async function tokenOf(source: Exclude<TokenSource, string>, refused?: string): Promise<string> {
+/** What a source gives; that it could not ask is no more than that a request did not arrive. Who has given up waits for none. */
+async function tokenOf(
+  source: Exclude<TokenSource, string>,
+  signal: AbortSignal | undefined,
+  refused?: string,
+): Promise<string> {
   try {
-    return await source(refused);
+    const given = Promise.resolve(source(refused));
+    return await (signal === undefined ? given : orAborted(signal, given));
   } catch (error) {
+    signal?.throwIfAborted();
     throw isWeather(error) ? new TryLater(error) : error;
   }
 }

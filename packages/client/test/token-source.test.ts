@@ -207,3 +207,24 @@ test('what is told by params is told with each request, too: files, the past and
   const bob = open.client({ token: 'x', params: { user: 'bob' } });
   await expect(bob.connect()).rejects.toMatchObject({ code: 'unauthorized' });
 });
+
+test('S78 what waits for a token that does not come ends where it is given up, or its client is closed (P35)', async () => {
+  let isFirst = true;
+  const asked: object[] = [];
+  const client = world.client({
+    token: () => {
+      if (!isFirst) return new Promise((resolve) => void asked.push(resolve));
+      isFirst = false;
+      return world.token;
+    },
+  });
+  const store = client.store('acme/app');
+  await store.ready;
+  const abort = new AbortController();
+  const { signal } = abort;
+  const [fetched, sent] = [store.getFile('a', { signal }), store.putFile('a', new Blob(['b']))];
+  await expect.poll(() => asked.length).toBe(2);
+  abort.abort();
+  await expect(fetched).rejects.toMatchObject({ name: 'AbortError' });
+  await Promise.all([client.close(), expect(sent).rejects.toMatchObject({ code: 'closed' })]);
+});

@@ -141,6 +141,9 @@ async function seek<T extends Json>(
     .finally(() => env.clearTimeout(timer));
   if (!(lease instanceof HoldfastError)) return fly(outing, lease);
   if (lease.code === 'unavailable') {
+    // A token that is refused for good is no lost connection: nobody may run for want of rights.
+    const { connection, error } = outing.slot.room.connection.get();
+    if (connection === 'failed' && error !== undefined) throw error;
     return { value: await outing.compute(outing.signal), how: 'uncoordinated' };
   }
   await landing(outing, { ...patience, expiresAt: Number(lease.details['expires_at']) });

@@ -225,6 +225,14 @@ describe('a single flight', () => {
     const run = vi.fn(async () => 1);
     await expect(reader.once('report', run)).rejects.toBeInstanceOf(HoldfastError);
     await expect(reader.once('report', run)).rejects.toMatchObject({ code: 'missing_scope' });
+    const stranger = world.client({ token: 'nobody’s', onError: () => undefined });
+    await expect(stranger.store('acme/app').once('report', run)).rejects.toMatchObject({
+      code: 'unauthorized',
+    });
+    expect(stranger.status.get().connection).toBe('failed');
+    await expect(stranger.store('acme/app').once('report', run)).rejects.toMatchObject({
+      code: 'unauthorized',
+    });
     expect(run).not.toHaveBeenCalled();
   });
 

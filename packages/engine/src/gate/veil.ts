@@ -265,19 +265,20 @@ export class Veil implements Bound {
     const ctx = { principal, now: now() };
     const isOpen = read === null || this.#asks(def, () => read(ctx, def.ref(params), native));
     const sees = this.#visible(def, params, native);
-    const { visibility } = def;
-    const fields = new Set([...Object.keys(visibility ?? {}), ...Object.keys(Object(native)), '*']);
+    if (def.visibility === null) return { path, isOpen, sees, isWhole: isOpen };
+    const fields = new Set([...Object.keys(def.visibility), ...Object.keys(Object(native)), '*']);
     return { path, isOpen, sees, isWhole: isOpen && [...fields].every(sees) };
   }
 
   /** Which fields of a value the definition shows; each rule is asked once. */
   #visible(def: RecordDef, params: TemplateParams, value: unknown): (field: string) => boolean {
     const { visibility } = def;
+    // Of each of thousands of objects this is kept for each of thousands of viewers: nothing of its value with it.
+    if (visibility === null) return seesEach;
     const { principal, now } = this.#config;
     const view = { principal, now: now(), params, value };
     const said = new Map<string, boolean>();
     const ask = (field: string): boolean => {
-      if (visibility === null) return true;
       const name = Object.hasOwn(visibility, field) ? field : '*';
       const rule = Object.hasOwn(visibility, name) ? visibility[name] : undefined;
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the context of this definition's rules
@@ -304,6 +305,10 @@ export class Veil implements Bound {
     }
     return false;
   }
+}
+
+function seesEach(): boolean {
+  return true;
 }
 
 /** Whether an object of one template may lie within one of the other. */

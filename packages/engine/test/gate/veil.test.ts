@@ -2,6 +2,7 @@ import { Tree } from '@holdfast/engine/data';
 import { Envelopes, Veil } from '@holdfast/engine/gate';
 import { asPath, type Json, passthrough, record } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
+import { collect } from '../../../../tools/garbage.ts';
 
 const at = (path: string) => asPath(path);
 
@@ -191,4 +192,37 @@ test('R225 R226 rules are asked anew about what they were asked about: what chan
   expect(told).toHaveLength(1);
   delete values['people/ada'];
   expect([...veil.asked()]).toEqual([bob]);
+});
+
+test('of the objects that somebody was shown by a read rule, their veil keeps no copies', async () => {
+  const place = { store: 'a/b', path: 'people/:id', version: '1.0' };
+  const def = record({ name: 'person', ...place, schema: passthrough<Person>() });
+  const values = Object.fromEntries(
+    Array.from({ length: 100 }, (_, id): [string, Json] => [`people/${id}`, { name: 'Ada' }]),
+  );
+  const copies: WeakRef<object>[] = [];
+  const veil = new Veil({
+    records: [
+      {
+        def,
+        params: {},
+        read: (_ctx, _ref, value) => {
+          copies.push(new WeakRef(Object(value)));
+          return true;
+        },
+      },
+    ],
+    name: 'eve',
+    principal: { subject: 'eve' },
+    now: () => 0,
+    valueAt: (path) => values[path],
+    tell: () => undefined,
+  });
+  const paths = Object.keys(values).map(at);
+  expect(paths.every((path) => veil.coversSubtree(path))).toBe(true);
+  // A reference that was made in this turn is held until it ends.
+  await new Promise((resolve) => setImmediate(resolve));
+  collect();
+  expect(paths.every((path) => veil.coversSubtree(path))).toBe(true);
+  expect([copies.length, copies.filter((copy) => copy.deref() !== undefined)]).toEqual([100, []]);
 });

@@ -109,6 +109,25 @@ describe('presence', () => {
     expect(shown(good)).toEqual([]);
   });
 
+  it.each(['bigint', 'bytes'])(
+    'who shows a %s that is none is not seen, and keeps nobody from seeing the others (S85)',
+    async (type) => {
+      const [a, b] = [1, 2].map(() => of(world).presence(Cursors, { id: '1' }));
+      if (a === undefined || b === undefined) throw new Error('two');
+      for (const each of [a, b]) each.retain();
+      joinPresence(world.client(), plain).set({ x: 1, at: { _type: type, _typed: '!' } });
+      await expect.poll(() => a.stats().parseErrors).toBe(1);
+      a.set({ x: 1, at });
+      b.set({ x: 2, at });
+      const both = [
+        [{ x: 1, at }, true],
+        [{ x: 2, at }, false],
+      ];
+      await expect.poll(() => shown(a)).toEqual(both);
+      expect(world.errors).toEqual([]);
+    },
+  );
+
   it('of 100 sets in a moment two are sent, the last of them the last (S85)', async () => {
     const valve = new Valve();
     // A machine may need longer than a moment for them.

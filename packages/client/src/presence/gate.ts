@@ -20,6 +20,13 @@ export function gateOf<State>(schema: StandardSchema<State>): Gate<State> {
   return {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is no JSON the server refuses
     out: (value) => passSchema(schema, value) as Passed<State & Writable>,
-    in: (state) => passSchema(schema, fromEnvelope(state)),
+    in: (state) => {
+      try {
+        return passSchema(schema, fromEnvelope(state));
+      } catch (error) {
+        // What others show is theirs: an envelope may hold anything.
+        return { issue: String(error) };
+      }
+    },
   };
 }

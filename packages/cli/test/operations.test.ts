@@ -181,6 +181,9 @@ test('what waits offline is listed as waiting, and sent by a retry', slow, async
   const { rows } = await run('outbox', file);
   expect(rows).toMatchObject([{ state: 'waiting', op: 'set', path: 'late', op_id: write.opId }]);
   expect((await run('outbox', file, '--dead')).rows).toEqual([]);
+  const refused = await run('outbox', 'retry', file, write.opId, '--token', 'unknown');
+  expect([refused.code, refused.stderr.includes('unauthorized')]).toEqual([6, true]);
+  expect((await run('outbox', file)).rows).toEqual(rows);
   const retried = await run('outbox', 'retry', file, write.opId);
   expect(retried).toMatchObject({ code: 0, rows: [{ committed: expect.any(Number) }] });
   expect((await run('get', 'demo/main', 'late')).rows).toMatchObject([{ value: 'at last' }]);

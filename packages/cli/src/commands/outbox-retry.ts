@@ -1,4 +1,5 @@
 import { RejectedError } from '@holdfast/protocol';
+import { callApi } from '../api.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { Failure } from '../failure.ts';
@@ -7,7 +8,7 @@ import { cacheArg, hasRead, outboxWith, withCache } from '../kept.ts';
 const { timeout, token } = connectionArgs;
 
 export const command: Command = defineCommand({
-  summary: 'Send a write of an application again, under its own id.',
+  summary: 'Send a write of an application again, under its own id, and with it all that waits.',
   args: {
     file: cacheArg,
     id: { type: 'positional', description: 'The op id that "holdfast outbox" shows' },
@@ -19,6 +20,8 @@ export const command: Command = defineCommand({
     const { file, id } = args;
     const { store: name, ...where } = outboxWith(file, id);
     const endpoint = endpointOf({ ...args, url: where.url }, terminal);
+    // It tells at once that nobody listens, or that the token is none, where a client would go on trying.
+    await callApi(endpoint, '/api/whoami');
     const committed = await withCache(file, where, {
       token: endpoint.token,
       output,

@@ -80,6 +80,11 @@ export class BoardPage extends WatchedPage {
     await finger.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
   }
 
+  /** The title of the card that has the focus. */
+  focused(): Promise<string | null | undefined> {
+    return this.page.evaluate(() => document.activeElement?.querySelector('p')?.textContent);
+  }
+
   async said(text: string): Promise<void> {
     await this.page.getByRole('status').getByText(text).waitFor();
   }

@@ -196,6 +196,27 @@ describe.runIf(wantsChromium)('the board in Chromium', { timeout: 180_000 }, () 
     );
   });
 
+  test('who is at a card goes on at it where somebody else moves it, and near it where they delete it', async () => {
+    await mine.add('To do', 'Gone while held');
+    await theirs.card('Gone while held').waitFor();
+    await expect.poll(() => mine.page.locator('[data-pending=true]').count()).toBe(0);
+    await mine.card('Gone while held').focus();
+    await theirs.drag('Gone while held', theirs.column('Doing').getByText('Nothing here.'));
+    await mine.column('Doing').locator('[data-card]').waitFor();
+    await expect.poll(() => mine.focused()).toBe('Gone while held');
+    await mine.page.keyboard.press(' ');
+    await mine.page.keyboard.press('ArrowLeft');
+    await theirs.card('Gone while held').focus();
+    await theirs.page.keyboard.press('Delete');
+    await mine.said('Somebody has deleted this card.');
+    await expect.poll(() => mine.focused()).toBe('Choose a name');
+    await both(
+      ['Choose a name', 'Answer the first issues'],
+      [],
+      ['Write the guide', 'Build the board'],
+    );
+  });
+
   test('a server that is killed is survived: what is done meanwhile is shown, and done once, to the same card too', async () => {
     await server.kill();
     await Promise.all([mine.disconnected(), theirs.disconnected()]);
@@ -294,14 +315,12 @@ describe.runIf(wantsChromium)('the board in Chromium', { timeout: 180_000 }, () 
         .evaluate((each) => getComputedStyle(each).direction);
     expect(await direction('שלום')).toBe('rtl');
     await mine.page.getByText('Delete', { exact: true }).waitFor();
-    const at = (): Promise<string | undefined | null> =>
-      mine.page.evaluate(() => document.activeElement?.querySelector('p')?.textContent);
     await mine.card('שלום').hover();
     await mine.page.getByLabel('Delete שלום').click();
-    expect(await at()).toBe('The last');
+    expect(await mine.focused()).toBe('The last');
     await mine.card('The last').hover();
     await mine.page.getByLabel('Delete The last').click();
-    expect(await at()).toBe('Answer the first issues');
+    expect(await mine.focused()).toBe('Answer the first issues');
   });
 
   test('who closes the page while something is on its way is asked', async () => {

@@ -46,10 +46,13 @@ export const Card = memo(function Card(props: Props): ReactNode {
       data-pending={isPending}
       tabIndex={isCurrent ? 0 : -1}
       aria-roledescription="movable card"
+      aria-labelledby={`title-${id}`}
       aria-describedby="keys"
       onDoubleClick={edit}
     >
-      <p dir="auto">{title}</p>
+      <p id={`title-${id}`} dir="auto">
+        {title}
+      </p>
       <span className="tools">
         <button className="quiet" tabIndex={-1} aria-label={`Rename ${title}`} onClick={edit}>
           ✎

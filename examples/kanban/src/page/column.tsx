@@ -20,7 +20,11 @@ export const Column = memo(function Column(props: Props): ReactNode {
   const { column, held, current, renaming, deeds, onRename } = props;
   const { id, title, cards } = column;
   return (
-    <section className="column" data-column={id} aria-label={`${title}, ${cards.length} cards`}>
+    <section
+      className="column"
+      data-column={id}
+      aria-label={`${title}, ${cards.length} card${cards.length === 1 ? '' : 's'}`}
+    >
       <h2>
         {title} <span className="count">{cards.length}</span>
       </h2>

@@ -41,6 +41,19 @@ export function placeOf(columns: readonly Column[], id: string): Place | undefin
   return undefined;
 }
 
+/** Where somebody who is at a card goes on when others have done something: at it, else where it was, else at the first of all; undefined: there is none. */
+export function restOf(
+  columns: readonly Column[],
+  before: readonly Column[],
+  card: string,
+): string | undefined {
+  if (cardOf(columns, card) !== undefined) return card;
+  const place = placeOf(before, card);
+  const cards = columns.find(({ id }) => id === place?.column)?.cards ?? [];
+  const [first] = columns.flatMap((column) => column.cards);
+  return (cards[place?.index ?? 0] ?? cards.at(-1) ?? first)?.id;
+}
+
 /** The card that another one is below, or would be; null: none, it is on top. */
 export function aboveOf(columns: readonly Column[], { id, column, index }: Held): string | null {
   const others = columns.find((each) => each.id === column)?.cards.filter((card) => card.id !== id);

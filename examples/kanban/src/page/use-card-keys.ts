@@ -1,6 +1,14 @@
-import { type FocusEvent, type KeyboardEvent, useEffect, useState } from 'react';
+import { type FocusEvent, type KeyboardEvent, useEffect, useRef, useState } from 'react';
 import type { Card, Column } from './holdfast.ts';
-import { cardOf, type Held, type Place, placeOf, type Renaming, stepFrom } from './places.ts';
+import {
+  cardOf,
+  type Held,
+  type Place,
+  placeOf,
+  type Renaming,
+  restOf,
+  stepFrom,
+} from './places.ts';
 import type { Deeds } from './use-board.ts';
 
 type Board = {
@@ -24,7 +32,7 @@ type CardKeys = {
 /** Cards by the keyboard: arrows go from one to the next; Space picks one up, and then the arrows move it. */
 export function useCardKeys({ columns, deeds, say, rename }: Board): CardKeys {
   const [picked, setHeld] = useState<Held | null>(null);
-  const [focused, setFocused] = useState('');
+  const { focused, focus, left } = useFocused(columns);
   // Others may delete what somebody here is at.
   const held = picked !== null && cardOf(columns, picked.id) !== undefined ? picked : null;
   const first = columns.flatMap(({ cards }) => cards)[0]?.id ?? null;
@@ -34,6 +42,12 @@ export function useCardKeys({ columns, deeds, say, rename }: Board): CardKeys {
   useEffect(() => {
     if (held !== null) focusOn(held.id);
   }, [held]);
+  const isLost = picked !== null && held === null;
+  useEffect(() => {
+    if (!isLost) return;
+    setHeld(null);
+    say('Somebody has deleted this card.');
+  }, [isLost, say]);
 
   const describe = ({ column, index }: Place): string =>
     `${columns.find(({ id }) => id === column)?.title ?? ''}, position ${index + 1}`;
@@ -76,12 +90,37 @@ export function useCardKeys({ columns, deeds, say, rename }: Board): CardKeys {
     else if (isArrow) focusOn(besideOf(columns, place, key));
     else if (!card.isPending) act(key, card, place);
   };
-  const focus = ({ target }: FocusEvent): void => setFocused(idOf(target));
   // Who goes elsewhere puts back what they carried.
   const blur = ({ relatedTarget: next }: FocusEvent): void => {
+    left();
     if (held !== null && next !== null && idOf(next) !== held.id) putBack();
   };
   return { held, current, focus, blur, press };
+}
+
+type Focused = {
+  /** The card that had the focus last; empty: something else. */
+  readonly focused: string;
+  readonly focus: (event: FocusEvent) => void;
+  readonly left: () => void;
+};
+
+/** Keeps the focus where somebody else moves or deletes the card that has it: what is drawn then is another element, or none. */
+function useFocused(columns: readonly Column[]): Focused {
+  const [focused, setFocused] = useState('');
+  const at = useRef('');
+  const before = useRef(columns);
+  useEffect(() => {
+    // Who left it of their own accord has been heard; an element that is taken away says nothing.
+    const isGone = at.current !== '' && document.activeElement === document.body;
+    if (isGone) focusOn(restOf(columns, before.current, at.current));
+    before.current = columns;
+  }, [columns]);
+  const focus = ({ target }: FocusEvent): void => {
+    at.current = idOf(target);
+    setFocused(at.current);
+  };
+  return { focused, focus, left: () => (at.current = '') };
 }
 
 /** The card that an element is, not one that it is in; empty: none. */

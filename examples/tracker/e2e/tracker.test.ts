@@ -251,14 +251,23 @@ describe.runIf(wantsChromium)('the tracker in Chromium', { timeout: 180_000 }, (
     expect(await panel.evaluate((each) => each.scrollWidth - each.clientWidth)).toBe(0);
     await phone.page.screenshot({ path: join(pictures, 'tracker-phone.png') });
     await phone.page.getByRole('button', { name: 'All issues' }).click();
-    await phone.issue('Imported 45').waitFor();
+    // The focus goes along: back to the line of the issue, and into it again.
+    const line = phone.issue('Imported 45');
+    await expect.poll(() => line.evaluate((each) => each === document.activeElement)).toBe(true);
+    await phone.page.keyboard.press('Enter');
+    await expect.poll(() => panel.evaluate((each) => each === document.activeElement)).toBe(true);
+    await phone.page.getByRole('button', { name: 'All issues' }).click();
+    await line.waitFor();
     expect(await phone.overflow()).toBe(0);
     await phone.page.screenshot({ path: join(pictures, 'tracker-phone-list.png') });
     for (const each of [mine, theirs, phone]) expect(each.complaints).toEqual([]);
   });
 
-  test('a title is shown in its own direction', async () => {
+  test('a title is shown in its own direction, beside one that has no end', async () => {
+    await mine.add('w'.repeat(200));
     await mine.add('שלום');
+    const list = mine.page.locator('.aside');
+    expect(await list.evaluate((each) => each.scrollWidth - each.clientWidth)).toBe(0);
     const title = mine.issue('שלום').locator('.title');
     expect(await title.evaluate((each) => getComputedStyle(each).direction)).toBe('rtl');
     const field = mine.page.getByLabel('Title', { exact: true });

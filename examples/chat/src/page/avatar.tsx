@@ -13,7 +13,7 @@ export function Avatar({ name }: { readonly name: string }): ReactNode {
     0,
   );
   return (
-    <span className="avatar" style={{ backgroundColor: `hsl(${hue} 38% 42%)` }} aria-hidden="true">
+    <span className="avatar" style={{ backgroundColor: `hsl(${hue} 38% 34%)` }} aria-hidden="true">
       {initials.toUpperCase()}
     </span>
   );

@@ -10,6 +10,7 @@ import { NewIssue } from './new-issue.tsx';
 import { Recovering } from './recovering.tsx';
 import { Summary } from './summary.tsx';
 import { UndoButton, UndoProvider } from './use-undo.tsx';
+import { useFocusAlong } from './use-focus-along.ts';
 import { useRoute } from './use-route.ts';
 
 type Props = {
@@ -22,6 +23,7 @@ type Props = {
 /** The whole page, on the server and in the browser. */
 export function App({ client, version, me, url }: Props): ReactNode {
   const { route, go, href } = useRoute(url);
+  useFocusAlong(route.issue);
   return (
     <HoldfastProvider client={client} store="team/tracker">
       <VersionContext value={version}>
@@ -39,7 +41,7 @@ export function App({ client, version, me, url }: Props): ReactNode {
           </header>
           <Newer />
           <main className={route.issue === null ? 'tracker' : 'tracker chosen'}>
-            <section className="aside" aria-label="Issues">
+            <section className="aside" aria-label="Issues" tabIndex={-1}>
               <NewIssue me={me} made={(issue) => go({ ...route, issue })} />
               <Recovering>
                 <Suspense fallback={<p className="hint nothing">Loading …</p>}>
@@ -47,7 +49,7 @@ export function App({ client, version, me, url }: Props): ReactNode {
                 </Suspense>
               </Recovering>
             </section>
-            <section className="panel" aria-label="Issue">
+            <section className="panel" aria-label="Issue" tabIndex={-1}>
               {route.issue === null ? (
                 <p className="hint nothing">Choose an issue, or write one.</p>
               ) : (

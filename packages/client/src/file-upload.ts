@@ -48,20 +48,31 @@ export async function sendStream(
   upload: Upload,
   content: ReadableStream<Uint8Array>,
 ): Promise<StoreAnswer> {
+  const reader = content.getReader();
   let sent = 0;
-  const counted = content.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform(piece, controller) {
-        sent += piece.byteLength;
-        controller.enqueue(piece);
-        upload.onProgress({ sent, total: null });
-      },
-    }),
-  );
+  const faults: unknown[] = [];
+  const counted = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const read = await reader.read().catch((error: unknown) => {
+        faults.push(error);
+        throw error;
+      });
+      if (read.done) {
+        controller.close();
+        return;
+      }
+      sent += read.value.byteLength;
+      controller.enqueue(read.value);
+      upload.onProgress({ sent, total: null });
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
   try {
     return await answerOf(await send(upload.desk, requestOf(upload, { body: counted })));
   } catch (error) {
-    throw settled(error, upload.signal);
+    upload.signal?.throwIfAborted();
+    // Where the content fails the platform says no more than that nothing arrived.
+    throw faults.length > 0 ? faults[0] : settled(error, upload.signal);
   }
 }
 

@@ -1,0 +1,55 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openWorld, type World } from './world.ts';
+
+const scopes = ['entries:read', 'entries:write', 'files:read', 'files:write'];
+
+let world: World;
+let token: string;
+
+beforeEach(async () => {
+  world = await openWorld();
+  token = (await world.issue(scopes)).rawToken;
+});
+afterEach(() => world[Symbol.asyncDispose]());
+
+test('a download that breaks off again and again, and brings nothing, comes to an end', async () => {
+  const asked: (string | null)[] = [];
+  const broken: typeof fetch = async (url, init) => {
+    const answer = await fetch(url, init);
+    asked.push(new Headers(init?.headers).get('range'));
+    await answer.body?.cancel();
+    const nothing = new ReadableStream({
+      pull: (controller) => controller.error(new Error('broken')),
+    });
+    return new Response(nothing, answer);
+  };
+  const store = await world.store({ token, env: { fetch: broken } });
+  const others = await world.store({ token });
+  await others.putFile('a', new Blob(['Hello, files.']));
+  const file = await store.getFile('a');
+  const reading = file?.blob();
+  await expect(reading).rejects.toMatchObject({ code: 'unavailable', details: { missing: 13 } });
+  expect(asked).toEqual([null, ...Array.from({ length: 5 }, () => 'bytes=0-12')]);
+});
+
+test('a listener of progress that throws is reported, and its file is sent all the same', async () => {
+  const store = await world.store({ token });
+  const fault = new Error('the bar is gone');
+  const onProgress = (): never => {
+    throw fault;
+  };
+  expect(await store.putFile('a', new Blob(['1']), { onProgress })).toMatchObject({ size: 1 });
+  expect(world.errors).toContain(fault);
+});
+
+test('what a stream that is sent fails with is what is told', async () => {
+  const store = await world.store({ token });
+  const fault = new Error('the disk is gone');
+  async function* content(): AsyncGenerator<Uint8Array> {
+    yield new Uint8Array([1]);
+    throw fault;
+  }
+  const sending = store.putFile('a', content());
+  await expect(sending).rejects.toBe(fault);
+  expect(await store.getFile('a')).toBeUndefined();
+});

@@ -66,6 +66,19 @@ describe('a single flight', () => {
     await expect.poll(() => late.entry(lock)).toBeUndefined();
   });
 
+  it.each([42, '{"answer":', { answer: 42 }])(
+    'computes anew where something else than a text of JSON is at the key: %j',
+    async (there) => {
+      const store = await world.store();
+      await store.put('report', there).committed;
+      expect(await store.once('report', other)).toEqual({
+        how: 'computed',
+        value: 'from the other',
+      });
+      expect(store.get('report')).toBe('"from the other"');
+    },
+  );
+
   it.each([['ours'], ['capver 3']])(
     'S51 of one client of each kind one runs the function, the other awaits: %s first (P57)',
     async (first) => {

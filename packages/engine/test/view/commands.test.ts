@@ -43,6 +43,10 @@ const counter: ViewDefinition = {
   },
 };
 
+function addOne(ctx: ViewContext): void {
+  ctx.update((s: State) => void (s.count += 1));
+}
+
 function touchAll(ctx: ViewContext): void {
   ctx.update((s: State) => void (s.count = 99));
   ctx.stream('log').insert({ id: 'x' });
@@ -288,6 +292,39 @@ test('beyond its limit the queue refuses', async () => {
     { reason: 'overloaded' },
     { reason: 'overloaded' },
   ]);
+});
+
+test('beyond its limit the queue takes no message and no timer: the operator hears of it, and an interval goes on', async () => {
+  const gate = new Gate();
+  const view: ViewDefinition = {
+    ...counter,
+    mount: (ctx) => {
+      ctx.every(1000, addOne);
+      return { count: 0, label: 'a' };
+    },
+    messages: { add: { run: addOne } },
+    commands: { wait: { run: () => gate.opened } },
+  };
+  const rig = new Rig(view, { limits: { queued_tasks: 1 } });
+  const client = await rig.open();
+  const waiting = client.send('wait', {});
+  await rig.settle();
+  const told = { type: 'tell', path: [], message: 'add', payload: {} } as const;
+  rig.step(told);
+  expect(rig.of('fault')).toEqual([]);
+  rig.step(told);
+  await rig.advance(1000);
+  const overloaded = { error: { code: 'overloaded' } };
+  expect(rig.of('fault')).toMatchObject([
+    { where: 'message add', ...overloaded },
+    { where: 'timer', ...overloaded },
+  ]);
+  gate.open();
+  await waiting;
+  await rig.settle();
+  expect(client.tree).toMatchObject({ count: 1 });
+  await rig.advance(1000);
+  expect(client.tree).toMatchObject({ count: 2 });
 });
 
 test('a command that waited when its instance ended may run in another one; one that ran must not', async () => {

@@ -1,0 +1,84 @@
+import { App, calm, complaints, open } from './page.tsx';
+import { records } from '@holdfast/client/records';
+import { bySse } from '@holdfast/client/records/sse';
+import { passthrough, record } from '@holdfast/protocol';
+import { useRecord, useRecordState } from '@holdfast/react';
+import type { ReactElement } from 'react';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openWorld, type World } from './world.ts';
+
+const User = record({
+  name: 'user',
+  store: 'acme/app',
+  path: 'users/:id',
+  version: '1.0',
+  schema: passthrough<{ readonly name: string }>(),
+});
+
+let world: World;
+
+beforeEach(async () => {
+  world = await openWorld();
+  world.server.record(User);
+});
+
+afterEach(async () => {
+  await world[Symbol.asyncDispose]();
+  expect(complaints.splice(0)).toEqual([]);
+});
+
+type View = ReturnType<typeof useRecord<typeof User>>;
+
+function Person({ views }: { readonly views: View[] }): ReactElement {
+  const view = useRecord(User, { id: '1' });
+  views.push(view);
+  return <i>{`${String(view.value?.name)} `}</i>;
+}
+
+function State(): ReactElement {
+  const state = useRecordState(User, { id: '1' });
+  const text =
+    state.status === 'ready'
+      ? `${String(state.value.value?.name)} ${state.value.status}${state.refreshing ? ' refreshing' : ''}`
+      : state.status;
+  return <i>{text}</i>;
+}
+
+describe.each([
+  { line: 'a socket', isStrict: false },
+  { line: 'a socket', isStrict: true },
+  { line: 'server-sent events', isStrict: false },
+  { line: 'server-sent events', isStrict: true },
+])('records by $line, strict: $isStrict', ({ line, isStrict }) => {
+  it('G98 given a record that is not there, then it is up to date, and drawn as whoever writes it', async () => {
+    const asked: string[] = [];
+    const fetched = (url: string, init?: RequestInit): Promise<Response> => {
+      asked.push(url.replace(world.url, ''));
+      return fetch(url, init);
+    };
+    const delivery = line === 'a socket' ? {} : { delivery: bySse() };
+    const { client } = world.seat({
+      records: records([User], delivery),
+      env: { fetch: fetched },
+    });
+    const views: View[] = [];
+    const page = open(
+      <App client={client}>
+        <Person views={views} />
+        <Person views={views} />
+        <State />
+      </App>,
+      isStrict,
+    );
+    await page.shows('undefined undefined undefined gone');
+    await views.at(-1)?.set({ name: 'ada' }).committed;
+    await page.shows('ada ada ada ok');
+    const other = await world.other();
+    await other.put('users/1/name', 'bob').committed;
+    await page.shows('bob bob bob ok');
+    await calm();
+    const streams = asked.filter((path) => path === '/api/records/stream').length;
+    expect(streams).toBe(line === 'a socket' ? 0 : 1);
+    page.unmount();
+  });
+});

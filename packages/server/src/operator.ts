@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type EpochMs, parseStoreName } from '@holdfast/protocol';
 import {
   type AuditLog,
-  faultInRules,
+  faultInPrincipal,
   orgOf,
   ratesOf,
   type TokenAuthority,
@@ -86,8 +86,15 @@ export async function expireStores(room: OperatorRoom): Promise<void> {
 }
 
 /** What makes a token that opens nothing is told to its maker, not to those who come with it. */
-function checkToken({ pathRules, limits }: TokenRequest): void {
-  const fault = pathRules ? faultInRules(pathRules) : null;
+function checkToken({ limits, org, presence, scopes, ...request }: TokenRequest): void {
+  const principal = {
+    ...request,
+    subject: null,
+    tokenId: null,
+    orgs: [org],
+    scopes: new Set(scopes),
+  };
+  const fault = faultInPrincipal({ ...principal, presence: presence ?? undefined });
   if (fault !== null) throw new TypeError(`Nobody could use this token: ${fault}`);
   ratesOf(limits ?? {});
 }

@@ -50,6 +50,10 @@ test.each<[string, object, string]>([
 });
 
 test.each<[string, object, string]>([
+  ['no stores', { storeAccess: undefined }, 'storeAccess must be'],
+  ['stores of no list', { storeAccess: { mode: 'selected' } }, 'storeAccess must be'],
+  ['a scope that there is not', { scopes: ['entries:reed'] }, 'scopes must be'],
+  ['an end that is no instant', { expiresAt: '2026-01-01' }, 'expiresAt must be'],
   ['no list of rules', { pathRules: 'all' }, 'path rules must be a list'],
   ['a rule of another shape', { pathRules: [{ pattern: 'a/**' }] }, 'a path rule must be'],
   ['a rate that there is not', { limits: { write_per_minute: 3 } }, 'no rate "write_per_minute"'],

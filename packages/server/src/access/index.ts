@@ -14,6 +14,7 @@ export {
 export { type Act, AuditLog } from './audit.ts';
 export { principalOf } from './given-principal.ts';
 export { callerOf, fullPrincipal, rightsFor, rightsOf, seesAll, type Viewer } from './caller.ts';
+export { faultInPrincipal } from './check-principal.ts';
 export { cookieOf } from './cookies.ts';
 export {
   type Grants,

@@ -20,12 +20,25 @@ it(
   },
 );
 
+it(
+  'the same holds in tabs, which freeze and are left, whichever of them leads (P57, P58)',
+  { timeout: 480_000 },
+  async () => {
+    const { failure, figures } = await runEdits({ from: 1, count: seeds }, { inTabs: true });
+    expect(failure === null ? null : failureText(failure)).toBeNull();
+    expect(figures.turned).toBeGreaterThan(5 * seeds);
+    expect(figures.flown).toBeGreaterThan(0);
+  },
+);
+
 it.each(Object.entries(editMutants) as [EditMutant, string][])(
   'its checkers notice that %s (%s)',
   { timeout: 240_000 },
   async (mutant, word) => {
     const some = { from: 1, count: spoiledMax, shrinks: false };
-    const { failure } = await runEdits(some, mutant);
-    expect(failure?.problems.join('\n')).toContain(` ms: ${word}: `);
+    for (const inTabs of [false, true]) {
+      const { failure } = await runEdits(some, { mutant, inTabs });
+      expect(failure?.problems.join('\n')).toContain(` ms: ${word}: `);
+    }
   },
 );

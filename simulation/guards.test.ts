@@ -22,12 +22,26 @@ it(
   },
 );
 
+it(
+  'transactions and leases of tabs, which freeze and are left, whose clocks jump and whose tokens end, are those of any client, whichever tab leads',
+  { timeout: 480_000 },
+  async () => {
+    const { failure, figures } = await runGuards({ from: 1, count: seeds }, { inTabs: true });
+    expect(failure === null ? null : failureText(failure)).toBeNull();
+    expect(figures.committed).toBeGreaterThan(10 * seeds);
+    expect(figures.held).toBeGreaterThan(seeds);
+    expect(figures.waited).toBeGreaterThan(0);
+  },
+);
+
 it.each(Object.entries(guardMutants) as [GuardMutant, string][])(
   'its checkers notice that %s (%s)',
   { timeout: 240_000 },
   async (mutant, word) => {
     const some = { from: 1, count: spoiledMax, shrinks: false };
-    const { failure } = await runGuards(some, mutant);
-    expect(failure?.problems.join('\n')).toContain(` ms: ${word}: `);
+    for (const inTabs of [false, true]) {
+      const { failure } = await runGuards(some, { mutant, inTabs });
+      expect(failure?.problems.join('\n')).toContain(` ms: ${word}: `);
+    }
   },
 );

@@ -44,6 +44,17 @@ it(
   },
 );
 
+it(
+  'S54 S80 messages that are compressed, whichever way they go, say what others say (stores.md §7.1.1)',
+  { timeout: 720_000 },
+  async () => {
+    const count = Math.ceil(seeds / 16);
+    const { failure, traffic } = await runHosts({ from: 1, count }, { deflates: true });
+    expect(failure === null ? null : failureText(failure)).toBeNull();
+    expect(traffic.foreignEvents).toBeGreaterThan(50 * count);
+  },
+);
+
 test(
   'S57 a store that is made anew under its name leaves nobody with anything of the old one (P24)',
   { timeout: 240_000 },

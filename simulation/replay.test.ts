@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { runAccounts } from './accounts/run.ts';
 import { runBrowsers } from './browser/run.ts';
 import { runCollections } from './collections/run.ts';
 import { runDeploys } from './deploys/run.ts';
@@ -28,6 +29,7 @@ const worlds: { readonly [kind: string]: Run } = {
   hosts: runHosts,
   'hosts that look back, on SQLite files': (seeds) =>
     runHosts(seeds, { storage: 'sqlite', looksBack: true }),
+  'hosts that compress': (seeds) => runHosts(seeds, { deflates: true }),
   parts: runParts,
   files: runFiles,
   uploads: runUploads,
@@ -36,6 +38,8 @@ const worlds: { readonly [kind: string]: Run } = {
   upgrades: runUpgrades,
   edits: runEdits,
   guards: runGuards,
+  'guards in tabs': (seeds) => runGuards(seeds, { inTabs: true }),
+  accounts: runAccounts,
   views: runViews,
   records: runRecords,
   collections: runCollections,

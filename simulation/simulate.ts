@@ -4,9 +4,11 @@
 // --upgrades, of undo with --edits, of guards and leases with --guards, of webhooks with --webhooks, of views with --views,
 // of records with --records, of collections with --collections (of which nothing is hidden with --collections --open), of
 // tabs with both views and queries with --browsers, of presence with --presence, of deploys of another major of records
-// with --deploys, of transfers by servers and clients at once with --transfers.
+// with --deploys, of transfers by servers and clients at once with --transfers, of several accounts at one machine with
+// --accounts. With --deflate messages of hosts are compressed; with --tabs edits and guards are those of tabs.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
+import { runAccounts } from './accounts/run.ts';
 import { runBrowsers } from './browser/run.ts';
 import { runCollections } from './collections/run.ts';
 import { runDeploys } from './deploys/run.ts';
@@ -51,8 +53,11 @@ const { values } = parseArgs({
     presence: flag,
     deploys: flag,
     transfers: flag,
+    accounts: flag,
     open: flag,
     past: flag,
+    tabs: flag,
+    deflate: flag,
   },
 });
 const one = values.seed ?? process.env['SEED'];
@@ -76,6 +81,7 @@ const kinds = [
   'presence',
   'deploys',
   'transfers',
+  'accounts',
 ] as const;
 const kind = kinds.find((name) => values[name]) ?? 'machines';
 console.log(`${count} seeds of ${kind} from ${from}`);
@@ -84,7 +90,11 @@ type Run = () => Promise<{ readonly failure: Failure | null }>;
 
 const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   hosts: () =>
-    runHosts(seeds, { storage: values.sqlite ? 'sqlite' : 'memory', looksBack: values.past }),
+    runHosts(seeds, {
+      storage: values.sqlite ? 'sqlite' : 'memory',
+      looksBack: values.past,
+      deflates: values.deflate,
+    }),
   parts: () => runParts(seeds),
   files: () => runFiles(seeds),
   views: () => runViews(seeds),
@@ -94,11 +104,12 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   feeds: () => runFeeds(seeds),
   webhooks: () => runWebhooks(seeds),
   upgrades: () => runUpgrades(seeds),
-  edits: () => runEdits(seeds),
-  guards: () => runGuards(seeds),
+  edits: () => runEdits(seeds, { inTabs: values.tabs }),
+  guards: () => runGuards(seeds, { inTabs: values.tabs }),
   presence: () => runPresence(seeds),
   deploys: () => runDeploys(seeds),
   transfers: () => runTransfers(seeds),
+  accounts: () => runAccounts(seeds),
   records: async () => {
     const { failure: found, world } = await runRecords(seeds);
     const { shown, asked, commits } = world;

@@ -32,7 +32,7 @@ export function browserOf(world: World, isCalm: () => boolean): Browser {
 }
 
 type Seat = NonNullable<ClientOptions['tabs']>;
-type Tenant = Pick<DeviceOptions, 'wrap' | 'onRestart'>;
+type Tenant = Pick<DeviceOptions, 'wrap' | 'onCrash' | 'onRestart'>;
 
 const cacheMs = 20;
 const closingMs = 50;
@@ -57,7 +57,10 @@ export class BrowserTab {
       installation: 'browser',
       cache: lateCache(cache, { room: origin.room, life: () => this.#life, mostMs: cacheMs }),
       tabs: (settings) => this.#seat(settings),
-      onCrash: () => this.#life.end(),
+      onCrash: (how) => {
+        this.#life.end();
+        for (const { onCrash } of this.#tenants) onCrash?.(how);
+      },
       onRestart: (client) => {
         for (const { onRestart } of this.#tenants) onRestart?.(client);
       },

@@ -4,6 +4,7 @@ export const deployMutants = {
   'a write is told of twice': 'settled',
   'an object is another': 'converged',
   'nobody may write any more': 'writable',
+  'half of an errand is all that is done': 'errand',
 } as const;
 
 /** One of {@link deployMutants}. */

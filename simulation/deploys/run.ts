@@ -10,11 +10,12 @@ import { type Step, weighed } from '../steps.ts';
 import { textOf } from '../text.ts';
 import { Truth } from '../validators/truth.ts';
 import { type Played, Worlds } from '../worlds.ts';
+import { Clerk } from './clerk.ts';
 import { type DeployMutant, deployMutants } from './mutants.ts';
 import { First, ids, isLaterTask, isTask, Later } from './task.ts';
 import { User, type UserDeed } from './user.ts';
 
-type Deed = UserDeed | 'upgrade';
+type Deed = UserDeed | 'upgrade' | 'tend';
 
 const storeName = 'acme/app';
 const names = ['ann', 'bob', 'cleo'] as const;
@@ -34,10 +35,13 @@ export type DeployFigures = {
 export class DeployWorlds extends Worlds<Deed, DeployMutant> {
   figures: DeployFigures = { commits: 0, written: 0, migrated: 0 };
   readonly #deployed: { isLater: boolean };
+  readonly #later: WeakSet<Server>;
   #users: readonly User[] = [];
+  #clerk: Clerk | null = null;
 
   constructor(mutant: DeployMutant | null = null) {
     const deployed = { isLater: false };
+    const later = new WeakSet<Server>();
     super(
       {
         faults: { ...badWeather, crash: 6, closeServer: 3 },
@@ -50,17 +54,23 @@ export class DeployWorlds extends Worlds<Deed, DeployMutant> {
             return app({ records: [deployed.isLater ? Later : First] });
           },
         },
-        deeds: weighed<Deed>({ set: 8, patch: 8, remove: 2, transact: 4, upgrade: 1 }),
+        prepare: (server) => {
+          if (deployed.isLater) later.add(server);
+        },
+        deeds: weighed<Deed>({ set: 8, patch: 8, remove: 2, transact: 4, upgrade: 1, tend: 5 }),
         people: names.length,
         deedsMin: 60,
       },
       new Spoiling(mutant, { lasting, most: 0 }),
     );
     this.#deployed = deployed;
+    this.#later = later;
   }
 
   protected begin(world: World): void {
     this.#users = names.map((name) => new User(world, name));
+    const isLater = (server: Server): boolean => this.#later.has(server);
+    this.#clerk = new Clerk(world, { isLater, spoils: this.spoils });
     const dice = world.dice.fork();
     world.later(lengthMs / 4 + dice.below(lengthMs / 2), () => this.#deploy(world, dice));
   }
@@ -73,6 +83,10 @@ export class DeployWorlds extends Worlds<Deed, DeployMutant> {
   }
 
   protected perform(world: World, { does, who, roll }: Step<Deed>): void {
+    if (does === 'tend') {
+      this.#clerk?.act(new Dice(roll));
+      return;
+    }
     const user = this.#users[who];
     if (user === undefined || user.device.isAsleep) return;
     // Servers come first.
@@ -87,6 +101,7 @@ export class DeployWorlds extends Worlds<Deed, DeployMutant> {
   protected async check(world: World): Promise<void> {
     try {
       await this.#look(world);
+      await this.#clerk?.judge();
     } finally {
       // The first server of the next world starts before that begins.
       this.#deployed.isLater = false;

@@ -1,6 +1,7 @@
 import { ConflictError, type Receipt, RejectedError, type Store } from '@holdfast/client';
 import { undoManager, type UndoManager } from '@holdfast/client/undo';
 import type { OpId, Request } from '@holdfast/protocol';
+import { isClosed, type Seat } from '../browser/row.ts';
 import type { Device } from '../src/device.ts';
 import type { Dice } from '../src/dice.ts';
 import type { World } from '../src/world.ts';
@@ -32,6 +33,7 @@ export class Editor {
   readonly turned = new Map<OpId, Request>();
   readonly flown: Flown[] = [];
   readonly #world: World;
+  readonly #seat: Seat;
   readonly #desk: Desk;
   #shared: UndoManager | null = null;
   #own: { readonly store: Store; readonly undo: UndoManager } | null = null;
@@ -43,10 +45,11 @@ export class Editor {
   /** So many were turned when one was refused: those before may be refused as well, for they may rest on it. */
   #forgiven = 0;
 
-  constructor(world: World, name: string, desk: Desk) {
+  constructor(world: World, seat: Seat, desk: Desk) {
     this.#world = world;
+    this.#seat = seat;
     this.#desk = desk;
-    this.device = world.device(name, {
+    this.device = seat.take({
       onCrash: () => {
         this.#own = null;
         this.#shared = null;
@@ -61,7 +64,7 @@ export class Editor {
   }
 
   act(does: string, dice: Dice): void {
-    if (this.device.isAsleep || this.#own === null) return;
+    if (!this.#seat.isAwake() || this.#own === null) return;
     if (does === 'write') this.#write(this.store, `doc/${dice.below(5)}`, dice);
     else if (does === 'own') this.#edit(dice);
     else if (does === 'once') void this.#compute(dice);
@@ -79,6 +82,7 @@ export class Editor {
   #start(): void {
     const { store } = this;
     const begin = (): void => {
+      if (isClosed(this.device)) return;
       // What a former life left is settled first: a redo among it may yet be refused.
       if (this.store !== store || this.#own !== null || store.status.get().pending > 0) return;
       const own = this.device.client.store(storeName);
@@ -88,14 +92,22 @@ export class Editor {
       this.#past = [];
       this.#next = [];
     };
-    void store.ready.then(() => {
+    const ready = (): void => {
       begin();
       if (this.#own === null) store.status.subscribe(begin);
-    });
+    };
+    // Its page may be left before.
+    store.ready.then(ready, () => undefined);
+  }
+
+  /** Where nobody else writes. */
+  get #place(): string {
+    const { name, lives } = this.device;
+    return this.#seat.isShared ? `own/${name}-${lives}` : `own/${name}`;
   }
 
   #shown(): State {
-    const { items } = this.store.entries(`own/${this.device.name}/**`);
+    const { items } = this.store.entries(`${this.#place}/**`);
     return new Map(
       items.map(({ path, value }) => [path, typeof value === 'string' ? value : textOf(value)]),
     );
@@ -129,7 +141,7 @@ export class Editor {
     const count = 1 + dice.below(2);
     own.undo.group(() => {
       for (let left = count; left > 0; left--) {
-        const path = `own/${this.device.name}/${dice.below(4)}`;
+        const path = `${this.#place}/${dice.below(4)}`;
         const value = this.#write(own.store, path, dice);
         if (value === null) next.delete(path);
         else next.set(path, value);
@@ -173,6 +185,7 @@ export class Editor {
     const { size } = this.turned;
     receipt.committed.catch((error: unknown) => {
       if (own === null || own !== this.#own || !(error instanceof RejectedError)) return;
+      if (isClosed(this.device)) return;
       const segments = String(error.details['path']).split('/');
       // What came beside is told by the path above it; a leaf of its own only where that rests on what was refused.
       if (segments.length > 2 && size >= this.#forgiven) return;
@@ -217,7 +230,7 @@ export class Editor {
     this.#count += 1;
     const value = `${name} ${this.#count}`;
     const compute = async (): Promise<string> => {
-      await this.#world.sleep(takesMs);
+      await this.#seat.pause(takesMs);
       return value;
     };
     try {

@@ -10,6 +10,7 @@ import { Dice } from '../src/dice.ts';
 import { badWeather } from '../src/faults.ts';
 import type { Seeds } from '../src/simulate.ts';
 import type { World } from '../src/world.ts';
+import { isTabDeed, seatAt, type TabDeed, TabRow } from '../browser/row.ts';
 import { Spoiling } from '../spoiling.ts';
 import { type Step, weighed } from '../steps.ts';
 import { textOf } from '../text.ts';
@@ -19,7 +20,8 @@ import { Editor, storeName } from './editor.ts';
 import type { EditMutant } from './mutants.ts';
 
 const weights = { write: 30, own: 25, undo: 25, redo: 12, once: 8 };
-type Deed = keyof typeof weights;
+const deedsInTabs = weighed<Deed>({ ...weights, freeze: 5, reload: 2 });
+type Deed = keyof typeof weights | TabDeed;
 
 const names = ['ann', 'bob', 'cleo'];
 const spoilsMax = 10;
@@ -29,7 +31,7 @@ const setting = {
   lengthMs: 20_000,
   // Every flight has landed by then.
   clearMs: 125_000,
-  deeds: weighed<Deed>(weights),
+  deeds: weighed<Deed>({ ...weights, freeze: 0, reload: 0 }),
   people: names.length,
   deedsMin: 80,
 };
@@ -37,23 +39,37 @@ const setting = {
 /** How much went on in worlds of edits. */
 export type EditFigures = { readonly turned: number; readonly flown: number };
 
+/** How a world of edits is other than most. */
+export type EditTerms = { readonly mutant?: EditMutant | null; readonly inTabs?: boolean };
+
 /** Those who take back what they have written, and compute something once for all, in bad weather. */
 export class EditWorlds extends Worlds<Deed, EditMutant> {
   figures: EditFigures = { turned: 0, flown: 0 };
+  readonly #row: TabRow | null;
   #editors: Editor[] = [];
 
-  constructor(mutant: EditMutant | null = null) {
-    super(setting, new Spoiling(mutant, { most: spoilsMax }));
+  /** `inTabs`: all but one of them sit in tabs of one browser, which freeze, too, and are left and opened again. */
+  constructor({ mutant = null, inTabs = false }: EditTerms = {}) {
+    const row = inTabs ? new TabRow() : null;
+    const inRow = row === null ? null : { ...row.setting, deeds: deedsInTabs };
+    super({ ...setting, ...inRow }, new Spoiling(mutant, { most: spoilsMax }));
+    this.#row = row;
   }
 
   protected begin(world: World): void {
     const { spoils } = this;
     const complain = (word: string, text: string): void => world.problem(`${word}: ${text}`);
-    this.#editors = names.map((name) => new Editor(world, name, { complain, spoils }));
+    this.#row?.begin(world, setting.lengthMs);
+    this.#editors = (this.#row?.people ?? names).map((name) => {
+      const seat = this.#row?.seat(world, name) ?? seatAt(world, name);
+      return new Editor(world, seat, { complain, spoils });
+    });
   }
 
   protected perform(_world: World, { does, who, roll }: Step<Deed>): void {
-    this.#editors[who]?.act(does, new Dice(roll));
+    const dice = new Dice(roll);
+    if (isTabDeed(does)) this.#row?.act(who, does, dice);
+    else this.#editors[who]?.act(does, dice);
   }
 
   protected async check(world: World): Promise<void> {
@@ -74,27 +90,25 @@ export class EditWorlds extends Worlds<Deed, EditMutant> {
 }
 
 /**
- * What is taken back is what its own author has left there, whoever wrote in between; or had left before the server refused
- * that, where another has brought about just the same.
+ * What is taken back is what its own author has left there once, whoever wrote in between, if that is what is there again;
+ * or had left before the server refused that, where another has brought about just the same.
  */
 function touched(truth: Truth, turned: ReadonlyMap<OpId, Request>): readonly string[] {
   const there = new Map<Path, Json>();
-  const left = new Map<string, Json>();
-  const refused = new Set(
+  const left = new Set(
     [...turned].flatMap(([opId, request]) =>
       truth.of(opId).length > 0 ? [] : writesOf(request).flatMap((write) => leftBy(opId, write)),
     ),
   );
-  return truth.ops.flatMap(({ op, path, value, deviceId, clientOpId }) => {
+  return truth.ops.flatMap(({ op, path, value, clientOpId }) => {
     const next = op === 'delete' ? null : value;
     return leavesOf(op, path, next).flatMap(([at, each]) => {
-      const mine = `${deviceId} ${at}`;
-      const [found, known] = [there.get(at), left.get(mine)].map((text) => textOf(text ?? null));
+      const mine = `${makerOf(clientOpId)} ${at}`;
+      const found = textOf(there.get(at) ?? null);
+      const isWrong = turned.has(opIdOf(clientOpId)) && !left.has(`${mine} ${found}`);
       there.set(at, each);
-      left.set(mine, each);
-      const isForeseen = refused.has(`${mine} ${found}`);
-      const isWrong = turned.has(opIdOf(clientOpId)) && found !== known && !isForeseen;
-      return isWrong ? [`untouched: ${clientOpId} took ${found} at ${at}, not ${known}`] : [];
+      left.add(`${mine} ${textOf(each)}`);
+      return isWrong ? [`untouched: ${clientOpId} took ${found} at ${at}`] : [];
     });
   });
 }
@@ -112,10 +126,15 @@ function writesOf(request: Request): readonly Exclude<Request, { readonly op: 't
 /** Whose write leaves what where. */
 function leftBy(opId: OpId, write: ReturnType<typeof writesOf>[number]): readonly string[] {
   const value = 'value' in write ? write.value : null;
-  const device = opId.slice(0, opId.indexOf(':'));
+  const maker = makerOf(opId);
   return leavesOf(write.op, write.path, value).map(
-    ([at, each]) => `${device} ${at} ${textOf(each)}`,
+    ([at, each]) => `${maker} ${at} ${textOf(each)}`,
   );
+}
+
+/** A client in one life of its: tabs are of one device. */
+function makerOf(opId: OpId): string {
+  return opId.slice(0, opId.lastIndexOf(':'));
 }
 
 /** The ops of a transaction share the id that it was made under. */
@@ -143,9 +162,6 @@ function strayed(
 }
 
 /** Plays the worlds of some seeds; stops at the first in which something is wrong. */
-export function runEdits(
-  seeds: Seeds,
-  mutant: EditMutant | null = null,
-): Promise<Played<EditFigures>> {
-  return new EditWorlds(mutant).play(seeds);
+export function runEdits(seeds: Seeds, terms: EditTerms = {}): Promise<Played<EditFigures>> {
+  return new EditWorlds(terms).play(seeds);
 }

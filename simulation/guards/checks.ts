@@ -58,8 +58,14 @@ function wrongWith(
   return [
     ...(found === textOf(leaves) ? [] : [`whole: ${opId} is ${found} of ${textOf(leaves)}`]),
     ...broken.map((guard) => `guarded: ${opId} was committed without ${textOf(guard)}`),
-    ...(outcome?.status === 'refused' ? [`refused: ${opId} is there all the same`] : []),
+    ...(isRefused(outcome) ? [`refused: ${opId} is there all the same`] : []),
   ];
+}
+
+/** Whether its maker was told that it is not to be; who leaves is told what becomes of it without them. */
+function isRefused(outcome: Receipt['outcome']): boolean {
+  if (outcome?.status !== 'refused') return false;
+  return outcome.details['kept'] !== true && outcome.reason !== 'outcome_unknown';
 }
 
 /** What is wrong with one that is not: it is refused only where something else was there before its maker heard of that. */

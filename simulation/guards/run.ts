@@ -1,4 +1,5 @@
 import type { Seq } from '@holdfast/protocol';
+import { isTabDeed, seatAt, type TabDeed, TabRow } from '../browser/row.ts';
 import { Spoiling } from '../spoiling.ts';
 import { Dice } from '../src/dice.ts';
 import { badWeather } from '../src/faults.ts';
@@ -13,7 +14,7 @@ import { type Deal, wrongIn } from './checks.ts';
 import type { GuardMutant } from './mutants.ts';
 import { storeName, Trader } from './trader.ts';
 
-type Deed = 'trade' | 'claim';
+type Deed = 'trade' | 'claim' | TabDeed;
 
 const names = ['ann', 'bob', 'cleo'];
 const spoilsMax = 10;
@@ -24,10 +25,12 @@ const setting = {
   lengthMs: 20_000,
   // Whoever waits for the lease has had it by then.
   clearMs: 60_000,
-  deeds: weighed<Deed>({ trade: 9, claim: 1 }),
+  deeds: weighed<Deed>({ trade: 9, claim: 1, freeze: 0, reload: 0 }),
   people: names.length,
   deedsMin: 80,
 };
+
+const deedsInTabs = weighed<Deed>({ trade: 27, claim: 6, freeze: 2, reload: 1 });
 
 /** How much went on in worlds of guards. */
 export type GuardFigures = {
@@ -37,21 +40,35 @@ export type GuardFigures = {
   readonly waited: number;
 };
 
+/** How a world of guards is other than most. */
+export type GuardTerms = { readonly mutant?: GuardMutant | null; readonly inTabs?: boolean };
+
 /** Those who write in transactions that rely on what they see, in bad weather, and wait for one lease. */
 export class GuardWorlds extends Worlds<Deed, GuardMutant> {
   figures: GuardFigures = { committed: 0, refused: 0, held: 0, waited: 0 };
+  readonly #row: TabRow | null;
   #traders: Trader[] = [];
 
-  constructor(mutant: GuardMutant | null = null) {
-    super(setting, new Spoiling(mutant, { lasting, most: spoilsMax }));
+  /** `inTabs`: all but one of them sit in tabs of one browser, which freeze, too, and are left and opened again. */
+  constructor({ mutant = null, inTabs = false }: GuardTerms = {}) {
+    const row = inTabs ? new TabRow() : null;
+    const inRow = row === null ? null : { ...row.setting, deeds: deedsInTabs };
+    super({ ...setting, ...inRow }, new Spoiling(mutant, { lasting, most: spoilsMax }));
+    this.#row = row;
   }
 
   protected begin(world: World): void {
-    this.#traders = names.map((name) => new Trader(world, name, this.spoils));
+    this.#row?.begin(world, setting.lengthMs);
+    this.#traders = (this.#row?.people ?? names).map((name) => {
+      const seat = this.#row?.seat(world, name) ?? seatAt(world, name);
+      return new Trader(world, seat, this.spoils);
+    });
   }
 
   protected perform(_world: World, { does, who, roll }: Step<Deed>): void {
-    this.#traders[who]?.act(does, new Dice(roll));
+    const dice = new Dice(roll);
+    if (isTabDeed(does)) this.#row?.act(who, does, dice);
+    else this.#traders[who]?.act(does, dice);
   }
 
   protected async check(world: World): Promise<void> {
@@ -108,9 +125,6 @@ export class GuardWorlds extends Worlds<Deed, GuardMutant> {
 }
 
 /** Plays the worlds of some seeds; stops at the first in which something is wrong. */
-export function runGuards(
-  seeds: Seeds,
-  mutant: GuardMutant | null = null,
-): Promise<Played<GuardFigures>> {
-  return new GuardWorlds(mutant).play(seeds);
+export function runGuards(seeds: Seeds, terms: GuardTerms = {}): Promise<Played<GuardFigures>> {
+  return new GuardWorlds(terms).play(seeds);
 }

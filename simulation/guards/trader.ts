@@ -7,6 +7,7 @@ import {
 } from '@holdfast/client';
 import { deferred } from '@holdfast/engine/registry';
 import { asPath, type Path } from '@holdfast/protocol';
+import { isClosed, type Seat } from '../browser/row.ts';
 import type { Device } from '../src/device.ts';
 import type { Dice } from '../src/dice.ts';
 import type { World } from '../src/world.ts';
@@ -27,14 +28,16 @@ export class Trader {
   held = 0;
   waited = 0;
   readonly #world: World;
+  readonly #seat: Seat;
   readonly #spoils: (mutant: GuardMutant) => boolean;
   /** The life in which it waits for the lease, or has it. */
   #claiming: number | null = null;
 
-  constructor(world: World, name: string, spoils: (mutant: GuardMutant) => boolean) {
+  constructor(world: World, seat: Seat, spoils: (mutant: GuardMutant) => boolean) {
     this.#world = world;
+    this.#seat = seat;
     this.#spoils = spoils;
-    this.device = world.device(name);
+    this.device = seat.take({});
   }
 
   get store(): Store {
@@ -47,7 +50,7 @@ export class Trader {
   }
 
   act(does: 'trade' | 'claim', dice: Dice): void {
-    if (this.device.isAsleep || !this.store.status.get().synced) return;
+    if (!this.#seat.isAwake() || !this.store.status.get().synced) return;
     if (does === 'trade') this.#trade(dice);
     else if (!this.isClaiming) void this.#claim(dice);
   }
@@ -129,9 +132,9 @@ export class Trader {
     if (lease === null) return;
     this.held += 1;
     for (let left = 1 + dice.below(3); left > 0; left--) {
-      if (this.device.lives !== lives) return;
+      if (this.device.lives !== lives || isClosed(this.device)) return;
       this.#trade(dice, lease);
-      await this.#world.sleep(dice.below(800));
+      await this.#seat.pause(dice.below(800));
     }
     if (dice.chance(0.3)) lease.stop();
     else await lease.release().catch(() => false);
@@ -147,6 +150,7 @@ export class Trader {
       } catch (error) {
         const isHeld = error instanceof RejectedError && error.code === 'held';
         if (isHeld) this.waited += 1;
+        if (isClosed(this.device)) return null;
         await this.#changed(store);
       }
     }
@@ -157,7 +161,7 @@ export class Trader {
   async #changed(store: Store): Promise<void> {
     const { promise: told, resolve: tell } = deferred<void>();
     const stop = store.on(guardedBy, () => tell());
-    await Promise.race([told, this.#world.sleep(1000)]);
+    await Promise.race([told, this.#seat.pause(1000)]);
     stop();
   }
 }

@@ -1,8 +1,6 @@
-import type { Codec } from '@holdfast/protocol';
 import { RejectedError } from '@holdfast/client';
-import type { Device } from '../src/device.ts';
+import type { Device, DeviceOptions } from '../src/device.ts';
 import { Dice } from '../src/dice.ts';
-import type { GroundKind } from '../src/ground.ts';
 import type { World } from '../src/world.ts';
 import { Reader } from '../kill/reader.ts';
 import { type Site, watchedLink } from '../kill/site.ts';
@@ -32,12 +30,12 @@ export class Actor {
   constructor(
     world: World,
     name: string,
-    { codec, keepsIn }: { readonly codec: Codec; readonly keepsIn: GroundKind },
+    { codec, ...more }: Required<Pick<DeviceOptions, 'codec' | 'keepsIn' | 'deflates'>>,
   ) {
     this.#world = world;
     this.device = world.device(name, {
       codec,
-      keepsIn,
+      ...more,
       wrap: (link) => watchedLink(link, (seq) => this.#resynced(seq), codec),
       onCrash: ({ keepsCache }) => this.#crashed(keepsCache),
       onRestart: () => this.#started(),

@@ -33,6 +33,8 @@ export type HostTerms = {
   readonly storage?: GroundKind;
   /** Whether its clients ask for the past, and have it back; and its servers are closed in good order, too. */
   readonly looksBack?: boolean;
+  /** Whether messages are compressed. */
+  readonly deflates?: boolean;
   readonly mutant?: HostMutant;
 };
 
@@ -40,6 +42,7 @@ export type HostTerms = {
 export class Hosts {
   readonly #kind: GroundKind;
   readonly #looksBack: boolean;
+  readonly #deflates: boolean;
   readonly #mutant: HostMutant | null;
   traffic: Traffic = noTraffic;
   crashes = 0;
@@ -48,16 +51,18 @@ export class Hosts {
   #actors: Actor[] = [];
   #historian: Historian | null = null;
 
-  constructor({ storage = 'memory', looksBack = false, mutant }: HostTerms = {}) {
+  constructor({ storage = 'memory', looksBack = false, deflates = false, mutant }: HostTerms = {}) {
     this.#kind = storage;
     this.#looksBack = looksBack;
+    this.#deflates = deflates;
     this.#mutant = mutant ?? null;
   }
 
   get simulation(): Simulation<Step> {
-    const { faults } = this.#simulation;
+    const { faults, server } = this.#simulation;
     return {
       ...this.#simulation,
+      server: { ...server, deflate: this.#deflates },
       storage: this.#kind,
       ...(this.#looksBack && {
         faults: { ...faults, closeServer: 8, compact: 6, compactAmid: 12 },
@@ -82,6 +87,7 @@ export class Hosts {
           new Actor(world, `dev-${index}`, {
             codec: index % 2 === 0 ? jsonCodec : messagePackCodec(),
             keepsIn: this.#kind,
+            deflates: this.#deflates,
           }),
       );
       await world.sleep(lengthMs);

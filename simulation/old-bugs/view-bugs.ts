@@ -72,7 +72,7 @@ export const viewBugs: { readonly [what: string]: OldBug } = {
     now: "if (answer.retry === 'later') {",
     was: "if (answer.code === 'internal_error') {",
     worlds: 'deploys',
-    seed: 14,
+    seed: 77,
     says: /writable: |was not migrated/,
   },
 };

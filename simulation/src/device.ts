@@ -28,6 +28,8 @@ export type DeviceOptions = Partial<Omit<ClientOptions, 'url' | 'deviceId' | 'en
   readonly durable?: boolean;
   /** What that cache is: memory, or an SQLite file that is copied as it lies when a client dies. Default: memory. */
   readonly keepsIn?: GroundKind;
+  /** Whether its messages are compressed, and those to it, where its server does that; default: no. */
+  readonly deflates?: boolean;
   /** The part of each store that it holds all the time; default: the whole. */
   readonly scope?: readonly string[];
   /** The installation that it says it is, where others say the same, such as the tabs of a browser; default: its name. */
@@ -246,6 +248,7 @@ export class Device {
     const {
       durable = true,
       keepsIn: _,
+      deflates: _deflates,
       installation = this.name,
       scope: _scope,
       wrap,
@@ -332,9 +335,14 @@ export class Device {
   /** The WebSockets of one process: real ones, on sockets that lead to the simulated server. */
   #socketsOf(timers: Timers): WebSocketClass {
     const dial = (): Cable['client'] => this.#dial(timers);
+    // One after the other: of several at once nobody knows which is ready first.
+    const perMessageDeflate = this.#options.deflates === true && {
+      threshold: 0,
+      concurrencyLimit: 1,
+    };
     return class extends WebSocket {
       constructor(url: string) {
-        super(url, { createConnection: dial, perMessageDeflate: false });
+        super(url, { createConnection: dial, perMessageDeflate });
       }
     };
   }

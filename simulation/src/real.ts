@@ -1,3 +1,5 @@
+import { createDeflateRaw, createInflateRaw } from 'node:zlib';
+
 const atOnceMs = 1;
 
 /** What real disks are asked, which takes no virtual time: how much of it is still going on. */
@@ -52,6 +54,35 @@ export class RealWork {
     return () => {
       Object.assign(globalThis, { setTimeout: set, clearTimeout: clear });
       for (const timer of going) rung(timer);
+    };
+  }
+
+  /** Waits also for what threads of the platform compress and unpack; gives what ends that. */
+  watchDeflate(): () => void {
+    const ends = [createDeflateRaw(), createInflateRaw()].map((stream) => {
+      const kind: object = Object.getPrototypeOf(stream);
+      const flush = stream.flush;
+      const noted = (work: Promise<void>): unknown => this.count(work);
+      Object.assign(kind, {
+        flush(this: typeof stream, ...call: Parameters<typeof flush>) {
+          const told = call.pop();
+          const done = new Promise<void>((resolve) => {
+            // Whoever is closed amid that is told of nothing.
+            this.once('close', resolve);
+            call.push(() => {
+              this.off('close', resolve);
+              if (typeof told === 'function') told();
+              resolve();
+            });
+          });
+          flush.apply(this, call);
+          void noted(done);
+        },
+      });
+      return () => Reflect.deleteProperty(kind, 'flush');
+    });
+    return () => {
+      for (const end of ends) end();
     };
   }
 

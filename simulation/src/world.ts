@@ -230,6 +230,7 @@ export class World {
     // Modules come in real time, of which there is none in there.
     await preload();
     const unwatch = this.#work.watchTimers();
+    const unwatchDeflate = this.#work.watchDeflate();
     const undraw = drawFrom(this.#chance);
     const work = this.#prepare().then(program);
     const progress = { isDone: false };
@@ -255,6 +256,7 @@ export class World {
       }
     } finally {
       unwatch();
+      unwatchDeflate();
       undraw();
     }
     return work;

@@ -171,7 +171,11 @@ export class Delivery implements Listener {
     if (typeof this.#place === 'object') this.#leave(this.#place);
     this.queries.close();
     const { sight } = this.#terms.plan;
-    sight?.viewer.left(sight.account);
+    if (sight !== undefined) {
+      const { viewer, account } = sight;
+      viewer.left(account);
+      this.outbox.whenForsaken(() => viewer.forgo(account));
+    }
     this.#held.release();
   }
 

@@ -2,11 +2,16 @@ import { Socket } from 'node:net';
 
 type Chunk = { readonly chunk: Buffer | string; readonly encoding: BufferEncoding };
 
+/** Of more only the last are done: they are a courtesy to what would end by itself. */
+const FAREWELLS_MAX = 1000;
+
 /** One end of a connection that never leaves the process: a socket of Node.js with no network behind it. */
 class End extends Socket {
   #peer: End | null = null;
   #sentBytes = 0;
   #hasEnded = false;
+  /** What is done when the peer has ended first. */
+  readonly #farewells: (() => void)[] = [];
   /** The peer's write that waits until this end reads on. */
   #resume: (() => void) | null = null;
 
@@ -71,8 +76,19 @@ class End extends Socket {
   finish(): void {
     if (this.destroyed || this.#hasEnded) return;
     this.#hasEnded = true;
+    for (const run of this.#farewells.splice(0)) run();
     this.push(null);
   }
+
+  whenForsaken(run: () => void): void {
+    if (this.#hasEnded) run();
+    else if (!this.destroyed && this.#farewells.push(run) > FAREWELLS_MAX) this.#farewells.shift();
+  }
+}
+
+/** Does something once the other end, which is of a client in this process, was closed by that; never where there is none. */
+export function whenForsaken(socket: Socket, run: () => void): void {
+  if (socket instanceof End) socket.whenForsaken(run);
 }
 
 function bytesOf({ chunk, encoding }: Chunk): Buffer {

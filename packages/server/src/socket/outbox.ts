@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Meters } from '../metrics/index.ts';
+import { whenForsaken } from './loopback.ts';
 
 const CONCAT_BYTES_MAX = 256 * 1024;
 const nothing = Buffer.alloc(0);
@@ -91,6 +92,11 @@ export class Outbox {
   /** A peer that has closed has its answer already, and nothing may follow that (RFC 6455 §5.5.1). */
   get #isGone(): boolean {
     return this.#socket.destroyed || this.#line.socket.readyState !== OPEN;
+  }
+
+  /** Does something once its client, where that is one of this process, has closed the line. */
+  whenForsaken(run: () => void): void {
+    whenForsaken(this.#socket, run);
   }
 
   /** Bytes that were accepted here and have not left the process. */

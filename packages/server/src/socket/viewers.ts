@@ -151,6 +151,14 @@ export class Viewer implements Onlooker {
     if (this.#accounts.get(account.name) === account) this.#keep(account);
   }
 
+  /**
+   * The client of an account was one of this process, as those for pages are, and is closed: it never comes back. Of hundreds in
+   * a second, each would have the rules asked at each commit for minutes.
+   */
+  forgo(account: Account): void {
+    if (this.#accounts.get(account.name) === account) this.#accounts.delete(account.name);
+  }
+
   /** Forgets who has been away for long, and those who left first where there are too many. */
   forget(now: number): void {
     const away = [...this.#accounts.values()].filter(({ attendant }) => attendant === null);

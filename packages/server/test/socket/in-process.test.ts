@@ -4,11 +4,15 @@ import { createClient } from '@holdfast/client';
 import { linkConformance, type LinkPeer } from '@holdfast/client/link/conformance';
 import { createServer, type Principal, type Server } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
+import { record } from '@holdfast/protocol';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { z } from 'zod';
 import { inProcess } from '../../src/socket/in-process.ts';
 import { Seeds } from '../../src/socket/seeds.ts';
 import { Signer } from '../../src/access/index.ts';
+import { VirtualClock } from '../conversation/clock.ts';
+import { world } from '../conversation/world.ts';
 
 const principal: Principal = {
   subject: 'ada',
@@ -138,3 +142,25 @@ test('nobody gets in with the token of a visit that is over, and who is no princ
 });
 
 const events = { opened: () => undefined, received: () => undefined, closed: () => undefined };
+
+test('of clients in the process that are closed nothing is kept, as of those for pages: rules are asked for them no more', async () => {
+  const clock = new VirtualClock();
+  const { server: pages } = await world({ clock });
+  const asked = new Set<string | null>();
+  const note = { name: 'note', store: 'demo/main', path: 'notes/:id', version: '1.0' } as const;
+  const notes = pages.record(record({ ...note, schema: z.object({ text: z.string() }) }), {
+    read: ({ principal: { subject } }) => asked.add(subject) !== null,
+  });
+  await notes.write({ id: 'a' }, { set: { text: '' } });
+  for (const subject of ['ann', 'bob']) {
+    const client = createClient({ ...pages.inProcess({ ...principal, subject, orgs: ['demo'] }) });
+    await client.store('demo/main').ready;
+    await client.close();
+  }
+  expect([...asked]).toEqual(['ann', 'bob']);
+  await expect.poll(() => pages.describe().sockets).toBe(0);
+  await clock.pass(4000);
+  asked.clear();
+  await notes.write({ id: 'a' }, { set: { text: 'new' } });
+  expect([...asked]).toEqual([]);
+});

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { VirtualClock } from '../../server/test/conversation/clock.ts';
 import { openWorld, type World } from './world.ts';
 
 const scopes = ['entries:read', 'entries:write', 'files:read', 'files:write'];
@@ -30,6 +31,32 @@ test('a download that breaks off again and again, and brings nothing, comes to a
   const reading = file?.blob();
   await expect(reading).rejects.toMatchObject({ code: 'unavailable', details: { missing: 13 } });
   expect(asked).toEqual([null, ...Array.from({ length: 5 }, () => 'bytes=0-12')]);
+});
+
+test('who cannot be reached is asked sixteen times, ever later, and then no more', async () => {
+  const clock = new VirtualClock();
+  await using still = await openWorld(undefined, { clock });
+  const at: number[] = [];
+  const unreachable = (): Promise<never> => {
+    at.push(clock.now());
+    return Promise.reject(new TypeError('no network'));
+  };
+  const store = await still.store({ env: { fetch: unreachable, random: () => 1 } });
+  const asking = expect(store.getFile('a')).rejects.toMatchObject({ code: 'unavailable' });
+  await expect.poll(() => at.length).toBe(1);
+  const begun = clock.now();
+  await clock.pass(300_000);
+  await asking;
+  const waits = at.slice(1).map((time, index) => time - (at[index] ?? begun));
+  expect(waits).toEqual([
+    250,
+    500,
+    1000,
+    2000,
+    4000,
+    8000,
+    ...Array.from({ length: 9 }, () => 10_000),
+  ]);
 });
 
 test('a listener of progress that throws is reported, and its file is sent all the same', async () => {

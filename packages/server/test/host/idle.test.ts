@@ -29,3 +29,14 @@ test('G52 a store is open while a channel holds it, is closed 15 minutes after t
     entry_count: 1,
   });
 });
+
+test('a store that is archived while it is open is closed like any other once nobody uses it', async () => {
+  const clock = new VirtualClock();
+  const { server, storeId, joined } = await world({ clock, storage: memory({ now: clock.wall }) });
+  const peer = await joined();
+  expect(await server.stores.archive(storeId)).toBe(true);
+  await peer.until(([, , , event]) => event === 'phx_close');
+  expect(server.describe().stores).toHaveLength(1);
+  await clock.pass(16 * MINUTE);
+  await expect.poll(() => server.describe().stores).toHaveLength(0);
+});
